@@ -1,0 +1,115 @@
+//! What a server has besides its policies: mounts, auth roles, entities, groups, and the names of its secrets.
+
+use std::collections::BTreeMap;
+
+/// A snapshot of a deployment, or what is known of one.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Deployment {
+    /// Secret engine mounts.
+    pub mounts: Vec<Mount>,
+    /// Auth method mounts (`auth/NAME/`).
+    pub auth_mounts: Vec<Mount>,
+    /// Roles, users and groups of auth methods, and token roles: whatever hands out policies at login.
+    pub roles: Vec<AuthRole>,
+    /// Identity entities.
+    pub entities: Vec<Entity>,
+    /// Identity groups.
+    pub groups: Vec<Group>,
+    /// Request paths of secrets known to exist (`secret/data/a/b`, `kv1/a`), namespace included.
+    pub secrets: Vec<String>,
+    /// Namespaces besides root, in the form `a/b/`.
+    pub namespaces: Vec<String>,
+}
+
+/// A mounted engine or auth method.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mount {
+    /// Namespace, `""` or `a/`.
+    pub namespace: String,
+    /// Path with trailing slash, without the namespace; auth mounts begin with `auth/`.
+    pub path: String,
+    /// Type: `kv`, `pki`, `approle`, ...
+    pub kind: String,
+    /// Mount accessor.
+    pub accessor: String,
+    /// KV version, where the type is `kv`.
+    pub kv_version: Option<u8>,
+    /// The human's description.
+    pub description: String,
+}
+
+/// Something of an auth method that hands out policies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuthRole {
+    /// Namespace, `""` or `a/`.
+    pub namespace: String,
+    /// Auth mount path, `auth/approle/`.
+    pub mount: String,
+    /// Type of the auth method: `approle`, `userpass`, `token`, ...
+    pub kind: String,
+    /// `role`, `user` or `group` (LDAP).
+    pub item: String,
+    /// Name.
+    pub name: String,
+    /// Policies its tokens get, `default` not included unless named.
+    pub policies: Vec<String>,
+    /// Whether its tokens go without `default`.
+    pub no_default_policy: bool,
+    /// For token roles: policies it may hand out besides (globs as the server has them).
+    pub allowed_policies: Vec<String>,
+}
+
+/// An identity entity.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Entity {
+    /// Namespace, `""` or `a/`.
+    pub namespace: String,
+    /// Id.
+    pub id: String,
+    /// Name.
+    pub name: String,
+    /// Policies attached to the entity itself.
+    pub policies: Vec<String>,
+    /// Metadata.
+    pub metadata: BTreeMap<String, String>,
+    /// Aliases.
+    pub aliases: Vec<Alias>,
+    /// Whether it is disabled.
+    pub disabled: bool,
+}
+
+/// An alias of an entity.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Alias {
+    /// Id.
+    pub id: String,
+    /// Name at the auth method.
+    pub name: String,
+    /// Accessor of the auth mount.
+    pub mount_accessor: String,
+    /// Metadata set by the auth method.
+    pub metadata: BTreeMap<String, String>,
+    /// Metadata set by people.
+    pub custom_metadata: BTreeMap<String, String>,
+}
+
+/// An identity group.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Group {
+    /// Namespace, `""` or `a/`.
+    pub namespace: String,
+    /// Id.
+    pub id: String,
+    /// Name.
+    pub name: String,
+    /// Policies.
+    pub policies: Vec<String>,
+    /// Member entity ids.
+    pub member_entities: Vec<String>,
+    /// Member group ids.
+    pub member_groups: Vec<String>,
+    /// Metadata.
+    pub metadata: BTreeMap<String, String>,
+    /// Whether membership comes from an auth method.
+    pub external: bool,
+}

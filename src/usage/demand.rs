@@ -1,0 +1,50 @@
+//! One row of usage: who asked for what, how often, when, and with which policies in force.
+
+use crate::vault::{Capability, PrincipalKind};
+use jiff::Timestamp;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// A principal as usage knows it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Principal {
+    /// How it is known.
+    pub kind: PrincipalKind,
+    /// Its key: entity id, `auth/approle/web-role`, display name or accessor.
+    pub id: Arc<str>,
+    /// The human's word for it.
+    pub name: Arc<str>,
+    /// Auth mount it logged in at, where known (`auth/approle/`).
+    pub auth_mount: Arc<str>,
+}
+
+/// A demand: one principal, one path, one capability, all its requests folded together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Demand {
+    /// Who.
+    pub principal: Principal,
+    /// Namespace of the request, `""` or `a/`.
+    pub namespace: Arc<str>,
+    /// Path relative to the namespace; list paths end in `/`.
+    pub path: Arc<str>,
+    /// Capability that the request needed.
+    pub capability: Capability,
+    /// Type of the mount, where the log says it.
+    pub mount_type: Arc<str>,
+    /// Requests that the ACL allowed (whether or not the backend then failed).
+    pub allowed: u64,
+    /// Requests that the ACL denied.
+    pub denied: u64,
+    /// First seen.
+    pub first_seen: Option<Timestamp>,
+    /// Last seen.
+    pub last_seen: Option<Timestamp>,
+    /// The days (since 1970-01-01, UTC) on which it was seen.
+    pub days: BTreeSet<i32>,
+    /// Policies in force, as last seen, sorted.
+    pub policies: Arc<[Arc<str>]>,
+    /// Keys of the request data that were sent with every allowed request (names only, never values).
+    pub keys_always: BTreeSet<Arc<str>>,
+    /// Keys of the request data that were sent with some allowed request.
+    pub keys_ever: BTreeSet<Arc<str>>,
+}

@@ -1,0 +1,10 @@
+//! The domain's words as the servers use them: capability, operation, path, principal, and the paths that are special.
+
+pub mod capability;
+pub mod operation;
+pub mod path;
+pub mod principal;
+
+pub use capability::{Capability, CapabilitySet};
+pub use operation::Operation;
+pub use principal::{PrincipalId, PrincipalKind};
