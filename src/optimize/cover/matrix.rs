@@ -12,7 +12,9 @@ use super::instance::Instance;
 /// Costs at least this close to an integer count as that integer.
 const INTEGER_TOLERANCE: f64 = 1e-9;
 /// Integers above this are not told apart safely by a double's sums.
-const LARGEST_INTEGER: f64 = 1e12;
+const LARGEST_INTEGER: f64 = 1e9;
+/// Costs are looked at as whole numbers of these units, coarsest first.
+const UNITS: [f64; 4] = [1.0, 0.1, 0.01, 0.001];
 /// Relative slack below which two costs are the same.
 const COST_TOLERANCE: f64 = 1e-9;
 
@@ -24,7 +26,7 @@ pub struct Matrix {
     column_rows: Vec<u32>,
     row_starts: Vec<u32>,
     row_columns: Vec<u32>,
-    integral: bool,
+    grain: Option<f64>,
 }
 
 impl Matrix {
@@ -57,16 +59,14 @@ impl Matrix {
                 next[row as usize] += 1;
             }
         }
-        let integral = costs.iter().all(|cost: &f64| {
-            (cost - cost.round()).abs() <= INTEGER_TOLERANCE && *cost <= LARGEST_INTEGER
-        });
+        let grain = UNITS.iter().find_map(|&unit| common_grain(&costs, unit));
         Self {
             costs,
             column_starts,
             column_rows,
             row_starts,
             row_columns,
-            integral,
+            grain,
         }
     }
 
@@ -108,28 +108,26 @@ impl Matrix {
         &self.row_columns[self.row_starts[row] as usize..self.row_starts[row + 1] as usize]
     }
 
-    /// Whether every cost is an integer, so that every cover's cost is one.
-    pub fn integral(&self) -> bool {
-        self.integral
-    }
-
     /// The total cost of some columns.
     pub fn cost_of(&self, chosen: &[u32]) -> f64 {
         chosen.iter().map(|&column| self.cost(column)).sum()
     }
 
-    /// The least cost a cover can have, knowing that none is below `bound`: the next integer where all costs are integers.
+    /// The least cost a cover can have, knowing that none is below `bound`: where all costs are multiples of something
+    /// (integers, say), so is every cover's cost.
     pub fn round_bound(&self, bound: f64) -> f64 {
-        if self.integral {
-            (bound - 1e-6).ceil().max(0.0)
-        } else {
-            bound.max(0.0)
+        match self.grain {
+            Some(grain) => {
+                let steps = bound / grain;
+                ((steps - (steps.abs() * COST_TOLERANCE).max(1e-6)).ceil() * grain).max(0.0)
+            }
+            None => bound.max(0.0),
         }
     }
 
     /// Whether a subproblem with this lower bound can be dropped: no cover in it is cheaper than `cost`.
     pub fn closes(&self, bound: f64, cost: f64) -> bool {
-        self.round_bound(bound) >= cost - COST_TOLERANCE * cost.abs().max(1.0)
+        self.round_bound(bound) >= cost - COST_TOLERANCE * cost.abs()
     }
 
     /// Removes columns that the others make needless, dearest first; the rest ascends.
@@ -160,6 +158,26 @@ impl Matrix {
     }
 }
 
+/// The greatest number that divides every cost, if all are whole numbers of `unit`; none if every cost is 0.
+fn common_grain(costs: &[f64], unit: f64) -> Option<f64> {
+    let mut grain = 0u64;
+    for cost in costs {
+        let count = (cost / unit).round();
+        if (count * unit - cost).abs() > INTEGER_TOLERANCE * unit || count > LARGEST_INTEGER {
+            return None;
+        }
+        grain = greatest_common_divisor(grain, count as u64);
+    }
+    (grain > 0).then(|| grain as f64 * unit)
+}
+
+fn greatest_common_divisor(mut a: u64, mut b: u64) -> u64 {
+    while b > 0 {
+        (a, b) = (b, a % b);
+    }
+    a
+}
+
 impl From<&Instance> for Matrix {
     fn from(instance: &Instance) -> Self {
         Self::new(
@@ -182,7 +200,6 @@ mod tests {
         assert_eq!(matrix.rows_of(0), [0, 2]);
         assert_eq!(matrix.columns_of(0), [0, 2]);
         assert_eq!(matrix.columns_of(2), [0]);
-        assert!(!matrix.integral());
         assert_eq!(
             (matrix.rows(), matrix.columns(), matrix.entries()),
             (3, 3, 4)
@@ -190,13 +207,18 @@ mod tests {
     }
 
     #[test]
-    fn bounds_round_up_only_for_integers() {
-        let whole = Matrix::new(1, [(2.0, [0])]);
-        assert_eq!(whole.round_bound(1.2), 2.0);
-        assert!(whole.closes(1.2, 2.0));
-        let fraction = Matrix::new(1, [(1.5, [0])]);
-        assert_eq!(fraction.round_bound(1.2), 1.2);
-        assert!(!fraction.closes(1.2, 1.5));
+    fn bounds_round_up_to_what_the_costs_allow() {
+        let even = Matrix::new(1, [(2.0, [0]), (4.0, [0]), (0.0, [0])]);
+        assert_eq!(even.round_bound(2.2), 4.0);
+        assert_eq!(even.round_bound(2.0 + 1e-9), 2.0);
+        assert!(even.closes(2.2, 4.0));
+        let halves = Matrix::new(1, [(1.5, [0]), (2.0, [0])]);
+        assert_eq!(halves.round_bound(1.2), 1.5);
+        let rough = Matrix::new(1, [(std::f64::consts::PI, [0])]);
+        assert_eq!(rough.round_bound(1.2), 1.2);
+        assert!(!rough.closes(1.2, 1.5));
+        let free = Matrix::new(1, [(0.0, [0])]);
+        assert!(free.closes(0.0, 0.0));
     }
 
     #[test]
