@@ -1,0 +1,544 @@
+//! Advice: all that a report sees. Plain values, worked out before; no frame, no graph, no engine behind them.
+//!
+//! Every name in here may come from an attacker: a face of `report` escapes it for its own grammar.
+
+use crate::origin::Origin;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// The whole result of a run.
+#[derive(Debug, Clone, Default)]
+pub struct Advice {
+    /// Name and version of the program, server profile, inputs.
+    pub run: Run,
+    /// What the logs covered and what they did not.
+    pub coverage: CoverageView,
+    /// The numbers that matter, before and after.
+    pub totals: Totals,
+    /// Principals, the riskiest first.
+    pub principals: Vec<PrincipalView>,
+    /// Policies, by name.
+    pub policies: Vec<PolicyView>,
+    /// Groups of principals × groups of secrets: granted, used, excess.
+    pub heat: HeatMap,
+    /// Findings, the gravest first.
+    pub findings: Vec<Finding>,
+    /// Proposals: always `tighten` and `redesign`.
+    pub proposals: Vec<Proposal>,
+    /// Risk against complexity: the trade-off curve, where it was asked for.
+    pub frontier: Vec<FrontierPoint>,
+    /// How a principal can become more than it is.
+    pub escalations: Vec<Escalation>,
+}
+
+/// What was run, on what.
+#[derive(Debug, Clone, Default)]
+pub struct Run {
+    /// Version of the program.
+    pub version: String,
+    /// Profile of the server's rules.
+    pub server: String,
+    /// When it ran; absent in golden outputs.
+    pub generated_at: Option<Timestamp>,
+    /// Files and folders read, as the user named them.
+    pub inputs: Vec<String>,
+    /// Notes that a reader should see first (what is unknown, what could not be decided).
+    pub notes: Vec<String>,
+}
+
+/// What the logs covered.
+#[derive(Debug, Clone, Default)]
+pub struct CoverageView {
+    /// First entry.
+    pub first: Option<Timestamp>,
+    /// Last entry.
+    pub last: Option<Timestamp>,
+    /// Days between them, at least the part of a day.
+    pub window_days: f64,
+    /// Lines read.
+    pub lines: u64,
+    /// Lines used.
+    pub used: u64,
+    /// Lines that belong to a request already used (its other entries).
+    pub paired: u64,
+    /// Lines skipped, by reason.
+    pub skipped: Vec<Skip>,
+    /// Requests counted.
+    pub requests: u64,
+    /// Demands (principal, path, capability).
+    pub demands: u64,
+    /// Gaps longer than expected: from, to.
+    pub gaps: Vec<(Timestamp, Timestamp)>,
+    /// Nodes seen.
+    pub nodes: Vec<String>,
+    /// Audit devices that were switched on or off inside the window, as sentences.
+    pub device_changes: Vec<String>,
+    /// Whether the log carries the server's own decision (`policy_results`).
+    pub has_policy_results: bool,
+    /// How healthy the logs are, 0 (blind) to 1.
+    pub health: f64,
+}
+
+/// Lines skipped for one reason.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Skip {
+    /// The reason's id.
+    pub reason: String,
+    /// How many lines.
+    pub count: u64,
+    /// File and line of the first, never its text.
+    pub first: Option<String>,
+}
+
+/// The numbers that matter.
+#[derive(Debug, Clone, Default)]
+pub struct Totals {
+    /// Principals that hold policies.
+    pub principals: u64,
+    /// Of these, how many did anything in the window.
+    pub active_principals: u64,
+    /// Policies.
+    pub policies: u64,
+    /// Stanzas.
+    pub stanzas: u64,
+    /// (principal, known path, capability) triples granted.
+    pub granted: u64,
+    /// Of these, used.
+    pub used: u64,
+    /// Requests that were denied.
+    pub denied_requests: u64,
+    /// Risk of the deployment, 0 to 100 (the largest of its principals' scores and their mean).
+    pub risk_max: f64,
+    /// Mean risk of its principals.
+    pub risk_mean: f64,
+}
+
+/// One principal.
+#[derive(Debug, Clone, Default)]
+pub struct PrincipalView {
+    /// Key, such as `entity:6d1f…`.
+    pub id: String,
+    /// The human's word.
+    pub name: String,
+    /// `entity`, `role`, `token`, ...
+    pub kind: String,
+    /// Auth mount.
+    pub auth_mount: String,
+    /// Policies in force.
+    pub policies: Vec<String>,
+    /// (known path, capability) pairs granted.
+    pub granted: u64,
+    /// Of these, used.
+    pub used: u64,
+    /// Granted and not used.
+    pub excess: u64,
+    /// Distinct known paths reachable, and of these used.
+    pub paths_granted: u64,
+    /// Distinct paths used.
+    pub paths_used: u64,
+    /// Requests.
+    pub requests: u64,
+    /// Requests denied.
+    pub denied: u64,
+    /// First seen.
+    pub first_seen: Option<Timestamp>,
+    /// Last seen.
+    pub last_seen: Option<Timestamp>,
+    /// Days on which it acted.
+    pub active_days: u32,
+    /// Its risk today.
+    pub risk: Risk,
+    /// Its risk under the `tighten` proposal.
+    pub risk_after: Option<Risk>,
+    /// Whether a policy it holds was not among those read, so that its grants are unknown.
+    pub grants_unknown: bool,
+}
+
+/// A risk score with its parts.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Risk {
+    /// 0 to 100.
+    pub score: f64,
+    /// The weight behind the score, before the curve.
+    pub weight: f64,
+    /// Plain sentences: "can read 500 secrets, used 5".
+    pub parts: Vec<String>,
+}
+
+/// One policy.
+#[derive(Debug, Clone, Default)]
+pub struct PolicyView {
+    /// Name.
+    pub name: String,
+    /// File.
+    pub file: String,
+    /// Who holds it.
+    pub holders: Vec<String>,
+    /// Its stanzas.
+    pub stanzas: Vec<StanzaView>,
+    /// Its risk: what one holder more would be exposed to.
+    pub risk: Risk,
+}
+
+/// One stanza.
+#[derive(Debug, Clone)]
+pub struct StanzaView {
+    /// Path as written.
+    pub path: String,
+    /// Where.
+    pub origin: Origin,
+    /// Capabilities with their use: capability, requests that this stanza allowed, principals that used it.
+    pub capabilities: Vec<CapabilityUse>,
+}
+
+/// Use of one capability of one stanza.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CapabilityUse {
+    /// The capability.
+    pub capability: String,
+    /// Requests.
+    pub requests: u64,
+    /// Principals.
+    pub principals: u64,
+    /// Last used.
+    pub last_used: Option<Timestamp>,
+    /// What is held of it: in use, suspect, removable.
+    pub state: EvidenceState,
+}
+
+/// How sure an "unused" is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EvidenceState {
+    /// It was used in what was seen.
+    #[default]
+    InUse,
+    /// Not used in what was seen, but not long or well enough observed.
+    Suspect,
+    /// Not used, and well enough observed to propose its removal.
+    Removable,
+}
+
+impl EvidenceState {
+    /// The word in outputs.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::InUse => "in use",
+            Self::Suspect => "suspect",
+            Self::Removable => "removable",
+        }
+    }
+}
+
+/// Why an "unused" is believed or doubted.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Evidence {
+    /// The state.
+    pub state: EvidenceState,
+    /// Days watched.
+    pub window_days: f64,
+    /// Days that had to pass before it may be removed.
+    pub dwell_days: f64,
+    /// The reasoning, as sentences.
+    pub reasons: Vec<String>,
+}
+
+/// How grave a finding is.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Default, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Worth knowing.
+    #[default]
+    Info,
+    /// Tidy up.
+    Low,
+    /// Should be changed.
+    Medium,
+    /// Should be changed soon.
+    High,
+    /// Change today.
+    Critical,
+}
+
+impl Severity {
+    /// All, the least first.
+    pub const ALL: [Self; 5] = [
+        Self::Info,
+        Self::Low,
+        Self::Medium,
+        Self::High,
+        Self::Critical,
+    ];
+
+    /// The word in outputs and settings.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+            Self::Critical => "critical",
+        }
+    }
+}
+
+/// What a finding is about.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Subject {
+    /// `policy`, `stanza`, `capability`, `principal`, `role`, `group`, `server`.
+    pub kind: String,
+    /// Its name: policy name, principal name, ...
+    pub name: String,
+}
+
+/// One finding of one rule.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Finding {
+    /// Stable over runs, moved lines and renamed files: rule and subject, hashed. Also the anchor in the report.
+    pub fingerprint: String,
+    /// The rule's id.
+    pub rule: Arc<str>,
+    /// How grave.
+    pub severity: Severity,
+    /// One line.
+    pub title: String,
+    /// A few sentences.
+    pub detail: String,
+    /// What it is about.
+    pub subject: Subject,
+    /// Places in policy files.
+    pub origins: Vec<Origin>,
+    /// How well it is known.
+    pub evidence: Option<Evidence>,
+    /// What to do.
+    pub remedy: String,
+    /// The policy whose diff (in the `tighten` proposal) mends it.
+    pub fixed_in: Option<String>,
+}
+
+/// A set of changes, proven.
+#[derive(Debug, Clone, Default)]
+pub struct Proposal {
+    /// `tighten` or `redesign`.
+    pub kind: String,
+    /// One line.
+    pub title: String,
+    /// Policies as they would be.
+    pub policies: Vec<ProposedPolicy>,
+    /// Who gets what: only where it changes.
+    pub assignments: Vec<Assignment>,
+    /// Size and exposure before.
+    pub before: Complexity,
+    /// Size and exposure after.
+    pub after: Complexity,
+    /// The proof.
+    pub proof: Proof,
+    /// Changes that were considered and withdrawn, with the reason.
+    pub withdrawn: Vec<Withdrawn>,
+    /// Steps in the order to take them.
+    pub migration: Vec<String>,
+    /// The objective's value, its lower bound, whether it is optimal.
+    pub optimality: Optimality,
+}
+
+/// One policy of a proposal.
+#[derive(Debug, Clone, Default)]
+pub struct ProposedPolicy {
+    /// Name.
+    pub name: String,
+    /// The file as read, where there was one.
+    pub file: Option<Arc<str>>,
+    /// The text as read, where there was one.
+    pub original: Option<Arc<str>>,
+    /// The proposed text; none where the policy is to be deleted.
+    pub text: Option<String>,
+    /// What happens to it.
+    pub change: Change,
+    /// Why, a sentence a change.
+    pub reasons: Vec<String>,
+    /// Stanzas: path, capabilities (for Terraform and tables).
+    pub stanzas: Vec<(String, Vec<String>)>,
+    /// Who holds it.
+    pub holders: Vec<String>,
+}
+
+/// What happens to a policy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Change {
+    /// It stays.
+    #[default]
+    Keep,
+    /// Its text changes.
+    Edit,
+    /// It is new.
+    Add,
+    /// It goes.
+    Delete,
+}
+
+impl Change {
+    /// The word in outputs.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Keep => "keep",
+            Self::Edit => "edit",
+            Self::Add => "add",
+            Self::Delete => "delete",
+        }
+    }
+}
+
+/// The policies of one holder, before and after.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Assignment {
+    /// `entity`, `group`, `approle`, `userpass`, `role`, `token`, ...
+    pub kind: String,
+    /// Key of the holder (entity id, `auth/approle/role`), for scripts.
+    pub id: String,
+    /// Name of the holder.
+    pub name: String,
+    /// Auth mount or namespace where it lives.
+    pub mount: String,
+    /// Policies now.
+    pub before: Vec<String>,
+    /// Policies proposed.
+    pub after: Vec<String>,
+}
+
+/// Size and exposure of a policy set.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Complexity {
+    /// Policies.
+    pub policies: u64,
+    /// Stanzas.
+    pub stanzas: u64,
+    /// Assignments (holder, policy).
+    pub assignments: u64,
+    /// Granted and unused (principal, known path, capability) triples.
+    pub exposure: u64,
+    /// Weighted structural complexity: policies + assignments + stanzas.
+    pub wsc: u64,
+    /// Mean risk of the principals.
+    pub risk_mean: f64,
+}
+
+/// The proof of a proposal.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Proof {
+    /// Demands decided again.
+    pub demands_replayed: u64,
+    /// Allowed requests behind them.
+    pub requests_replayed: u64,
+    /// Allowed demands that the proposal would deny.
+    pub newly_denied: u64,
+    /// Accesses that the proposal would grant and today's set does not.
+    pub newly_granted: u64,
+    /// Principals replayed.
+    pub principals: u64,
+    /// Combinations of policies compared.
+    pub combinations: u64,
+    /// Combinations compared completely (proven over all requests, not only the logged ones).
+    pub combinations_proven: u64,
+    /// Demands that today's policies do not explain (stale policies, or a holder whose grants are unknown).
+    pub not_explained: u64,
+}
+
+impl Proof {
+    /// Whether nothing breaks and nothing is gained.
+    #[must_use]
+    pub const fn holds(&self) -> bool {
+        self.newly_denied == 0 && self.newly_granted == 0
+    }
+}
+
+/// Something considered and not proposed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Withdrawn {
+    /// What.
+    pub what: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// How close to the best possible.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Optimality {
+    /// What was minimised.
+    pub objective: String,
+    /// Its value.
+    pub cost: f64,
+    /// No solution is cheaper than this.
+    pub lower_bound: f64,
+    /// Whether the value is proved to be the least.
+    pub optimal: bool,
+    /// Seconds spent; absent in golden outputs.
+    pub seconds: Option<f64>,
+}
+
+/// A point of the trade-off curve.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct FrontierPoint {
+    /// Weight of exposure against complexity.
+    pub lambda: f64,
+    /// Policies.
+    pub policies: u64,
+    /// Stanzas.
+    pub stanzas: u64,
+    /// Exposure.
+    pub exposure: u64,
+    /// Mean risk.
+    pub risk_mean: f64,
+    /// Whether this is the point proposed.
+    pub chosen: bool,
+}
+
+/// A chain by which a principal becomes more than it is.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Escalation {
+    /// Principal.
+    pub principal: String,
+    /// What it can become: `root`, a policy, another principal.
+    pub target: String,
+    /// The steps, each a sentence, the shortest chain.
+    pub steps: Vec<String>,
+    /// The nodes of the chain, for drawing.
+    pub nodes: Vec<String>,
+}
+
+/// Groups of principals × groups of paths.
+#[derive(Debug, Clone, Default)]
+pub struct HeatMap {
+    /// Rows: label, principals in it.
+    pub rows: Vec<HeatGroup>,
+    /// Columns: label, paths in it.
+    pub columns: Vec<HeatGroup>,
+    /// Cells with anything granted or used: (row, column) → counts.
+    pub cells: BTreeMap<(u32, u32), HeatCell>,
+}
+
+/// One row or column of the heat map.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct HeatGroup {
+    /// Its label: a principal, or a folder of paths.
+    pub label: String,
+    /// Label of the group that it belongs to (auth mount or team; mount), for zooming.
+    pub group: String,
+    /// How many principals or paths are in it.
+    pub size: u64,
+}
+
+/// Counts of one cell.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct HeatCell {
+    /// (principal, path, capability) triples granted.
+    pub granted: u64,
+    /// Of these, used.
+    pub used: u64,
+}
