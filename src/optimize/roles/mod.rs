@@ -1,0 +1,19 @@
+//! Role mining: which few roles (sets of users who all get a set of permissions) grant exactly what a users × permissions matrix says.
+//!
+//! [`mine`] merges equal users and permissions, reduces, solves the kernel exactly where it is small, improves by search, and always says
+//! `{cost, lower_bound, optimal}`. It knows no domain word beyond users, permissions and roles.
+
+mod kernel;
+mod matrix;
+mod mine;
+mod model;
+mod problem;
+mod reduce;
+mod repair;
+mod rng;
+mod search;
+mod state;
+
+pub use matrix::{Matrix, MatrixError};
+pub use mine::mine;
+pub use model::{Mined, Objective, Options, Role, Violation, verify};

@@ -1,0 +1,251 @@
+//! Large-neighbourhood search with annealing: a few roles, users or permissions are taken out, what opened is closed again by the best offers,
+//! what became redundant goes, and the result is kept when it is cheaper or, while warm, not much dearer.
+#![allow(clippy::indexing_slicing, reason = "hot loops over dense tables")]
+// INVARIANT: all numbers come from the state and its problem.
+
+use std::time::Instant;
+
+use crate::optimize::roles::problem::{Problem, UNIT};
+use crate::optimize::roles::repair::{Taste, prune, prune_permissions, prune_users, repair};
+use crate::optimize::roles::rng::Rng;
+use crate::optimize::roles::state::{Slot, State};
+
+/// How long a search goes on.
+#[derive(Debug, Clone, Copy)]
+pub struct Effort {
+    /// The clock's limit.
+    pub deadline: Instant,
+    /// The search ends after this many steps of each chain.
+    pub steps: u64,
+    /// The search ends when the cost is this low.
+    pub target: i64,
+}
+
+/// What a search found.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// The roles.
+    pub roles: Vec<Slot>,
+    /// Their cost in the problem's prices.
+    pub cost: i64,
+    /// Whether the clock cut it.
+    pub stopped: bool,
+}
+
+/// A state with these roles, all open cells closed and redundancies dropped.
+pub fn start<'a>(problem: &'a Problem, roles: &[Slot], seed: u64) -> State<'a> {
+    let mut rng = Rng::new(seed);
+    let mut state = State::new(problem);
+    for role in roles {
+        let kept = problem
+            .keep
+            .iter()
+            .position(|k| role.kept && k.permissions == role.permissions);
+        if let Some(r) = kept {
+            for &u in role.users.iter() {
+                if state.has_room(u) {
+                    state.join(r as u32, u);
+                }
+            }
+        } else {
+            state.add_role(&role.users, &role.permissions);
+        }
+    }
+    repair(&mut state, Vec::new(), Taste { noise: 0.0, fresh: 64 }, &mut rng);
+    let users: Vec<u32> = (0..problem.users() as u32).collect();
+    let mut permissions: Vec<u32> = (0..problem.permissions() as u32).collect();
+    permissions.sort_by_key(|&p| std::cmp::Reverse(problem.permission_price[p as usize]));
+    prune_permissions(&mut state, &permissions, &mut rng);
+    prune_users(&mut state, &users, &mut rng);
+    prune_permissions(&mut state, &permissions, &mut rng);
+    state.commit();
+    state
+}
+
+/// Improves the roles by two chains in parallel, which meet after every round and go on from the better one.
+pub fn improve(problem: &Problem, roles: &[Slot], seed: u64, effort: Effort) -> Found {
+    let state = start(problem, roles, seed);
+    let mut best = Found {
+        roles: state.roles(),
+        cost: state.cost,
+        stopped: false,
+    };
+    let mut done = 0;
+    let mut length = (effort.steps / 16).max(64);
+    let mut round = 0_u64;
+    while done < effort.steps && best.cost > effort.target && !best.stopped {
+        length = length.min(effort.steps - done);
+        let run = |chain: u64| {
+            anneal(
+                problem,
+                &best,
+                seed ^ (round * 2 + chain + 1).wrapping_mul(0x9e37_79b9),
+                length,
+                chain,
+                effort,
+            )
+        };
+        let (a, b) = rayon::join(|| run(0), || run(1));
+        let stopped = a.stopped || b.stopped;
+        let next = if a.cost <= b.cost { a } else { b };
+        if next.cost < best.cost {
+            best = next;
+        }
+        best.stopped = stopped;
+        done += length;
+        length += length / 2;
+        round += 1;
+    }
+    best
+}
+
+/// One chain: `length` steps from `from` under falling temperature.
+fn anneal(problem: &Problem, from: &Found, seed: u64, length: u64, chain: u64, effort: Effort) -> Found {
+    let mut rng = Rng::new(seed);
+    let mut state = start(problem, &from.roles, seed);
+    let mut best = from.clone();
+    let hot = if chain == 0 { 1.5 } else { 0.6 } * UNIT as f64;
+    let cold = 0.05 * UNIT as f64;
+    for step in 0..length {
+        if step % 16 == 0 && Instant::now() >= effort.deadline {
+            best.stopped = true;
+            break;
+        }
+        let temperature = hot * (cold / hot).powf(step as f64 / length as f64);
+        let before = state.cost;
+        let hints = destroy(&mut state, &mut rng);
+        let taste = Taste {
+            noise: if rng.chance(0.5) { 0.0 } else { 0.5 },
+            fresh: 8,
+        };
+        repair(&mut state, hints, taste, &mut rng);
+        prune(&mut state, &mut rng);
+        let worse = (state.cost - before) as f64;
+        if worse <= 0.0 || rng.unit() < (-worse / temperature).exp() {
+            state.commit();
+            if state.cost < best.cost {
+                best.cost = state.cost;
+                best.roles = state.roles();
+                if best.cost <= effort.target {
+                    break;
+                }
+            }
+        } else {
+            state.roll_back();
+        }
+    }
+    best
+}
+
+/// Takes something out; gives back permission sets worth trying as new roles.
+fn destroy(state: &mut State<'_>, rng: &mut Rng) -> Vec<Vec<u32>> {
+    let problem = state.problem;
+    let mut hints: Vec<Vec<u32>> = Vec::new();
+    let user = rng.below(problem.users()) as u32;
+    let permission = rng.below(problem.permissions()) as u32;
+    match rng.below(8) {
+        // Roles that share a user, or a permission, or both.
+        0..=4 => {
+            let near = match rng.below(3) {
+                0 => state.user_roles[user as usize].clone(),
+                1 => state.permission_roles[permission as usize].clone(),
+                _ => neighbours(state, user, rng),
+            };
+            let mut near = near;
+            rng.shuffle(&mut near);
+            near.truncate(1 + rng.below(4));
+            for r in near {
+                hints.push(state.slots[r as usize].permissions.clone());
+                let users = &state.slots[r as usize].users;
+                if !users.is_empty() {
+                    hints.push(problem.common_permissions(users));
+                }
+                state.drop_role(r);
+            }
+            if hints.len() >= 4 {
+                let both: Vec<u32> = hints[0]
+                    .iter()
+                    .copied()
+                    .filter(|p| hints[2].binary_search(p).is_ok())
+                    .collect();
+                let mut either = [hints[0].as_slice(), hints[2].as_slice()].concat();
+                either.sort_unstable();
+                either.dedup();
+                let rest = hints[0]
+                    .iter()
+                    .copied()
+                    .filter(|p| hints[2].binary_search(p).is_err())
+                    .collect();
+                hints.extend([both, either, rest]);
+            }
+        }
+        // A user, or a few alike, loses all its roles.
+        5 | 6 => {
+            strip_user(state, user);
+            if rng.chance(0.5) {
+                let row = &problem.rows[user as usize];
+                if let Some(p) = rng.pick(row) {
+                    for _ in 0..1 + rng.below(3) {
+                        let column = &problem.columns[p as usize];
+                        strip_user(state, column[rng.below(column.len())].0);
+                    }
+                }
+            }
+        }
+        // A permission leaves all its roles.
+        _ => {
+            strip_permission(state, permission);
+            if rng.chance(0.5) {
+                let column = &problem.columns[permission as usize];
+                let (u, _) = column[rng.below(column.len())];
+                for _ in 0..1 + rng.below(3) {
+                    if let Some(p) = rng.pick(&problem.rows[u as usize]) {
+                        strip_permission(state, p);
+                    }
+                }
+            }
+        }
+    }
+    hints
+}
+
+/// Roles that have users in common with one of the user's roles.
+fn neighbours(state: &State<'_>, user: u32, rng: &mut Rng) -> Vec<u32> {
+    let Some(r) = rng.pick(&state.user_roles[user as usize]) else {
+        return Vec::new();
+    };
+    let slot = &state.slots[r as usize];
+    let mut near = vec![r];
+    for _ in 0..3 {
+        if let Some(u) = rng.pick(&slot.users) {
+            near.extend(rng.pick(&state.user_roles[u as usize]));
+        }
+        if let Some(p) = rng.pick(&slot.permissions) {
+            near.extend(rng.pick(&state.permission_roles[p as usize]));
+        }
+    }
+    near.sort_unstable();
+    near.dedup();
+    near
+}
+
+fn strip_user(state: &mut State<'_>, user: u32) {
+    while let Some(&r) = state.user_roles[user as usize].last() {
+        state.leave(r, user);
+        if state.slots[r as usize].users.is_empty() {
+            state.drop_role(r);
+        }
+    }
+}
+
+fn strip_permission(state: &mut State<'_>, permission: u32) {
+    for r in state.permission_roles[permission as usize].clone() {
+        if state.slots[r as usize].kept {
+            continue;
+        }
+        state.lose(r, permission);
+        if state.slots[r as usize].permissions.is_empty() {
+            state.drop_role(r);
+        }
+    }
+}
