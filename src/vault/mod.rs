@@ -4,6 +4,7 @@ pub mod capability;
 pub mod operation;
 pub mod path;
 pub mod principal;
+pub mod protected;
 
 pub use capability::{Capability, CapabilitySet};
 pub use operation::Operation;

@@ -1,0 +1,172 @@
+//! Paths that are special by the type of their mount: those that need `sudo` besides, and those that need no token.
+//!
+//! The list is data, in `protected.tsv`, with the source of each row. Where servers differ the union counts.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+const TABLE: &str = include_str!("protected.tsv");
+
+/// What the table holds for the type of one mount.
+#[derive(Debug, Default)]
+struct Special {
+    sudo: Vec<&'static str>,
+    unauthenticated: Vec<&'static str>,
+}
+
+static BY_TYPE: LazyLock<HashMap<&'static str, Special>> = LazyLock::new(|| {
+    let mut by_type: HashMap<&'static str, Special> = HashMap::new();
+    for line in TABLE.lines().filter(|line| !line.starts_with('#')) {
+        let mut columns = line.split('\t');
+        let (Some(kind), Some(mount_type), Some(path)) = (columns.next(), columns.next(), columns.next()) else {
+            continue;
+        };
+        let special = by_type.entry(mount_type).or_default();
+        match kind {
+            "sudo" => special.sudo.push(path),
+            _ => special.unauthenticated.push(path),
+        }
+    }
+    by_type
+});
+
+/// Whether a request on `path` (relative to its namespace) needs `sudo` besides, under a mount of this type.
+///
+/// The mount is taken to be the first segment, or the first two under `auth/`; for mounts deeper down use [`needs_sudo_below`].
+#[must_use]
+pub fn needs_sudo(mount_type: &str, path: &str) -> bool {
+    place(mount_type, path).is_some_and(|(kind, rest)| needs_sudo_below(kind, rest))
+}
+
+/// Whether a request on `path` (relative to its namespace) needs no token, under a mount of this type.
+///
+/// Where the type is not known (`""`), what is unauthenticated in any auth method counts as such below `auth/`.
+/// The mount is taken to be the first segment, or the first two under `auth/`; for mounts deeper down use
+/// [`unauthenticated_below`].
+#[must_use]
+pub fn unauthenticated(mount_type: &str, path: &str) -> bool {
+    place(mount_type, path).is_some_and(|(kind, rest)| unauthenticated_below(kind, rest))
+}
+
+/// [`needs_sudo`] for what comes after the mount's path.
+#[must_use]
+pub fn needs_sudo_below(mount_type: &str, rest: &str) -> bool {
+    let special = BY_TYPE.get(canonical(mount_type));
+    special.is_some_and(|s| s.sudo.iter().any(|pattern| matches(pattern, rest)))
+}
+
+/// [`unauthenticated`] for what comes after the mount's path.
+#[must_use]
+pub fn unauthenticated_below(mount_type: &str, rest: &str) -> bool {
+    let listed = |s: &Special| s.unauthenticated.iter().any(|pattern| matches(pattern, rest));
+    match canonical(mount_type) {
+        ANY_AUTH => BY_TYPE
+            .iter()
+            .filter(|(kind, _)| !NO_AUTH.contains(kind))
+            .any(|(_, s)| listed(s)),
+        kind => BY_TYPE.get(kind).is_some_and(listed),
+    }
+}
+
+/// Stands for an auth method whose type is not known.
+const ANY_AUTH: &str = "auth";
+
+/// The types in the table that are no auth methods with a login.
+const NO_AUTH: [&str; 5] = ["system", "token", "identity", "pki", "ssh"];
+
+/// Whether the UI's and the CLI's question for a mount: allowed by any grant below the mount, so that no stanza is needed for it.
+#[must_use]
+pub fn is_mount_question(path: &str) -> bool {
+    path.trim_start_matches('/').starts_with("sys/internal/ui/mounts/")
+}
+
+/// The type of the mount that a path lies under, and the rest of the path below the mount.
+fn place<'a>(mount_type: &'a str, path: &'a str) -> Option<(&'a str, &'a str)> {
+    let path = path.trim_start_matches('/');
+    let (first, rest) = path.split_once('/')?;
+    match first {
+        "sys" => Some(("system", rest)),
+        "identity" => Some(("identity", rest)),
+        "auth" => {
+            let (mount, rest) = rest.split_once('/')?;
+            let kind = match (mount, mount_type) {
+                ("token", _) => "token",
+                (_, "") => ANY_AUTH,
+                _ => mount_type,
+            };
+            Some((kind, rest))
+        }
+        _ => Some((mount_type, rest)),
+    }
+}
+
+/// Types inside a namespace carry a prefix of their own.
+fn canonical(mount_type: &str) -> &str {
+    mount_type.strip_prefix("ns_").unwrap_or(mount_type)
+}
+
+fn matches(pattern: &str, rest: &str) -> bool {
+    let (pattern, open) = match pattern.strip_suffix('*') {
+        Some(start) => (start, true),
+        None => (pattern, false),
+    };
+    let mut wanted = pattern.split('/').peekable();
+    let mut given = rest.split('/');
+    while let Some(want) = wanted.next() {
+        let Some(have) = given.next() else {
+            return false;
+        };
+        let begins = open && wanted.peek().is_none() && have.starts_with(want);
+        if want != "+" && want != have && !begins {
+            return false;
+        }
+    }
+    open || given.next().is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_is_whole() {
+        for line in TABLE.lines().filter(|line| !line.starts_with('#')) {
+            let columns: Vec<_> = line.split('\t').collect();
+            assert_eq!(columns.len(), 5, "{line}");
+            assert!(["sudo", "unauthenticated"].contains(&columns[0]), "{line}");
+            assert!(["both", "vault", "openbao"].contains(&columns[3]), "{line}");
+            assert!(columns.iter().all(|c| !c.is_empty()), "{line}");
+        }
+    }
+
+    #[test]
+    fn special_paths_are_known_by_the_mount() {
+        for (kind, path, sudo, open) in [
+            ("system", "sys/auth/userpass", true, false),
+            ("system", "sys/auth", false, false),
+            ("system", "sys/mounts/x", false, false),
+            ("", "sys/seal", true, false),
+            ("", "sys/leases", true, false),
+            ("", "sys/leases/", false, false),
+            ("", "sys/health", false, true),
+            ("ns_system", "sys/internal/ui/mounts/secret/x", false, true),
+            ("token", "auth/token/accessors/", true, false),
+            ("token", "auth/token/create", false, false),
+            ("approle", "auth/approle/login", false, true),
+            ("userpass", "auth/up/login/bob", false, true),
+            ("userpass", "auth/up/users/bob", false, false),
+            ("", "auth/anything/login", false, true),
+            ("pki", "pki/root", true, false),
+            ("pki", "pki/roles/root", false, false),
+            ("pki", "pki/issuer/default/pem", false, true),
+            ("kv", "secret/root", false, false),
+            ("kv", "secret/ca", false, false),
+            ("identity", "identity/oidc/provider/x/token", false, true),
+        ] {
+            assert_eq!(needs_sudo(kind, path), sudo, "sudo for {kind} {path}");
+            assert_eq!(unauthenticated(kind, path), open, "no token for {kind} {path}");
+        }
+        assert!(unauthenticated_below("approle", "login"));
+        assert!(is_mount_question("sys/internal/ui/mounts/secret"));
+    }
+}
