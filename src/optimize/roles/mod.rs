@@ -3,6 +3,7 @@
 //! [`mine`] merges equal users and permissions, reduces, solves the kernel exactly where it is small, improves by search, and always says
 //! `{cost, lower_bound, optimal}`. It knows no domain word beyond users, permissions and roles.
 
+mod bound;
 mod kernel;
 mod matrix;
 mod mine;
@@ -15,5 +16,9 @@ mod search;
 mod state;
 
 pub use matrix::{Matrix, MatrixError};
-pub use mine::mine;
 pub use model::{Mined, Objective, Options, Role, Violation, verify};
+
+/// Finds roles for the matrix under the objective and the constraints of `options`.
+pub fn mine(matrix: &Matrix, options: &Options<'_>) -> Mined {
+    mine::mine_exactly(matrix, options)
+}

@@ -45,6 +45,9 @@ pub struct Options<'a> {
     pub time_limit: Duration,
     /// Fixes every random choice.
     pub seed: u64,
+    /// The search also ends after so many steps of each chain: a limit that, unlike the clock, cuts everywhere alike.
+    /// `None`: as many as suit the size.
+    pub steps: Option<u64>,
     /// At most so many roles a user (at least 1).
     pub max_roles_per_user: Option<u32>,
     /// Existing roles (sets of permissions): such a role and its permissions cost nothing, its memberships cost as any.
@@ -63,6 +66,7 @@ impl Default for Options<'_> {
             objective: Objective::Roles,
             time_limit: Duration::from_secs(60),
             seed: 1,
+            steps: None,
             max_roles_per_user: None,
             keep: Vec::new(),
             allowed: None,
@@ -110,6 +114,20 @@ pub struct Mined {
     pub direct: Vec<(u32, u32)>,
     /// Whether the clock ended the search: then another run may find something else.
     pub timed_out: bool,
+}
+
+impl Mined {
+    /// These roles, counted.
+    pub fn of(roles: Vec<Role>) -> Self {
+        let edges = roles.iter().map(|role| role.users.len() + role.permissions.len()).sum();
+        Self {
+            count: roles.len(),
+            edges,
+            wsc: roles.len() + edges,
+            roles,
+            ..Self::default()
+        }
+    }
 }
 
 /// How a result breaks its contract.

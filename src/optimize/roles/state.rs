@@ -141,6 +141,14 @@ impl<'a> State<'a> {
         self.user_roles[u as usize].len() < self.problem.max_roles
     }
 
+    /// Whether the user could take these permissions without anything being added to what it has.
+    pub fn allows_free(&self, u: u32, permissions: &[u32]) -> bool {
+        permissions.iter().all(|&p| {
+            let cell = self.problem.cell(u, p);
+            cell != NONE && self.problem.needed[cell as usize]
+        })
+    }
+
     /// Whether the role is unused.
     fn is_empty(&self, r: u32) -> bool {
         let slot = &self.slots[r as usize];
