@@ -1,6 +1,7 @@
 //! The server profiles: everything in which the servers decide differently stands in this file.
 
-use crate::vault::{Capability, CapabilitySet, Operation};
+use crate::policy::syntax::Dialect;
+use crate::vault::{Capability, Operation};
 use std::fmt;
 use std::str::FromStr;
 
@@ -52,58 +53,6 @@ pub enum TemplateRule {
     /// None that holds `*`, `+` or `/`.
     NoWildcardsOrSlashes,
 }
-
-/// What the parser of policies accepts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Dialect {
-    /// The words that `capabilities` may hold.
-    pub capabilities: CapabilitySet,
-    /// The keys that a stanza may have.
-    pub stanza_keys: &'static [&'static str],
-}
-
-const VAULT_OLD_KEYS: &[&str] = &[
-    "comment",
-    "policy",
-    "capabilities",
-    "allowed_parameters",
-    "denied_parameters",
-    "required_parameters",
-    "min_wrapping_ttl",
-    "max_wrapping_ttl",
-    "mfa_methods",
-    "control_group",
-];
-
-const VAULT_KEYS: &[&str] = &[
-    "comment",
-    "policy",
-    "capabilities",
-    "allowed_parameters",
-    "denied_parameters",
-    "required_parameters",
-    "min_wrapping_ttl",
-    "max_wrapping_ttl",
-    "mfa_methods",
-    "control_group",
-    "subscribe_event_types",
-];
-
-const OPENBAO_KEYS: &[&str] = &[
-    "comment",
-    "policy",
-    "capabilities",
-    "allowed_parameters",
-    "denied_parameters",
-    "required_parameters",
-    "min_wrapping_ttl",
-    "max_wrapping_ttl",
-    "mfa_methods",
-    "control_group",
-    "pagination_limit",
-    "expiration",
-    "list_scan_response_keys_filter_path",
-];
 
 impl Profile {
     /// Every profile.
@@ -199,36 +148,13 @@ impl Profile {
         !self.is_openbao()
     }
 
-    /// What the parser of policies accepts.
+    /// The policy language that these servers read.
     #[must_use]
-    pub fn dialect(self) -> Dialect {
-        let mut capabilities: CapabilitySet = [
-            Capability::Create,
-            Capability::Read,
-            Capability::Update,
-            Capability::Patch,
-            Capability::Delete,
-            Capability::List,
-            Capability::Sudo,
-            Capability::Deny,
-        ]
-        .into_iter()
-        .collect();
-        let stanza_keys = match self {
-            Self::Vault112 => VAULT_OLD_KEYS,
-            Self::Vault113 | Self::Vault203 => {
-                capabilities.insert(Capability::Subscribe);
-                capabilities.insert(Capability::Recover);
-                VAULT_KEYS
-            }
-            Self::OpenBao20 | Self::OpenBao26 => {
-                capabilities.insert(Capability::Scan);
-                OPENBAO_KEYS
-            }
-        };
-        Dialect {
-            capabilities,
-            stanza_keys,
+    pub const fn dialect(self) -> Dialect {
+        match self {
+            Self::Vault112 => Dialect::VAULT_BASE,
+            Self::Vault113 | Self::Vault203 => Dialect::VAULT,
+            Self::OpenBao20 | Self::OpenBao26 => Dialect::OPENBAO,
         }
     }
 

@@ -228,7 +228,8 @@ fn time_value(now: i64, selector: &str) -> Option<i64> {
 }
 
 /// Seconds of `90`, `90s`, `1h30m`, `2d`.
-fn duration_seconds(text: &str) -> Option<i64> {
+#[must_use]
+pub fn duration_seconds(text: &str) -> Option<i64> {
     if let Ok(seconds) = text.parse() {
         return Some(seconds);
     }

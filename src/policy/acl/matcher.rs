@@ -389,7 +389,7 @@ const fn find_slash(word: u64) -> usize {
 }
 
 const fn mix(value: u64) -> u64 {
-    let wide = (value as u128) * 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835;
+    let wide = (value as u128) * 0x9e37_79b9_7f4a_7c15;
     (wide >> 64) as u64 ^ wide as u64
 }
 
