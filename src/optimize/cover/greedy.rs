@@ -1,8 +1,5 @@
 //! The greedy cover, and the lower bound that its own prices prove.
-#![allow(
-    clippy::indexing_slicing,
-    reason = "dense numeric kernel: see the invariant"
-)]
+#![allow(clippy::indexing_slicing, reason = "dense numeric kernel: see the invariant")]
 // INVARIANT: rows and columns come from one `Matrix`, whose indices are in range, and every array here has its length.
 
 use std::cmp::Ordering;
@@ -83,11 +80,7 @@ pub fn greedy(matrix: &Matrix) -> Greedy {
     let overcharge = (0..matrix.columns() as u32)
         .filter(|&column| matrix.cost(column) > 0.0)
         .map(|column| {
-            let charged: f64 = matrix
-                .rows_of(column)
-                .iter()
-                .map(|&row| paid[row as usize])
-                .sum();
+            let charged: f64 = matrix.rows_of(column).iter().map(|&row| paid[row as usize]).sum();
             charged / matrix.cost(column)
         })
         .fold(1.0, f64::max);
@@ -118,14 +111,7 @@ mod tests {
     #[test]
     fn falls_into_its_known_trap_and_bounds_it() {
         // The optimum is the two halves; the greedy order prefers the overlapping doubling sets.
-        let matrix = Matrix::new(
-            6,
-            [
-                (1.0, vec![0, 1, 3, 4]),
-                (1.0, vec![0, 1, 2]),
-                (1.0, vec![3, 4, 5]),
-            ],
-        );
+        let matrix = Matrix::new(6, [(1.0, vec![0, 1, 3, 4]), (1.0, vec![0, 1, 2]), (1.0, vec![3, 4, 5])]);
         let found = greedy(&matrix);
         assert_eq!(found.chosen.len(), 2);
         assert!(found.lower_bound <= 2.0);

@@ -71,10 +71,7 @@ impl Instance {
     pub fn new(rows: usize, mut columns: Vec<Column>) -> Result<Self, InstanceError> {
         let limit = u32::MAX as usize;
         let entries: usize = columns.iter().map(|column| column.rows.len()).sum();
-        if let Some(&size) = [rows, columns.len(), entries]
-            .iter()
-            .find(|&&size| size >= limit)
-        {
+        if let Some(&size) = [rows, columns.len(), entries].iter().find(|&&size| size >= limit) {
             return Err(InstanceError::TooLarge { size });
         }
         let mut covered = vec![false; rows];
@@ -119,10 +116,7 @@ impl Instance {
     /// Whether the chosen columns cover every row.
     pub fn is_cover(&self, chosen: &[u32]) -> bool {
         let mut covered = vec![false; self.rows];
-        for column in chosen
-            .iter()
-            .filter_map(|&index| self.columns.get(index as usize))
-        {
+        for column in chosen.iter().filter_map(|&index| self.columns.get(index as usize)) {
             for &row in &column.rows {
                 if let Some(seen) = covered.get_mut(row as usize) {
                     *seen = true;
@@ -157,10 +151,7 @@ mod tests {
     #[test]
     fn refuses_what_cannot_be_solved() {
         let uncoverable = Instance::new(2, vec![Column::new(1.0, [0])]).unwrap_err();
-        assert_eq!(
-            uncoverable.to_string(),
-            "cannot cover row `1`: no column contains it"
-        );
+        assert_eq!(uncoverable.to_string(), "cannot cover row `1`: no column contains it");
         let beyond = Instance::new(1, vec![Column::new(1.0, [0, 1])]);
         assert!(matches!(beyond, Err(InstanceError::RowOutOfRange { .. })));
         for cost in [-1.0, f64::NAN, f64::INFINITY] {

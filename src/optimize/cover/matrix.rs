@@ -1,8 +1,5 @@
 //! The 0/1 matrix of a covering problem, by columns and by rows, as flat arrays for the solvers' inner loops.
-#![allow(
-    clippy::indexing_slicing,
-    reason = "dense numeric kernel: see the invariant"
-)]
+#![allow(clippy::indexing_slicing, reason = "dense numeric kernel: see the invariant")]
 // INVARIANT: `column_starts` and `row_starts` have one entry more than there are columns and rows, ascend, and end at
 // the length of the arrays they index; every stored row is below `rows()` and every stored column below `columns()`.
 // `Matrix::new` establishes this and nothing changes the arrays afterwards.
@@ -31,10 +28,7 @@ pub struct Matrix {
 
 impl Matrix {
     /// Builds both views from columns given as (cost, ascending rows below `rows`).
-    pub fn new<R: IntoIterator<Item = u32>>(
-        rows: usize,
-        columns: impl IntoIterator<Item = (f64, R)>,
-    ) -> Self {
+    pub fn new<R: IntoIterator<Item = u32>>(rows: usize, columns: impl IntoIterator<Item = (f64, R)>) -> Self {
         let mut costs = Vec::new();
         let mut column_starts = vec![0u32];
         let mut column_rows = Vec::new();
@@ -98,8 +92,7 @@ impl Matrix {
     /// The rows of a column, ascending.
     pub fn rows_of(&self, column: u32) -> &[u32] {
         let column = column as usize;
-        &self.column_rows
-            [self.column_starts[column] as usize..self.column_starts[column + 1] as usize]
+        &self.column_rows[self.column_starts[column] as usize..self.column_starts[column + 1] as usize]
     }
 
     /// The columns of a row, ascending.
@@ -128,6 +121,11 @@ impl Matrix {
     /// Whether a subproblem with this lower bound can be dropped: no cover in it is cheaper than `cost`.
     pub fn closes(&self, bound: f64, cost: f64) -> bool {
         self.round_bound(bound) >= cost - COST_TOLERANCE * cost.abs()
+    }
+
+    /// Whether `cost` is below `upper` by more than rounding.
+    pub fn improves(&self, cost: f64, upper: f64) -> bool {
+        cost < upper - COST_TOLERANCE * upper.abs()
     }
 
     /// Removes columns that the others make needless, dearest first; the rest ascends.
@@ -200,10 +198,7 @@ mod tests {
         assert_eq!(matrix.rows_of(0), [0, 2]);
         assert_eq!(matrix.columns_of(0), [0, 2]);
         assert_eq!(matrix.columns_of(2), [0]);
-        assert_eq!(
-            (matrix.rows(), matrix.columns(), matrix.entries()),
-            (3, 3, 4)
-        );
+        assert_eq!((matrix.rows(), matrix.columns(), matrix.entries()), (3, 3, 4));
     }
 
     #[test]

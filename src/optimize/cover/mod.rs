@@ -2,14 +2,29 @@
 //!
 //! [`solve`] always answers with a cover, a proven lower bound, and whether the two meet. It knows no domain word.
 
+mod clock;
+mod dive;
+mod exact;
 mod greedy;
 mod instance;
+mod lagrangian;
+mod local;
 mod matrix;
+pub mod orlib;
+mod reduce;
+mod search;
 
 use std::time::Duration;
 
+use clock::{Clock, Random};
 pub use instance::{Column, Instance, InstanceError};
 use matrix::Matrix;
+use rayon::prelude::*;
+use reduce::{components, reduce};
+use search::Search;
+
+/// Elementary steps that reductions may take before the search begins.
+const REDUCTION_EFFORT: u64 = 300_000_000;
 
 /// How long a search may take, and from which seed it draws.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,6 +90,28 @@ pub fn greedy(instance: &Instance) -> Cover {
 }
 
 /// The cheapest cover that can be found within the limits, with the best bound that can be proven.
-pub fn solve(instance: &Instance, _limits: &Limits) -> Cover {
-    greedy(instance)
+pub fn solve(instance: &Instance, limits: &Limits) -> Cover {
+    let clock = Clock::new(limits.time_limit);
+    let matrix = Matrix::from(instance);
+    let reduced = reduce(&matrix, REDUCTION_EFFORT);
+    let mut searches: Vec<Search> = components(&matrix, &reduced)
+        .into_iter()
+        .zip(0u64..)
+        .map(|(part, index)| Search::new(part, Random::new(limits.seed, index)))
+        .collect();
+    for _ in 0..limits.max_rounds.unwrap_or(u32::MAX) {
+        let mut open: Vec<&mut Search> = searches.iter_mut().filter(|search| !search.is_done()).collect();
+        if open.is_empty() || clock.is_over() {
+            break;
+        }
+        open.par_iter_mut().for_each(|search| search.round(&clock));
+    }
+    let mut columns = reduced.chosen;
+    let mut bound = matrix.cost_of(&columns);
+    for search in &searches {
+        columns.extend(search.columns());
+        bound += search.bound();
+    }
+    matrix.drop_redundant(&mut columns);
+    Cover::of(&matrix, columns, matrix.round_bound(bound))
 }

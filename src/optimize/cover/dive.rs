@@ -1,0 +1,287 @@
+//! The Lagrangian heuristic of Caprara, Fischetti and Toth: climb, build covers from the prices on the way, fix the columns
+//! that look certain, and go on with the rest until nothing is left.
+#![allow(clippy::indexing_slicing, reason = "dense numeric kernel: see the invariant")]
+// INVARIANT: rows and columns come from one `Matrix`, whose indices are in range; prices have one entry a row; the maps of
+// a `Part` have one entry for each of its rows and columns and point into the matrix it was cut from.
+
+use std::cmp::Ordering;
+use std::collections::BinaryHeap;
+
+use super::clock::{Clock, Random};
+use super::lagrangian::{Climb, Walk, climb, price_out, reduced_cost};
+use super::matrix::Matrix;
+use super::reduce::{Part, submatrix};
+
+/// Columns of clearly negative reduced cost may be fixed.
+const FIXED_BELOW: f64 = -0.001;
+/// Prices are shaken by at most this share after a fixing.
+const SHAKE: f64 = 0.1;
+
+struct Offer {
+    score: f64,
+    column: u32,
+}
+
+impl Ord for Offer {
+    // The heap gives the least score first, then the lowest column.
+    fn cmp(&self, other: &Self) -> Ordering {
+        other.score.total_cmp(&self.score).then(other.column.cmp(&self.column))
+    }
+}
+
+impl PartialOrd for Offer {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Offer {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Offer {}
+
+/// Completes `chosen` to a cover, each time by the column that the prices favour most per uncovered row; at most `most` more.
+pub fn complete(matrix: &Matrix, prices: &[f64], chosen: &mut Vec<u32>, most: usize) {
+    let mut covered = vec![false; matrix.rows()];
+    let mut open = matrix.rows();
+    for &column in chosen.iter() {
+        open -= cover(matrix, column, &mut covered);
+    }
+    let mut offers: BinaryHeap<Offer> = (0..matrix.columns() as u32)
+        .filter_map(|column| offer(matrix, column, prices, &covered))
+        .collect();
+    let mut added = 0;
+    while open > 0 && added < most {
+        let Some(best) = offers.pop() else { break };
+        // Covered rows only ever worsen an offer, so the first that still stands is the best.
+        match offer(matrix, best.column, prices, &covered) {
+            Some(now) if now.score <= best.score => {
+                open -= cover(matrix, now.column, &mut covered);
+                chosen.push(now.column);
+                added += 1;
+            }
+            Some(now) => offers.push(now),
+            None => {}
+        }
+    }
+}
+
+fn cover(matrix: &Matrix, column: u32, covered: &mut [bool]) -> usize {
+    let mut newly = 0;
+    for &row in matrix.rows_of(column) {
+        if !std::mem::replace(&mut covered[row as usize], true) {
+            newly += 1;
+        }
+    }
+    newly
+}
+
+fn offer(matrix: &Matrix, column: u32, prices: &[f64], covered: &[bool]) -> Option<Offer> {
+    let mut gain = 0;
+    let mut rest = matrix.cost(column);
+    for &row in matrix.rows_of(column) {
+        if !covered[row as usize] {
+            gain += 1;
+            rest -= prices[row as usize];
+        }
+    }
+    let gain = (gain > 0).then_some(f64::from(gain))?;
+    Some(Offer {
+        score: if rest > 0.0 { rest / gain } else { rest * gain },
+        column,
+    })
+}
+
+/// How hard a dive tries.
+#[derive(Debug, Clone, Copy)]
+pub struct Effort {
+    /// The climb before the first fixing.
+    pub first: Climb,
+    /// The climbs after each.
+    pub next: Climb,
+    /// Covers built between two fixings.
+    pub covers: u32,
+}
+
+/// What a dive brought up.
+#[derive(Debug)]
+pub struct Catch {
+    /// A cover cheaper than the one it was given, if it found one.
+    pub cover: Option<Vec<u32>>,
+    /// The prices of the rows before anything was fixed, and the bound that they prove where nothing was given as fixed.
+    pub prices: Vec<f64>,
+    /// See above.
+    pub bound: f64,
+}
+
+/// Dives into `matrix` with some columns fixed from the start, looking for covers cheaper than `upper`.
+pub fn dive(
+    matrix: &Matrix,
+    fixed: &[u32],
+    start: Vec<f64>,
+    mut upper: f64,
+    effort: Effort,
+    random: &mut Random,
+    clock: &Clock,
+) -> Catch {
+    let mut fixed = fixed.to_vec();
+    let mut best: Option<Vec<u32>> = None;
+    let mut prices = start;
+    let all: Vec<u32> = (0..matrix.columns() as u32).collect();
+    let Some(mut part) = rest(matrix, &fixed, &all) else {
+        matrix.drop_redundant(&mut fixed);
+        let cover = matrix.improves(matrix.cost_of(&fixed), upper).then_some(fixed);
+        return Catch {
+            cover,
+            prices,
+            bound: 0.0,
+        };
+    };
+    let mut how = effort.first;
+    let mut root = None;
+    loop {
+        let spent = matrix.cost_of(&fixed);
+        let local: Vec<f64> = part.rows.iter().map(|&row| prices[row as usize]).collect();
+        let climbed = climb(&part.matrix, local, upper - spent, how, clock);
+        for (&row, &price) in part.rows.iter().zip(&climbed.rows) {
+            prices[row as usize] = price;
+        }
+        root.get_or_insert_with(|| (prices.clone(), climbed.bound));
+        if matrix.closes(climbed.bound + spent, upper) {
+            break;
+        }
+        let (reduced, _) = price_out(&part.matrix, &climbed.rows);
+        let near = near_core(&part, &reduced);
+        let mut walk = Walk::new(climbed.rows.clone(), how.width);
+        for _ in 0..effort.covers {
+            let mut found = Vec::new();
+            complete(&near.matrix, &walk.prices, &mut found, usize::MAX);
+            near.matrix.drop_redundant(&mut found);
+            if matrix.improves(near.matrix.cost_of(&found) + spent, upper) {
+                let mut whole = fixed.clone();
+                whole.extend(
+                    found
+                        .iter()
+                        .map(|&column| part.columns[near.columns[column as usize] as usize]),
+                );
+                matrix.drop_redundant(&mut whole);
+                upper = matrix.cost_of(&whole);
+                best = Some(whole);
+                if matrix.closes(climbed.bound + spent, upper) {
+                    break;
+                }
+            }
+            if !walk.step(&near.matrix, upper - spent) || clock.is_over() {
+                break;
+            }
+        }
+        if clock.is_over() || matrix.closes(climbed.bound + spent, upper) {
+            break;
+        }
+        let certain = fixable(&part.matrix, &climbed.rows, &reduced);
+        fixed.extend(certain.iter().map(|&column| part.columns[column as usize]));
+        let Some(next) = rest(matrix, &fixed, &part.columns) else {
+            matrix.drop_redundant(&mut fixed);
+            if matrix.improves(matrix.cost_of(&fixed), upper) {
+                best = Some(fixed);
+            }
+            break;
+        };
+        part = next;
+        for &row in &part.rows {
+            prices[row as usize] *= 1.0 + SHAKE * (2.0 * random.unit() - 1.0);
+        }
+        how = effort.next;
+    }
+    let (prices, bound) = root.unwrap_or((prices, 0.0));
+    Catch {
+        cover: best,
+        prices,
+        bound,
+    }
+}
+
+/// What the fixed columns leave to be covered; nothing where they are a cover.
+fn rest(matrix: &Matrix, fixed: &[u32], columns: &[u32]) -> Option<Part> {
+    let mut covered = vec![false; matrix.rows()];
+    for &column in fixed {
+        cover(matrix, column, &mut covered);
+    }
+    let rows: Vec<u32> = (0u32..)
+        .zip(&covered)
+        .filter(|&(_, &covered)| !covered)
+        .map(|(row, _)| row)
+        .collect();
+    (!rows.is_empty()).then(|| submatrix(matrix, &rows, columns))
+}
+
+/// The columns of the part that covers are built from.
+fn near_core(part: &Part, reduced: &[f64]) -> Part {
+    let columns = super::lagrangian::promising(&part.matrix, reduced, 5, 5);
+    let rows: Vec<u32> = (0..part.matrix.rows() as u32).collect();
+    submatrix(&part.matrix, &rows, &columns)
+}
+
+/// Columns of negative reduced cost that alone cover some row among those, and a few more that the prices favour.
+fn fixable(matrix: &Matrix, prices: &[f64], reduced: &[f64]) -> Vec<u32> {
+    let wanted: Vec<u32> = (0..matrix.columns() as u32)
+        .filter(|&column| reduced[column as usize] < FIXED_BELOW)
+        .collect();
+    let mut times = vec![0u32; matrix.rows()];
+    for &column in &wanted {
+        for &row in matrix.rows_of(column) {
+            times[row as usize] += 1;
+        }
+    }
+    let mut certain: Vec<u32> = wanted
+        .into_iter()
+        .filter(|&column| {
+            let rows = matrix.rows_of(column);
+            rows.iter().any(|&row| times[row as usize] == 1)
+        })
+        .collect();
+    let few = (matrix.rows() / 200).max(1);
+    complete(matrix, prices, &mut certain, few);
+    certain
+}
+
+/// Columns of a cover that are kept for another dive: those that waste least, until they cover the `share` of all rows.
+pub fn keep(matrix: &Matrix, chosen: &[u32], prices: &[f64], share: f64, random: &mut Random) -> Vec<u32> {
+    let mut times = vec![0u32; matrix.rows()];
+    for &column in chosen {
+        for &row in matrix.rows_of(column) {
+            times[row as usize] += 1;
+        }
+    }
+    let mut wasted: Vec<(f64, u32)> = chosen
+        .iter()
+        .map(|&column| {
+            let shared: f64 = matrix
+                .rows_of(column)
+                .iter()
+                .map(|&row| {
+                    let times = f64::from(times[row as usize]);
+                    prices[row as usize] * (times - 1.0) / times
+                })
+                .sum();
+            let waste = reduced_cost(matrix, column, prices).max(0.0) + shared;
+            (waste * (1.0 + SHAKE * random.unit()), column)
+        })
+        .collect();
+    wasted.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+    let enough = (share * matrix.rows() as f64) as usize;
+    let mut covered = vec![false; matrix.rows()];
+    let mut count = 0;
+    let mut kept = Vec::new();
+    for (_, column) in wasted {
+        if count >= enough {
+            break;
+        }
+        count += cover(matrix, column, &mut covered);
+        kept.push(column);
+    }
+    kept
+}
