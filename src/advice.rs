@@ -44,6 +44,8 @@ pub struct Run {
     pub generated_at: Option<Timestamp>,
     /// Files and folders read, as the user named them.
     pub inputs: Vec<String>,
+    /// The folder of policies, as the user named it: files below keep their place in it.
+    pub policies_dir: String,
     /// Notes that a reader should see first (what is unknown, what could not be decided).
     pub notes: Vec<String>,
 }

@@ -1,0 +1,240 @@
+//! The few words and numbers that several faces say alike.
+
+use crate::advice::{Advice, Change, CoverageView, Proof, Proposal, Severity};
+use jiff::Timestamp;
+
+/// A number with its thousands set apart.
+#[must_use]
+pub fn number(value: u64) -> String {
+    let digits = value.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// "1 policy", "3 policies": the number with the word that goes with it.
+#[must_use]
+pub fn count(value: u64, one: &str, many: &str) -> String {
+    format!("{} {}", number(value), if value == 1 { one } else { many })
+}
+
+/// The length of a list as a number.
+#[must_use]
+pub fn len<T>(list: &[T]) -> u64 {
+    u64::try_from(list.len()).unwrap_or(u64::MAX)
+}
+
+/// A share in whole percent; never 0 or 100 unless it is exactly that.
+#[must_use]
+pub fn percent(part: u64, whole: u64) -> u64 {
+    if whole == 0 {
+        return 0;
+    }
+    let exact = u128::from(part) * 100;
+    let rounded = (exact + u128::from(whole) / 2) / u128::from(whole);
+    let held = match rounded {
+        0 if part > 0 => 1,
+        100 if part < whole => 99,
+        value => value,
+    };
+    u64::try_from(held).unwrap_or(100)
+}
+
+/// A moment, to the minute.
+#[must_use]
+pub fn moment(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%d %H:%M UTC").to_string()
+}
+
+/// A day.
+#[must_use]
+pub fn day(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%d").to_string()
+}
+
+/// A score or a number of days, with one digit where it has one.
+#[must_use]
+pub fn decimal(value: f64) -> String {
+    let text = format!("{value:.1}");
+    text.strip_suffix(".0").map_or(text.clone(), str::to_owned)
+}
+
+/// The proposal of a kind.
+#[must_use]
+pub fn proposal<'a>(advice: &'a Advice, kind: &str) -> Option<&'a Proposal> {
+    advice.proposals.iter().find(|proposal| proposal.kind == kind)
+}
+
+/// How many policies of a proposal meet a fate.
+#[must_use]
+pub fn changes(proposal: &Proposal, change: Change) -> u64 {
+    let hits = proposal
+        .policies
+        .iter()
+        .filter(|policy| policy.change == change)
+        .count();
+    u64::try_from(hits).unwrap_or(u64::MAX)
+}
+
+/// Findings of each severity, the gravest first.
+#[must_use]
+pub fn severities(advice: &Advice) -> Vec<(Severity, u64)> {
+    Severity::ALL
+        .iter()
+        .rev()
+        .map(|severity| {
+            let hits = advice
+                .findings
+                .iter()
+                .filter(|finding| finding.severity == *severity)
+                .count();
+            (*severity, u64::try_from(hits).unwrap_or(u64::MAX))
+        })
+        .collect()
+}
+
+/// How many principals hold more than they used.
+#[must_use]
+pub fn over_privileged(advice: &Advice) -> u64 {
+    let hits = advice
+        .principals
+        .iter()
+        .filter(|principal| principal.excess > 0)
+        .count();
+    u64::try_from(hits).unwrap_or(u64::MAX)
+}
+
+/// The whole report in one sentence or two.
+#[must_use]
+pub fn headline(advice: &Advice) -> String {
+    let totals = &advice.totals;
+    let over = over_privileged(advice);
+    let unused = totals.granted.saturating_sub(totals.used);
+    let mut out = format!(
+        "{} of {} can do more than they did: {} % of what is granted was never used.",
+        number(over),
+        count(
+            totals.principals.max(len(&advice.principals)),
+            "principal",
+            "principals"
+        ),
+        percent(unused, totals.granted),
+    );
+    if let Some(tighten) = proposal(advice, "tighten") {
+        let changed = changes(tighten, Change::Edit) + changes(tighten, Change::Delete) + changes(tighten, Change::Add);
+        let gone = tighten.before.exposure.saturating_sub(tighten.after.exposure);
+        if changed == 0 {
+            out.push_str(" No change is proposed.");
+        } else if tighten.proof.holds() {
+            out.push_str(&format!(
+                " Changing {} takes away {} % of the excess and breaks nothing that was seen to work.",
+                count(changed, "policy", "policies"),
+                percent(gone, tighten.before.exposure),
+            ));
+        }
+    }
+    out
+}
+
+/// The proof in one sentence, starting with the two numbers that have to be zero.
+#[must_use]
+pub fn proof(proof: &Proof) -> String {
+    let mut out = format!(
+        "{} newly denied, {} newly granted: {} ({}) of {} decided again",
+        number(proof.newly_denied),
+        number(proof.newly_granted),
+        count(proof.requests_replayed, "allowed request", "allowed requests"),
+        count(proof.demands_replayed, "demand", "demands"),
+        count(proof.principals, "principal", "principals"),
+    );
+    if proof.combinations > 0 {
+        out.push_str(&format!(
+            ", {} of {} compared over every possible request",
+            number(proof.combinations_proven),
+            count(
+                proof.combinations,
+                "combination of policies",
+                "combinations of policies"
+            ),
+        ));
+    }
+    out.push('.');
+    if proof.not_explained > 0 {
+        out.push_str(&format!(
+            " {} not explained by the policies as read; nothing that bears on them is changed.",
+            count(proof.not_explained, "demand is", "demands are"),
+        ));
+    }
+    out
+}
+
+/// What the logs covered, in one sentence.
+#[must_use]
+pub fn window(coverage: &CoverageView) -> String {
+    let requests = count(coverage.requests, "request", "requests");
+    match (coverage.first, coverage.last) {
+        (Some(first), Some(last)) => format!(
+            "{} to {} ({}), {requests}",
+            moment(first),
+            moment(last),
+            days(coverage.window_days),
+        ),
+        _ => format!("{requests}, no times known"),
+    }
+}
+
+/// A length of time in words.
+#[must_use]
+pub fn days(days: f64) -> String {
+    if days >= 1.0 {
+        format!("{} days", decimal(days))
+    } else if days * 24.0 >= 1.0 {
+        format!("{} hours", decimal(days * 24.0))
+    } else {
+        format!("{} minutes", decimal(days * 24.0 * 60.0))
+    }
+}
+
+/// Lines skipped, in one sentence.
+#[must_use]
+pub fn skips(coverage: &CoverageView) -> String {
+    let skipped: u64 = coverage.skipped.iter().map(|skip| skip.count).sum();
+    if skipped == 0 {
+        format!("all {} accounted for", count(coverage.lines, "line", "lines"))
+    } else {
+        format!(
+            "{} of {} skipped",
+            number(skipped),
+            count(coverage.lines, "line", "lines")
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_read_well() {
+        assert_eq!(number(0), "0");
+        assert_eq!(number(1_234_567), "1,234,567");
+        assert_eq!(count(1, "policy", "policies"), "1 policy");
+        assert_eq!(decimal(12.04), "12");
+        assert_eq!(decimal(12.25), "12.2");
+        assert_eq!(days(0.5), "12 hours");
+    }
+
+    #[test]
+    fn percent_is_never_rounded_to_all_or_nothing() {
+        assert_eq!(percent(1, 1000), 1);
+        assert_eq!(percent(999, 1000), 99);
+        assert_eq!(percent(0, 5), 0);
+        assert_eq!(percent(5, 5), 100);
+        assert_eq!(percent(3, 0), 0);
+    }
+}

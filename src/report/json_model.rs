@@ -1,0 +1,850 @@
+//! The structs of `advice.json`, version 1, and how an advice becomes one.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::json::{SCHEMA, VERSION};
+use crate::advice::{self, Advice, EvidenceState, Severity};
+use crate::origin::Origin;
+
+/// The whole of it.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Document {
+    /// Version of this format.
+    pub version: u32,
+    /// File name of the schema.
+    pub schema: String,
+    /// What was run, on what.
+    pub run: Run,
+    /// What the logs covered.
+    pub coverage: Coverage,
+    /// The numbers that matter.
+    pub totals: Totals,
+    /// Principals, the riskiest first.
+    pub principals: Vec<Principal>,
+    /// Policies, by name.
+    pub policies: Vec<Policy>,
+    /// Findings, the gravest first.
+    pub findings: Vec<Finding>,
+    /// Sets of changes, each proven.
+    pub proposals: Vec<Proposal>,
+    /// Risk against complexity.
+    pub frontier: Vec<FrontierPoint>,
+    /// How a principal can become more than it is.
+    pub escalations: Vec<Escalation>,
+    /// Groups of principals by groups of paths.
+    pub heat: Heat,
+}
+
+impl From<&Advice> for Document {
+    fn from(from: &Advice) -> Self {
+        Self {
+            version: VERSION,
+            schema: SCHEMA.to_owned(),
+            run: (&from.run).into(),
+            coverage: (&from.coverage).into(),
+            totals: (&from.totals).into(),
+            principals: from.principals.iter().map(Into::into).collect(),
+            policies: from.policies.iter().map(Into::into).collect(),
+            findings: from.findings.iter().map(Into::into).collect(),
+            proposals: from.proposals.iter().map(Into::into).collect(),
+            frontier: from.frontier.iter().map(Into::into).collect(),
+            escalations: from.escalations.iter().map(Into::into).collect(),
+            heat: (&from.heat).into(),
+        }
+    }
+}
+
+/// What was run, on what.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Run {
+    /// Version of the program.
+    pub version: String,
+    /// Profile of the server's rules.
+    pub server: String,
+    /// When it ran.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub generated_at: Option<Timestamp>,
+    /// Files and folders read, as named by the user.
+    pub inputs: Vec<String>,
+    /// The folder of policies, as named by the user.
+    pub policies_dir: String,
+    /// What a reader should see first.
+    pub notes: Vec<String>,
+}
+
+impl From<&advice::Run> for Run {
+    fn from(from: &advice::Run) -> Self {
+        Self {
+            version: from.version.clone(),
+            server: from.server.clone(),
+            generated_at: from.generated_at,
+            inputs: from.inputs.clone(),
+            policies_dir: from.policies_dir.clone(),
+            notes: from.notes.clone(),
+        }
+    }
+}
+
+/// What the logs covered and what they did not.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Coverage {
+    /// First entry.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first: Option<Timestamp>,
+    /// Last entry.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last: Option<Timestamp>,
+    /// Days between them.
+    pub window_days: f64,
+    /// Lines read.
+    pub lines: u64,
+    /// Lines used.
+    pub used: u64,
+    /// Lines that belong to a request already used.
+    pub paired: u64,
+    /// Lines skipped, by reason.
+    pub skipped: Vec<Skip>,
+    /// Requests counted.
+    pub requests: u64,
+    /// Demands: principal, path, capability.
+    pub demands: u64,
+    /// Gaps longer than expected.
+    pub gaps: Vec<Gap>,
+    /// Nodes seen.
+    pub nodes: Vec<String>,
+    /// Audit devices switched on or off inside the window.
+    pub device_changes: Vec<String>,
+    /// Whether the log carries the server's own decision.
+    pub has_policy_results: bool,
+    /// How healthy the logs are, 0 to 1.
+    pub health: f64,
+}
+
+impl From<&advice::CoverageView> for Coverage {
+    fn from(from: &advice::CoverageView) -> Self {
+        Self {
+            first: from.first,
+            last: from.last,
+            window_days: from.window_days,
+            lines: from.lines,
+            used: from.used,
+            paired: from.paired,
+            skipped: from.skipped.iter().map(Into::into).collect(),
+            requests: from.requests,
+            demands: from.demands,
+            gaps: from.gaps.iter().map(|&(start, end)| Gap { start, end }).collect(),
+            nodes: from.nodes.clone(),
+            device_changes: from.device_changes.clone(),
+            has_policy_results: from.has_policy_results,
+            health: from.health,
+        }
+    }
+}
+
+/// A time without entries.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Gap {
+    /// Last entry before it.
+    pub start: Timestamp,
+    /// First entry after it.
+    pub end: Timestamp,
+}
+
+/// Lines skipped for one reason.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Skip {
+    /// The reason's id.
+    pub reason: String,
+    /// How many lines.
+    pub count: u64,
+    /// File and line of the first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first: Option<String>,
+}
+
+impl From<&advice::Skip> for Skip {
+    fn from(from: &advice::Skip) -> Self {
+        Self {
+            reason: from.reason.clone(),
+            count: from.count,
+            first: from.first.clone(),
+        }
+    }
+}
+
+/// The numbers that matter.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Totals {
+    /// Principals that hold policies.
+    pub principals: u64,
+    /// Of these, how many acted in the window.
+    pub active_principals: u64,
+    /// Policies.
+    pub policies: u64,
+    /// Stanzas.
+    pub stanzas: u64,
+    /// Granted (principal, known path, capability) triples.
+    pub granted: u64,
+    /// Of these, used.
+    pub used: u64,
+    /// Requests that were denied.
+    pub denied_requests: u64,
+    /// The largest risk, 0 to 100.
+    pub risk_max: f64,
+    /// The mean risk.
+    pub risk_mean: f64,
+}
+
+impl From<&advice::Totals> for Totals {
+    fn from(from: &advice::Totals) -> Self {
+        Self {
+            principals: from.principals,
+            active_principals: from.active_principals,
+            policies: from.policies,
+            stanzas: from.stanzas,
+            granted: from.granted,
+            used: from.used,
+            denied_requests: from.denied_requests,
+            risk_max: from.risk_max,
+            risk_mean: from.risk_mean,
+        }
+    }
+}
+
+/// One principal.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Principal {
+    /// Key, such as `entity:…`.
+    pub id: String,
+    /// The human's word.
+    pub name: String,
+    /// Kind of principal.
+    pub kind: String,
+    /// Auth mount.
+    pub auth_mount: String,
+    /// Policies in force.
+    pub policies: Vec<String>,
+    /// (path, capability) pairs granted.
+    pub granted: u64,
+    /// Of these, used.
+    pub used: u64,
+    /// Granted and not used.
+    pub excess: u64,
+    /// Distinct paths reachable.
+    pub paths_granted: u64,
+    /// Distinct paths used.
+    pub paths_used: u64,
+    /// Requests.
+    pub requests: u64,
+    /// Requests denied.
+    pub denied: u64,
+    /// First seen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_seen: Option<Timestamp>,
+    /// Last seen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_seen: Option<Timestamp>,
+    /// Days on which it acted.
+    pub active_days: u32,
+    /// Risk today.
+    pub risk: Risk,
+    /// Risk under the `tighten` proposal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub risk_after: Option<Risk>,
+    /// Whether a policy it holds was not among those read.
+    pub grants_unknown: bool,
+}
+
+impl From<&advice::PrincipalView> for Principal {
+    fn from(from: &advice::PrincipalView) -> Self {
+        Self {
+            id: from.id.clone(),
+            name: from.name.clone(),
+            kind: from.kind.clone(),
+            auth_mount: from.auth_mount.clone(),
+            policies: from.policies.clone(),
+            granted: from.granted,
+            used: from.used,
+            excess: from.excess,
+            paths_granted: from.paths_granted,
+            paths_used: from.paths_used,
+            requests: from.requests,
+            denied: from.denied,
+            first_seen: from.first_seen,
+            last_seen: from.last_seen,
+            active_days: from.active_days,
+            risk: (&from.risk).into(),
+            risk_after: from.risk_after.as_ref().map(Into::into),
+            grants_unknown: from.grants_unknown,
+        }
+    }
+}
+
+/// A risk score and its parts.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Risk {
+    /// 0 to 100.
+    pub score: f64,
+    /// The weight behind the score.
+    pub weight: f64,
+    /// Plain sentences.
+    pub parts: Vec<String>,
+}
+
+impl From<&advice::Risk> for Risk {
+    fn from(from: &advice::Risk) -> Self {
+        Self {
+            score: from.score,
+            weight: from.weight,
+            parts: from.parts.clone(),
+        }
+    }
+}
+
+/// One policy.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Policy {
+    /// Name.
+    pub name: String,
+    /// File.
+    pub file: String,
+    /// Who holds it.
+    pub holders: Vec<String>,
+    /// Its stanzas.
+    pub stanzas: Vec<Stanza>,
+    /// What one holder more would be exposed to.
+    pub risk: Risk,
+}
+
+impl From<&advice::PolicyView> for Policy {
+    fn from(from: &advice::PolicyView) -> Self {
+        Self {
+            name: from.name.clone(),
+            file: from.file.clone(),
+            holders: from.holders.clone(),
+            stanzas: from.stanzas.iter().map(Into::into).collect(),
+            risk: (&from.risk).into(),
+        }
+    }
+}
+
+/// One stanza.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Stanza {
+    /// Path as written.
+    pub path: String,
+    /// Where.
+    pub origin: Place,
+    /// Capabilities and their use.
+    pub capabilities: Vec<CapabilityUse>,
+}
+
+impl From<&advice::StanzaView> for Stanza {
+    fn from(from: &advice::StanzaView) -> Self {
+        Self {
+            path: from.path.clone(),
+            origin: (&from.origin).into(),
+            capabilities: from.capabilities.iter().map(Into::into).collect(),
+        }
+    }
+}
+
+/// A place in a policy file.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Place {
+    /// File.
+    pub file: String,
+    /// Line, from one.
+    pub line: u32,
+    /// Column in characters, from one.
+    pub column: u32,
+}
+
+impl From<&Origin> for Place {
+    fn from(from: &Origin) -> Self {
+        Self {
+            file: from.file.to_string(),
+            line: from.line,
+            column: from.column,
+        }
+    }
+}
+
+/// Use of one capability of one stanza.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CapabilityUse {
+    /// The capability.
+    pub capability: String,
+    /// Requests that it allowed.
+    pub requests: u64,
+    /// Principals that used it.
+    pub principals: u64,
+    /// Last used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_used: Option<Timestamp>,
+    /// What is held of it: `inuse`, `suspect`, `removable`.
+    pub state: EvidenceState,
+}
+
+impl From<&advice::CapabilityUse> for CapabilityUse {
+    fn from(from: &advice::CapabilityUse) -> Self {
+        Self {
+            capability: from.capability.clone(),
+            requests: from.requests,
+            principals: from.principals,
+            last_used: from.last_used,
+            state: from.state,
+        }
+    }
+}
+
+/// Why an "unused" is believed or doubted.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Evidence {
+    /// The state.
+    pub state: EvidenceState,
+    /// Days watched.
+    pub window_days: f64,
+    /// Days that had to pass first.
+    pub dwell_days: f64,
+    /// The reasoning.
+    pub reasons: Vec<String>,
+}
+
+impl From<&advice::Evidence> for Evidence {
+    fn from(from: &advice::Evidence) -> Self {
+        Self {
+            state: from.state,
+            window_days: from.window_days,
+            dwell_days: from.dwell_days,
+            reasons: from.reasons.clone(),
+        }
+    }
+}
+
+/// One finding.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Finding {
+    /// Stable over runs; the anchor in `report.html`.
+    pub fingerprint: String,
+    /// The rule's id.
+    pub rule: String,
+    /// How grave.
+    pub severity: Severity,
+    /// One line.
+    pub title: String,
+    /// A few sentences.
+    pub detail: String,
+    /// What it is about.
+    pub subject: Subject,
+    /// Places in policy files.
+    pub places: Vec<Place>,
+    /// How well it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<Evidence>,
+    /// What to do.
+    pub remedy: String,
+    /// The policy of the `tighten` proposal that mends it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fixed_in: Option<String>,
+}
+
+impl From<&advice::Finding> for Finding {
+    fn from(from: &advice::Finding) -> Self {
+        Self {
+            fingerprint: from.fingerprint.clone(),
+            rule: from.rule.to_string(),
+            severity: from.severity,
+            title: from.title.clone(),
+            detail: from.detail.clone(),
+            subject: (&from.subject).into(),
+            places: from.origins.iter().map(Into::into).collect(),
+            evidence: from.evidence.as_ref().map(Into::into),
+            remedy: from.remedy.clone(),
+            fixed_in: from.fixed_in.clone(),
+        }
+    }
+}
+
+/// What a finding is about.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Subject {
+    /// `policy`, `stanza`, `principal`, ...
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+}
+
+impl From<&advice::Subject> for Subject {
+    fn from(from: &advice::Subject) -> Self {
+        Self {
+            kind: from.kind.clone(),
+            name: from.name.clone(),
+        }
+    }
+}
+
+/// A set of changes.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Proposal {
+    /// `tighten` or `redesign`.
+    pub kind: String,
+    /// One line.
+    pub title: String,
+    /// Policies as they would be.
+    pub policies: Vec<ProposedPolicy>,
+    /// Who gets what, where it changes.
+    pub assignments: Vec<Assignment>,
+    /// Size and exposure before.
+    pub before: Complexity,
+    /// Size and exposure after.
+    pub after: Complexity,
+    /// The proof.
+    pub proof: Proof,
+    /// Considered and not proposed.
+    pub withdrawn: Vec<Withdrawn>,
+    /// Steps in order.
+    pub migration: Vec<String>,
+    /// How close to the best possible.
+    pub optimality: Optimality,
+}
+
+impl From<&advice::Proposal> for Proposal {
+    fn from(from: &advice::Proposal) -> Self {
+        Self {
+            kind: from.kind.clone(),
+            title: from.title.clone(),
+            policies: from.policies.iter().map(Into::into).collect(),
+            assignments: from.assignments.iter().map(Into::into).collect(),
+            before: (&from.before).into(),
+            after: (&from.after).into(),
+            proof: (&from.proof).into(),
+            withdrawn: from.withdrawn.iter().map(Into::into).collect(),
+            migration: from.migration.clone(),
+            optimality: (&from.optimality).into(),
+        }
+    }
+}
+
+/// One policy of a proposal.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ProposedPolicy {
+    /// Name.
+    pub name: String,
+    /// The file as read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// `keep`, `edit`, `add`, `delete`.
+    pub change: String,
+    /// The proposed text; absent where the policy goes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// Why.
+    pub reasons: Vec<String>,
+    /// Its stanzas.
+    pub stanzas: Vec<ProposedStanza>,
+    /// Who holds it.
+    pub holders: Vec<String>,
+}
+
+impl From<&advice::ProposedPolicy> for ProposedPolicy {
+    fn from(from: &advice::ProposedPolicy) -> Self {
+        Self {
+            name: from.name.clone(),
+            file: from.file.as_ref().map(ToString::to_string),
+            change: from.change.as_str().to_owned(),
+            text: from.text.clone(),
+            reasons: from.reasons.clone(),
+            stanzas: from
+                .stanzas
+                .iter()
+                .map(|(path, capabilities)| ProposedStanza {
+                    path: path.clone(),
+                    capabilities: capabilities.clone(),
+                })
+                .collect(),
+            holders: from.holders.clone(),
+        }
+    }
+}
+
+/// A stanza of a proposed policy.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ProposedStanza {
+    /// Path.
+    pub path: String,
+    /// Capabilities.
+    pub capabilities: Vec<String>,
+}
+
+/// The policies of one holder, before and after.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Assignment {
+    /// `entity`, `group`, `approle`, ...
+    pub kind: String,
+    /// Key of the holder.
+    pub id: String,
+    /// Name of the holder.
+    pub name: String,
+    /// Where it lives.
+    pub mount: String,
+    /// Policies now.
+    pub before: Vec<String>,
+    /// Policies proposed.
+    pub after: Vec<String>,
+}
+
+impl From<&advice::Assignment> for Assignment {
+    fn from(from: &advice::Assignment) -> Self {
+        Self {
+            kind: from.kind.clone(),
+            id: from.id.clone(),
+            name: from.name.clone(),
+            mount: from.mount.clone(),
+            before: from.before.clone(),
+            after: from.after.clone(),
+        }
+    }
+}
+
+/// Size and exposure of a policy set.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Complexity {
+    /// Policies.
+    pub policies: u64,
+    /// Stanzas.
+    pub stanzas: u64,
+    /// Assignments (holder, policy).
+    pub assignments: u64,
+    /// Granted and unused triples.
+    pub exposure: u64,
+    /// Policies + assignments + stanzas.
+    pub wsc: u64,
+    /// Mean risk of the principals.
+    pub risk_mean: f64,
+}
+
+impl From<&advice::Complexity> for Complexity {
+    fn from(from: &advice::Complexity) -> Self {
+        Self {
+            policies: from.policies,
+            stanzas: from.stanzas,
+            assignments: from.assignments,
+            exposure: from.exposure,
+            wsc: from.wsc,
+            risk_mean: from.risk_mean,
+        }
+    }
+}
+
+/// The proof of a proposal.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Proof {
+    /// Demands decided again.
+    pub demands_replayed: u64,
+    /// Allowed requests behind them.
+    pub requests_replayed: u64,
+    /// Allowed demands that it would deny.
+    pub newly_denied: u64,
+    /// Accesses that it would newly grant.
+    pub newly_granted: u64,
+    /// Principals replayed.
+    pub principals: u64,
+    /// Combinations of policies compared.
+    pub combinations: u64,
+    /// Of these, proven over all requests.
+    pub combinations_proven: u64,
+    /// Demands that today's policies do not explain.
+    pub not_explained: u64,
+    /// Whether nothing breaks and nothing is gained.
+    pub holds: bool,
+}
+
+impl From<&advice::Proof> for Proof {
+    fn from(from: &advice::Proof) -> Self {
+        Self {
+            demands_replayed: from.demands_replayed,
+            requests_replayed: from.requests_replayed,
+            newly_denied: from.newly_denied,
+            newly_granted: from.newly_granted,
+            principals: from.principals,
+            combinations: from.combinations,
+            combinations_proven: from.combinations_proven,
+            not_explained: from.not_explained,
+            holds: from.holds(),
+        }
+    }
+}
+
+/// Considered and not proposed.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Withdrawn {
+    /// What.
+    pub what: String,
+    /// Why.
+    pub reason: String,
+}
+
+impl From<&advice::Withdrawn> for Withdrawn {
+    fn from(from: &advice::Withdrawn) -> Self {
+        Self {
+            what: from.what.clone(),
+            reason: from.reason.clone(),
+        }
+    }
+}
+
+/// How close to the best possible.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Optimality {
+    /// What was minimised.
+    pub objective: String,
+    /// Its value.
+    pub cost: f64,
+    /// No solution is cheaper.
+    pub lower_bound: f64,
+    /// Whether it is proved least.
+    pub optimal: bool,
+    /// Seconds spent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<f64>,
+}
+
+impl From<&advice::Optimality> for Optimality {
+    fn from(from: &advice::Optimality) -> Self {
+        Self {
+            objective: from.objective.clone(),
+            cost: from.cost,
+            lower_bound: from.lower_bound,
+            optimal: from.optimal,
+            seconds: from.seconds,
+        }
+    }
+}
+
+/// A point of the trade-off curve.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct FrontierPoint {
+    /// Weight of exposure against complexity.
+    pub lambda: f64,
+    /// Policies.
+    pub policies: u64,
+    /// Stanzas.
+    pub stanzas: u64,
+    /// Exposure.
+    pub exposure: u64,
+    /// Mean risk.
+    pub risk_mean: f64,
+    /// Whether it is proposed.
+    pub chosen: bool,
+}
+
+impl From<&advice::FrontierPoint> for FrontierPoint {
+    fn from(from: &advice::FrontierPoint) -> Self {
+        Self {
+            lambda: from.lambda,
+            policies: from.policies,
+            stanzas: from.stanzas,
+            exposure: from.exposure,
+            risk_mean: from.risk_mean,
+            chosen: from.chosen,
+        }
+    }
+}
+
+/// How a principal becomes more than it is.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Escalation {
+    /// Principal.
+    pub principal: String,
+    /// What it can become.
+    pub target: String,
+    /// The steps.
+    pub steps: Vec<String>,
+    /// The nodes of the chain.
+    pub nodes: Vec<String>,
+}
+
+impl From<&advice::Escalation> for Escalation {
+    fn from(from: &advice::Escalation) -> Self {
+        Self {
+            principal: from.principal.clone(),
+            target: from.target.clone(),
+            steps: from.steps.clone(),
+            nodes: from.nodes.clone(),
+        }
+    }
+}
+
+/// Groups of principals by groups of paths.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Heat {
+    /// Rows.
+    pub rows: Vec<HeatGroup>,
+    /// Columns.
+    pub columns: Vec<HeatGroup>,
+    /// Cells with anything in them: row, column, granted, used.
+    pub cells: Vec<[u64; 4]>,
+}
+
+impl From<&advice::HeatMap> for Heat {
+    fn from(from: &advice::HeatMap) -> Self {
+        Self {
+            rows: from.rows.iter().map(Into::into).collect(),
+            columns: from.columns.iter().map(Into::into).collect(),
+            cells: from
+                .cells
+                .iter()
+                .map(|(&(row, column), cell)| [row.into(), column.into(), cell.granted, cell.used])
+                .collect(),
+        }
+    }
+}
+
+/// A row or column of the heat map.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct HeatGroup {
+    /// Its label.
+    pub label: String,
+    /// The group that it belongs to.
+    pub group: String,
+    /// How many are in it.
+    pub size: u64,
+}
+
+impl From<&advice::HeatGroup> for HeatGroup {
+    fn from(from: &advice::HeatGroup) -> Self {
+        Self {
+            label: from.label.clone(),
+            group: from.group.clone(),
+            size: from.size,
+        }
+    }
+}

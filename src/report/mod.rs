@@ -1,0 +1,95 @@
+//! A face for each format, all of the same [`Advice`]: each renders to bytes, and [`write`] puts them into a folder.
+//!
+//! Whatever text an advice carries may come from an attacker. Each face passes it through the one function of [`escape`]
+//! that belongs to its grammar.
+
+pub mod diff;
+pub mod digest;
+pub mod escape;
+pub mod hcl;
+pub mod html;
+mod html_data;
+pub mod json;
+pub mod json_model;
+pub mod layout;
+pub mod markdown;
+pub mod roles;
+mod svg;
+pub mod write;
+
+use crate::advice::Advice;
+
+/// A file of the output.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutputFile {
+    /// Path below the output folder, parts set apart by `/`.
+    pub path: String,
+    /// What it holds.
+    pub bytes: Vec<u8>,
+    /// Whether it is a program.
+    pub executable: bool,
+}
+
+impl OutputFile {
+    /// A file of text.
+    #[must_use]
+    pub fn text(path: impl Into<String>, text: impl Into<String>) -> Self {
+        Self {
+            path: path.into(),
+            bytes: text.into().into_bytes(),
+            executable: false,
+        }
+    }
+}
+
+/// How to render.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Options {
+    /// `report.html` stays below this many bytes: what does not fit is counted in it and stands in `advice.json`.
+    pub html_bytes: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { html_bytes: 7_500_000 }
+    }
+}
+
+/// Why a report could not be rendered.
+#[derive(Debug, thiserror::Error)]
+pub enum RenderError {
+    /// The JSON serializer failed.
+    #[error("cannot render JSON: {0}")]
+    Json(#[from] serde_json::Error),
+    /// The template of the HTML report failed.
+    #[error("cannot render `report.html`: {0}")]
+    Html(#[from] html::HtmlError),
+}
+
+/// Every file of the output folder.
+///
+/// # Errors
+/// When a serializer or the template fails, which no advice should make happen.
+pub fn render(advice: &Advice, options: &Options) -> Result<Vec<OutputFile>, RenderError> {
+    let mut files = vec![
+        OutputFile::text("report.html", html::render(advice, options.html_bytes)?),
+        OutputFile::text("advice.json", json::render(&advice.into())?),
+        OutputFile::text("summary.md", markdown::render(advice)),
+    ];
+    if let Some(tighten) = digest::proposal(advice, "tighten") {
+        let base = layout::diff_base(&advice.run, tighten);
+        for placed in layout::place(&advice.run, tighten) {
+            if let Some(text) = hcl::file(placed.policy) {
+                files.push(OutputFile::text(format!("policies/{}", placed.file), text));
+            }
+            if let Some(text) = diff::render(&placed, &base) {
+                files.push(OutputFile::text(format!("diffs/{}", placed.diff), text));
+            }
+        }
+    }
+    if let Some(redesign) = digest::proposal(advice, "redesign") {
+        files.extend(roles::render(&advice.run, redesign)?);
+    }
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(files)
+}

@@ -1,0 +1,159 @@
+//! `roles/`: the redesigned set of policies, and who gets what.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use super::OutputFile;
+use super::digest;
+use super::escape::{markdown, markdown_code};
+use super::hcl;
+use super::json_model::{Assignment, Complexity, Optimality, Proof};
+use super::layout::{self, Placed};
+use crate::advice::{Proposal, Run};
+
+/// Version of `assignments.json`.
+const VERSION: u32 = 1;
+
+#[derive(Serialize)]
+struct Assignments<'a> {
+    version: u32,
+    policies: Vec<Role<'a>>,
+    assignments: Vec<Assignment>,
+    before: Complexity,
+    after: Complexity,
+    proof: Proof,
+    optimality: Optimality,
+    migration: &'a [String],
+}
+
+#[derive(Serialize)]
+struct Role<'a> {
+    name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<&'a str>,
+    change: &'static str,
+    holders: &'a [String],
+    reasons: &'a [String],
+}
+
+/// The files of the folder.
+///
+/// # Errors
+/// Never for a proposal as it is: the error is that of the JSON serializer.
+pub fn render(run: &Run, redesign: &Proposal) -> Result<Vec<OutputFile>, serde_json::Error> {
+    let placed = layout::place(run, redesign);
+    let mut files: Vec<OutputFile> = placed
+        .iter()
+        .filter_map(|placed| {
+            Some(OutputFile::text(
+                format!("roles/{}", placed.file),
+                hcl::file(placed.policy)?,
+            ))
+        })
+        .collect();
+    let document = Assignments {
+        version: VERSION,
+        policies: placed
+            .iter()
+            .map(|placed| Role {
+                name: &placed.policy.name,
+                file: hcl::file(placed.policy).map(|_| placed.file.as_str()),
+                change: placed.policy.change.as_str(),
+                holders: &placed.policy.holders,
+                reasons: &placed.policy.reasons,
+            })
+            .collect(),
+        assignments: redesign.assignments.iter().map(Into::into).collect(),
+        before: (&redesign.before).into(),
+        after: (&redesign.after).into(),
+        proof: (&redesign.proof).into(),
+        optimality: (&redesign.optimality).into(),
+        migration: &redesign.migration,
+    };
+    let mut json = serde_json::to_string_pretty(&document)?;
+    json.push('\n');
+    files.push(OutputFile::text("roles/assignments.json", json));
+    files.push(OutputFile::text("roles/README.md", readme(redesign, &placed)));
+    Ok(files)
+}
+
+fn readme(redesign: &Proposal, placed: &[Placed<'_>]) -> String {
+    let mut out = format!(
+        "# {}\n\n",
+        markdown(if redesign.title.is_empty() {
+            "The minimal set of policies"
+        } else {
+            &redesign.title
+        })
+    );
+    let _ = writeln!(out, "Proof: {}\n", markdown(&digest::proof(&redesign.proof)));
+    let optimality = &redesign.optimality;
+    if !optimality.objective.is_empty() {
+        let _ = writeln!(
+            out,
+            "Minimised: {}, value {}, {}.\n",
+            markdown(&optimality.objective),
+            digest::decimal(optimality.cost),
+            if optimality.optimal {
+                String::from("proved to be the least")
+            } else {
+                format!("no solution is below {}", digest::decimal(optimality.lower_bound))
+            },
+        );
+    }
+    out.push_str("| | today | redesigned |\n|---|---:|---:|\n");
+    let (before, after) = (&redesign.before, &redesign.after);
+    for (what, today, then) in [
+        ("policies", before.policies, after.policies),
+        ("stanzas", before.stanzas, after.stanzas),
+        ("assignments", before.assignments, after.assignments),
+        ("granted and never used", before.exposure, after.exposure),
+    ] {
+        let _ = writeln!(out, "| {what} | {} | {} |", digest::number(today), digest::number(then));
+    }
+    out.push_str("\n## Policies\n\n| policy | change | file | holders | stanzas |\n|---|---|---|---:|---:|\n");
+    for placed in placed {
+        let policy = placed.policy;
+        let file = hcl::file(policy).map_or_else(|| String::from("–"), |_| markdown_code(&placed.file));
+        let _ = writeln!(
+            out,
+            "| {} | {} | {file} | {} | {} |",
+            markdown_code(&policy.name),
+            policy.change.as_str(),
+            digest::number(digest::len(&policy.holders)),
+            digest::number(digest::len(&policy.stanzas)),
+        );
+    }
+    out.push_str("\n## Who gets what\n\n");
+    if redesign.assignments.is_empty() {
+        out.push_str("Nobody's policies change.\n");
+    } else {
+        out.push_str("| holder | kind | where | policies now | policies then |\n|---|---|---|---|---|\n");
+        for one in &redesign.assignments {
+            let list = |names: &[String]| {
+                names
+                    .iter()
+                    .map(|name| markdown_code(name))
+                    .collect::<Vec<_>>()
+                    .join(" ")
+            };
+            let _ = writeln!(
+                out,
+                "| {} | {} | {} | {} | {} |",
+                markdown_code(&one.name),
+                markdown(&one.kind),
+                markdown_code(&one.mount),
+                list(&one.before),
+                list(&one.after),
+            );
+        }
+    }
+    if !redesign.migration.is_empty() {
+        out.push_str("\n## In this order\n\n");
+        for (index, step) in redesign.migration.iter().enumerate() {
+            let _ = writeln!(out, "{}. {}", index + 1, markdown(step));
+        }
+    }
+    out
+}

@@ -1,0 +1,295 @@
+//! The plots of the HTML report: SVG without a script, coloured by the classes of its style sheet.
+
+use std::fmt::Write as _;
+
+use super::digest;
+use super::escape::svg;
+use crate::advice::{FrontierPoint, PrincipalView, Severity};
+
+const NAME_CHARS: usize = 26;
+
+/// Text cut to what a label has room for.
+fn short(text: &str) -> String {
+    if text.chars().count() <= NAME_CHARS {
+        return text.to_owned();
+    }
+    let mut out: String = text.chars().take(NAME_CHARS - 1).collect();
+    out.push('…');
+    out
+}
+
+/// Risk of the riskiest principals before and after: a line for each, from one point to the other.
+#[must_use]
+pub fn dumbbell(principals: &[PrincipalView], most: usize) -> String {
+    let rows: Vec<&PrincipalView> = principals.iter().take(most).collect();
+    let (left, right, row, top) = (190.0, 600.0, 25.0, 8.0);
+    let height = top + row * as_f64(rows.len()) + 26.0;
+    let x = |score: f64| left + (right - left) * score.clamp(0.0, 100.0) / 100.0;
+    let mut out = open(640.0, height, "Risk of the riskiest principals, today and as proposed");
+    for tick in [0.0, 25.0, 50.0, 75.0, 100.0] {
+        let at = x(tick);
+        let _ = write!(
+            out,
+            "<line class=\"grid\" x1=\"{at:.1}\" x2=\"{at:.1}\" y1=\"{top}\" y2=\"{:.1}\"/><text x=\"{at:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{tick}</text>",
+            height - 22.0,
+            height - 6.0,
+        );
+    }
+    for (index, principal) in rows.iter().enumerate() {
+        let y = top + row * (as_f64(index) + 0.5);
+        let before = x(principal.risk.score);
+        let after = principal.risk_after.as_ref().map(|risk| x(risk.score));
+        let words = match &principal.risk_after {
+            Some(risk) => format!(
+                "{}: {} today, {} proposed",
+                principal.name,
+                digest::decimal(principal.risk.score),
+                digest::decimal(risk.score)
+            ),
+            None => format!("{}: {} today", principal.name, digest::decimal(principal.risk.score)),
+        };
+        let _ = write!(
+            out,
+            "<g><title>{}</title><text class=\"name\" x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
+            svg(&words),
+            left - 14.0,
+            y + 4.0,
+            svg(&short(&principal.name)),
+        );
+        if let Some(after) = after {
+            let _ = write!(
+                out,
+                "<line class=\"link\" x1=\"{after:.1}\" x2=\"{before:.1}\" y1=\"{y:.1}\" y2=\"{y:.1}\"/>"
+            );
+        }
+        let _ = write!(
+            out,
+            "<circle class=\"before\" cx=\"{before:.1}\" cy=\"{y:.1}\" r=\"5.5\"/>",
+        );
+        if let Some(after) = after {
+            let _ = write!(
+                out,
+                "<circle class=\"after\" cx=\"{after:.1}\" cy=\"{y:.1}\" r=\"5.5\"/>"
+            );
+        }
+        let _ = write!(
+            out,
+            "<text class=\"num\" x=\"{:.1}\" y=\"{:.1}\">{}</text></g>",
+            before.max(after.unwrap_or(0.0)) + 10.0,
+            y + 4.0,
+            digest::decimal(principal.risk.score),
+        );
+    }
+    out.push_str("</svg>");
+    out
+}
+
+/// How many principals have which risk, before and after.
+#[must_use]
+pub fn histogram(principals: &[PrincipalView]) -> String {
+    const BINS: usize = 10;
+    let count = |scores: &mut dyn Iterator<Item = f64>| -> Vec<f64> {
+        let mut bins = vec![0.0; BINS];
+        for score in scores {
+            let bin = (0..BINS).rev().find(|bin| score >= as_f64(*bin) * 10.0).unwrap_or(0);
+            if let Some(slot) = bins.get_mut(bin) {
+                *slot += 1.0;
+            }
+        }
+        bins
+    };
+    let before = count(&mut principals.iter().map(|principal| principal.risk.score));
+    let after = count(
+        &mut principals
+            .iter()
+            .filter_map(|principal| principal.risk_after.as_ref())
+            .map(|risk| risk.score),
+    );
+    let most = before.iter().chain(&after).copied().fold(1.0, f64::max);
+    let (left, width, bottom, tall) = (8.0, 404.0, 218.0, 190.0);
+    let step = width / as_f64(BINS);
+    let mut out = open(420.0, 250.0, "Principals by risk, today and as proposed");
+    let _ = write!(
+        out,
+        "<line class=\"axis\" x1=\"{left}\" x2=\"{:.1}\" y1=\"{bottom}\" y2=\"{bottom}\"/>",
+        left + width
+    );
+    for (bin, (today, then)) in before.iter().zip(&after).enumerate() {
+        let x = left + step * as_f64(bin);
+        let from = bin * 10;
+        let _ = write!(
+            out,
+            "<g><title>risk {from} to {}: {today} today, {then} proposed</title>",
+            from + 10
+        );
+        for (class, value, shift) in [("before", *today, 0.10), ("after", *then, 0.52)] {
+            // What is there can be seen, however little it is.
+            let height = if value > 0.0 {
+                (tall * value / most).max(2.0)
+            } else {
+                0.0
+            };
+            let _ = write!(
+                out,
+                "<rect class=\"{class}\" x=\"{:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"{height:.1}\" rx=\"2\"/>",
+                x + step * shift,
+                bottom - height,
+                step * 0.38,
+            );
+            if value > 0.0 {
+                let _ = write!(
+                    out,
+                    "<text class=\"num\" x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\" font-size=\"10\">{value}</text>",
+                    x + step * (shift + 0.19),
+                    bottom - height - 5.0,
+                );
+            }
+        }
+        let _ = write!(
+            out,
+            "</g><text x=\"{x:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{from}</text>",
+            bottom + 18.0
+        );
+    }
+    let _ = write!(
+        out,
+        "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\">100</text></svg>",
+        left + width,
+        bottom + 18.0
+    );
+    out
+}
+
+/// The trade-off curve: exposure that is left against the number of policies and stanzas.
+#[must_use]
+pub fn frontier(points: &[FrontierPoint]) -> String {
+    if points.is_empty() {
+        return String::new();
+    }
+    let mut sorted: Vec<&FrontierPoint> = points.iter().collect();
+    sorted.sort_by_key(|point| (point.policies + point.stanzas, point.exposure));
+    let size = |point: &FrontierPoint| int_f64(point.policies + point.stanzas);
+    let low = sorted.iter().map(|point| size(point)).fold(f64::INFINITY, f64::min);
+    let high = sorted
+        .iter()
+        .map(|point| size(point))
+        .fold(0.0, f64::max)
+        .max(low + 1.0);
+    let most = sorted.iter().map(|point| int_f64(point.exposure)).fold(1.0, f64::max);
+    let (left, right, top, bottom) = (64.0, 500.0, 14.0, 240.0);
+    let x = |point: &FrontierPoint| left + (right - left) * (size(point) - low) / (high - low);
+    let y = |point: &FrontierPoint| bottom - (bottom - top) * int_f64(point.exposure) / most;
+    let mut out = open(
+        530.0,
+        290.0,
+        "Unused grants left, against the number of policies and stanzas",
+    );
+    for part in [0.0, 0.5, 1.0] {
+        let at = bottom - (bottom - top) * part;
+        let _ = write!(
+            out,
+            "<line class=\"grid\" x1=\"{left}\" x2=\"{right}\" y1=\"{at:.1}\" y2=\"{at:.1}\"/><text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{:.0}</text>",
+            left - 8.0,
+            at + 4.0,
+            most * part,
+        );
+    }
+    for value in [low, high] {
+        let at = left + (right - left) * (value - low) / (high - low);
+        let _ = write!(
+            out,
+            "<text x=\"{at:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{value:.0}</text>",
+            bottom + 20.0
+        );
+    }
+    let _ = write!(
+        out,
+        "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\">policies and stanzas</text>",
+        f64::midpoint(left, right),
+        bottom + 42.0
+    );
+    let line: Vec<String> = sorted
+        .iter()
+        .map(|point| format!("{:.1},{:.1}", x(point), y(point)))
+        .collect();
+    let _ = write!(out, "<polyline class=\"curve\" points=\"{}\"/>", line.join(" "));
+    for point in sorted
+        .iter()
+        .filter(|point| !point.chosen)
+        .chain(sorted.iter().filter(|point| point.chosen))
+    {
+        let (class, radius, word) = if point.chosen {
+            ("chosen", 7.0, "proposed: ")
+        } else {
+            ("point", 4.0, "")
+        };
+        let _ = write!(
+            out,
+            "<circle class=\"{class}\" cx=\"{:.1}\" cy=\"{:.1}\" r=\"{radius}\"><title>{word}{} policies, {} stanzas, {} unused grants, mean risk {}</title></circle>",
+            x(point),
+            y(point),
+            digest::number(point.policies),
+            digest::number(point.stanzas),
+            digest::number(point.exposure),
+            digest::decimal(point.risk_mean),
+        );
+    }
+    out.push_str("</svg>");
+    out
+}
+
+/// How much of what is granted is used, as a bar.
+#[must_use]
+pub fn use_bar(used: u64, granted: u64) -> String {
+    let share = if granted == 0 {
+        0.0
+    } else {
+        100.0 * int_f64(used) / int_f64(granted)
+    };
+    format!(
+        "<svg class=\"meter\" viewBox=\"0 0 100 6\" preserveAspectRatio=\"none\" aria-hidden=\"true\"><rect class=\"{}\" width=\"100\" height=\"6\"/><rect class=\"f-used\" width=\"{share:.2}\" height=\"6\"/></svg>",
+        if granted == 0 { "track" } else { "f-excess" },
+    )
+}
+
+/// Findings by severity, as one bar.
+#[must_use]
+pub fn severity_bar(counts: &[(Severity, u64)]) -> String {
+    let all: u64 = counts.iter().map(|(_, hits)| hits).sum();
+    let mut out = String::from(
+        "<svg class=\"stack\" viewBox=\"0 0 100 6\" preserveAspectRatio=\"none\" aria-hidden=\"true\"><rect class=\"track\" width=\"100\" height=\"6\"/>",
+    );
+    let mut at = 0.0;
+    for (severity, hits) in counts {
+        let width = if all == 0 {
+            0.0
+        } else {
+            100.0 * int_f64(*hits) / int_f64(all)
+        };
+        let _ = write!(
+            out,
+            "<rect class=\"s-{}\" x=\"{at:.2}\" width=\"{width:.2}\" height=\"6\"/>",
+            severity.as_str()
+        );
+        at += width;
+    }
+    out.push_str("</svg>");
+    out
+}
+
+fn open(width: f64, height: f64, label: &str) -> String {
+    format!(
+        "<svg class=\"plot\" viewBox=\"0 0 {width} {height}\" role=\"img\" aria-label=\"{}\">",
+        svg(label)
+    )
+}
+
+fn as_f64(value: usize) -> f64 {
+    int_f64(u64::try_from(value).unwrap_or(u64::MAX))
+}
+
+/// A count as a length on a plot: what a `f64` cannot tell apart, no eye can.
+#[allow(clippy::cast_precision_loss)]
+fn int_f64(value: u64) -> f64 {
+    value as f64
+}
