@@ -61,6 +61,23 @@ pub struct Stanza {
     pub capabilities_span: Option<Range<usize>>,
     /// The comment lines directly above the block, without their markers.
     pub comment: Vec<String>,
+    /// The bytes of those comment lines, where there are any.
+    pub comment_span: Option<Range<usize>>,
+    /// Every key of the block in the order of the text, repeated ones too.
+    pub keys: Vec<KeySpan>,
+}
+
+/// A key of a stanza and where it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeySpan {
+    /// The key's word.
+    pub name: Arc<str>,
+    /// Line and column of the key.
+    pub origin: Origin,
+    /// The bytes of the key.
+    pub key: Range<usize>,
+    /// The bytes of its value.
+    pub value: Range<usize>,
 }
 
 impl Stanza {
