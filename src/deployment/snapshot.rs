@@ -1,0 +1,452 @@
+//! Takes a snapshot of a live server: asks for all that says who may do what, takes what the token may read, and names
+//! what is missing. No secret value is ever asked for.
+
+use super::live::{Answer, Client, LiveError};
+use super::model::{Deployment, Group, Mount};
+use super::parse;
+use super::required::{self, Items};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::thread;
+
+/// Folders inside folders of names are followed this far.
+const MAX_DEPTH: usize = 64;
+
+/// What to take, and how gently.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wishes {
+    /// Whether to list the names of secrets under KV mounts.
+    pub list_secrets: bool,
+    /// No more than this many names under one mount.
+    pub max_secrets: usize,
+    /// Requests under way at once.
+    pub concurrency: usize,
+}
+
+/// What a server was found to have.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Snapshot {
+    /// All but the policies.
+    pub deployment: Deployment,
+    /// ACL policies, by namespace and name.
+    pub policies: Vec<PolicyText>,
+    /// What could not be read.
+    pub missing: Vec<Missing>,
+    /// The server's version, where it says it.
+    pub version: Option<String>,
+    /// `openbao` or `vault`, where it can be told.
+    pub product: Option<String>,
+    /// Whether names of secrets were asked for.
+    pub secrets_listed: bool,
+}
+
+/// A policy as the server has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PolicyText {
+    /// Namespace, `""` or `a/`.
+    pub namespace: String,
+    /// Name.
+    pub name: String,
+    /// The text, byte for byte.
+    pub text: String,
+}
+
+/// Something that could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Missing {
+    /// Namespace, `""` or `a/`.
+    pub namespace: String,
+    /// The path, `+` for each of many names.
+    pub path: String,
+    /// The capability that it takes: `read` or `list`.
+    pub capability: String,
+    /// Why: `denied`, or the server's words.
+    pub reason: String,
+    /// How many times.
+    pub count: u64,
+}
+
+/// How far a snapshot has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress<'a> {
+    /// Namespace, `""` or `a/`.
+    pub namespace: &'a str,
+    /// The path being read.
+    pub path: &'a str,
+    /// Answers so far.
+    pub done: usize,
+    /// Questions in all.
+    pub total: usize,
+}
+
+/// Takes a snapshot of what `client` can see, from the namespace `base` downwards.
+///
+/// # Errors
+/// When the server can't be reached, keeps failing, or lets the token read nothing at all. What is merely denied is not
+/// an error: it is named in [`Snapshot::missing`].
+pub fn take(
+    client: &Client,
+    base: &str,
+    wishes: &Wishes,
+    progress: &mut dyn FnMut(Progress<'_>),
+) -> Result<Snapshot, LiveError> {
+    let mut reader = Reader {
+        client,
+        workers: wishes.concurrency.clamp(1, 256),
+        missing: BTreeMap::new(),
+        found: false,
+        progress,
+    };
+    let mut snapshot = Snapshot {
+        version: client.version()?,
+        secrets_listed: wishes.list_secrets,
+        ..Snapshot::default()
+    };
+    let namespaces = reader.namespaces(base)?;
+    for namespace in &namespaces {
+        reader.namespace(namespace, wishes, &mut snapshot)?;
+    }
+    if !reader.found {
+        return Err(LiveError::NothingReadable);
+    }
+    snapshot.deployment.namespaces = namespaces.into_iter().filter(|n| !n.is_empty()).collect();
+    snapshot.missing = reader
+        .missing
+        .into_iter()
+        .map(|((namespace, path, capability, reason), count)| Missing {
+            namespace,
+            path,
+            capability: capability.to_owned(),
+            reason,
+            count,
+        })
+        .collect();
+    sort(&mut snapshot);
+    Ok(snapshot)
+}
+
+/// One order for everything, so that an unchanged server gives an identical folder.
+fn sort(snapshot: &mut Snapshot) {
+    let d = &mut snapshot.deployment;
+    let by_path = |a: &Mount, b: &Mount| (&a.namespace, &a.path).cmp(&(&b.namespace, &b.path));
+    d.mounts.sort_by(by_path);
+    d.auth_mounts.sort_by(by_path);
+    d.roles
+        .sort_by(|a, b| (&a.namespace, &a.mount, &a.item, &a.name).cmp(&(&b.namespace, &b.mount, &b.item, &b.name)));
+    d.entities
+        .sort_by(|a, b| (&a.namespace, &a.name, &a.id).cmp(&(&b.namespace, &b.name, &b.id)));
+    let group = |g: &Group| (g.namespace.clone(), g.name.clone(), g.id.clone());
+    d.groups.sort_by_cached_key(group);
+    d.secrets.sort();
+    d.secrets.dedup();
+    d.namespaces.sort();
+    snapshot
+        .policies
+        .sort_by(|a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
+}
+
+/// What is missing, counted: namespace, path, capability, reason.
+type MissingKey = (String, String, &'static str, String);
+
+struct Reader<'a> {
+    client: &'a Client,
+    workers: usize,
+    missing: BTreeMap<MissingKey, u64>,
+    /// Whether anything at all could be read.
+    found: bool,
+    progress: &'a mut dyn FnMut(Progress<'_>),
+}
+
+impl Reader<'_> {
+    /// `base` and all namespaces below it. Servers without namespaces do not know the path.
+    fn namespaces(&mut self, base: &str) -> Result<Vec<String>, LiveError> {
+        let mut all = vec![base.to_owned()];
+        let mut next = 0;
+        while let Some(namespace) = all.get(next).cloned() {
+            next += 1;
+            let answer = self.client.list(&namespace, required::NAMESPACES)?;
+            match answer {
+                Answer::Found(data) => {
+                    let below = parse::keys(&data)
+                        .into_iter()
+                        .map(|name| format!("{namespace}{}/", name.trim_matches('/')));
+                    all.extend(below);
+                }
+                Answer::Denied => self.miss(&namespace, required::NAMESPACES, "list", "denied"),
+                Answer::Absent | Answer::Refused(_) => {}
+            }
+        }
+        Ok(all)
+    }
+
+    fn namespace(&mut self, namespace: &str, wishes: &Wishes, snapshot: &mut Snapshot) -> Result<(), LiveError> {
+        let mounts = self.mounts(namespace, required::MOUNTS)?;
+        let auth_mounts = self.mounts(namespace, required::AUTH_MOUNTS)?;
+        for (path, value) in mounts.iter().chain(&auth_mounts) {
+            if snapshot.product.is_none() {
+                snapshot.product = parse::product(value).map(str::to_owned);
+            }
+            tracing::trace!(path, "a mount");
+        }
+        let mounts = parse::mounts(namespace, "", &mounts);
+        let auth_mounts = parse::mounts(namespace, "auth/", &auth_mounts);
+        self.policies(namespace, &mut snapshot.policies)?;
+        for mount in &auth_mounts {
+            let mut known = false;
+            for items in required::items_of(&mount.kind) {
+                known = true;
+                self.roles(mount, items, &mut snapshot.deployment)?;
+            }
+            if !known {
+                let reason = format!("the auth method `{}` is not known", mount.kind);
+                self.miss(namespace, &mount.path, "list", &reason);
+            }
+        }
+        for (id, value) in self.all(namespace, required::ENTITIES, required::ENTITIES)? {
+            snapshot.deployment.entities.push(parse::entity(namespace, &id, &value));
+        }
+        for (id, value) in self.all(namespace, required::GROUPS, required::GROUPS)? {
+            snapshot.deployment.groups.push(parse::group(namespace, &id, &value));
+        }
+        if wishes.list_secrets {
+            for mount in mounts.iter().filter(|m| m.kv_version.is_some()) {
+                self.secrets(mount, wishes.max_secrets, &mut snapshot.deployment.secrets)?;
+            }
+        }
+        snapshot.deployment.mounts.extend(mounts);
+        snapshot.deployment.auth_mounts.extend(auth_mounts);
+        Ok(())
+    }
+
+    /// A table of mounts. Without the permission, what the server shows of them to anybody who can use them.
+    fn mounts(&mut self, namespace: &str, path: &str) -> Result<Vec<(String, Value)>, LiveError> {
+        let table = match self.client.read(namespace, path)? {
+            Answer::Found(table) => {
+                self.found = true;
+                table
+            }
+            other => {
+                self.note(namespace, path, "read", other);
+                let part = if path == required::AUTH_MOUNTS {
+                    "auth"
+                } else {
+                    "secret"
+                };
+                match self.client.read(namespace, "sys/internal/ui/mounts")? {
+                    Answer::Found(mut both) => both.get_mut(part).map(Value::take).unwrap_or_default(),
+                    _ => Value::Null,
+                }
+            }
+        };
+        let Value::Object(table) = table else {
+            return Ok(Vec::new());
+        };
+        Ok(table.into_iter().filter(|(_, v)| v.is_object()).collect())
+    }
+
+    fn policies(&mut self, namespace: &str, policies: &mut Vec<PolicyText>) -> Result<(), LiveError> {
+        let mut names = self.names(namespace, required::POLICIES)?;
+        // `root` has no text: it allows all, whatever it says.
+        names.retain(|name| name != "root");
+        for (name, value) in self.values(namespace, required::POLICIES, names)? {
+            if let Some(text) = value.get("policy").and_then(Value::as_str) {
+                policies.push(PolicyText {
+                    namespace: namespace.to_owned(),
+                    name,
+                    text: text.to_owned(),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn roles(&mut self, mount: &Mount, items: &Items, deployment: &mut Deployment) -> Result<(), LiveError> {
+        let list = format!("{}{}", mount.path, items.list);
+        let read = format!("{}{}", mount.path, items.read);
+        for (name, value) in self.all(&mount.namespace, &list, &read)? {
+            deployment.roles.push(parse::role(mount, items.item, &name, &value));
+        }
+        Ok(())
+    }
+
+    /// Everything that `list` lists, each read below `read`, in the order of the names.
+    fn all(&mut self, namespace: &str, list: &str, read: &str) -> Result<Vec<(String, Value)>, LiveError> {
+        let names = self.names(namespace, list)?;
+        self.values(namespace, read, names)
+    }
+
+    /// Each of `names` read below `read`, in their order.
+    fn values(&mut self, namespace: &str, read: &str, names: Vec<String>) -> Result<Vec<(String, Value)>, LiveError> {
+        let client = self.client;
+        let answers = self.each(namespace, read, &names, |name| {
+            client.read(namespace, &format!("{read}/{name}"))
+        })?;
+        let mut values = Vec::with_capacity(names.len());
+        for (name, answer) in names.into_iter().zip(answers) {
+            match answer {
+                Answer::Found(value) => values.push((name, value)),
+                // Gone between the list and now.
+                Answer::Absent => {}
+                other => self.note(namespace, &format!("{read}/+"), "read", other),
+            }
+        }
+        Ok(values)
+    }
+
+    /// The names below `list`, folders inside it followed.
+    fn names(&mut self, namespace: &str, list: &str) -> Result<Vec<String>, LiveError> {
+        let mut names = Vec::new();
+        let mut folders = vec![String::new()];
+        for _ in 0..MAX_DEPTH {
+            let mut deeper = Vec::new();
+            for folder in &folders {
+                let path = format!("{list}/{folder}");
+                let path = path.trim_end_matches('/');
+                match self.client.list(namespace, path)? {
+                    Answer::Found(data) => {
+                        self.found = true;
+                        for key in parse::keys(&data) {
+                            let name = format!("{folder}{key}");
+                            if name.ends_with('/') { &mut deeper } else { &mut names }.push(name);
+                        }
+                    }
+                    Answer::Absent => {}
+                    other => self.note(namespace, path, "list", other),
+                }
+            }
+            folders = deeper;
+            if folders.is_empty() {
+                break;
+            }
+        }
+        names.sort();
+        names.dedup();
+        Ok(names)
+    }
+
+    /// The names of the secrets of one KV mount, as the paths that requests have, level by level.
+    fn secrets(&mut self, mount: &Mount, limit: usize, secrets: &mut Vec<String>) -> Result<(), LiveError> {
+        let namespace = mount.namespace.as_str();
+        let list = required::kv_list(mount);
+        let data = match mount.kv_version {
+            Some(2) => format!("{namespace}{}data/", mount.path),
+            _ => format!("{namespace}{}", mount.path),
+        };
+        let client = self.client;
+        let mut taken = 0;
+        let mut folders = vec![String::new()];
+        let mut depth = 0;
+        while !folders.is_empty() {
+            if depth >= MAX_DEPTH || taken >= limit {
+                let reason = format!("stopped after {taken} names");
+                self.miss(namespace, &list, "list", &reason);
+                break;
+            }
+            depth += 1;
+            let answers = self.each(namespace, &list, &folders, |folder| {
+                client.list(namespace, format!("{list}{folder}").trim_end_matches('/'))
+            })?;
+            let mut deeper = Vec::new();
+            let mut names = Vec::new();
+            for (folder, answer) in folders.iter().zip(answers) {
+                match answer {
+                    Answer::Found(keys) => {
+                        self.found = true;
+                        for key in parse::keys(&keys) {
+                            let name = format!("{folder}{key}");
+                            if name.ends_with('/') { &mut deeper } else { &mut names }.push(name);
+                        }
+                    }
+                    Answer::Absent => {}
+                    other => self.note(namespace, &format!("{list}{folder}"), "list", other),
+                }
+            }
+            names.sort();
+            let room = limit - taken;
+            if names.len() > room {
+                let reason = format!("stopped after {limit} names");
+                self.miss(namespace, &list, "list", &reason);
+                names.truncate(room);
+                deeper.clear();
+            }
+            taken += names.len();
+            secrets.extend(names.iter().map(|name| format!("{data}{name}")));
+            deeper.sort();
+            folders = deeper;
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, namespace: &str, path: &str, capability: &'static str, answer: Answer) {
+        match answer {
+            Answer::Denied => self.miss(namespace, path, capability, "denied"),
+            Answer::Refused(words) if words.is_empty() => {
+                self.miss(namespace, path, capability, "the server cannot do it");
+            }
+            Answer::Refused(words) => self.miss(namespace, path, capability, &words),
+            Answer::Absent => self.miss(namespace, path, capability, "not there"),
+            Answer::Found(_) => {}
+        }
+    }
+
+    fn miss(&mut self, namespace: &str, path: &str, capability: &'static str, reason: &str) {
+        let key = (namespace.to_owned(), path.to_owned(), capability, reason.to_owned());
+        *self.missing.entry(key).or_default() += 1;
+    }
+
+    /// Asks a question about each name, several at a time; the answers come in the order of the names. The first error
+    /// ends it.
+    fn each(
+        &mut self,
+        namespace: &str,
+        path: &str,
+        names: &[String],
+        ask: impl Fn(&str) -> Result<Answer, LiveError> + Sync,
+    ) -> Result<Vec<Answer>, LiveError> {
+        let next = AtomicUsize::new(0);
+        let stop = AtomicBool::new(false);
+        let mut answers: BTreeMap<usize, Answer> = BTreeMap::new();
+        let (sender, receiver) = mpsc::channel();
+        thread::scope(|scope| {
+            for _ in 0..self.workers.min(names.len()) {
+                let sender = sender.clone();
+                scope.spawn(|| {
+                    let sender = sender;
+                    while !stop.load(Ordering::Relaxed) {
+                        let at = next.fetch_add(1, Ordering::Relaxed);
+                        let Some(name) = names.get(at) else { break };
+                        if sender.send((at, ask(name))).is_err() {
+                            break;
+                        }
+                    }
+                });
+            }
+            drop(sender);
+            let mut outcome = Ok(());
+            for (at, answer) in receiver {
+                match answer {
+                    Ok(answer) => {
+                        answers.insert(at, answer);
+                        (self.progress)(Progress {
+                            namespace,
+                            path,
+                            done: answers.len(),
+                            total: names.len(),
+                        });
+                    }
+                    Err(error) => {
+                        stop.store(true, Ordering::Relaxed);
+                        if outcome.is_ok() {
+                            outcome = Err(error);
+                        }
+                    }
+                }
+            }
+            outcome
+        })?;
+        Ok(answers.into_values().collect())
+    }
+}
