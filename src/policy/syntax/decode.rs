@@ -231,8 +231,12 @@ impl<'a> Decoder<'a> {
                 Key::MinWrappingTtl => raw.min = Some((self.time(given, raw.min.take())?, entry.item.value.pos())),
                 Key::MaxWrappingTtl => raw.max = Some((self.time(given, raw.max.take())?, entry.item.value.pos())),
                 Key::ControlGroup => match given {
-                    Given::Node(Node::Literal(_)) => return Err(given.fault("expected a block")),
-                    _ => raw.control_group = true,
+                    Given::Node(node @ Node::Object(_)) => {
+                        let mut text = String::new();
+                        value::write_hcl(source, node, 0, &mut text)?;
+                        raw.control_group = Some(text);
+                    }
+                    _ => return Err(given.fault("expected a block")),
                 },
                 Key::PaginationLimit => raw.pagination_limit = value::int(source, given)?,
                 Key::Expiration => raw.expiration = Some((value::text(source, given)?, entry.item.value.pos())),
@@ -353,7 +357,8 @@ impl<'a> Decoder<'a> {
             min_wrapping_ttl_ns: min,
             max_wrapping_ttl_ns: max,
             mfa_methods: raw.mfa_methods,
-            control_group: raw.control_group,
+            control_group: raw.control_group.is_some(),
+            control_group_text: raw.control_group,
             pagination_limit: raw.pagination_limit,
             expiration,
             list_filter: raw.list_filter.map(|(text, _)| text).filter(|text| !text.is_empty()),
@@ -429,7 +434,7 @@ struct Raw<'t> {
     event_types: Vec<String>,
     min: Option<(Any, Pos)>,
     max: Option<(Any, Pos)>,
-    control_group: bool,
+    control_group: Option<String>,
     pagination_limit: i64,
     expiration: Option<(String, Pos)>,
     list_filter: Option<(String, Pos)>,

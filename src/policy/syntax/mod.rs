@@ -13,7 +13,7 @@ mod hints;
 mod json;
 mod lexer;
 mod parser;
-
+pub mod print;
 mod quote;
 mod value;
 

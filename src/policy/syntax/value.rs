@@ -1,7 +1,8 @@
 //! Values as the servers' decoder makes them: strings, lists, maps and anything, with what happens when a key comes twice.
 
 use super::ast::{Fault, Item, Kind, Node, Token};
-use super::quote;
+use super::print::quote;
+use super::quote as unquote;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,7 +20,7 @@ impl<'a> Source<'a> {
 
     /// The value of a word, string or heredoc.
     pub(super) fn word(&self, token: &Token) -> Result<String, Fault> {
-        quote::value(token.kind, self.raw(token), self.json).map_err(|what| Fault::new(token.pos, what))
+        unquote::value(token.kind, self.raw(token), self.json).map_err(|what| Fault::new(token.pos, what))
     }
 }
 
@@ -297,4 +298,46 @@ fn float(source: Source<'_>, given: Given<'_>) -> Result<f64, Fault> {
             .ok_or_else(|| given.fault("expected a number")),
         _ => Err(given.fault("expected a number")),
     }
+}
+
+/// A value as HCL again, its comments left out.
+pub(super) fn write_hcl(source: Source<'_>, node: &Node, depth: usize, out: &mut String) -> Result<(), Fault> {
+    match node {
+        Node::Literal(token) if matches!(token.kind, Kind::Str | Kind::Heredoc | Kind::Null) => {
+            out.push_str(&quote(&source.word(token)?));
+        }
+        Node::Literal(token) => out.push_str(source.raw(token)),
+        Node::List(list) => {
+            out.push('[');
+            for (at, item) in list.items.iter().enumerate() {
+                if at > 0 {
+                    out.push_str(", ");
+                }
+                write_hcl(source, item, depth + 1, out)?;
+            }
+            out.push(']');
+        }
+        Node::Object(object) => {
+            out.push_str("{\n");
+            for item in &object.items {
+                out.push_str(&"  ".repeat(depth + 1));
+                for (at, key) in item.keys.iter().enumerate() {
+                    let word = source.word(key)?;
+                    let plain = at == 0
+                        && !matches!(word.as_str(), "" | "true" | "false")
+                        && word.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+                    out.push_str(&if plain { word } else { quote(&word) });
+                    out.push(' ');
+                }
+                if !matches!(item.value, Node::Object(_)) {
+                    out.push_str("= ");
+                }
+                write_hcl(source, &item.value, depth + 1, out)?;
+                out.push('\n');
+            }
+            out.push_str(&"  ".repeat(depth));
+            out.push('}');
+        }
+    }
+    Ok(())
 }
