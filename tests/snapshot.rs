@@ -115,6 +115,10 @@ fn furnish(server: &Server) {
         "auth/kubernetes/role/pod",
         json!({"bound_service_account_names": ["a"], "bound_service_account_namespaces": ["b"], "token_policies": ["json"]}),
     );
+    server.write(
+        "auth/cert/certs/box",
+        json!({"certificate": CERTIFICATE, "token_policies": ["web"]}),
+    );
     // The key pair is of no use: no one logs in with it.
     server.write("auth/jwt/config", json!({"jwt_validation_pubkeys": [PUBLIC_KEY]}));
     server.write(
@@ -153,6 +157,7 @@ fn furnish(server: &Server) {
     );
 }
 
+const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----\nMIIBgjCCASmgAwIBAgIUEgRv6Xobh/CA7YfEPiVAdma/71QwCgYIKoZIzj0EAwIw\nFjEUMBIGA1UEAwwLY2xpZW50LnRlc3QwIBcNMjYxMTIwMDU1OTAwWhgPMjEyNjEw\nMjcwNTU5MDBaMBYxFDASBgNVBAMMC2NsaWVudC50ZXN0MFkwEwYHKoZIzj0CAQYI\nKoZIzj0DAQcDQgAEP4RweTlYuDb+s5Qm2R1kuR3AuY6XcRVFSQTFuDf+EBuqU9m0\nz/nrxOWrVOfj/wu9tibJFiNSRf2XCaff4kf0Y6NTMFEwHQYDVR0OBBYEFM/6NTG+\nGdluJ2uu6hpS2k+6CJ5KMB8GA1UdIwQYMBaAFM/6NTG+GdluJ2uu6hpS2k+6CJ5K\nMA8GA1UdEwEB/wQFMAMBAf8wCgYIKoZIzj0EAwIDRwAwRAIgVM2LNyg4WaaAfT6u\ndvH/TghC8a+uME60s49rcERqA8cCIH15XSU/+uscx0Ll7qLwzDt5a/469cgw9rFO\nC8euNOiX\n-----END CERTIFICATE-----";
 const PUBLIC_KEY: &str = "-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEEVs/o5+uQbTjL3chynL4wXgUg2R9\nq9UU8I5mEovUf86QZ7kOBIjJwqnzD1omageEHWwHdBO6B+dFabmdT9POxg==\n-----END PUBLIC KEY-----";
 
 #[test]
@@ -203,6 +208,7 @@ fn finds_all_that_says_who_may_do_what() {
     assert_eq!(role(&d, "auth/userpass/", "user", "ann").policies, ["web"]);
     assert_eq!(role(&d, "auth/kubernetes/", "role", "pod").policies, ["json"]);
     assert_eq!(role(&d, "auth/jwt/", "role", "ci").policies, ["web"]);
+    assert_eq!(role(&d, "auth/cert/", "role", "box").policies, ["web"]);
     assert_eq!(role(&d, "auth/ldap/", "group", "devs").policies, ["json", "web"]);
     assert_eq!(role(&d, "auth/ldap/", "user", "bob").policies, ["json"]);
     assert_eq!(role(&d, "auth/radius/", "user", "eve").policies, ["web"]);

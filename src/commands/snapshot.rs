@@ -15,7 +15,7 @@ pub const DEFAULT_CONCURRENCY: usize = 8;
 pub const DEFAULT_MAX_SECRETS: usize = 1_000_000;
 
 /// What the user asks for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct SnapshotOptions {
     /// How to reach the server.
     pub connection: Connection,

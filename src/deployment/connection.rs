@@ -1,6 +1,7 @@
 //! Where a live server is and how to be let in: address, token, namespace and TLS, from flags and from the environment
 //! variables that people know from the servers' own command lines (`BAO_*` before `VAULT_*`).
 
+use super::pace::Rate;
 use crate::vault::path;
 use std::fmt;
 use std::fs;
@@ -44,7 +45,7 @@ pub struct Tls {
 }
 
 /// All that is needed to talk to a server.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Connection {
     /// Address without a trailing slash, `https://vault.example:8200`.
     pub address: String,
@@ -58,6 +59,8 @@ pub struct Connection {
     pub timeout: Duration,
     /// How often a request is tried again.
     pub retries: u32,
+    /// How fast the server may be asked; without it, as fast as it answers.
+    pub rate: Option<Rate>,
 }
 
 /// What flags say; they win over the environment. There is no flag for the token: command lines are seen by everybody.
@@ -164,6 +167,13 @@ impl Connection {
                     want: "expected a number",
                 })?,
                 None => DEFAULT_RETRIES,
+            },
+            rate: match look("RATE_LIMIT") {
+                Some(text) => Some(Rate::parse(&text).ok_or(ConnectionError::Variable {
+                    name: "RATE_LIMIT",
+                    want: "expected requests a second, `10`, or with a burst, `10:20`",
+                })?),
+                None => None,
             },
         })
     }
@@ -353,6 +363,7 @@ mod tests {
             ("VAULT_CLIENT_TIMEOUT", "soon"),
             ("VAULT_SKIP_VERIFY", "maybe"),
             ("VAULT_MAX_RETRIES", "-1"),
+            ("VAULT_RATE_LIMIT", "0"),
         ] {
             assert!(matches!(
                 resolve(&Given::default(), &[("VAULT_TOKEN", "t"), bad]),

@@ -2,13 +2,14 @@
 //! rate, verifies TLS, never shows the token. The one file that knows the HTTP package.
 
 use super::connection::{Connection, Tls};
+use super::pace::Pace;
 use jiff::Timestamp;
 use jiff::fmt::rfc2822;
 use serde_json::Value;
 use std::fs;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 use ureq::http::header::{HeaderMap, LOCATION, RETRY_AFTER};
@@ -28,8 +29,7 @@ pub struct Client {
     base: String,
     token: HeaderValue,
     retries: u32,
-    /// Nobody sends before this moment: one worker told to slow down slows them all.
-    rest_until: Mutex<Option<Instant>>,
+    pace: Pace,
 }
 
 /// What a server said to one question, as far as it is an answer.
@@ -133,7 +133,7 @@ impl Client {
             base: connection.address.clone(),
             token,
             retries: connection.retries,
-            rest_until: Mutex::new(None),
+            pace: Pace::new(connection.rate),
         })
     }
 
@@ -202,7 +202,7 @@ impl Client {
     fn persist(&self, path: &str, url: &str, namespace: &str, retries: u32) -> Result<Exchange, LiveError> {
         let mut attempt = 0;
         loop {
-            self.rest();
+            thread::sleep(self.pace.wait(Instant::now()));
             let outcome = self.send(url, namespace);
             let last = attempt >= retries;
             let pause = match &outcome {
@@ -217,7 +217,7 @@ impl Client {
                         });
                     }
                     Some(rest) => {
-                        self.slow_down(rest);
+                        self.pace.rest(Instant::now(), rest);
                         rest
                     }
                     None => backoff(attempt),
@@ -279,19 +279,6 @@ impl Client {
             address: self.base.clone(),
             why: why.to_string().trim_start_matches("io: ").to_owned(),
         }
-    }
-
-    fn rest(&self) {
-        let until = *self.rest_until.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(left) = until.and_then(|at| at.checked_duration_since(Instant::now())) {
-            thread::sleep(left);
-        }
-    }
-
-    fn slow_down(&self, rest: Duration) {
-        let until = Instant::now().checked_add(rest);
-        let mut slot = self.rest_until.lock().unwrap_or_else(PoisonError::into_inner);
-        *slot = (*slot).max(until);
     }
 }
 

@@ -2,7 +2,8 @@
 # Builds the server of the end-to-end tests once, from its Go module, and prints the path of its binary.
 #
 # The binary is kept in $VAULT_ADVISOR_SERVER_CACHE, else in vault-advisor/server in the user's cache folder, and is built
-# again only when this folder's sources change. Go takes modules from where `go env GOPROXY` says; every module is checked
+# again only when this folder's sources change. OpenBao's main module has no `/v2` in its path, so Go names its releases by
+# pseudo-versions only; go.mod's is the commit of release 2.4.0. Go takes modules from where `go env GOPROXY` says, and checks each
 # against go.sum.
 set -eu
 
