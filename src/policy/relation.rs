@@ -331,14 +331,21 @@ mod tests {
         let long = vec!["a"; 200_000].join("/");
         let plus = vec!["+"; 200_000].join("/");
         assert!(implies(&pattern(&long), &pattern(&plus)));
-        assert_eq!(relation(&pattern(&format!("{plus}/x*")), &pattern(&format!("{long}/*"))), Relation::Overlaps);
+        assert_eq!(
+            relation(&pattern(&format!("{plus}/x*")), &pattern(&format!("{long}/*"))),
+            Relation::Overlaps
+        );
     }
 
     fn path_text() -> impl Strategy<Value = String> {
         let segment = prop::sample::select(vec!["", "a", "b", "ab", "x", "+", "a+", "+b", "xy"]);
         (prop::collection::vec(segment, 1..4), any::<bool>()).prop_map(|(segments, star)| {
             let path = segments.join("/");
-            if star && !path.ends_with('+') { format!("{path}*") } else { path }
+            if star && !path.ends_with('+') {
+                format!("{path}*")
+            } else {
+                path
+            }
         })
     }
 

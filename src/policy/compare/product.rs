@@ -1,0 +1,394 @@
+//! The walk over all kinds of paths: the product of both lists' patterns, segment by segment.
+//!
+//! A state is the set of patterns that still match, each with the lists for which it can still matter. From a state the next
+//! segment is one of: a literal that a pattern wants there, something that begins with a literal but is no other, or something
+//! that no pattern names. Every path falls into one of these ways, and all paths of one way are matched by the same patterns, so
+//! one of them can speak for all. States are met in the order of their shortest path, each once.
+
+use super::table::{Entry, Mask, NEW, OLD, Rest, THROUGH, Table, Want, Weight};
+use crate::vault::{Capability, CapabilitySet};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet};
+use std::ops::ControlFlow;
+
+/// The walk was given up: it cost more than allowed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Exhausted;
+
+/// How the walk goes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Manner {
+    /// Which lists' further access is looked for: [`NEW`] for what the new list gives beyond the old, [`OLD`] the other way.
+    pub(super) beyond: Mask,
+    /// Whether `LIST` weighs the candidates of `path` and `path/` together.
+    pub(super) together: bool,
+    /// How many steps it may cost; a step is about ten nanoseconds.
+    pub(super) budget: u64,
+}
+
+/// A pattern that still matches, and the lists for which it matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+struct Live {
+    entry: u32,
+    mask: Mask,
+}
+
+/// The order in which states are met: fewer segments, fewer empty ones, fewer bytes, earlier found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Cost {
+    segments: u32,
+    empty: u32,
+    bytes: usize,
+    found: usize,
+}
+
+struct State {
+    from: Option<usize>,
+    segment: String,
+    live: Vec<Live>,
+    cost: Cost,
+}
+
+#[derive(PartialEq, Eq, Hash)]
+struct Key {
+    live: Vec<Live>,
+    /// Zero where the patterns are all through, and their place in the path tells nothing more.
+    depth: u32,
+    /// A path that ends in a slash is asked otherwise than one that does not.
+    ends_in_slash: bool,
+}
+
+/// The walk.
+pub(super) struct Walk<'t> {
+    table: &'t Table<'t>,
+    manner: Manner,
+    states: Vec<State>,
+    queue: BinaryHeap<Reverse<(Cost, usize)>>,
+    seen: HashSet<Key>,
+    work: u64,
+}
+
+impl<'t> Walk<'t> {
+    pub(super) fn new(table: &'t Table<'t>, manner: Manner) -> Self {
+        Self {
+            table,
+            manner,
+            states: Vec::new(),
+            queue: BinaryHeap::new(),
+            seen: HashSet::new(),
+            work: 0,
+        }
+    }
+
+    /// How many kinds of paths were met.
+    pub(super) fn states(&self) -> usize {
+        self.states.len()
+    }
+
+    /// Calls `visit` with one path of every kind that can matter, shortest first, until it breaks.
+    ///
+    /// # Errors
+    ///
+    /// Where the budget does not suffice: then not every kind was met.
+    pub(super) fn run(&mut self, mut visit: impl FnMut(&str) -> ControlFlow<()>) -> Result<(), Exhausted> {
+        let all = (0u32..)
+            .zip(self.table.entries())
+            .map(|(entry, e)| Live { entry, mask: e.mask() })
+            .collect();
+        self.expand(None, all)?;
+        while let Some(Reverse((_, index))) = self.queue.pop() {
+            let Some(state) = self.states.get_mut(index) else {
+                continue;
+            };
+            let live = std::mem::take(&mut state.live);
+            let path = self.path(index);
+            self.spend(10 + path.len() as u64 / 8)?;
+            if visit(&path).is_break() {
+                return Ok(());
+            }
+            // No path begins with a slash, so the empty first segment is the empty path and nothing more.
+            if !path.is_empty() {
+                self.expand(Some(index), live)?;
+            }
+        }
+        Ok(())
+    }
+
+    const fn spend(&mut self, steps: u64) -> Result<(), Exhausted> {
+        self.work = self.work.saturating_add(steps);
+        if self.work > self.manner.budget {
+            Err(Exhausted)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn path(&self, last: usize) -> String {
+        let mut segments = Vec::new();
+        let mut at = Some(last);
+        while let Some(state) = at.and_then(|n| self.states.get(n)) {
+            segments.push(state.segment.as_str());
+            at = state.from;
+        }
+        segments.reverse();
+        segments.join("/")
+    }
+
+    /// Adds the states that one more segment leads to.
+    fn expand(&mut self, from: Option<usize>, live: Vec<Live>) -> Result<(), Exhausted> {
+        let parent = from.and_then(|n| self.states.get(n)).map(|s| s.cost);
+        let depth = parent.map_or(0, |c| c.segments);
+        self.spend(live.len() as u64)?;
+        let ways = Ways::new(self.table, live, depth as usize);
+        let first = from.is_none();
+        for (segment, live) in ways.choices(first) {
+            self.spend(2 + live.len() as u64)?;
+            let live = self.that_matter(live, depth as usize + 1);
+            if self.is_settled(&live, depth as usize + 1) {
+                continue;
+            }
+            let key = Key {
+                depth: if self.all_through(&live, depth as usize + 1) {
+                    0
+                } else {
+                    depth + 1
+                },
+                ends_in_slash: segment.is_empty(),
+                live: live.clone(),
+            };
+            if !self.seen.insert(key) {
+                continue;
+            }
+            let cost = Cost {
+                segments: depth + 1,
+                empty: parent.map_or(0, |c| c.empty) + u32::from(segment.is_empty()),
+                bytes: parent.map_or(0, |c| c.bytes + 1) + segment.len(),
+                found: self.states.len(),
+            };
+            self.queue.push(Reverse((cost, self.states.len())));
+            self.states.push(State {
+                from,
+                segment,
+                live,
+                cost,
+            });
+        }
+        Ok(())
+    }
+
+    fn all_through(&self, live: &[Live], depth: usize) -> bool {
+        live.iter()
+            .filter_map(|l| self.table.get(l.entry))
+            .all(|e| e.rest(depth) == THROUGH)
+    }
+
+    /// Leaves out, list by list, the patterns that can decide nothing any more, since a stronger one matches wherever they do.
+    fn that_matter(&self, mut live: Vec<Live>, depth: usize) -> Vec<Live> {
+        // Strongest first.
+        live.sort_unstable_by_key(|l| Reverse(l.entry));
+        if live.len() < 2 {
+            return live;
+        }
+        let mut cover = Cover::new(self.table, self.manner.together, &live, depth);
+        live.retain_mut(|l| {
+            let Some(entry) = self.table.get(l.entry) else {
+                return false;
+            };
+            let rest = entry.rest(depth);
+            for side in [OLD, NEW] {
+                if l.mask & side != 0 && cover.covers(entry, rest, side) {
+                    l.mask &= !side;
+                }
+            }
+            cover.add(entry, rest, l.mask);
+            l.mask != 0
+        });
+        live
+    }
+
+    /// Whether no continuation can show a difference that is looked for.
+    fn is_settled(&self, live: &[Live], depth: usize) -> bool {
+        let entries = || live.iter().filter_map(|l| self.table.get(l.entry).map(|e| (l.mask, e)));
+        if entries().all(|(mask, e)| e.same && mask == OLD | NEW) {
+            return true;
+        }
+        [(NEW, OLD), (OLD, NEW)]
+            .into_iter()
+            .filter(|(beyond, _)| self.manner.beyond & beyond != 0)
+            .all(|(more, less)| {
+                let most = entries()
+                    .filter(|(mask, _)| mask & more != 0)
+                    .filter_map(|(_, e)| e.given(more))
+                    .fold(CapabilitySet::EMPTY, |all, g| all.union(g.capabilities))
+                    .difference(CapabilitySet::of(Capability::Deny));
+                if most.is_empty() {
+                    return true;
+                }
+                let mut reached = false;
+                let mut least: Option<CapabilitySet> = None;
+                for (_, entry) in entries().filter(|(mask, _)| mask & less != 0) {
+                    let Some(given) = entry.given(less).filter(|g| !g.constrained) else {
+                        return false;
+                    };
+                    reached |= entry.rest(depth) == THROUGH;
+                    least = Some(least.map_or(given.capabilities, |l| l.intersection(given.capabilities)));
+                }
+                reached && least.is_some_and(|least| most.is_subset(least))
+            })
+    }
+}
+
+/// Which patterns stronger ones have made pointless, among those that matched so far.
+struct Cover {
+    together: bool,
+    /// Lists with a plain prefix that is not through yet: it may hide a shorter one later.
+    pending_prefix: Mask,
+    /// What covers whatever matches.
+    through: Covered,
+    by_rest: HashMap<Rest, Covered>,
+}
+
+/// Lists for which patterns are covered.
+#[derive(Clone, Copy, Default)]
+struct Covered {
+    /// All of them.
+    all: Mask,
+    /// Those that neither deny nor grant list.
+    neutral: Mask,
+    /// Plain prefixes.
+    plain: Mask,
+}
+
+impl Cover {
+    fn new(table: &Table<'_>, together: bool, live: &[Live], depth: usize) -> Self {
+        let pending_prefix = live
+            .iter()
+            .filter_map(|l| table.get(l.entry).map(|e| (l.mask, e)))
+            .filter(|(_, e)| e.plain_prefix && e.rest(depth) != THROUGH)
+            .fold(0, |all, (mask, _)| all | mask);
+        Self {
+            together,
+            pending_prefix,
+            through: Covered::default(),
+            by_rest: HashMap::new(),
+        }
+    }
+
+    fn covers(&self, entry: &Entry<'_>, rest: Rest, side: Mask) -> bool {
+        let covered = |c: &Covered| {
+            c.all & side != 0
+                || (c.plain & side != 0 && entry.plain_prefix)
+                || (c.neutral & side != 0 && !entry.plain_prefix && entry.weight(side) == Weight::Neutral)
+        };
+        covered(&self.through) || self.by_rest.get(&rest).is_some_and(covered)
+    }
+
+    /// Takes note of what a pattern that matters covers from here on.
+    ///
+    /// Where a LIST weighs all candidates, the strongest that denies or grants list decides, so a pattern that does neither
+    /// covers only its like; and of plain prefixes only the longest is a candidate, so one that a longer may yet hide covers
+    /// only what decides nothing, and shorter ones.
+    fn add(&mut self, entry: &Entry<'_>, rest: Rest, mask: Mask) {
+        let place = if rest == THROUGH {
+            &mut self.through
+        } else {
+            self.by_rest.entry(rest).or_default()
+        };
+        if !self.together || entry.exact {
+            place.all |= mask;
+            return;
+        }
+        for side in [OLD, NEW].into_iter().filter(|s| mask & s != 0) {
+            let decides = entry.weight(side) == Weight::Decides;
+            let hidden_later = entry.plain_prefix && (rest != THROUGH || self.pending_prefix & side != 0);
+            if entry.plain_prefix {
+                place.plain |= side;
+            }
+            place.neutral |= side;
+            if decides && !hidden_later {
+                place.all |= side;
+            }
+        }
+    }
+}
+
+/// The ways on from a state.
+struct Ways<'p> {
+    /// Patterns that match whatever the next segment is.
+    any: Vec<Live>,
+    literals: BTreeMap<&'p str, Vec<Live>>,
+    beginnings: BTreeMap<&'p str, Vec<Live>>,
+}
+
+impl<'p> Ways<'p> {
+    fn new(table: &Table<'p>, live: Vec<Live>, depth: usize) -> Self {
+        let mut ways = Self {
+            any: Vec::new(),
+            literals: BTreeMap::new(),
+            beginnings: BTreeMap::new(),
+        };
+        for l in live {
+            match table.get(l.entry).map_or(Want::End, |e| e.want(depth)) {
+                Want::End => {}
+                Want::Through | Want::Any => ways.any.push(l),
+                Want::Literal(text) => ways.literals.entry(text).or_default().push(l),
+                Want::Beginning(text) => ways.beginnings.entry(text).or_default().push(l),
+            }
+        }
+        ways
+    }
+
+    /// One segment of each kind, with the patterns that match it.
+    fn choices(&self, first: bool) -> impl Iterator<Item = (String, Vec<Live>)> {
+        let literals = self.literals.keys().map(|text| ((*text).to_owned(), self.after(text)));
+        let beginnings = self
+            .beginnings
+            .keys()
+            .map(|text| (self.beginning_with(text), self.after_beginning(text)));
+        let other = (!self.beginnings.contains_key("")).then(|| (self.unnamed(""), self.any.clone()));
+        let empty = (first && !self.literals.contains_key("")).then(|| (String::new(), self.after("")));
+        literals.chain(beginnings).chain(other).chain(empty)
+    }
+
+    fn after(&self, segment: &str) -> Vec<Live> {
+        let mut live = self.after_beginning(segment);
+        live.extend(self.literals.get(segment).into_iter().flatten());
+        live
+    }
+
+    /// The patterns that match a segment for what it begins with, or whatever it is.
+    fn after_beginning(&self, segment: &str) -> Vec<Live> {
+        let mut live = self.any.clone();
+        if !self.beginnings.is_empty() {
+            let ends = segment.char_indices().map(|(at, _)| at).chain([segment.len()]);
+            for beginning in ends.filter_map(|end| segment.get(..end)) {
+                live.extend(self.beginnings.get(beginning).into_iter().flatten());
+            }
+        }
+        live
+    }
+
+    fn beginning_with(&self, text: &str) -> String {
+        if text.is_empty() || self.literals.contains_key(text) {
+            self.unnamed(text)
+        } else {
+            text.to_owned()
+        }
+    }
+
+    /// `beginning` and one character more, so that no pattern names it.
+    fn unnamed(&self, beginning: &str) -> String {
+        let plain = "xyzabcdefghijklmnopqrstuvw0123456789XYZABCDEFGHIJKLMNOPQRSTUVW".chars();
+        let more = ('\u{c0}'..).filter(|c| c.is_alphabetic());
+        let mut text = String::with_capacity(beginning.len() + 1);
+        for letter in plain.chain(more) {
+            text.clear();
+            text.push_str(beginning);
+            text.push(letter);
+            if !self.literals.contains_key(text.as_str()) && !self.beginnings.contains_key(text.as_str()) {
+                break;
+            }
+        }
+        text
+    }
+}
