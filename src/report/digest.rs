@@ -109,13 +109,13 @@ pub fn over_privileged(advice: &Advice) -> u64 {
     u64::try_from(hits).unwrap_or(u64::MAX)
 }
 
-/// The whole report in one sentence or two.
+/// What is wrong, in one sentence.
 #[must_use]
 pub fn headline(advice: &Advice) -> String {
     let totals = &advice.totals;
     let over = over_privileged(advice);
     let unused = totals.granted.saturating_sub(totals.used);
-    let mut out = format!(
+    format!(
         "{} of {} can do more than they did: {} % of what is granted was never used.",
         number(over),
         count(
@@ -124,21 +124,28 @@ pub fn headline(advice: &Advice) -> String {
             "principals"
         ),
         percent(unused, totals.granted),
-    );
-    if let Some(tighten) = proposal(advice, "tighten") {
-        let changed = changes(tighten, Change::Edit) + changes(tighten, Change::Delete) + changes(tighten, Change::Add);
-        let gone = tighten.before.exposure.saturating_sub(tighten.after.exposure);
-        if changed == 0 {
-            out.push_str(" No change is proposed.");
-        } else if tighten.proof.holds() {
-            out.push_str(&format!(
-                " Changing {} takes away {} % of the excess and breaks nothing that was seen to work.",
-                count(changed, "policy", "policies"),
-                percent(gone, tighten.before.exposure),
-            ));
-        }
+    )
+}
+
+/// What can be done about it, in one sentence.
+#[must_use]
+pub fn promise(advice: &Advice) -> String {
+    let Some(tighten) = proposal(advice, "tighten") else {
+        return String::from("No change was worked out.");
+    };
+    let changed = changes(tighten, Change::Edit) + changes(tighten, Change::Delete) + changes(tighten, Change::Add);
+    let gone = tighten.before.exposure.saturating_sub(tighten.after.exposure);
+    if changed == 0 {
+        String::from("No change is proposed.")
+    } else if tighten.proof.holds() {
+        format!(
+            "Changing {} takes away {} % of the excess and breaks nothing that was seen to work.",
+            count(changed, "policy", "policies"),
+            percent(gone, tighten.before.exposure),
+        )
+    } else {
+        String::from("The proposed change does not hold its proof: do not apply it.")
     }
-    out
 }
 
 /// The proof in one sentence, starting with the two numbers that have to be zero.

@@ -78,6 +78,31 @@ pub fn html(text: &str) -> String {
     out
 }
 
+/// HTML of a sentence in which names stand between backticks: they become `<code>`.
+#[must_use]
+pub fn html_prose(text: &str) -> String {
+    prose(text, html, |name| format!("<code>{}</code>", html(name)))
+}
+
+/// Markdown of a sentence in which names stand between backticks: they become code spans.
+#[must_use]
+pub fn markdown_prose(text: &str) -> String {
+    prose(text, markdown, markdown_code)
+}
+
+/// Splits a sentence at its backticks. A sentence in which they do not pair has none that mean anything.
+fn prose(text: &str, plain: impl Fn(&str) -> String, name: impl Fn(&str) -> String) -> String {
+    let parts: Vec<&str> = text.split('`').collect();
+    if parts.len() % 2 == 0 {
+        return plain(text);
+    }
+    let mut out = String::with_capacity(text.len() + text.len() / 4);
+    for (index, part) in parts.iter().enumerate() {
+        out.push_str(&if index % 2 == 0 { plain(part) } else { name(part) });
+    }
+    out
+}
+
 /// Text and attributes of SVG. XML knows fewer characters than HTML: what it lacks is spelt out by [`html`] already, save two.
 #[must_use]
 pub fn svg(text: &str) -> String {

@@ -4,12 +4,12 @@
 //! that it carries.
 
 use minijinja::value::Serde;
-use minijinja::{AutoEscape, Environment};
+use minijinja::{AutoEscape, Environment, Value};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use super::digest::{self, count, decimal, number};
-use super::escape::{json_in_html, visible, visible_lines};
+use super::escape::{html_prose, json_in_html, visible, visible_lines};
 use super::html_data;
 use super::layout;
 use super::{diff, svg};
@@ -46,6 +46,7 @@ pub enum HtmlError {
 pub fn render(advice: &Advice, most_bytes: usize) -> Result<String, HtmlError> {
     let mut environment = Environment::new();
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
+    environment.add_filter("prose", |text: &str| Value::from_safe_string(html_prose(text)));
     environment.add_template("report.html", TEMPLATE)?;
     let template = environment.get_template("report.html")?;
 
@@ -95,6 +96,7 @@ struct Page {
     data: String,
     omitted: Option<String>,
     headline: String,
+    promise: String,
     window: String,
     skips: String,
     health: String,
@@ -296,7 +298,8 @@ impl Page {
             script: SCRIPT,
             data: String::new(),
             omitted: None,
-            headline: visible(&digest::headline(advice)),
+            headline: digest::headline(advice),
+            promise: digest::promise(advice),
             window: digest::window(coverage),
             skips: digest::skips(coverage),
             health: decimal((coverage.health * 100.0).round()),

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::diff;
 use super::digest;
-use super::escape::{markdown, markdown_block, markdown_code};
+use super::escape::{markdown, markdown_block, markdown_code, markdown_prose};
 use super::layout::{self, Placed};
 use crate::advice::{Advice, Change, Proposal};
 
@@ -18,7 +18,12 @@ const CHANGES_SHOWN: usize = 50;
 #[must_use]
 pub fn render(advice: &Advice) -> String {
     let mut out = String::from("# Vault access review\n\n");
-    let _ = writeln!(out, "**{}**\n", markdown(&digest::headline(advice)));
+    let _ = writeln!(
+        out,
+        "**{} {}**\n",
+        markdown(&digest::headline(advice)),
+        markdown(&digest::promise(advice))
+    );
     coverage(&mut out, advice);
     numbers(&mut out, advice);
     principals(&mut out, advice);
@@ -66,7 +71,7 @@ fn coverage(out: &mut String, advice: &Advice) {
         );
     }
     for note in coverage.device_changes.iter().chain(&advice.run.notes) {
-        let _ = writeln!(out, "- {}", markdown(note));
+        let _ = writeln!(out, "- {}", markdown_prose(note));
     }
     out.push('\n');
 }
@@ -167,7 +172,7 @@ fn changes(out: &mut String, advice: &Advice, tighten: &Proposal) {
         let reasons = policy
             .reasons
             .iter()
-            .map(|reason| markdown(reason))
+            .map(|reason| markdown_prose(reason))
             .collect::<Vec<_>>()
             .join("; ");
         let held = digest::count(digest::len(&policy.holders), "holder", "holders");
@@ -200,8 +205,8 @@ fn changes(out: &mut String, advice: &Advice, tighten: &Proposal) {
         let _ = writeln!(
             out,
             "- considered and withdrawn: {} ({})",
-            markdown(&withdrawn.what),
-            markdown(&withdrawn.reason)
+            markdown_prose(&withdrawn.what),
+            markdown_prose(&withdrawn.reason)
         );
     }
     out.push('\n');
@@ -229,9 +234,9 @@ fn findings(out: &mut String, advice: &Advice) {
             out,
             "| {} | {} ({}) | {place} | {} |",
             finding.severity.as_str(),
-            markdown(&finding.title),
+            markdown_prose(&finding.title),
             markdown_code(&finding.rule),
-            markdown(&finding.remedy),
+            markdown_prose(&finding.remedy),
         );
     }
     if let Some(more) = advice

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::OutputFile;
 use super::digest;
-use super::escape::{markdown, markdown_code};
+use super::escape::{markdown, markdown_code, markdown_prose};
 use super::hcl;
 use super::json_model::{Assignment, Complexity, Optimality, Proof};
 use super::layout::{self, Placed};
@@ -152,7 +152,7 @@ fn readme(redesign: &Proposal, placed: &[Placed<'_>]) -> String {
     if !redesign.migration.is_empty() {
         out.push_str("\n## In this order\n\n");
         for (index, step) in redesign.migration.iter().enumerate() {
-            let _ = writeln!(out, "{}. {}", index + 1, markdown(step));
+            let _ = writeln!(out, "{}. {}", index + 1, markdown_prose(step));
         }
     }
     out

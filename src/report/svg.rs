@@ -106,9 +106,9 @@ pub fn histogram(principals: &[PrincipalView]) -> String {
             .map(|risk| risk.score),
     );
     let most = before.iter().chain(&after).copied().fold(1.0, f64::max);
-    let (left, width, bottom, tall) = (8.0, 404.0, 218.0, 190.0);
+    let (left, width, bottom, tall) = (14.0, 392.0, 312.0, 282.0);
     let step = width / as_f64(BINS);
-    let mut out = open(420.0, 250.0, "Principals by risk, today and as proposed");
+    let mut out = open(420.0, 340.0, "Principals by risk, today and as proposed");
     let _ = write!(
         out,
         "<line class=\"axis\" x1=\"{left}\" x2=\"{:.1}\" y1=\"{bottom}\" y2=\"{bottom}\"/>",

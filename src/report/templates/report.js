@@ -24,6 +24,11 @@
   const plural = (value, one, many) => number(value) + " " + (value === 1 ? one : many);
   function width(node, percent) { node.style.width = percent.toFixed(1) + "%"; return node; }
   function list(items, draw) { return el("ul", null, items.map((item) => el("li", null, draw ? draw(item) : item))); }
+  // Names stand between backticks in sentences.
+  function prose(text) {
+    const parts = text.split("`");
+    return parts.length % 2 === 0 ? [text] : parts.map((part, at) => at % 2 ? el("code", null, part) : part);
+  }
   const SEVERITIES = ["critical", "high", "medium", "low", "info"];
 
   const principals = data.principals.map((r) => ({
@@ -47,7 +52,7 @@
     if (!bySubject.has(finding.subject)) bySubject.set(finding.subject, []);
     bySubject.get(finding.subject).push(finding);
   }
-  const findingLink = (f) => el("a", { href: "#" + encodeURIComponent(f.id) }, f.title);
+  const findingLink = (f) => el("a", { href: "#" + encodeURIComponent(f.id) }, prose(f.title));
 
   // Theme: what the system says, until the reader chooses.
   const themeButton = $("#theme");
@@ -181,7 +186,7 @@
     more: (p) => {
       const about = [...(bySubject.get(p.name) || []), ...(p.id !== p.name && bySubject.get(p.id) || [])];
       return el("div", { class: "cols" },
-        el("div", null, el("h4", null, "Why this risk"), p.parts.length ? list(p.parts) : el("p", null, "Nothing beyond what it uses."), p.after === null ? null : el("p", { class: "muted small" }, `Risk ${p.risk} today, ${p.after} with the proposed policies.`)),
+        el("div", null, el("h4", null, "Why this risk"), p.parts.length ? list(p.parts, prose) : el("p", null, "Nothing beyond what it uses."), p.after === null ? null : el("p", { class: "muted small" }, `Risk ${p.risk} today, ${p.after} with the proposed policies.`)),
         el("div", null, el("h4", null, "Policies"), p.policies.length ? list(p.policies, policyLink) : el("p", null, "None."), p.unknown ? el("p", { class: "muted small" }, "One of them was not among the policies read: what it grants is unknown, and nothing is taken away.") : null),
         el("div", null, el("h4", null, "Seen"), list([
           `${number(p.pathsUsed)} of ${number(p.pathsGranted)} paths used`,
@@ -214,7 +219,7 @@
       const fix = changeOf(p.name);
       return [stanzas, el("div", { class: "cols" },
         el("div", null, el("h4", null, "Holders"), el("p", null, p.holders.length ? p.holders.slice(0, 40).join(", ") + (p.holders.length > 40 ? `, and ${number(p.holders.length - 40)} more` : "") : "Nobody.")),
-        el("div", null, el("h4", null, "Risk for one holder more"), p.parts.length ? list(p.parts) : el("p", null, "None.")),
+        el("div", null, el("h4", null, "Risk for one holder more"), p.parts.length ? list(p.parts, prose) : el("p", null, "None.")),
         about.length || fix ? el("div", null, fix ? el("p", null, el("a", { href: "#" + fix.id }, "The proposed change")) : null, about.length ? [el("h4", null, "Findings"), list(about.slice(0, 12), findingLink)] : null) : null)];
     },
   });
@@ -241,7 +246,7 @@
   }
   function drawFinding(f) {
     const node = el("details", { class: "finding" }, el("summary", null,
-      el("span", { class: "pill " + f.severity }, f.severity), el("h3", null, f.title), el("span", { class: "side" }, el("code", null, f.rule))));
+      el("span", { class: "pill " + f.severity }, f.severity), el("h3", null, prose(f.title)), el("span", { class: "side" }, el("code", null, f.rule))));
     node.id = f.id;
     const fill = () => { if (!$(".body", node)) node.append(findingBody(f)); };
     node.addEventListener("toggle", () => { if (node.open) fill(); });
@@ -254,10 +259,10 @@
     const field = (name, ...value) => fields.push(el("dt", null, name), el("dd", null, ...value));
     field("About", `${f.kind} `, f.kind === "policy" ? policyLink(f.subject) : el("code", null, f.subject));
     if (f.places.length) field("Where", list(f.places.slice(0, 20), (p) => el("code", null, p)));
-    if (f.evidence) field("Evidence", el("span", { class: "pill " + f.evidence.state.replace(" ", "") }, f.evidence.state), ` watched ${f.evidence.window} days, ${f.evidence.dwell} needed`, f.evidence.reasons.length ? list(f.evidence.reasons) : null);
-    if (f.remedy) field("What to do", f.remedy);
+    if (f.evidence) field("Evidence", el("span", { class: "pill " + f.evidence.state.replace(" ", "") }, f.evidence.state), ` watched ${f.evidence.window} days, ${f.evidence.dwell} needed`, f.evidence.reasons.length ? list(f.evidence.reasons, prose) : null);
+    if (f.remedy) field("What to do", ...prose(f.remedy));
     field("Link", el("a", { href: "#" + encodeURIComponent(f.id) }, "#" + f.id));
-    const body = el("div", { class: "body" }, el("p", null, f.detail), el("dl", { class: "fields" }, fields));
+    const body = el("div", { class: "body" }, el("p", null, prose(f.detail)), el("dl", { class: "fields" }, fields));
     const fix = f.fixed && changeOf(f.fixed);
     if (fix) {
       const diff = $("pre.diff", fix);
@@ -272,7 +277,7 @@
   // The matrix: groups first, a group opened into its members, many members in pages.
   const heat = data.heat;
   const heatState = { page: 0, row: null, column: null, used: false };
-  const HEAT_ROWS = 40, HEAT_COLUMNS = 36;
+  const HEAT_ROWS = 40, HEAT_COLUMNS = 36, ALL = Symbol("all");
   const heatRowGroups = new Map(), heatColumnGroups = new Map();
   heat.rows.forEach((r, i) => { const g = r[1] || r[0]; if (!heatRowGroups.has(g)) heatRowGroups.set(g, []); heatRowGroups.get(g).push(i); });
   heat.columns.forEach((c, i) => { const g = c[1] || c[0]; if (!heatColumnGroups.has(g)) heatColumnGroups.set(g, []); heatColumnGroups.get(g).push(i); });
@@ -282,13 +287,15 @@
   if (heat.rows.length) {
     heatCount = tools("heat", [el("div", { class: "crumbs" }), choose("What a cell counts", [["", "Never used"], ["used", "Used"], ["granted", "Granted"]], (value) => { heatState.used = value; drawHeat(); })]);
     heatState.used = "";
-    if (heatRowGroups.size === 1) heatState.row = [...heatRowGroups.keys()][0];
-    if (heatColumnGroups.size === 1) heatState.column = [...heatColumnGroups.keys()][0];
+    // What fits is shown as it is: groups are for what does not.
+    if (heat.rows.length <= HEAT_ROWS || heatRowGroups.size === 1) heatState.row = ALL;
+    if (heat.columns.length <= HEAT_COLUMNS || heatColumnGroups.size === 1) heatState.column = ALL;
   }
   function lines(groups, items, opened) {
     // A line is a label, the members it sums up, and whether it can be opened.
     if (opened === null) return [...groups].map(([label, members]) => ({ label, members, group: label, size: members.reduce((sum, i) => sum + items[i][2], 0), opens: members.length > 1 }));
-    return groups.get(opened).map((i) => ({ label: items[i][0], members: [i], group: null, size: items[i][2], opens: false }));
+    const members = opened === ALL ? items.map((_, i) => i) : groups.get(opened);
+    return members.map((i) => ({ label: items[i][0], members: [i], group: null, size: items[i][2], opens: false }));
   }
   function drawHeat() {
     if (!heat.rows.length) return;
@@ -312,12 +319,22 @@
     if (hiddenColumns) order = [...order].sort((a, b) => sums[b] - sums[a]).slice(0, HEAT_COLUMNS).sort((a, b) => a - b);
     const value = (row, at) => heatState.used === "used" ? row.used[at] : heatState.used === "granted" ? row.granted[at] : Math.max(0, row.granted[at] - row.used[at]);
     const most = Math.max(1, ...rows.map((row) => Math.max(...order.map((at) => value(row, at)), 0)));
-    const tone = heatState.used === "used" ? "var(--used)" : "var(--excess)";
+    const tone = heatState.used === "used" ? "var(--heat-used)" : "var(--heat)";
     const crumbs = [];
-    const crumb = (text, go) => { if (crumbs.length) crumbs.push(el("span", { class: "muted" }, "·")); crumbs.push(go ? el("button", { class: "button", type: "button", onclick: () => { go(); heatState.page = 0; drawHeat(); } }, "← " + text) : el("span", null, text)); };
-    if (heatState.row !== null && heatRowGroups.size > 1) crumb("all groups of principals", () => { heatState.row = null; });
-    if (heatState.column !== null && heatColumnGroups.size > 1) crumb("all groups of secrets", () => { heatState.column = null; });
-    crumb([heatState.row === null ? "groups of principals" : heatState.row || "principals", heatState.column === null ? "groups of secrets" : heatState.column || "secrets"].join(" × "));
+    const level = (state, label, groups) => {
+      const key = state === "row" ? heatRowGroups : heatColumnGroups;
+      const now = heatState[state];
+      if (key.size < 2) { crumbs.push(el("span", { class: "muted" }, label)); return; }
+      const select = choose(label, [["groups", groups], ["all", "all " + label], ...(now !== null && now !== ALL ? [["one", now || "no group"]] : [])], (value) => {
+        heatState[state] = value === "groups" ? null : value === "all" ? ALL : now;
+        heatState.page = 0; drawHeat();
+      });
+      select.value = now === null ? "groups" : now === ALL ? "all" : "one";
+      crumbs.push(select);
+    };
+    level("row", "principals", "principals by group");
+    crumbs.push(el("span", { class: "muted", "aria-hidden": "true" }, "×"));
+    level("column", "secrets", "secrets by mount");
     $('[data-tools="heat"] .crumbs').replaceChildren(...crumbs);
     heatCount.textContent = `${plural(rows.length, "row", "rows")}, ${plural(columns.length, "column", "columns")}` + (hiddenColumns ? `; the ${HEAT_COLUMNS} with most excess` : "");
     const page = rows.slice(heatState.page * HEAT_ROWS, (heatState.page + 1) * HEAT_ROWS);
