@@ -138,9 +138,109 @@ impl Walk {
             self.window = (f64::INFINITY, f64::NEG_INFINITY);
         }
     }
+}
 
-    fn forget_best(&mut self) {
-        self.best.bound = f64::NEG_INFINITY;
+/// The volume algorithm (Barahona and Anbil 2000): steps from the best prices along an average of subgradients, which
+/// swings less than single ones.
+#[derive(Debug, Clone)]
+pub struct Volume {
+    /// Best prices seen, with their bound over the matrix climbed on.
+    pub best: Prices,
+    trial: Vec<f64>,
+    slack: Vec<f64>,
+    mean: Vec<f64>,
+    width: f64,
+    share: f64,
+    failures: u32,
+    steps: u32,
+    checked: f64,
+}
+
+impl Volume {
+    /// A climb from the given prices.
+    pub fn new(prices: Vec<f64>, width: f64) -> Self {
+        Self {
+            trial: prices.clone(),
+            slack: vec![0.0; prices.len()],
+            mean: Vec::new(),
+            best: Prices { rows: prices, bound: f64::NEG_INFINITY },
+            width,
+            share: 0.1,
+            failures: 0,
+            steps: 0,
+            checked: f64::NEG_INFINITY,
+        }
+    }
+
+    /// One step.
+    pub fn step(&mut self, matrix: &Matrix, upper: f64) -> bool {
+        self.slack.fill(1.0);
+        let mut bound: f64 = self.trial.iter().sum();
+        for column in 0..matrix.columns() as u32 {
+            let rows = matrix.rows_of(column);
+            let reduced = matrix.cost(column)
+                - rows.iter().map(|&row| self.trial[row as usize]).sum::<f64>();
+            if reduced < 0.0 {
+                bound += reduced;
+                for &row in rows {
+                    self.slack[row as usize] -= 1.0;
+                }
+            }
+        }
+        self.steps += 1;
+        if self.mean.is_empty() {
+            self.mean = self.slack.clone();
+        } else {
+            // The share of the new subgradient that makes the mean shortest.
+            let (mut up, mut down, mut agree) = (0.0, 0.0, 0.0);
+            for (mean, slack) in self.mean.iter().zip(&self.slack) {
+                let differ = mean - slack;
+                up += mean * differ;
+                down += differ * differ;
+                agree += mean * slack;
+            }
+            let ideal = if down > 0.0 { up / down } else { self.share };
+            let share = if ideal < 0.0 { self.share / 10.0 } else { ideal.min(self.share) };
+            for (mean, slack) in self.mean.iter_mut().zip(&self.slack) {
+                *mean += share * (slack - *mean);
+            }
+            if bound > self.best.bound && agree >= 0.0 {
+                self.width = (self.width * 1.1).min(2.0);
+            }
+        }
+        if bound > self.best.bound {
+            self.best.bound = bound;
+            self.best.rows.copy_from_slice(&self.trial);
+            self.failures = 0;
+        } else {
+            self.failures += 1;
+            if self.failures.is_multiple_of(20) {
+                self.width *= 0.66;
+            }
+        }
+        if self.steps.is_multiple_of(100) {
+            if self.best.bound - self.checked < 0.01 * self.best.bound.abs() {
+                self.share = (self.share * 0.5).max(1e-3);
+            }
+            self.checked = self.best.bound;
+        }
+        let norm: f64 = self.mean.iter().zip(&self.best.rows).filter(|&(&slack, &price)| slack > 0.0 || price > 0.0).map(|(slack, _)| slack * slack).sum();
+        if norm < 1e-12 {
+            return false;
+        }
+        let size = self.best.bound.abs().max(1e-3 * upper.abs());
+        let rise = (upper - self.best.bound).clamp(0.001 * size, 0.05 * size);
+        let width = self.width * rise / norm;
+        for ((trial, price), slack) in self.trial.iter_mut().zip(&self.best.rows).zip(&self.mean) {
+            *trial = (price + width * slack).max(0.0);
+        }
+        true
+    }
+
+    fn return_to(&mut self, prices: &Prices) {
+        self.best.rows.copy_from_slice(&prices.rows);
+        self.best.bound = prices.bound;
+        self.trial.copy_from_slice(&prices.rows);
     }
 }
 
@@ -160,68 +260,81 @@ pub struct Climb {
 /// Climbs from the given prices; stops early when the bound closes the gap to `upper`.
 pub fn climb(matrix: &Matrix, start: Vec<f64>, upper: f64, how: Climb, clock: &Clock) -> Prices {
     if matrix.entries() < CORE_FROM_ENTRIES {
-        let mut walk = Walk::new(start, how.width);
+        let mut volume = Volume::new(start, how.width);
         let mut checked = f64::NEG_INFINITY;
         for step in 1..=how.steps {
-            if !walk.step(matrix, upper) || matrix.closes(walk.best.bound, upper) || clock.is_over() {
+            if !volume.step(matrix, upper)
+                || matrix.closes(volume.best.bound, upper)
+                || clock.is_over()
+            {
                 break;
             }
             if step.is_multiple_of(how.patience) {
-                if walk.best.bound - checked < how.gain * walk.best.bound.abs() {
+                if volume.best.bound - checked < how.gain * volume.best.bound.abs() {
                     break;
                 }
-                checked = walk.best.bound;
+                checked = volume.best.bound;
             }
         }
-        if walk.best.bound == f64::NEG_INFINITY {
-            walk.best.bound = price_out(matrix, &walk.best.rows).1;
-        }
-        return walk.best;
+        return volume.best;
     }
     climb_through_core(matrix, start, upper, how, clock)
 }
 
-fn climb_through_core(matrix: &Matrix, start: Vec<f64>, upper: f64, how: Climb, clock: &Clock) -> Prices {
+fn climb_through_core(
+    matrix: &Matrix,
+    start: Vec<f64>,
+    upper: f64,
+    how: Climb,
+    clock: &Clock,
+) -> Prices {
     let (mut reduced, bound) = price_out(matrix, &start);
     let mut best = Prices {
         rows: start.clone(),
         bound,
     };
-    let mut walk = Walk::new(start, how.width);
+    let mut volume = Volume::new(start, how.width);
+    let mut in_core = vec![false; matrix.columns()];
+    enlarge(matrix, &reduced, &mut in_core);
+    let mut core = core_of(matrix, &in_core);
     let mut checked = (0, f64::NEG_INFINITY);
     let mut pricing_after = 10;
     let mut steps = 0;
     while steps < how.steps && !clock.is_over() && !matrix.closes(best.bound, upper) {
-        let core = core_of(matrix, &reduced);
-        walk.forget_best();
         let mut moving = true;
         for _ in 0..pricing_after {
             steps += 1;
-            moving = walk.step(&core, upper);
+            moving = volume.step(&core, upper);
             if !moving || clock.is_over() {
                 break;
             }
         }
-        let core_bound = walk.best.bound;
-        let (of_best, true_bound) = price_out(matrix, &walk.best.rows);
-        if true_bound > best.bound {
+        let core_bound = volume.best.bound;
+        let bound;
+        (reduced, bound) = price_out(matrix, &volume.best.rows);
+        if std::env::var("TRACE").is_ok() {
+        eprintln!("steps {steps} core {} corebound {core_bound:.3} true {bound:.3} best {:.3} width {:.4} share {:.4} next {pricing_after}", core.columns(), best.bound, volume.width, volume.share);
+        }
+        let hidden = (core_bound - bound) / upper.abs().max(1e-9);
+        if hidden > 1e-9 {
+            enlarge(matrix, &reduced, &mut in_core);
+            core = core_of(matrix, &in_core);
+            pricing_after = if hidden > 0.01 { (pricing_after / 2).max(10) } else { pricing_after };
+        } else {
+            pricing_after = (pricing_after * 2).min(how.patience);
+        }
+        if bound > best.bound {
             best = Prices {
-                rows: walk.best.rows.clone(),
-                bound: true_bound,
+                rows: volume.best.rows.clone(),
+                bound,
             };
         }
-        // How much the core hides decides how soon to price again.
-        let hidden = (core_bound - true_bound) / upper.abs().max(1e-9);
-        pricing_after = match hidden {
-            hidden if hidden <= 1e-6 => (pricing_after * 10).min((matrix.rows() as u32 / 3).clamp(10, 1000)),
-            hidden if hidden <= 0.02 => (pricing_after * 5).min(how.patience),
-            hidden if hidden <= 0.2 => (pricing_after * 2).min(how.patience),
-            _ => 10,
-        };
-        if !moving && hidden <= 1e-9 {
+        if hidden > 1e-9 {
+            // What the core did not see made the steps too bold: back to the best prices.
+            volume.return_to(&best);
+        } else if !moving {
             break;
         }
-        reduced = of_best;
         if steps - checked.0 >= how.patience {
             if best.bound - checked.1 < how.gain * best.bound.abs() {
                 break;
@@ -232,14 +345,18 @@ fn climb_through_core(matrix: &Matrix, start: Vec<f64>, upper: f64, how: Climb, 
     best
 }
 
-/// Every row's best few columns and the most promising of all, over all rows.
-fn core_of(matrix: &Matrix, reduced: &[f64]) -> Matrix {
-    let columns = promising(matrix, reduced, CORE_PER_ROW, CORE_COLUMNS_PER_ROW);
+/// Adds columns of negative reduced cost, or close to it, and every row's best few.
+fn enlarge(matrix: &Matrix, reduced: &[f64], in_core: &mut [bool]) {
+    for column in promising(matrix, reduced, CORE_PER_ROW, CORE_COLUMNS_PER_ROW) {
+        in_core[column as usize] = true;
+    }
+}
+
+fn core_of(matrix: &Matrix, in_core: &[bool]) -> Matrix {
+    let columns = (0u32..).zip(in_core).filter(|&(_, &inside)| inside);
     Matrix::new(
         matrix.rows(),
-        columns
-            .iter()
-            .map(|&column| (matrix.cost(column), matrix.rows_of(column).iter().copied())),
+        columns.map(|(column, _)| (matrix.cost(column), matrix.rows_of(column).iter().copied())),
     )
 }
 
