@@ -74,6 +74,13 @@ const ANY_AUTH: &str = "auth";
 /// The types in the table that are no auth methods with a login.
 const NO_AUTH: [&str; 5] = ["system", "token", "identity", "pki", "ssh"];
 
+/// Every path that needs `sudo` besides, with the type of the mount it lies under.
+pub fn sudo_paths() -> impl Iterator<Item = (&'static str, &'static str)> {
+    BY_TYPE
+        .iter()
+        .flat_map(|(kind, special)| special.sudo.iter().map(|path| (*kind, *path)))
+}
+
 /// Whether the UI's and the CLI's question for a mount: allowed by any grant below the mount, so that no stanza is needed for it.
 #[must_use]
 pub fn is_mount_question(path: &str) -> bool {
