@@ -323,3 +323,124 @@ fn deep_equal(policy: &Value, request: &Value, in_list: bool) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn constraints(allowed: &Value, denied: &Value) -> Constraints {
+        let lists = |v: &Value| {
+            let object = v.as_object().unwrap();
+            object
+                .iter()
+                .map(|(k, v)| (k.clone(), v.as_array().unwrap().clone()))
+                .collect()
+        };
+        Constraints {
+            allowed_parameters: lists(allowed),
+            denied_parameters: lists(denied),
+            ..Constraints::default()
+        }
+    }
+
+    fn asked(profile: Profile, constraints: &Constraints, data: &Value) -> bool {
+        check(profile, Operation::Update, constraints, data.as_object(), None).is_ok()
+    }
+
+    #[test]
+    fn values_match_whole_or_by_element() {
+        let allowed = constraints(&json!({"k": ["a*", "b", true, 1, ["x", "y"], {"m": "n"}]}), &json!({}));
+        let denied = constraints(&json!({}), &json!({"k": ["b", "*mid*"]}));
+        // Value sent; allowed by the old servers, by the newest; refused by the old ones' denial, by the newest's.
+        for (value, old, new, old_denied, new_denied) in [
+            (json!("abc"), true, true, false, false),
+            (json!("b"), true, true, true, true),
+            (json!("a1, b"), true, true, false, true),
+            (json!("b,a1"), false, true, false, true),
+            (json!("b,c"), false, false, false, true),
+            (json!(""), false, true, false, false),
+            (json!(["a", "b"]), false, true, false, true),
+            (json!([]), false, true, false, false),
+            (json!(["x", "y"]), true, true, false, false),
+            (json!(true), true, true, false, false),
+            (json!(1), false, false, false, false),
+            (json!({"m": "n"}), true, true, false, false),
+            (json!(null), false, false, false, false),
+            (json!("in mid air"), false, false, true, true),
+        ] {
+            let data = json!({"K": value});
+            for (profile, want, want_denied) in [
+                (Profile::Vault113, old, old_denied),
+                (Profile::Vault203, new, new_denied),
+            ] {
+                assert_eq!(asked(profile, &allowed, &data), want, "{profile} allows {data}");
+                assert_eq!(!asked(profile, &denied, &data), want_denied, "{profile} denies {data}");
+            }
+        }
+    }
+
+    #[test]
+    fn policy_names_are_lower_cased_by_the_newest_servers() {
+        let denied = constraints(&json!({}), &json!({"token_policies": ["admin"]}));
+        for data in [
+            json!({"token_policies": "Admin"}),
+            json!({"Token_Policies": ["x", "ADMIN"]}),
+        ] {
+            assert!(asked(Profile::Vault113, &denied, &data));
+            assert!(!asked(Profile::Vault203, &denied, &data));
+        }
+    }
+
+    #[test]
+    fn required_parameters_are_lower_cased_and_the_data_is_not() {
+        let required = Constraints {
+            required_parameters: vec!["TTL".to_owned()],
+            ..Constraints::default()
+        };
+        assert!(asked(Profile::default(), &required, &json!({"ttl": 1})));
+        assert!(!asked(Profile::default(), &required, &json!({"TTL": 1})));
+        assert!(check(Profile::default(), Operation::Delete, &required, None, None).is_ok());
+    }
+
+    #[test]
+    fn openbao_bounds_the_limit_of_lists() {
+        let bounded = Constraints {
+            pagination_limit: 10,
+            ..Constraints::default()
+        };
+        let list = |profile, data: Value| check(profile, Operation::List, &bounded, data.as_object(), None).is_ok();
+        for (limit, want) in [
+            (json!("max"), true),
+            (json!("10"), true),
+            (json!(11), false),
+            (json!(-1), false),
+            (json!("x"), false),
+        ] {
+            assert_eq!(list(Profile::OpenBao26, json!({"limit": limit})), want, "{limit}");
+        }
+        assert!(list(Profile::OpenBao26, json!({})));
+        assert!(list(Profile::Vault203, json!({"limit": 99})));
+    }
+
+    #[test]
+    fn merging_keeps_the_smaller_ttl_and_joins_the_lists() {
+        let mut merged = Constraints {
+            max_wrapping_ttl_ns: 60,
+            ..constraints(&json!({"a": ["x"], "b": []}), &json!({}))
+        };
+        let further = Constraints {
+            max_wrapping_ttl_ns: 50,
+            min_wrapping_ttl_ns: 55,
+            ..constraints(&json!({"a": ["y"], "b": ["z"], "c": ["w"]}), &json!({}))
+        };
+        merge(&mut merged, &further);
+        assert_eq!((merged.min_wrapping_ttl_ns, merged.max_wrapping_ttl_ns), (55, 50));
+        assert_eq!(
+            json!(merged.allowed_parameters),
+            json!({"a": ["y", "x"], "b": [], "c": ["w"]})
+        );
+        let refused = check(Profile::default(), Operation::Read, &merged, None, Some(50));
+        assert_eq!(refused, Err(Refusal::WrapTooShort { min_ns: 55 }));
+    }
+}

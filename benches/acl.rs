@@ -1,0 +1,135 @@
+//! Decisions a second with 10, 1,000 and 100,000 stanzas in force, a fifth of them with `+`, on random paths.
+//!
+//! `cargo bench --bench acl` prints a line a size; `-- SECONDS` sets how long each is measured.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::indexing_slicing,
+    reason = "a bench, not the program"
+)]
+
+use std::fmt::Write as _;
+use std::hint::black_box;
+use std::time::Instant;
+use vault_advisor::policy::acl::{Acl, Request};
+use vault_advisor::policy::profile::Profile;
+use vault_advisor::policy::syntax;
+use vault_advisor::policy::template::Identity;
+use vault_advisor::vault::Operation;
+
+/// A small generator of its own, so that every run measures the same.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+
+    fn below(&mut self, bound: usize) -> usize {
+        usize::try_from(self.next() % bound as u64).unwrap()
+    }
+
+    fn pick<'t>(&mut self, from: &[&'t str]) -> &'t str {
+        from[self.below(from.len())]
+    }
+}
+
+const MOUNTS: [&str; 8] = ["secret", "kv", "team-kv", "pki", "database", "auth", "sys", "transit"];
+const KINDS: [&str; 6] = ["data", "metadata", "creds", "roles", "issue", "config"];
+const NAMES: [&str; 8] = [
+    "db",
+    "api",
+    "web",
+    "cache",
+    "password",
+    "tls-certificate",
+    "service-account",
+    "queue",
+];
+
+/// The segments of a path as a deployment with `size` stanzas has them.
+fn segments(random: &mut Random, size: usize) -> Vec<String> {
+    let teams = (size / 20).max(4);
+    let mut parts = vec![
+        random.pick(&MOUNTS).to_owned(),
+        random.pick(&KINDS).to_owned(),
+        format!("team-{}", random.below(teams)),
+    ];
+    for _ in 0..random.below(4) {
+        let name = random.pick(&NAMES);
+        parts.push(format!("{name}-{}", random.below(20)));
+    }
+    parts
+}
+
+fn policy_text(random: &mut Random, size: usize) -> String {
+    let mut text = String::new();
+    for index in 0..size {
+        let mut parts = segments(random, size);
+        if index % 5 == 0 {
+            let at = 1 + random.below(parts.len() - 1);
+            parts[at] = "+".to_owned();
+        }
+        let mut path = parts.join("/");
+        match random.below(4) {
+            0 => path.push_str("/*"),
+            1 if !path.ends_with('+') => path.push('*'),
+            _ => {}
+        }
+        let _ = writeln!(text, "path \"{path}\" {{ capabilities = [\"read\", \"list\"] }}");
+    }
+    text
+}
+
+fn measure(seconds: f64, paths: &[String], mut decide: impl FnMut(&str) -> bool) -> (f64, f64) {
+    let started = Instant::now();
+    let (mut count, mut allowed) = (0u64, 0u64);
+    loop {
+        for path in paths {
+            allowed += u64::from(decide(black_box(path)));
+        }
+        count += paths.len() as u64;
+        let elapsed = started.elapsed().as_secs_f64();
+        if elapsed > seconds {
+            return (count as f64 / elapsed, allowed as f64 / count as f64);
+        }
+    }
+}
+
+fn main() {
+    let seconds = std::env::args().skip(1).find_map(|a| a.parse().ok()).unwrap_or(2.0);
+    println!("stanzas   compile    read/s   list/s   decide/s   allowed");
+    for size in [10, 1_000, 100_000] {
+        let mut random = Random(0x9e37_79b9_7f4a_7c15);
+        let profile = Profile::default();
+        let policy = syntax::parse(
+            "bench",
+            "bench.hcl",
+            &policy_text(&mut random, size),
+            &profile.dialect(),
+        )
+        .unwrap();
+        let started = Instant::now();
+        let acl = Acl::compile(profile, &[&policy], &Identity::default(), Some(0));
+        let compile = started.elapsed();
+        let paths: Vec<_> = (0..100_000).map(|_| segments(&mut random, size).join("/")).collect();
+        let folders: Vec<_> = paths.iter().map(|p| format!("{p}/")).collect();
+        let (read, allowed) = measure(seconds, &paths, |p| acl.check(Operation::Read, p).allowed);
+        let (list, _) = measure(seconds, &folders, |p| acl.check(Operation::List, p).allowed);
+        let (full, _) = measure(seconds, &paths, |p| {
+            acl.decide(&Request::new(Operation::Read, p)).allowed
+        });
+        println!(
+            "{size:>7} {:>6.1} ms {:>7.2} M {:>6.2} M {:>8.2} M {:>8.0} %",
+            compile.as_secs_f64() * 1e3,
+            read / 1e6,
+            list / 1e6,
+            full / 1e6,
+            allowed * 100.0
+        );
+    }
+}
