@@ -70,6 +70,12 @@ pub enum WriteError {
         /// What is in it.
         found: String,
     },
+    /// Something else than a folder is in the way.
+    #[error("cannot write `{}`: it is there and is not a folder", path.display())]
+    NotAFolder {
+        /// What is in the way.
+        path: PathBuf,
+    },
     /// A name that no file can have.
     #[error("cannot write the policy `{name}`: its name is too long for a file")]
     NameTooLong {
@@ -244,7 +250,11 @@ fn existing(out: &Path) -> Result<Option<BTreeMap<PathBuf, Vec<u8>>>, WriteError
         Err(source) if source.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(source) => return Err(failed(out, source)),
         Ok(data) if data.is_dir() => collect(out, out, &mut found)?,
-        Ok(_) => return Err(foreign(out, Path::new("."))),
+        Ok(_) => {
+            return Err(WriteError::NotAFolder {
+                path: out.to_path_buf(),
+            });
+        }
     }
     if found.is_empty() {
         return Ok(None);
@@ -401,6 +411,8 @@ mod tests {
         fs::create_dir_all(by_hand.join("policies")).unwrap();
         fs::write(by_hand.join("policies/web.hcl"), "mine").unwrap();
         assert!(matches!(write(&snapshot(), &by_hand), Err(WriteError::Foreign { .. })));
+        let file = by_hand.join("policies/web.hcl");
+        assert!(matches!(write(&snapshot(), &file), Err(WriteError::NotAFolder { .. })));
         let empty = place.path().join("empty");
         fs::create_dir(&empty).unwrap();
         assert_eq!(write(&snapshot(), &empty).unwrap(), Written::New);
