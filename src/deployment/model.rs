@@ -1,9 +1,11 @@
 //! What a server has besides its policies: mounts, auth roles, entities, groups, and the names of its secrets.
 
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// A snapshot of a deployment, or what is known of one.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Deployment {
     /// Secret engine mounts.
     pub mounts: Vec<Mount>,
@@ -22,7 +24,7 @@ pub struct Deployment {
 }
 
 /// A mounted engine or auth method.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mount {
     /// Namespace, `""` or `a/`.
     pub namespace: String,
@@ -39,7 +41,7 @@ pub struct Mount {
 }
 
 /// Something of an auth method that hands out policies.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuthRole {
     /// Namespace, `""` or `a/`.
     pub namespace: String,
@@ -54,13 +56,16 @@ pub struct AuthRole {
     /// Policies its tokens get, `default` not included unless named.
     pub policies: Vec<String>,
     /// Whether its tokens go without `default`.
+    #[serde(default)]
     pub no_default_policy: bool,
+    #[serde(default)]
     /// For token roles: policies it may hand out besides (globs as the server has them).
     pub allowed_policies: Vec<String>,
 }
 
 /// An identity entity.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Entity {
     /// Namespace, `""` or `a/`.
     pub namespace: String,
@@ -79,7 +84,8 @@ pub struct Entity {
 }
 
 /// An alias of an entity.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Alias {
     /// Id.
     pub id: String,
@@ -94,7 +100,8 @@ pub struct Alias {
 }
 
 /// An identity group.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Group {
     /// Namespace, `""` or `a/`.
     pub namespace: String,

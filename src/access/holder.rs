@@ -1,0 +1,273 @@
+//! Who holds policies: the principals of usage, and the auth roles and entities of the deployment that never acted.
+
+use crate::deployment::{Deployment, Entity as DeployedEntity};
+use crate::policy::template::{Alias, Entity, Group, Identity};
+use crate::usage::demand::Principal;
+use crate::vault::PrincipalKind;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// Number of a holder in [`super::Joined::holders`].
+pub type HolderId = usize;
+
+/// A principal with the policies that were in force for it.
+#[derive(Debug, Clone)]
+pub struct Holder {
+    /// Who.
+    pub principal: Principal,
+    /// Namespace where its tokens live.
+    pub namespace: Arc<str>,
+    /// The different policy sets that were in force, the one seen last first.
+    pub sets: Vec<Arc<[Arc<str>]>>,
+    /// What templates are filled from.
+    pub identity: Identity,
+    /// Whether the identity comes from the deployment, and not from hints in the log.
+    pub identity_known: bool,
+    /// Days (since the epoch) on which it acted.
+    pub days: BTreeSet<i32>,
+    /// Metadata, groups and the like that people know it by: a label for grouping.
+    pub label: String,
+    /// Where its policies are set, where the deployment says so.
+    pub assigned: Vec<AssignedBy>,
+}
+
+/// A place that hands policies to a holder.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct AssignedBy {
+    /// `entity`, `group`, or the auth method's type.
+    pub kind: String,
+    /// Its key: entity or group id, or mount and role name.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// The auth mount, for roles.
+    pub mount: String,
+    /// The policies it hands out.
+    pub policies: Vec<String>,
+}
+
+impl Holder {
+    /// Whether it acted in the window.
+    #[must_use]
+    pub fn is_active(&self) -> bool {
+        !self.days.is_empty()
+    }
+
+    /// `entity:6d1f…`, unique over holders.
+    #[must_use]
+    pub fn key(&self) -> String {
+        format!("{}:{}", self.principal.kind, self.principal.id)
+    }
+
+    /// The human's word, or the key where there is none.
+    #[must_use]
+    pub fn display(&self) -> &str {
+        if self.principal.name.is_empty() {
+            &self.principal.id
+        } else {
+            &self.principal.name
+        }
+    }
+}
+
+/// Looks things up in a deployment by key.
+pub(super) struct Directory<'a> {
+    deployment: &'a Deployment,
+    entities: BTreeMap<&'a str, &'a DeployedEntity>,
+    groups_of: BTreeMap<&'a str, BTreeSet<usize>>,
+    accessor_of: BTreeMap<&'a str, &'a str>,
+}
+
+impl<'a> Directory<'a> {
+    pub(super) fn new(deployment: &'a Deployment) -> Self {
+        let entities = deployment.entities.iter().map(|e| (e.id.as_str(), e)).collect();
+        let number: BTreeMap<&str, usize> = deployment.groups.iter().enumerate().map(|(n, g)| (g.id.as_str(), n)).collect();
+        let mut parents: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        for (parent, group) in deployment.groups.iter().enumerate() {
+            for child in group.member_groups.iter().filter_map(|id| number.get(id.as_str())) {
+                parents.entry(*child).or_default().push(parent);
+            }
+        }
+        let mut groups_of: BTreeMap<&str, BTreeSet<usize>> = BTreeMap::new();
+        for (n, group) in deployment.groups.iter().enumerate() {
+            for entity in &group.member_entities {
+                // A member of a group is a member of every group above it; circles end at what was seen.
+                let seen = groups_of.entry(entity.as_str()).or_default();
+                let mut todo = vec![n];
+                while let Some(group) = todo.pop() {
+                    if seen.insert(group) {
+                        todo.extend(parents.get(&group).into_iter().flatten());
+                    }
+                }
+            }
+        }
+        let accessor_of = deployment
+            .auth_mounts
+            .iter()
+            .map(|m| (m.path.as_str(), m.accessor.as_str()))
+            .collect();
+        Self {
+            deployment,
+            entities,
+            groups_of,
+            accessor_of,
+        }
+    }
+
+    /// The identity of an entity, groups included.
+    pub(super) fn identity(&self, id: &str) -> Option<Identity> {
+        let entity = self.entities.get(id)?;
+        Some(Identity {
+            entity: Some(Entity {
+                id: entity.id.clone(),
+                name: entity.name.clone(),
+                metadata: entity.metadata.clone(),
+                aliases: entity
+                    .aliases
+                    .iter()
+                    .map(|a| Alias {
+                        id: a.id.clone(),
+                        name: a.name.clone(),
+                        mount_accessor: a.mount_accessor.clone(),
+                        metadata: a.metadata.clone(),
+                        custom_metadata: a.custom_metadata.clone(),
+                    })
+                    .collect(),
+            }),
+            groups: self
+                .groups(id)
+                .map(|g| Group {
+                    namespace: g.namespace.clone(),
+                    id: g.id.clone(),
+                    name: g.name.clone(),
+                    metadata: g.metadata.clone(),
+                })
+                .collect(),
+        })
+    }
+
+    fn groups(&self, entity: &str) -> impl Iterator<Item = &'a crate::deployment::Group> {
+        let numbers = self.groups_of.get(entity).cloned().unwrap_or_default();
+        let deployment = self.deployment;
+        numbers.into_iter().filter_map(move |n| deployment.groups.get(n))
+    }
+
+    /// Where the policies of a principal are set.
+    pub(super) fn assigned(&self, principal: &Principal) -> Vec<AssignedBy> {
+        let mut places = Vec::new();
+        for role in &self.deployment.roles {
+            let same_mount = principal.auth_mount.is_empty() || *principal.auth_mount == *role.mount;
+            if same_mount && *principal.name == *role.name {
+                places.push(role_place(role));
+            }
+        }
+        if principal.kind == PrincipalKind::Entity {
+            if let Some(entity) = self.entities.get(&*principal.id) {
+                if !entity.policies.is_empty() {
+                    places.push(AssignedBy {
+                        kind: "entity".to_owned(),
+                        id: entity.id.clone(),
+                        name: entity.name.clone(),
+                        mount: String::new(),
+                        policies: entity.policies.clone(),
+                    });
+                }
+                for alias in &entity.aliases {
+                    let at = |role: &&crate::deployment::AuthRole| {
+                        role.name == alias.name && self.accessor_of.get(role.mount.as_str()) == Some(&alias.mount_accessor.as_str())
+                    };
+                    places.extend(self.deployment.roles.iter().filter(at).map(role_place));
+                }
+            }
+            for group in self.groups(&principal.id) {
+                places.push(AssignedBy {
+                    kind: "group".to_owned(),
+                    id: if group.id.is_empty() { group.name.clone() } else { group.id.clone() },
+                    name: group.name.clone(),
+                    mount: String::new(),
+                    policies: group.policies.clone(),
+                });
+            }
+        }
+        places.sort();
+        places.dedup();
+        places
+    }
+
+    /// Auth roles and entities that are not among the principals seen.
+    pub(super) fn dormant(&self, seen: &[Holder]) -> Vec<Holder> {
+        let places: BTreeSet<&AssignedBy> = seen.iter().flat_map(|h| &h.assigned).collect();
+        let ids: BTreeSet<&str> = seen.iter().map(|h| &*h.principal.id).collect();
+        let mut dormant = Vec::new();
+        for role in &self.deployment.roles {
+            let place = role_place(role);
+            if places.contains(&place) || role.item == "group" {
+                continue;
+            }
+            let mut policies: Vec<Arc<str>> = role.policies.iter().map(|p| Arc::from(p.as_str())).collect();
+            if !role.no_default_policy && role.kind != "token" {
+                policies.push(Arc::from("default"));
+            }
+            policies.sort();
+            policies.dedup();
+            dormant.push(Holder {
+                principal: Principal {
+                    kind: PrincipalKind::Role,
+                    id: Arc::from(format!("{}{}", role.mount, role.name)),
+                    name: Arc::from(role.name.as_str()),
+                    auth_mount: Arc::from(role.mount.as_str()),
+                },
+                namespace: Arc::from(role.namespace.as_str()),
+                sets: vec![policies.into()],
+                identity: Identity::default(),
+                identity_known: true,
+                days: BTreeSet::new(),
+                label: role.mount.clone(),
+                assigned: vec![place],
+            });
+        }
+        for entity in &self.deployment.entities {
+            let known_as_role = entity.aliases.iter().any(|a| {
+                self.deployment.roles.iter().any(|r| {
+                    r.name == a.name && self.accessor_of.get(r.mount.as_str()) == Some(&a.mount_accessor.as_str())
+                })
+            });
+            if ids.contains(entity.id.as_str()) || known_as_role {
+                continue;
+            }
+            let principal = Principal {
+                kind: PrincipalKind::Entity,
+                id: Arc::from(entity.id.as_str()),
+                name: Arc::from(entity.name.as_str()),
+                auth_mount: Arc::from(""),
+            };
+            let assigned = self.assigned(&principal);
+            let mut policies: BTreeSet<Arc<str>> = assigned
+                .iter()
+                .flat_map(|a| a.policies.iter().map(|p| Arc::from(p.as_str())))
+                .collect();
+            policies.insert(Arc::from("default"));
+            dormant.push(Holder {
+                principal,
+                namespace: Arc::from(entity.namespace.as_str()),
+                sets: vec![policies.into_iter().collect()],
+                identity: self.identity(&entity.id).unwrap_or_default(),
+                identity_known: true,
+                days: BTreeSet::new(),
+                label: String::new(),
+                assigned,
+            });
+        }
+        dormant
+    }
+}
+
+fn role_place(role: &crate::deployment::AuthRole) -> AssignedBy {
+    AssignedBy {
+        kind: role.kind.clone(),
+        id: format!("{}{}", role.mount, role.name),
+        name: role.name.clone(),
+        mount: role.mount.clone(),
+        policies: role.policies.clone(),
+    }
+}

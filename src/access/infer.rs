@@ -1,0 +1,86 @@
+//! What a log alone tells of an identity: the values that would explain, through a templated stanza, what was allowed.
+//!
+//! A log names an entity's id but not its name. When a request was allowed that no plain stanza explains, and exactly one
+//! value of a template variable makes a templated stanza explain all such requests, that value is taken. Nothing is guessed
+//! without such evidence, and a deployment folder makes all of this unnecessary.
+
+use crate::policy::model::Stanza;
+use crate::policy::template::{Entity, Identity};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The one variable of a templated path, and the literal text before it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Variable<'a> {
+    /// `identity.entity.name` and the like.
+    pub name: &'a str,
+    before: &'a str,
+}
+
+/// The variable of a path that uses exactly one (perhaps several times).
+#[must_use]
+pub fn variable(path: &str) -> Option<Variable<'_>> {
+    let path = path.strip_prefix('/').unwrap_or(path);
+    let mut names = BTreeSet::new();
+    for piece in path.split("{{").skip(1) {
+        names.insert(piece.split_once("}}")?.0.trim());
+    }
+    let before = path.split("{{").next()?;
+    match (names.pop_first(), names.is_empty()) {
+        (Some(name), true) if settable(name) => Some(Variable { name, before }),
+        _ => None,
+    }
+}
+
+fn settable(name: &str) -> bool {
+    name == "identity.entity.name" || name.starts_with("identity.entity.metadata.")
+}
+
+/// The value that the variable has if `stanza` is to match `path`: the rest of the segment at its first place.
+fn value_in<'p>(variable: &Variable<'_>, path: &'p str) -> Option<&'p str> {
+    let rest = path.strip_prefix(variable.before)?;
+    let value = rest.split('/').next()?;
+    (!value.is_empty()).then_some(value)
+}
+
+/// Completes `identity` with values that explain the `unexplained` paths through `stanzas`; returns what was set.
+pub fn complete(identity: &mut Identity, stanzas: &[&Stanza], unexplained: &[&str]) -> BTreeMap<String, String> {
+    let mut votes: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for variable in stanzas.iter().filter_map(|s| variable(&s.path)) {
+        for value in unexplained.iter().filter_map(|path| value_in(&variable, path)) {
+            votes.entry(variable.name).or_default().insert(value);
+        }
+    }
+    let mut set = BTreeMap::new();
+    for (name, values) in votes {
+        let [value] = values.iter().copied().collect::<Vec<_>>()[..] else { continue };
+        let entity = identity.entity.get_or_insert_with(Entity::default);
+        if name == "identity.entity.name" {
+            if !entity.name.is_empty() {
+                continue;
+            }
+            value.clone_into(&mut entity.name);
+        } else if let Some(key) = name.strip_prefix("identity.entity.metadata.") {
+            if entity.metadata.contains_key(key) {
+                continue;
+            }
+            entity.metadata.insert(key.to_owned(), value.to_owned());
+        }
+        set.insert(name.to_owned(), value.to_owned());
+    }
+    set
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_variable_and_its_value() {
+        let v = variable("secret/data/home/{{ identity.entity.name }}/*").unwrap();
+        assert_eq!(v.name, "identity.entity.name");
+        assert_eq!(value_in(&v, "secret/data/home/ann/note"), Some("ann"));
+        assert_eq!(value_in(&v, "secret/data/other"), None);
+        assert_eq!(variable("a/{{identity.entity.id}}"), None);
+        assert_eq!(variable("a/{{identity.entity.name}}/{{identity.entity.metadata.t}}"), None);
+    }
+}

@@ -1,0 +1,524 @@
+//! The join itself: every demand decided by the policies that were in force for it.
+
+use super::holder::{Directory, Holder, HolderId};
+use super::infer;
+use super::universe::Universe;
+use crate::deployment::Deployment;
+use crate::policy::acl::{Acl, RuleId};
+use crate::policy::model::Policy;
+use crate::policy::profile::Profile;
+use crate::policy::template::{Entity, Identity, is_templated};
+use crate::usage::demand::{Demand, Principal};
+use crate::vault::{Capability, CapabilitySet, Operation, PrincipalKind, protected};
+use jiff::Timestamp;
+use rayon::prelude::*;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+/// Number of an access set in [`Joined::sets`].
+pub type SetId = usize;
+
+/// What is joined.
+pub struct Inputs<'a> {
+    /// Usage.
+    pub demands: Vec<Demand>,
+    /// The policies read.
+    pub policies: Vec<Policy>,
+    /// What is known of the deployment.
+    pub deployment: Option<&'a Deployment>,
+    /// Whose rules decide.
+    pub profile: Profile,
+    /// Seconds since the epoch, for stanzas that expire.
+    pub now: Option<i64>,
+}
+
+/// Policies in force together, for one identity or for all.
+pub struct AccessSet {
+    /// Policies, as indexes into [`Joined::policies`], ascending.
+    pub policies: Vec<usize>,
+    /// Names that no policy was read for.
+    pub missing: Vec<Arc<str>>,
+    /// The compiled list.
+    pub acl: Acl,
+    /// From what templates were filled.
+    pub identity: Identity,
+    /// Stanzas whose template could not be filled: (policy index, stanza index).
+    pub unfilled: Vec<StanzaId>,
+    /// Who has it.
+    pub holders: BTreeSet<HolderId>,
+    /// Whether a holder has it today (and not only earlier in the window).
+    pub current: bool,
+}
+
+impl AccessSet {
+    /// Whether all its policies are known, and all templates filled.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        self.missing.is_empty()
+    }
+}
+
+/// A stanza: index of its policy in [`Joined::policies`], and of the stanza in it.
+pub type StanzaId = (usize, usize);
+
+/// What the engine says of a demand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// Allowed by this rule of its access set.
+    Explained(RuleId),
+    /// Needs no stanza: unauthenticated, root, help, or a path that any grant allows.
+    NeedsNone,
+    /// The log allowed it, the policies at hand do not.
+    NotExplained,
+    /// The log denied it, and so do the policies at hand.
+    Denied,
+    /// The log denied it, the policies at hand would allow it.
+    DeniedButAllowed,
+}
+
+/// A demand with who, which policies, and what the engine says.
+pub struct JoinedDemand {
+    /// The demand.
+    pub demand: Demand,
+    /// The path with its namespace.
+    pub path: String,
+    /// Who.
+    pub holder: HolderId,
+    /// By which policies.
+    pub set: SetId,
+    /// What the engine says.
+    pub outcome: Outcome,
+    /// Whether the path asked for `sudo` besides.
+    pub needs_sudo: bool,
+}
+
+impl JoinedDemand {
+    /// The operation that asks for its capability.
+    #[must_use]
+    pub fn operation(&self) -> Operation {
+        Operation::of(self.demand.capability).unwrap_or(Operation::Other)
+    }
+
+    /// The capabilities it needs of the winning stanza.
+    #[must_use]
+    pub fn needs(&self) -> CapabilitySet {
+        let mut needs = CapabilitySet::of(self.demand.capability);
+        if self.needs_sudo {
+            needs.insert(Capability::Sudo);
+        }
+        needs
+    }
+
+    /// Whether it was allowed at least once.
+    #[must_use]
+    pub const fn was_allowed(&self) -> bool {
+        self.demand.allowed > 0
+    }
+}
+
+/// Use of one capability of one stanza.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StanzaUse {
+    /// Requests that it allowed.
+    pub requests: u64,
+    /// By whom.
+    pub holders: BTreeSet<HolderId>,
+    /// Last time.
+    pub last: Option<Timestamp>,
+}
+
+/// Usage joined with grants.
+pub struct Joined {
+    /// Whose rules decide.
+    pub profile: Profile,
+    /// Now, for stanzas that expire.
+    pub now: Option<i64>,
+    /// The policies read.
+    pub policies: Vec<Policy>,
+    /// Who.
+    pub holders: Vec<Holder>,
+    /// Policies in force together.
+    pub sets: Vec<AccessSet>,
+    /// The set that is in force last for each holder.
+    pub current: Vec<SetId>,
+    /// Every demand.
+    pub demands: Vec<JoinedDemand>,
+    /// Use by (policy, stanza), by capability.
+    pub uses: BTreeMap<StanzaId, BTreeMap<Capability, StanzaUse>>,
+    /// Who holds each policy: parallel to `policies`.
+    pub held_by: Vec<BTreeSet<HolderId>>,
+    /// Policies that somebody holds and that were not read, with who.
+    pub missing: BTreeMap<Arc<str>, BTreeSet<HolderId>>,
+    /// Every path known.
+    pub universe: Universe,
+    /// Values of templates taken from the log, as sentences.
+    pub inferred: Vec<String>,
+}
+
+impl Joined {
+    /// The set in force for a holder today.
+    #[must_use]
+    pub fn current_set(&self, holder: HolderId) -> Option<&AccessSet> {
+        self.current.get(holder).and_then(|&s| self.sets.get(s))
+    }
+
+    /// A stanza.
+    #[must_use]
+    pub fn stanza(&self, id: StanzaId) -> Option<&crate::policy::model::Stanza> {
+        self.policies.get(id.0).and_then(|p| p.stanzas.get(id.1))
+    }
+}
+
+/// The path that any grant under the mount allows: every CLI `kv` call asks it.
+fn needs_no_stanza(demand: &Demand) -> bool {
+    matches!(demand.principal.kind, PrincipalKind::Unauthenticated | PrincipalKind::Root)
+        || demand.path.starts_with("sys/internal/ui/mounts")
+        || protected::unauthenticated(&demand.mount_type, &demand.path)
+}
+
+/// Joins.
+#[must_use]
+pub fn join(inputs: Inputs<'_>) -> Joined {
+    let Inputs {
+        demands,
+        policies,
+        deployment,
+        profile,
+        now,
+    } = inputs;
+    let directory = deployment.map(Directory::new);
+    let mut holders: Vec<Holder> = Vec::new();
+    let mut number: HashMap<Principal, HolderId> = HashMap::new();
+    let mut seen_last: Vec<BTreeMap<Arc<[Arc<str>]>, Option<Timestamp>>> = Vec::new();
+    let mut holder_of: Vec<HolderId> = Vec::with_capacity(demands.len());
+    for demand in &demands {
+        let id = *number.entry(key(&demand.principal)).or_insert_with(|| {
+            holders.push(new_holder(demand, directory.as_ref()));
+            seen_last.push(BTreeMap::new());
+            holders.len() - 1
+        });
+        holder_of.push(id);
+        if let Some(holder) = holders.get_mut(id) {
+            holder.days.extend(&demand.days);
+        }
+        if let Some(seen) = seen_last.get_mut(id) {
+            let last = seen.entry(demand.policies.clone()).or_default();
+            *last = (*last).max(demand.last_seen);
+        }
+    }
+    for (holder, seen) in holders.iter_mut().zip(&seen_last) {
+        let mut sets: Vec<_> = seen.iter().collect();
+        // The newest first; a set of the same time that holds more is the fuller picture.
+        sets.sort_by_key(|(set, last)| (std::cmp::Reverse(**last), std::cmp::Reverse(set.len()), (*set).clone()));
+        holder.sets = sets.into_iter().map(|(set, _)| set.clone()).filter(|s| !s.is_empty()).collect();
+    }
+    if let Some(directory) = &directory {
+        let dormant = directory.dormant(&holders);
+        holders.extend(dormant);
+    }
+
+    let by_name = ByName::new(&policies);
+    let inferred = infer_identities(&mut holders, &demands, &holder_of, &policies, &by_name, profile, now);
+    let mut builder = Sets::new(&policies, &by_name, profile, now);
+    let mut current = Vec::with_capacity(holders.len());
+    for (id, holder) in holders.iter().enumerate() {
+        let first = holder.sets.first().cloned().unwrap_or_else(|| Arc::from([]));
+        current.push(builder.number(id, holder, &first, true));
+    }
+    let set_of: Vec<SetId> = demands
+        .iter()
+        .zip(&holder_of)
+        .map(|(d, &h)| holders.get(h).map_or(0, |holder| builder.number(h, holder, &d.policies, false)))
+        .collect();
+    let sets = builder.compile();
+
+    let demands: Vec<JoinedDemand> = demands
+        .into_par_iter()
+        .zip(holder_of)
+        .zip(set_of)
+        .map(|((demand, holder), set)| decide(demand, holder, set, &sets))
+        .collect();
+    let uses = uses(&demands, &sets);
+    let mut held_by: Vec<BTreeSet<HolderId>> = policies.iter().map(|_| BTreeSet::new()).collect();
+    let mut missing: BTreeMap<Arc<str>, BTreeSet<HolderId>> = BTreeMap::new();
+    for set in &sets {
+        for &p in &set.policies {
+            if let Some(h) = held_by.get_mut(p) {
+                h.extend(&set.holders);
+            }
+        }
+        for name in &set.missing {
+            missing.entry(name.clone()).or_default().extend(&set.holders);
+        }
+    }
+    let mut paths: Vec<String> = demands.iter().map(|d| d.path.clone()).collect();
+    paths.extend(deployment.into_iter().flat_map(|d| d.secrets.iter().cloned()));
+    Joined {
+        profile,
+        now,
+        policies,
+        holders,
+        sets,
+        current,
+        demands,
+        uses,
+        held_by,
+        missing,
+        universe: Universe::new(paths),
+        inferred,
+    }
+}
+
+/// Principals are one when kind and id agree; the name is only a word.
+fn key(principal: &Principal) -> Principal {
+    Principal {
+        kind: principal.kind,
+        id: principal.id.clone(),
+        name: Arc::from(""),
+        auth_mount: Arc::from(""),
+    }
+}
+
+fn new_holder(demand: &Demand, directory: Option<&Directory<'_>>) -> Holder {
+    let principal = demand.principal.clone();
+    let known = directory.and_then(|d| d.identity(&principal.id));
+    let identity_known = known.is_some();
+    let identity = known.unwrap_or_else(|| match principal.kind {
+        PrincipalKind::Entity => Identity {
+            entity: Some(Entity {
+                id: principal.id.to_string(),
+                ..Entity::default()
+            }),
+            groups: Vec::new(),
+        },
+        _ => Identity::default(),
+    });
+    Holder {
+        assigned: directory.map(|d| d.assigned(&principal)).unwrap_or_default(),
+        label: principal.auth_mount.to_string(),
+        principal,
+        namespace: demand.namespace.clone(),
+        sets: Vec::new(),
+        identity,
+        identity_known,
+        days: BTreeSet::new(),
+    }
+}
+
+/// Policies by namespace and name.
+struct ByName<'a>(HashMap<(&'a str, &'a str), usize>);
+
+impl<'a> ByName<'a> {
+    fn new(policies: &'a [Policy]) -> Self {
+        Self(policies.iter().enumerate().map(|(n, p)| ((&*p.namespace, &*p.name), n)).collect())
+    }
+
+    /// The policy of that name in the namespace, or in the nearest namespace above.
+    fn find(&self, namespace: &str, name: &str) -> Option<usize> {
+        let mut at = namespace;
+        loop {
+            if let Some(&n) = self.0.get(&(at, name)) {
+                return Some(n);
+            }
+            if at.is_empty() {
+                return None;
+            }
+            let parent = at.trim_end_matches('/');
+            at = parent.rfind('/').and_then(|cut| parent.get(..=cut)).unwrap_or("");
+        }
+    }
+}
+
+/// Collects the distinct access sets, then compiles each once.
+struct Sets<'a> {
+    policies: &'a [Policy],
+    by_name: &'a ByName<'a>,
+    profile: Profile,
+    now: Option<i64>,
+    numbers: HashMap<SetKey, SetId>,
+    found: Vec<(Vec<usize>, Vec<Arc<str>>, Identity, BTreeSet<HolderId>, bool)>,
+}
+
+/// Policies and names without policy; and the holder, where a template makes the set its own.
+type SetKey = (Vec<usize>, Vec<Arc<str>>, Option<HolderId>);
+
+impl<'a> Sets<'a> {
+    fn new(policies: &'a [Policy], by_name: &'a ByName<'a>, profile: Profile, now: Option<i64>) -> Self {
+        Self {
+            policies,
+            by_name,
+            profile,
+            now,
+            numbers: HashMap::new(),
+            found: Vec::new(),
+        }
+    }
+
+    fn number(&mut self, id: HolderId, holder: &Holder, names: &[Arc<str>], current: bool) -> SetId {
+        let (policies, missing) = resolve(self.by_name, &holder.namespace, names);
+        let templated = policies
+            .iter()
+            .filter_map(|&p| self.policies.get(p))
+            .any(|p| p.stanzas.iter().any(|s| s.templated));
+        let key = (policies, missing, templated.then_some(id));
+        let found = &mut self.found;
+        let n = *self.numbers.entry(key).or_insert_with_key(|(policies, missing, own)| {
+            let identity = own.map(|_| holder.identity.clone()).unwrap_or_default();
+            found.push((policies.clone(), missing.clone(), identity, BTreeSet::new(), false));
+            found.len() - 1
+        });
+        if let Some(set) = found.get_mut(n) {
+            set.3.insert(id);
+            set.4 |= current;
+        }
+        n
+    }
+
+    fn compile(self) -> Vec<AccessSet> {
+        let (all, profile, now) = (self.policies, self.profile, self.now);
+        self.found
+            .into_par_iter()
+            .map(|(policies, missing, identity, holders, current)| {
+                let chosen: Vec<&Policy> = policies.iter().filter_map(|&p| all.get(p)).collect();
+                let acl = Acl::compile(profile, &chosen, &identity, now);
+                let unfilled = acl
+                    .skips()
+                    .iter()
+                    .filter_map(|skip| Some((*policies.get(skip.policy)?, skip.stanza)))
+                    .filter(|&(p, s)| {
+                        all.get(p)
+                            .and_then(|p| p.stanzas.get(s))
+                            .is_some_and(|s| is_templated(&s.path))
+                    })
+                    .collect();
+                AccessSet {
+                    policies,
+                    missing,
+                    acl,
+                    identity,
+                    unfilled,
+                    holders,
+                    current,
+                }
+            })
+            .collect()
+    }
+}
+
+fn resolve(by_name: &ByName<'_>, namespace: &str, names: &[Arc<str>]) -> (Vec<usize>, Vec<Arc<str>>) {
+    let mut found = Vec::new();
+    let mut missing = Vec::new();
+    for name in names {
+        match by_name.find(namespace, name) {
+            Some(n) => found.push(n),
+            // `root` needs no text: it stands alone and allows everything.
+            None if &**name == "root" => {}
+            None => missing.push(name.clone()),
+        }
+    }
+    found.sort_unstable();
+    found.dedup();
+    missing.sort();
+    missing.dedup();
+    (found, missing)
+}
+
+fn infer_identities(
+    holders: &mut [Holder],
+    demands: &[Demand],
+    holder_of: &[HolderId],
+    policies: &[Policy],
+    by_name: &ByName<'_>,
+    profile: Profile,
+    now: Option<i64>,
+) -> Vec<String> {
+    let mut of_holder: Vec<Vec<&Demand>> = holders.iter().map(|_| Vec::new()).collect();
+    for (demand, &h) in demands.iter().zip(holder_of) {
+        if let Some(list) = of_holder.get_mut(h) {
+            list.push(demand);
+        }
+    }
+    holders
+        .par_iter_mut()
+        .zip(of_holder)
+        .filter(|(holder, _)| !holder.identity_known)
+        .flat_map_iter(|(holder, demands)| {
+            let mut said = Vec::new();
+            for names in holder.sets.clone() {
+                let (chosen, _) = resolve(by_name, &holder.namespace, &names);
+                let chosen: Vec<&Policy> = chosen.iter().filter_map(|&p| policies.get(p)).collect();
+                let templated: Vec<_> = chosen
+                    .iter()
+                    .flat_map(|p| &p.stanzas)
+                    .filter(|s| infer::variable(&s.path).is_some())
+                    .collect();
+                if templated.is_empty() {
+                    continue;
+                }
+                let acl = Acl::compile(profile, &chosen, &holder.identity, now);
+                let unexplained: Vec<String> = demands
+                    .iter()
+                    .filter(|d| d.allowed > 0 && d.policies == names && !needs_no_stanza(d))
+                    .filter_map(|d| {
+                        let path = format!("{}{}", d.namespace, d.path);
+                        let operation = Operation::of(d.capability)?;
+                        (!acl.check(operation, &path).allowed).then_some(path)
+                    })
+                    .collect();
+                let paths: Vec<&str> = unexplained.iter().map(String::as_str).collect();
+                let set = infer::complete(&mut holder.identity, &templated, &paths);
+                said.extend(
+                    set.into_iter()
+                        .map(|(name, value)| format!("{}: {name} = {value}", holder.display())),
+                );
+            }
+            said
+        })
+        .collect()
+}
+
+fn decide(demand: Demand, holder: HolderId, set: SetId, sets: &[AccessSet]) -> JoinedDemand {
+    let path = format!("{}{}", demand.namespace, demand.path);
+    let needs_sudo = protected::needs_sudo(&demand.mount_type, &demand.path);
+    let outcome = match (needs_no_stanza(&demand), Operation::of(demand.capability), sets.get(set)) {
+        (true, _, _) | (_, None, _) | (_, _, None) => Outcome::NeedsNone,
+        (false, Some(operation), Some(set)) => {
+            let check = set.acl.check(operation, &path);
+            let allowed = check.allowed && (!needs_sudo || check.sudo);
+            match (demand.allowed > 0, allowed, check.rule) {
+                (true, true, Some(rule)) => Outcome::Explained(rule),
+                (true, true, None) => Outcome::NeedsNone,
+                (true, false, _) => Outcome::NotExplained,
+                (false, true, _) => Outcome::DeniedButAllowed,
+                (false, false, _) => Outcome::Denied,
+            }
+        }
+    };
+    JoinedDemand {
+        demand,
+        path,
+        holder,
+        set,
+        outcome,
+        needs_sudo,
+    }
+}
+
+fn uses(demands: &[JoinedDemand], sets: &[AccessSet]) -> BTreeMap<StanzaId, BTreeMap<Capability, StanzaUse>> {
+    let mut uses: BTreeMap<StanzaId, BTreeMap<Capability, StanzaUse>> = BTreeMap::new();
+    for d in demands {
+        let Outcome::Explained(rule) = d.outcome else { continue };
+        let Some(set) = sets.get(d.set) else { continue };
+        let Some(rule) = set.acl.rule(rule) else { continue };
+        for source in &rule.sources {
+            let Some(&policy) = set.policies.get(source.policy) else { continue };
+            for capability in d.needs().intersection(source.capabilities).iter() {
+                let used = uses.entry((policy, source.stanza)).or_default().entry(capability).or_default();
+                used.requests += d.demand.allowed;
+                used.holders.insert(d.holder);
+                used.last = used.last.max(d.demand.last_seen);
+            }
+        }
+    }
+    uses
+}

@@ -1,0 +1,16 @@
+//! Joins usage with grants: who holds which policies, which stanza allowed which demand, and what is reachable besides.
+//!
+//! [`join`] is the meeting point of the four readers; analysis and optimisation both build on its [`Joined`] and never see
+//! the readers themselves.
+
+pub mod grants;
+pub mod holder;
+pub mod infer;
+pub mod join;
+pub mod universe;
+pub mod weight;
+
+pub use grants::{Reach, askable, reach};
+pub use holder::{Holder, HolderId};
+pub use join::{AccessSet, Inputs, Joined, JoinedDemand, Outcome, SetId, StanzaId, StanzaUse, join};
+pub use universe::Universe;

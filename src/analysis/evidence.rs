@@ -1,0 +1,231 @@
+//! How well an "unused" is known: a failure detector that doubts itself first.
+//!
+//! Three states: in use, suspect, removable. What was not used becomes removable only after a dwell time, in days:
+//!
+//! ```text
+//! dwell = max(min_days, 3 × rhythm of the slowest holder, dormant_days if a holder never acted)
+//!         × (1 + doubt × (1 − health of the logs)) × 0.8^confirmations          (at least half of the first factor)
+//! ```
+//!
+//! A holder's rhythm is the longest pause between two days on which it acted; one that acted on a single day of a longer window
+//! has the whole window as its rhythm. Confirmations are independent: a further node whose log was read, three or more
+//! active holders who all leave it unused. The window counts from the last change of the policy, if the log shows one.
+
+use crate::advice::{Evidence, EvidenceState};
+use serde::Deserialize;
+
+/// Thresholds.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EvidenceSettings {
+    /// Nothing is removable before so many days were watched. Zero: the logs given are the window.
+    pub min_days: f64,
+    /// A holder that never acted keeps its grants suspect until so many days were watched.
+    pub dormant_days: f64,
+    /// How much bad logs lengthen the dwell time.
+    pub doubt: f64,
+    /// Below this health nothing is removable.
+    pub min_health: f64,
+}
+
+impl Default for EvidenceSettings {
+    fn default() -> Self {
+        Self {
+            min_days: 0.0,
+            dormant_days: 90.0,
+            doubt: 2.0,
+            min_health: 0.5,
+        }
+    }
+}
+
+/// What the logs are worth.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Watch {
+    /// Days between the first and the last entry.
+    pub window_days: f64,
+    /// 0 (blind) to 1.
+    pub health: f64,
+    /// Nodes whose logs were read.
+    pub nodes: usize,
+}
+
+/// How one holder acted in the window.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Activity {
+    /// Its name, for the reasoning.
+    pub name: String,
+    /// Days (since the epoch) on which it acted, ascending.
+    pub days: Vec<i32>,
+    /// Whether a policy it holds was not read, so that what it uses cannot be told apart.
+    pub grants_unknown: bool,
+}
+
+impl Activity {
+    /// The longest pause between days of activity, in days; the whole window where it acted on one day of several.
+    #[must_use]
+    pub fn rhythm_days(&self, window_days: f64) -> f64 {
+        let pauses = self.days.iter().zip(self.days.iter().skip(1)).map(|(a, b)| f64::from(b - a));
+        match self.days.len() {
+            0 | 1 if window_days <= 1.0 => 0.0,
+            0 | 1 => window_days,
+            _ => pauses.fold(0.0, f64::max),
+        }
+    }
+}
+
+/// What is held of an unused grant of a policy with these holders, last changed `changed_days_ago`.
+#[must_use]
+pub fn unused(
+    settings: &EvidenceSettings,
+    watch: &Watch,
+    holders: &[Activity],
+    changed_days_ago: Option<f64>,
+) -> Evidence {
+    let mut reasons = Vec::new();
+    let window = changed_days_ago.map_or(watch.window_days, |d| d.min(watch.window_days));
+    reasons.push(format!("watched for {}", days(window)));
+    if let Some(ago) = changed_days_ago {
+        reasons.push(format!("the policy was changed {} before the logs end, so only that counts", days(ago)));
+    }
+    let mut base = settings.min_days;
+    let active = holders.iter().filter(|h| !h.days.is_empty()).count();
+    if let Some(slowest) = holders
+        .iter()
+        .filter(|h| !h.days.is_empty())
+        .max_by(|a, b| a.rhythm_days(watch.window_days).total_cmp(&b.rhythm_days(watch.window_days)))
+    {
+        let rhythm = slowest.rhythm_days(watch.window_days);
+        if rhythm > 1.0 {
+            reasons.push(format!("`{}` acts with pauses of up to {}", slowest.name, days(rhythm)));
+        }
+        // A principal that acts every day has a rhythm of one day; three of them make a pattern.
+        base = base.max(if rhythm > 1.0 { 3.0 * rhythm } else { 0.0 });
+    }
+    let dormant = holders.len() - active;
+    if dormant > 0 {
+        base = base.max(settings.dormant_days);
+        reasons.push(format!("{dormant} of its {} holders never acted", holders.len()));
+    }
+    let mut confirmations = 0;
+    if watch.nodes > 1 {
+        confirmations += 1;
+        reasons.push(format!("logs of {} nodes agree", watch.nodes));
+    }
+    if active >= 3 {
+        confirmations += 1;
+        reasons.push(format!("none of {active} active holders used it"));
+    }
+    let doubted = base * (1.0 + settings.doubt * (1.0 - watch.health));
+    let dwell_days = (doubted * 0.8_f64.powi(confirmations)).max(base / 2.0);
+    let unknown = holders.iter().find(|h| h.grants_unknown);
+    let state = if let Some(h) = unknown {
+        reasons.push(format!("a policy of its holder `{}` was not read", h.name));
+        EvidenceState::Suspect
+    } else if watch.health < settings.min_health {
+        reasons.push(format!("the logs are too incomplete (health {:.2})", watch.health));
+        EvidenceState::Suspect
+    } else if window < dwell_days {
+        reasons.push(format!("needs {} of watching", days(dwell_days)));
+        EvidenceState::Suspect
+    } else {
+        EvidenceState::Removable
+    };
+    Evidence {
+        state,
+        window_days: window,
+        dwell_days,
+        reasons,
+    }
+}
+
+/// A number of days for people: hours and minutes below one.
+#[must_use]
+pub fn days(days: f64) -> String {
+    let minutes = days * 24.0 * 60.0;
+    if minutes < 90.0 {
+        format!("{minutes:.0} minutes")
+    } else if days < 2.0 {
+        format!("{:.0} hours", days * 24.0)
+    } else {
+        format!("{days:.0} days")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn holder(name: &str, days: &[i32]) -> Activity {
+        Activity {
+            name: name.to_owned(),
+            days: days.to_vec(),
+            grants_unknown: false,
+        }
+    }
+
+    fn watch(window_days: f64, health: f64) -> Watch {
+        Watch {
+            window_days,
+            health,
+            nodes: 1,
+        }
+    }
+
+    fn state(watch: &Watch, holders: &[Activity]) -> EvidenceState {
+        unused(&EvidenceSettings::default(), watch, holders, None).state
+    }
+
+    #[test]
+    fn a_daily_holder_watched_for_a_month_is_well_known() {
+        let daily = holder("app", &(0..30).collect::<Vec<_>>());
+        assert_eq!(state(&watch(30.0, 1.0), &[daily]), EvidenceState::Removable);
+    }
+
+    #[test]
+    fn a_monthly_job_is_not_unused_after_thirty_days() {
+        let monthly = holder("job", &[0, 30]);
+        assert_eq!(state(&watch(31.0, 1.0), std::slice::from_ref(&monthly)), EvidenceState::Suspect);
+        assert_eq!(state(&watch(120.0, 1.0), &[holder("job", &[0, 30, 60, 90, 120])]), EvidenceState::Removable);
+    }
+
+    #[test]
+    fn what_acted_once_in_a_long_window_is_suspect() {
+        assert_eq!(state(&watch(60.0, 1.0), &[holder("once", &[3])]), EvidenceState::Suspect);
+    }
+
+    #[test]
+    fn bad_logs_and_unknown_grants_are_never_enough() {
+        let daily = holder("app", &(0..90).collect::<Vec<_>>());
+        assert_eq!(state(&watch(90.0, 0.3), std::slice::from_ref(&daily)), EvidenceState::Suspect);
+        let unknown = Activity {
+            grants_unknown: true,
+            ..daily
+        };
+        assert_eq!(state(&watch(90.0, 1.0), &[unknown]), EvidenceState::Suspect);
+    }
+
+    #[test]
+    fn dwell_grows_with_doubt_and_shrinks_with_confirmations() {
+        let settings = EvidenceSettings {
+            min_days: 30.0,
+            ..EvidenceSettings::default()
+        };
+        let one = [holder("a", &[0, 1])];
+        let three = [holder("a", &[0, 1]), holder("b", &[0, 1]), holder("c", &[0, 1])];
+        let dwell = |health, holders: &[Activity]| unused(&settings, &watch(2.0, health), holders, None).dwell_days;
+        assert!(dwell(0.6, &one) > dwell(1.0, &one));
+        assert!(dwell(1.0, &three) < dwell(1.0, &one));
+    }
+
+    #[test]
+    fn a_change_in_the_window_starts_the_clock_again() {
+        let settings = EvidenceSettings {
+            min_days: 30.0,
+            ..EvidenceSettings::default()
+        };
+        let daily = [holder("app", &(0..60).collect::<Vec<_>>())];
+        let e = unused(&settings, &watch(60.0, 1.0), &daily, Some(5.0));
+        assert_eq!(e.state, EvidenceState::Suspect);
+    }
+}

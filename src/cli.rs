@@ -1,0 +1,423 @@
+//! The flags as they are typed, one struct a subcommand. What they mean is decided elsewhere.
+
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default().bold())
+    .placeholder(AnsiColor::Cyan.on_default());
+
+/// Joins what Vault and OpenBao audit logs show was used with what policies grant, and proposes tighter policies that break
+/// nobody
+#[derive(Debug, Parser)]
+#[command(
+    name = "vault-advisor",
+    version,
+    styles = STYLES,
+    max_term_width = 100,
+    propagate_version = true,
+    after_help = "Exit status: 0 fine; 1 findings at or above the threshold (check, compare, test, lint); \
+                  2 an error; 3 no usable record in the logs."
+)]
+pub struct Cli {
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+    /// Flags that every command knows
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// Flags that every command knows.
+#[derive(Debug, Clone, Args)]
+pub struct Common {
+    /// Whose rules decide: vault-1.12, vault-1.13, vault-2.0.3, openbao-2.6, or a version such as vault@1.16.3
+    #[arg(long, global = true, value_name = "PROFILE", default_value = "vault-2.0.3")]
+    pub server: String,
+    /// Settings file (else the `vault-advisor.toml` beside the policies or in this folder)
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// When to colour what is written to a terminal
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub color: Color,
+    /// Say nothing but errors
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// Say more (twice: still more)
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+}
+
+/// When to colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless NO_COLOR is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// Where usage comes from.
+#[derive(Debug, Clone, Args)]
+pub struct Reading {
+    /// Audit logs: files, folders, globs (quoted), or - for standard input; .gz and .zst are read as they are
+    #[arg(long, value_name = "PATH", num_args = 1..)]
+    pub logs: Vec<String>,
+    /// Usage that an earlier run wrote (.parquet); may be given several times, and together with logs
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    pub usage: Vec<PathBuf>,
+    /// Leave out what was before this time (2026-01-31, or RFC 3339)
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<String>,
+    /// Leave out what was after this time
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<String>,
+    /// Only so far back from `--until`, or from now (90d, 12h)
+    #[arg(long, value_name = "DURATION")]
+    pub window: Option<String>,
+    /// What a principal is: entity, role, display-name, accessor, metadata.KEY
+    #[arg(long, value_name = "BY", default_value = "entity")]
+    pub group_by: String,
+    /// How lines are wrapped, where that is not found out by itself
+    #[arg(long, value_name = "KIND")]
+    pub envelope: Option<String>,
+    /// JSON pointer to the audit entry inside of each wrapping object (/message)
+    #[arg(long, value_name = "POINTER")]
+    pub unwrap: Option<String>,
+    /// Any line that has to be skipped, and any policy that can't be read, is an error
+    #[arg(long)]
+    pub strict: bool,
+    /// Threads for reading (all cores if none is given)
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
+}
+
+/// What is granted.
+#[derive(Debug, Clone, Args)]
+pub struct Granting {
+    /// Policies: files and folders of .hcl or .json
+    #[arg(long, value_name = "PATH", num_args = 1.., required = true)]
+    pub policies: Vec<PathBuf>,
+    /// Deployment folder or file: who holds what, mounts, identities (see `snapshot`)
+    #[arg(long, value_name = "PATH")]
+    pub deployment: Option<PathBuf>,
+}
+
+/// Subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Read logs and policies, write the report and the proposals
+    Advise(AdviseArgs),
+    /// Turn logs into demands: who used what, how often, when
+    Usage(UsageArgs),
+    /// Decide many requests: JSON lines in, JSON lines out
+    Decide,
+    /// Tell one decision in words: which stanza won, what it beat, what is missing
+    Explain(ExplainArgs),
+    /// Tell who reaches a path, and through what
+    WhoCan(WhoCanArgs),
+    /// Check policies: errors with their place, and what is legal but a trap
+    Lint(LintArgs),
+    /// Run policy unit tests, offline
+    Test(TestArgs),
+    /// Tell what the new policies allow that the old ones don't, with a request as witness, and the other way round
+    Compare(CompareArgs),
+    /// Decide every logged request again under these policies
+    Replay(ReplayArgs),
+    /// Mine roles from a matrix, or from logs and policies
+    Roles(RolesArgs),
+    /// Read a live server into a deployment folder, read-only
+    Snapshot(SnapshotArgs),
+    /// Write shell completions to stdout
+    Completions(CompletionsArgs),
+    /// Write man pages, one a subcommand, into a folder
+    Man(ManArgs),
+}
+
+/// `advise`
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  vault-advisor advise --logs 'audit/*.log.gz' --policies policies/ --out report/")]
+pub struct AdviseArgs {
+    /// Usage
+    #[command(flatten)]
+    pub reading: Reading,
+    /// Grants
+    #[command(flatten)]
+    pub granting: Granting,
+    /// Folder to write to
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Time for the search of roles
+    #[arg(long, value_name = "DURATION", default_value = "10s")]
+    pub time_limit: String,
+    /// Fixes every random choice
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// At most so many roles a principal in the redesign
+    #[arg(long, value_name = "N")]
+    pub max_roles: Option<u32>,
+    /// How much one unit of exposure weighs against one stanza (more: tighter, less: simpler)
+    #[arg(long, value_name = "WEIGHT")]
+    pub lambda: Option<f64>,
+    /// Work out the whole curve of risk against complexity too
+    #[arg(long)]
+    pub frontier: bool,
+    /// Leave the time of the run out, so that the same input gives the same bytes
+    #[arg(long)]
+    pub reproducible: bool,
+}
+
+/// `usage`
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  vault-advisor usage --logs audit.log -o usage.parquet\n  \
+                        vault-advisor usage --usage node1.parquet node2.parquet -o all.parquet\n  \
+                        vault-advisor usage --logs audit.log.gz -o - | jq .path")]
+pub struct UsageArgs {
+    /// Usage
+    #[command(flatten)]
+    pub reading: Reading,
+    /// File to write: .parquet, .jsonl or .csv; - for JSON lines on stdout
+    #[arg(short, long, value_name = "FILE", default_value = "-")]
+    pub output: String,
+}
+
+/// Whose policies are asked.
+#[derive(Debug, Clone, Args)]
+pub struct Asking {
+    /// Policies that the asker holds, by name
+    #[arg(long = "as", value_name = "POLICY", value_delimiter = ',', conflicts_with = "principal")]
+    pub as_policies: Vec<String>,
+    /// Principal whose policies are asked, by name or key, from logs, usage or the deployment
+    #[arg(long, value_name = "NAME")]
+    pub principal: Option<String>,
+}
+
+/// `explain`
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  vault-advisor explain read secret/data/prod/db --as web,default --policies policies/")]
+pub struct ExplainArgs {
+    /// Operation: create, read, update, patch, delete, list, scan
+    pub operation: String,
+    /// Path, namespace in front
+    pub path: String,
+    /// Who asks
+    #[command(flatten)]
+    pub asking: Asking,
+    /// Grants
+    #[command(flatten)]
+    pub granting: Granting,
+    /// Usage, to know the principal
+    #[command(flatten)]
+    pub reading: Reading,
+    /// Parameters of the request, `key=value`
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub data: Vec<String>,
+    /// Wrapping TTL that the request asks for (5m)
+    #[arg(long, value_name = "DURATION")]
+    pub wrap_ttl: Option<String>,
+    /// Output
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: TextOrJson,
+}
+
+/// `who-can`
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  vault-advisor who-can secret/data/prod/db --capability read --policies policies/ --logs audit.log")]
+pub struct WhoCanArgs {
+    /// Path, namespace in front
+    pub path: String,
+    /// Only who has this capability
+    #[arg(long, value_name = "CAPABILITY")]
+    pub capability: Option<String>,
+    /// Grants
+    #[command(flatten)]
+    pub granting: Granting,
+    /// Usage, to know principals
+    #[command(flatten)]
+    pub reading: Reading,
+    /// Output
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: TextOrJson,
+}
+
+/// `lint`
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  vault-advisor lint policies/")]
+pub struct LintArgs {
+    /// Policy files and folders
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Output
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: TextOrJson,
+    /// Warnings count as findings too (exit status 1)
+    #[arg(long)]
+    pub warnings: bool,
+}
+
+/// Text or JSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TextOrJson {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+}
+
+/// `test`
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  vault-advisor test policies/tests/*.yaml --policies policies/")]
+pub struct TestArgs {
+    /// Files of tests
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Policies: files and folders of .hcl or .json
+    #[arg(long, value_name = "PATH", num_args = 1.., required = true)]
+    pub policies: Vec<PathBuf>,
+    /// Output
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: TestFormat,
+}
+
+/// Output of `test`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TestFormat {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+    /// For CI servers: JUnit XML
+    Junit,
+}
+
+/// `compare`
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  vault-advisor compare policies.old/ policies/")]
+pub struct CompareArgs {
+    /// Old policies: a file or a folder
+    pub old: PathBuf,
+    /// New policies: a file or a folder
+    pub new: PathBuf,
+    /// Deployment folder or file: compare for every principal, with the policies that it holds together
+    #[arg(long, value_name = "PATH")]
+    pub deployment: Option<PathBuf>,
+    /// Output
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: TextOrJson,
+}
+
+/// `replay`
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  vault-advisor replay --logs audit.log.gz --policies proposed/")]
+pub struct ReplayArgs {
+    /// Usage
+    #[command(flatten)]
+    pub reading: Reading,
+    /// Grants
+    #[command(flatten)]
+    pub granting: Granting,
+    /// Output
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: TextOrJson,
+}
+
+/// `roles`
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  vault-advisor roles --matrix users.upa --objective edges\n  \
+                        vault-advisor roles --logs audit.log.gz")]
+pub struct RolesArgs {
+    /// Matrix: a line a user, its name and then its permissions; # comments
+    #[arg(long, value_name = "FILE", conflicts_with = "logs")]
+    pub matrix: Option<PathBuf>,
+    /// Usage, as the matrix
+    #[command(flatten)]
+    pub reading: Reading,
+    /// What to minimise
+    #[arg(long, value_name = "OBJECTIVE", default_value = "roles")]
+    pub objective: Objective,
+    /// Time for the search
+    #[arg(long, value_name = "DURATION", default_value = "60s")]
+    pub time_limit: String,
+    /// Fixes every random choice
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// At most so many roles a user
+    #[arg(long, value_name = "N")]
+    pub max_roles: Option<u32>,
+    /// Matrix of existing roles (a line a role), which cost nothing
+    #[arg(long, value_name = "FILE")]
+    pub keep: Option<PathBuf>,
+    /// Matrix of what is granted today: pairs may be added only inside of it
+    #[arg(long, value_name = "FILE")]
+    pub allowed: Option<PathBuf>,
+    /// Price of a pair that is added to what the matrix has
+    #[arg(long, value_name = "WEIGHT")]
+    pub over_grant: Option<f64>,
+}
+
+/// What role mining minimises.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Objective {
+    /// The number of roles
+    Roles,
+    /// Memberships and permissions of roles
+    Edges,
+    /// Roles, memberships and permissions
+    Wsc,
+    /// The length of a description that takes noise for noise
+    Natural,
+}
+
+/// `snapshot`
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  VAULT_ADDR=https://vault:8200 vault-advisor snapshot --out deployment/\n\n\
+                        The token is read from VAULT_TOKEN, BAO_TOKEN or ~/.vault-token, and is never written anywhere.")]
+pub struct SnapshotArgs {
+    /// Folder to write to
+    #[arg(long, value_name = "DIR", required_unless_present = "print_policy")]
+    pub out: Option<PathBuf>,
+    /// Address of the server (else VAULT_ADDR or BAO_ADDR)
+    #[arg(long, value_name = "URL")]
+    pub address: Option<String>,
+    /// Namespace (else VAULT_NAMESPACE or BAO_NAMESPACE)
+    #[arg(long, value_name = "NAMESPACE")]
+    pub namespace: Option<String>,
+    /// Certificate authority of the server, PEM (else VAULT_CACERT or BAO_CACERT)
+    #[arg(long, value_name = "FILE")]
+    pub ca_cert: Option<PathBuf>,
+    /// Do not verify the server's certificate
+    #[arg(long)]
+    pub tls_skip_verify: bool,
+    /// List the names (never the values) of secrets under KV mounts too
+    #[arg(long)]
+    pub list_secrets: bool,
+    /// At most so many names a mount
+    #[arg(long, value_name = "N", default_value_t = 1_000_000)]
+    pub max_secrets: usize,
+    /// Requests under way at once
+    #[arg(long, value_name = "N", default_value_t = 8)]
+    pub concurrency: usize,
+    /// Print the least policy that a snapshot needs, and do nothing else
+    #[arg(long)]
+    pub print_policy: bool,
+}
+
+/// `completions`
+#[derive(Debug, Args)]
+pub struct CompletionsArgs {
+    /// The shell
+    pub shell: clap_complete::Shell,
+}
+
+/// `man`
+#[derive(Debug, Args)]
+pub struct ManArgs {
+    /// Folder to write to
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+}

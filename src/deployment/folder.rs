@@ -1,0 +1,339 @@
+//! Reads a deployment: the folder that `snapshot` writes (one JSON file a kind), or one `deployment.json` of the older,
+//! hand-exported shape (`mounts`, `auth`, `approle`, `userpass`, `groups`, `secrets`).
+
+use super::model::{Alias, AuthRole, Deployment, Entity, Group, Mount};
+use crate::vault::path;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// File names in a deployment folder; each holds a JSON array of the kind's records. Policies are beside them in `policies/`.
+pub mod files {
+    /// Secret engine mounts ([`super::Mount`]).
+    pub const MOUNTS: &str = "mounts.json";
+    /// Auth method mounts ([`super::Mount`]).
+    pub const AUTH_MOUNTS: &str = "auth.json";
+    /// Auth roles, users, groups and token roles ([`super::AuthRole`]).
+    pub const ROLES: &str = "roles.json";
+    /// Identity entities ([`super::Entity`]).
+    pub const ENTITIES: &str = "entities.json";
+    /// Identity groups ([`super::Group`]).
+    pub const GROUPS: &str = "groups.json";
+    /// Request paths of known secrets (strings).
+    pub const SECRETS: &str = "secrets.json";
+    /// Namespaces (strings).
+    pub const NAMESPACES: &str = "namespaces.json";
+    /// The folder of policies.
+    pub const POLICIES: &str = "policies";
+}
+
+/// Why a deployment could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum DeploymentError {
+    /// A file could not be read.
+    #[error("cannot read `{}`", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A file is not the JSON it should be.
+    #[error("`{}` is not a deployment file: {source}", path.display())]
+    Json {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: serde_json::Error,
+    },
+    /// Nothing that belongs to a deployment was found.
+    #[error(
+        "`{}` holds no deployment: expected `mounts.json`, `roles.json`, `entities.json` or another file that `snapshot` writes, or a `deployment.json`",
+        path.display()
+    )]
+    Empty {
+        /// The folder.
+        path: PathBuf,
+    },
+}
+
+/// Reads a deployment folder or file.
+///
+/// # Errors
+/// When the place can't be read, holds no deployment, or a file in it is malformed (the file and place are named).
+pub fn read(place: &Path) -> Result<Deployment, DeploymentError> {
+    if place.is_file() {
+        return read_file(place);
+    }
+    let single = place.join("deployment.json");
+    if single.is_file() {
+        return read_file(&single);
+    }
+    fs::read_dir(place).map_err(|source| DeploymentError::Read {
+        path: place.to_path_buf(),
+        source,
+    })?;
+    let mut found = false;
+    let deployment = Deployment {
+        mounts: part(place, files::MOUNTS, &mut found)?,
+        auth_mounts: part(place, files::AUTH_MOUNTS, &mut found)?,
+        roles: part(place, files::ROLES, &mut found)?,
+        entities: part(place, files::ENTITIES, &mut found)?,
+        groups: part(place, files::GROUPS, &mut found)?,
+        secrets: part(place, files::SECRETS, &mut found)?,
+        namespaces: part(place, files::NAMESPACES, &mut found)?,
+    };
+    if found {
+        Ok(deployment)
+    } else {
+        Err(DeploymentError::Empty {
+            path: place.to_path_buf(),
+        })
+    }
+}
+
+fn part<T: DeserializeOwned>(
+    folder: &Path,
+    name: &str,
+    found: &mut bool,
+) -> Result<Vec<T>, DeploymentError> {
+    let path = folder.join(name);
+    if !path.exists() {
+        return Ok(Vec::new());
+    }
+    *found = true;
+    parse(&path)
+}
+
+fn parse<T: DeserializeOwned>(path: &Path) -> Result<T, DeploymentError> {
+    let text = fs::read(path).map_err(|source| DeploymentError::Read {
+        path: path.to_path_buf(),
+        source,
+    })?;
+    serde_json::from_slice(&text).map_err(|source| DeploymentError::Json {
+        path: path.to_path_buf(),
+        source,
+    })
+}
+
+fn read_file(path: &Path) -> Result<Deployment, DeploymentError> {
+    let exported: Exported = parse(path)?;
+    Ok(exported.into_deployment())
+}
+
+/// The hand-exported shape: server answers keyed by path or name.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Exported {
+    mounts: BTreeMap<String, ExportedMount>,
+    auth: BTreeMap<String, ExportedMount>,
+    approle: BTreeMap<String, ExportedRole>,
+    userpass: BTreeMap<String, ExportedUser>,
+    groups: BTreeMap<String, ExportedGroup>,
+    secrets: Vec<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct ExportedMount {
+    #[serde(rename = "type")]
+    kind: String,
+    accessor: String,
+    description: String,
+    options: Option<Map<String, Value>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct ExportedRole {
+    policies: Vec<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct ExportedUser {
+    entity_id: String,
+    policies: Vec<String>,
+    metadata: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct ExportedGroup {
+    id: String,
+    policies: Vec<String>,
+    members: Vec<String>,
+    metadata: BTreeMap<String, String>,
+}
+
+impl Exported {
+    fn into_deployment(self) -> Deployment {
+        let mounts: Vec<Mount> = self
+            .mounts
+            .into_iter()
+            .map(|(p, m)| m.into_mount(&p, ""))
+            .collect();
+        let auth_mounts: Vec<Mount> = self
+            .auth
+            .into_iter()
+            .map(|(p, m)| m.into_mount(&p, "auth/"))
+            .collect();
+        let userpass = auth_mounts.iter().find(|m| m.kind == "userpass");
+        let userpass_path = userpass
+            .map_or("auth/userpass/", |m| m.path.as_str())
+            .to_owned();
+        let userpass_accessor = userpass.map(|m| m.accessor.clone()).unwrap_or_default();
+        let approle_path = auth_mounts
+            .iter()
+            .find(|m| m.kind == "approle")
+            .map_or("auth/approle/", |m| m.path.as_str())
+            .to_owned();
+        let mut roles: Vec<AuthRole> = self
+            .approle
+            .into_iter()
+            .map(|(name, r)| auth_role(&approle_path, "approle", "role", name, r.policies))
+            .collect();
+        let mut entities = Vec::new();
+        for (name, user) in self.userpass {
+            roles.push(auth_role(
+                &userpass_path,
+                "userpass",
+                "user",
+                name.clone(),
+                user.policies,
+            ));
+            if !user.entity_id.is_empty() {
+                entities.push(Entity {
+                    id: user.entity_id,
+                    name: name.clone(),
+                    metadata: user.metadata,
+                    aliases: vec![Alias {
+                        name,
+                        mount_accessor: userpass_accessor.clone(),
+                        ..Alias::default()
+                    }],
+                    ..Entity::default()
+                });
+            }
+        }
+        let groups = self
+            .groups
+            .into_iter()
+            .map(|(name, g)| Group {
+                id: g.id,
+                name,
+                policies: g.policies,
+                member_entities: g.members,
+                metadata: g.metadata,
+                ..Group::default()
+            })
+            .collect();
+        let secrets = self
+            .secrets
+            .iter()
+            .flat_map(|s| secret_paths(&mounts, s))
+            .collect();
+        Deployment {
+            mounts,
+            auth_mounts,
+            roles,
+            entities,
+            groups,
+            secrets,
+            namespaces: Vec::new(),
+        }
+    }
+}
+
+impl ExportedMount {
+    fn into_mount(self, at: &str, prefix: &str) -> Mount {
+        let kv_version = (self.kind == "kv" || self.kind == "generic").then(|| {
+            let version = self
+                .options
+                .as_ref()
+                .and_then(|o| o.get("version"))
+                .and_then(Value::as_str);
+            if version == Some("2") { 2 } else { 1 }
+        });
+        Mount {
+            namespace: String::new(),
+            path: format!("{prefix}{}", path::namespace(at)),
+            kind: self.kind,
+            accessor: self.accessor,
+            kv_version,
+            description: self.description,
+        }
+    }
+}
+
+fn auth_role(mount: &str, kind: &str, item: &str, name: String, policies: Vec<String>) -> AuthRole {
+    AuthRole {
+        namespace: String::new(),
+        mount: mount.to_owned(),
+        kind: kind.to_owned(),
+        item: item.to_owned(),
+        name,
+        policies,
+        no_default_policy: false,
+        allowed_policies: Vec::new(),
+    }
+}
+
+/// Request paths of one exported secret name: as it is when it begins with a mount, else under the mount `secret/`.
+fn secret_paths(mounts: &[Mount], name: &str) -> Vec<String> {
+    let owner = mounts
+        .iter()
+        .filter(|m| m.kv_version.is_some() && name.starts_with(&m.path))
+        .max_by_key(|m| m.path.len());
+    let (mount, rest) = match owner {
+        Some(m) => (m, name.strip_prefix(&m.path).unwrap_or(name)),
+        None => match mounts.iter().find(|m| m.path == "secret/") {
+            Some(m) => (m, name),
+            None => return vec![name.to_owned()],
+        },
+    };
+    match mount.kv_version {
+        Some(2) => vec![format!("{}data/{rest}", mount.path)],
+        _ => vec![format!("{}{rest}", mount.path)],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_the_exported_shape() {
+        let text = r#"{"mounts":{"secret/":{"type":"kv","accessor":"kv_1","options":{"version":"2"}},"kv1/":{"type":"kv","options":{"version":"1"}}},
+            "auth":{"userpass/":{"type":"userpass","accessor":"up_1"}},
+            "approle":{"web":{"policies":["team-web"],"team":"x"}},
+            "userpass":{"ann":{"entity_id":"e-1"}},
+            "groups":{"g":{"policies":["p"],"members":["e-1"]}},
+            "secrets":["prod/a","kv1/b"]}"#;
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("deployment.json"), text).unwrap();
+        let d = read(folder.path()).unwrap();
+        assert_eq!(d.secrets, ["secret/data/prod/a", "kv1/b"]);
+        assert_eq!(d.entities[0].aliases[0].mount_accessor, "up_1");
+        assert_eq!(d.roles.len(), 2);
+        assert_eq!(d.auth_mounts[0].path, "auth/userpass/");
+        assert_eq!(d.groups[0].member_entities, ["e-1"]);
+    }
+
+    #[test]
+    fn names_what_is_wrong() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(matches!(
+            read(folder.path()),
+            Err(DeploymentError::Empty { .. })
+        ));
+        fs::write(folder.path().join("roles.json"), "[1]").unwrap();
+        let error = read(folder.path()).unwrap_err();
+        assert!(error.to_string().contains("roles.json"), "{error}");
+        assert!(read(&folder.path().join("none")).is_err());
+    }
+}

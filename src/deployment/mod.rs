@@ -1,0 +1,17 @@
+//! What a server has besides its policies, read from a folder or from a live server.
+//!
+//! [`folder::read`] takes the folder that `snapshot` writes, or a single JSON file. [`snapshot::take`] reads a live server and
+//! [`write::write`] makes the folder of it.
+
+pub mod connection;
+pub mod folder;
+pub mod live;
+pub mod model;
+pub mod pace;
+pub mod parse;
+pub mod required;
+pub mod snapshot;
+pub mod write;
+
+pub use folder::{DeploymentError, read};
+pub use model::{Alias, AuthRole, Deployment, Entity, Group, Mount};

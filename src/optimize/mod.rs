@@ -1,0 +1,12 @@
+//! From what was used to what should be granted: covers, roles, paths, and the proof that nobody loses or gains anything.
+//!
+//! `cover`, `ilp` and `roles` know no Vault word; `paths`, `tighten` and `redesign` put them to work.
+
+pub mod cover;
+pub mod edit;
+pub mod ilp;
+pub mod paths;
+pub mod proof;
+pub mod redesign;
+pub mod roles;
+pub mod tighten;

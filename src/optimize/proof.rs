@@ -1,0 +1,202 @@
+//! The proof of a proposal: every allowed demand decided again with the whole proposed set in force, and every combination of
+//! policies that occurs compared completely with today's. A proposal that fails here is repaired or withdrawn, never shipped.
+
+use crate::access::{HolderId, Joined, JoinedDemand, Outcome, SetId};
+use crate::policy::acl::{Acl, Check};
+use crate::policy::compare::{self, Verdict};
+use crate::policy::model::Policy;
+use rayon::prelude::*;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// A set of policies and who would get which.
+pub struct Scheme {
+    /// The policies.
+    pub policies: Vec<Policy>,
+    /// For every access set and holder of it: the policies, as indexes into `policies`, ascending.
+    pub given: BTreeMap<(SetId, HolderId), Vec<usize>>,
+}
+
+/// What was proven.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Proof {
+    /// Demands decided again.
+    pub demands_replayed: u64,
+    /// Allowed requests behind them.
+    pub requests_replayed: u64,
+    /// Allowed demands that the scheme would deny.
+    pub newly_denied: u64,
+    /// Combinations in which the scheme would grant something new, or might.
+    pub newly_granted: u64,
+    /// Principals replayed.
+    pub principals: u64,
+    /// Combinations of policies compared.
+    pub combinations: u64,
+    /// Of these, proven over all requests.
+    pub combinations_proven: u64,
+    /// Demands that today's policies do not explain.
+    pub not_explained: u64,
+}
+
+/// What is wrong with a scheme.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Failure {
+    /// An allowed demand (index into [`Joined::demands`]) would be denied, or decided under other constraints.
+    Denied {
+        /// The demand.
+        demand: usize,
+    },
+    /// Something new would be granted; the path of the witness.
+    Granted {
+        /// In this access set.
+        set: SetId,
+        /// To these holders.
+        holders: Vec<HolderId>,
+        /// By this request's path.
+        path: String,
+        /// And operation.
+        operation: crate::vault::Operation,
+    },
+    /// The comparison could not be finished.
+    Undecided {
+        /// In this access set.
+        set: SetId,
+        /// For these holders.
+        holders: Vec<HolderId>,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// One comparison: the set, the policies given, who.
+struct Case<'a> {
+    set: SetId,
+    given: &'a [usize],
+    holders: Vec<HolderId>,
+    demands: Vec<usize>,
+}
+
+/// Proves `scheme` against what is joined, or says what fails.
+#[must_use]
+pub fn prove(joined: &Joined, scheme: &Scheme) -> (Proof, Vec<Failure>) {
+    let cases = cases(joined, scheme);
+    let results: Vec<(Proof, Vec<Failure>)> = cases.par_iter().map(|case| examine(joined, scheme, case)).collect();
+    let mut proof = Proof::default();
+    let mut failures = Vec::new();
+    for (part, mut failed) in results {
+        proof.demands_replayed += part.demands_replayed;
+        proof.requests_replayed += part.requests_replayed;
+        proof.newly_denied += part.newly_denied;
+        proof.newly_granted += part.newly_granted;
+        proof.combinations += part.combinations;
+        proof.combinations_proven += part.combinations_proven;
+        proof.not_explained += part.not_explained;
+        failures.append(&mut failed);
+    }
+    let principals: BTreeSet<HolderId> = scheme.given.keys().map(|(_, h)| *h).collect();
+    proof.principals = principals.len() as u64;
+    (proof, failures)
+}
+
+fn cases<'a>(joined: &Joined, scheme: &'a Scheme) -> Vec<Case<'a>> {
+    let mut number: HashMap<(SetId, &[usize]), usize> = HashMap::new();
+    let mut cases: Vec<Case<'_>> = Vec::new();
+    let mut case_of: HashMap<(SetId, HolderId), usize> = HashMap::new();
+    for (&(set, holder), given) in &scheme.given {
+        let n = *number.entry((set, given)).or_insert_with(|| {
+            cases.push(Case {
+                set,
+                given,
+                holders: Vec::new(),
+                demands: Vec::new(),
+            });
+            cases.len() - 1
+        });
+        if let Some(case) = cases.get_mut(n) {
+            case.holders.push(holder);
+        }
+        case_of.insert((set, holder), n);
+    }
+    for (n, demand) in joined.demands.iter().enumerate() {
+        let case = case_of.get(&(demand.set, demand.holder)).and_then(|&c| cases.get_mut(c));
+        if let Some(case) = case {
+            case.demands.push(n);
+        }
+    }
+    cases
+}
+
+fn examine(joined: &Joined, scheme: &Scheme, case: &Case<'_>) -> (Proof, Vec<Failure>) {
+    let mut proof = Proof {
+        combinations: 1,
+        ..Proof::default()
+    };
+    let mut failures = Vec::new();
+    let Some(set) = joined.sets.get(case.set) else {
+        return (proof, failures);
+    };
+    let chosen: Vec<&Policy> = case.given.iter().filter_map(|&p| scheme.policies.get(p)).collect();
+    let acl = Acl::compile(joined.profile, &chosen, &set.identity, joined.now);
+    for &n in &case.demands {
+        let Some(demand) = joined.demands.get(n) else { continue };
+        match demand.outcome {
+            Outcome::Explained(rule) => {
+                proof.demands_replayed += 1;
+                proof.requests_replayed += demand.demand.allowed;
+                let check = acl.check(demand.operation(), &demand.path);
+                let same_constraints = || {
+                    let old = set.acl.rule(rule).map(|r| r.constraints());
+                    let new = check.rule.and_then(|r| acl.rule(r)).map(|r| r.constraints());
+                    old == new || new.is_some_and(|c| c.is_empty())
+                };
+                if !(still_allowed(demand, check) && same_constraints()) {
+                    proof.newly_denied += 1;
+                    failures.push(Failure::Denied { demand: n });
+                }
+            }
+            Outcome::NotExplained => proof.not_explained += 1,
+            Outcome::NeedsNone | Outcome::Denied | Outcome::DeniedButAllowed => {}
+        }
+    }
+    if unchanged(joined, &set.policies, &chosen) {
+        proof.combinations_proven += 1;
+        return (proof, failures);
+    }
+    match compare::grants_nothing_new(&set.acl, &acl, compare::Options::default()) {
+        Verdict::Proven => proof.combinations_proven += 1,
+        Verdict::Witness(difference) => {
+            proof.newly_granted += 1;
+            failures.push(Failure::Granted {
+                set: case.set,
+                holders: case.holders.clone(),
+                path: difference.asked.path.clone(),
+                operation: difference.asked.operation,
+            });
+        }
+        Verdict::Undecided(reason) => {
+            proof.newly_granted += 1;
+            failures.push(Failure::Undecided {
+                set: case.set,
+                holders: case.holders.clone(),
+                reason: reason.to_string(),
+            });
+        }
+    }
+    (proof, failures)
+}
+
+/// Whether the policies given are today's, word for word.
+fn unchanged(joined: &Joined, today: &[usize], chosen: &[&Policy]) -> bool {
+    today.len() == chosen.len()
+        && today.iter().zip(chosen).all(|(&p, new)| {
+            joined
+                .policies
+                .get(p)
+                .is_some_and(|old| old.source == new.source && old.name == new.name && old.namespace == new.namespace)
+        })
+}
+
+/// Whether the check allows what the demand needs, `sudo` included.
+#[must_use]
+pub fn still_allowed(demand: &JoinedDemand, check: Check) -> bool {
+    check.allowed && (!demand.needs_sudo || check.sudo)
+}

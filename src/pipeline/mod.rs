@@ -1,0 +1,277 @@
+//! Logs and policies in, [`Advice`] out: the whole flow on one screen.
+
+mod proposals;
+mod views;
+
+use crate::access::{self, Inputs, Joined};
+use crate::advice::{Advice, Evidence, Run};
+use crate::analysis::access_graph;
+use crate::analysis::evidence::{self, Activity, Watch};
+use crate::analysis::risk::{self, Exposure};
+use crate::analysis::rule::{self, Context};
+use crate::analysis::rules;
+use crate::deployment::Deployment;
+use crate::optimize::{redesign, tighten};
+use crate::policy::model::Policy;
+use crate::policy::profile::Profile;
+use crate::settings::{RuleLevel, Settings};
+use crate::usage::Usage;
+use crate::vault::{CapabilitySet, PrincipalKind};
+use jiff::Timestamp;
+use rayon::prelude::*;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What advice is made of.
+pub struct Material {
+    /// What the logs say.
+    pub usage: Usage,
+    /// The policies in force.
+    pub policies: Vec<Policy>,
+    /// What is known of the deployment.
+    pub deployment: Option<Deployment>,
+    /// Inputs as the user named them.
+    pub inputs: Vec<String>,
+    /// What a reader should know first: policies that could not be read and the like.
+    pub notes: Vec<String>,
+}
+
+/// How advice is made.
+pub struct Options<'a> {
+    /// Whose rules decide.
+    pub profile: Profile,
+    /// Weights, thresholds, prices, rule levels.
+    pub settings: &'a Settings,
+    /// Time for the search of roles.
+    pub time_limit: Duration,
+    /// Fixes every random choice.
+    pub seed: u64,
+    /// At most so many roles a principal in the redesign.
+    pub max_roles: Option<u32>,
+    /// Whether the trade-off curve is worked out too.
+    pub frontier: bool,
+    /// When it ran; none for outputs that must not change from run to run.
+    pub generated_at: Option<Timestamp>,
+}
+
+/// Works out advice. `step` is told what comes next.
+#[must_use]
+pub fn advise(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&str)) -> Advice {
+    let Material {
+        usage,
+        policies,
+        deployment,
+        inputs,
+        mut notes,
+    } = material;
+    let settings = options.settings;
+    let coverage = views::coverage(&usage);
+
+    step("joining usage with grants");
+    let joined = access::join(Inputs {
+        demands: usage.demands(),
+        policies,
+        deployment: deployment.as_ref(),
+        profile: options.profile,
+        now: coverage.last.map(Timestamp::as_second),
+    });
+    notes.extend(views::notes(&joined, &coverage));
+
+    step("weighing what is exposed");
+    let watch = Watch {
+        window_days: coverage.window_days,
+        health: coverage.health,
+        nodes: coverage.nodes.len().max(1),
+    };
+    let evidence = evidence_of(&joined, &watch, settings, coverage.last);
+    let exposures = exposures(&joined, settings, None);
+    let chains = access_graph::chains(&joined, deployment.as_ref());
+
+    step("tightening policies");
+    let removable: Vec<bool> = evidence
+        .iter()
+        .map(|e| e.state == crate::advice::EvidenceState::Removable)
+        .collect();
+    let mounts = views::mounts(&joined, deployment.as_ref());
+    let tightened = tighten::tighten(
+        &joined,
+        &tighten::Options {
+            price: &settings.price,
+            removable: &removable,
+            mounts: &mounts,
+        },
+    );
+    let after = exposures_after(&joined, settings, &tightened.scheme);
+
+    step("designing roles");
+    let redesigned = redesign::redesign(
+        &joined,
+        &tightened.scheme,
+        &redesign::Options {
+            weights: &settings.weights,
+            time_limit: options.time_limit,
+            seed: options.seed,
+            max_roles: options.max_roles,
+            over_grant: Some(settings.over_grant),
+            fixed: &[Arc::from("default")],
+        },
+    );
+
+    step("looking for findings");
+    let context = Context {
+        joined: &joined,
+        deployment: deployment.as_ref(),
+        evidence: &evidence,
+        exposures: &exposures,
+        chains: &chains,
+        watch: &watch,
+    };
+    let findings = findings(&context, &settings.rules);
+    let proposals = proposals::all(&joined, settings, tightened, redesigned);
+
+    Advice {
+        run: Run {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            server: options.profile.to_string(),
+            generated_at: options.generated_at,
+            inputs,
+            notes,
+        },
+        totals: views::totals(&joined, &exposures),
+        principals: views::principals(&joined, &exposures, &after),
+        policies: views::policies(&joined, &evidence, settings),
+        heat: views::heat(&joined),
+        escalations: views::escalations(&joined, &chains),
+        frontier: Vec::new(),
+        coverage,
+        findings,
+        proposals,
+    }
+}
+
+/// How well an "unused" is known, by policy.
+fn evidence_of(joined: &Joined, watch: &Watch, settings: &Settings, last: Option<Timestamp>) -> Vec<Evidence> {
+    let changed = changed_days_ago(joined, last);
+    let activities: Vec<Activity> = joined
+        .holders
+        .iter()
+        .enumerate()
+        .map(|(h, holder)| Activity {
+            name: holder.display().to_owned(),
+            days: holder.days.iter().copied().collect(),
+            grants_unknown: joined.sets.iter().any(|s| !s.is_known() && s.holders.contains(&h)),
+        })
+        .collect();
+    joined
+        .policies
+        .iter()
+        .zip(&joined.held_by)
+        .map(|(policy, held)| {
+            let holders: Vec<Activity> = held.iter().filter_map(|&h| activities.get(h).cloned()).collect();
+            let changed = changed.get(&policy.name).copied();
+            evidence::unused(&settings.evidence, watch, &holders, changed)
+        })
+        .collect()
+}
+
+/// Days from the last write of each policy that the log shows to the end of the log.
+fn changed_days_ago(joined: &Joined, last: Option<Timestamp>) -> BTreeMap<Arc<str>, f64> {
+    let mut changed: BTreeMap<Arc<str>, f64> = BTreeMap::new();
+    for d in joined.demands.iter().filter(|d| d.was_allowed()) {
+        let name = d
+            .demand
+            .path
+            .strip_prefix("sys/policies/acl/")
+            .or_else(|| d.demand.path.strip_prefix("sys/policy/"));
+        let write = matches!(d.operation(), crate::vault::Operation::Update | crate::vault::Operation::Create);
+        if let (Some(name), true, Some(at), Some(last)) = (name, write, d.demand.last_seen, last) {
+            let days = last.duration_since(at).as_secs_f64() / 86_400.0;
+            let name = Arc::from(name.trim().to_lowercase());
+            let entry = changed.entry(name).or_insert(days);
+            *entry = entry.min(days);
+        }
+    }
+    changed
+}
+
+/// What every holder used, by path.
+fn used(joined: &Joined) -> Vec<HashMap<&str, CapabilitySet>> {
+    let mut used: Vec<HashMap<&str, CapabilitySet>> = joined.holders.iter().map(|_| HashMap::new()).collect();
+    for d in joined.demands.iter().filter(|d| d.was_allowed()) {
+        if let Some(map) = used.get_mut(d.holder) {
+            let on = map.entry(&d.path).or_default();
+            *on = on.union(d.needs());
+        }
+    }
+    used
+}
+
+/// What every holder is exposed to today, or with other lists in force.
+fn exposures(
+    joined: &Joined,
+    settings: &Settings,
+    lists: Option<&HashMap<usize, crate::policy::acl::Acl>>,
+) -> Vec<Exposure> {
+    let used = used(joined);
+    let mut by_set: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for (h, &set) in joined.current.iter().enumerate() {
+        by_set.entry(set).or_default().push(h);
+    }
+    let by_set: Vec<(usize, Vec<usize>)> = by_set.into_iter().collect();
+    let mut all: Vec<(usize, Exposure)> = by_set
+        .par_iter()
+        .flat_map_iter(|(set_id, holders)| {
+            let acl = lists
+                .and_then(|l| l.get(set_id))
+                .or_else(|| joined.sets.get(*set_id).map(|s| &s.acl));
+            let reach = acl.map(|acl| access::reach(acl, &joined.universe)).unwrap_or_default();
+            holders
+                .iter()
+                .filter_map(|&h| {
+                    let root = joined.holders.get(h)?.principal.kind == PrincipalKind::Root;
+                    let exposure = risk::exposure(&reach, &joined.universe, used.get(h), &settings.weights);
+                    Some((h, if root { risk::of_root(exposure) } else { exposure }))
+                })
+                .collect::<Vec<_>>()
+        })
+        .collect();
+    all.sort_by_key(|(h, _)| *h);
+    all.into_iter().map(|(_, e)| e).collect()
+}
+
+/// The same under a scheme that keeps holders and sets.
+fn exposures_after(joined: &Joined, settings: &Settings, scheme: &crate::optimize::proof::Scheme) -> Vec<Exposure> {
+    let mut given: BTreeMap<usize, &Vec<usize>> = BTreeMap::new();
+    for ((set, _), list) in &scheme.given {
+        given.insert(*set, list);
+    }
+    let given: Vec<_> = given.into_iter().collect();
+    let lists = given
+        .par_iter()
+        .filter_map(|(set_id, list)| {
+            let set = joined.sets.get(*set_id).filter(|s| s.current)?;
+            let chosen: Vec<&Policy> = list.iter().filter_map(|&p| scheme.policies.get(p)).collect();
+            let acl = crate::policy::acl::Acl::compile(joined.profile, &chosen, &set.identity, joined.now);
+            Some((*set_id, acl))
+        })
+        .collect();
+    exposures(joined, settings, Some(&lists))
+}
+
+/// Findings of every rule that is on, the gravest first.
+fn findings(context: &Context<'_>, levels: &BTreeMap<String, RuleLevel>) -> Vec<crate::advice::Finding> {
+    let mut findings: Vec<_> = rules::all()
+        .into_par_iter()
+        .filter_map(|r| {
+            let level = levels.get(r.id()).map_or(Some(r.severity()), |l| l.severity());
+            level.map(|severity| rule::run(r, severity, context))
+        })
+        .flatten()
+        .collect();
+    findings.sort_by(|a, b| {
+        (b.severity, &a.rule, &a.subject, &a.fingerprint).cmp(&(a.severity, &b.rule, &b.subject, &b.fingerprint))
+    });
+    findings
+}
+

@@ -1,0 +1,266 @@
+//! The two proposals as a report shows them.
+
+use crate::access::Joined;
+use crate::advice::{Assignment, Change, Complexity, Optimality, Proof, Proposal, ProposedPolicy, Withdrawn};
+use crate::optimize::proof::{self, Scheme};
+use crate::optimize::redesign::{self, Redesign, Size};
+use crate::optimize::tighten::Tightening;
+use crate::policy::model::Policy;
+use crate::settings::Settings;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// Both proposals; the redesign is left out where nothing could be redesigned.
+pub(super) fn all(
+    joined: &Joined,
+    settings: &Settings,
+    tightened: Tightening,
+    redesigned: Option<Redesign>,
+) -> Vec<Proposal> {
+    let today = complexity(redesign::measure(joined, &today(joined), &settings.weights));
+    let mut proposals = vec![tighten(joined, settings, tightened, today.clone())];
+    proposals.extend(redesigned.map(|r| redesign(joined, settings, r, today)));
+    proposals
+}
+
+/// Today's policies and holders, as a scheme.
+fn today(joined: &Joined) -> Scheme {
+    let given = joined
+        .sets
+        .iter()
+        .enumerate()
+        .flat_map(|(n, set)| set.holders.iter().map(move |&h| ((n, h), set.policies.clone())))
+        .collect();
+    Scheme {
+        policies: joined.policies.clone(),
+        given,
+    }
+}
+
+fn complexity(size: Size) -> Complexity {
+    Complexity {
+        policies: size.policies,
+        stanzas: size.stanzas,
+        assignments: size.assignments,
+        exposure: size.exposure,
+        wsc: size.policies + size.assignments + size.stanzas,
+        risk_mean: size.risk_mean,
+    }
+}
+
+fn proven(proof: &proof::Proof) -> Proof {
+    Proof {
+        demands_replayed: proof.demands_replayed,
+        requests_replayed: proof.requests_replayed,
+        newly_denied: proof.newly_denied,
+        newly_granted: proof.newly_granted,
+        principals: proof.principals,
+        combinations: proof.combinations,
+        combinations_proven: proof.combinations_proven,
+        not_explained: proof.not_explained,
+    }
+}
+
+fn withdrawn(list: Vec<(String, String)>) -> Vec<Withdrawn> {
+    let mut seen = BTreeSet::new();
+    list.into_iter()
+        .filter(|entry| seen.insert(entry.clone()))
+        .map(|(what, reason)| Withdrawn { what, reason })
+        .collect()
+}
+
+fn stanzas(policy: &Policy) -> Vec<(String, Vec<String>)> {
+    policy
+        .stanzas
+        .iter()
+        .map(|s| (s.path.to_string(), s.capabilities.iter().map(ToString::to_string).collect()))
+        .collect()
+}
+
+fn holders(joined: &Joined, policy: usize) -> Vec<String> {
+    joined
+        .held_by
+        .get(policy)
+        .into_iter()
+        .flatten()
+        .filter_map(|&h| joined.holders.get(h).map(|h| h.display().to_owned()))
+        .collect()
+}
+
+fn tighten(joined: &Joined, settings: &Settings, t: Tightening, before: Complexity) -> Proposal {
+    let after = complexity(redesign::measure(joined, &t.scheme, &settings.weights));
+    let changes: BTreeMap<usize, _> = t.changed.iter().map(|c| (c.policy, c)).collect();
+    let new: BTreeMap<(&str, &str), &Policy> = t.scheme.policies.iter().map(|p| ((&*p.namespace, &*p.name), p)).collect();
+    let policies: Vec<ProposedPolicy> = joined
+        .policies
+        .iter()
+        .enumerate()
+        .map(|(n, policy)| {
+            let change = changes.get(&n);
+            ProposedPolicy {
+                name: policy.name.to_string(),
+                file: Some(policy.file.clone()),
+                original: Some(policy.source.clone()),
+                text: match change {
+                    Some(c) => c.text.clone(),
+                    None => Some(policy.source.to_string()),
+                },
+                change: match change.map(|c| c.text.is_some()) {
+                    None => Change::Keep,
+                    Some(true) => Change::Edit,
+                    Some(false) => Change::Delete,
+                },
+                reasons: change.map(|c| c.reasons.clone()).unwrap_or_default(),
+                stanzas: new.get(&(&*policy.namespace, &*policy.name)).map(|p| stanzas(p)).unwrap_or_default(),
+                holders: holders(joined, n),
+            }
+        })
+        .collect();
+    let changed = |kind| policies.iter().filter(|p| p.change == kind).count();
+    let title = format!(
+        "{} policies edited, {} deleted, {} unchanged; holders stay",
+        changed(Change::Edit),
+        changed(Change::Delete),
+        changed(Change::Keep)
+    );
+    let mut migration: Vec<String> = Vec::new();
+    for p in &policies {
+        match p.change {
+            Change::Edit => migration.push(format!("write policy `{}`", p.name)),
+            Change::Delete => migration.push(format!("delete policy `{}`, which nobody holds", p.name)),
+            Change::Keep | Change::Add => {}
+        }
+    }
+    Proposal {
+        kind: "tighten".to_owned(),
+        title,
+        assignments: Vec::new(),
+        before,
+        after,
+        proof: proven(&t.proof),
+        withdrawn: withdrawn(t.withdrawn),
+        migration,
+        optimality: Optimality {
+            objective: "price of narrowed stanzas (stanzas + lambda × exposure)".to_owned(),
+            cost: t.price.0,
+            lower_bound: t.price.1,
+            optimal: t.price.2,
+            seconds: None,
+        },
+        policies,
+    }
+}
+
+fn redesign(joined: &Joined, settings: &Settings, r: Redesign, before: Complexity) -> Proposal {
+    let after = complexity(redesign::measure(joined, &r.scheme, &settings.weights));
+    let mut policies: Vec<ProposedPolicy> = r
+        .roles
+        .iter()
+        .map(|role| ProposedPolicy {
+            name: role.name.clone(),
+            text: Some(role.text.clone()),
+            change: Change::Add,
+            reasons: vec![format!("held by {} principals", role.holders.len())],
+            stanzas: role
+                .stanzas
+                .iter()
+                .map(|(path, c)| (path.clone(), c.iter().map(|c| c.to_string()).collect()))
+                .collect(),
+            holders: role
+                .holders
+                .iter()
+                .filter_map(|&h| joined.holders.get(h).map(|h| h.display().to_owned()))
+                .collect(),
+            ..ProposedPolicy::default()
+        })
+        .collect();
+    let kept: BTreeSet<&Arc<str>> = r.scheme.policies.iter().map(|p| &p.name).collect();
+    for (n, policy) in joined.policies.iter().enumerate() {
+        let stays = kept.contains(&policy.name);
+        let new = r.scheme.policies.iter().find(|p| p.name == policy.name && p.namespace == policy.namespace);
+        policies.push(ProposedPolicy {
+            name: policy.name.to_string(),
+            file: Some(policy.file.clone()),
+            original: Some(policy.source.clone()),
+            text: new.map(|p| p.source.to_string()),
+            change: match new {
+                Some(new) if new.source == policy.source => Change::Keep,
+                Some(_) => Change::Edit,
+                None => Change::Delete,
+            },
+            reasons: if stays { Vec::new() } else { vec!["its use is held by the new roles".to_owned()] },
+            stanzas: new.map(stanzas).unwrap_or_default(),
+            holders: if stays { holders(joined, n) } else { Vec::new() },
+        });
+    }
+    let assignments = assignments(joined, &r.scheme);
+    let title = format!(
+        "{} roles instead of {} policies, for {} principals",
+        r.roles.len(),
+        joined.policies.len().saturating_sub(r.fixed.len()),
+        assignments.len()
+    );
+    let mut migration: Vec<String> = vec!["write the new roles as policies: nobody holds them yet, so nothing changes".to_owned()];
+    migration.push("add each principal's new roles to those it has, and watch for a while".to_owned());
+    migration.push("take the old policies from each principal; tokens already out keep theirs until they end".to_owned());
+    migration.push("delete the old policies when no token holds them any more".to_owned());
+    if r.untouched > 0 {
+        migration.push(format!("{} policy sets stay as they are: not all of their policies were read", r.untouched));
+    }
+    Proposal {
+        kind: "redesign".to_owned(),
+        title,
+        policies,
+        assignments,
+        before,
+        after,
+        proof: proven(&r.proof),
+        withdrawn: withdrawn(r.withdrawn),
+        migration,
+        optimality: Optimality {
+            objective: "roles + memberships + permissions, unused ones at their price".to_owned(),
+            cost: r.cost,
+            lower_bound: r.lower_bound,
+            optimal: r.optimal,
+            seconds: None,
+        },
+    }
+}
+
+/// Who gets what, where it changes.
+fn assignments(joined: &Joined, scheme: &Scheme) -> Vec<Assignment> {
+    let mut list = Vec::new();
+    for (&(set_id, holder), given) in &scheme.given {
+        let (Some(set), Some(who)) = (joined.sets.get(set_id), joined.holders.get(holder)) else { continue };
+        let names = |policies: &[Policy], numbers: &[usize]| -> Vec<String> {
+            let mut names: Vec<String> = numbers.iter().filter_map(|&p| policies.get(p)).map(|p| p.name.to_string()).collect();
+            names.sort();
+            names
+        };
+        let before = names(&joined.policies, &set.policies);
+        let after = names(&scheme.policies, given);
+        if before == after {
+            continue;
+        }
+        let delegated = joined.current.get(holder) != Some(&set_id);
+        let place = match who.assigned.as_slice() {
+            [one] => Some(one),
+            several => several.iter().find(|p| p.kind != "group"),
+        };
+        list.push(Assignment {
+            kind: if delegated {
+                "token".to_owned()
+            } else {
+                place.map_or_else(|| who.principal.kind.to_string(), |p| p.kind.clone())
+            },
+            id: place.map_or_else(|| who.principal.id.to_string(), |p| p.id.clone()),
+            name: who.display().to_owned(),
+            mount: place.map_or_else(|| who.principal.auth_mount.to_string(), |p| p.mount.clone()),
+            before,
+            after,
+        });
+    }
+    list.sort_by(|a, b| (&a.kind, &a.name, &a.id, &a.before).cmp(&(&b.kind, &b.name, &b.id, &b.before)));
+    list
+}
+

@@ -1,0 +1,372 @@
+//! What a report shows of the join: coverage, totals, principals, policies, the heat map.
+
+use crate::access::{HolderId, Joined, Outcome, askable, reach};
+use crate::advice::{
+    CapabilityUse, CoverageView, Escalation, Evidence, EvidenceState, HeatCell, HeatGroup, HeatMap, PolicyView,
+    PrincipalView, Skip, StanzaView, Totals,
+};
+use crate::analysis::access_graph::Chain;
+use crate::analysis::risk::{self, Exposure};
+use crate::deployment::Deployment;
+use crate::policy::acl::Acl;
+use crate::policy::template::Identity;
+use crate::settings::Settings;
+use crate::usage::Usage;
+use crate::vault::{CapabilitySet, PrincipalKind};
+use rayon::prelude::*;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// More gaps than this are only counted.
+const MOST_ROWS: usize = 200;
+
+/// What the logs covered.
+pub(super) fn coverage(usage: &Usage) -> CoverageView {
+    let (tally, seen) = (usage.tally(), usage.coverage());
+    let window_days = match (seen.first, seen.last) {
+        (Some(first), Some(last)) => last.duration_since(first).as_secs_f64() / 86_400.0,
+        _ => 0.0,
+    };
+    let gap_days: f64 = seen.gaps.iter().map(|g| g.to.duration_since(g.from).as_secs_f64() / 86_400.0).sum();
+    let gap_share = if window_days > 0.0 { (gap_days / window_days).min(1.0) } else { 0.0 };
+    CoverageView {
+        first: seen.first,
+        last: seen.last,
+        window_days,
+        lines: tally.lines,
+        used: tally.used,
+        paired: tally.paired,
+        skipped: tally
+            .reasons()
+            .map(|(reason, skipped)| Skip {
+                reason: reason.as_str().to_owned(),
+                count: skipped.count,
+                first: skipped.first.as_ref().map(|o| format!("{}:{}", o.file, o.line)),
+            })
+            .collect(),
+        requests: seen.requests,
+        demands: usage.demands().len() as u64,
+        gaps: seen.gaps.iter().map(|g| (g.from, g.to)).collect(),
+        nodes: seen.nodes.iter().map(|n| n.to_string()).collect(),
+        device_changes: seen
+            .switched
+            .iter()
+            .map(|s| {
+                let what = if s.on { "switched on" } else { "switched off" };
+                let when = s.time.map(|t| format!(" at {t}")).unwrap_or_default();
+                format!("audit device `{}` was {what}{when}", s.device)
+            })
+            .collect(),
+        has_policy_results: seen.with_policy_results > 0,
+        health: ((1.0 - seen.skipped_share) * (1.0 - gap_share)).clamp(0.0, 1.0),
+    }
+}
+
+/// What a reader should know first.
+pub(super) fn notes(joined: &Joined, coverage: &CoverageView) -> Vec<String> {
+    let mut notes = Vec::new();
+    if coverage.window_days < 30.0 {
+        notes.push(format!(
+            "The logs cover only {}. Whatever happens less often than that looks unused: set `evidence.min_days` to the \
+             longest rhythm you know before acting on removals.",
+            crate::analysis::evidence::days(coverage.window_days)
+        ));
+    }
+    for (name, holders) in &joined.missing {
+        notes.push(format!(
+            "Policy `{name}` was in force for {} principals but is not among the policies read: what they may do is \
+             unknown, and nothing of theirs is taken away. Export it too.",
+            holders.len()
+        ));
+    }
+    let unexplained = joined.demands.iter().filter(|d| d.outcome == Outcome::NotExplained).count();
+    let unknown = joined
+        .demands
+        .iter()
+        .filter(|d| d.outcome == Outcome::NotExplained && joined.sets.get(d.set).is_some_and(|s| !s.is_known()))
+        .count();
+    if unexplained > unknown {
+        notes.push(format!(
+            "{} allowed demands are not explained by the policies read: they are newer or older than the logs, or the \
+             server's rules differ from `{}`.",
+            unexplained - unknown,
+            joined.profile
+        ));
+    }
+    let unfilled: BTreeSet<HolderId> = joined
+        .sets
+        .iter()
+        .filter(|s| s.current && !s.unfilled.is_empty())
+        .flat_map(|s| s.holders.iter().copied())
+        .filter(|&h| joined.holders.get(h).is_some_and(|h| h.principal.kind != PrincipalKind::Root))
+        .collect();
+    if !unfilled.is_empty() {
+        notes.push(format!(
+            "Templated stanzas of {} principals could not be filled in from the logs, so they are left as they are; a \
+             deployment folder (`--deployment`) gives the values.",
+            unfilled.len()
+        ));
+    }
+    notes
+}
+
+/// Mount paths, namespace in front, as the deployment or the logs show them.
+pub(super) fn mounts(joined: &Joined, deployment: Option<&Deployment>) -> Vec<String> {
+    let mut mounts: BTreeSet<String> = deployment
+        .into_iter()
+        .flat_map(|d| d.mounts.iter().chain(&d.auth_mounts))
+        .map(|m| format!("{}{}", m.namespace, m.path))
+        .collect();
+    if mounts.is_empty() {
+        for d in &joined.demands {
+            let depth = if d.demand.path.starts_with("auth/") { 2 } else { 1 };
+            let mut ends = d.demand.path.match_indices('/').map(|(at, _)| at);
+            if let Some(mount) = ends.nth(depth - 1).and_then(|at| d.demand.path.get(..=at)) {
+                mounts.insert(format!("{}{mount}", d.demand.namespace));
+            }
+        }
+    }
+    mounts.into_iter().collect()
+}
+
+/// The numbers that matter.
+pub(super) fn totals(joined: &Joined, exposures: &[Exposure]) -> Totals {
+    let counted: Vec<(&crate::access::Holder, &Exposure)> =
+        joined.holders.iter().zip(exposures).filter(|(h, _)| counts(h)).collect();
+    let scores: Vec<f64> = counted.iter().map(|(_, e)| e.risk.score).collect();
+    Totals {
+        principals: counted.len() as u64,
+        active_principals: counted.iter().filter(|(h, _)| h.is_active()).count() as u64,
+        policies: joined.policies.len() as u64,
+        stanzas: joined.policies.iter().map(|p| p.stanzas.len() as u64).sum(),
+        granted: counted.iter().map(|(_, e)| e.granted).sum(),
+        used: counted.iter().map(|(_, e)| e.used).sum(),
+        denied_requests: joined.demands.iter().map(|d| d.demand.denied).sum(),
+        risk_max: scores.iter().copied().fold(0.0, f64::max),
+        risk_mean: mean(&scores),
+    }
+}
+
+/// Whether a holder is one of those that policies are for.
+fn counts(holder: &crate::access::Holder) -> bool {
+    holder.principal.kind != PrincipalKind::Unauthenticated
+}
+
+pub(super) fn mean(numbers: &[f64]) -> f64 {
+    if numbers.is_empty() {
+        0.0
+    } else {
+        numbers.iter().sum::<f64>() / numbers.len() as f64
+    }
+}
+
+/// Principals, the riskiest first.
+pub(super) fn principals(joined: &Joined, exposures: &[Exposure], after: &[Exposure]) -> Vec<PrincipalView> {
+    let mut requests: Vec<(u64, u64)> = vec![(0, 0); joined.holders.len()];
+    let mut seen: Vec<(Option<jiff::Timestamp>, Option<jiff::Timestamp>)> = vec![(None, None); joined.holders.len()];
+    for d in &joined.demands {
+        if let Some(r) = requests.get_mut(d.holder) {
+            r.0 += d.demand.allowed + d.demand.denied;
+            r.1 += d.demand.denied;
+        }
+        if let Some(s) = seen.get_mut(d.holder) {
+            s.0 = [s.0, d.demand.first_seen].into_iter().flatten().min();
+            s.1 = s.1.max(d.demand.last_seen);
+        }
+    }
+    let mut views: Vec<PrincipalView> = joined
+        .holders
+        .iter()
+        .enumerate()
+        .filter(|(_, holder)| counts(holder))
+        .filter_map(|(h, holder)| {
+            let e = exposures.get(h)?;
+            let (first_seen, last_seen) = seen.get(h).copied().unwrap_or_default();
+            let (total, denied) = requests.get(h).copied().unwrap_or_default();
+            Some(PrincipalView {
+                id: holder.key(),
+                name: holder.display().to_owned(),
+                kind: holder.principal.kind.to_string(),
+                auth_mount: holder.principal.auth_mount.to_string(),
+                policies: holder.sets.first().map(|s| s.iter().map(|p| p.to_string()).collect()).unwrap_or_default(),
+                granted: e.granted,
+                used: e.used,
+                excess: e.granted - e.used,
+                paths_granted: e.paths_granted,
+                paths_used: e.paths_used,
+                requests: total,
+                denied,
+                first_seen,
+                last_seen,
+                active_days: u32::try_from(holder.days.len()).unwrap_or(u32::MAX),
+                risk: e.risk.clone(),
+                risk_after: after.get(h).map(|e| e.risk.clone()),
+                grants_unknown: joined.current_set(h).is_some_and(|s| !s.is_known()),
+            })
+        })
+        .collect();
+    views.sort_by(|a, b| b.risk.score.total_cmp(&a.risk.score).then_with(|| a.name.cmp(&b.name)).then_with(|| a.id.cmp(&b.id)));
+    views
+}
+
+/// Policies, by name.
+pub(super) fn policies(joined: &Joined, evidence: &[Evidence], settings: &Settings) -> Vec<PolicyView> {
+    let mut views: Vec<PolicyView> = joined
+        .policies
+        .par_iter()
+        .enumerate()
+        .map(|(p, policy)| {
+            let acl = Acl::compile(joined.profile, &[policy], &Identity::default(), joined.now);
+            let used = used_through(joined, p);
+            let held = joined.held_by.get(p);
+            let unused = evidence.get(p).map_or(EvidenceState::Suspect, |e| e.state);
+            PolicyView {
+                name: policy.name.to_string(),
+                file: policy.file.to_string(),
+                holders: held
+                    .into_iter()
+                    .flatten()
+                    .filter_map(|&h| joined.holders.get(h).map(|h| h.display().to_owned()))
+                    .collect(),
+                stanzas: policy
+                    .stanzas
+                    .iter()
+                    .enumerate()
+                    .map(|(s, stanza)| StanzaView {
+                        path: stanza.path.to_string(),
+                        origin: stanza.origin.clone(),
+                        capabilities: stanza
+                            .capabilities
+                            .iter()
+                            .map(|c| {
+                                let used = joined.uses.get(&(p, s)).and_then(|u| u.get(c));
+                                CapabilityUse {
+                                    capability: c.to_string(),
+                                    requests: used.map_or(0, |u| u.requests),
+                                    principals: used.map_or(0, |u| u.holders.len() as u64),
+                                    last_used: used.and_then(|u| u.last),
+                                    state: if used.is_some() { EvidenceState::InUse } else { unused },
+                                }
+                            })
+                            .collect(),
+                    })
+                    .collect(),
+                risk: risk::exposure(&reach(&acl, &joined.universe), &joined.universe, Some(&used), &settings.weights).risk,
+            }
+        })
+        .collect();
+    views.sort_by(|a, b| a.name.cmp(&b.name).then_with(|| a.file.cmp(&b.file)));
+    views
+}
+
+/// What anybody used through a policy, by path.
+fn used_through(joined: &Joined, policy: usize) -> HashMap<&str, CapabilitySet> {
+    let mut used: HashMap<&str, CapabilitySet> = HashMap::new();
+    for d in &joined.demands {
+        let Outcome::Explained(rule) = d.outcome else { continue };
+        let Some(set) = joined.sets.get(d.set) else { continue };
+        let through = set.acl.rule(rule).is_some_and(|r| {
+            r.sources.iter().any(|s| set.policies.get(s.policy) == Some(&policy))
+        });
+        if through {
+            let on = used.entry(&d.path).or_default();
+            *on = on.union(d.needs());
+        }
+    }
+    used
+}
+
+/// Escalation chains, one for each policy set that has one.
+pub(super) fn escalations(joined: &Joined, chains: &[Chain]) -> Vec<Escalation> {
+    chains
+        .iter()
+        .map(|chain| {
+            let names: Vec<&str> = chain
+                .holders
+                .iter()
+                .filter_map(|&h| joined.holders.get(h))
+                .map(|h| h.display())
+                .collect();
+            let principal = match names.as_slice() {
+                [] => String::new(),
+                [one] => (*one).to_owned(),
+                [first, rest @ ..] => format!("{first} and {} more with the same policies", rest.len()),
+            };
+            Escalation {
+                principal,
+                target: chain.target.describe(),
+                steps: chain.steps.clone(),
+                nodes: chain.nodes.clone(),
+            }
+        })
+        .collect()
+}
+
+/// Principals × folders of paths.
+pub(super) fn heat(joined: &Joined) -> HeatMap {
+    let mut column_of: Vec<u32> = Vec::with_capacity(joined.universe.len());
+    let mut columns: Vec<HeatGroup> = Vec::new();
+    let mut number: BTreeMap<&str, u32> = BTreeMap::new();
+    for path in joined.universe.paths() {
+        let folder = folder(path);
+        let n = *number.entry(folder).or_insert_with(|| {
+            columns.push(HeatGroup {
+                label: folder.to_owned(),
+                group: folder.split_inclusive('/').next().unwrap_or_default().to_owned(),
+                size: 0,
+            });
+            u32::try_from(columns.len() - 1).unwrap_or(u32::MAX)
+        });
+        if let Some(column) = columns.get_mut(n as usize) {
+            column.size += 1;
+        }
+        column_of.push(n);
+    }
+    let mut used: HashMap<(HolderId, &str), CapabilitySet> = HashMap::new();
+    for d in joined.demands.iter().filter(|d| d.was_allowed()) {
+        let on = used.entry((d.holder, &d.path)).or_default();
+        *on = on.union(d.needs().intersection(askable(&d.path)));
+    }
+    let rows: Vec<HolderId> = (0..joined.holders.len())
+        .filter(|&h| {
+            joined
+                .holders
+                .get(h)
+                .is_some_and(|h| !matches!(h.principal.kind, PrincipalKind::Unauthenticated | PrincipalKind::Root))
+        })
+        .take(MOST_ROWS * 50)
+        .collect();
+    let cells = rows
+        .par_iter()
+        .enumerate()
+        .flat_map_iter(|(row, &h)| {
+            let mut cells: BTreeMap<u32, HeatCell> = BTreeMap::new();
+            let reach = joined.current_set(h).map(|s| reach(&s.acl, &joined.universe)).unwrap_or_default();
+            for (n, granted) in reach.granted {
+                let Some(&column) = column_of.get(n as usize) else { continue };
+                let cell = cells.entry(column).or_default();
+                let on = used.get(&(h, joined.universe.path(n))).copied().unwrap_or_default();
+                cell.granted += granted.len() as u64;
+                cell.used += granted.intersection(on).len() as u64;
+            }
+            let row = u32::try_from(row).unwrap_or(u32::MAX);
+            cells.into_iter().map(move |(column, cell)| ((row, column), cell))
+        })
+        .collect();
+    let rows = rows
+        .iter()
+        .filter_map(|&h| joined.holders.get(h))
+        .map(|h| HeatGroup {
+            label: h.display().to_owned(),
+            group: h.label.clone(),
+            size: 1,
+        })
+        .collect();
+    HeatMap { rows, columns, cells }
+}
+
+/// The folder that a path is shown under: its parent, at most four segments deep.
+fn folder(path: &str) -> &str {
+    let parent = path.trim_end_matches('/').rfind('/').map_or(0, |at| at + 1);
+    let fourth = path.match_indices('/').nth(3).map_or(path.len(), |(at, _)| at + 1);
+    path.get(..parent.min(fourth)).unwrap_or(path)
+}

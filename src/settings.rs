@@ -1,0 +1,279 @@
+//! Flags, `vault-advisor.toml` and environment put together once, into a value that can't be wrong.
+
+use crate::access::weight::{BadClass, WeightSettings, Weights};
+use crate::advice::Severity;
+use crate::analysis::evidence::EvidenceSettings;
+use crate::optimize::paths::Price;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// The name of the settings file that is found by itself.
+pub const FILE_NAME: &str = "vault-advisor.toml";
+
+/// What `vault-advisor.toml` may say.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SettingsFile {
+    /// Weights of the risk score.
+    pub risk: WeightSettings,
+    /// When an unused grant may be removed.
+    pub evidence: EvidenceSettings,
+    /// Prices of stanzas and exposure.
+    pub optimize: Price,
+    /// Prices of the redesign.
+    pub roles: RoleSettings,
+    /// Severity by rule id; `off` switches a rule off.
+    pub rules: BTreeMap<String, RuleLevel>,
+    /// Findings that were looked at and accepted.
+    pub waivers: Vec<Waiver>,
+}
+
+/// Prices of the redesign.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RoleSettings {
+    /// The price of granting a permission that is granted today and was not used, against one of a role, a membership or a
+    /// stanza's capability.
+    pub over_grant: f64,
+}
+
+impl Default for RoleSettings {
+    fn default() -> Self {
+        Self { over_grant: 0.5 }
+    }
+}
+
+/// What a rule is set to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RuleLevel {
+    /// Not run.
+    Off,
+    /// As [`Severity::Info`].
+    Info,
+    /// As [`Severity::Low`].
+    Low,
+    /// As [`Severity::Medium`].
+    Medium,
+    /// As [`Severity::High`].
+    High,
+    /// As [`Severity::Critical`].
+    Critical,
+}
+
+impl RuleLevel {
+    /// The severity; none for `off`.
+    #[must_use]
+    pub const fn severity(self) -> Option<Severity> {
+        match self {
+            Self::Off => None,
+            Self::Info => Some(Severity::Info),
+            Self::Low => Some(Severity::Low),
+            Self::Medium => Some(Severity::Medium),
+            Self::High => Some(Severity::High),
+            Self::Critical => Some(Severity::Critical),
+        }
+    }
+}
+
+/// A finding that somebody answers for.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Waiver {
+    /// Rule id.
+    pub rule: String,
+    /// Policy, principal or fingerprint that it covers; a trailing `*` covers all that begin so.
+    pub scope: String,
+    /// Why.
+    pub reason: String,
+    /// Who answers for it.
+    pub owner: String,
+    /// Last day on which it holds, `2026-12-31`.
+    pub expires: String,
+}
+
+/// Settings, checked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// Weights.
+    pub weights: Weights,
+    /// Evidence thresholds.
+    pub evidence: EvidenceSettings,
+    /// Prices.
+    pub price: Price,
+    /// Price of an unused permission in the redesign.
+    pub over_grant: f64,
+    /// Rule levels.
+    pub rules: BTreeMap<String, RuleLevel>,
+    /// Waivers.
+    pub waivers: Vec<Waiver>,
+    /// The file they came from.
+    pub file: Option<PathBuf>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            weights: Weights::default(),
+            evidence: EvidenceSettings::default(),
+            price: Price::default(),
+            over_grant: RoleSettings::default().over_grant,
+            rules: BTreeMap::new(),
+            waivers: Vec::new(),
+            file: None,
+        }
+    }
+}
+
+/// Why settings can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// The file could not be read.
+    #[error("cannot read settings `{}`", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The file is not what it should be.
+    #[error("settings `{}` cannot be used: {source}", path.display())]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// Why, with line and column.
+        source: Box<toml::de::Error>,
+    },
+    /// A class of paths is wrong.
+    #[error("settings `{}` cannot be used", path.display())]
+    Class {
+        /// The file.
+        path: PathBuf,
+        /// Which.
+        #[source]
+        source: BadClass,
+    },
+    /// A number is out of range.
+    #[error("settings `{}` cannot be used: `{name}` has to be {expected}", path.display())]
+    Range {
+        /// The file.
+        path: PathBuf,
+        /// The setting.
+        name: &'static str,
+        /// What it may be.
+        expected: &'static str,
+    },
+}
+
+impl Settings {
+    /// From `file`, or from the `vault-advisor.toml` in the first of `places` that has one, or the defaults.
+    ///
+    /// # Errors
+    /// When the file can't be read or says what can't be.
+    pub fn load(file: Option<&Path>, places: &[PathBuf]) -> Result<Self, SettingsError> {
+        let found = file.map(Path::to_path_buf).or_else(|| {
+            places
+                .iter()
+                .map(|p| p.join(FILE_NAME))
+                .find(|candidate| candidate.is_file())
+        });
+        let Some(path) = found else {
+            return Ok(Self::default());
+        };
+        let text = std::fs::read_to_string(&path).map_err(|source| SettingsError::Read {
+            path: path.clone(),
+            source,
+        })?;
+        let file: SettingsFile = toml::from_str(&text).map_err(|source| SettingsError::Parse {
+            path: path.clone(),
+            source: Box::new(source),
+        })?;
+        Self::check(file, path)
+    }
+
+    fn check(file: SettingsFile, path: PathBuf) -> Result<Self, SettingsError> {
+        let weights = Weights::new(&file.risk).map_err(|source| SettingsError::Class {
+            path: path.clone(),
+            source,
+        })?;
+        let weight = &file.risk.capability;
+        let numbers = [
+            ("risk.capability.list", weight.list),
+            ("risk.capability.read", weight.read),
+            ("risk.capability.write", weight.write),
+            ("risk.capability.delete", weight.delete),
+            ("risk.capability.sudo", weight.sudo),
+            ("risk.open_end", file.risk.open_end),
+            ("evidence.min_days", file.evidence.min_days),
+            ("evidence.dormant_days", file.evidence.dormant_days),
+            ("evidence.doubt", file.evidence.doubt),
+            ("optimize.lambda", file.optimize.lambda),
+            ("optimize.id_price", file.optimize.id_price),
+            ("roles.over_grant", file.roles.over_grant),
+        ];
+        let positive = |n: f64| n.is_finite() && n >= 0.0;
+        if let Some((name, _)) = numbers.into_iter().find(|(_, n)| !positive(*n)) {
+            return Err(SettingsError::Range {
+                path,
+                name,
+                expected: "a number of at least zero",
+            });
+        }
+        if !(0.0..=1.0).contains(&file.evidence.min_health) {
+            return Err(SettingsError::Range {
+                path,
+                name: "evidence.min_health",
+                expected: "between 0 and 1",
+            });
+        }
+        Ok(Self {
+            price: Price {
+                weights: weights.clone(),
+                ..file.optimize
+            },
+            weights,
+            evidence: file.evidence,
+            over_grant: file.roles.over_grant,
+            rules: file.rules,
+            waivers: file.waivers,
+            file: Some(path),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(text: &str) -> Result<Settings, SettingsError> {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join(FILE_NAME), text).unwrap();
+        Settings::load(None, &[folder.path().to_path_buf()])
+    }
+
+    #[test]
+    fn a_file_is_found_and_read() {
+        let s = load("[evidence]\nmin_days = 30\n[rules]\nbroad-glob = \"off\"\n[risk.capability]\nread = 5\n").unwrap();
+        assert_eq!(s.evidence.min_days, 30.0);
+        assert_eq!(s.rules.get("broad-glob"), Some(&RuleLevel::Off));
+        assert_eq!(Settings::load(None, &[]).unwrap(), Settings::default());
+    }
+
+    #[test]
+    fn what_cannot_be_is_named() {
+        for (text, word) in [
+            ("[evidence]\nmin_day = 3\n", "min_day"),
+            ("[evidence]\nmin_days = -3\n", "evidence.min_days"),
+            ("[optimize]\nlambda = nan\n", "optimize.lambda"),
+            ("[evidence]\nmin_health = 2\n", "between 0 and 1"),
+            ("[rules]\nx = \"loud\"\n", "loud"),
+        ] {
+            let error = load(text).unwrap_err();
+            assert!(error.to_string().contains(word), "{error}");
+        }
+        let class = "[[risk.classes]]\nname = \"x\"\nfactor = 1.0\npaths = [\"a/+*\"]\n";
+        assert!(load(class).is_err());
+    }
+}

@@ -1,0 +1,74 @@
+//! What users type with units: durations (`90d`, `12h`, `30s`), times (RFC 3339, or a day), sizes.
+
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+
+/// A text that is no such value.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum UnitError {
+    /// No duration.
+    #[error("`{0}` is not a duration: write a number and a unit, such as 90d, 12h, 30m or 45s")]
+    Duration(String),
+    /// No time.
+    #[error("`{0}` is not a time: write a day (2026-01-31) or an RFC 3339 time (2026-01-31T12:00:00Z)")]
+    Time(String),
+}
+
+/// A duration such as `90d`; a number alone is seconds.
+///
+/// # Errors
+/// When the text is no number with a unit of s, m, h, d or w.
+pub fn duration(text: &str) -> Result<SignedDuration, UnitError> {
+    let wrong = || UnitError::Duration(text.to_owned());
+    let split = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at_checked(split).ok_or_else(wrong)?;
+    let number: f64 = number.parse().map_err(|_| wrong())?;
+    let seconds = match unit.trim() {
+        "" | "s" => 1.0,
+        "m" | "min" => 60.0,
+        "h" => 3_600.0,
+        "d" => 86_400.0,
+        "w" => 604_800.0,
+        _ => return Err(wrong()),
+    };
+    SignedDuration::try_from_secs_f64(number * seconds).map_err(|_| wrong())
+}
+
+/// A time: RFC 3339, or a day, which begins at midnight UTC.
+///
+/// # Errors
+/// When the text is neither.
+pub fn time(text: &str) -> Result<Timestamp, UnitError> {
+    let wrong = |_| UnitError::Time(text.to_owned());
+    if let Ok(day) = text.parse::<Date>()
+        && text.len() <= 10
+    {
+        return day.to_zoned(TimeZone::UTC).map(|z| z.timestamp()).map_err(wrong);
+    }
+    text.parse().map_err(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations() {
+        for (text, seconds) in [("90d", 7_776_000), ("1.5h", 5_400), ("45s", 45), ("10", 10), ("2w", 1_209_600)] {
+            assert_eq!(duration(text).unwrap().as_secs(), seconds, "{text}");
+        }
+        for text in ["", "d", "5 parsecs", "-3d", "1e400d", "ä"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn times() {
+        assert_eq!(time("2026-01-31").unwrap().to_string(), "2026-01-31T00:00:00Z");
+        assert_eq!(time("2026-01-31T12:00:00+02:00").unwrap().to_string(), "2026-01-31T10:00:00Z");
+        for text in ["", "yesterday", "2026-13-01", "31.01.2026"] {
+            assert!(time(text).is_err(), "{text}");
+        }
+    }
+}
