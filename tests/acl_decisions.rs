@@ -1,5 +1,11 @@
 //! The decisions of the servers' own ACL code, recorded, against ours: all of them, on every profile.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a failing test is told by its panic"
+)]
+
 use serde_json::{Map, Value};
 use std::fs::File;
 use std::io::{BufReader, Read};

@@ -1,5 +1,11 @@
 //! Laws of the compiled list: it decides as a plain scan over all patterns does, whatever the patterns and paths.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a failing test is told by its panic"
+)]
+
 use proptest::prelude::*;
 use std::cmp::Ordering;
 use vault_advisor::origin::Origin;

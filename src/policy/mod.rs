@@ -1,0 +1,17 @@
+//! ACL policies: the language, the patterns, the decision, and what can be proven about them.
+
+pub mod acl;
+pub mod compare;
+pub mod constraints;
+pub mod decide;
+pub mod explain;
+pub mod lint;
+pub mod lint_json;
+pub mod load;
+pub mod model;
+pub mod pattern;
+pub mod profile;
+pub mod relation;
+pub mod syntax;
+pub mod template;
+pub mod who_can;
