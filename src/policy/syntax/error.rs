@@ -28,7 +28,7 @@ impl ParseError {
             message: fault.message.into(),
             expected: fault.expected.map(Into::into),
             hint: fault.hint.map(Into::into),
-            excerpt: Excerpt::of(text, fault.pos.offset, 1),
+            excerpt: Excerpt::of(text, fault.pos.offset, token_width(text, fault.pos.offset)),
         }
     }
 
@@ -121,6 +121,20 @@ impl Excerpt {
             caret: u32::try_from(caret).unwrap_or(0),
             width: u32::try_from(width).unwrap_or(1),
         }
+    }
+}
+
+/// How many characters the word or string at `offset` has.
+fn token_width(text: &str, offset: usize) -> usize {
+    let rest = text.get(offset..).unwrap_or("");
+    let is_word = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.');
+    match rest.strip_prefix('"') {
+        Some(inside) => inside.find(['"', '\n']).map_or(1, |end| {
+            let string = inside.get(..end).unwrap_or("");
+            let closed = inside.get(end..).is_some_and(|tail| tail.starts_with('"'));
+            string.chars().take(Excerpt::REACH).count() + 1 + usize::from(closed)
+        }),
+        None => rest.chars().take(Excerpt::REACH).take_while(|c| is_word(*c)).count(),
     }
 }
 

@@ -21,7 +21,7 @@ pub(super) fn parse(text: &str) -> Result<Vec<Item>, Fault> {
     };
     let first = parser.scan()?;
     if first.kind != Kind::LBrace {
-        return Err(Fault::new(first.pos, format!("unexpected {}", first.kind.describe())).expected("`{`"));
+        return Err(Fault::new(first.pos, format!("found {}", first.kind.describe())).expected("`{`"));
     }
     match parser.object() {
         Ok(mut object) => {
@@ -213,7 +213,7 @@ impl<'a> Parser<'a> {
                 Kind::Str => keys.push(token),
                 Kind::Colon if !keys.is_empty() => break,
                 kind => {
-                    let fault = Fault::new(token.pos, format!("unexpected {} in JSON", kind.describe()));
+                    let fault = Fault::new(token.pos, format!("found {} in JSON", kind.describe()));
                     let fault = if keys.is_empty() {
                         fault.expected("a key in double quotes or `}`")
                     } else {
@@ -244,11 +244,9 @@ impl<'a> Parser<'a> {
             Kind::LBrace => Ok(Node::Object(self.object()?)),
             Kind::LBracket => Ok(Node::List(self.list()?)),
             Kind::Eof => Err(Stop::End),
-            kind => Err(
-                Fault::new(token.pos, format!("unexpected {} as a value", kind.describe()))
-                    .expected("a string, a number, `[...]` or `{...}`")
-                    .into(),
-            ),
+            kind => Err(Fault::new(token.pos, format!("found {} as a value", kind.describe()))
+                .expected("a string, a number, `[...]` or `{...}`")
+                .into()),
         }
     }
 
@@ -270,11 +268,9 @@ impl<'a> Parser<'a> {
                     });
                 }
                 kind => {
-                    return Err(
-                        Fault::new(token.pos, format!("unexpected {} in a list", kind.describe()))
-                            .expected("a string or `]`")
-                            .into(),
-                    );
+                    return Err(Fault::new(token.pos, format!("found {} in a list", kind.describe()))
+                        .expected("a string or `]`")
+                        .into());
                 }
             }
         }

@@ -34,14 +34,8 @@ pub const MAX_BYTES: usize = 32 * 1024 * 1024;
 ///
 /// Where the servers refuse the text; also where it is larger than [`MAX_BYTES`] or nested absurdly deep.
 pub fn parse(name: &str, file: &str, text: &str, dialect: &Dialect) -> Result<Policy, ParseError> {
+    check_size(file, text.len())?;
     let file: Arc<str> = file.into();
-    if text.len() > MAX_BYTES {
-        return Err(ParseError::whole(
-            &file,
-            format!("policy of {} bytes: servers take at most {MAX_BYTES}", text.len()),
-            "check that this is a policy at all",
-        ));
-    }
     let json = json::looks_like_json(text);
     let read = if json { json::parse(text) } else { parser::parse(text) };
     let stanzas = read
@@ -63,6 +57,7 @@ pub fn parse(name: &str, file: &str, text: &str, dialect: &Dialect) -> Result<Po
 ///
 /// As [`parse`], and where the bytes are no UTF-8.
 pub fn parse_bytes(name: &str, file: &str, bytes: &[u8], dialect: &Dialect) -> Result<Policy, ParseError> {
+    check_size(file, bytes.len())?;
     match std::str::from_utf8(bytes) {
         Ok(text) => parse(name, file, text, dialect),
         Err(error) => {
@@ -81,6 +76,17 @@ pub fn parse_bytes(name: &str, file: &str, bytes: &[u8], dialect: &Dialect) -> R
             Err(ParseError::new(&file.into(), &shown, fault))
         }
     }
+}
+
+fn check_size(file: &str, bytes: usize) -> Result<(), ParseError> {
+    if bytes <= MAX_BYTES {
+        return Ok(());
+    }
+    Err(ParseError::whole(
+        &file.into(),
+        format!("policy of more than {MAX_BYTES} bytes, the most that servers take"),
+        "check that this is a policy at all",
+    ))
 }
 
 /// A policy's name as the servers keep it: lower-cased and trimmed.

@@ -163,7 +163,7 @@ impl Parser<'_> {
     }
 
     fn not_a_key(&self, first: Token, kind: Kind, token: Token) -> Fault {
-        let fault = Fault::new(token.pos, format!("unexpected {}", kind.describe()));
+        let fault = Fault::new(token.pos, format!("found {}", kind.describe()));
         let word = self.text.get(first.span()).unwrap_or("");
         match kind {
             Kind::RBrace if self.depth == 0 => fault
@@ -189,7 +189,7 @@ impl Parser<'_> {
             Kind::LBracket => Ok(Node::List(self.list()?)),
             Kind::Eof => Err(Stop::End),
             kind => {
-                let fault = Fault::new(token.pos, format!("unexpected {} as a value", kind.describe()))
+                let fault = Fault::new(token.pos, format!("found {} as a value", kind.describe()))
                     .expected("a string in double quotes, a number, `[...]` or `{...}`");
                 let word = self.text.get(token.span()).unwrap_or("");
                 Err(match kind {
@@ -245,7 +245,7 @@ impl Parser<'_> {
             let token = self.scan()?;
             if need_comma && !matches!(token.kind, Kind::Comma | Kind::RBracket) {
                 return Err(
-                    Fault::new(token.pos, format!("unexpected {} in a list", token.kind.describe()))
+                    Fault::new(token.pos, format!("found {} in a list", token.kind.describe()))
                         .expected("`,` or `]`")
                         .hint(if token.kind == Kind::Str {
                             "a comma is missing before it"
@@ -275,7 +275,7 @@ impl Parser<'_> {
                     });
                 }
                 kind => {
-                    let fault = Fault::new(token.pos, format!("unexpected {} in a list", kind.describe()))
+                    let fault = Fault::new(token.pos, format!("found {} in a list", kind.describe()))
                         .expected("a string in double quotes or `]`");
                     let word = self.text.get(token.span()).unwrap_or("");
                     return Err(match kind {

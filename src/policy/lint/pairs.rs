@@ -1,0 +1,239 @@
+//! Warnings that two stanzas show together: since one stanza alone decides a request, a stronger one undoes a weaker one.
+
+use super::warning::{Severity, Warning};
+use crate::policy::model::{Policy, Stanza};
+use crate::policy::pattern::Pattern;
+use crate::policy::relation::{self, Relation};
+use crate::vault::{Capability, CapabilitySet};
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+
+/// Another stanza decides wherever this one matches.
+pub(super) const CANNOT_WIN: &str = "stanza-cannot-win";
+/// A narrower stanza takes away what a wider one grants.
+pub(super) const TAKES_AWAY: &str = "takes-away";
+/// A deny that a narrower stanza lifts.
+pub(super) const DENY_DEFEATED: &str = "deny-defeated";
+
+/// How many pairs are looked at: enough for every policy set seen, and seconds at worst.
+const MAX_PAIRS: usize = 2_000_000;
+
+struct Entry<'p> {
+    policy: &'p Policy,
+    stanza: &'p Stanza,
+    pattern: Pattern,
+    grants: CapabilitySet,
+}
+
+impl Entry<'_> {
+    /// The part of the pattern before its first wildcard.
+    fn head(&self) -> &str {
+        self.pattern.text.get(..self.pattern.first_wildcard()).unwrap_or("")
+    }
+
+    fn denies(&self) -> bool {
+        self.grants.contains(Capability::Deny)
+    }
+
+    fn is_in_policy_of(&self, other: &Self) -> bool {
+        self.policy.name == other.policy.name && self.policy.namespace == other.policy.namespace
+    }
+}
+
+/// What is said of one stanza: the others by their text, the first few named.
+#[derive(Default)]
+struct Found<'e, 'p> {
+    others: Vec<&'e Entry<'p>>,
+    lost: CapabilitySet,
+}
+
+pub(super) fn check(policies: &[Policy], warnings: &mut Vec<Warning>) {
+    let mut entries: Vec<Entry<'_>> = Vec::new();
+    for policy in policies {
+        for stanza in policy.stanzas.iter().filter(|stanza| !stanza.templated) {
+            if let Ok(pattern) = Pattern::parse(&stanza.path, &policy.namespace) {
+                if pattern.text.starts_with('/') {
+                    warnings.push(unreachable(policy, stanza));
+                    continue;
+                }
+                let grants = stanza.capability_set();
+                entries.push(Entry {
+                    policy,
+                    stanza,
+                    pattern,
+                    grants,
+                });
+            }
+        }
+    }
+    entries.sort_by(|a, b| a.head().cmp(b.head()));
+    let mut pairs_left = MAX_PAIRS;
+    let mut takers: BTreeMap<usize, Found<'_, '_>> = BTreeMap::new();
+    for weaker in entries.iter().filter(|entry| !entry.pattern.is_exact()) {
+        // Whatever is stronger and matches a path in common has its first wildcard no earlier, so it begins the same way.
+        let from = entries.partition_point(|entry| entry.head() < weaker.head());
+        let mut lifted: Vec<&Entry<'_>> = Vec::new();
+        for (at, stronger) in entries.iter().enumerate().skip(from) {
+            if !stronger.head().starts_with(weaker.head()) {
+                break;
+            }
+            if stronger.pattern.cmp_strength(&weaker.pattern) != Ordering::Greater {
+                continue;
+            }
+            if pairs_left == 0 {
+                break;
+            }
+            pairs_left -= 1;
+            let relation = relate(&stronger.pattern, &weaker.pattern);
+            if relation == Relation::Disjoint {
+                continue;
+            }
+            if matches!(relation, Relation::Equal | Relation::Subsumes) {
+                if let Some(warning) = cannot_win(weaker, stronger) {
+                    warnings.push(warning);
+                }
+                continue;
+            }
+            let lost = weaker.grants.difference(stronger.grants);
+            if weaker.denies() {
+                if !stronger.denies() && !stronger.grants.is_empty() {
+                    lifted.push(stronger);
+                }
+            } else if !stronger.denies() && !stronger.grants.is_empty() && !lost.is_empty() {
+                let found = takers.entry(at).or_default();
+                found.others.push(weaker);
+                found.lost = found.lost.union(lost);
+            }
+        }
+        if !lifted.is_empty() {
+            warnings.push(deny_defeated(weaker, &lifted));
+        }
+    }
+    for (at, found) in takers {
+        if let Some(stronger) = entries.get(at) {
+            warnings.push(takes_away(stronger, &found));
+        }
+    }
+}
+
+/// How `stronger` relates to `weaker`, quickly where it matches one path only.
+fn relate(stronger: &Pattern, weaker: &Pattern) -> Relation {
+    if stronger.is_exact() {
+        return if weaker.matches(&stronger.text) {
+            Relation::Subsumed
+        } else {
+            Relation::Disjoint
+        };
+    }
+    if stronger.is_plain_prefix() && weaker.is_plain_prefix() {
+        // Its head begins with the other's, which is all of the other.
+        return Relation::Subsumed;
+    }
+    relation::relation(stronger, weaker)
+}
+
+fn unreachable(policy: &Policy, stanza: &Stanza) -> Warning {
+    Warning::about(
+        CANNOT_WIN,
+        Severity::Warning,
+        policy,
+        stanza,
+        format!(
+            "path `{}` matches no request: of its leading slashes only the first is dropped",
+            stanza.path
+        ),
+        Some(format!("write `{}`", stanza.path.trim_start_matches('/'))),
+    )
+}
+
+fn cannot_win(weaker: &Entry<'_>, stronger: &Entry<'_>) -> Option<Warning> {
+    // Newer servers let a stanza that grants list win a LIST over a stronger one that does not.
+    if weaker.grants.contains(Capability::List) && !stronger.grants.contains(Capability::List) {
+        return None;
+    }
+    let same = weaker.is_in_policy_of(stronger);
+    let why = stronger.pattern.strength().why_over(&weaker.pattern.strength());
+    Some(Warning::about(
+        CANNOT_WIN,
+        if same { Severity::Warning } else { Severity::Note },
+        weaker.policy,
+        weaker.stanza,
+        format!(
+            "`{}` matches all that `{}` matches, and decides: it {why}{}",
+            stronger.stanza.path,
+            weaker.stanza.path,
+            elsewhere(weaker, stronger)
+        ),
+        Some("leave this block out, or add its capabilities to the other".to_owned()),
+    ))
+}
+
+fn takes_away(stronger: &Entry<'_>, found: &Found<'_, '_>) -> Warning {
+    let same = found.others.iter().any(|weaker| weaker.is_in_policy_of(stronger));
+    let adds = found
+        .others
+        .iter()
+        .any(|weaker| !stronger.grants.is_subset(weaker.grants));
+    Warning::about(
+        TAKES_AWAY,
+        if same && adds {
+            Severity::Warning
+        } else {
+            Severity::Note
+        },
+        stronger.policy,
+        stronger.stanza,
+        format!(
+            "`{}` takes away {} that {} grants",
+            stronger.stanza.path,
+            ticked(found.lost),
+            named(stronger, &found.others)
+        ),
+        Some("the narrower path decides alone: name in it every capability that is to stay".to_owned()),
+    )
+}
+
+fn deny_defeated(deny: &Entry<'_>, lifted: &[&Entry<'_>]) -> Warning {
+    let same = lifted.iter().any(|stronger| stronger.is_in_policy_of(deny));
+    Warning::about(
+        DENY_DEFEATED,
+        if same { Severity::Warning } else { Severity::Note },
+        deny.policy,
+        deny.stanza,
+        format!(
+            "the deny of `{}` does not hold for {}",
+            deny.stanza.path,
+            named(deny, lifted)
+        ),
+        Some(
+            "a deny counts only for its own path: deny the narrower paths too, or take their capabilities away"
+                .to_owned(),
+        ),
+    )
+}
+
+fn ticked(set: CapabilitySet) -> String {
+    set.iter().map(|c| format!("`{c}`")).collect::<Vec<_>>().join(", ")
+}
+
+fn elsewhere(here: &Entry<'_>, other: &Entry<'_>) -> String {
+    if here.is_in_policy_of(other) {
+        format!(" (line {})", other.stanza.origin.line)
+    } else {
+        format!(" (policy `{}`, where both are held)", other.policy.name)
+    }
+}
+
+/// The first three of the others, and how many more.
+fn named(here: &Entry<'_>, others: &[&Entry<'_>]) -> String {
+    const SHOWN: usize = 3;
+    let mut words: Vec<String> = others
+        .iter()
+        .take(SHOWN)
+        .map(|other| format!("`{}`{}", other.stanza.path, elsewhere(here, other)))
+        .collect();
+    if others.len() > SHOWN {
+        words.push(format!("{} more", others.len() - SHOWN));
+    }
+    words.join(", ")
+}

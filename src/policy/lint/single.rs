@@ -1,0 +1,283 @@
+//! Warnings that one stanza, or one policy, shows by itself.
+
+use super::Context;
+use super::warning::{Severity, Warning};
+use crate::policy::model::{Policy, Stanza};
+use crate::policy::pattern::Pattern;
+use crate::policy::relation;
+use crate::vault::{Capability, protected};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, LazyLock};
+
+/// `*` that is not the last character: it matches only itself.
+pub(super) const GLOB_IN_MIDDLE: &str = "glob-in-middle";
+/// `+*`: the parser refuses it.
+pub(super) const PLUS_GLOB: &str = "plus-glob";
+/// `+` that is not a whole segment.
+pub(super) const PLUS_IN_SEGMENT: &str = "plus-in-segment";
+/// A key that comes twice in a stanza.
+pub(super) const DUPLICATE_KEY: &str = "duplicate-key";
+/// A path that comes twice in a policy.
+pub(super) const REPEATED_PATH: &str = "repeated-path";
+/// `policy = "..."`.
+pub(super) const LEGACY_POLICY: &str = "legacy-policy";
+/// `sudo` on a path that no server protects.
+pub(super) const SUDO_WITHOUT_EFFECT: &str = "sudo-without-effect";
+/// A path on a KV version 2 mount without `data/` or its like.
+pub(super) const KV2_WITHOUT_DATA: &str = "kv2-without-data";
+/// `deny` beside other capabilities.
+pub(super) const DENY_WITH_OTHERS: &str = "deny-with-others";
+/// A stanza that matches and grants nothing.
+pub(super) const EMPTY_CAPABILITIES: &str = "empty-capabilities";
+/// A template that nothing can fill.
+pub(super) const UNKNOWN_TEMPLATE: &str = "unknown-template";
+
+pub(super) fn check(policies: &[Policy], context: &Context, warnings: &mut Vec<Warning>) {
+    let kv2 = kv2_mounts(policies, context);
+    for policy in policies {
+        let mut first: HashMap<&str, &Stanza> = HashMap::new();
+        for stanza in &policy.stanzas {
+            let mut report = |id, severity, message: String, hint: Option<String>| {
+                warnings.push(Warning::about(id, severity, policy, stanza, message, hint));
+            };
+            wildcards(stanza, &mut report);
+            capabilities(policy, stanza, &mut report);
+            templates(stanza, &mut report);
+            kv_version_2(stanza, kv2.get(&policy.namespace), &mut report);
+            let path = stanza.path.strip_prefix('/').unwrap_or(&stanza.path);
+            if let Some(earlier) = first.get(path) {
+                report(
+                    REPEATED_PATH,
+                    Severity::Note,
+                    format!(
+                        "path `{path}` stands in line {} already: both count as one",
+                        earlier.origin.line
+                    ),
+                    Some("put them into one block".to_owned()),
+                );
+            } else {
+                first.insert(path, stanza);
+            }
+            keys(policy, stanza, warnings);
+        }
+    }
+}
+
+type Report<'a> = dyn FnMut(&'static str, Severity, String, Option<String>) + 'a;
+
+fn wildcards(stanza: &Stanza, report: &mut Report<'_>) {
+    let path = stanza.path.strip_prefix('/').unwrap_or(&stanza.path);
+    let before_last = path.strip_suffix('*').unwrap_or(path);
+    if before_last.contains('*') {
+        report(
+            GLOB_IN_MIDDLE,
+            Severity::Warning,
+            format!("`*` in the middle of path `{path}` matches only the character `*`"),
+            Some(match before_last.contains("/*/") || before_last.starts_with("*/") {
+                true => format!("`+` matches one segment: `{}`", path.replace("/*/", "/+/")),
+                false => "`*` is a wildcard only as the last character; `+` matches one whole segment".to_owned(),
+            }),
+        );
+    }
+    if path.split('/').any(|segment| segment.contains('+') && segment != "+") {
+        report(
+            PLUS_IN_SEGMENT,
+            Severity::Warning,
+            format!("`+` inside of a segment of path `{path}` matches only the character `+`"),
+            Some("`+` is a wildcard only as a whole segment: `a/+/b`".to_owned()),
+        );
+    }
+}
+
+fn capabilities(policy: &Policy, stanza: &Stanza, report: &mut Report<'_>) {
+    let path = &stanza.path;
+    if stanza.capabilities.is_empty() {
+        report(
+            EMPTY_CAPABILITIES,
+            Severity::Warning,
+            format!("path `{path}` matches and grants nothing, also where a wider path would"),
+            Some("say `deny` if that is meant, else name the capabilities or leave the block out".to_owned()),
+        );
+    }
+    let words = stanza
+        .capabilities_span
+        .clone()
+        .and_then(|span| policy.source.get(span))
+        .map_or(0, |list| list.matches('"').count() / 2);
+    if stanza.capabilities == [Capability::Deny] && words > 1 {
+        report(
+            DENY_WITH_OTHERS,
+            Severity::Warning,
+            format!("`deny` of path `{path}` takes away the capabilities beside it"),
+            Some("leave `deny` out, or the others".to_owned()),
+        );
+    }
+    if stanza.capabilities.contains(&Capability::Sudo) && !stanza.templated && !sudo_matters(path) {
+        report(
+            SUDO_WITHOUT_EFFECT,
+            Severity::Warning,
+            format!("no path that `{path}` matches needs `sudo`"),
+            Some(
+                "leave `sudo` out; it is asked for on a few paths under `sys/`, `auth/token/` and PKI mounts only"
+                    .to_owned(),
+            ),
+        );
+    }
+}
+
+/// The protected paths as patterns: below their own mounts, or for other engines below a mount of one to three segments.
+static PROTECTED: LazyLock<Vec<Pattern>> = LazyLock::new(|| {
+    let mut paths = vec!["auth/token/create*".to_owned()];
+    for (kind, path) in protected::sudo_paths() {
+        match kind {
+            "system" => paths.push(format!("sys/{path}")),
+            "token" => paths.push(format!("auth/token/{path}")),
+            _ => paths.extend(["+/", "+/+/", "+/+/+/"].map(|mount| format!("{mount}{path}"))),
+        }
+    }
+    paths.iter().filter_map(|path| Pattern::parse(path, "").ok()).collect()
+});
+
+/// Whether `sudo` on this path can make a difference; also in a namespace that the path names in front.
+fn sudo_matters(path: &str) -> bool {
+    let path = path.strip_prefix('/').unwrap_or(path);
+    let from_mount = ["sys/", "auth/token/"]
+        .iter()
+        .filter_map(|mount| path.match_indices(mount).next().map(|(at, _)| at))
+        .filter(|at| *at == 0 || path.get(..*at).is_some_and(|before| before.ends_with('/')))
+        .min()
+        .unwrap_or(0);
+    [path, path.get(from_mount..).unwrap_or(path)]
+        .iter()
+        .filter_map(|path| Pattern::parse(path, "").ok())
+        .any(|pattern| {
+            PROTECTED
+                .iter()
+                .any(|protected| !relation::disjoint(&pattern, protected))
+        })
+}
+
+fn templates(stanza: &Stanza, report: &mut Report<'_>) {
+    if !stanza.templated {
+        return;
+    }
+    for piece in stanza.path.split("{{").skip(1) {
+        let inside = piece.split("}}").next().unwrap_or("").trim();
+        if !known_template(inside) {
+            report(
+                UNKNOWN_TEMPLATE,
+                Severity::Warning,
+                format!("nothing can fill `{{{{{inside}}}}}`: the path never matches"),
+                Some("templates begin with `identity.entity.` or `identity.groups.`".to_owned()),
+            );
+        }
+    }
+}
+
+fn known_template(inside: &str) -> bool {
+    if let Some(entity) = inside.strip_prefix("identity.entity.") {
+        let alias = entity
+            .strip_prefix("aliases.")
+            .and_then(|rest| rest.split_once('.'))
+            .map(|(_, rest)| rest);
+        return match alias {
+            Some(of_alias) => {
+                matches!(of_alias, "id" | "name")
+                    || of_alias.starts_with("metadata.")
+                    || of_alias.starts_with("custom_metadata.")
+            }
+            None => matches!(entity, "id" | "name") || entity.starts_with("metadata."),
+        };
+    }
+    if let Some(rest) = inside.strip_prefix("identity.groups.") {
+        let of_group = rest
+            .strip_prefix("ids.")
+            .or_else(|| rest.strip_prefix("names."))
+            .and_then(|rest| rest.split_once('.'))
+            .map(|(_, rest)| rest);
+        return of_group.is_some_and(|of| matches!(of, "id" | "name") || of.starts_with("metadata."));
+    }
+    inside.starts_with("time.")
+}
+
+/// The second segments of KV version 2.
+const KV2_PARTS: [&str; 8] = [
+    "data", "metadata", "delete", "undelete", "destroy", "subkeys", "config", "options",
+];
+
+/// The KV version 2 mounts by namespace: those that are known, and those of which some path names the versioned parts.
+fn kv2_mounts(policies: &[Policy], context: &Context) -> BTreeMap<Arc<str>, BTreeSet<String>> {
+    let mut mounts: BTreeMap<Arc<str>, BTreeSet<String>> = BTreeMap::new();
+    for policy in policies {
+        let here = mounts.entry(Arc::clone(&policy.namespace)).or_default();
+        here.extend(context.kv2_mounts.iter().cloned());
+        for stanza in &policy.stanzas {
+            let path = stanza.path.strip_prefix('/').unwrap_or(&stanza.path);
+            let mut segments = path.split('/');
+            if let (Some(mount), Some(part), Some(_)) = (segments.next(), segments.next(), segments.next())
+                && !matches!(mount, "" | "sys" | "auth" | "identity" | "cubbyhole" | "+")
+                && matches!(part, "data" | "metadata")
+            {
+                here.insert(format!("{mount}/"));
+            }
+        }
+    }
+    mounts
+}
+
+fn kv_version_2(stanza: &Stanza, mounts: Option<&BTreeSet<String>>, report: &mut Report<'_>) {
+    let path = stanza.path.strip_prefix('/').unwrap_or(&stanza.path);
+    for mount in mounts.into_iter().flatten() {
+        let Some(rest) = path.strip_prefix(mount.as_str()) else {
+            continue;
+        };
+        let part = rest.split('/').next().unwrap_or("");
+        let open = part.is_empty() || part.contains(['*', '+', '{']);
+        if !open && !KV2_PARTS.contains(&part) {
+            report(
+                KV2_WITHOUT_DATA,
+                Severity::Warning,
+                format!("`{mount}` looks like KV version 2, where no request has the path `{path}`"),
+                Some(format!(
+                    "secrets are under `{mount}data/{rest}`, their names and versions under `{mount}metadata/{rest}`"
+                )),
+            );
+        }
+    }
+}
+
+fn keys(policy: &Policy, stanza: &Stanza, warnings: &mut Vec<Warning>) {
+    let mut seen: BTreeMap<&str, u32> = BTreeMap::new();
+    for key in &stanza.keys {
+        let mut report = |id, message, hint: &str| {
+            warnings.push(Warning::at(
+                id,
+                Severity::Warning,
+                policy,
+                stanza,
+                &key.origin,
+                &key.key,
+                message,
+                Some(hint.to_owned()),
+            ));
+        };
+        match seen.get(&*key.name) {
+            Some(line) => report(
+                DUPLICATE_KEY,
+                format!("key `{}` stands in line {line} already", key.name),
+                "put both into one; Vault from 1.21 refuses policies with a key twice",
+            ),
+            None => {
+                seen.insert(&key.name, key.origin.line);
+            }
+        }
+        if &*key.name == "policy" {
+            let words: Vec<String> = stanza.capabilities.iter().map(|c| format!("\"{c}\"")).collect();
+            report(
+                LEGACY_POLICY,
+                format!("`policy` in path `{}` is the form of Vault before 0.5", stanza.path),
+                &format!("write `capabilities = [{}]`", words.join(", ")),
+            );
+        }
+    }
+}
