@@ -4,10 +4,12 @@
 //! `{cost, lower_bound, optimal}`. It knows no domain word beyond users, permissions and roles.
 
 mod bound;
+mod generate;
 mod kernel;
 mod matrix;
 mod mine;
 mod model;
+mod natural;
 mod problem;
 mod reduce;
 mod repair;
@@ -15,10 +17,14 @@ mod rng;
 mod search;
 mod state;
 
+pub use generate::{Planted, Shape, found_again, plant};
 pub use matrix::{Matrix, MatrixError};
 pub use model::{Mined, Objective, Options, Role, Violation, verify};
 
 /// Finds roles for the matrix under the objective and the constraints of `options`.
 pub fn mine(matrix: &Matrix, options: &Options<'_>) -> Mined {
-    mine::mine_exactly(matrix, options)
+    match options.objective {
+        Objective::Natural => natural::mine_naturally(matrix, options),
+        Objective::Roles | Objective::Edges | Objective::Wsc => mine::mine_exactly(matrix, options),
+    }
 }

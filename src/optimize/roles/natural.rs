@@ -1,0 +1,661 @@
+//! Roles under noise: the shortest description of the matrix.
+//!
+//! Usage is a noisy sample of need, and an exact cover explains the noise too. Here a description in bits is minimised: every role pays for its
+//! list of members and its list of permissions, every pair that no role explains and every pair that a role explains but the matrix lacks pays
+//! what a rare event costs (its rate is estimated from the data as it goes). The search grows roles from what is unexplained yet, fits members
+//! and permissions to each other in turn, and takes roles out and grows them anew while that shortens the description.
+//!
+//! What comes out breaks nobody and opens nothing: a user gets a role only if all of it is in its row or in what it is allowed today; pairs that
+//! are not granted by its roles then are granted directly ([`Mined::direct`]). Users whom a role fits otherwise are named in [`Role::near`].
+#![allow(clippy::indexing_slicing, reason = "hot loops over dense tables")]
+// INVARIANT: user and permission classes come from the problem; every role's bit table has `words` words, enough for all permission classes.
+
+use std::time::Instant;
+
+use crate::optimize::roles::matrix::Matrix;
+use crate::optimize::roles::model::{Mined, Options, Role};
+use crate::optimize::roles::problem::{NONE, Problem};
+use crate::optimize::roles::rng::Rng;
+
+/// Finds roles that describe the matrix shortly.
+pub fn mine_naturally(matrix: &Matrix, options: &Options<'_>) -> Mined {
+    let deadline = Instant::now() + options.time_limit.mul_f64(0.9);
+    let problem = Problem::new(matrix, options);
+    let mut model = Model::new(&problem, options);
+    let mut best: Option<(f64, Vec<Explained>)> = None;
+    let mut timed_out = false;
+    let restarts = 3;
+    for restart in 0..restarts {
+        let mut rng = Rng::new(options.seed.wrapping_add(restart));
+        model.reset();
+        timed_out |= model.search(&mut rng, options.steps, deadline);
+        let bits = model.description();
+        if best.as_ref().is_none_or(|(least, _)| bits < *least) {
+            best = Some((bits, model.roles.clone()));
+        }
+        if timed_out {
+            break;
+        }
+    }
+    let (bits, roles) = best.unwrap_or_default();
+    let mut mined = settle(&problem, &roles, matrix, options);
+    mined.cost = bits;
+    mined.timed_out = timed_out;
+    mined.optimal = matrix.ones() == 0;
+    mined
+}
+
+/// A role of the description.
+#[derive(Debug, Clone, Default, PartialEq)]
+struct Explained {
+    users: Vec<u32>,
+    permissions: Vec<u32>,
+    bits: Vec<u64>,
+    /// An existing role: its permissions are fixed and cost nothing.
+    kept: Option<usize>,
+}
+
+/// The matrix, a description of it, and the prices of errors.
+struct Model<'a> {
+    problem: &'a Problem,
+    words: usize,
+    user_weight: Vec<f64>,
+    permission_weight: Vec<f64>,
+    all_users: f64,
+    all_permissions: f64,
+    over_grant: f64,
+    roles: Vec<Explained>,
+    user_roles: Vec<Vec<u32>>,
+    /// Price of a pair that no role explains.
+    unexplained: f64,
+    /// Price of a pair that a role explains but the matrix lacks.
+    lacking: f64,
+    /// Error bits of every user.
+    errors: Vec<f64>,
+    max_roles: usize,
+}
+
+impl<'a> Model<'a> {
+    fn new(problem: &'a Problem, options: &Options<'_>) -> Self {
+        let weights = |members: &[Vec<u32>]| -> Vec<f64> { members.iter().map(|m| m.len() as f64).collect() };
+        let user_weight = weights(&problem.user_members);
+        let permission_weight = weights(&problem.permission_members);
+        Self {
+            problem,
+            words: problem.permissions().div_ceil(64),
+            all_users: user_weight.iter().sum(),
+            all_permissions: permission_weight.iter().sum(),
+            over_grant: options.over_grant.unwrap_or_default().max(0.0),
+            user_weight,
+            permission_weight,
+            roles: Vec::new(),
+            user_roles: Vec::new(),
+            unexplained: 0.0,
+            lacking: 0.0,
+            errors: Vec::new(),
+            max_roles: problem.max_roles,
+        }
+    }
+
+    fn reset(&mut self) {
+        self.roles.clear();
+        self.user_roles = vec![Vec::new(); self.problem.users()];
+        self.price_errors(0.1, 0.03);
+        for kept in &self.problem.keep {
+            let role = self.role_of(kept.permissions.clone(), Some(kept.index));
+            self.roles.push(role);
+        }
+        for k in 0..self.roles.len() {
+            self.fit(k);
+        }
+    }
+
+    fn role_of(&self, permissions: Vec<u32>, kept: Option<usize>) -> Explained {
+        let mut bits = vec![0_u64; self.words];
+        for &p in &permissions {
+            bits[p as usize / 64] |= 1 << (p % 64);
+        }
+        Explained {
+            users: Vec::new(),
+            permissions,
+            bits,
+            kept,
+        }
+    }
+
+    /// Sets the prices for these rates of error and counts all errors anew.
+    fn price_errors(&mut self, lacking: f64, unexplained: f64) {
+        self.unexplained = ((1.0 - lacking) / unexplained).log2();
+        self.lacking = ((1.0 - unexplained) / lacking).log2() + self.over_grant;
+        self.errors = (0..self.problem.users() as u32).map(|u| self.errors_of(u)).collect();
+    }
+
+    /// Estimates the rates of error from the description and prices them.
+    fn learn(&mut self) {
+        let (mut explained, mut lacking, mut unexplained) = (0.0, 0.0, 0.0);
+        for u in 0..self.problem.users() as u32 {
+            let union = self.union_without(u, NONE);
+            let weight = self.user_weight[u as usize];
+            for p in ones(&union) {
+                let pairs = weight * self.permission_weight[p as usize];
+                explained += pairs;
+                lacking += if self.problem.cell(u, p) == NONE { pairs } else { 0.0 };
+            }
+            for &p in &self.problem.rows[u as usize] {
+                if union[p as usize / 64] >> (p % 64) & 1 == 0 {
+                    unexplained += weight * self.permission_weight[p as usize];
+                }
+            }
+        }
+        let others = (self.all_users * self.all_permissions - explained).max(1.0);
+        let lacking = ((lacking + 1.0) / (explained + 20.0)).clamp(0.002, 0.3);
+        let unexplained = ((unexplained + 1.0) / (others + 20.0)).clamp(1e-5, 0.2);
+        self.price_errors(lacking, unexplained);
+    }
+
+    /// What the user's roles, all but one, explain.
+    fn union_without(&self, u: u32, but: u32) -> Vec<u64> {
+        let mut union = vec![0_u64; self.words];
+        for &k in self.user_roles[u as usize].iter().filter(|&&k| k != but) {
+            union
+                .iter_mut()
+                .zip(&self.roles[k as usize].bits)
+                .for_each(|(x, b)| *x |= b);
+        }
+        union
+    }
+
+    fn errors_of(&self, u: u32) -> f64 {
+        let union = self.union_without(u, NONE);
+        let mut bits = 0.0;
+        for &p in &self.problem.rows[u as usize] {
+            if union[p as usize / 64] >> (p % 64) & 1 == 0 {
+                bits += self.permission_weight[p as usize] * self.unexplained;
+            }
+        }
+        for p in ones(&union) {
+            if self.problem.cell(u, p) == NONE {
+                bits += self.permission_weight[p as usize] * self.lacking;
+            }
+        }
+        bits * self.user_weight[u as usize]
+    }
+
+    /// Bits of the list of members.
+    fn members_bits(&self, members: f64) -> f64 {
+        binomial_bits(self.all_users, members) + (self.all_users + 1.0).log2()
+    }
+
+    /// Bits of a role: its members and its permissions.
+    fn role_bits(&self, role: &Explained) -> f64 {
+        let members: f64 = role.users.iter().map(|&u| self.user_weight[u as usize]).sum();
+        let contents: f64 = role
+            .permissions
+            .iter()
+            .map(|&p| self.permission_weight[p as usize])
+            .sum();
+        if role.users.is_empty() {
+            return 0.0;
+        }
+        let own = if role.kept.is_some() {
+            0.0
+        } else {
+            binomial_bits(self.all_permissions, contents) + (self.all_permissions + 1.0).log2()
+        };
+        own + self.members_bits(members)
+    }
+
+    /// Bits of everything that a change can change, at the present prices.
+    fn cost(&self) -> f64 {
+        self.errors.iter().sum::<f64>() + self.roles.iter().map(|r| self.role_bits(r)).sum::<f64>()
+    }
+
+    /// Bits of the whole matrix with the error rates that fit best: comparable between searches.
+    fn description(&mut self) -> f64 {
+        self.learn();
+        let ones: f64 = (0_usize..)
+            .zip(&self.problem.rows)
+            .map(|(u, row)| row.iter().map(|&p| self.permission_weight[p as usize]).sum::<f64>() * self.user_weight[u])
+            .sum();
+        let zeros = self.all_users * self.all_permissions - ones;
+        // From the prices back to the rates, for what correct pairs cost.
+        let (a, b) = (self.unexplained.exp2(), (self.lacking - self.over_grant).exp2());
+        let unexplained = ((b - 1.0) / (a * b - 1.0)).clamp(1e-12, 0.5);
+        let lacking = ((a - 1.0) / (a * b - 1.0)).clamp(1e-12, 0.5);
+        self.cost() - ones * (1.0 - lacking).log2() - zeros * (1.0 - unexplained).log2()
+    }
+
+    /// What the user would win by the role, before the membership is paid.
+    fn win(&self, u: u32, k: u32, permissions: &[u32]) -> f64 {
+        let union = self.union_without(u, k);
+        let mut bits = 0.0;
+        for &p in permissions {
+            if union[p as usize / 64] >> (p % 64) & 1 == 0 {
+                let weight = self.permission_weight[p as usize];
+                bits += weight
+                    * if self.problem.cell(u, p) == NONE {
+                        -self.lacking
+                    } else {
+                        self.unexplained
+                    };
+            }
+        }
+        bits
+    }
+
+    /// The users who win by the role more than their membership costs.
+    fn winners(&self, k: u32, permissions: &[u32]) -> Vec<u32> {
+        let mut offers: Vec<(f64, u32)> = Vec::new();
+        let mut near = vec![0_u32; self.problem.users()];
+        for &p in permissions {
+            for &(u, _) in &self.problem.columns[p as usize] {
+                near[u as usize] += 1;
+            }
+        }
+        for (u, &shared) in (0_u32..).zip(&near) {
+            let held = self.user_roles[u as usize].iter().filter(|&&x| x != k).count();
+            if shared as usize * 2 >= permissions.len() && shared > 0 && held < self.max_roles {
+                let bits = self.win(u, k, permissions);
+                if bits > 0.0 {
+                    offers.push((bits, u));
+                }
+            }
+        }
+        // Members are cheaper the more there are: the best prefix in order of what they win.
+        offers.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+        let (mut members, mut won, mut best, mut taken) = (0.0, 0.0, 0.0, 0);
+        for (i, &(bits, u)) in offers.iter().enumerate() {
+            let weight = self.user_weight[u as usize];
+            members += weight;
+            won += bits * weight;
+            let net = won - self.members_bits(members);
+            if net > best || taken == 0 {
+                best = net;
+                taken = i + 1;
+            }
+        }
+        offers.truncate(taken);
+        let mut users: Vec<u32> = offers.into_iter().map(|(_, u)| u).collect();
+        users.sort_unstable();
+        users
+    }
+
+    /// The permissions that, given the members, shorten the description.
+    fn contents(&self, k: u32, users: &[u32]) -> Vec<u32> {
+        let both = self.lacking + self.unexplained;
+        let mut score: Vec<(u32, f64)> = Vec::new();
+        let mut at = vec![NONE; self.problem.permissions()];
+        let mut note = |p: u32, bits: f64, score: &mut Vec<(u32, f64)>| {
+            let place = &mut at[p as usize];
+            if *place == NONE {
+                *place = score.len() as u32;
+                score.push((p, 0.0));
+            }
+            score[*place as usize].1 += bits;
+        };
+        let mut members = 0.0;
+        for &u in users {
+            let weight = self.user_weight[u as usize];
+            members += weight;
+            let union = self.union_without(u, k);
+            for &p in &self.problem.rows[u as usize] {
+                if union[p as usize / 64] >> (p % 64) & 1 == 0 {
+                    note(p, weight * both, &mut score);
+                }
+            }
+            for p in ones(&union) {
+                note(p, weight * self.lacking, &mut score);
+            }
+        }
+        let base = members * self.lacking;
+        // A permission's place in the role's list.
+        let own = (self.all_permissions / 8.0).max(2.0).log2();
+        let mut permissions: Vec<u32> = score
+            .into_iter()
+            .filter(|&(_, bits)| bits - base > own)
+            .map(|(p, _)| p)
+            .collect();
+        permissions.sort_unstable();
+        permissions
+    }
+
+    /// Takes the role's users away from it.
+    fn empty(&mut self, k: usize) {
+        for u in std::mem::take(&mut self.roles[k].users) {
+            self.user_roles[u as usize].retain(|&x| x as usize != k);
+            self.errors[u as usize] = self.errors_of(u);
+        }
+    }
+
+    /// Gives the role these users and permissions.
+    fn fill(&mut self, k: usize, users: Vec<u32>, permissions: Vec<u32>) {
+        let kept = self.roles[k].kept;
+        self.roles[k] = self.role_of(permissions, kept);
+        for &u in &users {
+            self.user_roles[u as usize].push(k as u32);
+            self.errors[u as usize] = self.errors_of(u);
+        }
+        self.roles[k].users = users;
+    }
+
+    /// Fits members and permissions to each other, in turn, until they stay.
+    fn fit(&mut self, k: usize) {
+        self.empty(k);
+        let mut permissions = self.roles[k].permissions.clone();
+        let mut users = self.winners(k as u32, &permissions);
+        if self.roles[k].kept.is_none() {
+            for _ in 0..6 {
+                let next = self.contents(k as u32, &users);
+                if next == permissions || next.is_empty() {
+                    break;
+                }
+                permissions = next;
+                users = self.winners(k as u32, &permissions);
+            }
+        }
+        self.fill(k, users, permissions);
+        let worth = self.worth(k);
+        if worth <= 0.0 {
+            self.empty(k);
+        }
+    }
+
+    /// What the description would be longer by without the role.
+    fn worth(&self, k: usize) -> f64 {
+        let role = &self.roles[k];
+        let won: f64 = role
+            .users
+            .iter()
+            .map(|&u| self.win(u, k as u32, &role.permissions) * self.user_weight[u as usize])
+            .sum();
+        won - self.role_bits(role)
+    }
+
+    /// A free place for a role.
+    fn place(&mut self) -> usize {
+        if let Some(k) = self.roles.iter().position(|r| r.users.is_empty() && r.kept.is_none()) {
+            return k;
+        }
+        self.roles.push(Explained {
+            bits: vec![0; self.words],
+            ..Explained::default()
+        });
+        self.roles.len() - 1
+    }
+
+    /// Grows the best role of some candidates; whether one was worth it.
+    fn grow(&mut self, candidates: Vec<Vec<u32>>) -> bool {
+        let mut best: Option<(f64, Explained)> = None;
+        for permissions in candidates {
+            if permissions.is_empty() {
+                continue;
+            }
+            let k = self.place();
+            self.roles[k] = self.role_of(permissions, None);
+            self.fit(k);
+            let worth = if self.roles[k].users.is_empty() {
+                0.0
+            } else {
+                self.worth(k)
+            };
+            if worth > 1e-9 && best.as_ref().is_none_or(|(most, _)| worth > *most) {
+                best = Some((worth, self.roles[k].clone()));
+            }
+            self.empty(k);
+        }
+        let Some((_, role)) = best else { return false };
+        let k = self.place();
+        self.fill(k, role.users, role.permissions);
+        true
+    }
+
+    /// Permission sets worth growing: what is unexplained at one user, what two users have unexplained in common, what goes with a permission.
+    fn seeds(&self, count: usize, rng: &mut Rng) -> Vec<Vec<u32>> {
+        let users = self.problem.users();
+        let rest = |u: u32| -> Vec<u32> {
+            let union = self.union_without(u, NONE);
+            let row = self.problem.rows[u as usize].iter().copied();
+            row.filter(|&p| union[p as usize / 64] >> (p % 64) & 1 == 0).collect()
+        };
+        let mut seeds = Vec::with_capacity(count);
+        for i in 0..count {
+            let u = rng.below(users) as u32;
+            let own = rest(u);
+            match i % 5 {
+                0 => seeds.push(own),
+                1 => {
+                    let Some(p) = rng.pick(&own) else { continue };
+                    let column = &self.problem.columns[p as usize];
+                    let other = rest(column[rng.below(column.len())].0);
+                    seeds.push(own.into_iter().filter(|p| other.binary_search(p).is_ok()).collect());
+                }
+                2 | 3 => {
+                    // What two or three users with an unexplained permission have in common, explained already or not.
+                    let Some(p) = rng.pick(&own) else { continue };
+                    let column = &self.problem.columns[p as usize];
+                    let mut common = self.problem.rows[u as usize].clone();
+                    for _ in 0..i % 5 - 1 {
+                        let (v, _) = column[rng.below(column.len())];
+                        common.retain(|&p| self.problem.cell(v, p) != NONE);
+                    }
+                    seeds.push(common);
+                }
+                _ => {
+                    // What at least half (or three quarters) of the users with this permission, sampled, have as well.
+                    let Some(p) = rng.pick(&own) else { continue };
+                    let column = &self.problem.columns[p as usize];
+                    let sample = column.len().min(40);
+                    let mut seen: Vec<u32> = Vec::new();
+                    for _ in 0..sample {
+                        seen.extend(rest(column[rng.below(column.len())].0));
+                    }
+                    seen.sort_unstable();
+                    let share = if rng.chance(0.5) { 0.5 } else { 0.75 };
+                    let often = seen
+                        .chunk_by(|a, b| a == b)
+                        .filter(|c| c.len() as f64 >= share * sample as f64);
+                    seeds.push(often.filter_map(|c| c.first().copied()).collect());
+                }
+            }
+        }
+        seeds
+    }
+
+    /// Grows, fits and replaces roles until nothing gets better; whether the clock cut it.
+    fn search(&mut self, rng: &mut Rng, steps: Option<u64>, deadline: Instant) -> bool {
+        for _ in 0..4 {
+            while self.grow_some(rng) {
+                if Instant::now() >= deadline {
+                    return true;
+                }
+            }
+            for k in 0..self.roles.len() {
+                self.fit(k);
+            }
+            self.learn();
+            if Instant::now() >= deadline {
+                return true;
+            }
+        }
+        let limit = steps.unwrap_or(1_500);
+        let mut best = (self.cost(), self.roles.clone(), self.user_roles.clone());
+        for step in 0..limit {
+            if Instant::now() >= deadline {
+                return true;
+            }
+            let heat = 20.0 * (1.0 - step as f64 / limit as f64).powi(2);
+            if self.replace(heat, rng) && self.cost() < best.0 - 1e-9 {
+                best = (self.cost(), self.roles.clone(), self.user_roles.clone());
+            }
+        }
+        (_, self.roles, self.user_roles) = best;
+        self.learn();
+        while self.grow_some(rng) {
+            if Instant::now() >= deadline {
+                return true;
+            }
+        }
+        false
+    }
+
+    fn grow_some(&mut self, rng: &mut Rng) -> bool {
+        let seeds = self.seeds(24, rng);
+        self.grow(seeds)
+    }
+
+    /// Takes one or a few roles out and grows others in their place; takes it back when the description got longer by more than the heat allows.
+    fn replace(&mut self, heat: f64, rng: &mut Rng) -> bool {
+        let live: Vec<u32> = (0_u32..)
+            .zip(&self.roles)
+            .filter(|(_, r)| !r.users.is_empty())
+            .map(|(k, _)| k)
+            .collect();
+        let Some(first) = rng.pick(&live) else { return false };
+        let before = self.cost();
+        let saved = (self.roles.clone(), self.user_roles.clone(), self.errors.clone());
+        let mut out = vec![first];
+        for _ in 0..rng.below(4) {
+            let users = &self.roles[first as usize].users;
+            if let Some(other) = rng.pick(users).and_then(|u| rng.pick(&self.user_roles[u as usize])) {
+                out.push(other);
+            }
+        }
+        out.sort_unstable();
+        out.dedup();
+        let mut seeds = Vec::new();
+        for &k in &out {
+            seeds.push(self.roles[k as usize].permissions.clone());
+        }
+        if let [a, b, ..] = seeds.as_slice() {
+            let both: Vec<u32> = a.iter().copied().filter(|p| b.binary_search(p).is_ok()).collect();
+            let mut either = [a.as_slice(), b.as_slice()].concat();
+            either.sort_unstable();
+            either.dedup();
+            let only: Vec<u32> = a.iter().copied().filter(|p| b.binary_search(p).is_err()).collect();
+            let other: Vec<u32> = b.iter().copied().filter(|p| a.binary_search(p).is_err()).collect();
+            seeds.extend([both, either, only, other]);
+        }
+        for &k in &out {
+            self.empty(k as usize);
+        }
+        let mut pool = self.seeds(9, rng);
+        pool.extend(seeds.iter().cloned());
+        let mut grown = 0;
+        while grown < out.len() + 2 && self.grow(pool.clone()) {
+            grown += 1;
+        }
+        // Those who overlap with what changed may fit better otherwise now.
+        let near: Vec<usize> = (0..self.roles.len())
+            .filter(|&k| !self.roles[k].users.is_empty())
+            .collect();
+        for k in near {
+            if seeds.iter().any(|s| {
+                s.iter()
+                    .any(|&p| self.roles[k].bits[p as usize / 64] >> (p % 64) & 1 == 1)
+            }) {
+                self.fit(k);
+            }
+        }
+        let worse = self.cost() - before;
+        if worse <= 1e-9 || (heat > 0.0 && rng.unit() < (-worse / heat).exp()) {
+            return true;
+        }
+        (self.roles, self.user_roles, self.errors) = saved;
+        false
+    }
+}
+
+/// From the description to grants: nobody gets what it may not have, everybody keeps what it has.
+fn settle(problem: &Problem, roles: &[Explained], matrix: &Matrix, options: &Options<'_>) -> Mined {
+    let allowed = options.allowed.map(|a| matrix.translate(a));
+    let may = |u: u32, p: u32| {
+        matrix.has(u, p)
+            || allowed
+                .as_ref()
+                .and_then(|rows| rows.get(u as usize))
+                .is_some_and(|row| row.binary_search(&p).is_ok())
+    };
+    let members = |classes: &[u32], members: &[Vec<u32>]| {
+        let mut all: Vec<u32> = classes
+            .iter()
+            .filter_map(|&c| members.get(c as usize))
+            .flatten()
+            .copied()
+            .collect();
+        all.sort_unstable();
+        all
+    };
+    let mut held: Vec<usize> = vec![0; matrix.rows.len()];
+    let mut granted: Vec<Vec<u32>> = vec![Vec::new(); matrix.rows.len()];
+    let mut settled: Vec<Role> = Vec::new();
+    let most = options.max_roles_per_user.map_or(usize::MAX, |k| k.max(1) as usize);
+    let mut order: Vec<&Explained> = roles.iter().filter(|r| !r.users.is_empty()).collect();
+    order.sort_by_key(|r| std::cmp::Reverse(r.users.len() * r.permissions.len()));
+    for role in order {
+        let permissions = members(&role.permissions, &problem.permission_members);
+        let (mut users, mut near) = (Vec::new(), Vec::new());
+        for u in members(&role.users, &problem.user_members) {
+            if permissions.iter().all(|&p| may(u, p)) && held[u as usize] < most {
+                held[u as usize] += 1;
+                granted[u as usize].extend_from_slice(&permissions);
+                users.push(u);
+            } else {
+                near.push(u);
+            }
+        }
+        if users.is_empty() {
+            continue;
+        }
+        let label = options.affinity.and_then(|labels| {
+            let first = labels.get(*users.first()? as usize)?;
+            users
+                .iter()
+                .all(|&u| labels.get(u as usize) == Some(first))
+                .then(|| first.clone())
+        });
+        settled.push(Role {
+            users,
+            permissions,
+            kept: role.kept,
+            label,
+            near,
+        });
+    }
+    settled.sort_by(|a, b| (&a.users, &a.permissions).cmp(&(&b.users, &b.permissions)));
+    let mut mined = Mined::of(settled);
+    for (u, (row, have)) in (0_u32..).zip(matrix.rows.iter().zip(&mut granted)) {
+        have.sort_unstable();
+        have.dedup();
+        mined
+            .direct
+            .extend(row.iter().filter(|p| have.binary_search(p).is_err()).map(|&p| (u, p)));
+        mined
+            .added
+            .extend(have.iter().filter(|p| row.binary_search(p).is_err()).map(|&p| (u, p)));
+    }
+    mined
+}
+
+/// log2 of the number of ways to choose `k` of `n`, for real `n` and `k`.
+fn binomial_bits(n: f64, k: f64) -> f64 {
+    if k <= 0.0 || k >= n {
+        return 0.0;
+    }
+    let f = k / n;
+    // The entropy bound is within half a logarithm of the exact value, which no comparison here needs.
+    n * (-f * f.log2() - (1.0 - f) * (1.0 - f).log2())
+}
+
+/// The positions of the set bits.
+fn ones(words: &[u64]) -> impl Iterator<Item = u32> + '_ {
+    (0_u32..).zip(words).flat_map(|(w, &word)| {
+        let mut rest = word;
+        std::iter::from_fn(move || {
+            (rest != 0).then(|| {
+                let bit = rest.trailing_zeros();
+                rest &= rest - 1;
+                w * 64 + bit
+            })
+        })
+    })
+}
