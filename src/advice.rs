@@ -23,6 +23,8 @@ pub struct Advice {
     pub policies: Vec<PolicyView>,
     /// Groups of principals × groups of secrets: granted, used, excess.
     pub heat: HeatMap,
+    /// The rules that ran, by id: what the help of a finding says.
+    pub rules: Vec<RuleView>,
     /// Findings, the gravest first.
     pub findings: Vec<Finding>,
     /// Proposals: always `tighten` and `redesign`.
@@ -288,6 +290,19 @@ impl Severity {
             Self::Critical => "critical",
         }
     }
+}
+
+/// A rule, for the help that goes with its findings.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RuleView {
+    /// Its id.
+    pub id: String,
+    /// How grave its findings are, where nothing says otherwise.
+    pub severity: Severity,
+    /// One line: what it finds.
+    pub summary: String,
+    /// Its page of the docs, in Markdown; empty where there is none.
+    pub help: String,
 }
 
 /// What a finding is about.

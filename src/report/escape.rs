@@ -93,7 +93,7 @@ pub fn markdown_prose(text: &str) -> String {
 /// Splits a sentence at its backticks. A sentence in which they do not pair has none that mean anything.
 fn prose(text: &str, plain: impl Fn(&str) -> String, name: impl Fn(&str) -> String) -> String {
     let parts: Vec<&str> = text.split('`').collect();
-    if parts.len() % 2 == 0 {
+    if parts.len().is_multiple_of(2) {
         return plain(text);
     }
     let mut out = String::with_capacity(text.len() + text.len() / 4);
@@ -191,7 +191,8 @@ fn push_u(out: &mut String, c: char) {
 }
 
 /// A Terraform expression for a text of many lines: a heredoc where its grammar can hold the text, else a quoted string.
-/// The value of the expression is the text, byte for byte.
+/// The value of the expression is the text, byte for byte. What spans several lines is laid out for an attribute of a block
+/// that stands at the margin.
 #[must_use]
 pub fn terraform_text(text: &str) -> String {
     if !text.contains('\n') || text.chars().any(|c| c != '\n' && c != '\t' && is_deceptive(c)) {
@@ -206,7 +207,7 @@ pub fn terraform_text(text: &str) -> String {
         format!("<<{marker}\n{body}{marker}")
     } else if body.trim_end_matches('\n').len() == body.len() {
         // A heredoc always ends in a line end, which the text does not have.
-        format!("chomp(<<{marker}\n{body}\n{marker}\n)")
+        format!("chomp(<<{marker}\n{body}\n{marker}\n  )")
     } else {
         terraform_string(text)
     }
@@ -216,16 +217,22 @@ pub fn terraform_text(text: &str) -> String {
 #[must_use]
 pub fn markdown(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
         match c {
             '&' => out.push_str("&amp;"),
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
-            // A zero-width mark keeps `@name` from calling somebody.
+            // `@name` would call somebody, `http://` and `www.` would become links by themselves.
             '@' => out.push_str("&#64;"),
-            // Keeps `http://` from becoming a link by itself.
-            ':' => out.push_str("&#58;"),
-            '\\' | '`' | '*' | '_' | '{' | '}' | '[' | ']' | '(' | ')' | '#' | '+' | '!' | '|' | '~' | '$' | '=' => {
+            ':' if chars.peek() == Some(&'/') => out.push_str("&#58;"),
+            '.' if out.to_ascii_lowercase().ends_with("www") => out.push_str("&#46;"),
+            '\\' | '`' | '*' | '_' | '[' | ']' | '#' | '!' | '|' | '~' | '$' => {
+                out.push('\\');
+                out.push(c);
+            }
+            // These begin a list, a heading or a rule where they begin the line.
+            '-' | '+' | '=' if out.trim_start().is_empty() => {
                 out.push('\\');
                 out.push(c);
             }
@@ -406,14 +413,14 @@ mod tests {
         assert_eq!(terraform_string("${a} %{b} $ $${c}"), "\"$${a} %%{b} $ $$${c}\"");
         assert_eq!(terraform_text("a ${b}\n"), "<<POLICY\na $${b}\nPOLICY");
         assert_eq!(terraform_text("POLICY\n"), "<<POLICY_\nPOLICY\nPOLICY_");
-        assert_eq!(terraform_text("a\nb"), "chomp(<<POLICY\na\nb\nPOLICY\n)");
+        assert_eq!(terraform_text("a\nb"), "chomp(<<POLICY\na\nb\nPOLICY\n  )");
     }
 
     #[test]
     fn markdown_has_no_markup() {
         assert_eq!(
             markdown("[x](http://y) @z <b>"),
-            "\\[x\\]\\(http&#58;//y\\) &#64;z &lt;b&gt;"
+            "\\[x\\](http&#58;//y) &#64;z &lt;b&gt;"
         );
         assert_eq!(markdown_code("a`b"), "``a`b``");
         assert_eq!(markdown_block("diff", "```\n"), "````diff\n```\n````\n");

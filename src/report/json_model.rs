@@ -25,6 +25,8 @@ pub struct Document {
     pub principals: Vec<Principal>,
     /// Policies, by name.
     pub policies: Vec<Policy>,
+    /// The rules that ran.
+    pub rules: Vec<Rule>,
     /// Findings, the gravest first.
     pub findings: Vec<Finding>,
     /// Sets of changes, each proven.
@@ -47,6 +49,7 @@ impl From<&Advice> for Document {
             totals: (&from.totals).into(),
             principals: from.principals.iter().map(Into::into).collect(),
             policies: from.policies.iter().map(Into::into).collect(),
+            rules: from.rules.iter().map(Into::into).collect(),
             findings: from.findings.iter().map(Into::into).collect(),
             proposals: from.proposals.iter().map(Into::into).collect(),
             frontier: from.frontier.iter().map(Into::into).collect(),
@@ -476,6 +479,31 @@ impl From<&advice::Finding> for Finding {
             evidence: from.evidence.as_ref().map(Into::into),
             remedy: from.remedy.clone(),
             fixed_in: from.fixed_in.clone(),
+        }
+    }
+}
+
+/// A rule.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Rule {
+    /// Its id.
+    pub id: String,
+    /// How grave its findings are, where nothing says otherwise.
+    pub severity: Severity,
+    /// What it finds.
+    pub summary: String,
+    /// Its page of the docs, in Markdown.
+    pub help: String,
+}
+
+impl From<&advice::RuleView> for Rule {
+    fn from(from: &advice::RuleView) -> Self {
+        Self {
+            id: from.id.clone(),
+            severity: from.severity,
+            summary: from.summary.clone(),
+            help: from.help.clone(),
         }
     }
 }

@@ -38,20 +38,15 @@ pub fn place<'a>(run: &Run, proposal: &'a Proposal) -> Vec<Placed<'a>> {
             let named = policy
                 .file
                 .as_deref()
-                .and_then(|file| clean(file))
+                .and_then(clean)
                 .filter(|_| root_is_relative(&root));
             let header = match policy.change {
                 Change::Add => named_beside(&root, &inside),
                 _ => named.unwrap_or_else(|| inside.clone()),
             };
-            let stem = inside.rsplit_once('.').map_or(inside.as_str(), |(stem, _)| stem);
-            let diff = unique(&mut diffs, &escape::file_name(stem), ".diff");
-            let (stem, end) = inside
-                .rsplit_once('.')
-                .map_or((inside.as_str(), String::new()), |(stem, end)| {
-                    (stem, format!(".{end}"))
-                });
-            let file = unique(&mut files, stem, &end);
+            let (stem, end) = split_end(&inside);
+            let diff = unique(&mut diffs, &stem.replace('/', "%2F"), ".diff");
+            let file = unique(&mut files, stem, end);
             Placed {
                 policy,
                 file,
@@ -119,7 +114,8 @@ fn clean(path: &str) -> Option<String> {
     (!parts.is_empty() && !parts.contains(&"..")).then(|| parts.join("/"))
 }
 
-/// The path of a file below the folder read; only its name where it is not below it.
+/// The path of a file below the folder read; only its name where it is not below it. A part that holds what a terminal
+/// would act on is spelt out.
 fn inside(file: &str, root: &str) -> String {
     let below = if root == "." {
         Some(file)
@@ -127,16 +123,36 @@ fn inside(file: &str, root: &str) -> String {
         file.strip_prefix(root)
             .filter(|rest| rest.starts_with('/') || root.ends_with('/'))
     };
-    below
+    let path = below
         .and_then(|rest| clean(rest.trim_start_matches('/')))
         .or_else(|| clean(file.rsplit('/').next().unwrap_or_default()))
-        .unwrap_or_else(|| escape::file_name(file))
+        .unwrap_or_else(|| escape::file_name(file));
+    let parts: Vec<String> = path
+        .split('/')
+        .map(|part| {
+            if part.chars().any(escape::is_deceptive) {
+                escape::file_name(part)
+            } else {
+                part.to_owned()
+            }
+        })
+        .collect();
+    parts.join("/")
 }
 
 fn named_beside(root: &str, inside: &str) -> String {
     match clean(root) {
         Some(root) => format!("{root}/{inside}"),
         None => inside.to_owned(),
+    }
+}
+
+/// A path and the end of its file name, with the dot.
+fn split_end(path: &str) -> (&str, &str) {
+    let name = path.rfind('/').map_or(0, |slash| slash + 1);
+    match path.rfind('.') {
+        Some(dot) if dot > name => path.split_at(dot),
+        _ => (path, ""),
     }
 }
 

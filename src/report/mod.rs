@@ -3,10 +3,12 @@
 //! Whatever text an advice carries may come from an attacker. Each face passes it through the one function of [`escape`]
 //! that belongs to its grammar.
 
+pub mod csv;
 pub mod diff;
 pub mod digest;
 pub mod escape;
 pub mod hcl;
+pub mod holder;
 pub mod html;
 mod html_data;
 pub mod json;
@@ -14,7 +16,11 @@ pub mod json_model;
 pub mod layout;
 pub mod markdown;
 pub mod roles;
+pub mod sarif;
+pub mod script;
 mod svg;
+pub mod terraform;
+pub mod text;
 pub mod write;
 
 use crate::advice::Advice;
@@ -75,20 +81,30 @@ pub fn render(advice: &Advice, options: &Options) -> Result<Vec<OutputFile>, Ren
         OutputFile::text("report.html", html::render(advice, options.html_bytes)?),
         OutputFile::text("advice.json", json::render(&advice.into())?),
         OutputFile::text("summary.md", markdown::render(advice)),
+        OutputFile::text("findings.sarif", sarif::render(advice)?),
+        OutputFile::text("findings.csv", csv::findings(advice)),
+        OutputFile::text("principals.csv", csv::principals(advice)),
+        OutputFile::text("policies.csv", csv::policies(advice)),
     ];
     if let Some(tighten) = digest::proposal(advice, "tighten") {
         let base = layout::diff_base(&advice.run, tighten);
-        for placed in layout::place(&advice.run, tighten) {
+        let placed = layout::place(&advice.run, tighten);
+        for placed in &placed {
             if let Some(text) = hcl::file(placed.policy) {
                 files.push(OutputFile::text(format!("policies/{}", placed.file), text));
             }
-            if let Some(text) = diff::render(&placed, &base) {
+            if let Some(text) = diff::render(placed, &base) {
                 files.push(OutputFile::text(format!("diffs/{}", placed.diff), text));
             }
         }
+        files.extend(terraform::render(tighten, "terraform/"));
+        files.extend(script::render(tighten, &placed, "", "policies/")?);
     }
     if let Some(redesign) = digest::proposal(advice, "redesign") {
         files.extend(roles::render(&advice.run, redesign)?);
+        files.extend(terraform::render(redesign, "terraform/redesign/"));
+        let placed = layout::place(&advice.run, redesign);
+        files.extend(script::render(redesign, &placed, "roles/", "")?);
     }
     files.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(files)

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use vault_advisor::advice::{
     Advice, Assignment, CapabilityUse, Change, Complexity, CoverageView, Escalation, Evidence, EvidenceState, Finding,
     FrontierPoint, HeatCell, HeatGroup, HeatMap, Optimality, PolicyView, PrincipalView, Proof, Proposal,
-    ProposedPolicy, Risk, Run, Severity, Skip, StanzaView, Subject, Totals, Withdrawn,
+    ProposedPolicy, Risk, RuleView, Run, Severity, Skip, StanzaView, Subject, Totals, Withdrawn,
 };
 use vault_advisor::origin::Origin;
 
@@ -201,6 +201,12 @@ pub fn sample(principals: usize) -> Advice {
             risk_mean: mean,
         },
         heat: heat(&people, &mut numbers),
+        rules: vec![RuleView {
+            id: String::from("unused-stanza"),
+            severity: Severity::High,
+            summary: String::from("A stanza that decided no request"),
+            help: String::from("# unused-stanza\n\nNo request of any holder was decided by it.\n"),
+        }],
         findings: findings(&people),
         proposals: vec![
             Proposal {
@@ -651,6 +657,9 @@ pub fn hostile() -> Advice {
             stanza.origin.file = next().into();
         }
     }
+    advice.rules[0].id = next();
+    advice.rules[0].summary = next();
+    advice.rules[0].help = next();
     let mut findings = Vec::new();
     for (index, text) in HOSTILE.iter().enumerate() {
         let mut finding = advice.findings[index % 3].clone();

@@ -1,0 +1,97 @@
+//! Where on a server the policies of a holder are kept.
+
+use crate::advice::Assignment;
+
+/// A holder on the server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder {
+    /// The path to read and write.
+    pub path: String,
+    /// The field that lists its policies.
+    pub field: &'static str,
+    /// What it is.
+    pub place: Place,
+}
+
+/// What kind of holder it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// An entity, by id.
+    Entity(String),
+    /// A group, by id.
+    Group(String),
+    /// A role of an `AppRole` mount.
+    AppRole(String),
+    /// Something else that has a path.
+    Other,
+}
+
+impl Holder {
+    /// The holder of an assignment; none where nothing says where its policies are kept.
+    #[must_use]
+    pub fn of(assignment: &Assignment) -> Option<Self> {
+        let id = assignment.id.as_str();
+        let name = assignment.name.as_str();
+        let mount = assignment.mount.trim_matches('/');
+        let mount = mount.strip_prefix("auth/").unwrap_or(mount);
+        let at = |kind: &str| -> Option<String> {
+            if id.starts_with("auth/") && id.split('/').count() >= 4 {
+                return Some(id.to_owned());
+            }
+            (!mount.is_empty() && !name.is_empty()).then(|| format!("auth/{mount}/{kind}/{name}"))
+        };
+        let (path, field, place) = match assignment.kind.as_str() {
+            "entity" => {
+                let id = bare(id, "entity:")?;
+                (format!("identity/entity/id/{id}"), "policies", Place::Entity(id))
+            }
+            "group" => {
+                let id = bare(id, "group:")?;
+                (format!("identity/group/id/{id}"), "policies", Place::Group(id))
+            }
+            "approle" => (at("role")?, "token_policies", Place::AppRole(mount.to_owned())),
+            "userpass" => (at("users")?, "token_policies", Place::Other),
+            "kubernetes" | "jwt" | "oidc" | "aws" | "gcp" | "azure" | "oci" | "alicloud" | "cf" => {
+                (at("role")?, "token_policies", Place::Other)
+            }
+            "cert" => (at("certs")?, "token_policies", Place::Other),
+            "ldap-group" | "okta-group" => (at("groups")?, "policies", Place::Other),
+            "ldap-user" | "okta-user" => (at("users")?, "policies", Place::Other),
+            _ => return None,
+        };
+        Some(Self { path, field, place })
+    }
+}
+
+fn bare(id: &str, prefix: &str) -> Option<String> {
+    let id = id.strip_prefix(prefix).unwrap_or(id);
+    (!id.is_empty()).then(|| id.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn path(kind: &str, id: &str, mount: &str) -> Option<String> {
+        let assignment = Assignment {
+            kind: kind.to_owned(),
+            id: id.to_owned(),
+            name: String::from("app"),
+            mount: mount.to_owned(),
+            ..Assignment::default()
+        };
+        Holder::of(&assignment).map(|holder| holder.path)
+    }
+
+    #[test]
+    fn every_kind_has_its_path() {
+        let check = |kind, id, mount, want: Option<&str>| assert_eq!(path(kind, id, mount).as_deref(), want);
+        check("entity", "entity:6d1f", "", Some("identity/entity/id/6d1f"));
+        check("group", "g1", "", Some("identity/group/id/g1"));
+        check("approle", "x", "auth/team/approle/", Some("auth/team/approle/role/app"));
+        check("approle", "auth/approle/role/app", "", Some("auth/approle/role/app"));
+        check("userpass", "", "userpass", Some("auth/userpass/users/app"));
+        check("approle", "", "", None);
+        check("token", "x", "auth/token/", None);
+    }
+}
