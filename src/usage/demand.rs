@@ -35,6 +35,8 @@ pub struct Demand {
     pub allowed: u64,
     /// Requests that the ACL denied.
     pub denied: u64,
+    /// Of the allowed, those that failed behind the ACL.
+    pub failed: u64,
     /// First seen.
     pub first_seen: Option<Timestamp>,
     /// Last seen.
@@ -47,4 +49,21 @@ pub struct Demand {
     pub keys_always: BTreeSet<Arc<str>>,
     /// Keys of the request data that were sent with some allowed request.
     pub keys_ever: BTreeSet<Arc<str>>,
+}
+
+/// What the log tells of a principal, as last seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PrincipalSeen {
+    /// Who.
+    pub principal: Principal,
+    /// The policies in force when it was last seen, sorted.
+    pub policies: Arc<[Arc<str>]>,
+    /// When that was.
+    pub last_seen: Option<Timestamp>,
+    /// The identity entity, where there is one.
+    pub entity_id: Arc<str>,
+    /// The token's display name.
+    pub display_name: Arc<str>,
+    /// Names of the token's metadata, sorted; never their values.
+    pub metadata_keys: Arc<[Arc<str>]>,
 }

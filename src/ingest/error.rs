@@ -1,0 +1,57 @@
+//! What can stop the reading, and what to do about it.
+
+use crate::usage::Skip;
+use std::path::PathBuf;
+
+/// Reading logs failed.
+#[derive(Debug, thiserror::Error)]
+pub enum IngestError {
+    /// A file or folder that is not there, or cannot be read.
+    #[error("cannot read `{}`: {source}", path.display())]
+    Read {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Standard input cannot be read.
+    #[error("cannot read standard input: {0}")]
+    Stdin(std::io::Error),
+    /// A pattern that fits nothing.
+    #[error("no log matches `{0}`")]
+    NoMatch(String),
+    /// A folder without a log.
+    #[error("no log in `{}`", .0.display())]
+    EmptyFolder(PathBuf),
+    /// `--strict`, and a line was skipped.
+    #[error("`--strict`: {count} lines skipped, first `{first}`: {}", reason.text())]
+    Strict {
+        /// How many lines.
+        count: u64,
+        /// Where the first one stands.
+        first: String,
+        /// Why it was skipped.
+        reason: Skip,
+    },
+    /// A reading thread ended early.
+    #[error("a reading thread ended before its time")]
+    Thread,
+}
+
+impl IngestError {
+    /// What the user can do.
+    #[must_use]
+    pub const fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Read { .. } => Some("name a file, a folder, a glob in quotes, or - for standard input"),
+            Self::NoMatch(_) => Some("check the pattern; quote it if the shell must not expand it"),
+            Self::EmptyFolder(_) => {
+                Some("name the files themselves if their names do not end in log, json, jsonl, ndjson, gz or zst")
+            }
+            Self::Strict { .. } => Some(
+                "leave --strict out to count such lines and go on, or name the wrapping with --envelope or --unwrap",
+            ),
+            Self::Stdin(_) | Self::Thread => None,
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! The paths that need no token: logins, health, wrapping look-ups, published keys and certificates.
+
+const SYS_EXACT: [&str; 20] = [
+    "wrapping/lookup",
+    "wrapping/pubkey",
+    "replication/status",
+    "replication/dr/status",
+    "replication/performance/status",
+    "internal/specs/openapi",
+    "internal/ui/mounts",
+    "internal/ui/namespaces",
+    "internal/ui/custom-messages",
+    "internal/ui/unauthenticated-messages",
+    "init",
+    "seal-status",
+    "unseal",
+    "leader",
+    "health",
+    "decode-token",
+    "mfa/validate",
+    "storage/raft/bootstrap/challenge",
+    "storage/raft/bootstrap/answer",
+    "storage/raft/join",
+];
+
+const SYS_PREFIX: [&str; 4] = ["internal/ui/mounts/", "generate-root/", "rekey/", "rekey-recovery-key/"];
+
+/// Whether a request to `path` (relative to its namespace) needs no token. `mount_point` is the mount with its namespace
+/// and empty where the log does not say it; mounts are then taken to be one segment long.
+#[must_use]
+pub fn needs_no_token(path: &str, mount_type: &str, mount_point: &str) -> bool {
+    let path = path.trim_start_matches('/');
+    if let Some(rest) = path.strip_prefix("sys/") {
+        return SYS_EXACT.contains(&rest.trim_end_matches('/'))
+            || SYS_PREFIX.iter().any(|prefix| rest.starts_with(prefix));
+    }
+    if path.starts_with("auth/") {
+        return login_mount(path, mount_point).is_some();
+    }
+    if let Some(rest) = path.strip_prefix("identity/oidc/") {
+        let provider = rest
+            .strip_prefix("provider/")
+            .and_then(|rest| rest.split_once('/'))
+            .map(|(_, rest)| rest);
+        return rest.starts_with(".well-known/")
+            || provider.is_some_and(|rest| rest.starts_with(".well-known/") || rest == "token");
+    }
+    let rest = relative(path, mount_point);
+    match mount_type {
+        "pki" => published_certificate(rest),
+        "ssh" => {
+            matches!(rest, "public_key" | "verify") || (rest.starts_with("issuer/") && rest.ends_with("/public_key"))
+        }
+        _ => false,
+    }
+}
+
+/// The auth mount (`auth/userpass/`) if `path` is one to log in at.
+#[must_use]
+pub fn login_mount<'a>(path: &'a str, mount_point: &str) -> Option<&'a str> {
+    let rest = relative(path, mount_point);
+    let mount = path.strip_suffix(rest)?;
+    if mount == "auth/token/" || !mount.starts_with("auth/") {
+        return None;
+    }
+    let login = matches!(
+        rest,
+        "login" | "cel/login" | "oidc/auth_url" | "oidc/callback" | "oidc/poll"
+    ) || rest.starts_with("login/");
+    login.then_some(mount)
+}
+
+/// The path below its mount.
+fn relative<'a>(path: &'a str, mount_point: &str) -> &'a str {
+    // The mount point begins with the namespace, the path does not: the mount is the longest end of it that the path begins with.
+    let mut mount = mount_point;
+    while !mount.is_empty() {
+        if let Some(rest) = path.strip_prefix(mount) {
+            return rest;
+        }
+        mount = mount.split_once('/').map_or("", |(_, rest)| rest);
+    }
+    let below = path.strip_prefix("auth/").unwrap_or(path);
+    below.split_once('/').map_or("", |(_, rest)| rest)
+}
+
+fn published_certificate(rest: &str) -> bool {
+    if matches!(
+        rest,
+        "ca" | "ca/pem" | "ca_chain" | "crl" | "issuers/" | "issuers" | "ocsp"
+    ) || ["cert/", "crl/", "ocsp/", "acme/"]
+        .iter()
+        .any(|prefix| rest.starts_with(prefix))
+    {
+        return true;
+    }
+    if let Some((_, rest)) = rest.strip_prefix("issuer/").and_then(|rest| rest.split_once('/')) {
+        return rest.starts_with("crl")
+            || matches!(rest, "pem" | "der" | "json")
+            || rest.starts_with("acme/")
+            || rest.contains("/acme/");
+    }
+    rest.strip_prefix("roles/")
+        .and_then(|rest| rest.split_once('/'))
+        .is_some_and(|(_, rest)| rest.starts_with("acme/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn logins_and_published_things_need_no_token() {
+        for (path, mount_type, mount_point, want) in [
+            ("sys/health", "", "", true),
+            ("sys/internal/ui/mounts/secret/x", "system", "sys/", true),
+            ("sys/wrapping/lookup", "", "", true),
+            ("sys/wrapping/wrap", "", "", false),
+            ("sys/policies/acl/x", "", "", false),
+            ("auth/approle/login", "", "", true),
+            ("auth/userpass/login/eve", "", "", true),
+            ("auth/userpass/users/login", "", "", false),
+            ("auth/a/b/login", "", "", false),
+            ("auth/a/b/login", "approle", "ns/auth/a/b/", true),
+            ("auth/oidc/oidc/callback", "", "", true),
+            ("auth/token/create", "", "", false),
+            ("pki/ca/pem", "pki", "", true),
+            ("team/pki/cert/ca", "pki", "team/pki/", true),
+            ("pki/issue/web", "pki", "pki/", false),
+            ("pki/issuer/x/json", "pki", "pki/", true),
+            ("ssh/public_key", "ssh", "", true),
+            ("identity/oidc/.well-known/keys", "identity", "", true),
+            ("identity/oidc/provider/p/token", "identity", "", true),
+            ("identity/oidc/provider/p/authorize", "identity", "", false),
+            ("secret/data/login", "kv", "", false),
+        ] {
+            assert_eq!(needs_no_token(path, mount_type, mount_point), want, "{path}");
+        }
+        assert_eq!(login_mount("auth/a/b/login/x", "admin/auth/a/b/"), Some("auth/a/b/"));
+    }
+}

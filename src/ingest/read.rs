@@ -1,0 +1,434 @@
+//! Reading many logs on many cores: each core builds its own part, and the parts are merged.
+
+use super::error::IngestError;
+use super::source::{self, LogInput, Stored};
+use super::stream::{Stream, Wrapping};
+use super::worker::Worker;
+use super::{Options, Progress};
+use crate::origin::Origin;
+use crate::usage::{Skip, Usage, Window};
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Bytes asked for at once.
+const BLOCK: usize = 1 << 20;
+
+/// The longest line that is held in memory.
+const LONGEST_LINE: usize = 160 << 20;
+
+/// Plain logs of at least twice this size are cut in pieces of at least this size for several cores.
+const PIECE: u64 = 16 << 20;
+
+/// A stretch of one log.
+#[derive(Debug, Clone)]
+struct Unit {
+    input: usize,
+    /// Bytes from and to, cut at line ends; the whole log if none.
+    range: Option<(u64, u64)>,
+}
+
+/// What one unit leaves behind besides its entries.
+#[derive(Debug)]
+struct Done {
+    unit: usize,
+    lines: u64,
+    examples: [Option<u64>; Skip::ALL.len()],
+}
+
+/// Reads all logs.
+pub(super) fn read(
+    inputs: &[LogInput],
+    options: &Options,
+    window: Window,
+    progress: &dyn Progress,
+) -> Result<Usage, IngestError> {
+    let sizes: Option<u64> = inputs.iter().map(LogInput::size).sum();
+    progress.begin(sizes);
+    let threads = options
+        .threads
+        .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, std::num::NonZero::get));
+    let units = units(inputs, options, threads)?;
+    let next = AtomicUsize::new(0);
+    let done: Mutex<Vec<Done>> = Mutex::new(Vec::with_capacity(units.len()));
+    let wrapping = Wrapping {
+        envelope: options.envelope.unwrap_or_default(),
+        pointer: options.unwrap.clone(),
+    };
+    let group_by = Arc::new(options.group_by.clone());
+    let work = || -> Result<Usage, IngestError> {
+        let mut worker = Worker::new(Usage::within(window), Arc::clone(&group_by));
+        loop {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            let Some(unit) = units.get(at) else {
+                return Ok(worker.take());
+            };
+            let Some(input) = inputs.get(unit.input) else {
+                continue;
+            };
+            let stream = read_unit(input, unit, &mut worker, &wrapping, progress)?;
+            if let Ok(mut done) = done.lock() {
+                done.push(Done {
+                    unit: at,
+                    lines: stream.lines,
+                    examples: stream.examples,
+                });
+            }
+        }
+    };
+    let parts: Vec<Result<Usage, IngestError>> = std::thread::scope(|scope| {
+        let others: Vec<_> = (1..threads.min(units.len())).map(|_| scope.spawn(work)).collect();
+        let mut parts = vec![work()];
+        parts.extend(
+            others
+                .into_iter()
+                .map(|thread| thread.join().unwrap_or(Err(IngestError::Thread))),
+        );
+        parts
+    });
+    let mut usage = Usage::within(window);
+    for part in parts {
+        usage = usage.merge(part?);
+    }
+    let mut done = done.into_inner().unwrap_or_default();
+    done.sort_by_key(|d| d.unit);
+    examples(&mut usage, inputs, &units, &done);
+    progress.end();
+    Ok(usage)
+}
+
+/// Turns line numbers within units into places in files.
+fn examples(usage: &mut Usage, inputs: &[LogInput], units: &[Unit], done: &[Done]) {
+    let mut before = (usize::MAX, 0_u64);
+    for done in done {
+        let Some(unit) = units.get(done.unit) else {
+            continue;
+        };
+        if before.0 != unit.input {
+            before = (unit.input, 0);
+        }
+        for (reason, line) in Skip::ALL.into_iter().zip(done.examples) {
+            if let (Some(line), Some(input)) = (line, inputs.get(unit.input)) {
+                let line = u32::try_from(before.1 + line).unwrap_or(u32::MAX);
+                let origin = Origin::new(input.name(), line, 1);
+                usage.table_mut().tally.example(reason, origin);
+            }
+        }
+        before.1 += done.lines;
+    }
+}
+
+/// Cuts the logs into units of work.
+fn units(inputs: &[LogInput], options: &Options, threads: usize) -> Result<Vec<Unit>, IngestError> {
+    let mut units = Vec::new();
+    for (input, log) in inputs.iter().enumerate() {
+        let whole = Unit { input, range: None };
+        let (LogInput::File(path), Some(size)) = (log, log.size()) else {
+            units.push(whole);
+            continue;
+        };
+        let pieces = (size / PIECE).min(4 * threads as u64);
+        if pieces < 2 || threads < 2 || options.unwrap.is_some() {
+            units.push(whole);
+            continue;
+        }
+        let cut = || -> io::Result<Option<Vec<u64>>> {
+            let (file, stored) = source::open(path)?;
+            if stored != Stored::Plain || !bare(&file)? {
+                return Ok(None);
+            }
+            cuts(&file, size, pieces).map(Some)
+        };
+        match cut().map_err(|source| IngestError::Read {
+            path: path.clone(),
+            source,
+        })? {
+            None => units.push(whole),
+            Some(cuts) => {
+                let ends = cuts.iter().copied().skip(1).chain([u64::MAX]);
+                units.extend(cuts.iter().zip(ends).map(|(from, to)| Unit {
+                    input,
+                    range: Some((*from, to)),
+                }));
+            }
+        }
+    }
+    Ok(units)
+}
+
+/// Whether a log holds one bare entry a line, by its beginning: only such a log can be cut at any line end.
+fn bare(file: &File) -> io::Result<bool> {
+    let mut head = vec![0; 1 << 16];
+    let got = file.read_at(&mut head, 0)?;
+    let head = head.get(..got).unwrap_or_default();
+    let line = head.split(|c| *c == b'\n').next().unwrap_or_default();
+    Ok(line.first() == Some(&b'{') && !matches!(line.last(), Some(b'{' | b',')))
+}
+
+/// Beginnings of pieces: the file's, and after that such of lines that begin an entry.
+fn cuts(file: &File, size: u64, pieces: u64) -> io::Result<Vec<u64>> {
+    let mut cuts = vec![0];
+    let mut block = vec![0; 1 << 16];
+    for piece in 1..pieces {
+        let mut at = (size / pieces * piece).max(cuts.last().copied().unwrap_or(0));
+        loop {
+            let got = file.read_at(&mut block, at)?;
+            let text = block.get(..got).unwrap_or_default();
+            if let Some(found) = memchr::memmem::find(text, b"\n{") {
+                cuts.push(at + found as u64 + 1);
+                break;
+            }
+            if got < block.len() {
+                break;
+            }
+            at += got as u64 - 1;
+        }
+    }
+    cuts.dedup();
+    Ok(cuts)
+}
+
+/// Reads one unit to its end.
+fn read_unit(
+    input: &LogInput,
+    unit: &Unit,
+    worker: &mut Worker,
+    wrapping: &Wrapping,
+    progress: &dyn Progress,
+) -> Result<Stream, IngestError> {
+    match input {
+        LogInput::Stdin => {
+            let result = read_stdin(worker, wrapping, progress);
+            result.map_err(IngestError::Stdin)
+        }
+        LogInput::File(path) => {
+            let result = match unit.range {
+                Some((from, to)) => File::open(path).and_then(|file| {
+                    let range = Range {
+                        file,
+                        at: from,
+                        to,
+                        progress,
+                    };
+                    lines(range, worker, wrapping)
+                }),
+                None => source::open(path).and_then(|(file, stored)| {
+                    let counted = Counted { from: file, progress };
+                    match stored {
+                        Stored::Plain => lines(counted, worker, wrapping),
+                        _ => aside(stored, counted, worker, wrapping),
+                    }
+                }),
+            };
+            result.map_err(|source| IngestError::Read {
+                path: path.clone(),
+                source,
+            })
+        }
+    }
+}
+
+fn read_stdin(worker: &mut Worker, wrapping: &Wrapping, progress: &dyn Progress) -> io::Result<Stream> {
+    let mut counted = Counted {
+        from: io::stdin(),
+        progress,
+    };
+    let mut head = Vec::new();
+    counted.by_ref().take(4).read_to_end(&mut head)?;
+    let stored = Stored::of(&head);
+    let all = io::Cursor::new(head).chain(counted);
+    match stored {
+        Stored::Plain => lines(all, worker, wrapping),
+        _ => aside(stored, all, worker, wrapping),
+    }
+}
+
+/// A stretch of a file.
+struct Range<'a> {
+    file: File,
+    at: u64,
+    to: u64,
+    progress: &'a dyn Progress,
+}
+
+impl Read for Range<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let left = usize::try_from(self.to - self.at).unwrap_or(usize::MAX);
+        let most = into.len().min(left);
+        let got = self.file.read_at(into.get_mut(..most).unwrap_or_default(), self.at)?;
+        self.at += got as u64;
+        self.progress.advance(got as u64);
+        Ok(got)
+    }
+}
+
+/// A source whose bytes are told to the progress.
+struct Counted<'a, R> {
+    from: R,
+    progress: &'a dyn Progress,
+}
+
+impl<R: Read> Read for Counted<'_, R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let got = self.from.read(into)?;
+        self.progress.advance(got as u64);
+        Ok(got)
+    }
+}
+
+/// Decompresses on a thread of its own.
+fn aside(stored: Stored, from: impl Read + Send, worker: &mut Worker, wrapping: &Wrapping) -> io::Result<Stream> {
+    let (full, filled) = std::sync::mpsc::sync_channel::<io::Result<Vec<u8>>>(4);
+    let (empty, emptied) = std::sync::mpsc::channel::<Vec<u8>>();
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            let mut from = match source::decoder(stored, from) {
+                Ok(from) => from,
+                Err(error) => {
+                    let _ = full.send(Err(error));
+                    return;
+                }
+            };
+            loop {
+                let mut block = emptied.try_recv().unwrap_or_else(|_| vec![0; BLOCK]);
+                block.resize(BLOCK, 0);
+                let mut got = 0;
+                let sent = loop {
+                    match from.read(block.get_mut(got..).unwrap_or_default()) {
+                        Ok(0) => break Ok(()),
+                        Ok(n) => got += n,
+                        Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                        Err(error) => break Err(error),
+                    }
+                };
+                let last = got < BLOCK;
+                block.truncate(got);
+                if full.send(Ok(block)).is_err() {
+                    return;
+                }
+                if let Err(error) = sent {
+                    let _ = full.send(Err(error));
+                    return;
+                }
+                if last {
+                    return;
+                }
+            }
+        });
+        let piped = Piped {
+            filled,
+            empty,
+            block: Vec::new(),
+            at: 0,
+        };
+        lines(piped, worker, wrapping)
+    })
+}
+
+/// Blocks of another thread.
+struct Piped {
+    filled: std::sync::mpsc::Receiver<io::Result<Vec<u8>>>,
+    empty: std::sync::mpsc::Sender<Vec<u8>>,
+    block: Vec<u8>,
+    at: usize,
+}
+
+impl Read for Piped {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        while self.at >= self.block.len() {
+            match self.filled.recv() {
+                Ok(block) => {
+                    let used = std::mem::replace(&mut self.block, block?);
+                    let _ = self.empty.send(used);
+                    self.at = 0;
+                }
+                Err(_) => return Ok(0),
+            }
+        }
+        let rest = self.block.get(self.at..).unwrap_or_default();
+        let got = rest.len().min(into.len());
+        if let (Some(to), Some(from)) = (into.get_mut(..got), rest.get(..got)) {
+            to.copy_from_slice(from);
+        }
+        self.at += got;
+        Ok(got)
+    }
+}
+
+/// Feeds all lines of a source to a stream.
+fn lines(mut from: impl Read, worker: &mut Worker, wrapping: &Wrapping) -> io::Result<Stream> {
+    let mut stream = Stream::default();
+    let mut buffer = vec![0; BLOCK];
+    let mut kept = 0;
+    let mut skipping = false;
+    loop {
+        let Some(free) = buffer.get_mut(kept..) else { break };
+        let got = match from.read(free) {
+            Ok(got) => got,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        if got == 0 {
+            break;
+        }
+        let text = buffer.get(..kept + got).unwrap_or_default();
+        // What was kept holds no line feed.
+        let searched = text.get(kept..).unwrap_or_default();
+        let Some(last) = memchr::memrchr(b'\n', searched).map(|n| kept + n) else {
+            kept += got;
+            if kept == buffer.len() {
+                kept = make_room(&mut buffer, kept, &mut skipping);
+            }
+            continue;
+        };
+        let mut begin = 0;
+        let mut from_here = kept;
+        while let Some(found) = text.get(from_here..=last).and_then(|rest| memchr::memchr(b'\n', rest)) {
+            let end = from_here + found;
+            if std::mem::take(&mut skipping) {
+                stream.too_long(worker);
+            } else {
+                stream.line(worker, wrapping, text.get(begin..end).unwrap_or_default());
+            }
+            begin = end + 1;
+            from_here = begin;
+        }
+        let total = kept + got;
+        buffer.copy_within(begin..total, 0);
+        kept = total - begin;
+        if buffer.len() > 8 * BLOCK && kept < BLOCK {
+            buffer.truncate(BLOCK);
+            buffer.shrink_to_fit();
+        }
+    }
+    if skipping {
+        stream.too_long(worker);
+    } else if kept > 0 {
+        stream.line(worker, wrapping, buffer.get(..kept).unwrap_or_default());
+    }
+    stream.end(worker);
+    Ok(stream)
+}
+
+/// The buffer is full and holds no line end: drops leading NUL bytes, else grows, else gives the line up.
+fn make_room(buffer: &mut Vec<u8>, kept: usize, skipping: &mut bool) -> usize {
+    if *skipping {
+        return 0;
+    }
+    let zeros = buffer.iter().take_while(|c| **c == 0).count();
+    if zeros > 0 {
+        buffer.copy_within(zeros..kept, 0);
+        return kept - zeros;
+    }
+    if kept >= LONGEST_LINE {
+        *skipping = true;
+        return 0;
+    }
+    let more = buffer.len().min(16 * BLOCK);
+    buffer.reserve_exact(more);
+    buffer.resize(kept + more, 0);
+    kept
+}

@@ -1,0 +1,111 @@
+//! Logs that grow: bytes are fed as they come, and what was read so far can be had at any time.
+
+use super::Options;
+use super::stream::{Stream, Wrapping};
+use super::worker::Worker;
+use crate::origin::Origin;
+use crate::usage::{Skip, Usage};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// A line that grows beyond this without an end is given up.
+const LONGEST_LINE: usize = 160 << 20;
+
+/// Reads any number of logs piece by piece.
+#[derive(Debug, Clone)]
+pub struct Reader {
+    worker: Worker,
+    wrapping: Wrapping,
+    files: HashMap<String, Growing>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Growing {
+    stream: Stream,
+    unfinished: Vec<u8>,
+}
+
+impl Reader {
+    /// A reader that has read nothing yet.
+    #[must_use]
+    pub fn new(options: &Options) -> Self {
+        Self {
+            worker: Worker::new(Usage::within(options.window()), Arc::new(options.group_by.clone())),
+            wrapping: Wrapping {
+                envelope: options.envelope.unwrap_or_default(),
+                pointer: options.unwrap.clone(),
+            },
+            files: HashMap::new(),
+        }
+    }
+
+    /// Reads more of a log, cut anywhere. An unfinished line waits for its rest.
+    pub fn feed(&mut self, name: &str, bytes: &[u8]) {
+        let growing = self.files.entry(name.to_owned()).or_default();
+        let Some(last) = memchr::memrchr(b'\n', bytes) else {
+            growing.unfinished.extend_from_slice(bytes);
+            if growing.unfinished.len() > LONGEST_LINE {
+                growing.unfinished.clear();
+                growing.stream.too_long(&mut self.worker);
+            }
+            return;
+        };
+        let (lines, rest) = bytes.split_at(last + 1);
+        let mut begin = 0;
+        for end in memchr::memchr_iter(b'\n', lines) {
+            let line = lines.get(begin..end).unwrap_or_default();
+            begin = end + 1;
+            if growing.unfinished.is_empty() {
+                growing.stream.line(&mut self.worker, &self.wrapping, line);
+            } else {
+                growing.unfinished.extend_from_slice(line);
+                let whole = std::mem::take(&mut growing.unfinished);
+                growing.stream.line(&mut self.worker, &self.wrapping, &whole);
+            }
+        }
+        growing.unfinished.extend_from_slice(rest);
+    }
+
+    /// A log has ended, by rotation or because it is read whole.
+    pub fn finish_file(&mut self, name: &str) {
+        let Some(mut growing) = self.files.remove(name) else {
+            return;
+        };
+        if !growing.unfinished.is_empty() {
+            growing
+                .stream
+                .line(&mut self.worker, &self.wrapping, &growing.unfinished);
+        }
+        growing.stream.end(&mut self.worker);
+        note_examples(&mut self.worker, name, &growing.stream);
+    }
+
+    /// What was read so far.
+    #[must_use]
+    pub fn snapshot(&self) -> Usage {
+        let mut worker = self.worker.clone();
+        for (name, growing) in &self.files {
+            note_examples(&mut worker, name, &growing.stream);
+        }
+        worker.take()
+    }
+
+    /// What was read since the last time, taken out.
+    pub fn take(&mut self) -> Usage {
+        for (name, growing) in &mut self.files {
+            note_examples(&mut self.worker, name, &growing.stream);
+            growing.stream.examples = Default::default();
+        }
+        self.worker.take()
+    }
+}
+
+fn note_examples(worker: &mut Worker, name: &str, stream: &Stream) {
+    for (reason, line) in Skip::ALL.into_iter().zip(stream.examples) {
+        if let Some(line) = line {
+            let line = u32::try_from(line).unwrap_or(u32::MAX);
+            let tally = &mut worker.usage_mut().table_mut().tally;
+            tally.example(reason, Origin::new(name, line, 1));
+        }
+    }
+}

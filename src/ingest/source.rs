@@ -1,0 +1,197 @@
+//! Where logs come from: files, folders, globs and standard input, plain or compressed.
+
+use super::error::IngestError;
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+/// One log.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum LogInput {
+    /// A file.
+    File(PathBuf),
+    /// Standard input.
+    Stdin,
+}
+
+impl LogInput {
+    /// The name in messages.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match self {
+            Self::File(path) => path.display().to_string(),
+            Self::Stdin => "<stdin>".to_owned(),
+        }
+    }
+
+    /// Its size as stored, where that is known.
+    #[must_use]
+    pub fn size(&self) -> Option<u64> {
+        match self {
+            Self::File(path) => path.metadata().ok().filter(|m| m.is_file()).map(|m| m.len()),
+            Self::Stdin => None,
+        }
+    }
+}
+
+/// What the user named, as logs: a folder stands for the logs in it, a glob for what it matches, `-` for standard input.
+/// Each file comes once, in the order named, those of a folder or glob by name.
+pub fn expand(names: &[String]) -> Result<Vec<LogInput>, IngestError> {
+    let mut inputs = Vec::new();
+    for name in names {
+        if name == "-" {
+            inputs.push(LogInput::Stdin);
+            continue;
+        }
+        let path = PathBuf::from(name);
+        let read = |source| IngestError::Read {
+            path: path.clone(),
+            source,
+        };
+        match path.metadata() {
+            Ok(meta) if meta.is_dir() => {
+                let before = inputs.len();
+                folder(&path, &mut inputs)?;
+                if inputs.len() == before {
+                    return Err(IngestError::EmptyFolder(path));
+                }
+            }
+            Ok(_) => inputs.push(LogInput::File(path)),
+            Err(source) if name.contains(['*', '?', '[']) => {
+                let Ok(found) = glob::glob(name) else {
+                    return Err(read(source));
+                };
+                let before = inputs.len();
+                inputs.extend(
+                    found
+                        .filter_map(Result::ok)
+                        .filter(|path| path.is_file())
+                        .map(LogInput::File),
+                );
+                if inputs.len() == before {
+                    return Err(IngestError::NoMatch(name.clone()));
+                }
+            }
+            Err(source) => return Err(read(source)),
+        }
+    }
+    let mut seen = std::collections::HashSet::new();
+    inputs.retain(|input| seen.insert(input.clone()));
+    Ok(inputs)
+}
+
+fn folder(path: &Path, inputs: &mut Vec<LogInput>) -> Result<(), IngestError> {
+    let read = |source| IngestError::Read {
+        path: path.to_owned(),
+        source,
+    };
+    let mut entries: Vec<PathBuf> = path
+        .read_dir()
+        .map_err(read)?
+        .map(|entry| entry.map(|e| e.path()))
+        .collect::<io::Result<_>>()
+        .map_err(read)?;
+    entries.sort();
+    for entry in entries {
+        if entry.is_dir() {
+            folder(&entry, inputs)?;
+        } else if entry.is_file() && is_log(&entry) {
+            inputs.push(LogInput::File(entry));
+        }
+    }
+    Ok(())
+}
+
+/// Whether a file of a folder is one to read, by its name: rotation leaves many forms behind.
+fn is_log(path: &Path) -> bool {
+    let name = path
+        .file_name()
+        .map(|name| name.to_string_lossy().to_lowercase())
+        .unwrap_or_default();
+    let bare = [".gz", ".zst"]
+        .into_iter()
+        .find_map(|end| name.strip_suffix(end))
+        .unwrap_or(&name);
+    !name.starts_with('.')
+        && (bare.contains(".log")
+            || [".json", ".jsonl", ".ndjson", ".txt", "audit", ".example"]
+                .iter()
+                .any(|end| bare.ends_with(end)))
+}
+
+/// How a log is stored, told by its first bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stored {
+    /// As it is.
+    Plain,
+    /// gzip, of one or more members.
+    Gzip,
+    /// Zstandard, of one or more frames.
+    Zstd,
+}
+
+impl Stored {
+    /// From the first bytes.
+    #[must_use]
+    pub fn of(head: &[u8]) -> Self {
+        if head.starts_with(&[0x1f, 0x8b]) {
+            Self::Gzip
+        } else if head.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
+            Self::Zstd
+        } else {
+            Self::Plain
+        }
+    }
+}
+
+/// Opens a file and tells how it is stored.
+pub fn open(path: &Path) -> io::Result<(File, Stored)> {
+    let mut file = File::open(path)?;
+    let mut head = [0; 4];
+    let mut got = 0;
+    while let Some(rest) = head.get_mut(got..).filter(|rest| !rest.is_empty()) {
+        match file.read(rest)? {
+            0 => break,
+            n => got += n,
+        }
+    }
+    let stored = Stored::of(head.get(..got).unwrap_or_default());
+    file.seek(SeekFrom::Start(0))?;
+    Ok((file, stored))
+}
+
+/// The plain text of a stored log.
+pub fn decoder<'a>(stored: Stored, from: impl Read + Send + 'a) -> io::Result<Box<dyn Read + Send + 'a>> {
+    Ok(match stored {
+        Stored::Plain => Box::new(from),
+        Stored::Gzip => Box::new(flate2::read::MultiGzDecoder::new(from)),
+        Stored::Zstd => Box::new(zstd::stream::read::Decoder::new(from)?),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_become_logs_each_once() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["audit.log", "audit.log.1.gz", "b.json", "notes.md", ".audit.log"] {
+            std::fs::write(dir.path().join(name), "x").unwrap();
+        }
+        std::fs::create_dir(dir.path().join("sub")).unwrap();
+        std::fs::write(dir.path().join("sub/vault_audit"), "x").unwrap();
+        let at = |name: &str| dir.path().join(name).display().to_string();
+        let names =
+            |inputs: Vec<LogInput>| -> Vec<String> { inputs.iter().map(|i| i.name().replace(&at(""), "")).collect() };
+        assert_eq!(
+            names(expand(&[at(""), at("b.json")]).unwrap()),
+            ["audit.log", "audit.log.1.gz", "b.json", "sub/vault_audit"]
+        );
+        assert_eq!(names(expand(&[at("audit*")]).unwrap()), ["audit.log", "audit.log.1.gz"]);
+        assert!(matches!(expand(&[at("none*")]), Err(IngestError::NoMatch(_))));
+        assert!(matches!(expand(&[at("none")]), Err(IngestError::Read { .. })));
+        std::fs::create_dir(dir.path().join("empty")).unwrap();
+        assert!(matches!(expand(&[at("empty")]), Err(IngestError::EmptyFolder(_))));
+    }
+}

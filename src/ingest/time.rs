@@ -1,0 +1,153 @@
+//! Times of entries: RFC 3339 with any fraction, as nanoseconds since 1970.
+
+use jiff::Timestamp;
+
+/// Nanoseconds since 1970 of an RFC 3339 time; none if it is no time or outside of what 64 bits hold.
+#[must_use]
+pub fn parse(raw: &[u8]) -> Option<i64> {
+    utc(raw).or_else(|| general(raw))
+}
+
+/// The form the servers write: UTC, a fraction of up to nine digits.
+fn utc(raw: &[u8]) -> Option<i64> {
+    let (head, tail) = raw.split_at_checked(19)?;
+    let head: &[u8; 19] = head.try_into().ok()?;
+    let [
+        y0,
+        y1,
+        y2,
+        y3,
+        b'-',
+        m0,
+        m1,
+        b'-',
+        d0,
+        d1,
+        b'T',
+        h0,
+        h1,
+        b':',
+        i0,
+        i1,
+        b':',
+        s0,
+        s1,
+    ] = *head
+    else {
+        return None;
+    };
+    let mut bad = 0_u8;
+    let mut digit = |c: u8| {
+        let value = c.wrapping_sub(b'0');
+        bad |= u8::from(value > 9);
+        i64::from(value)
+    };
+    let year = digit(y0) * 1000 + digit(y1) * 100 + digit(y2) * 10 + digit(y3);
+    let month = digit(m0) * 10 + digit(m1);
+    let day = digit(d0) * 10 + digit(d1);
+    let hour = digit(h0) * 10 + digit(h1);
+    let minute = digit(i0) * 10 + digit(i1);
+    let second = digit(s0) * 10 + digit(s1);
+    if bad != 0
+        || !(1..=12).contains(&month)
+        || !(1..=days_in(year, month)).contains(&day)
+        || hour > 23
+        || minute > 59
+        || second > 59
+    {
+        return None;
+    }
+    let mut nanos = 0_i64;
+    let fraction = match tail {
+        [b'Z'] => &[][..],
+        [b'.', fraction @ .., b'Z'] if (1..=9).contains(&fraction.len()) => fraction,
+        _ => return None,
+    };
+    for c in fraction {
+        let value = c.wrapping_sub(b'0');
+        if value > 9 {
+            return None;
+        }
+        nanos = nanos * 10 + i64::from(value);
+    }
+    for _ in fraction.len()..9 {
+        nanos *= 10;
+    }
+    let seconds = days_since_1970(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second;
+    seconds.checked_mul(1_000_000_000)?.checked_add(nanos)
+}
+
+const fn days_in(year: i64, month: i64) -> i64 {
+    match month {
+        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    }
+}
+
+/// Days of the proleptic Gregorian calendar, counted in years that begin in March.
+const fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let era = year.div_euclid(400);
+    let of_era = year.rem_euclid(400);
+    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
+}
+
+/// Any other form, offsets and long fractions included.
+fn general(raw: &[u8]) -> Option<i64> {
+    let text = std::str::from_utf8(raw).ok()?.trim();
+    if text.len() > 64 {
+        return None;
+    }
+    let parsed = text
+        .parse::<Timestamp>()
+        .ok()
+        .or_else(|| shortened(text)?.parse().ok())?;
+    i64::try_from(parsed.as_nanosecond()).ok()
+}
+
+/// A time whose fraction is cut to nine digits.
+fn shortened(text: &str) -> Option<String> {
+    let dot = text.find(['.', ','])?;
+    let digits = text.get(dot + 1..)?;
+    let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
+    let kept = digits.get(..end.min(9))?;
+    Some(format!("{}.{kept}{}", text.get(..dot)?, digits.get(end..)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn any_fraction_and_offset() {
+        for (text, want) in [
+            ("1970-01-01T00:00:00Z", Some(0)),
+            ("1970-01-01T00:00:00.5Z", Some(500_000_000)),
+            ("1970-01-01T00:00:00.000000001Z", Some(1)),
+            ("1970-01-01T00:00:00.0000000019Z", Some(1)),
+            ("1970-01-01T02:00:00+02:00", Some(0)),
+            ("2016-02-29T12:00:00Z", Some(1_456_747_200_000_000_000)),
+            ("2015-02-29T12:00:00Z", None),
+            ("0001-01-01T00:00:00Z", None),
+            ("2026-13-01T00:00:00Z", None),
+            ("yesterday", None),
+            ("", None),
+        ] {
+            assert_eq!(parse(text.as_bytes()), want, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_quick_way_agrees_with_jiff(nanos in any::<i64>()) {
+            let time = Timestamp::from_nanosecond(i128::from(nanos)).unwrap();
+            let text = time.to_string();
+            prop_assert_eq!(parse(text.as_bytes()), Some(nanos));
+            prop_assert_eq!(general(text.as_bytes()), Some(nanos));
+        }
+    }
+}

@@ -1,0 +1,299 @@
+//! Entries to records: what each says of who asked for what, and how that ended.
+
+use super::entry::{Entry, Request};
+use super::group::GroupBy;
+use super::open_paths;
+use super::principal::Facts;
+use super::scan::Members;
+use super::text::decode;
+use crate::usage::Skip;
+use crate::usage::Usage;
+use crate::usage::auth::Auth;
+use crate::usage::record::{Class, NONE, Record, flag, hash_id};
+use crate::usage::table::Key;
+use crate::vault::{Operation, path};
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+use std::borrow::Cow;
+use std::hash::BuildHasher;
+use std::sync::Arc;
+
+const HASHER: FixedState = FixedState::with_seed(0x696e_6765_7374_2121);
+
+/// The most bytes of `auth` objects that are remembered; beyond it all are forgotten and learnt again.
+const MOST_REMEMBERED_BYTES: usize = 16 << 20;
+
+/// An `auth` object that was understood before.
+#[derive(Debug, Clone, Copy)]
+struct Known {
+    /// The auth, or none if nobody is named.
+    auth: u32,
+    /// What `policy_results` says, as bits of a record.
+    flags: u8,
+    /// A token that only unwraps a response.
+    wrapping: bool,
+}
+
+/// Turns entries into records of one part.
+#[derive(Debug, Clone)]
+pub struct Worker {
+    usage: Usage,
+    group_by: Arc<GroupBy>,
+    since: i64,
+    until: i64,
+    nobody: u32,
+    known: HashMap<Box<[u8]>, Known, FixedState>,
+    known_bytes: usize,
+    key_sets: HashMap<u64, u32, FixedState>,
+}
+
+impl Worker {
+    /// A worker without any entry yet.
+    #[must_use]
+    pub fn new(usage: Usage, group_by: Arc<GroupBy>) -> Self {
+        let (since, until) = usage.window().nanos();
+        let mut worker = Self {
+            usage,
+            group_by,
+            since,
+            until,
+            nobody: NONE,
+            known: HashMap::with_hasher(HASHER),
+            known_bytes: 0,
+            key_sets: HashMap::with_hasher(HASHER),
+        };
+        worker.forget();
+        worker
+    }
+
+    /// What was read so far.
+    #[must_use]
+    pub const fn usage(&self) -> &Usage {
+        &self.usage
+    }
+
+    /// To note what is no entry.
+    pub fn usage_mut(&mut self) -> &mut Usage {
+        &mut self.usage
+    }
+
+    /// Takes out what was read so far, and begins anew.
+    pub fn take(&mut self) -> Usage {
+        let next = Usage::within(self.usage.window());
+        let taken = std::mem::replace(&mut self.usage, next);
+        self.forget();
+        taken
+    }
+
+    /// Forgets all numbers of the part's table.
+    fn forget(&mut self) {
+        self.nobody = self.usage.table_mut().auth(Auth::nobody());
+        self.known.clear();
+        self.known_bytes = 0;
+        self.key_sets.clear();
+    }
+
+    /// Adds an entry. Returns why it names no demand, if it names none.
+    pub fn entry(&mut self, entry: &Entry<'_>) -> Option<Skip> {
+        if let Some(reason) = self.outside(entry.time) {
+            self.usage.table_mut().tally.skip(reason, 1);
+            return Some(reason);
+        }
+        let record = self.record(entry);
+        self.usage.add(&record);
+        (!record.usable()).then(|| Skip::from_index(record.skip)).flatten()
+    }
+
+    fn outside(&self, time: Option<i64>) -> Option<Skip> {
+        if self.since == i64::MIN && self.until == i64::MAX {
+            return None;
+        }
+        match time {
+            None => Some(Skip::NoTime),
+            Some(t) if t < self.since || t > self.until => Some(Skip::OutsideWindow),
+            Some(_) => None,
+        }
+    }
+
+    /// The record of an entry.
+    pub fn record(&mut self, entry: &Entry<'_>) -> Record {
+        let request = &entry.request;
+        let (id, nameless) = if request.id.is_empty() {
+            (hash_id(request.raw), flag::NO_ID)
+        } else {
+            (hash_id(request.id), 0)
+        };
+        let mut record = Record::new(id, entry.response);
+        record.flags = nameless
+            | if entry.error { flag::ERROR } else { 0 }
+            | if entry.denied { flag::ERROR_DENIED } else { 0 }
+            | if entry.forwarded { flag::FORWARDED } else { 0 };
+        if let Some(time) = entry.time {
+            record.first = time;
+            record.last = time;
+            self.usage.table_mut().seen.time(time);
+        }
+        if !entry.forwarded_from.is_empty() {
+            let node = decode(entry.forwarded_from);
+            self.usage.table_mut().seen.node(&node);
+        }
+        match self.demand(entry, &mut record) {
+            Ok(()) => {
+                record.class = if entry.response {
+                    Class::Response
+                } else {
+                    Class::Request
+                };
+            }
+            Err(reason) => record.skip = reason.index(),
+        }
+        record
+    }
+
+    /// Fills in the numbers of the demand.
+    fn demand(&mut self, entry: &Entry<'_>, record: &mut Record) -> Result<(), Skip> {
+        let request = &entry.request;
+        if request.path.is_empty() || request.operation.is_empty() {
+            return Err(Skip::NoPath);
+        }
+        let operation = match request.operation {
+            b"write" => Operation::Update,
+            word => Operation::from_word(&decode(word)),
+        };
+        let Some(capability) = operation.capability() else {
+            return Err(match operation {
+                Operation::Help => Skip::Help,
+                _ => Skip::UnknownOperation,
+            });
+        };
+        let mut asked = decode(request.path);
+        if asked.starts_with('/') {
+            asked = Cow::Owned(path::clean(&asked).to_owned());
+        }
+        if matches!(operation, Operation::List | Operation::Scan) && !asked.ends_with('/') {
+            asked = Cow::Owned(format!("{asked}/"));
+        }
+        let mount_type = decode(request.mount_type);
+        let mount_point = decode(request.mount_point);
+        let known = self.known(entry.auth, request);
+        record.flags |= known.flags;
+        let open = open_paths::needs_no_token(&asked, &mount_type, &mount_point)
+            || (known.wrapping && asked == "sys/wrapping/unwrap");
+        let auth = if open {
+            record.auth = self.logged_in(entry, &asked, &mount_point);
+            self.nobody
+        } else if known.auth != NONE {
+            record.auth = known.auth;
+            known.auth
+        } else if known.flags & flag::RESULT_ALLOWED != 0
+            || (entry.response && !entry.error && known.flags & flag::RESULT_DENIED == 0)
+        {
+            self.nobody
+        } else {
+            return Err(Skip::NoPrincipal);
+        };
+        let namespace = namespace_of(request);
+        let table = self.usage.table_mut();
+        record.row = table.row(&Key {
+            principal: table.principal_of(auth),
+            namespace: &namespace,
+            path: &asked,
+            capability,
+        });
+        if !mount_type.is_empty() {
+            record.mount_type = table.text(&mount_type);
+        }
+        record.keys = self.keys(request.data);
+        Ok(())
+    }
+
+    /// The meaning of an `auth` object.
+    fn known(&mut self, raw: &[u8], request: &Request<'_>) -> Known {
+        if let Some(known) = self.known.get(raw) {
+            return *known;
+        }
+        let facts = Facts::of(raw);
+        let accessor = decode(request.accessor);
+        let auth = facts.auth(&self.group_by, &accessor);
+        // What was only named by the request must not be remembered for this `auth`.
+        let lasting = facts.has_accessor() || accessor.is_empty() || auth.as_ref().is_some_and(|a| *a.id != *accessor);
+        let known = Known {
+            auth: auth.map_or(NONE, |auth| self.usage.table_mut().auth(auth)),
+            flags: match facts.allowed {
+                Some(true) => flag::RESULT_ALLOWED,
+                Some(false) => flag::RESULT_DENIED,
+                None => 0,
+            },
+            wrapping: facts.wrapping(),
+        };
+        if lasting {
+            if self.known_bytes > MOST_REMEMBERED_BYTES {
+                self.known.clear();
+                self.known_bytes = 0;
+            }
+            self.known_bytes += raw.len() + 64;
+            self.known.insert(Box::from(raw), known);
+        }
+        known
+    }
+
+    /// Who a login let in, from its response.
+    fn logged_in(&mut self, entry: &Entry<'_>, path: &str, mount_point: &str) -> u32 {
+        if !entry.response || entry.error {
+            return NONE;
+        }
+        let Some(mount) = open_paths::login_mount(path, mount_point) else {
+            return NONE;
+        };
+        let inner = super::envelope::follow(entry.answer, "/auth").unwrap_or_default();
+        [entry.auth, inner]
+            .into_iter()
+            .find_map(|raw| Facts::of(raw).auth(&self.group_by, ""))
+            .map_or(NONE, |mut auth| {
+                auth.mount = Arc::from(mount);
+                auth.login = true;
+                self.usage.table_mut().auth(auth)
+            })
+    }
+
+    /// The names in a request's data.
+    fn keys(&mut self, data: &[u8]) -> u32 {
+        let Ok(members) = Members::of(data, 0) else {
+            return NONE;
+        };
+        let mut hash = 0_u64;
+        let mut walk = members.clone();
+        while let Ok(Some(member)) = walk.next() {
+            hash = HASHER.hash_one((hash, member.key));
+        }
+        if hash == 0 {
+            return NONE;
+        }
+        if let Some(keys) = self.key_sets.get(&hash) {
+            return *keys;
+        }
+        let table = self.usage.table_mut();
+        let mut names = Vec::new();
+        let mut walk = members;
+        while let Ok(Some(member)) = walk.next() {
+            names.push(table.text(&decode(member.key)));
+        }
+        let keys = table.keys(names);
+        if self.key_sets.len() > 65_536 {
+            self.key_sets.clear();
+        }
+        self.key_sets.insert(hash, keys);
+        keys
+    }
+}
+
+/// The namespace in the form `a/b/`, empty for the root.
+fn namespace_of<'a>(request: &Request<'a>) -> Cow<'a, str> {
+    if request.namespace.is_empty() {
+        return match request.namespace_id {
+            b"" | b"root" => Cow::Borrowed(""),
+            id => Cow::Owned(path::namespace(&decode(id))),
+        };
+    }
+    Cow::Owned(path::namespace(&decode(request.namespace)))
+}

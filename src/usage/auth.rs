@@ -1,0 +1,46 @@
+//! What an entry says of the one who asks: kept once for each different meaning.
+
+use crate::vault::PrincipalKind;
+use std::sync::Arc;
+
+/// The meaning of an `auth` object: who, known how, holding which policies.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Auth {
+    /// How the principal is known.
+    pub kind: PrincipalKind,
+    /// Its key.
+    pub id: Arc<str>,
+    /// The human's word for it.
+    pub name: Arc<str>,
+    /// The auth mount, empty where it is not known.
+    pub mount: Arc<str>,
+    /// Whether the mount comes from a login, which knows, and not from the display name, which hints.
+    pub login: bool,
+    /// Policies in force, sorted.
+    pub policies: Arc<[Arc<str>]>,
+    /// The identity entity, or empty.
+    pub entity_id: Arc<str>,
+    /// The token's display name.
+    pub display_name: Arc<str>,
+    /// Names of the metadata, sorted.
+    pub metadata_keys: Arc<[Arc<str>]>,
+}
+
+impl Auth {
+    /// Whoever needs no token.
+    #[must_use]
+    pub fn nobody() -> Self {
+        let empty: Arc<str> = Arc::from("");
+        Self {
+            kind: PrincipalKind::Unauthenticated,
+            id: Arc::from("unauthenticated"),
+            name: Arc::from("unauthenticated"),
+            mount: Arc::clone(&empty),
+            login: false,
+            policies: Arc::from([]),
+            entity_id: Arc::clone(&empty),
+            display_name: empty,
+            metadata_keys: Arc::from([]),
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! Usage: who asked for what, folded into demands, with the account of what was read and the coverage that it gives.
+//!
+//! A [`Usage`] is a part of the whole. Parts merge in any order and grouping to the same result as reading all their
+//! logs at once, since each carries the requests that may still meet a partner in another part.
+
+pub mod auth;
+pub mod coverage;
+pub mod demand;
+pub mod frame;
+pub mod interner;
+pub mod ledger;
+pub mod part;
+pub mod record;
+pub mod store;
+pub mod table;
+pub mod tally;
+pub mod window;
+
+pub use coverage::{AuditSwitch, Coverage, Gap};
+pub use demand::{Demand, Principal, PrincipalSeen};
+pub use part::{Unpaired, Usage};
+pub use tally::{Skip, Skipped, Tally};
+pub use window::Window;

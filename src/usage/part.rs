@@ -1,0 +1,186 @@
+//! A part of the usage: the demands of some logs, and what is needed to merge it with the parts of others.
+
+use super::coverage::{AuditSwitch, Coverage, timestamp};
+use super::demand::{Demand, PrincipalSeen};
+use super::ledger::{Keep, Ledger};
+use super::record::Record;
+use super::table::Table;
+use super::tally::Tally;
+use super::window::Window;
+use crate::vault::Capability;
+
+/// Requests of which only one entry was seen.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Unpaired {
+    /// Request entries without a response.
+    pub requests: u64,
+    /// Response entries without a request.
+    pub responses: u64,
+}
+
+/// Demands, tally and coverage of some logs.
+#[derive(Debug, Clone, Default)]
+pub struct Usage {
+    pub(crate) table: Table,
+    pub(crate) ledger: Ledger,
+    pub(crate) window: Option<Window>,
+}
+
+/// The most requests kept in memory for partners to come, over all threads.
+const MOST_RECORDS: usize = 1 << 19;
+
+/// What stays in memory when there are more.
+const WHILE_READING: Keep = Keep {
+    head: 1 << 16,
+    tail: 1 << 17,
+    open: 1 << 17,
+};
+
+/// What a stored part carries.
+pub(crate) const WHEN_STORED: Keep = Keep {
+    head: 4096,
+    tail: 4096,
+    open: 1 << 16,
+};
+
+impl Usage {
+    /// An empty part that is asked for a window.
+    #[must_use]
+    pub fn within(window: Window) -> Self {
+        Self {
+            window: Some(window),
+            ..Self::default()
+        }
+    }
+
+    /// The table that entries are added to.
+    pub fn table_mut(&mut self) -> &mut Table {
+        &mut self.table
+    }
+
+    /// Adds an entry or the fold of several of one request.
+    pub fn add(&mut self, record: &Record) {
+        let table = &self.table;
+        self.ledger.add(record, |field, a, b| table.greater(field, a, b));
+        if self.ledger.len() > MOST_RECORDS {
+            self.trim(WHILE_READING);
+        }
+    }
+
+    pub(crate) fn trim(&mut self, keep: Keep) {
+        for record in self.ledger.trim(keep) {
+            self.table.settle(&record);
+        }
+    }
+
+    /// The sum of two parts.
+    #[must_use]
+    pub fn merge(mut self, mut other: Self) -> Self {
+        if other.table.rows.len() > self.table.rows.len() {
+            std::mem::swap(&mut self, &mut other);
+        }
+        let records = other.ledger.drain();
+        let renumbered = self.table.merge(other.table);
+        for record in records {
+            self.add(&renumbered.record(&record));
+        }
+        self.window = match (self.window, other.window) {
+            (Some(a), Some(b)) => Some(a.union(b)),
+            (a, b) => a.or(b),
+        };
+        self
+    }
+
+    /// The table with every request counted.
+    pub(crate) fn settled(&self) -> Table {
+        let mut table = self.table.clone();
+        for record in self.ledger.records() {
+            table.settle(record);
+        }
+        table
+    }
+
+    /// The demands, sorted by principal, namespace, path and capability.
+    #[must_use]
+    pub fn demands(&self) -> Vec<Demand> {
+        self.settled().demands()
+    }
+
+    /// The principals, sorted.
+    #[must_use]
+    pub fn principals(&self) -> Vec<PrincipalSeen> {
+        self.settled().principals()
+    }
+
+    /// The account of all lines.
+    #[must_use]
+    pub fn tally(&self) -> Tally {
+        self.settled().tally
+    }
+
+    /// What stayed without a partner.
+    #[must_use]
+    pub fn unpaired(&self) -> Unpaired {
+        let counts = self.settled().counts;
+        Unpaired {
+            requests: counts.unpaired_requests,
+            responses: counts.unpaired_responses,
+        }
+    }
+
+    /// What was covered.
+    #[must_use]
+    pub fn coverage(&self) -> Coverage {
+        let table = self.settled();
+        Coverage {
+            first: table.seen.first.and_then(timestamp),
+            last: table.seen.last.and_then(timestamp),
+            gaps: table.seen.gaps(),
+            nodes: table.seen.nodes.iter().cloned().collect(),
+            copies: table.seen.copies,
+            requests: table.tally.used,
+            with_policy_results: table.counts.with_results,
+            switched: switched(&table.demands()),
+            skipped_share: share(table.tally.lost(), table.tally.lines),
+        }
+    }
+
+    /// The window asked for.
+    #[must_use]
+    pub fn window(&self) -> Window {
+        self.window.unwrap_or_default()
+    }
+
+    /// Whether there is no demand.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.table.rows.is_empty() || self.tally().used == 0
+    }
+}
+
+fn share(part: u64, whole: u64) -> f64 {
+    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
+}
+
+/// The audit devices that requests to `sys/audit/*` switched.
+fn switched(demands: &[Demand]) -> Vec<AuditSwitch> {
+    let mut switched: Vec<AuditSwitch> = demands
+        .iter()
+        .filter(|d| d.allowed > d.failed && d.path.starts_with("sys/audit/"))
+        .filter_map(|d| {
+            let on = match d.capability {
+                Capability::Create | Capability::Update => true,
+                Capability::Delete => false,
+                _ => return None,
+            };
+            let device = d.path.trim_start_matches("sys/audit/").trim_matches('/');
+            Some(AuditSwitch {
+                time: d.last_seen,
+                device: format!("{device}/"),
+                on,
+            })
+        })
+        .collect();
+    switched.sort_by(|a, b| (a.time, &a.device, a.on).cmp(&(b.time, &b.device, b.on)));
+    switched
+}

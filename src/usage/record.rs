@@ -1,0 +1,277 @@
+//! One request, folded from its entries: the two of request and response, and their copies from further devices and nodes.
+//!
+//! Folding is associative, commutative and forgets nothing that the counts need, so entries may come in any order and in
+//! any part of a log. Of the entries of one request those of the highest [`Class`] decide; the others lend only their time.
+
+/// No number: of a row, an auth or a set of keys.
+pub const NONE: u32 = u32::MAX;
+
+/// Which entries of a request decide.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Class {
+    /// A request entry that names no demand.
+    UnusableRequest = 0,
+    /// A response entry that names no demand.
+    UnusableResponse = 1,
+    /// A request entry.
+    Request = 2,
+    /// A response entry.
+    Response = 3,
+}
+
+/// What the entries say of the outcome, as bits, so that they fold by `or`.
+pub mod flag {
+    /// `policy_results` says allowed.
+    pub const RESULT_ALLOWED: u8 = 1;
+    /// `policy_results` says denied.
+    pub const RESULT_DENIED: u8 = 2;
+    /// The error says "permission denied".
+    pub const ERROR_DENIED: u8 = 4;
+    /// There is an error.
+    pub const ERROR: u8 = 8;
+    /// The request went from one node to another.
+    pub const FORWARDED: u8 = 16;
+    /// The entries carry no request id: the id is a hash of the request, which may really have come several times.
+    pub const NO_ID: u8 = 32;
+}
+
+/// A request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Record {
+    /// Hash of the request id.
+    pub id: u64,
+    /// Earliest entry, nanoseconds since 1970; `i64::MAX` when none has a time.
+    pub first: i64,
+    /// Latest entry; `i64::MIN` when none has a time.
+    pub last: i64,
+    /// The row of its demand.
+    pub row: u32,
+    /// Who asked.
+    pub auth: u32,
+    /// Names in the request's data.
+    pub keys: u32,
+    /// Type of the mount.
+    pub mount_type: u32,
+    /// Request entries seen.
+    pub requests: u32,
+    /// Response entries seen.
+    pub responses: u32,
+    /// Which entries decided.
+    pub class: Class,
+    /// Bits of [`flag`].
+    pub flags: u8,
+    /// Why it names no demand, where it does not: a number of `Skip`.
+    pub skip: u8,
+}
+
+impl Record {
+    /// A record of one entry without anything in it yet.
+    #[must_use]
+    pub const fn new(id: u64, response: bool) -> Self {
+        Self {
+            id,
+            first: i64::MAX,
+            last: i64::MIN,
+            row: NONE,
+            auth: NONE,
+            keys: NONE,
+            mount_type: NONE,
+            requests: if response { 0 } else { 1 },
+            responses: if response { 1 } else { 0 },
+            class: if response {
+                Class::UnusableResponse
+            } else {
+                Class::UnusableRequest
+            },
+            flags: 0,
+            skip: 0,
+        }
+    }
+
+    /// Whether it names a demand.
+    #[must_use]
+    pub const fn usable(&self) -> bool {
+        matches!(self.class, Class::Request | Class::Response)
+    }
+
+    /// Whether both a request and a response entry were seen.
+    #[must_use]
+    pub const fn complete(&self) -> bool {
+        self.requests > 0 && self.responses > 0
+    }
+
+    /// How many requests it stands for: one, unless the entries have no id.
+    #[must_use]
+    pub const fn count(&self) -> u64 {
+        if self.flags & flag::NO_ID == 0 {
+            1
+        } else if self.requests > self.responses {
+            self.requests as u64
+        } else {
+            self.responses as u64
+        }
+    }
+
+    /// How many entries it was folded from.
+    #[must_use]
+    pub const fn entries(&self) -> u64 {
+        self.requests as u64 + self.responses as u64
+    }
+
+    /// Whether the ACL denied it: `policy_results` where there is one, else the error.
+    #[must_use]
+    pub const fn denied(&self) -> bool {
+        if self.flags & flag::RESULT_DENIED != 0 {
+            true
+        } else if self.flags & flag::RESULT_ALLOWED != 0 {
+            false
+        } else {
+            self.flags & flag::ERROR_DENIED != 0
+        }
+    }
+
+    /// Whether it was allowed and then failed.
+    #[must_use]
+    pub const fn failed(&self) -> bool {
+        !self.denied() && self.flags & flag::ERROR != 0
+    }
+
+    /// Folds another record of the same request in. `greater` picks one of two different numbers by what they stand
+    /// for, whatever the order they come in.
+    pub fn fold(&mut self, other: &Self, greater: impl Fn(Field, u32, u32) -> u32) {
+        let (mut upper, lower) = if other.class > self.class {
+            (*other, *self)
+        } else {
+            (*self, *other)
+        };
+        upper.requests = self.requests.saturating_add(other.requests);
+        upper.responses = self.responses.saturating_add(other.responses);
+        upper.first = self.first.min(other.first);
+        upper.last = self.last.max(other.last);
+        if upper.class == lower.class {
+            upper.flags |= lower.flags;
+            upper.skip = upper.skip.max(lower.skip);
+            upper.pick(&lower, greater);
+        } else {
+            upper.flags |= lower.flags & STICKY;
+        }
+        *self = upper;
+    }
+
+    fn pick(&mut self, other: &Self, greater: impl Fn(Field, u32, u32) -> u32) {
+        for (field, mine, theirs) in [
+            (Field::Row, &mut self.row, other.row),
+            (Field::Auth, &mut self.auth, other.auth),
+            (Field::Keys, &mut self.keys, other.keys),
+            (Field::MountType, &mut self.mount_type, other.mount_type),
+        ] {
+            if *mine == theirs || theirs == NONE {
+                continue;
+            }
+            *mine = if *mine == NONE {
+                theirs
+            } else {
+                greater(field, *mine, theirs)
+            };
+        }
+    }
+}
+
+/// Bits that hold for the request, whichever entry told them.
+const STICKY: u8 = flag::FORWARDED | flag::NO_ID;
+
+/// The numbers of a record that stand for something in a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Field {
+    /// [`Record::row`]
+    Row,
+    /// [`Record::auth`]
+    Auth,
+    /// [`Record::keys`]
+    Keys,
+    /// [`Record::mount_type`]
+    MountType,
+}
+
+/// Hash of a request id: stable over runs and machines, since parts of a log carry it.
+#[must_use]
+pub fn hash_id(id: &[u8]) -> u64 {
+    const K0: u64 = 0x9e37_79b9_7f4a_7c15;
+    const K1: u64 = 0xd6e8_feb8_6659_fd93;
+    let mut state = K1 ^ (id.len() as u64);
+    let mut words = id.chunks_exact(8);
+    for word in &mut words {
+        let word = word.try_into().map_or(0, u64::from_le_bytes);
+        state = mix(state ^ word, K0);
+    }
+    let mut rest = [0_u8; 8];
+    for (to, from) in rest.iter_mut().zip(words.remainder()) {
+        *to = *from;
+    }
+    mix(state ^ u64::from_le_bytes(rest), K1)
+}
+
+const fn mix(a: u64, b: u64) -> u64 {
+    let product = (a as u128).wrapping_mul(b as u128);
+    (product as u64) ^ ((product >> 64) as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn any_record() -> impl Strategy<Value = Record> {
+        (
+            0_u8..4,
+            0_u8..64,
+            0_u8..13,
+            [0_u32..4, 0..4, 0..4, 0..4],
+            (0_i64..9, 0_i64..9),
+        )
+            .prop_map(|(class, flags, skip, [row, auth, keys, mount_type], (a, b))| {
+                let response = class & 1 == 1;
+                let some = |n: u32| if n == 3 { NONE } else { n };
+                Record {
+                    first: a.min(b),
+                    last: a.max(b),
+                    row: some(row),
+                    auth: some(auth),
+                    keys: some(keys),
+                    mount_type: some(mount_type),
+                    class: match class {
+                        0 => Class::UnusableRequest,
+                        1 => Class::UnusableResponse,
+                        2 => Class::Request,
+                        _ => Class::Response,
+                    },
+                    flags,
+                    skip,
+                    ..Record::new(7, response)
+                }
+            })
+    }
+
+    fn fold(mut a: Record, b: &Record) -> Record {
+        a.fold(b, |_, x, y| x.max(y));
+        a
+    }
+
+    proptest! {
+        #[test]
+        fn folding_is_commutative_and_associative(a in any_record(), b in any_record(), c in any_record()) {
+            prop_assert_eq!(fold(a, &b), fold(b, &a));
+            prop_assert_eq!(fold(fold(a, &b), &c), fold(a, &fold(b, &c)));
+        }
+    }
+
+    #[test]
+    fn the_hash_of_an_id_never_changes() {
+        assert_eq!(hash_id(b""), hash_id(b""));
+        assert_ne!(hash_id(b"a"), hash_id(b"a\0"));
+        assert_eq!(hash_id(b"7fc38dd7-5313-9b7a-0ebf-dbd767902dce"), HASH_OF_SAMPLE);
+    }
+
+    const HASH_OF_SAMPLE: u64 = 11_016_080_115_962_219_673;
+}

@@ -1,0 +1,255 @@
+//! Usage on disk: Parquet, which holds all that a merge needs, and JSON lines and CSV, which hold the rows.
+
+use super::demand::Demand;
+use super::frame::{self, FrameError};
+use super::part::Usage;
+use serde::Serialize;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+/// The columns in their order.
+pub const COLUMNS: [&str; 14] = [
+    "principal_id",
+    "principal_kind",
+    "principal_name",
+    "auth_mount",
+    "namespace",
+    "path",
+    "capability",
+    "mount_type",
+    "allowed",
+    "denied",
+    "first_seen",
+    "last_seen",
+    "active_days",
+    "policies",
+];
+
+/// Usage could not be stored or loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The file.
+    #[error("cannot write `{}`: {source}", path.display())]
+    Write {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The file.
+    #[error("cannot read `{}`: {source}", path.display())]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The name does not say how to store it.
+    #[error("cannot tell the format of `{}`", .0.display())]
+    Format(PathBuf),
+    /// The content.
+    #[error("`{}` is not usage: {source}", path.display())]
+    Content {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: FrameError,
+    },
+    /// Making the content.
+    #[error("cannot store usage: {0}")]
+    Frame(#[from] FrameError),
+}
+
+impl StoreError {
+    /// What the user can do.
+    #[must_use]
+    pub const fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Format(_) => {
+                Some("end the name in .parquet, .jsonl or .csv, or use - for JSON lines on standard output")
+            }
+            Self::Write { .. } => Some("check that the folder exists and may be written to"),
+            Self::Read { .. } => None,
+            Self::Content { .. } => Some("give a .parquet file that `usage -o` wrote"),
+            Self::Frame(_) => None,
+        }
+    }
+}
+
+/// How usage is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// All that a merge needs.
+    Parquet,
+    /// The rows as JSON lines.
+    Jsonl,
+    /// The rows as CSV.
+    Csv,
+}
+
+/// The format that a file's name asks for: `.parquet`, `.jsonl` (or `.ndjson`, `.json`), `.csv`.
+pub fn format_of(path: &Path) -> Result<Format, StoreError> {
+    let extension = path.extension().map(|e| e.to_string_lossy().to_lowercase());
+    match extension.as_deref() {
+        Some("parquet") => Ok(Format::Parquet),
+        Some("jsonl" | "ndjson" | "json") => Ok(Format::Jsonl),
+        Some("csv") => Ok(Format::Csv),
+        _ => Err(StoreError::Format(path.to_owned())),
+    }
+}
+
+/// A row as JSON.
+#[derive(Debug, Serialize)]
+struct Line<'a> {
+    principal_id: &'a str,
+    principal_kind: &'a str,
+    principal_name: &'a str,
+    auth_mount: &'a str,
+    namespace: &'a str,
+    path: &'a str,
+    capability: &'a str,
+    mount_type: &'a str,
+    allowed: u64,
+    denied: u64,
+    first_seen: Option<String>,
+    last_seen: Option<String>,
+    active_days: usize,
+    policies: Vec<&'a str>,
+}
+
+impl<'a> Line<'a> {
+    fn of(demand: &'a Demand) -> Self {
+        Self {
+            principal_id: &demand.principal.id,
+            principal_kind: demand.principal.kind.as_str(),
+            principal_name: &demand.principal.name,
+            auth_mount: &demand.principal.auth_mount,
+            namespace: &demand.namespace,
+            path: &demand.path,
+            capability: demand.capability.as_str(),
+            mount_type: &demand.mount_type,
+            allowed: demand.allowed,
+            denied: demand.denied,
+            first_seen: demand.first_seen.map(|t| t.to_string()),
+            last_seen: demand.last_seen.map(|t| t.to_string()),
+            active_days: demand.days.len(),
+            policies: demand.policies.iter().map(|p| &**p).collect(),
+        }
+    }
+}
+
+/// Writes one JSON object a demand.
+pub fn write_jsonl(demands: &[Demand], to: &mut dyn Write) -> io::Result<()> {
+    let mut to = BufWriter::new(to);
+    for demand in demands {
+        serde_json::to_writer(&mut to, &Line::of(demand))?;
+        to.write_all(b"\n")?;
+    }
+    to.flush()
+}
+
+/// Writes a header and one row a demand; the policies are joined by blanks, since no policy's name holds one.
+pub fn write_csv(demands: &[Demand], to: &mut dyn Write) -> io::Result<()> {
+    let mut to = BufWriter::new(to);
+    writeln!(to, "{}", COLUMNS.join(","))?;
+    for demand in demands {
+        let line = Line::of(demand);
+        let numbers = [
+            line.allowed.to_string(),
+            line.denied.to_string(),
+            line.first_seen.unwrap_or_default(),
+            line.last_seen.unwrap_or_default(),
+            line.active_days.to_string(),
+            line.policies.join(" "),
+        ];
+        let texts = [
+            line.principal_id,
+            line.principal_kind,
+            line.principal_name,
+            line.auth_mount,
+            line.namespace,
+            line.path,
+            line.capability,
+            line.mount_type,
+        ];
+        let fields: Vec<String> = texts
+            .into_iter()
+            .chain(numbers.iter().map(|n| &**n))
+            .map(field)
+            .collect();
+        writeln!(to, "{}", fields.join(","))?;
+    }
+    to.flush()
+}
+
+/// A CSV field. One that a spreadsheet would take for a formula gets an apostrophe: paths come from whoever asks.
+fn field(text: &str) -> String {
+    let text = if text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+        format!("'{text}")
+    } else {
+        text.to_owned()
+    };
+    if text.contains([',', '"', '\n', '\r']) {
+        format!("\"{}\"", text.replace('"', "\"\""))
+    } else {
+        text
+    }
+}
+
+/// Writes usage to a file whose name says how (see [`format_of`]). The file appears whole or not at all.
+pub fn write(usage: &Usage, path: &Path) -> Result<(), StoreError> {
+    let failed = |source| StoreError::Write {
+        path: path.to_owned(),
+        source,
+    };
+    let format = format_of(path)?;
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
+    match format {
+        Format::Parquet => frame::write(usage, file.as_file_mut())?,
+        Format::Csv => write_csv(&usage.demands(), &mut file).map_err(failed)?,
+        Format::Jsonl => write_jsonl(&usage.demands(), &mut file).map_err(failed)?,
+    }
+    readable(file.as_file()).map_err(failed)?;
+    file.persist(path).map_err(|e| failed(e.error))?;
+    Ok(())
+}
+
+/// Gives the file the permissions that a new file would have had: a temporary one is for its owner alone.
+fn readable(file: &std::fs::File) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    file.set_permissions(std::fs::Permissions::from_mode(0o644))
+}
+
+/// Reads a part that [`write`] stored as Parquet.
+pub fn read_parquet(path: &Path) -> Result<Usage, StoreError> {
+    let file = std::fs::File::open(path).map_err(|source| StoreError::Read {
+        path: path.to_owned(),
+        source,
+    })?;
+    frame::read(file).map_err(|source| StoreError::Content {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_is_neither_broken_nor_run() {
+        for (text, want) in [
+            ("a/b", "a/b"),
+            ("a,b", "\"a,b\""),
+            ("a\"b", "\"a\"\"b\""),
+            ("=cmd()", "'=cmd()"),
+            ("-1\n", "\"'-1\n\""),
+        ] {
+            assert_eq!(field(text), want);
+        }
+    }
+}

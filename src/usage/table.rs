@@ -1,0 +1,600 @@
+//! The demands as they accumulate: rows of numbers, with the texts, principals and sets that the numbers stand for.
+
+use super::auth::Auth;
+use super::coverage::{Seen, day_of, timestamp};
+use super::demand::{Demand, Principal, PrincipalSeen};
+use super::interner::{Texts, Values};
+use super::record::{Field, NONE, Record, flag};
+use super::tally::{Skip, Tally};
+use crate::vault::{Capability, PrincipalKind};
+use foldhash::fast::FixedState;
+use hashbrown::HashTable;
+use std::collections::BTreeSet;
+use std::hash::BuildHasher;
+use std::sync::Arc;
+
+const HASHER: FixedState = FixedState::with_seed(0x6465_6d61_6e64_7321);
+
+/// The most names of request data that one demand keeps: the alphabetically first ones.
+const MAX_KEYS: usize = 512;
+
+/// What a row is the row of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Key<'a> {
+    /// Number of the principal.
+    pub principal: u32,
+    /// The namespace.
+    pub namespace: &'a str,
+    /// The path.
+    pub path: &'a str,
+    /// The capability.
+    pub capability: Capability,
+}
+
+/// A demand in numbers.
+#[derive(Debug, Clone)]
+pub(crate) struct Row {
+    pub principal: u32,
+    pub namespace: u32,
+    pub path: u32,
+    pub capability: Capability,
+    pub mount_type: u32,
+    pub allowed: u64,
+    pub denied: u64,
+    pub failed: u64,
+    pub first: i64,
+    pub last: i64,
+    pub auth: u32,
+    pub auth_time: i64,
+    /// Sorted.
+    pub days: Vec<i32>,
+    /// Numbers of texts, sorted by number; `None` before the first allowed request.
+    pub keys_always: Option<Vec<u32>>,
+    /// Numbers of texts, sorted by number.
+    pub keys_ever: Vec<u32>,
+    keys_recent: u32,
+}
+
+/// A principal and what was last seen of it.
+#[derive(Debug, Clone)]
+pub(crate) struct Who {
+    pub kind: PrincipalKind,
+    pub id: Arc<str>,
+    pub auth: u32,
+    pub time: i64,
+    pub login: Option<(i64, Arc<str>)>,
+}
+
+/// Counts that belong to no row.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    pub with_results: u64,
+    pub unpaired_requests: u64,
+    pub unpaired_responses: u64,
+}
+
+/// Rows, and everything that their numbers mean.
+#[derive(Debug, Clone, Default)]
+pub struct Table {
+    pub(crate) texts: Texts,
+    pub(crate) auths: Values<Auth>,
+    pub(crate) key_sets: Values<Vec<u32>>,
+    index: HashTable<u32>,
+    pub(crate) rows: Vec<Row>,
+    principal_index: HashTable<u32>,
+    pub(crate) principals: Vec<Who>,
+    auth_principals: Vec<u32>,
+    pub(crate) tally: Tally,
+    pub(crate) seen: Seen,
+    pub(crate) counts: Counts,
+}
+
+impl Table {
+    /// The number of a text.
+    pub fn text(&mut self, text: &str) -> u32 {
+        self.texts.intern(text)
+    }
+
+    /// The number of a set of names, given as numbers of texts.
+    pub fn keys(&mut self, mut names: Vec<u32>) -> u32 {
+        names.sort_unstable();
+        names.dedup();
+        if names.len() > MAX_KEYS {
+            self.shorten(&mut names);
+        }
+        self.key_sets.intern(names)
+    }
+
+    fn shorten(&self, names: &mut Vec<u32>) {
+        names.sort_unstable_by(|a, b| self.texts.get(*a).cmp(self.texts.get(*b)));
+        names.truncate(MAX_KEYS);
+        names.sort_unstable();
+    }
+
+    /// The number of an auth.
+    pub fn auth(&mut self, auth: Auth) -> u32 {
+        let kind = auth.kind;
+        let id = Arc::clone(&auth.id);
+        let number = self.auths.intern(auth);
+        if number as usize == self.auth_principals.len() {
+            let principal = self.principal(kind, id);
+            self.auth_principals.push(principal);
+        }
+        number
+    }
+
+    fn principal(&mut self, kind: PrincipalKind, id: Arc<str>) -> u32 {
+        let hash = HASHER.hash_one((kind, id.as_bytes()));
+        let known = &self.principals;
+        if let Some(number) = self.principal_index.find(hash, |&n| {
+            known.get(n as usize).is_some_and(|w| w.kind == kind && w.id == id)
+        }) {
+            return *number;
+        }
+        let number = number_of(self.principals.len());
+        self.principals.push(Who {
+            kind,
+            id,
+            auth: NONE,
+            time: i64::MIN,
+            login: None,
+        });
+        let known = &self.principals;
+        self.principal_index.insert_unique(hash, number, |&n| {
+            known
+                .get(n as usize)
+                .map_or(0, |w| HASHER.hash_one((w.kind, w.id.as_bytes())))
+        });
+        number
+    }
+
+    /// The number of the principal of an auth.
+    #[must_use]
+    pub fn principal_of(&self, auth: u32) -> u32 {
+        self.auth_principals.get(auth as usize).copied().unwrap_or(NONE)
+    }
+
+    /// The row of a demand, which is begun if it is new.
+    pub fn row(&mut self, key: &Key<'_>) -> u32 {
+        let hash = hash_key(key);
+        let (rows, texts) = (&self.rows, &self.texts);
+        if let Some(at) = self.index.find(hash, |&at| {
+            rows.get(at as usize).is_some_and(|row| key_of(row, texts) == *key)
+        }) {
+            return *at;
+        }
+        let at = number_of(self.rows.len());
+        self.rows.push(Row {
+            principal: key.principal,
+            namespace: self.texts.intern(key.namespace),
+            path: self.texts.intern(key.path),
+            capability: key.capability,
+            mount_type: NONE,
+            allowed: 0,
+            denied: 0,
+            failed: 0,
+            first: i64::MAX,
+            last: i64::MIN,
+            auth: NONE,
+            auth_time: i64::MIN,
+            days: Vec::new(),
+            keys_always: None,
+            keys_ever: Vec::new(),
+            keys_recent: NONE,
+        });
+        let (rows, texts) = (&self.rows, &self.texts);
+        self.index.insert_unique(hash, at, |&at| {
+            rows.get(at as usize).map_or(0, |row| hash_key(&key_of(row, texts)))
+        });
+        at
+    }
+
+    /// Of two numbers the one whose meaning is greater, so that the pick does not depend on the order of arrival.
+    #[must_use]
+    pub fn greater(&self, field: Field, a: u32, b: u32) -> u32 {
+        let a_is_greater = match field {
+            Field::Row => self.row_meaning(a) > self.row_meaning(b),
+            Field::Auth => self.auths.get(a) > self.auths.get(b),
+            Field::Keys => self.names(a) > self.names(b),
+            Field::MountType => self.texts.get(a) > self.texts.get(b),
+        };
+        if a_is_greater { a } else { b }
+    }
+
+    fn row_meaning(&self, row: u32) -> Option<(PrincipalKind, &str, &str, &str, Capability)> {
+        let row = self.rows.get(row as usize)?;
+        let who = self.principals.get(row.principal as usize)?;
+        Some((
+            who.kind,
+            &who.id,
+            self.texts.get(row.namespace),
+            self.texts.get(row.path),
+            row.capability,
+        ))
+    }
+
+    fn names(&self, keys: u32) -> Vec<&str> {
+        let mut names: Vec<&str> = self
+            .key_sets
+            .get(keys)
+            .into_iter()
+            .flatten()
+            .map(|n| self.texts.get(*n))
+            .collect();
+        names.sort_unstable();
+        names
+    }
+
+    /// Counts a request for good.
+    pub fn settle(&mut self, record: &Record) {
+        self.count(record, true);
+        self.seen.copies = self.seen.copies.max(if record.flags & flag::NO_ID == 0 {
+            record.requests.max(record.responses)
+        } else {
+            1
+        });
+        if record.auth != NONE {
+            self.observe(record);
+        }
+        if !record.usable() {
+            return;
+        }
+        let denied = record.denied();
+        let names: Option<&Vec<u32>> = self.key_sets.get(record.keys);
+        let Some(row) = self.rows.get_mut(record.row as usize) else {
+            return;
+        };
+        if record.first <= record.last {
+            row.first = row.first.min(record.first);
+            row.last = row.last.max(record.last);
+            note_day(&mut row.days, day_of(record.first));
+            note_day(&mut row.days, day_of(record.last));
+        }
+        if record.mount_type != NONE && record.mount_type != row.mount_type {
+            row.mount_type =
+                if row.mount_type == NONE || self.texts.get(record.mount_type) > self.texts.get(row.mount_type) {
+                    record.mount_type
+                } else {
+                    row.mount_type
+                };
+        }
+        if record.auth != NONE && record.last >= row.auth_time {
+            row.auth = if row.auth == NONE
+                || record.last > row.auth_time
+                || self.auths.get(record.auth) > self.auths.get(row.auth)
+            {
+                record.auth
+            } else {
+                row.auth
+            };
+            row.auth_time = record.last;
+        }
+        if !denied && (row.keys_always.is_none() || row.keys_recent != record.keys) {
+            row.keys_recent = record.keys;
+            let none = Vec::new();
+            let names = names.unwrap_or(&none);
+            match &mut row.keys_always {
+                None => row.keys_always = Some(names.clone()),
+                Some(always) => always.retain(|n| names.binary_search(n).is_ok()),
+            }
+            if let Some(ever) = with_all(&row.keys_ever, names) {
+                let texts = &self.texts;
+                row.keys_ever = bounded(ever, texts);
+            }
+        }
+    }
+
+    /// Adds the counts of a record, or takes them back.
+    pub(crate) fn count(&mut self, record: &Record, add: bool) {
+        let change = |n: &mut u64, by: u64| {
+            *n = if add {
+                n.saturating_add(by)
+            } else {
+                n.saturating_sub(by)
+            };
+        };
+        let count = record.count();
+        change(&mut self.tally.paired, record.entries().saturating_sub(count));
+        if record.requests == 0 {
+            change(&mut self.counts.unpaired_responses, 1);
+        }
+        if record.responses == 0 {
+            change(&mut self.counts.unpaired_requests, 1);
+        }
+        if !record.usable() {
+            let reason = Skip::from_index(record.skip).unwrap_or(Skip::NotAudit);
+            change(&mut self.tally.skipped.entry(reason).or_default().count, count);
+            return;
+        }
+        change(&mut self.tally.used, count);
+        if record.flags & (flag::RESULT_ALLOWED | flag::RESULT_DENIED) != 0 {
+            change(&mut self.counts.with_results, count);
+        }
+        if let Some(row) = self.rows.get_mut(record.row as usize) {
+            if record.denied() {
+                change(&mut row.denied, count);
+            } else {
+                change(&mut row.allowed, count);
+                if record.failed() {
+                    change(&mut row.failed, count);
+                }
+            }
+        }
+    }
+
+    /// Notes what a record tells of its principal.
+    fn observe(&mut self, record: &Record) {
+        let principal = self.principal_of(record.auth);
+        let (Some(who), Some(auth)) = (self.principals.get_mut(principal as usize), self.auths.get(record.auth)) else {
+            return;
+        };
+        if record.last >= who.time
+            && (record.last > who.time || who.auth == NONE || Some(auth) > self.auths.get(who.auth))
+        {
+            who.auth = record.auth;
+            who.time = record.last;
+        }
+        if auth.login
+            && who
+                .login
+                .as_ref()
+                .is_none_or(|known| (known.0, &known.1) < (record.last, &auth.mount))
+        {
+            who.login = Some((record.last, Arc::clone(&auth.mount)));
+        }
+    }
+
+    /// Adds another table, and says how its numbers are called here.
+    pub(crate) fn merge(&mut self, other: Self) -> Renumbered {
+        let texts: Vec<u32> = other.texts.iter().map(|t| self.texts.intern(t)).collect();
+        let auths: Vec<u32> = other.auths.iter().map(|a| self.auth(a.clone())).collect();
+        let to_text = |n: u32| texts.get(n as usize).copied().unwrap_or(NONE);
+        let to_auth = |n: u32| auths.get(n as usize).copied().unwrap_or(NONE);
+        let to_names = |names: &[u32]| {
+            let mut names: Vec<u32> = names.iter().map(|n| to_text(*n)).collect();
+            names.sort_unstable();
+            names
+        };
+        let keys: Vec<u32> = other
+            .key_sets
+            .iter()
+            .map(|set| self.key_sets.intern(to_names(set)))
+            .collect();
+        let mut principals = Vec::with_capacity(other.principals.len());
+        for theirs in other.principals {
+            let number = self.principal(theirs.kind, theirs.id);
+            principals.push(number);
+            let auth = to_auth(theirs.auth);
+            let (mine, auths) = (&mut self.principals, &self.auths);
+            let Some(mine) = mine.get_mut(number as usize) else {
+                continue;
+            };
+            if auth != NONE && (mine.auth == NONE || (theirs.time, auths.get(auth)) > (mine.time, auths.get(mine.auth)))
+            {
+                mine.auth = auth;
+                mine.time = theirs.time;
+            }
+            if theirs.login > mine.login {
+                mine.login = theirs.login;
+            }
+        }
+        let mut rows = Vec::with_capacity(other.rows.len());
+        for theirs in other.rows {
+            let at = self.row(&Key {
+                principal: principals.get(theirs.principal as usize).copied().unwrap_or(NONE),
+                namespace: other.texts.get(theirs.namespace),
+                path: other.texts.get(theirs.path),
+                capability: theirs.capability,
+            });
+            rows.push(at);
+            let (mine, texts, auths) = (&mut self.rows, &self.texts, &self.auths);
+            let Some(mine) = mine.get_mut(at as usize) else {
+                continue;
+            };
+            let mount_type = to_text(theirs.mount_type);
+            if mount_type != NONE && (mine.mount_type == NONE || texts.get(mount_type) > texts.get(mine.mount_type)) {
+                mine.mount_type = mount_type;
+            }
+            mine.allowed += theirs.allowed;
+            mine.denied += theirs.denied;
+            mine.failed += theirs.failed;
+            mine.first = mine.first.min(theirs.first);
+            mine.last = mine.last.max(theirs.last);
+            let auth = to_auth(theirs.auth);
+            if auth != NONE
+                && (mine.auth == NONE || (theirs.auth_time, auths.get(auth)) > (mine.auth_time, auths.get(mine.auth)))
+            {
+                mine.auth = auth;
+                mine.auth_time = theirs.auth_time;
+            }
+            for day in theirs.days {
+                note_day(&mut mine.days, day);
+            }
+            if let Some(names) = theirs.keys_always {
+                let names = to_names(&names);
+                match &mut mine.keys_always {
+                    None => mine.keys_always = Some(names),
+                    Some(always) => always.retain(|n| names.binary_search(n).is_ok()),
+                }
+            }
+            if let Some(ever) = with_all(&mine.keys_ever, &to_names(&theirs.keys_ever)) {
+                mine.keys_ever = bounded(ever, texts);
+            }
+            mine.keys_recent = NONE;
+        }
+        self.tally.merge(other.tally);
+        self.seen.merge(other.seen);
+        self.counts.with_results += other.counts.with_results;
+        self.counts.unpaired_requests += other.counts.unpaired_requests;
+        self.counts.unpaired_responses += other.counts.unpaired_responses;
+        Renumbered {
+            rows,
+            auths,
+            keys,
+            texts,
+        }
+    }
+
+    /// The demands in a fixed order.
+    pub(crate) fn demands(&self) -> Vec<Demand> {
+        let mut demands: Vec<Demand> = self
+            .rows
+            .iter()
+            .filter(|row| row.allowed + row.denied > 0)
+            .map(|row| self.demand(row))
+            .collect();
+        demands.sort_unstable_by(|a, b| {
+            (&a.principal, &a.namespace, &a.path, a.capability).cmp(&(
+                &b.principal,
+                &b.namespace,
+                &b.path,
+                b.capability,
+            ))
+        });
+        demands
+    }
+
+    fn demand(&self, row: &Row) -> Demand {
+        let names = |names: &[u32]| -> BTreeSet<Arc<str>> { names.iter().map(|n| self.texts.shared(*n)).collect() };
+        let kind = self
+            .principals
+            .get(row.principal as usize)
+            .map_or(PrincipalKind::Token, |w| w.kind);
+        let policies = self
+            .auths
+            .get(row.auth)
+            .filter(|_| kind != PrincipalKind::Unauthenticated)
+            .map_or_else(|| Arc::from([]), |auth| Arc::clone(&auth.policies));
+        Demand {
+            principal: self.principal_named(row.principal),
+            namespace: self.texts.shared(row.namespace),
+            path: self.texts.shared(row.path),
+            capability: row.capability,
+            mount_type: self.texts.shared(row.mount_type),
+            allowed: row.allowed,
+            denied: row.denied,
+            failed: row.failed,
+            first_seen: timestamp(row.first).filter(|_| row.first <= row.last),
+            last_seen: timestamp(row.last).filter(|_| row.first <= row.last),
+            days: row.days.iter().copied().collect(),
+            policies,
+            keys_always: names(row.keys_always.as_deref().unwrap_or_default()),
+            keys_ever: names(&row.keys_ever),
+        }
+    }
+
+    fn principal_named(&self, number: u32) -> Principal {
+        let empty = || Arc::from("");
+        let Some(who) = self.principals.get(number as usize) else {
+            return Principal {
+                kind: PrincipalKind::Token,
+                id: empty(),
+                name: empty(),
+                auth_mount: empty(),
+            };
+        };
+        let auth = self.auths.get(who.auth);
+        Principal {
+            kind: who.kind,
+            id: Arc::clone(&who.id),
+            name: auth.map_or_else(|| Arc::clone(&who.id), |a| Arc::clone(&a.name)),
+            auth_mount: match &who.login {
+                Some((_, mount)) => Arc::clone(mount),
+                None => auth.map_or_else(empty, |a| Arc::clone(&a.mount)),
+            },
+        }
+    }
+
+    /// The principals in a fixed order.
+    pub(crate) fn principals(&self) -> Vec<PrincipalSeen> {
+        let mut seen: Vec<PrincipalSeen> = (0..number_of(self.principals.len()))
+            .filter_map(|number| {
+                let who = self.principals.get(number as usize)?;
+                let auth = self.auths.get(who.auth)?;
+                Some(PrincipalSeen {
+                    principal: self.principal_named(number),
+                    policies: Arc::clone(&auth.policies),
+                    last_seen: timestamp(who.time).filter(|_| who.time != i64::MIN),
+                    entity_id: Arc::clone(&auth.entity_id),
+                    display_name: Arc::clone(&auth.display_name),
+                    metadata_keys: Arc::clone(&auth.metadata_keys),
+                })
+            })
+            .collect();
+        seen.sort_unstable_by(|a, b| a.principal.cmp(&b.principal));
+        seen
+    }
+}
+
+/// What the numbers of one table are called in another.
+#[derive(Debug)]
+pub(crate) struct Renumbered {
+    rows: Vec<u32>,
+    auths: Vec<u32>,
+    keys: Vec<u32>,
+    texts: Vec<u32>,
+}
+
+impl Renumbered {
+    /// The record in the other table's numbers.
+    pub fn record(&self, record: &Record) -> Record {
+        let to = |map: &[u32], n: u32| map.get(n as usize).copied().unwrap_or(NONE);
+        Record {
+            row: to(&self.rows, record.row),
+            auth: to(&self.auths, record.auth),
+            keys: to(&self.keys, record.keys),
+            mount_type: to(&self.texts, record.mount_type),
+            ..*record
+        }
+    }
+}
+
+fn hash_key(key: &Key<'_>) -> u64 {
+    HASHER.hash_one((
+        (u64::from(key.principal) << 8) | key.capability as u64,
+        key.namespace.as_bytes(),
+        key.path.as_bytes(),
+    ))
+}
+
+fn key_of<'a>(row: &Row, texts: &'a Texts) -> Key<'a> {
+    Key {
+        principal: row.principal,
+        namespace: texts.get(row.namespace),
+        path: texts.get(row.path),
+        capability: row.capability,
+    }
+}
+
+fn number_of(len: usize) -> u32 {
+    u32::try_from(len).unwrap_or(NONE)
+}
+
+fn note_day(days: &mut Vec<i32>, day: i32) {
+    if days.last() == Some(&day) {
+        return;
+    }
+    if let Err(at) = days.binary_search(&day) {
+        days.insert(at, day);
+    }
+}
+
+/// The union of two sorted sets, if it is larger than the first.
+fn with_all(set: &[u32], more: &[u32]) -> Option<Vec<u32>> {
+    if more.iter().all(|n| set.binary_search(n).is_ok()) {
+        return None;
+    }
+    let mut union: Vec<u32> = set.iter().chain(more).copied().collect();
+    union.sort_unstable();
+    union.dedup();
+    Some(union)
+}
+
+fn bounded(mut names: Vec<u32>, texts: &Texts) -> Vec<u32> {
+    if names.len() > MAX_KEYS {
+        names.sort_unstable_by(|a, b| texts.get(*a).cmp(texts.get(*b)));
+        names.truncate(MAX_KEYS);
+        names.sort_unstable();
+    }
+    names
+}
