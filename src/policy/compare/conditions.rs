@@ -12,7 +12,7 @@ use crate::policy::model::Constraints;
 use crate::policy::profile::{Profile, ValueRule};
 use crate::vault::Operation;
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 const SECOND_NS: i64 = 1_000_000_000;
 
@@ -292,8 +292,9 @@ impl Judge {
         if let Some(value) = found {
             return Found::Value(value.clone());
         }
-        let denies_all = here.denied_parameters.values().any(Vec::is_empty);
-        let decided = !elements || denies_all || there.is_some_and(|t| lists_within(&here, &t, name, &candidates));
+        let never = here.denied_parameters.values().any(Vec::is_empty)
+            || !(here.allowed_parameters.is_empty() || here.allowed_parameters.contains_key(name));
+        let decided = !elements || never || there.is_some_and(|t| lists_within(&here, &t, name, &candidates));
         if decided { Found::No } else { Found::Unknown }
     }
 
@@ -398,6 +399,7 @@ mod tests {
     use super::*;
     use crate::vault::{Capability, CapabilitySet};
     use serde_json::json;
+    use std::collections::BTreeMap;
 
     fn lists(value: &Value) -> BTreeMap<String, Vec<Value>> {
         let object = value.as_object().cloned().unwrap_or_default();

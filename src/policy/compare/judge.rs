@@ -19,14 +19,16 @@ enum Way {
     Bare,
 }
 
-/// Operations that look a path up as it is.
-const PLAIN: [Operation; 6] = [
+/// Operations that look a path up as it is. Revoke stands for renew and rollback too: they need `update` and look at no
+/// parameter.
+const PLAIN: [Operation; 7] = [
     Operation::Create,
     Operation::Read,
     Operation::Update,
     Operation::Patch,
     Operation::Delete,
     Operation::Recover,
+    Operation::Revoke,
 ];
 
 /// What the one list gives beyond the other.
@@ -95,7 +97,6 @@ impl<'a, 's> Judge<'a, 's> {
         );
         if self.is_first(Way::Plain, plain) {
             self.operations(&PLAIN, path, plain);
-            self.internal(path, plain);
             self.subscribe(path, plain);
         }
         if self.bare_lists && !path.ends_with('/') && self.is_first(Way::Bare, plain) {
@@ -131,9 +132,16 @@ impl<'a, 's> Judge<'a, 's> {
                 continue;
             }
             let (more, less) = self.grants(side, pair);
+            let mut update_told = false;
             for &operation in operations {
+                if operation == Operation::Revoke && update_told {
+                    continue;
+                }
                 match conditions::gap(self.profile, operation, more, less) {
-                    Gap::Shown(extras) => self.shown(side, Aspect::Access, asked(operation, path, extras), pair),
+                    Gap::Shown(extras) => {
+                        update_told |= operation == Operation::Update;
+                        self.shown(side, Aspect::Access, asked(operation, path, extras), pair);
+                    }
                     Gap::Open(reason) => self.open(side, asked(operation, path, Extras::default()), pair, reason),
                     Gap::None => {}
                 }
@@ -171,15 +179,22 @@ impl<'a, 's> Judge<'a, 's> {
             if !more.capabilities.contains(capability) {
                 continue;
             }
-            // A request of the one that the other denies is told as access already.
-            let both = [more, less].into_iter().find_map(|grant| {
-                let Gap::Shown(extras) = conditions::some_request(self.profile, operation, grant) else {
-                    return None;
-                };
-                let asked = asked(operation, path, extras);
-                let allowed = |s: &Side<'_>| s.acl.decide(&asked.request()).allowed;
-                (allowed(self.old) && allowed(self.new)).then_some(asked)
-            });
+            let mut both = None;
+            for grant in [more, less] {
+                match conditions::some_request(self.profile, operation, grant) {
+                    Gap::Shown(extras) => {
+                        let asked = asked(operation, path, extras);
+                        let allowed = |s: &Side<'_>| s.acl.decide(&asked.request()).allowed;
+                        // Where the other denies it, that is told as access already.
+                        if allowed(self.old) && allowed(self.new) {
+                            both = Some(asked);
+                            break;
+                        }
+                    }
+                    Gap::Open(reason) => self.open(side, asked(operation, path, Extras::default()), pair, reason),
+                    Gap::None => {}
+                }
+            }
             let Some(asked) = both else {
                 continue;
             };
@@ -190,24 +205,6 @@ impl<'a, 's> Judge<'a, 's> {
             if let Some(condition) = dropped.filter(|_| !told_condition) {
                 told_condition = true;
                 self.shown(side, Aspect::Condition(condition), asked, pair);
-            }
-        }
-    }
-
-    /// Renew, revoke and rollback need `update` and look at no parameter: told where update itself shows nothing.
-    fn internal(&mut self, path: &str, pair: (Winner, Winner)) {
-        for side in [NEW, OLD] {
-            if self.beyond & side == 0 {
-                continue;
-            }
-            let (more, less) = self.grants(side, pair);
-            if let Gap::Shown(_) = conditions::gap(self.profile, Operation::Update, more, less) {
-                continue;
-            }
-            match conditions::gap(self.profile, Operation::Revoke, more, less) {
-                Gap::Shown(extras) => self.shown(side, Aspect::Access, asked(Operation::Revoke, path, extras), pair),
-                Gap::Open(reason) => self.open(side, asked(Operation::Revoke, path, Extras::default()), pair, reason),
-                Gap::None => {}
             }
         }
     }
