@@ -1,5 +1,6 @@
 //! The JSON form of `lint`: one object a file, with the stanzas as the servers keep them.
 
+use super::lint::Warning;
 use super::model::{Policy, Stanza};
 use super::syntax::ParseError;
 use serde_json::{Map, Value, json};
@@ -26,6 +27,13 @@ pub fn document(file: &str, read: Result<&Policy, &ParseError>) -> Value {
         }
     }
     Value::Object(document)
+}
+
+/// Adds the warnings about a file to its object.
+pub fn add_warnings<'w>(document: &mut Value, warnings: impl IntoIterator<Item = &'w Warning>) {
+    if let Some(object) = document.as_object_mut() {
+        object.insert("warnings".to_owned(), warnings.into_iter().map(Warning::json).collect());
+    }
 }
 
 /// The path as the servers keep it: no leading `/`, and no trailing `*` on a prefix stanza; then whether it is one, and

@@ -1,5 +1,6 @@
 //! Warnings that two stanzas show together: since one stanza alone decides a request, a stronger one undoes a weaker one.
 
+use super::single::sudo_matters;
 use super::warning::{Severity, Warning};
 use crate::policy::model::{Policy, Stanza};
 use crate::policy::pattern::Pattern;
@@ -23,6 +24,8 @@ struct Entry<'p> {
     stanza: &'p Stanza,
     pattern: Pattern,
     grants: CapabilitySet,
+    /// Whether some path that it matches needs `sudo`.
+    sudo_matters: bool,
 }
 
 impl Entry<'_> {
@@ -49,6 +52,8 @@ struct Found<'e, 'p> {
 
 pub(super) fn check(policies: &[Policy], warnings: &mut Vec<Warning>) {
     let mut entries: Vec<Entry<'_>> = Vec::new();
+    let mut stanzas = policies.iter().flat_map(|policy| &policy.stanzas);
+    let grants_sudo = stanzas.any(|stanza| stanza.capabilities.contains(&Capability::Sudo));
     for policy in policies {
         for stanza in policy.stanzas.iter().filter(|stanza| !stanza.templated) {
             if let Ok(pattern) = Pattern::parse(&stanza.path, &policy.namespace) {
@@ -56,12 +61,12 @@ pub(super) fn check(policies: &[Policy], warnings: &mut Vec<Warning>) {
                     warnings.push(unreachable(policy, stanza));
                     continue;
                 }
-                let grants = stanza.capability_set();
                 entries.push(Entry {
                     policy,
                     stanza,
                     pattern,
-                    grants,
+                    grants: stanza.capability_set(),
+                    sudo_matters: grants_sudo && sudo_matters(&stanza.path),
                 });
             }
         }
@@ -73,6 +78,7 @@ pub(super) fn check(policies: &[Policy], warnings: &mut Vec<Warning>) {
         // Whatever is stronger and matches a path in common has its first wildcard no earlier, so it begins the same way.
         let from = entries.partition_point(|entry| entry.head() < weaker.head());
         let mut lifted: Vec<&Entry<'_>> = Vec::new();
+        let mut masters: Vec<&Entry<'_>> = Vec::new();
         for (at, stronger) in entries.iter().enumerate().skip(from) {
             if !stronger.head().starts_with(weaker.head()) {
                 break;
@@ -88,13 +94,16 @@ pub(super) fn check(policies: &[Policy], warnings: &mut Vec<Warning>) {
             if relation == Relation::Disjoint {
                 continue;
             }
-            if matches!(relation, Relation::Equal | Relation::Subsumes) {
-                if let Some(warning) = cannot_win(weaker, stronger) {
-                    warnings.push(warning);
-                }
+            // Newer servers let a stanza that grants list win a LIST over a stronger one that does not.
+            let wins_lists = weaker.grants.contains(Capability::List) && !stronger.grants.contains(Capability::List);
+            if matches!(relation, Relation::Equal | Relation::Subsumes) && !wins_lists {
+                masters.push(stronger);
                 continue;
             }
-            let lost = weaker.grants.difference(stronger.grants);
+            let mut lost = weaker.grants.difference(stronger.grants);
+            if !stronger.sudo_matters {
+                lost.remove(Capability::Sudo);
+            }
             if weaker.denies() {
                 if !stronger.denies() && !stronger.grants.is_empty() {
                     lifted.push(stronger);
@@ -104,6 +113,9 @@ pub(super) fn check(policies: &[Policy], warnings: &mut Vec<Warning>) {
                 found.others.push(weaker);
                 found.lost = found.lost.union(lost);
             }
+        }
+        if let Some(master) = masters.iter().find(|m| m.is_in_policy_of(weaker)).or(masters.first()) {
+            warnings.push(cannot_win(weaker, master));
         }
         if !lifted.is_empty() {
             warnings.push(deny_defeated(weaker, &lifted));
@@ -146,14 +158,10 @@ fn unreachable(policy: &Policy, stanza: &Stanza) -> Warning {
     )
 }
 
-fn cannot_win(weaker: &Entry<'_>, stronger: &Entry<'_>) -> Option<Warning> {
-    // Newer servers let a stanza that grants list win a LIST over a stronger one that does not.
-    if weaker.grants.contains(Capability::List) && !stronger.grants.contains(Capability::List) {
-        return None;
-    }
+fn cannot_win(weaker: &Entry<'_>, stronger: &Entry<'_>) -> Warning {
     let same = weaker.is_in_policy_of(stronger);
     let why = stronger.pattern.strength().why_over(&weaker.pattern.strength());
-    Some(Warning::about(
+    Warning::about(
         CANNOT_WIN,
         if same { Severity::Warning } else { Severity::Note },
         weaker.policy,
@@ -165,7 +173,7 @@ fn cannot_win(weaker: &Entry<'_>, stronger: &Entry<'_>) -> Option<Warning> {
             elsewhere(weaker, stronger)
         ),
         Some("leave this block out, or add its capabilities to the other".to_owned()),
-    ))
+    )
 }
 
 fn takes_away(stronger: &Entry<'_>, found: &Found<'_, '_>) -> Warning {

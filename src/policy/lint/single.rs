@@ -139,7 +139,7 @@ static PROTECTED: LazyLock<Vec<Pattern>> = LazyLock::new(|| {
 });
 
 /// Whether `sudo` on this path can make a difference; also in a namespace that the path names in front.
-fn sudo_matters(path: &str) -> bool {
+pub(super) fn sudo_matters(path: &str) -> bool {
     let path = path.strip_prefix('/').unwrap_or(path);
     let from_mount = ["sys/", "auth/token/"]
         .iter()
@@ -205,21 +205,30 @@ const KV2_PARTS: [&str; 8] = [
     "data", "metadata", "delete", "undelete", "destroy", "subkeys", "config", "options",
 ];
 
-/// The KV version 2 mounts by namespace: those that are known, and those of which some path names the versioned parts.
+/// Mounts that are KV version 2 by custom, told by `data/` alone.
+const KV2_BY_NAME: [&str; 5] = ["secret", "kv", "kv2", "kv-v2", "kvv2"];
+
+/// The KV version 2 mounts by namespace: those that are known, and those below which paths name `data/` and `metadata/`.
 fn kv2_mounts(policies: &[Policy], context: &Context) -> BTreeMap<Arc<str>, BTreeSet<String>> {
+    let mut parts: BTreeMap<(Arc<str>, &str), (bool, bool)> = BTreeMap::new();
     let mut mounts: BTreeMap<Arc<str>, BTreeSet<String>> = BTreeMap::new();
     for policy in policies {
         let here = mounts.entry(Arc::clone(&policy.namespace)).or_default();
         here.extend(context.kv2_mounts.iter().cloned());
         for stanza in &policy.stanzas {
-            let path = stanza.path.strip_prefix('/').unwrap_or(&stanza.path);
-            let mut segments = path.split('/');
+            let mut segments = stanza.path.strip_prefix('/').unwrap_or(&stanza.path).splitn(3, '/');
             if let (Some(mount), Some(part), Some(_)) = (segments.next(), segments.next(), segments.next())
                 && !matches!(mount, "" | "sys" | "auth" | "identity" | "cubbyhole" | "+")
-                && matches!(part, "data" | "metadata")
             {
-                here.insert(format!("{mount}/"));
+                let seen = parts.entry((Arc::clone(&policy.namespace), mount)).or_default();
+                seen.0 |= part == "data";
+                seen.1 |= part == "metadata";
             }
+        }
+    }
+    for ((namespace, mount), (data, metadata)) in parts {
+        if data && (metadata || KV2_BY_NAME.contains(&mount)) {
+            mounts.entry(namespace).or_default().insert(format!("{mount}/"));
         }
     }
     mounts
