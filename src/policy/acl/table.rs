@@ -154,11 +154,11 @@ impl Acl {
             return (true, None, Reason::Help);
         }
         let winner = self.winner(request.operation, path);
-        let Some(rule) = winner.and_then(|id| self.rule(id)) else {
-            return (false, None, Reason::NoMatch);
-        };
         let Some(capability) = self.profile.capability(request.operation) else {
             return (false, winner, Reason::UnknownOperation);
+        };
+        let Some(rule) = winner.and_then(|id| self.rule(id)) else {
+            return (false, None, Reason::NoMatch);
         };
         if !rule.capabilities.contains(capability) {
             let denies = rule.capabilities.contains(Capability::Deny);

@@ -1,6 +1,6 @@
 //! The smallest changes that would allow a denied request, each tried out before it is told.
 
-use super::tell::{Question, lacks_sudo};
+use super::tell::{Question, common_segments, lacks_sudo};
 use crate::policy::acl::{Acl, Decision, Reason, Rule, Source};
 use crate::policy::constraints::Refusal;
 use crate::policy::model::{Policy, Stanza};
@@ -98,14 +98,6 @@ fn new_stanza(question: &Question<'_>, acl: &Acl, needed: &[Capability]) -> Opti
         .and_then(|rule| rule.sources.first())
         .map_or(0, |source| source.policy);
     Some(Edit::Stanza(policy, relative(question, acl, policy)?, needed.to_vec()))
-}
-
-fn common_segments(pattern: &str, path: &str) -> usize {
-    pattern
-        .split('/')
-        .zip(path.split('/'))
-        .take_while(|(a, b)| a == b || *a == "+")
-        .count()
 }
 
 /// The path as a policy of this namespace would write it.

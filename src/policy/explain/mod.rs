@@ -5,4 +5,4 @@ mod tell;
 mod text;
 
 pub use change::Change;
-pub use tell::{Beaten, Explanation, NotInForce, Question, RuleView, StanzaView, explain};
+pub use tell::{Beaten, Explanation, Nearest, NotInForce, Question, RuleView, StanzaView, explain};

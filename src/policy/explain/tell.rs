@@ -51,6 +51,9 @@ pub struct Explanation {
     pub winner: Option<RuleView>,
     /// The patterns that match as well, strongest first.
     pub beaten: Vec<Beaten>,
+    /// Where nothing matches: the pattern that comes nearest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nearest: Option<Nearest>,
     /// Stanzas of these policies that are not in force.
     pub not_in_force: Vec<NotInForce>,
     /// For a denial: changes that would allow it, each checked by deciding again; the smallest first.
@@ -91,6 +94,17 @@ pub struct Beaten {
     pub would_allow: bool,
 }
 
+/// The pattern that comes nearest to matching.
+#[derive(Debug, Clone, Serialize)]
+pub struct Nearest {
+    /// The pattern.
+    #[serde(flatten)]
+    pub rule: RuleView,
+    /// What the writer may have meant, where it is a usual slip.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+}
+
 /// A stanza that is not in force.
 #[derive(Debug, Clone, Serialize)]
 pub struct NotInForce {
@@ -124,6 +138,9 @@ pub fn explain(question: &Question<'_>) -> Explanation {
         needs_sudo: question.needs_sudo,
         winner: winner.map(|(_, rule)| view(&acl, rule)),
         beaten: beaten(&acl, question.request.operation, asked, winner),
+        nearest: (decision.reason == Reason::NoMatch)
+            .then(|| nearest(&acl, asked))
+            .flatten(),
         not_in_force: acl.skips().iter().filter_map(|skip| not_in_force(&acl, skip)).collect(),
         granting: decision.granting,
         capabilities: decision.capabilities,
@@ -181,6 +198,60 @@ fn view(acl: &Acl, rule: &Rule) -> RuleView {
             })
             .collect(),
     }
+}
+
+/// The pattern that shares the most segments with the path, at least one; first of all one that a usual slip keeps from matching.
+fn nearest(acl: &Acl, asked: &str) -> Option<Nearest> {
+    let slipped = slips(asked).into_iter().find_map(|(meant, hint)| {
+        let rule = acl.rules().iter().rev().find(|rule| rule.pattern.matches(&meant))?;
+        Some((rule, Some(hint)))
+    });
+    let closest = || {
+        let shared = |rule: &&Rule| common_segments(&rule.pattern.text, asked);
+        let rule = acl.rules().iter().max_by_key(shared).filter(|rule| shared(rule) > 0)?;
+        Some((rule, None))
+    };
+    let (rule, hint) = slipped.or_else(closest)?;
+    Some(Nearest {
+        rule: view(acl, rule),
+        hint,
+    })
+}
+
+/// How many leading segments a pattern has in common with a path.
+pub(super) fn common_segments(pattern: &str, path: &str) -> usize {
+    pattern
+        .split('/')
+        .zip(path.split('/'))
+        .take_while(|(a, b)| a == b || *a == "+")
+        .count()
+}
+
+/// Paths that a policy's writer may have had in mind for this one, with the slip told.
+fn slips(asked: &str) -> Vec<(String, String)> {
+    const KV_V2: [&str; 6] = ["data", "metadata", "delete", "undelete", "destroy", "subkeys"];
+    let mut meant = Vec::new();
+    for (start, _) in asked.match_indices('/') {
+        let (mount, rest) = asked.split_at(start);
+        let Some((kind, rest)) = rest.trim_start_matches('/').split_once('/') else {
+            continue;
+        };
+        if KV_V2.contains(&kind) {
+            let hint = format!("on a KV v2 mount the path has `{kind}/` after the mount: `{mount}/{kind}/…`");
+            meant.push((format!("{mount}/{rest}"), hint));
+        }
+    }
+    match asked.strip_suffix('/') {
+        Some(bare) => meant.push((
+            bare.to_owned(),
+            "the path ends in a slash, the stanza's does not".to_owned(),
+        )),
+        None => meant.push((
+            format!("{asked}/"),
+            "the stanza's path ends in a slash, this one does not".to_owned(),
+        )),
+    }
+    meant
 }
 
 fn not_in_force(acl: &Acl, skip: &crate::policy::acl::Skip) -> Option<NotInForce> {

@@ -27,6 +27,12 @@ impl Display for Explanation {
             };
             writeln!(f, "    because {}{allow}", beaten.because)?;
         }
+        if let Some(nearest) = &self.nearest {
+            rule(f, "nearest", &nearest.rule)?;
+            if let Some(hint) = &nearest.hint {
+                writeln!(f, "    hint: {hint}")?;
+            }
+        }
         for skipped in &self.not_in_force {
             writeln!(
                 f,
