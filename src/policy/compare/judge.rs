@@ -278,6 +278,7 @@ impl<'a, 's> Judge<'a, 's> {
             old: decider(self.old, pair.0),
             new: decider(self.new, pair.1),
             asked,
+            when: Vec::new(),
         };
         let tally = if side == NEW { &mut self.gained } else { &mut self.lost };
         let lists = matches!(difference.asked.operation, Operation::List | Operation::Scan);

@@ -8,13 +8,17 @@ mod conditions;
 mod judge;
 mod outcome;
 mod product;
+mod sets;
 mod table;
+mod unfilled;
 mod values;
 
 pub use outcome::{Asked, Aspect, Comparison, Decider, Difference, Open, Verdict};
+pub use sets::{Combination, Holder, PolicyComparison, PolicyId, Presence, SetComparison};
 
 use crate::policy::acl::Acl;
-use crate::policy::profile::ListRule;
+use crate::policy::model::Policy;
+use crate::policy::profile::{ListRule, Profile};
 use crate::vault::Operation;
 use judge::Judge;
 use product::{Manner, Walk};
@@ -50,6 +54,22 @@ pub fn compare(old: &Acl, new: &Acl) -> Comparison {
 #[must_use]
 pub fn compare_with(old: &Acl, new: &Acl, options: Options) -> Comparison {
     look(old, new, OLD | NEW, options)
+}
+
+/// Compares two sets of policies: each policy by itself (templates not filled in), and every combination that a holder has.
+/// `now`, in seconds since the epoch, decides which `expiration` is past.
+#[must_use]
+pub fn compare_policies(
+    profile: Profile,
+    old: &[Policy],
+    new: &[Policy],
+    holders: Option<&[Holder]>,
+    now: i64,
+    options: Options,
+) -> SetComparison {
+    sets::compare_policies(profile, old, new, holders, now, |old, new| {
+        compare_with(old, new, options)
+    })
 }
 
 /// Whether the new list gives nothing beyond the old: no operation, no `sudo`, on no weaker condition.

@@ -102,6 +102,8 @@ pub struct Difference {
     pub old: Option<Decider>,
     /// What decides it in the new list.
     pub new: Option<Decider>,
+    /// Circumstances in which it shows, in words; empty where it always does.
+    pub when: Vec<String>,
 }
 
 /// A pair of rules that could not be told apart for certain.

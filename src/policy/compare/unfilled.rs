@@ -1,0 +1,315 @@
+//! Policies whose holder is not known: stanzas with templates that nothing fills.
+//!
+//! What such a stanza matches is not known, so differences are looked for under a few fillings (none, values that occur nowhere,
+//! and literals that stand where the template does); each one found is real under the filling that is told with it. That there
+//! is no other difference is claimed only where the templates cannot tell the two sides apart, whatever they are filled with.
+
+use super::outcome::{Asked, Comparison, Difference, Open};
+use crate::policy::acl::{Acl, SkipReason};
+use crate::policy::model::{Constraints, Policy, Stanza};
+use crate::policy::pattern::Pattern;
+use crate::policy::profile::{ListRule, Profile};
+use crate::policy::relation;
+use crate::policy::template::{Identity, Unfillable};
+use crate::vault::{Capability, CapabilitySet, Operation};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// More fillings than this are not tried.
+const MOST_FILLINGS: usize = 24;
+
+/// Compares policies for a holder of whom nothing is known. `compare` compares two lists.
+pub(super) fn compare(
+    profile: Profile,
+    old: &[&Policy],
+    new: &[&Policy],
+    now: Option<i64>,
+    compare: impl Fn(&Acl, &Acl) -> Comparison,
+) -> Comparison {
+    let nobody = Identity::default();
+    let lists = [old, new].map(|policies| Acl::compile(profile, policies, &nobody, now));
+    let [old_list, new_list] = &lists;
+    let mut found = compare(old_list, new_list);
+    let sides = [Unfilled::of(old, old_list), Unfilled::of(new, new_list)];
+    let [old_side, new_side] = &sides;
+    if old_side.stanzas.is_empty() && new_side.stanzas.is_empty() {
+        return found;
+    }
+    for filling in fillings(old_side, new_side, &lists) {
+        let filled = [old, new].map(|policies| fill(policies, &filling));
+        let [old_filled, new_filled] = filled.each_ref().map(|policies| {
+            let policies: Vec<&Policy> = policies.iter().collect();
+            Acl::compile(profile, &policies, &nobody, now)
+        });
+        let under = compare(&old_filled, &new_filled);
+        let when: Vec<String> = filling
+            .iter()
+            .map(|(name, value)| format!("`{{{{{name}}}}}` is `{value}`"))
+            .collect();
+        add(&mut found.gained, under.gained, &when);
+        add(&mut found.lost, under.lost, &when);
+        found.incomplete = found.incomplete.take().or(under.incomplete);
+    }
+    let together = profile.list_rule(Operation::List) == Some(ListRule::Together);
+    for (more, less, open, old_first) in [
+        (
+            (new_side, new_list),
+            (old_side, old_list),
+            &mut found.open_gained,
+            false,
+        ),
+        ((old_side, old_list), (new_side, new_list), &mut found.open_lost, true),
+    ] {
+        if let Some(path) = may_tell_apart(more, less, together) {
+            let asked = Asked {
+                operation: Operation::Read,
+                path,
+                data: None,
+                wrap_ttl_ns: None,
+            };
+            let side = if old_first { "old" } else { "new" };
+            open.push(Open {
+                asked,
+                old: None,
+                new: None,
+                reason: format!(
+                    "with its template filled in, this stanza may give the {side} side more than the other under a value that was not tried"
+                ),
+            });
+        }
+    }
+    found
+}
+
+/// Adds the differences that are not told yet, with the circumstances in which they show.
+pub(super) fn add(told: &mut Vec<Difference>, more: Vec<Difference>, when: &[String]) {
+    let sources = |d: &Difference| [&d.old, &d.new].map(|decider| decider.as_ref().map(|d| d.sources.clone()));
+    for mut difference in more {
+        let known = told.iter().any(|d| {
+            d.aspect == difference.aspect
+                && d.asked.operation == difference.asked.operation
+                && sources(d) == sources(&difference)
+        });
+        if !known {
+            difference.when.extend_from_slice(when);
+            told.push(difference);
+        }
+    }
+}
+
+/// What all stanzas with the same templated path give together.
+#[derive(Debug, Clone, PartialEq)]
+struct Given {
+    /// The path up to its first template, namespace in front, without slashes at its end.
+    head: String,
+    capabilities: CapabilitySet,
+    /// In the order of the text.
+    constraints: Vec<Constraints>,
+}
+
+/// The stanzas of one side that only an identity could fill.
+struct Unfilled<'p> {
+    stanzas: Vec<&'p Stanza>,
+    /// By path, with one form of white space in the braces.
+    given: BTreeMap<(Arc<str>, String), Given>,
+}
+
+impl<'p> Unfilled<'p> {
+    fn of(policies: &[&'p Policy], list: &Acl) -> Self {
+        let mut found = Self {
+            stanzas: Vec::new(),
+            given: BTreeMap::new(),
+        };
+        for skip in list.skips() {
+            match &skip.reason {
+                SkipReason::Template(Unfillable::Unbalanced) | SkipReason::Expired | SkipReason::Pattern(_) => continue,
+                SkipReason::Template(_) => {}
+            }
+            let Some(policy) = policies.get(skip.policy) else {
+                continue;
+            };
+            let Some(stanza) = policy.stanzas.get(skip.stanza) else {
+                continue;
+            };
+            found.stanzas.push(stanza);
+            let path = stanza.path.strip_prefix('/').unwrap_or(&stanza.path);
+            let head = path.split("{{").next().unwrap_or_default();
+            let alone = Given {
+                head: format!("{}{head}", policy.namespace).trim_end_matches('/').to_owned(),
+                capabilities: stanza.capability_set(),
+                constraints: vec![stanza.constraints.clone()],
+            };
+            let key = (
+                policy.namespace.clone(),
+                replace(path, |name| Some(format!("{{{{{name}}}}}"))),
+            );
+            match found.given.get_mut(&key) {
+                None => {
+                    found.given.insert(key, alone);
+                }
+                Some(given) => {
+                    given.capabilities = given.capabilities.union(alone.capabilities);
+                    given.constraints.extend(alone.constraints);
+                }
+            }
+        }
+        for given in found.given.values_mut() {
+            if given.capabilities.contains(Capability::Deny) {
+                given.capabilities = CapabilitySet::of(Capability::Deny);
+                given.constraints.clear();
+            }
+        }
+        found
+    }
+
+    fn names(&self) -> BTreeSet<String> {
+        self.stanzas.iter().flat_map(|s| names(&s.path)).collect()
+    }
+}
+
+/// Of the side `more`, a templated path that may let something through that the other side does not; none where that cannot
+/// be, whatever the templates are filled with: where both sides have the same templated paths, and the same patterns wherever
+/// those may reach, and each gives on this side no more than on the other, then both sides' deciding patterns are the same.
+fn may_tell_apart(more: (&Unfilled<'_>, &Acl), less: (&Unfilled<'_>, &Acl), together: bool) -> Option<String> {
+    let keys: BTreeSet<_> = more.0.given.keys().chain(less.0.given.keys()).collect();
+    for key in keys {
+        let (here, there) = (more.0.given.get(key), less.0.given.get(key));
+        let name = || format!("{}{}", key.0, key.1);
+        let (Some(here), Some(there)) = (here, there) else {
+            return Some(name());
+        };
+        let same = within(
+            (here.capabilities, &here.constraints[..]),
+            (there.capabilities, &there.constraints[..]),
+            together,
+        );
+        if !same {
+            return Some(name());
+        }
+        let reach = Pattern {
+            text: here.head.as_str().into(),
+            prefix: true,
+            segment_wildcards: false,
+        };
+        let touched = |list: &Acl| -> BTreeMap<String, (CapabilitySet, Constraints)> {
+            let rules = list.rules().iter().filter(|r| !relation::disjoint(&reach, &r.pattern));
+            rules
+                .map(|r| (r.pattern.to_string(), (r.capabilities, r.constraints().clone())))
+                .collect()
+        };
+        let (ours, theirs) = (touched(more.1), touched(less.1));
+        let alike = ours.len() == theirs.len()
+            && ours.iter().all(|(pattern, (capabilities, constraints))| {
+                theirs.get(pattern).is_some_and(|(c, k)| {
+                    let (here, there) = (std::slice::from_ref(constraints), std::slice::from_ref(k));
+                    within((*capabilities, here), (*c, there), together)
+                })
+            });
+        if !alike {
+            return Some(name());
+        }
+    }
+    None
+}
+
+/// Whether the first gives no more than the second, alone and merged with any third.
+fn within(here: (CapabilitySet, &[Constraints]), there: (CapabilitySet, &[Constraints]), together: bool) -> bool {
+    let deny = CapabilitySet::of(Capability::Deny);
+    let free = |constraints: &[Constraints]| constraints.iter().all(Constraints::is_empty);
+    if here.0.contains(Capability::Deny) || there.0.contains(Capability::Deny) {
+        // A deny swallows whatever it merges with, constraints too.
+        return here.0.contains(Capability::Deny);
+    }
+    here.0.difference(deny).is_subset(there.0)
+        && (here.1 == there.1 || (free(here.1) && free(there.1)))
+        && (!together || free(here.1) || here.0 == there.0)
+}
+
+/// Fillings worth a try: for each template's name a value that occurs nowhere; and for each in turn the literals that other
+/// patterns have in its place.
+fn fillings(old: &Unfilled<'_>, new: &Unfilled<'_>, lists: &[Acl; 2]) -> Vec<Vec<(String, String)>> {
+    let names: BTreeSet<String> = old.names().into_iter().chain(new.names()).collect();
+    let stanzas = || old.stanzas.iter().chain(&new.stanzas);
+    let patterns = || lists.iter().flat_map(Acl::rules).map(|r| &r.pattern);
+    let occurs = |value: &str| patterns().any(|p| p.text.contains(value)) || stanzas().any(|s| s.path.contains(value));
+    let mut numbers = 1..;
+    let mut unused = || {
+        numbers
+            .by_ref()
+            .map(|n| format!("v{n}"))
+            .find(|v| !occurs(v))
+            .unwrap_or_default()
+    };
+    let plain: Vec<(String, String)> = names.iter().map(|name| (name.clone(), unused())).collect();
+    let mut all = vec![plain.clone()];
+    for (place, name) in names.iter().enumerate() {
+        let mut literals: BTreeSet<&str> = BTreeSet::new();
+        for stanza in stanzas() {
+            let path = stanza.path.strip_prefix('/').unwrap_or(&stanza.path);
+            for (depth, segment) in path.split('/').enumerate() {
+                if names_in(segment).any(|n| n == *name) {
+                    let there = patterns().filter_map(|p| p.segments().nth(depth));
+                    literals.extend(there.filter(|s| !s.is_empty() && !s.contains(['+', '*'])));
+                }
+            }
+        }
+        for literal in literals {
+            if all.len() >= MOST_FILLINGS {
+                return all;
+            }
+            let mut filling = plain.clone();
+            if let Some(entry) = filling.get_mut(place) {
+                literal.clone_into(&mut entry.1);
+            }
+            all.push(filling);
+        }
+    }
+    all
+}
+
+fn fill(policies: &[&Policy], filling: &[(String, String)]) -> Vec<Policy> {
+    let value = |name: &str| filling.iter().find(|(n, _)| n == name).map(|(_, v)| v.clone());
+    policies
+        .iter()
+        .map(|policy| {
+            let mut policy = (*policy).clone();
+            for stanza in policy.stanzas.iter_mut().filter(|s| s.templated) {
+                stanza.path = replace(&stanza.path, value).into();
+                stanza.templated = stanza.path.contains("{{");
+            }
+            policy
+        })
+        .collect()
+}
+
+/// The names in the braces of a path.
+fn names(path: &str) -> Vec<String> {
+    names_in(path).map(str::to_owned).collect()
+}
+
+fn names_in(text: &str) -> impl Iterator<Item = &str> {
+    text.split("{{")
+        .skip(1)
+        .filter_map(|piece| piece.split_once("}}"))
+        .map(|(inside, _)| inside.trim())
+        .filter(|name| name.starts_with("identity."))
+}
+
+/// The path with every template of which `value` knows a value replaced.
+fn replace(path: &str, value: impl Fn(&str) -> Option<String>) -> String {
+    let mut pieces = path.split("{{");
+    let mut out = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        match piece.split_once("}}") {
+            Some((inside, rest)) => {
+                match value(inside.trim()) {
+                    Some(text) => out.push_str(&text),
+                    None => out.extend(["{{", inside, "}}"]),
+                }
+                out.push_str(rest);
+            }
+            None => out.extend(["{{", piece]),
+        }
+    }
+    out
+}

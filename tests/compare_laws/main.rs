@@ -1,0 +1,107 @@
+//! `compare` against a naive decider written after the rules alone: no request may contradict what it says, and every
+//! example that it gives must hold.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a failing test is told by its panic"
+)]
+
+mod plain;
+mod random;
+
+use plain::{Ask, Plain};
+use proptest::prelude::*;
+use random::Draft;
+use vault_advisor::policy::acl::Acl;
+use vault_advisor::policy::compare::{Aspect, Decider, Options, Verdict, compare, grants_nothing_new};
+use vault_advisor::policy::model::Policy;
+use vault_advisor::policy::profile::Profile;
+use vault_advisor::policy::template::Identity;
+use vault_advisor::vault::{Capability, Operation};
+
+fn compile(profile: Profile, policies: &[Policy]) -> Acl {
+    let all: Vec<&Policy> = policies.iter().collect();
+    Acl::compile(profile, &all, &Identity::default(), Some(0))
+}
+
+fn pattern_of(plain: &Plain, winner: Option<usize>) -> Option<&str> {
+    winner.map(|n| plain.rules[n].0.as_str())
+}
+
+fn check_pair(profile: Profile, drafts: &[Draft], asks: &[Ask]) -> Result<(), TestCaseError> {
+    let (old, new) = random::texts(profile, drafts);
+    let found = compare(&compile(profile, &old), &compile(profile, &new));
+    let quick = grants_nothing_new(&compile(profile, &old), &compile(profile, &new), Options::default());
+    let (old, new) = (Plain::new(&old), Plain::new(&new));
+    prop_assert_eq!(&found.incomplete, &None);
+    match &quick {
+        Verdict::Proven => prop_assert!(found.gained.is_empty()),
+        Verdict::Witness(_) => prop_assert!(!found.gained.is_empty()),
+        Verdict::Undecided(_) => prop_assert!(found.gained.is_empty() && !found.open_gained.is_empty()),
+    }
+    for (differences, more, less) in [(&found.gained, &new, &old), (&found.lost, &old, &new)] {
+        for d in differences {
+            let ask = Ask {
+                operation: d.asked.operation,
+                path: d.asked.path.clone(),
+                data: d.asked.data.clone().unwrap_or_default(),
+                wrap_s: d.asked.wrap_ttl_ns.map(|ns| ns / 1_000_000_000),
+            };
+            prop_assert!(!ask.path.starts_with('/'), "{}", d.asked);
+            prop_assert!(more.allows(profile, &ask), "{} should be allowed", d.asked);
+            prop_assert_eq!(less.allows(profile, &ask), d.aspect != Aspect::Access, "{}", d.asked);
+        }
+    }
+    let is = |decider: &Option<Decider>, want: Option<&str>| decider.as_ref().map(|d| d.pattern.as_str()) == want;
+    for ask in asks {
+        let before = old.allows(profile, ask);
+        let after = new.allows(profile, ask);
+        let winners = (
+            old.winner(profile, ask.operation, &ask.path),
+            new.winner(profile, ask.operation, &ask.path),
+        );
+        let (told, open) = if after {
+            (&found.gained, &found.open_gained)
+        } else {
+            (&found.lost, &found.open_lost)
+        };
+        if before != after {
+            let pair = (pattern_of(&old, winners.0), pattern_of(&new, winners.1));
+            let same =
+                |o: Operation| o == ask.operation || (ask.operation == Operation::Revoke && o == Operation::Update);
+            let shown = told.iter().any(|d| {
+                d.aspect == Aspect::Access && same(d.asked.operation) && is(&d.old, pair.0) && is(&d.new, pair.1)
+            });
+            let left = open
+                .iter()
+                .any(|d| same(d.asked.operation) && is(&d.old, pair.0) && is(&d.new, pair.1));
+            prop_assert!(
+                shown || left,
+                "{:?} is {} and not told: {:?}",
+                ask,
+                if after { "gained" } else { "lost" },
+                pair
+            );
+        } else if before {
+            let sudo = |plain: &Plain, n: Option<usize>| plain.rules[n.unwrap()].1.contains(Capability::Sudo);
+            let (had, has) = (sudo(&old, winners.0), sudo(&new, winners.1));
+            if had != has {
+                let told = if has { &found.gained } else { &found.lost };
+                prop_assert!(!told.is_empty(), "{:?}: sudo differs and is not told", ask);
+            }
+        }
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, max_shrink_iters: 20_000, ..ProptestConfig::default() })]
+    #[test]
+    fn no_request_contradicts_the_comparison(drafts in random::drafts(9), asks in random::asks(300)) {
+        for profile in Profile::ALL {
+            check_pair(profile, &drafts, &asks)?;
+        }
+    }
+}
