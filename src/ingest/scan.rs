@@ -86,13 +86,11 @@ pub struct Members<'a> {
     first: bool,
 }
 
-/// A member: its key as it stands between the quotes, and where its value begins and ends.
+/// A member: its key as it stands between the quotes, and its value.
 #[derive(Debug, Clone, Copy)]
 pub struct Member<'a> {
     /// The raw key.
     pub key: &'a [u8],
-    /// Where the value begins.
-    pub start: usize,
     /// The raw value.
     pub value: &'a [u8],
 }
@@ -138,7 +136,6 @@ impl<'a> Members<'a> {
         self.first = false;
         Ok(Some(Member {
             key,
-            start,
             value: text.get(start..end).unwrap_or_default(),
         }))
     }

@@ -66,12 +66,6 @@ impl Worker {
         worker
     }
 
-    /// What was read so far.
-    #[must_use]
-    pub const fn usage(&self) -> &Usage {
-        &self.usage
-    }
-
     /// To note what is no entry.
     pub fn usage_mut(&mut self) -> &mut Usage {
         &mut self.usage

@@ -11,6 +11,7 @@ pub mod interner;
 pub mod ledger;
 pub mod part;
 pub mod record;
+pub mod state;
 pub mod store;
 pub mod table;
 pub mod tally;

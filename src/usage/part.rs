@@ -38,8 +38,8 @@ const WHILE_READING: Keep = Keep {
 
 /// What a stored part carries.
 pub(crate) const WHEN_STORED: Keep = Keep {
-    head: 4096,
-    tail: 4096,
+    head: 2048,
+    tail: 2048,
     open: 1 << 16,
 };
 
@@ -67,7 +67,28 @@ impl Usage {
         }
     }
 
-    pub(crate) fn trim(&mut self, keep: Keep) {
+    /// The part as it is stored: with a small ledger, and the table with that ledger counted.
+    pub(crate) fn stored(&self) -> (Table, Ledger) {
+        let mut part = self.clone();
+        part.trim(WHEN_STORED);
+        let mut table = part.table;
+        for record in part.ledger.records() {
+            table.settle(record);
+        }
+        (table, part.ledger)
+    }
+
+    /// A part from a table in which all of the ledger is counted.
+    pub(crate) fn restored(mut table: Table, records: &[Record], window: Option<Window>) -> Self {
+        let mut ledger = Ledger::default();
+        for record in records {
+            table.count(record, false);
+            ledger.add(record, |field, a, b| table.greater(field, a, b));
+        }
+        Self { table, ledger, window }
+    }
+
+    fn trim(&mut self, keep: Keep) {
         for record in self.ledger.trim(keep) {
             self.table.settle(&record);
         }

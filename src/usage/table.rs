@@ -148,6 +148,20 @@ impl Table {
         number
     }
 
+    /// Takes a principal over from a stored part.
+    pub(crate) fn restore_principal(&mut self, who: Who) {
+        let number = self.principal(who.kind, Arc::clone(&who.id));
+        if let Some(known) = self.principals.get_mut(number as usize) {
+            *known = who;
+        }
+    }
+
+    /// The row of a stored demand, whose principal is named in full.
+    pub(crate) fn restore_row(&mut self, kind: PrincipalKind, id: &str, key: &Key<'_>) -> u32 {
+        let principal = self.principal(kind, Arc::from(id));
+        self.row(&Key { principal, ..*key })
+    }
+
     /// The number of the principal of an auth.
     #[must_use]
     pub fn principal_of(&self, auth: u32) -> u32 {
@@ -435,15 +449,14 @@ impl Table {
         }
     }
 
-    /// The demands in a fixed order.
-    pub(crate) fn demands(&self) -> Vec<Demand> {
-        let mut demands: Vec<Demand> = self
-            .rows
-            .iter()
-            .filter(|row| row.allowed + row.denied > 0)
-            .map(|row| self.demand(row))
+    /// The demands in a fixed order, each with the number of its row.
+    pub(crate) fn numbered(&self) -> Vec<(Demand, u32)> {
+        let mut demands: Vec<(Demand, u32)> = (0..)
+            .zip(&self.rows)
+            .filter(|(_, row)| row.allowed + row.denied > 0)
+            .map(|(number, row)| (self.demand(row), number))
             .collect();
-        demands.sort_unstable_by(|a, b| {
+        demands.sort_unstable_by(|(a, _), (b, _)| {
             (&a.principal, &a.namespace, &a.path, a.capability).cmp(&(
                 &b.principal,
                 &b.namespace,
@@ -452,6 +465,11 @@ impl Table {
             ))
         });
         demands
+    }
+
+    /// The demands in a fixed order.
+    pub(crate) fn demands(&self) -> Vec<Demand> {
+        self.numbered().into_iter().map(|(demand, _)| demand).collect()
     }
 
     fn demand(&self, row: &Row) -> Demand {

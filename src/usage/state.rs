@@ -1,0 +1,274 @@
+//! What a stored part carries besides its rows, so that a merge is exact: principals, tally, coverage, open requests.
+
+use super::auth::Auth;
+use super::coverage::Seen;
+use super::ledger::Ledger;
+use super::record::{Class, NONE, Record};
+use super::table::{Counts, Table, Who};
+use super::tally::{Skip, Skipped, Tally};
+use super::window::Window;
+use crate::origin::Origin;
+use crate::vault::PrincipalKind;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+/// The version of the state and of the columns. A file of another version is refused.
+pub const VERSION: u32 = 1;
+
+/// The state.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct State {
+    pub(crate) version: u32,
+    pub(crate) window: Option<Window>,
+    tally: StoredTally,
+    seen: StoredSeen,
+    counts: [u64; 3],
+    pub(crate) auths: Vec<StoredAuth>,
+    principals: Vec<StoredPrincipal>,
+    key_sets: Vec<Vec<Arc<str>>>,
+    mount_types: Vec<Arc<str>>,
+    records: Vec<StoredRecord>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct StoredTally {
+    lines: u64,
+    used: u64,
+    paired: u64,
+    skipped: Vec<StoredSkip>,
+}
+
+/// Reason, count, and the place of the first example.
+#[derive(Debug, Serialize, Deserialize)]
+struct StoredSkip(Skip, u64, Option<(Arc<str>, u32, u32)>);
+
+#[derive(Debug, Serialize, Deserialize)]
+struct StoredSeen {
+    first: Option<i64>,
+    last: Option<i64>,
+    bins: BTreeMap<i32, [u64; 5]>,
+    nodes: BTreeSet<Arc<str>>,
+    copies: u32,
+}
+
+/// An [`Auth`].
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct StoredAuth {
+    kind: PrincipalKind,
+    id: Arc<str>,
+    name: Arc<str>,
+    mount: Arc<str>,
+    login: bool,
+    policies: Arc<[Arc<str>]>,
+    entity_id: Arc<str>,
+    display_name: Arc<str>,
+    metadata_keys: Arc<[Arc<str>]>,
+}
+
+/// Kind, id, number of the auth, when that was seen, and the last login.
+#[derive(Debug, Serialize, Deserialize)]
+struct StoredPrincipal(PrincipalKind, Arc<str>, Option<u32>, i64, Option<(i64, Arc<str>)>);
+
+/// Id, times, numbers (row, auth, keys, mount type), entries, class, flags, skip.
+#[derive(Debug, Serialize, Deserialize)]
+struct StoredRecord(u64, [i64; 2], [u32; 4], [u32; 2], [u8; 3]);
+
+impl State {
+    /// The state of a table whose rows stand in the file in the order of `rows`, and of its ledger.
+    pub(crate) fn of(table: &Table, ledger: &Ledger, window: Option<Window>, rows: &[u32]) -> Self {
+        let places: HashMap<u32, u32> = rows.iter().copied().zip(0..).collect();
+        let mut mount_types: Vec<Arc<str>> = Vec::new();
+        let mut mount_numbers: HashMap<u32, u32> = HashMap::new();
+        let records = ledger
+            .records()
+            .iter()
+            .map(|r| {
+                let mount_type = match r.mount_type {
+                    NONE => NONE,
+                    text => *mount_numbers.entry(text).or_insert_with(|| {
+                        mount_types.push(table.texts.shared(text));
+                        u32::try_from(mount_types.len() - 1).unwrap_or(NONE)
+                    }),
+                };
+                let row = places.get(&r.row).copied().unwrap_or(NONE);
+                StoredRecord(
+                    r.id,
+                    [r.first, r.last],
+                    [row, r.auth, r.keys, mount_type],
+                    [r.requests, r.responses],
+                    [r.class as u8, r.flags, r.skip],
+                )
+            })
+            .collect();
+        Self {
+            version: VERSION,
+            window,
+            tally: StoredTally::of(&table.tally),
+            seen: StoredSeen {
+                first: table.seen.first,
+                last: table.seen.last,
+                bins: table.seen.bins.clone(),
+                nodes: table.seen.nodes.clone(),
+                copies: table.seen.copies,
+            },
+            counts: [
+                table.counts.with_results,
+                table.counts.unpaired_requests,
+                table.counts.unpaired_responses,
+            ],
+            auths: table.auths.iter().map(StoredAuth::of).collect(),
+            principals: table.principals.iter().map(StoredPrincipal::of).collect(),
+            key_sets: table
+                .key_sets
+                .iter()
+                .map(|set| set.iter().map(|n| table.texts.shared(*n)).collect())
+                .collect(),
+            mount_types,
+            records,
+        }
+    }
+
+    /// A table with everything but its rows. The numbers of auths are the same as in the state.
+    pub(crate) fn table(&self) -> Table {
+        let mut table = Table::default();
+        for auth in &self.auths {
+            table.auth(auth.auth());
+        }
+        for StoredPrincipal(kind, id, auth, time, login) in &self.principals {
+            table.restore_principal(Who {
+                kind: *kind,
+                id: Arc::clone(id),
+                auth: auth.unwrap_or(NONE),
+                time: *time,
+                login: login.clone(),
+            });
+        }
+        table.tally = self.tally.tally();
+        table.seen = Seen::default();
+        table.seen.first = self.seen.first;
+        table.seen.last = self.seen.last;
+        table.seen.bins.clone_from(&self.seen.bins);
+        table.seen.nodes.clone_from(&self.seen.nodes);
+        table.seen.copies = self.seen.copies;
+        let [with_results, unpaired_requests, unpaired_responses] = self.counts;
+        table.counts = Counts {
+            with_results,
+            unpaired_requests,
+            unpaired_responses,
+        };
+        table
+    }
+
+    /// The open requests, in the numbers of `table`, whose rows have the numbers `rows`.
+    pub(crate) fn records(&self, table: &mut Table, rows: &[u32]) -> Vec<Record> {
+        let keys: Vec<u32> = self
+            .key_sets
+            .iter()
+            .map(|set| {
+                let names = set.iter().map(|name| table.text(name)).collect();
+                table.keys(names)
+            })
+            .collect();
+        let mount_types: Vec<u32> = self.mount_types.iter().map(|m| table.text(m)).collect();
+        let to = |map: &[u32], n: u32| map.get(n as usize).copied().unwrap_or(NONE);
+        let auths = u32::try_from(table.auths.len()).unwrap_or(NONE);
+        self.records
+            .iter()
+            .filter_map(|StoredRecord(id, times, numbers, entries, [class, flags, skip])| {
+                let ([first, last], [row, auth, set, mount_type]) = (*times, *numbers);
+                let [requests, responses] = *entries;
+                let class = match class {
+                    0 => Class::UnusableRequest,
+                    1 => Class::UnusableResponse,
+                    2 => Class::Request,
+                    3 => Class::Response,
+                    _ => return None,
+                };
+                Some(Record {
+                    id: *id,
+                    first,
+                    last,
+                    row: to(rows, row),
+                    auth: if auth < auths { auth } else { NONE },
+                    keys: to(&keys, set),
+                    mount_type: to(&mount_types, mount_type),
+                    requests,
+                    responses,
+                    class,
+                    flags: *flags,
+                    skip: *skip,
+                })
+            })
+            .collect()
+    }
+}
+
+impl StoredPrincipal {
+    fn of(who: &Who) -> Self {
+        let auth = Some(who.auth).filter(|a| *a != NONE);
+        Self(who.kind, Arc::clone(&who.id), auth, who.time, who.login.clone())
+    }
+}
+
+impl StoredAuth {
+    fn of(auth: &Auth) -> Self {
+        Self {
+            kind: auth.kind,
+            id: Arc::clone(&auth.id),
+            name: Arc::clone(&auth.name),
+            mount: Arc::clone(&auth.mount),
+            login: auth.login,
+            policies: Arc::clone(&auth.policies),
+            entity_id: Arc::clone(&auth.entity_id),
+            display_name: Arc::clone(&auth.display_name),
+            metadata_keys: Arc::clone(&auth.metadata_keys),
+        }
+    }
+
+    fn auth(&self) -> Auth {
+        Auth {
+            kind: self.kind,
+            id: Arc::clone(&self.id),
+            name: Arc::clone(&self.name),
+            mount: Arc::clone(&self.mount),
+            login: self.login,
+            policies: Arc::clone(&self.policies),
+            entity_id: Arc::clone(&self.entity_id),
+            display_name: Arc::clone(&self.display_name),
+            metadata_keys: Arc::clone(&self.metadata_keys),
+        }
+    }
+}
+
+impl StoredTally {
+    fn of(tally: &Tally) -> Self {
+        Self {
+            lines: tally.lines,
+            used: tally.used,
+            paired: tally.paired,
+            skipped: tally
+                .reasons()
+                .map(|(reason, skipped)| {
+                    let first = skipped.first.as_ref();
+                    let first = first.map(|o| (Arc::clone(&o.file), o.line, o.column));
+                    StoredSkip(reason, skipped.count, first)
+                })
+                .collect(),
+        }
+    }
+
+    fn tally(&self) -> Tally {
+        let skipped = self.skipped.iter().map(|StoredSkip(reason, count, first)| {
+            let first = first.as_ref();
+            let first = first.map(|(file, line, column)| Origin::new(Arc::clone(file), *line, *column));
+            (*reason, Skipped { count: *count, first })
+        });
+        Tally {
+            lines: self.lines,
+            used: self.used,
+            paired: self.paired,
+            skipped: skipped.collect(),
+        }
+    }
+}
