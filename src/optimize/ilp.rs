@@ -4,14 +4,15 @@
 
 use std::time::Duration;
 
-use good_lp::solvers::{
-    ResolutionError, Solution, SolutionStatus, SolverModel, WithInitialSolution, WithTimeLimit,
-};
+use good_lp::solvers::{ResolutionError, Solution, SolutionStatus, SolverModel, WithInitialSolution, WithTimeLimit};
 use good_lp::{Expression, ProblemVariables, Variable, constraint, variable};
 use thiserror::Error;
 
 /// Values closer than this to 0 or 1 count as that.
 const INTEGRALITY: f64 = 1e-5;
+
+/// Covering programs with at most so many nonzero factors are solved at once.
+pub const ENTRIES_AT_EASE: usize = backend::ENTRIES_AT_EASE;
 
 /// Why a program has no answer.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -29,9 +30,7 @@ pub enum IlpError {
         milliseconds: u128,
     },
     /// A row names a variable that has no cost.
-    #[error(
-        "cannot solve the integer program: it names variable `{variable}`, but has only `{variables}`"
-    )]
+    #[error("cannot solve the integer program: it names variable `{variable}`, but has only `{variables}`")]
     UnknownVariable {
         /// The variable named.
         variable: u32,
@@ -67,10 +66,7 @@ impl Row {
     /// At least one of the variables is chosen.
     pub fn any_of(variables: impl IntoIterator<Item = u32>) -> Self {
         Self {
-            terms: variables
-                .into_iter()
-                .map(|variable| (variable, 1.0))
-                .collect(),
+            terms: variables.into_iter().map(|variable| (variable, 1.0)).collect(),
             sense: Sense::AtLeast,
             bound: 1.0,
         }
@@ -121,11 +117,7 @@ pub struct Prices {
 ///
 /// # Errors
 /// Where no assignment exists, none was found in time, or the solver fails.
-pub fn solve(
-    program: &Program,
-    start: Option<&[u32]>,
-    time_limit: Duration,
-) -> Result<Assignment, IlpError> {
+pub fn solve(program: &Program, start: Option<&[u32]>, time_limit: Duration) -> Result<Assignment, IlpError> {
     program.check()?;
     if program.costs.is_empty() {
         return program.without_variables();
@@ -149,9 +141,7 @@ pub fn solve(
         }
         model = model.with_initial_solution(variables.iter().copied().zip(values));
     }
-    let solution = model
-        .solve()
-        .map_err(|error| program.explain(error, time_limit))?;
+    let solution = model.solve().map_err(|error| program.explain(error, time_limit))?;
     let chosen: Vec<u32> = (0u32..)
         .zip(&variables)
         .filter(|&(_, &variable)| solution.value(variable) > 0.5)
@@ -190,8 +180,7 @@ pub fn relax(program: &Program, time_limit: Duration) -> Result<Relaxation, IlpE
         });
     }
     let mut problem = ProblemVariables::new();
-    let variables: Vec<Variable> =
-        problem.add_vector(variable().clamp(0.0, 1.0), program.costs.len());
+    let variables: Vec<Variable> = problem.add_vector(variable().clamp(0.0, 1.0), program.costs.len());
     let objective = weighted(&variables, program.costs.iter().copied());
     let mut model = problem
         .minimise(objective)
@@ -200,9 +189,7 @@ pub fn relax(program: &Program, time_limit: Duration) -> Result<Relaxation, IlpE
     for row in &program.rows {
         model.add_constraint(row.constraint(&variables));
     }
-    let solution = model
-        .solve()
-        .map_err(|error| program.explain(error, time_limit))?;
+    let solution = model.solve().map_err(|error| program.explain(error, time_limit))?;
     if !matches!(solution.status(), SolutionStatus::Optimal) {
         return Err(IlpError::OutOfTime {
             milliseconds: time_limit.as_millis(),
@@ -262,9 +249,7 @@ pub fn prices(program: &Program, time_limit: Duration) -> Result<Prices, IlpErro
     for ((column, &extra), &cost) in columns.into_iter().zip(&overpaid).zip(&program.costs) {
         model.add_constraint(constraint!(column - extra <= cost));
     }
-    let solution = model
-        .solve()
-        .map_err(|error| program.explain(error, time_limit))?;
+    let solution = model.solve().map_err(|error| program.explain(error, time_limit))?;
     let rows: Vec<f64> = program
         .rows
         .iter()
@@ -305,10 +290,7 @@ impl Program {
 
     /// What the assignment with just these variables at 1 costs.
     pub fn cost_of(&self, chosen: &[u32]) -> f64 {
-        chosen
-            .iter()
-            .filter_map(|&index| self.costs.get(index as usize))
-            .sum()
+        chosen.iter().filter_map(|&index| self.costs.get(index as usize)).sum()
     }
 
     /// The lower bound that row prices of the right sign prove (weak duality).
@@ -333,10 +315,7 @@ impl Program {
             .map(|&(index, _)| index)
             .find(|&index| index as usize >= variables)
         {
-            Some(variable) => Err(IlpError::UnknownVariable {
-                variable,
-                variables,
-            }),
+            Some(variable) => Err(IlpError::UnknownVariable { variable, variables }),
             None => Ok(()),
         }
     }
@@ -344,9 +323,7 @@ impl Program {
     /// The answer where there is nothing to choose.
     fn without_variables(&self) -> Result<Assignment, IlpError> {
         if !self.allows(&[]) {
-            return Err(IlpError::Infeasible {
-                rows: self.rows.len(),
-            });
+            return Err(IlpError::Infeasible { rows: self.rows.len() });
         }
         Ok(Assignment {
             chosen: Vec::new(),
@@ -358,9 +335,7 @@ impl Program {
 
     fn explain(&self, error: ResolutionError, time_limit: Duration) -> IlpError {
         match error {
-            ResolutionError::Infeasible => IlpError::Infeasible {
-                rows: self.rows.len(),
-            },
+            ResolutionError::Infeasible => IlpError::Infeasible { rows: self.rows.len() },
             ResolutionError::Other(_) => IlpError::OutOfTime {
                 milliseconds: time_limit.as_millis(),
             },
@@ -399,13 +374,12 @@ mod backend {
     pub use good_lp::microlp as SOLVER;
     use good_lp::solvers::microlp::MicroLpSolution;
 
+    /// Measured: such programs take a tenth of a second.
+    pub const ENTRIES_AT_EASE: usize = 2_000;
+
     /// The bound proved when the search was cut short.
     pub fn bound(solution: MicroLpSolution) -> f64 {
-        solution
-            .into_inner()
-            .stats()
-            .best_bound
-            .unwrap_or(f64::NEG_INFINITY)
+        solution.into_inner().stats().best_bound.unwrap_or(f64::NEG_INFINITY)
     }
 }
 
@@ -415,6 +389,9 @@ mod backend {
 
     pub use good_lp::highs as SOLVER;
     use good_lp::solvers::highs::HighsSolution;
+
+    /// Its cuts and presolve pay on larger programs.
+    pub const ENTRIES_AT_EASE: usize = 20_000;
 
     /// HiGHS keeps its bound to itself when the search is cut short.
     pub fn bound(_: HighsSolution) -> f64 {
@@ -432,11 +409,7 @@ mod tests {
     fn triangle() -> Program {
         Program {
             costs: vec![1.0; 3],
-            rows: vec![
-                Row::any_of([0, 1]),
-                Row::any_of([1, 2]),
-                Row::any_of([2, 0]),
-            ],
+            rows: vec![Row::any_of([0, 1]), Row::any_of([1, 2]), Row::any_of([2, 0])],
         }
     }
 
@@ -444,10 +417,7 @@ mod tests {
     fn integer_optimum_and_its_relaxation() {
         let program = triangle();
         let best = solve(&program, Some(&[0, 1, 2]), SECONDS).unwrap();
-        assert_eq!(
-            (best.cost, best.optimal, best.lower_bound),
-            (2.0, true, 2.0)
-        );
+        assert_eq!((best.cost, best.optimal, best.lower_bound), (2.0, true, 2.0));
         assert!(program.allows(&best.chosen));
         let relaxed = relax(&program, SECONDS).unwrap();
         assert!((relaxed.cost - 1.5).abs() < 1e-6);
@@ -486,10 +456,7 @@ mod tests {
             costs: vec![1.0],
             rows: vec![Row::any_of([])],
         };
-        assert_eq!(
-            solve(&none, None, SECONDS),
-            Err(IlpError::Infeasible { rows: 1 })
-        );
+        assert_eq!(solve(&none, None, SECONDS), Err(IlpError::Infeasible { rows: 1 }));
         let unknown = Program {
             costs: vec![1.0],
             rows: vec![Row::any_of([3])],

@@ -17,6 +17,9 @@ const FIXED_BELOW: f64 = -0.001;
 /// Prices are shaken by at most this share after a fixing.
 const SHAKE: f64 = 0.1;
 
+/// Building one cover takes about this many steps for each one of the matrix.
+const COVER_WORK: u64 = 8;
+
 struct Offer {
     score: f64,
     column: u32,
@@ -109,12 +112,10 @@ pub struct Effort {
 /// What a dive brought up.
 #[derive(Debug)]
 pub struct Catch {
-    /// A cover cheaper than the one it was given, if it found one.
+    /// A cover cheaper than the given cost, if it found one.
     pub cover: Option<Vec<u32>>,
-    /// The prices of the rows before anything was fixed, and the bound that they prove where nothing was given as fixed.
-    pub prices: Vec<f64>,
-    /// See above.
-    pub bound: f64,
+    /// Elementary steps that it took.
+    pub work: u64,
 }
 
 /// Dives into `matrix` with some columns fixed from the start, looking for covers cheaper than `upper`.
@@ -134,14 +135,10 @@ pub fn dive(
     let Some(mut part) = rest(matrix, &fixed, &all) else {
         matrix.drop_redundant(&mut fixed);
         let cover = matrix.improves(matrix.cost_of(&fixed), upper).then_some(fixed);
-        return Catch {
-            cover,
-            prices,
-            bound: 0.0,
-        };
+        return Catch { cover, work: 1 };
     };
     let mut how = effort.first;
-    let mut root = None;
+    let mut work = 1;
     loop {
         let spent = matrix.cost_of(&fixed);
         let local: Vec<f64> = part.rows.iter().map(|&row| prices[row as usize]).collect();
@@ -149,7 +146,7 @@ pub fn dive(
         for (&row, &price) in part.rows.iter().zip(&climbed.rows) {
             prices[row as usize] = price;
         }
-        root.get_or_insert_with(|| (prices.clone(), climbed.bound));
+        work += climbed.work;
         if matrix.closes(climbed.bound + spent, upper) {
             break;
         }
@@ -160,6 +157,7 @@ pub fn dive(
             let mut found = Vec::new();
             complete(&near.matrix, &walk.prices, &mut found, usize::MAX);
             near.matrix.drop_redundant(&mut found);
+            work += COVER_WORK * near.matrix.entries() as u64;
             if matrix.improves(near.matrix.cost_of(&found) + spent, upper) {
                 let mut whole = fixed.clone();
                 whole.extend(
@@ -196,12 +194,7 @@ pub fn dive(
         }
         how = effort.next;
     }
-    let (prices, bound) = root.unwrap_or((prices, 0.0));
-    Catch {
-        cover: best,
-        prices,
-        bound,
-    }
+    Catch { cover: best, work }
 }
 
 /// What the fixed columns leave to be covered; nothing where they are a cover.

@@ -37,6 +37,8 @@ struct Node {
     include: Option<u32>,
     exclude: Vec<u32>,
     bound: f64,
+    /// Its share of the whole tree, as far as can be told: that of its parent, split evenly.
+    share: f64,
 }
 
 /// The tree of one kernel.
@@ -44,6 +46,7 @@ struct Node {
 pub struct Tree {
     kernel: Matrix,
     stacks: Vec<Vec<Node>>,
+    work: u64,
 }
 
 /// The best cover known to a worker, and the work it may still do.
@@ -72,10 +75,15 @@ impl Tree {
             include: None,
             exclude: Vec::new(),
             bound,
+            share: 1.0,
         };
         let mut stacks: Vec<Vec<Node>> = (0..STACKS).map(|_| Vec::new()).collect();
         stacks[0].push(root);
-        Self { kernel, stacks }
+        Self {
+            kernel,
+            stacks,
+            work: 0,
+        }
     }
 
     /// Whether every node is closed: no cover is cheaper than the one the search was last given.
@@ -83,9 +91,20 @@ impl Tree {
         self.stacks.iter().all(Vec::is_empty)
     }
 
-    /// How many columns the kernel has.
-    pub fn columns(&self) -> usize {
-        self.kernel.columns()
+    /// Elementary steps done so far.
+    pub fn work(&self) -> u64 {
+        self.work
+    }
+
+    /// Which share of the tree is done, by a rough estimate.
+    pub fn progress(&self) -> f64 {
+        let open: f64 = self.stacks.iter().flatten().map(|node| node.share).sum();
+        1.0 - open
+    }
+
+    /// Closes every node: it was decided elsewhere that there is nothing cheaper to be found.
+    pub fn close(&mut self) {
+        self.stacks.iter_mut().for_each(Vec::clear);
     }
 
     /// No cover that is still to be found is cheaper; infinite when the tree is closed.
@@ -98,7 +117,7 @@ impl Tree {
     pub fn run(&mut self, upper: f64, work: u64, clock: &Clock) -> Option<Vec<u32>> {
         self.balance();
         let kernel = &self.kernel;
-        let found: Vec<Option<Vec<u32>>> = self
+        let found: Vec<(Option<Vec<u32>>, u64)> = self
             .stacks
             .par_iter_mut()
             .map(|stack| {
@@ -110,12 +129,13 @@ impl Tree {
                     clock,
                 };
                 worker.run(stack);
-                worker.cover
+                (worker.cover, work - worker.work)
             })
             .collect();
+        self.work += found.iter().map(|(_, work)| work).sum::<u64>();
         found
             .into_iter()
-            .flatten()
+            .filter_map(|(cover, _)| cover)
             .min_by(|a, b| kernel.cost_of(a).total_cmp(&kernel.cost_of(b)))
     }
 
@@ -215,7 +235,7 @@ impl Worker<'_> {
                     return Some(Vec::new());
                 }
                 let sub = Arc::new(Sub { part, fixed, prices });
-                return Some(self.branch(sub, &costs, bound));
+                return Some(self.branch(sub, &costs, bound, node.share));
             }
             let mut covered = vec![false; part.matrix.rows()];
             for &column in &forced {
@@ -243,11 +263,11 @@ impl Worker<'_> {
         let (costs, bound) = price_out(&part.matrix, &prices);
         let bound = (bound + spent).max(node.bound);
         let sub = Arc::new(Sub { part, fixed, prices });
-        Some(self.branch(sub, &costs, bound))
+        Some(self.branch(sub, &costs, bound, node.share))
     }
 
     /// Children by the columns of the row that has fewest.
-    fn branch(&self, sub: Arc<Sub>, costs: &[f64], bound: f64) -> Vec<Node> {
+    fn branch(&self, sub: Arc<Sub>, costs: &[f64], bound: f64, share: f64) -> Vec<Node> {
         let matrix = &sub.part.matrix;
         let row = (0..matrix.rows() as u32).min_by(|&a, &b| {
             let size = |row| matrix.columns_of(row).len();
@@ -269,9 +289,14 @@ impl Worker<'_> {
                     include: Some(column),
                     exclude: columns[..index].to_vec(),
                     bound,
+                    share: 0.0,
                 });
             }
             without += (-cost).max(0.0);
+        }
+        let count = children.len();
+        for child in &mut children {
+            child.share = share / count as f64;
         }
         children.reverse();
         children

@@ -27,6 +27,8 @@ pub struct Prices {
     pub rows: Vec<f64>,
     /// No cover is cheaper (not rounded).
     pub bound: f64,
+    /// Elementary steps that it took to find them.
+    pub work: u64,
 }
 
 /// Prices to start from: what the cheapest column asks per row.
@@ -78,6 +80,7 @@ impl Walk {
             best: Prices {
                 rows: prices.clone(),
                 bound: f64::NEG_INFINITY,
+                work: 0,
             },
             prices,
             step_width,
@@ -163,7 +166,11 @@ impl Volume {
             trial: prices.clone(),
             slack: vec![0.0; prices.len()],
             mean: Vec::new(),
-            best: Prices { rows: prices, bound: f64::NEG_INFINITY },
+            best: Prices {
+                rows: prices,
+                bound: f64::NEG_INFINITY,
+                work: 0,
+            },
             width,
             share: 0.1,
             failures: 0,
@@ -178,8 +185,7 @@ impl Volume {
         let mut bound: f64 = self.trial.iter().sum();
         for column in 0..matrix.columns() as u32 {
             let rows = matrix.rows_of(column);
-            let reduced = matrix.cost(column)
-                - rows.iter().map(|&row| self.trial[row as usize]).sum::<f64>();
+            let reduced = matrix.cost(column) - rows.iter().map(|&row| self.trial[row as usize]).sum::<f64>();
             if reduced < 0.0 {
                 bound += reduced;
                 for &row in rows {
@@ -200,7 +206,11 @@ impl Volume {
                 agree += mean * slack;
             }
             let ideal = if down > 0.0 { up / down } else { self.share };
-            let share = if ideal < 0.0 { self.share / 10.0 } else { ideal.min(self.share) };
+            let share = if ideal < 0.0 {
+                self.share / 10.0
+            } else {
+                ideal.min(self.share)
+            };
             for (mean, slack) in self.mean.iter_mut().zip(&self.slack) {
                 *mean += share * (slack - *mean);
             }
@@ -224,7 +234,13 @@ impl Volume {
             }
             self.checked = self.best.bound;
         }
-        let norm: f64 = self.mean.iter().zip(&self.best.rows).filter(|&(&slack, &price)| slack > 0.0 || price > 0.0).map(|(slack, _)| slack * slack).sum();
+        let norm: f64 = self
+            .mean
+            .iter()
+            .zip(&self.best.rows)
+            .filter(|&(&slack, &price)| slack > 0.0 || price > 0.0)
+            .map(|(slack, _)| slack * slack)
+            .sum();
         if norm < 1e-12 {
             return false;
         }
@@ -263,10 +279,8 @@ pub fn climb(matrix: &Matrix, start: Vec<f64>, upper: f64, how: Climb, clock: &C
         let mut volume = Volume::new(start, how.width);
         let mut checked = f64::NEG_INFINITY;
         for step in 1..=how.steps {
-            if !volume.step(matrix, upper)
-                || matrix.closes(volume.best.bound, upper)
-                || clock.is_over()
-            {
+            volume.best.work += matrix.entries() as u64;
+            if !volume.step(matrix, upper) || matrix.closes(volume.best.bound, upper) || clock.is_over() {
                 break;
             }
             if step.is_multiple_of(how.patience) {
@@ -281,18 +295,14 @@ pub fn climb(matrix: &Matrix, start: Vec<f64>, upper: f64, how: Climb, clock: &C
     climb_through_core(matrix, start, upper, how, clock)
 }
 
-fn climb_through_core(
-    matrix: &Matrix,
-    start: Vec<f64>,
-    upper: f64,
-    how: Climb,
-    clock: &Clock,
-) -> Prices {
+fn climb_through_core(matrix: &Matrix, start: Vec<f64>, upper: f64, how: Climb, clock: &Clock) -> Prices {
     let (mut reduced, bound) = price_out(matrix, &start);
     let mut best = Prices {
         rows: start.clone(),
         bound,
+        work: 0,
     };
+    let mut work = 0;
     let mut volume = Volume::new(start, how.width);
     let mut in_core = vec![false; matrix.columns()];
     enlarge(matrix, &reduced, &mut in_core);
@@ -304,6 +314,7 @@ fn climb_through_core(
         let mut moving = true;
         for _ in 0..pricing_after {
             steps += 1;
+            work += core.entries() as u64;
             moving = volume.step(&core, upper);
             if !moving || clock.is_over() {
                 break;
@@ -312,14 +323,16 @@ fn climb_through_core(
         let core_bound = volume.best.bound;
         let bound;
         (reduced, bound) = price_out(matrix, &volume.best.rows);
-        if std::env::var("TRACE").is_ok() {
-        eprintln!("steps {steps} core {} corebound {core_bound:.3} true {bound:.3} best {:.3} width {:.4} share {:.4} next {pricing_after}", core.columns(), best.bound, volume.width, volume.share);
-        }
+        work += matrix.entries() as u64;
         let hidden = (core_bound - bound) / upper.abs().max(1e-9);
         if hidden > 1e-9 {
             enlarge(matrix, &reduced, &mut in_core);
             core = core_of(matrix, &in_core);
-            pricing_after = if hidden > 0.01 { (pricing_after / 2).max(10) } else { pricing_after };
+            pricing_after = if hidden > 0.01 {
+                (pricing_after / 2).max(10)
+            } else {
+                pricing_after
+            };
         } else {
             pricing_after = (pricing_after * 2).min(how.patience);
         }
@@ -327,6 +340,7 @@ fn climb_through_core(
             best = Prices {
                 rows: volume.best.rows.clone(),
                 bound,
+                work,
             };
         }
         if hidden > 1e-9 {
@@ -342,6 +356,7 @@ fn climb_through_core(
             checked = (steps, best.bound);
         }
     }
+    best.work = work;
     best
 }
 

@@ -128,6 +128,17 @@ impl Matrix {
         cost < upper - COST_TOLERANCE * upper.abs()
     }
 
+    /// Whether the columns cover every row.
+    pub fn is_cover(&self, chosen: &[u32]) -> bool {
+        let mut covered = vec![false; self.rows()];
+        for &column in chosen {
+            for &row in self.rows_of(column) {
+                covered[row as usize] = true;
+            }
+        }
+        covered.into_iter().all(|covered| covered)
+    }
+
     /// Removes columns that the others make needless, dearest first; the rest ascends.
     pub fn drop_redundant(&self, chosen: &mut Vec<u32>) {
         let mut times = vec![0u32; self.rows()];
@@ -166,7 +177,7 @@ fn common_grain(costs: &[f64], unit: f64) -> Option<f64> {
         }
         grain = greatest_common_divisor(grain, count as u64);
     }
-    (grain > 0).then(|| grain as f64 * unit)
+    (grain > 0).then_some(grain as f64 * unit)
 }
 
 fn greatest_common_divisor(mut a: u64, mut b: u64) -> u64 {

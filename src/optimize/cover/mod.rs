@@ -7,11 +7,13 @@ mod dive;
 mod exact;
 mod greedy;
 mod instance;
+mod kernel;
 mod lagrangian;
 mod local;
 mod matrix;
 pub mod orlib;
 mod reduce;
+mod repair;
 mod search;
 
 use std::time::Duration;

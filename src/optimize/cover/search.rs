@@ -1,28 +1,34 @@
-//! The search on one connected part of a problem: rounds in which a dive, a local walk and a branch-and-bound tree go on
-//! side by side and share what they found.
+//! The search on one connected part of a problem: rounds in which dives, a local walk, repairs and a branch-and-bound tree
+//! go on side by side and share what they found.
 //!
 //! Rounds are slices of counted work, not of time, so that what is found does not depend on the machine.
 
 use super::clock::{Clock, Random};
-use super::dive::{Effort, dive, keep};
-use super::exact::Tree;
+use super::dive::{Catch, Effort, dive, keep};
 use super::greedy::greedy;
+use super::kernel::Kernel;
 use super::lagrangian::{Climb, Prices, climb, initial_prices, price_out, promising};
 use super::local::Local;
 use super::reduce::{Part, submatrix};
+use super::repair::Repair;
 
-/// Work of the first slice of the walk and the tree, and the most that a slice grows to.
+/// Work of the first slices, and the most that a slice grows to.
 const FIRST_SLICE: u64 = 1_000_000;
 const LONGEST_SLICE: u64 = 60_000_000;
-/// A tree is grown on kernels of at most so many columns and ones.
-const TREE_COLUMNS: usize = 20_000;
-const TREE_ENTRIES: usize = 300_000;
-/// A better cover plants a new tree when it leaves at most this share of the old tree's columns.
-const REPLANT: f64 = 0.8;
+/// Of each row and, for each row, of all: so many promising columns are what dives, walk and repairs see.
+const NEAR_PER_ROW: usize = 20;
+/// A better cover makes a new kernel when it leaves at most this share of the old one's columns.
+const NEW_KERNEL: f64 = 0.8;
+/// What hopeless exact work still gets.
+const HOPELESS_SLICE: u64 = LONGEST_SLICE / 8;
 /// Share of the rows whose best columns a dive keeps: where it starts, how it grows, and where it starts over.
 const FIRST_SHARE: f64 = 0.3;
 const SHARE_GROWTH: f64 = 1.1;
 const LAST_SHARE: f64 = 0.9;
+/// Prices are shaken by at most this share before a dive.
+const SHAKE: f64 = 0.1;
+/// A fresh start for repairs may cost so much more than the best cover.
+const FRESH_COST: f64 = 1.1;
 
 /// One part with the best that is known of it.
 #[derive(Debug)]
@@ -32,26 +38,31 @@ pub struct Search {
     cost: f64,
     prices: Prices,
     work: Option<Work>,
-    slice: u64,
     random: Random,
 }
 
 /// What the rounds carry on.
 #[derive(Debug)]
 struct Work {
-    /// The part cut to its promising columns: what the dives and the walk see.
+    /// The part cut to its promising columns: what dives, walk and repairs see.
     near: Part,
     local: Local,
-    local_cost: f64,
+    repair: Repair,
+    kernel: Option<Kernel>,
+    /// Share of the rows that the next dive keeps covered.
     share: f64,
-    tree: Option<Planted>,
+    /// Work that the dives have left; below nothing after a long one.
+    dive_credit: i64,
+    slices: Slices,
 }
 
-/// A tree and the columns of the part that its kernel has.
-#[derive(Debug)]
-struct Planted {
-    tree: Tree,
-    columns: Vec<u32>,
+/// How much each kind of work gets in a round.
+#[derive(Debug, Clone, Copy)]
+struct Slices {
+    dive: u64,
+    walk: u64,
+    repair: u64,
+    exact: u64,
 }
 
 impl Search {
@@ -64,9 +75,9 @@ impl Search {
             prices: Prices {
                 rows: initial_prices(&part.matrix),
                 bound: found.lower_bound,
+                work: 0,
             },
             work: None,
-            slice: FIRST_SLICE,
             part,
             random,
         }
@@ -94,9 +105,8 @@ impl Search {
         match self.work.take() {
             None => self.work = Some(self.begin(clock)),
             Some(mut work) => {
-                self.plant(&mut work);
+                self.renew_kernel(&mut work);
                 self.go_on(&mut work, clock);
-                self.slice = (self.slice * 2).min(LONGEST_SLICE);
                 self.work = Some(work);
             }
         }
@@ -119,47 +129,46 @@ impl Search {
         if climbed.bound > self.prices.bound {
             self.prices = climbed;
         }
-        let columns = promising(matrix, &reduced, 20, 20);
+        let mut columns = promising(matrix, &reduced, NEAR_PER_ROW, NEAR_PER_ROW);
+        columns.extend(&self.best);
+        columns.sort_unstable();
+        columns.dedup();
         let near = of_columns(&self.part, &columns);
         let base = translate(&self.best, &near.columns);
-        let local = Local::new(near.matrix.clone(), &base, self.random.fork());
         Work {
+            local: Local::new(near.matrix.clone(), &base, self.random.fork()),
+            repair: Repair::new(base, self.random.fork()),
             near,
-            local,
-            local_cost: self.cost,
+            kernel: None,
             share: 0.0,
-            tree: None,
+            dive_credit: 0,
+            slices: Slices {
+                dive: FIRST_SLICE,
+                walk: FIRST_SLICE,
+                repair: FIRST_SLICE,
+                exact: FIRST_SLICE,
+            },
         }
     }
 
-    /// Plants a tree where there is none, or where a better cover rules out many more columns.
-    fn plant(&mut self, work: &mut Work) {
-        let matrix = &self.part.matrix;
-        let (reduced, bound) = price_out(matrix, &self.prices.rows);
-        let columns: Vec<u32> = (0u32..)
-            .zip(&reduced)
-            .filter(|&(_, &reduced)| !matrix.closes(bound + reduced, self.cost))
-            .map(|(column, _)| column)
-            .collect();
-        let few = work.tree.as_ref().map_or(TREE_COLUMNS, |planted| {
-            (REPLANT * planted.tree.columns() as f64) as usize
-        });
-        if columns.len() > few {
-            return;
-        }
-        let kernel = of_columns(&self.part, &columns);
-        if kernel.matrix.entries() <= TREE_ENTRIES {
-            work.tree = Some(Planted {
-                tree: Tree::new(kernel.matrix, self.prices.rows.clone(), bound),
-                columns: kernel.columns,
-            });
+    /// Cuts the kernel where there is none, or where a better cover rules out many more columns.
+    fn renew_kernel(&self, work: &mut Work) {
+        let few = work
+            .kernel
+            .as_ref()
+            .map(|kernel| (NEW_KERNEL * kernel.columns() as f64) as usize);
+        if let Some(kernel) = Kernel::new(&self.part.matrix, &self.prices, self.cost, few) {
+            work.kernel = Some(kernel);
         }
     }
 
     fn go_on(&mut self, work: &mut Work, clock: &Clock) {
         let cost = self.cost;
-        let slice = self.slice;
+        let slices = work.slices;
         let mut random = self.random.fork();
+        let near = &work.near;
+        let base = translate(&self.best, &near.columns);
+        let prices = &self.prices.rows;
         let effort = Effort {
             first: self.climbing(),
             next: Climb {
@@ -170,52 +179,101 @@ impl Search {
             },
             covers: 200,
         };
-        let near = &work.near;
-        let base = translate(&self.best, &near.columns);
-        let prices = &self.prices.rows;
-        let share = work.share;
-        if cost < work.local_cost {
-            work.local.restart(&base);
-        }
-        let (local, tree) = (&mut work.local, &mut work.tree);
-        let (dived, (walked, grown)) = rayon::join(
-            || {
+        // Stale repairs need a start far from the best cover: a dive that keeps nothing and may be dearer.
+        let fresh = work.repair.is_stale();
+        let (share, upper) = match fresh {
+            true => (0.0, cost * FRESH_COST),
+            false => (work.share, cost),
+        };
+        work.dive_credit += slices.dive as i64;
+        let may_dive = fresh || work.dive_credit >= 0;
+        let dive_once = || {
+            may_dive.then(|| {
                 let fixed = keep(&near.matrix, &base, prices, share, &mut random);
                 let start = prices
                     .iter()
-                    .map(|price| price * (1.0 + 0.1 * (2.0 * random.unit() - 1.0)))
+                    .map(|price| price * (1.0 + SHAKE * (2.0 * random.unit() - 1.0)))
                     .collect();
-                dive(&near.matrix, &fixed, start, cost, effort, &mut random, clock).cover
-            },
+                dive(&near.matrix, &fixed, start, upper, effort, &mut random, clock)
+            })
+        };
+        let (local, repair, kernel) = (&mut work.local, &mut work.repair, &mut work.kernel);
+        let ((dived, ()), (walked, grown)) = rayon::join(
+            || rayon::join(dive_once, || repair.run(&near.matrix, prices, slices.repair, clock)),
             || {
                 rayon::join(
-                    || local.run(cost, slice, clock),
-                    || {
-                        let planted = tree.as_mut()?;
-                        let found = planted.tree.run(cost, slice, clock)?;
-                        Some(carry(&found, &planted.columns))
-                    },
+                    || local.run(cost, slices.walk, clock),
+                    || kernel.as_mut()?.run(cost, slices.exact, clock),
                 )
             },
         );
+        let dived = dived.and_then(|Catch { cover, work: done }| {
+            work.dive_credit -= done as i64;
+            cover
+        });
+        if fresh && let Some(cover) = &dived {
+            work.repair.restart(cover.clone());
+        }
         let dived = dived.map(|cover| carry(&cover, &near.columns));
         let walked = walked.map(|cover| carry(&cover, &near.columns));
-        work.share = match share {
-            _ if dived.is_some() => FIRST_SHARE,
-            share if share == 0.0 => FIRST_SHARE,
-            share if share > LAST_SHARE => 0.0,
-            share => share * SHARE_GROWTH,
-        };
-        for found in [dived, walked, grown].into_iter().flatten() {
-            let cost = self.part.matrix.cost_of(&found);
-            if self.part.matrix.improves(cost, self.cost) {
-                self.best = found;
-                self.cost = cost;
-            }
+        let repaired = Some(carry(work.repair.base(), &near.columns));
+        let better = [
+            self.take(dived),
+            self.take(walked),
+            self.take(repaired),
+            self.take(grown),
+        ];
+        if better.contains(&true) {
+            let base = translate(&self.best, &work.near.columns);
+            work.local.restart(&base);
+            work.repair.restart(base);
         }
-        work.local_cost = self.cost;
-        if let Some(planted) = &work.tree {
-            self.prices.bound = self.prices.bound.max(planted.tree.bound().min(self.cost));
+        if let Some(kernel) = &work.kernel {
+            let bound = kernel.bound().min(self.cost);
+            self.prices.bound = self.prices.bound.max(bound);
+        }
+        if !fresh && may_dive {
+            work.share = match share {
+                _ if better[0] => FIRST_SHARE,
+                0.0 => FIRST_SHARE,
+                share if share > LAST_SHARE => 0.0,
+                share => share * SHARE_GROWTH,
+            };
+        }
+        work.slices = work.slices.next(better, work.kernel.as_ref());
+    }
+
+    /// Whether the cover is there and the best by now.
+    fn take(&mut self, found: Option<Vec<u32>>) -> bool {
+        let Some(found) = found else { return false };
+        let cost = self.part.matrix.cost_of(&found);
+        let better = self.part.matrix.is_cover(&found) && self.part.matrix.improves(cost, self.cost);
+        if better {
+            self.best = found;
+            self.cost = cost;
+        }
+        better
+    }
+}
+
+impl Slices {
+    /// All grow round by round; who alone found something better gains on the others.
+    fn next(self, [dived, walked, repaired, _]: [bool; 4], kernel: Option<&Kernel>) -> Self {
+        let anyone = dived || walked || repaired;
+        let next = |slice: u64, found: bool| {
+            let grown = if anyone && !found { slice } else { slice * 2 };
+            grown.min(LONGEST_SLICE)
+        };
+        let exact = if kernel.is_some_and(Kernel::is_hopeless) {
+            HOPELESS_SLICE
+        } else {
+            (self.exact * 2).min(LONGEST_SLICE)
+        };
+        Self {
+            dive: next(self.dive, dived),
+            walk: next(self.walk, walked),
+            repair: next(self.repair, repaired),
+            exact,
         }
     }
 }
