@@ -1,0 +1,319 @@
+//! `compare`: what new policies allow that old ones do not, and the other way round, told in words or as JSON.
+
+use crate::policy::compare::{
+    Asked, Aspect, Combination, Comparison, Decider, Difference, Open, PolicyComparison, PolicyId, Presence,
+    SetComparison,
+};
+use serde_json::{Map, Value, json};
+use std::fmt::{self, Write};
+
+/// More differences of one comparison than this are counted, not told, in the text.
+const MOST_TOLD: usize = 50;
+/// Holders named of a combination.
+const MOST_HOLDERS: usize = 5;
+
+/// The comparison in words.
+#[must_use]
+pub fn text(found: &SetComparison) -> String {
+    let mut out = String::new();
+    // Writing into a string cannot fail.
+    let _ = tell(&mut out, found);
+    out
+}
+
+fn tell(out: &mut String, found: &SetComparison) -> fmt::Result {
+    for policy in &found.policies {
+        if policy.presence == Presence::Both && policy.comparison.is_equal() {
+            continue;
+        }
+        let what = match (policy.presence, &policy.renamed) {
+            (Presence::Both, _) => "changed".to_owned(),
+            (Presence::Added, None) => "added".to_owned(),
+            (Presence::Removed, None) => "removed".to_owned(),
+            (Presence::Added, Some(before)) => format!("new name of `{before}`"),
+            (Presence::Removed, Some(after)) => format!("now called `{after}`"),
+        };
+        writeln!(out, "policy {}: {what}", policy.policy)?;
+        if policy.renamed.is_none() {
+            comparison(out, &policy.comparison)?;
+        }
+    }
+    for combination in found.combinations.iter().flatten() {
+        if combination.comparison.is_equal() && combination.unknown.is_empty() {
+            continue;
+        }
+        writeln!(
+            out,
+            "held together by {}: {}",
+            holders(combination),
+            names(&combination.policies)
+        )?;
+        if !combination.unknown.is_empty() {
+            writeln!(out, "  on neither side: {}", names(&combination.unknown))?;
+        }
+        comparison(out, &combination.comparison)?;
+    }
+    summary(out, found)
+}
+
+fn comparison(out: &mut String, found: &Comparison) -> fmt::Result {
+    for (sign, differences) in [('+', &found.gained), ('-', &found.lost)] {
+        for difference in differences.iter().take(MOST_TOLD) {
+            line(out, sign, difference)?;
+        }
+        if let Some(more) = differences.len().checked_sub(MOST_TOLD).filter(|more| *more > 0) {
+            writeln!(out, "  {sign} and {more} more (`--format json` has all)")?;
+        }
+    }
+    for (what, open) in [("gained", &found.open_gained), ("lost", &found.open_lost)] {
+        for one in open.iter().take(MOST_TOLD) {
+            writeln!(
+                out,
+                "  ? not decided whether something is {what}: {}: {}",
+                one.asked, one.reason
+            )?;
+        }
+    }
+    if let Some(reason) = &found.incomplete {
+        writeln!(out, "  ? not decided: {reason}")?;
+    }
+    if found.is_equal() {
+        writeln!(out, "  = decides every request alike (proven)")?;
+    } else if found.grants_nothing_new() {
+        writeln!(out, "  grants nothing new (proven)")?;
+    }
+    Ok(())
+}
+
+fn line(out: &mut String, sign: char, difference: &Difference) -> fmt::Result {
+    write!(out, "  {sign} {}", difference.asked)?;
+    match &difference.aspect {
+        Aspect::Access => {}
+        Aspect::Sudo => write!(out, ", with sudo")?,
+        Aspect::Subscribe => write!(out, ", as a subscription to events")?,
+        Aspect::Condition(condition) => write!(out, ", without {condition}")?,
+    }
+    for when in &difference.when {
+        write!(out, ", where {when}")?;
+    }
+    writeln!(out)?;
+    writeln!(out, "      old: {}", decided_by(difference.old.as_ref()))?;
+    writeln!(out, "      new: {}", decided_by(difference.new.as_ref()))
+}
+
+fn decided_by(decider: Option<&Decider>) -> String {
+    let Some(decider) = decider else {
+        return "nothing matches".to_owned();
+    };
+    let capabilities = if decider.capabilities.is_empty() {
+        "no capability".to_owned()
+    } else {
+        decider.capabilities.to_string()
+    };
+    let mut text = format!("`{}` ({capabilities})", decider.pattern);
+    for (n, (policy, origin)) in decider.sources.iter().take(3).enumerate() {
+        let joint = if n == 0 { " in" } else { "," };
+        let _ = write!(text, "{joint} {policy} at {origin}");
+    }
+    text
+}
+
+fn summary(out: &mut String, found: &SetComparison) -> fmt::Result {
+    let counting: Vec<&Comparison> = found.counting().collect();
+    let renamed = found
+        .policies
+        .iter()
+        .filter(|p| p.renamed.is_some() && p.presence == Presence::Added)
+        .count();
+    write!(out, "{} policies", found.policies.len() - renamed)?;
+    if let Some(combinations) = &found.combinations {
+        write!(out, " and {} combinations that are held", combinations.len())?;
+    }
+    write!(out, " compared for {}: ", found.profile)?;
+    let gained = counting.iter().filter(|c| !c.gained.is_empty()).count();
+    let open = counting
+        .iter()
+        .filter(|c| c.gained.is_empty() && !c.grants_nothing_new())
+        .count();
+    if found.is_equal() {
+        writeln!(out, "both sides decide every request alike (proven)")
+    } else if found.grants_nothing_new() {
+        writeln!(out, "nothing new is granted (proven), something is taken")
+    } else {
+        writeln!(out, "new access in {gained}, not decided in {open}")
+    }
+}
+
+fn holders(combination: &Combination) -> String {
+    let mut text = combination
+        .holders
+        .iter()
+        .take(MOST_HOLDERS)
+        .cloned()
+        .collect::<Vec<_>>()
+        .join(", ");
+    if let Some(more) = combination
+        .holders
+        .len()
+        .checked_sub(MOST_HOLDERS)
+        .filter(|more| *more > 0)
+    {
+        let _ = write!(text, " and {more} more");
+    }
+    text
+}
+
+fn names(ids: &[PolicyId]) -> String {
+    ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// The comparison as JSON, version 1 of its form.
+#[must_use]
+pub fn document(found: &SetComparison) -> Value {
+    json!({
+        "version": 1,
+        "server": found.profile.as_str(),
+        "equal": found.is_equal(),
+        "grants_nothing_new": found.grants_nothing_new(),
+        "policies": found.policies.iter().map(policy_json).collect::<Vec<_>>(),
+        "combinations": found.combinations.as_ref().map(|all| all.iter().map(combination_json).collect::<Vec<_>>()),
+    })
+}
+
+fn policy_json(policy: &PolicyComparison) -> Value {
+    let presence = match policy.presence {
+        Presence::Both => "both",
+        Presence::Added => "added",
+        Presence::Removed => "removed",
+    };
+    let mut object = Map::new();
+    object.insert("policy".to_owned(), json!(policy.policy.to_string()));
+    object.insert("presence".to_owned(), json!(presence));
+    if let Some(other) = &policy.renamed {
+        object.insert("renamed".to_owned(), json!(other.to_string()));
+    }
+    comparison_json(&mut object, &policy.comparison);
+    Value::Object(object)
+}
+
+fn combination_json(combination: &Combination) -> Value {
+    let words = |ids: &[PolicyId]| ids.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let mut object = Map::new();
+    object.insert("policies".to_owned(), json!(words(&combination.policies)));
+    object.insert("unknown_policies".to_owned(), json!(words(&combination.unknown)));
+    object.insert("holders".to_owned(), json!(combination.holders));
+    comparison_json(&mut object, &combination.comparison);
+    Value::Object(object)
+}
+
+fn comparison_json(object: &mut Map<String, Value>, found: &Comparison) {
+    object.insert("equal".to_owned(), json!(found.is_equal()));
+    object.insert("grants_nothing_new".to_owned(), json!(found.grants_nothing_new()));
+    for (key, differences) in [("gained", &found.gained), ("lost", &found.lost)] {
+        object.insert(key.to_owned(), differences.iter().map(difference_json).collect());
+    }
+    let open = |all: &[Open]| all.iter().map(open_json).collect::<Vec<_>>();
+    object.insert(
+        "not_decided".to_owned(),
+        json!({
+            "gained": open(&found.open_gained),
+            "lost": open(&found.open_lost),
+            "reason": found.incomplete,
+        }),
+    );
+    object.insert("kinds_of_paths".to_owned(), json!(found.kinds_of_paths));
+}
+
+fn difference_json(difference: &Difference) -> Value {
+    let mut object = Map::new();
+    object.insert("aspect".to_owned(), json!(difference.aspect.as_str()));
+    if let Aspect::Condition(condition) = &difference.aspect {
+        object.insert("condition".to_owned(), json!(condition));
+    }
+    object.insert("request".to_owned(), request_json(&difference.asked));
+    object.insert("when".to_owned(), json!(difference.when));
+    object.insert("old".to_owned(), decider_json(difference.old.as_ref()));
+    object.insert("new".to_owned(), decider_json(difference.new.as_ref()));
+    Value::Object(object)
+}
+
+fn open_json(open: &Open) -> Value {
+    json!({
+        "request": request_json(&open.asked),
+        "reason": open.reason,
+        "old": decider_json(open.old.as_ref()),
+        "new": decider_json(open.new.as_ref()),
+    })
+}
+
+/// A request in the form of `decide`.
+fn request_json(asked: &Asked) -> Value {
+    let mut object = Map::new();
+    object.insert("operation".to_owned(), json!(asked.operation.as_str()));
+    object.insert("path".to_owned(), json!(asked.path));
+    if let Some(data) = &asked.data {
+        object.insert("data".to_owned(), Value::Object(data.clone()));
+    }
+    if let Some(ns) = asked.wrap_ttl_ns {
+        let seconds = if ns % 1_000_000_000 == 0 {
+            json!(ns / 1_000_000_000)
+        } else {
+            json!(ns as f64 / 1e9)
+        };
+        object.insert("wrap_ttl".to_owned(), seconds);
+    }
+    Value::Object(object)
+}
+
+fn decider_json(decider: Option<&Decider>) -> Value {
+    decider.map_or(Value::Null, |d| {
+        json!({
+            "pattern": d.pattern,
+            "capabilities": d.capabilities.iter().map(|c| c.as_str()).collect::<Vec<_>>(),
+            "sources": d.sources.iter().map(|(policy, origin)| json!({
+                "policy": &**policy,
+                "origin": origin.to_string(),
+            })).collect::<Vec<_>>(),
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::compare::{Options, compare_policies};
+    use crate::policy::model::Policy;
+    use crate::policy::profile::Profile;
+    use crate::policy::syntax;
+
+    fn read(name: &str, text: &str) -> Policy {
+        syntax::parse(name, &format!("{name}.hcl"), text, &Profile::default().dialect()).unwrap()
+    }
+
+    #[test]
+    fn the_words_name_the_request_and_what_decides_it() {
+        let old = [read("app", "path \"secret/data/*\" { capabilities = [\"read\"] }\n")];
+        let new = [read(
+            "app",
+            "path \"secret/data/*\" { capabilities = [\"read\"] }\npath \"secret/data/x\" { capabilities = [\"update\"] }\n",
+        )];
+        let found = compare_policies(Profile::default(), &old, &new, None, 0, Options::default());
+        assert_eq!(
+            text(&found),
+            "policy app: changed\n\
+             \x20 + update secret/data/x\n\
+             \x20     old: `secret/data/*` (read) in app at app.hcl:1:1\n\
+             \x20     new: `secret/data/x` (update) in app at app.hcl:2:1\n\
+             \x20 - read secret/data/x\n\
+             \x20     old: `secret/data/*` (read) in app at app.hcl:1:1\n\
+             \x20     new: `secret/data/x` (update) in app at app.hcl:2:1\n\
+             1 policies compared for vault-2.0.3: new access in 1, not decided in 0\n"
+        );
+        let json = document(&found);
+        assert_eq!(
+            json["policies"][0]["gained"][0]["request"],
+            json!({"operation": "update", "path": "secret/data/x"})
+        );
+        assert_eq!(json["grants_nothing_new"], json!(false));
+    }
+}
