@@ -9,6 +9,8 @@ mod greedy;
 mod instance;
 mod kernel;
 mod lagrangian;
+#[cfg(test)]
+mod laws;
 mod local;
 mod matrix;
 pub mod orlib;
