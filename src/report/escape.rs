@@ -223,11 +223,13 @@ pub fn markdown(text: &str) -> String {
             '&' => out.push_str("&amp;"),
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
-            // `@name` would call somebody, `http://` and `www.` would become links by themselves.
-            '@' => out.push_str("&#64;"),
+            // `@name` would call somebody, `#1` would link an issue, `http://` and `www.` would become links by themselves.
+            // The first two are looked for in the finished text: only a comment between keeps them apart.
+            '@' => out.push_str("@<!-- -->"),
+            '#' => out.push_str("\\#<!-- -->"),
             ':' if chars.peek() == Some(&'/') => out.push_str("&#58;"),
             '.' if out.to_ascii_lowercase().ends_with("www") => out.push_str("&#46;"),
-            '\\' | '`' | '*' | '_' | '[' | ']' | '#' | '!' | '|' | '~' | '$' => {
+            '\\' | '`' | '*' | '_' | '[' | ']' | '!' | '|' | '~' | '$' => {
                 out.push('\\');
                 out.push(c);
             }
@@ -420,7 +422,7 @@ mod tests {
     fn markdown_has_no_markup() {
         assert_eq!(
             markdown("[x](http://y) @z <b>"),
-            "\\[x\\](http&#58;//y) &#64;z &lt;b&gt;"
+            "\\[x\\](http&#58;//y) @<!-- -->z &lt;b&gt;"
         );
         assert_eq!(markdown_code("a`b"), "``a`b``");
         assert_eq!(markdown_block("diff", "```\n"), "````diff\n```\n````\n");

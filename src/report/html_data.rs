@@ -1,13 +1,13 @@
 //! The JSON that the page's script draws from: rows as arrays, names once in a list, so that a page of ten thousand
 //! principals stays small.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde_json::{Value, json};
 
 use super::digest;
 use super::escape::visible;
-use crate::advice::{Advice, Finding, HeatGroup, PolicyView, PrincipalView, Proposal, Risk};
+use crate::advice::{Advice, Finding, HeatCell, HeatGroup, HeatMap, PolicyView, PrincipalView, Proposal, Risk};
 
 /// Names, each once.
 #[derive(Default)]
@@ -50,11 +50,15 @@ pub fn render(advice: &Advice, room: usize) -> Result<(String, Option<String>), 
     let mut names = Names::default();
     let tighten = digest::proposal(advice, "tighten");
 
-    let heat = heat(advice);
+    let heat = heat(&advice.heat, budget.left / 3);
     budget.spend(&heat);
+    let mut for_policies = Budget { left: budget.left / 3 };
     let mut policies = Vec::new();
     for policy in &advice.policies {
         let row = policy_row(policy, change_of(tighten, &policy.name), &mut names);
+        if !for_policies.take(&row) {
+            break;
+        }
         budget.spend(&row);
         policies.push(row);
     }
@@ -82,7 +86,7 @@ pub fn render(advice: &Advice, room: usize) -> Result<(String, Option<String>), 
         }
         findings.push(row);
     }
-    let omitted = omitted(advice, principals.len(), findings.len());
+    let omitted = omitted(advice, principals.len(), policies.len(), findings.len());
     let data = json!({
         "names": names.list,
         "principals": principals,
@@ -93,10 +97,11 @@ pub fn render(advice: &Advice, room: usize) -> Result<(String, Option<String>), 
     Ok((serde_json::to_string(&data)?, omitted))
 }
 
-fn omitted(advice: &Advice, principals: usize, findings: usize) -> Option<String> {
+fn omitted(advice: &Advice, principals: usize, policies: usize, findings: usize) -> Option<String> {
     let mut parts = Vec::new();
     for (word, all, shown) in [
         ("principals", advice.principals.len(), principals),
+        ("policies", advice.policies.len(), policies),
         ("findings", advice.findings.len(), findings),
     ] {
         if shown < all {
@@ -106,7 +111,7 @@ fn omitted(advice: &Advice, principals: usize, findings: usize) -> Option<String
     (!parts.is_empty()).then(|| {
         format!(
             "To stay small, this page holds {}; advice.json holds all.",
-            parts.join(" and ")
+            parts.join(", ")
         )
     })
 }
@@ -248,17 +253,107 @@ fn finding_row(from: &Finding) -> Value {
     ])
 }
 
-fn heat(advice: &Advice) -> Value {
-    let group = |from: &HeatGroup| json!([visible(&from.label), visible(&from.group), from.size]);
-    let cells: Vec<u64> = advice
-        .heat
+/// The matrix, summed up into its groups where it would not fit.
+fn heat(from: &HeatMap, room: usize) -> Value {
+    let whole = heat_value(from);
+    if size(&whole) <= room {
+        return whole;
+    }
+    let rows = in_groups(from, true);
+    let summed = heat_value(&rows);
+    if size(&summed) <= room {
+        return summed;
+    }
+    let both = heat_value(&in_groups(&rows, false));
+    if size(&both) <= room {
+        return both;
+    }
+    heat_value(&HeatMap::default())
+}
+
+/// The matrix with each group of rows (or columns) as one.
+fn in_groups(from: &HeatMap, rows: bool) -> HeatMap {
+    let mut groups: Vec<HeatGroup> = Vec::new();
+    let mut place: HashMap<&str, u32> = HashMap::new();
+    let lines = if rows { &from.rows } else { &from.columns };
+    let mut to: Vec<u32> = Vec::with_capacity(lines.len());
+    for line in lines {
+        let next = u32::try_from(groups.len()).unwrap_or(u32::MAX);
+        let at = *place.entry(line.group.as_str()).or_insert(next);
+        if at == next {
+            groups.push(HeatGroup {
+                label: line.group.clone(),
+                group: line.group.clone(),
+                size: 0,
+            });
+        }
+        if let Some(group) = usize::try_from(at).ok().and_then(|at| groups.get_mut(at)) {
+            group.size += line.size;
+        }
+        to.push(at);
+    }
+    let moved = |index: u32| usize::try_from(index).ok().and_then(|index| to.get(index)).copied();
+    let mut cells: BTreeMap<(u32, u32), HeatCell> = BTreeMap::new();
+    for (&(row, column), cell) in &from.cells {
+        let key = if rows {
+            moved(row).map(|row| (row, column))
+        } else {
+            moved(column).map(|column| (row, column))
+        };
+        if let Some(key) = key {
+            let sum = cells.entry(key).or_default();
+            sum.granted += cell.granted;
+            sum.used += cell.used;
+        }
+    }
+    HeatMap {
+        rows: if rows { groups.clone() } else { from.rows.clone() },
+        columns: if rows { from.columns.clone() } else { groups },
+        cells,
+    }
+}
+
+fn heat_value(from: &HeatMap) -> Value {
+    let group = |one: &HeatGroup| json!([visible(&one.label), visible(&one.group), one.size]);
+    let cells: Vec<u64> = from
         .cells
         .iter()
         .flat_map(|(&(row, column), cell)| [row.into(), column.into(), cell.granted, cell.used])
         .collect();
     json!({
-        "rows": advice.heat.rows.iter().map(group).collect::<Vec<_>>(),
-        "columns": advice.heat.columns.iter().map(group).collect::<Vec<_>>(),
+        "rows": from.rows.iter().map(group).collect::<Vec<_>>(),
+        "columns": from.columns.iter().map(group).collect::<Vec<_>>(),
         "cells": cells,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_matrix_too_large_is_summed_up() {
+        let line = |label: String, group: &str| HeatGroup {
+            label,
+            group: group.to_owned(),
+            size: 1,
+        };
+        let map = HeatMap {
+            rows: (0..50)
+                .map(|i| line(format!("row {i}"), if i < 20 { "a" } else { "b" }))
+                .collect(),
+            columns: (0..50).map(|i| line(format!("column {i}"), "c")).collect(),
+            cells: (0..50)
+                .flat_map(|row| (0..50).map(move |column| ((row, column), HeatCell { granted: 2, used: 1 })))
+                .collect(),
+        };
+        let whole = heat(&map, usize::MAX);
+        assert_eq!(whole["rows"].as_array().map(Vec::len), Some(50));
+        let small = heat(&map, 200);
+        assert_eq!(
+            small,
+            json!({"rows": [["a", "a", 20], ["b", "b", 30]], "columns": [["c", "c", 50]], "cells": [0, 0, 2000, 1000, 1, 0, 3000, 1500]})
+        );
+        assert_eq!(heat(&map, 40)["cells"], json!([]));
+    }
 }

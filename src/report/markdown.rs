@@ -276,7 +276,7 @@ fn diffs(out: &mut String, advice: &Advice, tighten: &Proposal) {
     let mut left = all.len();
     for (placed, body) in &all {
         let block = format!(
-            "<details><summary>{}</summary>\n\n{}\n</details>\n\n",
+            "<details><summary><code>{}</code></summary>\n\n{}\n</details>\n\n",
             super::escape::html(&placed.policy.name),
             markdown_block("diff", body),
         );

@@ -11,10 +11,13 @@ pub mod hcl;
 pub mod holder;
 pub mod html;
 mod html_data;
+mod html_page;
 pub mod json;
 pub mod json_model;
+pub mod json_proposal;
 pub mod layout;
 pub mod markdown;
+mod output;
 pub mod roles;
 pub mod sarif;
 pub mod script;
@@ -25,28 +28,7 @@ pub mod write;
 
 use crate::advice::Advice;
 
-/// A file of the output.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OutputFile {
-    /// Path below the output folder, parts set apart by `/`.
-    pub path: String,
-    /// What it holds.
-    pub bytes: Vec<u8>,
-    /// Whether it is a program.
-    pub executable: bool,
-}
-
-impl OutputFile {
-    /// A file of text.
-    #[must_use]
-    pub fn text(path: impl Into<String>, text: impl Into<String>) -> Self {
-        Self {
-            path: path.into(),
-            bytes: text.into().into_bytes(),
-            executable: false,
-        }
-    }
-}
+pub use output::OutputFile;
 
 /// How to render.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,12 +4,12 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use super::OutputFile;
 use super::digest;
 use super::escape::{markdown, markdown_code, markdown_prose};
 use super::hcl;
-use super::json_model::{Assignment, Complexity, Optimality, Proof};
+use super::json_proposal::{Assignment, Complexity, Optimality, Proof};
 use super::layout::{self, Placed};
+use super::output::OutputFile;
 use crate::advice::{Proposal, Run};
 
 /// Version of `assignments.json`.

@@ -8,11 +8,11 @@ use std::fmt::Write as _;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use super::OutputFile;
 use super::escape::{comment, shell};
 use super::hcl;
 use super::holder::Holder;
 use super::layout::Placed;
+use super::output::OutputFile;
 use crate::advice::{Assignment, Change, Proposal};
 
 const TEMPLATE: &str = include_str!("templates/apply.sh");
@@ -62,7 +62,7 @@ pub fn render(
     let mut order = serde_json::to_string_pretty(&serde_json::json!({
         "about": "policies in the order in which rollback/restore.sh restores them; sha256 is of the file in rollback/policies",
         "policies": back,
-        "assignments": proposal.assignments.iter().rev().map(super::json_model::Assignment::from).collect::<Vec<_>>(),
+        "assignments": proposal.assignments.iter().rev().map(super::json_proposal::Assignment::from).collect::<Vec<_>>(),
     }))?;
     order.push('\n');
     files.push(OutputFile::text(format!("{folder}rollback/order.json"), order));

@@ -5,10 +5,10 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use super::OutputFile;
 use super::escape::{comment, terraform_name, terraform_string, terraform_text};
 use super::hcl;
 use super::holder::{Holder, Place};
+use super::output::OutputFile;
 use crate::advice::{Change, Proposal, ProposedPolicy};
 
 const VERSIONS: &str = r#"terraform {

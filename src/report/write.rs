@@ -8,7 +8,7 @@ use std::fs;
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
-use super::OutputFile;
+use super::output::OutputFile;
 
 /// The list of the files that a run wrote.
 const MANIFEST: &str = ".vault-advisor-files";

@@ -31,7 +31,9 @@ done
 
 stop() {
   printf 'STOPPED: %s\n' "$*" >&2
-  printf 'Nothing after this step was done. What was done before it can be taken back with --rollback.\n' >&2
+  if [[ $go == write ]]; then printf 'Nothing after this step was done. What was done before it stays, until it is taken back with --rollback.\n' >&2
+  else printf 'Nothing was written.\n' >&2
+  fi
   exit 1
 }
 

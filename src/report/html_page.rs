@@ -1,0 +1,608 @@
+//! What the template of the HTML report shows: every text ready, every number in words.
+
+use serde::Serialize;
+
+use super::digest::{self, count, decimal, number};
+use super::escape::{visible, visible_lines};
+use super::html_data;
+use super::layout;
+use super::{diff, svg};
+use crate::advice::{Advice, Change, Proposal};
+
+const PRINCIPALS_DRAWN: usize = 12;
+const ROWS_WITHOUT_SCRIPT: usize = 25;
+const FINDINGS_WITHOUT_SCRIPT: usize = 100;
+const ESCALATIONS_SHOWN: usize = 50;
+const ROLES_SHOWN: usize = 300;
+const STANZAS_SHOWN: usize = 12;
+const CHANGES_SHOWN: usize = 500;
+const WITHDRAWN_SHOWN: usize = 500;
+const NOTES_SHOWN: usize = 60;
+const INPUTS_SHOWN: usize = 12;
+
+/// All that the template shows. Every text in it has been through [`visible`]; the template escapes it.
+#[derive(Serialize)]
+pub struct Page {
+    /// The Content-Security-Policy.
+    pub csp: String,
+    /// The style sheet.
+    pub style: &'static str,
+    /// The script.
+    pub script: &'static str,
+    /// The JSON that the script draws from, escaped for its place.
+    pub data: String,
+    /// What the page leaves out.
+    pub omitted: Option<String>,
+    headline: String,
+    promise: String,
+    window: String,
+    skips: String,
+    health: String,
+    notes: Vec<String>,
+    unused_percent: u64,
+    unused: String,
+    granted: String,
+    unused_bar: String,
+    risk_before: String,
+    risk_after: Option<String>,
+    risk_max: String,
+    over: String,
+    principals_total: String,
+    active: String,
+    changed: String,
+    policies_total: String,
+    changed_detail: String,
+    findings_total: String,
+    findings_detail: String,
+    findings_bar: String,
+    denied: String,
+    requests: String,
+    dumbbell: Option<String>,
+    histogram: Option<String>,
+    principals: Vec<PrincipalRow>,
+    tighten: Option<Tighten>,
+    findings: Vec<FindingRow>,
+    has_heat: bool,
+    escalations: Vec<Chain>,
+    more_escalations: Option<String>,
+    policies: Vec<PolicyRow>,
+    redesign: Option<Redesign>,
+    frontier: Option<String>,
+    facts: Vec<Fact>,
+    skipped: Vec<SkipRow>,
+    gaps: Vec<String>,
+    devices: Vec<String>,
+    footer: String,
+}
+
+#[derive(Serialize)]
+struct PrincipalRow {
+    name: String,
+    kind: String,
+    mount: String,
+    risk: String,
+    risk_after: Option<String>,
+    used: String,
+    granted: String,
+    excess: String,
+    requests: String,
+    denied: String,
+    last: String,
+}
+
+#[derive(Serialize)]
+struct Tighten {
+    title: String,
+    holds: bool,
+    proof: String,
+    base: String,
+    changes: Vec<ChangeRow>,
+    more_changes: Option<String>,
+    withdrawn: Vec<WithdrawnRow>,
+    withdrawn_total: usize,
+}
+
+#[derive(Serialize)]
+struct ChangeRow {
+    name: String,
+    change: &'static str,
+    holders: String,
+    plus: usize,
+    minus: usize,
+    reasons: Vec<String>,
+    diff: Option<Vec<Line>>,
+    diff_file: String,
+}
+
+#[derive(Serialize)]
+struct Line {
+    kind: &'static str,
+    text: String,
+}
+
+#[derive(Serialize)]
+struct WithdrawnRow {
+    what: String,
+    reason: String,
+}
+
+#[derive(Serialize)]
+struct FindingRow {
+    fingerprint: String,
+    severity: &'static str,
+    rule: String,
+    title: String,
+    detail: String,
+    remedy: String,
+}
+
+#[derive(Serialize)]
+struct Chain {
+    principal: String,
+    target: String,
+    nodes: Vec<String>,
+    steps: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct PolicyRow {
+    name: String,
+    file: String,
+    change: &'static str,
+    risk: String,
+    holders: String,
+    stanzas: usize,
+    used: usize,
+    capabilities: usize,
+}
+
+#[derive(Serialize)]
+struct Redesign {
+    title: String,
+    rows: Vec<SizeRow>,
+    proof: String,
+    optimality: Option<String>,
+    migration: Vec<String>,
+    roles: Vec<RoleRow>,
+}
+
+#[derive(Serialize)]
+struct SizeRow {
+    what: &'static str,
+    today: String,
+    tight: String,
+    then: String,
+}
+
+#[derive(Serialize)]
+struct RoleRow {
+    name: String,
+    change: &'static str,
+    holders: String,
+    stanzas: Vec<RoleStanza>,
+    more: Option<String>,
+}
+
+#[derive(Serialize)]
+struct RoleStanza {
+    path: String,
+    capabilities: String,
+}
+
+#[derive(Serialize)]
+struct Fact {
+    what: &'static str,
+    value: String,
+}
+
+#[derive(Serialize)]
+struct SkipRow {
+    reason: String,
+    count: String,
+    first: String,
+}
+
+fn all_visible(texts: &[String]) -> Vec<String> {
+    texts.iter().map(|text| visible(text)).collect()
+}
+
+impl Page {
+    /// The page of `advice`, its diffs below `diff_bytes`, still without policy, style, script and data.
+    pub fn new(advice: &Advice, diff_bytes: usize) -> Self {
+        let totals = &advice.totals;
+        let coverage = &advice.coverage;
+        let tighten = digest::proposal(advice, "tighten");
+        let severities = digest::severities(advice);
+        let unused = totals.granted.saturating_sub(totals.used);
+        let changed: Vec<(Change, u64)> = [Change::Edit, Change::Add, Change::Delete]
+            .into_iter()
+            .map(|change| (change, tighten.map_or(0, |proposal| digest::changes(proposal, change))))
+            .collect();
+        let compared = advice.principals.iter().any(|principal| principal.risk_after.is_some());
+        let mut notes = cut(&advice.run.notes, NOTES_SHOWN);
+        let skipped: u64 = coverage.skipped.iter().map(|skip| skip.count).sum();
+        if skipped > 0 {
+            notes.push(format!(
+                "{} of the logs could not be used: a use of a grant may hide in them.",
+                count(skipped, "line", "lines")
+            ));
+        }
+        if !coverage.gaps.is_empty() {
+            notes.push(format!(
+                "The logs have {}.",
+                count(digest::len(&coverage.gaps), "gap", "gaps")
+            ));
+        }
+        Self {
+            csp: String::new(),
+            style: "",
+            script: "",
+            data: String::new(),
+            omitted: None,
+            headline: digest::headline(advice),
+            promise: digest::promise(advice),
+            window: digest::window(coverage),
+            skips: digest::skips(coverage),
+            health: decimal((coverage.health * 100.0).round()),
+            notes,
+            unused_percent: digest::percent(unused, totals.granted),
+            unused: number(unused),
+            granted: number(totals.granted),
+            unused_bar: svg::use_bar(totals.used, totals.granted),
+            risk_before: decimal(totals.risk_mean),
+            risk_after: tighten
+                .filter(|_| compared)
+                .map(|proposal| decimal(proposal.after.risk_mean)),
+            risk_max: decimal(totals.risk_max),
+            over: number(digest::over_privileged(advice)),
+            principals_total: number(totals.principals.max(digest::len(&advice.principals))),
+            active: number(totals.active_principals),
+            changed: number(changed.iter().map(|(_, hits)| hits).sum()),
+            policies_total: number(totals.policies),
+            changed_detail: words(changed.iter().map(|(change, hits)| (change.as_str(), *hits))),
+            findings_total: number(digest::len(&advice.findings)),
+            findings_detail: words(severities.iter().map(|(severity, hits)| (severity.as_str(), *hits))),
+            findings_bar: svg::severity_bar(&severities),
+            denied: number(totals.denied_requests),
+            requests: number(coverage.requests),
+            dumbbell: (!advice.principals.is_empty()).then(|| svg::dumbbell(&advice.principals, PRINCIPALS_DRAWN)),
+            histogram: (!advice.principals.is_empty()).then(|| svg::histogram(&advice.principals)),
+            principals: principal_rows(advice),
+            tighten: tighten.map(|proposal| tighten_view(advice, proposal, diff_bytes)),
+            findings: finding_rows(advice),
+            has_heat: !advice.heat.rows.is_empty(),
+            escalations: chains(advice),
+            more_escalations: advice
+                .escalations
+                .len()
+                .checked_sub(ESCALATIONS_SHOWN)
+                .filter(|more| *more > 0)
+                .map(|more| format!("{more} more in advice.json.")),
+            policies: policy_rows(advice, tighten),
+            redesign: digest::proposal(advice, "redesign").map(|proposal| redesign_view(proposal, tighten)),
+            frontier: (!advice.frontier.is_empty()).then(|| svg::frontier(&advice.frontier)),
+            facts: facts(advice),
+            skipped: coverage
+                .skipped
+                .iter()
+                .map(|skip| SkipRow {
+                    reason: visible(&skip.reason),
+                    count: number(skip.count),
+                    first: visible(skip.first.as_deref().unwrap_or("–")),
+                })
+                .collect(),
+            gaps: coverage
+                .gaps
+                .iter()
+                .map(|(start, end)| format!("{} to {}", digest::moment(*start), digest::moment(*end)))
+                .collect(),
+            devices: all_visible(&coverage.device_changes),
+            footer: footer(advice),
+        }
+    }
+}
+
+/// The first of many texts, and how many there are besides.
+fn cut(texts: &[String], most: usize) -> Vec<String> {
+    let mut out: Vec<String> = texts.iter().take(most).map(|text| visible(text)).collect();
+    if let Some(more) = texts.len().checked_sub(most).filter(|more| *more > 0) {
+        out.push(format!("and {more} more, in advice.json"));
+    }
+    out
+}
+
+/// "3 edit, 1 delete": what is not there is not named.
+fn words<'a>(counts: impl Iterator<Item = (&'a str, u64)>) -> String {
+    let named: Vec<String> = counts
+        .filter(|(_, hits)| *hits > 0)
+        .map(|(word, hits)| format!("{} {word}", number(hits)))
+        .collect();
+    if named.is_empty() {
+        String::from("none")
+    } else {
+        named.join(", ")
+    }
+}
+
+fn principal_rows(advice: &Advice) -> Vec<PrincipalRow> {
+    advice
+        .principals
+        .iter()
+        .take(ROWS_WITHOUT_SCRIPT)
+        .map(|principal| PrincipalRow {
+            name: visible(&principal.name),
+            kind: visible(&principal.kind),
+            mount: visible(&principal.auth_mount),
+            risk: decimal(principal.risk.score),
+            risk_after: principal.risk_after.as_ref().map(|risk| decimal(risk.score)),
+            used: number(principal.used),
+            granted: if principal.grants_unknown {
+                String::from("unknown")
+            } else {
+                number(principal.granted)
+            },
+            excess: number(principal.excess),
+            requests: number(principal.requests),
+            denied: number(principal.denied),
+            last: principal.last_seen.map_or_else(|| String::from("never"), digest::day),
+        })
+        .collect()
+}
+
+fn tighten_view(advice: &Advice, proposal: &Proposal, mut room: usize) -> Tighten {
+    let changes = layout::place(&advice.run, proposal)
+        .iter()
+        .filter(|placed| placed.policy.change != Change::Keep)
+        .take(CHANGES_SHOWN)
+        .map(|placed| {
+            let body = diff::body(placed).unwrap_or_default();
+            let starts = |mark: char, head: &str| {
+                body.lines()
+                    .skip(2)
+                    .filter(|line| line.starts_with(mark) && !line.starts_with(head))
+                    .count()
+            };
+            let fits = body.len() <= room;
+            if fits {
+                room -= body.len();
+            }
+            ChangeRow {
+                name: visible(&placed.policy.name),
+                change: placed.policy.change.as_str(),
+                holders: count(digest::len(&placed.policy.holders), "holder", "holders"),
+                plus: starts('+', "+++ "),
+                minus: starts('-', "--- "),
+                reasons: all_visible(&placed.policy.reasons),
+                diff: fits.then(|| lines(&body)),
+                diff_file: visible(&placed.diff),
+            }
+        })
+        .collect();
+    Tighten {
+        title: visible(&proposal.title),
+        holds: proposal.proof.holds(),
+        proof: digest::proof(&proposal.proof),
+        base: visible(&layout::diff_base(&advice.run, proposal)),
+        changes,
+        more_changes: proposal
+            .policies
+            .iter()
+            .filter(|policy| policy.change != Change::Keep)
+            .count()
+            .checked_sub(CHANGES_SHOWN)
+            .filter(|more| *more > 0)
+            .map(|more| format!("{more} more changes are in diffs/ and policies/.")),
+        withdrawn_total: proposal.withdrawn.len(),
+        withdrawn: proposal
+            .withdrawn
+            .iter()
+            .take(WITHDRAWN_SHOWN)
+            .map(|one| WithdrawnRow {
+                what: visible(&one.what),
+                reason: visible(&one.reason),
+            })
+            .collect(),
+    }
+}
+
+fn lines(body: &str) -> Vec<Line> {
+    visible_lines(body)
+        .lines()
+        .enumerate()
+        .map(|(index, text)| Line {
+            kind: match text.chars().next() {
+                _ if index < 2 => "file",
+                Some('+') => "add",
+                Some('-') => "del",
+                Some('@') => "hunk",
+                _ => "same",
+            },
+            text: text.to_owned(),
+        })
+        .collect()
+}
+
+fn finding_rows(advice: &Advice) -> Vec<FindingRow> {
+    advice
+        .findings
+        .iter()
+        .take(FINDINGS_WITHOUT_SCRIPT)
+        .map(|finding| FindingRow {
+            fingerprint: visible(&finding.fingerprint),
+            severity: finding.severity.as_str(),
+            rule: visible(&finding.rule),
+            title: visible(&finding.title),
+            detail: visible(&finding.detail),
+            remedy: visible(&finding.remedy),
+        })
+        .collect()
+}
+
+fn chains(advice: &Advice) -> Vec<Chain> {
+    advice
+        .escalations
+        .iter()
+        .take(ESCALATIONS_SHOWN)
+        .map(|one| Chain {
+            principal: visible(&one.principal),
+            target: visible(&one.target),
+            nodes: all_visible(&one.nodes),
+            steps: all_visible(&one.steps),
+        })
+        .collect()
+}
+
+fn policy_rows(advice: &Advice, tighten: Option<&Proposal>) -> Vec<PolicyRow> {
+    advice
+        .policies
+        .iter()
+        .take(ROWS_WITHOUT_SCRIPT)
+        .map(|policy| {
+            let all = || policy.stanzas.iter().flat_map(|stanza| &stanza.capabilities);
+            PolicyRow {
+                name: visible(&policy.name),
+                file: visible(&policy.file),
+                change: html_data::change_of(tighten, &policy.name),
+                risk: decimal(policy.risk.score),
+                holders: number(digest::len(&policy.holders)),
+                stanzas: policy.stanzas.len(),
+                used: all().filter(|one| one.requests > 0).count(),
+                capabilities: all().count(),
+            }
+        })
+        .collect()
+}
+
+fn redesign_view(redesign: &Proposal, tighten: Option<&Proposal>) -> Redesign {
+    let (before, after) = (&redesign.before, &redesign.after);
+    let tight = tighten.map(|proposal| &proposal.after);
+    let row = |what, today: u64, tight: Option<u64>, then: u64| SizeRow {
+        what,
+        today: number(today),
+        tight: tight.map(number).unwrap_or_default(),
+        then: number(then),
+    };
+    let optimality = &redesign.optimality;
+    Redesign {
+        title: visible(&redesign.title),
+        rows: vec![
+            row(
+                "Policies",
+                before.policies,
+                tight.map(|size| size.policies),
+                after.policies,
+            ),
+            row("Stanzas", before.stanzas, tight.map(|size| size.stanzas), after.stanzas),
+            row(
+                "Assignments",
+                before.assignments,
+                tight.map(|size| size.assignments),
+                after.assignments,
+            ),
+            row(
+                "Granted and never used",
+                before.exposure,
+                tight.map(|size| size.exposure),
+                after.exposure,
+            ),
+            SizeRow {
+                what: "Mean risk",
+                today: decimal(before.risk_mean),
+                tight: tight.map(|size| decimal(size.risk_mean)).unwrap_or_default(),
+                then: decimal(after.risk_mean),
+            },
+        ],
+        proof: digest::proof(&redesign.proof),
+        optimality: (!optimality.objective.is_empty()).then(|| {
+            format!(
+                "Minimised: {}. Value {}, {}.",
+                visible(&optimality.objective),
+                decimal(optimality.cost),
+                if optimality.optimal {
+                    String::from("proved to be the least")
+                } else {
+                    format!("no solution is below {}", decimal(optimality.lower_bound))
+                },
+            )
+        }),
+        migration: all_visible(&redesign.migration),
+        roles: redesign
+            .policies
+            .iter()
+            .take(ROLES_SHOWN)
+            .map(|policy| RoleRow {
+                name: visible(&policy.name),
+                change: policy.change.as_str(),
+                holders: number(digest::len(&policy.holders)),
+                stanzas: policy
+                    .stanzas
+                    .iter()
+                    .take(STANZAS_SHOWN)
+                    .map(|(path, capabilities)| RoleStanza {
+                        path: visible(path),
+                        capabilities: visible(&capabilities.join(", ")),
+                    })
+                    .collect(),
+                more: policy
+                    .stanzas
+                    .len()
+                    .checked_sub(STANZAS_SHOWN)
+                    .filter(|more| *more > 0)
+                    .map(|more| format!("and {more} more")),
+            })
+            .collect(),
+    }
+}
+
+fn facts(advice: &Advice) -> Vec<Fact> {
+    let coverage = &advice.coverage;
+    let fact = |what, value: String| Fact { what, value };
+    let mut out = vec![
+        fact("Window", digest::window(coverage)),
+        fact(
+            "Lines",
+            format!(
+                "{} read, {} used, {} belonging to a request already used",
+                number(coverage.lines),
+                number(coverage.used),
+                number(coverage.paired)
+            ),
+        ),
+        fact(
+            "Demands",
+            format!("{} (principal, path, capability)", number(coverage.demands)),
+        ),
+        fact(
+            "Decisions",
+            String::from(if coverage.has_policy_results {
+                "the log carries the server's own decisions"
+            } else {
+                "the log does not carry the server's own decisions"
+            }),
+        ),
+        fact(
+            "Log health",
+            format!("{} %", decimal((coverage.health * 100.0).round())),
+        ),
+    ];
+    if !coverage.nodes.is_empty() {
+        out.push(fact("Nodes", visible(&coverage.nodes.join(", "))));
+    }
+    if !advice.run.inputs.is_empty() {
+        let read = cut(&advice.run.inputs, INPUTS_SHOWN).join(", ");
+        out.push(fact("Read", read));
+    }
+    if !advice.run.server.is_empty() {
+        out.push(fact("Server rules", visible(&advice.run.server)));
+    }
+    out
+}
+
+fn footer(advice: &Advice) -> String {
+    let mut out = format!("vault-advisor {}", visible(&advice.run.version));
+    if let Some(time) = advice.run.generated_at {
+        out.push_str(&format!(" · {}", digest::moment(time)));
+    }
+    out.push_str(" · made without network access; holds names and paths, no secret values.");
+    out
+}
