@@ -1,0 +1,289 @@
+//! `report.html` in a headless Chromium: nothing hostile runs, nothing leaves the page, and what a reader does works.
+//!
+//! `UPDATE_SCREENSHOTS=1` writes the pictures of `docs/images/` anew.
+
+#[path = "support/advice.rs"]
+mod advice;
+#[path = "support/browser.rs"]
+mod browser;
+
+use std::fs;
+use std::path::Path;
+
+use browser::Page;
+use serde_json::json;
+use vault_advisor::advice::Advice;
+use vault_advisor::report;
+
+const MOST_BYTES: usize = 7_500_000;
+
+/// Opens the report of an advice; none where there is no browser.
+fn opened(advice: &Advice, dark: bool) -> Option<(tempfile::TempDir, Page)> {
+    let chromium = browser::find()?;
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("report.html");
+    fs::write(&file, report::html::render(advice, MOST_BYTES).unwrap()).unwrap();
+    let page = Page::open(&chromium, &file, dark);
+    Some((dir, page))
+}
+
+fn no_complaints(page: &mut Page) {
+    // One more round trip: whatever was under way has been seen.
+    page.js("new Promise((done) => setTimeout(done, 100))");
+    assert!(page.complaints.is_empty(), "{:#?}", page.complaints);
+}
+
+#[test]
+fn hostile_names_are_shown_and_nothing_of_them_runs() {
+    let advice = advice::hostile();
+    let Some((_dir, mut page)) = opened(&advice, false) else {
+        return;
+    };
+    // Every row, every finding and every view is opened: what is drawn late is drawn from the same names.
+    page.js("document.querySelectorAll('select').forEach((s) => [...s.options].forEach((o) => { s.value = o.value; s.dispatchEvent(new Event('change', {bubbles: true})); s.value = ''; s.dispatchEvent(new Event('change', {bubbles: true})); }))");
+    page.js("document.querySelectorAll('details').forEach((d) => { d.open = true; })");
+    page.js("document.querySelectorAll('button.open').forEach((b) => b.click())");
+    page.js("new Promise((done) => setTimeout(done, 200))");
+    for index in 0..advice.findings.len() {
+        page.js(&format!("location.hash = '{index:016x}'"));
+    }
+    page.js("document.querySelectorAll('*').forEach((n) => ['mouseover', 'focus', 'load', 'error'].forEach((e) => n.dispatchEvent(new Event(e))))");
+    assert_eq!(page.js("document.title"), json!("Vault access review"));
+    assert_eq!(
+        page.js("document.querySelectorAll('img, iframe, object, embed, form, base, link:not([rel=icon])').length"),
+        json!(0)
+    );
+    assert_eq!(page.js("document.querySelectorAll('script').length"), json!(2));
+    assert_eq!(page.js("[...document.querySelectorAll('*')].flatMap((n) => n.getAttributeNames()).filter((n) => n.startsWith('on') || n === 'style').filter((n) => n !== 'style').length"), json!(0));
+    assert_eq!(
+        page.js("[...document.querySelectorAll('a')].filter((a) => !a.getAttribute('href').startsWith('#')).length"),
+        json!(0)
+    );
+    // A name is there, as text.
+    assert_eq!(
+        page.js("document.body.textContent.includes(\"<script>document.title='pwned'</script>\")"),
+        json!(true)
+    );
+    // Nothing else may run either: the policy of the page forbids it.
+    page.js(
+        "const s = document.createElement('script'); s.textContent = 'document.title = 1'; document.body.append(s)",
+    );
+    assert_eq!(page.js("document.title"), json!("Vault access review"));
+    let refused: Vec<&String> = page
+        .complaints
+        .iter()
+        .filter(|text| !text.contains("Content Security Policy"))
+        .collect();
+    assert!(refused.is_empty(), "{refused:#?}");
+    assert!(
+        !page.complaints.is_empty(),
+        "the policy spoke of the script that was put in"
+    );
+}
+
+#[test]
+fn filters_sorting_pages_and_links_work() {
+    let Some((_dir, mut page)) = opened(&advice::sample(120), false) else {
+        return;
+    };
+    let rows = "document.querySelectorAll('[data-table=principals] tbody > tr').length";
+    assert_eq!(page.js(rows), json!(25));
+    let first = "document.querySelector('[data-table=principals] tbody button.open').textContent";
+    assert_eq!(page.js(first), json!("operator-jane"), "the riskiest comes first");
+    assert_eq!(
+        page.js("document.querySelector('[data-table=principals] th[aria-sort=descending]').textContent"),
+        json!("Risk")
+    );
+    page.js("document.querySelector('[data-table=principals] th[aria-sort=descending] button').click()");
+    assert_ne!(page.js(first), json!("operator-jane"));
+    assert_eq!(
+        page.js("document.querySelectorAll('[data-table=principals] th[aria-sort=ascending]').length"),
+        json!(1)
+    );
+    page.js("[...document.querySelectorAll('[data-pager=principals] button')].find((b) => b.textContent === 'Next').click()");
+    assert_eq!(
+        page.js("document.querySelector('[data-pager=principals] span').textContent"),
+        json!("26 to 50 of 120")
+    );
+
+    page.js("{ const s = document.querySelector('[data-tools=principals] input[type=search]'); s.value = 'OPERATOR'; s.dispatchEvent(new Event('input', {bubbles: true})); }");
+    page.wait(&format!("{rows} === 1"));
+    assert_eq!(
+        page.js("document.querySelector('[data-tools=principals] .count').textContent"),
+        json!("1 of 120 principals")
+    );
+    page.js("document.querySelector('[data-table=principals] button.open').click()");
+    let more = page
+        .js("document.querySelector('[data-table=principals] tr.more').textContent")
+        .to_string();
+    for words in ["can read 1404 secrets", "operators", "can become root"] {
+        assert!(more.contains(words), "{words}: {more}");
+    }
+
+    // The link to a finding opens it, with its diff and its proof, whatever the filter says.
+    page.js("{ const s = document.querySelector('[data-tools=findings] select'); s.value = 'critical'; s.dispatchEvent(new Event('change', {bubbles: true})); }");
+    assert_eq!(page.js("document.querySelectorAll('.finding').length"), json!(1));
+    page.js("location.hash = 'a1b2c3d4e5f60718'");
+    page.wait("document.getElementById('a1b2c3d4e5f60718')?.open");
+    let finding = page
+        .js("document.getElementById('a1b2c3d4e5f60718').textContent")
+        .to_string();
+    for words in [
+        "removable",
+        "14 of 14 holders were active",
+        "Remove the stanza.",
+        "team-web.hcl:10:1",
+        "Why it is safe",
+        "0 newly denied",
+        "+path",
+    ] {
+        assert!(finding.contains(words), "{words}: {finding}");
+    }
+    page.js("location.hash = 'policy/team-web'");
+    page.wait("document.querySelector('[data-table=policies] tr.more')?.textContent.includes('kv1/web/*')");
+    page.js("location.hash = 'principal/person39'");
+    page.js("new Promise((done) => setTimeout(done, 100))");
+
+    // The matrix opens a group.
+    let lines = "document.querySelectorAll('.heat tbody tr').length";
+    assert_eq!(page.js(lines), json!(13));
+    page.js("document.querySelector('.heat tbody button').click()");
+    assert_eq!(page.js(lines), json!(16));
+    no_complaints(&mut page);
+}
+
+#[test]
+fn the_page_can_be_used_without_a_mouse_or_eyes() {
+    let Some((_dir, mut page)) = opened(&advice::sample(40), false) else {
+        return;
+    };
+    assert_eq!(
+        page.js("['main', 'header', 'nav', 'footer', 'h1'].every((t) => document.querySelectorAll(t).length >= 1)"),
+        json!(true)
+    );
+    assert_eq!(page.js("document.querySelectorAll('h1').length"), json!(1));
+    assert_eq!(
+        page.js("[...document.querySelectorAll('table')].filter((t) => !t.caption).length"),
+        json!(0)
+    );
+    assert_eq!(
+        page.js("[...document.querySelectorAll('th')].filter((t) => !t.scope).length"),
+        json!(0)
+    );
+    assert_eq!(page.js("[...document.querySelectorAll('input, select')].filter((c) => !c.getAttribute('aria-label') && !c.closest('label')).length"), json!(0));
+    assert_eq!(page.js("[...document.querySelectorAll('svg')].filter((s) => s.getAttribute('aria-hidden') !== 'true' && !s.getAttribute('aria-label')).length"), json!(0));
+    assert_eq!(page.js("[...document.querySelectorAll('section')].filter((s) => !document.getElementById(s.getAttribute('aria-labelledby'))).length"), json!(0));
+    assert_eq!(page.js("[...document.querySelectorAll('.bar nav a')].filter((a) => !document.getElementById(a.hash.slice(1))).length"), json!(0));
+    assert_eq!(page.js("new Set([...document.querySelectorAll('[id]')].map((n) => n.id)).size === document.querySelectorAll('[id]').length"), json!(true));
+    // The first stop is the link past the bar; a row opens with a key.
+    page.call(
+        "Input.dispatchKeyEvent",
+        json!({"type": "keyDown", "key": "Tab", "windowsVirtualKeyCode": 9}),
+    );
+    assert_eq!(page.js("document.activeElement.className"), json!("skip"));
+    page.js("document.querySelector('[data-table=principals] button.open').focus()");
+    page.call(
+        "Input.dispatchKeyEvent",
+        json!({"type": "keyDown", "key": "Enter", "code": "Enter", "text": "\r", "windowsVirtualKeyCode": 13}),
+    );
+    page.call(
+        "Input.dispatchKeyEvent",
+        json!({"type": "keyUp", "key": "Enter", "code": "Enter", "windowsVirtualKeyCode": 13}),
+    );
+    assert_eq!(
+        page.js("document.querySelector('[data-table=principals] button.open').getAttribute('aria-expanded')"),
+        json!("true")
+    );
+    assert_eq!(
+        page.js("getComputedStyle(document.querySelector('[data-table=principals] button.open')).outlineStyle"),
+        json!("solid")
+    );
+    // Words stand out from what is behind them, in both themes.
+    for scheme in ["light", "dark"] {
+        page.scheme(scheme);
+        let weak = page.js(CONTRAST);
+        assert_eq!(weak, json!([]), "{scheme}");
+    }
+    no_complaints(&mut page);
+}
+
+/// The texts whose contrast is below 4.5 to 1 (WCAG AA), by selector.
+const CONTRAST: &str = r"(() => {
+  const canvas = document.createElement('canvas').getContext('2d', {willReadFrequently: true});
+  const rgb = (color, under) => { canvas.clearRect(0, 0, 1, 1); if (under) { canvas.fillStyle = under; canvas.fillRect(0, 0, 1, 1); } canvas.fillStyle = color; canvas.fillRect(0, 0, 1, 1); return [...canvas.getImageData(0, 0, 1, 1).data]; };
+  const light = ([r, g, b]) => [r, g, b].map((v) => v / 255).map((v) => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4).reduce((s, v, i) => s + v * [0.2126, 0.7152, 0.0722][i], 0);
+  const behind = (node) => { const chain = []; for (let n = node; n; n = n.parentElement) chain.push(getComputedStyle(n).backgroundColor); let color = 'white'; for (const c of chain.reverse()) { const [r, g, b] = rgb(c, color); color = `rgb(${r} ${g} ${b})`; } return color; };
+  const weak = new Set();
+  const walk = document.createTreeWalker(document.querySelector('main'), NodeFilter.SHOW_TEXT);
+  while (walk.nextNode()) {
+    const node = walk.currentNode.parentElement;
+    if (!walk.currentNode.data.trim() || !node.checkVisibility() || node.closest('svg, button:disabled, .sr, option')) continue;
+    const back = behind(node), a = light(rgb(getComputedStyle(node).color, back)), b = light(rgb(back));
+    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    if (ratio < 4.5) weak.add(`${node.tagName}.${node.className} ${ratio.toFixed(2)} ${walk.currentNode.data.trim().slice(0, 20)}`);
+  }
+  return [...weak].slice(0, 10);
+})()";
+
+#[test]
+fn ten_thousand_principals_fit_and_answer() {
+    let advice = advice::sample(10_000);
+    let Some((dir, mut page)) = opened(&advice, false) else {
+        return;
+    };
+    let bytes = fs::metadata(dir.path().join("report.html")).unwrap().len();
+    assert!(bytes < 8_000_000, "{bytes}");
+    assert_eq!(
+        page.js("document.querySelector('[data-tools=principals] .count').textContent"),
+        json!("10,000 principals")
+    );
+    assert_eq!(
+        page.js("document.querySelectorAll('*').length < 8000"),
+        json!(true),
+        "only what is looked at is drawn"
+    );
+    page.js("{ const s = document.querySelector('[data-tools=principals] input[type=search]'); s.value = 'app-web-9'; s.dispatchEvent(new Event('input', {bubbles: true})); }");
+    page.wait("document.querySelector('[data-tools=principals] .count').textContent.includes(' of ')");
+    no_complaints(&mut page);
+}
+
+#[test]
+fn paper_and_themes() {
+    let Some((_dir, mut page)) = opened(&advice::sample(60), true) else {
+        return;
+    };
+    let dark = page.js("getComputedStyle(document.body).backgroundColor");
+    page.js("document.getElementById('theme').click()");
+    let light = page.js("getComputedStyle(document.body).backgroundColor");
+    assert_ne!(dark, light);
+    let pdf = page.call("Page.printToPDF", json!({"printBackground": true}));
+    assert!(pdf["data"].as_str().unwrap().len() > 20_000);
+    no_complaints(&mut page);
+}
+
+#[test]
+fn screenshots() {
+    if std::env::var_os("UPDATE_SCREENSHOTS").is_none() {
+        return;
+    }
+    let images = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/images");
+    fs::create_dir_all(&images).unwrap();
+    for (theme, dark) in [("light", false), ("dark", true)] {
+        let Some((_dir, mut page)) = opened(&advice::sample(120), dark) else {
+            return;
+        };
+        fs::write(images.join(format!("report-{theme}.png")), page.picture(None, 1500)).unwrap();
+        page.js("location.hash = 'a1b2c3d4e5f60718'");
+        page.wait("document.getElementById('a1b2c3d4e5f60718')?.open");
+        fs::write(
+            images.join(format!("finding-{theme}.png")),
+            page.picture(Some("#a1b2c3d4e5f60718"), 1200),
+        )
+        .unwrap();
+        fs::write(
+            images.join(format!("matrix-{theme}.png")),
+            page.picture(Some("#matrix"), 1200),
+        )
+        .unwrap();
+    }
+}
