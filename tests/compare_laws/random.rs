@@ -100,13 +100,17 @@ pub fn drafts(most: usize) -> impl Strategy<Value = Vec<Draft>> {
         1 => Just(Fate::New),
         1 => (words(), constraints()).prop_map(|(w, c)| Fate::Changed(w, c)),
     ];
-    let draft = (path_text(true), words(), constraints(), fate).prop_map(|(path, words, constraints, fate)| Draft {
+    let bare = prop_oneof![constraints(), Just(String::new())];
+    let draft = (path_text(true), words(), bare, fate).prop_map(|(path, words, constraints, fate)| Draft {
         path,
         words,
         constraints,
         fate,
     });
-    prop::collection::vec(draft, 1..most)
+    prop_oneof![
+        4 => prop::collection::vec(draft.clone(), 1..most),
+        1 => prop::collection::vec(draft, most..4 * most),
+    ]
 }
 
 pub fn asks(count: usize) -> impl Strategy<Value = Vec<Ask>> {

@@ -43,17 +43,18 @@ pub(super) struct Tally {
 impl Tally {
     /// Puts the differences that only a LIST without its slash shows behind the others, but for those shown already.
     pub(super) fn settle(&mut self) {
-        for difference in std::mem::take(&mut self.bare) {
-            let told = self.differences.iter().any(|d| {
-                d.asked.operation == difference.asked.operation
-                    && d.aspect == difference.aspect
-                    && d.old == difference.old
-                    && d.new == difference.new
-            });
-            if !told {
-                self.differences.push(difference);
-            }
+        if self.bare.is_empty() {
+            return;
         }
+        let key = |d: &Difference| {
+            let pattern = |decider: &Option<Decider>| decider.as_ref().map(|d| d.pattern.clone());
+            (d.asked.operation, d.aspect.clone(), pattern(&d.old), pattern(&d.new))
+        };
+        let told: HashSet<_> = self.differences.iter().map(key).collect();
+        let untold = std::mem::take(&mut self.bare)
+            .into_iter()
+            .filter(|d| !told.contains(&key(d)));
+        self.differences.extend(untold);
     }
 
     pub(super) const fn shows_any(&self) -> bool {

@@ -31,7 +31,8 @@ pub struct Options {
     /// Whether a LIST of a path without a slash at its end counts. Servers put the slash there before they ask the list, so
     /// this matters only for what asks the engine otherwise.
     pub bare_lists: bool,
-    /// How much work may be spent before the comparison is given up as not decided; a step is about ten nanoseconds.
+    /// How much work may be spent before the comparison is given up as not decided; a step is about a tenth of a
+    /// microsecond.
     pub budget: u64,
 }
 
@@ -39,7 +40,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             bare_lists: true,
-            budget: 200_000_000,
+            budget: 50_000_000,
         }
     }
 }

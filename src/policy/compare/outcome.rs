@@ -55,7 +55,7 @@ impl fmt::Display for Asked {
 }
 
 /// In what two lists differ on a request.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Aspect {
     /// One allows it, the other denies it.
     Access,

@@ -10,6 +10,7 @@ use crate::vault::{Capability, CapabilitySet};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet};
 use std::ops::ControlFlow;
+use std::rc::Rc;
 
 /// The walk was given up: it cost more than allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,7 +23,7 @@ pub(super) struct Manner {
     pub(super) beyond: Mask,
     /// Whether `LIST` weighs the candidates of `path` and `path/` together.
     pub(super) together: bool,
-    /// How many steps it may cost; a step is about ten nanoseconds.
+    /// How many steps it may cost; a step is about a tenth of a microsecond.
     pub(super) budget: u64,
 }
 
@@ -45,13 +46,13 @@ struct Cost {
 struct State {
     from: Option<usize>,
     segment: String,
-    live: Vec<Live>,
+    live: Option<Rc<[Live]>>,
     cost: Cost,
 }
 
 #[derive(PartialEq, Eq, Hash)]
 struct Key {
-    live: Vec<Live>,
+    live: Rc<[Live]>,
     /// Zero where the patterns are all through, and their place in the path tells nothing more.
     depth: u32,
     /// A path that ends in a slash is asked otherwise than one that does not.
@@ -91,16 +92,16 @@ impl<'t> Walk<'t> {
     ///
     /// Where the budget does not suffice: then not every kind was met.
     pub(super) fn run(&mut self, mut visit: impl FnMut(&str) -> ControlFlow<()>) -> Result<(), Exhausted> {
-        let all = (0u32..)
+        let all: Vec<Live> = (0u32..)
             .zip(self.table.entries())
             .map(|(entry, e)| Live { entry, mask: e.mask() })
             .collect();
-        self.expand(None, all)?;
+        self.expand(None, &all)?;
         while let Some(Reverse((_, index))) = self.queue.pop() {
             let Some(state) = self.states.get_mut(index) else {
                 continue;
             };
-            let live = std::mem::take(&mut state.live);
+            let live = state.live.take().unwrap_or_default();
             let path = self.path(index);
             self.spend(10 + path.len() as u64 / 8)?;
             if visit(&path).is_break() {
@@ -108,7 +109,7 @@ impl<'t> Walk<'t> {
             }
             // No path begins with a slash, so the empty first segment is the empty path and nothing more.
             if !path.is_empty() {
-                self.expand(Some(index), live)?;
+                self.expand(Some(index), &live)?;
             }
         }
         Ok(())
@@ -135,7 +136,7 @@ impl<'t> Walk<'t> {
     }
 
     /// Adds the states that one more segment leads to.
-    fn expand(&mut self, from: Option<usize>, live: Vec<Live>) -> Result<(), Exhausted> {
+    fn expand(&mut self, from: Option<usize>, live: &[Live]) -> Result<(), Exhausted> {
         let parent = from.and_then(|n| self.states.get(n)).map(|s| s.cost);
         let depth = parent.map_or(0, |c| c.segments);
         self.spend(live.len() as u64)?;
@@ -143,7 +144,7 @@ impl<'t> Walk<'t> {
         let first = from.is_none();
         for (segment, live) in ways.choices(first) {
             self.spend(2 + live.len() as u64)?;
-            let live = self.that_matter(live, depth as usize + 1);
+            let live: Rc<[Live]> = self.that_matter(live, depth as usize + 1).into();
             if self.is_settled(&live, depth as usize + 1) {
                 continue;
             }
@@ -169,7 +170,7 @@ impl<'t> Walk<'t> {
             self.states.push(State {
                 from,
                 segment,
-                live,
+                live: Some(live),
                 cost,
             });
         }
@@ -321,13 +322,13 @@ struct Ways<'p> {
 }
 
 impl<'p> Ways<'p> {
-    fn new(table: &Table<'p>, live: Vec<Live>, depth: usize) -> Self {
+    fn new(table: &Table<'p>, live: &[Live], depth: usize) -> Self {
         let mut ways = Self {
             any: Vec::new(),
             literals: BTreeMap::new(),
             beginnings: BTreeMap::new(),
         };
-        for l in live {
+        for &l in live {
             match table.get(l.entry).map_or(Want::End, |e| e.want(depth)) {
                 Want::End => {}
                 Want::Through | Want::Any => ways.any.push(l),
