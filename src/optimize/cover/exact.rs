@@ -193,7 +193,7 @@ impl Worker<'_> {
         for _ in 0..4 {
             let entries = part.matrix.entries() as u64;
             self.spend(entries * 10);
-            let reduced = reduce(&part.matrix, entries * REDUCTION_SHARE + 1000);
+            let reduced = reduce(&part.matrix, entries * REDUCTION_SHARE + 1000, self.clock);
             fixed.extend(reduced.chosen.iter().map(|&column| part.columns[column as usize]));
             if reduced.rows.is_empty() {
                 self.offer(fixed);

@@ -6,11 +6,15 @@
 #![allow(clippy::indexing_slicing, reason = "dense numeric kernel: see the invariant")]
 // INVARIANT: rows and columns come from one `Matrix`, whose indices are in range; prices and counts have one entry a row.
 
+use rayon::prelude::*;
+
 use super::clock::Clock;
 use super::matrix::Matrix;
 
 /// Below this many ones, a core saves nothing.
 const CORE_FROM_ENTRIES: usize = 30_000;
+/// From this many ones on, pricing out pays in parallel.
+const PARALLEL_FROM_ENTRIES: usize = 500_000;
 /// Cheapest columns of each row that the core always holds.
 const CORE_PER_ROW: usize = 5;
 /// Reduced costs below this share of the mean cost attract a column into the core.
@@ -52,9 +56,15 @@ pub fn reduced_cost(matrix: &Matrix, column: u32, prices: &[f64]) -> f64 {
 
 /// All reduced costs, and the bound that the prices prove.
 pub fn price_out(matrix: &Matrix, prices: &[f64]) -> (Vec<f64>, f64) {
-    let reduced: Vec<f64> = (0..matrix.columns() as u32)
-        .map(|column| reduced_cost(matrix, column, prices))
-        .collect();
+    let columns = 0..matrix.columns() as u32;
+    let reduced: Vec<f64> = if matrix.entries() < PARALLEL_FROM_ENTRIES {
+        columns.map(|column| reduced_cost(matrix, column, prices)).collect()
+    } else {
+        columns
+            .into_par_iter()
+            .map(|column| reduced_cost(matrix, column, prices))
+            .collect()
+    };
     let negative: f64 = reduced.iter().filter(|&&cost| cost < 0.0).sum();
     (reduced, prices.iter().sum::<f64>() + negative)
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
+use super::clock::{Clock, Random};
 use super::instance::{Column, Instance};
 use super::matrix::Matrix;
 use super::reduce::{components, reduce};
@@ -121,7 +122,7 @@ proptest! {
     #[test]
     fn reductions_lose_nothing(instance in prop_oneof![problem(), tangled()], effort in 0u64..2000) {
         let matrix = Matrix::from(&instance);
-        let reduced = reduce(&matrix, effort);
+        let reduced = reduce(&matrix, effort, &Clock::new(Duration::from_secs(600)));
         let rest: f64 = components(&matrix, &reduced)
             .iter()
             .map(|part| {
@@ -147,7 +148,7 @@ proptest! {
 
 /// A problem that is not closed at once: `rows` rows, each in a few random columns.
 fn large(rows: u32, columns: u32, seed: u64) -> Instance {
-    let mut random = super::clock::Random::new(seed, 0);
+    let mut random = Random::new(seed, 0);
     let mut members = vec![Vec::new(); columns as usize];
     for row in 0..rows {
         for _ in 0..columns / 10 {

@@ -28,7 +28,7 @@ use reduce::{components, reduce};
 use search::Search;
 
 /// Elementary steps that reductions may take before the search begins.
-const REDUCTION_EFFORT: u64 = 300_000_000;
+const REDUCTION_EFFORT: u64 = 100_000_000;
 
 /// How long a search may take, and from which seed it draws.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,7 +97,13 @@ pub fn greedy(instance: &Instance) -> Cover {
 pub fn solve(instance: &Instance, limits: &Limits) -> Cover {
     let clock = Clock::new(limits.time_limit);
     let matrix = Matrix::from(instance);
-    let reduced = reduce(&matrix, REDUCTION_EFFORT);
+    let reduced = reduce(&matrix, REDUCTION_EFFORT, &clock);
+        "reduced {} rows {} columns, chosen {}, {:?} left",
+        reduced.rows.len(),
+        reduced.columns.len(),
+        reduced.chosen.len(),
+        clock.left()
+    );
     let mut searches: Vec<Search> = components(&matrix, &reduced)
         .into_iter()
         .zip(0u64..)

@@ -5,6 +5,7 @@
 #![allow(clippy::indexing_slicing, reason = "dense numeric kernel: see the invariant")]
 // INVARIANT: rows and columns come from one `Matrix`, whose indices are in range, and every array here has its length.
 
+use super::clock::Clock;
 use super::matrix::Matrix;
 
 /// What is left of a problem.
@@ -18,9 +19,12 @@ pub struct Reduced {
     pub columns: Vec<u32>,
 }
 
-/// Applies every reduction again and again until none applies or `effort` elementary steps are spent.
-pub fn reduce(matrix: &Matrix, effort: u64) -> Reduced {
-    let mut state = State::new(matrix, effort);
+/// The clock is looked at once in so many columns or rows.
+const LOOK: u32 = 1024;
+
+/// Applies every reduction again and again until none applies, `effort` elementary steps are spent or the time is up.
+pub fn reduce(matrix: &Matrix, effort: u64, clock: &Clock) -> Reduced {
+    let mut state = State::new(matrix, effort, clock);
     loop {
         let before = (state.rows_left, state.columns_left);
         state.choose_free_and_essential();
@@ -169,10 +173,11 @@ struct State<'a> {
     columns_left: usize,
     chosen: Vec<u32>,
     effort: u64,
+    clock: &'a Clock,
 }
 
 impl<'a> State<'a> {
-    fn new(matrix: &'a Matrix, effort: u64) -> Self {
+    fn new(matrix: &'a Matrix, effort: u64, clock: &'a Clock) -> Self {
         let (rows, columns) = (matrix.rows(), matrix.columns());
         Self {
             matrix,
@@ -190,7 +195,16 @@ impl<'a> State<'a> {
             columns_left: columns,
             chosen: Vec::new(),
             effort,
+            clock,
         }
+    }
+
+    /// Whether the reductions have to end at this row or column.
+    fn must_end(&mut self, at: u32) -> bool {
+        if at.is_multiple_of(LOOK) && self.clock.is_over() {
+            self.effort = 0;
+        }
+        self.effort == 0
     }
 
     fn spend(&mut self, steps: usize) {
@@ -257,7 +271,7 @@ impl<'a> State<'a> {
         // From the last, so that of equal columns the first stays.
         for column in (0..self.matrix.columns() as u32).rev() {
             let index = column as usize;
-            if self.effort == 0 {
+            if self.must_end(column) {
                 return;
             }
             if !self.column_alive[index] || !std::mem::take(&mut self.column_fresh[index]) {
@@ -338,7 +352,7 @@ impl<'a> State<'a> {
             .collect();
         for row in 0..self.matrix.rows() as u32 {
             let index = row as usize;
-            if self.effort == 0 {
+            if self.must_end(row) {
                 return;
             }
             if !self.row_alive[index] || !std::mem::take(&mut self.row_fresh[index]) {
@@ -406,7 +420,13 @@ fn contains(outer: &[u32], inner: &[u32], alive: &[bool]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+
+    fn reduced(matrix: &Matrix, effort: u64) -> Reduced {
+        reduce(matrix, effort, &Clock::new(Duration::from_secs(60)))
+    }
 
     const EFFORT: u64 = 1_000_000;
 
@@ -423,7 +443,7 @@ mod tests {
                 (3.0, vec![1, 4]),
             ],
         );
-        let reduced = reduce(&matrix, EFFORT);
+        let reduced = reduced(&matrix, EFFORT);
         assert_eq!(reduced.chosen, [0, 1, 2]);
         assert!(reduced.rows.is_empty());
         assert!(reduced.columns.is_empty());
@@ -432,13 +452,13 @@ mod tests {
     #[test]
     fn a_set_of_columns_stands_in() {
         let matrix = Matrix::new(2, [(1.0, vec![0]), (1.0, vec![1]), (2.0, vec![0, 1])]);
-        assert_eq!(reduce(&matrix, EFFORT).chosen, [0, 1]);
+        assert_eq!(reduced(&matrix, EFFORT).chosen, [0, 1]);
     }
 
     #[test]
     fn of_equal_columns_the_first_stays() {
         let matrix = Matrix::new(1, [(1.0, vec![0]), (1.0, vec![0])]);
-        assert_eq!(reduce(&matrix, EFFORT).chosen, [0]);
+        assert_eq!(reduced(&matrix, EFFORT).chosen, [0]);
     }
 
     #[test]
@@ -451,7 +471,7 @@ mod tests {
             ]
         };
         let matrix = Matrix::new(6, cycle(0).into_iter().chain(cycle(3)));
-        let reduced = reduce(&matrix, EFFORT);
+        let reduced = reduced(&matrix, EFFORT);
         assert!(reduced.chosen.is_empty());
         let parts = components(&matrix, &reduced);
         assert_eq!(parts.len(), 2);
@@ -463,7 +483,7 @@ mod tests {
     #[test]
     fn no_effort_still_gives_a_right_answer() {
         let matrix = Matrix::new(2, [(1.0, vec![0]), (1.0, vec![0, 1])]);
-        let reduced = reduce(&matrix, 0);
+        let reduced = reduced(&matrix, 0);
         assert_eq!(reduced.chosen, [1]);
     }
 }

@@ -136,7 +136,7 @@ fn fill(matrix: &Matrix, cover: &[u32], hole: &[u32], prices: &[f64], work: u64,
     columns.dedup();
     let open = submatrix(matrix, &rows, &columns);
     let entries = open.matrix.entries() as u64;
-    let reduced = reduce(&open.matrix, entries * REDUCTION_SHARE);
+    let reduced = reduce(&open.matrix, entries * REDUCTION_SHARE, clock);
     let mut used = entries * 20 + matrix.rows() as u64;
     let upper = matrix.cost_of(hole);
     let chosen: Vec<u32> = reduced
