@@ -1,5 +1,14 @@
 //! `apply.sh` and `rollback/`: run against a stand-in for the server's command, and against a real OpenBao where there is one.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "a test that cannot go on has failed"
+)]
+
 #[path = "support/advice.rs"]
 mod advice;
 
@@ -226,7 +235,8 @@ fn it_applies_and_takes_back_byte_for_byte() {
 
 #[test]
 fn it_stops_before_the_first_write_if_anything_is_not_as_analysed() {
-    let spoil: [(&str, fn(&Place)); 4] = [
+    type Spoil = fn(&Place);
+    let spoil: [(&str, Spoil); 4] = [
         ("ns/pay", |place| place.put("ns/pay", "path \"x\" {}")),
         ("legacy", |place| place.put("legacy", NEW)),
         ("team-web", |place| fs::remove_file(place.file("team-web")).unwrap()),

@@ -2,6 +2,15 @@
 //!
 //! `UPDATE_SCREENSHOTS=1` writes the pictures of `docs/images/` anew.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "a test that cannot go on has failed"
+)]
+
 #[path = "support/advice.rs"]
 mod advice;
 #[path = "support/browser.rs"]

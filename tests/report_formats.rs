@@ -1,5 +1,14 @@
 //! The formats of the report: valid by their schemas, loadable again, and proof against hostile names.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "a test that cannot go on has failed"
+)]
+
 #[path = "support/advice.rs"]
 mod advice;
 

@@ -31,13 +31,19 @@ impl Holder {
     #[must_use]
     pub fn of(assignment: &Assignment) -> Option<Self> {
         let id = assignment.id.as_str();
-        let name = assignment.name.as_str();
         let mount = assignment.mount.trim_matches('/');
         let mount = mount.strip_prefix("auth/").unwrap_or(mount);
+        // The id of a role is its mount and its name; what the holder is called may be something else.
+        let inside = id.strip_prefix("auth/").unwrap_or(id).strip_prefix(mount);
+        let inside = inside.and_then(|rest| rest.strip_prefix('/'));
         let at = |kind: &str| -> Option<String> {
-            if id.starts_with("auth/") && id.split('/').count() >= 4 {
-                return Some(id.to_owned());
-            }
+            let name = match inside {
+                Some(rest) => rest
+                    .strip_prefix(kind)
+                    .and_then(|rest| rest.strip_prefix('/'))
+                    .unwrap_or(rest),
+                None => &assignment.name,
+            };
             (!mount.is_empty() && !name.is_empty()).then(|| format!("auth/{mount}/{kind}/{name}"))
         };
         let (path, field, place) = match assignment.kind.as_str() {
@@ -89,7 +95,18 @@ mod tests {
         check("entity", "entity:6d1f", "", Some("identity/entity/id/6d1f"));
         check("group", "g1", "", Some("identity/group/id/g1"));
         check("approle", "x", "auth/team/approle/", Some("auth/team/approle/role/app"));
-        check("approle", "auth/approle/role/app", "", Some("auth/approle/role/app"));
+        check(
+            "approle",
+            "auth/approle/role/app",
+            "auth/approle/",
+            Some("auth/approle/role/app"),
+        );
+        check(
+            "userpass",
+            "auth/userpass/jane",
+            "auth/userpass/",
+            Some("auth/userpass/users/jane"),
+        );
         check("userpass", "", "userpass", Some("auth/userpass/users/app"));
         check("approle", "", "", None);
         check("token", "x", "auth/token/", None);

@@ -243,9 +243,14 @@ fn tame_holder(assignment: &Assignment) -> Option<Holder> {
     Holder::of(assignment).filter(|holder| is_tame(&holder.path) && names.into_iter().all(|name| is_tame(name)))
 }
 
-/// Sorted, each once, with commas: as the script's own `sorted` has it.
+/// Sorted, each once, with commas: as the script's own `sorted` has it. `default` comes with every token by itself, so
+/// that whether a holder lists it says nothing.
 fn list(names: &[String]) -> String {
-    let mut names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut names: Vec<&str> = names
+        .iter()
+        .map(String::as_str)
+        .filter(|name| *name != "default")
+        .collect();
     names.sort_unstable();
     names.dedup();
     names.join(",")

@@ -128,7 +128,7 @@ fn assignments(proposal: &Proposal) -> String {
                     out,
                     "resource \"vault_approle_auth_backend_role\" \"{label}\" {{\n  backend        = {}\n  role_name      = {}\n  token_policies = {policies}\n\n  lifecycle {{\n    ignore_changes = [{}]\n  }}\n}}\n\n",
                     terraform_string(&mount),
-                    terraform_string(name),
+                    terraform_string(path.rsplit('/').next().unwrap_or(name)),
                     APPROLE_LEFT_ALONE.join(", "),
                 );
             }

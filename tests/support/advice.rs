@@ -575,7 +575,7 @@ fn findings(people: &[PrincipalView]) -> Vec<Finding> {
             fixed_in: None,
         });
     }
-    out.sort_by(|a, b| b.severity.cmp(&a.severity));
+    out.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     out
 }
 

@@ -158,7 +158,8 @@ delete() {
   esac
 }
 
-sorted() { tr -d '[]" \n\t' | tr ',' '\n' | sort -u | sed '/^$/d' | paste -s -d , -; }
+# A list of policies, sorted. `default` comes with every token by itself: whether it is listed says nothing.
+sorted() { tr -d '[]" \n\t' | tr ',' '\n' | sort -u | sed '/^$/d; /^default$/d' | paste -s -d , -; }
 
 # assign PATH FIELD NOW THEN: the list of policies of a holder; both lists sorted, with commas.
 assign() {

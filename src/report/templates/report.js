@@ -268,8 +268,8 @@
       const diff = $("pre.diff", fix);
       body.append(el("p", null, "Mended by the ", el("a", { href: "#" + fix.id }, "change to ", el("code", null, f.fixed)), ":"));
       if (diff) body.append(diff.cloneNode(true));
-      const proof = $(".proof div");
-      if (proof) body.append(el("div", { class: "why" }, el("span", null, el("b", null, "Why it is safe. "), proof.textContent)));
+      const proof = $("[data-proof]");
+      if (proof) body.append(el("div", { class: "why" }, el("span", null, el("b", null, "Why it is safe. "), proof.dataset.proof)));
     }
     return body;
   }
