@@ -397,6 +397,12 @@ fn templates_without_a_holder_are_decided_where_they_can_be() {
         );
         assert_eq!(spoken(&caught).0, ["access read secret/abc"], "{profile}");
         assert_eq!(caught.gained[0].when, ["`{{identity.entity.name}}` is `abc`"]);
+        // What differs under the same folder, where the template cannot reach, does not matter; a change where it can does.
+        let deep = format!("{T}/config: read");
+        let apart = unfilled(profile, &format!("{deep}; secret/a/other: read"), &deep);
+        assert!(apart.grants_nothing_new(), "{profile}");
+        let meets = unfilled(profile, &format!("{deep}; secret/a/+: read"), &deep);
+        assert!(!meets.grants_nothing_new(), "{profile}");
         // A template under a broad grant gives nothing new, but that is not proven: it is said to be open.
         let open = unfilled(
             profile,

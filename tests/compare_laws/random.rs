@@ -101,12 +101,14 @@ pub fn drafts(most: usize) -> impl Strategy<Value = Vec<Draft>> {
         1 => (words(), constraints()).prop_map(|(w, c)| Fate::Changed(w, c)),
     ];
     let bare = prop_oneof![constraints(), Just(String::new())];
-    let draft = (path_text(true), words(), bare, fate).prop_map(|(path, words, constraints, fate)| Draft {
-        path,
-        words,
-        constraints,
-        fate,
-    });
+    let draft = (path_text(true), words(), bare, fate)
+        .prop_map(|(path, words, constraints, fate)| Draft {
+            path,
+            words,
+            constraints,
+            fate,
+        })
+        .boxed();
     prop_oneof![
         4 => prop::collection::vec(draft.clone(), 1..most),
         1 => prop::collection::vec(draft, most..4 * most),
@@ -144,17 +146,15 @@ pub fn asks(count: usize) -> impl Strategy<Value = Vec<Ask>> {
         0..3,
     );
     let ask = (
+        prop::bool::weighted(0.2),
         operation,
         prop::collection::vec(segment, 1..6),
         data,
         prop::option::weighted(0.3, prop::sample::select(vec![1, 5, 60, 90, 100])),
     )
-        .prop_map(|(operation, segments, data, wrap_s)| {
-            let slash = if matches!(operation, Operation::List | Operation::Scan) {
-                "/"
-            } else {
-                ""
-            };
+        .prop_map(|(bare, operation, segments, data, wrap_s)| {
+            let lists = matches!(operation, Operation::List | Operation::Scan);
+            let slash = if lists && !bare { "/" } else { "" };
             Ask {
                 operation,
                 path: (segments.join("/") + slash).trim_start_matches('/').to_owned(),

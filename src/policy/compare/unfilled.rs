@@ -5,14 +5,14 @@
 //! is no other difference is claimed only where the templates cannot tell the two sides apart, whatever they are filled with.
 
 use super::outcome::{Asked, Comparison, Difference, Open};
-use crate::policy::acl::{Acl, SkipReason};
+use crate::policy::acl::{Acl, Rule, SkipReason};
 use crate::policy::model::{Constraints, Policy, Stanza};
 use crate::policy::pattern::Pattern;
-use crate::policy::profile::{ListRule, Profile};
+use crate::policy::profile::{ListRule, Profile, TemplateRule};
 use crate::policy::relation;
 use crate::policy::template::{Identity, Unfillable};
 use crate::vault::{Capability, CapabilitySet, Operation};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// More fillings than this are not tried.
@@ -50,7 +50,6 @@ pub(super) fn compare(
         add(&mut found.lost, under.lost, &when);
         found.incomplete = found.incomplete.take().or(under.incomplete);
     }
-    let together = profile.list_rule(Operation::List) == Some(ListRule::Together);
     for (more, less, open, old_first) in [
         (
             (new_side, new_list),
@@ -60,7 +59,7 @@ pub(super) fn compare(
         ),
         ((old_side, old_list), (new_side, new_list), &mut found.open_lost, true),
     ] {
-        if let Some(path) = may_tell_apart(more, less, together) {
+        if let Some(path) = may_tell_apart(profile, more, less) {
             let asked = Asked {
                 operation: Operation::Read,
                 path,
@@ -100,8 +99,6 @@ pub(super) fn add(told: &mut Vec<Difference>, more: Vec<Difference>, when: &[Str
 /// What all stanzas with the same templated path give together.
 #[derive(Debug, Clone, PartialEq)]
 struct Given {
-    /// The path up to its first template, namespace in front, without slashes at its end.
-    head: String,
     capabilities: CapabilitySet,
     /// In the order of the text.
     constraints: Vec<Constraints>,
@@ -133,9 +130,7 @@ impl<'p> Unfilled<'p> {
             };
             found.stanzas.push(stanza);
             let path = stanza.path.strip_prefix('/').unwrap_or(&stanza.path);
-            let head = path.split("{{").next().unwrap_or_default();
             let alone = Given {
-                head: format!("{}{head}", policy.namespace).trim_end_matches('/').to_owned(),
                 capabilities: stanza.capability_set(),
                 constraints: vec![stanza.constraints.clone()],
             };
@@ -170,46 +165,112 @@ impl<'p> Unfilled<'p> {
 /// Of the side `more`, a templated path that may let something through that the other side does not; none where that cannot
 /// be, whatever the templates are filled with: where both sides have the same templated paths, and the same patterns wherever
 /// those may reach, and each gives on this side no more than on the other, then both sides' deciding patterns are the same.
-fn may_tell_apart(more: (&Unfilled<'_>, &Acl), less: (&Unfilled<'_>, &Acl), together: bool) -> Option<String> {
+fn may_tell_apart(profile: Profile, more: (&Unfilled<'_>, &Acl), less: (&Unfilled<'_>, &Acl)) -> Option<String> {
+    let together = profile.list_rule(Operation::List) == Some(ListRule::Together);
+    let suspects = suspects(more.1, less.1, together);
     let keys: BTreeSet<_> = more.0.given.keys().chain(less.0.given.keys()).collect();
-    for key in keys {
-        let (here, there) = (more.0.given.get(key), less.0.given.get(key));
-        let name = || format!("{}{}", key.0, key.1);
-        let (Some(here), Some(there)) = (here, there) else {
-            return Some(name());
-        };
-        let same = within(
-            (here.capabilities, &here.constraints[..]),
-            (there.capabilities, &there.constraints[..]),
-            together,
-        );
-        if !same {
-            return Some(name());
-        }
-        let reach = Pattern {
-            text: here.head.as_str().into(),
-            prefix: true,
-            segment_wildcards: false,
-        };
-        let touched = |list: &Acl| -> BTreeMap<String, (CapabilitySet, Constraints)> {
-            let rules = list.rules().iter().filter(|r| !relation::disjoint(&reach, &r.pattern));
-            rules
-                .map(|r| (r.pattern.to_string(), (r.capabilities, r.constraints().clone())))
-                .collect()
-        };
-        let (ours, theirs) = (touched(more.1), touched(less.1));
-        let alike = ours.len() == theirs.len()
-            && ours.iter().all(|(pattern, (capabilities, constraints))| {
-                theirs.get(pattern).is_some_and(|(c, k)| {
-                    let (here, there) = (std::slice::from_ref(constraints), std::slice::from_ref(k));
-                    within((*capabilities, here), (*c, there), together)
-                })
+    for (namespace, path) in keys {
+        let key = (namespace.clone(), path.clone());
+        let alike = more
+            .0
+            .given
+            .get(&key)
+            .zip(less.0.given.get(&key))
+            .is_some_and(|(here, there)| {
+                within(
+                    (here.capabilities, &here.constraints[..]),
+                    (there.capabilities, &there.constraints[..]),
+                    together,
+                )
             });
-        if !alike {
-            return Some(name());
+        if !alike
+            || suspects
+                .iter()
+                .any(|s| may_meet(profile.template_rule(), namespace, path, s))
+        {
+            return Some(format!("{namespace}{path}"));
         }
     }
     None
+}
+
+/// The patterns that are not on both sides, or give more on the first.
+fn suspects<'a>(more: &'a Acl, less: &'a Acl, together: bool) -> Vec<&'a Pattern> {
+    let rules =
+        |list: &'a Acl| -> HashMap<&'a Pattern, &'a Rule> { list.rules().iter().map(|r| (&r.pattern, r)).collect() };
+    let (ours, theirs) = (rules(more), rules(less));
+    let alike = |here: &Rule, there: &Rule| {
+        let (k, l) = (here.constraints(), there.constraints());
+        let one = std::slice::from_ref;
+        within((here.capabilities, one(k)), (there.capabilities, one(l)), together)
+    };
+    let here = more
+        .rules()
+        .iter()
+        .filter(|r| !theirs.get(&r.pattern).is_some_and(|t| alike(r, t)));
+    let there = less.rules().iter().filter(|r| !ours.contains_key(&r.pattern));
+    here.chain(there).map(|r| &r.pattern).collect()
+}
+
+/// Whether a templated path, filled with some value, may be weighed against `pattern`: both match one path, or one a path and
+/// the other the same with a slash behind it, which a LIST weighs together. May say yes where it is no.
+fn may_meet(rule: TemplateRule, namespace: &str, path: &str, pattern: &Pattern) -> bool {
+    let slashed = |p: &Pattern| Pattern {
+        text: format!("{}/", p.text).into(),
+        ..p.clone()
+    };
+    let meets = |filled: &Pattern| {
+        !relation::disjoint(filled, pattern)
+            || (!filled.prefix && !relation::disjoint(&slashed(filled), pattern))
+            || (!pattern.prefix && !relation::disjoint(filled, &slashed(pattern)))
+    };
+    match shapes(rule, namespace, path, pattern.segments().count()) {
+        Some(shapes) => shapes.iter().any(meets),
+        None => {
+            let head = path.split("{{").next().unwrap_or_default();
+            meets(&Pattern {
+                text: format!("{namespace}{head}").trim_end_matches('/').into(),
+                prefix: true,
+                segment_wildcards: false,
+            })
+        }
+    }
+}
+
+/// The patterns that a path with one template can become, as far as one with so many segments can tell; none where only the
+/// part before the template is certain.
+fn shapes(rule: TemplateRule, namespace: &str, path: &str, segments: usize) -> Option<Vec<Pattern>> {
+    const MANY_SEGMENTS: usize = 64;
+    let (head, rest) = path.split_once("{{")?;
+    let (_, tail) = rest.split_once("}}")?;
+    // A value may end in `*` itself, and where the path goes on with `*` the template's last segment is a prefix.
+    let open_end = tail == "*" || (tail.is_empty() && rule == TemplateRule::Any);
+    if open_end || tail.contains("{{") || segments > MANY_SEGMENTS {
+        return None;
+    }
+    let before = head.rsplit_once('/').map_or("", |(before, _)| before);
+    let after = tail.split_once('/').map(|(_, after)| after);
+    let most = if rule == TemplateRule::NoWildcardsOrSlashes {
+        1
+    } else {
+        segments + 1
+    };
+    (1..=most)
+        .map(|count| {
+            let mut parts: Vec<&str> = Vec::new();
+            if head.contains('/') {
+                parts.push(before);
+            }
+            parts.extend(std::iter::repeat_n("+", count));
+            parts.extend(after);
+            // The segment of the template may end in `*` behind some text.
+            let path = parts.join("/");
+            match after {
+                None if tail.ends_with('*') => None,
+                _ => Pattern::parse(&path, namespace).ok(),
+            }
+        })
+        .collect()
 }
 
 /// Whether the first gives no more than the second, alone and merged with any third.
