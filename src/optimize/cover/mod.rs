@@ -98,16 +98,10 @@ pub fn solve(instance: &Instance, limits: &Limits) -> Cover {
     let clock = Clock::new(limits.time_limit);
     let matrix = Matrix::from(instance);
     let reduced = reduce(&matrix, REDUCTION_EFFORT, &clock);
-        "reduced {} rows {} columns, chosen {}, {:?} left",
-        reduced.rows.len(),
-        reduced.columns.len(),
-        reduced.chosen.len(),
-        clock.left()
-    );
     let mut searches: Vec<Search> = components(&matrix, &reduced)
-        .into_iter()
-        .zip(0u64..)
-        .map(|(part, index)| Search::new(part, Random::new(limits.seed, index)))
+        .into_par_iter()
+        .enumerate()
+        .map(|(index, part)| Search::new(part, Random::new(limits.seed, index as u64)))
         .collect();
     for _ in 0..limits.max_rounds.unwrap_or(u32::MAX) {
         let mut open: Vec<&mut Search> = searches.iter_mut().filter(|search| !search.is_done()).collect();
