@@ -1,8 +1,26 @@
 //! What people did with Vault or OpenBao, joined with what they were allowed to do.
 //!
 //! The modules in reading order: the domain's words, then the four readers that know nothing of each other (logs, usage,
-//! policies, deployment), then what is worked out of them (analysis, optimisation), then advice and its reports.
+//! policies, deployment), then the join, what is worked out of it (analysis, optimisation), then advice and its reports.
+
+pub mod origin;
+pub mod units;
+pub mod vault;
+
+pub mod deployment;
+pub mod ingest;
+pub mod policy;
+pub mod usage;
+
+pub mod access;
+pub mod analysis;
+pub mod optimize;
 
 pub mod advice;
-pub mod origin;
-pub mod vault;
+pub mod pipeline;
+pub mod report;
+
+pub mod settings;
+
+pub mod cli;
+pub mod commands;

@@ -9,4 +9,5 @@ pub mod paths;
 pub mod proof;
 pub mod redesign;
 pub mod roles;
+mod templates;
 pub mod tighten;

@@ -7,8 +7,9 @@
 use super::edit::{self, Change, NewStanza};
 use super::paths::{self, Field, Price, Used};
 use super::proof::{self, Failure, Proof, Scheme};
+use super::templates::{self, Use};
 use crate::access::universe::lead;
-use crate::access::{Joined, Outcome, StanzaId};
+use crate::access::{HolderId, Joined, Outcome, StanzaId};
 use crate::policy::acl::Acl;
 use crate::policy::model::{Policy, Stanza};
 use crate::policy::pattern::Pattern;
@@ -130,9 +131,12 @@ pub fn tighten(joined: &Joined, options: &Options<'_>) -> Tightening {
     }
 }
 
-/// What each stanza was used for: path → capabilities.
-fn fields(joined: &Joined) -> BTreeMap<StanzaId, BTreeMap<String, CapabilitySet>> {
-    let mut fields: BTreeMap<StanzaId, BTreeMap<String, CapabilitySet>> = BTreeMap::new();
+/// What a stanza was used for: path → who → capabilities.
+type UsedBy = BTreeMap<String, BTreeMap<HolderId, CapabilitySet>>;
+
+/// What each stanza was used for.
+fn fields(joined: &Joined) -> BTreeMap<StanzaId, UsedBy> {
+    let mut fields: BTreeMap<StanzaId, UsedBy> = BTreeMap::new();
     for d in &joined.demands {
         let Outcome::Explained(rule) = d.outcome else { continue };
         let Some(set) = joined.sets.get(d.set) else { continue };
@@ -147,6 +151,8 @@ fn fields(joined: &Joined) -> BTreeMap<StanzaId, BTreeMap<String, CapabilitySet>
                 .entry((policy, source.stanza))
                 .or_default()
                 .entry(d.path.clone())
+                .or_default()
+                .entry(d.holder)
                 .or_default();
             *used = used.union(needed);
         }
@@ -160,7 +166,7 @@ fn narrow(
     options: &Options<'_>,
     namespace: &str,
     stanza: &Stanza,
-    used: &BTreeMap<String, CapabilitySet>,
+    used_by: &UsedBy,
 ) -> Option<Narrowed> {
     if stanza.templated || !stanza.constraints.is_empty() || stanza.capability_set().contains(Capability::Deny) {
         return None;
@@ -170,17 +176,31 @@ fn narrow(
         return None;
     }
     let written = format!("{namespace}{}", stanza.path.strip_prefix('/').unwrap_or(&stanza.path));
-    let used: Vec<Used> = used
+    let used: Vec<Used> = used_by
         .iter()
-        .map(|(path, &capabilities)| Used {
+        .map(|(path, by)| Used {
             path: path.clone(),
-            capabilities,
+            capabilities: by.values().fold(CapabilitySet::EMPTY, |all, c| all.union(*c)),
         })
         .collect();
     if used.is_empty() || !used.iter().all(|u| pattern.matches(&u.path)) || used.iter().any(|u| !expressible(&u.path)) {
         return None;
     }
+    let uses: Vec<Use<'_>> = used_by
+        .iter()
+        .zip(0_u32..)
+        .flat_map(|((path, by), number)| {
+            by.iter().map(move |(&holder, &capabilities)| Use {
+                number,
+                path,
+                capabilities,
+                holder,
+            })
+        })
+        .collect();
+    let further = templates::candidates(joined, &uses, &pattern, options.price);
     let found = paths::cover(&Field {
+        further: &further,
         used: &used,
         universe: joined.universe.paths(),
         within: &pattern,
@@ -234,7 +254,6 @@ fn evidence(chosen: &paths::Chosen, joined: &Joined) -> Option<String> {
 struct Draft {
     tightened: Tightened,
     changed: bool,
-    dropped: bool,
 }
 
 fn drafts(
@@ -269,7 +288,6 @@ fn draft(
                 reasons: vec!["nobody held it in what was seen".to_owned()],
             },
             changed: true,
-            dropped: true,
         };
     }
     let mut reasons = Vec::new();
@@ -292,7 +310,6 @@ fn draft(
             reasons,
         },
         changed,
-        dropped: false,
     }
 }
 

@@ -4,7 +4,7 @@ mod proposals;
 mod views;
 
 use crate::access::{self, Inputs, Joined};
-use crate::advice::{Advice, Evidence, Run};
+use crate::advice::{Advice, Evidence, RuleView, Run};
 use crate::analysis::access_graph;
 use crate::analysis::evidence::{self, Activity, Watch};
 use crate::analysis::risk::{self, Exposure};
@@ -33,6 +33,8 @@ pub struct Material {
     pub deployment: Option<Deployment>,
     /// Inputs as the user named them.
     pub inputs: Vec<String>,
+    /// The folder of policies, as the user named it.
+    pub policies_dir: String,
     /// What a reader should know first: policies that could not be read and the like.
     pub notes: Vec<String>,
 }
@@ -63,6 +65,7 @@ pub fn advise(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&s
         policies,
         deployment,
         inputs,
+        policies_dir,
         mut notes,
     } = material;
     let settings = options.settings;
@@ -136,8 +139,10 @@ pub fn advise(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&s
             server: options.profile.to_string(),
             generated_at: options.generated_at,
             inputs,
+            policies_dir,
             notes,
         },
+        rules: rule_views(),
         totals: views::totals(&joined, &exposures),
         principals: views::principals(&joined, &exposures, &after),
         policies: views::policies(&joined, &evidence, settings),
@@ -257,6 +262,19 @@ fn exposures_after(joined: &Joined, settings: &Settings, scheme: &crate::optimiz
         })
         .collect();
     exposures(joined, settings, Some(&lists))
+}
+
+/// The rules, for the help that goes with findings.
+fn rule_views() -> Vec<RuleView> {
+    rules::all()
+        .into_iter()
+        .map(|r| RuleView {
+            id: r.id().to_owned(),
+            severity: r.severity(),
+            summary: r.summary().to_owned(),
+            help: String::new(),
+        })
+        .collect()
 }
 
 /// Findings of every rule that is on, the gravest first.

@@ -40,6 +40,8 @@ pub struct Field<'a> {
     pub price: &'a Price,
     /// Mount paths (namespace included): a glob stays inside one.
     pub mounts: &'a [String],
+    /// Further stanzas to choose from, priced by whoever knows them (identity templates).
+    pub further: &'a [Chosen],
 }
 
 /// One stanza of a cover.
@@ -78,7 +80,8 @@ pub fn cover(field: &Field<'_>) -> PathCover {
         };
     }
     let by_tree = tree::best(field);
-    let wild = candidates::wild(field);
+    let mut wild = candidates::wild(field);
+    wild.extend_from_slice(field.further);
     if wild.is_empty() {
         return by_tree;
     }

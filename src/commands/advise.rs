@@ -1,0 +1,76 @@
+//! `advise`: the main job.
+
+use super::{Exit, Failure, Talk, material};
+use crate::cli::{AdviseArgs, Common};
+use crate::pipeline::{self, Material, Options};
+use crate::policy::profile::Profile;
+use crate::report;
+use jiff::Timestamp;
+use std::io::Write;
+use std::path::PathBuf;
+
+/// Reads, works out, writes.
+pub(super) fn run(
+    args: &AdviseArgs,
+    common: &Common,
+    profile: Profile,
+    out: &mut dyn Write,
+    talk: &Talk,
+) -> Result<Exit, Failure> {
+    let mut settings = material::settings(common, &args.granting, talk)?;
+    if let Some(lambda) = args.lambda {
+        if !(lambda.is_finite() && lambda >= 0.0) {
+            return Err(Failure::new("`--lambda` has to be a number of at least zero", None));
+        }
+        settings.price.lambda = lambda;
+    }
+    let time_limit = material::duration(&args.time_limit)?;
+    let granted = material::policies(&args.granting.policies, profile, args.reading.strict, talk)?;
+    let deployment = material::deployment(args.granting.deployment.as_deref())?;
+    let usage = material::usage(&args.reading, talk)?;
+    material::not_empty(&usage)?;
+    let mut inputs: Vec<String> = args.reading.logs.clone();
+    inputs.extend(args.reading.usage.iter().map(|p| p.display().to_string()));
+    inputs.extend(args.granting.policies.iter().map(|p| p.display().to_string()));
+    inputs.extend(args.granting.deployment.iter().map(|p| p.display().to_string()));
+    let advice = pipeline::advise(
+        Material {
+            usage,
+            policies: granted.policies,
+            deployment,
+            inputs,
+            policies_dir: policies_dir(&args.granting.policies),
+            notes: granted.notes,
+        },
+        &Options {
+            profile,
+            settings: &settings,
+            time_limit,
+            seed: args.seed,
+            max_roles: args.max_roles,
+            frontier: args.frontier,
+            generated_at: (!args.reproducible).then(Timestamp::now),
+        },
+        &mut |step| talk.step(step),
+    );
+    talk.step("writing the report");
+    let files = report::render(&advice, &report::Options::default()).map_err(|e| Failure::from_error(&e, None))?;
+    report::write::write(&files, &args.out).map_err(|e| Failure::from_error(&e, Some(e.hint())))?;
+    talk.done();
+    if !common.quiet {
+        let text = report::text::render(&advice, talk.colour_out);
+        out.write_all(text.as_bytes()).map_err(Failure::from_output)?;
+        writeln!(out, "report: {}", args.out.join("report.html").display()).map_err(Failure::from_output)?;
+    }
+    Ok(Exit::Fine)
+}
+
+/// The folder that policy files keep their place in: the one named, or the one that the first file named is in.
+fn policies_dir(paths: &[PathBuf]) -> String {
+    let folder = match paths.first() {
+        Some(path) if path.is_dir() => Some(path.as_path()),
+        Some(path) => path.parent(),
+        None => None,
+    };
+    folder.map(|f| f.display().to_string()).unwrap_or_default()
+}

@@ -1,0 +1,54 @@
+//! The command face of `compare`: two sets of policies read, compared, told.
+
+use super::{Exit, Failure, Talk, compare, material};
+use crate::access::{self, Inputs};
+use crate::cli::{CompareArgs, TextOrJson};
+use crate::policy::compare::{Holder, Options, PolicyId, compare_policies};
+use crate::policy::profile::Profile;
+use crate::report::escape;
+use jiff::Timestamp;
+use std::io::Write;
+
+/// Compares.
+pub(super) fn run(args: &CompareArgs, profile: Profile, out: &mut dyn Write, talk: &Talk) -> Result<Exit, Failure> {
+    let old = material::policies(std::slice::from_ref(&args.old), profile, true, talk)?.policies;
+    let new = material::policies(std::slice::from_ref(&args.new), profile, true, talk)?.policies;
+    let deployment = material::deployment(args.deployment.as_deref())?;
+    let now = Timestamp::now().as_second();
+    let holders: Option<Vec<Holder>> = deployment.as_ref().map(|deployment| {
+        let joined = access::join(Inputs {
+            demands: Vec::new(),
+            policies: Vec::new(),
+            deployment: Some(deployment),
+            profile,
+            now: Some(now),
+        });
+        joined
+            .holders
+            .iter()
+            .map(|h| Holder {
+                name: h.display().to_owned(),
+                policies: h
+                    .sets
+                    .first()
+                    .into_iter()
+                    .flat_map(|s| s.iter())
+                    .map(|name| PolicyId {
+                        namespace: h.namespace.clone(),
+                        name: name.clone(),
+                    })
+                    .collect(),
+                identity: Some(h.identity.clone()),
+            })
+            .collect()
+    });
+    talk.step("comparing");
+    let found = compare_policies(profile, &old, &new, holders.as_deref(), now, Options::default());
+    talk.done();
+    let text = match args.format {
+        TextOrJson::Text => escape::visible_lines(&compare::text(&found)),
+        TextOrJson::Json => format!("{}\n", compare::document(&found)),
+    };
+    out.write_all(text.as_bytes()).map_err(Failure::from_output)?;
+    Ok(if found.grants_nothing_new() { Exit::Fine } else { Exit::Findings })
+}

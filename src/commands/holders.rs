@@ -1,0 +1,34 @@
+//! Who holds what, for the commands that ask about people: from usage, from the deployment, or both.
+
+use super::{Failure, Talk, material};
+use crate::access::{self, Inputs, Joined};
+use crate::cli::{Granting, Reading};
+use crate::deployment::Deployment;
+use crate::policy::profile::Profile;
+use jiff::Timestamp;
+
+/// Policies, deployment and usage, joined. Without usage only the deployment tells of holders.
+pub(super) fn joined(
+    granting: &Granting,
+    reading: &Reading,
+    profile: Profile,
+    talk: &Talk,
+) -> Result<(Joined, Option<Deployment>), Failure> {
+    let granted = material::policies(&granting.policies, profile, reading.strict, talk)?;
+    let deployment = material::deployment(granting.deployment.as_deref())?;
+    let demands = if reading.logs.is_empty() && reading.usage.is_empty() {
+        Vec::new()
+    } else {
+        let usage = material::usage(reading, talk)?;
+        material::not_empty(&usage)?;
+        usage.demands()
+    };
+    let joined = access::join(Inputs {
+        demands,
+        policies: granted.policies,
+        deployment: deployment.as_ref(),
+        profile,
+        now: Some(Timestamp::now().as_second()),
+    });
+    Ok((joined, deployment))
+}

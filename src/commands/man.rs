@@ -1,0 +1,24 @@
+//! Man pages and shell completions, made from the flags.
+
+use super::{Exit, Failure, Talk};
+use crate::cli::{Cli, CompletionsArgs, ManArgs};
+use clap::CommandFactory;
+use std::io::Write;
+
+/// Completions on stdout.
+pub(super) fn completions(args: &CompletionsArgs, out: &mut dyn Write) -> Result<Exit, Failure> {
+    let mut text = Vec::new();
+    clap_complete::generate(args.shell, &mut Cli::command(), "vault-advisor", &mut text);
+    out.write_all(&text).map_err(Failure::from_output)?;
+    Ok(Exit::Fine)
+}
+
+/// One page a subcommand.
+pub(super) fn pages(args: &ManArgs, talk: &Talk) -> Result<Exit, Failure> {
+    let place = args.out.display();
+    let failed = |e: std::io::Error| Failure::new(format!("cannot write man pages to `{place}`: {e}"), None);
+    std::fs::create_dir_all(&args.out).map_err(failed)?;
+    clap_mangen::generate_to(Cli::command(), &args.out).map_err(failed)?;
+    talk.note(&format!("wrote man pages to {place}"));
+    Ok(Exit::Fine)
+}

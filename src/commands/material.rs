@@ -1,0 +1,172 @@
+//! What several commands read alike: usage, policies, deployment, settings; each trouble told once, with its place.
+
+use super::{Exit, Failure, Talk};
+use crate::cli::{Common, Granting, Reading};
+use crate::deployment::{self, Deployment};
+use crate::ingest::{self, GroupBy};
+use crate::policy::load::{self, LoadCause};
+use crate::policy::model::Policy;
+use crate::policy::profile::Profile;
+use crate::policy::syntax::Style;
+use crate::settings::Settings;
+use crate::units;
+use crate::usage::{Usage, store};
+use std::path::{Path, PathBuf};
+
+/// Options of the reader, from the flags.
+pub(super) fn ingest_options(reading: &Reading) -> Result<ingest::Options, Failure> {
+    let wrong = |e: units::UnitError| Failure::from_error(&e, None);
+    Ok(ingest::Options {
+        since: reading.since.as_deref().map(units::time).transpose().map_err(wrong)?,
+        until: reading.until.as_deref().map(units::time).transpose().map_err(wrong)?,
+        window: reading.window.as_deref().map(units::duration).transpose().map_err(wrong)?,
+        group_by: reading
+            .group_by
+            .parse::<GroupBy>()
+            .map_err(|e| Failure::from_error(&e, None))?,
+        envelope: reading
+            .envelope
+            .as_deref()
+            .map(str::parse)
+            .transpose()
+            .map_err(|e: ingest::UnknownEnvelope| Failure::from_error(&e, None))?,
+        unwrap: reading.unwrap.clone(),
+        strict: reading.strict,
+        threads: reading.threads,
+    })
+}
+
+/// Reads logs and stored usage, and says what was skipped.
+pub(super) fn usage(reading: &Reading, talk: &Talk) -> Result<Usage, Failure> {
+    if reading.logs.is_empty() && reading.usage.is_empty() {
+        return Err(Failure::new(
+            "nothing to read: neither `--logs` nor `--usage` is given",
+            Some("name audit logs: `--logs audit.log`"),
+        ));
+    }
+    let options = ingest_options(reading)?;
+    let mut usage: Option<Usage> = None;
+    if !reading.logs.is_empty() {
+        let failed = |e: &ingest::IngestError| Failure::from_error(e, e.hint());
+        let inputs = ingest::expand(&reading.logs).map_err(|e| failed(&e))?;
+        usage = Some(ingest::read(&inputs, &options, talk).map_err(|e| failed(&e))?);
+    }
+    for file in &reading.usage {
+        let part = store::read_parquet(file).map_err(|e| Failure::from_error(&e, e.hint()))?;
+        usage = Some(match usage {
+            Some(whole) => whole.merge(part),
+            None => part,
+        });
+    }
+    let usage = usage.unwrap_or_default();
+    tell_tally(&usage, talk);
+    Ok(usage)
+}
+
+/// The account of all lines, on stderr.
+fn tell_tally(usage: &Usage, talk: &Talk) {
+    let tally = usage.tally();
+    talk.note(&format!(
+        "read {} lines: {} used, {} paired with them, {} skipped",
+        tally.lines,
+        tally.used,
+        tally.paired,
+        tally.skipped_total()
+    ));
+    for (reason, skipped) in tally.reasons() {
+        let first = skipped.first.as_ref().map(|o| format!(", first at {}:{}", o.file, o.line)).unwrap_or_default();
+        talk.note(&format!("  skipped {}: {}{first}", skipped.count, reason.text()));
+    }
+}
+
+/// Usage without a single record is no basis for anything.
+pub(super) fn not_empty(usage: &Usage) -> Result<(), Failure> {
+    if usage.is_empty() {
+        return Err(Failure {
+            message: "no usable record in the logs".to_owned(),
+            hint: Some(
+                "is it an audit log (one JSON object a line)? `--envelope` and `--unwrap` tell how its lines are wrapped; \
+                 `--since`, `--until` and `--window` may leave nothing"
+                    .to_owned(),
+            ),
+            exit: Exit::NoRecord,
+        });
+    }
+    Ok(())
+}
+
+/// Policies that could be read, and what to know about the others.
+pub(super) struct Granted {
+    pub(super) policies: Vec<Policy>,
+    pub(super) notes: Vec<String>,
+}
+
+/// Reads policies. What can't be read is shown with its place; with `strict` it ends the run.
+pub(super) fn policies(paths: &[PathBuf], profile: Profile, strict: bool, talk: &Talk) -> Result<Granted, Failure> {
+    let loaded = load::policies(paths, &profile.dialect());
+    let mut notes = Vec::new();
+    let style = if talk.colour() { Style::Coloured } else { Style::Plain };
+    let mut fatal = None;
+    for error in &loaded.errors {
+        match &error.cause {
+            LoadCause::Parse(parse) => talk.block(&parse.render(style)),
+            LoadCause::Io { .. } => fatal = fatal.or(Some(error.to_string())),
+            LoadCause::Duplicate { .. } => talk.warn(&error.to_string()),
+        }
+        if !matches!(error.cause, LoadCause::Io { .. }) {
+            notes.push(format!("Policy left out: {error}"));
+        }
+    }
+    if let Some(message) = fatal {
+        return Err(Failure::new(message, Some("name a policy file, or a folder of .hcl or .json files")));
+    }
+    if strict && !loaded.errors.is_empty() {
+        return Err(Failure::new(
+            format!("`--strict`: {} policies cannot be used", loaded.errors.len()),
+            Some("mend the policies shown above, or leave `--strict` out"),
+        ));
+    }
+    if loaded.policies.is_empty() {
+        let places: Vec<String> = paths.iter().map(|p| format!("`{}`", p.display())).collect();
+        return Err(Failure::new(
+            format!("no policy in {}", places.join(", ")),
+            Some("policies are files that end in .hcl, .json or .policy; `vault policy read NAME > NAME.hcl` exports one"),
+        ));
+    }
+    Ok(Granted {
+        policies: loaded.policies,
+        notes,
+    })
+}
+
+/// Reads a deployment, where one is named.
+pub(super) fn deployment(path: Option<&Path>) -> Result<Option<Deployment>, Failure> {
+    path.map(|p| {
+        deployment::read(p).map_err(|e| {
+            Failure::from_error(&e, Some("`vault-advisor snapshot --out DIR` writes a deployment folder"))
+        })
+    })
+    .transpose()
+}
+
+/// Reads settings: those named, or those beside the policies or in this folder.
+pub(super) fn settings(common: &Common, granting: &Granting, talk: &Talk) -> Result<Settings, Failure> {
+    let mut places: Vec<PathBuf> = Vec::new();
+    for path in granting.policies.iter().chain(&granting.deployment) {
+        places.push(path.clone());
+        places.extend(path.parent().map(Path::to_path_buf));
+    }
+    places.push(PathBuf::from("."));
+    let settings = Settings::load(common.config.as_deref(), &places)
+        .map_err(|e| Failure::from_error(&e, Some("docs/settings.md lists every setting")))?;
+    if let Some(file) = &settings.file {
+        talk.note(&format!("settings from {}", file.display()));
+    }
+    Ok(settings)
+}
+
+/// A duration flag.
+pub(super) fn duration(text: &str) -> Result<std::time::Duration, Failure> {
+    let duration = units::duration(text).map_err(|e| Failure::from_error(&e, None))?;
+    std::time::Duration::try_from(duration).map_err(|_| Failure::new(format!("`{text}` is not a duration"), None))
+}

@@ -1,0 +1,117 @@
+//! One thin file a subcommand: settings in, pipeline, report out. What goes wrong ends as a [`Failure`], with a hint.
+
+mod advise;
+pub mod compare;
+mod compare_command;
+mod decide;
+mod explain;
+mod holders;
+mod lint;
+mod man;
+mod material;
+mod policy_test;
+mod replay;
+mod roles;
+pub mod snapshot;
+mod snapshot_command;
+mod terminal;
+mod usage;
+mod who_can;
+
+use crate::cli::{Cli, Command};
+use crate::policy::profile::Profile;
+use std::fmt::Display;
+use std::io::{self, Write};
+
+pub use terminal::Talk;
+
+/// How the program ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Fine.
+    Fine = 0,
+    /// Findings at or above the threshold.
+    Findings = 1,
+    /// An error.
+    Error = 2,
+    /// No usable record in the logs.
+    NoRecord = 3,
+}
+
+/// Why a command could not do what it was asked.
+#[derive(Debug)]
+pub struct Failure {
+    /// What, where and why, on one line or a few.
+    pub message: String,
+    /// What to do.
+    pub hint: Option<String>,
+    /// How the program ends.
+    pub exit: Exit,
+}
+
+impl Failure {
+    /// An error with a hint.
+    pub fn new(message: impl Display, hint: Option<&str>) -> Self {
+        Self {
+            message: message.to_string(),
+            hint: hint.map(str::to_owned),
+            exit: Exit::Error,
+        }
+    }
+
+    /// An error of the standard kind, its causes joined by colons.
+    pub fn from_error(error: &dyn std::error::Error, hint: Option<&str>) -> Self {
+        let mut message = error.to_string();
+        let mut source = error.source();
+        while let Some(cause) = source {
+            let cause_text = cause.to_string();
+            if !message.ends_with(&cause_text) {
+                message.push_str(": ");
+                message.push_str(&cause_text);
+            }
+            source = cause.source();
+        }
+        Self::new(message, hint)
+    }
+
+    /// Output that nobody reads any more is no error.
+    pub fn from_output(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            Self {
+                message: String::new(),
+                hint: None,
+                exit: Exit::Fine,
+            }
+        } else {
+            Self::new(format!("cannot write the output: {error}"), Some("is the disk full?"))
+        }
+    }
+}
+
+/// Runs what was asked for.
+///
+/// # Errors
+/// When it can't be done; the message says what, where, why and what to do.
+pub fn run(cli: Cli, out: &mut dyn Write, talk: &Talk) -> Result<Exit, Failure> {
+    let profile: Profile = cli
+        .common
+        .server
+        .parse()
+        .map_err(|e| Failure::from_error(&e, Some("see `--server` in `--help`")))?;
+    let common = &cli.common;
+    match cli.command {
+        Command::Advise(args) => advise::run(&args, common, profile, out, talk),
+        Command::Usage(args) => usage::run(&args, out, talk),
+        Command::Decide => decide::run(profile, out, talk),
+        Command::Lint(args) => lint::run(&args, profile, out, talk),
+        Command::Explain(args) => explain::run(&args, profile, out, talk),
+        Command::WhoCan(args) => who_can::run(&args, profile, out, talk),
+        Command::Test(args) => policy_test::run(&args, profile, out, talk),
+        Command::Compare(args) => compare_command::run(&args, profile, out, talk),
+        Command::Replay(args) => replay::run(&args, profile, out, talk),
+        Command::Roles(args) => roles::run(&args, out, talk),
+        Command::Snapshot(args) => snapshot_command::run(&args, out, talk),
+        Command::Completions(args) => man::completions(&args, out),
+        Command::Man(args) => man::pages(&args, talk),
+    }
+}

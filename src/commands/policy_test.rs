@@ -1,0 +1,32 @@
+//! `test`: policy unit tests.
+
+use super::{Exit, Failure, Talk, material};
+use crate::cli::{TestArgs, TestFormat};
+use crate::policy::policy_test::{self, Policies};
+use crate::policy::profile::Profile;
+use crate::report::escape;
+use std::io::Write;
+
+/// Runs every file.
+pub(super) fn run(args: &TestArgs, profile: Profile, out: &mut dyn Write, talk: &Talk) -> Result<Exit, Failure> {
+    let granted = material::policies(&args.policies, profile, true, talk)?;
+    let policies = Policies::new(&granted.policies);
+    let mut reports = Vec::new();
+    for path in &args.files {
+        let name = path.display().to_string();
+        let text = std::fs::read_to_string(path).map_err(|e| {
+            Failure::new(format!("cannot read `{name}`: {e}"), Some("name YAML files with policy tests"))
+        })?;
+        let file = policy_test::parse(&name, &text)
+            .map_err(|e| Failure::from_error(&e, Some("docs/policy-tests.md shows the form")))?;
+        reports.push(policy_test::run(&file, &policies, profile));
+    }
+    let text = match args.format {
+        TestFormat::Text => escape::visible_lines(&policy_test::text(&reports)),
+        TestFormat::Json => policy_test::json(&reports),
+        TestFormat::Junit => policy_test::junit(&reports),
+    };
+    out.write_all(text.as_bytes()).map_err(Failure::from_output)?;
+    let failed = reports.iter().any(|r| r.failed > 0);
+    Ok(if failed { Exit::Findings } else { Exit::Fine })
+}

@@ -1,0 +1,99 @@
+//! `replay`: every logged request decided again under given policies.
+
+use super::{Exit, Failure, Talk, holders};
+use crate::access::Joined;
+use crate::cli::{ReplayArgs, TextOrJson};
+use crate::policy::profile::Profile;
+use crate::policy::replay::{Asked, Change, Replay, replay};
+use crate::report::escape;
+use crate::vault::PrincipalKind;
+use std::fmt::Write as _;
+use std::io::Write;
+use std::sync::Arc;
+
+/// More changes than this are counted, not told, in the text.
+const MOST_TOLD: usize = 100;
+
+/// Decides again and tells what differs.
+pub(super) fn run(args: &ReplayArgs, profile: Profile, out: &mut dyn Write, talk: &Talk) -> Result<Exit, Failure> {
+    if args.reading.logs.is_empty() && args.reading.usage.is_empty() {
+        return Err(Failure::new(
+            "nothing to replay: neither `--logs` nor `--usage` is given",
+            Some("name audit logs: `--logs audit.log`"),
+        ));
+    }
+    let (joined, _) = holders::joined(&args.granting, &args.reading, profile, talk)?;
+    let found = replay(profile, &joined.policies, asked(&joined));
+    let text = match args.format {
+        TextOrJson::Json => {
+            let mut value = serde_json::to_value(&found).map_err(|e| Failure::from_error(&e, None))?;
+            if let (Some(object), Some(text)) = (value.as_object_mut(), found.conformance(profile)) {
+                object.insert("conformance".to_owned(), text.into());
+            }
+            format!("{value}\n")
+        }
+        TextOrJson::Text => escape::visible_lines(&text(&found, profile)),
+    };
+    out.write_all(text.as_bytes()).map_err(Failure::from_output)?;
+    Ok(Exit::Fine)
+}
+
+fn asked(joined: &Joined) -> impl Iterator<Item = Asked<'_>> {
+    joined.demands.iter().filter_map(|d| {
+        let holder = joined.holders.get(d.holder)?;
+        Some(Asked {
+            principal: Arc::from(holder.display()),
+            unauthenticated: holder.principal.kind == PrincipalKind::Unauthenticated,
+            policies: &d.demand.policies,
+            identity: &holder.identity,
+            namespace: &d.demand.namespace,
+            path: &d.demand.path,
+            mount_type: &d.demand.mount_type,
+            capability: d.demand.capability,
+            allowed: d.demand.allowed,
+            denied: d.demand.denied,
+        })
+    })
+}
+
+fn text(found: &Replay, profile: Profile) -> String {
+    let mut out = String::new();
+    list(&mut out, "newly denied", &found.newly_denied);
+    list(&mut out, "newly allowed", &found.newly_allowed);
+    list(&mut out, "not decidable from the log", &found.undecided);
+    for (name, requests) in &found.missing_policies {
+        // Writing into a string cannot fail.
+        let _ = writeln!(out, "policy `{name}` was not given; {requests} requests were made under it");
+    }
+    let _ = writeln!(
+        out,
+        "{} requests: {} decided as before, {} need no stanza, {} newly denied, {} newly allowed, {} not decidable",
+        found.requests,
+        found.same,
+        found.no_stanza_needed,
+        found.denied_requests(),
+        found.allowed_requests(),
+        found.not_decidable
+    );
+    if let Some(text) = found.conformance(profile) {
+        let _ = writeln!(out, "if these policies were in force: {text}");
+    }
+    out
+}
+
+fn list(out: &mut String, title: &str, changes: &[Change]) {
+    if changes.is_empty() {
+        return;
+    }
+    let _ = writeln!(out, "{title}:");
+    for c in changes.iter().take(MOST_TOLD) {
+        let _ = writeln!(
+            out,
+            "  {} {} `{}{}` ({} requests): {}",
+            c.principal, c.capability, c.namespace, c.path, c.requests, c.why
+        );
+    }
+    if let Some(more) = changes.len().checked_sub(MOST_TOLD).filter(|m| *m > 0) {
+        let _ = writeln!(out, "  and {more} more (`--format json` has all)");
+    }
+}

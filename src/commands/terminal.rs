@@ -1,0 +1,162 @@
+//! Talk with the person at the terminal: notes and progress on stderr, colour only where it is wanted.
+
+use crate::cli::{Color, Common};
+use crate::ingest::Progress;
+use crate::report::escape;
+use indicatif::{ProgressBar, ProgressStyle};
+use std::io::{self, IsTerminal, Write};
+use std::sync::Mutex;
+use std::time::Duration;
+
+/// The voice of the program.
+pub struct Talk {
+    quiet: bool,
+    verbose: u8,
+    terminal: bool,
+    /// Whether stderr may be coloured.
+    colour: bool,
+    /// Whether stdout may be coloured.
+    pub colour_out: bool,
+    bar: Mutex<Option<ProgressBar>>,
+}
+
+impl Talk {
+    /// As the flags, the terminal and `NO_COLOR` want it.
+    #[must_use]
+    pub fn new(common: &Common) -> Self {
+        let no_color = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
+        let wanted = |terminal: bool| match common.color {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto => terminal && !no_color,
+        };
+        let terminal = io::stderr().is_terminal();
+        Self {
+            quiet: common.quiet,
+            verbose: common.verbose,
+            terminal,
+            colour: wanted(terminal),
+            colour_out: wanted(io::stdout().is_terminal()),
+            bar: Mutex::new(None),
+        }
+    }
+
+    /// A line for the person, unless `--quiet`.
+    pub fn note(&self, text: &str) {
+        if !self.quiet {
+            self.line(text);
+        }
+    }
+
+    /// A line for who asked for more.
+    pub fn detail(&self, text: &str) {
+        if self.verbose > 0 && !self.quiet {
+            self.line(text);
+        }
+    }
+
+    /// A warning: shown always.
+    pub fn warn(&self, text: &str) {
+        let word = self.paint("warning", "33;1");
+        self.line(&format!("{word}: {}", escape::terminal(text)));
+    }
+
+    /// An error, and what to do about it.
+    pub fn error(&self, message: &str, hint: Option<&str>) {
+        let word = self.paint("error", "31;1");
+        let message: Vec<String> = message.lines().map(escape::terminal).collect();
+        self.line(&format!("{word}: {}", message.join("\n")));
+        if let Some(hint) = hint {
+            let word = self.paint("hint", "36;1");
+            self.line(&format!("{word}: {}", escape::terminal(hint)));
+        }
+    }
+
+    /// Text that is already laid out (and harmless).
+    pub fn block(&self, text: &str) {
+        if !self.quiet {
+            self.line(text.trim_end());
+        }
+    }
+
+    /// Whether stderr may be coloured.
+    #[must_use]
+    pub const fn colour(&self) -> bool {
+        self.colour
+    }
+
+    /// What is being done now: shown while it lasts, on a terminal only.
+    pub fn step(&self, text: &str) {
+        if !self.terminal || self.quiet {
+            return;
+        }
+        let mut bar = self.bar.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(old) = bar.take() {
+            old.finish_and_clear();
+        }
+        let spinner = ProgressBar::new_spinner().with_message(text.to_owned());
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} ({elapsed})") {
+            spinner.set_style(style);
+        }
+        spinner.enable_steady_tick(Duration::from_millis(120));
+        *bar = Some(spinner);
+    }
+
+    /// Nothing is being done any more.
+    pub fn done(&self) {
+        let mut bar = self.bar.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(old) = bar.take() {
+            old.finish_and_clear();
+        }
+    }
+
+    fn paint(&self, word: &str, code: &str) -> String {
+        if self.colour {
+            format!("\u{1b}[{code}m{word}\u{1b}[0m")
+        } else {
+            word.to_owned()
+        }
+    }
+
+    fn line(&self, text: &str) {
+        self.done();
+        // Who closed stderr does not want to be told.
+        let _ = writeln!(io::stderr().lock(), "{text}");
+    }
+}
+
+impl Progress for Talk {
+    fn begin(&self, total_bytes: Option<u64>) {
+        if !self.terminal || self.quiet {
+            return;
+        }
+        let bar = match total_bytes {
+            Some(total) => {
+                let bar = ProgressBar::new(total);
+                let template = "reading {bar:30} {percent}% {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left";
+                if let Ok(style) = ProgressStyle::with_template(template) {
+                    bar.set_style(style);
+                }
+                bar
+            }
+            None => {
+                let bar = ProgressBar::new_spinner();
+                if let Ok(style) = ProgressStyle::with_template("{spinner} reading {bytes}, {bytes_per_sec}") {
+                    bar.set_style(style);
+                }
+                bar
+            }
+        };
+        *self.bar.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(bar);
+    }
+
+    fn advance(&self, bytes: u64) {
+        if let Some(bar) = &*self.bar.lock().unwrap_or_else(std::sync::PoisonError::into_inner) {
+            bar.inc(bytes);
+        }
+    }
+
+    fn end(&self) {
+        self.done();
+    }
+}

@@ -1,0 +1,188 @@
+//! The main job from end to end, on the recorded log that is shipped: what it writes, what it proves, and how it fails.
+
+use assert_cmd::Command;
+use serde_json::Value;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn program() -> Command {
+    let mut command = Command::cargo_bin("vault-advisor").unwrap();
+    command.current_dir(env!("CARGO_MANIFEST_DIR")).env_remove("NO_COLOR");
+    command
+}
+
+fn advise(out: &Path) -> Command {
+    let mut command = program();
+    command
+        .args(["advise", "--logs", "fixtures/acme/audit.log.gz", "--policies", "fixtures/acme/policies"])
+        .args(["--time-limit", "5s", "--out"])
+        .arg(out);
+    command
+}
+
+fn proposal<'a>(advice: &'a Value, kind: &str) -> &'a Value {
+    advice["proposals"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|p| p["kind"] == kind)
+        .unwrap_or_else(|| panic!("no proposal `{kind}`"))
+}
+
+#[test]
+fn the_recorded_log_becomes_proven_advice() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("report");
+    advise(&out).assert().success();
+    for file in ["report.html", "advice.json", "summary.md", "findings.sarif", "apply.sh", "policies/readers.hcl"] {
+        assert!(out.join(file).is_file(), "{file} is missing");
+    }
+    for folder in ["policies", "diffs", "roles", "terraform", "rollback"] {
+        assert!(out.join(folder).is_dir(), "{folder}/ is missing");
+    }
+    let advice: Value = serde_json::from_slice(&fs::read(out.join("advice.json")).unwrap()).unwrap();
+    for kind in ["tighten", "redesign"] {
+        let p = proposal(&advice, kind);
+        assert_eq!(p["proof"]["newly_denied"], 0, "{kind}");
+        assert_eq!(p["proof"]["newly_granted"], 0, "{kind}");
+        assert_eq!(p["proof"]["combinations"], p["proof"]["combinations_proven"], "{kind}");
+        assert!(p["proof"]["demands_replayed"].as_u64().unwrap() > 50, "{kind}");
+        assert!(p["after"]["exposure"].as_u64() < p["before"]["exposure"].as_u64(), "{kind} opens no less");
+    }
+    assert!(!out.join("policies/unused-legacy.hcl").exists(), "what nobody holds is proposed to go");
+}
+
+#[test]
+fn what_is_proposed_is_what_was_proven() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("report");
+    advise(&out).assert().success();
+    let replay = program()
+        .args(["replay", "--format", "json", "--logs", "fixtures/acme/audit.log.gz", "--policies"])
+        .arg(out.join("policies"))
+        .args(["--deployment", "fixtures/acme/deployment.json"])
+        .assert()
+        .success();
+    let replay: Value = serde_json::from_slice(&replay.get_output().stdout).unwrap();
+    assert_eq!(replay["newly_denied"].as_array().unwrap().len(), 0, "{}", replay["newly_denied"]);
+    program()
+        .args(["compare", "fixtures/acme/policies"])
+        .arg(out.join("policies"))
+        .args(["--deployment", "fixtures/acme/deployment.json"])
+        .assert()
+        .success();
+}
+
+fn fails(arguments: &[&str], code: i32, words: &[&str]) {
+    let assert = program().args(arguments).assert().code(code);
+    let stderr = String::from_utf8_lossy(&assert.get_output().stderr).into_owned();
+    for word in words {
+        assert!(stderr.contains(word), "`{word}` is not in: {stderr}");
+    }
+    assert!(!stderr.contains("panicked"), "{stderr}");
+}
+
+fn scratch(name: &str, text: &[u8]) -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join(name);
+    fs::write(&file, text).unwrap();
+    (folder, file)
+}
+
+#[test]
+fn bad_input_says_what_where_and_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    let out = out.to_str().unwrap();
+    let policies = "fixtures/acme/policies";
+    fails(&["advise", "--logs", "none.log", "--policies", policies, "--out", out], 2, &["none.log", "hint"]);
+    let (_a, empty) = scratch("empty.log", b"");
+    fails(&["advise", "--logs", empty.to_str().unwrap(), "--policies", policies, "--out", out], 3, &["no usable record", "hint"]);
+    let (_b, text) = scratch("text.log", b"hello\nworld\n");
+    fails(&["advise", "--logs", text.to_str().unwrap(), "--policies", policies, "--out", out], 3, &["no usable record", "skipped 2"]);
+    let log = "fixtures/acme/audit.log.gz";
+    let (nothing, _c) = scratch("README", b"x");
+    fails(&["advise", "--logs", log, "--policies", nothing.path().to_str().unwrap(), "--out", out], 2, &["no policy in"]);
+    let (_d, file) = scratch("file", b"x");
+    let below = file.join("out");
+    fails(&["advise", "--logs", log, "--policies", policies, "--out", below.to_str().unwrap()], 2, &["cannot write"]);
+    fails(&["usage", "--logs", text.to_str().unwrap(), "--strict"], 2, &["--strict", "text.log"]);
+    fails(&["usage", "--logs", log, "--server", "vault-9"], 2, &["vault-9"]);
+    assert!(!Path::new(out).exists(), "a failed run left something behind");
+}
+
+#[test]
+fn a_broken_policy_is_named_and_the_others_work_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let policies = folder.path().join("policies");
+    fs::create_dir(&policies).unwrap();
+    for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/acme/policies")).unwrap() {
+        let path = entry.unwrap().path();
+        fs::copy(&path, policies.join(path.file_name().unwrap())).unwrap();
+    }
+    fs::write(policies.join("team-web.hcl"), "path \"secret/*\" {\n  capability = [\"read\"]\n}\n").unwrap();
+    let out = folder.path().join("out");
+    let arguments = ["advise", "--time-limit", "2s", "--logs", "fixtures/acme/audit.log.gz", "--policies"];
+    let assert = program().args(arguments).arg(&policies).arg("--out").arg(&out).assert().success();
+    let stderr = String::from_utf8_lossy(&assert.get_output().stderr).into_owned();
+    assert!(stderr.contains("team-web.hcl:2:") && stderr.contains("capabilities"), "{stderr}");
+    let advice: Value = serde_json::from_slice(&fs::read(out.join("advice.json")).unwrap()).unwrap();
+    let notes = advice["run"]["notes"].to_string();
+    assert!(notes.contains("team-web"), "{notes}");
+    // Nothing is taken from those whose grants are unknown: policies that they hold stay as they are.
+    let edited: Vec<&str> = proposal(&advice, "tighten")["policies"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|p| p["change"] != "keep")
+        .filter_map(|p| p["name"].as_str())
+        .collect();
+    assert!(!edited.contains(&"readers") && !edited.contains(&"self-service"), "{edited:?}");
+    let strict = program().args(arguments).arg(&policies).arg("--strict").arg("--out").arg(folder.path().join("o2")).assert();
+    strict.code(2);
+}
+
+#[test]
+fn the_recorded_demands_are_the_true_ones() {
+    let folder = tempfile::tempdir().unwrap();
+    let usage = folder.path().join("usage.jsonl");
+    program()
+        .args(["usage", "--logs", "fixtures/acme/audit.log.gz", "-o"])
+        .arg(&usage)
+        .assert()
+        .success();
+    let truth: Value = serde_json::from_slice(
+        &fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/acme/truth.json")).unwrap(),
+    )
+    .unwrap();
+    let mut found = std::collections::BTreeMap::<String, std::collections::BTreeSet<(String, String)>>::new();
+    for line in fs::read_to_string(&usage).unwrap().lines() {
+        let row: Value = serde_json::from_str(line).unwrap();
+        let path = row["path"].as_str().unwrap();
+        let own = ["lookup-self", "renew-self", "revoke-self"].iter().any(|s| path.ends_with(s));
+        if own || path.contains("/login") || row["allowed"] == 0 {
+            continue;
+        }
+        let capability = match row["capability"].as_str().unwrap() {
+            "create" | "update" => "write",
+            other => other,
+        };
+        let path = if capability == "list" { path.trim_end_matches('/') } else { path };
+        found
+            .entry(row["principal_name"].as_str().unwrap().to_owned())
+            .or_default()
+            .insert((capability.to_owned(), path.to_owned()));
+    }
+    for (name, did) in truth.as_object().unwrap() {
+        let want: std::collections::BTreeSet<(String, String)> = did["allowed"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|pair| {
+                let (c, p) = (pair[0].as_str().unwrap(), pair[1].as_str().unwrap());
+                (c.to_owned(), if c == "list" { p.trim_end_matches('/') } else { p }.to_owned())
+            })
+            .collect();
+        assert_eq!(found.get(name).cloned().unwrap_or_default(), want, "{name}");
+    }
+}

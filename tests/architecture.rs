@@ -1,0 +1,127 @@
+//! The house, held: floors by the `crate::` paths in use, heavy packages in one file each, every file says what it is for.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Rooms by floor, the lowest first. A room sees only rooms of lower floors, and itself.
+const FLOORS: [&[&str]; 9] = [
+    &["origin", "vault", "units"],
+    &["usage", "policy", "deployment", "advice"],
+    &["ingest", "access"],
+    &["analysis", "optimize"],
+    &["settings", "report"],
+    &["pipeline"],
+    &["check", "watch", "backtest"],
+    &["cli"],
+    &["commands"],
+];
+
+/// Packages that only one file may name.
+const FENCES: [(&str, &str); 6] = [
+    ("polars::", "usage/frame.rs"),
+    ("good_lp::", "optimize/ilp.rs"),
+    ("petgraph::", "analysis/access_graph.rs"),
+    ("minijinja::", "report/html.rs"),
+    ("notify::", "watch/notice.rs"),
+    ("ureq::", "deployment/live.rs"),
+];
+
+fn sources() -> Vec<(String, String)> {
+    fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                walk(&path, found);
+            } else if path.extension().is_some_and(|e| e == "rs") {
+                found.push(path);
+            }
+        }
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = Vec::new();
+    walk(&root, &mut found);
+    found.sort();
+    found
+        .into_iter()
+        .map(|path| {
+            let name = path.strip_prefix(&root).unwrap().to_string_lossy().into_owned();
+            (name, fs::read_to_string(&path).unwrap())
+        })
+        .collect()
+}
+
+fn room(file: &str) -> &str {
+    file.split('/').next().unwrap().trim_end_matches(".rs")
+}
+
+/// The text without comments and without the tests at the end of the file.
+fn code(text: &str) -> String {
+    let text = text.split("#[cfg(test)]\nmod ").next().unwrap();
+    text.lines()
+        .filter(|line| !line.trim_start().starts_with("//"))
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+#[test]
+fn no_room_sees_a_floor_above_or_a_neighbour() {
+    let floor: BTreeMap<&str, usize> = FLOORS
+        .iter()
+        .enumerate()
+        .flat_map(|(n, rooms)| rooms.iter().map(move |r| (*r, n)))
+        .collect();
+    let mut wrong = Vec::new();
+    for (file, text) in sources() {
+        let from = room(&file);
+        let Some(here) = floor.get(from) else {
+            assert!(["main", "lib"].contains(&from), "{file}: the room `{from}` is on no floor");
+            continue;
+        };
+        for (at, _) in code(&text).match_indices("crate::") {
+            let code = code(&text);
+            let to: String = code[at + 7..].chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+            if to == from || !floor.contains_key(to.as_str()) {
+                continue;
+            }
+            if floor[to.as_str()] >= *here {
+                wrong.push(format!("{file} sees crate::{to}"));
+            }
+        }
+    }
+    wrong.dedup();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn heavy_packages_are_named_in_one_file_each() {
+    for (package, home) in FENCES {
+        let users: Vec<String> = sources()
+            .into_iter()
+            .filter(|(_, text)| code(text).contains(package))
+            .map(|(file, _)| file)
+            .filter(|file| file != home)
+            .collect();
+        assert!(users.is_empty(), "{package} is for {home} alone, and is named in {users:?}");
+    }
+}
+
+#[test]
+fn covers_and_roles_know_no_vault_word() {
+    for (file, text) in sources() {
+        let pure = ["optimize/cover", "optimize/roles", "optimize/ilp.rs"].iter().any(|p| file.starts_with(p));
+        if pure {
+            let code = code(&text).to_lowercase();
+            for word in ["vault", "openbao", "stanza", "crate::policy", "crate::access"] {
+                assert!(!code.contains(word), "{file} says `{word}`");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_file_opens_with_what_it_is_for() {
+    for (file, text) in sources() {
+        assert!(text.starts_with("//! "), "{file} does not open with what it is for");
+    }
+}
