@@ -125,10 +125,7 @@ pub fn solve(program: &Program, start: Option<&[u32]>, time_limit: Duration) -> 
     let mut problem = ProblemVariables::new();
     let variables: Vec<Variable> = problem.add_vector(variable().binary(), program.costs.len());
     let objective = weighted(&variables, program.costs.iter().copied());
-    let mut model = problem
-        .minimise(objective)
-        .using(backend::SOLVER)
-        .with_time_limit(time_limit.as_secs_f64());
+    let mut model = backend::ready(problem.minimise(objective)).with_time_limit(time_limit.as_secs_f64());
     for row in &program.rows {
         model.add_constraint(row.constraint(&variables));
     }
@@ -182,10 +179,7 @@ pub fn relax(program: &Program, time_limit: Duration) -> Result<Relaxation, IlpE
     let mut problem = ProblemVariables::new();
     let variables: Vec<Variable> = problem.add_vector(variable().clamp(0.0, 1.0), program.costs.len());
     let objective = weighted(&variables, program.costs.iter().copied());
-    let mut model = problem
-        .minimise(objective)
-        .using(backend::SOLVER)
-        .with_time_limit(time_limit.as_secs_f64());
+    let mut model = backend::ready(problem.minimise(objective)).with_time_limit(time_limit.as_secs_f64());
     for row in &program.rows {
         model.add_constraint(row.constraint(&variables));
     }
@@ -242,10 +236,7 @@ pub fn prices(program: &Program, time_limit: Duration) -> Result<Prices, IlpErro
             }
         }
     }
-    let mut model = problem
-        .maximise(objective)
-        .using(backend::SOLVER)
-        .with_time_limit(time_limit.as_secs_f64());
+    let mut model = backend::ready(problem.maximise(objective)).with_time_limit(time_limit.as_secs_f64());
     for ((column, &extra), &cost) in columns.into_iter().zip(&overpaid).zip(&program.costs) {
         model.add_constraint(constraint!(column - extra <= cost));
     }
@@ -371,8 +362,13 @@ fn weighted(variables: &[Variable], weights: impl Iterator<Item = f64>) -> Expre
 mod backend {
     //! What differs between the solvers: here microlp.
 
-    pub use good_lp::microlp as SOLVER;
-    use good_lp::solvers::microlp::MicroLpSolution;
+    use good_lp::solvers::microlp::{MicroLpProblem, MicroLpSolution};
+    use good_lp::variable::UnsolvedProblem;
+
+    /// The problem as the solver takes it.
+    pub fn ready(problem: UnsolvedProblem) -> MicroLpProblem {
+        problem.using(good_lp::microlp)
+    }
 
     /// Measured: such programs take a tenth of a second.
     pub const ENTRIES_AT_EASE: usize = 2_000;
@@ -387,8 +383,16 @@ mod backend {
 mod backend {
     //! What differs between the solvers: here HiGHS.
 
-    pub use good_lp::highs as SOLVER;
-    use good_lp::solvers::highs::HighsSolution;
+    use good_lp::solvers::highs::{HighsParallelType, HighsProblem, HighsSolution};
+    use good_lp::variable::UnsolvedProblem;
+
+    /// The problem as the solver takes it: on one thread, for its callers are parallel already.
+    pub fn ready(problem: UnsolvedProblem) -> HighsProblem {
+        problem
+            .using(good_lp::highs)
+            .set_parallel(HighsParallelType::Off)
+            .set_threads(1)
+    }
 
     /// Its cuts and presolve pay on larger programs.
     pub const ENTRIES_AT_EASE: usize = 20_000;
