@@ -11,7 +11,7 @@ use super::model::Policy;
 /// What is known besides the policies themselves.
 #[derive(Debug, Clone, Default)]
 pub struct Context {
-    /// Paths of mounts that are KV version 2, with their last slash. Others are told by the paths in the policies.
+    /// Paths of mounts that are KV version 2, with their last slash (`team/kv/`). Others are told by the paths in the policies.
     pub kv2_mounts: Vec<String>,
 }
 

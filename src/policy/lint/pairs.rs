@@ -16,13 +16,15 @@ pub(super) const TAKES_AWAY: &str = "takes-away";
 /// A deny that a narrower stanza lifts.
 pub(super) const DENY_DEFEATED: &str = "deny-defeated";
 
-/// How many pairs are looked at: enough for every policy set seen, and seconds at worst.
-const MAX_PAIRS: usize = 2_000_000;
+/// How many bytes of patterns are compared with each other: enough for every policy set seen, and seconds at worst.
+const MAX_WORK: usize = 50_000_000;
 
 struct Entry<'p> {
     policy: &'p Policy,
     stanza: &'p Stanza,
     pattern: Pattern,
+    /// Where the first wildcard is.
+    head: usize,
     grants: CapabilitySet,
     /// Whether some path that it matches needs `sudo`.
     sudo_matters: bool,
@@ -31,7 +33,7 @@ struct Entry<'p> {
 impl Entry<'_> {
     /// The part of the pattern before its first wildcard.
     fn head(&self) -> &str {
-        self.pattern.text.get(..self.pattern.first_wildcard()).unwrap_or("")
+        self.pattern.text.get(..self.head).unwrap_or("")
     }
 
     fn denies(&self) -> bool {
@@ -64,6 +66,7 @@ pub(super) fn check(policies: &[Policy], warnings: &mut Vec<Warning>) {
                 entries.push(Entry {
                     policy,
                     stanza,
+                    head: pattern.first_wildcard(),
                     pattern,
                     grants: stanza.capability_set(),
                     sudo_matters: grants_sudo && sudo_matters(&stanza.path),
@@ -72,7 +75,7 @@ pub(super) fn check(policies: &[Policy], warnings: &mut Vec<Warning>) {
         }
     }
     entries.sort_by(|a, b| a.head().cmp(b.head()));
-    let mut pairs_left = MAX_PAIRS;
+    let mut work_left = MAX_WORK;
     let mut takers: BTreeMap<usize, Found<'_, '_>> = BTreeMap::new();
     for weaker in entries.iter().filter(|entry| !entry.pattern.is_exact()) {
         // Whatever is stronger and matches a path in common has its first wildcard no earlier, so it begins the same way.
@@ -83,13 +86,14 @@ pub(super) fn check(policies: &[Policy], warnings: &mut Vec<Warning>) {
             if !stronger.head().starts_with(weaker.head()) {
                 break;
             }
+            let work = weaker.pattern.text.len() + stronger.pattern.text.len() + 32;
+            let Some(left) = work_left.checked_sub(work) else {
+                break;
+            };
+            work_left = left;
             if stronger.pattern.cmp_strength(&weaker.pattern) != Ordering::Greater {
                 continue;
             }
-            if pairs_left == 0 {
-                break;
-            }
-            pairs_left -= 1;
             let relation = relate(&stronger.pattern, &weaker.pattern);
             if relation == Relation::Disjoint {
                 continue;

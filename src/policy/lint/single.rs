@@ -33,7 +33,7 @@ pub(super) const EMPTY_CAPABILITIES: &str = "empty-capabilities";
 pub(super) const UNKNOWN_TEMPLATE: &str = "unknown-template";
 
 pub(super) fn check(policies: &[Policy], context: &Context, warnings: &mut Vec<Warning>) {
-    let kv2 = kv2_mounts(policies, context);
+    let kv2 = kv2_mounts(policies);
     for policy in policies {
         let mut first: HashMap<&str, &Stanza> = HashMap::new();
         for stanza in &policy.stanzas {
@@ -43,7 +43,7 @@ pub(super) fn check(policies: &[Policy], context: &Context, warnings: &mut Vec<W
             wildcards(stanza, &mut report);
             capabilities(policy, stanza, &mut report);
             templates(stanza, &mut report);
-            kv_version_2(stanza, kv2.get(&policy.namespace), &mut report);
+            kv_version_2(stanza, kv2.get(&policy.namespace), &context.kv2_mounts, &mut report);
             let path = stanza.path.strip_prefix('/').unwrap_or(&stanza.path);
             if let Some(earlier) = first.get(path) {
                 report(
@@ -170,6 +170,7 @@ fn templates(stanza: &Stanza, report: &mut Report<'_>) {
                 format!("nothing can fill `{{{{{inside}}}}}`: the path never matches"),
                 Some("templates begin with `identity.entity.` or `identity.groups.`".to_owned()),
             );
+            return;
         }
     }
 }
@@ -208,13 +209,11 @@ const KV2_PARTS: [&str; 8] = [
 /// Mounts that are KV version 2 by custom, told by `data/` alone.
 const KV2_BY_NAME: [&str; 5] = ["secret", "kv", "kv2", "kv-v2", "kvv2"];
 
-/// The KV version 2 mounts by namespace: those that are known, and those below which paths name `data/` and `metadata/`.
-fn kv2_mounts(policies: &[Policy], context: &Context) -> BTreeMap<Arc<str>, BTreeSet<String>> {
+/// The KV version 2 mounts by namespace, as far as paths tell: those below which they name `data/` and `metadata/`.
+fn kv2_mounts(policies: &[Policy]) -> BTreeMap<Arc<str>, BTreeSet<String>> {
     let mut parts: BTreeMap<(Arc<str>, &str), (bool, bool)> = BTreeMap::new();
     let mut mounts: BTreeMap<Arc<str>, BTreeSet<String>> = BTreeMap::new();
     for policy in policies {
-        let here = mounts.entry(Arc::clone(&policy.namespace)).or_default();
-        here.extend(context.kv2_mounts.iter().cloned());
         for stanza in &policy.stanzas {
             let mut segments = stanza.path.strip_prefix('/').unwrap_or(&stanza.path).splitn(3, '/');
             if let (Some(mount), Some(part), Some(_)) = (segments.next(), segments.next(), segments.next())
@@ -228,36 +227,47 @@ fn kv2_mounts(policies: &[Policy], context: &Context) -> BTreeMap<Arc<str>, BTre
     }
     for ((namespace, mount), (data, metadata)) in parts {
         if data && (metadata || KV2_BY_NAME.contains(&mount)) {
-            mounts.entry(namespace).or_default().insert(format!("{mount}/"));
+            mounts.entry(namespace).or_default().insert(mount.to_owned());
         }
     }
     mounts
 }
 
-fn kv_version_2(stanza: &Stanza, mounts: Option<&BTreeSet<String>>, report: &mut Report<'_>) {
+fn kv_version_2(stanza: &Stanza, mounts: Option<&BTreeSet<String>>, known: &[String], report: &mut Report<'_>) {
     let path = stanza.path.strip_prefix('/').unwrap_or(&stanza.path);
-    for mount in mounts.into_iter().flatten() {
-        let Some(rest) = path.strip_prefix(mount.as_str()) else {
-            continue;
-        };
-        let part = rest.split('/').next().unwrap_or("");
-        let open = part.is_empty() || part.contains(['*', '+', '{']);
-        if !open && !KV2_PARTS.contains(&part) {
-            report(
-                KV2_WITHOUT_DATA,
-                Severity::Warning,
-                format!("`{mount}` looks like KV version 2, where no request has the path `{path}`"),
-                Some(format!(
-                    "secrets are under `{mount}data/{rest}`, their names and versions under `{mount}metadata/{rest}`"
-                )),
-            );
-        }
+    let guessed = path
+        .split_once('/')
+        .and_then(|(mount, _)| mounts.and_then(|mounts| mounts.get(mount)));
+    let known = known.iter().find(|mount| path.starts_with(mount.as_str()));
+    let Some(mount) = known
+        .map(|mount| mount.trim_end_matches('/'))
+        .or(guessed.map(String::as_str))
+    else {
+        return;
+    };
+    let rest = path.get(mount.len() + 1..).unwrap_or("");
+    let part = rest.split('/').next().unwrap_or("");
+    let open = part.is_empty() || part.contains(['*', '+', '{']);
+    if !open && !KV2_PARTS.contains(&part) {
+        let is = if known.is_some() { "is" } else { "looks like" };
+        report(
+            KV2_WITHOUT_DATA,
+            Severity::Warning,
+            format!("`{mount}/` {is} KV version 2, where no request has the path `{path}`"),
+            Some(format!(
+                "secrets are under `{mount}/data/{rest}`, their names and versions under `{mount}/metadata/{rest}`"
+            )),
+        );
     }
 }
 
 fn keys(policy: &Policy, stanza: &Stanza, warnings: &mut Vec<Warning>) {
-    let mut seen: BTreeMap<&str, u32> = BTreeMap::new();
+    // Each name once: a file may repeat a key a million times.
+    let mut seen: BTreeMap<&str, (u32, u32)> = BTreeMap::new();
     for key in &stanza.keys {
+        let (first_line, count) = seen.entry(&key.name).or_insert((key.origin.line, 0));
+        *count += 1;
+        let (first_line, count) = (*first_line, *count);
         let mut report = |id, message, hint: &str| {
             warnings.push(Warning::at(
                 id,
@@ -270,17 +280,14 @@ fn keys(policy: &Policy, stanza: &Stanza, warnings: &mut Vec<Warning>) {
                 Some(hint.to_owned()),
             ));
         };
-        match seen.get(&*key.name) {
-            Some(line) => report(
+        if count == 2 {
+            report(
                 DUPLICATE_KEY,
-                format!("key `{}` stands in line {line} already", key.name),
+                format!("key `{}` stands in line {first_line} already", key.name),
                 "put both into one; Vault from 1.21 refuses policies with a key twice",
-            ),
-            None => {
-                seen.insert(&key.name, key.origin.line);
-            }
+            );
         }
-        if &*key.name == "policy" {
+        if &*key.name == "policy" && count == 1 {
             let words: Vec<String> = stanza.capabilities.iter().map(|c| format!("\"{c}\"")).collect();
             report(
                 LEGACY_POLICY,

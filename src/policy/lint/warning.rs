@@ -2,7 +2,7 @@
 
 use crate::origin::Origin;
 use crate::policy::model::{Policy, Stanza};
-use crate::policy::syntax::{Excerpt, Style, Tone, render};
+use crate::policy::syntax::{Excerpt, Style, Tone, render, shortened};
 use serde_json::{Value, json};
 use std::ops::Range;
 use std::sync::Arc;
@@ -87,6 +87,7 @@ impl Warning {
         hint: Option<String>,
     ) -> Self {
         let text = policy.source.get(span.clone()).unwrap_or("");
+        // No more than is shown is counted.
         let width = text
             .lines()
             .next()
@@ -103,8 +104,8 @@ impl Warning {
             path: Arc::clone(&stanza.path),
             origin: origin.clone(),
             span: span.clone(),
-            message,
-            hint,
+            message: shortened(message),
+            hint: hint.map(shortened),
             excerpt: Excerpt::of(&policy.source, span.start, width),
         }
     }

@@ -174,3 +174,22 @@ pub(super) fn too_deep(pos: Pos) -> Fault {
     Fault::new(pos, format!("nested more than {MAX_DEPTH} levels deep"))
         .expected("at most four levels, as policies have")
 }
+
+/// More keys, blocks and list entries than this are refused: hundreds of thousands of stanzas fit, and so does memory.
+const MAX_NODES: usize = 2_000_000;
+
+/// Counts what a text holds.
+#[derive(Debug, Default)]
+pub(super) struct Count(usize);
+
+impl Count {
+    /// One more, at `pos`.
+    pub(super) fn add(&mut self, pos: Pos) -> Result<(), Fault> {
+        self.0 += 1;
+        if self.0 > MAX_NODES {
+            let message = format!("more than {MAX_NODES} keys, blocks and list entries");
+            return Err(Fault::new(pos, message).hint("check that this is a policy at all"));
+        }
+        Ok(())
+    }
+}

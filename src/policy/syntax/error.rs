@@ -25,9 +25,9 @@ impl ParseError {
     pub(super) fn new(file: &Arc<str>, text: &str, fault: Fault) -> Self {
         Self {
             origin: Origin::new(Arc::clone(file), fault.pos.line, fault.pos.column),
-            message: fault.message.into(),
-            expected: fault.expected.map(Into::into),
-            hint: fault.hint.map(Into::into),
+            message: shortened(fault.message).into(),
+            expected: fault.expected.map(|text| shortened(text).into()),
+            hint: fault.hint.map(|text| shortened(text).into()),
             excerpt: Excerpt::of(text, fault.pos.offset, token_width(text, fault.pos.offset)),
         }
     }
@@ -122,6 +122,16 @@ impl Excerpt {
             width: u32::try_from(width).unwrap_or(1),
         }
     }
+}
+
+/// A text that may hold a path of any length, cut to what a person reads.
+pub(crate) fn shortened(mut text: String) -> String {
+    const MOST: usize = 400;
+    if let Some((at, _)) = text.char_indices().nth(MOST) {
+        text.truncate(at);
+        text.push('…');
+    }
+    text
 }
 
 /// How many characters the word or string at `offset` has.

@@ -3,7 +3,7 @@
 //! It stops at the brace that closes the first object, takes a text that ends too early, drops truth values from lists, and
 //! then flattens objects of objects into labels, so that both languages give one kind of tree.
 
-use super::ast::{Fault, Item, Kind, List, MAX_DEPTH, Node, Object, Pos, Token, too_deep};
+use super::ast::{Count, Fault, Item, Kind, List, MAX_DEPTH, Node, Object, Pos, Token, too_deep};
 use super::cursor::{Cursor, EOF, Mode, is_blank, is_digit, is_letter};
 
 /// Reads a JSON text.
@@ -18,6 +18,7 @@ pub(super) fn parse(text: &str) -> Result<Vec<Item>, Fault> {
         },
         depth: 0,
         broken: false,
+        count: Count::default(),
     };
     let first = parser.scan()?;
     if first.kind != Kind::LBrace {
@@ -57,6 +58,7 @@ struct Parser<'a> {
     depth: usize,
     /// Whether the error is one that the servers never overlook.
     broken: bool,
+    count: Count,
 }
 
 impl<'a> Parser<'a> {
@@ -76,6 +78,12 @@ impl<'a> Parser<'a> {
             pos,
             end: self.cursor.here().offset,
         };
+        if matches!(kind, Kind::Str | Kind::Number | Kind::Float | Kind::LBrace)
+            && let Err(fault) = self.count.add(pos)
+        {
+            self.broken = true;
+            return Err(fault);
+        }
         Ok(self.token)
     }
 

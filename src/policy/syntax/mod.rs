@@ -19,7 +19,7 @@ mod value;
 
 pub use dialect::{Dialect, Key};
 pub use error::{Excerpt, ParseError, Style};
-pub(crate) use error::{Tone, render};
+pub(crate) use error::{Tone, render, shortened};
 
 use crate::policy::model::{Language, Policy};
 use ast::{Fault, Pos};

@@ -1,6 +1,6 @@
 //! The HCL 1 parser: tokens to a tree, with the grammar of the servers' own parser.
 
-use super::ast::{Fault, Item, Kind, List, MAX_DEPTH, Node, Object, Token, too_deep};
+use super::ast::{Count, Fault, Item, Kind, List, MAX_DEPTH, Node, Object, Token, too_deep};
 use super::lexer::Lexer;
 use std::ops::Range;
 
@@ -16,6 +16,7 @@ pub(super) fn parse(text: &str) -> Result<Vec<Item>, Fault> {
         lead: None,
         previous_line: 0,
         depth: 0,
+        count: Count::default(),
     };
     parser.settle()?;
     parser.items(None)
@@ -46,6 +47,7 @@ struct Parser<'a> {
     /// The line on which the token before `token` ended.
     previous_line: u32,
     depth: usize,
+    count: Count,
 }
 
 impl Parser<'_> {
@@ -135,7 +137,10 @@ impl Parser<'_> {
         loop {
             let token = self.scan()?;
             match token.kind {
-                Kind::Ident | Kind::Str => keys.push(token),
+                Kind::Ident | Kind::Str => {
+                    self.count.add(token.pos)?;
+                    keys.push(token);
+                }
                 Kind::Eof if keys.is_empty() => return Err(Stop::End),
                 Kind::Eof => return Ok(keys),
                 Kind::Assign if keys.len() == 1 => return Ok(keys),
@@ -254,6 +259,7 @@ impl Parser<'_> {
                         }),
                 );
             }
+            self.count.add(token.pos)?;
             match token.kind {
                 Kind::Bool | Kind::Number | Kind::Float | Kind::Str | Kind::Heredoc => {
                     items.push(Node::Literal(token));
