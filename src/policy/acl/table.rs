@@ -2,7 +2,7 @@
 
 use super::build::{self, Built};
 use super::decision::{Check, Decision, Reason, Request};
-use super::matcher::{Best, Collect, Matcher, Ranked};
+use super::matcher::{self, Best, Collect, Matcher, Ranked};
 use super::rule::{PolicyRef, Rule, RuleId, Skip};
 use crate::policy::constraints;
 use crate::policy::model::Policy;
@@ -47,7 +47,7 @@ impl Acl {
             Some(_) => Root::NotAlone,
         };
         let Built { rules, policies, skips } = build::build(profile, policies, identity, now);
-        let matcher = Matcher::new(&rules);
+        let matcher = matcher::build(&rules);
         Self {
             profile,
             root,
