@@ -2,47 +2,71 @@
 
 use super::{Exit, Failure, Talk};
 use crate::cli::{LintArgs, TextOrJson};
-use crate::policy::lint::{self, Context};
+use crate::policy::lint::{self, Context, Warning};
 use crate::policy::lint_json;
 use crate::policy::load::{self, LoadCause};
 use crate::policy::profile::Profile;
 use crate::policy::syntax::Style;
+use std::collections::HashMap;
 use std::io::Write;
 
 /// Parses and tells.
 pub(super) fn run(args: &LintArgs, profile: Profile, out: &mut dyn Write, talk: &Talk) -> Result<Exit, Failure> {
-    let loaded = load::policies(&args.files, &profile.dialect());
-    if let Some(error) = loaded.errors.iter().find(|e| matches!(e.cause, LoadCause::Io { .. })) {
-        return Err(Failure::from_error(error, Some("name policy files, or folders of .hcl or .json files")));
+    let mut policies = Vec::new();
+    let mut broken = Vec::new();
+    // In the order of the arguments: a policy by its number, or what was wrong with it.
+    let mut files: Vec<(String, Option<usize>)> = Vec::new();
+    for (path, read) in load::files(&args.files, &profile.community_dialect()) {
+        let file = path.display().to_string();
+        match read {
+            Ok(policy) => {
+                files.push((file, Some(policies.len())));
+                policies.push(policy);
+            }
+            Err(error) => match error.cause {
+                LoadCause::Parse(parse) => {
+                    files.push((file, None));
+                    broken.push(parse);
+                }
+                _ => {
+                    return Err(Failure::from_error(
+                        &error,
+                        Some("name policy files, or folders of .hcl or .json files"),
+                    ));
+                }
+            },
+        }
     }
-    let warnings = lint::policies(&loaded.policies, &Context::default());
+    let warnings = lint::policies(&policies, &Context::default());
+    let mut by_file: HashMap<&str, Vec<&Warning>> = HashMap::new();
+    for warning in &warnings {
+        by_file.entry(&*warning.origin.file).or_default().push(warning);
+    }
     let mut text = String::new();
     match args.format {
         TextOrJson::Json => {
-            let mut documents: Vec<(String, serde_json::Value)> = loaded
-                .policies
-                .iter()
-                .map(|p| (p.file.to_string(), lint_json::document(&p.file, Ok(p))))
-                .collect();
-            for error in &loaded.errors {
-                if let LoadCause::Parse(parse) = &error.cause {
-                    let file = error.path.display().to_string();
-                    documents.push((file.clone(), lint_json::document(&file, Err(parse))));
-                }
-            }
-            documents.sort_by(|a, b| a.0.cmp(&b.0));
-            for (_, document) in documents {
+            let mut errors = broken.iter();
+            for (file, policy) in &files {
+                let document = match policy.and_then(|n| policies.get(n)) {
+                    Some(policy) => {
+                        let mut document = lint_json::document(file, Ok(policy));
+                        let about = by_file.get(&*policy.file).map_or(&[][..], Vec::as_slice);
+                        lint_json::add_warnings(&mut document, about.iter().copied());
+                        document
+                    }
+                    None => match errors.next() {
+                        Some(error) => lint_json::document(file, Err(error)),
+                        None => continue,
+                    },
+                };
                 text.push_str(&document.to_string());
                 text.push('\n');
             }
         }
         TextOrJson::Text => {
             let style = if talk.colour_out { Style::Coloured } else { Style::Plain };
-            for error in &loaded.errors {
-                match &error.cause {
-                    LoadCause::Parse(parse) => text.push_str(&parse.render(style)),
-                    _ => text.push_str(&format!("error: {error}\n")),
-                }
+            for error in &broken {
+                text.push_str(&error.render(style));
                 text.push('\n');
             }
             for warning in &warnings {
@@ -51,13 +75,13 @@ pub(super) fn run(args: &LintArgs, profile: Profile, out: &mut dyn Write, talk: 
             }
             text.push_str(&format!(
                 "{} policies read, {} errors, {} warnings\n",
-                loaded.policies.len(),
-                loaded.errors.len(),
+                policies.len(),
+                broken.len(),
                 warnings.len()
             ));
         }
     }
     out.write_all(text.as_bytes()).map_err(Failure::from_output)?;
-    let found = !loaded.errors.is_empty() || args.warnings && !warnings.is_empty();
+    let found = !broken.is_empty() || args.warnings && !warnings.is_empty();
     Ok(if found { Exit::Findings } else { Exit::Fine })
 }

@@ -9,6 +9,7 @@ use super::model::Policy;
 use super::syntax::{self, Dialect, MAX_BYTES, ParseError};
 use crate::vault::path as vault_path;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
@@ -65,20 +66,55 @@ pub enum LoadCause {
     },
 }
 
-/// Reads all policies in `paths`, each a file or a folder.
+/// Reads all policies in `paths`, each a file or a folder: each name once, sorted by namespace and name.
 #[must_use]
 pub fn policies(paths: &[PathBuf], dialect: &Dialect) -> Loaded {
-    let mut loaded = Loaded::default();
     let mut found: BTreeMap<(Arc<str>, Arc<str>), Policy> = BTreeMap::new();
-    for path in paths {
-        let mut files = Vec::new();
-        collect(path, &mut files, &mut loaded);
-        for (file, namespace) in files {
-            read(&file, &namespace, dialect, &mut found, &mut loaded);
+    let (files, mut loaded) = listed(paths);
+    for (path, namespace) in files {
+        match read(&path, &namespace, dialect) {
+            Err(error) => loaded.errors.push(error),
+            Ok(policy) => match found.entry((Arc::clone(&namespace), Arc::clone(&policy.name))) {
+                Entry::Vacant(place) => {
+                    place.insert(policy);
+                }
+                Entry::Occupied(first) => loaded.errors.push(LoadError {
+                    path,
+                    name: Some(Arc::clone(&policy.name)),
+                    namespace,
+                    cause: LoadCause::Duplicate {
+                        name: policy.name,
+                        first: Arc::clone(&first.get().file),
+                        second: policy.file,
+                    },
+                }),
+            },
         }
     }
     loaded.policies = found.into_values().collect();
     loaded
+}
+
+/// Reads every policy file in `paths`, in the order of `paths`, a name that comes again as well. Each with its path.
+#[must_use]
+pub fn files(paths: &[PathBuf], dialect: &Dialect) -> Vec<(PathBuf, Result<Policy, LoadError>)> {
+    let (files, folders) = listed(paths);
+    let unread = folders.errors.into_iter().map(|error| (error.path.clone(), Err(error)));
+    let read = files.into_iter().map(|(path, namespace)| {
+        let policy = read(&path, &namespace, dialect);
+        (path, policy)
+    });
+    read.chain(unread).collect()
+}
+
+/// The policy files in `paths` with their namespaces; what was left out, and folders that can't be read.
+fn listed(paths: &[PathBuf]) -> (Vec<(PathBuf, Arc<str>)>, Loaded) {
+    let mut loaded = Loaded::default();
+    let mut files = Vec::new();
+    for path in paths {
+        collect(path, &mut files, &mut loaded);
+    }
+    (files, loaded)
 }
 
 /// How many folders deep is looked.
@@ -210,13 +246,7 @@ fn decoded(name: &str) -> String {
     String::from_utf8(bytes).unwrap_or_else(|_| name.to_owned())
 }
 
-fn read(
-    path: &Path,
-    namespace: &Arc<str>,
-    dialect: &Dialect,
-    found: &mut BTreeMap<(Arc<str>, Arc<str>), Policy>,
-    loaded: &mut Loaded,
-) {
+fn read(path: &Path, namespace: &Arc<str>, dialect: &Dialect) -> Result<Policy, LoadError> {
     let name = name_of(path);
     let file = path.display().to_string();
     let error = |cause| LoadError {
@@ -225,29 +255,15 @@ fn read(
         namespace: Arc::clone(namespace),
         cause,
     };
-    let bytes = match bytes_of(path) {
-        Ok(bytes) => bytes,
-        Err(source) => {
-            loaded.errors.push(error(LoadCause::Io { path: file, source }));
-            return;
-        }
-    };
-    match syntax::parse_bytes(&name, &file, &bytes, dialect) {
-        Ok(mut policy) => {
-            policy.namespace = Arc::clone(namespace);
-            let key = (Arc::clone(namespace), Arc::clone(&policy.name));
-            if let Some(first) = found.get(&key) {
-                loaded.errors.push(error(LoadCause::Duplicate {
-                    name: Arc::clone(&policy.name),
-                    first: Arc::clone(&first.file),
-                    second: policy.file,
-                }));
-            } else {
-                found.insert(key, policy);
-            }
-        }
-        Err(cause) => loaded.errors.push(error(cause.into())),
-    }
+    let bytes = bytes_of(path).map_err(|source| {
+        error(LoadCause::Io {
+            path: file.clone(),
+            source,
+        })
+    })?;
+    let mut policy = syntax::parse_bytes(&name, &file, &bytes, dialect).map_err(|cause| error(cause.into()))?;
+    policy.namespace = Arc::clone(namespace);
+    Ok(policy)
 }
 
 /// The bytes of a file, one more than is accepted at most.

@@ -148,14 +148,21 @@ impl Profile {
         !self.is_openbao()
     }
 
-    /// The policy language that these servers read.
+    /// What the parser of policies accepts, in any edition of these servers: for policies that are in force somewhere.
     #[must_use]
-    pub const fn dialect(self) -> Dialect {
+    pub fn dialect(self) -> Dialect {
+        self.community_dialect().any_edition()
+    }
+
+    /// What the parser of the community edition accepts: for policies that are being written.
+    #[must_use]
+    pub const fn community_dialect(self) -> Dialect {
         match self {
             Self::Vault112 => Dialect::VAULT_BASE,
             Self::Vault113 | Self::Vault203 => Dialect::VAULT,
             Self::OpenBao20 | Self::OpenBao26 => Dialect::OPENBAO,
         }
+    }
     }
 
     fn of_vault(version: Version) -> Self {
