@@ -163,7 +163,6 @@ impl Profile {
             Self::OpenBao20 | Self::OpenBao26 => Dialect::OPENBAO,
         }
     }
-    }
 
     fn of_vault(version: Version) -> Self {
         let slash_since = match (version.major, version.minor) {
