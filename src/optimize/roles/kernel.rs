@@ -8,22 +8,12 @@ use std::time::{Duration, Instant};
 use crate::optimize::cover;
 use crate::optimize::roles::problem::{NONE, Problem};
 use crate::optimize::roles::rng::Rng;
+use crate::optimize::roles::wide::{KernelCover, cover_widely};
 
 /// Kernels with more cells are covered greedily: the graph itself would be too large.
 const MOST_VERTICES: usize = 12_000;
 /// With more maximal cliques than this the exact cover is given up.
 const MOST_CLIQUES: usize = 60_000;
-
-/// A cover of the kernel by cliques and what is known of the least number of them.
-#[derive(Debug, Clone, Default)]
-pub struct KernelCover {
-    /// Sets of cells; each fits one role.
-    pub cliques: Vec<Vec<u32>>,
-    /// No cover has fewer.
-    pub lower_bound: usize,
-    /// Whether the clock cut the work short.
-    pub stopped: bool,
-}
 
 /// Covers the kernel cells with few cliques, exactly where it is small enough.
 pub fn cover_kernel(problem: &Problem, kernel: &[u32], seed: u64, deadline: Instant) -> KernelCover {
@@ -31,7 +21,7 @@ pub fn cover_kernel(problem: &Problem, kernel: &[u32], seed: u64, deadline: Inst
         return KernelCover::default();
     }
     if kernel.len() > MOST_VERTICES {
-        return star_cover(problem, kernel, deadline);
+        return cover_widely(problem, kernel, deadline);
     }
     let graph = Graph::new(problem, kernel);
     let mut result = KernelCover::default();
@@ -42,16 +32,26 @@ pub fn cover_kernel(problem: &Problem, kernel: &[u32], seed: u64, deadline: Inst
         let part = graph.cover_component(component, seed, Instant::now() + share, share);
         result.lower_bound += part.lower_bound;
         result.stopped |= part.stopped;
-        result.cliques.extend(
-            part.cliques
-                .into_iter()
-                .map(|c| c.into_iter().map(|v| kernel[v as usize]).collect::<Vec<u32>>()),
-        );
+        for clique in part.cliques {
+            let mut users: Vec<u32> = clique.iter().map(|&v| graph.at[v as usize].0).collect();
+            users.sort_unstable();
+            users.dedup();
+            result.roles.push(problem.close_users(&users));
+        }
     }
     result
 }
 
+/// A cover of one component, in vertices.
+struct Part {
+    cliques: Vec<Vec<u32>>,
+    lower_bound: usize,
+    stopped: bool,
+}
+
 struct Graph {
+    /// The user and the permission of every vertex.
+    at: Vec<(u32, u32)>,
     n: usize,
     words: usize,
     /// Neighbours of every vertex, without itself.
@@ -72,7 +72,7 @@ impl Graph {
                 }
             }
         }
-        Self { n, words, adjacent }
+        Self { at, n, words, adjacent }
     }
 
     fn row(&self, v: usize) -> &[u64] {
@@ -101,13 +101,13 @@ impl Graph {
         components
     }
 
-    fn cover_component(&self, component: &[u32], seed: u64, deadline: Instant, limit: Duration) -> KernelCover {
+    fn cover_component(&self, component: &[u32], seed: u64, deadline: Instant, limit: Duration) -> Part {
         let fooling = self.fooling_set(component, seed);
         let start = Instant::now();
         let Some(cliques) = self.maximal_cliques(component, start + limit / 3) else {
             let cliques = self.greedy_cliques(component, seed, deadline);
             let stopped = Instant::now() >= deadline;
-            return KernelCover {
+            return Part {
                 lower_bound: fooling.len(),
                 cliques,
                 stopped,
@@ -123,7 +123,7 @@ impl Graph {
             .collect();
         let Ok(instance) = cover::Instance::new(component.len(), columns) else {
             // Every vertex is in a maximal clique, so the instance is sound; single cells are a cover whatever happens.
-            return KernelCover {
+            return Part {
                 cliques: component.iter().map(|&v| vec![v]).collect(),
                 lower_bound: fooling.len(),
                 stopped: true,
@@ -138,7 +138,7 @@ impl Graph {
                 ..cover::Limits::default()
             },
         );
-        KernelCover {
+        Part {
             cliques: found.columns.iter().map(|&c| cliques[c as usize].clone()).collect(),
             lower_bound: fooling.len().max((found.lower_bound - 1e-6).ceil().max(0.0) as usize),
             stopped: !found.optimal,
@@ -292,55 +292,6 @@ impl Graph {
             }
         }
         best
-    }
-}
-
-/// A cover for kernels too large for a graph: every user's cells in one role, or every permission's, whichever are fewer;
-/// the bound is a greedy fooling set over the first cells.
-fn star_cover(problem: &Problem, kernel: &[u32], deadline: Instant) -> KernelCover {
-    let coordinates = problem.coordinates();
-    let group = |key: &dyn Fn(u32) -> u32| {
-        let mut sorted: Vec<u32> = kernel.to_vec();
-        sorted.sort_by_key(|&cell| (key(cell), cell));
-        sorted
-            .chunk_by(|&a, &b| key(a) == key(b))
-            .map(<[u32]>::to_vec)
-            .collect::<Vec<_>>()
-    };
-    let by_user = group(&|cell| coordinates[cell as usize].0);
-    let by_permission = group(&|cell| coordinates[cell as usize].1);
-    let mut fooling: Vec<(u32, u32)> = Vec::new();
-    let slice = deadline.saturating_duration_since(Instant::now()) / 8;
-    let end = Instant::now() + slice;
-    // Cells of rare permissions of small users have the fewest neighbours.
-    let mut order: Vec<u32> = kernel.to_vec();
-    order.sort_by_cached_key(|&cell| {
-        let (u, p) = coordinates[cell as usize];
-        (problem.rows[u as usize].len() * problem.columns[p as usize].len(), cell)
-    });
-    let mut stopped = false;
-    for (i, &cell) in order.iter().enumerate() {
-        if i % 256 == 0 && Instant::now() >= end {
-            stopped = true;
-            break;
-        }
-        let (u, p) = coordinates[cell as usize];
-        if fooling
-            .iter()
-            .all(|&(v, q)| problem.cell(u, q) == NONE || problem.cell(v, p) == NONE)
-        {
-            fooling.push((u, p));
-        }
-    }
-    let cliques = if by_user.len() <= by_permission.len() {
-        by_user
-    } else {
-        by_permission
-    };
-    KernelCover {
-        cliques,
-        lower_bound: fooling.len(),
-        stopped,
     }
 }
 

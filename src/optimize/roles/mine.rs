@@ -96,32 +96,18 @@ fn fewest(problem: &Problem, options: &Options<'_>, deadline: Instant) -> Counte
             *live = true;
         }
     }
-    let reduced = reduce(problem, alive, end);
+    let now = Instant::now();
+    let half = now + end.saturating_duration_since(now) / 2;
+    let reduced = reduce(problem, alive, half);
     let kernel = cover_kernel(problem, &reduced.kernel, options.seed, end);
-    let coordinates = problem.coordinates();
     let mut roles = state.roles();
     let fixed = reduced.fixed.len();
-    roles.extend(reduced.fixed.into_iter().map(|(users, permissions)| Slot {
+    let found = reduced.fixed.into_iter().chain(kernel.roles);
+    roles.extend(found.map(|(users, permissions)| Slot {
         users,
         permissions,
         kept: false,
     }));
-    for clique in &kernel.cliques {
-        let mut users: Vec<u32> = clique
-            .iter()
-            .filter_map(|&c| coordinates.get(c as usize))
-            .map(|&(u, _)| u)
-            .collect();
-        users.sort_unstable();
-        users.dedup();
-        let permissions = problem.common_permissions(&users);
-        let users = problem.common_users(&permissions);
-        roles.push(Slot {
-            users,
-            permissions,
-            kept: false,
-        });
-    }
     Counted {
         roles,
         lower_bound: fixed + kernel.lower_bound,

@@ -16,6 +16,7 @@ mod repair;
 mod rng;
 mod search;
 mod state;
+mod wide;
 
 pub use generate::{Planted, Shape, found_again, plant};
 pub use matrix::{Matrix, MatrixError};

@@ -21,14 +21,14 @@ use crate::optimize::roles::rng::Rng;
 pub fn mine_naturally(matrix: &Matrix, options: &Options<'_>) -> Mined {
     let deadline = Instant::now() + options.time_limit.mul_f64(0.9);
     let problem = Problem::new(matrix, options);
-    let mut model = Model::new(&problem, options);
+    let mut model = Model::new(&problem, options, deadline);
     let mut best: Option<(f64, Vec<Explained>)> = None;
     let mut timed_out = false;
     let restarts = 3;
     for restart in 0..restarts {
         let mut rng = Rng::new(options.seed.wrapping_add(restart));
         model.reset();
-        timed_out |= model.search(&mut rng, options.steps, deadline);
+        timed_out |= model.search(&mut rng, options.steps);
         let bits = model.description();
         if best.as_ref().is_none_or(|(least, _)| bits < *least) {
             best = Some((bits, model.roles.clone()));
@@ -73,10 +73,11 @@ struct Model<'a> {
     /// Error bits of every user.
     errors: Vec<f64>,
     max_roles: usize,
+    deadline: Instant,
 }
 
 impl<'a> Model<'a> {
-    fn new(problem: &'a Problem, options: &Options<'_>) -> Self {
+    fn new(problem: &'a Problem, options: &Options<'_>, deadline: Instant) -> Self {
         let weights = |members: &[Vec<u32>]| -> Vec<f64> { members.iter().map(|m| m.len() as f64).collect() };
         let user_weight = weights(&problem.user_members);
         let permission_weight = weights(&problem.permission_members);
@@ -94,13 +95,14 @@ impl<'a> Model<'a> {
             lacking: 0.0,
             errors: Vec::new(),
             max_roles: problem.max_roles,
+            deadline,
         }
     }
 
     fn reset(&mut self) {
         self.roles.clear();
         self.user_roles = vec![Vec::new(); self.problem.users()];
-        self.price_errors(0.1, 0.03);
+        self.price_errors(0.03, 0.03);
         for kept in &self.problem.keep {
             let role = self.role_of(kept.permissions.clone(), Some(kept.index));
             self.roles.push(role);
@@ -387,6 +389,9 @@ impl<'a> Model<'a> {
     fn grow(&mut self, candidates: Vec<Vec<u32>>) -> bool {
         let mut best: Option<(f64, Explained)> = None;
         for permissions in candidates {
+            if best.is_some() && Instant::now() >= self.deadline {
+                break;
+            }
             if permissions.is_empty() {
                 continue;
             }
@@ -462,7 +467,8 @@ impl<'a> Model<'a> {
     }
 
     /// Grows, fits and replaces roles until nothing gets better; whether the clock cut it.
-    fn search(&mut self, rng: &mut Rng, steps: Option<u64>, deadline: Instant) -> bool {
+    fn search(&mut self, rng: &mut Rng, steps: Option<u64>) -> bool {
+        let deadline = self.deadline;
         for _ in 0..4 {
             while self.grow_some(rng) {
                 if Instant::now() >= deadline {
@@ -472,19 +478,30 @@ impl<'a> Model<'a> {
             for k in 0..self.roles.len() {
                 self.fit(k);
             }
-            self.learn();
-            if Instant::now() >= deadline {
-                return true;
+            for _ in 0..6 {
+                for k in 0..self.roles.len() {
+                    self.split(k, rng);
+                }
+                if Instant::now() >= deadline {
+                    return true;
+                }
             }
+            self.learn();
         }
-        let limit = steps.unwrap_or(1_500);
+        let limit = steps.unwrap_or(400);
         let mut best = (self.cost(), self.roles.clone(), self.user_roles.clone());
         for step in 0..limit {
             if Instant::now() >= deadline {
                 return true;
             }
             let heat = 20.0 * (1.0 - step as f64 / limit as f64).powi(2);
-            if self.replace(heat, rng) && self.cost() < best.0 - 1e-9 {
+            let changed = if rng.chance(0.5) {
+                let k = rng.below(self.roles.len());
+                !self.roles.is_empty() && self.split(k, rng)
+            } else {
+                self.replace(heat, rng)
+            };
+            if changed && self.cost() < best.0 - 1e-9 {
                 best = (self.cost(), self.roles.clone(), self.user_roles.clone());
             }
         }
@@ -501,6 +518,46 @@ impl<'a> Model<'a> {
     fn grow_some(&mut self, rng: &mut Rng) -> bool {
         let seeds = self.seeds(24, rng);
         self.grow(seeds)
+    }
+
+    /// Roles that should be two are the usual trap: users of either come to hold the union. Splits one along a member who lacks some of it;
+    /// takes it back unless the description got shorter.
+    fn split(&mut self, k: usize, rng: &mut Rng) -> bool {
+        let role = &self.roles[k];
+        if role.kept.is_some() {
+            return false;
+        }
+        let Some(u) = rng.pick(&role.users) else { return false };
+        let (own, rest): (Vec<u32>, Vec<u32>) =
+            role.permissions.iter().partition(|&&p| self.problem.cell(u, p) != NONE);
+        if own.is_empty() || rest.is_empty() {
+            return false;
+        }
+        let before = self.cost();
+        let saved = (self.roles.clone(), self.user_roles.clone(), self.errors.clone());
+        self.empty(k);
+        for part in [own, rest] {
+            let place = self.place();
+            self.roles[place] = self.role_of(part, None);
+            self.fit(place);
+        }
+        self.fit_overlapping(&saved.0[k].permissions);
+        if self.cost() < before - 1e-9 {
+            return true;
+        }
+        (self.roles, self.user_roles, self.errors) = saved;
+        false
+    }
+
+    /// Fits all roles anew that have one of these permissions.
+    fn fit_overlapping(&mut self, permissions: &[u32]) {
+        for k in 0..self.roles.len() {
+            let role = &self.roles[k];
+            let shares = |&p: &u32| role.bits[p as usize / 64] >> (p % 64) & 1 == 1;
+            if !role.users.is_empty() && permissions.iter().any(shares) {
+                self.fit(k);
+            }
+        }
     }
 
     /// Takes one or a few roles out and grows others in their place; takes it back when the description got longer by more than the heat allows.
@@ -544,18 +601,11 @@ impl<'a> Model<'a> {
         while grown < out.len() + 2 && self.grow(pool.clone()) {
             grown += 1;
         }
-        // Those who overlap with what changed may fit better otherwise now.
-        let near: Vec<usize> = (0..self.roles.len())
-            .filter(|&k| !self.roles[k].users.is_empty())
-            .collect();
-        for k in near {
-            if seeds.iter().any(|s| {
-                s.iter()
-                    .any(|&p| self.roles[k].bits[p as usize / 64] >> (p % 64) & 1 == 1)
-            }) {
-                self.fit(k);
-            }
-        }
+        // Those that overlap with what changed may fit better otherwise now.
+        let mut changed: Vec<u32> = seeds.concat();
+        changed.sort_unstable();
+        changed.dedup();
+        self.fit_overlapping(&changed);
         let worse = self.cost() - before;
         if worse <= 1e-9 || (heat > 0.0 && rng.unit() < (-worse / heat).exp()) {
             return true;

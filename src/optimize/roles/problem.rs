@@ -253,6 +253,12 @@ impl Problem {
             .collect()
     }
 
+    /// The largest role with these users: all they have in common, and all who have that.
+    pub fn close_users(&self, users: &[u32]) -> (Vec<u32>, Vec<u32>) {
+        let permissions = self.common_permissions(users);
+        (self.common_users(&permissions), permissions)
+    }
+
     /// The permissions that all of these users may have.
     pub fn common_permissions(&self, users: &[u32]) -> Vec<u32> {
         let Some(&first) = users.iter().min_by_key(|&&u| self.rows[u as usize].len()) else {

@@ -3,6 +3,7 @@
 #![allow(clippy::indexing_slicing, reason = "hot loops over dense tables")]
 // INVARIANT: all numbers come from the state and its problem.
 
+use std::cmp::Reverse;
 use std::time::Instant;
 
 use crate::optimize::roles::problem::{Problem, UNIT};
@@ -32,9 +33,8 @@ pub struct Found {
     pub stopped: bool,
 }
 
-/// A state with these roles, all open cells closed and redundancies dropped.
-pub fn start<'a>(problem: &'a Problem, roles: &[Slot], seed: u64) -> State<'a> {
-    let mut rng = Rng::new(seed);
+/// A state with these roles.
+fn load<'a>(problem: &'a Problem, roles: &[Slot]) -> State<'a> {
     let mut state = State::new(problem);
     for role in roles {
         let kept = problem
@@ -42,7 +42,7 @@ pub fn start<'a>(problem: &'a Problem, roles: &[Slot], seed: u64) -> State<'a> {
             .iter()
             .position(|k| role.kept && k.permissions == role.permissions);
         if let Some(r) = kept {
-            for &u in role.users.iter() {
+            for &u in &role.users {
                 if state.has_room(u) {
                     state.join(r as u32, u);
                 }
@@ -51,47 +51,75 @@ pub fn start<'a>(problem: &'a Problem, roles: &[Slot], seed: u64) -> State<'a> {
             state.add_role(&role.users, &role.permissions);
         }
     }
+    state.commit();
+    state
+}
+
+/// A state with these roles, all open cells closed and, as far as the time goes, redundancies dropped.
+fn start<'a>(problem: &'a Problem, roles: &[Slot], seed: u64, deadline: Instant) -> State<'a> {
+    let mut rng = Rng::new(seed);
+    let mut state = load(problem, roles);
     repair(&mut state, Vec::new(), Taste { noise: 0.0, fresh: 64 }, &mut rng);
+    let mut whole: Vec<u32> = state.live().collect();
+    whole.sort_by_key(|&r| {
+        let slot = &state.slots[r as usize];
+        (slot.users.len() * slot.permissions.len(), r)
+    });
+    for r in whole {
+        if Instant::now() >= deadline {
+            break;
+        }
+        let users = &state.slots[r as usize].users;
+        if users.iter().all(|&u| state.may_leave(r, u)) {
+            state.drop_role(r);
+        }
+    }
+    // Permissions are dropped from many users at once, so they go first, the dear ones before the others.
     let users: Vec<u32> = (0..problem.users() as u32).collect();
     let mut permissions: Vec<u32> = (0..problem.permissions() as u32).collect();
-    permissions.sort_by_key(|&p| std::cmp::Reverse(problem.permission_price[p as usize]));
-    prune_permissions(&mut state, &permissions, &mut rng);
-    prune_users(&mut state, &users, &mut rng);
-    prune_permissions(&mut state, &permissions, &mut rng);
+    permissions.sort_by_key(|&p| Reverse(problem.permission_price[p as usize]));
+    for round in 0..3 {
+        let list = if round == 1 { &users } else { &permissions };
+        for part in list.chunks(64) {
+            if Instant::now() >= deadline {
+                break;
+            }
+            if round == 1 {
+                prune_users(&mut state, part, &mut rng);
+            } else {
+                prune_permissions(&mut state, part, &mut rng);
+            }
+        }
+    }
     state.commit();
     state
 }
 
 /// Improves the roles by two chains in parallel, which meet after every round and go on from the better one.
 pub fn improve(problem: &Problem, roles: &[Slot], seed: u64, effort: Effort) -> Found {
-    let state = start(problem, roles, seed);
+    let state = start(problem, roles, seed, effort.deadline);
     let mut best = Found {
         roles: state.roles(),
         cost: state.cost,
         stopped: false,
     };
+    drop(state);
     let mut done = 0;
     let mut length = (effort.steps / 16).max(64);
     let mut round = 0_u64;
     while done < effort.steps && best.cost > effort.target && !best.stopped {
         length = length.min(effort.steps - done);
         let run = |chain: u64| {
-            anneal(
-                problem,
-                &best,
-                seed ^ (round * 2 + chain + 1).wrapping_mul(0x9e37_79b9),
-                length,
-                chain,
-                effort,
-            )
+            let seed = seed ^ (round * 2 + chain + 1).wrapping_mul(0x9e37_79b9);
+            anneal(problem, &best, seed, length, chain, effort)
         };
         let (a, b) = rayon::join(|| run(0), || run(1));
-        let stopped = a.stopped || b.stopped;
+        best.stopped = a.stopped || b.stopped;
         let next = if a.cost <= b.cost { a } else { b };
         if next.cost < best.cost {
-            best = next;
+            best.cost = next.cost;
+            best.roles = next.roles;
         }
-        best.stopped = stopped;
         done += length;
         length += length / 2;
         round += 1;
@@ -102,12 +130,18 @@ pub fn improve(problem: &Problem, roles: &[Slot], seed: u64, effort: Effort) -> 
 /// One chain: `length` steps from `from` under falling temperature.
 fn anneal(problem: &Problem, from: &Found, seed: u64, length: u64, chain: u64, effort: Effort) -> Found {
     let mut rng = Rng::new(seed);
-    let mut state = start(problem, &from.roles, seed);
-    let mut best = from.clone();
+    let mut state = load(problem, &from.roles);
+    // The best state is copied only when the search leaves it.
+    let mut best = Found {
+        roles: Vec::new(),
+        cost: state.cost,
+        stopped: false,
+    };
+    let mut at_best = true;
     let hot = if chain == 0 { 1.5 } else { 0.6 } * UNIT as f64;
     let cold = 0.05 * UNIT as f64;
     for step in 0..length {
-        if step % 16 == 0 && Instant::now() >= effort.deadline {
+        if Instant::now() >= effort.deadline {
             best.stopped = true;
             break;
         }
@@ -121,18 +155,25 @@ fn anneal(problem: &Problem, from: &Found, seed: u64, length: u64, chain: u64, e
         repair(&mut state, hints, taste, &mut rng);
         prune(&mut state, &mut rng);
         let worse = (state.cost - before) as f64;
-        if worse <= 0.0 || rng.unit() < (-worse / temperature).exp() {
-            state.commit();
-            if state.cost < best.cost {
-                best.cost = state.cost;
-                best.roles = state.roles();
-                if best.cost <= effort.target {
-                    break;
-                }
-            }
-        } else {
+        if worse > 0.0 && rng.unit() >= (-worse / temperature).exp() {
             state.roll_back();
+            continue;
         }
+        if at_best && state.cost > best.cost {
+            best.roles = state.roles_before();
+            at_best = false;
+        }
+        state.commit();
+        if state.cost < best.cost {
+            best.cost = state.cost;
+            at_best = true;
+            if best.cost <= effort.target {
+                break;
+            }
+        }
+    }
+    if at_best {
+        best.roles = state.roles();
     }
     best
 }

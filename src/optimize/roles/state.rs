@@ -291,6 +291,21 @@ impl<'a> State<'a> {
         self.journal.clear();
     }
 
+    /// Copies of the roles in use as they were at the last commit.
+    pub fn roles_before(&self) -> Vec<Slot> {
+        let mut slots = self.slots.clone();
+        for change in self.journal.iter().rev() {
+            match *change {
+                Change::Joined(r, u) => remove(&mut slots[r as usize].users, u),
+                Change::Left(r, u) => insert(&mut slots[r as usize].users, u),
+                Change::Gained(r, p) => remove(&mut slots[r as usize].permissions, p),
+                Change::Lost(r, p) => insert(&mut slots[r as usize].permissions, p),
+            }
+        }
+        slots.retain(|slot| !slot.users.is_empty());
+        slots
+    }
+
     /// Takes back everything since the last commit.
     pub fn roll_back(&mut self) {
         while let Some(change) = self.journal.pop() {
