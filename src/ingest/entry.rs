@@ -131,8 +131,8 @@ fn object(value: &[u8]) -> &[u8] {
     if value.first() == Some(&b'{') { value } else { &[] }
 }
 
-/// Whether a value tells of an error, and whether of a denial.
-fn error(value: &[u8]) -> (bool, bool) {
+/// Whether a value of `error` tells of an error, and whether of a denial.
+pub fn error(value: &[u8]) -> (bool, bool) {
     if matches!(value, b"null" | b"\"\"" | b"false") {
         return (false, false);
     }
@@ -158,7 +158,8 @@ pub fn request(raw: &[u8]) -> Result<Request<'_>, Fault> {
     Ok(request)
 }
 
-fn set<'a>(request: &mut Request<'a>, key: &[u8], value: &'a [u8]) -> Result<(), Fault> {
+/// Takes a member of the `request` object over.
+pub fn set<'a>(request: &mut Request<'a>, key: &[u8], value: &'a [u8]) -> Result<(), Fault> {
     let text = |value: &'a [u8]| scan::unquoted(value).unwrap_or_default();
     match key {
         b"id" => request.id = text(value),

@@ -1,14 +1,17 @@
 //! Audit logs to usage: files of any shape in, demands with an exact account of every line out.
 
+mod book;
 mod entry;
 mod envelope;
 mod error;
 mod group;
 mod open_paths;
 mod principal;
+mod quick;
 mod read;
 mod reader;
 mod scan;
+mod simd;
 mod source;
 mod stream;
 mod text;

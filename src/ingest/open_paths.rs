@@ -1,58 +1,25 @@
 //! The paths that need no token: logins, health, wrapping look-ups, published keys and certificates.
 
-const SYS_EXACT: [&str; 20] = [
-    "wrapping/lookup",
-    "wrapping/pubkey",
-    "replication/status",
-    "replication/dr/status",
-    "replication/performance/status",
-    "internal/specs/openapi",
-    "internal/ui/mounts",
-    "internal/ui/namespaces",
-    "internal/ui/custom-messages",
-    "internal/ui/unauthenticated-messages",
-    "init",
-    "seal-status",
-    "unseal",
-    "leader",
-    "health",
-    "decode-token",
-    "mfa/validate",
-    "storage/raft/bootstrap/challenge",
-    "storage/raft/bootstrap/answer",
-    "storage/raft/join",
-];
-
-const SYS_PREFIX: [&str; 4] = ["internal/ui/mounts/", "generate-root/", "rekey/", "rekey-recovery-key/"];
+use crate::vault::protected::{unauthenticated, unauthenticated_below};
 
 /// Whether a request to `path` (relative to its namespace) needs no token. `mount_point` is the mount with its namespace
 /// and empty where the log does not say it; mounts are then taken to be one segment long.
 #[must_use]
 pub fn needs_no_token(path: &str, mount_type: &str, mount_point: &str) -> bool {
     let path = path.trim_start_matches('/');
-    if let Some(rest) = path.strip_prefix("sys/") {
-        return SYS_EXACT.contains(&rest.trim_end_matches('/'))
-            || SYS_PREFIX.iter().any(|prefix| rest.starts_with(prefix));
+    let apart = ["sys/", "auth/", "identity/"]
+        .iter()
+        .any(|mount| path.starts_with(mount));
+    if !apart && matches!(mount_type, "kv" | "generic" | "cubbyhole" | "transit" | "database") {
+        return false;
     }
-    if path.starts_with("auth/") {
-        return login_mount(path, mount_point).is_some();
+    if path.starts_with("sys/") || path.starts_with("identity/") || mount_type.is_empty() {
+        return unauthenticated(mount_type, path);
     }
-    if let Some(rest) = path.strip_prefix("identity/oidc/") {
-        let provider = rest
-            .strip_prefix("provider/")
-            .and_then(|rest| rest.split_once('/'))
-            .map(|(_, rest)| rest);
-        return rest.starts_with(".well-known/")
-            || provider.is_some_and(|rest| rest.starts_with(".well-known/") || rest == "token");
+    if mount_point.is_empty() {
+        return unauthenticated(mount_type, path) || login_mount(path, "").is_some();
     }
-    let rest = relative(path, mount_point);
-    match mount_type {
-        "pki" => published_certificate(rest),
-        "ssh" => {
-            matches!(rest, "public_key" | "verify") || (rest.starts_with("issuer/") && rest.ends_with("/public_key"))
-        }
-        _ => false,
-    }
+    unauthenticated_below(mount_type, relative(path, mount_point)) || login_mount(path, mount_point).is_some()
 }
 
 /// The auth mount (`auth/userpass/`) if `path` is one to log in at.
@@ -82,27 +49,6 @@ fn relative<'a>(path: &'a str, mount_point: &str) -> &'a str {
     }
     let below = path.strip_prefix("auth/").unwrap_or(path);
     below.split_once('/').map_or("", |(_, rest)| rest)
-}
-
-fn published_certificate(rest: &str) -> bool {
-    if matches!(
-        rest,
-        "ca" | "ca/pem" | "ca_chain" | "crl" | "issuers/" | "issuers" | "ocsp"
-    ) || ["cert/", "crl/", "ocsp/", "acme/"]
-        .iter()
-        .any(|prefix| rest.starts_with(prefix))
-    {
-        return true;
-    }
-    if let Some((_, rest)) = rest.strip_prefix("issuer/").and_then(|rest| rest.split_once('/')) {
-        return rest.starts_with("crl")
-            || matches!(rest, "pem" | "der" | "json")
-            || rest.starts_with("acme/")
-            || rest.contains("/acme/");
-    }
-    rest.strip_prefix("roles/")
-        .and_then(|rest| rest.split_once('/'))
-        .is_some_and(|(_, rest)| rest.starts_with("acme/"))
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Reading many logs on many cores: each core builds its own part, and the parts are merged.
 
 use super::error::IngestError;
+use super::quick::Quick;
 use super::source::{self, LogInput, Stored};
 use super::stream::{Stream, Wrapping};
 use super::worker::Worker;
@@ -15,7 +16,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Bytes asked for at once.
-const BLOCK: usize = 1 << 20;
+const BLOCK: usize = 1 << 19;
 
 /// The longest line that is held in memory.
 const LONGEST_LINE: usize = 160 << 20;
@@ -361,6 +362,7 @@ impl Read for Piped {
 /// Feeds all lines of a source to a stream.
 fn lines(mut from: impl Read, worker: &mut Worker, wrapping: &Wrapping) -> io::Result<Stream> {
     let mut stream = Stream::default();
+    let mut quick = Quick::default();
     let mut buffer = vec![0; BLOCK];
     let mut kept = 0;
     let mut skipping = false;
@@ -385,17 +387,13 @@ fn lines(mut from: impl Read, worker: &mut Worker, wrapping: &Wrapping) -> io::R
             continue;
         };
         let mut begin = 0;
-        let mut from_here = kept;
-        while let Some(found) = text.get(from_here..=last).and_then(|rest| memchr::memchr(b'\n', rest)) {
-            let end = from_here + found;
-            if std::mem::take(&mut skipping) {
-                stream.too_long(worker);
-            } else {
-                stream.line(worker, wrapping, text.get(begin..end).unwrap_or_default());
-            }
-            begin = end + 1;
-            from_here = begin;
+        if std::mem::take(&mut skipping) {
+            begin = memchr::memchr(b'\n', text).map_or(0, |n| n + 1);
+            stream.too_long(worker);
         }
+        let whole = text.get(begin..=last).unwrap_or_default();
+        quick.lines(worker, &mut stream, wrapping, whole);
+        let begin = last + 1;
         let total = kept + got;
         buffer.copy_within(begin..total, 0);
         kept = total - begin;

@@ -1,6 +1,7 @@
 //! Logs that grow: bytes are fed as they come, and what was read so far can be had at any time.
 
 use super::Options;
+use super::quick::Quick;
 use super::stream::{Stream, Wrapping};
 use super::worker::Worker;
 use crate::origin::Origin;
@@ -15,6 +16,7 @@ const LONGEST_LINE: usize = 160 << 20;
 #[derive(Debug, Clone)]
 pub struct Reader {
     worker: Worker,
+    quick: Quick,
     wrapping: Wrapping,
     files: HashMap<String, Growing>,
 }
@@ -31,6 +33,7 @@ impl Reader {
     pub fn new(options: &Options) -> Self {
         Self {
             worker: Worker::new(Usage::within(options.window()), Arc::new(options.group_by.clone())),
+            quick: Quick::default(),
             wrapping: Wrapping {
                 envelope: options.envelope.unwrap_or_default(),
                 pointer: options.unwrap.clone(),
@@ -51,18 +54,18 @@ impl Reader {
             return;
         };
         let (lines, rest) = bytes.split_at(last + 1);
-        let mut begin = 0;
-        for end in memchr::memchr_iter(b'\n', lines) {
-            let line = lines.get(begin..end).unwrap_or_default();
-            begin = end + 1;
-            if growing.unfinished.is_empty() {
-                growing.stream.line(&mut self.worker, &self.wrapping, line);
-            } else {
-                growing.unfinished.extend_from_slice(line);
-                let whole = std::mem::take(&mut growing.unfinished);
-                growing.stream.line(&mut self.worker, &self.wrapping, &whole);
-            }
+        let mut lines = lines;
+        if !growing.unfinished.is_empty() {
+            let end = memchr::memchr(b'\n', lines).unwrap_or(last);
+            let (end_of_line, others) = lines.split_at(end + 1);
+            growing.unfinished.extend_from_slice(end_of_line);
+            let whole = std::mem::take(&mut growing.unfinished);
+            self.quick
+                .lines(&mut self.worker, &mut growing.stream, &self.wrapping, &whole);
+            lines = others;
         }
+        self.quick
+            .lines(&mut self.worker, &mut growing.stream, &self.wrapping, lines);
         growing.unfinished.extend_from_slice(rest);
     }
 

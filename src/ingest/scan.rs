@@ -2,6 +2,8 @@
 //!
 //! What is skipped is not validated beyond its strings and the balance of its brackets.
 
+use super::simd;
+
 /// Why a value could not be stepped over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
@@ -29,37 +31,17 @@ pub fn blanks(text: &[u8], mut at: usize) -> usize {
 pub fn string(text: &[u8], at: usize) -> Result<usize, Fault> {
     let mut at = at + 1;
     loop {
-        let rest = text.get(at..).ok_or(Fault::Truncated)?;
-        let found = memchr::memchr2(b'"', b'\\', rest).ok_or(Fault::Truncated)?;
-        at += found;
-        if text.get(at) == Some(&b'"') {
-            return Ok(at + 1);
+        at = simd::quote_or_backslash(text, at);
+        match byte(text, at)? {
+            b'"' => return Ok(at + 1),
+            _ => at += 2,
         }
-        at += 2;
     }
 }
 
 /// The position after the object or array whose opening bracket stands at `at`.
 pub fn container(text: &[u8], at: usize) -> Result<usize, Fault> {
-    let mut depth = 0_usize;
-    let mut at = at;
-    loop {
-        match byte(text, at)? {
-            b'"' => {
-                at = string(text, at)?;
-                continue;
-            }
-            b'{' | b'[' => depth += 1,
-            b'}' | b']' => {
-                depth -= 1;
-                if depth == 0 {
-                    return Ok(at + 1);
-                }
-            }
-            _ => {}
-        }
-        at += 1;
-    }
+    simd::container(text, at)
 }
 
 /// The position after the value that begins at `at`.

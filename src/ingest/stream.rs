@@ -25,6 +25,14 @@ pub struct Wrapping {
     pub pointer: Option<String>,
 }
 
+impl Wrapping {
+    /// Whether entries may stand bare in their lines.
+    #[must_use]
+    pub const fn bare(&self) -> bool {
+        self.envelope.bare() && self.pointer.is_none()
+    }
+}
+
 /// One log as it is read: what is needed from line to line.
 #[derive(Debug, Clone, Default)]
 pub struct Stream {
@@ -93,6 +101,19 @@ impl Stream {
             self.give_up(worker);
         }
         self.begin(worker, wrapping, text);
+    }
+
+    /// Whether the next line begins something new.
+    #[must_use]
+    pub const fn fresh(&self) -> bool {
+        self.open.is_empty() && self.partial.is_empty()
+    }
+
+    /// Reads a line that was counted before and put aside.
+    pub fn again(&mut self, worker: &mut Worker, wrapping: &Wrapping, raw: &[u8], line: u64) {
+        let lines = std::mem::replace(&mut self.lines, line);
+        self.begin(worker, wrapping, trim(raw));
+        self.lines = lines;
     }
 
     /// A line that begins something.
@@ -165,9 +186,10 @@ impl Stream {
         self.example(reason, line);
     }
 
-    fn example(&mut self, reason: Skip, line: u64) {
+    /// Notes where a line was skipped for a reason.
+    pub fn example(&mut self, reason: Skip, line: u64) {
         if let Some(example) = self.examples.get_mut(usize::from(reason.index())) {
-            example.get_or_insert(line);
+            *example = Some(example.map_or(line, |known| known.min(line)));
         }
     }
 

@@ -1,5 +1,6 @@
 //! Entries to records: what each says of who asked for what, and how that ended.
 
+use super::book::{Book, Known};
 use super::entry::{Entry, Request};
 use super::group::GroupBy;
 use super::open_paths;
@@ -20,20 +21,6 @@ use std::sync::Arc;
 
 const HASHER: FixedState = FixedState::with_seed(0x696e_6765_7374_2121);
 
-/// The most bytes of `auth` objects that are remembered; beyond it all are forgotten and learnt again.
-const MOST_REMEMBERED_BYTES: usize = 16 << 20;
-
-/// An `auth` object that was understood before.
-#[derive(Debug, Clone, Copy)]
-struct Known {
-    /// The auth, or none if nobody is named.
-    auth: u32,
-    /// What `policy_results` says, as bits of a record.
-    flags: u8,
-    /// A token that only unwraps a response.
-    wrapping: bool,
-}
-
 /// Turns entries into records of one part.
 #[derive(Debug, Clone)]
 pub struct Worker {
@@ -42,8 +29,7 @@ pub struct Worker {
     since: i64,
     until: i64,
     nobody: u32,
-    known: HashMap<Box<[u8]>, Known, FixedState>,
-    known_bytes: usize,
+    book: Book,
     key_sets: HashMap<u64, u32, FixedState>,
 }
 
@@ -58,8 +44,7 @@ impl Worker {
             since,
             until,
             nobody: NONE,
-            known: HashMap::with_hasher(HASHER),
-            known_bytes: 0,
+            book: Book::default(),
             key_sets: HashMap::with_hasher(HASHER),
         };
         worker.forget();
@@ -82,8 +67,7 @@ impl Worker {
     /// Forgets all numbers of the part's table.
     fn forget(&mut self) {
         self.nobody = self.usage.table_mut().auth(Auth::nobody());
-        self.known.clear();
-        self.known_bytes = 0;
+        self.book.clear();
         self.key_sets.clear();
     }
 
@@ -93,12 +77,13 @@ impl Worker {
             self.usage.table_mut().tally.skip(reason, 1);
             return Some(reason);
         }
-        let record = self.record(entry);
+        let record = self.record(entry, None);
         self.usage.add(&record);
         (!record.usable()).then(|| Skip::from_index(record.skip)).flatten()
     }
 
-    fn outside(&self, time: Option<i64>) -> Option<Skip> {
+    /// Whether an entry of this time is left out, and why.
+    pub fn outside(&self, time: Option<i64>) -> Option<Skip> {
         if self.since == i64::MIN && self.until == i64::MAX {
             return None;
         }
@@ -109,8 +94,13 @@ impl Worker {
         }
     }
 
-    /// The record of an entry.
-    pub fn record(&mut self, entry: &Entry<'_>) -> Record {
+    /// The `auth` object at `at`, if it was understood before, and where it ends.
+    pub fn remembered(&self, text: &[u8], at: usize) -> Option<(Known, usize)> {
+        self.book.find(text, at)
+    }
+
+    /// The record of an entry, whose `auth` may be known already.
+    pub fn record(&mut self, entry: &Entry<'_>, known: Option<Known>) -> Record {
         let request = &entry.request;
         let (id, nameless) = if request.id.is_empty() {
             (hash_id(request.raw), flag::NO_ID)
@@ -131,7 +121,7 @@ impl Worker {
             let node = decode(entry.forwarded_from);
             self.usage.table_mut().seen.node(&node);
         }
-        match self.demand(entry, &mut record) {
+        match self.demand(entry, known, &mut record) {
             Ok(()) => {
                 record.class = if entry.response {
                     Class::Response
@@ -145,7 +135,7 @@ impl Worker {
     }
 
     /// Fills in the numbers of the demand.
-    fn demand(&mut self, entry: &Entry<'_>, record: &mut Record) -> Result<(), Skip> {
+    fn demand(&mut self, entry: &Entry<'_>, known: Option<Known>, record: &mut Record) -> Result<(), Skip> {
         let request = &entry.request;
         if request.path.is_empty() || request.operation.is_empty() {
             return Err(Skip::NoPath);
@@ -169,7 +159,7 @@ impl Worker {
         }
         let mount_type = decode(request.mount_type);
         let mount_point = decode(request.mount_point);
-        let known = self.known(entry.auth, request);
+        let known = known.unwrap_or_else(|| self.known(entry.auth, request));
         record.flags |= known.flags;
         let open = open_paths::needs_no_token(&asked, &mount_type, &mount_point)
             || (known.wrapping && asked == "sys/wrapping/unwrap");
@@ -203,8 +193,10 @@ impl Worker {
 
     /// The meaning of an `auth` object.
     fn known(&mut self, raw: &[u8], request: &Request<'_>) -> Known {
-        if let Some(known) = self.known.get(raw) {
-            return *known;
+        if let Some((known, end)) = self.book.find(raw, 0)
+            && end == raw.len()
+        {
+            return known;
         }
         let facts = Facts::of(raw);
         let accessor = decode(request.accessor);
@@ -221,12 +213,7 @@ impl Worker {
             wrapping: facts.wrapping(),
         };
         if lasting {
-            if self.known_bytes > MOST_REMEMBERED_BYTES {
-                self.known.clear();
-                self.known_bytes = 0;
-            }
-            self.known_bytes += raw.len() + 64;
-            self.known.insert(Box::from(raw), known);
+            self.book.add(raw, known);
         }
         known
     }

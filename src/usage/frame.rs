@@ -48,24 +48,24 @@ impl Usage {
     /// When there is not enough memory for its columns.
     pub fn to_frame(&self) -> Result<DataFrame, FrameError> {
         let table = self.settled();
-        Ok(frame(&table, &table.numbered())?)
+        Ok(frame(table, &table.numbered())?)
     }
 }
 
 /// Writes a part as Parquet.
 pub fn write(usage: &Usage, to: &mut File) -> Result<(), FrameError> {
-    let (table, ledger) = usage.stored();
+    let (table, ledger) = (usage.settled(), usage.stored_ledger());
     let numbered = table.numbered();
     let rows: Vec<u32> = numbered.iter().map(|(_, row)| *row).collect();
-    let state = State::of(&table, &ledger, usage.window, &rows);
+    let state = State::of(table, &ledger, usage.window, &rows);
     let text = serde_json::to_vec(&state).map_err(|e| FrameError::State(e.to_string()))?;
     let packed = zstd::bulk::compress(&text, 3).map_err(|e| FrameError::State(e.to_string()))?;
     let metadata = vec![
         (SCHEMA_KEY.to_owned(), VERSION.to_string()),
-        (ABOUT_KEY.to_owned(), about(usage, &table)),
+        (ABOUT_KEY.to_owned(), about(usage, table)),
         (STATE_KEY.to_owned(), BASE64_STANDARD.encode(packed)),
     ];
-    let mut frame = frame(&table, &numbered)?;
+    let mut frame = frame(table, &numbered)?;
     ParquetWriter::new(&mut *to)
         .with_key_value_metadata(Some(KeyValueMetadata::from_static(metadata)))
         .set_parallel(false)

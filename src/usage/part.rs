@@ -8,6 +8,7 @@ use super::table::Table;
 use super::tally::Tally;
 use super::window::Window;
 use crate::vault::Capability;
+use std::sync::{Arc, OnceLock};
 
 /// Requests of which only one entry was seen.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -24,6 +25,8 @@ pub struct Usage {
     pub(crate) table: Table,
     pub(crate) ledger: Ledger,
     pub(crate) window: Option<Window>,
+    /// The table with every request counted, once somebody asked for it.
+    settled: OnceLock<Arc<Table>>,
 }
 
 /// The most requests kept in memory for partners to come, over all threads.
@@ -55,11 +58,13 @@ impl Usage {
 
     /// The table that entries are added to.
     pub fn table_mut(&mut self) -> &mut Table {
+        self.changed();
         &mut self.table
     }
 
     /// Adds an entry or the fold of several of one request.
     pub fn add(&mut self, record: &Record) {
+        self.changed();
         let table = &self.table;
         self.ledger.add(record, |field, a, b| table.greater(field, a, b));
         if self.ledger.len() > MOST_RECORDS {
@@ -67,15 +72,17 @@ impl Usage {
         }
     }
 
-    /// The part as it is stored: with a small ledger, and the table with that ledger counted.
-    pub(crate) fn stored(&self) -> (Table, Ledger) {
-        let mut part = self.clone();
-        part.trim(WHEN_STORED);
-        let mut table = part.table;
-        for record in part.ledger.records() {
-            table.settle(record);
+    fn changed(&mut self) {
+        if self.settled.get().is_some() {
+            self.settled.take();
         }
-        (table, part.ledger)
+    }
+
+    /// The ledger as it is stored.
+    pub(crate) fn stored_ledger(&self) -> Ledger {
+        let mut ledger = self.ledger.clone();
+        ledger.trim(WHEN_STORED);
+        ledger
     }
 
     /// A part from a table in which all of the ledger is counted.
@@ -85,7 +92,12 @@ impl Usage {
             table.count(record, false);
             ledger.add(record, |field, a, b| table.greater(field, a, b));
         }
-        Self { table, ledger, window }
+        Self {
+            table,
+            ledger,
+            window,
+            settled: OnceLock::new(),
+        }
     }
 
     fn trim(&mut self, keep: Keep) {
@@ -97,6 +109,7 @@ impl Usage {
     /// The sum of two parts.
     #[must_use]
     pub fn merge(mut self, mut other: Self) -> Self {
+        self.changed();
         if other.table.rows.len() > self.table.rows.len() {
             std::mem::swap(&mut self, &mut other);
         }
@@ -113,12 +126,14 @@ impl Usage {
     }
 
     /// The table with every request counted.
-    pub(crate) fn settled(&self) -> Table {
-        let mut table = self.table.clone();
-        for record in self.ledger.records() {
-            table.settle(record);
-        }
-        table
+    pub(crate) fn settled(&self) -> &Table {
+        self.settled.get_or_init(|| {
+            let mut table = self.table.clone();
+            for record in self.ledger.records() {
+                table.settle(record);
+            }
+            Arc::new(table)
+        })
     }
 
     /// The demands, sorted by principal, namespace, path and capability.
@@ -135,8 +150,8 @@ impl Usage {
 
     /// The account of all lines.
     #[must_use]
-    pub fn tally(&self) -> Tally {
-        self.settled().tally
+    pub fn tally(&self) -> &Tally {
+        &self.settled().tally
     }
 
     /// What stayed without a partner.

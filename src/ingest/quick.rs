@@ -1,0 +1,332 @@
+//! The quick way through lines as the servers write them: compact JSON, one entry a line.
+//!
+//! It looks at no more than it must. A request entry is put aside as soon as its id is known; when its response comes,
+//! with the same `request` object byte for byte, nothing more of it is needed than its time. An `auth` object that came
+//! before is known by its bytes. What is not as expected, in whatever respect, goes the general way (`stream.rs`), so that
+//! both ways give the same result; a property test holds them to it.
+
+use super::book::Known;
+use super::entry::{self, Entry, Request};
+use super::scan;
+use super::simd;
+use super::stream::{Stream, Wrapping};
+use super::time;
+use super::worker::Worker;
+use crate::usage::Skip;
+use crate::usage::record::hash_id;
+use hashbrown::HashTable;
+
+/// A request entry that waits for its response.
+#[derive(Debug, Clone, Copy)]
+struct Waiting {
+    id: u64,
+    begin: usize,
+    end: usize,
+    /// Where the `request` object begins, from `begin` on.
+    request: usize,
+    /// The time, if it stands before the request.
+    time: Option<i64>,
+    /// Whether the type stands before the request.
+    typed: bool,
+    line: u64,
+}
+
+/// What the quick way keeps from line to line.
+#[derive(Debug, Clone, Default)]
+pub struct Quick {
+    waiting: HashTable<Waiting>,
+}
+
+/// An entry as far as it was read.
+#[derive(Debug, Clone, Copy, Default)]
+struct Draft<'a> {
+    entry: Entry<'a>,
+    kind: Option<Kind>,
+    known: Option<Known>,
+    asked: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Request,
+    Response,
+}
+
+/// How far a walk came.
+enum Step {
+    /// To the end of the line.
+    End,
+    /// To the `request` object of a request entry, which begins here.
+    Request(usize),
+}
+
+impl Quick {
+    /// Reads whole lines, each with its line feed.
+    pub fn lines(&mut self, worker: &mut Worker, stream: &mut Stream, wrapping: &Wrapping, text: &[u8]) {
+        let bare = wrapping.bare();
+        let mut begin = 0;
+        for end in memchr::memchr_iter(b'\n', text) {
+            let line = text.get(begin..end).unwrap_or_default();
+            let known = bare && stream.fresh() && self.line(worker, stream, wrapping, text, begin, line);
+            if !known {
+                stream.line(worker, wrapping, line);
+            }
+            begin = end + 1;
+        }
+        let mut left: Vec<Waiting> = self.waiting.drain().collect();
+        left.sort_unstable_by_key(|w| w.begin);
+        for waiting in left {
+            general_way(worker, stream, wrapping, text, &waiting);
+        }
+    }
+
+    /// Reads one line, or says that it is none for the quick way.
+    fn line(
+        &mut self,
+        worker: &mut Worker,
+        stream: &mut Stream,
+        wrapping: &Wrapping,
+        text: &[u8],
+        begin: usize,
+        line: &[u8],
+    ) -> bool {
+        if line.last() != Some(&b'}') {
+            return false;
+        }
+        let mut draft = Draft::default();
+        let waits = line.ends_with(br#""type":"request"}"#);
+        let step = walk(worker, line, 1, &mut draft, waits);
+        match step {
+            None => false,
+            Some(Step::Request(request)) => {
+                let Some(id) = id_in(line, request) else {
+                    return false;
+                };
+                count(worker, stream);
+                let waiting = Waiting {
+                    id: hash_id(id),
+                    begin,
+                    end: begin + line.len(),
+                    request,
+                    time: draft.entry.time,
+                    typed: draft.kind.is_some(),
+                    line: stream.lines,
+                };
+                if let Some(other) = self.take(waiting.id) {
+                    general_way(worker, stream, wrapping, text, &other);
+                }
+                self.waiting.insert_unique(waiting.id, waiting, |w| w.id);
+                true
+            }
+            Some(Step::End) => {
+                if draft.kind != Some(Kind::Response) || draft.entry.request.id.is_empty() {
+                    return false;
+                }
+                count(worker, stream);
+                draft.entry.response = true;
+                self.response(worker, stream, wrapping, text, &draft);
+                true
+            }
+        }
+    }
+
+    fn take(&mut self, id: u64) -> Option<Waiting> {
+        let found = self.waiting.find_entry(id, |w| w.id == id).ok()?;
+        Some(found.remove().0)
+    }
+
+    /// Adds a response, together with its request if that waits.
+    fn response(
+        &mut self,
+        worker: &mut Worker,
+        stream: &mut Stream,
+        wrapping: &Wrapping,
+        text: &[u8],
+        draft: &Draft<'_>,
+    ) {
+        let entry = &draft.entry;
+        if let Some(reason) = worker.outside(entry.time) {
+            skip(worker, stream, reason, stream.lines);
+            return;
+        }
+        let mut record = worker.record(entry, draft.known);
+        if let Some(waiting) = self.take(record.id) {
+            let partner = record
+                .usable()
+                .then(|| partner_time(worker, text, &waiting, entry.request.raw));
+            match partner.flatten() {
+                Some(time) if worker.outside(Some(time)).is_none() => {
+                    record.requests += 1;
+                    record.first = record.first.min(time);
+                    record.last = record.last.max(time);
+                    worker.usage_mut().table_mut().seen.time(time);
+                }
+                Some(_) => skip(worker, stream, Skip::OutsideWindow, waiting.line),
+                None => general_way(worker, stream, wrapping, text, &waiting),
+            }
+        }
+        if !record.usable()
+            && let Some(reason) = Skip::from_index(record.skip)
+        {
+            stream.example(reason, stream.lines);
+        }
+        worker.usage_mut().add(&record);
+    }
+}
+
+/// The time of a waiting request whose `request` object is that of the response, if nothing else is to be learnt from it.
+fn partner_time(worker: &Worker, text: &[u8], waiting: &Waiting, request: &[u8]) -> Option<i64> {
+    let line = text.get(waiting.begin..waiting.end)?;
+    if !line.get(waiting.request..)?.starts_with(request) {
+        return None;
+    }
+    let mut draft = Draft {
+        kind: waiting.typed.then_some(Kind::Request),
+        ..Draft::default()
+    };
+    draft.entry.time = waiting.time;
+    let at = waiting.request + request.len();
+    match line.get(at)? {
+        b'}' if at + 1 == line.len() => {}
+        b',' => match walk(worker, line, at + 1, &mut draft, false)? {
+            Step::End if !draft.asked => {}
+            _ => return None,
+        },
+        _ => return None,
+    }
+    draft.entry.time.filter(|_| draft.kind == Some(Kind::Request))
+}
+
+fn count(worker: &mut Worker, stream: &mut Stream) {
+    stream.lines += 1;
+    worker.usage_mut().table_mut().tally.lines += 1;
+}
+
+fn skip(worker: &mut Worker, stream: &mut Stream, reason: Skip, line: u64) {
+    worker.usage_mut().table_mut().tally.skip(reason, 1);
+    stream.example(reason, line);
+}
+
+fn general_way(worker: &mut Worker, stream: &mut Stream, wrapping: &Wrapping, text: &[u8], waiting: &Waiting) {
+    let line = text.get(waiting.begin..waiting.end).unwrap_or_default();
+    stream.again(worker, wrapping, line, waiting.line);
+}
+
+/// Walks over the members of an entry, from the key at `at` on; none if anything is not as expected.
+fn walk<'a>(worker: &Worker, line: &'a [u8], mut at: usize, draft: &mut Draft<'a>, mut waits: bool) -> Option<Step> {
+    if at == 1 && line.first() != Some(&b'{') {
+        return None;
+    }
+    loop {
+        let rest = line.get(at..)?;
+        if rest.starts_with(br#""time":""#) {
+            let start = at + 8;
+            let end = simd::quote_or_backslash(line, start);
+            draft.entry.time = Some(time::parse(line.get(start..end)?)?);
+            at = end;
+            if line.get(at) != Some(&b'"') {
+                return None;
+            }
+            at += 1;
+        } else if rest.starts_with(br#""type":"request""#) {
+            draft.kind = Some(Kind::Request);
+            waits = true;
+            at += 16;
+        } else if rest.starts_with(br#""type":"response""#) {
+            draft.kind = Some(Kind::Response);
+            waits = false;
+            at += 17;
+        } else if rest.starts_with(br#""auth":{"#) {
+            let start = at + 7;
+            at = match worker.remembered(line, start) {
+                Some((known, end)) => {
+                    draft.known = Some(known);
+                    end
+                }
+                None => {
+                    draft.known = None;
+                    simd::container(line, start).ok()?
+                }
+            };
+            draft.entry.auth = line.get(start..at)?;
+        } else if rest.starts_with(br#""request":{"#) {
+            if draft.asked {
+                return None;
+            }
+            draft.asked = true;
+            if waits {
+                return Some(Step::Request(at + 10));
+            }
+            (draft.entry.request, at) = request(line, at + 10)?;
+        } else if rest.starts_with(br#""response":{"#) {
+            let start = at + 11;
+            at = simd::container(line, start).ok()?;
+            draft.entry.answer = line.get(start..at)?;
+        } else if rest.starts_with(br#""error":""#) {
+            let start = at + 8;
+            at = scan::string(line, start).ok()?;
+            (draft.entry.error, draft.entry.denied) = entry::error(line.get(start..at)?);
+        } else {
+            return None;
+        }
+        match line.get(at)? {
+            b',' => at += 1,
+            b'}' if at + 1 == line.len() => return Some(Step::End),
+            _ => return None,
+        }
+    }
+}
+
+/// The end of a member of a compact object: the key is at `at`. Gives the key and where the value begins and ends.
+#[inline]
+fn member(line: &[u8], at: usize) -> Option<(&[u8], usize, usize)> {
+    if line.get(at) != Some(&b'"') {
+        return None;
+    }
+    let quote = simd::quote_or_backslash(line, at + 1);
+    let start = quote + 2;
+    if line.get(quote..start)? != b"\":" {
+        return None;
+    }
+    let end = match line.get(start)? {
+        b'"' => scan::string(line, start).ok()?,
+        b'{' | b'[' => simd::container(line, start).ok()?,
+        b't' | b'f' | b'n' | b'-' | b'0'..=b'9' => scan::value(line, start).ok()?,
+        _ => return None,
+    };
+    Some((line.get(at + 1..quote)?, start, end))
+}
+
+/// The raw request id in the object at `at`.
+fn id_in(line: &[u8], at: usize) -> Option<&[u8]> {
+    let mut at = at + 1;
+    loop {
+        let (key, start, end) = member(line, at)?;
+        if key == b"id" {
+            return scan::unquoted(line.get(start..end)?).filter(|id| !id.is_empty());
+        }
+        if line.get(end) != Some(&b',') {
+            return None;
+        }
+        at = end + 1;
+    }
+}
+
+/// The `request` object at `at`, and where it ends.
+fn request(line: &[u8], at: usize) -> Option<(Request<'_>, usize)> {
+    let begin = at;
+    let mut at = at + 1;
+    let mut request = Request::default();
+    loop {
+        let (key, start, end) = member(line, at)?;
+        entry::set(&mut request, key, line.get(start..end)?).ok()?;
+        at = end + 1;
+        match line.get(end)? {
+            b',' => {}
+            b'}' => break,
+            _ => return None,
+        }
+    }
+    request.raw = line.get(begin..at)?;
+    Some((request, at))
+}
