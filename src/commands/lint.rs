@@ -26,7 +26,7 @@ pub(super) fn run(args: &LintArgs, profile: Profile, out: &mut dyn Write, talk: 
             Err(error) => match error.cause {
                 LoadCause::Parse(parse) => {
                     files.push((file, None));
-                    broken.push(parse);
+                    broken.push(*parse);
                 }
                 _ => {
                     return Err(Failure::from_error(

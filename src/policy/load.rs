@@ -53,7 +53,7 @@ pub enum LoadCause {
     },
     /// The text is no policy.
     #[error(transparent)]
-    Parse(#[from] ParseError),
+    Parse(Box<ParseError>),
     /// Two files hold the policy of one name; the first counts.
     #[error("policy `{name}` is in `{first}` and again in `{second}`: the first one counts")]
     Duplicate {
@@ -261,7 +261,8 @@ fn read(path: &Path, namespace: &Arc<str>, dialect: &Dialect) -> Result<Policy, 
             source,
         })
     })?;
-    let mut policy = syntax::parse_bytes(&name, &file, &bytes, dialect).map_err(|cause| error(cause.into()))?;
+    let mut policy =
+        syntax::parse_bytes(&name, &file, &bytes, dialect).map_err(|cause| error(LoadCause::Parse(Box::new(cause))))?;
     policy.namespace = Arc::clone(namespace);
     Ok(policy)
 }
