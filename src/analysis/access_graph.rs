@@ -1,15 +1,28 @@
-//! Who can become more than it is: a graph of policy sets, auth roles, entities, groups and policies, and what writing each
-//! lets one become. An edge is one request; the shortest chain to a target is what the report shows.
+//! Who can become more than it is: a graph of policy combinations, identities, auth mounts and token roles, and what writing
+//! each lets one become. An edge is one request; the shortest chain to a target is what the report shows.
 //!
-//! Only what a grant of today allows is an edge, decided by the engine, `sudo` included where the path asks for it.
+//! Only what a grant of today allows is an edge, decided by the engine, `sudo` included where the path asks for it. Holders
+//! whose lists say the same about control paths are one node, so the graph grows with the number of different lists and of
+//! identities, not with their product; chains to the great targets are found by one walk backwards from each.
 
-use crate::access::{HolderId, Joined, SetId};
+use super::takeover::{Lever, Levers, Power, Step, TokenRole};
+use crate::access::{Holder, HolderId, Joined, SetId, StanzaId};
 use crate::deployment::Deployment;
-use crate::policy::acl::Acl;
-use crate::vault::{Operation, protected};
-use petgraph::graph::{DiGraph, NodeIndex};
+use crate::policy::acl::{Acl, RuleId};
+use crate::policy::model::Policy;
+use crate::policy::template;
+use crate::vault::PrincipalKind;
+use petgraph::Direction;
+use petgraph::graph::{DiGraph, EdgeIndex, NodeIndex};
 use petgraph::visit::EdgeRef;
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+
+pub use super::takeover::Target;
+
+/// At most so many other identities are told of one combination, the nearest first.
+const MOST_IDENTITIES: usize = 20;
+/// At most so many nodes are walked to find them.
+const MOST_WALKED: usize = 5_000;
 
 /// A chain of steps from what a set of principals is to what it can become.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,296 +37,500 @@ pub struct Chain {
     pub nodes: Vec<String>,
     /// What is done from each node to the next.
     pub steps: Vec<String>,
-}
-
-/// What a chain ends in.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Target {
-    /// Any policy, so everything.
-    Everything,
-    /// All data below the servers' barrier.
-    Storage,
-    /// Another identity: a policy set with a name for it.
-    Become(String),
-    /// The audit trail: what follows would not be seen.
-    Unseen,
-}
-
-impl Target {
-    /// In words.
-    #[must_use]
-    pub fn describe(&self) -> String {
-        match self {
-            Self::Everything => "any policy, so everything".to_owned(),
-            Self::Storage => "everything in storage".to_owned(),
-            Self::Become(name) => format!("`{name}`"),
-            Self::Unseen => "acting unseen: the audit devices".to_owned(),
-        }
-    }
+    /// The stanzas that allow the first step.
+    pub via: Vec<StanzaId>,
+    /// Other single steps to the same end.
+    pub also: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Node {
-    Set(SetId),
+    Class(usize),
     Identity(usize),
+    Mount(usize),
+    TokenRole(usize),
+    AnyEntity,
     Target(Target),
 }
 
-/// An identity that can be taken over: an auth role or user, and the set of policies that it gives.
-struct Identity {
-    name: String,
-    /// Requests that change its policies.
-    rule: Vec<String>,
-    /// Requests that hand out its credential.
-    credential: Vec<String>,
+/// Holders whose policies are the same and whose lists say the same about control paths.
+struct Class<'a> {
+    /// The first of their sets; none for what a token role hands out.
     set: Option<SetId>,
+    acl: &'a Acl,
+    policies: Vec<usize>,
+    holders: Vec<HolderId>,
+    name: String,
+    key: ClassKey<'a>,
 }
+
+/// Policies, names without policy, and the rules that matter to control paths.
+type ClassKey<'a> = (Vec<usize>, Vec<&'a str>, Vec<(String, u16)>);
 
 /// The shortest chains from every policy set in force: to everything, and to other identities.
 #[must_use]
 pub fn chains(joined: &Joined, deployment: Option<&Deployment>) -> Vec<Chain> {
-    let identities = identities(joined, deployment);
-    let mut graph: DiGraph<Node, String> = DiGraph::new();
-    let mut at: HashMap<Node, NodeIndex> = HashMap::new();
-    let mut node = |graph: &mut DiGraph<Node, String>, n: Node| *at.entry(n.clone()).or_insert_with(|| graph.add_node(n));
-    let current: Vec<SetId> = {
-        let mut sets: Vec<SetId> = joined.current.clone();
-        sets.sort_unstable();
-        sets.dedup();
-        sets
+    let levers = Levers::of(joined, deployment);
+    let handed_out: Vec<(Vec<usize>, Acl)> = levers.token_roles.iter().map(|role| handed_out(joined, role)).collect();
+    let (classes, class_of_set) = classes(joined, &levers, &handed_out);
+    let mut graph = Graph {
+        joined,
+        levers: &levers,
+        classes: &classes,
+        graph: DiGraph::new(),
+        at: HashMap::new(),
+        writable: HashMap::new(),
     };
-    for &id in &current {
-        let Some(set) = joined.sets.get(id) else { continue };
-        let from = node(&mut graph, Node::Set(id));
-        let names: Vec<&str> = set.policies.iter().filter_map(|&p| joined.policies.get(p)).map(|p| &*p.name).collect();
-        for (target, step) in direct(&set.acl, &names) {
-            let to = node(&mut graph, Node::Target(target));
-            graph.add_edge(from, to, step);
-        }
-        if !touches_identities(&set.acl) {
-            continue;
-        }
-        for (n, identity) in identities.iter().enumerate() {
-            if identity.set == Some(id) {
-                continue;
-            }
-            if let Some(path) = identity.rule.iter().find(|p| writes(&set.acl, p)) {
-                let to = node(&mut graph, Node::Target(Target::Everything));
-                graph.add_edge(from, to, format!("write `{path}`: give `{}` any policy, then log in as it", identity.name));
-            }
-            if let Some(path) = identity.credential.iter().find(|p| writes(&set.acl, p)) {
-                let to = node(&mut graph, Node::Identity(n));
-                graph.add_edge(from, to, format!("write `{path}`: get a credential of `{}`", identity.name));
-            }
-        }
-    }
-    for (n, identity) in identities.iter().enumerate() {
-        if let Some(set) = identity.set {
-            let from = node(&mut graph, Node::Identity(n));
-            let to = node(&mut graph, Node::Set(set));
-            graph.add_edge(from, to, format!("log in as `{}`", identity.name));
-        }
-    }
-    let mut chains = Vec::new();
-    for &id in &current {
-        let Some(set) = joined.sets.get(id) else { continue };
-        let Some(&start) = at.get(&Node::Set(id)) else { continue };
+    graph.build(&class_of_set);
+    graph.chains()
+}
+
+/// The policies that a token role may hand out, and their list.
+fn handed_out(joined: &Joined, role: &TokenRole) -> (Vec<usize>, Acl) {
+    let fits = |policy: &Policy| {
+        *policy.namespace == *role.namespace
+            && !policy.is_root()
+            && role.policies.iter().any(|glob| match glob.split_once('*') {
+                Some((start, end)) => policy.name.starts_with(start) && policy.name.ends_with(end),
+                None => *policy.name == **glob,
+            })
+    };
+    let found: Vec<usize> = joined
+        .policies
+        .iter()
+        .enumerate()
+        .filter(|(_, p)| fits(p))
+        .map(|(n, _)| n)
+        .collect();
+    let chosen: Vec<&Policy> = found.iter().filter_map(|&n| joined.policies.get(n)).collect();
+    let acl = Acl::compile(joined.profile, &chosen, &template::Identity::default(), joined.now);
+    (found, acl)
+}
+
+fn power<'a>(
+    joined: &'a Joined,
+    levers: &'a Levers,
+    policies: &[usize],
+    missing: &[&'a str],
+    acl: &'a Acl,
+    holders: &[HolderId],
+) -> Power<'a> {
+    let holders: Vec<&Holder> = holders.iter().filter_map(|&h| joined.holders.get(h)).collect();
+    let home = holders.first().map_or("", |h| &*h.namespace);
+    let read = policies
+        .iter()
+        .filter_map(|&p| joined.policies.get(p))
+        .map(|p| (&*p.namespace, &*p.name));
+    // Who writes a policy that it holds and that does not exist yet decides what it says.
+    let own = read.chain(missing.iter().map(|name| (home, *name))).collect();
+    Power::new(acl, own, &holders, levers)
+}
+
+fn classes<'a>(
+    joined: &'a Joined,
+    levers: &'a Levers,
+    handed_out: &'a [(Vec<usize>, Acl)],
+) -> (Vec<Class<'a>>, HashMap<SetId, usize>) {
+    let mut classes: Vec<Class<'a>> = Vec::new();
+    let mut by_key: HashMap<ClassKey<'a>, usize> = HashMap::new();
+    let mut class_of_set = HashMap::new();
+    for (id, set) in joined.sets.iter().enumerate().filter(|(_, s)| s.current) {
         let holders: Vec<HolderId> = set
             .holders
             .iter()
             .copied()
             .filter(|&h| joined.current.get(h) == Some(&id))
             .collect();
-        if !set.acl.is_root() {
-            chains.extend(from(&graph, start, id, &holders, joined, &identities));
+        let missing: Vec<&str> = set.missing.iter().map(|m| &**m).collect();
+        let control = power(joined, levers, &set.policies, &missing, &set.acl, &holders).control_key();
+        let key = (set.policies.clone(), missing, control);
+        let n = *by_key.entry(key.clone()).or_insert_with(|| {
+            classes.push(Class {
+                set: Some(id),
+                acl: &set.acl,
+                policies: set.policies.clone(),
+                holders: Vec::new(),
+                name: holders
+                    .first()
+                    .and_then(|&h| joined.holders.get(h))
+                    .map(|h| h.display().to_owned())
+                    .unwrap_or_default(),
+                key,
+            });
+            classes.len() - 1
+        });
+        if let Some(class) = classes.get_mut(n) {
+            class.holders.extend(holders);
         }
+        class_of_set.insert(id, n);
     }
-    chains
+    for ((policies, acl), role) in handed_out.iter().zip(&levers.token_roles) {
+        classes.push(Class {
+            set: None,
+            acl,
+            policies: policies.clone(),
+            holders: Vec::new(),
+            name: format!("a token by role {}", role.name),
+            key: ClassKey::default(),
+        });
+    }
+    (classes, class_of_set)
 }
 
-/// Breadth first from one set: the shortest chain to each target, and to each identity when nothing greater is reached.
-fn from(
-    graph: &DiGraph<Node, String>,
-    start: NodeIndex,
-    set: SetId,
-    holders: &[HolderId],
-    joined: &Joined,
-    identities: &[Identity],
-) -> Vec<Chain> {
-    let mut came: HashMap<NodeIndex, Option<(NodeIndex, &str)>> = HashMap::from([(start, None)]);
-    let mut queue = VecDeque::from([start]);
-    let mut ends: Vec<(Target, NodeIndex)> = Vec::new();
-    while let Some(here) = queue.pop_front() {
-        match graph.node_weight(here) {
-            Some(Node::Target(target)) => ends.push((target.clone(), here)),
-            Some(Node::Identity(n)) => {
-                let name = identities.get(*n).map(|i| i.name.clone()).unwrap_or_default();
-                ends.push((Target::Become(name), here));
-            }
-            Some(Node::Set(_)) | None => {}
+struct Graph<'a> {
+    joined: &'a Joined,
+    levers: &'a Levers,
+    classes: &'a [Class<'a>],
+    graph: DiGraph<Node, Step>,
+    at: HashMap<Node, NodeIndex>,
+    /// Policies that a class may write, with the path.
+    writable: HashMap<usize, BTreeMap<usize, String>>,
+}
+
+impl<'a> Graph<'a> {
+    fn node(&mut self, node: Node) -> NodeIndex {
+        let graph = &mut self.graph;
+        *self
+            .at
+            .entry(node)
+            .or_insert_with_key(|node| graph.add_node(node.clone()))
+    }
+
+    fn edge(&mut self, from: Node, to: Node, text: String, rule: Option<RuleId>) {
+        let (from, to) = (self.node(from), self.node(to));
+        self.graph.add_edge(from, to, Step { text, rule });
+    }
+
+    fn build(&mut self, class_of_set: &HashMap<SetId, usize>) {
+        let class_of = self.class_of_identity(class_of_set);
+        let first_role = self.classes.len() - self.levers.token_roles.len();
+        for (c, class) in self.classes.iter().enumerate().filter(|(_, c)| !c.acl.is_root()) {
+            self.class_edges(c, class, &class_of);
         }
-        for edge in graph.edges(here) {
-            if !came.contains_key(&edge.target()) {
-                came.insert(edge.target(), Some((here, edge.weight())));
-                queue.push_back(edge.target());
-            }
-        }
-    }
-    // Who reaches everything reaches every identity too: those chains would only be noise.
-    let everything = ends.iter().any(|(t, _)| *t == Target::Everything);
-    ends.retain(|(t, _)| !everything || !matches!(t, Target::Become(_)));
-    ends.into_iter()
-        .map(|(target, end)| {
-            let mut nodes = vec![name(graph, end, joined, identities)];
-            let mut steps = Vec::new();
-            let mut here = end;
-            while let Some(Some((before, step))) = came.get(&here) {
-                steps.push((*step).to_owned());
-                nodes.push(name(graph, *before, joined, identities));
-                here = *before;
-            }
-            nodes.reverse();
-            steps.reverse();
-            Chain {
-                set,
-                holders: holders.to_vec(),
-                target,
-                nodes,
-                steps,
-            }
-        })
-        .collect()
-}
-
-fn name(graph: &DiGraph<Node, String>, at: NodeIndex, joined: &Joined, identities: &[Identity]) -> String {
-    match graph.node_weight(at) {
-        Some(Node::Target(target)) => target.describe(),
-        Some(Node::Identity(n)) => identities.get(*n).map(|i| i.name.clone()).unwrap_or_default(),
-        Some(Node::Set(set)) => joined
-            .sets
-            .get(*set)
-            .and_then(|s| s.holders.first())
-            .and_then(|&h| joined.holders.get(h))
-            .map(|h| h.display().to_owned())
-            .unwrap_or_default(),
-        None => String::new(),
-    }
-}
-
-/// Whether a write (create or update) of `path` is allowed, with `sudo` where the path is root-protected.
-fn writes(acl: &Acl, path: &str) -> bool {
-    let sudo = protected::needs_sudo(mount_type(path), path);
-    [Operation::Update, Operation::Create].into_iter().any(|o| {
-        let check = acl.check(o, path);
-        check.allowed && (!sudo || check.sudo)
-    })
-}
-
-fn mount_type(path: &str) -> &'static str {
-    if path.starts_with("sys/") {
-        "system"
-    } else if path.starts_with("auth/token/") {
-        "token"
-    } else if path.starts_with("identity/") {
-        "identity"
-    } else {
-        ""
-    }
-}
-
-/// What a set reaches in one request, whoever else there is.
-fn direct(acl: &Acl, own: &[&str]) -> Vec<(Target, String)> {
-    let mut found = Vec::new();
-    for policy in own {
-        for path in [format!("sys/policies/acl/{policy}"), format!("sys/policy/{policy}")] {
-            if writes(acl, &path) {
-                found.push((Target::Everything, format!("write `{path}`: rewrite its own policy")));
+        for (n, identity) in self.levers.identities.iter().enumerate() {
+            if let Some(&class) = class_of.get(&n) {
+                self.edge(
+                    Node::Identity(n),
+                    Node::Class(class),
+                    format!("log in as `{}`", identity.name),
+                    None,
+                );
             }
         }
-    }
-    let create = acl.check(Operation::Update, "auth/token/create");
-    if create.allowed && create.sudo {
-        found.push((
-            Target::Everything,
-            "write `auth/token/create` with sudo: a token with any policy, `root` too".to_owned(),
-        ));
-    }
-    for path in ["auth/token/create-orphan"] {
-        let check = acl.check(Operation::Update, path);
-        if check.allowed && check.sudo {
-            found.push((Target::Everything, format!("write `{path}` with sudo: an orphan token with any policy")));
+        // Of a mount's identities one of each class is enough.
+        let mut seen: HashSet<(usize, usize)> = HashSet::new();
+        for (n, identity) in self.levers.identities.iter().enumerate() {
+            let mount = Node::Mount(identity.mount);
+            if let Some(&class) = class_of.get(&n).filter(|_| self.at.contains_key(&mount)) {
+                if seen.insert((identity.mount, class)) {
+                    self.edge(
+                        mount,
+                        Node::Class(class),
+                        format!("log in as `{}`", identity.name),
+                        None,
+                    );
+                }
+            }
+        }
+        for n in 0..self.levers.token_roles.len() {
+            if self.at.contains_key(&Node::TokenRole(n)) {
+                self.edge(
+                    Node::TokenRole(n),
+                    Node::Class(first_role + n),
+                    "use the token".to_owned(),
+                    None,
+                );
+            }
+        }
+        if self.at.contains_key(&Node::AnyEntity) {
+            for (c, class) in self.classes.iter().enumerate() {
+                let mut holders = class.holders.iter().filter_map(|&h| self.joined.holders.get(h));
+                if let Some(entity) = holders.find(|h| h.principal.kind == PrincipalKind::Entity) {
+                    self.edge(
+                        Node::AnyEntity,
+                        Node::Class(c),
+                        format!("act as `{}`", entity.display()),
+                        None,
+                    );
+                }
+            }
         }
     }
-    for path in ["identity/entity", "identity/group"] {
-        if writes(acl, path) {
-            found.push((Target::Everything, format!("write `{path}`: attach any policy to itself")));
-        }
-    }
-    for path in ["sys/raw/core", "sys/storage/raft/snapshot"] {
-        let check = acl.check(Operation::Read, path);
-        let sudo = protected::needs_sudo("system", path);
-        if check.allowed && (!sudo || check.sudo) {
-            found.push((Target::Storage, format!("read `{path}`")));
-        }
-    }
-    if writes(acl, "sys/auth/new") && writes(acl, "auth/new/role/new") {
-        found.push((
-            Target::Everything,
-            "write `sys/auth/…`: mount an auth method whose roles have any policy".to_owned(),
-        ));
-    }
-    let off = acl.check(Operation::Delete, "sys/audit/file");
-    if off.allowed && off.sudo {
-        found.push((Target::Unseen, "delete `sys/audit/…`: switch an audit device off".to_owned()));
-    }
-    found
-}
 
-/// Whether any rule of the list reaches below `auth/`, or everywhere: only then are identities worth asking for.
-fn touches_identities(acl: &Acl) -> bool {
-    acl.rules().iter().any(|rule| {
-        let lead = crate::access::universe::lead(&rule.pattern);
-        let own = lead.starts_with("auth/token/");
-        !own && (lead.starts_with("auth/") || "auth/".starts_with(lead)) && !rule.pattern.text.is_empty()
-            || rule.pattern.text.is_empty()
-    })
-}
-
-/// Auth roles and users, from the deployment.
-fn identities(joined: &Joined, deployment: Option<&Deployment>) -> Vec<Identity> {
-    let mut set_of: BTreeMap<&str, SetId> = BTreeMap::new();
-    for (h, holder) in joined.holders.iter().enumerate() {
-        if let Some(&set) = joined.current.get(h) {
+    /// The class of each identity's tokens, by the places that hand policies to holders, or by the holder that was seen.
+    fn class_of_identity(&self, class_of_set: &HashMap<SetId, usize>) -> HashMap<usize, usize> {
+        let mut by_key: HashMap<String, usize> = HashMap::new();
+        for (h, holder) in self.joined.holders.iter().enumerate() {
+            let Some(&class) = self.joined.current.get(h).and_then(|set| class_of_set.get(set)) else {
+                continue;
+            };
             for place in &holder.assigned {
-                set_of.insert(place.id.as_str(), set);
+                by_key.entry(place.id.clone()).or_insert(class);
+            }
+            let principal = &holder.principal;
+            let seen = match principal.kind {
+                PrincipalKind::Role => principal.id.to_string(),
+                _ => format!("{}{}", principal.auth_mount, principal.name),
+            };
+            by_key.entry(seen).or_insert(class);
+        }
+        let identities = self.levers.identities.iter().enumerate();
+        identities
+            .filter_map(|(n, identity)| Some((n, *by_key.get(&identity.key)?)))
+            .collect()
+    }
+
+    fn class_edges(&mut self, c: usize, class: &'a Class<'a>, class_of: &HashMap<usize, usize>) {
+        let missing = &class.key.1;
+        let power = power(
+            self.joined,
+            self.levers,
+            &class.policies,
+            missing,
+            class.acl,
+            &class.holders,
+        );
+        if !power.touches_control() {
+            return;
+        }
+        let from = Node::Class(c);
+        for (target, step) in power.direct() {
+            self.edge(from.clone(), Node::Target(target), step.text, step.rule);
+        }
+        if let Some(step) = power.any_entity() {
+            self.edge(from.clone(), Node::AnyEntity, step.text, step.rule);
+        }
+        let everything = Node::Target(Target::Everything);
+        let (mut rewrites, mut reached) = (false, HashSet::from([c]));
+        let levers = self.levers;
+        for (path, lever, rule) in levers.written_by(&power) {
+            let name = |n: usize| levers.identities.get(n).map_or("", |i| i.name.as_str());
+            match lever {
+                // One way is as good as all: whoever rewrites one identity needs no other.
+                Lever::Rule(n) if !rewrites => {
+                    rewrites = true;
+                    let text = format!("write `{path}`: give `{}` any policy, then log in as it", name(n));
+                    self.edge(from.clone(), everything.clone(), text, Some(rule));
+                }
+                Lever::Group if !rewrites => {
+                    rewrites = true;
+                    let text = format!("write `{path}`: give the group any policy, and put itself in it");
+                    self.edge(from.clone(), everything.clone(), text, Some(rule));
+                }
+                Lever::Rule(_) | Lever::Group => {}
+                Lever::Credential(n) => {
+                    if class_of.get(&n).is_some_and(|&other| reached.insert(other)) {
+                        let text = format!("write `{path}`: get a credential of `{}`", name(n));
+                        self.edge(from.clone(), Node::Identity(n), text, Some(rule));
+                    }
+                }
+                Lever::Mount(m) => {
+                    let text = format!("write `{path}`: let a server of its own vouch for every login there");
+                    self.edge(from.clone(), Node::Mount(m), text, Some(rule));
+                }
+                Lever::TokenRole(n) => {
+                    let Some(role) = levers.token_roles.get(n) else {
+                        continue;
+                    };
+                    let text = format!("write `{path}`: make a token with {}", role.policies.join(", "));
+                    if role.policies.iter().any(|p| p == "*") {
+                        self.edge(from.clone(), everything.clone(), text, Some(rule));
+                    } else {
+                        self.edge(from.clone(), Node::TokenRole(n), text, Some(rule));
+                    }
+                }
+                Lever::Policy(p) => {
+                    self.writable
+                        .entry(c)
+                        .or_default()
+                        .entry(p)
+                        .or_insert_with(|| path.to_owned());
+                }
             }
         }
     }
-    deployment
-        .into_iter()
-        .flat_map(|d| &d.roles)
-        .filter(|r| r.kind != "token")
-        .map(|role| {
-            let base = format!("{}{}", role.namespace, role.mount);
-            let folder = match (role.kind.as_str(), role.item.as_str()) {
-                ("userpass", _) => "users",
-                ("ldap", "group") => "groups",
-                ("ldap", _) => "users",
-                ("cert", _) => "certs",
-                _ => "role",
+
+    fn chains(&self) -> Vec<Chain> {
+        let mut chains: Vec<Chain> = Vec::new();
+        let mut everything: HashSet<usize> = HashSet::new();
+        for target in [Target::Everything, Target::Storage, Target::Listening, Target::Unseen] {
+            let Some(&end) = self.at.get(&Node::Target(target.clone())) else {
+                continue;
             };
-            let rule = format!("{base}{folder}/{}", role.name);
-            let credential = match role.kind.as_str() {
-                "approle" => vec![format!("{rule}/secret-id")],
-                "userpass" => vec![format!("{rule}/password")],
-                _ => Vec::new(),
-            };
-            Identity {
-                name: role.name.clone(),
-                rule: vec![rule],
-                credential,
-                set: set_of.get(format!("{}{}", role.mount, role.name).as_str()).copied(),
+            let next = self.backwards(end);
+            for c in 0..self.classes.len() {
+                // Who reaches everything reaches all else too.
+                let Some(&start) = self.at.get(&Node::Class(c)).filter(|_| !everything.contains(&c)) else {
+                    continue;
+                };
+                let mut edges = Vec::new();
+                let mut here = start;
+                while let Some((edge, after)) = next.get(&here).filter(|_| here != end) {
+                    edges.push(*edge);
+                    here = *after;
+                }
+                if here == end && !edges.is_empty() {
+                    chains.extend(self.chain(c, target.clone(), start, &edges));
+                    if target == Target::Everything {
+                        everything.insert(c);
+                    }
+                }
             }
+        }
+        for c in (0..self.classes.len()).filter(|c| !everything.contains(c)) {
+            self.others(c, &mut chains);
+        }
+        chains.sort_by(|a, b| (a.set, a.steps.len(), &a.target).cmp(&(b.set, b.steps.len(), &b.target)));
+        chains
+    }
+
+    /// The next edge towards `end` from every node that reaches it, by a walk backwards.
+    fn backwards(&self, end: NodeIndex) -> HashMap<NodeIndex, (EdgeIndex, NodeIndex)> {
+        let mut next = HashMap::new();
+        let mut queue = VecDeque::from([end]);
+        while let Some(here) = queue.pop_front() {
+            for edge in self.graph.edges_directed(here, Direction::Incoming) {
+                if edge.source() != end && !next.contains_key(&edge.source()) {
+                    next.insert(edge.source(), (edge.id(), here));
+                    queue.push_back(edge.source());
+                }
+            }
+        }
+        // Of several edges side by side the first is the plainest.
+        for (node, (edge, after)) in &mut next {
+            let first = self.graph.edges_connecting(*node, *after).map(|e| e.id()).min();
+            *edge = first.unwrap_or(*edge);
+        }
+        next
+    }
+
+    /// Other identities that hold what this class does not, and everything by way of a policy of theirs.
+    fn others(&self, c: usize, chains: &mut Vec<Chain>) {
+        let (Some(class), Some(&start)) = (self.classes.get(c), self.at.get(&Node::Class(c))) else {
+            return;
+        };
+        if class.set.is_none() {
+            return;
+        }
+        let own: BTreeSet<usize> = class.policies.iter().copied().collect();
+        let mut came: HashMap<NodeIndex, Option<(EdgeIndex, NodeIndex)>> = HashMap::from([(start, None)]);
+        let mut queue = VecDeque::from([start]);
+        let mut found = 0;
+        while let Some(here) = queue.pop_front() {
+            if let (Some(Node::Class(other)), true) = (self.graph.node_weight(here), here != start) {
+                let Some(reached) = self.classes.get(*other) else {
+                    continue;
+                };
+                let edges = trail(&came, here);
+                let rewritten = self
+                    .writable
+                    .get(&c)
+                    .and_then(|w| reached.policies.iter().find_map(|p| w.get(p)));
+                if let Some(path) = rewritten {
+                    if let Some(mut chain) = self.chain(c, Target::Everything, start, &edges) {
+                        chain.nodes.push(Target::Everything.describe());
+                        chain
+                            .steps
+                            .push(format!("write `{path}`: rewrite a policy that it now holds"));
+                        chains.push(chain);
+                    }
+                    return;
+                }
+                if found < MOST_IDENTITIES && reached.policies.iter().any(|p| !own.contains(p)) {
+                    found += 1;
+                    chains.extend(self.chain(c, Target::Become(reached.name.clone()), start, &edges));
+                }
+            }
+            if came.len() > MOST_WALKED {
+                break;
+            }
+            for edge in self.graph.edges(here) {
+                came.entry(edge.target()).or_insert_with(|| {
+                    queue.push_back(edge.target());
+                    Some((edge.id(), here))
+                });
+            }
+        }
+    }
+
+    fn chain(&self, c: usize, target: Target, start: NodeIndex, edges: &[EdgeIndex]) -> Option<Chain> {
+        let class = self.classes.get(c)?;
+        let set = class.set?;
+        let mut nodes = vec![self.name(start)];
+        let mut steps = Vec::new();
+        for &edge in edges {
+            steps.push(self.graph.edge_weight(edge)?.text.clone());
+            nodes.push(self.name(self.graph.edge_endpoints(edge)?.1));
+        }
+        let first = self.graph.edge_weight(*edges.first()?)?;
+        let (from, to) = self.graph.edge_endpoints(*edges.first()?)?;
+        let also = if edges.len() == 1 {
+            let mut beside: Vec<_> = self
+                .graph
+                .edges_connecting(from, to)
+                .filter(|e| Some(&e.id()) != edges.first())
+                .collect();
+            beside.sort_by_key(|e| e.id());
+            beside.into_iter().map(|e| e.weight().text.clone()).collect()
+        } else {
+            Vec::new()
+        };
+        Some(Chain {
+            set,
+            holders: class.holders.clone(),
+            target,
+            nodes,
+            steps,
+            via: self.stanzas(set, first.rule),
+            also,
         })
-        .collect()
+    }
+
+    fn stanzas(&self, set: SetId, rule: Option<RuleId>) -> Vec<StanzaId> {
+        let Some(set) = self.joined.sets.get(set) else {
+            return Vec::new();
+        };
+        let sources = rule
+            .and_then(|rule| set.acl.rule(rule))
+            .map(|r| r.sources.as_slice())
+            .unwrap_or_default();
+        sources
+            .iter()
+            .filter_map(|s| Some((*set.policies.get(s.policy)?, s.stanza)))
+            .collect()
+    }
+
+    fn name(&self, at: NodeIndex) -> String {
+        match self.graph.node_weight(at) {
+            Some(Node::Target(target)) => target.describe(),
+            Some(Node::Identity(n)) => self
+                .levers
+                .identities
+                .get(*n)
+                .map(|i| i.name.clone())
+                .unwrap_or_default(),
+            Some(Node::Class(n)) => self.classes.get(*n).map(|c| c.name.clone()).unwrap_or_default(),
+            Some(Node::Mount(n)) => self.levers.mounts.get(*n).cloned().unwrap_or_default(),
+            Some(Node::TokenRole(n)) => self
+                .levers
+                .token_roles
+                .get(*n)
+                .map(|r| r.name.clone())
+                .unwrap_or_default(),
+            Some(Node::AnyEntity) => "any entity".to_owned(),
+            None => String::new(),
+        }
+    }
+}
+
+/// The edges from the start of a walk to `end`.
+fn trail(came: &HashMap<NodeIndex, Option<(EdgeIndex, NodeIndex)>>, end: NodeIndex) -> Vec<EdgeIndex> {
+    let mut edges = Vec::new();
+    let mut here = end;
+    while let Some(Some((edge, before))) = came.get(&here) {
+        edges.push(*edge);
+        here = *before;
+    }
+    edges.reverse();
+    edges
 }

@@ -1,5 +1,6 @@
 //! `unused-capability`: a stanza that is used, with a capability that is not.
 
+use super::about;
 use crate::advice::Severity;
 use crate::analysis::rule::{Context, Draft, Rule, count};
 use crate::vault::{Capability, CapabilitySet};
@@ -22,33 +23,66 @@ impl Rule for UnusedCapability {
 
     fn check(&self, context: &Context<'_>) -> Vec<Draft> {
         let joined = context.joined;
+        // An unused `sudo` has a rule of its own; `subscribe` leaves no audited operation behind, so its use cannot be seen.
+        let untold: CapabilitySet = [Capability::Sudo, Capability::Subscribe].into_iter().collect();
         let mut drafts = Vec::new();
         for (&(p, s), uses) in &joined.uses {
-            let (Some(policy), Some(stanza)) = (joined.policies.get(p), joined.stanza((p, s))) else { continue };
-            let used: CapabilitySet = uses.keys().copied().collect();
-            // An unused `sudo` has a rule of its own.
-            let unused = stanza.capability_set().difference(used).difference(CapabilitySet::of(Capability::Sudo));
-            if unused.is_empty() || &*policy.name == "default" {
+            let (Some(policy), Some(stanza)) = (joined.policies.get(p), joined.stanza((p, s))) else {
                 continue;
-            }
-            let requests: u64 = uses.values().map(|u| u.requests).sum();
-            drafts.push(Draft {
-                kind: "capability",
-                name: format!("{} {}", policy.name, stanza.path),
-                key: format!("{}{} {}", policy.namespace, policy.name, stanza.path),
-                title: format!("`{}` of policy `{}` was never used for {unused}", stanza.path, policy.name),
-                detail: format!(
-                    "{} were decided by it, all of them {used}; it also grants {unused} to {}.",
-                    count(usize::try_from(requests).unwrap_or(usize::MAX), "request"),
-                    count(joined.held_by.get(p).map_or(0, |h| h.len()), "holder"),
-                ),
-                origins: vec![stanza.origin.clone()],
-                evidence: Some(context.evidence_of(p)),
-                remedy: format!("Take {unused} out of its capabilities."),
-                fixed_in: Some(policy.name.to_string()),
-                severity: None,
-            });
+            };
+            let used: CapabilitySet = uses.keys().copied().collect();
+            let unused = stanza.capability_set().difference(used).difference(untold);
+            let Some(mut draft) =
+                about::stanza(context, (p, s)).filter(|_| !unused.is_empty() && &*policy.name != "default")
+            else {
+                continue;
+            };
+            let in_use: Vec<String> = uses
+                .iter()
+                .filter(|(capability, _)| **capability != Capability::Sudo)
+                .map(|(capability, u)| format!("{capability} ({})", about::requests(u.requests)))
+                .collect();
+            draft.kind = "capability";
+            draft.title = format!(
+                "`{}` of policy `{}` was never used for {unused}",
+                stanza.path, policy.name
+            );
+            draft.detail = format!(
+                "It was used for {}; it also grants {unused} to {}.",
+                in_use.join(", "),
+                count(joined.held_by.get(p).map_or(0, |h| h.len()), "holder"),
+            );
+            draft.evidence = Some(context.evidence_of(p));
+            draft.remedy = format!("Take {unused} out of its capabilities.");
+            drafts.push(draft);
         }
-        drafts
+        about::once(drafts)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::rules::testing::{check, titles};
+
+    #[test]
+    fn fixtures() {
+        let found = check(
+            &UnusedCapability,
+            include_str!("../../../fixtures/rules/unused-capability/found.txt"),
+        );
+        assert_eq!(found.len(), 1);
+        assert_eq!(
+            found[0].title,
+            "`secret/data/app/*` of policy `app` was never used for create, update, delete"
+        );
+        assert!(found[0].detail.contains("read (12 requests)"), "{}", found[0].detail);
+        assert!(
+            titles(
+                &UnusedCapability,
+                include_str!("../../../fixtures/rules/unused-capability/clean.txt")
+            )
+            .is_empty()
+        );
     }
 }

@@ -1,8 +1,11 @@
 //! `unused-stanza`: a stanza of a held policy through which nothing was done in what was seen.
 
+use super::about;
+use crate::access::StanzaId;
 use crate::advice::Severity;
 use crate::analysis::rule::{Context, Draft, Rule, count};
 use crate::vault::Capability;
+use std::collections::HashSet;
 
 /// The rule.
 pub struct UnusedStanza;
@@ -22,6 +25,12 @@ impl Rule for UnusedStanza {
 
     fn check(&self, context: &Context<'_>) -> Vec<Draft> {
         let joined = context.joined;
+        // Where a template could not be filled in, what was done through the stanza cannot be told.
+        let unfilled: HashSet<StanzaId> = joined
+            .sets
+            .iter()
+            .flat_map(|set| set.unfilled.iter().copied())
+            .collect();
         let mut drafts = Vec::new();
         for (p, (policy, held)) in joined.policies.iter().zip(&joined.held_by).enumerate() {
             // The servers' own `default` policy is for everybody's own token: unused lines there are no excess worth a finding.
@@ -30,28 +39,58 @@ impl Rule for UnusedStanza {
             }
             for (s, stanza) in policy.stanzas.iter().enumerate() {
                 let grants = stanza.capability_set();
-                let unfilled = joined.sets.iter().any(|set| set.unfilled.contains(&(p, s)));
-                if joined.uses.contains_key(&(p, s)) || grants.is_empty() || grants.contains(Capability::Deny) || unfilled {
+                let denies = grants.contains(Capability::Deny);
+                if joined.uses.contains_key(&(p, s)) || grants.is_empty() || denies || unfilled.contains(&(p, s)) {
                     continue;
                 }
-                drafts.push(Draft {
-                    kind: "stanza",
-                    name: format!("{} {}", policy.name, stanza.path),
-                    key: format!("{}{} {}", policy.namespace, policy.name, stanza.path),
-                    title: format!("nobody used `{}` of policy `{}`", stanza.path, policy.name),
-                    detail: format!(
-                        "It grants {grants} to {} ({}); no allowed request in what was seen was decided by it.",
-                        count(held.len(), "holder"),
-                        context.names(held.iter().copied(), 3),
-                    ),
-                    origins: vec![stanza.origin.clone()],
-                    evidence: Some(context.evidence_of(p)),
-                    remedy: "Remove the stanza.".to_owned(),
-                    fixed_in: Some(policy.name.to_string()),
-                    severity: None,
-                });
+                let Some(mut draft) = about::stanza(context, (p, s)) else {
+                    continue;
+                };
+                draft.title = format!("nobody used `{}` of policy `{}`", stanza.path, policy.name);
+                draft.detail = format!(
+                    "It grants {grants} to {} ({}); no allowed request in what was seen was decided by it.",
+                    count(held.len(), "holder"),
+                    context.names(held.iter().copied(), 3),
+                );
+                draft.evidence = Some(context.evidence_of(p));
+                draft.remedy = "Remove the stanza.".to_owned();
+                drafts.push(draft);
             }
         }
-        drafts
+        about::once(drafts)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::rules::testing::{check, titles};
+
+    #[test]
+    fn fixtures() {
+        let found = check(
+            &UnusedStanza,
+            include_str!("../../../fixtures/rules/unused-stanza/found.txt"),
+        );
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].title, "nobody used `secret/data/reports/*` of policy `app`");
+        assert_eq!(found[0].origins[0].line, 2);
+        assert!(
+            titles(
+                &UnusedStanza,
+                include_str!("../../../fixtures/rules/unused-stanza/clean.txt")
+            )
+            .is_empty()
+        );
+    }
+
+    #[test]
+    fn a_path_that_stands_twice_is_one_finding_with_both_places() {
+        let found = check(
+            &UnusedStanza,
+            "== policy app\npath \"a\" { capabilities = [\"read\"] }\npath \"a\" { capabilities = [\"list\"] }\n== usage\nweb (app): read b denied 1",
+        );
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].origins.len(), 2);
     }
 }

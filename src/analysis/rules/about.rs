@@ -1,0 +1,106 @@
+//! Drafts as most rules begin them: about a stanza, a policy or a principal, with the key that keeps them the same finding.
+
+use crate::access::{Holder, StanzaId};
+use crate::analysis::rule::{Context, Draft};
+use crate::origin::Origin;
+use crate::policy::model::{Policy, Stanza};
+use std::collections::HashMap;
+
+/// The servers' own policies: nobody writes them, or everybody has them.
+pub const BUILT_IN: [&str; 4] = ["root", "default", "response-wrapping", "control-group"];
+
+/// Whether the servers bring a policy of this name themselves.
+#[must_use]
+pub fn is_built_in(name: &str) -> bool {
+    BUILT_IN.contains(&name)
+}
+
+/// A draft about a stanza.
+#[must_use]
+pub fn stanza(context: &Context<'_>, id: StanzaId) -> Option<Draft> {
+    let policy = context.joined.policies.get(id.0)?;
+    let stanza = context.joined.stanza(id)?;
+    Some(Draft {
+        kind: "stanza",
+        name: format!("{} {}", policy.name, stanza.path),
+        key: stanza_key(policy, stanza),
+        origins: vec![stanza.origin.clone()],
+        fixed_in: Some(policy.name.to_string()),
+        ..Draft::default()
+    })
+}
+
+/// What tells a stanza from all others: namespace, policy and path.
+#[must_use]
+pub fn stanza_key(policy: &Policy, stanza: &Stanza) -> String {
+    format!("{}{} {}", policy.namespace, policy.name, stanza.path)
+}
+
+/// A draft about a policy.
+#[must_use]
+pub fn policy(policy: &Policy) -> Draft {
+    Draft {
+        kind: "policy",
+        name: policy.name.to_string(),
+        key: format!("{}{}", policy.namespace, policy.name),
+        origins: vec![beginning(policy)],
+        ..Draft::default()
+    }
+}
+
+/// A draft about a principal.
+#[must_use]
+pub fn principal(holder: &Holder) -> Draft {
+    Draft {
+        kind: "principal",
+        name: holder.display().to_owned(),
+        key: holder.key(),
+        ..Draft::default()
+    }
+}
+
+/// The place of a policy's first stanza, or the beginning of its file.
+#[must_use]
+pub fn beginning(policy: &Policy) -> Origin {
+    policy
+        .stanzas
+        .first()
+        .map_or_else(|| Origin::new(policy.file.clone(), 1, 1), |s| s.origin.clone())
+}
+
+/// One draft a key: the same path may stand twice in a policy, and then both places belong to one finding.
+#[must_use]
+pub fn once(drafts: Vec<Draft>) -> Vec<Draft> {
+    let mut at: HashMap<String, usize> = HashMap::new();
+    let mut kept: Vec<Draft> = Vec::with_capacity(drafts.len());
+    for draft in drafts {
+        match at.get(&draft.key).and_then(|&n| kept.get_mut(n)) {
+            Some(earlier) => earlier.origins.extend(draft.origins),
+            None => {
+                at.insert(draft.key.clone(), kept.len());
+                kept.push(draft);
+            }
+        }
+    }
+    kept
+}
+
+/// Names in back quotes, at most `most`, and how many more.
+#[must_use]
+pub fn quoted<S: AsRef<str>>(names: &[S], most: usize) -> String {
+    let shown: Vec<String> = names.iter().take(most).map(|n| format!("`{}`", n.as_ref())).collect();
+    match names.len().saturating_sub(most) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
+}
+
+/// A number of requests in words.
+#[must_use]
+pub fn requests(n: u64) -> String {
+    if n == 1 {
+        "1 request".to_owned()
+    } else {
+        format!("{n} requests")
+    }
+}

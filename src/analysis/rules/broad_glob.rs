@@ -1,0 +1,235 @@
+//! `broad-glob`: a wildcard that reaches far more than what is used through it.
+
+use super::about;
+use crate::access::universe::lead;
+use crate::access::{Outcome, StanzaId, Universe};
+use crate::advice::Severity;
+use crate::analysis::rule::{Context, Draft, Rule, count};
+use crate::deployment::Deployment;
+use crate::policy::pattern::Pattern;
+use crate::vault::{Capability, CapabilitySet};
+use std::collections::{HashMap, HashSet};
+
+/// A wildcard over a whole mount is fine if so many paths are used through it, and half of those known.
+const WELL_USED: usize = 10;
+/// A wildcard further down counts as broad if it reaches at least so many known paths ...
+const MANY: usize = 10;
+/// ... of which at most one in so many is used.
+const ONE_IN: usize = 5;
+/// At most so many known paths are held against one `+` pattern.
+const MOST_PATHS: usize = 20_000;
+/// What follows the mount in paths of KV version 2.
+const KV2: [&str; 6] = ["data/", "metadata/", "delete/", "undelete/", "destroy/", "subkeys/"];
+
+/// The rule.
+pub struct BroadGlob;
+
+impl Rule for BroadGlob {
+    fn id(&self) -> &'static str {
+        "broad-glob"
+    }
+
+    fn severity(&self) -> Severity {
+        Severity::Medium
+    }
+
+    fn summary(&self) -> &'static str {
+        "a wildcard that reaches far more than what is used through it"
+    }
+
+    fn check(&self, context: &Context<'_>) -> Vec<Draft> {
+        let joined = context.joined;
+        let used = used_paths(context);
+        let mounts = Mounts::of(context.deployment);
+        let mut drafts = Vec::new();
+        for (p, (policy, held)) in joined.policies.iter().zip(&joined.held_by).enumerate() {
+            if held.is_empty() || &*policy.name == "default" {
+                continue;
+            }
+            for (s, stanza) in policy.stanzas.iter().enumerate().filter(|(_, s)| !s.templated) {
+                let grants = stanza.capability_set();
+                let Ok(pattern) = Pattern::parse(&stanza.path, &policy.namespace) else {
+                    continue;
+                };
+                let denies = grants.contains(Capability::Deny);
+                if pattern.is_exact() || grants.is_empty() || denies || is_control(&pattern, &policy.namespace) {
+                    continue;
+                }
+                let spans = mounts.spanned_by(&pattern, &policy.namespace);
+                let reached = reached(&pattern, &joined.universe);
+                let in_use = used.get(&(p, s)).map_or(0, HashSet::len);
+                let broad = match spans {
+                    Span::Everything | Span::Mount => in_use < WELL_USED || in_use * 2 < reached,
+                    Span::Part => reached >= MANY && in_use * ONE_IN <= reached,
+                };
+                let Some(mut draft) = about::stanza(context, (p, s)).filter(|_| broad) else {
+                    continue;
+                };
+                let what = match spans {
+                    Span::Everything => "reaches across mounts",
+                    Span::Mount => "reaches a whole mount",
+                    Span::Part => "reaches far more than is used",
+                };
+                draft.title = format!("`{}` of policy `{}` {what}", stanza.path, policy.name);
+                draft.detail = format!(
+                    "It grants {grants} to {} on {reached} of the paths known to exist, and on whatever comes to exist there; {} used \
+                     through it.",
+                    count(held.len(), "holder"),
+                    match in_use {
+                        0 => "not one of them was".to_owned(),
+                        1 => "1 of them was".to_owned(),
+                        n => format!("{n} of them were"),
+                    },
+                );
+                draft.evidence = Some(context.evidence_of(p));
+                draft.remedy = match in_use {
+                    0 => "Remove it, or name the paths that its holders need.".to_owned(),
+                    _ => "Name the paths or the folder in use instead.".to_owned(),
+                };
+                draft.severity = match spans {
+                    Span::Everything => Some(Severity::High),
+                    _ if grants.difference(listing()).is_empty() => Some(Severity::Low),
+                    _ => None,
+                };
+                drafts.push(draft);
+            }
+        }
+        about::once(drafts)
+    }
+}
+
+fn listing() -> CapabilitySet {
+    [Capability::List, Capability::Scan].into_iter().collect()
+}
+
+/// `sys/`, `auth/` and `identity/` have a rule of their own.
+fn is_control(pattern: &Pattern, namespace: &str) -> bool {
+    let text = pattern.text.strip_prefix(namespace).unwrap_or(&pattern.text);
+    ["sys/", "auth/", "identity/", "cubbyhole/"]
+        .iter()
+        .any(|mount| text.starts_with(mount))
+}
+
+/// Distinct paths used through each stanza.
+fn used_paths<'a>(context: &Context<'a>) -> HashMap<StanzaId, HashSet<&'a str>> {
+    let mut used: HashMap<StanzaId, HashSet<&str>> = HashMap::new();
+    for d in &context.joined.demands {
+        let Outcome::Explained(rule) = d.outcome else { continue };
+        let Some(set) = context.joined.sets.get(d.set) else {
+            continue;
+        };
+        let Some(rule) = set.acl.rule(rule) else { continue };
+        for source in rule
+            .sources
+            .iter()
+            .filter(|s| !d.needs().intersection(s.capabilities).is_empty())
+        {
+            if let Some(id) = super::in_force::stanza_of(set, source) {
+                used.entry(id).or_default().insert(&d.path);
+            }
+        }
+    }
+    used
+}
+
+/// How many known paths a pattern matches.
+fn reached(pattern: &Pattern, universe: &Universe) -> usize {
+    let under = universe.under(lead(pattern));
+    if pattern.is_plain_prefix() {
+        return under.len();
+    }
+    let paths = universe.paths().get(under).unwrap_or_default();
+    paths.iter().take(MOST_PATHS).filter(|p| pattern.matches(p)).count()
+}
+
+/// How far a wildcard reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Span {
+    Everything,
+    Mount,
+    Part,
+}
+
+/// Mount paths, where they are known.
+struct Mounts(Vec<String>);
+
+impl Mounts {
+    fn of(deployment: Option<&Deployment>) -> Self {
+        let mounts = deployment.into_iter().flat_map(|d| &d.mounts);
+        Self(mounts.map(|m| format!("{}{}", m.namespace, m.path)).collect())
+    }
+
+    fn spanned_by(&self, pattern: &Pattern, namespace: &str) -> Span {
+        let lead = lead(pattern);
+        let own = lead.strip_prefix(namespace).unwrap_or(lead);
+        let Some((first, rest)) = own.split_once('/') else {
+            return Span::Everything;
+        };
+        // A `+` somewhere below leaves the rest of the path named: only an open end spans the mount.
+        if !pattern.prefix {
+            return Span::Part;
+        }
+        let open = pattern
+            .text
+            .get(lead.len()..)
+            .is_none_or(|after| after.split('/').all(|s| s.is_empty() || s == "+"));
+        let mounted = |at: &str| KV2.contains(&at) || at.is_empty();
+        let known = self
+            .0
+            .iter()
+            .any(|m| lead.strip_prefix(m.as_str()).is_some_and(mounted) || m.starts_with(lead));
+        if open && (known || (!first.is_empty() && mounted(rest))) {
+            Span::Mount
+        } else {
+            Span::Part
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::rules::testing::{check, titles};
+
+    #[test]
+    fn fixtures() {
+        let found = check(&BroadGlob, include_str!("../../../fixtures/rules/broad-glob/found.txt"));
+        let titles_found: Vec<&str> = found.iter().map(|d| &*d.title).collect();
+        assert_eq!(
+            titles_found,
+            [
+                "`*` of policy `all` reaches across mounts",
+                "`secret/*` of policy `app` reaches a whole mount",
+                "`kv/team/*` of policy `team` reaches far more than is used",
+            ]
+        );
+        assert_eq!(found[0].severity, Some(Severity::High));
+        assert!(titles(&BroadGlob, include_str!("../../../fixtures/rules/broad-glob/clean.txt")).is_empty());
+    }
+
+    #[test]
+    fn what_a_pattern_spans() {
+        let mounts = Mounts::of(None);
+        for (path, want) in [
+            ("*", Span::Everything),
+            ("sec*", Span::Everything),
+            ("+/data/*", Span::Everything),
+            ("secret/*", Span::Mount),
+            ("secret/data/*", Span::Mount),
+            ("secret/+/*", Span::Mount),
+            ("secret/data/a*", Span::Part),
+            ("secret/data/+/config", Span::Part),
+            ("secret/data/app/*", Span::Part),
+        ] {
+            assert_eq!(
+                mounts.spanned_by(&Pattern::parse(path, "").unwrap(), ""),
+                want,
+                "{path}"
+            );
+        }
+        assert_eq!(
+            mounts.spanned_by(&Pattern::parse("secret/*", "team/").unwrap(), "team/"),
+            Span::Mount
+        );
+    }
+}

@@ -1,0 +1,178 @@
+//! `escalation-path`: a principal can make itself more than it is.
+
+use super::about;
+use crate::access::HolderId;
+use crate::advice::Severity;
+use crate::analysis::access_graph::{Chain, Target};
+use crate::analysis::rule::{Context, Draft, Rule, count};
+use crate::vault::Operation;
+use std::collections::{BTreeMap, HashSet};
+
+/// The rule.
+pub struct EscalationPath;
+
+impl Rule for EscalationPath {
+    fn id(&self) -> &'static str {
+        "escalation-path"
+    }
+
+    fn severity(&self) -> Severity {
+        Severity::High
+    }
+
+    fn summary(&self) -> &'static str {
+        "a principal that can make itself more than it is"
+    }
+
+    fn check(&self, context: &Context<'_>) -> Vec<Draft> {
+        let administrators = administrators(context);
+        // Holders of different lists that do the same are one finding: what mends it is the same stanza.
+        let mut alike: BTreeMap<(&Target, &[(usize, usize)], &[String]), Vec<&Chain>> = BTreeMap::new();
+        for chain in context.chains {
+            alike
+                .entry((&chain.target, &chain.via, &chain.steps))
+                .or_default()
+                .push(chain);
+        }
+        let drafts = alike
+            .into_values()
+            .filter_map(|chains| draft(context, &chains, &administrators))
+            .collect();
+        about::once(drafts)
+    }
+}
+
+/// Who was seen to write below `sys/`, `auth/` or `identity/`, its own token aside.
+fn administrators(context: &Context<'_>) -> HashSet<HolderId> {
+    let writes = |operation| matches!(operation, Operation::Create | Operation::Update | Operation::Delete);
+    let control = |path: &str| {
+        [
+            "sys/polic",
+            "sys/auth",
+            "sys/audit",
+            "sys/mounts",
+            "sys/raw",
+            "auth/",
+            "identity/",
+        ]
+        .iter()
+        .any(|c| path.starts_with(c))
+            && !path.contains("-self")
+            && !path.contains("/login")
+    };
+    let demands = context.joined.demands.iter();
+    demands
+        .filter(|d| d.was_allowed() && writes(d.operation()) && control(&d.demand.path))
+        .map(|d| d.holder)
+        .collect()
+}
+
+fn draft(context: &Context<'_>, chains: &[&Chain], administrators: &HashSet<HolderId>) -> Option<Draft> {
+    let joined = context.joined;
+    let chain = chains.first()?;
+    let holders: Vec<HolderId> = chains.iter().flat_map(|c| c.holders.iter().copied()).collect();
+    let first = joined.holders.get(*holders.first()?)?;
+    let mut draft = about::principal(first);
+    let who = match holders.len() {
+        1 => format!("`{}`", first.display()),
+        n => format!("`{}` and {} more", first.display(), n - 1),
+    };
+    let via: Vec<String> = chain
+        .via
+        .iter()
+        .filter_map(|&id| {
+            Some(format!(
+                "{} of policy {}",
+                joined.stanza(id)?.path,
+                joined.policies.get(id.0)?.name
+            ))
+        })
+        .collect();
+    let via_keys: Vec<String> = chain
+        .via
+        .iter()
+        .filter_map(|&id| Some(about::stanza_key(joined.policies.get(id.0)?, joined.stanza(id)?)))
+        .collect();
+    // The stanza that opens the way keeps the finding the same, not who happens to hold it.
+    draft.key = format!("{:?} {} {}", chain.target, via_keys.join(" "), chain.steps.join(" "));
+    draft.title = match &chain.target {
+        Target::Become(name) => format!("{who} can become `{name}`"),
+        Target::Everything => format!("{who} can give itself any policy"),
+        Target::Storage => format!("{who} can read all of the storage"),
+        Target::Listening => format!("{who} can listen to all that passes"),
+        Target::Unseen => format!("{who} can switch the audit trail off"),
+    };
+    draft.detail = format!(
+        "In {}: {}.{}{}",
+        count(chain.steps.len(), "step"),
+        chain.steps.join("; then "),
+        if via.is_empty() {
+            String::new()
+        } else {
+            format!(" The first is allowed by {}.", about::quoted(&via, 3))
+        },
+        match chain.also.len() {
+            0 => String::new(),
+            n => format!(
+                " {} besides: {}.",
+                count(n, "other way"),
+                chain.also.iter().take(5).cloned().collect::<Vec<_>>().join("; ")
+            ),
+        }
+    );
+    draft.origins = chain
+        .via
+        .iter()
+        .filter_map(|&id| Some(joined.stanza(id)?.origin.clone()))
+        .collect();
+    let everything = matches!(chain.target, Target::Everything | Target::Storage);
+    let meant = holders.iter().any(|h| administrators.contains(h));
+    draft.severity = Some(match (everything, meant) {
+        (true, false) => Severity::Critical,
+        (true, true) => Severity::High,
+        (false, _) => Severity::Medium,
+    });
+    draft.remedy = if everything && meant {
+        "Its holders administer the server; make sure that they are meant to be as powerful as root, and few."
+            .to_owned()
+    } else {
+        "Narrow the stanza that allows the first step to the paths in use, or take `create`, `update` and `sudo` out of it.".to_owned()
+    };
+    draft.fixed_in = chain
+        .via
+        .first()
+        .and_then(|id| joined.policies.get(id.0))
+        .filter(|_| !meant)
+        .map(|p| p.name.to_string());
+    Some(draft)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::rules::testing::{check, titles};
+
+    #[test]
+    fn fixtures() {
+        let found = check(
+            &EscalationPath,
+            include_str!("../../../fixtures/rules/escalation-path/found.txt"),
+        );
+        let titles_found: BTreeMap<&str, Option<Severity>> = found.iter().map(|d| (&*d.title, d.severity)).collect();
+        assert_eq!(
+            titles_found,
+            BTreeMap::from([
+                ("`ann` can give itself any policy", Some(Severity::High)),
+                ("`ci` can become `deploy`", Some(Severity::Medium)),
+                ("`web` can give itself any policy", Some(Severity::Critical)),
+            ])
+        );
+        assert!(
+            titles(
+                &EscalationPath,
+                include_str!("../../../fixtures/rules/escalation-path/clean.txt")
+            )
+            .is_empty()
+        );
+    }
+}

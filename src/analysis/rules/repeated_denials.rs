@@ -1,0 +1,258 @@
+//! `repeated-denials`: somebody asks again and again for what is denied.
+
+use super::about;
+use crate::access::{HolderId, JoinedDemand, Outcome};
+use crate::advice::Severity;
+use crate::analysis::rule::{Context, Draft, Rule, count};
+use crate::policy::syntax::print::quote;
+use crate::vault::{Capability, CapabilitySet, PrincipalKind};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Fewer denied requests than this are a slip.
+const REPEATED: u64 = 3;
+/// So many denied paths, and none of them ever allowed, look like a search.
+const PROBING: usize = 50;
+/// So many folders a principal are told one by one.
+const MOST_FOLDERS: usize = 8;
+/// So many paths are written out in a proposed grant.
+const MOST_PATHS: usize = 5;
+
+/// The rule.
+pub struct RepeatedDenials;
+
+impl Rule for RepeatedDenials {
+    fn id(&self) -> &'static str {
+        "repeated-denials"
+    }
+
+    fn severity(&self) -> Severity {
+        Severity::Low
+    }
+
+    fn summary(&self) -> &'static str {
+        "a principal that keeps asking for what it is denied"
+    }
+
+    fn check(&self, context: &Context<'_>) -> Vec<Draft> {
+        let joined = context.joined;
+        let mut by_holder: BTreeMap<HolderId, BTreeMap<&str, Vec<&JoinedDemand>>> = BTreeMap::new();
+        for d in joined.demands.iter().filter(|d| d.demand.denied > 0) {
+            let nobody = joined
+                .holders
+                .get(d.holder)
+                .is_none_or(|h| h.principal.kind == PrincipalKind::Unauthenticated);
+            if !nobody {
+                by_holder
+                    .entry(d.holder)
+                    .or_default()
+                    .entry(folder(&d.path))
+                    .or_default()
+                    .push(d);
+            }
+        }
+        let mut drafts = Vec::new();
+        for (h, folders) in by_holder {
+            let paths: usize = folders.values().map(Vec::len).sum();
+            let none_allowed = folders.values().flatten().all(|d| !d.was_allowed());
+            if paths >= PROBING && none_allowed {
+                drafts.extend(probing(context, h, &folders, paths));
+                continue;
+            }
+            let mut folders: Vec<(&str, Vec<&JoinedDemand>)> =
+                folders.into_iter().filter(|(_, ds)| denied(ds) >= REPEATED).collect();
+            folders.sort_by_key(|(folder, ds)| (std::cmp::Reverse(denied(ds)), *folder));
+            folders.truncate(MOST_FOLDERS);
+            drafts.extend(folders.iter().filter_map(|(folder, ds)| one(context, h, folder, ds)));
+        }
+        drafts
+    }
+}
+
+fn folder(path: &str) -> &str {
+    let bare = path.trim_end_matches('/');
+    bare.rfind('/').and_then(|at| path.get(..=at)).unwrap_or(path)
+}
+
+fn denied(demands: &[&JoinedDemand]) -> u64 {
+    demands.iter().map(|d| d.demand.denied).sum()
+}
+
+fn one(context: &Context<'_>, h: HolderId, folder: &str, demands: &[&JoinedDemand]) -> Option<Draft> {
+    let holder = context.joined.holders.get(h)?;
+    let mut draft = about::principal(holder);
+    let (name, times) = (holder.display(), denied(demands));
+    let what: CapabilitySet = demands.iter().map(|d| d.demand.capability).collect();
+    let single = demands
+        .iter()
+        .all(|d| d.path == demands.first().map_or("", |d| d.path.as_str()));
+    let place = if single {
+        demands.first()?.path.clone()
+    } else {
+        format!("{folder}…")
+    };
+    draft.key = format!("{} {folder}", holder.key());
+    draft.title = format!("`{name}` was denied {what} on `{place}` {times} times");
+    let mut days: Vec<i32> = demands.iter().flat_map(|d| d.demand.days.iter().copied()).collect();
+    days.sort_unstable();
+    days.dedup();
+    let explicit = demands.iter().find_map(|d| explicit_deny(context, d));
+    let since_granted = demands.iter().all(|d| d.outcome == Outcome::DeniedButAllowed);
+    let paths: BTreeSet<&str> = demands.iter().map(|d| d.path.as_str()).collect();
+    draft.detail = format!(
+        "It asked on {}, for {}.",
+        count(days.len(), "day"),
+        count(paths.len(), "path")
+    );
+    draft.remedy = if let Some((text, origin)) = explicit {
+        draft.origins.push(origin);
+        draft.detail = format!("{} {text} denies it explicitly.", draft.detail);
+        "It is denied on purpose: find out what asks for it, and stop it there.".to_owned()
+    } else if since_granted {
+        draft.detail = format!(
+            "{} The policies read would allow it: they were changed since, or a condition on parameters refused it, which a log does \
+             not show.",
+            draft.detail
+        );
+        "Check whether it still happens.".to_owned()
+    } else {
+        format!(
+            "If it needs this, review and add no more than:\n\n{}\nElse correct what asks for it.",
+            narrow_grant(demands)
+        )
+    };
+    Some(draft)
+}
+
+/// The stanza that denies a demand in so many words, if one does.
+fn explicit_deny(context: &Context<'_>, d: &JoinedDemand) -> Option<(String, crate::origin::Origin)> {
+    let set = context.joined.sets.get(d.set)?;
+    let rule = set
+        .acl
+        .check(d.operation(), &d.path)
+        .rule
+        .and_then(|id| set.acl.rule(id))?;
+    let source = rule
+        .sources
+        .iter()
+        .find(|s| s.capabilities.contains(Capability::Deny))?;
+    let policy = set
+        .policies
+        .get(source.policy)
+        .and_then(|&p| context.joined.policies.get(p))?;
+    let stanza = policy.stanzas.get(source.stanza)?;
+    Some((
+        format!("`{}` of policy `{}`", stanza.path, policy.name),
+        source.origin.clone(),
+    ))
+}
+
+/// The stanzas that would allow just that, as HCL.
+fn narrow_grant(demands: &[&JoinedDemand]) -> String {
+    let mut by_path: BTreeMap<&str, CapabilitySet> = BTreeMap::new();
+    for d in demands.iter().filter(|d| d.outcome != Outcome::DeniedButAllowed) {
+        let needs = by_path.entry(&d.demand.path).or_default();
+        *needs = needs.union(d.needs());
+    }
+    let mut text = String::new();
+    for (path, needs) in by_path.iter().take(MOST_PATHS) {
+        let words: Vec<String> = needs.iter().map(|c| format!("\"{c}\"")).collect();
+        text.push_str(&format!(
+            "path {} {{ capabilities = [{}] }}\n",
+            quote(path),
+            words.join(", ")
+        ));
+    }
+    match by_path.len().saturating_sub(MOST_PATHS) {
+        0 => text,
+        more => format!("{text}# and {more} more paths\n"),
+    }
+}
+
+fn probing(
+    context: &Context<'_>,
+    h: HolderId,
+    folders: &BTreeMap<&str, Vec<&JoinedDemand>>,
+    paths: usize,
+) -> Option<Draft> {
+    let holder = context.joined.holders.get(h)?;
+    let mut draft = about::principal(holder);
+    let times: u64 = folders.values().map(|ds| denied(ds)).sum();
+    let names: Vec<&str> = folders.keys().copied().collect();
+    draft.title = format!("`{}` was denied on {paths} different paths", holder.display());
+    draft.detail = format!(
+        "{} in {}, among them {}, and not one of them was ever allowed. This looks like a search for what can be reached, or a client \
+         with the wrong token.",
+        about::requests(times),
+        count(folders.len(), "folder"),
+        about::quoted(&names, 5)
+    );
+    draft.remedy = "Find out who it is before granting anything.".to_owned();
+    draft.severity = Some(Severity::Medium);
+    Some(draft)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::rules::testing::{check, titles};
+
+    #[test]
+    fn fixtures() {
+        let found = check(
+            &RepeatedDenials,
+            include_str!("../../../fixtures/rules/repeated-denials/found.txt"),
+        );
+        let titles_found: Vec<&str> = found.iter().map(|d| &*d.title).collect();
+        assert_eq!(
+            titles_found,
+            [
+                "`web` was denied read, update on `secret/data/team/…` 9 times",
+                "`web` was denied read on `secret/data/hr/x` 3 times",
+            ]
+        );
+        assert!(
+            found[0]
+                .remedy
+                .contains("path \"secret/data/team/a\" { capabilities = [\"read\"] }\n"),
+            "{}",
+            found[0].remedy
+        );
+        assert!(found[1].remedy.contains("on purpose"));
+        assert!(
+            titles(
+                &RepeatedDenials,
+                include_str!("../../../fixtures/rules/repeated-denials/clean.txt")
+            )
+            .is_empty()
+        );
+    }
+
+    #[test]
+    fn many_paths_and_none_allowed_is_a_search() {
+        let lines: Vec<String> = (0..80)
+            .map(|n| format!("eve (app): read secret/data/{n}/x denied 1"))
+            .collect();
+        let text = format!(
+            "== policy app\npath \"a\" {{ capabilities = [\"read\"] }}\n== usage\n{}",
+            lines.join("\n")
+        );
+        assert_eq!(
+            titles(&RepeatedDenials, &text),
+            ["`eve` was denied on 80 different paths"]
+        );
+    }
+
+    #[test]
+    fn a_grant_can_be_read_back_whatever_the_path() {
+        let text = "== policy app\npath \"a\" { capabilities = [\"read\"] }\n== usage\neve (app): read secret/\"}${x}\\ denied 3";
+        let found = check(&RepeatedDenials, text);
+        let hcl = found[0]
+            .remedy
+            .split("\n\n")
+            .nth(1)
+            .and_then(|r| r.split("\nElse").next())
+            .unwrap();
+        let policy = crate::analysis::rules::testing::policy("p", "", hcl);
+        assert_eq!(&*policy.stanzas[0].path, "secret/\"}${x}\\");
+    }
+}

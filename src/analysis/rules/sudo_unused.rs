@@ -1,0 +1,135 @@
+//! `sudo-unused`: a stanza with `sudo` of which nobody made use.
+
+use super::about;
+use crate::advice::{EvidenceState, Severity};
+use crate::analysis::rule::{Context, Draft, Rule, count};
+use crate::policy::pattern::Pattern;
+use crate::policy::relation::{Relation, relation};
+use crate::vault::{Capability, protected};
+use std::sync::LazyLock;
+
+/// The rule.
+pub struct SudoUnused;
+
+/// Root-protected paths whose mount is always at the same place.
+static PROTECTED: LazyLock<Vec<Pattern>> = LazyLock::new(|| {
+    protected::sudo_paths()
+        .filter_map(|(kind, path)| match kind {
+            "system" => Some(format!("sys/{path}")),
+            "token" => Some(format!("auth/token/{path}")),
+            _ => None,
+        })
+        .filter_map(|path| Pattern::parse(&path, "").ok())
+        .collect()
+});
+
+/// Paths of which the token store itself asks for `sudo` for some requests, which no log shows.
+const ASKED_INSIDE: [&str; 2] = ["auth/token/create", "auth/token/create-orphan"];
+
+impl Rule for SudoUnused {
+    fn id(&self) -> &'static str {
+        "sudo-unused"
+    }
+
+    fn severity(&self) -> Severity {
+        Severity::Medium
+    }
+
+    fn summary(&self) -> &'static str {
+        "a stanza with sudo of which nobody made use"
+    }
+
+    fn check(&self, context: &Context<'_>) -> Vec<Draft> {
+        let joined = context.joined;
+        let mut drafts = Vec::new();
+        for (p, (policy, held)) in joined.policies.iter().zip(&joined.held_by).enumerate() {
+            for (s, stanza) in policy.stanzas.iter().enumerate() {
+                let uses = joined.uses.get(&(p, s));
+                let used = uses.is_some_and(|u| u.contains_key(&Capability::Sudo));
+                if held.is_empty() || used || !stanza.capability_set().contains(Capability::Sudo) {
+                    continue;
+                }
+                let Ok(pattern) = Pattern::parse(&stanza.path, "") else {
+                    continue;
+                };
+                let Some(mut draft) = about::stanza(context, (p, s)) else {
+                    continue;
+                };
+                let mut evidence = context.evidence_of(p);
+                let to = format!(
+                    "{} ({})",
+                    count(held.len(), "holder"),
+                    context.names(held.iter().copied(), 3)
+                );
+                draft.title = format!("`sudo` on `{}` of policy `{}` was never used", stanza.path, policy.name);
+                draft.remedy = "Take `sudo` out of its capabilities.".to_owned();
+                let inside = ASKED_INSIDE.iter().any(|path| pattern.matches(path));
+                if inside && uses.is_some() {
+                    evidence.state = EvidenceState::Suspect;
+                    evidence
+                        .reasons
+                        .push("the token store asks for `sudo` itself, which the log does not show".to_owned());
+                    draft.detail = format!(
+                        "It is granted to {to}. Creating tokens needs `sudo` only for orphans, periods and policies beyond one's own; \
+                         whether these requests did cannot be told from the log."
+                    );
+                    draft.remedy = "If its holders only make tokens with policies of their own, take `sudo` out; else use a token role \
+                                    (`auth/token/roles/`) that says what may be made."
+                        .to_owned();
+                    draft.fixed_in = None;
+                } else if inside
+                    || PROTECTED
+                        .iter()
+                        .any(|path| relation(&pattern, path) != Relation::Disjoint)
+                {
+                    draft.detail =
+                        format!("It opens root-protected paths to {to}, and nobody asked for one of them through it.");
+                } else {
+                    draft.detail = format!(
+                        "It is granted to {to}, and none of the paths under `sys/` and `auth/token/` that ask for `sudo` is matched: it \
+                         has no effect there but to alarm who reads it."
+                    );
+                    draft.severity = Some(Severity::Low);
+                }
+                draft.evidence = Some(evidence);
+                drafts.push(draft);
+            }
+        }
+        about::once(drafts)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::rules::testing::{check, titles};
+
+    #[test]
+    fn fixtures() {
+        let found = check(
+            &SudoUnused,
+            include_str!("../../../fixtures/rules/sudo-unused/found.txt"),
+        );
+        let titles_found: Vec<&str> = found.iter().map(|d| &*d.title).collect();
+        assert_eq!(
+            titles_found,
+            [
+                "`sudo` on `sys/leases/*` of policy `ops` was never used",
+                "`sudo` on `secret/data/app/*` of policy `ops` was never used",
+                "`sudo` on `auth/token/create` of policy `ops` was never used",
+            ]
+        );
+        assert_eq!(found[1].severity, Some(Severity::Low));
+        assert_eq!(
+            found[2].evidence.as_ref().map(|e| e.state),
+            Some(EvidenceState::Suspect)
+        );
+        assert!(
+            titles(
+                &SudoUnused,
+                include_str!("../../../fixtures/rules/sudo-unused/clean.txt")
+            )
+            .is_empty()
+        );
+    }
+}

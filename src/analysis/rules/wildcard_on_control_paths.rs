@@ -1,0 +1,198 @@
+//! `wildcard-on-control-paths`: a wildcard below `sys/`, `auth/` or `identity/`.
+
+use super::about;
+use crate::access::universe::lead;
+use crate::advice::Severity;
+use crate::analysis::rule::{Context, Draft, Rule, count};
+use crate::deployment::Deployment;
+use crate::policy::pattern::Pattern;
+use crate::policy::relation::implies;
+use crate::vault::{Capability, CapabilitySet};
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
+/// The rule.
+pub struct WildcardOnControlPaths;
+
+/// Paths that every token may have, or that do no more than compute.
+static HARMLESS: LazyLock<Vec<Pattern>> = LazyLock::new(|| {
+    [
+        "sys/tools/*",
+        "sys/wrapping/*",
+        "sys/internal/ui/*",
+        "sys/leases/renew/*",
+        "identity/oidc/provider/+/authorize",
+        "identity/oidc/token/*",
+    ]
+    .into_iter()
+    .filter_map(|path| Pattern::parse(path, "").ok())
+    .collect()
+});
+
+/// With so many segments named before the wildcard it stays below one object, such as one role.
+const NAMED_SEGMENTS: usize = 4;
+
+impl Rule for WildcardOnControlPaths {
+    fn id(&self) -> &'static str {
+        "wildcard-on-control-paths"
+    }
+
+    fn severity(&self) -> Severity {
+        Severity::High
+    }
+
+    fn summary(&self) -> &'static str {
+        "a wildcard over paths that control the server: sys/, auth/, identity/"
+    }
+
+    fn check(&self, context: &Context<'_>) -> Vec<Draft> {
+        let joined = context.joined;
+        let namespaces: BTreeSet<&str> = context
+            .deployment
+            .map(|d: &Deployment| d.namespaces.iter().map(String::as_str).collect())
+            .unwrap_or_default();
+        let mut drafts = Vec::new();
+        for (p, (policy, held)) in joined.policies.iter().zip(&joined.held_by).enumerate() {
+            for (s, stanza) in policy.stanzas.iter().enumerate() {
+                let grants = stanza.capability_set();
+                if grants.is_empty() || grants.contains(Capability::Deny) {
+                    continue;
+                }
+                let path = stanza.path.strip_prefix('/').unwrap_or(&stanza.path);
+                let Ok(pattern) = Pattern::parse(below_namespace(path, &namespaces), "") else {
+                    continue;
+                };
+                let (Some(reach), Some(mut draft)) = (reach(&pattern), about::stanza(context, (p, s))) else {
+                    continue;
+                };
+                let writing = grants.difference(reading());
+                let verb = if writing.is_empty() { "reads" } else { "writes" };
+                draft.title = format!("`{}` of policy `{}` {verb} {}", stanza.path, policy.name, reach.words);
+                let used = joined
+                    .uses
+                    .get(&(p, s))
+                    .map_or(0, |u| u.values().map(|u| u.requests).sum());
+                draft.detail = format!(
+                    "It grants {grants} to {}, on all that exists there and all that ever will; {} made through it.",
+                    count(held.len(), "holder"),
+                    if used == 1 {
+                        "1 request was".to_owned()
+                    } else {
+                        format!("{used} requests were")
+                    },
+                );
+                draft.remedy = "Name the endpoints in use, each with the capabilities it needs.".to_owned();
+                draft.severity = match (writing.is_empty(), reach.wide) {
+                    (true, false) => Some(Severity::Low),
+                    (true, true) => Some(Severity::Medium),
+                    (false, false) => None,
+                    (false, true) => Some(Severity::Critical),
+                };
+                draft.evidence = (used == 0 && !held.is_empty()).then(|| context.evidence_of(p));
+                drafts.push(draft);
+            }
+        }
+        about::once(drafts)
+    }
+}
+
+fn reading() -> CapabilitySet {
+    [
+        Capability::Read,
+        Capability::List,
+        Capability::Scan,
+        Capability::Subscribe,
+    ]
+    .into_iter()
+    .collect()
+}
+
+struct Reach {
+    words: String,
+    /// Whether it covers one of the three altogether.
+    wide: bool,
+}
+
+fn reach(pattern: &Pattern) -> Option<Reach> {
+    if pattern.is_exact() || HARMLESS.iter().any(|harmless| implies(pattern, harmless)) {
+        return None;
+    }
+    let lead = lead(pattern);
+    let Some(area) = ["sys/", "auth/", "identity/"]
+        .into_iter()
+        .find(|area| lead.starts_with(area))
+    else {
+        // `*` and `+/*` reach them too; `+/creds/*` is meant for mounts of secrets.
+        let first: Vec<&str> = pattern.segments().take(2).collect();
+        let open =
+            pattern.is_plain_prefix() && ["sys/", "auth/", "identity/"].iter().any(|area| area.starts_with(lead));
+        let all = open || matches!(first.as_slice(), ["+", "+"] | ["+"]) || (first == ["+", ""] && pattern.prefix);
+        return all.then(|| Reach {
+            words: "`sys/`, `auth/` or `identity/` among all else".to_owned(),
+            wide: true,
+        });
+    };
+    if lead.matches('/').count() >= NAMED_SEGMENTS {
+        return None;
+    }
+    let wide = lead == area;
+    Some(Reach {
+        words: if wide {
+            format!("all of `{area}`")
+        } else {
+            format!("whatever is below `{lead}`")
+        },
+        wide,
+    })
+}
+
+/// The path without the namespace that a policy of a parent namespace may name.
+fn below_namespace<'p>(path: &'p str, namespaces: &BTreeSet<&str>) -> &'p str {
+    let ends = path.match_indices('/').map(|(at, _)| at + 1);
+    ends.filter_map(|end| path.split_at_checked(end))
+        .filter(|(start, _)| namespaces.contains(start))
+        .last()
+        .map_or(path, |(_, rest)| rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::rules::testing::{check, titles};
+
+    #[test]
+    fn fixtures() {
+        let found = check(
+            &WildcardOnControlPaths,
+            include_str!("../../../fixtures/rules/wildcard-on-control-paths/found.txt"),
+        );
+        let titles_found: Vec<(&str, Option<Severity>)> = found.iter().map(|d| (&*d.title, d.severity)).collect();
+        assert_eq!(
+            titles_found,
+            [
+                (
+                    "`*` of policy `admin` writes `sys/`, `auth/` or `identity/` among all else",
+                    Some(Severity::Critical)
+                ),
+                ("`sys/*` of policy `admin` reads all of `sys/`", Some(Severity::Medium)),
+                (
+                    "`sys/policies/acl/team-*` of policy `admin` writes whatever is below `sys/policies/acl/team-`",
+                    None
+                ),
+                (
+                    "`auth/approle/role/+/secret-id` of policy `admin` writes whatever is below `auth/approle/role/`",
+                    None
+                ),
+            ]
+        );
+        let clean = include_str!("../../../fixtures/rules/wildcard-on-control-paths/clean.txt");
+        assert!(titles(&WildcardOnControlPaths, clean).is_empty());
+    }
+
+    #[test]
+    fn namespaces_are_looked_through() {
+        let all = BTreeSet::from(["team/", "team/a/"]);
+        assert_eq!(below_namespace("team/a/sys/*", &all), "sys/*");
+        assert_eq!(below_namespace("secret/*", &all), "secret/*");
+    }
+}
