@@ -241,6 +241,14 @@ fn the_root_policy_allows_all_and_nothing_stands_beside_it() {
             grants_nothing_new(&all, &root, Options::default()),
             Verdict::Witness(_)
         ));
+        // Beside others the root policy makes the server refuse the token, `help` included.
+        let refused = compile(profile, &named(profile, &[("root", ""), ("p", "")]));
+        let nothing = compile(profile, &named(profile, &[("p", "")]));
+        assert_eq!(spoken(&compare(&refused, &nothing)).0, ["access help x"]);
+        assert_eq!(
+            grants_nothing_new(&nothing, &refused, Options::default()),
+            Verdict::Proven
+        );
     }
 }
 

@@ -70,7 +70,6 @@ pub(super) struct Judge<'a, 's> {
     beyond: Mask,
     bare_lists: bool,
     seen: HashSet<(Way, Winner, Winner)>,
-    special: bool,
     pub(super) gained: Tally,
     pub(super) lost: Tally,
 }
@@ -84,7 +83,6 @@ impl<'a, 's> Judge<'a, 's> {
             beyond,
             bare_lists,
             seen: HashSet::new(),
-            special: old.is_special() || new.is_special(),
             gained: Tally::default(),
             lost: Tally::default(),
         }
@@ -118,8 +116,23 @@ impl<'a, 's> Judge<'a, 's> {
                 }
             }
         }
-        if self.special {
-            self.beside_rules(path);
+    }
+
+    /// What no rule decides: `help`, and operations that no policy can name. With a root policy the answer hangs on its
+    /// namespace alone, without one it is the same on both sides.
+    pub(super) fn beside_rules(&mut self) {
+        if !self.old.is_special() && !self.new.is_special() {
+            return;
+        }
+        let mut paths = vec!["x".to_owned()];
+        paths.extend(
+            [self.old, self.new]
+                .into_iter()
+                .filter_map(Side::reach)
+                .map(|reach| format!("{reach}x")),
+        );
+        for path in paths {
+            self.beside_rules_of(&path);
         }
     }
 
@@ -240,8 +253,7 @@ impl<'a, 's> Judge<'a, 's> {
         }
     }
 
-    /// What the root policy answers without any rule: `help`, and operations that no policy can name.
-    fn beside_rules(&mut self, path: &str) {
+    fn beside_rules_of(&mut self, path: &str) {
         for operation in [Operation::Help, Operation::Other] {
             let request = asked(operation, path, Extras::default());
             let allowed = |side: &Side<'_>| side.acl.decide(&request.request()).allowed;

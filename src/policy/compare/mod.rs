@@ -108,6 +108,9 @@ fn look(old: &Acl, new: &Acl, beyond: table::Mask, options: Options) -> Comparis
             ControlFlow::Continue(())
         }
     });
+    if !first_only || !(judge.gained.shows_any() || judge.lost.shows_any()) {
+        judge.beside_rules();
+    }
     judge.gained.settle();
     judge.lost.settle();
     let incomplete = if old.profile() == profile {

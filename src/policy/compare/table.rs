@@ -64,6 +64,11 @@ impl<'a> Side<'a> {
         self.root.is_some() || self.refused
     }
 
+    /// What all paths begin with that the root policy reaches; none where it is no root list.
+    pub(super) fn reach(&self) -> Option<&str> {
+        self.root.as_ref().map(|reach| &*reach.text)
+    }
+
     pub(super) fn winner(&self, operation: Operation, path: &str) -> Winner {
         match &self.root {
             Some(reach) if reach.matches(path) => Winner::Root,
