@@ -18,6 +18,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// Bytes asked for at once.
 const BLOCK: usize = 1 << 19;
 
+/// About what both entries of a request take. It only guides how much room is made at once.
+const BYTES_A_REQUEST: u64 = 2_600;
+
 /// The longest line that is held in memory.
 const LONGEST_LINE: usize = 160 << 20;
 
@@ -30,6 +33,17 @@ struct Unit {
     input: usize,
     /// Bytes from and to, cut at line ends; the whole log if none.
     range: Option<(u64, u64)>,
+}
+
+impl Unit {
+    /// How much of the log it is, as stored.
+    fn size(&self, input: &LogInput) -> Option<u64> {
+        let size = input.size()?;
+        Some(match self.range {
+            Some((from, to)) => to.min(size).saturating_sub(from),
+            None => size,
+        })
+    }
 }
 
 /// What one unit leaves behind besides its entries.
@@ -70,6 +84,11 @@ pub(super) fn read(
             let Some(input) = inputs.get(unit.input) else {
                 continue;
             };
+            if let Some(bytes) = unit.size(input) {
+                worker
+                    .usage_mut()
+                    .expect(usize::try_from(bytes / BYTES_A_REQUEST).unwrap_or(0));
+            }
             let stream = read_unit(input, unit, &mut worker, &wrapping, progress)?;
             if let Ok(mut done) = done.lock() {
                 done.push(Done {

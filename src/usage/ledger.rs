@@ -40,6 +40,14 @@ impl Ledger {
             .insert_unique(record.id, at, |&at| records.get(at as usize).map_or(0, |r| r.id));
     }
 
+    /// Makes room for so many more.
+    pub fn reserve(&mut self, more: usize) {
+        self.records.reserve(more);
+        let records = &self.records;
+        self.index
+            .reserve(more, |&at| records.get(at as usize).map_or(0, |r| r.id));
+    }
+
     /// The records.
     #[must_use]
     pub fn records(&self) -> &[Record] {

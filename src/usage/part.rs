@@ -62,6 +62,13 @@ impl Usage {
         &mut self.table
     }
 
+    /// Makes room for so many requests more, as far as they are kept.
+    pub fn expect(&mut self, requests: usize) {
+        let most = MOST_RECORDS + 1;
+        self.ledger
+            .reserve(requests.min(most.saturating_sub(self.ledger.len())));
+    }
+
     /// Adds an entry or the fold of several of one request.
     pub fn add(&mut self, record: &Record) {
         self.changed();
@@ -114,6 +121,7 @@ impl Usage {
             std::mem::swap(&mut self, &mut other);
         }
         let records = other.ledger.drain();
+        self.expect(records.len());
         let renumbered = self.table.merge(other.table);
         for record in records {
             self.add(&renumbered.record(&record));

@@ -36,7 +36,7 @@ pub struct Key<'a> {
 pub(crate) struct Row {
     pub principal: u32,
     pub namespace: u32,
-    pub path: u32,
+    pub path: Arc<str>,
     pub capability: Capability,
     pub mount_type: u32,
     pub allowed: u64,
@@ -90,6 +90,17 @@ pub struct Table {
 }
 
 impl Table {
+    /// Makes room for so many rows more.
+    pub(crate) fn reserve(&mut self, rows: usize) {
+        self.rows.reserve(rows);
+        let (rows_known, texts) = (&self.rows, &self.texts);
+        self.index.reserve(rows, |&at| {
+            rows_known
+                .get(at as usize)
+                .map_or(0, |row| hash_key(&key_of(row, texts)))
+        });
+    }
+
     /// The number of a text.
     pub fn text(&mut self, text: &str) -> u32 {
         self.texts.intern(text)
@@ -178,10 +189,12 @@ impl Table {
             return *at;
         }
         let at = number_of(self.rows.len());
+        let path = self.texts.intern(key.path);
+        let path = self.texts.shared(path);
         self.rows.push(Row {
             principal: key.principal,
             namespace: self.texts.intern(key.namespace),
-            path: self.texts.intern(key.path),
+            path,
             capability: key.capability,
             mount_type: NONE,
             allowed: 0,
@@ -222,7 +235,7 @@ impl Table {
             who.kind,
             &who.id,
             self.texts.get(row.namespace),
-            self.texts.get(row.path),
+            &row.path,
             row.capability,
         ))
     }
@@ -393,11 +406,12 @@ impl Table {
             }
         }
         let mut rows = Vec::with_capacity(other.rows.len());
+        self.reserve(other.rows.len() / 2);
         for theirs in other.rows {
             let at = self.row(&Key {
                 principal: principals.get(theirs.principal as usize).copied().unwrap_or(NONE),
                 namespace: other.texts.get(theirs.namespace),
-                path: other.texts.get(theirs.path),
+                path: &theirs.path,
                 capability: theirs.capability,
             });
             rows.push(at);
@@ -486,7 +500,7 @@ impl Table {
         Demand {
             principal: self.principal_named(row.principal),
             namespace: self.texts.shared(row.namespace),
-            path: self.texts.shared(row.path),
+            path: Arc::clone(&row.path),
             capability: row.capability,
             mount_type: self.texts.shared(row.mount_type),
             allowed: row.allowed,
@@ -575,11 +589,11 @@ fn hash_key(key: &Key<'_>) -> u64 {
     ))
 }
 
-fn key_of<'a>(row: &Row, texts: &'a Texts) -> Key<'a> {
+fn key_of<'a>(row: &'a Row, texts: &'a Texts) -> Key<'a> {
     Key {
         principal: row.principal,
         namespace: texts.get(row.namespace),
-        path: texts.get(row.path),
+        path: &row.path,
         capability: row.capability,
     }
 }
