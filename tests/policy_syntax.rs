@@ -261,6 +261,28 @@ fn places_and_comments_are_kept() {
     assert_eq!(&text[second.keys[0].value.clone()], "\"read\"");
 }
 
+/// No error or warning hands the escape sequences of a terminal on.
+#[test]
+fn what_a_terminal_would_act_on_is_shown_as_text() {
+    let text = "path \"a\\x1b[31m\\u202e\" { capabilities = [\"\\x1b]0;x\\x07\"] }";
+    let error = syntax::parse("p", "p.hcl", text, &Dialect::default()).unwrap_err();
+    for shown in [error.to_string(), error.one_line(), error.render(syntax::Style::Plain)] {
+        assert!(
+            !shown.chars().any(|c| (c.is_control() && c != '\n') || c == '\u{202e}'),
+            "{shown:?}"
+        );
+    }
+    let text = "path \"a\\x1b[31m/*/\\u202e\" { capabilities = [\"read\"] }";
+    let policy = syntax::parse("p", "p.hcl", text, &Dialect::default()).unwrap();
+    for warning in lint::policies(&[policy], &lint::Context::default()) {
+        let shown = warning.message.clone() + &warning.render(syntax::Style::Plain);
+        assert!(
+            !shown.chars().any(|c| (c.is_control() && c != '\n') || c == '\u{202e}'),
+            "{shown:?}"
+        );
+    }
+}
+
 #[test]
 fn hostile_texts_end_in_an_answer() {
     let deep = |open: &str, close: &str| {

@@ -104,8 +104,8 @@ impl Warning {
             path: Arc::clone(&stanza.path),
             origin: origin.clone(),
             span: span.clone(),
-            message: shortened(message),
-            hint: hint.map(shortened),
+            message: shortened(&message),
+            hint: hint.as_deref().map(shortened),
             excerpt: Excerpt::of(&policy.source, span.start, width),
         }
     }

@@ -25,9 +25,9 @@ impl ParseError {
     pub(super) fn new(file: &Arc<str>, text: &str, fault: Fault) -> Self {
         Self {
             origin: Origin::new(Arc::clone(file), fault.pos.line, fault.pos.column),
-            message: shortened(fault.message).into(),
-            expected: fault.expected.map(|text| shortened(text).into()),
-            hint: fault.hint.map(|text| shortened(text).into()),
+            message: shortened(&fault.message).into(),
+            expected: fault.expected.map(|text| shortened(&text).into()),
+            hint: fault.hint.map(|text| shortened(&text).into()),
             excerpt: Excerpt::of(text, fault.pos.offset, token_width(text, fault.pos.offset)),
         }
     }
@@ -124,14 +124,15 @@ impl Excerpt {
     }
 }
 
-/// A text that may hold a path of any length, cut to what a person reads.
-pub(crate) fn shortened(mut text: String) -> String {
+/// A text that may hold a path of any length and kind, cut to what a person reads and with nothing that a terminal acts on.
+pub(crate) fn shortened(text: &str) -> String {
     const MOST: usize = 400;
-    if let Some((at, _)) = text.char_indices().nth(MOST) {
-        text.truncate(at);
-        text.push('…');
+    let mut chars = text.chars();
+    let mut out: String = chars.by_ref().take(MOST).map(tame).collect();
+    if chars.next().is_some() {
+        out.push('…');
     }
-    text
+    out
 }
 
 /// How many characters the word or string at `offset` has.
