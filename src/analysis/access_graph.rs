@@ -534,3 +534,6 @@ fn trail(came: &HashMap<NodeIndex, Option<(EdgeIndex, NodeIndex)>>, end: NodeInd
     edges.reverse();
     edges
 }
+
+#[cfg(test)]
+mod tests;

@@ -22,7 +22,7 @@ mod unused_stanza;
 mod wildcard_on_control_paths;
 
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 use super::rule::Rule;
 
