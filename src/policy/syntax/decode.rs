@@ -263,14 +263,9 @@ impl<'a> Decoder<'a> {
         Ok(())
     }
 
+    /// What a time is given as; whether it is one is asked only where the stanza does not deny.
     fn time(&self, given: Given<'_>, old: Option<(Any, Pos)>) -> Result<Any, Fault> {
-        if matches!(given, Given::Node(Node::Literal(_))) {
-            value::any(self.source, given, old.map(|(any, _)| any), false)
-        } else {
-            Err(given
-                .fault("expected a time")
-                .expected("seconds as a number, or `\"90s\"`, `\"10m\"`, `\"1h\"`"))
-        }
+        value::any(self.source, given, old.map(|(any, _)| any), false)
     }
 
     fn capabilities(&self, path: &str, raw: &Raw<'_>) -> Result<Vec<Capability>, Fault> {
