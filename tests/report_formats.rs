@@ -339,7 +339,7 @@ fn html_says_what_matters_without_its_script() {
     for words in [
         "0 newly denied, 0 newly granted",
         "operator-jane",
-        "Safe to apply",
+        "Nothing that was seen to work breaks",
         "secret/data/prod/web/*",
         "3f7a91c2d4e8b605",
         "default-src &#x27;none&#x27;",

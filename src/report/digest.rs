@@ -1,6 +1,6 @@
 //! The few words and numbers that several faces say alike.
 
-use crate::advice::{Advice, Change, CoverageView, Proof, Proposal, Severity};
+use crate::advice::{Advice, Change, CoverageView, PrincipalView, Proof, Proposal, Severity};
 use jiff::Timestamp;
 
 /// A number with its thousands set apart.
@@ -62,6 +62,24 @@ pub fn day(time: Timestamp) -> String {
 pub fn decimal(value: f64) -> String {
     let text = format!("{value:.1}");
     text.strip_suffix(".0").map_or(text.clone(), str::to_owned)
+}
+
+/// How much a principal was granted, in words where a number would mislead.
+#[must_use]
+pub fn granted(principal: &PrincipalView) -> String {
+    if is_root(principal) {
+        String::from("everything")
+    } else if principal.grants_unknown {
+        String::from("unknown")
+    } else {
+        number(principal.granted)
+    }
+}
+
+/// Whether a principal is root, which no policy binds.
+#[must_use]
+pub fn is_root(principal: &PrincipalView) -> bool {
+    principal.kind == "root"
 }
 
 /// The proposal of a kind.

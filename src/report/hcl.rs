@@ -36,7 +36,7 @@ fn with_header(policy: &ProposedPolicy, text: &str) -> String {
         if let Some(more) = policy.holders.len().checked_sub(HOLDERS_NAMED).filter(|more| *more > 0) {
             named.push(format!("{more} more"));
         }
-        let _ = writeln!(out, "# Held by {}: {}", policy.holders.len(), named.join(", "));
+        let _ = writeln!(out, "# Holders: {}", named.join(", "));
     }
     out.push('\n');
     out.push_str(text);

@@ -187,7 +187,12 @@ fn principal_row<'a>(from: &'a PrincipalView, names: &mut Names<'a>) -> Value {
         from.active_days,
         one_digit(from.risk.score),
         from.risk_after.as_ref().map(|risk| one_digit(risk.score)),
-        u8::from(from.grants_unknown),
+        // 1: not known, 2: everything.
+        if digest::is_root(from) {
+            2
+        } else {
+            u8::from(from.grants_unknown)
+        },
         parts(&from.risk),
     ])
 }

@@ -164,6 +164,7 @@ struct Redesign {
     optimality: Option<String>,
     migration: Vec<String>,
     roles: Vec<RoleRow>,
+    gone: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -249,7 +250,7 @@ impl Page {
             unused: number(unused),
             granted: number(totals.granted),
             unused_bar: svg::use_bar(totals.used, totals.granted),
-            risk_before: decimal(totals.risk_mean),
+            risk_before: decimal(tighten.map_or(totals.risk_mean, |proposal| proposal.before.risk_mean)),
             risk_after: tighten
                 .filter(|_| compared)
                 .map(|proposal| decimal(proposal.after.risk_mean)),
@@ -311,6 +312,26 @@ fn cut(texts: &[String], most: usize) -> Vec<String> {
     out
 }
 
+/// A title as a sentence: other sentences may follow it.
+fn sentence(title: &str) -> String {
+    let mut out = visible(title);
+    if !out.is_empty() && !out.ends_with(['.', '!', '?']) {
+        out.push('.');
+    }
+    out
+}
+
+/// The policies that a proposal deletes.
+fn gone(proposal: &Proposal) -> Option<String> {
+    let names: Vec<String> = proposal
+        .policies
+        .iter()
+        .filter(|policy| policy.change == Change::Delete)
+        .map(|policy| format!("`{}`", policy.name.replace('`', "\u{2bc}")))
+        .collect();
+    (!names.is_empty()).then(|| cut(&names, ROLES_SHOWN).join(", "))
+}
+
 /// "3 edit, 1 delete": what is not there is not named.
 fn words<'a>(counts: impl Iterator<Item = (&'a str, u64)>) -> String {
     let named: Vec<String> = counts
@@ -336,11 +357,7 @@ fn principal_rows(advice: &Advice) -> Vec<PrincipalRow> {
             risk: decimal(principal.risk.score),
             risk_after: principal.risk_after.as_ref().map(|risk| decimal(risk.score)),
             used: number(principal.used),
-            granted: if principal.grants_unknown {
-                String::from("unknown")
-            } else {
-                number(principal.granted)
-            },
+            granted: digest::granted(principal),
             excess: number(principal.excess),
             requests: number(principal.requests),
             denied: number(principal.denied),
@@ -379,7 +396,7 @@ fn tighten_view(advice: &Advice, proposal: &Proposal, mut room: usize) -> Tighte
         })
         .collect();
     Tighten {
-        title: visible(&proposal.title),
+        title: sentence(&proposal.title),
         holds: proposal.proof.holds(),
         proof: digest::proof(&proposal.proof),
         base: visible(&layout::diff_base(&advice.run, proposal)),
@@ -484,7 +501,7 @@ fn redesign_view(redesign: &Proposal, tighten: Option<&Proposal>) -> Redesign {
     };
     let optimality = &redesign.optimality;
     Redesign {
-        title: visible(&redesign.title),
+        title: sentence(&redesign.title),
         rows: vec![
             row(
                 "Policies",
@@ -526,9 +543,11 @@ fn redesign_view(redesign: &Proposal, tighten: Option<&Proposal>) -> Redesign {
             )
         }),
         migration: all_visible(&redesign.migration),
+        gone: gone(redesign),
         roles: redesign
             .policies
             .iter()
+            .filter(|policy| policy.change != Change::Delete)
             .take(ROLES_SHOWN)
             .map(|policy| RoleRow {
                 name: visible(&policy.name),

@@ -126,15 +126,7 @@ fn principals(out: &mut String, advice: &Advice) {
     }
     out.push_str("## Most over-privileged\n\n| principal | kind | used of granted | risk | after | why |\n|---|---|---:|---:|---:|---|\n");
     for principal in advice.principals.iter().take(PRINCIPALS_SHOWN) {
-        let granted = if principal.grants_unknown {
-            format!("{} of unknown", digest::number(principal.used))
-        } else {
-            format!(
-                "{} of {}",
-                digest::number(principal.used),
-                digest::number(principal.granted)
-            )
-        };
+        let granted = format!("{} of {}", digest::number(principal.used), digest::granted(principal));
         let _ = writeln!(
             out,
             "| {} | {} | {granted} | {} | {} | {} |",

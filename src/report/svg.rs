@@ -18,10 +18,15 @@ fn short(text: &str) -> String {
     out
 }
 
+/// The principals that policies bind: root is not among them, whatever is proposed.
+fn bound(principals: &[PrincipalView]) -> impl Iterator<Item = &PrincipalView> {
+    principals.iter().filter(|principal| !digest::is_root(principal))
+}
+
 /// Risk of the riskiest principals before and after: a line for each, from one point to the other.
 #[must_use]
 pub fn dumbbell(principals: &[PrincipalView], most: usize) -> String {
-    let rows: Vec<&PrincipalView> = principals.iter().take(most).collect();
+    let rows: Vec<&PrincipalView> = bound(principals).take(most).collect();
     let (left, right, row, top) = (190.0, 600.0, 25.0, 8.0);
     let height = top + row * as_f64(rows.len()) + 26.0;
     let x = |score: f64| left + (right - left) * score.clamp(0.0, 100.0) / 100.0;
@@ -98,10 +103,9 @@ pub fn histogram(principals: &[PrincipalView]) -> String {
         }
         bins
     };
-    let before = count(&mut principals.iter().map(|principal| principal.risk.score));
+    let before = count(&mut bound(principals).map(|principal| principal.risk.score));
     let after = count(
-        &mut principals
-            .iter()
+        &mut bound(principals)
             .filter_map(|principal| principal.risk_after.as_ref())
             .map(|risk| risk.score),
     );

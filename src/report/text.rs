@@ -98,11 +98,7 @@ fn principals(out: &mut String, advice: &Advice, paint: Paint) {
             .risk_after
             .as_ref()
             .map_or_else(|| String::from("–"), |risk| decimal(risk.score));
-        let granted = if one.grants_unknown {
-            String::from("unknown")
-        } else {
-            number(one.granted)
-        };
+        let granted = digest::granted(one);
         let _ = writeln!(
             out,
             "{:>6} → {after:<5}  {:<NAME_WIDTH$}  {} of {granted}",

@@ -33,7 +33,7 @@
 
   const principals = data.principals.map((r) => ({
     id: r[0], name: r[1], kind: names[r[2]], mount: names[r[3]], policies: r[4].map((i) => names[i]), granted: r[5], used: r[6], excess: r[7],
-    pathsGranted: r[8], pathsUsed: r[9], requests: r[10], denied: r[11], first: r[12], last: r[13], days: r[14], risk: r[15], after: r[16], unknown: r[17] === 1, parts: r[18],
+    pathsGranted: r[8], pathsUsed: r[9], requests: r[10], denied: r[11], first: r[12], last: r[13], days: r[14], risk: r[15], after: r[16], unknown: r[17] === 1, root: r[17] === 2, parts: r[18],
   }));
   const policies = data.policies.map((r) => {
     const stanzas = r[3].map((s) => ({ path: s[0], line: s[1], uses: s[2].map((u) => ({ capability: names[u[0]], requests: u[1], principals: u[2], last: u[3], state: u[4] })) }));
@@ -161,8 +161,9 @@
     const spoken = after === null ? "" : ` today, ${after} proposed`;
     return el("span", { class: "risk", title: after === null ? null : `${before} today, ${after} proposed` }, el("b", null, String(before), el("span", { class: "sr" }, spoken)), bars);
   }
-  function useBar(used, granted, unknown) {
-    return el("span", { class: unknown ? "use unknown" : "use" }, el("span", { class: "bars", "aria-hidden": "true" }, width(el("i"), unknown ? 0 : share(used, granted))), el("span", { class: "nowrap" }, unknown ? `${number(used)} of unknown` : `${number(used)} of ${number(granted)}`));
+  function useBar(p) {
+    const granted = p.root ? "everything" : p.unknown ? "unknown" : number(p.granted);
+    return el("span", { class: p.unknown ? "use unknown" : "use" }, el("span", { class: "bars", "aria-hidden": "true" }, width(el("i"), p.unknown || p.root ? 0 : share(p.used, p.granted))), el("span", { class: "nowrap" }, `${number(p.used)} of ${granted}`));
   }
   const open = (text) => el("button", { class: "open", type: "button", "aria-expanded": "false" }, text);
   const right = (text) => el("td", { class: "r" }, text);
@@ -180,7 +181,7 @@
     ],
     row: (p) => [
       el("th", { scope: "row" }, open(p.name), el("span", { class: "sub" }, [p.kind, p.mount].filter(Boolean).join(" · "))),
-      el("td", null, riskBar(p.risk, p.after)), el("td", null, useBar(p.used, p.granted, p.unknown)),
+      el("td", null, riskBar(p.risk, p.after)), el("td", null, useBar(p)),
       right(number(p.excess)), right(number(p.requests)), right(number(p.denied)), el("td", { class: "nowrap" }, day(p.last)),
     ],
     more: (p) => {
@@ -277,7 +278,7 @@
   // The matrix: groups first, a group opened into its members, many members in pages.
   const heat = data.heat;
   const heatState = { page: 0, row: null, column: null, used: false };
-  const HEAT_ROWS = 40, HEAT_COLUMNS = 36, ALL = Symbol("all");
+  const HEAT_ROWS = 40, HEAT_COLUMNS = 48, ALL = Symbol("all");
   const heatRowGroups = new Map(), heatColumnGroups = new Map();
   heat.rows.forEach((r, i) => { const g = r[1] || r[0]; if (!heatRowGroups.has(g)) heatRowGroups.set(g, []); heatRowGroups.get(g).push(i); });
   heat.columns.forEach((c, i) => { const g = c[1] || c[0]; if (!heatColumnGroups.has(g)) heatColumnGroups.set(g, []); heatColumnGroups.get(g).push(i); });
@@ -288,8 +289,8 @@
     heatCount = tools("heat", [el("div", { class: "crumbs" }), choose("What a cell counts", [["", "Never used"], ["used", "Used"], ["granted", "Granted"]], (value) => { heatState.used = value; drawHeat(); })]);
     heatState.used = "";
     // What fits is shown as it is: groups are for what does not.
-    if (heat.rows.length <= HEAT_ROWS || heatRowGroups.size === 1) heatState.row = ALL;
-    if (heat.columns.length <= HEAT_COLUMNS || heatColumnGroups.size === 1) heatState.column = ALL;
+    if (heat.rows.length <= HEAT_ROWS || heatRowGroups.size <= 4) heatState.row = ALL;
+    if (heat.columns.length <= HEAT_COLUMNS || heatColumnGroups.size <= 4) heatState.column = ALL;
   }
   function lines(groups, items, opened) {
     // A line is a label, the members it sums up, and whether it can be opened.
