@@ -125,3 +125,47 @@ fn unknown_fields_and_nulls_are_taken() {
         ]})
     );
 }
+
+/// On older servers a template may put a wildcard into a path; where `+*` comes of it, the server refuses the whole policy.
+#[test]
+fn wildcards_in_template_values_follow_the_profile() {
+    let case = r#"{"policies":[{"name":"P","rules":"path \"a/{{identity.entity.name}}*\" { capabilities = [\"read\"] }\npath \"b\" { capabilities = [\"read\"] }"}],"entity":{"Name":"+"},"requests":[{"operation":"read","path":"b"}]}"#;
+    for (profile, allowed, failing_policies) in [
+        (Profile::Vault113, false, 1),
+        (Profile::Vault203, true, 0),
+        (Profile::OpenBao26, true, 0),
+    ] {
+        let mut output = Vec::new();
+        decide::run(case.as_bytes(), &mut output, profile).unwrap();
+        let answer: Value = serde_json::from_slice(&output).unwrap();
+        assert_eq!(answer["results"][0]["allowed"], allowed, "{profile}");
+        assert_eq!(failing(&answer).len(), failing_policies, "{profile}");
+    }
+}
+
+#[test]
+fn hostile_cases_are_answered_or_refused() {
+    let deep = format!(
+        "{{\"requests\":[{{\"operation\":\"read\",\"data\":{}1{}}}]}}",
+        "[".repeat(100_000),
+        "]".repeat(100_000)
+    );
+    assert!(decide::run(deep.as_bytes(), Vec::new(), Profile::default()).is_err());
+    assert!(decide::run(&b"{\"id\":\"\xff\"}"[..], Vec::new(), Profile::default()).is_err());
+    assert!(decide::run(&b"{"[..], Vec::new(), Profile::default()).is_err());
+    let long = serde_json::json!({
+        "policies": [{"name": "p", "rules": format!("path \"{}\" {{ capabilities = [\"read\"] }}", "+/".repeat(10_000))}],
+        "requests": [
+            {"operation": "list", "path": "a/".repeat(1_000_000)},
+            {"operation": "read", "path": "a/".repeat(10_000)},
+            {"operation": "read", "path": "\u{0}"},
+        ],
+    });
+    let mut output = Vec::new();
+    decide::run(long.to_string().as_bytes(), &mut output, Profile::default()).unwrap();
+    let answer: Value = serde_json::from_slice(&output).unwrap();
+    let allowed: Vec<_> = (0..3)
+        .map(|i| answer["results"][i]["allowed"].as_bool().unwrap())
+        .collect();
+    assert_eq!(allowed, [false, true, false]);
+}

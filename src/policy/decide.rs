@@ -225,9 +225,13 @@ impl Case {
         let namespace = path::namespace(self.namespace.as_deref().unwrap_or_default());
         let mut errors = BTreeMap::new();
         let mut policies = Vec::with_capacity(self.policies.len());
+        let mut names = Vec::with_capacity(self.policies.len());
         for text in &self.policies {
             match read(text, &namespace, profile) {
-                Ok(policy) => policies.push(policy),
+                Ok(policy) => {
+                    policies.push(policy);
+                    names.push(&text.name);
+                }
                 Err(error) => {
                     errors.insert(text.name.clone(), error);
                 }
@@ -237,8 +241,8 @@ impl Case {
         let references: Vec<&Policy> = policies.iter().collect();
         let acl = Acl::compile(profile, &references, &identity, None);
         for skip in acl.skips().iter().filter(|s| s.reason.takes_whole_policy()) {
-            if let Some(policy) = acl.policies().get(skip.policy) {
-                errors.insert(policy.name.to_string(), format!("{}: {}", skip.origin, skip.reason));
+            if let Some(name) = names.get(skip.policy) {
+                errors.insert((*name).clone(), format!("{}: {}", skip.origin, skip.reason));
             }
         }
         let results = self
