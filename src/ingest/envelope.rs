@@ -160,11 +160,18 @@ pub fn outer_time(object: &[u8]) -> Option<i64> {
 /// The host or pod that a wrapping object names.
 #[must_use]
 pub fn outer_node(object: &[u8]) -> Option<String> {
-    ["/host/name", "/kubernetes/pod_name", "/hostname", "/host", "/logStream"]
-        .into_iter()
-        .filter_map(|pointer| follow(object, pointer).and_then(scan::unquoted))
-        .map(|raw| decode(raw).into_owned())
-        .find(|name| !name.is_empty())
+    [
+        "/host/name",
+        "/kubernetes/pod_name",
+        "/hostname",
+        "/host",
+        "/result/host",
+        "/logStream",
+    ]
+    .into_iter()
+    .filter_map(|pointer| follow(object, pointer).and_then(scan::unquoted))
+    .map(|raw| decode(raw).into_owned())
+    .find(|name| !name.is_empty())
 }
 
 /// The host in a syslog header.

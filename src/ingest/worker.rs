@@ -174,7 +174,11 @@ impl Worker {
         {
             self.nobody
         } else {
-            return Err(Skip::NoPrincipal);
+            return Err(if &*asked == "sys/audit/test" && !entry.error {
+                Skip::Probe
+            } else {
+                Skip::NoPrincipal
+            });
         };
         let namespace = namespace_of(request);
         let table = self.usage.table_mut();

@@ -26,6 +26,8 @@ pub enum Skip {
     NoPath,
     /// Nobody can be named: the token was refused before it was looked up.
     NoPrincipal,
+    /// The server's own trial of an audit device that is switched on.
+    Probe,
     /// `help`, which every token may ask for.
     Help,
     /// An operation that no capability answers.
@@ -38,7 +40,7 @@ pub enum Skip {
 
 impl Skip {
     /// Every reason.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Blank,
         Self::Continuation,
         Self::NotJson,
@@ -48,6 +50,7 @@ impl Skip {
         Self::NotAudit,
         Self::NoPath,
         Self::NoPrincipal,
+        Self::Probe,
         Self::Help,
         Self::UnknownOperation,
         Self::OutsideWindow,
@@ -67,6 +70,7 @@ impl Skip {
             Self::NotAudit => "not-audit",
             Self::NoPath => "no-path",
             Self::NoPrincipal => "no-principal",
+            Self::Probe => "probe",
             Self::Help => "help",
             Self::UnknownOperation => "unknown-operation",
             Self::OutsideWindow => "outside-window",
@@ -87,6 +91,7 @@ impl Skip {
             Self::NotAudit => "JSON, but not an audit entry",
             Self::NoPath => "audit entry without path or operation",
             Self::NoPrincipal => "no principal: the token was refused before it was looked up",
+            Self::Probe => "the server's own trial of an audit device",
             Self::Help => "help, which is always allowed",
             Self::UnknownOperation => "operation that no capability answers",
             Self::OutsideWindow => "outside the window asked for",
@@ -99,7 +104,7 @@ impl Skip {
     pub const fn benign(self) -> bool {
         matches!(
             self,
-            Self::Blank | Self::Continuation | Self::Help | Self::OutsideWindow
+            Self::Blank | Self::Continuation | Self::Probe | Self::Help | Self::OutsideWindow
         )
     }
 

@@ -1,0 +1,607 @@
+//! Reading logs: every shape of log gives the same usage, every line is accounted for, nothing secret gets through.
+
+use proptest::prelude::*;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use vault_advisor::ingest::{self, Envelope, GroupBy, IngestError, LogInput, Options, Quiet, Reader};
+use vault_advisor::usage::{Demand, Skip, Usage, store};
+
+fn logs() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/logs")
+}
+
+/// Data shared between projects, beside this one; a test that needs it says so when it is not there.
+fn shared(path: &str) -> Option<PathBuf> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared").join(path);
+    if path.exists() {
+        return Some(path);
+    }
+    eprintln!("skipped: no {}", path.display());
+    None
+}
+
+fn read_with(path: &Path, options: &Options) -> Usage {
+    ingest::read(&[LogInput::File(path.to_owned())], options, &Quiet).unwrap()
+}
+
+fn read(name: &str) -> Usage {
+    read_with(&logs().join(name), &Options::default())
+}
+
+fn feed(text: &[u8]) -> Usage {
+    let mut reader = Reader::new(&Options::default());
+    reader.feed("log", text);
+    reader.finish_file("log");
+    reader.take()
+}
+
+fn find<'a>(demands: &'a [Demand], name: &str, path: &str, capability: &str) -> &'a Demand {
+    demands
+        .iter()
+        .find(|d| &*d.principal.name == name && &*d.path == path && d.capability.as_str() == capability)
+        .unwrap_or_else(|| panic!("no demand {name} {capability} {path}"))
+}
+
+#[test]
+fn a_plain_log_says_who_did_what_how_often() {
+    let usage = read("plain.log");
+    let demands = usage.demands();
+    let counts = |name, path, capability| {
+        let d = find(&demands, name, path, capability);
+        (d.allowed, d.denied, d.failed)
+    };
+    assert_eq!(counts("eve", "secret/data/a/db", "read"), (2, 0, 0));
+    assert_eq!(counts("eve", "secret/metadata/a/", "list"), (1, 0, 0));
+    assert_eq!(counts("web", "secret/data/a/db", "update"), (1, 0, 0));
+    assert_eq!(counts("web", "secret/data/a/new", "create"), (1, 0, 0));
+    assert_eq!(counts("eve", "secret/metadata/a/db", "delete"), (0, 1, 0));
+    assert_eq!(counts("token-ci", "kv1/a <b> & c", "read"), (1, 0, 0));
+    assert_eq!(counts("eve", "secret/data/a/db", "patch"), (1, 0, 0));
+    assert_eq!(counts("web", "secret/data/a/late", "read"), (1, 0, 0));
+    assert_eq!(
+        counts("unauthenticated", "auth/userpass/login/eve", "update"),
+        (1, 0, 0)
+    );
+    assert_eq!(counts("unauthenticated", "pki/cert/none", "read"), (1, 0, 1));
+    assert_eq!(demands.len(), 11);
+    let there = find(&demands, "eve", "kv/data/t", "read");
+    assert_eq!(&*there.namespace, "team/");
+    let eve = find(&demands, "eve", "secret/data/a/db", "read");
+    assert_eq!(&*eve.principal.auth_mount, "auth/userpass/");
+    assert_eq!(eve.principal.kind.as_str(), "entity");
+    assert_eq!(
+        eve.policies.iter().map(|p| &**p).collect::<Vec<_>>(),
+        ["default", "readers", "team-a"]
+    );
+    assert_eq!(eve.days.len(), 1);
+    assert_eq!(eve.first_seen.unwrap().to_string(), "2026-03-01T08:00:01Z");
+    assert_eq!(eve.last_seen.unwrap().to_string(), "2026-03-01T08:00:01.75Z");
+    let update = find(&demands, "web", "secret/data/a/db", "update");
+    assert_eq!(
+        update.keys_ever.iter().map(|k| &**k).collect::<Vec<_>>(),
+        ["data", "options"]
+    );
+    let tally = usage.tally();
+    assert!(tally.balanced());
+    assert_eq!((tally.lines, tally.used, tally.paired), (27, 12, 12));
+    assert_eq!(tally.skipped(Skip::Help), 1);
+    assert_eq!((tally.skipped(Skip::NoPrincipal), tally.skipped(Skip::Probe)), (1, 1));
+    let first = tally.skipped[&Skip::Probe].first.as_ref().unwrap();
+    assert_eq!(first.line, 1);
+    let unpaired = usage.unpaired();
+    assert_eq!((unpaired.requests, unpaired.responses), (2, 1));
+}
+
+#[test]
+fn every_envelope_gives_the_same_demands() {
+    let want = read("plain.log");
+    for name in [
+        "alphabetical.log",
+        "prefix.log",
+        "cee.log",
+        "syslog-rfc3164.log",
+        "syslog-rfc5424.log",
+        "cri.log",
+        "docker.log",
+        "cloudwatch-export.log",
+        "cloudwatch-subscription.json",
+        "cloudwatch-events.json",
+        "message.log",
+        "elastic.ndjson",
+        "splunk.json",
+        "gcp.json",
+        "crlf.log",
+        "bom.log",
+        "nul.log",
+        "pretty.json",
+        "array.json",
+        "array-lines.json",
+        "array-pretty.json",
+        "concatenated.json",
+    ] {
+        let usage = read(name);
+        assert_eq!(usage.demands(), want.demands(), "{name}");
+        let tally = usage.tally();
+        assert!(tally.balanced(), "{name}: {tally:?}");
+        assert_eq!((tally.used, tally.paired), (12, 12), "{name}");
+        assert_eq!(tally.lost(), 1, "{name}: {tally:?}");
+    }
+    for name in [
+        "syslog-rfc3164.log",
+        "syslog-rfc5424.log",
+        "message.log",
+        "elastic.ndjson",
+        "splunk.json",
+    ] {
+        let nodes = read(name).coverage().nodes;
+        assert_eq!(nodes.iter().map(|n| &**n).collect::<Vec<_>>(), ["node-1"], "{name}");
+    }
+    let jsonx = read("jsonx.log");
+    assert_eq!(jsonx.tally().skipped(Skip::Jsonx), 3);
+    assert!(jsonx.is_empty());
+}
+
+#[test]
+fn an_envelope_can_be_named_and_a_pointer_given() {
+    let want = read("plain.log").demands();
+    let by = |name: &str, envelope: Option<Envelope>, unwrap: Option<&str>| {
+        let options = Options {
+            envelope,
+            unwrap: unwrap.map(str::to_owned),
+            ..Options::default()
+        };
+        read_with(&logs().join(name), &options).demands()
+    };
+    for (name, envelope) in [
+        ("plain.log", Envelope::Json),
+        ("prefix.log", Envelope::Prefix),
+        ("syslog-rfc5424.log", Envelope::Syslog),
+        ("cri.log", Envelope::Cri),
+        ("docker.log", Envelope::Docker),
+        ("cloudwatch-subscription.json", Envelope::CloudWatch),
+        ("message.log", Envelope::Message),
+        ("elastic.ndjson", Envelope::Elastic),
+        ("splunk.json", Envelope::Splunk),
+        ("gcp.json", Envelope::Gcp),
+    ] {
+        assert_eq!(by(name, Some(envelope), None), want, "{name} as {envelope}");
+    }
+    assert_eq!(by("message.log", None, Some("/message")), want);
+    assert_eq!(by("elastic.ndjson", None, Some("/hashicorp_vault/audit")), want);
+    assert!(by("message.log", Some(Envelope::Json), None).is_empty());
+    assert!(by("message.log", None, Some("/none")).is_empty());
+}
+
+#[test]
+fn copies_and_forwarded_entries_count_once() {
+    let text = std::fs::read_to_string(logs().join("plain.log")).unwrap();
+    let once = feed(text.as_bytes());
+    let mut twice = String::new();
+    for line in text.lines() {
+        let _ = writeln!(twice, "{line}");
+        let _ = writeln!(twice, "{}", line.replace("hmac-sha256:0000", "hmac-sha256:ffff"));
+    }
+    let twice = feed(twice.as_bytes());
+    assert_eq!(twice.demands(), once.demands());
+    assert_eq!(twice.coverage().copies, 2);
+    let after = feed(format!("{text}{text}").as_bytes());
+    assert_eq!(after.demands(), once.demands());
+    assert!(after.tally().balanced() && twice.tally().balanced());
+    let forwarded = text
+        .replace("\"}}\n", "\"},\"forwarded_from\":\"10.0.0.2:8201\"}\n")
+        .replace("}}\n", "},\"forwarded_from\":\"10.0.0.2:8201\"}\n");
+    let whole = feed(format!("{forwarded}{text}").as_bytes());
+    assert_eq!(whole.demands(), once.demands());
+    assert_eq!(whole.coverage().nodes.len(), 1);
+}
+
+#[test]
+fn what_came_first_decides_nothing() {
+    let text = std::fs::read_to_string(logs().join("plain.log")).unwrap();
+    let want = feed(text.as_bytes()).demands();
+    let mut lines: Vec<&str> = text.lines().collect();
+    lines.reverse();
+    assert_eq!(feed(lines.join("\n").as_bytes()).demands(), want);
+    lines.sort_unstable();
+    assert_eq!(feed(lines.join("\n").as_bytes()).demands(), want);
+}
+
+#[test]
+fn a_window_leaves_out_what_is_outside() {
+    let options = Options {
+        since: "2026-03-01T08:00:01Z".parse().ok(),
+        until: "2026-03-01T08:00:01.75Z".parse().ok(),
+        ..Options::default()
+    };
+    let usage = read_with(&logs().join("plain.log"), &options);
+    assert_eq!(usage.demands().len(), 1);
+    assert_eq!(usage.demands()[0].allowed, 2);
+    let tally = usage.tally();
+    assert_eq!(tally.skipped(Skip::OutsideWindow), 23);
+    assert!(tally.balanced());
+}
+
+#[test]
+fn groupings_change_who_is_one() {
+    let kinds = |group_by: &str| -> Vec<String> {
+        let options = Options {
+            group_by: group_by.parse::<GroupBy>().unwrap(),
+            ..Options::default()
+        };
+        let mut ids: Vec<String> = read_with(&logs().join("plain.log"), &options)
+            .demands()
+            .iter()
+            .map(|d| format!("{}:{}", d.principal.kind, d.principal.id))
+            .collect();
+        ids.dedup();
+        ids
+    };
+    assert_eq!(
+        kinds("role"),
+        [
+            "role:auth/approle/web",
+            "role:auth/userpass/eve",
+            "token:token-ci",
+            "unauthenticated:unauthenticated"
+        ]
+    );
+    assert_eq!(
+        kinds("display-name"),
+        [
+            "token:approle",
+            "token:token-ci",
+            "token:userpass-eve",
+            "unauthenticated:unauthenticated"
+        ]
+    );
+    assert_eq!(kinds("accessor").len(), 4);
+    assert!(kinds("metadata.username").contains(&"role:eve".to_owned()));
+}
+
+#[test]
+fn strict_stops_at_what_may_be_lost() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.log");
+    let strict = Options {
+        strict: true,
+        ..Options::default()
+    };
+    let line = r#"{"time":"2026-01-01T00:00:00Z","type":"request","auth":{"display_name":"d"},"request":{"id":"1","operation":"read","path":"a"}}"#;
+    std::fs::write(&path, format!("{line}\n\n")).unwrap();
+    assert_eq!(read_with(&path, &strict).demands().len(), 1);
+    std::fs::write(&path, format!("{line}\nwhat\n")).unwrap();
+    let error = ingest::read(&[LogInput::File(path)], &strict, &Quiet).unwrap_err();
+    let IngestError::Strict {
+        count: 1,
+        first,
+        reason: Skip::NotJson,
+    } = &error
+    else {
+        panic!("{error}");
+    };
+    assert!(first.ends_with("a.log:2:1"), "{first}");
+    assert!(error.hint().is_some());
+}
+
+#[test]
+fn compressed_logs_and_many_threads_give_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut text = String::new();
+    let plain = std::fs::read_to_string(logs().join("plain.log")).unwrap();
+    for n in 0..40 {
+        text.push_str(&plain.replace("00000000-0000-4000-a000", &format!("{n:08}-0000-4000-a000")));
+    }
+    let want = feed(text.as_bytes());
+    let gz = dir.path().join("a.log.gz");
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    let (head, tail) = text.split_at(text.len() / 3);
+    std::io::Write::write_all(&mut encoder, head.as_bytes()).unwrap();
+    let mut members = encoder.finish().unwrap();
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    std::io::Write::write_all(&mut encoder, tail.as_bytes()).unwrap();
+    members.extend(encoder.finish().unwrap());
+    std::fs::write(&gz, members).unwrap();
+    let zst = dir.path().join("a.log.zst");
+    std::fs::write(&zst, zstd::encode_all(text.as_bytes(), 3).unwrap()).unwrap();
+    let file = dir.path().join("a.log");
+    std::fs::write(&file, &text).unwrap();
+    for path in [&gz, &zst, &file] {
+        for threads in [1, 3] {
+            let options = Options {
+                threads: Some(threads),
+                ..Options::default()
+            };
+            let usage = read_with(path, &options);
+            assert_eq!(usage.demands(), want.demands(), "{}", path.display());
+            assert_eq!(usage.tally().lines, want.tally().lines);
+        }
+    }
+    let cut: Vec<LogInput> = text
+        .as_bytes()
+        .chunks(text.len() / 7)
+        .enumerate()
+        .map(|(n, piece)| {
+            let path = dir.path().join(format!("piece{n}.log"));
+            std::fs::write(&path, piece).unwrap();
+            LogInput::File(path)
+        })
+        .collect();
+    let pieces = ingest::read(
+        &cut,
+        &Options {
+            threads: Some(4),
+            ..Options::default()
+        },
+        &Quiet,
+    )
+    .unwrap();
+    assert!(pieces.tally().balanced());
+    let corrupt = dir.path().join("b.log.gz");
+    let mut bytes = std::fs::read(&gz).unwrap();
+    bytes.truncate(bytes.len() / 2);
+    std::fs::write(&corrupt, bytes).unwrap();
+    let error = ingest::read(&[LogInput::File(corrupt)], &Options::default(), &Quiet).unwrap_err();
+    assert!(error.to_string().contains("b.log.gz"), "{error}");
+}
+
+#[test]
+fn broken_lines_are_named_by_their_fault() {
+    let line = r#"{"time":"2026-01-01T00:00:00Z","type":"response","auth":{"display_name":"d"},"request":{"id":"1","operation":"read","path":"a"},"response":{"data":{"x":"y"}}}"#;
+    for end in 1..line.len() {
+        let usage = feed(&line.as_bytes()[..end]);
+        assert_eq!(usage.tally().skipped(Skip::Truncated), 1, "{}", &line[..end]);
+        assert!(usage.tally().balanced());
+    }
+    for (text, reason) in [
+        ("", None),
+        ("\n", Some(Skip::Blank)),
+        ("\0\0\0\n", Some(Skip::Blank)),
+        ("hello\n", Some(Skip::NotJson)),
+        ("{nonsense}\n", Some(Skip::NotJson)),
+        ("{\"a\":1}\n", Some(Skip::NotAudit)),
+        ("[1,2]\n", Some(Skip::NotAudit)),
+        (
+            r#"{"type":"kmip-request","time":"2026-01-01T00:00:00Z","request":{"operation":"x"}}"#,
+            Some(Skip::NoPath),
+        ),
+        (
+            r#"{"type":"request","auth":{"display_name":"d"},"request":{"id":"1","path":"a","operation":"header"}}"#,
+            Some(Skip::UnknownOperation),
+        ),
+    ] {
+        let usage = feed(text.as_bytes());
+        let reasons: Vec<Skip> = usage.tally().reasons().map(|(r, _)| r).collect();
+        if reason == Some(Skip::NotAudit) && text.starts_with('[') {
+            assert!(usage.tally().used == 0);
+        } else {
+            assert_eq!(reasons, reason.into_iter().collect::<Vec<_>>(), "{text}");
+        }
+        assert!(usage.tally().balanced(), "{text}");
+    }
+    // A line that a crash cut, and the next entry behind it.
+    let usage = feed(format!("{}{line}\n", &line[..40]).as_bytes());
+    assert_eq!(usage.tally().used, 1);
+}
+
+#[test]
+fn no_value_gets_through() {
+    let canary = |n: u32| format!("canary{n:04}secret");
+    let mut n = 0;
+    let mut next = || {
+        n += 1;
+        canary(n)
+    };
+    let mut text = String::new();
+    for (id, error) in [("1", ""), ("2", "x"), ("3", "")] {
+        for kind in ["request", "response"] {
+            let _ = writeln!(
+                text,
+                r#"{{"time":"2026-01-01T00:00:00Z","type":"{kind}","auth":{{"client_token":"{}","accessor":"{}","display_name":"d","policies":["p"],"metadata":{{"team":"{}"}},"entity_id":"e"}},"request":{{"id":"{id}","operation":"update","client_token":"{}","client_token_accessor":"{}","path":"secret/a","data":{{"k":"{}","m":{{"inner":["{}",{{"deep":"{}"}}]}}}},"headers":{{"x-h":["{}"]}},"remote_address":"{}"}},"response":{{"auth":{{"client_token":"{}"}},"data":{{"r":"{}"}},"secret":{{"lease_id":"{}"}},"warnings":["{}"],"redirect":"{}","wrap_info":{{"token":"{}"}}}},"error":"{error}{}"}}"#,
+                next(),
+                next(),
+                next(),
+                next(),
+                next(),
+                next(),
+                next(),
+                next(),
+                next(),
+                next(),
+                next(),
+                next(),
+                next(),
+                next(),
+                next(),
+                next(),
+                next(),
+            );
+        }
+    }
+    for line in [
+        r#"{"time":"2026","type":"request","request":{"id":"4","data":{"x":"CANARY"}"#,
+        "CANARY",
+        r#"{"message":"CANARY {"}"#,
+        r#"{"type":"request","auth":{"display_name":"d"},"request":{"id":"5","operation":"CANARY","path":"p","data":{"k":"CANARY"}}}"#,
+        r#"{"type":"request","auth":{"client_token":"CANARY"},"request":{"id":"6","operation":"read","path":"p","data":"CANARY"}}"#,
+    ] {
+        let _ = writeln!(text, "{}", line.replace("CANARY", &next()));
+    }
+    let mut reader = Reader::new(&Options::default());
+    reader.feed("log", text.as_bytes());
+    let usage = reader.snapshot();
+    assert!(usage.tally().used >= 3);
+    let demands = usage.demands();
+    let mut out = format!(
+        "{:?}{:?}{:?}{:?}",
+        usage.tally(),
+        usage.coverage(),
+        demands,
+        usage.principals()
+    );
+    let mut bytes = Vec::new();
+    store::write_jsonl(&demands, &mut bytes).unwrap();
+    store::write_csv(&demands, &mut bytes).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    for name in ["u.jsonl", "u.csv", "u.parquet"] {
+        let path = dir.path().join(name);
+        store::write(&usage, &path).unwrap();
+        bytes.extend(std::fs::read(path).unwrap());
+    }
+    let path = dir.path().join("strict.log");
+    std::fs::write(&path, &text).unwrap();
+    let strict = Options {
+        strict: true,
+        ..Options::default()
+    };
+    let error = ingest::read(&[LogInput::File(path)], &strict, &Quiet).unwrap_err();
+    let _ = write!(out, "{error}{error:?}");
+    out.push_str(&String::from_utf8_lossy(&bytes));
+    for number in 1..=n {
+        assert!(!out.contains(&canary(number)), "{} got through", canary(number));
+    }
+}
+
+#[test]
+fn every_line_of_logs_found_in_the_wild_is_accounted_for() {
+    let Some(dir) = shared("data/third-party/auditlogs") else {
+        return;
+    };
+    let mut files = Vec::new();
+    let mut folders = vec![dir];
+    while let Some(folder) = folders.pop() {
+        for entry in folder.read_dir().unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path)
+            } else {
+                files.push(path)
+            }
+        }
+    }
+    assert!(files.len() > 30);
+    for path in files {
+        let usage = read_with(&path, &Options::default());
+        let tally = usage.tally();
+        let text = std::fs::read(&path).unwrap();
+        let lines = memchr::memchr_iter(b'\n', &text).count() + usize::from(!text.ends_with(b"\n"));
+        assert!(tally.balanced(), "{}: {tally:?}", path.display());
+        assert!(tally.lines >= lines as u64, "{}: {lines} {tally:?}", path.display());
+        let general = read_with(
+            &path,
+            &Options {
+                threads: Some(1),
+                ..Options::default()
+            },
+        );
+        assert_eq!(general.demands(), usage.demands());
+        if path.extension().is_some_and(|e| e != "md") {
+            assert!(
+                tally.used + tally.skipped(Skip::Probe) > 0,
+                "{}: {tally:?}",
+                path.display()
+            );
+        }
+    }
+}
+
+/// Entries of a few requests of which some have copies, some miss a partner, and some are odd.
+fn entries() -> impl Strategy<Value = Vec<String>> {
+    let entry = (0_u32..12, any::<bool>(), 0_u32..4, 0_u32..3, 0_u32..50, 0_u32..8).prop_map(
+        |(id, response, who, how, second, odd)| {
+            let auth = match who {
+                0 => "{}".to_owned(),
+                1 => r#"{"display_name":"root","policies":["root"]}"#.to_owned(),
+                _ => format!(
+                    r#"{{"client_token":"hmac-sha256:{who:064}","accessor":"hmac-sha256:{who:064}","display_name":"d{who}","policies":["p{}","q"],"entity_id":"e{who}"}}"#,
+                    id % 2
+                ),
+            };
+            let operation = ["read", "update", "list"][how as usize];
+            let data = if how == 1 { format!(r#","data":{{"k{}":"v"}}"#, id % 3) } else { String::new() };
+            let kind = if response { "response" } else { "request" };
+            let answer = if response { r#","response":{"data":{"x":"}"}}"# } else { "" };
+            let error = match odd {
+                0 => r#","error":"permission denied""#,
+                1 => r#","error":"backend"}"#.trim_end_matches('}'),
+                _ => "",
+            };
+            let time = format!("2026-01-01T00:{:02}:{second:02}.5Z", id % 60);
+            if odd == 2 {
+                format!(
+                    r#"{{"auth":{auth},"request":{{"id":"id-{id}","operation":"{operation}","path":"s/{}"{data}}}{answer},"time":"{time}","type":"{kind}"}}"#,
+                    id % 4
+                )
+            } else {
+                format!(
+                    r#"{{"time":"{time}","type":"{kind}","auth":{auth},"request":{{"id":"id-{id}","operation":"{operation}","path":"s/{}"{data}}}{answer}{error}}}"#,
+                    id % 4
+                )
+            }
+        },
+    );
+    let line = prop_oneof![
+        20 => entry,
+        1 => Just(String::new()),
+        1 => Just("{\"type\":\"requ".to_owned()),
+        1 => Just("noise".to_owned()),
+    ];
+    prop::collection::vec(line, 0..40)
+}
+
+/// Everything that must not depend on how a log was cut.
+fn essence(usage: &Usage) -> (Vec<Demand>, Vec<u64>, String) {
+    let tally = usage.tally();
+    assert!(tally.balanced(), "{tally:?}");
+    let mut counts = vec![tally.lines, tally.used, tally.paired];
+    counts.extend(Skip::ALL.map(|reason| tally.skipped(reason)));
+    let coverage = usage.coverage();
+    (
+        usage.demands(),
+        counts,
+        format!("{:?} {:?} {coverage:?}", usage.unpaired(), usage.principals()),
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn cutting_anywhere_and_merging_is_reading_whole(lines in entries(), cut in any::<prop::sample::Index>(), cut2 in any::<prop::sample::Index>()) {
+        let whole = feed(lines.join("\n").as_bytes());
+        let (a, b) = (cut.index(lines.len() + 1), cut2.index(lines.len() + 1));
+        let (a, b) = (a.min(b), a.max(b));
+        let part = |range: std::ops::Range<usize>| {
+            feed(lines[range].iter().fold(String::new(), |text, line| text + line + "\n").as_bytes())
+        };
+        let whole = if lines.is_empty() { part(0..0) } else { let _ = whole; part(0..lines.len()) };
+        let parts = || (part(0..a), part(a..b), part(b..lines.len()));
+        let (x, y, z) = parts();
+        prop_assert_eq!(essence(&x.merge(y).merge(z)), essence(&whole));
+        let (x, y, z) = parts();
+        prop_assert_eq!(essence(&z.merge(x.merge(y))), essence(&whole));
+        let (x, y, z) = parts();
+        prop_assert_eq!(essence(&y.merge(z).merge(x)), essence(&whole));
+    }
+
+    #[test]
+    fn the_quick_way_agrees_with_the_general_way(lines in entries(), step in 1_usize..900) {
+        // A blank before each line makes it one that the quick way leaves alone.
+        let quick = feed(lines.iter().fold(String::new(), |text, line| text + line + "\n").as_bytes());
+        let general = feed(lines.iter().fold(String::new(), |text, line| text + " " + line + "\n").as_bytes());
+        prop_assert_eq!(essence(&quick), essence(&general));
+        let mut reader = Reader::new(&Options::default());
+        let text = lines.iter().fold(String::new(), |text, line| text + line + "\n");
+        for piece in text.as_bytes().chunks(step) {
+            reader.feed("log", piece);
+        }
+        prop_assert_eq!(essence(&reader.snapshot()), essence(&quick));
+        reader.finish_file("log");
+        prop_assert_eq!(essence(&reader.take()), essence(&quick));
+    }
+
+    #[test]
+    fn any_bytes_are_accounted_for(bytes in prop::collection::vec(prop_oneof![Just(b'{'), Just(b'}'), Just(b'"'), Just(b'\n'), Just(b'['), Just(b','), Just(b':'), any::<u8>()], 0..400)) {
+        let usage = feed(&bytes);
+        prop_assert!(usage.tally().balanced(), "{:?}", usage.tally());
+    }
+}
