@@ -143,7 +143,9 @@ pub fn unused(
 #[must_use]
 pub fn days(days: f64) -> String {
     let minutes = days * 24.0 * 60.0;
-    if minutes < 90.0 {
+    if minutes < 1.0 {
+        "less than a minute".to_owned()
+    } else if minutes < 90.0 {
         format!("{minutes:.0} minutes")
     } else if days < 2.0 {
         format!("{:.0} hours", days * 24.0)

@@ -4,14 +4,16 @@ mod proposals;
 mod views;
 
 use crate::access::{self, Inputs, Joined};
-use crate::advice::{Advice, Evidence, RuleView, Run};
+use crate::advice::{Advice, Evidence, EvidenceState, FrontierPoint, RuleView, Run};
 use crate::analysis::access_graph;
 use crate::analysis::evidence::{self, Activity, Watch};
 use crate::analysis::risk::{self, Exposure};
 use crate::analysis::rule::{self, Context};
 use crate::analysis::rules;
 use crate::deployment::Deployment;
-use crate::optimize::{redesign, tighten};
+use crate::optimize::paths::Price;
+use crate::optimize::tighten::{self, Tightening};
+use crate::optimize::redesign;
 use crate::policy::model::Policy;
 use crate::policy::profile::Profile;
 use crate::settings::{RuleLevel, Settings};
@@ -92,20 +94,29 @@ pub fn advise(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&s
     let chains = access_graph::chains(&joined, deployment.as_ref());
 
     step("tightening policies");
-    let removable: Vec<bool> = evidence
-        .iter()
-        .map(|e| e.state == crate::advice::EvidenceState::Removable)
-        .collect();
+    let removable = removable(&joined, &evidence);
     let mounts = views::mounts(&joined, deployment.as_ref());
-    let tightened = tighten::tighten(
-        &joined,
-        &tighten::Options {
-            price: &settings.price,
-            removable: &removable,
-            mounts: &mounts,
-        },
-    );
+    let tight = |price: &Price| {
+        tighten::tighten(
+            &joined,
+            &tighten::Options {
+                price,
+                removable: &removable,
+                mounts: &mounts,
+            },
+        )
+    };
+    let tightened = tight(&settings.price);
     let after = exposures_after(&joined, settings, &tightened.scheme);
+
+    let frontier = if options.frontier {
+        step("working out the trade-off");
+        frontier(&joined, settings, &tight)
+    } else {
+        Vec::new()
+    };
+
+    let today = redesign::measure(&joined, &proposals::today(&joined), &settings.weights);
 
     step("designing roles");
     let redesigned = redesign::redesign(
@@ -116,7 +127,9 @@ pub fn advise(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&s
             time_limit: options.time_limit,
             seed: options.seed,
             max_roles: options.max_roles,
-            over_grant: Some(settings.over_grant),
+            over_grant: settings.over_grant,
+            lambda: settings.price.lambda,
+            today,
             fixed: &[Arc::from("default")],
         },
     );
@@ -131,7 +144,7 @@ pub fn advise(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&s
         watch: &watch,
     };
     let findings = findings(&context, &settings.rules);
-    let proposals = proposals::all(&joined, settings, tightened, redesigned);
+    let proposals = proposals::all(&joined, settings, today, tightened, redesigned);
 
     Advice {
         run: Run {
@@ -148,11 +161,52 @@ pub fn advise(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&s
         policies: views::policies(&joined, &evidence, settings),
         heat: views::heat(&joined),
         escalations: views::escalations(&joined, &chains),
-        frontier: Vec::new(),
+        frontier,
         coverage,
         findings,
         proposals,
     }
+}
+
+/// The policies that may be tightened: those whose "unused" is well enough known. `default` is for everybody's own token,
+/// and every token has it: what it holds beyond the servers' own is a finding, what it leaves unused is not.
+fn removable(joined: &Joined, evidence: &[Evidence]) -> Vec<bool> {
+    joined
+        .policies
+        .iter()
+        .zip(evidence)
+        .map(|(policy, e)| e.state == EvidenceState::Removable && &*policy.name != "default")
+        .collect()
+}
+
+/// The weights of exposure that the trade-off curve is drawn through.
+const LAMBDAS: [f64; 9] = [0.0, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 2.0];
+
+/// Exposure against complexity of the tightened policies, over the weight of exposure.
+fn frontier(joined: &Joined, settings: &Settings, tight: &dyn Fn(&Price) -> Tightening) -> Vec<FrontierPoint> {
+    let mut lambdas = LAMBDAS.to_vec();
+    if !lambdas.contains(&settings.price.lambda) {
+        lambdas.push(settings.price.lambda);
+        lambdas.sort_by(f64::total_cmp);
+    }
+    lambdas
+        .into_iter()
+        .map(|lambda| {
+            let price = Price {
+                lambda,
+                ..settings.price.clone()
+            };
+            let size = redesign::measure(joined, &tight(&price).scheme, &settings.weights);
+            FrontierPoint {
+                lambda,
+                policies: size.policies,
+                stanzas: size.stanzas,
+                exposure: size.exposure,
+                risk_mean: size.risk_mean,
+                chosen: lambda == settings.price.lambda,
+            }
+        })
+        .collect()
 }
 
 /// How well an "unused" is known, by policy.

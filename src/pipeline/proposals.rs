@@ -14,17 +14,18 @@ use std::sync::Arc;
 pub(super) fn all(
     joined: &Joined,
     settings: &Settings,
+    today: Size,
     tightened: Tightening,
     redesigned: Option<Redesign>,
 ) -> Vec<Proposal> {
-    let today = complexity(redesign::measure(joined, &today(joined), &settings.weights));
+    let today = complexity(today);
     let mut proposals = vec![tighten(joined, settings, tightened, today.clone())];
-    proposals.extend(redesigned.map(|r| redesign(joined, settings, r, today)));
+    proposals.extend(redesigned.map(|r| redesign(joined, r, today)));
     proposals
 }
 
 /// Today's policies and holders, as a scheme.
-fn today(joined: &Joined) -> Scheme {
+pub(super) fn today(joined: &Joined) -> Scheme {
     let given = joined
         .sets
         .iter()
@@ -151,8 +152,8 @@ fn tighten(joined: &Joined, settings: &Settings, t: Tightening, before: Complexi
     }
 }
 
-fn redesign(joined: &Joined, settings: &Settings, r: Redesign, before: Complexity) -> Proposal {
-    let after = complexity(redesign::measure(joined, &r.scheme, &settings.weights));
+fn redesign(joined: &Joined, r: Redesign, before: Complexity) -> Proposal {
+    let after = complexity(r.size);
     let mut policies: Vec<ProposedPolicy> = r
         .roles
         .iter()

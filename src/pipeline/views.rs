@@ -132,7 +132,12 @@ pub(super) fn mounts(joined: &Joined, deployment: Option<&Deployment>) -> Vec<St
 pub(super) fn totals(joined: &Joined, exposures: &[Exposure]) -> Totals {
     let counted: Vec<(&crate::access::Holder, &Exposure)> =
         joined.holders.iter().zip(exposures).filter(|(h, _)| counts(h)).collect();
-    let scores: Vec<f64> = counted.iter().map(|(_, e)| e.risk.score).collect();
+    // A root token is at the top of the list; in the mean it would only blur what policies can change.
+    let scores: Vec<f64> = counted
+        .iter()
+        .filter(|(h, _)| h.principal.kind != PrincipalKind::Root)
+        .map(|(_, e)| e.risk.score)
+        .collect();
     Totals {
         principals: counted.len() as u64,
         active_principals: counted.iter().filter(|(h, _)| h.is_active()).count() as u64,
