@@ -107,6 +107,25 @@ pub struct Effort {
     pub next: Climb,
     /// Covers built between two fixings.
     pub covers: u32,
+    /// Elementary steps after which it ends with what it has.
+    pub most: u64,
+}
+
+impl Effort {
+    /// So many steps of a climb take at most a quarter of all.
+    fn climb(&self, how: Climb, entries: u64) -> Climb {
+        let most = self.most / 4 / entries.max(1);
+        Climb {
+            steps: how.steps.min(most.clamp(20, u64::from(u32::MAX)) as u32),
+            ..how
+        }
+    }
+
+    /// So many covers take at most a quarter of all.
+    fn covers(&self, entries: u64) -> u64 {
+        let most = self.most / 4 / (COVER_WORK * entries).max(1);
+        u64::from(self.covers).min(most.max(5))
+    }
 }
 
 /// What a dive brought up.
@@ -142,7 +161,8 @@ pub fn dive(
     loop {
         let spent = matrix.cost_of(&fixed);
         let local: Vec<f64> = part.rows.iter().map(|&row| prices[row as usize]).collect();
-        let climbed = climb(&part.matrix, local, upper - spent, how, clock);
+        let how_here = effort.climb(how, part.matrix.entries() as u64);
+        let climbed = climb(&part.matrix, local, upper - spent, how_here, clock);
         for (&row, &price) in part.rows.iter().zip(&climbed.rows) {
             prices[row as usize] = price;
         }
@@ -153,11 +173,12 @@ pub fn dive(
         let (reduced, _) = price_out(&part.matrix, &climbed.rows);
         let near = near_core(&part, &reduced);
         let mut walk = Walk::new(climbed.rows.clone(), how.width);
-        for _ in 0..effort.covers {
+        let entries = near.matrix.entries() as u64;
+        for _ in 0..effort.covers(entries) {
             let mut found = Vec::new();
             complete(&near.matrix, &walk.prices, &mut found, usize::MAX);
             near.matrix.drop_redundant(&mut found);
-            work += COVER_WORK * near.matrix.entries() as u64;
+            work += COVER_WORK * entries;
             if matrix.improves(near.matrix.cost_of(&found) + spent, upper) {
                 let mut whole = fixed.clone();
                 whole.extend(
@@ -176,7 +197,7 @@ pub fn dive(
                 break;
             }
         }
-        if clock.is_over() || matrix.closes(climbed.bound + spent, upper) {
+        if work > effort.most || clock.is_over() || matrix.closes(climbed.bound + spent, upper) {
             break;
         }
         let certain = fixable(&part.matrix, &climbed.rows, &reduced);

@@ -16,9 +16,10 @@ const MOST_ENTRIES: usize = 300_000;
 const TIGHT: f64 = 0.9;
 /// It may take this share of the time that is left, for it can't be cut and continued.
 const SHARE_OF_TIME: u32 = 4;
-/// A tree of which less than this share is done after so much work is not likely to be finished.
-const HOPELESS_PROGRESS: f64 = 0.02;
-const HOPELESS_AFTER: u64 = 1_000_000_000;
+/// A tree that would take more work than this in all, by the part of it that is done, is not likely to be finished.
+const HOPELESS_WORK: f64 = 5e10;
+/// Before so much work is done, nothing can be told.
+const HOPELESS_AFTER: u64 = 300_000_000;
 
 /// What is left to be decided exactly.
 #[derive(Debug)]
@@ -62,9 +63,10 @@ impl Kernel {
         self.tree.bound()
     }
 
-    /// Whether much work has decided next to nothing.
+    /// Whether the work done so far says that far too much is left.
     pub fn is_hopeless(&self) -> bool {
-        self.tree.work() > HOPELESS_AFTER && self.tree.progress() < HOPELESS_PROGRESS
+        let work = self.tree.work();
+        work > HOPELESS_AFTER && work as f64 > HOPELESS_WORK * self.tree.progress()
     }
 
     /// Works on for about `work` elementary steps; a cover cheaper than `upper`, if it finds one.

@@ -15,6 +15,9 @@ use super::repair::Repair;
 /// Work of the first slices, and the most that a slice grows to.
 const FIRST_SLICE: u64 = 1_000_000;
 const LONGEST_SLICE: u64 = 60_000_000;
+/// A dive may take so many slices at once, which it pays for in later rounds, and at least so much work.
+const DIVE_SLICES: u64 = 8;
+const SHORTEST_DIVE: u64 = 20_000_000;
 /// Of each row and, for each row, of all: so many promising columns are what dives, walk and repairs see.
 const NEAR_PER_ROW: usize = 20;
 /// A better cover makes a new kernel when it leaves at most this share of the old one's columns.
@@ -178,6 +181,7 @@ impl Search {
                 width: 0.1,
             },
             covers: 200,
+            most: (slices.dive * DIVE_SLICES).max(SHORTEST_DIVE),
         };
         // Stale repairs need a start far from the best cover: a dive that keeps nothing and may be dearer.
         let fresh = work.repair.is_stale();
