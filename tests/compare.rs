@@ -411,13 +411,25 @@ fn templates_without_a_holder_are_decided_where_they_can_be() {
         assert!(apart.grants_nothing_new(), "{profile}");
         let meets = unfilled(profile, &format!("{deep}; secret/a/+: read"), &deep);
         assert!(!meets.grants_nothing_new(), "{profile}");
-        // A template under a broad grant gives nothing new, but that is not proven: it is said to be open.
+        // A template under a broad grant that gives as much everywhere is nothing new; nor is its loss, the other way round.
+        let broad = "secret/*: read, list";
+        let covered = unfilled(profile, broad, &format!("{broad}; {T}: read"));
+        assert!(covered.grants_nothing_new(), "{profile}");
+        let freed = unfilled(profile, &format!("{broad}; {T}: read, list, update"), broad);
+        assert!(freed.grants_nothing_new(), "{profile}");
+        // Where a narrower stanza takes away below it, a value may name that one: then it is open, or found.
         let open = unfilled(
             profile,
-            "secret/*: read, list",
-            &format!("secret/*: read, list; {T}: read, list"),
+            &format!("{broad}; secret/a: list"),
+            &format!("{broad}; secret/a: list; {T}: read"),
         );
-        assert!(open.gained.is_empty() && !open.open_gained.is_empty() && !open.grants_nothing_new());
+        assert_eq!(spoken(&open).0, ["access read secret/a"], "{profile}");
+        let open = unfilled(
+            profile,
+            &format!("{broad}; secret/+/x/y: list"),
+            &format!("{broad}; secret/+/x/y: list; {T}/y: read"),
+        );
+        assert!(!open.grants_nothing_new() || profile == Profile::OpenBao26, "{profile}");
     }
 }
 

@@ -26,6 +26,27 @@ pub struct Draft {
     fate: Fate,
 }
 
+/// A path that may hold templates.
+fn templated_path() -> impl Strategy<Value = String> {
+    let hole = prop::sample::select(vec!["{{identity.entity.name}}", "{{ identity.entity.metadata.k }}"]);
+    let around = prop::sample::select(vec!["*", "*", "*", "a*", "*b"]);
+    (path_text(true), hole, around, 0usize..4).prop_map(|(path, hole, around, at)| {
+        let mut segments: Vec<String> = path.split('/').map(str::to_owned).collect();
+        let place = at % segments.len();
+        let end = if segments[place].ends_with('*') { "*" } else { "" };
+        segments[place] = around.replace('*', hole) + if place + 1 == segments.len() { end } else { "" };
+        segments.join("/")
+    })
+}
+
+/// Values for templates, those among them that not every server lets into a path.
+pub fn value() -> impl Strategy<Value = String> {
+    prop::sample::select(vec![
+        "a", "b", "ab", "x", "a/b", "b/ab/", "", "+", "a/+", "a*", "*", "v9",
+    ])
+    .prop_map(str::to_owned)
+}
+
 fn path_text(long: bool) -> impl Strategy<Value = String> {
     let segment = prop_oneof![
         4 => prop::sample::select(vec!["a", "b", "ab"]),
@@ -93,7 +114,8 @@ fn constraints() -> impl Strategy<Value = String> {
     ]
 }
 
-pub fn drafts(most: usize) -> impl Strategy<Value = Vec<Draft>> {
+/// Stanzas, some of them with templates where these are wanted.
+pub fn drafts(most: usize, templates: bool) -> impl Strategy<Value = Vec<Draft>> {
     let fate = prop_oneof![
         5 => Just(Fate::Both),
         1 => Just(Fate::Old),
@@ -101,7 +123,12 @@ pub fn drafts(most: usize) -> impl Strategy<Value = Vec<Draft>> {
         1 => (words(), constraints()).prop_map(|(w, c)| Fate::Changed(w, c)),
     ];
     let bare = prop_oneof![constraints(), Just(String::new())];
-    let draft = (path_text(true), words(), bare, fate)
+    let path = if templates {
+        prop_oneof![2 => path_text(true).boxed(), 1 => templated_path().boxed()].boxed()
+    } else {
+        path_text(true).boxed()
+    };
+    let draft = (path, words(), bare, fate)
         .prop_map(|(path, words, constraints, fate)| Draft {
             path,
             words,

@@ -104,6 +104,14 @@ struct Given {
     constraints: Vec<Constraints>,
 }
 
+impl Given {
+    fn is_free(&self) -> bool {
+        self.constraints.iter().all(Constraints::is_empty)
+    }
+}
+
+const DENY: CapabilitySet = CapabilitySet::of(Capability::Deny);
+
 /// The stanzas of one side that only an identity could fill.
 struct Unfilled<'p> {
     stanzas: Vec<&'p Stanza>,
@@ -150,7 +158,7 @@ impl<'p> Unfilled<'p> {
         }
         for given in found.given.values_mut() {
             if given.capabilities.contains(Capability::Deny) {
-                given.capabilities = CapabilitySet::of(Capability::Deny);
+                given.capabilities = DENY;
                 given.constraints.clear();
             }
         }
@@ -163,32 +171,31 @@ impl<'p> Unfilled<'p> {
 }
 
 /// Of the side `more`, a templated path that may let something through that the other side does not; none where that cannot
-/// be, whatever the templates are filled with: where both sides have the same templated paths, and the same patterns wherever
-/// those may reach, and each gives on this side no more than on the other, then both sides' deciding patterns are the same.
+/// be, whatever the templates are filled with. It cannot be where both sides have the same patterns wherever a templated path
+/// may reach, and each gives on this side no more than on the other: then the deciding pattern is the same on both sides. A
+/// templated path may be on one side only where it is a [`Site::harmless_loss`] or a [`Site::harmless_gain`].
 fn may_tell_apart(profile: Profile, more: (&Unfilled<'_>, &Acl), less: (&Unfilled<'_>, &Acl)) -> Option<String> {
     let together = profile.list_rule(Operation::List) == Some(ListRule::Together);
     let suspects = suspects(more.1, less.1, together);
     let keys: BTreeSet<_> = more.0.given.keys().chain(less.0.given.keys()).collect();
-    for (namespace, path) in keys {
-        let key = (namespace.clone(), path.clone());
-        let alike = more
-            .0
-            .given
-            .get(&key)
-            .zip(less.0.given.get(&key))
-            .is_some_and(|(here, there)| {
-                within(
-                    (here.capabilities, &here.constraints[..]),
-                    (there.capabilities, &there.constraints[..]),
-                    together,
-                )
-            });
-        if !alike
-            || suspects
-                .iter()
-                .any(|s| may_meet(profile.template_rule(), namespace, path, s))
-        {
-            return Some(format!("{namespace}{path}"));
+    for key in keys {
+        let site = Site {
+            rule: profile.template_rule(),
+            namespace: &key.0,
+            path: &key.1,
+        };
+        let fine = match (more.0.given.get(key), less.0.given.get(key)) {
+            (Some(here), Some(there)) => within(
+                (here.capabilities, &here.constraints[..]),
+                (there.capabilities, &there.constraints[..]),
+                together,
+            ),
+            (None, Some(gone)) => site.harmless_loss(gone, more),
+            (Some(come), None) => site.harmless_gain(come, less, together),
+            (None, None) => true,
+        };
+        if !fine || suspects.iter().any(|s| site.may_meet(s)) {
+            return Some(format!("{}{}", key.0, key.1));
         }
     }
     None
@@ -212,28 +219,72 @@ fn suspects<'a>(more: &'a Acl, less: &'a Acl, together: bool) -> Vec<&'a Pattern
     here.chain(there).map(|r| &r.pattern).collect()
 }
 
-/// Whether a templated path, filled with some value, may be weighed against `pattern`: both match one path, or one a path and
-/// the other the same with a slash behind it, which a LIST weighs together. May say yes where it is no.
-fn may_meet(rule: TemplateRule, namespace: &str, path: &str, pattern: &Pattern) -> bool {
-    let slashed = |p: &Pattern| Pattern {
-        text: format!("{}/", p.text).into(),
-        ..p.clone()
-    };
-    let meets = |filled: &Pattern| {
-        !relation::disjoint(filled, pattern)
-            || (!filled.prefix && !relation::disjoint(&slashed(filled), pattern))
-            || (!pattern.prefix && !relation::disjoint(filled, &slashed(pattern)))
-    };
-    match shapes(rule, namespace, path, pattern.segments().count()) {
-        Some(shapes) => shapes.iter().any(meets),
-        None => {
-            let head = path.split("{{").next().unwrap_or_default();
-            meets(&Pattern {
-                text: format!("{namespace}{head}").trim_end_matches('/').into(),
+/// A templated path.
+struct Site<'p> {
+    rule: TemplateRule,
+    namespace: &'p str,
+    path: &'p str,
+}
+
+impl Site<'_> {
+    /// Whether the path, filled with some value, may be weighed against `pattern`: both match one path, or one a path and the
+    /// other the same with a slash behind it, which a LIST weighs together. May say yes where it is no.
+    fn may_meet(&self, pattern: &Pattern) -> bool {
+        let slashed = |p: &Pattern| Pattern {
+            text: format!("{}/", p.text).into(),
+            ..p.clone()
+        };
+        let meets = |filled: &Pattern| {
+            !relation::disjoint(filled, pattern)
+                || (!filled.prefix && !relation::disjoint(&slashed(filled), pattern))
+                || (!pattern.prefix && !relation::disjoint(filled, &slashed(pattern)))
+        };
+        match shapes(self.rule, self.namespace, self.path, pattern.segments().count()) {
+            Some(shapes) => shapes.iter().any(meets),
+            None => meets(&Pattern {
+                text: self.head().trim_end_matches('/').into(),
                 prefix: true,
                 segment_wildcards: false,
-            })
+            }),
         }
+    }
+
+    /// What all its fillings begin with.
+    fn head(&self) -> String {
+        let head = self.path.split("{{").next().unwrap_or_default();
+        format!("{}{head}", self.namespace)
+    }
+
+    /// Whether its loss gives nothing back: whatever else may decide where it did gives no more than it did, freely.
+    fn harmless_loss(&self, gone: &Given, left: (&Unfilled<'_>, &Acl)) -> bool {
+        let within = |c: CapabilitySet| c.difference(DENY).is_subset(gone.capabilities);
+        gone.is_free()
+            && !gone.capabilities.contains(Capability::Deny)
+            && left.0.given.values().all(|g| within(g.capabilities))
+            && left
+                .1
+                .rules()
+                .iter()
+                .all(|r| within(r.capabilities) || !self.may_meet(&r.pattern))
+    }
+
+    /// Whether it gives nothing that was not there: a prefix covers it, and whatever may decide where it does gives as much,
+    /// freely. Or it only takes away.
+    fn harmless_gain(&self, come: &Given, before: (&Unfilled<'_>, &Acl), together: bool) -> bool {
+        if come.capabilities.difference(DENY).is_empty() {
+            // One that gives nothing may hide a deny where a LIST weighs several.
+            return come.capabilities.contains(Capability::Deny) || (come.is_free() && !together);
+        }
+        let head = self.head();
+        let within = |c: CapabilitySet| come.capabilities.is_subset(c);
+        let rules = before.1.rules();
+        rules
+            .iter()
+            .any(|r| r.pattern.is_plain_prefix() && head.starts_with(&*r.pattern.text))
+            && before.0.given.values().all(|g| g.is_free() && within(g.capabilities))
+            && rules
+                .iter()
+                .all(|r| (r.is_unconstrained() && within(r.capabilities)) || !self.may_meet(&r.pattern))
     }
 }
 
@@ -275,13 +326,12 @@ fn shapes(rule: TemplateRule, namespace: &str, path: &str, segments: usize) -> O
 
 /// Whether the first gives no more than the second, alone and merged with any third.
 fn within(here: (CapabilitySet, &[Constraints]), there: (CapabilitySet, &[Constraints]), together: bool) -> bool {
-    let deny = CapabilitySet::of(Capability::Deny);
     let free = |constraints: &[Constraints]| constraints.iter().all(Constraints::is_empty);
     if here.0.contains(Capability::Deny) || there.0.contains(Capability::Deny) {
         // A deny swallows whatever it merges with, constraints too.
         return here.0.contains(Capability::Deny);
     }
-    here.0.difference(deny).is_subset(there.0)
+    here.0.difference(DENY).is_subset(there.0)
         && (here.1 == there.1 || (free(here.1) && free(there.1)))
         && (!together || free(here.1) || here.0 == there.0)
 }
