@@ -11,6 +11,9 @@ use crate::optimize::roles::reduce::reduce;
 use crate::optimize::roles::search::{Effort, improve};
 use crate::optimize::roles::state::{Slot, State};
 
+/// With more cells than this the search gets little done, and the start has to be good.
+const WIDE: usize = 300_000;
+
 /// Finds roles that grant exactly the pairs of `matrix` (and, where over-grant has a price, few others).
 pub fn mine_exactly(matrix: &Matrix, options: &Options<'_>) -> Mined {
     let started = Instant::now();
@@ -73,10 +76,10 @@ struct Counted {
 fn fewest(problem: &Problem, options: &Options<'_>, deadline: Instant) -> Counted {
     let left = deadline.saturating_duration_since(Instant::now());
     // For the other objectives the fewest roles are only the start of the search.
-    let share = if options.objective == Objective::Roles {
-        0.6
-    } else {
-        0.1
+    let share = match options.objective {
+        Objective::Roles => 0.7,
+        _ if problem.cells() > WIDE => 0.5,
+        _ => 0.1,
     };
     let end = Instant::now() + left.mul_f64(share);
 
@@ -97,7 +100,7 @@ fn fewest(problem: &Problem, options: &Options<'_>, deadline: Instant) -> Counte
         }
     }
     let now = Instant::now();
-    let half = now + end.saturating_duration_since(now) / 2;
+    let half = now + end.saturating_duration_since(now).mul_f64(0.6);
     let reduced = reduce(problem, alive, half);
     let kernel = cover_kernel(problem, &reduced.kernel, options.seed, end);
     let mut roles = state.roles();
@@ -196,4 +199,173 @@ fn shared_label(users: &[u32], labels: &[String]) -> Option<String> {
     let mut found = users.iter().map(|&u| labels.get(u as usize));
     let first = found.next().flatten()?;
     (!first.is_empty() && found.all(|label| label == Some(first))).then(|| first.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::optimize::roles::model::verify;
+
+    fn options(objective: Objective) -> Options<'static> {
+        Options {
+            objective,
+            steps: Some(300),
+            ..Options::default()
+        }
+    }
+
+    fn matrix(permissions: usize, bits: &[u32]) -> Matrix {
+        let row = |b: &u32| (0..permissions as u32).filter(|p| b >> p & 1 == 1).collect();
+        Matrix::from_rows(permissions, bits.iter().map(row).collect())
+    }
+
+    /// The least cost by trying every role on every set of covered cells; `price` is what a role of that many users and permissions costs.
+    fn least(permissions: usize, bits: &[u32], price: impl Fn(u32, u32) -> u32) -> u32 {
+        let users = bits.len();
+        let cell = |u: usize, p: usize| 1_usize << (u * permissions + p);
+        let mut full = 0;
+        for (u, b) in bits.iter().enumerate() {
+            for p in (0..permissions).filter(|p| b >> p & 1 == 1) {
+                full |= cell(u, p);
+            }
+        }
+        let mut roles = Vec::new();
+        for members in 1_usize..1 << users {
+            for set in 1_usize..1 << permissions {
+                let mut mask = 0;
+                for u in (0..users).filter(|u| members >> u & 1 == 1) {
+                    for p in (0..permissions).filter(|p| set >> p & 1 == 1) {
+                        mask |= cell(u, p);
+                    }
+                }
+                if mask & !full == 0 {
+                    roles.push((mask, price(members.count_ones(), set.count_ones())));
+                }
+            }
+        }
+        let mut cost = vec![u32::MAX; full + 1];
+        cost[0] = 0;
+        for covered in 0..=full {
+            if cost[covered] == u32::MAX || covered & !full != 0 {
+                continue;
+            }
+            for &(mask, price) in &roles {
+                let next = covered | mask;
+                cost[next] = cost[next].min(cost[covered] + price);
+            }
+        }
+        cost[full]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(60))]
+
+        #[test]
+        fn tiny_matrices_are_solved_to_the_optimum(bits in prop::collection::vec(0_u32..8, 1..4)) {
+            let m = matrix(3, &bits);
+            for (objective, optimum) in [
+                (Objective::Roles, least(3, &bits, |_, _| 1)),
+                (Objective::Edges, least(3, &bits, |u, p| u + p)),
+                (Objective::Wsc, least(3, &bits, |u, p| u + p + 1)),
+            ] {
+                let options = options(objective);
+                let mined = mine_exactly(&m, &options);
+                verify(&m, &options, &mined).unwrap();
+                prop_assert_eq!(mined.cost, f64::from(optimum), "{}", objective.name());
+                prop_assert!(mined.lower_bound <= mined.cost);
+            }
+        }
+
+        #[test]
+        fn any_matrix_is_granted_exactly_and_again_alike(
+            bits in prop::collection::vec(0_u32..4096, 1..25),
+            seed in 0_u64..1000,
+        ) {
+            let m = matrix(12, &bits);
+            for objective in [Objective::Roles, Objective::Edges, Objective::Wsc] {
+                let options = Options { seed, steps: Some(100), ..options(objective) };
+                let mined = mine_exactly(&m, &options);
+                verify(&m, &options, &mined).unwrap();
+                prop_assert!(mined.lower_bound <= mined.cost);
+                prop_assert_eq!(&mined, &mine_exactly(&m, &options));
+                let worst = mined.roles.len() <= m.rows.len().min(m.permissions.len());
+                prop_assert!(objective != Objective::Roles || worst);
+            }
+        }
+
+        #[test]
+        fn limits_kept_roles_and_prices_hold(
+            bits in prop::collection::vec(0_u32..1024, 1..15),
+            today in prop::collection::vec(0_u32..1024, 15),
+            kept in prop::collection::vec(0_u32..10, 1..5),
+            most in 1_u32..4,
+        ) {
+            let m = matrix(10, &bits);
+            let allowed: Vec<u32> = bits.iter().zip(&today).map(|(b, t)| b | t).collect();
+            let allowed = matrix(10, &allowed);
+            let plain = mine_exactly(&m, &options(Objective::Wsc));
+            for objective in [Objective::Roles, Objective::Edges, Objective::Wsc] {
+                let limited = Options { max_roles_per_user: Some(most), ..options(objective) };
+                verify(&m, &limited, &mine_exactly(&m, &limited)).unwrap();
+
+                let keeping = Options { keep: vec![kept.clone()], ..options(objective) };
+                let mined = mine_exactly(&m, &keeping);
+                verify(&m, &keeping, &mined).unwrap();
+                prop_assert!(mined.lower_bound <= mined.cost);
+                for role in mined.roles.iter().filter(|r| r.kept.is_some()) {
+                    let mut set = kept.clone();
+                    set.sort_unstable();
+                    set.dedup();
+                    prop_assert_eq!(&role.permissions, &set);
+                }
+
+                let priced = Options { over_grant: Some(0.5), allowed: Some(&allowed), ..options(objective) };
+                let mined = mine_exactly(&m, &priced);
+                verify(&m, &priced, &mined).unwrap();
+                prop_assert!(mined.lower_bound <= mined.cost);
+            }
+            let free = Options { over_grant: Some(0.0), ..options(Objective::Wsc) };
+            let mined = mine_exactly(&m, &free);
+            verify(&m, &free, &mined).unwrap();
+            prop_assert!(mined.cost <= plain.cost + 1e-9);
+        }
+    }
+
+    #[test]
+    fn nothing_to_grant_needs_no_role() {
+        let m = Matrix::read_upa("ann\nbob\n").unwrap();
+        let mined = mine_exactly(&m, &options(Objective::Roles));
+        assert!(mined.roles.is_empty() && mined.optimal);
+    }
+
+    #[test]
+    fn a_kept_role_is_preferred_and_free() {
+        let m = Matrix::read_upa("a x y\nb x y z\nc z\n").unwrap();
+        let keeping = Options {
+            keep: vec![vec![0, 1]],
+            ..options(Objective::Roles)
+        };
+        let mined = mine_exactly(&m, &keeping);
+        verify(&m, &keeping, &mined).unwrap();
+        assert_eq!((mined.count, mined.cost, mined.optimal), (2, 1.0, true));
+        assert!(mined.roles.iter().any(|r| r.kept == Some(0)));
+    }
+
+    #[test]
+    fn among_equals_roles_of_one_label_win() {
+        // Six users with two permissions each: grouped by the first or by the second, at the same price.
+        let m = Matrix::read_upa("a p s\nb p t\nc q s\nd q t\n").unwrap();
+        for (labels, same) in [(["1", "1", "2", "2"], 2), (["1", "2", "1", "2"], 2)] {
+            let labels: Vec<String> = labels.iter().map(ToString::to_string).collect();
+            let labelled = Options {
+                affinity: Some(&labels),
+                ..options(Objective::Edges)
+            };
+            let mined = mine_exactly(&m, &labelled);
+            verify(&m, &labelled, &mined).unwrap();
+            assert!(mined.roles.iter().filter(|r| r.label.is_some()).count() >= same);
+        }
+    }
 }

@@ -21,6 +21,12 @@ use crate::optimize::roles::rng::Rng;
 pub fn mine_naturally(matrix: &Matrix, options: &Options<'_>) -> Mined {
     let deadline = Instant::now() + options.time_limit.mul_f64(0.9);
     let problem = Problem::new(matrix, options);
+    if problem.cells() == 0 {
+        return Mined {
+            optimal: true,
+            ..Mined::default()
+        };
+    }
     let mut model = Model::new(&problem, options, deadline);
     let mut best: Option<(f64, Vec<Explained>)> = None;
     let mut timed_out = false;
@@ -41,7 +47,6 @@ pub fn mine_naturally(matrix: &Matrix, options: &Options<'_>) -> Mined {
     let mut mined = settle(&problem, &roles, matrix, options);
     mined.cost = bits;
     mined.timed_out = timed_out;
-    mined.optimal = matrix.ones() == 0;
     mined
 }
 
@@ -708,4 +713,77 @@ fn ones(words: &[u64]) -> impl Iterator<Item = u32> + '_ {
             })
         })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::optimize::roles::generate::{Shape, found_again, plant};
+    use crate::optimize::roles::model::{Objective, verify};
+
+    fn options() -> Options<'static> {
+        Options {
+            objective: Objective::Natural,
+            steps: Some(60),
+            ..Options::default()
+        }
+    }
+
+    #[test]
+    fn planted_roles_are_found_again_under_noise() {
+        let shape = Shape {
+            users: 120,
+            permissions: 60,
+            smallest_role: 4,
+            largest_role: 8,
+            roles: 8,
+            roles_per_user: 3,
+            missing: 0.05,
+            added: 0.02,
+        };
+        let planted = plant(&shape, 5);
+        let mined = mine_naturally(&planted.noisy, &options());
+        verify(&planted.noisy, &options(), &mined).unwrap();
+        assert!(mined.added.is_empty());
+        let found = mined.roles.iter().map(|r| r.permissions.as_slice());
+        assert!(found_again(&planted.roles, found, 0.9) >= 7);
+
+        // With today's grants known, users get whole roles back, and never more than that.
+        let within = Options {
+            allowed: Some(&planted.clean),
+            ..options()
+        };
+        let mined = mine_naturally(&planted.noisy, &within);
+        verify(&planted.noisy, &within, &mined).unwrap();
+        assert!(!mined.added.is_empty());
+        assert_eq!(mined, mine_naturally(&planted.noisy, &within));
+    }
+
+    #[test]
+    fn limits_and_kept_roles_hold() {
+        let planted = plant(
+            &Shape {
+                users: 40,
+                permissions: 20,
+                roles: 5,
+                smallest_role: 2,
+                largest_role: 5,
+                missing: 0.1,
+                added: 0.05,
+                ..Shape::default()
+            },
+            9,
+        );
+        let limited = Options {
+            max_roles_per_user: Some(1),
+            keep: vec![planted.roles[0].clone()],
+            ..options()
+        };
+        let mined = mine_naturally(&planted.noisy, &limited);
+        verify(&planted.noisy, &limited, &mined).unwrap();
+        let empty = Matrix::read_upa("ann\n").unwrap();
+        let mined = mine_naturally(&empty, &options());
+        verify(&empty, &options(), &mined).unwrap();
+        assert!(mined.roles.is_empty() && mined.optimal);
+    }
 }

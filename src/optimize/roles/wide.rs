@@ -17,22 +17,13 @@ pub struct KernelCover {
     pub stopped: bool,
 }
 
-/// Covers the kernel with the closures of permissions (all users of one, and all that they have in common) or of users, whichever are fewer.
+/// Covers the kernel with roles grown around single cells; what the clock leaves open with all users of a permission each.
 pub fn cover_widely(problem: &Problem, kernel: &[u32], deadline: Instant) -> KernelCover {
     let coordinates = problem.coordinates();
     let now = Instant::now();
     let left = deadline.saturating_duration_since(now);
     let (lower_bound, cut) = fooling_set(problem, kernel, &coordinates, now + left / 3);
-    let now = Instant::now();
-    let left = deadline.saturating_duration_since(now);
-    let mut best: Option<(Vec<(Vec<u32>, Vec<u32>)>, bool)> = None;
-    for (by_user, end) in [(false, now + left / 2), (true, deadline)] {
-        let (roles, cut) = closures(problem, kernel, &coordinates, by_user, end);
-        if best.as_ref().is_none_or(|(least, _)| roles.len() < least.len()) {
-            best = Some((roles, cut));
-        }
-    }
-    let (roles, late) = best.unwrap_or_default();
+    let (roles, late) = grow_all(problem, kernel, &coordinates, deadline);
     KernelCover {
         roles,
         lower_bound,
@@ -42,53 +33,34 @@ pub fn cover_widely(problem: &Problem, kernel: &[u32], deadline: Instant) -> Ker
 
 type Roles = Vec<(Vec<u32>, Vec<u32>)>;
 
-/// The closures of users or of permissions that hold something open, rare ones first; whether the clock left some unclosed (still a cover).
-fn closures(
-    problem: &Problem,
-    kernel: &[u32],
-    coordinates: &[(u32, u32)],
-    by_user: bool,
-    end: Instant,
-) -> (Roles, bool) {
+/// Roles grown around open cells, those of rare permissions first; whether the clock cut it (still a cover).
+fn grow_all(problem: &Problem, kernel: &[u32], coordinates: &[(u32, u32)], end: Instant) -> (Roles, bool) {
     let mut open = vec![false; problem.cells()];
     for &cell in kernel {
         open[cell as usize] = true;
     }
-    let owner = |cell: u32| {
+    let mut order: Vec<u32> = kernel.to_vec();
+    order.sort_by_cached_key(|&cell| {
         let (u, p) = coordinates[cell as usize];
-        if by_user { u } else { p }
-    };
-    let mut cells: Vec<u32> = kernel.to_vec();
-    cells.sort_by_key(|&cell| (owner(cell), cell));
-    let mut groups: Vec<&[u32]> = cells.chunk_by(|&a, &b| owner(a) == owner(b)).collect();
-    let extent = |cell: u32| {
-        let (u, p) = coordinates[cell as usize];
-        if by_user {
-            problem.rows[u as usize].len()
-        } else {
-            problem.columns[p as usize].len()
-        }
-    };
-    groups.sort_by_key(|group| group.first().map(|&cell| (extent(cell), owner(cell))));
+        (
+            problem.columns[p as usize].len(),
+            p,
+            problem.rows[u as usize].len(),
+            cell,
+        )
+    });
+    let mut shared = vec![0_u32; problem.permissions()];
     let (mut roles, mut late) = (Roles::new(), false);
-    for group in groups {
-        let Some(&cell) = group.iter().find(|&&cell| open[cell as usize]) else {
+    for cell in order {
+        if !open[cell as usize] {
             continue;
-        };
+        }
         let (u, p) = coordinates[cell as usize];
         late = late || Instant::now() >= end;
-        let (users, permissions) = match (late, by_user) {
-            (true, true) => (vec![u], problem.rows[u as usize].clone()),
-            (true, false) => (problem.common_users(&[p]), vec![p]),
-            (false, true) => {
-                let row = &problem.rows[u as usize];
-                (problem.common_users(row), row.clone())
-            }
-            (false, false) => {
-                let users = problem.common_users(&[p]);
-                let permissions = problem.common_permissions(&users);
-                (users, permissions)
-            }
+        let (users, permissions) = if late {
+            (problem.common_users(&[p]), vec![p])
+        } else {
+            grow(problem, &open, u, p, &mut shared)
         };
         for &u in &users {
             for &p in &permissions {
@@ -98,6 +70,50 @@ fn closures(
         roles.push((users, permissions));
     }
     (roles, late)
+}
+
+/// The role around the cell that holds most open cells among those met on the way from all users of its permission to fewer users with
+/// more permissions in common, always by the permission of its user that keeps the most users.
+fn grow(problem: &Problem, open: &[bool], u: u32, p: u32, shared: &mut [u32]) -> (Vec<u32>, Vec<u32>) {
+    let row = &problem.rows[u as usize];
+    let mut users = problem.common_users(&[p]);
+    let mut best: (usize, Vec<u32>, Vec<u32>) = (0, Vec::new(), Vec::new());
+    loop {
+        for &q in row {
+            shared[q as usize] = 0;
+        }
+        for &v in &users {
+            for &q in &problem.rows[v as usize] {
+                shared[q as usize] += 1;
+            }
+        }
+        let everyone = users.len() as u32;
+        let permissions: Vec<u32> = row
+            .iter()
+            .copied()
+            .filter(|&q| shared[q as usize] == everyone)
+            .collect();
+        let gain = |&v: &u32| {
+            permissions
+                .iter()
+                .filter(|&&q| open[problem.cell(v, q) as usize])
+                .count()
+        };
+        let gained: usize = users.iter().map(gain).sum();
+        let next = row
+            .iter()
+            .copied()
+            .filter(|&q| shared[q as usize] < everyone)
+            .max_by_key(|&q| (shared[q as usize], q));
+        if gained > best.0 {
+            best = (gained, users.clone(), permissions);
+        }
+        let Some(q) = next.filter(|&q| shared[q as usize] as usize * row.len() > best.0) else {
+            break;
+        };
+        users.retain(|&v| problem.cell(v, q) != NONE);
+    }
+    (best.1, best.2)
 }
 
 /// How many cells a greedy search finds of which no two fit one role; whether the clock cut it.
