@@ -294,6 +294,9 @@ impl<'a> Power<'a> {
                 namespaces.extend(starts.filter(|s| levers.namespaces.contains(*s)));
             }
         }
+        let mut own = own;
+        // To rewrite `default` works too, but is seen by everybody.
+        own.sort_by_key(|(_, name)| *name == "default");
         let entities = holders
             .iter()
             .filter_map(|h| h.identity.entity.as_ref())

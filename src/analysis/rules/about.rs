@@ -95,6 +95,21 @@ pub fn quoted<S: AsRef<str>>(names: &[S], most: usize) -> String {
     }
 }
 
+/// Stanzas with their policies, at most `most`, and how many more.
+#[must_use]
+pub fn stanzas(context: &Context<'_>, ids: impl IntoIterator<Item = StanzaId>, most: usize) -> String {
+    let named = |id: StanzaId| {
+        let (policy, stanza) = (context.joined.policies.get(id.0)?, context.joined.stanza(id)?);
+        Some(format!("`{}` of policy `{}`", stanza.path, policy.name))
+    };
+    let all: Vec<String> = ids.into_iter().filter_map(named).collect();
+    let shown = all.iter().take(most).cloned().collect::<Vec<_>>().join(", ");
+    match all.len().saturating_sub(most) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
 /// A number of requests in words.
 #[must_use]
 pub fn requests(n: u64) -> String {

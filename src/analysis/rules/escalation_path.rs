@@ -73,21 +73,11 @@ fn draft(context: &Context<'_>, chains: &[&Chain], administrators: &HashSet<Hold
     let holders: Vec<HolderId> = chains.iter().flat_map(|c| c.holders.iter().copied()).collect();
     let first = joined.holders.get(*holders.first()?)?;
     let mut draft = about::principal(first);
-    let who = match holders.len() {
-        1 => format!("`{}`", first.display()),
-        n => format!("`{}` and {} more", first.display(), n - 1),
+    let (who, oneself) = match holders.len() {
+        1 => (format!("`{}`", first.display()), "itself"),
+        n => (format!("`{}` and {} more", first.display(), n - 1), "themselves"),
     };
-    let via: Vec<String> = chain
-        .via
-        .iter()
-        .filter_map(|&id| {
-            Some(format!(
-                "{} of policy {}",
-                joined.stanza(id)?.path,
-                joined.policies.get(id.0)?.name
-            ))
-        })
-        .collect();
+    let via = about::stanzas(context, chain.via.iter().copied(), 3);
     let via_keys: Vec<String> = chain
         .via
         .iter()
@@ -97,7 +87,7 @@ fn draft(context: &Context<'_>, chains: &[&Chain], administrators: &HashSet<Hold
     draft.key = format!("{:?} {} {}", chain.target, via_keys.join(" "), chain.steps.join(" "));
     draft.title = match &chain.target {
         Target::Become(name) => format!("{who} can become `{name}`"),
-        Target::Everything => format!("{who} can give itself any policy"),
+        Target::Everything => format!("{who} can give {oneself} any policy"),
         Target::Storage => format!("{who} can read all of the storage"),
         Target::Listening => format!("{who} can listen to all that passes"),
         Target::Unseen => format!("{who} can switch the audit trail off"),
@@ -109,7 +99,7 @@ fn draft(context: &Context<'_>, chains: &[&Chain], administrators: &HashSet<Hold
         if via.is_empty() {
             String::new()
         } else {
-            format!(" The first is allowed by {}.", about::quoted(&via, 3))
+            format!(" The first is allowed by {via}.")
         },
         match chain.also.len() {
             0 => String::new(),

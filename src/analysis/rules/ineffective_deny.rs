@@ -143,19 +143,8 @@ fn draft(context: &Context<'_>, id: StanzaId, found: &Found) -> Option<Draft> {
     let (policy, stanza) = (joined.policies.get(id.0)?, joined.stanza(id)?);
     let mut draft = about::stanza(context, id)?;
     draft.fixed_in = None;
-    let by: Vec<String> = found
-        .lifted_by
-        .iter()
-        .filter_map(|&id| {
-            Some(format!(
-                "{} of policy {}",
-                joined.stanza(id)?.path,
-                joined.policies.get(id.0)?.name
-            ))
-        })
-        .collect();
-    let lifted = about::quoted(&by, 3);
-    if by.is_empty() {
+    let lifted = about::stanzas(context, found.lifted_by.iter().copied(), 3);
+    if found.lifted_by.is_empty() {
         if found.effect {
             return None;
         }

@@ -18,6 +18,8 @@ const LEAST: usize = 5;
 /// Bands and rows of the signature: at the threshold a pair is found with a probability of more than 0.999.
 const BANDS: usize = 20;
 const ROWS: usize = 4;
+/// So many policies that differ by their name only are told.
+const FAMILY: usize = 3;
 /// Within one band's bucket each policy is held against so many before it.
 const MOST_COMPARED: usize = 16;
 
@@ -50,12 +52,15 @@ impl Rule for NearDuplicatePolicies {
                 groups.join(a, b);
             }
         }
-        groups
-            .all()
-            .into_values()
+        let groups: Vec<Vec<usize>> = groups.all().into_values().collect();
+        let told: BTreeSet<usize> = groups.iter().filter(|g| g.len() > 1).flatten().copied().collect();
+        let mut drafts: Vec<Draft> = groups
+            .iter()
             .filter(|members| members.len() > 1)
-            .filter_map(|members| draft(policies, &members, &said))
-            .collect()
+            .filter_map(|members| draft(policies, members, &said))
+            .collect();
+        drafts.extend(but_for_their_name(policies, &told));
+        drafts
     }
 }
 
@@ -114,6 +119,61 @@ fn candidates(said: &[BTreeSet<u64>]) -> BTreeSet<(usize, usize)> {
         }
     }
     pairs
+}
+
+/// Policies that are the same when each one's own name (`web` of `team-web`) is taken out of its paths.
+fn but_for_their_name(policies: &[Policy], told: &BTreeSet<usize>) -> Vec<Draft> {
+    let mut alike: BTreeMap<Vec<(String, u16, String)>, Vec<&Policy>> = BTreeMap::new();
+    for (n, policy) in policies.iter().enumerate() {
+        let words: Vec<&str> = policy
+            .name
+            .split(['-', '_', '.', '/'])
+            .filter(|w| w.len() > 1)
+            .collect();
+        let mut named = false;
+        let mut shape: Vec<(String, u16, String)> = Vec::with_capacity(policy.stanzas.len());
+        for stanza in &policy.stanzas {
+            let bare = stanza.path.split('/').map(|segment| {
+                let own = segment == &*policy.name || words.contains(&segment);
+                named |= own;
+                if own { "NAME" } else { segment }
+            });
+            let path = bare.collect::<Vec<_>>().join("/");
+            let conditions = if stanza.constraints.is_empty() {
+                String::new()
+            } else {
+                format!("{:?}", stanza.constraints)
+            };
+            shape.push((path, stanza.capability_set().bits(), conditions));
+        }
+        shape.sort();
+        if named && !told.contains(&n) && !about::is_built_in(&policy.name) {
+            alike.entry(shape).or_default().push(policy);
+        }
+    }
+    alike
+        .into_values()
+        .filter(|group| group.len() >= FAMILY)
+        .filter_map(|group| family(&group))
+        .collect()
+}
+
+fn family(group: &[&Policy]) -> Option<Draft> {
+    let first = group.first()?;
+    let names: Vec<&str> = group.iter().map(|p| &*p.name).collect();
+    let mut draft = about::policy(first);
+    draft.key = format!("family {}", draft.key);
+    draft.title = format!("{} policies differ by their name only", group.len());
+    draft.detail = format!(
+        "{} have the same stanzas but for their own name in the paths.",
+        about::quoted(&names, 10)
+    );
+    draft.remedy =
+        "One templated policy (such as with `{{identity.entity.metadata.team}}`) can take their place, or one \
+                    module that writes them all."
+            .to_owned();
+    draft.origins = group.iter().take(5).map(|p| about::beginning(p)).collect();
+    Some(draft)
 }
 
 /// A value permuted by a seed (the finaliser of SplitMix64).
@@ -221,6 +281,20 @@ mod tests {
         assert!(found[1].detail.contains("5 of 6 grants"), "{}", found[1].detail);
         let clean = include_str!("../../../fixtures/rules/near-duplicate-policies/clean.txt");
         assert!(titles(&NearDuplicatePolicies, clean).is_empty());
+    }
+
+    #[test]
+    fn policies_that_differ_by_their_name_only_are_a_family() {
+        let one = |team: &str| {
+            format!("== policy team-{team}\npath \"secret/data/{team}/*\" {{ capabilities = [\"read\"] }}\n")
+        };
+        let text: String = ["web", "ops", "pay"].map(one).concat();
+        assert_eq!(
+            titles(&NearDuplicatePolicies, &text),
+            ["3 policies differ by their name only"]
+        );
+        let text: String = ["web", "ops"].map(one).concat();
+        assert!(titles(&NearDuplicatePolicies, &text).is_empty());
     }
 
     #[test]

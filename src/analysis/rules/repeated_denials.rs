@@ -1,7 +1,8 @@
 //! `repeated-denials`: somebody asks again and again for what is denied.
 
 use super::about;
-use crate::access::{HolderId, JoinedDemand, Outcome};
+use super::in_force::stanza_of;
+use crate::access::{HolderId, JoinedDemand, Outcome, StanzaId};
 use crate::advice::Severity;
 use crate::analysis::rule::{Context, Draft, Rule, count};
 use crate::policy::syntax::print::quote;
@@ -12,6 +13,8 @@ use std::collections::{BTreeMap, BTreeSet};
 const REPEATED: u64 = 3;
 /// So many denied paths, and none of them ever allowed, look like a search.
 const PROBING: usize = 50;
+/// So many principals with the same denials are one finding.
+const TOGETHER: usize = 5;
 /// So many folders a principal are told one by one.
 const MOST_FOLDERS: usize = 8;
 /// So many paths are written out in a proposed grant.
@@ -51,6 +54,7 @@ impl Rule for RepeatedDenials {
             }
         }
         let mut drafts = Vec::new();
+        let mut alike: BTreeMap<(&str, Why), Vec<(HolderId, Vec<&JoinedDemand>)>> = BTreeMap::new();
         for (h, folders) in by_holder {
             let paths: usize = folders.values().map(Vec::len).sum();
             let none_allowed = folders.values().flatten().all(|d| !d.was_allowed());
@@ -58,13 +62,49 @@ impl Rule for RepeatedDenials {
                 drafts.extend(probing(context, h, &folders, paths));
                 continue;
             }
-            let mut folders: Vec<(&str, Vec<&JoinedDemand>)> =
-                folders.into_iter().filter(|(_, ds)| denied(ds) >= REPEATED).collect();
-            folders.sort_by_key(|(folder, ds)| (std::cmp::Reverse(denied(ds)), *folder));
+            let mut folders: Vec<(&str, Vec<&JoinedDemand>)> = folders
+                .into_iter()
+                .filter(|(_, demands)| denied(demands) >= REPEATED)
+                .collect();
+            folders.sort_by_key(|(folder, demands)| (std::cmp::Reverse(denied(demands)), *folder));
             folders.truncate(MOST_FOLDERS);
-            drafts.extend(folders.iter().filter_map(|(folder, ds)| one(context, h, folder, ds)));
+            for (folder, demands) in folders {
+                let why = why(context, &demands);
+                alike.entry((folder, why)).or_default().push((h, demands));
+            }
+        }
+        for ((folder, why), asked) in alike {
+            if asked.len() < TOGETHER {
+                drafts.extend(
+                    asked
+                        .iter()
+                        .filter_map(|one| draft(context, folder, why, std::slice::from_ref(one))),
+                );
+            } else {
+                drafts.extend(draft(context, folder, why, &asked));
+            }
         }
         drafts
+    }
+}
+
+/// Why it was denied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Why {
+    /// A stanza denies it.
+    Explicit(StanzaId),
+    /// No stanza grants it.
+    NotGranted,
+    /// The policies read would allow it.
+    AllowedNow,
+}
+
+fn why(context: &Context<'_>, demands: &[&JoinedDemand]) -> Why {
+    let explicit = demands.iter().find_map(|d| explicit_deny(context, d));
+    match explicit {
+        Some(stanza) => Why::Explicit(stanza),
+        None if demands.iter().all(|d| d.outcome == Outcome::DeniedButAllowed) => Why::AllowedNow,
+        None => Why::NotGranted,
     }
 }
 
@@ -77,54 +117,63 @@ fn denied(demands: &[&JoinedDemand]) -> u64 {
     demands.iter().map(|d| d.demand.denied).sum()
 }
 
-fn one(context: &Context<'_>, h: HolderId, folder: &str, demands: &[&JoinedDemand]) -> Option<Draft> {
-    let holder = context.joined.holders.get(h)?;
+/// Denials below one folder, of one principal or of several for the same reason.
+fn draft(context: &Context<'_>, folder: &str, why: Why, asked: &[(HolderId, Vec<&JoinedDemand>)]) -> Option<Draft> {
+    let joined = context.joined;
+    let holder = joined.holders.get(asked.first()?.0)?;
+    let demands: Vec<&JoinedDemand> = asked.iter().flat_map(|(_, demands)| demands.iter().copied()).collect();
     let mut draft = about::principal(holder);
-    let (name, times) = (holder.display(), denied(demands));
     let what: CapabilitySet = demands.iter().map(|d| d.demand.capability).collect();
-    let single = demands
-        .iter()
-        .all(|d| d.path == demands.first().map_or("", |d| d.path.as_str()));
-    let place = if single {
-        demands.first()?.path.clone()
-    } else {
-        format!("{folder}…")
-    };
-    draft.key = format!("{} {folder}", holder.key());
-    draft.title = format!("`{name}` was denied {what} on `{place}` {times} times");
-    let mut days: Vec<i32> = demands.iter().flat_map(|d| d.demand.days.iter().copied()).collect();
-    days.sort_unstable();
-    days.dedup();
-    let explicit = demands.iter().find_map(|d| explicit_deny(context, d));
-    let since_granted = demands.iter().all(|d| d.outcome == Outcome::DeniedButAllowed);
     let paths: BTreeSet<&str> = demands.iter().map(|d| d.path.as_str()).collect();
+    let place = match (paths.len(), paths.first()) {
+        (1, Some(path)) => (*path).to_owned(),
+        _ => format!("{folder}…"),
+    };
+    let days: BTreeSet<i32> = demands.iter().flat_map(|d| d.demand.days.iter().copied()).collect();
     draft.detail = format!(
-        "It asked on {}, for {}.",
+        "Asked for on {}, {}.",
         count(days.len(), "day"),
         count(paths.len(), "path")
     );
-    draft.remedy = if let Some((text, origin)) = explicit {
-        draft.origins.push(origin);
-        draft.detail = format!("{} {text} denies it explicitly.", draft.detail);
-        "It is denied on purpose: find out what asks for it, and stop it there.".to_owned()
-    } else if since_granted {
-        draft.detail = format!(
-            "{} The policies read would allow it: they were changed since, or a condition on parameters refused it, which a log does \
-             not show.",
-            draft.detail
-        );
-        "Check whether it still happens.".to_owned()
+    let times = denied(&demands);
+    if asked.len() == 1 {
+        draft.key = format!("{} {folder}", holder.key());
+        draft.title = format!("`{}` was denied {what} on `{place}` {times} times", holder.display());
     } else {
-        format!(
-            "If it needs this, review and add no more than:\n\n{}\nElse correct what asks for it.",
-            narrow_grant(demands)
-        )
+        draft.key = format!("several {folder} {}", matches!(why, Why::Explicit(_)));
+        draft.title = format!(
+            "{} principals were denied {what} on `{place}` {times} times",
+            asked.len()
+        );
+        let who = context.names(asked.iter().map(|(h, _)| *h), 5);
+        draft.detail = format!("{} Among them {who}.", draft.detail);
+    }
+    draft.remedy = match why {
+        Why::Explicit(id) => {
+            let (policy, stanza) = (joined.policies.get(id.0)?, joined.stanza(id)?);
+            draft.origins.push(stanza.origin.clone());
+            let by = format!("`{}` of policy `{}`", stanza.path, policy.name);
+            draft.detail = format!("{} {by} denies it explicitly.", draft.detail);
+            "It is denied on purpose: find out what asks for it, and stop it there.".to_owned()
+        }
+        Why::AllowedNow => {
+            draft.detail = format!(
+                "{} The policies read would allow it: they were changed since, or a condition on parameters refused it, which a log \
+                 does not show.",
+                draft.detail
+            );
+            "Check whether it still happens.".to_owned()
+        }
+        Why::NotGranted => format!(
+            "If it is needed, review and add no more than:\n\n{}\nElse correct what asks for it.",
+            narrow_grant(&demands)
+        ),
     };
     Some(draft)
 }
 
 /// The stanza that denies a demand in so many words, if one does.
-fn explicit_deny(context: &Context<'_>, d: &JoinedDemand) -> Option<(String, crate::origin::Origin)> {
+fn explicit_deny(context: &Context<'_>, d: &JoinedDemand) -> Option<StanzaId> {
     let set = context.joined.sets.get(d.set)?;
     let rule = set
         .acl
@@ -135,15 +184,7 @@ fn explicit_deny(context: &Context<'_>, d: &JoinedDemand) -> Option<(String, cra
         .sources
         .iter()
         .find(|s| s.capabilities.contains(Capability::Deny))?;
-    let policy = set
-        .policies
-        .get(source.policy)
-        .and_then(|&p| context.joined.policies.get(p))?;
-    let stanza = policy.stanzas.get(source.stanza)?;
-    Some((
-        format!("`{}` of policy `{}`", stanza.path, policy.name),
-        source.origin.clone(),
-    ))
+    stanza_of(set, source)
 }
 
 /// The stanzas that would allow just that, as HCL.
@@ -164,7 +205,7 @@ fn narrow_grant(demands: &[&JoinedDemand]) -> String {
     }
     match by_path.len().saturating_sub(MOST_PATHS) {
         0 => text,
-        more => format!("{text}# and {more} more paths\n"),
+        more => format!("{text}# and {more} more\n"),
     }
 }
 
@@ -206,24 +247,39 @@ mod tests {
         assert_eq!(
             titles_found,
             [
-                "`web` was denied read, update on `secret/data/team/…` 9 times",
                 "`web` was denied read on `secret/data/hr/x` 3 times",
+                "`web` was denied read, update on `secret/data/team/…` 9 times",
             ]
         );
         assert!(
-            found[0]
+            found[1]
                 .remedy
                 .contains("path \"secret/data/team/a\" { capabilities = [\"read\"] }\n"),
             "{}",
-            found[0].remedy
+            found[1].remedy
         );
-        assert!(found[1].remedy.contains("on purpose"));
+        assert!(found[0].remedy.contains("on purpose"));
         assert!(
             titles(
                 &RepeatedDenials,
                 include_str!("../../../fixtures/rules/repeated-denials/clean.txt")
             )
             .is_empty()
+        );
+    }
+
+    #[test]
+    fn what_many_ask_for_is_one_finding() {
+        let lines: Vec<String> = (0..9)
+            .map(|n| format!("web{n} (app): read secret/x denied 4"))
+            .collect();
+        let text = format!(
+            "== policy app\npath \"a\" {{ capabilities = [\"read\"] }}\n== usage\n{}",
+            lines.join("\n")
+        );
+        assert_eq!(
+            titles(&RepeatedDenials, &text),
+            ["9 principals were denied read on `secret/x` 36 times"]
         );
     }
 

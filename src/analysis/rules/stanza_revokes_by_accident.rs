@@ -72,34 +72,33 @@ impl Rule for StanzaRevokesByAccident {
     }
 }
 
-/// The broad stanza that would decide if this rule were not, and what it grants that this one does not.
-fn taken_away(
-    set: &AccessSet,
-    neighbours: &Neighbours<'_>,
-    id: acl::RuleId,
-    rule: &acl::Rule,
-) -> Option<(Option<StanzaId>, CapabilitySet)> {
+/// What would decide if this rule were not: a broad stanza, what it grants that this one does not.
+type TakenAway = (Option<StanzaId>, CapabilitySet);
+
+fn taken_away(set: &AccessSet, neighbours: &Neighbours<'_>, id: acl::RuleId, rule: &acl::Rule) -> Option<TakenAway> {
     for (_, broad) in neighbours.weaker(id, rule) {
-        let both = if rule.pattern.is_exact() {
-            broad
-                .pattern
-                .matches(&rule.pattern.text)
-                .then(|| rule.pattern.text.to_string())
+        let (whole, both) = if rule.pattern.is_exact() {
+            let matched = broad.pattern.matches(&rule.pattern.text);
+            (matched, matched.then(|| rule.pattern.text.to_string()))
         } else {
-            overlap(&rule.pattern, &broad.pattern).both
+            let overlap = overlap(&rule.pattern, &broad.pattern);
+            (overlap.only_first.is_none(), overlap.both)
         };
         let Some(path) = both else { continue };
         // Within one policy the narrower path is what its author wrote on purpose.
-        if broad.capabilities.contains(Capability::Deny) || !foreign(rule, broad) {
-            return None;
-        }
+        let meant = broad.capabilities.contains(Capability::Deny) || !foreign(rule, broad);
         let lost: CapabilitySet = broad
             .capabilities
             .difference(rule.capabilities)
             .iter()
-            .filter(|&c| is_lost(set, id, c, &path))
+            .filter(|&c| !meant && is_lost(set, id, c, &path))
             .collect();
-        return (!lost.is_empty()).then(|| (broad.sources.first().and_then(|s| stanza_of(set, s)), lost));
+        if !lost.is_empty() {
+            return Some((broad.sources.first().and_then(|s| stanza_of(set, s)), lost));
+        }
+        if whole {
+            return None;
+        }
     }
     None
 }
@@ -163,17 +162,7 @@ fn draft(context: &Context<'_>, id: StanzaId, found: &Found) -> Option<Draft> {
     let joined = context.joined;
     let (policy, stanza) = (joined.policies.get(id.0)?, joined.stanza(id)?);
     let mut draft = about::stanza(context, id)?;
-    let broad: Vec<String> = found
-        .broad
-        .iter()
-        .filter_map(|&id| {
-            Some(format!(
-                "{} of policy {}",
-                joined.stanza(id)?.path,
-                joined.policies.get(id.0)?.name
-            ))
-        })
-        .collect();
+    let broad = about::stanzas(context, found.broad.iter().copied(), 3);
     draft.title = format!(
         "`{}` of policy `{}` takes away {}",
         stanza.path, policy.name, found.lost
@@ -181,7 +170,7 @@ fn draft(context: &Context<'_>, id: StanzaId, found: &Found) -> Option<Draft> {
     draft.detail = format!(
         "{} hold it together with {}, which grants {} there. The narrower path decides alone, so they lose it.",
         who(context, found),
-        about::quoted(&broad, 3),
+        broad,
         found.lost,
     );
     if found.denied > 0 {
