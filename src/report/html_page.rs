@@ -3,10 +3,10 @@
 use serde::Serialize;
 
 use super::digest::{self, count, decimal, number};
-use super::escape::{visible, visible_lines};
+use super::escape::visible;
+use super::html_changes::{self, Tighten, sentence};
 use super::html_data;
-use super::layout;
-use super::{diff, svg};
+use super::svg;
 use crate::advice::{Advice, Change, Proposal};
 
 const PRINCIPALS_DRAWN: usize = 12;
@@ -15,8 +15,8 @@ const FINDINGS_WITHOUT_SCRIPT: usize = 100;
 const ESCALATIONS_SHOWN: usize = 50;
 const ROLES_SHOWN: usize = 300;
 const STANZAS_SHOWN: usize = 12;
-const CHANGES_SHOWN: usize = 500;
-const WITHDRAWN_SHOWN: usize = 500;
+/// So many changes stand on the first screen.
+const CHANGES_TO_START: usize = 5;
 const NOTES_SHOWN: usize = 60;
 const INPUTS_SHOWN: usize = 12;
 
@@ -61,6 +61,7 @@ pub struct Page {
     histogram: Option<String>,
     principals: Vec<PrincipalRow>,
     tighten: Option<Tighten>,
+    start_here: usize,
     findings: Vec<FindingRow>,
     has_heat: bool,
     escalations: Vec<Chain>,
@@ -88,42 +89,6 @@ struct PrincipalRow {
     requests: String,
     denied: String,
     last: String,
-}
-
-#[derive(Serialize)]
-struct Tighten {
-    title: String,
-    holds: bool,
-    proof: String,
-    base: String,
-    changes: Vec<ChangeRow>,
-    more_changes: Option<String>,
-    withdrawn: Vec<WithdrawnRow>,
-    withdrawn_total: usize,
-}
-
-#[derive(Serialize)]
-struct ChangeRow {
-    name: String,
-    change: &'static str,
-    holders: String,
-    plus: usize,
-    minus: usize,
-    reasons: Vec<String>,
-    diff: Option<Vec<Line>>,
-    diff_file: String,
-}
-
-#[derive(Serialize)]
-struct Line {
-    kind: &'static str,
-    text: String,
-}
-
-#[derive(Serialize)]
-struct WithdrawnRow {
-    what: String,
-    reason: String,
 }
 
 #[derive(Serialize)]
@@ -269,7 +234,8 @@ impl Page {
             dumbbell: (!advice.principals.is_empty()).then(|| svg::dumbbell(&advice.principals, PRINCIPALS_DRAWN)),
             histogram: (!advice.principals.is_empty()).then(|| svg::histogram(&advice.principals)),
             principals: principal_rows(advice),
-            tighten: tighten.map(|proposal| tighten_view(advice, proposal, diff_bytes)),
+            tighten: tighten.map(|proposal| html_changes::view(advice, proposal, diff_bytes)),
+            start_here: CHANGES_TO_START,
             findings: finding_rows(advice),
             has_heat: !advice.heat.rows.is_empty(),
             escalations: chains(advice),
@@ -308,15 +274,6 @@ fn cut(texts: &[String], most: usize) -> Vec<String> {
     let mut out: Vec<String> = texts.iter().take(most).map(|text| visible(text)).collect();
     if let Some(more) = texts.len().checked_sub(most).filter(|more| *more > 0) {
         out.push(format!("and {more} more, in advice.json"));
-    }
-    out
-}
-
-/// A title as a sentence: other sentences may follow it.
-fn sentence(title: &str) -> String {
-    let mut out = visible(title);
-    if !out.is_empty() && !out.ends_with(['.', '!', '?']) {
-        out.push('.');
     }
     out
 }
@@ -362,79 +319,6 @@ fn principal_rows(advice: &Advice) -> Vec<PrincipalRow> {
             requests: number(principal.requests),
             denied: number(principal.denied),
             last: principal.last_seen.map_or_else(|| String::from("never"), digest::day),
-        })
-        .collect()
-}
-
-fn tighten_view(advice: &Advice, proposal: &Proposal, mut room: usize) -> Tighten {
-    let changes = layout::place(&advice.run, proposal)
-        .iter()
-        .filter(|placed| placed.policy.change != Change::Keep)
-        .take(CHANGES_SHOWN)
-        .map(|placed| {
-            let body = diff::body(placed).unwrap_or_default();
-            let starts = |mark: char, head: &str| {
-                body.lines()
-                    .skip(2)
-                    .filter(|line| line.starts_with(mark) && !line.starts_with(head))
-                    .count()
-            };
-            let fits = body.len() <= room;
-            if fits {
-                room -= body.len();
-            }
-            ChangeRow {
-                name: visible(&placed.policy.name),
-                change: placed.policy.change.as_str(),
-                holders: count(digest::len(&placed.policy.holders), "holder", "holders"),
-                plus: starts('+', "+++ "),
-                minus: starts('-', "--- "),
-                reasons: all_visible(&placed.policy.reasons),
-                diff: fits.then(|| lines(&body)),
-                diff_file: visible(&placed.diff),
-            }
-        })
-        .collect();
-    Tighten {
-        title: sentence(&proposal.title),
-        holds: proposal.proof.holds(),
-        proof: digest::proof(&proposal.proof),
-        base: visible(&layout::diff_base(&advice.run, proposal)),
-        changes,
-        more_changes: proposal
-            .policies
-            .iter()
-            .filter(|policy| policy.change != Change::Keep)
-            .count()
-            .checked_sub(CHANGES_SHOWN)
-            .filter(|more| *more > 0)
-            .map(|more| format!("{more} more changes are in diffs/ and policies/.")),
-        withdrawn_total: proposal.withdrawn.len(),
-        withdrawn: proposal
-            .withdrawn
-            .iter()
-            .take(WITHDRAWN_SHOWN)
-            .map(|one| WithdrawnRow {
-                what: visible(&one.what),
-                reason: visible(&one.reason),
-            })
-            .collect(),
-    }
-}
-
-fn lines(body: &str) -> Vec<Line> {
-    visible_lines(body)
-        .lines()
-        .enumerate()
-        .map(|(index, text)| Line {
-            kind: match text.chars().next() {
-                _ if index < 2 => "file",
-                Some('+') => "add",
-                Some('-') => "del",
-                Some('@') => "hunk",
-                _ => "same",
-            },
-            text: text.to_owned(),
         })
         .collect()
 }

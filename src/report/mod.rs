@@ -10,6 +10,7 @@ pub mod escape;
 pub mod hcl;
 pub mod holder;
 pub mod html;
+mod html_changes;
 mod html_data;
 mod html_page;
 pub mod json;

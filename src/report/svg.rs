@@ -28,7 +28,7 @@ fn bound(principals: &[PrincipalView]) -> impl Iterator<Item = &PrincipalView> {
 pub fn dumbbell(principals: &[PrincipalView], most: usize) -> String {
     let rows: Vec<&PrincipalView> = bound(principals).take(most).collect();
     let (left, right, row, top) = (190.0, 600.0, 25.0, 8.0);
-    let height = top + row * as_f64(rows.len()) + 26.0;
+    let height = top + row * length(rows.len()) + 26.0;
     let x = |score: f64| left + (right - left) * score.clamp(0.0, 100.0) / 100.0;
     let mut out = open(640.0, height, "Risk of the riskiest principals, today and as proposed");
     for tick in [0.0, 25.0, 50.0, 75.0, 100.0] {
@@ -41,7 +41,7 @@ pub fn dumbbell(principals: &[PrincipalView], most: usize) -> String {
         );
     }
     for (index, principal) in rows.iter().enumerate() {
-        let y = top + row * (as_f64(index) + 0.5);
+        let y = top + row * (length(index) + 0.5);
         let before = x(principal.risk.score);
         let after = principal.risk_after.as_ref().map(|risk| x(risk.score));
         let words = match &principal.risk_after {
@@ -96,7 +96,7 @@ pub fn histogram(principals: &[PrincipalView]) -> String {
     let count = |scores: &mut dyn Iterator<Item = f64>| -> Vec<f64> {
         let mut bins = vec![0.0; BINS];
         for score in scores {
-            let bin = (0..BINS).rev().find(|bin| score >= as_f64(*bin) * 10.0).unwrap_or(0);
+            let bin = (0..BINS).rev().find(|bin| score >= length(*bin) * 10.0).unwrap_or(0);
             if let Some(slot) = bins.get_mut(bin) {
                 *slot += 1.0;
             }
@@ -111,7 +111,7 @@ pub fn histogram(principals: &[PrincipalView]) -> String {
     );
     let most = before.iter().chain(&after).copied().fold(1.0, f64::max);
     let (left, width, bottom, tall) = (14.0, 392.0, 312.0, 282.0);
-    let step = width / as_f64(BINS);
+    let step = width / length(BINS);
     let mut out = open(420.0, 340.0, "Principals by risk, today and as proposed");
     let _ = write!(
         out,
@@ -119,7 +119,7 @@ pub fn histogram(principals: &[PrincipalView]) -> String {
         left + width
     );
     for (bin, (today, then)) in before.iter().zip(&after).enumerate() {
-        let x = left + step * as_f64(bin);
+        let x = left + step * length(bin);
         let from = bin * 10;
         let _ = write!(
             out,
@@ -288,7 +288,9 @@ fn open(width: f64, height: f64, label: &str) -> String {
     )
 }
 
-fn as_f64(value: usize) -> f64 {
+/// A number of things as a length.
+#[must_use]
+pub fn length(value: usize) -> f64 {
     int_f64(u64::try_from(value).unwrap_or(u64::MAX))
 }
 

@@ -159,11 +159,11 @@
   function riskBar(before, after) {
     const bars = el("span", { class: "bars", "aria-hidden": "true" }, width(el("i"), before), after === null ? null : width(el("i"), after));
     const spoken = after === null ? "" : ` today, ${after} proposed`;
-    return el("span", { class: "risk", title: after === null ? null : `${before} today, ${after} proposed` }, el("b", null, String(before), el("span", { class: "sr" }, spoken)), bars);
+    return el("span", { class: after === null ? "risk" : "risk two-numbers", title: after === null ? null : `${before} today, ${after} proposed` }, el("b", null, String(before), el("span", { class: "sr" }, spoken)), bars, after === null ? null : el("span", { class: "muted", "aria-hidden": "true" }, "→ " + after));
   }
   function useBar(p) {
     const granted = p.root ? "everything" : p.unknown ? "unknown" : number(p.granted);
-    return el("span", { class: p.unknown ? "use unknown" : "use" }, el("span", { class: "bars", "aria-hidden": "true" }, width(el("i"), p.unknown || p.root ? 0 : share(p.used, p.granted))), el("span", { class: "nowrap" }, `${number(p.used)} of ${granted}`));
+    return el("span", { class: p.unknown ? "use unknown" : "use" }, el("span", { class: "bars", "aria-hidden": "true" }, width(el("i"), p.unknown || p.root ? 0 : share(p.used, p.granted))), el("span", { class: "nowrap" }, p.root ? granted : `${number(p.used)} of ${granted}`));
   }
   const open = (text) => el("button", { class: "open", type: "button", "aria-expanded": "false" }, text);
   const right = (text) => el("td", { class: "r" }, text);
