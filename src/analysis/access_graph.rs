@@ -21,6 +21,8 @@ pub use super::takeover::Target;
 
 /// At most so many other identities are told of one combination, the nearest first.
 const MOST_IDENTITIES: usize = 20;
+/// Of identities that lead no further so many are enough to choose those from.
+const MOST_LEAVES: usize = 64;
 /// At most so many nodes are walked to find them.
 const MOST_WALKED: usize = 5_000;
 
@@ -177,6 +179,44 @@ fn classes<'a>(
     (classes, class_of_set)
 }
 
+/// What a class has been seen to reach.
+#[derive(Default)]
+struct Reached {
+    identity_rules: bool,
+    groups: bool,
+    classes: HashSet<usize>,
+    leaves: usize,
+    others: HashSet<Lever>,
+}
+
+impl Reached {
+    fn wants(&self, lever: Lever, class_of: &HashMap<usize, usize>, powerful: &HashSet<usize>) -> bool {
+        match lever {
+            Lever::Rule(_) => !self.identity_rules,
+            Lever::Group => !self.groups,
+            Lever::Credential(n) => class_of.get(&n).is_some_and(|class| {
+                !self.classes.contains(class) && (self.leaves < MOST_LEAVES || powerful.contains(class))
+            }),
+            Lever::Mount(_) | Lever::TokenRole(_) | Lever::Policy(_) => !self.others.contains(&lever),
+        }
+    }
+
+    fn note(&mut self, lever: Lever, class_of: &HashMap<usize, usize>, powerful: &HashSet<usize>) {
+        match lever {
+            Lever::Rule(_) => self.identity_rules = true,
+            Lever::Group => self.groups = true,
+            Lever::Credential(n) => {
+                let class = class_of.get(&n);
+                self.classes.extend(class);
+                self.leaves += usize::from(class.is_some_and(|class| !powerful.contains(class)));
+            }
+            Lever::Mount(_) | Lever::TokenRole(_) | Lever::Policy(_) => {
+                self.others.insert(lever);
+            }
+        }
+    }
+}
+
 struct Graph<'a> {
     joined: &'a Joined,
     levers: &'a Levers,
@@ -203,9 +243,24 @@ impl<'a> Graph<'a> {
 
     fn build(&mut self, class_of_set: &HashMap<SetId, usize>) {
         let class_of = self.class_of_identity(class_of_set);
+        let classes = self.classes.iter().enumerate();
+        let powerful: HashSet<usize> = classes
+            .filter(|(_, class)| {
+                power(
+                    self.joined,
+                    self.levers,
+                    &class.policies,
+                    &class.key.1,
+                    class.acl,
+                    &class.holders,
+                )
+                .touches_control()
+            })
+            .map(|(c, _)| c)
+            .collect();
         let first_role = self.classes.len() - self.levers.token_roles.len();
         for (c, class) in self.classes.iter().enumerate().filter(|(_, c)| !c.acl.is_root()) {
-            self.class_edges(c, class, &class_of);
+            self.class_edges(c, class, &class_of, &powerful);
         }
         for (n, identity) in self.levers.identities.iter().enumerate() {
             if let Some(&class) = class_of.get(&n) {
@@ -280,7 +335,13 @@ impl<'a> Graph<'a> {
             .collect()
     }
 
-    fn class_edges(&mut self, c: usize, class: &'a Class<'a>, class_of: &HashMap<usize, usize>) {
+    fn class_edges(
+        &mut self,
+        c: usize,
+        class: &'a Class<'a>,
+        class_of: &HashMap<usize, usize>,
+        powerful: &HashSet<usize>,
+    ) {
         let missing = &class.key.1;
         let power = power(
             self.joined,
@@ -300,54 +361,57 @@ impl<'a> Graph<'a> {
         if let Some(step) = power.any_entity() {
             self.edge(from.clone(), Node::AnyEntity, step.text, step.rule);
         }
-        let everything = Node::Target(Target::Everything);
-        let (mut rewrites, mut reached) = (false, HashSet::from([c]));
+        // What is reached already needs no second way: one identity of a class, one policy, one group are as good as all.
+        let mut reached = Reached {
+            classes: HashSet::from([c]),
+            ..Reached::default()
+        };
         let levers = self.levers;
-        for (path, lever, rule) in levers.written_by(&power) {
-            let name = |n: usize| levers.identities.get(n).map_or("", |i| i.name.as_str());
-            match lever {
-                // One way is as good as all: whoever rewrites one identity needs no other.
-                Lever::Rule(n) if !rewrites => {
-                    rewrites = true;
-                    let text = format!("write `{path}`: give `{}` any policy, then log in as it", name(n));
-                    self.edge(from.clone(), everything.clone(), text, Some(rule));
-                }
-                Lever::Group if !rewrites => {
-                    rewrites = true;
-                    let text = format!("write `{path}`: give the group any policy, and put itself in it");
-                    self.edge(from.clone(), everything.clone(), text, Some(rule));
-                }
-                Lever::Rule(_) | Lever::Group => {}
-                Lever::Credential(n) => {
-                    if class_of.get(&n).is_some_and(|&other| reached.insert(other)) {
-                        let text = format!("write `{path}`: get a credential of `{}`", name(n));
-                        self.edge(from.clone(), Node::Identity(n), text, Some(rule));
-                    }
-                }
-                Lever::Mount(m) => {
-                    let text = format!("write `{path}`: let a server of its own vouch for every login there");
-                    self.edge(from.clone(), Node::Mount(m), text, Some(rule));
-                }
-                Lever::TokenRole(n) => {
-                    let Some(role) = levers.token_roles.get(n) else {
-                        continue;
-                    };
-                    let text = format!("write `{path}`: make a token with {}", role.policies.join(", "));
-                    if role.policies.iter().any(|p| p == "*") {
-                        self.edge(from.clone(), everything.clone(), text, Some(rule));
-                    } else {
-                        self.edge(from.clone(), Node::TokenRole(n), text, Some(rule));
-                    }
-                }
-                Lever::Policy(p) => {
-                    self.writable
-                        .entry(c)
-                        .or_default()
-                        .entry(p)
-                        .or_insert_with(|| path.to_owned());
-                }
+        levers.written_by(
+            &power,
+            &mut reached,
+            |reached, lever| reached.wants(lever, class_of, powerful),
+            |reached, path, lever, rule| {
+                reached.note(lever, class_of, powerful);
+                self.lever_edge(c, path, lever, rule);
+            },
+        );
+    }
+
+    fn lever_edge(&mut self, c: usize, path: &str, lever: Lever, rule: RuleId) {
+        let (from, everything) = (Node::Class(c), Node::Target(Target::Everything));
+        let levers = self.levers;
+        let name = |n: usize| levers.identities.get(n).map_or("", |i| i.name.as_str());
+        let (to, text) = match lever {
+            Lever::Rule(n) => {
+                let text = format!("write `{path}`: give `{}` any policy, then log in as it", name(n));
+                (everything, text)
             }
-        }
+            Lever::Group => {
+                let text = format!("write `{path}`: give the group any policy, and put itself in it");
+                (everything, text)
+            }
+            Lever::Credential(n) => {
+                let text = format!("write `{path}`: get a credential of `{}`", name(n));
+                (Node::Identity(n), text)
+            }
+            Lever::Mount(m) => {
+                let text = format!("write `{path}`: let a server of its own vouch for every login there");
+                (Node::Mount(m), text)
+            }
+            Lever::TokenRole(n) => {
+                let Some(role) = levers.token_roles.get(n) else { return };
+                let text = format!("write `{path}`: make a token with {}", role.policies.join(", "));
+                let any = role.policies.iter().any(|p| p == "*");
+                (if any { everything } else { Node::TokenRole(n) }, text)
+            }
+            Lever::Policy(p) => {
+                let own = self.writable.entry(c).or_default();
+                own.entry(p).or_insert_with(|| path.to_owned());
+                return;
+            }
+        };
+        self.edge(from, to, text, Some(rule));
     }
 
     fn chains(&self) -> Vec<Chain> {

@@ -199,31 +199,35 @@ impl Levers {
         });
     }
 
-    /// The known paths that the list may write, rules of identities first.
-    #[must_use]
-    pub fn written_by(&self, power: &Power<'_>) -> Vec<(&str, Lever, RuleId)> {
-        let mut found = Vec::new();
-        let mut done: BTreeSet<usize> = BTreeSet::new();
+    /// Tells `found` of the known paths that the list may write. Only those that are `wanted` at that moment are asked for.
+    pub fn written_by<S>(
+        &self,
+        power: &Power<'_>,
+        state: &mut S,
+        wanted: impl Fn(&S, Lever) -> bool,
+        mut found: impl FnMut(&mut S, &str, Lever, RuleId),
+    ) {
         for rule in power.acl.rules().iter().filter(|r| may_write(r)) {
             let text = lead(&rule.pattern);
             let from = self.paths.partition_point(|(path, _)| path.as_str() < text);
-            let under = self.paths.iter().enumerate().skip(from).take_while(|(_, (path, _))| {
+            let under = self.paths.iter().skip(from).take_while(|(path, _)| {
                 if rule.pattern.is_exact() {
                     path == text
                 } else {
                     path.starts_with(text)
                 }
             });
-            for (n, (path, lever)) in under.take(MOST_PATHS) {
-                if done.insert(n) {
-                    let namespace = self.namespace_of(path);
-                    let relative = path.strip_prefix(namespace).unwrap_or(path);
-                    found.extend(writes(power.acl, namespace, relative).map(|rule| (path.as_str(), *lever, rule)));
+            for (path, lever) in under.take(MOST_PATHS) {
+                if !wanted(state, *lever) {
+                    continue;
+                }
+                let namespace = self.namespace_of(path);
+                let relative = path.strip_prefix(namespace).unwrap_or(path);
+                if let Some(rule) = writes(power.acl, namespace, relative) {
+                    found(state, path, *lever, rule);
                 }
             }
         }
-        found.sort_by_key(|&(path, lever, _)| (lever, path));
-        found
     }
 
     /// The longest known namespace that a path lies in.

@@ -10,6 +10,8 @@ use std::collections::BTreeMap;
 
 /// Dormant principals with the same policies on the same mount are told one by one up to so many.
 const APART: usize = 10;
+/// At most so many findings about one principal, the most exposed first.
+const MOST_APART: usize = 200;
 /// Silent for less than this is no silence, in days.
 const LEAST_SILENCE_DAYS: f64 = 30.0;
 /// Silent for so many times its longest pause.
@@ -53,15 +55,43 @@ impl Rule for DormantPrincipal {
             }
         }
         let mut drafts = Vec::new();
+        let mut apart: Vec<(HolderId, Vec<usize>)> = Vec::new();
         for ((mount, policies, acted), holders) in alike {
             if holders.len() <= APART || acted {
-                drafts.extend(holders.iter().filter_map(|&h| one(context, h, &policies, last_day)));
+                apart.extend(holders.iter().map(|&h| (h, policies.clone())));
             } else {
                 drafts.extend(many(context, &holders, &policies, mount));
             }
         }
+        if apart.len() > MOST_APART {
+            let weight = |h: HolderId| context.exposures.get(h).map_or(0.0, |e| e.risk.weight);
+            apart.sort_by(|a, b| weight(b.0).total_cmp(&weight(a.0)).then(a.0.cmp(&b.0)));
+        }
+        let rest: Vec<HolderId> = apart.iter().skip(MOST_APART).map(|(h, _)| *h).collect();
+        drafts.extend(
+            apart
+                .iter()
+                .take(MOST_APART)
+                .filter_map(|(h, policies)| one(context, *h, policies, last_day)),
+        );
+        drafts.extend(others(context, &rest));
         drafts
     }
+}
+
+/// Those that are too many to be told one by one.
+fn others(context: &Context<'_>, rest: &[HolderId]) -> Option<Draft> {
+    let mut draft = about::principal(context.joined.holders.get(*rest.first()?)?);
+    draft.key = "others".to_owned();
+    draft.title = format!("{} principals more never acted, or stopped", rest.len());
+    draft.detail = format!(
+        "Each is exposed to less than the {MOST_APART} that are told one by one. Among them: {}.",
+        context.names(rest.iter().copied(), 10)
+    );
+    draft.remedy =
+        "Look for what they have in common (an auth mount, a team, an automation) and clean up there.".to_owned();
+    draft.evidence = Some(evidence_of(context, &[]));
+    Some(draft)
 }
 
 fn is_for_policies(holder: &Holder) -> bool {

@@ -17,6 +17,8 @@ const PROBING: usize = 50;
 const TOGETHER: usize = 5;
 /// So many folders a principal are told one by one.
 const MOST_FOLDERS: usize = 8;
+/// At most so many findings about one principal, those denied most often first.
+const MOST_APART: usize = 200;
 /// So many paths are written out in a proposed grant.
 const MOST_PATHS: usize = 5;
 
@@ -73,19 +75,42 @@ impl Rule for RepeatedDenials {
                 alike.entry((folder, why)).or_default().push((h, demands));
             }
         }
+        let mut apart: Vec<Apart<'_>> = Vec::new();
         for ((folder, why), asked) in alike {
             if asked.len() < TOGETHER {
-                drafts.extend(
-                    asked
-                        .iter()
-                        .filter_map(|one| draft(context, folder, why, std::slice::from_ref(one))),
-                );
+                apart.extend(asked.into_iter().map(|one| (folder, why, one)));
             } else {
                 drafts.extend(draft(context, folder, why, &asked));
             }
         }
+        apart.sort_by_key(|(folder, _, (h, demands))| (std::cmp::Reverse(denied(demands)), *folder, *h));
+        for (folder, why, one) in apart.iter().take(MOST_APART) {
+            drafts.extend(draft(context, folder, *why, std::slice::from_ref(one)));
+        }
+        drafts.extend(others(context, apart.get(MOST_APART..).unwrap_or_default()));
         drafts
     }
+}
+
+/// Denials of one principal below one folder.
+type Apart<'a> = (&'a str, Why, (HolderId, Vec<&'a JoinedDemand>));
+
+/// Those that are too many to be told one by one.
+fn others(context: &Context<'_>, rest: &[Apart<'_>]) -> Option<Draft> {
+    let (_, _, (first, _)) = rest.first()?;
+    let who: BTreeSet<HolderId> = rest.iter().map(|(_, _, (h, _))| *h).collect();
+    let times: u64 = rest.iter().map(|(_, _, (_, demands))| denied(demands)).sum();
+    let mut draft = about::principal(context.joined.holders.get(*first)?);
+    draft.key = "others".to_owned();
+    draft.title = format!("{} more were denied, fewer times each", count(who.len(), "principal"));
+    draft.detail = format!(
+        "{} below {}. Among them: {}.",
+        about::requests(times),
+        count(rest.len(), "folder"),
+        context.names(who, 10)
+    );
+    draft.remedy = "Look at the most frequent ones first: they often share a cause.".to_owned();
+    Some(draft)
 }
 
 /// Why it was denied.
@@ -247,18 +272,18 @@ mod tests {
         assert_eq!(
             titles_found,
             [
-                "`web` was denied read on `secret/data/hr/x` 3 times",
                 "`web` was denied read, update on `secret/data/team/…` 9 times",
+                "`web` was denied read on `secret/data/hr/x` 3 times",
             ]
         );
         assert!(
-            found[1]
+            found[0]
                 .remedy
                 .contains("path \"secret/data/team/a\" { capabilities = [\"read\"] }\n"),
             "{}",
             found[1].remedy
         );
-        assert!(found[0].remedy.contains("on purpose"));
+        assert!(found[1].remedy.contains("on purpose"));
         assert!(
             titles(
                 &RepeatedDenials,
