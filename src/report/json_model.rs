@@ -133,7 +133,7 @@ impl From<&advice::CoverageView> for Coverage {
         Self {
             first: from.first,
             last: from.last,
-            window_days: from.window_days,
+            window_days: rounded(from.window_days),
             lines: from.lines,
             used: from.used,
             paired: from.paired,
@@ -144,7 +144,7 @@ impl From<&advice::CoverageView> for Coverage {
             nodes: from.nodes.clone(),
             device_changes: from.device_changes.clone(),
             has_policy_results: from.has_policy_results,
-            health: from.health,
+            health: rounded(from.health),
         }
     }
 }
@@ -215,8 +215,8 @@ impl From<&advice::Totals> for Totals {
             granted: from.granted,
             used: from.used,
             denied_requests: from.denied_requests,
-            risk_max: from.risk_max,
-            risk_mean: from.risk_mean,
+            risk_max: rounded(from.risk_max),
+            risk_mean: rounded(from.risk_mean),
         }
     }
 }
@@ -306,8 +306,8 @@ pub struct Risk {
 impl From<&advice::Risk> for Risk {
     fn from(from: &advice::Risk) -> Self {
         Self {
-            score: from.score,
-            weight: from.weight,
+            score: rounded(from.score),
+            weight: rounded(from.weight),
             parts: from.parts.clone(),
         }
     }
@@ -432,8 +432,8 @@ impl From<&advice::Evidence> for Evidence {
     fn from(from: &advice::Evidence) -> Self {
         Self {
             state: from.state,
-            window_days: from.window_days,
-            dwell_days: from.dwell_days,
+            window_days: rounded(from.window_days),
+            dwell_days: rounded(from.dwell_days),
             reasons: from.reasons.clone(),
         }
     }
@@ -526,4 +526,9 @@ impl From<&advice::Subject> for Subject {
             name: from.name.clone(),
         }
     }
+}
+
+/// Four digits after the point: more would differ between machines and say nothing.
+pub(super) fn rounded(value: f64) -> f64 {
+    (value * 10_000.0).round() / 10_000.0
 }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::json_model::rounded;
 use crate::advice;
 
 /// A set of changes.
@@ -157,7 +158,7 @@ impl From<&advice::Complexity> for Complexity {
             assignments: from.assignments,
             exposure: from.exposure,
             wsc: from.wsc,
-            risk_mean: from.risk_mean,
+            risk_mean: rounded(from.risk_mean),
         }
     }
 }
@@ -242,10 +243,10 @@ impl From<&advice::Optimality> for Optimality {
     fn from(from: &advice::Optimality) -> Self {
         Self {
             objective: from.objective.clone(),
-            cost: from.cost,
-            lower_bound: from.lower_bound,
+            cost: rounded(from.cost),
+            lower_bound: rounded(from.lower_bound),
             optimal: from.optimal,
-            seconds: from.seconds,
+            seconds: from.seconds.map(rounded),
         }
     }
 }
@@ -271,11 +272,11 @@ pub struct FrontierPoint {
 impl From<&advice::FrontierPoint> for FrontierPoint {
     fn from(from: &advice::FrontierPoint) -> Self {
         Self {
-            lambda: from.lambda,
+            lambda: rounded(from.lambda),
             policies: from.policies,
             stanzas: from.stanzas,
             exposure: from.exposure,
-            risk_mean: from.risk_mean,
+            risk_mean: rounded(from.risk_mean),
             chosen: from.chosen,
         }
     }
