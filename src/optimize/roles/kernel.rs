@@ -32,12 +32,8 @@ pub fn cover_kernel(problem: &Problem, kernel: &[u32], seed: u64, deadline: Inst
         let part = graph.cover_component(component, seed, Instant::now() + share, share);
         result.lower_bound += part.lower_bound;
         result.stopped |= part.stopped;
-        for clique in part.cliques {
-            let mut users: Vec<u32> = clique.iter().map(|&v| graph.at[v as usize].0).collect();
-            users.sort_unstable();
-            users.dedup();
-            result.roles.push(problem.close_users(&users));
-        }
+        let cells = |clique: Vec<u32>| clique.iter().map(|&v| kernel[v as usize]).collect();
+        result.cliques.extend(part.cliques.into_iter().map(cells));
     }
     result
 }
@@ -50,8 +46,6 @@ struct Part {
 }
 
 struct Graph {
-    /// The user and the permission of every vertex.
-    at: Vec<(u32, u32)>,
     n: usize,
     words: usize,
     /// Neighbours of every vertex, without itself.
@@ -72,7 +66,7 @@ impl Graph {
                 }
             }
         }
-        Self { at, n, words, adjacent }
+        Self { n, words, adjacent }
     }
 
     fn row(&self, v: usize) -> &[u64] {

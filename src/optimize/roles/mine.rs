@@ -105,8 +105,9 @@ fn fewest(problem: &Problem, options: &Options<'_>, deadline: Instant) -> Counte
     let kernel = cover_kernel(problem, &reduced.kernel, options.seed, end);
     let mut roles = state.roles();
     let fixed = reduced.fixed.len();
-    let found = reduced.fixed.into_iter().chain(kernel.roles);
-    roles.extend(found.map(|(users, permissions)| Slot {
+    let cliques = reduced.fixed.iter().cloned().chain(kernel.cliques);
+    let found = reduced.unfold(problem, cliques);
+    roles.extend(found.into_iter().map(|(users, permissions)| Slot {
         users,
         permissions,
         kept: false,

@@ -11,22 +11,62 @@
 
 use std::time::Instant;
 
-use crate::optimize::roles::problem::Problem;
+use crate::optimize::roles::problem::{NONE, Problem};
 
 /// What the reductions leave.
 #[derive(Debug, Clone, Default)]
 pub struct Reduced {
-    /// Roles that some fewest cover has: maximal sets of user and permission classes.
-    pub fixed: Vec<(Vec<u32>, Vec<u32>)>,
+    /// Sets of cells that some fewest cover has in one role each.
+    pub fixed: Vec<Vec<u32>>,
+    /// For every cell that was let go the one that implies it, else [`NONE`].
+    pub implied_by: Vec<u32>,
     /// The cells that are neither covered by these nor implied by others, sorted.
     pub kernel: Vec<u32>,
     /// Whether the clock stopped it early (the result is still lossless).
     pub stopped: bool,
 }
 
+impl Reduced {
+    /// The largest roles that hold these sets of cells and every cell that they imply.
+    ///
+    /// A cell fits whatever role holds the cell it was implied by, and so on through what was implied later; which of several
+    /// largest roles holds them all is only known from the whole set.
+    pub fn unfold(&self, problem: &Problem, cliques: impl Iterator<Item = Vec<u32>>) -> Vec<(Vec<u32>, Vec<u32>)> {
+        let mut implied: Vec<(u32, u32)> = (0_u32..)
+            .zip(&self.implied_by)
+            .filter(|&(_, &by)| by != NONE)
+            .map(|(cell, &by)| (by, cell))
+            .collect();
+        implied.sort_unstable();
+        let coordinates = problem.coordinates();
+        let mut placed = vec![false; problem.cells()];
+        let close = |clique: Vec<u32>| {
+            // A cell in two roles needs to take what it implies along only once.
+            let mut cells: Vec<u32> = clique;
+            let mut next = 0;
+            while let Some(&cell) = cells.get(next) {
+                next += 1;
+                if !std::mem::replace(&mut placed[cell as usize], true) {
+                    let from = implied.partition_point(|&(by, _)| by < cell);
+                    let more = implied[from..].iter().take_while(|&&(by, _)| by == cell);
+                    cells.extend(more.map(|&(_, cell)| cell));
+                }
+            }
+            let mut users: Vec<u32> = cells.iter().map(|&cell| coordinates[cell as usize].0).collect();
+            users.sort_unstable();
+            users.dedup();
+            problem.close_users(&users)
+        };
+        cliques.map(close).collect()
+    }
+}
+
 /// Reduces the cells that are `alive`; the others are taken as covered.
 pub fn reduce(problem: &Problem, mut alive: Vec<bool>, deadline: Instant) -> Reduced {
-    let mut result = Reduced::default();
+    let mut result = Reduced {
+        implied_by: vec![NONE; problem.cells()],
+        ..Reduced::default()
+    };
     let mut scratch = Scratch {
         full: Vec::new(),
         alive: Vec::new(),
@@ -45,7 +85,7 @@ pub fn reduce(problem: &Problem, mut alive: Vec<bool>, deadline: Instant) -> Red
                 result.stopped = true;
                 break;
             }
-            changed |= reduce_user(problem, u, &mut alive, &mut scratch, &mut next, &mut result.fixed);
+            changed |= reduce_user(problem, u, &mut alive, &mut scratch, &mut next, &mut result);
         }
         if !changed || result.stopped {
             break;
@@ -105,7 +145,7 @@ fn reduce_user(
     alive: &mut [bool],
     scratch: &mut Scratch,
     dirty: &mut [bool],
-    fixed: &mut Vec<(Vec<u32>, Vec<u32>)>,
+    result: &mut Reduced,
 ) -> bool {
     let row = &problem.rows[u as usize];
     let start = problem.starts[u as usize];
@@ -145,17 +185,18 @@ fn reduce_user(
                     .zip(&scratch.full[a as usize * words..])
                     .for_each(|(x, w)| *x &= w);
             }
-            let permissions: Vec<u32> = bits(&inside, row.len()).map(|j| row[j]).collect();
+            let mut cells = Vec::new();
             for &a in &users {
                 for j in bits(&inside, row.len()) {
-                    let covered = problem.cell(a, row[j]) as usize;
-                    if std::mem::take(&mut alive[covered]) {
+                    let covered = problem.cell(a, row[j]);
+                    if std::mem::take(&mut alive[covered as usize]) {
                         dirty[row[j] as usize] = true;
+                        cells.push(covered);
                     }
                     scratch.alive[a as usize * words + j / 64] &= !(1 << (j % 64));
                 }
             }
-            fixed.push((users, permissions));
+            result.fixed.push(cells);
             changed = true;
             continue;
         }
@@ -169,6 +210,7 @@ fn reduce_user(
                 let other = problem.cell(a, row[j]) as usize;
                 if std::mem::take(&mut alive[other]) {
                     scratch.alive[a as usize * words + j / 64] &= !(1 << (j % 64));
+                    result.implied_by[other] = cell;
                     dirty[row[j] as usize] = true;
                     changed = true;
                 }

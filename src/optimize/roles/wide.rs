@@ -9,8 +9,8 @@ use crate::optimize::roles::problem::{NONE, Problem};
 /// A cover of the kernel by roles and what is known of the least number of them.
 #[derive(Debug, Clone, Default)]
 pub struct KernelCover {
-    /// Maximal roles that hold all cells: users and permissions.
-    pub roles: Vec<(Vec<u32>, Vec<u32>)>,
+    /// Sets of cells that fit one role each.
+    pub cliques: Vec<Vec<u32>>,
     /// No cover has fewer.
     pub lower_bound: usize,
     /// Whether the clock cut the work short.
@@ -23,18 +23,16 @@ pub fn cover_widely(problem: &Problem, kernel: &[u32], deadline: Instant) -> Ker
     let now = Instant::now();
     let left = deadline.saturating_duration_since(now);
     let (lower_bound, cut) = fooling_set(problem, kernel, &coordinates, now + left / 3);
-    let (roles, late) = grow_all(problem, kernel, &coordinates, deadline);
+    let (cliques, late) = grow_all(problem, kernel, &coordinates, deadline);
     KernelCover {
-        roles,
+        cliques,
         lower_bound,
         stopped: cut || late,
     }
 }
 
-type Roles = Vec<(Vec<u32>, Vec<u32>)>;
-
 /// Roles grown around open cells, those of rare permissions first; whether the clock cut it (still a cover).
-fn grow_all(problem: &Problem, kernel: &[u32], coordinates: &[(u32, u32)], end: Instant) -> (Roles, bool) {
+fn grow_all(problem: &Problem, kernel: &[u32], coordinates: &[(u32, u32)], end: Instant) -> (Vec<Vec<u32>>, bool) {
     let mut open = vec![false; problem.cells()];
     for &cell in kernel {
         open[cell as usize] = true;
@@ -50,7 +48,7 @@ fn grow_all(problem: &Problem, kernel: &[u32], coordinates: &[(u32, u32)], end: 
         )
     });
     let mut shared = vec![0_u32; problem.permissions()];
-    let (mut roles, mut late) = (Roles::new(), false);
+    let (mut cliques, mut late) = (Vec::new(), false);
     for cell in order {
         if !open[cell as usize] {
             continue;
@@ -62,14 +60,18 @@ fn grow_all(problem: &Problem, kernel: &[u32], coordinates: &[(u32, u32)], end: 
         } else {
             grow(problem, &open, u, p, &mut shared)
         };
+        let mut clique = Vec::new();
         for &u in &users {
             for &p in &permissions {
-                open[problem.cell(u, p) as usize] = false;
+                let cell = problem.cell(u, p);
+                if std::mem::take(&mut open[cell as usize]) {
+                    clique.push(cell);
+                }
             }
         }
-        roles.push((users, permissions));
+        cliques.push(clique);
     }
-    (roles, late)
+    (cliques, late)
 }
 
 /// The role around the cell that holds most open cells among those met on the way from all users of its permission to fewer users with
