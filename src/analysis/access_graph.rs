@@ -276,15 +276,14 @@ impl<'a> Graph<'a> {
         let mut seen: HashSet<(usize, usize)> = HashSet::new();
         for (n, identity) in self.levers.identities.iter().enumerate() {
             let mount = Node::Mount(identity.mount);
-            if let Some(&class) = class_of.get(&n).filter(|_| self.at.contains_key(&mount)) {
-                if seen.insert((identity.mount, class)) {
-                    self.edge(
-                        mount,
-                        Node::Class(class),
-                        format!("log in as `{}`", identity.name),
-                        None,
-                    );
-                }
+            let class = class_of.get(&n).filter(|_| self.at.contains_key(&mount));
+            if let Some(&class) = class.filter(|&&class| seen.insert((identity.mount, class))) {
+                self.edge(
+                    mount,
+                    Node::Class(class),
+                    format!("log in as `{}`", identity.name),
+                    None,
+                );
             }
         }
         for n in 0..self.levers.token_roles.len() {

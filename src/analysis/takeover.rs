@@ -232,11 +232,9 @@ impl Levers {
 
     /// The longest known namespace that a path lies in.
     fn namespace_of<'p>(&self, path: &'p str) -> &'p str {
-        let ends = path.match_indices('/').map(|(at, _)| at + 1);
-        ends.filter_map(|end| path.get(..end))
-            .filter(|start| self.namespaces.contains(*start))
-            .last()
-            .unwrap_or("")
+        let starts = path.match_indices('/').filter_map(|(at, _)| path.get(..=at));
+        let known = starts.filter(|start| self.namespaces.contains(*start));
+        known.max_by_key(|start| start.len()).unwrap_or("")
     }
 }
 

@@ -1,7 +1,7 @@
 //! `escalation-path`: a principal can make itself more than it is.
 
 use super::about;
-use crate::access::HolderId;
+use crate::access::{HolderId, StanzaId};
 use crate::advice::Severity;
 use crate::analysis::access_graph::{Chain, Target};
 use crate::analysis::rule::{Context, Draft, Rule, count};
@@ -27,7 +27,7 @@ impl Rule for EscalationPath {
     fn check(&self, context: &Context<'_>) -> Vec<Draft> {
         let administrators = administrators(context);
         // Holders of different lists that do the same are one finding: what mends it is the same stanza.
-        let mut alike: BTreeMap<(&Target, &[(usize, usize)], &[String]), Vec<&Chain>> = BTreeMap::new();
+        let mut alike: BTreeMap<Way<'_>, Vec<&Chain>> = BTreeMap::new();
         for chain in context.chains {
             alike
                 .entry((&chain.target, &chain.via, &chain.steps))
@@ -41,6 +41,9 @@ impl Rule for EscalationPath {
         about::once(drafts)
     }
 }
+
+/// What a chain ends in, the stanzas that allow its first step, and its steps.
+type Way<'a> = (&'a Target, &'a [StanzaId], &'a [String]);
 
 /// Who was seen to write below `sys/`, `auth/` or `identity/`, its own token aside.
 fn administrators(context: &Context<'_>) -> HashSet<HolderId> {

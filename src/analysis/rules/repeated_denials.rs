@@ -56,7 +56,7 @@ impl Rule for RepeatedDenials {
             }
         }
         let mut drafts = Vec::new();
-        let mut alike: BTreeMap<(&str, Why), Vec<(HolderId, Vec<&JoinedDemand>)>> = BTreeMap::new();
+        let mut alike: BTreeMap<(&str, Why), Vec<Asked<'_>>> = BTreeMap::new();
         for (h, folders) in by_holder {
             let paths: usize = folders.values().map(Vec::len).sum();
             let none_allowed = folders.values().flatten().all(|d| !d.was_allowed());
@@ -93,7 +93,10 @@ impl Rule for RepeatedDenials {
 }
 
 /// Denials of one principal below one folder.
-type Apart<'a> = (&'a str, Why, (HolderId, Vec<&'a JoinedDemand>));
+type Apart<'a> = (&'a str, Why, Asked<'a>);
+
+/// A principal and its denied demands.
+type Asked<'a> = (HolderId, Vec<&'a JoinedDemand>);
 
 /// Those that are too many to be told one by one.
 fn others(context: &Context<'_>, rest: &[Apart<'_>]) -> Option<Draft> {

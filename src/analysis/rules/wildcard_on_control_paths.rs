@@ -148,10 +148,12 @@ fn reach(pattern: &Pattern) -> Option<Reach> {
 
 /// The path without the namespace that a policy of a parent namespace may name.
 fn below_namespace<'p>(path: &'p str, namespaces: &BTreeSet<&str>) -> &'p str {
-    let ends = path.match_indices('/').map(|(at, _)| at + 1);
-    ends.filter_map(|end| path.split_at_checked(end))
-        .filter(|(start, _)| namespaces.contains(start))
-        .last()
+    let cuts = path
+        .match_indices('/')
+        .filter_map(|(at, _)| path.split_at_checked(at + 1));
+    let known = cuts.filter(|(start, _)| namespaces.contains(start));
+    known
+        .max_by_key(|(start, _)| start.len())
         .map_or(path, |(_, rest)| rest)
 }
 
