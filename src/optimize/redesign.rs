@@ -13,7 +13,7 @@ use crate::policy::acl::Acl;
 use crate::policy::model::{Constraints, Policy, Stanza};
 use crate::policy::syntax::{self, print};
 use crate::policy::template::is_templated;
-use crate::vault::{Capability, CapabilitySet, PrincipalKind};
+use crate::vault::{Capability, CapabilitySet, Operation, PrincipalKind};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -98,6 +98,8 @@ struct User {
     set: SetId,
     holder: HolderId,
     needs: BTreeSet<u32>,
+    /// Permissions that would open something new in its set: never granted for the sake of fewer roles.
+    barred: BTreeSet<u32>,
 }
 
 /// One capability on one stanza path.
@@ -125,6 +127,14 @@ impl Permissions {
         self.all.push(permission.clone());
         self.number.insert(permission, n);
         n
+    }
+}
+
+impl Permissions {
+    /// The permissions on a stanza path as written.
+    fn of<'a>(&'a self, text: &'a str) -> impl Iterator<Item = u32> + 'a {
+        let text = text.strip_prefix('/').unwrap_or(text);
+        self.all.iter().zip(0_u32..).filter(move |(p, _)| &*p.path == text).map(|(_, n)| n)
     }
 }
 
@@ -260,6 +270,7 @@ fn users(joined: &Joined, tightened: &Scheme, fixed: &[usize], permissions: &mut
             set: set_id,
             holder,
             needs,
+            barred: BTreeSet::new(),
         });
     }
     (users, untouched)
@@ -311,7 +322,7 @@ fn allowed(joined: &Joined, user: &User, permissions: &Permissions) -> Vec<u32> 
         .all
         .iter()
         .zip(0_u32..)
-        .filter(|(p, n)| user.needs.contains(n) || grants_pattern(joined, set, p))
+        .filter(|(p, n)| user.needs.contains(n) || !user.barred.contains(n) && grants_pattern(joined, set, p))
         .map(|(_, n)| n)
         .collect()
 }
@@ -497,6 +508,11 @@ fn make_exact(
             Failure::Denied { demand } => {
                 let Some(d) = joined.demands.get(*demand) else { continue };
                 let Some(user) = users.iter_mut().find(|u| u.set == d.set && u.holder == d.holder) else { continue };
+                // An unused permission that took this one away is not worth it.
+                let winner = winner(joined, scheme, user, &d.path, d.operation());
+                let before = user.barred.len();
+                user.barred.extend(winner.iter().flat_map(|text| permissions.of(text)).filter(|n| !user.needs.contains(n)));
+                changed |= user.barred.len() > before;
                 // An exact stanza always wins: it has to hold all that this principal uses of the path.
                 for other in joined.demands.iter().filter(|o| o.set == d.set && o.holder == d.holder && o.path == d.path) {
                     if matches!(other.outcome, Outcome::Explained(_)) {
@@ -533,6 +549,20 @@ fn exact(namespace: Arc<str>, path: &str, capability: Capability) -> Permission 
     }
 }
 
+/// The paths, as written, of the stanzas that decide a request of this user under the scheme.
+fn winner(joined: &Joined, scheme: &Scheme, user: &User, path: &str, operation: Operation) -> BTreeSet<Arc<str>> {
+    let Some(given) = scheme.given.get(&(user.set, user.holder)) else { return BTreeSet::new() };
+    let Some(set) = joined.sets.get(user.set) else { return BTreeSet::new() };
+    let chosen: Vec<&Policy> = given.iter().filter_map(|&p| scheme.policies.get(p)).collect();
+    let acl = Acl::compile(joined.profile, &chosen, &set.identity, joined.now);
+    let rule = acl.winner(operation, path).and_then(|r| acl.rule(r));
+    rule.into_iter()
+        .flat_map(|r| &r.sources)
+        .filter_map(|s| chosen.get(s.policy).and_then(|p| p.stanzas.get(s.stanza)))
+        .map(|s| s.path.clone())
+        .collect()
+}
+
 /// Takes the pattern that grants `path` anew from a user and gives it the exact paths that it used instead.
 fn unwiden(
     joined: &Joined,
@@ -540,31 +570,20 @@ fn unwiden(
     user: &mut User,
     permissions: &mut Permissions,
     path: &str,
-    operation: crate::vault::Operation,
+    operation: Operation,
     withdrawn: &mut Vec<(String, String)>,
 ) -> bool {
-    let Some(given) = scheme.given.get(&(user.set, user.holder)) else { return false };
-    let Some(set) = joined.sets.get(user.set) else { return false };
-    let chosen: Vec<&Policy> = given.iter().filter_map(|&p| scheme.policies.get(p)).collect();
-    let acl = Acl::compile(joined.profile, &chosen, &set.identity, joined.now);
-    let Some(rule) = acl.winner(operation, path).and_then(|r| acl.rule(r)) else { return false };
-    let texts: BTreeSet<Arc<str>> = rule
-        .sources
-        .iter()
-        .filter_map(|s| chosen.get(s.policy).and_then(|p| p.stanzas.get(s.stanza)))
-        .map(|s| s.path.clone())
-        .collect();
-    let wide: BTreeSet<u32> = user
-        .needs
-        .iter()
-        .copied()
-        .filter(|&n| permissions.all.get(n as usize).is_some_and(|p| texts.contains(&p.path)))
-        .collect();
+    let texts = winner(joined, scheme, user, path, operation);
+    let wide: BTreeSet<u32> = texts.iter().flat_map(|text| permissions.of(text)).collect();
+    let before = user.barred.len();
+    user.barred.extend(&wide);
+    let barred = user.barred.len() > before;
+    let needed = wide.intersection(&user.needs).copied().collect();
     let who = joined.holders.get(user.holder).map_or("somebody", |h| h.display());
-    if let Some(text) = texts.first() {
+    if let (Some(text), true) = (texts.first(), barred) {
         withdrawn.push((format!("`{text}` for `{who}`"), format!("it would open `{path}`; exact paths instead")));
     }
-    replace(joined, user, permissions, &wide)
+    replace(joined, user, permissions, &needed) || barred
 }
 
 /// Replaces permissions of a user by the exact paths that it used through them.
