@@ -1,8 +1,8 @@
 //! Compares two access control lists completely: every request that the one allows and the other does not, or the proof that
 //! there is none. `docs/compare.md` tells how.
 //!
-//! [`product`] finds one path of every kind that the patterns of both lists can tell apart; [`judge`] looks at the rules that
-//! decide it; [`conditions`] settles their constraints. Each example is checked with the engine before it is told.
+//! `product` finds one path of every kind that the patterns of both lists can tell apart; `judge` looks at the rules that
+//! decide it; `conditions` settles their constraints. Each example is checked with the engine before it is told.
 
 mod conditions;
 mod judge;
