@@ -18,7 +18,7 @@ const SHRINKAGE: f64 = 0.9;
 /// A hole is too hard when it takes more than this share of a slice.
 const SHARE_OF_SLICE: u64 = 8;
 /// So much work without a cheaper cover is enough.
-const PATIENCE: u64 = 500_000_000;
+const PATIENCE: u64 = 200_000_000;
 /// Steps that reductions may take for each one of the hole.
 const REDUCTION_SHARE: u64 = 60;
 
