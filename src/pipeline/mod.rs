@@ -326,7 +326,7 @@ fn rule_views() -> Vec<RuleView> {
             id: r.id().to_owned(),
             severity: r.severity(),
             summary: r.summary().to_owned(),
-            help: String::new(),
+            help: rules::page(r.id()).to_owned(),
         })
         .collect()
 }
