@@ -16,7 +16,7 @@ const SLOTS: usize = 1 << 14;
 const LONGEST_CHAIN: usize = 12;
 
 /// The most bytes that are remembered; beyond it all are forgotten and learnt again.
-const MOST_BYTES: usize = 16 << 20;
+const MOST_BYTES: usize = 8 << 20;
 
 const NONE: u32 = u32::MAX;
 

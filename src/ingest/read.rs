@@ -75,7 +75,9 @@ pub(super) fn read(
     };
     let group_by = Arc::new(options.group_by.clone());
     let work = || -> Result<Usage, IngestError> {
-        let mut worker = Worker::new(Usage::within(window), Arc::clone(&group_by));
+        let mut usage = Usage::within(window);
+        usage.share_memory(threads);
+        let mut worker = Worker::new(usage, Arc::clone(&group_by));
         loop {
             let at = next.fetch_add(1, Ordering::Relaxed);
             let Some(unit) = units.get(at) else {
@@ -156,8 +158,8 @@ fn units(inputs: &[LogInput], options: &Options, threads: usize) -> Result<Vec<U
             continue;
         }
         let cut = || -> io::Result<Option<Vec<u64>>> {
-            let (file, stored) = source::open(path)?;
-            if stored != Stored::Plain || !bare(&file)? {
+            let file = File::open(path)?;
+            if !bare(&file)? {
                 return Ok(None);
             }
             cuts(&file, size, pieces).map(Some)
@@ -221,8 +223,8 @@ fn read_unit(
 ) -> Result<Stream, IngestError> {
     match input {
         LogInput::Stdin => {
-            let result = read_stdin(worker, wrapping, progress);
-            result.map_err(IngestError::Stdin)
+            let from = io::stdin();
+            any(Counted { from, progress }, worker, wrapping).map_err(IngestError::Stdin)
         }
         LogInput::File(path) => {
             let result = match unit.range {
@@ -235,13 +237,7 @@ fn read_unit(
                     };
                     lines(range, worker, wrapping)
                 }),
-                None => source::open(path).and_then(|(file, stored)| {
-                    let counted = Counted { from: file, progress };
-                    match stored {
-                        Stored::Plain => lines(counted, worker, wrapping),
-                        _ => aside(stored, counted, worker, wrapping),
-                    }
-                }),
+                None => File::open(path).and_then(|from| any(Counted { from, progress }, worker, wrapping)),
             };
             result.map_err(|source| IngestError::Read {
                 path: path.clone(),
@@ -251,18 +247,11 @@ fn read_unit(
     }
 }
 
-fn read_stdin(worker: &mut Worker, wrapping: &Wrapping, progress: &dyn Progress) -> io::Result<Stream> {
-    let mut counted = Counted {
-        from: io::stdin(),
-        progress,
-    };
-    let mut head = Vec::new();
-    counted.by_ref().take(4).read_to_end(&mut head)?;
-    let stored = Stored::of(&head);
-    let all = io::Cursor::new(head).chain(counted);
-    match stored {
-        Stored::Plain => lines(all, worker, wrapping),
-        _ => aside(stored, all, worker, wrapping),
+/// Reads a log that is stored in whatever way.
+fn any(from: impl Read + Send, worker: &mut Worker, wrapping: &Wrapping) -> io::Result<Stream> {
+    match source::begin(from)? {
+        (Stored::Plain, all) => lines(all, worker, wrapping),
+        (stored, all) => aside(stored, all, worker, wrapping),
     }
 }
 

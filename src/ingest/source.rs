@@ -1,8 +1,7 @@
 //! Where logs come from: files, folders, globs and standard input, plain or compressed.
 
 use super::error::IngestError;
-use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 /// One log.
@@ -144,20 +143,11 @@ impl Stored {
     }
 }
 
-/// Opens a file and tells how it is stored.
-pub fn open(path: &Path) -> io::Result<(File, Stored)> {
-    let mut file = File::open(path)?;
-    let mut head = [0; 4];
-    let mut got = 0;
-    while let Some(rest) = head.get_mut(got..).filter(|rest| !rest.is_empty()) {
-        match file.read(rest)? {
-            0 => break,
-            n => got += n,
-        }
-    }
-    let stored = Stored::of(head.get(..got).unwrap_or_default());
-    file.seek(SeekFrom::Start(0))?;
-    Ok((file, stored))
+/// The beginning of a log, how it is stored by that, and the whole of it to read. Pipes are read once, so nothing is sought.
+pub fn begin<R: Read>(mut from: R) -> io::Result<(Stored, io::Chain<io::Cursor<Vec<u8>>, R>)> {
+    let mut head = Vec::with_capacity(4);
+    from.by_ref().take(4).read_to_end(&mut head)?;
+    Ok((Stored::of(&head), io::Cursor::new(head).chain(from)))
 }
 
 /// The plain text of a stored log.

@@ -20,24 +20,19 @@ pub struct Unpaired {
 }
 
 /// Demands, tally and coverage of some logs.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Usage {
     pub(crate) table: Table,
     pub(crate) ledger: Ledger,
     pub(crate) window: Option<Window>,
+    /// The most requests kept for partners to come.
+    most_records: usize,
     /// The table with every request counted, once somebody asked for it.
     settled: OnceLock<Arc<Table>>,
 }
 
 /// The most requests kept in memory for partners to come, over all threads.
 const MOST_RECORDS: usize = 1 << 19;
-
-/// What stays in memory when there are more.
-const WHILE_READING: Keep = Keep {
-    head: 1 << 16,
-    tail: 1 << 17,
-    open: 1 << 17,
-};
 
 /// What a stored part carries.
 pub(crate) const WHEN_STORED: Keep = Keep {
@@ -46,7 +41,28 @@ pub(crate) const WHEN_STORED: Keep = Keep {
     open: 1 << 16,
 };
 
+impl Default for Usage {
+    fn default() -> Self {
+        Self::of(Table::default(), Ledger::default(), None)
+    }
+}
+
 impl Usage {
+    const fn of(table: Table, ledger: Ledger, window: Option<Window>) -> Self {
+        Self {
+            table,
+            ledger,
+            window,
+            most_records: MOST_RECORDS,
+            settled: OnceLock::new(),
+        }
+    }
+
+    /// Keeps to its share of memory, as one of several parts that are made at once.
+    pub fn share_memory(&mut self, parts: usize) {
+        self.most_records = MOST_RECORDS / parts.max(1);
+    }
+
     /// An empty part that is asked for a window.
     #[must_use]
     pub fn within(window: Window) -> Self {
@@ -64,7 +80,7 @@ impl Usage {
 
     /// Makes room for so many requests more, as far as they are kept.
     pub fn expect(&mut self, requests: usize) {
-        let most = MOST_RECORDS + 1;
+        let most = self.most_records + 1;
         self.ledger
             .reserve(requests.min(most.saturating_sub(self.ledger.len())));
     }
@@ -74,8 +90,12 @@ impl Usage {
         self.changed();
         let table = &self.table;
         self.ledger.add(record, |field, a, b| table.greater(field, a, b));
-        if self.ledger.len() > MOST_RECORDS {
-            self.trim(WHILE_READING);
+        if self.ledger.len() > self.most_records {
+            self.trim(Keep {
+                head: self.most_records / 8,
+                tail: self.most_records / 4,
+                open: self.most_records / 4,
+            });
         }
     }
 
@@ -99,12 +119,7 @@ impl Usage {
             table.count(record, false);
             ledger.add(record, |field, a, b| table.greater(field, a, b));
         }
-        Self {
-            table,
-            ledger,
-            window,
-            settled: OnceLock::new(),
-        }
+        Self::of(table, ledger, window)
     }
 
     fn trim(&mut self, keep: Keep) {
@@ -116,10 +131,11 @@ impl Usage {
     /// The sum of two parts.
     #[must_use]
     pub fn merge(mut self, mut other: Self) -> Self {
-        self.changed();
         if other.table.rows.len() > self.table.rows.len() {
             std::mem::swap(&mut self, &mut other);
         }
+        self.changed();
+        self.most_records = self.most_records.max(other.most_records);
         let records = other.ledger.drain();
         self.expect(records.len());
         let renumbered = self.table.merge(other.table);
