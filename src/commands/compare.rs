@@ -125,7 +125,8 @@ fn summary(out: &mut String, found: &SetComparison) -> fmt::Result {
         .iter()
         .filter(|p| p.renamed.is_some() && p.presence == Presence::Added)
         .count();
-    write!(out, "{} policies", found.policies.len() - renamed)?;
+    let count = found.policies.len() - renamed;
+    write!(out, "{count} {}", if count == 1 { "policy" } else { "policies" })?;
     if let Some(combinations) = &found.combinations {
         write!(out, " and {} combinations that are held", combinations.len())?;
     }
@@ -307,7 +308,7 @@ mod tests {
              \x20 - read secret/data/x\n\
              \x20     old: `secret/data/*` (read) in app at app.hcl:1:1\n\
              \x20     new: `secret/data/x` (update) in app at app.hcl:2:1\n\
-             1 policies compared for vault-2.0.3: new access in 1, not decided in 0\n"
+             1 policy compared for vault-2.0.3: new access in 1, not decided in 0\n"
         );
         let json = document(&found);
         assert_eq!(
