@@ -174,9 +174,11 @@ pub struct AdviseArgs {
 
 /// `usage`
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  vault-advisor usage --logs audit.log -o usage.parquet\n  \
+#[command(
+    after_help = "Examples:\n  vault-advisor usage --logs audit.log -o usage.parquet\n  \
                         vault-advisor usage --usage node1.parquet node2.parquet -o all.parquet\n  \
-                        vault-advisor usage --logs audit.log.gz -o - | jq .path")]
+                        vault-advisor usage --logs audit.log.gz -o - | jq .path"
+)]
 pub struct UsageArgs {
     /// Usage
     #[command(flatten)]
@@ -190,7 +192,12 @@ pub struct UsageArgs {
 #[derive(Debug, Clone, Args)]
 pub struct Asking {
     /// Policies that the asker holds, by name
-    #[arg(long = "as", value_name = "POLICY", value_delimiter = ',', conflicts_with = "principal")]
+    #[arg(
+        long = "as",
+        value_name = "POLICY",
+        value_delimiter = ',',
+        conflicts_with = "principal"
+    )]
     pub as_policies: Vec<String>,
     /// Principal whose policies are asked, by name or key, from logs, usage or the deployment
     #[arg(long, value_name = "NAME")]
@@ -199,7 +206,9 @@ pub struct Asking {
 
 /// `explain`
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  vault-advisor explain read secret/data/prod/db --as web,default --policies policies/")]
+#[command(
+    after_help = "Example:\n  vault-advisor explain read secret/data/prod/db --as web,default --policies policies/"
+)]
 pub struct ExplainArgs {
     /// Operation: create, read, update, patch, delete, list, scan
     pub operation: String,
@@ -227,7 +236,9 @@ pub struct ExplainArgs {
 
 /// `who-can`
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  vault-advisor who-can secret/data/prod/db --capability read --policies policies/ --logs audit.log")]
+#[command(
+    after_help = "Example:\n  vault-advisor who-can secret/data/prod/db --capability read --policies policies/ --logs audit.log"
+)]
 pub struct WhoCanArgs {
     /// Path, namespace in front
     pub path: String,
@@ -328,8 +339,10 @@ pub struct ReplayArgs {
 
 /// `roles`
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  vault-advisor roles --matrix users.upa --objective edges\n  \
-                        vault-advisor roles --logs audit.log.gz")]
+#[command(
+    after_help = "Examples:\n  vault-advisor roles --matrix users.upa --objective edges\n  \
+                        vault-advisor roles --logs audit.log.gz"
+)]
 pub struct RolesArgs {
     /// Matrix: a line a user, its name and then its permissions; # comments
     #[arg(long, value_name = "FILE", conflicts_with = "logs")]
@@ -375,8 +388,10 @@ pub enum Objective {
 
 /// `snapshot`
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  VAULT_ADDR=https://vault:8200 vault-advisor snapshot --out deployment/\n\n\
-                        The token is read from VAULT_TOKEN, BAO_TOKEN or ~/.vault-token, and is never written anywhere.")]
+#[command(
+    after_help = "Example:\n  VAULT_ADDR=https://vault:8200 vault-advisor snapshot --out deployment/\n\n\
+                        The token is read from VAULT_TOKEN, BAO_TOKEN or ~/.vault-token, and is never written anywhere."
+)]
 pub struct SnapshotArgs {
     /// Folder to write to
     #[arg(long, value_name = "DIR", required_unless_present = "print_policy")]

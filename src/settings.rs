@@ -255,7 +255,8 @@ mod tests {
 
     #[test]
     fn a_file_is_found_and_read() {
-        let s = load("[evidence]\nmin_days = 30\n[rules]\nbroad-glob = \"off\"\n[risk.capability]\nread = 5\n").unwrap();
+        let s =
+            load("[evidence]\nmin_days = 30\n[rules]\nbroad-glob = \"off\"\n[risk.capability]\nread = 5\n").unwrap();
         assert_eq!(s.evidence.min_days, 30.0);
         assert_eq!(s.rules.get("broad-glob"), Some(&RuleLevel::Off));
         assert_eq!(Settings::load(None, &[]).unwrap(), Settings::default());

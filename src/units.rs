@@ -21,7 +21,9 @@ pub enum UnitError {
 /// When the text is no number with a unit of s, m, h, d or w.
 pub fn duration(text: &str) -> Result<SignedDuration, UnitError> {
     let wrong = || UnitError::Duration(text.to_owned());
-    let split = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let split = text
+        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .unwrap_or(text.len());
     let (number, unit) = text.split_at_checked(split).ok_or_else(wrong)?;
     let number: f64 = number.parse().map_err(|_| wrong())?;
     let seconds = match unit.trim() {
@@ -55,7 +57,13 @@ mod tests {
 
     #[test]
     fn durations() {
-        for (text, seconds) in [("90d", 7_776_000), ("1.5h", 5_400), ("45s", 45), ("10", 10), ("2w", 1_209_600)] {
+        for (text, seconds) in [
+            ("90d", 7_776_000),
+            ("1.5h", 5_400),
+            ("45s", 45),
+            ("10", 10),
+            ("2w", 1_209_600),
+        ] {
             assert_eq!(duration(text).unwrap().as_secs(), seconds, "{text}");
         }
         for text in ["", "d", "5 parsecs", "-3d", "1e400d", "ä"] {
@@ -66,7 +74,10 @@ mod tests {
     #[test]
     fn times() {
         assert_eq!(time("2026-01-31").unwrap().to_string(), "2026-01-31T00:00:00Z");
-        assert_eq!(time("2026-01-31T12:00:00+02:00").unwrap().to_string(), "2026-01-31T10:00:00Z");
+        assert_eq!(
+            time("2026-01-31T12:00:00+02:00").unwrap().to_string(),
+            "2026-01-31T10:00:00Z"
+        );
         for text in ["", "yesterday", "2026-13-01", "31.01.2026"] {
             assert!(time(text).is_err(), "{text}");
         }

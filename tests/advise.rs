@@ -14,8 +14,14 @@ fn program() -> Command {
 fn advise(out: &Path) -> Command {
     let mut command = program();
     command
-        .args(["advise", "--logs", "fixtures/acme/audit.log.gz", "--policies", "fixtures/acme/policies"])
-        .args(["--time-limit", "5s", "--out"])
+        .args([
+            "advise",
+            "--logs",
+            "fixtures/acme/audit.log.gz",
+            "--policies",
+            "fixtures/acme/policies",
+        ])
+        .args(["--deployment", "fixtures/acme/deployment.json", "--time-limit", "5s", "--out"])
         .arg(out);
     command
 }
@@ -34,7 +40,14 @@ fn the_recorded_log_becomes_proven_advice() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("report");
     advise(&out).assert().success();
-    for file in ["report.html", "advice.json", "summary.md", "findings.sarif", "apply.sh", "policies/readers.hcl"] {
+    for file in [
+        "report.html",
+        "advice.json",
+        "summary.md",
+        "findings.sarif",
+        "apply.sh",
+        "policies/readers.hcl",
+    ] {
         assert!(out.join(file).is_file(), "{file} is missing");
     }
     for folder in ["policies", "diffs", "roles", "terraform", "rollback"] {
@@ -47,9 +60,15 @@ fn the_recorded_log_becomes_proven_advice() {
         assert_eq!(p["proof"]["newly_granted"], 0, "{kind}");
         assert_eq!(p["proof"]["combinations"], p["proof"]["combinations_proven"], "{kind}");
         assert!(p["proof"]["demands_replayed"].as_u64().unwrap() > 50, "{kind}");
-        assert!(p["after"]["exposure"].as_u64() < p["before"]["exposure"].as_u64(), "{kind} opens no less");
+        assert!(
+            p["after"]["exposure"].as_u64() < p["before"]["exposure"].as_u64(),
+            "{kind} opens no less"
+        );
     }
-    assert!(!out.join("policies/unused-legacy.hcl").exists(), "what nobody holds is proposed to go");
+    assert!(
+        !out.join("policies/unused-legacy.hcl").exists(),
+        "what nobody holds is proposed to go"
+    );
 }
 
 #[test]
@@ -58,13 +77,25 @@ fn what_is_proposed_is_what_was_proven() {
     let out = folder.path().join("report");
     advise(&out).assert().success();
     let replay = program()
-        .args(["replay", "--format", "json", "--logs", "fixtures/acme/audit.log.gz", "--policies"])
+        .args([
+            "replay",
+            "--format",
+            "json",
+            "--logs",
+            "fixtures/acme/audit.log.gz",
+            "--policies",
+        ])
         .arg(out.join("policies"))
         .args(["--deployment", "fixtures/acme/deployment.json"])
         .assert()
         .success();
     let replay: Value = serde_json::from_slice(&replay.get_output().stdout).unwrap();
-    assert_eq!(replay["newly_denied"].as_array().unwrap().len(), 0, "{}", replay["newly_denied"]);
+    assert_eq!(
+        replay["newly_denied"].as_array().unwrap().len(),
+        0,
+        "{}",
+        replay["newly_denied"]
+    );
     program()
         .args(["compare", "fixtures/acme/policies"])
         .arg(out.join("policies"))
@@ -95,18 +126,74 @@ fn bad_input_says_what_where_and_what_to_do() {
     let out = folder.path().join("out");
     let out = out.to_str().unwrap();
     let policies = "fixtures/acme/policies";
-    fails(&["advise", "--logs", "none.log", "--policies", policies, "--out", out], 2, &["none.log", "hint"]);
+    fails(
+        &["advise", "--logs", "none.log", "--policies", policies, "--out", out],
+        2,
+        &["none.log", "hint"],
+    );
     let (_a, empty) = scratch("empty.log", b"");
-    fails(&["advise", "--logs", empty.to_str().unwrap(), "--policies", policies, "--out", out], 3, &["no usable record", "hint"]);
+    fails(
+        &[
+            "advise",
+            "--logs",
+            empty.to_str().unwrap(),
+            "--policies",
+            policies,
+            "--out",
+            out,
+        ],
+        3,
+        &["no usable record", "hint"],
+    );
     let (_b, text) = scratch("text.log", b"hello\nworld\n");
-    fails(&["advise", "--logs", text.to_str().unwrap(), "--policies", policies, "--out", out], 3, &["no usable record", "skipped 2"]);
+    fails(
+        &[
+            "advise",
+            "--logs",
+            text.to_str().unwrap(),
+            "--policies",
+            policies,
+            "--out",
+            out,
+        ],
+        3,
+        &["no usable record", "skipped 2"],
+    );
     let log = "fixtures/acme/audit.log.gz";
     let (nothing, _c) = scratch("README", b"x");
-    fails(&["advise", "--logs", log, "--policies", nothing.path().to_str().unwrap(), "--out", out], 2, &["no policy in"]);
+    fails(
+        &[
+            "advise",
+            "--logs",
+            log,
+            "--policies",
+            nothing.path().to_str().unwrap(),
+            "--out",
+            out,
+        ],
+        2,
+        &["no policy in"],
+    );
     let (_d, file) = scratch("file", b"x");
     let below = file.join("out");
-    fails(&["advise", "--logs", log, "--policies", policies, "--out", below.to_str().unwrap()], 2, &["cannot write"]);
-    fails(&["usage", "--logs", text.to_str().unwrap(), "--strict"], 2, &["--strict", "text.log"]);
+    fails(
+        &[
+            "advise",
+            "--logs",
+            log,
+            "--policies",
+            policies,
+            "--out",
+            below.to_str().unwrap(),
+        ],
+        2,
+        &["cannot write"],
+    );
+    fails(
+        &["usage", "--logs", text.to_str().unwrap(), "--strict"],
+        2,
+        &["--strict", "text.log"],
+    );
     fails(&["usage", "--logs", log, "--server", "vault-9"], 2, &["vault-9"]);
     assert!(!Path::new(out).exists(), "a failed run left something behind");
 }
@@ -120,12 +207,32 @@ fn a_broken_policy_is_named_and_the_others_work_on() {
         let path = entry.unwrap().path();
         fs::copy(&path, policies.join(path.file_name().unwrap())).unwrap();
     }
-    fs::write(policies.join("team-web.hcl"), "path \"secret/*\" {\n  capability = [\"read\"]\n}\n").unwrap();
+    fs::write(
+        policies.join("team-web.hcl"),
+        "path \"secret/*\" {\n  capability = [\"read\"]\n}\n",
+    )
+    .unwrap();
     let out = folder.path().join("out");
-    let arguments = ["advise", "--time-limit", "2s", "--logs", "fixtures/acme/audit.log.gz", "--policies"];
-    let assert = program().args(arguments).arg(&policies).arg("--out").arg(&out).assert().success();
+    let arguments = [
+        "advise",
+        "--time-limit",
+        "2s",
+        "--logs",
+        "fixtures/acme/audit.log.gz",
+        "--policies",
+    ];
+    let assert = program()
+        .args(arguments)
+        .arg(&policies)
+        .arg("--out")
+        .arg(&out)
+        .assert()
+        .success();
     let stderr = String::from_utf8_lossy(&assert.get_output().stderr).into_owned();
-    assert!(stderr.contains("team-web.hcl:2:") && stderr.contains("capabilities"), "{stderr}");
+    assert!(
+        stderr.contains("team-web.hcl:2:") && stderr.contains("capabilities"),
+        "{stderr}"
+    );
     let advice: Value = serde_json::from_slice(&fs::read(out.join("advice.json")).unwrap()).unwrap();
     let notes = advice["run"]["notes"].to_string();
     assert!(notes.contains("team-web"), "{notes}");
@@ -137,8 +244,17 @@ fn a_broken_policy_is_named_and_the_others_work_on() {
         .filter(|p| p["change"] != "keep")
         .filter_map(|p| p["name"].as_str())
         .collect();
-    assert!(!edited.contains(&"readers") && !edited.contains(&"self-service"), "{edited:?}");
-    let strict = program().args(arguments).arg(&policies).arg("--strict").arg("--out").arg(folder.path().join("o2")).assert();
+    assert!(
+        !edited.contains(&"readers") && !edited.contains(&"self-service"),
+        "{edited:?}"
+    );
+    let strict = program()
+        .args(arguments)
+        .arg(&policies)
+        .arg("--strict")
+        .arg("--out")
+        .arg(folder.path().join("o2"))
+        .assert();
     strict.code(2);
 }
 
@@ -159,7 +275,9 @@ fn the_recorded_demands_are_the_true_ones() {
     for line in fs::read_to_string(&usage).unwrap().lines() {
         let row: Value = serde_json::from_str(line).unwrap();
         let path = row["path"].as_str().unwrap();
-        let own = ["lookup-self", "renew-self", "revoke-self"].iter().any(|s| path.ends_with(s));
+        let own = ["lookup-self", "renew-self", "revoke-self"]
+            .iter()
+            .any(|s| path.ends_with(s));
         if own || path.contains("/login") || row["allowed"] == 0 {
             continue;
         }
@@ -167,7 +285,11 @@ fn the_recorded_demands_are_the_true_ones() {
             "create" | "update" => "write",
             other => other,
         };
-        let path = if capability == "list" { path.trim_end_matches('/') } else { path };
+        let path = if capability == "list" {
+            path.trim_end_matches('/')
+        } else {
+            path
+        };
         found
             .entry(row["principal_name"].as_str().unwrap().to_owned())
             .or_default()
@@ -180,7 +302,10 @@ fn the_recorded_demands_are_the_true_ones() {
             .iter()
             .map(|pair| {
                 let (c, p) = (pair[0].as_str().unwrap(), pair[1].as_str().unwrap());
-                (c.to_owned(), if c == "list" { p.trim_end_matches('/') } else { p }.to_owned())
+                (
+                    c.to_owned(),
+                    if c == "list" { p.trim_end_matches('/') } else { p }.to_owned(),
+                )
             })
             .collect();
         assert_eq!(found.get(name).cloned().unwrap_or_default(), want, "{name}");

@@ -75,12 +75,18 @@ fn no_room_sees_a_floor_above_or_a_neighbour() {
     for (file, text) in sources() {
         let from = room(&file);
         let Some(here) = floor.get(from) else {
-            assert!(["main", "lib"].contains(&from), "{file}: the room `{from}` is on no floor");
+            assert!(
+                ["main", "lib"].contains(&from),
+                "{file}: the room `{from}` is on no floor"
+            );
             continue;
         };
         for (at, _) in code(&text).match_indices("crate::") {
             let code = code(&text);
-            let to: String = code[at + 7..].chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+            let to: String = code[at + 7..]
+                .chars()
+                .take_while(|c| c.is_alphanumeric() || *c == '_')
+                .collect();
             if to == from || !floor.contains_key(to.as_str()) {
                 continue;
             }
@@ -102,14 +108,19 @@ fn heavy_packages_are_named_in_one_file_each() {
             .map(|(file, _)| file)
             .filter(|file| file != home)
             .collect();
-        assert!(users.is_empty(), "{package} is for {home} alone, and is named in {users:?}");
+        assert!(
+            users.is_empty(),
+            "{package} is for {home} alone, and is named in {users:?}"
+        );
     }
 }
 
 #[test]
 fn covers_and_roles_know_no_vault_word() {
     for (file, text) in sources() {
-        let pure = ["optimize/cover", "optimize/roles", "optimize/ilp.rs"].iter().any(|p| file.starts_with(p));
+        let pure = ["optimize/cover", "optimize/roles", "optimize/ilp.rs"]
+            .iter()
+            .any(|p| file.starts_with(p));
         if pure {
             let code = code(&text).to_lowercase();
             for word in ["vault", "openbao", "stanza", "crate::policy", "crate::access"] {

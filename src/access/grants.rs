@@ -79,7 +79,12 @@ pub fn reach(acl: &Acl, universe: &Universe) -> Reach {
     let mut ranges: Vec<(usize, usize)> = Vec::new();
     if acl.is_root() {
         ranges.push((0, universe.len()));
-        open_ends.push((String::new(), askable("x").union(askable("x/")).union(CapabilitySet::of(Capability::Sudo))));
+        open_ends.push((
+            String::new(),
+            askable("x")
+                .union(askable("x/"))
+                .union(CapabilitySet::of(Capability::Sudo)),
+        ));
     }
     for rule in acl.rules() {
         let lead = lead(&rule.pattern);

@@ -1,6 +1,6 @@
 //! Who holds policies: the principals of usage, and the auth roles and entities of the deployment that never acted.
 
-use crate::deployment::{Deployment, Entity as DeployedEntity};
+use crate::deployment::{AuthRole, Deployment, Entity as DeployedEntity};
 use crate::policy::template::{Alias, Entity, Group, Identity};
 use crate::usage::demand::Principal;
 use crate::vault::PrincipalKind;
@@ -75,13 +75,19 @@ pub(super) struct Directory<'a> {
     deployment: &'a Deployment,
     entities: BTreeMap<&'a str, &'a DeployedEntity>,
     groups_of: BTreeMap<&'a str, BTreeSet<usize>>,
+    roles_named: BTreeMap<&'a str, Vec<&'a AuthRole>>,
     accessor_of: BTreeMap<&'a str, &'a str>,
 }
 
 impl<'a> Directory<'a> {
     pub(super) fn new(deployment: &'a Deployment) -> Self {
         let entities = deployment.entities.iter().map(|e| (e.id.as_str(), e)).collect();
-        let number: BTreeMap<&str, usize> = deployment.groups.iter().enumerate().map(|(n, g)| (g.id.as_str(), n)).collect();
+        let number: BTreeMap<&str, usize> = deployment
+            .groups
+            .iter()
+            .enumerate()
+            .map(|(n, g)| (g.id.as_str(), n))
+            .collect();
         let mut parents: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
         for (parent, group) in deployment.groups.iter().enumerate() {
             for child in group.member_groups.iter().filter_map(|id| number.get(id.as_str())) {
@@ -101,6 +107,10 @@ impl<'a> Directory<'a> {
                 }
             }
         }
+        let mut roles_named: BTreeMap<&str, Vec<&AuthRole>> = BTreeMap::new();
+        for role in &deployment.roles {
+            roles_named.entry(role.name.as_str()).or_default().push(role);
+        }
         let accessor_of = deployment
             .auth_mounts
             .iter()
@@ -110,8 +120,20 @@ impl<'a> Directory<'a> {
             deployment,
             entities,
             groups_of,
+            roles_named,
             accessor_of,
         }
+    }
+
+    /// The roles of that name.
+    fn named(&self, name: &str) -> impl Iterator<Item = &'a AuthRole> {
+        self.roles_named.get(name).into_iter().flatten().copied()
+    }
+
+    /// The roles that an alias logs in at.
+    fn roles_of(&self, alias: &'a crate::deployment::Alias) -> impl Iterator<Item = &'a AuthRole> {
+        self.named(&alias.name)
+            .filter(|r| self.accessor_of.get(r.mount.as_str()) == Some(&alias.mount_accessor.as_str()))
     }
 
     /// The identity of an entity, groups included.
@@ -155,9 +177,8 @@ impl<'a> Directory<'a> {
     /// Where the policies of a principal are set.
     pub(super) fn assigned(&self, principal: &Principal) -> Vec<AssignedBy> {
         let mut places = Vec::new();
-        for role in &self.deployment.roles {
-            let same_mount = principal.auth_mount.is_empty() || *principal.auth_mount == *role.mount;
-            if same_mount && *principal.name == *role.name {
+        for role in self.named(&principal.name) {
+            if principal.auth_mount.is_empty() || *principal.auth_mount == *role.mount {
                 places.push(role_place(role));
             }
         }
@@ -173,16 +194,17 @@ impl<'a> Directory<'a> {
                     });
                 }
                 for alias in &entity.aliases {
-                    let at = |role: &&crate::deployment::AuthRole| {
-                        role.name == alias.name && self.accessor_of.get(role.mount.as_str()) == Some(&alias.mount_accessor.as_str())
-                    };
-                    places.extend(self.deployment.roles.iter().filter(at).map(role_place));
+                    places.extend(self.roles_of(alias).map(role_place));
                 }
             }
             for group in self.groups(&principal.id) {
                 places.push(AssignedBy {
                     kind: "group".to_owned(),
-                    id: if group.id.is_empty() { group.name.clone() } else { group.id.clone() },
+                    id: if group.id.is_empty() {
+                        group.name.clone()
+                    } else {
+                        group.id.clone()
+                    },
                     name: group.name.clone(),
                     mount: String::new(),
                     policies: group.policies.clone(),
@@ -201,11 +223,12 @@ impl<'a> Directory<'a> {
         let mut dormant = Vec::new();
         for role in &self.deployment.roles {
             let place = role_place(role);
-            if places.contains(&place) || role.item == "group" {
+            // A token role hands out what its caller asks for, a group what its members get besides: neither acts itself.
+            if places.contains(&place) || role.item == "group" || role.kind == "token" {
                 continue;
             }
             let mut policies: Vec<Arc<str>> = role.policies.iter().map(|p| Arc::from(p.as_str())).collect();
-            if !role.no_default_policy && role.kind != "token" {
+            if !role.no_default_policy {
                 policies.push(Arc::from("default"));
             }
             policies.sort();
@@ -227,11 +250,7 @@ impl<'a> Directory<'a> {
             });
         }
         for entity in &self.deployment.entities {
-            let known_as_role = entity.aliases.iter().any(|a| {
-                self.deployment.roles.iter().any(|r| {
-                    r.name == a.name && self.accessor_of.get(r.mount.as_str()) == Some(&a.mount_accessor.as_str())
-                })
-            });
+            let known_as_role = entity.aliases.iter().any(|a| self.roles_of(a).next().is_some());
             if ids.contains(entity.id.as_str()) || known_as_role {
                 continue;
             }
@@ -262,7 +281,7 @@ impl<'a> Directory<'a> {
     }
 }
 
-fn role_place(role: &crate::deployment::AuthRole) -> AssignedBy {
+fn role_place(role: &AuthRole) -> AssignedBy {
     AssignedBy {
         kind: role.kind.clone(),
         id: format!("{}{}", role.mount, role.name),

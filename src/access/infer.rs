@@ -52,7 +52,9 @@ pub fn complete(identity: &mut Identity, stanzas: &[&Stanza], unexplained: &[&st
     }
     let mut set = BTreeMap::new();
     for (name, values) in votes {
-        let [value] = values.iter().copied().collect::<Vec<_>>()[..] else { continue };
+        let [value] = values.iter().copied().collect::<Vec<_>>()[..] else {
+            continue;
+        };
         let entity = identity.entity.get_or_insert_with(Entity::default);
         if name == "identity.entity.name" {
             if !entity.name.is_empty() {
@@ -81,6 +83,9 @@ mod tests {
         assert_eq!(value_in(&v, "secret/data/home/ann/note"), Some("ann"));
         assert_eq!(value_in(&v, "secret/data/other"), None);
         assert_eq!(variable("a/{{identity.entity.id}}"), None);
-        assert_eq!(variable("a/{{identity.entity.name}}/{{identity.entity.metadata.t}}"), None);
+        assert_eq!(
+            variable("a/{{identity.entity.name}}/{{identity.entity.metadata.t}}"),
+            None
+        );
     }
 }

@@ -153,6 +153,8 @@ pub struct Joined {
     pub universe: Universe,
     /// Values of templates taken from the log, as sentences.
     pub inferred: Vec<String>,
+    /// The policies that roles, groups and entities of the deployment hand out or may hand out; none without a deployment.
+    pub handed_out: Option<BTreeSet<Arc<str>>>,
 }
 
 impl Joined {
@@ -171,8 +173,10 @@ impl Joined {
 
 /// The path that any grant under the mount allows: every CLI `kv` call asks it.
 fn needs_no_stanza(demand: &Demand) -> bool {
-    matches!(demand.principal.kind, PrincipalKind::Unauthenticated | PrincipalKind::Root)
-        || demand.path.starts_with("sys/internal/ui/mounts")
+    matches!(
+        demand.principal.kind,
+        PrincipalKind::Unauthenticated | PrincipalKind::Root
+    ) || demand.path.starts_with("sys/internal/ui/mounts")
         || protected::unauthenticated(&demand.mount_type, &demand.path)
 }
 
@@ -210,7 +214,11 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
         let mut sets: Vec<_> = seen.iter().collect();
         // The newest first; a set of the same time that holds more is the fuller picture.
         sets.sort_by_key(|(set, last)| (std::cmp::Reverse(**last), std::cmp::Reverse(set.len()), (*set).clone()));
-        holder.sets = sets.into_iter().map(|(set, _)| set.clone()).filter(|s| !s.is_empty()).collect();
+        holder.sets = sets
+            .into_iter()
+            .map(|(set, _)| set.clone())
+            .filter(|s| !s.is_empty())
+            .collect();
     }
     if let Some(directory) = &directory {
         let dormant = directory.dormant(&holders);
@@ -228,7 +236,11 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
     let set_of: Vec<SetId> = demands
         .iter()
         .zip(&holder_of)
-        .map(|(d, &h)| holders.get(h).map_or(0, |holder| builder.number(h, holder, &d.policies, false)))
+        .map(|(d, &h)| {
+            holders
+                .get(h)
+                .map_or(0, |holder| builder.number(h, holder, &d.policies, false))
+        })
         .collect();
     let sets = builder.compile();
 
@@ -266,7 +278,19 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
         missing,
         universe: Universe::new(paths),
         inferred,
+        handed_out: deployment.map(|d| policies_named(d).map(Arc::from).collect()),
     }
+}
+
+/// Every policy that something of the deployment hands out, or may hand out.
+fn policies_named(deployment: &Deployment) -> impl Iterator<Item = &str> {
+    let roles = deployment
+        .roles
+        .iter()
+        .flat_map(|r| r.policies.iter().chain(&r.allowed_policies));
+    let groups = deployment.groups.iter().flat_map(|g| &g.policies);
+    let entities = deployment.entities.iter().flat_map(|e| &e.policies);
+    roles.chain(groups).chain(entities).map(String::as_str)
 }
 
 /// Principals are one when kind and id agree; the name is only a word.
@@ -310,7 +334,13 @@ struct ByName<'a>(HashMap<(&'a str, &'a str), usize>);
 
 impl<'a> ByName<'a> {
     fn new(policies: &'a [Policy]) -> Self {
-        Self(policies.iter().enumerate().map(|(n, p)| ((&*p.namespace, &*p.name), n)).collect())
+        Self(
+            policies
+                .iter()
+                .enumerate()
+                .map(|(n, p)| ((&*p.namespace, &*p.name), n))
+                .collect(),
+        )
     }
 
     /// The policy of that name in the namespace, or in the nearest namespace above.
@@ -480,7 +510,11 @@ fn infer_identities(
 fn decide(demand: Demand, holder: HolderId, set: SetId, sets: &[AccessSet]) -> JoinedDemand {
     let path = format!("{}{}", demand.namespace, demand.path);
     let needs_sudo = protected::needs_sudo(&demand.mount_type, &demand.path);
-    let outcome = match (needs_no_stanza(&demand), Operation::of(demand.capability), sets.get(set)) {
+    let outcome = match (
+        needs_no_stanza(&demand),
+        Operation::of(demand.capability),
+        sets.get(set),
+    ) {
         (true, _, _) | (_, None, _) | (_, _, None) => Outcome::NeedsNone,
         (false, Some(operation), Some(set)) => {
             let check = set.acl.check(operation, &path);
@@ -511,9 +545,15 @@ fn uses(demands: &[JoinedDemand], sets: &[AccessSet]) -> BTreeMap<StanzaId, BTre
         let Some(set) = sets.get(d.set) else { continue };
         let Some(rule) = set.acl.rule(rule) else { continue };
         for source in &rule.sources {
-            let Some(&policy) = set.policies.get(source.policy) else { continue };
+            let Some(&policy) = set.policies.get(source.policy) else {
+                continue;
+            };
             for capability in d.needs().intersection(source.capabilities).iter() {
-                let used = uses.entry((policy, source.stanza)).or_default().entry(capability).or_default();
+                let used = uses
+                    .entry((policy, source.stanza))
+                    .or_default()
+                    .entry(capability)
+                    .or_default();
                 used.requests += d.demand.allowed;
                 used.holders.insert(d.holder);
                 used.last = used.last.max(d.demand.last_seen);

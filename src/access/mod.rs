@@ -7,10 +7,12 @@ pub mod grants;
 pub mod holder;
 pub mod infer;
 pub mod join;
+pub mod mounts;
 pub mod universe;
 pub mod weight;
 
 pub use grants::{Reach, askable, reach};
 pub use holder::{Holder, HolderId};
 pub use join::{AccessSet, Inputs, Joined, JoinedDemand, Outcome, SetId, StanzaId, StanzaUse, join};
+pub use mounts::mounts;
 pub use universe::Universe;

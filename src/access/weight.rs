@@ -12,7 +12,11 @@ pub const HALF: f64 = 300.0;
 /// The risk score of a weight: 0 to 100, monotone, 0 only for no weight.
 #[must_use]
 pub fn score(weight: f64) -> f64 {
-    if weight <= 0.0 { 0.0 } else { 100.0 * weight / (weight + HALF) }
+    if weight <= 0.0 {
+        0.0
+    } else {
+        100.0 * weight / (weight + HALF)
+    }
 }
 
 /// Weights of capabilities.

@@ -11,8 +11,13 @@
 //! has the whole window as its rhythm. Confirmations are independent: a further node whose log was read, three or more
 //! active holders who all leave it unused. The window counts from the last change of the policy, if the log shows one.
 
+use crate::access::Joined;
 use crate::advice::{Evidence, EvidenceState};
+use crate::vault::Operation;
+use jiff::Timestamp;
 use serde::Deserialize;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// Thresholds.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -65,7 +70,11 @@ impl Activity {
     /// The longest pause between days of activity, in days; the whole window where it acted on one day of several.
     #[must_use]
     pub fn rhythm_days(&self, window_days: f64) -> f64 {
-        let pauses = self.days.iter().zip(self.days.iter().skip(1)).map(|(a, b)| f64::from(b - a));
+        let pauses = self
+            .days
+            .iter()
+            .zip(self.days.iter().skip(1))
+            .map(|(a, b)| f64::from(b - a));
         match self.days.len() {
             0 | 1 if window_days <= 1.0 => 0.0,
             0 | 1 => window_days,
@@ -86,15 +95,17 @@ pub fn unused(
     let window = changed_days_ago.map_or(watch.window_days, |d| d.min(watch.window_days));
     reasons.push(format!("watched for {}", days(window)));
     if let Some(ago) = changed_days_ago {
-        reasons.push(format!("the policy was changed {} before the logs end, so only that counts", days(ago)));
+        reasons.push(format!(
+            "the policy was changed {} before the logs end, so only that counts",
+            days(ago)
+        ));
     }
     let mut base = settings.min_days;
     let active = holders.iter().filter(|h| !h.days.is_empty()).count();
-    if let Some(slowest) = holders
-        .iter()
-        .filter(|h| !h.days.is_empty())
-        .max_by(|a, b| a.rhythm_days(watch.window_days).total_cmp(&b.rhythm_days(watch.window_days)))
-    {
+    if let Some(slowest) = holders.iter().filter(|h| !h.days.is_empty()).max_by(|a, b| {
+        a.rhythm_days(watch.window_days)
+            .total_cmp(&b.rhythm_days(watch.window_days))
+    }) {
         let rhythm = slowest.rhythm_days(watch.window_days);
         if rhythm > 1.0 {
             reasons.push(format!("`{}` acts with pauses of up to {}", slowest.name, days(rhythm)));
@@ -137,6 +148,94 @@ pub fn unused(
         dwell_days,
         reasons,
     }
+}
+
+/// How well an "unused" is known, by policy of the join; `last` is when the logs end.
+#[must_use]
+pub fn of_policies(
+    joined: &Joined,
+    watch: &Watch,
+    settings: &EvidenceSettings,
+    last: Option<Timestamp>,
+) -> Vec<Evidence> {
+    let changed = changed_days_ago(joined, last);
+    let unknown: BTreeSet<usize> = joined
+        .sets
+        .iter()
+        .filter(|s| !s.is_known())
+        .flat_map(|s| s.holders.iter().copied())
+        .collect();
+    let activities: Vec<Activity> = joined
+        .holders
+        .iter()
+        .enumerate()
+        .map(|(h, holder)| Activity {
+            name: holder.display().to_owned(),
+            days: holder.days.iter().copied().collect(),
+            grants_unknown: unknown.contains(&h),
+        })
+        .collect();
+    joined
+        .policies
+        .iter()
+        .zip(&joined.held_by)
+        .map(|(policy, held)| {
+            let holders: Vec<Activity> = held.iter().filter_map(|&h| activities.get(h).cloned()).collect();
+            let changed = changed.get(&policy.name).copied();
+            let mut evidence = unused(settings, watch, &holders, changed);
+            if held.is_empty()
+                && let Some(doubt) = doubt_unheld(joined, &policy.name, settings, watch)
+            {
+                evidence.reasons.push(doubt.to_owned());
+                evidence.state = EvidenceState::Suspect;
+            }
+            evidence
+        })
+        .collect()
+}
+
+/// Why a policy that nobody held may still be needed.
+fn doubt_unheld(joined: &Joined, name: &str, settings: &EvidenceSettings, watch: &Watch) -> Option<&'static str> {
+    match &joined.handed_out {
+        Some(named) if named.contains(name) => Some("a role or group of the deployment hands it out"),
+        Some(_) => None,
+        None if watch.window_days < settings.dormant_days => {
+            Some("no deployment was given: a role that nobody used in the window may hand it out")
+        }
+        None => None,
+    }
+}
+
+/// Days from the last write of each policy that the log shows to the end of the log.
+fn changed_days_ago(joined: &Joined, last: Option<Timestamp>) -> BTreeMap<Arc<str>, f64> {
+    let mut changed: BTreeMap<Arc<str>, f64> = BTreeMap::new();
+    for d in joined.demands.iter().filter(|d| d.was_allowed()) {
+        let name = d
+            .demand
+            .path
+            .strip_prefix("sys/policies/acl/")
+            .or_else(|| d.demand.path.strip_prefix("sys/policy/"));
+        let write = matches!(d.operation(), Operation::Update | Operation::Create);
+        if let (Some(name), true, Some(at), Some(last)) = (name, write, d.demand.last_seen, last) {
+            let days = last.duration_since(at).as_secs_f64() / 86_400.0;
+            let name = Arc::from(name.trim().to_lowercase());
+            let entry = changed.entry(name).or_insert(days);
+            *entry = entry.min(days);
+        }
+    }
+    changed
+}
+
+/// The policies that may be tightened: those whose "unused" is well enough known. `default` is for everybody's own token,
+/// and every token has it: what it holds beyond the servers' own is a finding, what it leaves unused is not.
+#[must_use]
+pub fn removable(joined: &Joined, evidence: &[Evidence]) -> Vec<bool> {
+    joined
+        .policies
+        .iter()
+        .zip(evidence)
+        .map(|(policy, e)| e.state == EvidenceState::Removable && &*policy.name != "default")
+        .collect()
 }
 
 /// A number of days for people: hours and minutes below one.
@@ -187,19 +286,31 @@ mod tests {
     #[test]
     fn a_monthly_job_is_not_unused_after_thirty_days() {
         let monthly = holder("job", &[0, 30]);
-        assert_eq!(state(&watch(31.0, 1.0), std::slice::from_ref(&monthly)), EvidenceState::Suspect);
-        assert_eq!(state(&watch(120.0, 1.0), &[holder("job", &[0, 30, 60, 90, 120])]), EvidenceState::Removable);
+        assert_eq!(
+            state(&watch(31.0, 1.0), std::slice::from_ref(&monthly)),
+            EvidenceState::Suspect
+        );
+        assert_eq!(
+            state(&watch(120.0, 1.0), &[holder("job", &[0, 30, 60, 90, 120])]),
+            EvidenceState::Removable
+        );
     }
 
     #[test]
     fn what_acted_once_in_a_long_window_is_suspect() {
-        assert_eq!(state(&watch(60.0, 1.0), &[holder("once", &[3])]), EvidenceState::Suspect);
+        assert_eq!(
+            state(&watch(60.0, 1.0), &[holder("once", &[3])]),
+            EvidenceState::Suspect
+        );
     }
 
     #[test]
     fn bad_logs_and_unknown_grants_are_never_enough() {
         let daily = holder("app", &(0..90).collect::<Vec<_>>());
-        assert_eq!(state(&watch(90.0, 0.3), std::slice::from_ref(&daily)), EvidenceState::Suspect);
+        assert_eq!(
+            state(&watch(90.0, 0.3), std::slice::from_ref(&daily)),
+            EvidenceState::Suspect
+        );
         let unknown = Activity {
             grants_unknown: true,
             ..daily

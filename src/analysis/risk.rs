@@ -84,7 +84,11 @@ pub fn exposure(
         .filter(|(_, (granted, used))| granted > used)
         .map(|((class, v), (granted, used))| {
             let (verb, _) = VERBS.get(v).copied().unwrap_or(("use", &[]));
-            let noun = if class == "secrets" { "secrets".to_owned() } else { format!("{class} paths") };
+            let noun = if class == "secrets" {
+                "secrets".to_owned()
+            } else {
+                format!("{class} paths")
+            };
             let rank = (granted - used) as f64 * if class == "control" { 5.0 } else { 1.0 };
             (rank, format!("can {verb} {granted} {noun}, used {used}"))
         })
@@ -94,7 +98,10 @@ pub fn exposure(
     if !reach.open_ends.is_empty() {
         let n = reach.open_ends.len();
         let s = if n == 1 { "" } else { "s" };
-        sentences.push((0.0, format!("{n} open-ended pattern{s}: whatever is created under them is reachable too")));
+        sentences.push((
+            0.0,
+            format!("{n} open-ended pattern{s}: whatever is created under them is reachable too"),
+        ));
     }
     if reach.root {
         sentences.push((f64::MAX, "holds the root policy: everything is allowed".to_owned()));
@@ -167,7 +174,9 @@ mod tests {
 
     #[test]
     fn the_parts_are_plain_numbers() {
-        let granted: Vec<(u32, u16)> = (0..20).map(|n| (n, CapabilitySet::of(Capability::Read).bits())).collect();
+        let granted: Vec<(u32, u16)> = (0..20)
+            .map(|n| (n, CapabilitySet::of(Capability::Read).bits()))
+            .collect();
         let u = universe();
         let used = HashMap::from([("secret/data/1", CapabilitySet::of(Capability::Read))]);
         let e = exposure(&reach(&granted, 1), &u, Some(&used), &Weights::default());

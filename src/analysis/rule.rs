@@ -93,7 +93,11 @@ pub struct Draft {
 /// `1 holder`, `3 holders`.
 #[must_use]
 pub fn count(n: usize, noun: &str) -> String {
-    if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
+    if n == 1 {
+        format!("1 {noun}")
+    } else {
+        format!("{n} {noun}s")
+    }
 }
 
 /// Runs one rule.
@@ -123,7 +127,13 @@ pub fn run(rule: &dyn Rule, severity: Severity, context: &Context<'_>) -> Vec<Fi
 #[must_use]
 pub fn fingerprint(rule: &str, kind: &str, key: &str) -> String {
     let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
-    for byte in rule.bytes().chain([0]).chain(kind.bytes()).chain([0]).chain(key.bytes()) {
+    for byte in rule
+        .bytes()
+        .chain([0])
+        .chain(kind.bytes())
+        .chain([0])
+        .chain(key.bytes())
+    {
         hash ^= u64::from(byte);
         hash = hash.wrapping_mul(0x0000_0100_0000_01b3);
     }

@@ -50,5 +50,9 @@ pub(super) fn run(args: &CompareArgs, profile: Profile, out: &mut dyn Write, tal
         TextOrJson::Json => format!("{}\n", compare::document(&found)),
     };
     out.write_all(text.as_bytes()).map_err(Failure::from_output)?;
-    Ok(if found.grants_nothing_new() { Exit::Fine } else { Exit::Findings })
+    Ok(if found.grants_nothing_new() {
+        Exit::Fine
+    } else {
+        Exit::Findings
+    })
 }

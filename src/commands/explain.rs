@@ -29,11 +29,20 @@ pub(super) fn run(args: &ExplainArgs, profile: Profile, out: &mut dyn Write, tal
         Some(name) => {
             let number = find(&joined, name)?;
             let set = joined.current_set(number);
-            identity = joined.holders.get(number).map(|h| h.identity.clone()).unwrap_or_default();
+            identity = joined
+                .holders
+                .get(number)
+                .map(|h| h.identity.clone())
+                .unwrap_or_default();
             for missing in set.into_iter().flat_map(|s| &s.missing) {
-                talk.warn(&format!("policy `{missing}` of `{name}` was not read: the answer leaves it out"));
+                talk.warn(&format!(
+                    "policy `{missing}` of `{name}` was not read: the answer leaves it out"
+                ));
             }
-            set.into_iter().flat_map(|s| &s.policies).filter_map(|&p| joined.policies.get(p)).collect()
+            set.into_iter()
+                .flat_map(|s| &s.policies)
+                .filter_map(|&p| joined.policies.get(p))
+                .collect()
         }
         None => {
             if args.asking.as_policies.is_empty() {
@@ -105,9 +114,17 @@ fn find(joined: &crate::access::Joined, name: &str) -> Result<usize, Failure> {
             Some("give `--logs`, `--usage` or `--deployment`; `usage` lists principals by id and name"),
         )),
         several => {
-            let keys: Vec<String> = several.iter().filter_map(|&h| joined.holders.get(h)).map(|h| h.key()).collect();
+            let keys: Vec<String> = several
+                .iter()
+                .filter_map(|&h| joined.holders.get(h))
+                .map(|h| h.key())
+                .collect();
             Err(Failure::new(
-                format!("`{name}` is the name of {} principals: {}", several.len(), keys.join(", ")),
+                format!(
+                    "`{name}` is the name of {} principals: {}",
+                    several.len(),
+                    keys.join(", ")
+                ),
                 Some("name one of them by its key"),
             ))
         }
@@ -130,7 +147,10 @@ fn parameters(pairs: &[String]) -> Result<Option<Data>, Failure> {
     let mut data = Data::default();
     for pair in pairs {
         let (key, value) = pair.split_once('=').ok_or_else(|| {
-            Failure::new(format!("`{pair}` is no parameter"), Some("write parameters as `key=value`"))
+            Failure::new(
+                format!("`{pair}` is no parameter"),
+                Some("write parameters as `key=value`"),
+            )
         })?;
         let value = serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.to_owned()));
         data.insert(key.to_owned(), value);

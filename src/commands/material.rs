@@ -19,7 +19,12 @@ pub(super) fn ingest_options(reading: &Reading) -> Result<ingest::Options, Failu
     Ok(ingest::Options {
         since: reading.since.as_deref().map(units::time).transpose().map_err(wrong)?,
         until: reading.until.as_deref().map(units::time).transpose().map_err(wrong)?,
-        window: reading.window.as_deref().map(units::duration).transpose().map_err(wrong)?,
+        window: reading
+            .window
+            .as_deref()
+            .map(units::duration)
+            .transpose()
+            .map_err(wrong)?,
         group_by: reading
             .group_by
             .parse::<GroupBy>()
@@ -74,7 +79,11 @@ fn tell_tally(usage: &Usage, talk: &Talk) {
         tally.skipped_total()
     ));
     for (reason, skipped) in tally.reasons() {
-        let first = skipped.first.as_ref().map(|o| format!(", first at {}:{}", o.file, o.line)).unwrap_or_default();
+        let first = skipped
+            .first
+            .as_ref()
+            .map(|o| format!(", first at {}:{}", o.file, o.line))
+            .unwrap_or_default();
         talk.note(&format!("  skipped {}: {}{first}", skipped.count, reason.text()));
     }
 }
@@ -118,7 +127,10 @@ pub(super) fn policies(paths: &[PathBuf], profile: Profile, strict: bool, talk: 
         }
     }
     if let Some(message) = fatal {
-        return Err(Failure::new(message, Some("name a policy file, or a folder of .hcl or .json files")));
+        return Err(Failure::new(
+            message,
+            Some("name a policy file, or a folder of .hcl or .json files"),
+        ));
     }
     if strict && !loaded.errors.is_empty() {
         return Err(Failure::new(
@@ -130,7 +142,9 @@ pub(super) fn policies(paths: &[PathBuf], profile: Profile, strict: bool, talk: 
         let places: Vec<String> = paths.iter().map(|p| format!("`{}`", p.display())).collect();
         return Err(Failure::new(
             format!("no policy in {}", places.join(", ")),
-            Some("policies are files that end in .hcl, .json or .policy; `vault policy read NAME > NAME.hcl` exports one"),
+            Some(
+                "policies are files that end in .hcl, .json or .policy; `vault policy read NAME > NAME.hcl` exports one",
+            ),
         ));
     }
     Ok(Granted {
@@ -143,7 +157,10 @@ pub(super) fn policies(paths: &[PathBuf], profile: Profile, strict: bool, talk: 
 pub(super) fn deployment(path: Option<&Path>) -> Result<Option<Deployment>, Failure> {
     path.map(|p| {
         deployment::read(p).map_err(|e| {
-            Failure::from_error(&e, Some("`vault-advisor snapshot --out DIR` writes a deployment folder"))
+            Failure::from_error(
+                &e,
+                Some("`vault-advisor snapshot --out DIR` writes a deployment folder"),
+            )
         })
     })
     .transpose()

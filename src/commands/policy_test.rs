@@ -15,7 +15,10 @@ pub(super) fn run(args: &TestArgs, profile: Profile, out: &mut dyn Write, talk: 
     for path in &args.files {
         let name = path.display().to_string();
         let text = std::fs::read_to_string(path).map_err(|e| {
-            Failure::new(format!("cannot read `{name}`: {e}"), Some("name YAML files with policy tests"))
+            Failure::new(
+                format!("cannot read `{name}`: {e}"),
+                Some("name YAML files with policy tests"),
+            )
         })?;
         let file = policy_test::parse(&name, &text)
             .map_err(|e| Failure::from_error(&e, Some("docs/policy-tests.md shows the form")))?;

@@ -63,7 +63,10 @@ fn text(found: &Replay, profile: Profile) -> String {
     list(&mut out, "not decidable from the log", &found.undecided);
     for (name, requests) in &found.missing_policies {
         // Writing into a string cannot fail.
-        let _ = writeln!(out, "policy `{name}` was not given; {requests} requests were made under it");
+        let _ = writeln!(
+            out,
+            "policy `{name}` was not given; {requests} requests were made under it"
+        );
     }
     let _ = writeln!(
         out,

@@ -16,7 +16,13 @@ pub(super) fn run(args: &RolesArgs, out: &mut dyn Write, talk: &Talk) -> Result<
         None => from_usage(args, talk)?,
     };
     let allowed = args.allowed.as_deref().map(read).transpose()?;
-    let keep = args.keep.as_deref().map(read).transpose()?.map(|k| matrix.translate(&k)).unwrap_or_default();
+    let keep = args
+        .keep
+        .as_deref()
+        .map(read)
+        .transpose()?
+        .map(|k| matrix.translate(&k))
+        .unwrap_or_default();
     if args.max_roles == Some(0) {
         return Err(Failure::new("`--max-roles` has to be at least 1", None));
     }

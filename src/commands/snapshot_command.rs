@@ -29,11 +29,22 @@ pub(super) fn run(args: &SnapshotArgs, out: &mut dyn Write, talk: &Talk) -> Resu
         max_secrets: args.max_secrets,
         concurrency: args.concurrency.max(1),
         ..SnapshotOptions::from_environment(&given, folder).map_err(|e| {
-            Failure::from_error(&e, Some("set `VAULT_ADDR` and `VAULT_TOKEN` (or `BAO_ADDR` and `BAO_TOKEN`)"))
+            Failure::from_error(
+                &e,
+                Some("set `VAULT_ADDR` and `VAULT_TOKEN` (or `BAO_ADDR` and `BAO_TOKEN`)"),
+            )
         })?
     };
-    let report = snapshot(&options, &mut |p: Progress<'_>| talk.step(&format!("asked {} of {}: {}{}", p.done, p.total, p.namespace, escape::terminal(p.path))))
-        .map_err(|e| Failure::from_error(&e, e.hint()))?;
+    let report = snapshot(&options, &mut |p: Progress<'_>| {
+        talk.step(&format!(
+            "asked {} of {}: {}{}",
+            p.done,
+            p.total,
+            p.namespace,
+            escape::terminal(p.path)
+        ))
+    })
+    .map_err(|e| Failure::from_error(&e, e.hint()))?;
     talk.done();
     for note in &report.notes {
         talk.warn(note);

@@ -45,14 +45,21 @@ fn everybody<'p>(joined: &'p Joined, deployment: Option<&Deployment>) -> Vec<Hol
             continue;
         }
         all.push(Holder {
-            kind: Arc::from(if holder.is_active() { "principal" } else { "principal (never seen)" }),
+            kind: Arc::from(if holder.is_active() {
+                "principal"
+            } else {
+                "principal (never seen)"
+            }),
             name: Arc::from(holder.display()),
             policies: set.policies.iter().filter_map(|&p| joined.policies.get(p)).collect(),
             identity: holder.identity.clone(),
         });
     }
     let named = |names: &[String]| -> Vec<&'p Policy> {
-        names.iter().filter_map(|n| joined.policies.iter().find(|p| *p.name == **n)).collect()
+        names
+            .iter()
+            .filter_map(|n| joined.policies.iter().find(|p| *p.name == **n))
+            .collect()
     };
     for role in deployment.into_iter().flat_map(|d| &d.roles) {
         all.push(Holder {
@@ -96,7 +103,11 @@ fn text(path: &str, reached: &[Reach]) -> String {
             kind = &reach.kind;
             let _ = writeln!(out, "\n{kind}");
         }
-        let what = if reach.root { "everything (root)".to_owned() } else { reach.capabilities.join(", ") };
+        let what = if reach.root {
+            "everything (root)".to_owned()
+        } else {
+            reach.capabilities.join(", ")
+        };
         let _ = writeln!(out, "  {}: {what}", escape::terminal(&reach.name));
         for through in &reach.through {
             let maybe = if through.constrained { ", under constraints" } else { "" };

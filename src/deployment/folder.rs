@@ -96,11 +96,7 @@ pub fn read(place: &Path) -> Result<Deployment, DeploymentError> {
     }
 }
 
-fn part<T: DeserializeOwned>(
-    folder: &Path,
-    name: &str,
-    found: &mut bool,
-) -> Result<Vec<T>, DeploymentError> {
+fn part<T: DeserializeOwned>(folder: &Path, name: &str, found: &mut bool) -> Result<Vec<T>, DeploymentError> {
     let path = folder.join(name);
     if !path.exists() {
         return Ok(Vec::new());
@@ -172,20 +168,10 @@ struct ExportedGroup {
 
 impl Exported {
     fn into_deployment(self) -> Deployment {
-        let mounts: Vec<Mount> = self
-            .mounts
-            .into_iter()
-            .map(|(p, m)| m.into_mount(&p, ""))
-            .collect();
-        let auth_mounts: Vec<Mount> = self
-            .auth
-            .into_iter()
-            .map(|(p, m)| m.into_mount(&p, "auth/"))
-            .collect();
+        let mounts: Vec<Mount> = self.mounts.into_iter().map(|(p, m)| m.into_mount(&p, "")).collect();
+        let auth_mounts: Vec<Mount> = self.auth.into_iter().map(|(p, m)| m.into_mount(&p, "auth/")).collect();
         let userpass = auth_mounts.iter().find(|m| m.kind == "userpass");
-        let userpass_path = userpass
-            .map_or("auth/userpass/", |m| m.path.as_str())
-            .to_owned();
+        let userpass_path = userpass.map_or("auth/userpass/", |m| m.path.as_str()).to_owned();
         let userpass_accessor = userpass.map(|m| m.accessor.clone()).unwrap_or_default();
         let approle_path = auth_mounts
             .iter()
@@ -232,11 +218,7 @@ impl Exported {
                 ..Group::default()
             })
             .collect();
-        let secrets = self
-            .secrets
-            .iter()
-            .flat_map(|s| secret_paths(&mounts, s))
-            .collect();
+        let secrets = self.secrets.iter().flat_map(|s| secret_paths(&mounts, s)).collect();
         Deployment {
             mounts,
             auth_mounts,
@@ -327,10 +309,7 @@ mod tests {
     #[test]
     fn names_what_is_wrong() {
         let folder = tempfile::tempdir().unwrap();
-        assert!(matches!(
-            read(folder.path()),
-            Err(DeploymentError::Empty { .. })
-        ));
+        assert!(matches!(read(folder.path()), Err(DeploymentError::Empty { .. })));
         fs::write(folder.path().join("roles.json"), "[1]").unwrap();
         let error = read(folder.path()).unwrap_err();
         assert!(error.to_string().contains("roles.json"), "{error}");

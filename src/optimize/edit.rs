@@ -45,8 +45,16 @@ pub fn describe(stanza: &Stanza, change: &Change) -> Option<String> {
         Change::Replace(new) => {
             let paths: Vec<String> = new.iter().take(4).map(|n| format!("`{}`", n.path)).collect();
             let more = new.len().saturating_sub(paths.len());
-            let more = if more == 0 { String::new() } else { format!(" and {more} more") };
-            Some(format!("`{}` narrowed to what was used: {}{more}", stanza.path, paths.join(", ")))
+            let more = if more == 0 {
+                String::new()
+            } else {
+                format!(" and {more} more")
+            };
+            Some(format!(
+                "`{}` narrowed to what was used: {}{more}",
+                stanza.path,
+                paths.join(", ")
+            ))
         }
     }
 }
@@ -79,7 +87,10 @@ fn edit(policy: &Policy, stanza: &Stanza, change: &Change) -> Option<(Range<usiz
     match change {
         Change::Keep => None,
         Change::Drop => {
-            let start = stanza.comment_span.as_ref().map_or(stanza.span.start, |c| c.start.min(stanza.span.start));
+            let start = stanza
+                .comment_span
+                .as_ref()
+                .map_or(stanza.span.start, |c| c.start.min(stanza.span.start));
             Some((start..stanza.span.end, String::new()))
         }
         Change::Capabilities(kept) => Some(match &stanza.capabilities_span {
@@ -128,7 +139,12 @@ fn list(capabilities: &[Capability]) -> String {
 }
 
 fn indent(source: &str, at: usize) -> String {
-    let line = source.get(..at).unwrap_or_default().rsplit('\n').next().unwrap_or_default();
+    let line = source
+        .get(..at)
+        .unwrap_or_default()
+        .rsplit('\n')
+        .next()
+        .unwrap_or_default();
     line.chars().take_while(|c| *c == ' ' || *c == '\t').collect()
 }
 
@@ -199,13 +215,22 @@ mod tests {
         let paths: Vec<&str> = again.stanzas.iter().map(|s| &*s.path).collect();
         assert_eq!(paths, ["a/*", "b", "c/1", "c/2"]);
         assert_eq!(again.stanzas[1].capabilities, [Capability::Update]);
-        assert!(text.contains("# why") && text.contains("# head") && text.contains("# two"), "{text}");
+        assert!(
+            text.contains("# why") && text.contains("# head") && text.contains("# two"),
+            "{text}"
+        );
     }
 
     #[test]
     fn a_dropped_stanza_takes_its_own_comment_along() {
         let text = apply(&policy(), &[Change::Keep, Change::Drop, Change::Keep]);
-        assert!(!text.contains("# two") && text.contains("# one") && !text.contains("\n\n\n"), "{text}");
-        assert_eq!(apply(&policy(), &[Change::Drop, Change::Drop, Change::Drop]).trim(), "# head");
+        assert!(
+            !text.contains("# two") && text.contains("# one") && !text.contains("\n\n\n"),
+            "{text}"
+        );
+        assert_eq!(
+            apply(&policy(), &[Change::Drop, Change::Drop, Change::Drop]).trim(),
+            "# head"
+        );
     }
 }

@@ -117,7 +117,9 @@ fn cases<'a>(joined: &Joined, scheme: &'a Scheme) -> Vec<Case<'a>> {
         case_of.insert((set, holder), n);
     }
     for (n, demand) in joined.demands.iter().enumerate() {
-        let case = case_of.get(&(demand.set, demand.holder)).and_then(|&c| cases.get_mut(c));
+        let case = case_of
+            .get(&(demand.set, demand.holder))
+            .and_then(|&c| cases.get_mut(c));
         if let Some(case) = case {
             case.demands.push(n);
         }

@@ -4,6 +4,7 @@
 //! sets. Role mining makes few roles of that matrix, within what is granted today. Roles do not compose by union, so the
 //! outcome is proven like any proposal; where it fails, the paths to blame become exact stanzas, which always win.
 
+use super::cover::{self, Column, Instance, Limits};
 use super::proof::{self, Failure, Proof, Scheme};
 use super::roles::{self, Matrix, Objective};
 use crate::access::weight::{Weights, score};
@@ -134,26 +135,31 @@ impl Permissions {
     /// The permissions on a stanza path as written.
     fn of<'a>(&'a self, text: &'a str) -> impl Iterator<Item = u32> + 'a {
         let text = text.strip_prefix('/').unwrap_or(text);
-        self.all.iter().zip(0_u32..).filter(move |(p, _)| &*p.path == text).map(|(_, n)| n)
+        self.all
+            .iter()
+            .zip(0_u32..)
+            .filter(move |(p, _)| &*p.path == text)
+            .map(|(_, n)| n)
     }
 }
 
 /// Redesigns, starting from a tightened scheme that was proven. Several ways to mine roles are tried (the fewest roles, the
-/// least structure; unused permissions dear, cheap, nearly free), each is proven, and the one with the lowest price of
-/// policies, stanzas and exposure is taken.
+/// least structure; unused permissions dear, cheap, nearly free; the tightened policies handed out anew), each is proven, and
+/// the one with the lowest price of policies, stanzas and exposure is taken.
 #[must_use]
 pub fn redesign(joined: &Joined, tightened: &Scheme, options: &Options<'_>) -> Option<Redesign> {
     let ways = [
+        (Objective::Roles, Some(options.over_grant / 250.0)),
         (Objective::Roles, Some(options.over_grant / 25.0)),
         (Objective::Wsc, Some(options.over_grant / 25.0)),
         (Objective::Wsc, Some(options.over_grant)),
         (Objective::Wsc, None),
     ];
     let limit = options.time_limit.div_f64(ways.len() as f64);
-    let found: Vec<Redesign> = ways
+    let mined = ways
         .into_iter()
-        .filter_map(|(objective, over_grant)| one_way(joined, tightened, options, objective, over_grant, limit))
-        .collect();
+        .filter_map(|(objective, over_grant)| one_way(joined, tightened, options, objective, over_grant, limit));
+    let found: Vec<Redesign> = mined.chain(kept(joined, tightened, options)).collect();
     let today = options.today;
     // What is larger than today's in any respect is no redesign that anybody wants, however little it opens.
     let larger = |r: &Redesign| {
@@ -161,14 +167,151 @@ pub fn redesign(joined: &Joined, tightened: &Scheme, options: &Options<'_>) -> O
             + u8::from(r.size.stanzas >= today.stanzas)
             + u8::from(r.size.exposure >= today.exposure)
     };
-    found
-        .into_iter()
-        .min_by(|a, b| larger(a).cmp(&larger(b)).then(price(&a.size, options.lambda).total_cmp(&price(&b.size, options.lambda))))
+    found.into_iter().min_by(|a, b| {
+        larger(a)
+            .cmp(&larger(b))
+            .then(price(&a.size, options.lambda).total_cmp(&price(&b.size, options.lambda)))
+    })
 }
 
 /// Policies, stanzas, a tenth for an assignment, and exposure at its price.
 fn price(size: &Size, lambda: f64) -> f64 {
     size.policies as f64 + size.stanzas as f64 + size.assignments as f64 / 10.0 + lambda * size.weight
+}
+
+/// The tightened policies as roles: each principal gets the fewest of those it holds that cover its use. Where that fails the
+/// proof, it keeps all of them, which the tightening has proven.
+fn kept(joined: &Joined, tightened: &Scheme, options: &Options<'_>) -> Option<Redesign> {
+    let mut permissions = Permissions::default();
+    let (users, untouched) = users(joined, tightened, &[], &mut permissions);
+    let mut given = tightened.given.clone();
+    let mut cost = 0.0;
+    let mut lower_bound = 0.0;
+    for user in &users {
+        let Some(held) = tightened.given.get(&(user.set, user.holder)) else {
+            continue;
+        };
+        let chosen = fewest(tightened, held, user, &permissions, options.fixed)?;
+        cost += chosen.1;
+        lower_bound += chosen.2;
+        given.insert((user.set, user.holder), chosen.0);
+    }
+    let mut withdrawn = Vec::new();
+    loop {
+        let scheme = handed_out(tightened, &given);
+        let (proof, failures) = proof::prove(joined, &scheme);
+        if failures.is_empty() {
+            return Some(Redesign {
+                size: measure(joined, &scheme, options.weights),
+                roles: Vec::new(),
+                fixed: (0..scheme.policies.len()).collect(),
+                scheme,
+                proof,
+                withdrawn,
+                cost,
+                lower_bound,
+                optimal: cost <= lower_bound,
+                untouched,
+            });
+        }
+        let mut changed = false;
+        for (set, holder) in failures.iter().flat_map(|f| concerned(joined, f)) {
+            if let Some(all) = tightened.given.get(&(set, holder))
+                && given.get(&(set, holder)) != Some(all)
+            {
+                given.insert((set, holder), all.clone());
+                changed = true;
+                let who = joined.holders.get(holder).map_or("somebody", |h| h.display());
+                withdrawn.push((
+                    format!("fewer policies for `{who}`"),
+                    "without all of them the proof does not hold".to_owned(),
+                ));
+            }
+        }
+        if !changed {
+            return None;
+        }
+    }
+}
+
+/// The holders that a failure is about.
+fn concerned(joined: &Joined, failure: &Failure) -> Vec<(SetId, HolderId)> {
+    match failure {
+        Failure::Denied { demand } => joined
+            .demands
+            .get(*demand)
+            .map(|d| (d.set, d.holder))
+            .into_iter()
+            .collect(),
+        Failure::Granted { set, holders, .. } | Failure::Undecided { set, holders, .. } => {
+            holders.iter().map(|&h| (*set, h)).collect()
+        }
+    }
+}
+
+/// The fewest of `held` that have what the user needs, by set cover, with what every token has; its cost and bound.
+fn fewest(
+    tightened: &Scheme,
+    held: &[usize],
+    user: &User,
+    permissions: &Permissions,
+    fixed: &[Arc<str>],
+) -> Option<(Vec<usize>, f64, f64)> {
+    let needs: Vec<u32> = user.needs.iter().copied().collect();
+    let has = |policy: &Policy, p: &Permission| {
+        policy.namespace == p.namespace
+            && policy.stanzas.iter().any(|s| {
+                s.path.strip_prefix('/').unwrap_or(&s.path) == &*p.path && s.capability_set().contains(p.capability)
+            })
+    };
+    let columns: Vec<Column> = held
+        .iter()
+        .filter_map(|&p| tightened.policies.get(p))
+        .map(|policy| Column {
+            cost: if fixed.contains(&policy.name) { 0.0 } else { 1.0 },
+            rows: needs
+                .iter()
+                .zip(0_u32..)
+                .filter(|(n, _)| permissions.all.get(**n as usize).is_some_and(|p| has(policy, p)))
+                .map(|(_, row)| row)
+                .collect(),
+        })
+        .collect();
+    let instance = Instance::new(needs.len(), columns).ok()?;
+    let limits = Limits {
+        max_rounds: Some(50),
+        ..Limits::default()
+    };
+    let solved = cover::solve(&instance, &limits);
+    let mut chosen: Vec<usize> = solved
+        .columns
+        .iter()
+        .filter_map(|&c| held.get(c as usize).copied())
+        .collect();
+    chosen.extend(
+        held.iter()
+            .copied()
+            .filter(|&p| tightened.policies.get(p).is_some_and(|q| fixed.contains(&q.name))),
+    );
+    chosen.sort_unstable();
+    chosen.dedup();
+    Some((chosen, solved.cost, solved.lower_bound))
+}
+
+/// The scheme without the policies that nobody gets any more.
+fn handed_out(tightened: &Scheme, given: &BTreeMap<(SetId, HolderId), Vec<usize>>) -> Scheme {
+    let used: BTreeSet<usize> = given.values().flatten().copied().collect();
+    let number: BTreeMap<usize, usize> = used.iter().enumerate().map(|(new, &old)| (old, new)).collect();
+    Scheme {
+        policies: used
+            .iter()
+            .filter_map(|&p| tightened.policies.get(p).cloned())
+            .collect(),
+        given: given
+            .iter()
+            .map(|(key, list)| (*key, list.iter().filter_map(|p| number.get(p).copied()).collect()))
+            .collect(),
+    }
 }
 
 /// Mines one way, proves, repairs, until the proof holds.
@@ -181,7 +324,12 @@ fn one_way(
     limit: Duration,
 ) -> Option<Redesign> {
     let fixed: Vec<usize> = (0..tightened.policies.len())
-        .filter(|&p| tightened.policies.get(p).is_some_and(|q| options.fixed.contains(&q.name)))
+        .filter(|&p| {
+            tightened
+                .policies
+                .get(p)
+                .is_some_and(|q| options.fixed.contains(&q.name))
+        })
         .collect();
     let mut permissions = Permissions::default();
     let (mut users, untouched) = users(joined, tightened, &fixed, &mut permissions);
@@ -242,28 +390,45 @@ fn users(joined: &Joined, tightened: &Scheme, fixed: &[usize], permissions: &mut
         let chosen: Vec<&Policy> = given.iter().filter_map(|&p| tightened.policies.get(p)).collect();
         let acl = Acl::compile(joined.profile, &chosen, &set.identity, joined.now);
         let mut needs = BTreeSet::new();
-        for d in demands.get(&(set_id, holder)).into_iter().flatten().filter_map(|&n| joined.demands.get(n)) {
-            let Some(rule) = acl.winner(d.operation(), &d.path).and_then(|r| acl.rule(r)) else { continue };
+        for d in demands
+            .get(&(set_id, holder))
+            .into_iter()
+            .flatten()
+            .filter_map(|&n| joined.demands.get(n))
+        {
+            let Some(rule) = acl.winner(d.operation(), &d.path).and_then(|r| acl.rule(r)) else {
+                continue;
+            };
             for capability in d.needs().iter() {
                 let source = rule.sources.iter().find(|s| s.capabilities.contains(capability));
-                let Some(&policy) = source.and_then(|s| given.get(s.policy)) else { continue };
+                let Some(&policy) = source.and_then(|s| given.get(s.policy)) else {
+                    continue;
+                };
                 let Some(source) = source else { continue };
-                let by_fixed = rule
-                    .sources
-                    .iter()
-                    .any(|s| s.capabilities.contains(capability) && given.get(s.policy).is_some_and(|p| fixed.contains(p)));
+                let by_fixed = rule.sources.iter().any(|s| {
+                    s.capabilities.contains(capability) && given.get(s.policy).is_some_and(|p| fixed.contains(p))
+                });
                 if by_fixed {
                     continue;
                 }
-                let Some(stanza) = tightened.policies.get(policy).and_then(|p| p.stanzas.get(source.stanza)) else {
+                let Some(stanza) = tightened
+                    .policies
+                    .get(policy)
+                    .and_then(|p| p.stanzas.get(source.stanza))
+                else {
                     continue;
                 };
-                needs.insert(permissions.number(Permission {
-                    namespace: tightened.policies.get(policy).map_or_else(|| Arc::from(""), |p| p.namespace.clone()),
-                    path: Arc::from(stanza.path.strip_prefix('/').unwrap_or(&stanza.path)),
-                    capability,
-                    source: (!stanza.constraints.is_empty()).then_some((policy, source.stanza)),
-                }));
+                needs.insert(
+                    permissions.number(Permission {
+                        namespace: tightened
+                            .policies
+                            .get(policy)
+                            .map_or_else(|| Arc::from(""), |p| p.namespace.clone()),
+                        path: Arc::from(stanza.path.strip_prefix('/').unwrap_or(&stanza.path)),
+                        capability,
+                        source: (!stanza.constraints.is_empty()).then_some((policy, source.stanza)),
+                    }),
+                );
             }
         }
         users.push(User {
@@ -298,7 +463,13 @@ fn mine(
     };
     let labels: Vec<String> = users
         .iter()
-        .map(|u| joined.holders.get(u.holder).map(|h| h.label.clone()).unwrap_or_default())
+        .map(|u| {
+            joined
+                .holders
+                .get(u.holder)
+                .map(|h| h.label.clone())
+                .unwrap_or_default()
+        })
         .collect();
     roles::mine(
         &matrix,
@@ -317,7 +488,9 @@ fn mine(
 
 /// The permissions that a user's policies of today hold word for word in a stanza at least as wide.
 fn allowed(joined: &Joined, user: &User, permissions: &Permissions) -> Vec<u32> {
-    let Some(set) = joined.sets.get(user.set) else { return Vec::new() };
+    let Some(set) = joined.sets.get(user.set) else {
+        return Vec::new();
+    };
     permissions
         .all
         .iter()
@@ -359,21 +532,38 @@ fn build(
     permissions: &Permissions,
     mined: &roles::Mined,
 ) -> Option<(Vec<Role>, Scheme)> {
-    let mut policies: Vec<Policy> = fixed.iter().filter_map(|&p| tightened.policies.get(p).cloned()).collect();
+    let mut policies: Vec<Policy> = fixed
+        .iter()
+        .filter_map(|&p| tightened.policies.get(p).cloned())
+        .collect();
     let mut taken: BTreeSet<String> = joined.policies.iter().map(|p| p.name.to_string()).collect();
     let mut given_to: Vec<Vec<usize>> = users.iter().map(|_| Vec::new()).collect();
     let mut roles = Vec::new();
     for role in &mined.roles {
-        let chosen: Vec<&Permission> = role.permissions.iter().filter_map(|&p| permissions.all.get(p as usize)).collect();
-        let (Some(first), false) = (chosen.first(), role.users.is_empty()) else { continue };
+        let chosen: Vec<&Permission> = role
+            .permissions
+            .iter()
+            .filter_map(|&p| permissions.all.get(p as usize))
+            .collect();
+        let (Some(first), false) = (chosen.first(), role.users.is_empty()) else {
+            continue;
+        };
         let name = name(&chosen, &mut taken);
         let stanzas = stanzas(tightened, &chosen);
         let policy = policy(joined, &name, first.namespace.clone(), &stanzas)?;
-        let holders = role.users.iter().filter_map(|&u| users.get(u as usize)).map(|u| u.holder).collect();
+        let holders = role
+            .users
+            .iter()
+            .filter_map(|&u| users.get(u as usize))
+            .map(|u| u.holder)
+            .collect();
         roles.push(Role {
             name,
             text: policy.source.to_string(),
-            stanzas: stanzas.iter().map(|s| (s.path.to_string(), s.capability_set())).collect(),
+            stanzas: stanzas
+                .iter()
+                .map(|s| (s.path.to_string(), s.capability_set()))
+                .collect(),
             holders,
         });
         for &u in &role.users {
@@ -385,10 +575,17 @@ fn build(
     }
     let mut given = BTreeMap::new();
     for (user, mut list) in users.iter().zip(given_to) {
-        let today = joined.sets.get(user.set).map(|s| s.policies.as_slice()).unwrap_or_default();
+        let today = joined
+            .sets
+            .get(user.set)
+            .map(|s| s.policies.as_slice())
+            .unwrap_or_default();
         for (n, &p) in fixed.iter().enumerate() {
             let held = tightened.policies.get(p).is_some_and(|policy| {
-                today.iter().filter_map(|&t| joined.policies.get(t)).any(|t| t.name == policy.name && t.namespace == policy.namespace)
+                today
+                    .iter()
+                    .filter_map(|&t| joined.policies.get(t))
+                    .any(|t| t.name == policy.name && t.namespace == policy.namespace)
             });
             if held {
                 list.push(n);
@@ -465,7 +662,12 @@ fn name(chosen: &[&Permission], taken: &mut BTreeSet<String>) -> String {
     let writes = chosen
         .iter()
         .any(|p| !matches!(p.capability, Capability::Read | Capability::List | Capability::Scan));
-    let mut parts: Vec<String> = words.iter().take(2).map(|(w, _)| slug(w)).filter(|w| !w.is_empty()).collect();
+    let mut parts: Vec<String> = words
+        .iter()
+        .take(2)
+        .map(|(w, _)| slug(w))
+        .filter(|w| !w.is_empty())
+        .collect();
     if parts.is_empty() {
         parts.push("role".to_owned());
     }
@@ -484,7 +686,13 @@ fn name(chosen: &[&Permission], taken: &mut BTreeSet<String>) -> String {
 fn slug(word: &str) -> String {
     let mut slug: String = word
         .chars()
-        .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' })
+        .map(|c| {
+            if c.is_ascii_alphanumeric() {
+                c.to_ascii_lowercase()
+            } else {
+                '-'
+            }
+        })
         .take(24)
         .collect();
     while slug.contains("--") {
@@ -507,30 +715,54 @@ fn make_exact(
         match failure {
             Failure::Denied { demand } => {
                 let Some(d) = joined.demands.get(*demand) else { continue };
-                let Some(user) = users.iter_mut().find(|u| u.set == d.set && u.holder == d.holder) else { continue };
+                let Some(user) = users.iter_mut().find(|u| u.set == d.set && u.holder == d.holder) else {
+                    continue;
+                };
                 // An unused permission that took this one away is not worth it.
                 let winner = winner(joined, scheme, user, &d.path, d.operation());
                 let before = user.barred.len();
-                user.barred.extend(winner.iter().flat_map(|text| permissions.of(text)).filter(|n| !user.needs.contains(n)));
+                user.barred.extend(
+                    winner
+                        .iter()
+                        .flat_map(|text| permissions.of(text))
+                        .filter(|n| !user.needs.contains(n)),
+                );
                 changed |= user.barred.len() > before;
                 // An exact stanza always wins: it has to hold all that this principal uses of the path.
-                for other in joined.demands.iter().filter(|o| o.set == d.set && o.holder == d.holder && o.path == d.path) {
+                for other in joined
+                    .demands
+                    .iter()
+                    .filter(|o| o.set == d.set && o.holder == d.holder && o.path == d.path)
+                {
                     if matches!(other.outcome, Outcome::Explained(_)) {
                         for capability in other.needs().iter() {
-                            changed |= user.needs.insert(permissions.number(exact(other.demand.namespace.clone(), &other.demand.path, capability)));
+                            changed |= user.needs.insert(permissions.number(exact(
+                                other.demand.namespace.clone(),
+                                &other.demand.path,
+                                capability,
+                            )));
                         }
                     }
                 }
             }
-            Failure::Granted { set, holders, path, operation } => {
+            Failure::Granted {
+                set,
+                holders,
+                path,
+                operation,
+            } => {
                 for &holder in holders {
-                    let Some(user) = users.iter_mut().find(|u| u.set == *set && u.holder == holder) else { continue };
+                    let Some(user) = users.iter_mut().find(|u| u.set == *set && u.holder == holder) else {
+                        continue;
+                    };
                     changed |= unwiden(joined, scheme, user, permissions, path, *operation, withdrawn);
                 }
             }
             Failure::Undecided { set, holders, .. } => {
                 for &holder in holders {
-                    let Some(user) = users.iter_mut().find(|u| u.set == *set && u.holder == holder) else { continue };
+                    let Some(user) = users.iter_mut().find(|u| u.set == *set && u.holder == holder) else {
+                        continue;
+                    };
                     let all: BTreeSet<u32> = user.needs.iter().copied().collect();
                     changed |= replace(joined, user, permissions, &all);
                 }
@@ -551,8 +783,12 @@ fn exact(namespace: Arc<str>, path: &str, capability: Capability) -> Permission 
 
 /// The paths, as written, of the stanzas that decide a request of this user under the scheme.
 fn winner(joined: &Joined, scheme: &Scheme, user: &User, path: &str, operation: Operation) -> BTreeSet<Arc<str>> {
-    let Some(given) = scheme.given.get(&(user.set, user.holder)) else { return BTreeSet::new() };
-    let Some(set) = joined.sets.get(user.set) else { return BTreeSet::new() };
+    let Some(given) = scheme.given.get(&(user.set, user.holder)) else {
+        return BTreeSet::new();
+    };
+    let Some(set) = joined.sets.get(user.set) else {
+        return BTreeSet::new();
+    };
     let chosen: Vec<&Policy> = given.iter().filter_map(|&p| scheme.policies.get(p)).collect();
     let acl = Acl::compile(joined.profile, &chosen, &set.identity, joined.now);
     let rule = acl.winner(operation, path).and_then(|r| acl.rule(r));
@@ -581,7 +817,10 @@ fn unwiden(
     let needed = wide.intersection(&user.needs).copied().collect();
     let who = joined.holders.get(user.holder).map_or("somebody", |h| h.display());
     if let (Some(text), true) = (texts.first(), barred) {
-        withdrawn.push((format!("`{text}` for `{who}`"), format!("it would open `{path}`; exact paths instead")));
+        withdrawn.push((
+            format!("`{text}` for `{who}`"),
+            format!("it would open `{path}`; exact paths instead"),
+        ));
     }
     replace(joined, user, permissions, &needed) || barred
 }
@@ -602,11 +841,18 @@ fn replace(joined: &Joined, user: &mut User, permissions: &mut Permissions, wide
     for (n, _, _) in &patterns {
         user.needs.remove(n);
     }
-    let mine = joined.demands.iter().filter(|d| d.set == user.set && d.holder == user.holder);
+    let mine = joined
+        .demands
+        .iter()
+        .filter(|d| d.set == user.set && d.holder == user.holder);
     for d in mine.filter(|d| matches!(d.outcome, Outcome::Explained(_))) {
-        if patterns.iter().any(|(_, p, c)| p.matches(&d.path) && d.needs().contains(*c)) {
+        if patterns
+            .iter()
+            .any(|(_, p, c)| p.matches(&d.path) && d.needs().contains(*c))
+        {
             for capability in d.needs().iter() {
-                user.needs.insert(permissions.number(exact(d.demand.namespace.clone(), &d.demand.path, capability)));
+                user.needs
+                    .insert(permissions.number(exact(d.demand.namespace.clone(), &d.demand.path, capability)));
             }
         }
     }
@@ -680,6 +926,10 @@ pub fn excess(
         pairs += unused.len() as u64;
         weight += weights.of(path, unused);
     }
-    weight += reach.open_ends.iter().map(|(lead, c)| weights.open_end(lead, *c)).sum::<f64>();
+    weight += reach
+        .open_ends
+        .iter()
+        .map(|(lead, c)| weights.open_end(lead, *c))
+        .sum::<f64>();
     (pairs, weight)
 }

@@ -27,14 +27,19 @@ pub(super) struct Use<'a> {
 
 /// What a template variable is called, and its value for one identity.
 fn variables(identity: &Identity) -> Vec<(String, &str)> {
-    let Some(entity) = &identity.entity else { return Vec::new() };
+    let Some(entity) = &identity.entity else {
+        return Vec::new();
+    };
     let mut found = vec![("identity.entity.name".to_owned(), entity.name.as_str())];
     found.push(("identity.entity.id".to_owned(), entity.id.as_str()));
     for (key, value) in &entity.metadata {
         found.push((format!("identity.entity.metadata.{key}"), value.as_str()));
     }
     for alias in &entity.aliases {
-        found.push((format!("identity.entity.aliases.{}.name", alias.mount_accessor), alias.name.as_str()));
+        found.push((
+            format!("identity.entity.aliases.{}.name", alias.mount_accessor),
+            alias.name.as_str(),
+        ));
     }
     let fits = |v: &str| v.len() >= 2 && !v.contains(['*', '+', '/', '{', '}']);
     found.retain(|(_, value)| fits(value));
@@ -53,7 +58,9 @@ struct Group {
 pub(super) fn candidates(joined: &Joined, uses: &[Use<'_>], within: &Pattern, price: &Price) -> Vec<Chosen> {
     let mut groups: BTreeMap<String, Group> = BTreeMap::new();
     for used in uses {
-        let Some(holder) = joined.holders.get(used.holder) else { continue };
+        let Some(holder) = joined.holders.get(used.holder) else {
+            continue;
+        };
         for (name, value) in variables(&holder.identity) {
             for text in texts(used.path, &name, value) {
                 let group = groups.entry(text).or_default();
@@ -101,26 +108,43 @@ fn texts(path: &str, name: &str, value: &str) -> Vec<String> {
 
 /// Whether the templated path, whatever one segment fills it, stays within the pattern of today.
 fn stays_within(text: &str, within: &Pattern) -> bool {
-    let Some((before, rest)) = text.split_once("{{") else { return false };
-    let Some((_, after)) = rest.split_once("}}") else { return false };
+    let Some((before, rest)) = text.split_once("{{") else {
+        return false;
+    };
+    let Some((_, after)) = rest.split_once("}}") else {
+        return false;
+    };
     Pattern::parse(&format!("{before}+{after}"), "").is_ok_and(|p| relation::implies(&p, within))
 }
 
 /// What the template opens beyond use, for one holder in the mean.
 fn exposure(joined: &Joined, uses: &[Use<'_>], text: &str, group: &Group, price: &Price) -> f64 {
-    let Some((before, rest)) = text.split_once("{{") else { return 0.0 };
-    let Some((name, after)) = rest.split_once("}}") else { return 0.0 };
+    let Some((before, rest)) = text.split_once("{{") else {
+        return 0.0;
+    };
+    let Some((name, after)) = rest.split_once("}}") else {
+        return 0.0;
+    };
     let mut sum = 0.0;
     for &h in &group.holders {
         let identity = joined.holders.get(h).map(|h| &h.identity);
-        let value = identity.and_then(|i| variables(i).into_iter().find(|(n, _)| n == name).map(|(_, v)| v.to_owned()));
+        let value = identity.and_then(|i| {
+            variables(i)
+                .into_iter()
+                .find(|(n, _)| n == name)
+                .map(|(_, v)| v.to_owned())
+        });
         let Some(value) = value else { continue };
-        let Ok(pattern) = Pattern::parse(&format!("{before}{value}{after}"), "") else { continue };
+        let Ok(pattern) = Pattern::parse(&format!("{before}{value}{after}"), "") else {
+            continue;
+        };
         if pattern.is_exact() {
             continue;
         }
         for n in joined.universe.under(&pattern.text) {
-            let Some(known) = joined.universe.paths().get(n) else { break };
+            let Some(known) = joined.universe.paths().get(n) else {
+                break;
+            };
             let used = uses
                 .iter()
                 .filter(|u| u.holder == h && u.path == known)

@@ -90,12 +90,19 @@ pub fn tighten(joined: &Joined, options: &Options<'_>) -> Tightening {
         .filter(|id| options.removable.get(id.0).copied().unwrap_or(false))
         .filter_map(|&id| {
             let namespace = &joined.policies.get(id.0)?.namespace;
-            Some((id, narrow(joined, options, namespace, joined.stanza(id)?, fields.get(&id)?)?))
+            Some((
+                id,
+                narrow(joined, options, namespace, joined.stanza(id)?, fields.get(&id)?)?,
+            ))
         })
         .collect();
     for (&id, step) in &mut steps {
         if options.removable.get(id.0).copied().unwrap_or(false) {
-            *step = if narrowed.contains_key(&id) { Step::Narrow } else { Step::Capabilities };
+            *step = if narrowed.contains_key(&id) {
+                Step::Narrow
+            } else {
+                Step::Capabilities
+            };
         }
     }
 
@@ -105,7 +112,13 @@ pub fn tighten(joined: &Joined, options: &Options<'_>) -> Tightening {
         let drafts = drafts(joined, options, &steps, &narrowed);
         let (scheme, broken) = scheme(joined, &drafts);
         for policy in broken {
-            step_back(joined, &mut steps, &mut why, policy, "its new text would not parse again");
+            step_back(
+                joined,
+                &mut steps,
+                &mut why,
+                policy,
+                "its new text would not parse again",
+            );
         }
         let (proof, failures) = proof::prove(joined, &scheme);
         if failures.is_empty() {
@@ -113,7 +126,9 @@ pub fn tighten(joined: &Joined, options: &Options<'_>) -> Tightening {
             let priced = narrowed
                 .iter()
                 .filter(|(id, _)| steps.get(id) == Some(&Step::Narrow))
-                .fold((0.0, 0.0, true), |sum, (_, n)| (sum.0 + n.cost, sum.1 + n.lower_bound, sum.2 && n.optimal));
+                .fold((0.0, 0.0, true), |sum, (_, n)| {
+                    (sum.0 + n.cost, sum.1 + n.lower_bound, sum.2 && n.optimal)
+                });
             return Tightening {
                 changed: drafts.into_iter().filter(|d| d.changed).map(|d| d.tightened).collect(),
                 scheme,
@@ -142,7 +157,9 @@ fn fields(joined: &Joined) -> BTreeMap<StanzaId, UsedBy> {
         let Some(set) = joined.sets.get(d.set) else { continue };
         let Some(rule) = set.acl.rule(rule) else { continue };
         for source in &rule.sources {
-            let Some(&policy) = set.policies.get(source.policy) else { continue };
+            let Some(&policy) = set.policies.get(source.policy) else {
+                continue;
+            };
             let needed = d.needs().intersection(source.capabilities);
             if needed.is_empty() {
                 continue;
@@ -306,7 +323,11 @@ fn draft(
     Draft {
         tightened: Tightened {
             policy: p,
-            text: Some(if changed { edit::apply(policy, &changes) } else { policy.source.to_string() }),
+            text: Some(if changed {
+                edit::apply(policy, &changes)
+            } else {
+                policy.source.to_string()
+            }),
             reasons,
         },
         changed,
@@ -321,13 +342,24 @@ fn change(joined: &Joined, id: StanzaId, stanza: &Stanza, step: Step, narrowed: 
     if let (Step::Narrow, Some(narrowed)) = (step, narrowed) {
         return Change::Replace(narrowed.stanzas.clone());
     }
-    let used: CapabilitySet = joined.uses.get(&id).map(|u| u.keys().copied().collect()).unwrap_or_default();
+    let used: CapabilitySet = joined
+        .uses
+        .get(&id)
+        .map(|u| u.keys().copied().collect())
+        .unwrap_or_default();
     if used.is_empty() {
         Change::Drop
     } else if used == granted {
         Change::Keep
     } else {
-        Change::Capabilities(stanza.capabilities.iter().copied().filter(|c| used.contains(*c)).collect())
+        Change::Capabilities(
+            stanza
+                .capabilities
+                .iter()
+                .copied()
+                .filter(|c| used.contains(*c))
+                .collect(),
+        )
     }
 }
 
@@ -360,7 +392,11 @@ fn scheme(joined: &Joined, drafts: &[Draft]) -> (Scheme, Vec<usize>) {
     }
     let mut given = BTreeMap::new();
     for (n, set) in joined.sets.iter().enumerate() {
-        let list: Vec<usize> = set.policies.iter().filter_map(|&p| at.get(p).copied().flatten()).collect();
+        let list: Vec<usize> = set
+            .policies
+            .iter()
+            .filter_map(|&p| at.get(p).copied().flatten())
+            .collect();
         for &holder in &set.holders {
             given.insert((n, holder), list.clone());
         }
@@ -388,24 +424,44 @@ fn blame(
         let (set_id, path, operation, reason) = match failure {
             Failure::Denied { demand } => {
                 let Some(d) = joined.demands.get(*demand) else { continue };
-                let reason = format!("`{}` would lose {} on `{}`", holder_name(joined, d.holder), d.demand.capability, d.path);
+                let reason = format!(
+                    "`{}` would lose {} on `{}`",
+                    holder_name(joined, d.holder),
+                    d.demand.capability,
+                    d.path
+                );
                 (d.set, d.path.clone(), d.operation(), reason)
             }
             Failure::Granted {
-                set, path, operation, holders,
+                set,
+                path,
+                operation,
+                holders,
             } => {
                 let who = holders.first().map_or("somebody", |&h| holder_name(joined, h));
-                (*set, path.clone(), *operation, format!("`{who}` would gain {operation} on `{path}`"))
+                (
+                    *set,
+                    path.clone(),
+                    *operation,
+                    format!("`{who}` would gain {operation} on `{path}`"),
+                )
             }
-            Failure::Undecided { set, reason, .. } => {
-                (*set, String::new(), Operation::Other, format!("the proof could not be finished: {reason}"))
-            }
+            Failure::Undecided { set, reason, .. } => (
+                *set,
+                String::new(),
+                Operation::Other,
+                format!("the proof could not be finished: {reason}"),
+            ),
         };
         let Some(set) = joined.sets.get(set_id) else { continue };
         let mut candidates: BTreeSet<StanzaId> = BTreeSet::new();
         if operation != Operation::Other {
             if let Some(rule) = set.acl.winner(operation, &path).and_then(|r| set.acl.rule(r)) {
-                candidates.extend(rule.sources.iter().filter_map(|s| Some((*set.policies.get(s.policy)?, s.stanza))));
+                candidates.extend(
+                    rule.sources
+                        .iter()
+                        .filter_map(|s| Some((*set.policies.get(s.policy)?, s.stanza))),
+                );
             }
             candidates.extend(replacing(joined, scheme, set_id, operation, &path));
         }
@@ -413,7 +469,13 @@ fn blame(
             candidates = set
                 .policies
                 .iter()
-                .flat_map(|&p| joined.policies.get(p).into_iter().flat_map(move |q| (0..q.stanzas.len()).map(move |s| (p, s))))
+                .flat_map(|&p| {
+                    joined
+                        .policies
+                        .get(p)
+                        .into_iter()
+                        .flat_map(move |q| (0..q.stanzas.len()).map(move |s| (p, s)))
+                })
                 .collect();
         }
         for id in candidates {
@@ -438,7 +500,9 @@ fn blame(
 
 /// Original stanzas whose replacement wins on `path` under the scheme.
 fn replacing(joined: &Joined, scheme: &Scheme, set_id: usize, operation: Operation, path: &str) -> Vec<StanzaId> {
-    let Some(set) = joined.sets.get(set_id) else { return Vec::new() };
+    let Some(set) = joined.sets.get(set_id) else {
+        return Vec::new();
+    };
     let Some(given) = set.holders.first().and_then(|&h| scheme.given.get(&(set_id, h))) else {
         return Vec::new();
     };

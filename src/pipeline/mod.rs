@@ -4,16 +4,16 @@ mod proposals;
 mod views;
 
 use crate::access::{self, Inputs, Joined};
-use crate::advice::{Advice, Evidence, EvidenceState, FrontierPoint, RuleView, Run};
+use crate::advice::{Advice, FrontierPoint, RuleView, Run};
 use crate::analysis::access_graph;
-use crate::analysis::evidence::{self, Activity, Watch};
+use crate::analysis::evidence::{self, Watch};
 use crate::analysis::risk::{self, Exposure};
 use crate::analysis::rule::{self, Context};
 use crate::analysis::rules;
 use crate::deployment::Deployment;
 use crate::optimize::paths::Price;
-use crate::optimize::tighten::{self, Tightening};
 use crate::optimize::redesign;
+use crate::optimize::tighten::{self, Tightening};
 use crate::policy::model::Policy;
 use crate::policy::profile::Profile;
 use crate::settings::{RuleLevel, Settings};
@@ -89,13 +89,13 @@ pub fn advise(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&s
         health: coverage.health,
         nodes: coverage.nodes.len().max(1),
     };
-    let evidence = evidence_of(&joined, &watch, settings, coverage.last);
+    let evidence = evidence::of_policies(&joined, &watch, &settings.evidence, coverage.last);
     let exposures = exposures(&joined, settings, None);
     let chains = access_graph::chains(&joined, deployment.as_ref());
 
     step("tightening policies");
-    let removable = removable(&joined, &evidence);
-    let mounts = views::mounts(&joined, deployment.as_ref());
+    let removable = evidence::removable(&joined, &evidence);
+    let mounts = access::mounts(&joined, deployment.as_ref());
     let tight = |price: &Price| {
         tighten::tighten(
             &joined,
@@ -168,17 +168,6 @@ pub fn advise(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&s
     }
 }
 
-/// The policies that may be tightened: those whose "unused" is well enough known. `default` is for everybody's own token,
-/// and every token has it: what it holds beyond the servers' own is a finding, what it leaves unused is not.
-fn removable(joined: &Joined, evidence: &[Evidence]) -> Vec<bool> {
-    joined
-        .policies
-        .iter()
-        .zip(evidence)
-        .map(|(policy, e)| e.state == EvidenceState::Removable && &*policy.name != "default")
-        .collect()
-}
-
 /// The weights of exposure that the trade-off curve is drawn through.
 const LAMBDAS: [f64; 9] = [0.0, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 2.0];
 
@@ -207,51 +196,6 @@ fn frontier(joined: &Joined, settings: &Settings, tight: &dyn Fn(&Price) -> Tigh
             }
         })
         .collect()
-}
-
-/// How well an "unused" is known, by policy.
-fn evidence_of(joined: &Joined, watch: &Watch, settings: &Settings, last: Option<Timestamp>) -> Vec<Evidence> {
-    let changed = changed_days_ago(joined, last);
-    let activities: Vec<Activity> = joined
-        .holders
-        .iter()
-        .enumerate()
-        .map(|(h, holder)| Activity {
-            name: holder.display().to_owned(),
-            days: holder.days.iter().copied().collect(),
-            grants_unknown: joined.sets.iter().any(|s| !s.is_known() && s.holders.contains(&h)),
-        })
-        .collect();
-    joined
-        .policies
-        .iter()
-        .zip(&joined.held_by)
-        .map(|(policy, held)| {
-            let holders: Vec<Activity> = held.iter().filter_map(|&h| activities.get(h).cloned()).collect();
-            let changed = changed.get(&policy.name).copied();
-            evidence::unused(&settings.evidence, watch, &holders, changed)
-        })
-        .collect()
-}
-
-/// Days from the last write of each policy that the log shows to the end of the log.
-fn changed_days_ago(joined: &Joined, last: Option<Timestamp>) -> BTreeMap<Arc<str>, f64> {
-    let mut changed: BTreeMap<Arc<str>, f64> = BTreeMap::new();
-    for d in joined.demands.iter().filter(|d| d.was_allowed()) {
-        let name = d
-            .demand
-            .path
-            .strip_prefix("sys/policies/acl/")
-            .or_else(|| d.demand.path.strip_prefix("sys/policy/"));
-        let write = matches!(d.operation(), crate::vault::Operation::Update | crate::vault::Operation::Create);
-        if let (Some(name), true, Some(at), Some(last)) = (name, write, d.demand.last_seen, last) {
-            let days = last.duration_since(at).as_secs_f64() / 86_400.0;
-            let name = Arc::from(name.trim().to_lowercase());
-            let entry = changed.entry(name).or_insert(days);
-            *entry = entry.min(days);
-        }
-    }
-    changed
 }
 
 /// What every holder used, by path.
@@ -346,4 +290,3 @@ fn findings(context: &Context<'_>, levels: &BTreeMap<String, RuleLevel>) -> Vec<
     });
     findings
 }
-

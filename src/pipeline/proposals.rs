@@ -74,7 +74,12 @@ fn stanzas(policy: &Policy) -> Vec<(String, Vec<String>)> {
     policy
         .stanzas
         .iter()
-        .map(|s| (s.path.to_string(), s.capabilities.iter().map(ToString::to_string).collect()))
+        .map(|s| {
+            (
+                s.path.to_string(),
+                s.capabilities.iter().map(ToString::to_string).collect(),
+            )
+        })
         .collect()
 }
 
@@ -91,7 +96,12 @@ fn holders(joined: &Joined, policy: usize) -> Vec<String> {
 fn tighten(joined: &Joined, settings: &Settings, t: Tightening, before: Complexity) -> Proposal {
     let after = complexity(redesign::measure(joined, &t.scheme, &settings.weights));
     let changes: BTreeMap<usize, _> = t.changed.iter().map(|c| (c.policy, c)).collect();
-    let new: BTreeMap<(&str, &str), &Policy> = t.scheme.policies.iter().map(|p| ((&*p.namespace, &*p.name), p)).collect();
+    let new: BTreeMap<(&str, &str), &Policy> = t
+        .scheme
+        .policies
+        .iter()
+        .map(|p| ((&*p.namespace, &*p.name), p))
+        .collect();
     let policies: Vec<ProposedPolicy> = joined
         .policies
         .iter()
@@ -112,7 +122,10 @@ fn tighten(joined: &Joined, settings: &Settings, t: Tightening, before: Complexi
                     Some(false) => Change::Delete,
                 },
                 reasons: change.map(|c| c.reasons.clone()).unwrap_or_default(),
-                stanzas: new.get(&(&*policy.namespace, &*policy.name)).map(|p| stanzas(p)).unwrap_or_default(),
+                stanzas: new
+                    .get(&(&*policy.namespace, &*policy.name))
+                    .map(|p| stanzas(p))
+                    .unwrap_or_default(),
                 holders: holders(joined, n),
             }
         })
@@ -178,7 +191,11 @@ fn redesign(joined: &Joined, r: Redesign, before: Complexity) -> Proposal {
     let kept: BTreeSet<&Arc<str>> = r.scheme.policies.iter().map(|p| &p.name).collect();
     for (n, policy) in joined.policies.iter().enumerate() {
         let stays = kept.contains(&policy.name);
-        let new = r.scheme.policies.iter().find(|p| p.name == policy.name && p.namespace == policy.namespace);
+        let new = r
+            .scheme
+            .policies
+            .iter()
+            .find(|p| p.name == policy.name && p.namespace == policy.namespace);
         policies.push(ProposedPolicy {
             name: policy.name.to_string(),
             file: Some(policy.file.clone()),
@@ -189,24 +206,34 @@ fn redesign(joined: &Joined, r: Redesign, before: Complexity) -> Proposal {
                 Some(_) => Change::Edit,
                 None => Change::Delete,
             },
-            reasons: if stays { Vec::new() } else { vec!["its use is held by the new roles".to_owned()] },
+            reasons: if stays {
+                Vec::new()
+            } else {
+                vec!["what was used of it is held by the policies that stay".to_owned()]
+            },
             stanzas: new.map(stanzas).unwrap_or_default(),
             holders: if stays { holders(joined, n) } else { Vec::new() },
         });
     }
     let assignments = assignments(joined, &r.scheme);
     let title = format!(
-        "{} roles instead of {} policies, for {} principals",
+        "{} policies instead of {}, {} of them new; other policies for {} principals",
+        r.scheme.policies.len(),
+        joined.policies.len(),
         r.roles.len(),
-        joined.policies.len().saturating_sub(r.fixed.len()),
         assignments.len()
     );
-    let mut migration: Vec<String> = vec!["write the new roles as policies: nobody holds them yet, so nothing changes".to_owned()];
+    let mut migration: Vec<String> =
+        vec!["write the new roles as policies: nobody holds them yet, so nothing changes".to_owned()];
     migration.push("add each principal's new roles to those it has, and watch for a while".to_owned());
-    migration.push("take the old policies from each principal; tokens already out keep theirs until they end".to_owned());
+    migration
+        .push("take the old policies from each principal; tokens already out keep theirs until they end".to_owned());
     migration.push("delete the old policies when no token holds them any more".to_owned());
     if r.untouched > 0 {
-        migration.push(format!("{} policy sets stay as they are: not all of their policies were read", r.untouched));
+        migration.push(format!(
+            "{} policy sets stay as they are: not all of their policies were read",
+            r.untouched
+        ));
     }
     Proposal {
         kind: "redesign".to_owned(),
@@ -232,9 +259,15 @@ fn redesign(joined: &Joined, r: Redesign, before: Complexity) -> Proposal {
 fn assignments(joined: &Joined, scheme: &Scheme) -> Vec<Assignment> {
     let mut list = Vec::new();
     for (&(set_id, holder), given) in &scheme.given {
-        let (Some(set), Some(who)) = (joined.sets.get(set_id), joined.holders.get(holder)) else { continue };
+        let (Some(set), Some(who)) = (joined.sets.get(set_id), joined.holders.get(holder)) else {
+            continue;
+        };
         let names = |policies: &[Policy], numbers: &[usize]| -> Vec<String> {
-            let mut names: Vec<String> = numbers.iter().filter_map(|&p| policies.get(p)).map(|p| p.name.to_string()).collect();
+            let mut names: Vec<String> = numbers
+                .iter()
+                .filter_map(|&p| policies.get(p))
+                .map(|p| p.name.to_string())
+                .collect();
             names.sort();
             names
         };
@@ -264,4 +297,3 @@ fn assignments(joined: &Joined, scheme: &Scheme) -> Vec<Assignment> {
     list.sort_by(|a, b| (&a.kind, &a.name, &a.id, &a.before).cmp(&(&b.kind, &b.name, &b.id, &b.before)));
     list
 }
-

@@ -7,7 +7,6 @@ use crate::advice::{
 };
 use crate::analysis::access_graph::Chain;
 use crate::analysis::risk::{self, Exposure};
-use crate::deployment::Deployment;
 use crate::policy::acl::Acl;
 use crate::policy::template::Identity;
 use crate::settings::Settings;
@@ -26,8 +25,16 @@ pub(super) fn coverage(usage: &Usage) -> CoverageView {
         (Some(first), Some(last)) => last.duration_since(first).as_secs_f64() / 86_400.0,
         _ => 0.0,
     };
-    let gap_days: f64 = seen.gaps.iter().map(|g| g.to.duration_since(g.from).as_secs_f64() / 86_400.0).sum();
-    let gap_share = if window_days > 0.0 { (gap_days / window_days).min(1.0) } else { 0.0 };
+    let gap_days: f64 = seen
+        .gaps
+        .iter()
+        .map(|g| g.to.duration_since(g.from).as_secs_f64() / 86_400.0)
+        .sum();
+    let gap_share = if window_days > 0.0 {
+        (gap_days / window_days).min(1.0)
+    } else {
+        0.0
+    };
     CoverageView {
         first: seen.first,
         last: seen.last,
@@ -78,7 +85,11 @@ pub(super) fn notes(joined: &Joined, coverage: &CoverageView) -> Vec<String> {
             holders.len()
         ));
     }
-    let unexplained = joined.demands.iter().filter(|d| d.outcome == Outcome::NotExplained).count();
+    let unexplained = joined
+        .demands
+        .iter()
+        .filter(|d| d.outcome == Outcome::NotExplained)
+        .count();
     let unknown = joined
         .demands
         .iter()
@@ -97,7 +108,12 @@ pub(super) fn notes(joined: &Joined, coverage: &CoverageView) -> Vec<String> {
         .iter()
         .filter(|s| s.current && !s.unfilled.is_empty())
         .flat_map(|s| s.holders.iter().copied())
-        .filter(|&h| joined.holders.get(h).is_some_and(|h| h.principal.kind != PrincipalKind::Root))
+        .filter(|&h| {
+            joined
+                .holders
+                .get(h)
+                .is_some_and(|h| h.principal.kind != PrincipalKind::Root)
+        })
         .collect();
     if !unfilled.is_empty() {
         notes.push(format!(
@@ -109,29 +125,14 @@ pub(super) fn notes(joined: &Joined, coverage: &CoverageView) -> Vec<String> {
     notes
 }
 
-/// Mount paths, namespace in front, as the deployment or the logs show them.
-pub(super) fn mounts(joined: &Joined, deployment: Option<&Deployment>) -> Vec<String> {
-    let mut mounts: BTreeSet<String> = deployment
-        .into_iter()
-        .flat_map(|d| d.mounts.iter().chain(&d.auth_mounts))
-        .map(|m| format!("{}{}", m.namespace, m.path))
-        .collect();
-    if mounts.is_empty() {
-        for d in &joined.demands {
-            let depth = if d.demand.path.starts_with("auth/") { 2 } else { 1 };
-            let mut ends = d.demand.path.match_indices('/').map(|(at, _)| at);
-            if let Some(mount) = ends.nth(depth - 1).and_then(|at| d.demand.path.get(..=at)) {
-                mounts.insert(format!("{}{mount}", d.demand.namespace));
-            }
-        }
-    }
-    mounts.into_iter().collect()
-}
-
 /// The numbers that matter.
 pub(super) fn totals(joined: &Joined, exposures: &[Exposure]) -> Totals {
-    let counted: Vec<(&crate::access::Holder, &Exposure)> =
-        joined.holders.iter().zip(exposures).filter(|(h, _)| counts(h)).collect();
+    let counted: Vec<(&crate::access::Holder, &Exposure)> = joined
+        .holders
+        .iter()
+        .zip(exposures)
+        .filter(|(h, _)| counts(h))
+        .collect();
     // A root token is at the top of the list; in the mean it would only blur what policies can change.
     let scores: Vec<f64> = counted
         .iter()
@@ -192,7 +193,11 @@ pub(super) fn principals(joined: &Joined, exposures: &[Exposure], after: &[Expos
                 name: holder.display().to_owned(),
                 kind: holder.principal.kind.to_string(),
                 auth_mount: holder.principal.auth_mount.to_string(),
-                policies: holder.sets.first().map(|s| s.iter().map(|p| p.to_string()).collect()).unwrap_or_default(),
+                policies: holder
+                    .sets
+                    .first()
+                    .map(|s| s.iter().map(|p| p.to_string()).collect())
+                    .unwrap_or_default(),
                 granted: e.granted,
                 used: e.used,
                 excess: e.granted - e.used,
@@ -209,7 +214,13 @@ pub(super) fn principals(joined: &Joined, exposures: &[Exposure], after: &[Expos
             })
         })
         .collect();
-    views.sort_by(|a, b| b.risk.score.total_cmp(&a.risk.score).then_with(|| a.name.cmp(&b.name)).then_with(|| a.id.cmp(&b.id)));
+    views.sort_by(|a, b| {
+        b.risk
+            .score
+            .total_cmp(&a.risk.score)
+            .then_with(|| a.name.cmp(&b.name))
+            .then_with(|| a.id.cmp(&b.id))
+    });
     views
 }
 
@@ -255,7 +266,13 @@ pub(super) fn policies(joined: &Joined, evidence: &[Evidence], settings: &Settin
                             .collect(),
                     })
                     .collect(),
-                risk: risk::exposure(&reach(&acl, &joined.universe), &joined.universe, Some(&used), &settings.weights).risk,
+                risk: risk::exposure(
+                    &reach(&acl, &joined.universe),
+                    &joined.universe,
+                    Some(&used),
+                    &settings.weights,
+                )
+                .risk,
             }
         })
         .collect();
@@ -269,9 +286,10 @@ fn used_through(joined: &Joined, policy: usize) -> HashMap<&str, CapabilitySet> 
     for d in &joined.demands {
         let Outcome::Explained(rule) = d.outcome else { continue };
         let Some(set) = joined.sets.get(d.set) else { continue };
-        let through = set.acl.rule(rule).is_some_and(|r| {
-            r.sources.iter().any(|s| set.policies.get(s.policy) == Some(&policy))
-        });
+        let through = set
+            .acl
+            .rule(rule)
+            .is_some_and(|r| r.sources.iter().any(|s| set.policies.get(s.policy) == Some(&policy)));
         if through {
             let on = used.entry(&d.path).or_default();
             *on = on.union(d.needs());
@@ -345,9 +363,14 @@ pub(super) fn heat(joined: &Joined) -> HeatMap {
         .enumerate()
         .flat_map_iter(|(row, &h)| {
             let mut cells: BTreeMap<u32, HeatCell> = BTreeMap::new();
-            let reach = joined.current_set(h).map(|s| reach(&s.acl, &joined.universe)).unwrap_or_default();
+            let reach = joined
+                .current_set(h)
+                .map(|s| reach(&s.acl, &joined.universe))
+                .unwrap_or_default();
             for (n, granted) in reach.granted {
-                let Some(&column) = column_of.get(n as usize) else { continue };
+                let Some(&column) = column_of.get(n as usize) else {
+                    continue;
+                };
                 let cell = cells.entry(column).or_default();
                 let on = used.get(&(h, joined.universe.path(n))).copied().unwrap_or_default();
                 cell.granted += granted.len() as u64;

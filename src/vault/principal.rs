@@ -36,15 +36,9 @@ impl PrincipalKind {
     /// From the word of outputs.
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
-        [
-            Self::Entity,
-            Self::Role,
-            Self::Token,
-            Self::Unauthenticated,
-            Self::Root,
-        ]
-        .into_iter()
-        .find(|k| k.as_str() == word)
+        [Self::Entity, Self::Role, Self::Token, Self::Unauthenticated, Self::Root]
+            .into_iter()
+            .find(|k| k.as_str() == word)
     }
 }
 

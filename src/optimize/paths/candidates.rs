@@ -44,8 +44,7 @@ fn stays_in_mount(field: &Field<'_>, lead: &str) -> bool {
 }
 
 fn inside(field: &Field<'_>, text: &str) -> bool {
-    Pattern::parse(text, "")
-        .is_ok_and(|p| relation::implies(&p, field.within))
+    Pattern::parse(text, "").is_ok_and(|p| relation::implies(&p, field.within))
 }
 
 /// Exact paths and prefix globs.
@@ -117,7 +116,9 @@ fn widen(field: &Field<'_>, texts: &[String]) -> Vec<String> {
     }
     groups
         .into_iter()
-        .filter(|(_, values)| values.len() >= field.price.min_children.max(2) || values.iter().all(|v| looks_like_id(v)))
+        .filter(|(_, values)| {
+            values.len() >= field.price.min_children.max(2) || values.iter().all(|v| looks_like_id(v))
+        })
         .map(|(text, _)| text)
         .collect()
 }

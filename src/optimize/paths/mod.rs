@@ -9,8 +9,8 @@ mod candidates;
 mod price;
 mod tree;
 
-use crate::optimize::cover::{self, Column, Instance, Limits};
 use crate::access::universe::lead;
+use crate::optimize::cover::{self, Column, Instance, Limits};
 use crate::policy::pattern::Pattern;
 use crate::vault::CapabilitySet;
 use std::collections::{BTreeMap, BTreeSet};
