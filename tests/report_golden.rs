@@ -32,8 +32,10 @@ fn advise(out: &Path) {
             "fixtures/acme/audit.log.gz",
             "--policies",
             "fixtures/acme/policies",
+            "--deployment",
+            "fixtures/acme/deployment.json",
         ])
-        .args(["--reproducible", "--time-limit", "0s", "--out"])
+        .args(["--frontier", "--reproducible", "--time-limit", "0s", "--out"])
         .arg(out)
         .output()
         .unwrap();
