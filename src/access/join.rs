@@ -180,6 +180,9 @@ fn needs_no_stanza(demand: &Demand) -> bool {
         || protected::unauthenticated(&demand.mount_type, &demand.path)
 }
 
+/// Policy sets of one principal, with when each was last seen in force.
+type SeenLast = BTreeMap<Arc<[Arc<str>]>, Option<Timestamp>>;
+
 /// Joins.
 #[must_use]
 pub fn join(inputs: Inputs<'_>) -> Joined {
@@ -193,7 +196,7 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
     let directory = deployment.map(Directory::new);
     let mut holders: Vec<Holder> = Vec::new();
     let mut number: HashMap<Principal, HolderId> = HashMap::new();
-    let mut seen_last: Vec<BTreeMap<Arc<[Arc<str>]>, Option<Timestamp>>> = Vec::new();
+    let mut seen_last: Vec<SeenLast> = Vec::new();
     let mut holder_of: Vec<HolderId> = Vec::with_capacity(demands.len());
     for demand in &demands {
         let id = *number.entry(key(&demand.principal)).or_insert_with(|| {
@@ -366,7 +369,16 @@ struct Sets<'a> {
     profile: Profile,
     now: Option<i64>,
     numbers: HashMap<SetKey, SetId>,
-    found: Vec<(Vec<usize>, Vec<Arc<str>>, Identity, BTreeSet<HolderId>, bool)>,
+    found: Vec<FoundSet>,
+}
+
+/// An access set before it is compiled.
+struct FoundSet {
+    policies: Vec<usize>,
+    missing: Vec<Arc<str>>,
+    identity: Identity,
+    holders: BTreeSet<HolderId>,
+    current: bool,
 }
 
 /// Policies and names without policy; and the holder, where a template makes the set its own.
@@ -394,12 +406,18 @@ impl<'a> Sets<'a> {
         let found = &mut self.found;
         let n = *self.numbers.entry(key).or_insert_with_key(|(policies, missing, own)| {
             let identity = own.map(|_| holder.identity.clone()).unwrap_or_default();
-            found.push((policies.clone(), missing.clone(), identity, BTreeSet::new(), false));
+            found.push(FoundSet {
+                policies: policies.clone(),
+                missing: missing.clone(),
+                identity,
+                holders: BTreeSet::new(),
+                current: false,
+            });
             found.len() - 1
         });
         if let Some(set) = found.get_mut(n) {
-            set.3.insert(id);
-            set.4 |= current;
+            set.holders.insert(id);
+            set.current |= current;
         }
         n
     }
@@ -408,7 +426,14 @@ impl<'a> Sets<'a> {
         let (all, profile, now) = (self.policies, self.profile, self.now);
         self.found
             .into_par_iter()
-            .map(|(policies, missing, identity, holders, current)| {
+            .map(|found| {
+                let FoundSet {
+                    policies,
+                    missing,
+                    identity,
+                    holders,
+                    current,
+                } = found;
                 let chosen: Vec<&Policy> = policies.iter().filter_map(|&p| all.get(p)).collect();
                 let acl = Acl::compile(profile, &chosen, &identity, now);
                 let unfilled = acl

@@ -1,0 +1,195 @@
+//! Mined roles as policies: stanzas, texts, names, and who gets them.
+
+use super::model::Role;
+use super::matrix::{Permission, Permissions, User};
+use crate::access::Joined;
+use crate::optimize::proof::Scheme;
+use crate::optimize::roles;
+use crate::origin::Origin;
+use crate::policy::model::{Constraints, Policy, Stanza};
+use crate::policy::syntax::{self, print};
+use crate::policy::template::is_templated;
+use crate::vault::Capability;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// Roles as policies, and who gets them.
+pub(super) fn build(
+    joined: &Joined,
+    tightened: &Scheme,
+    fixed: &[usize],
+    users: &[User],
+    permissions: &Permissions,
+    mined: &roles::Mined,
+) -> Option<(Vec<Role>, Scheme)> {
+    let mut policies: Vec<Policy> = fixed
+        .iter()
+        .filter_map(|&p| tightened.policies.get(p).cloned())
+        .collect();
+    let mut taken: BTreeSet<String> = joined.policies.iter().map(|p| p.name.to_string()).collect();
+    let mut given_to: Vec<Vec<usize>> = users.iter().map(|_| Vec::new()).collect();
+    let mut roles = Vec::new();
+    for role in &mined.roles {
+        let chosen: Vec<&Permission> = role
+            .permissions
+            .iter()
+            .filter_map(|&p| permissions.all.get(p as usize))
+            .collect();
+        let (Some(first), false) = (chosen.first(), role.users.is_empty()) else {
+            continue;
+        };
+        let name = name(&chosen, &mut taken);
+        let stanzas = stanzas(tightened, &chosen);
+        let policy = policy(joined, &name, first.namespace.clone(), &stanzas)?;
+        let holders = role
+            .users
+            .iter()
+            .filter_map(|&u| users.get(u as usize))
+            .map(|u| u.holder)
+            .collect();
+        roles.push(Role {
+            name,
+            text: policy.source.to_string(),
+            stanzas: stanzas
+                .iter()
+                .map(|s| (s.path.to_string(), s.capability_set()))
+                .collect(),
+            holders,
+        });
+        for &u in &role.users {
+            if let Some(list) = given_to.get_mut(u as usize) {
+                list.push(policies.len());
+            }
+        }
+        policies.push(policy);
+    }
+    let mut given = BTreeMap::new();
+    for (user, mut list) in users.iter().zip(given_to) {
+        let today = joined
+            .sets
+            .get(user.set)
+            .map(|s| s.policies.as_slice())
+            .unwrap_or_default();
+        for (n, &p) in fixed.iter().enumerate() {
+            let held = tightened.policies.get(p).is_some_and(|policy| {
+                today
+                    .iter()
+                    .filter_map(|&t| joined.policies.get(t))
+                    .any(|t| t.name == policy.name && t.namespace == policy.namespace)
+            });
+            if held {
+                list.push(n);
+            }
+        }
+        list.sort_unstable();
+        list.dedup();
+        given.insert((user.set, user.holder), list);
+    }
+    Some((roles, Scheme { policies, given }))
+}
+
+/// A path, and the stanza that its constraints come from.
+type StanzaKey<'a> = (&'a str, Option<(usize, usize)>);
+
+/// The stanzas of a set of permissions: one a path.
+fn stanzas(tightened: &Scheme, chosen: &[&Permission]) -> Vec<Stanza> {
+    let mut by_path: BTreeMap<StanzaKey<'_>, Vec<Capability>> = BTreeMap::new();
+    for p in chosen {
+        by_path.entry((&p.path, p.source)).or_default().push(p.capability);
+    }
+    by_path
+        .into_iter()
+        .map(|((path, source), mut capabilities)| {
+            capabilities.sort_unstable();
+            let constraints = source
+                .and_then(|(p, s)| tightened.policies.get(p).and_then(|p| p.stanzas.get(s)))
+                .map(|s| s.constraints.clone())
+                .unwrap_or_default();
+            stanza(path, capabilities, constraints)
+        })
+        .collect()
+}
+
+fn stanza(path: &str, capabilities: Vec<Capability>, constraints: Constraints) -> Stanza {
+    Stanza {
+        path: Arc::from(path),
+        templated: is_templated(path),
+        capabilities,
+        constraints,
+        origin: Origin::new("<proposed>", 1, 1),
+        span: 0..0,
+        capabilities_span: None,
+        comment: Vec::new(),
+        comment_span: None,
+        keys: Vec::new(),
+    }
+}
+
+fn policy(joined: &Joined, name: &str, namespace: Arc<str>, stanzas: &[Stanza]) -> Option<Policy> {
+    let text = print::policy(stanzas);
+    let mut policy = syntax::parse(name, &format!("{name}.hcl"), &text, &joined.profile.dialect()).ok()?;
+    policy.namespace = namespace;
+    Some(policy)
+}
+
+/// A name that says what the role is about: the words that all its paths share, or its first path's.
+fn name(chosen: &[&Permission], taken: &mut BTreeSet<String>) -> String {
+    const DULL: [&str; 7] = ["data", "metadata", "+", "*", "", "acl", "policies"];
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    let paths: BTreeSet<&str> = chosen.iter().map(|p| &*p.path).collect();
+    for path in &paths {
+        let words: BTreeSet<&str> = path
+            .split('/')
+            .filter(|w| !DULL.contains(w) && !w.contains(['{', '}', '*', '+']))
+            .collect();
+        for word in words {
+            *counts.entry(word).or_default() += 1;
+        }
+    }
+    let first: Vec<&str> = paths.first().map(|p| p.split('/').collect()).unwrap_or_default();
+    let mut words: Vec<(&str, usize)> = counts.into_iter().collect();
+    words.sort_by_key(|(word, n)| {
+        let place = first.iter().position(|w| w == word).unwrap_or(usize::MAX);
+        (std::cmp::Reverse(*n), place, *word)
+    });
+    let writes = chosen
+        .iter()
+        .any(|p| !matches!(p.capability, Capability::Read | Capability::List | Capability::Scan));
+    let mut parts: Vec<String> = words
+        .iter()
+        .take(2)
+        .map(|(w, _)| slug(w))
+        .filter(|w| !w.is_empty())
+        .collect();
+    if parts.is_empty() {
+        parts.push("role".to_owned());
+    }
+    parts.push(if writes { "write" } else { "read" }.to_owned());
+    let base = parts.join("-");
+    let mut name = base.clone();
+    let mut n = 2;
+    while !taken.insert(name.clone()) {
+        name = format!("{base}-{n}");
+        n += 1;
+    }
+    name
+}
+
+/// Letters, digits and dashes of a word, lower case, at most 24.
+fn slug(word: &str) -> String {
+    let mut slug: String = word
+        .chars()
+        .map(|c| {
+            if c.is_ascii_alphanumeric() {
+                c.to_ascii_lowercase()
+            } else {
+                '-'
+            }
+        })
+        .take(24)
+        .collect();
+    while slug.contains("--") {
+        slug = slug.replace("--", "-");
+    }
+    slug.trim_matches('-').to_owned()
+}

@@ -1,0 +1,146 @@
+//! The tightened policies handed out anew: no new role, each principal gets the fewest that cover its use.
+
+use super::matrix::{Permission, Permissions, User, users};
+use super::size::measure;
+use super::model::{Options, Redesign};
+use crate::access::{HolderId, Joined, SetId};
+use crate::optimize::cover::{self, Column, Instance, Limits};
+use crate::optimize::proof::{self, Failure, Scheme};
+use crate::policy::model::Policy;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// The tightened policies as roles: each principal gets the fewest of those it holds that cover its use. Where that fails the
+/// proof, it keeps all of them, which the tightening has proven.
+pub(super) fn kept(joined: &Joined, tightened: &Scheme, options: &Options<'_>) -> Option<Redesign> {
+    let mut permissions = Permissions::default();
+    let (users, untouched) = users(joined, tightened, &[], &mut permissions);
+    let mut given = tightened.given.clone();
+    let mut cost = 0.0;
+    let mut lower_bound = 0.0;
+    for user in &users {
+        let Some(held) = tightened.given.get(&(user.set, user.holder)) else {
+            continue;
+        };
+        let chosen = fewest(tightened, held, user, &permissions, options.fixed)?;
+        cost += chosen.1;
+        lower_bound += chosen.2;
+        given.insert((user.set, user.holder), chosen.0);
+    }
+    let mut withdrawn = Vec::new();
+    loop {
+        let scheme = handed_out(tightened, &given);
+        let (proof, failures) = proof::prove(joined, &scheme);
+        if failures.is_empty() {
+            return Some(Redesign {
+                size: measure(joined, &scheme, options.weights),
+                roles: Vec::new(),
+                fixed: (0..scheme.policies.len()).collect(),
+                scheme,
+                proof,
+                withdrawn,
+                cost,
+                lower_bound,
+                optimal: cost <= lower_bound,
+                untouched,
+            });
+        }
+        let mut changed = false;
+        for (set, holder) in failures.iter().flat_map(|f| concerned(joined, f)) {
+            if let Some(all) = tightened.given.get(&(set, holder))
+                && given.get(&(set, holder)) != Some(all)
+            {
+                given.insert((set, holder), all.clone());
+                changed = true;
+                let who = joined.holders.get(holder).map_or("somebody", |h| h.display());
+                withdrawn.push((
+                    format!("fewer policies for `{who}`"),
+                    "without all of them the proof does not hold".to_owned(),
+                ));
+            }
+        }
+        if !changed {
+            return None;
+        }
+    }
+}
+
+/// The holders that a failure is about.
+fn concerned(joined: &Joined, failure: &Failure) -> Vec<(SetId, HolderId)> {
+    match failure {
+        Failure::Denied { demand } => joined
+            .demands
+            .get(*demand)
+            .map(|d| (d.set, d.holder))
+            .into_iter()
+            .collect(),
+        Failure::Granted { set, holders, .. } | Failure::Undecided { set, holders, .. } => {
+            holders.iter().map(|&h| (*set, h)).collect()
+        }
+    }
+}
+
+/// The fewest of `held` that have what the user needs, by set cover, with what every token has; its cost and bound.
+fn fewest(
+    tightened: &Scheme,
+    held: &[usize],
+    user: &User,
+    permissions: &Permissions,
+    fixed: &[Arc<str>],
+) -> Option<(Vec<usize>, f64, f64)> {
+    let needs: Vec<u32> = user.needs.iter().copied().collect();
+    let has = |policy: &Policy, p: &Permission| {
+        policy.namespace == p.namespace
+            && policy.stanzas.iter().any(|s| {
+                s.path.strip_prefix('/').unwrap_or(&s.path) == &*p.path && s.capability_set().contains(p.capability)
+            })
+    };
+    let columns: Vec<Column> = held
+        .iter()
+        .filter_map(|&p| tightened.policies.get(p))
+        .map(|policy| Column {
+            cost: if fixed.contains(&policy.name) { 0.0 } else { 1.0 },
+            rows: needs
+                .iter()
+                .zip(0_u32..)
+                .filter(|(n, _)| permissions.all.get(**n as usize).is_some_and(|p| has(policy, p)))
+                .map(|(_, row)| row)
+                .collect(),
+        })
+        .collect();
+    let instance = Instance::new(needs.len(), columns).ok()?;
+    let limits = Limits {
+        max_rounds: Some(50),
+        ..Limits::default()
+    };
+    let solved = cover::solve(&instance, &limits);
+    let mut chosen: Vec<usize> = solved
+        .columns
+        .iter()
+        .filter_map(|&c| held.get(c as usize).copied())
+        .collect();
+    chosen.extend(
+        held.iter()
+            .copied()
+            .filter(|&p| tightened.policies.get(p).is_some_and(|q| fixed.contains(&q.name))),
+    );
+    chosen.sort_unstable();
+    chosen.dedup();
+    Some((chosen, solved.cost, solved.lower_bound))
+}
+
+/// The scheme without the policies that nobody gets any more.
+fn handed_out(tightened: &Scheme, given: &BTreeMap<(SetId, HolderId), Vec<usize>>) -> Scheme {
+    let used: BTreeSet<usize> = given.values().flatten().copied().collect();
+    let number: BTreeMap<usize, usize> = used.iter().enumerate().map(|(new, &old)| (old, new)).collect();
+    Scheme {
+        policies: used
+            .iter()
+            .filter_map(|&p| tightened.policies.get(p).cloned())
+            .collect(),
+        given: given
+            .iter()
+            .map(|(key, list)| (*key, list.iter().filter_map(|p| number.get(p).copied()).collect()))
+            .collect(),
+    }
+}

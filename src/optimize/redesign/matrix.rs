@@ -1,0 +1,173 @@
+//! The matrix that roles are mined from: principals with a policy set, and capabilities on stanza paths.
+
+use crate::access::{AccessSet, HolderId, Joined, Outcome, SetId};
+use crate::optimize::proof::Scheme;
+use crate::policy::acl::Acl;
+use crate::policy::model::Policy;
+use crate::policy::pattern::Pattern;
+use crate::policy::relation;
+use crate::policy::template::is_templated;
+use crate::vault::Capability;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+/// One principal with one of its policy sets, and the permissions it used.
+pub(super) struct User {
+    pub(super) set: SetId,
+    pub(super) holder: HolderId,
+    pub(super) needs: BTreeSet<u32>,
+    /// Permissions that would open something new in its set: never granted for the sake of fewer roles.
+    pub(super) barred: BTreeSet<u32>,
+}
+
+/// One capability on one stanza path.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct Permission {
+    pub(super) namespace: Arc<str>,
+    pub(super) path: Arc<str>,
+    pub(super) capability: Capability,
+    /// Where constraints are to be copied from: policy and stanza of the tightened scheme.
+    pub(super) source: Option<(usize, usize)>,
+}
+
+#[derive(Default)]
+pub(super) struct Permissions {
+    pub(super) all: Vec<Permission>,
+    pub(super) number: HashMap<Permission, u32>,
+}
+
+impl Permissions {
+    pub(super) fn number(&mut self, permission: Permission) -> u32 {
+        if let Some(&n) = self.number.get(&permission) {
+            return n;
+        }
+        let n = u32::try_from(self.all.len()).unwrap_or(u32::MAX);
+        self.all.push(permission.clone());
+        self.number.insert(permission, n);
+        n
+    }
+}
+
+impl Permissions {
+    /// The permissions on a stanza path as written.
+    pub(super) fn of<'a>(&'a self, text: &'a str) -> impl Iterator<Item = u32> + 'a {
+        let text = text.strip_prefix('/').unwrap_or(text);
+        self.all
+            .iter()
+            .zip(0_u32..)
+            .filter(move |(p, _)| &*p.path == text)
+            .map(|(_, n)| n)
+    }
+}
+
+/// The matrix's users. Sets with unknown policies, or without any explained demand, keep what they have.
+pub(super) fn users(
+    joined: &Joined,
+    tightened: &Scheme,
+    fixed: &[usize],
+    permissions: &mut Permissions,
+) -> (Vec<User>, usize) {
+    let mut demands: BTreeMap<(SetId, HolderId), Vec<usize>> = BTreeMap::new();
+    for (n, d) in joined.demands.iter().enumerate() {
+        if matches!(d.outcome, Outcome::Explained(_)) {
+            demands.entry((d.set, d.holder)).or_default().push(n);
+        }
+    }
+    let mut users = Vec::new();
+    let mut untouched = 0;
+    for (&(set_id, holder), given) in &tightened.given {
+        let Some(set) = joined.sets.get(set_id) else { continue };
+        if !set.is_known() || set.acl.is_root() {
+            untouched += 1;
+            continue;
+        }
+        let chosen: Vec<&Policy> = given.iter().filter_map(|&p| tightened.policies.get(p)).collect();
+        let acl = Acl::compile(joined.profile, &chosen, &set.identity, joined.now);
+        let mut needs = BTreeSet::new();
+        for d in demands
+            .get(&(set_id, holder))
+            .into_iter()
+            .flatten()
+            .filter_map(|&n| joined.demands.get(n))
+        {
+            let Some(rule) = acl.winner(d.operation(), &d.path).and_then(|r| acl.rule(r)) else {
+                continue;
+            };
+            for capability in d.needs().iter() {
+                let source = rule.sources.iter().find(|s| s.capabilities.contains(capability));
+                let Some(&policy) = source.and_then(|s| given.get(s.policy)) else {
+                    continue;
+                };
+                let Some(source) = source else { continue };
+                let by_fixed = rule.sources.iter().any(|s| {
+                    s.capabilities.contains(capability) && given.get(s.policy).is_some_and(|p| fixed.contains(p))
+                });
+                if by_fixed {
+                    continue;
+                }
+                let Some(stanza) = tightened
+                    .policies
+                    .get(policy)
+                    .and_then(|p| p.stanzas.get(source.stanza))
+                else {
+                    continue;
+                };
+                needs.insert(
+                    permissions.number(Permission {
+                        namespace: tightened
+                            .policies
+                            .get(policy)
+                            .map_or_else(|| Arc::from(""), |p| p.namespace.clone()),
+                        path: Arc::from(stanza.path.strip_prefix('/').unwrap_or(&stanza.path)),
+                        capability,
+                        source: (!stanza.constraints.is_empty()).then_some((policy, source.stanza)),
+                    }),
+                );
+            }
+        }
+        users.push(User {
+            set: set_id,
+            holder,
+            needs,
+            barred: BTreeSet::new(),
+        });
+    }
+    (users, untouched)
+}
+
+/// The permissions that a user's policies of today hold word for word in a stanza at least as wide.
+pub(super) fn allowed(joined: &Joined, user: &User, permissions: &Permissions) -> Vec<u32> {
+    let Some(set) = joined.sets.get(user.set) else {
+        return Vec::new();
+    };
+    permissions
+        .all
+        .iter()
+        .zip(0_u32..)
+        .filter(|(p, n)| user.needs.contains(n) || !user.barred.contains(n) && grants_pattern(joined, set, p))
+        .map(|(_, n)| n)
+        .collect()
+}
+
+fn grants_pattern(joined: &Joined, set: &AccessSet, permission: &Permission) -> bool {
+    if permission.source.is_some() {
+        return false;
+    }
+    if is_templated(&permission.path) {
+        return set.policies.iter().filter_map(|&p| joined.policies.get(p)).any(|p| {
+            p.namespace == permission.namespace
+                && p.stanzas.iter().any(|s| {
+                    s.path.strip_prefix('/').unwrap_or(&s.path) == &*permission.path
+                        && s.capability_set().contains(permission.capability)
+                })
+        });
+    }
+    let Ok(pattern) = Pattern::parse(&permission.path, &permission.namespace) else {
+        return false;
+    };
+    set.acl.rules().iter().any(|rule| {
+        rule.is_unconstrained()
+            && rule.capabilities.contains(permission.capability)
+            && relation::implies(&pattern, &rule.pattern)
+    })
+}

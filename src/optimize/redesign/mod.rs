@@ -1,0 +1,159 @@
+//! The second proposal: the least set of roles that holds all use, and who gets which.
+//!
+//! A permission is one capability on one stanza path of the tightened policies; a user is a principal with one of its policy
+//! sets. Role mining makes few roles of that matrix, within what is granted today. Roles do not compose by union, so the
+//! outcome is proven like any proposal; where it fails, the paths to blame become exact stanzas, which always win.
+
+mod build;
+mod kept;
+mod matrix;
+mod model;
+mod repair;
+mod size;
+
+use super::proof::{self, Scheme};
+use super::roles::{self, Matrix, Objective};
+use crate::access::Joined;
+use matrix::{Permissions, User};
+use rayon::prelude::*;
+use size::price;
+use std::time::{Duration, Instant};
+
+pub use model::{Options, Redesign, Role};
+pub use size::{Size, excess, measure};
+
+/// Redesigns, starting from a tightened scheme that was proven. Several ways to mine roles are tried (the fewest roles, the
+/// least structure; unused permissions dear, cheap, nearly free; the tightened policies handed out anew), each is proven, and
+/// the one with the lowest price of policies, stanzas and exposure is taken.
+#[must_use]
+pub fn redesign(joined: &Joined, tightened: &Scheme, options: &Options<'_>) -> Option<Redesign> {
+    let ways = [
+        (Objective::Roles, Some(options.over_grant / 250.0)),
+        (Objective::Roles, Some(options.over_grant / 25.0)),
+        (Objective::Wsc, Some(options.over_grant / 25.0)),
+        (Objective::Wsc, Some(options.over_grant)),
+        (Objective::Wsc, None),
+    ];
+    let limit = options.time_limit.div_f64(ways.len() as f64);
+    let mined = ways
+        .into_iter()
+        .filter_map(|(objective, over_grant)| one_way(joined, tightened, options, objective, over_grant, limit));
+    let found: Vec<Redesign> = mined.chain(kept::kept(joined, tightened, options)).collect();
+    let today = options.today;
+    // What is larger than today's in any respect is no redesign that anybody wants, however little it opens.
+    let larger = |r: &Redesign| {
+        u8::from(r.size.policies >= today.policies)
+            + u8::from(r.size.stanzas >= today.stanzas)
+            + u8::from(r.size.exposure >= today.exposure)
+    };
+    found.into_iter().min_by(|a, b| {
+        larger(a)
+            .cmp(&larger(b))
+            .then(price(&a.size, options.lambda).total_cmp(&price(&b.size, options.lambda)))
+    })
+}
+
+/// Mines one way, proves, repairs, until the proof holds.
+fn one_way(
+    joined: &Joined,
+    tightened: &Scheme,
+    options: &Options<'_>,
+    objective: Objective,
+    mut over_grant: Option<f64>,
+    limit: Duration,
+) -> Option<Redesign> {
+    let fixed: Vec<usize> = (0..tightened.policies.len())
+        .filter(|&p| {
+            tightened
+                .policies
+                .get(p)
+                .is_some_and(|q| options.fixed.contains(&q.name))
+        })
+        .collect();
+    let mut permissions = Permissions::default();
+    let (mut users, untouched) = matrix::users(joined, tightened, &fixed, &mut permissions);
+    if users.is_empty() {
+        return None;
+    }
+    let start = Instant::now();
+    let mut withdrawn = Vec::new();
+    for round in 0..24 {
+        if round == 16 && over_grant.is_some() {
+            over_grant = None;
+            withdrawn.push((
+                "granting unused permissions for the sake of fewer roles".to_owned(),
+                "the proof did not hold with them".to_owned(),
+            ));
+        }
+        let left = limit.saturating_sub(start.elapsed()).max(limit / 8);
+        let mined = mine(joined, &users, &permissions, options, objective, over_grant, left);
+        let (roles, scheme) = build::build(joined, tightened, &fixed, &users, &permissions, &mined)?;
+        let (proof, failures) = proof::prove(joined, &scheme);
+        if failures.is_empty() {
+            return Some(Redesign {
+                size: measure(joined, &scheme, options.weights),
+                roles,
+                fixed,
+                scheme,
+                proof,
+                withdrawn,
+                cost: mined.cost,
+                lower_bound: mined.lower_bound,
+                optimal: mined.optimal,
+                untouched,
+            });
+        }
+        if !repair::make_exact(joined, &scheme, &failures, &mut users, &mut permissions, &mut withdrawn) {
+            over_grant.take()?;
+        }
+    }
+    None
+}
+
+fn mine(
+    joined: &Joined,
+    users: &[User],
+    permissions: &Permissions,
+    options: &Options<'_>,
+    objective: Objective,
+    over_grant: Option<f64>,
+    time_limit: Duration,
+) -> roles::Mined {
+    let names = |n: usize| n.to_string();
+    let matrix = Matrix {
+        users: (0..users.len()).map(names).collect(),
+        permissions: (0..permissions.all.len()).map(names).collect(),
+        rows: users.iter().map(|u| u.needs.iter().copied().collect()).collect(),
+    };
+    let allowed = Matrix {
+        rows: users
+            .par_iter()
+            .map(|u| matrix::allowed(joined, u, permissions))
+            .collect(),
+        users: matrix.users.clone(),
+        permissions: matrix.permissions.clone(),
+    };
+    let labels: Vec<String> = users
+        .iter()
+        .map(|u| {
+            joined
+                .holders
+                .get(u.holder)
+                .map(|h| h.label.clone())
+                .unwrap_or_default()
+        })
+        .collect();
+    roles::mine(
+        &matrix,
+        &roles::Options {
+            objective,
+            time_limit,
+            seed: options.seed,
+            max_roles_per_user: options.max_roles,
+            allowed: Some(&allowed),
+            over_grant,
+            affinity: Some(&labels),
+            ..roles::Options::default()
+        },
+    )
+}

@@ -1,0 +1,67 @@
+//! The question and the answer: what a redesign has to respect, and what it is.
+
+use super::size::Size;
+use crate::access::HolderId;
+use crate::access::weight::Weights;
+use crate::optimize::proof::{Proof, Scheme};
+use crate::vault::CapabilitySet;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What a redesign has to respect.
+pub struct Options<'a> {
+    /// Weights of exposure.
+    pub weights: &'a Weights,
+    /// Time for role mining, a point of the curve.
+    pub time_limit: Duration,
+    /// Fixes every random choice.
+    pub seed: u64,
+    /// At most so many roles a principal.
+    pub max_roles: Option<u32>,
+    /// The price of granting a permission that was not used but is granted today, against one of role, membership or stanza.
+    pub over_grant: f64,
+    /// How much one unit of exposure weighs against one stanza, when one redesign is chosen of several.
+    pub lambda: f64,
+    /// Size and exposure of what is in force today.
+    pub today: Size,
+    /// Policies that stay as they are and need not be assigned (`default`).
+    pub fixed: &'a [Arc<str>],
+}
+
+/// A role: a policy of the redesign.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Role {
+    /// Its name.
+    pub name: String,
+    /// Its policy text.
+    pub text: String,
+    /// Stanzas: path and capabilities.
+    pub stanzas: Vec<(String, CapabilitySet)>,
+    /// Who gets it.
+    pub holders: BTreeSet<HolderId>,
+}
+
+/// A redesign with its proof.
+pub struct Redesign {
+    /// The roles, by name.
+    pub roles: Vec<Role>,
+    /// Policies that stay beside them.
+    pub fixed: Vec<usize>,
+    /// All policies as they would be, and who holds them.
+    pub scheme: Scheme,
+    /// The proof.
+    pub proof: Proof,
+    /// What was given up on the way.
+    pub withdrawn: Vec<(String, String)>,
+    /// Objective, bound, optimality of the role mining.
+    pub cost: f64,
+    /// No role set is cheaper.
+    pub lower_bound: f64,
+    /// Whether the cost is proved least.
+    pub optimal: bool,
+    /// Principals and sets that keep what they have, since it is not fully known.
+    pub untouched: usize,
+    /// Size and exposure.
+    pub size: Size,
+}

@@ -1,0 +1,170 @@
+//! What a failed proof changes: the paths to blame become exact stanzas, which always win.
+
+use super::matrix::{Permission, Permissions, User};
+use crate::access::{Joined, Outcome};
+use crate::optimize::proof::{Failure, Scheme};
+use crate::policy::acl::Acl;
+use crate::policy::model::Policy;
+use crate::policy::pattern::Pattern;
+use crate::policy::template::is_templated;
+use crate::vault::{Capability, Operation};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// Makes the paths that failures name exact for the users concerned; whether anything changed.
+pub(super) fn make_exact(
+    joined: &Joined,
+    scheme: &Scheme,
+    failures: &[Failure],
+    users: &mut [User],
+    permissions: &mut Permissions,
+    withdrawn: &mut Vec<(String, String)>,
+) -> bool {
+    let mut changed = false;
+    for failure in failures {
+        match failure {
+            Failure::Denied { demand } => {
+                let Some(d) = joined.demands.get(*demand) else { continue };
+                let Some(user) = users.iter_mut().find(|u| u.set == d.set && u.holder == d.holder) else {
+                    continue;
+                };
+                // An unused permission that took this one away is not worth it.
+                let winner = winner(joined, scheme, user, &d.path, d.operation());
+                let before = user.barred.len();
+                user.barred.extend(
+                    winner
+                        .iter()
+                        .flat_map(|text| permissions.of(text))
+                        .filter(|n| !user.needs.contains(n)),
+                );
+                changed |= user.barred.len() > before;
+                // An exact stanza always wins: it has to hold all that this principal uses of the path.
+                for other in joined
+                    .demands
+                    .iter()
+                    .filter(|o| o.set == d.set && o.holder == d.holder && o.path == d.path)
+                {
+                    if matches!(other.outcome, Outcome::Explained(_)) {
+                        for capability in other.needs().iter() {
+                            changed |= user.needs.insert(permissions.number(exact(
+                                other.demand.namespace.clone(),
+                                &other.demand.path,
+                                capability,
+                            )));
+                        }
+                    }
+                }
+            }
+            Failure::Granted {
+                set,
+                holders,
+                path,
+                operation,
+            } => {
+                for &holder in holders {
+                    let Some(user) = users.iter_mut().find(|u| u.set == *set && u.holder == holder) else {
+                        continue;
+                    };
+                    changed |= unwiden(joined, scheme, user, permissions, path, *operation, withdrawn);
+                }
+            }
+            Failure::Undecided { set, holders, .. } => {
+                for &holder in holders {
+                    let Some(user) = users.iter_mut().find(|u| u.set == *set && u.holder == holder) else {
+                        continue;
+                    };
+                    let all: BTreeSet<u32> = user.needs.iter().copied().collect();
+                    changed |= replace(joined, user, permissions, &all);
+                }
+            }
+        }
+    }
+    changed
+}
+
+fn exact(namespace: Arc<str>, path: &str, capability: Capability) -> Permission {
+    Permission {
+        namespace,
+        path: Arc::from(path),
+        capability,
+        source: None,
+    }
+}
+
+/// The paths, as written, of the stanzas that decide a request of this user under the scheme.
+fn winner(joined: &Joined, scheme: &Scheme, user: &User, path: &str, operation: Operation) -> BTreeSet<Arc<str>> {
+    let Some(given) = scheme.given.get(&(user.set, user.holder)) else {
+        return BTreeSet::new();
+    };
+    let Some(set) = joined.sets.get(user.set) else {
+        return BTreeSet::new();
+    };
+    let chosen: Vec<&Policy> = given.iter().filter_map(|&p| scheme.policies.get(p)).collect();
+    let acl = Acl::compile(joined.profile, &chosen, &set.identity, joined.now);
+    let rule = acl.winner(operation, path).and_then(|r| acl.rule(r));
+    rule.into_iter()
+        .flat_map(|r| &r.sources)
+        .filter_map(|s| chosen.get(s.policy).and_then(|p| p.stanzas.get(s.stanza)))
+        .map(|s| s.path.clone())
+        .collect()
+}
+
+/// Takes the pattern that grants `path` anew from a user and gives it the exact paths that it used instead.
+fn unwiden(
+    joined: &Joined,
+    scheme: &Scheme,
+    user: &mut User,
+    permissions: &mut Permissions,
+    path: &str,
+    operation: Operation,
+    withdrawn: &mut Vec<(String, String)>,
+) -> bool {
+    let texts = winner(joined, scheme, user, path, operation);
+    let wide: BTreeSet<u32> = texts.iter().flat_map(|text| permissions.of(text)).collect();
+    let before = user.barred.len();
+    user.barred.extend(&wide);
+    let barred = user.barred.len() > before;
+    let needed = wide.intersection(&user.needs).copied().collect();
+    let who = joined.holders.get(user.holder).map_or("somebody", |h| h.display());
+    if let (Some(text), true) = (texts.first(), barred) {
+        withdrawn.push((
+            format!("`{text}` for `{who}`"),
+            format!("it would open `{path}`; exact paths instead"),
+        ));
+    }
+    replace(joined, user, permissions, &needed) || barred
+}
+
+/// Replaces permissions of a user by the exact paths that it used through them.
+fn replace(joined: &Joined, user: &mut User, permissions: &mut Permissions, wide: &BTreeSet<u32>) -> bool {
+    let patterns: Vec<(u32, Pattern, Capability)> = wide
+        .iter()
+        .filter_map(|&n| {
+            let p = permissions.all.get(n as usize)?;
+            let pattern = Pattern::parse(&p.path, &p.namespace).ok()?;
+            (!pattern.is_exact() && p.source.is_none() && !is_templated(&p.path)).then_some((n, pattern, p.capability))
+        })
+        .collect();
+    if patterns.is_empty() {
+        return false;
+    }
+    for (n, _, _) in &patterns {
+        user.needs.remove(n);
+    }
+    let mine = joined
+        .demands
+        .iter()
+        .filter(|d| d.set == user.set && d.holder == user.holder);
+    for d in mine.filter(|d| matches!(d.outcome, Outcome::Explained(_))) {
+        if patterns
+            .iter()
+            .any(|(_, p, c)| p.matches(&d.path) && d.needs().contains(*c))
+        {
+            for capability in d.needs().iter() {
+                user.needs
+                    .insert(permissions.number(exact(d.demand.namespace.clone(), &d.demand.path, capability)));
+            }
+        }
+    }
+    true
+}

@@ -1,0 +1,107 @@
+//! How large a scheme is, and what it opens beyond use.
+
+use crate::access::weight::{Weights, score};
+use crate::access::{HolderId, Joined, Reach, SetId, Universe, reach};
+use crate::optimize::proof::Scheme;
+use crate::policy::acl::Acl;
+use crate::policy::model::Policy;
+use crate::vault::{CapabilitySet, PrincipalKind};
+use rayon::prelude::*;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// Size and exposure of a scheme.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Size {
+    /// Policies in force.
+    pub policies: u64,
+    /// Their stanzas.
+    pub stanzas: u64,
+    /// (principal, policy) pairs.
+    pub assignments: u64,
+    /// Granted and unused (principal, known path, capability) triples.
+    pub exposure: u64,
+    /// Their weight, open ends included.
+    pub weight: f64,
+    /// Mean risk score of the principals.
+    pub risk_mean: f64,
+}
+
+/// Policies, stanzas, a tenth for an assignment, and exposure at its price.
+pub(super) fn price(size: &Size, lambda: f64) -> f64 {
+    size.policies as f64 + size.stanzas as f64 + size.assignments as f64 / 10.0 + lambda * size.weight
+}
+
+/// Size and exposure of a scheme over the sets that are in force today.
+#[must_use]
+pub fn measure(joined: &Joined, scheme: &Scheme, weights: &Weights) -> Size {
+    let mut used: HashMap<HolderId, HashMap<&str, CapabilitySet>> = HashMap::new();
+    for d in joined.demands.iter().filter(|d| d.was_allowed()) {
+        let on = used.entry(d.holder).or_default().entry(&d.path).or_default();
+        *on = on.union(d.needs());
+    }
+    let mut in_force: BTreeSet<usize> = BTreeSet::new();
+    let mut by_case: BTreeMap<(SetId, &[usize]), Vec<HolderId>> = BTreeMap::new();
+    let mut size = Size::default();
+    for (&(set, holder), given) in &scheme.given {
+        in_force.extend(given);
+        let who = joined.holders.get(holder).map(|h| h.principal.kind);
+        if matches!(who, Some(PrincipalKind::Root | PrincipalKind::Unauthenticated)) {
+            continue;
+        }
+        if joined.current.get(holder) == Some(&set) {
+            size.assignments += given.len() as u64;
+            by_case.entry((set, given)).or_default().push(holder);
+        }
+    }
+    // A policy that nobody holds is still one to read, and one to attach by mistake.
+    in_force.extend(0..scheme.policies.len());
+    size.policies = in_force.len() as u64;
+    size.stanzas = scheme.policies.iter().map(|p| p.stanzas.len() as u64).sum();
+    let cases: Vec<_> = by_case.into_iter().collect();
+    let parts: Vec<Vec<(u64, f64)>> = cases
+        .par_iter()
+        .filter_map(|((set, given), holders)| {
+            let set = joined.sets.get(*set)?;
+            let chosen: Vec<&Policy> = given.iter().filter_map(|&p| scheme.policies.get(p)).collect();
+            let acl = Acl::compile(joined.profile, &chosen, &set.identity, joined.now);
+            let reach = reach(&acl, &joined.universe);
+            Some(
+                holders
+                    .iter()
+                    .map(|h| excess(&reach, &joined.universe, used.get(h), weights))
+                    .collect(),
+            )
+        })
+        .collect();
+    let each: Vec<(u64, f64)> = parts.into_iter().flatten().collect();
+    for (pairs, weight) in &each {
+        size.exposure += pairs;
+        size.weight += weight;
+        size.risk_mean += score(*weight) / each.len() as f64;
+    }
+    size
+}
+
+/// Granted and unused pairs of one holder, and their weight with open ends.
+#[must_use]
+pub fn excess(
+    reach: &Reach,
+    universe: &Universe,
+    used: Option<&HashMap<&str, CapabilitySet>>,
+    weights: &Weights,
+) -> (u64, f64) {
+    let mut pairs = 0;
+    let mut weight = 0.0;
+    for &(n, granted) in &reach.granted {
+        let path = universe.path(n);
+        let unused = granted.difference(used.and_then(|u| u.get(path)).copied().unwrap_or_default());
+        pairs += unused.len() as u64;
+        weight += weights.of(path, unused);
+    }
+    weight += reach
+        .open_ends
+        .iter()
+        .map(|(lead, c)| weights.open_end(lead, *c))
+        .sum::<f64>();
+    (pairs, weight)
+}
