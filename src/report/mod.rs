@@ -7,6 +7,7 @@ pub mod csv;
 pub mod diff;
 pub mod digest;
 pub mod escape;
+pub mod gate;
 pub mod hcl;
 pub mod holder;
 pub mod html;

@@ -180,7 +180,7 @@ pub fn frontier(points: &[FrontierPoint]) -> String {
         .fold(0.0, f64::max)
         .max(low + 1.0);
     let most = sorted.iter().map(|point| int_f64(point.exposure)).fold(1.0, f64::max);
-    let (left, right, top, bottom) = (64.0, 500.0, 14.0, 240.0);
+    let (left, right, top, bottom) = (72.0, 500.0, 14.0, 240.0);
     let x = |point: &FrontierPoint| left + (right - left) * (size(point) - low) / (high - low);
     let y = |point: &FrontierPoint| bottom - (bottom - top) * int_f64(point.exposure) / most;
     let mut out = open(
@@ -192,12 +192,18 @@ pub fn frontier(points: &[FrontierPoint]) -> String {
         let at = bottom - (bottom - top) * part;
         let _ = write!(
             out,
-            "<line class=\"grid\" x1=\"{left}\" x2=\"{right}\" y1=\"{at:.1}\" y2=\"{at:.1}\"/><text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{:.0}</text>",
+            "<line class=\"grid\" x1=\"{left}\" x2=\"{right}\" y1=\"{at:.1}\" y2=\"{at:.1}\"/><text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
             left - 8.0,
             at + 4.0,
-            most * part,
+            thousands(most * part),
         );
     }
+    let _ = write!(
+        out,
+        "<text x=\"{:.1}\" y=\"{:.1}\">unused grants left</text>",
+        left + 10.0,
+        top + 4.0
+    );
     for value in [low, high] {
         let at = left + (right - left) * (value - low) / (high - low);
         let _ = write!(
@@ -240,6 +246,13 @@ pub fn frontier(points: &[FrontierPoint]) -> String {
     }
     out.push_str("</svg>");
     out
+}
+
+/// A length on an axis as a whole number.
+fn thousands(value: f64) -> String {
+    format!("{value:.0}")
+        .parse()
+        .map_or_else(|_| format!("{value:.0}"), digest::number)
 }
 
 /// How much of what is granted is used, as a bar.

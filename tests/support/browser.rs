@@ -1,5 +1,7 @@
 //! A headless Chromium, driven through its own pipe: no driver, no port, no package.
 
+#![allow(dead_code, reason = "each test binary uses its own part")]
+
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};

@@ -1,0 +1,58 @@
+//! The gate's findings for a terminal.
+
+use super::Gate;
+use crate::advice::Severity;
+use crate::report::escape::visible;
+use std::fmt::Write as _;
+
+/// The findings, then the numbers, then the verdict.
+#[must_use]
+pub fn render(gate: &Gate, color: bool) -> String {
+    let paint = |code: &str, text: &str| {
+        if color {
+            format!("\u{1b}[{code}m{text}\u{1b}[0m")
+        } else {
+            text.to_owned()
+        }
+    };
+    let mut out = String::new();
+    for note in &gate.notes {
+        let _ = writeln!(out, "note: {}", visible(note));
+    }
+    for finding in &gate.findings {
+        let code = match finding.severity {
+            Severity::Critical | Severity::High => "1;31",
+            Severity::Medium => "1;33",
+            Severity::Low | Severity::Info => "1;36",
+        };
+        let head = format!("{}[{}]", finding.severity.as_str(), finding.rule);
+        let _ = writeln!(out, "{}: {}", paint(code, &head), visible(&finding.title));
+        for origin in &finding.origins {
+            let _ = writeln!(out, "  --> {}", visible(&origin.to_string()));
+        }
+        for line in [&finding.detail, &finding.remedy].into_iter().filter(|l| !l.is_empty()) {
+            let _ = writeln!(out, "  {}", visible(line));
+        }
+        let _ = writeln!(out, "  fingerprint: {}", finding.fingerprint);
+    }
+    let _ = writeln!(out, "{}", gate.numbers());
+    let code = if gate.reasons.is_empty() { "1;32" } else { "1;31" };
+    let _ = writeln!(out, "check {}", paint(code, &visible(&gate.verdict())));
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::report::gate::testing::gate;
+
+    #[test]
+    fn a_name_stays_on_its_line() {
+        let text = super::render(&gate(), false);
+        assert!(text.starts_with("high[r]: policy `a\\n::error::x`"), "{text}");
+        assert!(
+            text.ends_with(
+                "1 policy checked, 1 finding, 2 waived\ncheck failed: 1 finding of severity medium or above\n"
+            )
+        );
+    }
+}
