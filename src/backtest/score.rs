@@ -1,0 +1,393 @@
+//! One cut: the rules applied to its past, each scored on its future.
+
+use super::plain::{self, Plain, Scope};
+use super::split::{self, Cut};
+use super::{Input, Options, Window};
+use crate::access::{self, Inputs, Joined, JoinedDemand, Outcome, Universe};
+use crate::analysis::evidence::{self, EvidenceSettings, Watch};
+use crate::optimize::paths::Price;
+use crate::optimize::proof;
+use crate::optimize::redesign::excess;
+use crate::optimize::tighten;
+use crate::policy::acl::Acl;
+use crate::policy::model::Policy;
+use crate::usage::demand::Principal;
+use crate::vault::{CapabilitySet, PrincipalKind};
+use serde::Serialize;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+/// What was applied to the past.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "rule", rename_all = "lowercase")]
+pub enum Rule {
+    /// Nothing: today's policies.
+    Today,
+    /// Tightened and proven.
+    Tighten {
+        /// The weight of exposure.
+        lambda: f64,
+        /// Whether only what is well enough known to be unused goes; else all that is unused.
+        evidence: bool,
+        /// Whether these are the settings that `advise` would take.
+        chosen: bool,
+    },
+    /// What was not used in the last days goes.
+    Plain {
+        /// Of whom or what.
+        scope: Scope,
+        /// How many days.
+        days: i32,
+    },
+}
+
+/// Wrong denials that share something.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Blame {
+    /// The principal, or the policy and the path of its stanza.
+    pub name: String,
+    /// Wrong denials, in demand-days.
+    pub denied: u64,
+}
+
+/// A point of the curve.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Point {
+    /// What was applied.
+    #[serde(flatten)]
+    pub rule: Rule,
+    /// Pairs (path, capability), summed over principals, that stay granted on known paths and were not used in the future.
+    pub excess: u64,
+    /// The weight of that excess, open ends of globs included.
+    pub weight: f64,
+    /// Wrong denials, in demand-days.
+    pub denied: u64,
+    /// Of these, of principals that the past does not know.
+    pub denied_newcomers: u64,
+    /// Distinct demands denied wrongly.
+    pub denied_demands: u64,
+    /// Share of the future's demand-days that is denied wrongly.
+    pub share: f64,
+    /// Whether the proposal was proven safe on its past (plain rules are not proven).
+    pub proven: bool,
+    /// Wrong denials by principal, the most first.
+    pub by_principal: Vec<Blame>,
+    /// Wrong denials by the stanza that allows them today, the most first.
+    pub by_stanza: Vec<Blame>,
+}
+
+/// What a principal used, by path.
+type UsedBy<'a> = HashMap<(PrincipalKind, Arc<str>), HashMap<&'a str, CapabilitySet>>;
+
+/// The key that a principal keeps from join to join.
+pub(super) fn key(principal: &Principal) -> (PrincipalKind, Arc<str>) {
+    (principal.kind, principal.id.clone())
+}
+
+/// Past and future of a cut, joined.
+pub(super) struct Sides<'a> {
+    pub(super) past: Joined,
+    pub(super) future: Joined,
+    pub(super) cut: &'a Cut,
+    universe: Universe,
+    profile: crate::policy::profile::Profile,
+    now: Option<i64>,
+}
+
+/// Applies every rule to one cut.
+pub(super) fn window(input: &Input<'_>, options: &Options, cut: &Cut) -> Window {
+    let sides = sides(input, cut);
+    let used = used(&sides.future);
+    let score = |rule, list: &[Policy], proven| by_policies(&sides, &used, options, rule, list, proven);
+    let mut points = vec![score(Rule::Today, input.policies, true)];
+    let mounts = access::mounts(&sides.past, input.deployment);
+    let watch = Watch {
+        window_days: f64::from(cut.train.end - cut.train.start),
+        health: input.health,
+        nodes: input.nodes,
+    };
+    for evidence in [true, false] {
+        let removable = removable(&sides, &watch, evidence.then_some(&options.evidence), cut);
+        for &lambda in &options.lambdas {
+            let tightened = tighten::tighten(
+                &sides.past,
+                &tighten::Options {
+                    price: &Price {
+                        lambda,
+                        ..options.price.clone()
+                    },
+                    removable: &removable,
+                    mounts: &mounts,
+                },
+            );
+            let proof = &tightened.proof;
+            let proven = proof.newly_denied == 0 && proof.newly_granted == 0;
+            let rule = Rule::Tighten {
+                lambda,
+                evidence,
+                chosen: evidence && lambda == options.price.lambda,
+            };
+            points.push(score(rule, &tightened.scheme.policies, proven));
+        }
+    }
+    for &days in options
+        .plain_days
+        .iter()
+        .filter(|&&n| n <= cut.train.end - cut.train.start)
+    {
+        for scope in [Scope::Principal, Scope::Policy] {
+            let plain = Plain::new(&sides, scope, days);
+            points.push(by_plain(&sides, &used, options, scope, days, &plain));
+        }
+        let rule = Rule::Plain {
+            scope: Scope::Stanza,
+            days,
+        };
+        points.push(score(rule, &plain::stanzas(&sides, days), false));
+    }
+    Window {
+        train_from: split::written(cut.train.start),
+        test_from: split::written(cut.test.start),
+        test_to: split::written(cut.test.end - 1),
+        future: asked(&sides.future).map(days).sum(),
+        points,
+    }
+}
+
+fn sides<'a>(input: &Input<'_>, cut: &'a Cut) -> Sides<'a> {
+    let now = split::start_of(cut.test.start).map(jiff::Timestamp::as_second);
+    let join = |days| {
+        access::join(Inputs {
+            demands: split::trim(input.demands, days),
+            policies: input.policies.to_vec(),
+            deployment: input.deployment,
+            profile: input.profile,
+            now,
+        })
+    };
+    let (past, future) = (join(&cut.train), join(&cut.test));
+    let mut known = past.universe.paths().to_vec();
+    known.extend_from_slice(future.universe.paths());
+    Sides {
+        past,
+        future,
+        cut,
+        universe: Universe::new(known),
+        profile: input.profile,
+        now,
+    }
+}
+
+/// What may be tightened: with `settings`, what is well enough known; else all but `default`, which is for every token.
+fn removable(sides: &Sides<'_>, watch: &Watch, settings: Option<&EvidenceSettings>, cut: &Cut) -> Vec<bool> {
+    match settings {
+        Some(settings) => {
+            let last = split::start_of(cut.train.end);
+            evidence::removable(&sides.past, &evidence::of_policies(&sides.past, watch, settings, last))
+        }
+        None => sides.past.policies.iter().map(|p| &*p.name != "default").collect(),
+    }
+}
+
+/// The demands that can be denied wrongly: the log allowed them, and so do today's policies.
+fn asked(future: &Joined) -> impl Iterator<Item = &JoinedDemand> {
+    future
+        .demands
+        .iter()
+        .filter(|d| matches!(d.outcome, Outcome::Explained(_)))
+}
+
+fn days(d: &JoinedDemand) -> u64 {
+    d.demand.days.len() as u64
+}
+
+/// What everybody used in the future.
+fn used(future: &Joined) -> UsedBy<'_> {
+    let mut used = UsedBy::new();
+    for d in future.demands.iter().filter(|d| d.was_allowed()) {
+        let on = used
+            .entry(key(&d.demand.principal))
+            .or_default()
+            .entry(&d.path)
+            .or_default();
+        *on = on.union(d.needs());
+    }
+    used
+}
+
+/// Scores policies that stand in the place of today's of the same name.
+fn by_policies(
+    sides: &Sides<'_>,
+    used: &UsedBy<'_>,
+    options: &Options,
+    rule: Rule,
+    list: &[Policy],
+    proven: bool,
+) -> Point {
+    let by_name: HashMap<(&str, &str), &Policy> = list.iter().map(|p| ((&*p.namespace, &*p.name), p)).collect();
+    let compile = |joined: &Joined, set: &access::AccessSet| {
+        let chosen: Vec<&Policy> = set
+            .policies
+            .iter()
+            .filter_map(|&p| joined.policies.get(p))
+            .filter_map(|p| by_name.get(&(&*p.namespace, &*p.name)).copied())
+            .collect();
+        Acl::compile(sides.profile, &chosen, &set.identity, sides.now)
+    };
+    let lists: Vec<Acl> = sides
+        .future
+        .sets
+        .iter()
+        .map(|set| compile(&sides.future, set))
+        .collect();
+    let mut tally = Tally::default();
+    for d in asked(&sides.future) {
+        let allowed = lists
+            .get(d.set)
+            .is_some_and(|acl| proof::still_allowed(d, acl.check(d.operation(), &d.path)));
+        if !allowed {
+            tally.denied(sides, d);
+        }
+    }
+    let mut left = (0, 0.0);
+    for (n, set) in sides.past.sets.iter().enumerate() {
+        let mut reach = None;
+        for &h in &set.holders {
+            let Some(holder) = sides
+                .past
+                .holders
+                .get(h)
+                .filter(|_| sides.past.current.get(h) == Some(&n))
+            else {
+                continue;
+            };
+            if is_apart(holder.principal.kind) {
+                continue;
+            }
+            let reach = reach.get_or_insert_with(|| access::reach(&compile(&sides.past, set), &sides.universe));
+            let (pairs, weight) = excess(
+                reach,
+                &sides.universe,
+                used.get(&key(&holder.principal)),
+                &options.weights,
+            );
+            left = (left.0 + pairs, left.1 + weight);
+        }
+    }
+    tally.point(sides, rule, left, proven)
+}
+
+/// Scores a plain rule over single accesses.
+fn by_plain(
+    sides: &Sides<'_>,
+    used: &UsedBy<'_>,
+    options: &Options,
+    scope: Scope,
+    days: i32,
+    plain: &Plain<'_>,
+) -> Point {
+    let mut tally = Tally::default();
+    for d in asked(&sides.future) {
+        if !plain.allows(&sides.future, d) {
+            tally.denied(sides, d);
+        }
+    }
+    let mut left = (0, 0.0);
+    for (h, holder) in sides.past.holders.iter().enumerate() {
+        if is_apart(holder.principal.kind) {
+            continue;
+        }
+        let mut kept: BTreeMap<&str, CapabilitySet> = plain.kept(&sides.past, h);
+        if let Some(mine) = used.get(&key(&holder.principal)) {
+            for (path, capabilities) in mine {
+                if let Some(on) = kept.get_mut(path) {
+                    *on = on.difference(*capabilities);
+                }
+            }
+        }
+        left.0 += kept.values().map(|c| c.len() as u64).sum::<u64>();
+        left.1 += kept.iter().map(|(path, c)| options.weights.of(path, *c)).sum::<f64>();
+    }
+    tally.point(sides, Rule::Plain { scope, days }, left, false)
+}
+
+/// Principals that no policy says anything about.
+fn is_apart(kind: PrincipalKind) -> bool {
+    matches!(kind, PrincipalKind::Root | PrincipalKind::Unauthenticated)
+}
+
+/// Wrong denials as they come.
+#[derive(Default)]
+struct Tally {
+    denied: u64,
+    newcomers: u64,
+    demands: u64,
+    by_principal: BTreeMap<String, u64>,
+    by_stanza: BTreeMap<String, u64>,
+}
+
+impl Tally {
+    fn denied(&mut self, sides: &Sides<'_>, d: &JoinedDemand) {
+        let n = days(d);
+        self.denied += n;
+        self.demands += 1;
+        let known = sides
+            .past
+            .holders
+            .iter()
+            .any(|h| h.is_active() && key(&h.principal) == key(&d.demand.principal));
+        if !known {
+            self.newcomers += n;
+        }
+        let who = sides.future.holders.get(d.holder).map_or("", |h| h.display());
+        *self.by_principal.entry(who.to_owned()).or_default() += n;
+        *self.by_stanza.entry(stanza(&sides.future, d)).or_default() += n;
+    }
+
+    fn point(self, sides: &Sides<'_>, rule: Rule, (excess, weight): (u64, f64), proven: bool) -> Point {
+        let future: u64 = asked(&sides.future).map(days).sum();
+        Point {
+            rule,
+            excess,
+            weight,
+            denied: self.denied,
+            denied_newcomers: self.newcomers,
+            denied_demands: self.demands,
+            share: share(self.denied, future),
+            proven,
+            by_principal: ranked(self.by_principal),
+            by_stanza: ranked(self.by_stanza),
+        }
+    }
+}
+
+/// A part of a whole; nothing of nothing is nothing.
+pub(super) fn share(part: u64, whole: u64) -> f64 {
+    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
+}
+
+/// The most first, by name where equal.
+pub(super) fn ranked(counts: BTreeMap<String, u64>) -> Vec<Blame> {
+    let mut list: Vec<Blame> = counts
+        .into_iter()
+        .map(|(name, denied)| Blame { name, denied })
+        .collect();
+    list.sort_by(|a, b| b.denied.cmp(&a.denied).then_with(|| a.name.cmp(&b.name)));
+    list
+}
+
+/// The stanza that allows a demand today, in words.
+fn stanza(joined: &Joined, d: &JoinedDemand) -> String {
+    let Outcome::Explained(rule) = d.outcome else {
+        return String::new();
+    };
+    let Some(set) = joined.sets.get(d.set) else {
+        return String::new();
+    };
+    let source = set.acl.rule(rule).and_then(|r| r.sources.first());
+    let found = source.and_then(|s| Some((*set.policies.get(s.policy)?, s.stanza)));
+    let named = found.and_then(|id| Some((joined.policies.get(id.0)?, joined.stanza(id)?)));
+    named.map_or_else(String::new, |(policy, stanza)| {
+        format!("{} `{}`", policy.name, stanza.path)
+    })
+}

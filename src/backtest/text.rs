@@ -1,0 +1,152 @@
+//! The answer as text and as CSV.
+
+use super::score::{Blame, Point, Rule};
+use super::{Backtest, Comparison, Scope};
+use crate::report::escape;
+use std::fmt::Write as _;
+
+/// More lines of blame than this are only in the JSON.
+const MOST_BLAMED: usize = 8;
+
+/// A rule in words.
+#[must_use]
+pub fn name(rule: &Rule) -> String {
+    match rule {
+        Rule::Today => "today".to_owned(),
+        Rule::Tighten {
+            lambda,
+            evidence,
+            chosen,
+        } => {
+            let evidence = if *evidence { "" } else { ", all unused goes" };
+            let chosen = if *chosen { " (advise)" } else { "" };
+            format!("tighten {lambda}{evidence}{chosen}")
+        }
+        Rule::Plain { scope, days } => format!("unused {days}d by {}", scope.as_str()),
+    }
+}
+
+/// For people.
+#[must_use]
+pub fn render(found: &Backtest) -> String {
+    let mut out = String::new();
+    // Writing into a string cannot fail.
+    let _ = writeln!(
+        out,
+        "{} cuts: proposed on {} days, replayed on the next {} days, every {} days",
+        found.windows.len(),
+        found.train_days,
+        found.test_days,
+        found.step_days
+    );
+    let future: u64 = found.windows.iter().map(|w| w.future).sum();
+    let _ = writeln!(out, "{future} later {}s that today's policies allow\n", found.unit);
+    points(&mut out, &found.curve);
+    comparisons(&mut out, &found.comparisons);
+    if let Some(chosen) = found
+        .curve
+        .iter()
+        .find(|p| matches!(p.rule, Rule::Tighten { chosen: true, .. }))
+    {
+        blame(&mut out, "wrong denials of `advise` by principal", &chosen.by_principal);
+        blame(
+            &mut out,
+            "wrong denials of `advise` by the stanza that allows them today",
+            &chosen.by_stanza,
+        );
+    }
+    out
+}
+
+fn points(out: &mut String, curve: &[Point]) {
+    let today = curve.iter().find(|p| p.rule == Rule::Today).map_or(0, |p| p.excess);
+    let _ = writeln!(
+        out,
+        "{:<36} {:>10} {:>7} {:>9} {:>9} {:>10}",
+        "rule", "excess", "left", "denied", "share", "newcomers"
+    );
+    for p in curve {
+        let left = super::score::share(p.excess, today) * 100.0;
+        let unproven = matches!(p.rule, Rule::Tighten { .. }) && !p.proven;
+        let _ = writeln!(
+            out,
+            "{:<36} {:>10} {:>6.1}% {:>9} {:>8.3}% {:>10}{}",
+            name(&p.rule),
+            p.excess,
+            left,
+            p.denied,
+            p.share * 100.0,
+            p.denied_newcomers,
+            if unproven { "  NOT PROVEN" } else { "" }
+        );
+    }
+}
+
+fn comparisons(out: &mut String, all: &[Comparison]) {
+    let told: Vec<&Comparison> = all.iter().filter(|c| c.equal == "excess").collect();
+    if told.is_empty() {
+        return;
+    }
+    let _ = writeln!(
+        out,
+        "\nwrong denials at equal excess, against \"what was not used for N days goes\""
+    );
+    let _ = writeln!(
+        out,
+        "{:<36} {:<10} {:>7} {:>9} {:>11} {:>7}",
+        "rule", "plain by", "left", "denied", "plain", "ratio"
+    );
+    for c in told {
+        let _ = writeln!(
+            out,
+            "{:<36} {:<10} {:>6.1}% {:>9} {:>11.1} {:>7}",
+            name(&c.rule),
+            c.against.as_str(),
+            c.left_share * 100.0,
+            c.denied,
+            c.plain_denied,
+            c.ratio.map_or_else(|| "-".to_owned(), |r| format!("{r:.2}"))
+        );
+    }
+}
+
+fn blame(out: &mut String, title: &str, list: &[Blame]) {
+    if list.is_empty() {
+        return;
+    }
+    let _ = writeln!(out, "\n{title}");
+    for b in list.iter().take(MOST_BLAMED) {
+        let _ = writeln!(out, "{:>9}  {}", b.denied, escape::terminal(&b.name));
+    }
+    if list.len() > MOST_BLAMED {
+        let _ = writeln!(out, "{:>9}  more in the JSON", list.len() - MOST_BLAMED);
+    }
+}
+
+/// For spreadsheets: a line a cut and rule, and `all` for all cuts together.
+#[must_use]
+pub fn csv(found: &Backtest) -> String {
+    let mut out = String::from(
+        "test_from,rule,lambda,evidence,scope,days,excess,weight,denied,denied_newcomers,denied_demands,share,proven\n",
+    );
+    let windows = found
+        .windows
+        .iter()
+        .flat_map(|w| w.points.iter().map(move |p| (w.test_from.as_str(), p)));
+    for (from, p) in windows.chain(found.curve.iter().map(|p| ("all", p))) {
+        let (rule, lambda, evidence, scope, days) = match &p.rule {
+            Rule::Today => ("today", String::new(), "", "", String::new()),
+            Rule::Tighten { lambda, evidence, .. } => {
+                let evidence = if *evidence { "yes" } else { "no" };
+                ("tighten", lambda.to_string(), evidence, "", String::new())
+            }
+            Rule::Plain { scope, days } => ("plain", String::new(), "", Scope::as_str(*scope), days.to_string()),
+        };
+        let _ = writeln!(
+            out,
+            "{from},{rule},{lambda},{evidence},{scope},{days},{},{:.1},{},{},{},{:.6},{}",
+            p.excess, p.weight, p.denied, p.denied_newcomers, p.denied_demands, p.share, p.proven
+        );
+    }
+    out
+}
