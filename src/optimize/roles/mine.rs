@@ -46,7 +46,7 @@ pub fn mine_exactly(matrix: &Matrix, options: &Options<'_>) -> Mined {
         // Only the edges of a fewest cover are left to improve.
         (6_000_000 / problem.cells() as u64).clamp(200, 20_000)
     } else {
-        (4_000 * size).max(40_000)
+        (20_000 * size).max(100_000)
     });
     let target = match options.objective {
         Objective::Roles => 0,

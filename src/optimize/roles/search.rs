@@ -11,6 +11,12 @@ use crate::optimize::roles::repair::{Taste, prune, prune_permissions, prune_user
 use crate::optimize::roles::rng::Rng;
 use crate::optimize::roles::state::{Slot, State};
 
+/// Temperatures that the rounds begin with, in edges: which one gets out of a trap depends on the matrix.
+const HEATS: [f64; 5] = [1.5, 0.7, 6.0, 3.0, 12.0];
+
+/// Beyond this many cells the matrix is not copied to search under other prices.
+const MOST_DETOUR: usize = 300_000;
+
 /// How long a search goes on.
 #[derive(Debug, Clone, Copy)]
 pub struct Effort {
@@ -107,13 +113,27 @@ pub fn improve(problem: &Problem, roles: &[Slot], seed: u64, effort: Effort) -> 
     let mut done = 0;
     let mut length = (effort.steps / 16).max(64);
     let mut round = 0_u64;
+    let detour = (problem.role_price <= UNIT && problem.cells() <= MOST_DETOUR).then(|| {
+        let mut other = problem.clone();
+        other.role_price = if problem.role_price == UNIT { UNIT / 8 } else { UNIT / 2 };
+        other
+    });
     while done < effort.steps && best.cost > effort.target && !best.stopped {
         length = length.min(effort.steps - done);
-        let run = |chain: u64| {
-            let seed = seed ^ (round * 2 + chain + 1).wrapping_mul(0x9e37_79b9);
-            anneal(problem, &best, seed, length, chain, effort)
+        let heat = |chain: usize| HEATS[(round as usize + 2 * chain) % HEATS.len()];
+        let seeds = [1, 2, 3].map(|i| seed ^ (round * 3 + i).wrapping_mul(0x9e37_79b9));
+        let straight = || anneal(problem, &best, seeds[0], length, heat(0), effort);
+        let detour = || {
+            // Other prices lead elsewhere; half the way under them, half under the true ones.
+            let Some(other) = detour.as_ref().filter(|_| round % 3 != 2) else {
+                return anneal(problem, &best, seeds[1], length, heat(1), effort);
+            };
+            let there = Effort { target: 0, ..effort };
+            let away = anneal(other, &best, seeds[1], length / 2, heat(1), there);
+            let cost = load(problem, &away.roles).cost;
+            anneal(problem, &Found { cost, ..away }, seeds[2], length / 2, HEATS[1], effort)
         };
-        let (a, b) = rayon::join(|| run(0), || run(1));
+        let (a, b) = rayon::join(straight, detour);
         best.stopped = a.stopped || b.stopped;
         let next = if a.cost <= b.cost { a } else { b };
         if next.cost < best.cost {
@@ -128,7 +148,7 @@ pub fn improve(problem: &Problem, roles: &[Slot], seed: u64, effort: Effort) -> 
 }
 
 /// One chain: `length` steps from `from` under falling temperature.
-fn anneal(problem: &Problem, from: &Found, seed: u64, length: u64, chain: u64, effort: Effort) -> Found {
+fn anneal(problem: &Problem, from: &Found, seed: u64, length: u64, heat: f64, effort: Effort) -> Found {
     let mut rng = Rng::new(seed);
     let mut state = load(problem, &from.roles);
     // The best state is copied only when the search leaves it.
@@ -138,7 +158,7 @@ fn anneal(problem: &Problem, from: &Found, seed: u64, length: u64, chain: u64, e
         stopped: false,
     };
     let mut at_best = true;
-    let hot = if chain == 0 { 1.5 } else { 0.6 } * UNIT as f64;
+    let hot = heat * UNIT as f64;
     let cold = 0.05 * UNIT as f64;
     for step in 0..length {
         if Instant::now() >= effort.deadline {
@@ -194,7 +214,8 @@ fn destroy(state: &mut State<'_>, rng: &mut Rng) -> Vec<Vec<u32>> {
             };
             let mut near = near;
             rng.shuffle(&mut near);
-            near.truncate(1 + rng.below(4));
+            let most = if rng.chance(0.1) { 10 } else { 4 };
+            near.truncate(1 + rng.below(most));
             for r in near {
                 hints.push(state.slots[r as usize].permissions.clone());
                 let users = &state.slots[r as usize].users;
