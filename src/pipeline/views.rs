@@ -21,24 +21,10 @@ const MOST_ROWS: usize = 200;
 /// What the logs covered.
 pub(super) fn coverage(usage: &Usage) -> CoverageView {
     let (tally, seen) = (usage.tally(), usage.coverage());
-    let window_days = match (seen.first, seen.last) {
-        (Some(first), Some(last)) => last.duration_since(first).as_secs_f64() / 86_400.0,
-        _ => 0.0,
-    };
-    let gap_days: f64 = seen
-        .gaps
-        .iter()
-        .map(|g| g.to.duration_since(g.from).as_secs_f64() / 86_400.0)
-        .sum();
-    let gap_share = if window_days > 0.0 {
-        (gap_days / window_days).min(1.0)
-    } else {
-        0.0
-    };
     CoverageView {
         first: seen.first,
         last: seen.last,
-        window_days,
+        window_days: seen.window_days(),
         lines: tally.lines,
         used: tally.used,
         paired: tally.paired,
@@ -64,7 +50,7 @@ pub(super) fn coverage(usage: &Usage) -> CoverageView {
             })
             .collect(),
         has_policy_results: seen.with_policy_results > 0,
-        health: ((1.0 - seen.skipped_share) * (1.0 - gap_share)).clamp(0.0, 1.0),
+        health: seen.health(),
     }
 }
 

@@ -54,6 +54,30 @@ pub struct Coverage {
     pub skipped_share: f64,
 }
 
+impl Coverage {
+    /// Days between the first and the last entry.
+    #[must_use]
+    pub fn window_days(&self) -> f64 {
+        match (self.first, self.last) {
+            (Some(first), Some(last)) => days(first, last),
+            _ => 0.0,
+        }
+    }
+
+    /// How complete the logs are: 0 (blind) to 1.
+    #[must_use]
+    pub fn health(&self) -> f64 {
+        let window = self.window_days();
+        let gaps: f64 = self.gaps.iter().map(|g| days(g.from, g.to)).sum();
+        let gap_share = if window > 0.0 { (gaps / window).min(1.0) } else { 0.0 };
+        ((1.0 - self.skipped_share) * (1.0 - gap_share)).clamp(0.0, 1.0)
+    }
+}
+
+fn days(from: Timestamp, to: Timestamp) -> f64 {
+    to.duration_since(from).as_secs_f64() / 86_400.0
+}
+
 /// The state that a [`Coverage`] is read from. A union of two is exact.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Seen {

@@ -1,0 +1,90 @@
+//! `backtest`: would it have hurt?
+
+use super::{Exit, Failure, Talk, material};
+use crate::backtest::{self, Input, Options, text};
+use crate::cli::{BacktestArgs, BacktestFormat, Common};
+use crate::policy::profile::Profile;
+use std::io::Write;
+
+/// Reads, replays, tells.
+pub(super) fn run(
+    args: &BacktestArgs,
+    common: &Common,
+    profile: Profile,
+    out: &mut dyn Write,
+    talk: &Talk,
+) -> Result<Exit, Failure> {
+    let (train_days, test_days) = (days("--train", &args.train)?, days("--test", &args.test)?);
+    let step_days = days("--step", &args.step)?;
+    let settings = material::settings(common, &args.granting, talk)?;
+    let mut lambdas = args.lambdas.clone();
+    if lambdas.iter().any(|l| !(l.is_finite() && *l >= 0.0)) {
+        return Err(Failure::new("`--lambdas` have to be numbers of at least zero", None));
+    }
+    lambdas.push(settings.price.lambda);
+    lambdas.sort_by(f64::total_cmp);
+    lambdas.dedup();
+    let mut plain_days: Vec<i32> = args.plain.iter().map(|n| i32::from(*n)).collect();
+    // The longest N that the past can tell of is the plain rule at its best.
+    plain_days.push(train_days);
+    plain_days.sort_unstable();
+    plain_days.dedup();
+    let granted = material::policies(&args.granting.policies, profile, args.reading.strict, talk)?;
+    let deployment = material::deployment(args.granting.deployment.as_deref())?;
+    let usage = material::usage(&args.reading, talk)?;
+    material::not_empty(&usage)?;
+    let coverage = usage.coverage();
+    let found = backtest::run(
+        &Input {
+            demands: &usage.demands(),
+            policies: &granted.policies,
+            deployment: deployment.as_ref(),
+            profile,
+            health: coverage.health(),
+            nodes: coverage.nodes.len().max(1),
+        },
+        &Options {
+            train_days,
+            test_days,
+            step_days,
+            price: settings.price,
+            lambdas,
+            evidence: settings.evidence,
+            plain_days,
+            weights: settings.weights,
+        },
+        &mut |step| talk.step(step),
+    );
+    talk.done();
+    if found.windows.is_empty() {
+        return Err(Failure::new(
+            format!(
+                "the logs cover {} days: too short for {train_days} days of past and {test_days} of future",
+                coverage.window_days().ceil()
+            ),
+            Some("take shorter ones (`--train 14d --test 7d`), or give older logs too"),
+        ));
+    }
+    let rendered = match args.format {
+        BacktestFormat::Text => text::render(&found),
+        BacktestFormat::Csv => text::csv(&found),
+        BacktestFormat::Json => format!(
+            "{}\n",
+            serde_json::to_string(&found).map_err(|e| Failure::from_error(&e, None))?
+        ),
+    };
+    out.write_all(rendered.as_bytes()).map_err(Failure::from_output)?;
+    Ok(Exit::Fine)
+}
+
+/// A flag in whole days.
+fn days(flag: &str, text: &str) -> Result<i32, Failure> {
+    let seconds = material::duration(text)?.as_secs();
+    match i32::try_from(seconds / 86_400) {
+        Ok(days) if days > 0 && seconds.is_multiple_of(86_400) => Ok(days),
+        _ => Err(Failure::new(
+            format!("`{flag} {text}` is not a number of whole days"),
+            Some("usage is cut between days: write 30d"),
+        )),
+    }
+}
