@@ -102,9 +102,13 @@ pub(super) fn notes(joined: &Joined, coverage: &CoverageView) -> Vec<String> {
         })
         .collect();
     if !unfilled.is_empty() {
+        let remedy = if joined.handed_out.is_some() {
+            "the deployment does not hold their entities (a fresh `snapshot` does)"
+        } else {
+            "a deployment folder (`--deployment`) gives the values"
+        };
         notes.push(format!(
-            "Templated stanzas of {} principals could not be filled in from the logs, so they are left as they are; a \
-             deployment folder (`--deployment`) gives the values.",
+            "Templated stanzas of {} principals could not be filled in, so they are left as they are; {remedy}.",
             unfilled.len()
         ));
     }
