@@ -133,6 +133,8 @@ pub enum Command {
     Roles(RolesArgs),
     /// Read a live server into a deployment folder, read-only
     Snapshot(SnapshotArgs),
+    /// Follow live logs: tell what is new, keep usage up to date
+    Watch(WatchArgs),
     /// Write shell completions to stdout
     Completions(CompletionsArgs),
     /// Write man pages, one a subcommand, into a folder
@@ -420,6 +422,44 @@ pub struct SnapshotArgs {
     /// Print the least policy that a snapshot needs, and do nothing else
     #[arg(long)]
     pub print_policy: bool,
+}
+
+/// `watch`
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  vault-advisor watch --logs /var/log/vault/ --state /var/lib/vault-advisor\n  \
+                        vault-advisor watch --logs audit.log --state state/ --format json --listen 127.0.0.1:9187\n\n\
+                        SIGTERM and SIGINT end it with all that was read committed; SIGHUP makes it read settings and policies again.")]
+pub struct WatchArgs {
+    /// Audit logs to follow: files, folders, globs (quoted)
+    #[arg(long, value_name = "PATH", num_args = 1.., required = true)]
+    pub logs: Vec<String>,
+    /// Folder that keeps usage and positions; one watcher each
+    #[arg(long, value_name = "DIR")]
+    pub state: PathBuf,
+    /// Leave out what was before this time (2026-01-31, or RFC 3339)
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<String>,
+    /// What a principal is: entity, role, display-name, accessor, metadata.KEY
+    #[arg(long, value_name = "BY", default_value = "entity")]
+    pub group_by: String,
+    /// How lines are wrapped, where that is not found out by itself
+    #[arg(long, value_name = "KIND")]
+    pub envelope: Option<String>,
+    /// JSON pointer to the audit entry inside of each wrapping object (/message)
+    #[arg(long, value_name = "POINTER")]
+    pub unwrap: Option<String>,
+    /// How news are written to stdout
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: TextOrJson,
+    /// Look at everything named so often, for disks that do not tell of changes (network disks)
+    #[arg(long, value_name = "DURATION", default_value = "60s")]
+    pub poll: String,
+    /// At least so long from commit to commit
+    #[arg(long, value_name = "DURATION", default_value = "1s")]
+    pub commit_every: String,
+    /// Read what is there, commit, and end
+    #[arg(long)]
+    pub once: bool,
 }
 
 /// `completions`

@@ -22,5 +22,7 @@ pub mod report;
 
 pub mod settings;
 
+pub mod watch;
+
 pub mod cli;
 pub mod commands;

@@ -16,6 +16,7 @@ pub mod snapshot;
 mod snapshot_command;
 mod terminal;
 mod usage;
+mod watch;
 mod who_can;
 
 use crate::cli::{Cli, Command};
@@ -111,6 +112,7 @@ pub fn run(cli: Cli, out: &mut dyn Write, talk: &Talk) -> Result<Exit, Failure> 
         Command::Replay(args) => replay::run(&args, profile, out, talk),
         Command::Roles(args) => roles::run(&args, out, talk),
         Command::Snapshot(args) => snapshot_command::run(&args, out, talk),
+        Command::Watch(args) => watch::run(&args, out, talk),
         Command::Completions(args) => man::completions(&args, out),
         Command::Man(args) => man::pages(&args, talk),
     }

@@ -22,8 +22,8 @@ pub use envelope::{Envelope, UnknownEnvelope};
 pub use error::IngestError;
 pub use group::{GroupBy, UnknownGrouping};
 pub use open_paths::needs_no_token;
-pub use reader::Reader;
-pub use source::{LogInput, expand};
+pub use reader::{Reader, Rest};
+pub use source::{LogInput, Stored, decoder, expand};
 
 use crate::usage::{Usage, Window};
 use jiff::{SignedDuration, Timestamp};

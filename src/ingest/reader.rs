@@ -12,6 +12,15 @@ use std::sync::Arc;
 /// A line that grows beyond this without an end is given up.
 const LONGEST_LINE: usize = 160 << 20;
 
+/// How far a growing log was read, where no entry is open over several lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rest {
+    /// Lines read.
+    pub lines: u64,
+    /// Bytes of a last line that has no end yet.
+    pub unfinished: usize,
+}
+
 /// Reads any number of logs piece by piece.
 #[derive(Debug, Clone)]
 pub struct Reader {
@@ -40,6 +49,22 @@ impl Reader {
             },
             files: HashMap::new(),
         }
+    }
+
+    /// Goes on with a log of which so many lines were read before.
+    pub fn resume(&mut self, name: &str, lines: u64) {
+        self.files.entry(name.to_owned()).or_default().stream.lines = lines;
+    }
+
+    /// How far a log was read; none while an entry over several lines is open. What was read up to there may be taken out,
+    /// and another reader may go on from there.
+    #[must_use]
+    pub fn rest(&self, name: &str) -> Option<Rest> {
+        let growing = self.files.get(name)?;
+        growing.stream.fresh().then_some(Rest {
+            lines: growing.stream.lines,
+            unfinished: growing.unfinished.len(),
+        })
     }
 
     /// Reads more of a log, cut anywhere. An unfinished line waits for its rest.

@@ -1,0 +1,292 @@
+//! What is news: told by comparing what was just read with all that was read before.
+
+use crate::usage::{Demand, Principal, Usage};
+use crate::vault::Capability;
+use foldhash::fast::FixedState;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::collections::{HashMap, HashSet};
+use std::hash::BuildHasher;
+use std::sync::Arc;
+
+const HASHER: FixedState = FixedState::with_seed(0x7761_7463_6821_2121);
+
+/// A principal drifts when it uses at least so many paths that were not learned.
+const DRIFT_PATHS: usize = 5;
+/// And at least one new path for so many learned ones.
+const DRIFT_SHARE: usize = 4;
+
+/// The kinds of news.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// A principal used a path for the first time.
+    FirstUse,
+    /// A grant that nobody had used was used: taking it away would have broken somebody.
+    SuspectGrantUsed,
+    /// A principal was denied for the first time what it asked.
+    NewDenial,
+    /// A principal holds a policy that it did not hold before.
+    NewPolicy,
+    /// A policy was written or deleted on the server.
+    PolicyChanged,
+    /// A principal does much that it did not do when its ways were learned.
+    Drift,
+}
+
+impl Kind {
+    /// The kind as it is written.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::FirstUse => "first_use",
+            Self::SuspectGrantUsed => "suspect_grant_used",
+            Self::NewDenial => "new_denial",
+            Self::NewPolicy => "new_policy",
+            Self::PolicyChanged => "policy_changed",
+            Self::Drift => "drift",
+        }
+    }
+}
+
+/// One piece of news.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// The same for the same news, however often it is sent.
+    pub id: String,
+    /// What.
+    pub kind: Kind,
+    /// When, after the log.
+    pub time: Option<Timestamp>,
+    /// Key of who.
+    pub principal: String,
+    /// The human's word for who.
+    pub principal_name: String,
+    /// Path, namespace in front.
+    pub path: String,
+    /// Capability.
+    pub capability: String,
+    /// Policy that it is about.
+    pub policy: String,
+    /// All of it in a sentence.
+    pub message: String,
+}
+
+impl Event {
+    /// An event whose id follows from all that tells it from others.
+    pub fn new(
+        kind: Kind,
+        who: &Principal,
+        time: Option<Timestamp>,
+        path: &str,
+        capability: &str,
+        policy: &str,
+        message: String,
+    ) -> Self {
+        let mut hash = Sha256::new();
+        for part in [
+            kind.as_str(),
+            who.kind.as_str(),
+            &who.id,
+            path,
+            capability,
+            policy,
+            &message,
+        ] {
+            hash.update((part.len() as u64).to_le_bytes());
+            hash.update(part);
+        }
+        Self {
+            id: hash.finalize().iter().take(12).map(|b| format!("{b:02x}")).collect(),
+            kind,
+            time,
+            principal: who.id.to_string(),
+            principal_name: who.name.to_string(),
+            path: path.to_owned(),
+            capability: capability.to_owned(),
+            policy: policy.to_owned(),
+            message,
+        }
+    }
+}
+
+/// What a principal does, in numbers.
+#[derive(Debug, Clone, Copy, Default)]
+struct Habit {
+    learned: usize,
+    new: usize,
+}
+
+impl Habit {
+    /// How far it drifted: one more each time that the new paths double.
+    fn level(self) -> u32 {
+        let least = DRIFT_PATHS.max(self.learned / DRIFT_SHARE);
+        (self.new / least).checked_ilog2().map_or(0, |n| n + 1)
+    }
+}
+
+/// All that was seen before, as hashes.
+#[derive(Debug, Default)]
+pub struct Known {
+    paths: HashSet<u64>,
+    grants: HashSet<u64>,
+    denials: HashSet<u64>,
+    policies: HashSet<u64>,
+    holders: HashSet<u64>,
+    habits: HashMap<u64, Habit>,
+}
+
+impl Known {
+    /// Takes note of what was read, without news. What was first seen after `until` counts as not learned.
+    pub fn learn(&mut self, usage: &Usage, until: Option<Timestamp>) {
+        for demand in usage.demands() {
+            let later = until.is_some_and(|until| demand.first_seen.is_some_and(|first| first > until));
+            self.note(&demand, later);
+        }
+        for who in usage.principals() {
+            self.holders.insert(principal(&who.principal));
+            for policy in who.policies.iter() {
+                self.policies.insert(held(&who.principal, policy));
+            }
+        }
+    }
+
+    /// Whether the path and the capability are new for the principal.
+    fn note(&mut self, demand: &Demand, later: bool) -> (bool, bool) {
+        let mut new = (false, false);
+        if demand.allowed > 0 {
+            new.0 = self.paths.insert(path(demand));
+            new.1 = self.grants.insert(grant(demand));
+            if new.0 {
+                let habit = self.habits.entry(principal(&demand.principal)).or_default();
+                if later {
+                    habit.new += 1;
+                } else {
+                    habit.learned += 1;
+                }
+            }
+        }
+        if demand.denied > 0 {
+            self.denials.insert(grant(demand));
+        }
+        new
+    }
+
+    /// Takes note of what was just read, and tells what of it is news. The demands that are new for their principal come
+    /// too, for whoever knows what grants them.
+    pub fn observe(&mut self, part: &Usage) -> (Vec<Event>, Vec<Demand>) {
+        let mut events = Vec::new();
+        let mut fresh = Vec::new();
+        for demand in part.demands() {
+            let who = &demand.principal;
+            let name = shown(who);
+            let full = format!("{}{}", demand.namespace, demand.path);
+            let capability = demand.capability.as_str();
+            if demand.denied > 0 && !self.denials.contains(&grant(&demand)) {
+                let message = format!("{name} was denied {capability} on {full}, for the first time");
+                events.push(Event::new(
+                    Kind::NewDenial,
+                    who,
+                    demand.first_seen,
+                    &full,
+                    capability,
+                    "",
+                    message,
+                ));
+            }
+            let habit = |known: &Self| known.habits.get(&principal(who)).copied().unwrap_or_default();
+            let before = habit(self);
+            let (new_path, new_grant) = self.note(&demand, true);
+            if new_path {
+                let message = format!("{name} used {full} ({capability}) for the first time");
+                events.push(Event::new(
+                    Kind::FirstUse,
+                    who,
+                    demand.first_seen,
+                    &full,
+                    capability,
+                    "",
+                    message,
+                ));
+                let after = habit(self);
+                if before.learned > 0 && after.level() > before.level() {
+                    let message = format!(
+                        "{name} drifts: {} paths that were not among the {} learned",
+                        after.new, after.learned
+                    );
+                    events.push(Event::new(Kind::Drift, who, demand.first_seen, &full, "", "", message));
+                }
+            }
+            if let Some((policy, verb)) = written(&demand) {
+                let message = format!("{name} {verb} the policy {policy}");
+                events.push(Event::new(
+                    Kind::PolicyChanged,
+                    who,
+                    demand.last_seen,
+                    &full,
+                    capability,
+                    policy,
+                    message,
+                ));
+            }
+            if new_grant {
+                fresh.push(demand);
+            }
+        }
+        for seen in part.principals() {
+            let who = &seen.principal;
+            let known = !self.holders.insert(principal(who));
+            for policy in seen.policies.iter() {
+                if self.policies.insert(held(who, policy)) && known {
+                    let message = format!("{} holds the policy {policy} now", shown(who));
+                    events.push(Event::new(
+                        Kind::NewPolicy,
+                        who,
+                        seen.last_seen,
+                        "",
+                        "",
+                        policy,
+                        message,
+                    ));
+                }
+            }
+        }
+        (events, fresh)
+    }
+}
+
+/// The policy that a demand wrote or deleted.
+fn written(demand: &Demand) -> Option<(&str, &'static str)> {
+    let name = demand
+        .path
+        .strip_prefix("sys/policies/acl/")
+        .or_else(|| demand.path.strip_prefix("sys/policy/"))?;
+    let verb = match demand.capability {
+        Capability::Create | Capability::Update | Capability::Patch => "wrote",
+        Capability::Delete => "deleted",
+        _ => return None,
+    };
+    (demand.allowed > demand.failed && !name.is_empty()).then_some((name, verb))
+}
+
+fn shown(who: &Principal) -> &Arc<str> {
+    if who.name.is_empty() { &who.id } else { &who.name }
+}
+
+fn principal(who: &Principal) -> u64 {
+    HASHER.hash_one((who.kind, &who.id))
+}
+
+fn held(who: &Principal, policy: &str) -> u64 {
+    HASHER.hash_one((who.kind, &who.id, policy))
+}
+
+fn path(demand: &Demand) -> u64 {
+    let who = &demand.principal;
+    HASHER.hash_one((who.kind, &who.id, &demand.namespace, &demand.path))
+}
+
+fn grant(demand: &Demand) -> u64 {
+    HASHER.hash_one((path(demand), demand.capability))
+}
