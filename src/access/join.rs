@@ -253,6 +253,7 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
         .zip(set_of)
         .map(|((demand, holder), set)| decide(demand, holder, set, &sets))
         .collect();
+    let demands = under_other_sets(demands, &holders, &current, &sets);
     let uses = uses(&demands, &sets);
     let mut held_by: Vec<BTreeSet<HolderId>> = policies.iter().map(|_| BTreeSet::new()).collect();
     let mut missing: BTreeMap<Arc<str>, BTreeSet<HolderId>> = BTreeMap::new();
@@ -563,6 +564,59 @@ fn decide(demand: Demand, holder: HolderId, set: SetId, sets: &[AccessSet]) -> J
     }
 }
 
+/// Adds, for principals that act with several policy sets (a child token, a second login), each demand again under every other
+/// of their sets that allows it. Usage keeps the set seen last for a demand; what was done with one token may have been done
+/// with another before, so it has to stay possible with each. Such a demand counts no request.
+fn under_other_sets(
+    mut demands: Vec<JoinedDemand>,
+    holders: &[Holder],
+    current: &[SetId],
+    sets: &[AccessSet],
+) -> Vec<JoinedDemand> {
+    let mut sets_of: Vec<BTreeSet<SetId>> = current.iter().map(|&s| BTreeSet::from([s])).collect();
+    for d in &demands {
+        if let Some(of) = sets_of.get_mut(d.holder) {
+            of.insert(d.set);
+        }
+    }
+    let mut more = Vec::new();
+    for d in &demands {
+        let several = sets_of.get(d.holder).filter(|of| of.len() > 1);
+        let (Some(several), Outcome::Explained(_)) = (several, &d.outcome) else {
+            continue;
+        };
+        if holders
+            .get(d.holder)
+            .is_none_or(|h| h.principal.kind == PrincipalKind::Root)
+        {
+            continue;
+        }
+        for &set in several.iter().filter(|&&s| s != d.set) {
+            let Some(acl) = sets.get(set).map(|s| &s.acl) else {
+                continue;
+            };
+            let check = acl.check(d.operation(), &d.path);
+            if let (true, Some(rule)) = (check.allowed && (!d.needs_sudo || check.sudo), check.rule) {
+                more.push(JoinedDemand {
+                    demand: Demand {
+                        allowed: 0,
+                        denied: 0,
+                        failed: 0,
+                        ..d.demand.clone()
+                    },
+                    path: d.path.clone(),
+                    holder: d.holder,
+                    set,
+                    outcome: Outcome::Explained(rule),
+                    needs_sudo: d.needs_sudo,
+                });
+            }
+        }
+    }
+    demands.append(&mut more);
+    demands
+}
+
 fn uses(demands: &[JoinedDemand], sets: &[AccessSet]) -> BTreeMap<StanzaId, BTreeMap<Capability, StanzaUse>> {
     let mut uses: BTreeMap<StanzaId, BTreeMap<Capability, StanzaUse>> = BTreeMap::new();
     for d in demands {
@@ -586,4 +640,104 @@ fn uses(demands: &[JoinedDemand], sets: &[AccessSet]) -> BTreeMap<StanzaId, BTre
         }
     }
     uses
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::syntax;
+
+    fn policy(name: &str, text: &str) -> Policy {
+        syntax::parse(name, &format!("{name}.hcl"), text, &Profile::default().dialect()).unwrap()
+    }
+
+    fn demand(path: &str, policies: &[&str], allowed: u64, denied: u64) -> Demand {
+        Demand {
+            principal: Principal {
+                kind: PrincipalKind::Entity,
+                id: Arc::from("e-1"),
+                name: Arc::from("app"),
+                auth_mount: Arc::from("auth/approle/"),
+            },
+            namespace: Arc::from(""),
+            path: Arc::from(path),
+            capability: Capability::Read,
+            mount_type: Arc::from("kv"),
+            allowed,
+            denied,
+            failed: 0,
+            first_seen: None,
+            last_seen: None,
+            days: BTreeSet::from([1]),
+            policies: policies.iter().map(|p| Arc::from(*p)).collect(),
+            keys_always: BTreeSet::new(),
+            keys_ever: BTreeSet::new(),
+        }
+    }
+
+    fn joined(policies: Vec<Policy>, demands: Vec<Demand>) -> Joined {
+        join(Inputs {
+            demands,
+            policies,
+            deployment: None,
+            profile: Profile::default(),
+            now: None,
+        })
+    }
+
+    #[test]
+    fn a_demand_is_decided_by_the_policies_in_force_for_it() {
+        let j = joined(
+            vec![policy("p", "path \"s/a\" { capabilities = [\"read\"] }")],
+            vec![
+                demand("s/a", &["p"], 3, 0),
+                demand("s/b", &["p"], 0, 1),
+                demand("s/c", &["p", "x"], 1, 0),
+            ],
+        );
+        let outcome = |path: &str| {
+            j.demands
+                .iter()
+                .find(|d| d.path == path)
+                .map(|d| d.outcome.clone())
+                .unwrap()
+        };
+        assert!(matches!(outcome("s/a"), Outcome::Explained(_)));
+        assert_eq!(outcome("s/b"), Outcome::Denied);
+        assert_eq!(outcome("s/c"), Outcome::NotExplained);
+        assert_eq!(j.missing.keys().map(|n| &**n).collect::<Vec<_>>(), ["x"]);
+        assert_eq!(j.uses[&(0, 0)][&Capability::Read].requests, 3);
+    }
+
+    #[test]
+    fn what_one_token_did_stays_possible_with_the_other_tokens_of_its_principal() {
+        let j = joined(
+            vec![
+                policy("p", "path \"s/*\" { capabilities = [\"read\"] }"),
+                policy("q", "path \"s/a\" { capabilities = [\"read\"] }"),
+            ],
+            vec![demand("s/a", &["p"], 2, 0), demand("s/a/b", &["q"], 0, 1)],
+        );
+        // `q` allows `s/a` as well: its stanza counts as used, for no further request.
+        assert_eq!(j.uses[&(1, 0)][&Capability::Read].requests, 0);
+        assert_eq!(j.uses[&(0, 0)][&Capability::Read].requests, 2);
+        assert_eq!(j.demands.iter().map(|d| d.demand.allowed).sum::<u64>(), 2);
+    }
+
+    #[test]
+    fn a_template_is_filled_from_what_the_log_settles() {
+        let j = joined(
+            vec![policy(
+                "home",
+                "path \"s/home/{{identity.entity.name}}/*\" { capabilities = [\"read\"] }",
+            )],
+            vec![demand("s/home/ann/x", &["home"], 1, 0)],
+        );
+        assert!(
+            matches!(j.demands[0].outcome, Outcome::Explained(_)),
+            "{:?}",
+            j.inferred
+        );
+        assert_eq!(j.inferred.len(), 1);
+    }
 }
