@@ -118,6 +118,7 @@ pub(super) fn read(
     let mut done = done.into_inner().unwrap_or_default();
     done.sort_by_key(|d| d.unit);
     examples(&mut usage, inputs, &units, &done);
+    usage.seal();
     progress.end();
     Ok(usage)
 }

@@ -72,25 +72,78 @@ impl Ledger {
         std::mem::take(&mut self.records)
     }
 
-    /// Reduces the ledger to what is most likely to meet a partner, and returns the others, which are settled by that.
+    /// The records most likely to meet a partner.
+    #[must_use]
+    pub fn likely(&self, keep: Keep) -> Self {
+        let mut ledger = Self::default();
+        for (record, likely) in self.records.iter().zip(self.judge(keep)) {
+            if likely {
+                ledger.add(record, |_, a, _| a);
+            }
+        }
+        ledger
+    }
+
+    /// Reduces the ledger to the records most likely to meet a partner, and returns the others, which are settled by that.
     pub fn trim(&mut self, keep: Keep) -> Vec<Record> {
-        let (mut open, mut whole): (Vec<Record>, Vec<Record>) = self
-            .drain()
-            .into_iter()
-            .partition(|r| !r.complete() || r.class < Class::Request || r.flags & (flag::FORWARDED | flag::NO_ID) != 0);
-        let mut settled = Vec::new();
-        open.sort_unstable_by_key(|r| (std::cmp::Reverse(r.last), r.id));
-        settled.extend(open.drain(keep.open.min(open.len())..));
-        if whole.len() > keep.head + keep.tail {
-            whole.sort_unstable_by_key(|r| (r.last, r.id));
-            let end = whole.len() - keep.tail;
-            settled.extend(whole.drain(keep.head..end));
-        }
-        for record in open.iter().chain(&whole) {
-            self.add(record, |_, a, _| a);
-        }
+        let judged = self.judge(keep);
+        let mut settled = self.drain();
+        let mut likely = judged.iter();
+        settled.retain(|record| {
+            let likely = likely.next() == Some(&true);
+            if likely {
+                self.add(record, |_, a, _| a);
+            }
+            !likely
+        });
         settled
     }
+
+    /// For each record whether it is kept.
+    fn judge(&self, keep: Keep) -> Vec<bool> {
+        let mut open: Vec<(i64, u64, usize)> = Vec::new();
+        let mut whole: Vec<(i64, u64, usize)> = Vec::with_capacity(self.records.len());
+        for (at, record) in self.records.iter().enumerate() {
+            let key = (record.last, record.id, at);
+            if !record.complete()
+                || record.class < Class::Request
+                || record.flags & (flag::FORWARDED | flag::NO_ID) != 0
+            {
+                open.push(key);
+            } else {
+                whole.push(key);
+            }
+        }
+        let mut kept = vec![false; self.records.len()];
+        let mut mark = |likely: &[(i64, u64, usize)]| {
+            for (_, _, at) in likely {
+                if let Some(kept) = kept.get_mut(*at) {
+                    *kept = true;
+                }
+            }
+        };
+        let older = open.len().saturating_sub(keep.open);
+        let (_, latest) = split(&mut open, older);
+        mark(latest);
+        if whole.len() <= keep.head + keep.tail {
+            mark(&whole);
+        } else {
+            let between = whole.len() - keep.head - keep.tail;
+            let (head, rest) = split(&mut whole, keep.head);
+            mark(head);
+            let (_, last) = split(rest, between);
+            mark(last);
+        }
+        kept
+    }
+}
+
+/// So many of the smallest, and the others.
+fn split<T: Ord>(values: &mut [T], count: usize) -> (&mut [T], &mut [T]) {
+    if count > 0 && count < values.len() {
+        values.select_nth_unstable(count);
+    }
+    values.split_at_mut(count.min(values.len()))
 }
 
 #[cfg(test)]

@@ -34,7 +34,7 @@ pub struct Usage {
 /// The most requests kept in memory for partners to come, over all threads.
 const MOST_RECORDS: usize = 1 << 19;
 
-/// What a stored part carries.
+/// What a part keeps that is read whole, and what a stored one carries.
 pub(crate) const WHEN_STORED: Keep = Keep {
     head: 2048,
     tail: 2048,
@@ -105,11 +105,15 @@ impl Usage {
         }
     }
 
+    /// Settles what is not likely to meet a partner any more, once all logs of a run are read.
+    pub fn seal(&mut self) {
+        self.changed();
+        self.trim(WHEN_STORED);
+    }
+
     /// The ledger as it is stored.
     pub(crate) fn stored_ledger(&self) -> Ledger {
-        let mut ledger = self.ledger.clone();
-        ledger.trim(WHEN_STORED);
-        ledger
+        self.ledger.likely(WHEN_STORED)
     }
 
     /// A part from a table in which all of the ledger is counted.

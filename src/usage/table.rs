@@ -463,22 +463,36 @@ impl Table {
         }
     }
 
+    fn place<'a>(&'a self, row: &'a Row) -> (&'a str, &'a str, Capability) {
+        (self.texts.get(row.namespace), &row.path, row.capability)
+    }
+
     /// The demands in a fixed order, each with the number of its row.
     pub(crate) fn numbered(&self) -> Vec<(Demand, u32)> {
-        let mut demands: Vec<(Demand, u32)> = (0..)
+        let mut named: Vec<(Principal, u32)> = (0..number_of(self.principals.len()))
+            .map(|number| (self.principal_named(number), number))
+            .collect();
+        named.sort_unstable();
+        let mut ranks = vec![0_u32; named.len()];
+        for (rank, (_, number)) in (0..).zip(&named) {
+            if let Some(place) = ranks.get_mut(*number as usize) {
+                *place = rank;
+            }
+        }
+        let mut rows: Vec<(u32, &Row, u32)> = (0..)
             .zip(&self.rows)
             .filter(|(_, row)| row.allowed + row.denied > 0)
-            .map(|(number, row)| (self.demand(row), number))
+            .map(|(number, row)| (ranks.get(row.principal as usize).copied().unwrap_or(NONE), row, number))
             .collect();
-        demands.sort_unstable_by(|(a, _), (b, _)| {
-            (&a.principal, &a.namespace, &a.path, a.capability).cmp(&(
-                &b.principal,
-                &b.namespace,
-                &b.path,
-                b.capability,
-            ))
+        rows.sort_unstable_by(|(a_rank, a, _), (b_rank, b, _)| {
+            a_rank.cmp(b_rank).then_with(|| self.place(a).cmp(&self.place(b)))
         });
-        demands
+        rows.into_iter()
+            .map(|(rank, row, number)| {
+                let principal = named.get(rank as usize).map(|(p, _)| p.clone());
+                (self.demand(row, principal), number)
+            })
+            .collect()
     }
 
     /// The demands in a fixed order.
@@ -486,7 +500,7 @@ impl Table {
         self.numbered().into_iter().map(|(demand, _)| demand).collect()
     }
 
-    fn demand(&self, row: &Row) -> Demand {
+    fn demand(&self, row: &Row, principal: Option<Principal>) -> Demand {
         let names = |names: &[u32]| -> BTreeSet<Arc<str>> { names.iter().map(|n| self.texts.shared(*n)).collect() };
         let kind = self
             .principals
@@ -498,7 +512,7 @@ impl Table {
             .filter(|_| kind != PrincipalKind::Unauthenticated)
             .map_or_else(|| Arc::from([]), |auth| Arc::clone(&auth.policies));
         Demand {
-            principal: self.principal_named(row.principal),
+            principal: principal.unwrap_or_else(|| self.principal_named(row.principal)),
             namespace: self.texts.shared(row.namespace),
             path: Arc::clone(&row.path),
             capability: row.capability,

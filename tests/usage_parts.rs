@@ -1,0 +1,137 @@
+//! Parts of usage on disk: a stored part is as good as the logs it came from.
+
+use proptest::prelude::*;
+use std::path::{Path, PathBuf};
+use vault_advisor::ingest::{Options, Reader};
+use vault_advisor::usage::store::{self, Format, StoreError};
+use vault_advisor::usage::{Skip, Usage};
+
+fn fixture(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/logs").join(name);
+    std::fs::read_to_string(path).unwrap()
+}
+
+fn feed(text: &str) -> Usage {
+    let mut reader = Reader::new(&Options::default());
+    reader.feed("log", text.as_bytes());
+    reader.finish_file("log");
+    reader.take()
+}
+
+fn essence(usage: &Usage) -> String {
+    let tally = usage.tally();
+    assert!(tally.balanced(), "{tally:?}");
+    let skipped: Vec<u64> = Skip::ALL.map(|reason| tally.skipped(reason)).to_vec();
+    format!(
+        "{:#?} {:#?} {:?} {:?} {:?} {skipped:?}",
+        usage.demands(),
+        usage.principals(),
+        usage.unpaired(),
+        usage.coverage(),
+        (tally.lines, tally.used, tally.paired),
+    )
+}
+
+fn stored(usage: &Usage, dir: &Path, name: &str) -> Usage {
+    let path: PathBuf = dir.join(name);
+    store::write(usage, &path).unwrap();
+    store::read_parquet(&path).unwrap()
+}
+
+#[test]
+fn a_stored_part_comes_back_as_it_was() {
+    let dir = tempfile::tempdir().unwrap();
+    let usage = feed(&fixture("plain.log"));
+    let back = stored(&usage, dir.path(), "a.parquet");
+    assert_eq!(essence(&back), essence(&usage));
+    let again = stored(&back, dir.path(), "b.parquet");
+    assert_eq!(essence(&again), essence(&usage));
+    assert_eq!(back.window(), usage.window());
+}
+
+#[test]
+fn parts_cut_at_any_line_merge_to_the_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = fixture("plain.log");
+    let lines: Vec<&str> = text.split_inclusive('\n').collect();
+    let whole = essence(&feed(&text));
+    for cut in 0..=lines.len() {
+        let (head, tail) = lines.split_at(cut);
+        let head = stored(&feed(&head.concat()), dir.path(), "head.parquet");
+        let tail = stored(&feed(&tail.concat()), dir.path(), "tail.parquet");
+        assert_eq!(essence(&head.clone().merge(tail.clone())), whole, "cut at {cut}");
+        let merged = stored(&tail.merge(head), dir.path(), "merged.parquet");
+        assert_eq!(essence(&merged), whole, "cut at {cut}, the other way round, stored");
+    }
+}
+
+#[test]
+fn a_part_merged_with_itself_counts_no_request_twice() {
+    let dir = tempfile::tempdir().unwrap();
+    let usage = feed(&fixture("plain.log"));
+    let back = stored(&usage, dir.path(), "a.parquet");
+    assert_eq!(usage.clone().merge(back).demands(), usage.demands());
+}
+
+#[test]
+fn the_columns_are_those_of_the_contract() {
+    let usage = feed(&fixture("plain.log"));
+    let frame = usage.to_frame().unwrap();
+    let names: Vec<String> = frame.get_column_names().iter().map(|n| n.to_string()).collect();
+    assert_eq!(names[..store::COLUMNS.len()], store::COLUMNS.map(str::to_owned));
+    let mut text = Vec::new();
+    store::write_jsonl(&usage.demands(), &mut text).unwrap();
+    let text = String::from_utf8(text).unwrap();
+    for line in text.lines() {
+        let row: serde_json::Map<String, serde_json::Value> = serde_json::from_str(line).unwrap();
+        assert_eq!(row.keys().collect::<Vec<_>>(), store::COLUMNS.to_vec());
+    }
+    assert_eq!(text.lines().count(), frame.height());
+}
+
+#[test]
+fn what_is_no_part_is_refused_and_nothing_is_half_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let usage = feed(&fixture("plain.log"));
+    let error = store::write(&usage, &dir.path().join("usage.xlsx")).unwrap_err();
+    assert!(matches!(error, StoreError::Format(_)) && error.hint().is_some());
+    let error = store::write(&usage, &dir.path().join("none/usage.parquet")).unwrap_err();
+    assert!(matches!(error, StoreError::Write { .. }), "{error}");
+    assert_eq!(dir.path().read_dir().unwrap().count(), 0);
+    assert!(matches!(store::format_of(Path::new("u.CSV")), Ok(Format::Csv)));
+    let path = dir.path().join("a.parquet");
+    assert!(matches!(
+        store::read_parquet(&path).unwrap_err(),
+        StoreError::Read { .. }
+    ));
+    for text in ["", "PAR1", "no parquet at all, but long enough to look at twice PAR1"] {
+        std::fs::write(&path, text).unwrap();
+        let error = store::read_parquet(&path).unwrap_err();
+        assert!(error.to_string().contains("a.parquet"), "{error}");
+    }
+    store::write(&usage, &path).unwrap();
+    let bytes = std::fs::read(&path).unwrap();
+    for cut in [bytes.len() / 3, bytes.len() - 9] {
+        std::fs::write(&path, &bytes[..cut]).unwrap();
+        assert!(store::read_parquet(&path).is_err());
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+
+    #[test]
+    fn stored_parts_merge_in_any_order(cuts in prop::collection::vec(0_usize..28, 3), order in Just([0, 1, 2, 3]).prop_shuffle()) {
+        let dir = tempfile::tempdir().unwrap();
+        let text = fixture("alphabetical.log");
+        let lines: Vec<&str> = text.split_inclusive('\n').collect();
+        let mut cuts: Vec<usize> = cuts.into_iter().map(|c| c.min(lines.len())).chain([0, lines.len()]).collect();
+        cuts.sort_unstable();
+        let parts: Vec<Usage> = cuts
+            .windows(2)
+            .map(|w| stored(&feed(&lines[w[0]..w[1]].concat()), dir.path(), "part.parquet"))
+            .collect();
+        let merged = order.iter().fold(Usage::default(), |sum, n| sum.merge(parts[*n].clone()));
+        prop_assert_eq!(essence(&merged), essence(&feed(&text)));
+    }
+}
