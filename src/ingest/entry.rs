@@ -52,17 +52,8 @@ pub struct Request<'a> {
     pub data: &'a [u8],
 }
 
-/// What a text turned out to be.
-#[derive(Debug, Clone, Copy)]
-pub enum Parsed<'a> {
-    /// An audit entry.
-    Entry(Entry<'a>),
-    /// A JSON object that is none.
-    Other,
-}
-
-/// Reads the object at `at`, and says where it ends.
-pub fn parse(text: &[u8], at: usize) -> Result<(Parsed<'_>, usize), Fault> {
+/// Reads the object at `at`, which may be no audit entry, and says where it ends.
+pub fn parse(text: &[u8], at: usize) -> Result<(Option<Entry<'_>>, usize), Fault> {
     let mut entry = Entry::default();
     let mut kind = None;
     let mut asked = false;
@@ -100,11 +91,11 @@ pub fn parse(text: &[u8], at: usize) -> Result<(Parsed<'_>, usize), Fault> {
     }
     let end = members.end();
     let Some(kind) = kind.filter(|_| asked) else {
-        return Ok((Parsed::Other, end));
+        return Ok((None, end));
     };
     entry.response = kind == Kind::Response;
     entry.forwarded |= !entry.forwarded_from.is_empty();
-    Ok((Parsed::Entry(entry), end))
+    Ok((Some(entry), end))
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -190,7 +181,7 @@ mod tests {
 
     fn entry(text: &str) -> Entry<'_> {
         match parse(text.as_bytes(), 0) {
-            Ok((Parsed::Entry(entry), end)) => {
+            Ok((Some(entry), end)) => {
                 assert_eq!(end, text.len());
                 entry
             }
@@ -225,7 +216,7 @@ mod tests {
             assert_eq!(parse(text.as_bytes(), 0).err(), Some(Fault::Malformed), "{text}");
         }
         for text in ["{}", r#"{"type":"request"}"#, r#"{"type":"x","request":{}}"#] {
-            assert!(matches!(parse(text.as_bytes(), 0), Ok((Parsed::Other, _))));
+            assert!(matches!(parse(text.as_bytes(), 0), Ok((None, _))));
         }
     }
 }

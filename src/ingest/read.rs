@@ -375,8 +375,7 @@ fn lines(mut from: impl Read, worker: &mut Worker, wrapping: &Wrapping) -> io::R
     let mut buffer = vec![0; BLOCK];
     let mut kept = 0;
     let mut skipping = false;
-    loop {
-        let Some(free) = buffer.get_mut(kept..) else { break };
+    while let Some(free) = buffer.get_mut(kept..) {
         let got = match from.read(free) {
             Ok(got) => got,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,

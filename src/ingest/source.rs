@@ -143,8 +143,11 @@ impl Stored {
     }
 }
 
-/// The beginning of a log, how it is stored by that, and the whole of it to read. Pipes are read once, so nothing is sought.
-pub fn begin<R: Read>(mut from: R) -> io::Result<(Stored, io::Chain<io::Cursor<Vec<u8>>, R>)> {
+/// A source whose beginning was looked at.
+pub type Looked<R> = io::Chain<io::Cursor<Vec<u8>>, R>;
+
+/// How a log is stored, by its beginning, and the whole of it to read. Pipes are read once, so nothing is sought.
+pub fn begin<R: Read>(mut from: R) -> io::Result<(Stored, Looked<R>)> {
     let mut head = Vec::with_capacity(4);
     from.by_ref().take(4).read_to_end(&mut head)?;
     Ok((Stored::of(&head), io::Cursor::new(head).chain(from)))

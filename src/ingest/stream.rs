@@ -1,6 +1,6 @@
 //! Lines to entries: wrappings are taken off, entries over several lines put together, and every line accounted for.
 
-use super::entry::{self, Parsed};
+use super::entry;
 use super::envelope::{self, Envelope};
 use super::scan::{self, Fault};
 use super::text::decode;
@@ -219,7 +219,7 @@ impl Stream {
         let mut at = 0;
         while text.get(at) == Some(&b'{') {
             match entry::parse(text, at) {
-                Ok((Parsed::Entry(mut entry), end)) if wrapping.envelope.bare() || outside.depth > 0 => {
+                Ok((Some(mut entry), end)) if wrapping.envelope.bare() || outside.depth > 0 => {
                     entry.time = entry.time.or(outside.time);
                     if let Some(skip) = worker.entry(&entry) {
                         self.example(skip, self.lines);
@@ -418,7 +418,7 @@ impl Stream {
         let mut reason = Skip::NotJson;
         for at in memchr::memchr_iter(b'{', text).take(MOST_BEGINNINGS) {
             match entry::parse(text, at) {
-                Ok((Parsed::Entry(_), _)) => {
+                Ok((Some(_), _)) => {
                     if let Some(node) = text.get(..at).and_then(envelope::syslog_node) {
                         worker.usage_mut().table_mut().seen.node(node);
                     }
@@ -429,7 +429,7 @@ impl Stream {
                     };
                     return self.objects(worker, wrapping, rest, inside);
                 }
-                Ok((Parsed::Other, end)) if wrapping.envelope == Envelope::Auto => {
+                Ok((None, end)) if wrapping.envelope == Envelope::Auto => {
                     let object = text.get(at..end).unwrap_or_default();
                     let inside = Outside {
                         depth: outside.depth + 1,
