@@ -1,4 +1,11 @@
 //! Reading logs: every shape of log gives the same usage, every line is accounted for, nothing secret gets through.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "a test may stop at what it does not expect"
+)]
 
 use proptest::prelude::*;
 use std::fmt::Write as _;

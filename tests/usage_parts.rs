@@ -1,4 +1,11 @@
 //! Parts of usage on disk: a stored part is as good as the logs it came from.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "a test may stop at what it does not expect"
+)]
 
 use proptest::prelude::*;
 use std::path::{Path, PathBuf};
