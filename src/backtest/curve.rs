@@ -31,6 +31,9 @@ pub struct Comparison {
     pub ratio: Option<f64>,
 }
 
+/// What a point leaves.
+type Measure = fn(&Point) -> f64;
+
 /// The points of all cuts, rule by rule.
 pub(super) fn sum(windows: &[Window]) -> Vec<Point> {
     let future: u64 = windows.iter().map(|w| w.future).sum();
@@ -66,7 +69,7 @@ pub(super) fn sum(windows: &[Window]) -> Vec<Point> {
 pub(super) fn compare(curve: &[Point]) -> Vec<Comparison> {
     let mut comparisons = Vec::new();
     let tightened = || curve.iter().filter(|p| matches!(p.rule, Rule::Tighten { .. }));
-    let measures: [(&'static str, fn(&Point) -> f64); 2] = [("excess", |p| p.excess as f64), ("weight", |p| p.weight)];
+    let measures: [(&'static str, Measure); 2] = [("excess", |p| p.excess as f64), ("weight", |p| p.weight)];
     let today = curve.iter().find(|p| p.rule == Rule::Today);
     for (equal, measure) in measures {
         for against in [Scope::Principal, Scope::Policy, Scope::Stanza] {

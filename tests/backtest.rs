@@ -1,0 +1,140 @@
+//! The backtest on synthetic years whose truth is known: proposals are proven, wrong denials are counted where they belong, and
+//! at equal excess there are fewer of them than under the plain rule.
+
+use vault_advisor::access::weight::Weights;
+use vault_advisor::analysis::evidence::EvidenceSettings;
+use vault_advisor::backtest::generate::{self, Plan, Year};
+use vault_advisor::backtest::{self, Backtest, Input, Options, Point, Rule, Scope, text};
+use vault_advisor::optimize::paths::Price;
+use vault_advisor::policy::profile::Profile;
+
+fn plan(seed: u64) -> Plan {
+    Plan {
+        seed,
+        teams: 2,
+        days: 180,
+        ..Plan::default()
+    }
+}
+
+fn run(year: &Year) -> Backtest {
+    let price = Price::default();
+    let options = Options {
+        train_days: 60,
+        test_days: 30,
+        step_days: 30,
+        lambdas: vec![price.lambda],
+        price,
+        evidence: EvidenceSettings::default(),
+        plain_days: vec![30, 60],
+        weights: Weights::default(),
+    };
+    let input = Input {
+        demands: &year.demands,
+        policies: &year.policies(),
+        deployment: None,
+        profile: Profile::default(),
+        health: 1.0,
+        nodes: 1,
+    };
+    backtest::run(&input, &options, &mut |_| {})
+}
+
+fn tightened(found: &Backtest) -> impl Iterator<Item = &Point> {
+    found.curve.iter().filter(|p| matches!(p.rule, Rule::Tighten { .. }))
+}
+
+fn plain(found: &Backtest, wanted: Scope, n: i32) -> &Point {
+    let is = |p: &&Point| matches!(p.rule, Rule::Plain { scope, days } if scope == wanted && days == n);
+    found.curve.iter().find(is).unwrap()
+}
+
+#[test]
+fn a_plan_gives_one_year_and_a_seed_another() {
+    let (a, b, other) = (
+        generate::year(&plan(1)),
+        generate::year(&plan(1)),
+        generate::year(&plan(2)),
+    );
+    assert_eq!(a.demands, b.demands);
+    assert_eq!(a.texts, b.texts);
+    assert_ne!(a.demands, other.demands);
+    assert_eq!(a.policies().len(), a.texts.len(), "every text is a policy");
+    let days = || a.demands.iter().flat_map(|d| d.days.iter().copied());
+    let first = Plan::default().first_day;
+    assert!(days().all(|d| (first..first + 180).contains(&d)));
+    assert!(a.demands.iter().all(|d| a.kinds.contains_key(&*d.principal.id)));
+}
+
+#[test]
+fn every_request_of_a_year_is_allowed_by_its_policies() {
+    let year = generate::year(&plan(3));
+    let found = run(&year);
+    let first = found.windows.first().unwrap();
+    let from = Plan::default().first_day + 60;
+    let later: u64 = year
+        .demands
+        .iter()
+        .map(|d| d.days.range(from..from + 30).count() as u64)
+        .sum();
+    assert_eq!(first.future, later);
+    let today = found.curve.first().unwrap();
+    assert_eq!((&today.rule, today.denied), (&Rule::Today, 0));
+}
+
+#[test]
+fn proposals_are_proven_and_hurt_less_than_the_plain_rule() {
+    let mut better = 0;
+    for seed in 1..=3 {
+        let found = run(&generate::year(&plan(seed)));
+        assert_eq!(found.windows.len(), 4);
+        let today = found.curve.first().unwrap().excess;
+        for point in tightened(&found) {
+            assert!(point.proven, "{}", text::name(&point.rule));
+            assert!(point.excess <= today);
+            let told: u64 = point.by_principal.iter().map(|b| b.denied).sum();
+            assert_eq!(told, point.denied);
+            let told: u64 = point.by_stanza.iter().map(|b| b.denied).sum();
+            assert_eq!(told, point.denied);
+        }
+        let half = |c: &&backtest::Comparison| {
+            c.equal == "excess" && c.against == Scope::Principal && matches!(c.rule, Rule::Tighten { chosen: true, .. })
+        };
+        let ratio = found.comparisons.iter().find(half).and_then(|c| c.ratio);
+        better += usize::from(ratio.is_some_and(|r| r <= 0.5));
+    }
+    assert!(
+        better >= 2,
+        "at equal excess, at most half of the wrong denials in {better} of 3 years"
+    );
+}
+
+#[test]
+fn the_plain_rule_denies_less_the_longer_it_waits_and_the_coarser_it_is() {
+    let found = run(&generate::year(&plan(4)));
+    for scope in [Scope::Principal, Scope::Policy, Scope::Stanza] {
+        let (short, long) = (plain(&found, scope, 30), plain(&found, scope, 60));
+        assert!(short.denied >= long.denied && short.excess <= long.excess, "{scope:?}");
+    }
+    let of = |scope| plain(&found, scope, 60).denied;
+    assert!(of(Scope::Principal) >= of(Scope::Policy) && of(Scope::Policy) >= of(Scope::Stanza));
+}
+
+#[test]
+fn the_answer_is_the_same_every_time_and_in_every_form() {
+    let year = generate::year(&plan(5));
+    let (a, b) = (run(&year), run(&year));
+    assert_eq!(a, b);
+    let value = serde_json::to_value(&a).unwrap();
+    assert_eq!(value["curve"].as_array().unwrap().len(), a.curve.len());
+    assert_eq!(value["curve"][0]["rule"], "today");
+    let lines = text::csv(&a).lines().count();
+    assert_eq!(lines, 1 + a.curve.len() * (a.windows.len() + 1));
+    assert!(text::render(&a).contains("ratio"));
+}
+
+#[test]
+fn logs_that_are_too_short_give_no_cut() {
+    let year = generate::year(&Plan { days: 40, ..plan(1) });
+    assert!(run(&year).windows.is_empty());
+}
