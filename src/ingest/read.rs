@@ -1,11 +1,11 @@
 //! Reading many logs on many cores: each core builds its own part, and the parts are merged.
 
 use super::error::IngestError;
+use super::options::{Options, Progress};
 use super::quick::Quick;
 use super::source::{self, LogInput, Stored};
 use super::stream::{Stream, Wrapping};
 use super::worker::Worker;
-use super::{Options, Progress};
 use crate::origin::Origin;
 use crate::usage::{Skip, Usage, Window};
 use std::fs::File;

@@ -1,6 +1,6 @@
 //! Logs that grow: bytes are fed as they come, and what was read so far can be had at any time.
 
-use super::Options;
+use super::options::Options;
 use super::quick::Quick;
 use super::stream::{Stream, Wrapping};
 use super::worker::Worker;
@@ -41,7 +41,10 @@ impl Reader {
     #[must_use]
     pub fn new(options: &Options) -> Self {
         Self {
-            worker: Worker::new(Usage::within(options.window()), Arc::new(options.group_by.clone())),
+            worker: Worker::new(
+                Usage::within(options.asked_window()),
+                Arc::new(options.group_by.clone()),
+            ),
             quick: Quick::default(),
             wrapping: Wrapping {
                 envelope: options.envelope.unwrap_or_default(),

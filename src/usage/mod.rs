@@ -9,6 +9,7 @@ pub mod demand;
 pub mod frame;
 pub mod interner;
 pub mod ledger;
+mod listing;
 pub mod part;
 pub mod record;
 pub mod state;
