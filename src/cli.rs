@@ -428,7 +428,7 @@ pub struct SnapshotArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  vault-advisor watch --logs /var/log/vault/ --state /var/lib/vault-advisor\n  \
                         vault-advisor watch --logs audit.log --state state/ --format json --listen 127.0.0.1:9187\n\n\
-                        SIGTERM and SIGINT end it with all that was read committed; SIGHUP makes it read settings and policies again.")]
+                        SIGTERM and SIGINT end it with all that was read committed; SIGHUP makes it look at everything named at once.")]
 pub struct WatchArgs {
     /// Audit logs to follow: files, folders, globs (quoted)
     #[arg(long, value_name = "PATH", num_args = 1.., required = true)]

@@ -185,7 +185,7 @@ impl<'a, S: Store> Watch<'a, S> {
         for path in &news.changed {
             self.tail.look(path.strip_prefix("./").unwrap_or(path));
         }
-        if news.rescan || self.scanned.elapsed() >= self.options.poll {
+        if news.rescan || news.reload || self.scanned.elapsed() >= self.options.poll {
             self.scanned = Instant::now();
             self.tail.scan();
             self.listen(notice);

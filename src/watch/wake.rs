@@ -12,7 +12,7 @@ pub struct News {
     pub changed: BTreeSet<PathBuf>,
     /// Files came or went.
     pub rescan: bool,
-    /// The settings are to be read again.
+    /// Everything is to be looked at again.
     pub reload: bool,
     /// The end.
     pub stop: bool,
