@@ -244,8 +244,10 @@ fn write(year: &Year, folder: &Path) -> io::Result<()> {
             },
         });
         writeln!(log, "{entry}")?;
-        entry["type"] = json!("response");
-        entry["response"] = json!({});
+        if let Some(entry) = entry.as_object_mut() {
+            entry.insert("type".to_owned(), json!("response"));
+            entry.insert("response".to_owned(), json!({}));
+        }
         writeln!(log, "{entry}")?;
     }
     log.flush()

@@ -129,6 +129,8 @@ pub enum Command {
     Compare(CompareArgs),
     /// Decide every logged request again under these policies
     Replay(ReplayArgs),
+    /// Propose on the past, replay the future: would it have hurt?
+    Backtest(BacktestArgs),
     /// Mine roles from a matrix, or from logs and policies
     Roles(RolesArgs),
     /// Read a live server into a deployment folder, read-only
@@ -337,6 +339,47 @@ pub struct ReplayArgs {
     /// Output
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub format: TextOrJson,
+}
+
+/// `backtest`
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  vault-advisor backtest --logs 'audit/*.gz' --policies policies/ --train 60d --test 30d --step 7d")]
+pub struct BacktestArgs {
+    /// Usage
+    #[command(flatten)]
+    pub reading: Reading,
+    /// Grants
+    #[command(flatten)]
+    pub granting: Granting,
+    /// How much of the past a proposal is made on, in whole days
+    #[arg(long, value_name = "DURATION", default_value = "60d")]
+    pub train: String,
+    /// How much of the future it is replayed on
+    #[arg(long, value_name = "DURATION", default_value = "30d")]
+    pub test: String,
+    /// From one cut between past and future to the next
+    #[arg(long, value_name = "DURATION", default_value = "7d")]
+    pub step: String,
+    /// Weights of exposure that the curve is drawn through (the one of the settings is always among them)
+    #[arg(long, value_name = "WEIGHT", value_delimiter = ',', default_value = "0,0.005,0.05,0.5")]
+    pub lambdas: Vec<f64>,
+    /// The days of "not used for N days goes", to compare with
+    #[arg(long, value_name = "DAYS", value_delimiter = ',', default_value = "7,14,30,60,90,180")]
+    pub plain: Vec<u16>,
+    /// Output
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: BacktestFormat,
+}
+
+/// Output of `backtest`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum BacktestFormat {
+    /// For people
+    Text,
+    /// For programs: every cut, every denial by principal and stanza
+    Json,
+    /// For spreadsheets: a line a cut and rule
+    Csv,
 }
 
 /// `roles`

@@ -22,6 +22,7 @@ pub mod report;
 
 pub mod settings;
 
+pub mod backtest;
 pub mod watch;
 
 pub mod cli;

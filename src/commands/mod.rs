@@ -1,6 +1,7 @@
 //! One thin file a subcommand: settings in, pipeline, report out. What goes wrong ends as a [`Failure`], with a hint.
 
 mod advise;
+mod backtest;
 pub mod compare;
 mod compare_command;
 mod decide;
@@ -110,6 +111,7 @@ pub fn run(cli: Cli, out: &mut dyn Write, talk: &Talk) -> Result<Exit, Failure> 
         Command::Test(args) => policy_test::run(&args, profile, out, talk),
         Command::Compare(args) => compare_command::run(&args, profile, out, talk),
         Command::Replay(args) => replay::run(&args, profile, out, talk),
+        Command::Backtest(args) => backtest::run(&args, common, profile, out, talk),
         Command::Roles(args) => roles::run(&args, out, talk),
         Command::Snapshot(args) => snapshot_command::run(&args, out, talk),
         Command::Watch(args) => watch::run(&args, out, talk),
