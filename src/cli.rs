@@ -1,5 +1,6 @@
 //! The flags as they are typed, one struct a subcommand. What they mean is decided elsewhere.
 
+use crate::advice::Severity;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -131,6 +132,8 @@ pub enum Command {
     Replay(ReplayArgs),
     /// Propose on the past, replay the future: would it have hurt?
     Backtest(BacktestArgs),
+    /// The gate for changes of policies: findings in what changed, new access, over-privilege, a budget of risk
+    Check(CheckArgs),
     /// Mine roles from a matrix, or from logs and policies
     Roles(RolesArgs),
     /// Read a live server into a deployment folder, read-only
@@ -324,6 +327,89 @@ pub struct CompareArgs {
     /// Output
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub format: TextOrJson,
+}
+
+/// `check`
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  vault-advisor check --policies policies/ --base origin/main\n  \
+                        vault-advisor check --policies policies/ --usage usage.parquet --fail-on high --format sarif -o check.sarif"
+)]
+pub struct CheckArgs {
+    /// Usage
+    #[command(flatten)]
+    pub reading: Reading,
+    /// Grants
+    #[command(flatten)]
+    pub granting: Granting,
+    /// Policies before the change: a folder, or a git revision
+    #[arg(long, value_name = "REV|DIR")]
+    pub base: Option<String>,
+    /// Findings of this severity and above fail
+    #[arg(long, value_name = "SEVERITY", default_value = "medium")]
+    pub fail_on: Threshold,
+    /// Fail where the risk of any principal is above this (0 to 100)
+    #[arg(long, value_name = "SCORE")]
+    pub max_risk: Option<f64>,
+    /// At most so many findings of a severity (medium=10); may be given several times
+    #[arg(long, value_name = "SEVERITY=N")]
+    pub budget: Vec<String>,
+    /// Show only what this file does not have
+    #[arg(long, value_name = "FILE")]
+    pub baseline: Option<PathBuf>,
+    /// Write what is found to this file, to be named by `--baseline` later, and do nothing else
+    #[arg(long, value_name = "FILE")]
+    pub write_baseline: Option<PathBuf>,
+    /// Output
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: GateFormat,
+    /// File to write to instead of stdout
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// Output of `check`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum GateFormat {
+    /// For people
+    Text,
+    /// For code scanning: SARIF 2.1.0
+    Sarif,
+    /// For a comment on a pull request
+    Markdown,
+    /// For CI servers: JUnit XML
+    Junit,
+    /// For GitHub Actions: annotations of the lines
+    Github,
+    /// For GitLab: a code quality report
+    Gitlab,
+}
+
+/// What fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Threshold {
+    /// Whatever is found
+    Info,
+    /// What should be tidied up
+    Low,
+    /// What should be changed
+    Medium,
+    /// What should be changed soon
+    High,
+    /// What should be changed today
+    Critical,
+}
+
+impl From<Threshold> for Severity {
+    fn from(threshold: Threshold) -> Self {
+        match threshold {
+            Threshold::Info => Self::Info,
+            Threshold::Low => Self::Low,
+            Threshold::Medium => Self::Medium,
+            Threshold::High => Self::High,
+            Threshold::Critical => Self::Critical,
+        }
+    }
 }
 
 /// `replay`

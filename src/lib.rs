@@ -25,5 +25,7 @@ pub mod settings;
 pub mod backtest;
 pub mod watch;
 
+pub mod check;
+
 pub mod cli;
 pub mod commands;

@@ -211,7 +211,7 @@ fn used(joined: &Joined) -> Vec<HashMap<&str, CapabilitySet>> {
 }
 
 /// What every holder is exposed to today, or with other lists in force.
-fn exposures(
+pub(crate) fn exposures(
     joined: &Joined,
     settings: &Settings,
     lists: Option<&HashMap<usize, crate::policy::acl::Acl>>,
@@ -263,7 +263,7 @@ fn exposures_after(joined: &Joined, settings: &Settings, scheme: &crate::optimiz
 }
 
 /// The rules, for the help that goes with findings.
-fn rule_views() -> Vec<RuleView> {
+pub(crate) fn rule_views() -> Vec<RuleView> {
     rules::all()
         .into_iter()
         .map(|r| RuleView {
@@ -276,7 +276,7 @@ fn rule_views() -> Vec<RuleView> {
 }
 
 /// Findings of every rule that is on, the gravest first.
-fn findings(context: &Context<'_>, levels: &BTreeMap<String, RuleLevel>) -> Vec<crate::advice::Finding> {
+pub(crate) fn findings(context: &Context<'_>, levels: &BTreeMap<String, RuleLevel>) -> Vec<crate::advice::Finding> {
     let mut findings: Vec<_> = rules::all()
         .into_par_iter()
         .filter_map(|r| {

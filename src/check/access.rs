@@ -1,0 +1,233 @@
+//! New access against the base: what the policies allow that they did not, each with a request as witness.
+
+use super::place::Changed;
+use super::rules::NEW_ACCESS;
+use crate::access::Joined;
+use crate::advice::{Finding, Severity, Subject};
+use crate::analysis::rule::fingerprint;
+use crate::policy::compare::{Aspect, Comparison, Decider, Difference, Holder, Options, PolicyId, compare_policies};
+use crate::policy::model::Policy;
+use crate::policy::profile::Profile;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// Requests named of one stanza.
+const MOST_TOLD: usize = 4;
+
+/// What is new, from policies by themselves and from those that somebody holds together.
+#[must_use]
+pub fn findings(profile: Profile, old: &[Policy], joined: &Joined, changed: &Changed, now: i64) -> Vec<Finding> {
+    let new = &joined.policies;
+    let (after, before) = &changed.differ;
+    let differ: BTreeSet<PolicyId> = after
+        .iter()
+        .filter_map(|&n| new.get(n))
+        .chain(before.iter().filter_map(|&n| old.get(n)))
+        .map(PolicyId::of)
+        .collect();
+    if differ.is_empty() {
+        return Vec::new();
+    }
+    let holders: Vec<Holder> = holders(joined)
+        .filter(|h| h.policies.iter().any(|id| differ.contains(id)))
+        .collect();
+    // What nobody holds together with something that changed cannot gain anything.
+    let needed: BTreeSet<&PolicyId> = differ.iter().chain(holders.iter().flat_map(|h| &h.policies)).collect();
+    let of = |all: &[Policy]| -> Vec<Policy> {
+        let needed = all.iter().filter(|p| needed.contains(&PolicyId::of(p)));
+        needed.cloned().collect()
+    };
+    let found = compare_policies(profile, &of(old), &of(new), Some(&holders), now, Options::default());
+    let mut told = Told::default();
+    for one in &found.policies {
+        if one.renamed.is_none() && differ.contains(&one.policy) {
+            told.comparison(&one.policy.to_string(), None, &one.comparison);
+        }
+    }
+    for one in found.combinations.iter().flatten() {
+        let names: Vec<String> = one.policies.iter().map(ToString::to_string).collect();
+        told.comparison(&names.join(", "), Some(&one.holders), &one.comparison);
+    }
+    told.findings
+}
+
+fn holders(joined: &Joined) -> impl Iterator<Item = Holder> {
+    joined.holders.iter().map(|h| Holder {
+        name: h.display().to_owned(),
+        policies: h
+            .sets
+            .first()
+            .into_iter()
+            .flat_map(|set| set.iter())
+            .map(|name| PolicyId {
+                namespace: h.namespace.clone(),
+                name: name.clone(),
+            })
+            .collect(),
+        identity: Some(h.identity.clone()),
+    })
+}
+
+#[derive(Default)]
+struct Told {
+    findings: Vec<Finding>,
+    /// What was told already: the stanza that decides, and in what respect.
+    seen: BTreeSet<(String, String)>,
+}
+
+impl Told {
+    fn comparison(&mut self, name: &str, holders: Option<&[String]>, found: &Comparison) {
+        let mut by_rule: BTreeMap<(String, String), Vec<&Difference>> = BTreeMap::new();
+        for difference in &found.gained {
+            let key = (decider_key(difference.new.as_ref()), aspect_key(&difference.aspect));
+            by_rule.entry(key).or_default().push(difference);
+        }
+        let mut fresh = BTreeSet::new();
+        for (key, all) in by_rule {
+            if holders.is_some() && self.seen.contains(&key) {
+                continue;
+            }
+            self.gained(name, holders, &key, &all);
+            fresh.insert(key);
+        }
+        self.seen.extend(fresh);
+        let open = found.open_gained.iter().map(|o| {
+            let key = format!("{} {}", decider_key(o.new.as_ref()), decider_key(o.old.as_ref()));
+            (key, format!("`{}`: {}", o.asked, o.reason), o.new.as_ref())
+        });
+        let incomplete = found
+            .incomplete
+            .iter()
+            .map(|why| ("incomplete".to_owned(), why.clone(), None));
+        for (key, why, decider) in open.chain(incomplete) {
+            if self.seen.insert((key.clone(), "open".to_owned())) || holders.is_none() {
+                self.findings.push(finding(
+                    name,
+                    holders,
+                    &format!("open {key}"),
+                    format!("not decided whether `{name}` allows more than before"),
+                    format!("It could be neither shown nor ruled out: {why}."),
+                    decider,
+                ));
+            }
+        }
+    }
+
+    fn gained(&mut self, name: &str, holders: Option<&[String]>, key: &(String, String), all: &[&Difference]) {
+        let Some(first) = all.first() else { return };
+        let respect = match &first.aspect {
+            Aspect::Access => String::new(),
+            Aspect::Sudo => ", with sudo".to_owned(),
+            Aspect::Subscribe => ", as a subscription to events".to_owned(),
+            Aspect::Condition(condition) => format!(", without {condition}"),
+        };
+        let who = match holders {
+            None => format!("policy `{name}`"),
+            Some(holders) => match holders {
+                [one] => format!("`{one}`, who holds {name},"),
+                [one, more @ ..] => format!("`{one}` and {} more, who hold {name},", more.len()),
+                [] => format!("who holds {name}"),
+            },
+        };
+        let title = format!("{who} now allows `{}`{respect}", first.asked);
+        let mut asked: Vec<String> = Vec::new();
+        for one in all {
+            let text = format!("`{}`", one.asked);
+            if !asked.contains(&text) {
+                asked.push(text);
+            }
+        }
+        let more = match asked.len().saturating_sub(MOST_TOLD) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        asked.truncate(MOST_TOLD);
+        let when = match first.when.as_slice() {
+            [] => String::new(),
+            when => format!(" Where {}.", when.join(" and ")),
+        };
+        let detail = format!(
+            "Witness: {}{more}. Before: {}. Now: {}.{when}",
+            asked.join(", "),
+            decided_by(first.old.as_ref()),
+            decided_by(first.new.as_ref()),
+        );
+        let mut finding = finding(
+            name,
+            holders,
+            &format!("{} {}", key.0, key.1),
+            title,
+            detail,
+            first.new.as_ref(),
+        );
+        if matches!(first.aspect, Aspect::Sudo) {
+            finding.severity = Severity::Critical;
+        }
+        self.findings.push(finding);
+    }
+}
+
+fn finding(
+    name: &str,
+    holders: Option<&[String]>,
+    key: &str,
+    title: String,
+    detail: String,
+    decider: Option<&Decider>,
+) -> Finding {
+    let kind = if holders.is_some() { "principal" } else { "policy" };
+    Finding {
+        fingerprint: fingerprint(NEW_ACCESS, kind, &format!("{name} {key}")),
+        rule: Arc::from(NEW_ACCESS),
+        severity: super::rules::severity(NEW_ACCESS),
+        title,
+        detail,
+        subject: Subject {
+            kind: if holders.is_some() { "principal" } else { "stanza" }.to_owned(),
+            name: holders
+                .and_then(|h| h.first())
+                .map_or_else(|| name.to_owned(), Clone::clone),
+        },
+        origins: decider
+            .into_iter()
+            .flat_map(|d| &d.sources)
+            .map(|(_, origin)| origin.clone())
+            .collect(),
+        evidence: None,
+        remedy: "Grant less, or let somebody answer for it with a waiver.".to_owned(),
+        fixed_in: None,
+    }
+}
+
+/// Pattern and policies: what stays when lines move.
+fn decider_key(decider: Option<&Decider>) -> String {
+    decider.map_or_else(String::new, |d| {
+        let policies: BTreeSet<&str> = d.sources.iter().map(|(policy, _)| &**policy).collect();
+        let policies: Vec<&str> = policies.into_iter().collect();
+        format!("{} of {}", d.pattern, policies.join(","))
+    })
+}
+
+fn aspect_key(aspect: &Aspect) -> String {
+    match aspect {
+        Aspect::Condition(condition) => format!("condition {condition}"),
+        other => other.as_str().to_owned(),
+    }
+}
+
+fn decided_by(decider: Option<&Decider>) -> String {
+    let Some(decider) = decider else {
+        return "nothing matches".to_owned();
+    };
+    let capabilities = if decider.capabilities.is_empty() {
+        "no capability".to_owned()
+    } else {
+        decider.capabilities.to_string()
+    };
+    let place = decider
+        .sources
+        .first()
+        .map(|(policy, origin)| format!(" in `{policy}` at {origin}"))
+        .unwrap_or_default();
+    format!("`{}` ({capabilities}){place}", decider.pattern)
+}

@@ -1,0 +1,395 @@
+//! The gate itself: collects findings, takes off what is waived, unchanged or known, and says whether it passes.
+
+use super::baseline::Baseline;
+use super::place::{Changed, Places};
+use super::rules::{self, NEED_USAGE, NEW_ACCESS, NOT_CHECKED, UNREADABLE};
+use super::rules::{WAIVER_EXPIRED, WAIVER_INVALID, WAIVER_UNUSED};
+use super::source::{Problem, Read};
+use super::waiver::{self, Invalid, Waiver};
+use super::{access as new_access, risk};
+use crate::access::{self, Inputs, Joined};
+use crate::advice::{Finding, RuleView, Severity, Subject};
+use crate::analysis::access_graph;
+use crate::analysis::evidence::{self, Watch};
+use crate::analysis::rule::{Context, fingerprint};
+use crate::deployment::Deployment;
+use crate::origin::Origin;
+use crate::pipeline;
+use crate::policy::lint;
+use crate::policy::model::Policy;
+use crate::policy::profile::Profile;
+use crate::settings::{RuleLevel, Settings};
+use crate::usage::demand::Demand;
+use jiff::Timestamp;
+use jiff::civil::Date;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+/// What usage says.
+pub struct Seen {
+    /// Who asked for what.
+    pub demands: Vec<Demand>,
+    /// What the logs are worth.
+    pub watch: Watch,
+    /// When they end.
+    pub last: Option<Timestamp>,
+}
+
+/// What is checked.
+pub struct Material {
+    /// The policies.
+    pub read: Read,
+    /// The policies of the base, where there is one.
+    pub base: Option<Vec<Policy>>,
+    /// Usage, where there is any.
+    pub seen: Option<Seen>,
+    /// The deployment, where one is named.
+    pub deployment: Option<Deployment>,
+}
+
+/// How it is checked.
+pub struct Options<'a> {
+    /// Whose rules decide.
+    pub profile: Profile,
+    /// Weights, rule levels, waivers.
+    pub settings: &'a Settings,
+    /// Findings of this severity and above fail.
+    pub fail_on: Severity,
+    /// No holder's risk may be above this.
+    pub max_risk: Option<f64>,
+    /// At most so many findings of a severity, whatever the threshold.
+    pub budgets: &'a [(Severity, usize)],
+    /// What was there before.
+    pub baseline: Option<&'a Baseline>,
+    /// Today, for waivers and stanzas that expire.
+    pub now: Timestamp,
+}
+
+/// What the gate says.
+#[derive(Debug)]
+pub struct Checked {
+    /// Findings that are shown, the gravest first.
+    pub findings: Vec<Finding>,
+    /// The rules, for the help of findings.
+    pub rules: Vec<RuleView>,
+    /// Why it fails; it passes where there is nothing.
+    pub reasons: Vec<String>,
+    /// How many policies were checked.
+    pub policies: usize,
+    /// Findings that somebody answers for.
+    pub waived: usize,
+    /// Findings about what did not change.
+    pub unchanged: usize,
+    /// Findings that the baseline has.
+    pub known: usize,
+    /// What a baseline written now would have.
+    pub baseline: Baseline,
+}
+
+/// Checks. `step` is told what comes next.
+#[must_use]
+pub fn check(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&str)) -> Checked {
+    let Material {
+        read,
+        base,
+        seen,
+        deployment,
+    } = material;
+    let settings = options.settings;
+    let (demands, watch, last) = match seen {
+        Some(seen) => (Some(seen.demands), seen.watch, seen.last),
+        None => (
+            None,
+            Watch {
+                window_days: 0.0,
+                health: 1.0,
+                nodes: 1,
+            },
+            None,
+        ),
+    };
+    let with_usage = demands.is_some();
+    let now = options.now.as_second();
+
+    step("joining usage with grants");
+    let joined = access::join(Inputs {
+        demands: demands.unwrap_or_default(),
+        policies: read.policies,
+        deployment: deployment.as_ref(),
+        profile: options.profile,
+        now: Some(now),
+    });
+    let places = Places::new(&joined.policies);
+    let levels = levels(settings, with_usage);
+
+    step("looking for findings");
+    let exposures = pipeline::exposures(&joined, settings, None);
+    let mut findings = {
+        let evidence = evidence::of_policies(&joined, &watch, &settings.evidence, last);
+        let chains = access_graph::chains(&joined, deployment.as_ref());
+        let context = Context {
+            joined: &joined,
+            deployment: deployment.as_ref(),
+            evidence: &evidence,
+            exposures: &exposures,
+            chains: &chains,
+            watch: &watch,
+        };
+        pipeline::findings(&context, &levels)
+    };
+    findings.extend(warnings(&joined));
+    unique(&mut findings);
+
+    let changed = base.as_ref().map(|old| Changed::new(old, &joined.policies));
+    let untouched: BTreeSet<String> = changed.as_ref().map_or_else(BTreeSet::new, |changed| {
+        let old = findings.iter().filter(|f| !changed.touches(f, &places));
+        old.map(|f| f.fingerprint.clone()).collect()
+    });
+    if let (Some(old), Some(changed)) = (&base, &changed) {
+        step("comparing with the base");
+        findings.extend(new_access::findings(options.profile, old, &joined, changed, now));
+    }
+    findings.extend(read.broken.iter().map(|p| problem(UNREADABLE, "policy", p)));
+    findings.extend(read.unchecked.iter().map(|p| problem(NOT_CHECKED, "policy", p)));
+    if let Some(most) = options.max_risk {
+        findings.extend(risk::over_budget(&joined, &exposures, settings, most));
+    }
+
+    let mut rules = pipeline::rule_views();
+    rules.extend(rules::views());
+    let today = options.now.to_zoned(jiff::tz::TimeZone::UTC).date();
+    let waived = waive(&mut findings, &joined, &places, options, today, &ran(&levels, options));
+    apply_levels(&mut findings, settings);
+    unique(&mut findings);
+    findings.sort_by(|a, b| {
+        (b.severity, &a.rule, &a.origins, &a.subject, &a.fingerprint).cmp(&(
+            a.severity,
+            &b.rule,
+            &b.origins,
+            &b.subject,
+            &b.fingerprint,
+        ))
+    });
+    let all = findings.len();
+    findings.retain(|f| !untouched.contains(&f.fingerprint));
+    let unchanged = all - findings.len();
+    let baseline = Baseline::of(&findings, &places);
+    let mut known = 0;
+    if let Some(before) = options.baseline {
+        let is_known = before.known(&findings, &places);
+        let mut answers = is_known.into_iter();
+        findings.retain(|_| !answers.next().unwrap_or(false));
+        known = baseline.len() - findings.len();
+    }
+    Checked {
+        reasons: reasons(&findings, options),
+        findings,
+        rules,
+        policies: joined.policies.len(),
+        waived,
+        unchanged,
+        known,
+        baseline,
+    }
+}
+
+/// Rule levels, with the rules off that say nothing without usage.
+fn levels(settings: &Settings, with_usage: bool) -> BTreeMap<String, RuleLevel> {
+    let mut levels = settings.rules.clone();
+    if !with_usage {
+        levels.extend(NEED_USAGE.iter().map(|id| ((*id).to_owned(), RuleLevel::Off)));
+    }
+    levels
+}
+
+/// Whether a rule had its occasion in this run, so that a waiver of it could have covered something.
+fn ran<'a>(levels: &'a BTreeMap<String, RuleLevel>, options: &'a Options<'_>) -> impl Fn(&str) -> bool + 'a {
+    move |rule: &str| {
+        let off = levels.get(rule).is_some_and(|l| l.severity().is_none());
+        // New access is new once: when the change has gone in, its waiver covers nothing any more, and does no harm.
+        let once = rule == NEW_ACCESS || (rule == rules::OVER_BUDGET && options.max_risk.is_none());
+        !off && !once
+    }
+}
+
+/// Settings may make the gate's own rules and the warnings graver or lighter, or switch them off.
+fn apply_levels(findings: &mut Vec<Finding>, settings: &Settings) {
+    findings.retain_mut(|f| match settings.rules.get(&*f.rule).map(|l| l.severity()) {
+        None => true,
+        Some(None) => false,
+        Some(Some(severity)) => {
+            f.severity = severity;
+            true
+        }
+    });
+}
+
+/// The warnings of `lint` as findings.
+fn warnings(joined: &Joined) -> Vec<Finding> {
+    lint::policies(&joined.policies, &lint::Context::default())
+        .into_iter()
+        .map(|w| Finding {
+            fingerprint: fingerprint(w.id, "stanza", &format!("{} {}", w.policy, w.path)),
+            rule: Arc::from(w.id),
+            severity: match w.severity {
+                lint::Severity::Note => Severity::Info,
+                lint::Severity::Warning => Severity::Low,
+            },
+            title: format!("`{}` of policy `{}`: {}", w.path, w.policy, w.message),
+            detail: String::new(),
+            subject: Subject {
+                kind: "stanza".to_owned(),
+                name: format!("{} {}", w.policy, w.path),
+            },
+            origins: vec![w.origin],
+            evidence: None,
+            remedy: w.hint.unwrap_or_default(),
+            fixed_in: None,
+        })
+        .collect()
+}
+
+fn problem(rule: &str, kind: &str, problem: &Problem) -> Finding {
+    let (title, remedy) = match rule {
+        UNREADABLE => (
+            format!("policy `{}` cannot be used: {}", problem.what, problem.why),
+            "Mend it: the server would refuse it, and nothing in it was checked.",
+        ),
+        _ => (
+            format!("`{}` was not checked: {}", problem.what, problem.why),
+            "Check what `terraform show -json` says of it, or write its text out.",
+        ),
+    };
+    own(rule, kind, &problem.what, &problem.why, title, remedy, &problem.origin)
+}
+
+fn own(rule: &str, kind: &str, name: &str, key: &str, title: String, remedy: &str, origin: &Origin) -> Finding {
+    Finding {
+        fingerprint: fingerprint(rule, kind, &format!("{name} {key}")),
+        rule: Arc::from(rule),
+        severity: rules::severity(rule),
+        title,
+        detail: String::new(),
+        subject: Subject {
+            kind: kind.to_owned(),
+            name: name.to_owned(),
+        },
+        origins: vec![origin.clone()],
+        evidence: None,
+        remedy: remedy.to_owned(),
+        fixed_in: None,
+    }
+}
+
+/// Takes off what is waived, and tells of waivers that are past, useless or broken. Returns how many findings went.
+fn waive(
+    findings: &mut Vec<Finding>,
+    joined: &Joined,
+    places: &Places,
+    options: &Options<'_>,
+    today: Date,
+    ran: &dyn Fn(&str) -> bool,
+) -> usize {
+    let (mut waivers, mut invalid) = waiver::of_settings(&options.settings.waivers, options.settings.file.as_deref());
+    for (n, policy) in joined.policies.iter().enumerate() {
+        waiver::of_policy(policy, n, &mut waivers, &mut invalid);
+    }
+    let mut by_rule: HashMap<&str, Vec<usize>> = HashMap::new();
+    for (n, waiver) in waivers.iter().enumerate() {
+        by_rule.entry(&waiver.rule).or_default().push(n);
+    }
+    let mut used = vec![false; waivers.len()];
+    let before = findings.len();
+    findings.retain(|finding| {
+        let mut keep = true;
+        for &n in by_rule.get(&*finding.rule).into_iter().flatten() {
+            let covering = waivers
+                .get(n)
+                .filter(|w| !w.is_expired(today) && w.covers(finding, places));
+            if let (Some(_), Some(used)) = (covering, used.get_mut(n)) {
+                *used = true;
+                keep = false;
+            }
+        }
+        keep
+    });
+    let waived = before - findings.len();
+    for (waiver, used) in waivers.iter().zip(used) {
+        if waiver.is_expired(today) {
+            findings.push(of_waiver(
+                WAIVER_EXPIRED,
+                waiver,
+                format!("ended on {}", waiver.expires),
+            ));
+        } else if !used && ran(&waiver.rule) {
+            findings.push(of_waiver(WAIVER_UNUSED, waiver, "covers no finding".to_owned()));
+        }
+    }
+    findings.extend(invalid.into_iter().map(|Invalid { why, origin }| {
+        let title = format!("the waiver at {origin} covers nothing: {why}");
+        own(
+            WAIVER_INVALID,
+            "waiver",
+            &origin.file,
+            &why,
+            title,
+            "Complete it.",
+            &origin,
+        )
+    }));
+    waived
+}
+
+fn of_waiver(rule: &str, waiver: &Waiver, what: String) -> Finding {
+    let remedy = match rule {
+        WAIVER_EXPIRED => "Mend what it covered and remove it, or let its owner set a new day.",
+        _ => "Remove it.",
+    };
+    let title = format!("the waiver of `{}` for {} {what}", waiver.rule, waiver.about);
+    let key = format!("{} {}", waiver.rule, waiver.expires);
+    let mut finding = own(rule, "waiver", &waiver.about, &key, title, remedy, &waiver.origin);
+    finding.detail = format!(
+        "Owner: {}. Reason: {}.",
+        waiver.owner,
+        waiver.reason.trim_end_matches('.')
+    );
+    finding
+}
+
+/// Two findings of one fingerprint would be one in a baseline: the second gets a number.
+fn unique(findings: &mut [Finding]) {
+    let mut seen: HashMap<String, usize> = HashMap::new();
+    for finding in findings {
+        let count = seen.entry(finding.fingerprint.clone()).or_default();
+        *count += 1;
+        if *count > 1 {
+            finding.fingerprint = format!("{}-{count}", finding.fingerprint);
+        }
+    }
+}
+
+fn reasons(findings: &[Finding], options: &Options<'_>) -> Vec<String> {
+    let mut reasons = Vec::new();
+    let grave = findings.iter().filter(|f| f.severity >= options.fail_on).count();
+    if grave > 0 {
+        let s = if grave == 1 { "" } else { "s" };
+        reasons.push(format!(
+            "{grave} finding{s} of severity {} or above",
+            options.fail_on.as_str()
+        ));
+    }
+    for (severity, most) in options.budgets {
+        let n = findings.iter().filter(|f| f.severity == *severity).count();
+        if n > *most {
+            reasons.push(format!(
+                "{n} findings of severity {}, and the budget is {most}",
+                severity.as_str()
+            ));
+        }
+    }
+    let over = findings.iter().filter(|f| *f.rule == *rules::OVER_BUDGET).count();
+    if over > 0 {
+        reasons.push(format!("{over} over the budget of risk"));
+    }
+    reasons
+}

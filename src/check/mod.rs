@@ -1,0 +1,15 @@
+//! `check`: the gate before policies go live. Findings in what changed, new access against the base, over-privilege against
+//! usage, a budget of risk; what is waived or known from a baseline is counted and not shown.
+
+mod access;
+pub mod baseline;
+mod gate;
+pub mod git;
+mod place;
+mod risk;
+pub mod rules;
+pub mod source;
+pub mod terraform;
+pub mod waiver;
+
+pub use gate::{Checked, Material, Options, Seen, check};

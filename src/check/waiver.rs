@@ -1,0 +1,315 @@
+//! Waivers: findings that somebody answers for until a day, from the settings or from a comment beside the stanza.
+//!
+//! ```text
+//! # vault-advisor: allow broad-glob until 2027-01-31 owner=team-a reason=the migration reads all of it
+//! path "secret/*" {
+//! ```
+
+use super::place::{Places, Spot};
+use crate::advice::Finding;
+use crate::origin::Origin;
+use crate::policy::model::{Language, Policy};
+use crate::settings;
+use jiff::civil::Date;
+use std::path::Path;
+
+/// What a comment begins with.
+const MARK: &str = "vault-advisor:";
+
+/// What a waiver covers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Scope {
+    /// A stanza or a policy.
+    Spot(Spot),
+    /// Policy, principal or fingerprint; with `*` at its end all that begin so.
+    Named(String),
+}
+
+/// One waiver.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiver {
+    /// The rule.
+    pub rule: String,
+    scope: Scope,
+    /// The scope in words.
+    pub about: String,
+    /// Who answers for it.
+    pub owner: String,
+    /// Why.
+    pub reason: String,
+    /// The last day on which it holds.
+    pub expires: Date,
+    /// Where it stands.
+    pub origin: Origin,
+}
+
+/// A waiver that can't be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invalid {
+    /// What is wrong, as a sentence without its end.
+    pub why: String,
+    /// Where it stands.
+    pub origin: Origin,
+}
+
+impl Waiver {
+    /// Whether its day is past.
+    #[must_use]
+    pub fn is_expired(&self, today: Date) -> bool {
+        today > self.expires
+    }
+
+    /// Whether it covers a finding, its day aside.
+    #[must_use]
+    pub fn covers(&self, finding: &Finding, places: &Places) -> bool {
+        if *finding.rule != *self.rule {
+            return false;
+        }
+        match &self.scope {
+            Scope::Spot(own) => places.of_finding(finding).any(|spot| own.covers(spot)),
+            Scope::Named(name) => {
+                let is = |text: &str| match name.strip_suffix('*') {
+                    Some(lead) => text.starts_with(lead),
+                    None => text == name,
+                };
+                is(&finding.fingerprint)
+                    || is(&finding.subject.name)
+                    || places.of_finding(finding).any(|spot| is(places.policy_name(spot)))
+            }
+        }
+    }
+}
+
+/// Those of the settings.
+#[must_use]
+pub fn of_settings(all: &[settings::Waiver], file: Option<&Path>) -> (Vec<Waiver>, Vec<Invalid>) {
+    let name = file.map_or_else(|| settings::FILE_NAME.to_owned(), |f| f.display().to_string());
+    let text = file.and_then(|f| std::fs::read_to_string(f).ok()).unwrap_or_default();
+    let mut lines = text
+        .lines()
+        .zip(1_u32..)
+        .filter(|(line, _)| line.trim_start().starts_with("[[waivers]]"))
+        .map(|(_, n)| n);
+    let (mut waivers, mut invalid) = (Vec::new(), Vec::new());
+    for one in all {
+        let origin = Origin::new(name.as_str(), lines.next().unwrap_or(1), 1);
+        match parts(&one.rule, &one.expires, &one.owner, &one.reason) {
+            Ok(expires) if !one.scope.trim_matches('*').trim().is_empty() => waivers.push(Waiver {
+                rule: one.rule.clone(),
+                scope: Scope::Named(one.scope.clone()),
+                about: one.scope.clone(),
+                owner: one.owner.clone(),
+                reason: one.reason.clone(),
+                expires,
+                origin,
+            }),
+            Ok(_) => invalid.push(Invalid {
+                why: "it has no `scope`".to_owned(),
+                origin,
+            }),
+            Err(why) => invalid.push(Invalid { why, origin }),
+        }
+    }
+    (waivers, invalid)
+}
+
+fn parts(rule: &str, expires: &str, owner: &str, reason: &str) -> Result<Date, String> {
+    for (what, value) in [("rule", rule), ("owner", owner), ("reason", reason)] {
+        if value.trim().is_empty() {
+            return Err(format!("it has no `{what}`"));
+        }
+    }
+    expires
+        .parse()
+        .map_err(|_| "its last day is no date like 2027-01-31".to_owned())
+}
+
+/// Those beside the stanzas of a policy: in the comment above, or inside. One that is beside none covers the policy.
+pub fn of_policy(policy: &Policy, n: usize, waivers: &mut Vec<Waiver>, invalid: &mut Vec<Invalid>) {
+    if policy.language == Language::Json {
+        return;
+    }
+    for (at, _) in policy.source.match_indices(MARK) {
+        let line_start = policy.source.get(..at).and_then(|t| t.rfind('\n')).map_or(0, |n| n + 1);
+        if !in_comment(policy.source.get(line_start..at).unwrap_or("")) {
+            continue;
+        }
+        let line = policy.source.get(at..).and_then(|t| t.lines().next()).unwrap_or("");
+        let line = line.trim_end().trim_end_matches("*/");
+        let (spot, about, origin) = beside(policy, n, at);
+        let read = line
+            .strip_prefix(MARK)
+            .ok_or_else(String::new)
+            .and_then(|text| comment(text.trim()));
+        match read {
+            Ok((rule, expires, owner, reason)) => waivers.push(Waiver {
+                rule,
+                scope: Scope::Spot(spot),
+                about,
+                owner,
+                reason,
+                expires,
+                origin,
+            }),
+            Err(why) => invalid.push(Invalid { why, origin }),
+        }
+    }
+}
+
+/// Whether what stands before the mark on its line opens a comment, with nothing but white space behind the opening.
+fn in_comment(before: &str) -> bool {
+    let trimmed = before.trim_end();
+    let text = ["//", "/*", "#", "*"]
+        .iter()
+        .find_map(|open| trimmed.strip_suffix(open));
+    // Behind an odd number of quotes it stands in a string.
+    text.is_some_and(|text| text.matches('"').count().is_multiple_of(2))
+}
+
+/// The stanza that a byte of the text is beside, in words, and the byte's line.
+fn beside(policy: &Policy, n: usize, at: usize) -> (Spot, String, Origin) {
+    let source = &policy.source;
+    let lines = |from: usize, to: usize| {
+        let between = source.get(from..to).unwrap_or("").matches('\n').count();
+        u32::try_from(between).unwrap_or(u32::MAX)
+    };
+    for (s, stanza) in policy.stanzas.iter().enumerate() {
+        let from = stanza.comment_span.as_ref().map_or(stanza.span.start, |c| c.start);
+        let end_of_line = source
+            .get(stanza.span.end..)
+            .and_then(|t| t.find('\n'))
+            .map_or(source.len(), |n| stanza.span.end + n);
+        if !(from..end_of_line).contains(&at) {
+            continue;
+        }
+        let line = if at < stanza.span.start {
+            stanza.origin.line.saturating_sub(lines(at, stanza.span.start))
+        } else {
+            stanza.origin.line.saturating_add(lines(stanza.span.start, at))
+        };
+        let spot = Spot {
+            policy: n,
+            stanza: Some(s),
+        };
+        let about = format!("`{}` of policy `{}`", stanza.path, policy.name);
+        return (spot, about, Origin::new(policy.file.clone(), line, 1));
+    }
+    let line = match policy.stanzas.first() {
+        Some(first) if at < first.span.start => first.origin.line.saturating_sub(lines(at, first.span.start)),
+        Some(first) => first.origin.line.saturating_add(lines(first.span.start, at)),
+        None => lines(0, at).saturating_add(1),
+    };
+    let spot = Spot {
+        policy: n,
+        stanza: None,
+    };
+    let about = format!("policy `{}`", policy.name);
+    (spot, about, Origin::new(policy.file.clone(), line.max(1), 1))
+}
+
+/// `allow RULE until DATE owner=… reason=…`: rule, last day, owner, reason.
+fn comment(text: &str) -> Result<(String, Date, String, String), String> {
+    let form = "`allow RULE until 2027-01-31 owner=WHO reason=WHY`";
+    let rest = text
+        .strip_prefix("allow ")
+        .ok_or_else(|| format!("it does not read {form}"))?;
+    let (mut rule, mut expires, mut owner, mut reason) = ("", "", String::new(), String::new());
+    let mut rest = rest.trim_start();
+    while !rest.is_empty() {
+        if let Some(value) = rest.strip_prefix("reason=") {
+            let (value, after) = quoted(value).unwrap_or((value, ""));
+            reason = value.trim().to_owned();
+            rest = after.trim_start();
+        } else if let Some(value) = rest.strip_prefix("owner=") {
+            let (value, after) = quoted(value).unwrap_or_else(|| word(value));
+            owner = value.to_owned();
+            rest = after.trim_start();
+        } else {
+            let (first, after) = word(rest);
+            rest = after.trim_start();
+            if first == "until" {
+                let (date, after) = word(rest);
+                expires = date;
+                rest = after.trim_start();
+            } else if rule.is_empty() {
+                rule = first;
+            } else {
+                return Err(format!("it does not read {form}"));
+            }
+        }
+    }
+    let expires = parts(rule, expires, &owner, &reason)?;
+    Ok((rule.to_owned(), expires, owner, reason))
+}
+
+fn word(text: &str) -> (&str, &str) {
+    text.split_once(char::is_whitespace).unwrap_or((text, ""))
+}
+
+fn quoted(text: &str) -> Option<(&str, &str)> {
+    text.strip_prefix('"')?.split_once('"')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::profile::Profile;
+    use crate::policy::syntax;
+
+    fn read(text: &str) -> (Vec<Waiver>, Vec<Invalid>) {
+        let policy = syntax::parse("p", "p.hcl", text, &Profile::default().dialect()).unwrap();
+        let (mut waivers, mut invalid) = (Vec::new(), Vec::new());
+        of_policy(&policy, 0, &mut waivers, &mut invalid);
+        (waivers, invalid)
+    }
+
+    #[test]
+    fn a_comment_covers_the_stanza_that_it_is_beside() {
+        let (waivers, invalid) = read(
+            "# vault-advisor: allow unused-policy until 2027-02-28 owner=b reason=whole policy\n\n\
+             path \"a\" { capabilities = [\"read\"] }\n\
+             // vault-advisor: allow broad-glob until 2027-01-31 owner=\"team a\" reason=\"so it is\"\n\
+             path \"b/*\" {\n  # vault-advisor: allow sudo-unused owner=c until 2026-01-31 reason=it is so\n  capabilities = [\"read\"]\n}\n",
+        );
+        assert_eq!(invalid, []);
+        let told: Vec<_> = waivers
+            .iter()
+            .map(|w| {
+                (
+                    w.rule.as_str(),
+                    w.about.as_str(),
+                    w.owner.as_str(),
+                    w.reason.as_str(),
+                    w.origin.line,
+                )
+            })
+            .collect();
+        assert_eq!(
+            told,
+            [
+                ("unused-policy", "policy `p`", "b", "whole policy", 1),
+                ("broad-glob", "`b/*` of policy `p`", "team a", "so it is", 4),
+                ("sudo-unused", "`b/*` of policy `p`", "c", "it is so", 6),
+            ]
+        );
+        let day: Date = "2027-01-31".parse().unwrap();
+        assert!(!waivers[1].is_expired(day) && waivers[1].is_expired(day.tomorrow().unwrap()));
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_told() {
+        for (text, why) in [
+            ("allow x until 2027-01-31 owner=a", "`reason`"),
+            ("allow x until 2027-01-31 reason=a", "`owner`"),
+            ("allow x owner=a reason=b", "no date"),
+            ("allow x until 2027-02-30 owner=a reason=b", "no date"),
+            ("forbid x", "does not read"),
+        ] {
+            let (waivers, invalid) = read(&format!("# vault-advisor: {text}\npath \"a\" {{}}\n"));
+            assert_eq!(waivers, [], "{text}");
+            assert!(invalid[0].why.contains(why), "{text}: {}", invalid[0].why);
+        }
+        let (waivers, invalid) = read("path \"vault-advisor: x\" {}\npath \"# vault-advisor: allow\" {}\n");
+        assert!(waivers.is_empty() && invalid.is_empty());
+    }
+}
