@@ -160,7 +160,11 @@ fn fields(joined: &Joined) -> BTreeMap<StanzaId, UsedBy> {
             let Some(&policy) = set.policies.get(source.policy) else {
                 continue;
             };
-            let needed = d.needs().intersection(source.capabilities);
+            let needed = d
+                .needs()
+                .intersection(source.capabilities)
+                .with_write_twin()
+                .intersection(source.capabilities);
             if needed.is_empty() {
                 continue;
             }
@@ -347,6 +351,7 @@ fn change(joined: &Joined, id: StanzaId, stanza: &Stanza, step: Step, narrowed: 
         .get(&id)
         .map(|u| u.keys().copied().collect())
         .unwrap_or_default();
+    let used = used.with_write_twin().intersection(granted);
     if used.is_empty() {
         Change::Drop
     } else if used == granted {

@@ -1,6 +1,6 @@
 //! What a report shows of the join: coverage, totals, principals, policies, the heat map.
 
-use crate::access::{HolderId, Joined, Outcome, askable, reach};
+use crate::access::{HolderId, Joined, Outcome, StanzaId, askable, reach};
 use crate::advice::{
     CapabilityUse, CoverageView, Escalation, Evidence, EvidenceState, HeatCell, HeatGroup, HeatMap, PolicyView,
     PrincipalView, Skip, StanzaView, Totals,
@@ -11,7 +11,7 @@ use crate::policy::acl::Acl;
 use crate::policy::template::Identity;
 use crate::settings::Settings;
 use crate::usage::Usage;
-use crate::vault::{CapabilitySet, PrincipalKind};
+use crate::vault::{Capability, CapabilitySet, PrincipalKind};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -250,7 +250,11 @@ pub(super) fn policies(joined: &Joined, evidence: &[Evidence], settings: &Settin
                                     requests: used.map_or(0, |u| u.requests),
                                     principals: used.map_or(0, |u| u.holders.len() as u64),
                                     last_used: used.and_then(|u| u.last),
-                                    state: if used.is_some() { EvidenceState::InUse } else { unused },
+                                    state: if used.is_some() || twin_used(joined, (p, s), *c) {
+                                        EvidenceState::InUse
+                                    } else {
+                                        unused
+                                    },
                                 }
                             })
                             .collect(),
@@ -268,6 +272,17 @@ pub(super) fn policies(joined: &Joined, evidence: &[Evidence], settings: &Settin
         .collect();
     views.sort_by(|a, b| a.name.cmp(&b.name).then_with(|| a.file.cmp(&b.file)));
     views
+}
+
+/// Whether the other of `create` and `update` was used: to a client they are one request.
+fn twin_used(joined: &Joined, stanza: StanzaId, capability: Capability) -> bool {
+    let used: CapabilitySet = joined
+        .uses
+        .get(&stanza)
+        .into_iter()
+        .flat_map(|u| u.keys().copied())
+        .collect();
+    used.with_write_twin().contains(capability)
 }
 
 /// What anybody used through a policy, by path.

@@ -159,6 +159,14 @@ impl CapabilitySet {
         self.0.count_ones() as usize
     }
 
+    /// The set with both `create` and `update` where it has either: to a client they are one request, and the server picks by
+    /// whether the thing exists.
+    #[must_use]
+    pub const fn with_write_twin(self) -> Self {
+        let both = Self(Capability::Create.bit() | Capability::Update.bit());
+        if self.0 & both.0 == 0 { self } else { self.union(both) }
+    }
+
     /// The members in the order of [`Capability::ALL`].
     pub fn iter(self) -> impl Iterator<Item = Capability> {
         Capability::ALL.into_iter().filter(move |c| self.contains(*c))
@@ -214,5 +222,10 @@ mod tests {
         assert_eq!(set.len(), 2);
         assert!(CapabilitySet::of(Capability::Read).is_subset(set));
         assert_eq!(CapabilitySet::from_bits(set.bits()), set);
+        assert_eq!(set.with_write_twin(), set);
+        assert_eq!(
+            CapabilitySet::of(Capability::Update).with_write_twin().to_string(),
+            "create, update"
+        );
     }
 }

@@ -31,7 +31,11 @@ impl Rule for UnusedCapability {
                 continue;
             };
             let used: CapabilitySet = uses.keys().copied().collect();
-            let unused = stanza.capability_set().difference(used).difference(untold);
+            // To a client `create` and `update` are one request: the one is not unused while the other is in use.
+            let unused = stanza
+                .capability_set()
+                .difference(used.with_write_twin())
+                .difference(untold);
             let Some(mut draft) =
                 about::stanza(context, (p, s)).filter(|_| !unused.is_empty() && &*policy.name != "default")
             else {

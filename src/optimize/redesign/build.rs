@@ -1,7 +1,7 @@
 //! Mined roles as policies: stanzas, texts, names, and who gets them.
 
-use super::model::Role;
 use super::matrix::{Permission, Permissions, User};
+use super::model::Role;
 use crate::access::Joined;
 use crate::optimize::proof::Scheme;
 use crate::optimize::roles;

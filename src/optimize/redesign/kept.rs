@@ -1,8 +1,8 @@
 //! The tightened policies handed out anew: no new role, each principal gets the fewest that cover its use.
 
 use super::matrix::{Permission, Permissions, User, users};
-use super::size::measure;
 use super::model::{Options, Redesign};
+use super::size::measure;
 use crate::access::{HolderId, Joined, SetId};
 use crate::optimize::cover::{self, Column, Instance, Limits};
 use crate::optimize::proof::{self, Failure, Scheme};

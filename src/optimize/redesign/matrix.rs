@@ -1,13 +1,13 @@
 //! The matrix that roles are mined from: principals with a policy set, and capabilities on stanza paths.
 
-use crate::access::{AccessSet, HolderId, Joined, Outcome, SetId};
+use crate::access::{AccessSet, HolderId, Joined, JoinedDemand, Outcome, SetId};
 use crate::optimize::proof::Scheme;
 use crate::policy::acl::Acl;
 use crate::policy::model::Policy;
 use crate::policy::pattern::Pattern;
 use crate::policy::relation;
 use crate::policy::template::is_templated;
-use crate::vault::Capability;
+use crate::vault::{Capability, CapabilitySet};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -93,7 +93,7 @@ pub(super) fn users(
             let Some(rule) = acl.winner(d.operation(), &d.path).and_then(|r| acl.rule(r)) else {
                 continue;
             };
-            for capability in d.needs().iter() {
+            for capability in kept(joined, d).iter() {
                 let source = rule.sources.iter().find(|s| s.capabilities.contains(capability));
                 let Some(&policy) = source.and_then(|s| given.get(s.policy)) else {
                     continue;
@@ -170,4 +170,19 @@ fn grants_pattern(joined: &Joined, set: &AccessSet, permission: &Permission) -> 
             && rule.capabilities.contains(permission.capability)
             && relation::implies(&pattern, &rule.pattern)
     })
+}
+
+/// What of a demand has to stay: what it needed, and the other of `create` and `update` where today's rule grants it.
+pub(super) fn kept(joined: &Joined, demand: &JoinedDemand) -> CapabilitySet {
+    let needs = demand.needs();
+    let Outcome::Explained(rule) = demand.outcome else {
+        return needs;
+    };
+    let today = joined
+        .sets
+        .get(demand.set)
+        .and_then(|s| s.acl.rule(rule))
+        .map(|r| r.capabilities)
+        .unwrap_or_default();
+    needs.union(needs.with_write_twin().intersection(today))
 }

@@ -1,6 +1,6 @@
 //! What a failed proof changes: the paths to blame become exact stanzas, which always win.
 
-use super::matrix::{Permission, Permissions, User};
+use super::matrix::{Permission, Permissions, User, kept};
 use crate::access::{Joined, Outcome};
 use crate::optimize::proof::{Failure, Scheme};
 use crate::policy::acl::Acl;
@@ -45,7 +45,7 @@ pub(super) fn make_exact(
                     .filter(|o| o.set == d.set && o.holder == d.holder && o.path == d.path)
                 {
                     if matches!(other.outcome, Outcome::Explained(_)) {
-                        for capability in other.needs().iter() {
+                        for capability in kept(joined, other).iter() {
                             changed |= user.needs.insert(permissions.number(exact(
                                 other.demand.namespace.clone(),
                                 &other.demand.path,
@@ -160,7 +160,7 @@ fn replace(joined: &Joined, user: &mut User, permissions: &mut Permissions, wide
             .iter()
             .any(|(_, p, c)| p.matches(&d.path) && d.needs().contains(*c))
         {
-            for capability in d.needs().iter() {
+            for capability in kept(joined, d).iter() {
                 user.needs
                     .insert(permissions.number(exact(d.demand.namespace.clone(), &d.demand.path, capability)));
             }
