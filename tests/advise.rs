@@ -21,7 +21,13 @@ fn advise(out: &Path) -> Command {
             "--policies",
             "fixtures/acme/policies",
         ])
-        .args(["--deployment", "fixtures/acme/deployment.json", "--time-limit", "5s", "--out"])
+        .args([
+            "--deployment",
+            "fixtures/acme/deployment.json",
+            "--time-limit",
+            "5s",
+            "--out",
+        ])
         .arg(out);
     command
 }
