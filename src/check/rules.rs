@@ -93,3 +93,20 @@ pub fn severity(id: &str) -> Severity {
         .find(|(known, ..)| *known == id)
         .map_or(Severity::Medium, |(_, severity, ..)| *severity)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_rule_has_its_page() {
+        for (id, _, summary, page) in ALL {
+            assert!(page.starts_with(&format!("# {id}: ")), "{id}");
+            assert!(!summary.is_empty() && !summary.ends_with('.'), "{id}");
+        }
+        let known: Vec<&str> = crate::analysis::rules::all().iter().map(|r| r.id()).collect();
+        for id in NEED_USAGE {
+            assert!(known.contains(&id), "{id}");
+        }
+    }
+}

@@ -120,7 +120,18 @@ mod tests {
 
     #[test]
     fn every_page_is_of_a_rule_or_a_warning() {
-        let known: BTreeSet<&str> = all().iter().map(|rule| rule.id()).chain(lint::IDS).collect();
+        // The gate's own rules stand a floor above; a test there holds that each has its page.
+        let of_the_gate = [
+            "new-access",
+            "policy-unreadable",
+            "not-checked",
+            "risk-over-budget",
+            "waiver-expired",
+            "waiver-unused",
+            "waiver-invalid",
+        ];
+        let own = all().into_iter().map(|rule| rule.id());
+        let known: BTreeSet<&str> = own.chain(lint::IDS).chain(of_the_gate).collect();
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/rules");
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
