@@ -81,7 +81,9 @@ pub(super) fn read(
         loop {
             let at = next.fetch_add(1, Ordering::Relaxed);
             let Some(unit) = units.get(at) else {
-                return Ok(worker.take());
+                let mut usage = worker.take();
+                usage.count();
+                return Ok(usage);
             };
             let Some(input) = inputs.get(unit.input) else {
                 continue;

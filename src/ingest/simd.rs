@@ -254,14 +254,12 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// The plain way: one byte after the other.
+    /// The plain way: one byte after the other. A backslash hides the quote behind it, wherever it stands.
     fn plain(text: &[u8]) -> Result<usize, Fault> {
-        let (mut depth, mut string, mut escape) = (0_i64, false, false);
+        let (mut depth, mut string, mut escaped) = (0_i64, false, false);
         for (n, c) in text.iter().enumerate() {
             match c {
-                _ if escape => escape = false,
-                b'\\' => escape = true,
-                b'"' => string = !string,
+                b'"' if !escaped => string = !string,
                 b'{' | b'[' if !string => depth += 1,
                 b'}' | b']' if !string => {
                     depth -= 1;
@@ -271,6 +269,7 @@ mod tests {
                 }
                 _ => {}
             }
+            escaped = *c == b'\\' && !escaped;
         }
         Err(Fault::Truncated)
     }

@@ -2,7 +2,6 @@
 //! within a bound.
 
 use super::record::{Class, Field, Record, flag};
-use hashbrown::HashTable;
 
 /// How many records a trimmed ledger keeps.
 #[derive(Debug, Clone, Copy)]
@@ -15,95 +14,128 @@ pub struct Keep {
     pub open: usize,
 }
 
-/// Requests by their id, each once.
+/// Requests by their id.
+///
+/// Records are added at the end, which costs nothing; [`Ledger::tidy`] then folds those of one request together.
 #[derive(Debug, Clone, Default)]
 pub struct Ledger {
-    index: HashTable<u32>,
-    records: Vec<Record>,
+    /// Sorted by id, each id once.
+    tidy: Vec<Record>,
+    /// As they came.
+    fresh: Vec<Record>,
 }
 
 impl Ledger {
-    /// Adds a record, folded with the one of the same request if there is one.
-    pub fn add(&mut self, record: &Record, greater: impl Fn(Field, u32, u32) -> u32) {
-        let records = &mut self.records;
-        if let Some(&at) = self.index.find(record.id, |&at| {
-            records.get(at as usize).is_some_and(|known| known.id == record.id)
-        }) {
-            if let Some(known) = records.get_mut(at as usize) {
-                known.fold(record, greater);
-            }
-            return;
-        }
-        let at = u32::try_from(records.len()).unwrap_or(u32::MAX);
-        records.push(*record);
-        self.index
-            .insert_unique(record.id, at, |&at| records.get(at as usize).map_or(0, |r| r.id));
+    /// Adds a record.
+    pub fn add(&mut self, record: &Record) {
+        self.fresh.push(*record);
     }
 
     /// Makes room for so many more.
     pub fn reserve(&mut self, more: usize) {
-        self.records.reserve(more);
-        let records = &self.records;
-        self.index
-            .reserve(more, |&at| records.get(at as usize).map_or(0, |r| r.id));
+        self.fresh.reserve(more);
     }
 
-    /// The records.
-    #[must_use]
-    pub fn records(&self) -> &[Record] {
-        &self.records
-    }
-
-    /// How many.
+    /// How many, those of one request not yet folded together.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.records.len()
+        self.tidy.len() + self.fresh.len()
     }
 
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.records.is_empty()
+        self.len() == 0
     }
 
-    /// Takes all records out.
-    pub fn drain(&mut self) -> Vec<Record> {
-        self.index.clear();
-        std::mem::take(&mut self.records)
-    }
-
-    /// The records most likely to meet a partner.
+    /// Whether each request has one record.
     #[must_use]
-    pub fn likely(&self, keep: Keep) -> Self {
-        let mut ledger = Self::default();
-        for (record, likely) in self.records.iter().zip(self.judge(keep)) {
-            if likely {
-                ledger.add(record, |_, a, _| a);
+    pub fn is_tidy(&self) -> bool {
+        self.fresh.is_empty()
+    }
+
+    /// Folds the records of one request together.
+    pub fn tidy(&mut self, greater: impl Fn(Field, u32, u32) -> u32) {
+        if self.is_tidy() {
+            return;
+        }
+        let fresh = std::mem::take(&mut self.fresh);
+        let mut order: Vec<(u64, u32)> = fresh.iter().map(|r| r.id).zip(0..).collect();
+        order.sort_unstable();
+        let mut sorted: Vec<Record> = Vec::with_capacity(order.len());
+        for (_, at) in order {
+            let Some(record) = fresh.get(at as usize) else { continue };
+            match sorted.last_mut() {
+                Some(known) if known.id == record.id => known.fold(record, &greater),
+                _ => sorted.push(*record),
             }
         }
-        ledger
+        self.join(sorted, |known, other| known.fold(other, &greater));
     }
 
-    /// Reduces the ledger to the records most likely to meet a partner, and returns the others, which are settled by that.
+    /// Takes in other records, sorted by id and each id once. `both` is called for each request that is in both, with the
+    /// record that stays first.
+    pub fn join(&mut self, others: Vec<Record>, mut both: impl FnMut(&mut Record, &Record)) {
+        if self.tidy.is_empty() {
+            self.tidy = others;
+            return;
+        }
+        let mine = std::mem::take(&mut self.tidy);
+        self.tidy.reserve_exact(mine.len() + others.len());
+        let mut others = others.into_iter().peekable();
+        for mut record in mine {
+            while let Some(other) = others.next_if(|other| other.id < record.id) {
+                self.tidy.push(other);
+            }
+            if let Some(other) = others.next_if(|other| other.id == record.id) {
+                both(&mut record, &other);
+            }
+            self.tidy.push(record);
+        }
+        self.tidy.extend(others);
+    }
+
+    /// The records of a tidy ledger, sorted by id.
+    #[must_use]
+    pub fn records(&self) -> &[Record] {
+        &self.tidy
+    }
+
+    /// Takes the records of a tidy ledger out, sorted by id.
+    pub fn drain(&mut self) -> Vec<Record> {
+        std::mem::take(&mut self.tidy)
+    }
+
+    /// Of a tidy ledger the records most likely to meet a partner.
+    #[must_use]
+    pub fn likely(&self, keep: Keep) -> Self {
+        let judged = self.tidy.iter().zip(self.judge(keep));
+        Self {
+            tidy: judged.filter(|(_, likely)| *likely).map(|(r, _)| *r).collect(),
+            fresh: Vec::new(),
+        }
+    }
+
+    /// Reduces a tidy ledger to the records most likely to meet a partner, and returns the others, which are settled by that.
     pub fn trim(&mut self, keep: Keep) -> Vec<Record> {
         let judged = self.judge(keep);
-        let mut settled = self.drain();
-        let mut likely = judged.iter();
-        settled.retain(|record| {
-            let likely = likely.next() == Some(&true);
-            if likely {
-                self.add(record, |_, a, _| a);
+        let (mut likely, mut settled) = (Vec::new(), Vec::new());
+        for (record, is_likely) in self.drain().into_iter().zip(judged) {
+            if is_likely {
+                likely.push(record);
+            } else {
+                settled.push(record);
             }
-            !likely
-        });
+        }
+        self.tidy = likely;
         settled
     }
 
     /// For each record whether it is kept.
     fn judge(&self, keep: Keep) -> Vec<bool> {
         let mut open: Vec<(i64, u64, usize)> = Vec::new();
-        let mut whole: Vec<(i64, u64, usize)> = Vec::with_capacity(self.records.len());
-        for (at, record) in self.records.iter().enumerate() {
+        let mut whole: Vec<(i64, u64, usize)> = Vec::with_capacity(self.tidy.len());
+        for (at, record) in self.tidy.iter().enumerate() {
             let key = (record.last, record.id, at);
             if !record.complete()
                 || record.class < Class::Request
@@ -114,7 +146,7 @@ impl Ledger {
                 whole.push(key);
             }
         }
-        let mut kept = vec![false; self.records.len()];
+        let mut kept = vec![false; self.tidy.len()];
         let mut mark = |likely: &[(i64, u64, usize)]| {
             for (_, _, at) in likely {
                 if let Some(kept) = kept.get_mut(*at) {
@@ -162,11 +194,13 @@ mod tests {
             response.class = Class::Response;
             response.requests = 0;
             response.responses = 1;
-            ledger.add(&request, |_, a, b| a.max(b));
+            ledger.add(&request);
             if n != 50 {
-                ledger.add(&response, |_, a, b| a.max(b));
+                ledger.add(&response);
             }
         }
+        ledger.tidy(|_, a, b| a.max(b));
+        assert_eq!(ledger.records().len(), 100);
         let settled = ledger.trim(Keep {
             head: 2,
             tail: 3,

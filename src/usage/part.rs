@@ -25,6 +25,9 @@ pub struct Usage {
     pub(crate) table: Table,
     pub(crate) ledger: Ledger,
     pub(crate) window: Option<Window>,
+    /// Whether the table counts what is in the ledger. Where it does, the ledger only serves to take back what turns
+    /// out to be counted twice.
+    counted: bool,
     /// The most requests kept for partners to come.
     most_records: usize,
     /// The table with every request counted, once somebody asked for it.
@@ -53,6 +56,7 @@ impl Usage {
             table,
             ledger,
             window,
+            counted: false,
             most_records: MOST_RECORDS,
             settled: OnceLock::new(),
         }
@@ -88,14 +92,42 @@ impl Usage {
     /// Adds an entry or the fold of several of one request.
     pub fn add(&mut self, record: &Record) {
         self.changed();
-        let table = &self.table;
-        self.ledger.add(record, |field, a, b| table.greater(field, a, b));
+        if self.counted {
+            for known in self.ledger.records() {
+                self.table.count(known, false);
+            }
+            self.counted = false;
+        }
+        self.ledger.add(record);
         if self.ledger.len() > self.most_records {
-            self.trim(Keep {
-                head: self.most_records / 8,
-                tail: self.most_records / 4,
-                open: self.most_records / 4,
-            });
+            self.tidy();
+            self.trim(self.share());
+        }
+    }
+
+    /// What stays in memory when there are more requests than are kept.
+    const fn share(&self) -> Keep {
+        Keep {
+            head: self.most_records / 8,
+            tail: self.most_records / 4,
+            open: self.most_records / 4,
+        }
+    }
+
+    fn tidy(&mut self) {
+        let table = &self.table;
+        self.ledger.tidy(|field, a, b| table.greater(field, a, b));
+    }
+
+    /// Counts all requests, as when no more entries are to come. What still comes later is settled with them all the same.
+    pub fn count(&mut self) {
+        self.changed();
+        self.tidy();
+        if !self.counted {
+            for record in self.ledger.records() {
+                self.table.settle(record);
+            }
+            self.counted = true;
         }
     }
 
@@ -105,30 +137,40 @@ impl Usage {
         }
     }
 
-    /// Settles what is not likely to meet a partner any more, once all logs of a run are read.
+    /// Counts all requests and keeps only those that are likely to meet a partner in another part.
     pub fn seal(&mut self) {
-        self.changed();
+        self.count();
         self.trim(WHEN_STORED);
     }
 
     /// The ledger as it is stored.
     pub(crate) fn stored_ledger(&self) -> Ledger {
-        self.ledger.likely(WHEN_STORED)
+        if self.ledger.is_tidy() {
+            return self.ledger.likely(WHEN_STORED);
+        }
+        let mut part = self.clone();
+        part.tidy();
+        part.ledger.likely(WHEN_STORED)
     }
 
     /// A part from a table in which all of the ledger is counted.
-    pub(crate) fn restored(mut table: Table, records: &[Record], window: Option<Window>) -> Self {
-        let mut ledger = Ledger::default();
+    pub(crate) fn restored(table: Table, records: &[Record], window: Option<Window>) -> Self {
+        let mut part = Self::of(table, Ledger::default(), window);
         for record in records {
-            table.count(record, false);
-            ledger.add(record, |field, a, b| table.greater(field, a, b));
+            part.ledger.add(record);
         }
-        Self::of(table, ledger, window)
+        part.tidy();
+        part.counted = true;
+        part
     }
 
+    /// Forgets the requests that are not likely to meet a partner.
     fn trim(&mut self, keep: Keep) {
-        for record in self.ledger.trim(keep) {
-            self.table.settle(&record);
+        let gone = self.ledger.trim(keep);
+        if !self.counted {
+            for record in gone {
+                self.table.settle(&record);
+            }
         }
     }
 
@@ -140,11 +182,29 @@ impl Usage {
         }
         self.changed();
         self.most_records = self.most_records.max(other.most_records);
+        if self.counted || other.counted {
+            self.count();
+            other.count();
+        } else {
+            self.tidy();
+            other.tidy();
+        }
         let records = other.ledger.drain();
-        self.expect(records.len());
         let renumbered = self.table.merge(other.table);
-        for record in records {
-            self.add(&renumbered.record(&record));
+        let records: Vec<Record> = records.iter().map(|r| renumbered.record(r)).collect();
+        let (table, counted) = (&mut self.table, self.counted);
+        self.ledger.join(records, |mine, theirs| {
+            if counted {
+                table.count(mine, false);
+                table.count(theirs, false);
+            }
+            mine.fold(theirs, |field, a, b| table.greater(field, a, b));
+            if counted {
+                table.settle(mine);
+            }
+        });
+        if self.ledger.len() > self.most_records {
+            self.trim(self.share());
         }
         self.window = match (self.window, other.window) {
             (Some(a), Some(b)) => Some(a.union(b)),
@@ -155,13 +215,15 @@ impl Usage {
 
     /// The table with every request counted.
     pub(crate) fn settled(&self) -> &Table {
-        self.settled.get_or_init(|| {
-            let mut table = self.table.clone();
-            for record in self.ledger.records() {
-                table.settle(record);
-            }
-            Arc::new(table)
-        })
+        if self.counted {
+            return &self.table;
+        }
+        let part = self.settled.get_or_init(|| {
+            let mut part = self.clone();
+            part.count();
+            Arc::new(part.table)
+        });
+        part
     }
 
     /// The demands, sorted by principal, namespace, path and capability.

@@ -53,6 +53,22 @@ pub(crate) struct Row {
     keys_recent: u32,
 }
 
+/// Where a row stands, with its key, so that a look-up need not touch the row.
+#[derive(Debug, Clone)]
+struct Place {
+    row: u32,
+    principal: u32,
+    namespace: u32,
+    capability: Capability,
+    path: Arc<str>,
+}
+
+impl Place {
+    fn hash(&self) -> u64 {
+        hash_key(self.principal, self.namespace, self.capability, &self.path)
+    }
+}
+
 /// A principal and what was last seen of it.
 #[derive(Debug, Clone)]
 pub(crate) struct Who {
@@ -77,7 +93,7 @@ pub struct Table {
     pub(crate) texts: Texts,
     pub(crate) auths: Values<Auth>,
     pub(crate) key_sets: Values<Vec<u32>>,
-    index: HashTable<u32>,
+    index: HashTable<Place>,
     pub(crate) rows: Vec<Row>,
     principal_index: HashTable<u32>,
     pub(crate) principals: Vec<Who>,
@@ -91,12 +107,7 @@ impl Table {
     /// Makes room for so many rows more.
     pub(crate) fn reserve(&mut self, rows: usize) {
         self.rows.reserve(rows);
-        let (rows_known, texts) = (&self.rows, &self.texts);
-        self.index.reserve(rows, |&at| {
-            rows_known
-                .get(at as usize)
-                .map_or(0, |row| hash_key(&key_of(row, texts)))
-        });
+        self.index.reserve(rows, Place::hash);
     }
 
     /// The number of a text.
@@ -179,20 +190,23 @@ impl Table {
 
     /// The row of a demand, which is begun if it is new.
     pub fn row(&mut self, key: &Key<'_>) -> u32 {
-        let hash = hash_key(key);
-        let (rows, texts) = (&self.rows, &self.texts);
-        if let Some(at) = self.index.find(hash, |&at| {
-            rows.get(at as usize).is_some_and(|row| key_of(row, texts) == *key)
+        let namespace = self.texts.intern(key.namespace);
+        let hash = hash_key(key.principal, namespace, key.capability, key.path);
+        if let Some(place) = self.index.find(hash, |place| {
+            place.principal == key.principal
+                && place.namespace == namespace
+                && place.capability == key.capability
+                && *place.path == *key.path
         }) {
-            return *at;
+            return place.row;
         }
         let at = number_of(self.rows.len());
         let path = self.texts.intern(key.path);
         let path = self.texts.shared(path);
         self.rows.push(Row {
             principal: key.principal,
-            namespace: self.texts.intern(key.namespace),
-            path,
+            namespace,
+            path: Arc::clone(&path),
             capability: key.capability,
             mount_type: NONE,
             allowed: 0,
@@ -207,10 +221,14 @@ impl Table {
             keys_ever: Vec::new(),
             keys_recent: NONE,
         });
-        let (rows, texts) = (&self.rows, &self.texts);
-        self.index.insert_unique(hash, at, |&at| {
-            rows.get(at as usize).map_or(0, |row| hash_key(&key_of(row, texts)))
-        });
+        let place = Place {
+            row: at,
+            principal: key.principal,
+            namespace,
+            capability: key.capability,
+            path,
+        };
+        self.index.insert_unique(hash, place, Place::hash);
         at
     }
 
@@ -485,21 +503,9 @@ impl Renumbered {
     }
 }
 
-fn hash_key(key: &Key<'_>) -> u64 {
-    HASHER.hash_one((
-        (u64::from(key.principal) << 8) | key.capability as u64,
-        key.namespace.as_bytes(),
-        key.path.as_bytes(),
-    ))
-}
-
-fn key_of<'a>(row: &'a Row, texts: &'a Texts) -> Key<'a> {
-    Key {
-        principal: row.principal,
-        namespace: texts.get(row.namespace),
-        path: &row.path,
-        capability: row.capability,
-    }
+fn hash_key(principal: u32, namespace: u32, capability: Capability, path: &str) -> u64 {
+    let numbers = (u64::from(principal) << 32) | u64::from(namespace);
+    HASHER.hash_one((numbers, capability as u8, path.as_bytes()))
 }
 
 fn number_of(len: usize) -> u32 {
