@@ -103,7 +103,7 @@ fn new_access_is_told_with_a_witness() {
 fn a_deny_that_goes_opens_what_others_grant() {
     let deny = "path \"secret/data/prod/*\" {\n  capabilities = [\"deny\"]\n}\n";
     let wide = "path \"secret/data/+/key\" {\n  capabilities = [\"read\"]\n}\npath \"secret/data/*\" {\n  capabilities = [\"read\"]\n}\n";
-    let people = r#"{"groups": [{"name": "ops", "policies": ["wide", "guard"]}], "entities": [{"id": "e1", "name": "ann", "policies": ["wide", "guard"]}]}"#;
+    let people = r#"[{"id": "e1", "name": "ann", "policies": ["wide", "guard"]}]"#;
     let at = folder(&[
         ("old/guard.hcl", deny),
         ("old/wide.hcl", wide),
@@ -112,11 +112,11 @@ fn a_deny_that_goes_opens_what_others_grant() {
             "path \"cubbyhole/x\" {\n  capabilities = [\"deny\"]\n}\n",
         ),
         ("new/wide.hcl", wide),
-        ("people.json", people),
+        ("people/entities.json", people),
     ]);
     expect(
         at.path(),
-        &["--policies", "new", "--base", "old", "--deployment", "people.json"],
+        &["--policies", "new", "--base", "old", "--deployment", "people"],
         1,
         &["new-access", "secret/data/prod/"],
     );

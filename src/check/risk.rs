@@ -63,7 +63,7 @@ fn finding(kind: &str, name: &str, key: &str, exposure: &Exposure, most: f64) ->
             "the risk of {kind} `{name}` is {:.1}, and the budget {most:.1}",
             exposure.risk.score
         ),
-        detail: format!("It {}.", parts.join("; ")),
+        detail: format!("Made of: {}.", parts.join("; ")),
         subject: Subject {
             kind: kind.to_owned(),
             name: name.to_owned(),

@@ -425,9 +425,7 @@ impl<'t> Scan<'t> {
                 return Some((from, to, flush));
             }
             self.at += line.len();
-            if self.bump().is_none() {
-                return None;
-            }
+            self.bump()?;
         }
     }
 
