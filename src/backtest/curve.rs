@@ -3,33 +3,9 @@
 //! The plain rule's curve is the lower convex hull of its points and of today's: between two of them it stands for the plain
 //! rule applied with the one N to a part of the principals and with the other to the rest. That is the best it can do.
 
-use super::Window;
-use super::plain::Scope;
-use super::score::{Point, Rule, ranked, share};
-use serde::Serialize;
+use super::model::{Comparison, Point, Rule, Scope, Window};
+use super::score::{ranked, share};
 use std::collections::BTreeMap;
-
-/// A tightened point against a plain rule.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Comparison {
-    /// The tightened point.
-    #[serde(flatten)]
-    pub rule: Rule,
-    /// How the plain rule is meant.
-    pub against: Scope,
-    /// What both leave: `excess` or `weight`.
-    pub equal: &'static str,
-    /// How much of it is left.
-    pub left: f64,
-    /// That, of what is left today.
-    pub left_share: f64,
-    /// Wrong denials of the tightened policies, in demand-days.
-    pub denied: u64,
-    /// Wrong denials of the plain rule at the same excess.
-    pub plain_denied: f64,
-    /// The first in terms of the second; none where the plain rule denies nothing.
-    pub ratio: Option<f64>,
-}
 
 /// What a point leaves.
 type Measure = fn(&Point) -> f64;

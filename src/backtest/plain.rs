@@ -4,37 +4,13 @@
 //! policy keeps the accesses that any of its holders used through it. By stanza: a stanza keeps the capabilities that were used,
 //! on all its paths. As for proposals, `default` is left alone.
 
-use super::score::Sides;
+use super::model::Scope;
+use super::sides::{Sides, key};
 use crate::access::{HolderId, Joined, JoinedDemand, Outcome, StanzaId};
 use crate::policy::model::Policy;
 use crate::vault::{CapabilitySet, PrincipalKind};
-use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-
-/// What keeps what was used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Scope {
-    /// Each principal, its own accesses.
-    Principal,
-    /// Each policy, the accesses of its holders.
-    Policy,
-    /// Each stanza, its capabilities.
-    Stanza,
-}
-
-impl Scope {
-    /// The word in outputs.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Principal => "principal",
-            Self::Policy => "policy",
-            Self::Stanza => "stanza",
-        }
-    }
-}
 
 /// Accesses by path.
 type Accesses<'a> = HashMap<&'a str, CapabilitySet>;
@@ -89,10 +65,7 @@ impl<'a> Plain<'a> {
             if sources.is_empty() {
                 continue;
             }
-            let mine = plain
-                .by_principal
-                .entry(super::score::key(&d.demand.principal))
-                .or_default();
+            let mine = plain.by_principal.entry(key(&d.demand.principal)).or_default();
             let on = mine.entry(&d.path).or_default();
             *on = on.union(d.needs());
             for ((policy, _), capabilities) in sources {
@@ -111,7 +84,7 @@ impl<'a> Plain<'a> {
         let kept = match self.scope {
             Scope::Principal | Scope::Stanza => self
                 .by_principal
-                .get(&super::score::key(&d.demand.principal))
+                .get(&key(&d.demand.principal))
                 .and_then(|mine| mine.get(d.path.as_str()))
                 .copied()
                 .unwrap_or_default(),
@@ -140,7 +113,7 @@ impl<'a> Plain<'a> {
                 let mine = past
                     .holders
                     .get(holder)
-                    .and_then(|h| self.by_principal.get(&super::score::key(&h.principal)));
+                    .and_then(|h| self.by_principal.get(&key(&h.principal)));
                 mine.into_iter().for_each(&mut add);
             }
             Scope::Policy => {

@@ -1,9 +1,10 @@
 //! One cut: the rules applied to its past, each scored on its future.
 
-use super::plain::{self, Plain, Scope};
+use super::model::{Blame, Input, Options, Point, Rule, Scope, Window};
+use super::plain::{self, Plain};
+use super::sides::{Sides, key};
 use super::split::{self, Cut};
-use super::{Input, Options, Window};
-use crate::access::{self, Inputs, Joined, JoinedDemand, Outcome, Universe};
+use crate::access::{self, Joined, JoinedDemand, Outcome};
 use crate::analysis::evidence::{self, EvidenceSettings, Watch};
 use crate::optimize::paths::Price;
 use crate::optimize::proof;
@@ -11,92 +12,16 @@ use crate::optimize::redesign::excess;
 use crate::optimize::tighten;
 use crate::policy::acl::Acl;
 use crate::policy::model::Policy;
-use crate::usage::demand::Principal;
 use crate::vault::{CapabilitySet, PrincipalKind};
-use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-
-/// What was applied to the past.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(tag = "rule", rename_all = "lowercase")]
-pub enum Rule {
-    /// Nothing: today's policies.
-    Today,
-    /// Tightened and proven.
-    Tighten {
-        /// The weight of exposure.
-        lambda: f64,
-        /// Whether only what is well enough known to be unused goes; else all that is unused.
-        evidence: bool,
-        /// Whether these are the settings that `advise` would take.
-        chosen: bool,
-    },
-    /// What was not used in the last days goes.
-    Plain {
-        /// Of whom or what.
-        scope: Scope,
-        /// How many days.
-        days: i32,
-    },
-}
-
-/// Wrong denials that share something.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Blame {
-    /// The principal, or the policy and the path of its stanza.
-    pub name: String,
-    /// Wrong denials, in demand-days.
-    pub denied: u64,
-}
-
-/// A point of the curve.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Point {
-    /// What was applied.
-    #[serde(flatten)]
-    pub rule: Rule,
-    /// Pairs (path, capability), summed over principals, that stay granted on known paths and were not used in the future.
-    pub excess: u64,
-    /// The weight of that excess, open ends of globs included.
-    pub weight: f64,
-    /// Wrong denials, in demand-days.
-    pub denied: u64,
-    /// Of these, of principals that the past does not know.
-    pub denied_newcomers: u64,
-    /// Distinct demands denied wrongly.
-    pub denied_demands: u64,
-    /// Share of the future's demand-days that is denied wrongly.
-    pub share: f64,
-    /// Whether the proposal was proven safe on its past (plain rules are not proven).
-    pub proven: bool,
-    /// Wrong denials by principal, the most first.
-    pub by_principal: Vec<Blame>,
-    /// Wrong denials by the stanza that allows them today, the most first.
-    pub by_stanza: Vec<Blame>,
-}
 
 /// What a principal used, by path.
 type UsedBy<'a> = HashMap<(PrincipalKind, Arc<str>), HashMap<&'a str, CapabilitySet>>;
 
-/// The key that a principal keeps from join to join.
-pub(super) fn key(principal: &Principal) -> (PrincipalKind, Arc<str>) {
-    (principal.kind, principal.id.clone())
-}
-
-/// Past and future of a cut, joined.
-pub(super) struct Sides<'a> {
-    pub(super) past: Joined,
-    pub(super) future: Joined,
-    pub(super) cut: &'a Cut,
-    universe: Universe,
-    profile: crate::policy::profile::Profile,
-    now: Option<i64>,
-}
-
 /// Applies every rule to one cut.
 pub(super) fn window(input: &Input<'_>, options: &Options, cut: &Cut) -> Window {
-    let sides = sides(input, cut);
+    let sides = Sides::new(input, cut);
     let used = used(&sides.future);
     let score = |rule, list: &[Policy], proven| by_policies(&sides, &used, options, rule, list, proven);
     let mut points = vec![score(Rule::Today, input.policies, true)];
@@ -151,30 +76,6 @@ pub(super) fn window(input: &Input<'_>, options: &Options, cut: &Cut) -> Window 
         test_to: split::written(cut.test.end - 1),
         future: asked(&sides.future).map(days).sum(),
         points,
-    }
-}
-
-fn sides<'a>(input: &Input<'_>, cut: &'a Cut) -> Sides<'a> {
-    let now = split::start_of(cut.test.start).map(jiff::Timestamp::as_second);
-    let join = |days| {
-        access::join(Inputs {
-            demands: split::trim(input.demands, days),
-            policies: input.policies.to_vec(),
-            deployment: input.deployment,
-            profile: input.profile,
-            now,
-        })
-    };
-    let (past, future) = (join(&cut.train), join(&cut.test));
-    let mut known = past.universe.paths().to_vec();
-    known.extend_from_slice(future.universe.paths());
-    Sides {
-        past,
-        future,
-        cut,
-        universe: Universe::new(known),
-        profile: input.profile,
-        now,
     }
 }
 

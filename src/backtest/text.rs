@@ -1,7 +1,7 @@
 //! The answer as text and as CSV.
 
-use super::score::{Blame, Point, Rule};
-use super::{Backtest, Comparison, Scope};
+use super::model::{Backtest, Blame, Comparison, Point, Rule, Scope};
+use super::score::share;
 use crate::report::escape;
 use std::fmt::Write as _;
 
@@ -66,7 +66,7 @@ fn points(out: &mut String, curve: &[Point]) {
         "rule", "excess", "left", "denied", "share", "newcomers"
     );
     for p in curve {
-        let left = super::score::share(p.excess, today) * 100.0;
+        let left = share(p.excess, today) * 100.0;
         let unproven = matches!(p.rule, Rule::Tighten { .. }) && !p.proven;
         let _ = writeln!(
             out,
