@@ -529,11 +529,8 @@ impl Tail {
             Stored::Plain => Source::Plain(file),
             packed => {
                 let mut text = decoder(packed, file)?;
-                let behind = match io::copy(&mut text.by_ref().take(content.read), &mut io::sink()) {
-                    Ok(behind) => behind,
-                    // Being written still.
-                    Err(_) => 0,
-                };
+                // An error here means that it is being written still: it is looked at again later.
+                let behind = io::copy(&mut text.by_ref().take(content.read), &mut io::sink()).unwrap_or_default();
                 if behind < content.read {
                     return Ok(false);
                 }
