@@ -385,6 +385,14 @@ fn broken_lines_are_named_by_their_fault() {
         }
         assert!(usage.tally().balanced(), "{text}");
     }
+    // A text that seems to go on in the next line, inside of what is no entry.
+    for text in [
+        r#"{"message":"{\"a\""}x"#,
+        r#"{"logEvents":[{"message":"{\"a\""},{"message":"{\"b\""}]}{]"#,
+        r#"x{"message":"{\"a\""}"#,
+    ] {
+        assert!(feed(text.as_bytes()).tally().balanced(), "{text}");
+    }
     // A line that a crash cut, and the next entry behind it.
     let usage = feed(format!("{}{line}\n", &line[..40]).as_bytes());
     assert_eq!(usage.tally().used, 1);

@@ -167,10 +167,10 @@ impl Stream {
             self.partial.clear();
             // Its lines were counted as further lines of an entry; the last of them is the one that is cut.
             let tally = &mut worker.usage_mut().table_mut().tally;
-            if let Some(skipped) = tally.skipped.get_mut(&Skip::Continuation) {
-                skipped.count = skipped.count.saturating_sub(1);
+            if let Some(skipped) = tally.skipped.get_mut(&Skip::Continuation).filter(|s| s.count > 0) {
+                skipped.count -= 1;
+                self.skip(worker, Skip::Truncated, self.lines);
             }
-            self.skip(worker, Skip::Truncated, self.lines);
         }
     }
 
@@ -313,6 +313,7 @@ impl Stream {
             };
             match self.inner(worker, wrapping, value, inside, object) {
                 Found::Nothing(Skip::NotAudit | Skip::NotJson | Skip::Blank) => {}
+                found @ Found::Nothing(Skip::Continuation) => return found,
                 Found::Nothing(why) => reason = why,
                 found @ Found::Entries(_) => return found,
             }
@@ -435,10 +436,10 @@ impl Stream {
                         depth: outside.depth + 1,
                         ..outside
                     };
-                    if let found @ Found::Entries(_) = self.unwrap(worker, wrapping, object, inside) {
-                        return found;
+                    match self.unwrap(worker, wrapping, object, inside) {
+                        found @ (Found::Entries(_) | Found::Nothing(Skip::Continuation)) => return found,
+                        Found::Nothing(_) => reason = Skip::NotAudit,
                     }
-                    reason = Skip::NotAudit;
                 }
                 Ok(_) => reason = Skip::NotAudit,
                 Err(Fault::Truncated) if reason == Skip::NotJson => {
