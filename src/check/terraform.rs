@@ -479,6 +479,13 @@ impl<'t> Scan<'t> {
                 },
             });
         }
+        // `chomp` of a literal is how a heredoc goes without its last line end.
+        if let Some(inside) = whole.strip_prefix("chomp(").and_then(|rest| rest.strip_suffix(')')) {
+            let start = from + "chomp(".len() + (inside.len() - inside.trim_start().len());
+            let mut literal = self.literal(key, start, start + inside.trim().len())?;
+            literal.text.truncate(literal.text.trim_end_matches(['\n', '\r']).len());
+            return Ok(literal);
+        }
         // Only names are told, no literal that the expression may hold.
         let name: String = whole
             .chars()
