@@ -4,8 +4,10 @@
 // INVARIANT: all numbers come from the state and its problem.
 
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 use std::time::Instant;
 
+use crate::optimize::cover;
 use crate::optimize::roles::problem::{Problem, UNIT};
 use crate::optimize::roles::repair::{Taste, prune, prune_permissions, prune_users, repair};
 use crate::optimize::roles::rng::Rng;
@@ -16,6 +18,12 @@ const HEATS: [f64; 5] = [1.5, 0.7, 6.0, 3.0, 12.0];
 
 /// Beyond this many cells the matrix is not copied to search under other prices.
 const MOST_DETOUR: usize = 300_000;
+
+/// Up to this many cells the search also starts from nothing now and then, and combines what its rounds found.
+const MOST_FRESH: usize = 3_000;
+
+/// More roles than this are not combined.
+const MOST_POOLED: usize = 6_000;
 
 /// How long a search goes on.
 #[derive(Debug, Clone, Copy)]
@@ -111,40 +119,130 @@ pub fn improve(problem: &Problem, roles: &[Slot], seed: u64, effort: Effort) -> 
     };
     drop(state);
     let mut done = 0;
-    let mut length = (effort.steps / 16).max(64);
+    // Short rounds first: small matrices need many starts, large ones come to the long rounds.
+    let size = (problem.users() + problem.permissions()) as u64;
+    let mut length = (20 * size).min(effort.steps / 16).max(64);
     let mut round = 0_u64;
-    let detour = (problem.role_price <= UNIT && problem.cells() <= MOST_DETOUR).then(|| {
-        let mut other = problem.clone();
-        other.role_price = if problem.role_price == UNIT { UNIT / 8 } else { UNIT / 2 };
-        other
-    });
+    let detours: Vec<Problem> = if problem.role_price <= UNIT && problem.cells() <= MOST_DETOUR {
+        let away = |&price: &i64| {
+            let mut other = problem.clone();
+            other.role_price = price;
+            other
+        };
+        let prices = [1, UNIT / 8, UNIT / 2, 2 * UNIT];
+        prices.iter().map(away).collect()
+    } else {
+        Vec::new()
+    };
+    let mut pool = Pool::default();
+    // The second chain goes its own way for some rounds before it comes back to the best.
+    let mut wanderer = best.clone();
     while done < effort.steps && best.cost > effort.target && !best.stopped {
         length = length.min(effort.steps - done);
         let heat = |chain: usize| HEATS[(round as usize + 2 * chain) % HEATS.len()];
         let seeds = [1, 2, 3].map(|i| seed ^ (round * 3 + i).wrapping_mul(0x9e37_79b9));
+        if problem.cells() <= MOST_FRESH && round % 8 == 4 {
+            let state = fresh(problem, seeds[2]);
+            wanderer = Found {
+                roles: state.roles(),
+                cost: state.cost,
+                stopped: false,
+            };
+        } else if round.is_multiple_of(4) {
+            wanderer = best.clone();
+        }
         let straight = || anneal(problem, &best, seeds[0], length, heat(0), effort);
         let detour = || {
             // Other prices lead elsewhere; half the way under them, half under the true ones.
-            let Some(other) = detour.as_ref().filter(|_| round % 3 != 2) else {
-                return anneal(problem, &best, seeds[1], length, heat(1), effort);
+            let Some(other) = detours.get(round as usize % 5) else {
+                return anneal(problem, &wanderer, seeds[1], length, heat(1), effort);
             };
             let there = Effort { target: 0, ..effort };
-            let away = anneal(other, &best, seeds[1], length / 2, heat(1), there);
+            let away = anneal(other, &wanderer, seeds[1], length / 2, heat(1), there);
             let cost = load(problem, &away.roles).cost;
             anneal(problem, &Found { cost, ..away }, seeds[2], length / 2, HEATS[1], effort)
         };
         let (a, b) = rayon::join(straight, detour);
         best.stopped = a.stopped || b.stopped;
+        pool.add(&a.roles);
+        pool.add(&b.roles);
+        wanderer = b.clone();
         let next = if a.cost <= b.cost { a } else { b };
         if next.cost < best.cost {
             best.cost = next.cost;
             best.roles = next.roles;
         }
+        if round % 8 == 7 && problem.cells() <= MOST_FRESH && !best.stopped {
+            let roles = pool.combine(problem, seeds[0], effort.deadline);
+            let state = start(problem, &roles, seeds[0], effort.deadline);
+            if state.cost < best.cost {
+                best.cost = state.cost;
+                best.roles = state.roles();
+            }
+        }
         done += length;
-        length += length / 2;
+        length += length / 8;
         round += 1;
     }
     best
+}
+
+/// A state grown from nothing, with some chance in it.
+fn fresh(problem: &Problem, seed: u64) -> State<'_> {
+    let mut rng = Rng::new(seed);
+    let mut state = State::new(problem);
+    let fresh = (problem.users() + problem.permissions()).min(400);
+    repair(&mut state, Vec::new(), Taste { noise: 1.0, fresh }, &mut rng);
+    prune(&mut state, &mut rng);
+    state.commit();
+    state
+}
+
+/// The roles of what the rounds found: the best choice among all of them may be better than every one.
+#[derive(Debug, Default)]
+struct Pool {
+    roles: BTreeSet<(Vec<u32>, Vec<u32>)>,
+}
+
+impl Pool {
+    fn add(&mut self, roles: &[Slot]) {
+        if self.roles.len() < MOST_POOLED {
+            let new = roles.iter().filter(|slot| !slot.kept);
+            self.roles
+                .extend(new.map(|slot| (slot.users.clone(), slot.permissions.clone())));
+        }
+    }
+
+    /// The cheapest cover of the cells by roles of the pool.
+    fn combine(&self, problem: &Problem, seed: u64, deadline: Instant) -> Vec<Slot> {
+        let column = |(users, permissions): &(Vec<u32>, Vec<u32>)| {
+            let users_price: i64 = users.iter().map(|&u| problem.user_price[u as usize]).sum();
+            let permissions_price: i64 = permissions.iter().map(|&p| problem.permission_price[p as usize]).sum();
+            let cells = users
+                .iter()
+                .flat_map(|&u| permissions.iter().map(move |&p| problem.cell(u, p)));
+            let price = (problem.role_price + users_price + permissions_price) as f64;
+            cover::Column::new(price / UNIT as f64, cells.filter(|&c| problem.needed[c as usize]))
+        };
+        let Ok(instance) = cover::Instance::new(problem.cells(), self.roles.iter().map(column).collect()) else {
+            return Vec::new();
+        };
+        let left = deadline.saturating_duration_since(Instant::now());
+        let limits = cover::Limits {
+            time_limit: left / 8,
+            seed,
+            max_rounds: Some(4),
+        };
+        let chosen = cover::solve(&instance, &limits).columns;
+        let all: Vec<&(Vec<u32>, Vec<u32>)> = self.roles.iter().collect();
+        let chosen = chosen.iter().filter_map(|&c| all.get(c as usize));
+        let slot = |(users, permissions): &(Vec<u32>, Vec<u32>)| Slot {
+            users: users.clone(),
+            permissions: permissions.clone(),
+            kept: false,
+        };
+        chosen.map(|role| slot(role)).collect()
+    }
 }
 
 /// One chain: `length` steps from `from` under falling temperature.
