@@ -95,7 +95,7 @@ fn asked(future: &Joined) -> impl Iterator<Item = &JoinedDemand> {
     future
         .demands
         .iter()
-        .filter(|d| matches!(d.outcome, Outcome::Explained(_)))
+        .filter(|d| d.was_allowed() && matches!(d.outcome, Outcome::Explained(_)))
 }
 
 fn days(d: &JoinedDemand) -> u64 {
