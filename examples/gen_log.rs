@@ -129,7 +129,10 @@ struct Object {
 
 impl Object {
     fn new(alphabetical: bool) -> Self {
-        Self { members: Vec::new(), alphabetical }
+        Self {
+            members: Vec::new(),
+            alphabetical,
+        }
     }
 
     fn raw(mut self, key: &'static str, value: impl Into<String>) -> Self {
@@ -214,7 +217,12 @@ fn ask(plan: &Plan, chance: &mut Chance, tokens: &[Token]) -> Asked {
     let sorted = plan.alphabetical;
     let number = chance.below(tokens.len() as u64);
     let Some(token) = tokens.get(usize::try_from(number).unwrap_or(0)) else {
-        return Asked { auth: "{}".into(), request: "{}".into(), response: "{}".into(), error: None };
+        return Asked {
+            auth: "{}".into(),
+            request: "{}".into(),
+            response: "{}".into(),
+            error: None,
+        };
     };
     let denied = chance.of(plan.denials);
     // Each has its own few paths; of these some are asked for often, and most seldom.
@@ -225,7 +233,13 @@ fn ask(plan: &Plan, chance: &mut Chance, tokens: &[Token]) -> Asked {
     let kind = word(&KINDS, place);
     let list = chance.of(plan.lists);
     let write = !list && chance.of(plan.writes);
-    let operation = if list { "list" } else if write { "update" } else { "read" };
+    let operation = if list {
+        "list"
+    } else if write {
+        "update"
+    } else {
+        "read"
+    };
     let path = if list {
         format!("secret/metadata/prod/{team}/svc-{place}/")
     } else {
@@ -239,10 +253,17 @@ fn ask(plan: &Plan, chance: &mut Chance, tokens: &[Token]) -> Asked {
     let results = if denied {
         r#"{"allowed":false}"#.to_owned()
     } else {
-        Object::new(sorted).raw("allowed", "true").raw("granting_policies", format!("[{granting}]")).write()
+        Object::new(sorted)
+            .raw("allowed", "true")
+            .raw("granting_policies", format!("[{granting}]"))
+            .write()
     };
     let login = if token.user { "username" } else { "role_name" };
-    let display = if token.user { format!("userpass-{}", token.name) } else { "approle".to_owned() };
+    let display = if token.user {
+        format!("userpass-{}", token.name)
+    } else {
+        "approle".to_owned()
+    };
     let policies = format!("[\"default\",\"readers\",\"team-{}\"]", word(&TEAMS, token.team));
     let mut auth = Object::new(sorted)
         .text("client_token", &token.client_token)
@@ -274,8 +295,14 @@ fn ask(plan: &Plan, chance: &mut Chance, tokens: &[Token]) -> Asked {
         .raw("namespace", r#"{"id":"root"}"#)
         .text("path", &path);
     if write {
-        let inner = Object::new(sorted).text("password", &chance.hmac()).text("user", &chance.hmac()).write();
-        request = request.raw("data", Object::new(sorted).raw("data", inner).raw("options", "{}").write());
+        let inner = Object::new(sorted)
+            .text("password", &chance.hmac())
+            .text("user", &chance.hmac())
+            .write();
+        request = request.raw(
+            "data",
+            Object::new(sorted).raw("data", inner).raw("options", "{}").write(),
+        );
     }
     let request = request
         .text("remote_address", &format!("10.0.{}.{}", number % 8, number % 250))
@@ -290,14 +317,23 @@ fn ask(plan: &Plan, chance: &mut Chance, tokens: &[Token]) -> Asked {
     if denied {
         response = response.raw("data", Object::new(sorted).text("error", &chance.hmac()).write());
     } else if list {
-        let names = if chance.of(plan.large) { 400 } else { 1 + chance.below(12) };
+        let names = if chance.of(plan.large) {
+            400
+        } else {
+            1 + chance.below(12)
+        };
         let keys: Vec<String> = (0..names).map(|_| format!("\"{}\"", chance.hmac())).collect();
         response = response.raw("data", format!("{{\"keys\":[{}]}}", keys.join(",")));
     } else if !write {
         let names = if chance.of(plan.large) { 80 } else { 1 + chance.below(3) };
         let mut inner = String::from("{");
         for n in 0..names {
-            let _ = write!(inner, "{}\"key{n}\":\"{}\"", if n > 0 { "," } else { "" }, chance.hmac());
+            let _ = write!(
+                inner,
+                "{}\"key{n}\":\"{}\"",
+                if n > 0 { "," } else { "" },
+                chance.hmac()
+            );
         }
         inner.push('}');
         let metadata = Object::new(sorted)
@@ -307,7 +343,10 @@ fn ask(plan: &Plan, chance: &mut Chance, tokens: &[Token]) -> Asked {
             .raw("destroyed", "false")
             .raw("version", "3")
             .write();
-        response = response.raw("data", Object::new(sorted).raw("data", inner).raw("metadata", metadata).write());
+        response = response.raw(
+            "data",
+            Object::new(sorted).raw("data", inner).raw("metadata", metadata).write(),
+        );
     }
     Asked {
         auth,
@@ -368,7 +407,10 @@ fn main() -> io::Result<()> {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, USAGE));
     };
     match &plan.out {
-        Some(path) => write(&plan, &mut BufWriter::with_capacity(1 << 20, std::fs::File::create(path)?)),
+        Some(path) => write(
+            &plan,
+            &mut BufWriter::with_capacity(1 << 20, std::fs::File::create(path)?),
+        ),
         None => write(&plan, &mut BufWriter::with_capacity(1 << 20, io::stdout().lock())),
     }
 }

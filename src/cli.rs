@@ -130,10 +130,10 @@ pub enum Command {
     Compare(CompareArgs),
     /// Decide every logged request again under these policies
     Replay(ReplayArgs),
-    /// Propose on the past, replay the future: would it have hurt?
-    Backtest(BacktestArgs),
     /// The gate for changes of policies: findings in what changed, new access, over-privilege, a budget of risk
     Check(CheckArgs),
+    /// Propose on the past, replay the future: would it have hurt?
+    Backtest(BacktestArgs),
     /// Mine roles from a matrix, or from logs and policies
     Roles(RolesArgs),
     /// Read a live server into a deployment folder, read-only

@@ -1,8 +1,8 @@
 //! One thin file a subcommand: settings in, pipeline, report out. What goes wrong ends as a [`Failure`], with a hint.
 
 mod advise;
-mod check;
 mod backtest;
+mod check;
 pub mod compare;
 mod compare_command;
 mod decide;
