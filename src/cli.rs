@@ -429,7 +429,9 @@ pub struct ReplayArgs {
 
 /// `backtest`
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  vault-advisor backtest --logs 'audit/*.gz' --policies policies/ --train 60d --test 30d --step 7d")]
+#[command(
+    after_help = "Example:\n  vault-advisor backtest --logs 'audit/*.gz' --policies policies/ --train 60d --test 30d --step 7d"
+)]
 pub struct BacktestArgs {
     /// Usage
     #[command(flatten)]
@@ -447,10 +449,20 @@ pub struct BacktestArgs {
     #[arg(long, value_name = "DURATION", default_value = "7d")]
     pub step: String,
     /// Weights of exposure that the curve is drawn through (the one of the settings is always among them)
-    #[arg(long, value_name = "WEIGHT", value_delimiter = ',', default_value = "0,0.005,0.05,0.5")]
+    #[arg(
+        long,
+        value_name = "WEIGHT",
+        value_delimiter = ',',
+        default_value = "0,0.005,0.05,0.5"
+    )]
     pub lambdas: Vec<f64>,
     /// The days of "not used for N days goes", to compare with
-    #[arg(long, value_name = "DAYS", value_delimiter = ',', default_value = "7,14,30,60,90,180")]
+    #[arg(
+        long,
+        value_name = "DAYS",
+        value_delimiter = ',',
+        default_value = "7,14,30,60,90,180"
+    )]
     pub plain: Vec<u16>,
     /// Output
     #[arg(long, value_name = "FORMAT", default_value = "text")]
@@ -555,9 +567,11 @@ pub struct SnapshotArgs {
 
 /// `watch`
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  vault-advisor watch --logs /var/log/vault/ --state /var/lib/vault-advisor\n  \
+#[command(
+    after_help = "Examples:\n  vault-advisor watch --logs /var/log/vault/ --state /var/lib/vault-advisor\n  \
                         vault-advisor watch --logs audit.log --state state/ --format json --listen 127.0.0.1:9187\n\n\
-                        SIGTERM and SIGINT end it with all that was read committed; SIGHUP makes it look at everything named at once.")]
+                        SIGTERM and SIGINT end it with all that was read committed; SIGHUP makes it look at everything named at once."
+)]
 pub struct WatchArgs {
     /// Audit logs to follow: files, folders, globs (quoted)
     #[arg(long, value_name = "PATH", num_args = 1.., required = true)]

@@ -133,19 +133,16 @@ pub fn read_json(text: &str) -> Result<Content, serde_json::Error> {
     Ok(content)
 }
 
+/// Name, namespace and policy text of a resource, as far as it says them.
+type Parts = (Option<String>, Option<String>, Option<String>);
+
 /// A list's members, or the value itself.
 fn many(value: &Value) -> Vec<&Value> {
     value.as_array().map_or_else(|| vec![value], |all| all.iter().collect())
 }
 
 impl Content {
-    fn take(
-        &mut self,
-        label: &str,
-        parts: Result<(Option<String>, Option<String>, Option<String>), String>,
-        place: Place,
-        (line, column): (u32, u32),
-    ) {
+    fn take(&mut self, label: &str, parts: Result<Parts, String>, place: Place, (line, column): (u32, u32)) {
         let what = format!("{RESOURCE}.{label}");
         let unread = |why: String| Unread {
             what,

@@ -218,12 +218,11 @@ impl Usage {
         if self.counted {
             return &self.table;
         }
-        let part = self.settled.get_or_init(|| {
+        self.settled.get_or_init(|| {
             let mut part = self.clone();
             part.count();
             Arc::new(part.table)
-        });
-        part
+        })
     }
 
     /// The demands, sorted by principal, namespace, path and capability.
