@@ -25,9 +25,10 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 DUCKDB = """
 import json, resource, sys, time
 import duckdb
-path, threads, runs = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+path, threads = sys.argv[1], int(sys.argv[2])
 con = duckdb.connect()
 con.execute(f"set threads={threads}")
+con.execute("set enable_progress_bar=false")
 columns = ("{time:'VARCHAR',type:'VARCHAR',error:'VARCHAR',auth:'STRUCT(entity_id VARCHAR, display_name VARCHAR, policies VARCHAR[])',"
            "request:'STRUCT(id VARCHAR, operation VARCHAR, path VARCHAR, mount_type VARCHAR, \\"namespace\\" STRUCT(\\"path\\" VARCHAR))'}")
 query = (f"select auth.entity_id, request.namespace.path, request.path, request.operation, count(*) filter (error is null), "
@@ -65,43 +66,52 @@ for line in sys.stdin:
 """
 
 
+LAUNCHER = """
+import json, os, sys, time
+for line in sys.stdin:
+    start = time.perf_counter()
+    child = os.fork()
+    if child == 0:
+        silence = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(silence, 1)
+        os.dup2(silence, 2)
+        os.execvp(sys.argv[1], sys.argv[1:])
+    _, status, usage = os.wait4(child, 0)
+    spent = time.perf_counter() - start
+    print(json.dumps([spent, usage.ru_maxrss * 1024] if status == 0 else None), flush=True)
+"""
+
+
 class Server:
-    """A contestant that stays up and is asked for one query at a time."""
+    """A process that stays up and is asked for one run at a time: a query of its own, or (see LAUNCHER) a command's whole life.
+
+    The launcher is small, since the peak of a command's memory begins with that of whoever started it.
+    """
 
     def __init__(self, source, cores, *args):
-        self.process = subprocess.Popen(["taskset", "-c", cores, sys.executable, "-c", source, *map(str, args)],
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        words = ["taskset", "-c", cores, sys.executable, "-c", source, *map(str, args)]
+        self.process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def run(self):
         try:
             self.process.stdin.write("go\n")
             self.process.stdin.flush()
             answer = self.process.stdout.readline()
-            return json.loads(answer)[:2] if answer else None
+            result = json.loads(answer) if answer else None
+            return result and result[:2]
         except (BrokenPipeError, json.JSONDecodeError):
             return None
 
     def close(self):
-        self.process.stdin.close()
+        try:
+            self.process.stdin.close()
+        except BrokenPipeError:
+            pass
         self.process.wait()
 
 
-class Command:
-    """A contestant that is started anew for each run."""
-
-    def __init__(self, words, cores):
-        self.words = ["taskset", "-c", cores, *words]
-
-    def run(self):
-        start = time.perf_counter()
-        process = subprocess.Popen(self.words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        _, status, usage = os.wait4(process.pid, 0)
-        spent = time.perf_counter() - start
-        process.returncode = os.waitstatus_to_exitcode(status)
-        return [spent, usage.ru_maxrss * 1024] if process.returncode == 0 else None
-
-    def close(self):
-        pass
+def command(words, cores):
+    return Server(LAUNCHER, cores, *words)
 
 
 def has(module):
@@ -153,7 +163,7 @@ def main():
     text_size = os.path.getsize(logs["struct"])
 
     def ours(log, cores):
-        return Command([args.binary, "usage", "--logs", log, "-o", os.path.join(args.work, "usage.parquet"), "-q",
+        return command([args.binary, "usage", "--logs", log, "-o", os.path.join(args.work, "usage.parquet"), "-q",
                         "--threads", str(len(cores.split(",")))], cores)
 
     contestants = [("vault-advisor, plain", ours(logs["struct"], args.cores), text_size),
@@ -162,7 +172,7 @@ def main():
                    ("vault-advisor, many files", ours(logs["many"], args.cores), text_size)]
     contestants += [(f"vault-advisor, {name}", ours(logs[name], args.cores), text_size) for name in ("gz", "zst") if name in logs]
     if has("duckdb"):
-        contestants += [(f"DuckDB, {name}", Server(DUCKDB, args.cores, logs[key], count, args.runs), text_size)
+        contestants += [(f"DuckDB, {name}", Server(DUCKDB, args.cores, logs[key], count), text_size)
                         for name, key in (("plain", "struct"), ("alphabetical", "alphabetical"), ("gz", "gz"), ("zst", "zst"))
                         if key in logs]
     else:
@@ -173,10 +183,10 @@ def main():
         print("left out: Polars (pip install polars)", file=sys.stderr)
     if shutil.which("jq"):
         program = 'select(.type=="response") | [.auth.entity_id, .request.path, .request.operation, .error] | @tsv'
-        contestants.append(("jq, a slice", Command(["jq", "-r", program, logs["slice"]], first), os.path.getsize(logs["slice"])))
+        contestants.append(("jq, a slice", command(["jq", "-r", program, logs["slice"]], first), os.path.getsize(logs["slice"])))
     else:
         print("left out: jq", file=sys.stderr)
-    contestants.append(("newlines counted (wc -l)", Command(["wc", "-l", logs["struct"]], first), text_size))
+    contestants.append(("newlines counted (wc -l)", command(["wc", "-l", logs["struct"]], first), text_size))
 
     times = {name: [] for name, _, _ in contestants}
     peaks = {name: 0 for name, _, _ in contestants}
