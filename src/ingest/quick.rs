@@ -69,14 +69,25 @@ impl Quick {
             let line = text.get(begin..end).unwrap_or_default();
             let known = bare && stream.fresh() && self.line(worker, stream, wrapping, text, begin, line);
             if !known {
+                self.give_up(worker, stream, wrapping, text);
                 stream.line(worker, wrapping, line);
             }
             begin = end + 1;
         }
+        self.give_up(worker, stream, wrapping, text);
+    }
+
+    /// All lines that wait go the general way, in their order: what a line of that way leaves in the stream concerns those
+    /// behind it.
+    fn give_up(&mut self, worker: &mut Worker, stream: &mut Stream, wrapping: &Wrapping, text: &[u8]) {
+        if self.waiting.is_empty() {
+            return;
+        }
         let mut left: Vec<Waiting> = self.waiting.drain().collect();
         left.sort_unstable_by_key(|w| w.begin);
         for waiting in left {
-            general_way(worker, stream, wrapping, text, &waiting);
+            let line = text.get(waiting.begin..waiting.end).unwrap_or_default();
+            stream.again(worker, wrapping, line, waiting.line);
         }
     }
 
@@ -112,8 +123,8 @@ impl Quick {
                     typed: draft.kind.is_some(),
                     line: stream.lines,
                 };
-                if let Some(other) = self.take(waiting.id) {
-                    general_way(worker, stream, wrapping, text, &other);
+                if self.waiting.find(waiting.id, |w| w.id == waiting.id).is_some() {
+                    self.give_up(worker, stream, wrapping, text);
                 }
                 self.waiting.insert_unique(waiting.id, waiting, |w| w.id);
                 true
@@ -162,7 +173,10 @@ impl Quick {
                     worker.usage_mut().table_mut().seen.time(time);
                 }
                 Some(_) => skip(worker, stream, Skip::OutsideWindow, waiting.line),
-                None => general_way(worker, stream, wrapping, text, &waiting),
+                None => {
+                    self.waiting.insert_unique(waiting.id, waiting, |w| w.id);
+                    self.give_up(worker, stream, wrapping, text);
+                }
             }
         }
         if !record.usable()
@@ -205,11 +219,6 @@ fn count(worker: &mut Worker, stream: &mut Stream) {
 fn skip(worker: &mut Worker, stream: &mut Stream, reason: Skip, line: u64) {
     worker.usage_mut().table_mut().tally.skip(reason, 1);
     stream.example(reason, line);
-}
-
-fn general_way(worker: &mut Worker, stream: &mut Stream, wrapping: &Wrapping, text: &[u8], waiting: &Waiting) {
-    let line = text.get(waiting.begin..waiting.end).unwrap_or_default();
-    stream.again(worker, wrapping, line, waiting.line);
 }
 
 /// Walks over the members of an entry, from the key at `at` on; none if anything is not as expected.
