@@ -19,7 +19,7 @@ pub fn mine_exactly(matrix: &Matrix, options: &Options<'_>) -> Mined {
     let started = Instant::now();
     // What comes after the search (unfolding, counting) takes its share of the time as well.
     let deadline = started + options.time_limit.mul_f64(0.96);
-    let problem = Problem::new(matrix, options);
+    let mut problem = Problem::new(matrix, options);
     if problem.cells() == 0 {
         return Mined {
             optimal: true,
@@ -57,6 +57,21 @@ pub fn mine_exactly(matrix: &Matrix, options: &Options<'_>) -> Mined {
         deadline,
         steps,
         target,
+    };
+    let start = if options.objective == Objective::Wsc {
+        // Prices that hold roles dear from the beginning freeze the search: the way by the fewest edges ends lower.
+        let role_price = std::mem::replace(&mut problem.role_price, 1);
+        let now = Instant::now();
+        let half = Effort {
+            deadline: now + deadline.saturating_duration_since(now).mul_f64(0.6),
+            steps,
+            target: 0,
+        };
+        let found = improve(&problem, &start, options.seed, half);
+        problem.role_price = role_price;
+        found.roles
+    } else {
+        start
     };
     let found = improve(&problem, &start, options.seed, effort);
     let mut mined = unfold(&problem, &found.roles, matrix, options);
