@@ -1,5 +1,13 @@
 //! The main job from end to end, on the recorded log that is shipped: what it writes, what it proves, and how it fails.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails loudly"
+)]
+
 use assert_cmd::Command;
 use serde_json::Value;
 use std::fs;

@@ -1,5 +1,13 @@
 //! The house, held: floors by the `crate::` paths in use, heavy packages in one file each, every file says what it is for.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails loudly"
+)]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,13 @@
 //! The gate from end to end: bases, Terraform, baselines, waivers, formats, exit status, and what runs it in CI.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails loudly"
+)]
+
 use assert_cmd::Command;
 use serde_json::Value;
 use std::fs;

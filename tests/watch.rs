@@ -340,9 +340,8 @@ fn kill_at_any_moment_loses_and_doubles_nothing() {
                 std::thread::sleep(Duration::from_millis(next(&mut seed) % 8));
                 append(&place.log(), &text[cut..]);
                 n += 20;
-                match next(&mut seed) % 40 {
-                    0 => fs::rename(place.log(), place.logs().join(format!("audit-{n:08}.log"))).unwrap(),
-                    _ => {}
+                if next(&mut seed).is_multiple_of(40) {
+                    fs::rename(place.log(), place.logs().join(format!("audit-{n:08}.log"))).unwrap();
                 }
             }
             n

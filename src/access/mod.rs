@@ -1,6 +1,6 @@
 //! Joins usage with grants: who holds which policies, which stanza allowed which demand, and what is reachable besides.
 //!
-//! [`join`] is the meeting point of the four readers; analysis and optimisation both build on its [`Joined`] and never see
+//! [`join()`] is the meeting point of the four readers; analysis and optimisation both build on its [`Joined`] and never see
 //! the readers themselves.
 
 pub mod grants;

@@ -1,4 +1,4 @@
-//! A face for each format, all of the same [`Advice`]: each renders to bytes, and [`write`] puts them into a folder.
+//! A face for each format, all of the same [`Advice`]: each renders to bytes, and [`mod@write`] puts them into a folder.
 //!
 //! Whatever text an advice carries may come from an attacker. Each face passes it through the one function of [`escape`]
 //! that belongs to its grammar.

@@ -152,7 +152,7 @@ fn frame(table: &Table, numbered: &[(Demand, u32)]) -> PolarsResult<DataFrame> {
     DataFrame::new(numbered.len(), columns)
 }
 
-/// Reads a part that [`write`] wrote.
+/// Reads a part that [`write()`] wrote.
 pub fn read(from: File) -> Result<Usage, FrameError> {
     let mut reader = ParquetReader::new(from);
     let state = state_in(&mut reader)?;

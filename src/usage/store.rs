@@ -224,7 +224,7 @@ fn readable(file: &std::fs::File) -> io::Result<()> {
     file.set_permissions(std::fs::Permissions::from_mode(0o644))
 }
 
-/// Reads a part that [`write`] stored as Parquet.
+/// Reads a part that [`write()`] stored as Parquet.
 pub fn read_parquet(path: &Path) -> Result<Usage, StoreError> {
     let file = std::fs::File::open(path).map_err(|source| StoreError::Read {
         path: path.to_owned(),

@@ -1,8 +1,8 @@
 //! From permissions to stanzas: few, readable path patterns that hold every used (path, capability) of a field.
 //!
-//! A stanza costs its own existence plus what it opens beyond use ([`price`]). Without `+` the best cover by exact paths and
-//! prefix globs is found exactly by dynamic programming over the path tree ([`tree`]); with `+` patterns it is a weighted set
-//! cover ([`candidates`]), solved by `optimize::cover`. Every chosen pattern carries all capabilities used on any path that
+//! A stanza costs its own existence plus what it opens beyond use (`price`). Without `+` the best cover by exact paths and
+//! prefix globs is found exactly by dynamic programming over the path tree (`tree`); with `+` patterns it is a weighted set
+//! cover (`candidates`), solved by `optimize::cover`. Every chosen pattern carries all capabilities used on any path that
 //! it matches, so that whichever stanza wins, no use is lost.
 
 mod candidates;
