@@ -36,8 +36,8 @@ pub fn mine_exactly(matrix: &Matrix, options: &Options<'_>) -> Mined {
     };
     let bound = match options.objective {
         Objective::Roles => counted.lower_bound as f64,
-        Objective::Edges | Objective::Natural => edges_bound(&problem, options.seed, deadline),
-        Objective::Wsc => edges_bound(&problem, options.seed, deadline) + counted.lower_bound as f64,
+        Objective::Edges | Objective::Natural => edges_bound(&problem),
+        Objective::Wsc => edges_bound(&problem) + counted.lower_bound as f64,
     };
 
     let proved = counting && start.len() == counted.lower_bound && options.over_grant.is_none();
@@ -309,6 +309,20 @@ mod tests {
                 let worst = mined.roles.len() <= m.rows.len().min(m.permissions.len());
                 prop_assert!(objective != Objective::Roles || worst);
             }
+        }
+
+        #[test]
+        fn labels_change_no_bound(
+            bits in prop::collection::vec(0_u32..16, 1..8),
+            labels in prop::collection::vec(0_u32..2, 8),
+        ) {
+            let m = matrix(4, &bits);
+            let labels: Vec<String> = labels.iter().map(ToString::to_string).collect();
+            let plain = mine_exactly(&m, &options(Objective::Edges));
+            let labelled = Options { affinity: Some(&labels), ..options(Objective::Edges) };
+            let mined = mine_exactly(&m, &labelled);
+            verify(&m, &labelled, &mined).unwrap();
+            prop_assert!(mined.lower_bound <= plain.cost && plain.lower_bound <= mined.cost);
         }
 
         #[test]
