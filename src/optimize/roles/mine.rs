@@ -223,6 +223,7 @@ mod tests {
 
     use super::*;
     use crate::optimize::roles::model::verify;
+    use crate::optimize::roles::wide::cover_widely;
 
     fn options(objective: Objective) -> Options<'static> {
         Options {
@@ -308,6 +309,33 @@ mod tests {
                 prop_assert_eq!(&mined, &mine_exactly(&m, &options));
                 let worst = mined.roles.len() <= m.rows.len().min(m.permissions.len());
                 prop_assert!(objective != Objective::Roles || worst);
+            }
+        }
+
+        #[test]
+        fn the_fewest_roles_cover_by_themselves(bits in prop::collection::vec(0_u32..65536, 1..30)) {
+            let m = matrix(16, &bits);
+            let options = options(Objective::Roles);
+            let problem = Problem::new(&m, &options);
+            prop_assume!(problem.cells() > 0);
+            let deadline = Instant::now() + options.time_limit;
+            let counted = fewest(&problem, &options, deadline);
+            let reduced = reduce(&problem, problem.needed.clone(), deadline);
+            let wide = cover_widely(&problem, &reduced.kernel, deadline);
+            let widely = reduced.unfold(&problem, reduced.fixed.iter().cloned().chain(wide.cliques));
+            let counted_roles: Vec<_> = counted.roles.iter().map(|r| (r.users.clone(), r.permissions.clone())).collect();
+            prop_assert!(reduced.fixed.len() + wide.lower_bound <= counted_roles.len());
+            prop_assert!(counted.lower_bound <= widely.len());
+            for roles in [counted_roles, widely] {
+                let mut covered = vec![false; problem.cells()];
+                for (users, permissions) in &roles {
+                    for &u in users {
+                        for &p in permissions {
+                            covered[problem.cell(u, p) as usize] = true;
+                        }
+                    }
+                }
+                prop_assert!(covered.iter().all(|&c| c));
             }
         }
 
