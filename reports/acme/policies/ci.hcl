@@ -1,0 +1,7 @@
+path "secret/data/+/+/api" {
+  capabilities = ["read"]
+}
+
+path "auth/token/create" {
+  capabilities = ["update"]
+}

@@ -1,0 +1,3 @@
+path "pki/issue/core" {
+  capabilities = ["create", "update"]
+}

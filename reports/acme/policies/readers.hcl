@@ -1,0 +1,3 @@
+path "secret/data/prod/pay/*" {
+  capabilities = ["deny"]
+}

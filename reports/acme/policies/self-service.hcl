@@ -1,0 +1,3 @@
+path "secret/data/home/{{identity.entity.name}}/*" {
+  capabilities = ["create", "read", "update"]
+}

@@ -1,0 +1,11 @@
+path "secret/data/+/ml/*" {
+  capabilities = ["read"]
+}
+
+path "secret/metadata/dev/ml/" {
+  capabilities = ["list"]
+}
+
+path "team/kv/data/ml/shared" {
+  capabilities = ["read"]
+}

@@ -1,0 +1,3 @@
+path "transit/encrypt/core" {
+  capabilities = ["create", "update"]
+}

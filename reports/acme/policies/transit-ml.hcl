@@ -1,0 +1,3 @@
+path "transit/encrypt/ml" {
+  capabilities = ["create", "update"]
+}

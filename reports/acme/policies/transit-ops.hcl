@@ -1,0 +1,3 @@
+path "transit/encrypt/ops" {
+  capabilities = ["create", "update"]
+}

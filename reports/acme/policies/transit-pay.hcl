@@ -1,0 +1,3 @@
+path "transit/encrypt/pay" {
+  capabilities = ["create", "update"]
+}

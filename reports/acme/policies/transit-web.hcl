@@ -1,0 +1,3 @@
+path "transit/encrypt/web" {
+  capabilities = ["create", "update"]
+}

@@ -1,0 +1,3 @@
+path "pki/issue/data" {
+  capabilities = ["create", "update"]
+}

@@ -1,0 +1,3 @@
+path "pki/issue/ml" {
+  capabilities = ["create", "update"]
+}

@@ -1,0 +1,3 @@
+path "pki/issue/pay" {
+  capabilities = ["create", "update"]
+}

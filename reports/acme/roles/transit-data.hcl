@@ -1,0 +1,3 @@
+path "transit/encrypt/data" {
+  capabilities = ["create", "update"]
+}
