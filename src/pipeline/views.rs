@@ -59,7 +59,7 @@ pub(super) fn notes(joined: &Joined, coverage: &CoverageView) -> Vec<String> {
     let mut notes = Vec::new();
     if coverage.window_days < 30.0 {
         notes.push(format!(
-            "The logs cover only {}. Whatever happens less often than that looks unused: set `evidence.min_days` to the \
+            "The logs cover {}. Whatever happens less often than that looks unused: set `evidence.min_days` to the \
              longest rhythm you know before acting on removals.",
             crate::analysis::evidence::days(coverage.window_days)
         ));
