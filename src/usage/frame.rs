@@ -10,6 +10,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use jiff::Timestamp;
 use polars::prelude::*;
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Write;
 use std::sync::Arc;
@@ -138,14 +139,23 @@ fn frame(table: &Table, numbered: &[(Demand, u32)]) -> PolarsResult<DataFrame> {
         counts("active_days", &|d| d.days.len() as u64),
         policies.finish().into_series().into_column(),
         counts("failed", &|d| d.failed),
-        options("days", &|d, _| serde_json::to_string(&d.days).ok()),
+        options("days", &|d, n| {
+            let known = row(n).is_some_and(|r| r.days == ends(r.first, r.last));
+            if known {
+                None
+            } else {
+                serde_json::to_string(&d.days).ok()
+            }
+        }),
         options("keys_always", &|d, n| {
             row(n)?.keys_always.as_ref()?;
-            serde_json::to_string(&d.keys_always).ok()
+            json(&d.keys_always)
         }),
-        options("keys_ever", &|d, _| serde_json::to_string(&d.keys_ever).ok()),
+        options("keys_ever", &|d, _| json(&d.keys_ever)),
+        // Only where it is not when the demand was last seen.
         options("policies_seen", &|_, n| {
-            super::coverage::timestamp(row(n)?.auth_time).map(|t| t.to_string())
+            let row = row(n).filter(|r| r.auth_time != r.last)?;
+            super::coverage::timestamp(row.auth_time).map(|t| t.to_string())
         }),
         Column::new("state_auth".into(), auths),
     ];
@@ -247,19 +257,33 @@ fn restore_rows(frame: &DataFrame, table: &mut Table) -> Result<Vec<u32>, FrameE
         row.days = days
             .get(at)
             .and_then(|text| serde_json::from_str(text).ok())
-            .unwrap_or_else(|| vec![day_of(row.first), day_of(row.last)]);
+            .unwrap_or_else(|| ends(row.first, row.last));
         row.days.sort_unstable();
         row.days.dedup();
         row.auth = auths
             .get(at)
             .filter(|a| (*a as usize) < known_auths)
             .unwrap_or(u32::MAX);
-        row.auth_time = nanos(seen.get(at)).unwrap_or(i64::MIN);
+        row.auth_time = nanos(seen.get(at)).unwrap_or(row.last);
         row.keys_always = always.map(sorted);
         row.keys_ever = sorted(ever);
         rows.push(number);
     }
     Ok(rows)
+}
+
+/// The days of the first and the last time: all days of most demands, which are not stored then.
+fn ends(first: i64, last: i64) -> Vec<i32> {
+    let mut days = vec![day_of(first), day_of(last)];
+    days.dedup();
+    days
+}
+
+fn json(names: &BTreeSet<Arc<str>>) -> Option<String> {
+    if names.is_empty() {
+        return Some("[]".to_owned());
+    }
+    serde_json::to_string(names).ok()
 }
 
 fn sorted(mut numbers: Vec<u32>) -> Vec<u32> {
