@@ -105,14 +105,7 @@ fn recovery(seeds: u64, options: &Options<'_>, out: &mut impl Write) -> Result<(
         "| missing | added | natural: found (least) | natural: roles | fewest: found | fewest: roles |"
     )?;
     writeln!(out, "|---|---|---|---|---|---|")?;
-    let levels = [
-        (0.0, 0.0),
-        (0.02, 0.01),
-        (0.05, 0.0),
-        (0.05, 0.02),
-        (0.1, 0.05),
-        (0.2, 0.1),
-    ];
+    let levels = [(0.05, 0.02), (0.0, 0.0), (0.05, 0.0), (0.1, 0.05)];
     for (missing, added) in levels {
         let mut columns: [Vec<usize>; 4] = Default::default();
         for seed in 1..=seeds {
@@ -126,8 +119,15 @@ fn recovery(seeds: u64, options: &Options<'_>, out: &mut impl Write) -> Result<(
                 .into_iter()
                 .zip(columns.chunks_mut(2))
             {
+                // The fewest roles of a noisy matrix are hardly ever proved: some seconds show how many they are.
+                let patience = if objective == Objective::Roles {
+                    Duration::from_secs(3)
+                } else {
+                    options.time_limit
+                };
                 let options = Options {
                     objective,
+                    time_limit: patience,
                     ..options.clone()
                 };
                 let mined = mine(&planted.noisy, &options);

@@ -145,6 +145,26 @@ impl Matrix {
             })
             .collect()
     }
+
+    /// The rows of `other` as sets of this matrix's permissions, matched by name, whatever its users are called: for existing roles,
+    /// a line each. A set with a permission that this matrix does not know comes out empty: it could not be used without adding it.
+    pub fn translate_sets(&self, other: &Matrix) -> Vec<Vec<u32>> {
+        let ids: HashMap<&str, u32> = self.permissions.iter().map(String::as_str).zip(0_u32..).collect();
+        let renamed: Vec<Option<u32>> = other
+            .permissions
+            .iter()
+            .map(|name| ids.get(name.as_str()).copied())
+            .collect();
+        let set = |row: &Vec<u32>| -> Option<Vec<u32>> {
+            let mut set: Vec<u32> = row
+                .iter()
+                .map(|&p| renamed.get(p as usize).copied().flatten())
+                .collect::<Option<_>>()?;
+            set.sort_unstable();
+            Some(set)
+        };
+        other.rows.iter().map(|row| set(row).unwrap_or_default()).collect()
+    }
 }
 
 fn check_word(word: &str, line: usize) -> Result<(), MatrixError> {
@@ -200,5 +220,6 @@ mod tests {
         let m = Matrix::read_upa("ann read write\nbob write\n").unwrap();
         let other = Matrix::read_upa("bob extra read\nzoe write\nann write\n").unwrap();
         assert_eq!(m.translate(&other), vec![vec![1], vec![0]]);
+        assert_eq!(m.translate_sets(&other), vec![vec![], vec![1], vec![1]]);
     }
 }

@@ -108,7 +108,7 @@ pub struct Mined {
     pub lower_bound: f64,
     /// Whether `cost` is proved to be the least.
     pub optimal: bool,
-    /// Pairs granted that the matrix does not have (only with `over_grant`, or `natural` with `allowed`).
+    /// Pairs granted that the matrix does not have, sorted (only with `over_grant`, or `natural` with `allowed`).
     pub added: Vec<(u32, u32)>,
     /// Natural only: pairs that no role explains, granted directly so that nobody loses what was used.
     pub direct: Vec<(u32, u32)>,
@@ -178,7 +178,7 @@ pub fn verify(matrix: &Matrix, options: &Options<'_>, mined: &Mined) -> Result<(
                 Some(rows) => rows.get(u as usize).is_some_and(|r| r.binary_search(&p).is_ok()),
                 None => options.objective != Objective::Natural,
             };
-            if !may_add || !inside || !mined.added.contains(&(u, p)) {
+            if !may_add || !inside || mined.added.binary_search(&(u, p)).is_err() {
                 return Err(Violation::Added(u, p));
             }
         }

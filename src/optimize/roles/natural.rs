@@ -662,7 +662,7 @@ fn settle(problem: &Problem, roles: &[Explained], matrix: &Matrix, options: &Opt
             continue;
         }
         let label = options.affinity.and_then(|labels| {
-            let first = labels.get(*users.first()? as usize)?;
+            let first = labels.get(*users.first()? as usize).filter(|label| !label.is_empty())?;
             users
                 .iter()
                 .all(|&u| labels.get(u as usize) == Some(first))
