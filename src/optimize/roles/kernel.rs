@@ -6,6 +6,7 @@
 use std::time::{Duration, Instant};
 
 use crate::optimize::cover;
+use crate::optimize::roles::bits::ones;
 use crate::optimize::roles::problem::{NONE, Problem};
 use crate::optimize::roles::rng::Rng;
 use crate::optimize::roles::wide::{KernelCover, cover_widely};
@@ -287,18 +288,4 @@ impl Graph {
         }
         best
     }
-}
-
-/// The positions of the set bits.
-fn ones(words: &[u64]) -> impl Iterator<Item = u32> + '_ {
-    (0_u32..).zip(words).flat_map(|(w, &word)| {
-        let mut rest = word;
-        std::iter::from_fn(move || {
-            (rest != 0).then(|| {
-                let bit = rest.trailing_zeros();
-                rest &= rest - 1;
-                w * 64 + bit
-            })
-        })
-    })
 }

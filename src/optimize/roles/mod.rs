@@ -3,7 +3,9 @@
 //! [`mine`] merges equal users and permissions, reduces, solves the kernel exactly where it is small, improves by search, and always says
 //! `{cost, lower_bound, optimal}`. It knows no domain word beyond users, permissions and roles.
 
+mod bits;
 mod bound;
+mod description;
 mod generate;
 mod kernel;
 mod matrix;
@@ -15,6 +17,7 @@ mod reduce;
 mod repair;
 mod rng;
 mod search;
+mod settle;
 mod state;
 mod wide;
 

@@ -6,16 +6,19 @@
 //! and permissions to each other in turn, and takes roles out and grows them anew while that shortens the description.
 //!
 //! What comes out breaks nobody and opens nothing: a user gets a role only if all of it is in its row or in what it is allowed today; pairs that
-//! are not granted by its roles then are granted directly ([`Mined::direct`]). Users whom a role fits otherwise are named in [`Role::near`].
+//! are not granted by its roles then are granted directly (`Mined::direct`). Users whom a role fits otherwise are named in `Role::near`.
 #![allow(clippy::indexing_slicing, reason = "hot loops over dense tables")]
 // INVARIANT: user and permission classes come from the problem; every role's bit table has `words` words, enough for all permission classes.
 
 use std::time::Instant;
 
+use crate::optimize::roles::bits::ones;
+use crate::optimize::roles::description::{Explained, Model};
 use crate::optimize::roles::matrix::Matrix;
-use crate::optimize::roles::model::{Mined, Options, Role};
+use crate::optimize::roles::model::{Mined, Options};
 use crate::optimize::roles::problem::{NONE, Problem};
 use crate::optimize::roles::rng::Rng;
+use crate::optimize::roles::settle::settle;
 
 /// Finds roles that describe the matrix shortly.
 pub fn mine_naturally(matrix: &Matrix, options: &Options<'_>) -> Mined {
@@ -50,188 +53,7 @@ pub fn mine_naturally(matrix: &Matrix, options: &Options<'_>) -> Mined {
     mined
 }
 
-/// A role of the description.
-#[derive(Debug, Clone, Default, PartialEq)]
-struct Explained {
-    users: Vec<u32>,
-    permissions: Vec<u32>,
-    bits: Vec<u64>,
-    /// An existing role: its permissions are fixed and cost nothing.
-    kept: Option<usize>,
-}
-
-/// The matrix, a description of it, and the prices of errors.
-struct Model<'a> {
-    problem: &'a Problem,
-    words: usize,
-    user_weight: Vec<f64>,
-    permission_weight: Vec<f64>,
-    all_users: f64,
-    all_permissions: f64,
-    over_grant: f64,
-    roles: Vec<Explained>,
-    user_roles: Vec<Vec<u32>>,
-    /// Price of a pair that no role explains.
-    unexplained: f64,
-    /// Price of a pair that a role explains but the matrix lacks.
-    lacking: f64,
-    /// Error bits of every user.
-    errors: Vec<f64>,
-    max_roles: usize,
-    deadline: Instant,
-}
-
-impl<'a> Model<'a> {
-    fn new(problem: &'a Problem, options: &Options<'_>, deadline: Instant) -> Self {
-        let weights = |members: &[Vec<u32>]| -> Vec<f64> { members.iter().map(|m| m.len() as f64).collect() };
-        let user_weight = weights(&problem.user_members);
-        let permission_weight = weights(&problem.permission_members);
-        Self {
-            problem,
-            words: problem.permissions().div_ceil(64),
-            all_users: user_weight.iter().sum(),
-            all_permissions: permission_weight.iter().sum(),
-            over_grant: options.over_grant.unwrap_or_default().max(0.0),
-            user_weight,
-            permission_weight,
-            roles: Vec::new(),
-            user_roles: Vec::new(),
-            unexplained: 0.0,
-            lacking: 0.0,
-            errors: Vec::new(),
-            max_roles: problem.max_roles,
-            deadline,
-        }
-    }
-
-    fn reset(&mut self) {
-        self.roles.clear();
-        self.user_roles = vec![Vec::new(); self.problem.users()];
-        self.price_errors(0.03, 0.03);
-        for kept in &self.problem.keep {
-            let role = self.role_of(kept.permissions.clone(), Some(kept.index));
-            self.roles.push(role);
-        }
-        for k in 0..self.roles.len() {
-            self.fit(k);
-        }
-    }
-
-    fn role_of(&self, permissions: Vec<u32>, kept: Option<usize>) -> Explained {
-        let mut bits = vec![0_u64; self.words];
-        for &p in &permissions {
-            bits[p as usize / 64] |= 1 << (p % 64);
-        }
-        Explained {
-            users: Vec::new(),
-            permissions,
-            bits,
-            kept,
-        }
-    }
-
-    /// Sets the prices for these rates of error and counts all errors anew.
-    fn price_errors(&mut self, lacking: f64, unexplained: f64) {
-        self.unexplained = ((1.0 - lacking) / unexplained).log2();
-        self.lacking = ((1.0 - unexplained) / lacking).log2() + self.over_grant;
-        self.errors = (0..self.problem.users() as u32).map(|u| self.errors_of(u)).collect();
-    }
-
-    /// Estimates the rates of error from the description and prices them.
-    fn learn(&mut self) {
-        let (mut explained, mut lacking, mut unexplained) = (0.0, 0.0, 0.0);
-        for u in 0..self.problem.users() as u32 {
-            let union = self.union_without(u, NONE);
-            let weight = self.user_weight[u as usize];
-            for p in ones(&union) {
-                let pairs = weight * self.permission_weight[p as usize];
-                explained += pairs;
-                lacking += if self.problem.cell(u, p) == NONE { pairs } else { 0.0 };
-            }
-            for &p in &self.problem.rows[u as usize] {
-                if union[p as usize / 64] >> (p % 64) & 1 == 0 {
-                    unexplained += weight * self.permission_weight[p as usize];
-                }
-            }
-        }
-        let others = (self.all_users * self.all_permissions - explained).max(1.0);
-        let lacking = ((lacking + 1.0) / (explained + 20.0)).clamp(0.002, 0.3);
-        let unexplained = ((unexplained + 1.0) / (others + 20.0)).clamp(1e-5, 0.2);
-        self.price_errors(lacking, unexplained);
-    }
-
-    /// What the user's roles, all but one, explain.
-    fn union_without(&self, u: u32, but: u32) -> Vec<u64> {
-        let mut union = vec![0_u64; self.words];
-        for &k in self.user_roles[u as usize].iter().filter(|&&k| k != but) {
-            union
-                .iter_mut()
-                .zip(&self.roles[k as usize].bits)
-                .for_each(|(x, b)| *x |= b);
-        }
-        union
-    }
-
-    fn errors_of(&self, u: u32) -> f64 {
-        let union = self.union_without(u, NONE);
-        let mut bits = 0.0;
-        for &p in &self.problem.rows[u as usize] {
-            if union[p as usize / 64] >> (p % 64) & 1 == 0 {
-                bits += self.permission_weight[p as usize] * self.unexplained;
-            }
-        }
-        for p in ones(&union) {
-            if self.problem.cell(u, p) == NONE {
-                bits += self.permission_weight[p as usize] * self.lacking;
-            }
-        }
-        bits * self.user_weight[u as usize]
-    }
-
-    /// Bits of the list of members.
-    fn members_bits(&self, members: f64) -> f64 {
-        binomial_bits(self.all_users, members) + (self.all_users + 1.0).log2()
-    }
-
-    /// Bits of a role: its members and its permissions.
-    fn role_bits(&self, role: &Explained) -> f64 {
-        let members: f64 = role.users.iter().map(|&u| self.user_weight[u as usize]).sum();
-        let contents: f64 = role
-            .permissions
-            .iter()
-            .map(|&p| self.permission_weight[p as usize])
-            .sum();
-        if role.users.is_empty() {
-            return 0.0;
-        }
-        let own = if role.kept.is_some() {
-            0.0
-        } else {
-            binomial_bits(self.all_permissions, contents) + (self.all_permissions + 1.0).log2()
-        };
-        own + self.members_bits(members)
-    }
-
-    /// Bits of everything that a change can change, at the present prices.
-    fn cost(&self) -> f64 {
-        self.errors.iter().sum::<f64>() + self.roles.iter().map(|r| self.role_bits(r)).sum::<f64>()
-    }
-
-    /// Bits of the whole matrix with the error rates that fit best: comparable between searches.
-    fn description(&mut self) -> f64 {
-        self.learn();
-        let ones: f64 = (0_usize..)
-            .zip(&self.problem.rows)
-            .map(|(u, row)| row.iter().map(|&p| self.permission_weight[p as usize]).sum::<f64>() * self.user_weight[u])
-            .sum();
-        let zeros = self.all_users * self.all_permissions - ones;
-        // From the prices back to the rates, for what correct pairs cost.
-        let (a, b) = (self.unexplained.exp2(), (self.lacking - self.over_grant).exp2());
-        let unexplained = ((b - 1.0) / (a * b - 1.0)).clamp(1e-12, 0.5);
-        let lacking = ((a - 1.0) / (a * b - 1.0)).clamp(1e-12, 0.5);
-        self.cost() - ones * (1.0 - lacking).log2() - zeros * (1.0 - unexplained).log2()
-    }
-
+impl Model<'_> {
     /// What the user would win by the role, before the membership is paid.
     fn win(&self, u: u32, k: u32, permissions: &[u32]) -> f64 {
         let union = self.union_without(u, k);
@@ -346,7 +168,7 @@ impl<'a> Model<'a> {
     }
 
     /// Fits members and permissions to each other, in turn, until they stay.
-    fn fit(&mut self, k: usize) {
+    pub fn fit(&mut self, k: usize) {
         self.empty(k);
         let mut permissions = self.roles[k].permissions.clone();
         let mut users = self.winners(k as u32, &permissions);
@@ -618,101 +440,6 @@ impl<'a> Model<'a> {
         (self.roles, self.user_roles, self.errors) = saved;
         false
     }
-}
-
-/// From the description to grants: nobody gets what it may not have, everybody keeps what it has.
-fn settle(problem: &Problem, roles: &[Explained], matrix: &Matrix, options: &Options<'_>) -> Mined {
-    let allowed = options.allowed.map(|a| matrix.translate(a));
-    let may = |u: u32, p: u32| {
-        matrix.has(u, p)
-            || allowed
-                .as_ref()
-                .and_then(|rows| rows.get(u as usize))
-                .is_some_and(|row| row.binary_search(&p).is_ok())
-    };
-    let members = |classes: &[u32], members: &[Vec<u32>]| {
-        let mut all: Vec<u32> = classes
-            .iter()
-            .filter_map(|&c| members.get(c as usize))
-            .flatten()
-            .copied()
-            .collect();
-        all.sort_unstable();
-        all
-    };
-    let mut held: Vec<usize> = vec![0; matrix.rows.len()];
-    let mut granted: Vec<Vec<u32>> = vec![Vec::new(); matrix.rows.len()];
-    let mut settled: Vec<Role> = Vec::new();
-    let most = options.max_roles_per_user.map_or(usize::MAX, |k| k.max(1) as usize);
-    let mut order: Vec<&Explained> = roles.iter().filter(|r| !r.users.is_empty()).collect();
-    order.sort_by_key(|r| std::cmp::Reverse(r.users.len() * r.permissions.len()));
-    for role in order {
-        let permissions = members(&role.permissions, &problem.permission_members);
-        let (mut users, mut near) = (Vec::new(), Vec::new());
-        for u in members(&role.users, &problem.user_members) {
-            if permissions.iter().all(|&p| may(u, p)) && held[u as usize] < most {
-                held[u as usize] += 1;
-                granted[u as usize].extend_from_slice(&permissions);
-                users.push(u);
-            } else {
-                near.push(u);
-            }
-        }
-        if users.is_empty() {
-            continue;
-        }
-        let label = options.affinity.and_then(|labels| {
-            let first = labels.get(*users.first()? as usize).filter(|label| !label.is_empty())?;
-            users
-                .iter()
-                .all(|&u| labels.get(u as usize) == Some(first))
-                .then(|| first.clone())
-        });
-        settled.push(Role {
-            users,
-            permissions,
-            kept: role.kept,
-            label,
-            near,
-        });
-    }
-    settled.sort_by(|a, b| (&a.users, &a.permissions).cmp(&(&b.users, &b.permissions)));
-    let mut mined = Mined::of(settled);
-    for (u, (row, have)) in (0_u32..).zip(matrix.rows.iter().zip(&mut granted)) {
-        have.sort_unstable();
-        have.dedup();
-        mined
-            .direct
-            .extend(row.iter().filter(|p| have.binary_search(p).is_err()).map(|&p| (u, p)));
-        mined
-            .added
-            .extend(have.iter().filter(|p| row.binary_search(p).is_err()).map(|&p| (u, p)));
-    }
-    mined
-}
-
-/// log2 of the number of ways to choose `k` of `n`, for real `n` and `k`.
-fn binomial_bits(n: f64, k: f64) -> f64 {
-    if k <= 0.0 || k >= n {
-        return 0.0;
-    }
-    let f = k / n;
-    // The entropy bound is within half a logarithm of the exact value, which no comparison here needs.
-    n * (-f * f.log2() - (1.0 - f) * (1.0 - f).log2())
-}
-
-/// The positions of the set bits.
-fn ones(words: &[u64]) -> impl Iterator<Item = u32> + '_ {
-    (0_u32..).zip(words).flat_map(|(w, &word)| {
-        let mut rest = word;
-        std::iter::from_fn(move || {
-            (rest != 0).then(|| {
-                let bit = rest.trailing_zeros();
-                rest &= rest - 1;
-                w * 64 + bit
-            })
-        })
-    })
 }
 
 #[cfg(test)]

@@ -26,10 +26,10 @@ pub struct Taste {
     pub fresh: usize,
 }
 
-/// Closes all open cells. `hints` are permission sets worth trying as new roles.
+/// Closes all open cells. `pool` holds permission sets worth trying as new roles.
 pub fn repair(state: &mut State<'_>, mut pool: Vec<Vec<u32>>, taste: Taste, rng: &mut Rng) {
     let problem = state.problem;
-    let mut coordinates = Coordinates::of_open(state);
+    let coordinates = Coordinates::of_open(state);
     propose(state, &coordinates, taste.fresh, &mut pool, rng);
     pool.sort_unstable();
     pool.dedup();
@@ -108,7 +108,6 @@ pub fn repair(state: &mut State<'_>, mut pool: Vec<Vec<u32>>, taste: Taste, rng:
                 }
             }
         }
-        let _ = &mut coordinates;
     }
 }
 
