@@ -21,7 +21,7 @@ pub(super) fn run(args: &RolesArgs, out: &mut dyn Write, talk: &Talk) -> Result<
         .as_deref()
         .map(read)
         .transpose()?
-        .map(|k| matrix.translate(&k))
+        .map(|k| matrix.translate_sets(&k))
         .unwrap_or_default();
     if args.max_roles == Some(0) {
         return Err(Failure::new("`--max-roles` has to be at least 1", None));
@@ -61,6 +61,8 @@ pub(super) fn run(args: &RolesArgs, out: &mut dyn Write, talk: &Talk) -> Result<
         "roles": mined.roles.iter().map(|r| json!({
             "users": r.users.iter().map(user).collect::<Vec<_>>(),
             "permissions": r.permissions.iter().map(permission).collect::<Vec<_>>(),
+            "kept": r.kept.is_some(),
+            "near": r.near.iter().map(user).collect::<Vec<_>>(),
         })).collect::<Vec<_>>(),
         "count": mined.count,
         "edges": mined.edges,
