@@ -155,7 +155,7 @@ fn units(inputs: &[LogInput], options: &Options, threads: usize) -> Result<Vec<U
             units.push(whole);
             continue;
         };
-        let pieces = (size / PIECE).min(64 * threads as u64);
+        let pieces = (size / PIECE).min(4 * threads as u64);
         if pieces < 2 || threads < 2 || options.unwrap.is_some() {
             units.push(whole);
             continue;
