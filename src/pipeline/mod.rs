@@ -71,11 +71,12 @@ pub fn advise(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&s
         mut notes,
     } = material;
     let settings = options.settings;
-    let coverage = views::coverage(&usage);
+    let demands = usage.demands();
+    let coverage = views::coverage(&usage, demands.len() as u64);
 
     step("joining usage with grants");
     let joined = access::join(Inputs {
-        demands: usage.demands(),
+        demands,
         policies,
         deployment: deployment.as_ref(),
         profile: options.profile,

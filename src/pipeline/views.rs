@@ -19,7 +19,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 const MOST_ROWS: usize = 200;
 
 /// What the logs covered.
-pub(super) fn coverage(usage: &Usage) -> CoverageView {
+pub(super) fn coverage(usage: &Usage, demands: u64) -> CoverageView {
     let (tally, seen) = (usage.tally(), usage.coverage());
     CoverageView {
         first: seen.first,
@@ -37,7 +37,7 @@ pub(super) fn coverage(usage: &Usage) -> CoverageView {
             })
             .collect(),
         requests: seen.requests,
-        demands: usage.demands().len() as u64,
+        demands,
         gaps: seen.gaps.iter().map(|g| (g.from, g.to)).collect(),
         nodes: seen.nodes.iter().map(|n| n.to_string()).collect(),
         device_changes: seen
