@@ -23,8 +23,6 @@ const DRIFT_SHARE: usize = 4;
 pub enum Kind {
     /// A principal used a path for the first time.
     FirstUse,
-    /// A grant that nobody had used was used: taking it away would have broken somebody.
-    SuspectGrantUsed,
     /// A principal was denied for the first time what it asked.
     NewDenial,
     /// A principal holds a policy that it did not hold before.
@@ -41,7 +39,6 @@ impl Kind {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::FirstUse => "first_use",
-            Self::SuspectGrantUsed => "suspect_grant_used",
             Self::NewDenial => "new_denial",
             Self::NewPolicy => "new_policy",
             Self::PolicyChanged => "policy_changed",

@@ -46,8 +46,6 @@ pub struct Kept {
     pub events: u64,
     /// Events that may not have been delivered yet.
     pub outbox: Vec<Event>,
-    /// Events that were given up because nobody took them.
-    pub dropped: u64,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
