@@ -1,6 +1,7 @@
 //! The flags as they are typed, one struct a subcommand. What they mean is decided elsewhere.
 
 use crate::advice::Severity;
+use crate::version;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -17,6 +18,7 @@ const STYLES: Styles = Styles::styled()
 #[command(
     name = "vault-advisor",
     version,
+    long_version = version::long(),
     styles = STYLES,
     max_term_width = 100,
     propagate_version = true,
@@ -35,7 +37,7 @@ pub struct Cli {
 /// Flags that every command knows.
 #[derive(Debug, Clone, Args)]
 pub struct Common {
-    /// Whose rules decide: vault-1.12, vault-1.13, vault-2.0.3, openbao-2.6, or a version such as vault@1.16.3
+    /// Whose rules decide: vault-1.12, vault-1.13, vault-2.0.3, openbao-2.0, openbao-2.6, or a version such as vault@1.16.3
     #[arg(long, global = true, value_name = "PROFILE", default_value = "vault-2.0.3")]
     pub server: String,
     /// Settings file (else the `vault-advisor.toml` beside the policies or in this folder)

@@ -21,6 +21,7 @@ pub mod pipeline;
 pub mod report;
 
 pub mod settings;
+pub mod version;
 
 pub mod backtest;
 pub mod watch;

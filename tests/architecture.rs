@@ -18,7 +18,7 @@ const FLOORS: [&[&str]; 9] = [
     &["usage", "policy", "deployment", "advice"],
     &["ingest", "access"],
     &["analysis", "optimize"],
-    &["settings", "report"],
+    &["settings", "report", "version"],
     &["pipeline"],
     &["check", "watch", "backtest"],
     &["cli"],
