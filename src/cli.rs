@@ -3,7 +3,7 @@
 use crate::advice::Severity;
 use crate::version;
 use clap::builder::styling::{AnsiColor, Styles};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
 const STYLES: Styles = Styles::styled()
@@ -119,6 +119,10 @@ pub enum Command {
     /// Turn logs into demands: who used what, how often, when
     Usage(UsageArgs),
     /// Decide many requests: JSON lines in, JSON lines out
+    #[command(after_help = "Example:\n  vault-advisor decide < cases.jsonl > answers.jsonl\n\n\
+                      A line of cases.jsonl:\n  {\"id\": 1, \"policies\": [{\"name\": \"web\", \"rules\": \
+                      \"path \\\"secret/*\\\" { capabilities = [\\\"read\\\"] }\"}], \"requests\": \
+                      [{\"operation\": \"read\", \"path\": \"secret/x\"}]}")]
     Decide,
     /// Tell one decision in words: which stanza won, what it beat, what is missing
     Explain(ExplainArgs),
@@ -148,9 +152,17 @@ pub enum Command {
     Man(ManArgs),
 }
 
+/// Usage has to come from somewhere.
+fn some_usage() -> ArgGroup {
+    ArgGroup::new("usage of logs")
+        .args(["logs", "usage"])
+        .required(true)
+        .multiple(true)
+}
+
 /// `advise`
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  vault-advisor advise --logs 'audit/*.log.gz' --policies policies/ --out report/")]
+#[command(group = some_usage(), after_help = "Example:\n  vault-advisor advise --logs 'audit/*.log.gz' --policies policies/ --out report/")]
 pub struct AdviseArgs {
     /// Usage
     #[command(flatten)]
@@ -184,6 +196,7 @@ pub struct AdviseArgs {
 /// `usage`
 #[derive(Debug, Args)]
 #[command(
+    group = some_usage(),
     after_help = "Examples:\n  vault-advisor usage --logs audit.log -o usage.parquet\n  \
                         vault-advisor usage --usage node1.parquet node2.parquet -o all.parquet\n  \
                         vault-advisor usage --logs audit.log.gz -o - | jq .path"
@@ -416,7 +429,7 @@ impl From<Threshold> for Severity {
 
 /// `replay`
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  vault-advisor replay --logs audit.log.gz --policies proposed/")]
+#[command(group = some_usage(), after_help = "Example:\n  vault-advisor replay --logs audit.log.gz --policies proposed/")]
 pub struct ReplayArgs {
     /// Usage
     #[command(flatten)]
@@ -432,6 +445,7 @@ pub struct ReplayArgs {
 /// `backtest`
 #[derive(Debug, Args)]
 #[command(
+    group = some_usage(),
     after_help = "Example:\n  vault-advisor backtest --logs 'audit/*.gz' --policies policies/ --train 60d --test 30d --step 7d"
 )]
 pub struct BacktestArgs {
@@ -485,6 +499,7 @@ pub enum BacktestFormat {
 /// `roles`
 #[derive(Debug, Args)]
 #[command(
+    group = ArgGroup::new("what to mine").args(["matrix", "logs", "usage"]).required(true).multiple(true),
     after_help = "Examples:\n  vault-advisor roles --matrix users.upa --objective edges\n  \
                         vault-advisor roles --logs audit.log.gz"
 )]
@@ -609,6 +624,10 @@ pub struct WatchArgs {
 
 /// `completions`
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  vault-advisor completions bash > ~/.local/share/bash-completion/completions/vault-advisor\n  \
+                        vault-advisor completions fish > ~/.config/fish/completions/vault-advisor.fish"
+)]
 pub struct CompletionsArgs {
     /// The shell
     pub shell: clap_complete::Shell,
@@ -616,6 +635,7 @@ pub struct CompletionsArgs {
 
 /// `man`
 #[derive(Debug, Args)]
+#[command(after_help = "Example:\n  vault-advisor man --out ~/.local/share/man/man1")]
 pub struct ManArgs {
     /// Folder to write to
     #[arg(long, value_name = "DIR")]

@@ -40,6 +40,10 @@ mod tests {
     #[test]
     fn the_solver_fits_the_features() {
         let text = long();
-        assert_eq!(text.contains("solver: HiGHS"), text.contains("features: highs"), "{text}");
+        assert_eq!(
+            text.contains("solver: HiGHS"),
+            text.contains("features: highs"),
+            "{text}"
+        );
     }
 }
