@@ -108,7 +108,8 @@ pub fn write(files: &[OutputFile], folder: &Path) -> Result<(), WriteError> {
         if let Some(dir) = path.parent() {
             fs::create_dir_all(dir).map_err(at(dir))?;
         }
-        fs::write(&path, &file.bytes).map_err(at(&path))?;
+        // Told by the name it was to have.
+        fs::write(&path, &file.bytes).map_err(at(&folder.join(&file.path)))?;
         if file.executable {
             make_executable(&path)?;
         }

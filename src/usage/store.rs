@@ -69,10 +69,9 @@ impl StoreError {
             Self::Format(_) => {
                 Some("end the name in .parquet, .jsonl or .csv, or use - for JSON lines on standard output")
             }
-            Self::Write { .. } => Some("check that the folder exists and may be written to"),
+            Self::Write { .. } | Self::Frame(_) => Some("check that the folder exists, is writable and has room"),
             Self::Read { .. } => None,
             Self::Content { .. } => Some("give a .parquet file that `usage -o` wrote"),
-            Self::Frame(_) => None,
         }
     }
 }
