@@ -9,7 +9,7 @@
 #   scripts/release.sh --binary FILE      package a program that is already built
 #   scripts/release.sh --dry-run          package into a folder that is thrown away, look at it, say what it would be
 #
-# Needs bash, git, GNU tar, python3, and dpkg-deb for the Debian package; to build, a musl compiler (musl-tools) and cmake.
+# Needs bash, git, GNU tar, binutils, python3, and dpkg-deb for the Debian package; to build, a musl compiler (musl-tools) and cmake.
 # The same commit gives the same bytes: every time in it is that of the commit. MAINTAINER names who answers for the package.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -55,6 +55,10 @@ program="$work/vault-advisor"
 "${STRIP:-strip}" -o "$program" "$binary"
 version="$("$program" -V)"
 version="${version##* }"
+if readelf -d "$program" | grep -q NEEDED; then
+  [ -n "$dry" ] || fail "\`$binary\` is not static"
+  say "\`$binary\` is not static: good enough for a dry run only"
+fi
 if [ -z "$dry" ]; then
   said="$("$program" --version | sed -n 's/^commit: //p')"
   case "$(git rev-parse HEAD)" in
@@ -93,6 +97,7 @@ if command -v dpkg-deb >/dev/null; then
     *) fail "no Debian name is known for the processor of \`$target\`" ;;
   esac
   deb="$work/deb"
+  maintainer="${MAINTAINER:-Vault Advisor maintainers <maintainers@vault-advisor.invalid>}"
   share="$deb/usr/share"
   doc="$share/doc/vault-advisor"
   mkdir -p "$deb/DEBIAN" "$deb/usr/bin" "$doc" "$share/man/man1" "$share/bash-completion/completions" \
@@ -103,14 +108,16 @@ if command -v dpkg-deb >/dev/null; then
   install -m 644 "$work/completions/vault-advisor.fish" "$share/fish/vendor_completions.d/vault-advisor.fish"
   for page in "$work"/man/*.1; do gzip -9nc "$page" > "$share/man/man1/$(basename "$page").gz"; done
   cp -r "$root/README.md" "$root/SECURITY.md" "$root/ARCHITECTURE.md" "$root/docs" "$doc"
-  gzip -9nc CHANGELOG.md > "$doc/changelog.gz"
+  gzip -9nc CHANGELOG.md > "$doc/CHANGELOG.md.gz"
+  printf 'vault-advisor (%s) unstable; urgency=medium\n\n  * See CHANGELOG.md.gz.\n\n -- %s  %s\n' \
+    "$version" "$maintainer" "$(LC_ALL=C date --utc --rfc-email --date="@$SOURCE_DATE_EPOCH")" | gzip -9n > "$doc/changelog.gz"
   gzip -9nc "$work/THIRD-PARTY-LICENCES.txt" > "$doc/THIRD-PARTY-LICENCES.txt.gz"
   {
     echo "Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/"
     echo "Upstream-Name: vault-advisor"
     echo
     echo "Files: *"
-    echo "Copyright: the authors of vault-advisor"
+    echo "Copyright: $(date --utc --date="@$SOURCE_DATE_EPOCH" +%Y) the authors of vault-advisor"
     echo "License: MPL-2.0"
     echo "Comment: The crates that are linked in are named, with their licences, in THIRD-PARTY-LICENCES.txt.gz."
     echo
@@ -123,7 +130,7 @@ if command -v dpkg-deb >/dev/null; then
 Package: vault-advisor
 Version: $version
 Architecture: $arch
-Maintainer: ${MAINTAINER:-Vault Advisor maintainers <maintainers@vault-advisor.invalid>}
+Maintainer: $maintainer
 Installed-Size: $(du -k --apparent-size -s "$deb/usr" | cut -f1)
 Section: admin
 Priority: optional
