@@ -24,10 +24,11 @@ pub(super) fn run(
         }
         settings.price.lambda = lambda;
     }
+    report::write::ready(&args.out).map_err(|e| Failure::from_error(&e, Some(e.hint())))?;
     let time_limit = material::duration(&args.time_limit)?;
     let granted = material::policies(&args.granting.policies, profile, args.reading.strict, talk)?;
     let deployment = material::deployment(args.granting.deployment.as_deref())?;
-    let usage = material::usage(&args.reading, talk)?;
+    let usage = material::silent_usage(&args.reading, talk)?;
     material::not_empty(&usage)?;
     let mut inputs: Vec<String> = args.reading.logs.clone();
     inputs.extend(args.reading.usage.iter().map(|p| p.display().to_string()));
