@@ -54,7 +54,7 @@ impl Usage {
 }
 
 /// Writes a part as Parquet.
-pub fn write(usage: &Usage, to: &mut File) -> Result<(), FrameError> {
+pub fn write(usage: &Usage, to: &mut impl Write) -> Result<(), FrameError> {
     let (table, ledger) = (usage.settled(), usage.stored_ledger());
     let numbered = table.numbered();
     let rows: Vec<u32> = numbered.iter().map(|(_, row)| *row).collect();

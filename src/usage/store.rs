@@ -58,6 +58,9 @@ pub enum StoreError {
     /// Making the content.
     #[error("cannot store usage: {0}")]
     Frame(#[from] FrameError),
+    /// Whoever should take it.
+    #[error("cannot write usage: {0}")]
+    Stream(io::Error),
 }
 
 impl StoreError {
@@ -66,12 +69,12 @@ impl StoreError {
     pub const fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Format(_) => {
-                Some("end the name in .parquet, .jsonl or .csv, or use - for JSON lines on standard output")
+                Some("end the name in .parquet, .jsonl or .csv, or say which with `--format`, or use - for standard output")
             }
             Self::Write { .. } => Some("check that the folder exists and may be written to"),
             Self::Read { .. } => None,
             Self::Content { .. } => Some("give a .parquet file that `usage -o` wrote"),
-            Self::Frame(_) => None,
+            Self::Frame(_) | Self::Stream(_) => None,
         }
     }
 }
@@ -196,20 +199,38 @@ fn field(text: &str) -> String {
     }
 }
 
+/// Writes usage to a stream.
+pub fn write_to(usage: &Usage, format: Format, to: &mut dyn Write) -> Result<(), StoreError> {
+    match format {
+        Format::Parquet => {
+            let mut whole = Vec::new();
+            frame::write(usage, &mut whole)?;
+            to.write_all(&whole).and_then(|()| to.flush())
+        }
+        Format::Csv => write_csv(&usage.demands(), to),
+        Format::Jsonl => write_jsonl(&usage.demands(), to),
+    }
+    .map_err(StoreError::Stream)
+}
+
 /// Writes usage to a file whose name says how (see [`format_of`]). The file appears whole or not at all.
 pub fn write(usage: &Usage, path: &Path) -> Result<(), StoreError> {
+    write_as(usage, format_of(path)?, path)
+}
+
+/// Writes usage to a file, whatever its name. The file appears whole or not at all.
+pub fn write_as(usage: &Usage, format: Format, path: &Path) -> Result<(), StoreError> {
     let failed = |source| StoreError::Write {
         path: path.to_owned(),
         source,
     };
-    let format = format_of(path)?;
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
     let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
     match format {
-        Format::Parquet => frame::write(usage, file.as_file_mut())?,
+        Format::Parquet => frame::write(usage, &mut BufWriter::new(file.as_file_mut()))?,
         Format::Csv => write_csv(&usage.demands(), &mut file).map_err(failed)?,
         Format::Jsonl => write_jsonl(&usage.demands(), &mut file).map_err(failed)?,
     }
