@@ -87,7 +87,7 @@ def cluster(folder, workers):
         for number in range(workers):
             start(
                 "worker%d" % number, "org.apache.spark.deploy.worker.Worker", "--host", "127.0.0.1", "--port", "0",
-                "--webui-port", "0", "--cores", "1", "--memory", "1g", "--work-dir", str(folder / "work%d" % number), address,
+                "--webui-port", "0", "--cores", "1", "--memory", "1g", "--work-dir", str(folder / ("work%d" % number)), address,
             )
         wait_for("master", r"Registering worker", workers)
         yield address

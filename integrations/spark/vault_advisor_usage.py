@@ -211,7 +211,8 @@ def merge(parts, job, output=None, quiet=True):
         # The last merge is the user's: what the binary says of it, and how it ends, is for him.
         command += ["--usage"] + names if names else ["--logs", os.devnull]
         done = subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        return done.returncode, done.stderr.decode("utf-8", "replace")
+        said = done.stderr.decode("utf-8", "replace").splitlines(keepends=True)
+        return done.returncode, "".join(line for line in said if not line.startswith("wrote "))
 
 
 def merge_group(pairs, job):
@@ -426,7 +427,7 @@ def main():
     try:
         return work(spark, options)
     except Failure as failure:
-        print(failure if str(failure).startswith("error") else "error: %s" % failure, file=sys.stderr)
+        print(failure if "error: " in str(failure) else "error: %s" % failure, file=sys.stderr)
         return failure.status
     except (Py4JJavaError, PySparkException) as error:
         said = str(error)

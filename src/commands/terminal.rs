@@ -106,11 +106,7 @@ impl Talk {
 
     /// Nothing is being done any more.
     pub fn done(&self) {
-        let over = self
-            .at
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .take();
+        let over = self.at.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
         self.clear();
         if let Some((text, since)) = over {
             let memory = memory().map(|m| format!(", {m} MiB")).unwrap_or_default();

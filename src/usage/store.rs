@@ -68,9 +68,9 @@ impl StoreError {
     #[must_use]
     pub const fn hint(&self) -> Option<&'static str> {
         match self {
-            Self::Format(_) => {
-                Some("end the name in .parquet, .jsonl or .csv, or say which with `--format`, or use - for standard output")
-            }
+            Self::Format(_) => Some(
+                "end the name in .parquet, .jsonl or .csv, or say which with `--format`, or use - for standard output",
+            ),
             Self::Write { .. } => Some("check that the folder exists and may be written to"),
             Self::Read { .. } => None,
             Self::Content { .. } => Some("give a .parquet file that `usage -o` wrote"),
