@@ -199,15 +199,33 @@ pub struct AdviseArgs {
     group = some_usage(),
     after_help = "Examples:\n  vault-advisor usage --logs audit.log -o usage.parquet\n  \
                         vault-advisor usage --usage node1.parquet node2.parquet -o all.parquet\n  \
-                        vault-advisor usage --logs audit.log.gz -o - | jq .path"
+                        vault-advisor usage --logs audit.log.gz -o - | jq .path\n  \
+                        vault-advisor usage --logs - --format parquet --allow-empty -o - < piece.log > part.parquet"
 )]
 pub struct UsageArgs {
     /// Usage
     #[command(flatten)]
     pub reading: Reading,
-    /// File to write: .parquet, .jsonl or .csv; - for JSON lines on stdout
+    /// File to write: .parquet, .jsonl or .csv; - for stdout
     #[arg(short, long, value_name = "FILE", default_value = "-")]
     pub output: String,
+    /// How to write it, where the file's name does not tell (JSON lines on stdout); only Parquet can be merged later
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<UsageFormat>,
+    /// Write usage without a single usable record too: as a part of something larger
+    #[arg(long)]
+    pub allow_empty: bool,
+}
+
+/// How usage is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum UsageFormat {
+    /// Parquet, with all that a merge needs
+    Parquet,
+    /// One JSON object a line
+    Jsonl,
+    /// Comma-separated values
+    Csv,
 }
 
 /// Whose policies are asked.

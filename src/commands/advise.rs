@@ -26,8 +26,11 @@ pub(super) fn run(
     }
     report::write::ready(&args.out).map_err(|e| Failure::from_error(&e, Some(e.hint())))?;
     let time_limit = material::duration(&args.time_limit)?;
+    talk.step("reading policies");
     let granted = material::policies(&args.granting.policies, profile, args.reading.strict, talk)?;
+    talk.step("reading the deployment");
     let deployment = material::deployment(args.granting.deployment.as_deref())?;
+    talk.step("reading usage");
     let usage = material::silent_usage(&args.reading, talk)?;
     material::not_empty(&usage)?;
     let mut inputs: Vec<String> = args.reading.logs.clone();
@@ -54,8 +57,9 @@ pub(super) fn run(
         },
         &mut |step| talk.step(step),
     );
-    talk.step("writing the report");
+    talk.step("laying out the report");
     let files = report::render(&advice, &report::Options::default()).map_err(|e| Failure::from_error(&e, None))?;
+    talk.step("writing the report");
     report::write::write(&files, &args.out).map_err(|e| Failure::from_error(&e, Some(e.hint())))?;
     talk.done();
     if !common.quiet {

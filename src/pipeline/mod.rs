@@ -71,6 +71,7 @@ pub fn advise(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&s
         mut notes,
     } = material;
     let settings = options.settings;
+    step("sorting demands");
     let demands = usage.demands();
     let coverage = views::coverage(&usage, demands.len() as u64);
 
@@ -84,14 +85,16 @@ pub fn advise(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&s
     });
     notes.extend(views::notes(&joined, &coverage));
 
-    step("weighing what is exposed");
+    step("looking for what is not used");
     let watch = Watch {
         window_days: coverage.window_days,
         health: coverage.health,
         nodes: coverage.nodes.len().max(1),
     };
     let evidence = evidence::of_policies(&joined, &watch, &settings.evidence, coverage.last);
+    step("weighing what is exposed");
     let exposures = exposures(&joined, settings, None);
+    step("following who can take over what");
     let chains = access_graph::chains(&joined, deployment.as_ref());
 
     step("tightening policies");
@@ -108,6 +111,7 @@ pub fn advise(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&s
         )
     };
     let tightened = tight(&settings.price);
+    step("weighing what stays exposed");
     let after = exposures_after(&joined, settings, &tightened.scheme);
 
     let frontier = if options.frontier {
@@ -117,6 +121,7 @@ pub fn advise(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&s
         Vec::new()
     };
 
+    step("measuring the policies of today");
     let today = redesign::measure(&joined, &proposals::today(&joined), &settings.weights);
 
     step("designing roles");
@@ -145,8 +150,10 @@ pub fn advise(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&s
         watch: &watch,
     };
     let findings = findings(&context, &settings.rules);
+    step("putting proposals together");
     let proposals = proposals::all(&joined, settings, today, tightened, redesigned);
 
+    step("describing principals and policies");
     Advice {
         run: Run {
             version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -59,7 +59,7 @@ impl Usage {
 }
 
 /// Writes a part as Parquet.
-pub fn write(usage: &Usage, to: &mut File) -> Result<(), FrameError> {
+pub fn write(usage: &Usage, to: &mut impl Write) -> Result<(), FrameError> {
     let table = usage.settled();
     let listing = table.listing();
     let (frame, state) = std::thread::scope(|scope| {

@@ -10,8 +10,10 @@ pub struct Keep {
     pub head: usize,
     /// Complete ones with the latest times.
     pub tail: usize,
-    /// Incomplete, forwarded or nameless ones.
-    pub open: usize,
+    /// Incomplete, forwarded or nameless ones with the earliest times.
+    pub open_head: usize,
+    /// Such with the latest times.
+    pub open_tail: usize,
 }
 
 /// Requests by their id.
@@ -184,15 +186,17 @@ impl Ledger {
                 }
             }
         };
-        let older = open.len().saturating_sub(keep.open);
-        let (_, latest) = split(&mut open, older);
-        mark(latest);
-        if whole.len() <= keep.head + keep.tail {
-            mark(&whole);
-        } else {
-            let between = whole.len() - keep.head - keep.tail;
-            let (head, rest) = split(&mut whole, keep.head);
-            mark(head);
+        for (records, head, tail) in [
+            (&mut open, keep.open_head, keep.open_tail),
+            (&mut whole, keep.head, keep.tail),
+        ] {
+            let between = records.len().saturating_sub(head + tail);
+            if between == 0 {
+                mark(records);
+                continue;
+            }
+            let (first, rest) = split(records, head);
+            mark(first);
             let (_, last) = split(rest, between);
             mark(last);
         }
@@ -269,11 +273,31 @@ mod tests {
         let settled = ledger.trim(Keep {
             head: 2,
             tail: 3,
-            open: 9,
+            open_head: 4,
+            open_tail: 5,
         });
         assert_eq!(settled.len(), 94);
         let mut left: Vec<u64> = ledger.records().iter().map(|r| r.id).collect();
         left.sort_unstable();
         assert_eq!(left, [0, 1, 50, 97, 98, 99]);
+    }
+    #[test]
+    fn of_too_many_open_ones_those_at_both_ends_are_kept() {
+        let mut ledger = Ledger::default();
+        for n in 0..100_u32 {
+            let mut request = Record::new(u64::from(n), false);
+            request.first = i64::from(n);
+            request.last = i64::from(n);
+            ledger.add(&request);
+        }
+        ledger.tidy(|_, a, b| a.max(b));
+        let kept = ledger.likely(Keep {
+            head: 0,
+            tail: 0,
+            open_head: 2,
+            open_tail: 3,
+        });
+        let kept: Vec<u64> = kept.records().iter().map(|r| r.id).collect();
+        assert_eq!(kept, [0, 1, 97, 98, 99]);
     }
 }

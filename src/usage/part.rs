@@ -41,7 +41,8 @@ const MOST_RECORDS: usize = 1 << 19;
 pub(crate) const WHEN_STORED: Keep = Keep {
     head: 2048,
     tail: 2048,
-    open: 1 << 16,
+    open_head: 1 << 14,
+    open_tail: 3 << 14,
 };
 
 impl Default for Usage {
@@ -110,7 +111,8 @@ impl Usage {
         Keep {
             head: self.most_records / 8,
             tail: self.most_records / 4,
-            open: self.most_records / 4,
+            open_head: self.most_records / 16,
+            open_tail: self.most_records / 4,
         }
     }
 

@@ -59,6 +59,9 @@ pub enum StoreError {
     /// Making the content.
     #[error("cannot store usage: {0}")]
     Frame(#[from] FrameError),
+    /// Whoever should take it.
+    #[error("cannot write usage: {0}")]
+    Stream(io::Error),
 }
 
 impl StoreError {
@@ -66,12 +69,13 @@ impl StoreError {
     #[must_use]
     pub const fn hint(&self) -> Option<&'static str> {
         match self {
-            Self::Format(_) => {
-                Some("end the name in .parquet, .jsonl or .csv, or use - for JSON lines on standard output")
-            }
+            Self::Format(_) => Some(
+                "end the name in .parquet, .jsonl or .csv, or say which with `--format`, or use - for standard output",
+            ),
             Self::Write { .. } | Self::Frame(_) => Some("check that the folder exists, is writable and has room"),
             Self::Read { .. } => None,
             Self::Content { .. } => Some("give a .parquet file that `usage -o` wrote"),
+            Self::Stream(_) => None,
         }
     }
 }
@@ -196,13 +200,31 @@ fn field(text: &str) -> String {
     }
 }
 
+/// Writes usage to a stream.
+pub fn write_to(usage: &Usage, format: Format, to: &mut dyn Write) -> Result<(), StoreError> {
+    match format {
+        Format::Parquet => {
+            let mut whole = Vec::new();
+            frame::write(usage, &mut whole)?;
+            to.write_all(&whole).and_then(|()| to.flush())
+        }
+        Format::Csv => write_csv(&usage.demands(), to),
+        Format::Jsonl => write_jsonl(&usage.demands(), to),
+    }
+    .map_err(StoreError::Stream)
+}
+
 /// Writes usage to a file whose name says how (see [`format_of`]). The file appears whole or not at all.
 pub fn write(usage: &Usage, path: &Path) -> Result<(), StoreError> {
+    write_as(usage, format_of(path)?, path)
+}
+
+/// Writes usage to a file, whatever its name. The file appears whole or not at all.
+pub fn write_as(usage: &Usage, format: Format, path: &Path) -> Result<(), StoreError> {
     let failed = |source| StoreError::Write {
         path: path.to_owned(),
         source,
     };
-    let format = format_of(path)?;
     staged::write(path, failed, |file| match format {
         Format::Parquet => Ok(frame::write(usage, file)?),
         Format::Csv => write_csv(&usage.demands(), file).map_err(failed),

@@ -66,7 +66,7 @@ pub(super) fn kept(joined: &Joined, tightened: &Scheme, options: &Options<'_>) -
 }
 
 /// The holders that a failure is about.
-fn concerned(joined: &Joined, failure: &Failure) -> Vec<(SetId, HolderId)> {
+pub(super) fn concerned(joined: &Joined, failure: &Failure) -> Vec<(SetId, HolderId)> {
     match failure {
         Failure::Denied { demand } => joined
             .demands

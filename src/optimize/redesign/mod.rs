@@ -14,7 +14,7 @@ mod size;
 use super::proof::{self, Scheme};
 use super::roles::{self, Matrix, Objective};
 use crate::access::Joined;
-use matrix::{Permissions, User};
+use matrix::{Grantable, Permissions, User};
 use rayon::prelude::*;
 use size::price;
 use std::time::{Duration, Instant};
@@ -125,11 +125,9 @@ fn mine(
         permissions: (0..permissions.all.len()).map(names).collect(),
         rows: users.iter().map(|u| u.needs.iter().copied().collect()).collect(),
     };
+    let grantable = Grantable::of(permissions);
     let allowed = Matrix {
-        rows: users
-            .par_iter()
-            .map(|u| matrix::allowed(joined, u, permissions))
-            .collect(),
+        rows: users.par_iter().map(|u| grantable.to(joined, u)).collect(),
         users: matrix.users.clone(),
         permissions: matrix.permissions.clone(),
     };
