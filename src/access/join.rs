@@ -582,7 +582,8 @@ fn under_other_sets(
     let mut more = Vec::new();
     for d in &demands {
         let several = sets_of.get(d.holder).filter(|of| of.len() > 1);
-        let (Some(several), Outcome::Explained(_)) = (several, &d.outcome) else {
+        // What the set seen last does not explain (a policy of it was not read) another may: it was allowed all the same.
+        let (Some(several), Outcome::Explained(_) | Outcome::NotExplained) = (several, &d.outcome) else {
             continue;
         };
         if holders
