@@ -84,6 +84,7 @@ pub fn advise(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&s
         now: coverage.last.map(Timestamp::as_second),
     });
     notes.extend(views::notes(&joined, &coverage));
+    notes.extend(deployment.as_ref().and_then(views::unread));
 
     step("looking for what is not used");
     let watch = Watch {

@@ -238,9 +238,9 @@ mod tests {
         fn joining_the_likely_is_joining_and_trimming(
             a in entries(),
             b in entries(),
-            (head, tail, open) in (0_usize..9, 0_usize..9, 0_usize..9),
+            (head, tail, open_head, open_tail) in (0_usize..9, 0_usize..9, 0_usize..9, 0_usize..9),
         ) {
-            let keep = Keep { head, tail, open };
+            let keep = Keep { head, tail, open_head, open_tail };
             let fold = |mine: &mut Record, theirs: &Record| mine.fold(theirs, |_, a, b| a.max(b));
             let mut plain = ledger(&a);
             plain.join(ledger(&b).drain(), fold);
