@@ -3,6 +3,7 @@
 mod proposals;
 mod views;
 
+use crate::access::weight::Weighed;
 use crate::access::{self, Inputs, Joined};
 use crate::advice::{Advice, FrontierPoint, RuleView, Run};
 use crate::analysis::access_graph;
@@ -94,7 +95,8 @@ pub fn advise(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&s
     };
     let evidence = evidence::of_policies(&joined, &watch, &settings.evidence, coverage.last);
     step("weighing what is exposed");
-    let exposures = exposures(&joined, settings, None);
+    let weighed = Weighed::new(&settings.weights, &joined.universe);
+    let exposures = exposures(&joined, &weighed, None);
     step("following who can take over what");
     let chains = access_graph::chains(&joined, deployment.as_ref());
 
@@ -113,24 +115,24 @@ pub fn advise(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&s
     };
     let tightened = tight(&settings.price);
     step("weighing what stays exposed");
-    let after = exposures_after(&joined, settings, &tightened.scheme);
+    let after = exposures_after(&joined, &weighed, &tightened.scheme);
 
     let frontier = if options.frontier {
         step("working out the trade-off");
-        frontier(&joined, settings, &tight)
+        frontier(&joined, settings, &weighed, &tight)
     } else {
         Vec::new()
     };
 
     step("measuring the policies of today");
-    let today = redesign::measure(&joined, &proposals::today(&joined), &settings.weights);
+    let today = redesign::measure(&joined, &proposals::today(&joined), &weighed);
 
     step("designing roles");
     let redesigned = redesign::redesign(
         &joined,
         &tightened.scheme,
         &redesign::Options {
-            weights: &settings.weights,
+            weighed: &weighed,
             time_limit: options.time_limit,
             seed: options.seed,
             max_roles: options.max_roles,
@@ -152,7 +154,7 @@ pub fn advise(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&s
     };
     let findings = findings(&context, &settings.rules);
     step("putting proposals together");
-    let proposals = proposals::all(&joined, settings, today, tightened, redesigned);
+    let proposals = proposals::all(&joined, &weighed, today, tightened, redesigned);
 
     step("describing principals and policies");
     Advice {
@@ -167,7 +169,7 @@ pub fn advise(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&s
         rules: rule_views(),
         totals: views::totals(&joined, &exposures),
         principals: views::principals(&joined, &exposures, &after),
-        policies: views::policies(&joined, &evidence, settings),
+        policies: views::policies(&joined, &evidence, &weighed),
         heat: views::heat(&joined),
         escalations: views::escalations(&joined, &chains),
         frontier,
@@ -181,7 +183,12 @@ pub fn advise(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&s
 const LAMBDAS: [f64; 9] = [0.0, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 2.0];
 
 /// Exposure against complexity of the tightened policies, over the weight of exposure.
-fn frontier(joined: &Joined, settings: &Settings, tight: &dyn Fn(&Price) -> Tightening) -> Vec<FrontierPoint> {
+fn frontier(
+    joined: &Joined,
+    settings: &Settings,
+    weighed: &Weighed<'_>,
+    tight: &dyn Fn(&Price) -> Tightening,
+) -> Vec<FrontierPoint> {
     let mut lambdas = LAMBDAS.to_vec();
     if !lambdas.contains(&settings.price.lambda) {
         lambdas.push(settings.price.lambda);
@@ -194,7 +201,7 @@ fn frontier(joined: &Joined, settings: &Settings, tight: &dyn Fn(&Price) -> Tigh
                 lambda,
                 ..settings.price.clone()
             };
-            let size = redesign::measure(joined, &tight(&price).scheme, &settings.weights);
+            let size = redesign::measure(joined, &tight(&price).scheme, weighed);
             FrontierPoint {
                 lambda,
                 policies: size.policies,
@@ -225,7 +232,7 @@ type ListKey = (access::SetId, Option<access::HolderId>);
 /// What every holder is exposed to today, or with other lists in force.
 pub(crate) fn exposures(
     joined: &Joined,
-    settings: &Settings,
+    weighed: &Weighed<'_>,
     lists: Option<&HashMap<ListKey, crate::policy::acl::Acl>>,
 ) -> Vec<Exposure> {
     let used = used(joined);
@@ -246,7 +253,7 @@ pub(crate) fn exposures(
                 .iter()
                 .filter_map(|&h| {
                     let root = joined.holders.get(h)?.principal.kind == PrincipalKind::Root;
-                    let exposure = risk::exposure(&reach, &joined.universe, used.get(h), &settings.weights);
+                    let exposure = risk::exposure(&reach, used.get(h), weighed);
                     Some((h, if root { risk::of_root(exposure) } else { exposure }))
                 })
                 .collect::<Vec<_>>()
@@ -257,7 +264,7 @@ pub(crate) fn exposures(
 }
 
 /// The same under a scheme that keeps holders and sets.
-fn exposures_after(joined: &Joined, settings: &Settings, scheme: &crate::optimize::proof::Scheme) -> Vec<Exposure> {
+fn exposures_after(joined: &Joined, weighed: &Weighed<'_>, scheme: &crate::optimize::proof::Scheme) -> Vec<Exposure> {
     let groups: Vec<_> = scheme.by_list().into_iter().collect();
     let lists = groups
         .par_iter()
@@ -267,7 +274,7 @@ fn exposures_after(joined: &Joined, settings: &Settings, scheme: &crate::optimiz
             Some(((*set, *own), acl))
         })
         .collect();
-    exposures(joined, settings, Some(&lists))
+    exposures(joined, weighed, Some(&lists))
 }
 
 /// The rules, for the help that goes with findings.

@@ -1,5 +1,6 @@
 //! What a report shows of the join: coverage, totals, principals, policies, the heat map.
 
+use crate::access::weight::Weighed;
 use crate::access::{HolderId, Joined, Outcome, StanzaId, askable, reach};
 use crate::advice::{
     CapabilityUse, CoverageView, Escalation, Evidence, EvidenceState, HeatCell, HeatGroup, HeatMap, PolicyView,
@@ -10,7 +11,7 @@ use crate::analysis::risk::{self, Exposure};
 use crate::deployment::Deployment;
 use crate::policy::acl::Acl;
 use crate::policy::template::Identity;
-use crate::settings::Settings;
+
 use crate::usage::Usage;
 use crate::vault::{Capability, CapabilitySet, PrincipalKind};
 use rayon::prelude::*;
@@ -229,7 +230,7 @@ pub(super) fn principals(joined: &Joined, exposures: &[Exposure], after: &[Expos
 }
 
 /// Policies, by name.
-pub(super) fn policies(joined: &Joined, evidence: &[Evidence], settings: &Settings) -> Vec<PolicyView> {
+pub(super) fn policies(joined: &Joined, evidence: &[Evidence], weighed: &Weighed<'_>) -> Vec<PolicyView> {
     let mut views: Vec<PolicyView> = joined
         .policies
         .par_iter()
@@ -274,13 +275,7 @@ pub(super) fn policies(joined: &Joined, evidence: &[Evidence], settings: &Settin
                             .collect(),
                     })
                     .collect(),
-                risk: risk::exposure(
-                    &reach(&acl, &joined.universe),
-                    &joined.universe,
-                    Some(&used),
-                    &settings.weights,
-                )
-                .risk,
+                risk: risk::exposure(&reach(&acl, &joined.universe), Some(&used), weighed).risk,
             }
         })
         .collect();

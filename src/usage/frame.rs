@@ -271,6 +271,9 @@ fn restore_rows(frame: &DataFrame, table: &mut Table) -> Result<Vec<u32>, FrameE
     };
     let list = |text: Option<&str>| -> Option<Vec<Arc<str>>> { serde_json::from_str(text?).ok() };
     let mut rows = Vec::with_capacity(frame.height());
+    table.reserve(frame.height());
+    // The rows of a principal stand together.
+    let mut last = None;
     for at in 0..frame.height() {
         let kind = kinds
             .get(at)
@@ -282,16 +285,17 @@ fn restore_rows(frame: &DataFrame, table: &mut Table) -> Result<Vec<u32>, FrameE
             .ok_or_else(|| wrong("capability"))?;
         let id = ids.get(at).ok_or_else(|| wrong("principal_id"))?;
         let namespace = table.text(namespaces.get(at).unwrap_or_default());
-        let number = table.restore_row(
-            kind,
-            id,
-            &Key {
-                principal: 0,
-                namespace,
-                path: paths.get(at).ok_or_else(|| wrong("path"))?,
-                capability,
-            },
-        );
+        let principal = match last {
+            Some((known, number)) if known == (kind, id) => number,
+            _ => table.restored_principal(kind, id),
+        };
+        last = Some(((kind, id), principal));
+        let number = table.row(&Key {
+            principal,
+            namespace,
+            path: paths.get(at).ok_or_else(|| wrong("path"))?,
+            capability,
+        });
         let mount_type = match mount_types.get(at) {
             None | Some("") => u32::MAX,
             Some(mount_type) => table.text(mount_type),

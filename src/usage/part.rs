@@ -293,7 +293,7 @@ impl Usage {
             copies: table.seen.copies,
             requests: table.tally.used,
             with_policy_results: table.counts.with_results,
-            switched: switched(&table.demands()),
+            switched: switched(table),
             skipped_share: share(table.tally.lost(), table.tally.lines),
         }
     }
@@ -316,19 +316,20 @@ fn share(part: u64, whole: u64) -> f64 {
 }
 
 /// The audit devices that requests to `sys/audit/*` switched.
-fn switched(demands: &[Demand]) -> Vec<AuditSwitch> {
-    let mut switched: Vec<AuditSwitch> = demands
+fn switched(table: &Table) -> Vec<AuditSwitch> {
+    let mut switched: Vec<AuditSwitch> = table
+        .rows
         .iter()
-        .filter(|d| d.allowed > d.failed && d.path.starts_with("sys/audit/"))
-        .filter_map(|d| {
-            let on = match d.capability {
+        .filter(|row| row.allowed > row.failed)
+        .filter_map(|row| {
+            let device = row.path.strip_prefix("sys/audit/")?.trim_matches('/');
+            let on = match row.capability {
                 Capability::Create | Capability::Update => true,
                 Capability::Delete => false,
                 _ => return None,
             };
-            let device = d.path.trim_start_matches("sys/audit/").trim_matches('/');
             Some(AuditSwitch {
-                time: d.last_seen,
+                time: row.last_seen(),
                 device: format!("{device}/"),
                 on,
             })

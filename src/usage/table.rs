@@ -176,10 +176,9 @@ impl Table {
         }
     }
 
-    /// The row of a stored demand, whose principal is named in full.
-    pub(crate) fn restore_row(&mut self, kind: PrincipalKind, id: &str, key: &Key<'_>) -> u32 {
-        let principal = self.principal(kind, Arc::from(id));
-        self.row(&Key { principal, ..*key })
+    /// The number of a stored demand's principal, which is named in full.
+    pub(crate) fn restored_principal(&mut self, kind: PrincipalKind, id: &str) -> u32 {
+        self.principal(kind, Arc::from(id))
     }
 
     /// The number of the principal of an auth.

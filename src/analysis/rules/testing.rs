@@ -14,6 +14,7 @@
 //! Who is `KIND:NAME@MOUNT`, a role of `auth/approle/` where neither is said. A request is allowed once unless `xN` or
 //! `denied N` says otherwise, on day 0 unless `days` says otherwise.
 
+use crate::access::weight::{Weighed, Weights};
 use crate::access::{self, Inputs, Joined};
 use crate::advice::Evidence;
 use crate::analysis::access_graph::{self, Chain};
@@ -104,9 +105,8 @@ impl Case {
                 let reach = access::reach(&set.acl, &joined.universe);
                 risk::exposure(
                     &reach,
-                    &joined.universe,
                     used.get(h),
-                    &access::weight::Weights::default(),
+                    &Weighed::new(&Weights::default(), &joined.universe),
                 )
             })
             .collect();

@@ -33,7 +33,7 @@ pub(super) fn kept(joined: &Joined, tightened: &Scheme, options: &Options<'_>) -
         let (proof, failures) = proof::prove(joined, &scheme);
         if failures.is_empty() {
             return Some(Redesign {
-                size: measure(joined, &scheme, options.weights),
+                size: measure(joined, &scheme, options.weighed),
                 roles: Vec::new(),
                 fixed: (0..scheme.policies.len()).collect(),
                 scheme,

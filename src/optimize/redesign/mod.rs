@@ -91,7 +91,7 @@ fn one_way(
         let (proof, failures) = proof::prove(joined, &scheme);
         if failures.is_empty() {
             return Some(Redesign {
-                size: measure(joined, &scheme, options.weights),
+                size: measure(joined, &scheme, options.weighed),
                 roles,
                 fixed,
                 scheme,
