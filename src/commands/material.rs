@@ -75,7 +75,7 @@ pub(super) fn silent_usage(reading: &Reading, talk: &Talk) -> Result<Usage, Fail
 }
 
 /// The account of all lines, on stderr.
-fn tell_tally(usage: &Usage, talk: &Talk) {
+pub(super) fn tell_tally(usage: &Usage, talk: &Talk) {
     let tally = usage.tally();
     talk.note(&format!(
         "read {}: {} used, {} paired with them, {} skipped",
