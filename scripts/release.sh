@@ -124,7 +124,7 @@ if command -v dpkg-deb >/dev/null; then
     echo "License: MPL-2.0"
     sed -e 's/[[:space:]]*$//' -e 's/^$/./' -e 's/^/ /' LICENSE
   } > "$doc/copyright"
-  echo "vault-advisor: statically-linked-binary usr/bin/vault-advisor" > "$share/lintian/overrides/vault-advisor"
+  echo "vault-advisor: shared-library-lacks-prerequisites [usr/bin/vault-advisor]" > "$share/lintian/overrides/vault-advisor"
   chmod -R u=rwX,go=rX "$deb"
   cat > "$deb/DEBIAN/control" <<CONTROL
 Package: vault-advisor

@@ -3,8 +3,8 @@
 
     scripts/sbom.py --target TRIPLE --sbom FILE --licences FILE [--features LIST]
 
-Only what is linked into the program counts: dependencies of tests and of build scripts are left out. The same source gives
-the same bytes. Needs nothing but Python 3 and cargo.
+A crate whose licence `deny.toml` does not allow is an error. Only what is linked into the program counts: dependencies of tests and of build scripts are left out. The same source gives
+the same bytes. Needs nothing but Python 3.11 and cargo.
 """
 
 import argparse
@@ -14,6 +14,8 @@ import os
 import pathlib
 import re
 import subprocess
+import sys
+import tomllib
 import uuid
 
 TEXTS = re.compile(r"^(licen[cs]e|copying|notice|unlicense)", re.IGNORECASE)
@@ -48,6 +50,42 @@ def linked(data):
         )
         waiting += needs[package]
     return packages, needs
+
+
+def allows(allowed, expression):
+    """Whether an SPDX expression can be satisfied by licences of the list."""
+    words = re.findall(r"\(|\)|[A-Za-z0-9.+-]+(?: WITH [A-Za-z0-9.-]+)?", re.sub(r"\s*/\s*", " OR ", expression))
+
+    def either():
+        value = both()
+        while words[:1] == ["OR"]:
+            words.pop(0)
+            value = both() or value
+        return value
+
+    def both():
+        value = single()
+        while words[:1] == ["AND"]:
+            words.pop(0)
+            value = single() and value
+        return value
+
+    def single():
+        word = words.pop(0)
+        if word != "(":
+            return word in allowed
+        value = either()
+        words.pop(0)
+        return value
+
+    return bool(words) and either()
+
+
+def refused(packages, needs):
+    """What is linked and not allowed."""
+    allowed = tomllib.loads(pathlib.Path("deny.toml").read_text(encoding="utf-8"))["licenses"]["allow"]
+    linked_packages = sorted((packages[p] for p in needs), key=lambda p: p["name"])
+    return [f"{p['name']} ({p['license']})" for p in linked_packages if not allows(allowed, p["license"] or "")]
 
 
 def reference(package):
@@ -146,9 +184,12 @@ def main():
     data = metadata(args.target, args.features)
     packages, needs = linked(data)
     root = data["resolve"]["root"]
+    wrong = refused(packages, needs)
+    if wrong:
+        sys.exit(f"licences that deny.toml does not allow: {', '.join(wrong)}")
     args.sbom.write_text(sbom(packages, needs, root, args.target), encoding="utf-8")
     args.licences.write_text(licences(packages, needs, root), encoding="utf-8")
-    print(f"{len(needs) - 1} crates in the program for {args.target}")
+    print(f"all licences allowed: {len(needs) - 1} crates in the program for {args.target}")
 
 
 if __name__ == "__main__":

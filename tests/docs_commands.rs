@@ -5,7 +5,7 @@
 //! ended; without it a command has to end well. A block marked `console norun="why"` is counted, and not run.
 //!
 //! All commands of a file run one after the other in one shell, in a folder that has `fixtures` and `policies` of this
-//! repository. `UPDATE_GOLDEN=1` writes what is printed into the files, save where something is left out.
+//! repository. `UPDATE_GOLDEN=1` writes what is printed into the files; what `...` leaves out stays left out.
 
 #![allow(
     clippy::unwrap_used,
@@ -198,6 +198,24 @@ fn line_stands_for(shown: &str, printed: &str) -> bool {
     }
 }
 
+/// What is to be shown now: as many lines before and after the one `...` as before, or all where nothing is left out. Nothing
+/// where that cannot be told.
+fn anew(shown: &[&str], printed: &[&str]) -> Option<Vec<String>> {
+    if shown.iter().any(|line| line.contains("[..]")) {
+        return None;
+    }
+    let mut gaps = (0..shown.len()).filter(|&n| shown[n] == "...");
+    let lines = match (gaps.next(), gaps.next()) {
+        (None, _) => printed.to_vec(),
+        (Some(gap), None) if printed.len() >= shown.len() - 1 => {
+            let after = printed.len() - (shown.len() - gap - 1);
+            [&printed[..gap], &["..."], &printed[after..]].concat()
+        }
+        _ => return None,
+    };
+    Some(lines.into_iter().map(str::to_owned).collect())
+}
+
 /// What is wrong in a page; or its steps with what they print put in.
 fn check(path: &Path, page: &mut Page, program: &Path) -> Vec<String> {
     let update = std::env::var_os("UPDATE_GOLDEN").is_some();
@@ -225,12 +243,8 @@ fn check(path: &Path, page: &mut Page, program: &Path) -> Vec<String> {
         if shown.is_empty() || stands_for(&shown, &printed) {
             continue;
         }
-        let left_out = shown.iter().any(|line| *line == "..." || line.contains("[..]"));
-        if update && !left_out {
-            edits.push((
-                (from, to),
-                printed.iter().map(|&line| line.to_owned()).collect::<Vec<_>>(),
-            ));
+        if update && let Some(lines) = anew(&shown, &printed) {
+            edits.push(((from, to), lines));
         } else {
             wrong.push(format!(
                 "{name}:{from}: `{}` shows\n{}\nand prints\n{}",
@@ -290,4 +304,7 @@ fn what_is_left_out_stands_for_anything() {
     assert!(stands("x [..] y[..]", "x 12 y"));
     assert!(!stands("x [..] y", "x 12 z"));
     assert!(!stands("a", "a\nb"));
+    assert_eq!(anew(&["a", "...", "d"], &["x", "y", "z"]).unwrap(), ["x", "...", "z"]);
+    assert_eq!(anew(&["a"], &["x", "y"]).unwrap(), ["x", "y"]);
+    assert_eq!(anew(&["a", "...", "d"], &["x"]), None);
 }

@@ -354,3 +354,26 @@ fn a_report_is_written_whole_or_not_at_all() {
     assert_eq!(fs::read_to_string(&file).unwrap(), "mine");
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
 }
+
+#[test]
+fn completions_and_man_pages_know_every_subcommand() {
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let output = run(&["completions", shell]);
+        let text = String::from_utf8(output.stdout).unwrap();
+        for name in subcommands() {
+            assert!(text.contains(&name), "{shell} does not complete `{name}`");
+        }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    assert!(run(&["man", "--out", folder.path().to_str().unwrap()]).status.success());
+    for name in subcommands() {
+        let page = fs::read_to_string(folder.path().join(format!("vault-advisor-{name}.1"))).unwrap();
+        assert!(page.contains(".TH") && page.contains("Example"), "{name}");
+    }
+    let pages = fs::read_dir(folder.path()).unwrap().count();
+    assert_eq!(
+        pages,
+        subcommands().len() + 1,
+        "a page each, one for the whole, and nothing else"
+    );
+}

@@ -32,6 +32,10 @@ pub(super) fn run(
     let deployment = material::deployment(args.granting.deployment.as_deref())?;
     talk.step("reading usage");
     let usage = material::silent_usage(&args.reading, talk)?;
+    if usage.is_empty() {
+        // There is no report that would say what was skipped.
+        material::tell_tally(&usage, talk);
+    }
     material::not_empty(&usage)?;
     let mut inputs: Vec<String> = args.reading.logs.clone();
     inputs.extend(args.reading.usage.iter().map(|p| p.display().to_string()));

@@ -7,6 +7,7 @@ use crate::policy::lint_json;
 use crate::policy::load::{self, LoadCause};
 use crate::policy::profile::Profile;
 use crate::policy::syntax::Style;
+use crate::report::digest;
 use std::collections::HashMap;
 use std::io::Write;
 
@@ -80,10 +81,10 @@ pub(super) fn run(args: &LintArgs, profile: Profile, out: &mut dyn Write, talk: 
                 text.push('\n');
             }
             text.push_str(&format!(
-                "{} policies read, {} errors, {} warnings\n",
-                policies.len(),
-                broken.len(),
-                warnings.len()
+                "{} read, {}, {}\n",
+                digest::count(digest::len(&policies), "policy", "policies"),
+                digest::count(digest::len(&broken), "error", "errors"),
+                digest::count(digest::len(&warnings), "warning", "warnings")
             ));
         }
     }

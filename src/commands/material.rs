@@ -8,6 +8,7 @@ use crate::policy::load::{self, LoadCause};
 use crate::policy::model::Policy;
 use crate::policy::profile::Profile;
 use crate::policy::syntax::Style;
+use crate::report::digest;
 use crate::settings::Settings;
 use crate::units;
 use crate::usage::{Usage, store};
@@ -74,14 +75,14 @@ pub(super) fn silent_usage(reading: &Reading, talk: &Talk) -> Result<Usage, Fail
 }
 
 /// The account of all lines, on stderr.
-fn tell_tally(usage: &Usage, talk: &Talk) {
+pub(super) fn tell_tally(usage: &Usage, talk: &Talk) {
     let tally = usage.tally();
     talk.note(&format!(
-        "read {} lines: {} used, {} paired with them, {} skipped",
-        tally.lines,
-        tally.used,
-        tally.paired,
-        tally.skipped_total()
+        "read {}: {} used, {} paired with them, {} skipped",
+        digest::count(tally.lines, "line", "lines"),
+        digest::number(tally.used),
+        digest::number(tally.paired),
+        digest::number(tally.skipped_total())
     ));
     for (reason, skipped) in tally.reasons() {
         let first = skipped
