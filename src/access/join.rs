@@ -44,6 +44,8 @@ pub struct AccessSet {
     pub identity: Identity,
     /// Stanzas whose template could not be filled: (policy index, stanza index).
     pub unfilled: Vec<StanzaId>,
+    /// Where those of them may lie that the server can fill, for all that is known: the literal text before the template.
+    pub unsure: Vec<String>,
     /// Who has it.
     pub holders: BTreeSet<HolderId>,
     /// Whether a holder has it today (and not only earlier in the window).
@@ -51,10 +53,18 @@ pub struct AccessSet {
 }
 
 impl AccessSet {
-    /// Whether all its policies are known, and all templates filled.
+    /// Whether all its policies are known.
     #[must_use]
     pub fn is_known(&self) -> bool {
         self.missing.is_empty()
+    }
+
+    /// Whether a stanza that could not be filled for want of the identity may decide something below `lead`.
+    #[must_use]
+    pub fn may_meet(&self, lead: &str) -> bool {
+        self.unsure
+            .iter()
+            .any(|unsure| unsure.starts_with(lead) || lead.starts_with(unsure.as_str()))
     }
 }
 
@@ -153,8 +163,17 @@ pub struct Joined {
     pub universe: Universe,
     /// Values of templates taken from the log, as sentences.
     pub inferred: Vec<String>,
-    /// The policies that roles, groups and entities of the deployment hand out or may hand out; none without a deployment.
-    pub handed_out: Option<BTreeSet<Arc<str>>>,
+    /// What the deployment hands out; none without a deployment.
+    pub handed_out: Option<HandedOut>,
+}
+
+/// The policies that roles, groups and entities of a deployment hand out or may hand out.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct HandedOut {
+    /// Their names.
+    pub policies: BTreeSet<Arc<str>>,
+    /// Whether all that hands out policies was read.
+    pub whole: bool,
 }
 
 impl Joined {
@@ -245,7 +264,7 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
                 .map_or(0, |holder| builder.number(h, holder, &d.policies, false))
         })
         .collect();
-    let sets = builder.compile();
+    let sets = builder.compile(&holders);
 
     let demands: Vec<JoinedDemand> = demands
         .into_par_iter()
@@ -282,7 +301,10 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
         missing,
         universe: Universe::new(paths),
         inferred,
-        handed_out: deployment.map(|d| policies_named(d).map(Arc::from).collect()),
+        handed_out: deployment.map(|d| HandedOut {
+            policies: policies_named(d).map(Arc::from).collect(),
+            whole: d.unread.is_empty(),
+        }),
     }
 }
 
@@ -423,7 +445,7 @@ impl<'a> Sets<'a> {
         n
     }
 
-    fn compile(self) -> Vec<AccessSet> {
+    fn compile(self, holders_known: &[Holder]) -> Vec<AccessSet> {
         let (all, profile, now) = (self.policies, self.profile, self.now);
         self.found
             .into_par_iter()
@@ -437,7 +459,7 @@ impl<'a> Sets<'a> {
                 } = found;
                 let chosen: Vec<&Policy> = policies.iter().filter_map(|&p| all.get(p)).collect();
                 let acl = Acl::compile(profile, &chosen, &identity, now);
-                let unfilled = acl
+                let unfilled: Vec<StanzaId> = acl
                     .skips()
                     .iter()
                     .filter_map(|skip| Some((*policies.get(skip.policy)?, skip.stanza)))
@@ -447,18 +469,34 @@ impl<'a> Sets<'a> {
                             .is_some_and(|s| is_templated(&s.path))
                     })
                     .collect();
+                let identity_known = |h: &HolderId| holders_known.get(*h).is_some_and(|h| h.identity_known);
+                let unsure = if holders.iter().all(identity_known) {
+                    Vec::new()
+                } else {
+                    unfilled.iter().filter_map(|&id| before_template(all, id)).collect()
+                };
                 AccessSet {
                     policies,
                     missing,
                     acl,
                     identity,
                     unfilled,
+                    unsure,
                     holders,
                     current,
                 }
             })
             .collect()
     }
+}
+
+/// The literal text before a stanza's template, namespace in front.
+fn before_template(policies: &[Policy], (policy, stanza): StanzaId) -> Option<String> {
+    let policy = policies.get(policy)?;
+    let path = &policy.stanzas.get(stanza)?.path;
+    let literal = path.strip_prefix('/').unwrap_or(path).split("{{").next()?;
+    let literal = literal.split(['+', '*']).next()?;
+    Some(format!("{}{literal}", policy.namespace))
 }
 
 fn resolve(by_name: &ByName<'_>, namespace: &str, names: &[Arc<str>]) -> (Vec<usize>, Vec<Arc<str>>) {
@@ -582,7 +620,8 @@ fn under_other_sets(
     let mut more = Vec::new();
     for d in &demands {
         let several = sets_of.get(d.holder).filter(|of| of.len() > 1);
-        let (Some(several), Outcome::Explained(_)) = (several, &d.outcome) else {
+        // What the set seen last does not explain (a policy of it was not read) another may: it was allowed all the same.
+        let (Some(several), Outcome::Explained(_) | Outcome::NotExplained) = (several, &d.outcome) else {
             continue;
         };
         if holders

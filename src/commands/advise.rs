@@ -24,13 +24,14 @@ pub(super) fn run(
         }
         settings.price.lambda = lambda;
     }
+    report::write::ready(&args.out).map_err(|e| Failure::from_error(&e, Some(e.hint())))?;
     let time_limit = material::duration(&args.time_limit)?;
     talk.step("reading policies");
     let granted = material::policies(&args.granting.policies, profile, args.reading.strict, talk)?;
     talk.step("reading the deployment");
     let deployment = material::deployment(args.granting.deployment.as_deref())?;
     talk.step("reading usage");
-    let usage = material::usage(&args.reading, talk)?;
+    let usage = material::silent_usage(&args.reading, talk)?;
     material::not_empty(&usage)?;
     let mut inputs: Vec<String> = args.reading.logs.clone();
     inputs.extend(args.reading.usage.iter().map(|p| p.display().to_string()));

@@ -37,6 +37,12 @@ pub(super) fn run(args: &LintArgs, profile: Profile, out: &mut dyn Write, talk: 
             },
         }
     }
+    if files.is_empty() {
+        return Err(Failure::new(
+            "no policy to check in the files and folders named",
+            Some("policies are files that end in .hcl, .json or .policy"),
+        ));
+    }
     let warnings = lint::policies(&policies, &Context::default());
     let mut by_file: HashMap<&str, Vec<&Warning>> = HashMap::new();
     for warning in &warnings {

@@ -43,6 +43,13 @@ pub(super) fn ingest_options(reading: &Reading) -> Result<ingest::Options, Failu
 
 /// Reads logs and stored usage, and says what was skipped.
 pub(super) fn usage(reading: &Reading, talk: &Talk) -> Result<Usage, Failure> {
+    let usage = silent_usage(reading, talk)?;
+    tell_tally(&usage, talk);
+    Ok(usage)
+}
+
+/// Reads logs and stored usage, for those whose own output says what was skipped.
+pub(super) fn silent_usage(reading: &Reading, talk: &Talk) -> Result<Usage, Failure> {
     if reading.logs.is_empty() && reading.usage.is_empty() {
         return Err(Failure::new(
             "nothing to read: neither `--logs` nor `--usage` is given",
@@ -63,9 +70,7 @@ pub(super) fn usage(reading: &Reading, talk: &Talk) -> Result<Usage, Failure> {
             None => part,
         });
     }
-    let usage = usage.unwrap_or_default();
-    tell_tally(&usage, talk);
-    Ok(usage)
+    Ok(usage.unwrap_or_default())
 }
 
 /// The account of all lines, on stderr.

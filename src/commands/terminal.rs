@@ -44,6 +44,18 @@ impl Talk {
         }
     }
 
+    /// As it is before the flags are known.
+    #[must_use]
+    pub fn plain() -> Self {
+        Self::new(&Common {
+            server: String::new(),
+            config: None,
+            color: Color::Auto,
+            quiet: false,
+            verbose: 0,
+        })
+    }
+
     /// A line for the person, unless `--quiet`.
     pub fn note(&self, text: &str) {
         if !self.quiet {

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use good_lp::solvers::{ResolutionError, Solution, SolutionStatus, SolverModel, WithInitialSolution, WithTimeLimit};
+use good_lp::solvers::{ResolutionError, Solution, SolutionStatus, SolverModel, WithTimeLimit};
 use good_lp::{Expression, ProblemVariables, Variable, constraint, variable};
 use thiserror::Error;
 
@@ -13,6 +13,9 @@ const INTEGRALITY: f64 = 1e-5;
 
 /// Covering programs with at most so many nonzero factors are solved at once.
 pub const ENTRIES_AT_EASE: usize = backend::ENTRIES_AT_EASE;
+
+/// The solver that this program was built with.
+pub const SOLVER: &str = backend::NAME;
 
 /// Why a program has no answer.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -95,29 +98,11 @@ pub struct Assignment {
     pub optimal: bool,
 }
 
-/// The optimum of the program when fractions between 0 and 1 are allowed.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Relaxation {
-    /// Its cost: a lower bound for every assignment.
-    pub cost: f64,
-    /// The fraction of each variable.
-    pub values: Vec<f64>,
-}
-
-/// Prices of the rows that prove a lower bound.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Prices {
-    /// The bound they prove.
-    pub bound: f64,
-    /// One price a row: at least 0 for `>=`, at most 0 for `<=`.
-    pub rows: Vec<f64>,
-}
-
-/// The cheapest assignment, starting from one that is known to be feasible if there is any.
+/// The cheapest assignment.
 ///
 /// # Errors
 /// Where no assignment exists, none was found in time, or the solver fails.
-pub fn solve(program: &Program, start: Option<&[u32]>, time_limit: Duration) -> Result<Assignment, IlpError> {
+pub fn solve(program: &Program, time_limit: Duration) -> Result<Assignment, IlpError> {
     program.check()?;
     if program.costs.is_empty() {
         return program.without_variables();
@@ -128,15 +113,6 @@ pub fn solve(program: &Program, start: Option<&[u32]>, time_limit: Duration) -> 
     let mut model = backend::ready(problem.minimise(objective)).with_time_limit(time_limit.as_secs_f64());
     for row in &program.rows {
         model.add_constraint(row.constraint(&variables));
-    }
-    if let Some(chosen) = start {
-        let mut values = vec![0.0; variables.len()];
-        for &index in chosen {
-            if let Some(value) = values.get_mut(index as usize) {
-                *value = 1.0;
-            }
-        }
-        model = model.with_initial_solution(variables.iter().copied().zip(values));
     }
     let solution = model.solve().map_err(|error| program.explain(error, time_limit))?;
     let chosen: Vec<u32> = (0u32..)
@@ -161,98 +137,6 @@ pub fn solve(program: &Program, start: Option<&[u32]>, time_limit: Duration) -> 
         cost,
         lower_bound,
         optimal,
-    })
-}
-
-/// The optimum over fractions: what the integer optimum can't be below.
-///
-/// # Errors
-/// Where the rows contradict each other, the time is up, or the solver fails.
-pub fn relax(program: &Program, time_limit: Duration) -> Result<Relaxation, IlpError> {
-    program.check()?;
-    if program.costs.is_empty() {
-        return program.without_variables().map(|empty| Relaxation {
-            cost: empty.cost,
-            values: Vec::new(),
-        });
-    }
-    let mut problem = ProblemVariables::new();
-    let variables: Vec<Variable> = problem.add_vector(variable().clamp(0.0, 1.0), program.costs.len());
-    let objective = weighted(&variables, program.costs.iter().copied());
-    let mut model = backend::ready(problem.minimise(objective)).with_time_limit(time_limit.as_secs_f64());
-    for row in &program.rows {
-        model.add_constraint(row.constraint(&variables));
-    }
-    let solution = model.solve().map_err(|error| program.explain(error, time_limit))?;
-    if !matches!(solution.status(), SolutionStatus::Optimal) {
-        return Err(IlpError::OutOfTime {
-            milliseconds: time_limit.as_millis(),
-        });
-    }
-    let values: Vec<f64> = variables
-        .iter()
-        .map(|&variable| solution.value(variable).clamp(0.0, 1.0))
-        .collect();
-    let cost = values
-        .iter()
-        .zip(&program.costs)
-        .map(|(value, cost)| value * cost)
-        .sum();
-    Ok(Relaxation { cost, values })
-}
-
-/// The best prices of the rows: the dual of the relaxation, solved as a program of its own.
-///
-/// The bound is computed again from the prices, so it holds whatever the solver's tolerances are.
-///
-/// # Errors
-/// Where the time is up or the solver fails; a contradiction among the rows shows as [`IlpError::Solver`].
-pub fn prices(program: &Program, time_limit: Duration) -> Result<Prices, IlpError> {
-    program.check()?;
-    if program.rows.is_empty() {
-        return Ok(Prices {
-            bound: program.bound_of(&[]),
-            rows: Vec::new(),
-        });
-    }
-    let mut problem = ProblemVariables::new();
-    let duals: Vec<Variable> = program
-        .rows
-        .iter()
-        .map(|row| match row.sense {
-            Sense::AtLeast => problem.add(variable().min(0.0)),
-            Sense::AtMost => problem.add(variable().max(0.0)),
-        })
-        .collect();
-    // The price of a variable's upper bound 1: what its rows may pay beyond its cost.
-    let overpaid: Vec<Variable> = problem.add_vector(variable().min(0.0), program.costs.len());
-    let income = weighted(&duals, program.rows.iter().map(|row| row.bound));
-    let objective = income - weighted(&overpaid, overpaid.iter().map(|_| 1.0));
-    let mut columns = vec![Expression::default(); program.costs.len()];
-    for (row, &dual) in program.rows.iter().zip(&duals) {
-        for &(index, factor) in &row.terms {
-            if let Some(column) = columns.get_mut(index as usize) {
-                column.add_mul(factor, dual);
-            }
-        }
-    }
-    let mut model = backend::ready(problem.maximise(objective)).with_time_limit(time_limit.as_secs_f64());
-    for ((column, &extra), &cost) in columns.into_iter().zip(&overpaid).zip(&program.costs) {
-        model.add_constraint(constraint!(column - extra <= cost));
-    }
-    let solution = model.solve().map_err(|error| program.explain(error, time_limit))?;
-    let rows: Vec<f64> = program
-        .rows
-        .iter()
-        .zip(&duals)
-        .map(|(row, &dual)| match row.sense {
-            Sense::AtLeast => solution.value(dual).max(0.0),
-            Sense::AtMost => solution.value(dual).min(0.0),
-        })
-        .collect();
-    Ok(Prices {
-        bound: program.bound_of(&rows),
-        rows,
     })
 }
 
@@ -282,21 +166,6 @@ impl Program {
     /// What the assignment with just these variables at 1 costs.
     pub fn cost_of(&self, chosen: &[u32]) -> f64 {
         chosen.iter().filter_map(|&index| self.costs.get(index as usize)).sum()
-    }
-
-    /// The lower bound that row prices of the right sign prove (weak duality).
-    fn bound_of(&self, prices: &[f64]) -> f64 {
-        let mut reduced = self.costs.clone();
-        let mut bound = 0.0;
-        for (row, price) in self.rows.iter().zip(prices) {
-            bound += row.bound * price;
-            for &(index, factor) in &row.terms {
-                if let Some(cost) = reduced.get_mut(index as usize) {
-                    *cost -= factor * price;
-                }
-            }
-        }
-        bound + reduced.into_iter().map(|cost| cost.min(0.0)).sum::<f64>()
     }
 
     fn check(&self) -> Result<(), IlpError> {
@@ -365,6 +234,8 @@ mod backend {
     use good_lp::solvers::microlp::{MicroLpProblem, MicroLpSolution};
     use good_lp::variable::UnsolvedProblem;
 
+    pub const NAME: &str = "microlp";
+
     /// The problem as the solver takes it.
     pub fn ready(problem: UnsolvedProblem) -> MicroLpProblem {
         problem.using(good_lp::microlp)
@@ -385,6 +256,8 @@ mod backend {
 
     use good_lp::solvers::highs::{HighsParallelType, HighsProblem, HighsSolution};
     use good_lp::variable::UnsolvedProblem;
+
+    pub const NAME: &str = "HiGHS";
 
     /// The problem as the solver takes it: on one thread, for its callers are parallel already.
     pub fn ready(problem: UnsolvedProblem) -> HighsProblem {
@@ -409,7 +282,7 @@ mod tests {
 
     const SECONDS: Duration = Duration::from_secs(10);
 
-    /// The triangle: three edges, each to be covered by one of its two corners. Two corners; relaxed, one and a half.
+    /// The triangle: three edges, each to be covered by one of its two corners. Two corners.
     fn triangle() -> Program {
         Program {
             costs: vec![1.0; 3],
@@ -418,16 +291,11 @@ mod tests {
     }
 
     #[test]
-    fn integer_optimum_and_its_relaxation() {
+    fn the_optimum_over_whole_numbers() {
         let program = triangle();
-        let best = solve(&program, Some(&[0, 1, 2]), SECONDS).unwrap();
+        let best = solve(&program, SECONDS).unwrap();
         assert_eq!((best.cost, best.optimal, best.lower_bound), (2.0, true, 2.0));
         assert!(program.allows(&best.chosen));
-        let relaxed = relax(&program, SECONDS).unwrap();
-        assert!((relaxed.cost - 1.5).abs() < 1e-6);
-        let dual = prices(&program, SECONDS).unwrap();
-        assert!((dual.bound - 1.5).abs() < 1e-6);
-        assert!(dual.rows.iter().all(|&price| price >= 0.0));
     }
 
     #[test]
@@ -448,10 +316,8 @@ mod tests {
                 },
             ],
         };
-        let best = solve(&program, None, SECONDS).unwrap();
+        let best = solve(&program, SECONDS).unwrap();
         assert_eq!((best.chosen, best.cost), (vec![0, 2], -8.0));
-        let dual = prices(&program, SECONDS).unwrap();
-        assert!((dual.bound + 8.0).abs() < 1e-6);
     }
 
     #[test]
@@ -460,31 +326,27 @@ mod tests {
             costs: vec![1.0],
             rows: vec![Row::any_of([])],
         };
-        assert_eq!(solve(&none, None, SECONDS), Err(IlpError::Infeasible { rows: 1 }));
+        assert_eq!(solve(&none, SECONDS), Err(IlpError::Infeasible { rows: 1 }));
         let unknown = Program {
             costs: vec![1.0],
             rows: vec![Row::any_of([3])],
         };
         assert_eq!(
-            solve(&unknown, None, SECONDS).unwrap_err().to_string(),
+            solve(&unknown, SECONDS).unwrap_err().to_string(),
             "cannot solve the integer program: it names variable `3`, but has only `1`"
         );
     }
 
     #[test]
     fn an_empty_program_costs_nothing() {
-        let best = solve(&Program::default(), None, SECONDS).unwrap();
+        let best = solve(&Program::default(), SECONDS).unwrap();
         assert_eq!((best.cost, best.optimal), (0.0, true));
-        assert_eq!(relax(&Program::default(), SECONDS).unwrap().cost, 0.0);
-        assert_eq!(prices(&Program::default(), SECONDS).unwrap().bound, 0.0);
     }
 
     #[test]
-    fn no_time_keeps_the_start() {
-        let best = solve(&triangle(), Some(&[0, 1, 2]), Duration::ZERO);
-        if let Ok(best) = best {
-            assert!(best.cost <= 3.0);
-            assert!(best.lower_bound <= best.cost);
+    fn a_cut_search_never_claims_too_much() {
+        if let Ok(best) = solve(&triangle(), Duration::ZERO) {
+            assert!(best.cost >= 2.0 && best.lower_bound <= 2.0);
         }
     }
 }

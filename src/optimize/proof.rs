@@ -5,6 +5,7 @@ use crate::access::{HolderId, Joined, JoinedDemand, Outcome, SetId};
 use crate::policy::acl::{Acl, Check};
 use crate::policy::compare::{self, Verdict};
 use crate::policy::model::Policy;
+use crate::policy::template::Identity;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -14,6 +15,48 @@ pub struct Scheme {
     pub policies: Vec<Policy>,
     /// For every access set and holder of it: the policies, as indexes into `policies`, ascending.
     pub given: BTreeMap<(SetId, HolderId), Vec<usize>>,
+}
+
+impl Scheme {
+    /// Whether any of these policies holds a template.
+    #[must_use]
+    pub fn is_templated(&self, given: &[usize]) -> bool {
+        given
+            .iter()
+            .filter_map(|&p| self.policies.get(p))
+            .any(|p| p.stanzas.iter().any(|s| s.templated))
+    }
+
+    /// The list that these policies make for a holder in an access set.
+    #[must_use]
+    pub fn acl(&self, joined: &Joined, set: SetId, holder: HolderId, given: &[usize]) -> Acl {
+        let chosen: Vec<&Policy> = given.iter().filter_map(|&p| self.policies.get(p)).collect();
+        Acl::compile(joined.profile, &chosen, identity(joined, set, holder), joined.now)
+    }
+
+    /// Who has the same list: by set and policies, and one by one where a template makes the list its holder's own.
+    #[must_use]
+    pub fn by_list(&self) -> BTreeMap<(SetId, &[usize], Option<HolderId>), Vec<HolderId>> {
+        let mut groups: BTreeMap<(SetId, &[usize], Option<HolderId>), Vec<HolderId>> = BTreeMap::new();
+        for (&(set, holder), given) in &self.given {
+            let own = self.is_templated(given).then_some(holder);
+            groups.entry((set, given, own)).or_default().push(holder);
+        }
+        groups
+    }
+}
+
+/// From what templates are filled for a holder. A set without templates today is shared, and knows of no identity.
+fn identity(joined: &Joined, set: SetId, holder: HolderId) -> &Identity {
+    static NOBODY: Identity = Identity {
+        entity: None,
+        groups: Vec::new(),
+    };
+    let set = joined.sets.get(set);
+    let own = set.filter(|s| s.identity.entity.is_some() || !s.identity.groups.is_empty());
+    own.map(|s| &s.identity)
+        .or_else(|| joined.holders.get(holder).map(|h| &h.identity))
+        .unwrap_or(&NOBODY)
 }
 
 /// What was proven.
@@ -98,23 +141,18 @@ pub fn prove(joined: &Joined, scheme: &Scheme) -> (Proof, Vec<Failure>) {
 }
 
 fn cases<'a>(joined: &Joined, scheme: &'a Scheme) -> Vec<Case<'a>> {
-    let mut number: HashMap<(SetId, &[usize]), usize> = HashMap::new();
     let mut cases: Vec<Case<'_>> = Vec::new();
     let mut case_of: HashMap<(SetId, HolderId), usize> = HashMap::new();
-    for (&(set, holder), given) in &scheme.given {
-        let n = *number.entry((set, given)).or_insert_with(|| {
-            cases.push(Case {
-                set,
-                given,
-                holders: Vec::new(),
-                demands: Vec::new(),
-            });
-            cases.len() - 1
-        });
-        if let Some(case) = cases.get_mut(n) {
-            case.holders.push(holder);
+    for ((set, given, _), holders) in scheme.by_list() {
+        for &holder in &holders {
+            case_of.insert((set, holder), cases.len());
         }
-        case_of.insert((set, holder), n);
+        cases.push(Case {
+            set,
+            given,
+            holders,
+            demands: Vec::new(),
+        });
     }
     for (n, demand) in joined.demands.iter().enumerate() {
         let case = case_of
@@ -137,7 +175,8 @@ fn examine(joined: &Joined, scheme: &Scheme, case: &Case<'_>) -> (Proof, Vec<Fai
         return (proof, failures);
     };
     let chosen: Vec<&Policy> = case.given.iter().filter_map(|&p| scheme.policies.get(p)).collect();
-    let acl = Acl::compile(joined.profile, &chosen, &set.identity, joined.now);
+    let holder = case.holders.first().copied().unwrap_or_default();
+    let acl = scheme.acl(joined, case.set, holder, case.given);
     for &n in &case.demands {
         let Some(demand) = joined.demands.get(n) else { continue };
         match demand.outcome {

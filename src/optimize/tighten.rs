@@ -10,7 +10,6 @@ use super::proof::{self, Failure, Proof, Scheme};
 use super::templates::{self, Use};
 use crate::access::universe::lead;
 use crate::access::{HolderId, Joined, Outcome, StanzaId};
-use crate::policy::acl::Acl;
 use crate::policy::model::{Policy, Stanza};
 use crate::policy::pattern::Pattern;
 use crate::policy::profile::Profile;
@@ -97,6 +96,9 @@ pub fn tighten(joined: &Joined, options: &Options<'_>) -> Tightening {
         })
         .collect();
     for (&id, step) in &mut steps {
+        if may_meet_unfilled(joined, id) {
+            continue;
+        }
         if options.removable.get(id.0).copied().unwrap_or(false) {
             *step = if narrowed.contains_key(&id) {
                 Step::Narrow
@@ -373,6 +375,19 @@ fn is_unfilled(joined: &Joined, id: StanzaId) -> bool {
     joined.sets.iter().any(|set| set.unfilled.contains(&id))
 }
 
+/// Whether the stanza may overlap a templated one that the server can fill and the program can't: what decides there is unknown,
+/// and any change may take or give something.
+fn may_meet_unfilled(joined: &Joined, (policy, stanza): StanzaId) -> bool {
+    let Some((of, stanza)) = joined.policies.get(policy).zip(joined.stanza((policy, stanza))) else {
+        return false;
+    };
+    let path = stanza.path.strip_prefix('/').unwrap_or(&stanza.path);
+    let literal = path.split(['+', '*', '{']).next().unwrap_or_default();
+    let literal = format!("{}{literal}", of.namespace);
+    let holding = joined.sets.iter().filter(|set| set.policies.contains(&policy));
+    holding.into_iter().any(|set| set.may_meet(&literal))
+}
+
 /// The policies as drafted, in force for the same holders; and those whose text does not parse again.
 fn scheme(joined: &Joined, drafts: &[Draft]) -> (Scheme, Vec<usize>) {
     let mut broken = Vec::new();
@@ -426,7 +441,7 @@ fn blame(
     let mut moved = false;
     let mut blamed: BTreeMap<StanzaId, String> = BTreeMap::new();
     for failure in failures {
-        let (set_id, path, operation, reason) = match failure {
+        let (set_id, holder, path, operation, reason) = match failure {
             Failure::Denied { demand } => {
                 let Some(d) = joined.demands.get(*demand) else { continue };
                 let reason = format!(
@@ -435,7 +450,7 @@ fn blame(
                     d.demand.capability,
                     d.path
                 );
-                (d.set, d.path.clone(), d.operation(), reason)
+                (d.set, d.holder, d.path.clone(), d.operation(), reason)
             }
             Failure::Granted {
                 set,
@@ -446,13 +461,15 @@ fn blame(
                 let who = holders.first().map_or("somebody", |&h| holder_name(joined, h));
                 (
                     *set,
+                    holders.first().copied().unwrap_or_default(),
                     path.clone(),
                     *operation,
                     format!("`{who}` would gain {operation} on `{path}`"),
                 )
             }
-            Failure::Undecided { set, reason, .. } => (
+            Failure::Undecided { set, holders, reason } => (
                 *set,
+                holders.first().copied().unwrap_or_default(),
                 String::new(),
                 Operation::Other,
                 format!("the proof could not be finished: {reason}"),
@@ -468,7 +485,7 @@ fn blame(
                         .filter_map(|s| Some((*set.policies.get(s.policy)?, s.stanza))),
                 );
             }
-            candidates.extend(replacing(joined, scheme, set_id, operation, &path));
+            candidates.extend(replacing(joined, scheme, (set_id, holder), operation, &path));
         }
         if !candidates.iter().any(|id| can_step_back(steps, *id)) {
             candidates = set
@@ -504,15 +521,21 @@ fn blame(
 }
 
 /// Original stanzas whose replacement wins on `path` under the scheme.
-fn replacing(joined: &Joined, scheme: &Scheme, set_id: usize, operation: Operation, path: &str) -> Vec<StanzaId> {
+fn replacing(
+    joined: &Joined,
+    scheme: &Scheme,
+    (set_id, holder): (usize, HolderId),
+    operation: Operation,
+    path: &str,
+) -> Vec<StanzaId> {
     let Some(set) = joined.sets.get(set_id) else {
         return Vec::new();
     };
-    let Some(given) = set.holders.first().and_then(|&h| scheme.given.get(&(set_id, h))) else {
+    let Some(given) = scheme.given.get(&(set_id, holder)) else {
         return Vec::new();
     };
     let chosen: Vec<&Policy> = given.iter().filter_map(|&p| scheme.policies.get(p)).collect();
-    let acl = Acl::compile(joined.profile, &chosen, &set.identity, joined.now);
+    let acl = scheme.acl(joined, set_id, holder, given);
     let Some(rule) = acl.winner(operation, path).and_then(|r| acl.rule(r)) else {
         return Vec::new();
     };

@@ -84,6 +84,7 @@ pub fn advise(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&s
         now: coverage.last.map(Timestamp::as_second),
     });
     notes.extend(views::notes(&joined, &coverage));
+    notes.extend(deployment.as_ref().and_then(views::unread));
 
     step("looking for what is not used");
     let watch = Watch {
@@ -218,24 +219,28 @@ fn used(joined: &Joined) -> Vec<HashMap<&str, CapabilitySet>> {
     used
 }
 
+/// A set, and the holder where a template makes the list its own.
+type ListKey = (access::SetId, Option<access::HolderId>);
+
 /// What every holder is exposed to today, or with other lists in force.
 pub(crate) fn exposures(
     joined: &Joined,
     settings: &Settings,
-    lists: Option<&HashMap<usize, crate::policy::acl::Acl>>,
+    lists: Option<&HashMap<ListKey, crate::policy::acl::Acl>>,
 ) -> Vec<Exposure> {
     let used = used(joined);
-    let mut by_set: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    let mut by_set: BTreeMap<ListKey, Vec<usize>> = BTreeMap::new();
     for (h, &set) in joined.current.iter().enumerate() {
-        by_set.entry(set).or_default().push(h);
+        let own = lists.is_some_and(|l| l.contains_key(&(set, Some(h))));
+        by_set.entry((set, own.then_some(h))).or_default().push(h);
     }
-    let by_set: Vec<(usize, Vec<usize>)> = by_set.into_iter().collect();
+    let by_set: Vec<(ListKey, Vec<usize>)> = by_set.into_iter().collect();
     let mut all: Vec<(usize, Exposure)> = by_set
         .par_iter()
         .flat_map_iter(|(set_id, holders)| {
             let acl = lists
                 .and_then(|l| l.get(set_id))
-                .or_else(|| joined.sets.get(*set_id).map(|s| &s.acl));
+                .or_else(|| joined.sets.get(set_id.0).map(|s| &s.acl));
             let reach = acl.map(|acl| access::reach(acl, &joined.universe)).unwrap_or_default();
             holders
                 .iter()
@@ -253,18 +258,13 @@ pub(crate) fn exposures(
 
 /// The same under a scheme that keeps holders and sets.
 fn exposures_after(joined: &Joined, settings: &Settings, scheme: &crate::optimize::proof::Scheme) -> Vec<Exposure> {
-    let mut given: BTreeMap<usize, &Vec<usize>> = BTreeMap::new();
-    for ((set, _), list) in &scheme.given {
-        given.insert(*set, list);
-    }
-    let given: Vec<_> = given.into_iter().collect();
-    let lists = given
+    let groups: Vec<_> = scheme.by_list().into_iter().collect();
+    let lists = groups
         .par_iter()
-        .filter_map(|(set_id, list)| {
-            let set = joined.sets.get(*set_id).filter(|s| s.current)?;
-            let chosen: Vec<&Policy> = list.iter().filter_map(|&p| scheme.policies.get(p)).collect();
-            let acl = crate::policy::acl::Acl::compile(joined.profile, &chosen, &set.identity, joined.now);
-            Some((*set_id, acl))
+        .filter(|((set, ..), _)| joined.sets.get(*set).is_some_and(|s| s.current))
+        .filter_map(|((set, given, own), holders)| {
+            let acl = scheme.acl(joined, *set, *holders.first()?, given);
+            Some(((*set, *own), acl))
         })
         .collect();
     exposures(joined, settings, Some(&lists))

@@ -231,7 +231,7 @@ fn redesign(joined: &Joined, r: Redesign, before: Complexity) -> Proposal {
     migration.push("delete the old policies when no token holds them any more".to_owned());
     if r.untouched > 0 {
         migration.push(format!(
-            "{} policy sets stay as they are: not all of their policies were read",
+            "{} policy sets stay as they are: not all of their policies were read, or a template in them could not be filled",
             r.untouched
         ));
     }

@@ -7,6 +7,7 @@ use crate::advice::{
 };
 use crate::analysis::access_graph::Chain;
 use crate::analysis::risk::{self, Exposure};
+use crate::deployment::Deployment;
 use crate::policy::acl::Acl;
 use crate::policy::template::Identity;
 use crate::settings::Settings;
@@ -113,6 +114,19 @@ pub(super) fn notes(joined: &Joined, coverage: &CoverageView) -> Vec<String> {
         ));
     }
     notes
+}
+
+/// What a snapshot could not read of what hands out policies.
+pub(super) fn unread(deployment: &Deployment) -> Option<String> {
+    let first = deployment.unread.first()?;
+    let others = match deployment.unread.len() - 1 {
+        0 => String::new(),
+        n => format!(" and {n} more"),
+    };
+    Some(format!(
+        "The deployment is not whole: its snapshot could not {first}{others}. No policy is proposed to be deleted, since \
+         something unread may hand it out; give the snapshot's token what `snapshot --print-policy` says."
+    ))
 }
 
 /// The numbers that matter.

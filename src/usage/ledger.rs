@@ -97,6 +97,30 @@ impl Ledger {
         self.tidy.extend(others);
     }
 
+    /// What [`Ledger::join`] and then a trim to `keep` leave, without bringing all records together first: a record is among
+    /// the earliest or latest of both ledgers only if it is in its own.
+    pub fn join_likely(&mut self, others: Vec<Record>, keep: Keep, mut both: impl FnMut(&mut Record, &Record)) {
+        let mut others = Self {
+            tidy: others,
+            fresh: Vec::new(),
+        };
+        let mut mine = self.tidy.iter_mut().peekable();
+        others.tidy.retain(|other| {
+            while mine.next_if(|record| record.id < other.id).is_some() {}
+            match mine.next_if(|record| record.id == other.id) {
+                Some(record) => {
+                    both(record, other);
+                    false
+                }
+                None => true,
+            }
+        });
+        self.keep_likely(keep);
+        others.keep_likely(keep);
+        self.join(others.tidy, &mut both);
+        self.keep_likely(keep);
+    }
+
     /// The records of a tidy ledger, sorted by id.
     #[must_use]
     pub fn records(&self) -> &[Record] {
@@ -131,6 +155,12 @@ impl Ledger {
         }
         self.tidy = likely;
         settled
+    }
+
+    /// Reduces a tidy ledger to the records most likely to meet a partner.
+    pub fn keep_likely(&mut self, keep: Keep) {
+        let mut judged = self.judge(keep).into_iter();
+        self.tidy.retain(|_| judged.next().unwrap_or(false));
     }
 
     /// For each record whether it is kept.
@@ -185,6 +215,41 @@ fn split<T: Ord>(values: &mut [T], count: usize) -> (&mut [T], &mut [T]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    fn ledger(entries: &[(u64, i64, bool)]) -> Ledger {
+        let mut ledger = Ledger::default();
+        for (id, time, response) in entries {
+            let mut record = Record::new(*id, *response);
+            record.class = if *response { Class::Response } else { Class::Request };
+            (record.first, record.last) = (*time, *time);
+            ledger.add(&record);
+        }
+        ledger.tidy(|_, a, b| a.max(b));
+        ledger
+    }
+
+    fn entries() -> impl Strategy<Value = Vec<(u64, i64, bool)>> {
+        prop::collection::vec((0_u64..60, 0_i64..40, any::<bool>()), 0..80)
+    }
+
+    proptest! {
+        #[test]
+        fn joining_the_likely_is_joining_and_trimming(
+            a in entries(),
+            b in entries(),
+            (head, tail, open_head, open_tail) in (0_usize..9, 0_usize..9, 0_usize..9, 0_usize..9),
+        ) {
+            let keep = Keep { head, tail, open_head, open_tail };
+            let fold = |mine: &mut Record, theirs: &Record| mine.fold(theirs, |_, a, b| a.max(b));
+            let mut plain = ledger(&a);
+            plain.join(ledger(&b).drain(), fold);
+            let plain = plain.likely(keep);
+            let mut quick = ledger(&a);
+            quick.join_likely(ledger(&b).drain(), keep, fold);
+            prop_assert_eq!(plain.records(), quick.records());
+        }
+    }
 
     #[test]
     fn a_trim_keeps_the_open_and_both_ends() {

@@ -142,7 +142,22 @@ impl Usage {
     /// Counts all requests and keeps only those that are likely to meet a partner in another part.
     pub fn seal(&mut self) {
         self.count();
-        self.trim(WHEN_STORED);
+        self.ledger.keep_likely(WHEN_STORED);
+    }
+
+    /// The sum of several parts that are the whole of what is read: all counted, and sealed.
+    #[must_use]
+    pub fn whole(parts: impl IntoIterator<Item = Self>) -> Option<Self> {
+        let mut parts = parts.into_iter().peekable();
+        let mut whole = parts.next()?;
+        while let Some(mut part) = parts.next() {
+            whole.count();
+            part.count();
+            let last = parts.peek().is_none();
+            whole = whole.sum(part, last.then_some(WHEN_STORED));
+        }
+        whole.seal();
+        Some(whole)
     }
 
     /// The ledger as it is stored.
@@ -178,7 +193,12 @@ impl Usage {
 
     /// The sum of two parts.
     #[must_use]
-    pub fn merge(mut self, mut other: Self) -> Self {
+    pub fn merge(self, other: Self) -> Self {
+        self.sum(other, None)
+    }
+
+    /// The sum of two parts, of whose requests only the likely ones are kept if `keep` says so and both are counted.
+    fn sum(mut self, mut other: Self, keep: Option<Keep>) -> Self {
         if other.table.rows.len() > self.table.rows.len() {
             std::mem::swap(&mut self, &mut other);
         }
@@ -191,11 +211,13 @@ impl Usage {
             self.tidy();
             other.tidy();
         }
-        let records = other.ledger.drain();
+        let mut records = other.ledger.drain();
         let renumbered = self.table.merge(other.table);
-        let records: Vec<Record> = records.iter().map(|r| renumbered.record(r)).collect();
+        for record in &mut records {
+            *record = renumbered.record(record);
+        }
         let (table, counted) = (&mut self.table, self.counted);
-        self.ledger.join(records, |mine, theirs| {
+        let both = |mine: &mut Record, theirs: &Record| {
             if counted {
                 table.count(mine, false);
                 table.count(theirs, false);
@@ -204,7 +226,11 @@ impl Usage {
             if counted {
                 table.settle(mine);
             }
-        });
+        };
+        match keep.filter(|_| counted) {
+            Some(keep) => self.ledger.join_likely(records, keep, both),
+            None => self.ledger.join(records, both),
+        }
         if self.ledger.len() > self.most_records {
             self.trim(self.share());
         }

@@ -3,6 +3,7 @@
 use super::demand::Demand;
 use super::frame::{self, FrameError};
 use super::part::Usage;
+use crate::staged;
 use serde::Serialize;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -71,10 +72,10 @@ impl StoreError {
             Self::Format(_) => Some(
                 "end the name in .parquet, .jsonl or .csv, or say which with `--format`, or use - for standard output",
             ),
-            Self::Write { .. } => Some("check that the folder exists and may be written to"),
+            Self::Write { .. } | Self::Frame(_) => Some("check that the folder exists, is writable and has room"),
             Self::Read { .. } => None,
             Self::Content { .. } => Some("give a .parquet file that `usage -o` wrote"),
-            Self::Frame(_) | Self::Stream(_) => None,
+            Self::Stream(_) => None,
         }
     }
 }
@@ -224,25 +225,11 @@ pub fn write_as(usage: &Usage, format: Format, path: &Path) -> Result<(), StoreE
         path: path.to_owned(),
         source,
     };
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
-    match format {
-        Format::Parquet => frame::write(usage, &mut BufWriter::new(file.as_file_mut()))?,
-        Format::Csv => write_csv(&usage.demands(), &mut file).map_err(failed)?,
-        Format::Jsonl => write_jsonl(&usage.demands(), &mut file).map_err(failed)?,
-    }
-    readable(file.as_file()).map_err(failed)?;
-    file.persist(path).map_err(|e| failed(e.error))?;
-    Ok(())
-}
-
-/// Gives the file the permissions that a new file would have had: a temporary one is for its owner alone.
-fn readable(file: &std::fs::File) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    file.set_permissions(std::fs::Permissions::from_mode(0o644))
+    staged::write(path, failed, |file| match format {
+        Format::Parquet => Ok(frame::write(usage, file)?),
+        Format::Csv => write_csv(&usage.demands(), file).map_err(failed),
+        Format::Jsonl => write_jsonl(&usage.demands(), file).map_err(failed),
+    })
 }
 
 /// Reads a part that [`write()`] stored as Parquet.

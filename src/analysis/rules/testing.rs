@@ -17,7 +17,7 @@
 use crate::access::{self, Inputs, Joined};
 use crate::advice::Evidence;
 use crate::analysis::access_graph::{self, Chain};
-use crate::analysis::evidence::{self, Activity, EvidenceSettings, Watch};
+use crate::analysis::evidence::{self, EvidenceSettings, Watch};
 use crate::analysis::risk::{self, Exposure};
 use crate::analysis::rule::{Context, Draft, Rule};
 use crate::deployment::Deployment;
@@ -92,21 +92,7 @@ impl Case {
             health: 1.0,
             nodes: 1,
         };
-        let evidence = joined
-            .held_by
-            .iter()
-            .map(|held| {
-                let holders: Vec<Activity> = held
-                    .iter()
-                    .map(|&h| Activity {
-                        name: joined.holders[h].display().to_owned(),
-                        days: joined.holders[h].days.iter().copied().collect(),
-                        grants_unknown: false,
-                    })
-                    .collect();
-                evidence::unused(&EvidenceSettings::default(), &watch, &holders, None)
-            })
-            .collect();
+        let evidence = evidence::of_policies(&joined, &watch, &EvidenceSettings::default(), None);
         let mut used: Vec<HashMap<&str, crate::vault::CapabilitySet>> = vec![HashMap::new(); joined.holders.len()];
         for d in joined.demands.iter().filter(|d| d.was_allowed()) {
             let on = used[d.holder].entry(&d.path).or_default();

@@ -93,7 +93,7 @@ impl Kernel {
                 .map(|row| Row::any_of(self.matrix.columns_of(row).iter().copied()))
                 .collect(),
         };
-        match ilp::solve(&program, None, clock.left() / SHARE_OF_TIME) {
+        match ilp::solve(&program, clock.left() / SHARE_OF_TIME) {
             Ok(best) => {
                 if best.optimal {
                     self.tree.close();

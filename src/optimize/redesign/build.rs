@@ -2,7 +2,7 @@
 
 use super::matrix::{Permission, Permissions, User};
 use super::model::Role;
-use crate::access::Joined;
+use crate::access::{HolderId, Joined, SetId};
 use crate::optimize::proof::Scheme;
 use crate::optimize::roles;
 use crate::origin::Origin;
@@ -17,7 +17,7 @@ use std::sync::Arc;
 pub(super) fn build(
     joined: &Joined,
     tightened: &Scheme,
-    fixed: &[usize],
+    (fixed, untouched): (&[usize], &[(SetId, HolderId)]),
     users: &[User],
     permissions: &Permissions,
     mined: &roles::Mined,
@@ -87,6 +87,23 @@ pub(super) fn build(
         list.sort_unstable();
         list.dedup();
         given.insert((user.set, user.holder), list);
+    }
+    // Who keeps what it has needs its policies to stay.
+    let mut at: BTreeMap<usize, usize> = fixed.iter().enumerate().map(|(n, &p)| (p, n)).collect();
+    for key in untouched {
+        let mut list = Vec::new();
+        for &p in tightened.given.get(key).into_iter().flatten() {
+            let Some(policy) = tightened.policies.get(p) else {
+                continue;
+            };
+            let n = *at.entry(p).or_insert_with(|| {
+                policies.push(policy.clone());
+                policies.len() - 1
+            });
+            list.push(n);
+        }
+        list.sort_unstable();
+        given.insert(*key, list);
     }
     Some((roles, Scheme { policies, given }))
 }

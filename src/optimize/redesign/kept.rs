@@ -42,7 +42,7 @@ pub(super) fn kept(joined: &Joined, tightened: &Scheme, options: &Options<'_>) -
                 cost,
                 lower_bound,
                 optimal: cost <= lower_bound,
-                untouched,
+                untouched: untouched.len(),
             });
         }
         let mut changed = false;

@@ -3,8 +3,6 @@
 use crate::access::universe::lead;
 use crate::access::{AccessSet, HolderId, Joined, JoinedDemand, Outcome, SetId};
 use crate::optimize::proof::Scheme;
-use crate::policy::acl::Acl;
-use crate::policy::model::Policy;
 use crate::policy::pattern::Pattern;
 use crate::policy::relation;
 use crate::policy::template::is_templated;
@@ -57,13 +55,13 @@ impl Permissions {
     }
 }
 
-/// The matrix's users. Sets with unknown policies, or without any explained demand, keep what they have.
+/// The matrix's users, and who keeps what it has since not all that decides for it is known.
 pub(super) fn users(
     joined: &Joined,
     tightened: &Scheme,
     fixed: &[usize],
     permissions: &mut Permissions,
-) -> (Vec<User>, usize) {
+) -> (Vec<User>, Vec<(SetId, HolderId)>) {
     let mut demands: BTreeMap<(SetId, HolderId), Vec<usize>> = BTreeMap::new();
     for (n, d) in joined.demands.iter().enumerate() {
         if matches!(d.outcome, Outcome::Explained(_)) {
@@ -71,15 +69,14 @@ pub(super) fn users(
         }
     }
     let mut users = Vec::new();
-    let mut untouched = 0;
+    let mut untouched = Vec::new();
     for (&(set_id, holder), given) in &tightened.given {
         let Some(set) = joined.sets.get(set_id) else { continue };
-        if !set.is_known() || set.acl.is_root() {
-            untouched += 1;
+        if !set.is_known() || set.acl.is_root() || is_unsure(joined, set, holder) {
+            untouched.push((set_id, holder));
             continue;
         }
-        let chosen: Vec<&Policy> = given.iter().filter_map(|&p| tightened.policies.get(p)).collect();
-        let acl = Acl::compile(joined.profile, &chosen, &set.identity, joined.now);
+        let acl = tightened.acl(joined, set_id, holder, given);
         let mut needs = BTreeSet::new();
         for d in demands
             .get(&(set_id, holder))
@@ -130,6 +127,17 @@ pub(super) fn users(
         });
     }
     (users, untouched)
+}
+
+/// Whether a stanza that could not be filled, for want of the identity, may decide what another stanza of the set decides, or
+/// what the holder used.
+fn is_unsure(joined: &Joined, set: &AccessSet, holder: HolderId) -> bool {
+    !set.unsure.is_empty()
+        && (set.acl.rules().iter().any(|r| set.may_meet(lead(&r.pattern)))
+            || joined
+                .demands
+                .iter()
+                .any(|d| d.holder == holder && d.was_allowed() && set.may_meet(&d.path)))
 }
 
 /// The permissions by what a stanza at least as wide has to begin with: a list grants few of all that there are.

@@ -87,7 +87,7 @@ fn one_way(
         }
         let left = limit.saturating_sub(start.elapsed()).max(limit / 8);
         let mined = mine(joined, &users, &permissions, options, objective, over_grant, left);
-        let (roles, scheme) = build::build(joined, tightened, &fixed, &users, &permissions, &mined)?;
+        let (roles, scheme) = build::build(joined, tightened, (&fixed, &untouched), &users, &permissions, &mined)?;
         let (proof, failures) = proof::prove(joined, &scheme);
         if failures.is_empty() {
             return Some(Redesign {
@@ -100,7 +100,7 @@ fn one_way(
                 cost: mined.cost,
                 lower_bound: mined.lower_bound,
                 optimal: mined.optimal,
-                untouched,
+                untouched: untouched.len(),
             });
         }
         if !repair::make_exact(joined, &scheme, &failures, &mut users, &mut permissions, &mut withdrawn) {

@@ -4,7 +4,6 @@ use super::kept::concerned;
 use super::matrix::{Permission, Permissions, User, kept};
 use crate::access::{HolderId, Joined, JoinedDemand, Outcome, SetId};
 use crate::optimize::proof::{Failure, Scheme};
-use crate::policy::acl::Acl;
 use crate::policy::model::Policy;
 use crate::policy::pattern::Pattern;
 use crate::policy::template::is_templated;
@@ -107,11 +106,8 @@ fn winner(joined: &Joined, scheme: &Scheme, user: &User, path: &str, operation: 
     let Some(given) = scheme.given.get(&(user.set, user.holder)) else {
         return BTreeSet::new();
     };
-    let Some(set) = joined.sets.get(user.set) else {
-        return BTreeSet::new();
-    };
     let chosen: Vec<&Policy> = given.iter().filter_map(|&p| scheme.policies.get(p)).collect();
-    let acl = Acl::compile(joined.profile, &chosen, &set.identity, joined.now);
+    let acl = scheme.acl(joined, user.set, user.holder, given);
     let rule = acl.winner(operation, path).and_then(|r| acl.rule(r));
     rule.into_iter()
         .flat_map(|r| &r.sources)

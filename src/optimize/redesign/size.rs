@@ -1,13 +1,11 @@
 //! How large a scheme is, and what it opens beyond use.
 
 use crate::access::weight::{Weights, score};
-use crate::access::{HolderId, Joined, Reach, SetId, Universe, reach};
+use crate::access::{HolderId, Joined, Reach, Universe, reach};
 use crate::optimize::proof::Scheme;
-use crate::policy::acl::Acl;
-use crate::policy::model::Policy;
 use crate::vault::{CapabilitySet, PrincipalKind};
 use rayon::prelude::*;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 
 /// Size and exposure of a scheme.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -40,30 +38,33 @@ pub fn measure(joined: &Joined, scheme: &Scheme, weights: &Weights) -> Size {
         *on = on.union(d.needs());
     }
     let mut in_force: BTreeSet<usize> = BTreeSet::new();
-    let mut by_case: BTreeMap<(SetId, &[usize]), Vec<HolderId>> = BTreeMap::new();
     let mut size = Size::default();
     for (&(set, holder), given) in &scheme.given {
         in_force.extend(given);
-        let who = joined.holders.get(holder).map(|h| h.principal.kind);
-        if matches!(who, Some(PrincipalKind::Root | PrincipalKind::Unauthenticated)) {
+        if !acts(joined, holder) {
             continue;
         }
         if joined.current.get(holder) == Some(&set) {
             size.assignments += given.len() as u64;
-            by_case.entry((set, given)).or_default().push(holder);
         }
     }
     // A policy that nobody holds is still one to read, and one to attach by mistake.
     in_force.extend(0..scheme.policies.len());
     size.policies = in_force.len() as u64;
     size.stanzas = scheme.policies.iter().map(|p| p.stanzas.len() as u64).sum();
-    let cases: Vec<_> = by_case.into_iter().collect();
+    let cases: Vec<_> = scheme
+        .by_list()
+        .into_iter()
+        .map(|(key, mut holders)| {
+            holders.retain(|&h| joined.current.get(h) == Some(&key.0) && acts(joined, h));
+            (key, holders)
+        })
+        .filter(|(_, holders)| !holders.is_empty())
+        .collect();
     let parts: Vec<Vec<(u64, f64)>> = cases
         .par_iter()
-        .filter_map(|((set, given), holders)| {
-            let set = joined.sets.get(*set)?;
-            let chosen: Vec<&Policy> = given.iter().filter_map(|&p| scheme.policies.get(p)).collect();
-            let acl = Acl::compile(joined.profile, &chosen, &set.identity, joined.now);
+        .filter_map(|((set, given, _), holders)| {
+            let acl = scheme.acl(joined, *set, *holders.first()?, given);
             let reach = reach(&acl, &joined.universe);
             Some(
                 holders
@@ -80,6 +81,12 @@ pub fn measure(joined: &Joined, scheme: &Scheme, weights: &Weights) -> Size {
         size.risk_mean += score(*weight) / each.len() as f64;
     }
     size
+}
+
+/// Whether the holder is one that policies are for.
+fn acts(joined: &Joined, holder: HolderId) -> bool {
+    let kind = joined.holders.get(holder).map(|h| h.principal.kind);
+    !matches!(kind, Some(PrincipalKind::Root | PrincipalKind::Unauthenticated))
 }
 
 /// Granted and unused pairs of one holder, and their weight with open ends.

@@ -1,0 +1,231 @@
+//! The promise, on random deployments: what was allowed and used stays allowed, and nobody gains anything. Checked beside the
+//! optimizer's own proof: the texts and assignments that come out are put in force for everybody (as the server knows them,
+//! which may be more than the program was told), then each logged request is decided by the plain scan, and each list is
+//! compared completely with today's.
+//!
+//! `PROPTEST_CASES=10000 cargo test --release --test proposals_safe` looks at more of them.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a failing test is told by its panic"
+)]
+
+#[path = "common/plain_scan.rs"]
+mod plain_scan;
+#[path = "common/worlds.rs"]
+mod worlds;
+
+use proptest::prelude::*;
+use proptest::test_runner::TestCaseError;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+use vault_advisor::advice::{Advice, Change, Proposal};
+use vault_advisor::analysis::evidence::EvidenceSettings;
+use vault_advisor::ingest::{self, Reader};
+use vault_advisor::pipeline::{self, Material};
+use vault_advisor::policy::compare;
+use vault_advisor::policy::model::Policy;
+use vault_advisor::settings::Settings;
+use vault_advisor::usage::Usage;
+use vault_advisor::vault::Operation;
+use worlds::{World, permits, world};
+
+fn usage(world: &World) -> Usage {
+    let mut reader = Reader::new(&ingest::Options::default());
+    reader.feed("audit.log", world.log().as_bytes());
+    reader.finish_file("audit.log");
+    reader.take()
+}
+
+/// What `advise` says when all that is unused may go.
+fn advise(world: &World, settings: &Settings) -> Advice {
+    pipeline::advise(
+        Material {
+            usage: usage(world),
+            policies: world.read(),
+            deployment: world.deployment(),
+            inputs: Vec::new(),
+            policies_dir: "policies".to_owned(),
+            notes: Vec::new(),
+        },
+        &pipeline::Options {
+            profile: world.profile,
+            settings,
+            time_limit: Duration::from_millis(40),
+            seed: 1,
+            max_roles: None,
+            frontier: false,
+            generated_at: None,
+        },
+        &mut |_| {},
+    )
+}
+
+fn settings() -> Settings {
+    Settings {
+        evidence: EvidenceSettings {
+            dormant_days: 0.0,
+            ..EvidenceSettings::default()
+        },
+        ..Settings::default()
+    }
+}
+
+/// Policy sets that the program can know of: those that usage names, and those of the snapshot.
+fn known_sets(world: &World) -> BTreeSet<(usize, Vec<String>)> {
+    let mut known = BTreeSet::new();
+    for demand in usage(world).demands() {
+        let person = world
+            .people()
+            .find(|&n| world.name(n) == &*demand.principal.name)
+            .unwrap();
+        known.insert((person, demand.policies.iter().map(ToString::to_string).collect()));
+    }
+    if world.deployment().is_some() {
+        for person in world.people() {
+            if known.iter().all(|(p, _)| *p != person) {
+                known.insert((person, world.sets(person).into_iter().next().unwrap()));
+            }
+        }
+    }
+    known
+}
+
+/// The policies that a proposal puts in force for a token of `person` that has `set`.
+fn in_force(world: &World, proposal: &Proposal, person: usize, set: &[String]) -> Vec<Policy> {
+    let hidden = world.hidden();
+    let is_hidden = |name: &String| Some(name) == hidden.as_ref();
+    let given = proposal
+        .assignments
+        .iter()
+        .find(|a| a.name == world.name(person) && a.before == set);
+    let texts = world.texts();
+    let proposed: BTreeMap<&str, Option<&str>> = proposal
+        .policies
+        .iter()
+        .map(|p| (p.name.as_str(), p.text.as_deref()))
+        .collect();
+    given
+        .map_or(set, |a| &a.after)
+        .iter()
+        .filter_map(|name| {
+            let text = if is_hidden(name) {
+                Some(texts[name].as_str())
+            } else {
+                proposed.get(name.as_str()).copied().flatten()
+            };
+            text.map(|text| world.parse(name, text))
+        })
+        .collect()
+}
+
+/// Everything that a proposal promises.
+fn holds(world: &World, proposal: &Proposal) -> Result<(), TestCaseError> {
+    let kind = &proposal.kind;
+    prop_assert!(proposal.proof.holds(), "{kind}: {:?}", proposal.proof);
+    let texts = world.texts();
+    let events = world.events();
+    let probes = world.probes();
+    for (person, set) in known_sets(world) {
+        let today: Vec<Policy> = set.iter().map(|name| world.parse(name, &texts[name])).collect();
+        let then = in_force(world, proposal, person, &set);
+        let (old, new) = (world.acl(person, &today), world.acl(person, &then));
+        let who = world.name(person);
+        let told = || {
+            let texts: String = then.iter().map(|p| format!("# {}\n{}", p.name, p.source)).collect();
+            format!("{texts}{:?}", proposal.assignments)
+        };
+        for event in events
+            .iter()
+            .filter(|e| e.person == person && e.policies == set && e.allowed)
+        {
+            prop_assert!(
+                permits(&new, event.operation, &event.path, event.needs_sudo),
+                "{kind}: `{who}` with {set:?} loses {} {}\n{}",
+                event.operation,
+                event.path,
+                told()
+            );
+            let constraints = |acl: &vault_advisor::policy::acl::Acl| {
+                let rule = acl.winner(event.operation, &event.path).and_then(|r| acl.rule(r));
+                rule.map(|r| r.constraints().clone()).unwrap_or_default()
+            };
+            let asked = constraints(&new);
+            prop_assert!(
+                asked.is_empty() || asked == constraints(&old),
+                "{kind}: {} {} is put under other conditions",
+                event.operation,
+                event.path
+            );
+        }
+        let found = compare::compare(&old, &new);
+        prop_assert!(
+            found.gained.is_empty(),
+            "{kind}: `{who}` with {set:?} gains {}\n{}",
+            found.gained[0].asked,
+            told()
+        );
+        prop_assert!(found.open_gained.is_empty() && found.incomplete.is_none());
+        for path in &probes {
+            for operation in [Operation::Read, Operation::List, Operation::Update, Operation::Delete] {
+                for sudo in [false, true] {
+                    prop_assert!(
+                        !permits(&new, operation, path, sudo) || permits(&old, operation, path, sudo),
+                        "{kind}: `{who}` with {set:?} gains {operation} {path}\n{}",
+                        told()
+                    );
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Two assignments of one place that say different things would undo each other.
+fn applies(proposal: &Proposal) -> Result<(), TestCaseError> {
+    let names: BTreeSet<&str> = proposal
+        .policies
+        .iter()
+        .filter(|p| p.change != Change::Delete)
+        .map(|p| p.name.as_str())
+        .collect();
+    let mut places: BTreeMap<(&str, &str, &str), &Vec<String>> = BTreeMap::new();
+    for a in proposal.assignments.iter().filter(|a| a.kind != "token") {
+        for name in &a.after {
+            prop_assert!(names.contains(name.as_str()), "`{name}` is given and does not exist");
+        }
+        let after = *places.entry((&a.kind, &a.id, &a.mount)).or_insert(&a.after);
+        prop_assert_eq!(after, &a.after, "{} {} is told two things", &a.kind, &a.id);
+    }
+    Ok(())
+}
+
+/// As many as the environment says, few otherwise: each is a whole run.
+fn cases() -> ProptestConfig {
+    ProptestConfig {
+        cases: std::env::var("PROPTEST_CASES")
+            .ok()
+            .and_then(|n| n.parse().ok())
+            .unwrap_or(60),
+        max_shrink_iters: 400,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
+}
+
+proptest! {
+    #![proptest_config(cases())]
+
+    #[test]
+    fn proposals_take_nothing_that_was_used_and_give_nothing_new(world in world()) {
+        let advice = advise(&world, &settings());
+        prop_assert_eq!(&advice.proposals[0].kind, "tighten");
+        for proposal in &advice.proposals {
+            holds(&world, proposal)?;
+            applies(proposal)?;
+        }
+    }
+}
