@@ -17,7 +17,7 @@ command -v python3 >/dev/null || skip "there is no python3"
 
 venv="${XDG_CACHE_HOME:-$HOME/.cache}/vault-advisor/spark-4.3.0"
 if ! [ -e "$venv/ready" ]; then
-  { python3 -m venv "$venv" && "$venv/bin/pip" install --quiet pyspark==4.3.0 pyarrow==26.0.1 && touch "$venv/ready"; } \
+  { python3 -m venv "$venv" && "$venv/bin/pip" install --quiet pyspark==4.3.0 pyarrow==26.0.1 pandas==3.1.1 && touch "$venv/ready"; } \
     >/dev/null 2>&1 || skip "PySpark cannot be installed"
 fi
 exec "$venv/bin/python" integrations/spark/test_spark.py \
