@@ -24,6 +24,7 @@ pub(super) fn run(
         }
         settings.price.lambda = lambda;
     }
+    settings.keep.extend(args.keep.iter().cloned());
     let time_limit = material::duration(&args.time_limit)?;
     let granted = material::policies(&args.granting.policies, profile, args.reading.strict, talk)?;
     let deployment = material::deployment(args.granting.deployment.as_deref())?;

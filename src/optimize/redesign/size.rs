@@ -5,7 +5,7 @@ use crate::access::{HolderId, Joined, Reach, Universe, reach};
 use crate::optimize::proof::Scheme;
 use crate::vault::{CapabilitySet, PrincipalKind};
 use rayon::prelude::*;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 
 /// Size and exposure of a scheme.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
