@@ -375,6 +375,10 @@ pub struct ProposedPolicy {
     pub stanzas: Vec<(String, Vec<String>)>,
     /// Who holds it.
     pub holders: Vec<String>,
+    /// What all its holders share (group, metadata, mount), where it is a new role.
+    pub shared: Option<String>,
+    /// Whether it stays because it was asked for.
+    pub kept: bool,
 }
 
 /// What happens to a policy.

@@ -182,6 +182,9 @@ pub struct AdviseArgs {
     /// At most so many roles a principal in the redesign
     #[arg(long, value_name = "N")]
     pub max_roles: Option<u32>,
+    /// Policies that the redesign keeps where it can: they cost nothing as roles. Names; a `*` at the end for any rest
+    #[arg(long, value_name = "POLICY", value_delimiter = ',')]
+    pub keep: Vec<String>,
     /// How much one unit of exposure weighs against one stanza (more: tighter, less: simpler)
     #[arg(long, value_name = "WEIGHT")]
     pub lambda: Option<f64>,

@@ -36,11 +36,16 @@ pub struct RoleSettings {
     /// The price of granting a permission that is granted today and was not used, against one of a role, a membership or a
     /// stanza's capability.
     pub over_grant: f64,
+    /// Policies that cost nothing as roles, so that a redesign keeps them where it can: names, a `*` at the end for any rest.
+    pub keep: Vec<String>,
 }
 
 impl Default for RoleSettings {
     fn default() -> Self {
-        Self { over_grant: 0.5 }
+        Self {
+            over_grant: 0.5,
+            keep: Vec::new(),
+        }
     }
 }
 
@@ -104,6 +109,8 @@ pub struct Settings {
     pub price: Price,
     /// Price of an unused permission in the redesign.
     pub over_grant: f64,
+    /// Policies that a redesign keeps where it can.
+    pub keep: Vec<String>,
     /// Rule levels.
     pub rules: BTreeMap<String, RuleLevel>,
     /// Waivers.
@@ -119,6 +126,7 @@ impl Default for Settings {
             evidence: EvidenceSettings::default(),
             price: Price::default(),
             over_grant: RoleSettings::default().over_grant,
+            keep: Vec::new(),
             rules: BTreeMap::new(),
             waivers: Vec::new(),
             file: None,
@@ -236,6 +244,7 @@ impl Settings {
             weights,
             evidence: file.evidence,
             over_grant: file.roles.over_grant,
+            keep: file.roles.keep,
             rules: file.rules,
             waivers: file.waivers,
             file: Some(path),

@@ -3,6 +3,7 @@
 //! [`join()`] is the meeting point of the four readers; analysis and optimisation both build on its [`Joined`] and never see
 //! the readers themselves.
 
+pub mod closures;
 pub mod grants;
 pub mod holder;
 pub mod infer;

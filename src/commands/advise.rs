@@ -24,6 +24,7 @@ pub(super) fn run(
         }
         settings.price.lambda = lambda;
     }
+    settings.keep.extend(args.keep.iter().cloned());
     report::write::ready(&args.out).map_err(|e| Failure::from_error(&e, Some(e.hint())))?;
     let time_limit = material::duration(&args.time_limit)?;
     talk.step("reading policies");

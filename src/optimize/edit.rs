@@ -1,5 +1,6 @@
 //! Edits a policy's text: what changes is replaced where it stands, all else (comments, order, spacing) stays as people wrote it.
 
+use super::parameters::Parameters;
 use crate::policy::model::{Language, Policy, Stanza};
 use crate::policy::syntax::print;
 use crate::policy::template::is_templated;
@@ -29,6 +30,8 @@ pub struct NewStanza {
     pub capabilities: CapabilitySet,
     /// Why it is as it is.
     pub comment: Option<String>,
+    /// Which parameters may and must be sent, where that is constrained.
+    pub parameters: Option<Parameters>,
 }
 
 /// The changes in words, none for one that stays.
@@ -42,6 +45,13 @@ pub fn describe(stanza: &Stanza, change: &Change) -> Option<String> {
             let gone = stanza.capability_set().difference(kept);
             Some(format!("`{}` was never used for {gone}: {kept} stays", stanza.path))
         }
+        Change::Replace(new) if matches!(&new[..], [only] if *only.path == *stanza.path) => {
+            let parameters = new
+                .first()
+                .and_then(|n| n.parameters.as_ref())
+                .map(Parameters::describe);
+            Some(format!("`{}`: {}", stanza.path, parameters.unwrap_or_default()))
+        }
         Change::Replace(new) => {
             let paths: Vec<String> = new.iter().take(4).map(|n| format!("`{}`", n.path)).collect();
             let more = new.len().saturating_sub(paths.len());
@@ -51,9 +61,14 @@ pub fn describe(stanza: &Stanza, change: &Change) -> Option<String> {
                 format!(" and {more} more")
             };
             Some(format!(
-                "`{}` narrowed to what was used: {}{more}",
+                "`{}` narrowed to what was used: {}{more}{}",
                 stanza.path,
-                paths.join(", ")
+                paths.join(", "),
+                if new.iter().any(|n| n.parameters.is_some()) {
+                    "; parameters as they were sent"
+                } else {
+                    ""
+                }
             ))
         }
     }
@@ -125,6 +140,10 @@ fn written(new: &NewStanza, old: &Stanza) -> Stanza {
         comment: Vec::new(),
         comment_span: None,
         keys: Vec::new(),
+        constraints: match &new.parameters {
+            Some(parameters) => parameters.constraints(),
+            None => old.constraints.clone(),
+        },
         ..old.clone()
     }
 }
@@ -204,6 +223,7 @@ mod tests {
             path: path.to_owned(),
             capabilities: CapabilitySet::of(Capability::Read),
             comment: None,
+            parameters: None,
         };
         let changes = [
             Change::Capabilities(vec![Capability::Read]),

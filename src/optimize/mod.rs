@@ -5,6 +5,8 @@
 pub mod cover;
 pub mod edit;
 pub mod ilp;
+mod limits;
+pub mod parameters;
 pub mod paths;
 pub mod proof;
 pub mod redesign;

@@ -1,6 +1,7 @@
 //! The proof of a proposal: every allowed demand decided again with the whole proposed set in force, and every combination of
 //! policies that occurs compared completely with today's. A proposal that fails here is repaired or withdrawn, never shipped.
 
+use super::parameters;
 use crate::access::{HolderId, Joined, JoinedDemand, Outcome, SetId};
 use crate::policy::acl::{Acl, Check};
 use crate::policy::compare::{self, Verdict};
@@ -187,7 +188,8 @@ fn examine(joined: &Joined, scheme: &Scheme, case: &Case<'_>) -> (Proof, Vec<Fai
                 let same_constraints = || {
                     let old = set.acl.rule(rule).map(|r| r.constraints());
                     let new = check.rule.and_then(|r| acl.rule(r)).map(|r| r.constraints());
-                    old == new || new.is_some_and(|c| c.is_empty())
+                    old.zip(new)
+                        .is_some_and(|(old, new)| parameters::hold(old, new, demand))
                 };
                 if !(still_allowed(demand, check) && same_constraints()) {
                     proof.newly_denied += 1;

@@ -1,14 +1,15 @@
 //! Mines identity templates: where a path segment equals something of the principal's own identity for every holder that
 //! used it, one templated stanza stands for all of them (`secret/data/home/{{identity.entity.name}}/*`).
 //!
-//! Only identities that are known (from a deployment, or settled by the log) are looked at, and only values that a newer
-//! server lets into a path: no `*`, `+` or `/`.
+//! Only identities that the deployment tells are looked at (of others only the entity's id, which the log has), and only values
+//! that a newer server lets into a path: no `*`, `+` or `/`. At most two templates stand in a path.
 
 use super::paths::{Chosen, Price};
-use crate::access::{HolderId, Joined};
+use crate::access::{Holder, HolderId, Joined};
 use crate::policy::pattern::Pattern;
+use crate::policy::profile::TemplateRule;
 use crate::policy::relation;
-use crate::policy::template::Identity;
+use crate::policy::template::{Filler, Identity};
 use crate::vault::CapabilitySet;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,25 +26,47 @@ pub(super) struct Use<'a> {
     pub holder: HolderId,
 }
 
-/// What a template variable is called, and its value for one identity.
-fn variables(identity: &Identity) -> Vec<(String, &str)> {
-    let Some(entity) = &identity.entity else {
+/// What a template variable is called, and its value for one holder.
+pub(super) type Variables<'a> = Vec<(String, &'a str)>;
+
+/// The variables of a holder.
+pub(super) fn variables(holder: &Holder) -> Variables<'_> {
+    let Some(entity) = &holder.identity.entity else {
         return Vec::new();
     };
-    let mut found = vec![("identity.entity.name".to_owned(), entity.name.as_str())];
+    let mut found = Vec::new();
+    if holder.identity_known {
+        found.push(("identity.entity.name".to_owned(), entity.name.as_str()));
+        for (key, value) in &entity.metadata {
+            found.push((format!("identity.entity.metadata.{key}"), value.as_str()));
+        }
+        for alias in &entity.aliases {
+            let alias_name = format!("identity.entity.aliases.{}", alias.mount_accessor);
+            found.push((format!("{alias_name}.name"), alias.name.as_str()));
+            for (key, value) in &alias.metadata {
+                found.push((format!("{alias_name}.metadata.{key}"), value.as_str()));
+            }
+            for (key, value) in &alias.custom_metadata {
+                found.push((format!("{alias_name}.custom_metadata.{key}"), value.as_str()));
+            }
+        }
+    }
     found.push(("identity.entity.id".to_owned(), entity.id.as_str()));
-    for (key, value) in &entity.metadata {
-        found.push((format!("identity.entity.metadata.{key}"), value.as_str()));
-    }
-    for alias in &entity.aliases {
-        found.push((
-            format!("identity.entity.aliases.{}.name", alias.mount_accessor),
-            alias.name.as_str(),
-        ));
-    }
     let fits = |v: &str| v.len() >= 2 && !v.contains(['*', '+', '/', '{', '}']);
-    found.retain(|(_, value)| fits(value));
+    let named = |name: &str| !name.contains(['{', '}', ' ', '/', '*', '+']);
+    found.retain(|(name, value)| fits(value) && named(name));
     found
+}
+
+/// A path with the templates filled in as a server of any version would.
+pub(super) fn filled(text: &str, identity: &Identity) -> Option<String> {
+    let filler = Filler {
+        identity,
+        namespace: "",
+        rule: TemplateRule::NoWildcardsOrSlashes,
+        now: 0,
+    };
+    filler.fill(text).ok().map(std::borrow::Cow::into_owned)
 }
 
 /// What a group of uses has in common.
@@ -61,13 +84,11 @@ pub(super) fn candidates(joined: &Joined, uses: &[Use<'_>], within: &Pattern, pr
         let Some(holder) = joined.holders.get(used.holder) else {
             continue;
         };
-        for (name, value) in variables(&holder.identity) {
-            for text in texts(used.path, &name, value) {
-                let group = groups.entry(text).or_default();
-                group.covers.insert(used.number);
-                group.holders.insert(used.holder);
-                group.capabilities = group.capabilities.union(used.capabilities);
-            }
+        for text in texts(used.path, &variables(holder)) {
+            let group = groups.entry(text).or_default();
+            group.covers.insert(used.number);
+            group.holders.insert(used.holder);
+            group.capabilities = group.capabilities.union(used.capabilities);
         }
     }
     let few = price.min_children.max(2);
@@ -87,55 +108,86 @@ pub(super) fn candidates(joined: &Joined, uses: &[Use<'_>], within: &Pattern, pr
         .collect()
 }
 
-/// The path with one segment as a template: to its end, and with a glob for what follows.
-fn texts(path: &str, name: &str, value: &str) -> Vec<String> {
+/// The path with one or two of its segments as templates: to its end, and with a glob for what follows the last.
+fn texts(path: &str, variables: &[(String, &str)]) -> Vec<String> {
     let mut found = Vec::new();
-    let mut start = 0;
-    for segment in path.split('/') {
-        let end = start + segment.len();
-        if segment == value && start > 0 {
-            let before = path.get(..start).unwrap_or_default();
-            let after = path.get(end..).unwrap_or_default();
-            found.push(format!("{before}{{{{{name}}}}}{after}"));
-            if after.len() > 1 {
-                found.push(format!("{before}{{{{{name}}}}}/*"));
-            }
-        }
-        start = end + 1;
+    for (text, open) in templated(path, variables) {
+        found.push(text);
+        found.extend(open);
     }
+    found.sort_unstable();
+    found.dedup();
     found
 }
 
-/// Whether the templated path, whatever one segment fills it, stays within the pattern of today.
+/// Every way to write one or two segments of the path as templates; each with the glob below the last of them, where
+/// something follows it.
+pub(super) fn templated(path: &str, variables: &[(String, &str)]) -> Vec<(String, Option<String>)> {
+    let segments: Vec<&str> = path.split('/').collect();
+    let places: Vec<(usize, &str)> = segments
+        .iter()
+        .enumerate()
+        .skip(1)
+        .flat_map(|(n, segment)| {
+            let equal = variables.iter().filter(move |(_, value)| value == segment);
+            equal.map(move |(name, _)| (n, name.as_str()))
+        })
+        .collect();
+    let ones = places.iter().map(|&one| vec![one]);
+    let twos = places.iter().flat_map(|&one| {
+        let later = places.iter().filter(move |two| two.0 > one.0);
+        later.map(move |&two| vec![one, two])
+    });
+    ones.chain(twos)
+        .map(|chosen| {
+            let mut text: Vec<String> = segments.iter().map(|&s| s.to_owned()).collect();
+            let mut last = 0;
+            for (n, name) in chosen {
+                if let Some(segment) = text.get_mut(n) {
+                    *segment = format!("{{{{{name}}}}}");
+                }
+                last = n;
+            }
+            let follows = segments
+                .get(last + 1..)
+                .is_some_and(|rest| rest.iter().any(|s| !s.is_empty()));
+            let open = follows.then(|| {
+                let head: Vec<&str> = text.iter().take(last + 1).map(String::as_str).collect();
+                format!("{}/*", head.join("/"))
+            });
+            (text.join("/"), open)
+        })
+        .collect()
+}
+
+/// The path with every template as `+`.
+fn any_filling(text: &str) -> Option<String> {
+    let mut out = String::new();
+    for (n, piece) in text.split("{{").enumerate() {
+        if n == 0 {
+            out.push_str(piece);
+        } else {
+            out.push('+');
+            out.push_str(piece.split_once("}}")?.1);
+        }
+    }
+    Some(out)
+}
+
+/// Whether the templated path, whatever segments fill it, stays within the pattern of today.
 fn stays_within(text: &str, within: &Pattern) -> bool {
-    let Some((before, rest)) = text.split_once("{{") else {
-        return false;
-    };
-    let Some((_, after)) = rest.split_once("}}") else {
-        return false;
-    };
-    Pattern::parse(&format!("{before}+{after}"), "").is_ok_and(|p| relation::implies(&p, within))
+    any_filling(text).is_some_and(|any| Pattern::parse(&any, "").is_ok_and(|p| relation::implies(&p, within)))
 }
 
 /// What the template opens beyond use, for one holder in the mean.
 fn exposure(joined: &Joined, uses: &[Use<'_>], text: &str, group: &Group, price: &Price) -> f64 {
-    let Some((before, rest)) = text.split_once("{{") else {
-        return 0.0;
-    };
-    let Some((name, after)) = rest.split_once("}}") else {
-        return 0.0;
-    };
     let mut sum = 0.0;
     for &h in &group.holders {
         let identity = joined.holders.get(h).map(|h| &h.identity);
-        let value = identity.and_then(|i| {
-            variables(i)
-                .into_iter()
-                .find(|(n, _)| n == name)
-                .map(|(_, v)| v.to_owned())
-        });
-        let Some(value) = value else { continue };
-        let Ok(pattern) = Pattern::parse(&format!("{before}{value}{after}"), "") else {
+        let Some(own) = identity.and_then(|i| filled(text, i)) else {
+            continue;
+        };
+        let Ok(pattern) = Pattern::parse(&own, "") else {
             continue;
         };
         if pattern.is_exact() {
@@ -160,20 +212,46 @@ fn exposure(joined: &Joined, uses: &[Use<'_>], text: &str, group: &Group, price:
 mod tests {
     use super::*;
 
+    fn own(pairs: &[(&str, &'static str)]) -> Vec<(String, &'static str)> {
+        pairs.iter().map(|(n, v)| ((*n).to_owned(), *v)).collect()
+    }
+
     #[test]
     fn a_segment_of_ones_own_becomes_a_template() {
+        let ann = own(&[("identity.entity.name", "ann")]);
         assert_eq!(
-            texts("secret/data/home/ann/note", "identity.entity.name", "ann"),
+            texts("secret/data/home/ann/note", &ann),
             [
-                "secret/data/home/{{identity.entity.name}}/note",
-                "secret/data/home/{{identity.entity.name}}/*"
+                "secret/data/home/{{identity.entity.name}}/*",
+                "secret/data/home/{{identity.entity.name}}/note"
             ]
         );
-        assert!(texts("ann/x", "identity.entity.name", "ann").is_empty());
+        assert!(texts("ann/x", &ann).is_empty());
         let within = Pattern::parse("secret/data/home/*", "").unwrap();
         assert!(stays_within("secret/data/home/{{identity.entity.name}}/*", &within));
         let narrow = Pattern::parse("secret/data/home/+/note", "").unwrap();
         assert!(stays_within("secret/data/home/{{identity.entity.name}}/note", &narrow));
         assert!(!stays_within("secret/data/home/{{identity.entity.name}}/*", &narrow));
+    }
+
+    #[test]
+    fn two_templates_stand_in_one_path() {
+        let ann = own(&[
+            ("identity.entity.metadata.team", "web"),
+            ("identity.entity.name", "ann"),
+        ]);
+        let found = texts("secret/data/web/ann/note", &ann);
+        let both = "secret/data/{{identity.entity.metadata.team}}/{{identity.entity.name}}";
+        assert!(
+            found.contains(&format!("{both}/note")) && found.contains(&format!("{both}/*")),
+            "{found:?}"
+        );
+        let within = Pattern::parse("secret/data/web/*", "").unwrap();
+        assert!(
+            !stays_within(&format!("{both}/*"), &within),
+            "another team's folder is not within"
+        );
+        let within = Pattern::parse("secret/data/*", "").unwrap();
+        assert!(stays_within(&format!("{both}/*"), &within));
     }
 }

@@ -5,6 +5,7 @@
 //! repair always ends.
 
 use super::edit::{self, Change, NewStanza};
+use super::limits::Limits;
 use super::paths::{self, Field, Price, Used};
 use super::proof::{self, Failure, Proof, Scheme};
 use super::templates::{self, Use};
@@ -110,8 +111,10 @@ pub fn tighten(joined: &Joined, options: &Options<'_>) -> Tightening {
 
     let wanted = steps.clone();
     let mut why: BTreeMap<StanzaId, String> = BTreeMap::new();
+    let on = steps.iter().filter(|(_, s)| **s != Step::Keep).map(|(&id, _)| id);
+    let mut limits = Limits::new(joined, options.price, on.collect());
     loop {
-        let drafts = drafts(joined, options, &steps, &narrowed);
+        let drafts = drafts(joined, options, &steps, (&narrowed, &limits));
         let (scheme, broken) = scheme(joined, &drafts);
         for policy in broken {
             step_back(
@@ -124,7 +127,8 @@ pub fn tighten(joined: &Joined, options: &Options<'_>) -> Tightening {
         }
         let (proof, failures) = proof::prove(joined, &scheme);
         if failures.is_empty() {
-            let withdrawn = withdrawn(joined, &wanted, &steps, &why);
+            let mut withdrawn = withdrawn(joined, &wanted, &steps, &why);
+            withdrawn.extend(limits.given_up());
             let priced = narrowed
                 .iter()
                 .filter(|(id, _)| steps.get(id) == Some(&Step::Narrow))
@@ -139,7 +143,7 @@ pub fn tighten(joined: &Joined, options: &Options<'_>) -> Tightening {
                 price: priced,
             };
         }
-        if !blame(joined, &scheme, &failures, &mut steps, &mut why) {
+        if !blame(joined, &scheme, &failures, &mut steps, &mut limits, &mut why) {
             // Nothing to blame is left that could step back: today's policies stand.
             for policy in 0..joined.policies.len() {
                 step_back(joined, &mut steps, &mut why, policy, "no tighter set could be proven");
@@ -224,6 +228,7 @@ fn narrow(
     let further = templates::candidates(joined, &uses, &pattern, options.price);
     let found = paths::cover(&Field {
         further: &further,
+        shared: &shared(&used, used_by, options.price),
         used: &used,
         universe: joined.universe.paths(),
         within: &pattern,
@@ -238,6 +243,7 @@ fn narrow(
             path: c.path.strip_prefix(namespace).unwrap_or(&c.path).to_owned(),
             capabilities: c.capabilities,
             comment: evidence(c, joined),
+            parameters: None,
         })
         .collect();
     let unchanged = matches!(&found.stanzas[..], [only] if only.path == written);
@@ -247,6 +253,21 @@ fn narrow(
         lower_bound: found.lower_bound,
         optimal: found.optimal,
     })
+}
+
+/// By path: the weight of what others used there, for a holder in the mean.
+fn shared(used: &[Used], used_by: &UsedBy, price: &Price) -> Vec<f64> {
+    let holders: BTreeSet<HolderId> = used_by.values().flat_map(BTreeMap::keys).copied().collect();
+    used.iter()
+        .map(|u| {
+            let by = used_by.get(&u.path);
+            let weight = |h| {
+                let own = by.and_then(|by| by.get(h)).copied().unwrap_or_default();
+                price.weigh(&u.path, u.capabilities.difference(own))
+            };
+            holders.iter().map(weight).sum::<f64>() / holders.len().max(1) as f64
+        })
+        .collect()
 }
 
 /// A path that, as a stanza, would mean just itself.
@@ -283,13 +304,13 @@ fn drafts(
     joined: &Joined,
     options: &Options<'_>,
     steps: &BTreeMap<StanzaId, Step>,
-    narrowed: &BTreeMap<StanzaId, Narrowed>,
+    made: (&BTreeMap<StanzaId, Narrowed>, &Limits<'_>),
 ) -> Vec<Draft> {
     joined
         .policies
         .iter()
         .enumerate()
-        .map(|(p, policy)| draft(joined, options, p, policy, steps, narrowed))
+        .map(|(p, policy)| draft(joined, options, p, policy, steps, made))
         .collect()
 }
 
@@ -299,7 +320,7 @@ fn draft(
     p: usize,
     policy: &Policy,
     steps: &BTreeMap<StanzaId, Step>,
-    narrowed: &BTreeMap<StanzaId, Narrowed>,
+    (narrowed, limits): (&BTreeMap<StanzaId, Narrowed>, &Limits<'_>),
 ) -> Draft {
     let removable = options.removable.get(p).copied().unwrap_or(false);
     let unheld = joined.held_by.get(p).is_none_or(BTreeSet::is_empty);
@@ -321,6 +342,7 @@ fn draft(
         .map(|(s, stanza)| {
             let step = steps.get(&(p, s)).copied().unwrap_or(Step::Keep);
             let change = change(joined, (p, s), stanza, step, narrowed.get(&(p, s)));
+            let change = limits.put(&policy.namespace, (p, s), stanza, change);
             reasons.extend(edit::describe(stanza, &change));
             change
         })
@@ -436,6 +458,7 @@ fn blame(
     scheme: &Scheme,
     failures: &[Failure],
     steps: &mut BTreeMap<StanzaId, Step>,
+    limits: &mut Limits<'_>,
     why: &mut BTreeMap<StanzaId, String>,
 ) -> bool {
     let mut moved = false;
@@ -487,7 +510,10 @@ fn blame(
             }
             candidates.extend(replacing(joined, scheme, (set_id, holder), operation, &path));
         }
-        if !candidates.iter().any(|id| can_step_back(steps, *id)) {
+        if !candidates
+            .iter()
+            .any(|id| can_step_back(steps, *id) || limits.is_on(*id))
+        {
             candidates = set
                 .policies
                 .iter()
@@ -505,6 +531,10 @@ fn blame(
         }
     }
     for (id, reason) in blamed {
+        if limits.give_up(joined, id, &reason) {
+            moved = true;
+            continue;
+        }
         if let Some(step) = steps.get_mut(&id) {
             let next = match *step {
                 Step::Narrow => Step::Capabilities,

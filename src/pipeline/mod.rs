@@ -77,13 +77,20 @@ pub fn advise(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&s
     let coverage = views::coverage(&usage, demands.len() as u64);
 
     step("joining usage with grants");
-    let joined = access::join(Inputs {
+    let mut joined = access::join(Inputs {
         demands,
         policies,
         deployment: deployment.as_ref(),
         profile: options.profile,
         now: coverage.last.map(Timestamp::as_second),
     });
+    if settings.price.kv2_closure {
+        let kept = access::closures::keep_kv2(&mut joined, deployment.as_ref());
+        notes.push(format!(
+            "KV version 2, as `optimize.kv2_closure` asks: {kept} accesses to metadata that belong to reads of secrets count as \
+             needed though nobody used them"
+        ));
+    }
     notes.extend(views::notes(&joined, &coverage));
     notes.extend(deployment.as_ref().and_then(views::unread));
 
@@ -137,7 +144,8 @@ pub fn advise(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&s
             seed: options.seed,
             max_roles: options.max_roles,
             over_grant: settings.over_grant,
-            lambda: settings.price.lambda,
+            price: &settings.price,
+            keep: &settings.keep,
             today,
             fixed: &[Arc::from("default")],
         },

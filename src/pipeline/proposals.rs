@@ -127,6 +127,7 @@ fn tighten(joined: &Joined, weighed: &Weighed<'_>, t: Tightening, before: Comple
                     .map(|p| stanzas(p))
                     .unwrap_or_default(),
                 holders: holders(joined, n),
+                ..ProposedPolicy::default()
             }
         })
         .collect();
@@ -174,7 +175,11 @@ fn redesign(joined: &Joined, r: Redesign, before: Complexity) -> Proposal {
             name: role.name.clone(),
             text: Some(role.text.clone()),
             change: Change::Add,
-            reasons: vec![format!("held by {} principals", role.holders.len())],
+            reasons: vec![match &role.shared {
+                Some(shared) => format!("held by {} principals, all of {shared}", role.holders.len()),
+                None => format!("held by {} principals", role.holders.len()),
+            }],
+            shared: role.shared.clone(),
             stanzas: role
                 .stanzas
                 .iter()
@@ -191,6 +196,7 @@ fn redesign(joined: &Joined, r: Redesign, before: Complexity) -> Proposal {
     let kept: BTreeSet<&Arc<str>> = r.scheme.policies.iter().map(|p| &p.name).collect();
     for (n, policy) in joined.policies.iter().enumerate() {
         let stays = kept.contains(&policy.name);
+        let kept_by_wish = stays && r.kept.contains(&policy.name);
         let new = r
             .scheme
             .policies
@@ -206,13 +212,17 @@ fn redesign(joined: &Joined, r: Redesign, before: Complexity) -> Proposal {
                 Some(_) => Change::Edit,
                 None => Change::Delete,
             },
-            reasons: if stays {
+            reasons: if kept_by_wish {
+                vec!["kept as a role, as was asked for".to_owned()]
+            } else if stays {
                 Vec::new()
             } else {
                 vec!["what was used of it is held by the policies that stay".to_owned()]
             },
             stanzas: new.map(stanzas).unwrap_or_default(),
             holders: if stays { holders(joined, n) } else { Vec::new() },
+            kept: kept_by_wish,
+            ..ProposedPolicy::default()
         });
     }
     let assignments = assignments(joined, &r.scheme);

@@ -68,6 +68,12 @@ pub struct ProposedPolicy {
     pub stanzas: Vec<ProposedStanza>,
     /// Who holds it.
     pub holders: Vec<String>,
+    /// What all holders of a new role share, in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shared: Option<String>,
+    /// Whether it stays because it was asked for.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub kept: bool,
 }
 
 impl From<&advice::ProposedPolicy> for ProposedPolicy {
@@ -87,6 +93,8 @@ impl From<&advice::ProposedPolicy> for ProposedPolicy {
                 })
                 .collect(),
             holders: from.holders.clone(),
+            shared: from.shared.clone(),
+            kept: from.kept,
         }
     }
 }

@@ -14,7 +14,7 @@ use std::sync::Arc;
 const HASHER: FixedState = FixedState::with_seed(0x6465_6d61_6e64_7321);
 
 /// The most names of request data that one demand keeps: the alphabetically first ones.
-const MAX_KEYS: usize = 512;
+pub(crate) const MAX_KEYS: usize = 512;
 
 /// What a row is the row of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

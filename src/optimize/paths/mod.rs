@@ -12,6 +12,7 @@ mod tree;
 use crate::access::universe::lead;
 use crate::optimize::cover::{self, Column, Instance, Limits};
 use crate::policy::pattern::Pattern;
+use crate::policy::template::is_templated;
 use crate::vault::CapabilitySet;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -42,6 +43,9 @@ pub struct Field<'a> {
     pub mounts: &'a [String],
     /// Further stanzas to choose from, priced by whoever knows them (identity templates).
     pub further: &'a [Chosen],
+    /// By used path: the weight of what the others used there, for a holder in the mean. Every stanza but a templated one opens
+    /// it; without templates it is the same for all covers.
+    pub shared: &'a [f64],
 }
 
 /// One stanza of a cover.
@@ -87,6 +91,10 @@ pub fn cover(field: &Field<'_>) -> PathCover {
     }
     let exact_and_globs = candidates::plain(field);
     let all: Vec<Chosen> = dedup(exact_and_globs.into_iter().chain(wild));
+    let by_tree = PathCover {
+        cost: by_tree.stanzas.iter().map(|c| price(field, c)).sum(),
+        ..by_tree
+    };
     match by_cover(field, &all) {
         Some(found) if found.cost < by_tree.cost - 1e-9 => found,
         Some(found) => PathCover {
@@ -103,11 +111,21 @@ fn dedup(candidates: impl Iterator<Item = Chosen>) -> Vec<Chosen> {
     candidates.filter(|c| seen.insert(c.path.clone())).collect()
 }
 
+/// The price of a stanza among others of which some are templated.
+fn price(field: &Field<'_>, chosen: &Chosen) -> f64 {
+    let own = field.price.of(chosen);
+    if field.further.is_empty() || is_templated(&chosen.path) {
+        return own;
+    }
+    let shared = chosen.covers.iter().filter_map(|&n| field.shared.get(n as usize));
+    own + field.price.lambda * shared.sum::<f64>()
+}
+
 fn by_cover(field: &Field<'_>, candidates: &[Chosen]) -> Option<PathCover> {
     let columns = candidates
         .iter()
         .map(|c| Column {
-            cost: field.price.of(c),
+            cost: price(field, c),
             rows: c.covers.clone(),
         })
         .collect();

@@ -2,6 +2,7 @@
 
 use super::Chosen;
 use crate::access::weight::Weights;
+use crate::optimize::parameters::ParameterRule;
 use crate::vault::CapabilitySet;
 use serde::Deserialize;
 
@@ -15,6 +16,13 @@ pub struct Price {
     pub min_children: usize,
     /// What an exact path costs more when a segment of it is an id: tomorrow's id will be another.
     pub id_price: f64,
+    /// Whether KV version 2 is known: who reads a secret keeps what it has of the secret's metadata and of the listing of its
+    /// folder, though it was not used.
+    pub kv2_closure: bool,
+    /// Whether requests may send only the parameters that were sent.
+    pub parameters: ParameterRule,
+    /// No constraint where more parameters than these were sent.
+    pub most_parameters: usize,
     /// Weights of capabilities and classes of paths.
     #[serde(skip)]
     pub weights: Weights,
@@ -26,6 +34,9 @@ impl Default for Price {
             lambda: 0.05,
             min_children: 3,
             id_price: 2.0,
+            kv2_closure: false,
+            parameters: ParameterRule::Off,
+            most_parameters: 8,
             weights: Weights::default(),
         }
     }

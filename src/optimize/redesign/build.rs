@@ -1,5 +1,7 @@
 //! Mined roles as policies: stanzas, texts, names, and who gets them.
 
+use super::keep::Kept;
+use super::label;
 use super::matrix::{Permission, Permissions, User};
 use super::model::Role;
 use crate::access::{HolderId, Joined, SetId};
@@ -17,7 +19,7 @@ use std::sync::Arc;
 pub(super) fn build(
     joined: &Joined,
     tightened: &Scheme,
-    (fixed, untouched): (&[usize], &[(SetId, HolderId)]),
+    (fixed, untouched, kept): (&[usize], &[(SetId, HolderId)], &[Kept]),
     users: &[User],
     permissions: &Permissions,
     mined: &roles::Mined,
@@ -26,6 +28,7 @@ pub(super) fn build(
         .iter()
         .filter_map(|&p| tightened.policies.get(p).cloned())
         .collect();
+    let mut at: BTreeMap<usize, usize> = fixed.iter().enumerate().map(|(n, &p)| (p, n)).collect();
     let mut taken = Names {
         taken: joined.policies.iter().map(|p| p.name.to_string()).collect(),
         last: HashMap::new(),
@@ -41,10 +44,23 @@ pub(super) fn build(
         let (Some(first), false) = (chosen.first(), role.users.is_empty()) else {
             continue;
         };
+        let today = role.kept.and_then(|k| kept.get(k)).map(|k| k.policy);
+        if let Some((p, policy)) = today.and_then(|p| Some((p, tightened.policies.get(p)?))) {
+            let n = *at.entry(p).or_insert_with(|| {
+                policies.push(policy.clone());
+                policies.len() - 1
+            });
+            for &u in &role.users {
+                if let Some(list) = given_to.get_mut(u as usize) {
+                    list.push(n);
+                }
+            }
+            continue;
+        }
         let name = name(&chosen, &mut taken);
         let stanzas = stanzas(tightened, &chosen);
         let policy = policy(joined, &name, first.namespace.clone(), &stanzas)?;
-        let holders = role
+        let holders: BTreeSet<HolderId> = role
             .users
             .iter()
             .filter_map(|&u| users.get(u as usize))
@@ -57,6 +73,7 @@ pub(super) fn build(
                 .iter()
                 .map(|s| (s.path.to_string(), s.capability_set()))
                 .collect(),
+            shared: label::shared(joined, &holders),
             holders,
         });
         for &u in &role.users {
@@ -89,7 +106,6 @@ pub(super) fn build(
         given.insert((user.set, user.holder), list);
     }
     // Who keeps what it has needs its policies to stay.
-    let mut at: BTreeMap<usize, usize> = fixed.iter().enumerate().map(|(n, &p)| (p, n)).collect();
     for key in untouched {
         let mut list = Vec::new();
         for &p in tightened.given.get(key).into_iter().flatten() {

@@ -35,7 +35,7 @@ pub(super) fn kept(joined: &Joined, tightened: &Scheme, options: &Options<'_>) -
             return Some(Redesign {
                 size: measure(joined, &scheme, options.weighed),
                 roles: Vec::new(),
-                fixed: (0..scheme.policies.len()).collect(),
+                kept: super::named(&scheme, options),
                 scheme,
                 proof,
                 withdrawn,

@@ -3,6 +3,7 @@
 use crate::access::universe::lead;
 use crate::access::{AccessSet, HolderId, Joined, JoinedDemand, Outcome, SetId};
 use crate::optimize::proof::Scheme;
+use crate::optimize::templates::filled;
 use crate::policy::pattern::Pattern;
 use crate::policy::relation;
 use crate::policy::template::is_templated;
@@ -177,7 +178,9 @@ impl<'a> Grantable<'a> {
             found.extend(
                 under
                     .filter(|(pattern, capability, _)| {
-                        rule.capabilities.contains(*capability) && within(pattern, &rule.pattern)
+                        rule.capabilities.contains(*capability)
+                            && within(pattern, &rule.pattern)
+                            && !set.may_meet(self::lead(pattern))
                     })
                     .map(|(_, _, n)| *n),
             );
@@ -209,6 +212,28 @@ impl<'a> Grantable<'a> {
 /// Whether `wide` matches all that `pattern` matches, of which it is known that it begins with what `wide` begins with.
 fn within(pattern: &Pattern, wide: &Pattern) -> bool {
     wide.is_plain_prefix() || relation::implies(pattern, wide)
+}
+
+/// Whether an unconstrained stanza of today, at least as wide as the path, has the capability; and no stanza that could not be
+/// filled may stand in between.
+fn grants_text(set: &AccessSet, namespace: &str, path: &str, capability: Capability) -> bool {
+    let Ok(pattern) = Pattern::parse(path, namespace) else {
+        return false;
+    };
+    !set.may_meet(lead(&pattern))
+        && set.acl.rules().iter().any(|rule| {
+            rule.is_unconstrained()
+                && rule.capabilities.contains(capability)
+                && relation::implies(&pattern, &rule.pattern)
+        })
+}
+
+/// The same for a templated path, as it is filled for the user.
+pub(super) fn grants_filled(joined: &Joined, user: &User, namespace: &str, text: &str, capability: Capability) -> bool {
+    let identity = joined.holders.get(user.holder).map(|h| &h.identity);
+    let own = identity.and_then(|i| filled(text, i));
+    own.zip(joined.sets.get(user.set))
+        .is_some_and(|(own, set)| grants_text(set, namespace, &own, capability))
 }
 
 /// What of a demand has to stay: what it needed, and the other of `create` and `update` where today's rule grants it.

@@ -5,18 +5,22 @@
 //! outcome is proven like any proposal; where it fails, the paths to blame become exact stanzas, which always win.
 
 mod build;
+mod keep;
 mod kept;
+mod label;
 mod matrix;
 mod model;
+mod own;
 mod repair;
 mod size;
 
 use super::proof::{self, Scheme};
 use super::roles::{self, Matrix, Objective};
 use crate::access::Joined;
+use keep::Kept;
 use matrix::{Grantable, Permissions, User};
 use rayon::prelude::*;
-use size::price;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub use model::{Options, Redesign, Role};
@@ -49,8 +53,29 @@ pub fn redesign(joined: &Joined, tightened: &Scheme, options: &Options<'_>) -> O
     found.into_iter().min_by(|a, b| {
         larger(a)
             .cmp(&larger(b))
-            .then(price(&a.size, options.lambda).total_cmp(&price(&b.size, options.lambda)))
+            .then(price(a, options).total_cmp(&price(b, options)))
     })
+}
+
+/// The policies of a scheme that were asked to be kept.
+fn named(scheme: &Scheme, options: &Options<'_>) -> Vec<Arc<str>> {
+    let names = scheme.policies.iter().map(|p| &p.name);
+    names
+        .filter(|name| keep::is_named(options.keep, name))
+        .cloned()
+        .collect()
+}
+
+/// Policies, stanzas and exposure at their price; policies that were asked to be kept are free.
+fn price(found: &Redesign, options: &Options<'_>) -> f64 {
+    let free: Vec<_> = found
+        .scheme
+        .policies
+        .iter()
+        .filter(|p| keep::is_named(options.keep, &p.name))
+        .collect();
+    let stanzas: usize = free.iter().map(|p| p.stanzas.len()).sum();
+    size::price(&found.size, options.price.lambda) - (free.len() + stanzas) as f64
 }
 
 /// Mines one way, proves, repairs, until the proof holds.
@@ -75,6 +100,8 @@ fn one_way(
     if users.is_empty() {
         return None;
     }
+    own::generalize(joined, &mut users, &mut permissions, options.price);
+    let kept = keep::kept(joined, tightened, options, &fixed, &mut permissions);
     let start = Instant::now();
     let mut withdrawn = Vec::new();
     for round in 0..24 {
@@ -86,14 +113,28 @@ fn one_way(
             ));
         }
         let left = limit.saturating_sub(start.elapsed()).max(limit / 8);
-        let mined = mine(joined, &users, &permissions, options, objective, over_grant, left);
-        let (roles, scheme) = build::build(joined, tightened, (&fixed, &untouched), &users, &permissions, &mined)?;
+        let mined = mine(
+            joined,
+            (&users, &permissions, &kept),
+            options,
+            objective,
+            over_grant,
+            left,
+        );
+        let (roles, scheme) = build::build(
+            joined,
+            tightened,
+            (&fixed, &untouched, &kept),
+            &users,
+            &permissions,
+            &mined,
+        )?;
         let (proof, failures) = proof::prove(joined, &scheme);
         if failures.is_empty() {
             return Some(Redesign {
                 size: measure(joined, &scheme, options.weighed),
                 roles,
-                fixed,
+                kept: named(&scheme, options),
                 scheme,
                 proof,
                 withdrawn,
@@ -112,8 +153,7 @@ fn one_way(
 
 fn mine(
     joined: &Joined,
-    users: &[User],
-    permissions: &Permissions,
+    (users, permissions, kept): (&[User], &Permissions, &[Kept]),
     options: &Options<'_>,
     objective: Objective,
     over_grant: Option<f64>,
@@ -133,13 +173,7 @@ fn mine(
     };
     let labels: Vec<String> = users
         .iter()
-        .map(|u| {
-            joined
-                .holders
-                .get(u.holder)
-                .map(|h| h.label.clone())
-                .unwrap_or_default()
-        })
+        .map(|u| joined.holders.get(u.holder).map(label::of).unwrap_or_default())
         .collect();
     roles::mine(
         &matrix,
@@ -151,6 +185,7 @@ fn mine(
             allowed: Some(&allowed),
             over_grant,
             affinity: Some(&labels),
+            keep: kept.iter().map(|k| k.permissions.clone()).collect(),
             ..roles::Options::default()
         },
     )

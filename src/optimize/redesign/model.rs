@@ -3,6 +3,7 @@
 use super::size::Size;
 use crate::access::HolderId;
 use crate::access::weight::Weighed;
+use crate::optimize::paths::Price;
 use crate::optimize::proof::{Proof, Scheme};
 use crate::vault::CapabilitySet;
 use std::collections::BTreeSet;
@@ -21,8 +22,10 @@ pub struct Options<'a> {
     pub max_roles: Option<u32>,
     /// The price of granting a permission that was not used but is granted today, against one of role, membership or stanza.
     pub over_grant: f64,
-    /// How much one unit of exposure weighs against one stanza, when one redesign is chosen of several.
-    pub lambda: f64,
+    /// Prices of stanzas and exposure: for templates, and when one redesign is chosen of several.
+    pub price: &'a Price,
+    /// Policies that cost nothing as roles, by name; a `*` at the end stands for any rest.
+    pub keep: &'a [String],
     /// Size and exposure of what is in force today.
     pub today: Size,
     /// Policies that stay as they are and need not be assigned (`default`).
@@ -40,14 +43,16 @@ pub struct Role {
     pub stanzas: Vec<(String, CapabilitySet)>,
     /// Who gets it.
     pub holders: BTreeSet<HolderId>,
+    /// What all of them share (group, metadata, mount), in words.
+    pub shared: Option<String>,
 }
 
 /// A redesign with its proof.
 pub struct Redesign {
     /// The roles, by name.
     pub roles: Vec<Role>,
-    /// Policies that stay beside them.
-    pub fixed: Vec<usize>,
+    /// Names of the policies that were kept as roles because it was asked for.
+    pub kept: Vec<Arc<str>>,
     /// All policies as they would be, and who holds them.
     pub scheme: Scheme,
     /// The proof.

@@ -4,6 +4,7 @@ use super::kept::concerned;
 use super::matrix::{Permission, Permissions, User, kept};
 use crate::access::{HolderId, Joined, JoinedDemand, Outcome, SetId};
 use crate::optimize::proof::{Failure, Scheme};
+use crate::optimize::templates::filled;
 use crate::policy::model::Policy;
 use crate::policy::pattern::Pattern;
 use crate::policy::template::is_templated;
@@ -154,8 +155,14 @@ fn replace(
         .iter()
         .filter_map(|&n| {
             let p = permissions.all.get(n as usize)?;
-            let pattern = Pattern::parse(&p.path, &p.namespace).ok()?;
-            (!pattern.is_exact() && p.source.is_none() && !is_templated(&p.path)).then_some((n, pattern, p.capability))
+            let identity = joined.holders.get(user.holder).map(|h| &h.identity);
+            let own = match is_templated(&p.path) {
+                true => filled(&p.path, identity?)?,
+                false => p.path.to_string(),
+            };
+            let pattern = Pattern::parse(&own, &p.namespace).ok()?;
+            let wide = !pattern.is_exact() || is_templated(&p.path);
+            (wide && p.source.is_none()).then_some((n, pattern, p.capability))
         })
         .collect();
     if patterns.is_empty() {
