@@ -4,6 +4,7 @@
 //! that file is the commit. Whoever is killed in between leaves the old pair whole.
 
 use super::events::Event;
+use super::hook::Undelivered;
 use super::log::Position;
 use crate::usage::Usage;
 use jiff::Timestamp;
@@ -13,7 +14,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 /// The version of the file.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const FILE_NAME: &str = "state.json";
 const LOCK_NAME: &str = "lock";
 
@@ -44,8 +45,11 @@ pub struct Kept {
     pub learned: Option<Timestamp>,
     /// Events so far.
     pub events: u64,
-    /// Events that may not have been delivered yet.
+    /// Events that may not have been told yet.
     pub outbox: Vec<Event>,
+    /// Events that the webhook did not take yet.
+    #[serde(default)]
+    pub undelivered: Undelivered,
 }
 
 #[derive(Debug, Serialize, Deserialize)]

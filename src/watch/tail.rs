@@ -69,6 +69,8 @@ pub struct Tail {
     logs: BTreeMap<u64, Log>,
     next: u64,
     files: HashMap<PathBuf, Looked>,
+    /// What is named, as of the last look at all: by the name that the system uses.
+    listed: HashMap<PathBuf, PathBuf>,
     /// Logs that are at no place, and where they were: they may be beside it.
     homeless: BTreeMap<u64, (Vec<PathBuf>, Instant)>,
     /// Files that can't be read, told already.
@@ -90,6 +92,7 @@ impl Tail {
             logs: BTreeMap::new(),
             next: 0,
             files: HashMap::new(),
+            listed: HashMap::new(),
             homeless: BTreeMap::new(),
             refused: BTreeSet::new(),
             dirty: BTreeSet::new(),
@@ -115,15 +118,13 @@ impl Tail {
         id
     }
 
-    /// Follows other names from now on; what was read stays known.
-    pub fn rename(&mut self, names: Vec<String>) {
-        self.names = names;
-        self.scan();
-    }
-
     /// Looks at everything that is named: what is new, what went on elsewhere, what is gone.
     pub fn scan(&mut self) {
         let listed = list(&self.names);
+        self.listed = listed
+            .iter()
+            .map(|path| (bare(path).to_owned(), path.clone()))
+            .collect();
         let gone: Vec<PathBuf> = self
             .files
             .iter()
@@ -156,9 +157,18 @@ impl Tail {
         self.dirty.extend(packed.map(|(id, _)| *id));
     }
 
-    /// Looks at one file of which something was heard.
+    /// Something was heard of a file: it is looked at, if it is one of those named or adopted.
+    pub fn heard(&mut self, path: &Path) {
+        let path = self.listed.get(bare(path)).map_or(path, PathBuf::as_path).to_owned();
+        if self.files.contains_key(&path) || self.listed.contains_key(bare(&path)) {
+            self.look(&path);
+        }
+    }
+
+    /// Looks at one file.
     pub fn look(&mut self, path: &Path) {
         let Some(meta) = fs::metadata(path).ok().filter(Metadata::is_file) else {
+            self.refused.remove(path);
             self.forget(path, false);
             return;
         };
@@ -435,6 +445,16 @@ impl Tail {
         self.logs.values().map(Log::lag_bytes).sum()
     }
 
+    /// Whether something of a log that ended waits to be taken.
+    pub const fn is_ready(&self) -> bool {
+        self.ready.is_some()
+    }
+
+    /// Files that cannot be read now.
+    pub fn unreadable(&self) -> usize {
+        self.refused.len()
+    }
+
     /// Files that are looked at.
     pub fn files(&self) -> usize {
         self.files.len()
@@ -449,6 +469,11 @@ impl Tail {
     pub fn notes(&mut self) -> Vec<String> {
         std::mem::take(&mut self.notes)
     }
+}
+
+/// A name without the `./` that one may write and another may not.
+fn bare(path: &Path) -> &Path {
+    path.strip_prefix("./").unwrap_or(path)
 }
 
 #[cfg(test)]
