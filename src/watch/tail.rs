@@ -81,6 +81,8 @@ pub struct Tail {
     notes: Vec<String>,
     chunk: Vec<u8>,
     grace: Duration,
+    /// Whether the first look at all is done.
+    started: bool,
 }
 
 impl Tail {
@@ -101,6 +103,7 @@ impl Tail {
             notes: Vec::new(),
             chunk: vec![0; CHUNK_BYTES],
             grace: GRACE,
+            started: false,
         };
         for mut position in positions {
             let places = std::mem::take(&mut position.places);
@@ -108,6 +111,7 @@ impl Tail {
             tail.homeless.insert(id, (places, Instant::now()));
         }
         tail.scan();
+        tail.started = true;
         tail
     }
 
@@ -134,20 +138,18 @@ impl Tail {
         for path in gone {
             self.forget(&path, false);
         }
-        // Files in which too little was to tell, or whose log has changed since.
-        let open: Vec<PathBuf> = self
+        self.refused.retain(|path| listed.contains(path));
+        // Files in which too little was to tell: their log may be known now.
+        let young = |file: &Looked| file.log.is_none() && !file.adopted;
+        self.files.retain(|_, file| !young(file));
+        let adopted: Vec<PathBuf> = self
             .files
             .iter()
-            .filter(|(_, file)| file.log.is_none() || file.adopted)
+            .filter(|(path, file)| file.adopted && !listed.contains(*path))
             .map(|(path, _)| path.clone())
             .collect();
-        for path in open {
-            if self.files.get(&path).is_some_and(|file| file.log.is_none()) {
-                self.files.remove(&path);
-            }
-            if !listed.contains(&path) {
-                self.look(&path);
-            }
+        for path in adopted {
+            self.look(&path);
         }
         for path in &listed {
             self.look(path);
@@ -176,11 +178,14 @@ impl Tail {
         if known.is_some_and(|file| file.is_as(&meta)) {
             return;
         }
-        let adopted = known.is_some_and(|file| file.adopted);
-        match self.identify(path, adopted, None) {
-            Ok(_) => {
+        let adopted = known.is_some_and(|file| file.adopted) && !self.listed.contains_key(bare(path));
+        // Of a file that nobody named, only the log for which it was adopted is wanted.
+        let only = known.filter(|_| adopted).and_then(|file| file.log);
+        match self.identify(path, adopted, only) {
+            Ok(true) => {
                 self.refused.remove(path);
             }
+            Ok(false) => self.forget(path, true),
             Err(e) if e.kind() == io::ErrorKind::NotFound => self.forget(path, false),
             Err(e) => {
                 self.forget(path, false);
@@ -218,9 +223,7 @@ impl Tail {
             let cut = self.files.get(path).is_some_and(|looked| looked.file == place.file);
             self.counts.truncations += u64::from(cut && before.is_some());
             self.forget(path, cut);
-            if matches!(found, Found::Known(_)) {
-                self.counts.rotations += 1;
-            }
+            self.counts.rotations += u64::from(self.started && matches!(found, Found::Known(_)));
         }
         let looked = Looked {
             file: place.file,
