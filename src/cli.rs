@@ -604,8 +604,9 @@ pub struct SnapshotArgs {
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  vault-advisor watch --logs /var/log/vault/ --state /var/lib/vault-advisor\n  \
-                        vault-advisor watch --logs audit.log --state state/ --format json --listen 127.0.0.1:9187\n\n\
-                        SIGTERM and SIGINT end it with all that was read committed; SIGHUP makes it look at everything named at once."
+                        vault-advisor watch --logs audit.log --state state/ --format json --listen 127.0.0.1:9187\n  \
+                        vault-advisor watch --logs audit.log --state state/ --policies policies/ --notify https://hooks.example/vault\n\n\
+                        SIGTERM and SIGINT end it with all that was read committed; SIGHUP makes it read the settings again and look at everything named."
 )]
 pub struct WatchArgs {
     /// Audit logs to follow: files, folders, globs (quoted)

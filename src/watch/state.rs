@@ -6,6 +6,7 @@
 use super::events::Event;
 use super::hook::Undelivered;
 use super::log::Position;
+use crate::staged;
 use crate::usage::Usage;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -231,7 +232,9 @@ impl<S: Store> StateDir<S> {
         let Ok(entries) = fs::read_dir(&self.dir) else { return };
         for entry in entries.filter_map(Result::ok) {
             let name = entry.file_name().to_string_lossy().into_owned();
-            let ours = name.starts_with("usage-") || name.starts_with(".state-") || name.starts_with(".tmp");
+            let ours = ["usage-", ".state-", staged::PREFIX]
+                .iter()
+                .any(|start| name.starts_with(start));
             if ours && Some(&name) != self.usage.as_ref() {
                 let _ = fs::remove_file(entry.path());
             }
