@@ -70,11 +70,11 @@ def cluster(folder, workers):
     """A master and workers; gives the master's address."""
     env, started = environment(folder), []
 
-    def start(name, *words):
+    def start(name, host, *words):
         log = open(folder / (name + ".log"), "wb")
-        started.append(
-            subprocess.Popen([str(SPARK / "bin" / "spark-class"), *words], env=env, stdout=log, stderr=log)
-        )
+        command = [str(SPARK / "bin" / "spark-class"), *words, "--host", host, "--port", "0", "--webui-port", "0"]
+        own = {**env, "SPARK_LOCAL_IP": host}
+        started.append(subprocess.Popen(command, env=own, stdout=log, stderr=log))
 
     def wait_for(name, pattern, count=1):
         for _ in range(600):
@@ -87,13 +87,13 @@ def cluster(folder, workers):
         raise SystemExit("no cluster: see %s" % (folder / (name + ".log")))
 
     try:
-        start("master", "org.apache.spark.deploy.master.Master", "--host", "127.0.0.1", "--port", "0", "--webui-port", "0")
+        start("master", "127.0.0.1", "org.apache.spark.deploy.master.Master")
         address = wait_for("master", r"Starting Spark master at (spark://\S+)")
         for number in range(workers):
-            start(
-                "worker%d" % number, "org.apache.spark.deploy.worker.Worker", "--host", "127.0.0.1", "--port", "0",
-                "--webui-port", "0", "--cores", "1", "--memory", "1g", "--work-dir", str(folder / ("work%d" % number)), address,
-            )
+            # Each an address of its own: a speculative task never runs where its original does.
+            words = ["--cores", "1", "--memory", "1g", "--work-dir", str(folder / ("work%d" % number)), address]
+            host = "127.0.0.%d" % (number + 1)
+            start("worker%d" % number, host, "org.apache.spark.deploy.worker.Worker", *words)
         wait_for("master", r"Registering worker", workers)
         yield address
     finally:
