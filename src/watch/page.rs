@@ -41,13 +41,12 @@ struct Row {
 }
 
 fn page(usage: &Usage) -> String {
-    let mut rows: BTreeMap<(String, String), Row> = BTreeMap::new();
+    let mut rows: BTreeMap<(String, String, &str), Row> = BTreeMap::new();
     for demand in usage.demands() {
         let who = &demand.principal;
         let name = if who.name.is_empty() { &who.id } else { &who.name };
-        let row = rows
-            .entry((name.to_string(), who.kind.as_str().to_owned()))
-            .or_default();
+        let key = (name.to_string(), who.id.to_string(), who.kind.as_str());
+        let row = rows.entry(key).or_default();
         row.paths += 1;
         row.allowed += demand.allowed;
         row.denied += demand.denied;
@@ -81,17 +80,18 @@ fn page(usage: &Usage) -> String {
     }
     let _ = write!(
         out,
-        "<h2>Principals</h2><table><tr><th>Name</th><th>Kind</th><th class=\"n\">Demands</th><th class=\"n\">Allowed</th>\
+        "<h2>Principals</h2><table><tr><th>Name</th><th>Key</th><th>Kind</th><th class=\"n\">Demands</th><th class=\"n\">Allowed</th>\
          <th class=\"n\">Denied</th><th>Last seen</th></tr>"
     );
     let mut sorted: Vec<_> = rows.iter().collect();
     sorted.sort_by_key(|(_, row)| std::cmp::Reverse(row.allowed + row.denied));
-    for ((name, kind), row) in sorted.iter().take(MOST_ROWS) {
+    for ((name, id, kind), row) in sorted.iter().take(MOST_ROWS) {
         let _ = write!(
             out,
-            "<tr><td>{}</td><td>{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td>{}</td></tr>",
+            "<tr><td>{}</td><td>{}</td><td>{kind}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td>\
+             <td>{}</td></tr>",
             html(name),
-            html(kind),
+            html(id),
             row.paths,
             row.allowed,
             row.denied,

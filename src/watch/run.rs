@@ -260,6 +260,7 @@ impl<'a, S: Store> Watch<'a, S> {
             }
         };
         self.listen(&mut notice);
+        self.count();
         // What came between the first look and the first listening.
         self.tail.scan();
         loop {

@@ -201,6 +201,8 @@ impl Status {
                 &[("", hook.failures)],
             );
         }
+        let failed = f64::from(u8::from(self.report_trouble.is_some()));
+        page.gauge("report_failed", "1 where the last report could not be made", failed);
         let committed = self.committed.and_then(|at| at.duration_since(UNIX_EPOCH).ok());
         page.gauge(
             "last_commit_timestamp_seconds",

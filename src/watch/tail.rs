@@ -69,7 +69,7 @@ pub struct Tail {
     logs: BTreeMap<u64, Log>,
     next: u64,
     files: HashMap<PathBuf, Looked>,
-    /// What is named, as of the last look at all: by the name that the system uses.
+    /// What is named, as of the last look at all, by the name from the root on.
     listed: HashMap<PathBuf, PathBuf>,
     /// Logs that are at no place, and where they were: they may be beside it.
     homeless: BTreeMap<u64, (Vec<PathBuf>, Instant)>,
@@ -125,10 +125,7 @@ impl Tail {
     /// Looks at everything that is named: what is new, what went on elsewhere, what is gone.
     pub fn scan(&mut self) {
         let listed = list(&self.names);
-        self.listed = listed
-            .iter()
-            .map(|path| (bare(path).to_owned(), path.clone()))
-            .collect();
+        self.listed = listed.iter().map(|path| (whole(path), path.clone())).collect();
         let gone: Vec<PathBuf> = self
             .files
             .iter()
@@ -161,9 +158,15 @@ impl Tail {
 
     /// Something was heard of a file: it is looked at, if it is one of those named or adopted.
     pub fn heard(&mut self, path: &Path) {
-        let path = self.listed.get(bare(path)).map_or(path, PathBuf::as_path).to_owned();
-        if self.files.contains_key(&path) || self.listed.contains_key(bare(&path)) {
-            self.look(&path);
+        let path = whole(path);
+        let adopted = || {
+            let mut adopted = self.files.iter().filter(|(_, file)| file.adopted);
+            adopted
+                .find(|(name, _)| whole(name) == path)
+                .map(|(name, _)| name.clone())
+        };
+        if let Some(name) = self.listed.get(&path).cloned().or_else(adopted) {
+            self.look(&name);
         }
     }
 
@@ -178,7 +181,7 @@ impl Tail {
         if known.is_some_and(|file| file.is_as(&meta)) {
             return;
         }
-        let adopted = known.is_some_and(|file| file.adopted) && !self.listed.contains_key(bare(path));
+        let adopted = known.is_some_and(|file| file.adopted) && !self.listed.contains_key(&whole(path));
         // Of a file that nobody named, only the log for which it was adopted is wanted.
         let only = known.filter(|_| adopted).and_then(|file| file.log);
         match self.identify(path, adopted, only) {
@@ -474,9 +477,9 @@ impl Tail {
     }
 }
 
-/// A name without the `./` that one may write and another may not.
-fn bare(path: &Path) -> &Path {
-    path.strip_prefix("./").unwrap_or(path)
+/// A name from the root on, as the system tells it.
+fn whole(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
 #[cfg(test)]
