@@ -1,8 +1,9 @@
 //! The flags as they are typed, one struct a subcommand. What they mean is decided elsewhere.
 
 use crate::advice::Severity;
+use crate::version;
 use clap::builder::styling::{AnsiColor, Styles};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
 const STYLES: Styles = Styles::styled()
@@ -17,6 +18,7 @@ const STYLES: Styles = Styles::styled()
 #[command(
     name = "vault-advisor",
     version,
+    long_version = version::long(),
     styles = STYLES,
     max_term_width = 100,
     propagate_version = true,
@@ -35,7 +37,7 @@ pub struct Cli {
 /// Flags that every command knows.
 #[derive(Debug, Clone, Args)]
 pub struct Common {
-    /// Whose rules decide: vault-1.12, vault-1.13, vault-2.0.3, openbao-2.6, or a version such as vault@1.16.3
+    /// Whose rules decide: vault-1.12, vault-1.13, vault-2.0.3, openbao-2.0, openbao-2.6, or a version such as vault@1.16.3
     #[arg(long, global = true, value_name = "PROFILE", default_value = "vault-2.0.3")]
     pub server: String,
     /// Settings file (else the `vault-advisor.toml` beside the policies or in this folder)
@@ -117,6 +119,10 @@ pub enum Command {
     /// Turn logs into demands: who used what, how often, when
     Usage(UsageArgs),
     /// Decide many requests: JSON lines in, JSON lines out
+    #[command(after_help = "Example:\n  vault-advisor decide < cases.jsonl > answers.jsonl\n\n\
+                      A line of cases.jsonl:\n  {\"id\": 1, \"policies\": [{\"name\": \"web\", \"rules\": \
+                      \"path \\\"secret/*\\\" { capabilities = [\\\"read\\\"] }\"}], \"requests\": \
+                      [{\"operation\": \"read\", \"path\": \"secret/x\"}]}")]
     Decide,
     /// Tell one decision in words: which stanza won, what it beat, what is missing
     Explain(ExplainArgs),
@@ -146,9 +152,17 @@ pub enum Command {
     Man(ManArgs),
 }
 
+/// Usage has to come from somewhere.
+fn some_usage() -> ArgGroup {
+    ArgGroup::new("usage of logs")
+        .args(["logs", "usage"])
+        .required(true)
+        .multiple(true)
+}
+
 /// `advise`
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  vault-advisor advise --logs 'audit/*.log.gz' --policies policies/ --out report/")]
+#[command(group = some_usage(), after_help = "Example:\n  vault-advisor advise --logs 'audit/*.log.gz' --policies policies/ --out report/")]
 pub struct AdviseArgs {
     /// Usage
     #[command(flatten)]
@@ -185,17 +199,36 @@ pub struct AdviseArgs {
 /// `usage`
 #[derive(Debug, Args)]
 #[command(
+    group = some_usage(),
     after_help = "Examples:\n  vault-advisor usage --logs audit.log -o usage.parquet\n  \
                         vault-advisor usage --usage node1.parquet node2.parquet -o all.parquet\n  \
-                        vault-advisor usage --logs audit.log.gz -o - | jq .path"
+                        vault-advisor usage --logs audit.log.gz -o - | jq .path\n  \
+                        vault-advisor usage --logs - --format parquet --allow-empty -o - < piece.log > part.parquet"
 )]
 pub struct UsageArgs {
     /// Usage
     #[command(flatten)]
     pub reading: Reading,
-    /// File to write: .parquet, .jsonl or .csv; - for JSON lines on stdout
+    /// File to write: .parquet, .jsonl or .csv; - for stdout
     #[arg(short, long, value_name = "FILE", default_value = "-")]
     pub output: String,
+    /// How to write it, where the file's name does not tell (JSON lines on stdout); only Parquet can be merged later
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<UsageFormat>,
+    /// Write usage without a single usable record too: as a part of something larger
+    #[arg(long)]
+    pub allow_empty: bool,
+}
+
+/// How usage is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum UsageFormat {
+    /// Parquet, with all that a merge needs
+    Parquet,
+    /// One JSON object a line
+    Jsonl,
+    /// Comma-separated values
+    Csv,
 }
 
 /// Whose policies are asked.
@@ -417,7 +450,7 @@ impl From<Threshold> for Severity {
 
 /// `replay`
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  vault-advisor replay --logs audit.log.gz --policies proposed/")]
+#[command(group = some_usage(), after_help = "Example:\n  vault-advisor replay --logs audit.log.gz --policies proposed/")]
 pub struct ReplayArgs {
     /// Usage
     #[command(flatten)]
@@ -433,6 +466,7 @@ pub struct ReplayArgs {
 /// `backtest`
 #[derive(Debug, Args)]
 #[command(
+    group = some_usage(),
     after_help = "Example:\n  vault-advisor backtest --logs 'audit/*.gz' --policies policies/ --train 60d --test 30d --step 7d"
 )]
 pub struct BacktestArgs {
@@ -486,6 +520,7 @@ pub enum BacktestFormat {
 /// `roles`
 #[derive(Debug, Args)]
 #[command(
+    group = ArgGroup::new("what to mine").args(["matrix", "logs", "usage"]).required(true).multiple(true),
     after_help = "Examples:\n  vault-advisor roles --matrix users.upa --objective edges\n  \
                         vault-advisor roles --logs audit.log.gz"
 )]
@@ -610,6 +645,10 @@ pub struct WatchArgs {
 
 /// `completions`
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  vault-advisor completions bash > ~/.local/share/bash-completion/completions/vault-advisor\n  \
+                        vault-advisor completions fish > ~/.config/fish/completions/vault-advisor.fish"
+)]
 pub struct CompletionsArgs {
     /// The shell
     pub shell: clap_complete::Shell,
@@ -617,6 +656,7 @@ pub struct CompletionsArgs {
 
 /// `man`
 #[derive(Debug, Args)]
+#[command(after_help = "Example:\n  vault-advisor man --out ~/.local/share/man/man1")]
 pub struct ManArgs {
     /// Folder to write to
     #[arg(long, value_name = "DIR")]

@@ -4,6 +4,7 @@
 //! policies, deployment), then the join, what is worked out of it (analysis, optimisation), then advice and its reports.
 
 pub mod origin;
+pub mod staged;
 pub mod units;
 pub mod vault;
 
@@ -21,6 +22,7 @@ pub mod pipeline;
 pub mod report;
 
 pub mod settings;
+pub mod version;
 
 pub mod backtest;
 pub mod watch;

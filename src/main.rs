@@ -4,16 +4,25 @@ use clap::Parser;
 use std::io::{self, Write};
 use std::process::ExitCode;
 use vault_advisor::cli::Cli;
-use vault_advisor::commands::{self, Talk};
+use vault_advisor::commands::{self, Exit, Failure, Talk};
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let arguments: Vec<String> = std::env::args_os().map(|a| a.to_string_lossy().into_owned()).collect();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return end(&Talk::plain(), commands::answer(&error, &arguments)),
+    };
     let talk = Talk::new(&cli.common);
     let mut out = io::stdout().lock();
     let result = commands::run(cli, &mut out, &talk).and_then(|exit| {
-        out.flush().map_err(commands::Failure::from_output)?;
+        out.flush().map_err(Failure::from_output)?;
         Ok(exit)
     });
+    end(&talk, result)
+}
+
+/// Says what went wrong, and ends.
+fn end(talk: &Talk, result: Result<Exit, Failure>) -> ExitCode {
     talk.done();
     let exit = match result {
         Ok(exit) => exit,

@@ -14,11 +14,11 @@ use std::path::{Path, PathBuf};
 
 /// Rooms by floor, the lowest first. A room sees only rooms of lower floors, and itself.
 const FLOORS: [&[&str]; 9] = [
-    &["origin", "vault", "units"],
+    &["origin", "staged", "vault", "units"],
     &["usage", "policy", "deployment", "advice"],
     &["ingest", "access"],
     &["analysis", "optimize"],
-    &["settings", "report"],
+    &["settings", "report", "version"],
     &["pipeline"],
     &["check", "watch", "backtest"],
     &["cli"],
@@ -105,6 +105,18 @@ fn no_room_sees_a_floor_above_or_a_neighbour() {
     }
     wrong.dedup();
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn the_picture_and_the_page_show_every_room() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = fs::read_to_string(root.join("ARCHITECTURE.md")).unwrap();
+    let picture = fs::read_to_string(root.join("docs/images/house.svg")).unwrap();
+    for room in FLOORS.concat() {
+        assert!(picture.contains(&format!(">{room}<")), "the picture lacks `{room}`");
+        let named = [format!("\n{room}/"), format!("\n{room}.rs")];
+        assert!(named.iter().any(|n| page.contains(n)), "ARCHITECTURE.md lacks `{room}`");
+    }
 }
 
 #[test]

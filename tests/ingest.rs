@@ -620,3 +620,33 @@ proptest! {
         prop_assert!(usage.tally().balanced(), "{:?}", usage.tally());
     }
 }
+
+proptest! {
+    // Each case is a log of a megabyte.
+    #![proptest_config(ProptestConfig::with_cases(16))]
+
+    #[test]
+    fn a_file_read_in_blocks_is_the_log_read_at_once(lines in entries(), sizes in prop::collection::vec(prop_oneof![3 => 0_usize..300, 1 => 200_000_usize..300_000], 40)) {
+        // Now and then a response about as large as a block, so that blocks end everywhere and partners lie in different ones.
+        let filler = |n: usize, size: usize| {
+            let data = "x".repeat(size);
+            format!(
+                r#"{{"time":"2026-01-02T00:00:00Z","type":"response","auth":{{"display_name":"a","policies":["p"],"entity_id":"e"}},"request":{{"id":"filler-{n}","operation":"read","path":"secret/data/{n}"}},"response":{{"data":{{"x":"{data}"}}}}}}"#
+            )
+        };
+        let between = sizes.iter().enumerate().map(|(n, size)| filler(n, *size));
+        let mut lines = lines.iter().cloned();
+        let mut text = String::new();
+        for filler in between {
+            for line in lines.by_ref().take(1).chain([filler]) {
+                text.push_str(&line);
+                text.push('\n');
+            }
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("audit.log");
+        std::fs::write(&path, &text).unwrap();
+        let from_file = read_with(&path, &Options::default());
+        prop_assert_eq!(essence(&from_file), essence(&feed(text.as_bytes())));
+    }
+}

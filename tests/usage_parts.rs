@@ -142,3 +142,77 @@ proptest! {
         prop_assert_eq!(essence(&merged), essence(&feed(&text)));
     }
 }
+
+/// Runs `usage` with a text on standard input.
+fn usage_command(flags: &[&str], input: &[u8]) -> std::process::Output {
+    use std::io::Write;
+    use std::process::{Command, Stdio};
+    let mut child = Command::new(env!("CARGO_BIN_EXE_vault-advisor"))
+        .arg("usage")
+        .args(flags)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(input).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+#[test]
+fn parts_go_through_pipes_as_an_engine_hands_them_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = fixture("plain.log");
+    let lines: Vec<&str> = text.split_inclusive('\n').collect();
+    let (head, tail) = lines.split_at(lines.len() / 2);
+    let to_part = ["--logs", "-", "--format", "parquet", "--allow-empty", "-o", "-"];
+    let mut names = Vec::new();
+    for (name, piece) in [
+        ("head", head.concat()),
+        ("none", String::new()),
+        ("skipped", "no JSON\n\n".to_owned()),
+        ("tail", tail.concat()),
+    ] {
+        let output = usage_command(&to_part, piece.as_bytes());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let path = dir.path().join(name);
+        std::fs::write(&path, output.stdout).unwrap();
+        names.push(path.display().to_string());
+    }
+    let mut flags = vec!["--usage"];
+    flags.extend(names.iter().map(String::as_str));
+    let merged = usage_command(&flags, b"");
+    let whole = usage_command(&["--logs", "-"], text.as_bytes());
+    assert!(!whole.stdout.is_empty() && merged.stdout == whole.stdout);
+    let talk = String::from_utf8_lossy(&merged.stderr).into_owned();
+    assert!(talk.contains("read 30 lines") && talk.contains("2 skipped"), "{talk}");
+
+    let empty = usage_command(&["--usage", &names[1], &names[2]], b"");
+    assert_eq!(empty.status.code(), Some(3), "nothing at all is no basis");
+    let csv = usage_command(&["--logs", "-", "--format", "csv"], text.as_bytes());
+    assert!(csv.stdout.starts_with(b"principal_id,"));
+}
+
+#[test]
+fn parts_with_much_outside_of_the_window_keep_their_account() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = Options {
+        since: Some("2030-01-01T00:00:00Z".parse().unwrap()),
+        ..Options::default()
+    };
+    let feed = |text: &str| {
+        let mut reader = Reader::new(&options);
+        reader.feed("log", text.as_bytes());
+        reader.finish_file("log");
+        reader.take()
+    };
+    let text = fixture("plain.log");
+    let lines: Vec<&str> = text.split_inclusive('\n').collect();
+    let whole = essence(&feed(&text));
+    for cut in 0..=lines.len() {
+        let (head, tail) = lines.split_at(cut);
+        let head = stored(&feed(&head.concat()), dir.path(), "head.parquet");
+        let tail = stored(&feed(&tail.concat()), dir.path(), "tail.parquet");
+        assert_eq!(essence(&tail.merge(head)), whole, "cut at {cut}");
+    }
+}

@@ -317,13 +317,46 @@ fn next(seed: &mut u64) -> u64 {
     *seed
 }
 
-/// Kills at random, 20 times or as often as `VAULT_ADVISOR_KILLS` says, while a log is written and rotated by rename.
+/// A number from the environment.
+fn number(name: &str, default: u64) -> u64 {
+    std::env::var(name).ok().and_then(|n| n.parse().ok()).unwrap_or(default)
+}
+
+/// Rotates a log in one of the ways that are there, or not at all.
+fn rotate(place: &Place, n: u64, way: u64) {
+    let (log, logs) = (place.log(), place.logs());
+    match way {
+        0 => fs::rename(&log, logs.join(format!("audit-{n:08}.log"))).unwrap(),
+        1 => {
+            fs::copy(&log, logs.join(format!("audit.log.{n:08}"))).unwrap();
+            File::options().write(true).truncate(true).open(&log).unwrap();
+        }
+        // Compressed where it is, and under its final name from the first byte on.
+        2 => {
+            let text = fs::read_to_string(&log).unwrap();
+            fs::write(logs.join(format!("audit.log.{n:08}.gz")), gzip(&text)).unwrap();
+            fs::remove_file(&log).unwrap();
+        }
+        // Renamed, then compressed, as logrotate does.
+        3 => {
+            let old = logs.join(format!("audit.log.{n:08}"));
+            fs::rename(&log, &old).unwrap();
+            let text = fs::read_to_string(&old).unwrap();
+            let hidden = logs.join(format!(".{n:08}.gz"));
+            fs::write(&hidden, gzip(&text)).unwrap();
+            fs::rename(hidden, logs.join(format!("audit.log.{n:08}.gz"))).unwrap();
+            fs::remove_file(old).unwrap();
+        }
+        _ => {}
+    }
+}
+
+/// Kills at random, 20 times or as often as `VAULT_ADVISOR_KILLS` says, while a log is written and rotated in all ways.
+/// `VAULT_ADVISOR_SEED` gives another course of events.
 #[test]
 fn kill_at_any_moment_loses_and_doubles_nothing() {
-    let kills: u32 = std::env::var("VAULT_ADVISOR_KILLS")
-        .ok()
-        .and_then(|n| n.parse().ok())
-        .unwrap_or(20);
+    let kills = number("VAULT_ADVISOR_KILLS", 20);
+    let chance = number("VAULT_ADVISOR_SEED", 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let place = Place::new();
     let stop = AtomicBool::new(false);
     append(&place.log(), "");
@@ -331,22 +364,20 @@ fn kill_at_any_moment_loses_and_doubles_nothing() {
         let (place, stop) = (&place, &stop);
         let writer = scope.spawn(move || {
             let mut n = 0;
-            let mut seed = 7;
+            let mut seed = chance;
             while !stop.load(Ordering::Relaxed) {
-                let text = pairs(n..n + 20);
+                let text = pairs(n..n + 10);
                 // Pieces end anywhere, in the middle of lines too.
                 let cut = usize::try_from(next(&mut seed)).unwrap_or(0) % text.len();
                 append(&place.log(), &text[..cut]);
-                std::thread::sleep(Duration::from_millis(next(&mut seed) % 8));
+                std::thread::sleep(Duration::from_millis(next(&mut seed) % 16));
                 append(&place.log(), &text[cut..]);
-                n += 20;
-                if next(&mut seed).is_multiple_of(40) {
-                    fs::rename(place.log(), place.logs().join(format!("audit-{n:08}.log"))).unwrap();
-                }
+                n += 10;
+                rotate(place, n, next(&mut seed) % 60);
             }
             n
         });
-        let mut seed = 11;
+        let mut seed = !chance;
         for _ in 0..kills {
             let mut child = start(&place.logs(), &place.state(), &[]);
             std::thread::sleep(Duration::from_millis(10 + next(&mut seed) % 400));

@@ -163,8 +163,17 @@ pub struct Joined {
     pub universe: Universe,
     /// Values of templates taken from the log, as sentences.
     pub inferred: Vec<String>,
-    /// The policies that roles, groups and entities of the deployment hand out or may hand out; none without a deployment.
-    pub handed_out: Option<BTreeSet<Arc<str>>>,
+    /// What the deployment hands out; none without a deployment.
+    pub handed_out: Option<HandedOut>,
+}
+
+/// The policies that roles, groups and entities of a deployment hand out or may hand out.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct HandedOut {
+    /// Their names.
+    pub policies: BTreeSet<Arc<str>>,
+    /// Whether all that hands out policies was read.
+    pub whole: bool,
 }
 
 impl Joined {
@@ -292,7 +301,10 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
         missing,
         universe: Universe::new(paths),
         inferred,
-        handed_out: deployment.map(|d| policies_named(d).map(Arc::from).collect()),
+        handed_out: deployment.map(|d| HandedOut {
+            policies: policies_named(d).map(Arc::from).collect(),
+            whole: d.unread.is_empty(),
+        }),
     }
 }
 

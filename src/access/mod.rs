@@ -14,6 +14,6 @@ pub mod weight;
 
 pub use grants::{Reach, askable, reach};
 pub use holder::{Holder, HolderId};
-pub use join::{AccessSet, Inputs, Joined, JoinedDemand, Outcome, SetId, StanzaId, StanzaUse, join};
+pub use join::{AccessSet, HandedOut, Inputs, Joined, JoinedDemand, Outcome, SetId, StanzaId, StanzaUse, join};
 pub use mounts::mounts;
 pub use universe::Universe;

@@ -2,8 +2,10 @@
 //!
 //! Units are arbitrary: one is the list of one secret. The defaults can be changed in the settings.
 
+use super::universe::Universe;
 use crate::policy::pattern::Pattern;
 use crate::vault::{Capability, CapabilitySet};
+use rayon::prelude::*;
 use serde::Deserialize;
 
 /// The weight at which the risk score is 50.
@@ -194,10 +196,18 @@ impl Weights {
     /// The class of a path: its name and factor.
     #[must_use]
     pub fn class(&self, path: &str) -> (&str, f64) {
-        self.classes
-            .iter()
-            .find(|(_, _, patterns)| patterns.iter().any(|p| p.matches(path)))
-            .map_or(("secrets", 1.0), |(name, factor, _)| (name, *factor))
+        self.named(self.class_number(path))
+    }
+
+    /// The place of a path's class in the settings; one more than there are for all else.
+    fn class_number(&self, path: &str) -> usize {
+        let matches = |(_, _, patterns): &(String, f64, Vec<Pattern>)| patterns.iter().any(|p| p.matches(path));
+        self.classes.iter().position(matches).unwrap_or(self.classes.len())
+    }
+
+    fn named(&self, class: usize) -> (&str, f64) {
+        let class = self.classes.get(class);
+        class.map_or(("secrets", 1.0), |(name, factor, _)| (name, *factor))
     }
 
     /// Weight of `capabilities` on `path`.
@@ -220,6 +230,54 @@ impl Weights {
     }
 }
 
+/// All known paths with their classes, each found out once: many holders reach the same paths.
+#[derive(Debug, Clone)]
+pub struct Weighed<'a> {
+    weights: &'a Weights,
+    universe: &'a Universe,
+    classes: Vec<usize>,
+}
+
+impl<'a> Weighed<'a> {
+    /// Classifies the paths of a universe.
+    #[must_use]
+    pub fn new(weights: &'a Weights, universe: &'a Universe) -> Self {
+        Self {
+            weights,
+            universe,
+            classes: universe.paths().par_iter().map(|p| weights.class_number(p)).collect(),
+        }
+    }
+
+    /// The weights.
+    #[must_use]
+    pub const fn weights(&self) -> &'a Weights {
+        self.weights
+    }
+
+    /// The known paths.
+    #[must_use]
+    pub const fn universe(&self) -> &'a Universe {
+        self.universe
+    }
+
+    /// The class of the path of that number: its name and factor.
+    #[must_use]
+    pub fn class(&self, path: u32) -> (&'a str, f64) {
+        let class = self.classes.get(path as usize).copied();
+        self.weights.named(class.unwrap_or(usize::MAX))
+    }
+
+    /// Weight of `capabilities` on the path of that number.
+    #[must_use]
+    pub fn of(&self, path: u32, capabilities: CapabilitySet) -> f64 {
+        if capabilities.is_empty() {
+            return 0.0;
+        }
+        self.weights.sum(capabilities) * self.class(path).1
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -227,6 +285,19 @@ mod tests {
     #[test]
     fn the_default_classes_are_patterns() {
         Weights::new(&WeightSettings::default()).unwrap();
+    }
+
+    #[test]
+    fn a_path_weighs_the_same_known_or_not() {
+        let weights = Weights::default();
+        let paths = ["sys/mounts", "pki/issue/web", "secret/data/a", "auth/token/lookup-self"];
+        let universe = Universe::new(paths.map(str::to_owned).to_vec());
+        let weighed = Weighed::new(&weights, &universe);
+        let both: CapabilitySet = [Capability::Read, Capability::Delete].into_iter().collect();
+        for n in 0..4 {
+            assert_eq!(weighed.class(n), weights.class(universe.path(n)));
+            assert_eq!(weighed.of(n, both), weights.of(universe.path(n), both));
+        }
     }
 
     #[test]

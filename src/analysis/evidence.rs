@@ -197,7 +197,10 @@ pub fn of_policies(
 /// Why a policy that nobody held may still be needed.
 fn doubt_unheld(joined: &Joined, name: &str, settings: &EvidenceSettings, watch: &Watch) -> Option<&'static str> {
     match &joined.handed_out {
-        Some(named) if named.contains(name) => Some("a role or group of the deployment hands it out"),
+        Some(known) if known.policies.contains(name) => Some("a role or group of the deployment hands it out"),
+        Some(known) if !known.whole => {
+            Some("not all that hands out policies could be read: something of that may hand it out")
+        }
         Some(_) => None,
         None if watch.window_days < settings.dormant_days => {
             Some("no deployment was given: a role that nobody used in the window may hand it out")

@@ -10,8 +10,8 @@
 //! weights about a hundred secrets that can be read and never were. The score is nothing without its parts, so it never goes
 //! without them.
 
-use crate::access::weight::{Weights, score};
-use crate::access::{Reach, Universe};
+use crate::access::Reach;
+use crate::access::weight::{Weighed, score};
 use crate::advice::Risk;
 use crate::vault::{Capability, CapabilitySet};
 use std::collections::{BTreeMap, HashMap};
@@ -50,26 +50,21 @@ const VERBS: [(&str, &[Capability]); 5] = [
 
 /// What is exposed by `reach` beyond what was `used` (path → capabilities).
 #[must_use]
-pub fn exposure(
-    reach: &Reach,
-    universe: &Universe,
-    used: Option<&HashMap<&str, CapabilitySet>>,
-    weights: &Weights,
-) -> Exposure {
+pub fn exposure(reach: &Reach, used: Option<&HashMap<&str, CapabilitySet>>, weighed: &Weighed<'_>) -> Exposure {
     let mut out = Exposure::default();
     // By class and verb: paths granted, of these used.
     let mut parts: BTreeMap<(&str, usize), (u64, u64)> = BTreeMap::new();
     let mut weight = 0.0;
     for &(n, granted) in &reach.granted {
-        let path = universe.path(n);
+        let path = weighed.universe().path(n);
         let on_path = used.and_then(|u| u.get(path)).copied().unwrap_or_default();
         let in_use = granted.intersection(on_path);
         out.granted += granted.len() as u64;
         out.used += in_use.len() as u64;
         out.paths_granted += 1;
         out.paths_used += u64::from(!in_use.is_empty());
-        weight += weights.of(path, granted.difference(on_path));
-        let (class, _) = weights.class(path);
+        weight += weighed.of(n, granted.difference(on_path));
+        let (class, _) = weighed.class(n);
         for (v, (_, capabilities)) in VERBS.iter().enumerate() {
             let verb: CapabilitySet = capabilities.iter().copied().collect();
             if !granted.intersection(verb).is_empty() {
@@ -93,7 +88,11 @@ pub fn exposure(
             (rank, format!("can {verb} {granted} {noun}, used {used}"))
         })
         .collect();
-    let open: f64 = reach.open_ends.iter().map(|(lead, c)| weights.open_end(lead, *c)).sum();
+    let open: f64 = reach
+        .open_ends
+        .iter()
+        .map(|(lead, c)| weighed.weights().open_end(lead, *c))
+        .sum();
     weight += open;
     if !reach.open_ends.is_empty() {
         let n = reach.open_ends.len();
@@ -118,6 +117,8 @@ pub fn exposure(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::access::Universe;
+    use crate::access::weight::Weights;
     use proptest::prelude::*;
 
     fn universe() -> Universe {
@@ -149,11 +150,11 @@ mod tests {
             open in 0usize..3, wider in 0usize..3,
         ) {
             let (u, w) = (universe(), Weights::default());
-            let small = exposure(&reach(&some, open), &u, None, &w);
+            let small = exposure(&reach(&some, open), None, &Weighed::new(&w, &u));
             let both: Vec<_> = some.iter().chain(&more).copied().collect();
-            let large = exposure(&reach(&both, open + wider), &u, None, &w);
+            let large = exposure(&reach(&both, open + wider), None, &Weighed::new(&w, &u));
             prop_assert!(large.risk.score >= small.risk.score);
-            prop_assert_eq!(exposure(&reach(&some, open), &u, None, &w), small);
+            prop_assert_eq!(exposure(&reach(&some, open), None, &Weighed::new(&w, &u)), small);
         }
 
         #[test]
@@ -164,11 +165,11 @@ mod tests {
             let (u, w) = (universe(), Weights::default());
             let r = reach(&granted, 0);
             let mut used: HashMap<&str, CapabilitySet> = r.granted.iter().map(|&(n, c)| (u.path(n), c)).collect();
-            prop_assert_eq!(exposure(&r, &u, Some(&used), &w).risk.score, 0.0);
+            prop_assert_eq!(exposure(&r, Some(&used), &Weighed::new(&w, &u)).risk.score, 0.0);
             let gone = drop.index(r.granted.len());
             used.remove(u.path(r.granted[gone].0));
-            prop_assert!(exposure(&r, &u, Some(&used), &w).risk.score > 0.0);
-            prop_assert!(exposure(&reach(&granted, 1), &u, Some(&used), &w).risk.score > 0.0);
+            prop_assert!(exposure(&r, Some(&used), &Weighed::new(&w, &u)).risk.score > 0.0);
+            prop_assert!(exposure(&reach(&granted, 1), Some(&used), &Weighed::new(&w, &u)).risk.score > 0.0);
         }
     }
 
@@ -179,7 +180,7 @@ mod tests {
             .collect();
         let u = universe();
         let used = HashMap::from([("secret/data/1", CapabilitySet::of(Capability::Read))]);
-        let e = exposure(&reach(&granted, 1), &u, Some(&used), &Weights::default());
+        let e = exposure(&reach(&granted, 1), Some(&used), &Weighed::new(&Weights::default(), &u));
         assert_eq!(e.risk.parts[0], "can read 20 secrets, used 1");
         assert_eq!((e.granted, e.used, e.paths_granted, e.paths_used), (20, 1, 20, 1));
     }

@@ -4,6 +4,7 @@ use super::model::{Blame, Input, Options, Point, Rule, Scope, Window};
 use super::plain::{self, Plain};
 use super::sides::{Sides, key};
 use super::split::{self, Cut};
+use crate::access::weight::Weighed;
 use crate::access::{self, Joined, JoinedDemand, Outcome};
 use crate::analysis::evidence::{self, EvidenceSettings, Watch};
 use crate::optimize::paths::Price;
@@ -150,6 +151,7 @@ fn by_policies(
             tally.denied(sides, d);
         }
     }
+    let weighed = Weighed::new(&options.weights, &sides.universe);
     let mut left = (0, 0.0);
     for (n, set) in sides.past.sets.iter().enumerate() {
         let mut reach = None;
@@ -166,12 +168,7 @@ fn by_policies(
                 continue;
             }
             let reach = reach.get_or_insert_with(|| access::reach(&compile(&sides.past, set), &sides.universe));
-            let (pairs, weight) = excess(
-                reach,
-                &sides.universe,
-                used.get(&key(&holder.principal)),
-                &options.weights,
-            );
+            let (pairs, weight) = excess(reach, used.get(&key(&holder.principal)), &weighed);
             left = (left.0 + pairs, left.1 + weight);
         }
     }

@@ -6,6 +6,7 @@
 use super::place::Places;
 use crate::advice::Finding;
 use crate::analysis::rule::fingerprint;
+use crate::staged;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeSet, HashMap};
 use std::io::Write;
@@ -128,16 +129,9 @@ impl Baseline {
             path: path.display().to_string(),
             source,
         };
-        let folder = path
-            .parent()
-            .filter(|p| !p.as_os_str().is_empty())
-            .unwrap_or(Path::new("."));
         let mut text = serde_json::to_string_pretty(self).map_err(|e| io(e.into()))?;
         text.push('\n');
-        let mut file = tempfile::NamedTempFile::new_in(folder).map_err(io)?;
-        file.write_all(text.as_bytes()).map_err(io)?;
-        file.persist(path).map_err(|e| io(e.error))?;
-        Ok(())
+        staged::write(path, io, |file| file.write_all(text.as_bytes()).map_err(io))
     }
 
     /// Which findings are known: one answer a finding.

@@ -7,6 +7,7 @@ use super::rules::{WAIVER_EXPIRED, WAIVER_INVALID, WAIVER_UNUSED};
 use super::source::{Problem, Read};
 use super::waiver::{self, Invalid, Waiver};
 use super::{access as new_access, risk};
+use crate::access::weight::Weighed;
 use crate::access::{self, Inputs, Joined};
 use crate::advice::{Finding, RuleView, Severity, Subject};
 use crate::analysis::access_graph;
@@ -123,7 +124,7 @@ pub fn check(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&st
     let levels = levels(settings, with_usage);
 
     step("looking for findings");
-    let exposures = pipeline::exposures(&joined, settings, None);
+    let exposures = pipeline::exposures(&joined, &Weighed::new(&settings.weights, &joined.universe), None);
     let mut findings = {
         let evidence = evidence::of_policies(&joined, &watch, &settings.evidence, last);
         let chains = access_graph::chains(&joined, deployment.as_ref());

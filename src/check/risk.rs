@@ -1,6 +1,7 @@
 //! The budget of risk: the holders, or where none are known the policies, whose risk is over it.
 
 use super::rules::{OVER_BUDGET, severity};
+use crate::access::weight::Weighed;
 use crate::access::{self, Joined, Universe};
 use crate::advice::{Finding, Subject};
 use crate::analysis::risk::{self, Exposure};
@@ -36,13 +37,14 @@ fn of_policies(joined: &Joined, settings: &Settings, most: f64) -> Vec<Finding> 
         })
     });
     let universe = Universe::new(named.collect());
+    let weighed = Weighed::new(&settings.weights, &universe);
     joined
         .policies
         .par_iter()
         .filter_map(|policy| {
             let acl = Acl::compile(joined.profile, &[policy], &Identity::default(), joined.now);
             let reach = access::reach(&acl, &universe);
-            let exposure = risk::exposure(&reach, &universe, None, &settings.weights);
+            let exposure = risk::exposure(&reach, None, &weighed);
             let key = format!("{}{}", policy.namespace, policy.name);
             (exposure.risk.score > most).then(|| {
                 let mut found = finding("policy", &policy.name, &key, &exposure, most);

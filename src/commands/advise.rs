@@ -25,10 +25,18 @@ pub(super) fn run(
         settings.price.lambda = lambda;
     }
     settings.keep.extend(args.keep.iter().cloned());
+    report::write::ready(&args.out).map_err(|e| Failure::from_error(&e, Some(e.hint())))?;
     let time_limit = material::duration(&args.time_limit)?;
+    talk.step("reading policies");
     let granted = material::policies(&args.granting.policies, profile, args.reading.strict, talk)?;
+    talk.step("reading the deployment");
     let deployment = material::deployment(args.granting.deployment.as_deref())?;
-    let usage = material::usage(&args.reading, talk)?;
+    talk.step("reading usage");
+    let usage = material::silent_usage(&args.reading, talk)?;
+    if usage.is_empty() {
+        // There is no report that would say what was skipped.
+        material::tell_tally(&usage, talk);
+    }
     material::not_empty(&usage)?;
     let mut inputs: Vec<String> = args.reading.logs.clone();
     inputs.extend(args.reading.usage.iter().map(|p| p.display().to_string()));
@@ -54,8 +62,9 @@ pub(super) fn run(
         },
         &mut |step| talk.step(step),
     );
-    talk.step("writing the report");
+    talk.step("laying out the report");
     let files = report::render(&advice, &report::Options::default()).map_err(|e| Failure::from_error(&e, None))?;
+    talk.step("writing the report");
     report::write::write(&files, &args.out).map_err(|e| Failure::from_error(&e, Some(e.hint())))?;
     talk.done();
     if !common.quiet {

@@ -57,10 +57,11 @@ pub(super) fn run(
     );
     talk.done();
     if found.windows.is_empty() {
+        let covered = coverage.window_days().ceil();
+        let days = if covered > 1.0 { "days" } else { "day" };
         return Err(Failure::new(
             format!(
-                "the logs cover {} days: too short for {train_days} days of past and {test_days} of future",
-                coverage.window_days().ceil()
+                "the logs cover {covered} {days}: too short for {train_days} days of past and {test_days} of future"
             ),
             Some("take shorter ones (`--train 14d --test 7d`), or give older logs too"),
         ));

@@ -9,6 +9,7 @@ use crate::cli::{CheckArgs, Common, GateFormat};
 use crate::policy::model::Policy;
 use crate::policy::profile::Profile;
 use crate::report::gate::{self, Gate};
+use crate::staged;
 use crate::usage::Usage;
 use jiff::Timestamp;
 use std::io::Write;
@@ -126,15 +127,13 @@ fn render(gate: Gate, format: GateFormat, color: bool) -> Result<String, Failure
 
 /// Writes a file, whole or not at all.
 fn write(path: &Path, text: &str) -> Result<(), Failure> {
-    let failed = |e: std::io::Error| Failure::new(format!("cannot write `{}`: {e}", path.display()), None);
-    let folder = path
-        .parent()
-        .filter(|p| !p.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
-    file.write_all(text.as_bytes()).map_err(failed)?;
-    file.persist(path).map_err(|e| failed(e.error))?;
-    Ok(())
+    let failed = |e: std::io::Error| {
+        Failure::new(
+            format!("cannot write `{}`: {e}", path.display()),
+            Some("check that the folder exists, is writable and has room"),
+        )
+    };
+    staged::write(path, failed, |file| file.write_all(text.as_bytes()).map_err(failed))
 }
 
 /// `high=3`

@@ -7,6 +7,7 @@ use crate::policy::lint_json;
 use crate::policy::load::{self, LoadCause};
 use crate::policy::profile::Profile;
 use crate::policy::syntax::Style;
+use crate::report::digest;
 use std::collections::HashMap;
 use std::io::Write;
 
@@ -36,6 +37,12 @@ pub(super) fn run(args: &LintArgs, profile: Profile, out: &mut dyn Write, talk: 
                 }
             },
         }
+    }
+    if files.is_empty() {
+        return Err(Failure::new(
+            "no policy to check in the files and folders named",
+            Some("policies are files that end in .hcl, .json or .policy"),
+        ));
     }
     let warnings = lint::policies(&policies, &Context::default());
     let mut by_file: HashMap<&str, Vec<&Warning>> = HashMap::new();
@@ -74,10 +81,10 @@ pub(super) fn run(args: &LintArgs, profile: Profile, out: &mut dyn Write, talk: 
                 text.push('\n');
             }
             text.push_str(&format!(
-                "{} policies read, {} errors, {} warnings\n",
-                policies.len(),
-                broken.len(),
-                warnings.len()
+                "{} read, {}, {}\n",
+                digest::count(digest::len(&policies), "policy", "policies"),
+                digest::count(digest::len(&broken), "error", "errors"),
+                digest::count(digest::len(&warnings), "warning", "warnings")
             ));
         }
     }

@@ -2,6 +2,7 @@
 
 use super::{Exit, Failure, Talk};
 use crate::cli::{Cli, CompletionsArgs, ManArgs};
+use crate::staged;
 use clap::CommandFactory;
 use std::io::Write;
 
@@ -13,12 +14,25 @@ pub(super) fn completions(args: &CompletionsArgs, out: &mut dyn Write) -> Result
     Ok(Exit::Fine)
 }
 
-/// One page a subcommand.
+/// One page a subcommand: all of them, or none.
 pub(super) fn pages(args: &ManArgs, talk: &Talk) -> Result<Exit, Failure> {
     let place = args.out.display();
     let failed = |e: std::io::Error| Failure::new(format!("cannot write man pages to `{place}`: {e}"), None);
     std::fs::create_dir_all(&args.out).map_err(failed)?;
-    clap_mangen::generate_to(Cli::command(), &args.out).map_err(failed)?;
+    let hidden = tempfile::Builder::new()
+        .prefix(staged::PREFIX)
+        .tempdir_in(&args.out)
+        .map_err(failed)?;
+    let _unfinished = staged::Unfinished::new(hidden.path());
+    clap_mangen::generate_to(Cli::command(), hidden.path()).map_err(failed)?;
+    staged::finish(|| {
+        for page in std::fs::read_dir(hidden.path())? {
+            let page = page?;
+            std::fs::rename(page.path(), args.out.join(page.file_name()))?;
+        }
+        Ok(())
+    })
+    .map_err(failed)?;
     talk.note(&format!("wrote man pages to {place}"));
     Ok(Exit::Fine)
 }

@@ -8,6 +8,7 @@ use crate::policy::load::{self, LoadCause};
 use crate::policy::model::Policy;
 use crate::policy::profile::Profile;
 use crate::policy::syntax::Style;
+use crate::report::digest;
 use crate::settings::Settings;
 use crate::units;
 use crate::usage::{Usage, store};
@@ -43,6 +44,13 @@ pub(super) fn ingest_options(reading: &Reading) -> Result<ingest::Options, Failu
 
 /// Reads logs and stored usage, and says what was skipped.
 pub(super) fn usage(reading: &Reading, talk: &Talk) -> Result<Usage, Failure> {
+    let usage = silent_usage(reading, talk)?;
+    tell_tally(&usage, talk);
+    Ok(usage)
+}
+
+/// Reads logs and stored usage, for those whose own output says what was skipped.
+pub(super) fn silent_usage(reading: &Reading, talk: &Talk) -> Result<Usage, Failure> {
     if reading.logs.is_empty() && reading.usage.is_empty() {
         return Err(Failure::new(
             "nothing to read: neither `--logs` nor `--usage` is given",
@@ -63,20 +71,18 @@ pub(super) fn usage(reading: &Reading, talk: &Talk) -> Result<Usage, Failure> {
             None => part,
         });
     }
-    let usage = usage.unwrap_or_default();
-    tell_tally(&usage, talk);
-    Ok(usage)
+    Ok(usage.unwrap_or_default())
 }
 
 /// The account of all lines, on stderr.
-fn tell_tally(usage: &Usage, talk: &Talk) {
+pub(super) fn tell_tally(usage: &Usage, talk: &Talk) {
     let tally = usage.tally();
     talk.note(&format!(
-        "read {} lines: {} used, {} paired with them, {} skipped",
-        tally.lines,
-        tally.used,
-        tally.paired,
-        tally.skipped_total()
+        "read {}: {} used, {} paired with them, {} skipped",
+        digest::count(tally.lines, "line", "lines"),
+        digest::number(tally.used),
+        digest::number(tally.paired),
+        digest::number(tally.skipped_total())
     ));
     for (reason, skipped) in tally.reasons() {
         let first = skipped

@@ -8,10 +8,12 @@ mod compare_command;
 mod decide;
 mod explain;
 mod holders;
+mod interrupt;
 mod lint;
 mod man;
 mod material;
 mod policy_test;
+mod refuse;
 mod replay;
 mod roles;
 pub mod snapshot;
@@ -26,6 +28,7 @@ use crate::policy::profile::Profile;
 use std::fmt::Display;
 use std::io::{self, Write};
 
+pub use refuse::answer;
 pub use terminal::Talk;
 
 /// How the program ends.
@@ -102,6 +105,10 @@ pub fn run(cli: Cli, out: &mut dyn Write, talk: &Talk) -> Result<Exit, Failure> 
         .parse()
         .map_err(|e| Failure::from_error(&e, Some("see `--server` in `--help`")))?;
     let common = &cli.common;
+    // `watch` commits what it read before it ends.
+    if !matches!(cli.command, Command::Watch(_)) {
+        interrupt::clean_up();
+    }
     match cli.command {
         Command::Advise(args) => advise::run(&args, common, profile, out, talk),
         Command::Usage(args) => usage::run(&args, out, talk),

@@ -59,19 +59,19 @@ pub(super) fn run(args: &SnapshotArgs, out: &mut dyn Write, talk: &Talk) -> Resu
         talk.note("the least policy that reads all of it:");
         talk.block(&escape::visible_lines(&report.required_policy));
     }
-    writeln!(
-        out,
-        "{}: {} policies, {} mounts, {} auth mounts, {} roles, {} entities, {} groups, {} namespaces, {} secret names",
-        folder.display(),
-        report.policies,
-        report.mounts,
-        report.auth_mounts,
-        report.roles,
-        report.entities,
-        report.groups,
-        report.namespaces,
-        report.secrets
-    )
-    .map_err(Failure::from_output)?;
+    let counted: Vec<String> = [
+        (report.policies, "policy", "policies"),
+        (report.mounts, "mount", "mounts"),
+        (report.auth_mounts, "auth mount", "auth mounts"),
+        (report.roles, "role", "roles"),
+        (report.entities, "entity", "entities"),
+        (report.groups, "group", "groups"),
+        (report.namespaces, "namespace", "namespaces"),
+        (report.secrets, "secret name", "secret names"),
+    ]
+    .into_iter()
+    .map(|(count, one, many)| format!("{count} {}", if count == 1 { one } else { many }))
+    .collect();
+    writeln!(out, "{}: {}", folder.display(), counted.join(", ")).map_err(Failure::from_output)?;
     Ok(Exit::Fine)
 }

@@ -6,7 +6,7 @@ use crate::report::escape;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::{self, IsTerminal, Write};
 use std::sync::Mutex;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The voice of the program.
 pub struct Talk {
@@ -18,6 +18,8 @@ pub struct Talk {
     /// Whether stdout may be coloured.
     pub colour_out: bool,
     bar: Mutex<Option<ProgressBar>>,
+    /// What is being done, and since when.
+    at: Mutex<Option<(String, Instant)>>,
 }
 
 impl Talk {
@@ -38,7 +40,20 @@ impl Talk {
             colour: wanted(terminal),
             colour_out: wanted(io::stdout().is_terminal()),
             bar: Mutex::new(None),
+            at: Mutex::new(None),
         }
+    }
+
+    /// As it is before the flags are known.
+    #[must_use]
+    pub fn plain() -> Self {
+        Self::new(&Common {
+            server: String::new(),
+            config: None,
+            color: Color::Auto,
+            quiet: false,
+            verbose: 0,
+        })
     }
 
     /// A line for the person, unless `--quiet`.
@@ -85,15 +100,14 @@ impl Talk {
         self.colour
     }
 
-    /// What is being done now: shown while it lasts, on a terminal only.
+    /// What is being done now: shown while it lasts, on a terminal only. With `-v` its time is told when it is over.
     pub fn step(&self, text: &str) {
+        self.done();
+        *self.at.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some((text.to_owned(), Instant::now()));
         if !self.terminal || self.quiet {
             return;
         }
         let mut bar = self.bar.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some(old) = bar.take() {
-            old.finish_and_clear();
-        }
         let spinner = ProgressBar::new_spinner().with_message(text.to_owned());
         if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} ({elapsed})") {
             spinner.set_style(style);
@@ -104,6 +118,16 @@ impl Talk {
 
     /// Nothing is being done any more.
     pub fn done(&self) {
+        let over = self.at.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        self.clear();
+        if let Some((text, since)) = over {
+            let memory = memory().map(|m| format!(", {m} MiB")).unwrap_or_default();
+            self.detail(&format!("{:8.3} s{memory}: {text}", since.elapsed().as_secs_f64()));
+        }
+    }
+
+    /// Takes away what shows that something is being done.
+    fn clear(&self) {
         let mut bar = self.bar.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if let Some(old) = bar.take() {
             old.finish_and_clear();
@@ -119,7 +143,7 @@ impl Talk {
     }
 
     fn line(&self, text: &str) {
-        self.done();
+        self.clear();
         // Who closed stderr does not want to be told.
         let _ = writeln!(io::stderr().lock(), "{text}");
     }
@@ -157,6 +181,14 @@ impl Progress for Talk {
     }
 
     fn end(&self) {
-        self.done();
+        self.clear();
     }
+}
+
+/// The memory that the program has in use, in MiB, where the system tells.
+fn memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kib: u64 = line.trim().trim_end_matches("kB").trim().parse().ok()?;
+    Some(kib / 1024)
 }

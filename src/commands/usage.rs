@@ -1,24 +1,35 @@
 //! `usage`: logs to demands.
 
 use super::{Exit, Failure, Talk, material};
-use crate::cli::UsageArgs;
-use crate::usage::store;
+use crate::cli::{UsageArgs, UsageFormat};
+use crate::usage::store::{self, Format, StoreError};
 use std::io::Write;
 use std::path::Path;
 
 /// Reads and writes.
 pub(super) fn run(args: &UsageArgs, out: &mut dyn Write, talk: &Talk) -> Result<Exit, Failure> {
-    if args.output != "-" {
-        store::format_of(Path::new(&args.output)).map_err(|e| Failure::from_error(&e, e.hint()))?;
-    }
+    let failed = |e: &StoreError| Failure::from_error(e, e.hint());
+    let path = Path::new(&args.output);
+    let to_stdout = args.output == "-";
+    let format = match args.format {
+        Some(UsageFormat::Parquet) => Format::Parquet,
+        Some(UsageFormat::Jsonl) => Format::Jsonl,
+        Some(UsageFormat::Csv) => Format::Csv,
+        None if to_stdout => Format::Jsonl,
+        None => store::format_of(path).map_err(|e| failed(&e))?,
+    };
     let usage = material::usage(&args.reading, talk)?;
-    material::not_empty(&usage)?;
-    if args.output == "-" {
-        store::write_jsonl(&usage.demands(), out).map_err(Failure::from_output)?;
+    if !args.allow_empty {
+        material::not_empty(&usage)?;
+    }
+    if to_stdout {
+        store::write_to(&usage, format, out).map_err(|e| match e {
+            StoreError::Stream(error) => Failure::from_output(error),
+            other => failed(&other),
+        })?;
         return Ok(Exit::Fine);
     }
-    let path = Path::new(&args.output);
-    store::write(&usage, path).map_err(|e| Failure::from_error(&e, e.hint()))?;
+    store::write_as(&usage, format, path).map_err(|e| failed(&e))?;
     talk.note(&format!("wrote {}", path.display()));
     Ok(Exit::Fine)
 }

@@ -22,6 +22,12 @@ pub(super) fn run(args: &WhoCanArgs, profile: Profile, out: &mut dyn Write, talk
         .map(str::parse::<Capability>)
         .transpose()
         .map_err(|e| Failure::from_error(&e, Some("use create, read, update, patch, delete, list, scan or sudo")))?;
+    if args.path.trim().is_empty() {
+        return Err(Failure::new(
+            "the path is empty",
+            Some("name one, such as `secret/data/prod/db`"),
+        ));
+    }
     let (joined, deployment) = holders::joined(&args.granting, &args.reading, profile, talk)?;
     let everybody = everybody(&joined, deployment.as_ref());
     let reached = who_can(profile, &args.path, capability, &everybody);

@@ -2,6 +2,8 @@
 //! hand-exported shape (`mounts`, `auth`, `approle`, `userpass`, `groups`, `secrets`).
 
 use super::model::{Alias, AuthRole, Deployment, Entity, Group, Mount};
+use super::snapshot::Missing;
+use super::write::{MARK, Mark};
 use crate::vault::path;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -86,6 +88,7 @@ pub fn read(place: &Path) -> Result<Deployment, DeploymentError> {
         groups: part(place, files::GROUPS, &mut found)?,
         secrets: part(place, files::SECRETS, &mut found)?,
         namespaces: part(place, files::NAMESPACES, &mut found)?,
+        unread: unread(place)?,
     };
     if found {
         Ok(deployment)
@@ -94,6 +97,24 @@ pub fn read(place: &Path) -> Result<Deployment, DeploymentError> {
             path: place.to_path_buf(),
         })
     }
+}
+
+/// What a snapshot could not read of the things that hand out policies. Secrets and mounts hand out none.
+fn unread(folder: &Path) -> Result<Vec<String>, DeploymentError> {
+    let path = folder.join(MARK);
+    if !path.exists() {
+        return Ok(Vec::new());
+    }
+    let mark: Mark = parse(&path)?;
+    let hands_out = |missing: &&Missing| {
+        ["auth/", "identity/", "sys/auth", "sys/namespaces"]
+            .iter()
+            .any(|start| missing.path.starts_with(start))
+    };
+    let unread = mark.missing.iter().filter(hands_out);
+    Ok(unread
+        .map(|m| format!("{} {}{} ({})", m.capability, m.namespace, m.path, m.reason))
+        .collect())
 }
 
 fn part<T: DeserializeOwned>(folder: &Path, name: &str, found: &mut bool) -> Result<Vec<T>, DeploymentError> {
@@ -227,6 +248,7 @@ impl Exported {
             groups,
             secrets,
             namespaces: Vec::new(),
+            unread: Vec::new(),
         }
     }
 }
@@ -287,6 +309,29 @@ fn secret_paths(mounts: &[Mount], name: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_snapshot_could_not_read_is_known() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join(files::ROLES), "[]").unwrap();
+        assert_eq!(read(dir.path()).unwrap().unread, [""; 0]);
+        let missing = |path: &str| Missing {
+            namespace: "ns/".to_owned(),
+            path: path.to_owned(),
+            capability: "list".to_owned(),
+            reason: "denied".to_owned(),
+            count: 1,
+        };
+        let mark = Mark {
+            layout: 1,
+            product: None,
+            version: None,
+            secrets_listed: true,
+            missing: vec![missing("auth/approle/role"), missing("secret/metadata")],
+        };
+        std::fs::write(dir.path().join(MARK), serde_json::to_vec(&mark).unwrap()).unwrap();
+        assert_eq!(read(dir.path()).unwrap().unread, ["list ns/auth/approle/role (denied)"]);
+    }
 
     #[test]
     fn reads_the_exported_shape() {

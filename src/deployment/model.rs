@@ -21,6 +21,8 @@ pub struct Deployment {
     pub secrets: Vec<String>,
     /// Namespaces besides root, in the form `a/b/`.
     pub namespaces: Vec<String>,
+    /// What hands out policies and could not be read, as `read auth/approle/role/+ (denied)`: what is there is not known.
+    pub unread: Vec<String>,
 }
 
 /// A mounted engine or auth method.

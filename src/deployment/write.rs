@@ -10,6 +10,7 @@
 
 use super::folder::files;
 use super::snapshot::{Missing, PolicyText, Snapshot};
+use crate::staged;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs;
@@ -107,9 +108,10 @@ pub fn write(snapshot: &Snapshot, out: &Path) -> Result<Written, WriteError> {
     fs::create_dir_all(parent).map_err(|source| failed(parent, source))?;
     // Beside the target, so that it takes only a rename to put it in place.
     let stage = tempfile::Builder::new()
-        .prefix(".vault-advisor-snapshot-")
+        .prefix(staged::PREFIX)
         .tempdir_in(parent)
         .map_err(|source| failed(parent, source))?;
+    let _unfinished = staged::Unfinished::new(stage.path());
     let new = stage.path().join("new");
     for (name, bytes) in &planned {
         let path = new.join(name);
@@ -118,7 +120,7 @@ pub fn write(snapshot: &Snapshot, out: &Path) -> Result<Written, WriteError> {
             .and_then(|()| fs::write(&path, bytes))
             .map_err(|source| failed(&path, source))?;
     }
-    swap(&new, &stage.path().join("old"), &absolute)?;
+    staged::finish(|| swap(&new, &stage.path().join("old"), &absolute))?;
     Ok(match there {
         Some(_) => Written::Changed,
         None => Written::New,

@@ -5,6 +5,7 @@ mod entry;
 mod envelope;
 mod error;
 mod group;
+mod gunzip;
 mod open_paths;
 mod options;
 mod principal;

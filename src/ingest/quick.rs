@@ -16,6 +16,9 @@ use crate::usage::Skip;
 use crate::usage::record::hash_id;
 use hashbrown::HashTable;
 
+/// The most bytes of text that are kept from block to block.
+const MOST_KEPT: usize = 1 << 16;
+
 /// A request entry that waits for its response.
 #[derive(Debug, Clone, Copy)]
 struct Waiting {
@@ -63,9 +66,26 @@ enum Step {
 impl Quick {
     /// Reads whole lines, each with its line feed.
     pub fn lines(&mut self, worker: &mut Worker, stream: &mut Stream, wrapping: &Wrapping, text: &[u8]) {
+        let keep = self.new_lines(worker, stream, wrapping, text, 0);
+        self.give_up(worker, stream, wrapping, text.get(keep..).unwrap_or_default());
+    }
+
+    /// Reads the lines from `begin` on, each with its line feed; what stands before is what the last call asked to keep.
+    ///
+    /// Returns from where on the text must stand at the beginning of the next call's, since lines of it wait: the partners
+    /// of the last lines mostly come with the first lines of the next block.
+    pub fn new_lines(
+        &mut self,
+        worker: &mut Worker,
+        stream: &mut Stream,
+        wrapping: &Wrapping,
+        text: &[u8],
+        mut begin: usize,
+    ) -> usize {
         let bare = wrapping.bare();
-        let mut begin = 0;
-        for end in memchr::memchr_iter(b'\n', text) {
+        let new = text.get(begin..).unwrap_or_default();
+        let first = begin;
+        for end in memchr::memchr_iter(b'\n', new).map(|end| first + end) {
             let line = text.get(begin..end).unwrap_or_default();
             let known = bare && stream.fresh() && self.line(worker, stream, wrapping, text, begin, line);
             if !known {
@@ -74,12 +94,25 @@ impl Quick {
             }
             begin = end + 1;
         }
-        self.give_up(worker, stream, wrapping, text);
+        let oldest = self.waiting.iter().map(|waiting| waiting.begin).min();
+        match oldest {
+            Some(oldest) if text.len() - oldest <= MOST_KEPT => {
+                for waiting in &mut self.waiting {
+                    waiting.begin -= oldest;
+                    waiting.end -= oldest;
+                }
+                oldest
+            }
+            _ => {
+                self.give_up(worker, stream, wrapping, text);
+                text.len()
+            }
+        }
     }
 
     /// All lines that wait go the general way, in their order: what a line of that way leaves in the stream concerns those
     /// behind it.
-    fn give_up(&mut self, worker: &mut Worker, stream: &mut Stream, wrapping: &Wrapping, text: &[u8]) {
+    pub fn give_up(&mut self, worker: &mut Worker, stream: &mut Stream, wrapping: &Wrapping, text: &[u8]) {
         if self.waiting.is_empty() {
             return;
         }

@@ -15,8 +15,8 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Bytes asked for at once.
-const BLOCK: usize = 1 << 19;
+/// Bytes asked for at once: what fits into a core's own cache, since the bytes are read soon after they are copied.
+const BLOCK: usize = 1 << 18;
 
 /// About what both entries of a request take. It only guides how much room is made at once.
 const BYTES_A_REQUEST: u64 = 2_600;
@@ -24,8 +24,12 @@ const BYTES_A_REQUEST: u64 = 2_600;
 /// The longest line that is held in memory.
 const LONGEST_LINE: usize = 160 << 20;
 
-/// Plain logs of at least twice this size are cut in pieces of at least this size for several cores.
-const PIECE: u64 = 16 << 20;
+/// Plain logs of at least twice this size are cut in pieces of at least this size for several cores: small enough that no
+/// core waits long for the last one.
+const PIECE: u64 = 4 << 20;
+
+/// The most pieces a core.
+const MOST_PIECES: u64 = 32;
 
 /// A stretch of one log.
 #[derive(Debug, Clone)]
@@ -113,14 +117,11 @@ pub(super) fn read(
         );
         parts
     });
-    let mut usage = Usage::within(window);
-    for part in parts {
-        usage = usage.merge(part?);
-    }
+    let parts: Vec<Usage> = parts.into_iter().collect::<Result<_, _>>()?;
+    let mut usage = Usage::whole(parts).unwrap_or_else(|| Usage::within(window));
     let mut done = done.into_inner().unwrap_or_default();
     done.sort_by_key(|d| d.unit);
     examples(&mut usage, inputs, &units, &done);
-    usage.seal();
     progress.end();
     Ok(usage)
 }
@@ -155,7 +156,7 @@ fn units(inputs: &[LogInput], options: &Options, threads: usize) -> Result<Vec<U
             units.push(whole);
             continue;
         };
-        let pieces = (size / PIECE).min(4 * threads as u64);
+        let pieces = (size / PIECE).min(MOST_PIECES * threads as u64);
         if pieces < 2 || threads < 2 || options.unwrap.is_some() {
             units.push(whole);
             continue;
@@ -371,14 +372,26 @@ impl Read for Piped {
 }
 
 /// Feeds all lines of a source to a stream.
+///
+/// The buffer holds, one after the other: lines that were read and wait for their partners, the beginning of a line whose
+/// end is not there yet, and room.
 fn lines(mut from: impl Read, worker: &mut Worker, wrapping: &Wrapping) -> io::Result<Stream> {
     let mut stream = Stream::default();
     let mut quick = Quick::default();
     let mut buffer = vec![0; BLOCK];
-    let mut kept = 0;
+    let (mut waiting, mut kept) = (0, 0);
     let mut skipping = false;
-    while let Some(free) = buffer.get_mut(kept..) {
-        let got = match from.read(free) {
+    loop {
+        if kept == buffer.len() {
+            quick.give_up(worker, &mut stream, wrapping, &buffer);
+            let done = std::mem::take(&mut waiting);
+            buffer.copy_within(done..kept, 0);
+            kept -= done;
+            if done == 0 {
+                kept = make_room(&mut buffer, kept, &mut skipping);
+            }
+        }
+        let got = match from.read(buffer.get_mut(kept..).unwrap_or_default()) {
             Ok(got) => got,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) => return Err(error),
@@ -386,36 +399,34 @@ fn lines(mut from: impl Read, worker: &mut Worker, wrapping: &Wrapping) -> io::R
         if got == 0 {
             break;
         }
-        let text = buffer.get(..kept + got).unwrap_or_default();
-        // What was kept holds no line feed.
+        let total = kept + got;
+        let text = buffer.get(..total).unwrap_or_default();
+        // What was kept of the last line holds no line feed.
         let searched = text.get(kept..).unwrap_or_default();
         let Some(last) = memchr::memrchr(b'\n', searched).map(|n| kept + n) else {
-            kept += got;
-            if kept == buffer.len() {
-                kept = make_room(&mut buffer, kept, &mut skipping);
-            }
+            kept = total;
             continue;
         };
-        let mut begin = 0;
         if std::mem::take(&mut skipping) {
-            begin = memchr::memchr(b'\n', text).map_or(0, |n| n + 1);
+            waiting = memchr::memchr(b'\n', text).map_or(0, |n| n + 1);
             stream.too_long(worker);
         }
-        let whole = text.get(begin..=last).unwrap_or_default();
-        quick.lines(worker, &mut stream, wrapping, whole);
-        let begin = last + 1;
-        let total = kept + got;
-        buffer.copy_within(begin..total, 0);
-        kept = total - begin;
+        let whole = text.get(..=last).unwrap_or_default();
+        let keep = quick.new_lines(worker, &mut stream, wrapping, whole, waiting);
+        waiting = whole.len() - keep;
+        buffer.copy_within(keep..total, 0);
+        kept = total - keep;
         if buffer.len() > 8 * BLOCK && kept < BLOCK {
             buffer.truncate(BLOCK);
             buffer.shrink_to_fit();
         }
     }
+    let text = buffer.get(..kept).unwrap_or_default();
+    quick.give_up(worker, &mut stream, wrapping, text);
     if skipping {
         stream.too_long(worker);
-    } else if kept > 0 {
-        stream.line(worker, wrapping, buffer.get(..kept).unwrap_or_default());
+    } else if kept > waiting {
+        stream.line(worker, wrapping, text.get(waiting..).unwrap_or_default());
     }
     stream.end(worker);
     Ok(stream)

@@ -1,6 +1,7 @@
 //! Where logs come from: files, folders, globs and standard input, plain or compressed.
 
 use super::error::IngestError;
+use super::gunzip::Gunzip;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
@@ -157,7 +158,7 @@ pub fn begin<R: Read>(mut from: R) -> io::Result<(Stored, Looked<R>)> {
 pub fn decoder<'a>(stored: Stored, from: impl Read + Send + 'a) -> io::Result<Box<dyn Read + Send + 'a>> {
     Ok(match stored {
         Stored::Plain => Box::new(from),
-        Stored::Gzip => Box::new(flate2::read::MultiGzDecoder::new(from)),
+        Stored::Gzip => Box::new(Gunzip::new(from)),
         Stored::Zstd => Box::new(zstd::stream::read::Decoder::new(from)?),
     })
 }

@@ -11,7 +11,7 @@ use crate::usage::Skip;
 use crate::usage::Usage;
 use crate::usage::auth::Auth;
 use crate::usage::record::{Class, NONE, Record, flag, hash_id};
-use crate::usage::table::Key;
+use crate::usage::table::{Key, Table};
 use crate::vault::{Operation, path};
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
@@ -31,6 +31,37 @@ pub struct Worker {
     nobody: u32,
     book: Book,
     key_sets: HashMap<u64, u32, FixedState>,
+    namespaces: Recall,
+    mount_types: Recall,
+}
+
+/// The numbers of the texts that were asked for last: namespaces and mount types are few, and come again with each entry.
+#[derive(Debug, Clone, Default)]
+struct Recall {
+    slots: Vec<(Box<str>, u32)>,
+}
+
+impl Recall {
+    const SLOTS: usize = 16;
+
+    /// The number of a text.
+    fn number(&mut self, text: &str, table: &mut Table) -> u32 {
+        let telling = text.len() + text.as_bytes().first().map_or(0, |c| usize::from(*c));
+        let slot = telling % Self::SLOTS;
+        if let Some((known, number)) = self.slots.get(slot)
+            && **known == *text
+        {
+            return *number;
+        }
+        let number = table.text(text);
+        if self.slots.is_empty() {
+            self.slots = vec![(Box::from(""), table.text("")); Self::SLOTS];
+        }
+        if let Some(slot) = self.slots.get_mut(slot) {
+            *slot = (Box::from(text), number);
+        }
+        number
+    }
 }
 
 impl Worker {
@@ -46,6 +77,8 @@ impl Worker {
             nobody: NONE,
             book: Book::default(),
             key_sets: HashMap::with_hasher(HASHER),
+            namespaces: Recall::default(),
+            mount_types: Recall::default(),
         };
         worker.forget();
         worker
@@ -69,6 +102,8 @@ impl Worker {
         self.nobody = self.usage.table_mut().auth(Auth::nobody());
         self.book.clear();
         self.key_sets.clear();
+        self.namespaces = Recall::default();
+        self.mount_types = Recall::default();
     }
 
     /// Adds an entry. Returns why it names no demand, if it names none.
@@ -182,14 +217,15 @@ impl Worker {
         };
         let namespace = namespace_of(request);
         let table = self.usage.table_mut();
+        let namespace = self.namespaces.number(&namespace, table);
         record.row = table.row(&Key {
             principal: table.principal_of(auth),
-            namespace: &namespace,
+            namespace,
             path: &asked,
             capability,
         });
         if !mount_type.is_empty() {
-            record.mount_type = table.text(&mount_type);
+            record.mount_type = self.mount_types.number(&mount_type, table);
         }
         record.keys = self.keys(request.data);
         Ok(())

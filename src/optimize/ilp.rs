@@ -14,6 +14,9 @@ const INTEGRALITY: f64 = 1e-5;
 /// Covering programs with at most so many nonzero factors are solved at once.
 pub const ENTRIES_AT_EASE: usize = backend::ENTRIES_AT_EASE;
 
+/// The solver that this program was built with.
+pub const SOLVER: &str = backend::NAME;
+
 /// Why a program has no answer.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum IlpError {
@@ -231,6 +234,8 @@ mod backend {
     use good_lp::solvers::microlp::{MicroLpProblem, MicroLpSolution};
     use good_lp::variable::UnsolvedProblem;
 
+    pub const NAME: &str = "microlp";
+
     /// The problem as the solver takes it.
     pub fn ready(problem: UnsolvedProblem) -> MicroLpProblem {
         problem.using(good_lp::microlp)
@@ -251,6 +256,8 @@ mod backend {
 
     use good_lp::solvers::highs::{HighsParallelType, HighsProblem, HighsSolution};
     use good_lp::variable::UnsolvedProblem;
+
+    pub const NAME: &str = "HiGHS";
 
     /// The problem as the solver takes it: on one thread, for its callers are parallel already.
     pub fn ready(problem: UnsolvedProblem) -> HighsProblem {

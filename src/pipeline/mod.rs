@@ -3,6 +3,7 @@
 mod proposals;
 mod views;
 
+use crate::access::weight::Weighed;
 use crate::access::{self, Inputs, Joined};
 use crate::advice::{Advice, FrontierPoint, RuleView, Run};
 use crate::analysis::access_graph;
@@ -71,6 +72,7 @@ pub fn advise(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&s
         mut notes,
     } = material;
     let settings = options.settings;
+    step("sorting demands");
     let demands = usage.demands();
     let coverage = views::coverage(&usage, demands.len() as u64);
 
@@ -90,15 +92,19 @@ pub fn advise(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&s
         ));
     }
     notes.extend(views::notes(&joined, &coverage));
+    notes.extend(deployment.as_ref().and_then(views::unread));
 
-    step("weighing what is exposed");
+    step("looking for what is not used");
     let watch = Watch {
         window_days: coverage.window_days,
         health: coverage.health,
         nodes: coverage.nodes.len().max(1),
     };
     let evidence = evidence::of_policies(&joined, &watch, &settings.evidence, coverage.last);
-    let exposures = exposures(&joined, settings, None);
+    step("weighing what is exposed");
+    let weighed = Weighed::new(&settings.weights, &joined.universe);
+    let exposures = exposures(&joined, &weighed, None);
+    step("following who can take over what");
     let chains = access_graph::chains(&joined, deployment.as_ref());
 
     step("tightening policies");
@@ -115,23 +121,25 @@ pub fn advise(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&s
         )
     };
     let tightened = tight(&settings.price);
-    let after = exposures_after(&joined, settings, &tightened.scheme);
+    step("weighing what stays exposed");
+    let after = exposures_after(&joined, &weighed, &tightened.scheme);
 
     let frontier = if options.frontier {
         step("working out the trade-off");
-        frontier(&joined, settings, &tight)
+        frontier(&joined, settings, &weighed, &tight)
     } else {
         Vec::new()
     };
 
-    let today = redesign::measure(&joined, &proposals::today(&joined), &settings.weights);
+    step("measuring the policies of today");
+    let today = redesign::measure(&joined, &proposals::today(&joined), &weighed);
 
     step("designing roles");
     let redesigned = redesign::redesign(
         &joined,
         &tightened.scheme,
         &redesign::Options {
-            weights: &settings.weights,
+            weighed: &weighed,
             time_limit: options.time_limit,
             seed: options.seed,
             max_roles: options.max_roles,
@@ -153,8 +161,10 @@ pub fn advise(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&s
         watch: &watch,
     };
     let findings = findings(&context, &settings.rules);
-    let proposals = proposals::all(&joined, settings, today, tightened, redesigned);
+    step("putting proposals together");
+    let proposals = proposals::all(&joined, &weighed, today, tightened, redesigned);
 
+    step("describing principals and policies");
     Advice {
         run: Run {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -167,7 +177,7 @@ pub fn advise(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&s
         rules: rule_views(),
         totals: views::totals(&joined, &exposures),
         principals: views::principals(&joined, &exposures, &after),
-        policies: views::policies(&joined, &evidence, settings),
+        policies: views::policies(&joined, &evidence, &weighed),
         heat: views::heat(&joined),
         escalations: views::escalations(&joined, &chains),
         frontier,
@@ -181,7 +191,12 @@ pub fn advise(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&s
 const LAMBDAS: [f64; 9] = [0.0, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 2.0];
 
 /// Exposure against complexity of the tightened policies, over the weight of exposure.
-fn frontier(joined: &Joined, settings: &Settings, tight: &dyn Fn(&Price) -> Tightening) -> Vec<FrontierPoint> {
+fn frontier(
+    joined: &Joined,
+    settings: &Settings,
+    weighed: &Weighed<'_>,
+    tight: &dyn Fn(&Price) -> Tightening,
+) -> Vec<FrontierPoint> {
     let mut lambdas = LAMBDAS.to_vec();
     if !lambdas.contains(&settings.price.lambda) {
         lambdas.push(settings.price.lambda);
@@ -194,7 +209,7 @@ fn frontier(joined: &Joined, settings: &Settings, tight: &dyn Fn(&Price) -> Tigh
                 lambda,
                 ..settings.price.clone()
             };
-            let size = redesign::measure(joined, &tight(&price).scheme, &settings.weights);
+            let size = redesign::measure(joined, &tight(&price).scheme, weighed);
             FrontierPoint {
                 lambda,
                 policies: size.policies,
@@ -225,7 +240,7 @@ type ListKey = (access::SetId, Option<access::HolderId>);
 /// What every holder is exposed to today, or with other lists in force.
 pub(crate) fn exposures(
     joined: &Joined,
-    settings: &Settings,
+    weighed: &Weighed<'_>,
     lists: Option<&HashMap<ListKey, crate::policy::acl::Acl>>,
 ) -> Vec<Exposure> {
     let used = used(joined);
@@ -246,7 +261,7 @@ pub(crate) fn exposures(
                 .iter()
                 .filter_map(|&h| {
                     let root = joined.holders.get(h)?.principal.kind == PrincipalKind::Root;
-                    let exposure = risk::exposure(&reach, &joined.universe, used.get(h), &settings.weights);
+                    let exposure = risk::exposure(&reach, used.get(h), weighed);
                     Some((h, if root { risk::of_root(exposure) } else { exposure }))
                 })
                 .collect::<Vec<_>>()
@@ -257,7 +272,7 @@ pub(crate) fn exposures(
 }
 
 /// The same under a scheme that keeps holders and sets.
-fn exposures_after(joined: &Joined, settings: &Settings, scheme: &crate::optimize::proof::Scheme) -> Vec<Exposure> {
+fn exposures_after(joined: &Joined, weighed: &Weighed<'_>, scheme: &crate::optimize::proof::Scheme) -> Vec<Exposure> {
     let groups: Vec<_> = scheme.by_list().into_iter().collect();
     let lists = groups
         .par_iter()
@@ -267,7 +282,7 @@ fn exposures_after(joined: &Joined, settings: &Settings, scheme: &crate::optimiz
             Some(((*set, *own), acl))
         })
         .collect();
-    exposures(joined, settings, Some(&lists))
+    exposures(joined, weighed, Some(&lists))
 }
 
 /// The rules, for the help that goes with findings.

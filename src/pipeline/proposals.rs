@@ -1,25 +1,25 @@
 //! The two proposals as a report shows them.
 
 use crate::access::Joined;
+use crate::access::weight::Weighed;
 use crate::advice::{Assignment, Change, Complexity, Optimality, Proof, Proposal, ProposedPolicy, Withdrawn};
 use crate::optimize::proof::{self, Scheme};
 use crate::optimize::redesign::{self, Redesign, Size};
 use crate::optimize::tighten::Tightening;
 use crate::policy::model::Policy;
-use crate::settings::Settings;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Both proposals; the redesign is left out where nothing could be redesigned.
 pub(super) fn all(
     joined: &Joined,
-    settings: &Settings,
+    weighed: &Weighed<'_>,
     today: Size,
     tightened: Tightening,
     redesigned: Option<Redesign>,
 ) -> Vec<Proposal> {
     let today = complexity(today);
-    let mut proposals = vec![tighten(joined, settings, tightened, today.clone())];
+    let mut proposals = vec![tighten(joined, weighed, tightened, today.clone())];
     proposals.extend(redesigned.map(|r| redesign(joined, r, today)));
     proposals
 }
@@ -93,8 +93,8 @@ fn holders(joined: &Joined, policy: usize) -> Vec<String> {
         .collect()
 }
 
-fn tighten(joined: &Joined, settings: &Settings, t: Tightening, before: Complexity) -> Proposal {
-    let after = complexity(redesign::measure(joined, &t.scheme, &settings.weights));
+fn tighten(joined: &Joined, weighed: &Weighed<'_>, t: Tightening, before: Complexity) -> Proposal {
+    let after = complexity(redesign::measure(joined, &t.scheme, weighed));
     let changes: BTreeMap<usize, _> = t.changed.iter().map(|c| (c.policy, c)).collect();
     let new: BTreeMap<(&str, &str), &Policy> = t
         .scheme

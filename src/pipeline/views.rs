@@ -1,5 +1,6 @@
 //! What a report shows of the join: coverage, totals, principals, policies, the heat map.
 
+use crate::access::weight::Weighed;
 use crate::access::{HolderId, Joined, Outcome, StanzaId, askable, reach};
 use crate::advice::{
     CapabilityUse, CoverageView, Escalation, Evidence, EvidenceState, HeatCell, HeatGroup, HeatMap, PolicyView,
@@ -7,9 +8,10 @@ use crate::advice::{
 };
 use crate::analysis::access_graph::Chain;
 use crate::analysis::risk::{self, Exposure};
+use crate::deployment::Deployment;
 use crate::policy::acl::Acl;
 use crate::policy::template::Identity;
-use crate::settings::Settings;
+
 use crate::usage::Usage;
 use crate::vault::{Capability, CapabilitySet, PrincipalKind};
 use rayon::prelude::*;
@@ -115,6 +117,19 @@ pub(super) fn notes(joined: &Joined, coverage: &CoverageView) -> Vec<String> {
     notes
 }
 
+/// What a snapshot could not read of what hands out policies.
+pub(super) fn unread(deployment: &Deployment) -> Option<String> {
+    let first = deployment.unread.first()?;
+    let others = match deployment.unread.len() - 1 {
+        0 => String::new(),
+        n => format!(" and {n} more"),
+    };
+    Some(format!(
+        "The deployment is not whole: its snapshot could not {first}{others}. No policy is proposed to be deleted, since \
+         something unread may hand it out; give the snapshot's token what `snapshot --print-policy` says."
+    ))
+}
+
 /// The numbers that matter.
 pub(super) fn totals(joined: &Joined, exposures: &[Exposure]) -> Totals {
     let counted: Vec<(&crate::access::Holder, &Exposure)> = joined
@@ -215,7 +230,7 @@ pub(super) fn principals(joined: &Joined, exposures: &[Exposure], after: &[Expos
 }
 
 /// Policies, by name.
-pub(super) fn policies(joined: &Joined, evidence: &[Evidence], settings: &Settings) -> Vec<PolicyView> {
+pub(super) fn policies(joined: &Joined, evidence: &[Evidence], weighed: &Weighed<'_>) -> Vec<PolicyView> {
     let mut views: Vec<PolicyView> = joined
         .policies
         .par_iter()
@@ -260,13 +275,7 @@ pub(super) fn policies(joined: &Joined, evidence: &[Evidence], settings: &Settin
                             .collect(),
                     })
                     .collect(),
-                risk: risk::exposure(
-                    &reach(&acl, &joined.universe),
-                    &joined.universe,
-                    Some(&used),
-                    &settings.weights,
-                )
-                .risk,
+                risk: risk::exposure(&reach(&acl, &joined.universe), Some(&used), weighed).risk,
             }
         })
         .collect();

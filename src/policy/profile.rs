@@ -198,7 +198,7 @@ impl fmt::Display for Profile {
 /// The word names no server that is known.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is not a server profile; known are `vault-1.12`, `vault-1.13`, `vault-2.0.3`, `openbao-2.6`, and versions such as `vault@1.16.3` or `openbao@2.5.1`"
+    "`{0}` is not a server profile; known are `vault-1.12`, `vault-1.13`, `vault-2.0.3`, `openbao-2.0`, `openbao-2.6`, and versions such as `vault@1.16.3` or `openbao@2.5.1`"
 )]
 pub struct UnknownProfile(pub String);
 

@@ -220,8 +220,10 @@ pub fn days(days: f64) -> String {
         format!("{} days", decimal(days))
     } else if days * 24.0 >= 1.0 {
         format!("{} hours", decimal(days * 24.0))
-    } else {
+    } else if days * 24.0 * 60.0 >= 1.0 {
         format!("{} minutes", decimal(days * 24.0 * 60.0))
+    } else {
+        format!("{} seconds", decimal(days * 24.0 * 60.0 * 60.0))
     }
 }
 
@@ -252,6 +254,7 @@ mod tests {
         assert_eq!(decimal(12.04), "12");
         assert_eq!(decimal(12.25), "12.2");
         assert_eq!(days(0.5), "12 hours");
+        assert_eq!(days(12.0 / 86_400.0), "12 seconds");
     }
 
     #[test]

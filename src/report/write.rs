@@ -9,6 +9,7 @@ use std::io;
 use std::path::{Component, Path, PathBuf};
 
 use super::output::OutputFile;
+use crate::staged;
 
 /// The list of the files that a run wrote.
 const MANIFEST: &str = ".vault-advisor-files";
@@ -53,6 +54,26 @@ impl WriteError {
     }
 }
 
+/// Whether a folder can be written to, as far as that can be known before there is anything to write: nobody should wait for
+/// an analysis to be told that it has no place.
+///
+/// # Errors
+/// When it can't.
+pub fn ready(folder: &Path) -> Result<(), WriteError> {
+    let absolute = std::path::absolute(folder).map_err(at(folder))?;
+    let Some(there) = absolute.ancestors().find(|path| path.exists()) else {
+        return Ok(());
+    };
+    if !there.is_dir() {
+        return Err(WriteError::NotAFolder(there.to_owned()));
+    }
+    tempfile::Builder::new()
+        .prefix(staged::PREFIX)
+        .tempfile_in(there)
+        .map(drop)
+        .map_err(at(there))
+}
+
 /// Writes `files` below `folder`, which is made if it is not there. Files of an earlier run that are not among them go;
 /// files of others stay.
 ///
@@ -77,37 +98,44 @@ pub fn write(files: &[OutputFile], folder: &Path) -> Result<(), WriteError> {
         _ => Path::new("."),
     };
     fs::create_dir_all(stage).map_err(at(stage))?;
-    let staged = tempfile::Builder::new()
-        .prefix(".vault-advisor-")
+    let hidden = tempfile::Builder::new()
+        .prefix(staged::PREFIX)
         .tempdir_in(stage)
         .map_err(at(stage))?;
+    let unfinished = staged::Unfinished::new(hidden.path());
     for file in files {
-        let path = staged.path().join(&file.path);
+        let path = hidden.path().join(&file.path);
         if let Some(dir) = path.parent() {
             fs::create_dir_all(dir).map_err(at(dir))?;
         }
-        fs::write(&path, &file.bytes).map_err(at(&path))?;
+        // Told by the name it was to have.
+        fs::write(&path, &file.bytes).map_err(at(&folder.join(&file.path)))?;
         if file.executable {
             make_executable(&path)?;
         }
     }
-    let list = staged.path().join(MANIFEST);
+    let list = hidden.path().join(MANIFEST);
     fs::write(&list, manifest(files)).map_err(at(&list))?;
 
     if !folder.exists() {
-        make_readable(staged.path())?;
-        let whole = staged.keep();
-        return fs::rename(&whole, folder).map_err(at(folder));
+        make_readable(hidden.path())?;
+        fs::rename(hidden.path(), folder).map_err(at(folder))?;
+        drop(unfinished);
+        // Its old name is gone, and nothing is left to be taken away.
+        let _ = hidden.keep();
+        return Ok(());
     }
-    for path in files.iter().map(|file| file.path.as_str()).chain([MANIFEST]) {
-        let target = folder.join(path);
-        if let Some(dir) = target.parent() {
-            fs::create_dir_all(dir).map_err(at(dir))?;
+    staged::finish(|| {
+        for path in files.iter().map(|file| file.path.as_str()).chain([MANIFEST]) {
+            let target = folder.join(path);
+            if let Some(dir) = target.parent() {
+                fs::create_dir_all(dir).map_err(at(dir))?;
+            }
+            fs::rename(hidden.path().join(path), &target).map_err(at(&target))?;
         }
-        fs::rename(staged.path().join(path), &target).map_err(at(&target))?;
-    }
-    remove_stale(files, folder, &earlier);
-    Ok(())
+        remove_stale(files, folder, &earlier);
+        Ok(())
+    })
 }
 
 fn at(path: &Path) -> impl FnOnce(io::Error) -> WriteError + '_ {
@@ -246,5 +274,10 @@ mod tests {
         let not_a_folder = dir.path().join("f");
         fs::write(&not_a_folder, "").unwrap();
         assert!(matches!(write(&[], &not_a_folder), Err(WriteError::NotAFolder(_))));
+        for place in [not_a_folder.clone(), not_a_folder.join("below/it")] {
+            assert!(matches!(ready(&place), Err(WriteError::NotAFolder(_))));
+        }
+        ready(&dir.path().join("new/place")).unwrap();
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "asking writes nothing");
     }
 }

@@ -1,18 +1,20 @@
 //! Usage as a data frame, and as Parquet: rows that any tool can read, with their meaning in the file's own metadata.
 
-use super::coverage::day_of;
-use super::demand::Demand;
+use super::coverage::{day_of, timestamp};
+use super::listing::{Listed, Listing};
 use super::part::Usage;
+use super::record::NONE;
 use super::state::{State, VERSION};
 use super::table::{Key, Table};
 use crate::vault::{Capability, PrincipalKind};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
 use jiff::Timestamp;
 use polars::prelude::*;
-use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::Write;
+use std::io::{BufWriter, Write};
 use std::sync::Arc;
 
 /// Where the metadata keep the version of the columns.
@@ -21,6 +23,9 @@ const SCHEMA_KEY: &str = "vault-advisor.schema";
 const ABOUT_KEY: &str = "vault-advisor.about";
 /// What a merge needs: JSON, compressed, in base 64.
 const STATE_KEY: &str = "vault-advisor.state";
+
+/// Bytes written at once.
+const WRITE_BLOCK: usize = 1 << 18;
 
 /// The most bytes that a state may unpack to.
 const MOST_STATE_BYTES: usize = 1 << 30;
@@ -49,37 +54,47 @@ impl Usage {
     /// When there is not enough memory for its columns.
     pub fn to_frame(&self) -> Result<DataFrame, FrameError> {
         let table = self.settled();
-        Ok(frame(table, &table.numbered())?)
+        Ok(frame(table, &table.listing())?)
     }
 }
 
 /// Writes a part as Parquet.
-pub fn write(usage: &Usage, to: &mut File) -> Result<(), FrameError> {
-    let (table, ledger) = (usage.settled(), usage.stored_ledger());
-    let numbered = table.numbered();
-    let rows: Vec<u32> = numbered.iter().map(|(_, row)| *row).collect();
-    let state = State::of(table, &ledger, usage.window, &rows);
-    let text = serde_json::to_vec(&state).map_err(|e| FrameError::State(e.to_string()))?;
-    let packed = zstd::bulk::compress(&text, 3).map_err(|e| FrameError::State(e.to_string()))?;
+pub fn write(usage: &Usage, to: &mut impl Write) -> Result<(), FrameError> {
+    let table = usage.settled();
+    let listing = table.listing();
+    let (frame, state) = std::thread::scope(|scope| {
+        let state = scope.spawn(|| packed_state(usage, table, &listing));
+        let frame = frame(table, &listing);
+        (frame, state.join())
+    });
+    let state = state.map_err(|_| FrameError::State("packing it failed".to_owned()))??;
     let metadata = vec![
         (SCHEMA_KEY.to_owned(), VERSION.to_string()),
         (ABOUT_KEY.to_owned(), about(usage, table)),
-        (STATE_KEY.to_owned(), BASE64_STANDARD.encode(packed)),
+        (STATE_KEY.to_owned(), state),
     ];
-    let mut frame = frame(table, &numbered)?;
-    ParquetWriter::new(&mut *to)
+    let mut to = BufWriter::with_capacity(WRITE_BLOCK, to);
+    ParquetWriter::new(&mut to)
         .with_key_value_metadata(Some(KeyValueMetadata::from_static(metadata)))
-        .set_parallel(false)
-        .finish(&mut frame)?;
+        .finish(&mut frame?)?;
     to.flush().map_err(PolarsError::from)?;
     Ok(())
+}
+
+/// The state as text.
+fn packed_state(usage: &Usage, table: &Table, listing: &Listing<'_>) -> Result<String, FrameError> {
+    let rows: Vec<u32> = listing.iter().map(|listed| listed.number).collect();
+    let state = State::of(table, &usage.stored_ledger(), usage.window, &rows);
+    let text = serde_json::to_vec(&state).map_err(|e| FrameError::State(e.to_string()))?;
+    let packed = zstd::bulk::compress(&text, 3).map_err(|e| FrameError::State(e.to_string()))?;
+    Ok(BASE64_STANDARD.encode(packed))
 }
 
 /// Window, coverage and tally for people who look into the file with other tools.
 fn about(usage: &Usage, table: &Table) -> String {
     let window = usage.window();
     let tally = &table.tally;
-    let time = |nanos: Option<i64>| nanos.and_then(super::coverage::timestamp).map(|t| t.to_string());
+    let time = |nanos: Option<i64>| nanos.and_then(timestamp).map(|t| t.to_string());
     let skipped: serde_json::Map<String, serde_json::Value> = tally
         .reasons()
         .map(|(reason, s)| (reason.to_string(), s.count.into()))
@@ -101,65 +116,107 @@ fn about(usage: &Usage, table: &Table) -> String {
     .to_string()
 }
 
-fn frame(table: &Table, numbered: &[(Demand, u32)]) -> PolarsResult<DataFrame> {
-    let texts = |name: &str, get: &dyn Fn(&Demand) -> &str| {
-        let values: Vec<&str> = numbered.iter().map(|(d, _)| get(d)).collect();
-        Column::new(name.into(), values)
-    };
-    let counts = |name: &str, get: &dyn Fn(&Demand) -> u64| {
-        let values: Vec<u64> = numbered.iter().map(|(d, _)| get(d)).collect();
-        Column::new(name.into(), values)
-    };
-    let options = |name: &str, get: &dyn Fn(&Demand, u32) -> Option<String>| {
-        let values: Vec<Option<String>> = numbered.iter().map(|(d, n)| get(d, *n)).collect();
-        Column::new(name.into(), values)
-    };
-    let row = |number: u32| table.rows.get(number as usize);
-    let mut policies = ListStringChunkedBuilder::new("policies".into(), numbered.len(), numbered.len() * 4);
-    for (demand, _) in numbered {
-        policies.append_values_iter(demand.policies.iter().map(|p| &**p));
-    }
-    let auths: Vec<Option<u32>> = numbered
-        .iter()
-        .map(|(_, n)| row(*n).map(|r| r.auth).filter(|a| *a != u32::MAX))
-        .collect();
-    let columns = vec![
-        texts("principal_id", &|d| &d.principal.id),
-        texts("principal_kind", &|d| d.principal.kind.as_str()),
-        texts("principal_name", &|d| &d.principal.name),
-        texts("auth_mount", &|d| &d.principal.auth_mount),
-        texts("namespace", &|d| &d.namespace),
-        texts("path", &|d| &d.path),
-        texts("capability", &|d| d.capability.as_str()),
-        texts("mount_type", &|d| &d.mount_type),
-        counts("allowed", &|d| d.allowed),
-        counts("denied", &|d| d.denied),
-        options("first_seen", &|d, _| d.first_seen.map(|t| t.to_string())),
-        options("last_seen", &|d, _| d.last_seen.map(|t| t.to_string())),
-        counts("active_days", &|d| d.days.len() as u64),
-        policies.finish().into_series().into_column(),
-        counts("failed", &|d| d.failed),
-        options("days", &|d, n| {
-            let known = row(n).is_some_and(|r| r.days == ends(r.first, r.last));
-            if known {
-                None
-            } else {
-                serde_json::to_string(&d.days).ok()
-            }
-        }),
-        options("keys_always", &|d, n| {
-            row(n)?.keys_always.as_ref()?;
-            json(&d.keys_always)
-        }),
-        options("keys_ever", &|d, _| json(&d.keys_ever)),
+/// The columns as they fill: all of a row at once, since rows lie far apart in memory.
+#[derive(Default)]
+struct Columns<'a> {
+    principal_id: Vec<&'a str>,
+    principal_kind: Vec<&'a str>,
+    principal_name: Vec<&'a str>,
+    auth_mount: Vec<&'a str>,
+    namespace: Vec<&'a str>,
+    path: Vec<&'a str>,
+    capability: Vec<&'a str>,
+    mount_type: Vec<&'a str>,
+    allowed: Vec<u64>,
+    denied: Vec<u64>,
+    first_seen: Vec<Option<String>>,
+    last_seen: Vec<Option<String>>,
+    active_days: Vec<u64>,
+    policies: Vec<Option<&'a [Arc<str>]>>,
+    failed: Vec<u64>,
+    days: Vec<Option<String>>,
+    keys_always: Vec<Option<&'a [u32]>>,
+    keys_ever: Vec<Option<&'a [u32]>>,
+    policies_seen: Vec<Option<String>>,
+    state_auth: Vec<Option<u32>>,
+}
+
+impl<'a> Columns<'a> {
+    fn push(&mut self, table: &'a Table, listed: Listed<'a>) {
+        let (principal, row) = (listed.principal, listed.row);
+        let time = |time: Option<Timestamp>| time.map(|t| t.to_string());
+        self.principal_id.push(&principal.id);
+        self.principal_kind.push(principal.kind.as_str());
+        self.principal_name.push(&principal.name);
+        self.auth_mount.push(&principal.auth_mount);
+        self.namespace.push(table.texts.get(row.namespace));
+        self.path.push(&row.path);
+        self.capability.push(row.capability.as_str());
+        self.mount_type.push(table.texts.get(row.mount_type));
+        self.allowed.push(row.allowed);
+        self.denied.push(row.denied);
+        self.first_seen.push(time(row.first_seen()));
+        self.last_seen.push(time(row.last_seen()));
+        self.active_days.push(row.days.len() as u64);
+        self.policies
+            .push(table.policies_of(listed).map(|policies| &**policies));
+        self.failed.push(row.failed);
+        let days = Some(&row.days).filter(|days| **days != ends(row.first, row.last));
+        self.days.push(days.and_then(|days| serde_json::to_string(days).ok()));
+        self.keys_always.push(row.keys_always.as_deref());
+        self.keys_ever.push(Some(&row.keys_ever));
         // Only where it is not when the demand was last seen.
-        options("policies_seen", &|_, n| {
-            let row = row(n).filter(|r| r.auth_time != r.last)?;
-            super::coverage::timestamp(row.auth_time).map(|t| t.to_string())
-        }),
-        Column::new("state_auth".into(), auths),
-    ];
-    DataFrame::new(numbered.len(), columns)
+        let other = Some(row.auth_time).filter(|time| *time != row.last);
+        self.policies_seen.push(time(other.and_then(timestamp)));
+        self.state_auth.push(Some(row.auth).filter(|auth| *auth != NONE));
+    }
+
+    fn frame(self, table: &Table) -> PolarsResult<DataFrame> {
+        let mut known: HashMap<&[u32], String, FixedState> = HashMap::default();
+        for names in self.keys_always.iter().chain(&self.keys_ever).flatten() {
+            known.entry(names).or_insert_with(|| json(table, names));
+        }
+        let lists = |names: &[Option<&[u32]>]| -> Vec<Option<&str>> {
+            let text = |names: &Option<&[u32]>| known.get((*names)?).map(String::as_str);
+            names.iter().map(text).collect()
+        };
+        let height = self.path.len();
+        let mut policies = ListStringChunkedBuilder::new("policies".into(), height, height * 4);
+        for set in &self.policies {
+            policies.append_values_iter(set.unwrap_or_default().iter().map(|policy| &**policy));
+        }
+        let columns = vec![
+            Column::new("principal_id".into(), self.principal_id),
+            Column::new("principal_kind".into(), self.principal_kind),
+            Column::new("principal_name".into(), self.principal_name),
+            Column::new("auth_mount".into(), self.auth_mount),
+            Column::new("namespace".into(), self.namespace),
+            Column::new("path".into(), self.path),
+            Column::new("capability".into(), self.capability),
+            Column::new("mount_type".into(), self.mount_type),
+            Column::new("allowed".into(), self.allowed),
+            Column::new("denied".into(), self.denied),
+            Column::new("first_seen".into(), self.first_seen),
+            Column::new("last_seen".into(), self.last_seen),
+            Column::new("active_days".into(), self.active_days),
+            policies.finish().into_series().into_column(),
+            Column::new("failed".into(), self.failed),
+            Column::new("days".into(), self.days),
+            Column::new("keys_always".into(), lists(&self.keys_always)),
+            Column::new("keys_ever".into(), lists(&self.keys_ever)),
+            Column::new("policies_seen".into(), self.policies_seen),
+            Column::new("state_auth".into(), self.state_auth),
+        ];
+        DataFrame::new(height, columns)
+    }
+}
+
+fn frame<'a>(table: &'a Table, listing: &'a Listing<'a>) -> PolarsResult<DataFrame> {
+    let mut columns = Columns::default();
+    for listed in listing.iter() {
+        columns.push(table, listed);
+    }
+    columns.frame(table)
 }
 
 /// Reads a part that [`write()`] wrote.
@@ -214,6 +271,9 @@ fn restore_rows(frame: &DataFrame, table: &mut Table) -> Result<Vec<u32>, FrameE
     };
     let list = |text: Option<&str>| -> Option<Vec<Arc<str>>> { serde_json::from_str(text?).ok() };
     let mut rows = Vec::with_capacity(frame.height());
+    table.reserve(frame.height());
+    // The rows of a principal stand together.
+    let mut last = None;
     for at in 0..frame.height() {
         let kind = kinds
             .get(at)
@@ -224,16 +284,18 @@ fn restore_rows(frame: &DataFrame, table: &mut Table) -> Result<Vec<u32>, FrameE
             .and_then(|word| word.parse().ok())
             .ok_or_else(|| wrong("capability"))?;
         let id = ids.get(at).ok_or_else(|| wrong("principal_id"))?;
-        let number = table.restore_row(
-            kind,
-            id,
-            &Key {
-                principal: 0,
-                namespace: namespaces.get(at).unwrap_or_default(),
-                path: paths.get(at).ok_or_else(|| wrong("path"))?,
-                capability,
-            },
-        );
+        let namespace = table.text(namespaces.get(at).unwrap_or_default());
+        let principal = match last {
+            Some((known, number)) if known == (kind, id) => number,
+            _ => table.restored_principal(kind, id),
+        };
+        last = Some(((kind, id), principal));
+        let number = table.row(&Key {
+            principal,
+            namespace,
+            path: paths.get(at).ok_or_else(|| wrong("path"))?,
+            capability,
+        });
         let mount_type = match mount_types.get(at) {
             None | Some("") => u32::MAX,
             Some(mount_type) => table.text(mount_type),
@@ -279,11 +341,11 @@ fn ends(first: i64, last: i64) -> Vec<i32> {
     days
 }
 
-fn json(names: &BTreeSet<Arc<str>>) -> Option<String> {
-    if names.is_empty() {
-        return Some("[]".to_owned());
-    }
-    serde_json::to_string(names).ok()
+/// Names as a JSON list, sorted.
+fn json(table: &Table, names: &[u32]) -> String {
+    let mut names: Vec<&str> = names.iter().map(|n| table.texts.get(*n)).collect();
+    names.sort_unstable();
+    serde_json::Value::from(names).to_string()
 }
 
 fn sorted(mut numbers: Vec<u32>) -> Vec<u32> {

@@ -10,8 +10,10 @@ pub struct Keep {
     pub head: usize,
     /// Complete ones with the latest times.
     pub tail: usize,
-    /// Incomplete, forwarded or nameless ones.
-    pub open: usize,
+    /// Incomplete, forwarded or nameless ones with the earliest times.
+    pub open_head: usize,
+    /// Such with the latest times.
+    pub open_tail: usize,
 }
 
 /// Requests by their id.
@@ -95,6 +97,30 @@ impl Ledger {
         self.tidy.extend(others);
     }
 
+    /// What [`Ledger::join`] and then a trim to `keep` leave, without bringing all records together first: a record is among
+    /// the earliest or latest of both ledgers only if it is in its own.
+    pub fn join_likely(&mut self, others: Vec<Record>, keep: Keep, mut both: impl FnMut(&mut Record, &Record)) {
+        let mut others = Self {
+            tidy: others,
+            fresh: Vec::new(),
+        };
+        let mut mine = self.tidy.iter_mut().peekable();
+        others.tidy.retain(|other| {
+            while mine.next_if(|record| record.id < other.id).is_some() {}
+            match mine.next_if(|record| record.id == other.id) {
+                Some(record) => {
+                    both(record, other);
+                    false
+                }
+                None => true,
+            }
+        });
+        self.keep_likely(keep);
+        others.keep_likely(keep);
+        self.join(others.tidy, &mut both);
+        self.keep_likely(keep);
+    }
+
     /// The records of a tidy ledger, sorted by id.
     #[must_use]
     pub fn records(&self) -> &[Record] {
@@ -131,6 +157,12 @@ impl Ledger {
         settled
     }
 
+    /// Reduces a tidy ledger to the records most likely to meet a partner.
+    pub fn keep_likely(&mut self, keep: Keep) {
+        let mut judged = self.judge(keep).into_iter();
+        self.tidy.retain(|_| judged.next().unwrap_or(false));
+    }
+
     /// For each record whether it is kept.
     fn judge(&self, keep: Keep) -> Vec<bool> {
         let mut open: Vec<(i64, u64, usize)> = Vec::new();
@@ -154,15 +186,17 @@ impl Ledger {
                 }
             }
         };
-        let older = open.len().saturating_sub(keep.open);
-        let (_, latest) = split(&mut open, older);
-        mark(latest);
-        if whole.len() <= keep.head + keep.tail {
-            mark(&whole);
-        } else {
-            let between = whole.len() - keep.head - keep.tail;
-            let (head, rest) = split(&mut whole, keep.head);
-            mark(head);
+        for (records, head, tail) in [
+            (&mut open, keep.open_head, keep.open_tail),
+            (&mut whole, keep.head, keep.tail),
+        ] {
+            let between = records.len().saturating_sub(head + tail);
+            if between == 0 {
+                mark(records);
+                continue;
+            }
+            let (first, rest) = split(records, head);
+            mark(first);
             let (_, last) = split(rest, between);
             mark(last);
         }
@@ -181,6 +215,41 @@ fn split<T: Ord>(values: &mut [T], count: usize) -> (&mut [T], &mut [T]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    fn ledger(entries: &[(u64, i64, bool)]) -> Ledger {
+        let mut ledger = Ledger::default();
+        for (id, time, response) in entries {
+            let mut record = Record::new(*id, *response);
+            record.class = if *response { Class::Response } else { Class::Request };
+            (record.first, record.last) = (*time, *time);
+            ledger.add(&record);
+        }
+        ledger.tidy(|_, a, b| a.max(b));
+        ledger
+    }
+
+    fn entries() -> impl Strategy<Value = Vec<(u64, i64, bool)>> {
+        prop::collection::vec((0_u64..60, 0_i64..40, any::<bool>()), 0..80)
+    }
+
+    proptest! {
+        #[test]
+        fn joining_the_likely_is_joining_and_trimming(
+            a in entries(),
+            b in entries(),
+            (head, tail, open_head, open_tail) in (0_usize..9, 0_usize..9, 0_usize..9, 0_usize..9),
+        ) {
+            let keep = Keep { head, tail, open_head, open_tail };
+            let fold = |mine: &mut Record, theirs: &Record| mine.fold(theirs, |_, a, b| a.max(b));
+            let mut plain = ledger(&a);
+            plain.join(ledger(&b).drain(), fold);
+            let plain = plain.likely(keep);
+            let mut quick = ledger(&a);
+            quick.join_likely(ledger(&b).drain(), keep, fold);
+            prop_assert_eq!(plain.records(), quick.records());
+        }
+    }
 
     #[test]
     fn a_trim_keeps_the_open_and_both_ends() {
@@ -204,11 +273,31 @@ mod tests {
         let settled = ledger.trim(Keep {
             head: 2,
             tail: 3,
-            open: 9,
+            open_head: 4,
+            open_tail: 5,
         });
         assert_eq!(settled.len(), 94);
         let mut left: Vec<u64> = ledger.records().iter().map(|r| r.id).collect();
         left.sort_unstable();
         assert_eq!(left, [0, 1, 50, 97, 98, 99]);
+    }
+    #[test]
+    fn of_too_many_open_ones_those_at_both_ends_are_kept() {
+        let mut ledger = Ledger::default();
+        for n in 0..100_u32 {
+            let mut request = Record::new(u64::from(n), false);
+            request.first = i64::from(n);
+            request.last = i64::from(n);
+            ledger.add(&request);
+        }
+        ledger.tidy(|_, a, b| a.max(b));
+        let kept = ledger.likely(Keep {
+            head: 0,
+            tail: 0,
+            open_head: 2,
+            open_tail: 3,
+        });
+        let kept: Vec<u64> = kept.records().iter().map(|r| r.id).collect();
+        assert_eq!(kept, [0, 1, 97, 98, 99]);
     }
 }

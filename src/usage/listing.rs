@@ -4,61 +4,149 @@ use super::coverage::timestamp;
 use super::demand::{Demand, Principal, PrincipalSeen};
 use super::record::NONE;
 use super::table::{Row, Table};
-use crate::vault::{Capability, PrincipalKind};
+use crate::vault::PrincipalKind;
+use jiff::Timestamp;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-impl Table {
-    fn place<'a>(&'a self, row: &'a Row) -> (&'a str, &'a str, Capability) {
-        (self.texts.get(row.namespace), &row.path, row.capability)
-    }
+/// The rows that count for something, in a fixed order: by principal, namespace, path and capability.
+#[derive(Debug)]
+pub(crate) struct Listing<'a> {
+    table: &'a Table,
+    principals: Vec<Principal>,
+    rows: Vec<Place>,
+}
 
-    /// The demands in a fixed order, each with the number of its row.
-    pub(crate) fn numbered(&self) -> Vec<(Demand, u32)> {
-        let mut named: Vec<(Principal, u32)> = (0..number_of(self.principals.len()))
-            .map(|number| (self.principal_named(number), number))
+/// A row and what orders it: the first of what differs decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    principal: u32,
+    namespace: u32,
+    /// The path's first bytes, so that most comparisons need not look at the path.
+    path: u64,
+    row: u32,
+}
+
+/// A row of a listing.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Listed<'a> {
+    pub principal: &'a Principal,
+    pub row: &'a Row,
+    pub number: u32,
+}
+
+impl<'a> Listing<'a> {
+    fn of(table: &'a Table) -> Self {
+        let mut named: Vec<(Principal, u32)> = (0..number_of(table.principals.len()))
+            .map(|number| (table.principal_named(number), number))
             .collect();
         named.sort_unstable();
-        let mut ranks = vec![0_u32; named.len()];
-        for (rank, (_, number)) in (0..).zip(&named) {
-            if let Some(place) = ranks.get_mut(*number as usize) {
-                *place = rank;
-            }
-        }
-        let mut rows: Vec<(u32, &Row, u32)> = (0..)
-            .zip(&self.rows)
+        let principal_ranks = ranks(named.iter().map(|(_, number)| *number));
+        let mut namespaces: Vec<u32> = table.rows.iter().map(|row| row.namespace).collect();
+        namespaces.sort_unstable();
+        namespaces.dedup();
+        namespaces.sort_unstable_by_key(|number| table.texts.get(*number));
+        let namespace_ranks = ranks(namespaces.iter().copied());
+        let rank = |ranks: &[u32], number: u32| ranks.get(number as usize).copied().unwrap_or(NONE);
+        let mut rows: Vec<Place> = (0..)
+            .zip(&table.rows)
             .filter(|(_, row)| row.allowed + row.denied > 0)
-            .map(|(number, row)| (ranks.get(row.principal as usize).copied().unwrap_or(NONE), row, number))
-            .collect();
-        rows.sort_unstable_by(|(a_rank, a, _), (b_rank, b, _)| {
-            a_rank.cmp(b_rank).then_with(|| self.place(a).cmp(&self.place(b)))
-        });
-        rows.into_iter()
-            .map(|(rank, row, number)| {
-                let principal = named.get(rank as usize).map(|(p, _)| p.clone());
-                (self.demand(row, principal), number)
+            .map(|(number, row)| Place {
+                principal: rank(&principal_ranks, row.principal),
+                namespace: rank(&namespace_ranks, row.namespace),
+                path: first_bytes(&row.path),
+                row: number,
             })
-            .collect()
+            .collect();
+        let rest = |place: &Place| {
+            table
+                .rows
+                .get(place.row as usize)
+                .map(|row| (&*row.path, row.capability))
+        };
+        rows.sort_unstable_by(|a, b| {
+            (a.principal, a.namespace, a.path)
+                .cmp(&(b.principal, b.namespace, b.path))
+                .then_with(|| rest(a).cmp(&rest(b)))
+        });
+        Self {
+            table,
+            principals: named.into_iter().map(|(principal, _)| principal).collect(),
+            rows,
+        }
+    }
+
+    /// The rows in their order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Listed<'_>> {
+        self.rows.iter().filter_map(|place| {
+            Some(Listed {
+                principal: self.principals.get(place.principal as usize)?,
+                row: self.table.rows.get(place.row as usize)?,
+                number: place.row,
+            })
+        })
+    }
+}
+
+/// For each number its place among the others.
+fn ranks(numbers: impl Iterator<Item = u32> + Clone) -> Vec<u32> {
+    let most = numbers.clone().max().map_or(0, |most| most as usize + 1);
+    let mut ranks = vec![NONE; most];
+    for (rank, number) in (0..).zip(numbers) {
+        if let Some(place) = ranks.get_mut(number as usize) {
+            *place = rank;
+        }
+    }
+    ranks
+}
+
+/// The first eight bytes as a number of the same order; a shorter text comes before those that it begins.
+fn first_bytes(text: &str) -> u64 {
+    let mut first = [0; 8];
+    for (to, from) in first.iter_mut().zip(text.bytes()) {
+        *to = from;
+    }
+    u64::from_be_bytes(first)
+}
+
+impl Row {
+    /// When it was first seen.
+    pub(crate) fn first_seen(&self) -> Option<Timestamp> {
+        timestamp(self.first).filter(|_| self.first <= self.last)
+    }
+
+    /// When it was last seen.
+    pub(crate) fn last_seen(&self) -> Option<Timestamp> {
+        timestamp(self.last).filter(|_| self.first <= self.last)
+    }
+}
+
+impl Table {
+    /// The rows in a fixed order.
+    pub(crate) fn listing(&self) -> Listing<'_> {
+        Listing::of(self)
     }
 
     /// The demands in a fixed order.
     pub(crate) fn demands(&self) -> Vec<Demand> {
-        self.numbered().into_iter().map(|(demand, _)| demand).collect()
+        let listing = self.listing();
+        let demands = listing.iter().map(|listed| self.demand(listed));
+        demands.collect()
     }
 
-    fn demand(&self, row: &Row, principal: Option<Principal>) -> Demand {
+    /// The policies that granted a row's demand when it was seen last.
+    pub(crate) fn policies_of(&self, listed: Listed<'_>) -> Option<&Arc<[Arc<str>]>> {
+        if listed.principal.kind == PrincipalKind::Unauthenticated {
+            return None;
+        }
+        self.auths.get(listed.row.auth).map(|auth| &auth.policies)
+    }
+
+    fn demand(&self, listed: Listed<'_>) -> Demand {
         let names = |names: &[u32]| -> BTreeSet<Arc<str>> { names.iter().map(|n| self.texts.shared(*n)).collect() };
-        let kind = self
-            .principals
-            .get(row.principal as usize)
-            .map_or(PrincipalKind::Token, |w| w.kind);
-        let policies = self
-            .auths
-            .get(row.auth)
-            .filter(|_| kind != PrincipalKind::Unauthenticated)
-            .map_or_else(|| Arc::from([]), |auth| Arc::clone(&auth.policies));
+        let row = listed.row;
         Demand {
-            principal: principal.unwrap_or_else(|| self.principal_named(row.principal)),
+            principal: listed.principal.clone(),
             namespace: self.texts.shared(row.namespace),
             path: Arc::clone(&row.path),
             capability: row.capability,
@@ -66,10 +154,10 @@ impl Table {
             allowed: row.allowed,
             denied: row.denied,
             failed: row.failed,
-            first_seen: timestamp(row.first).filter(|_| row.first <= row.last),
-            last_seen: timestamp(row.last).filter(|_| row.first <= row.last),
+            first_seen: row.first_seen(),
+            last_seen: row.last_seen(),
             days: row.days.iter().copied().collect(),
-            policies,
+            policies: self.policies_of(listed).map_or_else(|| Arc::from([]), Arc::clone),
             keys_always: names(row.keys_always.as_deref().unwrap_or_default()),
             keys_ever: names(&row.keys_ever),
         }

@@ -41,7 +41,8 @@ const MOST_RECORDS: usize = 1 << 19;
 pub(crate) const WHEN_STORED: Keep = Keep {
     head: 2048,
     tail: 2048,
-    open: 1 << 16,
+    open_head: 1 << 14,
+    open_tail: 3 << 14,
 };
 
 impl Default for Usage {
@@ -110,7 +111,8 @@ impl Usage {
         Keep {
             head: self.most_records / 8,
             tail: self.most_records / 4,
-            open: self.most_records / 4,
+            open_head: self.most_records / 16,
+            open_tail: self.most_records / 4,
         }
     }
 
@@ -140,7 +142,22 @@ impl Usage {
     /// Counts all requests and keeps only those that are likely to meet a partner in another part.
     pub fn seal(&mut self) {
         self.count();
-        self.trim(WHEN_STORED);
+        self.ledger.keep_likely(WHEN_STORED);
+    }
+
+    /// The sum of several parts that are the whole of what is read: all counted, and sealed.
+    #[must_use]
+    pub fn whole(parts: impl IntoIterator<Item = Self>) -> Option<Self> {
+        let mut parts = parts.into_iter().peekable();
+        let mut whole = parts.next()?;
+        while let Some(mut part) = parts.next() {
+            whole.count();
+            part.count();
+            let last = parts.peek().is_none();
+            whole = whole.sum(part, last.then_some(WHEN_STORED));
+        }
+        whole.seal();
+        Some(whole)
     }
 
     /// The ledger as it is stored.
@@ -176,7 +193,12 @@ impl Usage {
 
     /// The sum of two parts.
     #[must_use]
-    pub fn merge(mut self, mut other: Self) -> Self {
+    pub fn merge(self, other: Self) -> Self {
+        self.sum(other, None)
+    }
+
+    /// The sum of two parts, of whose requests only the likely ones are kept if `keep` says so and both are counted.
+    fn sum(mut self, mut other: Self, keep: Option<Keep>) -> Self {
         if other.table.rows.len() > self.table.rows.len() {
             std::mem::swap(&mut self, &mut other);
         }
@@ -189,11 +211,13 @@ impl Usage {
             self.tidy();
             other.tidy();
         }
-        let records = other.ledger.drain();
+        let mut records = other.ledger.drain();
         let renumbered = self.table.merge(other.table);
-        let records: Vec<Record> = records.iter().map(|r| renumbered.record(r)).collect();
+        for record in &mut records {
+            *record = renumbered.record(record);
+        }
         let (table, counted) = (&mut self.table, self.counted);
-        self.ledger.join(records, |mine, theirs| {
+        let both = |mine: &mut Record, theirs: &Record| {
             if counted {
                 table.count(mine, false);
                 table.count(theirs, false);
@@ -202,7 +226,11 @@ impl Usage {
             if counted {
                 table.settle(mine);
             }
-        });
+        };
+        match keep.filter(|_| counted) {
+            Some(keep) => self.ledger.join_likely(records, keep, both),
+            None => self.ledger.join(records, both),
+        }
         if self.ledger.len() > self.most_records {
             self.trim(self.share());
         }
@@ -265,7 +293,7 @@ impl Usage {
             copies: table.seen.copies,
             requests: table.tally.used,
             with_policy_results: table.counts.with_results,
-            switched: switched(&table.demands()),
+            switched: switched(table),
             skipped_share: share(table.tally.lost(), table.tally.lines),
         }
     }
@@ -288,19 +316,20 @@ fn share(part: u64, whole: u64) -> f64 {
 }
 
 /// The audit devices that requests to `sys/audit/*` switched.
-fn switched(demands: &[Demand]) -> Vec<AuditSwitch> {
-    let mut switched: Vec<AuditSwitch> = demands
+fn switched(table: &Table) -> Vec<AuditSwitch> {
+    let mut switched: Vec<AuditSwitch> = table
+        .rows
         .iter()
-        .filter(|d| d.allowed > d.failed && d.path.starts_with("sys/audit/"))
-        .filter_map(|d| {
-            let on = match d.capability {
+        .filter(|row| row.allowed > row.failed)
+        .filter_map(|row| {
+            let device = row.path.strip_prefix("sys/audit/")?.trim_matches('/');
+            let on = match row.capability {
                 Capability::Create | Capability::Update => true,
                 Capability::Delete => false,
                 _ => return None,
             };
-            let device = d.path.trim_start_matches("sys/audit/").trim_matches('/');
             Some(AuditSwitch {
-                time: d.last_seen,
+                time: row.last_seen(),
                 device: format!("{device}/"),
                 on,
             })

@@ -3,6 +3,7 @@
 use super::demand::Demand;
 use super::frame::{self, FrameError};
 use super::part::Usage;
+use crate::staged;
 use serde::Serialize;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -58,6 +59,9 @@ pub enum StoreError {
     /// Making the content.
     #[error("cannot store usage: {0}")]
     Frame(#[from] FrameError),
+    /// Whoever should take it.
+    #[error("cannot write usage: {0}")]
+    Stream(io::Error),
 }
 
 impl StoreError {
@@ -65,13 +69,13 @@ impl StoreError {
     #[must_use]
     pub const fn hint(&self) -> Option<&'static str> {
         match self {
-            Self::Format(_) => {
-                Some("end the name in .parquet, .jsonl or .csv, or use - for JSON lines on standard output")
-            }
-            Self::Write { .. } => Some("check that the folder exists and may be written to"),
+            Self::Format(_) => Some(
+                "end the name in .parquet, .jsonl or .csv, or say which with `--format`, or use - for standard output",
+            ),
+            Self::Write { .. } | Self::Frame(_) => Some("check that the folder exists, is writable and has room"),
             Self::Read { .. } => None,
             Self::Content { .. } => Some("give a .parquet file that `usage -o` wrote"),
-            Self::Frame(_) => None,
+            Self::Stream(_) => None,
         }
     }
 }
@@ -196,32 +200,36 @@ fn field(text: &str) -> String {
     }
 }
 
+/// Writes usage to a stream.
+pub fn write_to(usage: &Usage, format: Format, to: &mut dyn Write) -> Result<(), StoreError> {
+    match format {
+        Format::Parquet => {
+            let mut whole = Vec::new();
+            frame::write(usage, &mut whole)?;
+            to.write_all(&whole).and_then(|()| to.flush())
+        }
+        Format::Csv => write_csv(&usage.demands(), to),
+        Format::Jsonl => write_jsonl(&usage.demands(), to),
+    }
+    .map_err(StoreError::Stream)
+}
+
 /// Writes usage to a file whose name says how (see [`format_of`]). The file appears whole or not at all.
 pub fn write(usage: &Usage, path: &Path) -> Result<(), StoreError> {
+    write_as(usage, format_of(path)?, path)
+}
+
+/// Writes usage to a file, whatever its name. The file appears whole or not at all.
+pub fn write_as(usage: &Usage, format: Format, path: &Path) -> Result<(), StoreError> {
     let failed = |source| StoreError::Write {
         path: path.to_owned(),
         source,
     };
-    let format = format_of(path)?;
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
-    match format {
-        Format::Parquet => frame::write(usage, file.as_file_mut())?,
-        Format::Csv => write_csv(&usage.demands(), &mut file).map_err(failed)?,
-        Format::Jsonl => write_jsonl(&usage.demands(), &mut file).map_err(failed)?,
-    }
-    readable(file.as_file()).map_err(failed)?;
-    file.persist(path).map_err(|e| failed(e.error))?;
-    Ok(())
-}
-
-/// Gives the file the permissions that a new file would have had: a temporary one is for its owner alone.
-fn readable(file: &std::fs::File) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    file.set_permissions(std::fs::Permissions::from_mode(0o644))
+    staged::write(path, failed, |file| match format {
+        Format::Parquet => Ok(frame::write(usage, file)?),
+        Format::Csv => write_csv(&usage.demands(), file).map_err(failed),
+        Format::Jsonl => write_jsonl(&usage.demands(), file).map_err(failed),
+    })
 }
 
 /// Reads a part that [`write()`] stored as Parquet.

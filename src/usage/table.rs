@@ -21,8 +21,8 @@ pub(crate) const MAX_KEYS: usize = 512;
 pub struct Key<'a> {
     /// Number of the principal.
     pub principal: u32,
-    /// The namespace.
-    pub namespace: &'a str,
+    /// Number of the namespace's text.
+    pub namespace: u32,
     /// The path.
     pub path: &'a str,
     /// The capability.
@@ -176,10 +176,9 @@ impl Table {
         }
     }
 
-    /// The row of a stored demand, whose principal is named in full.
-    pub(crate) fn restore_row(&mut self, kind: PrincipalKind, id: &str, key: &Key<'_>) -> u32 {
-        let principal = self.principal(kind, Arc::from(id));
-        self.row(&Key { principal, ..*key })
+    /// The number of a stored demand's principal, which is named in full.
+    pub(crate) fn restored_principal(&mut self, kind: PrincipalKind, id: &str) -> u32 {
+        self.principal(kind, Arc::from(id))
     }
 
     /// The number of the principal of an auth.
@@ -190,7 +189,7 @@ impl Table {
 
     /// The row of a demand, which is begun if it is new.
     pub fn row(&mut self, key: &Key<'_>) -> u32 {
-        let namespace = self.texts.intern(key.namespace);
+        let namespace = key.namespace;
         let hash = hash_key(key.principal, namespace, key.capability, key.path);
         if let Some(place) = self.index.find(hash, |place| {
             place.principal == key.principal
@@ -426,7 +425,7 @@ impl Table {
         for theirs in other.rows {
             let at = self.row(&Key {
                 principal: principals.get(theirs.principal as usize).copied().unwrap_or(NONE),
-                namespace: other.texts.get(theirs.namespace),
+                namespace: to_text(theirs.namespace),
                 path: &theirs.path,
                 capability: theirs.capability,
             });

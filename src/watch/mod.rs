@@ -3,6 +3,7 @@
 mod content;
 pub mod events;
 mod list;
+mod log;
 mod notice;
 pub mod run;
 pub mod state;

@@ -4,7 +4,7 @@
 //! that file is the commit. Whoever is killed in between leaves the old pair whole.
 
 use super::events::Event;
-use super::tail::Position;
+use super::log::Position;
 use crate::usage::Usage;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

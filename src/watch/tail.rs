@@ -1,19 +1,17 @@
 //! Follows logs through whatever rotation does to them.
 //!
 //! A log is known by its content, not by its name: the same text may be renamed, copied, truncated away or compressed, and
-//! is read once. Where it is read from is a place; while the file that it grows in is there, its copies are left alone.
-//! Only whole lines are taken, and only where no entry is open over several lines, so that a position is always a point
-//! from which another process can go on.
+//! is read once. Only whole lines are taken, and only where no entry is open over several lines, so that a position is
+//! always a point from which another process can go on.
 
-use super::content::{FileId, Head, head_of, plain_head};
-use super::list::{list, siblings, stem_of};
-use crate::ingest::{Options, Reader, Stored, decoder};
+use super::content::{FileId, Head, Kinship, look_into};
+use super::list::{list, siblings};
+use super::log::{Log, Place, Position, Step};
+use crate::ingest::{Options, Stored};
 use crate::usage::Usage;
-use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::fs::{self, File};
-use std::io::{self, Read};
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::fs::{self, File, Metadata};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -26,25 +24,6 @@ const GRACE: Duration = Duration::from_secs(30);
 /// Logs that are gone and still known, for their copies to be told from new logs.
 const MOST_GONE: usize = 2_000;
 
-/// Up to where a log was read, as it is stored.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Position {
-    /// The name under which it was found first.
-    pub name: String,
-    /// Where it was last.
-    pub places: Vec<PathBuf>,
-    /// The file that it is read from.
-    pub file: Option<FileId>,
-    /// How it begins.
-    pub head: Head,
-    /// Bytes of plain text that are in the usage.
-    pub bytes: u64,
-    /// Lines that are in the usage.
-    pub lines: u64,
-    /// A compressed file that was read to its end.
-    pub done: Option<(FileId, u64)>,
-}
-
 /// What was seen and done, for the metrics.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
@@ -56,342 +35,253 @@ pub struct Counts {
     pub truncations: u64,
     /// Files that could not be read.
     pub errors: u64,
-    /// Bytes that were seen and are gone before they were read.
-    pub lost_bytes: u64,
 }
 
-/// Where a log's text is.
-#[derive(Debug, Clone)]
-struct Place {
+/// A file as it was when it was looked at.
+struct Looked {
     file: FileId,
-    stored: Stored,
     size: u64,
-    modified: (i64, i64),
-    content: Option<u64>,
+    modified: Option<std::time::SystemTime>,
+    /// Which log it holds; none where there is too little in it to tell.
+    log: Option<u64>,
     /// Found beside a log that went from its name, not named by the user.
     adopted: bool,
 }
 
-enum Source {
-    Plain(File),
-    Packed(Box<dyn Read + Send>, FileId, u64),
-}
-
-struct Content {
-    name: String,
-    head: Head,
-    /// Bytes given to the reader.
-    read: u64,
-    /// Bytes and lines in the usage.
-    taken: u64,
-    lines: u64,
-    reader: Option<Reader>,
-    file: Option<FileId>,
-    source: Option<Source>,
-    places: BTreeSet<PathBuf>,
-    done: Option<(FileId, u64)>,
-    active: Instant,
-}
-
-impl Content {
-    fn position(&self) -> Position {
-        Position {
-            name: self.name.clone(),
-            places: self.places.iter().cloned().collect(),
-            file: self.file,
-            head: self.head.clone(),
-            bytes: self.taken,
-            lines: self.lines,
-            done: self.done,
-        }
+impl Looked {
+    fn is_as(&self, meta: &Metadata) -> bool {
+        self.file == FileId::of(meta) && self.size == meta.len() && self.modified == meta.modified().ok()
     }
+}
+
+/// Which log a beginning is of.
+enum Found {
+    Known(u64),
+    New,
+    /// Nothing in it yet that was not read, or no whole line.
+    Later,
 }
 
 /// All the logs that are followed.
 pub struct Tail {
     names: Vec<String>,
     options: Options,
-    contents: BTreeMap<u64, Content>,
+    logs: BTreeMap<u64, Log>,
     next: u64,
-    places: HashMap<PathBuf, Place>,
+    files: HashMap<PathBuf, Looked>,
+    /// Logs that are at no place, and where they were: they may be beside it.
+    homeless: BTreeMap<u64, (Vec<PathBuf>, Instant)>,
+    /// Files that can't be read, told already.
+    refused: BTreeSet<PathBuf>,
     dirty: BTreeSet<u64>,
     ready: Option<Usage>,
     counts: Counts,
     notes: Vec<String>,
     chunk: Vec<u8>,
+    grace: Duration,
 }
 
 impl Tail {
     /// Follows what `names` name (files, folders, globs), from where an earlier run stopped.
     pub fn new(names: Vec<String>, options: Options, positions: Vec<Position>) -> Self {
-        let contents = positions
-            .into_iter()
-            .zip(0..)
-            .map(|(p, id)| {
-                let content = Content {
-                    name: p.name,
-                    head: p.head,
-                    read: p.bytes,
-                    taken: p.bytes,
-                    lines: p.lines,
-                    reader: None,
-                    file: p.file,
-                    source: None,
-                    places: BTreeSet::new(),
-                    done: p.done,
-                    active: Instant::now(),
-                };
-                (id, content, p.places)
-            })
-            .collect::<Vec<_>>();
-        let next = contents.len() as u64;
         let mut tail = Self {
             names,
             options,
-            contents: BTreeMap::new(),
-            next,
-            places: HashMap::new(),
+            logs: BTreeMap::new(),
+            next: 0,
+            files: HashMap::new(),
+            homeless: BTreeMap::new(),
+            refused: BTreeSet::new(),
             dirty: BTreeSet::new(),
             ready: None,
             counts: Counts::default(),
             notes: Vec::new(),
             chunk: vec![0; CHUNK_BYTES],
+            grace: GRACE,
         };
-        let mut last_places = Vec::new();
-        for (id, content, places) in contents {
-            tail.contents.insert(id, content);
-            last_places.push((id, places));
+        for mut position in positions {
+            let places = std::mem::take(&mut position.places);
+            let id = tail.add(Log::resume(position));
+            tail.homeless.insert(id, (places, Instant::now()));
         }
         tail.scan();
-        for (id, places) in last_places {
-            tail.adopt(id, &places);
-        }
         tail
+    }
+
+    fn add(&mut self, log: Log) -> u64 {
+        let id = self.next;
+        self.next += 1;
+        self.logs.insert(id, log);
+        id
+    }
+
+    /// Follows other names from now on; what was read stays known.
+    pub fn rename(&mut self, names: Vec<String>) {
+        self.names = names;
+        self.scan();
     }
 
     /// Looks at everything that is named: what is new, what went on elsewhere, what is gone.
     pub fn scan(&mut self) {
         let listed = list(&self.names);
-        let mut lost: BTreeMap<u64, Vec<PathBuf>> = BTreeMap::new();
-        for (id, content) in &self.contents {
-            lost.insert(*id, content.places.iter().cloned().collect());
-        }
-        let gone: Vec<(PathBuf, bool)> = self
-            .places
+        let gone: Vec<PathBuf> = self
+            .files
             .iter()
-            .filter(|(path, _)| !listed.contains(*path))
-            .map(|(path, place)| (path.clone(), place.adopted))
+            .filter(|(path, file)| !file.adopted && !listed.contains(*path))
+            .map(|(path, _)| path.clone())
             .collect();
-        for (path, adopted) in gone {
-            if adopted {
+        for path in gone {
+            self.forget(&path, false);
+        }
+        // Files in which too little was to tell, or whose log has changed since.
+        let open: Vec<PathBuf> = self
+            .files
+            .iter()
+            .filter(|(_, file)| file.log.is_none() || file.adopted)
+            .map(|(path, _)| path.clone())
+            .collect();
+        for path in open {
+            if self.files.get(&path).is_some_and(|file| file.log.is_none()) {
+                self.files.remove(&path);
+            }
+            if !listed.contains(&path) {
                 self.look(&path);
-            } else {
-                self.forget(&path);
             }
         }
         for path in &listed {
             self.look(path);
         }
-        for (id, places) in lost {
-            if !places.is_empty() && self.contents.get(&id).is_some_and(|c| c.places.is_empty()) {
-                self.adopt(id, &places);
-            }
-        }
+        self.adopt();
+        let packed = self.logs.iter().filter(|(_, log)| log.has_packed());
+        self.dirty.extend(packed.map(|(id, _)| *id));
     }
 
     /// Looks at one file of which something was heard.
     pub fn look(&mut self, path: &Path) {
-        let meta = match fs::metadata(path) {
-            Ok(meta) if meta.is_file() => meta,
-            _ => {
-                self.forget(path);
-                return;
-            }
+        let Some(meta) = fs::metadata(path).ok().filter(Metadata::is_file) else {
+            self.forget(path, false);
+            return;
         };
-        let mut adopted = false;
-        if let Some(place) = self.places.get(path) {
-            adopted = place.adopted;
-            let same = place.file == FileId::of(&meta);
-            if same && place.size == meta.len() && place.modified == modified(&meta) {
-                return;
-            }
-            if same && place.content.is_some_and(|id| self.grown(path, id, &meta)) {
-                return;
-            }
-            self.forget(path);
+        let known = self.files.get(path);
+        if known.is_some_and(|file| file.is_as(&meta)) {
+            return;
         }
-        self.identify(path, &meta, adopted, None);
-    }
-
-    /// Whether the log in `path` is still the same, only longer.
-    fn grown(&mut self, path: &Path, id: u64, meta: &fs::Metadata) -> bool {
-        let (Some(place), Some(content)) = (self.places.get_mut(path), self.contents.get_mut(&id)) else {
-            return false;
-        };
-        let primary = content.file == Some(place.file);
-        if place.stored == Stored::Plain {
-            let truncated = primary && meta.len() < content.read;
-            let head = match &content.source {
-                Some(Source::Plain(file)) if primary => plain_head(file),
-                _ => head_of(path).map(|(head, _)| head),
-            };
-            let fits = head
-                .as_ref()
-                .is_ok_and(|h| content.head.begins(h) || (!primary && h.len() < content.head.bytes));
-            if truncated || !fits {
-                if primary {
-                    self.counts.truncations += 1;
-                    let seen = place.size.saturating_sub(content.read);
-                    content.source = None;
-                    content.file = None;
-                    if seen > 0 {
-                        self.dirty.insert(id);
-                    }
+        let adopted = known.is_some_and(|file| file.adopted);
+        match self.identify(path, adopted, None) {
+            Ok(_) => {
+                self.refused.remove(path);
+            }
+            Err(e) if e.kind() == io::ErrorKind::NotFound => self.forget(path, false),
+            Err(e) => {
+                self.forget(path, false);
+                self.counts.errors += 1;
+                if self.refused.insert(path.to_owned()) {
+                    self.notes.push(format!("cannot read `{}`: {e}", path.display()));
                 }
-                return false;
-            }
-            if let (true, Ok(head)) = (primary, head)
-                && head.len() > content.head.bytes
-            {
-                content.head = Head::of(&head);
             }
         }
-        place.size = meta.len();
-        place.modified = modified(meta);
-        self.dirty.insert(id);
-        true
     }
 
     /// Finds out which log a file holds. With `only`, nothing but that one is wanted.
-    fn identify(&mut self, path: &Path, meta: &fs::Metadata, adopted: bool, only: Option<u64>) -> bool {
-        let file = FileId::of(meta);
-        let mut place = Place {
-            file,
-            stored: Stored::Plain,
+    fn identify(&mut self, path: &Path, adopted: bool, only: Option<u64>) -> io::Result<bool> {
+        let file = File::open(path)?;
+        // Before its beginning: if it changes in between, it is looked at again.
+        let meta = file.metadata()?;
+        let (head, stored) = look_into(&file)?;
+        let place = Place {
+            file: FileId::of(&meta),
+            stored,
             size: meta.len(),
-            modified: modified(meta),
-            content: None,
+            modified: meta.modified().ok(),
+        };
+        let found = self.find(&head, &file, place)?;
+        if only.is_some_and(|only| !matches!(found, Found::Known(id) if id == only)) {
+            return Ok(false);
+        }
+        let id = match found {
+            Found::Known(id) => Some(id),
+            Found::New => Some(self.add(Log::new(path.display().to_string(), head.clone()))),
+            Found::Later => None,
+        };
+        let before = self.files.get(path).and_then(|looked| looked.log);
+        if before != id {
+            let cut = self.files.get(path).is_some_and(|looked| looked.file == place.file);
+            self.counts.truncations += u64::from(cut && before.is_some());
+            self.forget(path, cut);
+            if matches!(found, Found::Known(_)) {
+                self.counts.rotations += 1;
+            }
+        }
+        let looked = Looked {
+            file: place.file,
+            size: place.size,
+            modified: place.modified,
+            log: id,
             adopted,
         };
-        let (text, stored) = match head_of(path) {
-            Ok(head) => head,
-            Err(e) => {
-                if only.is_none() {
-                    self.counts.errors += 1;
-                    self.notes.push(format!("cannot read `{}`: {e}", path.display()));
-                    // It is tried again when it changes.
-                    self.places.insert(path.to_owned(), place);
-                }
-                return false;
-            }
-        };
-        place.stored = stored;
-        if text.is_empty() {
-            if only.is_none() {
-                self.places.insert(path.to_owned(), place);
-            }
-            return false;
+        self.files.insert(path.to_owned(), looked);
+        if let Some((id, log)) = id.and_then(|id| Some((id, self.logs.get_mut(&id)?))) {
+            log.settle(path, place, &head);
+            self.homeless.remove(&id);
+            self.dirty.insert(id);
         }
-        let found = self.find(path, file, &text);
-        if only.is_some() && found != only {
-            return false;
-        }
-        let id = found.unwrap_or_else(|| {
-            let id = self.next;
-            self.next += 1;
-            self.contents.insert(
-                id,
-                Content {
-                    name: path.display().to_string(),
-                    head: Head::of(&text),
-                    read: 0,
-                    taken: 0,
-                    lines: 0,
-                    reader: None,
-                    file: Some(file),
-                    source: None,
-                    places: BTreeSet::new(),
-                    done: None,
-                    active: Instant::now(),
-                },
-            );
-            id
-        });
-        if found.is_some() {
-            self.counts.rotations += 1;
-        }
-        place.content = Some(id);
-        self.places.insert(path.to_owned(), place);
-        if let Some(content) = self.contents.get_mut(&id) {
-            content.places.insert(path.to_owned());
-        }
-        self.dirty.insert(id);
-        true
+        Ok(true)
     }
 
-    /// The log that begins with this text.
-    fn find(&self, path: &Path, file: FileId, text: &[u8]) -> Option<u64> {
-        let same_file = self
-            .contents
-            .iter()
-            .find(|(_, c)| c.file == Some(file) && c.head.begins(text));
-        if let Some((id, _)) = same_file {
-            return Some(*id);
+    /// The log that a file with such a beginning holds: of those that it may be, the one that it has most in common with.
+    fn find(&self, head: &Head, file: &File, place: Place) -> io::Result<Found> {
+        if head.is_empty() {
+            return Ok(Found::Later);
         }
-        let mut by_length: HashMap<usize, Head> = HashMap::new();
-        let telling = self.contents.iter().filter(|(_, c)| c.head.telling);
-        let mut copies = telling.filter(|(_, c)| match text.get(..c.head.bytes) {
-            Some(begin) => by_length.entry(begin.len()).or_insert_with(|| Head::of(begin)).hash == c.head.hash,
-            None => self.copy_under_way(path, text, c),
-        });
-        copies.next().map(|(id, _)| *id)
-    }
-
-    /// Whether a shorter text is the beginning of a copy of a log that is there.
-    fn copy_under_way(&self, path: &Path, text: &[u8], content: &Content) -> bool {
-        let beside = |original: &PathBuf| {
-            let name = path
-                .file_name()
-                .map(|n| n.to_string_lossy().into_owned())
-                .unwrap_or_default();
-            original != path && original.parent() == path.parent() && name.starts_with(&stem_of(original))
-        };
-        content
-            .places
+        let mut kin: Vec<(usize, bool, u64)> = self
+            .logs
             .iter()
-            .filter(|original| beside(original))
-            .any(|original| head_of(original).is_ok_and(|(head, _)| head.starts_with(text)))
+            .filter_map(|(id, log)| match log.head().kinship(head) {
+                Kinship::Same(common) => Some((common, true, *id)),
+                Kinship::Part(common) => Some((common, false, *id)),
+                Kinship::Other => None,
+            })
+            .collect();
+        kin.sort_unstable_by(|a, b| b.cmp(a));
+        for (_, same, id) in kin {
+            if !same {
+                return Ok(Found::Later);
+            }
+            let Some(log) = self.logs.get(&id) else { continue };
+            if place.stored != Stored::Plain || log.trail().is_in(file)? != Some(false) {
+                return Ok(Found::Known(id));
+            }
+        }
+        Ok(Found::New)
     }
 
     /// A file is not there any more, or holds something else.
-    fn forget(&mut self, path: &Path) {
-        let Some(place) = self.places.remove(path) else {
+    fn forget(&mut self, path: &Path, cut: bool) {
+        let Some(id) = self.files.remove(path).and_then(|looked| looked.log) else {
             return;
         };
-        let Some(content) = place.content.and_then(|id| self.contents.get_mut(&id)) else {
-            return;
-        };
-        content.places.remove(path);
-        if content.source.is_none() && content.file == Some(place.file) && place.stored == Stored::Plain {
-            // Nobody holds it open: if it turns up nowhere, this is gone.
-            content.active = Instant::now();
+        let Some(log) = self.logs.get_mut(&id) else { return };
+        let places = log.places().keys().cloned().collect();
+        log.leave(path, cut);
+        if log.places().is_empty() {
+            self.homeless.insert(id, (places, Instant::now()));
         }
-        self.dirty.extend(place.content);
+        self.dirty.insert(id);
     }
 
     /// A log that is at none of the places named may be beside the last of them.
-    fn adopt(&mut self, id: u64, last_places: &[PathBuf]) {
-        if self.contents.get(&id).is_none_or(|c| !c.places.is_empty()) {
-            return;
-        }
-        for path in last_places.iter().flat_map(|p| siblings(p)) {
-            if self.places.contains_key(&path) {
-                continue;
-            }
-            if let Ok(meta) = fs::metadata(&path)
-                && self.identify(&path, &meta, true, Some(id))
-            {
-                return;
+    fn adopt(&mut self) {
+        let grace = self.grace;
+        self.homeless.retain(|_, (_, since)| since.elapsed() <= grace);
+        let homeless: Vec<(u64, PathBuf)> = self
+            .homeless
+            .iter()
+            .flat_map(|(id, (places, _))| places.iter().flat_map(|p| siblings(p)).map(|p| (*id, p)))
+            .collect();
+        for (id, path) in homeless {
+            if self.homeless.contains_key(&id) && !self.files.contains_key(&path) {
+                // One that can't be read is none that was asked for.
+                let _ = self.identify(&path, true, Some(id));
             }
         }
     }
@@ -401,168 +291,70 @@ impl Tail {
         !self.dirty.is_empty()
     }
 
-    /// Reads a chunk of each log that has more, and returns how many bytes came.
+    /// Reads a piece of each log that has more, and returns how many bytes came.
     pub fn read(&mut self) -> u64 {
         let mut total = 0;
         for id in std::mem::take(&mut self.dirty) {
-            match self.read_one(id) {
-                Ok(0) => {}
-                Ok(n) => {
-                    total += n;
-                    self.dirty.insert(id);
-                }
-                Err(e) => {
-                    self.counts.errors += 1;
-                    if let Some(content) = self.contents.get_mut(&id) {
-                        content.source = None;
-                        self.notes.push(format!("cannot read `{}`: {e}", content.name));
-                    }
-                }
-            }
+            total += self.read_one(id);
         }
         self.counts.bytes += total;
         self.close_some();
         total
     }
 
-    fn read_one(&mut self, id: u64) -> io::Result<u64> {
-        // A source at its end may be followed by another place of the same log.
-        for _ in 0..3 {
-            if !self.open(id)? {
-                return Ok(0);
+    fn read_one(&mut self, id: u64) -> u64 {
+        let Some(log) = self.logs.get_mut(&id) else { return 0 };
+        let step = log.step(&mut self.chunk, &self.options);
+        self.notes.extend(log.notes());
+        match step {
+            Ok(Step::Read(bytes)) => {
+                self.dirty.insert(id);
+                bytes as u64
             }
-            let Some(content) = self.contents.get_mut(&id) else {
-                return Ok(0);
-            };
-            let got = match &mut content.source {
-                Some(Source::Plain(file)) => file.read_at(&mut self.chunk, content.read)?,
-                Some(Source::Packed(text, file, size)) => {
-                    let done = (*file, *size);
-                    match text.read(&mut self.chunk) {
-                        Ok(0) => {
-                            content.done = Some(done);
-                            content.source = None;
-                            self.finish(id);
-                            continue;
-                        }
-                        Ok(n) => n,
-                        Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
-                        Err(_) => {
-                            // It is still being written; it is read on when it has changed.
-                            content.source = None;
-                            return Ok(0);
-                        }
-                    }
-                }
-                None => return Ok(0),
-            };
-            if got > 0 {
-                let reader = content.reader.get_or_insert_with(|| {
-                    let mut reader = Reader::new(&self.options);
-                    reader.resume(&content.name, content.lines);
-                    reader
-                });
-                reader.feed(&content.name, self.chunk.get(..got).unwrap_or_default());
-                content.read += got as u64;
-                content.active = Instant::now();
-                return Ok(got as u64);
+            Ok(Step::End) => 0,
+            Ok(Step::Over) => {
+                let part = log.finish();
+                self.keep(part);
+                0
             }
-            if content.places.is_empty() || self.at_primary(id) {
-                return Ok(0);
+            Ok(Step::Changed(path)) => {
+                self.again(&path);
+                self.dirty.insert(id);
+                0
             }
-            // All of a file that has no name any more is read: the log may go on in a copy.
-            if let Some(content) = self.contents.get_mut(&id) {
-                content.source = None;
-                content.file = None;
+            Err(e) => {
+                log.close();
+                self.counts.errors += 1;
+                self.notes.push(format!("cannot read `{}`: {e}", log.name()));
+                0
             }
         }
-        Ok(0)
     }
 
-    /// Whether the file that a log is read from still has a name.
-    fn at_primary(&self, id: u64) -> bool {
-        let Some(content) = self.contents.get(&id) else {
-            return false;
-        };
-        content
-            .places
-            .iter()
-            .any(|p| self.places.get(p).is_some_and(|p| Some(p.file) == content.file))
+    /// Looks at a file anew, whatever was known of it.
+    fn again(&mut self, path: &Path) {
+        if let Some(looked) = self.files.get_mut(path) {
+            looked.modified = None;
+            looked.size = u64::MAX;
+        }
+        self.look(path);
     }
 
-    /// Opens the place that a log is to be read from.
-    fn open(&mut self, id: u64) -> io::Result<bool> {
-        let at_primary = self.at_primary(id);
-        let Some(content) = self.contents.get_mut(&id) else {
-            return Ok(false);
-        };
-        if content.source.is_some() {
-            return Ok(true);
-        }
-        let places = || {
-            content
-                .places
-                .iter()
-                .filter_map(|path| self.places.get(path).map(|place| (path, place)))
-        };
-        let chosen = if at_primary {
-            places().find(|(_, place)| Some(place.file) == content.file)
-        } else {
-            let plain = places().filter(|(_, p)| p.stored == Stored::Plain && p.size >= content.read);
-            plain
-                .max_by_key(|(_, p)| p.size)
-                .or_else(|| places().find(|(_, p)| p.stored != Stored::Plain))
-        };
-        let Some((path, place)) = chosen else {
-            return Ok(false);
-        };
-        if place.stored != Stored::Plain && content.done == Some((place.file, place.size)) {
-            return Ok(false);
-        }
-        let file = File::open(path)?;
-        if FileId::of(&file.metadata()?) != place.file {
-            // It was exchanged just now; the next look tells.
-            return Ok(false);
-        }
-        content.file = Some(place.file);
-        content.source = Some(match place.stored {
-            Stored::Plain => Source::Plain(file),
-            packed => {
-                let mut text = decoder(packed, file)?;
-                // An error here means that it is being written still: it is looked at again later.
-                let behind = io::copy(&mut text.by_ref().take(content.read), &mut io::sink()).unwrap_or_default();
-                if behind < content.read {
-                    return Ok(false);
-                }
-                Source::Packed(text, place.file, place.size)
-            }
+    fn keep(&mut self, part: Option<Usage>) {
+        let Some(part) = part else { return };
+        self.ready = Some(match self.ready.take() {
+            Some(whole) => whole.merge(part),
+            None => part,
         });
-        Ok(true)
-    }
-
-    /// A log has ended: its last line counts even without an end.
-    fn finish(&mut self, id: u64) {
-        let Some(content) = self.contents.get_mut(&id) else {
-            return;
-        };
-        let Some(mut reader) = content.reader.take() else {
-            return;
-        };
-        if let Some(rest) = reader.rest(&content.name) {
-            content.lines = rest.lines + u64::from(rest.unfinished > 0);
-        }
-        reader.finish_file(&content.name);
-        content.taken = content.read;
-        add(&mut self.ready, reader.take());
     }
 
     /// Closes the files that were idle longest, where there are too many open.
     fn close_some(&mut self) {
         let mut open: Vec<(Instant, u64)> = self
-            .contents
+            .logs
             .iter()
-            .filter(|(id, c)| matches!(c.source, Some(Source::Plain(_))) && !self.dirty.contains(id))
-            .map(|(id, c)| (c.active, *id))
+            .filter(|(id, log)| log.is_open() && !log.holds_nameless() && !self.dirty.contains(id))
+            .map(|(id, log)| (log.active(), *id))
             .collect();
         if open.len() <= MOST_OPEN {
             return;
@@ -570,96 +362,82 @@ impl Tail {
         open.sort_unstable();
         let many = open.len() - MOST_OPEN;
         for (_, id) in open.into_iter().take(many) {
-            if let Some(content) = self.contents.get_mut(&id) {
-                content.source = None;
+            if let Some(log) = self.logs.get_mut(&id) {
+                log.close();
             }
         }
     }
 
     /// Ends logs whose file has had no name for a while; returns when to ask again.
     pub fn end_vanished(&mut self) -> Option<Instant> {
-        let mut next = None;
-        let mut over = Vec::new();
-        for (id, content) in &self.contents {
-            if !content.places.is_empty() || (content.source.is_none() && content.reader.is_none()) {
+        let vanished = |log: &Log| log.holds_nameless() || (log.places().is_empty() && log.is_unfinished());
+        let over = |log: &Log| vanished(log) && log.active().elapsed() >= self.grace;
+        let ids: Vec<u64> = self
+            .logs
+            .iter()
+            .filter(|(_, log)| over(log))
+            .map(|(id, _)| *id)
+            .collect();
+        for id in ids {
+            // It may have grown a last time.
+            let grown = self.read_one(id);
+            self.counts.bytes += grown;
+            let Some(log) = self.logs.get_mut(&id).filter(|_| grown == 0) else {
                 continue;
-            }
-            let end = content.active + GRACE;
-            if end <= Instant::now() {
-                over.push(*id);
+            };
+            if log.places().is_empty() {
+                let part = log.finish();
+                self.keep(part);
             } else {
-                next = Some(next.map_or(end, |n: Instant| n.min(end)));
-            }
-        }
-        for id in over {
-            self.finish(id);
-            if let Some(content) = self.contents.get_mut(&id) {
-                content.source = None;
+                log.close();
+                self.dirty.insert(id);
             }
         }
         let gone: Vec<u64> = self
-            .contents
+            .logs
             .iter()
-            .filter(|(_, c)| c.places.is_empty() && c.source.is_none() && c.reader.is_none())
+            .filter(|(_, log)| log.places().is_empty() && !log.is_unfinished())
             .map(|(id, _)| *id)
             .collect();
         for id in gone.iter().take(gone.len().saturating_sub(MOST_GONE)) {
-            self.contents.remove(id);
+            self.logs.remove(id);
+            self.homeless.remove(id);
         }
-        next
+        let grace = self.grace;
+        let waiting = self.logs.values().filter(|log| vanished(log));
+        waiting.map(|log| log.active() + grace).min()
     }
 
     /// What was read since the last time, up to the last point in each log from which reading can go on.
     pub fn take(&mut self) -> Option<Usage> {
-        for content in self.contents.values_mut() {
-            let Some(reader) = &mut content.reader else { continue };
-            let Some(rest) = reader.rest(&content.name) else {
-                continue;
-            };
-            let up_to = content.read.saturating_sub(rest.unfinished as u64);
-            if up_to > content.taken {
-                add(&mut self.ready, reader.take());
-                content.taken = up_to;
-                content.lines = rest.lines;
-            }
-            if rest.unfinished == 0 {
-                content.reader = None;
-            }
+        let parts: Vec<Usage> = self.logs.values_mut().filter_map(Log::take).collect();
+        for part in parts {
+            self.keep(Some(part));
         }
         self.ready.take()
     }
 
     /// Up to where each log is in what was taken.
     pub fn positions(&self) -> Vec<Position> {
-        self.contents.values().map(Content::position).collect()
+        let positions = self.logs.iter().filter_map(|(id, log)| Some((id, log.position()?)));
+        positions
+            .map(|(id, mut position)| {
+                if let Some((places, _)) = self.homeless.get(id) {
+                    position.places.clone_from(places);
+                }
+                position
+            })
+            .collect()
     }
 
     /// Bytes that are there and not read yet, as far as they were seen.
     pub fn lag_bytes(&self) -> u64 {
-        self.contents
-            .values()
-            .filter_map(|c| {
-                let sizes = c.places.iter().filter_map(|p| self.places.get(p));
-                let size = sizes
-                    .filter(|p| Some(p.file) == c.file && p.stored == Stored::Plain)
-                    .map(|p| p.size)
-                    .max();
-                size.map(|s| s.saturating_sub(c.read))
-            })
-            .sum()
+        self.logs.values().map(Log::lag_bytes).sum()
     }
 
-    /// Logs that are there.
+    /// Files that are looked at.
     pub fn files(&self) -> usize {
-        self.places.len()
-    }
-
-    /// The places to be told about when they change.
-    pub fn folders(&self) -> BTreeSet<PathBuf> {
-        self.places
-            .keys()
-            .filter_map(|p| p.parent().map(Path::to_path_buf))
-            .collect()
+        self.files.len()
     }
 
     /// What was done so far.
@@ -673,17 +451,10 @@ impl Tail {
     }
 }
 
-fn add(whole: &mut Option<Usage>, part: Usage) {
-    *whole = Some(match whole.take() {
-        Some(whole) => whole.merge(part),
-        None => part,
-    });
-}
-
-fn modified(meta: &fs::Metadata) -> (i64, i64) {
-    (meta.mtime(), meta.mtime_nsec())
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
+mod simulation;

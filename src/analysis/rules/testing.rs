@@ -14,10 +14,11 @@
 //! Who is `KIND:NAME@MOUNT`, a role of `auth/approle/` where neither is said. A request is allowed once unless `xN` or
 //! `denied N` says otherwise, on day 0 unless `days` says otherwise.
 
+use crate::access::weight::{Weighed, Weights};
 use crate::access::{self, Inputs, Joined};
 use crate::advice::Evidence;
 use crate::analysis::access_graph::{self, Chain};
-use crate::analysis::evidence::{self, Activity, EvidenceSettings, Watch};
+use crate::analysis::evidence::{self, EvidenceSettings, Watch};
 use crate::analysis::risk::{self, Exposure};
 use crate::analysis::rule::{Context, Draft, Rule};
 use crate::deployment::Deployment;
@@ -92,21 +93,7 @@ impl Case {
             health: 1.0,
             nodes: 1,
         };
-        let evidence = joined
-            .held_by
-            .iter()
-            .map(|held| {
-                let holders: Vec<Activity> = held
-                    .iter()
-                    .map(|&h| Activity {
-                        name: joined.holders[h].display().to_owned(),
-                        days: joined.holders[h].days.iter().copied().collect(),
-                        grants_unknown: false,
-                    })
-                    .collect();
-                evidence::unused(&EvidenceSettings::default(), &watch, &holders, None)
-            })
-            .collect();
+        let evidence = evidence::of_policies(&joined, &watch, &EvidenceSettings::default(), None);
         let mut used: Vec<HashMap<&str, crate::vault::CapabilitySet>> = vec![HashMap::new(); joined.holders.len()];
         for d in joined.demands.iter().filter(|d| d.was_allowed()) {
             let on = used[d.holder].entry(&d.path).or_default();
@@ -118,9 +105,8 @@ impl Case {
                 let reach = access::reach(&set.acl, &joined.universe);
                 risk::exposure(
                     &reach,
-                    &joined.universe,
                     used.get(h),
-                    &access::weight::Weights::default(),
+                    &Weighed::new(&Weights::default(), &joined.universe),
                 )
             })
             .collect();

@@ -48,7 +48,8 @@ impl Rule for UnusedPolicy {
                          they say to whoever gets it tomorrow."
                     );
                     draft.remedy = "Delete the policy, or name who needs it.".to_owned();
-                    draft.fixed_in = Some(policy.name.to_string());
+                    let goes = evidence.state == EvidenceState::Removable;
+                    draft.fixed_in = goes.then(|| policy.name.to_string());
                 }
                 draft.evidence = Some(evidence);
                 draft
@@ -104,6 +105,16 @@ mod tests {
         assert_eq!(found[1].fixed_in, None);
         assert_eq!(
             found[1].evidence.as_ref().map(|e| e.state),
+            Some(EvidenceState::Suspect)
+        );
+        let unread = include_str!("../../../fixtures/rules/unused-policy/found.txt").replace(
+            r#"{"groups""#,
+            r#"{"unread": ["read auth/approle/role/+ (denied)"], "groups""#,
+        );
+        let found = check(&UnusedPolicy, &unread);
+        assert_eq!((&*found[0].name, &found[0].fixed_in), ("forgotten", &None));
+        assert_eq!(
+            found[0].evidence.as_ref().map(|e| e.state),
             Some(EvidenceState::Suspect)
         );
         assert!(

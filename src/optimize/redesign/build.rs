@@ -12,7 +12,7 @@ use crate::policy::model::{Constraints, Policy, Stanza};
 use crate::policy::syntax::{self, print};
 use crate::policy::template::is_templated;
 use crate::vault::Capability;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 /// Roles as policies, and who gets them.
@@ -29,7 +29,10 @@ pub(super) fn build(
         .filter_map(|&p| tightened.policies.get(p).cloned())
         .collect();
     let mut at: BTreeMap<usize, usize> = fixed.iter().enumerate().map(|(n, &p)| (p, n)).collect();
-    let mut taken: BTreeSet<String> = joined.policies.iter().map(|p| p.name.to_string()).collect();
+    let mut taken = Names {
+        taken: joined.policies.iter().map(|p| p.name.to_string()).collect(),
+        last: HashMap::new(),
+    };
     let mut given_to: Vec<Vec<usize>> = users.iter().map(|_| Vec::new()).collect();
     let mut roles = Vec::new();
     for role in &mined.roles {
@@ -166,7 +169,7 @@ fn policy(joined: &Joined, name: &str, namespace: Arc<str>, stanzas: &[Stanza]) 
 }
 
 /// A name that says what the role is about: the words that all its paths share, or its first path's.
-fn name(chosen: &[&Permission], taken: &mut BTreeSet<String>) -> String {
+fn name(chosen: &[&Permission], taken: &mut Names) -> String {
     const DULL: [&str; 7] = ["data", "metadata", "+", "*", "", "acl", "policies"];
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     let paths: BTreeSet<&str> = chosen.iter().map(|p| &*p.path).collect();
@@ -199,13 +202,29 @@ fn name(chosen: &[&Permission], taken: &mut BTreeSet<String>) -> String {
     }
     parts.push(if writes { "write" } else { "read" }.to_owned());
     let base = parts.join("-");
-    let mut name = base.clone();
-    let mut n = 2;
-    while !taken.insert(name.clone()) {
-        name = format!("{base}-{n}");
-        n += 1;
+    taken.free(base)
+}
+
+/// Names in use, and for each with how high a number it was last made another.
+struct Names {
+    taken: HashSet<String>,
+    last: HashMap<String, usize>,
+}
+
+impl Names {
+    fn free(&mut self, base: String) -> String {
+        if self.taken.insert(base.clone()) {
+            return base;
+        }
+        let last = self.last.entry(base.clone()).or_insert(1);
+        loop {
+            *last += 1;
+            let name = format!("{base}-{last}");
+            if self.taken.insert(name.clone()) {
+                return name;
+            }
+        }
     }
-    name
 }
 
 /// Letters, digits and dashes of a word, lower case, at most 24.

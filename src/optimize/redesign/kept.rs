@@ -33,7 +33,7 @@ pub(super) fn kept(joined: &Joined, tightened: &Scheme, options: &Options<'_>) -
         let (proof, failures) = proof::prove(joined, &scheme);
         if failures.is_empty() {
             return Some(Redesign {
-                size: measure(joined, &scheme, options.weights),
+                size: measure(joined, &scheme, options.weighed),
                 roles: Vec::new(),
                 kept: super::named(&scheme, options),
                 scheme,
@@ -66,7 +66,7 @@ pub(super) fn kept(joined: &Joined, tightened: &Scheme, options: &Options<'_>) -
 }
 
 /// The holders that a failure is about.
-fn concerned(joined: &Joined, failure: &Failure) -> Vec<(SetId, HolderId)> {
+pub(super) fn concerned(joined: &Joined, failure: &Failure) -> Vec<(SetId, HolderId)> {
     match failure {
         Failure::Denied { demand } => joined
             .demands

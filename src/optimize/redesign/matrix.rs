@@ -34,6 +34,7 @@ pub(super) struct Permission {
 pub(super) struct Permissions {
     pub(super) all: Vec<Permission>,
     pub(super) number: HashMap<Permission, u32>,
+    by_path: HashMap<Arc<str>, Vec<u32>>,
 }
 
 impl Permissions {
@@ -43,20 +44,15 @@ impl Permissions {
         }
         let n = u32::try_from(self.all.len()).unwrap_or(u32::MAX);
         self.all.push(permission.clone());
+        self.by_path.entry(permission.path.clone()).or_default().push(n);
         self.number.insert(permission, n);
         n
     }
-}
 
-impl Permissions {
     /// The permissions on a stanza path as written.
-    pub(super) fn of<'a>(&'a self, text: &'a str) -> impl Iterator<Item = u32> + 'a {
+    pub(super) fn of(&self, text: &str) -> impl Iterator<Item = u32> + '_ {
         let text = text.strip_prefix('/').unwrap_or(text);
-        self.all
-            .iter()
-            .zip(0_u32..)
-            .filter(move |(p, _)| &*p.path == text)
-            .map(|(_, n)| n)
+        self.by_path.get(text).into_iter().flatten().copied()
     }
 }
 
@@ -145,34 +141,77 @@ fn is_unsure(joined: &Joined, set: &AccessSet, holder: HolderId) -> bool {
                 .any(|d| d.holder == holder && d.was_allowed() && set.may_meet(&d.path)))
 }
 
-/// The permissions that a user's policies of today hold word for word in a stanza at least as wide.
-pub(super) fn allowed(joined: &Joined, user: &User, permissions: &Permissions) -> Vec<u32> {
-    let Some(set) = joined.sets.get(user.set) else {
-        return Vec::new();
-    };
-    permissions
-        .all
-        .iter()
-        .zip(0_u32..)
-        .filter(|(p, n)| user.needs.contains(n) || !user.barred.contains(n) && grants_pattern(joined, set, p))
-        .map(|(_, n)| n)
-        .collect()
+/// The permissions by what a stanza at least as wide has to begin with: a list grants few of all that there are.
+pub(super) struct Grantable<'a> {
+    permissions: &'a Permissions,
+    /// Without templates and constraints, sorted by the pattern's text.
+    sorted: Vec<(Pattern, Capability, u32)>,
 }
 
-fn grants_pattern(joined: &Joined, set: &AccessSet, permission: &Permission) -> bool {
-    if permission.source.is_some() {
-        return false;
+impl<'a> Grantable<'a> {
+    pub(super) fn of(permissions: &'a Permissions) -> Self {
+        let mut sorted: Vec<_> = permissions
+            .all
+            .iter()
+            .zip(0_u32..)
+            .filter(|(p, _)| p.source.is_none() && !is_templated(&p.path))
+            .filter_map(|(p, n)| Some((Pattern::parse(&p.path, &p.namespace).ok()?, p.capability, n)))
+            .collect();
+        sorted.sort_by(|(a, _, m), (b, _, n)| (&a.text, m).cmp(&(&b.text, n)));
+        Self { permissions, sorted }
     }
-    if is_templated(&permission.path) {
-        return set.policies.iter().filter_map(|&p| joined.policies.get(p)).any(|p| {
-            p.namespace == permission.namespace
-                && p.stanzas.iter().any(|s| {
-                    s.path.strip_prefix('/').unwrap_or(&s.path) == &*permission.path
-                        && s.capability_set().contains(permission.capability)
-                })
-        });
+
+    /// The permissions that a user's policies of today hold word for word in a stanza at least as wide, ascending.
+    pub(super) fn to(&self, joined: &Joined, user: &User) -> Vec<u32> {
+        let Some(set) = joined.sets.get(user.set) else {
+            return Vec::new();
+        };
+        let mut found: BTreeSet<u32> = BTreeSet::new();
+        for rule in set.acl.rules().iter().filter(|rule| rule.is_unconstrained()) {
+            let lead = lead(&rule.pattern);
+            let start = self.sorted.partition_point(|(p, _, _)| &*p.text < lead);
+            let under = self
+                .sorted
+                .iter()
+                .skip(start)
+                .take_while(|(p, _, _)| p.text.starts_with(lead));
+            found.extend(
+                under
+                    .filter(|(pattern, capability, _)| {
+                        rule.capabilities.contains(*capability)
+                            && within(pattern, &rule.pattern)
+                            && !set.may_meet(self::lead(pattern))
+                    })
+                    .map(|(_, _, n)| *n),
+            );
+        }
+        self.templated(joined, set, &mut found);
+        found.retain(|n| !user.barred.contains(n));
+        found.extend(&user.needs);
+        found.into_iter().collect()
     }
-    grants_text(set, &permission.namespace, &permission.path, permission.capability)
+
+    /// Stanzas with templates are compared as they are written.
+    fn templated(&self, joined: &Joined, set: &AccessSet, found: &mut BTreeSet<u32>) {
+        for policy in set.policies.iter().filter_map(|&p| joined.policies.get(p)) {
+            for stanza in policy.stanzas.iter().filter(|s| is_templated(&s.path)) {
+                let path: Arc<str> = Arc::from(stanza.path.strip_prefix('/').unwrap_or(&stanza.path));
+                found.extend(stanza.capability_set().iter().filter_map(|capability| {
+                    self.permissions.number.get(&Permission {
+                        namespace: policy.namespace.clone(),
+                        path: path.clone(),
+                        capability,
+                        source: None,
+                    })
+                }));
+            }
+        }
+    }
+}
+
+/// Whether `wide` matches all that `pattern` matches, of which it is known that it begins with what `wide` begins with.
+fn within(pattern: &Pattern, wide: &Pattern) -> bool {
+    wide.is_plain_prefix() || relation::implies(pattern, wide)
 }
 
 /// Whether an unconstrained stanza of today, at least as wide as the path, has the capability; and no stanza that could not be
@@ -210,4 +249,32 @@ pub(super) fn kept(joined: &Joined, demand: &JoinedDemand) -> CapabilitySet {
         .map(|r| r.capabilities)
         .unwrap_or_default();
     needs.union(needs.with_write_twin().intersection(today))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn text() -> impl Strategy<Value = String> {
+        let segment = prop::sample::select(vec!["a", "b", "ab", "+", ""]);
+        (prop::collection::vec(segment, 1..4), prop::bool::ANY, prop::bool::ANY).prop_map(|(segments, slash, star)| {
+            let mut text = segments.join("/");
+            text.push_str(if slash { "/" } else { "" });
+            text.push_str(if star && !text.ends_with('+') { "*" } else { "" });
+            text
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn looking_under_the_lead_alone_misses_nothing(pattern in text(), wide in text()) {
+            let parsed = |text: &str| Pattern::parse(text, "").unwrap();
+            let (pattern, wide) = (parsed(&pattern), parsed(&wide));
+            let looked_at = pattern.text.starts_with(lead(&wide));
+            // What begins with a slash matches no path at all, so that anything is as wide.
+            prop_assume!(!pattern.text.starts_with('/'));
+            prop_assert_eq!(looked_at && within(&pattern, &wide), relation::implies(&pattern, &wide));
+        }
+    }
 }

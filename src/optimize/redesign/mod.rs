@@ -18,7 +18,7 @@ use super::proof::{self, Scheme};
 use super::roles::{self, Matrix, Objective};
 use crate::access::Joined;
 use keep::Kept;
-use matrix::{Permissions, User};
+use matrix::{Grantable, Permissions, User};
 use rayon::prelude::*;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -132,7 +132,7 @@ fn one_way(
         let (proof, failures) = proof::prove(joined, &scheme);
         if failures.is_empty() {
             return Some(Redesign {
-                size: measure(joined, &scheme, options.weights),
+                size: measure(joined, &scheme, options.weighed),
                 roles,
                 kept: named(&scheme, options),
                 scheme,
@@ -165,11 +165,9 @@ fn mine(
         permissions: (0..permissions.all.len()).map(names).collect(),
         rows: users.iter().map(|u| u.needs.iter().copied().collect()).collect(),
     };
+    let grantable = Grantable::of(permissions);
     let allowed = Matrix {
-        rows: users
-            .par_iter()
-            .map(|u| matrix::allowed(joined, u, permissions))
-            .collect(),
+        rows: users.par_iter().map(|u| grantable.to(joined, u)).collect(),
         users: matrix.users.clone(),
         permissions: matrix.permissions.clone(),
     };

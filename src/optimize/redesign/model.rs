@@ -2,7 +2,7 @@
 
 use super::size::Size;
 use crate::access::HolderId;
-use crate::access::weight::Weights;
+use crate::access::weight::Weighed;
 use crate::optimize::paths::Price;
 use crate::optimize::proof::{Proof, Scheme};
 use crate::vault::CapabilitySet;
@@ -12,8 +12,8 @@ use std::time::Duration;
 
 /// What a redesign has to respect.
 pub struct Options<'a> {
-    /// Weights of exposure.
-    pub weights: &'a Weights,
+    /// The known paths with their weights.
+    pub weighed: &'a Weighed<'a>,
     /// Time for role mining, a point of the curve.
     pub time_limit: Duration,
     /// Fixes every random choice.

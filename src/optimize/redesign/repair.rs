@@ -1,14 +1,15 @@
 //! What a failed proof changes: the paths to blame become exact stanzas, which always win.
 
+use super::kept::concerned;
 use super::matrix::{Permission, Permissions, User, kept};
-use crate::access::{Joined, Outcome};
+use crate::access::{HolderId, Joined, JoinedDemand, Outcome, SetId};
 use crate::optimize::proof::{Failure, Scheme};
 use crate::optimize::templates::filled;
 use crate::policy::model::Policy;
 use crate::policy::pattern::Pattern;
 use crate::policy::template::is_templated;
 use crate::vault::{Capability, Operation};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// Makes the paths that failures name exact for the users concerned; whether anything changed.
@@ -21,11 +22,24 @@ pub(super) fn make_exact(
     withdrawn: &mut Vec<(String, String)>,
 ) -> bool {
     let mut changed = false;
+    let number: HashMap<(SetId, HolderId), usize> = users.iter().map(|u| (u.set, u.holder)).zip(0..).collect();
+    // Of those alone that something failed for: who that is, is told by the failures.
+    let mut asked: HashMap<(SetId, HolderId), Vec<&JoinedDemand>> = failures
+        .iter()
+        .flat_map(|f| concerned(joined, f))
+        .map(|who| (who, Vec::new()))
+        .collect();
+    for d in &joined.demands {
+        if let Some(of) = asked.get_mut(&(d.set, d.holder)) {
+            of.push(d);
+        }
+    }
+    let asked = |set, holder| asked.get(&(set, holder)).map(Vec::as_slice).unwrap_or_default();
     for failure in failures {
         match failure {
             Failure::Denied { demand } => {
                 let Some(d) = joined.demands.get(*demand) else { continue };
-                let Some(user) = users.iter_mut().find(|u| u.set == d.set && u.holder == d.holder) else {
+                let Some(user) = number.get(&(d.set, d.holder)).and_then(|&n| users.get_mut(n)) else {
                     continue;
                 };
                 // An unused permission that took this one away is not worth it.
@@ -39,11 +53,7 @@ pub(super) fn make_exact(
                 );
                 changed |= user.barred.len() > before;
                 // An exact stanza always wins: it has to hold all that this principal uses of the path.
-                for other in joined
-                    .demands
-                    .iter()
-                    .filter(|o| o.set == d.set && o.holder == d.holder && o.path == d.path)
-                {
+                for other in asked(d.set, d.holder).iter().filter(|o| o.path == d.path) {
                     if matches!(other.outcome, Outcome::Explained(_)) {
                         for capability in kept(joined, other).iter() {
                             changed |= user.needs.insert(permissions.number(exact(
@@ -62,19 +72,20 @@ pub(super) fn make_exact(
                 operation,
             } => {
                 for &holder in holders {
-                    let Some(user) = users.iter_mut().find(|u| u.set == *set && u.holder == holder) else {
+                    let Some(user) = number.get(&(*set, holder)).and_then(|&n| users.get_mut(n)) else {
                         continue;
                     };
-                    changed |= unwiden(joined, scheme, user, permissions, path, *operation, withdrawn);
+                    let mine = asked(*set, holder);
+                    changed |= unwiden(joined, scheme, user, mine, permissions, (path, *operation), withdrawn);
                 }
             }
             Failure::Undecided { set, holders, .. } => {
                 for &holder in holders {
-                    let Some(user) = users.iter_mut().find(|u| u.set == *set && u.holder == holder) else {
+                    let Some(user) = number.get(&(*set, holder)).and_then(|&n| users.get_mut(n)) else {
                         continue;
                     };
                     let all: BTreeSet<u32> = user.needs.iter().copied().collect();
-                    changed |= replace(joined, user, permissions, &all);
+                    changed |= replace(joined, user, asked(*set, holder), permissions, &all);
                 }
             }
         }
@@ -111,9 +122,9 @@ fn unwiden(
     joined: &Joined,
     scheme: &Scheme,
     user: &mut User,
+    mine: &[&JoinedDemand],
     permissions: &mut Permissions,
-    path: &str,
-    operation: Operation,
+    (path, operation): (&str, Operation),
     withdrawn: &mut Vec<(String, String)>,
 ) -> bool {
     let texts = winner(joined, scheme, user, path, operation);
@@ -129,11 +140,17 @@ fn unwiden(
             format!("it would open `{path}`; exact paths instead"),
         ));
     }
-    replace(joined, user, permissions, &needed) || barred
+    replace(joined, user, mine, permissions, &needed) || barred
 }
 
 /// Replaces permissions of a user by the exact paths that it used through them.
-fn replace(joined: &Joined, user: &mut User, permissions: &mut Permissions, wide: &BTreeSet<u32>) -> bool {
+fn replace(
+    joined: &Joined,
+    user: &mut User,
+    mine: &[&JoinedDemand],
+    permissions: &mut Permissions,
+    wide: &BTreeSet<u32>,
+) -> bool {
     let patterns: Vec<(u32, Pattern, Capability)> = wide
         .iter()
         .filter_map(|&n| {
@@ -154,11 +171,7 @@ fn replace(joined: &Joined, user: &mut User, permissions: &mut Permissions, wide
     for (n, _, _) in &patterns {
         user.needs.remove(n);
     }
-    let mine = joined
-        .demands
-        .iter()
-        .filter(|d| d.set == user.set && d.holder == user.holder);
-    for d in mine.filter(|d| matches!(d.outcome, Outcome::Explained(_))) {
+    for d in mine.iter().filter(|d| matches!(d.outcome, Outcome::Explained(_))) {
         if patterns
             .iter()
             .any(|(_, p, c)| p.matches(&d.path) && d.needs().contains(*c))

@@ -1,7 +1,7 @@
 //! How large a scheme is, and what it opens beyond use.
 
-use crate::access::weight::{Weights, score};
-use crate::access::{HolderId, Joined, Reach, Universe, reach};
+use crate::access::weight::{Weighed, score};
+use crate::access::{HolderId, Joined, Reach, reach};
 use crate::optimize::proof::Scheme;
 use crate::vault::{CapabilitySet, PrincipalKind};
 use rayon::prelude::*;
@@ -31,7 +31,7 @@ pub(super) fn price(size: &Size, lambda: f64) -> f64 {
 
 /// Size and exposure of a scheme over the sets that are in force today.
 #[must_use]
-pub fn measure(joined: &Joined, scheme: &Scheme, weights: &Weights) -> Size {
+pub fn measure(joined: &Joined, scheme: &Scheme, weighed: &Weighed<'_>) -> Size {
     let mut used: HashMap<HolderId, HashMap<&str, CapabilitySet>> = HashMap::new();
     for d in joined.demands.iter().filter(|d| d.was_allowed()) {
         let on = used.entry(d.holder).or_default().entry(&d.path).or_default();
@@ -66,12 +66,7 @@ pub fn measure(joined: &Joined, scheme: &Scheme, weights: &Weights) -> Size {
         .filter_map(|((set, given, _), holders)| {
             let acl = scheme.acl(joined, *set, *holders.first()?, given);
             let reach = reach(&acl, &joined.universe);
-            Some(
-                holders
-                    .iter()
-                    .map(|h| excess(&reach, &joined.universe, used.get(h), weights))
-                    .collect(),
-            )
+            Some(holders.iter().map(|h| excess(&reach, used.get(h), weighed)).collect())
         })
         .collect();
     let each: Vec<(u64, f64)> = parts.into_iter().flatten().collect();
@@ -91,24 +86,19 @@ fn acts(joined: &Joined, holder: HolderId) -> bool {
 
 /// Granted and unused pairs of one holder, and their weight with open ends.
 #[must_use]
-pub fn excess(
-    reach: &Reach,
-    universe: &Universe,
-    used: Option<&HashMap<&str, CapabilitySet>>,
-    weights: &Weights,
-) -> (u64, f64) {
+pub fn excess(reach: &Reach, used: Option<&HashMap<&str, CapabilitySet>>, weighed: &Weighed<'_>) -> (u64, f64) {
     let mut pairs = 0;
     let mut weight = 0.0;
     for &(n, granted) in &reach.granted {
-        let path = universe.path(n);
+        let path = weighed.universe().path(n);
         let unused = granted.difference(used.and_then(|u| u.get(path)).copied().unwrap_or_default());
         pairs += unused.len() as u64;
-        weight += weights.of(path, unused);
+        weight += weighed.of(n, unused);
     }
     weight += reach
         .open_ends
         .iter()
-        .map(|(lead, c)| weights.open_end(lead, *c))
+        .map(|(lead, c)| weighed.weights().open_end(lead, *c))
         .sum::<f64>();
     (pairs, weight)
 }

@@ -1,6 +1,7 @@
 //! Rotation of every kind, step by step: each request counts once.
 
 use super::*;
+use crate::ingest::Reader;
 use std::io::Write;
 
 struct Bench {

@@ -1,0 +1,167 @@
+//! Files and folders that appear whole or not at all: also when the disk is full, and when the program is interrupted.
+//!
+//! What is not finished yet lies under a hidden name beside its target and is listed here. An interruption takes away what
+//! is listed, and waits for whoever is just moving things into place.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// How hidden names begin.
+pub const PREFIX: &str = ".vault-advisor-";
+
+static LISTED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+
+fn listed() -> MutexGuard<'static, BTreeSet<PathBuf>> {
+    LISTED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Something unfinished: listed as long as this lives.
+#[derive(Debug)]
+#[must_use]
+pub struct Unfinished(PathBuf);
+
+impl Unfinished {
+    /// Lists a file or folder.
+    pub fn new(path: &Path) -> Self {
+        listed().insert(path.to_owned());
+        Self(path.to_owned())
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        listed().remove(&self.0);
+    }
+}
+
+/// Moves things into place: no interruption comes between.
+pub fn finish<T>(work: impl FnOnce() -> T) -> T {
+    let _waits = listed();
+    work()
+}
+
+/// The program ends now: takes away all that is unfinished, and lets nobody finish any more. What cannot be taken away stays.
+pub fn sweep() {
+    let unfinished = listed();
+    take_away(&unfinished);
+    // Whoever wants to go on waits for the end.
+    std::mem::forget(unfinished);
+}
+
+fn take_away(unfinished: &BTreeSet<PathBuf>) {
+    for path in unfinished {
+        let _ = fs::remove_dir_all(path).or_else(|_| fs::remove_file(path));
+    }
+}
+
+/// Writes the file `target` through `fill`; `failed` tells what went wrong in the caller's words. A device or a pipe is
+/// written to as it is: it must not be replaced.
+///
+/// # Errors
+/// When `fill` fails or the file can't be written. It is then as it was.
+pub fn write<E>(
+    target: &Path,
+    failed: impl Fn(io::Error) -> E,
+    fill: impl FnOnce(&mut File) -> Result<(), E>,
+) -> Result<(), E> {
+    // A link stays one: what it leads to is replaced.
+    let target = fs::canonicalize(target).unwrap_or_else(|_| target.to_owned());
+    let there = fs::metadata(&target).ok();
+    if there.as_ref().is_some_and(|there| !there.is_file()) {
+        return fill(&mut OpenOptions::new().write(true).open(&target).map_err(failed)?);
+    }
+    let folder = target.parent().filter(|p| !p.as_os_str().is_empty());
+    let mut options = tempfile::Builder::new();
+    options.prefix(PREFIX);
+    // A new file is as open as any other; one that is replaced stays as open as it was.
+    options.permissions(there.map_or_else(new_file, |there| there.permissions()));
+    let mut file = options.tempfile_in(folder.unwrap_or(Path::new("."))).map_err(&failed)?;
+    let unfinished = Unfinished::new(file.path());
+    fill(file.as_file_mut())?;
+    finish(|| file.persist(&target)).map_err(|e| failed(e.error))?;
+    drop(unfinished);
+    Ok(())
+}
+
+#[cfg(unix)]
+fn new_file() -> Permissions {
+    use std::os::unix::fs::PermissionsExt as _;
+    Permissions::from_mode(0o666)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write as _;
+
+    fn put(path: &Path, text: &str) -> io::Result<()> {
+        write(path, |e| e, |file| file.write_all(text.as_bytes()))
+    }
+
+    fn names(folder: &Path) -> usize {
+        fs::read_dir(folder).unwrap().count()
+    }
+
+    #[test]
+    fn a_failed_write_changes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x");
+        put(&path, "old").unwrap();
+        let error = write(
+            &path,
+            |e| e,
+            |file| {
+                file.write_all(b"half")?;
+                Err(io::Error::other("full"))
+            },
+        );
+        assert!(error.is_err());
+        assert_eq!(fs::read_to_string(&path).unwrap(), "old");
+        assert_eq!(names(folder.path()), 1);
+    }
+
+    #[test]
+    fn links_and_permissions_stay() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let (path, link) = (folder.path().join("x"), folder.path().join("link"));
+        put(&path, "old").unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        put(&link, "new").unwrap();
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(fs::read_to_string(&path).unwrap(), "new");
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
+    }
+
+    #[test]
+    fn what_is_unfinished_is_taken_away_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let [file, dir, mine] = ["file", "dir", "mine"].map(|name| folder.path().join(name));
+        fs::write(&file, "").unwrap();
+        fs::write(&mine, "").unwrap();
+        fs::create_dir_all(dir.join("below")).unwrap();
+        let (file, dir) = (Unfinished::new(&file), Unfinished::new(&dir));
+        let finished = Unfinished::new(&mine);
+        drop(finished);
+        take_away(
+            &listed()
+                .iter()
+                .filter(|p| p.starts_with(folder.path()))
+                .cloned()
+                .collect(),
+        );
+        assert_eq!(names(folder.path()), 1);
+        assert!(mine.exists());
+        drop((file, dir));
+    }
+
+    #[test]
+    fn a_device_is_never_replaced() {
+        put(Path::new("/dev/null"), "x").unwrap();
+        assert!(!fs::metadata("/dev/null").unwrap().is_file());
+    }
+}
