@@ -5,6 +5,7 @@
 //! without such evidence, and a deployment folder makes all of this unnecessary.
 
 use crate::policy::model::Stanza;
+use crate::policy::pattern::Pattern;
 use crate::policy::template::{Entity, Identity};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,7 +23,12 @@ pub fn variable(path: &str) -> Option<Variable<'_>> {
     let path = path.strip_prefix('/').unwrap_or(path);
     let mut names = BTreeSet::new();
     for piece in path.split("{{").skip(1) {
-        names.insert(piece.split_once("}}")?.0.trim());
+        let (name, after) = piece.split_once("}}")?;
+        // In `{{name}}*` the segment does not tell where the value ends.
+        if !(after.is_empty() || after.starts_with('/')) {
+            return None;
+        }
+        names.insert(name.trim());
     }
     let before = path.split("{{").next()?;
     match (names.pop_first(), names.is_empty()) {
@@ -42,12 +48,30 @@ fn value_in<'p>(variable: &Variable<'_>, path: &'p str) -> Option<&'p str> {
     (!value.is_empty()).then_some(value)
 }
 
+/// Whether the stanza means `path` when its variable has this value.
+fn explains(stanza: &str, value: &str, path: &str) -> bool {
+    let mut filled = String::new();
+    for (n, piece) in stanza.split("{{").enumerate() {
+        match piece.split_once("}}") {
+            Some((_, after)) if n > 0 => {
+                filled.push_str(value);
+                filled.push_str(after);
+            }
+            _ => filled.push_str(piece),
+        }
+    }
+    let plain = filled.strip_prefix('/').unwrap_or(&filled);
+    !value.contains(['*', '+']) && Pattern::parse(plain, "").is_ok_and(|p| p.matches(path))
+}
+
 /// Completes `identity` with values that explain the `unexplained` paths through `stanzas`; returns what was set.
 pub fn complete(identity: &mut Identity, stanzas: &[&Stanza], unexplained: &[&str]) -> BTreeMap<String, String> {
     let mut votes: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    for variable in stanzas.iter().filter_map(|s| variable(&s.path)) {
-        for value in unexplained.iter().filter_map(|path| value_in(&variable, path)) {
-            votes.entry(variable.name).or_default().insert(value);
+    for (stanza, variable) in stanzas.iter().filter_map(|s| Some((s, variable(&s.path)?))) {
+        for path in unexplained {
+            if let Some(value) = value_in(&variable, path).filter(|v| explains(&stanza.path, v, path)) {
+                votes.entry(variable.name).or_default().insert(value);
+            }
         }
     }
     let mut set = BTreeMap::new();
@@ -83,6 +107,9 @@ mod tests {
         assert_eq!(value_in(&v, "secret/data/home/ann/note"), Some("ann"));
         assert_eq!(value_in(&v, "secret/data/other"), None);
         assert_eq!(variable("a/{{identity.entity.id}}"), None);
+        assert_eq!(variable("a/{{identity.entity.name}}*"), None);
+        assert!(explains("s/{{identity.entity.name}}/x", "ann", "s/ann/x"));
+        assert!(!explains("s/{{identity.entity.name}}/x", "ann", "s/ann/y"));
         assert_eq!(
             variable("a/{{identity.entity.name}}/{{identity.entity.metadata.t}}"),
             None
