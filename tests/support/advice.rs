@@ -436,6 +436,8 @@ fn tightened(policies: &[PolicyView]) -> Vec<ProposedPolicy> {
                 _ => Change::Edit,
             };
             ProposedPolicy {
+                shared: None,
+                kept: false,
                 name: policy.name.clone(),
                 file: Some(policy.file.as_str().into()),
                 original: Some(BEFORE.into()),
@@ -468,6 +470,8 @@ fn tightened(policies: &[PolicyView]) -> Vec<ProposedPolicy> {
 fn redesigned(people: &[PrincipalView]) -> Vec<ProposedPolicy> {
     (1..=4)
         .map(|index| ProposedPolicy {
+            shared: None,
+            kept: false,
             name: format!("role-{index}"),
             file: None,
             original: None,
@@ -704,6 +708,8 @@ pub fn hostile() -> Advice {
                     next()
                 );
                 ProposedPolicy {
+                    shared: Some((*text).to_owned()),
+                    kept: true,
                     name: (*text).to_owned(),
                     file: (change != Change::Add).then(|| {
                         format!(
