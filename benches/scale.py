@@ -70,8 +70,8 @@ def world(folder, principals):
             to.write('path "secret/metadata/team-%06d/*" { capabilities = ["list", "read"] }\n' % team)
         with open(os.path.join(policies, "team-%06d-write.hcl" % team), "w") as to:
             for app in range(0, 10, 2):
-                to.write('path "secret/data/team-%06d/app-%d/*" { capabilities = ["create", "update", "patch"] }\n' % (team, app))
-            to.write('path "secret/data/team-%06d/+/key-9" { capabilities = ["create", "update", "delete"] }\n' % team)
+                to.write('path "secret/data/team-%06d/app-%d/*" { capabilities = ["create", "read", "update", "patch"] }\n' % (team, app))
+            to.write('path "secret/data/team-%06d/+/key-9" { capabilities = ["create", "read", "update", "delete"] }\n' % team)
     mount = {"namespace": "", "description": ""}
     tables = {
         "mounts": [{**mount, "path": "secret/", "kind": "kv", "accessor": "kv_1", "kv_version": 2}],

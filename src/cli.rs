@@ -607,8 +607,9 @@ pub struct SnapshotArgs {
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  vault-advisor watch --logs /var/log/vault/ --state /var/lib/vault-advisor\n  \
-                        vault-advisor watch --logs audit.log --state state/ --format json --listen 127.0.0.1:9187\n\n\
-                        SIGTERM and SIGINT end it with all that was read committed; SIGHUP makes it look at everything named at once."
+                        vault-advisor watch --logs audit.log --state state/ --format json --listen 127.0.0.1:9187\n  \
+                        vault-advisor watch --logs audit.log --state state/ --policies policies/ --notify https://hooks.example/vault\n\n\
+                        SIGTERM and SIGINT end it with all that was read committed; SIGHUP makes it read the settings again and look at everything named."
 )]
 pub struct WatchArgs {
     /// Audit logs to follow: files, folders, globs (quoted)
@@ -632,12 +633,36 @@ pub struct WatchArgs {
     /// How news are written to stdout
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub format: TextOrJson,
-    /// Look at everything named so often, for disks that do not tell of changes (network disks)
-    #[arg(long, value_name = "DURATION", default_value = "60s")]
-    pub poll: String,
-    /// At least so long from commit to commit
-    #[arg(long, value_name = "DURATION", default_value = "1s")]
-    pub commit_every: String,
+    /// Look at everything named so often, for disks that do not tell of changes (network disks); 60s
+    #[arg(long, value_name = "DURATION")]
+    pub poll: Option<String>,
+    /// At least so long from commit to commit; 1s
+    #[arg(long, value_name = "DURATION")]
+    pub commit_every: Option<String>,
+    /// Policies, files and folders: reports are made, and the use of a grant that a report called unused is told
+    #[arg(long, value_name = "PATH", num_args = 1..)]
+    pub policies: Vec<PathBuf>,
+    /// Deployment folder or file, for the reports
+    #[arg(long, value_name = "PATH", requires = "policies")]
+    pub deployment: Option<PathBuf>,
+    /// At least so long from report to report; 15m
+    #[arg(long, value_name = "DURATION")]
+    pub report_every: Option<String>,
+    /// Serve the report, /metrics and /health at this address, read-only
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub listen: Option<std::net::SocketAddr>,
+    /// Names besides its own under which the server may be asked
+    #[arg(long, value_name = "NAME", num_args = 1.., requires = "listen")]
+    pub listen_host: Vec<String>,
+    /// Send news to this webhook, signed; the secret is in VAULT_ADVISOR_NOTIFY_SECRET or in a file
+    #[arg(long, value_name = "URL")]
+    pub notify: Option<String>,
+    /// File with the secret that signs what is sent
+    #[arg(long, value_name = "FILE", requires = "notify")]
+    pub notify_secret_file: Option<PathBuf>,
+    /// News that may wait for the webhook; what is beyond is dropped and counted
+    #[arg(long, value_name = "N", default_value_t = 1000, requires = "notify")]
+    pub notify_queue: usize,
     /// Read what is there, commit, and end
     #[arg(long)]
     pub once: bool,

@@ -27,6 +27,22 @@ pub struct SettingsFile {
     pub rules: BTreeMap<String, RuleLevel>,
     /// Findings that were looked at and accepted.
     pub waivers: Vec<Waiver>,
+    /// How `watch` goes about it, where no flag says otherwise.
+    pub watch: WatchSettings,
+}
+
+/// How `watch` goes about it; a running one reads this anew on SIGHUP.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct WatchSettings {
+    /// As `--poll`.
+    pub poll: Option<String>,
+    /// As `--commit-every`.
+    pub commit_every: Option<String>,
+    /// As `--report-every`.
+    pub report_every: Option<String>,
+    /// Kinds of news that are not told.
+    pub mute: Vec<String>,
 }
 
 /// Prices of the redesign.
@@ -115,6 +131,8 @@ pub struct Settings {
     pub rules: BTreeMap<String, RuleLevel>,
     /// Waivers.
     pub waivers: Vec<Waiver>,
+    /// How `watch` goes about it.
+    pub watch: WatchSettings,
     /// The file they came from.
     pub file: Option<PathBuf>,
 }
@@ -129,6 +147,7 @@ impl Default for Settings {
             keep: Vec::new(),
             rules: BTreeMap::new(),
             waivers: Vec::new(),
+            watch: WatchSettings::default(),
             file: None,
         }
     }
@@ -247,6 +266,7 @@ impl Settings {
             keep: file.roles.keep,
             rules: file.rules,
             waivers: file.waivers,
+            watch: file.watch,
             file: Some(path),
         })
     }

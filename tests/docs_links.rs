@@ -162,7 +162,9 @@ fn the_book_has_every_page_once() {
         .filter(|page| page != "SUMMARY.md")
         .collect();
     there.sort();
-    assert_eq!(listed, there, "SUMMARY.md, and the pages that are there");
+    let missing: Vec<_> = there.iter().filter(|page| !listed.contains(page)).collect();
+    assert!(missing.is_empty(), "SUMMARY.md lacks {missing:?}");
+    assert_eq!(listed, there, "SUMMARY.md has pages twice, or such as are not there");
 }
 
 #[test]

@@ -15,6 +15,9 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+#[path = "watch/outlets.rs"]
+mod outlets;
+
 const PROGRAM: &str = env!("CARGO_BIN_EXE_vault-advisor");
 
 /// Request and response of one read, as the servers write them.
@@ -224,6 +227,7 @@ fn gzip(text: &str) -> Vec<u8> {
 fn a_log_compressed_is_no_new_log_and_new_compressed_ones_are_read() {
     let place = Place::new();
     place.rotation(&place.logs(), |p| {
+        append(&p.log(), &pairs(20..40));
         fs::write(p.logs().join("audit.log.1.gz"), gzip(&pairs(0..40))).unwrap();
         fs::remove_file(p.log()).unwrap();
         let packed = zstd::encode_all(pairs(40..60).as_bytes(), 1).unwrap();

@@ -70,11 +70,11 @@ def cluster(folder, workers):
     """A master and workers; gives the master's address."""
     env, started = environment(folder), []
 
-    def start(name, *words):
+    def start(name, host, *words):
         log = open(folder / (name + ".log"), "wb")
-        started.append(
-            subprocess.Popen([str(SPARK / "bin" / "spark-class"), *words], env=env, stdout=log, stderr=log)
-        )
+        command = [str(SPARK / "bin" / "spark-class"), *words, "--host", host, "--port", "0", "--webui-port", "0"]
+        own = {**env, "SPARK_LOCAL_IP": host}
+        started.append(subprocess.Popen(command, env=own, stdout=log, stderr=log))
 
     def wait_for(name, pattern, count=1):
         for _ in range(600):
@@ -87,13 +87,13 @@ def cluster(folder, workers):
         raise SystemExit("no cluster: see %s" % (folder / (name + ".log")))
 
     try:
-        start("master", "org.apache.spark.deploy.master.Master", "--host", "127.0.0.1", "--port", "0", "--webui-port", "0")
+        start("master", "127.0.0.1", "org.apache.spark.deploy.master.Master")
         address = wait_for("master", r"Starting Spark master at (spark://\S+)")
         for number in range(workers):
-            start(
-                "worker%d" % number, "org.apache.spark.deploy.worker.Worker", "--host", "127.0.0.1", "--port", "0",
-                "--webui-port", "0", "--cores", "1", "--memory", "1g", "--work-dir", str(folder / ("work%d" % number)), address,
-            )
+            # Each an address of its own: a speculative task never runs where its original does.
+            words = ["--cores", "1", "--memory", "1g", "--work-dir", str(folder / ("work%d" % number)), address]
+            host = "127.0.0.%d" % (number + 1)
+            start("worker%d" % number, host, "org.apache.spark.deploy.worker.Worker", *words)
         wait_for("master", r"Registering worker", workers)
         yield address
     finally:
@@ -354,23 +354,34 @@ def test_all(options, folder, log):
 
 
 def measure(options, folder, log):
-    """Times with one and with two workers, and what part of it is spent in the binary."""
+    """Times with one and with two workers, and what part of it is spent in the binary; the results are compared too."""
     kinds, whole = split(log, folder, options.files)
-    say("| input | workers | whole run, s | tasks ran, s | in the binary, s | outside of it |")
-    say("|---|---:|---:|---:|---:|---:|")
+    sources = {kind: source for kind, source in [*kinds.items(), ("cut", whole)] if kind in options.cases}
+    truths = {}
+    lines = [
+        "| input | workers | whole run, s | tasks ran, s | in the binary: reading, merging, s | outside of it |",
+        "|---|---:|---:|---:|---:|---:|",
+    ]
+    for kind, source in sources.items():
+        truths[kind] = Truth(options.binary, [source], folder, "truth-" + kind)
     for workers in (1, 2):
         with cluster(folder, workers) as master:
-            for name, source in [*kinds.items(), ("one plain file, cut", whole)]:
+            for kind, source in sources.items():
                 output = folder / "measured.parquet"
+                key = "measure-%d-%s" % (workers, kind)
                 words = ["--input", source, "--output", output]
-                key = "measure-%d-%s" % (workers, name.split()[0])
                 status, said, seconds, events = submit(folder, master, words, options.binary, key)
                 found = re.search(r"in the binary ([\d.]+) s reading and ([\d.]+) s merging", said)
                 if status != 0 or found is None:
                     raise SystemExit("%s: status %d\n%s" % (key, status, said[-3000:]))
-                inside, ran = float(found.group(1)) + float(found.group(2)), run_seconds(events)
-                say("| %s | %d | %.1f | %.1f | %.1f + %.1f | %.0f %% |" % (
-                    name, workers, seconds, ran, float(found.group(1)), float(found.group(2)), 100 * (1 - inside / ran)))
+                truths[kind].check(output, said, key)
+                reading, merging, ran = float(found.group(1)), float(found.group(2)), run_seconds(events)
+                outside = 100 * (1 - (reading + merging) / ran)
+                lines.append(
+                    "| %s | %d | %.1f | %.1f | %.1f + %.1f | %.0f %% |" % (kind, workers, seconds, ran, reading, merging, outside)
+                )
+                say(lines[-1])
+    say("\n".join(lines))
 
 
 def lean(binary, folder):

@@ -7,7 +7,6 @@ use crate::policy::profile::Profile;
 use crate::report;
 use jiff::Timestamp;
 use std::io::Write;
-use std::path::PathBuf;
 
 /// Reads, works out, writes.
 pub(super) fn run(
@@ -48,7 +47,7 @@ pub(super) fn run(
             policies: granted.policies,
             deployment,
             inputs,
-            policies_dir: policies_dir(&args.granting.policies),
+            policies_dir: material::policies_dir(&args.granting.policies),
             notes: granted.notes,
         },
         &Options {
@@ -73,14 +72,4 @@ pub(super) fn run(
         writeln!(out, "report: {}", args.out.join("report.html").display()).map_err(Failure::from_output)?;
     }
     Ok(Exit::Fine)
-}
-
-/// The folder that policy files keep their place in: the one named, or the one that the first file named is in.
-fn policies_dir(paths: &[PathBuf]) -> String {
-    let folder = match paths.first() {
-        Some(path) if path.is_dir() => Some(path.as_path()),
-        Some(path) => path.parent(),
-        None => None,
-    };
-    folder.map(|f| f.display().to_string()).unwrap_or_default()
 }

@@ -14,6 +14,9 @@ use crate::units;
 use crate::usage::{Usage, store};
 use std::path::{Path, PathBuf};
 
+/// Where to look when settings are wrong.
+pub(super) const SETTINGS_HINT: &str = "docs/settings.md lists every setting";
+
 /// Options of the reader, from the flags.
 pub(super) fn ingest_options(reading: &Reading) -> Result<ingest::Options, Failure> {
     let wrong = |e: units::UnitError| Failure::from_error(&e, None);
@@ -172,16 +175,22 @@ pub(super) fn deployment(path: Option<&Path>) -> Result<Option<Deployment>, Fail
     .transpose()
 }
 
-/// Reads settings: those named, or those beside the policies or in this folder.
-pub(super) fn settings(common: &Common, granting: &Granting, talk: &Talk) -> Result<Settings, Failure> {
+/// Folders in which settings are looked for: beside what was named, and this one.
+pub(super) fn settings_places<'a>(named: impl Iterator<Item = &'a PathBuf>) -> Vec<PathBuf> {
     let mut places: Vec<PathBuf> = Vec::new();
-    for path in granting.policies.iter().chain(&granting.deployment) {
+    for path in named {
         places.push(path.clone());
         places.extend(path.parent().map(Path::to_path_buf));
     }
     places.push(PathBuf::from("."));
-    let settings = Settings::load(common.config.as_deref(), &places)
-        .map_err(|e| Failure::from_error(&e, Some("docs/settings.md lists every setting")))?;
+    places
+}
+
+/// Reads settings: those named, or those beside the policies or in this folder.
+pub(super) fn settings(common: &Common, granting: &Granting, talk: &Talk) -> Result<Settings, Failure> {
+    let places = settings_places(granting.policies.iter().chain(&granting.deployment));
+    let settings =
+        Settings::load(common.config.as_deref(), &places).map_err(|e| Failure::from_error(&e, Some(SETTINGS_HINT)))?;
     if let Some(file) = &settings.file {
         talk.note(&format!("settings from {}", file.display()));
     }
@@ -192,4 +201,14 @@ pub(super) fn settings(common: &Common, granting: &Granting, talk: &Talk) -> Res
 pub(super) fn duration(text: &str) -> Result<std::time::Duration, Failure> {
     let duration = units::duration(text).map_err(|e| Failure::from_error(&e, None))?;
     std::time::Duration::try_from(duration).map_err(|_| Failure::new(format!("`{text}` is not a duration"), None))
+}
+
+/// The folder that policy files keep their place in: the one named, or the one that the first file named is in.
+pub(super) fn policies_dir(paths: &[PathBuf]) -> String {
+    let folder = match paths.first() {
+        Some(path) if path.is_dir() => Some(path.as_path()),
+        Some(path) => path.parent(),
+        None => None,
+    };
+    folder.map(|f| f.display().to_string()).unwrap_or_default()
 }

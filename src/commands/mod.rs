@@ -21,6 +21,7 @@ mod snapshot_command;
 mod terminal;
 mod usage;
 mod watch;
+mod watch_report;
 mod who_can;
 
 use crate::cli::{Cli, Command};
@@ -123,7 +124,7 @@ pub fn run(cli: Cli, out: &mut dyn Write, talk: &Talk) -> Result<Exit, Failure> 
         Command::Backtest(args) => backtest::run(&args, common, profile, out, talk),
         Command::Roles(args) => roles::run(&args, out, talk),
         Command::Snapshot(args) => snapshot_command::run(&args, out, talk),
-        Command::Watch(args) => watch::run(&args, out, talk),
+        Command::Watch(args) => watch::run(&args, common, profile, out, talk),
         Command::Completions(args) => man::completions(&args, out),
         Command::Man(args) => man::pages(&args, talk),
     }

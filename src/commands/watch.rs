@@ -1,33 +1,67 @@
 //! `watch`: live logs.
 
-use super::{Exit, Failure, Talk};
-use crate::cli::{TextOrJson, WatchArgs};
+use super::watch_report::{self, Advisor};
+use super::{Exit, Failure, Talk, material};
+use crate::cli::{Common, TextOrJson, WatchArgs};
 use crate::ingest::{self, GroupBy};
+use crate::policy::profile::Profile;
 use crate::report::escape;
 use crate::units;
 use crate::usage::{Usage, store};
+use crate::watch::desk::Reporter;
 use crate::watch::events::Event;
-use crate::watch::run::{Audience, Options};
+use crate::watch::hook::{Limits, Secret};
+use crate::watch::page::Summary;
+use crate::watch::post::{AddressError, Webhook};
+use crate::watch::run::{Audience, Options, Outlets, Tuning};
 use crate::watch::state::Store;
 use crate::watch::{WatchError, watch};
 use std::io::{self, Write};
 use std::path::Path;
 use std::time::Duration;
 
+const SECRET_VARIABLE: &str = "VAULT_ADVISOR_NOTIFY_SECRET";
+
 /// Follows, until a signal comes.
-pub(super) fn run(args: &WatchArgs, out: &mut dyn Write, talk: &Talk) -> Result<Exit, Failure> {
-    let options = options(args)?;
+pub(super) fn run(
+    args: &WatchArgs,
+    common: &Common,
+    profile: Profile,
+    out: &mut dyn Write,
+    talk: &Talk,
+) -> Result<Exit, Failure> {
+    let options = options(args, common)?;
+    let mut outlets = Outlets {
+        hook: None,
+        listen: args.listen.map(|address| (address, args.listen_host.clone())),
+        reporter: reporter(args, common, profile, talk)?,
+    };
+    if let Some(url) = &args.notify {
+        let limits = Limits {
+            capacity: args.notify_queue.max(1),
+            ..Limits::default()
+        };
+        outlets.hook = Some((Box::new(webhook(url)?), secret(args)?, limits));
+    }
+    if let Some(address) = args.listen.filter(|a| !a.ip().is_loopback()) {
+        talk.warn(&format!(
+            "{address} can be reached by other machines, and whoever reaches it may read the report"
+        ));
+    }
     let mut voice = Voice {
         out,
         talk,
         format: args.format,
+        args,
+        common,
     };
-    match watch(&options, Parquet, &mut voice) {
+    match watch(&options, outlets, Parquet, &mut voice) {
         Ok(()) => Ok(Exit::Fine),
         Err(WatchError::Output(e)) => Err(Failure::from_output(e)),
         Err(e) => {
             let hint = match &e {
                 WatchError::State(state) => Some(state.hint()),
+                WatchError::Listen(..) => Some("is the port taken? `--listen 127.0.0.1:0` takes any that is free"),
                 WatchError::Signals(_) | WatchError::Output(_) => None,
             };
             Err(Failure::from_error(&e, hint))
@@ -35,7 +69,7 @@ pub(super) fn run(args: &WatchArgs, out: &mut dyn Write, talk: &Talk) -> Result<
     }
 }
 
-fn options(args: &WatchArgs) -> Result<Options, Failure> {
+fn options(args: &WatchArgs, common: &Common) -> Result<Options, Failure> {
     let wrong = |e: units::UnitError| Failure::from_error(&e, None);
     let since = args.since.as_deref().map(units::time).transpose().map_err(wrong)?;
     let group_by = args
@@ -70,14 +104,87 @@ fn options(args: &WatchArgs) -> Result<Options, Failure> {
             ..ingest::Options::default()
         },
         reading,
-        commit_every: duration(&args.commit_every)?,
-        poll: duration(&args.poll)?,
+        tuning: tuning(args, common)?,
         once: args.once,
     })
 }
 
+/// What may change while it runs: flags before the settings' file before the defaults.
+fn tuning(args: &WatchArgs, common: &Common) -> Result<Tuning, Failure> {
+    let settings =
+        watch_report::settings(args, common).map_err(|e| Failure::new(e, Some(super::material::SETTINGS_HINT)))?;
+    let file = &settings.watch;
+    let pick = |flag: &Option<String>, file: &Option<String>, default: &str| {
+        duration(flag.as_deref().or(file.as_deref()).unwrap_or(default))
+    };
+    let mute = file.mute.iter().map(|kind| kind.parse());
+    Ok(Tuning {
+        commit_every: pick(&args.commit_every, &file.commit_every, "1s")?,
+        poll: pick(&args.poll, &file.poll, "60s")?,
+        report_every: pick(&args.report_every, &file.report_every, "15m")?,
+        mute: mute
+            .collect::<Result<_, _>>()
+            .map_err(|e: crate::watch::events::UnknownKind| Failure::from_error(&e, Some("`watch.mute` names it")))?,
+    })
+}
+
+/// Whoever makes reports: with policies the advisor, else a summary where somebody may look at it.
+fn reporter(
+    args: &WatchArgs,
+    common: &Common,
+    profile: Profile,
+    talk: &Talk,
+) -> Result<Option<Box<dyn Reporter>>, Failure> {
+    if args.policies.is_empty() {
+        return Ok(args.listen.map(|_| Box::new(Summary) as Box<dyn Reporter>));
+    }
+    // What is wrong at the start ends the run; what goes wrong later is told, and the last report stays.
+    material::policies(&args.policies, profile, false, talk)?;
+    material::deployment(args.deployment.as_deref())?;
+    Ok(Some(Box::new(Advisor::new(args, common, profile))))
+}
+
+fn webhook(url: &str) -> Result<Webhook, Failure> {
+    Webhook::new(url).map_err(|e| {
+        let hint = match e {
+            AddressError::NotHttp => "give a URL such as https://hooks.example/vault",
+            AddressError::Plain => "use https; http goes to this machine alone, where a proxy may speak TLS",
+            AddressError::Credentials => "leave it out: messages are signed, and the receiver checks that",
+        };
+        Failure::from_error(&e, Some(hint))
+    })
+}
+
+/// The secret of the webhook: from a file or the environment, never from the command line, which others can see.
+fn secret(args: &WatchArgs) -> Result<Secret, Failure> {
+    let text = match &args.notify_secret_file {
+        Some(path) => std::fs::read(path).map_err(|e| {
+            Failure::new(
+                format!("cannot read the secret in `{}`: {e}", path.display()),
+                Some("`openssl rand -hex 32 > FILE` makes one"),
+            )
+        })?,
+        None => std::env::var_os(SECRET_VARIABLE)
+            .map(std::ffi::OsString::into_encoded_bytes)
+            .ok_or_else(|| {
+                Failure::new(
+                    "`--notify` needs a secret to sign with",
+                    Some(&format!(
+                        "set {SECRET_VARIABLE}, or name a file with `--notify-secret-file`"
+                    )),
+                )
+            })?,
+    };
+    Secret::new(&text).ok_or_else(|| {
+        Failure::new(
+            "the secret of the webhook is too short",
+            Some("it needs at least 16 bytes: `openssl rand -hex 32` makes one"),
+        )
+    })
+}
+
 fn duration(text: &str) -> Result<Duration, Failure> {
-    let duration = super::material::duration(text)?;
+    let duration = material::duration(text)?;
     if duration.is_zero() {
         return Err(Failure::new(
             format!("`{text}` is too short"),
@@ -130,6 +237,8 @@ struct Voice<'a> {
     out: &'a mut dyn Write,
     talk: &'a Talk,
     format: TextOrJson,
+    args: &'a WatchArgs,
+    common: &'a Common,
 }
 
 impl Audience for Voice<'_> {
@@ -154,5 +263,9 @@ impl Audience for Voice<'_> {
             self.out.write_all(b"\n")?;
         }
         self.out.flush()
+    }
+
+    fn settings(&mut self) -> Result<Tuning, String> {
+        tuning(self.args, self.common).map_err(|failure| failure.message)
     }
 }

@@ -18,6 +18,9 @@ pub struct Scheme {
     pub given: BTreeMap<(SetId, HolderId), Vec<usize>>,
 }
 
+/// What makes a list: a set, its policies, and the holder where a template makes the list its own.
+pub type ListKey<'a> = (SetId, &'a [usize], Option<HolderId>);
+
 impl Scheme {
     /// Whether any of these policies holds a template.
     #[must_use]
@@ -37,8 +40,8 @@ impl Scheme {
 
     /// Who has the same list: by set and policies, and one by one where a template makes the list its holder's own.
     #[must_use]
-    pub fn by_list(&self) -> BTreeMap<(SetId, &[usize], Option<HolderId>), Vec<HolderId>> {
-        let mut groups: BTreeMap<(SetId, &[usize], Option<HolderId>), Vec<HolderId>> = BTreeMap::new();
+    pub fn by_list(&self) -> BTreeMap<ListKey<'_>, Vec<HolderId>> {
+        let mut groups: BTreeMap<ListKey<'_>, Vec<HolderId>> = BTreeMap::new();
         for (&(set, holder), given) in &self.given {
             let own = self.is_templated(given).then_some(holder);
             groups.entry((set, given, own)).or_default().push(holder);

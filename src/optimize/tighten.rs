@@ -10,7 +10,7 @@ use super::paths::{self, Field, Price, Used};
 use super::proof::{self, Failure, Proof, Scheme};
 use super::templates::{self, Use};
 use crate::access::universe::lead;
-use crate::access::{HolderId, Joined, Outcome, StanzaId};
+use crate::access::{AccessSet, HolderId, Joined, Outcome, StanzaId};
 use crate::policy::model::{Policy, Stanza};
 use crate::policy::pattern::Pattern;
 use crate::policy::profile::Profile;
@@ -96,8 +96,14 @@ pub fn tighten(joined: &Joined, options: &Options<'_>) -> Tightening {
             ))
         })
         .collect();
+    let mut unsure: BTreeMap<usize, Vec<&AccessSet>> = BTreeMap::new();
+    for set in joined.sets.iter().filter(|set| !set.unsure.is_empty()) {
+        for &policy in &set.policies {
+            unsure.entry(policy).or_default().push(set);
+        }
+    }
     for (&id, step) in &mut steps {
-        if may_meet_unfilled(joined, id) {
+        if may_meet_unfilled(joined, id, unsure.get(&id.0)) {
             continue;
         }
         if options.removable.get(id.0).copied().unwrap_or(false) {
@@ -399,15 +405,18 @@ fn is_unfilled(joined: &Joined, id: StanzaId) -> bool {
 
 /// Whether the stanza may overlap a templated one that the server can fill and the program can't: what decides there is unknown,
 /// and any change may take or give something.
-fn may_meet_unfilled(joined: &Joined, (policy, stanza): StanzaId) -> bool {
-    let Some((of, stanza)) = joined.policies.get(policy).zip(joined.stanza((policy, stanza))) else {
+fn may_meet_unfilled(joined: &Joined, id: StanzaId, unsure: Option<&Vec<&AccessSet>>) -> bool {
+    let (Some(unsure), Some(of), Some(stanza)) = (unsure, joined.policies.get(id.0), joined.stanza(id)) else {
         return false;
     };
     let path = stanza.path.strip_prefix('/').unwrap_or(&stanza.path);
     let literal = path.split(['+', '*', '{']).next().unwrap_or_default();
     let literal = format!("{}{literal}", of.namespace);
-    let holding = joined.sets.iter().filter(|set| set.policies.contains(&policy));
-    holding.into_iter().any(|set| set.may_meet(&literal))
+    let mut leads: BTreeSet<&str> = BTreeSet::new();
+    let told = unsure.iter().flat_map(|set| &set.unsure).map(String::as_str);
+    // What many holders have by the same policies is the same text.
+    told.filter(|text| leads.insert(*text))
+        .any(|text| text.starts_with(&literal) || literal.starts_with(text))
 }
 
 /// The policies as drafted, in force for the same holders; and those whose text does not parse again.

@@ -194,14 +194,15 @@ fn redesign(joined: &Joined, r: Redesign, before: Complexity) -> Proposal {
         })
         .collect();
     let kept: BTreeSet<&Arc<str>> = r.scheme.policies.iter().map(|p| &p.name).collect();
+    // Of two by one name the first, as a reader would find it.
+    let mut new_by_name: BTreeMap<(&str, &str), &Policy> = BTreeMap::new();
+    for policy in &r.scheme.policies {
+        new_by_name.entry((&*policy.namespace, &*policy.name)).or_insert(policy);
+    }
     for (n, policy) in joined.policies.iter().enumerate() {
         let stays = kept.contains(&policy.name);
         let kept_by_wish = stays && r.kept.contains(&policy.name);
-        let new = r
-            .scheme
-            .policies
-            .iter()
-            .find(|p| p.name == policy.name && p.namespace == policy.namespace);
+        let new = new_by_name.get(&(&*policy.namespace, &*policy.name)).copied();
         policies.push(ProposedPolicy {
             name: policy.name.to_string(),
             file: Some(policy.file.clone()),

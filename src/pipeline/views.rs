@@ -231,13 +231,13 @@ pub(super) fn principals(joined: &Joined, exposures: &[Exposure], after: &[Expos
 
 /// Policies, by name.
 pub(super) fn policies(joined: &Joined, evidence: &[Evidence], weighed: &Weighed<'_>) -> Vec<PolicyView> {
+    let used = used_through(joined);
     let mut views: Vec<PolicyView> = joined
         .policies
         .par_iter()
         .enumerate()
         .map(|(p, policy)| {
             let acl = Acl::compile(joined.profile, &[policy], &Identity::default(), joined.now);
-            let used = used_through(joined, p);
             let held = joined.held_by.get(p);
             let unused = evidence.get(p).map_or(EvidenceState::Suspect, |e| e.state);
             PolicyView {
@@ -275,7 +275,7 @@ pub(super) fn policies(joined: &Joined, evidence: &[Evidence], weighed: &Weighed
                             .collect(),
                     })
                     .collect(),
-                risk: risk::exposure(&reach(&acl, &joined.universe), Some(&used), weighed).risk,
+                risk: risk::exposure(&reach(&acl, &joined.universe), used.get(p), weighed).risk,
             }
         })
         .collect();
@@ -294,19 +294,17 @@ fn twin_used(joined: &Joined, stanza: StanzaId, capability: Capability) -> bool 
     used.with_write_twin().contains(capability)
 }
 
-/// What anybody used through a policy, by path.
-fn used_through(joined: &Joined, policy: usize) -> HashMap<&str, CapabilitySet> {
-    let mut used: HashMap<&str, CapabilitySet> = HashMap::new();
+/// What anybody used through each policy, by path.
+fn used_through(joined: &Joined) -> Vec<HashMap<&str, CapabilitySet>> {
+    let mut used: Vec<HashMap<&str, CapabilitySet>> = joined.policies.iter().map(|_| HashMap::new()).collect();
     for d in &joined.demands {
         let Outcome::Explained(rule) = d.outcome else { continue };
         let Some(set) = joined.sets.get(d.set) else { continue };
-        let through = set
-            .acl
-            .rule(rule)
-            .is_some_and(|r| r.sources.iter().any(|s| set.policies.get(s.policy) == Some(&policy)));
-        if through {
-            let on = used.entry(&d.path).or_default();
-            *on = on.union(d.needs());
+        for source in set.acl.rule(rule).into_iter().flat_map(|r| &r.sources) {
+            if let Some(used) = set.policies.get(source.policy).and_then(|&p| used.get_mut(p)) {
+                let on = used.entry(&d.path).or_default();
+                *on = on.union(d.needs());
+            }
         }
     }
     used

@@ -2,7 +2,7 @@
 
 use super::digest;
 use super::escape::csv;
-use super::html_data::change_of;
+use super::html_data::Changes;
 use crate::advice::Advice;
 
 /// A line of fields.
@@ -115,14 +115,14 @@ pub fn policies(advice: &Advice) -> String {
         "last_used",
         "state",
     ]);
-    let tighten = digest::proposal(advice, "tighten");
+    let changes = Changes::of(digest::proposal(advice, "tighten"));
     for policy in &advice.policies {
         for stanza in &policy.stanzas {
             for one in &stanza.capabilities {
                 out.push_str(&line([
                     policy.name.as_str(),
                     &policy.file,
-                    change_of(tighten, &policy.name),
+                    changes.to(&policy.name),
                     &policy.holders.len().to_string(),
                     &stanza.path,
                     &stanza.origin.line.to_string(),

@@ -52,8 +52,9 @@ pub fn render(advice: &Advice, most_bytes: usize) -> Result<String, HtmlError> {
     Ok(template.render(Serde(&page))?)
 }
 
-/// The page's own script and style, nothing else: no network, no frame, no form.
-fn policy() -> String {
+/// The Content-Security-Policy of the page: its own script and style, nothing else; no network, no frame, no form.
+#[must_use]
+pub fn policy() -> String {
     format!(
         "default-src 'none'; script-src 'sha256-{}'; style-src 'sha256-{}'; img-src data:; base-uri 'none'; form-action 'none'",
         base64(&Sha256::digest(SCRIPT)),

@@ -30,12 +30,25 @@ impl<'a> Names<'a> {
     }
 }
 
-/// What a policy's fate is in a proposal.
-#[must_use]
-pub fn change_of(proposal: Option<&Proposal>, name: &str) -> &'static str {
-    proposal
-        .and_then(|proposal| proposal.policies.iter().find(|policy| policy.name == name))
-        .map_or("keep", |policy| policy.change.as_str())
+/// What becomes of policies in a proposal, by name.
+pub struct Changes<'a>(HashMap<&'a str, &'static str>);
+
+impl<'a> Changes<'a> {
+    /// Of this proposal.
+    #[must_use]
+    pub fn of(proposal: Option<&'a Proposal>) -> Self {
+        let mut changes = HashMap::new();
+        for policy in proposal.into_iter().flat_map(|proposal| &proposal.policies) {
+            changes.entry(policy.name.as_str()).or_insert(policy.change.as_str());
+        }
+        Self(changes)
+    }
+
+    /// What becomes of one.
+    #[must_use]
+    pub fn to(&self, name: &str) -> &'static str {
+        self.0.get(name).copied().unwrap_or("keep")
+    }
 }
 
 /// The data, below `room` bytes, and a sentence on what was left out.
@@ -48,14 +61,14 @@ pub fn render(advice: &Advice, room: usize) -> Result<(String, Option<String>), 
         left: room.saturating_sub(room / 50),
     };
     let mut names = Names::default();
-    let tighten = digest::proposal(advice, "tighten");
+    let changes = Changes::of(digest::proposal(advice, "tighten"));
 
     let heat = heat(&advice.heat, budget.left / 3);
     budget.spend(&heat);
     let mut for_policies = Budget { left: budget.left / 3 };
     let mut policies = Vec::new();
     for policy in &advice.policies {
-        let row = policy_row(policy, change_of(tighten, &policy.name), &mut names);
+        let row = policy_row(policy, changes.to(&policy.name), &mut names);
         if !for_policies.take(&row) {
             break;
         }

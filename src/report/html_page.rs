@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::digest::{self, count, decimal, number};
 use super::escape::visible;
 use super::html_changes::{self, Tighten, sentence};
-use super::html_data;
+use super::html_data::Changes;
 use super::svg;
 use crate::advice::{Advice, Change, Proposal};
 
@@ -354,6 +354,7 @@ fn chains(advice: &Advice) -> Vec<Chain> {
 }
 
 fn policy_rows(advice: &Advice, tighten: Option<&Proposal>) -> Vec<PolicyRow> {
+    let changes = Changes::of(tighten);
     advice
         .policies
         .iter()
@@ -363,7 +364,7 @@ fn policy_rows(advice: &Advice, tighten: Option<&Proposal>) -> Vec<PolicyRow> {
             PolicyRow {
                 name: visible(&policy.name),
                 file: visible(&policy.file),
-                change: html_data::change_of(tighten, &policy.name),
+                change: changes.to(&policy.name),
                 risk: decimal(policy.risk.score),
                 holders: number(digest::len(&policy.holders)),
                 stanzas: policy.stanzas.len(),

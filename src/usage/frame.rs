@@ -10,7 +10,7 @@ use crate::vault::{Capability, PrincipalKind};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use foldhash::fast::FixedState;
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use jiff::Timestamp;
 use polars::prelude::*;
 use std::fs::File;
@@ -269,11 +269,18 @@ fn restore_rows(frame: &DataFrame, table: &mut Table) -> Result<Vec<u32>, FrameE
         let time: Timestamp = text?.parse().ok()?;
         i64::try_from(time.as_nanosecond()).ok()
     };
-    let list = |text: Option<&str>| -> Option<Vec<Arc<str>>> { serde_json::from_str(text?).ok() };
+    let list = |text: Option<&str>| -> Option<Vec<Arc<str>>> {
+        match text? {
+            "[]" => Some(Vec::new()),
+            text => serde_json::from_str(text).ok(),
+        }
+    };
     let mut rows = Vec::with_capacity(frame.height());
     table.reserve(frame.height());
     // The rows of a principal stand together.
     let mut last = None;
+    let mut before: Option<(u32, &str, &str, Capability)> = None;
+    let (mut begun, mut ascending) = (HashSet::<u32, FixedState>::default(), true);
     for at in 0..frame.height() {
         let kind = kinds
             .get(at)
@@ -290,12 +297,26 @@ fn restore_rows(frame: &DataFrame, table: &mut Table) -> Result<Vec<u32>, FrameE
             _ => table.restored_principal(kind, id),
         };
         last = Some(((kind, id), principal));
-        let number = table.row(&Key {
+        let path = paths.get(at).ok_or_else(|| wrong("path"))?;
+        let key = Key {
             principal,
             namespace,
-            path: paths.get(at).ok_or_else(|| wrong("path"))?,
+            path,
             capability,
-        });
+        };
+        // As they were written the rows ascend, so that none can be there already.
+        let place = (principal, namespaces.get(at).unwrap_or_default(), path, capability);
+        ascending &= match before {
+            Some((last, ..)) if last != principal => begun.insert(principal),
+            Some(before) => before < place,
+            None => begun.insert(principal),
+        };
+        before = Some(place);
+        let number = if ascending {
+            table.begin_row(&key)
+        } else {
+            table.row(&key)
+        };
         let mount_type = match mount_types.get(at) {
             None | Some("") => u32::MAX,
             Some(mount_type) => table.text(mount_type),
@@ -351,4 +372,33 @@ fn json(table: &Table, names: &[u32]) -> String {
 fn sorted(mut numbers: Vec<u32>) -> Vec<u32> {
     numbers.sort_unstable();
     numbers
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_that_come_twice_are_one() {
+        let mut table = Table::default();
+        let principal = table.restored_principal(PrincipalKind::Entity, "e-1");
+        let namespace = table.text("");
+        for path in ["b", "a"] {
+            let row = table.row(&Key {
+                principal,
+                namespace,
+                path,
+                capability: Capability::Read,
+            });
+            table.rows[row as usize].allowed = 1;
+        }
+        let written = frame(&table, &table.listing()).unwrap();
+        let doubled = written.vstack(&written).unwrap();
+        for (frame, numbers) in [(&written, vec![0, 1]), (&doubled, vec![0, 1, 0, 1])] {
+            let mut restored = Table::default();
+            assert_eq!(restore_rows(frame, &mut restored).unwrap(), numbers);
+            let paths: Vec<&str> = restored.rows.iter().map(|row| &*row.path).collect();
+            assert_eq!(paths, ["a", "b"]);
+        }
+    }
 }

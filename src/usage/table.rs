@@ -94,6 +94,8 @@ pub struct Table {
     pub(crate) auths: Values<Auth>,
     pub(crate) key_sets: Values<Vec<u32>>,
     index: HashTable<Place>,
+    /// So many of the rows are in the index; the others join them when the index is next asked.
+    indexed: usize,
     pub(crate) rows: Vec<Row>,
     principal_index: HashTable<u32>,
     pub(crate) principals: Vec<Who>,
@@ -107,7 +109,6 @@ impl Table {
     /// Makes room for so many rows more.
     pub(crate) fn reserve(&mut self, rows: usize) {
         self.rows.reserve(rows);
-        self.index.reserve(rows, Place::hash);
     }
 
     /// The number of a text.
@@ -189,6 +190,9 @@ impl Table {
 
     /// The row of a demand, which is begun if it is new.
     pub fn row(&mut self, key: &Key<'_>) -> u32 {
+        if self.indexed < self.rows.len() {
+            self.index_rows();
+        }
         let namespace = key.namespace;
         let hash = hash_key(key.principal, namespace, key.capability, key.path);
         if let Some(place) = self.index.find(hash, |place| {
@@ -199,13 +203,18 @@ impl Table {
         }) {
             return place.row;
         }
-        let at = number_of(self.rows.len());
+        let at = self.begin_row(key);
+        self.index_rows();
+        at
+    }
+
+    /// Begins a row that is known to be new.
+    pub(crate) fn begin_row(&mut self, key: &Key<'_>) -> u32 {
         let path = self.texts.intern(key.path);
-        let path = self.texts.shared(path);
         self.rows.push(Row {
             principal: key.principal,
-            namespace,
-            path: Arc::clone(&path),
+            namespace: key.namespace,
+            path: self.texts.shared(path),
             capability: key.capability,
             mount_type: NONE,
             allowed: 0,
@@ -220,15 +229,24 @@ impl Table {
             keys_ever: Vec::new(),
             keys_recent: NONE,
         });
-        let place = Place {
-            row: at,
-            principal: key.principal,
-            namespace,
-            capability: key.capability,
-            path,
-        };
-        self.index.insert_unique(hash, place, Place::hash);
-        at
+        number_of(self.rows.len() - 1)
+    }
+
+    /// Brings the rows into the index that are not in it yet.
+    fn index_rows(&mut self) {
+        let new = self.rows.get(self.indexed..).unwrap_or_default();
+        self.index.reserve(new.len(), Place::hash);
+        for (row, number) in new.iter().zip(number_of(self.indexed)..) {
+            let place = Place {
+                row: number,
+                principal: row.principal,
+                namespace: row.namespace,
+                capability: row.capability,
+                path: Arc::clone(&row.path),
+            };
+            self.index.insert_unique(place.hash(), place, Place::hash);
+        }
+        self.indexed = self.rows.len();
     }
 
     /// Of two numbers the one whose meaning is greater, so that the pick does not depend on the order of arrival.

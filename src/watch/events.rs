@@ -31,9 +31,21 @@ pub enum Kind {
     PolicyChanged,
     /// A principal does much that it did not do when its ways were learned.
     Drift,
+    /// A grant was used that the last report called suspect or removable.
+    Refuted,
 }
 
 impl Kind {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::FirstUse,
+        Self::NewDenial,
+        Self::NewPolicy,
+        Self::PolicyChanged,
+        Self::Drift,
+        Self::Refuted,
+    ];
+
     /// The kind as it is written.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -43,9 +55,24 @@ impl Kind {
             Self::NewPolicy => "new_policy",
             Self::PolicyChanged => "policy_changed",
             Self::Drift => "drift",
+            Self::Refuted => "refuted",
         }
     }
 }
+
+impl std::str::FromStr for Kind {
+    type Err = UnknownKind;
+
+    fn from_str(word: &str) -> Result<Self, UnknownKind> {
+        let found = Self::ALL.into_iter().find(|kind| kind.as_str() == word);
+        found.ok_or_else(|| UnknownKind(word.to_owned()))
+    }
+}
+
+/// A word that is no kind of news.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no kind of news: there are {list}", list = Kind::ALL.map(Kind::as_str).join(", "))]
+pub struct UnknownKind(String);
 
 /// One piece of news.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

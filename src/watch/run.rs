@@ -1,18 +1,27 @@
 //! The watch itself: read what is new, commit, tell what is news, wait.
 
-use super::events::{Event, Known};
+use super::board::Board;
+use super::desk::{Desk, Reporter};
+use super::events::{Event, Kind, Known};
+use super::hook::{Hook, Limits, Post, Secret};
 use super::list::folders;
 use super::notice::Notice;
+use super::serve;
 use super::state::{Kept, StateDir, StateError, Store};
+use super::status::Status;
+use super::suspects::Suspects;
 use super::tail::Tail;
 use super::wake::{News, Wake};
 use crate::ingest;
 use crate::usage::Usage;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// After something was heard, what else happens in so short a time is handled with it.
 const SETTLE: Duration = Duration::from_millis(50);
@@ -36,12 +45,63 @@ pub struct Options {
     pub ingest: ingest::Options,
     /// The same in words: a state goes with one of these.
     pub reading: String,
+    /// What may be set anew while it runs.
+    pub tuning: Tuning,
+    /// Read what is there, commit, and end.
+    pub once: bool,
+}
+
+/// What may be set anew while the watch runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tuning {
     /// At least so long from commit to commit.
     pub commit_every: Duration,
     /// Everything named is looked at so often, whether something was heard or not.
     pub poll: Duration,
-    /// Read what is there, commit, and end.
-    pub once: bool,
+    /// At least so long from report to report.
+    pub report_every: Duration,
+    /// Kinds of news that are not told.
+    pub mute: BTreeSet<Kind>,
+}
+
+impl Tuning {
+    /// What is different in another one, in words.
+    #[must_use]
+    pub fn changes(&self, new: &Self) -> Vec<String> {
+        let times = [
+            ("commit_every", self.commit_every, new.commit_every),
+            ("poll", self.poll, new.poll),
+            ("report_every", self.report_every, new.report_every),
+        ];
+        let mut changes: Vec<String> = times
+            .into_iter()
+            .filter(|(_, old, new)| old != new)
+            .map(|(name, old, new)| format!("{name} is {new:?} (was {old:?})"))
+            .collect();
+        let words = |kinds: &BTreeSet<Kind>| {
+            let kinds: Vec<&str> = kinds.iter().map(|k| k.as_str()).collect();
+            if kinds.is_empty() {
+                "nothing".to_owned()
+            } else {
+                kinds.join(", ")
+            }
+        };
+        if self.mute != new.mute {
+            changes.push(format!("mute is {} (was {})", words(&new.mute), words(&self.mute)));
+        }
+        changes
+    }
+}
+
+/// Whoever else is told, and may look.
+#[derive(Default)]
+pub struct Outlets {
+    /// A webhook: its carrier, what messages are signed with, how patient it is.
+    pub hook: Option<(Box<dyn Post>, Secret, Limits)>,
+    /// An address to serve at, and names besides its own under which it may be asked.
+    pub listen: Option<(SocketAddr, Vec<String>)>,
+    /// Whoever makes reports.
+    pub reporter: Option<Box<dyn Reporter>>,
 }
 
 /// Why a watch ended.
@@ -53,6 +113,9 @@ pub enum WatchError {
     /// Signals could not be waited for.
     #[error("cannot wait for signals: {0}")]
     Signals(std::io::Error),
+    /// The address to serve at.
+    #[error("cannot listen at `{0}`: {1}")]
+    Listen(SocketAddr, std::io::Error),
     /// The output.
     #[error("cannot write the events: {0}")]
     Output(#[from] std::io::Error),
@@ -69,16 +132,26 @@ pub trait Audience {
     /// # Errors
     /// When the output is gone.
     fn tell(&mut self, events: &[Event]) -> std::io::Result<()>;
+    /// Reads the settings anew.
+    ///
+    /// # Errors
+    /// When they are wrong, in words.
+    fn settings(&mut self) -> Result<Tuning, String>;
 }
 
 /// Follows logs until a signal ends it.
 ///
 /// # Errors
 /// When the state can't be used or written, or the output is gone.
-pub fn watch<S: Store>(options: &Options, store: S, audience: &mut dyn Audience) -> Result<(), WatchError> {
+pub fn watch<S: Store>(
+    options: &Options,
+    outlets: Outlets,
+    store: S,
+    audience: &mut dyn Audience,
+) -> Result<(), WatchError> {
     let wake = Wake::default();
     listen_to_signals(&wake)?;
-    let mut watch = Watch::open(options, store, audience)?;
+    let mut watch = Watch::open(options, outlets, store, audience, &wake)?;
     watch.work(&wake)
 }
 
@@ -98,36 +171,80 @@ fn listen_to_signals(wake: &Wake) -> Result<(), WatchError> {
 
 struct Watch<'a, S> {
     options: &'a Options,
+    tuning: Tuning,
     audience: &'a mut dyn Audience,
     state: StateDir<S>,
     usage: Usage,
     kept: Kept,
     tail: Tail,
     known: Known,
+    hook: Option<Hook>,
+    hook_failed: bool,
+    desk: Option<Desk>,
+    suspects: Suspects,
+    board: Option<Arc<Board>>,
     committed: Instant,
     pause: Duration,
     bytes: u64,
+    /// Usage came since the last report, and when that was ordered.
+    unreported: bool,
+    reported: Option<Instant>,
+    behind_since: Option<Instant>,
     lag_told: Option<Instant>,
     scanned: Instant,
 }
 
 impl<'a, S: Store> Watch<'a, S> {
-    fn open(options: &'a Options, store: S, audience: &'a mut dyn Audience) -> Result<Self, WatchError> {
+    fn open(
+        options: &'a Options,
+        outlets: Outlets,
+        store: S,
+        audience: &'a mut dyn Audience,
+        wake: &Wake,
+    ) -> Result<Self, WatchError> {
         let (state, usage, mut kept) = StateDir::open(&options.state, store, &options.reading)?;
         let positions = std::mem::take(&mut kept.positions);
         let mut known = Known::default();
         known.learn(&usage, kept.learned);
+        let tuning = options.tuning.clone();
+        let mut board = None;
+        if let Some((address, names)) = &outlets.listen {
+            let new = Arc::new(Board::new(Status::new(tuning.poll)));
+            let pages = Arc::clone(&new);
+            let bound = serve::serve(*address, names, Arc::new(move |path: &str| pages.page(path)))
+                .map_err(|e| WatchError::Listen(*address, e))?;
+            audience.note(&format!("listening at http://{bound}/"));
+            board = Some(new);
+        }
+        let hook = outlets.hook.map(|(post, secret, limits)| {
+            Hook::start(
+                post,
+                secret,
+                limits,
+                std::mem::take(&mut kept.undelivered),
+                wake.clone(),
+            )
+        });
         Ok(Self {
             tail: Tail::new(options.names.clone(), options.ingest.clone(), positions),
             options,
             audience,
             state,
+            unreported: true,
             usage,
             kept,
             known,
+            hook,
+            hook_failed: false,
+            desk: outlets.reporter.map(|reporter| Desk::new(reporter, wake.clone())),
+            suspects: Suspects::default(),
+            board,
             committed: Instant::now(),
-            pause: options.commit_every,
+            pause: tuning.commit_every,
+            tuning,
             bytes: 0,
+            reported: None,
+            behind_since: None,
             lag_told: None,
             scanned: Instant::now(),
         })
@@ -138,11 +255,12 @@ impl<'a, S: Store> Watch<'a, S> {
             Ok(notice) => Some(notice),
             Err(e) => {
                 self.audience
-                    .warn(&format!("{e}: what is new is looked for every {:?}", self.options.poll));
+                    .warn(&format!("{e}: what is new is looked for every {:?}", self.tuning.poll));
                 None
             }
         };
         self.listen(&mut notice);
+        self.count();
         // What came between the first look and the first listening.
         self.tail.scan();
         loop {
@@ -157,13 +275,15 @@ impl<'a, S: Store> Watch<'a, S> {
                 self.audience.warn(&note);
             }
             let vanished = self.tail.end_vanished();
-            if wake.is_stopped() || (self.options.once && !self.tail.is_behind()) {
-                self.commit()?;
-                return Ok(());
+            if self.tail.is_behind() && !wake.is_stopped() {
+                continue;
             }
-            let mut deadline = self.scanned + self.options.poll;
+            if wake.is_stopped() || self.options.once {
+                return self.end();
+            }
+            let mut deadline = self.scanned + self.tuning.poll;
             deadline = vanished.map_or(deadline, |v| deadline.min(v));
-            if self.bytes > 0 || (self.kept.learned.is_none() && !self.usage.is_empty()) {
+            if self.bytes > 0 || self.tail.is_ready() || (self.kept.learned.is_none() && !self.usage.is_empty()) {
                 let due = self.committed + self.pause;
                 if due <= Instant::now() {
                     self.commit()?;
@@ -171,25 +291,71 @@ impl<'a, S: Store> Watch<'a, S> {
                     deadline = deadline.min(due);
                 }
             }
+            deadline = self.order_report().map_or(deadline, |due| deadline.min(due));
+            self.show();
             if wake.wait(Some(deadline)) && !wake.is_stopped() {
                 thread::sleep(SETTLE);
             }
             if !wake.is_stopped() {
                 let news = wake.take();
-                self.hear(&news, &mut notice);
+                self.hear(&news, &mut notice)?;
             }
         }
     }
 
-    fn hear(&mut self, news: &News, notice: &mut Option<Notice>) {
-        for path in &news.changed {
-            self.tail.look(path.strip_prefix("./").unwrap_or(path));
+    /// Commits, lets the webhook send what waits, and keeps what it could not.
+    fn end(&mut self) -> Result<(), WatchError> {
+        self.commit()?;
+        if let Some(hook) = &self.hook {
+            hook.end();
+            self.keep_undelivered()?;
         }
-        if news.rescan || news.reload || self.scanned.elapsed() >= self.options.poll {
+        Ok(())
+    }
+
+    fn hear(&mut self, news: &News, notice: &mut Option<Notice>) -> Result<(), WatchError> {
+        for path in &news.changed {
+            self.tail.heard(path);
+        }
+        if news.reload {
+            self.reload();
+        }
+        if news.rescan || news.reload || self.scanned.elapsed() >= self.tuning.poll {
             self.scanned = Instant::now();
             self.tail.scan();
             self.listen(notice);
         }
+        if news.report {
+            self.take_report();
+        }
+        if news.hook {
+            self.keep_undelivered()?;
+        }
+        Ok(())
+    }
+
+    /// Reads the settings anew; where they are wrong, the old ones stay.
+    fn reload(&mut self) {
+        match self.audience.settings() {
+            Ok(new) => {
+                let changes = self.tuning.changes(&new);
+                let words = if changes.is_empty() {
+                    "nothing has changed".to_owned()
+                } else {
+                    changes.join("; ")
+                };
+                self.audience.note(&format!("settings read again: {words}"));
+                self.pause = new.commit_every;
+                self.tuning = new;
+                if let Some(board) = &self.board {
+                    board.status().poll = self.tuning.poll;
+                }
+            }
+            Err(e) => self.audience.warn(&format!("{e}: the settings stay as they were")),
+        }
+        // The policies may be others now.
+        self.unreported = true;
+        self.reported = None;
     }
 
     fn listen(&mut self, notice: &mut Option<Notice>) {
@@ -197,7 +363,7 @@ impl<'a, S: Store> Watch<'a, S> {
         for (folder, below) in folders(&self.options.names) {
             if let Err(e) = notice.add(&folder, below) {
                 self.audience
-                    .note(&format!("{e}; it is looked at every {:?}", self.options.poll));
+                    .note(&format!("{e}; it is looked at every {:?}", self.tuning.poll));
             }
         }
     }
@@ -207,11 +373,13 @@ impl<'a, S: Store> Watch<'a, S> {
         let begun = Instant::now();
         let part = self.tail.take();
         let caught_up = !self.tail.is_behind();
+        let mut events = Vec::new();
         if let Some(part) = &part {
             if self.kept.learned.is_some() {
-                let (events, _) = self.known.observe(part);
-                self.kept.events += events.len() as u64;
-                self.kept.outbox.extend(events);
+                let (news, fresh) = self.known.observe(part);
+                events = news;
+                events.extend(self.suspects.refuted(&fresh));
+                events.retain(|event| !self.tuning.mute.contains(&event.kind));
             } else {
                 self.known.learn(part, None);
             }
@@ -219,24 +387,154 @@ impl<'a, S: Store> Watch<'a, S> {
         let changed = part.is_some();
         if let Some(part) = part {
             self.usage = std::mem::take(&mut self.usage).merge(part);
+            self.unreported = true;
         }
         if self.kept.learned.is_none() && caught_up {
             self.kept.learned = self.usage.coverage().last;
         }
+        self.kept.events += events.len() as u64;
+        self.kept.outbox.extend(events);
         self.kept.positions = self.tail.positions();
+        if let Some(hook) = &self.hook {
+            self.kept.undelivered = hook.undelivered();
+        }
         self.state.commit(changed.then_some(&self.usage), &self.kept)?;
         self.bytes = 0;
-        self.committed = Instant::now();
-        self.pause = self.options.commit_every.max(begun.elapsed() * COMMIT_SHARE);
-        if !self.kept.outbox.is_empty() {
-            let events = std::mem::take(&mut self.kept.outbox);
-            self.audience.tell(&events)?;
-            self.state.commit(None, &self.kept)?;
+        if caught_up {
+            self.behind_since = None;
         }
+        self.count();
+        self.committed = Instant::now();
+        self.pause = self.tuning.commit_every.max(begun.elapsed() * COMMIT_SHARE);
+        if let Some(board) = &self.board {
+            let mut status = board.status();
+            status.committed = Some(SystemTime::now());
+            status.commit_took = begun.elapsed();
+        }
+        self.tell()
+    }
+
+    /// Tells what waits to be told. It was committed before; it is forgotten only once it was told.
+    fn tell(&mut self) -> Result<(), WatchError> {
+        if self.kept.outbox.is_empty() {
+            return Ok(());
+        }
+        let events = std::mem::take(&mut self.kept.outbox);
+        self.audience.tell(&events)?;
+        if let Some(hook) = &self.hook {
+            let dropped = hook.offer(&events);
+            if dropped > 0 {
+                self.audience.warn(&format!(
+                    "the webhook's queue is full: {dropped} events are not sent to it"
+                ));
+            }
+            self.kept.undelivered = hook.undelivered();
+        }
+        if let Some(board) = &self.board {
+            let mut status = board.status();
+            for event in &events {
+                *status.events.entry(event.kind).or_default() += 1;
+            }
+        }
+        self.state.commit(None, &self.kept)?;
         Ok(())
     }
 
+    /// The webhook did something: what still waits is kept, and trouble is told once.
+    fn keep_undelivered(&mut self) -> Result<(), WatchError> {
+        let Some(hook) = &self.hook else { return Ok(()) };
+        self.kept.undelivered = hook.undelivered();
+        let deliveries = hook.deliveries();
+        match &deliveries.trouble {
+            Some(why) if !self.hook_failed => self.audience.warn(&format!(
+                "the webhook does not take events: {why}; {} wait, and are sent again",
+                deliveries.waiting
+            )),
+            None if self.hook_failed => self.audience.note("the webhook takes events again"),
+            _ => {}
+        }
+        self.hook_failed = deliveries.trouble.is_some();
+        self.state.commit(None, &self.kept)?;
+        Ok(())
+    }
+
+    /// Orders a report where one is due; else returns when one will be.
+    fn order_report(&mut self) -> Option<Instant> {
+        let desk = self.desk.as_mut().filter(|desk| !desk.is_busy())?;
+        if !self.unreported || self.kept.learned.is_none() {
+            return None;
+        }
+        let due = self
+            .reported
+            .map_or_else(Instant::now, |at| at + self.tuning.report_every);
+        if due > Instant::now() {
+            return Some(due);
+        }
+        desk.order(self.usage.clone());
+        self.unreported = false;
+        self.reported = Some(Instant::now());
+        None
+    }
+
+    fn take_report(&mut self) {
+        let Some(made) = self.desk.as_mut().and_then(Desk::take) else {
+            return;
+        };
+        let mut trouble = None;
+        match made {
+            Ok(report) => {
+                for note in report.notes {
+                    self.audience.warn(&note);
+                }
+                self.suspects = report.suspects;
+                if let Some(board) = &self.board {
+                    board.put(report.html, report.policy);
+                }
+            }
+            Err(why) => {
+                self.audience.warn(&format!("no new report: {why}"));
+                trouble = Some(why);
+            }
+        }
+        if let Some(board) = &self.board {
+            board.status().report_trouble = trouble;
+        }
+    }
+
+    /// The account of all lines, for the metrics.
+    fn count(&self) {
+        let Some(board) = &self.board else { return };
+        let tally = self.usage.tally();
+        let mut status = board.status();
+        status.lines = tally.lines;
+        status.used = tally.used;
+        status.skipped = tally
+            .reasons()
+            .map(|(reason, skipped)| (reason, skipped.count))
+            .collect();
+    }
+
+    /// What is known without counting anything.
+    fn show(&mut self) {
+        let Some(board) = &self.board else { return };
+        let behind = self.tail.is_behind() || self.bytes > 0;
+        self.behind_since = if behind {
+            self.behind_since.or_else(|| Some(Instant::now()))
+        } else {
+            None
+        };
+        let mut status = board.status();
+        status.at = Instant::now();
+        status.counts = self.tail.counts();
+        status.files = self.tail.files();
+        status.unreadable = self.tail.unreadable();
+        status.lag_bytes = self.tail.lag_bytes();
+        status.behind_since = self.behind_since;
+        status.hook = self.hook.as_ref().map(Hook::deliveries);
+    }
+
     fn say_lag(&mut self) {
+        self.show();
         let lag = self.tail.lag_bytes();
         if lag >= LAG_BYTES && self.lag_told.is_none_or(|t| t.elapsed() >= LAG_EVERY) {
             self.lag_told = Some(Instant::now());

@@ -4,7 +4,9 @@
 //! that file is the commit. Whoever is killed in between leaves the old pair whole.
 
 use super::events::Event;
+use super::hook::Undelivered;
 use super::log::Position;
+use crate::staged;
 use crate::usage::Usage;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -13,7 +15,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 /// The version of the file.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const FILE_NAME: &str = "state.json";
 const LOCK_NAME: &str = "lock";
 
@@ -44,8 +46,11 @@ pub struct Kept {
     pub learned: Option<Timestamp>,
     /// Events so far.
     pub events: u64,
-    /// Events that may not have been delivered yet.
+    /// Events that may not have been told yet.
     pub outbox: Vec<Event>,
+    /// Events that the webhook did not take yet.
+    #[serde(default)]
+    pub undelivered: Undelivered,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -227,7 +232,9 @@ impl<S: Store> StateDir<S> {
         let Ok(entries) = fs::read_dir(&self.dir) else { return };
         for entry in entries.filter_map(Result::ok) {
             let name = entry.file_name().to_string_lossy().into_owned();
-            let ours = name.starts_with("usage-") || name.starts_with(".state-") || name.starts_with(".tmp");
+            let ours = ["usage-", ".state-", staged::PREFIX]
+                .iter()
+                .any(|start| name.starts_with(start));
             if ours && Some(&name) != self.usage.as_ref() {
                 let _ = fs::remove_file(entry.path());
             }

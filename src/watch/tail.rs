@@ -69,6 +69,8 @@ pub struct Tail {
     logs: BTreeMap<u64, Log>,
     next: u64,
     files: HashMap<PathBuf, Looked>,
+    /// What is named, as of the last look at all, by the name from the root on.
+    listed: HashMap<PathBuf, PathBuf>,
     /// Logs that are at no place, and where they were: they may be beside it.
     homeless: BTreeMap<u64, (Vec<PathBuf>, Instant)>,
     /// Files that can't be read, told already.
@@ -79,6 +81,8 @@ pub struct Tail {
     notes: Vec<String>,
     chunk: Vec<u8>,
     grace: Duration,
+    /// Whether the first look at all is done.
+    started: bool,
 }
 
 impl Tail {
@@ -90,6 +94,7 @@ impl Tail {
             logs: BTreeMap::new(),
             next: 0,
             files: HashMap::new(),
+            listed: HashMap::new(),
             homeless: BTreeMap::new(),
             refused: BTreeSet::new(),
             dirty: BTreeSet::new(),
@@ -98,6 +103,7 @@ impl Tail {
             notes: Vec::new(),
             chunk: vec![0; CHUNK_BYTES],
             grace: GRACE,
+            started: false,
         };
         for mut position in positions {
             let places = std::mem::take(&mut position.places);
@@ -105,6 +111,7 @@ impl Tail {
             tail.homeless.insert(id, (places, Instant::now()));
         }
         tail.scan();
+        tail.started = true;
         tail
     }
 
@@ -115,15 +122,10 @@ impl Tail {
         id
     }
 
-    /// Follows other names from now on; what was read stays known.
-    pub fn rename(&mut self, names: Vec<String>) {
-        self.names = names;
-        self.scan();
-    }
-
     /// Looks at everything that is named: what is new, what went on elsewhere, what is gone.
     pub fn scan(&mut self) {
         let listed = list(&self.names);
+        self.listed = listed.iter().map(|path| (whole(path), path.clone())).collect();
         let gone: Vec<PathBuf> = self
             .files
             .iter()
@@ -133,20 +135,18 @@ impl Tail {
         for path in gone {
             self.forget(&path, false);
         }
-        // Files in which too little was to tell, or whose log has changed since.
-        let open: Vec<PathBuf> = self
+        self.refused.retain(|path| listed.contains(path));
+        // Files in which too little was to tell: their log may be known now.
+        let young = |file: &Looked| file.log.is_none() && !file.adopted;
+        self.files.retain(|_, file| !young(file));
+        let adopted: Vec<PathBuf> = self
             .files
             .iter()
-            .filter(|(_, file)| file.log.is_none() || file.adopted)
+            .filter(|(path, file)| file.adopted && !listed.contains(*path))
             .map(|(path, _)| path.clone())
             .collect();
-        for path in open {
-            if self.files.get(&path).is_some_and(|file| file.log.is_none()) {
-                self.files.remove(&path);
-            }
-            if !listed.contains(&path) {
-                self.look(&path);
-            }
+        for path in adopted {
+            self.look(&path);
         }
         for path in &listed {
             self.look(path);
@@ -156,9 +156,24 @@ impl Tail {
         self.dirty.extend(packed.map(|(id, _)| *id));
     }
 
-    /// Looks at one file of which something was heard.
+    /// Something was heard of a file: it is looked at, if it is one of those named or adopted.
+    pub fn heard(&mut self, path: &Path) {
+        let path = whole(path);
+        let adopted = || {
+            let mut adopted = self.files.iter().filter(|(_, file)| file.adopted);
+            adopted
+                .find(|(name, _)| whole(name) == path)
+                .map(|(name, _)| name.clone())
+        };
+        if let Some(name) = self.listed.get(&path).cloned().or_else(adopted) {
+            self.look(&name);
+        }
+    }
+
+    /// Looks at one file.
     pub fn look(&mut self, path: &Path) {
         let Some(meta) = fs::metadata(path).ok().filter(Metadata::is_file) else {
+            self.refused.remove(path);
             self.forget(path, false);
             return;
         };
@@ -166,11 +181,14 @@ impl Tail {
         if known.is_some_and(|file| file.is_as(&meta)) {
             return;
         }
-        let adopted = known.is_some_and(|file| file.adopted);
-        match self.identify(path, adopted, None) {
-            Ok(_) => {
+        let adopted = known.is_some_and(|file| file.adopted) && !self.listed.contains_key(&whole(path));
+        // Of a file that nobody named, only the log for which it was adopted is wanted.
+        let only = known.filter(|_| adopted).and_then(|file| file.log);
+        match self.identify(path, adopted, only) {
+            Ok(true) => {
                 self.refused.remove(path);
             }
+            Ok(false) => self.forget(path, true),
             Err(e) if e.kind() == io::ErrorKind::NotFound => self.forget(path, false),
             Err(e) => {
                 self.forget(path, false);
@@ -208,9 +226,7 @@ impl Tail {
             let cut = self.files.get(path).is_some_and(|looked| looked.file == place.file);
             self.counts.truncations += u64::from(cut && before.is_some());
             self.forget(path, cut);
-            if matches!(found, Found::Known(_)) {
-                self.counts.rotations += 1;
-            }
+            self.counts.rotations += u64::from(self.started && matches!(found, Found::Known(_)));
         }
         let looked = Looked {
             file: place.file,
@@ -435,6 +451,16 @@ impl Tail {
         self.logs.values().map(Log::lag_bytes).sum()
     }
 
+    /// Whether something of a log that ended waits to be taken.
+    pub const fn is_ready(&self) -> bool {
+        self.ready.is_some()
+    }
+
+    /// Files that cannot be read now.
+    pub fn unreadable(&self) -> usize {
+        self.refused.len()
+    }
+
     /// Files that are looked at.
     pub fn files(&self) -> usize {
         self.files.len()
@@ -449,6 +475,11 @@ impl Tail {
     pub fn notes(&mut self) -> Vec<String> {
         std::mem::take(&mut self.notes)
     }
+}
+
+/// A name from the root on, as the system tells it.
+fn whole(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
 #[cfg(test)]

@@ -14,13 +14,17 @@ pub struct News {
     pub rescan: bool,
     /// Everything is to be looked at again.
     pub reload: bool,
+    /// The webhook took something, or did not.
+    pub hook: bool,
+    /// A report was made.
+    pub report: bool,
     /// The end.
     pub stop: bool,
 }
 
 impl News {
     fn is_empty(&self) -> bool {
-        self.changed.is_empty() && !self.rescan && !self.reload && !self.stop
+        self.changed.is_empty() && ![self.rescan, self.reload, self.hook, self.report, self.stop].contains(&true)
     }
 }
 

@@ -69,11 +69,20 @@ pub(super) fn users(
             demands.entry((d.set, d.holder)).or_default().push(n);
         }
     }
+    // Only asked for where something is unsure.
+    let mut used: Vec<Vec<&JoinedDemand>> = joined.holders.iter().map(|_| Vec::new()).collect();
+    if joined.sets.iter().any(|set| !set.unsure.is_empty()) {
+        for d in &joined.demands {
+            if let Some(of) = used.get_mut(d.holder) {
+                of.push(d);
+            }
+        }
+    }
     let mut users = Vec::new();
     let mut untouched = Vec::new();
     for (&(set_id, holder), given) in &tightened.given {
         let Some(set) = joined.sets.get(set_id) else { continue };
-        if !set.is_known() || set.acl.is_root() || is_unsure(joined, set, holder) {
+        if !set.is_known() || set.acl.is_root() || is_unsure(set, used.get(holder).map_or(&[], Vec::as_slice)) {
             untouched.push((set_id, holder));
             continue;
         }
@@ -132,13 +141,10 @@ pub(super) fn users(
 
 /// Whether a stanza that could not be filled, for want of the identity, may decide what another stanza of the set decides, or
 /// what the holder used.
-fn is_unsure(joined: &Joined, set: &AccessSet, holder: HolderId) -> bool {
+fn is_unsure(set: &AccessSet, used: &[&JoinedDemand]) -> bool {
     !set.unsure.is_empty()
         && (set.acl.rules().iter().any(|r| set.may_meet(lead(&r.pattern)))
-            || joined
-                .demands
-                .iter()
-                .any(|d| d.holder == holder && d.was_allowed() && set.may_meet(&d.path)))
+            || used.iter().any(|d| d.was_allowed() && set.may_meet(&d.path)))
 }
 
 /// The permissions by what a stanza at least as wide has to begin with: a list grants few of all that there are.

@@ -228,3 +228,17 @@ fn gone_and_back() {
         b.holds(40);
     });
 }
+
+#[test]
+fn what_is_not_named_is_not_read() {
+    let mut b = Bench::new("audit.log");
+    b.append("audit.log", &lines(0..10));
+    b.holds(10);
+    b.append("other.log", &lines(20..30));
+    b.append("audit.log", &lines(10..12));
+    let paths = [b.at("other.log"), b.at("audit.log")];
+    for path in &paths {
+        b.tail.as_mut().unwrap().heard(path);
+    }
+    b.holds(12);
+}

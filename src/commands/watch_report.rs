@@ -1,0 +1,110 @@
+//! The reports of a running `watch`: what `advise` says of the usage so far, made anew from the policies as they are then.
+
+use super::{Failure, material};
+use crate::cli::{Common, WatchArgs};
+use crate::deployment;
+use crate::pipeline::{self, Material, Options};
+use crate::policy::load;
+use crate::policy::profile::Profile;
+use crate::report::{self, html};
+use crate::settings::Settings;
+use crate::usage::Usage;
+use crate::watch::desk::{Report, Reporter};
+use crate::watch::page::Summary;
+use crate::watch::suspects::Suspects;
+use jiff::Timestamp;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The search of roles in a report that nobody waits for, on one core.
+const TIME_LIMIT: Duration = Duration::from_secs(5);
+
+/// Makes reports as `advise` does.
+pub(super) struct Advisor {
+    logs: Vec<String>,
+    policies: Vec<PathBuf>,
+    deployment: Option<PathBuf>,
+    config: Option<PathBuf>,
+    profile: Profile,
+    /// What was said of policies that can't be read: it is said again only when it changes.
+    said: Vec<String>,
+}
+
+impl Advisor {
+    pub(super) fn new(args: &WatchArgs, common: &Common, profile: Profile) -> Self {
+        Self {
+            logs: args.logs.clone(),
+            policies: args.policies.clone(),
+            deployment: args.deployment.clone(),
+            config: common.config.clone(),
+            profile,
+            said: Vec::new(),
+        }
+    }
+}
+
+/// The settings of a watch: those named, or those beside its policies or in this folder.
+pub(super) fn settings(args: &WatchArgs, common: &Common) -> Result<Settings, String> {
+    load_settings(common.config.as_ref(), &args.policies, args.deployment.as_ref())
+}
+
+fn load_settings(
+    config: Option<&PathBuf>,
+    policies: &[PathBuf],
+    deployment: Option<&PathBuf>,
+) -> Result<Settings, String> {
+    let places = material::settings_places(policies.iter().chain(deployment));
+    Settings::load(config.map(PathBuf::as_path), &places).map_err(|e| Failure::from_error(&e, None).message)
+}
+
+impl Reporter for Advisor {
+    fn report(&mut self, usage: Usage) -> Result<Report, String> {
+        if usage.is_empty() {
+            return Summary.report(usage);
+        }
+        let settings = load_settings(self.config.as_ref(), &self.policies, self.deployment.as_ref())?;
+        let loaded = load::policies(&self.policies, &self.profile.dialect());
+        let notes: Vec<String> = loaded.errors.iter().map(|e| format!("Policy left out: {e}")).collect();
+        if loaded.policies.is_empty() {
+            return Err("no policy can be read".to_owned());
+        }
+        let deployment = self.deployment.as_deref().map(deployment::read).transpose();
+        let deployment = deployment.map_err(|e| Failure::from_error(&e, None).message)?;
+        let mut inputs = self.logs.clone();
+        inputs.extend(
+            self.policies
+                .iter()
+                .chain(&self.deployment)
+                .map(|p| p.display().to_string()),
+        );
+        let material = Material {
+            usage,
+            policies: loaded.policies.clone(),
+            deployment: deployment.clone(),
+            inputs,
+            policies_dir: material::policies_dir(&self.policies),
+            notes: notes.clone(),
+        };
+        let options = Options {
+            profile: self.profile,
+            settings: &settings,
+            time_limit: TIME_LIMIT,
+            seed: 1,
+            max_roles: None,
+            frontier: false,
+            generated_at: Some(Timestamp::now()),
+        };
+        // One thread: the reading of logs goes on beside it.
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build();
+        let pool = pool.map_err(|e| format!("cannot start a thread: {e}"))?;
+        let advice = pool.install(|| pipeline::advise(material, &options, &mut |_| {}));
+        let html = html::render(&advice, report::Options::default().html_bytes).map_err(|e| e.to_string())?;
+        let said = std::mem::replace(&mut self.said, notes.clone());
+        Ok(Report {
+            html,
+            policy: html::policy(),
+            suspects: Suspects::new(&advice, loaded.policies, deployment, self.profile),
+            notes: if said == notes { Vec::new() } else { notes },
+        })
+    }
+}

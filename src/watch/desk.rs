@@ -1,0 +1,81 @@
+//! Where reports are made: on a thread of its own, one at a time, so that reading never waits for one.
+
+use super::suspects::Suspects;
+use super::wake::Wake;
+use crate::usage::Usage;
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::thread;
+
+/// Whoever makes reports.
+pub trait Reporter: Send {
+    /// Makes one of the usage so far.
+    ///
+    /// # Errors
+    /// When something that it needs can't be read, in words.
+    fn report(&mut self, usage: Usage) -> Result<Report, String>;
+}
+
+/// A report that was made.
+pub struct Report {
+    /// The page.
+    pub html: String,
+    /// What the page may do: its Content-Security-Policy.
+    pub policy: String,
+    /// The grants that it calls suspect or removable.
+    pub suspects: Suspects,
+    /// What a person should know.
+    pub notes: Vec<String>,
+}
+
+/// The thread that makes reports, as the watch sees it.
+pub struct Desk {
+    orders: SyncSender<Usage>,
+    reports: Receiver<Result<Report, String>>,
+    busy: bool,
+}
+
+impl Desk {
+    /// Waits for orders.
+    pub fn new(mut reporter: Box<dyn Reporter>, wake: Wake) -> Self {
+        let (orders, ordered) = sync_channel::<Usage>(1);
+        let (made, reports) = sync_channel(1);
+        thread::spawn(move || {
+            for usage in ordered {
+                if made.send(reporter.report(usage)).is_err() {
+                    return;
+                }
+                wake.tell(|news| news.report = true);
+            }
+        });
+        Self {
+            orders,
+            reports,
+            busy: false,
+        }
+    }
+
+    /// Whether one is being made.
+    pub const fn is_busy(&self) -> bool {
+        self.busy
+    }
+
+    /// Orders one.
+    pub fn order(&mut self, usage: Usage) {
+        self.busy = self.orders.try_send(usage).is_ok();
+    }
+
+    /// The one that was ordered, once it is made.
+    pub fn take(&mut self) -> Option<Result<Report, String>> {
+        match self.reports.try_recv() {
+            Ok(report) => {
+                self.busy = false;
+                Some(report)
+            }
+            Err(TryRecvError::Empty) => None,
+            Err(TryRecvError::Disconnected) => {
+                let was_busy = std::mem::replace(&mut self.busy, false);
+                was_busy.then(|| Err("the reports can't be made any more: an error in this program".to_owned()))
+            }
+        }
+    }
+}
