@@ -11,12 +11,11 @@ use std::sync::Arc;
 
 /// Adds what belongs to the reads of KV version 2; returns how many accesses that nobody used are kept by it.
 pub fn keep_kv2(joined: &mut Joined, deployment: Option<&Deployment>) -> usize {
-    let known: BTreeSet<(usize, usize, String, Capability)> = joined
+    let mut seen: BTreeSet<(usize, usize, String, Capability)> = joined
         .demands
         .iter()
         .map(|d| (d.holder, d.set, d.path.clone(), d.demand.capability))
         .collect();
-    let mut seen = known.clone();
     let mut more = Vec::new();
     for d in &joined.demands {
         let reads = d.demand.capability == Capability::Read && matches!(d.outcome, Outcome::Explained(_));

@@ -56,11 +56,7 @@ pub(super) fn make_exact(
                 for other in asked(d.set, d.holder).iter().filter(|o| o.path == d.path) {
                     if matches!(other.outcome, Outcome::Explained(_)) {
                         for capability in kept(joined, other).iter() {
-                            changed |= user.needs.insert(permissions.number(exact(
-                                other.demand.namespace.clone(),
-                                &other.demand.path,
-                                capability,
-                            )));
+                            changed |= user.needs.insert(permissions.number(exact(joined, other, capability)));
                         }
                     }
                 }
@@ -93,10 +89,21 @@ pub(super) fn make_exact(
     changed
 }
 
-fn exact(namespace: Arc<str>, path: &str, capability: Capability) -> Permission {
+/// The demand's path as a stanza, in the namespace of the policy that allows it today: a token acts in the namespaces below its
+/// own too, and its policies stay where they are.
+fn exact(joined: &Joined, demand: &JoinedDemand, capability: Capability) -> Permission {
+    let today = match demand.outcome {
+        Outcome::Explained(rule) => joined.sets.get(demand.set).and_then(|set| {
+            let source = set.acl.rule(rule)?.sources.first()?;
+            joined.policies.get(*set.policies.get(source.policy)?)
+        }),
+        _ => None,
+    };
+    let home = today.map_or_else(|| demand.demand.namespace.clone(), |p| p.namespace.clone());
+    let path = demand.path.strip_prefix(&*home).unwrap_or(&demand.path);
     Permission {
-        namespace,
         path: Arc::from(path),
+        namespace: home,
         capability,
         source: None,
     }
@@ -177,8 +184,7 @@ fn replace(
             .any(|(_, p, c)| p.matches(&d.path) && d.needs().contains(*c))
         {
             for capability in kept(joined, d).iter() {
-                user.needs
-                    .insert(permissions.number(exact(d.demand.namespace.clone(), &d.demand.path, capability)));
+                user.needs.insert(permissions.number(exact(joined, d, capability)));
             }
         }
     }
