@@ -13,6 +13,7 @@ use foldhash::fast::FixedState;
 use hashbrown::{HashMap, HashSet};
 use jiff::Timestamp;
 use polars::prelude::*;
+use rayon::prelude::*;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::sync::Arc;
@@ -265,10 +266,8 @@ fn restore_rows(frame: &DataFrame, table: &mut Table) -> Result<Vec<u32>, FrameE
     let (allowed, denied, failed) = (count("allowed")?, count("denied")?, count("failed")?);
     let auths = frame.column("state_auth").and_then(|c| c.u32())?;
     let wrong = |what: &str| FrameError::State(format!("a row without `{what}`"));
-    let nanos = |text: Option<&str>| {
-        let time: Timestamp = text?.parse().ok()?;
-        i64::try_from(time.as_nanosecond()).ok()
-    };
+    let (firsts, lasts, seen) = (times(firsts), times(lasts), times(seen));
+    let time = |times: &[Option<i64>], at: usize| times.get(at).copied().flatten();
     let list = |text: Option<&str>| -> Option<Vec<Arc<str>>> {
         match text? {
             "[]" => Some(Vec::new()),
@@ -335,8 +334,8 @@ fn restore_rows(frame: &DataFrame, table: &mut Table) -> Result<Vec<u32>, FrameE
         row.allowed = allowed.get(at).unwrap_or(0);
         row.denied = denied.get(at).unwrap_or(0);
         row.failed = failed.get(at).unwrap_or(0);
-        row.first = nanos(firsts.get(at)).unwrap_or(i64::MAX);
-        row.last = nanos(lasts.get(at)).unwrap_or(i64::MIN);
+        row.first = time(&firsts, at).unwrap_or(i64::MAX);
+        row.last = time(&lasts, at).unwrap_or(i64::MIN);
         row.days = days
             .get(at)
             .and_then(|text| serde_json::from_str(text).ok())
@@ -347,12 +346,22 @@ fn restore_rows(frame: &DataFrame, table: &mut Table) -> Result<Vec<u32>, FrameE
             .get(at)
             .filter(|a| (*a as usize) < known_auths)
             .unwrap_or(u32::MAX);
-        row.auth_time = nanos(seen.get(at)).unwrap_or(row.last);
+        row.auth_time = time(&seen, at).unwrap_or(row.last);
         row.keys_always = always.map(sorted);
         row.keys_ever = sorted(ever);
         rows.push(number);
     }
     Ok(rows)
+}
+
+/// Times in nanoseconds since 1970; none for what is no time.
+fn times(texts: &StringChunked) -> Vec<Option<i64>> {
+    let texts: Vec<Option<&str>> = texts.iter().collect();
+    let nanos = |text: &Option<&str>| {
+        let time: Timestamp = (*text)?.parse().ok()?;
+        i64::try_from(time.as_nanosecond()).ok()
+    };
+    texts.par_iter().map(nanos).collect()
 }
 
 /// The days of the first and the last time: all days of most demands, which are not stored then.

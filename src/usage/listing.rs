@@ -6,6 +6,7 @@ use super::record::NONE;
 use super::table::{Row, Table};
 use crate::vault::PrincipalKind;
 use jiff::Timestamp;
+use rayon::prelude::*;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -78,12 +79,14 @@ impl<'a> Listing<'a> {
 
     /// The rows in their order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = Listed<'_>> {
-        self.rows.iter().filter_map(|place| {
-            Some(Listed {
-                principal: self.principals.get(place.principal as usize)?,
-                row: self.table.rows.get(place.row as usize)?,
-                number: place.row,
-            })
+        self.rows.iter().filter_map(|place| self.at(place))
+    }
+
+    fn at(&self, place: &Place) -> Option<Listed<'_>> {
+        Some(Listed {
+            principal: self.principals.get(place.principal as usize)?,
+            row: self.table.rows.get(place.row as usize)?,
+            number: place.row,
         })
     }
 }
@@ -130,8 +133,8 @@ impl Table {
     /// The demands in a fixed order.
     pub(crate) fn demands(&self) -> Vec<Demand> {
         let listing = self.listing();
-        let demands = listing.iter().map(|listed| self.demand(listed));
-        demands.collect()
+        let demands = listing.rows.par_iter().filter_map(|place| listing.at(place));
+        demands.map(|listed| self.demand(listed)).collect()
     }
 
     /// The policies that granted a row's demand when it was seen last.
