@@ -9,7 +9,8 @@
 //!
 //! A holder's rhythm is the longest pause between two days on which it acted; one that acted on a single day of a longer window
 //! has the whole window as its rhythm. Confirmations are independent: a further node whose log was read, three or more
-//! active holders who all leave it unused. The window counts from the last change of the policy, if the log shows one.
+//! active holders who all leave it unused, several windows of the first factor's length with a holder active in each. The
+//! window counts from the last change of the policy, if the log shows one.
 
 use crate::access::Joined;
 use crate::advice::{Evidence, EvidenceState};
@@ -83,6 +84,24 @@ impl Activity {
     }
 }
 
+/// How many windows of so many days the holders' activity spans, if they acted in each of them; else none.
+fn windows(holders: &[Activity], days: f64) -> usize {
+    if days <= 0.0 {
+        return 0;
+    }
+    let acted: BTreeSet<i32> = holders.iter().flat_map(|h| h.days.iter().copied()).collect();
+    let (Some(&first), Some(&last)) = (acted.first(), acted.last()) else {
+        return 0;
+    };
+    let whole = (f64::from(last - first + 1) / days).floor() as usize;
+    let seen: BTreeSet<usize> = acted
+        .iter()
+        .map(|day| (f64::from(day - first) / days).floor() as usize)
+        .filter(|window| *window < whole)
+        .collect();
+    if seen.len() == whole { whole } else { 0 }
+}
+
 /// What is held of an unused grant of a policy with these holders, last changed `changed_days_ago`.
 #[must_use]
 pub fn unused(
@@ -126,6 +145,14 @@ pub fn unused(
     if active >= 3 {
         confirmations += 1;
         reasons.push(format!("none of {active} active holders used it"));
+    }
+    let windows = windows(holders, base);
+    if windows >= 2 && changed_days_ago.is_none() {
+        confirmations += 1;
+        reasons.push(format!(
+            "not in one of {windows} windows of {} with activity",
+            days(base)
+        ));
     }
     let doubted = base * (1.0 + settings.doubt * (1.0 - watch.health));
     let dwell_days = (doubted * 0.8_f64.powi(confirmations)).max(base / 2.0);
@@ -278,6 +305,31 @@ mod tests {
 
     fn state(watch: &Watch, holders: &[Activity]) -> EvidenceState {
         unused(&EvidenceSettings::default(), watch, holders, None).state
+    }
+
+    #[test]
+    fn several_windows_with_activity_confirm() {
+        let settings = EvidenceSettings {
+            min_days: 10.0,
+            ..EvidenceSettings::default()
+        };
+        let watch = Watch {
+            window_days: 24.0,
+            health: 0.6,
+            nodes: 1,
+        };
+        let daily: Vec<i32> = (0..24).collect();
+        let dwell = |days: &[i32]| unused(&settings, &watch, &[holder("a", days)], None).dwell_days;
+        assert_eq!(windows(&[holder("a", &daily)], 10.0), 2);
+        assert_eq!(windows(&[holder("a", &[0, 1, 2])], 10.0), 0);
+        assert_eq!(
+            windows(&[holder("a", &[0, 30])], 10.0),
+            0,
+            "a silent window confirms nothing"
+        );
+        // 10 days, doubted by 1 + 2 × 0.4, and confirmed once.
+        assert!((dwell(&daily) - 10.0 * 1.8 * 0.8).abs() < 1e-9);
+        assert!((dwell(&[0, 1]) - 10.0 * 1.8).abs() < 1e-9);
     }
 
     #[test]
