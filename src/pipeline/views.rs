@@ -110,7 +110,7 @@ pub(super) fn notes(joined: &Joined, coverage: &CoverageView) -> Vec<String> {
             "a deployment folder (`--deployment`) gives the values"
         };
         notes.push(format!(
-            "Templated stanzas of {} principals could not be filled in, so they are left as they are; {remedy}.",
+            "Templated stanzas of {} principals could not be filled in, so they and wider ones beside them are left as they are; {remedy}.",
             unfilled.len()
         ));
     }
