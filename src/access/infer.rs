@@ -1,10 +1,10 @@
 //! What a log alone tells of an identity: the values that would explain, through a templated stanza, what was allowed.
 //!
 //! A log names an entity's id but not its name. When a request was allowed that no plain stanza explains, and exactly one
-//! value of a template variable makes a templated stanza explain all such requests, that value is taken. Nothing is guessed
-//! without such evidence, and a deployment folder makes all of this unnecessary.
+//! value of a template variable makes a templated stanza explain it, that value is taken. A request that stanzas of several
+//! variables may explain tells of none of them. Nothing is guessed without such evidence, and a deployment folder makes all
+//! of this unnecessary.
 
-use crate::policy::model::Stanza;
 use crate::policy::pattern::Pattern;
 use crate::policy::template::{Entity, Identity};
 use std::collections::{BTreeMap, BTreeSet};
@@ -64,12 +64,22 @@ fn explains(stanza: &str, value: &str, path: &str) -> bool {
     !value.contains(['*', '+']) && Pattern::parse(plain, "").is_ok_and(|p| p.matches(path))
 }
 
-/// Completes `identity` with values that explain the `unexplained` paths through `stanzas`; returns what was set.
-pub fn complete(identity: &mut Identity, stanzas: &[&Stanza], unexplained: &[&str]) -> BTreeMap<String, String> {
+/// Whether a templated stanza that is not about this variable may have allowed `path` instead.
+fn is_rival(stanza: &str, name: &str, path: &str) -> bool {
+    let text = stanza.strip_prefix('/').unwrap_or(stanza);
+    let before = text.split("{{").next().and_then(|t| t.split(['+', '*']).next());
+    variable(stanza).is_none_or(|v| v.name != name) && before.is_some_and(|before| path.starts_with(before))
+}
+
+/// Completes `identity` with values that explain the `unexplained` paths through `stanzas`: the paths of all templated ones
+/// that are in force and not filled. Returns what was set.
+pub fn complete(identity: &mut Identity, stanzas: &[&str], unexplained: &[&str]) -> BTreeMap<String, String> {
     let mut votes: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    for (stanza, variable) in stanzas.iter().filter_map(|s| Some((s, variable(&s.path)?))) {
+    for (stanza, variable) in stanzas.iter().filter_map(|s| Some((s, variable(s)?))) {
         for path in unexplained {
-            if let Some(value) = value_in(&variable, path).filter(|v| explains(&stanza.path, v, path)) {
+            let rivals = || stanzas.iter().any(|s| is_rival(s, variable.name, path));
+            let value = value_in(&variable, path).filter(|v| explains(stanza, v, path) && !rivals());
+            if let Some(value) = value {
                 votes.entry(variable.name).or_default().insert(value);
             }
         }
@@ -106,6 +116,16 @@ mod tests {
         assert_eq!(v.name, "identity.entity.name");
         assert_eq!(value_in(&v, "secret/data/home/ann/note"), Some("ann"));
         assert_eq!(value_in(&v, "secret/data/other"), None);
+        let (name, team) = ("s/{{identity.entity.name}}/", "s/{{identity.entity.metadata.team}}/");
+        let mut alone = Identity::default();
+        assert_eq!(complete(&mut alone, &[name], &["s/ann/"]).len(), 1);
+        let mut rivals = Identity::default();
+        assert!(
+            complete(&mut rivals, &[name, team], &["s/ops/"]).is_empty(),
+            "whose value it is, is not known"
+        );
+        let group = "s/{{identity.groups.names.ops.id}}/*";
+        assert!(complete(&mut rivals, &[name, group], &["s/ops/"]).is_empty());
         assert_eq!(variable("a/{{identity.entity.id}}"), None);
         assert_eq!(variable("a/{{identity.entity.name}}*"), None);
         assert!(explains("s/{{identity.entity.name}}/x", "ann", "s/ann/x"));

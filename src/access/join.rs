@@ -539,17 +539,21 @@ fn infer_identities(
         .flat_map_iter(|(holder, demands)| {
             let mut said = Vec::new();
             for names in holder.sets.clone() {
-                let (chosen, _) = resolve(by_name, &holder.namespace, &names);
+                let (chosen, missing) = resolve(by_name, &holder.namespace, &names);
                 let chosen: Vec<&Policy> = chosen.iter().filter_map(|&p| policies.get(p)).collect();
-                let templated: Vec<_> = chosen
-                    .iter()
-                    .flat_map(|p| &p.stanzas)
-                    .filter(|s| infer::variable(&s.path).is_some())
-                    .collect();
-                if templated.is_empty() {
+                let mut templated = chosen.iter().flat_map(|p| &p.stanzas).filter(|s| is_templated(&s.path));
+                // A policy that was not read may explain anything.
+                if templated.next().is_none() || !missing.is_empty() {
                     continue;
                 }
                 let acl = Acl::compile(profile, &chosen, &holder.identity, now);
+                let unfilled: Vec<&str> = acl
+                    .skips()
+                    .iter()
+                    .filter_map(|skip| chosen.get(skip.policy)?.stanzas.get(skip.stanza))
+                    .map(|stanza| &*stanza.path)
+                    .filter(|path| is_templated(path))
+                    .collect();
                 let unexplained: Vec<String> = demands
                     .iter()
                     .filter(|d| d.allowed > 0 && d.policies == names && !needs_no_stanza(d))
@@ -560,7 +564,7 @@ fn infer_identities(
                     })
                     .collect();
                 let paths: Vec<&str> = unexplained.iter().map(String::as_str).collect();
-                let set = infer::complete(&mut holder.identity, &templated, &paths);
+                let set = infer::complete(&mut holder.identity, &unfilled, &paths);
                 said.extend(
                     set.into_iter()
                         .map(|(name, value)| format!("{}: {name} = {value}", holder.display())),
