@@ -5,8 +5,16 @@
 //! variables may explain tells of none of them. Nothing is guessed without such evidence, and a deployment folder makes all
 //! of this unnecessary.
 
+use super::holder::{Holder, HolderId};
+use super::sets::{ByName, resolve};
+use crate::policy::acl::Acl;
+use crate::policy::model::Policy;
 use crate::policy::pattern::Pattern;
-use crate::policy::template::{Entity, Identity};
+use crate::policy::profile::Profile;
+use crate::policy::template::{Entity, Identity, is_templated};
+use crate::usage::demand::Demand;
+use crate::vault::Operation;
+use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The one variable of a templated path, and the literal text before it.
@@ -104,6 +112,65 @@ pub fn complete(identity: &mut Identity, stanzas: &[&str], unexplained: &[&str])
         set.insert(name.to_owned(), value.to_owned());
     }
     set
+}
+
+/// Completes the identities that are not known from a deployment, from what was asked by whom; returns sentences of what was
+/// taken.
+pub(super) fn identities<'d>(
+    holders: &mut [Holder],
+    asked: impl Iterator<Item = (&'d Demand, HolderId)>,
+    policies: &[Policy],
+    by_name: &ByName<'_>,
+    profile: Profile,
+    now: Option<i64>,
+) -> Vec<String> {
+    let mut of_holder: Vec<Vec<&Demand>> = holders.iter().map(|_| Vec::new()).collect();
+    for (demand, h) in asked {
+        if let Some(list) = of_holder.get_mut(h) {
+            list.push(demand);
+        }
+    }
+    holders
+        .par_iter_mut()
+        .zip(of_holder)
+        .filter(|(holder, _)| !holder.identity_known)
+        .flat_map_iter(|(holder, demands)| {
+            let mut said = Vec::new();
+            for names in holder.sets.clone() {
+                let (chosen, missing) = resolve(by_name, &holder.namespace, &names);
+                let chosen: Vec<&Policy> = chosen.iter().filter_map(|&p| policies.get(p)).collect();
+                let mut templated = chosen.iter().flat_map(|p| &p.stanzas).filter(|s| is_templated(&s.path));
+                // A policy that was not read may explain anything.
+                if templated.next().is_none() || !missing.is_empty() {
+                    continue;
+                }
+                let acl = Acl::compile(profile, &chosen, &holder.identity, now);
+                let unfilled: Vec<&str> = acl
+                    .skips()
+                    .iter()
+                    .filter_map(|skip| chosen.get(skip.policy)?.stanzas.get(skip.stanza))
+                    .map(|stanza| &*stanza.path)
+                    .filter(|path| is_templated(path))
+                    .collect();
+                let unexplained: Vec<String> = demands
+                    .iter()
+                    .filter(|d| d.allowed > 0 && d.policies == names)
+                    .filter_map(|d| {
+                        let path = format!("{}{}", d.namespace, d.path);
+                        let operation = Operation::of(d.capability)?;
+                        (!acl.check(operation, &path).allowed).then_some(path)
+                    })
+                    .collect();
+                let paths: Vec<&str> = unexplained.iter().map(String::as_str).collect();
+                let set = complete(&mut holder.identity, &unfilled, &paths);
+                said.extend(
+                    set.into_iter()
+                        .map(|(name, value)| format!("{}: {name} = {value}", holder.display())),
+                );
+            }
+            said
+        })
+        .collect()
 }
 
 #[cfg(test)]

@@ -2,21 +2,19 @@
 
 use super::holder::{Directory, Holder, HolderId};
 use super::infer;
+use super::sets::{AccessSet, ByName, SetId, Sets, StanzaId};
 use super::universe::Universe;
 use crate::deployment::Deployment;
-use crate::policy::acl::{Acl, RuleId};
+use crate::policy::acl::RuleId;
 use crate::policy::model::Policy;
 use crate::policy::profile::Profile;
-use crate::policy::template::{Entity, Identity, is_templated};
+use crate::policy::template::{Entity, Identity};
 use crate::usage::demand::{Demand, Principal};
 use crate::vault::{Capability, CapabilitySet, Operation, PrincipalKind, protected};
 use jiff::Timestamp;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
-
-/// Number of an access set in [`Joined::sets`].
-pub type SetId = usize;
 
 /// What is joined.
 pub struct Inputs<'a> {
@@ -31,45 +29,6 @@ pub struct Inputs<'a> {
     /// Seconds since the epoch, for stanzas that expire.
     pub now: Option<i64>,
 }
-
-/// Policies in force together, for one identity or for all.
-pub struct AccessSet {
-    /// Policies, as indexes into [`Joined::policies`], ascending.
-    pub policies: Vec<usize>,
-    /// Names that no policy was read for.
-    pub missing: Vec<Arc<str>>,
-    /// The compiled list.
-    pub acl: Acl,
-    /// From what templates were filled.
-    pub identity: Identity,
-    /// Stanzas whose template could not be filled: (policy index, stanza index).
-    pub unfilled: Vec<StanzaId>,
-    /// Where those of them may lie that the server can fill, for all that is known: the literal text before the template.
-    pub unsure: Vec<String>,
-    /// Who has it.
-    pub holders: BTreeSet<HolderId>,
-    /// Whether a holder has it today (and not only earlier in the window).
-    pub current: bool,
-}
-
-impl AccessSet {
-    /// Whether all its policies are known.
-    #[must_use]
-    pub fn is_known(&self) -> bool {
-        self.missing.is_empty()
-    }
-
-    /// Whether a stanza that could not be filled for want of the identity may decide something below `lead`.
-    #[must_use]
-    pub fn may_meet(&self, lead: &str) -> bool {
-        self.unsure
-            .iter()
-            .any(|unsure| unsure.starts_with(lead) || lead.starts_with(unsure.as_str()))
-    }
-}
-
-/// A stanza: index of its policy in [`Joined::policies`], and of the stanza in it.
-pub type StanzaId = (usize, usize);
 
 /// What the engine says of a demand.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -248,7 +207,9 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
     }
 
     let by_name = ByName::new(&policies);
-    let inferred = infer_identities(&mut holders, &demands, &holder_of, &policies, &by_name, profile, now);
+    let asked = demands.iter().zip(holder_of.iter().copied());
+    let asked = asked.filter(|(demand, _)| !needs_no_stanza(demand));
+    let inferred = infer::identities(&mut holders, asked, &policies, &by_name, profile, now);
     let mut builder = Sets::new(&policies, &by_name, profile, now);
     let mut current = Vec::with_capacity(holders.len());
     for (id, holder) in holders.iter().enumerate() {
@@ -353,226 +314,6 @@ fn new_holder(demand: &Demand, directory: Option<&Directory<'_>>) -> Holder {
         identity_known,
         days: BTreeSet::new(),
     }
-}
-
-/// Policies by namespace and name.
-struct ByName<'a>(HashMap<(&'a str, &'a str), usize>);
-
-impl<'a> ByName<'a> {
-    fn new(policies: &'a [Policy]) -> Self {
-        Self(
-            policies
-                .iter()
-                .enumerate()
-                .map(|(n, p)| ((&*p.namespace, &*p.name), n))
-                .collect(),
-        )
-    }
-
-    /// The policy of that name in the namespace, or in the nearest namespace above.
-    fn find(&self, namespace: &str, name: &str) -> Option<usize> {
-        let mut at = namespace;
-        loop {
-            if let Some(&n) = self.0.get(&(at, name)) {
-                return Some(n);
-            }
-            if at.is_empty() {
-                return None;
-            }
-            let parent = at.trim_end_matches('/');
-            at = parent.rfind('/').and_then(|cut| parent.get(..=cut)).unwrap_or("");
-        }
-    }
-}
-
-/// Collects the distinct access sets, then compiles each once.
-struct Sets<'a> {
-    policies: &'a [Policy],
-    by_name: &'a ByName<'a>,
-    profile: Profile,
-    now: Option<i64>,
-    numbers: HashMap<SetKey, SetId>,
-    found: Vec<FoundSet>,
-}
-
-/// An access set before it is compiled.
-struct FoundSet {
-    policies: Vec<usize>,
-    missing: Vec<Arc<str>>,
-    identity: Identity,
-    holders: BTreeSet<HolderId>,
-    current: bool,
-}
-
-/// Policies and names without policy; and the holder, where a template makes the set its own.
-type SetKey = (Vec<usize>, Vec<Arc<str>>, Option<HolderId>);
-
-impl<'a> Sets<'a> {
-    fn new(policies: &'a [Policy], by_name: &'a ByName<'a>, profile: Profile, now: Option<i64>) -> Self {
-        Self {
-            policies,
-            by_name,
-            profile,
-            now,
-            numbers: HashMap::new(),
-            found: Vec::new(),
-        }
-    }
-
-    fn number(&mut self, id: HolderId, holder: &Holder, names: &[Arc<str>], current: bool) -> SetId {
-        let (policies, missing) = resolve(self.by_name, &holder.namespace, names);
-        let templated = policies
-            .iter()
-            .filter_map(|&p| self.policies.get(p))
-            .any(|p| p.stanzas.iter().any(|s| s.templated));
-        let key = (policies, missing, templated.then_some(id));
-        let found = &mut self.found;
-        let n = *self.numbers.entry(key).or_insert_with_key(|(policies, missing, own)| {
-            let identity = own.map(|_| holder.identity.clone()).unwrap_or_default();
-            found.push(FoundSet {
-                policies: policies.clone(),
-                missing: missing.clone(),
-                identity,
-                holders: BTreeSet::new(),
-                current: false,
-            });
-            found.len() - 1
-        });
-        if let Some(set) = found.get_mut(n) {
-            set.holders.insert(id);
-            set.current |= current;
-        }
-        n
-    }
-
-    fn compile(self, holders_known: &[Holder]) -> Vec<AccessSet> {
-        let (all, profile, now) = (self.policies, self.profile, self.now);
-        self.found
-            .into_par_iter()
-            .map(|found| {
-                let FoundSet {
-                    policies,
-                    missing,
-                    identity,
-                    holders,
-                    current,
-                } = found;
-                let chosen: Vec<&Policy> = policies.iter().filter_map(|&p| all.get(p)).collect();
-                let acl = Acl::compile(profile, &chosen, &identity, now);
-                let unfilled: Vec<StanzaId> = acl
-                    .skips()
-                    .iter()
-                    .filter_map(|skip| Some((*policies.get(skip.policy)?, skip.stanza)))
-                    .filter(|&(p, s)| {
-                        all.get(p)
-                            .and_then(|p| p.stanzas.get(s))
-                            .is_some_and(|s| is_templated(&s.path))
-                    })
-                    .collect();
-                let identity_known = |h: &HolderId| holders_known.get(*h).is_some_and(|h| h.identity_known);
-                let unsure = if holders.iter().all(identity_known) {
-                    Vec::new()
-                } else {
-                    unfilled.iter().filter_map(|&id| before_template(all, id)).collect()
-                };
-                AccessSet {
-                    policies,
-                    missing,
-                    acl,
-                    identity,
-                    unfilled,
-                    unsure,
-                    holders,
-                    current,
-                }
-            })
-            .collect()
-    }
-}
-
-/// The literal text before a stanza's template, namespace in front.
-fn before_template(policies: &[Policy], (policy, stanza): StanzaId) -> Option<String> {
-    let policy = policies.get(policy)?;
-    let path = &policy.stanzas.get(stanza)?.path;
-    let literal = path.strip_prefix('/').unwrap_or(path).split("{{").next()?;
-    let literal = literal.split(['+', '*']).next()?;
-    Some(format!("{}{literal}", policy.namespace))
-}
-
-fn resolve(by_name: &ByName<'_>, namespace: &str, names: &[Arc<str>]) -> (Vec<usize>, Vec<Arc<str>>) {
-    let mut found = Vec::new();
-    let mut missing = Vec::new();
-    for name in names {
-        match by_name.find(namespace, name) {
-            Some(n) => found.push(n),
-            // `root` needs no text: it stands alone and allows everything.
-            None if &**name == "root" => {}
-            None => missing.push(name.clone()),
-        }
-    }
-    found.sort_unstable();
-    found.dedup();
-    missing.sort();
-    missing.dedup();
-    (found, missing)
-}
-
-fn infer_identities(
-    holders: &mut [Holder],
-    demands: &[Demand],
-    holder_of: &[HolderId],
-    policies: &[Policy],
-    by_name: &ByName<'_>,
-    profile: Profile,
-    now: Option<i64>,
-) -> Vec<String> {
-    let mut of_holder: Vec<Vec<&Demand>> = holders.iter().map(|_| Vec::new()).collect();
-    for (demand, &h) in demands.iter().zip(holder_of) {
-        if let Some(list) = of_holder.get_mut(h) {
-            list.push(demand);
-        }
-    }
-    holders
-        .par_iter_mut()
-        .zip(of_holder)
-        .filter(|(holder, _)| !holder.identity_known)
-        .flat_map_iter(|(holder, demands)| {
-            let mut said = Vec::new();
-            for names in holder.sets.clone() {
-                let (chosen, missing) = resolve(by_name, &holder.namespace, &names);
-                let chosen: Vec<&Policy> = chosen.iter().filter_map(|&p| policies.get(p)).collect();
-                let mut templated = chosen.iter().flat_map(|p| &p.stanzas).filter(|s| is_templated(&s.path));
-                // A policy that was not read may explain anything.
-                if templated.next().is_none() || !missing.is_empty() {
-                    continue;
-                }
-                let acl = Acl::compile(profile, &chosen, &holder.identity, now);
-                let unfilled: Vec<&str> = acl
-                    .skips()
-                    .iter()
-                    .filter_map(|skip| chosen.get(skip.policy)?.stanzas.get(skip.stanza))
-                    .map(|stanza| &*stanza.path)
-                    .filter(|path| is_templated(path))
-                    .collect();
-                let unexplained: Vec<String> = demands
-                    .iter()
-                    .filter(|d| d.allowed > 0 && d.policies == names && !needs_no_stanza(d))
-                    .filter_map(|d| {
-                        let path = format!("{}{}", d.namespace, d.path);
-                        let operation = Operation::of(d.capability)?;
-                        (!acl.check(operation, &path).allowed).then_some(path)
-                    })
-                    .collect();
-                let paths: Vec<&str> = unexplained.iter().map(String::as_str).collect();
-                let set = infer::complete(&mut holder.identity, &unfilled, &paths);
-                said.extend(
-                    set.into_iter()
-                        .map(|(name, value)| format!("{}: {name} = {value}", holder.display())),
-                );
-            }
-            said
-        })
-        .collect()
 }
 
 fn decide(demand: Demand, holder: HolderId, set: SetId, sets: &[AccessSet]) -> JoinedDemand {

@@ -9,11 +9,13 @@ pub mod holder;
 pub mod infer;
 pub mod join;
 pub mod mounts;
+pub mod sets;
 pub mod universe;
 pub mod weight;
 
 pub use grants::{Reach, askable, reach};
 pub use holder::{Holder, HolderId};
-pub use join::{AccessSet, HandedOut, Inputs, Joined, JoinedDemand, Outcome, SetId, StanzaId, StanzaUse, join};
+pub use join::{HandedOut, Inputs, Joined, JoinedDemand, Outcome, StanzaUse, join};
 pub use mounts::mounts;
+pub use sets::{AccessSet, SetId, StanzaId};
 pub use universe::Universe;

@@ -1,0 +1,215 @@
+//! Policy sets: what is in force together for one identity or for many, found by name and compiled once each.
+
+use super::holder::{Holder, HolderId};
+use crate::policy::acl::Acl;
+use crate::policy::model::Policy;
+use crate::policy::profile::Profile;
+use crate::policy::template::{Identity, is_templated};
+use rayon::prelude::*;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+/// Number of an access set in [`super::Joined::sets`].
+pub type SetId = usize;
+
+/// A stanza: index of its policy in [`super::Joined::policies`], and of the stanza in it.
+pub type StanzaId = (usize, usize);
+
+/// Policies in force together, for one identity or for all.
+pub struct AccessSet {
+    /// Policies, as indexes into [`super::Joined::policies`], ascending.
+    pub policies: Vec<usize>,
+    /// Names that no policy was read for.
+    pub missing: Vec<Arc<str>>,
+    /// The compiled list.
+    pub acl: Acl,
+    /// From what templates were filled.
+    pub identity: Identity,
+    /// Stanzas whose template could not be filled: (policy index, stanza index).
+    pub unfilled: Vec<StanzaId>,
+    /// Where those of them may lie that the server can fill, for all that is known: the literal text before the template.
+    pub unsure: Vec<String>,
+    /// Who has it.
+    pub holders: BTreeSet<HolderId>,
+    /// Whether a holder has it today (and not only earlier in the window).
+    pub current: bool,
+}
+
+impl AccessSet {
+    /// Whether all its policies are known.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        self.missing.is_empty()
+    }
+
+    /// Whether a stanza that could not be filled for want of the identity may decide something below `lead`.
+    #[must_use]
+    pub fn may_meet(&self, lead: &str) -> bool {
+        self.unsure
+            .iter()
+            .any(|unsure| unsure.starts_with(lead) || lead.starts_with(unsure.as_str()))
+    }
+}
+
+/// Policies by namespace and name.
+pub(super) struct ByName<'a>(HashMap<(&'a str, &'a str), usize>);
+
+impl<'a> ByName<'a> {
+    pub(super) fn new(policies: &'a [Policy]) -> Self {
+        Self(
+            policies
+                .iter()
+                .enumerate()
+                .map(|(n, p)| ((&*p.namespace, &*p.name), n))
+                .collect(),
+        )
+    }
+
+    /// The policy of that name in the namespace, or in the nearest namespace above.
+    pub(super) fn find(&self, namespace: &str, name: &str) -> Option<usize> {
+        let mut at = namespace;
+        loop {
+            if let Some(&n) = self.0.get(&(at, name)) {
+                return Some(n);
+            }
+            if at.is_empty() {
+                return None;
+            }
+            let parent = at.trim_end_matches('/');
+            at = parent.rfind('/').and_then(|cut| parent.get(..=cut)).unwrap_or("");
+        }
+    }
+}
+
+/// Collects the distinct access sets, then compiles each once.
+pub(super) struct Sets<'a> {
+    policies: &'a [Policy],
+    by_name: &'a ByName<'a>,
+    profile: Profile,
+    now: Option<i64>,
+    numbers: HashMap<SetKey, SetId>,
+    found: Vec<FoundSet>,
+}
+
+/// An access set before it is compiled.
+struct FoundSet {
+    policies: Vec<usize>,
+    missing: Vec<Arc<str>>,
+    identity: Identity,
+    holders: BTreeSet<HolderId>,
+    current: bool,
+}
+
+/// Policies and names without policy; and the holder, where a template makes the set its own.
+type SetKey = (Vec<usize>, Vec<Arc<str>>, Option<HolderId>);
+
+impl<'a> Sets<'a> {
+    pub(super) fn new(policies: &'a [Policy], by_name: &'a ByName<'a>, profile: Profile, now: Option<i64>) -> Self {
+        Self {
+            policies,
+            by_name,
+            profile,
+            now,
+            numbers: HashMap::new(),
+            found: Vec::new(),
+        }
+    }
+
+    pub(super) fn number(&mut self, id: HolderId, holder: &Holder, names: &[Arc<str>], current: bool) -> SetId {
+        let (policies, missing) = resolve(self.by_name, &holder.namespace, names);
+        let templated = policies
+            .iter()
+            .filter_map(|&p| self.policies.get(p))
+            .any(|p| p.stanzas.iter().any(|s| s.templated));
+        let key = (policies, missing, templated.then_some(id));
+        let found = &mut self.found;
+        let n = *self.numbers.entry(key).or_insert_with_key(|(policies, missing, own)| {
+            let identity = own.map(|_| holder.identity.clone()).unwrap_or_default();
+            found.push(FoundSet {
+                policies: policies.clone(),
+                missing: missing.clone(),
+                identity,
+                holders: BTreeSet::new(),
+                current: false,
+            });
+            found.len() - 1
+        });
+        if let Some(set) = found.get_mut(n) {
+            set.holders.insert(id);
+            set.current |= current;
+        }
+        n
+    }
+
+    pub(super) fn compile(self, holders_known: &[Holder]) -> Vec<AccessSet> {
+        let (all, profile, now) = (self.policies, self.profile, self.now);
+        self.found
+            .into_par_iter()
+            .map(|found| {
+                let FoundSet {
+                    policies,
+                    missing,
+                    identity,
+                    holders,
+                    current,
+                } = found;
+                let chosen: Vec<&Policy> = policies.iter().filter_map(|&p| all.get(p)).collect();
+                let acl = Acl::compile(profile, &chosen, &identity, now);
+                let unfilled: Vec<StanzaId> = acl
+                    .skips()
+                    .iter()
+                    .filter_map(|skip| Some((*policies.get(skip.policy)?, skip.stanza)))
+                    .filter(|&(p, s)| {
+                        all.get(p)
+                            .and_then(|p| p.stanzas.get(s))
+                            .is_some_and(|s| is_templated(&s.path))
+                    })
+                    .collect();
+                let identity_known = |h: &HolderId| holders_known.get(*h).is_some_and(|h| h.identity_known);
+                let unsure = if holders.iter().all(identity_known) {
+                    Vec::new()
+                } else {
+                    unfilled.iter().filter_map(|&id| before_template(all, id)).collect()
+                };
+                AccessSet {
+                    policies,
+                    missing,
+                    acl,
+                    identity,
+                    unfilled,
+                    unsure,
+                    holders,
+                    current,
+                }
+            })
+            .collect()
+    }
+}
+
+/// The literal text before a stanza's template, namespace in front.
+fn before_template(policies: &[Policy], (policy, stanza): StanzaId) -> Option<String> {
+    let policy = policies.get(policy)?;
+    let path = &policy.stanzas.get(stanza)?.path;
+    let literal = path.strip_prefix('/').unwrap_or(path).split("{{").next()?;
+    let literal = literal.split(['+', '*']).next()?;
+    Some(format!("{}{literal}", policy.namespace))
+}
+
+/// The policies of these names, and the names that none was read for.
+pub(super) fn resolve(by_name: &ByName<'_>, namespace: &str, names: &[Arc<str>]) -> (Vec<usize>, Vec<Arc<str>>) {
+    let mut found = Vec::new();
+    let mut missing = Vec::new();
+    for name in names {
+        match by_name.find(namespace, name) {
+            Some(n) => found.push(n),
+            // `root` needs no text: it stands alone and allows everything.
+            None if &**name == "root" => {}
+            None => missing.push(name.clone()),
+        }
+    }
+    found.sort_unstable();
+    found.dedup();
+    missing.sort();
+    missing.dedup();
+    (found, missing)
+}
