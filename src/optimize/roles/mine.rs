@@ -6,7 +6,7 @@ use crate::optimize::roles::bound::edges_bound;
 use crate::optimize::roles::kernel::cover_kernel;
 use crate::optimize::roles::matrix::Matrix;
 use crate::optimize::roles::model::{Mined, Objective, Options, Role};
-use crate::optimize::roles::problem::{Problem, UNIT};
+use crate::optimize::roles::problem::{Problem, UNIT, members};
 use crate::optimize::roles::reduce::reduce;
 use crate::optimize::roles::search::{Effort, improve};
 use crate::optimize::roles::state::{Slot, State};
@@ -154,16 +154,6 @@ fn own_rows(problem: &Problem) -> Vec<Slot> {
 
 /// From classes back to users and permissions, with everything counted on the result itself.
 fn unfold(problem: &Problem, slots: &[Slot], matrix: &Matrix, options: &Options<'_>) -> Mined {
-    let members = |classes: &[u32], members: &[Vec<u32>]| {
-        let mut all: Vec<u32> = classes
-            .iter()
-            .filter_map(|&c| members.get(c as usize))
-            .flatten()
-            .copied()
-            .collect();
-        all.sort_unstable();
-        all
-    };
     let mut roles: Vec<Role> = slots
         .iter()
         .map(|slot| {

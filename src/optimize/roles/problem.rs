@@ -62,6 +62,14 @@ pub struct Kept {
     pub index: usize,
 }
 
+/// The members of these classes together, sorted.
+pub fn members(classes: &[u32], members: &[Vec<u32>]) -> Vec<u32> {
+    let of = classes.iter().filter_map(|&c| members.get(c as usize));
+    let mut all: Vec<u32> = of.flatten().copied().collect();
+    all.sort_unstable();
+    all
+}
+
 impl Problem {
     /// Merges `matrix` under `options`.
     pub fn new(matrix: &Matrix, options: &Options<'_>) -> Self {

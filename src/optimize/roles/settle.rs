@@ -5,7 +5,7 @@
 use crate::optimize::roles::description::Explained;
 use crate::optimize::roles::matrix::Matrix;
 use crate::optimize::roles::model::{Mined, Options, Role};
-use crate::optimize::roles::problem::Problem;
+use crate::optimize::roles::problem::{Problem, members};
 
 /// From the description to grants: nobody gets what it may not have, everybody keeps what it has.
 pub fn settle(problem: &Problem, roles: &[Explained], matrix: &Matrix, options: &Options<'_>) -> Mined {
@@ -16,16 +16,6 @@ pub fn settle(problem: &Problem, roles: &[Explained], matrix: &Matrix, options: 
                 .as_ref()
                 .and_then(|rows| rows.get(u as usize))
                 .is_some_and(|row| row.binary_search(&p).is_ok())
-    };
-    let members = |classes: &[u32], members: &[Vec<u32>]| {
-        let mut all: Vec<u32> = classes
-            .iter()
-            .filter_map(|&c| members.get(c as usize))
-            .flatten()
-            .copied()
-            .collect();
-        all.sort_unstable();
-        all
     };
     let mut held: Vec<usize> = vec![0; matrix.rows.len()];
     let mut granted: Vec<Vec<u32>> = vec![Vec::new(); matrix.rows.len()];
