@@ -59,13 +59,14 @@ fn set_up(server: &Server) {
     }
     let mounts = server.ok("GET", "", "sys/auth", None);
     let accessor = mounts["data"]["userpass/"]["accessor"].as_str().unwrap().to_owned();
-    for (name, policies) in [
-        ("ann", json!(["home", "readers"])),
-        ("bob", json!(["home", "operators"])),
+    let mut people = Vec::new();
+    for (name, by_user, policies) in [
+        ("ann", "readers", json!(["home"])),
+        ("bob", "", json!(["home", "operators"])),
     ] {
         server.write(
             &format!("auth/userpass/users/{name}"),
-            json!({"password": "CANARY-password"}),
+            json!({"password": "CANARY-password", "token_policies": by_user}),
         );
         let entity = server.write("identity/entity", json!({"name": name, "policies": policies}));
         let id = entity["data"]["id"].as_str().unwrap();
@@ -73,7 +74,12 @@ fn set_up(server: &Server) {
             "identity/entity-alias",
             json!({"name": name, "canonical_id": id, "mount_accessor": accessor}),
         );
+        people.push(id.to_owned());
     }
+    server.write(
+        "identity/group",
+        json!({"name": "web", "policies": ["team-web"], "member_entity_ids": people}),
+    );
     for path in ["web/a", "web/b", "web/c", "pay/a", "old/a", "shared/a", "shared/b"] {
         server.write(
             &format!("secret/data/{path}"),
@@ -106,7 +112,7 @@ fn log_in(server: &Server) -> BTreeMap<&'static str, String> {
 }
 
 /// What everybody does: who, method, path.
-const TRAFFIC: [(&str, &str, &str); 16] = [
+const TRAFFIC: [(&str, &str, &str); 17] = [
     ("app-web", "GET", "secret/data/web/a"),
     ("app-web", "GET", "secret/data/web/b"),
     ("app-web", "POST", "secret/data/web/new"),
@@ -119,6 +125,7 @@ const TRAFFIC: [(&str, &str, &str); 16] = [
     ("app-both", "GET", "secret/data/shared/b"),
     ("ann", "POST", "secret/data/home/ann/note"),
     ("ann", "GET", "secret/data/home/ann/note"),
+    ("ann", "GET", "secret/data/web/a"),
     ("bob", "POST", "secret/data/home/bob/note"),
     ("bob", "GET", "sys/mounts"),
     ("bob", "GET", "sys/policies/acl/readers"),
@@ -126,12 +133,13 @@ const TRAFFIC: [(&str, &str, &str); 16] = [
 ];
 
 /// What nobody did, though today's policies allow it.
-const EXCESS: [(&str, &str, &str); 7] = [
+const EXCESS: [(&str, &str, &str); 8] = [
     ("app-web", "DELETE", "secret/data/web/a"),
     ("app-web", "DELETE", "secret/metadata/web/a"),
     ("app-report", "LIST", "secret/metadata/shared"),
     ("app-report", "GET", "secret/data/old/a"),
     ("ann", "GET", "secret/data/shared/c"),
+    ("bob", "DELETE", "secret/metadata/web/a"),
     ("bob", "POST", "sys/policies/acl/home"),
     ("bob", "POST", "auth/approle/role/app-new"),
 ];
@@ -202,36 +210,34 @@ fn script(server: &Server, path: &Path, arguments: &[&str]) {
     fine(&output);
 }
 
-#[test]
-fn what_worked_works_on_and_what_was_excess_is_denied() {
-    let Some(server) = Server::start() else { return };
-    set_up(&server);
-    let tokens = log_in(&server);
-    let before = ask(&server, &tokens, &TRAFFIC);
-    assert_eq!(before[7], 403, "the deny of `readers` holds: {before:?}");
-    assert_eq!(before.iter().filter(|s| **s >= 400).count(), 1, "{before:?}");
+/// A server on which people worked, and what the program says of it.
+struct Story {
+    server: Server,
+    folder: tempfile::TempDir,
+    tokens: BTreeMap<&'static str, String>,
+    /// The answers to the traffic.
+    before: Vec<u16>,
+}
 
-    let folder = tempfile::tempdir().unwrap();
-    let at = |name: &str| folder.path().join(name);
-    let original = policies(&server);
-    fine(
-        &program(&server)
-            .args(["snapshot", "--out"])
-            .arg(at("deployment"))
-            .output()
-            .unwrap(),
-    );
-    fine(
-        &program(&server)
+impl Story {
+    /// From set-up to advice; none where there is no server to start.
+    fn begin() -> Option<Self> {
+        let server = Server::start()?;
+        set_up(&server);
+        let tokens = log_in(&server);
+        let before = ask(&server, &tokens, &TRAFFIC);
+        assert_eq!(before[7], 403, "the deny of `readers` holds: {before:?}");
+        assert_eq!(before.iter().filter(|s| **s >= 400).count(), 1, "{before:?}");
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let run = |command: &mut Command| fine(&command.output().unwrap());
+        run(program(&server).args(["snapshot", "--out"]).arg(at("deployment")));
+        run(program(&server)
             .args(["usage", "--logs"])
             .arg(server.audit_log())
             .arg("-o")
-            .arg(at("usage.parquet"))
-            .output()
-            .unwrap(),
-    );
-    fine(
-        &program(&server)
+            .arg(at("usage.parquet")));
+        run(program(&server)
             .args(["advise", "--time-limit", "2s", "--usage"])
             .arg(at("usage.parquet"))
             .arg("--policies")
@@ -239,19 +245,48 @@ fn what_worked_works_on_and_what_was_excess_is_denied() {
             .arg("--deployment")
             .arg(at("deployment"))
             .arg("--out")
-            .arg(at("out"))
-            .output()
-            .unwrap(),
-    );
-    let advice: Value = serde_json::from_slice(&fs::read(at("out").join("advice.json")).unwrap()).unwrap();
-    for proposal in advice["proposals"].as_array().unwrap() {
-        assert_eq!(proposal["proof"]["newly_denied"], 0);
-        assert_eq!(proposal["proof"]["newly_granted"], 0);
+            .arg(at("out")));
+        let advice: Value = serde_json::from_slice(&fs::read(at("out").join("advice.json")).unwrap()).unwrap();
+        for proposal in advice["proposals"].as_array().unwrap() {
+            assert_eq!(proposal["proof"]["newly_denied"], 0);
+            assert_eq!(proposal["proof"]["newly_granted"], 0);
+        }
+        assert!(!advice.to_string().contains("CANARY"), "a value came into the advice");
+        Some(Self {
+            server,
+            folder,
+            tokens,
+            before,
+        })
     }
-    assert!(!advice.to_string().contains("CANARY"), "a value came into the advice");
 
-    script(&server, &at("out").join("apply.sh"), &["--yes"]);
-    let tight = policies(&server);
+    fn script(&self, path: &str, arguments: &[&str]) {
+        script(&self.server, &self.folder.path().join("out").join(path), arguments);
+    }
+
+    /// What was taken away is denied.
+    fn excess_is_denied(&self, tokens: &BTreeMap<&str, String>) {
+        let excess = ask(&self.server, tokens, &EXCESS);
+        assert!(
+            excess.iter().all(|s| *s == 403),
+            "what was taken away is denied: {excess:?} with {:#?}",
+            policies(&self.server)
+        );
+    }
+
+    fn excess_is_allowed(&self, tokens: &BTreeMap<&str, String>) {
+        let back = ask(&self.server, tokens, &EXCESS);
+        assert!(back.iter().all(|s| *s != 403), "all of it is allowed again: {back:?}");
+    }
+}
+
+#[test]
+fn what_worked_works_on_and_what_was_excess_is_denied() {
+    let Some(story) = Story::begin() else { return };
+    let server = &story.server;
+    let original = policies(server);
+    story.script("apply.sh", &["--yes"]);
+    let tight = policies(server);
     assert_ne!(tight, original);
     assert!(
         !tight.contains_key("forgotten"),
@@ -259,20 +294,67 @@ fn what_worked_works_on_and_what_was_excess_is_denied() {
         tight.keys()
     );
     assert_eq!(
-        ask(&server, &tokens, &TRAFFIC),
-        before,
+        ask(server, &story.tokens, &TRAFFIC),
+        story.before,
         "what worked works on, with the tokens that are out"
     );
-    let again = log_in(&server);
-    assert_eq!(ask(&server, &again, &TRAFFIC), before, "and with new ones");
-    let excess = ask(&server, &again, &EXCESS);
-    assert!(
-        excess.iter().all(|s| *s == 403),
-        "what was taken away is denied: {excess:?} with {tight:#?}"
+    let again = log_in(server);
+    assert_eq!(ask(server, &again, &TRAFFIC), story.before, "and with new ones");
+    story.excess_is_denied(&again);
+
+    story.script("apply.sh", &["--rollback", "--yes"]);
+    assert_eq!(policies(server), original, "byte for byte as before");
+    story.excess_is_allowed(&again);
+}
+
+/// What auth roles, entities and groups hand out.
+fn handed_out(server: &Server) -> BTreeMap<String, Value> {
+    let mut found = BTreeMap::new();
+    let mut read = |path: String, field: &str| {
+        let answer = server.ok("GET", "", &path, None);
+        found.insert(path, answer["data"][field].clone());
+    };
+    for name in ["app-web", "app-report", "app-both"] {
+        read(format!("auth/approle/role/{name}"), "token_policies");
+    }
+    for name in ["ann", "bob"] {
+        read(format!("auth/userpass/users/{name}"), "token_policies");
+        read(format!("identity/entity/name/{name}"), "policies");
+    }
+    read("identity/group/name/web".to_owned(), "policies");
+    found
+}
+
+#[test]
+fn the_redesign_is_brought_to_roles_entities_and_groups() {
+    let Some(story) = Story::begin() else { return };
+    let server = &story.server;
+    let (original, places) = (policies(server), handed_out(server));
+    story.script("roles/apply.sh", &["--check"]);
+    story.script("roles/apply.sh", &["--yes"]);
+    assert_eq!(
+        ask(server, &story.tokens, &TRAFFIC),
+        story.before,
+        "half the way, with the tokens that are out"
+    );
+    let halfway = log_in(server);
+    assert_eq!(ask(server, &halfway, &TRAFFIC), story.before, "and with new ones");
+    story.script("roles/apply.sh", &["--finish", "--yes"]);
+    let again = log_in(server);
+    assert_eq!(ask(server, &again, &TRAFFIC), story.before, "all the way");
+    story.excess_is_denied(&again);
+    let now = handed_out(server);
+    assert_ne!(
+        now["identity/group/name/web"], places["identity/group/name/web"],
+        "{now:?}"
+    );
+    assert_ne!(
+        now["auth/userpass/users/ann"], places["auth/userpass/users/ann"],
+        "{now:?}"
     );
 
-    script(&server, &at("out").join("apply.sh"), &["--rollback", "--yes"]);
-    assert_eq!(policies(&server), original, "byte for byte as before");
-    let back = ask(&server, &again, &EXCESS);
-    assert!(back.iter().all(|s| *s != 403), "all of it is allowed again: {back:?}");
+    story.script("roles/apply.sh", &["--rollback", "--yes"]);
+    assert_eq!(policies(server), original, "byte for byte as before");
+    assert_eq!(handed_out(server), places);
+    story.excess_is_allowed(&log_in(server));
 }

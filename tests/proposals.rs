@@ -165,7 +165,11 @@ fn a_hundred_policies_for_a_hundred_homes_become_one() {
         "{:?}",
         new[0].reasons
     );
-    assert_eq!(redesign.assignments.len(), 100);
+    // The group gives it to all of them, and the entities give up their own.
+    let (groups, own): (Vec<_>, Vec<_>) = redesign.assignments.iter().partition(|a| a.kind == "group");
+    assert_eq!((groups.len(), own.len()), (1, 100));
+    assert_eq!(groups[0].after, [new[0].name.clone()]);
+    assert!(own.iter().all(|a| a.kind == "entity" && a.after.is_empty()));
     assert!(redesign.after.exposure <= redesign.before.exposure);
 }
 

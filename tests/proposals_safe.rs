@@ -31,7 +31,7 @@ use vault_advisor::policy::model::Policy;
 use vault_advisor::settings::Settings;
 use vault_advisor::usage::Usage;
 use vault_advisor::vault::Operation;
-use worlds::{World, permits, world};
+use worlds::{Place, World, permits, world};
 
 fn usage(world: &World) -> Usage {
     let mut reader = Reader::new(&ingest::Options::default());
@@ -86,30 +86,47 @@ fn known_sets(world: &World) -> BTreeSet<(usize, Vec<String>)> {
     }
     if world.deployment().is_some() {
         for person in world.people() {
-            if known.iter().all(|(p, _)| *p != person) {
-                known.insert((person, world.sets(person).into_iter().next().unwrap()));
-            }
+            known.insert((person, world.sets(person).into_iter().next().unwrap()));
         }
     }
     known
+}
+
+/// The names that a token of `person` with `set` has when the lists of a proposal are in force: a login has what its places
+/// list, other tokens what they are told, and so has everybody where nobody knows the places.
+fn listed(world: &World, proposal: &Proposal, person: usize, set: &[String]) -> Vec<String> {
+    let known = world.deployment().is_some();
+    if !known || set != world.sets(person)[0] {
+        let told = proposal.assignments.iter().find(|a| {
+            let of_token = a.kind == "token" || !known;
+            of_token && a.name == world.name(person) && a.before == set
+        });
+        return told.map_or_else(|| set.to_vec(), |a| a.after.clone());
+    }
+    let mut names: BTreeSet<String> = world
+        .places(person)
+        .into_iter()
+        .flat_map(|place| {
+            let mut changed = proposal.assignments.iter();
+            let changed = changed.find(|a| a.kind == place.kind && a.id == place.id);
+            changed.map_or(place.policies, |a| a.after.clone())
+        })
+        .collect();
+    names.extend(set.iter().filter(|name| *name == "default").cloned());
+    names.into_iter().collect()
 }
 
 /// The policies that a proposal puts in force for a token of `person` that has `set`.
 fn in_force(world: &World, proposal: &Proposal, person: usize, set: &[String]) -> Vec<Policy> {
     let hidden = world.hidden();
     let is_hidden = |name: &String| Some(name) == hidden.as_ref();
-    let given = proposal
-        .assignments
-        .iter()
-        .find(|a| a.name == world.name(person) && a.before == set);
     let texts = world.texts();
     let proposed: BTreeMap<&str, Option<&str>> = proposal
         .policies
         .iter()
         .map(|p| (p.name.as_str(), p.text.as_deref()))
         .collect();
-    given
-        .map_or(set, |a| &a.after)
+    listed(world, proposal, person, set)
         .iter()
         .filter_map(|name| {
             let text = if is_hidden(name) {
@@ -185,13 +202,19 @@ fn holds(world: &World, proposal: &Proposal) -> Result<(), TestCaseError> {
 }
 
 /// Two assignments of one place that say different things would undo each other.
-fn applies(proposal: &Proposal) -> Result<(), TestCaseError> {
-    let names: BTreeSet<&str> = proposal
-        .policies
-        .iter()
-        .filter(|p| p.change != Change::Delete)
-        .map(|p| p.name.as_str())
-        .collect();
+fn applies(world: &World, proposal: &Proposal) -> Result<(), TestCaseError> {
+    let kept = proposal.policies.iter().filter(|p| p.change != Change::Delete);
+    let hidden = world.hidden();
+    let names: BTreeSet<&str> = kept.map(|p| p.name.as_str()).chain(hidden.as_deref()).collect();
+    let places: Vec<Place> = world.people().flat_map(|person| world.places(person)).collect();
+    for a in &proposal.assignments {
+        // What a place is said to list now is what it lists: else the script would refuse.
+        if let Some(place) = places.iter().find(|p| p.kind == a.kind && p.id == a.id)
+            && world.deployment().is_some()
+        {
+            prop_assert_eq!(&a.before, &place.policies, "{} {}", &a.kind, &a.id);
+        }
+    }
     let mut places: BTreeMap<(&str, &str, &str), &Vec<String>> = BTreeMap::new();
     for a in proposal.assignments.iter().filter(|a| a.kind != "token") {
         for name in &a.after {
@@ -225,7 +248,7 @@ proptest! {
         prop_assert_eq!(&advice.proposals[0].kind, "tighten");
         for proposal in &advice.proposals {
             holds(&world, proposal)?;
-            applies(proposal)?;
+            applies(&world, proposal)?;
         }
     }
 }

@@ -44,6 +44,8 @@ pub struct AssignedBy {
     pub mount: String,
     /// The policies it hands out.
     pub policies: Vec<String>,
+    /// Whether the deployment leaves them out.
+    pub unlisted: bool,
 }
 
 impl Holder {
@@ -183,32 +185,11 @@ impl<'a> Directory<'a> {
             }
         }
         if principal.kind == PrincipalKind::Entity {
+            places.extend(self.of_entity(&principal.id));
             if let Some(entity) = self.entities.get(&*principal.id) {
-                if !entity.policies.is_empty() {
-                    places.push(AssignedBy {
-                        kind: "entity".to_owned(),
-                        id: entity.id.clone(),
-                        name: entity.name.clone(),
-                        mount: String::new(),
-                        policies: entity.policies.clone(),
-                    });
-                }
                 for alias in &entity.aliases {
                     places.extend(self.roles_of(alias).map(role_place));
                 }
-            }
-            for group in self.groups(&principal.id) {
-                places.push(AssignedBy {
-                    kind: "group".to_owned(),
-                    id: if group.id.is_empty() {
-                        group.name.clone()
-                    } else {
-                        group.id.clone()
-                    },
-                    name: group.name.clone(),
-                    mount: String::new(),
-                    policies: group.policies.clone(),
-                });
             }
         }
         places.sort();
@@ -216,23 +197,58 @@ impl<'a> Directory<'a> {
         places
     }
 
+    /// Where the policies of an entity are set, whichever way it logs in.
+    fn of_entity(&self, id: &str) -> Vec<AssignedBy> {
+        let own = self.entities.get(id).filter(|entity| !entity.policies.is_empty());
+        let own = own.map(|entity| AssignedBy {
+            kind: "entity".to_owned(),
+            id: entity.id.clone(),
+            name: entity.name.clone(),
+            mount: String::new(),
+            policies: entity.policies.clone(),
+            unlisted: false,
+        });
+        let groups = self.groups(id).map(|group| AssignedBy {
+            kind: "group".to_owned(),
+            id: if group.id.is_empty() {
+                group.name.clone()
+            } else {
+                group.id.clone()
+            },
+            name: group.name.clone(),
+            mount: String::new(),
+            policies: group.policies.clone(),
+            unlisted: false,
+        });
+        own.into_iter().chain(groups).collect()
+    }
+
     /// Auth roles and entities that are not among the principals seen.
     pub(super) fn dormant(&self, seen: &[Holder]) -> Vec<Holder> {
         let places: BTreeSet<&AssignedBy> = seen.iter().flat_map(|h| &h.assigned).collect();
         let ids: BTreeSet<&str> = seen.iter().map(|h| &*h.principal.id).collect();
         let mut dormant = Vec::new();
+        // Whoever logs in at a role has the policies of its entity besides, where there is one already.
+        let mut entity_at: BTreeMap<AssignedBy, &DeployedEntity> = BTreeMap::new();
+        for entity in &self.deployment.entities {
+            let roles = entity.aliases.iter().flat_map(|alias| self.roles_of(alias));
+            entity_at.extend(roles.map(|role| (role_place(role), entity)));
+        }
         for role in &self.deployment.roles {
             let place = role_place(role);
             // A token role hands out what its caller asks for, a group what its members get besides: neither acts itself.
             if places.contains(&place) || role.item == "group" || role.kind == "token" {
                 continue;
             }
-            let mut policies: Vec<Arc<str>> = role.policies.iter().map(|p| Arc::from(p.as_str())).collect();
+            let entity = entity_at.get(&place);
+            let mut assigned = entity.map(|entity| self.of_entity(&entity.id)).unwrap_or_default();
+            assigned.push(place);
+            assigned.sort();
+            let given = assigned.iter().flat_map(|place| &place.policies);
+            let mut policies: BTreeSet<Arc<str>> = given.map(|p| Arc::from(p.as_str())).collect();
             if !role.no_default_policy {
-                policies.push(Arc::from("default"));
+                policies.insert(Arc::from("default"));
             }
-            policies.sort();
-            policies.dedup();
             dormant.push(Holder {
                 principal: Principal {
                     kind: PrincipalKind::Role,
@@ -241,12 +257,12 @@ impl<'a> Directory<'a> {
                     auth_mount: Arc::from(role.mount.as_str()),
                 },
                 namespace: Arc::from(role.namespace.as_str()),
-                sets: vec![policies.into()],
-                identity: Identity::default(),
+                sets: vec![policies.into_iter().collect()],
+                identity: entity.and_then(|entity| self.identity(&entity.id)).unwrap_or_default(),
                 identity_known: true,
                 days: BTreeSet::new(),
                 label: role.mount.clone(),
-                assigned: vec![place],
+                assigned,
             });
         }
         for entity in &self.deployment.entities {
@@ -288,5 +304,6 @@ fn role_place(role: &AuthRole) -> AssignedBy {
         name: role.name.clone(),
         mount: role.mount.clone(),
         policies: role.policies.clone(),
+        unlisted: role.unlisted,
     }
 }

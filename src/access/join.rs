@@ -2,6 +2,7 @@
 
 use super::holder::{Directory, Holder, HolderId};
 use super::infer;
+use super::logins::{self, Login, Way};
 use super::sets::{AccessSet, ByName, SetId, Sets, StanzaId};
 use super::universe::Universe;
 use crate::deployment::Deployment;
@@ -108,8 +109,10 @@ pub struct Joined {
     pub holders: Vec<Holder>,
     /// Policies in force together.
     pub sets: Vec<AccessSet>,
-    /// The set that is in force last for each holder.
+    /// What each holder has today: what it has when it logs in, where the deployment says so; else what it was seen with last.
     pub current: Vec<SetId>,
+    /// The ways in that the deployment knows of, with where their policies come from.
+    pub logins: Vec<Login>,
     /// Every demand.
     pub demands: Vec<JoinedDemand>,
     /// Use by (policy, stanza), by capability.
@@ -206,15 +209,29 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
         holders.extend(dormant);
     }
 
+    logins::list(&mut holders);
+    let ways: Vec<Vec<Way>> = holders.iter().map(logins::ways).collect();
+    for (holder, ways) in holders.iter_mut().zip(&ways) {
+        logins::first(holder, ways);
+    }
+
     let by_name = ByName::new(&policies);
     let asked = demands.iter().zip(holder_of.iter().copied());
     let asked = asked.filter(|(demand, _)| !needs_no_stanza(demand));
     let inferred = infer::identities(&mut holders, asked, &policies, &by_name, profile, now);
     let mut builder = Sets::new(&policies, &by_name, profile, now);
     let mut current = Vec::with_capacity(holders.len());
-    for (id, holder) in holders.iter().enumerate() {
+    let mut logins = Vec::new();
+    for (id, (holder, ways)) in holders.iter().zip(ways).enumerate() {
         let first = holder.sets.first().cloned().unwrap_or_else(|| Arc::from([]));
         current.push(builder.number(id, holder, &first, true));
+        for way in ways {
+            logins.push(Login {
+                holder: id,
+                set: builder.number(id, holder, &way.policies, false),
+                places: way.places,
+            });
+        }
     }
     let set_of: Vec<SetId> = demands
         .iter()
@@ -233,7 +250,7 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
         .zip(set_of)
         .map(|((demand, holder), set)| decide(demand, holder, set, &sets))
         .collect();
-    let demands = under_other_sets(demands, &holders, &current, &sets);
+    let demands = under_other_sets(demands, &holders, &current, &logins, &sets);
     let uses = uses(&demands, &sets);
     let mut held_by: Vec<BTreeSet<HolderId>> = policies.iter().map(|_| BTreeSet::new()).collect();
     let mut missing: BTreeMap<Arc<str>, BTreeSet<HolderId>> = BTreeMap::new();
@@ -256,6 +273,7 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
         holders,
         sets,
         current,
+        logins,
         demands,
         uses,
         held_by,
@@ -354,9 +372,15 @@ fn under_other_sets(
     mut demands: Vec<JoinedDemand>,
     holders: &[Holder],
     current: &[SetId],
+    logins: &[Login],
     sets: &[AccessSet],
 ) -> Vec<JoinedDemand> {
     let mut sets_of: Vec<BTreeSet<SetId>> = current.iter().map(|&s| BTreeSet::from([s])).collect();
+    for login in logins {
+        if let Some(of) = sets_of.get_mut(login.holder) {
+            of.insert(login.set);
+        }
+    }
     for d in &demands {
         if let Some(of) = sets_of.get_mut(d.holder) {
             of.insert(d.set);

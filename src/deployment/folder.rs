@@ -167,14 +167,14 @@ struct ExportedMount {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct ExportedRole {
-    policies: Vec<String>,
+    policies: Option<Vec<String>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct ExportedUser {
     entity_id: String,
-    policies: Vec<String>,
+    policies: Option<Vec<String>>,
     metadata: BTreeMap<String, String>,
 }
 
@@ -274,14 +274,15 @@ impl ExportedMount {
     }
 }
 
-fn auth_role(mount: &str, kind: &str, item: &str, name: String, policies: Vec<String>) -> AuthRole {
+fn auth_role(mount: &str, kind: &str, item: &str, name: String, policies: Option<Vec<String>>) -> AuthRole {
     AuthRole {
         namespace: String::new(),
         mount: mount.to_owned(),
         kind: kind.to_owned(),
         item: item.to_owned(),
         name,
-        policies,
+        unlisted: policies.is_none(),
+        policies: policies.unwrap_or_default(),
         no_default_policy: false,
         allowed_policies: Vec::new(),
     }

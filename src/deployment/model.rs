@@ -57,6 +57,9 @@ pub struct AuthRole {
     pub name: String,
     /// Policies its tokens get, `default` not included unless named.
     pub policies: Vec<String>,
+    /// Whether the record leaves its policies out, so that a log has to tell them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unlisted: bool,
     /// Whether its tokens go without `default`.
     #[serde(default)]
     pub no_default_policy: bool,

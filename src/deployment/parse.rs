@@ -67,6 +67,7 @@ pub fn role(mount: &Mount, item: &str, name: &str, value: &Value) -> AuthRole {
         item: item.to_owned(),
         name: name.to_owned(),
         policies: in_order(policies),
+        unlisted: false,
         no_default_policy: flag(value, "token_no_default_policy"),
         allowed_policies: in_order(allowed_policies),
     }

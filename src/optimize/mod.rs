@@ -1,7 +1,8 @@
 //! From what was used to what should be granted: covers, roles, paths, and the proof that nobody loses or gains anything.
 //!
-//! `cover`, `ilp` and `roles` know no Vault word; `paths`, `tighten` and `redesign` put them to work.
+//! `assign`, `cover`, `ilp` and `roles` know no Vault word; `paths`, `tighten` and `redesign` put them to work.
 
+pub mod assign;
 pub mod cover;
 pub mod edit;
 pub mod ilp;

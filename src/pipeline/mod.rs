@@ -1,5 +1,6 @@
 //! Logs and policies in, [`Advice`] out: the whole flow on one screen.
 
+mod assignments;
 mod proposals;
 mod views;
 

@@ -1,8 +1,9 @@
 //! The two proposals as a report shows them.
 
+use super::assignments::{assignments, changed_for};
 use crate::access::Joined;
 use crate::access::weight::Weighed;
-use crate::advice::{Assignment, Change, Complexity, Optimality, Proof, Proposal, ProposedPolicy, Withdrawn};
+use crate::advice::{Change, Complexity, Optimality, Proof, Proposal, ProposedPolicy, Withdrawn};
 use crate::optimize::proof::{self, Scheme};
 use crate::optimize::redesign::{self, Redesign, Size};
 use crate::optimize::tighten::Tightening;
@@ -228,17 +229,20 @@ fn redesign(joined: &Joined, r: Redesign, before: Complexity) -> Proposal {
     }
     let assignments = assignments(joined, &r.scheme);
     let title = format!(
-        "{} policies instead of {}, {} of them new; other policies for {} principals",
+        "{} policies instead of {}, {} of them new; other policies for {} principals, set in {} places",
         r.scheme.policies.len(),
         joined.policies.len(),
         r.roles.len(),
+        changed_for(joined, &r.scheme),
         assignments.len()
     );
     let mut migration: Vec<String> =
         vec!["write the new roles as policies: nobody holds them yet, so nothing changes".to_owned()];
-    migration.push("add each principal's new roles to those it has, and watch for a while".to_owned());
-    migration
-        .push("take the old policies from each principal; tokens already out keep theirs until they end".to_owned());
+    migration.push("add the new roles where each principal gets its policies, and watch for a while".to_owned());
+    migration.push(
+        "take the old policies away there; tokens already out keep what their auth role gave them until they end"
+            .to_owned(),
+    );
     migration.push("delete the old policies when no token holds them any more".to_owned());
     if r.untouched > 0 {
         migration.push(format!(
@@ -264,47 +268,4 @@ fn redesign(joined: &Joined, r: Redesign, before: Complexity) -> Proposal {
             seconds: None,
         },
     }
-}
-
-/// Who gets what, where it changes.
-fn assignments(joined: &Joined, scheme: &Scheme) -> Vec<Assignment> {
-    let mut list = Vec::new();
-    for (&(set_id, holder), given) in &scheme.given {
-        let (Some(set), Some(who)) = (joined.sets.get(set_id), joined.holders.get(holder)) else {
-            continue;
-        };
-        let names = |policies: &[Policy], numbers: &[usize]| -> Vec<String> {
-            let mut names: Vec<String> = numbers
-                .iter()
-                .filter_map(|&p| policies.get(p))
-                .map(|p| p.name.to_string())
-                .collect();
-            names.sort();
-            names
-        };
-        let before = names(&joined.policies, &set.policies);
-        let after = names(&scheme.policies, given);
-        if before == after {
-            continue;
-        }
-        let delegated = joined.current.get(holder) != Some(&set_id);
-        let place = match who.assigned.as_slice() {
-            [one] => Some(one),
-            several => several.iter().find(|p| p.kind != "group"),
-        };
-        list.push(Assignment {
-            kind: if delegated {
-                "token".to_owned()
-            } else {
-                place.map_or_else(|| who.principal.kind.to_string(), |p| p.kind.clone())
-            },
-            id: place.map_or_else(|| who.principal.id.to_string(), |p| p.id.clone()),
-            name: who.display().to_owned(),
-            mount: place.map_or_else(|| who.principal.auth_mount.to_string(), |p| p.mount.clone()),
-            before,
-            after,
-        });
-    }
-    list.sort_by(|a, b| (&a.kind, &a.name, &a.id, &a.before).cmp(&(&b.kind, &b.name, &b.id, &b.before)));
-    list
 }

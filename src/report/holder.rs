@@ -20,6 +20,8 @@ pub enum Place {
     Entity(String),
     /// A group, by id.
     Group(String),
+    /// A group whose id nobody told, by name.
+    NamedGroup(String),
     /// A role of an `AppRole` mount.
     AppRole(String),
     /// Something else that has a path.
@@ -51,6 +53,11 @@ impl Holder {
                 let id = bare(id, "entity:")?;
                 (format!("identity/entity/id/{id}"), "policies", Place::Entity(id))
             }
+            "group" if id == assignment.name && !id.is_empty() => (
+                format!("identity/group/name/{id}"),
+                "policies",
+                Place::NamedGroup(id.to_owned()),
+            ),
             "group" => {
                 let id = bare(id, "group:")?;
                 (format!("identity/group/id/{id}"), "policies", Place::Group(id))
@@ -94,6 +101,7 @@ mod tests {
         let check = |kind, id, mount, want: Option<&str>| assert_eq!(path(kind, id, mount).as_deref(), want);
         check("entity", "entity:6d1f", "", Some("identity/entity/id/6d1f"));
         check("group", "g1", "", Some("identity/group/id/g1"));
+        check("group", "app", "", Some("identity/group/name/app"));
         check("approle", "x", "auth/team/approle/", Some("auth/team/approle/role/app"));
         check(
             "approle",

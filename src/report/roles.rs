@@ -129,14 +129,15 @@ fn readme(redesign: &Proposal, placed: &[Placed<'_>]) -> String {
     if redesign.assignments.is_empty() {
         out.push_str("Nobody's policies change.\n");
     } else {
-        out.push_str("| holder | kind | where | policies now | policies then |\n|---|---|---|---|---|\n");
+        out.push_str("| where | kind | mount | policies now | policies then |\n|---|---|---|---|---|\n");
         for one in &redesign.assignments {
             let list = |names: &[String]| {
-                names
-                    .iter()
-                    .map(|name| markdown_code(name))
-                    .collect::<Vec<_>>()
-                    .join(" ")
+                let names: Vec<String> = names.iter().map(|name| markdown_code(name)).collect();
+                if names.is_empty() {
+                    "(none)".to_owned()
+                } else {
+                    names.join(" ")
+                }
             };
             let _ = writeln!(
                 out,

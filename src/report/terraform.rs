@@ -119,6 +119,17 @@ fn assignments(proposal: &Proposal) -> String {
                 );
             }
             Some(Holder {
+                place: Place::NamedGroup(group),
+                ..
+            }) => {
+                let _ = write!(
+                    out,
+                    "# Group {}\ndata \"vault_identity_group\" \"{label}\" {{\n  group_name = {}\n}}\n\nresource \"vault_identity_group_policies\" \"{label}\" {{\n  group_id  = data.vault_identity_group.{label}.id\n  exclusive = true\n  policies  = {policies}\n}}\n\n",
+                    comment(name),
+                    terraform_string(&group),
+                );
+            }
+            Some(Holder {
                 place: Place::AppRole(mount),
                 path,
                 ..

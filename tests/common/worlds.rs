@@ -133,6 +133,8 @@ struct Person {
     team: Option<&'static str>,
     in_ops: bool,
     sets: Vec<Vec<Index>>,
+    /// How many policies of the first set its auth role gives, and not the entity.
+    by_role: usize,
 }
 
 #[derive(Debug, Clone)]
@@ -156,8 +158,21 @@ pub struct World {
     with_deployment: bool,
     hidden: Option<Index>,
     policies: Vec<Vec<Rule>>,
+    /// What the group gives to all its members.
+    shared: Vec<Index>,
     people: Vec<Person>,
     deeds: Vec<Deed>,
+}
+
+/// A place on the server that lists policies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// `entity`, `group`, or the type of the auth method.
+    pub kind: &'static str,
+    /// Its id, or mount and name.
+    pub id: String,
+    /// What it lists.
+    pub policies: Vec<String>,
 }
 
 /// A request with what the server said.
@@ -186,12 +201,14 @@ pub fn world() -> impl Strategy<Value = World> {
         prop::option::of(select(&["ops", "web", "a/b", "a*"][..])),
         any::<bool>(),
         vec(vec(any::<Index>(), 1..4), 1..3),
+        0..4usize,
     )
-        .prop_map(|(entity, team, in_ops, sets)| Person {
+        .prop_map(|(entity, team, in_ops, sets, by_role)| Person {
             entity,
             team,
             in_ops,
             sets,
+            by_role,
         });
     let operation = select(vec![
         Operation::Read,
@@ -226,16 +243,18 @@ pub fn world() -> impl Strategy<Value = World> {
         any::<bool>(),
         prop_oneof![5 => Just(None), 1 => any::<Index>().prop_map(Some)],
         vec(vec(rule(), 1..5), 1..6),
+        vec(any::<Index>(), 0..3),
         vec(person, 1..NAMES.len()),
         vec(deed, 1..40),
     )
         .prop_map(
-            |(profile, with_default, with_deployment, hidden, policies, people, deeds)| World {
+            |(profile, with_default, with_deployment, hidden, policies, shared, people, deeds)| World {
                 profile,
                 with_default,
                 with_deployment,
                 hidden,
                 policies,
+                shared,
                 people,
                 deeds,
             },
@@ -288,19 +307,47 @@ impl World {
         NAMES[person]
     }
 
-    /// Policy sets of a person's tokens.
+    fn names(&self, policies: &[Index]) -> BTreeSet<String> {
+        let name = |i: &Index| self.policy_name(i.index(self.policies.len()));
+        policies.iter().map(name).collect()
+    }
+
+    /// Policy sets of a person's tokens, the first from a login, others from tokens that it made of it.
     pub fn sets(&self, person: usize) -> Vec<Vec<String>> {
-        let names = |set: &Vec<Index>| {
-            let mut names: BTreeSet<String> = set
-                .iter()
-                .map(|i| self.policy_name(i.index(self.policies.len())))
-                .collect();
-            if self.with_default {
-                names.insert("default".to_owned());
+        let mut sets: Vec<BTreeSet<String>> = self.people[person].sets.iter().map(|set| self.names(set)).collect();
+        sets[0] = self.places(person).into_iter().flat_map(|p| p.policies).collect();
+        if self.with_default {
+            for set in &mut sets {
+                set.insert("default".to_owned());
             }
-            names.into_iter().collect()
+        }
+        sets.into_iter().map(|set| set.into_iter().collect()).collect()
+    }
+
+    /// Where the policies of a person's login come from.
+    pub fn places(&self, person: usize) -> Vec<Place> {
+        let who = &self.people[person];
+        let own = self.names(&who.sets[0]).into_iter().filter(|name| name != "default");
+        let own: Vec<String> = own.collect();
+        let place = |kind, id, policies: &[String]| Place {
+            kind,
+            id,
+            policies: policies.to_vec(),
         };
-        self.people[person].sets.iter().map(names).collect()
+        let name = NAMES[person];
+        if !who.entity {
+            return vec![place("approle", format!("auth/approle/{name}"), &own)];
+        }
+        let (by_role, by_entity) = own.split_at(who.by_role.min(own.len()));
+        let mut places = vec![place("entity", entity_id(person), by_entity)];
+        if who.by_role > 0 {
+            places.push(place("userpass", format!("auth/userpass/{name}"), by_role));
+        }
+        if who.in_ops {
+            let shared: Vec<String> = self.names(&self.shared).into_iter().collect();
+            places.push(place("group", "g-ops".to_owned(), &shared));
+        }
+        places
     }
 
     /// What the server fills templates from.
@@ -456,28 +503,42 @@ impl World {
             return None;
         }
         let mut deployment = Deployment::default();
-        for (n, who) in self.people.iter().enumerate() {
-            let policies = self.sets(n).into_iter().next().unwrap();
-            let policies: Vec<String> = policies.into_iter().filter(|p| p != "default").collect();
-            if who.entity {
-                deployment.entities.push(deployment::Entity {
-                    id: entity_id(n),
-                    name: NAMES[n].to_owned(),
-                    policies,
-                    metadata: self.identity(n).entity.unwrap().metadata,
-                    ..deployment::Entity::default()
-                });
-            } else {
-                deployment.roles.push(deployment::AuthRole {
-                    namespace: String::new(),
-                    mount: "auth/approle/".to_owned(),
-                    kind: "approle".to_owned(),
-                    item: "role".to_owned(),
-                    name: NAMES[n].to_owned(),
-                    policies,
-                    no_default_policy: !self.with_default,
-                    allowed_policies: Vec::new(),
-                });
+        deployment.auth_mounts.push(deployment::Mount {
+            namespace: String::new(),
+            path: "auth/userpass/".to_owned(),
+            kind: "userpass".to_owned(),
+            accessor: "auth_userpass_1".to_owned(),
+            kv_version: None,
+            description: String::new(),
+        });
+        for n in self.people() {
+            for place in self.places(n) {
+                match place.kind {
+                    "entity" => deployment.entities.push(deployment::Entity {
+                        id: place.id,
+                        name: NAMES[n].to_owned(),
+                        policies: place.policies,
+                        metadata: self.identity(n).entity.unwrap().metadata,
+                        aliases: vec![deployment::Alias {
+                            name: NAMES[n].to_owned(),
+                            mount_accessor: "auth_userpass_1".to_owned(),
+                            ..deployment::Alias::default()
+                        }],
+                        ..deployment::Entity::default()
+                    }),
+                    "group" => {}
+                    kind => deployment.roles.push(deployment::AuthRole {
+                        namespace: String::new(),
+                        mount: format!("auth/{kind}/"),
+                        kind: kind.to_owned(),
+                        item: "role".to_owned(),
+                        name: NAMES[n].to_owned(),
+                        policies: place.policies,
+                        unlisted: false,
+                        no_default_policy: !self.with_default,
+                        allowed_policies: Vec::new(),
+                    }),
+                }
             }
         }
         let members = self
@@ -486,6 +547,7 @@ impl World {
         deployment.groups.push(deployment::Group {
             id: "g-ops".to_owned(),
             name: "ops".to_owned(),
+            policies: self.names(&self.shared).into_iter().collect(),
             member_entities: members.map(entity_id).collect(),
             ..deployment::Group::default()
         });

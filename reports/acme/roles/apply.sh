@@ -239,18 +239,26 @@ apply_steps() {
   # auth/approle/role/app-core-21: nothing changes in this half
   # auth/approle/role/app-ml-10: nothing changes in this half
   # auth/approle/role/app-ops-11: nothing changes in this half
-  # auth/userpass/users/person0: nothing changes in this half
-  # auth/userpass/users/person11: nothing changes in this half
-  # auth/userpass/users/person15: nothing changes in this half
-  # auth/userpass/users/person2: nothing changes in this half
-  # auth/userpass/users/person20: nothing changes in this half
-  # auth/userpass/users/person23: nothing changes in this half
-  # auth/userpass/users/person24: nothing changes in this half
-  # auth/userpass/users/person29: nothing changes in this half
-  # auth/userpass/users/person3: nothing changes in this half
+  # identity/group/name/grp-core: nothing changes in this half
+  # identity/group/name/grp-data: nothing changes in this half
+  # identity/group/name/grp-ops: nothing changes in this half
+  # identity/group/name/grp-web: nothing changes in this half
+  assign 'auth/userpass/users/person0' token_policies 'readers' 'readers,self-service'
+  assign 'auth/userpass/users/person11' token_policies 'readers' 'operators,readers,self-service'
+  assign 'auth/userpass/users/person12' token_policies '' 'self-service'
+  assign 'auth/userpass/users/person14' token_policies '' 'self-service'
+  assign 'auth/userpass/users/person15' token_policies 'readers' 'readers,self-service'
+  assign 'auth/userpass/users/person17' token_policies '' 'operators,self-service'
+  assign 'auth/userpass/users/person18' token_policies '' 'self-service'
+  assign 'auth/userpass/users/person21' token_policies '' 'self-service'
+  assign 'auth/userpass/users/person23' token_policies '' 'operators'
+  assign 'auth/userpass/users/person26' token_policies '' 'self-service'
+  assign 'auth/userpass/users/person27' token_policies '' 'self-service'
+  assign 'auth/userpass/users/person29' token_policies '' 'self-service'
   # auth/userpass/users/person5: nothing changes in this half
-  # auth/userpass/users/person6: nothing changes in this half
-  # auth/userpass/users/person8: nothing changes in this half
+  assign 'auth/userpass/users/person6' token_policies 'readers' 'readers,self-service'
+  assign 'auth/userpass/users/person8' token_policies 'readers' 'readers,self-service'
+  assign 'auth/userpass/users/person9' token_policies '' 'self-service'
 }
 
 finish_steps() {
@@ -258,18 +266,26 @@ finish_steps() {
   assign 'auth/approle/role/app-core-21' token_policies 'readers,team-core,transit-core' 'team-core,transit-core'
   assign 'auth/approle/role/app-ml-10' token_policies 'readers,team-ml' 'team-ml'
   assign 'auth/approle/role/app-ops-11' token_policies 'readers,team-ops,transit-ops' 'team-ops,transit-ops'
-  assign 'auth/userpass/users/person0' token_policies 'readers,self-service,team-web' 'self-service,team-web'
-  assign 'auth/userpass/users/person11' token_policies 'operators,readers,self-service,team-ops' 'operators,self-service,team-ops'
-  assign 'auth/userpass/users/person15' token_policies 'readers,self-service,team-core' 'self-service,team-core'
-  assign 'auth/userpass/users/person2' token_policies 'self-service,team-data' 'team-data'
-  assign 'auth/userpass/users/person20' token_policies 'self-service,team-data' 'team-data'
-  assign 'auth/userpass/users/person23' token_policies 'operators,self-service,team-ops' 'operators,team-ops'
-  assign 'auth/userpass/users/person24' token_policies 'self-service,team-web' 'team-web'
-  assign 'auth/userpass/users/person29' token_policies 'operators,self-service,team-ops' 'self-service,team-ops'
-  assign 'auth/userpass/users/person3' token_policies 'self-service,team-core' 'team-core'
-  assign 'auth/userpass/users/person5' token_policies 'operators,readers,self-service,team-ops' 'team-ops'
-  assign 'auth/userpass/users/person6' token_policies 'readers,self-service,team-web' 'self-service,team-web'
-  assign 'auth/userpass/users/person8' token_policies 'readers,self-service,team-data' 'self-service,team-data'
+  assign 'identity/group/name/grp-core' policies 'self-service,team-core' 'team-core'
+  assign 'identity/group/name/grp-data' policies 'self-service,team-data' 'team-data'
+  assign 'identity/group/name/grp-ops' policies 'operators,self-service,team-ops' 'team-ops'
+  assign 'identity/group/name/grp-web' policies 'self-service,team-web' 'team-web'
+  assign 'auth/userpass/users/person0' token_policies 'readers,self-service' 'self-service'
+  assign 'auth/userpass/users/person11' token_policies 'operators,readers,self-service' 'operators,self-service'
+  # auth/userpass/users/person12: nothing changes in this half
+  # auth/userpass/users/person14: nothing changes in this half
+  assign 'auth/userpass/users/person15' token_policies 'readers,self-service' 'self-service'
+  # auth/userpass/users/person17: nothing changes in this half
+  # auth/userpass/users/person18: nothing changes in this half
+  # auth/userpass/users/person21: nothing changes in this half
+  # auth/userpass/users/person23: nothing changes in this half
+  # auth/userpass/users/person26: nothing changes in this half
+  # auth/userpass/users/person27: nothing changes in this half
+  # auth/userpass/users/person29: nothing changes in this half
+  assign 'auth/userpass/users/person5' token_policies 'readers' ''
+  assign 'auth/userpass/users/person6' token_policies 'readers,self-service' 'self-service'
+  assign 'auth/userpass/users/person8' token_policies 'readers,self-service' 'self-service'
+  # auth/userpass/users/person9: nothing changes in this half
   edit 'ci' 'ci.hcl' c18afc792ee174c6b815179151ff5998252ca5e46c420f0e3ff1f3859a12df82 a4da71478746e7c5f01d1955578c10e2b6541b09effe26dfce3c8134a2270abb
   edit 'operators' 'operators.hcl' b62b3b68fc21f5072aa502256210fa0f3a7e7a9f04d590755f94c8bdb1c6ff89 87186c9c3dc41be9d50b87cd698bc60d00d606603684d31de051627fea691b6a
   edit 'pki-core' 'pki-core.hcl' 093b2b463f5c53cb102d2282f5b1d50e269b7fd21be8cb57cf7f3017923996ff df301915baca24292e3929fc198c31812d01e8a89bc7142cce755bcc616f5f2f
@@ -320,18 +336,26 @@ rollback_steps() {
   unedit 'pki-core' 'pki-core.hcl' 093b2b463f5c53cb102d2282f5b1d50e269b7fd21be8cb57cf7f3017923996ff df301915baca24292e3929fc198c31812d01e8a89bc7142cce755bcc616f5f2f
   unedit 'operators' 'operators.hcl' b62b3b68fc21f5072aa502256210fa0f3a7e7a9f04d590755f94c8bdb1c6ff89 87186c9c3dc41be9d50b87cd698bc60d00d606603684d31de051627fea691b6a
   unedit 'ci' 'ci.hcl' c18afc792ee174c6b815179151ff5998252ca5e46c420f0e3ff1f3859a12df82 a4da71478746e7c5f01d1955578c10e2b6541b09effe26dfce3c8134a2270abb
-  back 'auth/userpass/users/person8' token_policies 'readers,self-service,team-data' 'readers,self-service,team-data' 'self-service,team-data'
-  back 'auth/userpass/users/person6' token_policies 'readers,self-service,team-web' 'readers,self-service,team-web' 'self-service,team-web'
-  back 'auth/userpass/users/person5' token_policies 'operators,readers,self-service,team-ops' 'operators,readers,self-service,team-ops' 'team-ops'
-  back 'auth/userpass/users/person3' token_policies 'self-service,team-core' 'self-service,team-core' 'team-core'
-  back 'auth/userpass/users/person29' token_policies 'operators,self-service,team-ops' 'operators,self-service,team-ops' 'self-service,team-ops'
-  back 'auth/userpass/users/person24' token_policies 'self-service,team-web' 'self-service,team-web' 'team-web'
-  back 'auth/userpass/users/person23' token_policies 'operators,self-service,team-ops' 'operators,self-service,team-ops' 'operators,team-ops'
-  back 'auth/userpass/users/person20' token_policies 'self-service,team-data' 'self-service,team-data' 'team-data'
-  back 'auth/userpass/users/person2' token_policies 'self-service,team-data' 'self-service,team-data' 'team-data'
-  back 'auth/userpass/users/person15' token_policies 'readers,self-service,team-core' 'readers,self-service,team-core' 'self-service,team-core'
-  back 'auth/userpass/users/person11' token_policies 'operators,readers,self-service,team-ops' 'operators,readers,self-service,team-ops' 'operators,self-service,team-ops'
-  back 'auth/userpass/users/person0' token_policies 'readers,self-service,team-web' 'readers,self-service,team-web' 'self-service,team-web'
+  back 'auth/userpass/users/person9' token_policies '' 'self-service' 'self-service'
+  back 'auth/userpass/users/person8' token_policies 'readers' 'readers,self-service' 'self-service'
+  back 'auth/userpass/users/person6' token_policies 'readers' 'readers,self-service' 'self-service'
+  back 'auth/userpass/users/person5' token_policies 'readers' 'readers' ''
+  back 'auth/userpass/users/person29' token_policies '' 'self-service' 'self-service'
+  back 'auth/userpass/users/person27' token_policies '' 'self-service' 'self-service'
+  back 'auth/userpass/users/person26' token_policies '' 'self-service' 'self-service'
+  back 'auth/userpass/users/person23' token_policies '' 'operators' 'operators'
+  back 'auth/userpass/users/person21' token_policies '' 'self-service' 'self-service'
+  back 'auth/userpass/users/person18' token_policies '' 'self-service' 'self-service'
+  back 'auth/userpass/users/person17' token_policies '' 'operators,self-service' 'operators,self-service'
+  back 'auth/userpass/users/person15' token_policies 'readers' 'readers,self-service' 'self-service'
+  back 'auth/userpass/users/person14' token_policies '' 'self-service' 'self-service'
+  back 'auth/userpass/users/person12' token_policies '' 'self-service' 'self-service'
+  back 'auth/userpass/users/person11' token_policies 'readers' 'operators,readers,self-service' 'operators,self-service'
+  back 'auth/userpass/users/person0' token_policies 'readers' 'readers,self-service' 'self-service'
+  back 'identity/group/name/grp-web' policies 'self-service,team-web' 'self-service,team-web' 'team-web'
+  back 'identity/group/name/grp-ops' policies 'operators,self-service,team-ops' 'operators,self-service,team-ops' 'team-ops'
+  back 'identity/group/name/grp-data' policies 'self-service,team-data' 'self-service,team-data' 'team-data'
+  back 'identity/group/name/grp-core' policies 'self-service,team-core' 'self-service,team-core' 'team-core'
   back 'auth/approle/role/app-ops-11' token_policies 'readers,team-ops,transit-ops' 'readers,team-ops,transit-ops' 'team-ops,transit-ops'
   back 'auth/approle/role/app-ml-10' token_policies 'readers,team-ml' 'readers,team-ml' 'team-ml'
   back 'auth/approle/role/app-core-21' token_policies 'readers,team-core,transit-core' 'readers,team-core,transit-core' 'team-core,transit-core'

@@ -1,0 +1,232 @@
+//! Ways in: which places together make the policies of a principal's token, and which of its policy sets that is.
+//!
+//! A token has what its auth role sets, what its entity has, and what the groups of the entity have. A principal with several
+//! auth roles has as many ways in, each with a set of its own. Other sets of a principal (those of child tokens) come from no
+//! place: whoever made the token chose them.
+
+use super::holder::{AssignedBy, Holder, HolderId};
+use super::sets::SetId;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// A principal's way in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Login {
+    /// Who.
+    pub holder: HolderId,
+    /// What its tokens have.
+    pub set: SetId,
+    /// Where that comes from, as indexes into [`Holder::assigned`].
+    pub places: Vec<usize>,
+}
+
+/// A way in before its set has a number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Way {
+    pub(super) policies: Arc<[Arc<str>]>,
+    pub(super) places: Vec<usize>,
+}
+
+/// The ways in of a holder, by what the deployment says. Where no token was seen with just what the places give, that set is
+/// one that the holder can have all the same.
+pub(super) fn ways(holder: &Holder) -> Vec<Way> {
+    if holder.assigned.is_empty() {
+        return Vec::new();
+    }
+    paths_in(holder).into_iter().map(|places| way(holder, places)).collect()
+}
+
+/// The places of each way in: one auth role, and what is the principal's own.
+fn paths_in(holder: &Holder) -> Vec<Vec<usize>> {
+    let (own, roles): (Vec<usize>, Vec<usize>) = (0..holder.assigned.len()).partition(|&n| {
+        let kind = holder.assigned.get(n).map(|place| place.kind.as_str());
+        matches!(kind, Some("entity" | "group"))
+    });
+    let with = |role: usize| own.iter().copied().chain([role]).collect();
+    if roles.is_empty() {
+        vec![own]
+    } else {
+        roles.into_iter().map(with).collect()
+    }
+}
+
+/// What these places give together.
+fn given<'h>(holder: &'h Holder, places: &[usize]) -> BTreeSet<&'h str> {
+    let places = places.iter().filter_map(|&n| holder.assigned.get(n));
+    let policies = places.flat_map(|place| place.policies.iter().map(String::as_str));
+    policies.filter(is_asked_for).collect()
+}
+
+/// Fills in the policies of auth roles that the deployment leaves out: what their logins were seen with last beyond what entity
+/// and groups give, where that is the same for all of them.
+pub(super) fn list(holders: &mut [Holder]) {
+    let mut found: BTreeMap<AssignedBy, BTreeSet<Vec<String>>> = BTreeMap::new();
+    for holder in holders.iter() {
+        for places in paths_in(holder) {
+            let mut of_way = places.iter().filter_map(|&n| holder.assigned.get(n));
+            let Some(role) = of_way.find(|place| place.unlisted) else {
+                continue;
+            };
+            let given = given(holder, &places);
+            let sets = holder.sets.iter().map(|set| asked_for(set));
+            if let Some(all) = sets.into_iter().find(|set| set.is_superset(&given)) {
+                let rest = all.difference(&given).map(ToString::to_string).collect();
+                found.entry(role.clone()).or_default().insert(rest);
+            }
+        }
+    }
+    for place in holders.iter_mut().flat_map(|holder| &mut holder.assigned) {
+        if let Some(rests) = found.get(place).filter(|rests| rests.len() == 1) {
+            place.policies = rests.first().cloned().unwrap_or_default();
+        }
+    }
+}
+
+fn way(holder: &Holder, places: Vec<usize>) -> Way {
+    let given = given(holder, &places);
+    let seen = &holder.sets;
+    let policies = match seen.iter().find(|set| asked_for(set) == given) {
+        Some(same) => same.clone(),
+        None => {
+            let everybody = seen
+                .iter()
+                .flat_map(|set| set.iter())
+                .find(|name| !is_asked_for(&&***name));
+            let mut names: BTreeSet<Arc<str>> = given.into_iter().map(Arc::from).collect();
+            names.extend(everybody.cloned());
+            names.into_iter().collect()
+        }
+    };
+    Way { policies, places }
+}
+
+fn asked_for(set: &[Arc<str>]) -> BTreeSet<&str> {
+    set.iter().map(|name| &**name).filter(is_asked_for).collect()
+}
+
+/// Whether a policy has to be handed out: `default` comes with every token by itself.
+pub fn is_asked_for(name: &&str) -> bool {
+    *name != "default"
+}
+
+/// Puts what a holder has today before its other sets: that of the way in that was seen last, or of the first one known; or of
+/// the last token seen that has more than that, from somewhere that the deployment does not show.
+pub(super) fn first(holder: &mut Holder, ways: &[Way]) {
+    let seen_at = |way: &&Way| {
+        let at = holder.sets.iter().position(|set| *set == way.policies);
+        at.unwrap_or(usize::MAX)
+    };
+    let Some(newest) = ways.iter().min_by_key(seen_at) else {
+        return;
+    };
+    let given = asked_for(&newest.policies);
+    let more = holder.sets.iter().find(|set| asked_for(set).is_superset(&given));
+    let today = more.unwrap_or(&newest.policies).clone();
+    holder.sets.retain(|set| *set != today);
+    holder.sets.insert(0, today);
+    for way in ways {
+        if !holder.sets.contains(&way.policies) {
+            holder.sets.push(way.policies.clone());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::template::Identity;
+    use crate::usage::demand::Principal;
+    use crate::vault::PrincipalKind;
+
+    fn place(kind: &str, policies: &[&str]) -> AssignedBy {
+        AssignedBy {
+            kind: kind.to_owned(),
+            id: kind.to_owned(),
+            name: kind.to_owned(),
+            mount: String::new(),
+            policies: policies.iter().map(ToString::to_string).collect(),
+            unlisted: false,
+        }
+    }
+
+    fn names(set: &[&str]) -> Arc<[Arc<str>]> {
+        set.iter().map(|name| Arc::from(*name)).collect()
+    }
+
+    fn jane(assigned: Vec<AssignedBy>, sets: &[&[&str]]) -> Holder {
+        Holder {
+            principal: Principal {
+                kind: PrincipalKind::Entity,
+                id: Arc::from("e1"),
+                name: Arc::from("jane"),
+                auth_mount: Arc::from(""),
+            },
+            namespace: Arc::from(""),
+            sets: sets.iter().map(|set| names(set)).collect(),
+            identity: Identity::default(),
+            identity_known: true,
+            days: BTreeSet::new(),
+            label: String::new(),
+            assigned,
+        }
+    }
+
+    #[test]
+    fn each_auth_role_is_a_way_in_with_entity_and_groups() {
+        let assigned = vec![
+            place("entity", &["own"]),
+            place("group", &["team"]),
+            place("oidc", &["web"]),
+            place("userpass", &["cli"]),
+        ];
+        let seen: [&[&str]; 2] = [&["cli", "default", "own", "team"], &["default", "own"]];
+        let found = ways(&jane(assigned, &seen));
+        let want = [
+            Way {
+                policies: names(&["default", "own", "team", "web"]),
+                places: vec![0, 1, 2],
+            },
+            Way {
+                policies: names(seen[0]),
+                places: vec![0, 1, 3],
+            },
+        ];
+        assert_eq!(found, want);
+    }
+
+    #[test]
+    fn a_token_with_more_has_it_from_elsewhere_today() {
+        let mut jane = jane(vec![place("group", &["team"])], &[&["kube", "team"]]);
+        let ways = ways(&jane);
+        assert_eq!(ways.len(), 1);
+        assert_eq!(ways[0].policies, names(&["team"]));
+        first(&mut jane, &ways);
+        assert_eq!(jane.sets, [names(&["kube", "team"]), names(&["team"])]);
+    }
+
+    #[test]
+    fn what_a_role_does_not_list_is_what_its_login_has_besides() {
+        let unlisted = AssignedBy {
+            unlisted: true,
+            ..place("userpass", &[])
+        };
+        let seen: [&[&str]; 1] = [&["default", "readers", "team"]];
+        let mut holders = [jane(vec![place("group", &["team"]), unlisted], &seen)];
+        list(&mut holders);
+        assert_eq!(holders[0].assigned[1].policies, ["readers"]);
+        assert_eq!(ways(&holders[0])[0].policies, names(seen[0]));
+    }
+
+    #[test]
+    fn what_a_login_gives_comes_before_what_a_child_token_had() {
+        let mut jane = jane(vec![place("entity", &["a", "b"])], &[&["a"], &["a", "b"]]);
+        let ways = ways(&jane);
+        first(&mut jane, &ways);
+        assert_eq!(jane.sets, [names(&["a", "b"]), names(&["a"])]);
+    }
+
+    #[test]
+    fn without_a_place_there_is_no_known_way_in() {
+        assert!(ways(&jane(Vec::new(), &[&["a"]])).is_empty());
+    }
+}

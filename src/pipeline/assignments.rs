@@ -1,0 +1,181 @@
+//! Who gets which policies of a redesign, and where that is written: on auth roles, entities and groups.
+
+use crate::access::holder::{AssignedBy, Holder};
+use crate::access::logins::is_asked_for;
+use crate::access::{AccessSet, HolderId, Joined, SetId};
+use crate::advice::Assignment;
+use crate::optimize::assign::{Need, spread};
+use crate::optimize::proof::Scheme;
+use crate::policy::model::Policy;
+use crate::vault::PrincipalKind;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The lists that change; one that has `default` keeps it, and none gets it. Where a deployment says where policies come from,
+/// each of its places gets one list; without one, each principal is a place. Tokens whose policies come from no place that is
+/// known (child tokens, an auth role that the deployment does not join to the principal) are told by themselves, as `token`.
+pub(super) fn assignments(joined: &Joined, scheme: &Scheme) -> Vec<Assignment> {
+    let mut list = of_places(joined, scheme);
+    let by_login: BTreeSet<(SetId, HolderId)> = joined.logins.iter().map(|l| (l.set, l.holder)).collect();
+    for (&(set, holder), given) in &scheme.given {
+        let (Some(held), Some(who)) = (joined.sets.get(set), joined.holders.get(holder)) else {
+            continue;
+        };
+        if by_login.contains(&(set, holder)) {
+            continue;
+        }
+        let is_today = joined.current.get(holder) == Some(&set);
+        let is_place = is_today && joined.handed_out.is_none();
+        let kind = if is_place {
+            who.principal.kind.to_string()
+        } else {
+            "token".to_owned()
+        };
+        list.extend(by_itself(joined, scheme, kind, held, who, given));
+    }
+    list.sort_by(|a, b| (&a.kind, &a.name, &a.id, &a.before).cmp(&(&b.kind, &b.name, &b.id, &b.before)));
+    list
+}
+
+/// How many principals get other policies than they have, in any of their sets.
+pub(super) fn changed_for(joined: &Joined, scheme: &Scheme) -> usize {
+    let given = scheme.given.iter();
+    let changed = given.filter(|((set, _), given)| {
+        joined.sets.get(*set).is_some_and(|held| {
+            with_missing(&joined.policies, &held.policies, held) != with_missing(&scheme.policies, given, held)
+        })
+    });
+    changed.map(|((_, holder), _)| holder).collect::<BTreeSet<_>>().len()
+}
+
+/// What is told to a principal and not to a place.
+fn by_itself(
+    joined: &Joined,
+    scheme: &Scheme,
+    kind: String,
+    held: &AccessSet,
+    who: &Holder,
+    given: &[usize],
+) -> Option<Assignment> {
+    let listed = |names: BTreeSet<&str>| names.into_iter().map(str::to_owned).collect();
+    let before = with_missing(&joined.policies, &held.policies, held);
+    let after = with_missing(&scheme.policies, given, held);
+    (before != after).then(|| Assignment {
+        kind,
+        id: who.principal.id.to_string(),
+        name: who.display().to_owned(),
+        mount: who.principal.auth_mount.to_string(),
+        before: listed(before),
+        after: listed(after),
+    })
+}
+
+/// Names of policies, and of those that nobody read: they stay.
+fn with_missing<'a>(policies: &'a [Policy], numbers: &[usize], held: &'a AccessSet) -> BTreeSet<&'a str> {
+    let read = numbers.iter().filter_map(|&p| policies.get(p)).map(|p| &*p.name);
+    read.chain(held.missing.iter().map(|name| &**name)).collect()
+}
+
+fn of_places(joined: &Joined, scheme: &Scheme) -> Vec<Assignment> {
+    let own: Vec<Option<AssignedBy>> = joined.holders.iter().map(own_entity).collect();
+    let assigned = |holder: HolderId, n: usize| joined.holders.get(holder).and_then(|h| h.assigned.get(n));
+    let mut places: BTreeMap<(u8, &AssignedBy), usize> = BTreeMap::new();
+    for login in &joined.logins {
+        let of_login = login.places.iter().filter_map(|&n| assigned(login.holder, n));
+        for place in of_login {
+            places.insert((turn(place), place), 0);
+        }
+        if let Some(Some(entity)) = own.get(login.holder) {
+            places.insert((NEW_ENTITY, entity), 0);
+        }
+    }
+    for (number, place) in places.values_mut().enumerate() {
+        *place = number;
+    }
+    let today: Vec<BTreeSet<&str>> = places
+        .keys()
+        .map(|(_, place)| place.policies.iter().map(String::as_str).filter(is_asked_for).collect())
+        .collect();
+    let needs: Vec<Need<&str>> = joined
+        .logins
+        .iter()
+        .map(|login| {
+            let of_login = login.places.iter().filter_map(|&n| assigned(login.holder, n));
+            let mut reached: Vec<usize> = of_login
+                .filter_map(|place| places.get(&(turn(place), place)).copied())
+                .collect();
+            if let Some(Some(entity)) = own.get(login.holder) {
+                reached.extend(places.get(&(NEW_ENTITY, entity)).copied());
+            }
+            let given = scheme
+                .given
+                .get(&(login.set, login.holder))
+                .map_or(&[][..], Vec::as_slice);
+            let held = joined.sets.get(login.set);
+            let policies = held.map_or_else(BTreeSet::new, |held| with_missing(&scheme.policies, given, held));
+            Need {
+                places: reached,
+                policies: policies.into_iter().filter(is_asked_for).collect(),
+            }
+        })
+        .collect();
+    let found = spread(&today, &needs);
+    let listed = |place: &AssignedBy, names: &BTreeSet<&str>| -> Vec<String> {
+        let by_itself = place
+            .policies
+            .iter()
+            .map(String::as_str)
+            .filter(|name| !is_asked_for(name));
+        let all: BTreeSet<&str> = names.iter().copied().chain(by_itself).collect();
+        all.into_iter().map(str::to_owned).collect()
+    };
+    let changed = places.keys().zip(&today).zip(&found.lists);
+    let mut list: Vec<Assignment> = changed
+        .filter(|((_, before), after)| before != after)
+        .map(|(((_, place), before), after)| Assignment {
+            kind: place.kind.clone(),
+            id: place.id.clone(),
+            name: place.name.clone(),
+            mount: place.mount.clone(),
+            before: listed(place, before),
+            after: listed(place, after),
+        })
+        .collect();
+    for (login, lacking) in joined.logins.iter().zip(&found.lacking) {
+        let held = joined.sets.get(login.set).zip(joined.holders.get(login.holder));
+        if let Some((held, who)) = held.filter(|_| !lacking.is_empty()) {
+            let given = scheme
+                .given
+                .get(&(login.set, login.holder))
+                .map_or(&[][..], Vec::as_slice);
+            list.extend(by_itself(joined, scheme, "token".to_owned(), held, who, given));
+        }
+    }
+    list
+}
+
+/// The entity of a principal, where the deployment knows it and nothing is assigned to it yet.
+fn own_entity(holder: &Holder) -> Option<AssignedBy> {
+    let principal = &holder.principal;
+    let is_new = principal.kind == PrincipalKind::Entity
+        && holder.identity_known
+        && holder.assigned.iter().all(|place| place.kind != "entity");
+    is_new.then(|| AssignedBy {
+        kind: "entity".to_owned(),
+        id: principal.id.to_string(),
+        name: holder.display().to_owned(),
+        mount: String::new(),
+        policies: Vec::new(),
+        unlisted: false,
+    })
+}
+
+const NEW_ENTITY: u8 = 3;
+
+/// Of places that would do equally well, auth roles come first, then entities, then groups, and last what is new.
+fn turn(place: &AssignedBy) -> u8 {
+    match place.kind.as_str() {
+        "entity" => 1,
+        "group" => 2,
+        _ => 0,
+    }
+}
