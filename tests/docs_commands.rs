@@ -16,6 +16,10 @@
     reason = "a test fails loudly"
 )]
 
+#[path = "support/docs.rs"]
+mod docs;
+
+use docs::root;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -42,29 +46,11 @@ struct Page {
     unmarked: usize,
 }
 
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
+/// Those that are written for readers: beside the program, and in the book.
 fn pages() -> Vec<PathBuf> {
-    fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                walk(&path, found);
-            } else if path.extension().is_some_and(|e| e == "md") {
-                found.push(path);
-            }
-        }
-    }
-    let mut found: Vec<PathBuf> = fs::read_dir(root())
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|e| e == "md"))
-        .collect();
-    walk(&root().join("docs"), &mut found);
-    found.sort();
-    found
+    let mut pages = docs::pages();
+    pages.retain(|page| page.parent() == Some(root()) || page.starts_with(root().join("docs")));
+    pages
 }
 
 fn read(path: &Path) -> Page {

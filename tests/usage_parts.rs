@@ -56,8 +56,8 @@ fn a_stored_part_comes_back_as_it_was() {
     assert_eq!(back.window(), usage.window());
 }
 
-#[test]
-fn parts_cut_at_any_line_merge_to_the_whole() {
+/// Cuts a log before each of its lines; both parts, stored, merge to the whole, whichever comes first, and so once more stored.
+fn cut_at_any_line(feed: impl Fn(&str) -> Usage) {
     let dir = tempfile::tempdir().unwrap();
     let text = fixture("plain.log");
     let lines: Vec<&str> = text.split_inclusive('\n').collect();
@@ -70,6 +70,11 @@ fn parts_cut_at_any_line_merge_to_the_whole() {
         let merged = stored(&tail.merge(head), dir.path(), "merged.parquet");
         assert_eq!(essence(&merged), whole, "cut at {cut}, the other way round, stored");
     }
+}
+
+#[test]
+fn parts_cut_at_any_line_merge_to_the_whole() {
+    cut_at_any_line(feed);
 }
 
 #[test]
@@ -195,7 +200,6 @@ fn parts_go_through_pipes_as_an_engine_hands_them_on() {
 
 #[test]
 fn parts_with_much_outside_of_the_window_keep_their_account() {
-    let dir = tempfile::tempdir().unwrap();
     let options = Options {
         since: Some("2030-01-01T00:00:00Z".parse().unwrap()),
         ..Options::default()
@@ -206,13 +210,5 @@ fn parts_with_much_outside_of_the_window_keep_their_account() {
         reader.finish_file("log");
         reader.take()
     };
-    let text = fixture("plain.log");
-    let lines: Vec<&str> = text.split_inclusive('\n').collect();
-    let whole = essence(&feed(&text));
-    for cut in 0..=lines.len() {
-        let (head, tail) = lines.split_at(cut);
-        let head = stored(&feed(&head.concat()), dir.path(), "head.parquet");
-        let tail = stored(&feed(&tail.concat()), dir.path(), "tail.parquet");
-        assert_eq!(essence(&tail.merge(head)), whole, "cut at {cut}");
-    }
+    cut_at_any_line(feed);
 }
