@@ -179,19 +179,29 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
     let mut number: HashMap<Principal, HolderId> = HashMap::new();
     let mut seen_last: Vec<SeenLast> = Vec::new();
     let mut holder_of: Vec<HolderId> = Vec::with_capacity(demands.len());
+    // Usage lists the demands of a principal one after the other, most of them under the same policies.
+    let mut before: Option<(&Principal, HolderId)> = None;
     for demand in &demands {
-        let id = *number.entry(key(&demand.principal)).or_insert_with(|| {
-            holders.push(new_holder(demand, directory.as_ref()));
-            seen_last.push(BTreeMap::new());
-            holders.len() - 1
-        });
+        let id = match before {
+            Some((principal, id)) if is_same(principal, &demand.principal) => id,
+            _ => *number.entry(key(&demand.principal)).or_insert_with(|| {
+                holders.push(new_holder(demand, directory.as_ref()));
+                seen_last.push(BTreeMap::new());
+                holders.len() - 1
+            }),
+        };
+        before = Some((&demand.principal, id));
         holder_of.push(id);
         if let Some(holder) = holders.get_mut(id) {
             holder.days.extend(&demand.days);
         }
         if let Some(seen) = seen_last.get_mut(id) {
-            let last = seen.entry(demand.policies.clone()).or_default();
-            *last = (*last).max(demand.last_seen);
+            match seen.get_mut(&demand.policies) {
+                Some(last) => *last = (*last).max(demand.last_seen),
+                None => {
+                    seen.insert(demand.policies.clone(), demand.last_seen);
+                }
+            }
         }
     }
     for (holder, seen) in holders.iter_mut().zip(&seen_last) {
@@ -233,15 +243,18 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
             });
         }
     }
-    let set_of: Vec<SetId> = demands
-        .iter()
-        .zip(&holder_of)
-        .map(|(d, &h)| {
-            holders
+    let mut set_of: Vec<SetId> = Vec::with_capacity(demands.len());
+    let mut before: Option<(HolderId, &Demand, SetId)> = None;
+    for (d, &h) in demands.iter().zip(&holder_of) {
+        let set = match before {
+            Some((holder, last, set)) if holder == h && Arc::ptr_eq(&last.policies, &d.policies) => set,
+            _ => holders
                 .get(h)
-                .map_or(0, |holder| builder.number(h, holder, &d.policies, false))
-        })
-        .collect();
+                .map_or(0, |holder| builder.number(h, holder, &d.policies, false)),
+        };
+        before = Some((h, d, set));
+        set_of.push(set);
+    }
     let sets = builder.compile(&holders);
 
     let demands: Vec<JoinedDemand> = demands
@@ -251,7 +264,14 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
         .map(|((demand, holder), set)| decide(demand, holder, set, &sets))
         .collect();
     let demands = under_other_sets(demands, &holders, &current, &logins, &sets);
-    let uses = uses(&demands, &sets);
+    let (uses, universe) = rayon::join(
+        || uses(&demands, &sets),
+        || {
+            let seen = demands.iter().map(|d| d.path.clone());
+            let listed = deployment.into_iter().flat_map(|d| d.secrets.iter().cloned());
+            Universe::new(seen.chain(listed).collect())
+        },
+    );
     let mut held_by: Vec<BTreeSet<HolderId>> = policies.iter().map(|_| BTreeSet::new()).collect();
     let mut missing: BTreeMap<Arc<str>, BTreeSet<HolderId>> = BTreeMap::new();
     for set in &sets {
@@ -264,8 +284,6 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
             missing.entry(name.clone()).or_default().extend(&set.holders);
         }
     }
-    let mut paths: Vec<String> = demands.iter().map(|d| d.path.clone()).collect();
-    paths.extend(deployment.into_iter().flat_map(|d| d.secrets.iter().cloned()));
     Joined {
         profile,
         now,
@@ -278,7 +296,7 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
         uses,
         held_by,
         missing,
-        universe: Universe::new(paths),
+        universe,
         inferred,
         handed_out: deployment.map(|d| HandedOut {
             policies: policies_named(d).map(Arc::from).collect(),
@@ -306,6 +324,10 @@ fn key(principal: &Principal) -> Principal {
         name: Arc::from(""),
         auth_mount: Arc::from(""),
     }
+}
+
+fn is_same(a: &Principal, b: &Principal) -> bool {
+    a.kind == b.kind && (Arc::ptr_eq(&a.id, &b.id) || a.id == b.id)
 }
 
 fn new_holder(demand: &Demand, directory: Option<&Directory<'_>>) -> Holder {

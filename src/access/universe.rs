@@ -1,6 +1,7 @@
 //! Every path known to exist: seen in the logs or listed in the deployment, namespace in front, sorted.
 
 use crate::policy::pattern::Pattern;
+use rayon::prelude::*;
 use std::ops::Range;
 
 /// Known paths.
@@ -13,7 +14,7 @@ impl Universe {
     /// Of these paths; doubles are dropped.
     #[must_use]
     pub fn new(mut paths: Vec<String>) -> Self {
-        paths.sort_unstable();
+        paths.par_sort_unstable();
         paths.dedup();
         Self { paths }
     }

@@ -182,7 +182,7 @@ pub fn check(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&st
         findings.retain(|_| !answers.next().unwrap_or(false));
         known = baseline.len() - findings.len();
     }
-    Checked {
+    let checked = Checked {
         reasons: reasons(&findings, options),
         findings,
         rules,
@@ -191,7 +191,10 @@ pub fn check(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&st
         unchanged,
         known,
         baseline,
-    }
+    };
+    // Nobody waits for what is given back.
+    rayon::spawn(move || drop((joined, exposures)));
+    checked
 }
 
 /// Rule levels, with the rules off that say nothing without usage.

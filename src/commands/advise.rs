@@ -34,7 +34,7 @@ pub(super) fn run(
     let usage = material::silent_usage(&args.reading, talk)?;
     if usage.is_empty() {
         // There is no report that would say what was skipped.
-        material::tell_tally(&usage, talk);
+        material::tell_tally(usage.tally(), talk);
     }
     material::not_empty(&usage)?;
     let mut inputs: Vec<String> = args.reading.logs.clone();

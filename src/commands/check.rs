@@ -4,13 +4,15 @@ use super::{Exit, Failure, Talk, material};
 use crate::advice::Severity;
 use crate::analysis::evidence::Watch;
 use crate::check::baseline::Baseline;
-use crate::check::{self, Checked, Material, Options, Seen, git, source};
+use crate::check::source::{self, Read};
+use crate::check::{self, Checked, Material, Options, Seen, git};
 use crate::cli::{CheckArgs, Common, GateFormat};
 use crate::policy::model::Policy;
 use crate::policy::profile::Profile;
 use crate::report::gate::{self, Gate};
 use crate::staged;
 use crate::usage::Usage;
+use crate::usage::tally::Tally;
 use jiff::Timestamp;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -28,14 +30,10 @@ pub(super) fn run(
     if args.max_risk.is_some_and(|most| !(0.0..=100.0).contains(&most)) {
         return Err(Failure::new("`--max-risk` has to be between 0 and 100", None));
     }
-    let failed = |e: &dyn std::error::Error| Failure::from_error(e, Some("name a policy file or folder"));
-    let dialect = profile.dialect();
-    let read = source::read(&args.granting.policies, &dialect).map_err(|e| failed(&e))?;
     let mut notes = Vec::new();
-    let base = match &args.base {
-        Some(base) => Some(self::base(base, &args.granting.policies, profile, &mut notes)?),
-        None => None,
-    };
+    // Usage is the larger part of what is read; what is said of it comes after what is wrong with the policies.
+    let (granted, seen) = rayon::join(|| granted(args, profile, &mut notes), || seen(args, talk));
+    let (read, base) = granted?;
     if read.policies.is_empty() && read.broken.is_empty() && read.unchecked.is_empty() && base.is_none() {
         let places: Vec<String> = args
             .granting
@@ -49,7 +47,13 @@ pub(super) fn run(
         ));
     }
     let deployment = material::deployment(args.granting.deployment.as_deref())?;
-    let seen = seen(args, talk)?;
+    let seen = match seen? {
+        Some((seen, tally)) => {
+            material::tell_tally(&tally, talk);
+            Some(seen)
+        }
+        None => None,
+    };
     let before = args
         .baseline
         .as_deref()
@@ -185,23 +189,42 @@ fn base(base: &str, policies: &[PathBuf], profile: Profile, notes: &mut Vec<Stri
     Ok(read.policies)
 }
 
-/// Usage, where it is asked for. What is empty or can't be read never passes.
-fn seen(args: &CheckArgs, talk: &Talk) -> Result<Option<Seen>, Failure> {
+/// The policies, and those of the base.
+fn granted(
+    args: &CheckArgs,
+    profile: Profile,
+    notes: &mut Vec<String>,
+) -> Result<(Read, Option<Vec<Policy>>), Failure> {
+    let read = source::read(&args.granting.policies, &profile.dialect())
+        .map_err(|e| Failure::from_error(&e, Some("name a policy file or folder")))?;
+    let base = match &args.base {
+        Some(base) => Some(self::base(base, &args.granting.policies, profile, notes)?),
+        None => None,
+    };
+    Ok((read, base))
+}
+
+/// Usage, where it is asked for, and its account. What is empty or can't be read never passes.
+fn seen(args: &CheckArgs, talk: &Talk) -> Result<Option<(Seen, Tally)>, Failure> {
     let reading = &args.reading;
     if reading.logs.is_empty() && reading.usage.is_empty() {
         return Ok(None);
     }
     material::ingest_options(reading)?;
-    let usage = material::usage(reading, talk).map_err(|failure| Failure {
+    let usage = material::silent_usage(reading, talk).map_err(|failure| Failure {
         exit: Exit::NoRecord,
         ..failure
     })?;
     material::not_empty(&usage)?;
-    Ok(Some(Seen {
+    let seen = Seen {
         watch: watch(&usage),
         last: usage.coverage().last,
         demands: usage.demands(),
-    }))
+    };
+    let tally = usage.tally().clone();
+    // Nobody waits for what is given back.
+    rayon::spawn(move || drop(usage));
+    Ok(Some((seen, tally)))
 }
 
 /// What the logs are worth.

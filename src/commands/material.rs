@@ -11,6 +11,7 @@ use crate::policy::syntax::Style;
 use crate::report::digest;
 use crate::settings::Settings;
 use crate::units;
+use crate::usage::tally::Tally;
 use crate::usage::{Usage, store};
 use std::path::{Path, PathBuf};
 
@@ -48,7 +49,7 @@ pub(super) fn ingest_options(reading: &Reading) -> Result<ingest::Options, Failu
 /// Reads logs and stored usage, and says what was skipped.
 pub(super) fn usage(reading: &Reading, talk: &Talk) -> Result<Usage, Failure> {
     let usage = silent_usage(reading, talk)?;
-    tell_tally(&usage, talk);
+    tell_tally(usage.tally(), talk);
     Ok(usage)
 }
 
@@ -78,8 +79,7 @@ pub(super) fn silent_usage(reading: &Reading, talk: &Talk) -> Result<Usage, Fail
 }
 
 /// The account of all lines, on stderr.
-pub(super) fn tell_tally(usage: &Usage, talk: &Talk) {
-    let tally = usage.tally();
+pub(super) fn tell_tally(tally: &Tally, talk: &Talk) {
     talk.note(&format!(
         "read {}: {} used, {} paired with them, {} skipped",
         digest::count(tally.lines, "line", "lines"),

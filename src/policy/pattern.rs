@@ -76,19 +76,21 @@ impl Pattern {
                 path == &*self.text
             };
         }
-        let mut wanted = self.segments().peekable();
-        let mut given = path.split('/');
-        while let Some(want) = wanted.next() {
-            let Some(have) = given.next() else {
-                return false;
+        let (mut want, mut have) = (self.text.as_bytes(), path.as_bytes());
+        // Each turn begins at the beginning of a segment of both.
+        loop {
+            let (segment, later) = want.split_at(segment_end(want));
+            let rest = match segment {
+                b"+" => have.get(segment_end(have)..),
+                _ if self.prefix && later.is_empty() => return have.starts_with(segment),
+                _ => have.strip_prefix(segment),
             };
-            let last = wanted.peek().is_none();
-            let fits = want == "+" || want == have || (self.prefix && last && have.starts_with(want));
-            if !fits {
-                return false;
+            match (later, rest) {
+                ([], Some([])) => return true,
+                ([b'/', later @ ..], Some([b'/', rest @ ..])) => (want, have) = (later, rest),
+                _ => return false,
             }
         }
-        self.prefix || given.next().is_none()
     }
 
     /// The index of the first wildcard, as the servers count it: the end of a prefix, the first `+` of a `+` pattern.
@@ -175,9 +177,15 @@ impl fmt::Display for Pattern {
     }
 }
 
+/// Where the first segment ends.
+fn segment_end(path: &[u8]) -> usize {
+    path.iter().position(|byte| *byte == b'/').unwrap_or(path.len())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn pattern(path: &str) -> Pattern {
         Pattern::parse(path, "").unwrap()
@@ -227,6 +235,30 @@ mod tests {
         ] {
             assert_eq!(pattern(path).matches(request), want, "{path} on {request}");
         }
+    }
+
+    proptest! {
+        #[test]
+        fn matching_is_segment_by_segment(path in "[ab+/]{0,7}[*]?", request in "[ab+/]{0,8}") {
+            if let Ok(pattern) = Pattern::parse(&path, "") {
+                prop_assert_eq!(pattern.matches(&request), by_segments(&pattern, &request));
+            }
+        }
+    }
+
+    /// The rule as it is told: each segment equal or `+`, and behind a prefix anything.
+    fn by_segments(pattern: &Pattern, path: &str) -> bool {
+        if !pattern.segment_wildcards {
+            return path == &*pattern.text || (pattern.prefix && path.starts_with(&*pattern.text));
+        }
+        let wanted: Vec<&str> = pattern.segments().collect();
+        let given: Vec<&str> = path.split('/').collect();
+        let enough = given.len() == wanted.len() || (pattern.prefix && given.len() > wanted.len());
+        enough
+            && wanted.iter().zip(&given).enumerate().all(|(n, (want, have))| {
+                let open = pattern.prefix && n + 1 == wanted.len();
+                *want == "+" || want == have || (open && have.starts_with(want))
+            })
     }
 
     #[test]

@@ -15,6 +15,15 @@ pub struct Texts {
 }
 
 impl Texts {
+    /// Makes room for so many texts more, so that those that are there need not be hashed again on the way.
+    pub fn reserve(&mut self, texts: usize) {
+        let known = &self.texts;
+        self.index.reserve(texts, |&id| {
+            known.get(id as usize).map_or(0, |t| HASHER.hash_one(t.as_bytes()))
+        });
+        self.texts.reserve(texts);
+    }
+
     /// The number of `text`, which is kept if it is new.
     pub fn intern(&mut self, text: &str) -> u32 {
         let hash = HASHER.hash_one(text.as_bytes());

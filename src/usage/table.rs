@@ -109,6 +109,8 @@ impl Table {
     /// Makes room for so many rows more.
     pub(crate) fn reserve(&mut self, rows: usize) {
         self.rows.reserve(rows);
+        // Most rows have a path of their own.
+        self.texts.reserve(rows);
     }
 
     /// The number of a text.
