@@ -16,6 +16,7 @@ pub mod state;
 pub mod status;
 pub mod suspects;
 pub mod tail;
+mod waiting;
 mod wake;
 
 pub use run::{WatchError, watch};

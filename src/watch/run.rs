@@ -11,6 +11,7 @@ use super::state::{Kept, StateDir, StateError, Store};
 use super::status::Status;
 use super::suspects::Suspects;
 use super::tail::Tail;
+use super::waiting::Waiting;
 use super::wake::{News, Wake};
 use crate::ingest;
 use crate::usage::Usage;
@@ -27,6 +28,8 @@ use std::time::{Duration, Instant, SystemTime};
 const SETTLE: Duration = Duration::from_millis(50);
 /// A commit takes at most one part in so many of the time.
 const COMMIT_SHARE: u32 = 10;
+/// But no commit waits longer than this for the sake of that.
+const MOST_REST: Duration = Duration::from_secs(60);
 /// Bytes read after which a commit is due whatever the time.
 const COMMIT_BYTES: u64 = 512 << 20;
 /// A lag below this is not worth a word.
@@ -189,7 +192,7 @@ struct Watch<'a, S> {
     /// Usage came since the last report, and when that was ordered.
     unreported: bool,
     reported: Option<Instant>,
-    behind_since: Option<Instant>,
+    waiting: Waiting,
     lag_told: Option<Instant>,
     scanned: Instant,
 }
@@ -244,7 +247,7 @@ impl<'a, S: Store> Watch<'a, S> {
             tuning,
             bytes: 0,
             reported: None,
-            behind_since: None,
+            waiting: Waiting::default(),
             lag_told: None,
             scanned: Instant::now(),
         })
@@ -266,6 +269,7 @@ impl<'a, S: Store> Watch<'a, S> {
         loop {
             while self.tail.is_behind() && !wake.is_stopped() {
                 self.bytes += self.tail.read();
+                self.look();
                 if self.committed.elapsed() >= self.pause || self.bytes >= COMMIT_BYTES {
                     self.commit()?;
                     self.say_lag();
@@ -400,12 +404,12 @@ impl<'a, S: Store> Watch<'a, S> {
         }
         self.state.commit(changed.then_some(&self.usage), &self.kept)?;
         self.bytes = 0;
-        if caught_up {
-            self.behind_since = None;
-        }
+        self.waiting
+            .commit(self.tail.counts().bytes, !caught_up, self.tail.reads_packed());
         self.count();
         self.committed = Instant::now();
-        self.pause = self.tuning.commit_every.max(begun.elapsed() * COMMIT_SHARE);
+        let rest = (begun.elapsed() * COMMIT_SHARE).min(MOST_REST);
+        self.pause = self.tuning.commit_every.max(rest);
         if let Some(board) = &self.board {
             let mut status = board.status();
             status.committed = Some(SystemTime::now());
@@ -514,22 +518,23 @@ impl<'a, S: Store> Watch<'a, S> {
             .collect();
     }
 
+    /// Notes how far the logs are.
+    fn look(&mut self) {
+        let (read, unread) = (self.tail.counts().bytes, self.tail.lag_bytes());
+        self.waiting.see(read, unread, self.tail.is_behind(), Instant::now());
+    }
+
     /// What is known without counting anything.
     fn show(&mut self) {
+        self.look();
         let Some(board) = &self.board else { return };
-        let behind = self.tail.is_behind() || self.bytes > 0;
-        self.behind_since = if behind {
-            self.behind_since.or_else(|| Some(Instant::now()))
-        } else {
-            None
-        };
         let mut status = board.status();
         status.at = Instant::now();
         status.counts = self.tail.counts();
         status.files = self.tail.files();
         status.unreadable = self.tail.unreadable();
         status.lag_bytes = self.tail.lag_bytes();
-        status.behind_since = self.behind_since;
+        status.waits_since = self.waiting.since();
         status.hook = self.hook.as_ref().map(Hook::deliveries);
     }
 

@@ -36,8 +36,8 @@ pub struct Status {
     pub unreadable: usize,
     /// Bytes that are there and not read.
     pub lag_bytes: u64,
-    /// Since when there was always something that was not committed.
-    pub behind_since: Option<Instant>,
+    /// Since when the oldest of what is not committed has waited.
+    pub waits_since: Option<Instant>,
     /// Events since the start.
     pub events: BTreeMap<Kind, u64>,
     /// The webhook, where there is one.
@@ -64,7 +64,7 @@ impl Status {
             files: 0,
             unreadable: 0,
             lag_bytes: 0,
-            behind_since: None,
+            waits_since: None,
             events: BTreeMap::new(),
             hook: None,
             committed: None,
@@ -73,10 +73,10 @@ impl Status {
         }
     }
 
-    /// For how long something has waited to be in the usage.
+    /// For how long the oldest of what is not in the usage has waited.
     #[must_use]
     pub fn lag(&self) -> Duration {
-        self.behind_since.map_or(Duration::ZERO, |since| since.elapsed())
+        self.waits_since.map_or(Duration::ZERO, |since| since.elapsed())
     }
 
     /// What is wrong, in words; nothing where all is well.
@@ -119,7 +119,7 @@ impl Status {
         page.gauge(
             "up_to_date",
             "1 where nothing waits to be read or committed",
-            f64::from(u8::from(self.behind_since.is_none())),
+            f64::from(u8::from(self.waits_since.is_none())),
         );
         page.counter(
             "lines_total",
@@ -170,7 +170,7 @@ impl Status {
         page.gauge("lag_bytes", "Bytes that are there and not read", self.lag_bytes as f64);
         page.gauge(
             "lag_seconds",
-            "For how long something has waited to be in the usage",
+            "For how long the oldest of what is not in the usage has waited",
             self.lag().as_secs_f64(),
         );
         let events: Vec<(String, u64)> = Kind::ALL

@@ -307,6 +307,12 @@ impl Tail {
         !self.dirty.is_empty()
     }
 
+    /// Whether what is behind is a compressed file, which does not tell how much is left.
+    pub fn reads_packed(&self) -> bool {
+        let mut behind = self.dirty.iter().filter_map(|id| self.logs.get(id));
+        behind.any(Log::has_packed)
+    }
+
     /// Reads a piece of each log that has more, and returns how many bytes came.
     pub fn read(&mut self) -> u64 {
         let mut total = 0;
