@@ -32,7 +32,7 @@ pub fn mine_exactly(matrix: &Matrix, options: &Options<'_>) -> Mined {
     let start = if options.over_grant.is_some() {
         own_rows(&problem)
     } else {
-        counted.roles
+        plain_if_fewer(&problem, counted.roles)
     };
     let bound = match options.objective {
         Objective::Roles => counted.lower_bound as f64,
@@ -134,6 +134,37 @@ fn fewest(problem: &Problem, options: &Options<'_>, deadline: Instant) -> Counte
     }
 }
 
+/// A role for each user class, or one for each permission class, where the clock left these fewer than what was found.
+fn plain_if_fewer(problem: &Problem, found: Vec<Slot>) -> Vec<Slot> {
+    if !problem.keep.is_empty() {
+        return found;
+    }
+    let has_room = problem.rows.iter().all(|row| row.len() <= problem.max_roles);
+    let (rows, columns) = (problem.rows.len(), problem.columns.len());
+    if has_room && columns < found.len().min(rows) {
+        own_columns(problem)
+    } else if rows < found.len() {
+        own_rows(problem)
+    } else {
+        found
+    }
+}
+
+/// Every permission class with a role of its own: who has to have it.
+fn own_columns(problem: &Problem) -> Vec<Slot> {
+    let is_needed = |cell: u32| problem.needed.get(cell as usize).is_some_and(|&needed| needed);
+    let slots = (0_u32..).zip(&problem.columns).map(|(p, column)| Slot {
+        users: column
+            .iter()
+            .filter(|(_, cell)| is_needed(*cell))
+            .map(|(u, _)| *u)
+            .collect(),
+        permissions: vec![p],
+        kept: false,
+    });
+    slots.filter(|slot| !slot.users.is_empty()).collect()
+}
+
 /// Every user class with a role of its own: what it has to have.
 fn own_rows(problem: &Problem) -> Vec<Slot> {
     let mut cell = 0_usize;
@@ -209,6 +240,8 @@ fn shared_label(users: &[u32], labels: &[String]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -378,6 +411,22 @@ mod tests {
             let mined = mine_exactly(&m, &free);
             verify(&m, &free, &mined).unwrap();
             prop_assert!(mined.cost <= plain.cost + 1e-9);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn without_any_time_there_are_no_more_roles_than_users_or_permissions(
+            pairs in prop::collection::vec((0u8..12, 0u8..9), 1..60),
+        ) {
+            let text: String = pairs.iter().map(|(u, p)| format!("u{u} p{p}\n")).collect();
+            let m = Matrix::read_upa(&text).unwrap();
+            for objective in [Objective::Roles, Objective::Edges, Objective::Wsc] {
+                let hurried = Options { time_limit: Duration::ZERO, ..options(objective) };
+                let mined = mine_exactly(&m, &hurried);
+                verify(&m, &hurried, &mined).unwrap();
+                prop_assert!(mined.roles.len() <= m.users.len().min(m.permissions.len()));
+            }
         }
     }
 
