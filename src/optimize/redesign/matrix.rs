@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// One principal with one of its policy sets, and the permissions it used.
+#[derive(Clone)]
 pub(super) struct User {
     pub(super) set: SetId,
     pub(super) holder: HolderId,
@@ -30,7 +31,7 @@ pub(super) struct Permission {
     pub(super) source: Option<(usize, usize)>,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Permissions {
     pub(super) all: Vec<Permission>,
     pub(super) number: HashMap<Permission, u32>,

@@ -16,7 +16,7 @@ mod size;
 
 use super::proof::{self, Scheme};
 use super::roles::{self, Matrix, Objective};
-use crate::access::Joined;
+use crate::access::{HolderId, Joined, SetId};
 use keep::Kept;
 use matrix::{Grantable, Permissions, User};
 use rayon::prelude::*;
@@ -26,9 +26,15 @@ use std::time::{Duration, Instant};
 pub use model::{Options, Redesign, Role};
 pub use size::{Size, excess, measure};
 
-/// Redesigns, starting from a tightened scheme that was proven. Several ways to mine roles are tried (the fewest roles, the
-/// least structure; unused permissions dear, cheap, nearly free; the tightened policies handed out anew), each is proven, and
-/// the one with the lowest price of policies, stanzas and exposure is taken.
+/// How much longer than the search for roles everything may take, proofs and repairs included, before other ways to mine are
+/// not begun any more, or given up between two rounds: so many times the limit, and [`GRACE`]. One proof is never cut short.
+const MOST_TIMES: u32 = 3;
+/// Enough for proofs of an ordinary deployment, so that a small limit tries every way.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// Redesigns, starting from a tightened scheme that was proven. The tightened policies are handed out anew, and several ways to
+/// mine roles are tried (the fewest roles, the least structure; unused permissions dear, cheap, nearly free); each is proven,
+/// and the one with the lowest price of policies, stanzas and exposure is taken.
 #[must_use]
 pub fn redesign(joined: &Joined, tightened: &Scheme, options: &Options<'_>) -> Option<Redesign> {
     let ways = [
@@ -39,10 +45,25 @@ pub fn redesign(joined: &Joined, tightened: &Scheme, options: &Options<'_>) -> O
         (Objective::Wsc, None),
     ];
     let limit = options.time_limit.div_f64(ways.len() as f64);
-    let mined = ways
-        .into_iter()
-        .filter_map(|(objective, over_grant)| one_way(joined, tightened, options, objective, over_grant, limit));
-    let found: Vec<Redesign> = mined.chain(kept::kept(joined, tightened, options)).collect();
+    let begun = Instant::now();
+    let is_late = || begun.elapsed() > options.time_limit * MOST_TIMES + GRACE;
+    let mut found: Vec<Redesign> = kept::kept(joined, tightened, options).into_iter().collect();
+    let mut given_up = 0;
+    if let Some(material) = Material::new(joined, tightened, options) {
+        for (objective, over_grant) in ways {
+            // Something has to come of it: while nothing was found no way is given up.
+            let may_end = !found.is_empty();
+            if may_end && is_late() {
+                given_up += 1;
+                continue;
+            }
+            match material.one_way(objective, over_grant, limit, &|| may_end && is_late()) {
+                Way::Proven(way) => found.push(*way),
+                Way::Late => given_up += 1,
+                Way::Fails => {}
+            }
+        }
+    }
     let today = options.today;
     // What is larger than today's in any respect is no redesign that anybody wants, however little it opens.
     let larger = |r: &Redesign| {
@@ -50,11 +71,18 @@ pub fn redesign(joined: &Joined, tightened: &Scheme, options: &Options<'_>) -> O
             + u8::from(r.size.stanzas >= today.stanzas)
             + u8::from(r.size.exposure >= today.exposure)
     };
-    found.into_iter().min_by(|a, b| {
+    let mut best = found.into_iter().min_by(|a, b| {
         larger(a)
             .cmp(&larger(b))
             .then(price(a, options).total_cmp(&price(b, options)))
-    })
+    })?;
+    if given_up > 0 {
+        best.withdrawn.push((
+            format!("{given_up} of {} ways to mine roles", ways.len()),
+            "there was no time to mine and prove them; `--time-limit` gives more".to_owned(),
+        ));
+    }
+    Some(best)
 }
 
 /// The policies of a scheme that were asked to be kept.
@@ -78,77 +106,121 @@ fn price(found: &Redesign, options: &Options<'_>) -> f64 {
     size::price(&found.size, options.price.lambda) - (free.len() + stanzas) as f64
 }
 
-/// Mines one way, proves, repairs, until the proof holds.
-fn one_way(
-    joined: &Joined,
-    tightened: &Scheme,
-    options: &Options<'_>,
-    objective: Objective,
-    mut over_grant: Option<f64>,
-    limit: Duration,
-) -> Option<Redesign> {
-    let fixed: Vec<usize> = (0..tightened.policies.len())
-        .filter(|&p| {
-            tightened
-                .policies
-                .get(p)
-                .is_some_and(|q| options.fixed.contains(&q.name))
-        })
-        .collect();
-    let mut permissions = Permissions::default();
-    let (mut users, untouched) = matrix::users(joined, tightened, &fixed, &mut permissions);
-    if users.is_empty() {
-        return None;
-    }
-    own::generalize(joined, &mut users, &mut permissions, options.price);
-    let kept = keep::kept(joined, tightened, options, &fixed, &mut permissions);
-    let start = Instant::now();
-    let mut withdrawn = Vec::new();
-    for round in 0..24 {
-        if round == 16 && over_grant.is_some() {
-            over_grant = None;
-            withdrawn.push((
-                "granting unused permissions for the sake of fewer roles".to_owned(),
-                "the proof did not hold with them".to_owned(),
-            ));
+/// What one way to mine came to.
+enum Way {
+    /// A redesign that was proven.
+    Proven(Box<Redesign>),
+    /// Its proof does not hold, whatever is repaired.
+    Fails,
+    /// It was given up.
+    Late,
+}
+
+/// What all ways to mine begin with.
+struct Material<'a> {
+    joined: &'a Joined,
+    tightened: &'a Scheme,
+    options: &'a Options<'a>,
+    /// Policies of the tightened scheme that stay as they are.
+    fixed: Vec<usize>,
+    users: Vec<User>,
+    untouched: Vec<(SetId, HolderId)>,
+    permissions: Permissions,
+    kept: Vec<Kept>,
+}
+
+impl<'a> Material<'a> {
+    /// None where there is nobody to give roles to.
+    fn new(joined: &'a Joined, tightened: &'a Scheme, options: &'a Options<'a>) -> Option<Self> {
+        let is_fixed = |p: &usize| {
+            let policy = tightened.policies.get(*p);
+            policy.is_some_and(|policy| options.fixed.contains(&policy.name))
+        };
+        let fixed: Vec<usize> = (0..tightened.policies.len()).filter(is_fixed).collect();
+        let mut permissions = Permissions::default();
+        let (mut users, untouched) = matrix::users(joined, tightened, &fixed, &mut permissions);
+        if users.is_empty() {
+            return None;
         }
-        let left = limit.saturating_sub(start.elapsed()).max(limit / 8);
-        let mined = mine(
-            joined,
-            (&users, &permissions, &kept),
-            options,
-            objective,
-            over_grant,
-            left,
-        );
-        let (roles, scheme) = build::build(
+        own::generalize(joined, &mut users, &mut permissions, options.price);
+        let kept = keep::kept(joined, tightened, options, &fixed, &mut permissions);
+        Some(Self {
             joined,
             tightened,
-            (&fixed, &untouched, &kept),
-            &users,
-            &permissions,
-            &mined,
-        )?;
-        let (proof, failures) = proof::prove(joined, &scheme);
-        if failures.is_empty() {
-            return Some(Redesign {
-                size: measure(joined, &scheme, options.weighed),
-                roles,
-                kept: named(&scheme, options),
-                scheme,
-                proof,
-                withdrawn,
-                cost: mined.cost,
-                lower_bound: mined.lower_bound,
-                optimal: mined.optimal,
-                untouched: untouched.len(),
-            });
-        }
-        if !repair::make_exact(joined, &scheme, &failures, &mut users, &mut permissions, &mut withdrawn) {
-            over_grant.take()?;
-        }
+            options,
+            fixed,
+            users,
+            untouched,
+            permissions,
+            kept,
+        })
     }
-    None
+
+    /// Mines one way, proves, repairs, until the proof holds, or `is_late` says between two rounds that it is.
+    fn one_way(
+        &self,
+        objective: Objective,
+        mut over_grant: Option<f64>,
+        limit: Duration,
+        is_late: &dyn Fn() -> bool,
+    ) -> Way {
+        let (joined, options) = (self.joined, self.options);
+        let (mut users, mut permissions) = (self.users.clone(), self.permissions.clone());
+        let start = Instant::now();
+        let mut withdrawn = Vec::new();
+        for round in 0..24 {
+            if round > 0 && is_late() {
+                return Way::Late;
+            }
+            if round == 16 && over_grant.is_some() {
+                over_grant = None;
+                withdrawn.push((
+                    "granting unused permissions for the sake of fewer roles".to_owned(),
+                    "the proof did not hold with them".to_owned(),
+                ));
+            }
+            let left = limit.saturating_sub(start.elapsed()).max(limit / 8);
+            let mined = mine(
+                joined,
+                (&users, &permissions, &self.kept),
+                options,
+                objective,
+                over_grant,
+                left,
+            );
+            let Some((roles, scheme)) = build::build(
+                joined,
+                self.tightened,
+                (&self.fixed, &self.untouched, &self.kept),
+                &users,
+                &permissions,
+                &mined,
+            ) else {
+                return Way::Fails;
+            };
+            let (proof, failures) = proof::prove(joined, &scheme);
+            if failures.is_empty() {
+                return Way::Proven(Box::new(Redesign {
+                    size: measure(joined, &scheme, options.weighed),
+                    roles,
+                    kept: named(&scheme, options),
+                    scheme,
+                    proof,
+                    withdrawn,
+                    cost: mined.cost,
+                    lower_bound: mined.lower_bound,
+                    optimal: mined.optimal,
+                    untouched: self.untouched.len(),
+                }));
+            }
+            if !repair::make_exact(joined, &scheme, &failures, &mut users, &mut permissions, &mut withdrawn)
+                && over_grant.take().is_none()
+            {
+                return Way::Fails;
+            }
+        }
+        Way::Fails
+    }
 }
 
 fn mine(

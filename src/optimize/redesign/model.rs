@@ -14,7 +14,7 @@ use std::time::Duration;
 pub struct Options<'a> {
     /// The known paths with their weights.
     pub weighed: &'a Weighed<'a>,
-    /// Time for role mining, a point of the curve.
+    /// Time for role mining, all ways together.
     pub time_limit: Duration,
     /// Fixes every random choice.
     pub seed: u64,
