@@ -2,7 +2,7 @@
 
 use crate::access::holder::{AssignedBy, Holder};
 use crate::access::logins::is_asked_for;
-use crate::access::{AccessSet, HolderId, Joined, SetId};
+use crate::access::{AccessSet, HolderId, Joined, Login, SetId};
 use crate::advice::Assignment;
 use crate::optimize::assign::{Need, spread};
 use crate::optimize::proof::Scheme;
@@ -75,63 +75,66 @@ fn with_missing<'a>(policies: &'a [Policy], numbers: &[usize], held: &'a AccessS
     read.chain(held.missing.iter().map(|name| &**name)).collect()
 }
 
+/// What one login is to have.
+fn given<'s>(scheme: &'s Scheme, login: &Login) -> &'s [usize] {
+    let given = scheme.given.get(&(login.set, login.holder));
+    given.map_or(&[][..], Vec::as_slice)
+}
+
+/// The places that logins get policies from, each with its number.
+struct Places<'a> {
+    joined: &'a Joined,
+    /// Of each holder the entity that nothing is assigned to yet.
+    new: &'a [Option<AssignedBy>],
+    number: BTreeMap<(u8, &'a AssignedBy), usize>,
+}
+
+impl<'a> Places<'a> {
+    fn new(joined: &'a Joined, new: &'a [Option<AssignedBy>]) -> Self {
+        let mut places = Self {
+            joined,
+            new,
+            number: BTreeMap::new(),
+        };
+        let all: BTreeSet<(u8, &AssignedBy)> = joined.logins.iter().flat_map(|login| places.of(login)).collect();
+        places.number = all.into_iter().zip(0..).collect();
+        places
+    }
+
+    /// Where a login gets policies from.
+    fn of(&self, login: &'a Login) -> impl Iterator<Item = (u8, &'a AssignedBy)> + use<'a> {
+        let assigned = self.joined.holders.get(login.holder).map(|holder| &holder.assigned);
+        let known = login.places.iter().filter_map(move |&n| assigned?.get(n));
+        let new = self.new.get(login.holder).and_then(Option::as_ref);
+        known
+            .map(|place| (turn(place), place))
+            .chain(new.map(|place| (NEW_ENTITY, place)))
+    }
+
+    fn need(&self, scheme: &'a Scheme, login: &'a Login) -> Need<&'a str> {
+        let places = self.of(login).filter_map(|place| self.number.get(&place).copied());
+        let held = self.joined.sets.get(login.set);
+        let policies = held.map_or_else(BTreeSet::new, |held| {
+            with_missing(&scheme.policies, given(scheme, login), held)
+        });
+        Need {
+            places: places.collect(),
+            policies: policies.into_iter().filter(is_asked_for).collect(),
+        }
+    }
+}
+
 fn of_places(joined: &Joined, scheme: &Scheme) -> Vec<Assignment> {
-    let own: Vec<Option<AssignedBy>> = joined.holders.iter().map(own_entity).collect();
-    let assigned = |holder: HolderId, n: usize| joined.holders.get(holder).and_then(|h| h.assigned.get(n));
-    let mut places: BTreeMap<(u8, &AssignedBy), usize> = BTreeMap::new();
-    for login in &joined.logins {
-        let of_login = login.places.iter().filter_map(|&n| assigned(login.holder, n));
-        for place in of_login {
-            places.insert((turn(place), place), 0);
-        }
-        if let Some(Some(entity)) = own.get(login.holder) {
-            places.insert((NEW_ENTITY, entity), 0);
-        }
-    }
-    for (number, place) in places.values_mut().enumerate() {
-        *place = number;
-    }
-    let today: Vec<BTreeSet<&str>> = places
-        .keys()
-        .map(|(_, place)| place.policies.iter().map(String::as_str).filter(is_asked_for).collect())
-        .collect();
-    let needs: Vec<Need<&str>> = joined
-        .logins
-        .iter()
-        .map(|login| {
-            let of_login = login.places.iter().filter_map(|&n| assigned(login.holder, n));
-            let mut reached: Vec<usize> = of_login
-                .filter_map(|place| places.get(&(turn(place), place)).copied())
-                .collect();
-            if let Some(Some(entity)) = own.get(login.holder) {
-                reached.extend(places.get(&(NEW_ENTITY, entity)).copied());
-            }
-            let given = scheme
-                .given
-                .get(&(login.set, login.holder))
-                .map_or(&[][..], Vec::as_slice);
-            let held = joined.sets.get(login.set);
-            let policies = held.map_or_else(BTreeSet::new, |held| with_missing(&scheme.policies, given, held));
-            Need {
-                places: reached,
-                policies: policies.into_iter().filter(is_asked_for).collect(),
-            }
-        })
-        .collect();
+    let new: Vec<Option<AssignedBy>> = joined.holders.iter().map(own_entity).collect();
+    let places = Places::new(joined, &new);
+    let all: Vec<&AssignedBy> = places.number.keys().map(|(_, place)| *place).collect();
+    let today: Vec<BTreeSet<&str>> = all.iter().map(|place| asked_for(place)).collect();
+    let needs: Vec<Need<&str>> = joined.logins.iter().map(|login| places.need(scheme, login)).collect();
     let found = spread(&today, &needs);
-    let listed = |place: &AssignedBy, names: &BTreeSet<&str>| -> Vec<String> {
-        let by_itself = place
-            .policies
-            .iter()
-            .map(String::as_str)
-            .filter(|name| !is_asked_for(name));
-        let all: BTreeSet<&str> = names.iter().copied().chain(by_itself).collect();
-        all.into_iter().map(str::to_owned).collect()
-    };
-    let changed = places.keys().zip(&today).zip(&found.lists);
+    let changed = all.iter().zip(&today).zip(&found.lists);
     let mut list: Vec<Assignment> = changed
         .filter(|((_, before), after)| before != after)
-        .map(|(((_, place), before), after)| Assignment {
+        .map(|((place, before), after)| Assignment {
             kind: place.kind.clone(),
             id: place.id.clone(),
             name: place.name.clone(),
@@ -143,14 +146,24 @@ fn of_places(joined: &Joined, scheme: &Scheme) -> Vec<Assignment> {
     for (login, lacking) in joined.logins.iter().zip(&found.lacking) {
         let held = joined.sets.get(login.set).zip(joined.holders.get(login.holder));
         if let Some((held, who)) = held.filter(|_| !lacking.is_empty()) {
-            let given = scheme
-                .given
-                .get(&(login.set, login.holder))
-                .map_or(&[][..], Vec::as_slice);
+            let given = given(scheme, login);
             list.extend(by_itself(joined, scheme, "token".to_owned(), held, who, given));
         }
     }
     list
+}
+
+fn asked_for(place: &AssignedBy) -> BTreeSet<&str> {
+    let names = place.policies.iter().map(String::as_str);
+    names.filter(is_asked_for).collect()
+}
+
+/// These names, and those on the place's list that stay whatever happens.
+fn listed(place: &AssignedBy, names: &BTreeSet<&str>) -> Vec<String> {
+    let on_list = place.policies.iter().map(String::as_str);
+    let stay = on_list.filter(|name| !is_asked_for(name));
+    let all: BTreeSet<&str> = names.iter().copied().chain(stay).collect();
+    all.into_iter().map(str::to_owned).collect()
 }
 
 /// The entity of a principal, where the deployment knows it and nothing is assigned to it yet.
