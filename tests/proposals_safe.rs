@@ -74,9 +74,10 @@ fn settings() -> Settings {
     }
 }
 
-/// Policy sets that the program can know of: those that usage names, and those of the snapshot.
+/// Policy sets that the program can know of: those that something was allowed with, and those that the snapshot gives.
 fn known_sets(world: &World) -> BTreeSet<(usize, Vec<String>)> {
-    let mut known = BTreeSet::new();
+    let allowed = world.events().into_iter().filter(|event| event.allowed);
+    let mut known: BTreeSet<(usize, Vec<String>)> = allowed.map(|event| (event.person, event.policies)).collect();
     for demand in usage(world).demands() {
         let person = world
             .people()

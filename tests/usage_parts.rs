@@ -30,8 +30,9 @@ fn essence(usage: &Usage) -> String {
     assert!(tally.balanced(), "{tally:?}");
     let skipped: Vec<u64> = Skip::ALL.map(|reason| tally.skipped(reason)).to_vec();
     format!(
-        "{:#?} {:#?} {:?} {:?} {:?} {skipped:?}",
+        "{:#?} {:#?} {:#?} {:?} {:?} {:?} {skipped:?}",
         usage.demands(),
+        usage.policy_sets(),
         usage.principals(),
         usage.unpaired(),
         usage.coverage(),

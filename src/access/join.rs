@@ -10,7 +10,7 @@ use crate::policy::acl::RuleId;
 use crate::policy::model::Policy;
 use crate::policy::profile::Profile;
 use crate::policy::template::{Entity, Identity};
-use crate::usage::demand::{Demand, Principal};
+use crate::usage::demand::{Demand, PolicySet, Principal};
 use crate::vault::{Capability, CapabilitySet, Operation, PrincipalKind, protected};
 use jiff::Timestamp;
 use rayon::prelude::*;
@@ -21,6 +21,8 @@ use std::sync::Arc;
 pub struct Inputs<'a> {
     /// Usage.
     pub demands: Vec<Demand>,
+    /// The sets of policies that principals acted with, beside those that the demands name.
+    pub sets: Vec<PolicySet>,
     /// The policies read.
     pub policies: Vec<Policy>,
     /// What is known of the deployment.
@@ -169,6 +171,7 @@ type SeenLast = BTreeMap<Arc<[Arc<str>]>, Option<Timestamp>>;
 pub fn join(inputs: Inputs<'_>) -> Joined {
     let Inputs {
         demands,
+        sets,
         policies,
         deployment,
         profile,
@@ -204,6 +207,13 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
             }
         }
     }
+    for set in sets {
+        let seen = number.get(&key(&set.principal)).and_then(|&id| seen_last.get_mut(id));
+        if let Some(seen) = seen {
+            let last = seen.entry(set.policies).or_default();
+            *last = (*last).max(set.last_seen);
+        }
+    }
     for (holder, seen) in holders.iter_mut().zip(&seen_last) {
         let mut sets: Vec<_> = seen.iter().collect();
         // The newest first; a set of the same time that holds more is the fuller picture.
@@ -231,10 +241,16 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
     let inferred = infer::identities(&mut holders, asked, &policies, &by_name, profile, now);
     let mut builder = Sets::new(&policies, &by_name, profile, now);
     let mut current = Vec::with_capacity(holders.len());
+    let mut sets_of: Vec<BTreeSet<SetId>> = Vec::with_capacity(holders.len());
     let mut logins = Vec::new();
     for (id, (holder, ways)) in holders.iter().zip(ways).enumerate() {
         let first = holder.sets.first().cloned().unwrap_or_else(|| Arc::from([]));
-        current.push(builder.number(id, holder, &first, true));
+        let today = builder.number(id, holder, &first, true);
+        current.push(today);
+        let others = holder.sets.iter().skip(1);
+        let mut held: BTreeSet<SetId> = others.map(|names| builder.number(id, holder, names, false)).collect();
+        held.insert(today);
+        sets_of.push(held);
         for way in ways {
             logins.push(Login {
                 holder: id,
@@ -263,7 +279,7 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
         .zip(set_of)
         .map(|((demand, holder), set)| decide(demand, holder, set, &sets))
         .collect();
-    let demands = under_other_sets(demands, &holders, &current, &logins, &sets);
+    let demands = under_other_sets(demands, &holders, sets_of, &sets);
     let (uses, universe) = rayon::join(
         || uses(&demands, &sets),
         || {
@@ -393,16 +409,9 @@ fn decide(demand: Demand, holder: HolderId, set: SetId, sets: &[AccessSet]) -> J
 fn under_other_sets(
     mut demands: Vec<JoinedDemand>,
     holders: &[Holder],
-    current: &[SetId],
-    logins: &[Login],
+    mut sets_of: Vec<BTreeSet<SetId>>,
     sets: &[AccessSet],
 ) -> Vec<JoinedDemand> {
-    let mut sets_of: Vec<BTreeSet<SetId>> = current.iter().map(|&s| BTreeSet::from([s])).collect();
-    for login in logins {
-        if let Some(of) = sets_of.get_mut(login.holder) {
-            of.insert(login.set);
-        }
-    }
     for d in &demands {
         if let Some(of) = sets_of.get_mut(d.holder) {
             of.insert(d.set);
@@ -508,6 +517,7 @@ mod tests {
     fn joined(policies: Vec<Policy>, demands: Vec<Demand>) -> Joined {
         join(Inputs {
             demands,
+            sets: Vec::new(),
             policies,
             deployment: None,
             profile: Profile::default(),

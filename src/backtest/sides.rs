@@ -31,6 +31,7 @@ impl<'a> Sides<'a> {
         let join = |days| {
             access::join(Inputs {
                 demands: split::trim(input.demands, days),
+                sets: Vec::new(),
                 policies: input.policies.to_vec(),
                 deployment: input.deployment,
                 profile: input.profile,

@@ -20,7 +20,7 @@ use crate::policy::lint;
 use crate::policy::model::Policy;
 use crate::policy::profile::Profile;
 use crate::settings::{RuleLevel, Settings};
-use crate::usage::demand::Demand;
+use crate::usage::demand::{Demand, PolicySet};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -30,10 +30,27 @@ use std::sync::Arc;
 pub struct Seen {
     /// Who asked for what.
     pub demands: Vec<Demand>,
+    /// With which sets of policies.
+    pub sets: Vec<PolicySet>,
     /// What the logs are worth.
     pub watch: Watch,
     /// When they end.
     pub last: Option<Timestamp>,
+}
+
+impl Seen {
+    fn nothing() -> Self {
+        Self {
+            demands: Vec::new(),
+            sets: Vec::new(),
+            watch: Watch {
+                window_days: 0.0,
+                health: 1.0,
+                nodes: 1,
+            },
+            last: None,
+        }
+    }
 }
 
 /// What is checked.
@@ -97,24 +114,19 @@ pub fn check(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&st
         deployment,
     } = material;
     let settings = options.settings;
-    let (demands, watch, last) = match seen {
-        Some(seen) => (Some(seen.demands), seen.watch, seen.last),
-        None => (
-            None,
-            Watch {
-                window_days: 0.0,
-                health: 1.0,
-                nodes: 1,
-            },
-            None,
-        ),
-    };
-    let with_usage = demands.is_some();
+    let with_usage = seen.is_some();
+    let Seen {
+        demands,
+        sets,
+        watch,
+        last,
+    } = seen.unwrap_or_else(Seen::nothing);
     let now = options.now.as_second();
 
     step("joining usage with grants");
     let joined = access::join(Inputs {
-        demands: demands.unwrap_or_default(),
+        demands,
+        sets,
         policies: read.policies,
         deployment: deployment.as_ref(),
         profile: options.profile,

@@ -220,6 +220,7 @@ fn seen(args: &CheckArgs, talk: &Talk) -> Result<Option<(Seen, Tally)>, Failure>
         watch: watch(&usage),
         last: usage.coverage().last,
         demands: usage.demands(),
+        sets: usage.policy_sets(),
     };
     let tally = usage.tally().clone();
     // Nobody waits for what is given back.

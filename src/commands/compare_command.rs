@@ -18,6 +18,7 @@ pub(super) fn run(args: &CompareArgs, profile: Profile, out: &mut dyn Write, tal
     let holders: Option<Vec<Holder>> = deployment.as_ref().map(|deployment| {
         let joined = access::join(Inputs {
             demands: Vec::new(),
+            sets: Vec::new(),
             policies: Vec::new(),
             deployment: Some(deployment),
             profile,

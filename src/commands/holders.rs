@@ -16,15 +16,16 @@ pub(super) fn joined(
 ) -> Result<(Joined, Option<Deployment>), Failure> {
     let granted = material::policies(&granting.policies, profile, reading.strict, talk)?;
     let deployment = material::deployment(granting.deployment.as_deref())?;
-    let demands = if reading.logs.is_empty() && reading.usage.is_empty() {
-        Vec::new()
+    let (demands, sets) = if reading.logs.is_empty() && reading.usage.is_empty() {
+        (Vec::new(), Vec::new())
     } else {
         let usage = material::usage(reading, talk)?;
         material::not_empty(&usage)?;
-        usage.demands()
+        (usage.demands(), usage.policy_sets())
     };
     let joined = access::join(Inputs {
         demands,
+        sets,
         policies: granted.policies,
         deployment: deployment.as_ref(),
         profile,

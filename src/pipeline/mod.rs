@@ -80,6 +80,7 @@ pub fn advise(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&s
     step("joining usage with grants");
     let mut joined = access::join(Inputs {
         demands,
+        sets: usage.policy_sets(),
         policies,
         deployment: deployment.as_ref(),
         profile: options.profile,

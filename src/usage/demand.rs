@@ -67,3 +67,14 @@ pub struct PrincipalSeen {
     /// Names of the token's metadata, sorted; never their values.
     pub metadata_keys: Arc<[Arc<str>]>,
 }
+
+/// A set of policies that a principal acted with: one of its tokens had it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PolicySet {
+    /// Who.
+    pub principal: Principal,
+    /// The policies, sorted.
+    pub policies: Arc<[Arc<str>]>,
+    /// When something was last allowed with it.
+    pub last_seen: Option<Timestamp>,
+}

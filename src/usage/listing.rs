@@ -1,13 +1,13 @@
 //! A table told: its demands and principals in a fixed order, with texts in place of numbers.
 
 use super::coverage::timestamp;
-use super::demand::{Demand, Principal, PrincipalSeen};
+use super::demand::{Demand, PolicySet, Principal, PrincipalSeen};
 use super::record::NONE;
 use super::table::{Row, Table};
 use crate::vault::PrincipalKind;
 use jiff::Timestamp;
 use rayon::prelude::*;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// The rows that count for something, in a fixed order: by principal, namespace, path and capability.
@@ -186,6 +186,25 @@ impl Table {
                 None => auth.map_or_else(empty, |a| Arc::clone(&a.mount)),
             },
         }
+    }
+
+    /// The sets of policies that principals acted with, in a fixed order. A demand keeps the last of them only.
+    pub(crate) fn policy_sets(&self) -> Vec<PolicySet> {
+        let mut sets: BTreeMap<(Principal, Arc<[Arc<str>]>), i64> = BTreeMap::new();
+        for (number, auth) in (0..).zip(self.auths.iter()) {
+            let Some(used) = self.auth_used(number) else { continue };
+            if auth.kind != PrincipalKind::Unauthenticated && !auth.policies.is_empty() {
+                let principal = self.principal_named(self.principal_of(number));
+                let last = sets.entry((principal, Arc::clone(&auth.policies))).or_insert(used);
+                *last = used.max(*last);
+            }
+        }
+        let told = sets.into_iter().map(|((principal, policies), used)| PolicySet {
+            principal,
+            policies,
+            last_seen: timestamp(used),
+        });
+        told.collect()
     }
 
     /// The principals in a fixed order.

@@ -1,7 +1,7 @@
 //! A part of the usage: the demands of some logs, and what is needed to merge it with the parts of others.
 
 use super::coverage::{AuditSwitch, Coverage, timestamp};
-use super::demand::{Demand, PrincipalSeen};
+use super::demand::{Demand, PolicySet, PrincipalSeen};
 use super::ledger::{Keep, Ledger};
 use super::record::Record;
 use super::table::Table;
@@ -263,6 +263,12 @@ impl Usage {
     #[must_use]
     pub fn principals(&self) -> Vec<PrincipalSeen> {
         self.settled().principals()
+    }
+
+    /// The sets of policies that principals acted with, sorted.
+    #[must_use]
+    pub fn policy_sets(&self) -> Vec<PolicySet> {
+        self.settled().policy_sets()
     }
 
     /// The account of all lines.

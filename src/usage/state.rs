@@ -64,6 +64,9 @@ pub(crate) struct StoredAuth {
     entity_id: Arc<str>,
     display_name: Arc<str>,
     metadata_keys: Arc<[Arc<str>]>,
+    /// When something was last allowed to it; parts of earlier versions do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    used: Option<i64>,
 }
 
 /// Kind, id, number of the auth, when that was seen, and the last login.
@@ -117,7 +120,10 @@ impl State {
                 table.counts.unpaired_requests,
                 table.counts.unpaired_responses,
             ],
-            auths: table.auths.iter().map(StoredAuth::of).collect(),
+            auths: (0..)
+                .zip(table.auths.iter())
+                .map(|(number, auth)| StoredAuth::of(auth, table.auth_used(number)))
+                .collect(),
             principals: table.principals.iter().map(StoredPrincipal::of).collect(),
             key_sets: table
                 .key_sets
@@ -133,7 +139,10 @@ impl State {
     pub(crate) fn table(&self) -> Table {
         let mut table = Table::default();
         for auth in &self.auths {
-            table.auth(auth.auth());
+            let number = table.auth(auth.auth());
+            if let Some(time) = auth.used {
+                table.use_auth(number, time);
+            }
         }
         for StoredPrincipal(kind, id, auth, time, login) in &self.principals {
             table.restore_principal(Who {
@@ -212,7 +221,7 @@ impl StoredPrincipal {
 }
 
 impl StoredAuth {
-    fn of(auth: &Auth) -> Self {
+    fn of(auth: &Auth, used: Option<i64>) -> Self {
         Self {
             kind: auth.kind,
             id: Arc::clone(&auth.id),
@@ -223,6 +232,7 @@ impl StoredAuth {
             entity_id: Arc::clone(&auth.entity_id),
             display_name: Arc::clone(&auth.display_name),
             metadata_keys: Arc::clone(&auth.metadata_keys),
+            used,
         }
     }
 

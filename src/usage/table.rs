@@ -100,6 +100,8 @@ pub struct Table {
     principal_index: HashTable<u32>,
     pub(crate) principals: Vec<Who>,
     auth_principals: Vec<u32>,
+    /// When something was last allowed to each auth; `i64::MIN` where nothing was.
+    auth_used: Vec<i64>,
     pub(crate) tally: Tally,
     pub(crate) seen: Seen,
     pub(crate) counts: Counts,
@@ -142,8 +144,24 @@ impl Table {
         if number as usize == self.auth_principals.len() {
             let principal = self.principal(kind, id);
             self.auth_principals.push(principal);
+            self.auth_used.push(i64::MIN);
         }
         number
+    }
+
+    /// When something was last allowed to an auth.
+    pub(crate) fn auth_used(&self, auth: u32) -> Option<i64> {
+        self.auth_used
+            .get(auth as usize)
+            .copied()
+            .filter(|time| *time != i64::MIN)
+    }
+
+    /// Notes that something was allowed to an auth.
+    pub(crate) fn use_auth(&mut self, auth: u32, time: i64) {
+        if let Some(known) = self.auth_used.get_mut(auth as usize) {
+            *known = (*known).max(time);
+        }
     }
 
     fn principal(&mut self, kind: PrincipalKind, id: Arc<str>) -> u32 {
@@ -302,6 +320,9 @@ impl Table {
             return;
         }
         let denied = record.denied();
+        if !denied {
+            self.use_auth(record.auth, record.last);
+        }
         let names: Option<&Vec<u32>> = self.key_sets.get(record.keys);
         let Some(row) = self.rows.get_mut(record.row as usize) else {
             return;
@@ -410,6 +431,9 @@ impl Table {
     pub(crate) fn merge(&mut self, other: Self) -> Renumbered {
         let texts: Vec<u32> = other.texts.iter().map(|t| self.texts.intern(t)).collect();
         let auths: Vec<u32> = other.auths.iter().map(|a| self.auth(a.clone())).collect();
+        for (&auth, &time) in auths.iter().zip(&other.auth_used) {
+            self.use_auth(auth, time);
+        }
         let to_text = |n: u32| texts.get(n as usize).copied().unwrap_or(NONE);
         let to_auth = |n: u32| auths.get(n as usize).copied().unwrap_or(NONE);
         let to_names = |names: &[u32]| {

@@ -69,6 +69,7 @@ impl Suspects {
         let last = allowed.iter().filter_map(|d| d.last_seen).max();
         let joined = access::join(Inputs {
             demands: allowed,
+            sets: Vec::new(),
             policies: self.policies.clone(),
             deployment: self.deployment.as_ref(),
             profile: self.profile,

@@ -83,6 +83,7 @@ impl Case {
     pub fn of(demands: Vec<Demand>, policies: Vec<Policy>, deployment: Option<Deployment>, window_days: f64) -> Self {
         let joined = access::join(Inputs {
             demands,
+            sets: Vec::new(),
             policies,
             deployment: deployment.as_ref(),
             profile: Profile::default(),
