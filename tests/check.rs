@@ -131,6 +131,20 @@ fn a_deny_that_goes_opens_what_others_grant() {
 }
 
 #[test]
+fn a_deployment_tells_which_mounts_are_of_kv_version_2() {
+    let folder = folder(&[
+        ("p/app.hcl", "path \"team/kv/app\" {\n  capabilities = [\"read\"]\n}\n"),
+        (
+            "people.json",
+            r#"{"mounts":{"team/kv/":{"type":"kv","options":{"version":"2"},"accessor":"kv_1"}}}"#,
+        ),
+    ]);
+    expect(folder.path(), &["--policies", "p"], 0, &[]);
+    let known = ["--policies", "p", "--deployment", "people.json", "--fail-on", "low"];
+    expect(folder.path(), &known, 1, &["kv2-without-data", "team/kv/data/app"]);
+}
+
+#[test]
 fn a_base_is_read_from_git() {
     let at = folder(&[("policies/app.hcl", READ), ("policies/sub/x.hcl", READ)]);
     git(at.path(), &["init", "-q"]);

@@ -99,7 +99,7 @@ fn each_trap_of_two_stanzas_is_found() {
     assert_eq!((warning.severity, &*warning.policy), (Severity::Note, "narrow"));
     assert!(warning.message.contains("policy `wide`"), "{}", warning.message);
     let known = Context {
-        kv2_mounts: vec!["team/kv/".to_owned()],
+        kv2_mounts: vec![(String::new(), "team/kv/".to_owned())],
     };
     let found = lint::policies(&[short("p", &["team/kv/x read"])], &known);
     assert!(

@@ -150,7 +150,7 @@ pub fn check(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&st
         };
         pipeline::findings(&context, &levels)
     };
-    findings.extend(warnings(&joined));
+    findings.extend(warnings(&joined, deployment.as_ref()));
     unique(&mut findings);
 
     let changed = base.as_ref().map(|old| Changed::new(old, &joined.policies));
@@ -241,8 +241,15 @@ fn apply_levels(findings: &mut Vec<Finding>, settings: &Settings) {
 }
 
 /// The warnings of `lint` as findings.
-fn warnings(joined: &Joined) -> Vec<Finding> {
-    lint::policies(&joined.policies, &lint::Context::default())
+fn warnings(joined: &Joined, deployment: Option<&Deployment>) -> Vec<Finding> {
+    let mounts = deployment.into_iter().flat_map(|d| &d.mounts);
+    let context = lint::Context {
+        kv2_mounts: mounts
+            .filter(|mount| mount.kv_version == Some(2))
+            .map(|mount| (mount.namespace.clone(), mount.path.clone()))
+            .collect(),
+    };
+    lint::policies(&joined.policies, &context)
         .into_iter()
         .map(|w| Finding {
             fingerprint: fingerprint(w.id, "stanza", &format!("{} {}", w.policy, w.path)),

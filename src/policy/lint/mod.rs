@@ -11,8 +11,9 @@ use super::model::Policy;
 /// What is known besides the policies themselves.
 #[derive(Debug, Clone, Default)]
 pub struct Context {
-    /// Paths of mounts that are KV version 2, with their last slash (`team/kv/`). Others are told by the paths in the policies.
-    pub kv2_mounts: Vec<String>,
+    /// Mounts that are KV version 2: namespace (`""` or `a/`), and path with its last slash (`team/kv/`). Others are told by the
+    /// paths in the policies.
+    pub kv2_mounts: Vec<(String, String)>,
 }
 
 /// Every warning's id, in the order of the documentation.

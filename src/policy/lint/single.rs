@@ -43,7 +43,12 @@ pub(super) fn check(policies: &[Policy], context: &Context, warnings: &mut Vec<W
             wildcards(stanza, &mut report);
             capabilities(policy, stanza, &mut report);
             templates(stanza, &mut report);
-            kv_version_2(stanza, kv2.get(&policy.namespace), &context.kv2_mounts, &mut report);
+            let known = context
+                .kv2_mounts
+                .iter()
+                .filter(|(namespace, _)| *namespace == *policy.namespace)
+                .map(|(_, mount)| mount.as_str());
+            kv_version_2(stanza, kv2.get(&policy.namespace), known, &mut report);
             let path = stanza.path.strip_prefix('/').unwrap_or(&stanza.path);
             if let Some(earlier) = first.get(path) {
                 report(
@@ -233,12 +238,17 @@ fn kv2_mounts(policies: &[Policy]) -> BTreeMap<Arc<str>, BTreeSet<String>> {
     mounts
 }
 
-fn kv_version_2(stanza: &Stanza, mounts: Option<&BTreeSet<String>>, known: &[String], report: &mut Report<'_>) {
+fn kv_version_2<'k>(
+    stanza: &Stanza,
+    mounts: Option<&BTreeSet<String>>,
+    mut known: impl Iterator<Item = &'k str>,
+    report: &mut Report<'_>,
+) {
     let path = stanza.path.strip_prefix('/').unwrap_or(&stanza.path);
     let guessed = path
         .split_once('/')
         .and_then(|(mount, _)| mounts.and_then(|mounts| mounts.get(mount)));
-    let known = known.iter().find(|mount| path.starts_with(mount.as_str()));
+    let known = known.find(|mount| path.starts_with(mount));
     let Some(mount) = known
         .map(|mount| mount.trim_end_matches('/'))
         .or(guessed.map(String::as_str))
