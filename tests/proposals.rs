@@ -26,6 +26,7 @@ struct Case {
     deployment: Option<Deployment>,
     log: String,
     requests: usize,
+    dormant_days: f64,
 }
 
 impl Case {
@@ -87,7 +88,7 @@ impl Case {
             price,
             keep: keep.iter().map(|k| (*k).to_owned()).collect(),
             evidence: EvidenceSettings {
-                dormant_days: 0.0,
+                dormant_days: self.dormant_days,
                 ..EvidenceSettings::default()
             },
             ..Settings::default()
@@ -171,6 +172,48 @@ fn a_hundred_policies_for_a_hundred_homes_become_one() {
     assert_eq!(groups[0].after, [new[0].name.clone()]);
     assert!(own.iter().all(|a| a.kind == "entity" && a.after.is_empty()));
     assert!(redesign.after.exposure <= redesign.before.exposure);
+}
+
+#[test]
+fn a_token_whose_policies_are_last_on_no_demand_keeps_what_it_did() {
+    let mut case = Case::default();
+    case.policy("wide", "path \"secret/data/*\" {\n  capabilities = [\"read\"]\n}\n");
+    case.policy("narrow", "path \"secret/data/x\" {\n  capabilities = [\"read\"]\n}\n");
+    case.entity("ann", &["narrow", "wide"], &[]);
+    case.request("ann", &["wide"], "read", "kv", "secret/data/x", Value::Null);
+    case.request("ann", &["narrow", "wide"], "read", "kv", "secret/data/x", Value::Null);
+    let advice = case.advise(Price::default(), &[]);
+    let tight = of_kind(&advice, "tighten");
+    assert!(
+        text(tight, "wide").contains("\"secret/data/x\""),
+        "{}",
+        text(tight, "wide")
+    );
+    assert_eq!(tight.proof.combinations, 2, "the login's and the child token's");
+}
+
+#[test]
+fn who_never_acted_holds_back_what_it_holds_and_that_is_said() {
+    let mut case = Case {
+        dormant_days: 90.0,
+        ..Case::default()
+    };
+    case.policy("shared", "path \"secret/data/*\" {\n  capabilities = [\"read\"]\n}\n");
+    case.entity("ann", &["shared"], &[]);
+    case.request("ann", &["shared"], "read", "kv", "secret/data/x", Value::Null);
+    let told = |advice: &Advice| {
+        advice
+            .run
+            .notes
+            .iter()
+            .any(|note| note.contains("never acted and hold 1 of"))
+    };
+    let alone = case.advise(Price::default(), &[]);
+    assert!(!told(&alone) && of_kind(&alone, "tighten").policies[0].change == Change::Edit);
+    case.entity("bob", &["shared"], &[]);
+    let both = case.advise(Price::default(), &[]);
+    assert!(told(&both), "{:?}", both.run.notes);
+    assert_eq!(of_kind(&both, "tighten").policies[0].change, Change::Keep);
 }
 
 #[test]

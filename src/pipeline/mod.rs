@@ -103,6 +103,7 @@ pub fn advise(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&s
         nodes: coverage.nodes.len().max(1),
     };
     let evidence = evidence::of_policies(&joined, &watch, &settings.evidence, coverage.last);
+    notes.extend(views::held_back(&joined, &evidence, &settings.evidence));
     step("weighing what is exposed");
     let weighed = Weighed::new(&settings.weights, &joined.universe);
     let exposures = exposures(&joined, &weighed, None);

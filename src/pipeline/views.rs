@@ -7,6 +7,7 @@ use crate::advice::{
     PrincipalView, Skip, StanzaView, Totals,
 };
 use crate::analysis::access_graph::Chain;
+use crate::analysis::evidence::EvidenceSettings;
 use crate::analysis::risk::{self, Exposure};
 use crate::deployment::Deployment;
 use crate::policy::acl::Acl;
@@ -115,6 +116,29 @@ pub(super) fn notes(joined: &Joined, coverage: &CoverageView) -> Vec<String> {
         ));
     }
     notes
+}
+
+/// What stays only because some of its holders never acted.
+pub(super) fn held_back(joined: &Joined, evidence: &[Evidence], settings: &EvidenceSettings) -> Option<String> {
+    let dormant = |h: &&HolderId| joined.holders.get(**h).is_some_and(|holder| !holder.is_active());
+    let waits = |found: &Evidence| found.state == EvidenceState::Suspect && found.window_days < settings.dormant_days;
+    let mut who: BTreeSet<HolderId> = BTreeSet::new();
+    let mut policies = 0_usize;
+    for (found, held) in evidence.iter().zip(&joined.held_by) {
+        let idle: Vec<HolderId> = held.iter().filter(dormant).copied().collect();
+        if waits(found) && !idle.is_empty() {
+            who.extend(idle);
+            policies += 1;
+        }
+    }
+    (policies > 0).then(|| {
+        format!(
+            "{} of the principals never acted and hold {policies} of the policies: tightening leaves those as they are until {} were \
+             watched (`evidence.dormant_days`), since what these principals need is not known.",
+            who.len(),
+            crate::analysis::evidence::days(settings.dormant_days)
+        )
+    })
 }
 
 /// What a snapshot could not read of what hands out policies.

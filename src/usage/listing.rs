@@ -7,7 +7,7 @@ use super::table::{Row, Table};
 use crate::vault::PrincipalKind;
 use jiff::Timestamp;
 use rayon::prelude::*;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// The rows that count for something, in a fixed order: by principal, namespace, path and capability.
@@ -190,21 +190,26 @@ impl Table {
 
     /// The sets of policies that principals acted with, in a fixed order. A demand keeps the last of them only.
     pub(crate) fn policy_sets(&self) -> Vec<PolicySet> {
-        let mut sets: BTreeMap<(Principal, Arc<[Arc<str>]>), i64> = BTreeMap::new();
-        for (number, auth) in (0..).zip(self.auths.iter()) {
-            let Some(used) = self.auth_used(number) else { continue };
-            if auth.kind != PrincipalKind::Unauthenticated && !auth.policies.is_empty() {
-                let principal = self.principal_named(self.principal_of(number));
-                let last = sets.entry((principal, Arc::clone(&auth.policies))).or_insert(used);
-                *last = used.max(*last);
-            }
-        }
-        let told = sets.into_iter().map(|((principal, policies), used)| PolicySet {
-            principal,
-            policies,
-            last_seen: timestamp(used),
+        let used = (0..).zip(self.auths.iter()).filter_map(|(number, auth)| {
+            let used = self.auth_used(number)?;
+            let has_policies = auth.kind != PrincipalKind::Unauthenticated && !auth.policies.is_empty();
+            has_policies.then(|| PolicySet {
+                principal: self.principal_named(self.principal_of(number)),
+                policies: Arc::clone(&auth.policies),
+                last_seen: timestamp(used),
+            })
         });
-        told.collect()
+        let mut sets: Vec<PolicySet> = used.collect();
+        sets.sort_unstable();
+        // Of equal sets the one used last stands last.
+        sets.dedup_by(|later, kept| {
+            let is_same = later.principal == kept.principal && later.policies == kept.policies;
+            if is_same {
+                kept.last_seen = later.last_seen;
+            }
+            is_same
+        });
+        sets
     }
 
     /// The principals in a fixed order.
