@@ -217,6 +217,42 @@ fn who_never_acted_holds_back_what_it_holds_and_that_is_said() {
 }
 
 #[test]
+fn a_member_who_never_acted_keeps_what_its_whole_group_uses() {
+    let mut case = Case::default();
+    case.policy("default", "path \"cubbyhole/*\" {\n  capabilities = [\"read\"]\n}\n");
+    case.policy(
+        "team",
+        "path \"secret/data/*\" {\n  capabilities = [\"read\", \"update\"]\n}\n",
+    );
+    case.policy(
+        "other",
+        "path \"secret/metadata/*\" {\n  capabilities = [\"list\"]\n}\n",
+    );
+    for who in ["ann", "bob", "cleo"] {
+        case.entity(who, &[], &["team"]);
+    }
+    case.deployment.as_mut().unwrap().groups[0].policies = vec!["other".to_owned(), "team".to_owned()];
+    for who in ["ann", "bob"] {
+        case.request(
+            who,
+            &["default", "other", "team"],
+            "read",
+            "kv",
+            "secret/data/x",
+            Value::Null,
+        );
+    }
+    let advice = case.advise(Price::default(), &[]);
+    let redesign = of_kind(&advice, "redesign");
+    let [group] = &redesign.assignments[..] else {
+        panic!("the group alone is written: {:?}", redesign.assignments)
+    };
+    assert_eq!((&*group.kind, group.after.len()), ("group", 1), "{group:?}");
+    let role = redesign.policies.iter().find(|p| p.name == group.after[0]).unwrap();
+    assert!(role.holders.iter().any(|h| h == "cleo"), "{:?}", role.holders);
+}
+
+#[test]
 fn a_shared_stanza_narrows_to_a_template_that_each_holder_fills_for_itself() {
     let mut case = Case::default();
     case.policy(

@@ -5,6 +5,7 @@
 //! outcome is proven like any proposal; where it fails, the paths to blame become exact stanzas, which always win.
 
 mod build;
+mod idle;
 mod keep;
 mod kept;
 mod label;
@@ -76,6 +77,7 @@ pub fn redesign(joined: &Joined, tightened: &Scheme, options: &Options<'_>) -> O
             .cmp(&larger(b))
             .then(price(a, options).total_cmp(&price(b, options)))
     })?;
+    idle::follow(joined, &mut best, options.weighed);
     if given_up > 0 {
         best.withdrawn.push((
             format!("{given_up} of {} ways to mine roles", ways.len()),

@@ -1,0 +1,86 @@
+//! Who never acted gets what all who did act get from the same place: a member of a group who was away keeps its common roles.
+//!
+//! Nothing is known of what such a principal needs. Alone it would get nothing, and the group, of which it is a member, could then
+//! give nothing to anybody either. It never gets more than it has today.
+
+use super::model::Redesign;
+use super::size::measure;
+use crate::access::holder::AssignedBy;
+use crate::access::weight::Weighed;
+use crate::access::{HolderId, Joined, Login, SetId};
+use crate::optimize::proof::{self, Scheme};
+use crate::policy::compare::{self, Verdict};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Gives them that, proves the whole once more, and takes it back where the proof does not hold.
+pub(super) fn follow(joined: &Joined, redesign: &mut Redesign, weighed: &Weighed<'_>) {
+    let more = common(joined, &redesign.scheme);
+    let before: Vec<((SetId, HolderId), Vec<usize>)> = more
+        .into_iter()
+        .filter_map(|(key, roles)| {
+            let old = redesign.scheme.given.get(&key)?.clone();
+            let with: BTreeSet<usize> = old.iter().copied().chain(roles).collect();
+            let with: Vec<usize> = with.into_iter().collect();
+            if with == old || !opens_nothing(joined, &redesign.scheme, key, &with) {
+                return None;
+            }
+            redesign.scheme.given.insert(key, with);
+            Some((key, old))
+        })
+        .collect();
+    if before.is_empty() {
+        return;
+    }
+    let (proof, failures) = proof::prove(joined, &redesign.scheme);
+    if !failures.is_empty() {
+        redesign.scheme.given.extend(before);
+        return;
+    }
+    for (key @ (_, holder), _) in before {
+        let given = redesign.scheme.given.get(&key).into_iter().flatten();
+        let names = given.filter_map(|&p| redesign.scheme.policies.get(p)).map(|p| &*p.name);
+        for name in names {
+            if let Some(role) = redesign.roles.iter_mut().find(|role| role.name == name) {
+                role.holders.insert(holder);
+            }
+        }
+    }
+    redesign.proof = proof;
+    redesign.size = measure(joined, &redesign.scheme, weighed);
+}
+
+/// For each login of somebody who never acted, the policies that all logins of those who did act get, place by place.
+fn common(joined: &Joined, scheme: &Scheme) -> BTreeMap<(SetId, HolderId), BTreeSet<usize>> {
+    let mut members: BTreeMap<&AssignedBy, Vec<&Login>> = BTreeMap::new();
+    for login in &joined.logins {
+        let Some(holder) = joined.holders.get(login.holder) else {
+            continue;
+        };
+        for place in login.places.iter().filter_map(|&n| holder.assigned.get(n)) {
+            members.entry(place).or_default().push(login);
+        }
+    }
+    let mut more: BTreeMap<(SetId, HolderId), BTreeSet<usize>> = BTreeMap::new();
+    for logins in members.values() {
+        let acted = |login: &&Login| joined.holders.get(login.holder).is_some_and(|h| h.is_active());
+        let (active, idle): (Vec<&Login>, Vec<&Login>) = logins.iter().partition(|login| acted(login));
+        let mut given = active.iter().map(|login| {
+            let given = scheme.given.get(&(login.set, login.holder));
+            given.into_iter().flatten().copied().collect::<BTreeSet<usize>>()
+        });
+        let Some(first) = given.next() else { continue };
+        let shared = given.fold(first, |shared, next| shared.intersection(&next).copied().collect());
+        for login in idle {
+            more.entry((login.set, login.holder)).or_default().extend(&shared);
+        }
+    }
+    more
+}
+
+fn opens_nothing(joined: &Joined, scheme: &Scheme, (set, holder): (SetId, HolderId), given: &[usize]) -> bool {
+    joined.sets.get(set).is_some_and(|today| {
+        let then = scheme.acl(joined, set, holder, given);
+        let found = compare::grants_nothing_new(&today.acl, &then, compare::Options::default());
+        matches!(found, Verdict::Proven)
+    })
+}
