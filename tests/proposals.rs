@@ -217,6 +217,33 @@ fn who_never_acted_holds_back_what_it_holds_and_that_is_said() {
 }
 
 #[test]
+fn members_of_a_group_speak_for_one_who_never_acted() {
+    let tightened = |active: &[&str]| {
+        let mut case = Case {
+            dormant_days: 90.0,
+            ..Case::default()
+        };
+        case.policy("default", "path \"cubbyhole/*\" {\n  capabilities = [\"read\"]\n}\n");
+        case.policy(
+            "team",
+            "path \"secret/data/*\" {\n  capabilities = [\"read\", \"update\"]\n}\n",
+        );
+        for who in active.iter().chain(&["idle"]) {
+            case.entity(who, &[], &["team"]);
+        }
+        case.deployment.as_mut().unwrap().groups[0].policies = vec!["team".to_owned()];
+        for who in active {
+            case.request(who, &["default", "team"], "read", "kv", "secret/data/x", Value::Null);
+        }
+        let advice = case.advise(Price::default(), &[]);
+        let team = of_kind(&advice, "tighten").policies.iter().find(|p| p.name == "team");
+        team.unwrap().change
+    };
+    assert_eq!(tightened(&["ann", "bob"]), Change::Keep, "two are too few");
+    assert_eq!(tightened(&["ann", "bob", "cleo"]), Change::Edit);
+}
+
+#[test]
 fn a_member_who_never_acted_keeps_what_its_whole_group_uses() {
     let mut case = Case::default();
     case.policy("default", "path \"cubbyhole/*\" {\n  capabilities = [\"read\"]\n}\n");

@@ -11,8 +11,12 @@
 //! has the whole window as its rhythm. Confirmations are independent: a further node whose log was read, three or more
 //! active holders who all leave it unused, several windows of the first factor's length with a holder active in each. The
 //! window counts from the last change of the policy, if the log shows one.
+//!
+//! A group says that its members need the same: who holds a policy through a group alone and never acted does not hold it
+//! back where three or more members of that group did act.
 
-use crate::access::Joined;
+use crate::access::holder::AssignedBy;
+use crate::access::{HolderId, Joined};
 use crate::advice::{Evidence, EvidenceState};
 use crate::vault::Operation;
 use jiff::Timestamp;
@@ -142,7 +146,7 @@ pub fn unused(
         confirmations += 1;
         reasons.push(format!("logs of {} nodes agree", watch.nodes));
     }
-    if active >= 3 {
+    if active >= ENOUGH_ACTIVE {
         confirmations += 1;
         reasons.push(format!("none of {active} active holders used it"));
     }
@@ -177,6 +181,44 @@ pub fn unused(
     }
 }
 
+/// So many who act speak for others.
+const ENOUGH_ACTIVE: usize = 3;
+
+/// The groups of which enough members acted.
+pub struct Peers<'a> {
+    joined: &'a Joined,
+    lively: BTreeSet<&'a AssignedBy>,
+}
+
+impl<'a> Peers<'a> {
+    /// Of what is joined.
+    #[must_use]
+    pub fn of(joined: &'a Joined) -> Self {
+        let mut acted: BTreeMap<&AssignedBy, usize> = BTreeMap::new();
+        for holder in joined.holders.iter().filter(|holder| holder.is_active()) {
+            for place in holder.assigned.iter().filter(|place| place.kind == "group") {
+                *acted.entry(place).or_default() += 1;
+            }
+        }
+        let lively = acted.into_iter().filter(|(_, count)| *count >= ENOUGH_ACTIVE);
+        Self {
+            joined,
+            lively: lively.map(|(group, _)| group).collect(),
+        }
+    }
+
+    /// Whether this holder never acted, and has the policy only through groups of which enough others did.
+    #[must_use]
+    pub fn speak_for(&self, holder: HolderId, policy: &str) -> bool {
+        let idle = self.joined.holders.get(holder).filter(|holder| !holder.is_active());
+        idle.is_some_and(|idle| {
+            let lists = |place: &&AssignedBy| place.policies.iter().any(|p| p == policy);
+            let mut from = idle.assigned.iter().filter(lists).peekable();
+            from.peek().is_some() && from.all(|place| self.lively.contains(place))
+        })
+    }
+}
+
 /// How well an "unused" is known, by policy of the join; `last` is when the logs end.
 #[must_use]
 pub fn of_policies(
@@ -186,6 +228,7 @@ pub fn of_policies(
     last: Option<Timestamp>,
 ) -> Vec<Evidence> {
     let changed = changed_days_ago(joined, last);
+    let peers = Peers::of(joined);
     let unknown: BTreeSet<usize> = joined
         .sets
         .iter()
@@ -207,9 +250,17 @@ pub fn of_policies(
         .iter()
         .zip(&joined.held_by)
         .map(|(policy, held)| {
-            let holders: Vec<Activity> = held.iter().filter_map(|&h| activities.get(h).cloned()).collect();
+            let (spoken_for, others): (Vec<HolderId>, Vec<HolderId>) =
+                held.iter().partition(|&&h| peers.speak_for(h, &policy.name));
+            let holders: Vec<Activity> = others.iter().filter_map(|&h| activities.get(h).cloned()).collect();
             let changed = changed.get(&policy.name).copied();
             let mut evidence = unused(settings, watch, &holders, changed);
+            if !spoken_for.is_empty() {
+                evidence.reasons.push(format!(
+                    "{} never acted, as members of groups of which others did",
+                    spoken_for.len()
+                ));
+            }
             if held.is_empty()
                 && let Some(doubt) = doubt_unheld(joined, &policy.name, settings, watch)
             {

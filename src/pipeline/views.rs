@@ -1,5 +1,6 @@
 //! What a report shows of the join: coverage, totals, principals, policies, the heat map.
 
+use crate::access::logins::is_asked_for;
 use crate::access::weight::Weighed;
 use crate::access::{HolderId, Joined, Outcome, StanzaId, askable, reach};
 use crate::advice::{
@@ -7,7 +8,7 @@ use crate::advice::{
     PrincipalView, Skip, StanzaView, Totals,
 };
 use crate::analysis::access_graph::Chain;
-use crate::analysis::evidence::EvidenceSettings;
+use crate::analysis::evidence::{EvidenceSettings, Peers};
 use crate::analysis::risk::{self, Exposure};
 use crate::deployment::Deployment;
 use crate::policy::acl::Acl;
@@ -120,13 +121,19 @@ pub(super) fn notes(joined: &Joined, coverage: &CoverageView) -> Vec<String> {
 
 /// What stays only because some of its holders never acted.
 pub(super) fn held_back(joined: &Joined, evidence: &[Evidence], settings: &EvidenceSettings) -> Option<String> {
-    let dormant = |h: &&HolderId| joined.holders.get(**h).is_some_and(|holder| !holder.is_active());
+    let peers = Peers::of(joined);
+    let dormant = |h: HolderId| joined.holders.get(h).is_some_and(|holder| !holder.is_active());
     let waits = |found: &Evidence| found.state == EvidenceState::Suspect && found.window_days < settings.dormant_days;
     let mut who: BTreeSet<HolderId> = BTreeSet::new();
     let mut policies = 0_usize;
-    for (found, held) in evidence.iter().zip(&joined.held_by) {
-        let idle: Vec<HolderId> = held.iter().filter(dormant).copied().collect();
-        if waits(found) && !idle.is_empty() {
+    for ((found, held), policy) in evidence.iter().zip(&joined.held_by).zip(&joined.policies) {
+        let idle = held
+            .iter()
+            .copied()
+            .filter(|&h| dormant(h) && !peers.speak_for(h, &policy.name));
+        let idle: Vec<HolderId> = idle.collect();
+        // `default` stays whoever holds it.
+        if waits(found) && !idle.is_empty() && is_asked_for(&&*policy.name) {
             who.extend(idle);
             policies += 1;
         }
