@@ -10,6 +10,9 @@
     reason = "a test fails loudly"
 )]
 
+#[path = "support/skip.rs"]
+mod skip;
+
 use clap::CommandFactory as _;
 use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
@@ -231,7 +234,7 @@ fn a_full_disk_is_an_error() {
     // A device that is always full: only Linux has it, and only a device will do.
     let full = Path::new("/dev/full");
     if !fs::metadata(full).is_ok_and(|m| !m.is_file()) {
-        eprintln!("SKIPPED: there is no /dev/full");
+        skip::skipped("there is no /dev/full");
         return;
     }
     let matrix = matrix();

@@ -7,6 +7,9 @@
     reason = "a test may stop at what it does not expect"
 )]
 
+#[path = "support/skip.rs"]
+mod skip;
+
 use proptest::prelude::*;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -23,7 +26,7 @@ fn shared(path: &str) -> Option<PathBuf> {
     if path.exists() {
         return Some(path);
     }
-    eprintln!("skipped: no {}", path.display());
+    skip::skipped(format_args!("no {}", path.display()));
     None
 }
 

@@ -7,6 +7,9 @@
     reason = "a test may fail loudly, and says what it skips"
 )]
 
+#[path = "support/skip.rs"]
+mod skip;
+
 use flate2::read::GzDecoder;
 use proptest::prelude::*;
 use serde_json::Value;
@@ -28,7 +31,7 @@ fn shared(name: &str) -> Option<Box<dyn Read>> {
         Ok(file) if name.ends_with(".gz") => Some(Box::new(GzDecoder::new(file))),
         Ok(file) => Some(Box::new(file)),
         Err(_) => {
-            eprintln!("skipped: no `{}`", path.display());
+            skip::skipped(format_args!("no `{}`", path.display()));
             None
         }
     }

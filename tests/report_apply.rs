@@ -9,6 +9,9 @@
     reason = "a test that cannot go on has failed"
 )]
 
+#[path = "support/skip.rs"]
+mod skip;
+
 #[path = "support/advice.rs"]
 mod advice;
 
@@ -382,7 +385,7 @@ impl Drop for Server {
 #[test]
 fn a_real_server_takes_it_and_gives_it_back() {
     let Some(cli) = real_cli() else {
-        eprintln!("skipped: no OpenBao server binary");
+        skip::skipped("no OpenBao server binary");
         return;
     };
     let place = Place::new(&tighten());

@@ -9,6 +9,9 @@
     reason = "a test that cannot go on has failed"
 )]
 
+#[path = "support/skip.rs"]
+mod skip;
+
 #[path = "support/advice.rs"]
 mod advice;
 
@@ -364,7 +367,7 @@ fn html_stays_small_and_says_what_it_left_out() {
 #[test]
 fn diffs_turn_what_was_read_into_what_is_proposed() {
     if Command::new("git").arg("--version").output().is_err() {
-        eprintln!("skipped: no git");
+        skip::skipped("no git");
         return;
     }
     for (advice, in_a_repository) in [(sample(20), false), (sample(20), true), (hostile(), false)] {
@@ -430,7 +433,7 @@ fn diffs_turn_what_was_read_into_what_is_proposed() {
 #[test]
 fn terraform_is_laid_out_and_means_the_same() {
     if Command::new("terraform").arg("version").output().is_err() {
-        eprintln!("skipped: no terraform");
+        skip::skipped("no terraform");
         return;
     }
     for advice in [sample(20), hostile()] {

@@ -11,6 +11,9 @@
     reason = "a test that cannot go on has failed"
 )]
 
+#[path = "support/skip.rs"]
+mod skip;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -70,7 +73,7 @@ fn reports_are_as_they_were() {
         return;
     }
     if !golden.is_dir() {
-        eprintln!("skipped: {GOLDEN} was never written");
+        skip::skipped(format_args!("{GOLDEN} was never written"));
         return;
     }
     let dir = tempfile::tempdir().unwrap();

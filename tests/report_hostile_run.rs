@@ -192,7 +192,7 @@ fn every_output_of_a_hostile_run_is_inert() {
             String::from_utf8_lossy(&output.stderr)
         );
     } else {
-        eprintln!("skipped: no terraform");
+        browser::skip::skipped("no terraform");
     }
 
     let Some(chromium) = browser::find() else {

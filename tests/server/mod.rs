@@ -10,6 +10,9 @@
 )]
 #![allow(dead_code, reason = "every test binary includes this module and uses its part of it")]
 
+#[path = "../support/skip.rs"]
+pub mod skip;
+
 use serde_json::Value;
 use std::env;
 use std::fs::{self, File};
@@ -67,8 +70,8 @@ impl Server {
 
     fn start_with(tls: bool) -> Option<Self> {
         let Some(binary) = binary() else {
-            eprintln!(
-                "skipped: no server: set VAULT_ADVISOR_SERVER, run tests/server/build.sh, or put `bao` or `vault` on the search path"
+            skip::skipped(
+                "no server: set VAULT_ADVISOR_SERVER, run tests/server/build.sh, or put `bao` or `vault` on the search path",
             );
             return None;
         };

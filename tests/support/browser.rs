@@ -2,6 +2,9 @@
 
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
+#[path = "skip.rs"]
+pub mod skip;
+
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -33,7 +36,7 @@ pub fn find() -> Option<PathBuf> {
         .flat_map(|dir| names.map(|name| dir.join(name)))
         .find(|path| path.is_file());
     if found.is_none() {
-        eprintln!("skipped: no chromium on the PATH");
+        skip::skipped("no chromium on the PATH");
     }
     found
 }
