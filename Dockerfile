@@ -13,6 +13,7 @@ WORKDIR /source
 COPY Cargo.toml Cargo.lock build.rs ./
 COPY benches benches
 COPY examples examples
+COPY docs/rules docs/rules
 COPY src src
 ARG COMMIT=
 RUN target="$(uname -m)-unknown-linux-musl" \
