@@ -279,7 +279,7 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
         .zip(set_of)
         .map(|((demand, holder), set)| decide(demand, holder, set, &sets))
         .collect();
-    let demands = under_other_sets(demands, &holders, sets_of, &sets);
+    let demands = under_other_sets(demands, &holders, &sets_of, &sets);
     let (uses, universe) = rayon::join(
         || uses(&demands, &sets),
         || {
@@ -409,14 +409,9 @@ fn decide(demand: Demand, holder: HolderId, set: SetId, sets: &[AccessSet]) -> J
 fn under_other_sets(
     mut demands: Vec<JoinedDemand>,
     holders: &[Holder],
-    mut sets_of: Vec<BTreeSet<SetId>>,
+    sets_of: &[BTreeSet<SetId>],
     sets: &[AccessSet],
 ) -> Vec<JoinedDemand> {
-    for d in &demands {
-        if let Some(of) = sets_of.get_mut(d.holder) {
-            of.insert(d.set);
-        }
-    }
     let mut more = Vec::new();
     for d in &demands {
         let several = sets_of.get(d.holder).filter(|of| of.len() > 1);
