@@ -4,8 +4,8 @@
 //! already stays, and what is lacking goes where most of those that lack it get it from (greedy, policy by policy: no more
 //! than 1 + ln n times the fewest entries).
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use super::cover::{self, Column, Instance};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What a login needs, and the places that it gets policies from.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -76,38 +76,26 @@ fn lacks<T: Copy + Ord>(need: &Need<T>, lists: &[BTreeSet<T>]) -> BTreeSet<T> {
     need.policies.iter().copied().filter(|policy| !has(policy)).collect()
 }
 
-/// Places that reach all of these logins that any place may reach, the one that reaches most first.
+/// Places that together reach all of these logins that any place may reach. What is too large for a cover is left lacking.
 fn fewest<T>(logins: &[usize], needs: &[Need<T>], may: impl Fn(&usize) -> bool) -> Vec<usize> {
-    let mut reach: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-    for &login in logins {
-        let places = needs.get(login).into_iter().flat_map(|need| &need.places);
-        for &place in places.filter(|place| may(place)) {
-            reach.entry(place).or_default().push(login);
+    let mut reach: BTreeMap<usize, Vec<u32>> = BTreeMap::new();
+    let mut rows = 0;
+    for need in logins.iter().filter_map(|&login| needs.get(login)) {
+        let before = rows;
+        for &place in need.places.iter().filter(|place| may(place)) {
+            reach.entry(place).or_default().push(before);
+            rows = before + 1;
         }
     }
-    let mut open: BTreeSet<usize> = logins.iter().copied().collect();
-    let mut queue: BinaryHeap<(usize, Reverse<usize>)> = reach
-        .iter()
-        .map(|(&place, reached)| (reached.len(), Reverse(place)))
-        .collect();
-    let mut chosen = Vec::new();
-    while let Some((count, Reverse(place))) = queue.pop() {
-        let reached = reach.get(&place).map_or(&[][..], Vec::as_slice);
-        let left = reached.iter().filter(|login| open.contains(login)).count();
-        if left == 0 {
-            continue;
-        }
-        // Others were served meanwhile: it waits for its new turn.
-        if left < count {
-            queue.push((left, Reverse(place)));
-            continue;
-        }
-        for login in reached {
-            open.remove(login);
-        }
-        chosen.push(place);
-    }
+    let columns = reach.values().map(|reached| Column::new(1.0, reached.iter().copied()));
+    let Ok(instance) = Instance::new(rows as usize, columns.collect()) else {
+        return Vec::new();
+    };
+    let places: Vec<usize> = reach.into_keys().collect();
+    let chosen = cover::greedy(&instance).columns.into_iter();
     chosen
+        .filter_map(|column| places.get(column as usize).copied())
+        .collect()
 }
 
 #[cfg(test)]
