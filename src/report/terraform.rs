@@ -88,6 +88,14 @@ fn reasons(out: &mut String, policy: &ProposedPolicy) {
     }
 }
 
+/// The policies of the group with this id, an expression.
+fn group(out: &mut String, label: &str, id: &str, policies: &str) {
+    let _ = write!(
+        out,
+        "resource \"vault_identity_group_policies\" \"{label}\" {{\n  group_id  = {id}\n  exclusive = true\n  policies  = {policies}\n}}\n\n",
+    );
+}
+
 fn assignments(proposal: &Proposal) -> String {
     let mut out = String::new();
     let mut labels = BTreeSet::new();
@@ -111,22 +119,24 @@ fn assignments(proposal: &Proposal) -> String {
                 place: Place::Group(id),
                 ..
             }) => {
-                let _ = write!(
-                    out,
-                    "# Group {}\nresource \"vault_identity_group_policies\" \"{label}\" {{\n  group_id  = {}\n  exclusive = true\n  policies  = {policies}\n}}\n\n",
-                    comment(name),
-                    terraform_string(&id),
-                );
+                let _ = writeln!(out, "# Group {}", comment(name));
+                group(&mut out, &label, &terraform_string(&id), &policies);
             }
             Some(Holder {
-                place: Place::NamedGroup(group),
+                place: Place::NamedGroup(named),
                 ..
             }) => {
                 let _ = write!(
                     out,
-                    "# Group {}\ndata \"vault_identity_group\" \"{label}\" {{\n  group_name = {}\n}}\n\nresource \"vault_identity_group_policies\" \"{label}\" {{\n  group_id  = data.vault_identity_group.{label}.id\n  exclusive = true\n  policies  = {policies}\n}}\n\n",
+                    "# Group {}\ndata \"vault_identity_group\" \"{label}\" {{\n  group_name = {}\n}}\n\n",
                     comment(name),
-                    terraform_string(&group),
+                    terraform_string(&named),
+                );
+                group(
+                    &mut out,
+                    &label,
+                    &format!("data.vault_identity_group.{label}.id"),
+                    &policies,
                 );
             }
             Some(Holder {
