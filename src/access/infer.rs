@@ -11,7 +11,7 @@ use crate::policy::acl::Acl;
 use crate::policy::model::Policy;
 use crate::policy::pattern::Pattern;
 use crate::policy::profile::Profile;
-use crate::policy::template::{Entity, Identity, is_templated};
+use crate::policy::template::{Entity, Identity, is_templated, literal_start};
 use crate::usage::demand::Demand;
 use crate::vault::Operation;
 use rayon::prelude::*;
@@ -74,9 +74,7 @@ fn explains(stanza: &str, value: &str, path: &str) -> bool {
 
 /// Whether a templated stanza that is not about this variable may have allowed `path` instead.
 fn is_rival(stanza: &str, name: &str, path: &str) -> bool {
-    let text = stanza.strip_prefix('/').unwrap_or(stanza);
-    let before = text.split("{{").next().and_then(|t| t.split(['+', '*']).next());
-    variable(stanza).is_none_or(|v| v.name != name) && before.is_some_and(|before| path.starts_with(before))
+    variable(stanza).is_none_or(|v| v.name != name) && path.starts_with(literal_start(stanza))
 }
 
 /// Completes `identity` with values that explain the `unexplained` paths through `stanzas`: the paths of all templated ones

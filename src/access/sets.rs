@@ -4,7 +4,7 @@ use super::holder::{Holder, HolderId};
 use crate::policy::acl::Acl;
 use crate::policy::model::Policy;
 use crate::policy::profile::Profile;
-use crate::policy::template::{Identity, is_templated};
+use crate::policy::template::{Identity, is_templated, literal_start};
 use rayon::prelude::*;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -190,9 +190,7 @@ impl<'a> Sets<'a> {
 fn before_template(policies: &[Policy], (policy, stanza): StanzaId) -> Option<String> {
     let policy = policies.get(policy)?;
     let path = &policy.stanzas.get(stanza)?.path;
-    let literal = path.strip_prefix('/').unwrap_or(path).split("{{").next()?;
-    let literal = literal.split(['+', '*']).next()?;
-    Some(format!("{}{literal}", policy.namespace))
+    Some(format!("{}{}", policy.namespace, literal_start(path)))
 }
 
 /// The policies of these names, and the names that none was read for.

@@ -87,6 +87,14 @@ pub struct Filler<'a> {
     pub now: i64,
 }
 
+/// The literal text before a stanza path's first template or wildcard: whatever fills them, what it matches begins with this.
+#[must_use]
+pub fn literal_start(path: &str) -> &str {
+    let path = path.strip_prefix('/').unwrap_or(path);
+    let before = path.split("{{").next().unwrap_or(path);
+    before.split(['+', '*']).next().unwrap_or(before)
+}
+
 /// Whether `path` holds a template.
 #[must_use]
 pub fn is_templated(path: &str) -> bool {
