@@ -106,9 +106,22 @@ pub struct Granting {
     /// Policies: files and folders of .hcl or .json
     #[arg(long, value_name = "PATH", num_args = 1.., required = true)]
     pub policies: Vec<PathBuf>,
+    /// What a policy in a folder is named by: its path below the folder (team/web.hcl is team/web), or its file alone (web)
+    #[arg(long, value_name = "BY", default_value = "path")]
+    pub policy_names: PolicyNames,
     /// Deployment folder or file: who holds what, mounts, identities (see `snapshot`)
     #[arg(long, value_name = "PATH")]
     pub deployment: Option<PathBuf>,
+}
+
+/// What a policy in a folder is named by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum PolicyNames {
+    /// Its path below the folder
+    #[default]
+    Path,
+    /// Its file
+    File,
 }
 
 /// Subcommands.
@@ -333,6 +346,9 @@ pub struct TestArgs {
     /// Policies: files and folders of .hcl or .json
     #[arg(long, value_name = "PATH", num_args = 1.., required = true)]
     pub policies: Vec<PathBuf>,
+    /// What a policy in a folder is named by: its path below the folder, or its file alone
+    #[arg(long, value_name = "BY", default_value = "path")]
+    pub policy_names: PolicyNames,
     /// Output
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub format: TestFormat,
@@ -360,6 +376,9 @@ pub struct CompareArgs {
     /// Deployment folder or file: compare for every principal, with the policies that it holds together
     #[arg(long, value_name = "PATH")]
     pub deployment: Option<PathBuf>,
+    /// What a policy in a folder is named by: its path below the folder, or its file alone
+    #[arg(long, value_name = "BY", default_value = "path")]
+    pub policy_names: PolicyNames,
     /// Output
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub format: TextOrJson,
@@ -378,9 +397,12 @@ pub struct CheckArgs {
     /// Grants
     #[command(flatten)]
     pub granting: Granting,
-    /// Policies before the change: a folder, or a git revision
-    #[arg(long, value_name = "REV|DIR")]
+    /// Policies before the change: a git revision. Settings, waivers and baseline count as they were there
+    #[arg(long, value_name = "REV")]
     pub base: Option<String>,
+    /// Policies before the change: folders or files, in the order of those of `--policies`
+    #[arg(long, value_name = "DIR", num_args = 1.., conflicts_with = "base")]
+    pub base_dir: Vec<PathBuf>,
     /// Findings of this severity and above fail
     #[arg(long, value_name = "SEVERITY", default_value = "medium")]
     pub fail_on: Threshold,
@@ -642,6 +664,9 @@ pub struct WatchArgs {
     /// Policies, files and folders: reports are made, and the use of a grant that a report called unused is told
     #[arg(long, value_name = "PATH", num_args = 1..)]
     pub policies: Vec<PathBuf>,
+    /// What a policy in a folder is named by: its path below the folder, or its file alone
+    #[arg(long, value_name = "BY", default_value = "path", requires = "policies")]
+    pub policy_names: PolicyNames,
     /// Deployment folder or file, for the reports
     #[arg(long, value_name = "PATH", requires = "policies")]
     pub deployment: Option<PathBuf>,

@@ -3,6 +3,7 @@
 //! The modules in reading order: the domain's words, then the four readers that know nothing of each other (logs, usage,
 //! policies, deployment), then the join, what is worked out of it (analysis, optimisation), then advice and its reports.
 
+pub mod files;
 pub mod origin;
 pub mod staged;
 pub mod units;

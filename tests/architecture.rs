@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 /// Rooms by floor, the lowest first. A room sees only rooms of lower floors, and itself.
 const FLOORS: [&[&str]; 9] = [
-    &["origin", "staged", "vault", "units"],
+    &["origin", "files", "staged", "vault", "units"],
     &["usage", "policy", "deployment", "advice"],
     &["ingest", "access"],
     &["analysis", "optimize"],

@@ -27,7 +27,13 @@ pub(super) fn run(
     report::write::ready(&args.out).map_err(|e| Failure::from_error(&e, Some(e.hint())))?;
     let time_limit = material::duration(&args.time_limit)?;
     talk.step("reading policies");
-    let granted = material::policies(&args.granting.policies, profile, args.reading.strict, talk)?;
+    let mut granted = material::policies(
+        &args.granting.policies,
+        args.granting.policy_names,
+        profile,
+        args.reading.strict,
+        talk,
+    )?;
     talk.step("reading the deployment");
     let deployment = material::deployment(args.granting.deployment.as_deref())?;
     talk.step("reading usage");
@@ -37,6 +43,7 @@ pub(super) fn run(
         material::tell_tally(usage.tally(), talk);
     }
     material::not_empty(&usage)?;
+    granted.meant(Some(&usage), deployment.as_ref(), talk);
     let mut inputs: Vec<String> = args.reading.logs.clone();
     inputs.extend(args.reading.usage.iter().map(|p| p.display().to_string()));
     inputs.extend(args.granting.policies.iter().map(|p| p.display().to_string()));

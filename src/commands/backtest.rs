@@ -29,10 +29,17 @@ pub(super) fn run(
     plain_days.push(train_days);
     plain_days.sort_unstable();
     plain_days.dedup();
-    let granted = material::policies(&args.granting.policies, profile, args.reading.strict, talk)?;
+    let mut granted = material::policies(
+        &args.granting.policies,
+        args.granting.policy_names,
+        profile,
+        args.reading.strict,
+        talk,
+    )?;
     let deployment = material::deployment(args.granting.deployment.as_deref())?;
     let usage = material::usage(&args.reading, talk)?;
     material::not_empty(&usage)?;
+    granted.meant(Some(&usage), deployment.as_ref(), talk);
     let coverage = usage.coverage();
     let found = backtest::run(
         &Input {

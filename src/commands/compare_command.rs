@@ -8,12 +8,17 @@ use crate::policy::profile::Profile;
 use crate::report::escape;
 use jiff::Timestamp;
 use std::io::Write;
+use std::path::PathBuf;
 
 /// Compares.
 pub(super) fn run(args: &CompareArgs, profile: Profile, out: &mut dyn Write, talk: &Talk) -> Result<Exit, Failure> {
-    let old = material::policies(std::slice::from_ref(&args.old), profile, true, talk)?.policies;
-    let new = material::policies(std::slice::from_ref(&args.new), profile, true, talk)?.policies;
     let deployment = material::deployment(args.deployment.as_deref())?;
+    let side = |path: &PathBuf| {
+        let mut side = material::policies(std::slice::from_ref(path), args.policy_names, profile, true, talk)?;
+        side.meant(None, deployment.as_ref(), talk);
+        Ok(side.policies)
+    };
+    let (old, new) = (side(&args.old)?, side(&args.new)?);
     let now = Timestamp::now().as_second();
     let holders: Option<Vec<Holder>> = deployment.as_ref().map(|deployment| {
         let joined = access::join(Inputs {

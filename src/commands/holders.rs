@@ -14,13 +14,15 @@ pub(super) fn joined(
     profile: Profile,
     talk: &Talk,
 ) -> Result<(Joined, Option<Deployment>), Failure> {
-    let granted = material::policies(&granting.policies, profile, reading.strict, talk)?;
+    let mut granted = material::policies(&granting.policies, granting.policy_names, profile, reading.strict, talk)?;
     let deployment = material::deployment(granting.deployment.as_deref())?;
     let (demands, sets) = if reading.logs.is_empty() && reading.usage.is_empty() {
+        granted.meant(None, deployment.as_ref(), talk);
         (Vec::new(), Vec::new())
     } else {
         let usage = material::usage(reading, talk)?;
         material::not_empty(&usage)?;
+        granted.meant(Some(&usage), deployment.as_ref(), talk);
         (usage.demands(), usage.policy_sets())
     };
     let joined = access::join(Inputs {

@@ -4,7 +4,7 @@ use super::{Exit, Failure, Talk};
 use crate::cli::{LintArgs, TextOrJson};
 use crate::policy::lint::{self, Context, Warning};
 use crate::policy::lint_json;
-use crate::policy::load::{self, LoadCause};
+use crate::policy::load::{self, LoadCause, Names};
 use crate::policy::profile::Profile;
 use crate::policy::syntax::Style;
 use crate::report::digest;
@@ -17,7 +17,7 @@ pub(super) fn run(args: &LintArgs, profile: Profile, out: &mut dyn Write, talk: 
     let mut broken = Vec::new();
     // In the order of the arguments: a policy by its number, or what was wrong with it.
     let mut files: Vec<(String, Option<usize>)> = Vec::new();
-    for (path, read) in load::files(&args.files, &profile.community_dialect()) {
+    for (path, read) in load::files(&args.files, &profile.community_dialect(), Names::Path).files {
         let file = path.display().to_string();
         match read {
             Ok(policy) => {

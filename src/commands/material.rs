@@ -1,19 +1,21 @@
 //! What several commands read alike: usage, policies, deployment, settings; each trouble told once, with its place.
 
 use super::{Exit, Failure, Talk};
-use crate::cli::{Common, Granting, Reading};
+use crate::cli::{Common, Granting, PolicyNames, Reading};
 use crate::deployment::{self, Deployment};
 use crate::ingest::{self, GroupBy};
-use crate::policy::load::{self, LoadCause};
+use crate::policy::load::{self, LoadCause, Names, Skipped};
 use crate::policy::model::Policy;
 use crate::policy::profile::Profile;
-use crate::policy::syntax::Style;
+use crate::policy::syntax::{self, Style};
 use crate::report::digest;
 use crate::settings::Settings;
 use crate::units;
 use crate::usage::tally::Tally;
 use crate::usage::{Usage, store};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Where to look when settings are wrong.
 pub(super) const SETTINGS_HINT: &str = "docs/settings.md lists every setting";
@@ -119,17 +121,99 @@ pub(super) struct Granted {
     pub(super) notes: Vec<String>,
 }
 
+impl From<PolicyNames> for Names {
+    fn from(by: PolicyNames) -> Self {
+        match by {
+            PolicyNames::Path => Self::Path,
+            PolicyNames::File => Self::File,
+        }
+    }
+}
+
+impl Granted {
+    /// Gives policies the longer names under which log or deployment hold them, and says so.
+    pub(super) fn meant(&mut self, usage: Option<&Usage>, deployment: Option<&Deployment>, talk: &Talk) {
+        let notes = load::meant(&mut self.policies, &held(usage, deployment));
+        notes.iter().for_each(|note| talk.note(note));
+        self.notes.extend(notes);
+    }
+}
+
+/// The policies that log and deployment hold, by namespace and name. A log's are those of the root namespace: a folder of
+/// another one is a snapshot's, and named in full.
+pub(super) fn held(usage: Option<&Usage>, deployment: Option<&Deployment>) -> BTreeSet<(Arc<str>, Arc<str>)> {
+    let root: Arc<str> = "".into();
+    let mut held = BTreeSet::new();
+    for set in usage.into_iter().flat_map(Usage::policy_sets) {
+        held.extend(set.policies.iter().map(|name| (Arc::clone(&root), Arc::clone(name))));
+    }
+    let mut all = |namespace: &str, names: &[String]| {
+        held.extend(
+            names
+                .iter()
+                .map(|name| (namespace.into(), syntax::policy_name(name).into())),
+        );
+    };
+    if let Some(deployment) = deployment {
+        deployment
+            .roles
+            .iter()
+            .for_each(|role| all(&role.namespace, &role.policies));
+        deployment
+            .entities
+            .iter()
+            .for_each(|one| all(&one.namespace, &one.policies));
+        deployment
+            .groups
+            .iter()
+            .for_each(|group| all(&group.namespace, &group.policies));
+    }
+    held
+}
+
+/// Things told of one kind at most.
+const MOST_TOLD: usize = 10;
+
+/// What to know about files that were not read: those that may hold a policy each, the others as a count.
+fn left_out(skipped: &[Skipped], profile: Profile, talk: &Talk) -> Vec<String> {
+    let dialect = profile.dialect();
+    let suspects: Vec<&Skipped> = skipped.iter().filter(|one| one.is_suspect(&dialect)).collect();
+    let mut notes: Vec<String> = suspects
+        .iter()
+        .take(MOST_TOLD)
+        .map(|one| format!("Not read: `{}`: {}", one.path.display(), one.why))
+        .collect();
+    if let Some(more) = suspects.len().checked_sub(MOST_TOLD).filter(|more| *more > 0) {
+        notes.push(format!("Not read: {more} more"));
+    }
+    notes.iter().for_each(|note| talk.warn(note));
+    match skipped.len() - suspects.len() {
+        0 => {}
+        n => talk.note(&format!(
+            "left out {} that hold no policy",
+            digest::count(u64::try_from(n).unwrap_or(u64::MAX), "file", "files")
+        )),
+    }
+    notes
+}
+
 /// Reads policies. What can't be read is shown with its place; with `strict` it ends the run.
-pub(super) fn policies(paths: &[PathBuf], profile: Profile, strict: bool, talk: &Talk) -> Result<Granted, Failure> {
-    let loaded = load::policies(paths, &profile.dialect());
-    let mut notes = Vec::new();
+pub(super) fn policies(
+    paths: &[PathBuf],
+    names: PolicyNames,
+    profile: Profile,
+    strict: bool,
+    talk: &Talk,
+) -> Result<Granted, Failure> {
+    let loaded = load::policies(paths, &profile.dialect(), names.into());
+    let mut notes = left_out(&loaded.skipped, profile, talk);
     let style = if talk.colour() { Style::Coloured } else { Style::Plain };
     let mut fatal = None;
     for error in &loaded.errors {
         match &error.cause {
             LoadCause::Parse(parse) => talk.block(&parse.render(style)),
             LoadCause::Io { .. } => fatal = fatal.or(Some(error.to_string())),
-            LoadCause::Duplicate { .. } => talk.warn(&error.to_string()),
+            LoadCause::Duplicate { .. } | LoadCause::NoPolicy { .. } => talk.warn(&error.to_string()),
         }
         if !matches!(error.cause, LoadCause::Io { .. }) {
             notes.push(format!("Policy left out: {error}"));

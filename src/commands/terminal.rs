@@ -59,7 +59,7 @@ impl Talk {
     /// A line for the person, unless `--quiet`.
     pub fn note(&self, text: &str) {
         if !self.quiet {
-            self.line(text);
+            self.line(&escape::terminal(text));
         }
     }
 

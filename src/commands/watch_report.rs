@@ -1,7 +1,7 @@
 //! The reports of a running `watch`: what `advise` says of the usage so far, made anew from the policies as they are then.
 
 use super::{Failure, material};
-use crate::cli::{Common, WatchArgs};
+use crate::cli::{Common, PolicyNames, WatchArgs};
 use crate::deployment;
 use crate::pipeline::{self, Material, Options};
 use crate::policy::load;
@@ -25,6 +25,7 @@ pub(super) struct Advisor {
     policies: Vec<PathBuf>,
     deployment: Option<PathBuf>,
     config: Option<PathBuf>,
+    names: PolicyNames,
     profile: Profile,
     /// What was said of policies that can't be read: it is said again only when it changes.
     said: Vec<String>,
@@ -37,6 +38,7 @@ impl Advisor {
             policies: args.policies.clone(),
             deployment: args.deployment.clone(),
             config: common.config.clone(),
+            names: args.policy_names,
             profile,
             said: Vec::new(),
         }
@@ -63,13 +65,15 @@ impl Reporter for Advisor {
             return Summary.report(usage);
         }
         let settings = load_settings(self.config.as_ref(), &self.policies, self.deployment.as_ref())?;
-        let loaded = load::policies(&self.policies, &self.profile.dialect());
-        let notes: Vec<String> = loaded.errors.iter().map(|e| format!("Policy left out: {e}")).collect();
+        let mut loaded = load::policies(&self.policies, &self.profile.dialect(), self.names.into());
+        let mut notes: Vec<String> = loaded.errors.iter().map(|e| format!("Policy left out: {e}")).collect();
         if loaded.policies.is_empty() {
             return Err("no policy can be read".to_owned());
         }
         let deployment = self.deployment.as_deref().map(deployment::read).transpose();
         let deployment = deployment.map_err(|e| Failure::from_error(&e, None).message)?;
+        let held = material::held(Some(&usage), deployment.as_ref());
+        notes.extend(load::meant(&mut loaded.policies, &held));
         let mut inputs = self.logs.clone();
         inputs.extend(
             self.policies

@@ -1,19 +1,39 @@
-//! Reads policies from files and folders: every one that can be read, and what was wrong with the others.
+//! Reads policies from files and folders: every one that can be read, what was wrong with the others, and what was left out.
 //!
 //! A file is a policy whatever its ending. Of a folder, files that end in `.hcl`, `.json` or `.policy` are policies, those
-//! in folders below it too; what begins with a dot is left out. A folder that holds `policies/` (a snapshot) is read as
-//! `policies/` and `namespaces/NAMESPACE/policies/` alone. A policy is named as its file without the ending, lower-cased;
-//! `%XX` in file and folder names of a snapshot stands for a byte (`%2F` for `/`).
+//! in folders below it too, unless they show no policy at all; what begins with a dot, links and devices are left out. A
+//! snapshot is a folder with the mark that `snapshot` writes (`snapshot.json`), and nothing else is: it is read as
+//! `policies/` and `namespaces/NAMESPACE/policies/` alone. Nothing is left out in silence: see [`Skipped`].
+//!
+//! A policy is named as its path below the folder given, without the ending, lower-cased (`salt/minions.hcl` is
+//! `salt/minions`), or as its file alone (see [`Names`]); `%XX` stands for a byte (`salt%2Fminions.hcl` is the same).
+
+mod meant;
+mod shows;
+
+pub use meant::meant;
 
 use super::model::Policy;
 use super::syntax::{self, Dialect, MAX_BYTES, ParseError};
+use crate::files::{self, Found, Left};
 use crate::vault::path as vault_path;
+use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::fs::{self, File};
-use std::io::{self, Read as _};
+use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+/// What a policy in a folder is named by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Names {
+    /// Its path below the folder: `team/web.hcl` is `team/web`.
+    #[default]
+    Path,
+    /// Its file alone: `team/web.hcl` is `web`.
+    File,
+}
 
 /// What was read.
 #[derive(Debug, Default)]
@@ -22,8 +42,65 @@ pub struct Loaded {
     pub policies: Vec<Policy>,
     /// What could not be read.
     pub errors: Vec<LoadError>,
-    /// Files and folders that were left out, and why.
-    pub skipped: Vec<(PathBuf, &'static str)>,
+    /// What was left out, and why.
+    pub skipped: Vec<Skipped>,
+}
+
+/// What the files hold, one by one.
+#[derive(Debug, Default)]
+pub struct Listed {
+    /// Each policy file with its policy, in the order of the paths given.
+    pub files: Vec<(PathBuf, Result<Policy, LoadError>)>,
+    /// What was left out, and why.
+    pub skipped: Vec<Skipped>,
+}
+
+/// Something in a folder that was not read as a policy.
+#[derive(Debug)]
+pub struct Skipped {
+    /// The file or folder.
+    pub path: PathBuf,
+    /// Why.
+    pub why: Why,
+}
+
+/// Why something in a folder was not read as a policy.
+#[derive(Debug)]
+pub enum Why {
+    /// It is not opened at all: a link, a device, too deep.
+    Left(Left),
+    /// Its name, or that of its folder, begins with a dot.
+    Hidden,
+    /// Its name does not end as a policy's does.
+    Ending,
+    /// It lies in a snapshot, where no snapshot puts policies.
+    Outside,
+    /// It ends as a policy does and shows none: other JSON or HCL.
+    NoPolicy,
+}
+
+impl Skipped {
+    /// Whether it may be a policy all the same: it can't be known, or it shows one.
+    #[must_use]
+    pub fn is_suspect(&self, dialect: &Dialect) -> bool {
+        match &self.why {
+            Why::Left(_) => true,
+            Why::Hidden | Why::Ending | Why::Outside => may_be_policy(&self.path, dialect),
+            Why::NoPolicy => false,
+        }
+    }
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Left(left) => left.fmt(f),
+            Self::Hidden => f.write_str("its name begins with a dot"),
+            Self::Ending => f.write_str("no policy by its name (.hcl, .json, .policy)"),
+            Self::Outside => f.write_str("no part of the snapshot that it lies in"),
+            Self::NoPolicy => f.write_str("it shows no policy: it has no `path` at its top"),
+        }
+    }
 }
 
 /// A policy could not be read.
@@ -54,171 +131,258 @@ pub enum LoadCause {
     /// The text is no policy.
     #[error(transparent)]
     Parse(Box<ParseError>),
-    /// Two files hold the policy of one name; the first counts.
-    #[error("policy `{name}` is in `{first}` and again in `{second}`: the first one counts")]
+    /// The text shows no policy: nothing of it is quoted, it may be anybody's.
+    #[error("`{path}` shows no policy: it has no `path` at its top")]
+    NoPolicy {
+        /// The file.
+        path: String,
+    },
+    /// Two files are the policy of one name.
+    #[error("policy `{name}` is in `{first}` and again in `{second}`: {}", said(*.same))]
     Duplicate {
         /// The policy's name.
         name: Arc<str>,
-        /// The file that counts.
+        /// The file that comes first.
         first: Arc<str>,
-        /// The file that does not.
+        /// The other.
         second: Arc<str>,
+        /// Whether both say the same.
+        same: bool,
     },
 }
 
-/// Reads all policies in `paths`, each a file or a folder: each name once, sorted by namespace and name.
+fn said(same: bool) -> &'static str {
+    if same {
+        "they say the same, and one of them is enough"
+    } else {
+        "they differ, and which one is in force is not known, so neither counts"
+    }
+}
+
+/// Reads all policies in `paths`, each a file or a folder: each name once, sorted by namespace and name. Where two files of
+/// one name differ, neither counts.
 #[must_use]
-pub fn policies(paths: &[PathBuf], dialect: &Dialect) -> Loaded {
-    let mut found: BTreeMap<(Arc<str>, Arc<str>), Policy> = BTreeMap::new();
-    let (files, mut loaded) = listed(paths);
-    for (path, namespace) in files {
-        match read(&path, &namespace, dialect) {
-            Err(error) => loaded.errors.push(error),
-            Ok(policy) => match found.entry((Arc::clone(&namespace), Arc::clone(&policy.name))) {
+pub fn policies(paths: &[PathBuf], dialect: &Dialect, names: Names) -> Loaded {
+    let mut found: BTreeMap<(Arc<str>, Arc<str>), (Policy, bool)> = BTreeMap::new();
+    let listed = files(paths, dialect, names);
+    let mut errors = Vec::new();
+    for (path, read) in listed.files {
+        match read {
+            Err(error) => errors.push(error),
+            Ok(policy) => match found.entry((Arc::clone(&policy.namespace), Arc::clone(&policy.name))) {
                 Entry::Vacant(place) => {
-                    place.insert(policy);
+                    place.insert((policy, true));
                 }
-                Entry::Occupied(first) => loaded.errors.push(LoadError {
-                    path,
-                    name: Some(Arc::clone(&policy.name)),
-                    namespace,
-                    cause: LoadCause::Duplicate {
-                        name: policy.name,
-                        first: Arc::clone(&first.get().file),
-                        second: policy.file,
-                    },
-                }),
+                Entry::Occupied(mut first) => {
+                    let (first, counts) = first.get_mut();
+                    let same = first.source == policy.source;
+                    *counts &= same;
+                    errors.push(LoadError {
+                        path,
+                        name: Some(Arc::clone(&policy.name)),
+                        namespace: policy.namespace,
+                        cause: LoadCause::Duplicate {
+                            name: policy.name,
+                            first: Arc::clone(&first.file),
+                            second: policy.file,
+                            same,
+                        },
+                    });
+                }
             },
         }
     }
-    loaded.policies = found.into_values().collect();
-    loaded
+    let counts = found.into_values().filter(|(_, counts)| *counts);
+    Loaded {
+        policies: counts.map(|(policy, _)| policy).collect(),
+        errors,
+        skipped: listed.skipped,
+    }
 }
 
-/// Reads every policy file in `paths`, in the order of `paths`, a name that comes again as well. Each with its path.
+/// Reads every policy file in `paths`, in the order of `paths`, a name that comes again as well.
 #[must_use]
-pub fn files(paths: &[PathBuf], dialect: &Dialect) -> Vec<(PathBuf, Result<Policy, LoadError>)> {
-    let (files, folders) = listed(paths);
-    let unread = folders.errors.into_iter().map(|error| (error.path.clone(), Err(error)));
-    let read = files.into_iter().map(|(path, namespace)| {
-        let policy = read(&path, &namespace, dialect);
-        (path, policy)
-    });
-    read.chain(unread).collect()
-}
-
-/// The policy files in `paths` with their namespaces; what was left out, and folders that can't be read.
-fn listed(paths: &[PathBuf]) -> (Vec<(PathBuf, Arc<str>)>, Loaded) {
-    let mut loaded = Loaded::default();
-    let mut files = Vec::new();
+pub fn files(paths: &[PathBuf], dialect: &Dialect, names: Names) -> Listed {
+    let mut listed = Listed::default();
     for path in paths {
-        collect(path, &mut files, &mut loaded);
+        for source in sources(path, names, &mut listed) {
+            match read(&source, dialect) {
+                Err(LoadError {
+                    path,
+                    cause: LoadCause::NoPolicy { .. },
+                    ..
+                }) if !source.named => listed.skipped.push(Skipped {
+                    path,
+                    why: Why::NoPolicy,
+                }),
+                read => listed.files.push((source.path, read)),
+            }
+        }
     }
-    (files, loaded)
+    listed
 }
 
-/// How many folders deep is looked.
-const MAX_DEPTH: usize = 16;
+/// Whether a file that was left out could be a policy all the same: it is read as one, or it shows one and can't be read.
+#[must_use]
+pub fn may_be_policy(path: &Path, dialect: &Dialect) -> bool {
+    match files::read(path, MAX_BYTES) {
+        // What a server would never take is none.
+        Err(error) => error.kind() != io::ErrorKind::FileTooLarge,
+        Ok(bytes) => match syntax::parse_bytes("", "", &bytes, dialect) {
+            Ok(policy) => !policy.stanzas.is_empty(),
+            Err(_) => ending(path).is_some() && shows::policy(&bytes),
+        },
+    }
+}
 
-/// The policy files of `path`, each with its namespace.
-fn collect(path: &Path, files: &mut Vec<(PathBuf, Arc<str>)>, loaded: &mut Loaded) {
-    let root: Arc<str> = "".into();
+/// A file that is to be read.
+struct Source {
+    path: PathBuf,
+    name: String,
+    namespace: Arc<str>,
+    /// Whether the user named it, so that a link is followed.
+    named: bool,
+}
+
+/// What `snapshot.json` has to say to be a snapshot's mark.
+#[derive(Deserialize)]
+struct Mark {
+    #[serde(rename = "layout")]
+    _layout: u32,
+    /// Names that are too long for a file, by what is in their place.
+    #[serde(default)]
+    long_names: BTreeMap<String, String>,
+}
+
+/// The file that marks a snapshot.
+const MARK: &str = "snapshot.json";
+/// The most that a mark may have.
+const MAX_MARK_BYTES: usize = 16 * 1024 * 1024;
+
+/// The mark of a snapshot: by that alone a folder is one, whatever its folders are called.
+fn mark(folder: &Path) -> Option<Mark> {
+    let bytes = files::read(&folder.join(MARK), MAX_MARK_BYTES).ok()?;
+    serde_json::from_slice(&bytes).ok()
+}
+
+/// The policy files of `path`.
+fn sources(path: &Path, names: Names, listed: &mut Listed) -> Vec<Source> {
     if !path.is_dir() {
-        files.push((path.to_path_buf(), root));
-        return;
+        return vec![Source {
+            path: path.to_path_buf(),
+            name: name_of(Path::new(path.file_name().unwrap_or_default()), Names::File),
+            namespace: "".into(),
+            named: true,
+        }];
     }
-    if !path.join("policies").is_dir() {
-        walk(path, &root, 0, files, loaded);
-        return;
-    }
-    walk(&path.join("policies"), &root, 0, files, loaded);
-    let namespaces = path.join("namespaces");
-    if namespaces.is_dir() {
-        for folder in entries(&namespaces, loaded) {
-            let inside = folder.join("policies");
-            if inside.is_dir() {
-                let name = folder
-                    .file_name()
-                    .map(|name| decoded(&name.to_string_lossy()))
-                    .unwrap_or_default();
-                walk(&inside, &vault_path::namespace(&name).into(), 0, files, loaded);
-            }
-        }
-    }
-}
-
-fn walk(folder: &Path, namespace: &Arc<str>, depth: usize, files: &mut Vec<(PathBuf, Arc<str>)>, loaded: &mut Loaded) {
-    for path in entries(folder, loaded) {
-        if hidden(&path) {
-            continue;
-        }
-        if path.is_dir() {
-            if depth >= MAX_DEPTH {
-                loaded.skipped.push((path, "too many folders deep"));
-            } else if path.is_symlink() {
-                loaded.skipped.push((path, "a link to a folder"));
-            } else {
-                walk(&path, namespace, depth + 1, files, loaded);
-            }
-        } else if ending(&path).is_some() {
-            files.push((path, Arc::clone(namespace)));
-        } else {
-            loaded
-                .skipped
-                .push((path, "no policy by its name (.hcl, .json, .policy)"));
-        }
-    }
-}
-
-/// The entries of a folder, sorted.
-fn entries(folder: &Path, loaded: &mut Loaded) -> Vec<PathBuf> {
-    let listed = fs::read_dir(folder).and_then(|entries| {
-        entries
-            .map(|entry| entry.map(|entry| entry.path()))
-            .collect::<io::Result<Vec<_>>>()
-    });
-    match listed {
-        Ok(mut paths) => {
-            paths.sort();
-            paths
-        }
-        Err(source) => {
-            loaded.errors.push(LoadError {
-                path: folder.to_path_buf(),
-                name: None,
-                namespace: "".into(),
-                cause: LoadCause::Io {
-                    path: folder.display().to_string(),
+    let listing = files::below(path);
+    for (path, left) in listing.left {
+        match left {
+            Left::Unreadable(source) => {
+                let cause = LoadCause::Io {
+                    path: path.display().to_string(),
                     source,
-                },
-            });
-            Vec::new()
+                };
+                let error = LoadError {
+                    path: path.clone(),
+                    name: None,
+                    namespace: "".into(),
+                    cause,
+                };
+                listed.files.push((path, Err(error)));
+            }
+            left => listed.skipped.push(Skipped {
+                path,
+                why: Why::Left(left),
+            }),
         }
     }
+    let mark = mark(path);
+    let mut sources = Vec::new();
+    for found in listing.found {
+        match placed(&found, mark.as_ref(), names) {
+            Ok((namespace, name)) => sources.push(Source {
+                path: found.path,
+                name,
+                namespace: namespace.into(),
+                named: false,
+            }),
+            Err(Some(why)) => listed.skipped.push(Skipped { path: found.path, why }),
+            // What a snapshot has beside its policies.
+            Err(None) => {}
+        }
+    }
+    sources
 }
 
-fn hidden(path: &Path) -> bool {
-    path.file_name()
-        .is_none_or(|name| name.to_string_lossy().starts_with('.'))
+/// Namespace and name of the policy that a file holds by its place, or why it holds none.
+fn placed(found: &Found, mark: Option<&Mark>, names: Names) -> Result<(String, String), Option<Why>> {
+    if found.hidden {
+        return Err(Some(Why::Hidden));
+    }
+    let Some(mark) = mark else {
+        return match ending(&found.path) {
+            Some(_) => Ok((String::new(), name_of(&found.below, names))),
+            None => Err(Some(Why::Ending)),
+        };
+    };
+    let parts: Vec<String> = found
+        .below
+        .iter()
+        .map(|part| part.to_string_lossy().into_owned())
+        .collect();
+    let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+    let (namespace, file) = match parts.as_slice() {
+        ["policies", file] => ("", *file),
+        ["namespaces", namespace, "policies", file] => (*namespace, *file),
+        [file] if file.ends_with(".json") && !shows_policy(&found.path) => return Err(None),
+        _ => return Err(Some(Why::Outside)),
+    };
+    let Some(ending) = ending(&found.path) else {
+        return Err(Some(Why::Ending));
+    };
+    let long = |stem: &str| mark.long_names.get(stem).cloned();
+    let name = long(file.get(..file.len() - ending.len()).unwrap_or(file));
+    let namespace = long(namespace).unwrap_or_else(|| decoded(namespace));
+    Ok((
+        vault_path::namespace(&namespace),
+        name.map_or_else(
+            || name_of(Path::new(file), Names::File),
+            |name| syntax::policy_name(&name),
+        ),
+    ))
+}
+
+fn shows_policy(path: &Path) -> bool {
+    files::read(path, MAX_BYTES).map_or(true, |bytes| shows::policy(&bytes))
 }
 
 /// The ending of a policy's file name, its dot included.
 fn ending(path: &Path) -> Option<&'static str> {
     let name = path.file_name()?.to_string_lossy().to_lowercase();
+    // Terraform's.
+    if name.ends_with(".tf.json") {
+        return None;
+    }
     [".hcl", ".json", ".policy"]
         .into_iter()
         .find(|ending| name.ends_with(ending))
 }
 
-/// A policy's name from its file's.
-fn name_of(path: &Path) -> String {
-    let name = path
-        .file_name()
-        .map(|name| name.to_string_lossy().into_owned())
-        .unwrap_or_default();
-    let cut = ending(path).map_or_else(|| Path::new(&name).extension().map_or(0, |e| e.len() + 1), str::len);
-    let stem = name.get(..name.len().saturating_sub(cut)).unwrap_or(&name);
-    syntax::policy_name(&decoded(stem))
+/// A policy's name from its file's path below the folder.
+fn name_of(below: &Path, names: Names) -> String {
+    let file = below.file_name().unwrap_or_default().to_string_lossy();
+    let cut = ending(below).map_or_else(|| Path::new(&*file).extension().map_or(0, |e| e.len() + 1), str::len);
+    let stem = file.get(..file.len().saturating_sub(cut)).unwrap_or(&file);
+    let mut name = String::new();
+    if names == Names::Path {
+        for folder in below.parent().into_iter().flatten() {
+            name.push_str(&decoded(&folder.to_string_lossy()));
+            name.push('/');
+        }
+    }
+    name.push_str(&decoded(stem));
+    syntax::policy_name(&name)
 }
 
 /// `%XX` to bytes. What is no such code stays.
@@ -246,37 +410,41 @@ fn decoded(name: &str) -> String {
     String::from_utf8(bytes).unwrap_or_else(|_| name.to_owned())
 }
 
-fn read(path: &Path, namespace: &Arc<str>, dialect: &Dialect) -> Result<Policy, LoadError> {
-    let name = name_of(path);
+fn read(source: &Source, dialect: &Dialect) -> Result<Policy, LoadError> {
+    let path = &source.path;
     let file = path.display().to_string();
     let error = |cause| LoadError {
-        path: path.to_path_buf(),
-        name: Some(name.as_str().into()),
-        namespace: Arc::clone(namespace),
+        path: path.clone(),
+        name: Some(source.name.as_str().into()),
+        namespace: Arc::clone(&source.namespace),
         cause,
     };
-    let bytes = bytes_of(path).map_err(|source| {
+    // A server takes no more; what is larger is no policy.
+    let bytes = if source.named {
+        files::read_named(path, MAX_BYTES)
+    } else {
+        files::read(path, MAX_BYTES)
+    };
+    let bytes = bytes.map_err(|source| {
         error(LoadCause::Io {
             path: file.clone(),
             source,
         })
     })?;
-    let mut policy =
-        syntax::parse_bytes(&name, &file, &bytes, dialect).map_err(|cause| error(LoadCause::Parse(Box::new(cause))))?;
-    policy.namespace = Arc::clone(namespace);
-    Ok(policy)
-}
-
-/// The bytes of a file, one more than is accepted at most.
-fn bytes_of(path: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    File::open(path)?.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes)?;
-    Ok(bytes)
+    match syntax::parse_bytes(&source.name, &file, &bytes, dialect) {
+        Ok(mut policy) => {
+            policy.namespace = Arc::clone(&source.namespace);
+            Ok(policy)
+        }
+        Err(cause) if shows::policy(&bytes) => Err(error(LoadCause::Parse(Box::new(cause)))),
+        Err(_) => Err(error(LoadCause::NoPolicy { path: file })),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     const READ: &str = "path \"a\" { capabilities = [\"read\"] }\n";
 
@@ -288,12 +456,21 @@ mod tests {
         }
     }
 
+    fn load(folder: &Path, names: Names) -> Loaded {
+        policies(&[folder.to_path_buf()], &Dialect::default(), names)
+    }
+
     fn names(loaded: &Loaded) -> Vec<String> {
         loaded
             .policies
             .iter()
             .map(|p| format!("{}{}", p.namespace, p.name))
             .collect()
+    }
+
+    fn skipped(loaded: &Loaded, folder: &Path) -> Vec<String> {
+        let told = |s: &Skipped| format!("{}: {}", s.path.strip_prefix(folder).unwrap().display(), s.why);
+        loaded.skipped.iter().map(told).collect()
     }
 
     #[test]
@@ -306,22 +483,61 @@ mod tests {
                 ("Team/A.policy", READ),
                 ("c.json", r#"{"path":{"c":{"capabilities":["read"]}}}"#),
                 ("broken.hcl", "path \"a\" {"),
+                ("package.json", r#"{"name":"path","dependencies":{"path":"1"}}"#),
+                (
+                    "agent.hcl",
+                    "sink \"file\" {\n  config = {\n    path = \"/x\"\n  }\n}\n",
+                ),
                 ("sub/B.HCL", READ),
                 ("notes.txt", "x"),
+                (".hidden/d.hcl", READ),
                 (".git/d.hcl", READ),
             ],
         );
-        let loaded = policies(&[folder.path().to_path_buf()], &Dialect::default());
-        assert_eq!(names(&loaded), ["a", "b", "c"]);
-        assert_eq!(loaded.skipped.len(), 1);
+        std::os::unix::fs::symlink("b.hcl", folder.path().join("link.hcl")).unwrap();
+        let loaded = load(folder.path(), Names::Path);
+        assert_eq!(names(&loaded), ["b", "c", "sub/b", "team/a"]);
+        assert_eq!(
+            skipped(&loaded, folder.path()),
+            [
+                "link.hcl: a link, which is not followed",
+                ".hidden/d.hcl: its name begins with a dot",
+                "notes.txt: no policy by its name (.hcl, .json, .policy)",
+                "agent.hcl: it shows no policy: it has no `path` at its top",
+                "package.json: it shows no policy: it has no `path` at its top",
+            ]
+        );
         let errors: Vec<String> = loaded.errors.iter().map(ToString::to_string).collect();
-        assert_eq!(errors.len(), 2);
-        assert!(errors.iter().any(|e| e.contains("broken.hcl:1:11")), "{errors:?}");
-        assert!(errors.iter().any(|e| e.contains("policy `b` is in")), "{errors:?}");
+        assert_eq!(errors.len(), 1);
+        assert!(errors[0].contains("broken.hcl:1:11"), "{errors:?}");
+        let flat = load(folder.path(), Names::File);
+        assert_eq!(names(&flat), ["a", "b", "c"]);
+        assert!(flat.errors.iter().any(|e| e.to_string().contains("policy `b` is in")));
     }
 
     #[test]
-    fn a_snapshot_is_read_with_its_namespaces() {
+    fn of_two_files_of_one_name_that_differ_neither_counts() {
+        let folder = tempfile::tempdir().unwrap();
+        let other = READ.replace("read", "list");
+        write(
+            folder.path(),
+            &[
+                ("x/app.hcl", READ),
+                ("y/app.hcl", &other),
+                ("salt%2Fm.hcl", READ),
+                ("salt/m.hcl", READ),
+            ],
+        );
+        let loaded = load(folder.path(), Names::Path);
+        assert_eq!(names(&loaded), ["salt/m", "x/app", "y/app"]);
+        assert!(loaded.errors[0].to_string().ends_with("one of them is enough"));
+        let loaded = load(folder.path(), Names::File);
+        assert_eq!(names(&loaded), ["m", "salt/m"]);
+        assert!(loaded.errors[0].to_string().ends_with("so neither counts"));
+    }
+
+    #[test]
+    fn a_snapshot_is_known_by_its_mark() {
         let folder = tempfile::tempdir().unwrap();
         write(
             folder.path(),
@@ -329,13 +545,23 @@ mod tests {
                 ("policies/a.hcl", READ),
                 ("policies/x%2Fy.hcl", READ),
                 ("namespaces/team%2Fone/policies/a.hcl", READ),
-                ("snapshot.json", "{}"),
                 ("mounts.json", "[]"),
             ],
         );
-        let loaded = policies(&[folder.path().to_path_buf()], &Dialect::default());
+        assert_eq!(
+            names(&load(folder.path(), Names::Path)),
+            ["namespaces/team/one/policies/a", "policies/a", "policies/x/y"]
+        );
+        write(folder.path(), &[("snapshot.json", r#"{"layout":1}"#)]);
+        let loaded = load(folder.path(), Names::Path);
         assert_eq!(names(&loaded), ["a", "x/y", "team/one/a"]);
         assert!(loaded.errors.is_empty() && loaded.skipped.is_empty());
+        write(folder.path(), &[("web.hcl", READ), ("policies/deep/web.hcl", READ)]);
+        let loaded = load(folder.path(), Names::Path);
+        let outside = ["policies/deep/web.hcl", "web.hcl"].map(|f| format!("{f}: {}", Why::Outside));
+        assert_eq!(skipped(&loaded, folder.path()), outside);
+        fs::remove_dir_all(folder.path().join("policies")).unwrap();
+        assert_eq!(names(&load(folder.path(), Names::Path)), ["team/one/a"]);
     }
 
     #[test]
@@ -343,12 +569,41 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("x.hcl"), b"path \"a\xff\" {}").unwrap();
         let paths = [folder.path().join("none.hcl"), folder.path().to_path_buf()];
-        let loaded = policies(&paths, &Dialect::default());
+        let loaded = policies(&paths, &Dialect::default(), Names::Path);
         let errors: Vec<String> = loaded.errors.iter().map(ToString::to_string).collect();
         assert!(errors.first().unwrap().starts_with("cannot read `"), "{errors:?}");
         assert!(
             errors.last().unwrap().contains("x.hcl:1:8: bytes that are no UTF-8"),
             "{errors:?}"
         );
+    }
+
+    #[test]
+    fn of_a_file_that_shows_no_policy_nothing_is_quoted() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("token.hcl");
+        fs::write(&file, "hvs.CAESIJsecret\n").unwrap();
+        let loaded = policies(&[file], &Dialect::default(), Names::Path);
+        assert!(!format!("{:?}", loaded.errors).contains("hvs"), "{:?}", loaded.errors);
+    }
+
+    #[test]
+    fn what_may_be_a_policy_is_told_from_what_is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text, may) in [
+            (".web.hcl", READ, true),
+            ("web", READ, true),
+            (".broken.hcl", "path \"a\" {", true),
+            (".terraform.lock.hcl", "provider \"x\" {\n  version = \"1\"\n}\n", false),
+            ("README.md", "# Policies\n\nSuch as this:\n\n    path \"a\" {}\n", false),
+            ("empty.txt", "", false),
+        ] {
+            write(folder.path(), &[(name, text)]);
+            assert_eq!(
+                may_be_policy(&folder.path().join(name), &Dialect::default()),
+                may,
+                "{name}"
+            );
+        }
     }
 }

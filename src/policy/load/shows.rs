@@ -1,0 +1,118 @@
+//! Whether a text that can't be read as a policy shows one all the same. Only then its faults are told with its words: any
+//! other text may be anybody's, a link to a token among them.
+
+/// Whether the text has a `path` at its top, or a line that opens a `path` block.
+pub(super) fn policy(bytes: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(bytes);
+    opens_block(&text) || at_top(&text)
+}
+
+/// A line `path "..."`, however deep it seems to be: brackets of a broken text count for nothing.
+fn opens_block(text: &str) -> bool {
+    text.lines().any(|line| {
+        let rest = line.trim_start().strip_prefix("path");
+        rest.is_some_and(|rest| rest.trim_start().starts_with('"'))
+    })
+}
+
+/// The key `path`, quoted or not, outside of all brackets (of HCL), or in the outermost object (of JSON).
+fn at_top(text: &str) -> bool {
+    let top = usize::from(text.trim_start().starts_with('{'));
+    let mut depth = 0_usize;
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        let after = rest.get(c.len_utf8()..).unwrap_or("");
+        rest = match c {
+            '{' | '[' | '(' => {
+                depth += 1;
+                after
+            }
+            '}' | ']' | ')' => {
+                depth = depth.saturating_sub(1);
+                after
+            }
+            '#' => line(after),
+            '/' if after.starts_with('/') => line(after),
+            '/' if after.starts_with('*') => after.split_once("*/").map_or("", |(_, rest)| rest),
+            '"' => {
+                let (inside, rest) = string(after);
+                if depth == top && inside.eq_ignore_ascii_case("path") && is_key(rest) {
+                    return true;
+                }
+                rest
+            }
+            c if c.is_alphanumeric() || c == '_' => {
+                let end = rest.find(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '-' | '.')));
+                let (word, rest) = rest.split_at_checked(end.unwrap_or(rest.len())).unwrap_or((rest, ""));
+                if depth == top && word.eq_ignore_ascii_case("path") && is_key(rest) {
+                    return true;
+                }
+                rest
+            }
+            _ => after,
+        };
+    }
+    false
+}
+
+fn line(text: &str) -> &str {
+    text.split_once('\n').map_or("", |(_, rest)| rest)
+}
+
+/// The inside of a string that has begun, and what follows it. It ends with its line, whether closed or not.
+fn string(text: &str) -> (&str, &str) {
+    let mut escaped = false;
+    for (at, c) in text.char_indices() {
+        match c {
+            '\n' => return text.split_at_checked(at).unwrap_or((text, "")),
+            '"' if !escaped => return (text.get(..at).unwrap_or(""), text.get(at + 1..).unwrap_or("")),
+            _ => escaped = c == '\\' && !escaped,
+        }
+    }
+    (text, "")
+}
+
+/// Whether what follows the word makes it the key of blocks. `PATH=/usr/bin` of an environment is none.
+fn is_key(after: &str) -> bool {
+    let after = after.trim_start();
+    match after.strip_prefix(['=', ':']) {
+        Some(value) => value.trim_start().starts_with(['{', '[']),
+        None => after.starts_with(['"', '{']),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_path_at_the_top_shows_a_policy() {
+        for shows in [
+            "path \"a\" {",
+            "}}} path \"a\" {",
+            "{\n  path \"a\" {\n",
+            "x = 1\npath = {",
+            "{\"path\": {",
+            "{\"PATH\" : [{",
+            "\"path\" \"a\" {",
+            "path { }",
+            "/* path */ Path \"x\" {}",
+        ] {
+            assert!(policy(shows.as_bytes()), "{shows}");
+        }
+        for not in [
+            "",
+            "hvs.abc",
+            "PATH=/usr/bin\0VAULT_TOKEN=x",
+            "path=\"/usr/bin\"\n",
+            "path/to/it",
+            "the path",
+            "a {\n  path = \"x\"\n}",
+            "{\"a\": {\"path\": 1}}",
+            "# path \"a\" {",
+            "x = \"path\"",
+        ] {
+            assert!(!policy(not.as_bytes()), "{not}");
+        }
+    }
+}
