@@ -4,7 +4,7 @@ use super::group::GroupBy;
 use super::scan::{self, Members};
 use super::text::decode;
 use crate::usage::auth::Auth;
-use crate::vault::PrincipalKind;
+use crate::vault::{PrincipalKind, secret};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -111,6 +111,7 @@ impl Facts {
         };
         let (kind, id) = self.key(group_by, accessor)?;
         let name = self.first_of(&NAME_KEYS).or(some(&self.display_name)).unwrap_or(&id);
+        let name = secret::name(name);
         Some(Auth {
             kind,
             name: Arc::from(name),
@@ -119,7 +120,7 @@ impl Facts {
             login: false,
             policies: self.policies.iter().map(|p| Arc::from(&**p)).collect(),
             entity_id: Arc::from(&*self.entity_id),
-            display_name: Arc::from(&*self.display_name),
+            display_name: Arc::from(secret::name(&self.display_name)),
             metadata_keys: self.metadata.keys().map(|k| Arc::from(&**k)).collect(),
         })
     }
@@ -133,11 +134,12 @@ impl Facts {
             Some((PrincipalKind::Role, format!("{mount}{role}")))
         };
         let display_name = || owned(PrincipalKind::Token, &self.display_name);
-        let token = || owned(PrincipalKind::Token, accessor);
+        let accessor = secret::accessor(accessor);
+        let token = || owned(PrincipalKind::Token, &accessor);
         if self.policies.iter().any(|p| p == "root") {
             let id = some(&self.entity_id)
                 .or(some(&self.display_name))
-                .or(some(accessor))
+                .or(some(&accessor))
                 .unwrap_or("root");
             return owned(PrincipalKind::Root, id);
         }
@@ -249,7 +251,9 @@ mod tests {
         check(full, "entity", ["entity", "e-1", "eve", "auth/userpass/"]);
         check(full, "role", ["role", "auth/userpass/eve", "eve", "auth/userpass/"]);
         check(full, "display-name", ["token", "userpass-eve", "eve", "auth/userpass/"]);
-        check(full, "accessor", ["token", "acc", "eve", "auth/userpass/"]);
+        let hash = secret::accessor("acc");
+        check(full, "accessor", ["token", &hash, "eve", "auth/userpass/"]);
+        let hash = secret::accessor("from-request");
         check(full, "metadata.team", ["role", "red", "eve", "auth/userpass/"]);
         check(full, "metadata.none", ["entity", "e-1", "eve", "auth/userpass/"]);
         check(
@@ -267,11 +271,7 @@ mod tests {
             "entity",
             ["token", "token-ci", "token-ci", "auth/token/"],
         );
-        check(
-            r#"{"policies":["p"]}"#,
-            "entity",
-            ["token", "from-request", "from-request", ""],
-        );
+        check(r#"{"policies":["p"]}"#, "entity", ["token", &hash, &hash, ""]);
         check(
             r#"{"display_name":"root","policies":["root"]}"#,
             "role",

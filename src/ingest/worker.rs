@@ -12,7 +12,7 @@ use crate::usage::Usage;
 use crate::usage::auth::Auth;
 use crate::usage::record::{Class, NONE, Record, flag, hash_id};
 use crate::usage::table::{Key, Table};
-use crate::vault::{Operation, path};
+use crate::vault::{Operation, path, secret};
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use std::borrow::Cow;
@@ -192,6 +192,10 @@ impl Worker {
         if matches!(operation, Operation::List | Operation::Scan) && !asked.ends_with('/') {
             asked = Cow::Owned(format!("{asked}/"));
         }
+        // A secret that stands in the path goes no further than here.
+        if let Cow::Owned(masked) = secret::path(&asked) {
+            asked = Cow::Owned(masked);
+        }
         let mount_type = decode(request.mount_type);
         let mount_point = decode(request.mount_point);
         let known = known.unwrap_or_else(|| self.known(entry.auth, request));
@@ -242,7 +246,9 @@ impl Worker {
         let accessor = decode(request.accessor);
         let auth = facts.auth(&self.group_by, &accessor);
         // What was only named by the request must not be remembered for this `auth`.
-        let lasting = facts.has_accessor() || accessor.is_empty() || auth.as_ref().is_some_and(|a| *a.id != *accessor);
+        let lasting = facts.has_accessor()
+            || accessor.is_empty()
+            || auth.as_ref().is_some_and(|a| *a.id != *secret::accessor(&accessor));
         let known = Known {
             auth: auth.map_or(NONE, |auth| self.usage.table_mut().auth(auth)),
             flags: match facts.allowed {

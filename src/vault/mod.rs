@@ -5,6 +5,7 @@ pub mod operation;
 pub mod path;
 pub mod principal;
 pub mod protected;
+pub mod secret;
 
 pub use capability::{Capability, CapabilitySet};
 pub use operation::Operation;

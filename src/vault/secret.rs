@@ -1,0 +1,257 @@
+//! Secrets that stand in paths and names: tokens, accessors, lease ids, secret ids. Old endpoints take them in the path, and
+//! people put them where they do not belong. What is read goes through here before it is kept, so that no output can have
+//! them: in their place stands a mark that says what it was.
+
+use sha2::{Digest as _, Sha256};
+use std::borrow::Cow;
+
+/// In the place of a token.
+pub const TOKEN: &str = "(token)";
+/// In the place of an accessor.
+pub const ACCESSOR: &str = "(accessor)";
+/// In the place of what makes a lease's id of its path.
+pub const LEASE: &str = "(lease)";
+/// In the place of a secret id of AppRole, or its accessor.
+pub const SECRET_ID: &str = "(secret-id)";
+
+/// A path, with a mark for each segment that is a secret by its form or by its place.
+#[must_use]
+pub fn path(path: &str) -> Cow<'_, str> {
+    if !may_hold_one(path) {
+        return Cow::Borrowed(path);
+    }
+    let segments: Vec<&str> = path.split('/').collect();
+    let mut marks: Vec<Option<&str>> = segments.iter().map(|s| is_token(s).then_some(TOKEN)).collect();
+    for from in 0..segments.len() {
+        mark_places(
+            segments.get(from..).unwrap_or(&[]),
+            marks.get_mut(from..).unwrap_or(&mut []),
+        );
+    }
+    if marks.iter().all(Option::is_none) {
+        return Cow::Borrowed(path);
+    }
+    let masked: Vec<&str> = segments
+        .iter()
+        .zip(&marks)
+        .map(|(segment, mark)| mark.unwrap_or(segment))
+        .collect();
+    Cow::Owned(masked.join("/"))
+}
+
+/// A name that somebody gave: the mark where it is a token.
+#[must_use]
+pub fn name(name: &str) -> &str {
+    if is_token(name) { TOKEN } else { name }
+}
+
+/// A sentence with a mark for each word that is a token.
+#[must_use]
+pub fn words(text: &str) -> String {
+    let marked: Vec<&str> = text
+        .split_inclusive(char::is_whitespace)
+        .flat_map(|word| {
+            let bare = word.trim_end();
+            let space = word.get(bare.len()..).unwrap_or("");
+            [if is_token(bare) { TOKEN } else { bare }, space]
+        })
+        .collect();
+    marked.concat()
+}
+
+/// What a token is known by in the place of its accessor: always the same, and nothing can be done with it. A log that
+/// hashes accessors has said it already.
+#[must_use]
+pub fn accessor(accessor: &str) -> Cow<'_, str> {
+    if accessor.is_empty() || accessor.starts_with("hmac-sha256:") {
+        return Cow::Borrowed(accessor);
+    }
+    let digest = Sha256::digest(accessor.as_bytes());
+    let hex: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    Cow::Owned(format!("accessor-{hex}"))
+}
+
+/// Cheap, and true of every path that [`path`] changes.
+fn may_hold_one(path: &str) -> bool {
+    let has = |word: &str| memchr::memmem::find(path.as_bytes(), word.as_bytes()).is_some();
+    memchr::memchr(b'.', path.as_bytes()).is_some() || has("auth/token/") || has("sys/") || has("/secret-id")
+}
+
+/// Whether a text is a token, or has one in it.
+fn is_token(text: &str) -> bool {
+    let mut from = 0;
+    while let Some(at) = text.get(from..).and_then(|rest| rest.find('.')).map(|at| from + at) {
+        let (before, after) = (text.get(..at).unwrap_or(""), text.get(at + 1..).unwrap_or(""));
+        let body = after
+            .bytes()
+            .take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
+            .count();
+        let alone = |kind: &str| {
+            before
+                .strip_suffix(kind)
+                .is_some_and(|lead| !lead.ends_with(|c: char| c.is_alphanumeric()))
+        };
+        if body >= 4 && ["hvs", "hvb", "hvr"].into_iter().any(alone) {
+            return true;
+        }
+        // `s.conf` is a file; a token has 24 characters of which some are capital letters.
+        let plain = after.bytes().take_while(u8::is_ascii_alphanumeric).count();
+        let capital = after.bytes().take(plain).any(|b| b.is_ascii_uppercase());
+        if plain >= 12 && capital && ["s", "b", "r"].into_iter().any(alone) {
+            return true;
+        }
+        from = at + 1;
+    }
+    false
+}
+
+/// Whether a segment has the form of what ends a lease's id: 20 letters and digits or more, a UUID, a hash.
+fn is_id(segment: &str) -> bool {
+    let body = segment.split('.').next().unwrap_or(segment);
+    let letters = body.bytes().filter(u8::is_ascii_alphanumeric).count();
+    let plain = body.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    letters >= 20 && plain && body.bytes().any(|b| b.is_ascii_digit())
+}
+
+/// Marks what stands where the servers take a secret, of the endpoint that `segments` begin with.
+fn mark_places(segments: &[&str], marks: &mut [Option<&'static str>]) {
+    // A segment that is empty says that the path is of a list.
+    let mut mark = |at: usize, with: &'static str| {
+        if let (Some(place), Some(segment)) = (marks.get_mut(at), segments.get(at))
+            && !segment.is_empty()
+        {
+            *place = Some(with);
+        }
+    };
+    match segments {
+        ["auth", "token", "lookup" | "renew" | "revoke" | "revoke-orphan", ..] => mark(3, TOKEN),
+        [
+            "auth",
+            "token",
+            "lookup-accessor" | "renew-accessor" | "revoke-accessor",
+            ..,
+        ] => mark(3, ACCESSOR),
+        ["sys", "leases", "lookup" | "renew" | "revoke", rest @ ..] => {
+            // A list is asked below a prefix, and anything else of a lease.
+            if rest.last().is_some_and(|last| !last.is_empty()) {
+                mark(segments.len() - 1, LEASE);
+            }
+            ids(segments, 3).for_each(|at| mark(at, LEASE));
+        }
+        ["sys", "renew" | "revoke", .., last] if !last.is_empty() => mark(segments.len() - 1, LEASE),
+        ["sys", "leases", "revoke-prefix" | "revoke-force", ..] => ids(segments, 3).for_each(|at| mark(at, LEASE)),
+        ["sys", "revoke-prefix" | "revoke-force", ..] => ids(segments, 2).for_each(|at| mark(at, LEASE)),
+        ["sys", "raw", "sys", "expire" | "token", ..] => ids(segments, 4).for_each(|at| mark(at, LEASE)),
+        ["role", _, "secret-id" | "secret-id-accessor", "lookup" | "destroy" | ""] => {}
+        ["role", _, "secret-id" | "secret-id-accessor", ..] => mark(3, SECRET_ID),
+        _ => {}
+    }
+}
+
+/// The places from `from` on of what has the form of an id.
+fn ids<'a>(segments: &'a [&str], from: usize) -> impl Iterator<Item = usize> + 'a {
+    let places = segments.iter().enumerate().skip(from);
+    places.filter(|(_, segment)| is_id(segment)).map(|(at, _)| at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn secrets_in_paths_are_marked() {
+        for (asked, want) in [
+            ("auth/token/lookup/hvs.CAESIJ", "auth/token/lookup/(token)"),
+            ("auth/token/revoke/whatever", "auth/token/revoke/(token)"),
+            ("auth/token/renew/s.abc/", "auth/token/renew/(token)/"),
+            (
+                "team/auth/token/lookup-accessor/8609694a",
+                "team/auth/token/lookup-accessor/(accessor)",
+            ),
+            (
+                "sys/leases/lookup/database/creds/x/2f6a",
+                "sys/leases/lookup/database/creds/x/(lease)",
+            ),
+            (
+                "sys/leases/lookup/database/creds/x/",
+                "sys/leases/lookup/database/creds/x/",
+            ),
+            (
+                "sys/leases/lookup/auth/token/create/h0123456789abcdef0123456789abcdef01234567/",
+                "sys/leases/lookup/auth/token/create/(lease)/",
+            ),
+            (
+                "sys/renew/aws/creds/a/27e1b9a1-27b8-83d9-9fe0-d99d786bdc83",
+                "sys/renew/aws/creds/a/(lease)",
+            ),
+            (
+                "sys/leases/revoke-prefix/aws/creds",
+                "sys/leases/revoke-prefix/aws/creds",
+            ),
+            ("secret/data/hvs.CAESIJabc_d-e", "secret/data/(token)"),
+            ("secret/data/s.ABCDEFGHijkl1234mnop5678", "secret/data/(token)"),
+            ("secret/data/x?token=hvb.AAAAAQ", "secret/data/(token)"),
+            (
+                "auth/approle/role/ci/secret-id/84896a0c",
+                "auth/approle/role/ci/secret-id/(secret-id)",
+            ),
+            (
+                "auth/approle/role/ci/secret-id-accessor/84896a0c",
+                "auth/approle/role/ci/secret-id-accessor/(secret-id)",
+            ),
+        ] {
+            assert_eq!(path(asked), want);
+        }
+    }
+
+    #[test]
+    fn other_paths_stay_as_they_are() {
+        for asked in [
+            "",
+            "secret/data/s.conf",
+            "secret/data/app.example.com/tls",
+            "secret/data/services.CONFIGURATION12",
+            "auth/token/lookup-self",
+            "auth/token/lookup",
+            "auth/token/create/ci",
+            "auth/approle/role/ci/secret-id",
+            "auth/approle/role/ci/secret-id/lookup",
+            "sys/leases/lookup",
+            "sys/policies/acl/a.b",
+        ] {
+            assert!(matches!(path(asked), Cow::Borrowed(same) if same == asked), "{asked}");
+        }
+        assert_eq!(name("alice"), "alice");
+        assert_eq!(name("hvs.CAESIJ"), TOKEN);
+    }
+
+    #[test]
+    fn an_accessor_is_known_by_its_hash() {
+        assert_eq!(accessor("abc"), accessor("abc"));
+        assert_ne!(accessor("abc"), accessor("abd"));
+        assert!(!accessor("abc").contains("abc"));
+        assert_eq!(accessor("hmac-sha256:1"), "hmac-sha256:1");
+        assert_eq!(accessor(""), "");
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_marked_stays_marked(
+            parts in proptest::collection::vec(
+                prop_oneof![
+                    Just("auth".to_owned()), Just("token".to_owned()), Just("lookup".to_owned()), Just("sys".to_owned()),
+                    Just("leases".to_owned()), Just("revoke".to_owned()), Just("role".to_owned()), Just("secret-id".to_owned()),
+                    Just("hvs.CAESIJ".to_owned()), Just(String::new()), "[a-zA-Z0-9.]{0,30}",
+                ],
+                0..8,
+            )
+        ) {
+            let asked = parts.join("/");
+            let once = path(&asked).into_owned();
+            prop_assert_eq!(path(&once).into_owned(), once.clone());
+            prop_assert_eq!(asked.split('/').count(), once.split('/').count());
+            prop_assert!(!once.contains("hvs."));
+        }
+    }
+}
