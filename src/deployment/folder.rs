@@ -6,7 +6,7 @@ use super::snapshot::Missing;
 use super::write::{MARK, Mark};
 use crate::vault::path;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::fs;
@@ -45,12 +45,20 @@ pub enum DeploymentError {
         source: std::io::Error,
     },
     /// A file is not the JSON it should be.
-    #[error("`{}` is not a deployment file: {source}", path.display())]
+    #[error("`{}` is not a deployment file: {why}", path.display())]
     Json {
         /// The file.
         path: PathBuf,
-        /// Why.
-        source: serde_json::Error,
+        /// Why, with its place.
+        why: String,
+    },
+    /// A file is JSON that says nothing of a deployment.
+    #[error("`{}` says nothing of a deployment: {why}", path.display())]
+    Strange {
+        /// The file.
+        path: PathBuf,
+        /// What was looked for.
+        why: String,
     },
     /// Nothing that belongs to a deployment was found.
     #[error(
@@ -81,13 +89,13 @@ pub fn read(place: &Path) -> Result<Deployment, DeploymentError> {
     })?;
     let mut found = false;
     let deployment = Deployment {
-        mounts: part(place, files::MOUNTS, &mut found)?,
-        auth_mounts: part(place, files::AUTH_MOUNTS, &mut found)?,
-        roles: part(place, files::ROLES, &mut found)?,
-        entities: part(place, files::ENTITIES, &mut found)?,
-        groups: part(place, files::GROUPS, &mut found)?,
-        secrets: part(place, files::SECRETS, &mut found)?,
-        namespaces: part(place, files::NAMESPACES, &mut found)?,
+        mounts: part(place, files::MOUNTS, &["path", "kind"], &mut found)?,
+        auth_mounts: part(place, files::AUTH_MOUNTS, &["path", "kind"], &mut found)?,
+        roles: part(place, files::ROLES, &["mount", "name"], &mut found)?,
+        entities: part(place, files::ENTITIES, &["id"], &mut found)?,
+        groups: part(place, files::GROUPS, &["id"], &mut found)?,
+        secrets: part(place, files::SECRETS, &[], &mut found)?,
+        namespaces: part(place, files::NAMESPACES, &[], &mut found)?,
         unread: unread(place)?,
     };
     if found {
@@ -105,7 +113,8 @@ fn unread(folder: &Path) -> Result<Vec<String>, DeploymentError> {
     if !path.exists() {
         return Ok(Vec::new());
     }
-    let mark: Mark = parse(&path)?;
+    let bytes = bytes(&path)?;
+    let mark: Mark = parse(&path, &bytes)?;
     let hands_out = |missing: &&Missing| {
         ["auth/", "identity/", "sys/auth", "sys/namespaces"]
             .iter()
@@ -117,30 +126,68 @@ fn unread(folder: &Path) -> Result<Vec<String>, DeploymentError> {
         .collect())
 }
 
-fn part<T: DeserializeOwned>(folder: &Path, name: &str, found: &mut bool) -> Result<Vec<T>, DeploymentError> {
+/// A list of records, each of which has to have `keys`: one without them is about something else.
+fn part<T: DeserializeOwned>(
+    folder: &Path,
+    name: &str,
+    keys: &[&str],
+    found: &mut bool,
+) -> Result<Vec<T>, DeploymentError> {
     let path = folder.join(name);
     if !path.exists() {
         return Ok(Vec::new());
     }
     *found = true;
-    parse(&path)
+    let bytes = bytes(&path)?;
+    if !keys.is_empty() {
+        let records: Vec<Keys> = parse(&path, &bytes)?;
+        for (n, record) in records.iter().enumerate() {
+            if let Some(lacks) = keys.iter().find(|key| !record.contains_key(**key)) {
+                return Err(DeploymentError::Strange {
+                    path,
+                    why: format!("record {} has no `{lacks}`", n + 1),
+                });
+            }
+        }
+    }
+    parse(&path, &bytes)
 }
 
-fn parse<T: DeserializeOwned>(path: &Path) -> Result<T, DeploymentError> {
-    let text = fs::read(path).map_err(|source| DeploymentError::Read {
-        path: path.to_path_buf(),
-        source,
-    })?;
-    serde_json::from_slice(&text).map_err(|source| DeploymentError::Json {
+/// The keys of an object.
+type Keys = BTreeMap<String, IgnoredAny>;
+
+/// The most that a file of a deployment may have.
+const MAX_BYTES: usize = 1 << 30;
+
+fn bytes(path: &Path) -> Result<Vec<u8>, DeploymentError> {
+    crate::files::read_named(path, MAX_BYTES).map_err(|source| DeploymentError::Read {
         path: path.to_path_buf(),
         source,
     })
 }
 
+fn parse<'a, T: Deserialize<'a>>(path: &Path, bytes: &'a [u8]) -> Result<T, DeploymentError> {
+    serde_json::from_slice(bytes).map_err(|error| DeploymentError::Json {
+        path: path.to_path_buf(),
+        why: crate::files::json_fault(&error),
+    })
+}
+
 fn read_file(path: &Path) -> Result<Deployment, DeploymentError> {
-    let exported: Exported = parse(path)?;
+    let bytes = bytes(path)?;
+    let said: Keys = parse(path, &bytes)?;
+    if !said.keys().any(|key| EXPORTED.contains(&key.as_str())) {
+        return Err(DeploymentError::Strange {
+            path: path.to_path_buf(),
+            why: format!("it has none of {}", EXPORTED.map(|key| format!("`{key}`")).join(", ")),
+        });
+    }
+    let exported: Exported = parse(path, &bytes)?;
     Ok(exported.into_deployment())
 }
+
+/// The keys of [`Exported`].
+const EXPORTED: [&str; 6] = ["mounts", "auth", "approle", "userpass", "groups", "secrets"];
 
 /// The hand-exported shape: server answers keyed by path or name.
 #[derive(Debug, Default, Deserialize)]
@@ -329,6 +376,7 @@ mod tests {
             version: None,
             secrets_listed: true,
             missing: vec![missing("auth/approle/role"), missing("secret/metadata")],
+            long_names: BTreeMap::new(),
         };
         std::fs::write(dir.path().join(MARK), serde_json::to_vec(&mark).unwrap()).unwrap();
         assert_eq!(read(dir.path()).unwrap().unread, ["list ns/auth/approle/role (denied)"]);
@@ -359,6 +407,18 @@ mod tests {
         fs::write(folder.path().join("roles.json"), "[1]").unwrap();
         let error = read(folder.path()).unwrap_err();
         assert!(error.to_string().contains("roles.json"), "{error}");
+        fs::write(folder.path().join("roles.json"), "[]").unwrap();
+        fs::write(folder.path().join("groups.json"), r#"[{"id":"g"},{"x":1}]"#).unwrap();
+        let error = read(folder.path()).unwrap_err();
+        assert!(error.to_string().ends_with("record 2 has no `id`"), "{error}");
+        let single = folder.path().join("deployment.json");
+        fs::write(&single, r#"{"x":1}"#).unwrap();
+        for place in [folder.path(), &single] {
+            let error = read(place).unwrap_err();
+            assert!(error.to_string().contains("says nothing of a deployment"), "{error}");
+        }
+        fs::write(&single, r#""hvs.secret""#).unwrap();
+        assert!(!read(&single).unwrap_err().to_string().contains("secret"));
         assert!(read(&folder.path().join("none")).is_err());
     }
 }

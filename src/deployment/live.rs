@@ -3,6 +3,7 @@
 
 use super::connection::{Connection, Tls};
 use super::pace::Pace;
+use crate::vault::secret;
 use jiff::Timestamp;
 use jiff::fmt::rfc2822;
 use serde_json::Value;
@@ -28,9 +29,14 @@ pub struct Client {
     agent: ureq::Agent,
     base: String,
     token: HeaderValue,
+    /// The token again, to strike it out of what the server says.
+    struck: String,
     retries: u32,
     pace: Pace,
 }
+
+/// A token shorter than this may be a word like any other (`root`), and is struck out of the server's words alone.
+const LEAST_STRUCK_BYTES: usize = 16;
 
 /// What a server said to one question, as far as it is an answer.
 #[derive(Debug, Clone, PartialEq)]
@@ -132,6 +138,7 @@ impl Client {
             agent: config.build().into(),
             base: connection.address.clone(),
             token,
+            struck: connection.token.secret().to_owned(),
             retries: connection.retries,
             pace: Pace::new(connection.rate),
         })
@@ -165,18 +172,42 @@ impl Client {
             .as_ref()
             .and_then(|b| b.get("version"))
             .and_then(Value::as_str)
+            .filter(|version| is_version(version))
             .map(str::to_owned))
+    }
+
+    /// The server's own words about a failure, with nothing in them that lets anybody in.
+    fn words(&self, body: &[u8]) -> String {
+        let words = words(body).replace(&self.struck, secret::TOKEN);
+        secret::words(&words)
+    }
+
+    /// Where the server echoes our token, it is struck out before anything is understood.
+    fn strike(&self, body: Vec<u8>) -> Vec<u8> {
+        let token = self.struck.as_bytes();
+        if token.len() < LEAST_STRUCK_BYTES || memchr::memmem::find(&body, token).is_none() {
+            return body;
+        }
+        let mut clean = Vec::with_capacity(body.len());
+        let mut from = 0;
+        for at in memchr::memmem::find_iter(&body, token) {
+            clean.extend_from_slice(body.get(from..at).unwrap_or_default());
+            clean.extend_from_slice(secret::TOKEN.as_bytes());
+            from = at + token.len();
+        }
+        clean.extend_from_slice(body.get(from..).unwrap_or_default());
+        clean
     }
 
     fn ask(&self, namespace: &str, path: &str, query: &str) -> Result<Answer, LiveError> {
         let url = format!("{}/v1/{}{query}", self.base, escape(path));
         let mut exchange = self.persist(path, &url, namespace, self.retries)?;
         if exchange.status.is_redirection() {
-            // A standby node names the active one; it is followed once, as the servers' own clients do.
+            // Followed once, to the same server: another one must not get the token.
             let target = self.redirect(path, &exchange)?;
             exchange = self.persist(path, &target, namespace, self.retries)?;
         }
-        let words = || words(&exchange.body);
+        let words = || self.words(&exchange.body);
         match exchange.status.as_u16() {
             200 => found(path, &exchange.body),
             204 | 404 => Ok(Answer::Absent),
@@ -255,7 +286,7 @@ impl Client {
         Ok(Exchange {
             status: parts.status,
             headers: parts.headers,
-            body,
+            body: self.strike(body),
         })
     }
 
@@ -265,9 +296,7 @@ impl Client {
             .get(LOCATION)
             .and_then(|value| value.to_str().ok())
             .unwrap_or_default();
-        let downgrade = self.base.starts_with("https://") && !target.starts_with("https://");
-        let absolute = target.starts_with("https://") || target.starts_with("http://");
-        if absolute && !downgrade {
+        if is_same_server(&self.base, target) {
             Ok(target.to_owned())
         } else {
             Err(LiveError::Redirect { path: path.to_owned() })
@@ -280,6 +309,24 @@ impl Client {
             why: why.to_string().trim_start_matches("io: ").to_owned(),
         }
     }
+}
+
+/// Whether a URL is of the server at `base`: scheme, host and port.
+fn is_same_server(base: &str, url: &str) -> bool {
+    let origin = |url: &str| {
+        let uri: ureq::http::Uri = url.parse().ok()?;
+        let scheme = uri.scheme_str()?.to_ascii_lowercase();
+        let authority = uri.authority().filter(|a| !a.as_str().contains('@'))?;
+        let port = authority.port_u16().unwrap_or(if scheme == "https" { 443 } else { 80 });
+        Some((scheme, authority.host().to_ascii_lowercase(), port))
+    };
+    origin(base).is_some_and(|base| origin(url) == Some(base))
+}
+
+/// Whether a text is a version, and not something else that a server says there.
+fn is_version(text: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b".+-_".contains(&b);
+    !text.is_empty() && text.len() <= 64 && text.bytes().all(plain)
 }
 
 /// Statuses that pass by themselves: too many requests, a node that is starting, sealed or behind.
@@ -427,6 +474,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         let (sender, receiver) = channel();
+        let own = address.clone();
         thread::spawn(move || {
             for answer in answers {
                 let (mut stream, _) = listener.accept().unwrap();
@@ -434,6 +482,7 @@ mod tests {
                 let mut reader = BufReader::new(stream.try_clone().unwrap());
                 while reader.read_line(&mut head).unwrap() > 2 {}
                 sender.send(head).unwrap();
+                let answer = answer.replace("ADDRESS", &own);
                 let answer = answer.replacen("\r\n", "\r\nConnection: close\r\n", 1);
                 stream.write_all(answer.as_bytes()).unwrap();
             }
@@ -501,6 +550,24 @@ mod tests {
     }
 
     #[test]
+    fn a_server_that_echoes_the_token_does_not_bring_it_anywhere() {
+        let body = format!("{{\"data\":{{\"policy\":\"# {TOKEN} {TOKEN}\"}}}}");
+        let (address, _heads) = server(vec![answer("200 OK", "", &body)]);
+        let client_ = client(&address, 0);
+        let struck = client_.strike(body.clone().into_bytes());
+        assert_eq!(struck, body.as_bytes(), "a short token is left in data");
+        let words = format!("{{\"errors\":[\"bad token {TOKEN}, or hvs.another-one\"]}}");
+        assert_eq!(client_.words(words.as_bytes()), "bad token (token), or (token)");
+        let long = Client {
+            struck: "hvs.CAESIJabcdefghijk".to_owned(),
+            ..client_
+        };
+        let struck = long.strike(b"{\"a\":\"hvs.CAESIJabcdefghijk\"} hvs.CAESIJabcdefghijk".to_vec());
+        assert_eq!(struck, b"{\"a\":\"(token)\"} (token)");
+        assert!(is_version("1.16.0+ent.hsm") && !is_version("1.16\u{1b}[31m"));
+    }
+
+    #[test]
     fn answers_are_told_apart() {
         for (given, want) in [
             (
@@ -530,18 +597,23 @@ mod tests {
     }
 
     #[test]
-    fn a_standby_is_followed_once() {
-        let (active, _heads) = server(vec![FOUND.to_owned()]);
-        let location = format!("Location: {active}/v1/x\r\n");
-        let (standby, _heads) = server(vec![answer("307 Elsewhere", &location, "")]);
-        assert!(matches!(client(&standby, 0).read("", "x"), Ok(Answer::Found(_))));
-        let (again, _heads) = server(vec![answer("307 Elsewhere", "Location: http://127.0.0.1:1/\r\n", "")]);
-        let location = format!("Location: {again}/v1/x\r\n");
-        let (standby, _heads) = server(vec![answer("307 Elsewhere", &location, "")]);
+    fn the_same_server_is_followed_once_and_no_other() {
+        let own = answer("307 Elsewhere", "Location: ADDRESS/v1/y\r\n", "");
+        let (moved, _heads) = server(vec![own.clone(), FOUND.to_owned()]);
+        assert!(matches!(client(&moved, 0).read("", "x"), Ok(Answer::Found(_))));
+        let (circle, _heads) = server(vec![own.clone(), own]);
         assert!(matches!(
-            client(&standby, 0).read("", "x"),
+            client(&circle, 0).read("", "x"),
             Err(LiveError::Redirect { .. })
         ));
+        let (other, heads) = server(vec![FOUND.to_owned()]);
+        let location = format!("Location: {other}/v1/x\r\n");
+        let (here, _heads) = server(vec![answer("307 Elsewhere", &location, "")]);
+        assert!(matches!(
+            client(&here, 0).read("", "x"),
+            Err(LiveError::Redirect { .. })
+        ));
+        assert!(heads.try_recv().is_err(), "another server gets no token");
         let (bare, _heads) = server(vec![answer("307 Elsewhere", "", "")]);
         assert!(matches!(
             client(&bare, 0).read("", "x"),

@@ -8,12 +8,20 @@ use super::required::{self, Items};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread;
 
 /// Folders inside folders of names are followed this far.
 const MAX_DEPTH: usize = 64;
+/// Folders of one list that are asked, before it is taken for one without an end.
+const MAX_FOLDERS: usize = 100_000;
+/// Namespaces that are followed, and how deep.
+const MAX_NAMESPACES: usize = 10_000;
+const MAX_NAMESPACE_DEPTH: usize = 32;
+/// A namespace that lists the same as the two above it lists itself.
+const MOST_ALIKE: usize = 3;
 
 /// What to take, and how gently.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -148,6 +156,12 @@ fn sort(snapshot: &mut Snapshot) {
         .sort_by(|a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
 }
 
+/// Whether a namespace can be called so: the name goes into a header and into paths.
+fn is_namespace(name: &str) -> bool {
+    let plain = |c: char| !c.is_control() && !c.is_whitespace();
+    !name.is_empty() && name.chars().all(plain) && name.split('/').all(|part| !matches!(part, "" | "." | ".."))
+}
+
 /// What is missing, counted: namespace, path, capability, reason.
 type MissingKey = (String, String, &'static str, String);
 
@@ -164,16 +178,48 @@ impl Reader<'_> {
     /// `base` and all namespaces below it. Servers without namespaces do not know the path.
     fn namespaces(&mut self, base: &str) -> Result<Vec<String>, LiveError> {
         let mut all = vec![base.to_owned()];
+        // How deep each is, and for how many levels the same names came.
+        let mut levels: Vec<(usize, usize, Arc<[String]>)> = vec![(0, 0, Arc::default())];
         let mut next = 0;
-        while let Some(namespace) = all.get(next).cloned() {
+        while let (Some(namespace), Some((depth, alike, above))) = (all.get(next).cloned(), levels.get(next).cloned()) {
             next += 1;
             let answer = self.client.list(&namespace, required::NAMESPACES)?;
             match answer {
                 Answer::Found(data) => {
-                    let below = parse::keys(&data)
+                    let (names, odd): (Vec<String>, Vec<String>) = parse::keys(&data)
                         .into_iter()
-                        .map(|name| format!("{namespace}{}/", name.trim_matches('/')));
-                    all.extend(below);
+                        .map(|name| name.trim_matches('/').to_owned())
+                        .partition(|name| is_namespace(name));
+                    if !odd.is_empty() {
+                        self.miss(
+                            &namespace,
+                            required::NAMESPACES,
+                            "list",
+                            "names that no namespace can have",
+                        );
+                    }
+                    let alike = if !names.is_empty() && *names == *above {
+                        alike + 1
+                    } else {
+                        1
+                    };
+                    let too_many = all.len() + names.len() > MAX_NAMESPACES;
+                    if alike >= MOST_ALIKE || depth >= MAX_NAMESPACE_DEPTH || too_many {
+                        if !names.is_empty() {
+                            let reason = if alike >= MOST_ALIKE {
+                                "stopped: it lists itself"
+                            } else {
+                                "stopped: too many namespaces"
+                            };
+                            self.miss(&namespace, required::NAMESPACES, "list", reason);
+                        }
+                        continue;
+                    }
+                    let names: Arc<[String]> = names.into();
+                    for name in names.iter() {
+                        all.push(format!("{namespace}{name}/"));
+                        levels.push((depth + 1, alike, Arc::clone(&names)));
+                    }
                 }
                 Answer::Denied => self.miss(&namespace, required::NAMESPACES, "list", "denied"),
                 Answer::Absent | Answer::Refused(_) => {}
@@ -300,7 +346,13 @@ impl Reader<'_> {
     fn names(&mut self, namespace: &str, list: &str) -> Result<Vec<String>, LiveError> {
         let mut names = Vec::new();
         let mut folders = vec![String::new()];
-        for _ in 0..MAX_DEPTH {
+        let mut asked = 0;
+        for depth in 0.. {
+            asked += folders.len();
+            if depth >= MAX_DEPTH || asked > MAX_FOLDERS {
+                self.miss(namespace, list, "list", "stopped: too many folders");
+                break;
+            }
             let mut deeper = Vec::new();
             for folder in &folders {
                 let path = format!("{list}/{folder}");
@@ -337,10 +389,12 @@ impl Reader<'_> {
         };
         let client = self.client;
         let mut taken = 0;
+        let mut asked = 0;
         let mut folders = vec![String::new()];
         let mut depth = 0;
         while !folders.is_empty() {
-            if depth >= MAX_DEPTH || taken >= limit {
+            asked += folders.len();
+            if depth >= MAX_DEPTH || taken >= limit || asked > limit.max(MAX_FOLDERS) {
                 let reason = format!("stopped after {taken} names");
                 self.miss(namespace, &list, "list", &reason);
                 break;

@@ -6,16 +6,18 @@
 //!
 //! A policy's name may hold anything, a file's name may not. In file and folder names every byte but `a-z A-Z 0-9 . _ -`
 //! is `%XX` (so `/` is `%2F` and `%` is `%25`), and so is the first byte of a name that begins with `.` or that Windows
-//! keeps for itself (`con`, `nul`, ...). [`policy_name`] reads it back.
+//! keeps for itself (`con`, `nul`, ...). [`policy_name`] reads it back. What would be too long is cut, with `~` and a hash at
+//! its end, and [`MARK`] says what it is in full.
 
 use super::folder::files;
 use super::snapshot::{Missing, PolicyText, Snapshot};
 use crate::staged;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 /// The file that marks a folder as a snapshot.
 pub const MARK: &str = "snapshot.json";
@@ -23,8 +25,10 @@ pub const MARK: &str = "snapshot.json";
 pub const NAMESPACED: &str = "namespaces";
 /// Version of the folder's layout.
 const LAYOUT: u32 = 1;
-/// The longest file name that file systems take.
-const MAX_NAME_BYTES: usize = 255;
+/// The longest file name that file systems take, without `.hcl`.
+const MAX_NAME_BYTES: usize = 255 - 4;
+/// What is kept of a longer one.
+const CUT_NAME_BYTES: usize = 160;
 
 /// What [`MARK`] holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +43,9 @@ pub struct Mark {
     pub secrets_listed: bool,
     /// What the token could not read.
     pub missing: Vec<Missing>,
+    /// Names that are too long for a file, by what their files and folders are called.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub long_names: BTreeMap<String, String>,
 }
 
 /// What became of the folder.
@@ -76,12 +83,6 @@ pub enum WriteError {
     NotAFolder {
         /// What is in the way.
         path: PathBuf,
-    },
-    /// A name that no file can have.
-    #[error("cannot write the policy `{name}`: its name is too long for a file")]
-    NameTooLong {
-        /// The policy's name.
-        name: String,
     },
     /// A record could not be put into JSON.
     #[error("cannot write `{file}` as JSON: {source}")]
@@ -158,6 +159,7 @@ fn plan(snapshot: &Snapshot) -> Result<BTreeMap<PathBuf, Vec<u8>>, WriteError> {
         version: snapshot.version.clone(),
         secrets_listed: snapshot.secrets_listed,
         missing: snapshot.missing.clone(),
+        long_names: long_names(snapshot),
     };
     let mut planned = BTreeMap::new();
     let mut add = |file: &'static str, json: Result<Vec<u8>, serde_json::Error>| match json {
@@ -179,27 +181,49 @@ fn plan(snapshot: &Snapshot) -> Result<BTreeMap<PathBuf, Vec<u8>>, WriteError> {
         add(files::SECRETS, serde_json::to_vec_pretty(&d.secrets))?;
     }
     for policy in &snapshot.policies {
-        planned.insert(policy_path(policy)?, policy.text.clone().into_bytes());
+        planned.insert(policy_path(policy), policy.text.clone().into_bytes());
     }
     Ok(planned)
 }
 
 /// Where a policy is kept in the folder.
-fn policy_path(policy: &PolicyText) -> Result<PathBuf, WriteError> {
+fn policy_path(policy: &PolicyText) -> PathBuf {
     let mut path = PathBuf::new();
     if !policy.namespace.is_empty() {
         path.push(NAMESPACED);
-        path.push(file_stem(policy.namespace.trim_end_matches('/')));
+        path.push(short_stem(policy.namespace.trim_end_matches('/')));
     }
     path.push(files::POLICIES);
-    path.push(format!("{}.hcl", file_stem(&policy.name)));
-    let too_long = |c: Component<'_>| c.as_os_str().len() > MAX_NAME_BYTES;
-    if path.components().any(too_long) {
-        return Err(WriteError::NameTooLong {
-            name: policy.name.clone(),
-        });
+    path.push(format!("{}.hcl", short_stem(&policy.name)));
+    path
+}
+
+/// As [`file_stem`], and short enough for a file: what is cut off is told by a hash.
+fn short_stem(name: &str) -> String {
+    let mut stem = file_stem(name);
+    if stem.len() > MAX_NAME_BYTES {
+        stem.truncate(CUT_NAME_BYTES);
+        // Not in the middle of a `%XX`.
+        if let Some(at) = stem.rfind('%').filter(|at| at + 3 > stem.len()) {
+            stem.truncate(at);
+        }
+        stem.push('~');
+        for byte in Sha256::digest(name.as_bytes()).iter().take(16) {
+            stem.push_str(&format!("{byte:02x}"));
+        }
     }
-    Ok(path)
+    stem
+}
+
+/// The names that [`short_stem`] cuts.
+fn long_names(snapshot: &Snapshot) -> BTreeMap<String, String> {
+    let policies = snapshot.policies.iter();
+    let names = policies.flat_map(|p| [p.namespace.trim_end_matches('/'), p.name.as_str()]);
+    names
+        .map(|name| (short_stem(name), name))
+        .filter(|(stem, _)| stem.contains('~'))
+        .map(|(stem, name)| (stem, name.to_owned()))
+        .collect()
 }
 
 /// The name of a policy or namespace as a file name holds it.
@@ -377,6 +401,39 @@ mod tests {
         assert!(out.join("policies/odd%2F..%2Fname.hcl").exists());
         let beside: Vec<_> = fs::read_dir(out.parent().unwrap()).unwrap().collect();
         assert_eq!(beside.len(), 1, "nothing is left beside it");
+    }
+
+    #[test]
+    fn names_that_are_too_long_are_cut_and_come_back() {
+        use crate::policy::load::{Names, policies};
+        let place = tempfile::tempdir().unwrap();
+        let out = place.path().join("s");
+        let (long, longer) = ("n".repeat(300), format!("{}x", "ü/".repeat(100)));
+        let policy = |namespace: &str, name: &str| PolicyText {
+            namespace: namespace.into(),
+            name: name.into(),
+            text: "path \"a\" {}".into(),
+        };
+        let snapshot = Snapshot {
+            policies: vec![
+                policy("", &long),
+                policy("", &longer),
+                policy(&format!("{long}/"), "web"),
+            ],
+            ..snapshot()
+        };
+        write(&snapshot, &out).unwrap();
+        assert_eq!(write(&snapshot, &out).unwrap(), Written::Unchanged);
+        let loaded = policies(&[out], &crate::policy::syntax::Dialect::default(), Names::Path);
+        let mut read: Vec<String> = loaded
+            .policies
+            .iter()
+            .map(|p| format!("{}{}", p.namespace, p.name))
+            .collect();
+        read.sort();
+        let mut want = vec![long.clone(), longer, format!("{long}/web")];
+        want.sort();
+        assert_eq!(read, want);
     }
 
     #[test]
