@@ -57,13 +57,35 @@ fn take_away(unfinished: &BTreeSet<PathBuf>) {
     }
 }
 
+/// Who may read a new file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Readers {
+    /// Whoever may read what this user makes.
+    Usual,
+    /// This user alone.
+    Owner,
+}
+
 /// Writes the file `target` through `fill`; `failed` tells what went wrong in the caller's words. A device or a pipe is
-/// written to as it is: it must not be replaced.
+/// written to as it is: it must not be replaced. A new file is as open as any other.
+///
+/// # Errors
+/// As [`write_for`].
+pub fn write<E>(
+    target: &Path,
+    failed: impl Fn(io::Error) -> E,
+    fill: impl FnOnce(&mut File) -> Result<(), E>,
+) -> Result<(), E> {
+    write_for(target, Readers::Usual, failed, fill)
+}
+
+/// As [`write`], and a new file is for these readers.
 ///
 /// # Errors
 /// When `fill` fails or the file can't be written. It is then as it was.
-pub fn write<E>(
+pub fn write_for<E>(
     target: &Path,
+    readers: Readers,
     failed: impl Fn(io::Error) -> E,
     fill: impl FnOnce(&mut File) -> Result<(), E>,
 ) -> Result<(), E> {
@@ -76,8 +98,8 @@ pub fn write<E>(
     let folder = target.parent().filter(|p| !p.as_os_str().is_empty());
     let mut options = tempfile::Builder::new();
     options.prefix(PREFIX);
-    // A new file is as open as any other; one that is replaced stays as open as it was.
-    options.permissions(there.map_or_else(new_file, |there| there.permissions()));
+    // One that is replaced stays as open as it was.
+    options.permissions(there.map_or_else(|| new_file(readers), |there| there.permissions()));
     let mut file = options.tempfile_in(folder.unwrap_or(Path::new("."))).map_err(&failed)?;
     let unfinished = Unfinished::new(file.path());
     fill(file.as_file_mut())?;
@@ -87,9 +109,12 @@ pub fn write<E>(
 }
 
 #[cfg(unix)]
-fn new_file() -> Permissions {
+fn new_file(readers: Readers) -> Permissions {
     use std::os::unix::fs::PermissionsExt as _;
-    Permissions::from_mode(0o666)
+    Permissions::from_mode(match readers {
+        Readers::Usual => 0o666,
+        Readers::Owner => 0o600,
+    })
 }
 
 #[cfg(test)]
@@ -135,6 +160,15 @@ mod tests {
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
         assert_eq!(fs::read_to_string(&path).unwrap(), "new");
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
+    }
+
+    #[test]
+    fn what_is_for_its_owner_is_read_by_nobody_else() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x");
+        write_for(&path, Readers::Owner, |e| e, |file| file.write_all(b"1")).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     }
 
     #[test]

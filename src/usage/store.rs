@@ -3,7 +3,7 @@
 use super::demand::Demand;
 use super::frame::{self, FrameError};
 use super::part::Usage;
-use crate::staged;
+use crate::staged::{self, Readers};
 use serde::Serialize;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -225,7 +225,7 @@ pub fn write_as(usage: &Usage, format: Format, path: &Path) -> Result<(), StoreE
         path: path.to_owned(),
         source,
     };
-    staged::write(path, failed, |file| match format {
+    staged::write_for(path, Readers::Owner, failed, |file| match format {
         Format::Parquet => Ok(frame::write(usage, file)?),
         Format::Csv => write_csv(&usage.demands(), file).map_err(failed),
         Format::Jsonl => write_jsonl(&usage.demands(), file).map_err(failed),

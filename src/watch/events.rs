@@ -2,15 +2,19 @@
 
 use crate::usage::{Demand, Principal, Usage};
 use crate::vault::Capability;
-use foldhash::fast::FixedState;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use std::collections::{HashMap, HashSet};
-use std::hash::BuildHasher;
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Arc, LazyLock};
 
-const HASHER: FixedState = FixedState::with_seed(0x7761_7463_6821_2121);
+/// Random for each process: whoever chooses paths must not know which of them would be taken for another.
+static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::default);
+
+/// News of one kind that a principal makes in one commit and that are told one by one; what is beyond is told as a number.
+const MOST_DENIALS: usize = 10;
+const MOST_FIRST_USES: usize = 100;
 
 /// A principal drifts when it uses at least so many paths that were not learned.
 const DRIFT_PATHS: usize = 5;
@@ -45,6 +49,19 @@ impl Kind {
         Self::Drift,
         Self::Refuted,
     ];
+
+    /// How soon it has to be heard, the soonest first: a flood of the later ones must not hold up the others.
+    #[must_use]
+    pub const fn rank(self) -> u8 {
+        match self {
+            Self::Refuted => 0,
+            Self::FirstUse => 1,
+            Self::PolicyChanged => 2,
+            Self::NewPolicy => 3,
+            Self::Drift => 4,
+            Self::NewDenial => 5,
+        }
+    }
 
     /// The kind as it is written.
     #[must_use]
@@ -98,7 +115,7 @@ pub struct Event {
 }
 
 impl Event {
-    /// An event whose id follows from all that tells it from others.
+    /// An event whose id follows from all that tells it from others, its time too: a policy that is written again is news again.
     pub fn new(
         kind: Kind,
         who: &Principal,
@@ -121,6 +138,7 @@ impl Event {
             hash.update((part.len() as u64).to_le_bytes());
             hash.update(part);
         }
+        hash.update(time.map_or(i128::MIN, Timestamp::as_nanosecond).to_le_bytes());
         Self {
             id: hash.finalize().iter().take(12).map(|b| format!("{b:02x}")).collect(),
             kind,
@@ -202,12 +220,16 @@ impl Known {
     pub fn observe(&mut self, part: &Usage) -> (Vec<Event>, Vec<Demand>) {
         let mut events = Vec::new();
         let mut fresh = Vec::new();
+        let mut more = More::default();
         for demand in part.demands() {
             let who = &demand.principal;
             let name = shown(who);
             let full = format!("{}{}", demand.namespace, demand.path);
             let capability = demand.capability.as_str();
-            if demand.denied > 0 && !self.denials.contains(&grant(&demand)) {
+            if demand.denied > 0
+                && !self.denials.contains(&grant(&demand))
+                && more.is_among(Kind::NewDenial, MOST_DENIALS, &demand)
+            {
                 let message = format!("{name} was denied {capability} on {full}, for the first time");
                 events.push(Event::new(
                     Kind::NewDenial,
@@ -223,16 +245,18 @@ impl Known {
             let before = habit(self);
             let (new_path, new_grant) = self.note(&demand, true);
             if new_path {
-                let message = format!("{name} used {full} ({capability}) for the first time");
-                events.push(Event::new(
-                    Kind::FirstUse,
-                    who,
-                    demand.first_seen,
-                    &full,
-                    capability,
-                    "",
-                    message,
-                ));
+                if more.is_among(Kind::FirstUse, MOST_FIRST_USES, &demand) {
+                    let message = format!("{name} used {full} ({capability}) for the first time");
+                    events.push(Event::new(
+                        Kind::FirstUse,
+                        who,
+                        demand.first_seen,
+                        &full,
+                        capability,
+                        "",
+                        message,
+                    ));
+                }
                 let after = habit(self);
                 if before.learned > 0 && after.level() > before.level() {
                     let message = format!(
@@ -258,6 +282,7 @@ impl Known {
                 fresh.push(demand);
             }
         }
+        events.extend(more.events());
         for seen in part.principals() {
             let who = &seen.principal;
             let known = !self.holders.insert(principal(who));
@@ -277,6 +302,35 @@ impl Known {
             }
         }
         (events, fresh)
+    }
+}
+
+/// News of one kind by one principal, beyond those that are told one by one.
+#[derive(Debug, Default)]
+struct More(BTreeMap<(Kind, Principal), (usize, usize, Option<Timestamp>)>);
+
+impl More {
+    /// Whether this one is among the first `most` of its kind by its principal. Else it is counted.
+    fn is_among(&mut self, kind: Kind, most: usize, demand: &Demand) -> bool {
+        let (told, more, last) = self.0.entry((kind, demand.principal.clone())).or_default();
+        if *told < most {
+            *told += 1;
+            return true;
+        }
+        *more += 1;
+        *last = (*last).max(demand.first_seen);
+        false
+    }
+
+    /// What was counted.
+    fn events(self) -> impl Iterator<Item = Event> {
+        let counted = self.0.into_iter().filter(|(_, (_, more, _))| *more > 0);
+        counted.map(|((kind, who), (_, more, last))| {
+            let did = if kind == Kind::NewDenial { "was denied" } else { "used" };
+            let paths = if more == 1 { "path" } else { "paths" };
+            let message = format!("{} {did} {more} more {paths} for the first time", shown(&who));
+            Event::new(kind, &who, last, "", "", "", message)
+        })
     }
 }
 

@@ -1,14 +1,16 @@
 //! Events to a webhook: a bounded queue, and a thread that signs, sends, and tries again.
 //!
-//! The queue is a part of the state that is committed, so that events outlive the process. Each is delivered at least once;
-//! where the queue is full, new ones are dropped, and counted in the next message that arrives.
+//! The queue is a part of the state that is committed, so that events outlive the process. Each is delivered at least once.
+//! Where the queue is full, the watch waits for a receiver that takes what it gets; where that does not help, what can wait
+//! longest is dropped, and counted in the next message that arrives. Each principal has its turn, so that none fills the
+//! queue alone.
 
 use super::events::Event;
 use super::wake::Wake;
 use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -20,6 +22,8 @@ const BATCH: usize = 100;
 const MOST_REFUSALS: u32 = 5;
 /// A secret shorter than this can be guessed.
 const LEAST_SECRET_BYTES: usize = 16;
+/// A receiver that takes nothing for so long does not take what it gets.
+const STALLED: Duration = Duration::from_secs(1);
 /// How long the sender may still send once the watch ends.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
@@ -107,6 +111,8 @@ pub struct Limits {
     pub first_pause: Duration,
     /// The longest pause.
     pub longest_pause: Duration,
+    /// How long the watch waits for room, while the receiver takes what it gets.
+    pub patience: Duration,
 }
 
 impl Default for Limits {
@@ -115,6 +121,7 @@ impl Default for Limits {
             capacity: 1_000,
             first_pause: Duration::from_millis(500),
             longest_pause: Duration::from_secs(60),
+            patience: Duration::from_secs(10),
         }
     }
 }
@@ -130,6 +137,8 @@ struct Message<'a> {
 #[derive(Default)]
 struct Queue {
     pending: Undelivered,
+    /// Events at the front that are under way.
+    sending: usize,
     done: Deliveries,
     ending: Option<Instant>,
     ended: bool,
@@ -150,7 +159,7 @@ impl Shared {
 /// The webhook, as the watch sees it.
 pub struct Hook {
     shared: Arc<Shared>,
-    capacity: usize,
+    limits: Limits,
 }
 
 impl Hook {
@@ -166,22 +175,42 @@ impl Hook {
             wake,
         };
         thread::spawn(move || sender.work());
-        Self {
-            shared,
-            capacity: limits.capacity,
-        }
+        Self { shared, limits }
     }
 
-    /// Queues events. Returns how many were dropped because the queue is full.
+    /// Queues events. Returns how many were dropped because the queue is full and stays so.
     pub fn offer(&self, events: &[Event]) -> usize {
+        let mut left = in_turn(events);
+        let until = Instant::now() + self.limits.patience;
         let mut queue = self.shared.lock();
-        let room = self.capacity.saturating_sub(queue.pending.events.len());
-        let taken = events.iter().take(room).cloned();
-        queue.pending.events.extend(taken);
-        let dropped = events.len().saturating_sub(room);
+        let mut taken = (queue.done.delivered, Instant::now());
+        loop {
+            let room = self.limits.capacity.saturating_sub(queue.pending.events.len());
+            queue.pending.events.extend(left.drain(..room.min(left.len())));
+            self.shared.changed.notify_all();
+            // A receiver that takes nothing is not waited for.
+            if queue.done.delivered != taken.0 {
+                taken = (queue.done.delivered, Instant::now());
+            }
+            let until = until.min(taken.1 + STALLED);
+            let time = until.saturating_duration_since(Instant::now());
+            if left.is_empty() || time.is_zero() || queue.done.trouble.is_some() || queue.ended {
+                break;
+            }
+            let waited = self.shared.changed.wait_timeout(queue, time);
+            queue = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        let dropped = left.len();
+        for event in left {
+            // What can wait longer makes room, unless it is under way.
+            let sending = queue.sending;
+            let waiting = queue.pending.events.iter_mut().skip(sending);
+            if let Some(lighter) = waiting.rev().find(|other| other.kind.rank() > event.kind.rank()) {
+                *lighter = event;
+            }
+        }
         queue.pending.dropped += dropped as u64;
         queue.done.dropped += dropped as u64;
-        self.shared.changed.notify_all();
         dropped
     }
 
@@ -218,6 +247,21 @@ impl Hook {
     }
 }
 
+/// Events in the order in which they are to be heard: by their kind, and of each kind every principal's first one before any
+/// principal's second.
+fn in_turn(events: &[Event]) -> Vec<Event> {
+    let mut turns: HashMap<(u8, &str), usize> = HashMap::new();
+    let mut order: Vec<(u8, usize, usize)> = Vec::with_capacity(events.len());
+    for (n, event) in events.iter().enumerate() {
+        let rank = event.kind.rank();
+        let turn = turns.entry((rank, &event.principal)).or_default();
+        order.push((rank, *turn, n));
+        *turn += 1;
+    }
+    order.sort_unstable();
+    order.into_iter().filter_map(|(.., n)| events.get(n).cloned()).collect()
+}
+
 struct Sender {
     shared: Arc<Shared>,
     post: Box<dyn Post>,
@@ -249,7 +293,8 @@ impl Sender {
                 return None;
             }
             if !queue.pending.events.is_empty() {
-                let batch = queue.pending.events.iter().take(BATCH).cloned().collect();
+                let batch: Vec<Event> = queue.pending.events.iter().take(BATCH).cloned().collect();
+                queue.sending = batch.len();
                 return Some((batch, queue.pending.dropped));
             }
             queue = self.shared.changed.wait(queue).unwrap_or_else(PoisonError::into_inner);
@@ -280,6 +325,8 @@ impl Sender {
         failures: &mut u32,
     ) -> Option<Duration> {
         let mut queue = self.shared.lock();
+        queue.sending = 0;
+        self.shared.changed.notify_all();
         match outcome {
             Ok(()) => {
                 *failures = 0;
@@ -388,6 +435,7 @@ mod tests {
             capacity,
             first_pause: Duration::from_millis(1),
             longest_pause: Duration::from_millis(1),
+            patience: Duration::from_millis(20),
         };
         let secret = Secret::new(SECRET).unwrap();
         let hook = Hook::start(Box::new(receiver), secret, limits, pending, Wake::default());
@@ -431,6 +479,65 @@ mod tests {
         hook.end();
         assert_eq!(hook.undelivered(), Undelivered::default());
         assert_eq!(hook.deliveries().dropped, 4);
+    }
+
+    #[test]
+    fn who_makes_much_noise_holds_nobody_up() {
+        let who = |id: &str| Principal {
+            kind: crate::vault::PrincipalKind::Entity,
+            id: id.into(),
+            name: id.into(),
+            auth_mount: "".into(),
+        };
+        let event = |kind, id: &str, path: &str| Event::new(kind, &who(id), None, path, "read", "", String::new());
+        let mut news: Vec<Event> = (0..50)
+            .map(|n| event(Kind::NewDenial, "loud", &format!("x/{n}")))
+            .collect();
+        news.extend((0..3).map(|n| event(Kind::FirstUse, "loud", &format!("y/{n}"))));
+        news.push(event(Kind::FirstUse, "quiet", "crown"));
+        news.push(event(Kind::NewDenial, "quiet", "z"));
+        let paths: Vec<String> = in_turn(&news).into_iter().map(|e| e.path).take(6).collect();
+        assert_eq!(paths, ["y/0", "crown", "y/1", "y/2", "x/0", "z"]);
+        // A receiver that takes what it gets is waited for.
+        let (answer, answers) = mpsc::channel();
+        let (got_sender, got) = mpsc::channel();
+        let receiver = Receiver {
+            answers: Mutex::new(answers),
+            got: got_sender,
+        };
+        drop(answer);
+        let limits = Limits {
+            capacity: 5,
+            first_pause: Duration::from_millis(1),
+            longest_pause: Duration::from_millis(1),
+            patience: Duration::from_secs(30),
+        };
+        let secret = Secret::new(SECRET).unwrap();
+        let hook = Hook::start(
+            Box::new(receiver),
+            secret,
+            limits,
+            Undelivered::default(),
+            Wake::default(),
+        );
+        assert_eq!(hook.offer(&news), 0);
+        hook.end();
+        assert_eq!(got.iter().map(|(_, paths)| paths.len()).sum::<usize>(), news.len());
+    }
+
+    #[test]
+    fn what_can_wait_makes_room_for_what_cannot() {
+        let (hook, answer, got) = bench(2, Undelivered::default());
+        hook.offer(&events(0..1));
+        got.recv().unwrap();
+        let mut later = events(1..3);
+        later[0].kind = Kind::NewDenial;
+        assert_eq!(hook.offer(&later[..1]), 0);
+        assert_eq!(hook.offer(&later[1..]), 1);
+        answer.send(Ok(())).unwrap();
+        assert_eq!(got.recv().unwrap(), (1, vec!["secret/2".to_owned()]));
+        answer.send(Ok(())).unwrap();
+        hook.end();
     }
 
     #[test]

@@ -1,25 +1,35 @@
 //! A small HTTP server to look at the watch: one request a connection, GET and HEAD alone, everything bounded.
 //!
+//! One thread has all connections and never waits for any of them: who is slow is slow alone. Each has one deadline for its
+//! request, one for the answer, one for the rest; where there is no room the one that has been silent longest goes, so that
+//! whoever comes and asks at once is answered whatever the others do.
+//!
 //! It is written on the standard library and a parser of heads: the small server packages have no limit on the size of a head
 //! or on the time it takes, the larger ones bring a runtime. A browser on this machine may be made to ask it by any page that it shows: so
 //! the name asked for has to be one of ours (no DNS rebinding), and a page that asks has to be ours too.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::io::{self, Read, Write};
-use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 /// Bytes of a request at most, line and headers.
 const MOST_HEAD_BYTES: usize = 8 << 10;
 const MOST_HEADERS: usize = 64;
-/// A request has to be here within this time, and an answer taken.
+/// A request has to be here within this time, an answer taken, and the asker gone after it.
 const REQUEST_TIME: Duration = Duration::from_secs(5);
 const ANSWER_TIME: Duration = Duration::from_secs(30);
-/// Connections at once.
-const MOST_CONNECTIONS: usize = 16;
+const REST_TIME: Duration = Duration::from_secs(1);
+/// Connections at once. Some systems give a process 1,024 files.
+const MOST_CONNECTIONS: usize = 512;
+/// Connections taken up before those that are there are looked at again.
+const MOST_AT_ONCE: usize = 64;
+/// Bytes read of what comes after a request, and of which nothing is wanted.
+const MOST_REST_BYTES: usize = 64 << 10;
+/// How long nobody is looked at where nobody does anything.
+const PAUSE: Duration = Duration::from_millis(5);
 /// What a page may do that brings no rule of its own: nothing.
 const NOTHING: &str = "default-src 'none'";
 
@@ -104,59 +114,218 @@ impl Names {
 pub fn serve(address: SocketAddr, told: &[String], pages: Arc<Pages>) -> io::Result<SocketAddr> {
     let listener = TcpListener::bind(address)?;
     let bound = listener.local_addr()?;
-    let names = Arc::new(Names::new(bound, told));
-    thread::spawn(move || {
-        let open = Arc::new(AtomicUsize::new(0));
-        for stream in listener.incoming() {
-            let Ok(stream) = stream else {
-                // Out of file handles, for one: a pause lets others go.
-                thread::sleep(Duration::from_millis(50));
-                continue;
-            };
-            let slot = Slot::take(&open);
-            let (names, pages) = (Arc::clone(&names), Arc::clone(&pages));
-            let spawned = thread::Builder::new().spawn(move || {
-                // Whoever goes away in the middle is nobody's trouble.
-                let _ = match slot {
-                    Some(_slot) => handle(&stream, &names, &*pages),
-                    None => answer(&stream, &Answer::word(503, "too many connections"), true),
-                };
-            });
-            drop(spawned);
-        }
-    });
+    let house = House {
+        names: Names::new(bound, told),
+        pages,
+    };
+    thread::Builder::new()
+        .name("http".to_owned())
+        .spawn(move || house.run(&listener))?;
     Ok(bound)
 }
 
-/// One of the connections that may be open at once.
-struct Slot(Arc<AtomicUsize>);
+/// What all connections share.
+struct House {
+    names: Names,
+    pages: Arc<Pages>,
+}
 
-impl Slot {
-    fn take(open: &Arc<AtomicUsize>) -> Option<Self> {
-        let slot = Self(Arc::clone(open));
-        (open.fetch_add(1, Ordering::SeqCst) < MOST_CONNECTIONS).then_some(slot)
+impl House {
+    fn run(&self, listener: &TcpListener) {
+        // The oldest first.
+        let mut open: VecDeque<Connection> = VecDeque::new();
+        loop {
+            // Who waits for the first one does not have to look at others meanwhile.
+            let mut busy = take_up(listener, &mut open);
+            let now = Instant::now();
+            open.retain_mut(|connection| match connection.go_on(self, now) {
+                Ok(Progress::Some) => {
+                    busy = true;
+                    true
+                }
+                Ok(Progress::None) => true,
+                // Whoever goes away in the middle is nobody's trouble.
+                Ok(Progress::Done) | Err(_) => false,
+            });
+            if !busy && !open.is_empty() {
+                thread::sleep(PAUSE);
+            }
+        }
     }
 }
 
-impl Drop for Slot {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
+/// Takes up who comes. Waits for somebody where nobody is there.
+fn take_up(listener: &TcpListener, open: &mut VecDeque<Connection>) -> bool {
+    let mut any = false;
+    for _ in 0..MOST_AT_ONCE {
+        // Only the first one of all is waited for.
+        if listener.set_nonblocking(!open.is_empty()).is_err() {
+            thread::sleep(PAUSE);
+        }
+        match listener.accept() {
+            Ok((stream, _)) => {
+                any = true;
+                if open.len() >= MOST_CONNECTIONS {
+                    refuse_one(open);
+                }
+                if stream.set_nonblocking(true).is_ok() {
+                    open.push_back(Connection::new(stream));
+                }
+            }
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => {
+                // Out of file handles, for one: somebody has to go.
+                refuse_one(open);
+                thread::sleep(PAUSE);
+                break;
+            }
+        }
+    }
+    any
+}
+
+/// Sends the one away that has been silent longest; one that is being answered only where all are.
+fn refuse_one(open: &mut VecDeque<Connection>) {
+    let silent = open.iter().position(|c| matches!(c.at, At::Head(_))).unwrap_or(0);
+    if let Some(connection) = open.remove(silent) {
+        let busy = Answer::word(503, "too many connections");
+        // As much as goes at once; nobody waits for it.
+        let busy = sending(&busy, true);
+        let _ = (&connection.stream).write(busy.rest(0));
     }
 }
 
-fn handle(stream: &TcpStream, names: &Names, pages: &Pages) -> io::Result<()> {
-    let head = match read_head(stream)? {
-        Some(head) => head,
-        None => return answer(stream, &Answer::word(431, "the request is too long"), true),
-    };
-    let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
-    let mut request = httparse::Request::new(&mut headers);
-    let parsed = request.parse(&head).is_ok_and(|status| status.is_complete());
-    if !parsed {
-        return answer(stream, &Answer::word(400, "this is no request"), true);
+/// Somebody who asks.
+struct Connection {
+    stream: TcpStream,
+    until: Instant,
+    at: At,
+}
+
+/// How far it is.
+enum At {
+    /// The head is read.
+    Head(Vec<u8>),
+    /// The answer goes out, from this byte.
+    Answer(Sending, usize),
+    /// What is still under way is read, or closing would take the answer away from the asker; so many bytes yet.
+    Rest(usize),
+}
+
+/// An answer as it goes out. The body is not copied for each who asks.
+struct Sending {
+    head: Vec<u8>,
+    body: Option<Arc<str>>,
+}
+
+impl Sending {
+    /// What is left behind `sent` bytes, or the first part of it.
+    fn rest(&self, sent: usize) -> &[u8] {
+        match sent.checked_sub(self.head.len()) {
+            None | Some(0) if sent < self.head.len() => self.head.get(sent..).unwrap_or_default(),
+            at => {
+                let body = self.body.as_deref().map_or(&[][..], str::as_bytes);
+                body.get(at.unwrap_or(0)..).unwrap_or_default()
+            }
+        }
     }
-    let body = request.method != Some("HEAD");
-    answer(stream, &reply(&request, names, pages), body)
+}
+
+enum Progress {
+    Some,
+    None,
+    Done,
+}
+
+impl Connection {
+    fn new(stream: TcpStream) -> Self {
+        Self {
+            stream,
+            until: Instant::now() + REQUEST_TIME,
+            at: At::Head(Vec::new()),
+        }
+    }
+
+    /// Goes on as far as it can without waiting.
+    fn go_on(&mut self, house: &House, now: Instant) -> io::Result<Progress> {
+        if now >= self.until {
+            return Ok(Progress::Done);
+        }
+        let mut progress = Progress::None;
+        let mut piece = [0; 4096];
+        match &mut self.at {
+            At::Head(head) => {
+                let Some(got) = ready((&self.stream).read(&mut piece))? else {
+                    return Ok(progress);
+                };
+                if got == 0 {
+                    return Ok(Progress::Done);
+                }
+                head.extend_from_slice(piece.get(..got).unwrap_or_default());
+                let answer = if memchr::memmem::find(head, b"\r\n\r\n").is_some() {
+                    Some(house.asked(head))
+                } else if head.len() > MOST_HEAD_BYTES {
+                    Some(sending(&Answer::word(431, "the request is too long"), true))
+                } else {
+                    None
+                };
+                if let Some(answer) = answer {
+                    self.until = now + ANSWER_TIME;
+                    self.at = At::Answer(answer, 0);
+                }
+                progress = Progress::Some;
+            }
+            At::Answer(answer, sent) => {
+                let Some(gone) = ready((&self.stream).write(answer.rest(*sent)))? else {
+                    return Ok(progress);
+                };
+                if gone == 0 {
+                    return Ok(Progress::Done);
+                }
+                *sent += gone;
+                if answer.rest(*sent).is_empty() {
+                    self.stream.shutdown(Shutdown::Write)?;
+                    self.until = now + REST_TIME;
+                    self.at = At::Rest(MOST_REST_BYTES);
+                }
+                progress = Progress::Some;
+            }
+            At::Rest(left) => {
+                let Some(got) = ready((&self.stream).read(&mut piece))? else {
+                    return Ok(progress);
+                };
+                *left = left.saturating_sub(got);
+                if got == 0 || *left == 0 {
+                    return Ok(Progress::Done);
+                }
+                progress = Progress::Some;
+            }
+        }
+        Ok(progress)
+    }
+}
+
+/// What came of reading or writing: nothing yet, where it would have waited.
+fn ready(result: io::Result<usize>) -> io::Result<Option<usize>> {
+    match result {
+        Ok(n) => Ok(Some(n)),
+        Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => Ok(None),
+        Err(e) => Err(e),
+    }
+}
+
+impl House {
+    /// What to answer a head with.
+    fn asked(&self, head: &[u8]) -> Sending {
+        let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
+        let mut request = httparse::Request::new(&mut headers);
+        if !request.parse(head).is_ok_and(|status| status.is_complete()) {
+            return sending(&Answer::word(400, "this is no request"), true);
+        }
+        let with_body = request.method != Some("HEAD");
+        sending(&reply(&request, &self.names, &*self.pages), with_body)
+    }
 }
 
 /// What to say to a request.
@@ -189,32 +358,8 @@ fn reply(request: &httparse::Request<'_, '_>, names: &Names, pages: &Pages) -> A
     pages(path).unwrap_or_else(|| Answer::word(404, "no such page"))
 }
 
-/// Reads up to the empty line. None where that does not come within the bounds.
-fn read_head(mut stream: &TcpStream) -> io::Result<Option<Vec<u8>>> {
-    let until = Instant::now() + REQUEST_TIME;
-    let mut head = Vec::new();
-    let mut piece = [0; 1024];
-    loop {
-        let left = until.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Err(io::ErrorKind::TimedOut.into());
-        }
-        stream.set_read_timeout(Some(left))?;
-        let got = stream.read(&mut piece)?;
-        if got == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        head.extend_from_slice(piece.get(..got).unwrap_or_default());
-        if memchr::memmem::find(&head, b"\r\n\r\n").is_some() {
-            return Ok(Some(head));
-        }
-        if head.len() > MOST_HEAD_BYTES {
-            return Ok(None);
-        }
-    }
-}
-
-fn answer(mut stream: &TcpStream, answer: &Answer, with_body: bool) -> io::Result<()> {
+/// An answer as it goes out.
+fn sending(answer: &Answer, with_body: bool) -> Sending {
     let reason = match answer.status {
         200 => "OK",
         400 => "Bad Request",
@@ -232,7 +377,7 @@ fn answer(mut stream: &TcpStream, answer: &Answer, with_body: bool) -> io::Resul
     } else {
         ""
     };
-    let mut bytes = format!(
+    let head = format!(
         "HTTP/1.1 {} {reason}\r\nContent-Type: {}\r\nContent-Length: {}\r\n{allow}\
          Content-Security-Policy: {policy}; frame-ancestors 'none'\r\nX-Content-Type-Options: nosniff\r\n\
          X-Frame-Options: DENY\r\nReferrer-Policy: no-referrer\r\nCross-Origin-Resource-Policy: same-origin\r\n\
@@ -242,28 +387,10 @@ fn answer(mut stream: &TcpStream, answer: &Answer, with_body: bool) -> io::Resul
         answer.body.len(),
     )
     .into_bytes();
-    if with_body {
-        bytes.extend_from_slice(answer.body.as_bytes());
+    Sending {
+        head,
+        body: with_body.then(|| Arc::clone(&answer.body)),
     }
-    let until = Instant::now() + ANSWER_TIME;
-    let mut rest = bytes.as_slice();
-    while !rest.is_empty() {
-        let left = until.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Err(io::ErrorKind::TimedOut.into());
-        }
-        stream.set_write_timeout(Some(left))?;
-        let sent = stream.write(rest)?;
-        if sent == 0 {
-            return Err(io::ErrorKind::WriteZero.into());
-        }
-        rest = rest.get(sent..).unwrap_or_default();
-    }
-    stream.shutdown(std::net::Shutdown::Write)?;
-    // What is still under way is read, or closing would take the answer away from the asker.
-    stream.set_read_timeout(Some(Duration::from_millis(200)))?;
-    let _ = io::copy(&mut stream.take(64 << 10), &mut io::sink());
-    Ok(())
 }
 
 #[cfg(test)]
@@ -339,13 +466,46 @@ mod tests {
     }
 
     #[test]
-    fn more_connections_than_there_is_room_for_are_told_so() {
+    fn who_asks_at_once_is_answered_whatever_the_others_do() {
         let address = server(&[]);
-        let idle: Vec<TcpStream> = (0..MOST_CONNECTIONS)
-            .map(|_| TcpStream::connect(address).unwrap())
+        // Silent ones, more than there is room for, and slow ones that send a byte now and then.
+        let silent: Vec<TcpStream> = (0..MOST_CONNECTIONS + 40)
+            .filter_map(|_| TcpStream::connect(address).ok())
             .collect();
-        let busy = ask(address, &format!("GET / HTTP/1.1\r\nHost: {address}\r\n\r\n"));
-        assert!(busy.starts_with("HTTP/1.1 503 "), "{busy}");
-        drop(idle);
+        let mut slow: Vec<TcpStream> = (0..16).map(|_| TcpStream::connect(address).unwrap()).collect();
+        for round in 0..5 {
+            for stream in &mut slow {
+                let _ = stream.write_all(b"G");
+            }
+            let began = Instant::now();
+            let text = ask(address, &format!("GET / HTTP/1.1\r\nHost: {address}\r\n\r\n"));
+            assert!(text.starts_with("HTTP/1.1 200 "), "{round}: {text}");
+            assert!(
+                began.elapsed() < Duration::from_secs(1),
+                "{round}: {:?}",
+                began.elapsed()
+            );
+        }
+        // The first that came has been told why it had to go.
+        let mut text = String::new();
+        silent.first().unwrap().read_to_string(&mut text).unwrap();
+        assert!(text.starts_with("HTTP/1.1 503 "), "{text}");
+    }
+
+    #[test]
+    fn nobody_stays_beyond_the_deadline() {
+        let address = server(&[]);
+        let began = Instant::now();
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream
+            .write_all(format!("GET / HTTP/1.1\r\nHost: {address}\r\n\r\n").as_bytes())
+            .unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        // Goes on sending after the answer: it is closed all the same.
+        while stream.write_all(b"x").is_ok() && began.elapsed() < REQUEST_TIME {
+            thread::sleep(Duration::from_millis(50));
+        }
+        assert!(began.elapsed() < REST_TIME * 3, "{:?}", began.elapsed());
     }
 }

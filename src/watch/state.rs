@@ -10,8 +10,9 @@ use crate::staged;
 use crate::usage::Usage;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 /// The version of the file.
@@ -134,12 +135,18 @@ impl<S: Store> StateDir<S> {
             let path = path.to_owned();
             move |source| StateError::Io { what, path, source }
         };
-        fs::create_dir_all(dir).map_err(io("make", dir))?;
+        // Who used what is nobody else's business.
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(dir)
+            .map_err(io("make", dir))?;
         let lock_path = dir.join(LOCK_NAME);
         let lock = File::options()
             .create(true)
             .truncate(false)
             .write(true)
+            .mode(0o600)
             .open(&lock_path)
             .map_err(io("open", &lock_path))?;
         match lock.try_lock() {

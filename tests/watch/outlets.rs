@@ -216,6 +216,13 @@ fn news_outlive_the_watcher_and_what_has_no_room_is_counted() {
     watcher.says("queue is full: 1 events");
     wait_for_page(address, "/metrics", "vault_advisor_notify_dropped_total 3\n");
     let first = next(&deliveries);
+    // What is dropped is known a moment before it is committed.
+    let state = place.state().join("state.json");
+    let until = std::time::Instant::now() + Duration::from_secs(10);
+    while !fs::read_to_string(&state).unwrap().contains("\"dropped\":3") {
+        assert!(std::time::Instant::now() < until);
+        std::thread::sleep(Duration::from_millis(20));
+    }
     watcher.child.kill().unwrap();
     watcher.child.wait().unwrap();
     // The one that was under way when it was killed is answered, but nobody hears it.
