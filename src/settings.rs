@@ -3,6 +3,7 @@
 use crate::access::weight::{BadClass, WeightSettings, Weights};
 use crate::advice::Severity;
 use crate::analysis::evidence::EvidenceSettings;
+use crate::files;
 use crate::optimize::paths::Price;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -10,6 +11,8 @@ use std::path::{Path, PathBuf};
 
 /// The name of the settings file that is found by itself.
 pub const FILE_NAME: &str = "vault-advisor.toml";
+/// The most that settings may have.
+pub const MAX_BYTES: usize = 1024 * 1024;
 
 /// What `vault-advisor.toml` may say.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -135,6 +138,10 @@ pub struct Settings {
     pub watch: WatchSettings,
     /// The file they came from.
     pub file: Option<PathBuf>,
+    /// What the file says, as it stands there.
+    pub said: toml::Table,
+    /// The lines on which its waivers begin.
+    pub waiver_lines: Vec<u32>,
 }
 
 impl Default for Settings {
@@ -149,6 +156,8 @@ impl Default for Settings {
             waivers: Vec::new(),
             watch: WatchSettings::default(),
             file: None,
+            said: toml::Table::new(),
+            waiver_lines: Vec::new(),
         }
     }
 }
@@ -200,24 +209,51 @@ impl Settings {
     /// # Errors
     /// When the file can't be read or says what can't be.
     pub fn load(file: Option<&Path>, places: &[PathBuf]) -> Result<Self, SettingsError> {
-        let found = file.map(Path::to_path_buf).or_else(|| {
-            places
-                .iter()
-                .map(|p| p.join(FILE_NAME))
-                .find(|candidate| candidate.is_file())
-        });
-        let Some(path) = found else {
+        let found = match file {
+            Some(file) => Some((file.to_path_buf(), files::read_named(file, MAX_BYTES))),
+            None => Self::found(places).map(|file| {
+                let bytes = files::read(&file, MAX_BYTES);
+                (file, bytes)
+            }),
+        };
+        let Some((path, bytes)) = found else {
             return Ok(Self::default());
         };
-        let text = std::fs::read_to_string(&path).map_err(|source| SettingsError::Read {
+        match bytes {
+            Ok(bytes) => Self::parse(&bytes, path),
+            Err(source) => Err(SettingsError::Read { path, source }),
+        }
+    }
+
+    /// The `vault-advisor.toml` in the first of `places` that has one, whatever it is: what is no file is refused later.
+    #[must_use]
+    pub fn found(places: &[PathBuf]) -> Option<PathBuf> {
+        let mut candidates = places.iter().map(|place| place.join(FILE_NAME));
+        candidates.find(|candidate| candidate.symlink_metadata().is_ok())
+    }
+
+    /// From the bytes of a file that is called `path`.
+    ///
+    /// # Errors
+    /// When the file says what can't be.
+    pub fn parse(bytes: &[u8], path: PathBuf) -> Result<Self, SettingsError> {
+        let text = std::str::from_utf8(bytes).map_err(|_| SettingsError::Read {
             path: path.clone(),
-            source,
+            source: std::io::Error::new(std::io::ErrorKind::InvalidData, "it has bytes that are no UTF-8"),
         })?;
-        let file: SettingsFile = toml::from_str(&text).map_err(|source| SettingsError::Parse {
+        let failed = |source| SettingsError::Parse {
             path: path.clone(),
             source: Box::new(source),
-        })?;
-        Self::check(file, path)
+        };
+        let file: SettingsFile = toml::from_str(text).map_err(failed)?;
+        let said = text.parse().map_err(failed)?;
+        let waivers = text.lines().zip(1_u32..);
+        let waivers = waivers.filter(|(line, _)| line.trim_start().starts_with("[[waivers]]"));
+        Ok(Self {
+            said,
+            waiver_lines: waivers.map(|(_, n)| n).collect(),
+            ..Self::check(file, path.clone())?
+        })
     }
 
     fn check(file: SettingsFile, path: PathBuf) -> Result<Self, SettingsError> {
@@ -268,6 +304,8 @@ impl Settings {
             waivers: file.waivers,
             watch: file.watch,
             file: Some(path),
+            said: toml::Table::new(),
+            waiver_lines: Vec::new(),
         })
     }
 }

@@ -46,7 +46,7 @@ const SPEAKING: &[&[&str]] = &[
         "check",
         "--policies",
         "policies/example-changed",
-        "--base",
+        "--base-dir",
         "policies/example",
     ],
     &["roles", "--matrix", "MATRIX"],

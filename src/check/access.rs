@@ -40,7 +40,7 @@ pub fn findings(profile: Profile, old: &[Policy], joined: &Joined, changed: &Cha
     let found = compare_policies(profile, &of(old), &of(new), Some(&holders), now, Options::default());
     let mut told = Told::default();
     for one in &found.policies {
-        if one.renamed.is_none() && differ.contains(&one.policy) {
+        if differ.contains(&one.policy) {
             told.comparison(&one.policy.to_string(), None, &one.comparison);
         }
     }

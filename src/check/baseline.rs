@@ -1,19 +1,20 @@
 //! A baseline: the findings that were there when it was written. Later only what is new is shown.
 //!
-//! A finding is known by its fingerprint, which no moved line changes. Where a file was renamed, and with it the policy, the
-//! finding is known by what the policy says.
+//! A finding is known by its fingerprint, which no moved line changes. A policy of another name is another policy: who holds
+//! what goes by names.
 
-use super::place::Places;
 use crate::advice::Finding;
-use crate::analysis::rule::fingerprint;
+use crate::files;
 use crate::staged;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::Path;
 
 /// The form of the file.
 const VERSION: u32 = 1;
+/// The most that a baseline may have.
+const MAX_BYTES: usize = 256 * 1024 * 1024;
 
 /// The findings of an earlier run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -25,9 +26,6 @@ pub struct Baseline {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Known {
     fingerprint: String,
-    /// What it is by its meaning, whatever the policy is called.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    meaning: Option<String>,
     rule: String,
     subject: String,
 }
@@ -46,12 +44,12 @@ pub enum BaselineError {
         source: std::io::Error,
     },
     /// The file is something else.
-    #[error("`{path}` is no baseline: {source}")]
+    #[error("`{path}` is no baseline: {why}")]
     Form {
         /// The file.
         path: String,
         /// Why.
-        source: serde_json::Error,
+        why: String,
     },
     /// A later version.
     #[error("baseline `{path}` is of version {version}, which this program does not know")]
@@ -66,14 +64,11 @@ pub enum BaselineError {
 impl Baseline {
     /// Of findings.
     #[must_use]
-    pub fn of(findings: &[Finding], places: &Places) -> Self {
-        let meanings = meanings(findings, places);
+    pub fn of(findings: &[Finding]) -> Self {
         let mut findings: Vec<Known> = findings
             .iter()
-            .zip(meanings)
-            .map(|(f, meaning)| Known {
+            .map(|f| Known {
                 fingerprint: f.fingerprint.clone(),
-                meaning,
                 rule: f.rule.to_string(),
                 subject: f.subject.name.clone(),
             })
@@ -83,6 +78,23 @@ impl Baseline {
             version: VERSION,
             findings,
         }
+    }
+
+    fn fingerprints(&self) -> BTreeSet<&str> {
+        self.findings.iter().map(|known| known.fingerprint.as_str()).collect()
+    }
+
+    /// How many findings it knows that another does not.
+    #[must_use]
+    pub fn more_than(&self, other: Option<&Self>) -> usize {
+        let known = other.map(Self::fingerprints).unwrap_or_default();
+        self.fingerprints().difference(&known).count()
+    }
+
+    /// Whether it knows a finding.
+    pub fn knows(&self) -> impl Fn(&Finding) -> bool {
+        let known = self.fingerprints();
+        move |finding| known.contains(finding.fingerprint.as_str())
     }
 
     /// How many findings it has.
@@ -102,14 +114,24 @@ impl Baseline {
     /// # Errors
     /// Where the file can't be read or is none.
     pub fn load(path: &Path) -> Result<Self, BaselineError> {
-        let name = || path.display().to_string();
-        let text = std::fs::read(path).map_err(|source| BaselineError::Io {
+        let bytes = files::read_named(path, MAX_BYTES).map_err(|source| BaselineError::Io {
             what: "read",
-            path: name(),
+            path: path.display().to_string(),
             source,
         })?;
-        let read: Self =
-            serde_json::from_slice(&text).map_err(|source| BaselineError::Form { path: name(), source })?;
+        Self::parse(&bytes, path)
+    }
+
+    /// From the bytes of a file that is called `path`.
+    ///
+    /// # Errors
+    /// Where they are none.
+    pub fn parse(bytes: &[u8], path: &Path) -> Result<Self, BaselineError> {
+        let name = || path.display().to_string();
+        let read: Self = serde_json::from_slice(bytes).map_err(|e| BaselineError::Form {
+            path: name(),
+            why: files::json_fault(&e),
+        })?;
         if read.version != VERSION {
             return Err(BaselineError::Version {
                 path: name(),
@@ -133,43 +155,4 @@ impl Baseline {
         text.push('\n');
         staged::write(path, io, |file| file.write_all(text.as_bytes()).map_err(io))
     }
-
-    /// Which findings are known: one answer a finding.
-    #[must_use]
-    pub fn known(&self, findings: &[Finding], places: &Places) -> Vec<bool> {
-        let now: BTreeSet<&str> = findings.iter().map(|f| f.fingerprint.as_str()).collect();
-        let before: BTreeSet<&str> = self.findings.iter().map(|k| k.fingerprint.as_str()).collect();
-        // Only what is no longer there under its own name may have got another.
-        let mut gone: HashMap<&str, usize> = HashMap::new();
-        for known in self.findings.iter().filter(|k| !now.contains(k.fingerprint.as_str())) {
-            if let Some(meaning) = &known.meaning {
-                *gone.entry(meaning).or_default() += 1;
-            }
-        }
-        findings
-            .iter()
-            .zip(meanings(findings, places))
-            .map(|(finding, meaning)| {
-                before.contains(finding.fingerprint.as_str())
-                    || meaning.is_some_and(|m| match gone.get_mut(m.as_str()) {
-                        Some(left) if *left > 0 => {
-                            *left -= 1;
-                            true
-                        }
-                        _ => false,
-                    })
-            })
-            .collect()
-    }
-}
-
-fn meanings(findings: &[Finding], places: &Places) -> Vec<Option<String>> {
-    findings
-        .iter()
-        .map(|finding| {
-            let spots: BTreeSet<String> = places.of_finding(finding).map(|spot| places.meaning(spot)).collect();
-            let all: Vec<String> = spots.into_iter().collect();
-            (!all.is_empty()).then(|| fingerprint(&finding.rule, &finding.subject.kind, &all.join("\n")))
-        })
-        .collect()
 }

@@ -2,11 +2,11 @@
 
 use super::baseline::Baseline;
 use super::place::{Changed, Places};
-use super::rules::{self, NEED_USAGE, NEW_ACCESS, NOT_CHECKED, UNREADABLE};
+use super::rules::{self, NEED_USAGE, NEW_ACCESS, NOT_CHECKED, POLICY_GONE, UNREADABLE};
 use super::rules::{WAIVER_EXPIRED, WAIVER_INVALID, WAIVER_UNUSED};
 use super::source::{Problem, Read};
 use super::waiver::{self, Invalid, Waiver};
-use super::{access as new_access, risk};
+use super::{access as new_access, brought, risk};
 use crate::access::weight::Weighed;
 use crate::access::{self, Inputs, Joined};
 use crate::advice::{Finding, RuleView, Severity, Subject};
@@ -23,7 +23,8 @@ use crate::settings::{RuleLevel, Settings};
 use crate::usage::demand::{Demand, PolicySet};
 use jiff::Timestamp;
 use jiff::civil::Date;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::path::Path;
 use std::sync::Arc;
 
 /// What usage says.
@@ -59,6 +60,8 @@ pub struct Material {
     pub read: Read,
     /// The policies of the base, where there is one.
     pub base: Option<Vec<Policy>>,
+    /// What the change brings along to be judged by.
+    pub brought: Vec<Finding>,
     /// Usage, where there is any.
     pub seen: Option<Seen>,
     /// The deployment, where one is named.
@@ -110,6 +113,7 @@ pub fn check(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&st
     let Material {
         read,
         base,
+        brought,
         seen,
         deployment,
     } = material;
@@ -163,7 +167,16 @@ pub fn check(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&st
         findings.extend(new_access::findings(options.profile, old, &joined, changed, now));
     }
     findings.extend(read.broken.iter().map(|p| problem(UNREADABLE, "policy", p)));
-    findings.extend(read.unchecked.iter().map(|p| problem(NOT_CHECKED, "policy", p)));
+    let gone: Vec<&Policy> = match (&base, &changed) {
+        (Some(old), Some(changed)) => changed.gone.iter().filter_map(|&n| old.get(n)).collect(),
+        _ => Vec::new(),
+    };
+    findings.extend(unchecked(&read.unchecked, &gone));
+    findings.extend(
+        gone.iter()
+            .map(|policy| is_gone(policy, &read.broken, &joined.policies)),
+    );
+    findings.extend(brought);
     if let Some(most) = options.max_risk {
         findings.extend(risk::over_budget(&joined, &exposures, settings, most));
     }
@@ -171,7 +184,16 @@ pub fn check(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&st
     let mut rules = pipeline::rule_views();
     rules.extend(rules::views());
     let today = options.now.to_zoned(jiff::tz::TimeZone::UTC).date();
-    let waived = waive(&mut findings, &joined, &places, options, today, &ran(&levels, options));
+    let old = base.as_deref();
+    let waived = waive(
+        &mut findings,
+        &joined,
+        old,
+        &places,
+        options,
+        today,
+        &ran(&levels, options),
+    );
     apply_levels(&mut findings, settings);
     unique(&mut findings);
     findings.sort_by(|a, b| {
@@ -186,12 +208,11 @@ pub fn check(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&st
     let all = findings.len();
     findings.retain(|f| !untouched.contains(&f.fingerprint));
     let unchanged = all - findings.len();
-    let baseline = Baseline::of(&findings, &places);
+    let baseline = Baseline::of(&findings);
     let mut known = 0;
     if let Some(before) = options.baseline {
-        let is_known = before.known(&findings, &places);
-        let mut answers = is_known.into_iter();
-        findings.retain(|_| !answers.next().unwrap_or(false));
+        let knows = before.knows();
+        findings.retain(|f| rules::UNWAIVED.contains(&&*f.rule) || !knows(f));
         known = baseline.len() - findings.len();
     }
     let checked = Checked {
@@ -273,20 +294,77 @@ fn warnings(joined: &Joined, deployment: Option<&Deployment>) -> Vec<Finding> {
 }
 
 fn problem(rule: &str, kind: &str, problem: &Problem) -> Finding {
-    let (title, remedy) = match rule {
-        UNREADABLE => (
-            format!("policy `{}` cannot be used: {}", problem.what, problem.why),
-            "Mend it: the server would refuse it, and nothing in it was checked.",
-        ),
-        _ => (
-            format!("`{}` was not checked: {}", problem.what, problem.why),
-            "Check what `terraform show -json` says of it, or write its text out.",
-        ),
+    let title = match rule {
+        UNREADABLE => format!("policy `{}` cannot be used: {}", problem.what, problem.why),
+        _ => format!("`{}` was not checked: {}", problem.what, problem.why),
     };
-    own(rule, kind, &problem.what, &problem.why, title, remedy, &problem.origin)
+    own(
+        rule,
+        kind,
+        &problem.what,
+        &problem.why,
+        title,
+        problem.remedy,
+        &problem.origin,
+    )
 }
 
-fn own(rule: &str, kind: &str, name: &str, key: &str, title: String, remedy: &str, origin: &Origin) -> Finding {
+/// What was not read. It is graver where the base has a policy of that name or place, which is there no more.
+fn unchecked<'a>(all: &'a [Problem], gone: &'a [&Policy]) -> impl Iterator<Item = Finding> + 'a {
+    all.iter().map(|one| {
+        let mut finding = problem(NOT_CHECKED, "policy", one);
+        let replaced = gone.iter().find(|policy| replaces(one, policy));
+        if let Some(policy) = replaced {
+            finding.severity = Severity::High;
+            finding.detail = format!("The base has policy `{}{}` there.", policy.namespace, policy.name);
+        }
+        finding
+    })
+}
+
+/// Whether what was not read stands where the base has a policy: by its name, or in the same file.
+fn replaces(one: &Problem, policy: &Policy) -> bool {
+    let file = |text: &str| Path::new(text).file_name().map(ToOwned::to_owned);
+    let named = one.what.rsplit(['.', '/', ' ']).next().unwrap_or_default();
+    *one.what == *policy.name
+        || named.trim_matches(['"', '`']) == &*policy.name
+        || file(&one.origin.file) == file(&policy.file)
+}
+
+/// A policy that the base has and the change has not.
+fn is_gone(policy: &Policy, broken: &[Problem], now: &[Policy]) -> Finding {
+    let id = format!("{}{}", policy.namespace, policy.name);
+    let says_so = |p: &&Policy| p.source == policy.source && p.namespace == policy.namespace;
+    let mut finding = own(
+        POLICY_GONE,
+        "policy",
+        &id,
+        "",
+        format!("policy `{id}` of the base is there no more"),
+        "Who holds it loses what it grants, and what it denies is denied no more.",
+        &Origin::new(policy.file.clone(), 1, 1),
+    );
+    if broken.iter().any(|p| *p.what == *policy.name) {
+        finding.detail = "What stands there now cannot be used.".to_owned();
+    } else if let Some(same) = now.iter().find(says_so) {
+        finding.detail = format!(
+            "`{}{}` says the same. It is another policy: who holds what goes by names.",
+            same.namespace, same.name
+        );
+    }
+    finding
+}
+
+/// A finding of the gate itself.
+pub(super) fn own(
+    rule: &str,
+    kind: &str,
+    name: &str,
+    key: &str,
+    title: String,
+    remedy: &str,
+    origin: &Origin,
+) -> Finding {
     Finding {
         fingerprint: fingerprint(rule, kind, &format!("{name} {key}")),
         rule: Arc::from(rule),
@@ -308,15 +386,29 @@ fn own(rule: &str, kind: &str, name: &str, key: &str, title: String, remedy: &st
 fn waive(
     findings: &mut Vec<Finding>,
     joined: &Joined,
+    base: Option<&[Policy]>,
     places: &Places,
     options: &Options<'_>,
     today: Date,
     ran: &dyn Fn(&str) -> bool,
 ) -> usize {
-    let (mut waivers, mut invalid) = waiver::of_settings(&options.settings.waivers, options.settings.file.as_deref());
+    let (mut waivers, mut invalid) = waiver::of_settings(options.settings);
+    let mut beside = Vec::new();
     for (n, policy) in joined.policies.iter().enumerate() {
-        waiver::of_policy(policy, n, &mut waivers, &mut invalid);
+        waiver::of_policy(policy, n, &mut beside, &mut invalid);
     }
+    if let Some(old) = base {
+        // What the change itself says to be waived is not, before it has gone in.
+        let (mut before, mut ignored) = (Vec::new(), Vec::new());
+        for (n, policy) in old.iter().enumerate() {
+            waiver::of_policy(policy, n, &mut before, &mut ignored);
+        }
+        let before: HashSet<_> = before.iter().map(Waiver::key).collect();
+        let (known, brought): (Vec<_>, Vec<_>) = beside.into_iter().partition(|w| before.contains(&w.key()));
+        findings.extend(brought.iter().map(brought::waiver));
+        beside = known;
+    }
+    waivers.extend(beside);
     let mut by_rule: HashMap<&str, Vec<usize>> = HashMap::new();
     for (n, waiver) in waivers.iter().enumerate() {
         by_rule.entry(&waiver.rule).or_default().push(n);
@@ -325,6 +417,9 @@ fn waive(
     let before = findings.len();
     findings.retain(|finding| {
         let mut keep = true;
+        if rules::UNWAIVED.contains(&&*finding.rule) {
+            return keep;
+        }
         for &n in by_rule.get(&*finding.rule).into_iter().flatten() {
             let covering = waivers
                 .get(n)

@@ -2,7 +2,9 @@
 //! usage, a budget of risk; what is waived or known from a baseline is counted and not shown.
 
 mod access;
+pub mod base;
 pub mod baseline;
+pub mod brought;
 mod gate;
 pub mod git;
 mod place;

@@ -4,7 +4,6 @@ use crate::advice::Finding;
 use crate::origin::Origin;
 use crate::policy::model::{Policy, Stanza};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 /// A policy, or a stanza in it.
@@ -29,8 +28,6 @@ pub struct Places {
     by_file: HashMap<Arc<str>, Vec<(u32, u32, Spot)>>,
     by_name: HashMap<Arc<str>, Vec<usize>>,
     names: Vec<Arc<str>>,
-    digests: Vec<u64>,
-    paths: Vec<Vec<Arc<str>>>,
 }
 
 impl Places {
@@ -67,11 +64,6 @@ impl Places {
             by_file,
             by_name,
             names: policies.iter().map(|p| p.name.clone()).collect(),
-            digests: policies.iter().map(digest).collect(),
-            paths: policies
-                .iter()
-                .map(|p| p.stanzas.iter().map(|s| s.path.clone()).collect())
-                .collect(),
         }
     }
 
@@ -104,22 +96,15 @@ impl Places {
     pub fn policy_name(&self, spot: Spot) -> &str {
         self.names.get(spot.policy).map_or("", |n| n)
     }
-
-    /// What a spot says, whatever the policy is called and wherever it stands.
-    #[must_use]
-    pub fn meaning(&self, spot: Spot) -> String {
-        let digest = self.digests.get(spot.policy).copied().unwrap_or_default();
-        let path = spot.stanza.and_then(|s| self.paths.get(spot.policy)?.get(s));
-        format!("{digest:016x} {}", path.map_or("", |p| p))
-    }
 }
 
 /// What of the policies is not as it was in the base.
 pub struct Changed {
     stanzas: HashSet<Spot>,
     policies: HashSet<usize>,
-    /// Policies of the base that are gone, by name.
-    gone: BTreeSet<Arc<str>>,
+    /// Numbers of the base's policies that are gone.
+    pub gone: Vec<usize>,
+    gone_names: BTreeSet<Arc<str>>,
     /// Numbers of the policies that differ, new side and old side.
     pub differ: (Vec<usize>, Vec<usize>),
 }
@@ -134,17 +119,13 @@ impl Changed {
         }
         let before: BTreeMap<Id<'_>, usize> = old.iter().enumerate().map(|(n, p)| (id(p), n)).collect();
         let after: BTreeSet<Id<'_>> = new.iter().map(id).collect();
-        // A policy that only got another name says what it said.
-        let renamed: HashMap<u64, usize> = old
-            .iter()
-            .enumerate()
-            .filter(|(_, p)| !after.contains(&id(p)))
-            .map(|(n, p)| (digest(p), n))
-            .collect();
         let mut out = Self {
             stanzas: HashSet::new(),
             policies: HashSet::new(),
-            gone: old
+            gone: (0..old.len())
+                .filter(|n| old.get(*n).is_some_and(|p| !after.contains(&id(p))))
+                .collect(),
+            gone_names: old
                 .iter()
                 .filter(|p| !after.contains(&id(p)))
                 .map(|p| p.name.clone())
@@ -153,15 +134,11 @@ impl Changed {
         };
         for (p, policy) in new.iter().enumerate() {
             let same_name = before.get(&id(policy));
-            let twin = same_name
-                .or_else(|| renamed.get(&digest(policy)))
-                .and_then(|&n| old.get(n));
-            let said: HashSet<u64> = twin
-                .map(|t| t.stanzas.iter().map(stanza_digest).collect())
-                .unwrap_or_default();
+            let twin = same_name.and_then(|&n| old.get(n));
+            let said: HashSet<_> = twin.map(|t| t.stanzas.iter().map(saying).collect()).unwrap_or_default();
             let mut differs = twin.is_none_or(|t| t.stanzas.len() != policy.stanzas.len());
             for (s, stanza) in policy.stanzas.iter().enumerate() {
-                if !said.contains(&stanza_digest(stanza)) {
+                if !said.contains(&saying(stanza)) {
                     differs = true;
                     out.stanzas.insert(Spot {
                         policy: p,
@@ -177,19 +154,14 @@ impl Changed {
                 out.differ.1.extend(same_name);
             }
         }
-        out.differ.1.extend(
-            old.iter()
-                .enumerate()
-                .filter(|(_, p)| !after.contains(&id(p)))
-                .map(|(n, _)| n),
-        );
+        out.differ.1.extend(&out.gone);
         out
     }
 
     /// Whether a finding is about what changed.
     #[must_use]
     pub fn touches(&self, finding: &Finding, places: &Places) -> bool {
-        self.gone.contains(finding.subject.name.as_str())
+        self.gone_names.contains(finding.subject.name.as_str())
             || places.of_finding(finding).any(|spot| match spot.stanza {
                 Some(_) => self.stanzas.contains(&spot),
                 None => self.policies.contains(&spot.policy),
@@ -197,42 +169,13 @@ impl Changed {
     }
 }
 
-/// FNV-1a: a baseline keeps what it gives, so it has to stay the same whatever the program is built with.
-struct Fnv(u64);
-
-impl Default for Fnv {
-    fn default() -> Self {
-        Self(0xcbf2_9ce4_8422_2325)
-    }
-}
-
-impl Hasher for Fnv {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
-        }
-    }
-}
-
-fn stanza_digest(stanza: &Stanza) -> u64 {
-    let mut hasher = Fnv::default();
+/// What a stanza says: itself, not a hash of it, of which another stanza could be made to have the same.
+fn saying(stanza: &Stanza) -> (&str, u16, String) {
+    let constraints = if stanza.constraints.is_empty() {
+        String::new()
+    } else {
+        format!("{:?}", stanza.constraints)
+    };
     let path = stanza.path.strip_prefix('/').unwrap_or(&stanza.path);
-    (path, stanza.capability_set().bits()).hash(&mut hasher);
-    if !stanza.constraints.is_empty() {
-        format!("{:?}", stanza.constraints).hash(&mut hasher);
-    }
-    hasher.finish()
-}
-
-/// What a policy says, whatever it is called and in whatever order.
-fn digest(policy: &Policy) -> u64 {
-    let mut all: Vec<u64> = policy.stanzas.iter().map(stanza_digest).collect();
-    all.sort_unstable();
-    let mut hasher = Fnv::default();
-    (&policy.namespace, all).hash(&mut hasher);
-    hasher.finish()
+    (path, stanza.capability_set().bits(), constraints)
 }

@@ -6,8 +6,14 @@ use crate::advice::{RuleView, Severity};
 pub const NEW_ACCESS: &str = "new-access";
 /// A policy that can't be read.
 pub const UNREADABLE: &str = "policy-unreadable";
-/// A policy that only Terraform itself could work out.
+/// Something that may hold a policy and was not read.
 pub const NOT_CHECKED: &str = "not-checked";
+/// A policy of the base that is there no more.
+pub const POLICY_GONE: &str = "policy-gone";
+/// Settings or a baseline that the change brings along.
+pub const GATE_CHANGED: &str = "gate-changed";
+/// A waiver that the change brings along.
+pub const WAIVER_NEW: &str = "waiver-new";
 /// More risk than `--max-risk` allows.
 pub const OVER_BUDGET: &str = "risk-over-budget";
 /// A waiver whose day is past.
@@ -18,7 +24,7 @@ pub const WAIVER_UNUSED: &str = "waiver-unused";
 pub const WAIVER_INVALID: &str = "waiver-invalid";
 
 /// Id, severity, summary and page of each.
-pub const ALL: [(&str, Severity, &str, &str); 7] = [
+pub const ALL: [(&str, Severity, &str, &str); 10] = [
     (
         NEW_ACCESS,
         Severity::High,
@@ -28,14 +34,32 @@ pub const ALL: [(&str, Severity, &str, &str); 7] = [
     (
         UNREADABLE,
         Severity::High,
-        "a policy that the server would refuse",
+        "a policy that cannot be used",
         include_str!("../../docs/rules/policy-unreadable.md"),
     ),
     (
         NOT_CHECKED,
-        Severity::Low,
-        "a policy that only Terraform itself can work out",
+        Severity::Medium,
+        "something that may hold a policy and was not read",
         include_str!("../../docs/rules/not-checked.md"),
+    ),
+    (
+        POLICY_GONE,
+        Severity::Low,
+        "a policy of the base that is there no more",
+        include_str!("../../docs/rules/policy-gone.md"),
+    ),
+    (
+        GATE_CHANGED,
+        Severity::High,
+        "settings or a baseline that the change brings along",
+        include_str!("../../docs/rules/gate-changed.md"),
+    ),
+    (
+        WAIVER_NEW,
+        Severity::High,
+        "a waiver that the change brings along",
+        include_str!("../../docs/rules/waiver-new.md"),
     ),
     (
         OVER_BUDGET,
@@ -62,6 +86,9 @@ pub const ALL: [(&str, Severity, &str, &str); 7] = [
         include_str!("../../docs/rules/waiver-invalid.md"),
     ),
 ];
+
+/// Rules that no waiver covers and no baseline knows: they are about these.
+pub const UNWAIVED: [&str; 2] = [GATE_CHANGED, WAIVER_NEW];
 
 /// Rules of the analysis that say nothing without usage.
 pub const NEED_USAGE: [&str; 9] = [

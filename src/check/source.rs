@@ -1,14 +1,14 @@
 //! Reads the policies of a repository: HCL, JSON and Terraform, each policy with its place, and all that could not be read.
 
 use super::terraform::{self, Place};
+use crate::files;
 use crate::origin::Origin;
-use crate::policy::load::{self, LoadCause};
+use crate::policy::load::{self, LoadCause, Names, Why};
 use crate::policy::model::Policy;
 use crate::policy::syntax::{self, Dialect, ParseError};
 use crate::vault::path as vault_path;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -19,8 +19,10 @@ pub struct Read {
     pub policies: Vec<Policy>,
     /// Policies that are in error, or twice.
     pub broken: Vec<Problem>,
-    /// What was not checked because it needs evaluation.
+    /// What was not checked: it needs evaluation, or it was not read and may hold a policy.
     pub unchecked: Vec<Problem>,
+    /// Files that were not read as policies and show none.
+    pub others: Vec<PathBuf>,
 }
 
 /// Something that is not among the policies.
@@ -32,7 +34,14 @@ pub struct Problem {
     pub why: String,
     /// Where.
     pub origin: Origin,
+    /// What to do about it.
+    pub remedy: &'static str,
 }
+
+const REFUSED: &str = "Mend it: the server would refuse it, and nothing in it was checked.";
+const TWICE: &str = "Give each policy one file: a policy is named as its path below the folder, or with `--policy-names file` as its file.";
+const EVALUATED: &str = "Check what `terraform show -json` says of it, or write its text out.";
+const UNREAD: &str = "Write it as a plain file that is named as policies are, or take it out of the folder.";
 
 /// A file or folder that can't be read at all.
 #[derive(Debug, thiserror::Error)]
@@ -44,31 +53,21 @@ pub struct ReadError {
     pub source: std::io::Error,
 }
 
-/// How many folders deep Terraform files are looked for.
-const MAX_DEPTH: usize = 16;
-
-/// Reads all policies in `paths`, files and folders.
+/// Reads all policies in `paths`, files and folders. What may hold a policy and is not read is among `unchecked`.
 ///
 /// # Errors
 /// Where a file or folder can't be read.
-pub fn read(paths: &[PathBuf], dialect: &Dialect) -> Result<Read, ReadError> {
+pub fn read(paths: &[PathBuf], dialect: &Dialect, names: Names) -> Result<Read, ReadError> {
     let mut terraform_files = Vec::new();
-    let mut others = Vec::new();
-    for path in paths {
-        if path.is_dir() {
-            walk(path, 0, &mut terraform_files)?;
-            others.push(path.clone());
-        } else if is_terraform(path) {
-            terraform_files.push(path.clone());
-        } else {
-            others.push(path.clone());
-        }
-    }
     let mut all = All::default();
-    for (path, read) in load::files(&others, dialect) {
-        if is_terraform(&path) {
-            continue;
-        }
+    let others: Vec<PathBuf> = paths
+        .iter()
+        .filter(|path| path.is_dir() || !is_terraform(path))
+        .cloned()
+        .collect();
+    terraform_files.extend(paths.iter().filter(|path| !others.contains(path)).cloned());
+    let listed = load::files(&others, dialect, names);
+    for (path, read) in listed.files {
         match read {
             Ok(policy) => all.add(policy),
             Err(error) => match error.cause {
@@ -78,8 +77,20 @@ pub fn read(paths: &[PathBuf], dialect: &Dialect) -> Result<Read, ReadError> {
                     let origin = parse.origin.clone();
                     all.broken(name, &parse, origin);
                 }
-                LoadCause::Duplicate { .. } => {}
+                cause @ (LoadCause::NoPolicy { .. } | LoadCause::Duplicate { .. }) => {
+                    all.unchecked(&path, cause.to_string());
+                }
             },
+        }
+    }
+    for one in listed.skipped {
+        let is_ours = is_terraform(&one.path);
+        match one.why {
+            Why::Ending if is_ours => terraform_files.push(one.path),
+            _ if one.is_suspect(dialect) || (is_ours && names_policies(&one.path)) => {
+                all.unchecked(&one.path, format!("it was not read: {}", one.why));
+            }
+            _ => all.read.others.push(one.path),
         }
     }
     for path in terraform_files {
@@ -88,6 +99,17 @@ pub fn read(paths: &[PathBuf], dialect: &Dialect) -> Result<Read, ReadError> {
     Ok(Read {
         policies: all.policies.into_values().collect(),
         ..all.read
+    })
+}
+
+/// The most bytes of a file of Terraform.
+const MAX_BYTES: usize = 32 * 1024 * 1024;
+
+/// Whether a file of Terraform that is left out speaks of policies; one that can't be read may.
+fn names_policies(path: &Path) -> bool {
+    files::read(path, MAX_BYTES).map_or(true, |bytes| {
+        let says = |word: &[u8]| memchr::memmem::find(&bytes, word).is_some();
+        says(b"vault_policy") || says(b"sys/policies") || says(b"sys/policy")
     })
 }
 
@@ -110,8 +132,12 @@ impl All {
                     .map_or_else(|| Origin::new(policy.file.clone(), 1, 1), |s| s.origin.clone());
                 self.read.broken.push(Problem {
                     what: policy.name.to_string(),
-                    why: format!("is in `{}` too, which counts", first.get().file),
+                    why: format!(
+                        "two files are the policy of this name, the other is `{}`",
+                        first.get().file
+                    ),
                     origin,
+                    remedy: TWICE,
                 });
             }
         }
@@ -126,12 +152,23 @@ impl All {
             what: name,
             why,
             origin,
+            remedy: REFUSED,
+        });
+    }
+
+    fn unchecked(&mut self, path: &Path, why: String) {
+        let file = path.display().to_string();
+        self.read.unchecked.push(Problem {
+            origin: Origin::new(file.as_str(), 1, 1),
+            what: file,
+            why,
+            remedy: UNREAD,
         });
     }
 
     fn terraform(&mut self, path: &Path, dialect: &Dialect) -> Result<(), ReadError> {
         let file: Arc<str> = path.display().to_string().into();
-        let bytes = fs::read(path).map_err(|source| ReadError {
+        let bytes = files::read_named(path, MAX_BYTES).map_err(|source| ReadError {
             path: file.to_string(),
             source,
         })?;
@@ -139,6 +176,7 @@ impl All {
             what: file.to_string(),
             why,
             origin: Origin::new(Arc::clone(&file), 1, 1),
+            remedy: EVALUATED,
         };
         let Ok(text) = String::from_utf8(bytes) else {
             self.read
@@ -166,6 +204,7 @@ impl All {
                 what: one.what,
                 why: one.why,
                 origin: Origin::new(Arc::clone(&file), one.line, one.column),
+                remedy: EVALUATED,
             });
         }
         for found in content.found {
@@ -198,14 +237,11 @@ fn moved(policy: &mut Policy, place: Place) {
 
 /// Calls files below `folder` what they are called in messages.
 pub fn relabel(policies: &mut [Policy], folder: &Path, name: &str) {
-    let folder = folder.display().to_string();
     for policy in policies {
-        let Some(rest) = policy.file.strip_prefix(folder.as_str()) else {
+        let Some(file) = label(Path::new(&*policy.file), folder, name) else {
             continue;
         };
-        // Below the folder comes the number of the path that was asked for.
-        let rest = rest.trim_start_matches('/').split_once('/').map_or(rest, |(_, r)| r);
-        let file: Arc<str> = format!("{name}:{rest}").into();
+        let file: Arc<str> = file.into();
         for stanza in &mut policy.stanzas {
             stanza.origin.file = Arc::clone(&file);
         }
@@ -213,34 +249,14 @@ pub fn relabel(policies: &mut [Policy], folder: &Path, name: &str) {
     }
 }
 
+/// What a file below `folder` is called: below that comes the number of the path that was asked for.
+pub fn label(file: &Path, folder: &Path, name: &str) -> Option<String> {
+    let mut below = file.strip_prefix(folder).ok()?.components();
+    below.next()?;
+    Some(format!("{name}:{}", below.as_path().display()))
+}
+
 fn is_terraform(path: &Path) -> bool {
     let name = path.file_name().map(|n| n.to_string_lossy().to_lowercase());
     name.is_some_and(|n| n.ends_with(".tf") || n.ends_with(".tf.json"))
-}
-
-fn walk(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<(), ReadError> {
-    let failed = |source| ReadError {
-        path: folder.display().to_string(),
-        source,
-    };
-    let mut entries = fs::read_dir(folder)
-        .and_then(|all| all.map(|e| e.map(|e| e.path())).collect::<Result<Vec<_>, _>>())
-        .map_err(failed)?;
-    entries.sort();
-    for path in entries {
-        let hidden = path
-            .file_name()
-            .is_none_or(|name| name.to_string_lossy().starts_with('.'));
-        if hidden {
-            continue;
-        }
-        if path.is_dir() {
-            if depth < MAX_DEPTH && !path.is_symlink() {
-                walk(&path, depth + 1, found)?;
-            }
-        } else if is_terraform(&path) {
-            found.push(path);
-        }
-    }
-    Ok(())
 }

@@ -9,9 +9,8 @@ use super::place::{Places, Spot};
 use crate::advice::Finding;
 use crate::origin::Origin;
 use crate::policy::model::{Language, Policy};
-use crate::settings;
+use crate::settings::{FILE_NAME, Settings};
 use jiff::civil::Date;
-use std::path::Path;
 
 /// What a comment begins with.
 const MARK: &str = "vault-advisor:";
@@ -53,6 +52,18 @@ pub struct Invalid {
 }
 
 impl Waiver {
+    /// What it says, wherever it stands: two that say the same are one.
+    #[must_use]
+    pub fn key(&self) -> [String; 5] {
+        [
+            self.rule.clone(),
+            self.about.clone(),
+            self.owner.clone(),
+            self.reason.clone(),
+            self.expires.to_string(),
+        ]
+    }
+
     /// Whether its day is past.
     #[must_use]
     pub fn is_expired(&self, today: Date) -> bool {
@@ -82,16 +93,12 @@ impl Waiver {
 
 /// Those of the settings.
 #[must_use]
-pub fn of_settings(all: &[settings::Waiver], file: Option<&Path>) -> (Vec<Waiver>, Vec<Invalid>) {
-    let name = file.map_or_else(|| settings::FILE_NAME.to_owned(), |f| f.display().to_string());
-    let text = file.and_then(|f| std::fs::read_to_string(f).ok()).unwrap_or_default();
-    let mut lines = text
-        .lines()
-        .zip(1_u32..)
-        .filter(|(line, _)| line.trim_start().starts_with("[[waivers]]"))
-        .map(|(_, n)| n);
+pub fn of_settings(settings: &Settings) -> (Vec<Waiver>, Vec<Invalid>) {
+    let file = settings.file.as_ref();
+    let name = file.map_or_else(|| FILE_NAME.to_owned(), |f| f.display().to_string());
+    let mut lines = settings.waiver_lines.iter().copied();
     let (mut waivers, mut invalid) = (Vec::new(), Vec::new());
-    for one in all {
+    for one in &settings.waivers {
         let origin = Origin::new(name.as_str(), lines.next().unwrap_or(1), 1);
         match parts(&one.rule, &one.expires, &one.owner, &one.reason) {
             Ok(expires) if !one.scope.trim_matches('*').trim().is_empty() => waivers.push(Waiver {
@@ -191,7 +198,7 @@ fn beside(policy: &Policy, n: usize, at: usize) -> (Spot, String, Origin) {
             policy: n,
             stanza: Some(s),
         };
-        let about = format!("`{}` of policy `{}`", stanza.path, policy.name);
+        let about = format!("`{}` of policy `{}{}`", stanza.path, policy.namespace, policy.name);
         return (spot, about, Origin::new(policy.file.clone(), line, 1));
     }
     let line = match policy.stanzas.first() {
@@ -203,7 +210,7 @@ fn beside(policy: &Policy, n: usize, at: usize) -> (Spot, String, Origin) {
         policy: n,
         stanza: None,
     };
-    let about = format!("policy `{}`", policy.name);
+    let about = format!("policy `{}{}`", policy.namespace, policy.name);
     (spot, about, Origin::new(policy.file.clone(), line.max(1), 1))
 }
 

@@ -1,19 +1,24 @@
 //! `check`: the gate for policy repositories.
 
 use super::{Exit, Failure, Talk, material};
-use crate::advice::Severity;
+use crate::advice::{Finding, Severity};
 use crate::analysis::evidence::Watch;
+use crate::check::base::{Base, Before};
 use crate::check::baseline::Baseline;
+use crate::check::git::GitError;
 use crate::check::source::{self, Read};
-use crate::check::{self, Checked, Material, Options, Seen, git};
-use crate::cli::{CheckArgs, Common, GateFormat};
+use crate::check::waiver::{self, Waiver};
+use crate::check::{self, Checked, Material, Options, Seen, brought};
+use crate::cli::{CheckArgs, Common, GateFormat, Reading};
 use crate::policy::model::Policy;
 use crate::policy::profile::Profile;
 use crate::report::gate::{self, Gate};
+use crate::settings::{self, Settings, SettingsError};
 use crate::staged;
 use crate::usage::Usage;
 use crate::usage::tally::Tally;
 use jiff::Timestamp;
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -25,16 +30,21 @@ pub(super) fn run(
     out: &mut dyn Write,
     talk: &Talk,
 ) -> Result<Exit, Failure> {
-    let settings = material::settings(common, &args.granting, talk)?;
     let budgets = args.budget.iter().map(|b| budget(b)).collect::<Result<Vec<_>, _>>()?;
     if args.max_risk.is_some_and(|most| !(0.0..=100.0).contains(&most)) {
         return Err(Failure::new("`--max-risk` has to be between 0 and 100", None));
     }
+    let mut base = base(args, talk)?;
+    let judge = judge(args, common, base.as_mut(), talk)?;
+    let settings = judge.settings;
     let mut notes = Vec::new();
     // Usage is the larger part of what is read; what is said of it comes after what is wrong with the policies.
-    let (granted, seen) = rayon::join(|| granted(args, profile, &mut notes), || seen(args, talk));
+    let (granted, seen) = rayon::join(
+        || granted(args, profile, base.as_mut(), &mut notes),
+        || seen(&judge.reading, talk),
+    );
     let (read, base) = granted?;
-    if read.policies.is_empty() && read.broken.is_empty() && read.unchecked.is_empty() && base.is_none() {
+    if read.policies.is_empty() && read.broken.is_empty() && read.unchecked.is_empty() {
         let places: Vec<String> = args
             .granting
             .policies
@@ -42,11 +52,12 @@ pub(super) fn run(
             .map(|p| format!("`{}`", p.display()))
             .collect();
         return Err(Failure::new(
-            format!("no policy in {}", places.join(", ")),
+            format!("no policy in {}: nothing was checked", places.join(", ")),
             Some("policies are files that end in .hcl, .json or .policy, or `vault_policy` resources in .tf files"),
         ));
     }
-    let deployment = material::deployment(args.granting.deployment.as_deref())?;
+    notes.extend(others(&read.others));
+    let deployment = material::deployment(judge.deployment.as_deref())?;
     let seen = match seen? {
         Some((seen, tally)) => {
             material::tell_tally(&tally, talk);
@@ -54,16 +65,12 @@ pub(super) fn run(
         }
         None => None,
     };
-    let before = args
-        .baseline
-        .as_deref()
-        .map(Baseline::load)
-        .transpose()
-        .map_err(|e| Failure::from_error(&e, Some("`--write-baseline FILE` writes one")))?;
+    let before = judge.baseline;
     let checked = check::check(
         Material {
             read,
             base,
+            brought: judge.brought,
             seen,
             deployment,
         },
@@ -156,57 +163,216 @@ fn budget(text: &str) -> Result<(Severity, usize), Failure> {
     Ok((severity, most.parse().map_err(|_| wrong())?))
 }
 
-/// The policies of the base: of a folder or file, or of a git revision.
-fn base(base: &str, policies: &[PathBuf], profile: Profile, notes: &mut Vec<String>) -> Result<Vec<Policy>, Failure> {
-    let dialect = profile.dialect();
-    let folder = PathBuf::from(base);
-    let read = if folder.exists() {
-        source::read(&[folder], &dialect)
-    } else {
-        let hint = "`--base` takes a folder, or a git revision of the repository that holds the policies (a shallow clone lacks \
-                    earlier ones: `git fetch` them)";
-        let export = git::export(base, policies).map_err(|e| Failure::from_error(&e, Some(hint)))?;
-        notes.extend(
-            export
-                .left_out
-                .iter()
-                .map(|(name, why)| format!("`{name}` of the base was left out: {why}")),
-        );
-        if export.paths.is_empty() {
-            notes.push(format!("the base `{base}` has no policies at this place: all are new"));
+/// What was there before the change. A revision is git's, whatever folder is called so; only where there is no repository
+/// at all a folder can be meant.
+fn base(args: &CheckArgs, talk: &Talk) -> Result<Option<Base>, Failure> {
+    let policies = &args.granting.policies;
+    if !args.base_dir.is_empty() {
+        if let Some(none) = args.base_dir.iter().find(|folder| !folder.exists()) {
+            return Err(Failure::new(
+                format!("`{}` is not there", none.display()),
+                Some("`--base-dir` takes the folder with the policies before the change"),
+            ));
         }
-        source::read(&export.paths, &dialect).map(|mut read| {
-            source::relabel(&mut read.policies, export.folder(), base);
-            read
+        return Ok(Some(Base::folders(&args.base_dir, policies)));
+    }
+    let Some(revision) = &args.base else {
+        return Ok(None);
+    };
+    match Base::revision(revision, policies) {
+        Ok(base) => Ok(Some(base)),
+        Err(GitError::NoRepo(_)) if Path::new(revision).exists() => {
+            talk.warn("`--base` takes a git revision, and there is no git repository: taken as `--base-dir`");
+            Ok(Some(Base::folders(&[PathBuf::from(revision)], policies)))
+        }
+        Err(error) => Err(Failure::from_error(&error, Some(git_hint(&error)))),
+    }
+}
+
+/// What to do where git does not give the base.
+const fn git_hint(error: &GitError) -> &'static str {
+    match error {
+        GitError::Ambiguous { .. } => {
+            "give its full name, such as refs/remotes/origin/main, or the whole id of a commit"
+        }
+        GitError::NoRepo(_) => "`--base-dir` takes a folder with the policies before the change",
+        GitError::Submodule { .. } | GitError::Link(_) => {
+            "give the policies before the change as a folder: `--base-dir`"
+        }
+        _ => {
+            "`--base` takes a git revision of the repository that holds the policies (a shallow clone lacks earlier ones: \
+             `git fetch` them); a folder is named with `--base-dir`"
+        }
+    }
+}
+
+/// What the gate goes by: all of it as it was before the change.
+struct Judge {
+    settings: Settings,
+    baseline: Option<Baseline>,
+    deployment: Option<PathBuf>,
+    reading: Reading,
+    /// What of it the change would have otherwise.
+    brought: Vec<Finding>,
+}
+
+fn judge(args: &CheckArgs, common: &Common, base: Option<&mut Base>, talk: &Talk) -> Result<Judge, Failure> {
+    let load = |file: &Path| Baseline::load(file).map_err(|e| Failure::from_error(&e, Some(BASELINE_HINT)));
+    let Some(base) = base else {
+        return Ok(Judge {
+            settings: material::settings(common, &args.granting, talk)?,
+            baseline: args.baseline.as_deref().map(load).transpose()?,
+            deployment: args.granting.deployment.clone(),
+            reading: args.reading.clone(),
+            brought: Vec::new(),
+        });
+    };
+    let mut brought = Vec::new();
+    let settings = settings(args, common, base, talk, &mut brought)?;
+    let baseline = match args.baseline.as_deref() {
+        None => None,
+        Some(file) => match before(base, file)? {
+            Before::Own => Some(load(file)?),
+            Before::There(was) => {
+                let was = load(&was)?;
+                // One that is no baseline any more, or that is gone, adds nothing.
+                let now = Baseline::load(file).ok();
+                brought.extend(now.and_then(|now| brought::baseline(Some(&was), &now, file)));
+                Some(was)
+            }
+            Before::Absent => {
+                brought.extend(brought::baseline(None, &load(file)?, file));
+                None
+            }
+        },
+    };
+    let mut as_it_was = |kind: &str, path: &Path| -> Result<PathBuf, Failure> {
+        Ok(match before(base, path)? {
+            Before::There(was) => was,
+            Before::Own => path.to_path_buf(),
+            Before::Absent => {
+                brought.push(brought::file(kind, path, false));
+                path.to_path_buf()
+            }
         })
     };
-    let read = read.map_err(|e| Failure::from_error(&e, Some("name a folder, or a git revision")))?;
-    notes.extend(
-        read.broken
-            .iter()
-            .map(|p| format!("policy `{}` of the base cannot be used: {}", p.what, p.why)),
-    );
-    Ok(read.policies)
+    let deployment = args.granting.deployment.as_deref();
+    let deployment = deployment.map(|path| as_it_was("deployment", path)).transpose()?;
+    let mut reading = args.reading.clone();
+    for usage in &mut reading.usage {
+        *usage = as_it_was("usage", usage)?;
+    }
+    Ok(Judge {
+        settings,
+        baseline,
+        deployment,
+        reading,
+        brought,
+    })
+}
+
+const BASELINE_HINT: &str = "`--write-baseline FILE` writes one";
+
+/// What a file was before the change.
+fn before(base: &mut Base, path: &Path) -> Result<Before, Failure> {
+    base.before(path)
+        .map_err(|e| Failure::from_error(&e, Some(git_hint(&e))))
+}
+
+/// The settings before the change, and what the change would have otherwise.
+fn settings(
+    args: &CheckArgs,
+    common: &Common,
+    base: &mut Base,
+    talk: &Talk,
+    brought: &mut Vec<Finding>,
+) -> Result<Settings, Failure> {
+    let failed = |e: SettingsError| Failure::from_error(&e, Some(material::SETTINGS_HINT));
+    let places = material::settings_places(args.granting.policies.iter().chain(&args.granting.deployment));
+    let named = common.config.as_deref();
+    let mut was: Option<PathBuf> = None;
+    match named {
+        Some(file) => {
+            was = match before(base, file)? {
+                Before::Own => Some(file.to_path_buf()),
+                Before::There(was) => Some(was),
+                Before::Absent => None,
+            }
+        }
+        None if base.is_revision() => {
+            for place in &places {
+                let file = place.join(settings::FILE_NAME);
+                match before(base, &file)? {
+                    Before::Own if file.exists() => was = Some(file),
+                    Before::There(there) => was = Some(there),
+                    Before::Own | Before::Absent => continue,
+                }
+                break;
+            }
+        }
+        None => was = Settings::found(&base.places(&places)),
+    }
+    let settings = match was {
+        None => Settings::default(),
+        Some(file) => {
+            let mut settings = Settings::load(Some(&file), &[]).map_err(failed)?;
+            settings.file = Some(base.label(&file));
+            settings
+        }
+    };
+    // Those of the change need not be good for anything: they do not count.
+    match Settings::load(named, &places) {
+        Ok(now) => {
+            brought.extend(brought::settings(&settings, &now));
+            let (before, _) = waiver::of_settings(&settings);
+            let known: BTreeSet<[String; 5]> = before.iter().map(Waiver::key).collect();
+            let (now, _) = waiver::of_settings(&now);
+            brought.extend(now.iter().filter(|w| !known.contains(&w.key())).map(brought::waiver));
+        }
+        Err(SettingsError::Read { path, source }) if source.kind() == std::io::ErrorKind::NotFound => {
+            brought.push(brought::file("settings", &path, true));
+        }
+        Err(error) => return Err(failed(error)),
+    }
+    if let Some(file) = &settings.file {
+        talk.note(&format!("settings from {}", file.display()));
+    }
+    Ok(settings)
+}
+
+/// Files told of at most.
+const MOST_TOLD: usize = 20;
+
+/// What was not read because it shows no policy.
+fn others(files: &[PathBuf]) -> Option<String> {
+    let names: Vec<String> = files.iter().take(MOST_TOLD).map(|f| f.display().to_string()).collect();
+    let more = match files.len().saturating_sub(MOST_TOLD) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    (!files.is_empty()).then(|| format!("not read, and no policies: {}{more}", names.join(", ")))
 }
 
 /// The policies, and those of the base.
 fn granted(
     args: &CheckArgs,
     profile: Profile,
+    base: Option<&mut Base>,
     notes: &mut Vec<String>,
 ) -> Result<(Read, Option<Vec<Policy>>), Failure> {
-    let read = source::read(&args.granting.policies, &profile.dialect())
-        .map_err(|e| Failure::from_error(&e, Some("name a policy file or folder")))?;
-    let base = match &args.base {
-        Some(base) => Some(self::base(base, &args.granting.policies, profile, notes)?),
-        None => None,
+    let (dialect, names) = (profile.dialect(), args.granting.policy_names.into());
+    let failed = |e: source::ReadError| Failure::from_error(&e, Some("name a policy file or folder"));
+    let read = source::read(&args.granting.policies, &dialect, names).map_err(failed)?;
+    let Some(base) = base else {
+        return Ok((read, None));
     };
-    Ok((read, base))
+    let before = base.read(&dialect, names).map_err(failed)?;
+    notes.append(&mut base.notes);
+    Ok((read, Some(before.policies)))
 }
 
 /// Usage, where it is asked for, and its account. What is empty or can't be read never passes.
-fn seen(args: &CheckArgs, talk: &Talk) -> Result<Option<(Seen, Tally)>, Failure> {
-    let reading = &args.reading;
+fn seen(reading: &Reading, talk: &Talk) -> Result<Option<(Seen, Tally)>, Failure> {
     if reading.logs.is_empty() && reading.usage.is_empty() {
         return Ok(None);
     }

@@ -1,0 +1,212 @@
+//! The policies before a change, and all else that the gate goes by: settings, waivers, baseline, deployment. A change must
+//! not bring its own judge, so what it can change is read as it was before it.
+
+use super::git::{GitError, Repo};
+use super::source::{self, Read, ReadError};
+use crate::policy::load::Names;
+use crate::policy::syntax::Dialect;
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+
+/// What was there before the change.
+#[derive(Debug)]
+pub struct Base {
+    kind: Kind,
+    /// The policies before the change.
+    policies: Vec<PathBuf>,
+    /// What to know about it.
+    pub notes: Vec<String>,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Git {
+        repo: Repo,
+        revision: String,
+        commit: String,
+        /// What was taken out of the repository, each thing in a folder of its own number.
+        folder: TempDir,
+        taken: usize,
+    },
+    Folders {
+        /// The policies after the change, and before it.
+        pairs: Vec<(PathBuf, PathBuf)>,
+    },
+}
+
+/// What a file that the gate goes by was before the change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Before {
+    /// No change brings it: it is as it is.
+    Own,
+    /// It was there; this is how it was.
+    There(PathBuf),
+    /// It was not there.
+    Absent,
+}
+
+/// Why the base can't be read.
+#[derive(Debug, thiserror::Error)]
+pub enum BaseError {
+    /// Git.
+    #[error(transparent)]
+    Git(#[from] GitError),
+    /// A file.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+}
+
+impl Base {
+    /// The policies at a git revision.
+    ///
+    /// # Errors
+    /// Where there is no git, no repository or no such revision.
+    pub fn revision(revision: &str, policies: &[PathBuf]) -> Result<Self, GitError> {
+        let first = policies.first().map_or(Path::new("."), PathBuf::as_path);
+        let repo = Repo::holding(first)?;
+        let commit = repo.commit(revision)?;
+        let folder = tempfile::tempdir().map_err(GitError::Write)?;
+        let mut base = Self {
+            kind: Kind::Git {
+                repo,
+                revision: revision.to_owned(),
+                commit,
+                folder,
+                taken: 0,
+            },
+            policies: Vec::new(),
+            notes: Vec::new(),
+        };
+        for path in policies {
+            let taken = base.take(path)?;
+            base.policies.extend(taken);
+        }
+        if base.policies.is_empty() {
+            base.notes.push(format!(
+                "the base `{revision}` has no policies at this place: all are new"
+            ));
+        }
+        Ok(base)
+    }
+
+    /// The policies in other files and folders.
+    #[must_use]
+    pub fn folders(folders: &[PathBuf], policies: &[PathBuf]) -> Self {
+        Self {
+            kind: Kind::Folders {
+                pairs: policies.iter().cloned().zip(folders.iter().cloned()).collect(),
+            },
+            policies: folders.to_vec(),
+            notes: Vec::new(),
+        }
+    }
+
+    /// Takes what a path was out of the repository.
+    fn take(&mut self, path: &Path) -> Result<Option<PathBuf>, GitError> {
+        let Kind::Git {
+            repo,
+            commit,
+            folder,
+            taken,
+            ..
+        } = &mut self.kind
+        else {
+            return Ok(None);
+        };
+        let below = repo.below(path)?;
+        // With the names of its own: what it is called says what it is.
+        let place = folder.path().join(taken.to_string()).join(&below);
+        *taken += 1;
+        let export = repo.export(commit, &below, &place)?;
+        let left = export.left_out.iter();
+        self.notes
+            .extend(left.map(|(name, why)| format!("`{name}` of the base was left out: {why}")));
+        Ok((export.files > 0).then_some(place))
+    }
+
+    /// Reads the policies.
+    ///
+    /// # Errors
+    /// Where a file can't be read.
+    pub fn read(&mut self, dialect: &Dialect, names: Names) -> Result<Read, ReadError> {
+        let mut read = source::read(&self.policies, dialect, names)?;
+        if let Kind::Git { folder, revision, .. } = &self.kind {
+            source::relabel(&mut read.policies, folder.path(), revision);
+        }
+        let broken = read.broken.iter();
+        self.notes
+            .extend(broken.map(|p| format!("policy `{}` of the base cannot be used: {}", p.what, p.why)));
+        Ok(read)
+    }
+
+    /// What a file or folder that the gate goes by was before the change.
+    ///
+    /// # Errors
+    /// Where git can't say.
+    pub fn before(&mut self, path: &Path) -> Result<Before, GitError> {
+        match &self.kind {
+            Kind::Git { repo, .. } => {
+                let holding = match Repo::holding(path) {
+                    Ok(holding) => holding,
+                    Err(GitError::NoRepo(_)) => return Ok(Before::Own),
+                    Err(error) => return Err(error),
+                };
+                if holding != *repo {
+                    return Ok(Before::Own);
+                }
+                let below = repo.below(path)?;
+                let tracked = repo.tracks(&below)?;
+                match self.take(path)? {
+                    Some(place) => Ok(Before::There(place)),
+                    // What git does not know is not of the change: somebody put it there beside it.
+                    None if !tracked && path.exists() => Ok(Before::Own),
+                    None => Ok(Before::Absent),
+                }
+            }
+            Kind::Folders { pairs } => {
+                let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+                let path = absolute(path);
+                for (after, before) in pairs {
+                    if let Ok(below) = path.strip_prefix(absolute(after)) {
+                        let before = before.join(below);
+                        return Ok(match before.exists() {
+                            true => Before::There(before),
+                            false => Before::Absent,
+                        });
+                    }
+                }
+                Ok(Before::Own)
+            }
+        }
+    }
+
+    /// Folders in which what the gate goes by was looked for before the change, given where it is looked for now.
+    #[must_use]
+    pub fn places(&self, now: &[PathBuf]) -> Vec<PathBuf> {
+        match &self.kind {
+            Kind::Git { .. } => now.to_vec(),
+            Kind::Folders { pairs } => pairs
+                .iter()
+                .flat_map(|(_, before)| [Some(before.clone()), before.parent().map(Path::to_path_buf)])
+                .flatten()
+                .collect(),
+        }
+    }
+
+    /// Whether places are named as they are now ([`Self::before`] tells what they were), not as they were.
+    #[must_use]
+    pub const fn is_revision(&self) -> bool {
+        matches!(self.kind, Kind::Git { .. })
+    }
+
+    /// What a file of the base is called in messages.
+    #[must_use]
+    pub fn label(&self, place: &Path) -> PathBuf {
+        match &self.kind {
+            Kind::Git { folder, revision, .. } => {
+                source::label(place, folder.path(), revision).map_or_else(|| place.to_path_buf(), PathBuf::from)
+            }
+            Kind::Folders { .. } => place.to_path_buf(),
+        }
+    }
+}

@@ -1,0 +1,664 @@
+//! Attacks on the gate, each with its right outcome: a change must not pass by hiding, by renaming, by judging itself, by
+//! running anything, and nothing of the machine that checks it may show.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails loudly"
+)]
+
+use assert_cmd::Command;
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+
+const READ: &str = "path \"secret/data/web/*\" {\n  capabilities = [\"read\"]\n}\n";
+const STAR: &str =
+    "path \"*\" {\n  capabilities = [\"create\", \"read\", \"update\", \"delete\", \"list\", \"sudo\"]\n}\n";
+const SECRET: &str = "hvs.CAESIJ-canary-of-this-machine";
+
+/// A folder with `pr/` and `base/`, or a repository with a clone of it.
+struct Ground(tempfile::TempDir);
+
+impl Ground {
+    fn new(files: &[(&str, &str)]) -> Self {
+        let ground = Self(tempfile::tempdir().unwrap());
+        ground.write(files);
+        ground
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn write(&self, files: &[(&str, &str)]) {
+        for (name, text) in files {
+            let path = self.at(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+    }
+
+    fn link(&self, target: &str, name: &str) {
+        symlink(target, self.at(name)).unwrap();
+    }
+
+    fn git(&self, folder: &str, arguments: &[&str]) -> String {
+        let done = std::process::Command::new("git")
+            .current_dir(self.at(folder))
+            .args([
+                "-c",
+                "user.name=t",
+                "-c",
+                "user.email=t@example.com",
+                "-c",
+                "commit.gpgsign=false",
+            ])
+            .args(arguments)
+            .output()
+            .unwrap();
+        assert!(
+            done.status.success(),
+            "{arguments:?}: {}",
+            String::from_utf8_lossy(&done.stderr)
+        );
+        String::from_utf8(done.stdout).unwrap().trim().to_owned()
+    }
+
+    /// A repository `repo` with one commit of what is in it, on `main`, and a branch for the change.
+    fn repository(&self) -> String {
+        self.git("repo", &["init", "-q", "-b", "main"]);
+        self.commit("base");
+        self.git("repo", &["checkout", "-q", "-b", "pr"]);
+        self.git("repo", &["rev-parse", "main"])
+    }
+
+    fn commit(&self, message: &str) {
+        self.git("repo", &["add", "-A", "-f"]);
+        self.git("repo", &["commit", "-q", "-m", message]);
+    }
+
+    fn run(&self, folder: &str, arguments: &[&str]) -> (i32, String) {
+        let output = Command::cargo_bin("vault-advisor")
+            .unwrap()
+            .current_dir(self.at(folder))
+            .env("VAULT_TOKEN", SECRET)
+            .args(arguments)
+            .output()
+            .unwrap();
+        let text = [output.stdout, output.stderr].concat();
+        (
+            output.status.code().unwrap(),
+            String::from_utf8_lossy(&text).into_owned(),
+        )
+    }
+
+    #[track_caller]
+    fn expect(&self, folder: &str, arguments: &[&str], status: i32, words: &[&str]) -> String {
+        let (code, text) = self.run(folder, arguments);
+        assert_eq!(code, status, "{text}");
+        for word in words {
+            assert!(text.contains(word), "no `{word}` in: {text}");
+        }
+        assert!(!text.contains(SECRET), "{text}");
+        text
+    }
+
+    /// `check` of `pr` against `base`.
+    #[track_caller]
+    fn check(&self, status: i32, words: &[&str]) -> String {
+        self.expect(".", &["check", "--policies", "pr", "--base-dir", "base"], status, words)
+    }
+
+    /// `check` of the repository's policies against a revision.
+    #[track_caller]
+    fn since(&self, revision: &str, status: i32, words: &[&str]) -> String {
+        self.expect(
+            "repo",
+            &["check", "--policies", "policies", "--base", revision],
+            status,
+            words,
+        )
+    }
+}
+
+/// What git takes for a repository of its own: one that would run a command to get what it lacks.
+fn trap(ground: &Ground, folder: &str, mark: &Path) {
+    let nothing = "1111111111111111111111111111111111111111";
+    let config = format!(
+        "[core]\n\trepositoryformatversion = 1\n\tbare = true\n\tfsmonitor = \"touch {0}\"\n\tpager = \"touch {0}\"\n\
+         \tsshCommand = \"touch {0}\"\n[extensions]\n\tpartialclone = origin\n[remote \"origin\"]\n\
+         \turl = \"ext::sh -c touch% {0}\"\n\tpromisor = true\n[protocol \"ext\"]\n\tallow = always\n",
+        mark.display()
+    );
+    ground.write(&[
+        (&format!("{folder}/objects/k"), "x"),
+        (&format!("{folder}/refs/k"), "x"),
+        (&format!("{folder}/HEAD"), "ref: refs/heads/main\n"),
+        (&format!("{folder}/config"), &config),
+        (
+            &format!("{folder}/packed-refs"),
+            &format!("# pack-refs with: peeled fully-peeled sorted \n{nothing} refs/heads/main\n{nothing} refs/remotes/origin/main\n"),
+        ),
+    ]);
+}
+
+#[test]
+fn a_repository_among_the_policies_runs_nothing() {
+    let ground = Ground::new(&[("repo/policies/web.hcl", READ)]);
+    let base = ground.repository();
+    let mark = ground.at("PWNED");
+    trap(&ground, "repo/policies", &mark);
+    ground.write(&[("repo/policies/web.hcl", STAR)]);
+    ground.commit("PR");
+    ground.git(".", &["clone", "-q", "repo", "ci"]);
+    ground.git("ci", &["checkout", "-q", "pr"]);
+    for revision in ["origin/main", "HEAD~1", &base] {
+        let arguments = ["check", "--policies", "policies", "--base", revision];
+        ground.expect("ci", &arguments, 1, &["new-access"]);
+        let inside = ["check", "--policies", ".", "--base", revision];
+        ground.expect("ci/policies", &inside, 1, &["new-access"]);
+    }
+    assert!(!mark.exists(), "a command of the pull request was run");
+}
+
+#[test]
+fn what_the_own_repository_is_set_to_runs_nothing_either() {
+    let ground = Ground::new(&[("repo/policies/web.hcl", READ)]);
+    let base = ground.repository();
+    let mark = ground.at("PWNED");
+    let command = format!("touch {}", mark.display());
+    for key in [
+        "core.fsmonitor",
+        "core.pager",
+        "core.sshCommand",
+        "diff.external",
+        "core.alternateRefsCommand",
+    ] {
+        ground.git("repo", &["config", key, &command]);
+    }
+    ground.git("repo", &["config", "filter.x.smudge", &command]);
+    ground.git("repo", &["config", "filter.x.clean", &command]);
+    ground.git("repo", &["config", "alias.ls-tree", &format!("!{command}")]);
+    ground.write(&[
+        ("repo/.gitattributes", "* filter=x diff=x\n"),
+        ("repo/vault-advisor.toml", "[rules]\n"),
+    ]);
+    ground.since(&base, 0, &["check passed"]);
+    assert!(!mark.exists(), "a command of the configuration was run");
+}
+
+#[test]
+fn the_environment_of_a_hook_does_not_name_another_repository() {
+    let ground = Ground::new(&[("repo/policies/web.hcl", READ), ("other/policies/web.hcl", STAR)]);
+    let base = ground.repository();
+    ground.git("other", &["init", "-q", "-b", "main"]);
+    ground.git("other", &["add", "-A"]);
+    ground.git("other", &["commit", "-qm", "x"]);
+    ground.write(&[("repo/policies/web.hcl", STAR)]);
+    let output = Command::cargo_bin("vault-advisor")
+        .unwrap()
+        .current_dir(ground.at("repo"))
+        .env("GIT_DIR", ground.at("other/.git"))
+        .env("GIT_CONFIG_COUNT", "1")
+        .env("GIT_CONFIG_KEY_0", "core.fsmonitor")
+        .env("GIT_CONFIG_VALUE_0", "true")
+        .args(["check", "--policies", "policies", "--base", &base])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+}
+
+#[test]
+fn a_folder_called_as_the_base_is_not_the_base() {
+    let ground = Ground::new(&[("repo/policies/web.hcl", READ)]);
+    let base = ground.repository();
+    ground.git("repo", &["update-ref", "refs/remotes/origin/main", "main"]);
+    ground.write(&[
+        ("repo/policies/web.hcl", STAR),
+        (&format!("repo/{base}/web.hcl"), STAR),
+        ("repo/origin/main/web.hcl", STAR),
+    ]);
+    ground.commit("with folders");
+    for revision in [&*base, "origin/main", "main"] {
+        ground.since(revision, 1, &["new-access"]);
+    }
+    // Nor where git does not know the name at all, as in a shallow clone.
+    ground.write(&[("repo/origin/release/web.hcl", STAR)]);
+    ground.since("origin/release", 2, &["is no git revision"]);
+}
+
+#[test]
+fn a_branch_called_as_the_base_is_not_the_base() {
+    let ground = Ground::new(&[("repo/policies/web.hcl", READ)]);
+    let base = ground.repository();
+    ground.git("repo", &["update-ref", "refs/remotes/origin/main", "main"]);
+    ground.write(&[("repo/policies/web.hcl", STAR)]);
+    ground.commit("PR");
+    ground.git("repo", &["branch", "origin/main"]);
+    ground.since(
+        "origin/main",
+        2,
+        &["refs/remotes/origin/main", "refs/heads/origin/main"],
+    );
+    ground.since("refs/remotes/origin/main", 1, &["new-access"]);
+    ground.git("repo", &["branch", &base[..10]]);
+    ground.since(&base[..10], 2, &["refs/heads/"]);
+    ground.git("repo", &["tag", &base]);
+    ground.since(&base, 2, &["refs/tags/"]);
+}
+
+#[test]
+fn a_link_in_the_place_of_the_folder_is_not_followed_into_the_base() {
+    let ground = Ground::new(&[("repo/policies/web.hcl", READ), ("repo/drafts/web.hcl", STAR)]);
+    let base = ground.repository();
+    fs::remove_dir_all(ground.at("repo/policies")).unwrap();
+    ground.link("drafts", "repo/policies");
+    ground.commit("a link");
+    ground.since(&base, 2, &["is a link"]);
+}
+
+#[test]
+fn a_submodule_does_not_bring_a_base_of_its_own() {
+    let ground = Ground::new(&[("repo/policies/web.hcl", READ), ("evil/web.hcl", STAR)]);
+    ground.repository();
+    ground.git("evil", &["init", "-q", "-b", "main"]);
+    ground.git("evil", &["add", "-A"]);
+    ground.git("evil", &["commit", "-qm", "x"]);
+    let evil = ground.at("evil");
+    ground.git("repo", &["rm", "-rq", "policies"]);
+    let add = [
+        "-c",
+        "protocol.file.allow=always",
+        "submodule",
+        "add",
+        "-q",
+        evil.to_str().unwrap(),
+        "policies",
+    ];
+    ground.git("repo", &add);
+    ground.commit("a submodule");
+    ground.since("main", 2, &["is a submodule of"]);
+}
+
+#[test]
+fn no_folder_hides_what_is_beside_it() {
+    // A folder called as a snapshot's, and a mark that makes it one.
+    for mark in [false, true] {
+        let ground = Ground::new(&[
+            ("base/web.hcl", READ),
+            ("pr/web.hcl", STAR),
+            ("pr/policies/web.hcl", READ),
+        ]);
+        if mark {
+            ground.write(&[("pr/snapshot.json", "{\"layout\": 1}"), ("pr/policies/web.hcl", READ)]);
+        }
+        let what = if mark {
+            "high[not-checked]: `pr/web.hcl`"
+        } else {
+            "policy `web` now allows"
+        };
+        ground.check(1, &[if mark { "not-checked" } else { what }]);
+    }
+}
+
+#[test]
+fn what_is_not_read_fails() {
+    let deep = format!("pr/{}web.hcl", "d/".repeat(40));
+    for (name, text) in [
+        ("pr/.web.hcl", STAR),
+        ("pr/.hidden/web.hcl", STAR),
+        ("pr/web.hcl.txt", STAR),
+        ("pr/default", STAR),
+        (&*deep, STAR),
+    ] {
+        let ground = Ground::new(&[("base/web.hcl", READ), ("pr/web.hcl", READ), (name, text)]);
+        ground.check(1, &["medium[not-checked]", "was not read"]);
+    }
+    let ground = Ground::new(&[
+        ("base/web.hcl", READ),
+        ("pr/web.hcl", READ),
+        ("elsewhere/web.hcl", STAR),
+    ]);
+    ground.link("../elsewhere", "pr/more");
+    ground.check(1, &["medium[not-checked]: `pr/more`", "a link"]);
+    fs::remove_file(ground.at("pr/more")).unwrap();
+    ground.link("web.hcl", "pr/default.hcl");
+    ground.check(1, &["medium[not-checked]: `pr/default.hcl`", "a link"]);
+}
+
+#[test]
+fn other_files_pass_and_are_named() {
+    let ground = Ground::new(&[
+        ("base/web.hcl", READ),
+        ("pr/web.hcl", READ),
+        ("pr/README.md", "# Policies\n\nOne a team.\n"),
+        ("pr/package.json", "{\"name\": \"x\", \"scripts\": {\"path\": \"a\"}}"),
+        (
+            "pr/terragrunt.hcl",
+            "include \"root\" {\n  path = find_in_parent_folders()\n}\n",
+        ),
+        (
+            "pr/.terraform.lock.hcl",
+            "provider \"vault\" {\n  version = \"4.0.0\"\n}\n",
+        ),
+        (
+            "pr/agent.hcl",
+            "auto_auth {\n  sink \"file\" {\n    config = {\n      path = \"/t\"\n    }\n  }\n}\n",
+        ),
+    ]);
+    ground.check(
+        0,
+        &[
+            "check passed",
+            "not read, and no policies",
+            "pr/README.md",
+            "pr/package.json",
+            "pr/agent.hcl",
+        ],
+    );
+}
+
+#[test]
+fn a_policy_that_needs_evaluation_fails() {
+    let literal = "resource \"vault_policy\" \"star\" {\n  name   = \"star\"\n  policy = <<EOT\npath \"secret/data/web/*\" {\n  capabilities = [\"read\"]\n}\nEOT\n}\n";
+    let evaluated = "resource \"vault_policy\" \"star\" {\n  name   = \"star\"\n  policy = data.http.star.body\n}\n";
+    let ground = Ground::new(&[
+        ("base/main.tf", literal),
+        ("pr/main.tf", evaluated),
+        ("base/web.hcl", READ),
+        ("pr/web.hcl", READ),
+    ]);
+    ground.check(1, &["high[not-checked]", "check failed"]);
+    ground.write(&[("base/main.tf", ""), ("pr/new.tf", evaluated)]);
+    ground.check(1, &["medium[not-checked]"]);
+}
+
+#[test]
+fn a_renamed_policy_is_another_policy() {
+    let ground = Ground::new(&[
+        ("base/admin.hcl", STAR),
+        ("base/default.hcl", READ),
+        ("pr/default.hcl", STAR),
+    ]);
+    let text = ground.check(
+        1,
+        &[
+            "new-access",
+            "`default` now allows",
+            "policy-gone",
+            "`admin` of the base is there no more",
+        ],
+    );
+    assert!(text.contains("`default` says the same"), "{text}");
+    let ground = Ground::new(&[("base/a.hcl", STAR), ("pr/b.hcl", STAR)]);
+    ground.check(1, &["`b` now allows"]);
+}
+
+#[test]
+fn a_policy_that_is_gone_is_told() {
+    let ground = Ground::new(&[("base/web.hcl", READ), ("base/guard.hcl", READ), ("pr/web.hcl", READ)]);
+    ground.check(0, &["low[policy-gone]: policy `guard`"]);
+}
+
+#[test]
+fn nothing_checked_is_no_pass() {
+    let ground = Ground::new(&[("base/web.hcl", READ), ("pr/README.md", "nothing\n")]);
+    ground.check(2, &["nothing was checked"]);
+    ground.expect(".", &["check", "--policies", "pr"], 2, &["nothing was checked"]);
+}
+
+#[test]
+fn two_files_of_one_name_are_our_fault_to_find() {
+    let ground = Ground::new(&[("base/web.hcl", READ), ("pr/a/web.hcl", READ), ("pr/b/web.hcl", STAR)]);
+    let arguments = [
+        "check",
+        "--policies",
+        "pr",
+        "--policy-names",
+        "file",
+        "--base-dir",
+        "base",
+    ];
+    let text = ground.expect(
+        ".",
+        &arguments,
+        1,
+        &["policy-unreadable", "two files are the policy of this name"],
+    );
+    assert!(!text.contains("the server would refuse"), "{text}");
+    let two = Ground::new(&[("pr/a/web.hcl", READ), ("pr/b/web.hcl", READ)]);
+    two.expect(".", &["check", "--policies", "pr"], 0, &["2 policies checked"]);
+}
+
+#[test]
+fn a_change_does_not_bring_its_own_judge() {
+    let own = "[rules]\nnew-access = \"info\"\nnot-checked = \"off\"\ngate-changed = \"off\"\n\n[[waivers]]\nrule = \"new-access\"\nscope = \"web\"\n\
+               reason = \"trust me\"\nowner = \"me\"\nexpires = \"2099-01-01\"\n";
+    let ground = Ground::new(&[
+        ("base/web.hcl", READ),
+        ("pr/web.hcl", STAR),
+        ("pr/vault-advisor.toml", own),
+    ]);
+    let told = [
+        "new-access",
+        "high[gate-changed]",
+        "`rules.new-access`",
+        "high[waiver-new]",
+        "`web`",
+    ];
+    ground.check(1, &told);
+    let ground = Ground::new(&[("repo/policies/web.hcl", READ)]);
+    let base = ground.repository();
+    ground.write(&[("repo/policies/web.hcl", STAR), ("repo/vault-advisor.toml", own)]);
+    ground.commit("own settings");
+    ground.since(&base, 1, &told);
+    let named = [
+        "check",
+        "--policies",
+        "policies",
+        "--base",
+        &base,
+        "--config",
+        "vault-advisor.toml",
+    ];
+    ground.expect("repo", &named, 1, &told);
+    // Beside the stanza.
+    let waived = format!("# vault-advisor: allow new-access until 2099-01-01 owner=me reason=trust\n{STAR}");
+    let ground = Ground::new(&[("base/web.hcl", READ), ("pr/web.hcl", &waived)]);
+    ground.check(1, &["high[new-access]", "high[waiver-new]"]);
+}
+
+#[test]
+fn settings_alone_do_not_pass_either() {
+    let ground = Ground::new(&[
+        ("repo/policies/web.hcl", READ),
+        ("repo/vault-advisor.toml", "[rules]\nnew-access = \"critical\"\n"),
+    ]);
+    let base = ground.repository();
+    ground.since(&base, 0, &["check passed"]);
+    fs::remove_file(ground.at("repo/vault-advisor.toml")).unwrap();
+    ground.commit("no settings");
+    ground.since(&base, 1, &["gate-changed", "`rules.new-access`"]);
+}
+
+#[test]
+fn a_baseline_of_the_change_covers_nothing() {
+    let ground = Ground::new(&[
+        ("repo/policies/web.hcl", READ),
+        ("repo/b.json", "{\"version\":1,\"findings\":[]}"),
+    ]);
+    let base = ground.repository();
+    ground.write(&[("repo/policies/web.hcl", STAR)]);
+    ground.expect(
+        "repo",
+        &[
+            "check",
+            "--policies",
+            "policies",
+            "--base",
+            &base,
+            "--write-baseline",
+            "b.json",
+        ],
+        0,
+        &[],
+    );
+    ground.commit("with a baseline");
+    let arguments = [
+        "check",
+        "--policies",
+        "policies",
+        "--base",
+        &base,
+        "--baseline",
+        "b.json",
+    ];
+    ground.expect("repo", &arguments, 1, &["new-access", "to the baseline `b.json`"]);
+    fs::rename(ground.at("repo/b.json"), ground.at("repo/c.json")).unwrap();
+    ground.commit("with a new baseline");
+    let arguments = [
+        "check",
+        "--policies",
+        "policies",
+        "--base",
+        &base,
+        "--baseline",
+        "c.json",
+    ];
+    ground.expect("repo", &arguments, 1, &["new-access", "to the baseline `c.json`"]);
+    // One that git does not know is the user's own.
+    fs::copy(ground.at("repo/c.json"), ground.at("mine.json")).unwrap();
+    let arguments = [
+        "check",
+        "--policies",
+        "policies",
+        "--base",
+        &base,
+        "--baseline",
+        "../mine.json",
+    ];
+    ground.expect("repo", &arguments, 0, &["in the baseline"]);
+}
+
+#[test]
+fn a_deployment_of_the_change_does_not_say_who_holds_what() {
+    let nobody = r#"[{"id": "e1", "name": "ann", "policies": []}]"#;
+    let ann = r#"[{"id": "e1", "name": "ann", "policies": ["web"]}]"#;
+    let ground = Ground::new(&[("repo/policies/web.hcl", STAR), ("repo/people/entities.json", ann)]);
+    let base = ground.repository();
+    ground.write(&[("repo/people/entities.json", nobody)]);
+    ground.commit("nobody");
+    let arguments = [
+        "check",
+        "--policies",
+        "policies",
+        "--base",
+        &base,
+        "--deployment",
+        "people",
+        "--max-risk",
+        "1",
+    ];
+    ground.expect("repo", &arguments, 1, &["risk-over-budget"]);
+}
+
+#[test]
+fn nothing_of_this_machine_shows() {
+    let ground = Ground::new(&[
+        ("base/web.hcl", READ),
+        ("pr/web.hcl", READ),
+        ("home/.vault-token", SECRET),
+    ]);
+    ground.link("../home/.vault-token", "pr/a.hcl");
+    ground.link("../home/.vault-token", "pr/b.json");
+    ground.link("../home/.vault-token", "pr/c.tf");
+    ground.link("../home/.vault-token", "pr/d.policy");
+    for format in ["text", "github", "sarif", "markdown", "gitlab", "junit"] {
+        ground.expect(
+            ".",
+            &["check", "--policies", "pr", "--base-dir", "base", "--format", format],
+            1,
+            &["not-checked"],
+        );
+    }
+    for (command, status) in [("lint", 0), ("compare", 0)] {
+        let arguments: &[&str] = if command == "lint" {
+            &["lint", "pr"]
+        } else {
+            &["compare", "base", "pr"]
+        };
+        ground.expect(".", arguments, status, &[]);
+    }
+    // Named one by one, as pre-commit does.
+    for name in ["pr/a.hcl", "pr/b.json", "pr/d.policy", "/proc/self/environ"] {
+        let (code, text) = ground.run(".", &["lint", name]);
+        assert!(code > 0 && !text.contains(SECRET), "{name}: {code} {text}");
+        let (code, text) = ground.run(".", &["check", "--policies", name]);
+        assert!(code > 0 && !text.contains(SECRET), "{name}: {code} {text}");
+    }
+    ground.link("../home/.vault-token", "pr/vault-advisor.toml");
+    ground.expect(".", &["check", "--policies", "pr"], 2, &["is a link"]);
+}
+
+#[test]
+fn nothing_without_end_is_read() {
+    for name in ["pr/x.hcl", "pr/x.tf", "pr/x.json"] {
+        let ground = Ground::new(&[("base/web.hcl", READ), ("pr/web.hcl", READ)]);
+        ground.link("/dev/zero", name);
+        ground.check(1, &["not-checked"]);
+    }
+    let ground = Ground::new(&[("pr/web.hcl", READ)]);
+    ground.link("/dev/zero", "pr/vault-advisor.toml");
+    ground.expect(".", &["check", "--policies", "pr"], 2, &["is a link"]);
+    ground.expect(".", &["lint", "/dev/zero"], 2, &["no regular file"]);
+    let fifo = ground.at("pr/pipe.hcl");
+    fs::remove_file(ground.at("pr/vault-advisor.toml")).unwrap();
+    assert!(
+        std::process::Command::new("mkfifo")
+            .arg(&fifo)
+            .status()
+            .unwrap()
+            .success()
+    );
+    ground.expect(".", &["check", "--policies", "pr"], 1, &["pipe.hcl", "no regular file"]);
+}
+
+#[test]
+fn names_of_files_are_names_everywhere() {
+    let ground = Ground::new(&[
+        ("repo/policies/web.hcl", READ),
+        ("repo/policies/--format=x.hcl", READ),
+        ("repo/policies/a\n::error::b.hcl", READ),
+    ]);
+    let base = ground.repository();
+    ground.since(&base, 0, &["3 policies checked"]);
+    ground.write(&[
+        ("repo/policies/a\n::error::b.hcl", STAR),
+        ("repo/policies/--format=x.hcl", STAR),
+    ]);
+    ground.commit("PR");
+    let arguments = ["check", "--policies", "policies", "--base", &base, "--format", "github"];
+    let text = ground.expect("repo", &arguments, 1, &["new-access"]);
+    let commands = text.lines().filter(|line| line.starts_with("::"));
+    assert!(commands.clone().count() > 0);
+    assert!(
+        commands.into_iter().all(|line| !line.starts_with("::error::b")),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_deployment_that_says_nothing_is_none() {
+    let ground = Ground::new(&[
+        ("pr/web.hcl", READ),
+        ("x.json", "{\"x\":1}"),
+        ("d/deployment.json", "{\"x\":1}"),
+        ("e/groups.json", "[{\"x\":1}]"),
+    ]);
+    for deployment in ["x.json", "d", "e"] {
+        let arguments = ["check", "--policies", "pr", "--deployment", deployment];
+        ground.expect(".", &arguments, 2, &["says nothing of a deployment"]);
+    }
+}
