@@ -69,10 +69,10 @@ fn a_plain_log_says_who_did_what_how_often() {
     assert_eq!(counts("eve", "secret/data/a/db", "patch"), (1, 0, 0));
     assert_eq!(counts("web", "secret/data/a/late", "read"), (1, 0, 0));
     assert_eq!(
-        counts("unauthenticated", "auth/userpass/login/eve", "update"),
+        counts("unauthenticated", "auth/userpass/login/+", "update"),
         (1, 0, 0)
     );
-    assert_eq!(counts("unauthenticated", "pki/cert/none", "read"), (1, 0, 1));
+    assert_eq!(counts("unauthenticated", "pki/cert/+", "read"), (1, 0, 1));
     assert_eq!(demands.len(), 11);
     let there = find(&demands, "eve", "kv/data/t", "read");
     assert_eq!(&*there.namespace, "team/");
@@ -134,7 +134,7 @@ fn every_envelope_gives_the_same_demands() {
         let tally = usage.tally();
         assert!(tally.balanced(), "{name}: {tally:?}");
         assert_eq!((tally.used, tally.paired), (12, 12), "{name}");
-        assert_eq!(tally.lost(), 1, "{name}: {tally:?}");
+        assert_eq!(tally.lost(), 0, "{name}: {tally:?}");
     }
     for name in [
         "syslog-rfc3164.log",
@@ -203,6 +203,104 @@ fn copies_and_forwarded_entries_count_once() {
     let whole = feed(format!("{forwarded}{text}").as_bytes());
     assert_eq!(whole.demands(), once.demands());
     assert_eq!(whole.coverage().nodes.len(), 1);
+}
+
+/// Entries of one request without `policy_results`, each with its error.
+fn halves(id: &str, request: &str, response: &str) -> [String; 2] {
+    [("request", request), ("response", response)].map(|(kind, error)| {
+        let error = if error.is_empty() { String::new() } else { format!(r#","error":"{error}""#) };
+        format!(
+            r#"{{"time":"2026-01-01T00:00:00Z","type":"{kind}","auth":{{"display_name":"d","policies":["p"]}},"request":{{"id":"{id}","operation":"read","path":"db/{id}"}}{error}}}"#
+        )
+    })
+}
+
+#[test]
+fn a_backend_that_says_permission_denied_was_asked_after_the_acl() {
+    let acl = r"1 error occurred:\n\t* permission denied\n\n";
+    let backend = r"1 error occurred:\n\t* failed to execute: ERROR: permission denied for schema public\n\n";
+    let counts = |lines: &[&str]| {
+        let usage = feed((lines.join("\n") + "\n").as_bytes());
+        assert!(usage.tally().balanced());
+        let demands = usage.demands();
+        (demands[0].allowed, demands[0].denied, demands[0].failed)
+    };
+    for [request, response] in [
+        halves("1", "", backend),
+        halves("2", "", acl),
+    ] {
+        // The request entry has no error: it passed the ACL, whatever was said afterwards.
+        assert_eq!(counts(&[&request, &response]), (1, 0, 1), "{response}");
+        assert_eq!(counts(&[&response, &request]), (1, 0, 1), "{response}");
+        assert_eq!(counts(&[&format!(" {request}"), &response]), (1, 0, 1), "{response}");
+    }
+    let [request, response] = halves("3", "permission denied", acl);
+    assert_eq!(counts(&[&request, &response]), (0, 1, 0));
+    assert_eq!(counts(&[&request]), (0, 1, 0));
+    assert_eq!(counts(&[&response]), (0, 1, 0));
+    let [_, response] = halves("4", "", backend);
+    assert_eq!(counts(&[&response]), (1, 0, 1));
+}
+
+#[test]
+fn a_refused_token_used_nothing_and_a_nameless_request_is_lost() {
+    let line = |error: &str| {
+        format!(
+            r#"{{"time":"2026-01-01T00:00:00Z","type":"request","auth":{{"token_type":"default"}},"request":{{"id":"1","operation":"read","path":"secret/data/x"}}{error}}}"#
+        )
+    };
+    let refused = feed(line(r#","error":"permission denied""#).as_bytes());
+    assert_eq!(refused.tally().skipped(Skip::NoPrincipal), 1);
+    assert_eq!((refused.tally().lost(), refused.lost().unknown), (0, 0));
+    let nameless = feed(line("").as_bytes());
+    assert_eq!(nameless.tally().skipped(Skip::Nameless), 1);
+    assert_eq!((nameless.tally().lost(), nameless.lost().unknown), (1, 1));
+}
+
+#[test]
+fn requests_without_token_keep_the_place_and_not_the_name() {
+    let entry = |n: usize, path: &str| {
+        format!(
+            r#"{{"time":"2026-01-01T00:00:00Z","type":"request","auth":{{"token_type":"default"}},"request":{{"id":"{n}","operation":"update","path":"{path}","data":{{"name{n}":"x"}}}}}}"#
+        ) + "\n"
+    };
+    let logins: String = (0..100).map(|n| entry(n, &format!("auth/userpass/login/user{n}"))).collect();
+    let demands = feed(logins.as_bytes()).demands();
+    assert_eq!(demands.len(), 1);
+    assert_eq!((&*demands[0].path, demands[0].allowed), ("auth/userpass/login/+", 100));
+    assert!(demands[0].keys_ever.is_empty());
+    // Mounts that are not there can be named as well: what is beyond the bound is counted in one row.
+    let mounts: String = (0..9_000).map(|n| entry(n, &format!("auth/m{n}/login"))).collect();
+    let half = mounts.len() / 2;
+    let half = half + mounts[half..].find('\n').unwrap() + 1;
+    for usage in [
+        feed(mounts.as_bytes()),
+        feed(&mounts.as_bytes()[..half]).merge(feed(&mounts.as_bytes()[half..])),
+    ] {
+        let demands = usage.demands();
+        assert!(demands.len() < 4_200, "{}", demands.len());
+        assert_eq!(demands.iter().map(|d| d.allowed).sum::<u64>(), 9_000);
+        assert!(find(&demands, "unauthenticated", "+", "update").allowed > 4_000);
+        assert!(usage.tally().balanced());
+    }
+}
+
+#[test]
+fn names_of_data_are_bounded_and_sets_are_told_apart() {
+    let entry = |id: &str, names: &[String]| {
+        let data: Vec<String> = names.iter().map(|name| format!(r#""{name}":"x""#)).collect();
+        format!(
+            r#"{{"time":"2026-01-01T00:00:00Z","type":"request","auth":{{"display_name":"d","policies":["p"]}},"request":{{"id":"{id}","operation":"update","path":"a/{id}","data":{{{}}}}}}}"#,
+            data.join(",")
+        ) + "\n"
+    };
+    let names = |names: std::ops::Range<usize>| names.map(|n| format!("n{n:06}")).collect::<Vec<_>>();
+    let usage = feed((entry("1", &names(0..20_000)) + &entry("2", &names(5..6)) + &entry("3", &names(6..7))).as_bytes());
+    let demands = usage.demands();
+    assert_eq!(demands[0].keys_ever.len(), 512);
+    assert!(demands[0].keys_ever.contains("n000511"));
+    assert_eq!(demands[1].keys_ever.iter().map(|k| &**k).collect::<Vec<_>>(), ["n000005"]);
+    assert_eq!(demands[2].keys_ever.iter().map(|k| &**k).collect::<Vec<_>>(), ["n000006"]);
 }
 
 #[test]

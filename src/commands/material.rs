@@ -82,8 +82,12 @@ pub(super) fn silent_usage(reading: &Reading, talk: &Talk) -> Result<Usage, Fail
 
 /// The account of all lines, on stderr.
 pub(super) fn tell_tally(tally: &Tally, talk: &Talk) {
+    let joined = match tally.joined {
+        0 => String::new(),
+        lines => format!("{} joined to them, ", digest::number(lines)),
+    };
     talk.note(&format!(
-        "read {}: {} used, {} paired with them, {} skipped",
+        "read {}: {} used, {} paired with them, {joined}{} skipped",
         digest::count(tally.lines, "line", "lines"),
         digest::number(tally.used),
         digest::number(tally.paired),

@@ -2,10 +2,8 @@
 //!
 //! A match of the bytes tells who asks and also where the object ends, so that it need not be read.
 
-use foldhash::fast::FixedState;
+use foldhash::fast::RandomState;
 use std::hash::BuildHasher;
-
-const HASHER: FixedState = FixedState::with_seed(0x696e_6765_7374_2121);
 
 /// Where in an object the bytes stand that tell tokens apart: behind the first key and `hmac-sha256:`.
 const TELLING: std::ops::Range<usize> = 28..60;
@@ -41,6 +39,7 @@ struct Sheet {
 /// All that is remembered.
 #[derive(Debug, Clone, Default)]
 pub struct Book {
+    hasher: RandomState,
     slots: Vec<u32>,
     sheets: Vec<Sheet>,
     bytes: usize,
@@ -51,7 +50,7 @@ impl Book {
     #[must_use]
     pub fn find(&self, text: &[u8], at: usize) -> Option<(Known, usize)> {
         let text_here = text.get(at..)?;
-        let mut number = *self.slots.get(slot(text_here)?)?;
+        let mut number = *self.slots.get(self.slot(text_here)?)?;
         while let Some(sheet) = self.sheets.get(number as usize) {
             if text_here.starts_with(&sheet.bytes) {
                 return Some((sheet.known, at + sheet.bytes.len()));
@@ -63,7 +62,7 @@ impl Book {
 
     /// Remembers a whole object. Short ones, which are quickly read, are not worth it.
     pub fn add(&mut self, object: &[u8], known: Known) {
-        let Some(slot) = slot(object) else { return };
+        let Some(slot) = self.slot(object) else { return };
         if self.bytes + object.len() > MOST_BYTES {
             self.clear();
         }
@@ -88,17 +87,17 @@ impl Book {
         });
     }
 
+    fn slot(&self, object: &[u8]) -> Option<usize> {
+        let telling: &[u8; 32] = object.get(TELLING)?.try_into().ok()?;
+        Some(self.hasher.hash_one(telling) as usize & (SLOTS - 1))
+    }
+
     /// Forgets all.
     pub fn clear(&mut self) {
         self.slots.clear();
         self.sheets.clear();
         self.bytes = 0;
     }
-}
-
-fn slot(object: &[u8]) -> Option<usize> {
-    let telling: &[u8; 32] = object.get(TELLING)?.try_into().ok()?;
-    Some(HASHER.hash_one(telling) as usize & (SLOTS - 1))
 }
 
 #[cfg(test)]

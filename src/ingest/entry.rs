@@ -21,6 +21,10 @@ pub struct Entry<'a> {
     pub error: bool,
     /// The error says "permission denied".
     pub denied: bool,
+    /// The error is the ACL's own denial, word by word.
+    pub denied_by_acl: bool,
+    /// The text ends inside the entry: what is absent may have been there.
+    pub cut: bool,
     /// The request went from one node to another.
     pub forwarded: bool,
     /// The raw address of the node that forwarded it.
@@ -50,52 +54,116 @@ pub struct Request<'a> {
     pub accessor: &'a [u8],
     /// The raw data value.
     pub data: &'a [u8],
+    /// The text ends inside the object.
+    pub cut: bool,
+}
+
+impl Request<'_> {
+    /// Whether it says what was asked, and where.
+    #[must_use]
+    pub const fn names_a_demand(&self) -> bool {
+        !self.path.is_empty() && !self.operation.is_empty()
+    }
 }
 
 /// Reads the object at `at`, which may be no audit entry, and says where it ends.
 pub fn parse(text: &[u8], at: usize) -> Result<(Option<Entry<'_>>, usize), Fault> {
-    let mut entry = Entry::default();
-    let mut kind = None;
-    let mut asked = false;
+    let mut draft = Draft::default();
     let mut members = Members::of(text, at)?;
     while let Some(member) = members.next()? {
-        let value = member.value;
-        match member.key {
-            b"type" => kind = Kind::of(value),
+        draft.take(member.key, member.value)?;
+    }
+    let end = members.end();
+    let entry = draft.kind.filter(|_| draft.asked).map(|kind| draft.entry(kind));
+    Ok((entry, end))
+}
+
+/// Reads an entry whose end is missing, as far as it goes: who asks, what and where stand before what makes entries long. None
+/// if it does not begin as an entry does.
+#[must_use]
+pub fn head(text: &[u8]) -> Option<Entry<'_>> {
+    let mut draft = Draft::default();
+    let mut members = Members::of(text, 0).ok()?;
+    while let Ok(Some(member)) = members.next() {
+        draft.take(member.key, member.value).ok()?;
+    }
+    let mut answers = false;
+    match members.unfinished() {
+        Some((b"request", value)) if !draft.asked => {
+            draft.entry.request = request_head(value)?;
+            draft.asked = true;
+        }
+        Some((b"response", _)) => answers = true,
+        _ => {}
+    }
+    if !draft.asked && draft.entry.auth.is_empty() {
+        return None;
+    }
+    let kind = draft
+        .kind
+        .unwrap_or(if answers { Kind::Response } else { Kind::Request });
+    let mut entry = draft.entry(kind);
+    entry.cut = true;
+    Some(entry)
+}
+
+/// Reads a `request` object whose end is missing.
+fn request_head(raw: &[u8]) -> Option<Request<'_>> {
+    let mut request = Request {
+        raw,
+        cut: true,
+        ..Request::default()
+    };
+    let mut members = Members::of(raw, 0).ok()?;
+    while let Ok(Some(member)) = members.next() {
+        set(&mut request, decode(member.key).as_bytes(), member.value).ok()?;
+    }
+    if let Some((b"data", value)) = members.unfinished() {
+        request.data = value;
+    }
+    Some(request)
+}
+
+/// An entry as far as it was read.
+#[derive(Debug, Clone, Copy, Default)]
+struct Draft<'a> {
+    entry: Entry<'a>,
+    kind: Option<Kind>,
+    asked: bool,
+}
+
+impl<'a> Draft<'a> {
+    fn take(&mut self, key: &[u8], value: &'a [u8]) -> Result<(), Fault> {
+        if memchr::memchr(b'\\', key).is_some() {
+            return self.member(decode(key).as_bytes(), value);
+        }
+        self.member(key, value)
+    }
+
+    fn member(&mut self, key: &[u8], value: &'a [u8]) -> Result<(), Fault> {
+        let entry = &mut self.entry;
+        match key {
+            b"type" => self.kind = Kind::of(value),
             b"time" => entry.time = scan::unquoted(value).and_then(time::parse),
             b"auth" => entry.auth = object(value),
             b"request" if value.first() == Some(&b'{') => {
                 entry.request = request(value)?;
-                asked = true;
+                self.asked = true;
             }
             b"response" => entry.answer = object(value),
-            b"error" => (entry.error, entry.denied) = error(value),
+            b"error" => set_error(entry, value),
             b"forwarded" => entry.forwarded = value == b"true",
-            b"forwarded_from" => {
-                entry.forwarded_from = scan::unquoted(value).unwrap_or_default();
-            }
-            key if memchr::memchr(b'\\', key).is_some() => match &*decode(key) {
-                "type" => kind = Kind::of(value),
-                "time" => entry.time = scan::unquoted(value).and_then(time::parse),
-                "auth" => entry.auth = object(value),
-                "request" if value.first() == Some(&b'{') => {
-                    entry.request = request(value)?;
-                    asked = true;
-                }
-                "response" => entry.answer = object(value),
-                "error" => (entry.error, entry.denied) = error(value),
-                _ => {}
-            },
+            b"forwarded_from" => entry.forwarded_from = scan::unquoted(value).unwrap_or_default(),
             _ => {}
         }
+        Ok(())
     }
-    let end = members.end();
-    let Some(kind) = kind.filter(|_| asked) else {
-        return Ok((None, end));
-    };
-    entry.response = kind == Kind::Response;
-    entry.forwarded |= !entry.forwarded_from.is_empty();
-    Ok((Some(entry), end))
+
+    fn entry(mut self, kind: Kind) -> Entry<'a> {
+        self.entry.response = kind == Kind::Response;
+        self.entry.forwarded |= !self.entry.forwarded_from.is_empty();
+        self.entry
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,14 +190,32 @@ fn object(value: &[u8]) -> &[u8] {
     if value.first() == Some(&b'{') { value } else { &[] }
 }
 
-/// Whether a value of `error` tells of an error, and whether of a denial.
-pub fn error(value: &[u8]) -> (bool, bool) {
-    if matches!(value, b"null" | b"\"\"" | b"false") {
-        return (false, false);
+/// Takes over what a value of `error` tells.
+pub fn set_error(entry: &mut Entry<'_>, value: &[u8]) {
+    entry.error = !matches!(value, b"null" | b"\"\"" | b"false");
+    (entry.denied, entry.denied_by_acl) = (false, false);
+    if entry.error {
+        let text = decode(value);
+        entry.denied = text.contains("permission denied");
+        entry.denied_by_acl = entry.denied && is_denial_of_acl(text.trim_matches('"'));
     }
-    let denied = memchr::memmem::find(value, b"permission denied").is_some()
-        || (memchr::memchr(b'\\', value).is_some() && decode(value).contains("permission denied"));
-    (true, denied)
+}
+
+/// Whether an error is the text of the ACL's denial: `1 error occurred:` and the denial as its only kind of item, in whatever
+/// form the servers gave it over the years. What else says "permission denied" is a backend's, which was asked after the ACL.
+fn is_denial_of_acl(text: &str) -> bool {
+    let Some((head, items)) = text.trim().split_once(':') else {
+        return false;
+    };
+    let counted = |end: &str| {
+        let number = head.strip_suffix(end);
+        number.is_some_and(|n| !n.is_empty() && n.bytes().all(|c| c.is_ascii_digit()))
+    };
+    let mut items = items.split('*').map(str::trim);
+    (counted(" error occurred") || counted(" errors occurred") || counted(" error(s) occurred"))
+        && items.next() == Some("")
+        && items.clone().any(|item| item == "permission denied")
+        && items.all(|item| matches!(item, "permission denied" | "invalid token"))
 }
 
 /// Reads the `request` object.
@@ -203,6 +289,58 @@ mod tests {
             assert_eq!(entry.request.operation, b"read");
             assert_eq!(entry.request.id, b"i");
         }
+    }
+
+    #[test]
+    fn only_the_words_of_the_acl_are_its_denial() {
+        for (error, denied, by_acl) in [
+            (r"1 error occurred:\n\t* permission denied\n\n", true, true),
+            (r"1 error occurred:\n\n* permission denied", true, true),
+            (r"1 error(s) occurred:\n\n* permission denied", true, true),
+            (r"2 errors occurred:\n\t* permission denied\n\t* invalid token\n\n", true, true),
+            (r"1 error occurred:\n\t* failed to execute query: ERROR: permission denied for schema public\n\n", true, false),
+            (r"2 errors occurred:\n\t* permission denied\n\t* pq: no route\n\n", true, false),
+            (r"permission denied", true, false),
+            (r"permission denied: 1 error occurred:\n\t* permission denied\n\n", true, false),
+            (r"1 error occurred:\n\t* invalid token\n\n", false, false),
+            (r"1 error occurred:\n\t* unsupported path\n\n", false, false),
+        ] {
+            let text = format!(r#"{{"type":"response","error":"{error}","request":{{"id":"i"}}}}"#);
+            let entry = entry(&text);
+            assert!(entry.error);
+            assert_eq!((entry.denied, entry.denied_by_acl), (denied, by_acl), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_is_cut_is_read_as_far_as_it_goes() {
+        let auth = r#"{"display_name":"d","policies":["p"]}"#;
+        let servers = format!(
+            r#"{{"time":"1970-01-01T00:00:01Z","type":"response","auth":{auth},"request":{{"id":"i","operation":"update","path":"a/b","data":{{"k":"v","l":{{"m":1}}}},"wrap_ttl":3}},"response":{{"data":{{"x":"y"}}}},"error":"e"}}"#
+        );
+        for end in 1..servers.len() {
+            let cut = &servers[..end];
+            let Some(entry) = head(cut.as_bytes()) else {
+                assert!(!cut.contains(auth), "{cut}");
+                continue;
+            };
+            assert!(entry.cut && entry.response, "{cut}");
+            assert_eq!(entry.time, Some(1_000_000_000));
+            assert_eq!(entry.auth, auth.as_bytes());
+            assert_eq!(entry.request.path == b"a/b", cut.contains(r#""a/b""#), "{cut}");
+            assert_eq!(entry.request.cut, cut.contains(r#""request":{"#) && !cut.contains("wrap_ttl\":3}"), "{cut}");
+        }
+        let sorted = format!(
+            r#"{{"auth":{auth},"error":"e","request":{{"data":{{"k":"v"}},"id":"i","operation":"update","path":"a/b"}},"response":{{"data":{{"#
+        );
+        let entry = head(sorted.as_bytes()).unwrap();
+        assert!(entry.response && entry.error && !entry.request.cut);
+        assert_eq!((entry.request.path, entry.request.id), (&b"a/b"[..], &b"i"[..]));
+        let entry = head(&sorted.as_bytes()[..sorted.find("\"id\"").unwrap()]).unwrap();
+        assert!(!entry.response && entry.request.path.is_empty());
+        assert_eq!(entry.request.data, br#"{"k":"v"}"#);
+        assert!(head(br#"{"a":{"b"#).is_none());
+        assert!(head(b"no entry").is_none());
     }
 
     #[test]

@@ -1,25 +1,44 @@
 //! The paths that need no token: logins, health, wrapping look-ups, published keys and certificates.
 
-use crate::vault::protected::{unauthenticated, unauthenticated_below};
+use crate::vault::protected::{open_endpoint, open_endpoint_below};
 
 /// Whether a request to `path` (relative to its namespace) needs no token. `mount_point` is the mount with its namespace
 /// and empty where the log does not say it; mounts are then taken to be one segment long.
 #[must_use]
 pub fn needs_no_token(path: &str, mount_type: &str, mount_point: &str) -> bool {
+    endpoint(path, mount_type, mount_point).is_some()
+}
+
+/// The place of a request to `path` if that needs no token: the path with `+` for what the caller may choose, as in
+/// `auth/userpass/login/+`. Whoever reaches the server chooses, so nothing is kept of it.
+#[must_use]
+pub fn endpoint(path: &str, mount_type: &str, mount_point: &str) -> Option<String> {
     let path = path.trim_start_matches('/');
     let apart = ["sys/", "auth/", "identity/"]
         .iter()
         .any(|mount| path.starts_with(mount));
     if !apart && matches!(mount_type, "kv" | "generic" | "cubbyhole" | "transit" | "database") {
-        return false;
+        return None;
     }
-    if path.starts_with("sys/") || path.starts_with("identity/") || mount_type.is_empty() {
-        return unauthenticated(mount_type, path);
+    let login = || {
+        let mount = login_mount(path, mount_point)?;
+        let rest = path.strip_prefix(mount)?;
+        Some(if rest.starts_with("login/") {
+            format!("{mount}login/+")
+        } else {
+            path.to_owned()
+        })
+    };
+    let by_type = path.starts_with("sys/") || path.starts_with("identity/") || mount_type.is_empty();
+    if by_type || mount_point.is_empty() {
+        let known = open_endpoint(mount_type, path);
+        return if by_type { known } else { known.or_else(login) };
     }
-    if mount_point.is_empty() {
-        return unauthenticated(mount_type, path) || login_mount(path, "").is_some();
-    }
-    unauthenticated_below(mount_type, relative(path, mount_point)) || login_mount(path, mount_point).is_some()
+    let rest = relative(path, mount_point);
+    let mount = path.strip_suffix(rest)?;
+    open_endpoint_below(mount_type, rest)
+        .map(|below| format!("{mount}{below}"))
+        .or_else(login)
 }
 
 /// The auth mount (`auth/userpass/`) if `path` is one to log in at.
@@ -81,6 +100,18 @@ mod tests {
             ("secret/data/login", "kv", "", false),
         ] {
             assert_eq!(needs_no_token(path, mount_type, mount_point), want, "{path}");
+        }
+        for (path, mount_type, mount_point, want) in [
+            ("auth/userpass/login/eve", "", "", "auth/userpass/login/+"),
+            ("auth/up/login/a/b", "ldap", "auth/up/", "auth/up/login/+"),
+            ("auth/x/login/eve", "plugin", "auth/x/", "auth/x/login/+"),
+            ("auth/approle/login", "approle", "auth/approle/", "auth/approle/login"),
+            ("pki/cert/00-ff", "pki", "team/pki/", "pki/cert/+"),
+            ("pki/cert/ca", "pki", "", "pki/cert/+"),
+            ("pki/issuer/x/json", "pki", "pki/", "pki/issuer/+/json"),
+            ("sys/health", "", "", "sys/health"),
+        ] {
+            assert_eq!(endpoint(path, mount_type, mount_point).as_deref(), Some(want), "{path}");
         }
         assert_eq!(login_mount("auth/a/b/login/x", "admin/auth/a/b/"), Some("auth/a/b/"));
     }

@@ -13,7 +13,7 @@ use super::stream::{Stream, Wrapping};
 use super::time;
 use super::worker::Worker;
 use crate::usage::Skip;
-use crate::usage::record::hash_id;
+use crate::usage::record::{flag, hash_id};
 use hashbrown::HashTable;
 
 /// The most bytes of text that are kept from block to block.
@@ -31,6 +31,8 @@ struct Waiting {
     time: Option<i64>,
     /// Whether the type stands before the request.
     typed: bool,
+    /// Whether an error stands before the request.
+    error: bool,
     line: u64,
 }
 
@@ -154,6 +156,7 @@ impl Quick {
                     request,
                     time: draft.entry.time,
                     typed: draft.kind.is_some(),
+                    error: draft.entry.error,
                     line: stream.lines,
                 };
                 if self.waiting.find(waiting.id, |w| w.id == waiting.id).is_some() {
@@ -197,10 +200,13 @@ impl Quick {
         if let Some(waiting) = self.take(record.id) {
             let partner = record
                 .usable()
-                .then(|| partner_time(worker, text, &waiting, entry.request.raw));
+                .then(|| partner(worker, text, &waiting, entry.request.raw));
             match partner.flatten() {
-                Some(time) if worker.outside(Some(time)).is_none() => {
+                Some((time, error)) if worker.outside(Some(time)).is_none() => {
                     record.requests += 1;
+                    if !error {
+                        record.flags |= flag::PASSED;
+                    }
                     record.first = record.first.min(time);
                     record.last = record.last.max(time);
                     worker.usage_mut().table_mut().seen.time(time);
@@ -221,8 +227,9 @@ impl Quick {
     }
 }
 
-/// The time of a waiting request whose `request` object is that of the response, if nothing else is to be learnt from it.
-fn partner_time(worker: &Worker, text: &[u8], waiting: &Waiting, request: &[u8]) -> Option<i64> {
+/// Of a waiting request whose `request` object is that of the response, the time and whether it has an error, if nothing else
+/// is to be learnt from it.
+fn partner(worker: &Worker, text: &[u8], waiting: &Waiting, request: &[u8]) -> Option<(i64, bool)> {
     let line = text.get(waiting.begin..waiting.end)?;
     if !line.get(waiting.request..)?.starts_with(request) {
         return None;
@@ -241,7 +248,8 @@ fn partner_time(worker: &Worker, text: &[u8], waiting: &Waiting, request: &[u8])
         },
         _ => return None,
     }
-    draft.entry.time.filter(|_| draft.kind == Some(Kind::Request))
+    let time = draft.entry.time.filter(|_| draft.kind == Some(Kind::Request))?;
+    Some((time, waiting.error || draft.entry.error))
 }
 
 fn count(worker: &mut Worker, stream: &mut Stream) {
@@ -307,7 +315,7 @@ fn walk<'a>(worker: &Worker, line: &'a [u8], mut at: usize, draft: &mut Draft<'a
         } else if rest.starts_with(br#""error":""#) {
             let start = at + 8;
             at = scan::string(line, start).ok()?;
-            (draft.entry.error, draft.entry.denied) = entry::error(line.get(start..at)?);
+            entry::set_error(&mut draft.entry, line.get(start..at)?);
         } else {
             return None;
         }

@@ -122,6 +122,24 @@ impl<'a> Members<'a> {
         }))
     }
 
+    /// After a fault: the key of the member in whose value it lies, and the text from there on.
+    #[must_use]
+    pub fn unfinished(&self) -> Option<(&'a [u8], &'a [u8])> {
+        let text = self.text;
+        let mut at = blanks(text, self.at);
+        if !self.first {
+            at = blanks(text, at + 1);
+        }
+        if text.get(at) != Some(&b'"') {
+            return None;
+        }
+        let key_end = string(text, at).ok()?;
+        let colon = blanks(text, key_end);
+        let start = blanks(text, colon + 1);
+        let key = text.get(at + 1..key_end - 1)?;
+        (text.get(colon) == Some(&b':') && start < text.len()).then(|| (key, text.get(start..).unwrap_or_default()))
+    }
+
     /// After the last member: the position behind the closing bracket.
     #[must_use]
     pub const fn end(&self) -> usize {

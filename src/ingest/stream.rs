@@ -76,6 +76,8 @@ impl Balance {
 enum Found {
     /// So many entries, each of which is in its bin.
     Entries(u64),
+    /// A part of one, which is kept, or of the frame of several.
+    Part,
     /// None.
     Nothing(Skip),
 }
@@ -126,6 +128,7 @@ impl Stream {
                 self.balance.feed(text);
                 self.open.extend_from_slice(text);
             }
+            Found::Part => joined(worker, 1),
             Found::Nothing(reason) => self.skip(worker, reason, self.lines),
         }
     }
@@ -136,7 +139,7 @@ impl Stream {
         self.open.push(b'\n');
         self.open.extend_from_slice(text);
         if self.balance.depth > 0 {
-            self.skip(worker, Skip::Continuation, self.lines);
+            joined(worker, 1);
             return;
         }
         let whole = std::mem::take(&mut self.open);
@@ -144,9 +147,10 @@ impl Stream {
             Found::Entries(n) => {
                 worker.usage_mut().table_mut().tally.lines += n.saturating_sub(1);
             }
+            Found::Part => joined(worker, 1),
             Found::Nothing(reason) => self.skip(worker, reason, self.open_since),
         }
-        self.skip(worker, Skip::Continuation, self.lines);
+        joined(worker, 1);
         self.open = whole;
         self.open.clear();
         self.open.shrink_to(1 << 20);
@@ -167,8 +171,8 @@ impl Stream {
             self.partial.clear();
             // Its lines were counted as further lines of an entry; the last of them is the one that is cut.
             let tally = &mut worker.usage_mut().table_mut().tally;
-            if let Some(skipped) = tally.skipped.get_mut(&Skip::Continuation).filter(|s| s.count > 0) {
-                skipped.count -= 1;
+            if tally.joined > 0 {
+                tally.joined -= 1;
                 self.skip(worker, Skip::Truncated, self.lines);
             }
         }
@@ -199,7 +203,7 @@ impl Stream {
             None => Found::Nothing(Skip::Blank),
             Some(b'{') => self.objects(worker, wrapping, text, outside),
             Some(b'[') if wrapping.envelope.bare() => self.array(worker, wrapping, text, outside),
-            Some(b']' | b',') if matches!(text, b"]" | b"]," | b",") => Found::Nothing(Skip::Continuation),
+            Some(b']' | b',') if matches!(text, b"]" | b"]," | b",") => Found::Part,
             Some(b'"') if outside.depth < MOST_WRAPPINGS && scan::string(text, 0) == Ok(text.len()) => {
                 let inner = decode(scan::unquoted(text).unwrap_or_default());
                 let outside = Outside {
@@ -231,6 +235,10 @@ impl Stream {
                     let object = text.get(at..end).unwrap_or_default();
                     match self.unwrap(worker, wrapping, object, outside) {
                         Found::Entries(n) => entries += n,
+                        Found::Part => {
+                            joined(worker, 1);
+                            entries += 1;
+                        }
                         Found::Nothing(why) => reason = Some(why),
                     }
                     at = end;
@@ -243,7 +251,7 @@ impl Stream {
                     let rest = text.get(at + 1..).unwrap_or_default();
                     match self.beginnings(worker, wrapping, rest, outside) {
                         Found::Entries(n) => entries += n,
-                        Found::Nothing(_) => reason = Some(Skip::NotJson),
+                        _ => reason = Some(Skip::NotJson),
                     }
                     break;
                 }
@@ -270,6 +278,10 @@ impl Stream {
                 for element in &elements {
                     match self.read(worker, wrapping, element, outside) {
                         Found::Entries(n) => entries += n,
+                        Found::Part => {
+                            joined(worker, 1);
+                            entries += 1;
+                        }
                         Found::Nothing(reason) => {
                             self.skip(worker, reason, self.lines);
                             entries += 1;
@@ -282,7 +294,7 @@ impl Stream {
                     Found::Entries(entries)
                 }
             }
-            Err(Fault::Truncated) if text.len() == 1 => Found::Nothing(Skip::Continuation),
+            Err(Fault::Truncated) if text.len() == 1 => Found::Part,
             Err(Fault::Truncated) => {
                 let rest = text.get(1..).unwrap_or_default();
                 self.read(worker, wrapping, rest, outside)
@@ -313,7 +325,7 @@ impl Stream {
             };
             match self.inner(worker, wrapping, value, inside, object) {
                 Found::Nothing(Skip::NotAudit | Skip::NotJson | Skip::Blank) => {}
-                found @ Found::Nothing(Skip::Continuation) => return found,
+                Found::Part => return Found::Part,
                 Found::Nothing(why) => reason = why,
                 found @ Found::Entries(_) => return found,
             }
@@ -362,7 +374,7 @@ impl Stream {
             let found = self.read(worker, wrapping, text, inside);
             if found == Found::Nothing(Skip::Truncated) && !text.ends_with(b"\n") {
                 self.partial.extend_from_slice(text);
-                return Found::Nothing(Skip::Continuation);
+                return Found::Part;
             }
             return found;
         }
@@ -383,7 +395,7 @@ impl Stream {
         }
         self.partial.extend_from_slice(text);
         if !ended {
-            return Found::Nothing(Skip::Continuation);
+            return Found::Part;
         }
         let whole = std::mem::take(&mut self.partial);
         self.read(worker, wrapping, &whole, inside)
@@ -437,7 +449,7 @@ impl Stream {
                         ..outside
                     };
                     match self.unwrap(worker, wrapping, object, inside) {
-                        found @ (Found::Entries(_) | Found::Nothing(Skip::Continuation)) => return found,
+                        found @ (Found::Entries(_) | Found::Part) => return found,
                         Found::Nothing(_) => reason = Skip::NotAudit,
                     }
                 }
@@ -450,6 +462,10 @@ impl Stream {
         }
         Found::Nothing(reason)
     }
+}
+
+fn joined(worker: &mut Worker, lines: u64) {
+    worker.usage_mut().table_mut().tally.joined += lines;
 }
 
 /// Whether a line ends where an entry that is written over several lines can be broken.

@@ -11,15 +11,19 @@ use crate::usage::Skip;
 use crate::usage::Usage;
 use crate::usage::auth::Auth;
 use crate::usage::record::{Class, NONE, Record, flag, hash_id};
-use crate::usage::table::{Key, Table};
+use crate::usage::table::{Key, MAX_KEYS, Table};
 use crate::vault::{Operation, path, secret};
-use foldhash::fast::FixedState;
+use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use std::borrow::Cow;
-use std::hash::BuildHasher;
 use std::sync::Arc;
 
-const HASHER: FixedState = FixedState::with_seed(0x696e_6765_7374_2121);
+/// The longest set of names that is known again by its bytes, and how many such are kept.
+const LONGEST_SPELLED: usize = 1_024;
+const MOST_SPELLED: usize = 16_384;
+
+/// Stands among the names of a request's data for those that were cut off.
+const ANY_NAME: &str = "*";
 
 /// Turns entries into records of one part.
 #[derive(Debug, Clone)]
@@ -30,7 +34,9 @@ pub struct Worker {
     until: i64,
     nobody: u32,
     book: Book,
-    key_sets: HashMap<u64, u32, FixedState>,
+    /// Sets of names, as they were spelled.
+    key_sets: HashMap<Box<[u8]>, u32, RandomState>,
+    spelled: Vec<u8>,
     namespaces: Recall,
     mount_types: Recall,
 }
@@ -76,7 +82,8 @@ impl Worker {
             until,
             nobody: NONE,
             book: Book::default(),
-            key_sets: HashMap::with_hasher(HASHER),
+            key_sets: HashMap::default(),
+            spelled: Vec::new(),
             namespaces: Recall::default(),
             mount_types: Recall::default(),
         };
@@ -117,6 +124,21 @@ impl Worker {
         (!record.usable()).then(|| Skip::from_index(record.skip)).flatten()
     }
 
+    /// Adds an entry whose end is missing, as far as it can be read. Where its path was lost, it is lost for whoever asked.
+    /// Returns why it names no demand, if it names none.
+    pub fn cut(&mut self, entry: &Entry<'_>, reason: Skip) -> Option<Skip> {
+        let outside = self.outside(entry.time);
+        if outside == Some(Skip::OutsideWindow) || (outside.is_none() && entry.request.names_a_demand()) {
+            return self.entry(entry);
+        }
+        let reason = outside.unwrap_or(reason);
+        let known = self.known(entry.auth, &entry.request);
+        let table = self.usage.table_mut();
+        table.tally.skip(reason, 1);
+        table.lose(known.auth, 1);
+        Some(reason)
+    }
+
     /// Whether an entry of this time is left out, and why.
     pub fn outside(&self, time: Option<i64>) -> Option<Skip> {
         if self.since == i64::MIN && self.until == i64::MAX {
@@ -145,7 +167,12 @@ impl Worker {
         let mut record = Record::new(id, entry.response);
         record.flags = nameless
             | if entry.error { flag::ERROR } else { 0 }
-            | if entry.denied { flag::ERROR_DENIED } else { 0 }
+            | if entry.denied_by_acl || (entry.denied && !entry.response) {
+                flag::ERROR_DENIED
+            } else {
+                0
+            }
+            | if entry.response || entry.error || entry.cut { 0 } else { flag::PASSED }
             | if entry.forwarded { flag::FORWARDED } else { 0 };
         if let Some(time) = entry.time {
             record.first = time;
@@ -172,7 +199,7 @@ impl Worker {
     /// Fills in the numbers of the demand.
     fn demand(&mut self, entry: &Entry<'_>, known: Option<Known>, record: &mut Record) -> Result<(), Skip> {
         let request = &entry.request;
-        if request.path.is_empty() || request.operation.is_empty() {
+        if !request.names_a_demand() {
             return Err(Skip::NoPath);
         }
         let operation = match request.operation {
@@ -200,10 +227,11 @@ impl Worker {
         let mount_point = decode(request.mount_point);
         let known = known.unwrap_or_else(|| self.known(entry.auth, request));
         record.flags |= known.flags;
-        let open = open_paths::needs_no_token(&asked, &mount_type, &mount_point)
-            || (known.wrapping && asked == "sys/wrapping/unwrap");
+        let endpoint = open_paths::endpoint(&asked, &mount_type, &mount_point);
+        let open = endpoint.is_some() || (known.wrapping && asked == "sys/wrapping/unwrap");
         let auth = if open {
             record.auth = self.logged_in(entry, &asked, &mount_point);
+            asked = endpoint.map_or(asked, Cow::Owned);
             self.nobody
         } else if known.auth != NONE {
             record.auth = known.auth;
@@ -213,10 +241,12 @@ impl Worker {
         {
             self.nobody
         } else {
-            return Err(if &*asked == "sys/audit/test" && !entry.error {
+            return Err(if entry.error || known.flags & flag::RESULT_DENIED != 0 {
+                Skip::NoPrincipal
+            } else if &*asked == "sys/audit/test" {
                 Skip::Probe
             } else {
-                Skip::NoPrincipal
+                Skip::Nameless
             });
         };
         let namespace = namespace_of(request);
@@ -231,7 +261,9 @@ impl Worker {
         if !mount_type.is_empty() {
             record.mount_type = self.mount_types.number(&mount_type, table);
         }
-        record.keys = self.keys(request.data);
+        if auth != self.nobody {
+            record.keys = self.keys(request.data, request.cut);
+        }
         Ok(())
     }
 
@@ -283,33 +315,39 @@ impl Worker {
             })
     }
 
-    /// The names in a request's data.
-    fn keys(&mut self, data: &[u8]) -> u32 {
-        let Ok(members) = Members::of(data, 0) else {
-            return NONE;
-        };
-        let mut hash = 0_u64;
-        let mut walk = members.clone();
-        while let Ok(Some(member)) = walk.next() {
-            hash = HASHER.hash_one((hash, member.key));
+    /// The names in a request's data, of which some may be cut off. No more of them are taken over than a demand keeps.
+    fn keys(&mut self, data: &[u8], cut: bool) -> u32 {
+        self.spelled.clear();
+        let mut walk = Members::of(data, 0).ok();
+        while let Some(Ok(Some(member))) = walk.as_mut().map(Members::next) {
+            self.spelled.extend_from_slice(member.key);
+            // No raw key holds one.
+            self.spelled.push(b'"');
         }
-        if hash == 0 {
+        if cut {
+            self.spelled.extend_from_slice(ANY_NAME.as_bytes());
+            self.spelled.push(b'"');
+        }
+        if self.spelled.is_empty() {
             return NONE;
         }
-        if let Some(keys) = self.key_sets.get(&hash) {
+        if let Some(keys) = self.key_sets.get(&self.spelled[..]) {
             return *keys;
         }
+        let spelled = self.spelled.strip_suffix(b"\"").unwrap_or_default();
+        let mut names: Vec<Cow<'_, str>> = spelled.split(|c| *c == b'"').map(decode).collect();
+        names.sort_unstable();
+        names.dedup();
+        names.truncate(MAX_KEYS);
         let table = self.usage.table_mut();
-        let mut names = Vec::new();
-        let mut walk = members;
-        while let Ok(Some(member)) = walk.next() {
-            names.push(table.text(&decode(member.key)));
+        let numbers = names.iter().map(|name| table.text(name)).collect();
+        let keys = table.keys(numbers);
+        if self.spelled.len() <= LONGEST_SPELLED {
+            if self.key_sets.len() >= MOST_SPELLED {
+                self.key_sets.clear();
+            }
+            self.key_sets.insert(Box::from(&self.spelled[..]), keys);
         }
-        let keys = table.keys(names);
-        if self.key_sets.len() > 65_536 {
-            self.key_sets.clear();
-        }
-        self.key_sets.insert(hash, keys);
         keys
     }
 }

@@ -31,7 +31,7 @@ pub(super) fn coverage(usage: &Usage, demands: u64) -> CoverageView {
         window_days: seen.window_days(),
         lines: tally.lines,
         used: tally.used,
-        paired: tally.paired,
+        paired: tally.paired + tally.joined,
         skipped: tally
             .reasons()
             .map(|(reason, skipped)| Skip {

@@ -2,7 +2,7 @@
 
 use crate::vault::{Capability, PrincipalKind};
 use jiff::Timestamp;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// A principal as usage knows it.
@@ -49,6 +49,16 @@ pub struct Demand {
     pub keys_always: BTreeSet<Arc<str>>,
     /// Keys of the request data that were sent with some allowed request.
     pub keys_ever: BTreeSet<Arc<str>>,
+}
+
+/// The lines by which a request may have been lost, by whose they were: what could not be read may have been anything that its
+/// holder may do, and of an unknown holder anything at all.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Lost {
+    /// Lines of which nothing could be read.
+    pub unknown: u64,
+    /// Lines of which only the holder could be read: of whom, with which policies in force.
+    pub known: BTreeMap<(Principal, Arc<[Arc<str>]>), u64>,
 }
 
 /// What the log tells of a principal, as last seen.

@@ -1,11 +1,13 @@
 //! Texts and small sets kept once and named by a number: what keeps a table small and its look-ups free of allocation.
 
-use foldhash::fast::FixedState;
+use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 use std::hash::BuildHasher;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
-const HASHER: FixedState = FixedState::with_seed(0x7661_756c_7461_6476);
+/// How texts are hashed in this process, and in no other: who writes the texts must not be able to choose such that collide.
+/// The numbers that are given out do not depend on it.
+pub(crate) static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::default);
 
 /// A number for each different text.
 #[derive(Debug, Clone, Default)]

@@ -166,7 +166,7 @@ impl Table {
         }
     }
 
-    fn principal_named(&self, number: u32) -> Principal {
+    pub(crate) fn principal_named(&self, number: u32) -> Principal {
         let empty = || Arc::from("");
         let Some(who) = self.principals.get(number as usize) else {
             return Principal {

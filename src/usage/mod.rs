@@ -19,7 +19,7 @@ pub mod tally;
 pub mod window;
 
 pub use coverage::{AuditSwitch, Coverage, Gap};
-pub use demand::{Demand, Principal, PrincipalSeen};
+pub use demand::{Demand, Lost, Principal, PrincipalSeen};
 pub use part::{Unpaired, Usage};
 pub use tally::{Skip, Skipped, Tally};
 pub use window::Window;

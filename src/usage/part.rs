@@ -1,7 +1,7 @@
 //! A part of the usage: the demands of some logs, and what is needed to merge it with the parts of others.
 
 use super::coverage::{AuditSwitch, Coverage, timestamp};
-use super::demand::{Demand, PolicySet, PrincipalSeen};
+use super::demand::{Demand, Lost, PolicySet, PrincipalSeen};
 use super::ledger::{Keep, Ledger};
 use super::record::Record;
 use super::table::Table;
@@ -275,6 +275,12 @@ impl Usage {
     #[must_use]
     pub fn tally(&self) -> &Tally {
         &self.settled().tally
+    }
+
+    /// The lines by which a request may have been lost, by whose they were. Their sum is [`Tally::lost`].
+    #[must_use]
+    pub fn lost(&self) -> Lost {
+        self.settled().lost()
     }
 
     /// What stayed without a partner.

@@ -26,7 +26,7 @@ pub mod flag {
     pub const RESULT_ALLOWED: u8 = 1;
     /// `policy_results` says denied.
     pub const RESULT_DENIED: u8 = 2;
-    /// The error says "permission denied".
+    /// The error is the ACL's own denial, as far as its text tells.
     pub const ERROR_DENIED: u8 = 4;
     /// There is an error.
     pub const ERROR: u8 = 8;
@@ -34,6 +34,8 @@ pub mod flag {
     pub const FORWARDED: u8 = 16;
     /// The entries carry no request id: the id is a hash of the request, which may really have come several times.
     pub const NO_ID: u8 = 32;
+    /// A request entry without an error: the ACL let it through, whatever the backend said then.
+    pub const PASSED: u8 = 64;
 }
 
 /// A request.
@@ -119,7 +121,8 @@ impl Record {
         self.requests as u64 + self.responses as u64
     }
 
-    /// Whether the ACL denied it: `policy_results` where there is one, else the error.
+    /// Whether the ACL denied it: `policy_results` where there is one, else the error. Its own denial is in the request entry
+    /// too; where that has no error, the backend said it.
     #[must_use]
     pub const fn denied(&self) -> bool {
         if self.flags & flag::RESULT_DENIED != 0 {
@@ -127,7 +130,7 @@ impl Record {
         } else if self.flags & flag::RESULT_ALLOWED != 0 {
             false
         } else {
-            self.flags & flag::ERROR_DENIED != 0
+            self.flags & flag::ERROR_DENIED != 0 && self.flags & flag::PASSED == 0
         }
     }
 
@@ -179,7 +182,7 @@ impl Record {
 }
 
 /// Bits that hold for the request, whichever entry told them.
-const STICKY: u8 = flag::FORWARDED | flag::NO_ID;
+const STICKY: u8 = flag::FORWARDED | flag::NO_ID | flag::PASSED;
 
 /// The numbers of a record that stand for something in a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -225,8 +228,8 @@ mod tests {
     fn any_record() -> impl Strategy<Value = Record> {
         (
             0_u8..4,
-            0_u8..64,
-            0_u8..14,
+            0_u8..128,
+            0_u8..15,
             [0_u32..4, 0..4, 0..4, 0..4],
             (0_i64..9, 0_i64..9),
         )

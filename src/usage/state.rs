@@ -36,6 +36,9 @@ struct StoredTally {
     lines: u64,
     used: u64,
     paired: u64,
+    /// Parts of earlier versions counted these lines as skipped, under the number of `Skip::ServerLog`.
+    #[serde(default)]
+    joined: Option<u64>,
     skipped: Vec<StoredSkip>,
 }
 
@@ -67,6 +70,9 @@ pub(crate) struct StoredAuth {
     /// When something was last allowed to it; parts of earlier versions do not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     used: Option<i64>,
+    /// Lines of it that could not be read.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    lost: u64,
 }
 
 /// Kind, id, number of the auth, when that was seen, and the last login.
@@ -122,7 +128,7 @@ impl State {
             ],
             auths: (0..)
                 .zip(table.auths.iter())
-                .map(|(number, auth)| StoredAuth::of(auth, table.auth_used(number)))
+                .map(|(number, auth)| StoredAuth::of(auth, table.auth_used(number), table.auth_lost(number)))
                 .collect(),
             principals: table.principals.iter().map(StoredPrincipal::of).collect(),
             key_sets: table
@@ -143,6 +149,7 @@ impl State {
             if let Some(time) = auth.used {
                 table.use_auth(number, time);
             }
+            table.lose(number, auth.lost);
         }
         for StoredPrincipal(kind, id, auth, time, login) in &self.principals {
             table.restore_principal(Who {
@@ -213,6 +220,11 @@ impl State {
     }
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
 impl StoredPrincipal {
     fn of(who: &Who) -> Self {
         let auth = Some(who.auth).filter(|a| *a != NONE);
@@ -221,7 +233,7 @@ impl StoredPrincipal {
 }
 
 impl StoredAuth {
-    fn of(auth: &Auth, used: Option<i64>) -> Self {
+    fn of(auth: &Auth, used: Option<i64>, lost: u64) -> Self {
         Self {
             kind: auth.kind,
             id: Arc::clone(&auth.id),
@@ -233,6 +245,7 @@ impl StoredAuth {
             display_name: Arc::clone(&auth.display_name),
             metadata_keys: Arc::clone(&auth.metadata_keys),
             used,
+            lost,
         }
     }
 
@@ -257,6 +270,7 @@ impl StoredTally {
             lines: tally.lines,
             used: tally.used,
             paired: tally.paired,
+            joined: Some(tally.joined),
             skipped: tally
                 .reasons()
                 .map(|(reason, skipped)| {
@@ -274,11 +288,16 @@ impl StoredTally {
             let first = first.map(|(file, line, column)| Origin::new(Arc::clone(file), *line, *column));
             (*reason, Skipped { count: *count, first })
         });
+        let mut skipped: BTreeMap<Skip, Skipped> = skipped.collect();
+        let joined = self
+            .joined
+            .unwrap_or_else(|| skipped.remove(&Skip::ServerLog).map_or(0, |earlier| earlier.count));
         Tally {
             lines: self.lines,
             used: self.used,
             paired: self.paired,
-            skipped: skipped.collect(),
+            joined,
+            skipped,
         }
     }
 }

@@ -2,19 +2,24 @@
 
 use super::auth::Auth;
 use super::coverage::{Seen, day_of};
-use super::interner::{Texts, Values};
+use super::demand::Lost;
+use super::interner::{HASHER, Texts, Values};
 use super::record::{Field, NONE, Record, flag};
 use super::tally::{Skip, Tally};
 use crate::vault::{Capability, PrincipalKind};
-use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
-const HASHER: FixedState = FixedState::with_seed(0x6465_6d61_6e64_7321);
-
 /// The most names of request data that one demand keeps: the alphabetically first ones.
 pub(crate) const MAX_KEYS: usize = 512;
+
+/// The most rows of requests that need no token, and the longest path of one: who sends them chooses what they name.
+const MOST_OPEN_ROWS: usize = 4_096;
+const LONGEST_OPEN_PATH: usize = 1_024;
+
+/// The path of the row in which all others without token are counted.
+pub(crate) const ANY_OPEN_PATH: &str = "+";
 
 /// What a row is the row of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -97,11 +102,15 @@ pub struct Table {
     /// So many of the rows are in the index; the others join them when the index is next asked.
     indexed: usize,
     pub(crate) rows: Vec<Row>,
+    /// How many of the rows are of requests without token.
+    open_rows: usize,
     principal_index: HashTable<u32>,
     pub(crate) principals: Vec<Who>,
     auth_principals: Vec<u32>,
     /// When something was last allowed to each auth; `i64::MIN` where nothing was.
     auth_used: Vec<i64>,
+    /// Lines of each auth that could not be read, beyond who asked.
+    auth_lost: Vec<u64>,
     pub(crate) tally: Tally,
     pub(crate) seen: Seen,
     pub(crate) counts: Counts,
@@ -145,6 +154,7 @@ impl Table {
             let principal = self.principal(kind, id);
             self.auth_principals.push(principal);
             self.auth_used.push(i64::MIN);
+            self.auth_lost.push(0);
         }
         number
     }
@@ -162,6 +172,31 @@ impl Table {
         if let Some(known) = self.auth_used.get_mut(auth as usize) {
             *known = (*known).max(time);
         }
+    }
+
+    /// Lines of an auth that could not be read, beyond who asked.
+    pub(crate) fn auth_lost(&self, auth: u32) -> u64 {
+        self.auth_lost.get(auth as usize).copied().unwrap_or(0)
+    }
+
+    /// Notes lines of an auth of which nothing else could be read.
+    pub fn lose(&mut self, auth: u32, lines: u64) {
+        if let Some(known) = self.auth_lost.get_mut(auth as usize) {
+            *known += lines;
+        }
+    }
+
+    /// The lines by which something may have been lost, by whose they were.
+    pub(crate) fn lost(&self) -> Lost {
+        let mut lost = Lost::default();
+        for (number, lines) in (0..).zip(&self.auth_lost).filter(|(_, lines)| **lines > 0) {
+            if let Some(auth) = self.auths.get(number) {
+                let of = (self.principal_named(self.principal_of(number)), Arc::clone(&auth.policies));
+                *lost.known.entry(of).or_default() += lines;
+            }
+        }
+        lost.unknown = self.tally.lost().saturating_sub(lost.known.values().sum());
+        lost
     }
 
     fn principal(&mut self, kind: PrincipalKind, id: Arc<str>) -> u32 {
@@ -223,9 +258,23 @@ impl Table {
         }) {
             return place.row;
         }
+        if self.is_open(key.principal) && key.path != ANY_OPEN_PATH {
+            if self.open_rows >= MOST_OPEN_ROWS || key.path.len() > LONGEST_OPEN_PATH {
+                return self.row(&Key {
+                    path: ANY_OPEN_PATH,
+                    ..*key
+                });
+            }
+            self.open_rows += 1;
+        }
         let at = self.begin_row(key);
         self.index_rows();
         at
+    }
+
+    fn is_open(&self, principal: u32) -> bool {
+        let who = self.principals.get(principal as usize);
+        who.is_some_and(|who| who.kind == PrincipalKind::Unauthenticated)
     }
 
     /// Begins a row that is known to be new.
@@ -433,6 +482,9 @@ impl Table {
         let auths: Vec<u32> = other.auths.iter().map(|a| self.auth(a.clone())).collect();
         for (&auth, &time) in auths.iter().zip(&other.auth_used) {
             self.use_auth(auth, time);
+        }
+        for (&auth, &lines) in auths.iter().zip(&other.auth_lost) {
+            self.lose(auth, lines);
         }
         let to_text = |n: u32| texts.get(n as usize).copied().unwrap_or(NONE);
         let to_auth = |n: u32| auths.get(n as usize).copied().unwrap_or(NONE);

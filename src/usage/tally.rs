@@ -10,8 +10,10 @@ use std::collections::BTreeMap;
 pub enum Skip {
     /// Nothing but white space or NUL bytes.
     Blank,
-    /// A further line of an entry that spans several.
-    Continuation,
+    /// A line of the server's own log, which often goes the same way.
+    // Parts of earlier versions count further lines of an entry under this number; see `Tally::joined`.
+    #[serde(alias = "continuation")]
+    ServerLog,
     /// Neither JSON nor anything around JSON.
     NotJson,
     /// JSON that ends too early.
@@ -24,7 +26,7 @@ pub enum Skip {
     NotAudit,
     /// No path or no operation, as in KMIP entries.
     NoPath,
-    /// Nobody can be named: the token was refused before it was looked up.
+    /// Refused, and nobody can be named: the token was refused before it was looked up.
     NoPrincipal,
     /// The server's own trial of an audit device that is switched on.
     Probe,
@@ -36,13 +38,15 @@ pub enum Skip {
     OutsideWindow,
     /// No time, where a window was asked for.
     NoTime,
+    /// Nobody is named, though nothing says that the request was refused.
+    Nameless,
 }
 
 impl Skip {
     /// Every reason.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Blank,
-        Self::Continuation,
+        Self::ServerLog,
         Self::NotJson,
         Self::Truncated,
         Self::TooLong,
@@ -55,6 +59,7 @@ impl Skip {
         Self::UnknownOperation,
         Self::OutsideWindow,
         Self::NoTime,
+        Self::Nameless,
     ];
 
     /// The word in outputs.
@@ -62,7 +67,7 @@ impl Skip {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Blank => "blank",
-            Self::Continuation => "continuation",
+            Self::ServerLog => "server-log",
             Self::NotJson => "not-json",
             Self::Truncated => "truncated",
             Self::TooLong => "too-long",
@@ -75,6 +80,7 @@ impl Skip {
             Self::UnknownOperation => "unknown-operation",
             Self::OutsideWindow => "outside-window",
             Self::NoTime => "no-time",
+            Self::Nameless => "nameless",
         }
     }
 
@@ -83,7 +89,7 @@ impl Skip {
     pub const fn text(self) -> &'static str {
         match self {
             Self::Blank => "blank line",
-            Self::Continuation => "further line of an entry that spans several",
+            Self::ServerLog => "line of the server's own log",
             Self::NotJson => "not JSON",
             Self::Truncated => "truncated JSON",
             Self::TooLong => "line too long",
@@ -96,15 +102,21 @@ impl Skip {
             Self::UnknownOperation => "operation that no capability answers",
             Self::OutsideWindow => "outside the window asked for",
             Self::NoTime => "no time, and a window was asked for",
+            Self::Nameless => "nobody is named, though the request was not refused",
         }
     }
 
-    /// Whether nothing was lost by it: the line holds no request, or one that the user left out himself.
+    /// Whether nothing was lost by it: the line holds no request, or one that the user left out himself. A token that was refused before it was looked up used nothing.
     #[must_use]
     pub const fn benign(self) -> bool {
         matches!(
             self,
-            Self::Blank | Self::Continuation | Self::Probe | Self::Help | Self::OutsideWindow
+            Self::Blank
+                | Self::ServerLog
+                | Self::NoPrincipal
+                | Self::Probe
+                | Self::Help
+                | Self::OutsideWindow
         )
     }
 
@@ -132,7 +144,7 @@ pub struct Skipped {
     pub first: Option<Origin>,
 }
 
-/// The account of all lines. `used + paired + skipped = lines`.
+/// The account of all lines. `used + paired + joined + skipped = lines`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tally {
     /// Lines read. Each entry of an array counts as a line.
@@ -141,6 +153,9 @@ pub struct Tally {
     pub used: u64,
     /// Further lines of a request that was counted or skipped by another line.
     pub paired: u64,
+    /// Further lines of an entry that was written over several, and lines that hold nothing but the frame of entries:
+    /// brackets between them, the head of a table.
+    pub joined: u64,
     /// The rest, by reason.
     pub skipped: BTreeMap<Skip, Skipped>,
 }
@@ -191,7 +206,7 @@ impl Tally {
     /// The invariant: every line is in exactly one bin.
     #[must_use]
     pub fn balanced(&self) -> bool {
-        self.used + self.paired + self.skipped_total() == self.lines
+        self.used + self.paired + self.joined + self.skipped_total() == self.lines
     }
 
     /// Adds another account.
@@ -199,6 +214,7 @@ impl Tally {
         self.lines += other.lines;
         self.used += other.used;
         self.paired += other.paired;
+        self.joined += other.joined;
         for (reason, skipped) in other.skipped {
             self.skip(reason, skipped.count);
             if let Some(origin) = skipped.first {
@@ -219,6 +235,20 @@ mod tests {
             assert_eq!(Skip::from_index(reason.index()), Some(reason));
             assert_eq!(serde_json::to_string(&reason).ok(), Some(format!("\"{reason}\"")));
         }
+    }
+
+    #[test]
+    fn what_was_refused_or_is_the_servers_own_is_not_lost() {
+        let mut tally = Tally::default();
+        for reason in [Skip::NoPrincipal, Skip::ServerLog] {
+            tally.skip(reason, 3);
+        }
+        assert_eq!(tally.lost(), 0);
+        tally.skip(Skip::Nameless, 2);
+        assert_eq!(tally.lost(), 2);
+        tally.lines = 9;
+        tally.joined = 1;
+        assert!(tally.balanced());
     }
 
     #[test]

@@ -42,10 +42,37 @@ pub fn needs_sudo(mount_type: &str, path: &str) -> bool {
 ///
 /// Where the type is not known (`""`), what is unauthenticated in any auth method counts as such below `auth/`.
 /// The mount is taken to be the first segment, or the first two under `auth/`; for mounts deeper down use
-/// [`unauthenticated_below`].
+/// [`open_endpoint_below`].
 #[must_use]
 pub fn unauthenticated(mount_type: &str, path: &str) -> bool {
-    place(mount_type, path).is_some_and(|(kind, rest)| unauthenticated_below(kind, rest))
+    open_endpoint(mount_type, path).is_some()
+}
+
+/// What stands in the table for a `path` that needs no token: the path with `+` for what the caller may choose; none if it
+/// needs one. Of several the one that says most.
+#[must_use]
+pub fn open_endpoint(mount_type: &str, path: &str) -> Option<String> {
+    let (kind, rest) = place(mount_type, path)?;
+    let mount = path.trim_start_matches('/').strip_suffix(rest)?;
+    open_endpoint_below(kind, rest).map(|below| format!("{mount}{below}"))
+}
+
+/// [`open_endpoint`] for what comes after the mount's path.
+#[must_use]
+pub fn open_endpoint_below(mount_type: &str, rest: &str) -> Option<String> {
+    let best = |special: &Special| {
+        let fitting = special.unauthenticated.iter().filter(|pattern| matches(pattern, rest));
+        fitting.copied().max_by_key(|pattern| (!pattern.contains(['+', '*']), pattern.len(), *pattern))
+    };
+    let pattern = match canonical(mount_type) {
+        ANY_AUTH => BY_TYPE
+            .iter()
+            .filter(|(kind, _)| !NO_AUTH.contains(kind))
+            .filter_map(|(_, special)| best(special))
+            .max_by_key(|pattern| (!pattern.contains(['+', '*']), pattern.len(), *pattern)),
+        kind => BY_TYPE.get(kind).and_then(best),
+    }?;
+    Some(pattern.replace('*', "+"))
 }
 
 /// [`needs_sudo`] for what comes after the mount's path.
@@ -53,19 +80,6 @@ pub fn unauthenticated(mount_type: &str, path: &str) -> bool {
 pub fn needs_sudo_below(mount_type: &str, rest: &str) -> bool {
     let special = BY_TYPE.get(canonical(mount_type));
     special.is_some_and(|s| s.sudo.iter().any(|pattern| matches(pattern, rest)))
-}
-
-/// [`unauthenticated`] for what comes after the mount's path.
-#[must_use]
-pub fn unauthenticated_below(mount_type: &str, rest: &str) -> bool {
-    let listed = |s: &Special| s.unauthenticated.iter().any(|pattern| matches(pattern, rest));
-    match canonical(mount_type) {
-        ANY_AUTH => BY_TYPE
-            .iter()
-            .filter(|(kind, _)| !NO_AUTH.contains(kind))
-            .any(|(_, s)| listed(s)),
-        kind => BY_TYPE.get(kind).is_some_and(listed),
-    }
 }
 
 /// Stands for an auth method whose type is not known.
@@ -173,7 +187,9 @@ mod tests {
             assert_eq!(needs_sudo(kind, path), sudo, "sudo for {kind} {path}");
             assert_eq!(unauthenticated(kind, path), open, "no token for {kind} {path}");
         }
-        assert!(unauthenticated_below("approle", "login"));
+        assert_eq!(open_endpoint_below("approle", "login").as_deref(), Some("login"));
+        assert_eq!(open_endpoint("", "auth/up/login/bob").as_deref(), Some("auth/up/login/+"));
+        assert_eq!(open_endpoint("pki", "pki/issuer/x/pem").as_deref(), Some("pki/issuer/+/pem"));
         assert!(is_mount_question("sys/internal/ui/mounts/secret"));
     }
 }
