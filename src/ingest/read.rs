@@ -22,7 +22,10 @@ const BLOCK: usize = 1 << 18;
 const BYTES_A_REQUEST: u64 = 2_600;
 
 /// The longest line that is held in memory.
-const LONGEST_LINE: usize = 160 << 20;
+pub(super) const LONGEST_LINE: usize = 160 << 20;
+
+/// As much of a longer one is looked at: who asked for what stands before what makes entries long.
+pub(super) const BEGINNING: usize = 1 << 20;
 
 /// Plain logs of at least twice this size are cut in pieces of at least this size for several cores: small enough that no
 /// core waits long for the last one.
@@ -380,7 +383,7 @@ fn lines(mut from: impl Read, worker: &mut Worker, wrapping: &Wrapping) -> io::R
     let mut quick = Quick::default();
     let mut buffer = vec![0; BLOCK];
     let (mut waiting, mut kept) = (0, 0);
-    let mut skipping = false;
+    let mut skipping: Option<Vec<u8>> = None;
     loop {
         if kept == buffer.len() {
             quick.give_up(worker, &mut stream, wrapping, &buffer);
@@ -407,9 +410,9 @@ fn lines(mut from: impl Read, worker: &mut Worker, wrapping: &Wrapping) -> io::R
             kept = total;
             continue;
         };
-        if std::mem::take(&mut skipping) {
+        if let Some(beginning) = skipping.take() {
             waiting = memchr::memchr(b'\n', text).map_or(0, |n| n + 1);
-            stream.too_long(worker);
+            stream.too_long(worker, wrapping, &beginning);
         }
         let whole = text.get(..=last).unwrap_or_default();
         let keep = quick.new_lines(worker, &mut stream, wrapping, whole, waiting);
@@ -423,18 +426,18 @@ fn lines(mut from: impl Read, worker: &mut Worker, wrapping: &Wrapping) -> io::R
     }
     let text = buffer.get(..kept).unwrap_or_default();
     quick.give_up(worker, &mut stream, wrapping, text);
-    if skipping {
-        stream.too_long(worker);
+    if let Some(beginning) = skipping {
+        stream.too_long(worker, wrapping, &beginning);
     } else if kept > waiting {
         stream.line(worker, wrapping, text.get(waiting..).unwrap_or_default());
     }
-    stream.end(worker);
+    stream.end(worker, wrapping);
     Ok(stream)
 }
 
 /// The buffer is full and holds no line end: drops leading NUL bytes, else grows, else gives the line up.
-fn make_room(buffer: &mut Vec<u8>, kept: usize, skipping: &mut bool) -> usize {
-    if *skipping {
+fn make_room(buffer: &mut Vec<u8>, kept: usize, skipping: &mut Option<Vec<u8>>) -> usize {
+    if skipping.is_some() {
         return 0;
     }
     let zeros = buffer.iter().take_while(|c| **c == 0).count();
@@ -443,7 +446,7 @@ fn make_room(buffer: &mut Vec<u8>, kept: usize, skipping: &mut bool) -> usize {
         return kept - zeros;
     }
     if kept >= LONGEST_LINE {
-        *skipping = true;
+        *skipping = Some(buffer.get(..BEGINNING).unwrap_or_default().to_vec());
         return 0;
     }
     let more = buffer.len().min(16 * BLOCK);

@@ -2,15 +2,13 @@
 
 use super::options::Options;
 use super::quick::Quick;
+use super::read::{BEGINNING, LONGEST_LINE};
 use super::stream::{Stream, Wrapping};
 use super::worker::Worker;
 use crate::origin::Origin;
 use crate::usage::{Skip, Usage};
 use std::collections::HashMap;
 use std::sync::Arc;
-
-/// A line that grows beyond this without an end is given up.
-const LONGEST_LINE: usize = 160 << 20;
 
 /// How far a growing log was read, where no entry is open over several lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +32,9 @@ pub struct Reader {
 struct Growing {
     stream: Stream,
     unfinished: Vec<u8>,
+    /// The line is too long: the beginning of it, while its rest is passed over.
+    skipping: Option<Vec<u8>>,
+    skipped: usize,
 }
 
 impl Reader {
@@ -66,7 +67,7 @@ impl Reader {
         let growing = self.files.get(name)?;
         growing.stream.fresh().then_some(Rest {
             lines: growing.stream.lines,
-            unfinished: growing.unfinished.len(),
+            unfinished: growing.unfinished.len() + growing.skipped,
         })
     }
 
@@ -74,27 +75,28 @@ impl Reader {
     pub fn feed(&mut self, name: &str, bytes: &[u8]) {
         let growing = self.files.entry(name.to_owned()).or_default();
         let Some(last) = memchr::memrchr(b'\n', bytes) else {
-            growing.unfinished.extend_from_slice(bytes);
-            if growing.unfinished.len() > LONGEST_LINE {
-                growing.unfinished.clear();
-                growing.stream.too_long(&mut self.worker);
-            }
+            growing.keep(bytes);
             return;
         };
         let (lines, rest) = bytes.split_at(last + 1);
         let mut lines = lines;
-        if !growing.unfinished.is_empty() {
+        if !growing.unfinished.is_empty() || growing.skipping.is_some() {
             let end = memchr::memchr(b'\n', lines).unwrap_or(last);
             let (end_of_line, others) = lines.split_at(end + 1);
-            growing.unfinished.extend_from_slice(end_of_line);
-            let whole = std::mem::take(&mut growing.unfinished);
-            self.quick
-                .lines(&mut self.worker, &mut growing.stream, &self.wrapping, &whole);
             lines = others;
+            growing.skipped = 0;
+            if let Some(beginning) = growing.skipping.take() {
+                growing.stream.too_long(&mut self.worker, &self.wrapping, &beginning);
+            } else {
+                growing.unfinished.extend_from_slice(end_of_line);
+                let whole = std::mem::take(&mut growing.unfinished);
+                self.quick
+                    .lines(&mut self.worker, &mut growing.stream, &self.wrapping, &whole);
+            }
         }
         self.quick
             .lines(&mut self.worker, &mut growing.stream, &self.wrapping, lines);
-        growing.unfinished.extend_from_slice(rest);
+        growing.keep(rest);
     }
 
     /// A log has ended, by rotation or because it is read whole.
@@ -102,12 +104,7 @@ impl Reader {
         let Some(mut growing) = self.files.remove(name) else {
             return;
         };
-        if !growing.unfinished.is_empty() {
-            growing
-                .stream
-                .line(&mut self.worker, &self.wrapping, &growing.unfinished);
-        }
-        growing.stream.end(&mut self.worker);
+        growing.end(&mut self.worker, &self.wrapping);
         note_examples(&mut self.worker, name, &growing.stream);
     }
 
@@ -116,7 +113,9 @@ impl Reader {
     pub fn snapshot(&self) -> Usage {
         let mut worker = self.worker.clone();
         for (name, growing) in &self.files {
-            note_examples(&mut worker, name, &growing.stream);
+            let mut stream = growing.stream.clone();
+            stream.end(&mut worker, &self.wrapping);
+            note_examples(&mut worker, name, &stream);
         }
         worker.take()
     }
@@ -128,6 +127,34 @@ impl Reader {
             growing.stream.examples = Default::default();
         }
         self.worker.take()
+    }
+}
+
+impl Growing {
+    /// Keeps a line that has no end yet, unless it is too long: then only its beginning.
+    fn keep(&mut self, bytes: &[u8]) {
+        if self.skipping.is_some() {
+            self.skipped += bytes.len();
+            return;
+        }
+        self.unfinished.extend_from_slice(bytes);
+        if self.unfinished.len() > LONGEST_LINE {
+            let mut beginning = std::mem::take(&mut self.unfinished);
+            self.skipped = beginning.len();
+            beginning.truncate(BEGINNING);
+            beginning.shrink_to_fit();
+            self.skipping = Some(beginning);
+        }
+    }
+
+    fn end(&mut self, worker: &mut Worker, wrapping: &Wrapping) {
+        if let Some(beginning) = self.skipping.take() {
+            self.stream.too_long(worker, wrapping, &beginning);
+        } else if !self.unfinished.is_empty() {
+            let line = std::mem::take(&mut self.unfinished);
+            self.stream.line(worker, wrapping, &line);
+        }
+        self.stream.end(worker, wrapping);
     }
 }
 

@@ -172,7 +172,11 @@ impl Worker {
             } else {
                 0
             }
-            | if entry.response || entry.error || entry.cut { 0 } else { flag::PASSED }
+            | if entry.response || entry.error || entry.cut {
+                0
+            } else {
+                flag::PASSED
+            }
             | if entry.forwarded { flag::FORWARDED } else { 0 };
         if let Some(time) = entry.time {
             record.first = time;

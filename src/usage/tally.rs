@@ -111,12 +111,7 @@ impl Skip {
     pub const fn benign(self) -> bool {
         matches!(
             self,
-            Self::Blank
-                | Self::ServerLog
-                | Self::NoPrincipal
-                | Self::Probe
-                | Self::Help
-                | Self::OutsideWindow
+            Self::Blank | Self::ServerLog | Self::NoPrincipal | Self::Probe | Self::Help | Self::OutsideWindow
         )
     }
 

@@ -62,7 +62,9 @@ pub fn open_endpoint(mount_type: &str, path: &str) -> Option<String> {
 pub fn open_endpoint_below(mount_type: &str, rest: &str) -> Option<String> {
     let best = |special: &Special| {
         let fitting = special.unauthenticated.iter().filter(|pattern| matches(pattern, rest));
-        fitting.copied().max_by_key(|pattern| (!pattern.contains(['+', '*']), pattern.len(), *pattern))
+        fitting
+            .copied()
+            .max_by_key(|pattern| (!pattern.contains(['+', '*']), pattern.len(), *pattern))
     };
     let pattern = match canonical(mount_type) {
         ANY_AUTH => BY_TYPE
@@ -188,8 +190,14 @@ mod tests {
             assert_eq!(unauthenticated(kind, path), open, "no token for {kind} {path}");
         }
         assert_eq!(open_endpoint_below("approle", "login").as_deref(), Some("login"));
-        assert_eq!(open_endpoint("", "auth/up/login/bob").as_deref(), Some("auth/up/login/+"));
-        assert_eq!(open_endpoint("pki", "pki/issuer/x/pem").as_deref(), Some("pki/issuer/+/pem"));
+        assert_eq!(
+            open_endpoint("", "auth/up/login/bob").as_deref(),
+            Some("auth/up/login/+")
+        );
+        assert_eq!(
+            open_endpoint("pki", "pki/issuer/x/pem").as_deref(),
+            Some("pki/issuer/+/pem")
+        );
         assert!(is_mount_question("sys/internal/ui/mounts/secret"));
     }
 }

@@ -1,0 +1,233 @@
+//! What stands before an entry in its line: headers of syslog, of containers and of loggers, prefixes that people chose.
+//!
+//! A header is known by its shape, which is the same in all lines of a log: its words and brackets, whatever the words are.
+//! The rest of a line that was cut looks different: it holds quotes, or begins as no header does.
+
+/// The longest header.
+const LONGEST: usize = 512;
+
+/// Where in a line the entry begins: the first brace that is in no header's brackets and in no set of labels. None if it is
+/// further away than a header is long.
+#[must_use]
+pub fn entry_begins(line: &[u8]) -> Option<usize> {
+    let line = line.get(..line.len().min(LONGEST + 1))?;
+    let mut at = 0;
+    loop {
+        let found = at + memchr::memchr2(b'{', b'[', line.get(at..)?)?;
+        let rest = line.get(found..)?;
+        at = match rest.first() {
+            Some(b'[') => structured_data(rest).map_or(found + 1, |end| found + end),
+            _ => match labels(rest) {
+                Some(end) => found + end,
+                None => return Some(found),
+            },
+        };
+    }
+}
+
+/// The end of structured data (RFC 5424), `[id name="value" ...]`, which may hold anything between its quotes.
+fn structured_data(text: &[u8]) -> Option<usize> {
+    let head = text.get(..text.len().min(LONGEST))?;
+    let id = head.iter().position(|c| matches!(c, b' ' | b']' | b'"' | b'{'))?;
+    if head.get(id) != Some(&b' ') || id < 2 {
+        return None;
+    }
+    let name = head.get(id + 1..)?.iter().position(|c| !is_name(*c))?;
+    if name == 0 || head.get(id + 1 + name..)?.get(..2) != Some(b"=\"") {
+        return None;
+    }
+    quoted_to(head, id, b']')
+}
+
+/// The end of a set of labels, `{name="value", ...}`, as in what `logcli` prints.
+fn labels(text: &[u8]) -> Option<usize> {
+    let head = text.get(..text.len().min(LONGEST))?;
+    let name = head.get(1..)?.iter().position(|c| !is_name(*c))?;
+    if name == 0 || head.get(1 + name..)?.get(..2) != Some(b"=\"") {
+        return None;
+    }
+    quoted_to(head, 1, b'}')
+}
+
+const fn is_name(c: u8) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, b'_' | b'-' | b'.')
+}
+
+/// The position after the first `end` that is not quoted.
+fn quoted_to(text: &[u8], from: usize, end: u8) -> Option<usize> {
+    let (mut quoted, mut escaped) = (false, false);
+    for (n, c) in text.iter().enumerate().skip(from) {
+        match c {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = true,
+            b'"' => quoted = !quoted,
+            c if *c == end && !quoted => return Some(n + 1),
+            _ => {}
+        }
+    }
+    None
+}
+
+/// The shape of a header; none if the text is no header: the rest of something, or a line of the server's own log.
+#[must_use]
+pub fn shape(header: &[u8]) -> Option<Vec<u8>> {
+    if header.len() > LONGEST || is_server_log(header) {
+        return None;
+    }
+    let mut shape = Vec::with_capacity(32);
+    let mut at = 0;
+    while let Some(&c) = header.get(at) {
+        let rest = header.get(at..).unwrap_or_default();
+        let group = match c {
+            b'[' => structured_data(rest),
+            b'{' => labels(rest),
+            _ => None,
+        };
+        if let Some(end) = group {
+            shape.extend_from_slice(b"w");
+            at += end;
+            continue;
+        }
+        at += 1;
+        match c {
+            b'"' | b'\\' | b'{' | b'}' => return None,
+            b' ' | b'\t' if shape.last() == Some(&b' ') => {}
+            b' ' | b'\t' => shape.push(b' '),
+            b'<' | b'>' | b'[' | b']' | b'(' | b')' | b'|' | b'=' => shape.push(c),
+            _ if shape.last() == Some(&b'w') => {}
+            _ => shape.push(b'w'),
+        }
+    }
+    while shape.last() == Some(&b' ') {
+        shape.pop();
+    }
+    let first = header.iter().find(|c| !c.is_ascii_whitespace());
+    let last = header.iter().rfind(|c| !c.is_ascii_whitespace());
+    let is_rest = matches!(first, Some(b',' | b':' | b']')) || matches!(last, Some(b',' | b'['));
+    (!is_rest).then_some(shape)
+}
+
+/// What of a line follows a header of the same shape as `like`: so many words as that has.
+#[must_use]
+pub fn after<'a>(line: &'a [u8], like: &[u8]) -> Option<&'a [u8]> {
+    if line.starts_with(like) {
+        return line.get(like.len()..);
+    }
+    let words = like.split(u8::is_ascii_whitespace).filter(|w| !w.is_empty()).count();
+    if !like.last()?.is_ascii_whitespace() {
+        return None;
+    }
+    let mut at = 0;
+    for _ in 0..words {
+        let word = line.get(at..)?.iter().position(u8::is_ascii_whitespace)?;
+        at += word;
+        at += line.get(at..)?.iter().position(|c| !c.is_ascii_whitespace())?;
+    }
+    let header = line.get(..at)?;
+    (shape(header)? == shape(like)?).then(|| line.get(at..).unwrap_or_default())
+}
+
+/// What tells one writer of a shared log from another: the header without its numbers.
+#[must_use]
+pub fn writer(header: &[u8]) -> Vec<u8> {
+    header.iter().copied().filter(|c| !c.is_ascii_digit()).collect()
+}
+
+/// Whether a line is one of the server's own log: a time, a level in brackets, and words. Such lines may quote what callers
+/// sent, so nothing in them is an entry.
+#[must_use]
+pub fn is_server_log(text: &[u8]) -> bool {
+    let text = text.get(..text.len().min(LONGEST)).unwrap_or_default();
+    ["[TRACE]", "[DEBUG]", "[INFO]", "[WARN]", "[ERROR]"]
+        .iter()
+        .any(|level| {
+            let Some(at) = memchr::memmem::find(text, level.as_bytes()) else {
+                return false;
+            };
+            let before = text.get(..at).unwrap_or_default();
+            let time = before
+                .trim_ascii_end()
+                .rsplit(|c| *c == b' ')
+                .next()
+                .unwrap_or_default();
+            let is_time = time.len() >= 19 && time.first().is_some_and(u8::is_ascii_digit) && time.contains(&b'T');
+            let message = text.get(at + level.len()..).unwrap_or_default();
+            let words = message.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+            is_time && !before.contains(&b'"') && !before.contains(&b'{') && words.count() >= 2
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parts(line: &str) -> Option<(&str, String)> {
+        let at = entry_begins(line.as_bytes())?;
+        let shape = shape(&line.as_bytes()[..at])?;
+        Some((&line[at..], String::from_utf8(shape).unwrap()))
+    }
+
+    #[test]
+    fn headers_have_a_shape() {
+        for (line, shape) in [
+            (r#"my_cluster{"a":1}"#, "w"),
+            (r#"@cee: {"a":1}"#, "w"),
+            (r#"<34>Oct  1 22:14:15 host vault[1]: {"a":1}"#, "<w>w w w w w[w]w"),
+            (r#"<34>Oct 11 22:14:15 other vault[712]: {"a":1}"#, "<w>w w w w w[w]w"),
+            (
+                r#"<165>1 2026-03-01T08:00:00Z n vault 8 - [m@1 a="{x}" b="\"]"] {"a":1}"#,
+                "<w>w w w w w w w",
+            ),
+            (
+                r#"<165>1 2026-03-01T08:00:00Z n vault 8 - - {"a":1}"#,
+                "<w>w w w w w w w",
+            ),
+            (
+                r#"676 <134>1 2026-10-01T08:00:00Z v vault 1 - - {"a":1}"#,
+                "w <w>w w w w w w w",
+            ),
+            (r#"[pod/vault-0/vault] {"a":1}"#, "[w]"),
+            (r#"2026-10-01T08:00:00Z {app="vault", c="{x}"} {"a":1}"#, "w w"),
+            (r#"vault-1  | {"a":1}"#, "w |"),
+            (r#"2026-10-01T08:00:00.000Z [INFO]  vault-audit: {"a":1}"#, "w [w] w"),
+        ] {
+            assert_eq!(parts(line), Some((r#"{"a":1}"#, shape.to_owned())), "{line}");
+        }
+        for line in [
+            r#"xxx","z":{"a":1}"#,
+            r#":{"a":1}"#,
+            r#",{"a":1}"#,
+            r#"1,[{"a":1}"#,
+            r#"}},{"a":1}"#,
+            r#"\n{"a":1}"#,
+            r#"2026-03-02T00:00:00.000Z [ERROR] core: could not parse {"a":1}"#,
+            r#"[pod/v/v] 2026-03-02T00:00:00.000Z [WARN]  core: got {"a":1}"#,
+        ] {
+            assert_eq!(parts(line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn the_rest_of_a_line_stands_after_a_header_of_the_same_shape() {
+        let like = b"<34>Oct  1 22:14:15 host vault[1]: ";
+        assert_eq!(
+            after(b"<34>Oct 11 22:14:16 host vault[1]: abc d", like),
+            Some(&b"abc d"[..])
+        );
+        assert_eq!(after(b"not of this shape at all: abc d", like), None);
+        assert_eq!(after(b"my_clusterabc", b"my_cluster"), Some(&b"abc"[..]));
+        assert_eq!(after(b"otherabc", b"my_cluster"), None);
+    }
+
+    #[test]
+    fn the_servers_own_lines_are_known() {
+        assert!(is_server_log(
+            b"2026-03-02T00:00:00.000Z [INFO]  core: post-unseal setup complete"
+        ));
+        assert!(is_server_log(
+            b"2026-03-02T00:00:00.000+0100 [WARN]  no cluster address"
+        ));
+        assert!(!is_server_log(b"[INFO] vault: something else"));
+        assert!(!is_server_log(b"2026-03-02T00:00:00.000Z [INFO] audit: "));
+    }
+}
