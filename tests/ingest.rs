@@ -889,7 +889,10 @@ fn a_line_without_its_end_is_read_as_far_as_it_goes() {
     let path = dir.path().join("u.parquet");
     let merged = usage.clone().merge(feed(sorted.as_bytes()));
     store::write(&merged, &path).unwrap();
-    assert_eq!(store::read_parquet(&path).unwrap().lost().known.values().sum::<u64>(), 2);
+    assert_eq!(
+        store::read_parquet(&path).unwrap().lost().known.values().sum::<u64>(),
+        2
+    );
     assert!(update > 0);
 }
 
