@@ -352,13 +352,58 @@ pub struct Proposal {
     pub withdrawn: Vec<Withdrawn>,
     /// Steps in the order to take them.
     pub migration: Vec<String>,
+    /// The same for a program, in waves; empty where nobody worked out an order.
+    pub waves: Vec<Wave>,
     /// The objective's value, its lower bound, whether it is optimal.
     pub optimality: Optimality,
+}
+
+/// Steps that can be applied by themselves, with all earlier waves in force.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Wave {
+    /// One line: what they have in common.
+    pub title: String,
+    /// Whether it has to wait until no token needs what it takes away.
+    pub second_half: bool,
+    /// Steps in order.
+    pub steps: Vec<Step>,
+}
+
+/// One write on the server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// A policy gets another text, appears or goes.
+    Policy {
+        /// Index into [`Proposal::policies`].
+        policy: usize,
+        /// What it is then.
+        to: Text,
+        /// Whether it matters to nobody when it is done.
+        free: bool,
+    },
+    /// A holder gets another list of policies.
+    Holder {
+        /// Index into [`Proposal::assignments`].
+        assignment: usize,
+        /// Its policies then.
+        to: Vec<String>,
+    },
+}
+
+/// What a policy is after a step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Text {
+    /// A text on the way to the one proposed.
+    Between(Arc<str>),
+    /// As proposed: gone, where it is to go.
+    Proposed,
 }
 
 /// One policy of a proposal.
 #[derive(Debug, Clone, Default)]
 pub struct ProposedPolicy {
+    /// Its namespace, `""` or `a/`.
+    pub namespace: Arc<str>,
     /// Name.
     pub name: String,
     /// The file as read, where there was one.
@@ -379,6 +424,14 @@ pub struct ProposedPolicy {
     pub shared: Option<String>,
     /// Whether it stays because it was asked for.
     pub kept: bool,
+}
+
+impl ProposedPolicy {
+    /// Its name for people: with the namespace in front, where there is one.
+    #[must_use]
+    pub fn label(&self) -> String {
+        format!("{}{}", self.namespace, self.name)
+    }
 }
 
 /// What happens to a policy.
@@ -417,7 +470,9 @@ pub struct Assignment {
     pub id: String,
     /// Name of the holder.
     pub name: String,
-    /// Auth mount or namespace where it lives.
+    /// Its namespace, `""` or `a/`.
+    pub namespace: Arc<str>,
+    /// Auth mount where it logs in.
     pub mount: String,
     /// Policies now.
     pub before: Vec<String>,

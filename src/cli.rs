@@ -149,6 +149,8 @@ pub enum Command {
     Compare(CompareArgs),
     /// Decide every logged request again under these policies
     Replay(ReplayArgs),
+    /// Who is denied since a wave of an applied report, and the smallest change that gives it back
+    Regressions(RegressionsArgs),
     /// The gate for changes of policies: findings in what changed, new access, over-privilege, a budget of risk
     Check(CheckArgs),
     /// Propose on the past, replay the future: would it have hurt?
@@ -480,6 +482,30 @@ pub struct ReplayArgs {
     /// Grants
     #[command(flatten)]
     pub granting: Granting,
+    /// Output
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: TextOrJson,
+}
+
+/// `regressions`
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  vault-advisor regressions --applied report/ --logs 'audit/*.log.gz' --out give-back/\n\n\
+                  Exit status 1 when there is one that nobody has answered yet."
+)]
+pub struct RegressionsArgs {
+    /// The report whose waves were applied: the folder that `advise --out` wrote, with what `apply.sh` wrote into it
+    #[arg(long, value_name = "DIR")]
+    pub applied: PathBuf,
+    /// Usage; `--since` says when the report was applied, where `apply.sh` did not
+    #[command(flatten)]
+    pub reading: Reading,
+    /// Deployment folder or file: who holds what, identities (see `snapshot`)
+    #[arg(long, value_name = "PATH")]
+    pub deployment: Option<PathBuf>,
+    /// Folder to write what gives it back to: restore.sh, policies, diffs, Terraform
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
     /// Output
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub format: TextOrJson,

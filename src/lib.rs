@@ -21,6 +21,7 @@ pub mod optimize;
 pub mod advice;
 pub mod pipeline;
 pub mod report;
+pub mod rollout;
 
 pub mod settings;
 pub mod version;

@@ -19,7 +19,7 @@ const FLOORS: [&[&str]; 9] = [
     &["ingest", "access"],
     &["analysis", "optimize"],
     &["settings", "report", "version"],
-    &["pipeline"],
+    &["pipeline", "rollout"],
     &["check", "watch", "backtest"],
     &["cli"],
     &["commands"],

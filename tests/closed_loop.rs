@@ -260,6 +260,29 @@ impl Story {
         })
     }
 
+    /// Who is denied because of what was applied; with what gives it back in the folder `back`.
+    fn regressions(&self) -> (Option<i32>, Value) {
+        let at = |name: &str| self.folder.path().join(name);
+        let output = program(&self.server)
+            .args(["regressions", "--quiet", "--format", "json", "--applied"])
+            .arg(at("out"))
+            .arg("--logs")
+            .arg(self.server.audit_log())
+            .arg("--deployment")
+            .arg(at("deployment"))
+            .arg("--out")
+            .arg(at("back"))
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        let found = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {text}"));
+        (output.status.code(), found)
+    }
+
+    fn give_back(&self, arguments: &[&str]) {
+        script(&self.server, &self.folder.path().join("back/restore.sh"), arguments);
+    }
+
     fn script(&self, path: &str, arguments: &[&str]) {
         script(&self.server, &self.folder.path().join("out").join(path), arguments);
     }
@@ -357,4 +380,135 @@ fn the_redesign_is_brought_to_roles_entities_and_groups() {
     assert_eq!(policies(server), original, "byte for byte as before");
     assert_eq!(handed_out(server), places);
     story.excess_is_allowed(&log_in(server));
+}
+
+#[test]
+fn what_hurts_is_noticed_and_given_back() {
+    let Some(story) = Story::begin() else { return };
+    let server = &story.server;
+    let original = policies(server);
+    let waves: Value = serde_json::from_slice(&fs::read(story.folder.path().join("out/waves.json")).unwrap()).unwrap();
+    let waves = waves["waves"].as_array().unwrap().len();
+    assert!(waves > 1, "{waves}");
+    for wave in 1..=waves {
+        story.script("apply.sh", &["--wave", &wave.to_string(), "--yes"]);
+        assert_eq!(ask(server, &story.tokens, &TRAFFIC), story.before, "after wave {wave}");
+    }
+    // `pay` was denied before: its denial is nobody's fault.
+    let (code, found) = story.regressions();
+    assert_eq!(
+        (code, found["regressions"].as_array().unwrap().len()),
+        (Some(0), 0),
+        "{found}"
+    );
+    assert_eq!(found["waves"][0]["verdict"], "as promised");
+
+    // Something that was thought to be excess is wanted after all.
+    let wanted = [EXCESS[0], EXCESS[3]];
+    assert_eq!(ask(server, &story.tokens, &wanted), [403, 403]);
+    let (code, found) = story.regressions();
+    assert_eq!(code, Some(1), "{found}");
+    let regressions = found["regressions"].as_array().unwrap();
+    assert_eq!(regressions.len(), 2, "{found}");
+    for (path, capability, policy) in [
+        ("secret/data/web/a", "delete", "team-web"),
+        ("secret/data/old/a", "read", "readers"),
+    ] {
+        let one = regressions.iter().find(|one| one["path"] == path).unwrap();
+        assert_eq!(one["capability"], capability, "{one}");
+        assert_eq!(one["policy"], policy, "{one}");
+        assert_eq!(one["count"], 1, "{one}");
+        assert!(one["restore"]["stanza"].as_str().unwrap().contains(capability), "{one}");
+        let wave = usize::try_from(one["wave"].as_u64().unwrap()).unwrap();
+        assert_eq!(found["waves"][wave - 1]["verdict"], "worse than promised");
+    }
+
+    let tight = policies(server);
+    story.give_back(&["--yes"]);
+    assert!(ask(server, &story.tokens, &wanted).iter().all(|status| *status != 403));
+    let denied = |answers: &[u16]| answers.iter().map(|status| *status == 403).collect::<Vec<_>>();
+    assert_eq!(denied(&ask(server, &story.tokens, &TRAFFIC)), denied(&story.before));
+    let rest: Vec<_> = EXCESS.iter().copied().filter(|one| !wanted.contains(one)).collect();
+    assert!(
+        ask(server, &story.tokens, &rest).iter().all(|status| *status == 403),
+        "no more than that"
+    );
+    let (_, found) = story.regressions();
+    let answered = |one: &Value| wanted.iter().any(|(_, _, path)| one["path"] == *path) == (one["answered"] == true);
+    assert!(found["regressions"].as_array().unwrap().iter().all(answered), "{found}");
+
+    story.give_back(&["--rollback", "--yes"]);
+    assert_eq!(policies(server), tight);
+    story.script("apply.sh", &["--rollback", "--yes"]);
+    assert_eq!(policies(server), original, "byte for byte as before");
+}
+
+#[test]
+fn two_policies_of_one_name_are_two() {
+    let Some(server) = Server::start() else { return };
+    let (status, _) = server.send(server.token(), "POST", "", "sys/namespaces/team-b", Some(&json!({})));
+    if status >= 400 {
+        server::skip::skipped("the server has no namespaces");
+        return;
+    }
+    let text = "path \"kv/a\" {\n  capabilities = [\"read\"]\n}\n\npath \"kv/b\" {\n  capabilities = [\"read\"]\n}\n";
+    let mut tokens = BTreeMap::new();
+    for namespace in ["", "team-b"] {
+        let write = |path: &str, body: Value| server.ok("POST", namespace, path, Some(&body));
+        write("sys/mounts/kv", json!({"type": "kv", "options": {"version": "1"}}));
+        write("sys/policies/acl/app", json!({ "policy": text }));
+        for path in ["kv/a", "kv/b"] {
+            write(path, json!({"v": "CANARY-value"}));
+        }
+        let answer = write(
+            "auth/token/create",
+            json!({"policies": ["app"], "no_default_policy": true, "display_name": format!("{namespace}-svc")}),
+        );
+        tokens.insert(namespace, answer["auth"]["client_token"].as_str().unwrap().to_owned());
+    }
+    let ask = |namespace: &str, path: &str| server.send(&tokens[namespace], "GET", namespace, path, None).0;
+    for (namespace, path) in [("", "kv/a"), ("", "kv/b"), ("team-b", "kv/a")] {
+        assert_eq!(ask(namespace, path), 200);
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    fine(
+        &program(&server)
+            .args(["snapshot", "--out"])
+            .arg(at("snap"))
+            .output()
+            .unwrap(),
+    );
+    let advise = |policies: &Path, out: &Path| {
+        fine(
+            &program(&server)
+                .args(["advise", "--time-limit", "1s", "--logs"])
+                .arg(server.audit_log())
+                .arg("--policies")
+                .arg(policies)
+                .arg("--deployment")
+                .arg(at("snap"))
+                .arg("--out")
+                .arg(out)
+                .output()
+                .unwrap(),
+        )
+    };
+    advise(&at("snap"), &at("out"));
+    script(&server, &at("out/apply.sh"), &["--yes"]);
+    assert_eq!(
+        [ask("", "kv/a"), ask("", "kv/b"), ask("team-b", "kv/a")],
+        [200; 3],
+        "what worked works on"
+    );
+    assert_eq!(ask("team-b", "kv/b"), 403, "what nobody used is gone");
+    script(&server, &at("out/apply.sh"), &["--rollback", "--yes"]);
+    assert_eq!([ask("", "kv/b"), ask("team-b", "kv/b")], [200; 2]);
+    // What it wrote is read again as what it is.
+    advise(&at("out/policies"), &at("again"));
+    let read = |path: &str| fs::read_to_string(at(path)).unwrap();
+    assert_eq!(
+        read("again/policies/namespaces/team-b/policies/app.hcl"),
+        read("out/policies/namespaces/team-b/policies/app.hcl")
+    );
 }

@@ -61,6 +61,7 @@ const SPEAKING: &[&[&str]] = &[
 const SILENT: &[(&str, &str)] = &[
     ("advise", "writes a folder: see the tests of its own below"),
     ("backtest", "needs months of logs"),
+    ("regressions", "needs a report that was applied"),
     ("watch", "waits for what comes"),
     ("man", "writes a folder"),
 ];
@@ -185,6 +186,7 @@ fn an_empty_folder_is_told() {
         &["test", empty, "--policies", POLICIES],
         &["compare", empty, empty],
         &["replay", "--logs", empty, "--policies", POLICIES],
+        &["regressions", "--applied", empty, "--logs", LOG],
         &["check", "--policies", empty],
         &["backtest", "--logs", empty, "--policies", POLICIES],
         &["roles", "--logs", empty],

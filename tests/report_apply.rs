@@ -9,8 +9,8 @@
     reason = "a test that cannot go on has failed"
 )]
 
-#[path = "support/skip.rs"]
-mod skip;
+#[path = "server/mod.rs"]
+mod server;
 
 #[path = "support/advice.rs"]
 mod advice;
@@ -20,20 +20,25 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use vault_advisor::advice::{Advice, Assignment, Change, Proposal, ProposedPolicy, Run};
+use serde_json::{Value, json};
+use server::Server;
+use vault_advisor::advice::{Advice, Assignment, Change, Proposal, ProposedPolicy, Run, Step, Text, Wave};
 use vault_advisor::report::{self, Options};
 
-/// A stand-in for `bao`: policies are files, with versions where VERSIONS is set; lists are files of JSON. Before each write
-/// it runs the hook RACE, if there is one.
+/// A stand-in for `bao`: policies are files, with versions where VERSIONS is set; lists are files of JSON, records files of
+/// JSON laid out as the command does. A namespace is in front of the file's name. A value that begins with `@` is the text of
+/// a file, `-` alone is JSON from the standard input. Before each write it runs the hook RACE, if there is one.
 const STAND_IN: &str = r#"#!/usr/bin/env bash
 set -u
 verb=$1; shift
-format=table field= path= pairs=()
+format=table field= path= pairs=() stdin=no
 for a in "$@"; do
-  case $a in -format=*) format=${a#*=} ;; -field=*) field=${a#*=} ;; *=*) pairs+=("$a") ;; *) path=$a ;; esac
+  case $a in -format=*) format=${a#*=} ;; -field=*) field=${a#*=} ;; -) stdin=yes ;; *=*) pairs+=("$a") ;; *) path=$a ;; esac
 done
-file=$STORE/${path//\//%}
-echo "$verb $path" >>"$STORE.log"
+ns=${VAULT_NAMESPACE:-}
+[[ $ns == "${BAO_NAMESPACE:-}" ]] || { echo "two namespaces" >&2; exit 2; }
+file=$STORE/${ns:+${ns//\//%}%%}${path//\//%}
+echo "${ns:+$ns }$verb $path" >>"$STORE.log"
 none() { echo "No value found at $path" >&2; exit 2; }
 case $verb in
   read)
@@ -46,7 +51,8 @@ case $verb in
           version) [[ -n ${VERSIONS:-} ]] || exit 2; printf '%s' "$(cat "$file.version")" ;;
           *) exit 2 ;;
         esac ;;
-      *) [[ -e $file ]] || none; cat "$file" ;;
+      *) [[ -e $file ]] || none
+         if [[ $field != data && $(head -c 1 "$file") == '{' ]]; then sed -n "s/^  \"$field\": \(.*[]]\),*\$/\1/p" "$file"; else cat "$file"; fi ;;
     esac ;;
   write)
     [[ -z ${RACE:-} ]] || path=$path bash -c "$RACE"
@@ -61,7 +67,23 @@ case $verb in
           esac
         done
         cp "$new" "$file"; echo $((now + 1)) >"$file.version" ;;
-      *) for p in "${pairs[@]}"; do v=${p#*=}; printf '["%s"]' "${v//,/\",\"}" | sed 's/\[""\]/[]/' >"$file"; done ;;
+      *)
+        if [[ $stdin == yes ]]; then
+          new=$(cat); echo "$new" >>"$STORE.log"
+          if [[ $(head -c 2 <<<"$new") == '{' ]]; then
+            # A record as a whole: of two fields of one name the last one counts.
+            field=$(sed -n '$s/^,"\([a-z_]*\)":.*/\1/p' <<<"$new")
+            list=$(sed -n '$s/^,"[a-z_]*":\(.*\)}$/\1/p' <<<"$new")
+            sed "\$d; s/^  \"$field\": .*[]]/  \"$field\": $list/" <<<"$new" >"$file.new"; echo '}' >>"$file.new"; mv "$file.new" "$file"
+          else sed 's/^{"[a-z_]*"://; s/}$//' <<<"$new" >"$file"
+          fi
+        else
+          for p in "${pairs[@]}"; do
+            v=${p#*=}
+            if [[ $v == @* ]]; then v=$(cat "${v#@}") || exit 1; fi
+            printf '["%s"]' "${v//,/\",\"}" | sed 's/\[""\]/[]/' >"$file"
+          done
+        fi ;;
     esac ;;
   delete) rm -f "$file" "$file.version" ;;
 esac
@@ -150,6 +172,16 @@ impl Place {
 
     fn run(&self, script: &str, arguments: &[&str]) -> Output {
         run(&self.out(script), arguments, &self.env)
+    }
+
+    /// The report of another advice comes to the same folder.
+    fn advised_again(&self, advice: &Advice) {
+        let files = report::render(advice, &Options::default()).unwrap();
+        report::write::write(&files, &self.dir.path().join("out")).unwrap();
+    }
+
+    fn stored(&self, path: &str) -> PathBuf {
+        self.dir.path().join("store").join(path.replace('/', "%"))
     }
 
     fn log(&self) -> String {
@@ -283,6 +315,295 @@ fn a_refusal_stops_it_and_what_was_done_can_be_taken_back() {
     assert_eq!(place.live("fresh"), None);
 }
 
+#[test]
+fn a_dry_run_is_what_it_does_by_itself() {
+    let place = Place::new(&tighten());
+    as_analysed(&place);
+    let plain = ok(place.run("apply.sh", &[]));
+    assert_eq!(ok(place.run("apply.sh", &["--dry-run"])), plain);
+    assert_eq!(place.run("apply.sh", &["--dry-run", "--yes"]).status.code(), Some(2));
+    assert_eq!(place.log(), "");
+}
+
+#[test]
+fn what_was_not_proposed_is_not_written() {
+    let place = Place::new(&tighten());
+    as_analysed(&place);
+    fs::write(
+        place.out("policies/team-web.hcl"),
+        "path \"*\" { capabilities = [\"sudo\"] }",
+    )
+    .unwrap();
+    let text = stopped(place.run("apply.sh", &["--yes"]));
+    assert!(text.contains("policies/team-web.hcl"), "{text}");
+    assert!(!place.log().contains("write"), "{}", place.log());
+    // Nor is a text that was put in while it was at work.
+    let place = Place::new(&tighten()).with(
+        "RACE",
+        "[[ $path != *fresh ]] || echo 'path \"*\" {}' >\"$OUT/policies/ns%2Fpay.hcl\" && echo 'path \"*\" {}' >\"$OUT/policies/ns/pay.hcl\"",
+    );
+    let out = place.out("").display().to_string();
+    let place = place.with("OUT", &out);
+    as_analysed(&place);
+    let text = stopped(place.run("apply.sh", &["--yes"]));
+    assert!(text.contains("is not the one that was proposed"), "{text}");
+    assert_eq!(place.live("ns/pay").as_deref(), Some(OLD.trim_start()));
+}
+
+#[test]
+fn what_it_was_not_is_not_restored() {
+    let place = Place::new(&tighten());
+    as_analysed(&place);
+    ok(place.run("apply.sh", &["--yes"]));
+    for kept in ["live", "policies"] {
+        for file in walk(&place.out("rollback").join(kept)) {
+            fs::write(file, "path \"*\" { capabilities = [\"sudo\"] }").unwrap();
+        }
+    }
+    let text = stopped(place.run("apply.sh", &["--rollback", "--yes"]));
+    assert!(text.contains("holds the text"), "{text}");
+    assert_eq!(place.live("team-web").as_deref(), Some(NEW));
+}
+
+fn walk(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries
+        .flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path] })
+        .collect()
+}
+
+#[test]
+fn a_second_run_never_restores_what_the_first_one_found() {
+    let advice = |original: &str, text: &str| Advice {
+        proposals: vec![Proposal {
+            kind: String::from("tighten"),
+            policies: vec![policy("app", Change::Edit, Some(original), Some(text))],
+            ..Proposal::default()
+        }],
+        ..tighten()
+    };
+    let changed = OLD.replace(", \"list\"", "");
+    let place = Place::new(&advice(OLD, &changed));
+    place.put("app", OLD);
+    ok(place.run("apply.sh", &["--yes"]));
+    // Somebody takes more away on purpose; the next advice starts from there.
+    let on_purpose = "path \"secret/+\" {\n  capabilities = [\"read\"]\n}\n";
+    place.put("app", on_purpose);
+    place.advised_again(&advice(on_purpose, NEW));
+    ok(place.run("apply.sh", &["--yes"]));
+    assert_eq!(place.live("app").as_deref(), Some(NEW));
+    ok(place.run("apply.sh", &["--rollback", "--yes"]));
+    assert_eq!(place.live("app").as_deref(), Some(on_purpose));
+}
+
+#[test]
+fn each_step_is_in_its_namespace() {
+    let in_namespace = |namespace: &str, text: &str| ProposedPolicy {
+        namespace: namespace.into(),
+        file: Some(match namespace.trim_end_matches('/') {
+            "" => "policies/policies/web.hcl".into(),
+            inner => format!("policies/namespaces/{}/policies/web.hcl", inner.replace('/', "%2F")).into(),
+        }),
+        ..policy("web", Change::Edit, Some(OLD), Some(text))
+    };
+    let role = Assignment {
+        namespace: "team/a/".into(),
+        kind: String::from("approle"),
+        name: String::from("app"),
+        mount: String::from("auth/approle/"),
+        before: vec![String::from("old")],
+        after: vec![String::from("new")],
+        ..Assignment::default()
+    };
+    let narrower = NEW.replace("secret/a", "secret/b");
+    let proposal = |kind: &str, assignments| Proposal {
+        kind: kind.to_owned(),
+        policies: vec![in_namespace("", NEW), in_namespace("team/a/", &narrower)],
+        assignments,
+        ..Proposal::default()
+    };
+    let advice = Advice {
+        proposals: vec![proposal("tighten", Vec::new()), proposal("redesign", vec![role])],
+        ..tighten()
+    };
+    // The caller's own namespace is no reason to write anywhere else.
+    let place = Place::new(&advice).with("VAULT_NAMESPACE", "elsewhere");
+    let [root, inner] = ["sys/policies/acl/web", "team/a%%sys/policies/acl/web"].map(|path| place.stored(path));
+    fs::write(&root, OLD).unwrap();
+    fs::write(&inner, OLD).unwrap();
+    ok(place.run("apply.sh", &["--yes"]));
+    assert_eq!(fs::read_to_string(&root).unwrap(), NEW);
+    assert_eq!(fs::read_to_string(&inner).unwrap(), narrower);
+    assert!(!place.log().contains("elsewhere"), "{}", place.log());
+    ok(place.run("apply.sh", &["--rollback", "--yes"]));
+    assert_eq!(fs::read_to_string(&root).unwrap(), OLD);
+    assert_eq!(fs::read_to_string(&inner).unwrap(), OLD);
+    let role = place.stored("team/a%%auth/approle/role/app");
+    fs::write(&role, "[\"old\"]").unwrap();
+    ok(place.run("roles/apply.sh", &["--yes"]));
+    assert_eq!(fs::read_to_string(&role).unwrap(), "[\"new\",\"old\"]");
+    // What lies in the folder is read again as it was meant.
+    for folder in ["policies", "roles"] {
+        for file in [
+            "snapshot.json",
+            "policies/web.hcl",
+            "namespaces/team%2Fa/policies/web.hcl",
+        ] {
+            assert!(place.out(folder).join(file).is_file(), "{folder}/{file}");
+        }
+    }
+    let terraform = fs::read_to_string(place.out("terraform/policies.tf")).unwrap();
+    assert!(
+        terraform
+            .contains("resource \"vault_policy\" \"team_a_web\" {\n  namespace = \"team/a\"\n  name      = \"web\""),
+        "{terraform}"
+    );
+    assert!(
+        terraform.contains("TERRAFORM_VAULT_NAMESPACE_IMPORT='team/a' terraform import vault_policy.team_a_web 'web'"),
+        "{terraform}"
+    );
+    assert_eq!(terraform.matches("import {").count(), 1, "{terraform}");
+}
+
+#[test]
+fn without_namespaces_the_caller_says_where() {
+    let place = Place::new(&tighten())
+        .with("VAULT_NAMESPACE", "admin")
+        .with("BAO_NAMESPACE", "admin");
+    for name in ["team-web", "ns/pay", "legacy"] {
+        fs::write(place.stored(&format!("admin%%sys/policies/acl/{name}")), OLD).unwrap();
+    }
+    ok(place.run("apply.sh", &["--yes"]));
+    assert_eq!(
+        fs::read_to_string(place.stored("admin%%sys/policies/acl/team-web")).unwrap(),
+        NEW
+    );
+}
+
+#[test]
+fn waves_go_one_by_one_and_say_when() {
+    let step = |policy| Step::Policy {
+        policy,
+        to: Text::Proposed,
+        free: false,
+    };
+    let between = "# half\npath \"secret/*\" {\n  capabilities = [\"read\"]\n}\n";
+    let mut advice = tighten();
+    advice.proposals[0].waves = vec![
+        Wave {
+            title: String::from("first"),
+            steps: vec![
+                step(2),
+                Step::Policy {
+                    policy: 0,
+                    to: Text::Between(between.into()),
+                    free: false,
+                },
+            ],
+            ..Wave::default()
+        },
+        Wave {
+            title: String::from("second"),
+            steps: vec![step(0), step(1), step(3)],
+            ..Wave::default()
+        },
+    ];
+    let place = Place::new(&advice);
+    as_analysed(&place);
+    let text = ok(place.run("apply.sh", &[]));
+    assert!(
+        text.contains("Wave 1: first") && text.contains("Wave 2: second"),
+        "{text}"
+    );
+    for wrong in [
+        &["--wave"][..],
+        &["--wave", "3"],
+        &["--until", "x"],
+        &["--rollback", "0"],
+    ] {
+        assert_eq!(place.run("apply.sh", wrong).status.code(), Some(2), "{wrong:?}");
+    }
+    let text = stopped(place.run("apply.sh", &["--wave", "2", "--yes"]));
+    assert!(text.contains("wave 1 is not in force"), "{text}");
+    ok(place.run("apply.sh", &["--wave", "1", "--yes"]));
+    assert_eq!(place.live("team-web").as_deref(), Some(between));
+    assert_eq!(place.live("ns/pay").as_deref(), Some(OLD.trim_start()));
+    ok(place.run("apply.sh", &["--until", "2", "--yes"]));
+    assert_eq!(place.live("team-web").as_deref(), Some(NEW));
+    let events = || {
+        let lines = fs::read_to_string(place.out("applied.jsonl")).unwrap();
+        let event = |line: &str| {
+            let line: serde_json::Value = serde_json::from_str(line).unwrap();
+            format!("{} {}", line["wave"], line["event"].as_str().unwrap())
+        };
+        lines.lines().map(event).collect::<Vec<_>>()
+    };
+    let applied = ["1 begun", "1 applied", "2 begun", "2 applied"];
+    assert_eq!(events(), applied);
+    ok(place.run("apply.sh", &["--yes"]));
+    assert_eq!(events(), applied, "what is done already is not done again");
+    ok(place.run("apply.sh", &["--rollback", "2", "--yes"]));
+    assert_eq!(place.live("team-web").as_deref(), Some(between));
+    assert_eq!(place.live("legacy"), None);
+    ok(place.run("apply.sh", &["--rollback", "--yes"]));
+    assert_eq!(place.live("team-web"), Some(format!("{OLD}\n\n")));
+    assert_eq!(place.live("legacy").as_deref(), Some(OLD));
+    assert_eq!(events()[4..], ["2 taken back", "1 taken back"]);
+    // A state that is no step of the way was proven by nobody.
+    place.put("ns/pay", NEW);
+    let text = stopped(place.run("apply.sh", &["--yes"]));
+    assert!(text.contains("comes before it"), "{text}");
+}
+
+#[test]
+fn a_value_that_begins_with_an_at_sign_is_no_file() {
+    let mut advice = redesign();
+    let role = &mut advice.proposals[0].assignments;
+    role.truncate(1);
+    role[0].before = vec![String::from("@etc/passwd")];
+    role[0].after = vec![String::from("@etc/shadow")];
+    let place = Place::new(&advice);
+    place.put("legacy", OLD);
+    let role = place.stored("auth/approle/role/app");
+    fs::write(&role, "[\"@etc/passwd\"]").unwrap();
+    ok(place.run("roles/apply.sh", &["--yes"]));
+    assert_eq!(
+        fs::read_to_string(&role).unwrap().trim(),
+        "[\"@etc/passwd\",\"@etc/shadow\"]"
+    );
+    ok(place.run("roles/apply.sh", &["--finish", "--yes"]));
+    ok(place.run("roles/apply.sh", &["--rollback", "--yes"]));
+    assert_eq!(fs::read_to_string(&role).unwrap().trim(), "[\"@etc/passwd\"]");
+}
+
+#[test]
+fn a_role_that_the_server_replaces_keeps_its_other_fields() {
+    let mut advice = redesign();
+    let roles = &mut advice.proposals[0].assignments;
+    roles.truncate(1);
+    roles[0].kind = String::from("oidc");
+    roles[0].mount = String::from("auth/oidc/");
+    let place = Place::new(&advice);
+    place.put("legacy", OLD);
+    let role = place.stored("auth/oidc/role/app");
+    let before = "{\n  \"allowed_redirect_uris\": [\"https://x\"],\n  \"token_policies\": [\"kept\",\"legacy\"],\n  \"user_claim\": \"sub\"\n}\n";
+    fs::write(&role, before).unwrap();
+    ok(place.run("roles/apply.sh", &["--yes"]));
+    let after = before.replace("[\"kept\",\"legacy\"]", "[\"fresh\",\"kept\",\"legacy\"]");
+    assert_eq!(fs::read_to_string(&role).unwrap(), after);
+    ok(place.run("roles/apply.sh", &["--rollback", "--yes"]));
+    assert_eq!(fs::read_to_string(&role).unwrap(), before);
+}
+
+#[test]
+fn whose_tokens_end_is_said_before() {
+    let mut advice = redesign();
+    advice.proposals[0].assignments[0].kind = String::from("userpass");
+    let place = Place::new(&advice);
+    let text = ok(place.run("roles/apply.sh", &[]));
+    assert!(text.contains("cannot be renewed"), "{text}");
+}
+
 fn redesign() -> Advice {
     let list = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
     let mut advice = tighten();
@@ -293,6 +614,7 @@ fn redesign() -> Advice {
         mount: mount.to_owned(),
         before: list(&["legacy", "kept"]),
         after: list(&["fresh"]),
+        ..Assignment::default()
     };
     if let Some(proposal) = advice.proposals.first_mut() {
         proposal.kind = String::from("redesign");
@@ -358,60 +680,134 @@ fn hostile_names_are_words_and_no_more() {
     assert!(!Path::new("/tmp/pwned").exists());
 }
 
-/// A real server, where one was built: `bao` on the PATH, or in the cache of the project.
-fn real_cli() -> Option<PathBuf> {
-    let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
-    let known = [home.join(".cache/vault-advisor/server/bao")];
-    let on_path = std::env::var_os("PATH").map(|paths| {
-        std::env::split_paths(&paths)
-            .map(|dir| dir.join("bao"))
-            .collect::<Vec<_>>()
-    });
-    known
-        .into_iter()
-        .chain(on_path.unwrap_or_default())
-        .find(|path| path.is_file())
+/// A certificate that was made for this test; its key is gone.
+const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----\n\
+    MIIBfzCCASWgAwIBAgIUZ1KgQqWsvcB0a5duCdCg881Uf+owCgYIKoZIzj0EAwIw\n\
+    FDESMBAGA1UEAwwJYS5leGFtcGxlMCAXDTI2MTEyOTE2MDAzNFoYDzIxMjYxMTA1\n\
+    MTYwMDM0WjAUMRIwEAYDVQQDDAlhLmV4YW1wbGUwWTATBgcqhkjOPQIBBggqhkjO\n\
+    PQMBBwNCAASYJZB2NKPc96PbSoNwZyMX50dkIDwDbdrPSisGMBOr81G7F4CqYQHm\n\
+    tkTeL4iv+mCv2VBHlbn8zj1hqlwim1P3o1MwUTAdBgNVHQ4EFgQUNrMRl+Cjtzzs\n\
+    TUXMuRflzp/0ALgwHwYDVR0jBBgwFoAUNrMRl+CjtzzsTUXMuRflzp/0ALgwDwYD\n\
+    VR0TAQH/BAUwAwEB/zAKBggqhkjOPQQDAgNIADBFAiAM8jVSKDzk/KKfm6/nhxCk\n\
+    uAsxUNnKHWYsyW5/yhKevAIhAIwYcUlGKOz2WufarA8Vnro7N2icENaNwY15EjIk\n\
+    sbE/\n\
+    -----END CERTIFICATE-----\n";
+
+/// The command of the real server, and what it needs to find it.
+fn cli_of(server: &Server) -> (PathBuf, Vec<(&'static str, String)>) {
+    let cli = server::binary().unwrap();
+    let env = vec![
+        ("VAULT_CLI", cli.display().to_string()),
+        ("VAULT_ADDR", server.address().to_owned()),
+        ("BAO_ADDR", server.address().to_owned()),
+        ("VAULT_TOKEN", server.token().to_owned()),
+        ("BAO_TOKEN", server.token().to_owned()),
+    ];
+    (cli, env)
 }
 
-struct Server(std::process::Child);
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+#[test]
+fn a_real_server_keeps_what_it_replaces_as_a_whole() {
+    let Some(server) = Server::start() else { return };
+    let (_, env) = cli_of(&server);
+    let mut advice = redesign();
+    let assignments = &mut advice.proposals[0].assignments;
+    let one = assignments[0].clone();
+    let of = |kind: &str, name: &str, mount: &str| Assignment {
+        kind: kind.to_owned(),
+        name: name.to_owned(),
+        mount: mount.to_owned(),
+        ..one.clone()
+    };
+    *assignments = vec![
+        of("jwt", "dev", "auth/jwt/"),
+        of("oidc", "web", "auth/jwt/"),
+        of("approle", "app", "auth/approle/"),
+        of("userpass", "ann", "auth/userpass/"),
+        of("kubernetes", "pod", "auth/kubernetes/"),
+        of("ldap-user", "eve", "auth/ldap/"),
+        of("ldap-group", "ops", "auth/ldap/"),
+        of("cert", "host", "auth/cert/"),
+    ];
+    let place = Place::new(&advice);
+    for method in ["jwt", "approle", "userpass", "kubernetes", "ldap", "cert"] {
+        server.write(&format!("sys/auth/{method}"), json!({"type": method}));
     }
+    server.write("sys/policies/acl/legacy", json!({"policy": OLD}));
+    let list = json!(["legacy", "kept"]);
+    server.write(
+        "auth/jwt/role/dev",
+        json!({"role_type": "jwt", "user_claim": "sub", "bound_audiences": ["bao"], "token_ttl": "1h",
+            "bound_claims": {"groups": ["a", "b"]}, "claim_mappings": {"mail": "mail"}, "token_policies": list}),
+    );
+    server.write(
+        "auth/jwt/role/web",
+        json!({"role_type": "oidc", "user_claim": "sub", "allowed_redirect_uris": ["https://x/cb", "https://y/cb"],
+            "oidc_scopes": ["profile"], "groups_claim": "groups", "token_bound_cidrs": ["10.0.0.0/8"], "token_policies": list}),
+    );
+    server.write(
+        "auth/approle/role/app",
+        json!({"token_ttl": "1h", "token_policies": list}),
+    );
+    server.write(
+        "auth/userpass/users/ann",
+        json!({"password": "pw", "token_policies": list}),
+    );
+    server.write(
+        "auth/kubernetes/role/pod",
+        json!({"bound_service_account_names": ["a"], "bound_service_account_namespaces": ["b"], "token_policies": list}),
+    );
+    server.write("auth/ldap/users/eve", json!({"groups": "x,y", "policies": list}));
+    server.write("auth/ldap/groups/ops", json!({"policies": list}));
+    let paths = [
+        ("auth/jwt/role/dev", "token_policies"),
+        ("auth/jwt/role/web", "token_policies"),
+        ("auth/approle/role/app", "token_policies"),
+        ("auth/userpass/users/ann", "token_policies"),
+        ("auth/kubernetes/role/pod", "token_policies"),
+        ("auth/ldap/users/eve", "policies"),
+        ("auth/ldap/groups/ops", "policies"),
+        ("auth/cert/certs/host", "token_policies"),
+    ];
+    server.write(
+        "auth/cert/certs/host",
+        json!({"certificate": CERTIFICATE, "allowed_common_names": ["a.example"], "token_policies": list}),
+    );
+    let state = || paths.map(|(path, _)| server.ok("GET", "", path, None)["data"].clone());
+    let before = state();
+    let lists = |state: &[Value]| {
+        let of = |(value, (_, field)): (&Value, &(&str, &str))| {
+            let names = value[*field].as_array().unwrap().iter();
+            let mut names: Vec<&str> = names.map(|name| name.as_str().unwrap()).collect();
+            names.sort_unstable();
+            names.join(",")
+        };
+        state.iter().zip(&paths).map(of).collect::<Vec<_>>()
+    };
+    let script = place.out("roles/apply.sh");
+    ok(run(&script, &["--yes"], &env));
+    assert_eq!(lists(&state()), ["fresh,kept,legacy"; 8]);
+    ok(run(&script, &["--finish", "--yes"], &env));
+    let after = state();
+    assert_eq!(lists(&after), ["fresh"; 8]);
+    for ((was, is), (path, field)) in before.iter().zip(&after).zip(&paths) {
+        let rest = |value: &Value| {
+            let mut value = value.clone();
+            value.as_object_mut().unwrap().remove(*field);
+            value
+        };
+        assert_eq!(rest(was), rest(is), "{path}");
+    }
+    ok(run(&script, &["--rollback", "--yes"], &env));
+    let back = state();
+    assert_eq!(lists(&back), lists(&before));
 }
 
 #[test]
 fn a_real_server_takes_it_and_gives_it_back() {
-    let Some(cli) = real_cli() else {
-        skip::skipped("no OpenBao server binary");
-        return;
-    };
+    let Some(server) = Server::start() else { return };
     let place = Place::new(&tighten());
-    let port = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
-    let address = format!("http://127.0.0.1:{port}");
-    let _server = Server(
-        Command::new(&cli)
-            .args(["server", "-dev", "-dev-no-store-token", "-dev-root-token-id=root"])
-            .arg(format!("-dev-listen-address=127.0.0.1:{port}"))
-            .current_dir(place.dir.path())
-            .stdout(std::process::Stdio::null())
-            .stderr(std::process::Stdio::null())
-            .spawn()
-            .unwrap(),
-    );
-    let env: Vec<(&'static str, String)> = vec![
-        ("VAULT_CLI", cli.display().to_string()),
-        ("VAULT_ADDR", address.clone()),
-        ("BAO_ADDR", address),
-        ("VAULT_TOKEN", String::from("root")),
-        ("BAO_TOKEN", String::from("root")),
-    ];
+    let (cli, env) = cli_of(&server);
     let bao = |arguments: &[&str]| {
         Command::new(&cli)
             .args(arguments)
@@ -419,12 +815,6 @@ fn a_real_server_takes_it_and_gives_it_back() {
             .output()
             .unwrap()
     };
-    for _ in 0..100 {
-        if bao(&["status"]).status.success() {
-            break;
-        }
-        std::thread::sleep(std::time::Duration::from_millis(100));
-    }
     let put = |name: &str, text: &str| {
         fs::write(place.dir.path().join("text"), text).unwrap();
         ok(bao(&[

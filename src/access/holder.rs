@@ -36,6 +36,8 @@ pub struct Holder {
 pub struct AssignedBy {
     /// `entity`, `group`, or the auth method's type.
     pub kind: String,
+    /// The namespace that it is in.
+    pub namespace: Arc<str>,
     /// Its key: entity or group id, or mount and role name.
     pub id: String,
     /// Its name.
@@ -201,6 +203,7 @@ impl<'a> Directory<'a> {
     fn of_entity(&self, id: &str) -> Vec<AssignedBy> {
         let own = self.entities.get(id).filter(|entity| !entity.policies.is_empty());
         let own = own.map(|entity| AssignedBy {
+            namespace: Arc::from(entity.namespace.as_str()),
             kind: "entity".to_owned(),
             id: entity.id.clone(),
             name: entity.name.clone(),
@@ -209,6 +212,7 @@ impl<'a> Directory<'a> {
             unlisted: false,
         });
         let groups = self.groups(id).map(|group| AssignedBy {
+            namespace: Arc::from(group.namespace.as_str()),
             kind: "group".to_owned(),
             id: if group.id.is_empty() {
                 group.name.clone()
@@ -299,7 +303,12 @@ impl<'a> Directory<'a> {
 
 fn role_place(role: &AuthRole) -> AssignedBy {
     AssignedBy {
-        kind: role.kind.clone(),
+        namespace: Arc::from(role.namespace.as_str()),
+        kind: match (role.kind.as_str(), role.item.as_str()) {
+            // Groups and users of these are kept apart, and written in another way.
+            (kind @ ("ldap" | "okta"), item @ ("group" | "user")) => format!("{kind}-{item}"),
+            (kind, _) => kind.to_owned(),
+        },
         id: format!("{}{}", role.mount, role.name),
         name: role.name.clone(),
         mount: role.mount.clone(),

@@ -140,6 +140,7 @@ mod tests {
 
     fn place(kind: &str, policies: &[&str]) -> AssignedBy {
         AssignedBy {
+            namespace: Arc::from(""),
             kind: kind.to_owned(),
             id: kind.to_owned(),
             name: kind.to_owned(),

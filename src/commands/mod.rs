@@ -14,6 +14,7 @@ mod man;
 mod material;
 mod policy_test;
 mod refuse;
+mod regressions;
 mod replay;
 mod roles;
 pub mod snapshot;
@@ -119,6 +120,7 @@ pub fn run(cli: Cli, out: &mut dyn Write, talk: &Talk) -> Result<Exit, Failure> 
         Command::WhoCan(args) => who_can::run(&args, profile, out, talk),
         Command::Test(args) => policy_test::run(&args, profile, out, talk),
         Command::Compare(args) => compare_command::run(&args, profile, out, talk),
+        Command::Regressions(args) => regressions::run(&args, profile, out, talk),
         Command::Check(args) => check::run(&args, common, profile, out, talk),
         Command::Replay(args) => replay::run(&args, profile, out, talk),
         Command::Backtest(args) => backtest::run(&args, common, profile, out, talk),

@@ -77,6 +77,19 @@ pub fn describe(stanza: &Stanza, change: &Change) -> Option<String> {
 /// The policy's text with `changes` (parallel to its stanzas) made.
 #[must_use]
 pub fn apply(policy: &Policy, changes: &[Change]) -> String {
+    let text = applied(policy, changes);
+    // Servers refuse an empty text.
+    if text.trim().is_empty() {
+        NOTHING_LEFT.to_owned()
+    } else {
+        text
+    }
+}
+
+/// The text of a policy of which nothing is left, and which somebody still hands out.
+const NOTHING_LEFT: &str = "# Nothing of this policy was used.\n";
+
+fn applied(policy: &Policy, changes: &[Change]) -> String {
     if policy.language == Language::Json {
         return apply_whole(policy, changes);
     }
@@ -239,6 +252,20 @@ mod tests {
             text.contains("# why") && text.contains("# head") && text.contains("# two"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn no_policy_is_left_without_a_text() {
+        for text in [
+            "path \"a\" { capabilities = [\"read\"] }",
+            r#"{"path":{"a":{"capabilities":["read"]}}}"#,
+        ] {
+            let dialect = Profile::Vault203.dialect();
+            let policy = syntax::parse("p", "p.hcl", text, &dialect).unwrap();
+            let left = apply(&policy, &[Change::Drop]);
+            assert_eq!(left, NOTHING_LEFT);
+            assert!(syntax::parse("p", "p.hcl", &left, &dialect).unwrap().stanzas.is_empty());
+        }
     }
 
     #[test]

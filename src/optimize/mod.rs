@@ -12,5 +12,7 @@ pub mod paths;
 pub mod proof;
 pub mod redesign;
 pub mod roles;
+pub mod steps;
 mod templates;
 pub mod tighten;
+pub mod waves;

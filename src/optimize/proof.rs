@@ -51,7 +51,7 @@ impl Scheme {
 }
 
 /// From what templates are filled for a holder. A set without templates today is shared, and knows of no identity.
-fn identity(joined: &Joined, set: SetId, holder: HolderId) -> &Identity {
+pub(super) fn identity(joined: &Joined, set: SetId, holder: HolderId) -> &Identity {
     static NOBODY: Identity = Identity {
         entity: None,
         groups: Vec::new(),

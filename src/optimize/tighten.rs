@@ -8,7 +8,9 @@ use super::edit::{self, Change, NewStanza};
 use super::limits::Limits;
 use super::paths::{self, Field, Price, Used};
 use super::proof::{self, Failure, Proof, Scheme};
+use super::steps::{self, Move, Planned};
 use super::templates::{self, Use};
+use super::waves;
 use crate::access::universe::lead;
 use crate::access::{AccessSet, HolderId, Joined, Outcome, StanzaId};
 use crate::policy::model::{Policy, Stanza};
@@ -60,6 +62,8 @@ pub struct Tightening {
     pub scheme: Scheme,
     /// The proof.
     pub proof: Proof,
+    /// The changes in an order in which every step is safe.
+    pub steps: Vec<Planned>,
     /// What was wanted and given up, with the reason.
     pub withdrawn: Vec<(String, String)>,
     /// Sum of the prices of all path covers, their lower bound, and whether each was proved to be least.
@@ -133,6 +137,15 @@ pub fn tighten(joined: &Joined, options: &Options<'_>) -> Tightening {
         }
         let (proof, failures) = proof::prove(joined, &scheme);
         if failures.is_empty() {
+            let order = match steps::order(joined, moves(joined, &drafts, &scheme)) {
+                steps::Order::Safe(order) => order,
+                steps::Order::None(policy) => {
+                    let reason = "whatever the order of the changes, somebody would have more or less for a while";
+                    limits.give_up_all(joined, policy, reason);
+                    step_back(joined, &mut steps, &mut why, policy, reason);
+                    continue;
+                }
+            };
             let mut withdrawn = withdrawn(joined, &wanted, &steps, &why);
             withdrawn.extend(limits.given_up());
             let priced = narrowed
@@ -145,6 +158,7 @@ pub fn tighten(joined: &Joined, options: &Options<'_>) -> Tightening {
                 changed: drafts.into_iter().filter(|d| d.changed).map(|d| d.tightened).collect(),
                 scheme,
                 proof,
+                steps: order,
                 withdrawn,
                 price: priced,
             };
@@ -317,6 +331,22 @@ fn drafts(
         .iter()
         .enumerate()
         .map(|(p, policy)| draft(joined, options, p, policy, steps, made))
+        .collect()
+}
+
+/// The policies that change, with what they become and the wave that they belong to.
+fn moves(joined: &Joined, drafts: &[Draft], scheme: &Scheme) -> Vec<Move> {
+    let is = |p: &&Policy, of: &Policy| p.name == of.name && p.namespace == of.namespace;
+    let changed = drafts.iter().filter(|draft| draft.changed);
+    changed
+        .filter_map(|draft| {
+            let policy = draft.tightened.policy;
+            let old = joined.policies.get(policy)?;
+            let to = scheme.policies.iter().find(|p| is(p, old)).cloned();
+            let to = to.filter(|_| draft.tightened.text.is_some());
+            let wave = waves::of(joined, policy, to.as_ref());
+            Some(Move { policy, to, wave })
+        })
         .collect()
 }
 

@@ -60,6 +60,7 @@ fn by_itself(
     let before = with_missing(&joined.policies, &held.policies, held);
     let after = with_missing(&scheme.policies, given, held);
     (before != after).then(|| Assignment {
+        namespace: who.namespace.clone(),
         kind,
         id: who.principal.id.to_string(),
         name: who.display().to_owned(),
@@ -135,6 +136,7 @@ fn of_places(joined: &Joined, scheme: &Scheme) -> Vec<Assignment> {
     let mut list: Vec<Assignment> = changed
         .filter(|((_, before), after)| before != after)
         .map(|((place, before), after)| Assignment {
+            namespace: place.namespace.clone(),
             kind: place.kind.clone(),
             id: place.id.clone(),
             name: place.name.clone(),
@@ -173,6 +175,7 @@ fn own_entity(holder: &Holder) -> Option<AssignedBy> {
         && holder.identity_known
         && holder.assigned.iter().all(|place| place.kind != "entity");
     is_new.then(|| AssignedBy {
+        namespace: holder.namespace.clone(),
         kind: "entity".to_owned(),
         id: principal.id.to_string(),
         name: holder.display().to_owned(),

@@ -3,9 +3,11 @@
 use super::assignments::{assignments, changed_for};
 use crate::access::Joined;
 use crate::access::weight::Weighed;
-use crate::advice::{Change, Complexity, Optimality, Proof, Proposal, ProposedPolicy, Withdrawn};
+use crate::advice::{Change, Complexity, Optimality, Proof, Proposal, ProposedPolicy, Step, Text, Wave, Withdrawn};
+use crate::optimize;
 use crate::optimize::proof::{self, Scheme};
 use crate::optimize::redesign::{self, Redesign, Size};
+use crate::optimize::steps::Planned;
 use crate::optimize::tighten::Tightening;
 use crate::policy::model::Policy;
 use std::collections::{BTreeMap, BTreeSet};
@@ -110,6 +112,7 @@ fn tighten(joined: &Joined, weighed: &Weighed<'_>, t: Tightening, before: Comple
         .map(|(n, policy)| {
             let change = changes.get(&n);
             ProposedPolicy {
+                namespace: policy.namespace.clone(),
                 name: policy.name.to_string(),
                 file: Some(policy.file.clone()),
                 original: Some(policy.source.clone()),
@@ -139,13 +142,15 @@ fn tighten(joined: &Joined, weighed: &Weighed<'_>, t: Tightening, before: Comple
         changed(Change::Delete),
         changed(Change::Keep)
     );
+    let waves = waves(&t.steps);
     let mut migration: Vec<String> = Vec::new();
-    for p in &policies {
-        match p.change {
-            Change::Edit => migration.push(format!("write policy `{}`", p.name)),
-            Change::Delete => migration.push(format!("delete policy `{}`, which nobody holds", p.name)),
-            Change::Keep | Change::Add => {}
-        }
+    for (policy, to) in waves.iter().flat_map(|wave| &wave.steps).filter_map(of_policy) {
+        let Some(p) = policies.get(policy) else { continue };
+        migration.push(match (p.change, to) {
+            (Change::Delete, _) => format!("delete policy `{}`, which nobody holds", p.label()),
+            (_, Text::Between(_)) => format!("write policy `{}`, with a text between the two", p.label()),
+            (_, Text::Proposed) => format!("write policy `{}`", p.label()),
+        });
     }
     Proposal {
         kind: "tighten".to_owned(),
@@ -156,6 +161,7 @@ fn tighten(joined: &Joined, weighed: &Weighed<'_>, t: Tightening, before: Comple
         proof: proven(&t.proof),
         withdrawn: withdrawn(t.withdrawn),
         migration,
+        waves,
         optimality: Optimality {
             objective: "price of narrowed stanzas (stanzas + lambda × exposure)".to_owned(),
             cost: t.price.0,
@@ -164,6 +170,32 @@ fn tighten(joined: &Joined, weighed: &Weighed<'_>, t: Tightening, before: Comple
             seconds: None,
         },
         policies,
+    }
+}
+
+/// The steps of a tightening as waves. Its policies are those of the joined ones, by number.
+fn waves(steps: &[Planned]) -> Vec<Wave> {
+    optimize::waves::titled(steps)
+        .into_iter()
+        .map(|(title, steps)| Wave {
+            title: title.to_owned(),
+            second_half: false,
+            steps: steps
+                .into_iter()
+                .map(|step| Step::Policy {
+                    policy: step.policy,
+                    to: step.between.clone().map_or(Text::Proposed, Text::Between),
+                    free: step.free,
+                })
+                .collect(),
+        })
+        .collect()
+}
+
+fn of_policy(step: &Step) -> Option<(usize, &Text)> {
+    match step {
+        Step::Policy { policy, to, .. } => Some((*policy, to)),
+        Step::Holder { .. } => None,
     }
 }
 
@@ -205,6 +237,7 @@ fn redesign(joined: &Joined, r: Redesign, before: Complexity) -> Proposal {
         let kept_by_wish = stays && r.kept.contains(&policy.name);
         let new = new_by_name.get(&(&*policy.namespace, &*policy.name)).copied();
         policies.push(ProposedPolicy {
+            namespace: policy.namespace.clone(),
             name: policy.name.to_string(),
             file: Some(policy.file.clone()),
             original: Some(policy.source.clone()),
@@ -246,7 +279,9 @@ fn redesign(joined: &Joined, r: Redesign, before: Complexity) -> Proposal {
     migration.push("delete the old policies when no token holds them any more".to_owned());
     if r.untouched > 0 {
         migration.push(format!(
-            "{} policy sets stay as they are: not all of their policies were read, or a template in them could not be filled",
+            "{} policy sets stay as they are: not all of their policies were read, a template in them could not be filled, who has \
+             them makes tokens for others (servers want these to have a part of its policies, by name), or their auth role lets in \
+             whoever comes",
             r.untouched
         ));
     }
@@ -260,6 +295,7 @@ fn redesign(joined: &Joined, r: Redesign, before: Complexity) -> Proposal {
         proof: proven(&r.proof),
         withdrawn: withdrawn(r.withdrawn),
         migration,
+        waves: Vec::new(),
         optimality: Optimality {
             objective: "roles + memberships + permissions, unused ones at their price".to_owned(),
             cost: r.cost,

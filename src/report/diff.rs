@@ -13,7 +13,7 @@ pub fn render(placed: &Placed<'_>, base: &str) -> Option<String> {
     let policy = placed.policy;
     let mut out = format!(
         "# Policy {}: {}.\n",
-        escape::comment(&policy.name),
+        escape::comment(&policy.label()),
         policy.change.as_str()
     );
     for reason in &policy.reasons {
@@ -35,25 +35,33 @@ pub fn render(placed: &Placed<'_>, base: &str) -> Option<String> {
 #[must_use]
 pub fn body(placed: &Placed<'_>) -> Option<String> {
     let policy = placed.policy;
-    let old = policy.original.as_deref().unwrap_or_default();
+    let old = policy.original.as_deref().filter(|_| policy.change != Change::Add);
     let new = match policy.change {
-        Change::Delete => "",
-        _ => policy.text.as_deref()?,
+        Change::Delete => None,
+        _ => Some(policy.text.as_deref()?),
     };
-    if old == new {
+    if policy.change != Change::Add && old.is_none() {
+        return between(placed, Some(""), new);
+    }
+    between(placed, old, new)
+}
+
+/// The diff from one text of a policy to another, none where the policy is not there; none where both say the same.
+#[must_use]
+pub fn between(placed: &Placed<'_>, old: Option<&str>, new: Option<&str>) -> Option<String> {
+    if old.unwrap_or_default() == new.unwrap_or_default() {
         return None;
     }
-    let before = if policy.change == Change::Add {
-        String::from("/dev/null")
-    } else {
-        escape::diff_path(&format!("a/{}", placed.header))
+    let header = |side: &str, text: Option<&str>| match text {
+        Some(_) => escape::diff_path(&format!("{side}/{}", placed.header)),
+        None => String::from("/dev/null"),
     };
-    let after = if policy.change == Change::Delete {
-        String::from("/dev/null")
-    } else {
-        escape::diff_path(&format!("b/{}", placed.header))
-    };
-    Some(unified(old, new, &before, &after))
+    Some(unified(
+        old.unwrap_or_default(),
+        new.unwrap_or_default(),
+        &header("a", old),
+        &header("b", new),
+    ))
 }
 
 /// Both texts compared line by line. Only `\n` ends a line, as `git` sees it.

@@ -22,7 +22,7 @@ pub fn file(policy: &ProposedPolicy) -> Option<String> {
 }
 
 fn with_header(policy: &ProposedPolicy, text: &str) -> String {
-    let mut out = format!("# {}\n", escape::comment(&policy.name));
+    let mut out = format!("# {}\n", escape::comment(&policy.label()));
     for reason in &policy.reasons {
         let _ = writeln!(out, "# {}", escape::comment(reason));
     }

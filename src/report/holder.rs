@@ -9,6 +9,8 @@ pub struct Holder {
     pub path: String,
     /// The field that lists its policies.
     pub field: &'static str,
+    /// Whether a write replaces the whole record, so that its other fields have to be written with it.
+    pub whole: bool,
     /// What it is.
     pub place: Place,
 }
@@ -72,8 +74,24 @@ impl Holder {
             "ldap-user" | "okta-user" => (at("users")?, "policies", Place::Other),
             _ => return None,
         };
-        Some(Self { path, field, place })
+        let whole = matches!(assignment.kind.as_str(), "jwt" | "oidc" | "ldap-user" | "okta-user");
+        Some(Self {
+            path,
+            field,
+            whole,
+            place,
+        })
     }
+}
+
+/// Whether the servers refuse to renew the tokens of a holder of this kind once its policies change. They look at identity
+/// when they decide, and these auth methods do not look at what a role has become.
+#[must_use]
+pub fn ends_renewal(kind: &str) -> bool {
+    !matches!(
+        kind,
+        "entity" | "group" | "approle" | "jwt" | "oidc" | "kubernetes" | "token" | "role"
+    )
 }
 
 fn bare(id: &str, prefix: &str) -> Option<String> {
@@ -118,5 +136,22 @@ mod tests {
         check("userpass", "", "userpass", Some("auth/userpass/users/app"));
         check("approle", "", "", None);
         check("token", "x", "auth/token/", None);
+    }
+
+    #[test]
+    fn what_a_write_replaces_is_known_and_whose_tokens_end() {
+        let whole = |kind: &str| {
+            let assignment = Assignment {
+                kind: kind.to_owned(),
+                name: String::from("app"),
+                mount: String::from("m"),
+                ..Assignment::default()
+            };
+            Holder::of(&assignment).is_some_and(|holder| holder.whole)
+        };
+        assert!(whole("jwt") && whole("oidc") && whole("ldap-user"));
+        assert!(!whole("approle") && !whole("userpass") && !whole("kubernetes"));
+        assert!(ends_renewal("userpass") && ends_renewal("ldap-group"));
+        assert!(!ends_renewal("approle") && !ends_renewal("entity") && !ends_renewal("jwt"));
     }
 }

@@ -52,6 +52,9 @@ impl From<&advice::Proposal> for Proposal {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ProposedPolicy {
+    /// Namespace, with a trailing slash; absent for root.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub namespace: String,
     /// Name.
     pub name: String,
     /// The file as read.
@@ -79,6 +82,7 @@ pub struct ProposedPolicy {
 impl From<&advice::ProposedPolicy> for ProposedPolicy {
     fn from(from: &advice::ProposedPolicy) -> Self {
         Self {
+            namespace: from.namespace.to_string(),
             name: from.name.clone(),
             file: from.file.as_ref().map(ToString::to_string),
             change: from.change.as_str().to_owned(),
@@ -113,6 +117,9 @@ pub struct ProposedStanza {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Assignment {
+    /// Namespace of the holder and of its policies, with a trailing slash; absent for root.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub namespace: String,
     /// `entity`, `group`, `approle`, ...
     pub kind: String,
     /// Key of the holder.
@@ -130,6 +137,7 @@ pub struct Assignment {
 impl From<&advice::Assignment> for Assignment {
     fn from(from: &advice::Assignment) -> Self {
         Self {
+            namespace: from.namespace.to_string(),
             kind: from.kind.clone(),
             id: from.id.clone(),
             name: from.name.clone(),

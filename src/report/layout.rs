@@ -1,4 +1,7 @@
 //! Which policy goes to which file of the output, and where it stood when it was read.
+//!
+//! Files keep their place in the folder read. Where that is a snapshot, or where policies of namespaces are among them, the
+//! output is laid out as a snapshot is, so that two policies of one name stand side by side and can be read again.
 
 use std::collections::BTreeSet;
 
@@ -23,6 +26,7 @@ pub struct Placed<'a> {
 pub fn place<'a>(run: &Run, proposal: &'a Proposal) -> Vec<Placed<'a>> {
     let root = root(run, proposal);
     let (mut files, mut diffs) = (BTreeSet::new(), BTreeSet::new());
+    let as_snapshot = is_snapshot(run, proposal);
     proposal
         .policies
         .iter()
@@ -31,10 +35,16 @@ pub fn place<'a>(run: &Run, proposal: &'a Proposal) -> Vec<Placed<'a>> {
                 .file
                 .as_deref()
                 .filter(|_| policy.change != Change::Add)
-                .map_or_else(
-                    || format!("{}.hcl", escape::file_name(&policy.name)),
-                    |file| inside(file, &root),
-                );
+                .map(|file| inside(file, &root))
+                .filter(|inside| !as_snapshot || inside.starts_with(&snapshot_folder(policy)))
+                .unwrap_or_else(|| {
+                    let folder = if as_snapshot {
+                        snapshot_folder(policy)
+                    } else {
+                        String::new()
+                    };
+                    format!("{folder}{}.hcl", escape::file_name(&policy.name))
+                });
             let named = policy
                 .file
                 .as_deref()
@@ -55,6 +65,35 @@ pub fn place<'a>(run: &Run, proposal: &'a Proposal) -> Vec<Placed<'a>> {
             }
         })
         .collect()
+}
+
+/// Whether the policies are laid out as those of a snapshot.
+#[must_use]
+pub fn is_snapshot(run: &Run, proposal: &Proposal) -> bool {
+    let root = root(run, proposal);
+    proposal.policies.iter().any(|policy| {
+        let in_policies = policy.file.as_deref().is_some_and(|file| {
+            let inside = inside(file, &root);
+            inside.starts_with(POLICIES) && !policy.name.starts_with(POLICIES)
+        });
+        !policy.namespace.is_empty() || in_policies
+    })
+}
+
+/// The mark that makes a folder a snapshot, for whoever reads the policies again.
+pub const SNAPSHOT_MARK: (&str, &str) = (
+    "snapshot.json",
+    "{\"layout\":1,\"product\":null,\"version\":null,\"secrets_listed\":false,\"missing\":[]}\n",
+);
+
+/// The folder of a snapshot for the policies of the root namespace.
+const POLICIES: &str = "policies/";
+
+fn snapshot_folder(policy: &ProposedPolicy) -> String {
+    match policy.namespace.trim_end_matches('/') {
+        "" => POLICIES.to_owned(),
+        namespace => format!("namespaces/{}/{POLICIES}", escape::file_name(namespace)),
+    }
 }
 
 /// The folder from which the headers of the diffs resolve, as a person would name it.
@@ -208,5 +247,44 @@ mod tests {
     fn new_files_stand_beside_the_others() {
         let got = placed("p", None, Change::Add);
         assert_eq!((got.0.as_str(), got.1.as_str()), ("a%2Fb.hcl", "p/a%2Fb.hcl"));
+    }
+
+    #[test]
+    fn two_policies_of_one_name_stand_side_by_side_as_in_a_snapshot() {
+        let policy = |namespace: &str, file: Option<&str>, change| ProposedPolicy {
+            namespace: namespace.into(),
+            name: String::from("web"),
+            file: file.map(Into::into),
+            change,
+            ..ProposedPolicy::default()
+        };
+        let run = Run {
+            policies_dir: String::from("dep"),
+            ..Run::default()
+        };
+        let proposal = Proposal {
+            policies: vec![
+                policy("", Some("dep/policies/web.hcl"), Change::Edit),
+                policy(
+                    "team/a/",
+                    Some("dep/namespaces/team%2Fa/policies/web.hcl"),
+                    Change::Edit,
+                ),
+                policy("team/a/", None, Change::Add),
+                policy("b/", Some("elsewhere/web.hcl"), Change::Edit),
+            ],
+            ..Proposal::default()
+        };
+        let files: Vec<String> = place(&run, &proposal).into_iter().map(|placed| placed.file).collect();
+        assert_eq!(
+            files,
+            [
+                "policies/web.hcl",
+                "namespaces/team%2Fa/policies/web.hcl",
+                "namespaces/team%2Fa/policies/web-2.hcl",
+                "namespaces/b/policies/web.hcl",
+            ]
+        );
+        assert!(is_snapshot(&run, &proposal));
     }
 }

@@ -3,6 +3,7 @@
 //! Whatever text an advice carries may come from an attacker. Each face passes it through the one function of [`escape`]
 //! that belongs to its grammar.
 
+mod by_wave;
 pub mod csv;
 pub mod diff;
 pub mod digest;
@@ -20,6 +21,7 @@ pub mod json_proposal;
 pub mod layout;
 pub mod markdown;
 mod output;
+pub mod plan;
 pub mod roles;
 pub mod sarif;
 pub mod script;
@@ -28,7 +30,7 @@ pub mod terraform;
 pub mod text;
 pub mod write;
 
-use crate::advice::Advice;
+use crate::advice::{Advice, Proposal, Run};
 
 pub use output::OutputFile;
 
@@ -81,6 +83,10 @@ pub fn render(advice: &Advice, options: &Options) -> Result<Vec<OutputFile>, Ren
                 files.push(OutputFile::text(format!("diffs/{}", placed.diff), text));
             }
         }
+        if layout::is_snapshot(&advice.run, tighten) {
+            let (name, mark) = layout::SNAPSHOT_MARK;
+            files.push(OutputFile::text(format!("policies/{name}"), mark));
+        }
         files.extend(terraform::render(tighten, "terraform/"));
         files.extend(script::render(tighten, &placed, "", "policies/")?);
     }
@@ -90,6 +96,30 @@ pub fn render(advice: &Advice, options: &Options) -> Result<Vec<OutputFile>, Ren
         let placed = layout::place(&advice.run, redesign);
         files.extend(script::render(redesign, &placed, "roles/", "")?);
     }
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(files)
+}
+
+/// Every file of a folder that brings `proposal` to a server by itself: `restore.sh`, with policies, diffs and Terraform.
+///
+/// # Errors
+/// When a serializer fails, which no proposal should make happen.
+pub fn restore(run: &Run, proposal: &Proposal) -> Result<Vec<OutputFile>, serde_json::Error> {
+    let placed = layout::place(run, proposal);
+    let mut files = script::render(proposal, &placed, "", "policies/")?;
+    files.retain(|file| file.path != "rollback/restore.sh" && file.path != "waves.json");
+    for file in files.iter_mut().filter(|file| file.path == "apply.sh") {
+        file.path = String::from("restore.sh");
+    }
+    for placed in &placed {
+        if let Some(text) = hcl::file(placed.policy) {
+            files.push(OutputFile::text(format!("policies/{}", placed.file), text));
+        }
+        if let Some(text) = diff::render(placed, ".") {
+            files.push(OutputFile::text(format!("diffs/{}", placed.diff), text));
+        }
+    }
+    files.extend(terraform::render(proposal, "terraform/"));
     files.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(files)
 }

@@ -29,6 +29,8 @@ struct Assignments<'a> {
 
 #[derive(Serialize)]
 struct Role<'a> {
+    #[serde(skip_serializing_if = "str::is_empty")]
+    namespace: &'a str,
     name: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     file: Option<&'a str>,
@@ -52,11 +54,16 @@ pub fn render(run: &Run, redesign: &Proposal) -> Result<Vec<OutputFile>, serde_j
             ))
         })
         .collect();
+    if layout::is_snapshot(run, redesign) {
+        let (name, mark) = layout::SNAPSHOT_MARK;
+        files.push(OutputFile::text(format!("roles/{name}"), mark));
+    }
     let document = Assignments {
         version: VERSION,
         policies: placed
             .iter()
             .map(|placed| Role {
+                namespace: &placed.policy.namespace,
                 name: &placed.policy.name,
                 file: hcl::file(placed.policy).map(|_| placed.file.as_str()),
                 change: placed.policy.change.as_str(),
@@ -119,7 +126,7 @@ fn readme(redesign: &Proposal, placed: &[Placed<'_>]) -> String {
         let _ = writeln!(
             out,
             "| {} | {} | {file} | {} | {} |",
-            markdown_code(&policy.name),
+            markdown_code(&policy.label()),
             policy.change.as_str(),
             digest::number(digest::len(&policy.holders)),
             digest::number(digest::len(&policy.stanzas)),
@@ -142,7 +149,7 @@ fn readme(redesign: &Proposal, placed: &[Placed<'_>]) -> String {
             let _ = writeln!(
                 out,
                 "| {} | {} | {} | {} | {} |",
-                markdown_code(&one.name),
+                markdown_code(&format!("{}{}", one.namespace, one.name)),
                 markdown(&one.kind),
                 markdown_code(&one.mount),
                 list(&one.before),

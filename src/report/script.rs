@@ -1,7 +1,7 @@
 //! `apply.sh` and `rollback/`: a proposal brought to a server, and taken back.
 //!
-//! The script's working parts are a template; here are the steps. With assignments the way has two halves: first what only
-//! adds (new policies beside the old), then, when no token needs the old ones any more, what takes away.
+//! The script's working parts are a template; here are the steps, each with what it finds and what it leaves, so that the
+//! script can tell by itself where it stands. Texts on the way between two others lie in `between/`.
 
 use std::fmt::Write as _;
 
@@ -13,7 +13,8 @@ use super::hcl;
 use super::holder::Holder;
 use super::layout::Placed;
 use super::output::OutputFile;
-use crate::advice::{Assignment, Change, Proposal};
+use super::{by_wave, plan};
+use crate::advice::{Assignment, Change, Proposal, Step, Text, Wave};
 
 const TEMPLATE: &str = include_str!("templates/apply.sh");
 const RESTORE: &str = "#!/usr/bin/env bash\n# Takes back what apply.sh did. Prints the steps; does them with --yes.\nset -euo pipefail\nexec bash \"$(cd \"$(dirname \"${BASH_SOURCE[0]}\")/..\" && pwd)/apply.sh\" --rollback \"$@\"\n";
@@ -22,6 +23,8 @@ const RESTORE: &str = "#!/usr/bin/env bash\n# Takes back what apply.sh did. Prin
 #[derive(Debug, Serialize)]
 struct Kept<'a> {
     order: usize,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    namespace: &'a str,
     name: &'a str,
     change: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -43,25 +46,32 @@ pub fn render(
     folder: &str,
     texts: &str,
 ) -> Result<Vec<OutputFile>, serde_json::Error> {
-    let changed: Vec<Step<'_>> = placed.iter().filter_map(Step::of).collect();
-    let mut files = Vec::new();
-    for step in &changed {
-        if let Some(original) = step.original() {
+    let waves = plan::waves(proposal);
+    let way = Way::of(proposal, placed, &waves, texts);
+    let mut files: Vec<OutputFile> = way
+        .between
+        .iter()
+        .map(|(path, text)| OutputFile::text(format!("{folder}{path}"), text.clone()))
+        .collect();
+    for placed in placed.iter().filter(|placed| placed.policy.change != Change::Keep) {
+        if let Some(original) = original(placed) {
             files.push(OutputFile::text(
-                format!("{folder}rollback/policies/{}", step.placed.file),
+                format!("{folder}rollback/policies/{}", placed.file),
                 original,
             ));
         }
     }
-    let back: Vec<Kept<'_>> = in_order(&changed)
-        .into_iter()
-        .rev()
-        .enumerate()
-        .map(|(at, step)| step.kept(at + 1))
-        .collect();
+    files.extend(by_wave::render(
+        proposal,
+        placed,
+        &waves,
+        &way.chains,
+        folder,
+        &way.plan(&waves),
+    )?);
     let mut order = serde_json::to_string_pretty(&serde_json::json!({
         "about": "policies in the order in which rollback/restore.sh restores them; sha256 is of the file in rollback/policies",
-        "policies": back,
+        "policies": kept(placed, &waves),
         "assignments": proposal.assignments.iter().rev().map(super::json_proposal::Assignment::from).collect::<Vec<_>>(),
     }))?;
     order.push('\n');
@@ -70,181 +80,327 @@ pub fn render(
         executable: true,
         ..OutputFile::text(format!("{folder}rollback/restore.sh"), RESTORE)
     });
+    let named = |namespace: &str| !namespace.is_empty();
+    let absolute = placed.iter().any(|placed| named(&placed.policy.namespace))
+        || proposal.assignments.iter().any(|one| named(&one.namespace));
     files.push(OutputFile {
         executable: true,
-        ..OutputFile::text(format!("{folder}apply.sh"), script(proposal, &changed, texts))
+        ..OutputFile::text(format!("{folder}apply.sh"), way.script(&waves, absolute))
     });
     Ok(files)
 }
 
-/// One policy that changes.
-struct Step<'a> {
-    placed: &'a Placed<'a>,
-    proposed: Option<String>,
-}
-
-impl<'a> Step<'a> {
-    fn of(placed: &'a Placed<'a>) -> Option<Self> {
-        (placed.policy.change != Change::Keep).then(|| Self {
-            placed,
-            proposed: hcl::file(placed.policy),
-        })
-    }
-
-    fn original(&self) -> Option<&str> {
-        self.placed
-            .policy
-            .original
-            .as_deref()
-            .filter(|_| self.placed.policy.change != Change::Add)
-    }
-
-    fn kept(&self, order: usize) -> Kept<'a> {
-        Kept {
-            order,
-            name: &self.placed.policy.name,
-            change: self.placed.policy.change.as_str(),
-            file: self.original().map(|_| format!("policies/{}", self.placed.file)),
-            sha256: self.original().map(|text| sha256(text.as_bytes())),
-            sha256_proposed: self.proposed.as_deref().map(|text| sha256(text.as_bytes())),
+/// The policies that change, the last to change first.
+fn kept<'a>(placed: &'a [Placed<'a>], waves: &[Wave]) -> Vec<Kept<'a>> {
+    let mut last_first: Vec<usize> = Vec::new();
+    for step in waves.iter().flat_map(|wave| &wave.steps).rev() {
+        if let Step::Policy { policy, .. } = step
+            && !last_first.contains(policy)
+        {
+            last_first.push(*policy);
         }
     }
-
-    /// A line of the script: what to do, with the policy, its file and its hashes before and after.
-    fn line(&self, verb: &str) -> String {
-        let policy = self.placed.policy;
-        let tame = is_tame(&policy.name);
-        if !tame || (policy.change != Change::Add && policy.original.is_none()) {
-            let why = if tame {
-                "its text was not read"
-            } else {
-                "its name is unusual"
-            };
-            return format!(
-                "  byhand {}\n",
-                shell(&format!("{verb} policy {} ({why})", comment(&policy.name)))
-            );
-        }
-        format!(
-            "  {verb} {} {} {} {}\n",
-            shell(&policy.name),
-            shell(&self.placed.file),
-            self.original().map_or_else(|| String::from("-"), trimmed_sha256),
-            self.proposed
-                .as_deref()
-                .map_or_else(|| String::from("-"), trimmed_sha256),
-        )
-    }
-}
-
-/// Adding first, then changing, then taking away.
-fn in_order<'s, 'a>(steps: &'s [Step<'a>]) -> Vec<&'s Step<'a>> {
-    [Change::Add, Change::Edit, Change::Delete]
+    last_first
         .iter()
-        .flat_map(|change| steps.iter().filter(move |step| step.placed.policy.change == *change))
+        .filter_map(|&policy| placed.get(policy))
+        .zip(1..)
+        .map(|(placed, order)| Kept {
+            order,
+            namespace: &placed.policy.namespace,
+            name: &placed.policy.name,
+            change: placed.policy.change.as_str(),
+            file: original(placed).map(|_| format!("policies/{}", placed.file)),
+            sha256: original(placed).map(|text| sha256(text.as_bytes())),
+            sha256_proposed: hcl::file(placed.policy).map(|text| sha256(text.as_bytes())),
+        })
         .collect()
 }
 
-fn script(proposal: &Proposal, steps: &[Step<'_>], texts: &str) -> String {
-    let two_halves = !proposal.assignments.is_empty();
-    let (mut apply, mut finish, mut back) = (String::new(), String::new(), String::new());
-    for step in in_order(steps) {
-        let (verb, half) = match step.placed.policy.change {
-            Change::Add => ("add", &mut apply),
-            Change::Edit => ("edit", if two_halves { &mut finish } else { &mut apply }),
-            _ => ("delete", if two_halves { &mut finish } else { &mut apply }),
-        };
-        half.push_str(&step.line(verb));
-    }
-    // Between adding and taking away each holder has its old and its new policies.
-    let mut narrow = String::new();
-    for assignment in &proposal.assignments {
-        apply.push_str(&assign(assignment, &assignment.before, &both(assignment)));
-        narrow.push_str(&assign(assignment, &both(assignment), &assignment.after));
-    }
-    finish.insert_str(0, &narrow);
-    for step in in_order(steps).into_iter().rev() {
-        let verb = match step.placed.policy.change {
-            Change::Add => continue,
-            Change::Edit => "unedit",
-            _ => "undelete",
-        };
-        back.push_str(&step.line(verb));
-    }
-    for assignment in proposal.assignments.iter().rev() {
-        back.push_str(&unassign(assignment));
-    }
-    for step in in_order(steps)
-        .into_iter()
-        .rev()
-        .filter(|step| step.placed.policy.change == Change::Add)
-    {
-        back.push_str(&step.line("unadd"));
-    }
-    // The steps go in last: nothing in them is taken for a mark of the template.
-    let mut out = String::new();
-    for line in TEMPLATE.split_inclusive('\n') {
-        match line.trim_end() {
-            "@APPLY@}" => out.push_str(&format!("{apply}}}\n")),
-            "@FINISH@}" => out.push_str(&format!("{finish}}}\n")),
-            "@ROLLBACK@}" => out.push_str(&format!("{back}}}\n")),
-            _ => out.push_str(&line.replace("@FOLDER@", texts)),
+fn original<'a>(placed: &'a Placed<'_>) -> Option<&'a str> {
+    let text = placed.policy.original.as_deref();
+    text.filter(|_| placed.policy.change != Change::Add)
+}
+
+/// A text that a policy has somewhere on its way: its hash and its file, `-` where there is no policy.
+#[derive(Debug, Clone)]
+pub(super) struct State {
+    pub(super) hash: String,
+    pub(super) file: String,
+    pub(super) text: Option<String>,
+}
+
+impl State {
+    fn none() -> Self {
+        Self {
+            hash: String::from("-"),
+            file: String::from("-"),
+            text: None,
         }
     }
-    out
-}
 
-fn both(assignment: &Assignment) -> Vec<String> {
-    assignment.before.iter().chain(&assignment.after).cloned().collect()
-}
-
-fn assign(assignment: &Assignment, now: &[String], then: &[String]) -> String {
-    match tame_holder(assignment) {
-        Some(holder) if list(now) == list(then) => {
-            format!("  # {}: nothing changes in this half\n", comment(&holder.path))
+    fn of(text: String, file: String) -> Self {
+        Self {
+            hash: trimmed_sha256(&text),
+            file,
+            text: Some(text),
         }
-        Some(holder) => format!(
-            "  assign {} {} {} {}\n",
-            shell(&holder.path),
-            holder.field,
-            shell(&list(now)),
-            shell(&list(then))
-        ),
-        None => by_hand(assignment, then),
     }
 }
 
-fn unassign(assignment: &Assignment) -> String {
-    match tame_holder(assignment) {
-        Some(holder) => format!(
-            "  back {} {} {} {} {}\n",
-            shell(&holder.path),
-            holder.field,
-            shell(&list(&assignment.before)),
-            shell(&list(&both(assignment))),
-            shell(&list(&assignment.after)),
-        ),
-        None => by_hand(assignment, &assignment.before),
+/// All steps as lines of the script.
+struct Way {
+    /// Of every policy the states on its way, the first one included.
+    chains: Vec<Vec<State>>,
+    /// Of every wave, the lines in order.
+    lines: Vec<Vec<String>>,
+    /// Texts on the way between two others: path and text.
+    between: Vec<(String, String)>,
+}
+
+impl Way {
+    fn of(proposal: &Proposal, placed: &[Placed<'_>], waves: &[Wave], texts: &str) -> Self {
+        let mut between = Vec::new();
+        let chains = chains(placed, waves, texts, &mut between);
+        let lists = lists(proposal, waves);
+        let mut done = vec![0_usize; placed.len()];
+        let mut set = vec![0_usize; proposal.assignments.len()];
+        let lines = waves
+            .iter()
+            .map(|wave| {
+                let mut lines = Vec::new();
+                for step in &wave.steps {
+                    let line = match step {
+                        Step::Policy { policy, free, .. } => next(&mut done, *policy)
+                            .zip(placed.get(*policy).zip(chains.get(*policy)))
+                            .map(|(at, (placed, chain))| policy_line(placed, chain, at, *free)),
+                        Step::Holder { assignment, .. } => next(&mut set, *assignment)
+                            .zip(proposal.assignments.get(*assignment).zip(lists.get(*assignment)))
+                            .map(|(at, (assignment, chain))| {
+                                lines.extend(warning(assignment, at));
+                                list_line(assignment, chain, at)
+                            }),
+                    };
+                    lines.extend(line);
+                }
+                lines
+            })
+            .collect();
+        Self { chains, lines, between }
+    }
+
+    fn forward(&self, waves: &[Wave]) -> String {
+        let mut forward = String::new();
+        for (number, (wave, lines)) in (1..).zip(waves.iter().zip(&self.lines)) {
+            heading(&mut forward, number, wave);
+            forward.extend(lines.iter().map(String::as_str));
+        }
+        forward
+    }
+
+    /// What names the plan: what was done by another one says nothing of this one.
+    fn plan(&self, waves: &[Wave]) -> String {
+        let mut plan = sha256(self.forward(waves).as_bytes());
+        plan.truncate(16);
+        plan
+    }
+
+    fn script(&self, waves: &[Wave], absolute: bool) -> String {
+        let forward = self.forward(waves);
+        let mut backward = String::new();
+        let numbered: Vec<_> = (1..).zip(waves.iter().zip(&self.lines)).collect();
+        for (number, (wave, lines)) in numbered.into_iter().rev() {
+            heading(&mut backward, number, wave);
+            backward.extend(lines.iter().rev().map(String::as_str));
+        }
+        let first_half = waves.iter().take_while(|wave| !wave.second_half).count();
+        let plan = self.plan(waves);
+        let wher = if absolute {
+            "The steps\n# name the namespace of each policy, from the root namespace on: VAULT_NAMESPACE does not count."
+        } else {
+            "All steps\n# are in the namespace of VAULT_NAMESPACE, or in the root namespace."
+        };
+        // The steps go in last: nothing in them is taken for a mark of the template.
+        let mut out = String::new();
+        for line in TEMPLATE.split_inclusive('\n') {
+            match line.trim_end() {
+                "@FORWARD@}" => out.push_str(&format!("{forward}}}\n")),
+                "@BACKWARD@}" => out.push_str(&format!("{backward}}}\n")),
+                _ => out.push_str(
+                    &line
+                        .replace("@WHERE@", wher)
+                        .replace("@PLAN@", &plan)
+                        .replace("@WAVES@", &waves.len().to_string())
+                        .replace("@FIRST_HALF@", &first_half.to_string())
+                        .replace("@ABSOLUTE@", if absolute { "yes" } else { "no" }),
+                ),
+            }
+        }
+        out
     }
 }
 
-fn by_hand(assignment: &Assignment, policies: &[String]) -> String {
+fn heading(out: &mut String, number: usize, wave: &Wave) {
+    let _ = writeln!(out, "  wave {number} {}", shell(&comment(&wave.title)));
+}
+
+/// How far a thing has come, and one further.
+fn next(done: &mut [usize], index: usize) -> Option<usize> {
+    let count = done.get_mut(index)?;
+    let now = *count;
+    *count += 1;
+    Some(now)
+}
+
+/// Of every policy the states on its way, the first one included.
+fn chains(placed: &[Placed<'_>], waves: &[Wave], texts: &str, between: &mut Vec<(String, String)>) -> Vec<Vec<State>> {
+    let mut chains: Vec<Vec<State>> = placed
+        .iter()
+        .map(|placed| {
+            let file = match placed.policy.change {
+                Change::Keep => format!("{texts}{}", placed.file),
+                _ => format!("rollback/policies/{}", placed.file),
+            };
+            vec![original(placed).map_or_else(State::none, |text| State::of(text.to_owned(), file))]
+        })
+        .collect();
+    for step in waves.iter().flat_map(|wave| &wave.steps) {
+        let Step::Policy { policy, to, .. } = step else {
+            continue;
+        };
+        let Some((placed, chain)) = placed.get(*policy).zip(chains.get_mut(*policy)) else {
+            continue;
+        };
+        chain.push(match to {
+            Text::Between(text) => {
+                let file = format!("between/{}/{}", between.len() + 1, placed.file);
+                between.push((file.clone(), text.to_string()));
+                State::of(text.to_string(), file)
+            }
+            Text::Proposed => hcl::file(placed.policy)
+                .map_or_else(State::none, |text| State::of(text, format!("{texts}{}", placed.file))),
+        });
+    }
+    chains
+}
+
+/// Of every assignment the lists on its way, the first one included.
+fn lists(proposal: &Proposal, waves: &[Wave]) -> Vec<Vec<String>> {
+    let mut lists: Vec<Vec<String>> = proposal.assignments.iter().map(|one| vec![list(&one.before)]).collect();
+    for step in waves.iter().flat_map(|wave| &wave.steps) {
+        if let Step::Holder { assignment, to } = step
+            && let Some(chain) = lists.get_mut(*assignment)
+        {
+            chain.push(list(to));
+        }
+    }
+    lists
+}
+
+/// The states before the one that a step finds, and those behind the one it leaves.
+fn around<T: AsRef<str>>(chain: &[T], at: usize) -> (String, String) {
+    let words = |part: &[T]| part.iter().map(AsRef::as_ref).collect::<Vec<&str>>().join(" ");
+    (
+        words(chain.get(..at).unwrap_or_default()),
+        words(chain.get(at + 2..).unwrap_or_default()),
+    )
+}
+
+impl AsRef<str> for State {
+    fn as_ref(&self) -> &str {
+        &self.hash
+    }
+}
+
+/// A policy from one state to the next.
+fn policy_line(placed: &Placed<'_>, chain: &[State], at: usize, free: bool) -> String {
+    let policy = placed.policy;
+    let (Some(from), Some(to)) = (chain.get(at), chain.get(at + 1)) else {
+        return String::new();
+    };
+    let unread = policy.change != Change::Add && policy.original.is_none();
+    let tame = is_tame(&policy.name) && is_tame_namespace(&policy.namespace);
+    if !tame || unread {
+        let why = if tame {
+            "its text was not read"
+        } else {
+            "its name is unusual"
+        };
+        let verb = policy.change.as_str();
+        let words = format!("{verb} policy {} ({why})", comment(&policy.label()));
+        return format!("  byhand {}\n", shell(&words));
+    }
+    let (earlier, later) = around(chain, at);
+    format!(
+        "  policy {} {} {} {} {} {} {} {} {} {}\n",
+        namespace(&policy.namespace),
+        shell(&policy.name),
+        if free { "free" } else { "bound" },
+        from.hash,
+        shell(&from.file),
+        to.hash,
+        shell(&to.file),
+        shell(&earlier),
+        shell(&later),
+        shell(&placed.file),
+    )
+}
+
+/// A holder's list from one state to the next.
+fn list_line(assignment: &Assignment, chain: &[String], at: usize) -> String {
+    let (Some(from), Some(to)) = (chain.get(at), chain.get(at + 1)) else {
+        return String::new();
+    };
+    let Some(holder) = tame_holder(assignment) else {
+        let words = format!(
+            "{} {}{} gets {}",
+            comment(&assignment.kind),
+            comment(&assignment.namespace),
+            comment(&assignment.name),
+            comment(to)
+        );
+        return format!("  byhand {}\n", shell(&words));
+    };
+    if from == to {
+        return format!("  # {}: nothing changes here\n", comment(&holder.path));
+    }
+    let (earlier, later) = around(chain, at);
+    format!(
+        "  list {} {} {} {} bound {} {} {} {}\n",
+        namespace(&assignment.namespace),
+        shell(&holder.path),
+        holder.field,
+        if holder.whole { "whole" } else { "field" },
+        shell(from),
+        shell(to),
+        shell(&earlier),
+        shell(&later),
+    )
+}
+
+/// What one should know before the list of a holder changes.
+fn warning(assignment: &Assignment, at: usize) -> Option<String> {
     let words = format!(
-        "{} {} gets {}",
+        "tokens that {} {} has now cannot be renewed once its policies change",
         comment(&assignment.kind),
-        comment(&assignment.name),
-        comment(&list(policies))
+        comment(&assignment.name)
     );
-    format!("  byhand {}\n", shell(&words))
+    (at == 0 && super::holder::ends_renewal(&assignment.kind)).then(|| format!("  note {}\n", shell(&words)))
+}
+
+/// The namespace as the command wants it: without its final slash.
+fn namespace(path: &str) -> String {
+    shell(path.trim_end_matches('/'))
 }
 
 fn tame_holder(assignment: &Assignment) -> Option<Holder> {
     let names = assignment.before.iter().chain(&assignment.after);
-    Holder::of(assignment).filter(|holder| is_tame(&holder.path) && names.into_iter().all(|name| is_tame(name)))
+    Holder::of(assignment).filter(|holder| {
+        is_tame(&holder.path) && is_tame_namespace(&assignment.namespace) && names.into_iter().all(|name| is_tame(name))
+    })
 }
 
-/// Sorted, each once, with commas: as the script's own `sorted` has it. `default` comes with every token by itself, so
-/// that whether a holder lists it says nothing.
+/// Sorted, each once, with commas, `-` where there is none: as the script's own `sorted` has it. `default` comes with every
+/// token by itself, so that whether a holder lists it says nothing.
 fn list(names: &[String]) -> String {
     let mut names: Vec<&str> = names
         .iter()
@@ -253,7 +409,11 @@ fn list(names: &[String]) -> String {
         .collect();
     names.sort_unstable();
     names.dedup();
-    names.join(",")
+    if names.is_empty() {
+        String::from("-")
+    } else {
+        names.join(",")
+    }
 }
 
 /// Whether a name means itself in the path of a request and on a command line. Others are left to a person.
@@ -268,7 +428,11 @@ fn is_tame(name: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-' | b'/' | b'@' | b':' | b'+'))
 }
 
-fn sha256(bytes: &[u8]) -> String {
+fn is_tame_namespace(path: &str) -> bool {
+    path.is_empty() || is_tame(path.strip_suffix('/').unwrap_or(path))
+}
+
+pub(super) fn sha256(bytes: &[u8]) -> String {
     let mut out = String::with_capacity(64);
     for byte in Sha256::digest(bytes) {
         let _ = write!(out, "{byte:02x}");
@@ -277,7 +441,7 @@ fn sha256(bytes: &[u8]) -> String {
 }
 
 /// The hash without the white space around the text, as the script's own `digest` has it.
-fn trimmed_sha256(text: &str) -> String {
+pub(super) fn trimmed_sha256(text: &str) -> String {
     sha256(text.trim_matches([' ', '\t', '\n', '\u{b}', '\u{c}', '\r']).as_bytes())
 }
 
@@ -295,6 +459,8 @@ mod tests {
         ] {
             assert!(!is_tame(name), "{name}");
         }
+        assert!(is_tame_namespace("") && is_tame_namespace("a/b/"));
+        assert!(!is_tame_namespace("a b/") && !is_tame_namespace("/") && !is_tame_namespace("a//"));
     }
 
     #[test]

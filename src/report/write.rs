@@ -1,14 +1,18 @@
 //! Puts the rendered files into a folder: all of them, or none.
 //!
 //! Everything is first written into a hidden folder beside the target and then moved in. A list of what was written lies
-//! in the folder: a later run takes away only what an earlier one put there and nobody changed since the list names it.
+//! in the folder, with hashes: a later run replaces and takes away only what still is what an earlier one put there. No link
+//! below the folder is followed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 use super::output::OutputFile;
+use super::script::sha256;
 use crate::staged;
 
 /// The list of the files that a run wrote.
@@ -21,10 +25,21 @@ pub enum WriteError {
     #[error("cannot write to `{0}`: it is not a folder")]
     NotAFolder(PathBuf),
     /// The target is there, has files, and none of them are ours.
-    #[error("cannot write `{file}` to `{folder}`: a file of that name is there which vault-advisor did not write")]
+    #[error(
+        "cannot write `{file}` to `{folder}`: a file of that name is there which vault-advisor did not write, or which \
+         was changed since"
+    )]
     Foreign {
         /// The file.
         file: String,
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// A link lies where a folder or a file of the output belongs.
+    #[error("cannot write to `{folder}`: `{link}` in it is a link")]
+    Link {
+        /// The link, below the folder.
+        link: String,
         /// The folder.
         folder: PathBuf,
     },
@@ -48,6 +63,7 @@ impl WriteError {
         match self {
             Self::NotAFolder(_) => "name another folder with `--out`",
             Self::Foreign { .. } => "name an empty folder with `--out`, or move that file away",
+            Self::Link { .. } => "name another folder with `--out`, or take the link away",
             Self::Outside(_) => "rename the policy file",
             Self::Io { .. } => "check that the folder exists, is writable and has room",
         }
@@ -88,6 +104,7 @@ pub fn write(files: &[OutputFile], folder: &Path) -> Result<(), WriteError> {
     if folder.exists() && !folder.is_dir() {
         return Err(WriteError::NotAFolder(folder.to_owned()));
     }
+    refuse_links(files, folder)?;
     let earlier = earlier_files(folder);
     refuse_foreign(files, folder, &earlier)?;
 
@@ -115,9 +132,16 @@ pub fn write(files: &[OutputFile], folder: &Path) -> Result<(), WriteError> {
         }
     }
     let list = hidden.path().join(MANIFEST);
-    fs::write(&list, manifest(files)).map_err(at(&list))?;
+    fs::write(&list, manifest(hashes(files))).map_err(at(&list))?;
+    // Whatever of these files is in place when something cuts this off is known to be ours.
+    let old = earlier
+        .iter()
+        .flat_map(|(path, hashes)| hashes.iter().map(|hash| (path.as_str(), hash.clone())));
+    let both = hidden.path().join(format!("{MANIFEST}.both"));
+    fs::write(&both, manifest(hashes(files).chain(old))).map_err(at(&both))?;
 
     if !folder.exists() {
+        fs::remove_file(&both).map_err(at(&both))?;
         make_readable(hidden.path())?;
         fs::rename(hidden.path(), folder).map_err(at(folder))?;
         drop(unfinished);
@@ -126,6 +150,8 @@ pub fn write(files: &[OutputFile], folder: &Path) -> Result<(), WriteError> {
         return Ok(());
     }
     staged::finish(|| {
+        let target = folder.join(MANIFEST);
+        fs::rename(&both, &target).map_err(at(&target))?;
         for path in files.iter().map(|file| file.path.as_str()).chain([MANIFEST]) {
             let target = folder.join(path);
             if let Some(dir) = target.parent() {
@@ -150,31 +176,88 @@ fn stays_inside(path: &str) -> bool {
     path.components().count() > 0 && path.components().all(|part| matches!(part, Component::Normal(_)))
 }
 
-/// The list, one path a line in JSON strings: a path may hold a line end.
-fn manifest(files: &[OutputFile]) -> String {
-    let mut paths: Vec<&str> = files.iter().map(|file| file.path.as_str()).collect();
-    paths.sort_unstable();
+/// Paths with the hashes of what was written there.
+type Earlier = BTreeMap<String, BTreeSet<String>>;
+
+/// A file of the list.
+#[derive(Debug, Serialize, Deserialize)]
+struct Listed {
+    path: String,
+    sha256: String,
+}
+
+/// The list, one file a line in JSON: a path may hold a line end.
+fn manifest<'a>(listed: impl Iterator<Item = (&'a str, String)>) -> String {
+    let listed: BTreeSet<(&str, String)> = listed.collect();
     let mut out = String::new();
-    for path in paths {
-        out.push_str(&serde_json::Value::from(path).to_string());
+    for (path, sha256) in listed {
+        out.push_str(&serde_json::json!({ "path": path, "sha256": sha256 }).to_string());
         out.push('\n');
     }
     out
 }
 
-fn earlier_files(folder: &Path) -> BTreeSet<String> {
-    fs::read_to_string(folder.join(MANIFEST))
-        .unwrap_or_default()
-        .lines()
-        .filter_map(|line| serde_json::from_str(line).ok())
-        .filter(|path: &String| stays_inside(path))
-        .collect()
+fn hashes(files: &[OutputFile]) -> impl Iterator<Item = (&str, String)> {
+    files.iter().map(|file| (file.path.as_str(), sha256(&file.bytes)))
 }
 
-fn refuse_foreign(files: &[OutputFile], folder: &Path, earlier: &BTreeSet<String>) -> Result<(), WriteError> {
-    let foreign = files
-        .iter()
-        .find(|file| !earlier.contains(&file.path) && folder.join(&file.path).symlink_metadata().is_ok());
+/// What earlier runs wrote: paths, each with its hashes (two, where a run was cut off). The list may have been written by anybody: nothing in it is done without a look
+/// at the file.
+fn earlier_files(folder: &Path) -> Earlier {
+    let list = fs::read_to_string(folder.join(MANIFEST)).unwrap_or_default();
+    let listed = list
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Listed>(line).ok());
+    let mut earlier = Earlier::new();
+    for one in listed.filter(|listed| stays_inside(&listed.path)) {
+        earlier.entry(one.path).or_default().insert(one.sha256);
+    }
+    earlier
+}
+
+/// The first link on the way from `folder` down to `path`, the last part included.
+fn link_on_the_way(folder: &Path, path: &str) -> Option<PathBuf> {
+    let mut below = PathBuf::new();
+    for part in Path::new(path).components() {
+        below.push(part);
+        match folder.join(&below).symlink_metadata() {
+            Ok(there) if there.is_symlink() => return Some(below),
+            Ok(_) => {}
+            // What is not there leads nowhere.
+            Err(_) => return None,
+        }
+    }
+    None
+}
+
+fn refuse_links(files: &[OutputFile], folder: &Path) -> Result<(), WriteError> {
+    let paths = files.iter().map(|file| file.path.as_str()).chain([MANIFEST]);
+    match paths.into_iter().find_map(|path| link_on_the_way(folder, path)) {
+        Some(link) => Err(WriteError::Link {
+            link: link.display().to_string(),
+            folder: folder.to_owned(),
+        }),
+        None => Ok(()),
+    }
+}
+
+/// Whether a file is what an earlier run put there.
+fn is_ours(folder: &Path, path: &str, earlier: &Earlier) -> bool {
+    let file = folder.join(path);
+    earlier.get(path).is_some_and(|hashes| {
+        file.symlink_metadata().is_ok_and(|there| there.is_file())
+            && fs::read(&file).is_ok_and(|bytes| hashes.contains(&sha256(&bytes)))
+    })
+}
+
+fn refuse_foreign(files: &[OutputFile], folder: &Path, earlier: &Earlier) -> Result<(), WriteError> {
+    let foreign = files.iter().find(|file| {
+        let there = folder.join(&file.path);
+        // What is there and says the same already is no loss; a run that was cut off may have left it.
+        there.symlink_metadata().is_ok()
+            && !is_ours(folder, &file.path, earlier)
+            && !fs::read(&there).is_ok_and(|bytes| bytes == file.bytes)
+    });
     match foreign {
         Some(file) => Err(WriteError::Foreign {
             file: file.path.clone(),
@@ -184,10 +267,14 @@ fn refuse_foreign(files: &[OutputFile], folder: &Path, earlier: &BTreeSet<String
     }
 }
 
-/// Takes away what an earlier run wrote and this one did not, and folders left empty by it. What cannot be taken away stays.
-fn remove_stale(files: &[OutputFile], folder: &Path, earlier: &BTreeSet<String>) {
+/// Takes away what an earlier run wrote and this one did not, and folders left empty by it. What was changed since stays, and
+/// so does what cannot be taken away.
+fn remove_stale(files: &[OutputFile], folder: &Path, earlier: &Earlier) {
     let now: BTreeSet<&str> = files.iter().map(|file| file.path.as_str()).collect();
-    for stale in earlier.iter().filter(|path| !now.contains(path.as_str())) {
+    for stale in earlier.keys().filter(|path| !now.contains(path.as_str())) {
+        if link_on_the_way(folder, stale).is_some() || !is_ours(folder, stale, earlier) {
+            continue;
+        }
         let path = folder.join(stale);
         if fs::remove_file(&path).is_ok() {
             let mut dir = path.parent();
@@ -260,6 +347,57 @@ mod tests {
         let error = write(&[file("a", "1"), file("x", "1")], dir.path()).unwrap_err();
         assert!(matches!(error, WriteError::Foreign { .. }), "{error}");
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_was_changed_since_is_neither_replaced_nor_taken_away() {
+        let dir = tempfile::tempdir().unwrap();
+        write(&[file("x", "1"), file("y", "1")], dir.path()).unwrap();
+        fs::write(dir.path().join("y"), "mine now").unwrap();
+        write(&[file("x", "2")], dir.path()).unwrap();
+        assert_eq!(fs::read_to_string(dir.path().join("y")).unwrap(), "mine now");
+        fs::write(dir.path().join("x"), "mine too").unwrap();
+        let error = write(&[file("x", "3")], dir.path()).unwrap_err();
+        assert!(matches!(error, WriteError::Foreign { .. }), "{error}");
+        assert_eq!(fs::read_to_string(dir.path().join("x")).unwrap(), "mine too");
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn no_link_below_the_folder_is_followed() {
+        use std::os::unix::fs::symlink;
+        let dir = tempfile::tempdir().unwrap();
+        let [out, there] = ["out", "there"].map(|name| dir.path().join(name));
+        fs::create_dir(&out).unwrap();
+        fs::create_dir(&there).unwrap();
+        for name in ["app.hcl", "precious"] {
+            fs::write(there.join(name), "theirs").unwrap();
+        }
+        let planted: String = ["policies/app.hcl", "sub/precious"]
+            .map(|path| format!("{}\n", serde_json::json!({"path": path, "sha256": sha256(b"theirs")})))
+            .concat();
+        fs::write(out.join(MANIFEST), planted).unwrap();
+        symlink(&there, out.join("sub")).unwrap();
+        // A link that nothing is written through only keeps what is behind it from being taken away.
+        write(&[file("x", "1")], &out).unwrap();
+        symlink(&there, out.join("policies")).unwrap();
+        let error = write(&[file("policies/app.hcl", "1")], &out).unwrap_err();
+        assert!(matches!(error, WriteError::Link { .. }), "{error}");
+        for path in ["x", MANIFEST] {
+            fs::rename(out.join(path), there.join("moved")).unwrap();
+            symlink(there.join("moved"), out.join(path)).unwrap();
+            let error = write(&[file("x", "1")], &out).unwrap_err();
+            assert!(matches!(error, WriteError::Link { .. }), "{path}: {error}");
+            fs::remove_file(out.join(path)).unwrap();
+        }
+        for name in ["app.hcl", "precious"] {
+            assert_eq!(fs::read_to_string(there.join(name)).unwrap(), "theirs");
+        }
+        // The folder itself may be one: the user named it.
+        let named = dir.path().join("named");
+        symlink(&out, &named).unwrap();
+        write(&[file("y", "1")], &named).unwrap();
+        assert_eq!(fs::read_to_string(out.join("y")).unwrap(), "1");
     }
 
     #[test]

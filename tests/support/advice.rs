@@ -232,6 +232,7 @@ pub fn sample(principals: usize) -> Advice {
                     String::from("write the edited policies"),
                     String::from("delete `unused-legacy`"),
                 ],
+                waves: Vec::new(),
                 optimality: Optimality::default(),
             },
             Proposal {
@@ -242,6 +243,7 @@ pub fn sample(principals: usize) -> Advice {
                     .iter()
                     .take(60)
                     .map(|p| Assignment {
+                        namespace: "".into(),
                         kind: p.kind.clone(),
                         id: p.id.clone(),
                         name: p.name.clone(),
@@ -266,6 +268,7 @@ pub fn sample(principals: usize) -> Advice {
                     String::from("give each holder its new policies beside the old ones"),
                     String::from("after a week without denials take the old ones away"),
                 ],
+                waves: Vec::new(),
                 optimality: Optimality {
                     objective: String::from("weighted structural complexity"),
                     cost: 112.0,
@@ -462,6 +465,7 @@ fn tightened(policies: &[PolicyView]) -> Vec<ProposedPolicy> {
                 },
                 stanzas: vec![(String::from("secret/data/prod/web/+"), vec![String::from("read")])],
                 holders: policy.holders.clone(),
+                namespace: "".into(),
             }
         })
         .collect()
@@ -483,6 +487,7 @@ fn redesigned(people: &[PrincipalView]) -> Vec<ProposedPolicy> {
                 (String::from("pki/issue/web"), vec![String::from("update")]),
             ],
             holders: people.iter().skip(index * 3).take(20).map(|p| p.name.clone()).collect(),
+            namespace: "".into(),
         })
         .collect()
 }
@@ -728,6 +733,7 @@ pub fn hostile() -> Advice {
                     reasons: vec![next(), next()],
                     stanzas: vec![((*text).to_owned(), vec![next()])],
                     holders: vec![next(), next()],
+                    namespace: if index % 3 == 0 { next().into() } else { "".into() },
                 }
             })
             .collect();
@@ -740,6 +746,7 @@ pub fn hostile() -> Advice {
                 mount: next(),
                 before: vec![next()],
                 after: vec![next(), next()],
+                namespace: next().into(),
             })
             .collect();
     }

@@ -1,7 +1,7 @@
 //! The matrix that roles are mined from: principals with a policy set, and capabilities on stanza paths.
 
 use crate::access::universe::lead;
-use crate::access::{AccessSet, HolderId, Joined, JoinedDemand, Outcome, SetId};
+use crate::access::{AccessSet, HolderId, Joined, JoinedDemand, Login, Outcome, SetId};
 use crate::optimize::proof::Scheme;
 use crate::optimize::templates::filled;
 use crate::policy::pattern::Pattern;
@@ -57,7 +57,30 @@ impl Permissions {
     }
 }
 
-/// The matrix's users, and who keeps what it has since not all that decides for it is known.
+/// Who makes tokens for others. What these get has to be a part of what their maker has, by name: servers refuse them else.
+fn token_makers(joined: &Joined) -> BTreeSet<HolderId> {
+    let makes = |d: &&JoinedDemand| {
+        let path = d.demand.path.strip_prefix("auth/token/create");
+        d.was_allowed() && path.is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '-']))
+    };
+    joined.demands.iter().filter(makes).map(|d| d.holder).collect()
+}
+
+/// Ways in by which somebody whom nobody has seen yet may come tomorrow, with the same policies. What such a one needs is what
+/// the auth role gives today; a user or an `AppRole` role is one principal, and nobody else comes by it.
+fn open_ways(joined: &Joined) -> BTreeSet<(SetId, HolderId)> {
+    let one_principal = |kind: &str| matches!(kind, "entity" | "group" | "approle" | "userpass" | "token");
+    let is_open = |way: &&Login| {
+        let assigned = joined.holders.get(way.holder).map(|holder| &holder.assigned);
+        let mut places = way.places.iter().filter_map(|&place| assigned?.get(place));
+        places.any(|place| !one_principal(&place.kind))
+    };
+    let open = joined.logins.iter().filter(is_open);
+    open.map(|way| (way.set, way.holder)).collect()
+}
+
+/// The matrix's users, and who keeps what it has: not all that decides for it is known, or others need its
+/// policies as they are.
 pub(super) fn users(
     joined: &Joined,
     tightened: &Scheme,
@@ -79,11 +102,14 @@ pub(super) fn users(
             }
         }
     }
+    let (makes_tokens, open_ways) = (token_makers(joined), open_ways(joined));
     let mut users = Vec::new();
     let mut untouched = Vec::new();
     for (&(set_id, holder), given) in &tightened.given {
         let Some(set) = joined.sets.get(set_id) else { continue };
-        if !set.is_known() || set.acl.is_root() || is_unsure(set, used.get(holder).map_or(&[], Vec::as_slice)) {
+        let keeps = makes_tokens.contains(&holder) || open_ways.contains(&(set_id, holder));
+        if keeps || !set.is_known() || set.acl.is_root() || is_unsure(set, used.get(holder).map_or(&[], Vec::as_slice))
+        {
             untouched.push((set_id, holder));
             continue;
         }

@@ -1,33 +1,60 @@
 #!/usr/bin/env bash
 # Brings the proposed policies to a server, one careful step at a time.
 #
-#   apply.sh                    print what would be done; no server is asked
-#   apply.sh --check            compare what is live with what was analysed; nothing is written
-#   apply.sh --yes              check everything, then do it
-#   apply.sh --finish [--yes]   the second half, where there is one: what may only go when no token needs it any more
-#   apply.sh --rollback [--yes] take everything back, in the opposite order
+#   apply.sh                      print what would be done; no server is asked (--dry-run says the same)
+#   apply.sh --check              compare what is live with what was analysed; nothing is written
+#   apply.sh --yes                check everything, then do it
+#   apply.sh --wave N [--yes]     this wave alone; those before it have to be in force
+#   apply.sh --until N [--yes]    every wave up to this one
+#   apply.sh --finish [--yes]     the second half, where there is one: what may only go when no token needs it any more
+#   apply.sh --rollback [--yes]   take everything back, in the opposite order
+#   apply.sh --rollback N [--yes] take back wave N and what came after it
 #
 # It talks through the `bao` or `vault` command (VAULT_CLI names another) with the address and token that the command
-# finds by itself (VAULT_ADDR, VAULT_TOKEN, VAULT_NAMESPACE); it never reads or prints the token.
+# finds by itself (VAULT_ADDR, VAULT_TOKEN); it never reads or prints the token. @WHERE@
 #
-# Before each write the live policy is read and its hash compared with the one that was analysed (white space at its
-# beginning and end does not count). Where the server has versions of policies (OpenBao), the write says which version it
-# replaces. What was live is kept in rollback/live, byte for byte. It stops at the first surprise.
+# The steps are in an order in which a stop after any of them leaves nobody with more than before the first, nor with less
+# than is proposed. Before each write the live policy is read and its hash compared with the one that was analysed (white
+# space at its beginning and end does not count), and the file to be written with the one that was proposed. Where the server
+# has versions of policies (OpenBao), the write says which version it replaces. What was live is kept in rollback/live, byte
+# for byte, under its hash. When a wave began and when it was done is written to applied.jsonl. It stops at the first surprise.
 set -euo pipefail
 export LC_ALL=C
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-yes=no check=no part=apply
-for argument in "$@"; do
-  case $argument in
+plan=@PLAN@
+waves=@WAVES@
+first_half=@FIRST_HALF@
+absolute=@ABSOLUTE@
+yes=no check=no dry=no part=apply first=1 last=$first_half
+
+number() {
+  if [[ ! ${2:-} =~ ^[0-9]{1,6}$ ]] || ((10#$2 < 1 || 10#$2 > waves)); then
+    printf 'error: %s needs the number of a wave, 1 to %s\n' "$1" "$waves" >&2
+    exit 2
+  fi
+}
+
+while (($#)); do
+  case $1 in
     --yes) yes=yes ;;
     --check) check=yes ;;
-    --finish) part=finish ;;
-    --rollback) part=rollback ;;
+    --dry-run) dry=yes ;;
+    --wave) number "$1" "${2:-}"; first=$((10#$2)) last=$first; shift ;;
+    --until) number "$1" "${2:-}"; first=1 last=$((10#$2)); shift ;;
+    --finish) first=$((first_half + 1)) last=$waves ;;
+    --rollback)
+      part=rollback first=1 last=$waves
+      if [[ ${2:-} =~ ^[0-9]+$ ]]; then number "$1" "$2"; first=$((10#$2)); shift; fi ;;
     -h | --help) sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p;}' "${BASH_SOURCE[0]}"; exit 0 ;;
-    *) printf 'error: unknown argument %q; --help names those there are\n' "$argument" >&2; exit 2 ;;
+    *) printf 'error: unknown argument %q; --help names those there are\n' "$1" >&2; exit 2 ;;
   esac
+  shift
 done
+if [[ $dry == yes && $yes == yes ]]; then
+  printf 'error: --dry-run writes nothing and --yes writes: say one of them\n' >&2
+  exit 2
+fi
 
 stop() {
   printf 'STOPPED: %s\n' "$*" >&2
@@ -35,6 +62,14 @@ stop() {
   else printf 'Nothing was written.\n' >&2
   fi
   exit 1
+}
+
+# While checking, every surprise is told before it stops; while writing, the first one stops it.
+surprise() {
+  if [[ $go != check ]]; then stop "$1"; fi
+  printf '  %-9s %s\n' surprise "$1" >&2
+  surprises=$((surprises + 1))
+  if ((surprises == 1)); then worst=$1; fi
 }
 
 work=$(mktemp -d)
@@ -52,6 +87,16 @@ find_cli() {
   unset VAULT_FORMAT BAO_FORMAT
 }
 
+# ask NAMESPACE ARGUMENTS...: the command, in that namespace.
+ask() (
+  if [[ $absolute == yes ]]; then
+    unset VAULT_NAMESPACE BAO_NAMESPACE
+    if [[ -n $1 ]]; then export VAULT_NAMESPACE="$1" BAO_NAMESPACE="$1"; fi
+  fi
+  shift
+  exec "$cli" "$@"
+)
+
 sum() {
   if command -v sha256sum >/dev/null; then sha256sum; else shasum -a 256; fi | cut -d ' ' -f 1
 }
@@ -65,210 +110,349 @@ digest() {
   printf '%s' "$text" | sum
 }
 
-# read_live NAME: the live policy goes to $work/live; 1 where there is none.
-read_live() {
-  if "$cli" read -format=table -field=policy "sys/policies/acl/$1" >"$work/live" 2>"$work/error"; then return 0; fi
-  if grep -q 'No value found' "$work/error"; then return 1; fi
-  sed -n '1,5p' "$work/error" >&2
-  stop "cannot read policy $1"
-}
-
-# state NAME BEFORE AFTER: before, after, absent or other. The version, where there is one, goes to $version. It is read
-# before the text: a change between the two makes the write fail, not pass.
-state() {
-  version=$("$cli" read -format=table -field=version "sys/policies/acl/$1" 2>/dev/null) || version=
-  [[ $version =~ ^[0-9]+$ ]] || version=
-  if ! read_live "$1"; then found=absent; return; fi
-  local live
-  live=$(digest "$work/live")
-  if [[ $live == "$3" ]]; then found=after
-  elif [[ $live == "$2" ]]; then found=before
-  else found=other
-  fi
-}
-
-# write NAME FILE: replaces exactly the version that was looked at, where the server knows versions.
-write() {
-  local more=()
-  if [[ $found == absent ]]; then
-    # -1: there must be none. A server without versions would take the field for nothing.
-    if [[ ${versions:-no} == yes ]]; then more+=(cas=-1); fi
-  elif [[ -n $version ]]; then
-    more+=("cas=$version")
-    if [[ $("$cli" read -format=table -field=cas_required "sys/policies/acl/$1" 2>/dev/null) == true ]]; then more+=(cas_required=true); fi
-    if "$cli" read -format=table -field=expiration "sys/policies/acl/$1" >/dev/null 2>&1; then stop "policy $1 has an expiration, which a write would lose"; fi
-  fi
-  "$cli" write "sys/policies/acl/$1" "policy=@$2" ${more[@]+"${more[@]}"} >/dev/null || stop "the server refused to write policy $1"
-  read_live "$1" && cmp -s "$work/live" "$2" || stop "policy $1 is not what was written"
-}
-
-# keep NAME FILE: what is live is kept, byte for byte, once.
-keep() {
-  local kept=$here/rollback/live/$2
-  if [[ -e $kept ]]; then return; fi
-  mkdir -p "$(dirname "$kept")"
-  cp "$work/live" "$kept.new" && mv "$kept.new" "$kept"
-}
-
-original() {
-  if [[ -e $here/rollback/live/$1 ]]; then printf '%s' "$here/rollback/live/$1"; else printf '%s' "$here/rollback/policies/$1"; fi
+# one_of WORD LIST: whether it is among the words of the list.
+one_of() {
+  local word
+  for word in $2; do
+    if [[ $word == "$1" ]]; then return 0; fi
+  done
+  return 1
 }
 
 told() { printf '  %-9s %s\n' "$1" "$2"; }
 
-# edit NAME FILE BEFORE AFTER
-edit() {
-  if [[ $go == plan ]]; then told edit "policy $1, from @FOLDER@$(printf %q "$2")"; return; fi
-  state "$1" "$3" "$4"
-  case $found in
-    after) told done "policy $1 is as proposed" ;;
-    before)
-      if [[ $go == check ]]; then told ready "policy $1 is as analysed"; return; fi
-      keep "$1" "$2"; write "$1" "$here/@FOLDER@$2"; told edited "policy $1" ;;
-    absent) stop "policy $1 is not on the server any more" ;;
-    *) stop "policy $1 on the server is not the one that was analysed" ;;
+# The name of a policy or path for people.
+label() { if [[ -n $1 ]]; then printf '%s in namespace %s' "$2" "$1"; else printf '%s' "$2"; fi; }
+
+# chosen FILE HASH: the file, if it holds what it has to hold, goes to $work/text.
+chosen() {
+  if [[ ! -f $1 ]]; then return 1; fi
+  cp -- "$1" "$work/text" && [[ $(digest "$work/text") == "$2" ]]
+}
+
+# look NAMESPACE NAME: the hash of the live policy goes to $live, - where there is none; its text to $work/live. The version,
+# where there is one, goes to $version. It is read before the text: a change between the two makes the write fail, not pass.
+look() {
+  version=$(ask "$1" read -format=table -field=version "sys/policies/acl/$2" 2>/dev/null) || version=
+  [[ $version =~ ^[0-9]+$ ]] || version=
+  if ask "$1" read -format=table -field=policy "sys/policies/acl/$2" >"$work/live" 2>"$work/error"; then
+    live=$(digest "$work/live")
+  elif grep -q 'No value found' "$work/error"; then
+    live=-
+  else
+    sed -n '1,5p' "$work/error" >&2
+    stop "cannot read policy $(label "$1" "$2")"
+  fi
+}
+
+# may NAMESPACE PATH CAPABILITY: a write that the server would refuse is known before the first one, where it can be asked.
+may() {
+  local has
+  has=$(ask "$1" token capabilities "$2" 2>/dev/null) || return 0
+  if [[ ! $has =~ ^[a-z]+(,\ [a-z]+)*$ ]]; then return 0; fi
+  has=" ${has//,/ } "
+  if [[ $has == *" root "* || $has == *" $3 "* ]]; then return 0; fi
+  surprise "the token has no $3 on $(label "$1" "$2")"
+}
+
+# put NAMESPACE NAME: writes $work/text, replacing exactly the version that was looked at, where the server knows versions.
+put() {
+  local more=()
+  if [[ $live == - ]]; then
+    # -1: there must be none. A server without versions would take the field for nothing.
+    if [[ $(ask "$1" read -format=table -field=version sys/policies/acl/default 2>/dev/null) =~ ^[0-9]+$ ]]; then more+=(cas=-1); fi
+  elif [[ -n $version ]]; then
+    more+=("cas=$version")
+    if [[ $(ask "$1" read -format=table -field=cas_required "sys/policies/acl/$2" 2>/dev/null) == true ]]; then more+=(cas_required=true); fi
+    if ask "$1" read -format=table -field=expiration "sys/policies/acl/$2" >/dev/null 2>&1; then stop "policy $(label "$1" "$2") has an expiration, which a write would lose"; fi
+  fi
+  ask "$1" write "sys/policies/acl/$2" "policy=@$work/text" ${more[@]+"${more[@]}"} >/dev/null || stop "the server refused to write policy $(label "$1" "$2")"
+  look "$1" "$2"
+  if [[ $live == - ]] || ! cmp -s "$work/live" "$work/text"; then stop "policy $(label "$1" "$2") is not what was written"; fi
+}
+
+# keep HASH FILE: what is live is kept, byte for byte, under its hash.
+keep() {
+  local kept=$here/rollback/live/$1/$2
+  mkdir -p "$(dirname "$kept")"
+  cp "$work/live" "$kept.new" && mv "$kept.new" "$kept"
+}
+
+# A line of applied.jsonl: what happened to which wave of which plan, and when.
+record() {
+  printf '{"plan":"%s","wave":%s,"event":"%s","at":"%s"}\n' "$plan" "$1" "$2" "$(date -u +%Y-%m-%dT%H:%M:%SZ)" >>"$here/applied.jsonl"
+}
+
+# The last event of a wave.
+event_of() {
+  if [[ -f $here/applied.jsonl ]]; then
+    sed -n "s/^{\"plan\":\"$plan\",\"wave\":$1,\"event\":\"\([a-z ]*\)\".*/\1/p" "$here/applied.jsonl" | sed -n '$p'
+  fi
+}
+
+# begin: before the first write of a wave.
+begin() {
+  if [[ $begun == "$wave" ]]; then return; fi
+  begun=$wave
+  if [[ $part == apply && $(event_of "$wave") != begun ]]; then record "$wave" begun; fi
+}
+
+# wave NUMBER TITLE: what follows belongs to it.
+wave() {
+  close
+  wave=$1
+  if [[ $go != check ]] && ((waves > 1)) && selected "$wave"; then printf 'Wave %s: %s\n' "$1" "$2"; fi
+}
+
+# The end of a wave.
+close() {
+  if [[ $go != write || $wave == 0 ]] || ! selected "$wave"; then return; fi
+  if [[ $part == apply ]]; then
+    if [[ $(event_of "$wave") != applied ]]; then record "$wave" applied; fi
+  elif [[ -n $(event_of "$wave") && $(event_of "$wave") != 'taken back' ]]; then
+    record "$wave" 'taken back'
+  fi
+}
+
+selected() { (($1 >= first && $1 <= last)); }
+
+# place BEFORE AFTER EARLIER LATER: where $live is on the way of its thing: before the step, behind it, or elsewhere.
+place() {
+  if [[ $live == "$2" ]] || one_of "$live" "$4"; then found=behind
+  elif [[ $live == "$1" ]] || one_of "$live" "$3"; then found=before
+  else found=elsewhere
+  fi
+}
+
+# in_order NAME FREE: a step that is done while one before it is not makes a state that nobody proved.
+in_order() {
+  if [[ $found == behind ]]; then
+    if [[ $2 == bound && -n $pending ]]; then surprise "$1 is as proposed already, and $pending, which comes before it, is not"; fi
+  elif [[ $found == before ]]; then
+    if ((wave < first)); then surprise "wave $wave is not in force: $1 is as it was"; fi
+    if [[ $2 == bound && -z $pending ]]; then pending=$1; fi
+  fi
+}
+
+# policy NAMESPACE NAME FREE BEFORE FROM AFTER TO EARLIER LATER PLACE: one policy from one text to the next. BEFORE and AFTER are
+# hashes, - where there is no policy; FROM and TO the files; EARLIER and LATER the hashes of the texts it has before and behind.
+policy() {
+  local name verb
+  name="policy $(label "$1" "$2")"
+  if [[ $part == rollback ]]; then policy_back "$@"; return; fi
+  case $4:$6 in -:*) verb=add ;; *:-) verb=delete ;; *) verb=edit ;; esac
+  if [[ $go == plan ]]; then
+    if ! selected "$wave"; then return; fi
+    if [[ $verb == delete ]]; then told delete "$name"; else told "$verb" "$name, from $(printf %q "$7")"; fi
+    return
+  fi
+  if [[ $go == write ]] && ! selected "$wave"; then return; fi
+  look "$1" "$2"
+  place "$4" "$6" "$8" "$9"
+  if [[ $go == check ]]; then
+    in_order "$name" "$3"
+    if ((wave > last)); then return; fi
+    case $found in
+      behind) if ((wave >= first)); then told done "$name"; fi ;;
+      elsewhere)
+        if [[ $live == - ]]; then surprise "$name is not on the server any more"
+        elif [[ $verb == add ]]; then surprise "a $name is on the server already, and it is another one"
+        else surprise "$name on the server is not the one that was analysed"
+        fi ;;
+      before)
+        if [[ $verb == delete ]]; then may "$1" "sys/policies/acl/$2" delete
+        else
+          may "$1" "sys/policies/acl/$2" update
+          if ! chosen "$here/$7" "$6"; then surprise "the file $(printf %q "$7") is not the one that was proposed"; fi
+        fi
+        told ready "$name" ;;
+    esac
+    return
+  fi
+  if [[ $found == behind ]]; then told done "$name"; return; fi
+  if [[ $live != "$4" ]]; then stop "$name on the server is not the one that was analysed"; fi
+  if [[ $verb != delete ]] && ! chosen "$here/$7" "$6"; then stop "the file $(printf %q "$7") is not the one that was proposed"; fi
+  begin
+  case $verb in
+    add) put "$1" "$2"; told added "$name" ;;
+    edit) keep "$4" "${10}"; put "$1" "$2"; told edited "$name" ;;
+    delete)
+      keep "$4" "${10}"
+      ask "$1" delete "sys/policies/acl/$2" >/dev/null || stop "the server refused to delete $name"
+      told deleted "$name" ;;
   esac
 }
 
-# add NAME FILE - AFTER
-add() {
-  if [[ $go == plan ]]; then told add "policy $1, from @FOLDER@$(printf %q "$2")"; return; fi
-  state "$1" - "$4"
-  case $found in
-    after) told done "policy $1 is there" ;;
-    absent)
-      if [[ $go == check ]]; then told ready "policy $1 is not there yet"; return; fi
-      write "$1" "$here/@FOLDER@$2"; told added "policy $1" ;;
-    *) stop "a policy $1 is on the server already, and it is another one" ;;
-  esac
-}
-
-# delete NAME FILE BEFORE -
-delete() {
-  if [[ $go == plan ]]; then told delete "policy $1"; return; fi
-  state "$1" "$3" -
-  case $found in
-    absent) told done "policy $1 is gone" ;;
-    before)
-      if [[ $go == check ]]; then told ready "policy $1 is as analysed"; return; fi
-      keep "$1" "$2"
-      "$cli" delete "sys/policies/acl/$1" >/dev/null || stop "the server refused to delete policy $1"
-      told deleted "policy $1" ;;
-    *) stop "policy $1 on the server is not the one that was analysed" ;;
-  esac
-}
-
-# A list of policies, sorted. `default` comes with every token by itself: whether it is listed says nothing.
-sorted() { tr -d '[]" \n\t' | tr ',' '\n' | sort -u | sed '/^$/d; /^default$/d' | paste -s -d , -; }
-
-# assign PATH FIELD NOW THEN: the list of policies of a holder; both lists sorted, with commas.
-assign() {
-  if [[ $go == plan ]]; then told assign "$1: $2 = ${4:-(none)}, now ${3:-(none)}"; return; fi
-  local live
-  live=$("$cli" read -format=json -field="$2" "$1" 2>"$work/error") || { sed -n '1,5p' "$work/error" >&2; stop "cannot read $1"; }
-  if [[ $live == null ]]; then live=; fi
-  live=$(printf '%s' "$live" | sorted)
-  if [[ $live == "$4" ]]; then told done "$1"; return; fi
-  if [[ $live != "$3" ]]; then stop "$1 has the policies ${live:-(none)}, not ${3:-(none)} as analysed"; fi
-  if [[ $go == check ]]; then told ready "$1"; return; fi
-  "$cli" write "$1" "$2=$4" >/dev/null || stop "the server refused to write $1"
-  told assigned "$1: ${4:-(none)}"
-}
-
-# The way back: each step undoes one of the above.
-unedit() {
-  if [[ $go == plan ]]; then told restore "policy $1, from $(printf %q "$(original "$2")")"; return; fi
-  state "$1" "$3" "$4"
-  case $found in
-    before) told done "policy $1 is as it was" ;;
-    after)
-      if [[ $go == check ]]; then told ready "policy $1 is as proposed"; return; fi
-      write "$1" "$(original "$2")"; told restored "policy $1" ;;
-    *) stop "policy $1 on the server is neither the one analysed nor the one proposed" ;;
-  esac
-}
-
-unadd() {
-  if [[ $go == plan ]]; then told delete "policy $1"; return; fi
-  state "$1" - "$4"
-  case $found in
-    absent) told done "policy $1 is gone" ;;
-    after)
-      if [[ $go == check ]]; then told ready "policy $1 is as proposed"; return; fi
-      "$cli" delete "sys/policies/acl/$1" >/dev/null || stop "the server refused to delete policy $1"
-      told deleted "policy $1" ;;
-    *) stop "policy $1 on the server is not the one that was proposed" ;;
-  esac
-}
-
-undelete() {
-  if [[ $go == plan ]]; then told restore "policy $1, from $(printf %q "$(original "$2")")"; return; fi
-  state "$1" "$3" -
-  case $found in
-    before) told done "policy $1 is as it was" ;;
-    absent)
-      if [[ $go == check ]]; then told ready "policy $1 is gone"; return; fi
-      write "$1" "$(original "$2")"; told restored "policy $1" ;;
-    *) stop "a policy $1 is on the server again, and it is another one" ;;
-  esac
-}
-
-# back PATH FIELD THEN NOW...: the list of a holder as it was, from any of the lists that this script sets.
-back() {
-  if [[ $go == plan ]]; then told assign "$1: $2 = ${3:-(none)}"; return; fi
-  local live list
-  live=$("$cli" read -format=json -field="$2" "$1" 2>"$work/error") || { sed -n '1,5p' "$work/error" >&2; stop "cannot read $1"; }
-  if [[ $live == null ]]; then live=; fi
-  live=$(printf '%s' "$live" | sorted)
-  if [[ $live == "$3" ]]; then told done "$1"; return; fi
-  for list in "${@:4}"; do
-    if [[ $live == "$list" ]]; then
-      if [[ $go == check ]]; then told ready "$1"; return; fi
-      "$cli" write "$1" "$2=$3" >/dev/null || stop "the server refused to write $1"
-      told assigned "$1: ${3:-(none)}"
-      return
+# The way back of the same step.
+policy_back() {
+  local name kept
+  name="policy $(label "$1" "$2")"
+  if ! selected "$wave"; then return; fi
+  kept=$here/rollback/live/$4/${10}
+  if [[ $go == plan ]]; then
+    if [[ $4 == - ]]; then told delete "$name"
+    elif [[ -e $kept ]]; then told restore "$name, from $(printf %q "${kept#"$here/"}")"
+    else told restore "$name, from $(printf %q "$5")"
     fi
-  done
-  stop "$1 has the policies ${live:-(none)}, which this script never set"
+    return
+  fi
+  look "$1" "$2"
+  place "$4" "$6" "$8" "$9"
+  case $found in
+    before) told done "$name is as it was"; return ;;
+    elsewhere) surprise "$name on the server is neither one that was analysed nor one that was proposed"; return ;;
+  esac
+  if [[ $4 != - ]] && ! chosen "$kept" "$4" && ! chosen "$here/$5" "$4"; then
+    surprise "neither rollback/live nor $(printf %q "$5") holds the text that $name had"
+    return
+  fi
+  if [[ $go == check ]]; then
+    if [[ $4 == - ]]; then may "$1" "sys/policies/acl/$2" delete; else may "$1" "sys/policies/acl/$2" update; fi
+    told ready "$name"
+    return
+  fi
+  if [[ $live != "$6" ]]; then stop "$name on the server is not the one that was proposed"; fi
+  begin
+  if [[ $4 == - ]]; then
+    ask "$1" delete "sys/policies/acl/$2" >/dev/null || stop "the server refused to delete $name"
+    told deleted "$name"
+  else
+    put "$1" "$2"
+    told restored "$name"
+  fi
 }
 
-byhand() { told 'by hand' "$1"; }
+# A list of policies, sorted, - where it is empty. `default` comes with every token by itself: whether it is listed says nothing.
+sorted() {
+  local list
+  list=$(tr -d '[]" \n\t' | tr ',' '\n' | sort -u | sed '/^$/d; /^null$/d; /^default$/d' | paste -s -d , -)
+  printf '%s' "${list:--}"
+}
 
-apply_steps() {
-  :
-@APPLY@}
+# look_list NAMESPACE PATH FIELD: the live list of a holder goes to $live; whether it names `default` to $default.
+look_list() {
+  local raw
+  raw=$(ask "$1" read -format=json -field="$3" "$2" 2>"$work/error") || { sed -n '1,5p' "$work/error" >&2; stop "cannot read $(label "$1" "$2")"; }
+  default=no
+  if [[ $raw == *'"default"'* ]]; then default=yes; fi
+  live=$(printf '%s' "$raw" | sorted)
+}
 
-finish_steps() {
-  :
-@FINISH@}
+# The rest of a holder, without its list. What is not set is as good as empty.
+rest() { sed "/^  \"$1\": \[\$/,/^  \]/d; /^  \"$1\": /d; s/,\$//; s/^\(  \"[^\"]*\": \)null\$/\1[]/" "$2"; }
 
-rollback_steps() {
+# put_list NAMESPACE PATH FIELD HOW LIST: writes a list. What a server replaces as a whole is read first and written as a whole.
+put_list() {
+  local list=$5 json
+  if [[ $list == - ]]; then list=; fi
+  if [[ $default == yes ]]; then list=${list:+$list,}default; fi
+  json='[]'
+  if [[ -n $list ]]; then json="[\"${list//,/\",\"}\"]"; fi
+  if [[ $4 == whole ]]; then
+    ask "$1" read -format=json -field=data "$2" >"$work/role" 2>"$work/error" || { sed -n '1,5p' "$work/error" >&2; stop "cannot read $(label "$1" "$2")"; }
+    if [[ $(sed -n '1p' "$work/role") != '{' || $(sed -n '$p' "$work/role") != '}' ]]; then stop "$(label "$1" "$2") is not read as it has to be to be written again"; fi
+    # Of two fields of one name the last one counts. What is not set is left so.
+    { sed '$d; /^  "[^"]*": null,\{0,1\}$/d' "$work/role" | sed '$s/,$//'; printf ',"%s":%s}\n' "$3" "$json"; } >"$work/new"
+    ask "$1" write "$2" - <"$work/new" >/dev/null || stop "the server refused to write $(label "$1" "$2")"
+    ask "$1" read -format=json -field=data "$2" >"$work/now" 2>/dev/null || stop "cannot read $(label "$1" "$2")"
+    if [[ $(rest "$3" "$work/role") != "$(rest "$3" "$work/now")" ]]; then stop "$(label "$1" "$2") has other fields than before the write"; fi
+  elif [[ $list == @* ]]; then
+    # The command would read a file of that name.
+    printf '{"%s":%s}' "$3" "$json" | ask "$1" write "$2" - >/dev/null || stop "the server refused to write $(label "$1" "$2")"
+  else
+    ask "$1" write "$2" "$3=$list" >/dev/null || stop "the server refused to write $(label "$1" "$2")"
+  fi
+  look_list "$1" "$2" "$3"
+  if [[ $live != "$5" ]]; then stop "$(label "$1" "$2") has not the policies that were written"; fi
+}
+
+# list NAMESPACE PATH FIELD HOW FREE BEFORE AFTER EARLIER LATER: the list of policies of a holder, from one to the next.
+list() {
+  local name
+  name=$(label "$1" "$2")
+  if [[ $part == rollback ]]; then list_back "$@"; return; fi
+  if [[ $go == plan ]]; then
+    if selected "$wave"; then told assign "$name: $3 = ${7/#-/(none)}, now ${6/#-/(none)}"; fi
+    return
+  fi
+  if [[ $go == write ]] && ! selected "$wave"; then return; fi
+  look_list "$1" "$2" "$3"
+  place "$6" "$7" "$8" "$9"
+  if [[ $go == check ]]; then
+    in_order "$name" "$5"
+    if ((wave > last)); then return; fi
+    case $found in
+      behind) if ((wave >= first)); then told done "$name"; fi ;;
+      elsewhere) surprise "$name has the policies ${live/#-/(none)}, not ${6/#-/(none)} as analysed" ;;
+      before) may "$1" "$2" update; told ready "$name" ;;
+    esac
+    return
+  fi
+  if [[ $found == behind ]]; then told done "$name"; return; fi
+  if [[ $live != "$6" ]]; then stop "$name has the policies ${live/#-/(none)}, not ${6/#-/(none)} as analysed"; fi
+  begin
+  put_list "$1" "$2" "$3" "$4" "$7"
+  told assigned "$name: ${7/#-/(none)}"
+}
+
+# The way back of the same step.
+list_back() {
+  local name
+  name=$(label "$1" "$2")
+  if ! selected "$wave"; then return; fi
+  if [[ $go == plan ]]; then told assign "$name: $3 = ${6/#-/(none)}"; return; fi
+  look_list "$1" "$2" "$3"
+  place "$6" "$7" "$8" "$9"
+  case $found in
+    before) told done "$name"; return ;;
+    elsewhere) surprise "$name has the policies ${live/#-/(none)}, which this script never set"; return ;;
+  esac
+  if [[ $go == check ]]; then may "$1" "$2" update; told ready "$name"; return; fi
+  if [[ $live != "$7" ]]; then stop "$name has the policies ${live/#-/(none)}, not ${7/#-/(none)}"; fi
+  begin
+  put_list "$1" "$2" "$3" "$4" "$6"
+  told assigned "$name: ${6/#-/(none)}"
+}
+
+# What a person has to do, and what one should know.
+byhand() { if selected "$wave"; then told 'by hand' "$1"; fi; }
+note() { if [[ $go == plan && $part == apply ]] && selected "$wave"; then told note "$1"; fi; }
+
+forward() {
   :
-@ROLLBACK@}
+@FORWARD@}
+
+backward() {
+  :
+@BACKWARD@}
+
+steps() {
+  wave=0 begun=0 pending= surprises=0 worst=
+  if [[ $part == rollback ]]; then backward; else forward; fi
+  close
+}
 
 case $part in
   apply) printf 'Steps:\n' ;;
-  finish) printf 'Steps of the second half:\n' ;;
   rollback) printf 'Steps back:\n' ;;
 esac
 go=plan
 if [[ $yes == no && $check == no ]]; then
-  "${part}_steps"
+  steps
+  if ((first > last)); then printf 'There is no second half.\n'; fi
   printf 'Nothing was asked of a server, nothing was written. --check compares with what is live, --yes does it.\n'
   exit 0
 fi
 
 find_cli
-# A server that knows versions of policies shows one for its default policy.
-versions=no
-if [[ $("$cli" read -format=table -field=version sys/policies/acl/default 2>/dev/null) =~ ^[0-9]+$ ]]; then versions=yes; fi
 go=check
-"${part}_steps"
-if [[ $yes == no ]]; then
+steps
+if ((surprises > 1)); then stop "$worst (and $((surprises - 1)) more)"; elif ((surprises)); then stop "$worst"; fi
+if [[ $yes == no || $dry == yes ]]; then
   printf 'What is live is what was analysed. Nothing was written.\n'
   exit 0
 fi
 printf 'Checked. Writing:\n'
 go=write
-"${part}_steps"
+steps
 printf 'Done.\n'

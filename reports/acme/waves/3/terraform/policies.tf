@@ -1,0 +1,564 @@
+import {
+  to = vault_policy.ci
+  id = "ci"
+}
+
+# `sys/leases/*` was never used: removed
+resource "vault_policy" "ci" {
+  name   = "ci"
+  policy = <<POLICY
+path "secret/data/+/+/api" {
+  capabilities = ["read"]
+}
+
+path "auth/token/create" {
+  capabilities = ["update"]
+}
+POLICY
+}
+
+import {
+  to = vault_policy.default
+  id = "default"
+}
+
+resource "vault_policy" "default" {
+  name   = "default"
+  policy = <<POLICY
+
+# Allow tokens to look up their own properties
+path "auth/token/lookup-self" {
+    capabilities = ["read"]
+}
+
+# Allow tokens to renew themselves
+path "auth/token/renew-self" {
+    capabilities = ["update"]
+}
+
+# Allow tokens to revoke themselves
+path "auth/token/revoke-self" {
+    capabilities = ["update"]
+}
+
+# Allow a token to look up its own capabilities on a path
+path "sys/capabilities-self" {
+    capabilities = ["update"]
+}
+
+# Allow a token to look up its own entity by id or name
+path "identity/entity/id/{{identity.entity.id}}" {
+  capabilities = ["read"]
+}
+path "identity/entity/name/{{identity.entity.name}}" {
+  capabilities = ["read"]
+}
+
+
+# Allow a token to look up its resultant ACL from all policies. This is useful
+# for UIs. It is an internal path because the format may change at any time
+# based on how the internal ACL features and capabilities change.
+path "sys/internal/ui/resultant-acl" {
+    capabilities = ["read"]
+}
+
+# Allow a token to renew a lease via lease_id in the request body; old path for
+# old clients, new path for newer
+path "sys/renew" {
+    capabilities = ["update"]
+}
+path "sys/leases/renew" {
+    capabilities = ["update"]
+}
+
+# Allow looking up lease properties. This requires knowing the lease ID ahead
+# of time and does not divulge any sensitive information.
+path "sys/leases/lookup" {
+    capabilities = ["update"]
+}
+
+# Allow a token to manage its own cubbyhole
+path "cubbyhole/*" {
+    capabilities = ["create", "read", "update", "delete", "list"]
+}
+
+# Allow a token to wrap arbitrary values in a response-wrapping token
+path "sys/wrapping/wrap" {
+    capabilities = ["update"]
+}
+
+# Allow a token to look up the creation time and TTL of a given
+# response-wrapping token
+path "sys/wrapping/lookup" {
+    capabilities = ["update"]
+}
+
+# Allow a token to unwrap a response-wrapping token. This is a convenience to
+# avoid client token swapping since this is also part of the response wrapping
+# policy.
+path "sys/wrapping/unwrap" {
+    capabilities = ["update"]
+}
+
+# Allow general purpose tools
+path "sys/tools/hash" {
+    capabilities = ["update"]
+}
+path "sys/tools/hash/*" {
+    capabilities = ["update"]
+}
+
+# Allow checking the status of a Control Group request if the user has the
+# accessor
+path "sys/control-group/request" {
+    capabilities = ["update"]
+}
+POLICY
+}
+
+import {
+  to = vault_policy.operators
+  id = "operators"
+}
+
+# `secret/*` was never used: removed
+# `sys/*` narrowed to what was used: `sys/audit`, `sys/mounts`, `sys/policies/acl/readers`
+# `auth/*` narrowed to what was used: `auth/approle/role/`
+# `identity/*` was never used: removed
+resource "vault_policy" "operators" {
+  name   = "operators"
+  policy = <<POLICY
+path "sys/audit" {
+  capabilities = ["read", "sudo"]
+}
+
+path "sys/mounts" {
+  capabilities = ["read"]
+}
+
+path "sys/policies/acl/readers" {
+  capabilities = ["read"]
+}
+
+path "auth/approle/role/" {
+  capabilities = ["list"]
+}
+POLICY
+}
+
+import {
+  to = vault_policy.pki-core
+  id = "pki-core"
+}
+
+# `pki/*` was never used: removed
+# `pki/revoke` was never used: removed
+resource "vault_policy" "pki-core" {
+  name   = "pki-core"
+  policy = <<POLICY
+path "pki/issue/core" {
+  capabilities = ["create", "update"]
+}
+POLICY
+}
+
+import {
+  to = vault_policy.pki-data
+  id = "pki-data"
+}
+
+# `pki/*` was never used: removed
+# `pki/revoke` was never used: removed
+resource "vault_policy" "pki-data" {
+  name   = "pki-data"
+  policy = <<POLICY
+path "pki/issue/data" {
+  capabilities = ["create", "update"]
+}
+POLICY
+}
+
+import {
+  to = vault_policy.pki-ml
+  id = "pki-ml"
+}
+
+# `pki/*` was never used: removed
+# `pki/revoke` was never used: removed
+resource "vault_policy" "pki-ml" {
+  name   = "pki-ml"
+  policy = <<POLICY
+path "pki/issue/ml" {
+  capabilities = ["create", "update"]
+}
+POLICY
+}
+
+# Deleted: pki-ops
+
+import {
+  to = vault_policy.pki-pay
+  id = "pki-pay"
+}
+
+# `pki/*` was never used: removed
+# `pki/revoke` was never used: removed
+resource "vault_policy" "pki-pay" {
+  name   = "pki-pay"
+  policy = <<POLICY
+path "pki/issue/pay" {
+  capabilities = ["create", "update"]
+}
+POLICY
+}
+
+# Deleted: pki-web
+
+import {
+  to = vault_policy.readers
+  id = "readers"
+}
+
+# `secret/*` was never used: removed
+# `kv1/*` was never used: removed
+resource "vault_policy" "readers" {
+  name   = "readers"
+  policy = <<POLICY
+path "secret/data/prod/pay/*" {
+  capabilities = ["deny"]
+}
+POLICY
+}
+
+import {
+  to = vault_policy.self-service
+  id = "self-service"
+}
+
+# `secret/data/home/{{identity.entity.name}}/*` was never used for delete, list: create, read, update stays
+# `secret/metadata/home/{{identity.entity.name}}/*` was never used: removed
+resource "vault_policy" "self-service" {
+  name   = "self-service"
+  policy = <<POLICY
+path "secret/data/home/{{identity.entity.name}}/*" {
+  capabilities = ["create", "read", "update"]
+}
+POLICY
+}
+
+import {
+  to = vault_policy.team-core
+  id = "team-core"
+}
+
+# `secret/data/+/core/*` was never used for delete, list: create, read, update stays
+# `secret/metadata/+/core/*` was never used: removed
+# `secret/metadata/*` narrowed to what was used: `secret/metadata/dev/core/`, `secret/metadata/prod/core/`
+# `kv1/core/*` narrowed to what was used: `kv1/core/legacy`
+# `team/kv/data/core/*` narrowed to what was used: `team/kv/data/core/shared`
+resource "vault_policy" "team-core" {
+  name   = "team-core"
+  policy = <<POLICY
+path "secret/data/+/core/*" {
+  capabilities = ["create", "read", "update"]
+}
+
+path "secret/metadata/dev/core/" {
+  capabilities = ["list"]
+}
+
+path "secret/metadata/prod/core/" {
+  capabilities = ["list"]
+}
+
+path "kv1/core/legacy" {
+  capabilities = ["read"]
+}
+
+path "team/kv/data/core/shared" {
+  capabilities = ["read"]
+}
+POLICY
+}
+
+import {
+  to = vault_policy.team-data
+  id = "team-data"
+}
+
+# `secret/data/+/data/*` narrowed to what was used: `secret/data/dev/data/queue`, `secret/data/dev/data/s3`, `secret/data/dev/data/smtp`, `secret/data/dev/data/tls` and 3 more
+# `secret/metadata/+/data/*` was never used: removed
+# `secret/metadata/*` narrowed to what was used: `secret/metadata/dev/data/`, `secret/metadata/prod/data/`
+# `kv1/data/*` narrowed to what was used: `kv1/data/legacy`
+# `team/kv/data/data/*` was never used: removed
+resource "vault_policy" "team-data" {
+  name   = "team-data"
+  policy = <<POLICY
+path "secret/data/dev/data/queue" {
+  capabilities = ["create", "read", "update"]
+}
+
+path "secret/data/dev/data/s3" {
+  capabilities = ["read"]
+}
+
+path "secret/data/dev/data/smtp" {
+  capabilities = ["read"]
+}
+
+path "secret/data/dev/data/tls" {
+  capabilities = ["create", "read", "update"]
+}
+
+# 3 of 4 known paths used
+path "secret/data/prod/data/*" {
+  capabilities = ["read"]
+}
+
+path "secret/data/stage/data/api" {
+  capabilities = ["read"]
+}
+
+path "secret/data/stage/data/cache" {
+  capabilities = ["read"]
+}
+
+path "secret/metadata/dev/data/" {
+  capabilities = ["list"]
+}
+
+path "secret/metadata/prod/data/" {
+  capabilities = ["list"]
+}
+
+path "kv1/data/legacy" {
+  capabilities = ["read"]
+}
+POLICY
+}
+
+import {
+  to = vault_policy.team-ml
+  id = "team-ml"
+}
+
+# `secret/data/+/ml/*` was never used for create, update, delete, list: read stays
+# `secret/metadata/+/ml/*` was never used: removed
+# `secret/metadata/*` narrowed to what was used: `secret/metadata/dev/ml/`
+# `kv1/ml/*` was never used: removed
+# `team/kv/data/ml/*` narrowed to what was used: `team/kv/data/ml/shared`
+resource "vault_policy" "team-ml" {
+  name   = "team-ml"
+  policy = <<POLICY
+path "secret/data/+/ml/*" {
+  capabilities = ["read"]
+}
+
+path "secret/metadata/dev/ml/" {
+  capabilities = ["list"]
+}
+
+path "team/kv/data/ml/shared" {
+  capabilities = ["read"]
+}
+POLICY
+}
+
+import {
+  to = vault_policy.team-ops
+  id = "team-ops"
+}
+
+# `secret/data/+/ops/*` was never used for delete, list: create, read, update stays
+# `secret/metadata/+/ops/*` was never used: removed
+# `secret/metadata/*` narrowed to what was used: `secret/metadata/dev/ops/`, `secret/metadata/prod/ops/`
+# `kv1/ops/*` narrowed to what was used: `kv1/ops/legacy`
+# `team/kv/data/ops/*` narrowed to what was used: `team/kv/data/ops/shared`
+resource "vault_policy" "team-ops" {
+  name   = "team-ops"
+  policy = <<POLICY
+path "secret/data/+/ops/*" {
+  capabilities = ["create", "read", "update"]
+}
+
+path "secret/metadata/dev/ops/" {
+  capabilities = ["list"]
+}
+
+path "secret/metadata/prod/ops/" {
+  capabilities = ["list"]
+}
+
+path "kv1/ops/legacy" {
+  capabilities = ["read"]
+}
+
+path "team/kv/data/ops/shared" {
+  capabilities = ["read"]
+}
+POLICY
+}
+
+import {
+  to = vault_policy.team-pay
+  id = "team-pay"
+}
+
+# `secret/data/+/pay/*` was never used for delete, list: create, read, update stays
+# `secret/metadata/+/pay/*` was never used: removed
+# `secret/metadata/*` narrowed to what was used: `secret/metadata/dev/pay/`
+# `kv1/pay/*` narrowed to what was used: `kv1/pay/legacy`
+# `team/kv/data/pay/*` narrowed to what was used: `team/kv/data/pay/shared`
+resource "vault_policy" "team-pay" {
+  name   = "team-pay"
+  policy = <<POLICY
+path "secret/data/+/pay/*" {
+  capabilities = ["create", "read", "update"]
+}
+
+path "secret/metadata/dev/pay/" {
+  capabilities = ["list"]
+}
+
+path "kv1/pay/legacy" {
+  capabilities = ["read"]
+}
+
+path "team/kv/data/pay/shared" {
+  capabilities = ["read"]
+}
+POLICY
+}
+
+import {
+  to = vault_policy.team-web
+  id = "team-web"
+}
+
+# `secret/data/+/web/*` was never used for create, update, delete, list: read stays
+# `secret/metadata/+/web/*` was never used: removed
+# `secret/metadata/*` narrowed to what was used: `secret/metadata/dev/web/`, `secret/metadata/prod/web/`
+# `kv1/web/*` narrowed to what was used: `kv1/web/legacy`
+# `team/kv/data/web/*` narrowed to what was used: `team/kv/data/web/shared`
+resource "vault_policy" "team-web" {
+  name   = "team-web"
+  policy = <<POLICY
+path "secret/data/+/web/*" {
+  capabilities = ["read"]
+}
+
+path "secret/metadata/dev/web/" {
+  capabilities = ["list"]
+}
+
+path "secret/metadata/prod/web/" {
+  capabilities = ["list"]
+}
+
+path "kv1/web/legacy" {
+  capabilities = ["read"]
+}
+
+path "team/kv/data/web/shared" {
+  capabilities = ["read"]
+}
+POLICY
+}
+
+import {
+  to = vault_policy.transit-core
+  id = "transit-core"
+}
+
+# `transit/decrypt/core` was never used: removed
+# `transit/keys/*` was never used: removed
+resource "vault_policy" "transit-core" {
+  name   = "transit-core"
+  policy = <<POLICY
+path "transit/encrypt/core" {
+  capabilities = ["create", "update"]
+}
+POLICY
+}
+
+import {
+  to = vault_policy.transit-data
+  id = "transit-data"
+}
+
+# `transit/decrypt/data` was never used: removed
+# `transit/keys/*` was never used: removed
+resource "vault_policy" "transit-data" {
+  name   = "transit-data"
+  policy = <<POLICY
+path "transit/encrypt/data" {
+  capabilities = ["create", "update"]
+}
+POLICY
+}
+
+import {
+  to = vault_policy.transit-ml
+  id = "transit-ml"
+}
+
+# `transit/decrypt/ml` was never used: removed
+# `transit/keys/*` was never used: removed
+resource "vault_policy" "transit-ml" {
+  name   = "transit-ml"
+  policy = <<POLICY
+path "transit/encrypt/ml" {
+  capabilities = ["create", "update"]
+}
+POLICY
+}
+
+import {
+  to = vault_policy.transit-ops
+  id = "transit-ops"
+}
+
+# `transit/decrypt/ops` was never used: removed
+# `transit/keys/*` was never used: removed
+resource "vault_policy" "transit-ops" {
+  name   = "transit-ops"
+  policy = <<POLICY
+path "transit/encrypt/ops" {
+  capabilities = ["create", "update"]
+}
+POLICY
+}
+
+import {
+  to = vault_policy.transit-pay
+  id = "transit-pay"
+}
+
+# `transit/decrypt/pay` was never used: removed
+# `transit/keys/*` was never used: removed
+resource "vault_policy" "transit-pay" {
+  name   = "transit-pay"
+  policy = <<POLICY
+path "transit/encrypt/pay" {
+  capabilities = ["create", "update"]
+}
+POLICY
+}
+
+import {
+  to = vault_policy.transit-web
+  id = "transit-web"
+}
+
+# `transit/decrypt/web` was never used: removed
+# `transit/keys/*` was never used: removed
+resource "vault_policy" "transit-web" {
+  name   = "transit-web"
+  policy = <<POLICY
+path "transit/encrypt/web" {
+  capabilities = ["create", "update"]
+}
+POLICY
+}
+
+# Deleted: unused-legacy

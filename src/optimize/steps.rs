@@ -1,0 +1,335 @@
+//! Orders of changes that are safe at every step.
+//!
+//! Policies change one after the other, and the world goes on between two writes. After each of them every combination of
+//! policies that occurs has to grant nothing beyond what it grants today, and everything that it is to grant in the end: both
+//! are proven by the same comparison as the proposal itself. A narrow stanza that hides a wide one of another policy must not
+//! go first, so the widest changes come first. Where that is not enough a policy goes by a text between the two, in which its
+//! wide stanzas are new and its narrow ones still old. Where nothing helps, a change has to be withdrawn.
+
+use super::proof;
+use crate::access::{HolderId, Joined, SetId};
+use crate::policy::acl::Acl;
+use crate::policy::compare::{self, Verdict};
+use crate::policy::model::{Policy, Stanza};
+use crate::policy::pattern::Pattern;
+use crate::policy::syntax::{self, print};
+use rayon::prelude::*;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+/// How much work a comparison may take. Lists that differ in a few stanzas take a fraction of it.
+const BUDGET: u64 = 10_000_000;
+/// How many texts a policy may have between the two.
+const MOST_BETWEEN: usize = 6;
+
+/// A policy that changes.
+pub struct Move {
+    /// Index of the policy in [`Joined::policies`].
+    pub policy: usize,
+    /// What it becomes; none where it goes.
+    pub to: Option<Policy>,
+    /// Its wave: those of a lower number come first, as far as that is safe.
+    pub wave: usize,
+}
+
+/// A step of an order.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Planned {
+    /// Index of the policy in [`Joined::policies`].
+    pub policy: usize,
+    /// A text between the two; none where the policy becomes what it is to be.
+    pub between: Option<Arc<str>>,
+    /// The wave that the step is in.
+    pub wave: usize,
+    /// Whether it matters to nobody when it is done.
+    pub free: bool,
+}
+
+/// What came out.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Order {
+    /// An order of steps, each safe.
+    Safe(Vec<Planned>),
+    /// There is none as long as this policy changes (index in [`Joined::policies`]).
+    None(usize),
+}
+
+/// Looks for an order of `moves` that is safe at every step
+#[must_use]
+pub fn order(joined: &Joined, moves: Vec<Move>) -> Order {
+    let mut search = Search::new(joined, moves);
+    search.run()
+}
+
+/// A combination of policies of which more than one changes.
+struct Case {
+    set: SetId,
+    holder: HolderId,
+    /// Those of its policies that change, as numbers of moves.
+    moving: Vec<usize>,
+    /// The list in the end.
+    last: Acl,
+}
+
+struct Search<'a> {
+    joined: &'a Joined,
+    moves: Vec<Move>,
+    /// Of every move the policy as it stands now; none where it is gone.
+    now: Vec<Option<Policy>>,
+    /// How many texts it had, the first one not counted.
+    version: Vec<usize>,
+    done: Vec<bool>,
+    cases: Vec<Case>,
+    cases_of: Vec<Vec<usize>>,
+    move_of: HashMap<usize, usize>,
+}
+
+impl<'a> Search<'a> {
+    fn new(joined: &'a Joined, mut moves: Vec<Move>) -> Self {
+        // The widest change first, within a wave.
+        moves.sort_by_cached_key(|change| {
+            let policy = joined.policies.get(change.policy);
+            let name = policy.map(|p| (p.namespace.clone(), p.name.clone()));
+            (change.wave, width(policy, change.to.as_ref()), name)
+        });
+        let move_of: HashMap<usize, usize> = moves.iter().enumerate().map(|(n, m)| (m.policy, n)).collect();
+        let now = moves.iter().map(|m| joined.policies.get(m.policy).cloned()).collect();
+        let mut search = Self {
+            joined,
+            now,
+            version: vec![0; moves.len()],
+            done: vec![false; moves.len()],
+            cases: Vec::new(),
+            cases_of: vec![Vec::new(); moves.len()],
+            move_of,
+            moves,
+        };
+        search.cases = search.find_cases();
+        for (n, case) in search.cases.iter().enumerate() {
+            for &moving in &case.moving {
+                if let Some(of) = search.cases_of.get_mut(moving) {
+                    of.push(n);
+                }
+            }
+        }
+        search
+    }
+
+    /// With one policy that changes a combination is today's before, and the one proven afterwards.
+    fn find_cases(&self) -> Vec<Case> {
+        let mut wanted: Vec<(SetId, HolderId, Vec<usize>)> = Vec::new();
+        for (id, set) in self.joined.sets.iter().enumerate() {
+            let moving: Vec<usize> = set
+                .policies
+                .iter()
+                .filter_map(|p| self.move_of.get(p).copied())
+                .collect();
+            if moving.len() < 2 {
+                continue;
+            }
+            let becomes_templated = moving.iter().filter_map(|&m| self.moves.get(m)?.to.as_ref());
+            let own = becomes_templated
+                .flat_map(|policy| &policy.stanzas)
+                .any(|stanza| stanza.templated);
+            let holders = set.holders.iter().copied();
+            if own {
+                wanted.extend(holders.map(|holder| (id, holder, moving.clone())));
+            } else {
+                wanted.extend(holders.take(1).map(|holder| (id, holder, moving.clone())));
+            }
+        }
+        wanted
+            .into_par_iter()
+            .filter_map(|(set, holder, moving)| {
+                let last = self.list(set, holder, |m| self.moves.get(m).and_then(|change| change.to.as_ref()))?;
+                Some(Case {
+                    set,
+                    holder,
+                    moving,
+                    last,
+                })
+            })
+            .collect()
+    }
+
+    /// The list of a combination in which policies that change are what `of` says.
+    fn list<'s>(&'s self, set: SetId, holder: HolderId, of: impl Fn(usize) -> Option<&'s Policy>) -> Option<Acl> {
+        let held = self.joined.sets.get(set)?;
+        let policies: Vec<&Policy> = held
+            .policies
+            .iter()
+            .filter_map(|p| match self.move_of.get(p) {
+                Some(&m) => of(m),
+                None => self.joined.policies.get(*p),
+            })
+            .collect();
+        let identity = proof::identity(self.joined, set, holder);
+        Some(Acl::compile(self.joined.profile, &policies, identity, self.joined.now))
+    }
+
+    /// Whether `step` may be `text` next: for everybody who has it.
+    fn is_safe(&self, step: usize, text: Option<&Policy>) -> bool {
+        let options = compare::Options {
+            budget: BUDGET,
+            ..compare::Options::default()
+        };
+        let proven = |verdict: Verdict| matches!(verdict, Verdict::Proven);
+        let is_last = self
+            .moves
+            .get(step)
+            .is_some_and(|change| same(change.to.as_ref(), text));
+        let cases = self.cases_of.get(step).map_or(&[][..], Vec::as_slice);
+        cases.par_iter().filter_map(|&n| self.cases.get(n)).all(|case| {
+            let others = case.moving.iter().filter(|&&m| m != step);
+            if is_last && others.clone().all(|&m| self.done.get(m).copied().unwrap_or(false)) {
+                // This is the end, which is proven.
+                return true;
+            }
+            let between = self.list(case.set, case.holder, |m| {
+                if m == step {
+                    text
+                } else {
+                    self.now.get(m).and_then(Option::as_ref)
+                }
+            });
+            let (Some(between), Some(set)) = (between, self.joined.sets.get(case.set)) else {
+                return false;
+            };
+            proven(compare::grants_nothing_new(&set.acl, &between, options))
+                && proven(compare::grants_nothing_new(&between, &case.last, options))
+        })
+    }
+
+    fn run(&mut self) -> Order {
+        let mut steps = Vec::new();
+        let mut wave = 0;
+        while let Some(first) = self.done.iter().position(|done| !done) {
+            let Some((step, text)) = self.next() else {
+                return Order::None(self.moves.get(first).map_or(0, |change| change.policy));
+            };
+            let Some(change) = self.moves.get(step) else { break };
+            wave = wave.max(change.wave);
+            let whole = same(change.to.as_ref(), text.as_ref());
+            steps.push(Planned {
+                policy: change.policy,
+                between: text.as_ref().filter(|_| !whole).map(|policy| policy.source.clone()),
+                wave,
+                free: !self.joined.sets.iter().any(|set| set.policies.contains(&change.policy)),
+            });
+            if let Some(done) = self.done.get_mut(step) {
+                *done = whole;
+            }
+            if let Some(version) = self.version.get_mut(step) {
+                *version += 1;
+            }
+            if let Some(now) = self.now.get_mut(step) {
+                *now = text;
+            }
+        }
+        Order::Safe(steps)
+    }
+
+    /// The next step that is safe: a whole one, else a part of one.
+    fn next(&self) -> Option<(usize, Option<Policy>)> {
+        let open: Vec<usize> = (0..self.moves.len())
+            .filter(|&m| self.done.get(m) == Some(&false))
+            .collect();
+        for &step in &open {
+            let to = self.moves.get(step)?.to.as_ref();
+            if self.is_safe(step, to) {
+                return Some((step, to.cloned()));
+            }
+        }
+        for &step in &open {
+            if self.version.get(step).is_some_and(|&version| version < MOST_BETWEEN) {
+                for text in self.parts(step) {
+                    if self.is_safe(step, Some(&text)) {
+                        return Some((step, Some(text)));
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    /// Texts between the one that a policy has now and the one it is to have, the nearest to the latter first.
+    fn parts(&self, step: usize) -> Vec<Policy> {
+        let (Some(now), Some(change)) = (self.now.get(step).and_then(Option::as_ref), self.moves.get(step)) else {
+            return Vec::new();
+        };
+        let nothing = Vec::new();
+        let new = change.to.as_ref().map_or(&nothing, |policy| &policy.stanzas);
+        let mut narrowest_first: Vec<&Stanza> = now
+            .stanzas
+            .iter()
+            .filter(|old| !new.iter().any(|new| says_the_same(old, new)))
+            .collect();
+        narrowest_first.sort_by(|a, b| strength(b, now).cmp(&strength(a, now)));
+        let mut kept: BTreeSet<&str> = BTreeSet::new();
+        let mut parts = Vec::new();
+        for stanza in narrowest_first {
+            if kept.insert(&stanza.path) {
+                parts.extend(self.part(now, new, &kept));
+            }
+        }
+        // The last one is what the policy is already.
+        parts.pop();
+        parts
+    }
+
+    /// The new stanzas, but those of these paths still as they are.
+    fn part(&self, now: &Policy, new: &[Stanza], kept: &BTreeSet<&str>) -> Option<Policy> {
+        let held = now.stanzas.iter().filter(|stanza| kept.contains(&*stanza.path));
+        let changed = new.iter().filter(|stanza| !kept.contains(&*stanza.path));
+        let stanzas: Vec<Stanza> = held.chain(changed).cloned().collect();
+        let text = format!(
+            "# On the way to another text: what is narrow goes when nothing wide is left behind it.\n\n{}",
+            print::policy(&stanzas)
+        );
+        let mut policy = syntax::parse(&now.name, &now.file, &text, &self.joined.profile.dialect()).ok()?;
+        policy.namespace = now.namespace.clone();
+        Some(policy)
+    }
+}
+
+/// How strong the pattern of a stanza is: patterns that are refused come last.
+fn strength(stanza: &Stanza, of: &Policy) -> Option<(bool, usize, bool, std::cmp::Reverse<usize>, usize, Arc<str>)> {
+    let pattern = Pattern::parse(&stanza.path, &of.namespace).ok()?;
+    Some((
+        pattern.is_exact(),
+        pattern.first_wildcard(),
+        !pattern.prefix,
+        std::cmp::Reverse(pattern.wildcard_segments()),
+        pattern.text.len(),
+        pattern.text.clone(),
+    ))
+}
+
+/// Where the widest stanza that changes has its first wildcard.
+fn width(old: Option<&Policy>, new: Option<&Policy>) -> usize {
+    let nothing = Vec::new();
+    let new = new.map_or(&nothing, |policy| &policy.stanzas);
+    let changed = old.into_iter().flat_map(|policy| {
+        policy
+            .stanzas
+            .iter()
+            .filter(|stanza| !new.iter().any(|new| says_the_same(stanza, new)))
+            .filter_map(|stanza| Pattern::parse(&stanza.path, &policy.namespace).ok())
+    });
+    changed
+        .map(|pattern| pattern.first_wildcard())
+        .min()
+        .unwrap_or(usize::MAX)
+}
+
+fn says_the_same(a: &Stanza, b: &Stanza) -> bool {
+    a.path == b.path && a.capability_set() == b.capability_set() && a.constraints == b.constraints
+}
+
+fn same(a: Option<&Policy>, b: Option<&Policy>) -> bool {
+    match (a, b) {
+        (Some(a), Some(b)) => a.source == b.source,
+        (None, None) => true,
+        _ => false,
+    }
+}

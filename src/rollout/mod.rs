@@ -1,0 +1,5 @@
+//! What happens after a proposal was applied: which waves are in force, who is denied because of them, and what gives it back.
+
+pub mod applied;
+pub mod regression;
+pub mod restore;
