@@ -1,6 +1,6 @@
 //! `lint`: errors and warnings of policies.
 
-use super::{Exit, Failure, Talk};
+use super::{Exit, Failure, Talk, material};
 use crate::cli::{LintArgs, TextOrJson};
 use crate::policy::lint::{self, Context, Warning};
 use crate::policy::lint_json;
@@ -13,11 +13,13 @@ use std::io::Write;
 
 /// Parses and tells.
 pub(super) fn run(args: &LintArgs, profile: Profile, out: &mut dyn Write, talk: &Talk) -> Result<Exit, Failure> {
+    let listed = load::files(&args.files, &profile.community_dialect(), Names::Path);
+    material::left_out(&listed.skipped, profile, talk);
     let mut policies = Vec::new();
     let mut broken = Vec::new();
     // In the order of the arguments: a policy by its number, or what was wrong with it.
     let mut files: Vec<(String, Option<usize>)> = Vec::new();
-    for (path, read) in load::files(&args.files, &profile.community_dialect(), Names::Path).files {
+    for (path, read) in listed.files {
         let file = path.display().to_string();
         match read {
             Ok(policy) => {

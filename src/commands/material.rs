@@ -179,7 +179,7 @@ pub(super) fn held(usage: Option<&Usage>, deployment: Option<&Deployment>) -> BT
 const MOST_TOLD: usize = 10;
 
 /// What to know about files that were not read: those that may hold a policy each, the others as a count.
-fn left_out(skipped: &[Skipped], profile: Profile, talk: &Talk) -> Vec<String> {
+pub(super) fn left_out(skipped: &[Skipped], profile: Profile, talk: &Talk) -> Vec<String> {
     let dialect = profile.dialect();
     let suspects: Vec<&Skipped> = skipped.iter().filter(|one| one.is_suspect(&dialect)).collect();
     let mut notes: Vec<String> = suspects

@@ -33,13 +33,12 @@ struct Carry {
 pub fn container(text: &[u8], at: usize) -> Result<usize, Fault> {
     #[cfg(all(target_arch = "x86_64", not(miri)))]
     {
-        if std::arch::is_x86_feature_detected!("avx512bw") && std::arch::is_x86_feature_detected!("pclmulqdq") {
-            // INVARIANT: the machine has what the function is compiled for.
-            return unsafe { x86::container_avx512(text, at) };
-        }
-        if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("pclmulqdq") {
+        match x86::machine() {
+            // INVARIANT: the machine was asked for all that the function is compiled for.
+            x86::Machine::Avx512 => return unsafe { x86::container_avx512(text, at) },
             // INVARIANT: as above.
-            return unsafe { x86::container_avx2(text, at) };
+            x86::Machine::Avx2 => return unsafe { x86::container_avx2(text, at) },
+            x86::Machine::Plain => {}
         }
     }
     walk(text, at, portable, prefix_xor)
@@ -176,6 +175,7 @@ mod x86 {
         _mm256_movemask_epi8, _mm256_or_si256, _mm256_set1_epi8, _mm512_cmpeq_epi8_mask, _mm512_loadu_si512,
         _mm512_or_si512, _mm512_set1_epi8,
     };
+    use std::sync::LazyLock;
 
     /// The bit that tells a square bracket from a curly one.
     const CURLY: i8 = 0x20;
@@ -194,6 +194,34 @@ mod x86 {
             let backslash = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(b'\\' as i8));
             _mm_movemask_epi8(_mm_or_si128(quote, backslash)).cast_unsigned()
         }
+    }
+
+    /// What the running machine has of what the functions below are compiled for: all of it, or it does not count.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub enum Machine {
+        /// All that [`container_avx512`] is compiled for, and [`container_avx2`].
+        Avx512,
+        /// All that [`container_avx2`] is compiled for.
+        Avx2,
+        /// Neither.
+        Plain,
+    }
+
+    /// What the running machine has. It is asked once.
+    pub fn machine() -> Machine {
+        macro_rules! has {
+            ($($feature:tt),+) => { $(std::arch::is_x86_feature_detected!($feature))&&+ };
+        }
+        static MACHINE: LazyLock<Machine> = LazyLock::new(|| {
+            let narrow = has!("avx2", "pclmulqdq", "popcnt", "bmi1", "bmi2", "lzcnt");
+            let wide = has!("avx512bw", "avx512f", "pclmulqdq", "popcnt", "bmi1", "bmi2", "lzcnt");
+            match (narrow, wide) {
+                (true, true) => Machine::Avx512,
+                (true, false) => Machine::Avx2,
+                (false, _) => Machine::Plain,
+            }
+        });
+        *MACHINE
     }
 
     #[target_feature(enable = "avx512bw,avx512f,pclmulqdq,popcnt,bmi1,bmi2,lzcnt")]
@@ -291,6 +319,33 @@ mod tests {
         })
     }
 
+    #[test]
+    fn the_machine_is_asked_for_all_that_is_compiled_for() {
+        let source = include_str!("simd.rs");
+        let (code, _) = source.split_once("#[cfg(test)]").unwrap();
+        let lists = |from: &str, to: &str| -> Vec<Vec<String>> {
+            code.split(from)
+                .skip(1)
+                .map(|rest| rest.split(to).next().unwrap())
+                .map(|list| {
+                    list.split(',')
+                        .map(|word| word.trim_matches(['"', ' ']).to_owned())
+                        .collect()
+                })
+                .collect()
+        };
+        let asked = lists("has!(", ")");
+        for compiled in lists("target_feature(enable = \"", "\"") {
+            assert!(
+                asked
+                    .iter()
+                    .any(|asked| compiled.iter().all(|feature| asked.contains(feature))),
+                "{compiled:?} is not among what is asked for: {asked:?}"
+            );
+        }
+        assert_eq!(asked.len(), 2);
+    }
+
     proptest! {
         #[test]
         fn every_form_agrees_with_the_plain_way(text in soup(), before in 0_usize..70) {
@@ -300,7 +355,7 @@ mod tests {
             prop_assert_eq!(container(&shifted, before), want);
             prop_assert_eq!(walk(&shifted, before, portable, prefix_xor), want);
             #[cfg(all(target_arch = "x86_64", not(miri)))]
-            if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("pclmulqdq") {
+            if x86::machine() != x86::Machine::Plain {
                 prop_assert_eq!(unsafe { x86::container_avx2(&shifted, before) }, want);
             }
             let first = text.iter().position(|c| matches!(c, b'"' | b'\\')).unwrap_or(text.len());

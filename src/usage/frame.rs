@@ -43,6 +43,9 @@ pub enum FrameError {
     /// The state cannot be read.
     #[error("its state cannot be read: {0}")]
     State(String),
+    /// The reader of Parquet gave up in a way that it should not.
+    #[error("it is damaged")]
+    Damaged,
     /// Another version.
     #[error("it has version {0}, and this program reads version {VERSION}")]
     Version(u32),

@@ -6,7 +6,10 @@ use super::part::Usage;
 use crate::staged::{self, Readers};
 use serde::Serialize;
 use std::io::{self, BufWriter, Write};
+use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
+use std::sync::Once;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The columns in their order.
 pub const COLUMNS: [&str; 14] = [
@@ -238,15 +241,42 @@ pub fn read_parquet(path: &Path) -> Result<Usage, StoreError> {
         path: path.to_owned(),
         source,
     })?;
-    frame::read(file).map_err(|source| StoreError::Content {
+    // The reader of Parquet is not made for files that are damaged on purpose: where it panics, that is an answer too.
+    let read = quietly(|| frame::read(file)).unwrap_or(Err(FrameError::Damaged));
+    read.map_err(|source| StoreError::Content {
         path: path.to_owned(),
         source,
     })
 }
 
+/// What `work` gives; nothing where it panics, which is told to nobody else.
+fn quietly<T>(work: impl FnOnce() -> T) -> Option<T> {
+    static QUIET: AtomicUsize = AtomicUsize::new(0);
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let usual = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            if QUIET.load(Ordering::SeqCst) == 0 {
+                usual(info);
+            }
+        }));
+    });
+    // It reads with several threads: the hook hears of a panic there, and it comes to us as one of this thread.
+    QUIET.fetch_add(1, Ordering::SeqCst);
+    let done = panic::catch_unwind(AssertUnwindSafe(work));
+    QUIET.fetch_sub(1, Ordering::SeqCst);
+    done.ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_panic_is_an_answer() {
+        assert_eq!(quietly(|| 1), Some(1));
+        assert_eq!(quietly(|| -> i32 { panic!("on purpose") }), None);
+    }
 
     #[test]
     fn a_field_is_neither_broken_nor_run() {

@@ -1,0 +1,147 @@
+//! What the fuzz targets for files do with an input: deployments, settings and waivers, Terraform, usage in Parquet, and the
+//! tail of `watch`. Their seeds, and changes of them by chance, run as a test too (`tests/fuzz_files.rs`).
+
+use std::fs::{self, OpenOptions};
+use std::io::Write as _;
+use std::path::Path;
+use vault_advisor::check::baseline::Baseline;
+use vault_advisor::check::{source, waiver};
+use vault_advisor::deployment;
+use vault_advisor::ingest::Options;
+use vault_advisor::policy::load::Names;
+use vault_advisor::policy::profile::Profile;
+use vault_advisor::policy::syntax;
+use vault_advisor::settings::Settings;
+use vault_advisor::usage::{Usage, store};
+use vault_advisor::watch::tail::Tail;
+
+/// A word that only the input has: no message may repeat a value of JSON.
+pub const CANARY: &str = "hvs.CANARYvalue";
+
+/// A name of a target and what it does.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// All of them.
+pub const ALL: [Target; 5] = [
+    ("deployment", deployment),
+    ("settings", settings),
+    ("terraform", terraform),
+    ("usage", usage),
+    ("tail", tail),
+];
+
+/// Any bytes as each file of a deployment.
+pub fn deployment(bytes: &[u8]) {
+    let folder = tempfile::tempdir().unwrap();
+    for name in [
+        "deployment.json",
+        "mounts.json",
+        "auth.json",
+        "roles.json",
+        "entities.json",
+        "groups.json",
+        "secrets.json",
+        "namespaces.json",
+        "snapshot.json",
+    ] {
+        let file = folder.path().join(name);
+        fs::write(&file, bytes).unwrap();
+        for place in [folder.path(), &file] {
+            if let Err(error) = deployment::read(place) {
+                assert!(!error.to_string().contains(CANARY), "{error}");
+            }
+        }
+        fs::remove_file(file).unwrap();
+    }
+}
+
+/// Any bytes as settings, as a baseline, and as a policy with waivers in its comments.
+pub fn settings(bytes: &[u8]) {
+    if let Ok(settings) = Settings::parse(bytes, "vault-advisor.toml".into()) {
+        let (waivers, invalid) = waiver::of_settings(&settings);
+        assert_eq!(waivers.len() + invalid.len(), settings.waivers.len());
+    }
+    if let Err(error) = Baseline::parse(bytes, Path::new("b.json")) {
+        assert!(!error.to_string().contains(CANARY), "{error}");
+    }
+    if let Ok(policy) = syntax::parse_bytes("p", "p.hcl", bytes, &Profile::default().dialect()) {
+        let (mut waivers, mut invalid) = (Vec::new(), Vec::new());
+        waiver::of_policy(&policy, 0, &mut waivers, &mut invalid);
+        assert!(waivers.iter().all(|w| !w.rule.is_empty() && !w.owner.is_empty()));
+    }
+}
+
+/// Any bytes as Terraform, in both of its forms.
+pub fn terraform(bytes: &[u8]) {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["main.tf", "main.tf.json"] {
+        let file = folder.path().join(name);
+        fs::write(&file, bytes).unwrap();
+        let _ = source::read(
+            &[folder.path().to_path_buf()],
+            &Profile::default().dialect(),
+            Names::Path,
+        );
+        fs::remove_file(file).unwrap();
+    }
+}
+
+/// Any bytes as stored usage: what can be read can be stored, and is the same then.
+pub fn usage(bytes: &[u8]) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("usage.parquet");
+    fs::write(&file, bytes).unwrap();
+    match store::read_parquet(&file) {
+        Ok(usage) => {
+            let _ = usage.demands();
+            let _ = Usage::default().merge(usage).policy_sets();
+        }
+        Err(error) => assert!(error.to_string().contains("usage.parquet"), "{error}"),
+    }
+}
+
+/// Any bytes as what happens to a log: pieces appended, a rotation, a truncation, something that is no log beside it.
+pub fn tail(bytes: &[u8]) {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("audit.log");
+    fs::write(&log, "").unwrap();
+    let names = vec![format!("{}/*", folder.path().display())];
+    let mut tail = Tail::new(names.clone(), Options::default(), Vec::new());
+    let mut rest = bytes;
+    let mut rotated = 0;
+    while let Some((what, more)) = rest.split_first() {
+        let (length, more) = more.split_first().unwrap_or((&0, more));
+        let (piece, next) = more.split_at((usize::from(*length) * 4).min(more.len()));
+        rest = next;
+        match what % 16 {
+            0 => {
+                rotated += 1;
+                fs::rename(&log, folder.path().join(format!("audit.log.{rotated}"))).unwrap();
+                fs::write(&log, piece).unwrap();
+            }
+            1 => fs::write(&log, piece).unwrap(),
+            2 => fs::write(folder.path().join(format!("other{rotated}.gz")), piece).unwrap(),
+            3 => {
+                // It is killed, and begins anew from what it had committed.
+                let usage = tail.take();
+                drop(usage);
+                tail = Tail::new(names.clone(), Options::default(), tail.positions());
+            }
+            _ => {
+                let mut file = OpenOptions::new().append(true).create(true).open(&log).unwrap();
+                file.write_all(piece).unwrap();
+            }
+        }
+        tail.scan();
+        for _ in 0..64 {
+            if !tail.is_behind() {
+                break;
+            }
+            tail.read();
+        }
+        let _ = (tail.end_vanished(), tail.notes());
+    }
+    if let Some(usage) = tail.take() {
+        assert!(usage.tally().balanced(), "{:?}", usage.tally());
+    }
+}
