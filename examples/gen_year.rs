@@ -94,6 +94,7 @@ fn measure(year: &Year, flags: &Flags) -> Backtest {
     backtest::run(
         &Input {
             demands: &year.demands,
+            namespaces: &vault_advisor::usage::Namespaces::default(),
             policies: &year.policies(),
             deployment: None,
             profile: Profile::default(),
@@ -229,8 +230,8 @@ fn write(year: &Year, folder: &Path) -> io::Result<()> {
                 "display_name": &*who.name,
                 "entity_id": entity,
                 "metadata": {"role_name": role},
-                "policies": &*demand.policies,
-                "token_policies": &*demand.policies,
+                "policies": &*demand.held.own,
+                "token_policies": &*demand.held.own,
                 "token_type": "service",
                 "policy_results": {"allowed": true},
             },

@@ -174,6 +174,8 @@ pub struct Risk {
 /// One policy.
 #[derive(Debug, Clone, Default)]
 pub struct PolicyView {
+    /// Its namespace, `""` or `a/`.
+    pub namespace: Arc<str>,
     /// Name.
     pub name: String,
     /// File.

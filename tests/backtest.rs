@@ -31,6 +31,7 @@ fn run(year: &Year) -> Backtest {
     };
     let input = Input {
         demands: &year.demands,
+        namespaces: &vault_advisor::usage::Namespaces::default(),
         policies: &year.policies(),
         deployment: None,
         profile: Profile::default(),

@@ -9,13 +9,13 @@
 
 use vault_advisor::policy::acl::Acl;
 use vault_advisor::policy::compare::{
-    Aspect, Comparison, Difference, Holder, Options, PolicyId, Presence, Verdict, compare, compare_policies,
-    grants_nothing_new,
+    Aspect, Comparison, Difference, Holder, Options, Presence, Verdict, compare, compare_policies, grants_nothing_new,
 };
 use vault_advisor::policy::model::Policy;
 use vault_advisor::policy::profile::Profile;
 use vault_advisor::policy::syntax;
 use vault_advisor::policy::template::{Entity, Identity};
+use vault_advisor::vault::PolicyId;
 
 fn policy(profile: Profile, name: &str, text: &str) -> Policy {
     syntax::parse(name, name, text, &profile.dialect()).unwrap_or_else(|e| panic!("{}: {text}", e.one_line()))

@@ -77,7 +77,7 @@ fn a_plain_log_says_who_did_what_how_often() {
     assert_eq!(&*eve.principal.auth_mount, "auth/userpass/");
     assert_eq!(eve.principal.kind.as_str(), "entity");
     assert_eq!(
-        eve.policies.iter().map(|p| &**p).collect::<Vec<_>>(),
+        eve.held.own.iter().map(|p| &**p).collect::<Vec<_>>(),
         ["default", "readers", "team-a"]
     );
     assert_eq!(eve.days.len(), 1);
@@ -573,8 +573,8 @@ fn no_value_gets_through() {
         usage.principals()
     );
     let mut bytes = Vec::new();
-    store::write_jsonl(&demands, &mut bytes).unwrap();
-    store::write_csv(&demands, &mut bytes).unwrap();
+    store::write_jsonl(&usage, &mut bytes).unwrap();
+    store::write_csv(&usage, &mut bytes).unwrap();
     let dir = tempfile::tempdir().unwrap();
     for name in ["u.jsonl", "u.csv", "u.parquet"] {
         let path = dir.path().join(name);
@@ -653,7 +653,7 @@ fn asked(usage: &Usage) -> Vec<(String, String, String, u64, u64)> {
     let tally = usage.tally();
     assert!(tally.balanced(), "{tally:?}");
     let row = |d: &Demand| {
-        let principal = format!("{} {:?}", d.principal.id, d.policies);
+        let principal = format!("{} {:?}", d.principal.id, d.held.own);
         (
             principal,
             d.path.to_string(),
@@ -882,7 +882,10 @@ fn a_line_without_its_end_is_read_as_far_as_it_goes() {
     let usage = feed(sorted.as_bytes());
     let lost = usage.lost();
     let ((principal, policies), count) = lost.known.iter().next().unwrap();
-    assert_eq!((&*principal.id, policies.len(), *count, lost.unknown), ("e", 2, 1, 0));
+    assert_eq!(
+        (&*principal.id, policies.own.len(), *count, lost.unknown),
+        ("e", 2, 1, 0)
+    );
     assert_eq!(usage.tally().lost(), 1);
     // It goes with the part, whole and merged.
     let dir = tempfile::tempdir().unwrap();

@@ -18,7 +18,7 @@ use vault_advisor::policy::replay::{Asked, replay};
 use vault_advisor::policy::syntax;
 use vault_advisor::policy::template::{Entity, Identity};
 use vault_advisor::policy::who_can::{Holder, who_can};
-use vault_advisor::vault::{Capability, Operation};
+use vault_advisor::vault::{Capability, Operation, PolicyId};
 
 fn policy(name: &str, text: &str) -> Policy {
     syntax::parse(name, &format!("{name}.hcl"), text, &Profile::default().dialect()).unwrap()
@@ -391,16 +391,18 @@ fn replay_tells_who_loses_and_gains() {
         ),
     ];
     let identity = Identity::default();
-    let names = |list: &[&str]| list.iter().map(|n| Arc::<str>::from(*n)).collect::<Vec<_>>();
+    let names = |list: &[&str]| list.iter().map(|n| PolicyId::new("", *n)).collect::<Vec<_>>();
     let (web, bound, stale, root) = (
         names(&["web"]),
         names(&["bound"]),
         names(&["web", "gone"]),
         names(&["root"]),
     );
+    let is_root = PolicyId::new("", "root");
     let asked = |policies, path, capability, allowed, denied| Asked {
         principal: "role:web".into(),
         unauthenticated: false,
+        root: <[PolicyId]>::contains(policies, &is_root),
         policies,
         identity: &identity,
         namespace: "",
@@ -437,7 +439,7 @@ fn replay_tells_who_loses_and_gains() {
     assert_eq!((replayed.denied_requests(), replayed.allowed_requests()), (5, 2));
     let denied: Vec<_> = replayed.newly_denied.iter().map(|c| (&*c.path, c.requests)).collect();
     assert_eq!(denied, [("other", 1), ("secret/data/web/x", 3), ("sys/raw/x", 1)]);
-    assert_eq!(replayed.newly_denied[0].without, names(&["gone"]));
+    assert_eq!(replayed.newly_denied[0].without, [Arc::from("gone")]);
     assert!(
         replayed.newly_denied[2].why.contains("lacks `sudo`"),
         "{}",
@@ -452,11 +454,11 @@ fn replay_tells_who_loses_and_gains() {
 }
 
 #[test]
-fn replay_finds_policies_of_namespaces_above() {
+fn replay_decides_by_the_policies_of_the_token_s_namespace() {
     let mut parent = policy("web", "path \"b/secret/x\" { capabilities = [\"read\"] }");
     parent.namespace = "a/".into();
     let identity = Identity::default();
-    let names: [Arc<str>; 1] = ["web".into()];
+    let names = [PolicyId::new("a/", "web")];
     let replayed = replay(
         Profile::Vault203,
         &[parent],
@@ -464,6 +466,7 @@ fn replay_finds_policies_of_namespaces_above() {
             principal: "p".into(),
             unauthenticated: false,
             policies: &names,
+            root: false,
             identity: &identity,
             namespace: "a/b/",
             path: "secret/x",

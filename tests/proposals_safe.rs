@@ -83,7 +83,7 @@ fn known_sets(world: &World) -> BTreeSet<(usize, Vec<String>)> {
             .people()
             .find(|&n| world.name(n) == &*demand.principal.name)
             .unwrap();
-        known.insert((person, demand.policies.iter().map(ToString::to_string).collect()));
+        known.insert((person, demand.held.own.iter().map(ToString::to_string).collect()));
     }
     if world.deployment().is_some() {
         for person in world.people() {

@@ -608,6 +608,7 @@ fn redesign() -> Advice {
     let list = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
     let mut advice = tighten();
     let holder = |kind: &str, id: &str, name: &str, mount: &str| Assignment {
+        namespace: std::sync::Arc::default(),
         kind: kind.to_owned(),
         id: id.to_owned(),
         name: name.to_owned(),

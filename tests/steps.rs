@@ -20,6 +20,7 @@ use vault_advisor::policy::profile::Profile;
 use vault_advisor::policy::syntax;
 use vault_advisor::policy::template::Identity;
 use vault_advisor::usage::demand::{Demand, Principal};
+use vault_advisor::usage::{Held, Namespaces};
 use vault_advisor::vault::{Capability, Operation, PrincipalKind};
 
 const PROFILE: Profile = Profile::Vault203;
@@ -47,13 +48,14 @@ fn joined(policies: Vec<Policy>, held: &[Vec<String>]) -> Joined {
         first_seen: None,
         last_seen: None,
         days: BTreeSet::new(),
-        policies: names.iter().map(|name| Arc::from(name.as_str())).collect(),
+        held: Arc::new(Held::named(names.iter().map(|name| Arc::from(name.as_str())).collect())),
         keys_always: BTreeSet::new(),
         keys_ever: BTreeSet::new(),
     });
     access::join(Inputs {
         demands: demands.collect(),
         sets: Vec::new(),
+        namespaces: &Namespaces::default(),
         policies,
         deployment: None,
         profile: PROFILE,

@@ -93,7 +93,7 @@ fn the_columns_are_those_of_the_contract() {
     let names: Vec<String> = frame.get_column_names().iter().map(|n| n.to_string()).collect();
     assert_eq!(names[..store::COLUMNS.len()], store::COLUMNS.map(str::to_owned));
     let mut text = Vec::new();
-    store::write_jsonl(&usage.demands(), &mut text).unwrap();
+    store::write_jsonl(&usage, &mut text).unwrap();
     let text = String::from_utf8(text).unwrap();
     for line in text.lines() {
         let row: serde_json::Map<String, serde_json::Value> = serde_json::from_str(line).unwrap();

@@ -1,9 +1,10 @@
 //! Who holds policies: the principals of usage, and the auth roles and entities of the deployment that never acted.
 
+use super::meant::HeldSet;
 use crate::deployment::{AuthRole, Deployment, Entity as DeployedEntity};
 use crate::policy::template::{Alias, Entity, Group, Identity};
 use crate::usage::demand::Principal;
-use crate::vault::PrincipalKind;
+use crate::vault::{MountId, PolicyId, PrincipalKind, RoleId, identity};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -18,7 +19,7 @@ pub struct Holder {
     /// Namespace where its tokens live.
     pub namespace: Arc<str>,
     /// The different policy sets that were in force, the one seen last first.
-    pub sets: Vec<Arc<[Arc<str>]>>,
+    pub sets: Vec<HeldSet>,
     /// What templates are filled from.
     pub identity: Identity,
     /// Whether the identity comes from the deployment, and not from hints in the log.
@@ -44,8 +45,8 @@ pub struct AssignedBy {
     pub name: String,
     /// The auth mount, for roles.
     pub mount: String,
-    /// The policies it hands out.
-    pub policies: Vec<String>,
+    /// The policies it hands out: all of its own namespace.
+    pub policies: Vec<PolicyId>,
     /// Whether the deployment leaves them out.
     pub unlisted: bool,
 }
@@ -79,12 +80,14 @@ pub(super) struct Directory<'a> {
     deployment: &'a Deployment,
     entities: BTreeMap<&'a str, &'a DeployedEntity>,
     groups_of: BTreeMap<&'a str, BTreeSet<usize>>,
-    roles_named: BTreeMap<&'a str, Vec<&'a AuthRole>>,
-    accessor_of: BTreeMap<&'a str, &'a str>,
+    roles: BTreeMap<RoleId, Vec<&'a AuthRole>>,
+    mount_of: BTreeMap<&'a str, MountId>,
+    /// Whether groups give policies to members of other namespaces, as some servers are set to.
+    crosses: bool,
 }
 
 impl<'a> Directory<'a> {
-    pub(super) fn new(deployment: &'a Deployment) -> Self {
+    pub(super) fn new(deployment: &'a Deployment, crosses: bool) -> Self {
         let entities = deployment.entities.iter().map(|e| (e.id.as_str(), e)).collect();
         let number: BTreeMap<&str, usize> = deployment
             .groups
@@ -111,33 +114,51 @@ impl<'a> Directory<'a> {
                 }
             }
         }
-        let mut roles_named: BTreeMap<&str, Vec<&AuthRole>> = BTreeMap::new();
-        for role in &deployment.roles {
-            roles_named.entry(role.name.as_str()).or_default().push(role);
-        }
-        let accessor_of = deployment
-            .auth_mounts
+        let mut roles: BTreeMap<RoleId, Vec<&AuthRole>> = BTreeMap::new();
+        // A group of an auth method is no login, and a token role is told by nothing that a token carries.
+        let logins = deployment
+            .roles
             .iter()
-            .map(|m| (m.path.as_str(), m.accessor.as_str()))
+            .filter(|role| role.item != "group" && role.kind != "token");
+        for role in logins {
+            roles.entry(role_id(role)).or_default().push(role);
+        }
+        let mounts = deployment.auth_mounts.iter().filter(|mount| !mount.accessor.is_empty());
+        let mount_of = mounts
+            .map(|mount| {
+                let id = MountId {
+                    namespace: Arc::from(mount.namespace.as_str()),
+                    path: Arc::from(mount.path.as_str()),
+                };
+                (mount.accessor.as_str(), id)
+            })
             .collect();
         Self {
             deployment,
             entities,
             groups_of,
-            roles_named,
-            accessor_of,
+            roles,
+            mount_of,
+            crosses,
         }
     }
 
-    /// The roles of that name.
-    fn named(&self, name: &str) -> impl Iterator<Item = &'a AuthRole> {
-        self.roles_named.get(name).into_iter().flatten().copied()
+    /// The login role of that name at that mount.
+    fn role(&self, role: &RoleId) -> impl Iterator<Item = &'a AuthRole> + use<'a> {
+        self.roles.get(role).cloned().unwrap_or_default().into_iter()
     }
 
-    /// The roles that an alias logs in at.
-    fn roles_of(&self, alias: &'a crate::deployment::Alias) -> impl Iterator<Item = &'a AuthRole> {
-        self.named(&alias.name)
-            .filter(|r| self.accessor_of.get(r.mount.as_str()) == Some(&alias.mount_accessor.as_str()))
+    /// The roles that an alias logs in at: those of its name, at the mount of its accessor.
+    fn roles_of(&self, alias: &crate::deployment::Alias) -> impl Iterator<Item = &'a AuthRole> + use<'a> {
+        let mount = self.mount_of.get(alias.mount_accessor.as_str());
+        let role = mount.map(|mount| RoleId {
+            mount: mount.clone(),
+            name: Arc::from(alias.name.as_str()),
+        });
+        role.into_iter()
+            .flat_map(|role| self.role(&role))
+            .collect::<Vec<_>>()
+            .into_iter()
     }
 
     /// The identity of an entity, groups included.
@@ -178,14 +199,10 @@ impl<'a> Directory<'a> {
         numbers.into_iter().filter_map(move |n| deployment.groups.get(n))
     }
 
-    /// Where the policies of a principal are set.
-    pub(super) fn assigned(&self, principal: &Principal) -> Vec<AssignedBy> {
-        let mut places = Vec::new();
-        for role in self.named(&principal.name) {
-            if principal.auth_mount.is_empty() || *principal.auth_mount == *role.mount {
-                places.push(role_place(role));
-            }
-        }
+    /// Where the policies of a principal are set: its entity and the groups of it, and the roles that it logged in as.
+    pub(super) fn assigned(&self, principal: &Principal, logged_in_as: &BTreeSet<RoleId>) -> Vec<AssignedBy> {
+        let roles = logged_in_as.iter().flat_map(|role| self.role(role));
+        let mut places: Vec<AssignedBy> = roles.map(role_place).collect();
         if principal.kind == PrincipalKind::Entity {
             places.extend(self.of_entity(&principal.id));
             if let Some(entity) = self.entities.get(&*principal.id) {
@@ -202,18 +219,21 @@ impl<'a> Directory<'a> {
     /// Where the policies of an entity are set, whichever way it logs in.
     fn of_entity(&self, id: &str) -> Vec<AssignedBy> {
         let own = self.entities.get(id).filter(|entity| !entity.policies.is_empty());
+        let home: Option<&str> = self.entities.get(id).map(|entity| entity.namespace.as_str());
         let own = own.map(|entity| AssignedBy {
             namespace: Arc::from(entity.namespace.as_str()),
             kind: "entity".to_owned(),
             id: entity.id.clone(),
             name: entity.name.clone(),
             mount: String::new(),
-            policies: entity.policies.clone(),
+            policies: policies_of(&entity.namespace, &entity.policies),
             unlisted: false,
         });
-        let groups = self.groups(id).map(|group| AssignedBy {
-            namespace: Arc::from(group.namespace.as_str()),
+        let groups = self.groups(id);
+        let groups = groups.filter(|group| self.crosses || home.is_none_or(|home| home == group.namespace));
+        let groups = groups.map(|group| AssignedBy {
             kind: "group".to_owned(),
+            namespace: Arc::from(group.namespace.as_str()),
             id: if group.id.is_empty() {
                 group.name.clone()
             } else {
@@ -221,7 +241,7 @@ impl<'a> Directory<'a> {
             },
             name: group.name.clone(),
             mount: String::new(),
-            policies: group.policies.clone(),
+            policies: policies_of(&group.namespace, &group.policies),
             unlisted: false,
         });
         own.into_iter().chain(groups).collect()
@@ -248,20 +268,18 @@ impl<'a> Directory<'a> {
             let mut assigned = entity.map(|entity| self.of_entity(&entity.id)).unwrap_or_default();
             assigned.push(place);
             assigned.sort();
-            let given = assigned.iter().flat_map(|place| &place.policies);
-            let mut policies: BTreeSet<Arc<str>> = given.map(|p| Arc::from(p.as_str())).collect();
-            if !role.no_default_policy {
-                policies.insert(Arc::from("default"));
-            }
+            let given = assigned.iter().flat_map(|place| place.policies.iter().cloned());
+            let default = PolicyId::new(role.namespace.as_str(), identity::DEFAULT);
+            let held = HeldSet::of(given.chain((!role.no_default_policy).then_some(default)));
             dormant.push(Holder {
                 principal: Principal {
                     kind: PrincipalKind::Role,
-                    id: Arc::from(format!("{}{}", role.mount, role.name)),
+                    id: Arc::from(role_id(role).to_string()),
                     name: Arc::from(role.name.as_str()),
                     auth_mount: Arc::from(role.mount.as_str()),
                 },
                 namespace: Arc::from(role.namespace.as_str()),
-                sets: vec![policies.into_iter().collect()],
+                sets: vec![held],
                 identity: entity.and_then(|entity| self.identity(&entity.id)).unwrap_or_default(),
                 identity_known: true,
                 days: BTreeSet::new(),
@@ -280,16 +298,14 @@ impl<'a> Directory<'a> {
                 name: Arc::from(entity.name.as_str()),
                 auth_mount: Arc::from(""),
             };
-            let assigned = self.assigned(&principal);
-            let mut policies: BTreeSet<Arc<str>> = assigned
-                .iter()
-                .flat_map(|a| a.policies.iter().map(|p| Arc::from(p.as_str())))
-                .collect();
-            policies.insert(Arc::from("default"));
+            let assigned = self.assigned(&principal, &BTreeSet::new());
+            let given = assigned.iter().flat_map(|place| place.policies.iter().cloned());
+            let default = PolicyId::new(entity.namespace.as_str(), identity::DEFAULT);
+            let held = HeldSet::of(given.chain([default]));
             dormant.push(Holder {
                 principal,
                 namespace: Arc::from(entity.namespace.as_str()),
-                sets: vec![policies.into_iter().collect()],
+                sets: vec![held],
                 identity: self.identity(&entity.id).unwrap_or_default(),
                 identity_known: true,
                 days: BTreeSet::new(),
@@ -312,7 +328,20 @@ fn role_place(role: &AuthRole) -> AssignedBy {
         id: format!("{}{}", role.mount, role.name),
         name: role.name.clone(),
         mount: role.mount.clone(),
-        policies: role.policies.clone(),
+        policies: policies_of(&role.namespace, &role.policies),
         unlisted: role.unlisted,
     }
+}
+
+fn role_id(role: &AuthRole) -> RoleId {
+    RoleId::new(role.namespace.as_str(), role.mount.as_str(), role.name.as_str())
+}
+
+/// Policies of these names in that namespace.
+pub(super) fn policies_of(namespace: &str, names: &[String]) -> Vec<PolicyId> {
+    let namespace: Arc<str> = Arc::from(namespace);
+    names
+        .iter()
+        .map(|name| PolicyId::new(namespace.clone(), name.as_str()))
+        .collect()
 }

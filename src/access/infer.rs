@@ -6,6 +6,7 @@
 //! of this unnecessary.
 
 use super::holder::{Holder, HolderId};
+use super::meant::HeldSet;
 use super::sets::{ByName, resolve};
 use crate::policy::acl::Acl;
 use crate::policy::model::Policy;
@@ -116,16 +117,16 @@ pub fn complete(identity: &mut Identity, stanzas: &[&str], unexplained: &[&str])
 /// taken.
 pub(super) fn identities<'d>(
     holders: &mut [Holder],
-    asked: impl Iterator<Item = (&'d Demand, HolderId)>,
+    asked: impl Iterator<Item = (&'d Demand, HolderId, &'d HeldSet)>,
     policies: &[Policy],
     by_name: &ByName<'_>,
     profile: Profile,
     now: Option<i64>,
 ) -> Vec<String> {
-    let mut of_holder: Vec<Vec<&Demand>> = holders.iter().map(|_| Vec::new()).collect();
-    for (demand, h) in asked {
+    let mut of_holder: Vec<Vec<(&Demand, &HeldSet)>> = holders.iter().map(|_| Vec::new()).collect();
+    for (demand, h, held) in asked {
         if let Some(list) = of_holder.get_mut(h) {
-            list.push(demand);
+            list.push((demand, held));
         }
     }
     holders
@@ -134,12 +135,12 @@ pub(super) fn identities<'d>(
         .filter(|(holder, _)| !holder.identity_known)
         .flat_map_iter(|(holder, demands)| {
             let mut said = Vec::new();
-            for names in holder.sets.clone() {
-                let (chosen, missing) = resolve(by_name, &holder.namespace, &names);
+            for held in holder.sets.clone() {
+                let (chosen, missing) = resolve(by_name, &held.policies);
                 let chosen: Vec<&Policy> = chosen.iter().filter_map(|&p| policies.get(p)).collect();
                 let mut templated = chosen.iter().flat_map(|p| &p.stanzas).filter(|s| is_templated(&s.path));
                 // A policy that was not read may explain anything.
-                if templated.next().is_none() || !missing.is_empty() {
+                if templated.next().is_none() || !missing.is_empty() || held.open {
                     continue;
                 }
                 let acl = Acl::compile(profile, &chosen, &holder.identity, now);
@@ -152,8 +153,8 @@ pub(super) fn identities<'d>(
                     .collect();
                 let unexplained: Vec<String> = demands
                     .iter()
-                    .filter(|d| d.allowed > 0 && d.policies == names)
-                    .filter_map(|d| {
+                    .filter(|(d, of)| d.allowed > 0 && **of == held)
+                    .filter_map(|(d, _)| {
                         let path = format!("{}{}", d.namespace, d.path);
                         let operation = Operation::of(d.capability)?;
                         (!acl.check(operation, &path).allowed).then_some(path)

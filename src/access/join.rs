@@ -1,8 +1,10 @@
 //! The join itself: every demand decided by the policies that were in force for it.
 
-use super::holder::{Directory, Holder, HolderId};
+use super::doubt::{self, Doubt};
+use super::holder::{self, Directory, Holder, HolderId};
 use super::infer;
 use super::logins::{self, Login, Way};
+use super::meant::{HeldSet, Meant, Reader};
 use super::sets::{AccessSet, ByName, SetId, Sets, StanzaId};
 use super::universe::Universe;
 use crate::deployment::Deployment;
@@ -11,7 +13,8 @@ use crate::policy::model::Policy;
 use crate::policy::profile::Profile;
 use crate::policy::template::{Entity, Identity};
 use crate::usage::demand::{Demand, PolicySet, Principal};
-use crate::vault::{Capability, CapabilitySet, Operation, PrincipalKind, protected};
+use crate::usage::held::{Held, Namespaces};
+use crate::vault::{Capability, CapabilitySet, Operation, PolicyId, PrincipalKind, RoleId, protected};
 use jiff::Timestamp;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -23,6 +26,8 @@ pub struct Inputs<'a> {
     pub demands: Vec<Demand>,
     /// The sets of policies that principals acted with, beside those that the demands name.
     pub sets: Vec<PolicySet>,
+    /// The namespaces that the log names by id and path.
+    pub namespaces: &'a Namespaces,
     /// The policies read.
     pub policies: Vec<Policy>,
     /// What is known of the deployment.
@@ -121,8 +126,14 @@ pub struct Joined {
     pub uses: BTreeMap<StanzaId, BTreeMap<Capability, StanzaUse>>,
     /// Who holds each policy: parallel to `policies`.
     pub held_by: Vec<BTreeSet<HolderId>>,
+    /// Who may hold each policy, for all that the log says: parallel to `policies`.
+    pub may_hold: Vec<BTreeSet<HolderId>>,
+    /// Stanzas that could have explained what the policies as read do not explain: nobody's use of them is known whole.
+    pub doubted: BTreeMap<StanzaId, Doubt>,
+    /// Who did something that is not explained.
+    pub unexplained_by: BTreeSet<HolderId>,
     /// Policies that somebody holds and that were not read, with who.
-    pub missing: BTreeMap<Arc<str>, BTreeSet<HolderId>>,
+    pub missing: BTreeMap<PolicyId, BTreeSet<HolderId>>,
     /// Every path known.
     pub universe: Universe,
     /// Values of templates taken from the log, as sentences.
@@ -134,8 +145,8 @@ pub struct Joined {
 /// The policies that roles, groups and entities of a deployment hand out or may hand out.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct HandedOut {
-    /// Their names.
-    pub policies: BTreeSet<Arc<str>>,
+    /// The policies.
+    pub policies: BTreeSet<PolicyId>,
     /// Whether all that hands out policies was read.
     pub whole: bool,
 }
@@ -145,6 +156,12 @@ impl Joined {
     #[must_use]
     pub fn current_set(&self, holder: HolderId) -> Option<&AccessSet> {
         self.current.get(holder).and_then(|&s| self.sets.get(s))
+    }
+
+    /// Whether something that this holder did is not explained.
+    #[must_use]
+    pub fn doubts(&self, holder: HolderId) -> bool {
+        self.unexplained_by.contains(&holder)
     }
 
     /// A stanza.
@@ -164,23 +181,88 @@ fn needs_no_stanza(demand: &Demand) -> bool {
 }
 
 /// Policy sets of one principal, with when each was last seen in force.
-type SeenLast = BTreeMap<Arc<[Arc<str>]>, Option<Timestamp>>;
+type SeenLast = BTreeMap<HeldSet, Option<Timestamp>>;
+
+/// A list of policies in the log: whose, what it means, and when it was last in force.
+struct Listed {
+    holder: HolderId,
+    meant: Meant,
+    last: Option<Timestamp>,
+    /// Whether something was allowed by it that needs a stanza.
+    is_used: bool,
+}
+
+/// The lists of policies in the log, each read once.
+struct Lists<'a> {
+    reader: Reader<'a>,
+    /// Namespaces that tokens of a principal with a list of these names are known to be of.
+    told: HashMap<(HolderId, &'a [Arc<str>]), BTreeSet<Arc<str>>>,
+    listed: Vec<Listed>,
+    number: HashMap<(HolderId, &'a Held, &'a str), usize>,
+}
+
+impl<'a> Lists<'a> {
+    fn number(&mut self, holder: HolderId, principal: &Principal, held: &'a Held, at: &'a str) -> usize {
+        let (reader, told, listed) = (&self.reader, &self.told, &mut self.listed);
+        *self.number.entry((holder, held, at)).or_insert_with(|| {
+            let none = BTreeSet::new();
+            let told = told.get(&(holder, &*held.own)).unwrap_or(&none);
+            listed.push(Listed {
+                holder,
+                meant: reader.read(principal, held, at, told),
+                last: None,
+                is_used: false,
+            });
+            listed.len() - 1
+        })
+    }
+
+    fn used(&mut self, number: usize, last: Option<Timestamp>, is_used: bool) {
+        if let Some(listed) = self.listed.get_mut(number) {
+            listed.last = listed.last.max(last);
+            listed.is_used |= is_used;
+        }
+    }
+}
+
+/// The namespaces that lists of these names are known to be of, by principal.
+fn told<'a>(
+    held: impl Iterator<Item = (HolderId, &'a Held)>,
+    namespaces: &Namespaces,
+) -> HashMap<(HolderId, &'a [Arc<str>]), BTreeSet<Arc<str>>> {
+    let mut told: HashMap<(HolderId, &[Arc<str>]), BTreeSet<Arc<str>>> = HashMap::new();
+    let mut before: Option<(HolderId, *const Held)> = None;
+    for (holder, held) in held {
+        if before.replace((holder, held)) == Some((holder, held)) {
+            continue;
+        }
+        if let Some(space) = held.space.as_ref().and_then(|space| namespaces.path(space)) {
+            told.entry((holder, &held.own)).or_default().insert(space);
+        }
+    }
+    told
+}
 
 /// Joins.
 #[must_use]
 pub fn join(inputs: Inputs<'_>) -> Joined {
     let Inputs {
         demands,
-        sets,
+        sets: seen_sets,
+        namespaces,
         policies,
         deployment,
         profile,
         now,
     } = inputs;
-    let directory = deployment.map(Directory::new);
+    let crosses = seen_sets
+        .iter()
+        .any(|set| !set.held.placed.is_empty() && set.held.listed)
+        || demands.iter().any(|d| !d.held.placed.is_empty() && d.held.listed);
+    let directory = deployment.map(|deployment| Directory::new(deployment, crosses));
     let mut holders: Vec<Holder> = Vec::new();
     let mut number: HashMap<Principal, HolderId> = HashMap::new();
-    let mut seen_last: Vec<SeenLast> = Vec::new();
+    let mut at_work_in: Vec<BTreeSet<&str>> = Vec::new();
     let mut holder_of: Vec<HolderId> = Vec::with_capacity(demands.len());
     // Usage lists the demands of a principal one after the other, most of them under the same policies.
     let mut before: Option<(&Principal, HolderId)> = None;
@@ -189,7 +271,7 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
             Some((principal, id)) if is_same(principal, &demand.principal) => id,
             _ => *number.entry(key(&demand.principal)).or_insert_with(|| {
                 holders.push(new_holder(demand, directory.as_ref()));
-                seen_last.push(BTreeMap::new());
+                at_work_in.push(BTreeSet::new());
                 holders.len() - 1
             }),
         };
@@ -198,31 +280,97 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
         if let Some(holder) = holders.get_mut(id) {
             holder.days.extend(&demand.days);
         }
-        if let Some(seen) = seen_last.get_mut(id) {
-            match seen.get_mut(&demand.policies) {
-                Some(last) => *last = (*last).max(demand.last_seen),
-                None => {
-                    seen.insert(demand.policies.clone(), demand.last_seen);
-                }
+        if let Some(namespaces) = at_work_in.get_mut(id) {
+            namespaces.insert(&demand.namespace);
+        }
+    }
+    let by_name = ByName::new(&policies);
+    let set_holders: Vec<Option<HolderId>> = seen_sets
+        .iter()
+        .map(|set| number.get(&key(&set.principal)).copied())
+        .collect();
+    let of_demands = demands.iter().zip(&holder_of).map(|(d, &h)| (h, &*d.held));
+    let of_sets = seen_sets
+        .iter()
+        .zip(&set_holders)
+        .filter_map(|(set, h)| Some(((*h)?, &*set.held)));
+    let mut lists = Lists {
+        reader: Reader {
+            namespaces,
+            by_name: &by_name,
+        },
+        told: told(of_demands.chain(of_sets), namespaces),
+        listed: Vec::new(),
+        number: HashMap::new(),
+    };
+    let mut list_of: Vec<usize> = Vec::with_capacity(demands.len());
+    let mut before: Option<(HolderId, &Demand, usize)> = None;
+    for (demand, &holder) in demands.iter().zip(&holder_of) {
+        let list = match before {
+            Some((h, last, list))
+                if h == holder
+                    && Arc::ptr_eq(&last.held, &demand.held)
+                    && (Arc::ptr_eq(&last.namespace, &demand.namespace) || last.namespace == demand.namespace) =>
+            {
+                list
+            }
+            _ => lists.number(holder, &demand.principal, &demand.held, &demand.namespace),
+        };
+        before = Some((holder, demand, list));
+        lists.used(list, demand.last_seen, demand.allowed > 0 && !needs_no_stanza(demand));
+        list_of.push(list);
+    }
+    let mut logged_in_as: Vec<BTreeSet<RoleId>> = holders.iter().map(|_| BTreeSet::new()).collect();
+    for (set, holder) in seen_sets.iter().zip(&set_holders) {
+        // Whoever acted has a demand: a set without one belongs to nobody that is joined.
+        let Some(holder) = *holder else { continue };
+        for at in at_work_in.get(holder).cloned().unwrap_or_default() {
+            let list = lists.number(holder, &set.principal, &set.held, at);
+            lists.used(list, set.last_seen, true);
+            let space = lists.listed.get(list).and_then(|listed| listed.meant.space());
+            if let (Some(space), Some(roles), false) = (space, logged_in_as.get_mut(holder), set.role.is_empty()) {
+                roles.insert(RoleId::new(space.clone(), set.mount.clone(), set.role.clone()));
             }
         }
     }
-    for set in sets {
-        let seen = number.get(&key(&set.principal)).and_then(|&id| seen_last.get_mut(id));
-        if let Some(seen) = seen {
-            let last = seen.entry(set.policies).or_default();
-            *last = (*last).max(set.last_seen);
+    let mut seen_last: Vec<SeenLast> = holders.iter().map(|_| BTreeMap::new()).collect();
+    let mut newest: Vec<Option<Option<Timestamp>>> = vec![None; holders.len()];
+    for listed in &lists.listed {
+        if let Some(seen) = seen_last.get_mut(listed.holder) {
+            for reading in &listed.meant.readings {
+                let last = seen.entry(reading.clone()).or_default();
+                *last = (*last).max(listed.last);
+            }
+        }
+        // Where its tokens live, by the last of them that tells.
+        if let (Some(space), Some(newest), Some(holder)) = (
+            listed.meant.space(),
+            newest.get_mut(listed.holder),
+            holders.get_mut(listed.holder),
+        ) && newest.is_none_or(|last| listed.last >= last)
+        {
+            *newest = Some(listed.last);
+            holder.namespace = space.clone();
         }
     }
-    for (holder, seen) in holders.iter_mut().zip(&seen_last) {
+    for ((holder, seen), roles) in holders.iter_mut().zip(&seen_last).zip(&logged_in_as) {
         let mut sets: Vec<_> = seen.iter().collect();
         // The newest first; a set of the same time that holds more is the fuller picture.
-        sets.sort_by_key(|(set, last)| (std::cmp::Reverse(**last), std::cmp::Reverse(set.len()), (*set).clone()));
+        sets.sort_by_key(|(set, last)| {
+            (
+                std::cmp::Reverse(**last),
+                std::cmp::Reverse(set.policies.len()),
+                (*set).clone(),
+            )
+        });
         holder.sets = sets
             .into_iter()
             .map(|(set, _)| set.clone())
-            .filter(|s| !s.is_empty())
+            .filter(|set| !set.policies.is_empty() || set.open)
             .collect();
+        if let Some(directory) = &directory {
+            holder.assigned = directory.assigned(&holder.principal, roles);
+        }
     }
     if let Some(directory) = &directory {
         let dormant = directory.dormant(&holders);
@@ -235,49 +383,54 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
         logins::first(holder, ways);
     }
 
-    let by_name = ByName::new(&policies);
-    let asked = demands.iter().zip(holder_of.iter().copied());
-    let asked = asked.filter(|(demand, _)| !needs_no_stanza(demand));
+    let asked = demands.iter().zip(holder_of.iter().copied()).zip(&list_of);
+    let asked = asked.filter(|((demand, _), _)| !needs_no_stanza(demand));
+    let asked = asked.filter_map(|((demand, holder), &list)| {
+        Some((demand, holder, lists.listed.get(list)?.meant.readings.first()?))
+    });
     let inferred = infer::identities(&mut holders, asked, &policies, &by_name, profile, now);
     let mut builder = Sets::new(&policies, &by_name, profile, now);
     let mut current = Vec::with_capacity(holders.len());
     let mut sets_of: Vec<BTreeSet<SetId>> = Vec::with_capacity(holders.len());
     let mut logins = Vec::new();
     for (id, (holder, ways)) in holders.iter().zip(ways).enumerate() {
-        let first = holder.sets.first().cloned().unwrap_or_else(|| Arc::from([]));
+        let first = holder.sets.first().cloned().unwrap_or_else(|| HeldSet::of([]));
         let today = builder.number(id, holder, &first, true);
         current.push(today);
         let others = holder.sets.iter().skip(1);
-        let mut held: BTreeSet<SetId> = others.map(|names| builder.number(id, holder, names, false)).collect();
+        let mut held: BTreeSet<SetId> = others.map(|held| builder.number(id, holder, held, false)).collect();
         held.insert(today);
         sets_of.push(held);
         for way in ways {
             logins.push(Login {
                 holder: id,
-                set: builder.number(id, holder, &way.policies, false),
+                set: builder.number(id, holder, &way.held, false),
                 places: way.places,
             });
         }
     }
-    let mut set_of: Vec<SetId> = Vec::with_capacity(demands.len());
-    let mut before: Option<(HolderId, &Demand, SetId)> = None;
-    for (d, &h) in demands.iter().zip(&holder_of) {
-        let set = match before {
-            Some((holder, last, set)) if holder == h && Arc::ptr_eq(&last.policies, &d.policies) => set,
-            _ => holders
-                .get(h)
-                .map_or(0, |holder| builder.number(h, holder, &d.policies, false)),
-        };
-        before = Some((h, d, set));
-        set_of.push(set);
-    }
+    let readings: Vec<Vec<SetId>> = lists
+        .listed
+        .iter()
+        .map(|listed| {
+            let holder = holders.get(listed.holder);
+            let sets = listed.meant.readings.iter();
+            sets.filter_map(|reading| Some(builder.number(listed.holder, holder?, reading, false)))
+                .collect()
+        })
+        .collect();
+    let may_hold = may_hold(&policies, &lists.listed);
+    drop(lists);
     let sets = builder.compile(&holders);
 
     let demands: Vec<JoinedDemand> = demands
         .into_par_iter()
         .zip(holder_of)
-        .zip(set_of)
-        .map(|((demand, holder), set)| decide(demand, holder, set, &sets))
+        .zip(list_of)
+        .map(|((demand, holder), list)| {
+            let readings = readings.get(list).map_or(&[][..], Vec::as_slice);
+            decide(demand, holder, readings, &sets)
+        })
         .collect();
     let demands = under_other_sets(demands, &holders, &sets_of, &sets);
     let (uses, universe) = rayon::join(
@@ -289,17 +442,25 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
         },
     );
     let mut held_by: Vec<BTreeSet<HolderId>> = policies.iter().map(|_| BTreeSet::new()).collect();
-    let mut missing: BTreeMap<Arc<str>, BTreeSet<HolderId>> = BTreeMap::new();
+    let mut missing: BTreeMap<PolicyId, BTreeSet<HolderId>> = BTreeMap::new();
     for set in &sets {
         for &p in &set.policies {
             if let Some(h) = held_by.get_mut(p) {
                 h.extend(&set.holders);
             }
         }
-        for name in &set.missing {
-            missing.entry(name.clone()).or_default().extend(&set.holders);
+        for policy in &set.missing {
+            missing.entry(policy.clone()).or_default().extend(&set.holders);
         }
     }
+    let (doubted, unexplained_by) = doubt::stanzas(&doubt::Known {
+        policies: &policies,
+        demands: &demands,
+        sets: &sets,
+        sets_of: &sets_of,
+        held_by: &held_by,
+        may_hold: &may_hold,
+    });
     Joined {
         profile,
         now,
@@ -311,25 +472,55 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
         demands,
         uses,
         held_by,
+        may_hold,
+        doubted,
+        unexplained_by,
         missing,
         universe,
         inferred,
         handed_out: deployment.map(|d| HandedOut {
-            policies: policies_named(d).map(Arc::from).collect(),
+            policies: policies_named(d).collect(),
             whole: d.unread.is_empty(),
         }),
     }
 }
 
 /// Every policy that something of the deployment hands out, or may hand out.
-fn policies_named(deployment: &Deployment) -> impl Iterator<Item = &str> {
-    let roles = deployment
-        .roles
+fn policies_named(deployment: &Deployment) -> impl Iterator<Item = PolicyId> {
+    let roles = deployment.roles.iter().flat_map(|role| {
+        let given = holder::policies_of(&role.namespace, &role.policies);
+        given
+            .into_iter()
+            .chain(holder::policies_of(&role.namespace, &role.allowed_policies))
+    });
+    let groups = deployment
+        .groups
         .iter()
-        .flat_map(|r| r.policies.iter().chain(&r.allowed_policies));
-    let groups = deployment.groups.iter().flat_map(|g| &g.policies);
-    let entities = deployment.entities.iter().flat_map(|e| &e.policies);
-    roles.chain(groups).chain(entities).map(String::as_str)
+        .flat_map(|g| holder::policies_of(&g.namespace, &g.policies));
+    let entities = deployment
+        .entities
+        .iter()
+        .flat_map(|e| holder::policies_of(&e.namespace, &e.policies));
+    roles.chain(groups).chain(entities)
+}
+
+/// Who may hold each policy without that being known: whose lists are not in the log, or name it without its namespace.
+fn may_hold(policies: &[Policy], listed: &[Listed]) -> Vec<BTreeSet<HolderId>> {
+    let mut in_namespace: BTreeMap<&str, BTreeSet<HolderId>> = BTreeMap::new();
+    let mut by_name: BTreeMap<&str, BTreeSet<HolderId>> = BTreeMap::new();
+    for list in listed.iter().filter(|list| list.is_used) {
+        for namespace in &list.meant.unlisted_in {
+            in_namespace.entry(namespace).or_default().insert(list.holder);
+        }
+        for name in &list.meant.somewhere {
+            by_name.entry(name).or_default().insert(list.holder);
+        }
+    }
+    let all = policies.iter().map(|policy| {
+        let found = [in_namespace.get(&*policy.namespace), by_name.get(&*policy.name)];
+        found.into_iter().flatten().flatten().copied().collect()
+    });
+    all.collect()
 }
 
 /// Principals are one when kind and id agree; the name is only a word.
@@ -361,7 +552,7 @@ fn new_holder(demand: &Demand, directory: Option<&Directory<'_>>) -> Holder {
         _ => Identity::default(),
     });
     Holder {
-        assigned: directory.map(|d| d.assigned(&principal)).unwrap_or_default(),
+        assigned: Vec::new(),
         label: principal.auth_mount.to_string(),
         principal,
         namespace: demand.namespace.clone(),
@@ -372,27 +563,35 @@ fn new_holder(demand: &Demand, directory: Option<&Directory<'_>>) -> Holder {
     }
 }
 
-fn decide(demand: Demand, holder: HolderId, set: SetId, sets: &[AccessSet]) -> JoinedDemand {
+/// Decides a demand by the first reading of its list that explains it; by the likeliest one where none does.
+fn decide(demand: Demand, holder: HolderId, readings: &[SetId], sets: &[AccessSet]) -> JoinedDemand {
     let path = format!("{}{}", demand.namespace, demand.path);
     let needs_sudo = protected::needs_sudo(&demand.mount_type, &demand.path);
-    let outcome = match (
-        needs_no_stanza(&demand),
-        Operation::of(demand.capability),
-        sets.get(set),
-    ) {
-        (true, _, _) | (_, None, _) | (_, _, None) => Outcome::NeedsNone,
-        (false, Some(operation), Some(set)) => {
-            let check = set.acl.check(operation, &path);
-            let allowed = check.allowed && (!needs_sudo || check.sudo);
-            match (demand.allowed > 0, allowed, check.rule) {
-                (true, true, Some(rule)) => Outcome::Explained(rule),
-                (true, true, None) => Outcome::NeedsNone,
-                (true, false, _) => Outcome::NotExplained,
-                (false, true, _) => Outcome::DeniedButAllowed,
-                (false, false, _) => Outcome::Denied,
-            }
+    let operation = Operation::of(demand.capability).filter(|_| !needs_no_stanza(&demand));
+    let outcome = |set: &AccessSet| {
+        let Some(operation) = operation else {
+            return Outcome::NeedsNone;
+        };
+        let check = set.acl.check(operation, &path);
+        let allowed = check.allowed && (!needs_sudo || check.sudo);
+        match (demand.allowed > 0, allowed, check.rule) {
+            (true, true, Some(rule)) => Outcome::Explained(rule),
+            (true, true, None) => Outcome::NeedsNone,
+            (true, false, _) => Outcome::NotExplained,
+            (false, true, _) => Outcome::DeniedButAllowed,
+            (false, false, _) => Outcome::Denied,
         }
     };
+    let mut decided = readings.iter().filter_map(|&set| Some((set, outcome(sets.get(set)?))));
+    let first = decided.next();
+    let explained = |found: &(SetId, Outcome)| matches!(found.1, Outcome::Explained(_) | Outcome::NeedsNone);
+    let found = match first {
+        Some((_, Outcome::NotExplained)) => decided.find(explained).or(first),
+        first => first,
+    };
+    // INVARIANT: every list has a reading, and each a set. Were one lost, nothing would explain the demand, which holds back
+    // whatever could have.
+    let (set, outcome) = found.unwrap_or((0, Outcome::NotExplained));
     JoinedDemand {
         demand,
         path,
@@ -503,7 +702,7 @@ mod tests {
             first_seen: None,
             last_seen: None,
             days: BTreeSet::from([1]),
-            policies: policies.iter().map(|p| Arc::from(*p)).collect(),
+            held: Arc::new(Held::named(policies.iter().map(|p| Arc::from(*p)).collect())),
             keys_always: BTreeSet::new(),
             keys_ever: BTreeSet::new(),
         }
@@ -513,6 +712,7 @@ mod tests {
         join(Inputs {
             demands,
             sets: Vec::new(),
+            namespaces: &Namespaces::default(),
             policies,
             deployment: None,
             profile: Profile::default(),
@@ -540,7 +740,7 @@ mod tests {
         assert!(matches!(outcome("s/a"), Outcome::Explained(_)));
         assert_eq!(outcome("s/b"), Outcome::Denied);
         assert_eq!(outcome("s/c"), Outcome::NotExplained);
-        assert_eq!(j.missing.keys().map(|n| &**n).collect::<Vec<_>>(), ["x"]);
+        assert_eq!(j.missing.keys().map(ToString::to_string).collect::<Vec<_>>(), ["x"]);
         assert_eq!(j.uses[&(0, 0)][&Capability::Read].requests, 3);
     }
 

@@ -5,9 +5,10 @@
 //! place: whoever made the token chose them.
 
 use super::holder::{AssignedBy, Holder, HolderId};
+use super::meant::HeldSet;
 use super::sets::SetId;
+use crate::vault::PolicyId;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 /// A principal's way in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,7 +24,7 @@ pub struct Login {
 /// A way in before its set has a number.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Way {
-    pub(super) policies: Arc<[Arc<str>]>,
+    pub(super) held: HeldSet,
     pub(super) places: Vec<usize>,
 }
 
@@ -51,16 +52,16 @@ fn paths_in(holder: &Holder) -> Vec<Vec<usize>> {
 }
 
 /// What these places give together.
-fn given<'h>(holder: &'h Holder, places: &[usize]) -> BTreeSet<&'h str> {
+fn given<'h>(holder: &'h Holder, places: &[usize]) -> BTreeSet<&'h PolicyId> {
     let places = places.iter().filter_map(|&n| holder.assigned.get(n));
-    let policies = places.flat_map(|place| place.policies.iter().map(String::as_str));
-    policies.filter(is_asked_for).collect()
+    let policies = places.flat_map(|place| &place.policies);
+    policies.filter(|policy| is_asked_for(policy)).collect()
 }
 
 /// Fills in the policies of auth roles that the deployment leaves out: what their logins were seen with last beyond what entity
 /// and groups give, where that is the same for all of them.
 pub(super) fn list(holders: &mut [Holder]) {
-    let mut found: BTreeMap<AssignedBy, BTreeSet<Vec<String>>> = BTreeMap::new();
+    let mut found: BTreeMap<AssignedBy, BTreeSet<Vec<PolicyId>>> = BTreeMap::new();
     for holder in holders.iter() {
         for places in paths_in(holder) {
             let mut of_way = places.iter().filter_map(|&n| holder.assigned.get(n));
@@ -68,9 +69,9 @@ pub(super) fn list(holders: &mut [Holder]) {
                 continue;
             };
             let given = given(holder, &places);
-            let sets = holder.sets.iter().map(|set| asked_for(set));
-            if let Some(all) = sets.into_iter().find(|set| set.is_superset(&given)) {
-                let rest = all.difference(&given).map(ToString::to_string).collect();
+            let mut sets = holder.sets.iter().filter(|set| !set.open).map(asked_for);
+            if let Some(all) = sets.find(|set| set.is_superset(&given)) {
+                let rest = all.difference(&given).map(|policy| (*policy).clone()).collect();
                 found.entry(role.clone()).or_default().insert(rest);
             }
         }
@@ -85,48 +86,45 @@ pub(super) fn list(holders: &mut [Holder]) {
 fn way(holder: &Holder, places: Vec<usize>) -> Way {
     let given = given(holder, &places);
     let seen = &holder.sets;
-    let policies = match seen.iter().find(|set| asked_for(set) == given) {
+    let held = match seen.iter().find(|set| asked_for(set) == given) {
         Some(same) => same.clone(),
         None => {
-            let everybody = seen
-                .iter()
-                .flat_map(|set| set.iter())
-                .find(|name| !is_asked_for(&&***name));
-            let mut names: BTreeSet<Arc<str>> = given.into_iter().map(Arc::from).collect();
-            names.extend(everybody.cloned());
-            names.into_iter().collect()
+            let everybody = seen.iter().flat_map(|set| set.policies.iter());
+            let everybody = everybody.filter(|policy| policy.is_default() && policy.namespace == holder.namespace);
+            HeldSet::of(given.into_iter().chain(everybody).cloned())
         }
     };
-    Way { policies, places }
+    Way { held, places }
 }
 
-fn asked_for(set: &[Arc<str>]) -> BTreeSet<&str> {
-    set.iter().map(|name| &**name).filter(is_asked_for).collect()
+fn asked_for(set: &HeldSet) -> BTreeSet<&PolicyId> {
+    set.policies.iter().filter(|policy| is_asked_for(policy)).collect()
 }
 
 /// Whether a policy has to be handed out: `default` comes with every token by itself.
-pub fn is_asked_for(name: &&str) -> bool {
-    *name != "default"
+#[must_use]
+pub fn is_asked_for(policy: &PolicyId) -> bool {
+    !policy.is_default()
 }
 
 /// Puts what a holder has today before its other sets: that of the way in that was seen last, or of the first one known; or of
 /// the last token seen that has more than that, from somewhere that the deployment does not show.
 pub(super) fn first(holder: &mut Holder, ways: &[Way]) {
     let seen_at = |way: &&Way| {
-        let at = holder.sets.iter().position(|set| *set == way.policies);
+        let at = holder.sets.iter().position(|set| *set == way.held);
         at.unwrap_or(usize::MAX)
     };
     let Some(newest) = ways.iter().min_by_key(seen_at) else {
         return;
     };
-    let given = asked_for(&newest.policies);
+    let given = asked_for(&newest.held);
     let more = holder.sets.iter().find(|set| asked_for(set).is_superset(&given));
-    let today = more.unwrap_or(&newest.policies).clone();
+    let today = more.unwrap_or(&newest.held).clone();
     holder.sets.retain(|set| *set != today);
     holder.sets.insert(0, today);
     for way in ways {
-        if !holder.sets.contains(&way.policies) {
-            holder.sets.push(way.policies.clone());
+        if !holder.sets.contains(&way.held) {
+            holder.sets.push(way.held.clone());
         }
     }
 }
@@ -137,6 +135,7 @@ mod tests {
     use crate::policy::template::Identity;
     use crate::usage::demand::Principal;
     use crate::vault::PrincipalKind;
+    use std::sync::Arc;
 
     fn place(kind: &str, policies: &[&str]) -> AssignedBy {
         AssignedBy {
@@ -145,13 +144,13 @@ mod tests {
             id: kind.to_owned(),
             name: kind.to_owned(),
             mount: String::new(),
-            policies: policies.iter().map(ToString::to_string).collect(),
+            policies: policies.iter().map(|name| PolicyId::new("", *name)).collect(),
             unlisted: false,
         }
     }
 
-    fn names(set: &[&str]) -> Arc<[Arc<str>]> {
-        set.iter().map(|name| Arc::from(*name)).collect()
+    fn names(set: &[&str]) -> HeldSet {
+        HeldSet::of(set.iter().map(|name| PolicyId::new("", *name)))
     }
 
     fn jane(assigned: Vec<AssignedBy>, sets: &[&[&str]]) -> Holder {
@@ -184,11 +183,11 @@ mod tests {
         let found = ways(&jane(assigned, &seen));
         let want = [
             Way {
-                policies: names(&["default", "own", "team", "web"]),
+                held: names(&["default", "own", "team", "web"]),
                 places: vec![0, 1, 2],
             },
             Way {
-                policies: names(seen[0]),
+                held: names(seen[0]),
                 places: vec![0, 1, 3],
             },
         ];
@@ -200,7 +199,7 @@ mod tests {
         let mut jane = jane(vec![place("group", &["team"])], &[&["kube", "team"]]);
         let ways = ways(&jane);
         assert_eq!(ways.len(), 1);
-        assert_eq!(ways[0].policies, names(&["team"]));
+        assert_eq!(ways[0].held, names(&["team"]));
         first(&mut jane, &ways);
         assert_eq!(jane.sets, [names(&["kube", "team"]), names(&["team"])]);
     }
@@ -214,8 +213,8 @@ mod tests {
         let seen: [&[&str]; 1] = [&["default", "readers", "team"]];
         let mut holders = [jane(vec![place("group", &["team"]), unlisted], &seen)];
         list(&mut holders);
-        assert_eq!(holders[0].assigned[1].policies, ["readers"]);
-        assert_eq!(ways(&holders[0])[0].policies, names(seen[0]));
+        assert_eq!(holders[0].assigned[1].policies, [PolicyId::new("", "readers")]);
+        assert_eq!(ways(&holders[0])[0].held, names(seen[0]));
     }
 
     #[test]

@@ -4,20 +4,24 @@
 //! the readers themselves.
 
 pub mod closures;
+pub mod doubt;
 pub mod grants;
 pub mod holder;
 pub mod infer;
 pub mod join;
 pub mod logins;
+pub mod meant;
 pub mod mounts;
 pub mod sets;
 pub mod universe;
 pub mod weight;
 
+pub use doubt::Doubt;
 pub use grants::{Reach, askable, reach};
 pub use holder::{Holder, HolderId};
 pub use join::{HandedOut, Inputs, Joined, JoinedDemand, Outcome, StanzaUse, join};
 pub use logins::Login;
+pub use meant::HeldSet;
 pub use mounts::mounts;
 pub use sets::{AccessSet, SetId, StanzaId};
 pub use universe::Universe;

@@ -1,13 +1,14 @@
 //! Policy sets: what is in force together for one identity or for many, found by name and compiled once each.
 
 use super::holder::{Holder, HolderId};
+use super::meant::HeldSet;
 use crate::policy::acl::Acl;
 use crate::policy::model::Policy;
 use crate::policy::profile::Profile;
 use crate::policy::template::{Identity, is_templated, literal_start};
+use crate::vault::PolicyId;
 use rayon::prelude::*;
 use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
 
 /// Number of an access set in [`super::Joined::sets`].
 pub type SetId = usize;
@@ -19,8 +20,10 @@ pub type StanzaId = (usize, usize);
 pub struct AccessSet {
     /// Policies, as indexes into [`super::Joined::policies`], ascending.
     pub policies: Vec<usize>,
-    /// Names that no policy was read for.
-    pub missing: Vec<Arc<str>>,
+    /// Policies of it that were not read.
+    pub missing: Vec<PolicyId>,
+    /// Whether the list may hold others, for all that the log says.
+    pub open: bool,
     /// The compiled list.
     pub acl: Acl,
     /// From what templates were filled.
@@ -39,7 +42,7 @@ impl AccessSet {
     /// Whether all its policies are known.
     #[must_use]
     pub fn is_known(&self) -> bool {
-        self.missing.is_empty()
+        self.missing.is_empty() && !self.open
     }
 
     /// Whether a stanza that could not be filled for want of the identity may decide something below `lead`.
@@ -65,19 +68,9 @@ impl<'a> ByName<'a> {
         )
     }
 
-    /// The policy of that name in the namespace, or in the nearest namespace above.
+    /// The policy of that name in that namespace, and in no other.
     pub(super) fn find(&self, namespace: &str, name: &str) -> Option<usize> {
-        let mut at = namespace;
-        loop {
-            if let Some(&n) = self.0.get(&(at, name)) {
-                return Some(n);
-            }
-            if at.is_empty() {
-                return None;
-            }
-            let parent = at.trim_end_matches('/');
-            at = parent.rfind('/').and_then(|cut| parent.get(..=cut)).unwrap_or("");
-        }
+        self.0.get(&(namespace, name)).copied()
     }
 }
 
@@ -94,14 +87,15 @@ pub(super) struct Sets<'a> {
 /// An access set before it is compiled.
 struct FoundSet {
     policies: Vec<usize>,
-    missing: Vec<Arc<str>>,
+    missing: Vec<PolicyId>,
+    open: bool,
     identity: Identity,
     holders: BTreeSet<HolderId>,
     current: bool,
 }
 
-/// Policies and names without policy; and the holder, where a template makes the set its own.
-type SetKey = (Vec<usize>, Vec<Arc<str>>, Option<HolderId>);
+/// Policies, those that were not read, whether the list is open; and the holder, where a template makes the set its own.
+type SetKey = (Vec<usize>, Vec<PolicyId>, bool, Option<HolderId>);
 
 impl<'a> Sets<'a> {
     pub(super) fn new(policies: &'a [Policy], by_name: &'a ByName<'a>, profile: Profile, now: Option<i64>) -> Self {
@@ -115,25 +109,29 @@ impl<'a> Sets<'a> {
         }
     }
 
-    pub(super) fn number(&mut self, id: HolderId, holder: &Holder, names: &[Arc<str>], current: bool) -> SetId {
-        let (policies, missing) = resolve(self.by_name, &holder.namespace, names);
+    pub(super) fn number(&mut self, id: HolderId, holder: &Holder, held: &HeldSet, current: bool) -> SetId {
+        let (policies, missing) = resolve(self.by_name, &held.policies);
         let templated = policies
             .iter()
             .filter_map(|&p| self.policies.get(p))
             .any(|p| p.stanzas.iter().any(|s| s.templated));
-        let key = (policies, missing, templated.then_some(id));
+        let key = (policies, missing, held.open, templated.then_some(id));
         let found = &mut self.found;
-        let n = *self.numbers.entry(key).or_insert_with_key(|(policies, missing, own)| {
-            let identity = own.map(|_| holder.identity.clone()).unwrap_or_default();
-            found.push(FoundSet {
-                policies: policies.clone(),
-                missing: missing.clone(),
-                identity,
-                holders: BTreeSet::new(),
-                current: false,
+        let n = *self
+            .numbers
+            .entry(key)
+            .or_insert_with_key(|(policies, missing, open, own)| {
+                let identity = own.map(|_| holder.identity.clone()).unwrap_or_default();
+                found.push(FoundSet {
+                    policies: policies.clone(),
+                    missing: missing.clone(),
+                    open: *open,
+                    identity,
+                    holders: BTreeSet::new(),
+                    current: false,
+                });
+                found.len() - 1
             });
-            found.len() - 1
-        });
         if let Some(set) = found.get_mut(n) {
             set.holders.insert(id);
             set.current |= current;
@@ -149,6 +147,7 @@ impl<'a> Sets<'a> {
                 let FoundSet {
                     policies,
                     missing,
+                    open,
                     identity,
                     holders,
                     current,
@@ -174,6 +173,7 @@ impl<'a> Sets<'a> {
                 AccessSet {
                     policies,
                     missing,
+                    open,
                     acl,
                     identity,
                     unfilled,
@@ -193,16 +193,16 @@ fn before_template(policies: &[Policy], (policy, stanza): StanzaId) -> Option<St
     Some(format!("{}{}", policy.namespace, literal_start(path)))
 }
 
-/// The policies of these names, and the names that none was read for.
-pub(super) fn resolve(by_name: &ByName<'_>, namespace: &str, names: &[Arc<str>]) -> (Vec<usize>, Vec<Arc<str>>) {
+/// The numbers of these policies, and those that were not read.
+pub(super) fn resolve(by_name: &ByName<'_>, policies: &[PolicyId]) -> (Vec<usize>, Vec<PolicyId>) {
     let mut found = Vec::new();
     let mut missing = Vec::new();
-    for name in names {
-        match by_name.find(namespace, name) {
+    for policy in policies {
+        match by_name.find(&policy.namespace, &policy.name) {
             Some(n) => found.push(n),
             // `root` needs no text: it stands alone and allows everything.
-            None if &**name == "root" => {}
-            None => missing.push(name.clone()),
+            None if policy.is_root() => {}
+            None => missing.push(policy.clone()),
         }
     }
     found.sort_unstable();

@@ -11,7 +11,7 @@ use crate::deployment::Deployment;
 use crate::policy::acl::{Acl, RuleId};
 use crate::policy::model::Policy;
 use crate::policy::template;
-use crate::vault::PrincipalKind;
+use crate::vault::{PolicyId, PrincipalKind};
 use petgraph::Direction;
 use petgraph::graph::{DiGraph, EdgeIndex, NodeIndex};
 use petgraph::visit::EdgeRef;
@@ -67,7 +67,7 @@ struct Class<'a> {
 }
 
 /// Policies, names without policy, and the rules that matter to control paths.
-type ClassKey<'a> = (Vec<usize>, Vec<&'a str>, Vec<(String, u16)>);
+type ClassKey<'a> = (Vec<usize>, &'a [PolicyId], Vec<(String, u16)>);
 
 /// The shortest chains from every policy set in force: to everything, and to other identities.
 #[must_use]
@@ -113,18 +113,19 @@ fn power<'a>(
     joined: &'a Joined,
     levers: &'a Levers,
     policies: &[usize],
-    missing: &[&'a str],
+    missing: &'a [PolicyId],
     acl: &'a Acl,
     holders: &[HolderId],
 ) -> Power<'a> {
     let holders: Vec<&Holder> = holders.iter().filter_map(|&h| joined.holders.get(h)).collect();
-    let home = holders.first().map_or("", |h| &*h.namespace);
     let read = policies
         .iter()
         .filter_map(|&p| joined.policies.get(p))
         .map(|p| (&*p.namespace, &*p.name));
     // Who writes a policy that it holds and that does not exist yet decides what it says.
-    let own = read.chain(missing.iter().map(|name| (home, *name))).collect();
+    let own = read
+        .chain(missing.iter().map(|policy| (&*policy.namespace, &*policy.name)))
+        .collect();
     Power::new(acl, own, &holders, levers)
 }
 
@@ -143,9 +144,8 @@ fn classes<'a>(
             .copied()
             .filter(|&h| joined.current.get(h) == Some(&id))
             .collect();
-        let missing: Vec<&str> = set.missing.iter().map(|m| &**m).collect();
-        let control = power(joined, levers, &set.policies, &missing, &set.acl, &holders).control_key();
-        let key = (set.policies.clone(), missing, control);
+        let control = power(joined, levers, &set.policies, &set.missing, &set.acl, &holders).control_key();
+        let key = (set.policies.clone(), set.missing.as_slice(), control);
         let n = *by_key.entry(key.clone()).or_insert_with(|| {
             classes.push(Class {
                 set: Some(id),

@@ -18,11 +18,11 @@
 use crate::access::holder::AssignedBy;
 use crate::access::{HolderId, Joined};
 use crate::advice::{Evidence, EvidenceState};
-use crate::vault::Operation;
+use crate::policy::model::Policy;
+use crate::vault::{Operation, PolicyId};
 use jiff::Timestamp;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 /// Thresholds.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -209,7 +209,7 @@ impl<'a> Peers<'a> {
 
     /// Whether this holder never acted, and has the policy only through groups of which enough others did.
     #[must_use]
-    pub fn speak_for(&self, holder: HolderId, policy: &str) -> bool {
+    pub fn speak_for(&self, holder: HolderId, policy: &PolicyId) -> bool {
         let idle = self.joined.holders.get(holder).filter(|holder| !holder.is_active());
         idle.is_some_and(|idle| {
             let lists = |place: &&AssignedBy| place.policies.iter().any(|p| p == policy);
@@ -248,12 +248,13 @@ pub fn of_policies(
     joined
         .policies
         .iter()
+        .enumerate()
         .zip(&joined.held_by)
-        .map(|(policy, held)| {
+        .map(|((number, policy), held)| {
             let (spoken_for, others): (Vec<HolderId>, Vec<HolderId>) =
-                held.iter().partition(|&&h| peers.speak_for(h, &policy.name));
+                held.iter().partition(|&&h| peers.speak_for(h, &policy.id()));
             let holders: Vec<Activity> = others.iter().filter_map(|&h| activities.get(h).cloned()).collect();
-            let changed = changed.get(&policy.name).copied();
+            let changed = changed.get(&policy.id()).copied();
             let mut evidence = unused(settings, watch, &holders, changed);
             if !spoken_for.is_empty() {
                 evidence.reasons.push(format!(
@@ -262,9 +263,13 @@ pub fn of_policies(
                 ));
             }
             if held.is_empty()
-                && let Some(doubt) = doubt_unheld(joined, &policy.name, settings, watch)
+                && let Some(doubt) = doubt_unheld(joined, policy, settings, watch)
             {
                 evidence.reasons.push(doubt.to_owned());
+                evidence.state = EvidenceState::Suspect;
+            }
+            if let Some(doubt) = doubt_open(joined, number) {
+                evidence.reasons.push(doubt);
                 evidence.state = EvidenceState::Suspect;
             }
             evidence
@@ -272,10 +277,33 @@ pub fn of_policies(
         .collect()
 }
 
+/// Why nothing of a policy may be taken away, for all that the log leaves open.
+fn doubt_open(joined: &Joined, policy: usize) -> Option<String> {
+    let may_hold = joined.may_hold.get(policy).filter(|who| !who.is_empty());
+    if let Some(holder) = may_hold.and_then(|who| joined.holders.get(*who.first()?)) {
+        return Some(format!(
+            "the log does not list what `{}` holds, and this may be part of it",
+            holder.display()
+        ));
+    }
+    let unheld = joined.held_by.get(policy).is_none_or(BTreeSet::is_empty);
+    let doubt = joined
+        .doubted
+        .iter()
+        .find(|((p, _), _)| *p == policy)
+        .map(|(_, doubt)| doubt);
+    doubt.filter(|_| unheld).map(|doubt| {
+        format!(
+            "`{}` on `{}` was allowed, no policy that its maker is known to hold explains it, and this one could",
+            doubt.capability, doubt.path
+        )
+    })
+}
+
 /// Why a policy that nobody held may still be needed.
-fn doubt_unheld(joined: &Joined, name: &str, settings: &EvidenceSettings, watch: &Watch) -> Option<&'static str> {
+fn doubt_unheld(joined: &Joined, policy: &Policy, settings: &EvidenceSettings, watch: &Watch) -> Option<&'static str> {
     match &joined.handed_out {
-        Some(known) if known.policies.contains(name) => Some("a role or group of the deployment hands it out"),
+        Some(known) if known.policies.contains(&policy.id()) => Some("a role or group of the deployment hands it out"),
         Some(known) if !known.whole => {
             Some("not all that hands out policies could be read: something of that may hand it out")
         }
@@ -288,8 +316,8 @@ fn doubt_unheld(joined: &Joined, name: &str, settings: &EvidenceSettings, watch:
 }
 
 /// Days from the last write of each policy that the log shows to the end of the log.
-fn changed_days_ago(joined: &Joined, last: Option<Timestamp>) -> BTreeMap<Arc<str>, f64> {
-    let mut changed: BTreeMap<Arc<str>, f64> = BTreeMap::new();
+fn changed_days_ago(joined: &Joined, last: Option<Timestamp>) -> BTreeMap<PolicyId, f64> {
+    let mut changed: BTreeMap<PolicyId, f64> = BTreeMap::new();
     for d in joined.demands.iter().filter(|d| d.was_allowed()) {
         let name = d
             .demand
@@ -299,8 +327,8 @@ fn changed_days_ago(joined: &Joined, last: Option<Timestamp>) -> BTreeMap<Arc<st
         let write = matches!(d.operation(), Operation::Update | Operation::Create);
         if let (Some(name), true, Some(at), Some(last)) = (name, write, d.demand.last_seen, last) {
             let days = last.duration_since(at).as_secs_f64() / 86_400.0;
-            let name = Arc::from(name.trim().to_lowercase());
-            let entry = changed.entry(name).or_insert(days);
+            let policy = PolicyId::new(d.demand.namespace.clone(), name.trim().to_lowercase());
+            let entry = changed.entry(policy).or_insert(days);
             *entry = entry.min(days);
         }
     }

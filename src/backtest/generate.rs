@@ -11,6 +11,7 @@
 use crate::policy::model::Policy;
 use crate::policy::profile::Profile;
 use crate::policy::syntax;
+use crate::usage::Held;
 use crate::usage::demand::{Demand, Principal};
 use crate::vault::{Capability, PrincipalKind};
 use jiff::Timestamp;
@@ -267,7 +268,7 @@ type Folded = BTreeMap<(Who, String, Capability), BTreeMap<i32, u64>>;
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Who {
     principal: Principal,
-    policies: Arc<[Arc<str>]>,
+    held: Arc<Held>,
 }
 
 struct Maker {
@@ -336,7 +337,7 @@ impl Maker {
                 name: Arc::from(name),
                 auth_mount: Arc::from(mount),
             },
-            policies: names.into(),
+            held: Arc::new(Held::named(names.into())),
         }
     }
 
@@ -549,7 +550,7 @@ impl Maker {
                 first_seen: days.keys().next().and_then(|&d| at(d, 8 * 3600)),
                 last_seen: days.keys().next_back().and_then(|&d| at(d, 16 * 3600)),
                 days: days.keys().copied().collect(),
-                policies: who.policies.clone(),
+                held: who.held.clone(),
                 keys_always: BTreeSet::new(),
                 keys_ever: BTreeSet::new(),
             })

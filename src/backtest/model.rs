@@ -6,6 +6,7 @@ use crate::deployment::Deployment;
 use crate::optimize::paths::Price;
 use crate::policy::model::Policy;
 use crate::policy::profile::Profile;
+use crate::usage::Namespaces;
 use crate::usage::demand::Demand;
 use serde::Serialize;
 
@@ -13,6 +14,8 @@ use serde::Serialize;
 pub struct Input<'a> {
     /// Usage, with the days of every demand.
     pub demands: &'a [Demand],
+    /// The namespaces that the log names by id and path.
+    pub namespaces: &'a Namespaces,
     /// The policies in force.
     pub policies: &'a [Policy],
     /// What is known of the deployment.

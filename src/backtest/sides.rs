@@ -32,6 +32,7 @@ impl<'a> Sides<'a> {
             access::join(Inputs {
                 demands: split::trim(input.demands, days),
                 sets: Vec::new(),
+                namespaces: input.namespaces,
                 policies: input.policies.to_vec(),
                 deployment: input.deployment,
                 profile: input.profile,

@@ -77,6 +77,7 @@ pub(super) fn written(day: i32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::usage::Held;
     use crate::usage::demand::Principal;
     use crate::vault::{Capability, PrincipalKind};
     use std::collections::BTreeSet;
@@ -100,7 +101,7 @@ mod tests {
             first_seen: start_of(days[0]),
             last_seen: start_of(days[days.len() - 1]),
             days: days.iter().copied().collect(),
-            policies: Arc::from([]),
+            held: Arc::new(Held::nothing()),
             keys_always: BTreeSet::new(),
             keys_ever: BTreeSet::new(),
         }

@@ -5,9 +5,10 @@ use super::rules::NEW_ACCESS;
 use crate::access::Joined;
 use crate::advice::{Finding, Severity, Subject};
 use crate::analysis::rule::fingerprint;
-use crate::policy::compare::{Aspect, Comparison, Decider, Difference, Holder, Options, PolicyId, compare_policies};
+use crate::policy::compare::{Aspect, Comparison, Decider, Difference, Holder, Options, compare_policies};
 use crate::policy::model::Policy;
 use crate::policy::profile::Profile;
+use crate::vault::PolicyId;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -23,7 +24,7 @@ pub fn findings(profile: Profile, old: &[Policy], joined: &Joined, changed: &Cha
         .iter()
         .filter_map(|&n| new.get(n))
         .chain(before.iter().filter_map(|&n| old.get(n)))
-        .map(PolicyId::of)
+        .map(Policy::id)
         .collect();
     if differ.is_empty() {
         return Vec::new();
@@ -34,7 +35,7 @@ pub fn findings(profile: Profile, old: &[Policy], joined: &Joined, changed: &Cha
     // What nobody holds together with something that changed cannot gain anything.
     let needed: BTreeSet<&PolicyId> = differ.iter().chain(holders.iter().flat_map(|h| &h.policies)).collect();
     let of = |all: &[Policy]| -> Vec<Policy> {
-        let needed = all.iter().filter(|p| needed.contains(&PolicyId::of(p)));
+        let needed = all.iter().filter(|p| needed.contains(&p.id()));
         needed.cloned().collect()
     };
     let found = compare_policies(profile, &of(old), &of(new), Some(&holders), now, Options::default());
@@ -58,11 +59,7 @@ fn holders(joined: &Joined) -> impl Iterator<Item = Holder> {
             .sets
             .first()
             .into_iter()
-            .flat_map(|set| set.iter())
-            .map(|name| PolicyId {
-                namespace: h.namespace.clone(),
-                name: name.clone(),
-            })
+            .flat_map(|set| set.policies.iter().cloned())
             .collect(),
         identity: Some(h.identity.clone()),
     })

@@ -20,6 +20,7 @@ use crate::policy::lint;
 use crate::policy::model::Policy;
 use crate::policy::profile::Profile;
 use crate::settings::{RuleLevel, Settings};
+use crate::usage::Namespaces;
 use crate::usage::demand::{Demand, PolicySet};
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -33,6 +34,8 @@ pub struct Seen {
     pub demands: Vec<Demand>,
     /// With which sets of policies.
     pub sets: Vec<PolicySet>,
+    /// The namespaces that the log names by id and path.
+    pub namespaces: Namespaces,
     /// What the logs are worth.
     pub watch: Watch,
     /// When they end.
@@ -44,6 +47,7 @@ impl Seen {
         Self {
             demands: Vec::new(),
             sets: Vec::new(),
+            namespaces: Namespaces::default(),
             watch: Watch {
                 window_days: 0.0,
                 health: 1.0,
@@ -122,6 +126,7 @@ pub fn check(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&st
     let Seen {
         demands,
         sets,
+        namespaces,
         watch,
         last,
     } = seen.unwrap_or_else(Seen::nothing);
@@ -131,6 +136,7 @@ pub fn check(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&st
     let joined = access::join(Inputs {
         demands,
         sets,
+        namespaces: &namespaces,
         policies: read.policies,
         deployment: deployment.as_ref(),
         profile: options.profile,

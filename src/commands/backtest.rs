@@ -44,6 +44,7 @@ pub(super) fn run(
     let found = backtest::run(
         &Input {
             demands: &usage.demands(),
+            namespaces: usage.namespaces(),
             policies: &granted.policies,
             deployment: deployment.as_ref(),
             profile,

@@ -387,6 +387,7 @@ fn seen(reading: &Reading, talk: &Talk) -> Result<Option<(Seen, Tally)>, Failure
         last: usage.coverage().last,
         demands: usage.demands(),
         sets: usage.policy_sets(),
+        namespaces: usage.namespaces().clone(),
     };
     let tally = usage.tally().clone();
     // Nobody waits for what is given back.

@@ -1,9 +1,9 @@
 //! `compare`: what new policies allow that old ones do not, and the other way round, told in words or as JSON.
 
 use crate::policy::compare::{
-    Asked, Aspect, Combination, Comparison, Decider, Difference, Open, PolicyComparison, PolicyId, Presence,
-    SetComparison,
+    Asked, Aspect, Combination, Comparison, Decider, Difference, Open, PolicyComparison, Presence, SetComparison,
 };
+use crate::vault::PolicyId;
 use serde_json::{Map, Value, json};
 use std::fmt::{self, Write};
 

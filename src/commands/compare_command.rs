@@ -3,9 +3,10 @@
 use super::{Exit, Failure, Talk, compare, material};
 use crate::access::{self, Inputs};
 use crate::cli::{CompareArgs, TextOrJson};
-use crate::policy::compare::{Holder, Options, PolicyId, compare_policies};
+use crate::policy::compare::{Holder, Options, compare_policies};
 use crate::policy::profile::Profile;
 use crate::report::escape;
+use crate::usage::Namespaces;
 use jiff::Timestamp;
 use std::io::Write;
 use std::path::PathBuf;
@@ -24,6 +25,7 @@ pub(super) fn run(args: &CompareArgs, profile: Profile, out: &mut dyn Write, tal
         let joined = access::join(Inputs {
             demands: Vec::new(),
             sets: Vec::new(),
+            namespaces: &Namespaces::default(),
             policies: Vec::new(),
             deployment: Some(deployment),
             profile,
@@ -38,11 +40,7 @@ pub(super) fn run(args: &CompareArgs, profile: Profile, out: &mut dyn Write, tal
                     .sets
                     .first()
                     .into_iter()
-                    .flat_map(|s| s.iter())
-                    .map(|name| PolicyId {
-                        namespace: h.namespace.clone(),
-                        name: name.clone(),
-                    })
+                    .flat_map(|set| set.policies.iter().cloned())
                     .collect(),
                 identity: Some(h.identity.clone()),
             })

@@ -5,6 +5,7 @@ use crate::access::{self, Inputs, Joined};
 use crate::cli::{Granting, Reading};
 use crate::deployment::Deployment;
 use crate::policy::profile::Profile;
+use crate::usage::Namespaces;
 use jiff::Timestamp;
 
 /// Policies, deployment and usage, joined. Without usage only the deployment tells of holders.
@@ -16,18 +17,19 @@ pub(super) fn joined(
 ) -> Result<(Joined, Option<Deployment>), Failure> {
     let mut granted = material::policies(&granting.policies, granting.policy_names, profile, reading.strict, talk)?;
     let deployment = material::deployment(granting.deployment.as_deref())?;
-    let (demands, sets) = if reading.logs.is_empty() && reading.usage.is_empty() {
+    let (demands, sets, namespaces) = if reading.logs.is_empty() && reading.usage.is_empty() {
         granted.meant(None, deployment.as_ref(), talk);
-        (Vec::new(), Vec::new())
+        (Vec::new(), Vec::new(), Namespaces::default())
     } else {
         let usage = material::usage(reading, talk)?;
         material::not_empty(&usage)?;
         granted.meant(Some(&usage), deployment.as_ref(), talk);
-        (usage.demands(), usage.policy_sets())
+        (usage.demands(), usage.policy_sets(), usage.namespaces().clone())
     };
     let joined = access::join(Inputs {
         demands,
         sets,
+        namespaces: &namespaces,
         policies: granted.policies,
         deployment: deployment.as_ref(),
         profile,

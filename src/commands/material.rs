@@ -143,13 +143,20 @@ impl Granted {
     }
 }
 
-/// The policies that log and deployment hold, by namespace and name. A log's are those of the root namespace: a folder of
-/// another one is a snapshot's, and named in full.
+/// The policies that log and deployment hold, by namespace and name. Where a log leaves the namespace open it is the root one: a
+/// folder of another is a snapshot's, and named in full.
 pub(super) fn held(usage: Option<&Usage>, deployment: Option<&Deployment>) -> BTreeSet<(Arc<str>, Arc<str>)> {
     let root: Arc<str> = "".into();
     let mut held = BTreeSet::new();
-    for set in usage.into_iter().flat_map(Usage::policy_sets) {
-        held.extend(set.policies.iter().map(|name| (Arc::clone(&root), Arc::clone(name))));
+    if let Some(usage) = usage {
+        let namespaces = usage.namespaces();
+        for set in usage.policy_sets() {
+            let own = set.held.space.as_ref().and_then(|space| namespaces.path(space));
+            let own = own.unwrap_or_else(|| Arc::clone(&root));
+            held.extend(set.held.own.iter().map(|name| (Arc::clone(&own), Arc::clone(name))));
+            let placed = set.held.placed.iter();
+            held.extend(placed.filter_map(|policy| Some((namespaces.path(&policy.space)?, Arc::clone(&policy.name)))));
+        }
     }
     let mut all = |namespace: &str, names: &[String]| {
         held.extend(

@@ -1,11 +1,13 @@
 //! `replay`: every logged request decided again under given policies.
 
 use super::{Exit, Failure, Talk, holders};
-use crate::access::Joined;
+use crate::access::{AccessSet, Joined};
 use crate::cli::{ReplayArgs, TextOrJson};
+use crate::policy::model::Policy;
 use crate::policy::profile::Profile;
 use crate::policy::replay::{Asked, Change, Replay, replay};
 use crate::report::escape;
+use crate::vault::PolicyId;
 use crate::vault::PrincipalKind;
 use std::fmt::Write as _;
 use std::io::Write;
@@ -23,7 +25,8 @@ pub(super) fn run(args: &ReplayArgs, profile: Profile, out: &mut dyn Write, talk
         ));
     }
     let (joined, _) = holders::joined(&args.granting, &args.reading, profile, talk)?;
-    let found = replay(profile, &joined.policies, asked(&joined));
+    let held = held(&joined);
+    let found = replay(profile, &joined.policies, asked(&joined, &held));
     let text = match args.format {
         TextOrJson::Json => {
             let mut value = serde_json::to_value(&found).map_err(|e| Failure::from_error(&e, None))?;
@@ -38,13 +41,27 @@ pub(super) fn run(args: &ReplayArgs, profile: Profile, out: &mut dyn Write, talk
     Ok(Exit::Fine)
 }
 
-fn asked(joined: &Joined) -> impl Iterator<Item = Asked<'_>> {
+/// The policies of every set in force, those that were not read as well.
+fn held(joined: &Joined) -> Vec<Vec<PolicyId>> {
+    let of_set = |set: &AccessSet| {
+        let read = set
+            .policies
+            .iter()
+            .filter_map(|&p| joined.policies.get(p))
+            .map(Policy::id);
+        read.chain(set.missing.iter().cloned()).collect()
+    };
+    joined.sets.iter().map(of_set).collect()
+}
+
+fn asked<'a>(joined: &'a Joined, held: &'a [Vec<PolicyId>]) -> impl Iterator<Item = Asked<'a>> {
     joined.demands.iter().filter_map(|d| {
         let holder = joined.holders.get(d.holder)?;
         Some(Asked {
             principal: Arc::from(holder.display()),
             unauthenticated: holder.principal.kind == PrincipalKind::Unauthenticated,
-            policies: &d.demand.policies,
+            policies: held.get(d.set)?,
+            root: d.demand.held.is_root(),
             identity: &holder.identity,
             namespace: &d.demand.namespace,
             path: &d.demand.path,

@@ -27,6 +27,8 @@ pub struct Known {
     pub flags: u8,
     /// A token that only unwraps a response.
     pub wrapping: bool,
+    /// The number of the one namespace that this is so in, or none if it is so in all.
+    pub only_in: u32,
 }
 
 #[derive(Debug, Clone)]
@@ -109,6 +111,7 @@ mod tests {
             auth,
             flags: 0,
             wrapping: false,
+            only_in: NONE,
         }
     }
 

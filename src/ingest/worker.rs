@@ -4,7 +4,7 @@ use super::book::{Book, Known};
 use super::entry::{Entry, Request};
 use super::group::GroupBy;
 use super::open_paths;
-use super::principal::Facts;
+use super::principal::{Around, Facts};
 use super::scan::Members;
 use super::text::decode;
 use crate::usage::Skip;
@@ -132,7 +132,9 @@ impl Worker {
             return self.entry(entry);
         }
         let reason = outside.unwrap_or(reason);
-        let known = self.known(entry.auth, &entry.request);
+        let space = namespace_of(&entry.request);
+        let namespace = self.namespace(&space, &entry.request);
+        let known = self.known(entry.auth, &entry.request, &space, namespace);
         let table = self.usage.table_mut();
         table.tally.skip(reason, 1);
         table.lose(known.auth, 1);
@@ -229,12 +231,15 @@ impl Worker {
         }
         let mount_type = decode(request.mount_type);
         let mount_point = decode(request.mount_point);
-        let known = known.unwrap_or_else(|| self.known(entry.auth, request));
+        let space = namespace_of(request);
+        let namespace = self.namespace(&space, request);
+        let known = known.filter(|known| known.only_in == NONE || known.only_in == namespace);
+        let known = known.unwrap_or_else(|| self.known(entry.auth, request, &space, namespace));
         record.flags |= known.flags;
         let endpoint = open_paths::endpoint(&asked, &mount_type, &mount_point);
         let open = endpoint.is_some() || (known.wrapping && asked == "sys/wrapping/unwrap");
         let auth = if open {
-            record.auth = self.logged_in(entry, &asked, &mount_point);
+            record.auth = self.logged_in(entry, &asked, &mount_point, &space);
             asked = endpoint.map_or(asked, Cow::Owned);
             self.nobody
         } else if known.auth != NONE {
@@ -253,9 +258,7 @@ impl Worker {
                 Skip::Nameless
             });
         };
-        let namespace = namespace_of(request);
         let table = self.usage.table_mut();
-        let namespace = self.namespaces.number(&namespace, table);
         record.row = table.row(&Key {
             principal: table.principal_of(auth),
             namespace,
@@ -271,16 +274,37 @@ impl Worker {
         Ok(())
     }
 
-    /// The meaning of an `auth` object.
-    fn known(&mut self, raw: &[u8], request: &Request<'_>) -> Known {
-        if let Some((known, end)) = self.book.find(raw, 0)
-            && end == raw.len()
+    /// The number of a request's namespace.
+    fn namespace(&mut self, path: &str, request: &Request<'_>) -> u32 {
+        let table = self.usage.table_mut();
+        if !request.namespace.is_empty() && !request.namespace_id.is_empty() {
+            let id = decode(request.namespace_id);
+            if table.seen.namespaces.path_of(&id).is_none() {
+                table.seen.namespaces.note(&id, path);
+            }
+        }
+        self.namespaces.number(path, table)
+    }
+
+    /// The meaning of an `auth` object that came with a request in this namespace.
+    fn known(&mut self, raw: &[u8], request: &Request<'_>, namespace: &str, number: u32) -> Known {
+        let found = self.book.find(raw, 0).filter(|(_, end)| *end == raw.len());
+        if let Some((known, _)) = found
+            && (known.only_in == NONE || known.only_in == number)
         {
             return known;
         }
         let facts = Facts::of(raw);
         let accessor = decode(request.accessor);
-        let auth = facts.auth(&self.group_by, &accessor);
+        for (id, at) in facts.namespaces() {
+            self.usage.table_mut().seen.namespaces.note(id, at);
+        }
+        let around = Around {
+            accessor: &accessor,
+            namespace,
+            login: None,
+        };
+        let (auth, depends) = facts.auth(&self.group_by, around).unzip();
         // What was only named by the request must not be remembered for this `auth`.
         let lasting = facts.has_accessor()
             || accessor.is_empty()
@@ -293,15 +317,16 @@ impl Worker {
                 None => 0,
             },
             wrapping: facts.wrapping(),
+            only_in: if depends == Some(true) { number } else { NONE },
         };
-        if lasting {
+        if lasting && found.is_none() {
             self.book.add(raw, known);
         }
         known
     }
 
     /// Who a login let in, from its response.
-    fn logged_in(&mut self, entry: &Entry<'_>, path: &str, mount_point: &str) -> u32 {
+    fn logged_in(&mut self, entry: &Entry<'_>, path: &str, mount_point: &str, namespace: &str) -> u32 {
         if !entry.response || entry.error {
             return NONE;
         }
@@ -309,14 +334,15 @@ impl Worker {
             return NONE;
         };
         let inner = super::envelope::follow(entry.answer, "/auth").unwrap_or_default();
+        let around = Around {
+            accessor: "",
+            namespace,
+            login: Some(mount),
+        };
         [entry.auth, inner]
             .into_iter()
-            .find_map(|raw| Facts::of(raw).auth(&self.group_by, ""))
-            .map_or(NONE, |mut auth| {
-                auth.mount = Arc::from(mount);
-                auth.login = true;
-                self.usage.table_mut().auth(auth)
-            })
+            .find_map(|raw| Facts::of(raw).auth(&self.group_by, around))
+            .map_or(NONE, |(auth, _)| self.usage.table_mut().auth(auth))
     }
 
     /// The names in a request's data, of which some may be cut off. No more of them are taken over than a demand keeps.

@@ -26,15 +26,18 @@ pub struct Spread<T> {
 }
 
 /// Spreads what is needed over the places. `today` says what each place has; of equals the first place is taken. A place that
-/// no login names keeps what it has.
+/// no login names keeps what it has. `fits` says whether a place may have a policy at all: it has those of its own namespace.
 #[must_use]
-pub fn spread<T: Copy + Ord>(today: &[BTreeSet<T>], needs: &[Need<T>]) -> Spread<T> {
+pub fn spread<T: Clone + Ord>(today: &[BTreeSet<T>], needs: &[Need<T>], fits: impl Fn(usize, &T) -> bool) -> Spread<T> {
     let mut common: Vec<Option<BTreeSet<T>>> = today.iter().map(|_| None).collect();
     for need in needs {
         for &place in &need.places {
             match common.get_mut(place) {
                 Some(Some(common)) => common.retain(|policy| need.policies.contains(policy)),
-                Some(none) => *none = Some(need.policies.clone()),
+                Some(none) => {
+                    let fitting = need.policies.iter().filter(|policy| fits(place, policy));
+                    *none = Some(fitting.cloned().collect());
+                }
                 None => {}
             }
         }
@@ -43,22 +46,22 @@ pub fn spread<T: Copy + Ord>(today: &[BTreeSet<T>], needs: &[Need<T>]) -> Spread
         .iter()
         .zip(&common)
         .map(|(today, common)| match common {
-            Some(common) => today.intersection(common).copied().collect(),
+            Some(common) => today.intersection(common).cloned().collect(),
             None => today.clone(),
         })
         .collect();
     let mut lacking: Vec<BTreeSet<T>> = needs.iter().map(|need| lacks(need, &lists)).collect();
     let mut asking: BTreeMap<T, Vec<usize>> = BTreeMap::new();
     for (login, lacks) in lacking.iter().enumerate() {
-        for &policy in lacks {
-            asking.entry(policy).or_default().push(login);
+        for policy in lacks {
+            asking.entry(policy.clone()).or_default().push(login);
         }
     }
     for (policy, logins) in asking {
         let may = |place: &usize| matches!(common.get(*place), Some(Some(common)) if common.contains(&policy));
         for place in fewest(&logins, needs, may) {
             if let Some(list) = lists.get_mut(place) {
-                list.insert(policy);
+                list.insert(policy.clone());
             }
         }
     }
@@ -68,12 +71,12 @@ pub fn spread<T: Copy + Ord>(today: &[BTreeSet<T>], needs: &[Need<T>]) -> Spread
     Spread { lists, lacking }
 }
 
-fn lacks<T: Copy + Ord>(need: &Need<T>, lists: &[BTreeSet<T>]) -> BTreeSet<T> {
+fn lacks<T: Clone + Ord>(need: &Need<T>, lists: &[BTreeSet<T>]) -> BTreeSet<T> {
     let has = |policy: &T| {
         let mut lists = need.places.iter().filter_map(|&place| lists.get(place));
         lists.any(|list| list.contains(policy))
     };
-    need.policies.iter().copied().filter(|policy| !has(policy)).collect()
+    need.policies.iter().filter(|policy| !has(policy)).cloned().collect()
 }
 
 /// Places that together reach all of these logins that any place may reach. What is too large for a cover is left lacking.
@@ -118,7 +121,7 @@ mod tests {
     fn what_a_group_shares_goes_to_the_group() {
         let today = [set(&["old"]), set(&[]), set(&[])];
         let needs = [need(&[0, 1], &["new", "own"]), need(&[0, 2], &["new"])];
-        let found = spread(&today, &needs);
+        let found = spread(&today, &needs, |_, _| true);
         assert_eq!(found.lists, [set(&["new"]), set(&["own"]), set(&[])]);
         assert!(found.lacking.iter().all(BTreeSet::is_empty));
     }
@@ -126,14 +129,14 @@ mod tests {
     #[test]
     fn what_is_there_stays_where_it_is() {
         let today = [set(&["kept", "default"]), set(&["gone"])];
-        let found = spread(&today, &[need(&[0, 1], &["kept", "default", "more"])]);
+        let found = spread(&today, &[need(&[0, 1], &["kept", "default", "more"])], |_, _| true);
         assert_eq!(found.lists, [set(&["kept", "default", "more"]), set(&[])]);
     }
 
     #[test]
     fn a_place_gives_nothing_that_one_of_its_logins_does_not_need() {
         let today = [set(&["a"])];
-        let found = spread(&today, &[need(&[0], &["a"]), need(&[0], &["b"])]);
+        let found = spread(&today, &[need(&[0], &["a"]), need(&[0], &["b"])], |_, _| true);
         assert_eq!(found.lists, [set(&[])]);
         assert_eq!(found.lacking, [set(&["a"]), set(&["b"])]);
     }
@@ -151,7 +154,7 @@ mod tests {
     proptest! {
         #[test]
         fn each_login_gets_what_it_needs_and_nothing_else((today, needs) in some()) {
-            let found = spread(&today, &needs);
+            let found = spread(&today, &needs, |_, _| true);
             for (need, lacking) in needs.iter().zip(&found.lacking) {
                 let got: BTreeSet<u8> = need.places.iter().flat_map(|&p| &found.lists[p]).copied().collect();
                 prop_assert!(got.is_subset(&need.policies));

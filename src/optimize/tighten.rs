@@ -107,7 +107,7 @@ pub fn tighten(joined: &Joined, options: &Options<'_>) -> Tightening {
         }
     }
     for (&id, step) in &mut steps {
-        if may_meet_unfilled(joined, id, unsure.get(&id.0)) {
+        if joined.doubted.contains_key(&id) || may_meet_unfilled(joined, id, unsure.get(&id.0)) {
             continue;
         }
         if options.removable.get(id.0).copied().unwrap_or(false) {

@@ -7,6 +7,7 @@ use crate::advice::Assignment;
 use crate::optimize::assign::{Need, spread};
 use crate::optimize::proof::Scheme;
 use crate::policy::model::Policy;
+use crate::vault::PolicyId;
 use crate::vault::PrincipalKind;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -32,7 +33,9 @@ pub(super) fn assignments(joined: &Joined, scheme: &Scheme) -> Vec<Assignment> {
         };
         list.extend(by_itself(joined, scheme, kind, held, who, given));
     }
-    list.sort_by(|a, b| (&a.kind, &a.name, &a.id, &a.before).cmp(&(&b.kind, &b.name, &b.id, &b.before)));
+    list.sort_by(|a, b| {
+        (&a.kind, &a.name, &a.namespace, &a.id, &a.before).cmp(&(&b.kind, &b.name, &b.namespace, &b.id, &b.before))
+    });
     list
 }
 
@@ -56,7 +59,6 @@ fn by_itself(
     who: &Holder,
     given: &[usize],
 ) -> Option<Assignment> {
-    let listed = |names: BTreeSet<&str>| names.into_iter().map(str::to_owned).collect();
     let before = with_missing(&joined.policies, &held.policies, held);
     let after = with_missing(&scheme.policies, given, held);
     (before != after).then(|| Assignment {
@@ -65,15 +67,24 @@ fn by_itself(
         id: who.principal.id.to_string(),
         name: who.display().to_owned(),
         mount: who.principal.auth_mount.to_string(),
-        before: listed(before),
-        after: listed(after),
+        before: labels(&who.namespace, &before),
+        after: labels(&who.namespace, &after),
     })
 }
 
-/// Names of policies, and of those that nobody read: they stay.
-fn with_missing<'a>(policies: &'a [Policy], numbers: &[usize], held: &'a AccessSet) -> BTreeSet<&'a str> {
-    let read = numbers.iter().filter_map(|&p| policies.get(p)).map(|p| &*p.name);
-    read.chain(held.missing.iter().map(|name| &**name)).collect()
+/// Policies, and those that nobody read: they stay.
+fn with_missing(policies: &[Policy], numbers: &[usize], held: &AccessSet) -> BTreeSet<PolicyId> {
+    let read = numbers.iter().filter_map(|&p| policies.get(p)).map(Policy::id);
+    read.chain(held.missing.iter().cloned()).collect()
+}
+
+/// Policies as a list in this namespace names them; those of other namespaces with theirs in front.
+fn labels(namespace: &str, policies: &BTreeSet<PolicyId>) -> Vec<String> {
+    let label = |policy: &PolicyId| match &*policy.namespace == namespace {
+        true => policy.name.to_string(),
+        false => policy.to_string(),
+    };
+    policies.iter().map(label).collect()
 }
 
 /// What one login is to have.
@@ -112,7 +123,7 @@ impl<'a> Places<'a> {
             .chain(new.map(|place| (NEW_ENTITY, place)))
     }
 
-    fn need(&self, scheme: &'a Scheme, login: &'a Login) -> Need<&'a str> {
+    fn need(&self, scheme: &Scheme, login: &'a Login) -> Need<PolicyId> {
         let places = self.of(login).filter_map(|place| self.number.get(&place).copied());
         let held = self.joined.sets.get(login.set);
         let policies = held.map_or_else(BTreeSet::new, |held| {
@@ -129,9 +140,11 @@ fn of_places(joined: &Joined, scheme: &Scheme) -> Vec<Assignment> {
     let new: Vec<Option<AssignedBy>> = joined.holders.iter().map(own_entity).collect();
     let places = Places::new(joined, &new);
     let all: Vec<&AssignedBy> = places.number.keys().map(|(_, place)| *place).collect();
-    let today: Vec<BTreeSet<&str>> = all.iter().map(|place| asked_for(place)).collect();
-    let needs: Vec<Need<&str>> = joined.logins.iter().map(|login| places.need(scheme, login)).collect();
-    let found = spread(&today, &needs);
+    let today: Vec<BTreeSet<PolicyId>> = all.iter().map(|place| asked_for(place)).collect();
+    let needs: Vec<Need<PolicyId>> = joined.logins.iter().map(|login| places.need(scheme, login)).collect();
+    let fits =
+        |place: usize, policy: &PolicyId| all.get(place).is_some_and(|place| place.namespace == policy.namespace);
+    let found = spread(&today, &needs, fits);
     let changed = all.iter().zip(&today).zip(&found.lists);
     let mut list: Vec<Assignment> = changed
         .filter(|((_, before), after)| before != after)
@@ -155,17 +168,20 @@ fn of_places(joined: &Joined, scheme: &Scheme) -> Vec<Assignment> {
     list
 }
 
-fn asked_for(place: &AssignedBy) -> BTreeSet<&str> {
-    let names = place.policies.iter().map(String::as_str);
-    names.filter(is_asked_for).collect()
+fn asked_for(place: &AssignedBy) -> BTreeSet<PolicyId> {
+    place
+        .policies
+        .iter()
+        .filter(|policy| is_asked_for(policy))
+        .cloned()
+        .collect()
 }
 
 /// These names, and those on the place's list that stay whatever happens.
-fn listed(place: &AssignedBy, names: &BTreeSet<&str>) -> Vec<String> {
-    let on_list = place.policies.iter().map(String::as_str);
-    let stay = on_list.filter(|name| !is_asked_for(name));
-    let all: BTreeSet<&str> = names.iter().copied().chain(stay).collect();
-    all.into_iter().map(str::to_owned).collect()
+fn listed(place: &AssignedBy, policies: &BTreeSet<PolicyId>) -> Vec<String> {
+    let stay = place.policies.iter().filter(|policy| !is_asked_for(policy));
+    let all: BTreeSet<PolicyId> = policies.iter().chain(stay).cloned().collect();
+    labels(&place.namespace, &all)
 }
 
 /// The entity of a principal, where the deployment knows it and nothing is assigned to it yet.

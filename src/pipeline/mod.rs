@@ -81,6 +81,7 @@ pub fn advise(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&s
     let mut joined = access::join(Inputs {
         demands,
         sets: usage.policy_sets(),
+        namespaces: usage.namespaces(),
         policies,
         deployment: deployment.as_ref(),
         profile: options.profile,

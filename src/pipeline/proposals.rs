@@ -10,8 +10,8 @@ use crate::optimize::redesign::{self, Redesign, Size};
 use crate::optimize::steps::Planned;
 use crate::optimize::tighten::Tightening;
 use crate::policy::model::Policy;
+use crate::vault::PolicyId;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 /// Both proposals; the redesign is left out where nothing could be redesigned.
 pub(super) fn all(
@@ -205,6 +205,7 @@ fn redesign(joined: &Joined, r: Redesign, before: Complexity) -> Proposal {
         .roles
         .iter()
         .map(|role| ProposedPolicy {
+            namespace: role.namespace.clone(),
             name: role.name.clone(),
             text: Some(role.text.clone()),
             change: Change::Add,
@@ -226,14 +227,14 @@ fn redesign(joined: &Joined, r: Redesign, before: Complexity) -> Proposal {
             ..ProposedPolicy::default()
         })
         .collect();
-    let kept: BTreeSet<&Arc<str>> = r.scheme.policies.iter().map(|p| &p.name).collect();
+    let kept: BTreeSet<PolicyId> = r.scheme.policies.iter().map(Policy::id).collect();
     // Of two by one name the first, as a reader would find it.
     let mut new_by_name: BTreeMap<(&str, &str), &Policy> = BTreeMap::new();
     for policy in &r.scheme.policies {
         new_by_name.entry((&*policy.namespace, &*policy.name)).or_insert(policy);
     }
     for (n, policy) in joined.policies.iter().enumerate() {
-        let stays = kept.contains(&policy.name);
+        let stays = kept.contains(&policy.id());
         let kept_by_wish = stays && r.kept.contains(&policy.name);
         let new = new_by_name.get(&(&*policy.namespace, &*policy.name)).copied();
         policies.push(ProposedPolicy {

@@ -68,9 +68,9 @@ pub(super) fn notes(joined: &Joined, coverage: &CoverageView) -> Vec<String> {
             crate::analysis::evidence::days(coverage.window_days)
         ));
     }
-    for (name, holders) in &joined.missing {
+    for (policy, holders) in &joined.missing {
         notes.push(format!(
-            "Policy `{name}` was in force for {} principals but is not among the policies read: what they may do is \
+            "Policy `{policy}` was in force for {} principals but is not among the policies read: what they may do is \
              unknown, and nothing of theirs is taken away. Export it too.",
             holders.len()
         ));
@@ -130,10 +130,10 @@ pub(super) fn held_back(joined: &Joined, evidence: &[Evidence], settings: &Evide
         let idle = held
             .iter()
             .copied()
-            .filter(|&h| dormant(h) && !peers.speak_for(h, &policy.name));
+            .filter(|&h| dormant(h) && !peers.speak_for(h, &policy.id()));
         let idle: Vec<HolderId> = idle.collect();
         // `default` stays whoever holds it.
-        if waits(found) && !idle.is_empty() && is_asked_for(&&*policy.name) {
+        if waits(found) && !idle.is_empty() && is_asked_for(&policy.id()) {
             who.extend(idle);
             policies += 1;
         }
@@ -232,7 +232,7 @@ pub(super) fn principals(joined: &Joined, exposures: &[Exposure], after: &[Expos
                 policies: holder
                     .sets
                     .first()
-                    .map(|s| s.iter().map(|p| p.to_string()).collect())
+                    .map(|s| s.policies.iter().map(ToString::to_string).collect())
                     .unwrap_or_default(),
                 granted: e.granted,
                 used: e.used,
@@ -272,6 +272,7 @@ pub(super) fn policies(joined: &Joined, evidence: &[Evidence], weighed: &Weighed
             let held = joined.held_by.get(p);
             let unused = evidence.get(p).map_or(EvidenceState::Suspect, |e| e.state);
             PolicyView {
+                namespace: policy.namespace.clone(),
                 name: policy.name.to_string(),
                 file: policy.file.to_string(),
                 holders: held

@@ -1,7 +1,7 @@
 //! A parsed policy: stanzas with their patterns, capabilities and constraints, each with its place in the text.
 
 use crate::origin::Origin;
-use crate::vault::{Capability, CapabilitySet};
+use crate::vault::{Capability, CapabilitySet, PolicyId};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -34,6 +34,12 @@ pub struct Policy {
 }
 
 impl Policy {
+    /// What it is on its server.
+    #[must_use]
+    pub fn id(&self) -> PolicyId {
+        PolicyId::new(self.namespace.clone(), self.name.clone())
+    }
+
     /// Whether this is the `root` policy, which stands alone and allows everything.
     #[must_use]
     pub fn is_root(&self) -> bool {

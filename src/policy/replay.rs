@@ -7,7 +7,7 @@ use crate::policy::acl::{Acl, AclCache, Check, Rule};
 use crate::policy::model::Policy;
 use crate::policy::profile::Profile;
 use crate::policy::template::Identity;
-use crate::vault::{Capability, Operation, protected};
+use crate::vault::{Capability, Operation, PolicyId, protected};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -19,8 +19,10 @@ pub struct Asked<'a> {
     pub principal: Arc<str>,
     /// Whether the log knew no token behind it.
     pub unauthenticated: bool,
-    /// The policies in force, as the log names them.
-    pub policies: &'a [Arc<str>],
+    /// The policies in force.
+    pub policies: &'a [PolicyId],
+    /// Whether the policy `root` was in force.
+    pub root: bool,
     /// What templates are filled from.
     pub identity: &'a Identity,
     /// Namespace of the request, `""` or `a/`.
@@ -169,11 +171,10 @@ impl<'p> Replayer<'p> {
     fn add(&mut self, demand: &Asked<'_>) {
         let requests = demand.allowed.saturating_add(demand.denied);
         self.result.requests += requests;
-        let root = demand.policies.iter().any(|p| &**p == "root");
         let free = demand.unauthenticated
             || protected::unauthenticated(demand.mount_type, demand.path)
             || protected::is_mount_question(demand.path);
-        if root || free {
+        if demand.root || free {
             self.result.no_stanza_needed += requests;
             return;
         }
@@ -227,33 +228,17 @@ impl<'p> Replayer<'p> {
         }
     }
 
-    /// A policy of the request's namespace, or of the nearest one above it: tokens act in the namespaces below their own too.
-    fn find(&self, namespace: &str, name: &str) -> Option<&'p Policy> {
-        let above = namespace
-            .trim_end_matches('/')
-            .rmatch_indices('/')
-            .map(|(end, _)| end + 1)
-            .chain([0]);
-        let spaces = [namespace.len()]
-            .into_iter()
-            .chain(above)
-            .filter_map(|end| namespace.get(..end));
-        spaces
-            .filter_map(|space| self.by_name.get(&(space, name)))
-            .next()
-            .copied()
-    }
-
     /// The policies of a demand that were given, and the names of the others.
     fn policies_of(&mut self, demand: &Asked<'_>, requests: u64) -> (Vec<&'p Policy>, Vec<Arc<str>>) {
         let mut held = Vec::with_capacity(demand.policies.len());
         let mut without = Vec::new();
-        for name in demand.policies {
-            match self.find(demand.namespace, name) {
-                Some(policy) => held.push(policy),
+        for id in demand.policies {
+            match self.by_name.get(&(&*id.namespace, &*id.name)) {
+                Some(policy) => held.push(*policy),
                 None => {
-                    *self.result.missing_policies.entry(Arc::clone(name)).or_default() += requests;
-                    without.push(Arc::clone(name));
+                    let label: Arc<str> = Arc::from(id.to_string());
+                    *self.result.missing_policies.entry(Arc::clone(&label)).or_default() += requests;
+                    without.push(label);
                 }
             }
         }

@@ -102,6 +102,7 @@ pub(super) fn join(
     access::join(Inputs {
         demands: denied(&part.usage),
         sets: part.usage.policy_sets(),
+        namespaces: part.usage.namespaces(),
         policies,
         deployment,
         profile,

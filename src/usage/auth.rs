@@ -1,5 +1,6 @@
 //! What an entry says of the one who asks: kept once for each different meaning.
 
+use super::held::Held;
 use crate::vault::PrincipalKind;
 use std::sync::Arc;
 
@@ -16,8 +17,10 @@ pub struct Auth {
     pub mount: Arc<str>,
     /// Whether the mount comes from a login, which knows, and not from the display name, which hints.
     pub login: bool,
-    /// Policies in force, sorted.
-    pub policies: Arc<[Arc<str>]>,
+    /// The role, user or group of the login at that mount, as the server vouches for it; empty where it does not.
+    pub role: Arc<str>,
+    /// Policies in force.
+    pub held: Arc<Held>,
     /// The identity entity, or empty.
     pub entity_id: Arc<str>,
     /// The token's display name.
@@ -37,7 +40,8 @@ impl Auth {
             name: Arc::from("unauthenticated"),
             mount: Arc::clone(&empty),
             login: false,
-            policies: Arc::from([]),
+            role: Arc::clone(&empty),
+            held: Arc::new(Held::nothing()),
             entity_id: Arc::clone(&empty),
             display_name: empty,
             metadata_keys: Arc::from([]),

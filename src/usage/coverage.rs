@@ -1,5 +1,6 @@
 //! What the logs saw: from when to when, with which gaps, of which nodes. "Unused" is never claimed beyond it.
 
+use super::held::Namespaces;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -87,6 +88,8 @@ pub struct Seen {
     pub(crate) bins: BTreeMap<i32, [u64; 5]>,
     pub(crate) nodes: BTreeSet<Arc<str>>,
     pub(crate) copies: u32,
+    /// Namespaces whose id and path were seen together.
+    pub(crate) namespaces: Namespaces,
     recent_bin: Option<i64>,
 }
 
@@ -136,6 +139,7 @@ impl Seen {
                 *a |= b;
             }
         }
+        self.namespaces.merge(&other.namespaces);
         self.nodes.extend(other.nodes);
         while self.nodes.len() > MAX_NODES {
             self.nodes.pop_last();

@@ -1,5 +1,6 @@
 //! One row of usage: who asked for what, how often, when, and with which policies in force.
 
+use super::held::Held;
 use crate::vault::{Capability, PrincipalKind};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,7 +11,8 @@ use std::sync::Arc;
 pub struct Principal {
     /// How it is known.
     pub kind: PrincipalKind,
-    /// Its key: entity id, `auth/approle/web-role`, display name or accessor.
+    /// Its key: entity id, `auth/approle/web-role`, display name or accessor; what is known by a name only has the namespace of
+    /// its token in front, so that two of one name are two.
     pub id: Arc<str>,
     /// The human's word for it.
     pub name: Arc<str>,
@@ -43,8 +45,8 @@ pub struct Demand {
     pub last_seen: Option<Timestamp>,
     /// The days (since 1970-01-01, UTC) on which it was seen.
     pub days: BTreeSet<i32>,
-    /// Policies in force, as last seen, sorted.
-    pub policies: Arc<[Arc<str>]>,
+    /// Policies in force, as last seen.
+    pub held: Arc<Held>,
     /// Keys of the request data that were sent with every allowed request (names only, never values).
     pub keys_always: BTreeSet<Arc<str>>,
     /// Keys of the request data that were sent with some allowed request.
@@ -58,7 +60,7 @@ pub struct Lost {
     /// Lines of which nothing could be read.
     pub unknown: u64,
     /// Lines of which only the holder could be read: of whom, with which policies in force.
-    pub known: BTreeMap<(Principal, Arc<[Arc<str>]>), u64>,
+    pub known: BTreeMap<(Principal, Arc<Held>), u64>,
 }
 
 /// What the log tells of a principal, as last seen.
@@ -66,8 +68,8 @@ pub struct Lost {
 pub struct PrincipalSeen {
     /// Who.
     pub principal: Principal,
-    /// The policies in force when it was last seen, sorted.
-    pub policies: Arc<[Arc<str>]>,
+    /// The policies in force when it was last seen.
+    pub held: Arc<Held>,
     /// When that was.
     pub last_seen: Option<Timestamp>,
     /// The identity entity, where there is one.
@@ -83,8 +85,12 @@ pub struct PrincipalSeen {
 pub struct PolicySet {
     /// Who.
     pub principal: Principal,
-    /// The policies, sorted.
-    pub policies: Arc<[Arc<str>]>,
+    /// The policies.
+    pub held: Arc<Held>,
+    /// The auth mount of its login, where known.
+    pub mount: Arc<str>,
+    /// The role, user or group of the login at that mount, as the server vouches for it; empty where it does not.
+    pub role: Arc<str>,
     /// When something was last allowed with it.
     pub last_seen: Option<Timestamp>,
 }

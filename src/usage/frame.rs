@@ -136,7 +136,7 @@ struct Columns<'a> {
     first_seen: Vec<Option<String>>,
     last_seen: Vec<Option<String>>,
     active_days: Vec<u64>,
-    policies: Vec<Option<&'a [Arc<str>]>>,
+    policies: Vec<Vec<Arc<str>>>,
     failed: Vec<u64>,
     days: Vec<Option<String>>,
     keys_always: Vec<Option<&'a [u32]>>,
@@ -162,8 +162,8 @@ impl<'a> Columns<'a> {
         self.first_seen.push(time(row.first_seen()));
         self.last_seen.push(time(row.last_seen()));
         self.active_days.push(row.days.len() as u64);
-        self.policies
-            .push(table.policies_of(listed).map(|policies| &**policies));
+        let held = table.held_of(listed).map(|held| held.labels(&table.seen.namespaces));
+        self.policies.push(held.unwrap_or_default());
         self.failed.push(row.failed);
         let days = Some(&row.days).filter(|days| **days != ends(row.first, row.last));
         self.days.push(days.and_then(|days| serde_json::to_string(days).ok()));
@@ -187,7 +187,7 @@ impl<'a> Columns<'a> {
         let height = self.path.len();
         let mut policies = ListStringChunkedBuilder::new("policies".into(), height, height * 4);
         for set in &self.policies {
-            policies.append_values_iter(set.unwrap_or_default().iter().map(|policy| &**policy));
+            policies.append_values_iter(set.iter().map(|policy| &**policy));
         }
         let columns = vec![
             Column::new("principal_id".into(), self.principal_id),

@@ -2,6 +2,7 @@
 
 use super::coverage::timestamp;
 use super::demand::{Demand, PolicySet, Principal, PrincipalSeen};
+use super::held::Held;
 use super::record::NONE;
 use super::table::{Row, Table};
 use crate::vault::PrincipalKind;
@@ -138,11 +139,11 @@ impl Table {
     }
 
     /// The policies that granted a row's demand when it was seen last.
-    pub(crate) fn policies_of(&self, listed: Listed<'_>) -> Option<&Arc<[Arc<str>]>> {
+    pub(crate) fn held_of(&self, listed: Listed<'_>) -> Option<&Arc<Held>> {
         if listed.principal.kind == PrincipalKind::Unauthenticated {
             return None;
         }
-        self.auths.get(listed.row.auth).map(|auth| &auth.policies)
+        self.auths.get(listed.row.auth).map(|auth| &auth.held)
     }
 
     fn demand(&self, listed: Listed<'_>) -> Demand {
@@ -160,7 +161,9 @@ impl Table {
             first_seen: row.first_seen(),
             last_seen: row.last_seen(),
             days: row.days.iter().copied().collect(),
-            policies: self.policies_of(listed).map_or_else(|| Arc::from([]), Arc::clone),
+            held: self
+                .held_of(listed)
+                .map_or_else(|| Arc::new(Held::nothing()), Arc::clone),
             keys_always: names(row.keys_always.as_deref().unwrap_or_default()),
             keys_ever: names(&row.keys_ever),
         }
@@ -192,10 +195,12 @@ impl Table {
     pub(crate) fn policy_sets(&self) -> Vec<PolicySet> {
         let used = (0..).zip(self.auths.iter()).filter_map(|(number, auth)| {
             let used = self.auth_used(number)?;
-            let has_policies = auth.kind != PrincipalKind::Unauthenticated && !auth.policies.is_empty();
+            let has_policies = auth.kind != PrincipalKind::Unauthenticated && !auth.held.is_nothing();
             has_policies.then(|| PolicySet {
                 principal: self.principal_named(self.principal_of(number)),
-                policies: Arc::clone(&auth.policies),
+                held: Arc::clone(&auth.held),
+                mount: Arc::clone(&auth.mount),
+                role: Arc::clone(&auth.role),
                 last_seen: timestamp(used),
             })
         });
@@ -203,7 +208,10 @@ impl Table {
         sets.sort_unstable();
         // Of equal sets the one used last stands last.
         sets.dedup_by(|later, kept| {
-            let is_same = later.principal == kept.principal && later.policies == kept.policies;
+            let is_same = later.principal == kept.principal
+                && later.held == kept.held
+                && later.mount == kept.mount
+                && later.role == kept.role;
             if is_same {
                 kept.last_seen = later.last_seen;
             }
@@ -220,7 +228,7 @@ impl Table {
                 let auth = self.auths.get(who.auth)?;
                 Some(PrincipalSeen {
                     principal: self.principal_named(number),
-                    policies: Arc::clone(&auth.policies),
+                    held: Arc::clone(&auth.held),
                     last_seen: timestamp(who.time).filter(|_| who.time != i64::MIN),
                     entity_id: Arc::clone(&auth.entity_id),
                     display_name: Arc::clone(&auth.display_name),

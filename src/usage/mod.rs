@@ -7,6 +7,7 @@ pub mod auth;
 pub mod coverage;
 pub mod demand;
 pub mod frame;
+pub mod held;
 pub mod interner;
 pub mod ledger;
 mod listing;
@@ -20,6 +21,7 @@ pub mod window;
 
 pub use coverage::{AuditSwitch, Coverage, Gap};
 pub use demand::{Demand, Lost, Principal, PrincipalSeen};
+pub use held::{Held, Namespaces, Placed, Space};
 pub use part::{Unpaired, Usage};
 pub use tally::{Skip, Skipped, Tally};
 pub use window::Window;

@@ -2,6 +2,7 @@
 
 use super::coverage::{AuditSwitch, Coverage, timestamp};
 use super::demand::{Demand, Lost, PolicySet, PrincipalSeen};
+use super::held::Namespaces;
 use super::ledger::{Keep, Ledger};
 use super::record::Record;
 use super::table::Table;
@@ -269,6 +270,12 @@ impl Usage {
     #[must_use]
     pub fn policy_sets(&self) -> Vec<PolicySet> {
         self.settled().policy_sets()
+    }
+
+    /// The namespaces whose id and path the log shows together.
+    #[must_use]
+    pub fn namespaces(&self) -> &Namespaces {
+        &self.settled().seen.namespaces
     }
 
     /// The account of all lines.

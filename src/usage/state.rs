@@ -2,6 +2,7 @@
 
 use super::auth::Auth;
 use super::coverage::Seen;
+use super::held::{Held, Namespaces, Placed, Space};
 use super::ledger::Ledger;
 use super::record::{Class, NONE, Record};
 use super::table::{Counts, Table, Who};
@@ -53,6 +54,8 @@ struct StoredSeen {
     bins: BTreeMap<i32, [u64; 5]>,
     nodes: BTreeSet<Arc<str>>,
     copies: u32,
+    #[serde(default, skip_serializing_if = "Namespaces::is_empty")]
+    namespaces: Namespaces,
 }
 
 /// An [`Auth`].
@@ -64,6 +67,15 @@ pub(crate) struct StoredAuth {
     mount: Arc<str>,
     login: bool,
     policies: Arc<[Arc<str>]>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    space: Option<Space>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    placed: Vec<Placed>,
+    /// Whether its entries list no policies.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    unlisted: bool,
+    #[serde(default = "no_text", skip_serializing_if = "is_no_text")]
+    role: Arc<str>,
     entity_id: Arc<str>,
     display_name: Arc<str>,
     metadata_keys: Arc<[Arc<str>]>,
@@ -120,6 +132,7 @@ impl State {
                 bins: table.seen.bins.clone(),
                 nodes: table.seen.nodes.clone(),
                 copies: table.seen.copies,
+                namespaces: table.seen.namespaces.clone(),
             },
             counts: [
                 table.counts.with_results,
@@ -167,6 +180,7 @@ impl State {
         table.seen.bins.clone_from(&self.seen.bins);
         table.seen.nodes.clone_from(&self.seen.nodes);
         table.seen.copies = self.seen.copies;
+        table.seen.namespaces.clone_from(&self.seen.namespaces);
         let [with_results, unpaired_requests, unpaired_responses] = self.counts;
         table.counts = Counts {
             with_results,
@@ -225,6 +239,14 @@ const fn is_zero(number: &u64) -> bool {
     *number == 0
 }
 
+fn no_text() -> Arc<str> {
+    Arc::from("")
+}
+
+fn is_no_text(text: &str) -> bool {
+    text.is_empty()
+}
+
 impl StoredPrincipal {
     fn of(who: &Who) -> Self {
         let auth = Some(who.auth).filter(|a| *a != NONE);
@@ -240,7 +262,11 @@ impl StoredAuth {
             name: Arc::clone(&auth.name),
             mount: Arc::clone(&auth.mount),
             login: auth.login,
-            policies: Arc::clone(&auth.policies),
+            policies: Arc::clone(&auth.held.own),
+            space: auth.held.space.clone(),
+            placed: auth.held.placed.to_vec(),
+            unlisted: !auth.held.listed,
+            role: Arc::clone(&auth.role),
             entity_id: Arc::clone(&auth.entity_id),
             display_name: Arc::clone(&auth.display_name),
             metadata_keys: Arc::clone(&auth.metadata_keys),
@@ -256,7 +282,13 @@ impl StoredAuth {
             name: Arc::clone(&self.name),
             mount: Arc::clone(&self.mount),
             login: self.login,
-            policies: Arc::clone(&self.policies),
+            role: Arc::clone(&self.role),
+            held: Arc::new(Held {
+                own: Arc::clone(&self.policies),
+                placed: Arc::from(&*self.placed),
+                space: self.space.clone(),
+                listed: !self.unlisted,
+            }),
             entity_id: Arc::clone(&self.entity_id),
             display_name: Arc::clone(&self.display_name),
             metadata_keys: Arc::clone(&self.metadata_keys),

@@ -2,14 +2,15 @@
 
 use super::demand::Demand;
 use super::frame::{self, FrameError};
+use super::held::Namespaces;
 use super::part::Usage;
 use crate::staged::{self, Readers};
 use serde::Serialize;
 use std::io::{self, BufWriter, Write};
 use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
-use std::sync::Once;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Once};
 
 /// The columns in their order.
 pub const COLUMNS: [&str; 14] = [
@@ -121,11 +122,11 @@ struct Line<'a> {
     first_seen: Option<String>,
     last_seen: Option<String>,
     active_days: usize,
-    policies: Vec<&'a str>,
+    policies: Vec<Arc<str>>,
 }
 
 impl<'a> Line<'a> {
-    fn of(demand: &'a Demand) -> Self {
+    fn of(demand: &'a Demand, namespaces: &Namespaces) -> Self {
         Self {
             principal_id: &demand.principal.id,
             principal_kind: demand.principal.kind.as_str(),
@@ -140,27 +141,27 @@ impl<'a> Line<'a> {
             first_seen: demand.first_seen.map(|t| t.to_string()),
             last_seen: demand.last_seen.map(|t| t.to_string()),
             active_days: demand.days.len(),
-            policies: demand.policies.iter().map(|p| &**p).collect(),
+            policies: demand.held.labels(namespaces),
         }
     }
 }
 
 /// Writes one JSON object a demand.
-pub fn write_jsonl(demands: &[Demand], to: &mut dyn Write) -> io::Result<()> {
+pub fn write_jsonl(usage: &Usage, to: &mut dyn Write) -> io::Result<()> {
     let mut to = BufWriter::new(to);
-    for demand in demands {
-        serde_json::to_writer(&mut to, &Line::of(demand))?;
+    for demand in &usage.demands() {
+        serde_json::to_writer(&mut to, &Line::of(demand, usage.namespaces()))?;
         to.write_all(b"\n")?;
     }
     to.flush()
 }
 
 /// Writes a header and one row a demand; the policies are joined by blanks, since no policy's name holds one.
-pub fn write_csv(demands: &[Demand], to: &mut dyn Write) -> io::Result<()> {
+pub fn write_csv(usage: &Usage, to: &mut dyn Write) -> io::Result<()> {
     let mut to = BufWriter::new(to);
     writeln!(to, "{}", COLUMNS.join(","))?;
-    for demand in demands {
-        let line = Line::of(demand);
+    for demand in &usage.demands() {
+        let line = Line::of(demand, usage.namespaces());
         let numbers = [
             line.allowed.to_string(),
             line.denied.to_string(),
@@ -211,8 +212,8 @@ pub fn write_to(usage: &Usage, format: Format, to: &mut dyn Write) -> Result<(),
             frame::write(usage, &mut whole)?;
             to.write_all(&whole).and_then(|()| to.flush())
         }
-        Format::Csv => write_csv(&usage.demands(), to),
-        Format::Jsonl => write_jsonl(&usage.demands(), to),
+        Format::Csv => write_csv(usage, to),
+        Format::Jsonl => write_jsonl(usage, to),
     }
     .map_err(StoreError::Stream)
 }
@@ -230,8 +231,8 @@ pub fn write_as(usage: &Usage, format: Format, path: &Path) -> Result<(), StoreE
     };
     staged::write_for(path, Readers::Owner, failed, |file| match format {
         Format::Parquet => Ok(frame::write(usage, file)?),
-        Format::Csv => write_csv(&usage.demands(), file).map_err(failed),
-        Format::Jsonl => write_jsonl(&usage.demands(), file).map_err(failed),
+        Format::Csv => write_csv(usage, file).map_err(failed),
+        Format::Jsonl => write_jsonl(usage, file).map_err(failed),
     })
 }
 

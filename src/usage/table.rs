@@ -191,10 +191,7 @@ impl Table {
         let mut lost = Lost::default();
         for (number, lines) in (0..).zip(&self.auth_lost).filter(|(_, lines)| **lines > 0) {
             if let Some(auth) = self.auths.get(number) {
-                let of = (
-                    self.principal_named(self.principal_of(number)),
-                    Arc::clone(&auth.policies),
-                );
+                let of = (self.principal_named(self.principal_of(number)), Arc::clone(&auth.held));
                 *lost.known.entry(of).or_default() += lines;
             }
         }

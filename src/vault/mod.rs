@@ -1,6 +1,7 @@
 //! The domain's words as the servers use them: capability, operation, path, principal, and the paths that are special.
 
 pub mod capability;
+pub mod identity;
 pub mod operation;
 pub mod path;
 pub mod principal;
@@ -8,5 +9,6 @@ pub mod protected;
 pub mod secret;
 
 pub use capability::{Capability, CapabilitySet};
+pub use identity::{MountId, PolicyId, RoleId};
 pub use operation::Operation;
 pub use principal::{PrincipalId, PrincipalKind};

@@ -188,8 +188,8 @@ impl Known {
         }
         for who in usage.principals() {
             self.holders.insert(principal(&who.principal));
-            for policy in who.policies.iter() {
-                self.policies.insert(held(&who.principal, policy));
+            for policy in who.held.labels(usage.namespaces()) {
+                self.policies.insert(held(&who.principal, &policy));
             }
         }
     }
@@ -286,8 +286,8 @@ impl Known {
         for seen in part.principals() {
             let who = &seen.principal;
             let known = !self.holders.insert(principal(who));
-            for policy in seen.policies.iter() {
-                if self.policies.insert(held(who, policy)) && known {
+            for policy in seen.held.labels(part.namespaces()) {
+                if self.policies.insert(held(who, &policy)) && known {
                     let message = format!("{} holds the policy {policy} now", shown(who));
                     events.push(Event::new(
                         Kind::NewPolicy,
@@ -295,7 +295,7 @@ impl Known {
                         seen.last_seen,
                         "",
                         "",
-                        policy,
+                        &policy,
                         message,
                     ));
                 }

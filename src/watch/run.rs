@@ -382,7 +382,7 @@ impl<'a, S: Store> Watch<'a, S> {
             if self.kept.learned.is_some() {
                 let (news, fresh) = self.known.observe(part);
                 events = news;
-                events.extend(self.suspects.refuted(&fresh));
+                events.extend(self.suspects.refuted(&fresh, part.namespaces()));
                 events.retain(|event| !self.tuning.mute.contains(&event.kind));
             } else {
                 self.known.learn(part, None);

@@ -6,7 +6,7 @@ use crate::advice::{Advice, EvidenceState};
 use crate::deployment::Deployment;
 use crate::policy::model::Policy;
 use crate::policy::profile::Profile;
-use crate::usage::Demand;
+use crate::usage::{Demand, Namespaces};
 use jiff::Timestamp;
 use std::collections::HashMap;
 
@@ -61,7 +61,7 @@ impl Suspects {
     }
 
     /// Which of them these demands use. Each is told once: it is suspect no more.
-    pub fn refuted(&mut self, demands: &[Demand]) -> Vec<Event> {
+    pub fn refuted(&mut self, demands: &[Demand], namespaces: &Namespaces) -> Vec<Event> {
         let allowed: Vec<Demand> = demands.iter().filter(|d| d.allowed > 0).cloned().collect();
         if self.grants.is_empty() || allowed.is_empty() {
             return Vec::new();
@@ -70,6 +70,7 @@ impl Suspects {
         let joined = access::join(Inputs {
             demands: allowed,
             sets: Vec::new(),
+            namespaces,
             policies: self.policies.clone(),
             deployment: self.deployment.as_ref(),
             profile: self.profile,

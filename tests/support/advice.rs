@@ -384,6 +384,7 @@ fn policies(people: &[PrincipalView]) -> Vec<PolicyView> {
     names
         .into_iter()
         .map(|name| PolicyView {
+            namespace: std::sync::Arc::default(),
             file: format!("fixtures/acme/policies/{name}.hcl"),
             holders: people
                 .iter()
@@ -439,6 +440,7 @@ fn tightened(policies: &[PolicyView]) -> Vec<ProposedPolicy> {
                 _ => Change::Edit,
             };
             ProposedPolicy {
+                namespace: std::sync::Arc::default(),
                 shared: None,
                 kept: false,
                 name: policy.name.clone(),
@@ -465,7 +467,6 @@ fn tightened(policies: &[PolicyView]) -> Vec<ProposedPolicy> {
                 },
                 stanzas: vec![(String::from("secret/data/prod/web/+"), vec![String::from("read")])],
                 holders: policy.holders.clone(),
-                namespace: "".into(),
             }
         })
         .collect()

@@ -77,13 +77,9 @@ impl<'a> Known<'a> {
         }
     }
 
-    /// Of these names those that no policy was read for, in the namespace or one above.
+    /// Of these names those that no policy of the namespace was read for.
     fn gone<'n>(&self, namespace: &str, names: &'n [String]) -> Vec<&'n str> {
-        let exists = |name: &str| {
-            let ends = namespace.match_indices('/').map(|(at, _)| at + 1).chain([0]);
-            ends.filter_map(|end| namespace.get(..end))
-                .any(|ns| self.policies.contains(&(ns, name)))
-        };
+        let exists = |name: &str| self.policies.contains(&(namespace, name));
         let names = names.iter().map(String::as_str);
         names
             .filter(|name| !about::is_built_in(name) && !exists(&name.trim().to_lowercase()))

@@ -4,6 +4,8 @@ use super::about;
 use crate::access::{HolderId, Joined};
 use crate::advice::Severity;
 use crate::analysis::rule::{Context, Draft, Rule, count};
+use crate::policy::model::Policy;
+use crate::vault::PolicyId;
 use crate::vault::PrincipalKind;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -28,8 +30,10 @@ impl Rule for PolicyHeldOnlyThroughDelegation {
         let makers = makers(joined);
         let mut holders_of: BTreeMap<usize, BTreeSet<HolderId>> = BTreeMap::new();
         for (p, held) in joined.held_by.iter().enumerate().filter(|(_, held)| !held.is_empty()) {
-            let name = joined.policies.get(p).map_or("", |policy| &policy.name);
-            if !about::is_built_in(name) && held.iter().all(|&h| is_delegated(joined, &makers, p, name, h)) {
+            let Some(policy) = joined.policies.get(p).map(Policy::id) else {
+                continue;
+            };
+            if !about::is_built_in(&policy.name) && held.iter().all(|&h| is_delegated(joined, &makers, p, &policy, h)) {
                 holders_of.insert(p, held.clone());
             }
         }
@@ -61,7 +65,7 @@ fn makers(joined: &Joined) -> Makers {
 }
 
 /// Whether a holder has the policy only by tokens that it, or somebody, made.
-fn is_delegated(joined: &Joined, makers: &Makers, p: usize, name: &str, h: HolderId) -> bool {
+fn is_delegated(joined: &Joined, makers: &Makers, p: usize, policy: &PolicyId, h: HolderId) -> bool {
     let Some(holder) = joined.holders.get(h) else {
         return false;
     };
@@ -70,7 +74,7 @@ fn is_delegated(joined: &Joined, makers: &Makers, p: usize, name: &str, h: Holde
         let by_login = holder
             .assigned
             .iter()
-            .any(|place| place.mount != "auth/token/" && place.policies.iter().any(|own| own == name));
+            .any(|place| place.mount != "auth/token/" && place.policies.contains(policy));
         let login_known = holder.assigned.iter().any(|place| place.kind != "group");
         return !by_login && login_known && holder.is_active();
     }
@@ -91,7 +95,11 @@ fn draft(context: &Context<'_>, makers: &Makers, p: usize, held: &BTreeSet<Holde
         .deployment
         .into_iter()
         .flat_map(|d| &d.roles)
-        .filter(|r| r.kind == "token" && r.allowed_policies.iter().any(|glob| fits(glob, &policy.name)))
+        .filter(|r| {
+            r.namespace == *policy.namespace
+                && r.kind == "token"
+                && r.allowed_policies.iter().any(|glob| fits(glob, &policy.name))
+        })
         .map(|r| r.name.as_str())
         .collect();
     draft.detail = format!(

@@ -4,6 +4,7 @@ use super::about;
 use crate::access::Outcome;
 use crate::advice::Severity;
 use crate::analysis::rule::{Context, Draft, Rule, count};
+use crate::vault::PolicyId;
 use std::collections::HashMap;
 
 /// The rule.
@@ -25,27 +26,28 @@ impl Rule for PolicyMissing {
     fn check(&self, context: &Context<'_>) -> Vec<Draft> {
         let joined = context.joined;
         // Requests that the policies read do not explain, by the missing names that may explain them.
-        let mut unexplained: HashMap<&str, u64> = HashMap::new();
+        let mut unexplained: HashMap<&PolicyId, u64> = HashMap::new();
         for d in joined.demands.iter().filter(|d| d.outcome == Outcome::NotExplained) {
-            for name in joined.sets.get(d.set).into_iter().flat_map(|s| &s.missing) {
-                *unexplained.entry(name).or_default() += d.demand.allowed;
+            for policy in joined.sets.get(d.set).into_iter().flat_map(|s| &s.missing) {
+                *unexplained.entry(policy).or_default() += d.demand.allowed;
             }
         }
         joined
             .missing
             .iter()
-            .filter(|(name, _)| !["response-wrapping", "control-group"].contains(&&***name))
-            .map(|(name, holders)| {
-                let does_something = unexplained.get(&**name).copied().unwrap_or(0);
+            .filter(|(policy, _)| !["response-wrapping", "control-group"].contains(&&*policy.name))
+            .map(|(policy, holders)| {
+                let name = policy.to_string();
+                let does_something = unexplained.get(policy).copied().unwrap_or(0);
                 let who = format!("{} ({})", count(holders.len(), "principal"), context.names(holders.iter().copied(), 3));
                 let mut draft = Draft {
                     kind: "policy",
-                    name: name.to_string(),
-                    key: name.to_string(),
+                    name: name.clone(),
+                    key: name.clone(),
                     title: format!("policy `{name}` is attached, and was not read"),
                     ..Draft::default()
                 };
-                if &**name == "default" {
+                if policy.is_default() {
                     draft.detail = format!("The servers attach it to {who} by themselves; what it allows here is not known.");
                     draft.remedy = "Export `default` with the other policies.".to_owned();
                     draft.severity = Some(Severity::Info);

@@ -31,7 +31,7 @@ impl Rule for RootTokenInUse {
                 .holders
                 .get(d.holder)
                 .is_some_and(|h| h.principal.kind == PrincipalKind::Root)
-                || d.demand.policies.iter().any(|p| &**p == "root");
+                || d.demand.held.is_root();
             if is_root {
                 *used.entry(d.holder).or_default().entry(folder(&d.path)).or_default() += d.demand.allowed;
             }

@@ -26,6 +26,7 @@ use crate::policy::model::Policy;
 use crate::policy::profile::Profile;
 use crate::policy::syntax::{self, Dialect};
 use crate::usage::demand::{Demand, Principal};
+use crate::usage::{Held, Namespaces};
 use crate::vault::PrincipalKind;
 use jiff::Timestamp;
 use std::collections::{BTreeSet, HashMap};
@@ -84,6 +85,7 @@ impl Case {
         let joined = access::join(Inputs {
             demands,
             sets: Vec::new(),
+            namespaces: &Namespaces::default(),
             policies,
             deployment: deployment.as_ref(),
             profile: Profile::default(),
@@ -177,7 +179,7 @@ pub fn demand(line: &str) -> Demand {
         first_seen: at(days.first()),
         last_seen: at(days.last()),
         days,
-        policies: policies.into(),
+        held: Arc::new(Held::named(policies.into())),
         keys_always: BTreeSet::new(),
         keys_ever: BTreeSet::new(),
     }

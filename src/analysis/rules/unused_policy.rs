@@ -3,6 +3,7 @@
 use super::about;
 use crate::advice::{EvidenceState, Severity};
 use crate::analysis::rule::{Context, Draft, Rule, count};
+use crate::vault::PolicyId;
 use std::collections::HashMap;
 
 /// The rule.
@@ -35,7 +36,7 @@ impl Rule for UnusedPolicy {
                 let mut draft = about::policy(policy);
                 draft.title = format!("policy `{}` was held by nobody", policy.name);
                 let stanzas = count(policy.stanzas.len(), "stanza");
-                if let Some(givers) = given_by.get(&*policy.name) {
+                if let Some(givers) = given_by.get(&policy.id()) {
                     // Who gets it through one of these may just not have logged in: that is no reason to delete it.
                     let givers = about::quoted(givers, 3);
                     evidence.state = evidence.state.min(EvidenceState::Suspect);
@@ -59,25 +60,25 @@ impl Rule for UnusedPolicy {
 }
 
 /// Roles and groups of the deployment by the policies that they hand out.
-fn given_by<'a>(context: &Context<'a>) -> HashMap<&'a str, Vec<String>> {
-    let mut by_policy: HashMap<&str, Vec<String>> = HashMap::new();
+fn given_by(context: &Context<'_>) -> HashMap<PolicyId, Vec<String>> {
+    let mut by_policy: HashMap<PolicyId, Vec<String>> = HashMap::new();
     let Some(deployment) = context.deployment else {
         return by_policy;
     };
     for role in &deployment.roles {
         for policy in role.policies.iter().chain(&role.allowed_policies) {
             by_policy
-                .entry(policy)
+                .entry(PolicyId::new(role.namespace.as_str(), policy.as_str()))
                 .or_default()
-                .push(format!("{}{}", role.mount, role.name));
+                .push(format!("{}{}{}", role.namespace, role.mount, role.name));
         }
     }
     for group in &deployment.groups {
         for policy in &group.policies {
             by_policy
-                .entry(policy)
+                .entry(PolicyId::new(group.namespace.as_str(), policy.as_str()))
                 .or_default()
-                .push(format!("group {}", group.name));
+                .push(format!("group {}{}", group.namespace, group.name));
         }
     }
     by_policy

@@ -67,6 +67,7 @@ pub(super) fn build(
             .map(|u| u.holder)
             .collect();
         roles.push(Role {
+            namespace: policy.namespace.clone(),
             name,
             text: policy.source.to_string(),
             stanzas: stanzas

@@ -35,6 +35,8 @@ pub struct Options<'a> {
 /// A role: a policy of the redesign.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Role {
+    /// The namespace it lives in.
+    pub namespace: Arc<str>,
     /// Its name.
     pub name: String,
     /// Its policy text.

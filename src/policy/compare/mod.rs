@@ -14,7 +14,7 @@ mod unfilled;
 mod values;
 
 pub use outcome::{Asked, Aspect, Comparison, Decider, Difference, Open, Verdict};
-pub use sets::{Combination, Holder, PolicyComparison, PolicyId, Presence, SetComparison};
+pub use sets::{Combination, Holder, PolicyComparison, Presence, SetComparison};
 
 use crate::policy::acl::Acl;
 use crate::policy::model::Policy;

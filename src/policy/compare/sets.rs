@@ -6,41 +6,14 @@ use crate::policy::acl::Acl;
 use crate::policy::model::Policy;
 use crate::policy::profile::Profile;
 use crate::policy::template::Identity;
+use crate::vault::PolicyId;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
-use std::sync::Arc;
 
 /// More moments than this, at which a stanza's `expiration` passes, are not looked at.
 const MOST_MOMENTS: usize = 8;
 /// More pairs of a policy gone and a policy come are not looked at for a change of name.
 const MOST_RENAMES: usize = 400;
-
-/// What a policy is known by.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct PolicyId {
-    /// Its namespace, `""` or `a/`.
-    pub namespace: Arc<str>,
-    /// Its name.
-    pub name: Arc<str>,
-}
-
-impl PolicyId {
-    /// Of a policy.
-    #[must_use]
-    pub fn of(policy: &Policy) -> Self {
-        Self {
-            namespace: policy.namespace.clone(),
-            name: policy.name.clone(),
-        }
-    }
-}
-
-impl fmt::Display for PolicyId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{}", self.namespace, self.name)
-    }
-}
 
 /// Somebody who holds policies.
 #[derive(Debug, Clone)]
@@ -167,7 +140,7 @@ pub(super) fn compare_policies(
 }
 
 fn by_id(policies: &[Policy]) -> BTreeMap<PolicyId, &Policy> {
-    policies.iter().map(|p| (PolicyId::of(p), p)).collect()
+    policies.iter().map(|p| (p.id(), p)).collect()
 }
 
 struct Work<'p, F> {

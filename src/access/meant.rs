@@ -1,0 +1,264 @@
+//! Which policies are meant by the names in a log.
+//!
+//! All policies of a token's own list are of the token's namespace: what granted a request, the mount of its login and the end of
+//! its entity's id tell which that is. Where nothing tells, it is the namespace that the token is at work in or one above it, and
+//! of these one that has policies of the names listed. If several do, each reading counts as held, and the list counts as open:
+//! nothing that its holder may have by it is taken away.
+
+use super::sets::ByName;
+use crate::usage::demand::Principal;
+use crate::usage::held::{Held, Namespaces, Space};
+use crate::vault::{PolicyId, PrincipalKind, identity};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// A list of policies in force.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct HeldSet {
+    /// The policies, sorted.
+    pub policies: Arc<[PolicyId]>,
+    /// Whether there may be others, or some of these may be others.
+    pub open: bool,
+}
+
+impl HeldSet {
+    /// These policies and no others.
+    #[must_use]
+    pub fn of(policies: impl IntoIterator<Item = PolicyId>) -> Self {
+        let policies: BTreeSet<PolicyId> = policies.into_iter().collect();
+        Self {
+            policies: policies.into_iter().collect(),
+            open: false,
+        }
+    }
+}
+
+/// What a list in a log means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Meant {
+    /// Each reading of it, the likeliest first.
+    pub(super) readings: Vec<HeldSet>,
+    /// The namespaces in which its holder may have any policy, where the log lists none.
+    pub(super) unlisted_in: BTreeSet<Arc<str>>,
+    /// Names of policies that it holds in a namespace that nothing names.
+    pub(super) somewhere: BTreeSet<Arc<str>>,
+    /// The namespaces that its token may be of, the likeliest first.
+    pub(super) spaces: Vec<Arc<str>>,
+}
+
+impl Meant {
+    /// The namespace of the token, where only one comes into question.
+    pub(super) fn space(&self) -> Option<&Arc<str>> {
+        match &self.spaces[..] {
+            [only] => Some(only),
+            _ => None,
+        }
+    }
+}
+
+/// What is known of namespaces and policies.
+pub(super) struct Reader<'a> {
+    pub(super) namespaces: &'a Namespaces,
+    pub(super) by_name: &'a ByName<'a>,
+}
+
+impl Reader<'_> {
+    /// What `held` means for a principal at work in `at`; `told` are the namespaces that other tokens of the principal with the
+    /// same list are known to be of.
+    pub(super) fn read(&self, principal: &Principal, held: &Held, at: &str, told: &BTreeSet<Arc<str>>) -> Meant {
+        let (spaces, is_sure) = self.spaces(principal, held, at, told);
+        let mut somewhere = BTreeSet::new();
+        let placed: Vec<PolicyId> = held
+            .placed
+            .iter()
+            .map(|policy| match (self.namespaces.path(&policy.space), &policy.space) {
+                (Some(space), _) => PolicyId::new(space, policy.name.clone()),
+                (None, Space::Path(space)) => PolicyId::new(space.clone(), policy.name.clone()),
+                (None, Space::Id(id)) => {
+                    somewhere.insert(policy.name.clone());
+                    unplaced(id, &policy.name)
+                }
+            })
+            .collect();
+        let open = !is_sure || !held.listed || !somewhere.is_empty();
+        let readings = spaces
+            .iter()
+            .map(|space| {
+                let own = held.own.iter().map(|name| PolicyId::new(space.clone(), name.clone()));
+                HeldSet {
+                    open,
+                    ..HeldSet::of(own.chain(placed.iter().cloned()))
+                }
+            })
+            .collect();
+        let unlisted_in = if held.listed {
+            BTreeSet::new()
+        } else {
+            spaces.iter().cloned().collect()
+        };
+        Meant {
+            readings,
+            unlisted_in,
+            somewhere,
+            spaces,
+        }
+    }
+
+    /// The namespaces that the token may be of, the likeliest first, and whether it makes no difference which.
+    fn spaces(&self, principal: &Principal, held: &Held, at: &str, told: &BTreeSet<Arc<str>>) -> (Vec<Arc<str>>, bool) {
+        if let Some(path) = held.space.as_ref().and_then(|space| self.namespaces.path(space)) {
+            return (vec![path], true);
+        }
+        let may_be: Vec<Arc<str>> = identity::at_or_above(at).map(Arc::from).collect();
+        let among = |space: &Arc<str>| may_be.contains(space);
+        let known: Vec<Arc<str>> = told.iter().filter(|space| among(space)).cloned().collect();
+        if let [only] = &known[..] {
+            return (vec![only.clone()], true);
+        }
+        if known.is_empty()
+            && let Some(space) = self.of_entity(principal).filter(among)
+        {
+            return (vec![space], true);
+        }
+        let may_be = if known.is_empty() { may_be } else { known };
+        if may_be.len() == 1 {
+            return (may_be, true);
+        }
+        if !held.listed {
+            return (may_be, false);
+        }
+        let asked: Vec<&Arc<str>> = held.own.iter().filter(|name| &***name != identity::DEFAULT).collect();
+        let has = |space: &Arc<str>| {
+            asked
+                .iter()
+                .filter(|name| self.by_name.find(space, name).is_some())
+                .count()
+        };
+        let most = may_be.iter().map(has).max().unwrap_or(0);
+        if most == 0 {
+            // Names that nothing was read for, or `default` alone, which is never changed: where it is at work is as good as any.
+            let first = may_be.into_iter().next().unwrap_or_else(|| Arc::from(at));
+            return (vec![first], asked.is_empty());
+        }
+        let best: Vec<Arc<str>> = may_be.into_iter().filter(|space| has(space) == most).collect();
+        let is_sure = best.len() == 1;
+        (best, is_sure)
+    }
+
+    /// The namespace of an entity, by the end of its id: outside of the root namespace servers put the namespace's id there.
+    fn of_entity(&self, principal: &Principal) -> Option<Arc<str>> {
+        if principal.kind != PrincipalKind::Entity {
+            return None;
+        }
+        match principal.id.rsplit_once('.') {
+            Some((_, namespace)) => self.namespaces.path_of(namespace).cloned(),
+            None => is_uuid(&principal.id).then(|| Arc::from("")),
+        }
+    }
+}
+
+/// A policy of which nothing says where it lives: one that was not read, whatever is called so elsewhere.
+fn unplaced(namespace_id: &str, name: &Arc<str>) -> PolicyId {
+    PolicyId::new(format!("{namespace_id}:"), name.clone())
+}
+
+fn is_uuid(text: &str) -> bool {
+    let groups = [8, 4, 4, 4, 12];
+    let mut parts = text.split('-');
+    groups.iter().all(|len| {
+        parts
+            .next()
+            .is_some_and(|part| part.len() == *len && part.bytes().all(|b| b.is_ascii_hexdigit()))
+    }) && parts.next().is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::model::Policy;
+    use crate::policy::syntax::{self, Dialect};
+
+    fn policy(namespace: &str, name: &str) -> Policy {
+        let text = "path \"s/*\" { capabilities = [\"read\"] }";
+        let mut policy = syntax::parse(name, "x.hcl", text, &Dialect::default()).unwrap();
+        policy.namespace = Arc::from(namespace);
+        policy
+    }
+
+    fn principal(id: &str) -> Principal {
+        Principal {
+            kind: PrincipalKind::Entity,
+            id: Arc::from(id),
+            name: Arc::from(""),
+            auth_mount: Arc::from(""),
+        }
+    }
+
+    fn held(own: &[&str]) -> Held {
+        Held::named(own.iter().map(|name| Arc::from(*name)).collect())
+    }
+
+    /// The readings as labels, and whether they are open.
+    fn read(policies: &[Policy], id: &str, held: &Held, at: &str) -> (Vec<Vec<String>>, bool) {
+        let mut namespaces = Namespaces::default();
+        namespaces.note("aB3xY", "team/");
+        let by_name = ByName::new(policies);
+        let reader = Reader {
+            namespaces: &namespaces,
+            by_name: &by_name,
+        };
+        let meant = reader.read(&principal(id), held, at, &BTreeSet::new());
+        let labels = |set: &HeldSet| set.policies.iter().map(ToString::to_string).collect();
+        (
+            meant.readings.iter().map(labels).collect(),
+            meant.readings.iter().any(|set| set.open),
+        )
+    }
+
+    #[test]
+    fn what_the_log_tells_is_taken() {
+        let both = [policy("", "admin"), policy("team/", "admin")];
+        let mut told = held(&["admin"]);
+        told.space = Space::of("root", "");
+        assert_eq!(read(&both, "e", &told, "team/"), (vec![vec!["admin".into()]], false));
+        assert_eq!(
+            read(&both, "e.aB3xY", &held(&["admin"]), "team/"),
+            (vec![vec!["team/admin".into()]], false)
+        );
+        let uuid = "0a1b2c3d-0000-4000-8000-000000000001";
+        assert_eq!(
+            read(&both, uuid, &held(&["admin"]), "team/"),
+            (vec![vec!["admin".into()]], false)
+        );
+    }
+
+    #[test]
+    fn what_it_leaves_open_is_read_in_every_way() {
+        let both = [policy("", "admin"), policy("team/", "admin"), policy("", "lead")];
+        assert_eq!(
+            read(&both, "e", &held(&["admin"]), "team/"),
+            (vec![vec!["team/admin".into()], vec!["admin".into()]], true)
+        );
+        assert_eq!(
+            read(&both, "e", &held(&["admin"]), ""),
+            (vec![vec!["admin".into()]], false)
+        );
+        // A name that is in one place only tells it for the rest.
+        assert_eq!(
+            read(&both, "e", &held(&["admin", "lead"]), "team/"),
+            (vec![vec!["admin".into(), "lead".into()]], false)
+        );
+        assert_eq!(
+            read(&both, "e", &held(&["gone"]), "team/"),
+            (vec![vec!["team/gone".into()]], true)
+        );
+    }
+
+    #[test]
+    fn a_list_that_is_not_there_may_be_anything() {
+        let both = [policy("", "admin")];
+        let mut unlisted = held(&[]);
+        unlisted.listed = false;
+        assert_eq!(read(&both, "e", &unlisted, "").1, true);
+    }
+}
