@@ -650,6 +650,76 @@ fn names_of_files_are_names_everywhere() {
 }
 
 #[test]
+fn what_is_written_does_not_land_where_a_change_chooses() {
+    let ground = Ground::new(&[("pr/web.hcl", READ), ("home/precious", "mine"), ("home/more/x", "mine")]);
+    ground.link("home/precious", "check.sarif");
+    ground.link("home/more", "reports");
+    let sarif = |file: &str| ["check", "--policies", "pr", "--format", "sarif", "-o", file].map(str::to_owned);
+    for file in ["check.sarif", "reports/x", "./reports/y"] {
+        let arguments = sarif(file);
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        ground.expect(".", &arguments, 2, &["is a link"]);
+        ground.expect(
+            ".",
+            &["check", "--policies", "pr", "--write-baseline", file],
+            2,
+            &["is a link"],
+        );
+    }
+    assert_eq!(fs::read_to_string(ground.at("home/precious")).unwrap(), "mine");
+    assert_eq!(fs::read_to_string(ground.at("home/more/x")).unwrap(), "mine");
+    ground.expect(
+        ".",
+        &["check", "--policies", "pr", "-o", "/dev/stdout"],
+        0,
+        &["check passed"],
+    );
+}
+
+#[test]
+fn a_mark_does_not_call_policies_as_it_likes() {
+    let mark = "{\"layout\": 1}";
+    let swapped = "{\"layout\": 1, \"long_names\": {\"web\": \"admin\", \"admin\": \"web\"}}";
+    let ground = Ground::new(&[
+        ("base/snapshot.json", mark),
+        ("base/policies/web.hcl", READ),
+        ("base/policies/admin.hcl", STAR),
+        ("pr/snapshot.json", swapped),
+        ("pr/policies/web.hcl", STAR),
+        ("pr/policies/admin.hcl", READ),
+    ]);
+    ground.check(1, &["`web` now allows"]);
+}
+
+#[test]
+fn nesting_ends_nothing() {
+    let deep = 200_000;
+    for (name, open) in [
+        ("pr/web.hcl", "path \"a\" {\n  x = ["),
+        ("pr/web.json", "{\"path\": {\"a\": "),
+        ("people/entities.json", ""),
+        ("people.json", "{\"mounts\": "),
+        ("vault-advisor.toml", "a = "),
+        ("b.json", ""),
+    ] {
+        let ground = Ground::new(&[
+            ("base/web.hcl", READ),
+            ("pr/web.hcl", READ),
+            (name, &format!("{open}{}", "[".repeat(deep))),
+        ]);
+        let mut arguments = vec!["check", "--policies", "pr", "--base-dir", "base"];
+        if name.starts_with("people") {
+            arguments.extend(["--deployment", name.split('/').next().unwrap()]);
+        }
+        if name == "b.json" {
+            arguments.extend(["--baseline", name]);
+        }
+        let (code, text) = ground.run(".", &arguments);
+        assert!(code == 1 || code == 2, "{name}: {code} {text}");
+    }
+}
+
+#[test]
 fn a_deployment_that_says_nothing_is_none() {
     let ground = Ground::new(&[
         ("pr/web.hcl", READ),

@@ -7,6 +7,7 @@ use crate::access::{HolderId, Joined};
 use crate::advice::{Evidence, EvidenceState, Finding, Severity, Subject};
 use crate::deployment::Deployment;
 use crate::origin::Origin;
+use sha2::{Digest as _, Sha256};
 use std::sync::Arc;
 
 /// All that a rule may look at.
@@ -123,21 +124,22 @@ pub fn run(rule: &dyn Rule, severity: Severity, context: &Context<'_>) -> Vec<Fi
         .collect()
 }
 
-/// FNV-1a over rule, kind and key: short, stable, good enough for an anchor and a baseline.
+/// A hash over rule, kind and key: short, stable, and none that somebody could call a policy so that its finding has the
+/// fingerprint of another, which a baseline knows or a waiver covers.
 #[must_use]
 pub fn fingerprint(rule: &str, kind: &str, key: &str) -> String {
-    let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
-    for byte in rule
-        .bytes()
-        .chain([0])
-        .chain(kind.bytes())
-        .chain([0])
-        .chain(key.bytes())
-    {
-        hash ^= u64::from(byte);
-        hash = hash.wrapping_mul(0x0000_0100_0000_01b3);
+    let mut hash = Sha256::new();
+    for part in [rule, kind, key] {
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part);
     }
-    format!("{rule}-{hash:016x}")
+    let hex: String = hash
+        .finalize()
+        .iter()
+        .take(8)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    format!("{rule}-{hex}")
 }
 
 #[cfg(test)]

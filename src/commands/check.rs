@@ -87,6 +87,7 @@ pub(super) fn run(
     );
     talk.done();
     if let Some(file) = &args.write_baseline {
+        no_link(file)?;
         checked.baseline.save(file).map_err(|e| Failure::from_error(&e, None))?;
         talk.note(&format!(
             "wrote {} findings to {}",
@@ -136,8 +137,33 @@ fn render(gate: Gate, format: GateFormat, color: bool) -> Result<String, Failure
     })
 }
 
+/// A file to write to is no link, nor is a folder on the way to it from here: the folder that is checked is filled by
+/// others, and what is written would land where they choose. Devices and pipes stay what they are.
+fn no_link(path: &Path) -> Result<(), Failure> {
+    let relative = if path.is_absolute() {
+        std::env::current_dir()
+            .ok()
+            .and_then(|here| path.strip_prefix(here).ok().map(Path::to_path_buf))
+    } else {
+        Some(path.to_path_buf())
+    };
+    let mut at = PathBuf::new();
+    for part in relative.iter().flat_map(|path| path.components()) {
+        at.push(part);
+        let leads_to_file = std::fs::metadata(&at).map_or(true, |there| there.is_file() || there.is_dir());
+        if at.is_symlink() && leads_to_file {
+            return Err(Failure::new(
+                format!("cannot write `{}`: `{}` is a link", path.display(), at.display()),
+                Some("name a file in a folder that is no part of what is checked"),
+            ));
+        }
+    }
+    Ok(())
+}
+
 /// Writes a file, whole or not at all.
 fn write(path: &Path, text: &str) -> Result<(), Failure> {
+    no_link(path)?;
     let failed = |e: std::io::Error| {
         Failure::new(
             format!("cannot write `{}`: {e}", path.display()),

@@ -19,6 +19,8 @@ use ureq::tls::{Certificate, ClientCert, PemItem, PrivateKey, RootCerts, TlsConf
 
 /// LIST answers can be tens of megabytes; more than this is not an answer but a mishap.
 const MAX_ANSWER_BYTES: u64 = 256 * 1024 * 1024;
+/// So is a record of more than this: no server takes a request as large.
+const MAX_RECORD_BYTES: u64 = 64 * 1024 * 1024;
 const FIRST_BACKOFF: Duration = Duration::from_millis(250);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(20);
 /// A server that wants a longer rest than this is not waited for.
@@ -149,7 +151,7 @@ impl Client {
     /// # Errors
     /// When the server can't be reached or keeps failing.
     pub fn read(&self, namespace: &str, path: &str) -> Result<Answer, LiveError> {
-        self.ask(namespace, path, "")
+        self.ask(namespace, path, "", MAX_RECORD_BYTES)
     }
 
     /// Lists `path` in `namespace`.
@@ -157,7 +159,7 @@ impl Client {
     /// # Errors
     /// When the server can't be reached or keeps failing.
     pub fn list(&self, namespace: &str, path: &str) -> Result<Answer, LiveError> {
-        self.ask(namespace, path, "?list=true")
+        self.ask(namespace, path, "?list=true", MAX_ANSWER_BYTES)
     }
 
     /// The server's version, where it says it to anybody. Its state of health does not matter here.
@@ -166,7 +168,7 @@ impl Client {
     /// When the server can't be reached.
     pub fn version(&self) -> Result<Option<String>, LiveError> {
         let url = format!("{}/v1/sys/health?standbyok=true&perfstandbyok=true", self.base);
-        let exchange = self.persist("sys/health", &url, "", 0)?;
+        let exchange = self.persist("sys/health", &url, "", 0, MAX_RECORD_BYTES)?;
         let body: Option<Value> = serde_json::from_slice(&exchange.body).ok();
         Ok(body
             .as_ref()
@@ -199,13 +201,13 @@ impl Client {
         clean
     }
 
-    fn ask(&self, namespace: &str, path: &str, query: &str) -> Result<Answer, LiveError> {
+    fn ask(&self, namespace: &str, path: &str, query: &str, most: u64) -> Result<Answer, LiveError> {
         let url = format!("{}/v1/{}{query}", self.base, escape(path));
-        let mut exchange = self.persist(path, &url, namespace, self.retries)?;
+        let mut exchange = self.persist(path, &url, namespace, self.retries, most)?;
         if exchange.status.is_redirection() {
             // Followed once, to the same server: another one must not get the token.
             let target = self.redirect(path, &exchange)?;
-            exchange = self.persist(path, &target, namespace, self.retries)?;
+            exchange = self.persist(path, &target, namespace, self.retries, most)?;
         }
         let words = || self.words(&exchange.body);
         match exchange.status.as_u16() {
@@ -230,11 +232,11 @@ impl Client {
     }
 
     /// Sends until there is something else than "try later".
-    fn persist(&self, path: &str, url: &str, namespace: &str, retries: u32) -> Result<Exchange, LiveError> {
+    fn persist(&self, path: &str, url: &str, namespace: &str, retries: u32, most: u64) -> Result<Exchange, LiveError> {
         let mut attempt = 0;
         loop {
             thread::sleep(self.pace.wait(Instant::now()));
-            let outcome = self.send(url, namespace);
+            let outcome = self.send(url, namespace, most);
             let last = attempt >= retries;
             let pause = match &outcome {
                 Ok(exchange) if !is_passing(exchange.status) || last => {
@@ -267,7 +269,7 @@ impl Client {
         }
     }
 
-    fn send(&self, url: &str, namespace: &str) -> Result<Exchange, ureq::Error> {
+    fn send(&self, url: &str, namespace: &str, most: u64) -> Result<Exchange, ureq::Error> {
         let mut request = self
             .agent
             .get(url)
@@ -277,11 +279,7 @@ impl Client {
             request = request.header("X-Vault-Namespace", namespace);
         }
         let mut response = request.call()?;
-        let body = response
-            .body_mut()
-            .with_config()
-            .limit(MAX_ANSWER_BYTES)
-            .read_to_vec()?;
+        let body = response.body_mut().with_config().limit(most).read_to_vec()?;
         let (parts, _) = response.into_parts();
         Ok(Exchange {
             status: parts.status,

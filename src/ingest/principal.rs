@@ -235,7 +235,7 @@ impl Facts {
             kind,
             name: Arc::from(name),
             role: Arc::from(self.role().unwrap_or_default()),
-            id: Arc::from(&*id),
+            id: Arc::from(&*secret::path(&id)),
             mount: Arc::from(mount),
             login: around.login.is_some(),
             held: Arc::new(held),
@@ -255,12 +255,11 @@ impl Facts {
             Some((PrincipalKind::Role, format!("{mount}{role}"), true))
         };
         let display_name = || owned(PrincipalKind::Token, &self.display_name, true);
-        let accessor = secret::accessor(accessor);
-        let token = || owned(PrincipalKind::Token, &accessor, false);
+        let token = || owned(PrincipalKind::Token, &secret::accessor(accessor), false);
         if self.policies.iter().any(|p| p == "root") || self.granting.iter().any(|p| p.name == "root") {
             let root = |id: &str, by_name| owned(PrincipalKind::Root, id, by_name);
             let known = root(&self.entity_id, false).or_else(|| root(&self.display_name, true));
-            return known.or_else(|| root(&accessor, false)).or_else(|| root("root", true));
+            return known.or_else(|| root(&secret::accessor(accessor), false)).or_else(|| root("root", true));
         }
         let asked = match group_by {
             GroupBy::Entity => None,

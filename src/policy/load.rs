@@ -18,6 +18,7 @@ use super::syntax::{self, Dialect, MAX_BYTES, ParseError};
 use crate::files::{self, Found, Left};
 use crate::vault::path as vault_path;
 use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::fmt;
@@ -341,7 +342,14 @@ fn placed(found: &Found, mark: Option<&Mark>, names: Names) -> Result<(String, S
     let Some(ending) = ending(&found.path) else {
         return Err(Some(Why::Ending));
     };
-    let long = |stem: &str| mark.long_names.get(stem).cloned();
+    // Only what is cut has another name than its file: nobody else may say what a file is called.
+    let long = |stem: &str| {
+        let name = mark.long_names.get(stem)?;
+        let (_, hash) = stem.rsplit_once('~')?;
+        let digest = Sha256::digest(name.as_bytes());
+        let digest: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        (*hash == digest).then(|| name.clone())
+    };
     let name = long(file.get(..file.len() - ending.len()).unwrap_or(file));
     let namespace = long(namespace).unwrap_or_else(|| decoded(namespace));
     Ok((
@@ -558,6 +566,12 @@ mod tests {
         assert!(loaded.errors.is_empty() && loaded.skipped.is_empty());
         write(folder.path(), &[("web.hcl", READ), ("policies/deep/web.hcl", READ)]);
         let loaded = load(folder.path(), Names::Path);
+        // A mark does not call files as it likes.
+        write(
+            folder.path(),
+            &[("snapshot.json", r#"{"layout":1,"long_names":{"a":"root2","x~0":"y"}}"#)],
+        );
+        assert_eq!(names(&load(folder.path(), Names::Path)), names(&loaded));
         let outside = ["policies/deep/web.hcl", "web.hcl"].map(|f| format!("{f}: {}", Why::Outside));
         assert_eq!(skipped(&loaded, folder.path()), outside);
         fs::remove_dir_all(folder.path().join("policies")).unwrap();
