@@ -10,6 +10,7 @@ use crate::check::source::{self, Read};
 use crate::check::waiver::{self, Waiver};
 use crate::check::{self, Checked, Material, Options, Seen, brought};
 use crate::cli::{CheckArgs, Common, GateFormat, Reading};
+use crate::policy::load;
 use crate::policy::model::Policy;
 use crate::policy::profile::Profile;
 use crate::report::gate::{self, Gate};
@@ -43,7 +44,7 @@ pub(super) fn run(
         || granted(args, profile, base.as_mut(), &mut notes),
         || seen(&judge.reading, talk),
     );
-    let (read, base) = granted?;
+    let (mut read, mut base) = granted?;
     if read.policies.is_empty() && read.broken.is_empty() && read.unchecked.is_empty() {
         let places: Vec<String> = args
             .granting
@@ -65,6 +66,11 @@ pub(super) fn run(
         }
         None => None,
     };
+    let held = material::held_by(seen.as_ref().map(|s| (&*s.sets, &s.namespaces)), deployment.as_ref());
+    notes.extend(load::meant(&mut read.policies, &held));
+    if let Some(base) = &mut base {
+        load::meant(base, &held);
+    }
     let before = judge.baseline;
     let checked = check::check(
         Material {

@@ -11,6 +11,8 @@ use crate::policy::syntax::{self, Style};
 use crate::report::digest;
 use crate::settings::Settings;
 use crate::units;
+use crate::usage::demand::PolicySet;
+use crate::usage::held::Namespaces;
 use crate::usage::tally::Tally;
 use crate::usage::{Usage, store};
 use std::collections::BTreeSet;
@@ -146,11 +148,19 @@ impl Granted {
 /// The policies that log and deployment hold, by namespace and name. Where a log leaves the namespace open it is the root one: a
 /// folder of another is a snapshot's, and named in full.
 pub(super) fn held(usage: Option<&Usage>, deployment: Option<&Deployment>) -> BTreeSet<(Arc<str>, Arc<str>)> {
+    let sets = usage.map(Usage::policy_sets).unwrap_or_default();
+    held_by(usage.map(|usage| (&*sets, usage.namespaces())), deployment)
+}
+
+/// As [`held`], of what was taken out of a log.
+pub(super) fn held_by(
+    seen: Option<(&[PolicySet], &Namespaces)>,
+    deployment: Option<&Deployment>,
+) -> BTreeSet<(Arc<str>, Arc<str>)> {
     let root: Arc<str> = "".into();
     let mut held = BTreeSet::new();
-    if let Some(usage) = usage {
-        let namespaces = usage.namespaces();
-        for set in usage.policy_sets() {
+    if let Some((sets, namespaces)) = seen {
+        for set in sets {
             let own = set.held.space.as_ref().and_then(|space| namespaces.path(space));
             let own = own.unwrap_or_else(|| Arc::clone(&root));
             held.extend(set.held.own.iter().map(|name| (Arc::clone(&own), Arc::clone(name))));

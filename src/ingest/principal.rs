@@ -234,7 +234,7 @@ impl Facts {
         let auth = Auth {
             kind,
             name: Arc::from(name),
-            role: Arc::from(self.role().unwrap_or_default()),
+            role: Arc::from(secret::name(self.role().unwrap_or_default())),
             id: Arc::from(&*secret::path(&id)),
             mount: Arc::from(mount),
             login: around.login.is_some(),
@@ -259,7 +259,9 @@ impl Facts {
         if self.policies.iter().any(|p| p == "root") || self.granting.iter().any(|p| p.name == "root") {
             let root = |id: &str, by_name| owned(PrincipalKind::Root, id, by_name);
             let known = root(&self.entity_id, false).or_else(|| root(&self.display_name, true));
-            return known.or_else(|| root(&secret::accessor(accessor), false)).or_else(|| root("root", true));
+            return known
+                .or_else(|| root(&secret::accessor(accessor), false))
+                .or_else(|| root("root", true));
         }
         let asked = match group_by {
             GroupBy::Entity => None,
