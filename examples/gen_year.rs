@@ -12,13 +12,14 @@ use std::io::{self, BufWriter, Write};
 use std::path::Path;
 use vault_advisor::access::weight::Weights;
 use vault_advisor::analysis::evidence::EvidenceSettings;
-use vault_advisor::backtest::generate::{self, Kind, Plan, Year};
+use vault_advisor::backtest::generate::{self, Company, Kind, Plan, Year};
 use vault_advisor::backtest::{self, Backtest, Comparison, Input, Options, Rule, text};
+use vault_advisor::optimize::foresight::{ForesightSettings, parse_ratio};
 use vault_advisor::optimize::paths::Price;
 use vault_advisor::policy::profile::Profile;
 
 const USAGE: &str = "usage: gen_year [--seeds 10 | --seed 1] [--teams 6] [--days 365] [--train 60] [--test 30] [--step 30] \
-[--lambdas 0,0.05,0.5] [--min-children 3] [--out FOLDER]";
+[--company teams] [--budgets 0,0.001,0.01] [--out FOLDER]";
 
 struct Flags {
     plan: Plan,
@@ -26,8 +27,7 @@ struct Flags {
     train: i32,
     test: i32,
     step: i32,
-    lambdas: Vec<f64>,
-    min_children: usize,
+    budgets: Vec<f64>,
     out: Option<String>,
 }
 
@@ -39,8 +39,9 @@ impl Flags {
             train: 60,
             test: 30,
             step: 30,
-            lambdas: vec![0.0, 0.005, 0.05, 0.5],
-            min_children: Price::default().min_children,
+            budgets: [0.0, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0]
+                .map(|n| n / 10_000.0)
+                .to_vec(),
             out: None,
         };
         while let Some(flag) = words.next() {
@@ -53,8 +54,8 @@ impl Flags {
                 "--train" => flags.train = value.parse().ok()?,
                 "--test" => flags.test = value.parse().ok()?,
                 "--step" => flags.step = value.parse().ok()?,
-                "--lambdas" => flags.lambdas = value.split(',').map(|l| l.parse().ok()).collect::<Option<_>>()?,
-                "--min-children" => flags.min_children = value.parse().ok()?,
+                "--budgets" => flags.budgets = value.split(',').map(parse_ratio).collect::<Option<_>>()?,
+                "--company" => flags.plan.company = Company::ALL.into_iter().find(|c| c.as_str() == value)?,
                 "--out" => flags.out = Some(value),
                 _ => return None,
             }
@@ -105,11 +106,9 @@ fn measure(year: &Year, flags: &Flags) -> Backtest {
             train_days: flags.train,
             test_days: flags.test,
             step_days: flags.step,
-            price: Price {
-                min_children: flags.min_children,
-                ..Price::default()
-            },
-            lambdas: flags.lambdas.clone(),
+            price: Price::default(),
+            budgets: flags.budgets.clone(),
+            foresight: ForesightSettings::default(),
             evidence: EvidenceSettings::default(),
             plain_days: vec![7, 14, 30, 45, 60, 90],
             weights: Weights::default(),
@@ -127,7 +126,7 @@ fn by_kind(out: &mut dyn Write, seed: u64, year: &Year, found: &Backtest) -> io:
     };
     let kinds: BTreeMap<String, Kind> = year.kinds.iter().map(|(id, kind)| (name(id), *kind)).collect();
     let told = |p: &backtest::Point| match &p.rule {
-        Rule::Tighten { chosen, evidence, .. } => *chosen || !*evidence,
+        Rule::Proposed { chosen, .. } => *chosen,
         Rule::Plain { days, .. } => *days == 60,
         Rule::Today => false,
     };

@@ -555,16 +555,16 @@ pub struct Optimality {
 /// A point of the trade-off curve.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct FrontierPoint {
-    /// Weight of exposure against complexity.
-    pub lambda: f64,
-    /// Policies.
-    pub policies: u64,
-    /// Stanzas.
-    pub stanzas: u64,
-    /// Exposure.
-    pub exposure: u64,
-    /// Mean risk.
-    pub risk_mean: f64,
+    /// Wrong denials that may be expected, for each use that is expected.
+    pub budget: f64,
+    /// What stays open within it, by weight.
+    pub open: f64,
+    /// Wrong denials that are expected.
+    pub denied: f64,
+    /// Nine times of ten there are at least these.
+    pub denied_low: f64,
+    /// And at most these.
+    pub denied_high: f64,
     /// Whether this is the point proposed.
     pub chosen: bool,
 }

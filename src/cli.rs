@@ -200,10 +200,13 @@ pub struct AdviseArgs {
     /// Policies that the redesign keeps where it can: they cost nothing as roles. Names; a `*` at the end for any rest
     #[arg(long, value_name = "POLICY", value_delimiter = ',')]
     pub keep: Vec<String>,
-    /// How much one unit of exposure weighs against one stanza (more: tighter, less: simpler)
-    #[arg(long, value_name = "WEIGHT")]
-    pub lambda: Option<f64>,
-    /// Work out the whole curve of risk against complexity too
+    /// Wrong denials that may be expected, for the uses that are expected over the horizon: `10/10000`
+    #[arg(long, value_name = "SHARE")]
+    pub budget: Option<String>,
+    /// How far ahead that is asked for: `90d`; `0` looks at the past alone
+    #[arg(long, value_name = "DURATION")]
+    pub horizon: Option<String>,
+    /// Work out the whole curve of excess against expected wrong denials too
     #[arg(long)]
     pub frontier: bool,
     /// Leave the time of the run out, so that the same input gives the same bytes
@@ -533,14 +536,14 @@ pub struct BacktestArgs {
     /// From one cut between past and future to the next
     #[arg(long, value_name = "DURATION", default_value = "7d")]
     pub step: String,
-    /// Weights of exposure that the curve is drawn through (the one of the settings is always among them)
+    /// Budgets that the curve is drawn through (the one of the settings is always among them)
     #[arg(
         long,
-        value_name = "WEIGHT",
+        value_name = "SHARE",
         value_delimiter = ',',
-        default_value = "0,0.005,0.05,0.5"
+        default_value = "0,1/10000,2/10000,5/10000,10/10000,20/10000,50/10000,100/10000,200/10000,500/10000"
     )]
-    pub lambdas: Vec<f64>,
+    pub budgets: Vec<String>,
     /// The days of "not used for N days goes", to compare with
     #[arg(
         long,

@@ -4,6 +4,7 @@ use crate::access::weight::{BadClass, WeightSettings, Weights};
 use crate::advice::Severity;
 use crate::analysis::evidence::EvidenceSettings;
 use crate::files;
+use crate::optimize::foresight::ForesightSettings;
 use crate::optimize::paths::Price;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -24,6 +25,8 @@ pub struct SettingsFile {
     pub evidence: EvidenceSettings,
     /// Prices of stanzas and exposure.
     pub optimize: Price,
+    /// How much may be expected to hurt.
+    pub foresight: ForesightSettings,
     /// Prices of the redesign.
     pub roles: RoleSettings,
     /// Severity by rule id; `off` switches a rule off.
@@ -126,6 +129,8 @@ pub struct Settings {
     pub evidence: EvidenceSettings,
     /// Prices.
     pub price: Price,
+    /// How much may be expected to hurt.
+    pub foresight: ForesightSettings,
     /// Price of an unused permission in the redesign.
     pub over_grant: f64,
     /// Policies that a redesign keeps where it can.
@@ -150,6 +155,7 @@ impl Default for Settings {
             weights: Weights::default(),
             evidence: EvidenceSettings::default(),
             price: Price::default(),
+            foresight: ForesightSettings::default(),
             over_grant: RoleSettings::default().over_grant,
             keep: Vec::new(),
             rules: BTreeMap::new(),
@@ -271,6 +277,8 @@ impl Settings {
             ("risk.open_end", file.risk.open_end),
             ("evidence.min_days", file.evidence.min_days),
             ("evidence.dormant_days", file.evidence.dormant_days),
+            ("foresight.at_least", file.foresight.at_least),
+            ("foresight.per_principal", file.foresight.per_principal),
             ("evidence.doubt", file.evidence.doubt),
             ("optimize.lambda", file.optimize.lambda),
             ("optimize.id_price", file.optimize.id_price),
@@ -298,6 +306,7 @@ impl Settings {
             },
             weights,
             evidence: file.evidence,
+            foresight: file.foresight,
             over_grant: file.roles.over_grant,
             keep: file.roles.keep,
             rules: file.rules,

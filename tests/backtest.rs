@@ -5,6 +5,7 @@ use vault_advisor::access::weight::Weights;
 use vault_advisor::analysis::evidence::EvidenceSettings;
 use vault_advisor::backtest::generate::{self, Plan, Year};
 use vault_advisor::backtest::{self, Backtest, Input, Options, Point, Rule, Scope, text};
+use vault_advisor::optimize::foresight::ForesightSettings;
 use vault_advisor::optimize::paths::Price;
 use vault_advisor::policy::profile::Profile;
 
@@ -23,7 +24,8 @@ fn run(year: &Year) -> Backtest {
         train_days: 60,
         test_days: 30,
         step_days: 30,
-        lambdas: vec![price.lambda],
+        budgets: vec![0.0, ForesightSettings::default().budget, 0.01],
+        foresight: ForesightSettings::default(),
         price,
         evidence: EvidenceSettings::default(),
         plain_days: vec![30, 60],
@@ -42,7 +44,7 @@ fn run(year: &Year) -> Backtest {
 }
 
 fn tightened(found: &Backtest) -> impl Iterator<Item = &Point> {
-    found.curve.iter().filter(|p| matches!(p.rule, Rule::Tighten { .. }))
+    found.curve.iter().filter(|p| matches!(p.rule, Rule::Proposed { .. }))
 }
 
 fn plain(found: &Backtest, wanted: Scope, n: i32) -> (u64, u64) {
@@ -101,7 +103,9 @@ fn proposals_are_proven_and_hurt_less_than_the_plain_rule() {
             assert_eq!(told, point.denied);
         }
         let half = |c: &&backtest::Comparison| {
-            c.equal == "excess" && c.against == Scope::Principal && matches!(c.rule, Rule::Tighten { chosen: true, .. })
+            c.equal == "excess"
+                && c.against == Scope::Principal
+                && matches!(c.rule, Rule::Proposed { chosen: true, .. })
         };
         let ratio = found.comparisons.iter().find(half).and_then(|c| c.ratio);
         better += usize::from(ratio.is_some_and(|r| r <= 0.5));

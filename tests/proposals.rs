@@ -13,6 +13,7 @@ use vault_advisor::advice::{Advice, Change, Proposal};
 use vault_advisor::analysis::evidence::EvidenceSettings;
 use vault_advisor::deployment::{Deployment, Entity, Group};
 use vault_advisor::ingest::{Options, Reader};
+use vault_advisor::optimize::foresight::ForesightSettings;
 use vault_advisor::optimize::parameters::ParameterRule;
 use vault_advisor::optimize::paths::Price;
 use vault_advisor::pipeline::{self, Material};
@@ -90,6 +91,10 @@ impl Case {
             evidence: EvidenceSettings {
                 dormant_days: self.dormant_days,
                 ..EvidenceSettings::default()
+            },
+            foresight: ForesightSettings {
+                horizon_days: 0,
+                ..ForesightSettings::default()
             },
             ..Settings::default()
         };

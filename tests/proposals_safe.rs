@@ -25,6 +25,7 @@ use std::time::Duration;
 use vault_advisor::advice::{Advice, Change, Proposal};
 use vault_advisor::analysis::evidence::EvidenceSettings;
 use vault_advisor::ingest::{self, Reader};
+use vault_advisor::optimize::foresight::ForesightSettings;
 use vault_advisor::pipeline::{self, Material};
 use vault_advisor::policy::compare;
 use vault_advisor::policy::model::Policy;
@@ -69,6 +70,10 @@ fn settings() -> Settings {
         evidence: EvidenceSettings {
             dormant_days: 0.0,
             ..EvidenceSettings::default()
+        },
+        foresight: ForesightSettings {
+            horizon_days: 0,
+            ..ForesightSettings::default()
         },
         ..Settings::default()
     }

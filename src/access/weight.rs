@@ -219,6 +219,12 @@ impl Weights {
         self.sum(capabilities) * self.class(path).1
     }
 
+    /// Weight of these capabilities on a path of the class with factor one.
+    #[must_use]
+    pub fn of_capabilities(&self, capabilities: CapabilitySet) -> f64 {
+        self.sum(capabilities)
+    }
+
     /// Weight of an open end whose literal lead is `lead`: for what does not exist yet.
     #[must_use]
     pub fn open_end(&self, lead: &str, capabilities: CapabilitySet) -> f64 {

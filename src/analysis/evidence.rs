@@ -133,8 +133,6 @@ pub fn unused(
         if rhythm > 1.0 {
             reasons.push(format!("`{}` acts with pauses of up to {}", slowest.name, days(rhythm)));
         }
-        // A principal that acts every day has a rhythm of one day; three of them make a pattern.
-        base = base.max(if rhythm > 1.0 { 3.0 * rhythm } else { 0.0 });
     }
     let dormant = holders.len() - active;
     if dormant > 0 {

@@ -22,6 +22,7 @@ pub(super) fn sum(windows: &[Window]) -> Vec<Point> {
         sum.excess += point.excess;
         sum.weight += point.weight;
         sum.denied += point.denied;
+        sum.promised = sum.promised.zip(point.promised).map(|(a, b)| a.and(b));
         sum.denied_newcomers += point.denied_newcomers;
         sum.denied_demands += point.denied_demands;
         sum.proven &= point.proven;
@@ -44,7 +45,7 @@ pub(super) fn sum(windows: &[Window]) -> Vec<Point> {
 /// Every tightened point against every plain rule, at equal excess and at equal weight.
 pub(super) fn compare(curve: &[Point]) -> Vec<Comparison> {
     let mut comparisons = Vec::new();
-    let tightened = || curve.iter().filter(|p| matches!(p.rule, Rule::Tighten { .. }));
+    let tightened = || curve.iter().filter(|p| matches!(p.rule, Rule::Proposed { .. }));
     let measures: [(&'static str, Measure); 2] = [("excess", |p| p.excess as f64), ("weight", |p| p.weight)];
     let today = curve.iter().find(|p| p.rule == Rule::Today);
     for (equal, measure) in measures {

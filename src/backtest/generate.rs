@@ -8,6 +8,8 @@
 //!
 //! The same plan gives the same year.
 
+mod companies;
+
 use crate::policy::model::Policy;
 use crate::policy::profile::Profile;
 use crate::policy::syntax;
@@ -19,11 +21,46 @@ use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+/// By which rules a company lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Company {
+    /// Teams with services, jobs and people.
+    #[default]
+    Teams,
+    /// Namespaces of a cluster with policies of one shape, workers of a season, secrets that are renamed.
+    Cluster,
+    /// Steady services with jobs of a month and a quarter.
+    Steady,
+    /// People who look at something else every day.
+    Explorers,
+    /// Three services.
+    Small,
+}
+
+impl Company {
+    /// All.
+    pub const ALL: [Self; 5] = [Self::Teams, Self::Cluster, Self::Steady, Self::Explorers, Self::Small];
+
+    /// Its name in flags.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Teams => "teams",
+            Self::Cluster => "cluster",
+            Self::Steady => "steady",
+            Self::Explorers => "explorers",
+            Self::Small => "small",
+        }
+    }
+}
+
 /// What to make.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
     /// Fixes every random choice.
     pub seed: u64,
+    /// By which rules it lives.
+    pub company: Company,
     /// Teams.
     pub teams: u64,
     /// Days.
@@ -36,6 +73,7 @@ impl Default for Plan {
     fn default() -> Self {
         Self {
             seed: 1,
+            company: Company::Teams,
             teams: 6,
             days: 365,
             // 2025-01-01, a Wednesday.
@@ -201,6 +239,20 @@ pub fn year(plan: &Plan) -> Year {
         folded: BTreeMap::new(),
         kinds: BTreeMap::new(),
     };
+    let other = match plan.company {
+        Company::Teams => None,
+        Company::Cluster => Some(companies::cluster(&mut maker, plan.teams)),
+        Company::Steady => Some(companies::steady(&mut maker, plan.teams)),
+        Company::Explorers => Some(companies::explorers(&mut maker, plan.teams)),
+        Company::Small => Some(companies::small(&mut maker)),
+    };
+    if let Some(texts) = other {
+        return Year {
+            demands: maker.demands(),
+            texts,
+            kinds: maker.kinds,
+        };
+    }
     let mut texts: BTreeMap<String, String> = [
         ("default", DEFAULT),
         ("operator", OPERATOR),
@@ -562,7 +614,7 @@ impl Maker {
 #[must_use]
 pub fn mount_type(path: &str) -> &'static str {
     match path.split('/').next().unwrap_or_default() {
-        "secret" | "kv-old" => "kv",
+        "secret" | "kv-old" | "kv" => "kv",
         "database" => "database",
         "transit" => "transit",
         "pki" => "pki",

@@ -20,7 +20,7 @@ mod sides;
 mod split;
 pub mod text;
 
-pub use model::{Backtest, Blame, Comparison, Input, Options, Point, Rule, Scope, Window};
+pub use model::{Backtest, Blame, Comparison, Input, Options, Point, Promise, Proposal, Rule, Scope, Window};
 pub use split::{Cut, cuts};
 
 /// Proposes on the past and replays the future, over all cuts; `step` is told what comes next.

@@ -3,6 +3,8 @@
 use crate::access::weight::Weights;
 use crate::analysis::evidence::EvidenceSettings;
 use crate::deployment::Deployment;
+use crate::optimize::foresight::ForesightSettings;
+use crate::optimize::foresight::interval::Spread;
 use crate::optimize::paths::Price;
 use crate::policy::model::Policy;
 use crate::policy::profile::Profile;
@@ -36,10 +38,12 @@ pub struct Options {
     pub test_days: i32,
     /// Days between one cut and the next.
     pub step_days: i32,
-    /// Prices; its lambda is the one that `advise` would take.
+    /// Prices of stanzas and exposure.
     pub price: Price,
-    /// The weights of exposure that the curve is drawn through.
-    pub lambdas: Vec<f64>,
+    /// The budgets that the curve is drawn through: expected wrong denials for each use that is expected.
+    pub budgets: Vec<f64>,
+    /// The budget that `advise` would take, and how much is allowed whatever it comes to.
+    pub foresight: ForesightSettings,
     /// When an unused grant may be removed.
     pub evidence: EvidenceSettings,
     /// The N of the plain rule.
@@ -108,18 +112,39 @@ impl Scope {
     }
 }
 
+/// Which proposal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Proposal {
+    /// Policies keep their names and holders.
+    Tighten,
+    /// Policies by role.
+    Redesign,
+}
+
+impl Proposal {
+    /// The word in outputs.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Tighten => "tighten",
+            Self::Redesign => "redesign",
+        }
+    }
+}
+
 /// What was applied to the past.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "rule", rename_all = "lowercase")]
 pub enum Rule {
     /// Nothing: today's policies.
     Today,
-    /// Tightened and proven.
-    Tighten {
-        /// The weight of exposure.
-        lambda: f64,
-        /// Whether only what is well enough known to be unused goes; else all that is unused.
-        evidence: bool,
+    /// Proposed within a budget, and proven.
+    Proposed {
+        /// Which proposal.
+        proposal: Proposal,
+        /// Expected wrong denials, for each use that is expected.
+        budget: f64,
         /// Whether these are the settings that `advise` would take.
         chosen: bool,
     },
@@ -141,6 +166,46 @@ pub struct Blame {
     pub denied: u64,
 }
 
+/// Wrong denials that were expected.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Promise {
+    /// The mean.
+    pub promised: f64,
+    /// Nine times of ten it is at least this.
+    pub promised_low: f64,
+    /// And at most this.
+    pub promised_high: f64,
+    /// What scatters it.
+    #[serde(skip)]
+    pub spread: Spread,
+}
+
+impl Promise {
+    /// Of a mean and what scatters it.
+    #[must_use]
+    pub fn of(spread: Spread) -> Self {
+        let (promised_low, promised_high) = spread.interval();
+        Self {
+            promised: spread.mean,
+            promised_low,
+            promised_high,
+            spread,
+        }
+    }
+
+    /// Both together: bursts are apart from each other, what makes needs is common.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        let mean = self.spread.mean + other.spread.mean;
+        let common = self.spread.common * self.spread.mean + other.spread.common * other.spread.mean;
+        Self::of(Spread {
+            mean,
+            own: self.spread.own + other.spread.own,
+            common: if mean > 0.0 { common / mean } else { 0.0 },
+        })
+    }
+}
+
 /// A point of the curve.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Point {
@@ -153,6 +218,8 @@ pub struct Point {
     pub weight: f64,
     /// Wrong denials, in demand-days.
     pub denied: u64,
+    /// What was promised of them; nothing for rules that promise nothing.
+    pub promised: Option<Promise>,
     /// Of these, of principals that the past does not know.
     pub denied_newcomers: u64,
     /// Distinct demands denied wrongly.

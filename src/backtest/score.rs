@@ -1,16 +1,15 @@
 //! One cut: the rules applied to its past, each scored on its future.
 
-use super::model::{Blame, Input, Options, Point, Rule, Scope, Window};
+use super::model::{Blame, Input, Options, Point, Promise, Proposal, Rule, Scope, Window};
 use super::plain::{self, Plain};
 use super::sides::{Sides, key};
 use super::split::{self, Cut};
 use crate::access::weight::Weighed;
 use crate::access::{self, Joined, JoinedDemand, Outcome};
 use crate::analysis::evidence::{self, EvidenceSettings, Watch};
-use crate::optimize::paths::Price;
 use crate::optimize::proof;
 use crate::optimize::redesign::excess;
-use crate::optimize::tighten;
+use crate::optimize::tighten::{self, Span};
 use crate::policy::acl::Acl;
 use crate::policy::model::Policy;
 use crate::vault::{CapabilitySet, PrincipalKind};
@@ -32,29 +31,32 @@ pub(super) fn window(input: &Input<'_>, options: &Options, cut: &Cut) -> Window 
         health: input.health,
         nodes: input.nodes,
     };
-    for evidence in [true, false] {
-        let removable = removable(&sides, &watch, evidence.then_some(&options.evidence), cut);
-        for &lambda in &options.lambdas {
-            let tightened = tighten::tighten(
-                &sides.past,
-                &tighten::Options {
-                    price: &Price {
-                        lambda,
-                        ..options.price.clone()
-                    },
-                    removable: &removable,
-                    mounts: &mounts,
-                },
-            );
-            let proof = &tightened.proof;
-            let proven = proof.newly_denied == 0 && proof.newly_granted == 0;
-            let rule = Rule::Tighten {
-                lambda,
-                evidence,
-                chosen: evidence && lambda == options.price.lambda,
-            };
-            points.push(score(rule, &tightened.scheme.policies, proven));
-        }
+    let removable = removable(&sides, &watch, &options.evidence, cut);
+    let how = tighten::Options {
+        price: &options.price,
+        removable: &removable,
+        mounts: &mounts,
+    };
+    let weighed = Weighed::new(&options.weights, &sides.past.universe);
+    let span = Span {
+        first: cut.train.start,
+        end: cut.train.end,
+        horizon: cut.test.end - cut.test.start,
+    };
+    let outlook = tighten::outlook(&sides.past, &how, &weighed, span);
+    for &budget in &options.budgets {
+        let offer = outlook.within(budget, options.foresight.at_least);
+        let tightened = outlook.tighten(&sides.past, &how, &offer);
+        let proof = &tightened.proof;
+        let proven = proof.newly_denied == 0 && proof.newly_granted == 0;
+        let rule = Rule::Proposed {
+            proposal: Proposal::Tighten,
+            budget,
+            chosen: budget == options.foresight.budget,
+        };
+        let mut point = score(rule, &tightened.scheme.policies, proven);
+        point.promised = Some(Promise::of(offer.denied));
+        points.push(point);
     }
     for &days in options
         .plain_days
@@ -80,15 +82,10 @@ pub(super) fn window(input: &Input<'_>, options: &Options, cut: &Cut) -> Window 
     }
 }
 
-/// What may be tightened: with `settings`, what is well enough known; else all but `default`, which is for every token.
-fn removable(sides: &Sides<'_>, watch: &Watch, settings: Option<&EvidenceSettings>, cut: &Cut) -> Vec<bool> {
-    match settings {
-        Some(settings) => {
-            let last = split::start_of(cut.train.end);
-            evidence::removable(&sides.past, &evidence::of_policies(&sides.past, watch, settings, last))
-        }
-        None => sides.past.policies.iter().map(|p| &*p.name != "default").collect(),
-    }
+/// What may be tightened.
+fn removable(sides: &Sides<'_>, watch: &Watch, settings: &EvidenceSettings, cut: &Cut) -> Vec<bool> {
+    let last = split::start_of(cut.train.end);
+    evidence::removable(&sides.past, &evidence::of_policies(&sides.past, watch, settings, last))
 }
 
 /// The demands that can be denied wrongly: the log allowed them, and so do today's policies.
@@ -249,6 +246,7 @@ impl Tally {
             excess,
             weight,
             denied: self.denied,
+            promised: None,
             denied_newcomers: self.newcomers,
             denied_demands: self.demands,
             share: share(self.denied, future),

@@ -13,14 +13,13 @@ const MOST_BLAMED: usize = 8;
 pub fn name(rule: &Rule) -> String {
     match rule {
         Rule::Today => "today".to_owned(),
-        Rule::Tighten {
-            lambda,
-            evidence,
+        Rule::Proposed {
+            proposal,
+            budget,
             chosen,
         } => {
-            let evidence = if *evidence { "" } else { ", all unused goes" };
             let chosen = if *chosen { " (advise)" } else { "" };
-            format!("tighten {lambda}{evidence}{chosen}")
+            format!("{} {:.4}{chosen}", proposal.as_str(), budget)
         }
         Rule::Plain { scope, days } => format!("unused {days}d by {}", scope.as_str()),
     }
@@ -46,7 +45,7 @@ pub fn render(found: &Backtest) -> String {
     if let Some(chosen) = found
         .curve
         .iter()
-        .find(|p| matches!(p.rule, Rule::Tighten { chosen: true, .. }))
+        .find(|p| matches!(p.rule, Rule::Proposed { chosen: true, .. }))
     {
         blame(&mut out, "wrong denials of `advise` by principal", &chosen.by_principal);
         blame(
@@ -67,7 +66,7 @@ fn points(out: &mut String, curve: &[Point]) {
     );
     for p in curve {
         let left = share(p.excess, today) * 100.0;
-        let unproven = matches!(p.rule, Rule::Tighten { .. }) && !p.proven;
+        let unproven = matches!(p.rule, Rule::Proposed { .. }) && !p.proven;
         let _ = writeln!(
             out,
             "{:<36} {:>10} {:>6.1}% {:>9} {:>8.3}% {:>10}{}",
@@ -136,10 +135,7 @@ pub fn csv(found: &Backtest) -> String {
     for (from, p) in windows.chain(found.curve.iter().map(|p| ("all", p))) {
         let (rule, lambda, evidence, scope, days) = match &p.rule {
             Rule::Today => ("today", String::new(), "", "", String::new()),
-            Rule::Tighten { lambda, evidence, .. } => {
-                let evidence = if *evidence { "yes" } else { "no" };
-                ("tighten", lambda.to_string(), evidence, "", String::new())
-            }
+            Rule::Proposed { proposal, budget, .. } => (proposal.as_str(), budget.to_string(), "", "", String::new()),
             Rule::Plain { scope, days } => ("plain", String::new(), "", Scope::as_str(*scope), days.to_string()),
         };
         let _ = writeln!(

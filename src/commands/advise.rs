@@ -2,6 +2,7 @@
 
 use super::{Exit, Failure, Talk, material};
 use crate::cli::{AdviseArgs, Common};
+use crate::optimize::foresight::parse_days;
 use crate::pipeline::{self, Material, Options};
 use crate::policy::profile::Profile;
 use crate::report;
@@ -17,11 +18,16 @@ pub(super) fn run(
     talk: &Talk,
 ) -> Result<Exit, Failure> {
     let mut settings = material::settings(common, &args.granting, talk)?;
-    if let Some(lambda) = args.lambda {
-        if !(lambda.is_finite() && lambda >= 0.0) {
-            return Err(Failure::new("`--lambda` has to be a number of at least zero", None));
-        }
-        settings.price.lambda = lambda;
+    if let Some(budget) = &args.budget {
+        settings.foresight.budget = material::share("--budget", budget)?;
+    }
+    if let Some(horizon) = &args.horizon {
+        settings.foresight.horizon_days = parse_days(horizon).ok_or_else(|| {
+            Failure::new(
+                format!("`--horizon {horizon}` is not a number of whole days"),
+                Some("write 90d, or 0 to look at the past alone"),
+            )
+        })?;
     }
     settings.keep.extend(args.keep.iter().cloned());
     report::write::ready(&args.out).map_err(|e| Failure::from_error(&e, Some(e.hint())))?;

@@ -17,13 +17,11 @@ pub(super) fn run(
     let (train_days, test_days) = (days("--train", &args.train)?, days("--test", &args.test)?);
     let step_days = days("--step", &args.step)?;
     let settings = material::settings(common, &args.granting, talk)?;
-    let mut lambdas = args.lambdas.clone();
-    if lambdas.iter().any(|l| !(l.is_finite() && *l >= 0.0)) {
-        return Err(Failure::new("`--lambdas` have to be numbers of at least zero", None));
-    }
-    lambdas.push(settings.price.lambda);
-    lambdas.sort_by(f64::total_cmp);
-    lambdas.dedup();
+    let budgets = args.budgets.iter().map(|b| material::share("--budgets", b));
+    let mut budgets: Vec<f64> = budgets.collect::<Result<_, _>>()?;
+    budgets.push(settings.foresight.budget);
+    budgets.sort_by(f64::total_cmp);
+    budgets.dedup();
     let mut plain_days: Vec<i32> = args.plain.iter().map(|n| i32::from(*n)).collect();
     // The longest N that the past can tell of is the plain rule at its best.
     plain_days.push(train_days);
@@ -56,7 +54,8 @@ pub(super) fn run(
             test_days,
             step_days,
             price: settings.price,
-            lambdas,
+            budgets,
+            foresight: settings.foresight,
             evidence: settings.evidence,
             plain_days,
             weights: settings.weights,

@@ -302,6 +302,16 @@ pub(super) fn settings(common: &Common, granting: &Granting, talk: &Talk) -> Res
     Ok(settings)
 }
 
+/// A share such as `10/10000`.
+pub(super) fn share(flag: &str, text: &str) -> Result<f64, Failure> {
+    crate::optimize::foresight::parse_ratio(text).ok_or_else(|| {
+        Failure::new(
+            format!("`{flag} {text}` is not a share from 0 to 1"),
+            Some("write wrong denials for uses, such as 10/10000"),
+        )
+    })
+}
+
 /// A duration flag.
 pub(super) fn duration(text: &str) -> Result<std::time::Duration, Failure> {
     let duration = units::duration(text).map_err(|e| Failure::from_error(&e, None))?;

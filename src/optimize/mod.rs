@@ -5,6 +5,7 @@
 pub mod assign;
 pub mod cover;
 pub mod edit;
+pub mod foresight;
 pub mod ilp;
 mod limits;
 pub mod parameters;

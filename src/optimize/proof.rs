@@ -125,7 +125,13 @@ struct Case<'a> {
 /// Proves `scheme` against what is joined, or says what fails.
 #[must_use]
 pub fn prove(joined: &Joined, scheme: &Scheme) -> (Proof, Vec<Failure>) {
-    let cases = cases(joined, scheme);
+    prove_some(joined, scheme, 0..joined.demands.len())
+}
+
+/// The same with these demands alone (indexes into [`Joined::demands`]): for a scheme that gives policies in some sets only.
+#[must_use]
+pub fn prove_some(joined: &Joined, scheme: &Scheme, demands: impl Iterator<Item = usize>) -> (Proof, Vec<Failure>) {
+    let cases = cases(joined, scheme, demands);
     let results: Vec<(Proof, Vec<Failure>)> = cases.par_iter().map(|case| examine(joined, scheme, case)).collect();
     let mut proof = Proof::default();
     let mut failures = Vec::new();
@@ -144,7 +150,7 @@ pub fn prove(joined: &Joined, scheme: &Scheme) -> (Proof, Vec<Failure>) {
     (proof, failures)
 }
 
-fn cases<'a>(joined: &Joined, scheme: &'a Scheme) -> Vec<Case<'a>> {
+fn cases<'a>(joined: &Joined, scheme: &'a Scheme, demands: impl Iterator<Item = usize>) -> Vec<Case<'a>> {
     let mut cases: Vec<Case<'_>> = Vec::new();
     let mut case_of: HashMap<(SetId, HolderId), usize> = HashMap::new();
     for ((set, given, _), holders) in scheme.by_list() {
@@ -158,7 +164,7 @@ fn cases<'a>(joined: &Joined, scheme: &'a Scheme) -> Vec<Case<'a>> {
             demands: Vec::new(),
         });
     }
-    for (n, demand) in joined.demands.iter().enumerate() {
+    for (n, demand) in demands.filter_map(|n| Some((n, joined.demands.get(n)?))) {
         let case = case_of
             .get(&(demand.set, demand.holder))
             .and_then(|&c| cases.get_mut(c));

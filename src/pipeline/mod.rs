@@ -13,9 +13,9 @@ use crate::analysis::risk::{self, Exposure};
 use crate::analysis::rule::{self, Context};
 use crate::analysis::rules;
 use crate::deployment::Deployment;
-use crate::optimize::paths::Price;
+use crate::optimize::foresight::ForesightSettings;
 use crate::optimize::redesign;
-use crate::optimize::tighten::{self, Tightening};
+use crate::optimize::tighten::{self, Outlook, Span, Tightening};
 use crate::policy::model::Policy;
 use crate::policy::profile::Profile;
 use crate::settings::{RuleLevel, Settings};
@@ -24,7 +24,6 @@ use crate::vault::{CapabilitySet, PrincipalKind};
 use jiff::Timestamp;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
 use std::time::Duration;
 
 /// What advice is made of.
@@ -114,23 +113,26 @@ pub fn advise(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&s
     step("tightening policies");
     let removable = evidence::removable(&joined, &evidence);
     let mounts = access::mounts(&joined, deployment.as_ref());
-    let tight = |price: &Price| {
-        tighten::tighten(
-            &joined,
-            &tighten::Options {
-                price,
-                removable: &removable,
-                mounts: &mounts,
-            },
-        )
+    let how = tighten::Options {
+        price: &settings.price,
+        removable: &removable,
+        mounts: &mounts,
     };
-    let tightened = tight(&settings.price);
+    let foreseen = foreseen(&joined, &how, &weighed, &settings.foresight, &coverage);
+    if let Some(said) = &foreseen.said {
+        notes.insert(0, said.clone());
+    }
+    let tightened = foreseen.tightened;
     step("weighing what stays exposed");
     let after = exposures_after(&joined, &weighed, &tightened.scheme);
 
     let frontier = if options.frontier {
         step("working out the trade-off");
-        frontier(&joined, settings, &weighed, &tight)
+        foreseen
+            .outlook
+            .as_ref()
+            .map(|o| frontier(o, &settings.foresight))
+            .unwrap_or_default()
     } else {
         Vec::new()
     };
@@ -151,7 +153,7 @@ pub fn advise(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&s
             price: &settings.price,
             keep: &settings.keep,
             today,
-            fixed: &[Arc::from("default")],
+            removable: &removable,
         },
     );
 
@@ -191,36 +193,83 @@ pub fn advise(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&s
     }
 }
 
-/// The weights of exposure that the trade-off curve is drawn through.
-const LAMBDAS: [f64; 9] = [0.0, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 2.0];
+/// What is proposed with an eye on tomorrow.
+struct Foreseen {
+    tightened: Tightening,
+    outlook: Option<Outlook>,
+    /// What a reader should know first.
+    said: Option<String>,
+}
 
-/// Exposure against complexity of the tightened policies, over the weight of exposure.
-fn frontier(
+/// Fewer days than these have no earlier day at which to see what came next.
+const FEWEST_DAYS: i32 = 14;
+
+/// Tightens within the budget of wrong denials that may be expected; without a horizon, to what was used.
+fn foreseen(
     joined: &Joined,
-    settings: &Settings,
+    how: &tighten::Options<'_>,
     weighed: &Weighed<'_>,
-    tight: &dyn Fn(&Price) -> Tightening,
-) -> Vec<FrontierPoint> {
-    let mut lambdas = LAMBDAS.to_vec();
-    if !lambdas.contains(&settings.price.lambda) {
-        lambdas.push(settings.price.lambda);
-        lambdas.sort_by(f64::total_cmp);
+    foresight: &ForesightSettings,
+    coverage: &crate::advice::CoverageView,
+) -> Foreseen {
+    let day = |t: Timestamp| i32::try_from(t.as_second().div_euclid(86_400)).unwrap_or_default();
+    let (first, end) = (coverage.first.map_or(0, day), coverage.last.map_or(0, day) + 1);
+    if foresight.horizon_days == 0 {
+        return Foreseen {
+            tightened: tighten::tighten(joined, how),
+            outlook: None,
+            said: Some(
+                "No horizon is set: what was not used in the logs goes, whatever may be needed tomorrow.".to_owned(),
+            ),
+        };
     }
-    lambdas
+    let span = Span {
+        first,
+        end,
+        horizon: foresight.horizon_days,
+    };
+    let outlook = tighten::outlook(joined, how, weighed, span);
+    let short = end - first < FEWEST_DAYS;
+    let offer = if short {
+        outlook.within(0.0, 0.0)
+    } else {
+        outlook.within(foresight.budget, foresight.at_least)
+    };
+    let said = short.then(|| {
+        format!(
+            "The logs cover {}: too short to learn from them what will be needed, so that nothing is proposed to be taken away. \
+             Give the logs of {FEWEST_DAYS} days at least, better of months; `--horizon 0` looks at the past alone.",
+            evidence::days(coverage.window_days)
+        )
+    });
+    Foreseen {
+        tightened: outlook.tighten(joined, how, &offer),
+        outlook: Some(outlook),
+        said,
+    }
+}
+
+/// The budgets that the curve is drawn through, for 10,000 uses.
+const BUDGETS: [f64; 9] = [0.0, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 500.0];
+
+/// Excess against expected wrong denials.
+fn frontier(outlook: &Outlook, foresight: &ForesightSettings) -> Vec<FrontierPoint> {
+    let mut budgets: Vec<f64> = BUDGETS.iter().map(|n| n / 10_000.0).collect();
+    budgets.push(foresight.budget);
+    budgets.sort_by(f64::total_cmp);
+    budgets.dedup();
+    budgets
         .into_iter()
-        .map(|lambda| {
-            let price = Price {
-                lambda,
-                ..settings.price.clone()
-            };
-            let size = redesign::measure(joined, &tight(&price).scheme, weighed);
+        .map(|budget| {
+            let offer = outlook.within(budget, foresight.at_least);
+            let (low, high) = offer.denied.interval();
             FrontierPoint {
-                lambda,
-                policies: size.policies,
-                stanzas: size.stanzas,
-                exposure: size.exposure,
-                risk_mean: size.risk_mean,
-                chosen: lambda == settings.price.lambda,
+                budget,
+                open: offer.open,
+                denied: offer.denied.mean,
+                denied_low: low,
+                denied_high: high,
+                chosen: budget == foresight.budget,
             }
         })
         .collect()

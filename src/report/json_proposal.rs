@@ -271,16 +271,16 @@ impl From<&advice::Optimality> for Optimality {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct FrontierPoint {
-    /// Weight of exposure against complexity.
-    pub lambda: f64,
-    /// Policies.
-    pub policies: u64,
-    /// Stanzas.
-    pub stanzas: u64,
-    /// Exposure.
-    pub exposure: u64,
-    /// Mean risk.
-    pub risk_mean: f64,
+    /// Wrong denials that may be expected, for each use that is expected.
+    pub budget: f64,
+    /// What stays open, by weight.
+    pub open: f64,
+    /// Wrong denials that are expected.
+    pub denied: f64,
+    /// Nine times of ten at least these.
+    pub denied_low: f64,
+    /// Nine times of ten at most these.
+    pub denied_high: f64,
     /// Whether it is proposed.
     pub chosen: bool,
 }
@@ -288,11 +288,11 @@ pub struct FrontierPoint {
 impl From<&advice::FrontierPoint> for FrontierPoint {
     fn from(from: &advice::FrontierPoint) -> Self {
         Self {
-            lambda: rounded(from.lambda),
-            policies: from.policies,
-            stanzas: from.stanzas,
-            exposure: from.exposure,
-            risk_mean: rounded(from.risk_mean),
+            budget: from.budget,
+            open: rounded(from.open),
+            denied: rounded(from.denied),
+            denied_low: rounded(from.denied_low),
+            denied_high: rounded(from.denied_high),
             chosen: from.chosen,
         }
     }

@@ -164,29 +164,26 @@ pub fn histogram(principals: &[PrincipalView]) -> String {
     out
 }
 
-/// The trade-off curve: exposure that is left against the number of policies and stanzas.
+/// The trade-off curve: excess that is left against the wrong denials that are expected for it.
 #[must_use]
 pub fn frontier(points: &[FrontierPoint]) -> String {
     if points.is_empty() {
         return String::new();
     }
     let mut sorted: Vec<&FrontierPoint> = points.iter().collect();
-    sorted.sort_by_key(|point| (point.policies + point.stanzas, point.exposure));
-    let size = |point: &FrontierPoint| int_f64(point.policies + point.stanzas);
-    let low = sorted.iter().map(|point| size(point)).fold(f64::INFINITY, f64::min);
-    let high = sorted
-        .iter()
-        .map(|point| size(point))
-        .fold(0.0, f64::max)
-        .max(low + 1.0);
-    let most = sorted.iter().map(|point| int_f64(point.exposure)).fold(1.0, f64::max);
+    sorted.sort_by(|a, b| a.denied.total_cmp(&b.denied).then(b.open.total_cmp(&a.open)));
+    // Few denials are what matters: a tenth more is far between 0 and 1, and near between 100 and 110.
+    let size = |point: &FrontierPoint| (1.0 + point.denied).ln();
+    let low = 0.0;
+    let high = sorted.iter().map(|point| size(point)).fold(0.5, f64::max);
+    let most = sorted.iter().map(|point| point.open).fold(1.0, f64::max);
     let (left, right, top, bottom) = (72.0, 500.0, 14.0, 240.0);
     let x = |point: &FrontierPoint| left + (right - left) * (size(point) - low) / (high - low);
-    let y = |point: &FrontierPoint| bottom - (bottom - top) * int_f64(point.exposure) / most;
+    let y = |point: &FrontierPoint| bottom - (bottom - top) * point.open / most;
     let mut out = open(
         530.0,
         290.0,
-        "Unused grants left, against the number of policies and stanzas",
+        "Weight of unused grants left, against expected wrong denials",
     );
     for part in [0.0, 0.5, 1.0] {
         let at = bottom - (bottom - top) * part;
@@ -200,7 +197,7 @@ pub fn frontier(points: &[FrontierPoint]) -> String {
     }
     let _ = write!(
         out,
-        "<text x=\"{:.1}\" y=\"{:.1}\">unused grants left</text>",
+        "<text x=\"{:.1}\" y=\"{:.1}\">weight of unused grants left</text>",
         left + 10.0,
         top + 4.0
     );
@@ -208,13 +205,14 @@ pub fn frontier(points: &[FrontierPoint]) -> String {
         let at = left + (right - left) * (value - low) / (high - low);
         let _ = write!(
             out,
-            "<text x=\"{at:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{value:.0}</text>",
-            bottom + 20.0
+            "<text x=\"{at:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{:.0}</text>",
+            bottom + 20.0,
+            value.exp() - 1.0
         );
     }
     let _ = write!(
         out,
-        "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\">policies and stanzas</text>",
+        "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\">expected wrong denials</text>",
         f64::midpoint(left, right),
         bottom + 42.0
     );
@@ -235,13 +233,13 @@ pub fn frontier(points: &[FrontierPoint]) -> String {
         };
         let _ = write!(
             out,
-            "<circle class=\"{class}\" cx=\"{:.1}\" cy=\"{:.1}\" r=\"{radius}\"><title>{word}{} policies, {} stanzas, {} unused grants, mean risk {}</title></circle>",
+            "<circle class=\"{class}\" cx=\"{:.1}\" cy=\"{:.1}\" r=\"{radius}\"><title>{word}{} wrong denials expected ({} to {}), weight {} left</title></circle>",
             x(point),
             y(point),
-            digest::number(point.policies),
-            digest::number(point.stanzas),
-            digest::number(point.exposure),
-            digest::decimal(point.risk_mean),
+            digest::decimal(point.denied),
+            digest::decimal(point.denied_low),
+            digest::decimal(point.denied_high),
+            thousands(point.open),
         );
     }
     out.push_str("</svg>");

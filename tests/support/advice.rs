@@ -280,11 +280,11 @@ pub fn sample(principals: usize) -> Advice {
         ],
         frontier: (0_u64..9)
             .map(|i| FrontierPoint {
-                lambda: i as f64,
-                policies: 4 + i * 3,
-                stanzas: 12 + i * i * 4,
-                exposure: (granted - used) / (1 + i * i * 3),
-                risk_mean: mean / (1.0 + i as f64),
+                budget: i as f64 / 10_000.0,
+                open: (granted - used) as f64 / (1 + i * i * 3) as f64,
+                denied: (i * i) as f64,
+                denied_low: i as f64,
+                denied_high: (2 * i * i) as f64,
                 chosen: i == 3,
             })
             .collect(),

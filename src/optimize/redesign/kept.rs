@@ -8,12 +8,12 @@ use crate::optimize::cover::{self, Column, Instance, Limits};
 use crate::optimize::proof::{self, Failure, Scheme};
 use crate::policy::model::Policy;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 /// The tightened policies as roles: each principal gets the fewest of those it holds that cover its use. Where that fails the
 /// proof, it keeps all of them, which the tightening has proven.
 pub(super) fn kept(joined: &Joined, tightened: &Scheme, options: &Options<'_>) -> Option<Redesign> {
     let mut permissions = Permissions::default();
+    let fixed: BTreeSet<usize> = super::fixed(joined, tightened, options).into_iter().collect();
     let (users, untouched) = users(joined, tightened, &[], &mut permissions);
     let mut given = tightened.given.clone();
     let mut cost = 0.0;
@@ -22,14 +22,14 @@ pub(super) fn kept(joined: &Joined, tightened: &Scheme, options: &Options<'_>) -
         let Some(held) = tightened.given.get(&(user.set, user.holder)) else {
             continue;
         };
-        let chosen = fewest(tightened, held, user, &permissions, options.fixed)?;
+        let chosen = fewest(tightened, held, user, &permissions, &fixed)?;
         cost += chosen.1;
         lower_bound += chosen.2;
         given.insert((user.set, user.holder), chosen.0);
     }
     let mut withdrawn = Vec::new();
     loop {
-        let scheme = handed_out(tightened, &given);
+        let scheme = handed_out(tightened, &given, &fixed);
         let (proof, failures) = proof::prove(joined, &scheme);
         if failures.is_empty() {
             return Some(Redesign {
@@ -86,7 +86,7 @@ fn fewest(
     held: &[usize],
     user: &User,
     permissions: &Permissions,
-    fixed: &[Arc<str>],
+    fixed: &BTreeSet<usize>,
 ) -> Option<(Vec<usize>, f64, f64)> {
     let needs: Vec<u32> = user.needs.iter().copied().collect();
     let has = |policy: &Policy, p: &Permission| {
@@ -97,9 +97,9 @@ fn fewest(
     };
     let columns: Vec<Column> = held
         .iter()
-        .filter_map(|&p| tightened.policies.get(p))
-        .map(|policy| Column {
-            cost: if fixed.contains(&policy.name) { 0.0 } else { 1.0 },
+        .filter_map(|&p| Some((p, tightened.policies.get(p)?)))
+        .map(|(p, policy)| Column {
+            cost: if fixed.contains(&p) { 0.0 } else { 1.0 },
             rows: needs
                 .iter()
                 .zip(0_u32..)
@@ -119,19 +119,15 @@ fn fewest(
         .iter()
         .filter_map(|&c| held.get(c as usize).copied())
         .collect();
-    chosen.extend(
-        held.iter()
-            .copied()
-            .filter(|&p| tightened.policies.get(p).is_some_and(|q| fixed.contains(&q.name))),
-    );
+    chosen.extend(held.iter().copied().filter(|p| fixed.contains(p)));
     chosen.sort_unstable();
     chosen.dedup();
     Some((chosen, solved.cost, solved.lower_bound))
 }
 
-/// The scheme without the policies that nobody gets any more.
-fn handed_out(tightened: &Scheme, given: &BTreeMap<(SetId, HolderId), Vec<usize>>) -> Scheme {
-    let used: BTreeSet<usize> = given.values().flatten().copied().collect();
+/// The scheme without the policies that nobody gets any more, but for the fixed ones.
+fn handed_out(tightened: &Scheme, given: &BTreeMap<(SetId, HolderId), Vec<usize>>, fixed: &BTreeSet<usize>) -> Scheme {
+    let used: BTreeSet<usize> = given.values().flatten().chain(fixed).copied().collect();
     let number: BTreeMap<usize, usize> = used.iter().enumerate().map(|(new, &old)| (old, new)).collect();
     Scheme {
         policies: used

@@ -17,10 +17,11 @@ mod size;
 
 use super::proof::{self, Scheme};
 use super::roles::{self, Matrix, Objective};
-use crate::access::{HolderId, Joined, SetId};
+use crate::access::{HolderId, Joined, Outcome, SetId};
 use keep::Kept;
 use matrix::{Grantable, Permissions, User};
 use rayon::prelude::*;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -38,6 +39,14 @@ const GRACE: Duration = Duration::from_secs(10);
 /// and the one with the lowest price of policies, stanzas and exposure is taken.
 #[must_use]
 pub fn redesign(joined: &Joined, tightened: &Scheme, options: &Options<'_>) -> Option<Redesign> {
+    // A proof over no request at all proves nothing.
+    if !joined
+        .demands
+        .iter()
+        .any(|d| matches!(d.outcome, Outcome::Explained(_)))
+    {
+        return None;
+    }
     let ways = [
         (Objective::Roles, Some(options.over_grant / 250.0)),
         (Objective::Roles, Some(options.over_grant / 25.0)),
@@ -108,6 +117,17 @@ fn price(found: &Redesign, options: &Options<'_>) -> f64 {
     size::price(&found.size, options.price.lambda) - (free.len() + stanzas) as f64
 }
 
+/// The policies of the tightened scheme that stay, with those who hold them: of which too little is known.
+fn fixed(joined: &Joined, tightened: &Scheme, options: &Options<'_>) -> Vec<usize> {
+    let stays = joined.policies.iter().enumerate();
+    let stays = stays.filter(|(p, _)| !options.removable.get(*p).copied().unwrap_or(false));
+    let stays: BTreeSet<(&str, &str)> = stays.map(|(_, q)| (&*q.namespace, &*q.name)).collect();
+    let all = tightened.policies.iter().enumerate();
+    all.filter(|(_, q)| stays.contains(&(&*q.namespace, &*q.name)))
+        .map(|(n, _)| n)
+        .collect()
+}
+
 /// What one way to mine came to.
 enum Way {
     /// A redesign that was proven.
@@ -134,11 +154,7 @@ struct Material<'a> {
 impl<'a> Material<'a> {
     /// None where there is nobody to give roles to.
     fn new(joined: &'a Joined, tightened: &'a Scheme, options: &'a Options<'a>) -> Option<Self> {
-        let is_fixed = |p: &usize| {
-            let policy = tightened.policies.get(*p);
-            policy.is_some_and(|policy| options.fixed.contains(&policy.name))
-        };
-        let fixed: Vec<usize> = (0..tightened.policies.len()).filter(is_fixed).collect();
+        let fixed = fixed(joined, tightened, options);
         let mut permissions = Permissions::default();
         let (mut users, untouched) = matrix::users(joined, tightened, &fixed, &mut permissions);
         if users.is_empty() {

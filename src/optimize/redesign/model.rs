@@ -28,8 +28,8 @@ pub struct Options<'a> {
     pub keep: &'a [String],
     /// Size and exposure of what is in force today.
     pub today: Size,
-    /// Policies that stay as they are and need not be assigned (`default`).
-    pub fixed: &'a [Arc<str>],
+    /// For every policy of the join: whether what is unused in it may go. All others stay, with those who hold them.
+    pub removable: &'a [bool],
 }
 
 /// A role: a policy of the redesign.

@@ -1,0 +1,72 @@
+//! Units as trees of places, and what was born in them, and when.
+
+/// A place in the tree of a unit.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Place {
+    /// The place above; none for the root.
+    pub parent: Option<u32>,
+    /// How far below the root.
+    pub depth: u8,
+    /// What stays open where the place is kept whole, in the user's own measure.
+    pub open: f64,
+    /// The first day on which something below it was used, counted from the first day of the past.
+    pub first: i32,
+    /// What was used here itself, by day with how often; empty but at leaves. Ascending.
+    pub uses: Vec<(i32, u32)>,
+}
+
+/// One thing that may be kept, narrowed or dropped.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Unit {
+    /// What it is like, from the widest to the nearest: units with an equal key are pooled.
+    pub likes: Vec<u64>,
+    /// Its places; a parent stands before its children. The first is the root. Empty where nothing was ever used.
+    pub places: Vec<Place>,
+    /// What it belongs to: where nothing of that was used, all of it may come into use at once.
+    pub block: u32,
+    /// How many uses it may come to on the day that somebody begins.
+    pub breadth: f64,
+    /// What stays open where it is kept whole.
+    pub open: f64,
+    /// Whether it may be narrowed to places; else it is kept or dropped.
+    pub narrows: bool,
+    /// Whether it may be changed at all.
+    pub free: bool,
+}
+
+impl Unit {
+    /// The first day on which it was used; none where it was not used before `until`.
+    #[must_use]
+    pub fn first(&self, until: i32) -> Option<i32> {
+        self.places.first().map(|p| p.first).filter(|day| *day < until)
+    }
+
+    /// Uses by place before a day, each with all that is below it.
+    #[must_use]
+    pub fn counts(&self, until: i32) -> Vec<u32> {
+        let mut counts: Vec<u32> = self
+            .places
+            .iter()
+            .map(|p| p.uses.iter().take_while(|(day, _)| *day < until).map(|(_, n)| n).sum())
+            .collect();
+        for n in (1..self.places.len()).rev() {
+            let own = counts.get(n).copied().unwrap_or_default();
+            let parent = self.places.get(n).and_then(|p| p.parent);
+            if let Some(above) = parent.and_then(|p| counts.get_mut(p as usize)) {
+                *above += own;
+            }
+        }
+        counts
+    }
+}
+
+/// What was born at one place, and what followed.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Births {
+    /// New children.
+    pub born: f64,
+    /// Uses of these after the one they were born with.
+    pub uses: f64,
+    /// Days on which these could be used after the one they were born on.
+    pub days: f64,
+}

@@ -1,0 +1,181 @@
+//! Rates of what is rare, each shrunk to that of its like: a tree of gamma-Poisson models.
+//!
+//! An entry has a count and an exposure, and groups from the widest to the nearest. The rate of a group is `(count + k) / (exposure +
+//! k / rate above)`: its own where it has much to tell, that of the wider group where it has not. How much `k` the wider group is
+//! worth is learned on each floor from how much groups on it differ (the likeliest `k` of a negative binomial).
+
+use std::collections::HashMap;
+
+/// One observation.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    /// Groups, from the widest to the nearest.
+    pub groups: Vec<u64>,
+    /// What was counted.
+    pub count: f64,
+    /// How much of it there was a chance for.
+    pub exposure: f64,
+}
+
+/// Rates by group.
+#[derive(Debug, Clone, Default)]
+pub struct Pool {
+    all: f64,
+    floors: Vec<HashMap<u64, f64>>,
+    worth: Vec<f64>,
+}
+
+/// How much the wider group may be worth, in counts.
+const WORTH: [f64; 9] = [0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 15.0];
+
+impl Pool {
+    /// Learns rates; `prior` is (count, exposure) put to all of it, so that nothing is ever impossible.
+    #[must_use]
+    pub fn learn(entries: &[Entry], prior: (f64, f64)) -> Self {
+        let sums = entries
+            .iter()
+            .fold(prior, |sum, e| (sum.0 + e.count, sum.1 + e.exposure));
+        let all = if sums.1 > 0.0 { sums.0 / sums.1 } else { 0.0 };
+        let floors = entries.iter().map(|e| e.groups.len()).max().unwrap_or_default();
+        let mut pool = Self {
+            all,
+            floors: Vec::new(),
+            worth: Vec::new(),
+        };
+        for floor in 0..floors {
+            let mut sums: HashMap<u64, (f64, f64, f64)> = HashMap::new();
+            for entry in entries {
+                let Some(&group) = entry.groups.get(floor) else {
+                    continue;
+                };
+                let above = pool.at(entry.groups.get(..floor).unwrap_or_default());
+                let sum = sums.entry(group).or_insert((0.0, 0.0, above));
+                sum.0 += entry.count;
+                sum.1 += entry.exposure;
+            }
+            // A sum of floats depends on its order; the likelihood is compared over a sorted list.
+            let mut list: Vec<(f64, f64, f64)> = sums.values().copied().collect();
+            list.sort_by(|a, b| {
+                (a.0.total_cmp(&b.0))
+                    .then(a.1.total_cmp(&b.1))
+                    .then(a.2.total_cmp(&b.2))
+            });
+            let worth = likeliest(&list);
+            pool.floors.push(
+                sums.into_iter()
+                    .map(|(group, (count, exposure, above))| (group, shrunk(count, exposure, above, worth)))
+                    .collect(),
+            );
+            pool.worth.push(worth);
+        }
+        pool
+    }
+
+    /// The rate of the nearest of these groups that is known.
+    #[must_use]
+    pub fn at(&self, groups: &[u64]) -> f64 {
+        let known = groups.iter().zip(&self.floors).rev();
+        known
+            .filter_map(|(group, floor)| floor.get(group))
+            .copied()
+            .next()
+            .unwrap_or(self.all)
+    }
+
+    /// The rate of something with these groups and counts of its own.
+    #[must_use]
+    pub fn own(&self, groups: &[u64], count: f64, exposure: f64) -> f64 {
+        let worth = self.worth.last().copied().unwrap_or(1.0);
+        shrunk(count, exposure, self.at(groups), worth)
+    }
+}
+
+fn shrunk(count: f64, exposure: f64, above: f64, worth: f64) -> f64 {
+    if above <= 0.0 {
+        return if exposure > 0.0 { count / exposure } else { 0.0 };
+    }
+    (count + worth) / (exposure + worth / above)
+}
+
+/// The worth under which these (count, exposure, rate above) are the likeliest.
+fn likeliest(groups: &[(f64, f64, f64)]) -> f64 {
+    let told = groups.iter().filter(|g| g.1 * g.2 > 1e-6);
+    let mut best = (f64::NEG_INFINITY, 1.0);
+    if told.clone().count() < 2 {
+        return best.1;
+    }
+    for worth in WORTH {
+        let sum: f64 = told
+            .clone()
+            .map(|&(count, exposure, above)| likelihood(count, exposure * above, worth))
+            .sum();
+        if sum > best.0 {
+            best = (sum, worth);
+        }
+    }
+    best.1
+}
+
+/// Logarithm of the negative binomial's probability, without what does not depend on `worth`.
+fn likelihood(count: f64, mean: f64, worth: f64) -> f64 {
+    let p = worth / (worth + mean);
+    ln_gamma(count + worth) - ln_gamma(worth) + worth * p.ln() + count * (1.0 - p).max(1e-300).ln()
+}
+
+/// Logarithm of the gamma function, by Stirling's series.
+pub(super) fn ln_gamma(mut x: f64) -> f64 {
+    let mut shift = 0.0;
+    while x < 7.0 {
+        shift -= x.ln();
+        x += 1.0;
+    }
+    let inverse = 1.0 / (x * x);
+    let series = (1.0 / 12.0 - inverse * (1.0 / 360.0 - inverse / 1260.0)) / x;
+    shift + (x - 0.5) * x.ln() - x + 0.918_938_533_204_672_8 + series
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(groups: &[u64], count: f64, exposure: f64) -> Entry {
+        Entry {
+            groups: groups.to_vec(),
+            count,
+            exposure,
+        }
+    }
+
+    #[test]
+    fn the_gamma_function_of_whole_numbers_is_a_factorial() {
+        assert!((ln_gamma(6.0) - 120_f64.ln()).abs() < 1e-9);
+        assert!(ln_gamma(1.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn what_tells_little_is_like_its_like_and_what_tells_much_is_itself() {
+        let mut entries = vec![entry(&[1, 10], 0.0, 1.0), entry(&[1, 11], 500.0, 1000.0)];
+        entries.extend((12..40).map(|n| entry(&[1, n], 1.0, 100.0)));
+        let pool = Pool::learn(&entries, (0.5, 100.0));
+        let wide = pool.at(&[1]);
+        assert!(
+            (pool.at(&[1, 10]) / wide - 1.0).abs() < 0.3,
+            "no news: the rate of the like"
+        );
+        assert!((pool.at(&[1, 11]) - 0.5).abs() < 0.02, "much news: its own");
+        assert!((pool.at(&[9, 9]) - pool.at(&[])).abs() < 1e-12, "unknown: that of all");
+    }
+
+    #[test]
+    fn one_more_use_of_one_never_lowers_another() {
+        let with = |n: f64| {
+            let entries = [
+                entry(&[1, 10], n, 50.0),
+                entry(&[1, 11], 1.0, 50.0),
+                entry(&[2, 12], 0.0, 50.0),
+            ];
+            Pool::learn(&entries, (0.5, 100.0)).at(&[1, 11])
+        };
+        assert!(with(2.0) > 0.0);
+    }
+}

@@ -1,0 +1,389 @@
+//! From what is wanted to what can be proven: what is to blame steps back, and what stepped back without need comes again.
+//!
+//! Blame is a good guess, and may take harmless changes along. So, when the proof holds, what was given up is tried again: all of
+//! it, then by halves, each time with a proof of the sets concerned. Policies that share no set are tried apart from each other.
+
+use super::draft::{Draft, Drafter, Levels, scheme};
+use super::{Ladders, Options, Tightening, blame};
+use crate::access::{Joined, SetId, StanzaId};
+use crate::optimize::edit::Change;
+use crate::optimize::limits::Limits;
+use crate::optimize::proof::{self, Failure, Proof, Scheme};
+use rayon::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// So many proofs at most are made for what was given up in policies that share sets.
+const MOST_TRIALS: usize = 400;
+
+/// What can be proven.
+pub(super) struct Settled {
+    drafts: Vec<Draft>,
+    scheme: Scheme,
+    proof: Proof,
+    withdrawn: Vec<(String, String)>,
+    /// How many steps back each stanza took.
+    pub(super) levels: Levels,
+    /// See [`Tightening::price`].
+    pub(super) price: (f64, f64, bool),
+}
+
+impl Settled {
+    pub(super) fn into_tightening(self) -> Tightening {
+        let changed = self.drafts.into_iter().filter(|d| d.changed);
+        Tightening {
+            changed: changed.map(|d| d.tightened).collect(),
+            scheme: self.scheme,
+            proof: self.proof,
+            withdrawn: self.withdrawn,
+            price: self.price,
+        }
+    }
+}
+
+/// Whether a stanza is still changed.
+pub(super) fn can_step_back(ladders: &Ladders, levels: &Levels, id: StanzaId) -> bool {
+    let level = levels.get(&id).copied().unwrap_or_default();
+    ladders.get(&id).is_some_and(|ladder| level < ladder.len())
+}
+
+struct Work<'a> {
+    joined: &'a Joined,
+    drafter: Drafter<'a>,
+    limits: Limits<'a>,
+    levels: Levels,
+    drafts: Vec<Draft>,
+    why: BTreeMap<StanzaId, String>,
+    /// Demands by set.
+    demands: Vec<Vec<usize>>,
+    /// Sets by policy.
+    sets_of: Vec<Vec<SetId>>,
+}
+
+/// Settles what is wanted.
+pub(super) fn settle(joined: &Joined, options: &Options<'_>, ladders: &Ladders) -> Settled {
+    let mut demands: Vec<Vec<usize>> = joined.sets.iter().map(|_| Vec::new()).collect();
+    for (n, d) in joined.demands.iter().enumerate() {
+        if let Some(of) = demands.get_mut(d.set) {
+            of.push(n);
+        }
+    }
+    let mut sets_of: Vec<Vec<SetId>> = joined.policies.iter().map(|_| Vec::new()).collect();
+    for (n, set) in joined.sets.iter().enumerate() {
+        for &p in &set.policies {
+            if let Some(of) = sets_of.get_mut(p) {
+                of.push(n);
+            }
+        }
+    }
+    let mut work = Work {
+        joined,
+        drafter: Drafter {
+            joined,
+            removable: options.removable,
+            ladders,
+        },
+        limits: Limits::new(joined, options.price, ladders.keys().copied().collect()),
+        levels: Levels::new(),
+        drafts: Vec::new(),
+        why: BTreeMap::new(),
+        demands,
+        sets_of,
+    };
+    // What no request was replayed for proves nothing: then nothing changes.
+    let replays = joined
+        .demands
+        .iter()
+        .any(|d| matches!(d.outcome, crate::access::Outcome::Explained(_)));
+    if !replays {
+        work.keep_all(ladders);
+    }
+    work.drafts = (0..joined.policies.len()).map(|p| work.redraft(p, replays)).collect();
+    work.repair();
+    work.restore();
+    let (proof, scheme) = work.confirm();
+    let mut withdrawn = work.withdrawn();
+    withdrawn.extend(work.limits.given_up());
+    Settled {
+        drafts: work.drafts,
+        scheme,
+        proof,
+        withdrawn,
+        levels: work.levels,
+        price: (0.0, 0.0, true),
+    }
+}
+
+impl<'a> Work<'a> {
+    fn keep_all(&mut self, ladders: &Ladders) {
+        for (&id, ladder) in ladders {
+            self.levels.insert(id, ladder.len());
+            self.why.insert(
+                id,
+                "no request was replayed, so that nothing could be proven".to_owned(),
+            );
+        }
+    }
+
+    /// The policy at its levels; as it is today where that does not parse, or where nothing is `wanted`.
+    fn redraft(&mut self, p: usize, wanted: bool) -> Draft {
+        if wanted && let Some(draft) = self.drafter.draft(p, &self.levels, &self.limits) {
+            return draft;
+        }
+        if wanted {
+            self.hold(p, "its new text would not parse again");
+        }
+        let policy = self.joined.policies.get(p);
+        Draft {
+            tightened: super::Tightened {
+                policy: p,
+                text: policy.map(|q| q.source.to_string()),
+                reasons: Vec::new(),
+            },
+            policy: policy.cloned(),
+            changed: false,
+        }
+    }
+
+    /// Every stanza of the policy stays.
+    fn hold(&mut self, policy: usize, reason: &str) {
+        let stanzas = self.joined.policies.get(policy).map_or(0, |p| p.stanzas.len());
+        for id in (0..stanzas).map(|s| (policy, s)) {
+            let end = self.drafter.ladders.get(&id).map_or(0, Vec::len);
+            self.limits.give_up(self.joined, id, reason);
+            if self.levels.insert(id, end) != Some(end) {
+                self.why.insert(id, reason.to_owned());
+            }
+        }
+    }
+
+    fn prove(&self, scheme: &Scheme, sets: Option<&BTreeSet<SetId>>) -> (Proof, Vec<Failure>) {
+        match sets {
+            None => proof::prove(self.joined, scheme),
+            Some(sets) => {
+                let demands = sets.iter().filter_map(|&n| self.demands.get(n)).flatten().copied();
+                proof::prove_some(self.joined, scheme, demands)
+            }
+        }
+    }
+
+    /// The sets in which one of these policies is in force.
+    fn concerned(&self, policies: &BTreeSet<usize>) -> BTreeSet<SetId> {
+        let of = policies.iter().filter_map(|&p| self.sets_of.get(p));
+        of.flatten().copied().collect()
+    }
+
+    /// Steps back until the proof holds. After the first round only what changed is proven again.
+    fn repair(&mut self) {
+        let mut concerned: Option<BTreeSet<SetId>> = None;
+        loop {
+            let scheme = scheme(self.joined, |p| self.drafts.get(p), concerned.as_ref());
+            let (_, failures) = self.prove(&scheme, concerned.as_ref());
+            if failures.is_empty() {
+                return;
+            }
+            let state = (self.drafter.ladders, &self.levels, &self.limits);
+            let blamed = blame::blamed(self.joined, &scheme, &failures, state);
+            let mut moved: BTreeSet<usize> = BTreeSet::new();
+            for (id, reason) in blamed {
+                if self.limits.give_up(self.joined, id, &reason) {
+                    moved.insert(id.0);
+                } else if can_step_back(self.drafter.ladders, &self.levels, id) {
+                    *self.levels.entry(id).or_default() += 1;
+                    self.why.insert(id, reason);
+                    moved.insert(id.0);
+                }
+            }
+            if moved.is_empty() {
+                // Nothing to blame is left that could step back: today's policies stand.
+                let stuck = failing(self.joined, &failures);
+                let policies = stuck.iter().filter_map(|&n| self.joined.sets.get(n));
+                moved = policies.flat_map(|set| set.policies.iter().copied()).collect();
+                for &p in &moved {
+                    self.hold(p, "no tighter set could be proven");
+                }
+                if moved.iter().all(|&p| self.drafts.get(p).is_none_or(|d| !d.changed)) {
+                    return;
+                }
+            }
+            for &p in &moved {
+                let draft = self.redraft(p, true);
+                if let Some(old) = self.drafts.get_mut(p) {
+                    *old = draft;
+                }
+            }
+            let mut next = self.concerned(&moved);
+            next.extend(failing(self.joined, &failures));
+            concerned = Some(next);
+        }
+    }
+
+    /// Tries again what was given up.
+    fn restore(&mut self) {
+        let given_up: BTreeSet<StanzaId> = self
+            .levels
+            .iter()
+            .filter(|(id, level)| **level > 0 && self.drafter.ladders.get(id).is_some_and(|l| !l.is_empty()))
+            .map(|(&id, _)| id)
+            .collect();
+        let tried: Vec<Trial> = self
+            .apart(&given_up)
+            .into_par_iter()
+            .map(|ids| self.tried(&ids))
+            .collect();
+        for trial in tried {
+            for (id, level) in trial.levels {
+                if level == 0 {
+                    self.why.remove(&id);
+                }
+                self.levels.insert(id, level);
+            }
+            for (p, draft) in trial.drafts {
+                if let Some(old) = self.drafts.get_mut(p) {
+                    *old = draft;
+                }
+            }
+        }
+    }
+
+    /// The stanzas in groups whose policies, as far as anything of them changes, share no set with those of another group.
+    fn apart(&self, ids: &BTreeSet<StanzaId>) -> Vec<Vec<StanzaId>> {
+        let mut leader: Vec<SetId> = (0..self.joined.sets.len()).collect();
+        fn top(leader: &mut [SetId], mut n: SetId) -> SetId {
+            while let Some(&up) = leader.get(n).filter(|&&up| up != n) {
+                let further = leader.get(up).copied().unwrap_or(up);
+                if let Some(own) = leader.get_mut(n) {
+                    *own = further;
+                }
+                n = up;
+            }
+            n
+        }
+        for &(p, _) in ids {
+            let mut sets = self.sets_of.get(p).into_iter().flatten().copied();
+            let Some(first) = sets.next() else { continue };
+            for other in sets {
+                let (a, b) = (top(&mut leader, first), top(&mut leader, other));
+                if let Some(own) = leader.get_mut(b) {
+                    *own = a;
+                }
+            }
+        }
+        let mut groups: BTreeMap<Result<SetId, usize>, Vec<StanzaId>> = BTreeMap::new();
+        for &id in ids {
+            // A policy of no set is apart from all.
+            let first = self.sets_of.get(id.0).and_then(|sets| sets.first().copied());
+            let group = first.map(|n| top(&mut leader, n)).ok_or(id.0);
+            groups.entry(group).or_default().push(id);
+        }
+        groups.into_values().collect()
+    }
+
+    fn tried(&self, ids: &[StanzaId]) -> Trial {
+        let mut trial = Trial::default();
+        let mut left = MOST_TRIALS;
+        let mut todo: Vec<Vec<StanzaId>> = vec![ids.to_vec()];
+        while let Some(some) = todo.pop() {
+            if left == 0 {
+                break;
+            }
+            left -= 1;
+            if self.holds(&mut trial, some.iter().map(|&id| (id, 0))) {
+                continue;
+            }
+            if let [id] = some[..] {
+                // All of it does not hold: the first step of the ladder that does.
+                let now = self.levels.get(&id).copied().unwrap_or_default();
+                for level in 1..now {
+                    left = left.saturating_sub(1);
+                    if self.holds(&mut trial, std::iter::once((id, level))) {
+                        break;
+                    }
+                }
+                continue;
+            }
+            let (head, tail) = some.split_at(some.len() / 2);
+            todo.push(tail.to_vec());
+            todo.push(head.to_vec());
+        }
+        trial
+    }
+
+    /// Whether the proof holds with these levels too; then they are kept.
+    fn holds(&self, trial: &mut Trial, wanted: impl Iterator<Item = (StanzaId, usize)>) -> bool {
+        let mut levels = self.levels.clone();
+        levels.extend(trial.levels.iter().map(|(&id, &level)| (id, level)));
+        let wanted: Vec<(StanzaId, usize)> = wanted.collect();
+        levels.extend(wanted.iter().copied());
+        let policies: BTreeSet<usize> = wanted.iter().map(|(id, _)| id.0).collect();
+        let mut drafts: BTreeMap<usize, Draft> = BTreeMap::new();
+        for &p in &policies {
+            match self.drafter.draft(p, &levels, &self.limits) {
+                Some(draft) => drafts.insert(p, draft),
+                None => return false,
+            };
+        }
+        let sets = self.concerned(&policies);
+        let draft = |p: usize| {
+            let new = drafts.get(&p).or_else(|| trial.drafts.get(&p));
+            new.or_else(|| self.drafts.get(p))
+        };
+        let scheme = scheme(self.joined, draft, Some(&sets));
+        if !self.prove(&scheme, Some(&sets)).1.is_empty() {
+            return false;
+        }
+        trial.levels.extend(wanted);
+        trial.drafts.extend(drafts);
+        true
+    }
+
+    /// The proof of the whole; were it not to hold after all, today's policies stand.
+    fn confirm(&mut self) -> (Proof, Scheme) {
+        loop {
+            let scheme = scheme(self.joined, |p| self.drafts.get(p), None);
+            let (proof, failures) = self.prove(&scheme, None);
+            if failures.is_empty() || self.drafts.iter().all(|d| !d.changed) {
+                return (proof, scheme);
+            }
+            for p in 0..self.joined.policies.len() {
+                self.hold(p, "no tighter set could be proven");
+                let draft = self.redraft(p, false);
+                if let Some(old) = self.drafts.get_mut(p) {
+                    *old = draft;
+                }
+            }
+        }
+    }
+
+    fn withdrawn(&self) -> Vec<(String, String)> {
+        let ladders = self.drafter.ladders.iter();
+        ladders
+            .filter(|(id, _)| self.levels.get(id).is_some_and(|level| *level > 0))
+            .filter_map(|(id, ladder)| {
+                let stanza = self.joined.stanza(*id)?;
+                let policy = self.joined.policies.get(id.0)?;
+                let what = match ladder.first()? {
+                    Change::Replace(_) => "narrowing",
+                    _ => "dropping unused capabilities of",
+                };
+                let reason = self.why.get(id).cloned().unwrap_or_default();
+                Some((format!("{what} `{}` in policy `{}`", stanza.path, policy.name), reason))
+            })
+            .collect()
+    }
+}
+
+/// What was tried and holds.
+#[derive(Default)]
+struct Trial {
+    levels: Levels,
+    drafts: BTreeMap<usize, Draft>,
+}
+
+/// The sets that failures are about.
+fn failing(joined: &Joined, failures: &[Failure]) -> BTreeSet<SetId> {
+    let set = |f: &Failure| match f {
+        Failure::Denied { demand } => joined.demands.get(*demand).map(|d| d.set),
+        Failure::Granted { set, .. } | Failure::Undecided { set, .. } => Some(*set),
+    };
+    failures.iter().filter_map(set).collect()
+}

@@ -1,0 +1,114 @@
+//! Withdrawals take back what is to blame and nothing else.
+
+use super::*;
+use crate::access::{Inputs, join};
+use crate::policy::profile::Profile;
+use crate::policy::syntax;
+use crate::usage::demand::{Demand, Principal};
+use crate::vault::PrincipalKind;
+use std::sync::Arc;
+
+fn demand(who: &str, policies: &[&str], path: &str, capability: Capability) -> Demand {
+    Demand {
+        principal: Principal {
+            kind: PrincipalKind::Role,
+            id: Arc::from(format!("auth/approle/{who}")),
+            name: Arc::from(who),
+            auth_mount: Arc::from("auth/approle/"),
+        },
+        namespace: Arc::from(""),
+        path: Arc::from(path),
+        capability,
+        mount_type: Arc::from("kv"),
+        allowed: 1,
+        denied: 0,
+        failed: 0,
+        first_seen: None,
+        last_seen: None,
+        days: BTreeSet::from([1]),
+        policies: policies.iter().map(|p| Arc::from(*p)).collect::<Vec<_>>().into(),
+        keys_always: BTreeSet::new(),
+        keys_ever: BTreeSet::new(),
+    }
+}
+
+fn tightened(texts: &[(&str, &str)], demands: Vec<Demand>) -> (Joined, Tightening) {
+    let dialect = Profile::default().dialect();
+    let policies = texts
+        .iter()
+        .map(|(name, text)| syntax::parse(name, &format!("{name}.hcl"), text, &dialect).unwrap())
+        .collect::<Vec<_>>();
+    let removable: Vec<bool> = policies.iter().map(|p| &*p.name != "default").collect();
+    let joined = join(Inputs {
+        demands,
+        sets: Vec::new(),
+        policies,
+        deployment: None,
+        profile: Profile::default(),
+        now: None,
+    });
+    let found = tighten(
+        &joined,
+        &Options {
+            price: &Price::default(),
+            removable: &removable,
+            mounts: &[],
+        },
+    );
+    (joined, found)
+}
+
+fn text<'a>(found: &'a Tightening, name: &str) -> &'a str {
+    let policy = found.scheme.policies.iter().find(|p| &*p.name == name).unwrap();
+    &policy.source
+}
+
+const TEAM: &str = r#"path "secret/data/+/app/*" { capabilities = ["create", "read", "update", "patch", "delete"] }
+path "secret/data/shared/*" { capabilities = ["read"] }
+path "secret/metadata/+/app/*" { capabilities = ["read", "list", "delete"] }
+"#;
+
+#[test]
+fn only_what_is_to_blame_goes_back() {
+    let uses = ["stage", "prod", "dev", "test"].map(|env| format!("secret/data/{env}/app/oauth"));
+    let mut demands: Vec<Demand> = uses
+        .iter()
+        .map(|path| demand("u", &["team"], path, Capability::Read))
+        .collect();
+    demands.push(demand("u", &["team"], &uses[0], Capability::Update));
+    let (_, found) = tightened(&[("team", TEAM)], demands);
+    assert!(found.proof.newly_granted == 0 && found.proof.newly_denied == 0);
+    let new = text(&found, "team");
+    // Without `shared/*` the `+` stanza would decide there, and grant create and update: it stays, and alone.
+    assert!(new.contains("secret/data/shared/*"), "{new}");
+    assert!(!new.contains("patch") && !new.contains("delete"), "{new}");
+    let told: Vec<&str> = found.withdrawn.iter().map(|(what, _)| what.as_str()).collect();
+    assert!(told.iter().all(|what| what.contains("shared")), "{told:?}");
+}
+
+#[test]
+fn policies_that_share_no_holder_are_given_up_apart() {
+    let other = "path \"kv/*\" { capabilities = [\"read\", \"delete\"] }\n";
+    let demands = vec![
+        demand("u", &["team"], "secret/data/stage/app/oauth", Capability::Update),
+        demand("v", &["other"], "kv/a", Capability::Read),
+    ];
+    let (_, found) = tightened(&[("team", TEAM), ("other", other)], demands);
+    assert!(!text(&found, "other").contains("delete"));
+}
+
+#[test]
+fn a_proof_over_nothing_proposes_nothing_and_the_servers_own_policies_stay() {
+    let unheld = "path \"kv/*\" { capabilities = [\"read\"] }\n";
+    let (_, found) = tightened(&[("team", TEAM), ("default", unheld)], Vec::new());
+    assert!(found.changed.is_empty(), "no request was replayed");
+    let demands = vec![demand("v", &["other"], "kv/a", Capability::Read)];
+    let (_, found) = tightened(&[("team", TEAM), ("default", unheld), ("other", unheld)], demands);
+    let gone: Vec<usize> = found
+        .changed
+        .iter()
+        .filter(|c| c.text.is_none())
+        .map(|c| c.policy)
+        .collect();
+    assert_eq!(gone, [0], "nobody held `team`; nobody can delete `default`");
+}

@@ -1,0 +1,481 @@
+//! Stanzas and their capabilities as units of the forecast: what each was used for, by whom, on which days, and what it is like.
+
+use super::expressible;
+use super::shape::{Shape, shapes};
+use crate::access::weight::Weighed;
+use crate::access::{Joined, Outcome, StanzaId};
+use crate::optimize::foresight::births::{Place, Unit};
+use crate::policy::pattern::Pattern;
+use crate::vault::{Capability, CapabilitySet};
+use rayon::prelude::*;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+/// One capability of one stanza.
+#[derive(Debug, Clone)]
+pub(super) struct Grant {
+    /// The stanza.
+    pub(super) stanza: StanzaId,
+    /// The capability.
+    pub(super) capability: Capability,
+    /// The patterns of its places, namespace included, as stanzas write them.
+    pub(super) places: Vec<String>,
+}
+
+/// All grants as units, and how many uses there were.
+#[derive(Debug, Default)]
+pub(super) struct Units {
+    /// What each unit is.
+    pub(super) grants: Vec<Grant>,
+    /// The units.
+    pub(super) units: Vec<Unit>,
+}
+
+/// What was used through one unit: by path, the days with how often.
+type Used<'a> = BTreeMap<&'a str, BTreeMap<i32, u32>>;
+
+/// A sum over known paths in order, so that all below a folder is one difference.
+struct Sums {
+    listed: Vec<Both>,
+    others: Vec<Both>,
+}
+
+/// What stays open by weight, and by number of accesses.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+struct Both {
+    weight: f64,
+    pairs: f64,
+}
+
+impl Both {
+    fn and(self, other: Self) -> Self {
+        Self {
+            weight: self.weight + other.weight,
+            pairs: self.pairs + other.pairs,
+        }
+    }
+
+    fn without(self, other: Self) -> Self {
+        Self {
+            weight: (self.weight - other.weight).max(0.0),
+            pairs: (self.pairs - other.pairs).max(0.0),
+        }
+    }
+
+    fn times(self, n: f64) -> Self {
+        Self {
+            weight: self.weight * n,
+            pairs: self.pairs * n,
+        }
+    }
+}
+
+impl Sums {
+    fn new(weighed: &Weighed<'_>) -> Self {
+        let (mut listed, mut others) = (vec![Both::default()], vec![Both::default()]);
+        let (mut a, mut b) = (Both::default(), Both::default());
+        for (n, path) in weighed.universe().paths().iter().enumerate() {
+            let one = Both {
+                weight: weighed.class(u32::try_from(n).unwrap_or(u32::MAX)).1,
+                pairs: 1.0,
+            };
+            if path.ends_with('/') || path.is_empty() {
+                a = a.and(one);
+            } else {
+                b = b.and(one);
+            }
+            listed.push(a);
+            others.push(b);
+        }
+        Self { listed, others }
+    }
+
+    /// Factors and numbers of the paths that can be asked for a capability.
+    fn of(&self, range: std::ops::Range<usize>, capability: Capability) -> Both {
+        let over = |sums: &[Both]| {
+            let at = |n: usize| sums.get(n).copied().unwrap_or_default();
+            at(range.end).without(at(range.start))
+        };
+        match capability {
+            Capability::List | Capability::Scan => over(&self.listed),
+            Capability::Sudo => over(&self.listed).and(over(&self.others)),
+            _ => over(&self.others),
+        }
+    }
+}
+
+fn hashed(parts: &[&str]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    parts.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// How the holders of a policy act: what kind they are, how many, how often the most active of them acts.
+fn class(joined: &Joined, policy: usize, days: (i32, i32)) -> String {
+    let length = f64::from((days.1 - days.0).max(1));
+    let mut kinds: BTreeSet<String> = BTreeSet::new();
+    let mut most = 0.0_f64;
+    let mut count = 0_usize;
+    for holder in joined
+        .held_by
+        .get(policy)
+        .into_iter()
+        .flatten()
+        .filter_map(|&h| joined.holders.get(h))
+    {
+        kinds.insert(holder.principal.kind.to_string());
+        count += 1;
+        most = most.max(holder.days.len() as f64 / length);
+    }
+    let rhythm = match most {
+        m if m <= 0.0 => "never",
+        m if m < 0.02 => "rare",
+        m if m < 0.1 => "monthly",
+        m if m < 0.35 => "weekly",
+        _ => "daily",
+    };
+    let count = match count {
+        0 => "none",
+        1 => "one",
+        2..=4 => "few",
+        _ => "many",
+    };
+    let kinds: Vec<String> = kinds.into_iter().collect();
+    format!("{} {rhythm} {count}", kinds.join("+"))
+}
+
+/// Reads all grants off the join; `days` is the first day of the past and the one after its last.
+pub(super) fn read(joined: &Joined, weighed: &Weighed<'_>, free: &BTreeSet<StanzaId>, days: (i32, i32)) -> Units {
+    let mut used: HashMap<(StanzaId, Capability), Used<'_>> = HashMap::new();
+    let mut pairs: HashMap<(StanzaId, Capability), HashSet<(usize, &str)>> = HashMap::new();
+    for d in &joined.demands {
+        let Outcome::Explained(rule) = d.outcome else { continue };
+        let Some(set) = joined.sets.get(d.set) else { continue };
+        for source in set.acl.rule(rule).into_iter().flat_map(|r| &r.sources) {
+            let Some(&policy) = set.policies.get(source.policy) else {
+                continue;
+            };
+            for capability in d.needs().intersection(source.capabilities).iter() {
+                let key = ((policy, source.stanza), capability);
+                // The same use under another set of the same holder counts once.
+                if !pairs.entry(key).or_default().insert((d.holder, &d.path)) {
+                    continue;
+                }
+                let by_day = used.entry(key).or_default().entry(&d.path).or_default();
+                for &day in &d.demand.days {
+                    *by_day.entry(day - days.0).or_default() += 1;
+                }
+                if d.demand.days.is_empty() {
+                    *by_day.entry(0).or_default() += 1;
+                }
+            }
+        }
+    }
+    let shapes = shapes(&joined.policies);
+    let sums = Sums::new(weighed);
+    let classes: Vec<String> = (0..joined.policies.len()).map(|p| class(joined, p, days)).collect();
+    let holders: Vec<f64> = current_holders(joined);
+    let ids: Vec<(StanzaId, Capability)> = joined
+        .policies
+        .iter()
+        .enumerate()
+        .flat_map(|(p, policy)| {
+            policy.stanzas.iter().enumerate().flat_map(move |(s, stanza)| {
+                let set = stanza.capability_set();
+                let denies = set.contains(Capability::Deny);
+                set.iter().filter(move |_| !denies).map(move |c| ((p, s), c))
+            })
+        })
+        .collect();
+    let empty = Used::new();
+    let (grants, units): (Vec<Grant>, Vec<(Unit, Vec<Both>)>) = ids
+        .par_iter()
+        .filter_map(|&(id, capability)| {
+            let policy = joined.policies.get(id.0)?;
+            let stanza = joined.stanza(id)?;
+            let pattern = Pattern::parse(&stanza.path, &policy.namespace).ok()?;
+            let mine = used.get(&(id, capability)).unwrap_or(&empty);
+            let of_stanza = |c: Capability| used.contains_key(&(id, c));
+            let likes = likes(
+                shapes.get(id.0)?,
+                id.1,
+                capability,
+                classes.get(id.0)?,
+                &stanza.path,
+                twin(capability).is_some_and(of_stanza),
+            );
+            let pairs = pairs.get(&(id, capability));
+            let count = holders.get(id.0).copied().unwrap_or_default().max(0.5);
+            let open = Open {
+                weighed,
+                sums: &sums,
+                capability,
+                holders: count,
+            };
+            let narrows = !stanza.templated
+                && stanza.constraints.is_empty()
+                && !pattern.is_exact()
+                && mine.keys().all(|p| pattern.matches(p) && expressible(p));
+            let (texts, places) = tree(&pattern, mine, narrows);
+            let mut by_path: HashMap<&str, f64> = HashMap::new();
+            for (_, path) in pairs.into_iter().flatten() {
+                *by_path.entry(path).or_default() += 1.0;
+            }
+            let opens = match places.is_empty() {
+                true => vec![open.under(&pattern)],
+                false => open.places(&pattern, &texts, &places, &by_path),
+            };
+            Some((
+                Grant {
+                    stanza: id,
+                    capability,
+                    places: texts,
+                },
+                (
+                    Unit {
+                        likes,
+                        places,
+                        block: u32::try_from(id.0).unwrap_or(u32::MAX),
+                        breadth: opens.first().map_or(1.0, |all| all.pairs / count),
+                        open: 0.0,
+                        narrows,
+                        free: free.contains(&id),
+                    },
+                    opens,
+                ),
+            ))
+        })
+        .unzip();
+    Units {
+        grants,
+        units: measured(units),
+    }
+}
+
+/// Units with what they leave open in one measure: weight and number of accesses count the same over all.
+fn measured(units: Vec<(Unit, Vec<Both>)>) -> Vec<Unit> {
+    let all = units.iter().filter_map(|(_, opens)| opens.first());
+    let all = all.fold(Both::default(), |sum, one| sum.and(*one));
+    let worth = if all.pairs > 0.0 { all.weight / all.pairs } else { 0.0 };
+    let measure = |both: &Both| f64::midpoint(both.weight, both.pairs * worth);
+    units
+        .into_iter()
+        .map(|(mut unit, opens)| {
+            unit.open = opens.first().map_or(0.0, measure);
+            for (place, open) in unit.places.iter_mut().zip(&opens) {
+                place.open = measure(open);
+            }
+            unit
+        })
+        .collect()
+}
+
+/// The other of `create` and `update`: to a client they are one request.
+fn twin(capability: Capability) -> Option<Capability> {
+    match capability {
+        Capability::Create => Some(Capability::Update),
+        Capability::Update => Some(Capability::Create),
+        _ => None,
+    }
+}
+
+fn likes(shape: &Shape, stanza: usize, capability: Capability, class: &str, path: &str, twin: bool) -> Vec<u64> {
+    let engine = path.split('/').next().unwrap_or_default();
+    let word = capability.as_str();
+    let twin = if twin { "twin" } else { "" };
+    let text = shape.stanzas.get(stanza).map_or("", String::as_str);
+    vec![
+        hashed(&[word, twin]),
+        hashed(&[word, twin, engine, class]),
+        hashed(&[word, twin, text, class]),
+        hashed(&[word, twin, text, &shape.policy]),
+    ]
+}
+
+/// How many hold each policy today.
+fn current_holders(joined: &Joined) -> Vec<f64> {
+    let mut count = vec![0.0; joined.policies.len()];
+    for &set in &joined.current {
+        for &p in joined.sets.get(set).into_iter().flat_map(|s| &s.policies) {
+            if let Some(n) = count.get_mut(p) {
+                *n += 1.0;
+            }
+        }
+    }
+    count
+}
+
+/// What stays open of a capability where a pattern is kept.
+struct Open<'a> {
+    weighed: &'a Weighed<'a>,
+    sums: &'a Sums,
+    capability: Capability,
+    holders: f64,
+}
+
+impl Open<'_> {
+    fn one(&self) -> CapabilitySet {
+        CapabilitySet::of(self.capability)
+    }
+
+    /// All known paths, and the open end, for all holders.
+    fn under(&self, pattern: &Pattern) -> Both {
+        let universe = self.weighed.universe();
+        let weights = self.weighed.weights();
+        let lead = crate::access::universe::lead(pattern);
+        if pattern.is_exact() {
+            let known = Both {
+                weight: weights.of(lead, self.one()),
+                pairs: 1.0,
+            };
+            return known.times(self.holders);
+        }
+        let known = if pattern.is_plain_prefix() {
+            self.sums.of(universe.under(lead), self.capability)
+        } else {
+            universe
+                .under(lead)
+                .filter(|&n| universe.paths().get(n).is_some_and(|p| pattern.matches(p)))
+                .map(|n| self.sums.of(n..n + 1, self.capability))
+                .fold(Both::default(), Both::and)
+        };
+        let all = Both {
+            weight: known.weight * weights.of_capabilities(self.one()) + weights.open_end(lead, self.one()),
+            pairs: known.pairs,
+        };
+        all.times(self.holders)
+    }
+
+    /// What each place leaves open: what is under it, without what is used.
+    fn places(&self, pattern: &Pattern, texts: &[String], places: &[Place], used: &HashMap<&str, f64>) -> Vec<Both> {
+        let mut own: Vec<Both> = vec![Both::default(); places.len()];
+        for ((text, place), own) in texts.iter().zip(places).zip(&mut own) {
+            if !place.uses.is_empty() {
+                let holders = used.get(text.as_str()).copied().unwrap_or_default();
+                *own = Both {
+                    weight: self.weighed.weights().of(text, self.one()),
+                    pairs: 1.0,
+                }
+                .times(holders);
+            }
+        }
+        for n in (1..places.len()).rev() {
+            let below = own.get(n).copied().unwrap_or_default();
+            let parent = places.get(n).and_then(|p| p.parent);
+            if let Some(above) = parent.and_then(|p| own.get_mut(p as usize)) {
+                *above = above.and(below);
+            }
+        }
+        let whole = |n: usize, text: &String| match n {
+            0 => self.under(pattern),
+            _ => Pattern::parse(text, "").map_or(Both::default(), |p| self.under(&p)),
+        };
+        texts
+            .iter()
+            .zip(own)
+            .enumerate()
+            .map(|(n, (text, own))| whole(n, text).without(own))
+            .collect()
+    }
+}
+
+/// The tree of places below a pattern, and the pattern of each place.
+fn tree(pattern: &Pattern, used: &Used<'_>, narrows: bool) -> (Vec<String>, Vec<Place>) {
+    let mut texts: Vec<String> = Vec::new();
+    let mut places: Vec<Place> = Vec::new();
+    if used.is_empty() {
+        return (texts, places);
+    }
+    let root = format!("{}{}", pattern.text, if pattern.prefix { "*" } else { "" });
+    texts.push(root);
+    places.push(Place {
+        parent: None,
+        depth: 0,
+        open: 0.0,
+        first: i32::MAX,
+        uses: Vec::new(),
+    });
+    let mut children: HashMap<(u32, String), u32> = HashMap::new();
+    for (path, days) in used {
+        let uses: Vec<(i32, u32)> = days.iter().map(|(&day, &n)| (day, n)).collect();
+        let first = uses.first().map_or(0, |(day, _)| *day);
+        let steps = match narrows {
+            true => steps(pattern, path),
+            false => vec![(*path).to_owned()],
+        };
+        let mut at = 0_u32;
+        let last = steps.len().saturating_sub(1);
+        for (n, text) in steps.into_iter().enumerate() {
+            if let Some(above) = places.get_mut(at as usize) {
+                above.first = above.first.min(first);
+            }
+            // What ends here and what goes on here are two places.
+            let key = if n == last { format!("={text}") } else { text.clone() };
+            let next = *children.entry((at, key)).or_insert_with(|| {
+                texts.push(text);
+                places.push(Place {
+                    parent: Some(at),
+                    depth: u8::try_from(n + 1).unwrap_or(u8::MAX),
+                    open: 0.0,
+                    first: i32::MAX,
+                    uses: Vec::new(),
+                });
+                u32::try_from(places.len() - 1).unwrap_or(u32::MAX)
+            });
+            at = next;
+        }
+        if let Some(leaf) = places.get_mut(at as usize) {
+            leaf.first = first;
+            leaf.uses = uses;
+        }
+    }
+    (texts, places)
+}
+
+/// The patterns from the one below the root to the path itself: wildcards filled in one after the other, then folder by folder.
+fn steps(pattern: &Pattern, path: &str) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    let want: Vec<&str> = pattern.text.split('/').collect();
+    let have: Vec<&str> = path.split('/').collect();
+    let star = if pattern.prefix { "*" } else { "" };
+    for (n, segment) in want.iter().enumerate() {
+        if *segment == "+" && n + 1 < want.len() {
+            let head = have.get(..=n).unwrap_or_default().join("/");
+            let tail = want.get(n + 1..).unwrap_or_default().join("/");
+            found.push(format!("{head}/{tail}{star}"));
+        }
+    }
+    if pattern.prefix {
+        // How long the part of the path is that the pattern's own text takes.
+        let start = have
+            .iter()
+            .take(want.len().saturating_sub(1))
+            .map(|s| s.len() + 1)
+            .sum::<usize>()
+            + want.last().map_or(0, |s| s.len());
+        let rest = path.get(start..).unwrap_or_default();
+        for (at, _) in rest.match_indices('/') {
+            found.extend(path.get(..=start + at).map(|head| format!("{head}*")));
+        }
+    }
+    // Where the last wildcard was filled in, the pattern is the path.
+    found.retain(|text| text != path);
+    found.push(path.to_owned());
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wildcards_are_filled_one_after_the_other() {
+        let of = |pattern: &str, path: &str| steps(&Pattern::parse(pattern, "").unwrap(), path);
+        assert_eq!(of("s/data/*", "s/data/a/b"), ["s/data/a/*", "s/data/a/b"]);
+        assert_eq!(of("s/data/*", "s/data/a/"), ["s/data/a/*", "s/data/a/"]);
+        assert_eq!(of("db/web-*", "db/web-ro"), ["db/web-ro"]);
+        assert_eq!(of("s/+/app/*", "s/x/app/k"), ["s/x/app/*", "s/x/app/k"]);
+        assert_eq!(of("t/+/web", "t/encrypt/web"), ["t/encrypt/web"]);
+        assert_eq!(of("t/+", "t/a"), ["t/a"]);
+    }
+}
