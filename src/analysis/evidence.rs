@@ -1,16 +1,17 @@
-//! How well an "unused" is known: a failure detector that doubts itself first.
+//! What holds back a removal whatever is expected of it.
 //!
-//! Three states: in use, suspect, removable. What was not used becomes removable only after a dwell time, in days:
+//! How likely it is that something unused will be needed is the forecast's question (`optimize::foresight`). Here is what has to be
+//! so before it is asked at all: the logs are good enough, long enough for what the settings demand, the policy was read, somebody
+//! is known to hold it, and its holders acted.
 //!
 //! ```text
-//! dwell = max(min_days, 3 × rhythm of the slowest holder, dormant_days if a holder never acted)
+//! days to watch = max(min_days, dormant_days if a holder never acted)
 //!         × (1 + doubt × (1 − health of the logs)) × 0.8^confirmations          (at least half of the first factor)
 //! ```
 //!
-//! A holder's rhythm is the longest pause between two days on which it acted; one that acted on a single day of a longer window
-//! has the whole window as its rhythm. Confirmations are independent: a further node whose log was read, three or more
-//! active holders who all leave it unused, several windows of the first factor's length with a holder active in each. The
-//! window counts from the last change of the policy, if the log shows one.
+//! Confirmations are independent: a further node whose log was read, three or more active holders who all leave it unused, several
+//! windows of the first factor's length with a holder active in each. The window counts from the last change of the policy, if the
+//! log shows one.
 //!
 //! A group says that its members need the same: who holds a policy through a group alone and never acted does not hold it
 //! back where three or more members of that group did act.
@@ -413,27 +414,6 @@ mod tests {
     fn a_daily_holder_watched_for_a_month_is_well_known() {
         let daily = holder("app", &(0..30).collect::<Vec<_>>());
         assert_eq!(state(&watch(30.0, 1.0), &[daily]), EvidenceState::Removable);
-    }
-
-    #[test]
-    fn a_monthly_job_is_not_unused_after_thirty_days() {
-        let monthly = holder("job", &[0, 30]);
-        assert_eq!(
-            state(&watch(31.0, 1.0), std::slice::from_ref(&monthly)),
-            EvidenceState::Suspect
-        );
-        assert_eq!(
-            state(&watch(120.0, 1.0), &[holder("job", &[0, 30, 60, 90, 120])]),
-            EvidenceState::Removable
-        );
-    }
-
-    #[test]
-    fn what_acted_once_in_a_long_window_is_suspect() {
-        assert_eq!(
-            state(&watch(60.0, 1.0), &[holder("once", &[3])]),
-            EvidenceState::Suspect
-        );
     }
 
     #[test]

@@ -45,7 +45,7 @@ pub(super) fn window(input: &Input<'_>, options: &Options, cut: &Cut) -> Window 
     };
     let outlook = tighten::outlook(&sides.past, &how, &weighed, span);
     for &budget in &options.budgets {
-        let offer = outlook.within(budget, options.foresight.at_least);
+        let offer = outlook.within_budget(budget, &options.foresight);
         let tightened = outlook.tighten(&sides.past, &how, &offer);
         let proof = &tightened.proof;
         let proven = proof.newly_denied == 0 && proof.newly_granted == 0;

@@ -231,9 +231,9 @@ fn foreseen(
     let outlook = tighten::outlook(joined, how, weighed, span);
     let short = end - first < FEWEST_DAYS;
     let offer = if short {
-        outlook.within(0.0, 0.0)
+        outlook.within_budget(0.0, foresight)
     } else {
-        outlook.within(foresight.budget, foresight.at_least)
+        outlook.within(foresight)
     };
     let said = short.then(|| {
         format!(
@@ -261,7 +261,7 @@ fn frontier(outlook: &Outlook, foresight: &ForesightSettings) -> Vec<FrontierPoi
     budgets
         .into_iter()
         .map(|budget| {
-            let offer = outlook.within(budget, foresight.at_least);
+            let offer = outlook.within_budget(budget, foresight);
             let (low, high) = offer.denied.interval();
             FrontierPoint {
                 budget,

@@ -148,36 +148,17 @@ impl Seen {
         self.recent_bin = None;
     }
 
-    /// Times without an entry of at least an hour that are more than four times as long as nine in ten of the
-    /// log's other pauses (of five minutes or more).
+    /// Times without an entry, of at least an hour, that the log's own days and weeks do not lead one to expect: nights and weekends
+    /// are silent every time. Of logs of less than [`FEWEST_DAYS`] days: pauses of more than four times what nine in ten last.
     pub(crate) fn gaps(&self) -> Vec<Gap> {
-        let mut pauses: Vec<(i64, i64)> = Vec::new();
-        let mut previous: Option<i64> = None;
-        for (day, words) in &self.bins {
-            for within in 0..BINS_A_DAY {
-                let word = words
-                    .get(usize::try_from(within / 64).unwrap_or(0))
-                    .copied()
-                    .unwrap_or(0);
-                if word & (1 << (within % 64)) == 0 {
-                    continue;
-                }
-                let bin = i64::from(*day) * BINS_A_DAY + within;
-                if let Some(before) = previous.filter(|before| bin - before > 1) {
-                    pauses.push((before + 1, bin));
-                }
-                previous = Some(bin);
-            }
-        }
-        let mut lengths: Vec<i64> = pauses.iter().map(|(from, to)| to - from).collect();
-        lengths.sort_unstable();
-        let usual = if lengths.len() < 10 {
-            0
-        } else {
-            lengths.get(lengths.len() * 9 / 10 - 1).copied().unwrap_or(0)
+        let pauses = self.pauses();
+        let mut gaps: Vec<(i64, i64)> = match self.week() {
+            Some(week) => pauses
+                .into_iter()
+                .filter(|(from, to)| to - from >= SHORTEST_GAP_SECONDS / BIN_SECONDS && week.is_odd(*from, *to))
+                .collect(),
+            None => long(pauses),
         };
-        let least = (SHORTEST_GAP_SECONDS / BIN_SECONDS).max(4 * usual);
-        let mut gaps: Vec<(i64, i64)> = pauses.into_iter().filter(|(from, to)| to - from >= least).collect();
         if gaps.len() > MAX_GAPS {
             gaps.sort_by_key(|(from, to)| (from - to, *from));
             gaps.truncate(MAX_GAPS);
@@ -193,6 +174,111 @@ impl Seen {
             })
             .collect()
     }
+
+    /// Stretches of five minutes and more without an entry, between entries.
+    fn pauses(&self) -> Vec<(i64, i64)> {
+        let mut pauses: Vec<(i64, i64)> = Vec::new();
+        let mut previous: Option<i64> = None;
+        for (day, words) in &self.bins {
+            for within in (0..BINS_A_DAY).filter(|within| is_marked(words, *within)) {
+                let bin = i64::from(*day) * BINS_A_DAY + within;
+                if let Some(before) = previous.filter(|before| bin - before > 1) {
+                    pauses.push((before + 1, bin));
+                }
+                previous = Some(bin);
+            }
+        }
+        pauses
+    }
+
+    /// When in a week there are entries; none of too few days.
+    fn week(&self) -> Option<Week> {
+        let (first, last) = (*self.bins.keys().next()?, *self.bins.keys().next_back()?);
+        if last - first + 1 < FEWEST_DAYS {
+            return None;
+        }
+        let mut week = Week {
+            days: [0; 7],
+            marked: vec![[0; 7]; usize::try_from(BINS_A_DAY).unwrap_or(0)],
+        };
+        for day in first..=last {
+            let weekday = usize::try_from(day.rem_euclid(7)).unwrap_or(0);
+            if let Some(n) = week.days.get_mut(weekday) {
+                *n += 1;
+            }
+        }
+        for (day, words) in &self.bins {
+            let weekday = usize::try_from(day.rem_euclid(7)).unwrap_or(0);
+            for (within, marked) in (0..BINS_A_DAY).zip(&mut week.marked) {
+                if let Some(n) = marked.get_mut(weekday).filter(|_| is_marked(words, within)) {
+                    *n += 1;
+                }
+            }
+        }
+        Some(week)
+    }
+}
+
+/// Logs of fewer days have no days to compare with.
+const FEWEST_DAYS: i32 = 4;
+
+/// A silence is odd where its chance is less than one in so many, as a logarithm: e to the 12th, a hundred and sixty thousand.
+const ODD: f64 = 12.0;
+
+fn is_marked(words: &[u64; 5], within: i64) -> bool {
+    let word = words
+        .get(usize::try_from(within / 64).unwrap_or(0))
+        .copied()
+        .unwrap_or(0);
+    word & (1 << (within % 64)) != 0
+}
+
+/// On how many days of each weekday there were entries in each five minutes.
+struct Week {
+    days: [u32; 7],
+    marked: Vec<[u32; 7]>,
+}
+
+impl Week {
+    /// Whether the silence would be rare, were these five minutes as likely to have an entry as on the other days.
+    fn is_odd(&self, from: i64, to: i64) -> bool {
+        let mut odd = 0.0;
+        for bin in from..to {
+            let day = usize::try_from(bin.div_euclid(BINS_A_DAY).rem_euclid(7)).unwrap_or(0);
+            let within = usize::try_from(bin.rem_euclid(BINS_A_DAY)).unwrap_or(0);
+            let Some(marked) = self.marked.get(within) else {
+                continue;
+            };
+            // The day itself is silent, and is no witness.
+            let same = |of: &[u32; 7]| f64::from(of.get(day).copied().unwrap_or_default());
+            let all = |of: &[u32; 7]| of.iter().map(|n| f64::from(*n)).sum::<f64>();
+            let (mut seen, mut days) = (same(marked), (same(&self.days) - 1.0).max(0.0));
+            if days < 2.0 {
+                // Too few of this weekday: all days, of which those of a weekend may be more silent.
+                seen = all(marked) / 2.0;
+                days = (all(&self.days) - 1.0).max(1.0);
+            }
+            let chance = (seen / (days + 1.0)).min(0.95);
+            odd -= (1.0 - chance).ln();
+            if odd >= ODD {
+                return true;
+            }
+        }
+        false
+    }
+}
+
+/// Pauses of at least an hour that are more than four times as long as nine in ten of them.
+fn long(pauses: Vec<(i64, i64)>) -> Vec<(i64, i64)> {
+    let mut lengths: Vec<i64> = pauses.iter().map(|(from, to)| to - from).collect();
+    lengths.sort_unstable();
+    let usual = if lengths.len() < 10 {
+        0
+    } else {
+        lengths.get(lengths.len() * 9 / 10 - 1).copied().unwrap_or(0)
+    };
+    let least = (SHORTEST_GAP_SECONDS / BIN_SECONDS).max(4 * usual);
+    pauses.into_iter().filter(|(from, to)| to - from >= least).collect()
 }
 
 /// The day (since 1970-01-01, UTC) of a time.
@@ -226,6 +312,34 @@ mod tests {
         assert_eq!(gaps.len(), 1);
         assert_eq!(gaps[0].from.to_string(), "1970-01-01T01:00:00Z");
         assert_eq!(gaps[0].to.to_string(), "1970-01-01T09:00:00Z");
+    }
+
+    #[test]
+    fn nights_and_weekends_are_no_gaps_and_a_lost_day_is_one() {
+        let mut seen = Seen::default();
+        // Five weeks of weekdays from 8 to 18; 1970-01-05 was a Monday. One Wednesday is lost.
+        for day in 4..39 {
+            let weekday = (day - 4) % 7;
+            if weekday >= 5 || day == 20 {
+                continue;
+            }
+            for minute in 0..600 {
+                seen.time(day * 24 * HOUR + 8 * HOUR + minute * HOUR / 60);
+            }
+        }
+        let gaps = seen.gaps();
+        assert_eq!(gaps.len(), 1, "{gaps:?}");
+        assert_eq!(gaps[0].from.to_string(), "1970-01-20T18:00:00Z");
+        assert_eq!(gaps[0].to.to_string(), "1970-01-22T08:00:00Z");
+    }
+
+    #[test]
+    fn hours_lost_of_a_log_that_never_sleeps_are_a_gap() {
+        let mut seen = Seen::default();
+        for minute in (0..20 * 24 * 60).filter(|m| !(14_000..14_180).contains(m)) {
+            seen.time(minute * HOUR / 60);
+        }
+        assert_eq!(seen.gaps().len(), 1);
     }
 
     #[test]

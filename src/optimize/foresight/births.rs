@@ -24,6 +24,8 @@ pub struct Unit {
     pub places: Vec<Place>,
     /// What it belongs to: where nothing of that was used, all of it may come into use at once.
     pub block: u32,
+    /// Who would be denied, with their shares of it; they sum up to one.
+    pub shares: Vec<(u32, f64)>,
     /// How many uses it may come to on the day that somebody begins.
     pub breadth: f64,
     /// What stays open where it is kept whole.

@@ -10,7 +10,10 @@
 
 use super::births::Unit;
 use super::forecast::Expected;
+use crate::optimize::ilp;
 use rayon::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 /// What becomes of a unit.
 #[derive(Debug, Clone, PartialEq)]
@@ -110,16 +113,307 @@ pub fn best(unit: &Unit, expected: &Expected, price: f64, piece: f64) -> Chosen 
     }
 }
 
-/// The best forms of all units at one price, and their sums: what stays open, what is denied.
+/// The best forms of all units at one price, and their sums: what stays open, what is denied. `dear` makes it dearer for some.
 #[must_use]
-pub fn at(units: &[Unit], expected: &[Expected], price: f64, piece: f64) -> (Vec<Chosen>, f64, f64) {
+pub fn at(units: &[Unit], expected: &[Expected], dear: &[f64], price: f64, piece: f64) -> (Vec<Chosen>, f64, f64) {
     let chosen: Vec<Chosen> = units
         .par_iter()
         .zip(expected)
-        .map(|(unit, e)| best(unit, e, price, piece))
+        .zip(dear)
+        .map(|((unit, e), dear)| best(unit, e, price * dear, piece))
         .collect();
     let (open, denied) = chosen
         .iter()
         .fold((0.0, 0.0), |sum, c| (sum.0 + c.open, sum.1 + c.denied));
     (chosen, open, denied)
+}
+
+/// What is asked for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Limits {
+    /// Expected wrong denials of all.
+    pub budget: f64,
+    /// Of one of those who would be denied.
+    pub each: f64,
+}
+
+/// The best that was found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Choice {
+    /// A form for each unit.
+    pub chosen: Vec<Chosen>,
+    /// What stays open.
+    pub open: f64,
+    /// Expected wrong denials.
+    pub denied: f64,
+    /// Nothing within the budget leaves less open than this.
+    pub bound: f64,
+    /// The price at which the forms were looked for.
+    pub price: f64,
+}
+
+/// Prices are looked for between these powers of ten.
+const PRICES: (f64, f64) = (-6.0, 12.0);
+/// How often the price is halved towards the budget.
+const HALVINGS: usize = 36;
+/// How often those for whom it is too much are made dearer.
+const ROUNDS: usize = 8;
+/// So many forms are weighed against each other for what is left of the budget.
+const MOST_FORMS: usize = 120;
+
+/// The forms that leave the least open within the limits.
+#[must_use]
+pub fn within(units: &[Unit], expected: &[Expected], piece: f64, limits: Limits) -> Choice {
+    let mut dear = vec![1.0; units.len()];
+    let mut choice = cheapest(units, expected, &dear, piece, limits);
+    for _ in 0..ROUNDS {
+        if !make_dearer(units, &choice, limits.each, &mut dear) {
+            break;
+        }
+        let bound = choice.bound;
+        choice = cheapest(units, expected, &dear, piece, limits);
+        // The bound without limits for each holds with them too.
+        choice.bound = bound;
+    }
+    choice
+}
+
+/// Makes the units dearer that somebody would be denied too often through; whether any was.
+fn make_dearer(units: &[Unit], choice: &Choice, each: f64, dear: &mut [f64]) -> bool {
+    let mut sums: BTreeMap<u32, f64> = BTreeMap::new();
+    for (unit, chosen) in units.iter().zip(&choice.chosen).filter(|(_, c)| c.denied > 0.0) {
+        for (who, share) in &unit.shares {
+            *sums.entry(*who).or_default() += share * chosen.denied;
+        }
+    }
+    let mut any = false;
+    for ((unit, chosen), dear) in units.iter().zip(&choice.chosen).zip(dear) {
+        let most = unit
+            .shares
+            .iter()
+            .filter(|(_, share)| share * chosen.denied > 0.0)
+            .filter_map(|(who, _)| sums.get(who))
+            .fold(0.0_f64, |most, sum| most.max(*sum));
+        if most > each * (1.0 + 1e-9) {
+            *dear *= (most / each.max(1e-9)).min(100.0).max(1.1);
+            any = true;
+        }
+    }
+    any
+}
+
+fn cheapest(units: &[Unit], expected: &[Expected], dear: &[f64], piece: f64, limits: Limits) -> Choice {
+    let at = |power: f64| {
+        let price = 10_f64.powf(power);
+        let (chosen, open, denied) = at(units, expected, dear, price, piece);
+        Choice {
+            chosen,
+            open,
+            denied,
+            bound: 0.0,
+            price,
+        }
+    };
+    // Whatever the price: what leaves the least at it says how little can be left within the budget.
+    let bound = |c: &Choice| c.open + c.price * (c.denied - limits.budget);
+    let (mut low, mut high) = PRICES;
+    let mut best = at(high);
+    let mut least = bound(&best).max(0.0);
+    for _ in 0..HALVINGS {
+        let middle = f64::midpoint(low, high);
+        let found = at(middle);
+        least = least.max(bound(&found));
+        if found.denied <= limits.budget {
+            best = found;
+            high = middle;
+        } else {
+            low = middle;
+        }
+    }
+    // No budget at all means no expectation at all, however small.
+    if limits.budget > 0.0 {
+        fill(units, expected, dear, piece, limits, &mut best);
+    }
+    best.bound = least.min(best.open);
+    best
+}
+
+/// Fills what is left of the budget: an integer program over the forms that come next.
+fn fill(units: &[Unit], expected: &[Expected], dear: &[f64], piece: f64, limits: Limits, best: &mut Choice) {
+    let left = limits.budget - best.denied;
+    if left <= 1e-9 {
+        return;
+    }
+    let mut offers: Vec<(usize, Chosen, f64, f64)> = Vec::new();
+    for step in 1..=8 {
+        let price = best.price * 0.5_f64.powi(step);
+        for (n, ((unit, e), dear)) in units.iter().zip(expected).zip(dear).enumerate() {
+            let Some(now) = best.chosen.get(n) else { continue };
+            let other = self::best(unit, e, price * dear, piece);
+            let (gain, cost) = (now.open - other.open, other.denied - now.denied);
+            let known = offers
+                .iter()
+                .rev()
+                .any(|(m, form, _, _)| *m == n && form.form == other.form);
+            if gain > 0.0 && cost > 0.0 && cost <= left && !known {
+                offers.push((n, other, gain, cost));
+            }
+        }
+        if offers.len() >= MOST_FORMS {
+            break;
+        }
+    }
+    offers.sort_by(|a, b| (b.2 / b.3).total_cmp(&(a.2 / a.3)).then(a.0.cmp(&b.0)));
+    offers.truncate(MOST_FORMS);
+    for n in picked(&offers, left) {
+        let Some((unit, form, gain, cost)) = offers.get(n) else {
+            continue;
+        };
+        if let Some(now) = best.chosen.get_mut(*unit) {
+            *now = form.clone();
+            best.open -= gain;
+            best.denied += cost;
+        }
+    }
+}
+
+/// Which offers to take: at most one a unit, within what is left.
+fn picked(offers: &[(usize, Chosen, f64, f64)], left: f64) -> Vec<usize> {
+    if offers.is_empty() {
+        return Vec::new();
+    }
+    let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    let mut by_unit: BTreeMap<usize, Vec<u32>> = BTreeMap::new();
+    for (n, (unit, ..)) in offers.iter().enumerate() {
+        by_unit.entry(*unit).or_default().push(number(n));
+    }
+    let row = |terms: Vec<(u32, f64)>, bound: f64| ilp::Row {
+        terms,
+        sense: ilp::Sense::AtMost,
+        bound,
+    };
+    let mut rows = vec![row(
+        offers.iter().enumerate().map(|(n, o)| (number(n), o.3)).collect(),
+        left,
+    )];
+    let several = by_unit.into_values().filter(|list| list.len() > 1);
+    rows.extend(several.map(|list| row(list.into_iter().map(|n| (n, 1.0)).collect(), 1.0)));
+    let program = ilp::Program {
+        costs: offers.iter().map(|o| -o.2).collect(),
+        rows,
+    };
+    let solved = ilp::solve(&program, Duration::from_millis(400));
+    let greedy = || {
+        let mut left = left;
+        let mut taken: BTreeSet<usize> = BTreeSet::new();
+        let mut picked = Vec::new();
+        for (n, (unit, _, _, cost)) in offers.iter().enumerate() {
+            if *cost <= left && taken.insert(*unit) {
+                left -= cost;
+                picked.push(n);
+            }
+        }
+        picked
+    };
+    match solved {
+        // An answer that the clock cut short differs from run to run: the same input has to give the same.
+        Ok(found) if found.optimal => found.chosen.into_iter().map(|n| n as usize).collect(),
+        _ => greedy(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::births::Place;
+    use super::*;
+    use proptest::prelude::*;
+
+    fn unused(open: f64, denied: f64, who: u32) -> (Unit, Expected) {
+        let unit = Unit {
+            open,
+            free: true,
+            shares: vec![(who, 1.0)],
+            ..Unit::default()
+        };
+        let expected = Expected {
+            drop: Some(denied),
+            ..Expected::default()
+        };
+        (unit, expected)
+    }
+
+    fn limits(budget: f64) -> Limits {
+        Limits { budget, each: 1e9 }
+    }
+
+    #[test]
+    fn what_is_left_of_a_budget_is_filled() {
+        let (units, expected): (Vec<_>, Vec<_>) = [unused(100.0, 1.0, 0), unused(90.0, 3.0, 1), unused(20.0, 1.0, 2)]
+            .into_iter()
+            .unzip();
+        let found = within(&units, &expected, 0.0, limits(2.0));
+        assert_eq!((found.open, found.denied), (90.0, 2.0));
+        assert!(found.bound <= found.open);
+    }
+
+    #[test]
+    fn nobody_bears_more_than_one_may() {
+        let (units, expected): (Vec<_>, Vec<_>) = [unused(100.0, 1.0, 7), unused(90.0, 1.0, 7), unused(20.0, 1.0, 8)]
+            .into_iter()
+            .unzip();
+        let found = within(&units, &expected, 0.0, Limits { budget: 3.0, each: 1.0 });
+        let of_seven = found.chosen.iter().take(2).map(|c| c.denied).sum::<f64>();
+        assert!(of_seven <= 1.0 && found.denied > 0.0, "{found:?}");
+    }
+
+    #[test]
+    fn a_folder_where_something_new_comes_stays_and_a_steady_one_is_narrowed() {
+        let place = |parent, depth, open, uses: &[(i32, u32)]| Place {
+            parent,
+            depth,
+            open,
+            first: 0,
+            uses: uses.to_vec(),
+        };
+        let unit = Unit {
+            places: vec![
+                place(None, 0, 100.0, &[]),
+                place(Some(0), 1, 40.0, &[]),
+                place(Some(1), 2, 0.0, &[(0, 1)]),
+                place(Some(0), 1, 0.0, &[(0, 1)]),
+            ],
+            open: 100.0,
+            narrows: true,
+            free: true,
+            ..Unit::default()
+        };
+        let expected = Expected {
+            drop: None,
+            narrow: vec![0.1, 50.0, 0.0, 0.0],
+            counts: vec![2, 1, 1, 1],
+            burst: 1.0,
+        };
+        let found = best(&unit, &expected, 10.0, 0.0);
+        assert_eq!(found.form, Form::Places(vec![1, 3]));
+        assert_eq!((found.open, found.denied), (40.0, 0.1));
+    }
+
+    proptest! {
+        #[test]
+        fn a_larger_budget_never_leaves_more(
+            list in prop::collection::vec((1_u32..100, 1_u32..100), 1..12),
+            small in 0_u32..200,
+            more in 0_u32..200,
+        ) {
+            let (units, expected): (Vec<_>, Vec<_>) = list
+                .iter()
+                .zip(0..)
+                .map(|((open, denied), who)| unused(f64::from(*open), f64::from(*denied) / 10.0, who))
+                .unzip();
+            let open = |budget: u32| within(&units, &expected, 0.0, limits(f64::from(budget) / 10.0));
+            let (less, much) = (open(small), open(small + more));
+            prop_assert!(much.open <= less.open + 1e-6);
+            prop_assert!(less.denied <= f64::from(small) / 10.0 + 1e-6);
+        }
+    }
 }

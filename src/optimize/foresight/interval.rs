@@ -4,8 +4,6 @@
 //! once. So a count scatters more than a Poisson count: by the size of bursts, and by a factor common to all, whose spread is
 //! learned from how far earlier estimates were off.
 
-use super::pool::ln_gamma;
-
 /// A mean with what scatters it.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Spread {
@@ -22,7 +20,9 @@ impl Spread {
     #[must_use]
     pub fn interval(&self) -> (f64, f64) {
         let variance = self.own.max(self.mean) + (self.common * self.mean).powi(2);
-        (quantile(self.mean, variance, 0.05), quantile(self.mean, variance, 0.95))
+        let high = quantile(self.mean, variance, 0.95);
+        // An interval wider than this tells nothing to go by.
+        (quantile(self.mean, variance, 0.05), high.min(4.0 * self.mean + 10.0))
     }
 }
 
@@ -45,7 +45,6 @@ fn quantile(mean: f64, variance: f64, share: f64) -> f64 {
         log += ((n + shape) / (n + 1.0)).ln() + (1.0 - p).ln();
         n += 1.0;
     }
-    let _ = ln_gamma;
     most
 }
 

@@ -123,7 +123,7 @@ fn likelihood(count: f64, mean: f64, worth: f64) -> f64 {
 }
 
 /// Logarithm of the gamma function, by Stirling's series.
-pub(super) fn ln_gamma(mut x: f64) -> f64 {
+fn ln_gamma(mut x: f64) -> f64 {
     let mut shift = 0.0;
     while x < 7.0 {
         shift -= x.ln();

@@ -5,7 +5,8 @@ use super::{Ladders, Options, Tightening, changeable, settle};
 use crate::access::weight::Weighed;
 use crate::access::{Joined, JoinedDemand, Outcome, StanzaId};
 use crate::optimize::edit::{Change, NewStanza};
-use crate::optimize::foresight::choice::{self, Chosen, Form};
+use crate::optimize::foresight::ForesightSettings;
+use crate::optimize::foresight::choice::{self, Chosen, Form, Limits};
 use crate::optimize::foresight::forecast::{Expected, forecast};
 use crate::optimize::foresight::interval::Spread;
 use crate::optimize::foresight::origin::{Checked, Origin, origins};
@@ -31,17 +32,23 @@ pub struct Outlook {
     expected: Vec<Expected>,
     origins: Vec<Origin>,
     piece: f64,
+    /// How far off estimates were at earlier days: by which factor, and how much that scatters.
+    off: (f64, f64),
     /// Uses that are expected over the horizon.
     pub uses: f64,
 }
 
-/// What a price of an expected wrong denial comes to.
+/// What a budget comes to.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Offer {
-    /// The price.
+    /// The budget: wrong denials for each use that is expected.
+    pub budget: f64,
+    /// The price of an expected wrong denial that the budget comes to.
     pub price: f64,
-    /// What stays open, by weight.
+    /// What stays open, by weight and number of accesses alike.
     pub open: f64,
+    /// Nothing within the budget leaves less open than this.
+    pub bound: f64,
     /// Expected wrong denials, with what scatters them.
     pub denied: Spread,
     chosen: Vec<Chosen>,
@@ -53,14 +60,43 @@ pub fn outlook(joined: &Joined, options: &Options<'_>, weighed: &Weighed<'_>, sp
     let free: BTreeSet<StanzaId> = changeable(joined, options.removable).into_iter().collect();
     let units = units::read(joined, weighed, &free, (span.first, span.end));
     let expected = forecast(&units.units, span.end - span.first, span.horizon);
+    let origins = origins(&units.units, span.end - span.first, span.horizon);
     Outlook {
         uses: uses(joined, span),
-        origins: origins(&units.units, span.end - span.first, span.horizon),
+        off: off(&origins, &units, PIECE),
+        origins,
         units,
         expected,
-        piece: 5.0,
+        piece: PIECE,
     }
 }
+
+/// What one stanza more is worth, in what stays open.
+const PIECE: f64 = 5.0;
+
+/// How far off the estimates were at earlier days, over prices: the middle factor, and how much factors scatter.
+fn off(origins: &[Origin], units: &Units, piece: f64) -> (f64, f64) {
+    /// So many wrong denials more on both sides, so that few of them say little.
+    const FEW: f64 = 10.0;
+    let mut factors: Vec<f64> = Vec::new();
+    for power in 0..6 {
+        for origin in origins {
+            let found = origin.check(&units.units, 10_f64.powi(power), piece);
+            factors.push((found.denied + FEW) / (found.promised + FEW));
+        }
+    }
+    factors.sort_by(f64::total_cmp);
+    let Some(middle) = factors.get(factors.len() / 2).copied() else {
+        return (1.0, COMMON.1);
+    };
+    let squares: f64 = factors.iter().map(|f| (f / middle).ln().powi(2)).sum();
+    let scatter = (squares / factors.len() as f64).sqrt();
+    (middle.clamp(0.8, 3.0), (COMMON.0 + scatter / 2.0).min(COMMON.1))
+}
+
+/// The spread of the factor that is common to all estimates: what it is at least, since there may always come what never came, and
+/// at most.
+const COMMON: (f64, f64) = (0.8, 1.15);
 
 /// Uses that are expected over the horizon, if they come as before.
 fn uses(joined: &Joined, span: Span) -> f64 {
@@ -84,44 +120,49 @@ impl Outlook {
             .collect()
     }
 
-    /// What is best at this price of an expected wrong denial.
+    /// What leaves the least open within the settings' budget.
     #[must_use]
-    pub fn at(&self, price: f64) -> Offer {
-        let (chosen, open, denied) = choice::at(&self.units.units, &self.expected, price, self.piece);
-        let own = chosen
-            .iter()
-            .zip(&self.expected)
-            .map(|(c, e)| c.denied * (2.0 * e.burst - 1.0).max(1.0))
-            .sum();
-        Offer {
-            price,
-            open,
-            denied: Spread {
-                mean: denied,
-                own,
-                common: 0.6,
-            },
-            chosen,
-        }
+    pub fn within(&self, settings: &ForesightSettings) -> Offer {
+        self.within_budget(settings.budget, settings)
     }
 
-    /// The offer that leaves the least open within this many wrong denials for each use that is expected, or `at_least`.
+    /// The same with another budget: wrong denials for each use that is expected.
     #[must_use]
-    pub fn within(&self, budget: f64, at_least: f64) -> Offer {
-        let budget = (budget * self.uses).max(if budget > 0.0 { at_least } else { 0.0 });
-        let (mut low, mut high) = (-6.0_f64, 12.0_f64);
-        let mut best = self.at(10_f64.powf(high));
-        for _ in 0..36 {
-            let middle = (low + high) / 2.0;
-            let offer = self.at(10_f64.powf(middle));
-            if offer.denied.mean <= budget {
-                best = offer;
-                high = middle;
-            } else {
-                low = middle;
-            }
+    pub fn within_budget(&self, budget: f64, settings: &ForesightSettings) -> Offer {
+        let whole = if budget > 0.0 {
+            (budget * self.uses).max(settings.at_least)
+        } else {
+            0.0
+        };
+        // A larger budget is for those who would go beyond what one may bear, too.
+        let each = (settings.per_principal * budget / settings.budget.max(1e-12)).max(settings.at_least);
+        let found = choice::within(
+            &self.units.units,
+            &self.expected,
+            self.piece,
+            Limits {
+                budget: whole / self.off.0,
+                each: each / self.off.0,
+            },
+        );
+        let own = found
+            .chosen
+            .iter()
+            .zip(&self.expected)
+            .map(|(c, e)| c.denied * self.off.0 * (2.0 * e.burst - 1.0).max(1.0))
+            .sum();
+        Offer {
+            budget,
+            price: found.price,
+            open: found.open,
+            bound: found.bound,
+            denied: Spread {
+                mean: found.denied * self.off.0,
+                own,
+                common: self.off.1,
+            },
+            chosen: found.chosen,
         }
-        best
     }
 
     /// The offer as changes, proven.

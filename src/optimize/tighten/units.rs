@@ -147,6 +147,7 @@ fn class(joined: &Joined, policy: usize, days: (i32, i32)) -> String {
 /// Reads all grants off the join; `days` is the first day of the past and the one after its last.
 pub(super) fn read(joined: &Joined, weighed: &Weighed<'_>, free: &BTreeSet<StanzaId>, days: (i32, i32)) -> Units {
     let mut used: HashMap<(StanzaId, Capability), Used<'_>> = HashMap::new();
+    let mut by: HashMap<(StanzaId, Capability), BTreeMap<usize, f64>> = HashMap::new();
     let mut pairs: HashMap<(StanzaId, Capability), HashSet<(usize, &str)>> = HashMap::new();
     for d in &joined.demands {
         let Outcome::Explained(rule) = d.outcome else { continue };
@@ -161,6 +162,7 @@ pub(super) fn read(joined: &Joined, weighed: &Weighed<'_>, free: &BTreeSet<Stanz
                 if !pairs.entry(key).or_default().insert((d.holder, &d.path)) {
                     continue;
                 }
+                *by.entry(key).or_default().entry(d.holder).or_default() += d.demand.days.len().max(1) as f64;
                 let by_day = used.entry(key).or_default().entry(&d.path).or_default();
                 for &day in &d.demand.days {
                     *by_day.entry(day - days.0).or_default() += 1;
@@ -235,6 +237,7 @@ pub(super) fn read(joined: &Joined, weighed: &Weighed<'_>, free: &BTreeSet<Stanz
                     Unit {
                         likes,
                         places,
+                        shares: shares(by.get(&(id, capability)), joined.held_by.get(id.0)),
                         block: u32::try_from(id.0).unwrap_or(u32::MAX),
                         breadth: opens.first().map_or(1.0, |all| all.pairs / count),
                         open: 0.0,
@@ -250,6 +253,18 @@ pub(super) fn read(joined: &Joined, weighed: &Weighed<'_>, free: &BTreeSet<Stanz
         grants,
         units: measured(units),
     }
+}
+
+/// Who would be denied: those who used it, by how often; where nobody did, its holders alike.
+fn shares(used: Option<&BTreeMap<usize, f64>>, held: Option<&BTreeSet<usize>>) -> Vec<(u32, f64)> {
+    let number = |h: usize| u32::try_from(h).unwrap_or(u32::MAX);
+    if let Some(used) = used {
+        let all: f64 = used.values().sum();
+        return used.iter().map(|(&h, n)| (number(h), n / all)).collect();
+    }
+    let held: Vec<usize> = held.into_iter().flatten().copied().collect();
+    let all = held.len().max(1) as f64;
+    held.into_iter().map(|h| (number(h), 1.0 / all)).collect()
 }
 
 /// Units with what they leave open in one measure: weight and number of accesses count the same over all.
