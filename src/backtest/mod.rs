@@ -20,7 +20,9 @@ mod sides;
 mod split;
 pub mod text;
 
-pub use model::{Backtest, Blame, Comparison, Input, Options, Point, Promise, Proposal, Rule, Scope, Window};
+pub use model::{
+    Backtest, Blame, Calibration, Comparison, Input, Options, Point, Promise, Proposal, Rule, Scope, Window,
+};
 pub use split::{Cut, cuts};
 
 /// Proposes on the past and replays the future, over all cuts; `step` is told what comes next.
@@ -35,11 +37,12 @@ pub fn run(input: &Input<'_>, options: &Options, step: &mut dyn FnMut(&str)) -> 
     let curve = curve::sum(&windows);
     let comparisons = curve::compare(&curve);
     Backtest {
-        version: 1,
+        version: 2,
         train_days: options.train_days,
         test_days: options.test_days,
         step_days: options.step_days,
         unit: "demand-day",
+        calibration: Calibration::of(&windows),
         windows,
         curve,
         comparisons,

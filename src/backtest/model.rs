@@ -84,8 +84,42 @@ pub struct Backtest {
     pub windows: Vec<Window>,
     /// The points of all cuts together: the curve.
     pub curve: Vec<Point>,
-    /// The tightened points against the plain rules at equal excess.
+    /// How well promises held.
+    pub calibration: Calibration,
+    /// The proposed points against the plain rules at equal excess.
     pub comparisons: Vec<Comparison>,
+}
+
+/// How well promises held, over all cuts and budgets.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct Calibration {
+    /// Proposals that promised ten wrong denials or more.
+    pub rows: u64,
+    /// Of these, those where what came lay within the interval.
+    pub held: u64,
+    /// Promised, over all proposals.
+    pub promised: f64,
+    /// Denied, over all proposals.
+    pub denied: u64,
+}
+
+impl Calibration {
+    /// Of all points of all cuts.
+    #[must_use]
+    pub fn of(windows: &[Window]) -> Self {
+        let mut found = Self::default();
+        for point in windows.iter().flat_map(|w| &w.points) {
+            let Some(promise) = point.promised else { continue };
+            found.promised += promise.promised;
+            found.denied += point.denied;
+            if promise.promised >= 10.0 {
+                let came = point.denied as f64;
+                found.rows += 1;
+                found.held += u64::from(promise.promised_low <= came && came <= promise.promised_high);
+            }
+        }
+        found
+    }
 }
 
 /// What keeps what was used.

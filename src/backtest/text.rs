@@ -19,7 +19,8 @@ pub fn name(rule: &Rule) -> String {
             chosen,
         } => {
             let chosen = if *chosen { " (advise)" } else { "" };
-            format!("{} {:.4}{chosen}", proposal.as_str(), budget)
+            let budget = (budget * 1e6).round() / 100.0;
+            format!("{} {budget}/10000{chosen}", proposal.as_str())
         }
         Rule::Plain { scope, days } => format!("unused {days}d by {}", scope.as_str()),
     }
@@ -41,6 +42,14 @@ pub fn render(found: &Backtest) -> String {
     let future: u64 = found.windows.iter().map(|w| w.future).sum();
     let _ = writeln!(out, "{future} later {}s that today's policies allow\n", found.unit);
     points(&mut out, &found.curve);
+    let kept = &found.calibration;
+    if kept.rows > 0 {
+        let _ = writeln!(
+            out,
+            "\nof {} proposals that promised ten or more, {} were denied as often as promised",
+            kept.rows, kept.held
+        );
+    }
     comparisons(&mut out, &found.comparisons);
     if let Some(chosen) = found
         .curve
@@ -61,7 +70,7 @@ fn points(out: &mut String, curve: &[Point]) {
     let today = curve.iter().find(|p| p.rule == Rule::Today).map_or(0, |p| p.excess);
     let _ = writeln!(
         out,
-        "{:<36} {:>10} {:>7} {:>9} {:>9} {:>10}",
+        "{:<36} {:>10} {:>7} {:>9} {:>9} {:>10}  promised",
         "rule", "excess", "left", "denied", "share", "newcomers"
     );
     for p in curve {
@@ -69,13 +78,17 @@ fn points(out: &mut String, curve: &[Point]) {
         let unproven = matches!(p.rule, Rule::Proposed { .. }) && !p.proven;
         let _ = writeln!(
             out,
-            "{:<36} {:>10} {:>6.1}% {:>9} {:>8.3}% {:>10}{}",
+            "{:<36} {:>10} {:>6.1}% {:>9} {:>8.3}% {:>10}{}{}",
             name(&p.rule),
             p.excess,
             left,
             p.denied,
             p.share * 100.0,
             p.denied_newcomers,
+            p.promised.map_or_else(String::new, |q| format!(
+                "  {:.1} ({:.0} to {:.0})",
+                q.promised, q.promised_low, q.promised_high
+            )),
             if unproven { "  NOT PROVEN" } else { "" }
         );
     }
@@ -126,21 +139,44 @@ fn blame(out: &mut String, title: &str, list: &[Blame]) {
 #[must_use]
 pub fn csv(found: &Backtest) -> String {
     let mut out = String::from(
-        "test_from,rule,lambda,evidence,scope,days,excess,weight,denied,denied_newcomers,denied_demands,share,proven\n",
+        "test_from,rule,proposal,budget,promised,promised_low,promised_high,chosen,scope,days,excess,weight,denied,\
+         denied_newcomers,denied_demands,share,proven\n",
     );
     let windows = found
         .windows
         .iter()
         .flat_map(|w| w.points.iter().map(move |p| (w.test_from.as_str(), p)));
     for (from, p) in windows.chain(found.curve.iter().map(|p| ("all", p))) {
-        let (rule, lambda, evidence, scope, days) = match &p.rule {
-            Rule::Today => ("today", String::new(), "", "", String::new()),
-            Rule::Proposed { proposal, budget, .. } => (proposal.as_str(), budget.to_string(), "", "", String::new()),
-            Rule::Plain { scope, days } => ("plain", String::new(), "", Scope::as_str(*scope), days.to_string()),
+        let (rule, proposal, budget, chosen, scope, days) = match &p.rule {
+            Rule::Today => ("today", "", String::new(), false, "", String::new()),
+            Rule::Proposed {
+                proposal,
+                budget,
+                chosen,
+            } => (
+                "proposed",
+                proposal.as_str(),
+                budget.to_string(),
+                *chosen,
+                "",
+                String::new(),
+            ),
+            Rule::Plain { scope, days } => (
+                "plain",
+                "",
+                String::new(),
+                false,
+                Scope::as_str(*scope),
+                days.to_string(),
+            ),
         };
+        let promised = p.promised.map_or_else(
+            || ",,".to_owned(),
+            |q| format!("{:.3},{:.0},{:.0}", q.promised, q.promised_low, q.promised_high),
+        );
         let _ = writeln!(
             out,
-            "{from},{rule},{lambda},{evidence},{scope},{days},{},{:.1},{},{},{},{:.6},{}",
+            "{from},{rule},{proposal},{budget},{promised},{chosen},{scope},{days},{},{:.1},{},{},{},{:.6},{}",
             p.excess, p.weight, p.denied, p.denied_newcomers, p.denied_demands, p.share, p.proven
         );
     }

@@ -235,13 +235,15 @@ fn foreseen(
     } else {
         outlook.within(foresight)
     };
-    let said = short.then(|| {
-        format!(
+    let said = if short {
+        Some(format!(
             "The logs cover {}: too short to learn from them what will be needed, so that nothing is proposed to be taken away. \
              Give the logs of {FEWEST_DAYS} days at least, better of months; `--horizon 0` looks at the past alone.",
             evidence::days(coverage.window_days)
-        )
-    });
+        ))
+    } else {
+        outlook.on_own_past(&offer)
+    };
     Foreseen {
         tightened: outlook.tighten(joined, how, &offer),
         outlook: Some(outlook),

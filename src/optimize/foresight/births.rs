@@ -32,6 +32,8 @@ pub struct Unit {
     pub open: f64,
     /// Whether it may be narrowed to places; else it is kept or dropped.
     pub narrows: bool,
+    /// Whether nobody can use it, so that dropping it costs nothing.
+    pub idle: bool,
     /// Whether it may be changed at all.
     pub free: bool,
 }

@@ -392,6 +392,7 @@ mod tests {
             narrow: vec![0.1, 50.0, 0.0, 0.0],
             counts: vec![2, 1, 1, 1],
             burst: 1.0,
+            ..Expected::default()
         };
         let found = best(&unit, &expected, 10.0, 0.0);
         assert_eq!(found.form, Form::Places(vec![1, 3]));

@@ -11,7 +11,7 @@
 use super::births::{Births, Unit};
 use super::pool::{Entry, Pool};
 use rayon::prelude::*;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Expected wrong denials of a unit's forms.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -22,6 +22,10 @@ pub struct Expected {
     pub narrow: Vec<f64>,
     /// Uses by place so far.
     pub counts: Vec<u32>,
+    /// Units like this one that were not used at first, and how many of them came into use.
+    pub like: (u32, u32),
+    /// New places that came below it, and the days in which that was watched.
+    pub born: (u32, i32),
     /// The mean of what follows one birth (itself included): how much one surprise costs.
     pub burst: f64,
 }
@@ -138,6 +142,7 @@ pub fn forecast(units: &[Unit], until: i32, horizon: i32) -> Vec<Expected> {
             }
         })
         .collect();
+    let like = like(units, &first, until);
     let first = Pool::learn(&first, (0.5, fade_of_units.between(burn, until) * 50.0));
 
     let places: Vec<Counted> = units
@@ -195,12 +200,17 @@ pub fn forecast(units: &[Unit], until: i32, horizon: i32) -> Vec<Expected> {
             let unused = unit.first(until).is_none();
             let again = follow.at(&unit.likes);
             let drop = unused.then(|| {
+                if unit.idle {
+                    return 0.0;
+                }
                 let rate = first.at(&unit.likes);
                 let own = ahead(rate, again, &fade_of_units, until, horizon, true);
                 own + asleep.cost(unit)
             });
             Expected {
                 drop,
+                like: like.of(unit),
+                born: (0, until - burn),
                 narrow: vec![0.0; unit.places.len()],
                 counts,
                 burst: 1.0 + again * f64::from(horizon) / 2.0,
@@ -213,9 +223,47 @@ pub fn forecast(units: &[Unit], until: i32, horizon: i32) -> Vec<Expected> {
         let cost = ahead(rate, again, &fade_of_places, c.age, horizon, false);
         let unit = &mut expected[c.unit];
         unit.narrow[c.place] = cost;
+        unit.born.0 += c.births.born as u32;
         unit.burst = 1.0 + again * f64::from(horizon) / 2.0;
     }
     expected
+}
+
+/// How many units there are of each kind, and how many came into use: to be told, nothing is worked out of it.
+struct Like(Vec<HashMap<u64, (u32, u32)>>);
+
+impl Like {
+    /// Of the nearest kind that has some.
+    fn of(&self, unit: &Unit) -> (u32, u32) {
+        const SOME: u32 = 10;
+        let found = unit
+            .likes
+            .iter()
+            .zip(&self.0)
+            .rev()
+            .filter_map(|(like, floor)| floor.get(like));
+        let mut last = (0, 0);
+        for &(all, came) in found {
+            last = (all, came);
+            if all >= SOME {
+                break;
+            }
+        }
+        last
+    }
+}
+
+fn like(units: &[Unit], first: &[Entry], until: i32) -> Like {
+    let floors = units.iter().map(|u| u.likes.len()).max().unwrap_or_default();
+    let mut found = Like(vec![HashMap::new(); floors]);
+    for (unit, entry) in units.iter().zip(first).filter(|(_, e)| e.exposure > 0.0) {
+        let came = u32::from(unit.first(until).is_some());
+        for (like, floor) in entry.groups.iter().zip(&mut found.0) {
+            let sum = floor.entry(*like).or_default();
+            *sum = (sum.0 + 1, sum.1 + came);
+        }
+    }
+    found
 }
 
 /// Blocks of which nothing was used.

@@ -16,6 +16,7 @@ mod units;
 use super::edit::{Change, NewStanza};
 use super::paths::{self, Field, Price, Used};
 use super::proof::{Proof, Scheme};
+use super::steps::Planned;
 use super::templates::{self, Use};
 use crate::access::universe::lead;
 use crate::access::{AccessSet, HolderId, Joined, Outcome, StanzaId};
@@ -60,6 +61,8 @@ pub struct Tightening {
     pub scheme: Scheme,
     /// The proof.
     pub proof: Proof,
+    /// The changes in an order in which every step is safe.
+    pub steps: Vec<Planned>,
     /// What was wanted and given up, with the reason.
     pub withdrawn: Vec<(String, String)>,
     /// Sum of the prices of all path covers, their lower bound, and whether each was proved to be least.

@@ -36,7 +36,12 @@ pub struct Outlook {
     off: (f64, f64),
     /// Uses that are expected over the horizon.
     pub uses: f64,
+    /// Days ahead.
+    pub horizon: i32,
 }
+
+/// A grant with its form and what is expected of it.
+type Formed<'a> = (&'a Grant, &'a Chosen, &'a Expected);
 
 /// What a budget comes to.
 #[derive(Debug, Clone, PartialEq)]
@@ -62,6 +67,7 @@ pub fn outlook(joined: &Joined, options: &Options<'_>, weighed: &Weighed<'_>, sp
     let expected = forecast(&units.units, span.end - span.first, span.horizon);
     let origins = origins(&units.units, span.end - span.first, span.horizon);
     Outlook {
+        horizon: span.horizon,
         uses: uses(joined, span),
         off: off(&origins, &units, PIECE),
         origins,
@@ -120,6 +126,31 @@ impl Outlook {
             .collect()
     }
 
+    /// The same choice made at an earlier day of the past, in a sentence; none where there is too little of it.
+    #[must_use]
+    pub fn on_own_past(&self, offer: &Offer) -> Option<String> {
+        let longest = self.origins.first()?;
+        let found = longest.check(&self.units.units, offer.price, self.piece);
+        let mean = found.promised * self.off.0;
+        let scale = if offer.denied.mean > 0.0 {
+            offer.denied.own / offer.denied.mean
+        } else {
+            1.0
+        };
+        let spread = Spread {
+            mean,
+            own: mean * scale,
+            common: self.off.1,
+        };
+        let (low, high) = spread.interval();
+        Some(format!(
+            "On your own past, this advice, made {} days before the logs end, would have denied {:.0} of {:.0} later uses (promised {low:.0} to {high:.0}).",
+            longest.end - longest.at,
+            found.denied,
+            found.uses
+        ))
+    }
+
     /// What leaves the least open within the settings' budget.
     #[must_use]
     pub fn within(&self, settings: &ForesightSettings) -> Offer {
@@ -168,28 +199,80 @@ impl Outlook {
     /// The offer as changes, proven.
     #[must_use]
     pub fn tighten(&self, joined: &Joined, options: &Options<'_>, offer: &Offer) -> Tightening {
-        let mut by_stanza: BTreeMap<StanzaId, Vec<(&Grant, &Chosen)>> = BTreeMap::new();
-        for (grant, chosen) in self.units.grants.iter().zip(&offer.chosen) {
-            by_stanza.entry(grant.stanza).or_default().push((grant, chosen));
+        let mut by_stanza: BTreeMap<StanzaId, Vec<Formed<'_>>> = BTreeMap::new();
+        let all = self.units.grants.iter().zip(&offer.chosen).zip(&self.expected);
+        for ((grant, chosen), expected) in all {
+            by_stanza
+                .entry(grant.stanza)
+                .or_default()
+                .push((grant, chosen, expected));
         }
         let ladders: Ladders = by_stanza
-            .into_iter()
-            .filter_map(|(id, grants)| Some((id, ladder(joined, id, &grants)?)))
+            .iter()
+            .filter_map(|(&id, formed)| Some((id, ladder(joined, id, formed)?)))
             .collect();
-        settle::settle(joined, options, &ladders).into_tightening()
+        let settled = settle::settle(joined, options, &ladders);
+        let levels = settled.levels.clone();
+        let mut tightening = settled.into_tightening();
+        for changed in &mut tightening.changed {
+            let taken = |id: &StanzaId| id.0 == changed.policy && levels.get(id).copied().unwrap_or_default() == 0;
+            let stanzas = ladders.keys().filter(|id| taken(id));
+            let said = stanzas.filter_map(|id| self.said(joined, *id, by_stanza.get(id)?));
+            changed.reasons.extend(said.collect::<Vec<_>>());
+        }
+        tightening
+    }
+
+    /// What the change of a stanza is expected to cost, and how that is known, in a sentence.
+    fn said(&self, joined: &Joined, id: StanzaId, formed: &[Formed<'_>]) -> Option<String> {
+        let mine: Vec<(&Chosen, &Expected)> = formed
+            .iter()
+            .filter(|(_, chosen, _)| chosen.form != Form::Keep)
+            .map(|(_, chosen, expected)| (*chosen, *expected))
+            .collect();
+        let spread = Spread {
+            mean: mine.iter().map(|(c, _)| c.denied * self.off.0).sum(),
+            own: mine
+                .iter()
+                .map(|(c, e)| c.denied * self.off.0 * (2.0 * e.burst - 1.0).max(1.0))
+                .sum(),
+            common: self.off.1,
+        };
+        let (low, high) = spread.interval();
+        let dearest = mine.iter().max_by(|a, b| a.0.denied.total_cmp(&b.0.denied))?;
+        let why = match &dearest.0.form {
+            Form::Places(_) => {
+                let (born, days) = dearest.1.born;
+                format!("in the last {days} days {born} new paths or folders came below it")
+            }
+            _ => {
+                let (all, came) = dearest.1.like;
+                format!("of {all} grants like this one that were unused at first, {came} came into use later")
+            }
+        };
+        let stanza = joined.stanza(id)?;
+        let mean = if spread.mean < 0.01 {
+            "less than 0.01".to_owned()
+        } else {
+            format!("{:.2}", spread.mean)
+        };
+        Some(format!(
+            "`{}`: expected {mean} wrong denials in {} days ({low:.0} to {high:.0}): {why}",
+            stanza.path, self.horizon
+        ))
     }
 }
 
 /// The changes of one stanza, the tightest first; none where all of it stays.
-fn ladder(joined: &Joined, id: StanzaId, grants: &[(&Grant, &Chosen)]) -> Option<Vec<Change>> {
+fn ladder(joined: &Joined, id: StanzaId, grants: &[Formed<'_>]) -> Option<Vec<Change>> {
     let stanza = joined.stanza(id)?;
     let namespace = &joined.policies.get(id.0)?.namespace;
     let whole = format!("{namespace}{}", stanza.path.strip_prefix('/').unwrap_or(&stanza.path));
-    if grants.iter().all(|(_, c)| c.form == Form::Keep) {
+    if grants.iter().all(|(_, c, _)| c.form == Form::Keep) {
         return None;
     }
     let mut patterns: BTreeMap<&str, CapabilitySet> = BTreeMap::new();
-    for (grant, chosen) in grants {
+    for (grant, chosen, _) in grants {
         match &chosen.form {
             Form::Keep => patterns.entry(&whole).or_default().insert(grant.capability),
             Form::Drop => {}

@@ -9,6 +9,9 @@ use crate::access::{Joined, SetId, StanzaId};
 use crate::optimize::edit::Change;
 use crate::optimize::limits::Limits;
 use crate::optimize::proof::{self, Failure, Proof, Scheme};
+use crate::optimize::steps::{self, Move, Planned};
+use crate::optimize::waves;
+use crate::policy::model::Policy;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,6 +23,7 @@ pub(super) struct Settled {
     drafts: Vec<Draft>,
     scheme: Scheme,
     proof: Proof,
+    steps: Vec<Planned>,
     withdrawn: Vec<(String, String)>,
     /// How many steps back each stanza took.
     pub(super) levels: Levels,
@@ -34,6 +38,7 @@ impl Settled {
             changed: changed.map(|d| d.tightened).collect(),
             scheme: self.scheme,
             proof: self.proof,
+            steps: self.steps,
             withdrawn: self.withdrawn,
             price: self.price,
         }
@@ -100,13 +105,14 @@ pub(super) fn settle(joined: &Joined, options: &Options<'_>, ladders: &Ladders) 
     work.drafts = (0..joined.policies.len()).map(|p| work.redraft(p, replays)).collect();
     work.repair();
     work.restore();
-    let (proof, scheme) = work.confirm();
+    let (proof, scheme, steps) = work.confirm();
     let mut withdrawn = work.withdrawn();
     withdrawn.extend(work.limits.given_up());
     Settled {
         drafts: work.drafts,
         scheme,
         proof,
+        steps,
         withdrawn,
         levels: work.levels,
         price: (0.0, 0.0, true),
@@ -336,22 +342,55 @@ impl<'a> Work<'a> {
         true
     }
 
-    /// The proof of the whole; were it not to hold after all, today's policies stand.
-    fn confirm(&mut self) -> (Proof, Scheme) {
+    /// The proof of the whole, and an order in which every step is safe. A policy that no order is safe for stays; were the proof
+    /// not to hold after all, today's policies stand.
+    fn confirm(&mut self) -> (Proof, Scheme, Vec<Planned>) {
         loop {
             let scheme = scheme(self.joined, |p| self.drafts.get(p), None);
             let (proof, failures) = self.prove(&scheme, None);
-            if failures.is_empty() || self.drafts.iter().all(|d| !d.changed) {
-                return (proof, scheme);
+            if self.drafts.iter().all(|d| !d.changed) {
+                return (proof, scheme, Vec::new());
             }
-            for p in 0..self.joined.policies.len() {
-                self.hold(p, "no tighter set could be proven");
-                let draft = self.redraft(p, false);
-                if let Some(old) = self.drafts.get_mut(p) {
-                    *old = draft;
+            if !failures.is_empty() {
+                for p in 0..self.joined.policies.len() {
+                    self.stay(p, "no tighter set could be proven");
                 }
+                continue;
+            }
+            match steps::order(self.joined, self.moves(&scheme)) {
+                steps::Order::Safe(order) => return (proof, scheme, order),
+                steps::Order::None(policy) => self.stay(
+                    policy,
+                    "whatever the order of the changes, somebody would have more or less for a while",
+                ),
             }
         }
+    }
+
+    /// The policy is as it is today.
+    fn stay(&mut self, policy: usize, reason: &str) {
+        self.hold(policy, reason);
+        let draft = self.redraft(policy, false);
+        if let Some(old) = self.drafts.get_mut(policy) {
+            *old = draft;
+        }
+    }
+
+    /// The policies that change, with what they become and the wave that they belong to.
+    fn moves(&self, scheme: &Scheme) -> Vec<Move> {
+        let by_name: BTreeMap<(&str, &str), &Policy> =
+            scheme.policies.iter().map(|p| ((&*p.namespace, &*p.name), p)).collect();
+        let changed = self.drafts.iter().filter(|draft| draft.changed);
+        changed
+            .filter_map(|draft| {
+                let policy = draft.tightened.policy;
+                let old = self.joined.policies.get(policy)?;
+                let to = by_name.get(&(&*old.namespace, &*old.name)).map(|p| (*p).clone());
+                let to = to.filter(|_| draft.tightened.text.is_some());
+                let wave = waves::of(self.joined, policy, to.as_ref());
+                Some(Move { policy, to, wave })
+            })
+            .collect()
     }
 
     fn withdrawn(&self) -> Vec<(String, String)> {

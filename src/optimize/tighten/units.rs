@@ -242,6 +242,7 @@ pub(super) fn read(joined: &Joined, weighed: &Weighed<'_>, free: &BTreeSet<Stanz
                         breadth: opens.first().map_or(1.0, |all| all.pairs / count),
                         open: 0.0,
                         narrows,
+                        idle: idle(joined, id.0),
                         free: free.contains(&id),
                     },
                     opens,
@@ -283,6 +284,17 @@ fn measured(units: Vec<(Unit, Vec<Both>)>) -> Vec<Unit> {
             unit
         })
         .collect()
+}
+
+/// Whether nobody holds the policy, and it is known that nothing hands it out.
+fn idle(joined: &Joined, policy: usize) -> bool {
+    let unheld = joined.held_by.get(policy).is_none_or(BTreeSet::is_empty);
+    let name = joined.policies.get(policy).map(|p| &p.name);
+    let known = joined.handed_out.as_ref().filter(|known| known.whole);
+    unheld
+        && known
+            .zip(name)
+            .is_some_and(|(known, name)| !known.policies.contains(name))
 }
 
 /// The other of `create` and `update`: to a client they are one request.
