@@ -109,6 +109,7 @@ fn measure(year: &Year, flags: &Flags) -> Backtest {
             price: Price::default(),
             budgets: flags.budgets.clone(),
             foresight: ForesightSettings::default(),
+            over_grant: 0.5,
             evidence: EvidenceSettings::default(),
             plain_days: vec![7, 14, 30, 45, 60, 90],
             weights: Weights::default(),

@@ -26,6 +26,7 @@ fn run(year: &Year) -> Backtest {
         step_days: 30,
         budgets: vec![0.0, ForesightSettings::default().budget, 0.01],
         foresight: ForesightSettings::default(),
+        over_grant: 0.5,
         price,
         evidence: EvidenceSettings::default(),
         plain_days: vec![30, 60],

@@ -44,6 +44,8 @@ pub struct Options {
     pub budgets: Vec<f64>,
     /// The budget that `advise` would take, and how much is allowed whatever it comes to.
     pub foresight: ForesightSettings,
+    /// Price of an unused permission in a redesign.
+    pub over_grant: f64,
     /// When an unused grant may be removed.
     pub evidence: EvidenceSettings,
     /// The N of the plain rule.

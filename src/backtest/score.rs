@@ -7,8 +7,9 @@ use super::split::{self, Cut};
 use crate::access::weight::Weighed;
 use crate::access::{self, Joined, JoinedDemand, Outcome};
 use crate::analysis::evidence::{self, EvidenceSettings, Watch};
-use crate::optimize::proof;
-use crate::optimize::redesign::excess;
+use crate::optimize::foresight::interval::Spread;
+use crate::optimize::proof::{self, Scheme};
+use crate::optimize::redesign::{self, excess};
 use crate::optimize::tighten::{self, Span};
 use crate::policy::acl::Acl;
 use crate::policy::model::Policy;
@@ -56,6 +57,46 @@ pub(super) fn window(input: &Input<'_>, options: &Options, cut: &Cut) -> Window 
         };
         let mut point = score(rule, &tightened.scheme.policies, proven);
         point.promised = Some(Promise::of(offer.denied));
+        points.push(point);
+    }
+    let today = redesign::measure(&sides.past, &as_is(&sides.past), &weighed);
+    for &budget in &options.budgets {
+        let half = outlook.within_budget(budget / 2.0, &options.foresight);
+        let base = outlook.tighten(&sides.past, &how, &half);
+        let found = redesign::redesign(
+            &sides.past,
+            &base.scheme,
+            &redesign::Options {
+                weighed: &weighed,
+                time_limit: std::time::Duration::ZERO,
+                seed: 1,
+                max_roles: None,
+                over_grant: options.over_grant,
+                price: &options.price,
+                keep: &[],
+                today,
+                removable: &removable,
+                ahead: Some(redesign::Ahead {
+                    span,
+                    uses: outlook.uses,
+                    budget: outlook.allowed(budget / 2.0, &options.foresight),
+                    settings: &options.foresight,
+                }),
+            },
+        );
+        let Some(found) = found else { continue };
+        let rule = Rule::Proposed {
+            proposal: Proposal::Redesign,
+            budget,
+            chosen: budget == options.foresight.budget,
+        };
+        let proven = found.proof.newly_denied == 0 && found.proof.newly_granted == 0;
+        let mut point = by_scheme(&sides, &used, options, rule, &found.scheme, proven);
+        let both = Promise::of(half.denied).and(Promise::of(Spread {
+            common: half.denied.common,
+            ..found.expected
+        }));
+        point.promised = Some(both);
         points.push(point);
     }
     for &days in options
@@ -112,6 +153,103 @@ fn used(future: &Joined) -> UsedBy<'_> {
         *on = on.union(d.needs());
     }
     used
+}
+
+/// Today's policies and holders.
+fn as_is(joined: &Joined) -> Scheme {
+    let sets = joined.sets.iter().enumerate();
+    Scheme {
+        policies: joined.policies.clone(),
+        given: sets
+            .flat_map(|(n, set)| set.holders.iter().map(move |&h| ((n, h), set.policies.clone())))
+            .collect(),
+    }
+}
+
+/// Scores policies that are handed out anew: who was there before has what the scheme gives; who is new has what most have
+/// whose policies of today are the same.
+fn by_scheme(
+    sides: &Sides<'_>,
+    used: &UsedBy<'_>,
+    options: &Options,
+    rule: Rule,
+    scheme: &Scheme,
+    proven: bool,
+) -> Point {
+    let mut by_holder: HashMap<(PrincipalKind, Arc<str>), Vec<(&[usize], &Vec<usize>)>> = HashMap::new();
+    let mut by_set: HashMap<&[usize], (usize, BTreeMap<usize, usize>)> = HashMap::new();
+    for ((set, holder), given) in &scheme.given {
+        let (Some(set), Some(holder)) = (sides.past.sets.get(*set), sides.past.holders.get(*holder)) else {
+            continue;
+        };
+        by_holder
+            .entry(key(&holder.principal))
+            .or_default()
+            .push((&set.policies, given));
+        let of_set = by_set.entry(&set.policies).or_default();
+        of_set.0 += 1;
+        for &p in given {
+            *of_set.1.entry(p).or_default() += 1;
+        }
+    }
+    let named: HashMap<(&str, &str), usize> = scheme
+        .policies
+        .iter()
+        .enumerate()
+        .map(|(n, p)| ((&*p.namespace, &*p.name), n))
+        .collect();
+    let given = |d: &JoinedDemand| -> Vec<usize> {
+        let policies = sides.future.sets.get(d.set).map_or(&[][..], |s| &s.policies);
+        let mine = by_holder.get(&key(&d.demand.principal));
+        let same = mine.and_then(|all| all.iter().find(|(set, _)| *set == policies));
+        if let Some((_, given)) = same {
+            return (*given).clone();
+        }
+        if let Some((all, counts)) = by_set.get(policies) {
+            return counts
+                .iter()
+                .filter(|(_, n)| **n * 2 >= *all)
+                .map(|(&p, _)| p)
+                .collect();
+        }
+        let today = policies.iter().filter_map(|&p| sides.future.policies.get(p));
+        today
+            .filter_map(|p| named.get(&(&*p.namespace, &*p.name)).copied())
+            .collect()
+    };
+    let compile = |given: &[usize], set: &access::AccessSet| {
+        let chosen: Vec<&Policy> = given.iter().filter_map(|&p| scheme.policies.get(p)).collect();
+        Acl::compile(sides.profile, &chosen, &set.identity, sides.now)
+    };
+    let mut lists: HashMap<(usize, Vec<usize>), Acl> = HashMap::new();
+    let mut tally = Tally::default();
+    for d in asked(&sides.future) {
+        let Some(set) = sides.future.sets.get(d.set) else {
+            continue;
+        };
+        let given = given(d);
+        let acl = lists
+            .entry((d.set, given.clone()))
+            .or_insert_with(|| compile(&given, set));
+        if !proof::still_allowed(d, acl.check(d.operation(), &d.path)) {
+            tally.denied(sides, d);
+        }
+    }
+    let weighed = Weighed::new(&options.weights, &sides.universe);
+    let mut left = (0, 0.0);
+    for (&(n, h), given) in &scheme.given {
+        let current = sides.past.current.get(h) == Some(&n);
+        let (Some(set), Some(holder), true) = (sides.past.sets.get(n), sides.past.holders.get(h), current) else {
+            continue;
+        };
+        if is_apart(holder.principal.kind) {
+            continue;
+        }
+        let reach = access::reach(&compile(given, set), &sides.universe);
+        let (pairs, weight) = excess(&reach, used.get(&key(&holder.principal)), &weighed);
+        left = (left.0 + pairs, left.1 + weight);
+    }
+    tally.point(sides, rule, left, proven)
 }
 
 /// Scores policies that stand in the place of today's of the same name.

@@ -56,6 +56,7 @@ pub(super) fn run(
             price: settings.price,
             budgets,
             foresight: settings.foresight,
+            over_grant: settings.over_grant,
             evidence: settings.evidence,
             plain_days,
             weights: settings.weights,

@@ -143,7 +143,7 @@ pub fn advise(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&s
     step("designing roles");
     let redesigned = redesign::redesign(
         &joined,
-        &tightened.scheme,
+        foreseen.base.as_ref().map_or(&tightened.scheme, |base| &base.scheme),
         &redesign::Options {
             weighed: &weighed,
             time_limit: options.time_limit,
@@ -154,6 +154,7 @@ pub fn advise(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&s
             keep: &settings.keep,
             today,
             removable: &removable,
+            ahead: foreseen.ahead,
         },
     );
 
@@ -194,9 +195,13 @@ pub fn advise(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&s
 }
 
 /// What is proposed with an eye on tomorrow.
-struct Foreseen {
+struct Foreseen<'a> {
     tightened: Tightening,
     outlook: Option<Outlook>,
+    /// What a redesign begins with: tightened within half of the budget, so that the other half is for its roles.
+    base: Option<Tightening>,
+    /// What a redesign has to ask of the future.
+    ahead: Option<redesign::Ahead<'a>>,
     /// What a reader should know first.
     said: Option<String>,
 }
@@ -205,19 +210,21 @@ struct Foreseen {
 const FEWEST_DAYS: i32 = 14;
 
 /// Tightens within the budget of wrong denials that may be expected; without a horizon, to what was used.
-fn foreseen(
+fn foreseen<'a>(
     joined: &Joined,
     how: &tighten::Options<'_>,
     weighed: &Weighed<'_>,
-    foresight: &ForesightSettings,
+    foresight: &'a ForesightSettings,
     coverage: &crate::advice::CoverageView,
-) -> Foreseen {
+) -> Foreseen<'a> {
     let day = |t: Timestamp| i32::try_from(t.as_second().div_euclid(86_400)).unwrap_or_default();
     let (first, end) = (coverage.first.map_or(0, day), coverage.last.map_or(0, day) + 1);
     if foresight.horizon_days == 0 {
         return Foreseen {
             tightened: tighten::tighten(joined, how),
             outlook: None,
+            base: None,
+            ahead: None,
             said: Some(
                 "No horizon is set: what was not used in the logs goes, whatever may be needed tomorrow.".to_owned(),
             ),
@@ -244,7 +251,18 @@ fn foreseen(
     } else {
         outlook.on_own_past(&offer)
     };
+    let half = match short {
+        true => 0.0,
+        false => foresight.budget / 2.0,
+    };
     Foreseen {
+        base: Some(outlook.tighten(joined, how, &outlook.within_budget(half, foresight))),
+        ahead: Some(redesign::Ahead {
+            span,
+            uses: outlook.uses,
+            budget: outlook.allowed(half, foresight),
+            settings: foresight,
+        }),
         tightened: outlook.tighten(joined, how, &offer),
         outlook: Some(outlook),
         said,

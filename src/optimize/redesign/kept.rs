@@ -2,6 +2,7 @@
 
 use super::matrix::{Permission, Permissions, User, users};
 use super::model::{Options, Redesign};
+use super::needs::Needs;
 use super::size::measure;
 use crate::access::{HolderId, Joined, SetId};
 use crate::optimize::cover::{self, Column, Instance, Limits};
@@ -11,10 +12,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The tightened policies as roles: each principal gets the fewest of those it holds that cover its use. Where that fails the
 /// proof, it keeps all of them, which the tightening has proven.
-pub(super) fn kept(joined: &Joined, tightened: &Scheme, options: &Options<'_>) -> Option<Redesign> {
+pub(super) fn kept(joined: &Joined, tightened: &Scheme, options: &Options<'_>, more: &Needs) -> Option<Redesign> {
     let mut permissions = Permissions::default();
     let fixed: BTreeSet<usize> = super::fixed(joined, tightened, options).into_iter().collect();
-    let (users, untouched) = users(joined, tightened, &[], &mut permissions);
+    let (users, untouched) = users(joined, tightened, &[], more, &mut permissions);
     let mut given = tightened.given.clone();
     let mut cost = 0.0;
     let mut lower_bound = 0.0;
@@ -43,6 +44,7 @@ pub(super) fn kept(joined: &Joined, tightened: &Scheme, options: &Options<'_>) -
                 lower_bound,
                 optimal: cost <= lower_bound,
                 untouched: untouched.len(),
+                expected: more.denied,
             });
         }
         let mut changed = false;

@@ -1,5 +1,6 @@
 //! The matrix that roles are mined from: principals with a policy set, and capabilities on stanza paths.
 
+use super::needs::{self, Needs};
 use crate::access::universe::lead;
 use crate::access::{AccessSet, HolderId, Joined, JoinedDemand, Login, Outcome, SetId};
 use crate::optimize::proof::Scheme;
@@ -10,6 +11,9 @@ use crate::policy::template::is_templated;
 use crate::vault::{Capability, CapabilitySet};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
+
+/// A policy set and who acts with it.
+pub(super) type Key = (SetId, HolderId);
 
 /// One principal with one of its policy sets, and the permissions it used.
 #[derive(Clone)]
@@ -85,6 +89,7 @@ pub(super) fn users(
     joined: &Joined,
     tightened: &Scheme,
     fixed: &[usize],
+    more: &Needs,
     permissions: &mut Permissions,
 ) -> (Vec<User>, Vec<(SetId, HolderId)>) {
     let mut demands: BTreeMap<(SetId, HolderId), Vec<usize>> = BTreeMap::new();
@@ -154,6 +159,19 @@ pub(super) fn users(
                         source: (!stanza.constraints.is_empty()).then_some((policy, source.stanza)),
                     }),
                 );
+            }
+        }
+        for (policy, stanza, capability) in needs::of(more, (set_id, holder)) {
+            let found = tightened.policies.get(policy);
+            if let Some((of, stanza_of)) = found.and_then(|p| Some((p, p.stanzas.get(stanza)?)))
+                && !fixed.contains(&policy)
+            {
+                needs.insert(permissions.number(Permission {
+                    namespace: of.namespace.clone(),
+                    path: Arc::from(stanza_of.path.strip_prefix('/').unwrap_or(&stanza_of.path)),
+                    capability,
+                    source: (!stanza_of.constraints.is_empty()).then_some((policy, stanza)),
+                }));
             }
         }
         users.push(User {

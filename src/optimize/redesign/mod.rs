@@ -11,6 +11,7 @@ mod kept;
 mod label;
 mod matrix;
 mod model;
+mod needs;
 mod own;
 mod repair;
 mod size;
@@ -18,14 +19,17 @@ mod size;
 use super::proof::{self, Scheme};
 use super::roles::{self, Matrix, Objective};
 use crate::access::{HolderId, Joined, Outcome, SetId};
+use crate::optimize::foresight::interval::Spread;
 use keep::Kept;
 use matrix::{Grantable, Permissions, User};
+use needs::Needs;
 use rayon::prelude::*;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub use model::{Options, Redesign, Role};
+pub use needs::Ahead;
 pub use size::{Size, excess, measure};
 
 /// How much longer than the search for roles everything may take, proofs and repairs included, before other ways to mine are
@@ -54,12 +58,15 @@ pub fn redesign(joined: &Joined, tightened: &Scheme, options: &Options<'_>) -> O
         (Objective::Wsc, Some(options.over_grant)),
         (Objective::Wsc, None),
     ];
+    let more = options.ahead.map_or_else(Default::default, |ahead| {
+        needs::needs(joined, tightened, options.weighed, &ahead)
+    });
     let limit = options.time_limit.div_f64(ways.len() as f64);
     let begun = Instant::now();
     let is_late = || begun.elapsed() > options.time_limit * MOST_TIMES + GRACE;
-    let mut found: Vec<Redesign> = kept::kept(joined, tightened, options).into_iter().collect();
+    let mut found: Vec<Redesign> = kept::kept(joined, tightened, options, &more).into_iter().collect();
     let mut given_up = 0;
-    if let Some(material) = Material::new(joined, tightened, options) {
+    if let Some(material) = Material::new(joined, tightened, options, &more) {
         for (objective, over_grant) in ways {
             // Something has to come of it: while nothing was found no way is given up.
             let may_end = !found.is_empty();
@@ -117,10 +124,12 @@ fn price(found: &Redesign, options: &Options<'_>) -> f64 {
     size::price(&found.size, options.price.lambda) - (free.len() + stanzas) as f64
 }
 
-/// The policies of the tightened scheme that stay, with those who hold them: of which too little is known.
+/// The policies of the tightened scheme that stay, with those who hold them: of which too little is known, or which nobody holds
+/// and tightening kept all the same.
 fn fixed(joined: &Joined, tightened: &Scheme, options: &Options<'_>) -> Vec<usize> {
     let stays = joined.policies.iter().enumerate();
-    let stays = stays.filter(|(p, _)| !options.removable.get(*p).copied().unwrap_or(false));
+    let unheld = |p: usize| joined.held_by.get(p).is_none_or(BTreeSet::is_empty);
+    let stays = stays.filter(|(p, _)| !options.removable.get(*p).copied().unwrap_or(false) || unheld(*p));
     let stays: BTreeSet<(&str, &str)> = stays.map(|(_, q)| (&*q.namespace, &*q.name)).collect();
     let all = tightened.policies.iter().enumerate();
     all.filter(|(_, q)| stays.contains(&(&*q.namespace, &*q.name)))
@@ -149,14 +158,15 @@ struct Material<'a> {
     untouched: Vec<(SetId, HolderId)>,
     permissions: Permissions,
     kept: Vec<Kept>,
+    expected: Spread,
 }
 
 impl<'a> Material<'a> {
     /// None where there is nobody to give roles to.
-    fn new(joined: &'a Joined, tightened: &'a Scheme, options: &'a Options<'a>) -> Option<Self> {
+    fn new(joined: &'a Joined, tightened: &'a Scheme, options: &'a Options<'a>, more: &Needs) -> Option<Self> {
         let fixed = fixed(joined, tightened, options);
         let mut permissions = Permissions::default();
-        let (mut users, untouched) = matrix::users(joined, tightened, &fixed, &mut permissions);
+        let (mut users, untouched) = matrix::users(joined, tightened, &fixed, more, &mut permissions);
         if users.is_empty() {
             return None;
         }
@@ -171,6 +181,7 @@ impl<'a> Material<'a> {
             untouched,
             permissions,
             kept,
+            expected: more.denied,
         })
     }
 
@@ -229,6 +240,7 @@ impl<'a> Material<'a> {
                     lower_bound: mined.lower_bound,
                     optimal: mined.optimal,
                     untouched: self.untouched.len(),
+                    expected: self.expected,
                 }));
             }
             if !repair::make_exact(joined, &scheme, &failures, &mut users, &mut permissions, &mut withdrawn)

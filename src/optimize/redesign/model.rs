@@ -1,8 +1,10 @@
 //! The question and the answer: what a redesign has to respect, and what it is.
 
+use super::needs::Ahead;
 use super::size::Size;
 use crate::access::HolderId;
 use crate::access::weight::Weighed;
+use crate::optimize::foresight::interval::Spread;
 use crate::optimize::paths::Price;
 use crate::optimize::proof::{Proof, Scheme};
 use crate::vault::CapabilitySet;
@@ -28,6 +30,8 @@ pub struct Options<'a> {
     pub keep: &'a [String],
     /// Size and exposure of what is in force today.
     pub today: Size,
+    /// What is asked of the future; none looks at the past alone.
+    pub ahead: Option<Ahead<'a>>,
     /// For every policy of the join: whether what is unused in it may go. All others stay, with those who hold them.
     pub removable: &'a [bool],
 }
@@ -69,6 +73,8 @@ pub struct Redesign {
     pub optimal: bool,
     /// Principals and sets that keep what they have, since it is not fully known.
     pub untouched: usize,
+    /// Wrong denials that are expected beside those of the tightened policies.
+    pub expected: Spread,
     /// Size and exposure.
     pub size: Size,
 }

@@ -157,14 +157,20 @@ impl Outlook {
         self.within_budget(settings.budget, settings)
     }
 
-    /// The same with another budget: wrong denials for each use that is expected.
+    /// How many wrong denials a budget comes to.
     #[must_use]
-    pub fn within_budget(&self, budget: f64, settings: &ForesightSettings) -> Offer {
-        let whole = if budget > 0.0 {
+    pub fn allowed(&self, budget: f64, settings: &ForesightSettings) -> f64 {
+        if budget > 0.0 {
             (budget * self.uses).max(settings.at_least)
         } else {
             0.0
-        };
+        }
+    }
+
+    /// The same with another budget: wrong denials for each use that is expected.
+    #[must_use]
+    pub fn within_budget(&self, budget: f64, settings: &ForesightSettings) -> Offer {
+        let whole = self.allowed(budget, settings);
         // A larger budget is for those who would go beyond what one may bear, too.
         let each = (settings.per_principal * budget / settings.budget.max(1e-12)).max(settings.at_least);
         let found = choice::within(
