@@ -5,6 +5,8 @@ use crate::access::{Inputs, join};
 use crate::policy::profile::Profile;
 use crate::policy::syntax;
 use crate::usage::demand::{Demand, Principal};
+use crate::usage::{Held, Namespaces};
+
 use crate::vault::PrincipalKind;
 use std::sync::Arc;
 
@@ -26,7 +28,9 @@ fn demand(who: &str, policies: &[&str], path: &str, capability: Capability) -> D
         first_seen: None,
         last_seen: None,
         days: BTreeSet::from([1]),
-        policies: policies.iter().map(|p| Arc::from(*p)).collect::<Vec<_>>().into(),
+        held: Arc::new(Held::named(
+            policies.iter().map(|p| Arc::from(*p)).collect::<Vec<_>>().into(),
+        )),
         keys_always: BTreeSet::new(),
         keys_ever: BTreeSet::new(),
     }
@@ -45,6 +49,7 @@ fn tightened(texts: &[(&str, &str)], demands: Vec<Demand>) -> (Joined, Tightenin
         policies,
         deployment: None,
         profile: Profile::default(),
+        namespaces: &Namespaces::default(),
         now: None,
     });
     let found = tighten(

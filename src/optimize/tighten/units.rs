@@ -289,12 +289,9 @@ fn measured(units: Vec<(Unit, Vec<Both>)>) -> Vec<Unit> {
 /// Whether nobody holds the policy, and it is known that nothing hands it out.
 fn idle(joined: &Joined, policy: usize) -> bool {
     let unheld = joined.held_by.get(policy).is_none_or(BTreeSet::is_empty);
-    let name = joined.policies.get(policy).map(|p| &p.name);
     let known = joined.handed_out.as_ref().filter(|known| known.whole);
-    unheld
-        && known
-            .zip(name)
-            .is_some_and(|(known, name)| !known.policies.contains(name))
+    let id = joined.policies.get(policy).map(crate::policy::model::Policy::id);
+    unheld && known.zip(id).is_some_and(|(known, id)| !known.policies.contains(&id))
 }
 
 /// The other of `create` and `update`: to a client they are one request.
