@@ -286,6 +286,17 @@ fn doubt_open(joined: &Joined, policy: usize) -> Option<String> {
         ));
     }
     let unheld = joined.held_by.get(policy).is_none_or(BTreeSet::is_empty);
+    let read = joined.policies.get(policy)?;
+    if let Some(missing) = joined
+        .missing
+        .keys()
+        .filter(|_| unheld)
+        .find(|missing| may_be_one(read, missing))
+    {
+        return Some(format!(
+            "nobody holds it, while `{missing}` is held and was not read: this may be that one"
+        ));
+    }
     let doubt = joined
         .doubted
         .iter()
@@ -297,6 +308,15 @@ fn doubt_open(joined: &Joined, policy: usize) -> Option<String> {
             doubt.capability, doubt.path
         )
     })
+}
+
+/// Whether a policy that was read and one that was not may be the same: of two files' names one is often the end of the other.
+fn may_be_one(read: &Policy, missing: &PolicyId) -> bool {
+    let ends = |long: &str, short: &str| {
+        long.strip_suffix(short)
+            .is_some_and(|rest| rest.is_empty() || rest.ends_with('/'))
+    };
+    ends(&read.name, &missing.name) || ends(&missing.name, &read.name)
 }
 
 /// Why a policy that nobody held may still be needed.

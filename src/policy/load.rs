@@ -2,8 +2,10 @@
 //!
 //! A file is a policy whatever its ending. Of a folder, files that end in `.hcl`, `.json` or `.policy` are policies, those
 //! in folders below it too, unless they show no policy at all; what begins with a dot, links and devices are left out. A
-//! snapshot is a folder with the mark that `snapshot` writes (`snapshot.json`), and nothing else is: it is read as
-//! `policies/` and `namespaces/NAMESPACE/policies/` alone. Nothing is left out in silence: see [`Skipped`].
+//! snapshot is a folder with the mark that `snapshot` writes (`snapshot.json`): it is read as `policies/` and
+//! `namespaces/NAMESPACE/policies/` alone. A folder without the mark that holds its policies in these places, all of them,
+//! is laid out by namespace too; one file elsewhere, and it is a folder like any other. Nothing is left out in silence: see
+//! [`Skipped`].
 //!
 //! A policy is named as its path below the folder given, without the ending, lower-cased (`salt/minions.hcl` is
 //! `salt/minions`), or as its file alone (see [`Names`]); `%XX` stands for a byte (`salt%2Fminions.hcl` is the same).
@@ -298,10 +300,14 @@ fn sources(path: &Path, names: Names, listed: &mut Listed) -> Vec<Source> {
             }),
         }
     }
-    let mark = mark(path);
+    let layout = match mark(path) {
+        Some(mark) => Layout::Snapshot(mark),
+        None if is_by_namespace(&listing.found) => Layout::ByNamespace,
+        None => Layout::Folder,
+    };
     let mut sources = Vec::new();
     for found in listing.found {
-        match placed(&found, mark.as_ref(), names) {
+        match placed(&found, &layout, names) {
             Ok((namespace, name)) => sources.push(Source {
                 path: found.path,
                 name,
@@ -316,16 +322,55 @@ fn sources(path: &Path, names: Names, listed: &mut Listed) -> Vec<Source> {
     sources
 }
 
+/// How a folder says where policies live.
+enum Layout {
+    /// By its mark.
+    Snapshot(Mark),
+    /// By where all of them stand.
+    ByNamespace,
+    /// All are of the root namespace.
+    Folder,
+}
+
+/// The namespace that a file's place says, and the rest of its path.
+fn in_namespace(below: &Path) -> Option<(String, &Path)> {
+    if let Ok(rest) = below.strip_prefix("policies") {
+        return Some((String::new(), rest));
+    }
+    let mut parts = below.strip_prefix("namespaces").ok()?.components();
+    let namespace = decoded(&parts.next()?.as_os_str().to_string_lossy());
+    let rest = parts.as_path().strip_prefix("policies").ok()?;
+    Some((vault_path::namespace(&namespace), rest))
+}
+
+/// Whether all files that may be policies stand where a snapshot has its own.
+fn is_by_namespace(found: &[Found]) -> bool {
+    let mut policies = found.iter().filter(|file| !file.hidden && ending(&file.path).is_some());
+    let mut some = false;
+    let all = policies.all(|file| {
+        let inside = in_namespace(&file.below).is_some();
+        some |= inside;
+        inside || !shows_policy(&file.path)
+    });
+    all && some
+}
+
 /// Namespace and name of the policy that a file holds by its place, or why it holds none.
-fn placed(found: &Found, mark: Option<&Mark>, names: Names) -> Result<(String, String), Option<Why>> {
+fn placed(found: &Found, layout: &Layout, names: Names) -> Result<(String, String), Option<Why>> {
     if found.hidden {
         return Err(Some(Why::Hidden));
     }
-    let Some(mark) = mark else {
-        return match ending(&found.path) {
-            Some(_) => Ok((String::new(), name_of(&found.below, names))),
-            None => Err(Some(Why::Ending)),
-        };
+    let mark = match layout {
+        Layout::Snapshot(mark) => mark,
+        Layout::ByNamespace | Layout::Folder if ending(&found.path).is_none() => return Err(Some(Why::Ending)),
+        Layout::Folder => return Ok((String::new(), name_of(&found.below, names))),
+        Layout::ByNamespace => {
+            return match in_namespace(&found.below) {
+                Some((namespace, rest)) => Ok((namespace, name_of(rest, names))),
+                // What stands beside them shows no policy.
+                None => Err(None),
+            };
+        }
     };
     let parts: Vec<String> = found
         .below
@@ -558,8 +603,16 @@ mod tests {
         );
         assert_eq!(
             names(&load(folder.path(), Names::Path)),
-            ["namespaces/team/one/policies/a", "policies/a", "policies/x/y"]
+            ["a", "x/y", "team/one/a"],
+            "all that are there stand where a snapshot has its own"
         );
+        write(folder.path(), &[("web.hcl", READ)]);
+        assert_eq!(
+            names(&load(folder.path(), Names::Path)),
+            ["namespaces/team/one/policies/a", "policies/a", "policies/x/y", "web"],
+            "one stands elsewhere: a folder like any other"
+        );
+        fs::remove_file(folder.path().join("web.hcl")).unwrap();
         write(folder.path(), &[("snapshot.json", r#"{"layout":1}"#)]);
         let loaded = load(folder.path(), Names::Path);
         assert_eq!(names(&loaded), ["a", "x/y", "team/one/a"]);
