@@ -20,7 +20,7 @@ use vault_advisor::policy::profile::Profile;
 use vault_advisor::policy::syntax;
 use vault_advisor::policy::template::Identity;
 use vault_advisor::usage::demand::{Demand, Principal};
-use vault_advisor::usage::{Held, Namespaces};
+use vault_advisor::usage::{Held, Lost, Namespaces};
 use vault_advisor::vault::{Capability, Operation, PrincipalKind};
 
 const PROFILE: Profile = Profile::Vault203;
@@ -56,6 +56,7 @@ fn joined(policies: Vec<Policy>, held: &[Vec<String>]) -> Joined {
         demands: demands.collect(),
         sets: Vec::new(),
         namespaces: &Namespaces::default(),
+        lost: &Lost::default(),
         policies,
         deployment: None,
         profile: PROFILE,

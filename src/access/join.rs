@@ -12,9 +12,10 @@ use crate::policy::acl::RuleId;
 use crate::policy::model::Policy;
 use crate::policy::profile::Profile;
 use crate::policy::template::{Entity, Identity};
+use crate::usage::Lost;
 use crate::usage::demand::{Demand, PolicySet, Principal};
 use crate::usage::held::{Held, Namespaces};
-use crate::vault::{Capability, CapabilitySet, Operation, PolicyId, PrincipalKind, RoleId, protected};
+use crate::vault::{Capability, CapabilitySet, Operation, PolicyId, PrincipalKind, RoleId, identity, protected};
 use jiff::Timestamp;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -28,6 +29,8 @@ pub struct Inputs<'a> {
     pub sets: Vec<PolicySet>,
     /// The namespaces that the log names by id and path.
     pub namespaces: &'a Namespaces,
+    /// Lines of which only the holder could be read, or nothing.
+    pub lost: &'a Lost,
     /// The policies read.
     pub policies: Vec<Policy>,
     /// What is known of the deployment.
@@ -132,6 +135,10 @@ pub struct Joined {
     pub doubted: BTreeMap<StanzaId, Doubt>,
     /// Who did something that is not explained.
     pub unexplained_by: BTreeSet<HolderId>,
+    /// Whose lines could not be read as far as what they asked for: how many of each.
+    pub lost: BTreeMap<HolderId, u64>,
+    /// Entries that are cut so far that not even their holder is known.
+    pub cut: u64,
     /// Policies that somebody holds and that were not read, with who.
     pub missing: BTreeMap<PolicyId, BTreeSet<HolderId>>,
     /// Every path known.
@@ -250,6 +257,7 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
         demands,
         sets: seen_sets,
         namespaces,
+        lost,
         policies,
         deployment,
         profile,
@@ -262,6 +270,7 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
     let directory = deployment.map(|deployment| Directory::new(deployment, crosses));
     let mut holders: Vec<Holder> = Vec::new();
     let mut number: HashMap<Principal, HolderId> = HashMap::new();
+    // Where something was allowed to each; a token is refused wherever it has nothing to say.
     let mut at_work_in: Vec<BTreeSet<&str>> = Vec::new();
     let mut holder_of: Vec<HolderId> = Vec::with_capacity(demands.len());
     // Usage lists the demands of a principal one after the other, most of them under the same policies.
@@ -270,7 +279,7 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
         let id = match before {
             Some((principal, id)) if is_same(principal, &demand.principal) => id,
             _ => *number.entry(key(&demand.principal)).or_insert_with(|| {
-                holders.push(new_holder(demand, directory.as_ref()));
+                holders.push(new_holder(&demand.principal, &demand.namespace, directory.as_ref()));
                 at_work_in.push(BTreeSet::new());
                 holders.len() - 1
             }),
@@ -280,26 +289,39 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
         if let Some(holder) = holders.get_mut(id) {
             holder.days.extend(&demand.days);
         }
-        if let Some(namespaces) = at_work_in.get_mut(id) {
+        if let Some(namespaces) = at_work_in.get_mut(id).filter(|_| demand.allowed > 0) {
             namespaces.insert(&demand.namespace);
         }
     }
+    // Who logged in and asked for nothing, or of whose lines nothing else could be read, holds policies all the same.
+    let silent = seen_sets.iter().map(|set| &set.principal);
+    let silent = silent.chain(lost.known.keys().map(|(principal, _)| principal));
+    for principal in silent {
+        number.entry(key(principal)).or_insert_with(|| {
+            holders.push(new_holder(principal, "", directory.as_ref()));
+            at_work_in.push(BTreeSet::new());
+            holders.len() - 1
+        });
+    }
     let by_name = ByName::new(&policies);
-    let set_holders: Vec<Option<HolderId>> = seen_sets
+    let holder = |principal: &Principal| number.get(&key(principal)).copied().unwrap_or_default();
+    // The lists that tokens had, also those that nothing was seen to be done with.
+    let lost_sets = lost
+        .known
+        .keys()
+        .map(|(principal, held)| (holder(principal), &**held, None));
+    let seen = seen_sets
         .iter()
-        .map(|set| number.get(&key(&set.principal)).copied())
-        .collect();
+        .map(|set| (holder(&set.principal), &*set.held, set.last_seen));
+    let lists_seen: Vec<(HolderId, &Held, Option<Timestamp>)> = seen.chain(lost_sets).collect();
     let of_demands = demands.iter().zip(&holder_of).map(|(d, &h)| (h, &*d.held));
-    let of_sets = seen_sets
-        .iter()
-        .zip(&set_holders)
-        .filter_map(|(set, h)| Some(((*h)?, &*set.held)));
+    let of_lists = lists_seen.iter().map(|(holder, held, _)| (*holder, *held));
     let mut lists = Lists {
         reader: Reader {
             namespaces,
             by_name: &by_name,
         },
-        told: told(of_demands.chain(of_sets), namespaces),
+        told: told(of_demands.chain(of_lists), namespaces),
         listed: Vec::new(),
         number: HashMap::new(),
     };
@@ -314,21 +336,36 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
             {
                 list
             }
-            _ => lists.number(holder, &demand.principal, &demand.held, &demand.namespace),
+            _ => {
+                let elsewhere = at_work_in
+                    .get(holder)
+                    .filter(|_| demand.principal.kind == PrincipalKind::Entity);
+                let at = elsewhere.map_or(&*demand.namespace, |all| identity::common(&demand.namespace, all));
+                lists.number(holder, &demand.principal, &demand.held, at)
+            }
         };
         before = Some((holder, demand, list));
         lists.used(list, demand.last_seen, demand.allowed > 0 && !needs_no_stanza(demand));
         list_of.push(list);
     }
     let mut logged_in_as: Vec<BTreeSet<RoleId>> = holders.iter().map(|_| BTreeSet::new()).collect();
-    for (set, holder) in seen_sets.iter().zip(&set_holders) {
-        // Whoever acted has a demand: a set without one belongs to nobody that is joined.
-        let Some(holder) = *holder else { continue };
-        for at in at_work_in.get(holder).cloned().unwrap_or_default() {
-            let list = lists.number(holder, &set.principal, &set.held, at);
-            lists.used(list, set.last_seen, true);
+    let roles = seen_sets.iter().map(Some).chain(std::iter::repeat(None));
+    for (&(holder, held, last), set) in lists_seen.iter().zip(roles) {
+        let Some(principal) = holders.get(holder).map(|holder| holder.principal.clone()) else {
+            continue;
+        };
+        let all = at_work_in.get(holder).cloned().unwrap_or_default();
+        let places = match all.first() {
+            None => BTreeSet::from([""]),
+            Some(first) if principal.kind == PrincipalKind::Entity => BTreeSet::from([identity::common(first, &all)]),
+            Some(_) => all,
+        };
+        for at in places {
+            let list = lists.number(holder, &principal, held, at);
+            lists.used(list, last, true);
             let space = lists.listed.get(list).and_then(|listed| listed.meant.space());
-            if let (Some(space), Some(roles), false) = (space, logged_in_as.get_mut(holder), set.role.is_empty()) {
+            let role = set.filter(|set| !set.role.is_empty());
+            if let (Some(space), Some(roles), Some(set)) = (space, logged_in_as.get_mut(holder), role) {
                 roles.insert(RoleId::new(space.clone(), set.mount.clone(), set.role.clone()));
             }
         }
@@ -420,6 +457,12 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
         })
         .collect();
     let may_hold = may_hold(&policies, &lists.listed);
+    let mut lost_by: BTreeMap<HolderId, u64> = BTreeMap::new();
+    for ((principal, _), lines) in &lost.known {
+        if let Some(&holder) = number.get(&key(principal)) {
+            *lost_by.entry(holder).or_default() += lines;
+        }
+    }
     drop(lists);
     let sets = builder.compile(&holders);
 
@@ -475,6 +518,8 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
         may_hold,
         doubted,
         unexplained_by,
+        lost: lost_by,
+        cut: lost.cut,
         missing,
         universe,
         inferred,
@@ -537,8 +582,8 @@ fn is_same(a: &Principal, b: &Principal) -> bool {
     a.kind == b.kind && (Arc::ptr_eq(&a.id, &b.id) || a.id == b.id)
 }
 
-fn new_holder(demand: &Demand, directory: Option<&Directory<'_>>) -> Holder {
-    let principal = demand.principal.clone();
+fn new_holder(principal: &Principal, namespace: &str, directory: Option<&Directory<'_>>) -> Holder {
+    let principal = principal.clone();
     let known = directory.and_then(|d| d.identity(&principal.id));
     let identity_known = known.is_some();
     let identity = known.unwrap_or_else(|| match principal.kind {
@@ -555,7 +600,7 @@ fn new_holder(demand: &Demand, directory: Option<&Directory<'_>>) -> Holder {
         assigned: Vec::new(),
         label: principal.auth_mount.to_string(),
         principal,
-        namespace: demand.namespace.clone(),
+        namespace: Arc::from(namespace),
         sets: Vec::new(),
         identity,
         identity_known,
@@ -713,6 +758,7 @@ mod tests {
             demands,
             sets: Vec::new(),
             namespaces: &Namespaces::default(),
+            lost: &Lost::default(),
             policies,
             deployment: None,
             profile: Profile::default(),

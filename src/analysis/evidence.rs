@@ -37,6 +37,8 @@ pub struct EvidenceSettings {
     pub doubt: f64,
     /// Below this health nothing is removable.
     pub min_health: f64,
+    /// So many entries may be cut that far that not even their holder is known; beyond it nothing is removable.
+    pub cut_entries: u64,
 }
 
 impl Default for EvidenceSettings {
@@ -46,6 +48,7 @@ impl Default for EvidenceSettings {
             dormant_days: 90.0,
             doubt: 2.0,
             min_health: 0.5,
+            cut_entries: 0,
         }
     }
 }
@@ -267,7 +270,7 @@ pub fn of_policies(
                 evidence.reasons.push(doubt.to_owned());
                 evidence.state = EvidenceState::Suspect;
             }
-            if let Some(doubt) = doubt_open(joined, number) {
+            if let Some(doubt) = doubt_open(joined, number).or_else(|| doubt_lost(joined, number, settings)) {
                 evidence.reasons.push(doubt);
                 evidence.state = EvidenceState::Suspect;
             }
@@ -308,6 +311,20 @@ fn doubt_open(joined: &Joined, policy: usize) -> Option<String> {
             doubt.capability, doubt.path
         )
     })
+}
+
+/// What may have been lost of its use.
+fn doubt_lost(joined: &Joined, policy: usize, settings: &EvidenceSettings) -> Option<String> {
+    if joined.cut > settings.cut_entries {
+        return Some(format!(
+            "{} entries are cut so far that nobody knows whose they were (`evidence.cut_entries` accepts {})",
+            joined.cut, settings.cut_entries
+        ));
+    }
+    let mut held = joined.held_by.get(policy).into_iter().flatten();
+    let (holder, lines) = held.find_map(|holder| Some((holder, joined.lost.get(holder)?)))?;
+    let name = joined.holders.get(*holder).map_or("?", |holder| holder.display());
+    Some(format!("what `{name}` asked for in {lines} cut entries is not known"))
 }
 
 /// Whether a policy that was read and one that was not may be the same: of two files' names one is often the end of the other.

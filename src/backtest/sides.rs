@@ -4,6 +4,7 @@ use super::model::Input;
 use super::split::{self, Cut};
 use crate::access::{self, Inputs, Joined, Universe};
 use crate::policy::profile::Profile;
+use crate::usage::Lost;
 use crate::usage::demand::Principal;
 use crate::vault::PrincipalKind;
 use std::sync::Arc;
@@ -33,6 +34,7 @@ impl<'a> Sides<'a> {
                 demands: split::trim(input.demands, days),
                 sets: Vec::new(),
                 namespaces: input.namespaces,
+                lost: &Lost::default(),
                 policies: input.policies.to_vec(),
                 deployment: input.deployment,
                 profile: input.profile,

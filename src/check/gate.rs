@@ -20,8 +20,8 @@ use crate::policy::lint;
 use crate::policy::model::Policy;
 use crate::policy::profile::Profile;
 use crate::settings::{RuleLevel, Settings};
-use crate::usage::Namespaces;
 use crate::usage::demand::{Demand, PolicySet};
+use crate::usage::{Lost, Namespaces};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -36,6 +36,8 @@ pub struct Seen {
     pub sets: Vec<PolicySet>,
     /// The namespaces that the log names by id and path.
     pub namespaces: Namespaces,
+    /// Lines by which use may have been lost.
+    pub lost: Lost,
     /// What the logs are worth.
     pub watch: Watch,
     /// When they end.
@@ -48,6 +50,7 @@ impl Seen {
             demands: Vec::new(),
             sets: Vec::new(),
             namespaces: Namespaces::default(),
+            lost: Lost::default(),
             watch: Watch {
                 window_days: 0.0,
                 health: 1.0,
@@ -127,6 +130,7 @@ pub fn check(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&st
         demands,
         sets,
         namespaces,
+        lost,
         watch,
         last,
     } = seen.unwrap_or_else(Seen::nothing);
@@ -137,6 +141,7 @@ pub fn check(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&st
         demands,
         sets,
         namespaces: &namespaces,
+        lost: &lost,
         policies: read.policies,
         deployment: deployment.as_ref(),
         profile: options.profile,

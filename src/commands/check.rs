@@ -420,6 +420,7 @@ fn seen(reading: &Reading, talk: &Talk) -> Result<Option<(Seen, Tally)>, Failure
         demands: usage.demands(),
         sets: usage.policy_sets(),
         namespaces: usage.namespaces().clone(),
+        lost: usage.lost(),
     };
     let tally = usage.tally().clone();
     // Nobody waits for what is given back.

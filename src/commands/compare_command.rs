@@ -6,7 +6,7 @@ use crate::cli::{CompareArgs, TextOrJson};
 use crate::policy::compare::{Holder, Options, compare_policies};
 use crate::policy::profile::Profile;
 use crate::report::escape;
-use crate::usage::Namespaces;
+use crate::usage::{Lost, Namespaces};
 use jiff::Timestamp;
 use std::io::Write;
 use std::path::PathBuf;
@@ -26,6 +26,7 @@ pub(super) fn run(args: &CompareArgs, profile: Profile, out: &mut dyn Write, tal
             demands: Vec::new(),
             sets: Vec::new(),
             namespaces: &Namespaces::default(),
+            lost: &Lost::default(),
             policies: Vec::new(),
             deployment: Some(deployment),
             profile,

@@ -5,7 +5,7 @@ use crate::access::{self, Inputs, Joined};
 use crate::cli::{Granting, Reading};
 use crate::deployment::Deployment;
 use crate::policy::profile::Profile;
-use crate::usage::Namespaces;
+use crate::usage::{Lost, Namespaces};
 use jiff::Timestamp;
 
 /// Policies, deployment and usage, joined. Without usage only the deployment tells of holders.
@@ -30,6 +30,7 @@ pub(super) fn joined(
         demands,
         sets,
         namespaces: &namespaces,
+        lost: &Lost::default(),
         policies: granted.policies,
         deployment: deployment.as_ref(),
         profile,

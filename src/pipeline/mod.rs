@@ -81,6 +81,7 @@ pub fn advise(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&s
         demands,
         sets: usage.policy_sets(),
         namespaces: usage.namespaces(),
+        lost: &usage.lost(),
         policies,
         deployment: deployment.as_ref(),
         profile: options.profile,

@@ -103,6 +103,7 @@ pub(super) fn join(
         demands: denied(&part.usage),
         sets: part.usage.policy_sets(),
         namespaces: part.usage.namespaces(),
+        lost: &part.usage.lost(),
         policies,
         deployment,
         profile,

@@ -59,6 +59,8 @@ pub struct Demand {
 pub struct Lost {
     /// Lines of which nothing could be read.
     pub unknown: u64,
+    /// Of these, the lines that were an entry's and are cut: a request of somebody is lost by each.
+    pub cut: u64,
     /// Lines of which only the holder could be read: of whom, with which policies in force.
     pub known: BTreeMap<(Principal, Arc<Held>), u64>,
 }

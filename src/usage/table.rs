@@ -195,7 +195,10 @@ impl Table {
                 *lost.known.entry(of).or_default() += lines;
             }
         }
-        lost.unknown = self.tally.lost().saturating_sub(lost.known.values().sum());
+        let known: u64 = lost.known.values().sum();
+        lost.unknown = self.tally.lost().saturating_sub(known);
+        let skipped = |reason| self.tally.skipped.get(&reason).map_or(0, |skipped| skipped.count);
+        lost.cut = (skipped(Skip::Truncated) + skipped(Skip::TooLong)).saturating_sub(known);
         lost
     }
 

@@ -104,6 +104,13 @@ pub fn at_or_above(namespace: &str) -> impl Iterator<Item = &str> {
         .filter_map(|end| namespace.get(..end))
 }
 
+/// The namespace that all these and `namespace` are in or below: whoever is at work in all of them lives there or above it.
+#[must_use]
+pub fn common<'a>(namespace: &'a str, all: &std::collections::BTreeSet<&str>) -> &'a str {
+    let mut above = at_or_above(namespace);
+    above.find(|at| all.iter().all(|one| one.starts_with(at))).unwrap_or("")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -120,6 +127,15 @@ mod tests {
             RoleId::new("team/", "auth/approle/", "web").to_string(),
             "team/auth/approle/web"
         );
+    }
+
+    #[test]
+    fn what_is_at_work_in_several_lives_in_none_below_all_of_them() {
+        let all = |all: &[&'static str]| all.iter().copied().collect();
+        assert_eq!(common("a/b/", &all(&["a/b/", "a/c/"])), "a/");
+        assert_eq!(common("a/b/", &all(&["a/b/", ""])), "");
+        assert_eq!(common("a/b/", &all(&["a/b/", "ab/"])), "");
+        assert_eq!(common("a/", &all(&[])), "a/");
     }
 
     #[test]

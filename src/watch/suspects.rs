@@ -6,7 +6,7 @@ use crate::advice::{Advice, EvidenceState};
 use crate::deployment::Deployment;
 use crate::policy::model::Policy;
 use crate::policy::profile::Profile;
-use crate::usage::{Demand, Namespaces};
+use crate::usage::{Demand, Lost, Namespaces};
 use jiff::Timestamp;
 use std::collections::HashMap;
 
@@ -71,6 +71,7 @@ impl Suspects {
             demands: allowed,
             sets: Vec::new(),
             namespaces,
+            lost: &Lost::default(),
             policies: self.policies.clone(),
             deployment: self.deployment.as_ref(),
             profile: self.profile,

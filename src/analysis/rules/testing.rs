@@ -26,7 +26,7 @@ use crate::policy::model::Policy;
 use crate::policy::profile::Profile;
 use crate::policy::syntax::{self, Dialect};
 use crate::usage::demand::{Demand, Principal};
-use crate::usage::{Held, Namespaces};
+use crate::usage::{Held, Lost, Namespaces};
 use crate::vault::PrincipalKind;
 use jiff::Timestamp;
 use std::collections::{BTreeSet, HashMap};
@@ -86,6 +86,7 @@ impl Case {
             demands,
             sets: Vec::new(),
             namespaces: &Namespaces::default(),
+            lost: &Lost::default(),
             policies,
             deployment: deployment.as_ref(),
             profile: Profile::default(),
