@@ -294,7 +294,7 @@ fn doubt_open(joined: &Joined, policy: usize) -> Option<String> {
         .missing
         .keys()
         .filter(|_| unheld)
-        .find(|missing| may_be_one(read, missing))
+        .find(|missing| may_be_one(joined, read, missing))
     {
         return Some(format!(
             "nobody holds it, while `{missing}` is held and was not read: this may be that one"
@@ -327,13 +327,15 @@ fn doubt_lost(joined: &Joined, policy: usize, settings: &EvidenceSettings) -> Op
     Some(format!("what `{name}` asked for in {lines} cut entries is not known"))
 }
 
-/// Whether a policy that was read and one that was not may be the same: of two files' names one is often the end of the other.
-fn may_be_one(read: &Policy, missing: &PolicyId) -> bool {
+/// Whether a policy that was read and one that was not may be the same: of two files' names one is often the end of the other, and
+/// without a deployment nothing says that files are called as on the server at all.
+fn may_be_one(joined: &Joined, read: &Policy, missing: &PolicyId) -> bool {
     let ends = |long: &str, short: &str| {
-        long.strip_suffix(short)
-            .is_some_and(|rest| rest.is_empty() || rest.ends_with('/'))
+        let rest = long.strip_suffix(short);
+        rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('/'))
     };
-    ends(&read.name, &missing.name) || ends(&missing.name, &read.name)
+    let is_unsure = joined.handed_out.is_none() && read.namespace == missing.namespace && !missing.is_default();
+    is_unsure || ends(&read.name, &missing.name) || ends(&missing.name, &read.name)
 }
 
 /// Why a policy that nobody held may still be needed.

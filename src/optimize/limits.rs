@@ -93,12 +93,4 @@ impl<'a> Limits<'a> {
         }
         held
     }
-
-    /// Lets go of the constraints of all stanzas of a policy.
-    pub(super) fn give_up_all(&mut self, joined: &Joined, policy: usize, reason: &str) {
-        let stanzas = joined.policies.get(policy).map_or(0, |policy| policy.stanzas.len());
-        for stanza in 0..stanzas {
-            self.give_up(joined, (policy, stanza), reason);
-        }
-    }
 }

@@ -107,7 +107,7 @@ pub(super) fn notes(joined: &Joined, coverage: &CoverageView) -> Vec<String> {
         .collect();
     if !unfilled.is_empty() {
         let remedy = if joined.handed_out.is_some() {
-            "the deployment does not hold their entities (a fresh `snapshot` does)"
+            "they have no entity, or the deployment does not hold it (a fresh `snapshot` does)"
         } else {
             "a deployment folder (`--deployment`) gives the values"
         };

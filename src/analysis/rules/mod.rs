@@ -129,6 +129,9 @@ mod tests {
             "waiver-expired",
             "waiver-unused",
             "waiver-invalid",
+            "waiver-new",
+            "policy-gone",
+            "gate-changed",
         ];
         let own = all().into_iter().map(|rule| rule.id());
         let known: BTreeSet<&str> = own.chain(lint::IDS).chain(of_the_gate).collect();

@@ -5,7 +5,7 @@ use crate::access::{Inputs, join};
 use crate::policy::profile::Profile;
 use crate::policy::syntax;
 use crate::usage::demand::{Demand, Principal};
-use crate::usage::{Held, Namespaces};
+use crate::usage::{Held, Lost, Namespaces};
 
 use crate::vault::PrincipalKind;
 use std::sync::Arc;
@@ -50,6 +50,7 @@ fn tightened(texts: &[(&str, &str)], demands: Vec<Demand>) -> (Joined, Tightenin
         deployment: None,
         profile: Profile::default(),
         namespaces: &Namespaces::default(),
+        lost: &Lost::default(),
         now: None,
     });
     let found = tighten(
