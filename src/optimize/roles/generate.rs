@@ -16,8 +16,16 @@ pub struct Shape {
     pub smallest_role: usize,
     /// ... to so many permissions.
     pub largest_role: usize,
-    /// A user has from one to so many roles.
+    /// A user has from so many ...
+    pub least_roles_per_user: usize,
+    /// ... to so many roles (or bundles of roles).
     pub roles_per_user: usize,
+    /// How much more often the first roles and permissions are drawn than the last: the exponent of Zipf's law, 0 for all alike.
+    pub skew: f64,
+    /// The share of a role's permissions that is drawn from another role.
+    pub overlap: f64,
+    /// With two levels users have bundles of two to five roles, drawn from so many; with 0 there is one level.
+    pub bundles: usize,
     /// The share of the pairs that is left out at random.
     pub missing: f64,
     /// The share of the other pairs that is put in at random.
@@ -32,7 +40,11 @@ impl Default for Shape {
             permissions: 100,
             smallest_role: 4,
             largest_role: 12,
+            least_roles_per_user: 1,
             roles_per_user: 5,
+            skew: 0.0,
+            overlap: 0.0,
+            bundles: 0,
             missing: 0.0,
             added: 0.0,
         }
@@ -51,6 +63,8 @@ pub struct Planted {
 }
 
 /// Makes an instance of the shape; a seed means the same one everywhere.
+///
+/// The planted roles grant `clean` exactly, so no fewer roles than the fewest are planted: their number is an upper bound.
 pub fn plant(shape: &Shape, seed: u64) -> Planted {
     let mut rng = Rng::new(seed);
     let mut roles: Vec<Vec<u32>> = Vec::new();
@@ -58,16 +72,41 @@ pub fn plant(shape: &Shape, seed: u64) -> Planted {
     while roles.len() < shape.roles && tries < 100 * shape.roles {
         tries += 1;
         let span = shape.largest_role.saturating_sub(shape.smallest_role) + 1;
-        let mut role = sample(shape.permissions, shape.smallest_role + rng.below(span), &mut rng);
+        let size = shape.smallest_role + rng.below(span);
+        let mut role = sample(shape.permissions, size, shape.skew, &mut rng);
+        if shape.overlap > 0.0 && !roles.is_empty() {
+            let from = rng.below(roles.len());
+            let mut other = roles.get(from).cloned().unwrap_or_default();
+            rng.shuffle(&mut other);
+            let shared = (shape.overlap * size as f64).round() as usize;
+            other.truncate(shared.min(size.saturating_sub(1)));
+            role.truncate(size - other.len());
+            role.extend(other);
+        }
         role.sort_unstable();
+        role.dedup();
         if !roles.contains(&role) {
             roles.push(role);
         }
     }
+    let bundles: Vec<Vec<u32>> = (0..shape.bundles)
+        .map(|_| {
+            let size = 2 + rng.below(4);
+            sample(roles.len(), size, shape.skew, &mut rng)
+        })
+        .collect();
+    let least = shape.least_roles_per_user.max(1);
     let mut clean = Vec::with_capacity(shape.users);
     let mut noisy = Vec::with_capacity(shape.users);
     for _ in 0..shape.users {
-        let held = sample(roles.len(), 1 + rng.below(shape.roles_per_user.max(1)), &mut rng);
+        let count = least + rng.below(shape.roles_per_user.saturating_sub(least) + 1);
+        let held: Vec<u32> = if bundles.is_empty() {
+            sample(roles.len(), count, shape.skew, &mut rng)
+        } else {
+            let held = sample(bundles.len(), count, shape.skew, &mut rng);
+            let held = held.iter().filter_map(|&b| bundles.get(b as usize));
+            held.flatten().copied().collect()
+        };
         let mut row: Vec<u32> = held
             .iter()
             .filter_map(|&r| roles.get(r as usize))
@@ -104,10 +143,15 @@ pub fn found_again<'a>(planted: &[Vec<u32>], found: impl Iterator<Item = &'a [u3
         .count()
 }
 
-/// `count` different numbers below `bound`.
-fn sample(bound: usize, count: usize, rng: &mut Rng) -> Vec<u32> {
+/// `count` different numbers below `bound`, low ones more often where there is a skew.
+fn sample(bound: usize, count: usize, skew: f64, rng: &mut Rng) -> Vec<u32> {
     let mut all: Vec<u32> = (0..bound as u32).collect();
-    rng.shuffle(&mut all);
+    if skew > 0.0 {
+        // Waiting times: the first `count` to arrive, each at its own rate.
+        all.sort_by_cached_key(|&i| ((1.0 - rng.unit()).ln().abs() * f64::from(i + 1).powf(skew)).to_bits());
+    } else {
+        rng.shuffle(&mut all);
+    }
     all.truncate(count);
     all
 }

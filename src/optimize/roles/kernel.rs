@@ -1,291 +1,261 @@
-//! The cells that the reductions leave, as a graph: its maximal cliques are the candidate roles, an exact cover of the cells by them the
-//! fewest roles, and cells of which no two are neighbours (a fooling set) a lower bound.
+//! The cells that the reductions leave, covered with few roles: from below by fooling sets and contradictions, from above by roles that grow
+//! from them, in rounds of counted work until both meet or nothing gets better.
 #![allow(clippy::indexing_slicing, reason = "hot loops over dense tables")]
-// INVARIANT: vertices are 0..n, every bitset has `words` = ceil(n / 64) words.
+// INVARIANT: the field's cells are numbered as the kernel's are.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use crate::optimize::cover;
-use crate::optimize::roles::bits::ones;
-use crate::optimize::roles::problem::{NONE, Problem};
+use crate::optimize::roles::anchors::Growth;
+use crate::optimize::roles::field::Field;
+use crate::optimize::roles::fooling::Fooling;
+use crate::optimize::roles::problem::Problem;
+use crate::optimize::roles::refute::{self, Verdict};
 use crate::optimize::roles::rng::Rng;
 use crate::optimize::roles::wide::{KernelCover, cover_widely};
 
-/// Kernels with more cells are covered greedily: the graph itself would be too large.
-const MOST_VERTICES: usize = 12_000;
-/// With more maximal cliques than this the exact cover is given up.
-const MOST_CLIQUES: usize = 60_000;
+/// Work of the first round for each cell, and at least; each further round doubles it.
+const WORK_PER_CELL: u64 = 200;
+const LEAST_WORK: u64 = 100_000;
+/// So many rounds in which nothing gets better are enough.
+const PATIENCE: u32 = 5;
+/// A better bound is reason to go on only where it is so near.
+const NEAR: usize = 6;
+/// The first roles are grown whatever the clock says, as long as it takes no more work than this.
+const GRACE: u64 = 30_000_000;
 
-/// Covers the kernel cells with few cliques, exactly where it is small enough.
+/// Covers the kernel cells with few cliques.
 pub fn cover_kernel(problem: &Problem, kernel: &[u32], seed: u64, deadline: Instant) -> KernelCover {
     if kernel.is_empty() {
         return KernelCover::default();
     }
-    if kernel.len() > MOST_VERTICES {
+    let Some(field) = Field::new(problem, kernel) else {
         return cover_widely(problem, kernel, deadline);
+    };
+    let mut hunt = Hunt::new(&field, seed, deadline);
+    hunt.run();
+    let cliques = hunt.best.cliques().into_iter();
+    KernelCover {
+        cliques: cliques
+            .map(|clique| clique.into_iter().map(|cell| kernel[cell as usize]).collect())
+            .collect(),
+        lower_bound: hunt.bound,
+        stopped: hunt.bound < hunt.best.len() && Instant::now() >= deadline,
     }
-    let graph = Graph::new(problem, kernel);
-    let mut result = KernelCover::default();
-    let components = graph.components();
-    for component in &components {
-        let left = deadline.saturating_duration_since(Instant::now());
-        let share = left.mul_f64(component.len() as f64 / kernel.len() as f64).max(left / 4);
-        let part = graph.cover_component(component, seed, Instant::now() + share, share);
-        result.lower_bound += part.lower_bound;
-        result.stopped |= part.stopped;
-        let cells = |clique: Vec<u32>| clique.iter().map(|&v| kernel[v as usize]).collect();
-        result.cliques.extend(part.cliques.into_iter().map(cells));
+}
+
+/// The best that is known from both sides, and two ways to make it fewer.
+struct Hunt<'a> {
+    field: &'a Field<'a>,
+    fooling: Fooling<'a>,
+    best: Growth<'a>,
+    bound: usize,
+    /// Each goes on from where it was left; the second starts anew when it gets no further.
+    chains: [Chain<'a>; 2],
+    leads_on: bool,
+    deadline: Instant,
+}
+
+struct Chain<'a> {
+    growth: Growth<'a>,
+    rng: Rng,
+}
+
+impl Chain<'_> {
+    /// Whether it got any further.
+    fn run(&mut self, enough: usize, work: u64, deadline: Instant) -> bool {
+        let before = self.growth.len();
+        self.growth.shrink_all(&mut self.rng);
+        self.growth.improve(enough, work, &mut self.rng, deadline);
+        self.growth.len() < before
     }
-    result
 }
 
-/// A cover of one component, in vertices.
-struct Part {
-    cliques: Vec<Vec<u32>>,
-    lower_bound: usize,
-    stopped: bool,
-}
-
-struct Graph {
-    n: usize,
-    words: usize,
-    /// Neighbours of every vertex, without itself.
-    adjacent: Vec<u64>,
-}
-
-impl Graph {
-    fn new(problem: &Problem, kernel: &[u32]) -> Self {
-        let coordinates = problem.coordinates();
-        let at: Vec<(u32, u32)> = kernel.iter().map(|&cell| coordinates[cell as usize]).collect();
-        let (n, words) = (at.len(), at.len().div_ceil(64));
-        let mut adjacent = vec![0_u64; n * words];
-        for (i, &(u, p)) in at.iter().enumerate() {
-            for (j, &(v, q)) in at.iter().enumerate().skip(i + 1) {
-                if problem.cell(u, q) != NONE && problem.cell(v, p) != NONE {
-                    adjacent[i * words + j / 64] |= 1 << (j % 64);
-                    adjacent[j * words + i / 64] |= 1 << (i % 64);
-                }
-            }
+impl<'a> Hunt<'a> {
+    /// Starts with roles grown from a fooling set, and with those of single users or permissions where these are fewer.
+    fn new(field: &'a Field<'a>, seed: u64, deadline: Instant) -> Self {
+        let mut rng = Rng::new(seed);
+        let mut fooling = Fooling::new(field, Rng::new(rng.next_u64()));
+        fooling.begin(GRACE, deadline);
+        let plain = Growth::plain(field);
+        let mut grown = Growth::from_fooling(field, fooling.best());
+        if !grown.finish(usize::MAX, 0.0, GRACE, &mut rng, deadline) {
+            grown = plain.clone();
         }
-        Self { n, words, adjacent }
-    }
-
-    fn row(&self, v: usize) -> &[u64] {
-        &self.adjacent[v * self.words..(v + 1) * self.words]
-    }
-
-    fn components(&self) -> Vec<Vec<u32>> {
-        let mut seen = vec![false; self.n];
-        let mut components = Vec::new();
-        for root in 0..self.n {
-            if std::mem::replace(&mut seen[root], true) {
-                continue;
-            }
-            let (mut component, mut next) = (vec![root as u32], 0);
-            while let Some(&v) = component.get(next) {
-                next += 1;
-                for w in ones(self.row(v as usize)) {
-                    if !std::mem::replace(&mut seen[w as usize], true) {
-                        component.push(w);
-                    }
-                }
-            }
-            component.sort_unstable();
-            components.push(component);
+        let best = if grown.len() <= plain.len() { &grown } else { &plain };
+        Self {
+            bound: fooling.best().len(),
+            field,
+            fooling,
+            best: best.clone(),
+            chains: [grown, plain].map(|growth| Chain {
+                growth,
+                rng: Rng::new(rng.next_u64()),
+            }),
+            leads_on: true,
+            deadline,
         }
-        components
     }
 
-    fn cover_component(&self, component: &[u32], seed: u64, deadline: Instant, limit: Duration) -> Part {
-        let fooling = self.fooling_set(component, seed);
-        let start = Instant::now();
-        let Some(cliques) = self.maximal_cliques(component, start + limit / 3) else {
-            let cliques = self.greedy_cliques(component, seed, deadline);
-            let stopped = Instant::now() >= deadline;
-            return Part {
-                lower_bound: fooling.len(),
-                cliques,
-                stopped,
+    fn is_over(&self) -> bool {
+        self.bound >= self.best.len() || Instant::now() >= self.deadline
+    }
+
+    fn run(&mut self) {
+        let mut work = (WORK_PER_CELL * self.field.cells() as u64).max(LEAST_WORK);
+        let mut stale = 0;
+        while stale < PATIENCE && !self.is_over() {
+            let before = self.bound;
+            let fewer = self.round(work);
+            let near = self.best.len() - self.bound <= NEAR;
+            stale = if fewer || (near && self.bound > before) {
+                0
+            } else {
+                stale + 1
             };
-        };
-        let mut place = vec![NONE; self.n];
-        for (i, &v) in component.iter().enumerate() {
-            place[v as usize] = i as u32;
+            work *= 2;
         }
-        let columns = cliques
-            .iter()
-            .map(|c| cover::Column::new(1.0, c.iter().map(|&v| place[v as usize])))
-            .collect();
-        let Ok(instance) = cover::Instance::new(component.len(), columns) else {
-            // Every vertex is in a maximal clique, so the instance is sound; single cells are a cover whatever happens.
-            return Part {
-                cliques: component.iter().map(|&v| vec![v]).collect(),
-                lower_bound: fooling.len(),
-                stopped: true,
-            };
-        };
-        let time_limit = deadline.saturating_duration_since(Instant::now());
-        let found = cover::solve(
-            &instance,
-            &cover::Limits {
-                time_limit,
-                seed,
-                ..cover::Limits::default()
+    }
+
+    /// Whether some way got further.
+    fn round(&mut self, work: u64) -> bool {
+        let (field, deadline, most, bound) = (self.field, self.deadline, self.best.len(), self.bound);
+        // While the first way leads on, the second may wait.
+        let second_work = if self.leads_on { work / 8 } else { work };
+        let fooling = &mut self.fooling;
+        let [first, second] = &mut self.chains;
+        let (below, further) = rayon::join(
+            || {
+                // Far from the best a better bound proves nothing yet.
+                let share = if most - bound <= NEAR { work } else { work / 8 };
+                fooling.run(share, most, deadline);
+                raise(field, fooling.best(), bound, most, share, deadline)
+            },
+            || {
+                rayon::join(
+                    || first.run(bound, work, deadline),
+                    || second.run(bound, second_work, deadline),
+                )
             },
         );
-        Part {
-            cliques: found.columns.iter().map(|&c| cliques[c as usize].clone()).collect(),
-            lower_bound: fooling.len().max((found.lower_bound - 1e-6).ceil().max(0.0) as usize),
-            stopped: !found.optimal,
+        self.bound = below.0;
+        let found = self.chains.iter().map(|chain| &chain.growth).chain(below.1.as_deref());
+        if let Some(found) = found.min_by_key(|growth| growth.len())
+            && found.len() < self.best.len()
+        {
+            self.best = found.clone();
+        }
+        self.leads_on = further.0;
+        let [first, second] = &mut self.chains;
+        if !further.0 && self.best.len() < first.growth.len() {
+            first.growth = self.best.clone();
+        }
+        if !further.1 {
+            let mut grown = Growth::from_fooling(field, self.fooling.best());
+            let grew = grown.finish(usize::MAX, 1.0, 0, &mut second.rng, deadline);
+            second.growth = if grew { grown } else { self.best.clone() };
+        }
+        further.0 || further.1 || self.best.len() < most
+    }
+}
+
+/// A better bound than the fooling set's where fewer roles lead to a contradiction, or fewer roles where they do not.
+fn raise<'a>(
+    field: &'a Field<'a>,
+    fooling: &[u32],
+    bound: usize,
+    most: usize,
+    work: u64,
+    deadline: Instant,
+) -> (usize, Option<Box<Growth<'a>>>) {
+    let mut bound = bound.max(fooling.len());
+    let mut left = work;
+    while bound < most {
+        let (verdict, used) = refute::fits(field, fooling, bound - fooling.len(), left, deadline);
+        left = left.saturating_sub(used);
+        match verdict {
+            Verdict::Impossible => bound += 1,
+            Verdict::Possible(growth) => return (bound, Some(growth)),
+            Verdict::Open => break,
         }
     }
+    (bound, None)
+}
 
-    /// Vertices of which no two are neighbours, as many as greedy restarts find.
-    fn fooling_set(&self, component: &[u32], seed: u64) -> Vec<u32> {
-        let mut rng = Rng::new(seed);
-        let mut best: Vec<u32> = Vec::new();
-        let restarts = (200_000 / component.len().max(1)).clamp(1, 64);
-        let mut order: Vec<u32> = component.to_vec();
-        for _ in 0..restarts {
-            rng.shuffle(&mut order);
-            order.sort_by_cached_key(|&v| {
-                let degree: u32 = self.row(v as usize).iter().map(|w| w.count_ones()).sum();
-                // A little noise: equal and nearly equal degrees change places between restarts.
-                u64::from(degree) * 8 + rng.next_u64() % 24
-            });
-            let mut blocked = vec![0_u64; self.words];
-            let mut set = Vec::new();
-            for &v in &order {
-                if blocked[v as usize / 64] >> (v % 64) & 1 == 0 {
-                    blocked.iter_mut().zip(self.row(v as usize)).for_each(|(b, a)| *b |= a);
-                    set.push(v);
-                }
-            }
-            if set.len() > best.len() {
-                best = set;
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::optimize::roles::matrix::Matrix;
+    use crate::optimize::roles::model::Options;
+
+    /// All cells, unreduced; how many roles there are and must be.
+    fn cover(permissions: usize, bits: &[u32], limit: Duration) -> (usize, usize) {
+        let row = |b: &u32| (0..permissions as u32).filter(|p| b >> p & 1 == 1).collect();
+        let matrix = Matrix::from_rows(permissions, bits.iter().map(row).collect());
+        let problem = Problem::new(&matrix, &Options::default());
+        let cells: Vec<u32> = (0..problem.cells() as u32).collect();
+        let found = cover_kernel(&problem, &cells, 1, Instant::now() + limit);
+        let mut covered = vec![false; problem.cells()];
+        let at = problem.coordinates();
+        for clique in &found.cliques {
+            for &a in clique {
+                covered[a as usize] = true;
+                let (u, _) = at[a as usize];
+                assert!(clique.iter().all(|&b| problem.cell(u, at[b as usize].1) != u32::MAX));
             }
         }
-        best
+        assert!(covered.iter().all(|&covered| covered));
+        assert!(found.lower_bound <= found.cliques.len());
+        (found.cliques.len(), found.lower_bound)
     }
 
-    /// All maximal cliques (Bron and Kerbosch with Tomita's pivot), or `None` when they are too many.
-    fn maximal_cliques(&self, component: &[u32], deadline: Instant) -> Option<Vec<Vec<u32>>> {
-        let mut candidates = vec![0_u64; self.words];
-        for &v in component {
-            candidates[v as usize / 64] |= 1 << (v % 64);
+    /// The fewest roles, by trying all sets of largest roles, fewer first.
+    fn fewest(permissions: usize, bits: &[u32]) -> usize {
+        let cell = |u: usize, p: usize| 1_u32 << (u * permissions + p);
+        let mut roles: Vec<u32> = Vec::new();
+        for set in 1_u32..1 << permissions {
+            let users = (0..bits.len()).filter(|&u| bits[u] & set == set);
+            let cells = users.flat_map(|u| (0..permissions).filter(|&p| set >> p & 1 == 1).map(move |p| cell(u, p)));
+            roles.push(cells.fold(0, |all, cell| all | cell));
         }
-        let mut found = Vec::new();
-        let mut steps = 0;
-        let excluded = vec![0_u64; self.words];
-        self.expand(&mut Vec::new(), candidates, excluded, &mut found, &mut steps, deadline)
-            .then_some(found)
-    }
-
-    fn expand(
-        &self,
-        clique: &mut Vec<u32>,
-        mut candidates: Vec<u64>,
-        mut excluded: Vec<u64>,
-        found: &mut Vec<Vec<u32>>,
-        steps: &mut u64,
-        deadline: Instant,
-    ) -> bool {
-        *steps += 1;
-        if found.len() > MOST_CLIQUES || (steps.is_multiple_of(256) && Instant::now() >= deadline) {
-            return false;
-        }
-        if candidates.iter().all(|&w| w == 0) {
-            if excluded.iter().all(|&w| w == 0) {
-                found.push(clique.clone());
+        let full = roles.iter().fold(0, |all, role| all | role);
+        let mut reached = vec![0_u32];
+        for count in 0.. {
+            if reached.contains(&full) {
+                return count;
             }
-            return true;
-        }
-        let reach = |v: u32| -> u32 {
-            self.row(v as usize)
+            let mut next: Vec<u32> = reached
                 .iter()
-                .zip(&candidates)
-                .map(|(a, c)| (a & c).count_ones())
-                .sum()
-        };
-        let Some(pivot) = ones(&candidates).chain(ones(&excluded)).max_by_key(|&v| reach(v)) else {
-            return true;
-        };
-        let branch: Vec<u64> = candidates
-            .iter()
-            .zip(self.row(pivot as usize))
-            .map(|(c, a)| c & !a)
-            .collect();
-        for v in ones(&branch) {
-            let row = self.row(v as usize);
-            let inner = candidates.iter().zip(row).map(|(c, a)| c & a).collect();
-            let outer = excluded.iter().zip(row).map(|(x, a)| x & a).collect();
-            clique.push(v);
-            let complete = self.expand(clique, inner, outer, found, steps, deadline);
-            clique.pop();
-            if !complete {
-                return false;
-            }
-            candidates[v as usize / 64] &= !(1 << (v % 64));
-            excluded[v as usize / 64] |= 1 << (v % 64);
+                .flat_map(|&mask| roles.iter().map(move |&role| mask | role))
+                .collect();
+            next.sort_unstable();
+            next.dedup();
+            reached = next;
         }
-        true
+        unreachable!()
     }
 
-    /// Few cliques without the whole list of candidates: grown around one uncovered vertex after the other, the best of restarts.
-    fn greedy_cliques(&self, component: &[u32], seed: u64, deadline: Instant) -> Vec<Vec<u32>> {
-        let mut rng = Rng::new(seed);
-        let mut best: Vec<Vec<u32>> = component.iter().map(|&v| vec![v]).collect();
-        for _ in 0..32 {
-            let mut open = vec![0_u64; self.words];
-            for &v in component {
-                open[v as usize / 64] |= 1 << (v % 64);
-            }
-            let mut cliques = Vec::new();
-            while cliques.len() + 1 < best.len() {
-                let Some(first) = ones(&open).min_by_key(|&v| {
-                    let degree: u32 = self
-                        .row(v as usize)
-                        .iter()
-                        .zip(&open)
-                        .map(|(a, o)| (a & o).count_ones())
-                        .sum();
-                    u64::from(degree) * 4 + rng.next_u64() % 8
-                }) else {
-                    break;
-                };
-                let mut clique = vec![first];
-                let mut reachable = self.row(first as usize).to_vec();
-                while let Some(next) = ones(&reachable).max_by_key(|&v| {
-                    let row = self.row(v as usize);
-                    let gain: u32 = (0..self.words)
-                        .map(|w| (row[w] & reachable[w] & open[w]).count_ones())
-                        .sum();
-                    let own = (open[v as usize / 64] >> (v % 64) & 1) as u32;
-                    u64::from(gain + own) * 4 + rng.next_u64() % 6
-                }) {
-                    reachable
-                        .iter_mut()
-                        .zip(self.row(next as usize))
-                        .for_each(|(r, a)| *r &= a);
-                    clique.push(next);
-                }
-                for &v in &clique {
-                    open[v as usize / 64] &= !(1 << (v % 64));
-                }
-                cliques.push(clique);
-                if Instant::now() >= deadline {
-                    break;
-                }
-            }
-            let rest: Vec<u32> = ones(&open).collect();
-            cliques.extend(rest.into_iter().map(|v| vec![v]));
-            if cliques.len() < best.len() {
-                best = cliques;
-            }
-            if Instant::now() >= deadline {
-                break;
-            }
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(60))]
+
+        #[test]
+        fn bounds_hold_and_small_kernels_are_solved(bits in prop::collection::vec(1_u32..16, 1..6)) {
+            let optimum = fewest(4, &bits);
+            prop_assert_eq!(cover(4, &bits, Duration::from_secs(60)), (optimum, optimum));
+            let (found, bound) = cover(4, &bits, Duration::ZERO);
+            prop_assert!(bound <= optimum && optimum <= found);
         }
-        best
+    }
+
+    #[test]
+    fn contradictions_prove_what_no_fooling_set_does() {
+        // Everybody has all but one of six: no fooling set has more than three, and four roles are needed.
+        let crown: Vec<u32> = (0..6).map(|u| 63 & !(1 << u)).collect();
+        assert_eq!(cover(6, &crown, Duration::from_secs(60)), (4, 4));
+        assert_eq!(fewest(5, &[30, 29, 27, 23, 15]), 4);
+        assert_eq!(cover(5, &[30, 29, 27, 23, 15], Duration::from_secs(60)), (4, 4));
     }
 }

@@ -6,9 +6,10 @@ use crate::optimize::roles::bound::edges_bound;
 use crate::optimize::roles::kernel::cover_kernel;
 use crate::optimize::roles::matrix::Matrix;
 use crate::optimize::roles::model::{Mined, Objective, Options, Role};
+use crate::optimize::roles::plain::{own_columns, own_rows, peeled};
 use crate::optimize::roles::problem::{Problem, UNIT, members};
 use crate::optimize::roles::reduce::reduce;
-use crate::optimize::roles::search::{Effort, improve};
+use crate::optimize::roles::search::{Effort, improve, price};
 use crate::optimize::roles::state::{Slot, State};
 
 /// With more cells than this the search gets little done, and the start has to be good.
@@ -27,23 +28,20 @@ pub fn mine_exactly(matrix: &Matrix, options: &Options<'_>) -> Mined {
         };
     }
 
-    let counting = options.objective == Objective::Roles;
     let counted = fewest(&problem, options, deadline);
-    let start = if options.over_grant.is_some() {
-        own_rows(&problem)
-    } else {
-        plain_if_fewer(&problem, counted.roles)
-    };
     let bound = match options.objective {
         Objective::Roles => counted.lower_bound as f64,
         Objective::Edges | Objective::Natural => edges_bound(&problem),
         Objective::Wsc => edges_bound(&problem) + counted.lower_bound as f64,
     };
+    let counting = options.objective == Objective::Roles;
+    // The number of roles is decided where nothing but it counts: only the edges of as few roles are left to improve.
+    let is_decided = counting && options.over_grant.is_none() && problem.max_roles == usize::MAX;
+    let is_decided = is_decided && (problem.keep.is_empty() || counted.new_roles() == counted.lower_bound);
+    let start = least(&problem, counted.roles);
 
-    let proved = counting && start.len() == counted.lower_bound && options.over_grant.is_none();
     let size = (problem.users() + problem.permissions()) as u64;
-    let steps = options.steps.unwrap_or(if proved {
-        // Only the edges of a fewest cover are left to improve.
+    let steps = options.steps.unwrap_or(if is_decided {
         (6_000_000 / problem.cells() as u64).clamp(200, 20_000)
     } else {
         (20_000 * size).max(100_000)
@@ -58,8 +56,9 @@ pub fn mine_exactly(matrix: &Matrix, options: &Options<'_>) -> Mined {
         steps,
         target,
     };
-    let start = if options.objective == Objective::Wsc {
-        // Prices that hold roles dear from the beginning freeze the search: the way by the fewest edges ends lower.
+    let start = if problem.role_price > 1 && !is_decided {
+        // Prices that hold roles dear freeze the search, for whatever is rebuilt has more roles on the way: it goes where roles cost next to
+        // nothing first, and on from there unless the start was better.
         let role_price = std::mem::replace(&mut problem.role_price, 1);
         let now = Instant::now();
         let half = Effort {
@@ -69,7 +68,7 @@ pub fn mine_exactly(matrix: &Matrix, options: &Options<'_>) -> Mined {
         };
         let found = improve(&problem, &start, options.seed, half);
         problem.role_price = role_price;
-        found.roles
+        cheapest(&problem, [start, found.roles])
     } else {
         start
     };
@@ -88,13 +87,19 @@ struct Counted {
     stopped: bool,
 }
 
+impl Counted {
+    fn new_roles(&self) -> usize {
+        self.roles.iter().filter(|role| !role.kept).count()
+    }
+}
+
 fn fewest(problem: &Problem, options: &Options<'_>, deadline: Instant) -> Counted {
     let left = deadline.saturating_duration_since(Instant::now());
     // For the other objectives the fewest roles are only the start of the search.
     let share = match options.objective {
         Objective::Roles => 0.7,
         _ if problem.cells() > WIDE => 0.5,
-        _ => 0.1,
+        _ => 0.4,
     };
     let end = Instant::now() + left.mul_f64(share);
 
@@ -134,6 +139,23 @@ fn fewest(problem: &Problem, options: &Options<'_>, deadline: Instant) -> Counte
     }
 }
 
+/// The cheapest to start from: what was found, or what needs no search.
+fn least(problem: &Problem, found: Vec<Slot>) -> Vec<Slot> {
+    if problem.cells() > WIDE {
+        // Not even pricing them all is worth its time.
+        return plain_if_fewer(problem, found);
+    }
+    let ways = [found, own_rows(problem), own_columns(problem), peeled(problem)];
+    cheapest(problem, ways)
+}
+
+fn cheapest<const N: usize>(problem: &Problem, ways: [Vec<Slot>; N]) -> Vec<Slot> {
+    let ways = ways.into_iter().map(|roles| (price(problem, &roles), roles));
+    ways.min_by_key(|(price, _)| *price)
+        .map(|(_, roles)| roles)
+        .unwrap_or_default()
+}
+
 /// A role for each user class, or one for each permission class, where the clock left these fewer than what was found.
 fn plain_if_fewer(problem: &Problem, found: Vec<Slot>) -> Vec<Slot> {
     if !problem.keep.is_empty() {
@@ -148,39 +170,6 @@ fn plain_if_fewer(problem: &Problem, found: Vec<Slot>) -> Vec<Slot> {
     } else {
         found
     }
-}
-
-/// Every permission class with a role of its own: who has to have it.
-fn own_columns(problem: &Problem) -> Vec<Slot> {
-    let is_needed = |cell: u32| problem.needed.get(cell as usize).is_some_and(|&needed| needed);
-    let slots = (0_u32..).zip(&problem.columns).map(|(p, column)| Slot {
-        users: column
-            .iter()
-            .filter(|(_, cell)| is_needed(*cell))
-            .map(|(u, _)| *u)
-            .collect(),
-        permissions: vec![p],
-        kept: false,
-    });
-    slots.filter(|slot| !slot.users.is_empty()).collect()
-}
-
-/// Every user class with a role of its own: what it has to have.
-fn own_rows(problem: &Problem) -> Vec<Slot> {
-    let mut cell = 0_usize;
-    (0_u32..)
-        .zip(&problem.rows)
-        .map(|(u, row)| {
-            let needed = problem.needed.get(cell..cell + row.len()).unwrap_or_default();
-            cell += row.len();
-            let permissions = row.iter().zip(needed).filter(|&(_, &n)| n).map(|(&p, _)| p);
-            Slot {
-                users: vec![u],
-                permissions: permissions.collect(),
-                kept: false,
-            }
-        })
-        .collect()
 }
 
 /// From classes back to users and permissions, with everything counted on the result itself.
@@ -245,6 +234,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::optimize::roles::generate::{Shape, plant};
     use crate::optimize::roles::model::verify;
     use crate::optimize::roles::wide::cover_widely;
 
@@ -414,20 +404,102 @@ mod tests {
         }
     }
 
+    /// What roles, in classes, come to under the objective.
+    fn comes_to(matrix: &Matrix, options: &Options<'_>, roles: &[Slot]) -> f64 {
+        unfold(&Problem::new(matrix, options), roles, matrix, options).cost
+    }
+
+    fn never_worse(m: &Matrix, hurry: &Options<'static>) {
+        let by = |objective| Options {
+            objective,
+            ..hurry.clone()
+        };
+        let mined = [Objective::Roles, Objective::Edges, Objective::Wsc].map(|objective| {
+            let options = by(objective);
+            let mined = mine_exactly(m, &options);
+            verify(m, &options, &mined).unwrap();
+            assert!(mined.lower_bound <= mined.cost);
+            let problem = Problem::new(m, &options);
+            for plain in [own_rows(&problem), own_columns(&problem), peeled(&problem)] {
+                assert!(mined.cost <= comes_to(m, &options, &plain), "{}", objective.name());
+            }
+            mined
+        });
+        let [roles, edges, wsc] = mined;
+        assert!(roles.count <= edges.count.min(wsc.count));
+        assert!(roles.count <= m.users.len().min(m.permissions.len()));
+    }
+
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(40))]
+
         #[test]
-        fn without_any_time_there_are_no_more_roles_than_users_or_permissions(
+        fn never_worse_than_what_needs_no_search_nor_than_other_objectives(
             pairs in prop::collection::vec((0u8..12, 0u8..9), 1..60),
+            milliseconds in prop_oneof![Just(0_u64), 1_u64..20, Just(60_000)],
         ) {
             let text: String = pairs.iter().map(|(u, p)| format!("u{u} p{p}\n")).collect();
             let m = Matrix::read_upa(&text).unwrap();
-            for objective in [Objective::Roles, Objective::Edges, Objective::Wsc] {
-                let hurried = Options { time_limit: Duration::ZERO, ..options(objective) };
-                let mined = mine_exactly(&m, &hurried);
-                verify(&m, &hurried, &mined).unwrap();
-                prop_assert!(mined.roles.len() <= m.users.len().min(m.permissions.len()));
+            let time_limit = Duration::from_millis(milliseconds);
+            never_worse(&m, &Options { time_limit, ..options(Objective::Roles) });
+        }
+
+        #[test]
+        fn planted_roles_are_an_upper_bound(
+            (roles, users, permissions) in (2_usize..12, 4_usize..30, 6_usize..40),
+            (most, skew, overlap, bundles) in (1_usize..8, 0_u8..3, 0_u8..3, 0_usize..6),
+            seed in 0_u64..1000,
+            milliseconds in prop_oneof![Just(0_u64), Just(60_000)],
+        ) {
+            let shape = Shape {
+                roles,
+                users,
+                permissions,
+                smallest_role: 1,
+                largest_role: 8,
+                roles_per_user: most,
+                skew: f64::from(skew) / 2.0,
+                overlap: f64::from(overlap) / 3.0,
+                bundles,
+                ..Shape::default()
+            };
+            let planted = plant(&shape, seed);
+            prop_assert_eq!(&planted, &plant(&shape, seed));
+            let time_limit = Duration::from_millis(milliseconds);
+            never_worse(&planted.clean, &Options { time_limit, ..options(Objective::Roles) });
+            if milliseconds > 0 {
+                let mined = mine_exactly(&planted.clean, &options(Objective::Roles));
+                prop_assert!(mined.count <= planted.roles.len());
+                prop_assert!(mined.lower_bound <= planted.roles.len() as f64);
             }
         }
+    }
+
+    #[test]
+    fn a_dense_planted_instance_is_solved_and_proved() {
+        // About thirty permissions a user: own rows would be 100 roles.
+        let shape = Shape {
+            users: 100,
+            permissions: 200,
+            roles: 50,
+            smallest_role: 2,
+            largest_role: 10,
+            roles_per_user: 12,
+            ..Shape::default()
+        };
+        let planted = plant(&shape, 1);
+        let options = Options {
+            steps: Some(50),
+            ..options(Objective::Roles)
+        };
+        let mined = mine_exactly(&planted.clean, &options);
+        verify(&planted.clean, &options, &mined).unwrap();
+        assert!(
+            mined.optimal && mined.count <= planted.roles.len(),
+            "{} of {}",
+            mined.count,
+            planted.roles.len()
+        );
     }
 
     #[test]

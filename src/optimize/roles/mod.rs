@@ -1,19 +1,24 @@
 //! Role mining: which few roles (sets of users who all get a set of permissions) grant exactly what a users × permissions matrix says.
 //!
-//! [`mine`] merges equal users and permissions, reduces, solves the kernel exactly where it is small, improves by search, and always says
+//! [`mine`] merges equal users and permissions, reduces, covers the kernel from fooling sets, improves by search, and always says
 //! `{cost, lower_bound, optimal}`. It knows no domain word beyond users, permissions and roles.
 
+mod anchors;
 mod bits;
 mod bound;
 mod description;
+mod field;
+mod fooling;
 mod generate;
 mod kernel;
 mod matrix;
 mod mine;
 mod model;
 mod natural;
+mod plain;
 mod problem;
 mod reduce;
+mod refute;
 mod repair;
 mod rng;
 mod search;

@@ -467,6 +467,7 @@ mod tests {
             roles_per_user: 3,
             missing: 0.05,
             added: 0.02,
+            ..Shape::default()
         };
         let planted = plant(&shape, 5);
         let mined = mine_naturally(&planted.noisy, &options());

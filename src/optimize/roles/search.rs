@@ -69,6 +69,18 @@ fn load<'a>(problem: &'a Problem, roles: &[Slot]) -> State<'a> {
     state
 }
 
+/// What these roles cost once all cells are closed.
+pub fn price(problem: &Problem, roles: &[Slot]) -> i64 {
+    let mut state = load(problem, roles);
+    repair(
+        &mut state,
+        Vec::new(),
+        Taste { noise: 0.0, fresh: 64 },
+        &mut Rng::new(0),
+    );
+    state.cost
+}
+
 /// A state with these roles, all open cells closed and, as far as the time goes, redundancies dropped.
 fn start<'a>(problem: &'a Problem, roles: &[Slot], seed: u64, deadline: Instant) -> State<'a> {
     let mut rng = Rng::new(seed);
