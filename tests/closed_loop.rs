@@ -260,8 +260,8 @@ impl Story {
         })
     }
 
-    /// Who is denied because of what was applied; with what gives it back in the folder `back`.
-    fn regressions(&self) -> (Option<i32>, Value) {
+    /// Who is denied because of what was applied; with what gives it back in a folder of that name.
+    fn regressions(&self, back: &str) -> (Option<i32>, Value) {
         let at = |name: &str| self.folder.path().join(name);
         let output = program(&self.server)
             .args(["regressions", "--quiet", "--format", "json", "--applied"])
@@ -271,7 +271,7 @@ impl Story {
             .arg("--deployment")
             .arg(at("deployment"))
             .arg("--out")
-            .arg(at("back"))
+            .arg(at(back))
             .output()
             .unwrap();
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -395,7 +395,7 @@ fn what_hurts_is_noticed_and_given_back() {
         assert_eq!(ask(server, &story.tokens, &TRAFFIC), story.before, "after wave {wave}");
     }
     // `pay` was denied before: its denial is nobody's fault.
-    let (code, found) = story.regressions();
+    let (code, found) = story.regressions("none");
     assert_eq!(
         (code, found["regressions"].as_array().unwrap().len()),
         (Some(0), 0),
@@ -406,7 +406,7 @@ fn what_hurts_is_noticed_and_given_back() {
     // Something that was thought to be excess is wanted after all.
     let wanted = [EXCESS[0], EXCESS[3]];
     assert_eq!(ask(server, &story.tokens, &wanted), [403, 403]);
-    let (code, found) = story.regressions();
+    let (code, found) = story.regressions("back");
     assert_eq!(code, Some(1), "{found}");
     let regressions = found["regressions"].as_array().unwrap();
     assert_eq!(regressions.len(), 2, "{found}");
@@ -433,7 +433,7 @@ fn what_hurts_is_noticed_and_given_back() {
         ask(server, &story.tokens, &rest).iter().all(|status| *status == 403),
         "no more than that"
     );
-    let (_, found) = story.regressions();
+    let (_, found) = story.regressions("again");
     let answered = |one: &Value| wanted.iter().any(|(_, _, path)| one["path"] == *path) == (one["answered"] == true);
     assert!(found["regressions"].as_array().unwrap().iter().all(answered), "{found}");
 

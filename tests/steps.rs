@@ -12,6 +12,7 @@ use proptest::prelude::*;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use vault_advisor::access::{self, Inputs, Joined};
+use vault_advisor::optimize::handover::{self, Handover, Place, Way};
 use vault_advisor::optimize::steps::{self, Move, Order, Planned};
 use vault_advisor::policy::acl::Acl;
 use vault_advisor::policy::compare::{self, Verdict};
@@ -182,6 +183,51 @@ fn what_nobody_holds_goes_whenever() {
     let order = safe(&j, &to);
     assert_eq!(order.len(), 1);
     assert!(order[0].free && order[0].between.is_none());
+}
+
+/// Somebody with a role, which stays on tokens, and a group; `before` and `after` are what each lists.
+fn handed_over(role: (&[usize], &[usize]), group: (&[usize], &[usize])) -> Handover {
+    let pool = vec![
+        policy("wide", "path \"kv/*\" { capabilities = [\"read\", \"list\"] }\n"),
+        policy("guard", "path \"kv/secret/*\" { capabilities = [\"update\"] }\n"),
+        policy("new", "path \"kv/a\" { capabilities = [\"read\"] }\n"),
+    ];
+    let held: BTreeSet<usize> = role.0.iter().chain(group.0).copied().collect();
+    let names = held.iter().map(|&n| pool[n].name.to_string()).collect();
+    let j = joined(pool.clone(), &[names]);
+    let place = |(before, after): (&[usize], &[usize]), stays_on_tokens| Place {
+        stages: [
+            before.iter().copied().collect(),
+            before.iter().chain(after).copied().collect(),
+            after.iter().copied().collect(),
+        ],
+        stays_on_tokens,
+        rank: 0,
+    };
+    let way = Way {
+        set: j.current[0],
+        holder: 0,
+        places: vec![0, 1],
+        always: Vec::new(),
+    };
+    handover::order(&j, &pool, &[place(role, true), place(group, false)], &[way])
+}
+
+#[test]
+fn what_is_wide_goes_from_where_it_is_handed_out_before_what_hides_it() {
+    // The group gives what is wide, the role what hides a part of it: the group's goes at once, from every token.
+    let found = handed_over((&[1], &[]), (&[0], &[2]));
+    let Handover::Safe { first, second } = found else {
+        panic!("{found:?}")
+    };
+    assert_eq!((first, second), (vec![0, 1], vec![1, 0]));
+}
+
+#[test]
+fn what_hides_something_on_tokens_that_are_out_stays() {
+    // Tokens keep what is wide from the role: without the group's guard they would have more than ever.
+    let found = handed_over((&[0], &[2]), (&[1], &[]));
+    assert_eq!(found, Handover::Stuck([1].into_iter().collect()));
 }
 
 /// Texts over few paths, so that they overlap.

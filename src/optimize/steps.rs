@@ -54,11 +54,17 @@ pub enum Order {
     None(usize),
 }
 
-/// Looks for an order of `moves` that is safe at every step
+/// Looks for an order of `moves` that is safe at every step. The end of the way is taken as proven.
 #[must_use]
 pub fn order(joined: &Joined, moves: Vec<Move>) -> Order {
-    let mut search = Search::new(joined, moves);
-    search.run()
+    let base: Vec<Option<&Policy>> = joined.policies.iter().map(Some).collect();
+    Search::new(joined, &base, moves, true).run()
+}
+
+/// The same where the policies are `base` already, which was proven; the end of the way is looked at like any other step.
+#[must_use]
+pub fn order_from(joined: &Joined, base: &[Option<&Policy>], moves: Vec<Move>) -> Order {
+    Search::new(joined, base, moves, false).run()
 }
 
 /// A combination of policies of which more than one changes.
@@ -73,6 +79,9 @@ struct Case {
 
 struct Search<'a> {
     joined: &'a Joined,
+    /// The policies from which the way begins.
+    base: &'a [Option<&'a Policy>],
+    end_is_proven: bool,
     moves: Vec<Move>,
     /// Of every move the policy as it stands now; none where it is gone.
     now: Vec<Option<Policy>>,
@@ -85,17 +94,20 @@ struct Search<'a> {
 }
 
 impl<'a> Search<'a> {
-    fn new(joined: &'a Joined, mut moves: Vec<Move>) -> Self {
+    fn new(joined: &'a Joined, base: &'a [Option<&'a Policy>], mut moves: Vec<Move>, end_is_proven: bool) -> Self {
+        let base_of = |policy: usize| base.get(policy).copied().flatten();
         // The widest change first, within a wave.
         moves.sort_by_cached_key(|change| {
-            let policy = joined.policies.get(change.policy);
+            let policy = base_of(change.policy);
             let name = policy.map(|p| (p.namespace.clone(), p.name.clone()));
             (change.wave, width(policy, change.to.as_ref()), name)
         });
         let move_of: HashMap<usize, usize> = moves.iter().enumerate().map(|(n, m)| (m.policy, n)).collect();
-        let now = moves.iter().map(|m| joined.policies.get(m.policy).cloned()).collect();
+        let now = moves.iter().map(|m| base_of(m.policy).cloned()).collect();
         let mut search = Self {
             joined,
+            base,
+            end_is_proven,
             now,
             version: vec![0; moves.len()],
             done: vec![false; moves.len()],
@@ -124,7 +136,7 @@ impl<'a> Search<'a> {
                 .iter()
                 .filter_map(|p| self.move_of.get(p).copied())
                 .collect();
-            if moving.len() < 2 {
+            if moving.len() < 1 + usize::from(self.end_is_proven) {
                 continue;
             }
             let becomes_templated = moving.iter().filter_map(|&m| self.moves.get(m)?.to.as_ref());
@@ -160,7 +172,7 @@ impl<'a> Search<'a> {
             .iter()
             .filter_map(|p| match self.move_of.get(p) {
                 Some(&m) => of(m),
-                None => self.joined.policies.get(*p),
+                None => self.base.get(*p).copied().flatten(),
             })
             .collect();
         let identity = proof::identity(self.joined, set, holder);
@@ -181,7 +193,7 @@ impl<'a> Search<'a> {
         let cases = self.cases_of.get(step).map_or(&[][..], Vec::as_slice);
         cases.par_iter().filter_map(|&n| self.cases.get(n)).all(|case| {
             let others = case.moving.iter().filter(|&&m| m != step);
-            if is_last && others.clone().all(|&m| self.done.get(m).copied().unwrap_or(false)) {
+            if self.end_is_proven && is_last && others.clone().all(|&m| self.done.get(m).copied().unwrap_or(false)) {
                 // This is the end, which is proven.
                 return true;
             }

@@ -1,6 +1,7 @@
 //! Logs and policies in, [`Advice`] out: the whole flow on one screen.
 
 mod assignments;
+mod handover;
 mod proposals;
 mod views;
 

@@ -1,6 +1,7 @@
 //! The two proposals as a report shows them.
 
-use super::assignments::{assignments, changed_for};
+use super::assignments::changed_for;
+use super::handover::{self, Settled};
 use crate::access::Joined;
 use crate::access::weight::Weighed;
 use crate::advice::{Change, Complexity, Optimality, Proof, Proposal, ProposedPolicy, Step, Text, Wave, Withdrawn};
@@ -22,8 +23,10 @@ pub(super) fn all(
     redesigned: Option<Redesign>,
 ) -> Vec<Proposal> {
     let today = complexity(today);
-    let mut proposals = vec![tighten(joined, weighed, tightened, today.clone())];
-    proposals.extend(redesigned.map(|r| redesign(joined, r, today)));
+    let settled = redesigned.and_then(|r| handover::settle(joined, weighed, &tightened, r));
+    let redesigned = settled.map(|settled| redesign(joined, &tightened, settled, today.clone()));
+    let mut proposals = vec![tighten(joined, weighed, tightened, today)];
+    proposals.extend(redesigned);
     proposals
 }
 
@@ -174,7 +177,7 @@ fn tighten(joined: &Joined, weighed: &Weighed<'_>, t: Tightening, before: Comple
 }
 
 /// The steps of a tightening as waves. Its policies are those of the joined ones, by number.
-fn waves(steps: &[Planned]) -> Vec<Wave> {
+pub(super) fn waves(steps: &[Planned]) -> Vec<Wave> {
     optimize::waves::titled(steps)
         .into_iter()
         .map(|(title, steps)| Wave {
@@ -199,7 +202,14 @@ fn of_policy(step: &Step) -> Option<(usize, &Text)> {
     }
 }
 
-fn redesign(joined: &Joined, r: Redesign, before: Complexity) -> Proposal {
+fn redesign(joined: &Joined, tightened: &Tightening, settled: Settled, before: Complexity) -> Proposal {
+    let waves = handover::waves(joined, tightened, &settled, settled.redesign.roles.len());
+    let Settled {
+        redesign: r,
+        assignments,
+        stay,
+        ..
+    } = settled;
     let after = complexity(r.size);
     let mut policies: Vec<ProposedPolicy> = r
         .roles
@@ -237,18 +247,30 @@ fn redesign(joined: &Joined, r: Redesign, before: Complexity) -> Proposal {
         let stays = kept.contains(&policy.id());
         let kept_by_wish = stays && r.kept.contains(&policy.name);
         let new = new_by_name.get(&(&*policy.namespace, &*policy.name)).copied();
+        let waits = new.is_none() && stay.contains(&n);
+        let text = match new {
+            Some(new) => Some(new.source.to_string()),
+            None if waits => Some(tightened.text(joined, n).unwrap_or_default()),
+            None => None,
+        };
         policies.push(ProposedPolicy {
             namespace: policy.namespace.clone(),
             name: policy.name.to_string(),
             file: Some(policy.file.clone()),
             original: Some(policy.source.clone()),
-            text: new.map(|p| p.source.to_string()),
-            change: match new {
-                Some(new) if new.source == policy.source => Change::Keep,
+            change: match &text {
+                Some(text) if **text == *policy.source => Change::Keep,
                 Some(_) => Change::Edit,
                 None => Change::Delete,
             },
-            reasons: if kept_by_wish {
+            text,
+            reasons: if waits {
+                vec![
+                    "nobody gets it any more; it stays, since tokens that name it would have more without it: delete it when \
+                     they have ended"
+                        .to_owned(),
+                ]
+            } else if kept_by_wish {
                 vec!["kept as a role, as was asked for".to_owned()]
             } else if stays {
                 Vec::new()
@@ -261,7 +283,6 @@ fn redesign(joined: &Joined, r: Redesign, before: Complexity) -> Proposal {
             ..ProposedPolicy::default()
         });
     }
-    let assignments = assignments(joined, &r.scheme);
     let title = format!(
         "{} policies instead of {}, {} of them new; other policies for {} principals, set in {} places",
         r.scheme.policies.len(),
@@ -271,7 +292,8 @@ fn redesign(joined: &Joined, r: Redesign, before: Complexity) -> Proposal {
         assignments.len()
     );
     let mut migration: Vec<String> =
-        vec!["write the new roles as policies: nobody holds them yet, so nothing changes".to_owned()];
+        vec!["tighten the policies of today, from which the redesign is made, wave by wave".to_owned()];
+    migration.push("write the new roles as policies: nobody holds them yet, so nothing changes".to_owned());
     migration.push("add the new roles where each principal gets its policies, and watch for a while".to_owned());
     migration.push(
         "take the old policies away there; tokens already out keep what their auth role gave them until they end"
@@ -296,7 +318,7 @@ fn redesign(joined: &Joined, r: Redesign, before: Complexity) -> Proposal {
         proof: proven(&r.proof),
         withdrawn: withdrawn(r.withdrawn),
         migration,
-        waves: Vec::new(),
+        waves,
         optimality: Optimality {
             objective: "roles + memberships + permissions, unused ones at their price".to_owned(),
             cost: r.cost,

@@ -254,7 +254,7 @@ fn sets(joined: Joined) -> Sets {
     for (id, set) in joined.sets.iter().enumerate() {
         let read = set.policies.iter().filter_map(|&p| joined.policies.get(p));
         let names: BTreeSet<String> = read
-            .map(|policy| policy.name.to_string())
+            .map(|policy| policy.id().to_string())
             .chain(set.missing.iter().map(ToString::to_string))
             .collect();
         for holder in set.holders.iter().filter_map(|&h| joined.holders.get(h)) {

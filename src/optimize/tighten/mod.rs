@@ -69,6 +69,17 @@ pub struct Tightening {
     pub price: (f64, f64, bool),
 }
 
+impl Tightening {
+    /// The text that a policy has afterwards; none where it goes.
+    #[must_use]
+    pub fn text(&self, joined: &Joined, policy: usize) -> Option<String> {
+        match self.changed.iter().find(|changed| changed.policy == policy) {
+            Some(changed) => changed.text.clone(),
+            None => joined.policies.get(policy).map(|policy| policy.source.to_string()),
+        }
+    }
+}
+
 /// Narrower stanzas for one stanza, with their price.
 struct Narrowed {
     stanzas: Vec<NewStanza>,

@@ -1,0 +1,341 @@
+//! A redesign brought to a server: in which order policies, auth roles, entities and groups change, so that every step is safe.
+//!
+//! It begins with the tightening, from which the redesign is made. Then come the new policies, and whoever gets them has them
+//! beside the old ones; then the old ones go from where they are handed out, and last they are deleted. Where no order is
+//! safe, those concerned keep what they have, and the redesign is proven anew.
+
+use super::assignments::assignments;
+use crate::access::holder::AssignedBy;
+use crate::access::weight::Weighed;
+use crate::access::{HolderId, Joined, SetId};
+use crate::advice::{Assignment, Step, Text, Wave};
+use crate::optimize::handover::{self, Handover, Place, Way};
+use crate::optimize::proof::{self, Scheme};
+use crate::optimize::redesign::{self, Redesign};
+use crate::optimize::steps::{self, Move, Order};
+use crate::optimize::tighten::Tightening;
+use crate::policy::model::Policy;
+use crate::vault::PolicyId;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// How often those for whom no order is safe may be left out before the redesign is given up.
+const MOST_ROUNDS: usize = 8;
+
+/// A redesign with the way to it.
+pub(super) struct Settled {
+    /// The redesign.
+    pub(super) redesign: Redesign,
+    /// Who gets what.
+    pub(super) assignments: Vec<Assignment>,
+    /// Assignments in the order in which they get the new policies, and in which they lose the old ones.
+    halves: [Vec<usize>; 2],
+    /// Policies (by number in [`Joined::policies`]) in the order in which they are deleted.
+    deleted: Vec<usize>,
+    /// Policies that nobody gets any more and that stay, since tokens that are out would have more without them.
+    pub(super) stay: BTreeSet<usize>,
+}
+
+/// Looks for a way to the redesign; what cannot be reached safely stays as it is. None where nothing of it can be reached.
+pub(super) fn settle(
+    joined: &Joined,
+    weighed: &Weighed<'_>,
+    tightened: &Tightening,
+    mut redesign: Redesign,
+) -> Option<Settled> {
+    let tight = by_id(&tightened.scheme.policies);
+    for _ in 0..MOST_ROUNDS {
+        let assignments = assignments(joined, &redesign.scheme);
+        let pool = Pool::new(&tightened.scheme, &redesign.scheme);
+        let (places, ways) = places(joined, &assignments, &pool);
+        match handover::order(joined, &pool.policies, &places, &ways) {
+            Handover::Safe { first, second } => {
+                let scripted = |order: Vec<usize>| order.into_iter().filter(|&n| n < assignments.len()).collect();
+                let (deleted, stay) = deletions(joined, &tight, &redesign.scheme);
+                return Some(Settled {
+                    halves: [scripted(first), scripted(second)],
+                    assignments,
+                    deleted,
+                    stay,
+                    redesign,
+                });
+            }
+            Handover::Stuck(stuck) => {
+                let concerned = ways
+                    .iter()
+                    .filter(|way| way.places.iter().any(|place| stuck.contains(place)));
+                let who: BTreeSet<(SetId, HolderId)> = concerned.map(|way| (way.set, way.holder)).collect();
+                if !keep(joined, &tightened.scheme, &mut redesign, &who) {
+                    return None;
+                }
+                redesign.size = redesign::measure(joined, &redesign.scheme, weighed);
+            }
+        }
+    }
+    None
+}
+
+fn by_id(policies: &[Policy]) -> HashMap<PolicyId, &Policy> {
+    policies.iter().map(|policy| (policy.id(), policy)).collect()
+}
+
+/// Gives these what they have today, tightened; whether that changes anything and the whole can be proven.
+fn keep(joined: &Joined, tight: &Scheme, redesign: &mut Redesign, who: &BTreeSet<(SetId, HolderId)>) -> bool {
+    let mut at: HashMap<PolicyId, usize> = redesign.scheme.policies.iter().map(Policy::id).zip(0..).collect();
+    let mut changed = false;
+    for key in who {
+        let mut given = Vec::new();
+        for policy in tight
+            .given
+            .get(key)
+            .into_iter()
+            .flatten()
+            .filter_map(|&p| tight.policies.get(p))
+        {
+            let number = *at.entry(policy.id()).or_insert_with(|| {
+                redesign.scheme.policies.push(policy.clone());
+                redesign.scheme.policies.len() - 1
+            });
+            given.push(number);
+        }
+        given.sort_unstable();
+        let before = redesign.scheme.given.insert(*key, given.clone());
+        if before.as_ref() != Some(&given) {
+            changed = true;
+            let name = joined.holders.get(key.1).map_or("somebody", |holder| holder.display());
+            redesign.withdrawn.push((
+                format!("other policies for `{name}`"),
+                String::from("whatever the order of the steps, it would have more or less for a while"),
+            ));
+        }
+    }
+    let (proof, failures) = proof::prove(joined, &redesign.scheme);
+    redesign.proof = proof;
+    changed && failures.is_empty()
+}
+
+/// All policies that are in force at some step: the tightened ones, and the new ones.
+struct Pool {
+    policies: Vec<Policy>,
+    at: HashMap<PolicyId, usize>,
+}
+
+impl Pool {
+    fn new(tight: &Scheme, new: &Scheme) -> Self {
+        let mut policies = Vec::new();
+        let mut at = HashMap::new();
+        for policy in tight.policies.iter().chain(&new.policies) {
+            at.entry(policy.id()).or_insert_with(|| {
+                policies.push(policy.clone());
+                policies.len() - 1
+            });
+        }
+        Self { policies, at }
+    }
+
+    /// The policies that a list in this namespace names, as far as they are known.
+    fn listed<'n>(&self, namespace: &str, names: impl IntoIterator<Item = &'n String>) -> BTreeSet<usize> {
+        let find = |name: &String| {
+            let here = self.at.get(&PolicyId::new(namespace, name.as_str()));
+            // One of another namespace has that in front.
+            here.or_else(|| {
+                let mut cuts = name
+                    .rmatch_indices('/')
+                    .filter_map(|(cut, _)| name.split_at_checked(cut + 1));
+                cuts.find_map(|(namespace, name)| self.at.get(&PolicyId::new(namespace, name)))
+            })
+        };
+        names.into_iter().filter_map(find).copied().collect()
+    }
+}
+
+/// Kind, namespace and key of a place.
+type PlaceKey<'a> = (&'a str, &'a str, &'a str);
+
+fn key_of(place: &AssignedBy) -> PlaceKey<'_> {
+    (&place.kind, &place.namespace, &place.id)
+}
+
+/// The places that hand out policies, those of the assignments first and by their numbers, and the ways to tokens.
+fn places(joined: &Joined, assignments: &[Assignment], pool: &Pool) -> (Vec<Place>, Vec<Way>) {
+    let mut number: HashMap<PlaceKey<'_>, usize> = HashMap::new();
+    let mut places = Vec::new();
+    for (n, one) in assignments.iter().enumerate() {
+        // A token that was told by itself is changed by nobody.
+        if one.kind != "token" {
+            number.insert((&one.kind, &one.namespace, &one.id), n);
+        }
+        let both = one.before.iter().chain(&one.after);
+        places.push(Place {
+            stages: [
+                pool.listed(&one.namespace, &one.before),
+                pool.listed(&one.namespace, both),
+                pool.listed(&one.namespace, &one.after),
+            ],
+            stays_on_tokens: stays_on_tokens(&one.kind),
+            rank: u8::from(crate::report::holder::ends_renewal(&one.kind)),
+        });
+    }
+    let mut ways = Vec::new();
+    for login in &joined.logins {
+        let (Some(holder), Some(set)) = (joined.holders.get(login.holder), joined.sets.get(login.set)) else {
+            continue;
+        };
+        let mut of: Vec<usize> = Vec::new();
+        for place in login.places.iter().filter_map(|&n| holder.assigned.get(n)) {
+            of.push(*number.entry(key_of(place)).or_insert_with(|| {
+                let list: BTreeSet<usize> = place
+                    .policies
+                    .iter()
+                    .filter_map(|policy| pool.at.get(policy).copied())
+                    .collect();
+                places.push(Place {
+                    stages: [list.clone(), list.clone(), list],
+                    stays_on_tokens: stays_on_tokens(&place.kind),
+                    rank: 0,
+                });
+                places.len() - 1
+            }));
+        }
+        // An entity that nothing was assigned to yet is among the assignments alone.
+        of.extend(number.get(&("entity", &*holder.namespace, &*holder.principal.id)));
+        of.sort_unstable();
+        of.dedup();
+        let default = set.policies.iter().filter_map(|&p| joined.policies.get(p));
+        let default = default.filter(|policy| policy.id().is_default());
+        ways.push(Way {
+            set: login.set,
+            holder: login.holder,
+            places: of,
+            always: default
+                .filter_map(|policy| pool.at.get(&policy.id()).copied())
+                .collect(),
+        });
+    }
+    // Without a deployment each principal is told by itself what it gets.
+    if joined.handed_out.is_none() {
+        for (holder, (who, &set)) in joined.holders.iter().zip(&joined.current).enumerate() {
+            let kind = who.principal.kind.to_string();
+            let place = number.get(&(kind.as_str(), &*who.namespace, &*who.principal.id));
+            ways.extend(place.map(|&place| Way {
+                set,
+                holder,
+                places: vec![place],
+                always: Vec::new(),
+            }));
+        }
+    }
+    (places, ways)
+}
+
+/// What an auth role gave a token stays on it; identity is asked at each request.
+fn stays_on_tokens(kind: &str) -> bool {
+    !matches!(kind, "entity" | "group")
+}
+
+/// The policies that the redesign does without, in an order in which tokens that still name them never get more; and those
+/// for which there is none.
+fn deletions(joined: &Joined, tight: &HashMap<PolicyId, &Policy>, scheme: &Scheme) -> (Vec<usize>, BTreeSet<usize>) {
+    let kept: BTreeSet<PolicyId> = scheme.policies.iter().map(Policy::id).collect();
+    let base: Vec<Option<&Policy>> = joined
+        .policies
+        .iter()
+        .map(|policy| tight.get(&policy.id()).copied())
+        .collect();
+    let mut stay = BTreeSet::new();
+    loop {
+        let gone = joined.policies.iter().enumerate().filter(|(n, policy)| {
+            !kept.contains(&policy.id()) && !stay.contains(n) && base.get(*n).is_some_and(Option::is_some)
+        });
+        let moves = gone.map(|(policy, _)| Move {
+            policy,
+            to: None,
+            wave: 0,
+        });
+        match steps::order_from(joined, &base, moves.collect()) {
+            // A text between two others would be one more thing that nobody asked for: the policy stays instead.
+            Order::Safe(order) => match order.iter().find(|step| step.between.is_some()) {
+                Some(step) => stay.insert(step.policy),
+                None => return (order.iter().map(|step| step.policy).collect(), stay),
+            },
+            Order::None(policy) => stay.insert(policy),
+        };
+    }
+}
+
+/// What the waves are called.
+const TITLES: [&str; 5] = [
+    "new policies: nobody holds them yet",
+    "who gets new policies has them besides the old ones",
+    "users whose tokens end with the change",
+    "the old policies go from where they are handed out, when no token from before needs them any more",
+    "the old policies are deleted, when no token names them any more",
+];
+
+/// The waves: `shift` is how many new policies stand before those of today in the proposal.
+pub(super) fn waves(joined: &Joined, tightened: &Tightening, settled: &Settled, shift: usize) -> Vec<Wave> {
+    let kept = by_id(&settled.redesign.scheme.policies);
+    let text_of: BTreeMap<usize, Option<&String>> = tightened
+        .changed
+        .iter()
+        .map(|changed| (changed.policy, changed.text.as_ref()))
+        .collect();
+    let mut waves: Vec<Wave> = super::proposals::waves(&tightened.steps);
+    for step in waves.iter_mut().flat_map(|wave| &mut wave.steps) {
+        let Step::Policy { policy, to, .. } = step else {
+            continue;
+        };
+        let stays =
+            joined.policies.get(*policy).is_some_and(|p| kept.contains_key(&p.id())) || settled.stay.contains(policy);
+        if let (Text::Proposed, false, Some(Some(text))) = (&to, stays, text_of.get(policy)) {
+            *to = Text::Between(text.as_str().into());
+        }
+        *policy += shift;
+    }
+    let mut add = |title: &str, second_half: bool, steps: Vec<Step>| {
+        if !steps.is_empty() {
+            waves.push(Wave {
+                title: title.to_owned(),
+                second_half,
+                steps,
+            });
+        }
+    };
+    let [new, besides, users, narrow, delete] = TITLES;
+    let policy = |policy: usize, free: bool| Step::Policy {
+        policy,
+        to: Text::Proposed,
+        free,
+    };
+    add(new, false, (0..shift).map(|n| policy(n, true)).collect());
+    let list = |&assignment: &usize, of: fn(&Assignment) -> Vec<String>| {
+        let one = settled.assignments.get(assignment)?;
+        Some(Step::Holder {
+            assignment,
+            to: of(one),
+        })
+    };
+    let [first, second] = &settled.halves;
+    // In the order found: with the first whose tokens end begins a wave of its own.
+    let ends = |&n: &usize| {
+        settled
+            .assignments
+            .get(n)
+            .is_some_and(|one| crate::report::holder::ends_renewal(&one.kind))
+    };
+    let cut = first.iter().position(|n| ends(n)).unwrap_or(first.len());
+    let (quiet, loud) = first.split_at_checked(cut).unwrap_or((first, &[]));
+    let both = crate::report::plan::both;
+    add(besides, false, quiet.iter().filter_map(|n| list(n, both)).collect());
+    add(users, false, loud.iter().filter_map(|n| list(n, both)).collect());
+    add(
+        narrow,
+        true,
+        second.iter().filter_map(|n| list(n, |one| one.after.clone())).collect(),
+    );
+    add(
+        delete,
+        true,
+        settled.deleted.iter().map(|&n| policy(n + shift, false)).collect(),
+    );
+    waves
+}
