@@ -4,7 +4,7 @@ use super::doubt::{self, Doubt};
 use super::holder::{self, Directory, Holder, HolderId};
 use super::infer;
 use super::logins::{self, Login, Way};
-use super::meant::{HeldSet, Meant, Reader};
+use super::meant::{self, HeldSet, Meant, Reader};
 use super::sets::{AccessSet, ByName, SetId, Sets, StanzaId};
 use super::universe::Universe;
 use crate::deployment::Deployment;
@@ -254,8 +254,8 @@ fn told<'a>(
 #[must_use]
 pub fn join(inputs: Inputs<'_>) -> Joined {
     let Inputs {
-        demands,
-        sets: seen_sets,
+        mut demands,
+        sets: mut seen_sets,
         namespaces,
         lost,
         policies,
@@ -263,6 +263,21 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
         profile,
         now,
     } = inputs;
+    let by_name = ByName::new(&policies);
+    let reader = Reader {
+        namespaces,
+        by_name: &by_name,
+    };
+    let settled = meant::settle(&mut demands, &mut seen_sets, &reader);
+    let whose = |(principal, held): &(Principal, Arc<Held>)| {
+        let settled = settled.get(&(principal.clone(), held.clone()));
+        settled.unwrap_or(principal).clone()
+    };
+    let lost_known: Vec<(Principal, &Held, u64)> = lost
+        .known
+        .iter()
+        .map(|(of, lines)| (whose(of), &*of.1, *lines))
+        .collect();
     let crosses = seen_sets
         .iter()
         .any(|set| !set.held.placed.is_empty() && set.held.listed)
@@ -295,7 +310,7 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
     }
     // Who logged in and asked for nothing, or of whose lines nothing else could be read, holds policies all the same.
     let silent = seen_sets.iter().map(|set| &set.principal);
-    let silent = silent.chain(lost.known.keys().map(|(principal, _)| principal));
+    let silent = silent.chain(lost_known.iter().map(|(principal, ..)| principal));
     for principal in silent {
         number.entry(key(principal)).or_insert_with(|| {
             holders.push(new_holder(principal, "", directory.as_ref()));
@@ -303,13 +318,11 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
             holders.len() - 1
         });
     }
-    let by_name = ByName::new(&policies);
     let holder = |principal: &Principal| number.get(&key(principal)).copied().unwrap_or_default();
     // The lists that tokens had, also those that nothing was seen to be done with.
-    let lost_sets = lost
-        .known
-        .keys()
-        .map(|(principal, held)| (holder(principal), &**held, None));
+    let lost_sets = lost_known
+        .iter()
+        .map(|(principal, held, _)| (holder(principal), *held, None));
     let seen = seen_sets
         .iter()
         .map(|set| (holder(&set.principal), &*set.held, set.last_seen));
@@ -317,10 +330,7 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
     let of_demands = demands.iter().zip(&holder_of).map(|(d, &h)| (h, &*d.held));
     let of_lists = lists_seen.iter().map(|(holder, held, _)| (*holder, *held));
     let mut lists = Lists {
-        reader: Reader {
-            namespaces,
-            by_name: &by_name,
-        },
+        reader,
         told: told(of_demands.chain(of_lists), namespaces),
         listed: Vec::new(),
         number: HashMap::new(),
@@ -458,7 +468,7 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
         .collect();
     let may_hold = may_hold(&policies, &lists.listed);
     let mut lost_by: BTreeMap<HolderId, u64> = BTreeMap::new();
-    for ((principal, _), lines) in &lost.known {
+    for (principal, _, lines) in &lost_known {
         if let Some(&holder) = number.get(&key(principal)) {
             *lost_by.entry(holder).or_default() += lines;
         }

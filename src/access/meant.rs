@@ -6,10 +6,10 @@
 //! nothing that its holder may have by it is taken away.
 
 use super::sets::ByName;
-use crate::usage::demand::Principal;
+use crate::usage::demand::{Demand, PolicySet, Principal};
 use crate::usage::held::{Held, Namespaces, Space};
 use crate::vault::{PolicyId, PrincipalKind, identity};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// A list of policies in force.
@@ -155,6 +155,60 @@ impl Reader<'_> {
             None => is_uuid(&principal.id).then(|| Arc::from("")),
         }
     }
+}
+
+/// Principals that are known by a name of their namespace only, where the log left that namespace open and policies tell it: by
+/// what the log calls them and the list they held, what they are.
+pub(super) type Settled = HashMap<(Principal, Arc<Held>), Principal>;
+
+/// Gives principals that were told apart by where they were at work the namespace that their token is of, where policies tell.
+pub(super) fn settle(demands: &mut [Demand], sets: &mut [PolicySet], reader: &Reader<'_>) -> Settled {
+    let mut told: HashMap<(&Principal, &[Arc<str>]), BTreeSet<Arc<str>>> = HashMap::new();
+    let open = |principal: &Principal, held: &Held, at: &str| {
+        let by_name = matches!(
+            principal.kind,
+            PrincipalKind::Role | PrincipalKind::Token | PrincipalKind::Root
+        );
+        by_name && held.space.is_none() && !at.is_empty() && principal.id.starts_with(at)
+    };
+    let mut settled = Settled::new();
+    if !demands.iter().any(|d| open(&d.principal, &d.held, &d.namespace)) {
+        return settled;
+    }
+    let seen = demands.iter().map(|d| (&d.principal, &*d.held));
+    for (principal, held) in seen.chain(sets.iter().map(|set| (&set.principal, &*set.held))) {
+        if let Some(space) = held.space.as_ref().and_then(|space| reader.namespaces.path(space)) {
+            told.entry((principal, &held.own)).or_default().insert(space);
+        }
+    }
+    for d in demands.iter().filter(|d| open(&d.principal, &d.held, &d.namespace)) {
+        let key = (d.principal.clone(), d.held.clone());
+        if settled.contains_key(&key) {
+            continue;
+        }
+        let none = BTreeSet::new();
+        let told = told.get(&(&d.principal, &*d.held.own)).unwrap_or(&none);
+        let meant = reader.read(&d.principal, &d.held, &d.namespace, told);
+        let name = d.principal.id.strip_prefix(&*d.namespace);
+        if let (Some(space), Some(name)) = (meant.space().filter(|space| **space != d.namespace), name) {
+            let principal = Principal {
+                id: Arc::from(format!("{space}{name}")),
+                ..d.principal.clone()
+            };
+            settled.insert(key, principal);
+        }
+    }
+    for demand in demands {
+        if let Some(principal) = settled.get(&(demand.principal.clone(), demand.held.clone())) {
+            demand.principal = principal.clone();
+        }
+    }
+    for set in sets {
+        if let Some(principal) = settled.get(&(set.principal.clone(), set.held.clone())) {
+            set.principal = principal.clone();
+        }
+    }
+    settled
 }
 
 /// A policy of which nothing says where it lives: one that was not read, whatever is called so elsewhere.

@@ -207,7 +207,11 @@ impl Company {
     /// The policies as the program is given them: one may have another name than on the server.
     pub fn read(&self) -> Vec<Policy> {
         let mut read = self.policies();
-        if let Some(n) = self.misnamed.map(|n| n.index(read.len())) {
+        if let Some(n) = self
+            .misnamed
+            .map(|n| n.index(read.len()))
+            .filter(|&n| &*read[n].name != "default")
+        {
             let id = PolicyId::new(read[n].namespace.clone(), WRONG);
             read[n] = self.parse(&id, &read[n].source.to_string());
         }
