@@ -681,7 +681,7 @@ fn every_shape_of_the_docs_is_read_unaided() {
         .map(|entry| entry.unwrap().path())
         .collect();
     files.sort();
-    assert!(files.len() > 40);
+    assert!(files.len() > 45);
     for path in files {
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         assert!(page.contains(&format!("`{name}`")), "{name} is not in the docs");
@@ -704,6 +704,45 @@ fn every_shape_of_the_docs_is_read_unaided() {
             reader.finish_file("log");
             assert_eq!(asked(&reader.take()), want, "{name} in pieces");
         }
+    }
+}
+
+#[test]
+fn a_damaged_file_is_counted_and_the_others_are_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = text_of(&small());
+    std::fs::write(dir.path().join("a.log"), &text).unwrap();
+    let want = asked(&feed(text.as_bytes()));
+    for (name, bytes) in [
+        ("b.log.gz", {
+            let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            std::io::Write::write_all(&mut encoder, text.as_bytes()).unwrap();
+            encoder.finish().unwrap()
+        }),
+        ("b.log.bz2", std::fs::read(shapes().join("audit.log.bz2")).unwrap()),
+        ("b.log.xz", std::fs::read(shapes().join("audit.log.xz")).unwrap()),
+        ("b.log.zst", zstd::encode_all(text.as_bytes(), 3).unwrap()),
+        ("b.zip", std::fs::read(shapes().join("audit.zip")).unwrap()),
+        ("b.tar.gz", std::fs::read(shapes().join("audit.tar.gz")).unwrap()),
+    ] {
+        let path = dir.path().join(name);
+        let folder = || ingest::expand(&[dir.path().display().to_string()]).unwrap();
+        std::fs::write(&path, &bytes).unwrap();
+        let whole = ingest::read(&folder(), &Options::default(), &Quiet).unwrap();
+        assert_eq!((asked(&whole).len(), whole.tally().skipped_total()), (4, 0), "{name}");
+        std::fs::write(&path, &bytes[..bytes.len() * 2 / 3]).unwrap();
+        let usage = ingest::read(&folder(), &Options::default(), &Quiet).unwrap();
+        assert_eq!(asked(&usage).len(), want.len(), "{name}");
+        let tally = usage.tally();
+        assert!(
+            tally.skipped(Skip::Truncated) >= 1 && tally.lost() >= 1,
+            "{name}: {tally:?}"
+        );
+        let first = tally.skipped[&Skip::Truncated].first.as_ref().unwrap();
+        assert!(first.file.contains(name), "{first}");
+        let alone = ingest::read(&[LogInput::File(path.clone())], &Options::default(), &Quiet);
+        assert!(alone.is_err_and(|error| error.to_string().contains(name)), "{name}");
+        std::fs::remove_file(&path).unwrap();
     }
 }
 

@@ -23,6 +23,7 @@ mod source;
 mod stream;
 mod text;
 mod time;
+mod utf16;
 mod worker;
 
 pub use envelope::{Envelope, UnknownEnvelope};

@@ -3,8 +3,9 @@
 use super::error::IngestError;
 use super::options::{Options, Progress};
 use super::quick::Quick;
-use super::source::{self, LogInput, Stored};
+use super::source::{self, Decoder, Form, LogInput, Stored};
 use super::stream::{Stream, Wrapping};
+use super::utf16::Utf16;
 use super::worker::Worker;
 use crate::origin::Origin;
 use crate::usage::{Skip, Usage, Window};
@@ -57,8 +58,25 @@ impl Unit {
 #[derive(Debug)]
 struct Done {
     unit: usize,
+    files: Vec<Inner>,
+}
+
+/// One text of a unit: itself, or a file of an archive.
+#[derive(Debug)]
+struct Inner {
+    /// Its name in the archive.
+    name: Option<String>,
     lines: u64,
     examples: [Option<u64>; Skip::ALL.len()],
+}
+
+/// Where the lines of a unit go.
+struct Sink<'a> {
+    worker: &'a mut Worker,
+    wrapping: &'a Wrapping,
+    /// What is damaged is counted as lost and the others are read; else it is an error.
+    lenient: bool,
+    files: Vec<Inner>,
 }
 
 /// Reads all logs.
@@ -100,13 +118,16 @@ pub(super) fn read(
                     .usage_mut()
                     .expect(usize::try_from(bytes / BYTES_A_REQUEST).unwrap_or(0));
             }
-            let stream = read_unit(input, unit, &mut worker, &wrapping, progress)?;
+            let mut sink = Sink {
+                worker: &mut worker,
+                wrapping: &wrapping,
+                lenient: inputs.len() > 1,
+                files: Vec::new(),
+            };
+            read_unit(input, unit, &mut sink, progress)?;
+            let files = sink.files;
             if let Ok(mut done) = done.lock() {
-                done.push(Done {
-                    unit: at,
-                    lines: stream.lines,
-                    examples: stream.examples,
-                });
+                done.push(Done { unit: at, files });
             }
         }
     };
@@ -139,14 +160,23 @@ fn examples(usage: &mut Usage, inputs: &[LogInput], units: &[Unit], done: &[Done
         if before.0 != unit.input {
             before = (unit.input, 0);
         }
-        for (reason, line) in Skip::ALL.into_iter().zip(done.examples) {
-            if let (Some(line), Some(input)) = (line, inputs.get(unit.input)) {
-                let line = u32::try_from(before.1 + line).unwrap_or(u32::MAX);
-                let origin = Origin::new(input.name(), line, 1);
-                usage.table_mut().tally.example(reason, origin);
+        let Some(input) = inputs.get(unit.input) else {
+            continue;
+        };
+        for file in &done.files {
+            let (name, lines) = match &file.name {
+                Some(inner) => (format!("{}/{inner}", input.name()), 0),
+                None => (input.name(), before.1),
+            };
+            for (reason, line) in Skip::ALL.into_iter().zip(file.examples) {
+                if let Some(line) = line {
+                    let line = u32::try_from(lines + line).unwrap_or(u32::MAX);
+                    let origin = Origin::new(name.clone(), line, 1);
+                    usage.table_mut().tally.example(reason, origin);
+                }
             }
+            before.1 += file.lines;
         }
-        before.1 += done.lines;
     }
 }
 
@@ -221,45 +251,138 @@ fn cuts(file: &File, size: u64, pieces: u64) -> io::Result<Vec<u64>> {
 }
 
 /// Reads one unit to its end.
-fn read_unit(
-    input: &LogInput,
-    unit: &Unit,
-    worker: &mut Worker,
-    wrapping: &Wrapping,
-    progress: &dyn Progress,
-) -> Result<Stream, IngestError> {
-    match input {
+fn read_unit(input: &LogInput, unit: &Unit, sink: &mut Sink<'_>, progress: &dyn Progress) -> Result<(), IngestError> {
+    let read = match input {
         LogInput::Stdin => {
             let from = io::stdin();
-            any(Counted { from, progress }, worker, wrapping).map_err(IngestError::Stdin)
+            any(Counted { from, progress }, sink)
         }
-        LogInput::File(path) => {
-            let result = match unit.range {
-                Some((from, to)) => File::open(path).and_then(|file| {
-                    let range = Range {
-                        file,
-                        at: from,
-                        to,
-                        progress,
-                    };
-                    lines(range, worker, wrapping)
-                }),
-                None => File::open(path).and_then(|from| any(Counted { from, progress }, worker, wrapping)),
-            };
-            result.map_err(|source| IngestError::Read {
+        LogInput::File(path) => File::open(path).and_then(|file| match unit.range {
+            Some((from, to)) => lines(
+                &mut Range {
+                    file,
+                    at: from,
+                    to,
+                    progress,
+                },
+                None,
+                sink,
+            ),
+            None => any(Counted { from: file, progress }, sink),
+        }),
+    };
+    match read {
+        Err(error) if sink.lenient && is_damage(&error) => {
+            sink.damaged(None);
+            Ok(())
+        }
+        Err(source) => Err(match input {
+            LogInput::Stdin => IngestError::Stdin(source),
+            LogInput::File(path) => IngestError::Read {
                 path: path.clone(),
                 source,
-            })
+            },
+        }),
+        Ok(()) => Ok(()),
+    }
+}
+
+impl Sink<'_> {
+    /// A text was read.
+    fn done(&mut self, name: Option<&str>, stream: Stream) {
+        self.files.push(Inner {
+            name: name.map(str::to_owned),
+            lines: stream.lines,
+            examples: stream.examples,
+        });
+    }
+
+    /// A file of which nothing can be read.
+    fn damaged(&mut self, name: Option<&str>) {
+        let mut stream = Stream::default();
+        stream.ends_early(self.worker);
+        self.done(name, stream);
+    }
+}
+
+/// Whether an error comes from what a file holds, and not from the machine.
+fn is_damage(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput | io::ErrorKind::Other
+    )
+}
+
+/// Reads a log that is stored in whatever way.
+fn any(from: impl Read + Send, sink: &mut Sink<'_>) -> io::Result<()> {
+    match source::begin(from)? {
+        (Form::Stored(stored), all) => aside(stored, all, sink),
+        (_, mut all) => within(&mut all, None, sink, 0),
+    }
+}
+
+/// Forms inside of each other that are looked into.
+const DEEPEST: u32 = 4;
+
+/// Reads what may be compressed, an archive, or text in whatever encoding.
+fn within(from: &mut dyn Read, name: Option<&str>, sink: &mut Sink<'_>, depth: u32) -> io::Result<()> {
+    let (form, mut all) = source::begin(from)?;
+    match form {
+        Form::Text { utf16: None } => lines(&mut all, name, sink),
+        Form::Text {
+            utf16: Some(big_endian),
+        } => lines(&mut Utf16::new(all, big_endian), name, sink),
+        _ if depth >= DEEPEST => Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "archives in archives are not looked into any further",
+        )),
+        Form::Stored(stored) => within(&mut Decoder::new(stored, all)?, name, sink, depth + 1),
+        Form::Tar => {
+            let mut archive = tar::Archive::new(all);
+            for entry in archive.entries()? {
+                let mut entry = entry?;
+                let inner = entry.path()?.display().to_string();
+                if entry.header().entry_type().is_file() && is_wanted(&inner) {
+                    member(&mut entry, &inner, sink, depth)?;
+                }
+            }
+            Ok(())
+        }
+        Form::Zip => {
+            // Its table stands at its end, so it is set down first.
+            let mut file = tempfile::tempfile()?;
+            io::copy(&mut all, &mut file)?;
+            let mut archive = zip::ZipArchive::new(file)?;
+            for number in 0..archive.len() {
+                let mut entry = archive.by_index(number)?;
+                let inner = entry.name()?.into_owned();
+                if entry.is_file() && is_wanted(&inner) {
+                    member(&mut entry, &inner, sink, depth)?;
+                }
+            }
+            Ok(())
         }
     }
 }
 
-/// Reads a log that is stored in whatever way.
-fn any(from: impl Read + Send, worker: &mut Worker, wrapping: &Wrapping) -> io::Result<Stream> {
-    match source::begin(from)? {
-        (Stored::Plain, all) => lines(all, worker, wrapping),
-        (stored, all) => aside(stored, all, worker, wrapping),
+/// Reads a file of an archive. If it is damaged, the others are read all the same.
+fn member(from: &mut dyn Read, name: &str, sink: &mut Sink<'_>, depth: u32) -> io::Result<()> {
+    let lenient = std::mem::replace(&mut sink.lenient, true);
+    let read = within(from, Some(name), sink, depth + 1);
+    sink.lenient = lenient;
+    match read {
+        Err(error) if is_damage(&error) => {
+            sink.damaged(Some(name));
+            Ok(())
+        }
+        other => other,
     }
+}
+
+/// Whether a file of an archive is a log, by its name.
+fn is_wanted(name: &str) -> bool {
+    let path = std::path::Path::new(name);
+    source::is_log(path) || path.extension().is_none()
 }
 
 /// A stretch of a file.
@@ -296,12 +419,12 @@ impl<R: Read> Read for Counted<'_, R> {
 }
 
 /// Decompresses on a thread of its own.
-fn aside(stored: Stored, from: impl Read + Send, worker: &mut Worker, wrapping: &Wrapping) -> io::Result<Stream> {
+fn aside(stored: Stored, from: impl Read + Send, sink: &mut Sink<'_>) -> io::Result<()> {
     let (full, filled) = std::sync::mpsc::sync_channel::<io::Result<Vec<u8>>>(4);
     let (empty, emptied) = std::sync::mpsc::channel::<Vec<u8>>();
     std::thread::scope(|scope| {
         scope.spawn(move || {
-            let mut from = match source::decoder(stored, from) {
+            let mut from = match Decoder::new(stored, from) {
                 Ok(from) => from,
                 Err(error) => {
                     let _ = full.send(Err(error));
@@ -334,13 +457,13 @@ fn aside(stored: Stored, from: impl Read + Send, worker: &mut Worker, wrapping: 
                 }
             }
         });
-        let piped = Piped {
+        let mut piped = Piped {
             filled,
             empty,
             block: Vec::new(),
             at: 0,
         };
-        lines(piped, worker, wrapping)
+        within(&mut piped, None, sink, 1)
     })
 }
 
@@ -378,7 +501,9 @@ impl Read for Piped {
 ///
 /// The buffer holds, one after the other: lines that were read and wait for their partners, the beginning of a line whose
 /// end is not there yet, and room.
-fn lines(mut from: impl Read, worker: &mut Worker, wrapping: &Wrapping) -> io::Result<Stream> {
+fn lines(from: &mut dyn Read, name: Option<&str>, sink: &mut Sink<'_>) -> io::Result<()> {
+    let (worker, wrapping) = (&mut *sink.worker, sink.wrapping);
+    let mut early = false;
     let mut stream = Stream::default();
     let mut quick = Quick::default();
     let mut buffer = vec![0; BLOCK];
@@ -397,6 +522,10 @@ fn lines(mut from: impl Read, worker: &mut Worker, wrapping: &Wrapping) -> io::R
         let got = match from.read(buffer.get_mut(kept..).unwrap_or_default()) {
             Ok(got) => got,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) if sink.lenient && is_damage(&error) => {
+                early = true;
+                break;
+            }
             Err(error) => return Err(error),
         };
         if got == 0 {
@@ -432,7 +561,11 @@ fn lines(mut from: impl Read, worker: &mut Worker, wrapping: &Wrapping) -> io::R
         stream.line(worker, wrapping, text.get(waiting..).unwrap_or_default());
     }
     stream.end(worker, wrapping);
-    Ok(stream)
+    if early {
+        stream.ends_early(worker);
+    }
+    sink.done(name, stream);
+    Ok(())
 }
 
 /// The buffer is full and holds no line end: drops leading NUL bytes, else grows, else gives the line up.

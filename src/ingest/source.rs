@@ -1,7 +1,8 @@
-//! Where logs come from: files, folders, globs and standard input, plain or compressed.
+//! Where logs come from: files, folders, globs and standard input, plain, compressed or in archives.
 
 use super::error::IngestError;
 use super::gunzip::Gunzip;
+use super::utf16;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
@@ -103,20 +104,22 @@ fn folder(path: &Path, inputs: &mut Vec<LogInput>) -> Result<(), IngestError> {
 }
 
 /// Whether a file of a folder is one to read, by its name: rotation leaves many forms behind.
-fn is_log(path: &Path) -> bool {
+pub(super) fn is_log(path: &Path) -> bool {
     let name = path
         .file_name()
         .map(|name| name.to_string_lossy().to_lowercase())
         .unwrap_or_default();
-    let bare = [".gz", ".zst"]
+    let bare = [".gz", ".zst", ".bz2", ".xz"]
         .into_iter()
         .find_map(|end| name.strip_suffix(end))
         .unwrap_or(&name);
     !name.starts_with('.')
         && (bare.contains(".log")
-            || [".json", ".jsonl", ".ndjson", ".txt", "audit", ".example"]
-                .iter()
-                .any(|end| bare.ends_with(end)))
+            || [
+                ".json", ".jsonl", ".ndjson", ".txt", ".csv", ".zip", ".tar", ".tgz", "audit", ".example",
+            ]
+            .iter()
+            .any(|end| bare.ends_with(end)))
 }
 
 /// How a log is stored, told by its first bytes.
@@ -128,6 +131,10 @@ pub enum Stored {
     Gzip,
     /// Zstandard, of one or more frames.
     Zstd,
+    /// bzip2, of one or more streams.
+    Bzip2,
+    /// xz, of one or more streams.
+    Xz,
 }
 
 impl Stored {
@@ -138,8 +145,44 @@ impl Stored {
             Self::Gzip
         } else if head.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
             Self::Zstd
+        } else if matches!(head, [b'B', b'Z', b'h', b'1'..=b'9', ..]) {
+            Self::Bzip2
+        } else if head.starts_with(&[0xfd, b'7', b'z', b'X']) {
+            Self::Xz
         } else {
             Self::Plain
+        }
+    }
+}
+
+/// What the plain bytes of a log are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// Text, as it is or in UTF-16.
+    Text {
+        /// Whether it is UTF-16, with the high byte first or not.
+        utf16: Option<bool>,
+    },
+    /// Compressed text, or whatever else.
+    Stored(Stored),
+    /// A zip archive.
+    Zip,
+    /// A tar archive.
+    Tar,
+}
+
+/// As many bytes tell all forms.
+const HEAD: usize = 512;
+
+impl Form {
+    fn of(head: &[u8]) -> Self {
+        match Stored::of(head) {
+            Stored::Plain if head.starts_with(b"PK\x03\x04") => Self::Zip,
+            Stored::Plain if head.get(257..262) == Some(b"ustar") => Self::Tar,
+            Stored::Plain => Self::Text {
+                utf16: utf16::begins(head),
+            },
+            stored => Self::Stored(stored),
         }
     }
 }
@@ -147,20 +190,50 @@ impl Stored {
 /// A source whose beginning was looked at.
 pub type Looked<R> = io::Chain<io::Cursor<Vec<u8>>, R>;
 
-/// How a log is stored, by its beginning, and the whole of it to read. Pipes are read once, so nothing is sought.
-pub fn begin<R: Read>(mut from: R) -> io::Result<(Stored, Looked<R>)> {
-    let mut head = Vec::with_capacity(4);
-    from.by_ref().take(4).read_to_end(&mut head)?;
-    Ok((Stored::of(&head), io::Cursor::new(head).chain(from)))
+/// What a log is, by its beginning, and the whole of it to read. Pipes are read once, so nothing is sought.
+pub(super) fn begin<R: Read>(mut from: R) -> io::Result<(Form, Looked<R>)> {
+    let mut head = Vec::with_capacity(HEAD);
+    from.by_ref().take(HEAD as u64).read_to_end(&mut head)?;
+    Ok((Form::of(&head), io::Cursor::new(head).chain(from)))
+}
+
+/// Reads the plain text of a stored log.
+pub(super) enum Decoder<R: Read> {
+    Plain(R),
+    Gzip(Gunzip<R>),
+    Zstd(zstd::stream::read::Decoder<'static, io::BufReader<R>>),
+    Bzip2(bzip2::read::MultiBzDecoder<R>),
+    Xz(lzma_rust2::XzReader<R>),
+}
+
+impl<R: Read> Decoder<R> {
+    /// Of a log that is stored so.
+    pub fn new(stored: Stored, from: R) -> io::Result<Self> {
+        Ok(match stored {
+            Stored::Plain => Self::Plain(from),
+            Stored::Gzip => Self::Gzip(Gunzip::new(from)),
+            Stored::Zstd => Self::Zstd(zstd::stream::read::Decoder::new(from)?),
+            Stored::Bzip2 => Self::Bzip2(bzip2::read::MultiBzDecoder::new(from)),
+            Stored::Xz => Self::Xz(lzma_rust2::XzReader::new(from, true)),
+        })
+    }
+}
+
+impl<R: Read> Read for Decoder<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(from) => from.read(into),
+            Self::Gzip(from) => from.read(into),
+            Self::Zstd(from) => from.read(into),
+            Self::Bzip2(from) => from.read(into),
+            Self::Xz(from) => from.read(into),
+        }
+    }
 }
 
 /// The plain text of a stored log.
 pub fn decoder<'a>(stored: Stored, from: impl Read + Send + 'a) -> io::Result<Box<dyn Read + Send + 'a>> {
-    Ok(match stored {
-        Stored::Plain => Box::new(from),
-        Stored::Gzip => Box::new(Gunzip::new(from)),
-        Stored::Zstd => Box::new(zstd::stream::read::Decoder::new(from)?),
-    })
+    Ok(Box::new(Decoder::new(stored, from)?))
 }
 
 #[cfg(test)]

@@ -194,6 +194,15 @@ impl Stream {
         self.lines = lines;
     }
 
+    /// The log is damaged from here on: whatever follows is lost.
+    pub fn ends_early(&mut self, worker: &mut Worker) {
+        self.lines += 1;
+        let tally = &mut worker.usage_mut().table_mut().tally;
+        tally.lines += 1;
+        tally.skip(Skip::Truncated, 1);
+        self.example(Skip::Truncated, self.lines);
+    }
+
     /// A line longer than is read, of which this is the beginning.
     pub fn too_long(&mut self, worker: &mut Worker, wrapping: &Wrapping, beginning: &[u8]) {
         self.lines += 1;
