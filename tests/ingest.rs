@@ -1162,6 +1162,43 @@ proptest! {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    /// A log of any shape that was damaged in transport: each line is in its bin, however the log comes, and nobody is seen
+    /// to do what nobody did.
+    #[test]
+    fn a_damaged_log_of_any_shape_is_accounted_for(
+        shape in any::<prop::sample::Index>(),
+        damage in prop::collection::vec((any::<prop::sample::Index>(), 0_usize..400, 0_u8..4), 1..4),
+        step in 1_usize..3000,
+    ) {
+        let mut files: Vec<PathBuf> = shapes().read_dir().unwrap().map(|entry| entry.unwrap().path()).collect();
+        files.retain(|path| !path.to_string_lossy().contains("audit.") && !path.ends_with("utf-16.log"));
+        files.sort();
+        let mut text = std::fs::read(&files[shape.index(files.len())]).unwrap();
+        for (at, size, how) in damage {
+            let at = at.index(text.len() + 1);
+            let end = (at + size).min(text.len());
+            match how {
+                0 => { text.drain(at..end); }
+                1 => { text.insert(at, b'\n'); }
+                2 => { let piece = text[at..end].to_vec(); text.splice(at..at, piece); }
+                _ => { text.splice(at..at, *b"\n2026-05-04T10:00:00.000Z [INFO]  core: words\n"); }
+            }
+        }
+        let whole = feed(&text);
+        prop_assert!(whole.tally().balanced(), "{:?}", whole.tally());
+        let mut reader = Reader::new(&Options::default());
+        for piece in text.chunks(step) {
+            reader.feed("log", piece);
+        }
+        prop_assert!(reader.snapshot().tally().balanced());
+        reader.finish_file("log");
+        prop_assert_eq!(essence(&reader.take()), essence(&whole));
+    }
+}
+
+proptest! {
     // Each case is a log of a megabyte.
     #![proptest_config(ProptestConfig::with_cases(16))]
 

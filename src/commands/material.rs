@@ -70,7 +70,11 @@ pub(super) fn silent_usage(reading: &Reading, talk: &Talk) -> Result<Usage, Fail
     if !reading.logs.is_empty() {
         let failed = |e: &ingest::IngestError| Failure::from_error(e, e.hint());
         let inputs = ingest::expand(&reading.logs).map_err(|e| failed(&e))?;
-        usage = Some(ingest::read(&inputs, &options, talk).map_err(|e| failed(&e))?);
+        let read = ingest::read(&inputs, &options, talk).map_err(|e| failed(&e))?;
+        if read.tally().used == 0 {
+            tell_what_they_are(&inputs, talk);
+        }
+        usage = Some(read);
     }
     for file in &reading.usage {
         let part = store::read_parquet(file).map_err(|e| Failure::from_error(&e, e.hint()))?;
@@ -80,6 +84,17 @@ pub(super) fn silent_usage(reading: &Reading, talk: &Talk) -> Result<Usage, Fail
         });
     }
     Ok(usage.unwrap_or_default())
+}
+
+/// What the logs are of which nothing could be read, and what would read them.
+fn tell_what_they_are(inputs: &[ingest::LogInput], talk: &Talk) {
+    for input in inputs.iter().take(3) {
+        if let ingest::LogInput::File(path) = input
+            && let Some(what) = ingest::what_is(path)
+        {
+            talk.note(&format!("`{}` is {what}", path.display()));
+        }
+    }
 }
 
 /// The account of all lines, on stderr.

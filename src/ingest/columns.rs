@@ -55,6 +55,8 @@ pub struct Columns {
     delimiter: u8,
     /// None: it is no table.
     names: Vec<String>,
+    /// What may be a head, if the next line holds an entry in a column.
+    maybe: Option<(u8, Vec<String>)>,
     /// The beginning of a row.
     open: Vec<u8>,
     lines: u64,
@@ -80,8 +82,17 @@ impl Columns {
                     (self.delimiter, self.names) = (delimiter, names);
                     Row::Head
                 }
-                None => Row::None,
+                None => {
+                    self.maybe = any_head(text);
+                    Row::None
+                }
             };
+        }
+        if let Some((delimiter, names)) = self.maybe.take() {
+            let quotes = memchr::memmem::find(raw, b"\"{\"\"").is_some();
+            if quotes && record(raw, delimiter).is_some_and(|fields| fields.len() == names.len()) {
+                (self.delimiter, self.names) = (delimiter, names);
+            }
         }
         if self.names.is_empty() || (self.open.is_empty() && !self.is_row(raw)) {
             return Row::None;
@@ -121,6 +132,19 @@ impl Columns {
     }
 }
 
+/// The columns, if a line looks like the head of any table.
+#[must_use]
+pub fn names(line: &[u8]) -> Option<Vec<String>> {
+    let is_name = |name: &String| {
+        let name = name.trim();
+        (1..=64).contains(&name.len()) && name.split_whitespace().count() <= 3
+    };
+    DELIMITERS
+        .into_iter()
+        .filter_map(|delimiter| record(line, delimiter))
+        .find(|names| names.len() > 2 && names.iter().all(is_name))
+}
+
 /// The columns, if a line is a head.
 fn head(text: &[u8]) -> Option<(u8, Vec<String>)> {
     if text.len() > 64 << 10 || text.contains(&b'{') {
@@ -138,6 +162,15 @@ fn head(text: &[u8]) -> Option<(u8, Vec<String>)> {
         let short = names.iter().all(|name| name.len() <= 256);
         (telling && whole && short).then_some((delimiter, names))
     })
+}
+
+/// What may be the head of a table whose columns say nothing by their names.
+fn any_head(text: &[u8]) -> Option<(u8, Vec<String>)> {
+    if text.len() > 64 << 10 || text.contains(&b'{') {
+        return None;
+    }
+    let named = DELIMITERS.into_iter().filter_map(|delimiter| Some((delimiter, record(text, delimiter)?)));
+    named.max_by_key(|(_, names)| names.len())
 }
 
 fn record(text: &[u8], delimiter: u8) -> Option<Vec<String>> {
@@ -177,6 +210,9 @@ mod tests {
         assert_eq!(object, r#"{"Date":"2026","Message":"two\nlines"}"#);
         assert!(matches!(table.line(br#"2026,"no end"#), Row::Held));
         assert_eq!(table.end(), 1);
+        let mut table = Columns::default();
+        assert!(matches!(table.line(b"when;what"), Row::None));
+        assert!(matches!(table.line(br#"now;"{""a"":1}""#), Row::Record { .. }));
         for text in ["hello, world", "message", r#"{"message":1,"x":2}"#, ""] {
             assert!(matches!(Columns::default().line(text.as_bytes()), Row::None), "{text}");
         }

@@ -25,6 +25,12 @@ pub fn entry_begins(line: &[u8]) -> Option<usize> {
     }
 }
 
+/// Where an object begins in a line, whatever stands before it.
+#[must_use]
+pub fn first_entry(line: &[u8]) -> Option<usize> {
+    memchr::memmem::find(line, b"{\"")
+}
+
 /// The end of structured data (RFC 5424), `[id name="value" ...]`, which may hold anything between its quotes.
 fn structured_data(text: &[u8]) -> Option<usize> {
     let head = text.get(..text.len().min(LONGEST))?;

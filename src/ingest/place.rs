@@ -233,6 +233,53 @@ pub fn is_server_log(object: &[u8]) -> bool {
         && ["@level", "@message"].iter().all(|name| member(object, name).is_some())
 }
 
+/// Where an object has a `request` with a path, and whether it is an entry.
+#[must_use]
+pub fn request(value: &[u8]) -> Option<(String, bool)> {
+    let mut found = None;
+    seek_request(value, &mut Vec::new(), &mut found, 0);
+    found.map(|(steps, whole)| (Place(steps).to_string(), whole))
+}
+
+fn seek_request(value: &[u8], path: &mut Vec<Step>, found: &mut Option<(Vec<Step>, bool)>, depth: usize) {
+    if depth > DEEPEST || found.as_ref().is_some_and(|(_, whole)| *whole) {
+        return;
+    }
+    if let Some(text) = text_of(value) {
+        let text = text.trim_ascii();
+        if matches!(text.first(), Some(b'{' | b'[')) && scan::container(text, 0) == Ok(text.len()) {
+            seek_request(text, path, found, depth + 1);
+        }
+        return;
+    }
+    match value.first() {
+        Some(b'{') => {
+            let asked = member(value, "request").and_then(|request| member(request, "path"));
+            if asked.is_some() {
+                let whole = matches!(entry::parse(value, 0), Ok((Some(_), _)));
+                if whole || found.is_none() {
+                    *found = Some((path.clone(), whole));
+                }
+                return;
+            }
+            let mut members = Members::of(value, 0).ok();
+            while let Some(Ok(Some(member))) = members.as_mut().map(Members::next) {
+                path.push(Step::Member(decode(member.key).into()));
+                seek_request(member.value, path, found, depth + 1);
+                path.pop();
+            }
+        }
+        Some(b'[') => {
+            path.push(Step::Each);
+            for element in scan::elements(value, 0).map_or_else(|_| Vec::new(), |(e, _)| e) {
+                seek_request(element, path, found, depth + 1);
+            }
+            path.pop();
+        }
+        _ => {}
+    }
+}
+
 /// The raw value of an object's member; of several of one name the last.
 #[must_use]
 pub fn member<'a>(object: &'a [u8], name: &str) -> Option<&'a [u8]> {

@@ -321,6 +321,43 @@ fn any(from: impl Read + Send, sink: &mut Sink<'_>) -> io::Result<()> {
     }
 }
 
+/// The beginning of the text of a log, as far as the bytes of its beginning give it; else what it is.
+pub(super) fn beginning(raw: &[u8]) -> Result<Vec<u8>, &'static str> {
+    let (mut from, mut depth): (Box<dyn Read + '_>, _) = (Box::new(raw), 0);
+    loop {
+        let mut head = Vec::new();
+        let form = match source::begin(from) {
+            Ok((form, all)) => {
+                from = Box::new(all);
+                form
+            }
+            Err(_) => return Err("damaged: it cannot be unpacked"),
+        };
+        depth += 1;
+        match form {
+            Form::Text { utf16 } => {
+                // The end is missing where the beginning was packed.
+                let read = match utf16 {
+                    Some(big_endian) => Utf16::new(from, big_endian).read_to_end(&mut head),
+                    None => from.read_to_end(&mut head),
+                };
+                return match read {
+                    Err(_) if head.is_empty() => Err("damaged: it cannot be unpacked"),
+                    _ => Ok(head),
+                };
+            }
+            Form::Zip | Form::Tar => return Err("an archive without a log inside that could be read"),
+            Form::Stored(_) if depth > DEEPEST => return Err("packed again and again"),
+            Form::Stored(stored) => {
+                from = match Decoder::new(stored, from) {
+                    Ok(plain) => Box::new(plain),
+                    Err(_) => return Err("damaged: it cannot be unpacked"),
+                };
+            }
+        }
+    }
+}
+
 /// Forms inside of each other that are looked into.
 const DEEPEST: u32 = 4;
 

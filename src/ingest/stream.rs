@@ -759,7 +759,7 @@ impl Reading<'_> {
         };
         let (head, inner) = text.split_at(at);
         let Some(shape) = header::shape(head) else {
-            return Found::Nothing(Skip::NotJson);
+            return self.behind_any_text(text, outside);
         };
         let (mut place, stream) = (outside.place.to_vec(), header::writer(head));
         place.extend_from_slice(b" ");
@@ -774,6 +774,21 @@ impl Reading<'_> {
             ..outside
         };
         self.text(inner, inside)
+    }
+
+    /// An entry behind what is no header, up to the end of its line: read only where the user said that text stands before it.
+    fn behind_any_text(&mut self, text: &[u8], outside: Outside<'_>) -> Found {
+        if self.wrapping.envelope != Envelope::Prefix {
+            return Found::Nothing(Skip::NotJson);
+        }
+        let begins = header::first_entry(text).map(|at| text.get(at..).unwrap_or_default());
+        match begins.map(|rest| (rest, entry::parse(rest, 0))) {
+            Some((rest, Ok((Some(entry), end)))) if trim(rest.get(end..).unwrap_or_default()).is_empty() => {
+                self.entry(&entry, outside);
+                Found::Done
+            }
+            _ => Found::Nothing(Skip::NotJson),
+        }
     }
 
     /// A line that goes on with a text that is held for its writer.
