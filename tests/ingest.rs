@@ -1162,7 +1162,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
+    #![proptest_config(ProptestConfig::with_cases(100))]
 
     /// A log of any shape that was damaged in transport: each line is in its bin, however the log comes, and nobody is seen
     /// to do what nobody did.

@@ -169,7 +169,9 @@ fn any_head(text: &[u8]) -> Option<(u8, Vec<String>)> {
     if text.len() > 64 << 10 || text.contains(&b'{') {
         return None;
     }
-    let named = DELIMITERS.into_iter().filter_map(|delimiter| Some((delimiter, record(text, delimiter)?)));
+    let named = DELIMITERS
+        .into_iter()
+        .filter_map(|delimiter| Some((delimiter, record(text, delimiter)?)));
     named.max_by_key(|(_, names)| names.len())
 }
 

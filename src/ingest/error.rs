@@ -45,11 +45,9 @@ impl IngestError {
         match self {
             Self::Read { .. } => Some("name a file, a folder, a glob in quotes, or - for standard input"),
             Self::NoMatch(_) => Some("check the pattern; quote it if the shell must not expand it"),
-            Self::EmptyFolder(_) => {
-                Some(
+            Self::EmptyFolder(_) => Some(
                 "name the files themselves if their names do not end in log, json, jsonl, ndjson, txt, csv, gz, zst, bz2, xz, zip or tar",
-            )
-            }
+            ),
             Self::Strict { .. } => Some(
                 "leave --strict out to count such lines and go on, or name the wrapping with --envelope or --unwrap",
             ),

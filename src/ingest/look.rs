@@ -28,12 +28,18 @@ const PACKED: [(&[u8], &str, &str); 8] = [
 
 /// Beginnings of other files.
 const OTHERS: [(&[u8], &str); 6] = [
-    (b"PAR1", "Apache Parquet: usage of an earlier run is named with `--usage`"),
+    (
+        b"PAR1",
+        "Apache Parquet: usage of an earlier run is named with `--usage`",
+    ),
     (b"Obj\x01", "Apache Avro, which is not read: export it as JSON"),
     (b"ORC", "Apache ORC, which is not read: export it as JSON"),
     (b"age-encryption.org", "encrypted with age: decrypt it first"),
     (b"-----BEGIN PGP", "encrypted with PGP: decrypt it first"),
-    (b"SQLite format 3\0", "an SQLite database, which is not read: export it as JSON"),
+    (
+        b"SQLite format 3\0",
+        "an SQLite database, which is not read: export it as JSON",
+    ),
 ];
 
 /// What a file is, in words, with the flag or the command that would read it where there is one; none if it cannot be told.
@@ -45,7 +51,9 @@ pub fn what_is(path: &Path) -> Option<String> {
         return Some("empty".to_owned());
     }
     if let Some((_, what, unpack)) = PACKED.iter().find(|(magic, _, _)| raw.starts_with(magic)) {
-        return Some(format!("{what}, which is not read: `{unpack} FILE | vault-advisor ... --logs -`"));
+        return Some(format!(
+            "{what}, which is not read: `{unpack} FILE | vault-advisor ... --logs -`"
+        ));
     }
     if let Some((_, what)) = OTHERS.iter().find(|(magic, _)| raw.starts_with(magic)) {
         return Some((*what).to_owned());
@@ -58,10 +66,15 @@ pub fn what_is(path: &Path) -> Option<String> {
 }
 
 fn of_text(text: &[u8]) -> Option<String> {
-    let mut lines = text.split(|c| *c == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty());
+    let mut lines = text
+        .split(|c| *c == b'\n')
+        .map(<[u8]>::trim_ascii)
+        .filter(|line| !line.is_empty());
     let first = lines.next()?;
     if memchr::memmem::find(text, b"<json:object").is_some() {
-        return Some("written with `format=jsonx` (XML), which is not read: set `format=json` for the audit device".to_owned());
+        return Some(
+            "written with `format=jsonx` (XML), which is not read: set `format=json` for the audit device".to_owned(),
+        );
     }
     if first.starts_with(b"<?xml") || first.starts_with(b"<html") || first.starts_with(b"<!DOCTYPE") {
         return Some("XML or HTML, not a log: export it as JSON".to_owned());
@@ -77,12 +90,22 @@ fn of_text(text: &[u8]) -> Option<String> {
     if let Some(names) = columns::names(first) {
         return Some(format!(
             "a table with the columns {}, and no audit entry in any of them",
-            names.iter().take(8).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+            names
+                .iter()
+                .take(8)
+                .map(|name| format!("`{name}`"))
+                .collect::<Vec<_>>()
+                .join(", ")
         ));
     }
     let at = header::first_entry(first)?;
     let is_entry = matches!(entry::parse(first, at), Ok((Some(_), _)));
-    is_entry.then(|| format!("lines with an entry behind other text: `--envelope {}`", Envelope::Prefix))
+    is_entry.then(|| {
+        format!(
+            "lines with an entry behind other text: `--envelope {}`",
+            Envelope::Prefix
+        )
+    })
 }
 
 fn of_json(value: &[u8]) -> String {
@@ -116,10 +139,16 @@ mod tests {
             (b"7z\xbc\xaf\x27\x1cxx", "7z x -so"),
             (b"PAR1xx", "--usage"),
             (br#"{"a":{"b/c":[{"request":{"path":"x"}}]}}"#, "at `/a/b~1c/*`"),
-            (br#"{"a":{"b":{"type":"request","request":{"path":"x"}}}}"#, "--unwrap '/a/b'"),
+            (
+                br#"{"a":{"b":{"type":"request","request":{"path":"x"}}}}"#,
+                "--unwrap '/a/b'",
+            ),
             (br#"{"level":"info","msg":"x"}"#, "without any object"),
             (b"one,two,three\n1,2,3\n", "columns `one`, `two`, `three`"),
-            (br#"say "x" {"type":"request","request":{"path":"x"}}"#, "--envelope prefix"),
+            (
+                br#"say "x" {"type":"request","request":{"path":"x"}}"#,
+                "--envelope prefix",
+            ),
             (b"<?xml version=\"1.0\"?>", "XML"),
             (b"<json:object name=\"auth\">", "jsonx"),
         ] {

@@ -26,6 +26,7 @@ mod text;
 mod time;
 mod utf16;
 mod worker;
+mod zip;
 
 pub use envelope::{Envelope, UnknownEnvelope};
 pub use error::IngestError;

@@ -7,6 +7,7 @@ use super::source::{self, Decoder, Form, LogInput, Stored};
 use super::stream::{Stream, Wrapping};
 use super::utf16::Utf16;
 use super::worker::Worker;
+use super::zip::Zip;
 use crate::origin::Origin;
 use crate::usage::{Skip, Usage, Window};
 use std::fs::File;
@@ -389,12 +390,13 @@ fn within(from: &mut dyn Read, name: Option<&str>, sink: &mut Sink<'_>, depth: u
             // Its table stands at its end, so it is set down first.
             let mut file = tempfile::tempfile()?;
             io::copy(&mut all, &mut file)?;
-            let mut archive = zip::ZipArchive::new(file)?;
-            for number in 0..archive.len() {
-                let mut entry = archive.by_index(number)?;
-                let inner = entry.name()?.into_owned();
-                if entry.is_file() && is_wanted(&inner) {
-                    member(&mut entry, &inner, sink, depth)?;
+            let mut archive = Zip::new(file)?;
+            let wanted = archive.files.clone().into_iter().filter(|file| is_wanted(&file.name));
+            for file in wanted {
+                match archive.open(&file) {
+                    Ok(mut plain) => member(&mut plain, &file.name, sink, depth)?,
+                    Err(error) if is_damage(&error) => sink.damaged(Some(&file.name)),
+                    Err(error) => return Err(error),
                 }
             }
             Ok(())
