@@ -306,6 +306,8 @@ pub struct Subject {
     pub kind: String,
     /// Its name: policy name, principal name, ...
     pub name: String,
+    /// What tells it from others of its name, for whoever matches it: `entity:6d1f…` for a principal.
+    pub key: String,
 }
 
 /// One finding of one rule.

@@ -31,6 +31,9 @@ pub struct SettingsFile {
     pub roles: RoleSettings,
     /// Severity by rule id; `off` switches a rule off.
     pub rules: BTreeMap<String, RuleLevel>,
+    /// Policies that are never changed: by name, by a group or entity that has them, or by who holds them (`entity:ID`); a `*` at
+    /// the end for any rest.
+    pub protect: Vec<String>,
     /// Findings that were looked at and accepted.
     pub waivers: Vec<Waiver>,
     /// How `watch` goes about it, where no flag says otherwise.
@@ -137,6 +140,8 @@ pub struct Settings {
     pub keep: Vec<String>,
     /// Rule levels.
     pub rules: BTreeMap<String, RuleLevel>,
+    /// Policies that are never changed.
+    pub protect: Vec<String>,
     /// Waivers.
     pub waivers: Vec<Waiver>,
     /// How `watch` goes about it.
@@ -159,6 +164,7 @@ impl Default for Settings {
             over_grant: RoleSettings::default().over_grant,
             keep: Vec::new(),
             rules: BTreeMap::new(),
+            protect: Vec::new(),
             waivers: Vec::new(),
             watch: WatchSettings::default(),
             file: None,
@@ -252,13 +258,21 @@ impl Settings {
             source: Box::new(source),
         };
         let file: SettingsFile = toml::from_str(text).map_err(failed)?;
-        let said = text.parse().map_err(failed)?;
+        let said: toml::Table = text.parse().map_err(failed)?;
+        let says = |table: &str, key: &str| said.get(table).and_then(|table| table.get(key)).is_some();
+        // Whoever asks for no days of watching takes the logs for all that there is.
+        let past_alone = says("evidence", "min_days") && file.evidence.min_days <= 0.0 && !says("foresight", "horizon");
         let waivers = text.lines().zip(1_u32..);
         let waivers = waivers.filter(|(line, _)| line.trim_start().starts_with("[[waivers]]"));
+        let waiver_lines = waivers.map(|(_, n)| n).collect();
+        let mut checked = Self::check(file, path.clone())?;
+        if past_alone {
+            checked.foresight.horizon_days = 0;
+        }
         Ok(Self {
             said,
-            waiver_lines: waivers.map(|(_, n)| n).collect(),
-            ..Self::check(file, path.clone())?
+            waiver_lines,
+            ..checked
         })
     }
 
@@ -310,6 +324,7 @@ impl Settings {
             over_grant: file.roles.over_grant,
             keep: file.roles.keep,
             rules: file.rules,
+            protect: file.protect,
             waivers: file.waivers,
             watch: file.watch,
             file: Some(path),

@@ -135,6 +135,10 @@ pub struct Joined {
     pub doubted: BTreeMap<StanzaId, Doubt>,
     /// Who did something that is not explained.
     pub unexplained_by: BTreeSet<HolderId>,
+    /// Stanzas that are kept because somebody said so, with the reason.
+    pub kept: BTreeMap<StanzaId, Arc<str>>,
+    /// Who holds a policy of which something is kept.
+    pub kept_for: BTreeSet<HolderId>,
     /// Whose lines could not be read as far as what they asked for: how many of each.
     pub lost: BTreeMap<HolderId, u64>,
     /// Entries that are cut so far that not even their holder is known.
@@ -165,10 +169,23 @@ impl Joined {
         self.current.get(holder).and_then(|&s| self.sets.get(s))
     }
 
-    /// Whether something that this holder did is not explained.
+    /// Whether what this holder has is to stay as it is: something that it did is not explained, or something is kept.
     #[must_use]
-    pub fn doubts(&self, holder: HolderId) -> bool {
-        self.unexplained_by.contains(&holder)
+    pub fn stays(&self, holder: HolderId) -> bool {
+        self.unexplained_by.contains(&holder) || self.kept_for.contains(&holder)
+    }
+
+    /// Whether a stanza is not to be touched, for anybody.
+    #[must_use]
+    pub fn is_fixed(&self, stanza: StanzaId) -> bool {
+        self.doubted.contains_key(&stanza) || self.kept.contains_key(&stanza)
+    }
+
+    /// Keeps these stanzas, and these policies from being deleted.
+    pub fn keep(&mut self, stanzas: BTreeMap<StanzaId, Arc<str>>, policies: &BTreeSet<usize>) {
+        let held = policies.iter().filter_map(|&policy| self.held_by.get(policy));
+        self.kept_for = held.flatten().copied().collect();
+        self.kept = stanzas;
     }
 
     /// A stanza.
@@ -528,6 +545,8 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
         may_hold,
         doubted,
         unexplained_by,
+        kept: BTreeMap::new(),
+        kept_for: BTreeSet::new(),
         lost: lost_by,
         cut: lost.cut,
         missing,

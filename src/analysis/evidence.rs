@@ -281,6 +281,11 @@ pub fn of_policies(
 
 /// Why nothing of a policy may be taken away, for all that the log leaves open.
 fn doubt_open(joined: &Joined, policy: usize) -> Option<String> {
+    let mut kept = joined.kept.range((policy, 0)..(policy + 1, 0));
+    let is_unheld = joined.held_by.get(policy).is_none_or(BTreeSet::is_empty);
+    if let Some((_, why)) = kept.next().filter(|_| is_unheld) {
+        return Some(why.to_string());
+    }
     let may_hold = joined.may_hold.get(policy).filter(|who| !who.is_empty());
     if let Some(holder) = may_hold.and_then(|who| joined.holders.get(*who.first()?)) {
         return Some(format!(

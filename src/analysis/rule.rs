@@ -7,6 +7,10 @@ use crate::access::{HolderId, Joined};
 use crate::advice::{Evidence, EvidenceState, Finding, Severity, Subject};
 use crate::deployment::Deployment;
 use crate::origin::Origin;
+use crate::policy::model::{Policy, Stanza};
+use crate::policy::pattern::Pattern;
+use crate::policy::relation::implies;
+use crate::vault::CapabilitySet;
 use sha2::{Digest as _, Sha256};
 use std::sync::Arc;
 
@@ -24,9 +28,49 @@ pub struct Context<'a> {
     pub chains: &'a [Chain],
     /// What the logs are worth.
     pub watch: &'a Watch,
+    /// The policies as they are proposed, where a proposal is made.
+    pub after: Option<&'a [Policy]>,
+}
+
+/// What a proposal has to take away for a finding to be gone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mend {
+    /// The policy.
+    pub policy: usize,
+    /// The stanza; none for the policy as a whole.
+    pub stanza: Option<usize>,
+    /// These capabilities of it; the whole stanza where there are none.
+    pub capabilities: CapabilitySet,
 }
 
 impl Context<'_> {
+    /// The policy whose proposed text no longer has what a finding is about: read off that text, and said of nothing else.
+    #[must_use]
+    pub fn mended(&self, mend: &Mend) -> Option<String> {
+        let after = self.after?;
+        let today = self.joined.policies.get(mend.policy)?;
+        let Some(proposed) = after.iter().find(|policy| policy.id() == today.id()) else {
+            return Some(today.id().to_string());
+        };
+        let stanza = today.stanzas.get(mend.stanza?)?;
+        let whole = Pattern::parse(&stanza.path, &today.namespace).ok();
+        let is_part = |other: &Stanza| {
+            let other = Pattern::parse(&other.path, &today.namespace).ok();
+            // What is no pattern to us may be part of anything.
+            other
+                .zip(whole.as_ref())
+                .is_none_or(|(other, whole)| implies(&other, whole))
+        };
+        let stays = |other: &Stanza| {
+            if mend.capabilities.is_empty() {
+                return other.path == stanza.path;
+            }
+            let grants = !other.capability_set().intersection(mend.capabilities).is_empty();
+            grants && (other.path == stanza.path || is_part(other))
+        };
+        (!proposed.stanzas.iter().any(stays)).then(|| today.id().to_string())
+    }
+
     /// The evidence of a policy's "unused".
     #[must_use]
     pub fn evidence_of(&self, policy: usize) -> Evidence {
@@ -85,8 +129,8 @@ pub struct Draft {
     pub evidence: Option<Evidence>,
     /// What to do.
     pub remedy: String,
-    /// The policy whose diff mends it.
-    pub fixed_in: Option<String>,
+    /// What has to go for it to be gone.
+    pub mend: Option<Mend>,
     /// Where this one is graver or lighter than its rule.
     pub severity: Option<Severity>,
 }
@@ -115,11 +159,12 @@ pub fn run(rule: &dyn Rule, severity: Severity, context: &Context<'_>) -> Vec<Fi
             subject: Subject {
                 kind: draft.kind.to_owned(),
                 name: draft.name,
+                key: draft.key,
             },
             origins: draft.origins,
             evidence: draft.evidence,
             remedy: draft.remedy,
-            fixed_in: draft.fixed_in,
+            fixed_in: draft.mend.and_then(|mend| context.mended(&mend)),
         })
         .collect()
 }

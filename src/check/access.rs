@@ -1,10 +1,10 @@
 //! New access against the base: what the policies allow that they did not, each with a request as witness.
 
-use super::place::Changed;
 use super::rules::NEW_ACCESS;
 use crate::access::Joined;
 use crate::advice::{Finding, Severity, Subject};
 use crate::analysis::rule::fingerprint;
+use crate::pipeline::place::Changed;
 use crate::policy::compare::{Aspect, Comparison, Decider, Difference, Holder, Options, compare_policies};
 use crate::policy::model::Policy;
 use crate::policy::profile::Profile;
@@ -184,6 +184,7 @@ fn finding(
             name: holders
                 .and_then(|h| h.first())
                 .map_or_else(|| name.to_owned(), Clone::clone),
+            key: String::new(),
         },
         origins: decider
             .into_iter()

@@ -4,9 +4,9 @@
 use super::baseline::Baseline;
 use super::gate::own;
 use super::rules::{GATE_CHANGED, WAIVER_NEW};
-use super::waiver::Waiver;
 use crate::advice::Finding;
 use crate::origin::Origin;
+use crate::pipeline::waiver::Waiver;
 use crate::settings::{FILE_NAME, Settings};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

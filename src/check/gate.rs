@@ -1,11 +1,9 @@
 //! The gate itself: collects findings, takes off what is waived, unchanged or known, and says whether it passes.
 
 use super::baseline::Baseline;
-use super::place::{Changed, Places};
 use super::rules::{self, NEED_USAGE, NEW_ACCESS, NOT_CHECKED, POLICY_GONE, UNREADABLE};
 use super::rules::{WAIVER_EXPIRED, WAIVER_INVALID, WAIVER_UNUSED};
 use super::source::{Problem, Read};
-use super::waiver::{self, Invalid, Waiver};
 use super::{access as new_access, brought, risk};
 use crate::access::weight::Weighed;
 use crate::access::{self, Inputs, Joined};
@@ -16,6 +14,8 @@ use crate::analysis::rule::{Context, fingerprint};
 use crate::deployment::Deployment;
 use crate::origin::Origin;
 use crate::pipeline;
+use crate::pipeline::place::{Changed, Places};
+use crate::pipeline::waiver::{self, Invalid, Waiver};
 use crate::policy::lint;
 use crate::policy::model::Policy;
 use crate::policy::profile::Profile;
@@ -162,6 +162,7 @@ pub fn check(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&st
             exposures: &exposures,
             chains: &chains,
             watch: &watch,
+            after: None,
         };
         pipeline::findings(&context, &levels)
     };
@@ -295,6 +296,7 @@ fn warnings(joined: &Joined, deployment: Option<&Deployment>) -> Vec<Finding> {
             subject: Subject {
                 kind: "stanza".to_owned(),
                 name: format!("{} {}", w.policy, w.path),
+                key: String::new(),
             },
             origins: vec![w.origin],
             evidence: None,
@@ -385,6 +387,7 @@ pub(super) fn own(
         subject: Subject {
             kind: kind.to_owned(),
             name: name.to_owned(),
+            key: String::new(),
         },
         origins: vec![origin.clone()],
         evidence: None,

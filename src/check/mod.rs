@@ -7,11 +7,9 @@ pub mod baseline;
 pub mod brought;
 mod gate;
 pub mod git;
-mod place;
 mod risk;
 pub mod rules;
 pub mod source;
 pub mod terraform;
-pub mod waiver;
 
 pub use gate::{Checked, Material, Options, Seen, check};

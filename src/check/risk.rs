@@ -69,6 +69,7 @@ fn finding(kind: &str, name: &str, key: &str, exposure: &Exposure, most: f64) ->
         subject: Subject {
             kind: kind.to_owned(),
             name: name.to_owned(),
+            key: String::new(),
         },
         origins: Vec::new(),
         evidence: None,

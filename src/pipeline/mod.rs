@@ -2,8 +2,11 @@
 
 mod assignments;
 mod handover;
+pub mod kept;
+pub mod place;
 mod proposals;
 mod views;
+pub mod waiver;
 
 use crate::access::weight::Weighed;
 use crate::access::{self, Inputs, Joined};
@@ -104,6 +107,28 @@ pub fn advise(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&s
         health: coverage.health,
         nodes: coverage.nodes.len().max(1),
     };
+    let waivers = kept::Waivers::of(&joined, settings, today(options, &coverage));
+    let found = if waivers.is_empty() {
+        Vec::new()
+    } else {
+        first_findings(&joined, deployment.as_ref(), &watch, settings, coverage.last)
+    };
+    kept::keep(&mut joined, settings, &waivers, &found);
+    let waived = found
+        .iter()
+        .filter(|finding| waivers.of_finding(finding).is_some())
+        .count();
+    if waived > 0 {
+        notes.push(format!(
+            "{waived} findings are waived: they are not shown, and what they are about is not taken away."
+        ));
+    }
+    if !joined.kept.is_empty() {
+        notes.push(format!(
+            "{} stanzas stay as they are because the settings protect them or a waiver answers for them.",
+            joined.kept.len()
+        ));
+    }
     let evidence = evidence::of_policies(&joined, &watch, &settings.evidence, coverage.last);
     notes.extend(views::held_back(&joined, &evidence, &settings.evidence));
     step("weighing what is exposed");
@@ -168,8 +193,10 @@ pub fn advise(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&s
         exposures: &exposures,
         chains: &chains,
         watch: &watch,
+        after: Some(&tightened.scheme.policies),
     };
-    let findings = findings(&context, &settings.rules);
+    let mut findings = findings(&context, &settings.rules);
+    findings.retain(|finding| waivers.of_finding(finding).is_none());
     step("putting proposals together");
     let proposals = proposals::all(&joined, &weighed, today, tightened, redesigned);
 
@@ -194,6 +221,36 @@ pub fn advise(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&s
         findings,
         proposals,
     }
+}
+
+/// The day that waivers are judged by: that of the run, or where that is not to matter the last of the logs.
+fn today(options: &Options<'_>, coverage: &crate::advice::CoverageView) -> jiff::civil::Date {
+    let at = options.generated_at.or(coverage.last).unwrap_or(Timestamp::UNIX_EPOCH);
+    at.to_zoned(jiff::tz::TimeZone::UTC).date()
+}
+
+/// Findings before anything is kept or proposed: what waivers may be about.
+fn first_findings(
+    joined: &Joined,
+    deployment: Option<&Deployment>,
+    watch: &Watch,
+    settings: &Settings,
+    last: Option<Timestamp>,
+) -> Vec<crate::advice::Finding> {
+    let evidence = evidence::of_policies(joined, watch, &settings.evidence, last);
+    let weighed = Weighed::new(&settings.weights, &joined.universe);
+    let exposures = exposures(joined, &weighed, None);
+    let chains = access_graph::chains(joined, deployment);
+    let context = Context {
+        joined,
+        deployment,
+        evidence: &evidence,
+        exposures: &exposures,
+        chains: &chains,
+        watch,
+        after: None,
+    };
+    findings(&context, &settings.rules)
 }
 
 /// What is proposed with an eye on tomorrow.

@@ -517,6 +517,7 @@ fn findings(people: &[PrincipalView]) -> Vec<Finding> {
                 "`operators` grants `update` on `sys/policies/acl/*`. Its holder can add any path to a policy that it holds.",
             ),
             subject: Subject {
+                key: String::new(),
                 kind: String::from("principal"),
                 name: String::from("operator-jane"),
             },
@@ -532,6 +533,7 @@ fn findings(people: &[PrincipalView]) -> Vec<Finding> {
             title: String::from("`kv1/web/*` in team-web was never used"),
             detail: String::from("No request of its 14 holders was decided by this stanza in 30 days."),
             subject: Subject {
+                key: String::new(),
                 kind: String::from("policy"),
                 name: String::from("team-web"),
             },
@@ -547,6 +549,7 @@ fn findings(people: &[PrincipalView]) -> Vec<Finding> {
             title: String::from("`delete` on `secret/data/prod/web/*` may be unused"),
             detail: String::from("It was not used, but the window is too short to be sure."),
             subject: Subject {
+                key: String::new(),
                 kind: String::from("policy"),
                 name: String::from("team-web"),
             },
@@ -576,6 +579,7 @@ fn findings(people: &[PrincipalView]) -> Vec<Finding> {
                 person.paths_granted, person.paths_used
             ),
             subject: Subject {
+                key: String::new(),
                 kind: String::from("principal"),
                 name: person.name.clone(),
             },
@@ -679,6 +683,7 @@ pub fn hostile() -> Advice {
         finding.detail = next();
         finding.remedy = next();
         finding.subject = Subject {
+            key: String::new(),
             kind: next(),
             name: next(),
         };

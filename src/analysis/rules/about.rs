@@ -1,9 +1,10 @@
 //! Drafts as most rules begin them: about a stanza, a policy or a principal, with the key that keeps them the same finding.
 
 use crate::access::{Holder, StanzaId};
-use crate::analysis::rule::{Context, Draft};
+use crate::analysis::rule::{Context, Draft, Mend};
 use crate::origin::Origin;
 use crate::policy::model::{Policy, Stanza};
+use crate::vault::CapabilitySet;
 use std::collections::HashMap;
 
 /// The servers' own policies: nobody writes them, or everybody has them.
@@ -25,7 +26,11 @@ pub fn stanza(context: &Context<'_>, id: StanzaId) -> Option<Draft> {
         name: format!("{} {}", policy.name, stanza.path),
         key: stanza_key(policy, stanza),
         origins: vec![stanza.origin.clone()],
-        fixed_in: Some(policy.name.to_string()),
+        mend: Some(Mend {
+            policy: id.0,
+            stanza: Some(id.1),
+            capabilities: CapabilitySet::EMPTY,
+        }),
         ..Draft::default()
     })
 }

@@ -83,7 +83,7 @@ impl Rule for DefaultPolicyWidened {
                 draft.severity = grave.then_some(Severity::High);
                 draft.evidence = users.is_empty().then(|| context.evidence_of(p));
                 if !users.is_empty() {
-                    draft.fixed_in = None;
+                    draft.mend = None;
                 }
                 drafts.push(draft);
             }

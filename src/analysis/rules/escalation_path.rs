@@ -4,8 +4,8 @@ use super::about;
 use crate::access::{HolderId, StanzaId};
 use crate::advice::Severity;
 use crate::analysis::access_graph::{Chain, Target};
-use crate::analysis::rule::{Context, Draft, Rule, count};
-use crate::vault::Operation;
+use crate::analysis::rule::{Context, Draft, Mend, Rule, count};
+use crate::vault::{CapabilitySet, Operation};
 use std::collections::{BTreeMap, HashSet};
 
 /// The rule.
@@ -131,12 +131,11 @@ fn draft(context: &Context<'_>, chains: &[&Chain], administrators: &HashSet<Hold
     } else {
         "Narrow the stanza that allows the first step to the paths in use, or take `create`, `update` and `sudo` out of it.".to_owned()
     };
-    draft.fixed_in = chain
-        .via
-        .first()
-        .and_then(|id| joined.policies.get(id.0))
-        .filter(|_| !meant)
-        .map(|p| p.name.to_string());
+    draft.mend = chain.via.first().filter(|_| !meant).map(|id| Mend {
+        policy: id.0,
+        stanza: Some(id.1),
+        capabilities: CapabilitySet::EMPTY,
+    });
     Some(draft)
 }
 

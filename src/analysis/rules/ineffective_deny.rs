@@ -142,7 +142,7 @@ fn draft(context: &Context<'_>, id: StanzaId, found: &Found) -> Option<Draft> {
     let joined = context.joined;
     let (policy, stanza) = (joined.policies.get(id.0)?, joined.stanza(id)?);
     let mut draft = about::stanza(context, id)?;
-    draft.fixed_in = None;
+    draft.mend = None;
     let lifted = about::stanzas(context, found.lifted_by.iter().copied(), 3);
     if found.lifted_by.is_empty() {
         if found.effect {

@@ -217,7 +217,7 @@ fn draft(context: &Context<'_>, id: StanzaId, shadow: Shadow) -> Option<Draft> {
         }
     }
     if used {
-        draft.fixed_in = None;
+        draft.mend = None;
     } else {
         draft.evidence = Some(context.evidence_of(id.0));
     }

@@ -193,7 +193,7 @@ fn draft(context: &Context<'_>, id: StanzaId, found: &Found) -> Option<Draft> {
         "If it is not meant, name {} in `{}` too; if it is, say so with a comment or an explicit `deny`.",
         found.lost, stanza.path
     );
-    draft.fixed_in = None;
+    draft.mend = None;
     Some(draft)
 }
 

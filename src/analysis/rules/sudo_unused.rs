@@ -76,7 +76,7 @@ impl Rule for SudoUnused {
                     draft.remedy = "If its holders only make tokens with policies of their own, take `sudo` out; else use a token role \
                                     (`auth/token/roles/`) that says what may be made."
                         .to_owned();
-                    draft.fixed_in = None;
+                    draft.mend = None;
                 } else if inside
                     || PROTECTED
                         .iter()

@@ -139,6 +139,7 @@ impl Case {
             exposures: &self.exposures,
             chains: &self.chains,
             watch: &self.watch,
+            after: None,
         })
     }
 }

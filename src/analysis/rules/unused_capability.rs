@@ -57,6 +57,9 @@ impl Rule for UnusedCapability {
                 count(joined.held_by.get(p).map_or(0, |h| h.len()), "holder"),
             );
             draft.evidence = Some(context.evidence_of(p));
+            if let Some(mend) = &mut draft.mend {
+                mend.capabilities = unused;
+            }
             draft.remedy = format!("Take {unused} out of its capabilities.");
             drafts.push(draft);
         }

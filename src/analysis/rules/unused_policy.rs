@@ -2,8 +2,8 @@
 
 use super::about;
 use crate::advice::{EvidenceState, Severity};
-use crate::analysis::rule::{Context, Draft, Rule, count};
-use crate::vault::PolicyId;
+use crate::analysis::rule::{Context, Draft, Mend, Rule, count};
+use crate::vault::{CapabilitySet, PolicyId};
 use std::collections::HashMap;
 
 /// The rule.
@@ -49,8 +49,11 @@ impl Rule for UnusedPolicy {
                          they say to whoever gets it tomorrow."
                     );
                     draft.remedy = "Delete the policy, or name who needs it.".to_owned();
-                    let goes = evidence.state == EvidenceState::Removable;
-                    draft.fixed_in = goes.then(|| policy.name.to_string());
+                    draft.mend = Some(Mend {
+                        policy: p,
+                        stanza: None,
+                        capabilities: CapabilitySet::EMPTY,
+                    });
                 }
                 draft.evidence = Some(evidence);
                 draft
@@ -97,13 +100,13 @@ mod tests {
         );
         assert_eq!(found.len(), 2);
         assert_eq!(found[0].title, "policy `forgotten` was held by nobody");
-        assert_eq!(found[0].fixed_in.as_deref(), Some("forgotten"));
+        assert!(found[0].mend.is_some());
         assert_eq!(
             found[0].evidence.as_ref().map(|e| e.state),
             Some(EvidenceState::Removable)
         );
         assert_eq!(found[1].name, "on-call");
-        assert_eq!(found[1].fixed_in, None);
+        assert_eq!(found[1].mend, None);
         assert_eq!(
             found[1].evidence.as_ref().map(|e| e.state),
             Some(EvidenceState::Suspect)
@@ -113,7 +116,7 @@ mod tests {
             r#"{"unread": ["read auth/approle/role/+ (denied)"], "groups""#,
         );
         let found = check(&UnusedPolicy, &unread);
-        assert_eq!((&*found[0].name, &found[0].fixed_in), ("forgotten", &None));
+        assert_eq!(&*found[0].name, "forgotten");
         assert_eq!(
             found[0].evidence.as_ref().map(|e| e.state),
             Some(EvidenceState::Suspect)

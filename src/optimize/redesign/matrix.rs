@@ -113,7 +113,7 @@ pub(super) fn users(
     for (&(set_id, holder), given) in &tightened.given {
         let Some(set) = joined.sets.get(set_id) else { continue };
         let keeps = makes_tokens.contains(&holder) || open_ways.contains(&(set_id, holder));
-        let is_open = !set.is_known() || joined.doubts(holder);
+        let is_open = !set.is_known() || joined.stays(holder);
         if keeps || is_open || set.acl.is_root() || is_unsure(set, used.get(holder).map_or(&[], Vec::as_slice)) {
             untouched.push((set_id, holder));
             continue;

@@ -140,7 +140,7 @@ fn changeable(joined: &Joined, removable: &[bool]) -> Vec<StanzaId> {
         .enumerate()
         .filter(|(p, _)| removable.get(*p).copied().unwrap_or(false))
         .flat_map(|(p, policy)| (0..policy.stanzas.len()).map(move |s| (p, s)))
-        .filter(|id| !joined.doubted.contains_key(id))
+        .filter(|id| !joined.is_fixed(*id))
         .filter(|id| !may_meet_unfilled(joined, *id, unsure.get(&id.0)) && !unfilled.contains(id))
         .collect()
 }

@@ -97,6 +97,7 @@ pub(crate) mod testing {
                 title: "policy `a\n::error::x` <b>&\"]]>%,:".to_owned(),
                 detail: "detail\u{202e}".to_owned(),
                 subject: Subject {
+                    key: String::new(),
                     kind: "policy".to_owned(),
                     name: "a".to_owned(),
                 },

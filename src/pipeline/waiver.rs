@@ -83,8 +83,14 @@ impl Waiver {
                     Some(lead) => text.starts_with(lead),
                     None => text == name,
                 };
+                // A name is what callers choose; a principal is who the server says it is.
+                let subject = &finding.subject;
+                let is_subject = match subject.kind.as_str() {
+                    "principal" => is(&subject.key) || subject.key.split_once(':').is_some_and(|(_, id)| is(id)),
+                    _ => is(&subject.name),
+                };
                 is(&finding.fingerprint)
-                    || is(&finding.subject.name)
+                    || is_subject
                     || places.of_finding(finding).any(|spot| is(places.policy_name(spot)))
             }
         }

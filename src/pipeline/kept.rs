@@ -1,0 +1,121 @@
+//! What people keep: what the settings protect, and what somebody answers for by a waiver. It is neither found nor taken away.
+
+use super::place::{Places, Spot};
+use super::waiver::{self, Waiver};
+use crate::access::{Holder, Joined, StanzaId};
+use crate::advice::Finding;
+use crate::policy::model::Policy;
+use crate::settings::Settings;
+use jiff::civil::Date;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// The waivers in force.
+pub(super) struct Waivers {
+    waivers: Vec<Waiver>,
+    places: Places,
+}
+
+impl Waivers {
+    /// Those of the settings and beside the stanzas whose last day is not past.
+    pub(super) fn of(joined: &Joined, settings: &Settings, today: Date) -> Self {
+        let (mut waivers, mut invalid) = waiver::of_settings(settings);
+        for (n, policy) in joined.policies.iter().enumerate() {
+            waiver::of_policy(policy, n, &mut waivers, &mut invalid);
+        }
+        waivers.retain(|waiver| !waiver.is_expired(today));
+        Self {
+            waivers,
+            places: Places::new(&joined.policies),
+        }
+    }
+
+    /// Whether there is none.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.waivers.is_empty()
+    }
+
+    /// The waiver that answers for a finding.
+    pub(super) fn of_finding(&self, finding: &Finding) -> Option<&Waiver> {
+        self.waivers.iter().find(|waiver| waiver.covers(finding, &self.places))
+    }
+
+    /// What these findings are about, as far as a waiver answers for them, with who does.
+    fn spots<'a>(&'a self, joined: &'a Joined, findings: &'a [Finding]) -> impl Iterator<Item = (Spot, Arc<str>)> + 'a {
+        findings.iter().flat_map(move |finding| {
+            let waiver = self.of_finding(finding);
+            let why = waiver.map(|waiver| -> Arc<str> {
+                Arc::from(format!(
+                    "{} answers for it until {} (waiver)",
+                    waiver.owner, waiver.expires
+                ))
+            });
+            let about = why.is_some() && finding.subject.kind == "principal";
+            let holder = joined
+                .holders
+                .iter()
+                .position(|holder| about && holder.key() == finding.subject.key);
+            let held = joined
+                .held_by
+                .iter()
+                .enumerate()
+                .filter(move |(_, held)| holder.is_some_and(|h| held.contains(&h)));
+            let held = held.map(|(policy, _)| Spot { policy, stanza: None });
+            let spots: Vec<Spot> = self.places.of_finding(finding).chain(held).collect();
+            why.into_iter()
+                .flat_map(move |why| spots.clone().into_iter().map(move |spot| (spot, why.clone())))
+        })
+    }
+}
+
+/// Keeps, in what is joined, what is protected and what a waiver answers for.
+pub(super) fn keep(joined: &mut Joined, settings: &Settings, waivers: &Waivers, findings: &[Finding]) {
+    let mut kept: BTreeMap<StanzaId, Arc<str>> = BTreeMap::new();
+    let mut policies: BTreeSet<usize> = BTreeSet::new();
+    let protected: Arc<str> = Arc::from("the settings protect it");
+    let by_settings = protected_policies(joined, &settings.protect).into_iter();
+    let by_settings = by_settings.map(|policy| (Spot { policy, stanza: None }, protected.clone()));
+    let all: Vec<(Spot, Arc<str>)> = by_settings.chain(waivers.spots(joined, findings)).collect();
+    for (spot, why) in all {
+        let stanzas = joined
+            .policies
+            .get(spot.policy)
+            .map_or(0, |policy| policy.stanzas.len());
+        policies.insert(spot.policy);
+        for stanza in (0..stanzas).filter(|&s| spot.stanza.is_none_or(|only| only == s)) {
+            kept.entry((spot.policy, stanza)).or_insert_with(|| why.clone());
+        }
+    }
+    joined.keep(kept, &policies);
+}
+
+/// The policies that the settings protect: by their name, by a group that hands them out, or by who holds them.
+fn protected_policies(joined: &Joined, protect: &[String]) -> BTreeSet<usize> {
+    let mut found = BTreeSet::new();
+    if protect.is_empty() {
+        return found;
+    }
+    let is = |text: &str| {
+        protect.iter().any(|name| match name.strip_suffix('*') {
+            Some(lead) => text.starts_with(lead),
+            None => text == name,
+        })
+    };
+    let of_holder = |holder: &Holder| {
+        let is_group = holder
+            .assigned
+            .iter()
+            .any(|place| matches!(place.kind.as_str(), "group" | "entity") && is(&place.name));
+        is_group || is(&holder.key()) || is(&holder.principal.id)
+    };
+    let holders: Vec<bool> = joined.holders.iter().map(of_holder).collect();
+    for (n, (policy, held)) in joined.policies.iter().zip(&joined.held_by).enumerate() {
+        let by_holder = held
+            .iter()
+            .any(|&holder| holders.get(holder).copied().unwrap_or_default());
+        if by_holder || is(&policy.name) || is(&Policy::id(policy).to_string()) {
+            found.insert(n);
+        }
+    }
+    found
+}

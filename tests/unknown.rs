@@ -1,0 +1,400 @@
+//! What is not explained is not touched: what `advise` proposes where the log leaves something open, each case as somebody met it.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails loudly"
+)]
+
+use assert_cmd::Command;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use tempfile::TempDir;
+
+const DAYS: usize = 120;
+
+/// A token in the log: its `auth` object.
+struct Token {
+    auth: Value,
+}
+
+impl Token {
+    fn new(entity: &str, display_name: &str, policies: &[&str]) -> Self {
+        let mut auth = json!({
+            "accessor": format!("hmac-sha256:{entity}{display_name}"),
+            "display_name": display_name,
+            "policies": policies,
+            "token_policies": policies,
+            "token_type": "service",
+        });
+        if !entity.is_empty() {
+            auth["entity_id"] = json!(entity);
+        }
+        Self { auth }
+    }
+
+    fn with(mut self, key: &str, value: Value) -> Self {
+        self.auth[key] = value;
+        self
+    }
+
+    fn without_lists(mut self) -> Self {
+        let auth = self.auth.as_object_mut().unwrap();
+        auth.remove("policies");
+        auth.remove("token_policies");
+        self
+    }
+
+    /// As allowed by a policy of this namespace.
+    fn granted(&self, policy: &str, (id, path): (&str, &str)) -> Value {
+        let mut by = json!({"name": policy, "namespace_id": id, "type": "acl"});
+        if !path.is_empty() {
+            by["namespace_path"] = json!(path);
+        }
+        let mut auth = self.auth.clone();
+        auth["policy_results"] = json!({"allowed": true, "granting_policies": [{"type": ""}, by]});
+        auth
+    }
+}
+
+const ROOT: (&str, &str) = ("root", "");
+const TEAM: (&str, &str) = ("aB3xY", "team1/");
+
+/// A log of many days, each request on each of them.
+#[derive(Default)]
+struct Log {
+    requests: Vec<(Value, &'static str, &'static str, (&'static str, &'static str))>,
+}
+
+impl Log {
+    fn asks(
+        mut self,
+        auth: Value,
+        operation: &'static str,
+        path: &'static str,
+        namespace: (&'static str, &'static str),
+    ) -> Self {
+        self.requests.push((auth, operation, path, namespace));
+        self
+    }
+
+    fn text(&self) -> String {
+        let mut text = String::new();
+        let start: jiff::civil::Date = "2026-03-01".parse().unwrap();
+        for day in 0..DAYS {
+            let date = start
+                .checked_add(jiff::Span::new().days(i64::try_from(day).unwrap()))
+                .unwrap();
+            for (n, (auth, operation, path, (id, at))) in self.requests.iter().enumerate() {
+                let namespace = if at.is_empty() {
+                    json!({"id": id})
+                } else {
+                    json!({"id": id, "path": at})
+                };
+                for kind in ["request", "response"] {
+                    let entry = json!({
+                        "time": format!("{date}T08:{:02}:00Z", n % 60),
+                        "type": kind,
+                        "auth": auth,
+                        "request": {
+                            "id": format!("{day}-{n}"),
+                            "operation": operation,
+                            "mount_type": "kv",
+                            "namespace": namespace,
+                            "path": path,
+                        },
+                    });
+                    text.push_str(&entry.to_string());
+                    text.push('\n');
+                }
+            }
+        }
+        text
+    }
+}
+
+fn stanza(path: &str, capabilities: &[&str]) -> String {
+    format!("path \"{path}\" {{\n  capabilities = {}\n}}\n", json!(capabilities))
+}
+
+/// What is given to the program.
+struct Given {
+    folder: TempDir,
+}
+
+impl Given {
+    fn new(log: &str, policies: &[(&str, String)]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("audit.log"), log).unwrap();
+        for (file, text) in policies {
+            let path = folder.path().join("policies").join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        Self { folder }
+    }
+
+    fn settings(self, text: &str) -> Self {
+        fs::write(self.folder.path().join("policies/vault-advisor.toml"), text).unwrap();
+        self
+    }
+
+    fn deployment(self, deployment: &Value) -> Self {
+        fs::write(self.folder.path().join("deployment.json"), deployment.to_string()).unwrap();
+        self
+    }
+
+    fn run(&self) -> (std::process::Output, Value) {
+        let at = |name: &str| self.folder.path().join(name);
+        let mut command = Command::cargo_bin("vault-advisor").unwrap();
+        command
+            .args(["advise", "-q", "--time-limit", "1s", "--logs"])
+            .arg(at("audit.log"));
+        command
+            .arg("--policies")
+            .arg(at("policies"))
+            .arg("--out")
+            .arg(at("out"));
+        if at("deployment.json").exists() {
+            command.arg("--deployment").arg(at("deployment.json"));
+        }
+        let output = command.output().unwrap();
+        (output, read(&at("out/advice.json")))
+    }
+
+    /// Of each proposal the policies that would change, as `KIND NAMESPACE/NAME` and what happens.
+    fn changes(&self) -> BTreeMap<String, String> {
+        let (output, advice) = self.run();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let mut changes = BTreeMap::new();
+        for proposal in advice["proposals"].as_array().unwrap() {
+            let kind = proposal["kind"].as_str().unwrap();
+            for policy in proposal["policies"].as_array().unwrap() {
+                let change = policy["change"].as_str().unwrap();
+                let space = policy["namespace"].as_str().unwrap_or_default();
+                if change != "keep" {
+                    changes.insert(
+                        format!("{kind} {space}{}", policy["name"].as_str().unwrap()),
+                        change.to_owned(),
+                    );
+                }
+            }
+        }
+        changes
+    }
+}
+
+fn read(path: &Path) -> Value {
+    fs::read_to_string(path).map_or(Value::Null, |text| serde_json::from_str(&text).unwrap())
+}
+
+fn default() -> String {
+    stanza("auth/token/lookup-self", &["read"])
+}
+
+#[test]
+fn entries_without_a_list_of_policies_may_mean_any() {
+    let (web, pay) = (
+        Token::new("e-1", "kubernetes-web", &[]),
+        Token::new("e-2", "kubernetes-pay", &[]),
+    );
+    let (web, pay) = (web.without_lists(), pay.without_lists());
+    let log = Log::default()
+        .asks(web.granted("web", ROOT), "read", "secret/data/web/db", ROOT)
+        .asks(pay.granted("pay", ROOT), "update", "secret/data/pay/db", ROOT);
+    let policies = [
+        ("web.hcl", stanza("secret/data/web/*", &["read", "update", "delete"])),
+        (
+            "pay.hcl",
+            stanza("secret/*", &["create", "read", "update", "delete", "list"]),
+        ),
+        ("other.hcl", stanza("kv/*", &["read"])),
+        ("default.hcl", default()),
+    ];
+    assert_eq!(Given::new(&log.text(), &policies).changes(), BTreeMap::new());
+}
+
+#[test]
+fn a_policy_of_another_namespace_is_known_by_the_id_of_that() {
+    let token = Token::new("0a1b2c3d-0000-4000-8000-000000000001", "kubernetes-web", &["default"]);
+    let token = token.with("external_namespace_policies", json!({"aB3xY": ["cross"]}));
+    let log = Log::default().asks(token.granted("cross", TEAM), "read", "secret/data/web/db", TEAM);
+    let policies = [
+        ("policies/default.hcl", default()),
+        (
+            "namespaces/team1/policies/cross.hcl",
+            stanza("secret/data/web/*", &["read", "delete"]),
+        ),
+    ];
+    let changes = Given::new(&log.text(), &policies).changes();
+    assert_eq!(
+        changes.get("tighten team1/cross").map(String::as_str),
+        Some("edit"),
+        "{changes:?}"
+    );
+    assert!(changes.values().all(|change| change == "edit"), "{changes:?}");
+}
+
+#[test]
+fn a_token_of_the_parent_has_the_parent_s_policies() {
+    let token = Token::new(
+        "0a1b2c3d-0000-4000-8000-000000000001",
+        "kubernetes-boss",
+        &["admin", "default"],
+    );
+    let log = Log::default().asks(token.granted("admin", ROOT), "read", "secret/data/web/db", TEAM);
+    let policies = [
+        ("policies/default.hcl", default()),
+        (
+            "policies/admin.hcl",
+            stanza("team1/secret/data/web/*", &["read", "update"]),
+        ),
+        ("namespaces/team1/policies/default.hcl", default()),
+        (
+            "namespaces/team1/policies/admin.hcl",
+            stanza("secret/data/other/*", &["read", "delete"]),
+        ),
+    ];
+    let given = Given::new(&log.text(), &policies);
+    let changes = given.changes();
+    assert_ne!(
+        changes.get("tighten admin").map(String::as_str),
+        Some("delete"),
+        "{changes:?}"
+    );
+    assert!(!changes.keys().any(|what| what.ends_with("default")), "{changes:?}");
+    let advice = read(&given.folder.path().join("out/advice.json"));
+    assert_eq!(advice["proposals"][0]["proof"]["requests_replayed"], 120);
+}
+
+#[test]
+fn tokens_of_one_name_in_two_namespaces_are_two() {
+    let token = Token::new("", "ci", &["app", "default"]);
+    let log = Log::default()
+        .asks(token.granted("app", ROOT), "read", "kv/a", ROOT)
+        .asks(token.granted("app", TEAM), "delete", "kv/b", TEAM);
+    let wide = || stanza("kv/*", &["read", "delete"]);
+    let policies = [
+        ("policies/default.hcl", default()),
+        ("policies/app.hcl", wide()),
+        ("namespaces/team1/policies/app.hcl", wide()),
+    ];
+    let given = Given::new(&log.text(), &policies);
+    let (_, advice) = given.run();
+    let ids: Vec<&str> = advice["principals"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|p| p["id"].as_str().unwrap())
+        .collect();
+    assert_eq!(ids.len(), 2, "{ids:?}");
+    let texts = |namespace: &str| {
+        let all = advice["proposals"][0]["policies"].as_array().unwrap();
+        let own = all
+            .iter()
+            .find(|p| p["name"] == "app" && p["namespace"].as_str().unwrap_or_default() == namespace);
+        own.unwrap()["text"].as_str().unwrap().to_owned()
+    };
+    assert!(texts("").contains("read"));
+    assert!(texts("team1/").contains("delete"));
+}
+
+#[test]
+fn a_token_seen_below_two_policies_of_its_names_keeps_both() {
+    let token = Token::new("ent-root", "approle", &["web", "default"]);
+    let log = Log::default().asks(token.auth.clone(), "read", "secret/data/shared/a", TEAM);
+    let both = stanza("secret/data/web/*", &["read", "update", "delete"]);
+    let policies = [
+        ("policies/default.hcl", default()),
+        (
+            "policies/web.hcl",
+            both.clone() + &stanza("team1/secret/data/shared/*", &["read"]),
+        ),
+        (
+            "namespaces/team1/policies/web.hcl",
+            both + &stanza("secret/data/shared/*", &["read"]),
+        ),
+    ];
+    assert_eq!(Given::new(&log.text(), &policies).changes(), BTreeMap::new());
+}
+
+#[test]
+fn metadata_of_a_child_token_name_nobody() {
+    let child = Token::new("e-ci", "token", &["ci", "default"]).with("metadata", json!({"username": "backup"}));
+    let log = Log::default().asks(child.auth.clone(), "read", "secret/data/ci/a", ROOT);
+    let policies = [
+        ("default.hcl", default()),
+        ("ci.hcl", stanza("secret/data/ci/*", &["read"])),
+        ("backup.hcl", stanza("secret/data/backup/*", &["read", "update"])),
+    ];
+    let deployment = json!({
+        "mounts": {"secret/": {"type": "kv", "options": {"version": "2"}, "accessor": "kv_1"}},
+        "auth": {"approle/": {"type": "approle", "accessor": "auth_approle_1"}, "token/": {"type": "token", "accessor": "t"}},
+        "approle": {"ci": {"policies": ["ci"]}, "backup": {"policies": ["backup"]}},
+    });
+    // Sixty days: too few to take anything from a role that was never seen.
+    let text = log.text().split_inclusive('\n').take(120).collect::<String>();
+    let changes = Given::new(&text, &policies).deployment(&deployment).changes();
+    assert!(!changes.keys().any(|what| what.contains("backup")), "{changes:?}");
+}
+
+#[test]
+fn what_is_protected_or_waived_stays() {
+    let token = Token::new("e-1", "userpass-ann", &["ops", "default"]);
+    let log = Log::default().asks(token.granted("ops", ROOT), "read", "secret/data/ops/a", ROOT);
+    let wide = stanza("secret/data/ops/*", &["read", "delete", "list"]);
+    let policies = |text: &str| [("default.hcl", default()), ("ops.hcl", text.to_owned())];
+    let changed = Given::new(&log.text(), &policies(&wide)).changes();
+    assert!(changed.contains_key("tighten ops"), "{changed:?}");
+    let protected = Given::new(&log.text(), &policies(&wide)).settings("protect = [\"ops\"]\n");
+    assert_eq!(protected.changes(), BTreeMap::new());
+    let waived = format!("# vault-advisor: allow unused-capability until 2099-01-01 owner=ops reason=rotation\n{wide}");
+    let waived = Given::new(&log.text(), &policies(&waived));
+    assert_eq!(waived.changes(), BTreeMap::new());
+    let advice = read(&waived.folder.path().join("out/advice.json"));
+    let rules: Vec<&str> = advice["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|f| f["rule"].as_str().unwrap())
+        .collect();
+    assert!(!rules.contains(&"unused-capability"), "{rules:?}");
+}
+
+#[test]
+fn a_finding_is_fixed_only_where_its_grant_is_gone_from_the_text() {
+    let token = Token::new("e-1", "userpass-ann", &["ops", "default"]);
+    let log = Log::default().asks(token.granted("ops", ROOT), "read", "secret/data/ops/a", ROOT);
+    let wide = stanza("secret/data/ops/*", &["read", "delete", "list"]);
+    let short = log.text().lines().take(2).collect::<Vec<_>>().join("\n") + "\n";
+    // Of a single request nothing is learned: nothing is proposed, and nothing called fixed.
+    for (log, fixed) in [(log.text(), true), (short, false)] {
+        let given = Given::new(&log, &[("default.hcl", default()), ("ops.hcl", wide.clone())]);
+        let (_, advice) = given.run();
+        let findings = advice["findings"].as_array().unwrap();
+        let unused = findings.iter().find(|f| f["rule"] == "unused-capability").unwrap();
+        assert_eq!(unused["fixed_in"].as_str(), fixed.then_some("ops"), "{unused}");
+    }
+}
+
+#[test]
+fn a_cut_entry_without_a_holder_holds_everything_back() {
+    let token = Token::new("e-1", "userpass-ann", &["ops", "default"]);
+    let log = Log::default().asks(token.granted("ops", ROOT), "read", "secret/data/ops/a", ROOT);
+    let policies = [
+        ("default.hcl", default()),
+        ("ops.hcl", stanza("secret/data/ops/*", &["read", "delete"])),
+    ];
+    let cut = format!(
+        "{}{{\"time\":\"2026-03-01T08:00:00Z\",\"type\":\"request\",\"auth\":{{\"client_to\n",
+        log.text()
+    );
+    let given = Given::new(&cut, &policies);
+    assert_eq!(given.changes(), BTreeMap::new());
+    let accepted = Given::new(&cut, &policies).settings("[evidence]\ncut_entries = 1\n");
+    assert!(accepted.changes().contains_key("tighten ops"));
+}
