@@ -236,6 +236,26 @@ fn examine(joined: &Joined, scheme: &Scheme, case: &Case<'_>) -> (Proof, Vec<Fai
     (proof, failures)
 }
 
+/// Whether a proof speaks of all that was allowed: each such demand is explained and was decided again, or is counted as not
+/// explained, or needs no stanza, and its maker and set are part of the scheme. What it leaves out it proves nothing about.
+#[must_use]
+pub fn is_whole(joined: &Joined, scheme: &Scheme, proof: &Proof) -> bool {
+    let (mut explained, mut not_explained) = (0, 0);
+    for d in &joined.demands {
+        match d.outcome {
+            Outcome::Explained(_) => explained += 1,
+            Outcome::NotExplained => not_explained += 1,
+            Outcome::NeedsNone => {}
+            Outcome::Denied | Outcome::DeniedButAllowed if d.was_allowed() => return false,
+            Outcome::Denied | Outcome::DeniedButAllowed => continue,
+        }
+        if !scheme.given.contains_key(&(d.set, d.holder)) {
+            return false;
+        }
+    }
+    (explained, not_explained) == (proof.demands_replayed, proof.not_explained)
+}
+
 /// Whether the policies given are today's, word for word.
 fn unchanged(joined: &Joined, today: &[usize], chosen: &[&Policy]) -> bool {
     today.len() == chosen.len()

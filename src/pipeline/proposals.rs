@@ -23,11 +23,24 @@ pub(super) fn all(
     redesigned: Option<Redesign>,
 ) -> Vec<Proposal> {
     let today = complexity(today);
+    let (tightened, redesigned) = whole(joined, tightened, redesigned);
     let settled = redesigned.and_then(|r| handover::settle(joined, weighed, &tightened, r));
     let redesigned = settled.map(|settled| redesign(joined, &tightened, settled, today.clone()));
     let mut proposals = vec![tighten(joined, weighed, tightened, today)];
     proposals.extend(redesigned);
     proposals
+}
+
+/// What is proven of all that was allowed; a proof with a gap withdraws what it was for.
+fn whole(joined: &Joined, mut tightened: Tightening, redesigned: Option<Redesign>) -> (Tightening, Option<Redesign>) {
+    let redesigned = redesigned.filter(|r| proof::is_whole(joined, &r.scheme, &r.proof));
+    if !proof::is_whole(joined, &tightened.scheme, &tightened.proof) {
+        tightened.changed.clear();
+        tightened.scheme = today(joined);
+        let why = "the proof does not account for every request that was allowed: please report this as a fault";
+        tightened.withdrawn = vec![("every change".to_owned(), why.to_owned())];
+    }
+    (tightened, redesigned)
 }
 
 /// Today's policies and holders, as a scheme.
