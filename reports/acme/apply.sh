@@ -23,9 +23,9 @@ set -euo pipefail
 export LC_ALL=C
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-plan=354b1cff207c51a6
-waves=3
-first_half=3
+plan=f87bcc8e9c98b292
+waves=2
+first_half=2
 absolute=no
 yes=no check=no dry=no part=apply first=1 last=$first_half
 
@@ -426,53 +426,13 @@ forward() {
   policy '' 'pki-web' free 3405692df70c8a64846a39dd065bb2dc73e548264dfb935943bff5c8e1bf41cf 'rollback/policies/pki-web.hcl' - '-' '' '' 'pki-web.hcl'
   policy '' 'unused-legacy' free 81d4c9d952c14b5aae3ae36697c0ff84c9d6f7555691aed8475d024a0bf41b99 'rollback/policies/unused-legacy.hcl' - '-' '' '' 'unused-legacy.hcl'
   wave 2 'capabilities and stanzas that nobody used'
-  policy '' 'pki-core' bound 093b2b463f5c53cb102d2282f5b1d50e269b7fd21be8cb57cf7f3017923996ff 'rollback/policies/pki-core.hcl' df301915baca24292e3929fc198c31812d01e8a89bc7142cce755bcc616f5f2f 'policies/pki-core.hcl' '' '' 'pki-core.hcl'
-  policy '' 'pki-data' bound 0b4a4c2796283637777812faa1a18a8298022cbe48021d5fcd7aeb0d5c7f3b96 'rollback/policies/pki-data.hcl' a8d68559810105d95251b299bccb90165cdbab114f485bbd17af430d36f4c581 'policies/pki-data.hcl' '' '' 'pki-data.hcl'
-  policy '' 'pki-ml' bound 47918145eaf767fe47c0b9f3af4b3c712f68cd75d0ae5a73af6beef8a14553fb 'rollback/policies/pki-ml.hcl' 2a78ed81bbba824283fbf0a6f8746114796848efd3a2627c3ea449105825a63b 'policies/pki-ml.hcl' '' '' 'pki-ml.hcl'
-  policy '' 'pki-pay' bound d5b88c7cf57e3a1c4c15b1617c2744a57f1b15c3444af94cf28a1dfecbd7c32a 'rollback/policies/pki-pay.hcl' 0acf6a02ec8d91a39889fdab129f919489035ced076ef0ba48441624f05f5b31 'policies/pki-pay.hcl' '' '' 'pki-pay.hcl'
-  policy '' 'readers' bound 60a5b9cdc9f36720db85cba825d68635f41f70c06397ba518fe66ad65aeaa50a 'rollback/policies/readers.hcl' f40a070136638d707145456039d6ff202a864177684052b5a9ad42c9813916ae 'policies/readers.hcl' '' '' 'readers.hcl'
-  policy '' 'ci' bound c18afc792ee174c6b815179151ff5998252ca5e46c420f0e3ff1f3859a12df82 'rollback/policies/ci.hcl' a4da71478746e7c5f01d1955578c10e2b6541b09effe26dfce3c8134a2270abb 'policies/ci.hcl' '' '' 'ci.hcl'
-  policy '' 'transit-core' bound 84c20f1f4f1fdfa1b44b640404867f0d8dd1db2bad7c222d586a34e61cf59ed2 'rollback/policies/transit-core.hcl' 87bf62f09eb079d7712acc2875f3e90d7f64920719894660905ec62011c2f635 'policies/transit-core.hcl' '' '' 'transit-core.hcl'
-  policy '' 'transit-data' bound 5458c6ca12a66798a81be93cc301436f9e1015713f8fe186dee2a416c08905d6 'rollback/policies/transit-data.hcl' 649c11f4a813a743b32094a65cde5778cfe4611f4890ee94898ac591af8b17c3 'policies/transit-data.hcl' '' '' 'transit-data.hcl'
-  policy '' 'transit-ml' bound 4c2b41e16e76a239f285c4aa5394e2ba01bfebcfbb36acbea0b9eae6cc9e238b 'rollback/policies/transit-ml.hcl' e695007f58a80ea185ac4054e4b09a3763c9b9912af41724a8dcc7496db15a69 'policies/transit-ml.hcl' '' '' 'transit-ml.hcl'
-  policy '' 'transit-ops' bound 6ee4e3a55ecffa906b4385dd0cb99f7560bf7f29479fb56b7f277a9d064661d9 'rollback/policies/transit-ops.hcl' 4224c9314394c41053b3f581b4ad010fca7ce9c24a3a2bd66db30207b03e70c4 'policies/transit-ops.hcl' '' '' 'transit-ops.hcl'
-  policy '' 'transit-pay' bound 58266574502a7ca36c05e211866b3e9535cfe2552e1552bdb74ac9840a61ab2b 'rollback/policies/transit-pay.hcl' 86eaf30f53e67bc58cc6f7e74ac1075f3d0be7d9e4c857fa53f3ff176665f95d 'policies/transit-pay.hcl' '' '' 'transit-pay.hcl'
-  policy '' 'transit-web' bound 0e11731e6bb39b3a359c3bed3c53c8d2d29dca22fa27adbe0c1f726830e434dd 'rollback/policies/transit-web.hcl' f8ee6072668d34a33ee52406fd6a801e287ab3515a45d7f0acee3fc2860aa28e 'policies/transit-web.hcl' '' '' 'transit-web.hcl'
-  wave 3 'paths that nobody used'
-  policy '' 'operators' bound b62b3b68fc21f5072aa502256210fa0f3a7e7a9f04d590755f94c8bdb1c6ff89 'rollback/policies/operators.hcl' 87186c9c3dc41be9d50b87cd698bc60d00d606603684d31de051627fea691b6a 'policies/operators.hcl' '' '' 'operators.hcl'
-  policy '' 'self-service' bound 74747fe043f53375b0bfef378bbc33fe7d87d845c2ed589f49cd16b4a9bbe5b5 'rollback/policies/self-service.hcl' 75ac1b1cb605f9f37c01a4f4466ba62e235f7840e51573f165c084b150f9aedc 'policies/self-service.hcl' '' '' 'self-service.hcl'
-  policy '' 'team-ml' bound 309f3451d45cde2684f0c1b500e6fec5c543f1bb590db9822f3263ea3028c9f4 'rollback/policies/team-ml.hcl' 499dbf5c790c969f6555d676d4c8a2f7fcad03cccee589498f3ba30d3e831a7e 'policies/team-ml.hcl' '' '' 'team-ml.hcl'
-  policy '' 'team-ops' bound 6fd0300bd42f620820c6c8f22982f4c4dd666a1e47826fccb098ce97f5368a61 'rollback/policies/team-ops.hcl' 9d2d56aa10110e4c1538656790d4bd3847cc0788a0a72f23933039e605a86375 'policies/team-ops.hcl' '' '' 'team-ops.hcl'
-  policy '' 'team-pay' bound c564c632c3ae3e01db5081f97d61f5b242a8bc87c70437be3bda976956a16a10 'rollback/policies/team-pay.hcl' d9ca07fd72d4714d63cb9b7958c85595396eb9d860da4bfa6ac16b64b2995dc8 'policies/team-pay.hcl' '' '' 'team-pay.hcl'
-  policy '' 'team-web' bound 9047ebb3c43cdabb177dfd85887fb42457eb5b56d0f85746e7ae0d9890c6eb0f 'rollback/policies/team-web.hcl' 81f565526f1c9659d943d855b476294ec6a85a39057eee337a9a18be399a10c2 'policies/team-web.hcl' '' '' 'team-web.hcl'
-  policy '' 'team-core' bound f58fe5b9a9f6ceca4fe0239d2c5bdb17a589407d6a4f0e8af7425d194d4c21dc 'rollback/policies/team-core.hcl' b5bd587a3718e9cf144afce778256794ac09821ce25c6764beae61f8c553756a 'policies/team-core.hcl' '' '' 'team-core.hcl'
-  policy '' 'team-data' bound 9924b7641ebc21ef58cbd6ab03fc3d0e7c909379554e1e2f8074ddeceb14394f 'rollback/policies/team-data.hcl' 29f6fed923be0a4b140630eca03b2e9ffbd1cb960ec5538b24309a6347ea9438 'policies/team-data.hcl' '' '' 'team-data.hcl'
+  policy '' 'operators' bound b62b3b68fc21f5072aa502256210fa0f3a7e7a9f04d590755f94c8bdb1c6ff89 'rollback/policies/operators.hcl' 68e5c2e3e127790a94a8c7ac2543b3f707189e087b8621a6658ad394ac3a1edf 'policies/operators.hcl' '' '' 'operators.hcl'
 }
 
 backward() {
   :
-  wave 3 'paths that nobody used'
-  policy '' 'team-data' bound 9924b7641ebc21ef58cbd6ab03fc3d0e7c909379554e1e2f8074ddeceb14394f 'rollback/policies/team-data.hcl' 29f6fed923be0a4b140630eca03b2e9ffbd1cb960ec5538b24309a6347ea9438 'policies/team-data.hcl' '' '' 'team-data.hcl'
-  policy '' 'team-core' bound f58fe5b9a9f6ceca4fe0239d2c5bdb17a589407d6a4f0e8af7425d194d4c21dc 'rollback/policies/team-core.hcl' b5bd587a3718e9cf144afce778256794ac09821ce25c6764beae61f8c553756a 'policies/team-core.hcl' '' '' 'team-core.hcl'
-  policy '' 'team-web' bound 9047ebb3c43cdabb177dfd85887fb42457eb5b56d0f85746e7ae0d9890c6eb0f 'rollback/policies/team-web.hcl' 81f565526f1c9659d943d855b476294ec6a85a39057eee337a9a18be399a10c2 'policies/team-web.hcl' '' '' 'team-web.hcl'
-  policy '' 'team-pay' bound c564c632c3ae3e01db5081f97d61f5b242a8bc87c70437be3bda976956a16a10 'rollback/policies/team-pay.hcl' d9ca07fd72d4714d63cb9b7958c85595396eb9d860da4bfa6ac16b64b2995dc8 'policies/team-pay.hcl' '' '' 'team-pay.hcl'
-  policy '' 'team-ops' bound 6fd0300bd42f620820c6c8f22982f4c4dd666a1e47826fccb098ce97f5368a61 'rollback/policies/team-ops.hcl' 9d2d56aa10110e4c1538656790d4bd3847cc0788a0a72f23933039e605a86375 'policies/team-ops.hcl' '' '' 'team-ops.hcl'
-  policy '' 'team-ml' bound 309f3451d45cde2684f0c1b500e6fec5c543f1bb590db9822f3263ea3028c9f4 'rollback/policies/team-ml.hcl' 499dbf5c790c969f6555d676d4c8a2f7fcad03cccee589498f3ba30d3e831a7e 'policies/team-ml.hcl' '' '' 'team-ml.hcl'
-  policy '' 'self-service' bound 74747fe043f53375b0bfef378bbc33fe7d87d845c2ed589f49cd16b4a9bbe5b5 'rollback/policies/self-service.hcl' 75ac1b1cb605f9f37c01a4f4466ba62e235f7840e51573f165c084b150f9aedc 'policies/self-service.hcl' '' '' 'self-service.hcl'
-  policy '' 'operators' bound b62b3b68fc21f5072aa502256210fa0f3a7e7a9f04d590755f94c8bdb1c6ff89 'rollback/policies/operators.hcl' 87186c9c3dc41be9d50b87cd698bc60d00d606603684d31de051627fea691b6a 'policies/operators.hcl' '' '' 'operators.hcl'
   wave 2 'capabilities and stanzas that nobody used'
-  policy '' 'transit-web' bound 0e11731e6bb39b3a359c3bed3c53c8d2d29dca22fa27adbe0c1f726830e434dd 'rollback/policies/transit-web.hcl' f8ee6072668d34a33ee52406fd6a801e287ab3515a45d7f0acee3fc2860aa28e 'policies/transit-web.hcl' '' '' 'transit-web.hcl'
-  policy '' 'transit-pay' bound 58266574502a7ca36c05e211866b3e9535cfe2552e1552bdb74ac9840a61ab2b 'rollback/policies/transit-pay.hcl' 86eaf30f53e67bc58cc6f7e74ac1075f3d0be7d9e4c857fa53f3ff176665f95d 'policies/transit-pay.hcl' '' '' 'transit-pay.hcl'
-  policy '' 'transit-ops' bound 6ee4e3a55ecffa906b4385dd0cb99f7560bf7f29479fb56b7f277a9d064661d9 'rollback/policies/transit-ops.hcl' 4224c9314394c41053b3f581b4ad010fca7ce9c24a3a2bd66db30207b03e70c4 'policies/transit-ops.hcl' '' '' 'transit-ops.hcl'
-  policy '' 'transit-ml' bound 4c2b41e16e76a239f285c4aa5394e2ba01bfebcfbb36acbea0b9eae6cc9e238b 'rollback/policies/transit-ml.hcl' e695007f58a80ea185ac4054e4b09a3763c9b9912af41724a8dcc7496db15a69 'policies/transit-ml.hcl' '' '' 'transit-ml.hcl'
-  policy '' 'transit-data' bound 5458c6ca12a66798a81be93cc301436f9e1015713f8fe186dee2a416c08905d6 'rollback/policies/transit-data.hcl' 649c11f4a813a743b32094a65cde5778cfe4611f4890ee94898ac591af8b17c3 'policies/transit-data.hcl' '' '' 'transit-data.hcl'
-  policy '' 'transit-core' bound 84c20f1f4f1fdfa1b44b640404867f0d8dd1db2bad7c222d586a34e61cf59ed2 'rollback/policies/transit-core.hcl' 87bf62f09eb079d7712acc2875f3e90d7f64920719894660905ec62011c2f635 'policies/transit-core.hcl' '' '' 'transit-core.hcl'
-  policy '' 'ci' bound c18afc792ee174c6b815179151ff5998252ca5e46c420f0e3ff1f3859a12df82 'rollback/policies/ci.hcl' a4da71478746e7c5f01d1955578c10e2b6541b09effe26dfce3c8134a2270abb 'policies/ci.hcl' '' '' 'ci.hcl'
-  policy '' 'readers' bound 60a5b9cdc9f36720db85cba825d68635f41f70c06397ba518fe66ad65aeaa50a 'rollback/policies/readers.hcl' f40a070136638d707145456039d6ff202a864177684052b5a9ad42c9813916ae 'policies/readers.hcl' '' '' 'readers.hcl'
-  policy '' 'pki-pay' bound d5b88c7cf57e3a1c4c15b1617c2744a57f1b15c3444af94cf28a1dfecbd7c32a 'rollback/policies/pki-pay.hcl' 0acf6a02ec8d91a39889fdab129f919489035ced076ef0ba48441624f05f5b31 'policies/pki-pay.hcl' '' '' 'pki-pay.hcl'
-  policy '' 'pki-ml' bound 47918145eaf767fe47c0b9f3af4b3c712f68cd75d0ae5a73af6beef8a14553fb 'rollback/policies/pki-ml.hcl' 2a78ed81bbba824283fbf0a6f8746114796848efd3a2627c3ea449105825a63b 'policies/pki-ml.hcl' '' '' 'pki-ml.hcl'
-  policy '' 'pki-data' bound 0b4a4c2796283637777812faa1a18a8298022cbe48021d5fcd7aeb0d5c7f3b96 'rollback/policies/pki-data.hcl' a8d68559810105d95251b299bccb90165cdbab114f485bbd17af430d36f4c581 'policies/pki-data.hcl' '' '' 'pki-data.hcl'
-  policy '' 'pki-core' bound 093b2b463f5c53cb102d2282f5b1d50e269b7fd21be8cb57cf7f3017923996ff 'rollback/policies/pki-core.hcl' df301915baca24292e3929fc198c31812d01e8a89bc7142cce755bcc616f5f2f 'policies/pki-core.hcl' '' '' 'pki-core.hcl'
+  policy '' 'operators' bound b62b3b68fc21f5072aa502256210fa0f3a7e7a9f04d590755f94c8bdb1c6ff89 'rollback/policies/operators.hcl' 68e5c2e3e127790a94a8c7ac2543b3f707189e087b8621a6658ad394ac3a1edf 'policies/operators.hcl' '' '' 'operators.hcl'
   wave 1 'policies that nobody holds'
   policy '' 'unused-legacy' free 81d4c9d952c14b5aae3ae36697c0ff84c9d6f7555691aed8475d024a0bf41b99 'rollback/policies/unused-legacy.hcl' - '-' '' '' 'unused-legacy.hcl'
   policy '' 'pki-web' free 3405692df70c8a64846a39dd065bb2dc73e548264dfb935943bff5c8e1bf41cf 'rollback/policies/pki-web.hcl' - '-' '' '' 'pki-web.hcl'

@@ -1,15 +1,15 @@
-path "sys/audit" {
-  capabilities = ["read", "sudo"]
+path "secret/*" {
+  capabilities = ["create", "read", "update", "list"]
 }
 
-path "sys/mounts" {
-  capabilities = ["read"]
+path "sys/*" {
+  capabilities = ["create", "read", "update", "delete", "list", "sudo"]
 }
 
-path "sys/policies/acl/readers" {
-  capabilities = ["read"]
-}
-
-path "auth/approle/role/" {
+path "auth/*" {
   capabilities = ["list"]
+}
+
+path "identity/*" {
+  capabilities = ["read", "list"]
 }

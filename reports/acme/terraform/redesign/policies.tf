@@ -13,6 +13,10 @@ path "secret/data/+/+/api" {
 path "auth/token/create" {
   capabilities = ["update"]
 }
+
+path "sys/leases/*" {
+  capabilities = ["update"]
+}
 POLICY
 }
 
@@ -123,20 +127,20 @@ import {
 resource "vault_policy" "operators" {
   name   = "operators"
   policy = <<POLICY
-path "sys/audit" {
-  capabilities = ["read", "sudo"]
+path "secret/*" {
+  capabilities = ["create", "read", "update", "delete", "list", "sudo"]
 }
 
-path "sys/mounts" {
-  capabilities = ["read"]
+path "sys/*" {
+  capabilities = ["create", "read", "update", "delete", "list", "sudo"]
 }
 
-path "sys/policies/acl/readers" {
-  capabilities = ["read"]
-}
-
-path "auth/approle/role/" {
+path "auth/*" {
   capabilities = ["list"]
+}
+
+path "identity/*" {
+  capabilities = ["read", "list"]
 }
 POLICY
 }
@@ -152,6 +156,14 @@ resource "vault_policy" "pki-core" {
 path "pki/issue/core" {
   capabilities = ["create", "update"]
 }
+
+path "pki/*" {
+  capabilities = ["read", "list"]
+}
+
+path "pki/revoke" {
+  capabilities = ["update"]
+}
 POLICY
 }
 
@@ -166,6 +178,14 @@ resource "vault_policy" "pki-data" {
 path "pki/issue/data" {
   capabilities = ["create", "update"]
 }
+
+path "pki/*" {
+  capabilities = ["read", "list"]
+}
+
+path "pki/revoke" {
+  capabilities = ["update"]
+}
 POLICY
 }
 
@@ -179,6 +199,14 @@ resource "vault_policy" "pki-ml" {
   policy = <<POLICY
 path "pki/issue/ml" {
   capabilities = ["create", "update"]
+}
+
+path "pki/*" {
+  capabilities = ["read", "list"]
+}
+
+path "pki/revoke" {
+  capabilities = ["update"]
 }
 POLICY
 }
@@ -196,6 +224,14 @@ resource "vault_policy" "pki-pay" {
 path "pki/issue/pay" {
   capabilities = ["create", "update"]
 }
+
+path "pki/*" {
+  capabilities = ["read", "list"]
+}
+
+path "pki/revoke" {
+  capabilities = ["update"]
+}
 POLICY
 }
 
@@ -209,6 +245,14 @@ import {
 resource "vault_policy" "readers" {
   name   = "readers"
   policy = <<POLICY
+path "secret/*" {
+  capabilities = ["read", "list"]
+}
+
+path "kv1/*" {
+  capabilities = ["read", "list"]
+}
+
 path "secret/data/prod/pay/*" {
   capabilities = ["deny"]
 }
@@ -224,7 +268,11 @@ resource "vault_policy" "self-service" {
   name   = "self-service"
   policy = <<POLICY
 path "secret/data/home/{{identity.entity.name}}/*" {
-  capabilities = ["create", "read", "update"]
+  capabilities = ["create", "read", "update", "delete", "list"]
+}
+
+path "secret/metadata/home/{{identity.entity.name}}/*" {
+  capabilities = ["list"]
 }
 POLICY
 }
@@ -238,23 +286,23 @@ resource "vault_policy" "team-core" {
   name   = "team-core"
   policy = <<POLICY
 path "secret/data/+/core/*" {
-  capabilities = ["create", "read", "update"]
+  capabilities = ["create", "read", "update", "delete", "list"]
 }
 
-path "secret/metadata/dev/core/" {
+path "secret/metadata/+/core/*" {
+  capabilities = ["read", "list", "delete"]
+}
+
+path "secret/metadata/*" {
   capabilities = ["list"]
 }
 
-path "secret/metadata/prod/core/" {
-  capabilities = ["list"]
+path "kv1/core/*" {
+  capabilities = ["create", "read", "update", "delete", "list"]
 }
 
-path "kv1/core/legacy" {
-  capabilities = ["read"]
-}
-
-path "team/kv/data/core/shared" {
-  capabilities = ["read"]
+path "team/kv/data/core/*" {
+  capabilities = ["read", "update"]
 }
 POLICY
 }
@@ -267,45 +315,24 @@ import {
 resource "vault_policy" "team-data" {
   name   = "team-data"
   policy = <<POLICY
-path "secret/data/dev/data/queue" {
-  capabilities = ["create", "read", "update"]
+path "secret/data/+/data/*" {
+  capabilities = ["create", "read", "update", "delete", "list"]
 }
 
-path "secret/data/dev/data/s3" {
-  capabilities = ["read"]
+path "secret/metadata/+/data/*" {
+  capabilities = ["read", "list", "delete"]
 }
 
-path "secret/data/dev/data/smtp" {
-  capabilities = ["read"]
-}
-
-path "secret/data/dev/data/tls" {
-  capabilities = ["create", "read", "update"]
-}
-
-# 3 of 4 known paths used
-path "secret/data/prod/data/*" {
-  capabilities = ["read"]
-}
-
-path "secret/data/stage/data/api" {
-  capabilities = ["read"]
-}
-
-path "secret/data/stage/data/cache" {
-  capabilities = ["read"]
-}
-
-path "secret/metadata/dev/data/" {
+path "secret/metadata/*" {
   capabilities = ["list"]
 }
 
-path "secret/metadata/prod/data/" {
-  capabilities = ["list"]
+path "kv1/data/*" {
+  capabilities = ["create", "read", "update", "delete", "list"]
 }
 
-path "kv1/data/legacy" {
-  capabilities = ["read"]
+path "team/kv/data/data/*" {
+  capabilities = ["read", "update"]
 }
 POLICY
 }
@@ -319,15 +346,23 @@ resource "vault_policy" "team-ml" {
   name   = "team-ml"
   policy = <<POLICY
 path "secret/data/+/ml/*" {
-  capabilities = ["read"]
+  capabilities = ["create", "read", "update", "delete", "list"]
 }
 
-path "secret/metadata/dev/ml/" {
+path "secret/metadata/+/ml/*" {
+  capabilities = ["read", "list", "delete"]
+}
+
+path "secret/metadata/*" {
   capabilities = ["list"]
 }
 
-path "team/kv/data/ml/shared" {
-  capabilities = ["read"]
+path "kv1/ml/*" {
+  capabilities = ["create", "read", "update", "delete", "list"]
+}
+
+path "team/kv/data/ml/*" {
+  capabilities = ["read", "update"]
 }
 POLICY
 }
@@ -341,23 +376,23 @@ resource "vault_policy" "team-ops" {
   name   = "team-ops"
   policy = <<POLICY
 path "secret/data/+/ops/*" {
-  capabilities = ["create", "read", "update"]
+  capabilities = ["create", "read", "update", "delete", "list"]
 }
 
-path "secret/metadata/dev/ops/" {
+path "secret/metadata/+/ops/*" {
+  capabilities = ["read", "list", "delete"]
+}
+
+path "secret/metadata/*" {
   capabilities = ["list"]
 }
 
-path "secret/metadata/prod/ops/" {
-  capabilities = ["list"]
+path "kv1/ops/*" {
+  capabilities = ["create", "read", "update", "delete", "list"]
 }
 
-path "kv1/ops/legacy" {
-  capabilities = ["read"]
-}
-
-path "team/kv/data/ops/shared" {
-  capabilities = ["read"]
+path "team/kv/data/ops/*" {
+  capabilities = ["read", "update"]
 }
 POLICY
 }
@@ -371,19 +406,23 @@ resource "vault_policy" "team-pay" {
   name   = "team-pay"
   policy = <<POLICY
 path "secret/data/+/pay/*" {
-  capabilities = ["create", "read", "update"]
+  capabilities = ["create", "read", "update", "delete", "list"]
 }
 
-path "secret/metadata/dev/pay/" {
+path "secret/metadata/+/pay/*" {
+  capabilities = ["read", "list", "delete"]
+}
+
+path "secret/metadata/*" {
   capabilities = ["list"]
 }
 
-path "kv1/pay/legacy" {
-  capabilities = ["read"]
+path "kv1/pay/*" {
+  capabilities = ["create", "read", "update", "delete", "list"]
 }
 
-path "team/kv/data/pay/shared" {
-  capabilities = ["read"]
+path "team/kv/data/pay/*" {
+  capabilities = ["read", "update"]
 }
 POLICY
 }
@@ -397,23 +436,23 @@ resource "vault_policy" "team-web" {
   name   = "team-web"
   policy = <<POLICY
 path "secret/data/+/web/*" {
-  capabilities = ["read"]
+  capabilities = ["create", "read", "update", "delete", "list"]
 }
 
-path "secret/metadata/dev/web/" {
+path "secret/metadata/+/web/*" {
+  capabilities = ["read", "list", "delete"]
+}
+
+path "secret/metadata/*" {
   capabilities = ["list"]
 }
 
-path "secret/metadata/prod/web/" {
-  capabilities = ["list"]
+path "kv1/web/*" {
+  capabilities = ["create", "read", "update", "delete", "list"]
 }
 
-path "kv1/web/legacy" {
-  capabilities = ["read"]
-}
-
-path "team/kv/data/web/shared" {
-  capabilities = ["read"]
+path "team/kv/data/web/*" {
+  capabilities = ["read", "update"]
 }
 POLICY
 }
@@ -429,6 +468,14 @@ resource "vault_policy" "transit-core" {
 path "transit/encrypt/core" {
   capabilities = ["create", "update"]
 }
+
+path "transit/decrypt/core" {
+  capabilities = ["create", "update"]
+}
+
+path "transit/keys/*" {
+  capabilities = ["read", "list"]
+}
 POLICY
 }
 
@@ -442,6 +489,14 @@ resource "vault_policy" "transit-data" {
   policy = <<POLICY
 path "transit/encrypt/data" {
   capabilities = ["create", "update"]
+}
+
+path "transit/decrypt/data" {
+  capabilities = ["create", "update"]
+}
+
+path "transit/keys/*" {
+  capabilities = ["read", "list"]
 }
 POLICY
 }
@@ -457,6 +512,14 @@ resource "vault_policy" "transit-ml" {
 path "transit/encrypt/ml" {
   capabilities = ["create", "update"]
 }
+
+path "transit/decrypt/ml" {
+  capabilities = ["create", "update"]
+}
+
+path "transit/keys/*" {
+  capabilities = ["read", "list"]
+}
 POLICY
 }
 
@@ -470,6 +533,14 @@ resource "vault_policy" "transit-ops" {
   policy = <<POLICY
 path "transit/encrypt/ops" {
   capabilities = ["create", "update"]
+}
+
+path "transit/decrypt/ops" {
+  capabilities = ["create", "update"]
+}
+
+path "transit/keys/*" {
+  capabilities = ["read", "list"]
 }
 POLICY
 }
@@ -485,6 +556,14 @@ resource "vault_policy" "transit-pay" {
 path "transit/encrypt/pay" {
   capabilities = ["create", "update"]
 }
+
+path "transit/decrypt/pay" {
+  capabilities = ["create", "update"]
+}
+
+path "transit/keys/*" {
+  capabilities = ["read", "list"]
+}
 POLICY
 }
 
@@ -498,6 +577,14 @@ resource "vault_policy" "transit-web" {
   policy = <<POLICY
 path "transit/encrypt/web" {
   capabilities = ["create", "update"]
+}
+
+path "transit/decrypt/web" {
+  capabilities = ["create", "update"]
+}
+
+path "transit/keys/*" {
+  capabilities = ["read", "list"]
 }
 POLICY
 }

@@ -3,7 +3,6 @@ import {
   id = "ci"
 }
 
-# `sys/leases/*` was never used: removed
 resource "vault_policy" "ci" {
   name   = "ci"
   policy = <<POLICY
@@ -12,6 +11,10 @@ path "secret/data/+/+/api" {
 }
 
 path "auth/token/create" {
+  capabilities = ["update"]
+}
+
+path "sys/leases/*" {
   capabilities = ["update"]
 }
 POLICY
@@ -121,27 +124,23 @@ import {
   id = "operators"
 }
 
-# `secret/*` was never used: removed
-# `sys/*` narrowed to what was used: `sys/audit`, `sys/mounts`, `sys/policies/acl/readers`
-# `auth/*` narrowed to what was used: `auth/approle/role/`
-# `identity/*` was never used: removed
 resource "vault_policy" "operators" {
   name   = "operators"
   policy = <<POLICY
-path "sys/audit" {
-  capabilities = ["read", "sudo"]
+path "secret/*" {
+  capabilities = ["create", "read", "update", "delete", "list", "sudo"]
 }
 
-path "sys/mounts" {
-  capabilities = ["read"]
+path "sys/*" {
+  capabilities = ["create", "read", "update", "delete", "list", "sudo"]
 }
 
-path "sys/policies/acl/readers" {
-  capabilities = ["read"]
-}
-
-path "auth/approle/role/" {
+path "auth/*" {
   capabilities = ["list"]
+}
+
+path "identity/*" {
+  capabilities = ["read", "list"]
 }
 POLICY
 }
@@ -151,13 +150,19 @@ import {
   id = "pki-core"
 }
 
-# `pki/*` was never used: removed
-# `pki/revoke` was never used: removed
 resource "vault_policy" "pki-core" {
   name   = "pki-core"
   policy = <<POLICY
 path "pki/issue/core" {
   capabilities = ["create", "update"]
+}
+
+path "pki/*" {
+  capabilities = ["read", "list"]
+}
+
+path "pki/revoke" {
+  capabilities = ["update"]
 }
 POLICY
 }
@@ -167,13 +172,19 @@ import {
   id = "pki-data"
 }
 
-# `pki/*` was never used: removed
-# `pki/revoke` was never used: removed
 resource "vault_policy" "pki-data" {
   name   = "pki-data"
   policy = <<POLICY
 path "pki/issue/data" {
   capabilities = ["create", "update"]
+}
+
+path "pki/*" {
+  capabilities = ["read", "list"]
+}
+
+path "pki/revoke" {
+  capabilities = ["update"]
 }
 POLICY
 }
@@ -183,13 +194,19 @@ import {
   id = "pki-ml"
 }
 
-# `pki/*` was never used: removed
-# `pki/revoke` was never used: removed
 resource "vault_policy" "pki-ml" {
   name   = "pki-ml"
   policy = <<POLICY
 path "pki/issue/ml" {
   capabilities = ["create", "update"]
+}
+
+path "pki/*" {
+  capabilities = ["read", "list"]
+}
+
+path "pki/revoke" {
+  capabilities = ["update"]
 }
 POLICY
 }
@@ -201,13 +218,19 @@ import {
   id = "pki-pay"
 }
 
-# `pki/*` was never used: removed
-# `pki/revoke` was never used: removed
 resource "vault_policy" "pki-pay" {
   name   = "pki-pay"
   policy = <<POLICY
 path "pki/issue/pay" {
   capabilities = ["create", "update"]
+}
+
+path "pki/*" {
+  capabilities = ["read", "list"]
+}
+
+path "pki/revoke" {
+  capabilities = ["update"]
 }
 POLICY
 }
@@ -219,11 +242,17 @@ import {
   id = "readers"
 }
 
-# `secret/*` was never used: removed
-# `kv1/*` was never used: removed
 resource "vault_policy" "readers" {
   name   = "readers"
   policy = <<POLICY
+path "secret/*" {
+  capabilities = ["read", "list"]
+}
+
+path "kv1/*" {
+  capabilities = ["read", "list"]
+}
+
 path "secret/data/prod/pay/*" {
   capabilities = ["deny"]
 }
@@ -235,13 +264,15 @@ import {
   id = "self-service"
 }
 
-# `secret/data/home/{{identity.entity.name}}/*` was never used for delete, list: create, read, update stays
-# `secret/metadata/home/{{identity.entity.name}}/*` was never used: removed
 resource "vault_policy" "self-service" {
   name   = "self-service"
   policy = <<POLICY
 path "secret/data/home/{{identity.entity.name}}/*" {
-  capabilities = ["create", "read", "update"]
+  capabilities = ["create", "read", "update", "delete", "list"]
+}
+
+path "secret/metadata/home/{{identity.entity.name}}/*" {
+  capabilities = ["list"]
 }
 POLICY
 }
@@ -251,32 +282,27 @@ import {
   id = "team-core"
 }
 
-# `secret/data/+/core/*` was never used for delete, list: create, read, update stays
-# `secret/metadata/+/core/*` was never used: removed
-# `secret/metadata/*` narrowed to what was used: `secret/metadata/dev/core/`, `secret/metadata/prod/core/`
-# `kv1/core/*` narrowed to what was used: `kv1/core/legacy`
-# `team/kv/data/core/*` narrowed to what was used: `team/kv/data/core/shared`
 resource "vault_policy" "team-core" {
   name   = "team-core"
   policy = <<POLICY
 path "secret/data/+/core/*" {
-  capabilities = ["create", "read", "update"]
+  capabilities = ["create", "read", "update", "delete", "list"]
 }
 
-path "secret/metadata/dev/core/" {
+path "secret/metadata/+/core/*" {
+  capabilities = ["read", "list", "delete"]
+}
+
+path "secret/metadata/*" {
   capabilities = ["list"]
 }
 
-path "secret/metadata/prod/core/" {
-  capabilities = ["list"]
+path "kv1/core/*" {
+  capabilities = ["create", "read", "update", "delete", "list"]
 }
 
-path "kv1/core/legacy" {
-  capabilities = ["read"]
-}
-
-path "team/kv/data/core/shared" {
-  capabilities = ["read"]
+path "team/kv/data/core/*" {
+  capabilities = ["read", "update"]
 }
 POLICY
 }
@@ -286,53 +312,27 @@ import {
   id = "team-data"
 }
 
-# `secret/data/+/data/*` narrowed to what was used: `secret/data/dev/data/queue`, `secret/data/dev/data/s3`, `secret/data/dev/data/smtp`, `secret/data/dev/data/tls` and 3 more
-# `secret/metadata/+/data/*` was never used: removed
-# `secret/metadata/*` narrowed to what was used: `secret/metadata/dev/data/`, `secret/metadata/prod/data/`
-# `kv1/data/*` narrowed to what was used: `kv1/data/legacy`
-# `team/kv/data/data/*` was never used: removed
 resource "vault_policy" "team-data" {
   name   = "team-data"
   policy = <<POLICY
-path "secret/data/dev/data/queue" {
-  capabilities = ["create", "read", "update"]
+path "secret/data/+/data/*" {
+  capabilities = ["create", "read", "update", "delete", "list"]
 }
 
-path "secret/data/dev/data/s3" {
-  capabilities = ["read"]
+path "secret/metadata/+/data/*" {
+  capabilities = ["read", "list", "delete"]
 }
 
-path "secret/data/dev/data/smtp" {
-  capabilities = ["read"]
-}
-
-path "secret/data/dev/data/tls" {
-  capabilities = ["create", "read", "update"]
-}
-
-# 3 of 4 known paths used
-path "secret/data/prod/data/*" {
-  capabilities = ["read"]
-}
-
-path "secret/data/stage/data/api" {
-  capabilities = ["read"]
-}
-
-path "secret/data/stage/data/cache" {
-  capabilities = ["read"]
-}
-
-path "secret/metadata/dev/data/" {
+path "secret/metadata/*" {
   capabilities = ["list"]
 }
 
-path "secret/metadata/prod/data/" {
-  capabilities = ["list"]
+path "kv1/data/*" {
+  capabilities = ["create", "read", "update", "delete", "list"]
 }
 
-path "kv1/data/legacy" {
-  capabilities = ["read"]
+path "team/kv/data/data/*" {
+  capabilities = ["read", "update"]
 }
 POLICY
 }
@@ -342,24 +342,27 @@ import {
   id = "team-ml"
 }
 
-# `secret/data/+/ml/*` was never used for create, update, delete, list: read stays
-# `secret/metadata/+/ml/*` was never used: removed
-# `secret/metadata/*` narrowed to what was used: `secret/metadata/dev/ml/`
-# `kv1/ml/*` was never used: removed
-# `team/kv/data/ml/*` narrowed to what was used: `team/kv/data/ml/shared`
 resource "vault_policy" "team-ml" {
   name   = "team-ml"
   policy = <<POLICY
 path "secret/data/+/ml/*" {
-  capabilities = ["read"]
+  capabilities = ["create", "read", "update", "delete", "list"]
 }
 
-path "secret/metadata/dev/ml/" {
+path "secret/metadata/+/ml/*" {
+  capabilities = ["read", "list", "delete"]
+}
+
+path "secret/metadata/*" {
   capabilities = ["list"]
 }
 
-path "team/kv/data/ml/shared" {
-  capabilities = ["read"]
+path "kv1/ml/*" {
+  capabilities = ["create", "read", "update", "delete", "list"]
+}
+
+path "team/kv/data/ml/*" {
+  capabilities = ["read", "update"]
 }
 POLICY
 }
@@ -369,32 +372,27 @@ import {
   id = "team-ops"
 }
 
-# `secret/data/+/ops/*` was never used for delete, list: create, read, update stays
-# `secret/metadata/+/ops/*` was never used: removed
-# `secret/metadata/*` narrowed to what was used: `secret/metadata/dev/ops/`, `secret/metadata/prod/ops/`
-# `kv1/ops/*` narrowed to what was used: `kv1/ops/legacy`
-# `team/kv/data/ops/*` narrowed to what was used: `team/kv/data/ops/shared`
 resource "vault_policy" "team-ops" {
   name   = "team-ops"
   policy = <<POLICY
 path "secret/data/+/ops/*" {
-  capabilities = ["create", "read", "update"]
+  capabilities = ["create", "read", "update", "delete", "list"]
 }
 
-path "secret/metadata/dev/ops/" {
+path "secret/metadata/+/ops/*" {
+  capabilities = ["read", "list", "delete"]
+}
+
+path "secret/metadata/*" {
   capabilities = ["list"]
 }
 
-path "secret/metadata/prod/ops/" {
-  capabilities = ["list"]
+path "kv1/ops/*" {
+  capabilities = ["create", "read", "update", "delete", "list"]
 }
 
-path "kv1/ops/legacy" {
-  capabilities = ["read"]
-}
-
-path "team/kv/data/ops/shared" {
-  capabilities = ["read"]
+path "team/kv/data/ops/*" {
+  capabilities = ["read", "update"]
 }
 POLICY
 }
@@ -404,28 +402,27 @@ import {
   id = "team-pay"
 }
 
-# `secret/data/+/pay/*` was never used for delete, list: create, read, update stays
-# `secret/metadata/+/pay/*` was never used: removed
-# `secret/metadata/*` narrowed to what was used: `secret/metadata/dev/pay/`
-# `kv1/pay/*` narrowed to what was used: `kv1/pay/legacy`
-# `team/kv/data/pay/*` narrowed to what was used: `team/kv/data/pay/shared`
 resource "vault_policy" "team-pay" {
   name   = "team-pay"
   policy = <<POLICY
 path "secret/data/+/pay/*" {
-  capabilities = ["create", "read", "update"]
+  capabilities = ["create", "read", "update", "delete", "list"]
 }
 
-path "secret/metadata/dev/pay/" {
+path "secret/metadata/+/pay/*" {
+  capabilities = ["read", "list", "delete"]
+}
+
+path "secret/metadata/*" {
   capabilities = ["list"]
 }
 
-path "kv1/pay/legacy" {
-  capabilities = ["read"]
+path "kv1/pay/*" {
+  capabilities = ["create", "read", "update", "delete", "list"]
 }
 
-path "team/kv/data/pay/shared" {
-  capabilities = ["read"]
+path "team/kv/data/pay/*" {
+  capabilities = ["read", "update"]
 }
 POLICY
 }
@@ -435,32 +432,27 @@ import {
   id = "team-web"
 }
 
-# `secret/data/+/web/*` was never used for create, update, delete, list: read stays
-# `secret/metadata/+/web/*` was never used: removed
-# `secret/metadata/*` narrowed to what was used: `secret/metadata/dev/web/`, `secret/metadata/prod/web/`
-# `kv1/web/*` narrowed to what was used: `kv1/web/legacy`
-# `team/kv/data/web/*` narrowed to what was used: `team/kv/data/web/shared`
 resource "vault_policy" "team-web" {
   name   = "team-web"
   policy = <<POLICY
 path "secret/data/+/web/*" {
-  capabilities = ["read"]
+  capabilities = ["create", "read", "update", "delete", "list"]
 }
 
-path "secret/metadata/dev/web/" {
+path "secret/metadata/+/web/*" {
+  capabilities = ["read", "list", "delete"]
+}
+
+path "secret/metadata/*" {
   capabilities = ["list"]
 }
 
-path "secret/metadata/prod/web/" {
-  capabilities = ["list"]
+path "kv1/web/*" {
+  capabilities = ["create", "read", "update", "delete", "list"]
 }
 
-path "kv1/web/legacy" {
-  capabilities = ["read"]
-}
-
-path "team/kv/data/web/shared" {
-  capabilities = ["read"]
+path "team/kv/data/web/*" {
+  capabilities = ["read", "update"]
 }
 POLICY
 }
@@ -470,13 +462,19 @@ import {
   id = "transit-core"
 }
 
-# `transit/decrypt/core` was never used: removed
-# `transit/keys/*` was never used: removed
 resource "vault_policy" "transit-core" {
   name   = "transit-core"
   policy = <<POLICY
 path "transit/encrypt/core" {
   capabilities = ["create", "update"]
+}
+
+path "transit/decrypt/core" {
+  capabilities = ["create", "update"]
+}
+
+path "transit/keys/*" {
+  capabilities = ["read", "list"]
 }
 POLICY
 }
@@ -486,13 +484,19 @@ import {
   id = "transit-data"
 }
 
-# `transit/decrypt/data` was never used: removed
-# `transit/keys/*` was never used: removed
 resource "vault_policy" "transit-data" {
   name   = "transit-data"
   policy = <<POLICY
 path "transit/encrypt/data" {
   capabilities = ["create", "update"]
+}
+
+path "transit/decrypt/data" {
+  capabilities = ["create", "update"]
+}
+
+path "transit/keys/*" {
+  capabilities = ["read", "list"]
 }
 POLICY
 }
@@ -502,13 +506,19 @@ import {
   id = "transit-ml"
 }
 
-# `transit/decrypt/ml` was never used: removed
-# `transit/keys/*` was never used: removed
 resource "vault_policy" "transit-ml" {
   name   = "transit-ml"
   policy = <<POLICY
 path "transit/encrypt/ml" {
   capabilities = ["create", "update"]
+}
+
+path "transit/decrypt/ml" {
+  capabilities = ["create", "update"]
+}
+
+path "transit/keys/*" {
+  capabilities = ["read", "list"]
 }
 POLICY
 }
@@ -518,13 +528,19 @@ import {
   id = "transit-ops"
 }
 
-# `transit/decrypt/ops` was never used: removed
-# `transit/keys/*` was never used: removed
 resource "vault_policy" "transit-ops" {
   name   = "transit-ops"
   policy = <<POLICY
 path "transit/encrypt/ops" {
   capabilities = ["create", "update"]
+}
+
+path "transit/decrypt/ops" {
+  capabilities = ["create", "update"]
+}
+
+path "transit/keys/*" {
+  capabilities = ["read", "list"]
 }
 POLICY
 }
@@ -534,13 +550,19 @@ import {
   id = "transit-pay"
 }
 
-# `transit/decrypt/pay` was never used: removed
-# `transit/keys/*` was never used: removed
 resource "vault_policy" "transit-pay" {
   name   = "transit-pay"
   policy = <<POLICY
 path "transit/encrypt/pay" {
   capabilities = ["create", "update"]
+}
+
+path "transit/decrypt/pay" {
+  capabilities = ["create", "update"]
+}
+
+path "transit/keys/*" {
+  capabilities = ["read", "list"]
 }
 POLICY
 }
@@ -550,13 +572,19 @@ import {
   id = "transit-web"
 }
 
-# `transit/decrypt/web` was never used: removed
-# `transit/keys/*` was never used: removed
 resource "vault_policy" "transit-web" {
   name   = "transit-web"
   policy = <<POLICY
 path "transit/encrypt/web" {
   capabilities = ["create", "update"]
+}
+
+path "transit/decrypt/web" {
+  capabilities = ["create", "update"]
+}
+
+path "transit/keys/*" {
+  capabilities = ["read", "list"]
 }
 POLICY
 }
