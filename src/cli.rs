@@ -1,10 +1,16 @@
 //! The flags as they are typed, one struct a subcommand. What they mean is decided elsewhere.
 
 use crate::advice::Severity;
+use crate::ingest::{Envelope, GroupBy};
+use crate::policy::profile::Profile;
+use crate::units::{self, UnitError};
+use crate::vault::{Capability, Operation};
 use crate::version;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
+use jiff::{SignedDuration, Timestamp};
 use std::path::PathBuf;
+use std::time::Duration;
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -37,9 +43,11 @@ pub struct Cli {
 /// Flags that every command knows.
 #[derive(Debug, Clone, Args)]
 pub struct Common {
-    /// Whose rules decide: vault-1.12, vault-1.13, vault-2.0.3, openbao-2.0, openbao-2.6, or a version such as vault@1.16.3
-    #[arg(long, global = true, value_name = "PROFILE", default_value = "vault-2.0.3")]
-    pub server: String,
+    /// Whose rules decide: a version such as vault@1.16.3 or openbao@2.5.1, or one of vault-1.0, vault-1.12, vault-1.13,
+    /// vault-1.21, vault-2.0.3, vault-2.2.2, openbao-2.0, openbao-2.6 (else the server that the deployment's snapshot saw,
+    /// else vault-2.0.3)
+    #[arg(long, global = true, value_name = "PROFILE")]
+    pub server: Option<Profile>,
     /// Settings file (else the `vault-advisor.toml` beside the policies or in this folder)
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -75,20 +83,20 @@ pub struct Reading {
     #[arg(long, value_name = "FILE", num_args = 1..)]
     pub usage: Vec<PathBuf>,
     /// Leave out what was before this time (2026-01-31, or RFC 3339)
-    #[arg(long, value_name = "TIME")]
-    pub since: Option<String>,
+    #[arg(long, value_name = "TIME", value_parser = units::time)]
+    pub since: Option<Timestamp>,
     /// Leave out what was after this time
-    #[arg(long, value_name = "TIME")]
-    pub until: Option<String>,
+    #[arg(long, value_name = "TIME", value_parser = units::time)]
+    pub until: Option<Timestamp>,
     /// Only so far back from `--until`, or from now (90d, 12h)
-    #[arg(long, value_name = "DURATION")]
-    pub window: Option<String>,
+    #[arg(long, value_name = "DURATION", value_parser = units::duration)]
+    pub window: Option<SignedDuration>,
     /// What a principal is: entity, role, display-name, accessor, metadata.KEY
     #[arg(long, value_name = "BY", default_value = "entity")]
-    pub group_by: String,
+    pub group_by: GroupBy,
     /// How lines are wrapped, where that is not found out by itself
     #[arg(long, value_name = "KIND")]
-    pub envelope: Option<String>,
+    pub envelope: Option<Envelope>,
     /// JSON pointer to the audit entry inside of each wrapping object (/message)
     #[arg(long, value_name = "POINTER")]
     pub unwrap: Option<String>,
@@ -98,6 +106,14 @@ pub struct Reading {
     /// Threads for reading (all cores if none is given)
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,
+}
+
+impl Reading {
+    /// Whether logs or usage are named.
+    #[must_use]
+    pub fn is_given(&self) -> bool {
+        !self.logs.is_empty() || !self.usage.is_empty()
+    }
 }
 
 /// What is granted.
@@ -124,6 +140,35 @@ pub enum PolicyNames {
     File,
 }
 
+/// A time that is kept as it was typed.
+fn time_as_typed(text: &str) -> Result<String, UnitError> {
+    units::time(text).map(|_| text.to_owned())
+}
+
+/// A duration that is kept as it was typed.
+fn duration_as_typed(text: &str) -> Result<String, UnitError> {
+    units::waiting(text).map(|_| text.to_owned())
+}
+
+/// The operation of a request, by the word of the audit log.
+fn operation(word: &str) -> Result<Operation, String> {
+    match Operation::from_word(word) {
+        Operation::Other => Err(match word {
+            "write" | "put" | "post" => format!("`{word}` is `create` where nothing is there yet, else `update`"),
+            "get" => "`get` is `read`".to_owned(),
+            "ls" => "`ls` is `list`".to_owned(),
+            _ => "use create, read, update, patch, delete, list, scan, recover or help".to_owned(),
+        }),
+        operation => Ok(operation),
+    }
+}
+
+/// A capability that somebody may have.
+fn capability(word: &str) -> Result<Capability, String> {
+    word.parse()
+        .map_err(|_| "use create, read, update, patch, delete, list, scan, recover, subscribe or sudo".to_owned())
+}
+
 /// Subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -141,6 +186,12 @@ pub enum Command {
     Explain(ExplainArgs),
     /// Tell who reaches a path, and through what
     WhoCan(WhoCanArgs),
+    /// Tell all that somebody may do: path by path, or as one policy
+    Capabilities(CapabilitiesArgs),
+    /// Tell what two principals, roles, sets of policies or days of one principal differ in
+    DiffAccess(DiffAccessArgs),
+    /// Write the least readable policy for what a log shows was used, from nothing
+    Generate(GenerateArgs),
     /// Check policies: errors with their place, and what is legal but a trap
     Lint(LintArgs),
     /// Run policy unit tests, offline
@@ -189,8 +240,8 @@ pub struct AdviseArgs {
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
     /// Time for the search of roles
-    #[arg(long, value_name = "DURATION", default_value = "10s")]
-    pub time_limit: String,
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = units::waiting)]
+    pub time_limit: Duration,
     /// Fixes every random choice
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
@@ -252,7 +303,7 @@ pub enum UsageFormat {
 /// Whose policies are asked.
 #[derive(Debug, Clone, Args)]
 pub struct Asking {
-    /// Policies that the asker holds, by name
+    /// Policies that the asker holds, by name, with the namespace in front where it matters (team/web)
     #[arg(
         long = "as",
         value_name = "POLICY",
@@ -263,6 +314,9 @@ pub struct Asking {
     /// Principal whose policies are asked, by name or key, from logs, usage or the deployment
     #[arg(long, value_name = "NAME")]
     pub principal: Option<String>,
+    /// Auth role of the deployment whose tokens ask: `web`, or with its mount in front, `approle/web`
+    #[arg(long, value_name = "ROLE", conflicts_with_all = ["as_policies", "principal"])]
+    pub role: Option<String>,
 }
 
 /// `explain`
@@ -271,8 +325,9 @@ pub struct Asking {
     after_help = "Example:\n  vault-advisor explain read secret/data/prod/db --as web,default --policies policies/"
 )]
 pub struct ExplainArgs {
-    /// Operation: create, read, update, patch, delete, list, scan
-    pub operation: String,
+    /// Operation: create, read, update, patch, delete, list, scan, recover, help
+    #[arg(value_parser = operation)]
+    pub operation: Operation,
     /// Path, namespace in front
     pub path: String,
     /// Who asks
@@ -288,8 +343,8 @@ pub struct ExplainArgs {
     #[arg(long, value_name = "KEY=VALUE")]
     pub data: Vec<String>,
     /// Wrapping TTL that the request asks for (5m)
-    #[arg(long, value_name = "DURATION")]
-    pub wrap_ttl: Option<String>,
+    #[arg(long, value_name = "DURATION", value_parser = units::waiting)]
+    pub wrap_ttl: Option<Duration>,
     /// Output
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub format: TextOrJson,
@@ -304,8 +359,8 @@ pub struct WhoCanArgs {
     /// Path, namespace in front
     pub path: String,
     /// Only who has this capability
-    #[arg(long, value_name = "CAPABILITY")]
-    pub capability: Option<String>,
+    #[arg(long, value_name = "CAPABILITY", value_parser = capability)]
+    pub capability: Option<Capability>,
     /// Grants
     #[command(flatten)]
     pub granting: Granting,
@@ -315,6 +370,100 @@ pub struct WhoCanArgs {
     /// Output
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub format: TextOrJson,
+}
+
+/// `capabilities`
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  vault-advisor capabilities --as web,default --policies policies/\n  \
+                        vault-advisor capabilities --principal app-web --policies policies/ --logs audit.log.gz --path secret/ --hcl"
+)]
+pub struct CapabilitiesArgs {
+    /// Who asks
+    #[command(flatten)]
+    pub asking: Asking,
+    /// Only what begins so, or matches this pattern
+    #[arg(long, value_name = "PREFIX")]
+    pub path: Option<String>,
+    /// As one policy that decides every request alike
+    #[arg(long, conflicts_with = "format")]
+    pub hcl: bool,
+    /// Grants
+    #[command(flatten)]
+    pub granting: Granting,
+    /// Usage, to know principals, and what was used when
+    #[command(flatten)]
+    pub reading: Reading,
+    /// Output
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: TextOrJson,
+}
+
+/// `diff-access`
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  vault-advisor diff-access ann bob --policies policies/ --deployment deployment/\n  \
+                        vault-advisor diff-access role:approle/web as:web,default --policies policies/ --deployment deployment/\n  \
+                        vault-advisor diff-access app-web@2026-01-31 app-web@2026-03-31 --policies policies/ --logs audit.log.gz"
+)]
+pub struct DiffAccessArgs {
+    /// The one: a principal, a role, or policies with commas between; `principal:`, `role:` or `as:` in front says which, `@DAY`
+    /// behind a principal takes the policies that it acted with on that day
+    pub first: String,
+    /// The other
+    pub second: String,
+    /// Grants
+    #[command(flatten)]
+    pub granting: Granting,
+    /// Usage, to know principals
+    #[command(flatten)]
+    pub reading: Reading,
+    /// Output
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: TextOrJson,
+}
+
+/// `generate`
+#[derive(Debug, Args)]
+#[command(
+    group = some_usage(),
+    group = ArgGroup::new("whose use").args(["principal", "role", "root"]),
+    after_help = "Examples:\n  vault-advisor generate --logs audit.log.gz --principal app-web > app-web.hcl\n  \
+                        vault-advisor generate --logs audit.log --root --since 2026-03-01 --style exact"
+)]
+pub struct GenerateArgs {
+    /// Usage
+    #[command(flatten)]
+    pub reading: Reading,
+    /// What this principal used, by name or key (else what all used together that were no root tokens)
+    #[arg(long, value_name = "NAME")]
+    pub principal: Option<String>,
+    /// What all used that logged in by this role: `web`, or with its mount in front, `approle/web`
+    #[arg(long, value_name = "ROLE")]
+    pub role: Option<String>,
+    /// What root tokens used
+    #[arg(long)]
+    pub root: bool,
+    /// How paths are written
+    #[arg(long, value_name = "STYLE", default_value = "folders")]
+    pub style: Style,
+    /// Deployment folder or file: identities for templates, mounts
+    #[arg(long, value_name = "PATH")]
+    pub deployment: Option<PathBuf>,
+    /// File to write to instead of stdout
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// How `generate` writes paths.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Style {
+    /// Each path that was used, and no other
+    Exact,
+    /// Folders and `+` where enough below them was used, by the prices of the optimizer
+    Folders,
+    /// The same, and identity templates where each used its own
+    Templates,
 }
 
 /// `lint`
@@ -528,14 +677,14 @@ pub struct BacktestArgs {
     #[command(flatten)]
     pub granting: Granting,
     /// How much of the past a proposal is made on, in whole days
-    #[arg(long, value_name = "DURATION", default_value = "60d")]
-    pub train: String,
+    #[arg(long, value_name = "DURATION", default_value = "60d", value_parser = units::duration)]
+    pub train: SignedDuration,
     /// How much of the future it is replayed on
-    #[arg(long, value_name = "DURATION", default_value = "30d")]
-    pub test: String,
+    #[arg(long, value_name = "DURATION", default_value = "30d", value_parser = units::duration)]
+    pub test: SignedDuration,
     /// From one cut between past and future to the next
-    #[arg(long, value_name = "DURATION", default_value = "7d")]
-    pub step: String,
+    #[arg(long, value_name = "DURATION", default_value = "7d", value_parser = units::duration)]
+    pub step: SignedDuration,
     /// Budgets that the curve is drawn through (the one of the settings is always among them)
     #[arg(
         long,
@@ -586,8 +735,8 @@ pub struct RolesArgs {
     #[arg(long, value_name = "OBJECTIVE", default_value = "roles")]
     pub objective: Objective,
     /// Time for the search
-    #[arg(long, value_name = "DURATION", default_value = "60s")]
-    pub time_limit: String,
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = units::waiting)]
+    pub time_limit: Duration,
     /// Fixes every random choice
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
@@ -670,14 +819,14 @@ pub struct WatchArgs {
     #[arg(long, value_name = "DIR")]
     pub state: PathBuf,
     /// Leave out what was before this time (2026-01-31, or RFC 3339)
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = time_as_typed)]
     pub since: Option<String>,
     /// What a principal is: entity, role, display-name, accessor, metadata.KEY
     #[arg(long, value_name = "BY", default_value = "entity")]
-    pub group_by: String,
+    pub group_by: GroupBy,
     /// How lines are wrapped, where that is not found out by itself
     #[arg(long, value_name = "KIND")]
-    pub envelope: Option<String>,
+    pub envelope: Option<Envelope>,
     /// JSON pointer to the audit entry inside of each wrapping object (/message)
     #[arg(long, value_name = "POINTER")]
     pub unwrap: Option<String>,
@@ -685,10 +834,10 @@ pub struct WatchArgs {
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub format: TextOrJson,
     /// Look at everything named so often, for disks that do not tell of changes (network disks); 60s
-    #[arg(long, value_name = "DURATION")]
+    #[arg(long, value_name = "DURATION", value_parser = duration_as_typed)]
     pub poll: Option<String>,
     /// At least so long from commit to commit; 1s
-    #[arg(long, value_name = "DURATION")]
+    #[arg(long, value_name = "DURATION", value_parser = duration_as_typed)]
     pub commit_every: Option<String>,
     /// Policies, files and folders: reports are made, and the use of a grant that a report called unused is told
     #[arg(long, value_name = "PATH", num_args = 1..)]
@@ -700,7 +849,7 @@ pub struct WatchArgs {
     #[arg(long, value_name = "PATH", requires = "policies")]
     pub deployment: Option<PathBuf>,
     /// At least so long from report to report; 15m
-    #[arg(long, value_name = "DURATION")]
+    #[arg(long, value_name = "DURATION", value_parser = duration_as_typed)]
     pub report_every: Option<String>,
     /// Serve the report, /metrics and /health at this address, read-only
     #[arg(long, value_name = "ADDRESS:PORT")]

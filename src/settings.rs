@@ -6,6 +6,7 @@ use crate::analysis::evidence::EvidenceSettings;
 use crate::files;
 use crate::optimize::foresight::ForesightSettings;
 use crate::optimize::paths::Price;
+use crate::policy::profile::{PolicyMatch, Switches};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -38,6 +39,39 @@ pub struct SettingsFile {
     pub waivers: Vec<Waiver>,
     /// How `watch` goes about it, where no flag says otherwise.
     pub watch: WatchSettings,
+    /// Switches of the server that change its decisions.
+    pub server: ServerSettings,
+}
+
+/// Switches of the server that change its decisions.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ServerSettings {
+    /// Vault's `deny_slash_in_templated_paths`: a template whose value holds `/` is not filled in.
+    pub deny_slash_in_templated_paths: bool,
+    /// OpenBao's `allow_slashes_in_identity_templates`: the policies that have it; a `*` at the end for any rest.
+    pub allow_slashes_in_identity_templates: Vec<String>,
+    /// OpenBao's `allow_wildcards_in_identity_templates`: the policies that have it.
+    pub allow_wildcards_in_identity_templates: Vec<String>,
+}
+
+impl ServerSettings {
+    /// As decisions take them; those of OpenBao count in every namespace.
+    #[must_use]
+    pub fn switches(&self) -> Switches {
+        let named = |names: &[String]| {
+            let any = |name: &String| PolicyMatch {
+                namespace: None,
+                name: name.trim().to_lowercase(),
+            };
+            names.iter().map(any).collect()
+        };
+        Switches {
+            deny_slash_in_templated_paths: self.deny_slash_in_templated_paths,
+            allow_slashes: named(&self.allow_slashes_in_identity_templates),
+            allow_wildcards: named(&self.allow_wildcards_in_identity_templates),
+        }
+    }
 }
 
 /// How `watch` goes about it; a running one reads this anew on SIGHUP.
@@ -146,6 +180,8 @@ pub struct Settings {
     pub waivers: Vec<Waiver>,
     /// How `watch` goes about it.
     pub watch: WatchSettings,
+    /// Switches of the server.
+    pub server: ServerSettings,
     /// The file they came from.
     pub file: Option<PathBuf>,
     /// What the file says, as it stands there.
@@ -167,6 +203,7 @@ impl Default for Settings {
             protect: Vec::new(),
             waivers: Vec::new(),
             watch: WatchSettings::default(),
+            server: ServerSettings::default(),
             file: None,
             said: toml::Table::new(),
             waiver_lines: Vec::new(),
@@ -327,6 +364,7 @@ impl Settings {
             protect: file.protect,
             waivers: file.waivers,
             watch: file.watch,
+            server: file.server,
             file: Some(path),
             said: toml::Table::new(),
             waiver_lines: Vec::new(),

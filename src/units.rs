@@ -3,6 +3,7 @@
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
+use std::time::Duration;
 
 /// A text that is no such value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -15,7 +16,7 @@ pub enum UnitError {
     Time(String),
 }
 
-/// A duration such as `90d`; a number alone is seconds.
+/// A duration such as `90d`. A number without unit is none: nobody knows whether days or seconds were meant.
 ///
 /// # Errors
 /// When the text is no number with a unit of s, m, h, d or w.
@@ -27,7 +28,8 @@ pub fn duration(text: &str) -> Result<SignedDuration, UnitError> {
     let (number, unit) = text.split_at_checked(split).ok_or_else(wrong)?;
     let number: f64 = number.parse().map_err(|_| wrong())?;
     let seconds = match unit.trim() {
-        "" | "s" => 1.0,
+        "" if number == 0.0 => 1.0,
+        "s" => 1.0,
         "m" | "min" => 60.0,
         "h" => 3_600.0,
         "d" => 86_400.0,
@@ -35,6 +37,14 @@ pub fn duration(text: &str) -> Result<SignedDuration, UnitError> {
         _ => return Err(wrong()),
     };
     SignedDuration::try_from_secs_f64(number * seconds).map_err(|_| wrong())
+}
+
+/// A duration to wait or last, as the standard library has it.
+///
+/// # Errors
+/// As [`duration`].
+pub fn waiting(text: &str) -> Result<Duration, UnitError> {
+    Duration::try_from(duration(text)?).map_err(|_| UnitError::Duration(text.to_owned()))
 }
 
 /// A time: RFC 3339, or a day, which begins at midnight UTC.
@@ -61,12 +71,12 @@ mod tests {
             ("90d", 7_776_000),
             ("1.5h", 5_400),
             ("45s", 45),
-            ("10", 10),
+            ("0", 0),
             ("2w", 1_209_600),
         ] {
             assert_eq!(duration(text).unwrap().as_secs(), seconds, "{text}");
         }
-        for text in ["", "d", "5 parsecs", "-3d", "1e400d", "ä"] {
+        for text in ["", "d", "5 parsecs", "-3d", "1e400d", "ä", "10", "90"] {
             assert!(duration(text).is_err(), "{text}");
         }
     }

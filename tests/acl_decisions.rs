@@ -114,8 +114,8 @@ fn a_line_that_is_no_case_is_named_without_its_values() {
 }
 
 #[test]
-fn unknown_fields_and_nulls_are_taken() {
-    let case = r#"{"id":7,"more":true,"namespace":null,"entity":null,"groups":null,"policies":[{"name":"P ","rules":"path \"a\" { capabilities = [\"read\"] }","x":1}],"requests":[{"operation":"read","path":"//a","data":null,"wrap_ttl":null},{"operation":"alias-lookahead","path":"a"},{"operation":"help","path":"b"}]}"#;
+fn nulls_and_the_fields_of_answers_are_taken() {
+    let case = r#"{"id":7,"results":[{"allowed":true}],"errors":{},"namespace":null,"entity":null,"groups":null,"policies":[{"name":"P ","rules":"path \"a\" { capabilities = [\"read\"] }"}],"requests":[{"operation":"read","path":"//a","data":null,"wrap_ttl":null},{"operation":"alias-lookahead","path":"a"},{"operation":"help","path":"b"}]}"#;
     let mut output = Vec::new();
     decide::run(case.as_bytes(), &mut output, Profile::default()).unwrap();
     let answer: Value = serde_json::from_slice(&output).unwrap();
@@ -171,4 +171,97 @@ fn hostile_cases_are_answered_or_refused() {
         .map(|i| answer["results"][i]["allowed"].as_bool().unwrap())
         .collect();
     assert_eq!(allowed, [false, true, false]);
+}
+
+/// What is answered to the requests of one case.
+fn allowed(server: &str, case: &str) -> Vec<bool> {
+    let mut output = Vec::new();
+    decide::run(case.as_bytes(), &mut output, server.parse().unwrap()).unwrap();
+    let answer: Value = serde_json::from_slice(&output).unwrap();
+    let results = answer["results"].as_array().unwrap();
+    results.iter().map(|r| r["allowed"].as_bool().unwrap()).collect()
+}
+
+#[test]
+fn lists_of_parameters_are_taken_by_element_from_the_version_on_that_does() {
+    let case = r#"{"policies":[{"name":"p","rules":"path \"r/*\" { capabilities=[\"update\"]\n allowed_parameters = { \"token_policies\" = [\"a\",\"b\"]\n \"*\"=[] } }\npath \"g\" { capabilities=[\"update\"]\n denied_parameters = { \"policies\" = [\"*admin*\"] } }"}],
+        "requests":[{"operation":"update","path":"r/x","data":{"token_policies":["a","b"]}},{"operation":"update","path":"r/x","data":{"token_policies":"a,b"}},{"operation":"update","path":"g","data":{"policies":["admin","x"]}},{"operation":"update","path":"g","data":{"policies":["ADMIN"]}},{"operation":"list","path":"r/"}]}"#.replace("\n        ", "");
+    for (server, want) in [
+        ("vault@1.20.4", [false, false, true, true, false]),
+        ("vault@1.21.0", [true, true, false, true, false]),
+        ("vault@1.21.4", [true, true, false, true, false]),
+        ("vault@2.0.2", [true, true, false, true, false]),
+        ("vault@2.0.3", [true, true, false, false, false]),
+        ("openbao@2.6.0", [false, false, true, true, false]),
+    ] {
+        assert_eq!(allowed(server, &case), want, "{server}");
+    }
+}
+
+#[test]
+fn a_deny_covers_other_spellings_from_the_version_on_that_does() {
+    let case = r#"{"policies":[{"name":"p","rules":"path \"secret/data/*\" { capabilities=[\"read\",\"list\"] }\npath \"secret/data/example\" { capabilities=[\"deny\"] }\npath \"secret/data/Team/*\" { capabilities=[\"deny\"] }\npath \"secret/data/+/Open\" { capabilities=[\"deny\"] }\npath \"secret/data/TEAM/open/x\" { capabilities=[\"read\"] }"}],
+        "requests":[{"operation":"read","path":"secret/data/EXAMPLE"},{"operation":"read","path":"secret/data/example"},{"operation":"read","path":"secret/data/examples"},{"operation":"read","path":"secret/data/TEAM/x"},{"operation":"read","path":"secret/data/TEAM/open/x"},{"operation":"read","path":"secret/data/team/open/x"},{"operation":"read","path":"secret/data/a/OPEN"},{"operation":"list","path":"secret/data/tEAM/"},{"operation":"read","path":"SECRET/data/x"}]}"#.replace("\n        ", "");
+    let before = [true, false, true, true, true, true, true, true, false];
+    let after = [false, false, true, false, true, false, false, false, false];
+    for (server, want) in [("vault@2.2.1", before), ("vault@2.2.2", after), ("vault@2.3.0", after)] {
+        assert_eq!(allowed(server, &case), want, "{server}");
+    }
+}
+
+#[test]
+fn plus_is_a_letter_before_it_was_a_wildcard() {
+    let case = r#"{"policies":[{"name":"p","rules":"path \"a/+/c\" { capabilities=[\"read\"] }\npath \"b/+*\" { capabilities=[\"read\"] }"}],"requests":[{"operation":"read","path":"a/b/c"},{"operation":"read","path":"a/+/c"},{"operation":"read","path":"b/+x"}]}"#;
+    assert_eq!(allowed("vault@1.0.3", case), [false, true, true]);
+    let mut output = Vec::new();
+    decide::run(case.as_bytes(), &mut output, "vault@1.1.0".parse().unwrap()).unwrap();
+    assert!(String::from_utf8(output).unwrap().contains("+*"), "refused since");
+}
+
+#[test]
+fn an_entity_is_taken_in_both_spellings_and_nothing_that_is_not_known() {
+    let case = |entity: &str| {
+        format!(
+            r#"{{"policies":[{{"name":"t","rules":"path \"s/{{{{identity.entity.name}}}}\" {{ capabilities = [\"read\"] }}\npath \"g/{{{{identity.groups.names.ops.id}}}}\" {{ capabilities = [\"read\"] }}"}}],{entity},"requests":[{{"operation":"read","path":"s/ann"}},{{"operation":"read","path":"g/g1"}}]}}"#
+        )
+    };
+    for entity in [
+        r#""entity":{"id":"e1","name":"ann"},"groups":[{"id":"g1","name":"ops"}]"#,
+        r#""entity":{"ID":"e1","Name":"ann"},"groups":[{"ID":"g1","Name":"ops","NamespaceID":"root"}]"#,
+    ] {
+        assert_eq!(allowed("vault-2.0.3", &case(entity)), [true, true], "{entity}");
+    }
+    for wrong in [
+        r#""entity":{"Id":"e1"}"#,
+        r#""namespaces":"x""#,
+        r#""groups":[{"members":[]}]"#,
+    ] {
+        let error = decide::run(case(wrong).as_bytes(), Vec::new(), Profile::default()).unwrap_err();
+        assert!(error.to_string().contains("unknown field"), "{error}");
+    }
+    let request = r#"{"requests":[{"operation":"read","path":"a","Data":{}}]}"#;
+    assert!(decide::run(request.as_bytes(), Vec::new(), Profile::default()).is_err());
+}
+
+#[test]
+fn cases_and_answers_follow_their_schema() {
+    let schema: Value =
+        serde_json::from_slice(&std::fs::read(project().join("docs/schema/decide.v1.schema.json")).unwrap()).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let mut text = String::new();
+    flate2::read::MultiGzDecoder::new(File::open(project().join("fixtures/acl/openbao-2.6.jsonl.gz")).unwrap())
+        .read_to_string(&mut text)
+        .unwrap();
+    let mut answers = Vec::new();
+    decide::run(text.as_bytes(), &mut answers, "vault-2.2.2".parse().unwrap()).unwrap();
+    let answers = String::from_utf8(answers).unwrap();
+    for line in text.lines().chain(answers.lines()) {
+        let value: Value = serde_json::from_str(line).unwrap();
+        let errors: Vec<String> = validator.iter_errors(&value).map(|e| e.to_string()).collect();
+        assert!(errors.is_empty(), "{errors:?} in {line}");
+    }
+    let first: Value = serde_json::from_str(answers.lines().next().unwrap()).unwrap();
+    assert!(first["server"].as_str().unwrap().contains("not verified"));
+    let unknown = serde_json::json!({"requests": [], "namespaces": ""});
+    assert!(!validator.is_valid(&unknown));
 }

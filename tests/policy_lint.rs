@@ -1,12 +1,17 @@
 //! Warnings: each trap is found, and what is no trap is not.
 #![allow(clippy::panic, reason = "a test may fail loudly")]
 
-use vault_advisor::policy::lint::{self, Context, Severity, Warning};
+use vault_advisor::policy::lint::{self, Context, Mounted, Severity, Warning};
 use vault_advisor::policy::model::Policy;
 use vault_advisor::policy::syntax::{self, Dialect, Style};
 
 fn policy(name: &str, text: &str) -> Policy {
-    syntax::parse(name, &format!("{name}.hcl"), text, &Dialect::default()).unwrap_or_else(|error| panic!("{error}"))
+    // Servers that take a key twice are warned about; others refuse it.
+    let dialect = Dialect {
+        repeated_keys: true,
+        ..Dialect::default()
+    };
+    syntax::parse(name, &format!("{name}.hcl"), text, &dialect).unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// One stanza a line: `path capability,capability`.
@@ -62,6 +67,26 @@ fn each_trap_of_one_stanza_is_found() {
         (&["a/{{identity.groups.names.ops.id}} read"], &[]),
         (&["//a read"], &["stanza-cannot-win:1"]),
         (&["a read"], &[]),
+        (&["/v1/secret/data/x read"], &["path-never-matches:1"]),
+        (&["https://vault/v1/secret/x read"], &["path-never-matches:1"]),
+        (&["https://vault/ui/x read"], &["path-never-matches:1"]),
+        (&["v1x/a read"], &[]),
+        (&[" a read"], &["path-never-matches:1"]),
+        (&["a b/c read"], &[]),
+        (&["secret/data/x?version=1 read"], &["path-never-matches:1"]),
+        (&["secret/data/what? read"], &[]),
+        (&["secret/data/${env}/* read"], &["path-never-matches:1"]),
+        (&["secret/data/[a-z]* read"], &["path-never-matches:1"]),
+        (&["secret/data/{a,b} read"], &["path-never-matches:1"]),
+        (&["kv/data/team/* list"], &["capability-never-asked:1"]),
+        (&["kv/data/team/* read", "kv/metadata/team/* list,read"], &[]),
+        (&["kv/destroy/x delete"], &["capability-never-asked:1"]),
+        (&["kv/destroy/x update"], &[]),
+        (&["kv/* list,read"], &[]),
+        (&["auth/token/create read"], &["capability-never-asked:1"]),
+        (&["auth/token/create create,update"], &[]),
+        (&["sys/seal update,sudo"], &[]),
+        (&["transit/keys list"], &[]),
     ] {
         assert_eq!(found(&[short("p", lines)]), want, "{lines:?}");
     }
@@ -73,6 +98,33 @@ fn each_trap_of_one_stanza_is_found() {
         ),
         ("path \"a\" { capabilities = [] }", "empty-capabilities:1"),
         ("path \"a\" { }", "empty-capabilities:1"),
+        ("", "policy-grants-nothing:1"),
+        ("# later\n", "policy-grants-nothing:1"),
+        ("cGF0aCAic2VjcmV0LyoiIHsgfQo=", "policy-grants-nothing:1"),
+        (
+            "path \"kv/data/x\" {\n capabilities = [\"create\", \"update\"]\n allowed_parameters = { \"password\" = [] }\n}",
+            "kv2-parameters:1",
+        ),
+        (
+            "path \"kv/data/x\" {\n capabilities = [\"update\"]\n allowed_parameters = { \"data\" = [] }\n}",
+            "kv2-parameters:1",
+        ),
+        (
+            "path \"kv/data/x\" {\n capabilities = [\"update\"]\n required_parameters = [\"Password\"]\n}",
+            "kv2-parameters:1",
+        ),
+        (
+            "path \"kv/data/x\" {\n capabilities = [\"update\"]\n denied_parameters = { \"key\" = [] }\n}",
+            "kv2-parameters:1",
+        ),
+        (
+            "path \"x/y\" {\n capabilities = [\"read\"]\n denied_parameters = { \"key\" = [] }\n}",
+            "parameters-without-effect:1",
+        ),
+        (
+            "path \"x/y\" {\n capabilities = [\"list\"]\n required_parameters = [\"key\"]\n}",
+            "parameters-without-effect:1",
+        ),
     ] {
         assert_eq!(found(&[policy("p", text)]), [want]);
     }
@@ -99,7 +151,12 @@ fn each_trap_of_two_stanzas_is_found() {
     assert_eq!((warning.severity, &*warning.policy), (Severity::Note, "narrow"));
     assert!(warning.message.contains("policy `wide`"), "{}", warning.message);
     let known = Context {
-        kv2_mounts: vec![(String::new(), "team/kv/".to_owned())],
+        mounts: vec![Mounted {
+            path: "team/kv/".to_owned(),
+            kind: "kv".to_owned(),
+            kv_version: Some(2),
+        }],
+        ..Context::default()
     };
     let found = lint::policies(&[short("p", &["team/kv/x read"])], &known);
     assert!(
@@ -107,6 +164,108 @@ fn each_trap_of_two_stanzas_is_found() {
             .iter()
             .any(|w| w.hint.as_deref().is_some_and(|hint| hint.contains("team/kv/data/x")))
     );
+}
+
+#[test]
+fn parameters_that_a_write_to_kv_version_2_has_are_no_trap() {
+    for text in [
+        "path \"kv/data/x\" {\n capabilities = [\"update\"]\n allowed_parameters = { \"data\" = []\n \"options\" = [] }\n}",
+        "path \"kv/data/x\" {\n capabilities = [\"update\"]\n allowed_parameters = { \"*\" = [] }\n}",
+        "path \"kv/data/x\" {\n capabilities = [\"update\"]\n required_parameters = [\"options\"]\n}",
+        "path \"x/y\" {\n capabilities = [\"update\"]\n allowed_parameters = { \"password\" = [] }\n}",
+    ] {
+        assert_eq!(found(&[policy("p", text)]), [""; 0], "{text}");
+    }
+}
+
+#[test]
+fn a_deployment_says_what_a_mount_is() {
+    let of = |path: &str, kind: &str, kv_version| Mounted {
+        path: path.to_owned(),
+        kind: kind.to_owned(),
+        kv_version,
+    };
+    let known = Context {
+        mounts: vec![
+            of("kv/", "kv", Some(1)),
+            of("team/secrets/", "kv", Some(2)),
+            of("crypto/", "transit", None),
+        ],
+        ..Context::default()
+    };
+    let ids = |line: &str| -> Vec<&str> {
+        lint::policies(&[short("p", &[line])], &known)
+            .iter()
+            .map(|w| w.id)
+            .collect()
+    };
+    assert_eq!(ids("kv/data/x list"), [""; 0], "it is version 1");
+    assert_eq!(ids("team/secrets/data/x list"), ["capability-never-asked"]);
+    assert_eq!(ids("crypto/encrypt/x read"), ["capability-never-asked"]);
+    assert_eq!(ids("crypto/encrypt/x update"), [""; 0]);
+}
+
+#[test]
+fn what_one_policy_takes_from_another_is_told_once_and_only_where_both_are_held() {
+    let policies = [
+        short("wide", &["a/* read,update", "b/* read,update"]),
+        short("narrow", &["a/b read", "a/c read", "b/c read"]),
+        short("third", &["a/d read"]),
+    ];
+    let told = |held| {
+        let context = Context {
+            held_together: held,
+            ..Context::default()
+        };
+        lint::policies(&policies, &context)
+    };
+    let possible = told(None);
+    let policies_named: Vec<&str> = possible.iter().map(|w| &*w.policy).collect();
+    assert_eq!(policies_named, ["narrow", "third"]);
+    let first = possible.first().map(|w| w.message.as_str()).unwrap_or_default();
+    assert!(
+        first.starts_with("possible, where somebody holds both: `a/b` takes away `update` that `a/*`"),
+        "{first}"
+    );
+    let held = told(Some([(0, 1)].into_iter().collect()));
+    assert_eq!(held.iter().map(|w| &*w.policy).collect::<Vec<_>>(), ["narrow"]);
+    let at_once = |w: &Warning| w.message.starts_with("held together, ") && w.message.contains("2 more pairs");
+    assert!(held.iter().all(at_once));
+    assert!(told(Some([].into_iter().collect())).is_empty());
+}
+
+#[test]
+fn capabilities_of_later_versions_are_told() {
+    let old = Context {
+        profile: "vault@1.8.2".parse().unwrap_or_default(),
+        ..Context::default()
+    };
+    let ids = |context: &Context| -> Vec<&str> {
+        lint::policies(&[short("p", &["a read,patch"])], context)
+            .iter()
+            .map(|w| w.id)
+            .collect()
+    };
+    assert_eq!(ids(&old), ["capability-not-known"]);
+    assert_eq!(ids(&Context::default()), [""; 0]);
+}
+
+#[test]
+fn a_hint_is_what_the_server_would_match() {
+    for (path, want) in [
+        ("*/sth/*", "`+/sth/*`"),
+        ("secret/*/x", "`secret/+/x`"),
+        ("a/*/*/b", "`a/+/+/b`"),
+        ("secret/data/**", "`secret/data/*`"),
+        ("a/*/b**", "`a/+/b*`"),
+    ] {
+        let found = warnings(&[short("p", &[&format!("{path} read")])]);
+        let hint = found
+            .iter()
+            .find(|w| w.id == "glob-in-middle")
+            .and_then(|w| w.hint.clone());
+        assert!(hint.as_deref().is_some_and(|h| h.ends_with(want)), "{path}: {hint:?}");
+    }
 }
 
 #[test]

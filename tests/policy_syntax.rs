@@ -37,10 +37,16 @@ fn shared(name: &str) -> Option<Box<dyn Read>> {
     }
 }
 
+/// The recordings were made by a parser that takes a key twice, as servers did before Vault 1.21.
+const RECORDED: Dialect = Dialect {
+    repeated_keys: true,
+    ..Dialect::VAULT
+};
+
 /// How our reading of a text differs from what the servers' parser made of it.
 fn disagreement(case: &Value) -> Option<String> {
     let rules = case["rules"].as_str().unwrap();
-    let read = syntax::parse("p", "p.hcl", rules, &Dialect::default());
+    let read = syntax::parse("p", "p.hcl", rules, &RECORDED);
     let ours = lint_json::document("p.hcl", read.as_ref());
     if let Some(refused) = case.get("error") {
         return read
@@ -98,6 +104,63 @@ fn our_own_texts_are_read_as_the_servers_read_them() {
     let (count, wrong) = disagreements(file);
     assert!(count > 100);
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn newer_servers_refuse_a_key_that_is_set_twice_and_nothing_else() {
+    let file =
+        File::open(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures/policies-syntax/cases.jsonl")).unwrap();
+    let mut refused = 0;
+    for line in BufReader::new(file).lines() {
+        let case: Value = serde_json::from_str(&line.unwrap()).unwrap();
+        let rules = case["rules"].as_str().unwrap();
+        let older = syntax::parse("p", "p.hcl", rules, &RECORDED);
+        let newer = syntax::parse("p", "p.hcl", rules, &Dialect::VAULT);
+        if older.is_ok() && newer.is_err() {
+            assert!(case["id"].as_str().unwrap().starts_with("twice-"), "{}", case["id"]);
+            refused += 1;
+        }
+    }
+    assert!(refused > 10);
+    let stanza = |inside: &str| format!("path \"a\" {{ {inside} }}");
+    for (text, fine) in [
+        (
+            "path \"a\" { capabilities = [\"read\"] }\npath \"a\" { capabilities = [\"read\"] }".to_owned(),
+            true,
+        ),
+        (stanza("capabilities = [\"read\"]\n capabilities = [\"list\"]"), false),
+        (stanza("allowed_parameters = { \"a\" = []\n \"a\" = [\"x\"] }"), false),
+        (
+            stanza("allowed_parameters = { \"a\" = [] }\n denied_parameters = { \"a\" = [] }"),
+            true,
+        ),
+        ("name = \"x\"\nname = \"y\"".to_owned(), false),
+        (
+            r#"{"path":{"a":{"capabilities":["read"],"capabilities":["list"]}}}"#.to_owned(),
+            true,
+        ),
+    ] {
+        let read = syntax::parse("p", "p.hcl", &text, &Dialect::VAULT);
+        assert_eq!(read.is_ok(), fine, "{text}");
+        assert!(syntax::parse("p", "p.hcl", &text, &Dialect::OPENBAO).is_ok(), "{text}");
+    }
+}
+
+#[test]
+fn what_is_no_text_is_named() {
+    let utf_16: Vec<u8> = "path \"a\" {}".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    for (bytes, word) in [
+        (&b"\x1f\x8b\x08\x00"[..], "gzip"),
+        (b"\x28\xb5\x2f\xfd\x00", "zstd"),
+        (b"PK\x03\x04", "zip"),
+        (b"\xff\xfep\x00", "UTF-16"),
+        (b"\xfe\xff\x00p", "UTF-16"),
+        (&utf_16, "UTF-16"),
+    ] {
+        let error = syntax::parse_bytes("p", "p.hcl", bytes, &Dialect::default()).unwrap_err();
+        assert!(error.message.contains(word) && error.hint.is_some(), "{error}");
+    }
+    assert!(syntax::parse_bytes("p", "p.hcl", b"path \"a\" {}", &Dialect::default()).is_ok());
 }
 
 #[test]

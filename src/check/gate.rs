@@ -275,12 +275,32 @@ fn apply_levels(findings: &mut Vec<Finding>, settings: &Settings) {
 
 /// The warnings of `lint` as findings.
 fn warnings(joined: &Joined, deployment: Option<&Deployment>) -> Vec<Finding> {
-    let mounts = deployment.into_iter().flat_map(|d| &d.mounts);
+    let mounts = deployment
+        .into_iter()
+        .flat_map(|d| d.mounts.iter().chain(&d.auth_mounts));
+    let pairs = |held: &[usize]| -> Vec<(usize, usize)> {
+        let later = |n: usize| held.iter().skip(n + 1);
+        held.iter()
+            .enumerate()
+            .flat_map(|(n, one)| later(n).map(move |two| (*one, *two)))
+            .collect()
+    };
+    let somebody = joined
+        .sets
+        .iter()
+        .filter(|set| set.holders.iter().any(|h| joined.holders.get(*h).is_some()));
     let context = lint::Context {
-        kv2_mounts: mounts
-            .filter(|mount| mount.kv_version == Some(2))
-            .map(|mount| (mount.namespace.clone(), mount.path.clone()))
+        mounts: mounts
+            .map(|mount| lint::Mounted {
+                path: format!("{}{}", mount.namespace, mount.path),
+                kind: mount.kind.clone(),
+                kv_version: mount.kv_version,
+            })
             .collect(),
+        profile: joined.profile,
+        // Whoever is not known may hold any two together.
+        held_together: (!joined.holders.is_empty() && deployment.is_some_and(|d| d.unread.is_empty()))
+            .then(|| somebody.flat_map(|set| pairs(&set.policies)).collect()),
     };
     lint::policies(&joined.policies, &context)
         .into_iter()
@@ -291,7 +311,11 @@ fn warnings(joined: &Joined, deployment: Option<&Deployment>) -> Vec<Finding> {
                 lint::Severity::Note => Severity::Info,
                 lint::Severity::Warning => Severity::Low,
             },
-            title: format!("`{}` of policy `{}`: {}", w.path, w.policy, w.message),
+            title: if w.path.is_empty() {
+                format!("policy `{}`: {}", w.policy, w.message)
+            } else {
+                format!("`{}` of policy `{}`: {}", w.path, w.policy, w.message)
+            },
             detail: String::new(),
             subject: Subject {
                 kind: "stanza".to_owned(),

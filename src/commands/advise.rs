@@ -31,7 +31,6 @@ pub(super) fn run(
     }
     settings.keep.extend(args.keep.iter().cloned());
     report::write::ready(&args.out).map_err(|e| Failure::from_error(&e, Some(e.hint())))?;
-    let time_limit = material::duration(&args.time_limit)?;
     talk.step("reading policies");
     let mut granted = material::policies(
         &args.granting.policies,
@@ -66,7 +65,7 @@ pub(super) fn run(
         &Options {
             profile,
             settings: &settings,
-            time_limit,
+            time_limit: args.time_limit,
             seed: args.seed,
             max_roles: args.max_roles,
             frontier: args.frontier,

@@ -4,6 +4,7 @@ use super::{Exit, Failure, Talk, material};
 use crate::backtest::{self, Input, Options, text};
 use crate::cli::{BacktestArgs, BacktestFormat, Common};
 use crate::policy::profile::Profile;
+use jiff::SignedDuration;
 use std::io::Write;
 
 /// Reads, replays, tells.
@@ -14,8 +15,8 @@ pub(super) fn run(
     out: &mut dyn Write,
     talk: &Talk,
 ) -> Result<Exit, Failure> {
-    let (train_days, test_days) = (days("--train", &args.train)?, days("--test", &args.test)?);
-    let step_days = days("--step", &args.step)?;
+    let (train_days, test_days) = (days("--train", args.train)?, days("--test", args.test)?);
+    let step_days = days("--step", args.step)?;
     let settings = material::settings(common, &args.granting, talk)?;
     let budgets = args.budgets.iter().map(|b| material::share("--budgets", b));
     let mut budgets: Vec<f64> = budgets.collect::<Result<_, _>>()?;
@@ -87,12 +88,12 @@ pub(super) fn run(
 }
 
 /// A flag in whole days.
-fn days(flag: &str, text: &str) -> Result<i32, Failure> {
-    let seconds = material::duration(text)?.as_secs();
+fn days(flag: &str, duration: SignedDuration) -> Result<i32, Failure> {
+    let seconds = duration.as_secs();
     match i32::try_from(seconds / 86_400) {
-        Ok(days) if days > 0 && seconds.is_multiple_of(86_400) => Ok(days),
+        Ok(days) if days > 0 && seconds % 86_400 == 0 => Ok(days),
         _ => Err(Failure::new(
-            format!("`{flag} {text}` is not a number of whole days"),
+            format!("`{flag}` is {seconds} seconds, not a number of whole days"),
             Some("usage is cut between days: write 30d"),
         )),
     }

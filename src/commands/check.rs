@@ -408,7 +408,6 @@ fn seen(reading: &Reading, talk: &Talk) -> Result<Option<(Seen, Tally)>, Failure
     if reading.logs.is_empty() && reading.usage.is_empty() {
         return Ok(None);
     }
-    material::ingest_options(reading)?;
     let usage = material::silent_usage(reading, talk).map_err(|failure| Failure {
         exit: Exit::NoRecord,
         ..failure

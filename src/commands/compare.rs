@@ -56,6 +56,31 @@ fn tell(out: &mut String, found: &SetComparison) -> fmt::Result {
     summary(out, found)
 }
 
+/// What two askers differ in, in words: what the second may do and the first may not, and the other way round.
+#[must_use]
+pub fn between(first: &str, second: &str, found: &Comparison) -> String {
+    let mut out = format!(
+        "+ what {second} may do and {first} may not; - the other way round; on {}\n",
+        found.profile
+    );
+    // Writing into a string cannot fail.
+    let _ = comparison(&mut out, found);
+    out.replace("      old: ", "      1st: ")
+        .replace("      new: ", "      2nd: ")
+}
+
+/// The same as JSON, version 1 of its form.
+#[must_use]
+pub fn between_document(first: &str, second: &str, found: &Comparison) -> Value {
+    let mut object = Map::new();
+    object.insert("version".to_owned(), json!(1));
+    object.insert("server".to_owned(), json!(found.profile.to_string()));
+    object.insert("first".to_owned(), json!(first));
+    object.insert("second".to_owned(), json!(second));
+    comparison_json(&mut object, found);
+    Value::Object(object)
+}
+
 fn comparison(out: &mut String, found: &Comparison) -> fmt::Result {
     for (sign, differences) in [('+', &found.gained), ('-', &found.lost)] {
         for difference in differences.iter().take(MOST_TOLD) {
@@ -173,7 +198,7 @@ fn names(ids: &[PolicyId]) -> String {
 pub fn document(found: &SetComparison) -> Value {
     json!({
         "version": 1,
-        "server": found.profile.as_str(),
+        "server": found.profile.to_string(),
         "equal": found.is_equal(),
         "grants_nothing_new": found.grants_nothing_new(),
         "policies": found.policies.iter().map(policy_json).collect::<Vec<_>>(),

@@ -3,9 +3,11 @@
 use super::{Failure, Talk, material};
 use crate::access::{self, Inputs, Joined};
 use crate::cli::{Granting, Reading};
-use crate::deployment::Deployment;
+use crate::deployment::{Deployment, Mount};
+use crate::policy::explain::KvMount;
 use crate::policy::profile::Profile;
 use crate::usage::{Lost, Namespaces};
+use crate::vault::{PolicyId, PrincipalKind, path};
 use jiff::Timestamp;
 
 /// Policies, deployment and usage, joined. Without usage only the deployment tells of holders.
@@ -37,4 +39,62 @@ pub(super) fn joined(
         now: Some(Timestamp::now().as_second()),
     });
     Ok((joined, deployment))
+}
+
+/// The path that was meant, and a word about it where it was typed as an address of the API.
+pub(super) fn path_meant<'t>(typed: &'t str, talk: &Talk) -> &'t str {
+    let (meant, otherwise) = path::as_typed(typed);
+    if otherwise {
+        talk.note(&format!(
+            "asked for `{}`: `v1/` belongs to the address of the API, and not to the path",
+            crate::report::escape::terminal(meant)
+        ));
+    }
+    meant
+}
+
+/// A mount with its path, namespace in front.
+pub(super) struct Mounted {
+    /// Namespace and path, with its last slash.
+    pub(super) path: String,
+    /// Its type.
+    pub(super) kind: String,
+    kv_version: Option<u8>,
+}
+
+/// Every mount that the deployment knows.
+pub(super) fn mounts(deployment: Option<&Deployment>) -> Vec<Mounted> {
+    let all = deployment
+        .into_iter()
+        .flat_map(|d| d.mounts.iter().chain(&d.auth_mounts));
+    all.map(|m: &Mount| Mounted {
+        path: format!("{}{}", m.namespace, m.path),
+        kind: m.kind.clone(),
+        kv_version: m.kv_version,
+    })
+    .collect()
+}
+
+/// The mount that a path lies on.
+pub(super) fn mount_of<'m>(mounts: &'m [Mounted], path: &str) -> Option<&'m Mounted> {
+    let around = mounts.iter().filter(|m| path.starts_with(&m.path));
+    around.max_by_key(|m| m.path.len())
+}
+
+/// The mount as a KV mount, where it is one.
+pub(super) fn kv(mount: &Mounted) -> Option<KvMount<'_>> {
+    let version = mount.kv_version?;
+    Some(KvMount {
+        path: &mount.path,
+        version,
+    })
+}
+
+/// Whether a holder acts with the root policy, which no file holds.
+pub(super) fn is_root(joined: &Joined, number: usize) -> bool {
+    joined.holders.get(number).is_some_and(|holder| {
+        let today = holder.sets.first();
+        holder.principal.kind == PrincipalKind::Root
+            || today.is_some_and(|set| set.policies.iter().any(PolicyId::is_root))
+    })
 }

@@ -46,7 +46,11 @@ pub(super) fn run(args: &LintArgs, profile: Profile, out: &mut dyn Write, talk: 
             Some("policies are files that end in .hcl, .json or .policy"),
         ));
     }
-    let warnings = lint::policies(&policies, &Context::default());
+    let context = Context {
+        profile,
+        ..Context::default()
+    };
+    let warnings = lint::policies(&policies, &context);
     let mut by_file: HashMap<&str, Vec<&Warning>> = HashMap::new();
     for warning in &warnings {
         by_file.entry(&*warning.origin.file).or_default().push(warning);

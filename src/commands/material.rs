@@ -3,14 +3,13 @@
 use super::{Exit, Failure, Talk};
 use crate::cli::{Common, Granting, PolicyNames, Reading};
 use crate::deployment::{self, Deployment};
-use crate::ingest::{self, GroupBy};
+use crate::ingest;
 use crate::policy::load::{self, LoadCause, Names, Skipped};
 use crate::policy::model::Policy;
 use crate::policy::profile::Profile;
 use crate::policy::syntax::{self, Style};
 use crate::report::digest;
 use crate::settings::Settings;
-use crate::units;
 use crate::usage::demand::PolicySet;
 use crate::usage::held::Namespaces;
 use crate::usage::tally::Tally;
@@ -23,31 +22,17 @@ use std::sync::Arc;
 pub(super) const SETTINGS_HINT: &str = "docs/settings.md lists every setting";
 
 /// Options of the reader, from the flags.
-pub(super) fn ingest_options(reading: &Reading) -> Result<ingest::Options, Failure> {
-    let wrong = |e: units::UnitError| Failure::from_error(&e, None);
-    Ok(ingest::Options {
-        since: reading.since.as_deref().map(units::time).transpose().map_err(wrong)?,
-        until: reading.until.as_deref().map(units::time).transpose().map_err(wrong)?,
-        window: reading
-            .window
-            .as_deref()
-            .map(units::duration)
-            .transpose()
-            .map_err(wrong)?,
-        group_by: reading
-            .group_by
-            .parse::<GroupBy>()
-            .map_err(|e| Failure::from_error(&e, None))?,
-        envelope: reading
-            .envelope
-            .as_deref()
-            .map(str::parse)
-            .transpose()
-            .map_err(|e: ingest::UnknownEnvelope| Failure::from_error(&e, None))?,
+pub(super) fn ingest_options(reading: &Reading) -> ingest::Options {
+    ingest::Options {
+        since: reading.since,
+        until: reading.until,
+        window: reading.window,
+        group_by: reading.group_by.clone(),
+        envelope: reading.envelope,
         unwrap: reading.unwrap.clone(),
         strict: reading.strict,
         threads: reading.threads,
-    })
+    }
 }
 
 /// Reads logs and stored usage, and says what was skipped.
@@ -65,7 +50,7 @@ pub(super) fn silent_usage(reading: &Reading, talk: &Talk) -> Result<Usage, Fail
             Some("name audit logs: `--logs audit.log`"),
         ));
     }
-    let options = ingest_options(reading)?;
+    let options = ingest_options(reading);
     let mut usage: Option<Usage> = None;
     if !reading.logs.is_empty() {
         let failed = |e: &ingest::IngestError| Failure::from_error(e, e.hint());
@@ -325,12 +310,6 @@ pub(super) fn share(flag: &str, text: &str) -> Result<f64, Failure> {
             Some("write wrong denials for uses, such as 10/10000"),
         )
     })
-}
-
-/// A duration flag.
-pub(super) fn duration(text: &str) -> Result<std::time::Duration, Failure> {
-    let duration = units::duration(text).map_err(|e| Failure::from_error(&e, None))?;
-    std::time::Duration::try_from(duration).map_err(|_| Failure::new(format!("`{text}` is not a duration"), None))
 }
 
 /// The folder that policy files keep their place in: the one named, or the one that the first file named is in.

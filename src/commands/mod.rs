@@ -1,12 +1,16 @@
 //! One thin file a subcommand: settings in, pipeline, report out. What goes wrong ends as a [`Failure`], with a hint.
 
 mod advise;
+mod asker;
 mod backtest;
+mod capabilities;
 mod check;
 pub mod compare;
 mod compare_command;
 mod decide;
+mod diff_access;
 mod explain;
+mod generate;
 mod holders;
 mod interrupt;
 mod lint;
@@ -17,6 +21,7 @@ mod refuse;
 mod regressions;
 mod replay;
 mod roles;
+mod server;
 pub mod snapshot;
 mod snapshot_command;
 mod terminal;
@@ -26,7 +31,6 @@ mod watch_report;
 mod who_can;
 
 use crate::cli::{Cli, Command};
-use crate::policy::profile::Profile;
 use std::fmt::Display;
 use std::io::{self, Write};
 
@@ -101,12 +105,8 @@ impl Failure {
 /// # Errors
 /// When it can't be done; the message says what, where, why and what to do.
 pub fn run(cli: Cli, out: &mut dyn Write, talk: &Talk) -> Result<Exit, Failure> {
-    let profile: Profile = cli
-        .common
-        .server
-        .parse()
-        .map_err(|e| Failure::from_error(&e, Some("see `--server` in `--help`")))?;
     let common = &cli.common;
+    let profile = server::settled(common, &cli.command, talk)?;
     // `watch` commits what it read before it ends.
     if !matches!(cli.command, Command::Watch(_)) {
         interrupt::clean_up();
@@ -117,6 +117,9 @@ pub fn run(cli: Cli, out: &mut dyn Write, talk: &Talk) -> Result<Exit, Failure> 
         Command::Decide => decide::run(profile, out, talk),
         Command::Lint(args) => lint::run(&args, profile, out, talk),
         Command::Explain(args) => explain::run(&args, profile, out, talk),
+        Command::Capabilities(args) => capabilities::run(&args, profile, out, talk),
+        Command::DiffAccess(args) => diff_access::run(&args, profile, out, talk),
+        Command::Generate(args) => generate::run(&args, common, profile, out, talk),
         Command::WhoCan(args) => who_can::run(&args, profile, out, talk),
         Command::Test(args) => policy_test::run(&args, profile, out, talk),
         Command::Compare(args) => compare_command::run(&args, profile, out, talk),

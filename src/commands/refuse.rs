@@ -21,10 +21,25 @@ pub fn answer(error: &Error, arguments: &[String]) -> Result<Exit, Failure> {
         // Who closed stderr does not want to be told.
         let _ = writeln!(io::stderr().lock(), "\n{example}");
     }
+    if error.kind() == ErrorKind::ValueValidation
+        && let Some(command) = command(arguments)
+    {
+        let _ = writeln!(
+            io::stderr().lock(),
+            "\nhint: `vault-advisor {command} --help` shows examples"
+        );
+    }
     Ok(match error.exit_code() {
         0 => Exit::Fine,
         _ => Exit::Error,
     })
+}
+
+/// The command named.
+fn command(arguments: &[String]) -> Option<String> {
+    let program = Cli::command();
+    let named = arguments.iter().find_map(|word| program.find_subcommand(word))?;
+    Some(named.get_name().to_owned())
 }
 
 /// The examples that the help of the command named ends with.

@@ -9,7 +9,6 @@ use crate::report::{self, escape};
 use crate::rollout::applied::{Applied, AppliedError};
 use crate::rollout::regression::{self, Found, Regression, Seen};
 use crate::rollout::restore::{self, Restore};
-use crate::units;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::io::Write;
@@ -19,8 +18,7 @@ const MOST_TOLD: usize = 100;
 
 /// Looks and tells; there being one ends as findings do.
 pub(super) fn run(args: &RegressionsArgs, profile: Profile, out: &mut dyn Write, talk: &Talk) -> Result<Exit, Failure> {
-    let since = args.reading.since.as_deref().map(units::time).transpose();
-    let since = since.map_err(|e| Failure::from_error(&e, None))?;
+    let since = args.reading.since;
     talk.step("reading what was applied");
     let applied = Applied::read(&args.applied, profile, since)
         .map_err(|e: AppliedError| Failure::from_error(&e, Some(e.hint())))?;
@@ -52,7 +50,7 @@ fn read(args: &RegressionsArgs, applied: &Applied, talk: &Talk) -> Result<Vec<Se
             Some("name audit logs: `--logs audit.log`"),
         ));
     }
-    let options = material::ingest_options(&args.reading)?;
+    let options = material::ingest_options(&args.reading);
     let failed = |e: &ingest::IngestError| Failure::from_error(e, e.hint());
     let inputs = ingest::expand(&args.reading.logs).map_err(|e| failed(&e))?;
     let spans = applied.spans();

@@ -36,7 +36,7 @@ pub(super) fn run(args: &RolesArgs, out: &mut dyn Write, talk: &Talk) -> Result<
             cli::Objective::Wsc => Objective::Wsc,
             cli::Objective::Natural => Objective::Natural,
         },
-        time_limit: material::duration(&args.time_limit)?,
+        time_limit: args.time_limit,
         seed: args.seed,
         steps: None,
         max_roles_per_user: args.max_roles,

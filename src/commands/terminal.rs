@@ -48,7 +48,7 @@ impl Talk {
     #[must_use]
     pub fn plain() -> Self {
         Self::new(&Common {
-            server: String::new(),
+            server: None,
             config: None,
             color: Color::Auto,
             quiet: false,

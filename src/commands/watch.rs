@@ -3,7 +3,7 @@
 use super::watch_report::{self, Advisor};
 use super::{Exit, Failure, Talk, material};
 use crate::cli::{Common, TextOrJson, WatchArgs};
-use crate::ingest::{self, GroupBy};
+use crate::ingest;
 use crate::policy::profile::Profile;
 use crate::report::escape;
 use crate::units;
@@ -72,20 +72,11 @@ pub(super) fn run(
 fn options(args: &WatchArgs, common: &Common) -> Result<Options, Failure> {
     let wrong = |e: units::UnitError| Failure::from_error(&e, None);
     let since = args.since.as_deref().map(units::time).transpose().map_err(wrong)?;
-    let group_by = args
-        .group_by
-        .parse::<GroupBy>()
-        .map_err(|e| Failure::from_error(&e, None))?;
-    let envelope = args
-        .envelope
-        .as_deref()
-        .map(str::parse)
-        .transpose()
-        .map_err(|e: ingest::UnknownEnvelope| Failure::from_error(&e, None))?;
     let mut reading = format!("--group-by {}", args.group_by);
+    let envelope = args.envelope.map(|e| e.to_string());
     for (flag, value) in [
         ("since", &args.since),
-        ("envelope", &args.envelope),
+        ("envelope", &envelope),
         ("unwrap", &args.unwrap),
     ] {
         if let Some(value) = value {
@@ -98,8 +89,8 @@ fn options(args: &WatchArgs, common: &Common) -> Result<Options, Failure> {
         state: args.state.clone(),
         ingest: ingest::Options {
             since,
-            group_by,
-            envelope,
+            group_by: args.group_by.clone(),
+            envelope: args.envelope,
             unwrap: args.unwrap.clone(),
             ..ingest::Options::default()
         },
@@ -184,7 +175,7 @@ fn secret(args: &WatchArgs) -> Result<Secret, Failure> {
 }
 
 fn duration(text: &str) -> Result<Duration, Failure> {
-    let duration = material::duration(text)?;
+    let duration = units::waiting(text).map_err(|e| Failure::from_error(&e, None))?;
     if duration.is_zero() {
         return Err(Failure::new(
             format!("`{text}` is too short"),

@@ -4,42 +4,79 @@ use super::{Exit, Failure, Talk, holders};
 use crate::access::Joined;
 use crate::cli::{TextOrJson, WhoCanArgs};
 use crate::deployment::Deployment;
+use crate::policy::explain::value_path;
 use crate::policy::model::Policy;
 use crate::policy::profile::Profile;
 use crate::policy::template::Identity;
-use crate::policy::who_can::{Holder, Reach, who_can};
+use crate::policy::who_can::{Extent, Holder, Reach, Target, Through, who_can};
 use crate::report::escape;
-use crate::vault::{Capability, PrincipalKind};
+use crate::vault::{PrincipalKind, path};
 use std::fmt::Write as _;
 use std::io::Write;
 use std::sync::Arc;
 
 /// Asks everybody.
 pub(super) fn run(args: &WhoCanArgs, profile: Profile, out: &mut dyn Write, talk: &Talk) -> Result<Exit, Failure> {
-    let capability = args
-        .capability
-        .as_deref()
-        .map(str::parse::<Capability>)
-        .transpose()
-        .map_err(|e| Failure::from_error(&e, Some("use create, read, update, patch, delete, list, scan or sudo")))?;
     if args.path.trim().is_empty() {
         return Err(Failure::new(
             "the path is empty",
-            Some("name one, such as `secret/data/prod/db`"),
+            Some("name one, such as `secret/data/prod/db`, or a mount: `secret/`"),
         ));
     }
     let (joined, deployment) = holders::joined(&args.granting, &args.reading, profile, talk)?;
+    let typed = holders::path_meant(&args.path, talk);
+    let mounts = holders::mounts(deployment.as_ref());
+    let mount = holders::mount_of(&mounts, typed);
+    let right = value_path(typed, mount.and_then(holders::kv));
+    let path = match &right {
+        Some((right, true)) if !typed.ends_with('/') => {
+            talk.note(&format!(
+                "asked for `{}`: the mount is KV version 2, and its values are below `data/`",
+                escape::terminal(right)
+            ));
+            right.as_str()
+        }
+        Some((right, false)) if names_below(&joined, right) => {
+            talk.note(&format!(
+                "did you mean `{}`? So it is where the mount is KV version 2",
+                escape::terminal(right)
+            ));
+            typed
+        }
+        _ => typed,
+    };
+    let target =
+        Target::parse(path).map_err(|e| Failure::from_error(&e, Some("a pattern is written as in a policy")))?;
     let everybody = everybody(&joined, deployment.as_ref());
-    let reached = who_can(profile, &args.path, capability, &everybody);
+    let mut reached = who_can(profile, &target, args.capability, &everybody);
+    // By kind as they come, then by name.
+    let kinds: Vec<Arc<str>> = reached.iter().map(|r| Arc::clone(&r.kind)).collect();
+    let rank = |kind: &Arc<str>| kinds.iter().position(|k| k == kind);
+    reached.sort_by(|a, b| (rank(&a.kind), &a.name).cmp(&(rank(&b.kind), &b.name)));
     let text = match args.format {
         TextOrJson::Json => {
             let json = serde_json::to_string_pretty(&reached).map_err(|e| Failure::from_error(&e, None))?;
             format!("{json}\n")
         }
-        TextOrJson::Text => text(&args.path, &reached),
+        TextOrJson::Text => text(path, &reached, matches!(target, Target::Below(_))),
     };
     out.write_all(text.as_bytes()).map_err(Failure::from_output)?;
     Ok(Exit::Fine)
+}
+
+/// Whether a policy names `data/` below the mount of this path.
+fn names_below(joined: &Joined, value_path: &str) -> bool {
+    let Some(end) = value_path.find("/data/") else {
+        return false;
+    };
+    let start = value_path.get(..end + "/data/".len()).unwrap_or(value_path);
+    let stanzas = joined
+        .policies
+        .iter()
+        .flat_map(|p| p.stanzas.iter().map(move |s| (p, s)));
+    stanzas
+        .map(|(policy, stanza)| format!("{}{}", policy.namespace, path::clean(&stanza.path)))
+        .any(|path| path.starts_with(start))
 }
 
 /// Principals, then what hands out policies, then the policies themselves.
@@ -61,17 +98,19 @@ fn everybody<'p>(joined: &'p Joined, deployment: Option<&Deployment>) -> Vec<Hol
             identity: holder.identity.clone(),
         });
     }
-    let named = |names: &[String]| -> Vec<&'p Policy> {
-        names
-            .iter()
-            .filter_map(|n| joined.policies.iter().find(|p| *p.name == **n))
-            .collect()
+    // The policies of a role or a group are those of its own namespace.
+    let named = |namespace: &str, names: &[String]| -> Vec<&'p Policy> {
+        let of = |name: &String| {
+            let mut read = joined.policies.iter();
+            read.find(|p| *p.namespace == *namespace && *p.name == **name)
+        };
+        names.iter().filter_map(of).collect()
     };
     for role in deployment.into_iter().flat_map(|d| &d.roles) {
         all.push(Holder {
             kind: Arc::from(format!("{} {}", role.kind, role.item)),
             name: Arc::from(format!("{}{}{}", role.namespace, role.mount, role.name)),
-            policies: named(&role.policies),
+            policies: named(&role.namespace, &role.policies),
             identity: Identity::default(),
         });
     }
@@ -79,14 +118,14 @@ fn everybody<'p>(joined: &'p Joined, deployment: Option<&Deployment>) -> Vec<Hol
         all.push(Holder {
             kind: Arc::from("group"),
             name: Arc::from(format!("{}{}", group.namespace, group.name)),
-            policies: named(&group.policies),
+            policies: named(&group.namespace, &group.policies),
             identity: Identity::default(),
         });
     }
     for policy in &joined.policies {
         all.push(Holder {
             kind: Arc::from("policy"),
-            name: policy.name.clone(),
+            name: Arc::from(format!("{}{}", policy.namespace, policy.name)),
             policies: vec![policy],
             identity: Identity::default(),
         });
@@ -94,38 +133,90 @@ fn everybody<'p>(joined: &'p Joined, deployment: Option<&Deployment>) -> Vec<Hol
     all
 }
 
-fn text(path: &str, reached: &[Reach]) -> String {
+fn text(path: &str, reached: &[Reach], below: bool) -> String {
     let mut out = String::new();
     let shown = escape::terminal(path);
     if reached.is_empty() {
         // Writing into a string cannot fail.
-        let _ = writeln!(out, "nobody known reaches `{shown}`");
+        let what = if below { "anything of " } else { "" };
+        let _ = writeln!(out, "nobody known reaches {what}`{shown}`");
         return out;
     }
-    let _ = writeln!(out, "{} reach `{shown}`:", reached.len());
+    let what = if below { "something of " } else { "" };
+    let does = if reached.len() == 1 { "reaches" } else { "reach" };
+    let _ = writeln!(out, "{} {does} {what}`{shown}`:", reached.len());
+    let mut reasons = Reasons::default();
     let mut kind = "";
     for reach in reached {
         if *reach.kind != *kind {
             kind = &reach.kind;
             let _ = writeln!(out, "\n{kind}");
         }
-        let what = if reach.root {
-            "everything (root)".to_owned()
-        } else {
-            reach.capabilities.join(", ")
+        let name = escape::terminal(&reach.name);
+        let extent = match reach.extent {
+            None => "",
+            Some(Extent::All) => " on all of it",
+            Some(Extent::Part) => " on a part",
         };
-        let _ = writeln!(out, "  {}: {what}", escape::terminal(&reach.name));
-        for through in &reach.through {
-            let maybe = if through.constrained { ", under constraints" } else { "" };
-            let _ = writeln!(
+        if reach.root {
+            let _ = writeln!(out, "  {name}: everything (root)");
+            continue;
+        }
+        let mut parts = reasons.parts(&reach.through);
+        if parts.is_empty() {
+            parts.push("nothing for certain".to_owned());
+        }
+        let _ = write!(out, "  {name}: {}{extent}", parts.join("; "));
+        if !reach.maybe.is_empty() {
+            let _ = write!(
                 out,
-                "      {} through `{}` in {} ({}){maybe}",
-                through.capabilities.join(", "),
-                escape::terminal(&through.pattern),
-                escape::terminal(&through.policy),
-                escape::terminal(&through.origin)
+                "; maybe {}, by its template",
+                reasons.parts(&reach.maybe).join("; ")
             );
         }
+        let _ = writeln!(out);
+    }
+    if !reasons.all.is_empty() {
+        let _ = writeln!(out, "\nthrough");
+    }
+    for (n, through) in (1..).zip(&reasons.all) {
+        let maybe = if through.constrained { ", under constraints" } else { "" };
+        let _ = writeln!(
+            out,
+            "  [{n}] `{}` of policy {} ({}){maybe}",
+            escape::terminal(&through.pattern),
+            escape::terminal(&through.policy),
+            escape::terminal(&through.origin)
+        );
     }
     out
+}
+
+/// The stanzas that let somebody, each told once and then by its number.
+#[derive(Default)]
+struct Reasons<'r> {
+    all: Vec<&'r Through>,
+}
+
+impl<'r> Reasons<'r> {
+    /// What each set of capabilities comes through: `read, list [1] [2]`.
+    fn parts(&mut self, through: &'r [Through]) -> Vec<String> {
+        let mut by_capabilities: Vec<(&[&str], Vec<usize>)> = Vec::new();
+        for one in through {
+            let same = |t: &&Through| (&t.origin, &t.pattern, &t.policy) == (&one.origin, &one.pattern, &one.policy);
+            let number = self.all.iter().position(same).unwrap_or_else(|| {
+                self.all.push(one);
+                self.all.len() - 1
+            });
+            match by_capabilities.iter_mut().find(|(c, _)| *c == one.capabilities) {
+                Some((_, numbers)) => numbers.push(number + 1),
+                None => by_capabilities.push((&one.capabilities, vec![number + 1])),
+            }
+        }
+        let part = |(capabilities, numbers): (&[&str], Vec<usize>)| {
+            let numbers: Vec<String> = numbers.iter().map(|n| format!("[{n}]")).collect();
+            format!("{} {}", capabilities.join(", "), numbers.join(" "))
+        };
+        by_capabilities.into_iter().map(part).collect()
+    }
 }

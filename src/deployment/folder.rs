@@ -375,6 +375,7 @@ mod tests {
             product: None,
             version: None,
             secrets_listed: true,
+            template_switches: Vec::new(),
             missing: vec![missing("auth/approle/role"), missing("secret/metadata")],
             long_names: BTreeMap::new(),
         };

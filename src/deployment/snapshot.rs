@@ -60,6 +60,10 @@ pub struct PolicyText {
     pub name: String,
     /// The text, byte for byte.
     pub text: String,
+    /// OpenBao's `allow_slashes_in_identity_templates`.
+    pub slashes: bool,
+    /// OpenBao's `allow_wildcards_in_identity_templates`.
+    pub wildcards: bool,
 }
 
 /// Something that could not be read.
@@ -299,10 +303,13 @@ impl Reader<'_> {
         names.retain(|name| name != "root");
         for (name, value) in self.values(namespace, required::POLICIES, names)? {
             if let Some(text) = value.get("policy").and_then(Value::as_str) {
+                let switch = |key: &str| value.get(key).and_then(Value::as_bool) == Some(true);
                 policies.push(PolicyText {
                     namespace: namespace.to_owned(),
                     name,
                     text: text.to_owned(),
+                    slashes: switch("allow_slashes_in_identity_templates"),
+                    wildcards: switch("allow_wildcards_in_identity_templates"),
                 });
             }
         }

@@ -46,6 +46,22 @@ pub struct Mark {
     /// Names that are too long for a file, by what their files and folders are called.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub long_names: BTreeMap<String, String>,
+    /// Policies whose templates may be filled with more than others' (OpenBao).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub template_switches: Vec<TemplateSwitch>,
+}
+
+/// A policy whose templates may be filled with more than others'.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TemplateSwitch {
+    /// Its namespace, `""` or `a/`.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// `allow_slashes_in_identity_templates`.
+    pub slashes: bool,
+    /// `allow_wildcards_in_identity_templates`.
+    pub wildcards: bool,
 }
 
 /// What became of the folder.
@@ -160,6 +176,17 @@ fn plan(snapshot: &Snapshot) -> Result<BTreeMap<PathBuf, Vec<u8>>, WriteError> {
         secrets_listed: snapshot.secrets_listed,
         missing: snapshot.missing.clone(),
         long_names: long_names(snapshot),
+        template_switches: snapshot
+            .policies
+            .iter()
+            .filter(|p| p.slashes || p.wildcards)
+            .map(|p| TemplateSwitch {
+                namespace: p.namespace.clone(),
+                name: p.name.clone(),
+                slashes: p.slashes,
+                wildcards: p.wildcards,
+            })
+            .collect(),
     };
     let mut planned = BTreeMap::new();
     let mut add = |file: &'static str, json: Result<Vec<u8>, serde_json::Error>| match json {
@@ -358,6 +385,8 @@ mod tests {
             namespace: namespace.into(),
             name: name.into(),
             text: text.into(),
+            slashes: name == "default",
+            wildcards: false,
         };
         Snapshot {
             deployment: Deployment {
@@ -413,6 +442,8 @@ mod tests {
             namespace: namespace.into(),
             name: name.into(),
             text: "path \"a\" {}".into(),
+            slashes: false,
+            wildcards: false,
         };
         let snapshot = Snapshot {
             policies: vec![

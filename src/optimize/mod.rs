@@ -6,6 +6,7 @@ pub mod assign;
 pub mod cover;
 pub mod edit;
 pub mod foresight;
+pub mod generate;
 pub mod handover;
 pub mod ilp;
 mod limits;

@@ -63,7 +63,10 @@ pub(super) fn filled(text: &str, identity: &Identity) -> Option<String> {
     let filler = Filler {
         identity,
         namespace: "",
-        rule: TemplateRule::NoWildcardsOrSlashes,
+        rule: TemplateRule {
+            wildcards: false,
+            slashes: false,
+        },
         now: 0,
     };
     filler.fill(text).ok().map(std::borrow::Cow::into_owned)

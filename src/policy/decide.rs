@@ -7,7 +7,7 @@ use crate::policy::profile::Profile;
 use crate::policy::syntax;
 use crate::policy::template::{Alias, Entity, Group, Identity, duration_seconds};
 use crate::vault::{Operation, path};
-use serde::de::Error as _;
+use serde::de::{Error as _, IgnoredAny};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -107,8 +107,9 @@ fn without_values(message: &str) -> String {
     }
 }
 
-/// A deployment and requests to it.
+/// A deployment and requests to it. A key that is not known is an error: it would be an answer to another question.
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Case {
     id: Option<Value>,
     #[serde(default)]
@@ -118,9 +119,17 @@ pub struct Case {
     namespace: Option<String>,
     entity: Option<CaseEntity>,
     groups: Option<Vec<CaseGroup>>,
+    /// What an answer holds: cases may be kept together with their answers.
+    #[serde(default, rename = "results")]
+    _results: IgnoredAny,
+    #[serde(default, rename = "errors")]
+    _errors: IgnoredAny,
+    #[serde(default, rename = "server")]
+    _server: IgnoredAny,
 }
 
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct PolicyText {
     name: String,
     #[serde(default)]
@@ -128,6 +137,7 @@ struct PolicyText {
 }
 
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct CaseRequest {
     operation: String,
     #[serde(default)]
@@ -156,35 +166,47 @@ enum WrapTtl {
     Text(String),
 }
 
+/// As the servers' own code spells it (`ID`), or as test files do (`id`).
 #[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
+#[serde(default, deny_unknown_fields)]
 struct CaseEntity {
-    #[serde(rename = "ID")]
+    #[serde(alias = "ID")]
     id: String,
+    #[serde(alias = "Name")]
     name: String,
+    #[serde(alias = "Metadata")]
     metadata: Option<BTreeMap<String, String>>,
+    #[serde(alias = "Aliases")]
     aliases: Option<Vec<CaseAlias>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
+#[serde(default, deny_unknown_fields)]
 struct CaseAlias {
-    #[serde(rename = "ID")]
+    #[serde(alias = "ID")]
     id: String,
+    #[serde(alias = "Name")]
     name: String,
+    #[serde(alias = "MountAccessor")]
     mount_accessor: String,
+    #[serde(alias = "Metadata")]
     metadata: Option<BTreeMap<String, String>>,
+    #[serde(alias = "CustomMetadata")]
     custom_metadata: Option<BTreeMap<String, String>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
+#[serde(default, deny_unknown_fields)]
 struct CaseGroup {
-    #[serde(rename = "ID")]
+    #[serde(alias = "ID")]
     id: String,
+    #[serde(alias = "Name")]
     name: String,
-    #[serde(rename = "NamespaceID")]
-    namespace_id: String,
+    /// The namespace's path; as an id only `root` and the one of the case are known.
+    namespace: Option<String>,
+    #[serde(alias = "NamespaceID")]
+    namespace_id: Option<String>,
+    #[serde(alias = "Metadata")]
     metadata: Option<BTreeMap<String, String>>,
 }
 
@@ -195,6 +217,9 @@ pub struct Answer {
     id: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     errors: Option<BTreeMap<String, String>>,
+    /// Whose rules decided, where they are not verified.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    server: Option<String>,
     results: Vec<AnswerResult>,
 }
 
@@ -253,6 +278,7 @@ impl Case {
         Answer {
             id: self.id,
             errors: (!errors.is_empty()).then_some(errors),
+            server: profile.caveat().map(|_| profile.to_string()),
             results,
         }
     }
@@ -297,10 +323,10 @@ fn identity(entity: Option<CaseEntity>, groups: Vec<CaseGroup>, namespace: &str)
             .map(|g| Group {
                 // A case names namespaces by path and groups by the namespace's id. Only the root namespace's id is known
                 // (`root`); any other is taken for the id of the one namespace that the case is about.
-                namespace: if matches!(g.namespace_id.as_str(), "" | "root") {
-                    String::new()
-                } else {
-                    namespace.to_owned()
+                namespace: match (&g.namespace, g.namespace_id.as_deref()) {
+                    (Some(path), _) => path::namespace(path),
+                    (None, None | Some("" | "root")) => String::new(),
+                    (None, Some(_)) => namespace.to_owned(),
                 },
                 id: g.id,
                 name: g.name,

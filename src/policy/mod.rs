@@ -4,6 +4,7 @@ pub mod acl;
 pub mod compare;
 pub mod constraints;
 pub mod decide;
+pub mod effective;
 pub mod explain;
 pub mod lint;
 pub mod lint_json;

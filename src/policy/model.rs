@@ -40,6 +40,19 @@ impl Policy {
         PolicyId::new(self.namespace.clone(), self.name.clone())
     }
 
+    /// The `root` policy, which every server has and no file holds.
+    #[must_use]
+    pub fn root() -> Self {
+        Self {
+            name: "root".into(),
+            file: "root".into(),
+            namespace: "".into(),
+            source: "".into(),
+            language: Language::Hcl,
+            stanzas: Vec::new(),
+        }
+    }
+
     /// Whether this is the `root` policy, which stands alone and allows everything.
     #[must_use]
     pub fn is_root(&self) -> bool {

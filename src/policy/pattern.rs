@@ -1,5 +1,6 @@
 //! The pattern of a stanza as the servers keep it, what it matches, and which of two patterns is the stronger.
 
+use crate::policy::constraints::lower;
 use std::cmp::{Ordering, Reverse};
 use std::fmt;
 use std::sync::Arc;
@@ -47,6 +48,33 @@ impl Pattern {
             prefix,
             segment_wildcards,
         })
+    }
+
+    /// As servers before Vault 1.1 read the path: `+` is a character like others.
+    #[must_use]
+    pub fn without_plus(path: &str, namespace: &str) -> Self {
+        let path = path.strip_prefix('/').unwrap_or(path);
+        let (path, prefix) = path.strip_suffix('*').map_or((path, false), |before| (before, true));
+        Self {
+            text: format!("{namespace}{path}").into(),
+            prefix,
+            segment_wildcards: false,
+        }
+    }
+
+    /// The pattern that matches what this one does when both it and the path are put into lower case.
+    #[must_use]
+    pub fn lower_case(&self) -> Self {
+        Self {
+            text: lower(&self.text).into(),
+            ..self.clone()
+        }
+    }
+
+    /// Whether a segment of it stands for any.
+    #[must_use]
+    pub fn is_plus(&self, segment: &str) -> bool {
+        self.segment_wildcards && segment == "+"
     }
 
     /// Whether it matches one path only.
@@ -154,7 +182,7 @@ impl Strength<'_> {
     /// Why `self` beats `weaker`, in words that continue "it loses to the winner, which …".
     #[must_use]
     pub fn why_over(&self, weaker: &Self) -> &'static str {
-        if self.exact != weaker.exact {
+        if self.exact {
             "is exactly the path"
         } else if self.first_wildcard != weaker.first_wildcard {
             "has its first wildcard later"

@@ -1,23 +1,31 @@
 //! The server profiles: everything in which the servers decide differently stands in this file.
 
+use crate::policy::model::Policy;
 use crate::policy::syntax::Dialect;
-use crate::vault::{Capability, Operation};
+use crate::vault::{Capability, CapabilitySet, Operation};
 use std::fmt;
 use std::str::FromStr;
 
+/// A server, as far as it matters for decisions: the group of versions that decide as it does, the version that was asked
+/// for, and its switches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Profile {
+    kind: Kind,
+    /// The version asked for, where one was.
+    version: Option<Version>,
+    switches: &'static Switches,
+}
+
 /// A group of server versions that decide alike.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
-pub enum Profile {
-    /// Vault before 1.13.10, 1.14.6 and 1.15.1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+enum Kind {
+    Vault10,
     Vault112,
-    /// Vault from those to 2.0.2.
     Vault113,
-    /// Vault from 2.0.3.
-    #[default]
+    Vault121,
     Vault203,
-    /// `OpenBao` 2.0 to 2.5: decides as [`Profile::Vault113`] and knows `scan`.
+    Vault222,
     OpenBao20,
-    /// `OpenBao` from 2.6.
     OpenBao26,
 }
 
@@ -45,64 +53,255 @@ pub enum ValueRule {
 
 /// Which values a template may put into a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TemplateRule {
-    /// Any.
-    Any,
-    /// None that holds `*` or `+`.
-    NoWildcards,
-    /// None that holds `*`, `+` or `/`.
-    NoWildcardsOrSlashes,
+pub struct TemplateRule {
+    /// Those that hold `*` or `+`.
+    pub wildcards: bool,
+    /// Those that hold `/`.
+    pub slashes: bool,
 }
 
+impl TemplateRule {
+    /// Any value.
+    pub const ANY: Self = Self {
+        wildcards: true,
+        slashes: true,
+    };
+
+    /// What either takes.
+    #[must_use]
+    pub const fn or(self, other: Self) -> Self {
+        Self {
+            wildcards: self.wildcards || other.wildcards,
+            slashes: self.slashes || other.slashes,
+        }
+    }
+
+    /// Whether the value may stand in a path.
+    #[must_use]
+    pub fn takes(self, value: &str) -> bool {
+        (self.wildcards || !value.contains(['*', '+'])) && (self.slashes || !value.contains('/'))
+    }
+}
+
+/// Switches of a server that change its decisions; as servers come, none is set.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct Switches {
+    /// Vault's `deny_slash_in_templated_paths`.
+    pub deny_slash_in_templated_paths: bool,
+    /// `OpenBao`'s `allow_slashes_in_identity_templates`: the policies that have it.
+    pub allow_slashes: Vec<PolicyMatch>,
+    /// `OpenBao`'s `allow_wildcards_in_identity_templates`: the policies that have it.
+    pub allow_wildcards: Vec<PolicyMatch>,
+}
+
+/// Policies by namespace and name.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PolicyMatch {
+    /// The namespace, `""` or `a/`; none for any.
+    pub namespace: Option<String>,
+    /// The name; a `*` at its end for any rest.
+    pub name: String,
+}
+
+impl PolicyMatch {
+    fn fits(&self, namespace: &str, name: &str) -> bool {
+        let named = match self.name.strip_suffix('*') {
+            Some(start) => name.starts_with(start),
+            None => name == self.name,
+        };
+        named && self.namespace.as_deref().is_none_or(|n| n == namespace)
+    }
+}
+
+static NO_SWITCHES: Switches = Switches {
+    deny_slash_in_templated_paths: false,
+    allow_slashes: Vec::new(),
+    allow_wildcards: Vec::new(),
+};
+
+/// How well it is known that a server decides as its profile does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// Held equal to the servers' own code.
+    Verified,
+    /// Written after the release notes of those versions, and never run.
+    ReleaseNotes,
+    /// The version is newer than the newest that was verified.
+    Newer(Version),
+    /// The version is older than the oldest that was verified.
+    Older(Version),
+}
+
+#[allow(
+    non_upper_case_globals,
+    reason = "they read as the names of the profiles, wherever a profile is chosen or compared"
+)]
 impl Profile {
+    /// Vault before 1.1, where `+` is no wildcard.
+    pub const Vault10: Self = Self::of(Kind::Vault10);
+    /// Vault from 1.1, before 1.13.10, 1.14.6 and 1.15.1.
+    pub const Vault112: Self = Self::of(Kind::Vault112);
+    /// Vault from those to 1.20.
+    pub const Vault113: Self = Self::of(Kind::Vault113);
+    /// Vault 1.21.0 to 2.0.2: lists of parameters by element, no key twice.
+    pub const Vault121: Self = Self::of(Kind::Vault121);
+    /// Vault 2.0.3 to 2.2.1.
+    pub const Vault203: Self = Self::of(Kind::Vault203);
+    /// Vault from 2.2.2: `deny` covers other spellings of a path in upper and lower case; after its release notes.
+    pub const Vault222: Self = Self::of(Kind::Vault222);
+    /// `OpenBao` 2.0 to 2.5: decides as [`Profile::Vault113`] and knows `scan`.
+    pub const OpenBao20: Self = Self::of(Kind::OpenBao20);
+    /// `OpenBao` from 2.6.
+    pub const OpenBao26: Self = Self::of(Kind::OpenBao26);
+
     /// Every profile.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 8] = [
+        Self::Vault10,
         Self::Vault112,
         Self::Vault113,
+        Self::Vault121,
         Self::Vault203,
+        Self::Vault222,
         Self::OpenBao20,
         Self::OpenBao26,
     ];
+}
 
-    /// The word of `--server`.
+impl Default for Profile {
+    /// The newest that was verified.
+    fn default() -> Self {
+        Self::Vault203
+    }
+}
+
+impl Profile {
+    /// The oldest version of Vault whose decisions were seen.
+    const OLDEST_VAULT: Version = Version::new(1, 8, 0);
+    /// The newest version of Vault whose own code was run.
+    const NEWEST_VAULT: Version = Version::new(2, 0, 3);
+    /// The newest version of `OpenBao` that was run.
+    const NEWEST_OPENBAO: Version = Version::new(2, 6, 2);
+
+    const fn of(kind: Kind) -> Self {
+        Self {
+            kind,
+            version: None,
+            switches: &NO_SWITCHES,
+        }
+    }
+
+    /// The same server with these switches, kept until the program ends.
+    #[must_use]
+    pub fn with_switches(self, switches: Switches) -> Self {
+        let switches: &'static Switches = if switches == NO_SWITCHES {
+            &NO_SWITCHES
+        } else {
+            Box::leak(Box::new(switches))
+        };
+        Self { switches, ..self }
+    }
+
+    /// The word of `--server` for the group of versions.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Vault112 => "vault-1.12",
-            Self::Vault113 => "vault-1.13",
-            Self::Vault203 => "vault-2.0.3",
-            Self::OpenBao20 => "openbao-2.0",
-            Self::OpenBao26 => "openbao-2.6",
+        match self.kind {
+            Kind::Vault10 => "vault-1.0",
+            Kind::Vault112 => "vault-1.12",
+            Kind::Vault113 => "vault-1.13",
+            Kind::Vault121 => "vault-1.21",
+            Kind::Vault203 => "vault-2.0.3",
+            Kind::Vault222 => "vault-2.2.2",
+            Kind::OpenBao20 => "openbao-2.0",
+            Kind::OpenBao26 => "openbao-2.6",
         }
     }
 
     /// The versions it stands for, in words.
     #[must_use]
     pub const fn servers(self) -> &'static str {
-        match self {
-            Self::Vault112 => "Vault before 1.13.10, 1.14.6 and 1.15.1",
-            Self::Vault113 => "Vault from 1.13.10, 1.14.6 and 1.15.1 to 2.0.2",
-            Self::Vault203 => "Vault from 2.0.3",
-            Self::OpenBao20 => "OpenBao 2.0 to 2.5",
-            Self::OpenBao26 => "OpenBao from 2.6",
+        match self.kind {
+            Kind::Vault10 => "Vault before 1.1",
+            Kind::Vault112 => "Vault from 1.1, before 1.13.10, 1.14.6 and 1.15.1",
+            Kind::Vault113 => "Vault from 1.13.10, 1.14.6 and 1.15.1 to 1.20",
+            Kind::Vault121 => "Vault 1.21.0 to 2.0.2",
+            Kind::Vault203 => "Vault 2.0.3 to 2.2.1",
+            Kind::Vault222 => "Vault from 2.2.2",
+            Kind::OpenBao20 => "OpenBao 2.0 to 2.5",
+            Kind::OpenBao26 => "OpenBao from 2.6",
+        }
+    }
+
+    /// How well it is known that the server decides so.
+    #[must_use]
+    pub fn standing(self) -> Standing {
+        if let Some(version) = self.version {
+            let newest = if self.is_openbao() {
+                Self::NEWEST_OPENBAO
+            } else {
+                Self::NEWEST_VAULT
+            };
+            if version.is_after(newest) && version != Version::new(2, 2, 2) {
+                return Standing::Newer(version);
+            }
+            if !self.is_openbao() && Self::OLDEST_VAULT.is_after(version) {
+                return Standing::Older(version);
+            }
+        }
+        match self.kind {
+            Kind::Vault10 | Kind::Vault222 => Standing::ReleaseNotes,
+            _ => Standing::Verified,
+        }
+    }
+
+    /// What a reader of any output has to know of the server, where its decisions are not verified.
+    #[must_use]
+    pub fn caveat(self) -> Option<String> {
+        match self.standing() {
+            Standing::Verified => None,
+            Standing::ReleaseNotes => Some("after its release notes, not verified on a server".to_owned()),
+            Standing::Newer(version) => Some(format!(
+                "{version} is newer than {}, the newest that was verified, and may decide otherwise",
+                if self.is_openbao() {
+                    Self::NEWEST_OPENBAO
+                } else {
+                    Self::NEWEST_VAULT
+                }
+            )),
+            Standing::Older(version) => Some(format!(
+                "{version} is older than {}, the oldest that was verified, and may decide otherwise",
+                Self::OLDEST_VAULT
+            )),
         }
     }
 
     /// Whether the server is `OpenBao`.
     #[must_use]
     pub const fn is_openbao(self) -> bool {
-        matches!(self, Self::OpenBao20 | Self::OpenBao26)
+        matches!(self.kind, Kind::OpenBao20 | Kind::OpenBao26)
+    }
+
+    /// Whether `+` stands for a segment; it came with Vault 1.1.
+    #[must_use]
+    pub const fn knows_plus(self) -> bool {
+        !matches!(self.kind, Kind::Vault10)
+    }
+
+    /// Whether an explicit `deny` matches other spellings of a path in upper and lower case as well. The order of strength
+    /// stays as it is. What the release notes do not say is which of two patterns decides that differ in nothing else.
+    #[must_use]
+    pub const fn deny_ignores_case(self) -> bool {
+        matches!(self.kind, Kind::Vault222)
     }
 
     /// The look-up rule of an operation on `path/`; none where the operation looks the path up as it is.
     #[must_use]
     pub const fn list_rule(self, operation: Operation) -> Option<ListRule> {
-        match (operation, self) {
-            (Operation::List, Self::Vault112) => Some(ListRule::SlashOnly),
-            (Operation::List, Self::Vault113 | Self::OpenBao20) => Some(ListRule::BareThenSlash),
-            (Operation::List, Self::Vault203) => Some(ListRule::Together),
-            (Operation::List | Operation::Scan, Self::OpenBao26) => Some(ListRule::SlashThenBare),
-            (Operation::Scan, Self::OpenBao20) => Some(ListRule::SlashOnly),
+        match (operation, self.kind) {
+            (Operation::List, Kind::Vault10 | Kind::Vault112) => Some(ListRule::SlashOnly),
+            (Operation::List, Kind::Vault113 | Kind::Vault121 | Kind::OpenBao20) => Some(ListRule::BareThenSlash),
+            (Operation::List, Kind::Vault203 | Kind::Vault222) => Some(ListRule::Together),
+            (Operation::List | Operation::Scan, Kind::OpenBao26) => Some(ListRule::SlashThenBare),
+            (Operation::Scan, Kind::OpenBao20) => Some(ListRule::SlashOnly),
             _ => None,
         }
     }
@@ -112,7 +311,7 @@ impl Profile {
     pub const fn capability(self, operation: Operation) -> Option<Capability> {
         match operation {
             Operation::Scan if !self.is_openbao() => None,
-            Operation::Recover if !matches!(self, Self::Vault113 | Self::Vault203) => None,
+            Operation::Recover if self.is_openbao() || matches!(self.kind, Kind::Vault10 | Kind::Vault112) => None,
             _ => operation.capability(),
         }
     }
@@ -120,25 +319,41 @@ impl Profile {
     /// How parameter values are compared.
     #[must_use]
     pub const fn value_rule(self) -> ValueRule {
-        match self {
-            Self::Vault203 => ValueRule::Elements,
-            Self::Vault112 | Self::Vault113 | Self::OpenBao20 | Self::OpenBao26 => ValueRule::Whole,
+        match self.kind {
+            Kind::Vault121 | Kind::Vault203 | Kind::Vault222 => ValueRule::Elements,
+            Kind::Vault10 | Kind::Vault112 | Kind::Vault113 | Kind::OpenBao20 | Kind::OpenBao26 => ValueRule::Whole,
         }
     }
 
     /// Whether the values of this parameter (its name lower-cased) are lower-cased before they are compared.
     #[must_use]
     pub fn lower_cases_values_of(self, parameter: &str) -> bool {
-        self == Self::Vault203 && matches!(parameter, "policies" | "token_policies")
+        matches!(self.kind, Kind::Vault203 | Kind::Vault222) && matches!(parameter, "policies" | "token_policies")
     }
 
-    /// Which values a template may put into a path.
+    /// Which values a template of this policy may put into a path.
     #[must_use]
-    pub const fn template_rule(self) -> TemplateRule {
-        match self {
-            Self::Vault112 | Self::Vault113 | Self::OpenBao20 => TemplateRule::Any,
-            Self::Vault203 => TemplateRule::NoWildcards,
-            Self::OpenBao26 => TemplateRule::NoWildcardsOrSlashes,
+    pub fn template_rule(self, policy: &Policy) -> TemplateRule {
+        self.template_rule_of(&policy.namespace, &policy.name)
+    }
+
+    fn template_rule_of(self, namespace: &str, name: &str) -> TemplateRule {
+        let switched = |all: &[PolicyMatch]| all.iter().any(|one| one.fits(namespace, name));
+        let slashes = !self.switches.deny_slash_in_templated_paths;
+        match self.kind {
+            Kind::Vault10 | Kind::Vault112 | Kind::Vault113 | Kind::Vault121 => TemplateRule {
+                wildcards: true,
+                slashes,
+            },
+            Kind::Vault203 | Kind::Vault222 => TemplateRule {
+                wildcards: false,
+                slashes,
+            },
+            Kind::OpenBao20 => TemplateRule::ANY,
+            Kind::OpenBao26 => TemplateRule {
+                wildcards: switched(&self.switches.allow_wildcards),
+                slashes: switched(&self.switches.allow_slashes),
+            },
         }
     }
 
@@ -157,50 +372,112 @@ impl Profile {
     /// What the parser of the community edition accepts: for policies that are being written.
     #[must_use]
     pub const fn community_dialect(self) -> Dialect {
-        match self {
-            Self::Vault112 => Dialect::VAULT_BASE,
-            Self::Vault113 | Self::Vault203 => Dialect::VAULT,
-            Self::OpenBao20 | Self::OpenBao26 => Dialect::OPENBAO,
+        match self.kind {
+            Kind::Vault10 => Dialect {
+                segment_wildcards: false,
+                ..Dialect::VAULT_BASE
+            },
+            Kind::Vault112 => Dialect::VAULT_BASE,
+            Kind::Vault113 => Dialect {
+                repeated_keys: true,
+                ..Dialect::VAULT
+            },
+            Kind::Vault121 | Kind::Vault203 | Kind::Vault222 => Dialect::VAULT,
+            Kind::OpenBao20 | Kind::OpenBao26 => Dialect::OPENBAO,
         }
     }
 
+    /// Capabilities that the profile's servers know, and the version that was asked for does not; empty where none was.
+    #[must_use]
+    pub fn capabilities_to_come(self) -> CapabilitySet {
+        let Some(version) = self.version.filter(|_| !self.is_openbao()) else {
+            return CapabilitySet::EMPTY;
+        };
+        INTRODUCED
+            .into_iter()
+            .filter(|(_, since)| since.is_after(version))
+            .map(|(capability, _)| capability)
+            .collect()
+    }
+
+    /// The version that was asked for.
+    #[must_use]
+    pub const fn version(self) -> Option<Version> {
+        self.version
+    }
+
     fn of_vault(version: Version) -> Self {
-        let slash_since = match (version.major, version.minor) {
-            (1, 13) => version.patch >= 10,
-            (1, 14) => version.patch >= 6,
-            (1, 15) => version.patch >= 1,
+        let slash_since = match (version.major, version.minor()) {
+            (1, 13) => version.patch() >= 10,
+            (1, 14) => version.patch() >= 6,
+            (1, 15) => version.patch() >= 1,
             (major, minor) => (major, minor) > (1, 15),
         };
-        if (version.major, version.minor, version.patch) >= (2, 0, 3) {
-            Self::Vault203
-        } else if slash_since {
-            Self::Vault113
-        } else {
-            Self::Vault112
+        let kind = match version.key() {
+            v if v >= (2, 2, 2) => Kind::Vault222,
+            v if v >= (2, 0, 3) => Kind::Vault203,
+            v if v >= (1, 21, 0) => Kind::Vault121,
+            _ if slash_since => Kind::Vault113,
+            v if v >= (1, 1, 0) => Kind::Vault112,
+            _ => Kind::Vault10,
+        };
+        Self {
+            version: Some(version),
+            ..Self::of(kind)
         }
     }
 
     fn of_openbao(version: Version) -> Self {
-        if (version.major, version.minor) >= (2, 6) {
-            Self::OpenBao26
+        let kind = if version.key() >= (2, 6, 0) {
+            Kind::OpenBao26
         } else {
-            Self::OpenBao20
+            Kind::OpenBao20
+        };
+        Self {
+            version: Some(version),
+            ..Self::of(kind)
+        }
+    }
+
+    /// Of a product, `vault` or `openbao`, and its version; none where the product or the version is not known.
+    #[must_use]
+    pub fn of_server(product: &str, version: &str) -> Option<Self> {
+        let version = Version::parse(version)?;
+        match product {
+            "vault" => Some(Self::of_vault(version)),
+            "openbao" | "bao" => Some(Self::of_openbao(version)),
+            _ => None,
         }
     }
 }
 
+/// Capabilities that came later than the profile whose servers know them.
+const INTRODUCED: [(Capability, Version); 3] = [
+    (Capability::Patch, Version::new(1, 9, 0)),
+    (Capability::Subscribe, Version::new(1, 15, 0)),
+    (Capability::Recover, Version::new(1, 20, 0)),
+];
+
 impl fmt::Display for Profile {
+    /// The word, and what is not known of its server: so that no output can leave it out.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+        f.write_str(self.as_str())?;
+        match self.caveat() {
+            Some(caveat) => write!(f, " ({caveat})"),
+            None => Ok(()),
+        }
     }
 }
 
 /// The word names no server that is known.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "`{0}` is not a server profile; known are `vault-1.12`, `vault-1.13`, `vault-2.0.3`, `openbao-2.0`, `openbao-2.6`, and versions such as `vault@1.16.3` or `openbao@2.5.1`"
-)]
+#[error("`{0}` is not a server profile; known are {known}, and versions such as `vault@1.16.3` or `openbao@2.5.1`", known = known_words())]
 pub struct UnknownProfile(pub String);
+
+fn known_words() -> String {
+    let words: Vec<String> = Profile::ALL.iter().map(|p| format!("`{}`", p.as_str())).collect();
+    words.join(", ")
+}
 
 impl FromStr for Profile {
     type Err = UnknownProfile;
@@ -212,35 +489,68 @@ impl FromStr for Profile {
         }
         let unknown = || UnknownProfile(word.to_owned());
         let (product, version) = word.split_once('@').ok_or_else(unknown)?;
-        let version = Version::parse(version).ok_or_else(unknown)?;
-        match product {
-            "vault" => Ok(Self::of_vault(version)),
-            "openbao" | "bao" => Ok(Self::of_openbao(version)),
-            _ => Err(unknown()),
-        }
+        Self::of_server(product, version).ok_or_else(unknown)
     }
 }
 
 /// A server version. A part that is not given counts as the newest: `1.15` is the last 1.15.
-#[derive(Debug, Clone, Copy)]
-struct Version {
-    major: u64,
-    minor: u64,
-    patch: u64,
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Version {
+    major: u32,
+    minor: Option<u32>,
+    patch: Option<u32>,
 }
 
 impl Version {
+    const fn new(major: u32, minor: u32, patch: u32) -> Self {
+        Self {
+            major,
+            minor: Some(minor),
+            patch: Some(patch),
+        }
+    }
+
+    fn minor(self) -> u32 {
+        self.minor.unwrap_or(u32::MAX)
+    }
+
+    fn patch(self) -> u32 {
+        self.patch.unwrap_or(u32::MAX)
+    }
+
+    fn key(self) -> (u32, u32, u32) {
+        (self.major, self.minor(), self.patch())
+    }
+
+    /// Whether it comes after `other`, as far as its parts are given.
+    fn is_after(self, other: Self) -> bool {
+        let part = |own: Option<u32>, others: Option<u32>| own.or(others).unwrap_or(u32::MAX);
+        let own = (self.major, part(self.minor, other.minor), part(self.patch, other.patch));
+        own > (
+            other.major,
+            part(other.minor, self.minor),
+            part(other.patch, self.patch),
+        )
+    }
+
     fn parse(text: &str) -> Option<Self> {
         let text = text.strip_prefix('v').unwrap_or(text);
         let number = text.split(['+', '-']).next()?;
         let mut parts = number.split('.');
         let major = parts.next()?.parse().ok()?;
-        let mut part = || match parts.next() {
-            None => Some(u64::MAX),
-            Some(p) => p.parse().ok(),
-        };
+        let mut part = || parts.next().map(str::parse::<u32>).transpose().ok();
         let (minor, patch) = (part()?, part()?);
         parts.next().is_none().then_some(Self { major, minor, patch })
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.major)?;
+        for part in [self.minor, self.patch].into_iter().flatten() {
+            write!(f, ".{part}")?;
+        }
+        Ok(())
     }
 }
 
@@ -248,31 +558,108 @@ impl Version {
 mod tests {
     use super::*;
 
+    fn server(word: &str) -> Profile {
+        word.parse().unwrap()
+    }
+
     #[test]
     fn words_and_versions_map_to_profiles() {
         for (word, want) in [
-            ("vault-1.12", Profile::Vault112),
-            ("vault@1.8.0", Profile::Vault112),
-            ("vault@1.13.9", Profile::Vault112),
-            ("vault@1.13.10", Profile::Vault113),
-            ("vault@1.14.5+ent", Profile::Vault112),
-            ("vault@1.14.6+ent", Profile::Vault113),
-            ("vault@1.15.0", Profile::Vault112),
-            ("vault@1.15.1", Profile::Vault113),
-            ("vault@1.15", Profile::Vault113),
-            ("vault@v1.16.3", Profile::Vault113),
-            ("vault@1.21.4", Profile::Vault113),
-            ("vault@2.0.2", Profile::Vault113),
-            ("vault@2.0.3", Profile::Vault203),
-            ("vault@2.1.0-rc1", Profile::Vault203),
-            ("openbao@2.5.1", Profile::OpenBao20),
-            ("openbao@2.6.0", Profile::OpenBao26),
-            ("openbao-2.6", Profile::OpenBao26),
+            ("vault-1.12", "vault-1.12"),
+            ("vault@0.9.0", "vault-1.0"),
+            ("vault@1.0.3", "vault-1.0"),
+            ("vault@1.1.0", "vault-1.12"),
+            ("vault@1.8.0", "vault-1.12"),
+            ("vault@1.13.9", "vault-1.12"),
+            ("vault@1.13.10", "vault-1.13"),
+            ("vault@1.14.5+ent", "vault-1.12"),
+            ("vault@1.14.6+ent", "vault-1.13"),
+            ("vault@1.15.0", "vault-1.12"),
+            ("vault@1.15.1", "vault-1.13"),
+            ("vault@1.15", "vault-1.13"),
+            ("vault@v1.16.3", "vault-1.13"),
+            ("vault@1.20.4", "vault-1.13"),
+            ("vault@1.21.0", "vault-1.21"),
+            ("vault@1.21", "vault-1.21"),
+            ("vault@2.0.2", "vault-1.21"),
+            ("vault@2.0.3", "vault-2.0.3"),
+            ("vault@2.1.0-rc1", "vault-2.0.3"),
+            ("vault@2.2.1", "vault-2.0.3"),
+            ("vault@2.2.2", "vault-2.2.2"),
+            ("vault@2", "vault-2.2.2"),
+            ("openbao@2.5.1", "openbao-2.0"),
+            ("openbao@2.6.0", "openbao-2.6"),
+            ("openbao-2.6", "openbao-2.6"),
         ] {
-            assert_eq!(word.parse(), Ok(want), "{word}");
+            assert_eq!(server(word).as_str(), want, "{word}");
         }
         for word in ["", "vault", "vault@", "vault@x", "vault@1.2.3.4", "consul@1.2.3"] {
             assert!(word.parse::<Profile>().is_err(), "{word}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_verified_is_said_with_the_name() {
+        for (word, want) in [
+            ("vault-2.0.3", ""),
+            ("vault@1.8.0", ""),
+            ("vault@1.8", ""),
+            ("vault@2.0", ""),
+            ("vault@1.21.4", ""),
+            ("openbao@2.6", ""),
+            ("openbao@2.6.2", ""),
+            ("openbao@2.6.3", "newer than 2.6.2"),
+            ("openbao@3.0.0", "3.0.0 is newer than 2.6.2"),
+            ("vault@2.0.4", "2.0.4 is newer than 2.0.3"),
+            ("vault@2.1.0", "newer than 2.0.3"),
+            ("vault@2.2.2", "after its release notes"),
+            ("vault-2.2.2", "after its release notes"),
+            ("vault@2.3.1", "2.3.1 is newer than 2.0.3"),
+            ("vault@1.7.9", "1.7.9 is older than 1.8.0"),
+            ("vault@1.0.3", "1.0.3 is older than 1.8.0"),
+        ] {
+            let profile = server(word);
+            assert_eq!(profile.caveat().is_none(), want.is_empty(), "{word}");
+            assert!(profile.to_string().contains(want), "{word}: {profile}");
+            assert!(profile.to_string().starts_with(profile.as_str()), "{word}");
+        }
+    }
+
+    #[test]
+    fn capabilities_come_with_versions() {
+        let words = |word: &str| server(word).capabilities_to_come().to_string();
+        assert_eq!(words("vault@1.8.2"), "patch, subscribe, recover");
+        assert_eq!(words("vault@1.14.4"), "subscribe, recover");
+        assert_eq!(words("vault@1.20"), "");
+        assert_eq!(words("vault-1.12"), "");
+    }
+
+    #[test]
+    fn switches_change_what_templates_may_hold() {
+        let rule = |word: &str, switches: &Switches| {
+            let rule = server(word)
+                .with_switches(switches.clone())
+                .template_rule_of("ns/", "team-a");
+            (rule.wildcards, rule.slashes)
+        };
+        let named = |name: &str, namespace: Option<&str>| PolicyMatch {
+            namespace: namespace.map(str::to_owned),
+            name: name.to_owned(),
+        };
+        let none = Switches::default();
+        let all = Switches {
+            deny_slash_in_templated_paths: true,
+            allow_slashes: vec![named("team-*", None)],
+            allow_wildcards: vec![named("team-a", Some("other/")), named("x", None)],
+        };
+        for (word, plain, switched) in [
+            ("vault@1.20.1", (true, true), (true, false)),
+            ("vault@2.0.3", (false, true), (false, false)),
+            ("openbao@2.5.0", (true, true), (true, true)),
+            ("openbao@2.6.1", (false, false), (false, true)),
+        ] {
+            assert_eq!(rule(word, &none), plain, "{word}");
+            assert_eq!(rule(word, &all), switched, "{word}");
         }
     }
 }

@@ -186,6 +186,7 @@ struct Walk<'p> {
 struct Cut<'p> {
     segments: Vec<&'p str>,
     prefix: bool,
+    plus: bool,
 }
 
 impl<'p> Cut<'p> {
@@ -193,7 +194,12 @@ impl<'p> Cut<'p> {
         Self {
             segments: pattern.segments().collect(),
             prefix: pattern.prefix,
+            plus: pattern.segment_wildcards,
         }
+    }
+
+    fn is_plus(&self, segment: &str) -> bool {
+        self.plus && segment == "+"
     }
 
     fn is_last(&self, depth: usize) -> bool {
@@ -208,7 +214,7 @@ impl<'p> Cut<'p> {
             return Side::Dead;
         };
         let through = self.prefix && self.is_last(depth);
-        if want == "+" || want == segment || (through && segment.starts_with(want)) {
+        if self.is_plus(want) || want == segment || (through && segment.starts_with(want)) {
             if through { Side::Through } else { Side::Live }
         } else {
             Side::Dead
@@ -254,7 +260,7 @@ impl<'p> Walk<'p> {
             }
         };
         for cut in [&self.first, &self.second] {
-            let Some(&want) = cut.segments.get(depth).filter(|w| **w != "+") else {
+            let Some(&want) = cut.segments.get(depth).filter(|w| !cut.is_plus(w)) else {
                 continue;
             };
             add(want.to_owned());

@@ -186,8 +186,9 @@ impl<'p> Replayer<'p> {
         let acl = self.cache.get(&held, demand.identity);
         self.full_path.clear();
         self.full_path.push_str(demand.namespace);
-        self.full_path.push_str(demand.path);
-        let needs_sudo = protected::needs_sudo(demand.mount_type, demand.path);
+        let path = operation.path_asked(demand.path);
+        self.full_path.push_str(&path);
+        let needs_sudo = protected::needs_sudo(demand.mount_type, &path);
         let check = acl.check(operation, &self.full_path);
         let rule = check.rule.and_then(|id| acl.rule(id));
         let answer = answer(&acl, operation, check, rule, needs_sudo);

@@ -128,12 +128,7 @@ impl Filler<'_> {
             }
             let name = inside.trim();
             let value = self.value(name)?;
-            let refused: &[char] = match self.rule {
-                TemplateRule::Any => &[],
-                TemplateRule::NoWildcards => &['*', '+'],
-                TemplateRule::NoWildcardsOrSlashes => &['*', '+', '/'],
-            };
-            if value.contains(refused) {
+            if !self.rule.takes(&value) {
                 return Err(Unfillable::Refused(name.to_owned()));
             }
             out.push_str(&value);
@@ -293,7 +288,7 @@ mod tests {
         let filler = Filler {
             identity: &identity,
             namespace: "ns/",
-            rule: TemplateRule::Any,
+            rule: TemplateRule::ANY,
             now: 1_000,
         };
         for (path, want) in [
@@ -329,7 +324,8 @@ mod tests {
         };
         assert!(elsewhere.fill("{{identity.groups.names.ops.id}}").is_err());
         assert!(elsewhere.fill("{{identity.groups.ids.g-1.name}}").is_ok());
-        for rule in [TemplateRule::NoWildcards, TemplateRule::NoWildcardsOrSlashes] {
+        for (wildcards, slashes) in [(false, true), (true, false), (false, false)] {
+            let rule = TemplateRule { wildcards, slashes };
             let strict = Filler { rule, ..filler };
             assert!(matches!(
                 strict.fill("{{identity.entity.metadata.team}}"),

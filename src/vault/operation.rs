@@ -1,6 +1,7 @@
 //! Operations of a request, and the capability that each needs.
 
 use super::capability::Capability;
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -121,6 +122,17 @@ impl Operation {
     }
 }
 
+impl Operation {
+    /// The path as the ACL sees it: servers put a `/` behind the path of every LIST and SCAN, whatever the client typed.
+    #[must_use]
+    pub fn path_asked(self, path: &str) -> Cow<'_, str> {
+        match self {
+            Self::List | Self::Scan if !path.is_empty() && !path.ends_with('/') => Cow::Owned(format!("{path}/")),
+            _ => Cow::Borrowed(path),
+        }
+    }
+}
+
 impl FromStr for Operation {
     type Err = std::convert::Infallible;
 
@@ -132,5 +144,24 @@ impl FromStr for Operation {
 impl fmt::Display for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_lists_get_a_slash() {
+        for (operation, path, want) in [
+            (Operation::List, "a", "a/"),
+            (Operation::Scan, "a/b", "a/b/"),
+            (Operation::List, "a/", "a/"),
+            (Operation::List, "", ""),
+            (Operation::Read, "a", "a"),
+            (Operation::Help, "a", "a"),
+        ] {
+            assert_eq!(operation.path_asked(path), want, "{operation} {path}");
+        }
     }
 }

@@ -22,9 +22,40 @@ pub fn namespace(path: &str) -> String {
     }
 }
 
+/// The path that somebody means who typed this: error messages and the API show paths with `/v1/` in front, or whole URLs,
+/// which no policy has. Also whether it was otherwise than it stands now, a leading slash aside.
+#[must_use]
+pub fn as_typed(text: &str) -> (&str, bool) {
+    let text = text.trim();
+    let of_url = ["https://", "http://"]
+        .iter()
+        .find_map(|scheme| text.strip_prefix(scheme))
+        .and_then(|rest| rest.split_once('/'))
+        .map(|(_, path)| path);
+    let path = clean(of_url.unwrap_or(text));
+    match path.strip_prefix("v1/") {
+        Some(rest) => (clean(rest), true),
+        None => (path, of_url.is_some()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn urls_and_paths_of_the_api_are_understood() {
+        for (typed, want) in [
+            ("secret/data/x", ("secret/data/x", false)),
+            ("/secret/data/x", ("secret/data/x", false)),
+            ("/v1/secret/data/x", ("secret/data/x", true)),
+            ("v1/secret/data/x", ("secret/data/x", true)),
+            ("https://vault:8200/v1/sys/auth", ("sys/auth", true)),
+            ("v10/x", ("v10/x", false)),
+        ] {
+            assert_eq!(as_typed(typed), want, "{typed}");
+        }
+    }
 
     #[test]
     fn namespaces_have_one_form() {

@@ -36,12 +36,21 @@ fn check_pair(profile: Profile, drafts: &[Draft], asks: &[Ask]) -> Result<(), Te
     let (old, new) = random::texts(profile, drafts);
     let found = compare(&compile(profile, &old), &compile(profile, &new));
     let quick = grants_nothing_new(&compile(profile, &old), &compile(profile, &new), Options::default());
-    let (old, new) = (Plain::new(&old), Plain::new(&new));
-    prop_assert_eq!(&found.incomplete, &None);
+    let (old, new) = (Plain::new(profile, &old), Plain::new(profile, &new));
+    // Which of two patterns decides that differ by case alone is not known of some servers; all else is compared completely.
+    let open_case = |text: &String| profile.deny_ignores_case() && text.contains("by case alone");
+    prop_assert!(
+        found.incomplete.as_ref().is_none_or(open_case),
+        "{:?}",
+        found.incomplete
+    );
     match &quick {
         Verdict::Proven => prop_assert!(found.gained.is_empty()),
         Verdict::Witness(_) => prop_assert!(!found.gained.is_empty()),
-        Verdict::Undecided(_) => prop_assert!(found.gained.is_empty() && !found.open_gained.is_empty()),
+        Verdict::Undecided(_) => {
+            prop_assert!(found.gained.is_empty());
+            prop_assert!(!found.open_gained.is_empty() || found.incomplete.is_some());
+        }
     }
     for (differences, more, less) in [(&found.gained, &new, &old), (&found.lost, &old, &new)] {
         for d in differences {

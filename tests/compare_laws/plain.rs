@@ -18,11 +18,12 @@ pub struct Ask {
 
 /// The merged rules: pattern, capabilities, constraints.
 pub struct Plain {
+    profile: Profile,
     pub rules: Vec<(String, CapabilitySet, Constraints)>,
 }
 
 impl Plain {
-    pub fn new(policies: &[Policy]) -> Self {
+    pub fn new(profile: Profile, policies: &[Policy]) -> Self {
         let mut table: BTreeMap<String, (CapabilitySet, Constraints)> = BTreeMap::new();
         for stanza in policies.iter().flat_map(|p| &p.stanzas) {
             let pattern = stanza.path.strip_prefix('/').unwrap_or(&stanza.path).to_owned();
@@ -42,24 +43,44 @@ impl Plain {
             }
         }
         Self {
+            profile,
             rules: table.into_iter().map(|(p, (c, k))| (p, c, k)).collect(),
         }
     }
 
+    /// Both texts as they are compared: a deny of some servers looks at no case.
+    fn spelt(&self, n: usize, path: &str) -> (String, String) {
+        let pattern = &self.rules[n].0;
+        if self.profile == Profile::Vault222 && self.rules[n].1.contains(Capability::Deny) {
+            (pattern.to_lowercase(), path.to_lowercase())
+        } else {
+            (pattern.clone(), path.to_owned())
+        }
+    }
+
+    fn is_plus(&self, pattern: &str) -> bool {
+        self.profile != Profile::Vault10 && is_plus(pattern)
+    }
+
     fn exact(&self, path: &str) -> Option<usize> {
-        self.rules
-            .iter()
-            .position(|(p, ..)| !p.ends_with('*') && !is_plus(p) && p == path)
+        let equal = |n: &usize| {
+            let (pattern, path) = self.spelt(*n, path);
+            !pattern.ends_with('*') && !self.is_plus(&pattern) && pattern == path
+        };
+        (0..self.rules.len()).filter(equal).max_by_key(|n| self.strength(*n))
     }
 
     /// The candidates among the patterns, strongest last.
     fn candidates(&self, path: &str) -> Vec<usize> {
         let matching = (0..self.rules.len()).filter(|n| {
-            let p = &self.rules[*n].0;
-            (p.ends_with('*') || is_plus(p)) && matches(p, path)
+            let (p, path) = self.spelt(*n, path);
+            let plus = self.is_plus(&p);
+            (p.ends_with('*') || plus) && matches(&p, &path, plus)
         });
-        let (plus, plain): (Vec<usize>, Vec<usize>) = matching.partition(|n| is_plus(&self.rules[*n].0));
-        let longest = plain.into_iter().max_by_key(|n| self.rules[*n].0.len());
+        let (plus, plain): (Vec<usize>, Vec<usize>) = matching.partition(|n| self.is_plus(&self.rules[*n].0));
+        let longest = plain
+            .into_iter()
+            .max_by_key(|n| (self.rules[*n].0.len(), self.strength(*n)));
         let mut all: Vec<usize> = plus.into_iter().chain(longest).collect();
         all.sort_by_key(|n| self.strength(*n));
         all
@@ -68,12 +89,12 @@ impl Plain {
     fn strength(&self, n: usize) -> (usize, bool, Reverse<usize>, usize, String) {
         let text = &self.rules[n].0;
         let bare = text.strip_suffix('*').unwrap_or(text);
-        let first = if is_plus(text) {
+        let first = if self.is_plus(text) {
             bare.find('+').unwrap()
         } else {
             bare.len()
         };
-        let plus = if is_plus(text) {
+        let plus = if self.is_plus(text) {
             bare.split('/').filter(|s| *s == "+").count()
         } else {
             0
@@ -82,7 +103,7 @@ impl Plain {
     }
 
     pub fn winner(&self, profile: Profile, operation: Operation, path: &str) -> Option<usize> {
-        let openbao = matches!(profile, Profile::OpenBao20 | Profile::OpenBao26);
+        let openbao = profile.is_openbao();
         let lists = operation == Operation::List || (openbao && operation == Operation::Scan);
         if let Some(n) = self.exact(path) {
             return Some(n);
@@ -94,12 +115,12 @@ impl Plain {
         if let Some(n) = self.exact(bare) {
             return Some(n);
         }
-        match profile {
-            Profile::Vault112 => best(path),
-            Profile::OpenBao20 if operation == Operation::Scan => best(path),
-            Profile::Vault113 | Profile::OpenBao20 => best(bare).or_else(|| best(path)),
-            Profile::OpenBao26 => best(path).or_else(|| best(bare)),
-            Profile::Vault203 => {
+        match profile.as_str() {
+            "vault-1.0" | "vault-1.12" => best(path),
+            "openbao-2.0" if operation == Operation::Scan => best(path),
+            "vault-1.13" | "vault-1.21" | "openbao-2.0" => best(bare).or_else(|| best(path)),
+            "openbao-2.6" => best(path).or_else(|| best(bare)),
+            _ => {
                 let mut all = self.candidates(path);
                 all.extend(self.candidates(bare));
                 all.sort_by_key(|n| self.strength(*n));
@@ -120,7 +141,7 @@ impl Plain {
         };
         let (_, capabilities, constraints) = &self.rules[n];
         let needed = match ask.operation {
-            Operation::Scan if !matches!(profile, Profile::OpenBao20 | Profile::OpenBao26) => None,
+            Operation::Scan if !profile.is_openbao() => None,
             other => other.capability(),
         };
         needed.is_some_and(|c| capabilities.contains(c)) && passes(profile, constraints, ask)
@@ -160,12 +181,12 @@ fn is_plus(pattern: &str) -> bool {
     bare == "+" || bare.starts_with("+/") || bare.contains("/+")
 }
 
-fn matches(pattern: &str, path: &str) -> bool {
+fn matches(pattern: &str, path: &str, plus: bool) -> bool {
     let Some(bare) = pattern.strip_suffix('*') else {
         let (want, have): (Vec<&str>, Vec<&str>) = (pattern.split('/').collect(), path.split('/').collect());
         return want.len() == have.len() && want.iter().zip(have).all(|(w, h)| *w == "+" || *w == h);
     };
-    if !is_plus(pattern) {
+    if !plus {
         return path.starts_with(bare);
     }
     let (want, have): (Vec<&str>, Vec<&str>) = (bare.split('/').collect(), path.split('/').collect());
@@ -229,7 +250,9 @@ fn listed(profile: Profile, value: &Value, list: &[Value], all: bool) -> bool {
         })
     };
     let parts: Vec<Value> = match value {
-        _ if profile != Profile::Vault203 || one(value) => return one(value),
+        _ if ![Profile::Vault121, Profile::Vault203, Profile::Vault222].contains(&profile) || one(value) => {
+            return one(value);
+        }
         Value::Array(items) => items.clone(),
         Value::String(text) if text.is_empty() => Vec::new(),
         Value::String(text) => text.split(',').map(|p| Value::from(p.trim())).collect(),

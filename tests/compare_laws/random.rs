@@ -51,7 +51,7 @@ fn path_text(long: bool) -> impl Strategy<Value = String> {
     let segment = prop_oneof![
         4 => prop::sample::select(vec!["a", "b", "ab"]),
         3 => Just("+"),
-        1 => prop::sample::select(vec!["", "a+", "+b", "abc", "x", "a*c"]),
+        1 => prop::sample::select(vec!["", "a+", "+b", "abc", "x", "a*c", "A", "Ab", "aB", "ABC"]),
     ];
     let end = prop_oneof![5 => Just(""), 4 => Just("/*"), 3 => Just("*"), 1 => Just("/")];
     (
@@ -154,7 +154,7 @@ pub fn asks(count: usize) -> impl Strategy<Value = Vec<Ask>> {
     ]);
     let segment = prop_oneof![
         6 => prop::sample::select(vec!["a", "b", "ab"]),
-        3 => prop::sample::select(vec!["x", "", "+", "a+", "+b", "abc", "abcd", "a*c", "q"]),
+        3 => prop::sample::select(vec!["x", "", "+", "a+", "+b", "abc", "abcd", "a*c", "q", "A", "AB", "aB", "Ab", "B", "aBC"]),
     ];
     let value = prop::sample::select(vec![
         json!("x"),
@@ -194,7 +194,7 @@ pub fn asks(count: usize) -> impl Strategy<Value = Vec<Ask>> {
 
 /// The old and the new policies.
 pub fn texts(profile: Profile, drafts: &[Draft]) -> (Vec<Policy>, Vec<Policy>) {
-    let openbao = matches!(profile, Profile::OpenBao20 | Profile::OpenBao26);
+    let openbao = profile.is_openbao();
     let block = |path: &str, words: &[&str], constraints: &str| {
         let words: Vec<String> = words
             .iter()

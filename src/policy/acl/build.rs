@@ -26,13 +26,13 @@ pub(super) fn build(profile: Profile, policies: &[&Policy], identity: &Identity,
         let filler = Filler {
             identity,
             namespace: &policy.namespace,
-            rule: profile.template_rule(),
+            rule: profile.template_rule(policy),
             now,
         };
         let mut in_force = Vec::with_capacity(policy.stanzas.len());
         let mut refused = false;
         for (position, stanza) in policy.stanzas.iter().enumerate() {
-            match pattern_of(stanza, &filler, now) {
+            match pattern_of(profile, stanza, &filler, now) {
                 Ok(pattern) => in_force.push((position, stanza, pattern)),
                 Err(reason) => {
                     refused |= reason.takes_whole_policy();
@@ -73,7 +73,7 @@ fn seconds_since_epoch() -> i64 {
     i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }
 
-fn pattern_of(stanza: &Stanza, filler: &Filler<'_>, now: i64) -> Result<Pattern, SkipReason> {
+fn pattern_of(profile: Profile, stanza: &Stanza, filler: &Filler<'_>, now: i64) -> Result<Pattern, SkipReason> {
     if stanza.constraints.expiration.is_some_and(|at| now > at) {
         return Err(SkipReason::Expired);
     }
@@ -82,6 +82,9 @@ fn pattern_of(stanza: &Stanza, filler: &Filler<'_>, now: i64) -> Result<Pattern,
     } else {
         (&*stanza.path).into()
     };
+    if !profile.knows_plus() {
+        return Ok(Pattern::without_plus(&path, filler.namespace));
+    }
     Ok(Pattern::parse(&path, filler.namespace)?)
 }
 

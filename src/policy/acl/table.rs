@@ -2,13 +2,15 @@
 
 use super::build::{self, Built};
 use super::decision::{Check, Decision, Reason, Request};
-use super::matcher::{self, Best, Collect, Matcher, Ranked};
+use super::matcher::{self, Best, Collect, Matcher, Ranked, Sink};
 use super::rule::{PolicyRef, Rule, RuleId, Skip};
-use crate::policy::constraints;
+use crate::policy::constraints::{self, lower};
 use crate::policy::model::Policy;
+use crate::policy::pattern::Pattern;
 use crate::policy::profile::{ListRule, Profile};
 use crate::policy::template::Identity;
 use crate::vault::{Capability, CapabilitySet, Operation, path};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Every stanza in force of a token's policies, compiled for one server profile and one identity.
@@ -22,6 +24,8 @@ pub struct Acl {
     policies: Vec<PolicyRef>,
     skips: Vec<Skip>,
     matcher: Matcher,
+    /// The rules that deny, in lower case, where the server matches those whatever the case of the path; `matcher` has the rest.
+    denials: Option<Matcher>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,7 +51,16 @@ impl Acl {
             Some(_) => Root::NotAlone,
         };
         let Built { rules, policies, skips } = build::build(profile, policies, identity, now);
-        let matcher = matcher::build(&rules);
+        let marked = || (1u32..).zip(&rules);
+        let folds = |rule: &Rule| profile.deny_ignores_case() && rule.capabilities.contains(Capability::Deny);
+        let folded: Vec<(u32, Pattern)> = marked()
+            .filter(|(_, rule)| folds(rule))
+            .map(|(mark, rule)| (mark, rule.pattern.lower_case()))
+            .collect();
+        let denials =
+            (!folded.is_empty()).then(|| matcher::build(&rules, folded.iter().map(|(mark, pattern)| (*mark, pattern))));
+        let others = marked().filter(|(_, rule)| !folds(rule));
+        let matcher = matcher::build(&rules, others.map(|(mark, rule)| (mark, &rule.pattern)));
         Self {
             profile,
             root,
@@ -56,6 +69,7 @@ impl Acl {
             policies,
             skips,
             matcher,
+            denials,
         }
     }
 
@@ -201,16 +215,39 @@ impl Acl {
         self.capabilities_of(self.winner(Operation::List, path::clean(path)))
     }
 
+    /// Pairs of a rule that denies and another whose pattern differs from it by the case of letters alone, where the server
+    /// lets such a deny match both. Which of them decides, its release notes do not say.
+    #[must_use]
+    pub fn rules_told_apart_by_case(&self) -> Vec<(String, String)> {
+        let mut pairs = Vec::new();
+        if self.denials.is_none() {
+            return pairs;
+        }
+        let mut denials: HashMap<Pattern, Vec<&Pattern>> = HashMap::new();
+        let denies = |rule: &&Rule| rule.capabilities.contains(Capability::Deny);
+        for rule in self.rules.iter().filter(denies) {
+            denials
+                .entry(rule.pattern.lower_case())
+                .or_default()
+                .push(&rule.pattern);
+        }
+        for rule in self.rules.iter().filter(|rule| !denies(rule)) {
+            let alike = denials.get(&rule.pattern.lower_case()).into_iter().flatten();
+            pairs.extend(alike.map(|deny| (deny.to_string(), rule.pattern.to_string())));
+        }
+        pairs
+    }
+
     /// Every rule that the operation's look-ups find for the path, strongest first.
     #[must_use]
     pub fn matching(&self, operation: Operation, path: &str) -> Vec<RuleId> {
         let path = path::clean(path);
         let mut found = Collect::default();
-        self.matcher.walk(path, &mut found);
+        self.walk(path, &mut found);
         let mut ids = found.into_ids();
         if let (Some(rule), Some(bare)) = (self.profile.list_rule(operation), path.strip_suffix('/')) {
             let mut found = Collect::default();
-            self.matcher.walk(bare, &mut found);
+            self.walk(bare, &mut found);
             let counts = |id: &RuleId| rule != ListRule::SlashOnly || self.is_exact(*id);
             ids.extend(found.into_ids().into_iter().filter(counts));
         }
@@ -248,15 +285,23 @@ impl Acl {
 
     fn best(&self, path: &str) -> Winner {
         let mut best = Best::default();
-        self.matcher.walk(path, &mut best);
+        self.walk(path, &mut best);
         best.id()
+    }
+
+    /// Hands every rule that matches the path to `sink`.
+    fn walk(&self, path: &str, sink: &mut impl Sink) {
+        self.matcher.walk(path, sink);
+        if let Some(denials) = &self.denials {
+            in_lower_case(path, |path| denials.walk(path, sink));
+        }
     }
 
     /// [`ListRule::Together`].
     fn together(&self, path: &str, bare: &str) -> Winner {
         let mut ranked = Ranked::new(&self.capabilities, self.matcher.plain_prefixes());
         for form in [path, bare] {
-            self.matcher.walk(form, &mut ranked);
+            self.walk(form, &mut ranked);
             if let Some(exact) = ranked.best().filter(|id| self.is_exact(*id)) {
                 return Some(exact);
             }
@@ -304,4 +349,18 @@ impl Acl {
             Root::NotAlone => Some(false),
         }
     }
+}
+
+/// Calls `look` with the path in lower case; of usual paths without an allocation.
+fn in_lower_case(path: &str, look: impl FnOnce(&str)) {
+    const ROOM: usize = 512;
+    let mut room = [0u8; ROOM];
+    if let Some(bytes) = room.get_mut(..path.len()).filter(|_| path.is_ascii()) {
+        bytes.copy_from_slice(path.as_bytes());
+        bytes.make_ascii_lowercase();
+        if let Ok(lowered) = std::str::from_utf8(bytes) {
+            return look(lowered);
+        }
+    }
+    look(&lower(path));
 }

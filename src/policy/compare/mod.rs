@@ -114,11 +114,19 @@ fn look(old: &Acl, new: &Acl, beyond: table::Mask, options: Options) -> Comparis
     judge.gained.settle();
     judge.lost.settle();
     let incomplete = if old.profile() == profile {
-        walked.err().map(|_| {
+        let given_up = walked.err().map(|_| {
             format!(
                 "given up after {} kinds of paths: the patterns overlap in too many ways for the work allowed",
                 walk.states()
             )
+        });
+        given_up.or_else(|| {
+            let pairs = [old, new].map(Acl::rules_told_apart_by_case);
+            let [before, after] = &pairs;
+            let told = if before == after { None } else { after.first().or(before.first()) };
+            told.map(|(deny, other)| {
+                format!("`{deny}` denies and `{other}` differs from it by case alone; which of them decides is not known of this server")
+            })
         })
     } else {
         Some(format!(

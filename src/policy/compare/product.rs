@@ -5,10 +5,11 @@
 //! that no pattern names. Every path falls into one of these ways, and all paths of one way are matched by the same patterns, so
 //! one of them can speak for all. States are met in the order of their shortest path, each once.
 
-use super::table::{Entry, Mask, NEW, OLD, Rest, THROUGH, Table, Want, Weight};
+use super::table::{Entry, Mask, NEW, OLD, Rest, THROUGH, Table, Want, Weight, case_variants};
+use crate::policy::constraints::lower;
 use crate::vault::{Capability, CapabilitySet};
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, HashSet};
 use std::ops::ControlFlow;
 use std::rc::Rc;
 
@@ -319,14 +320,19 @@ struct Ways<'p> {
     any: Vec<Live>,
     literals: BTreeMap<&'p str, Vec<Live>>,
     beginnings: BTreeMap<&'p str, Vec<Live>>,
+    /// The same, of patterns for which the case of letters does not matter; the texts are in lower case.
+    any_case: BTreeMap<&'p str, Vec<Live>>,
+    any_case_beginnings: BTreeMap<&'p str, Vec<Live>>,
 }
 
 impl<'p> Ways<'p> {
-    fn new(table: &Table<'p>, live: &[Live], depth: usize) -> Self {
+    fn new(table: &'p Table<'p>, live: &[Live], depth: usize) -> Self {
         let mut ways = Self {
             any: Vec::new(),
             literals: BTreeMap::new(),
             beginnings: BTreeMap::new(),
+            any_case: BTreeMap::new(),
+            any_case_beginnings: BTreeMap::new(),
         };
         for &l in live {
             match table.get(l.entry).map_or(Want::End, |e| e.want(depth)) {
@@ -334,6 +340,8 @@ impl<'p> Ways<'p> {
                 Want::Through | Want::Any => ways.any.push(l),
                 Want::Literal(text) => ways.literals.entry(text).or_default().push(l),
                 Want::Beginning(text) => ways.beginnings.entry(text).or_default().push(l),
+                Want::AnyCase(text) => ways.any_case.entry(text).or_default().push(l),
+                Want::BeginningInAnyCase(text) => ways.any_case_beginnings.entry(text).or_default().push(l),
             }
         }
         ways
@@ -341,32 +349,111 @@ impl<'p> Ways<'p> {
 
     /// One segment of each kind, with the patterns that match it.
     fn choices(&self, first: bool) -> impl Iterator<Item = (String, Vec<Live>)> {
-        let literals = self.literals.keys().map(|text| ((*text).to_owned(), self.after(text)));
-        let beginnings = self
-            .beginnings
-            .keys()
-            .map(|text| (self.beginning_with(text), self.after_beginning(text)));
-        let other = (!self.beginnings.contains_key("")).then(|| (self.unnamed(""), self.any.clone()));
-        let empty = (first && !self.literals.contains_key("")).then(|| (String::new(), self.after("")));
-        literals.chain(beginnings).chain(other).chain(empty)
+        let mut segments: Vec<String> = self.literals.keys().map(|text| (*text).to_owned()).collect();
+        segments.extend(self.beginnings.keys().map(|text| self.beginning_with(text)));
+        if !self.beginnings.contains_key("") {
+            segments.push(self.unnamed(""));
+        }
+        if first && !self.literals.contains_key("") {
+            segments.push(String::new());
+        }
+        self.other_cases(&mut segments);
+        segments.into_iter().map(|segment| {
+            let live = self.after(&segment);
+            (segment, live)
+        })
     }
 
+    /// The patterns that match a segment.
     fn after(&self, segment: &str) -> Vec<Live> {
-        let mut live = self.after_beginning(segment);
-        live.extend(self.literals.get(segment).into_iter().flatten());
-        live
-    }
-
-    /// The patterns that match a segment for what it begins with, or whatever it is.
-    fn after_beginning(&self, segment: &str) -> Vec<Live> {
         let mut live = self.any.clone();
-        if !self.beginnings.is_empty() {
-            let ends = segment.char_indices().map(|(at, _)| at).chain([segment.len()]);
-            for beginning in ends.filter_map(|end| segment.get(..end)) {
-                live.extend(self.beginnings.get(beginning).into_iter().flatten());
-            }
+        let add =
+            |live: &mut Vec<Live>, text: &str, whole: &BTreeMap<&str, Vec<Live>>, begun: &BTreeMap<&str, Vec<Live>>| {
+                if !begun.is_empty() {
+                    let ends = text.char_indices().map(|(at, _)| at).chain([text.len()]);
+                    for beginning in ends.filter_map(|end| text.get(..end)) {
+                        live.extend(begun.get(beginning).into_iter().flatten());
+                    }
+                }
+                live.extend(whole.get(text).into_iter().flatten());
+            };
+        add(&mut live, segment, &self.literals, &self.beginnings);
+        if self.looks_at_other_cases() {
+            add(&mut live, &lower(segment), &self.any_case, &self.any_case_beginnings);
         }
         live
+    }
+
+    fn looks_at_other_cases(&self) -> bool {
+        !self.any_case.is_empty() || !self.any_case_beginnings.is_empty()
+    }
+
+    /// The kinds of segments that only patterns tell apart for which the case of letters does not matter: for each text and
+    /// each beginning of it whose case does matter, a spelling that begins so and is, or begins with, no other text as it
+    /// stands; alone, and with more behind it.
+    fn other_cases(&self, segments: &mut Vec<String>) {
+        if !self.looks_at_other_cases() {
+            return;
+        }
+        let texts: BTreeSet<&str> = self
+            .any_case
+            .keys()
+            .chain(self.any_case_beginnings.keys())
+            .copied()
+            .collect();
+        let begun: BTreeSet<&str> = self.beginnings.keys().copied().chain([""]).collect();
+        for beginning in begun {
+            let lowered = lower(beginning);
+            segments.push(self.unnamed(beginning));
+            for text in texts.iter().filter(|text| text.starts_with(&*lowered)) {
+                segments.extend(self.spelling(beginning, text, true));
+                segments.extend(self.spelling(beginning, text, false).map(|spelt| self.unnamed(&spelt)));
+            }
+        }
+    }
+
+    /// A spelling of `text`, which is in lower case, that begins with `beginning` as it stands and with no longer beginning
+    /// whose case matters; and, where asked, is no literal either. None where there is none.
+    fn spelling(&self, beginning: &str, text: &str, no_literal: bool) -> Option<String> {
+        let letters: Vec<char> = text.chars().skip(beginning.chars().count()).collect();
+        let longer = self
+            .beginnings
+            .keys()
+            .filter(|b| b.len() > beginning.len())
+            .map(|b| (*b, true));
+        let literals = self.literals.keys().filter(|_| no_literal).map(|l| (*l, false));
+        // What is still to be avoided: a text, and whether as a beginning.
+        let avoided: Vec<(&str, bool)> = longer
+            .chain(literals)
+            .filter(|(t, _)| t.starts_with(beginning))
+            .collect();
+        let mut spelt = beginning.to_owned();
+        // Each step: how long the spelling was before it, its letter, its place, and what was to be avoided then.
+        let mut steps: Vec<(usize, char, usize, Rc<Vec<(&str, bool)>>)> = Vec::new();
+        let mut open = Rc::new(avoided);
+        let mut at = 0;
+        loop {
+            let spoilt = open
+                .iter()
+                .any(|(t, begins)| *t == spelt && (*begins || at == letters.len()));
+            match letters.get(at) {
+                Some(letter) if !spoilt && !open.is_empty() => {
+                    let (length, open) = (spelt.len(), &open);
+                    let tries: Vec<char> = case_variants(*letter).collect();
+                    steps.extend(tries.into_iter().rev().map(|c| (length, c, at, Rc::clone(open))));
+                }
+                _ if !spoilt => {
+                    spelt.extend(letters.iter().skip(at));
+                    return Some(spelt);
+                }
+                _ => {}
+            }
+            let (length, letter, place, before) = steps.pop()?;
+            spelt.truncate(length);
+            spelt.push(letter);
+            open = Rc::new(before.iter().filter(|(t, _)| t.starts_with(&spelt)).copied().collect());
+            at = place + 1;
+        }
     }
 
     fn beginning_with(&self, text: &str) -> String {
@@ -381,12 +468,20 @@ impl<'p> Ways<'p> {
     fn unnamed(&self, beginning: &str) -> String {
         let plain = "xyzabcdefghijklmnopqrstuvw0123456789XYZABCDEFGHIJKLMNOPQRSTUVW".chars();
         let more = ('\u{c0}'..).filter(|c| c.is_alphabetic());
+        let named = |text: &str| {
+            self.literals.contains_key(text)
+                || self.beginnings.contains_key(text)
+                || (self.looks_at_other_cases() && {
+                    let lowered = lower(text);
+                    self.any_case.contains_key(&*lowered) || self.any_case_beginnings.contains_key(&*lowered)
+                })
+        };
         let mut text = String::with_capacity(beginning.len() + 1);
         for letter in plain.chain(more) {
             text.clear();
             text.push_str(beginning);
             text.push(letter);
-            if !self.literals.contains_key(text.as_str()) && !self.beginnings.contains_key(text.as_str()) {
+            if !named(&text) {
                 break;
             }
         }

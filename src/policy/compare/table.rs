@@ -1,9 +1,11 @@
 //! The stanza patterns of two lists in one table, cut into segments, with what is needed to tell which of them can still matter.
 
 use crate::policy::acl::{Acl, Rule};
+use crate::policy::constraints::lower;
 use crate::policy::model::Constraints;
 use crate::policy::pattern::Pattern;
 use crate::vault::{Capability, CapabilitySet, Operation};
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
@@ -157,6 +159,28 @@ pub(super) enum Want<'p> {
     Literal(&'p str),
     /// A segment that begins with this, and any others after it.
     Beginning(&'p str),
+    /// This segment, in lower case, whatever the case of its letters.
+    AnyCase(&'p str),
+    /// A segment that begins with this, in lower case, whatever the case of its letters, and any others after it.
+    BeginningInAnyCase(&'p str),
+}
+
+/// The characters that are `letter` in lower case, `letter` first. Besides upper case, Unicode has a few signs of their own.
+pub(super) fn case_variants(letter: char) -> impl Iterator<Item = char> {
+    const SIGNS: [char; 6] = ['\u{212a}', '\u{130}', '\u{212b}', '\u{1e9e}', '\u{2126}', '\u{3f4}'];
+    let lowered = |c: char| c.to_lowercase().next() == Some(letter);
+    letter
+        .to_uppercase()
+        .take(1)
+        .chain(SIGNS)
+        .filter(move |c| *c != letter && lowered(*c))
+        .fold(vec![letter], |mut all, c| {
+            if !all.contains(&c) {
+                all.push(c);
+            }
+            all
+        })
+        .into_iter()
 }
 
 /// What matters of a rule when a `LIST` weighs several.
@@ -177,10 +201,15 @@ pub(super) struct Given {
 
 /// A pattern of either list.
 pub(super) struct Entry<'p> {
-    segments: Vec<&'p str>,
+    /// In lower case where the case does not matter.
+    segments: Vec<Cow<'p, str>>,
     /// What is left before each segment, and after the last.
     rests: Vec<Rest>,
     prefix: bool,
+    /// Whether `+` segments are wildcards.
+    plus: bool,
+    /// Whether the case of letters does not matter: a deny on servers that look at it so.
+    any_case: bool,
     pub(super) exact: bool,
     pub(super) plain_prefix: bool,
     pub(super) old: Option<Given>,
@@ -190,17 +219,20 @@ pub(super) struct Entry<'p> {
 }
 
 impl<'p> Entry<'p> {
-    pub(super) fn want(&self, depth: usize) -> Want<'p> {
+    pub(super) fn want(&self, depth: usize) -> Want<'_> {
         match self.segments.get(depth) {
             None if self.prefix => Want::Through,
             None => Want::End,
-            Some(&segment) => {
+            Some(segment) => {
                 let last = self.prefix && depth + 1 == self.segments.len();
-                match segment {
-                    "+" if last => Want::Beginning(""),
-                    "+" => Want::Any,
-                    text if last => Want::Beginning(text),
-                    text => Want::Literal(text),
+                let any_case = self.any_case && segment.chars().any(|c| case_variants(c).nth(1).is_some());
+                match (&**segment, last) {
+                    ("+", true) if self.plus => Want::Beginning(""),
+                    ("+", false) if self.plus => Want::Any,
+                    (text, true) if any_case => Want::BeginningInAnyCase(text),
+                    (text, false) if any_case => Want::AnyCase(text),
+                    (text, true) => Want::Beginning(text),
+                    (text, false) => Want::Literal(text),
                 }
             }
         }
@@ -236,6 +268,10 @@ pub(super) struct Table<'p> {
 
 impl<'p> Table<'p> {
     pub(super) fn new(old: &'p Side<'_>, new: &'p Side<'_>) -> Self {
+        let folds = [old, new].map(|side| side.acl.profile().deny_ignores_case());
+        let any_case = |side: usize, grant: &Grant<'_>| {
+            folds.get(side) == Some(&true) && grant.capabilities.contains(Capability::Deny)
+        };
         let mut cutter = Cutter::default();
         let mut entries = Vec::new();
         let mut olds = old.patterns().into_iter().peekable();
@@ -252,7 +288,19 @@ impl<'p> Table<'p> {
             let Some((pattern, _)) = old.or(new) else {
                 break;
             };
-            entries.push(cutter.entry(pattern, old.map(|o| o.1), new.map(|n| n.1)));
+            let (old, new) = (old.map(|o| o.1), new.map(|n| n.1));
+            let cases = (
+                old.map(|grant| any_case(0, &grant)),
+                new.map(|grant| any_case(1, &grant)),
+            );
+            match cases {
+                // The same text does not match the same paths.
+                (Some(before), Some(after)) if before != after => {
+                    entries.push(cutter.entry(pattern, old, None, before));
+                    entries.push(cutter.entry(pattern, None, new, after));
+                }
+                (before, after) => entries.push(cutter.entry(pattern, old, new, before.or(after) == Some(true))),
+            }
         }
         Self { entries }
     }
@@ -269,12 +317,27 @@ impl<'p> Table<'p> {
 /// Cuts patterns into segments and numbers what is left after each.
 #[derive(Default)]
 struct Cutter<'p> {
-    rests: HashMap<(&'p str, bool, Rest), Rest>,
+    rests: HashMap<(Cow<'p, str>, bool, bool, Rest), Rest>,
 }
 
 impl<'p> Cutter<'p> {
-    fn entry(&mut self, pattern: &'p Pattern, old: Option<Grant<'_>>, new: Option<Grant<'_>>) -> Entry<'p> {
-        let segments: Vec<&str> = pattern.segments().collect();
+    fn entry(
+        &mut self,
+        pattern: &'p Pattern,
+        old: Option<Grant<'_>>,
+        new: Option<Grant<'_>>,
+        any_case: bool,
+    ) -> Entry<'p> {
+        let segments: Vec<Cow<'p, str>> = pattern
+            .segments()
+            .map(|segment| {
+                if any_case {
+                    lower(segment)
+                } else {
+                    Cow::Borrowed(segment)
+                }
+            })
+            .collect();
         let mut rest = if pattern.prefix { THROUGH } else { END };
         let mut rests = Vec::with_capacity(segments.len());
         let mut last = pattern.prefix;
@@ -282,7 +345,10 @@ impl<'p> Cutter<'p> {
             let next = u32::try_from(self.rests.len())
                 .unwrap_or(u32::MAX)
                 .saturating_add(END + 1);
-            rest = *self.rests.entry((segment, last, rest)).or_insert(next);
+            rest = *self
+                .rests
+                .entry((segment.clone(), any_case, last, rest))
+                .or_insert(next);
             rests.push(rest);
             last = false;
         }
@@ -295,6 +361,8 @@ impl<'p> Cutter<'p> {
             segments,
             rests,
             prefix: pattern.prefix,
+            plus: pattern.segment_wildcards,
+            any_case,
             exact: pattern.is_exact(),
             plain_prefix: pattern.is_plain_prefix(),
             old: old.map(given),

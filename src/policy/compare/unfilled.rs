@@ -102,6 +102,8 @@ struct Given {
     capabilities: CapabilitySet,
     /// In the order of the text.
     constraints: Vec<Constraints>,
+    /// What the templates may be filled with, in any of the policies.
+    rule: TemplateRule,
 }
 
 impl Given {
@@ -141,6 +143,7 @@ impl<'p> Unfilled<'p> {
             let alone = Given {
                 capabilities: stanza.capability_set(),
                 constraints: vec![stanza.constraints.clone()],
+                rule: list.profile().template_rule(policy),
             };
             let key = (
                 policy.namespace.clone(),
@@ -153,6 +156,7 @@ impl<'p> Unfilled<'p> {
                 Some(given) => {
                     given.capabilities = given.capabilities.union(alone.capabilities);
                     given.constraints.extend(alone.constraints);
+                    given.rule = given.rule.or(alone.rule);
                 }
             }
         }
@@ -179,12 +183,15 @@ fn may_tell_apart(profile: Profile, more: (&Unfilled<'_>, &Acl), less: (&Unfille
     let suspects = suspects(more.1, less.1, together);
     let keys: BTreeSet<_> = more.0.given.keys().chain(less.0.given.keys()).collect();
     for key in keys {
+        let (here, there) = (more.0.given.get(key), less.0.given.get(key));
+        let rules = [here, there].into_iter().flatten().map(|given| given.rule);
         let site = Site {
-            rule: profile.template_rule(),
+            rule: rules.reduce(TemplateRule::or).unwrap_or(TemplateRule::ANY),
+            any_case: profile.deny_ignores_case(),
             namespace: &key.0,
             path: &key.1,
         };
-        let fine = match (more.0.given.get(key), less.0.given.get(key)) {
+        let fine = match (here, there) {
             (Some(here), Some(there)) => within(
                 (here.capabilities, &here.constraints[..]),
                 (there.capabilities, &there.constraints[..]),
@@ -222,6 +229,8 @@ fn suspects<'a>(more: &'a Acl, less: &'a Acl, together: bool) -> Vec<&'a Pattern
 /// A templated path.
 struct Site<'p> {
     rule: TemplateRule,
+    /// Whether a deny looks at no case.
+    any_case: bool,
     namespace: &'p str,
     path: &'p str,
 }
@@ -230,11 +239,14 @@ impl Site<'_> {
     /// Whether the path, filled with some value, may be weighed against `pattern`: both match one path, or one a path and the
     /// other the same with a slash behind it, which a LIST weighs together. May say yes where it is no.
     fn may_meet(&self, pattern: &Pattern) -> bool {
+        let spelt = |p: &Pattern| if self.any_case { p.lower_case() } else { p.clone() };
+        let pattern = &spelt(pattern);
         let slashed = |p: &Pattern| Pattern {
             text: format!("{}/", p.text).into(),
             ..p.clone()
         };
         let meets = |filled: &Pattern| {
+            let filled = &spelt(filled);
             !relation::disjoint(filled, pattern)
                 || (!filled.prefix && !relation::disjoint(&slashed(filled), pattern))
                 || (!pattern.prefix && !relation::disjoint(filled, &slashed(pattern)))
@@ -295,17 +307,13 @@ fn shapes(rule: TemplateRule, namespace: &str, path: &str, segments: usize) -> O
     let (head, rest) = path.split_once("{{")?;
     let (_, tail) = rest.split_once("}}")?;
     // A value may end in `*` itself, and where the path goes on with `*` the template's last segment is a prefix.
-    let open_end = tail == "*" || (tail.is_empty() && rule == TemplateRule::Any);
+    let open_end = tail == "*" || (tail.is_empty() && rule.wildcards);
     if open_end || tail.contains("{{") || segments > MANY_SEGMENTS {
         return None;
     }
     let before = head.rsplit_once('/').map_or("", |(before, _)| before);
     let after = tail.split_once('/').map(|(_, after)| after);
-    let most = if rule == TemplateRule::NoWildcardsOrSlashes {
-        1
-    } else {
-        segments + 1
-    };
+    let most = if rule.slashes { segments + 1 } else { 1 };
     (1..=most)
         .map(|count| {
             let mut parts: Vec<&str> = Vec::new();

@@ -1,7 +1,8 @@
 //! The smallest changes that would allow a denied request, each tried out before it is told.
 
+use super::kv;
 use super::tell::{Question, common_segments, lacks_sudo};
-use crate::policy::acl::{Acl, Decision, Reason, Rule, Source};
+use crate::policy::acl::{Acl, Decision, Reason, Request, Rule, Source};
 use crate::policy::constraints::Refusal;
 use crate::policy::model::{Policy, Stanza};
 use crate::policy::syntax;
@@ -37,6 +38,42 @@ pub(super) fn smallest(question: &Question<'_>, acl: &Acl, decision: &Decision) 
     let Some(capability) = question.profile.capability(question.request.operation) else {
         return Vec::new();
     };
+    if let Some(meant) = kv::meant(question) {
+        let request = Request {
+            path: &meant.path,
+            ..question.request
+        };
+        let there = Question { request, ..*question };
+        let decision = acl.decide(&request);
+        let allowed = decision.allowed && !lacks_sudo(&there, &decision);
+        let ask = |why: String| Change {
+            what: format!("ask for `{}`{why}", meant.path),
+            policy: None,
+            origin: None,
+        };
+        match (meant.known, allowed) {
+            // No request has the path as it was asked for: a stanza on it would be of no use.
+            (true, true) => return vec![ask(format!(", which is allowed: `{}` is KV version 2", meant.mount))],
+            (true, false) => {
+                let mut changes = vec![ask(format!(": `{}` is KV version 2", meant.mount))];
+                changes.extend(smallest(&there, acl, &decision));
+                return changes;
+            }
+            (false, true) => {
+                let mut changes = vec![ask(format!(
+                    ", which is allowed, where `{}` is KV version 2",
+                    meant.mount
+                ))];
+                changes.extend(by_stanzas(question, acl, &acl.decide(&question.request), capability));
+                return changes;
+            }
+            (false, false) => {}
+        }
+    }
+    by_stanzas(question, acl, decision, capability)
+}
+
+fn by_stanzas(question: &Question<'_>, acl: &Acl, decision: &Decision, capability: Capability) -> Vec<Change> {
     let winner = decision.winner.and_then(|id| acl.rule(id));
     let mut needed = vec![capability];
     if question.needs_sudo {

@@ -1,6 +1,7 @@
 //! The explanation, gathered from the compiled list.
 
 use super::change::{self, Change};
+use super::kv::{self, KvMount};
 use crate::policy::acl::{Acl, Decision, Reason, Request, Rule, RuleId};
 use crate::policy::model::Policy;
 use crate::policy::pattern::Pattern;
@@ -25,6 +26,8 @@ pub struct Question<'q> {
     pub needs_sudo: bool,
     /// The time that decides which stanza has expired; the clock where none is given.
     pub now: Option<i64>,
+    /// The KV mount that the path lies on, where that is known.
+    pub kv: Option<KvMount<'q>>,
 }
 
 /// A decision and how it came about.
@@ -34,8 +37,8 @@ pub struct Explanation {
     pub operation: &'static str,
     /// The path asked for, namespace in front.
     pub path: String,
-    /// The server.
-    pub server: &'static str,
+    /// The server, with what is not known of it.
+    pub server: String,
     /// Whether the request is allowed, `sudo` included where it is needed.
     pub allowed: bool,
     /// Why, in one sentence.
@@ -119,6 +122,14 @@ pub struct NotInForce {
 /// Explains a decision.
 #[must_use]
 pub fn explain(question: &Question<'_>) -> Explanation {
+    let path = question.request.operation.path_asked(question.request.path);
+    let question = &Question {
+        request: Request {
+            path: &path,
+            ..question.request
+        },
+        ..*question
+    };
     let acl = Acl::compile(question.profile, question.policies, question.identity, question.now);
     let decision = acl.decide(&question.request);
     let asked = path::clean(question.request.path);
@@ -132,14 +143,14 @@ pub fn explain(question: &Question<'_>) -> Explanation {
     Explanation {
         operation: question.request.operation.as_str(),
         path: asked.to_owned(),
-        server: question.profile.as_str(),
+        server: question.profile.to_string(),
         allowed: decision.allowed && !lacks_sudo,
         why: why(&acl, question, &decision, lacks_sudo),
         needs_sudo: question.needs_sudo,
         winner: winner.map(|(_, rule)| view(&acl, rule)),
         beaten: beaten(&acl, question.request.operation, asked, winner),
         nearest: (decision.reason == Reason::NoMatch)
-            .then(|| nearest(&acl, asked))
+            .then(|| nearest(&acl, asked, question))
             .flatten(),
         not_in_force: acl.skips().iter().filter_map(|skip| not_in_force(&acl, skip)).collect(),
         granting: decision.granting,
@@ -201,8 +212,8 @@ fn view(acl: &Acl, rule: &Rule) -> RuleView {
 }
 
 /// The pattern that shares the most segments with the path, at least one; first of all one that a usual slip keeps from matching.
-fn nearest(acl: &Acl, asked: &str) -> Option<Nearest> {
-    let slipped = slips(asked).into_iter().find_map(|(meant, hint)| {
+fn nearest(acl: &Acl, asked: &str, question: &Question<'_>) -> Option<Nearest> {
+    let slipped = slips(asked, question).into_iter().find_map(|(meant, hint)| {
         let rule = acl.rules().iter().rev().find(|rule| rule.pattern.matches(&meant))?;
         Some((rule, Some(hint)))
     });
@@ -228,16 +239,26 @@ pub(super) fn common_segments(pattern: &str, path: &str) -> usize {
 }
 
 /// Paths that a policy's writer may have had in mind for this one, with the slip told.
-fn slips(asked: &str) -> Vec<(String, String)> {
-    const KV_V2: [&str; 6] = ["data", "metadata", "delete", "undelete", "destroy", "subkeys"];
+fn slips(asked: &str, question: &Question<'_>) -> Vec<(String, String)> {
     let mut meant = Vec::new();
+    if let Some(kv::Meant { path, mount, known }) = kv::meant(question) {
+        let hint = if known {
+            format!("`{mount}` is KV version 2, where the path is `{path}`")
+        } else {
+            format!("did you mean `{path}`? So it is where `{mount}` is KV version 2")
+        };
+        meant.push((path, hint));
+    }
     // A mount that is deeper than this is rare, and a path may have a million segments.
     for (start, _) in asked.match_indices('/').take(8) {
         let (mount, rest) = asked.split_at(start);
         let Some((kind, rest)) = rest.trim_start_matches('/').split_once('/') else {
             continue;
         };
-        if KV_V2.contains(&kind) {
+        let other = question
+            .kv
+            .is_some_and(|kv| kv.version != 2 && asked.starts_with(kv.path));
+        if kv::PARTS.contains(&kind) && !other {
             let hint = format!("on a KV v2 mount the path has `{kind}/` after the mount: `{mount}/{kind}/…`");
             meant.push((format!("{mount}/{rest}"), hint));
         }
@@ -313,5 +334,15 @@ fn because(
         }
         _ => None,
     };
-    by_lookup.unwrap_or_else(|| format!("the winner {}", winner.strength().why_over(&pattern.strength())))
+    let unknown = if winner.lower_case() == pattern.lower_case() {
+        "; the two differ by the case of letters alone, and the release notes do not say which of them decides"
+    } else {
+        ""
+    };
+    by_lookup.unwrap_or_else(|| {
+        format!(
+            "the winner {}{unknown}",
+            winner.strength().why_over(&pattern.strength())
+        )
+    })
 }

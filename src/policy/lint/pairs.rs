@@ -1,5 +1,6 @@
 //! Warnings that two stanzas show together: since one stanza alone decides a request, a stronger one undoes a weaker one.
 
+use super::Context;
 use super::single::sudo_matters;
 use super::warning::{Severity, Warning};
 use crate::policy::model::{Policy, Stanza};
@@ -7,7 +8,7 @@ use crate::policy::pattern::Pattern;
 use crate::policy::relation::{self, Relation};
 use crate::vault::{Capability, CapabilitySet};
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Another stanza decides wherever this one matches.
 pub(super) const CANNOT_WIN: &str = "stanza-cannot-win";
@@ -21,6 +22,8 @@ const MAX_WORK: usize = 50_000_000;
 
 struct Entry<'p> {
     policy: &'p Policy,
+    /// The place of the policy among those looked at.
+    number: usize,
     stanza: &'p Stanza,
     pattern: Pattern,
     /// Where the first wildcard is.
@@ -52,11 +55,11 @@ struct Found<'e, 'p> {
     lost: CapabilitySet,
 }
 
-pub(super) fn check(policies: &[Policy], warnings: &mut Vec<Warning>) {
+pub(super) fn check(policies: &[Policy], context: &Context, warnings: &mut Vec<Warning>) {
     let mut entries: Vec<Entry<'_>> = Vec::new();
     let mut stanzas = policies.iter().flat_map(|policy| &policy.stanzas);
     let grants_sudo = stanzas.any(|stanza| stanza.capabilities.contains(&Capability::Sudo));
-    for policy in policies {
+    for (number, policy) in policies.iter().enumerate() {
         for stanza in policy.stanzas.iter().filter(|stanza| !stanza.templated) {
             if let Ok(pattern) = Pattern::parse(&stanza.path, &policy.namespace) {
                 if pattern.text.starts_with('/') {
@@ -65,6 +68,7 @@ pub(super) fn check(policies: &[Policy], warnings: &mut Vec<Warning>) {
                 }
                 entries.push(Entry {
                     policy,
+                    number,
                     stanza,
                     head: pattern.first_wildcard(),
                     pattern,
@@ -77,6 +81,12 @@ pub(super) fn check(policies: &[Policy], warnings: &mut Vec<Warning>) {
     entries.sort_by(|a, b| a.head().cmp(b.head()));
     let mut work_left = MAX_WORK;
     let mut takers: BTreeMap<usize, Found<'_, '_>> = BTreeMap::new();
+    // Of two policies, by their numbers, the stronger one's first: what the one takes from the other, stanza by stanza.
+    let mut between: BTreeMap<(usize, usize), Vec<(usize, &Entry<'_>, CapabilitySet)>> = BTreeMap::new();
+    let apart = |one: usize, other: usize| {
+        let pair = (one.min(other), one.max(other));
+        context.held_together.as_ref().is_some_and(|held| !held.contains(&pair))
+    };
     for weaker in entries.iter().filter(|entry| !entry.pattern.is_exact()) {
         // Whatever is stronger and matches a path in common has its first wildcard no earlier, so it begins the same way.
         let from = entries.partition_point(|entry| entry.head() < weaker.head());
@@ -113,9 +123,14 @@ pub(super) fn check(policies: &[Policy], warnings: &mut Vec<Warning>) {
                     lifted.push(stronger);
                 }
             } else if !stronger.denies() && !stronger.grants.is_empty() && !lost.is_empty() {
-                let found = takers.entry(at).or_default();
-                found.others.push(weaker);
-                found.lost = found.lost.union(lost);
+                if stronger.is_in_policy_of(weaker) {
+                    let found = takers.entry(at).or_default();
+                    found.others.push(weaker);
+                    found.lost = found.lost.union(lost);
+                } else if !apart(stronger.number, weaker.number) {
+                    let pair = between.entry((stronger.number, weaker.number)).or_default();
+                    pair.push((at, weaker, lost));
+                }
             }
         }
         if let Some(master) = masters.iter().find(|m| m.is_in_policy_of(weaker)).or(masters.first()) {
@@ -130,6 +145,37 @@ pub(super) fn check(policies: &[Policy], warnings: &mut Vec<Warning>) {
             warnings.push(takes_away(stronger, &found));
         }
     }
+    if context.held_together.is_none() {
+        // Whoever holds what is not known, and most pairs are held by nobody: one word a policy.
+        let mut by_policy: BTreeMap<usize, Vec<(usize, &Entry<'_>, CapabilitySet)>> = BTreeMap::new();
+        for ((stronger, _), taken) in between {
+            by_policy.entry(stronger).or_default().extend(taken);
+        }
+        for taken in by_policy.values() {
+            let others: BTreeSet<usize> = taken.iter().map(|(_, weaker, _)| weaker.number).collect();
+            if let Some((stronger, weaker, lost)) = first_of(&entries, taken) {
+                warnings.push(takes_from(stronger, weaker, lost, others.len() - 1, None));
+            }
+        }
+        return;
+    }
+    for taken in between.values() {
+        if let Some((stronger, weaker, lost)) = first_of(&entries, taken) {
+            warnings.push(takes_from(stronger, weaker, lost, 0, Some(taken.len() - 1)));
+        }
+    }
+}
+
+/// The first of what is taken, by its place.
+fn first_of<'e, 'p>(
+    entries: &'e [Entry<'p>],
+    taken: &[(usize, &'e Entry<'p>, CapabilitySet)],
+) -> Option<(&'e Entry<'p>, &'e Entry<'p>, CapabilitySet)> {
+    let line = |entry: &Entry<'_>| entry.stanza.origin.line;
+    let all = taken
+        .iter()
+        .filter_map(|(at, weaker, lost)| Some((entries.get(*at)?, *weaker, *lost)));
+    all.min_by_key(|(stronger, weaker, _)| (line(stronger), weaker.number, line(weaker)))
 }
 
 /// How `stronger` relates to `weaker`, quickly where it matches one path only.
@@ -200,6 +246,42 @@ fn takes_away(stronger: &Entry<'_>, found: &Found<'_, '_>) -> Warning {
             stronger.stanza.path,
             ticked(found.lost),
             named(stronger, &found.others)
+        ),
+        Some("the narrower path decides alone: name in it every capability that is to stay".to_owned()),
+    )
+}
+
+/// One warning for all that one policy takes from others: from how many more policies, where it is not known who holds what,
+/// else at how many more pairs of paths.
+fn takes_from(
+    stronger: &Entry<'_>,
+    weaker: &Entry<'_>,
+    lost: CapabilitySet,
+    policies: usize,
+    pairs: Option<usize>,
+) -> Warning {
+    let whoever = match pairs {
+        None => "possible, where somebody holds both: ",
+        Some(_) => "held together, ",
+    };
+    let likewise = match (policies, pairs.unwrap_or(0)) {
+        (0, 0) => String::new(),
+        (0, 1) => "; so does one more pair of their paths".to_owned(),
+        (0, pairs) => format!("; so do {pairs} more pairs of their paths"),
+        (1, _) => "; the like holds for one more policy".to_owned(),
+        (policies, _) => format!("; the like holds for {policies} more policies"),
+    };
+    Warning::about(
+        TAKES_AWAY,
+        Severity::Note,
+        stronger.policy,
+        stronger.stanza,
+        format!(
+            "{whoever}`{}` takes away {} that `{}` of policy `{}` grants{likewise}",
+            stronger.stanza.path,
+            ticked(lost),
+            weaker.stanza.path,
+            weaker.policy.name
         ),
         Some("the narrower path decides alone: name in it every capability that is to stay".to_owned()),
     )

@@ -44,10 +44,10 @@ pub(super) fn check(policies: &[Policy], context: &Context, warnings: &mut Vec<W
             capabilities(policy, stanza, &mut report);
             templates(stanza, &mut report);
             let known = context
-                .kv2_mounts
+                .mounts
                 .iter()
-                .filter(|(namespace, _)| *namespace == *policy.namespace)
-                .map(|(_, mount)| mount.as_str());
+                .filter(|mount| mount.kv_version == Some(2))
+                .filter_map(|mount| mount.path.strip_prefix(&*policy.namespace));
             kv_version_2(stanza, kv2.get(&policy.namespace), known, &mut report);
             let path = stanza.path.strip_prefix('/').unwrap_or(&stanza.path);
             if let Some(earlier) = first.get(path) {
@@ -78,10 +78,7 @@ fn wildcards(stanza: &Stanza, report: &mut Report<'_>) {
             GLOB_IN_MIDDLE,
             Severity::Warning,
             format!("`*` in the middle of path `{path}` matches only the character `*`"),
-            Some(match before_last.contains("/*/") || before_last.starts_with("*/") {
-                true => format!("`+` matches one segment: `{}`", path.replace("/*/", "/+/")),
-                false => "`*` is a wildcard only as the last character; `+` matches one whole segment".to_owned(),
-            }),
+            Some(instead_of_stars(path)),
         );
     }
     if path.split('/').any(|segment| segment.contains('+') && segment != "+") {
@@ -91,6 +88,25 @@ fn wildcards(stanza: &Stanza, report: &mut Report<'_>) {
             format!("`+` inside of a segment of path `{path}` matches only the character `+`"),
             Some("`+` is a wildcard only as a whole segment: `a/+/b`".to_owned()),
         );
+    }
+}
+
+/// What to write for a path with `*` before its end.
+fn instead_of_stars(path: &str) -> String {
+    let mut segments: Vec<&str> = path.split('/').collect();
+    let last = segments.pop().unwrap_or_default();
+    let whole = segments.iter().all(|s| *s == "*" || !s.contains('*'));
+    let plus: Vec<&str> = segments.iter().map(|s| if *s == "*" { "+" } else { *s }).collect();
+    let before = plus.iter().fold(String::new(), |all, s| all + s + "/");
+    match last.trim_end_matches('*') {
+        // `**` is `*`: it matches any rest, slashes too.
+        rest if whole && !rest.contains('*') && last.len() > rest.len() + 1 => {
+            format!("one `*` at the end matches any rest, slashes included: `{before}{rest}*`")
+        }
+        _ if whole && !last.trim_end_matches('*').contains('*') => {
+            format!("`+` matches one segment: `{before}{last}`")
+        }
+        _ => "`*` is a wildcard only as the last character; `+` matches one whole segment".to_owned(),
     }
 }
 
@@ -207,7 +223,7 @@ fn known_template(inside: &str) -> bool {
 }
 
 /// The second segments of KV version 2.
-const KV2_PARTS: [&str; 8] = [
+pub(super) const KV2_PARTS: [&str; 8] = [
     "data", "metadata", "delete", "undelete", "destroy", "subkeys", "config", "options",
 ];
 

@@ -73,6 +73,23 @@ impl Warning {
         )
     }
 
+    /// A warning about a policy as a whole.
+    #[must_use]
+    pub fn whole(id: &'static str, severity: Severity, policy: &Policy, message: String, hint: String) -> Self {
+        let width = policy.source.lines().next().unwrap_or("").chars().count();
+        Self {
+            id,
+            severity,
+            policy: Arc::clone(&policy.name),
+            path: "".into(),
+            origin: Origin::new(Arc::clone(&policy.file), 1, 1),
+            span: 0..0,
+            message: shortened(&message),
+            hint: Some(shortened(&hint)),
+            excerpt: Excerpt::of(&policy.source, 0, width),
+        }
+    }
+
     /// A warning about a place in a stanza.
     #[allow(clippy::too_many_arguments, reason = "the parts of a warning, each given once")]
     #[must_use]

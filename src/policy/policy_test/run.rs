@@ -33,8 +33,8 @@ impl<'p> Policies<'p> {
 pub struct Report {
     /// The file.
     pub file: String,
-    /// The server.
-    pub server: &'static str,
+    /// The server, with what is not known of it.
+    pub server: String,
     /// Tests that passed.
     pub passed: usize,
     /// Tests that failed.
@@ -86,7 +86,7 @@ pub fn run(file: &TestFile, policies: &Policies<'_>, profile: Profile) -> Report
     let passed = tests.iter().filter(|t| t.passed).count();
     Report {
         file: file.file.clone(),
-        server: profile.as_str(),
+        server: profile.to_string(),
         passed,
         failed: tests.len() - passed,
         tests,
@@ -107,12 +107,13 @@ fn outcome<'p>(test: &Test, policies: &Policies<'p>, profile: Profile, cache: &m
     let held: Vec<&Policy> = found.iter().filter_map(|(_, policy)| *policy).collect();
     if failures.is_empty() {
         let acl = cache.get(&held, &test.identity);
-        let relative = test.path.strip_prefix(&test.namespace).unwrap_or(&test.path);
-        let needs_sudo = protected::needs_sudo("", relative);
         for operation in &test.operations {
+            let path = operation.path_asked(&test.path);
+            let relative = path.strip_prefix(&test.namespace).unwrap_or(&path);
+            let needs_sudo = protected::needs_sudo("", relative);
             let request = Request {
                 operation: *operation,
-                path: &test.path,
+                path: &path,
                 data: test.data.as_ref(),
                 wrap_ttl_ns: test.wrap_ttl_ns,
             };
@@ -128,9 +129,10 @@ fn outcome<'p>(test: &Test, policies: &Policies<'p>, profile: Profile, cache: &m
                 request,
                 needs_sudo,
                 now: None,
+                kv: None,
             });
             let was = if allowed { "allowed" } else { "denied" };
-            failures.push(format!("{operation} of `{}` is {was}: {}", test.path, explanation.why));
+            failures.push(format!("{operation} of `{path}` is {was}: {}", explanation.why));
             explanations.push(Arc::new(explanation));
         }
     }

@@ -132,6 +132,8 @@ pub(super) struct Object {
 pub(super) struct Item {
     pub keys: Vec<Token>,
     pub value: Node,
+    /// Whether `=` stands between key and value.
+    pub assigned: bool,
     /// The bytes of the comment lines directly above.
     pub lead: Option<Range<usize>>,
 }

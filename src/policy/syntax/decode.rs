@@ -8,7 +8,7 @@ use crate::origin::Origin;
 use crate::policy::model::{Constraints, KeySpan, Stanza};
 use crate::vault::Capability;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -26,6 +26,9 @@ pub(super) fn stanzas(
         dialect,
     };
     decoder.top_level(items)?;
+    if !dialect.repeated_keys && !json {
+        decoder.no_key_twice(items)?;
+    }
     let mut stanzas = Vec::new();
     for item in items {
         let Some((first, labels)) = item.keys.split_first() else {
@@ -96,6 +99,34 @@ impl<'a> Decoder<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Newer servers refuse an HCL text that sets a key twice in one block, at any depth; keys of JSON, and blocks, may repeat.
+    fn no_key_twice(&self, items: &[Item]) -> Result<(), Fault> {
+        let mut seen: HashMap<&str, u32> = HashMap::with_capacity(items.len());
+        for item in items {
+            if let (true, [key]) = (item.assigned, &item.keys[..]) {
+                // As written: the servers compare the tokens, so that `read` and `"read"` are two.
+                let word = self.source.raw(key);
+                if let Some(line) = seen.insert(word, key.pos.line) {
+                    let name = self.source.word(key)?;
+                    return Err(
+                        Fault::new(key.pos, format!("key `{name}` stands in line {line} already"))
+                            .hint("put both into one: Vault from 1.21 refuses policies with a key twice"),
+                    );
+                }
+            }
+            self.no_key_twice_in(&item.value)?;
+        }
+        Ok(())
+    }
+
+    fn no_key_twice_in(&self, value: &Node) -> Result<(), Fault> {
+        match value {
+            Node::Literal(_) => Ok(()),
+            Node::List(list) => list.items.iter().try_for_each(|item| self.no_key_twice_in(item)),
+            Node::Object(object) => self.no_key_twice(&object.items),
+        }
     }
 
     /// The servers' decoder takes the value of nearly every JSON key, used or not, and fails on a broken one.
@@ -195,7 +226,7 @@ impl<'a> Decoder<'a> {
             fault.message = format!("{} in path `{path}`", fault.message);
             fault
         })?;
-        if path.contains("+*") {
+        if self.dialect.segment_wildcards && path.contains("+*") {
             return Err(Fault::new(path_pos, format!("`+*` in path `{path}`"))
                 .expected("`+` as a whole segment, or `*` at the end")
                 .hint("`+*` is refused by the servers; `*` alone matches the rest of the path, `+/*` one segment and the rest"));

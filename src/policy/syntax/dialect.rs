@@ -102,6 +102,10 @@ pub struct Dialect {
     pub keys: &'static [Key],
     /// Whether a time may be given in days (`"2d"`).
     pub days: bool,
+    /// Whether a key may stand twice in a block of HCL; Vault from 1.21 refuses such a policy.
+    pub repeated_keys: bool,
+    /// Whether `+` is a wildcard, so that `+*` is refused.
+    pub segment_wildcards: bool,
 }
 
 /// The keys that every server knows.
@@ -163,10 +167,13 @@ impl Dialect {
         capabilities: BASE,
         keys: &COMMON,
         days: false,
+        repeated_keys: true,
+        segment_wildcards: true,
     };
 
     /// Vault of today.
     pub const VAULT: Self = Self {
+        repeated_keys: false,
         capabilities: BASE
             .union(CapabilitySet::of(Capability::Subscribe))
             .union(CapabilitySet::of(Capability::Recover)),
@@ -179,6 +186,8 @@ impl Dialect {
         capabilities: BASE.union(CapabilitySet::of(Capability::Scan)),
         keys: &OPENBAO_KEYS,
         days: false,
+        repeated_keys: true,
+        segment_wildcards: true,
     };
 
     /// The same server in any edition and age: Vault Enterprise's keys and times in days are taken as well. For reading

@@ -39,6 +39,12 @@ pub(super) fn top_key(word: &str) -> Option<String> {
         "policy" => Some(
             "this may be the request to the API around a policy: the policy is the text inside of `policy`".to_owned(),
         ),
+        "request_id" | "lease_id" | "data" | "renewable" | "lease_duration" | "wrap_info" | "warnings" | "auth"
+        | "mount_type" => Some(
+            "this is the answer of `vault read -format=json` or of the API: the policy is the text in its \
+             `data.policy`; `vault policy read NAME > NAME.hcl` writes it alone"
+                .to_owned(),
+        ),
         "capabilities" | "allowed_parameters" | "denied_parameters" => {
             Some("it belongs inside of a `path` block: is a `}` too early?".to_owned())
         }
@@ -81,6 +87,12 @@ pub(super) fn capability(word: &str, dialect: &Dialect) -> Option<String> {
     usual.map(str::to_owned).or_else(|| {
         nearest(&lower, dialect.capabilities.iter(), Capability::as_str).map(|near| format!("did you mean `{near}`?"))
     })
+}
+
+/// The word nearest to `word`, if it is near enough to be meant.
+#[must_use]
+pub fn nearest_word(word: &str, known: impl Iterator<Item = &'static str>) -> Option<&'static str> {
+    nearest(&word.to_lowercase(), known, |word| word)
 }
 
 /// The candidate nearest to `word`, if it is near enough to be meant.
@@ -140,6 +152,7 @@ mod tests {
         ] {
             assert!(capability(word, &vault).unwrap().contains(want), "{word}");
         }
+        assert!(top_key("request_id").unwrap().contains("vault policy read"));
         assert!(top_key("pth").unwrap().contains("`path`"));
         assert_eq!(stanza_key("zzzzzz", &vault), None);
         assert_eq!(distance("kitten", "sitting"), 3);

@@ -241,6 +241,7 @@ impl<'a> Parser<'a> {
         Ok(Item {
             keys,
             value,
+            assigned: false,
             lead: None,
         })
     }
@@ -289,7 +290,7 @@ impl<'a> Parser<'a> {
 fn flatten(items: &mut Vec<Item>) {
     let mut frontier = std::mem::take(items);
     while let Some(item) = frontier.pop() {
-        let Item { keys, value, lead } = item;
+        let Item { keys, value, lead, .. } = item;
         match value {
             Node::Object(object) if is_object_of_objects(&object) => {
                 frontier.extend(object.items.into_iter().map(|inner| {
@@ -298,6 +299,7 @@ fn flatten(items: &mut Vec<Item>) {
                     Item {
                         keys: all,
                         value: inner.value,
+                        assigned: false,
                         lead: None,
                     }
                 }));
@@ -306,10 +308,16 @@ fn flatten(items: &mut Vec<Item>) {
                 frontier.extend(list.items.into_iter().map(|value| Item {
                     keys: keys.clone(),
                     value,
+                    assigned: false,
                     lead: None,
                 }));
             }
-            value => items.push(Item { keys, value, lead }),
+            value => items.push(Item {
+                keys,
+                value,
+                assigned: false,
+                lead,
+            }),
         }
     }
     items.reverse();

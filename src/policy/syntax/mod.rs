@@ -20,6 +20,7 @@ mod value;
 pub use dialect::{Dialect, Key};
 pub use error::{Excerpt, ParseError, Style};
 pub(crate) use error::{Tone, render, shortened};
+pub use hints::nearest_word;
 
 use crate::policy::model::{Language, Policy};
 use ast::{Fault, Pos};
@@ -58,6 +59,9 @@ pub fn parse(name: &str, file: &str, text: &str, dialect: &Dialect) -> Result<Po
 /// As [`parse`], and where the bytes are no UTF-8.
 pub fn parse_bytes(name: &str, file: &str, bytes: &[u8], dialect: &Dialect) -> Result<Policy, ParseError> {
     check_size(file, bytes.len())?;
+    if let Some((what, hint)) = other_than_text(bytes) {
+        return Err(ParseError::whole(&file.into(), format!("the file is {what}"), hint));
+    }
     match std::str::from_utf8(bytes) {
         Ok(text) => parse(name, file, text, dialect),
         Err(error) => {
@@ -76,6 +80,32 @@ pub fn parse_bytes(name: &str, file: &str, bytes: &[u8], dialect: &Dialect) -> R
             Err(ParseError::new(&file.into(), &shown, fault))
         }
     }
+}
+
+/// What a file is that begins so, where it is surely no policy as it stands, and what to do.
+fn other_than_text(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
+    const UNPACK: &str = "unpack it first: policies are read as plain text";
+    const UTF_8: &str = "save it as UTF-8";
+    const STARTS: [(&[u8], &str, &str); 8] = [
+        (b"\x1f\x8b", "compressed (gzip)", UNPACK),
+        (b"\x28\xb5\x2f\xfd", "compressed (zstd)", UNPACK),
+        (b"BZh", "compressed (bzip2)", UNPACK),
+        (b"\xfd7zXZ\0", "compressed (xz)", UNPACK),
+        (b"PK\x03\x04", "an archive (zip)", UNPACK),
+        (b"\xff\xfe", "text in UTF-16", UTF_8),
+        (b"\xfe\xff", "text in UTF-16", UTF_8),
+        (b"\0", "text in UTF-16, or no text", UTF_8),
+    ];
+    let known = STARTS.iter().find(|(start, ..)| bytes.starts_with(start));
+    known.map(|(_, what, hint)| (*what, *hint)).or_else(|| {
+        // Latin letters in UTF-16 without a mark: every second byte is zero.
+        let (letters, zeros) = (
+            bytes.iter().step_by(2).take(32),
+            bytes.iter().skip(1).step_by(2).take(32),
+        );
+        (bytes.len() >= 8 && zeros.clone().all(|b| *b == 0) && letters.clone().all(|b| b.is_ascii() && *b != 0))
+            .then_some(("text in UTF-16", UTF_8))
+    })
 }
 
 fn check_size(file: &str, bytes: usize) -> Result<(), ParseError> {

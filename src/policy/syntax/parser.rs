@@ -117,12 +117,18 @@ impl Parser<'_> {
         self.unscan();
         let lead = self.lead.take();
         let keys = self.keys(first)?;
+        let assigned = self.token.kind == Kind::Assign;
         let value = match self.token.kind {
             Kind::Assign => self.value()?,
             Kind::LBrace => Node::Object(self.object()?),
             _ => return Err(Stop::Fault(self.no_value(&keys))),
         };
-        Ok(Item { keys, value, lead })
+        Ok(Item {
+            keys,
+            value,
+            assigned,
+            lead,
+        })
     }
 
     fn no_value(&self, keys: &[Token]) -> Fault {

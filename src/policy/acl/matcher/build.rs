@@ -16,16 +16,17 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 /// Patterns with more segments than this are kept out of the tree and tried one by one, so that the tree stays small.
 const DEEPEST: usize = 256;
 
-/// The matcher of rules that stand in the order of their strength.
-pub fn build(rules: &[Rule]) -> Matcher {
+/// The matcher of rules that stand in the order of their strength. Of each rule that is to be found: its mark and the pattern
+/// to look for, weakest first.
+pub fn build<'r>(rules: &[Rule], patterns: impl IntoIterator<Item = (Mark, &'r Pattern)>) -> Matcher {
     let mut builder = Builder {
         grown: vec![Grown::default()],
         literals: HashMap::new(),
         tails: Vec::new(),
         deep: Vec::new(),
     };
-    for (mark, rule) in (1u32..).zip(rules) {
-        builder.add(&rule.pattern, mark);
+    for (mark, pattern) in patterns {
+        builder.add(pattern, mark);
     }
     builder.finish(rules)
 }
@@ -69,7 +70,7 @@ impl<'r> Builder<'r> {
                 self.raise(place, mark);
                 return;
             }
-            place = if segment == "+" && pattern.segment_wildcards {
+            place = if pattern.is_plus(segment) {
                 self.plus(place)
             } else {
                 self.literal(place, segment)

@@ -11,5 +11,5 @@ mod sink;
 mod walk;
 
 pub use build::build;
-pub use sink::{Best, Collect, Ranked};
+pub use sink::{Best, Collect, Ranked, Sink};
 pub use walk::Matcher;

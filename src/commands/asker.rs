@@ -1,0 +1,254 @@
+//! Who asks: policies by name, a principal, or an auth role, with the namespace that its policies are of.
+
+use super::{Failure, Talk, holders};
+use crate::access::Joined;
+use crate::cli::Asking;
+use crate::deployment::{AuthRole, Deployment};
+use crate::policy::model::Policy;
+use crate::policy::template::Identity;
+
+/// Who asks.
+pub(super) struct Asker<'p> {
+    /// As a person would name it.
+    pub(super) name: String,
+    /// Its policies.
+    pub(super) policies: Vec<&'p Policy>,
+    /// What templates are filled from.
+    pub(super) identity: Identity,
+    /// Its number among the holders, where it is one.
+    pub(super) holder: Option<usize>,
+}
+
+/// What an asker is looked for in.
+pub(super) struct Known<'p> {
+    /// Policies and holders.
+    pub(super) joined: &'p Joined,
+    /// Auth roles.
+    pub(super) deployment: Option<&'p Deployment>,
+    /// The root policy, which no file holds.
+    pub(super) root: &'p Policy,
+}
+
+impl<'p> Known<'p> {
+    /// The asker that the flags name. `path` is what is asked for, where it is one path: a policy's name that several
+    /// namespaces have stands for the one of the path's own.
+    pub(super) fn asker(&self, asking: &Asking, path: &str, talk: &Talk) -> Result<Asker<'p>, Failure> {
+        if let Some(name) = &asking.principal {
+            return self.principal(name, talk);
+        }
+        if let Some(name) = &asking.role {
+            return self.role(name, talk);
+        }
+        if asking.as_policies.is_empty() {
+            return Err(Failure::new(
+                "nobody asks: none of `--as`, `--principal` and `--role` is given",
+                Some(
+                    "name policies (`--as web,default`), a principal (`--principal app-web`) or a role (`--role web`)",
+                ),
+            ));
+        }
+        self.named(&asking.as_policies, path, talk)
+    }
+
+    /// A principal by key, id or name.
+    pub(super) fn principal(&self, name: &str, talk: &Talk) -> Result<Asker<'p>, Failure> {
+        let number = find(self.joined, name)?;
+        let set = self.joined.current_set(number);
+        for missing in set.into_iter().flat_map(|s| &s.missing) {
+            talk.warn(&format!(
+                "policy `{missing}` of `{name}` was not read: the answer leaves it out"
+            ));
+        }
+        let read = set.into_iter().flat_map(|s| &s.policies);
+        let mut policies: Vec<&Policy> = read.filter_map(|&p| self.joined.policies.get(p)).collect();
+        if holders::is_root(self.joined, number) && policies.iter().all(|p| !p.is_root()) {
+            policies.push(self.root);
+        }
+        let holder = self.joined.holders.get(number);
+        Ok(Asker {
+            name: holder.map_or_else(|| name.to_owned(), |h| h.display().to_owned()),
+            policies,
+            identity: holder.map(|h| h.identity.clone()).unwrap_or_default(),
+            holder: Some(number),
+        })
+    }
+
+    /// An auth role by name, with as much of its mount and namespace in front as it takes.
+    pub(super) fn role(&self, name: &str, talk: &Talk) -> Result<Asker<'p>, Failure> {
+        let roles = self.deployment.map(|d| &d.roles[..]).unwrap_or_default();
+        let full = |role: &AuthRole| format!("{}{}{}", role.namespace, role.mount, role.name);
+        let short = |role: &AuthRole| format!("{}{}", role.mount.trim_start_matches("auth/"), role.name);
+        let fits: Vec<&AuthRole> = roles
+            .iter()
+            .filter(|role| full(role) == name || short(role) == name || role.name == name)
+            .collect();
+        let role = match fits.as_slice() {
+            [one] => *one,
+            [] => {
+                return Err(Failure::new(
+                    format!("no auth role `{name}` in the deployment"),
+                    Some(
+                        "`--deployment` names a folder that `snapshot` wrote; roles are named with their mount: `approle/web`",
+                    ),
+                ));
+            }
+            several => match several.iter().find(|role| full(role) == name) {
+                Some(exactly) => *exactly,
+                None => {
+                    let all: Vec<String> = several.iter().map(|role| full(role)).collect();
+                    return Err(Failure::new(
+                        format!("`{name}` is the name of {} roles: {}", all.len(), all.join(", ")),
+                        Some("name one of them in full"),
+                    ));
+                }
+            },
+        };
+        let mut names = role.policies.clone();
+        if !role.no_default_policy && !names.iter().any(|n| n == "default") {
+            names.push("default".to_owned());
+        }
+        let mut policies = Vec::new();
+        for name in &names {
+            match self.policy(&role.namespace, name) {
+                Some(policy) => policies.push(policy),
+                None => talk.warn(&format!(
+                    "policy `{}{name}` of `{}` was not read: the answer leaves it out",
+                    role.namespace, role.name
+                )),
+            }
+        }
+        Ok(Asker {
+            name: full(role),
+            policies,
+            identity: Identity::default(),
+            holder: None,
+        })
+    }
+
+    /// Policies by name, with their namespace in front or without.
+    pub(super) fn named(&self, typed: &[String], path: &str, talk: &Talk) -> Result<Asker<'p>, Failure> {
+        let names: Vec<String> = typed.iter().map(|n| n.trim().to_lowercase()).collect();
+        let fits: Vec<Vec<&'p Policy>> = names.iter().map(|name| self.fitting(name)).collect();
+        // All policies of a token are of one namespace: the one that a name says for certain, else the path's.
+        let certain = fits.iter().find_map(|fits| match fits.as_slice() {
+            [one] if !one.is_root() => Some(one.namespace.clone()),
+            _ => None,
+        });
+        let mut policies = Vec::new();
+        for (name, fits) in names.iter().zip(fits) {
+            let of = |namespace: &str| fits.iter().find(|p| *p.namespace == *namespace).copied();
+            let around = || {
+                let holds = fits.iter().filter(|p| path.starts_with(&*p.namespace));
+                holds.max_by_key(|p| p.namespace.len()).copied()
+            };
+            let chosen = match fits.as_slice() {
+                [] => return Err(self.no_policy(name)),
+                [one] => *one,
+                several => {
+                    let chosen = certain.as_deref().and_then(of).or_else(around);
+                    let all: Vec<String> = several
+                        .iter()
+                        .map(|p| format!("`{}{}`", shown(&p.namespace), p.name))
+                        .collect();
+                    let Some(chosen) = chosen else {
+                        return Err(Failure::new(
+                            format!("`{name}` is the name of {} policies: {}", all.len(), all.join(", ")),
+                            Some("name it with its namespace in front"),
+                        ));
+                    };
+                    talk.note(&format!(
+                        "`{name}` is taken for `{}{}`; there are {}",
+                        shown(&chosen.namespace),
+                        chosen.name,
+                        all.join(", ")
+                    ));
+                    chosen
+                }
+            };
+            policies.push(chosen);
+        }
+        Ok(Asker {
+            name: names.join(", "),
+            policies,
+            identity: Identity::default(),
+            holder: None,
+        })
+    }
+
+    /// The policies that a name may stand for: `team/web` is `web` of the namespace `team/`, `/web` is root's, `web` any.
+    fn fitting(&self, name: &str) -> Vec<&'p Policy> {
+        let all = &self.joined.policies;
+        if let Some(of_root) = name.strip_prefix('/') {
+            return all
+                .iter()
+                .filter(|p| p.namespace.is_empty() && *p.name == *of_root)
+                .collect();
+        }
+        let full: Vec<&Policy> = all
+            .iter()
+            .filter(|p| !p.namespace.is_empty() && format!("{}{}", p.namespace, p.name) == name)
+            .collect();
+        let mut fits: Vec<&Policy> = all.iter().filter(|p| *p.name == *name).chain(full).collect();
+        if fits.is_empty() && name == "root" {
+            fits.push(self.root);
+        }
+        fits
+    }
+
+    fn policy(&self, namespace: &str, name: &str) -> Option<&'p Policy> {
+        let read = &self.joined.policies;
+        read.iter()
+            .find(|p| *p.namespace == *namespace && *p.name == *name)
+            .or((name == "root").then_some(self.root))
+    }
+
+    fn no_policy(&self, name: &str) -> Failure {
+        let policies = &self.joined.policies;
+        let names: Vec<String> = policies
+            .iter()
+            .take(10)
+            .map(|p| format!("{}{}", p.namespace, p.name))
+            .collect();
+        Failure::new(
+            format!("no policy `{name}` among those read"),
+            Some(&format!("there are {}: {}", policies.len(), names.join(", "))),
+        )
+    }
+}
+
+fn shown(namespace: &str) -> &str {
+    if namespace.is_empty() { "/" } else { namespace }
+}
+
+pub(super) fn find(joined: &Joined, name: &str) -> Result<usize, Failure> {
+    let fits: Vec<usize> = (0..joined.holders.len())
+        .filter(|&h| {
+            joined
+                .holders
+                .get(h)
+                .is_some_and(|h| h.key() == name || *h.principal.id == *name || h.display() == name)
+        })
+        .collect();
+    match fits.as_slice() {
+        [one] => Ok(*one),
+        [] => Err(Failure::new(
+            format!("no principal `{name}` in the logs, the usage or the deployment"),
+            Some("give `--logs`, `--usage` or `--deployment`; `usage` lists principals by id and name"),
+        )),
+        several => {
+            let keys: Vec<String> = several
+                .iter()
+                .filter_map(|&h| joined.holders.get(h))
+                .map(|h| h.key())
+                .collect();
+            Err(Failure::new(
+                format!(
+                    "`{name}` is the name of {} principals: {}",
+                    several.len(),
+                    keys.join(", ")
+                ),
+                Some("name one of them by its key"),
+            ))
+        }
+    }
+}

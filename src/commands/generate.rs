@@ -1,0 +1,187 @@
+//! `generate`: the least readable policy for what a log shows was used, from nothing.
+
+use super::{Exit, Failure, Talk, asker, material};
+use crate::access::{self, HolderId, Inputs, Joined};
+use crate::cli::{Common, GenerateArgs, Granting, PolicyNames, Style};
+use crate::ingest::GroupBy;
+use crate::optimize::generate::{self, GenerateError, Generated};
+use crate::policy::profile::Profile;
+use crate::report::escape;
+use crate::staged;
+use crate::vault::PrincipalKind;
+use jiff::Timestamp;
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::io::Write;
+
+/// Reads, makes, proves, writes.
+pub(super) fn run(
+    args: &GenerateArgs,
+    common: &Common,
+    profile: Profile,
+    out: &mut dyn Write,
+    talk: &Talk,
+) -> Result<Exit, Failure> {
+    let nothing_granted = Granting {
+        policies: Vec::new(),
+        policy_names: PolicyNames::default(),
+        deployment: args.deployment.clone(),
+    };
+    let settings = material::settings(common, &nothing_granted, talk)?;
+    let deployment = material::deployment(args.deployment.as_deref())?;
+    let mut reading = args.reading.clone();
+    // A role is who its tokens say they are, unless identities are wanted and the deployment tells who logs in by it.
+    let by_assignment = args.style == Style::Templates && deployment.is_some();
+    if args.role.is_some() && !by_assignment {
+        reading.group_by = GroupBy::Role;
+    }
+    let usage = material::usage(&reading, talk)?;
+    material::not_empty(&usage)?;
+    let joined = access::join(Inputs {
+        demands: usage.demands(),
+        sets: usage.policy_sets(),
+        namespaces: usage.namespaces(),
+        lost: &usage.lost(),
+        policies: Vec::new(),
+        deployment: deployment.as_ref(),
+        profile,
+        now: Some(Timestamp::now().as_second()),
+    });
+    let (whose, name) = whose(args, &joined, by_assignment)?;
+    let style = match args.style {
+        Style::Exact => generate::Style::Exact,
+        Style::Folders => generate::Style::Folders,
+        Style::Templates => generate::Style::Templates,
+    };
+    let mounts = access::mounts(&joined, deployment.as_ref());
+    let made = generate::generate(&joined, |h| whose.contains(&h), style, &settings.price, &mounts).map_err(|e| {
+        let hint = match &e {
+            GenerateError::NothingUsed => "`usage` shows what the logs hold, and by whom",
+            GenerateError::Text(_) | GenerateError::Denied { .. } => "this is a fault of the program: please report it",
+        };
+        Failure {
+            exit: if matches!(e, GenerateError::NothingUsed) {
+                Exit::NoRecord
+            } else {
+                Exit::Error
+            },
+            ..Failure::from_error(&e, Some(hint))
+        }
+    })?;
+    for (path, requests) in &made.unsayable {
+        talk.warn(&format!(
+            "{requests} requests for `{path}` are left out: no stanza can name this path alone"
+        ));
+    }
+    let text = format!("{}{}", head(&made, &name, args.style, profile), made.text);
+    match &args.output {
+        Some(path) => {
+            let failed = |e: std::io::Error| {
+                Failure::new(
+                    format!("cannot write `{}`: {e}", path.display()),
+                    Some("is the folder there, and the disk not full?"),
+                )
+            };
+            staged::write(path, failed, |file| file.write_all(text.as_bytes()).map_err(failed))?;
+            talk.note(&format!("wrote {}", path.display()));
+        }
+        None => out.write_all(text.as_bytes()).map_err(Failure::from_output)?,
+    }
+    talk.note(&format!(
+        "proof: {} requests to {} paths were decided again with these {} stanzas on {profile}, and all are allowed",
+        made.requests, made.paths, made.stanzas
+    ));
+    Ok(Exit::Fine)
+}
+
+/// The holders whose use counts, and what they are called.
+fn whose(args: &GenerateArgs, joined: &Joined, by_assignment: bool) -> Result<(BTreeSet<HolderId>, String), Failure> {
+    let all = |fits: &dyn Fn(HolderId) -> bool| (0..joined.holders.len()).filter(|h| fits(*h)).collect();
+    let kind = |h: HolderId| joined.holders.get(h).map(|holder| holder.principal.kind);
+    if args.root {
+        return Ok((all(&|h| kind(h) == Some(PrincipalKind::Root)), "root tokens".to_owned()));
+    }
+    if let Some(name) = &args.principal {
+        let number = asker::find(joined, name)?;
+        let shown = joined.holders.get(number).map_or(name.as_str(), |h| h.display());
+        return Ok((BTreeSet::from([number]), shown.to_owned()));
+    }
+    let Some(role) = &args.role else {
+        let counts = |h| !matches!(kind(h), Some(PrincipalKind::Root | PrincipalKind::Unauthenticated));
+        return Ok((all(&counts), "everybody but root".to_owned()));
+    };
+    let is = |id: &str, name: &str| {
+        id == role || id.trim_start_matches("auth/") == role.trim_start_matches("auth/") || name == role
+    };
+    let fits = |h: HolderId| {
+        joined.holders.get(h).is_some_and(|holder| {
+            let acts = holder.principal.kind == PrincipalKind::Role && is(&holder.principal.id, &holder.principal.name);
+            acts || (by_assignment
+                && holder
+                    .assigned
+                    .iter()
+                    .any(|a| !a.mount.is_empty() && is(&a.id, &a.name)))
+        })
+    };
+    let found: BTreeSet<HolderId> = all(&fits);
+    let ids: BTreeSet<&str> = found
+        .iter()
+        .filter_map(|h| joined.holders.get(*h))
+        .filter(|h| h.principal.kind == PrincipalKind::Role)
+        .map(|h| &*h.principal.id)
+        .collect();
+    if found.is_empty() {
+        return Err(Failure {
+            exit: Exit::NoRecord,
+            ..Failure::new(
+                format!("no role `{role}` in the logs"),
+                Some(
+                    "roles are named by the metadata of their tokens, with the mount in front: `approle/web`; `usage --group-by role` lists them",
+                ),
+            )
+        });
+    }
+    if ids.len() > 1 {
+        let ids: Vec<&str> = ids.into_iter().collect();
+        return Err(Failure::new(
+            format!("`{role}` is the name of {} roles: {}", ids.len(), ids.join(", ")),
+            Some("name one of them in full"),
+        ));
+    }
+    Ok((found, format!("role {role}")))
+}
+
+/// What the policy is, and what it is not.
+fn head(made: &Generated, name: &str, style: Style, profile: Profile) -> String {
+    let name = escape::terminal(name).replace(['\n', '\r'], " ");
+    let mut text = format!(
+        "# What {name} used: {} requests to {} paths, on {profile}.\n",
+        made.requests, made.paths
+    );
+    // Writing into a string cannot fail.
+    if !made.namespace.is_empty() {
+        let _ = writeln!(
+            text,
+            "# To be written in the namespace {}.",
+            escape::terminal(&made.namespace)
+        );
+    }
+    if style != Style::Exact {
+        let _ = writeln!(
+            text,
+            "# Folders are opened where enough below them was used; `--style exact` opens none."
+        );
+    }
+    if made.free > 0 {
+        let _ = writeln!(text, "# {} requests more need no policy.", made.free);
+    }
+    for (path, requests) in &made.unsayable {
+        let path = escape::terminal(path).replace(['\n', '\r'], " ");
+        let _ = writeln!(
+            text,
+            "# Left out, since no stanza can name it alone: {path} ({requests} requests)."
+        );
+    }
+    text.push('\n');
+    text
+}

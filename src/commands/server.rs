@@ -1,0 +1,168 @@
+//! Whose rules decide: the flag, else the server that the snapshot saw, else the newest that was verified; with the switches that
+//! the settings and the snapshot know. Settled once, before any work is done.
+
+use super::{Failure, Talk, material};
+use crate::analysis::rules;
+use crate::check::rules as of_the_gate;
+use crate::cli::{CheckArgs, Command, Common};
+use crate::deployment::write::{MARK, Mark};
+use crate::policy::lint;
+use crate::policy::profile::{PolicyMatch, Profile, Switches};
+use crate::policy::syntax::nearest_word;
+use crate::settings::Settings;
+use std::path::{Path, PathBuf};
+
+/// The server, with all that is known of it. What a reader of any output has to know is told here, once.
+pub(super) fn settled(common: &Common, command: &Command, talk: &Talk) -> Result<Profile, Failure> {
+    let Some(places) = Places::of(command) else {
+        return Ok(common.server.unwrap_or_default());
+    };
+    let mark = places.mark()?;
+    let seen = mark.as_ref().and_then(|(_, mark)| {
+        let (product, version) = (mark.product.as_deref()?, mark.version.as_deref()?);
+        Some((Profile::of_server(product, version)?, product, version))
+    });
+    let profile =
+        match (common.server, &seen) {
+            (Some(asked), Some((profile, product, version))) if asked.as_str() != profile.as_str() => {
+                talk.warn(&format!(
+                    "the snapshot is of {product} {version}, whose rules are those of {}; `--server` asks for {asked}",
+                    profile.as_str()
+                ));
+                asked
+            }
+            (Some(asked), _) => asked,
+            (None, Some((profile, product, version))) => {
+                if *profile != Profile::default() {
+                    talk.note(&format!("decided as {profile}: the snapshot is of {product} {version}"));
+                }
+                *profile
+            }
+            (None, None) => {
+                if let Some((place, mark)) = &mark {
+                    talk.warn(&format!(
+                    "`{}` does not tell the server's product and version{}: decided as {}; `--server` names another",
+                    place.display(),
+                    mark.version.as_deref().map(|v| format!(" (only {v})")).unwrap_or_default(),
+                    Profile::default()
+                ));
+                }
+                Profile::default()
+            }
+        };
+    if let Some(caveat) = profile.caveat() {
+        talk.warn(&format!("decided as {}: {caveat}", profile.as_str()));
+    }
+    let settings = Settings::load(common.config.as_deref(), &material::settings_places(places.all()))
+        .map_err(|e| Failure::from_error(&e, Some(material::SETTINGS_HINT)))?;
+    known_rules(&settings)?;
+    let mut switches = settings.server.switches();
+    if let Some((_, mark)) = mark {
+        add(&mut switches, &mark);
+    }
+    Ok(profile.with_switches(switches))
+}
+
+/// A rule that does not exist was meant to be another.
+fn known_rules(settings: &Settings) -> Result<(), Failure> {
+    let known = || {
+        let of_the_analysis = rules::all().into_iter().map(|rule| rule.id());
+        of_the_analysis
+            .chain(lint::IDS)
+            .chain(of_the_gate::ALL.map(|(id, ..)| id))
+    };
+    let Some(unknown) = settings.rules.keys().find(|id| known().all(|k| k != id.as_str())) else {
+        return Ok(());
+    };
+    let file = settings
+        .file
+        .as_deref()
+        .map(|f| f.display().to_string())
+        .unwrap_or_default();
+    let hint = nearest_word(unknown, known()).map_or_else(
+        || "docs/rules lists every rule".to_owned(),
+        |near| format!("did you mean `{near}`?"),
+    );
+    Err(Failure::new(
+        format!("settings `{file}` cannot be used: there is no rule `{unknown}`"),
+        Some(&hint),
+    ))
+}
+
+/// The switches of single policies that the snapshot saw.
+fn add(switches: &mut Switches, mark: &Mark) {
+    for policy in &mark.template_switches {
+        let one = PolicyMatch {
+            namespace: Some(policy.namespace.clone()),
+            name: policy.name.clone(),
+        };
+        if policy.slashes {
+            switches.allow_slashes.push(one.clone());
+        }
+        if policy.wildcards {
+            switches.allow_wildcards.push(one);
+        }
+    }
+}
+
+/// What a command names: deployments, policies and other files beside which settings may stand.
+struct Places<'a> {
+    deployments: Vec<&'a PathBuf>,
+    others: Vec<&'a PathBuf>,
+}
+
+impl<'a> Places<'a> {
+    /// None for commands that decide nothing.
+    fn of(command: &'a Command) -> Option<Self> {
+        let (deployment, others): (Option<&PathBuf>, Vec<&PathBuf>) = match command {
+            Command::Advise(a) => (a.granting.deployment.as_ref(), a.granting.policies.iter().collect()),
+            Command::Explain(a) => (a.granting.deployment.as_ref(), a.granting.policies.iter().collect()),
+            Command::WhoCan(a) => (a.granting.deployment.as_ref(), a.granting.policies.iter().collect()),
+            Command::Check(CheckArgs { granting: g, .. }) => (g.deployment.as_ref(), g.policies.iter().collect()),
+            Command::Replay(a) => (a.granting.deployment.as_ref(), a.granting.policies.iter().collect()),
+            Command::Backtest(a) => (a.granting.deployment.as_ref(), a.granting.policies.iter().collect()),
+            Command::Watch(a) => (a.deployment.as_ref(), a.policies.iter().collect()),
+            Command::Compare(a) => (a.deployment.as_ref(), vec![&a.old, &a.new]),
+            Command::Test(a) => (None, a.policies.iter().collect()),
+            Command::Lint(a) => (None, a.files.iter().collect()),
+            Command::Capabilities(a) => (a.granting.deployment.as_ref(), a.granting.policies.iter().collect()),
+            Command::DiffAccess(a) => (a.granting.deployment.as_ref(), a.granting.policies.iter().collect()),
+            Command::Generate(a) => (a.deployment.as_ref(), Vec::new()),
+            Command::Decide => (None, Vec::new()),
+            Command::Regressions(a) => (a.deployment.as_ref(), Vec::new()),
+            Command::Usage(_)
+            | Command::Roles(_)
+            | Command::Snapshot(_)
+            | Command::Completions(_)
+            | Command::Man(_) => return None,
+        };
+        Some(Self {
+            deployments: deployment.into_iter().collect(),
+            others,
+        })
+    }
+
+    fn all(&self) -> impl Iterator<Item = &'a PathBuf> {
+        self.others.iter().chain(&self.deployments).copied()
+    }
+
+    /// The mark of the first snapshot among them, the deployment before the policies.
+    fn mark(&self) -> Result<Option<(PathBuf, Mark)>, Failure> {
+        let folders = self.deployments.iter().chain(&self.others);
+        let Some(file) = folders.map(|folder| folder.join(MARK)).find(|file| file.is_file()) else {
+            return Ok(None);
+        };
+        read(&file).map(|mark| Some((file, mark)))
+    }
+}
+
+fn read(file: &Path) -> Result<Mark, Failure> {
+    let wrong = |error: &dyn std::fmt::Display| {
+        Failure::new(
+            format!("cannot read `{}`: {error}", file.display()),
+            Some("`vault-advisor snapshot` writes it anew"),
+        )
+    };
+    let text = std::fs::read_to_string(file).map_err(|e| wrong(&e))?;
+    serde_json::from_str(&text).map_err(|e| wrong(&e))
+}
