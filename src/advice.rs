@@ -360,6 +360,21 @@ pub struct Proposal {
     pub waves: Vec<Wave>,
     /// The objective's value, its lower bound, whether it is optimal.
     pub optimality: Optimality,
+    /// Wrong denials that are expected; none where nothing was asked of the future.
+    pub expected: Option<Expected>,
+}
+
+/// Wrong denials that are expected in days ahead.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Expected {
+    /// Days ahead.
+    pub horizon_days: i32,
+    /// How many are expected.
+    pub denied: f64,
+    /// Nine times of ten at least these.
+    pub low: f64,
+    /// Nine times of ten at most these.
+    pub high: f64,
 }
 
 /// Steps that can be applied by themselves, with all earlier waves in force.
@@ -420,6 +435,8 @@ pub struct ProposedPolicy {
     pub change: Change,
     /// Why, a sentence a change.
     pub reasons: Vec<String>,
+    /// Wrong denials that are expected of its change.
+    pub expected: Option<Expected>,
     /// Stanzas: path, capabilities (for Terraform and tables).
     pub stanzas: Vec<(String, Vec<String>)>,
     /// Who holds it.

@@ -76,7 +76,7 @@ fn every_advice() -> Vec<Advice> {
 
 #[test]
 fn advice_json_is_what_its_schema_says() {
-    let schema = schema("docs/schema/advice.v1.schema.json");
+    let schema = schema("docs/schema/advice.v2.schema.json");
     for advice in every_advice() {
         let value: Value = serde_json::from_str(text(&rendered(&advice), "advice.json")).unwrap();
         assert_valid(&closed(schema.clone()), &value);

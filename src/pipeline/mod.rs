@@ -198,7 +198,17 @@ pub fn advise(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&s
     let mut findings = findings(&context, &settings.rules);
     findings.retain(|finding| waivers.of_finding(finding).is_none());
     step("putting proposals together");
-    let proposals = proposals::all(&joined, &weighed, today, tightened, redesigned);
+    let proposals = proposals::all(
+        &joined,
+        &weighed,
+        today,
+        tightened,
+        redesigned,
+        (
+            settings.foresight.horizon_days,
+            foreseen.base.and_then(|base| base.expected),
+        ),
+    );
 
     step("describing principals and policies");
     Advice {

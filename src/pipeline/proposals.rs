@@ -4,8 +4,11 @@ use super::assignments::changed_for;
 use super::handover::{self, Settled};
 use crate::access::Joined;
 use crate::access::weight::Weighed;
-use crate::advice::{Change, Complexity, Optimality, Proof, Proposal, ProposedPolicy, Step, Text, Wave, Withdrawn};
+use crate::advice::{
+    Change, Complexity, Expected, Optimality, Proof, Proposal, ProposedPolicy, Step, Text, Wave, Withdrawn,
+};
 use crate::optimize;
+use crate::optimize::foresight::interval::Spread;
 use crate::optimize::proof::{self, Scheme};
 use crate::optimize::redesign::{self, Redesign, Size};
 use crate::optimize::steps::Planned;
@@ -21,13 +24,25 @@ pub(super) fn all(
     today: Size,
     tightened: Tightening,
     redesigned: Option<Redesign>,
+    (horizon_days, base): (i32, Option<Spread>),
 ) -> Vec<Proposal> {
     let today = complexity(today);
     let (tightened, redesigned) = whole(joined, tightened, redesigned);
+    let more = redesigned.as_ref().map(|r| r.expected);
     let settled = redesigned.and_then(|r| handover::settle(joined, weighed, &tightened, r));
     let redesigned = settled.map(|settled| redesign(joined, &tightened, settled, today.clone()));
-    let mut proposals = vec![tighten(joined, weighed, tightened, today)];
-    proposals.extend(redesigned);
+    let mut proposals = vec![tighten(joined, weighed, tightened, today, horizon_days)];
+    proposals.extend(redesigned.map(|mut proposal| {
+        proposal.expected = base.zip(more).map(|(base, more)| {
+            let both = Spread {
+                mean: base.mean + more.mean,
+                own: base.own + more.own,
+                common: base.common,
+            };
+            expected(both, horizon_days)
+        });
+        proposal
+    }));
     proposals
 }
 
@@ -41,6 +56,16 @@ fn whole(joined: &Joined, mut tightened: Tightening, redesigned: Option<Redesign
         tightened.withdrawn = vec![("every change".to_owned(), why.to_owned())];
     }
     (tightened, redesigned)
+}
+
+fn expected(spread: Spread, horizon_days: i32) -> Expected {
+    let (low, high) = spread.interval();
+    Expected {
+        horizon_days,
+        denied: spread.mean,
+        low,
+        high,
+    }
 }
 
 /// Today's policies and holders, as a scheme.
@@ -112,7 +137,7 @@ fn holders(joined: &Joined, policy: usize) -> Vec<String> {
         .collect()
 }
 
-fn tighten(joined: &Joined, weighed: &Weighed<'_>, t: Tightening, before: Complexity) -> Proposal {
+fn tighten(joined: &Joined, weighed: &Weighed<'_>, t: Tightening, before: Complexity, horizon_days: i32) -> Proposal {
     let after = complexity(redesign::measure(joined, &t.scheme, weighed));
     let changes: BTreeMap<usize, _> = t.changed.iter().map(|c| (c.policy, c)).collect();
     let new: BTreeMap<(&str, &str), &Policy> = t
@@ -142,6 +167,7 @@ fn tighten(joined: &Joined, weighed: &Weighed<'_>, t: Tightening, before: Comple
                     Some(false) => Change::Delete,
                 },
                 reasons: change.map(|c| c.reasons.clone()).unwrap_or_default(),
+                expected: change.and_then(|c| c.expected).map(|s| expected(s, horizon_days)),
                 stanzas: new
                     .get(&(&*policy.namespace, &*policy.name))
                     .map(|p| stanzas(p))
@@ -179,12 +205,16 @@ fn tighten(joined: &Joined, weighed: &Weighed<'_>, t: Tightening, before: Comple
         migration,
         waves,
         optimality: Optimality {
-            objective: "price of narrowed stanzas (stanzas + lambda × exposure)".to_owned(),
+            objective: match t.expected {
+                Some(_) => "what stays open within the budget of expected wrong denials".to_owned(),
+                None => "price of narrowed stanzas (stanzas + lambda × exposure)".to_owned(),
+            },
             cost: t.price.0,
             lower_bound: t.price.1,
             optimal: t.price.2,
             seconds: None,
         },
+        expected: t.expected.map(|s| expected(s, horizon_days)),
         policies,
     }
 }
@@ -339,5 +369,6 @@ fn redesign(joined: &Joined, tightened: &Tightening, settled: Settled, before: C
             optimal: r.optimal,
             seconds: None,
         },
+        expected: None,
     }
 }

@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 use super::json_model::Document;
 
 /// The version that is written.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Where the schema of what is written can be found.
-pub const SCHEMA: &str = "advice.v1.schema.json";
+pub const SCHEMA: &str = "advice.v2.schema.json";
 
 /// Why a document could not be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -44,7 +44,8 @@ pub fn render(document: &Document) -> Result<String, serde_json::Error> {
 pub fn load(bytes: &[u8]) -> Result<Document, LoadError> {
     let head: Head = serde_json::from_slice(bytes)?;
     match head.version {
-        VERSION => Ok(serde_json::from_slice(bytes)?),
+        // Version 1 has another trade-off curve, and expects nothing.
+        1 | VERSION => Ok(serde_json::from_slice(bytes)?),
         version if version > VERSION => Err(LoadError::Newer(version)),
         version => Err(LoadError::Unknown(version)),
     }

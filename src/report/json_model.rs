@@ -1,4 +1,4 @@
-//! The structs of `advice.json`, version 1, and how an advice becomes one.
+//! The structs of `advice.json`, version 2, and how an advice becomes one.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

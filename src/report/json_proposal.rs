@@ -29,6 +29,34 @@ pub struct Proposal {
     pub migration: Vec<String>,
     /// How close to the best possible.
     pub optimality: Optimality,
+    /// Wrong denials that are expected.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expected: Option<Expected>,
+}
+
+/// Wrong denials that are expected in days ahead.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Expected {
+    /// Days ahead.
+    pub horizon_days: i32,
+    /// How many are expected.
+    pub denied: f64,
+    /// Nine times of ten at least these.
+    pub low: f64,
+    /// Nine times of ten at most these.
+    pub high: f64,
+}
+
+impl From<&advice::Expected> for Expected {
+    fn from(from: &advice::Expected) -> Self {
+        Self {
+            horizon_days: from.horizon_days,
+            denied: rounded(from.denied),
+            low: rounded(from.low),
+            high: rounded(from.high),
+        }
+    }
 }
 
 impl From<&advice::Proposal> for Proposal {
@@ -44,6 +72,7 @@ impl From<&advice::Proposal> for Proposal {
             withdrawn: from.withdrawn.iter().map(Into::into).collect(),
             migration: from.migration.clone(),
             optimality: (&from.optimality).into(),
+            expected: from.expected.as_ref().map(Into::into),
         }
     }
 }
@@ -67,6 +96,9 @@ pub struct ProposedPolicy {
     pub text: Option<String>,
     /// Why.
     pub reasons: Vec<String>,
+    /// Wrong denials that are expected of its change.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expected: Option<Expected>,
     /// Its stanzas.
     pub stanzas: Vec<ProposedStanza>,
     /// Who holds it.
@@ -88,6 +120,7 @@ impl From<&advice::ProposedPolicy> for ProposedPolicy {
             change: from.change.as_str().to_owned(),
             text: from.text.clone(),
             reasons: from.reasons.clone(),
+            expected: from.expected.as_ref().map(Into::into),
             stanzas: from
                 .stanzas
                 .iter()

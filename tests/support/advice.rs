@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use vault_advisor::advice::{
-    Advice, Assignment, CapabilityUse, Change, Complexity, CoverageView, Escalation, Evidence, EvidenceState, Finding,
-    FrontierPoint, HeatCell, HeatGroup, HeatMap, Optimality, PolicyView, PrincipalView, Proof, Proposal,
+    Advice, Assignment, CapabilityUse, Change, Complexity, CoverageView, Escalation, Evidence, EvidenceState, Expected,
+    Finding, FrontierPoint, HeatCell, HeatGroup, HeatMap, Optimality, PolicyView, PrincipalView, Proof, Proposal,
     ProposedPolicy, Risk, RuleView, Run, Severity, Skip, StanzaView, Subject, Totals, Withdrawn,
 };
 use vault_advisor::origin::Origin;
@@ -233,6 +233,12 @@ pub fn sample(principals: usize) -> Advice {
                     String::from("delete `unused-legacy`"),
                 ],
                 waves: Vec::new(),
+                expected: Some(Expected {
+                    horizon_days: 90,
+                    denied: 2.5,
+                    low: 0.0,
+                    high: 9.0,
+                }),
                 optimality: Optimality::default(),
             },
             Proposal {
@@ -269,6 +275,12 @@ pub fn sample(principals: usize) -> Advice {
                     String::from("after a week without denials take the old ones away"),
                 ],
                 waves: Vec::new(),
+                expected: Some(Expected {
+                    horizon_days: 90,
+                    denied: 2.5,
+                    low: 0.0,
+                    high: 9.0,
+                }),
                 optimality: Optimality {
                     objective: String::from("weighted structural complexity"),
                     cost: 112.0,
@@ -441,6 +453,7 @@ fn tightened(policies: &[PolicyView]) -> Vec<ProposedPolicy> {
             };
             ProposedPolicy {
                 namespace: std::sync::Arc::default(),
+                expected: None,
                 shared: None,
                 kept: false,
                 name: policy.name.clone(),
@@ -475,6 +488,7 @@ fn tightened(policies: &[PolicyView]) -> Vec<ProposedPolicy> {
 fn redesigned(people: &[PrincipalView]) -> Vec<ProposedPolicy> {
     (1..=4)
         .map(|index| ProposedPolicy {
+            expected: None,
             shared: None,
             kept: false,
             name: format!("role-{index}"),
@@ -719,6 +733,7 @@ pub fn hostile() -> Advice {
                     next()
                 );
                 ProposedPolicy {
+                    expected: None,
                     shared: Some((*text).to_owned()),
                     kept: true,
                     name: (*text).to_owned(),

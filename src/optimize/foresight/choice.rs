@@ -40,11 +40,7 @@ pub struct Chosen {
 /// The form that is best at a price of an expected wrong denial; `piece` is the price of one place more.
 #[must_use]
 pub fn best(unit: &Unit, expected: &Expected, price: f64, piece: f64) -> Chosen {
-    let keep = Chosen {
-        form: Form::Keep,
-        open: unit.open,
-        denied: 0.0,
-    };
+    let keep = kept(unit);
     if !unit.free {
         return keep;
     }
@@ -113,19 +109,34 @@ pub fn best(unit: &Unit, expected: &Expected, price: f64, piece: f64) -> Chosen 
     }
 }
 
-/// The best forms of all units at one price, and their sums: what stays open, what is denied. `dear` makes it dearer for some.
+/// The best forms of all units at one price, and their sums: what stays open, what is denied.
 #[must_use]
-pub fn at(units: &[Unit], expected: &[Expected], dear: &[f64], price: f64, piece: f64) -> (Vec<Chosen>, f64, f64) {
+pub fn at(units: &[Unit], expected: &[Expected], stays: &[bool], price: f64, piece: f64) -> (Vec<Chosen>, f64, f64) {
     let chosen: Vec<Chosen> = units
         .par_iter()
         .zip(expected)
-        .zip(dear)
-        .map(|((unit, e), dear)| best(unit, e, price * dear, piece))
+        .zip(stays)
+        .map(|((unit, e), stays)| {
+            if *stays {
+                kept(unit)
+            } else {
+                best(unit, e, price, piece)
+            }
+        })
         .collect();
     let (open, denied) = chosen
         .iter()
         .fold((0.0, 0.0), |sum, c| (sum.0 + c.open, sum.1 + c.denied));
     (chosen, open, denied)
+}
+
+/// The unit as it is.
+fn kept(unit: &Unit) -> Chosen {
+    Chosen {
+        form: Form::Keep,
+        open: unit.open,
+        denied: 0.0,
+    }
 }
 
 /// What is asked for.
@@ -156,56 +167,77 @@ pub struct Choice {
 const PRICES: (f64, f64) = (-6.0, 12.0);
 /// How often the price is halved towards the budget.
 const HALVINGS: usize = 36;
-/// How often those for whom it is too much are made dearer.
-const ROUNDS: usize = 8;
+/// How often others are looked for in the place of those for whom it is too much.
+const ROUNDS: usize = 3;
 /// So many forms are weighed against each other for what is left of the budget.
 const MOST_FORMS: usize = 120;
 
 /// The forms that leave the least open within the limits.
 #[must_use]
 pub fn within(units: &[Unit], expected: &[Expected], piece: f64, limits: Limits) -> Choice {
-    let mut dear = vec![1.0; units.len()];
-    let mut choice = cheapest(units, expected, &dear, piece, limits);
+    let mut stays = vec![false; units.len()];
+    let mut choice = cheapest(units, expected, &stays, piece, limits);
+    let bound = choice.bound;
     for _ in 0..ROUNDS {
-        if !make_dearer(units, &choice, limits.each, &mut dear) {
+        if !spare(units, &choice, limits.each, &mut stays) {
             break;
         }
-        let bound = choice.bound;
-        choice = cheapest(units, expected, &dear, piece, limits);
-        // The bound without limits for each holds with them too.
-        choice.bound = bound;
+        choice = cheapest(units, expected, &stays, piece, limits);
     }
+    // Whoever still bears too much after that is spared without looking for something else to take.
+    if spare(units, &choice, limits.each, &mut stays) {
+        for ((unit, chosen), stays) in units.iter().zip(&mut choice.chosen).zip(&stays) {
+            if *stays && chosen.form != Form::Keep {
+                choice.open += unit.open - chosen.open;
+                choice.denied -= chosen.denied;
+                *chosen = kept(unit);
+            }
+        }
+    }
+    // The bound without limits for each holds with them too.
+    choice.bound = bound.min(choice.open);
     choice
 }
 
-/// Makes the units dearer that somebody would be denied too often through; whether any was.
-fn make_dearer(units: &[Unit], choice: &Choice, each: f64, dear: &mut [f64]) -> bool {
-    let mut sums: BTreeMap<u32, f64> = BTreeMap::new();
-    for (unit, chosen) in units.iter().zip(&choice.chosen).filter(|(_, c)| c.denied > 0.0) {
-        for (who, share) in &unit.shares {
-            *sums.entry(*who).or_default() += share * chosen.denied;
+/// Marks units to stay, until nobody would be denied too often: those first that gain the least for it. Whether any was marked.
+fn spare(units: &[Unit], choice: &Choice, each: f64, stays: &mut [bool]) -> bool {
+    let mut borne: BTreeMap<u32, (f64, Vec<(usize, f64)>)> = BTreeMap::new();
+    for (n, (unit, chosen)) in units.iter().zip(&choice.chosen).enumerate() {
+        for (who, share) in unit.shares.iter().filter(|(_, share)| share * chosen.denied > 0.0) {
+            let all = borne.entry(*who).or_default();
+            all.0 += share * chosen.denied;
+            all.1.push((n, share * chosen.denied));
         }
     }
     let mut any = false;
-    for ((unit, chosen), dear) in units.iter().zip(&choice.chosen).zip(dear) {
-        let most = unit
-            .shares
-            .iter()
-            .filter(|(_, share)| share * chosen.denied > 0.0)
-            .filter_map(|(who, _)| sums.get(who))
-            .fold(0.0_f64, |most, sum| most.max(*sum));
-        if most > each * (1.0 + 1e-9) {
-            *dear *= (most / each.max(1e-9)).min(100.0).max(1.1);
-            any = true;
+    for (mut sum, mut list) in borne.into_values().filter(|(sum, _)| *sum > each * (1.0 + 1e-9)) {
+        let worth = |n: usize| {
+            let gain = units
+                .get(n)
+                .zip(choice.chosen.get(n))
+                .map_or(0.0, |(u, c)| u.open - c.open);
+            let cost = choice.chosen.get(n).map_or(1.0, |c| c.denied);
+            gain / cost.max(1e-12)
+        };
+        list.sort_by(|a, b| worth(a.0).total_cmp(&worth(b.0)).then(a.0.cmp(&b.0)));
+        for (n, part) in list {
+            if sum <= each {
+                break;
+            }
+            sum -= part;
+            if let Some(stays) = stays.get_mut(n) {
+                any |= !*stays;
+                *stays = true;
+            }
         }
     }
     any
 }
 
-fn cheapest(units: &[Unit], expected: &[Expected], dear: &[f64], piece: f64, limits: Limits) -> Choice {
+fn cheapest(units: &[Unit], expected: &[Expected], stays: &[bool], piece: f64, limits: Limits) -> Choice {
     let at = |power: f64| {
         let price = 10_f64.powf(power);
-        let (chosen, open, denied) = at(units, expected, dear, price, piece);
+        let (chosen, open, denied) = at(units, expected, stays, price, piece);
         Choice {
             chosen,
             open,
@@ -232,14 +264,14 @@ fn cheapest(units: &[Unit], expected: &[Expected], dear: &[f64], piece: f64, lim
     }
     // No budget at all means no expectation at all, however small.
     if limits.budget > 0.0 {
-        fill(units, expected, dear, piece, limits, &mut best);
+        fill(units, expected, stays, piece, limits, &mut best);
     }
     best.bound = least.min(best.open);
     best
 }
 
 /// Fills what is left of the budget: an integer program over the forms that come next.
-fn fill(units: &[Unit], expected: &[Expected], dear: &[f64], piece: f64, limits: Limits, best: &mut Choice) {
+fn fill(units: &[Unit], expected: &[Expected], stays: &[bool], piece: f64, limits: Limits, best: &mut Choice) {
     let left = limits.budget - best.denied;
     if left <= 1e-9 {
         return;
@@ -247,9 +279,11 @@ fn fill(units: &[Unit], expected: &[Expected], dear: &[f64], piece: f64, limits:
     let mut offers: Vec<(usize, Chosen, f64, f64)> = Vec::new();
     for step in 1..=8 {
         let price = best.price * 0.5_f64.powi(step);
-        for (n, ((unit, e), dear)) in units.iter().zip(expected).zip(dear).enumerate() {
-            let Some(now) = best.chosen.get(n) else { continue };
-            let other = self::best(unit, e, price * dear, piece);
+        for (n, ((unit, e), stays)) in units.iter().zip(expected).zip(stays).enumerate() {
+            let (Some(now), false) = (best.chosen.get(n), *stays) else {
+                continue;
+            };
+            let other = self::best(unit, e, price, piece);
             let (gain, cost) = (now.open - other.open, other.denied - now.denied);
             let known = offers
                 .iter()

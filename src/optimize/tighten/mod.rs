@@ -14,6 +14,7 @@ mod tests;
 mod units;
 
 use super::edit::{Change, NewStanza};
+use super::foresight::interval::Spread;
 use super::paths::{self, Field, Price, Used};
 use super::proof::{Proof, Scheme};
 use super::steps::Planned;
@@ -51,6 +52,8 @@ pub struct Tightened {
     pub text: Option<String>,
     /// What was done, a sentence a change.
     pub reasons: Vec<String>,
+    /// Wrong denials that are expected of it; none where nothing was asked of the future.
+    pub expected: Option<Spread>,
 }
 
 /// The proposal with its proof.
@@ -61,11 +64,14 @@ pub struct Tightening {
     pub scheme: Scheme,
     /// The proof.
     pub proof: Proof,
+    /// Wrong denials that are expected of all changes; none where nothing was asked of the future.
+    pub expected: Option<Spread>,
     /// The changes in an order in which every step is safe.
     pub steps: Vec<Planned>,
     /// What was wanted and given up, with the reason.
     pub withdrawn: Vec<(String, String)>,
-    /// Sum of the prices of all path covers, their lower bound, and whether each was proved to be least.
+    /// What was made small, its lower bound, and whether it was proved to be least: what stays open within the budget; where nothing
+    /// was asked of the future, the prices of all path covers.
     pub price: (f64, f64, bool),
 }
 

@@ -224,13 +224,21 @@ impl Outlook {
             let taken = |id: &StanzaId| id.0 == changed.policy && levels.get(id).copied().unwrap_or_default() == 0;
             let stanzas = ladders.keys().filter(|id| taken(id));
             let said = stanzas.filter_map(|id| self.said(joined, *id, by_stanza.get(id)?));
-            changed.reasons.extend(said.collect::<Vec<_>>());
+            let (spreads, sentences): (Vec<Spread>, Vec<String>) = said.unzip();
+            changed.reasons.extend(sentences);
+            changed.expected = Some(Spread {
+                mean: spreads.iter().map(|s| s.mean).sum(),
+                own: spreads.iter().map(|s| s.own).sum(),
+                common: self.off.1,
+            });
         }
+        tightening.expected = Some(offer.denied);
+        tightening.price = (offer.open, offer.bound, offer.open <= offer.bound * (1.0 + 1e-9));
         tightening
     }
 
     /// What the change of a stanza is expected to cost, and how that is known, in a sentence.
-    fn said(&self, joined: &Joined, id: StanzaId, formed: &[Formed<'_>]) -> Option<String> {
+    fn said(&self, joined: &Joined, id: StanzaId, formed: &[Formed<'_>]) -> Option<(Spread, String)> {
         let mine: Vec<(&Chosen, &Expected)> = formed
             .iter()
             .filter(|(_, chosen, _)| chosen.form != Form::Keep)
@@ -262,10 +270,11 @@ impl Outlook {
         } else {
             format!("{:.2}", spread.mean)
         };
-        Some(format!(
+        let said = format!(
             "`{}`: expected {mean} wrong denials in {} days ({low:.0} to {high:.0}): {why}",
             stanza.path, self.horizon
-        ))
+        );
+        Some((spread, said))
     }
 }
 

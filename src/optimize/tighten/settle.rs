@@ -38,6 +38,7 @@ impl Settled {
             changed: changed.map(|d| d.tightened).collect(),
             scheme: self.scheme,
             proof: self.proof,
+            expected: None,
             steps: self.steps,
             withdrawn: self.withdrawn,
             price: self.price,
@@ -103,8 +104,10 @@ pub(super) fn settle(joined: &Joined, options: &Options<'_>, ladders: &Ladders) 
         work.keep_all(ladders);
     }
     work.drafts = (0..joined.policies.len()).map(|p| work.redraft(p, replays)).collect();
-    work.repair();
-    work.restore();
+    if replays {
+        work.repair();
+        work.restore();
+    }
     let (proof, scheme, steps) = work.confirm();
     let mut withdrawn = work.withdrawn();
     withdrawn.extend(work.limits.given_up());
@@ -144,6 +147,7 @@ impl<'a> Work<'a> {
                 policy: p,
                 text: policy.map(|q| q.source.to_string()),
                 reasons: Vec::new(),
+                expected: None,
             },
             policy: policy.cloned(),
             changed: false,

@@ -70,15 +70,15 @@ pub(super) fn shapes(policies: &[Policy]) -> Vec<Shape> {
                 .iter()
                 .map(|s| {
                     let pieces = words(&s.path);
+                    let slash = |m: Option<usize>| m.and_then(|m| pieces.get(m)).is_none_or(|p| *p == "/");
+                    // A word that is a part of engines is so only where it is the whole segment.
+                    let is_part =
+                        |n: usize, w: &str| PARTS.contains(&w) && slash(n.checked_sub(1)) && slash(Some(n + 1));
+                    let named = |n: usize, w: &str| name.contains(w) && !is_part(n, w);
                     pieces
-                        .into_iter()
-                        .map(|w| {
-                            if name.contains(w) && !PARTS.contains(&w) {
-                                HOLE
-                            } else {
-                                w
-                            }
-                        })
+                        .iter()
+                        .enumerate()
+                        .map(|(n, &w)| if named(n, w) { HOLE } else { w })
                         .collect()
                 })
                 .collect()
