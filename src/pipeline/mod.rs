@@ -204,10 +204,7 @@ pub fn advise(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&s
         today,
         tightened,
         redesigned,
-        (
-            settings.foresight.horizon_days,
-            foreseen.base.and_then(|base| base.expected),
-        ),
+        (settings.foresight.horizon_days, foreseen.base),
     );
 
     step("describing principals and policies");

@@ -24,13 +24,16 @@ pub(super) fn all(
     today: Size,
     tightened: Tightening,
     redesigned: Option<Redesign>,
-    (horizon_days, base): (i32, Option<Spread>),
+    (horizon_days, base): (i32, Option<Tightening>),
 ) -> Vec<Proposal> {
     let today = complexity(today);
     let (tightened, redesigned) = whole(joined, tightened, redesigned);
     let more = redesigned.as_ref().map(|r| r.expected);
-    let settled = redesigned.and_then(|r| handover::settle(joined, weighed, &tightened, r));
-    let redesigned = settled.map(|settled| redesign(joined, &tightened, settled, today.clone()));
+    // What the redesign began with.
+    let from = base.as_ref().unwrap_or(&tightened);
+    let settled = redesigned.and_then(|r| handover::settle(joined, weighed, from, r));
+    let redesigned = settled.map(|settled| redesign(joined, from, settled, today.clone()));
+    let base = from.expected;
     let mut proposals = vec![tighten(joined, weighed, tightened, today, horizon_days)];
     proposals.extend(redesigned.map(|mut proposal| {
         proposal.expected = base.zip(more).map(|(base, more)| {
