@@ -343,6 +343,44 @@ fn metadata_of_a_child_token_name_nobody() {
 }
 
 #[test]
+fn a_group_of_another_namespace_may_give_its_members_what_it_has() {
+    let policies = |deny: &str| {
+        [
+            ("policies/global.hcl", stanza("team1/kv/a", &["read"])),
+            (
+                "namespaces/team1/policies/app.hcl",
+                format!("{}{deny}", stanza("kv/b", &["read"])),
+            ),
+        ]
+    };
+    let given = Given::new("", &policies(&stanza("kv/a", &["deny"])));
+    let deployment = given.folder.path().join("deployment");
+    fs::create_dir(&deployment).unwrap();
+    let entity = json!([{"namespace": "team1/", "id": "e-1.aB3xY", "name": "ann", "policies": ["app"]}]);
+    let group = json!([{"id": "g-1", "name": "g", "policies": ["global"], "member_entities": ["e-1.aB3xY"]}]);
+    fs::write(deployment.join("entities.json"), entity.to_string()).unwrap();
+    fs::write(deployment.join("groups.json"), group.to_string()).unwrap();
+    let new = Given::new("", &policies(""));
+    let mut command = Command::cargo_bin("vault-advisor").unwrap();
+    command
+        .arg("compare")
+        .arg(given.folder.path().join("policies"))
+        .arg(new.folder.path().join("policies"));
+    command
+        .arg("--deployment")
+        .arg(given.folder.path().join("deployment.json"));
+    let output = command.output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(
+        output.status.code(),
+        Some(1),
+        "{text}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert!(text.contains("held together by ann: global, team1/app"), "{text}");
+}
+
+#[test]
 fn what_is_protected_or_waived_stays() {
     let token = Token::new("e-1", "userpass-ann", &["ops", "default"]);
     let log = Log::default().asks(token.granted("ops", ROOT), "read", "secret/data/ops/a", ROOT);

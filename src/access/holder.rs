@@ -204,7 +204,7 @@ impl<'a> Directory<'a> {
         let roles = logged_in_as.iter().flat_map(|role| self.role(role));
         let mut places: Vec<AssignedBy> = roles.map(role_place).collect();
         if principal.kind == PrincipalKind::Entity {
-            places.extend(self.of_entity(&principal.id));
+            places.extend(self.of_entity(&principal.id, self.crosses));
             if let Some(entity) = self.entities.get(&*principal.id) {
                 for alias in &entity.aliases {
                     places.extend(self.roles_of(alias).map(role_place));
@@ -216,8 +216,8 @@ impl<'a> Directory<'a> {
         places
     }
 
-    /// Where the policies of an entity are set, whichever way it logs in.
-    fn of_entity(&self, id: &str) -> Vec<AssignedBy> {
+    /// Where the policies of an entity are set, whichever way it logs in; groups of other namespaces only if their policies cross.
+    fn of_entity(&self, id: &str, crosses: bool) -> Vec<AssignedBy> {
         let own = self.entities.get(id).filter(|entity| !entity.policies.is_empty());
         let home: Option<&str> = self.entities.get(id).map(|entity| entity.namespace.as_str());
         let own = own.map(|entity| AssignedBy {
@@ -230,7 +230,7 @@ impl<'a> Directory<'a> {
             unlisted: false,
         });
         let groups = self.groups(id);
-        let groups = groups.filter(|group| self.crosses || home.is_none_or(|home| home == group.namespace));
+        let groups = groups.filter(|group| crosses || home.is_none_or(|home| home == group.namespace));
         let groups = groups.map(|group| AssignedBy {
             kind: "group".to_owned(),
             namespace: Arc::from(group.namespace.as_str()),
@@ -245,6 +245,15 @@ impl<'a> Directory<'a> {
             unlisted: false,
         });
         own.into_iter().chain(groups).collect()
+    }
+
+    /// What somebody has who was never seen: where groups of other namespaces have the entity as a member, and nothing says
+    /// whether their policies cross, with them and without.
+    fn with_crossing(&self, entity: Option<&str>, held: HeldSet) -> Vec<HeldSet> {
+        let crossing = entity.map(|id| self.of_entity(id, true)).unwrap_or_default();
+        let crossing = crossing.into_iter().flat_map(|place| place.policies);
+        let all = HeldSet::of(held.policies.iter().cloned().chain(crossing));
+        if all == held { vec![held] } else { vec![all, held] }
     }
 
     /// Auth roles and entities that are not among the principals seen.
@@ -265,12 +274,15 @@ impl<'a> Directory<'a> {
                 continue;
             }
             let entity = entity_at.get(&place);
-            let mut assigned = entity.map(|entity| self.of_entity(&entity.id)).unwrap_or_default();
+            let mut assigned = entity
+                .map(|entity| self.of_entity(&entity.id, self.crosses))
+                .unwrap_or_default();
             assigned.push(place);
             assigned.sort();
             let given = assigned.iter().flat_map(|place| place.policies.iter().cloned());
             let default = PolicyId::new(role.namespace.as_str(), identity::DEFAULT);
             let held = HeldSet::of(given.chain((!role.no_default_policy).then_some(default)));
+            let sets = self.with_crossing(entity.map(|entity| entity.id.as_str()), held);
             dormant.push(Holder {
                 principal: Principal {
                     kind: PrincipalKind::Role,
@@ -279,7 +291,7 @@ impl<'a> Directory<'a> {
                     auth_mount: Arc::from(role.mount.as_str()),
                 },
                 namespace: Arc::from(role.namespace.as_str()),
-                sets: vec![held],
+                sets,
                 identity: entity.and_then(|entity| self.identity(&entity.id)).unwrap_or_default(),
                 identity_known: true,
                 days: BTreeSet::new(),
@@ -302,10 +314,11 @@ impl<'a> Directory<'a> {
             let given = assigned.iter().flat_map(|place| place.policies.iter().cloned());
             let default = PolicyId::new(entity.namespace.as_str(), identity::DEFAULT);
             let held = HeldSet::of(given.chain([default]));
+            let sets = self.with_crossing(Some(&entity.id), held);
             dormant.push(Holder {
                 principal,
                 namespace: Arc::from(entity.namespace.as_str()),
-                sets: vec![held],
+                sets,
                 identity: self.identity(&entity.id).unwrap_or_default(),
                 identity_known: true,
                 days: BTreeSet::new(),

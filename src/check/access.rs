@@ -53,15 +53,13 @@ pub fn findings(profile: Profile, old: &[Policy], joined: &Joined, changed: &Cha
 }
 
 fn holders(joined: &Joined) -> impl Iterator<Item = Holder> {
-    joined.holders.iter().map(|h| Holder {
-        name: h.display().to_owned(),
-        policies: h
-            .sets
-            .first()
-            .into_iter()
-            .flat_map(|set| set.policies.iter().cloned())
-            .collect(),
-        identity: Some(h.identity.clone()),
+    // Every list that each acted with or may have: a token that is out keeps its own.
+    joined.holders.iter().flat_map(|h| {
+        h.sets.iter().map(|set| Holder {
+            name: h.display().to_owned(),
+            policies: set.policies.to_vec(),
+            identity: Some(h.identity.clone()),
+        })
     })
 }
 

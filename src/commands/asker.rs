@@ -223,10 +223,10 @@ fn shown(namespace: &str) -> &str {
 pub(super) fn find(joined: &Joined, name: &str) -> Result<usize, Failure> {
     let fits: Vec<usize> = (0..joined.holders.len())
         .filter(|&h| {
-            joined
-                .holders
-                .get(h)
-                .is_some_and(|h| h.key() == name || *h.principal.id == *name || h.display() == name)
+            joined.holders.get(h).is_some_and(|h| {
+                let entity = h.identity.entity.as_ref().is_some_and(|entity| entity.id == name);
+                entity || h.key() == name || *h.principal.id == *name || h.display() == name
+            })
         })
         .collect();
     match fits.as_slice() {

@@ -35,15 +35,13 @@ pub(super) fn run(args: &CompareArgs, profile: Profile, out: &mut dyn Write, tal
         joined
             .holders
             .iter()
-            .map(|h| Holder {
-                name: h.display().to_owned(),
-                policies: h
-                    .sets
-                    .first()
-                    .into_iter()
-                    .flat_map(|set| set.policies.iter().cloned())
-                    .collect(),
-                identity: Some(h.identity.clone()),
+            .flat_map(|h| {
+                // Each list that it may have: groups of other namespaces give theirs on some servers only.
+                h.sets.iter().map(|set| Holder {
+                    name: h.display().to_owned(),
+                    policies: set.policies.to_vec(),
+                    identity: Some(h.identity.clone()),
+                })
             })
             .collect()
     });
