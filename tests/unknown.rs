@@ -366,9 +366,7 @@ fn a_group_of_another_namespace_may_give_its_members_what_it_has() {
         .arg("compare")
         .arg(given.folder.path().join("policies"))
         .arg(new.folder.path().join("policies"));
-    command
-        .arg("--deployment")
-        .arg(given.folder.path().join("deployment.json"));
+    command.arg("--deployment").arg(&deployment);
     let output = command.output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     assert_eq!(
