@@ -719,6 +719,98 @@ fn nesting_ends_nothing() {
     }
 }
 
+/// An entry of a log that hides nothing.
+fn entry(id: u32, path: &str, auth: &str) -> String {
+    let request = format!(
+        r#"{{"id":"r{id}","operation":"update","path":"{path}","mount_type":"token","client_token_accessor":"CANARYaccessor","namespace":{{"id":"root"}}}}"#
+    );
+    let time = format!("2026-03-01T00:00:{id:02}Z");
+    let one = |kind: &str| format!(r#"{{"time":"{time}","type":"{kind}","auth":{auth},"request":{request}}}"#);
+    format!("{}\n{}\n", one("request"), one("response"))
+}
+
+#[test]
+fn secrets_in_paths_and_names_reach_no_output() {
+    let nameless = r#"{"accessor":"CANARYaccessor","policies":["web"],"policy_results":{"allowed":true}}"#;
+    let named = r#"{"entity_id":"e1","display_name":"hvs.CANARYname1","metadata":{"username":"hvs.CANARYuser1"},"policies":["web"],"policy_results":{"allowed":true}}"#;
+    let paths = [
+        "auth/token/lookup/hvs.CANARYpath1",
+        "auth/token/revoke/s.CANARYpath2",
+        "auth/token/lookup-accessor/CANARYaccessor",
+        "sys/leases/lookup/database/creds/x/CANARYlease",
+        "auth/approle/role/ci/secret-id/CANARYsecret",
+        "secret/data/hvs.CANARYpath3",
+    ];
+    let log: String = (0..)
+        .zip(paths)
+        .flat_map(|(n, path)| [entry(n, path, nameless), entry(n + 20, path, named)])
+        .collect();
+    let ground = Ground::new(&[
+        ("w.log", &log[..log.len() / 2]),
+        ("all.log", &log),
+        ("pr/web.hcl", STAR),
+    ]);
+    for file in ["u.jsonl", "u.csv", "u.parquet"] {
+        ground.expect(".", &["usage", "--logs", "all.log", "-o", file], 0, &[]);
+    }
+    ground.expect(
+        ".",
+        &[
+            "advise",
+            "--logs",
+            "all.log",
+            "--policies",
+            "pr",
+            "--out",
+            "out",
+            "--time-limit",
+            "1s",
+        ],
+        0,
+        &[],
+    );
+    let watch = [
+        "watch", "--logs", "w.log", "--state", "state", "--once", "--format", "json",
+    ];
+    let (_, mut told) = ground.run(".", &watch);
+    ground.write(&[("w.log", &log)]);
+    told.push_str(&ground.run(".", &watch).1);
+    let mut found = Vec::new();
+    let mut folders = vec![ground.at("out"), ground.at("state")];
+    let mut files = ["u.jsonl", "u.csv", "u.parquet"].map(|file| ground.at(file)).to_vec();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path)
+            } else {
+                files.push(path)
+            }
+        }
+    }
+    for file in files {
+        if String::from_utf8_lossy(&fs::read(&file).unwrap()).contains("CANARY") {
+            found.push(file);
+        }
+    }
+    assert!(found.is_empty() && !told.contains("CANARY"), "{found:?} {told}");
+    assert!(
+        fs::read_to_string(ground.at("u.jsonl"))
+            .unwrap()
+            .contains("auth/token/lookup/(token)")
+    );
+}
+
+#[test]
+fn the_names_of_logs_do_nothing_to_a_terminal() {
+    let ground = Ground::new(&[
+        ("a\u{1b}[2J\n::error::b.log", "no entry\n"),
+        ("x.log", &entry(1, "a", r#"{"entity_id":"e","policies":["p"]}"#)),
+    ]);
+    let text = ground.expect(".", &["usage", "--logs", "."], 0, &["skipped"]);
+    assert!(!text.contains('\u{1b}') && !text.contains("\n::error"), "{text:?}");
+}
+
 #[test]
 fn a_deployment_that_says_nothing_is_none() {
     let ground = Ground::new(&[

@@ -511,3 +511,85 @@ impl Reader<'_> {
         Ok(answers.into_values().collect())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::deployment::connection::{Connection, Given};
+    use std::io::{BufRead, BufReader, Write};
+    use std::net::TcpListener;
+
+    /// A server that lists `namespaces` in each namespace, `folders` in each list of policies, and has nothing else.
+    fn server(namespaces: &'static str, folders: &'static str) -> Client {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let given = Given {
+            address: Some(format!("http://{}", listener.local_addr().unwrap())),
+            ..Given::default()
+        };
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                let mut head = String::new();
+                let mut reader = BufReader::new(stream.try_clone().unwrap());
+                while reader.read_line(&mut head).unwrap_or(0) > 2 {}
+                let keys = match &head {
+                    head if head.starts_with("GET /v1/sys/namespaces") => namespaces,
+                    head if head.starts_with("GET /v1/sys/policies/acl") => folders,
+                    _ => "",
+                };
+                let (status, body) = match keys {
+                    "" => ("404 No", "{}".to_owned()),
+                    keys => ("200 OK", format!("{{\"data\":{{\"keys\":[{keys}]}}}}")),
+                };
+                let _ = write!(
+                    stream,
+                    "HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+                    body.len()
+                );
+            }
+        });
+        let variable = |name: &str| (name == "VAULT_TOKEN").then(|| "t".to_owned());
+        Client::new(&Connection::resolve(&given, &variable, None).unwrap()).unwrap()
+    }
+
+    fn taken(client: &Client) -> Snapshot {
+        let wishes = Wishes {
+            list_secrets: false,
+            max_secrets: 10,
+            concurrency: 1,
+        };
+        take(client, "", &wishes, &mut |_| {}).unwrap()
+    }
+
+    fn reasons(snapshot: &Snapshot) -> Vec<&str> {
+        snapshot.missing.iter().map(|m| m.reason.as_str()).collect()
+    }
+
+    #[test]
+    fn namespaces_that_list_themselves_come_to_an_end() {
+        let snapshot = taken(&server("\"a/\",\"b/\"", "\"root\""));
+        assert_eq!(snapshot.deployment.namespaces.len(), 6);
+        assert!(
+            reasons(&snapshot).contains(&"stopped: it lists itself"),
+            "{:?}",
+            reasons(&snapshot)
+        );
+    }
+
+    #[test]
+    fn names_that_no_namespace_has_are_not_asked_for() {
+        let snapshot = taken(&server("\"../../x/\",\"\",\"a\\r\\nX-Evil: 1/\"", "\"root\""));
+        assert!(snapshot.deployment.namespaces.is_empty());
+        assert!(reasons(&snapshot).contains(&"names that no namespace can have"));
+    }
+
+    #[test]
+    fn folders_without_end_come_to_an_end() {
+        let snapshot = taken(&server("", "\"d/\""));
+        assert!(
+            reasons(&snapshot).contains(&"stopped: too many folders"),
+            "{:?}",
+            reasons(&snapshot)
+        );
+    }
+}

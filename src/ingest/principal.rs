@@ -215,7 +215,9 @@ impl Facts {
             &self.accessor
         };
         let held = self.held(around);
+        // Guessed from a display name, which anybody may have given.
         let mount = around.login.map_or_else(|| self.mount(), str::to_owned);
+        let mount = secret::path(&mount).into_owned();
         // What is known by a name only is told apart by the namespace of its token; where the log leaves that open, by the
         // namespace it is at work in.
         let (space, is_told) = match &held.space {

@@ -368,3 +368,34 @@ fn path(demand: &Demand) -> u64 {
 fn grant(demand: &Demand) -> u64 {
     HASHER.hash_one((path(demand), demand.capability))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_happens_again_has_another_id() {
+        let who = Principal {
+            kind: crate::vault::PrincipalKind::Entity,
+            id: "e".into(),
+            name: "ann".into(),
+            auth_mount: "".into(),
+        };
+        let event = |second| {
+            let time = Timestamp::from_second(second).ok();
+            Event::new(
+                Kind::PolicyChanged,
+                &who,
+                time,
+                "sys/policies/acl/a",
+                "update",
+                "a",
+                String::new(),
+            )
+        };
+        assert_eq!(event(1).id, event(1).id);
+        assert_ne!(event(1).id, event(2).id);
+        let ranks: HashSet<u8> = Kind::ALL.map(Kind::rank).into();
+        assert_eq!(ranks.len(), Kind::ALL.len());
+    }
+}
