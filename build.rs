@@ -15,6 +15,10 @@ const SOURCES: [&str; 4] = ["src", "Cargo.toml", "Cargo.lock", "build.rs"];
 const DIGITS: usize = 12;
 
 fn main() {
+    if env::var_os("CARGO_CFG_WINDOWS").is_some() {
+        println!("cargo::error=vault-advisor does not run on Windows: build it for Linux or macOS, or inside of WSL");
+        return;
+    }
     println!("cargo::rerun-if-env-changed=VAULT_ADVISOR_COMMIT");
     for source in SOURCES {
         println!("cargo::rerun-if-changed={source}");

@@ -3,7 +3,8 @@
 #   vault-advisor-VERSION-TARGET.tar.gz   the program with completions, man pages, licences and docs
 #   vault-advisor_VERSION_ARCH.deb        the same as a Debian package
 #   vault-advisor-VERSION-TARGET.cdx.json the SBOM (CycloneDX)
-#   SHA256SUMS                            checksums of all of them
+#   vault_advisor-VERSION-py3-none-*.whl  the program for `pip`, `pipx` and `uvx`
+#   SHA256SUMS-TARGET                     checksums of all of them
 #
 #   scripts/release.sh                    build the static program (musl), then package it
 #   scripts/release.sh --binary FILE      package a program that is already built
@@ -145,7 +146,10 @@ else
   say "no dpkg-deb: the Debian package is left out"
 fi
 
-(cd "$dist" && rm -f SHA256SUMS && find . -maxdepth 1 -name 'vault-advisor*' -type f -printf '%f\n' | LC_ALL=C sort | xargs sha256sum > SHA256SUMS)
+scripts/wheel.py --program "$program" --target "$target" --version "$version" --out "$dist" >&2
+
+sums="SHA256SUMS-$target"
+(cd "$dist" && rm -f "$sums" && find . -maxdepth 1 -name 'vault[-_]advisor*' -type f -printf '%f\n' | LC_ALL=C sort | xargs sha256sum > "$sums")
 
 # Is everything there that is promised?
 contents="$(tar -tzf "$dist/$name.tar.gz")"
@@ -160,5 +164,5 @@ if command -v dpkg-deb >/dev/null; then
     grep -q " ./$file\$" <<< "$contents" || fail "the Debian package lacks \`$file\`"
   done
 fi
-(cd "$dist" && sha256sum --quiet --check SHA256SUMS && du -h --apparent-size -- *)
+(cd "$dist" && sha256sum --quiet --check "$sums" && du -h --apparent-size -- *)
 [ -z "$dry" ] || say "a dry run: nothing is kept"

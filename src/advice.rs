@@ -2,7 +2,7 @@
 //!
 //! Every name in here may come from an attacker: a face of `report` escapes it for its own grammar.
 
-use crate::origin::Origin;
+use crate::origin::{Origin, Written};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -362,6 +362,8 @@ pub struct Proposal {
     pub optimality: Optimality,
     /// Wrong denials that are expected; none where nothing was asked of the future.
     pub expected: Option<Expected>,
+    /// Files that change with it, where policies stand inside of other files.
+    pub files: Vec<FileChange>,
 }
 
 /// Wrong denials that are expected in days ahead.
@@ -375,6 +377,19 @@ pub struct Expected {
     pub low: f64,
     /// Nine times of ten at most these.
     pub high: f64,
+}
+
+/// A file of a repository that changes with the policies in it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FileChange {
+    /// The file as read.
+    pub file: Arc<str>,
+    /// As it was read.
+    pub old: Arc<str>,
+    /// As it is to be.
+    pub new: String,
+    /// The policies that change, by their labels.
+    pub policies: Vec<String>,
 }
 
 /// Steps that can be applied by themselves, with all earlier waves in force.
@@ -445,6 +460,8 @@ pub struct ProposedPolicy {
     pub shared: Option<String>,
     /// Whether it stays because it was asked for.
     pub kept: bool,
+    /// Where its text is written, where that is inside of another file.
+    pub written: Option<Arc<Written>>,
 }
 
 impl ProposedPolicy {

@@ -119,7 +119,7 @@ impl Reading {
 /// What is granted.
 #[derive(Debug, Clone, Args)]
 pub struct Granting {
-    /// Policies: files and folders of .hcl or .json
+    /// Policies: files and folders of .hcl or .json, Terraform, Kubernetes and more (docs/sources.md)
     #[arg(long, value_name = "PATH", num_args = 1.., required = true)]
     pub policies: Vec<PathBuf>,
     /// What a policy in a folder is named by: its path below the folder (team/web.hcl is team/web), or its file alone (web)
@@ -212,6 +212,8 @@ pub enum Command {
     Snapshot(SnapshotArgs),
     /// Follow live logs: tell what is new, keep usage up to date
     Watch(WatchArgs),
+    /// Write the files that a repository of policies starts with: settings, a CI job, the policy of a snapshot's token
+    Init(InitArgs),
     /// Write shell completions to stdout
     Completions(CompletionsArgs),
     /// Write man pages, one a subcommand, into a folder
@@ -497,7 +499,7 @@ pub struct TestArgs {
     /// Files of tests
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
-    /// Policies: files and folders of .hcl or .json
+    /// Policies: files and folders of .hcl or .json, Terraform, Kubernetes and more (docs/sources.md)
     #[arg(long, value_name = "PATH", num_args = 1.., required = true)]
     pub policies: Vec<PathBuf>,
     /// What a policy in a folder is named by: its path below the folder, or its file alone
@@ -880,6 +882,30 @@ pub struct WatchArgs {
 pub struct CompletionsArgs {
     /// The shell
     pub shell: clap_complete::Shell,
+}
+
+/// `init`
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  vault-advisor init --ci github")]
+pub struct InitArgs {
+    /// The repository
+    #[arg(value_name = "DIR", default_value = ".")]
+    pub dir: PathBuf,
+    /// Where the policies are, seen from the repository
+    #[arg(long, value_name = "DIR", default_value = "policies")]
+    pub policies: String,
+    /// Whose CI the job is for; found by itself where one of them is in use
+    #[arg(long, value_name = "FORGE")]
+    pub ci: Option<Forge>,
+}
+
+/// Where repositories live.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Forge {
+    /// GitHub Actions
+    Github,
+    /// GitLab CI
+    Gitlab,
 }
 
 /// `man`

@@ -15,6 +15,8 @@ pub mod policy;
 pub mod usage;
 
 pub mod access;
+pub mod sources;
+
 pub mod analysis;
 pub mod optimize;
 

@@ -7,6 +7,7 @@ use crate::files;
 use crate::optimize::foresight::ForesightSettings;
 use crate::optimize::paths::Price;
 use crate::policy::profile::{PolicyMatch, Switches};
+use crate::sources::SourceSettings;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -41,6 +42,10 @@ pub struct SettingsFile {
     pub watch: WatchSettings,
     /// Switches of the server that change its decisions.
     pub server: ServerSettings,
+    /// Files that hold policies, and where in them.
+    pub sources: Vec<SourceSettings>,
+    /// Patterns of files that are not read.
+    pub exclude: Vec<String>,
 }
 
 /// Switches of the server that change its decisions.
@@ -182,6 +187,10 @@ pub struct Settings {
     pub watch: WatchSettings,
     /// Switches of the server.
     pub server: ServerSettings,
+    /// Files that hold policies, and where in them.
+    pub sources: Vec<SourceSettings>,
+    /// Patterns of files that are not read.
+    pub exclude: Vec<String>,
     /// The file they came from.
     pub file: Option<PathBuf>,
     /// What the file says, as it stands there.
@@ -204,6 +213,8 @@ impl Default for Settings {
             waivers: Vec::new(),
             watch: WatchSettings::default(),
             server: ServerSettings::default(),
+            sources: Vec::new(),
+            exclude: Vec::new(),
             file: None,
             said: toml::Table::new(),
             waiver_lines: Vec::new(),
@@ -365,6 +376,8 @@ impl Settings {
             waivers: file.waivers,
             watch: file.watch,
             server: file.server,
+            sources: file.sources,
+            exclude: file.exclude,
             file: Some(path),
             said: toml::Table::new(),
             waiver_lines: Vec::new(),

@@ -43,6 +43,7 @@ fn policy(stanzas: &[(String, Vec<Capability>)]) -> Policy {
         source: "".into(),
         language: Language::Hcl,
         stanzas: stanzas.iter().map(stanza).collect(),
+        written: None,
     }
 }
 

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 const FLOORS: [&[&str]; 9] = [
     &["origin", "files", "staged", "vault", "units"],
     &["usage", "policy", "deployment", "advice"],
-    &["ingest", "access"],
+    &["ingest", "access", "sources"],
     &["analysis", "optimize"],
     &["settings", "report", "version"],
     &["pipeline", "rollout"],
@@ -26,7 +26,7 @@ const FLOORS: [&[&str]; 9] = [
 ];
 
 /// Packages that only these files may name.
-const FENCES: [(&str, &[&str]); 8] = [
+const FENCES: [(&str, &[&str]); 10] = [
     ("polars::", &["usage/frame.rs"]),
     ("good_lp::", &["optimize/ilp.rs"]),
     ("petgraph::", &["analysis/access_graph.rs"]),
@@ -35,6 +35,15 @@ const FENCES: [(&str, &[&str]); 8] = [
     ("ureq::", &["deployment/live.rs", "watch/post.rs"]),
     ("httparse::", &["watch/serve.rs"]),
     ("hmac::", &["watch/hook.rs"]),
+    ("granit_parser::", &["sources/yaml.rs"]),
+    (
+        "hcl_edit::",
+        &[
+            "sources/terraform/document.rs",
+            "sources/terraform/eval.rs",
+            "sources/terraform/model.rs",
+        ],
+    ),
 ];
 
 fn sources() -> Vec<(String, String)> {

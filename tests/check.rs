@@ -277,15 +277,15 @@ fn waivers_cover_until_their_day() {
 }
 
 #[test]
-fn terraform_is_read_as_far_as_it_is_literal() {
+fn terraform_is_read_as_far_as_it_is_known() {
     let at = fixtures().join("check");
     let text = expect(
         &at,
         &["--policies", "terraform", "--fail-on", "info"],
         1,
         &[
-            "`vault_policy.team` was not checked: its `name` is a template",
-            "`vault_policy.filed` was not checked: its `policy` is `file(…)`",
+            "`vault_policy.team` was not checked: its name needs variable `team`",
+            "`vault_policy.filed` was not checked: its text needs `file(\"./filed.hcl\")`: there is no such file",
             "policy `wrong` cannot be used",
             "terraform/main.tf:23:",
             "2 policies checked",
@@ -378,7 +378,7 @@ fn shell(folder: &Path, script: &str, variables: &[(&str, &str)]) -> Output {
 #[test]
 fn what_runs_it_in_ci_runs() {
     let at = folder(&[("old/app.hcl", READ), ("new/app.hcl", WIDE)]);
-    let action = script("action.yml", "run: |");
+    let action = script("action.yml", "}}\n      run: |");
     let summary = at.path().join("summary.md");
     let variables = |policies: &'static str| {
         [

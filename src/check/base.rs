@@ -5,6 +5,7 @@ use super::git::{GitError, Repo};
 use super::source::{self, Read, ReadError};
 use crate::policy::load::Names;
 use crate::policy::syntax::Dialect;
+use crate::sources::Options;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
@@ -128,8 +129,8 @@ impl Base {
     ///
     /// # Errors
     /// Where a file can't be read.
-    pub fn read(&mut self, dialect: &Dialect, names: Names) -> Result<Read, ReadError> {
-        let mut read = source::read(&self.policies, dialect, names)?;
+    pub fn read(&mut self, dialect: &Dialect, names: Names, options: &Options) -> Result<Read, ReadError> {
+        let mut read = source::read(&self.policies, dialect, names, options)?;
         if let Kind::Git { folder, revision, .. } = &self.kind {
             source::relabel(&mut read.policies, folder.path(), revision);
         }

@@ -10,6 +10,5 @@ pub mod git;
 mod risk;
 pub mod rules;
 pub mod source;
-pub mod terraform;
 
 pub use gate::{Checked, Material, Options, Seen, check};

@@ -1,6 +1,6 @@
 //! `advise`: the main job.
 
-use super::{Exit, Failure, Talk, material};
+use super::{Exit, Failure, Talk, material, write_back};
 use crate::cli::{AdviseArgs, Common};
 use crate::optimize::foresight::parse_days;
 use crate::pipeline::{self, Material, Options};
@@ -53,7 +53,7 @@ pub(super) fn run(
     inputs.extend(args.reading.usage.iter().map(|p| p.display().to_string()));
     inputs.extend(args.granting.policies.iter().map(|p| p.display().to_string()));
     inputs.extend(args.granting.deployment.iter().map(|p| p.display().to_string()));
-    let advice = pipeline::advise(
+    let mut advice = pipeline::advise(
         Material {
             usage,
             policies: granted.policies,
@@ -73,6 +73,14 @@ pub(super) fn run(
         },
         &mut |step| talk.step(step),
     );
+    talk.step("writing the changes back");
+    let reading = write_back::Reading {
+        paths: &args.granting.policies,
+        names: args.granting.policy_names.into(),
+        profile,
+        options: material::sources(&settings),
+    };
+    write_back::files(&mut advice, &reading);
     talk.step("laying out the report");
     let files = report::render(&advice, &report::Options::default()).map_err(|e| Failure::from_error(&e, None))?;
     talk.step("writing the report");

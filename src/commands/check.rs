@@ -15,6 +15,7 @@ use crate::policy::model::Policy;
 use crate::policy::profile::Profile;
 use crate::report::gate::{self, Gate};
 use crate::settings::{self, Settings, SettingsError};
+use crate::sources;
 use crate::staged;
 use crate::usage::Usage;
 use crate::usage::tally::Tally;
@@ -39,9 +40,10 @@ pub(super) fn run(
     let judge = judge(args, common, base.as_mut(), talk)?;
     let settings = judge.settings;
     let mut notes = Vec::new();
+    let options = material::sources(&settings);
     // Usage is the larger part of what is read; what is said of it comes after what is wrong with the policies.
     let (granted, seen) = rayon::join(
-        || granted(args, profile, base.as_mut(), &mut notes),
+        || granted(args, profile, base.as_mut(), &options, &mut notes),
         || seen(&judge.reading, talk),
     );
     let (mut read, mut base) = granted?;
@@ -54,10 +56,11 @@ pub(super) fn run(
             .collect();
         return Err(Failure::new(
             format!("no policy in {}: nothing was checked", places.join(", ")),
-            Some("policies are files that end in .hcl, .json or .policy, or `vault_policy` resources in .tf files"),
+            Some("docs/sources.md lists where policies are looked for"),
         ));
     }
     notes.extend(others(&read.others));
+    notes.extend(excluded(&read.excluded));
     let deployment = material::deployment(judge.deployment.as_deref())?;
     let seen = match seen? {
         Some((seen, tally)) => {
@@ -375,6 +378,11 @@ fn settings(
 /// Files told of at most.
 const MOST_TOLD: usize = 20;
 
+/// What `exclude` and `.gitignore` leave out.
+fn excluded(files: &[PathBuf]) -> Option<String> {
+    others(files).map(|_| format!("{} left out by `exclude` or `.gitignore`", files.len()))
+}
+
 /// What was not read because it shows no policy.
 fn others(files: &[PathBuf]) -> Option<String> {
     let names: Vec<String> = files.iter().take(MOST_TOLD).map(|f| f.display().to_string()).collect();
@@ -390,17 +398,27 @@ fn granted(
     args: &CheckArgs,
     profile: Profile,
     base: Option<&mut Base>,
+    options: &sources::Options,
     notes: &mut Vec<String>,
 ) -> Result<(Read, Option<Vec<Policy>>), Failure> {
     let (dialect, names) = (profile.dialect(), args.granting.policy_names.into());
     let failed = |e: source::ReadError| Failure::from_error(&e, Some("name a policy file or folder"));
-    let read = source::read(&args.granting.policies, &dialect, names).map_err(failed)?;
+    let read = source::read(&args.granting.policies, &dialect, names, options).map_err(failed)?;
     let Some(base) = base else {
-        return Ok((read, None));
+        // A plan says what was before it; what it does not speak of stays.
+        let before = read.before.clone().map(|before| with_others(before, &read.policies));
+        return Ok((read, before));
     };
-    let before = base.read(&dialect, names).map_err(failed)?;
+    let before = base.read(&dialect, names, options).map_err(failed)?;
     notes.append(&mut base.notes);
     Ok((read, Some(before.policies)))
+}
+
+/// The policies before a plan, with those of other files, which it does not change.
+fn with_others(mut before: Vec<Policy>, now: &[Policy]) -> Vec<Policy> {
+    let other = |policy: &&Policy| policy.written.as_ref().is_none_or(|w| w.fixed.is_none());
+    before.extend(now.iter().filter(other).cloned());
+    before
 }
 
 /// Usage, where it is asked for, and its account. What is empty or can't be read never passes.

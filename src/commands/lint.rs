@@ -4,22 +4,34 @@ use super::{Exit, Failure, Talk, material};
 use crate::cli::{LintArgs, TextOrJson};
 use crate::policy::lint::{self, Context, Warning};
 use crate::policy::lint_json;
-use crate::policy::load::{self, LoadCause, Names};
+use crate::policy::load::{LoadCause, Names};
 use crate::policy::profile::Profile;
 use crate::policy::syntax::Style;
 use crate::report::digest;
+use crate::settings::Settings;
+use crate::sources;
 use std::collections::HashMap;
 use std::io::Write;
 
 /// Parses and tells.
 pub(super) fn run(args: &LintArgs, profile: Profile, out: &mut dyn Write, talk: &Talk) -> Result<Exit, Failure> {
-    let listed = load::files(&args.files, &profile.community_dialect(), Names::Path);
-    material::left_out(&listed.skipped, profile, talk);
     let mut policies = Vec::new();
     let mut broken = Vec::new();
     // In the order of the arguments: a policy by its number, or what was wrong with it.
     let mut files: Vec<(String, Option<usize>)> = Vec::new();
-    for (path, read) in listed.files {
+    let settings = Settings::load(None, &material::settings_places(args.files.iter()))
+        .map_err(|e| Failure::from_error(&e, Some(material::SETTINGS_HINT)))?;
+    let options = material::sources(&settings);
+    let found = sources::read(&args.files, &profile.community_dialect(), Names::Path, &options)
+        .map_err(|e| Failure::from_error(&e, Some(material::SETTINGS_HINT)))?;
+    material::left_out(&found.skipped, profile, talk);
+    for problem in &found.unread {
+        talk.warn(&format!(
+            "{}: `{}` was not read: {}",
+            problem.origin, problem.what, problem.why
+        ));
+    }
+    for (path, read) in found.files {
         let file = path.display().to_string();
         match read {
             Ok(policy) => {

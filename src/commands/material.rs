@@ -10,6 +10,7 @@ use crate::policy::profile::Profile;
 use crate::policy::syntax::{self, Style};
 use crate::report::digest;
 use crate::settings::Settings;
+use crate::sources;
 use crate::usage::demand::PolicySet;
 use crate::usage::held::Namespaces;
 use crate::usage::tally::Tally;
@@ -226,8 +227,13 @@ pub(super) fn policies(
     strict: bool,
     talk: &Talk,
 ) -> Result<Granted, Failure> {
-    let loaded = load::policies(paths, &profile.dialect(), names.into());
-    let mut notes = left_out(&loaded.skipped, profile, talk);
+    let places = settings_places(paths.iter());
+    let settings = Settings::load(None, &places).map_err(|e| Failure::from_error(&e, Some(SETTINGS_HINT)))?;
+    let read = sources::read(paths, &profile.dialect(), names.into(), &self::sources(&settings))
+        .map_err(|e| Failure::from_error(&e, Some(SETTINGS_HINT)))?;
+    let mut notes = left_out(&read.skipped, profile, talk);
+    let unread = read.unread;
+    let loaded = load::unique(read.files);
     let style = if talk.colour() { Style::Coloured } else { Style::Plain };
     let mut fatal = None;
     for error in &loaded.errors {
@@ -240,15 +246,21 @@ pub(super) fn policies(
             notes.push(format!("Policy left out: {error}"));
         }
     }
+    for problem in &unread {
+        let text = format!("{}: `{}` was not read: {}", problem.origin, problem.what, problem.why);
+        talk.warn(&text);
+        notes.push(format!("Policy not read: {text}"));
+    }
     if let Some(message) = fatal {
         return Err(Failure::new(
             message,
             Some("name a policy file, or a folder of .hcl or .json files"),
         ));
     }
-    if strict && !loaded.errors.is_empty() {
+    let bad = loaded.errors.len() + unread.len();
+    if strict && bad > 0 {
         return Err(Failure::new(
-            format!("`--strict`: {} policies cannot be used", loaded.errors.len()),
+            format!("`--strict`: {bad} policies cannot be used"),
             Some("mend the policies shown above, or leave `--strict` out"),
         ));
     }
@@ -257,7 +269,7 @@ pub(super) fn policies(
         return Err(Failure::new(
             format!("no policy in {}", places.join(", ")),
             Some(
-                "policies are files that end in .hcl, .json or .policy; `vault policy read NAME > NAME.hcl` exports one",
+                "`vault policy read NAME > NAME.hcl` exports one; docs/sources.md lists where policies are looked for",
             ),
         ));
     }
@@ -265,6 +277,15 @@ pub(super) fn policies(
         policies: loaded.policies,
         notes,
     })
+}
+
+/// What settings say of where policies are.
+pub(super) fn sources(settings: &Settings) -> sources::Options {
+    sources::Options {
+        sources: settings.sources.clone(),
+        exclude: settings.exclude.clone(),
+        ..sources::Options::default()
+    }
 }
 
 /// Reads a deployment, where one is named.

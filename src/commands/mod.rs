@@ -12,6 +12,7 @@ mod diff_access;
 mod explain;
 mod generate;
 mod holders;
+mod init;
 mod interrupt;
 mod lint;
 mod man;
@@ -29,6 +30,7 @@ mod usage;
 mod watch;
 mod watch_report;
 mod who_can;
+mod write_back;
 
 use crate::cli::{Cli, Command};
 use std::fmt::Display;
@@ -130,6 +132,7 @@ pub fn run(cli: Cli, out: &mut dyn Write, talk: &Talk) -> Result<Exit, Failure> 
         Command::Roles(args) => roles::run(&args, out, talk),
         Command::Snapshot(args) => snapshot_command::run(&args, out, talk),
         Command::Watch(args) => watch::run(&args, common, profile, out, talk),
+        Command::Init(args) => init::run(&args, out, talk),
         Command::Completions(args) => man::completions(&args, out),
         Command::Man(args) => man::pages(&args, talk),
     }

@@ -133,6 +133,7 @@ impl<'a> Places<'a> {
             Command::Usage(_)
             | Command::Roles(_)
             | Command::Snapshot(_)
+            | Command::Init(_)
             | Command::Completions(_)
             | Command::Man(_) => return None,
         };

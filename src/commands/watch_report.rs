@@ -8,6 +8,7 @@ use crate::policy::load;
 use crate::policy::profile::Profile;
 use crate::report::{self, html};
 use crate::settings::Settings;
+use crate::sources;
 use crate::usage::Usage;
 use crate::watch::desk::{Report, Reporter};
 use crate::watch::page::Summary;
@@ -65,8 +66,13 @@ impl Reporter for Advisor {
             return Summary.report(usage);
         }
         let settings = load_settings(self.config.as_ref(), &self.policies, self.deployment.as_ref())?;
-        let mut loaded = load::policies(&self.policies, &self.profile.dialect(), self.names.into());
+        let options = material::sources(&settings);
+        let read = sources::read(&self.policies, &self.profile.dialect(), self.names.into(), &options)
+            .map_err(|e| e.to_string())?;
+        let mut loaded = load::unique(read.files);
         let mut notes: Vec<String> = loaded.errors.iter().map(|e| format!("Policy left out: {e}")).collect();
+        let unread = read.unread.iter();
+        notes.extend(unread.map(|p| format!("Policy not read: {}: `{}`: {}", p.origin, p.what, p.why)));
         if loaded.policies.is_empty() {
             return Err("no policy can be read".to_owned());
         }

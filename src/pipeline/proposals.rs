@@ -160,6 +160,7 @@ fn tighten(joined: &Joined, weighed: &Weighed<'_>, t: Tightening, before: Comple
                 name: policy.name.to_string(),
                 file: Some(policy.file.clone()),
                 original: Some(policy.source.clone()),
+                written: policy.written.clone(),
                 text: match change {
                     Some(c) => c.text.clone(),
                     None => Some(policy.source.to_string()),
@@ -218,6 +219,7 @@ fn tighten(joined: &Joined, weighed: &Weighed<'_>, t: Tightening, before: Comple
             seconds: None,
         },
         expected: t.expected.map(|s| expected(s, horizon_days)),
+        files: Vec::new(),
         policies,
     }
 }
@@ -304,6 +306,7 @@ fn redesign(joined: &Joined, tightened: &Tightening, settled: Settled, before: C
             name: policy.name.to_string(),
             file: Some(policy.file.clone()),
             original: Some(policy.source.clone()),
+            written: policy.written.clone(),
             change: match &text {
                 Some(text) if **text == *policy.source => Change::Keep,
                 Some(_) => Change::Edit,
@@ -373,5 +376,6 @@ fn redesign(joined: &Joined, tightened: &Tightening, settled: Settled, before: C
             seconds: None,
         },
         expected: None,
+        files: Vec::new(),
     }
 }

@@ -166,10 +166,19 @@ fn said(same: bool) -> &'static str {
 /// one name differ, neither counts.
 #[must_use]
 pub fn policies(paths: &[PathBuf], dialect: &Dialect, names: Names) -> Loaded {
-    let mut found: BTreeMap<(Arc<str>, Arc<str>), (Policy, bool)> = BTreeMap::new();
     let listed = files(paths, dialect, names);
+    Loaded {
+        skipped: listed.skipped,
+        ..unique(listed.files)
+    }
+}
+
+/// Each name once, sorted by namespace and name. Where two of one name differ, neither counts.
+#[must_use]
+pub fn unique(files: Vec<(PathBuf, Result<Policy, LoadError>)>) -> Loaded {
+    let mut found: BTreeMap<(Arc<str>, Arc<str>), (Policy, bool)> = BTreeMap::new();
     let mut errors = Vec::new();
-    for (path, read) in listed.files {
+    for (path, read) in files {
         match read {
             Err(error) => errors.push(error),
             Ok(policy) => match found.entry((Arc::clone(&policy.namespace), Arc::clone(&policy.name))) {
@@ -199,7 +208,7 @@ pub fn policies(paths: &[PathBuf], dialect: &Dialect, names: Names) -> Loaded {
     Loaded {
         policies: counts.map(|(policy, _)| policy).collect(),
         errors,
-        skipped: listed.skipped,
+        skipped: Vec::new(),
     }
 }
 
@@ -414,7 +423,7 @@ fn shows_policy(path: &Path) -> bool {
 fn ending(path: &Path) -> Option<&'static str> {
     let name = path.file_name()?.to_string_lossy().to_lowercase();
     // Terraform's.
-    if name.ends_with(".tf.json") {
+    if name.ends_with(".tf.json") || name.ends_with(".tofu.json") {
         return None;
     }
     [".hcl", ".json", ".policy"]

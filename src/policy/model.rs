@@ -1,6 +1,6 @@
 //! A parsed policy: stanzas with their patterns, capabilities and constraints, each with its place in the text.
 
-use crate::origin::Origin;
+use crate::origin::{Origin, Written};
 use crate::vault::{Capability, CapabilitySet, PolicyId};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -31,6 +31,8 @@ pub struct Policy {
     pub language: Language,
     /// Its stanzas in the order of the text.
     pub stanzas: Vec<Stanza>,
+    /// Where its text is written, where that is inside of another file (Terraform, YAML); none where the file is the policy.
+    pub written: Option<Arc<Written>>,
 }
 
 impl Policy {
@@ -50,6 +52,7 @@ impl Policy {
             source: "".into(),
             language: Language::Hcl,
             stanzas: Vec::new(),
+            written: None,
         }
     }
 

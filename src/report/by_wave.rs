@@ -155,7 +155,8 @@ fn diffs(
 ) -> Vec<OutputFile> {
     let places = placed.iter().zip(chains.iter().zip(before.iter().zip(after)));
     let changed = places.filter_map(|(placed, (chain, (&before, &after)))| {
-        if before == after {
+        // A file with several policies in it changes as a whole, in `diffs/` alone.
+        if before == after || placed.policy.written.is_some() {
             return None;
         }
         let (old, new) = (chain.get(before)?.text.as_deref(), chain.get(after)?.text.as_deref());

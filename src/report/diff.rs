@@ -3,8 +3,8 @@
 use similar::TextDiff;
 
 use super::escape;
-use super::layout::Placed;
-use crate::advice::Change;
+use super::layout::{self, Placed};
+use crate::advice::{Change, FileChange};
 
 /// The diff of one policy, with a few words before it that `git apply` passes over; none where nothing changes.
 #[must_use]
@@ -19,14 +19,7 @@ pub fn render(placed: &Placed<'_>, base: &str) -> Option<String> {
     for reason in &policy.reasons {
         out.push_str(&format!("#   {}\n", escape::comment(reason)));
     }
-    let wher = if base == "." {
-        String::from("the folder where vault-advisor ran")
-    } else {
-        format!("the folder {}", escape::comment(base))
-    };
-    out.push_str(&format!(
-        "# Apply it in {wher}: git apply (or patch -p1 <) this file.\n"
-    ));
+    out.push_str(&applied_in(base));
     out.push_str(&body);
     Some(out)
 }
@@ -62,6 +55,30 @@ pub fn between(placed: &Placed<'_>, old: Option<&str>, new: Option<&str>) -> Opt
         &header("a", old),
         &header("b", new),
     ))
+}
+
+/// The diff of a file that several policies may stand in: its name below `diffs/`, and its text.
+#[must_use]
+pub fn of_file(change: &FileChange, base: &str) -> (String, String) {
+    let path = layout::header_of(&change.file, base);
+    let mut out = format!("# {}\n", escape::comment(&path));
+    for policy in &change.policies {
+        out.push_str(&format!("#   policy {}\n", escape::comment(policy)));
+    }
+    out.push_str(&applied_in(base));
+    let header = |side: &str| escape::diff_path(&format!("{side}/{path}"));
+    out.push_str(&unified(&change.old, &change.new, &header("a"), &header("b")));
+    (format!("{}.diff", path.replace('/', "%2F")), out)
+}
+
+/// Where a diff is to be applied.
+fn applied_in(base: &str) -> String {
+    let place = if base == "." {
+        String::from("the folder where vault-advisor ran")
+    } else {
+        format!("the folder {}", escape::comment(base))
+    };
+    format!("# Apply it in {place}: git apply (or patch -p1 <) this file.\n")
 }
 
 /// Both texts compared line by line. Only `\n` ends a line, as `git` sees it.

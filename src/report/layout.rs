@@ -34,7 +34,7 @@ pub fn place<'a>(run: &Run, proposal: &'a Proposal) -> Vec<Placed<'a>> {
             let inside = policy
                 .file
                 .as_deref()
-                .filter(|_| policy.change != Change::Add)
+                .filter(|_| policy.change != Change::Add && policy.written.is_none())
                 .map(|file| inside(file, &root))
                 .filter(|inside| !as_snapshot || inside.starts_with(&snapshot_folder(policy)))
                 .unwrap_or_else(|| {
@@ -183,6 +183,15 @@ fn named_beside(root: &str, inside: &str) -> String {
     match clean(root) {
         Some(root) => format!("{root}/{inside}"),
         None => inside.to_owned(),
+    }
+}
+
+/// What a file that was read is called in the headers of diffs that are applied in `base`.
+#[must_use]
+pub fn header_of(file: &str, base: &str) -> String {
+    match clean(file) {
+        Some(path) if base == "." => path,
+        _ => inside(file, base),
     }
 }
 

@@ -79,9 +79,15 @@ pub fn render(advice: &Advice, options: &Options) -> Result<Vec<OutputFile>, Ren
             if let Some(text) = hcl::file(placed.policy) {
                 files.push(OutputFile::text(format!("policies/{}", placed.file), text));
             }
-            if let Some(text) = diff::render(placed, &base) {
+            if placed.policy.written.is_none()
+                && let Some(text) = diff::render(placed, &base)
+            {
                 files.push(OutputFile::text(format!("diffs/{}", placed.diff), text));
             }
+        }
+        for change in &tighten.files {
+            let (name, text) = diff::of_file(change, &base);
+            files.push(OutputFile::text(format!("diffs/{name}"), text));
         }
         if layout::is_snapshot(&advice.run, tighten) {
             let (name, mark) = layout::SNAPSHOT_MARK;

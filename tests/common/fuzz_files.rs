@@ -72,16 +72,17 @@ pub fn settings(bytes: &[u8]) {
     }
 }
 
-/// Any bytes as Terraform, in both of its forms.
+/// Any bytes as Terraform, in both of its forms, as a plan, and as a resource of Kubernetes.
 pub fn terraform(bytes: &[u8]) {
     let folder = tempfile::tempdir().unwrap();
-    for name in ["main.tf", "main.tf.json"] {
+    for name in ["main.tf", "main.tf.json", "plan.json", "x.yaml"] {
         let file = folder.path().join(name);
         fs::write(&file, bytes).unwrap();
         let _ = source::read(
             &[folder.path().to_path_buf()],
             &Profile::default().dialect(),
             Names::Path,
+            &vault_advisor::sources::Options::default(),
         );
         fs::remove_file(file).unwrap();
     }

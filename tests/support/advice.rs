@@ -210,6 +210,7 @@ pub fn sample(principals: usize) -> Advice {
         findings: findings(&people),
         proposals: vec![
             Proposal {
+                files: Vec::new(),
                 kind: String::from("tighten"),
                 title: String::from("The same policies with what nobody used taken out."),
                 policies: tightened(&policies),
@@ -242,6 +243,7 @@ pub fn sample(principals: usize) -> Advice {
                 optimality: Optimality::default(),
             },
             Proposal {
+                files: Vec::new(),
                 kind: String::from("redesign"),
                 title: String::from("The fewest policies that cover what was used, and nothing else."),
                 policies: redesigned(&people),
@@ -454,6 +456,7 @@ fn tightened(policies: &[PolicyView]) -> Vec<ProposedPolicy> {
             ProposedPolicy {
                 namespace: std::sync::Arc::default(),
                 expected: None,
+                written: None,
                 shared: None,
                 kept: false,
                 name: policy.name.clone(),
@@ -489,6 +492,7 @@ fn redesigned(people: &[PrincipalView]) -> Vec<ProposedPolicy> {
     (1..=4)
         .map(|index| ProposedPolicy {
             expected: None,
+            written: None,
             shared: None,
             kept: false,
             name: format!("role-{index}"),
@@ -734,6 +738,7 @@ pub fn hostile() -> Advice {
                 );
                 ProposedPolicy {
                     expected: None,
+                    written: None,
                     shared: Some((*text).to_owned()),
                     kept: true,
                     name: (*text).to_owned(),

@@ -49,6 +49,7 @@ pub fn parse(name: &str, file: &str, text: &str, dialect: &Dialect) -> Result<Po
         source: text.into(),
         language: if json { Language::Json } else { Language::Hcl },
         stanzas,
+        written: None,
     })
 }
 

@@ -1,0 +1,200 @@
+//! Policies in the resources of Kubernetes, and where settings say that there are some.
+
+use super::node::{Kind, Node};
+use super::terraform::looks_like_policy;
+use super::{Found, Problem, SourceSettings};
+use crate::origin::SourceText;
+use std::sync::Arc;
+
+/// The policies of a document.
+#[derive(Debug, Default)]
+pub struct Content {
+    /// The policies.
+    pub found: Vec<Found>,
+    /// What looks like one and is none of the kinds known.
+    pub unread: Vec<Problem>,
+}
+
+/// Reads a document as a resource of Kubernetes, or as the settings of bank-vaults.
+#[must_use]
+pub fn read(source: &Arc<SourceText>, root: &Node) -> Content {
+    let mut content = Content::default();
+    let mut known = Vec::new();
+    resource(source, root, &mut content, &mut known, 0);
+    suspicious(source, root, &known, &mut content);
+    content
+}
+
+/// Reads a document as settings say.
+#[must_use]
+pub fn by_settings(source: &Arc<SourceText>, root: &Node, settings: &SourceSettings) -> Content {
+    let mut content = Content::default();
+    for (keys, node) in all_at(root, &settings.policy) {
+        let Some(text) = node.text() else {
+            content.unread.push(Problem {
+                what: source.file.to_string(),
+                why: format!("`{}` leads to no text", settings.policy),
+                origin: source.place(node.range.start),
+                policy: None,
+            });
+            continue;
+        };
+        let pointer = settings.name.as_ref().map(|name| filled(name, &keys));
+        let named = match &pointer {
+            Some(pointer) => root.at(pointer).and_then(Node::str).map(str::to_owned),
+            None => keys
+                .last()
+                .map(|key| key.strip_suffix(".hcl").unwrap_or(key).to_owned()),
+        };
+        let namespace = settings
+            .namespace
+            .as_ref()
+            .and_then(|pointer| root.at(&filled(pointer, &keys))?.str())
+            .unwrap_or("");
+        let Some(name) = named else {
+            content.unread.push(Problem {
+                what: source.file.to_string(),
+                why: "it has no name where the settings say".to_owned(),
+                origin: source.place(node.range.start),
+                policy: None,
+            });
+            continue;
+        };
+        content.found.push(Found {
+            address: format!("{name} at {}", filled(&settings.policy, &keys)),
+            name,
+            namespace: namespace.to_owned(),
+            text: text.clone(),
+            source: Arc::clone(source),
+            at: node.range.start,
+            fixed: None,
+        });
+    }
+    content
+}
+
+/// All that a pointer leads to, with what each `*` in it stands for.
+fn all_at<'n>(root: &'n Node, pointer: &str) -> Vec<(Vec<String>, &'n Node)> {
+    let mut here = vec![(Vec::new(), root)];
+    for part in pointer.split('/').skip(1) {
+        let mut next = Vec::new();
+        for (keys, node) in here {
+            if part != "*" {
+                let found = node.at(&format!("/{part}"));
+                next.extend(found.map(|inner| (keys, inner)));
+                continue;
+            }
+            let with = |key: String| {
+                let mut longer: Vec<String> = keys.clone();
+                longer.push(key);
+                longer
+            };
+            match &node.kind {
+                Kind::Map(entries) => next.extend(entries.iter().map(|(key, value)| (with(key.to_string()), value))),
+                Kind::List(items) => next.extend(items.iter().enumerate().map(|(n, item)| (with(n.to_string()), item))),
+                _ => {}
+            }
+        }
+        here = next;
+    }
+    here
+}
+
+/// A pointer with its `*` as they were found.
+fn filled(pointer: &str, keys: &[String]) -> String {
+    let mut keys = keys.iter();
+    let parts = pointer.split('/').map(|part| match part {
+        "*" => keys
+            .next()
+            .map_or_else(|| "*".to_owned(), |key| key.replace('~', "~0").replace('/', "~1")),
+        other => other.to_owned(),
+    });
+    parts.collect::<Vec<_>>().join("/")
+}
+
+fn resource(source: &Arc<SourceText>, root: &Node, content: &mut Content, known: &mut Vec<usize>, depth: usize) {
+    let word = |pointer: &str| root.at(pointer).and_then(Node::str);
+    let version = word("/apiVersion").unwrap_or("");
+    let kind = word("/kind").unwrap_or("");
+    if kind == "List" && depth == 0 {
+        for item in root.get("items").map(Node::items).unwrap_or_default() {
+            resource(source, item, content, known, 1);
+        }
+        return;
+    }
+    let mut add = |name: Option<&str>, namespace: Option<&str>, text: Option<&Node>, what: &str| {
+        let Some(node) = text else { return };
+        known.push(node.range.start);
+        let (Some(name), Some(text)) = (name, node.text()) else {
+            content.unread.push(Problem {
+                what: what.to_owned(),
+                why: "its name or its text is missing".to_owned(),
+                origin: source.place(node.range.start),
+                policy: None,
+            });
+            return;
+        };
+        content.found.push(Found {
+            name: name.to_owned(),
+            namespace: namespace.unwrap_or("").to_owned(),
+            text: text.clone(),
+            address: format!("{what} {name}"),
+            source: Arc::clone(source),
+            at: node.range.start,
+            fixed: None,
+        });
+    };
+    if kind == "Policy" && version.starts_with("redhatcop.redhat.io/") {
+        let name = word("/spec/name").or_else(|| word("/metadata/name"));
+        let namespace = word("/spec/authentication/namespace");
+        // What signs in to a namespace writes there.
+        add(name, namespace, root.at("/spec/policy"), "Policy");
+        return;
+    }
+    if kind == "Policy" && version.split('/').next().is_some_and(|group| group.contains("vault")) {
+        let name = word("/spec/forProvider/name")
+            .or_else(|| word("/metadata/annotations/crossplane.io~1external-name"))
+            .or_else(|| word("/metadata/name"));
+        add(
+            name,
+            word("/spec/forProvider/namespace"),
+            root.at("/spec/forProvider/policy"),
+            "Policy",
+        );
+        return;
+    }
+    let configured = match kind {
+        "Vault" => root.at("/spec/externalConfig/policies"),
+        "" => root.get("policies"),
+        _ => None,
+    };
+    for policy in configured.map(Node::items).unwrap_or_default() {
+        let name = policy.get("name").and_then(Node::str);
+        add(
+            name,
+            policy.get("namespace").and_then(Node::str),
+            policy.get("rules"),
+            "the policy",
+        );
+    }
+}
+
+/// Names texts that look like policies and were not read as such.
+fn suspicious(source: &Arc<SourceText>, node: &Node, known: &[usize], content: &mut Content) {
+    match &node.kind {
+        Kind::Text(text) if looks_like_policy(&text.text) && !known.contains(&node.range.start) => {
+            content.unread.push(Problem {
+                what: source.file.to_string(),
+                why: "a text in it looks like a policy, and no `[[sources]]` of the settings says how to read it"
+                    .to_owned(),
+                origin: source.place(node.range.start),
+                policy: None,
+            });
+        }
+        Kind::List(items) => items.iter().for_each(|item| suspicious(source, item, known, content)),
+        Kind::Map(entries) => entries
+            .iter()
+            .for_each(|(_, value)| suspicious(source, value, known, content)),
+        _ => {}
+    }
+}

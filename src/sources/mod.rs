@@ -1,0 +1,517 @@
+//! Policies where people keep them: HCL and JSON files, Terraform and OpenTofu, plans and states, resources of Kubernetes,
+//! and what settings name. One reader for all commands; each policy knows where its text is written.
+
+pub mod back;
+mod files;
+mod globs;
+mod manifest;
+mod node;
+mod plan;
+mod terraform;
+mod text;
+mod yaml;
+
+use crate::origin::{Origin, SourceText, Spelling, Written};
+use crate::policy::load::{self, LoadCause, LoadError, Names, Skipped, Why};
+use crate::policy::model::Policy;
+use crate::policy::syntax::{self, Dialect, ParseError};
+use crate::vault::path as vault_path;
+use files::Files;
+use globs::{Globs, Ignored};
+use node::Node;
+use serde::Deserialize;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use text::Text;
+
+/// A kind of files that settings name as holding policies.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SourceSettings {
+    /// Which files, as a pattern such as `deploy/**/*.yaml`.
+    pub files: String,
+    /// Where the text of a policy stands, as a JSON pointer; `*` stands for any name or number.
+    pub policy: String,
+    /// Where its name stands; the last `*` of `policy` is the name where this is missing.
+    pub name: Option<String>,
+    /// Where its namespace stands.
+    pub namespace: Option<String>,
+}
+
+/// How policies are read.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// What settings say of files.
+    pub sources: Vec<SourceSettings>,
+    /// Patterns of files that are left out.
+    pub exclude: Vec<String>,
+    /// Texts that stand for those of files.
+    pub overlay: HashMap<PathBuf, Arc<str>>,
+}
+
+/// What was read.
+#[derive(Debug, Default)]
+pub struct Read {
+    /// Each policy with the file that it is in, or what was wrong with it.
+    pub files: Vec<(PathBuf, Result<Policy, LoadError>)>,
+    /// What was found and is not understood.
+    pub unread: Vec<Problem>,
+    /// The policies before a plan, where one was read.
+    pub before: Option<Vec<Policy>>,
+    /// What was left out for other reasons, and may hold a policy.
+    pub skipped: Vec<Skipped>,
+    /// Files that hold no policy.
+    pub others: Vec<PathBuf>,
+    /// Files that `exclude` or `.gitignore` leave out.
+    pub excluded: Vec<PathBuf>,
+}
+
+/// Something that was found and is not understood.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// The resource, or the file.
+    pub what: String,
+    /// What is the matter, as a sentence without its end.
+    pub why: String,
+    /// Where.
+    pub origin: Origin,
+    /// Namespace and name of the policy, where they are known.
+    pub policy: Option<(Arc<str>, Arc<str>)>,
+}
+
+/// A policy that stands inside of another file.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// Its name.
+    pub name: String,
+    /// Its namespace, as written.
+    pub namespace: String,
+    /// Its text.
+    pub text: Text,
+    /// What makes it.
+    pub address: String,
+    /// The file of that.
+    pub source: Arc<SourceText>,
+    /// Where in it.
+    pub at: usize,
+    /// Why nothing can be written back.
+    pub fixed: Option<Arc<str>>,
+}
+
+pub use globs::PatternError;
+
+/// How much room the recursive readers get.
+const STACK: usize = 64 * 1024 * 1024;
+
+/// Reads all policies in `paths`, each a file or a folder.
+///
+/// # Errors
+/// Where a pattern of the options cannot be used.
+pub fn read(paths: &[PathBuf], dialect: &Dialect, names: Names, options: &Options) -> Result<Read, PatternError> {
+    let exclude = Globs::new(options.exclude.iter().map(String::as_str))?;
+    let by_settings: Vec<(Globs, &SourceSettings)> = options
+        .sources
+        .iter()
+        .map(|source| Ok((Globs::new(std::iter::once(source.files.as_str()))?, source)))
+        .collect::<Result<_, PatternError>>()?;
+    let work = || {
+        let mut reader = Reader {
+            dialect,
+            names,
+            options,
+            exclude: &exclude,
+            by_settings: &by_settings,
+            plain: BTreeMap::new(),
+            read: Read::default(),
+        };
+        reader.all(paths);
+        reader.read
+    };
+    // Deep expressions need more room than a thread of a pool has.
+    let read = std::thread::scope(|scope| {
+        let reader = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, work);
+        match reader {
+            Ok(reader) => reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+            Err(_) => work(),
+        }
+    });
+    Ok(read)
+}
+
+/// Below a folder.
+#[derive(Default)]
+struct Listing {
+    /// All plain files that nothing leaves out.
+    files: Vec<PathBuf>,
+    /// What `exclude` leaves out.
+    excluded: Vec<PathBuf>,
+}
+
+struct Reader<'r> {
+    dialect: &'r Dialect,
+    names: Names,
+    options: &'r Options,
+    exclude: &'r Globs,
+    by_settings: &'r [(Globs, &'r SourceSettings)],
+    /// What JSON files are as policies: they may be something else.
+    plain: BTreeMap<PathBuf, Result<Policy, LoadError>>,
+    read: Read,
+}
+
+impl Reader<'_> {
+    fn all(&mut self, paths: &[PathBuf]) {
+        let mut listing = Listing::default();
+        let mut folders: Vec<&PathBuf> = Vec::new();
+        let mut named: BTreeSet<PathBuf> = BTreeSet::new();
+        for path in paths {
+            if path.is_dir() {
+                folders.push(path);
+                self.list(path, &mut listing);
+            } else {
+                named.insert(files::tidy(path));
+            }
+        }
+        let kept: BTreeSet<PathBuf> = listing.files.iter().map(|path| files::tidy(path)).collect();
+        let used = self.terraform(&kept, &named, paths);
+        self.policies(paths, &kept, &named, &used, &listing.excluded);
+        self.documents(&listing.files, &named, paths);
+        self.read.excluded.append(&mut listing.excluded);
+        self.read.others.retain(|other| !used.contains(&files::tidy(other)));
+    }
+
+    /// The files below a folder that nothing leaves out.
+    fn list(&self, folder: &Path, listing: &mut Listing) {
+        let files = Files::around(folder, HashMap::new());
+        let real = std::fs::canonicalize(folder).unwrap_or_else(|_| folder.to_path_buf());
+        let mut ignored = Ignored::default();
+        for found in crate::files::below(folder)
+            .found
+            .into_iter()
+            .filter(|found| !found.hidden)
+        {
+            let mut above: Vec<&Path> = found.below.ancestors().filter(|a| !a.as_os_str().is_empty()).collect();
+            above.reverse();
+            let out = above.iter().any(|part| {
+                self.exclude.matches(part)
+                    || self.exclude.matches(&files::tidy(&folder.join(part)))
+                    || ignored.leaves_out(files.root(), &real.join(part), **part != *found.below)
+            });
+            if out {
+                listing.excluded.push(found.path);
+            } else {
+                listing.files.push(found.path);
+            }
+        }
+    }
+
+    /// Reads Terraform, and says which files its functions read.
+    fn terraform(
+        &mut self,
+        kept: &BTreeSet<PathBuf>,
+        named: &BTreeSet<PathBuf>,
+        paths: &[PathBuf],
+    ) -> BTreeSet<PathBuf> {
+        let mut used = BTreeSet::new();
+        let parent = |path: &Path| match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent.to_path_buf(),
+            _ => PathBuf::from("."),
+        };
+        let folders_of = |all: &BTreeSet<PathBuf>| -> BTreeSet<PathBuf> {
+            all.iter()
+                .filter(|path| terraform::is_terraform(path))
+                .map(|path| parent(path))
+                .collect()
+        };
+        let below = folders_of(kept);
+        let alone: BTreeSet<PathBuf> = named
+            .iter()
+            .filter(|path| terraform::is_terraform(path))
+            .cloned()
+            .collect();
+        let mut take = |folders: &BTreeSet<PathBuf>, only: &BTreeSet<PathBuf>, around: &Path| {
+            let files = Files::around(around, self.options.overlay.clone());
+            let content = terraform::read(&files, folders, only);
+            used.extend(files.used());
+            for found in content.found {
+                self.found(&found);
+            }
+            self.read.unread.extend(content.unread);
+        };
+        if !below.is_empty() {
+            // The repository that the first folder is in; what lies elsewhere is read by itself.
+            let mut left = below;
+            for path in paths.iter().filter(|path| path.is_dir()) {
+                let root = files::tidy(path);
+                let here: BTreeSet<PathBuf> = left
+                    .iter()
+                    .filter(|folder| root == Path::new(".") && folder.is_relative() || folder.starts_with(&root))
+                    .cloned()
+                    .collect();
+                left.retain(|folder| !here.contains(folder));
+                take(&here, &BTreeSet::new(), &root);
+            }
+        }
+        for folder in folders_of(&alone) {
+            let only: BTreeSet<PathBuf> = alone.iter().filter(|path| parent(path) == folder).cloned().collect();
+            take(&BTreeSet::from([folder.clone()]), &only, &folder);
+        }
+        used
+    }
+
+    /// Adds a policy that stands inside of another file.
+    fn found(&mut self, found: &Found) {
+        let policy = self.parsed(found);
+        self.read.files.push((PathBuf::from(&*found.source.file), policy));
+    }
+
+    fn parsed(&self, found: &Found) -> Result<Policy, LoadError> {
+        let namespace: Arc<str> = vault_path::namespace(&found.namespace).into();
+        let mut written = found.text.written(&found.address, &found.source, found.at);
+        written.fixed.clone_from(&found.fixed);
+        let file = &found.source.file;
+        match syntax::parse(&found.name, file, &found.text.text, self.dialect) {
+            Ok(mut policy) => {
+                policy.namespace = namespace;
+                placed(&mut policy, written);
+                Ok(policy)
+            }
+            Err(error) => Err(LoadError {
+                path: PathBuf::from(&**file),
+                name: Some(syntax::policy_name(&found.name).into()),
+                namespace,
+                cause: LoadCause::Parse(Box::new(self::moved(error, &found.text.text, &written))),
+            }),
+        }
+    }
+
+    /// Reads the files that are policies themselves.
+    fn policies(
+        &mut self,
+        paths: &[PathBuf],
+        kept: &BTreeSet<PathBuf>,
+        named: &BTreeSet<PathBuf>,
+        used: &BTreeSet<PathBuf>,
+        excluded: &[PathBuf],
+    ) {
+        let alone = |path: &Path| is_document(path) || terraform::is_terraform(path);
+        let wanted: Vec<PathBuf> = paths
+            .iter()
+            .filter(|path| path.is_dir() || !alone(path))
+            .cloned()
+            .collect();
+        let listed = load::files(&wanted, self.dialect, self.names);
+        let out: BTreeSet<PathBuf> = excluded.iter().map(|path| files::tidy(path)).collect();
+        let excluded = |path: &Path| path.ancestors().any(|above| out.contains(above));
+        for (path, read) in listed.files {
+            let tidy = files::tidy(&path);
+            let by_name = named.contains(&tidy);
+            let broken = matches!(&read, Err(error) if matches!(error.cause, LoadCause::Parse(_)));
+            if broken && !by_name && self.is_other(&path) {
+                self.read.others.push(path);
+            } else if !by_name && excluded(&tidy) {
+                self.read.excluded.push(path);
+            } else if by_name || !(used.contains(&tidy) || is_document(&path) && kept.contains(&tidy)) {
+                self.read.files.push((path, read));
+            } else if !used.contains(&tidy) {
+                // What is read as a document, and is a policy, keeps the name that its place gives it.
+                self.plain.insert(tidy, read);
+            }
+        }
+        for one in listed.skipped {
+            let tidy = files::tidy(&one.path);
+            let ours = matches!(one.why, Why::Ending | Why::NoPolicy)
+                && kept.contains(&tidy)
+                && (alone(&one.path) || used.contains(&tidy) || is_variables(&one.path));
+            if excluded(&tidy) {
+                self.read.excluded.push(one.path);
+            } else if !ours {
+                self.read.skipped.push(one);
+            }
+        }
+    }
+
+    /// Whether a file that is no policy is other HCL, such as of Terragrunt or of an agent.
+    fn is_other(&self, path: &Path) -> bool {
+        let files = Files::around(path, self.options.overlay.clone());
+        files.source(path).is_ok_and(|source| terraform::is_other(&source))
+    }
+
+    /// Reads YAML and JSON.
+    fn documents(&mut self, listed: &[PathBuf], named: &BTreeSet<PathBuf>, paths: &[PathBuf]) {
+        let given = paths.iter().filter(|path| named.contains(&files::tidy(path)));
+        let all: Vec<PathBuf> = listed
+            .iter()
+            .chain(given)
+            .filter(|path| is_document(path))
+            .cloned()
+            .collect();
+        for path in all {
+            if terraform::is_terraform(&path) {
+                continue;
+            }
+            self.document(&path, named.contains(&files::tidy(&path)));
+        }
+    }
+
+    fn document(&mut self, path: &Path, by_name: bool) {
+        let files = Files::around(path, self.options.overlay.clone());
+        let source = match files.source(path) {
+            Ok(source) => source,
+            Err(why) => {
+                let file: Arc<str> = path.display().to_string().into();
+                return self.unread(&file, why, Origin::new(Arc::clone(&file), 1, 1));
+            }
+        };
+        let json = path.extension().is_some_and(|end| end.eq_ignore_ascii_case("json"));
+        let roots: Vec<Node> = if json {
+            match node::json(&source, Spelling::Json) {
+                Ok(node) => vec![node],
+                // What is broken may be a policy all the same: its own reader tells.
+                Err(_) => return self.policy_file(path, by_name),
+            }
+        } else {
+            match yaml::documents(&source) {
+                Ok(roots) => roots,
+                Err(_) if source.text.contains("{{") => {
+                    if suspicious(&source.text) {
+                        let origin = Origin::new(Arc::clone(&source.file), 1, 1);
+                        self.unread(
+                            &source.file,
+                            "it is a template, and was not rendered".to_owned(),
+                            origin,
+                        );
+                    } else {
+                        self.read.others.push(path.to_path_buf());
+                    }
+                    return;
+                }
+                Err(trouble) => {
+                    if suspicious(&source.text) || by_name {
+                        let origin = source.place(trouble.offset);
+                        self.unread(&source.file, format!("it cannot be read: {}", trouble.why), origin);
+                    } else {
+                        self.read.others.push(path.to_path_buf());
+                    }
+                    return;
+                }
+            }
+        };
+        let before = self.read.files.len() + self.read.unread.len();
+        let mut known = false;
+        for root in &roots {
+            known |= self.root(path, &source, root);
+        }
+        let nothing = self.read.files.len() + self.read.unread.len() == before;
+        if json && !known && nothing {
+            if roots.iter().any(|root| root.get("path").is_some()) || by_name {
+                return self.policy_file(path, by_name);
+            }
+            self.read.others.push(path.to_path_buf());
+        } else if !known && nothing {
+            self.read.others.push(path.to_path_buf());
+        }
+    }
+
+    /// Reads a document; whether it is one of the kinds known.
+    fn root(&mut self, path: &Path, source: &Arc<SourceText>, root: &Node) -> bool {
+        let tidy = files::tidy(path);
+        let settings = self.by_settings.iter().find(|(glob, _)| {
+            let mut tails = tidy.ancestors().filter_map(|above| tidy.strip_prefix(above).ok());
+            glob.matches(&tidy) || tails.any(|tail| glob.matches(tail))
+        });
+        if let Some((_, settings)) = settings {
+            let content = manifest::by_settings(source, root, settings);
+            let any = !content.found.is_empty() || !content.unread.is_empty();
+            content.found.iter().for_each(|found| self.found(found));
+            self.read.unread.extend(content.unread);
+            return any;
+        }
+        if let Some(content) = plan::read(source, root) {
+            content.found.iter().for_each(|found| self.found(found));
+            self.read.unread.extend(content.unread);
+            if let Some(before) = content.before {
+                let parsed: Vec<Policy> = before.iter().filter_map(|found| self.parsed(found).ok()).collect();
+                self.read.before.get_or_insert_default().extend(parsed);
+            }
+            return true;
+        }
+        if root.get("path").is_some() && root.get("kind").is_none() {
+            // A policy in JSON.
+            return false;
+        }
+        let content = manifest::read(source, root);
+        let any = !content.found.is_empty() || !content.unread.is_empty();
+        content.found.iter().for_each(|found| self.found(found));
+        self.read.unread.extend(content.unread);
+        any
+    }
+
+    /// A file that is a policy itself.
+    fn policy_file(&mut self, path: &Path, by_name: bool) {
+        if let Some(read) = self.plain.remove(&files::tidy(path)) {
+            return self.read.files.push((path.to_path_buf(), read));
+        }
+        let listed = load::files(&[path.to_path_buf()], self.dialect, self.names);
+        for (path, read) in listed.files {
+            match read {
+                Err(error) if !by_name && matches!(error.cause, LoadCause::NoPolicy { .. }) => {
+                    self.read.others.push(path);
+                }
+                read => self.read.files.push((path, read)),
+            }
+        }
+    }
+
+    fn unread(&mut self, what: &str, why: String, origin: Origin) {
+        self.read.unread.push(Problem {
+            what: what.to_owned(),
+            why,
+            origin,
+            policy: None,
+        });
+    }
+}
+
+/// Whether a file is read as a document of JSON or YAML.
+fn is_document(path: &Path) -> bool {
+    let name = path
+        .file_name()
+        .map(|n| n.to_string_lossy().to_lowercase())
+        .unwrap_or_default();
+    [".json", ".yaml", ".yml", ".tfstate"]
+        .iter()
+        .any(|end| name.ends_with(end))
+}
+
+/// Whether a file gives variables of Terraform their values.
+fn is_variables(path: &Path) -> bool {
+    let name = path
+        .file_name()
+        .map(|n| n.to_string_lossy().to_lowercase())
+        .unwrap_or_default();
+    name.ends_with(".tfvars") || name.ends_with(".tfvars.json")
+}
+
+/// Whether a text that cannot be read may hold a policy.
+fn suspicious(text: &str) -> bool {
+    terraform::looks_like_policy(text) || text.contains("externalConfig") || text.contains("kind: Policy")
+}
+
+/// Puts the places of a policy's text where they are in its files.
+fn placed(policy: &mut Policy, written: Written) {
+    for stanza in &mut policy.stanzas {
+        stanza.origin = written.place(stanza.span.start);
+        for key in &mut stanza.keys {
+            key.origin = written.place(key.key.start);
+        }
+    }
+    policy.written = Some(Arc::new(written));
+}
+
+/// Puts the place of an error where it is in its file.
+fn moved(mut error: ParseError, text: &str, written: &Written) -> ParseError {
+    let text = SourceText::new("", text);
+    error.origin = written.place(text.offset(error.origin.line, error.origin.column));
+    error
+}

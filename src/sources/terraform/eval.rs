@@ -1,0 +1,711 @@
+//! Works out expressions as far as nothing but the files is needed. What a provider or a person would have to say stays
+//! unknown, with the reason.
+
+use super::functions;
+use super::model::Expr;
+use super::module::Module;
+use super::value::Value;
+use crate::origin::{Hold, Level, SourceText, Spelling};
+use crate::sources::files::Files;
+use crate::sources::node::{Kind, Node};
+use crate::sources::text::{Builder, Text};
+use hcl_edit::Span as _;
+use hcl_edit::expr::{BinaryOperator, Expression, ForExpr, ObjectKey, TraversalOperator, UnaryOperator};
+use hcl_edit::template::{Directive, Element, HeredocTemplate, Strip, Template};
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// How deep expressions may lead into each other.
+const MAX_DEPTH: usize = 300;
+/// How many steps are made in all.
+const MAX_STEPS: u64 = 20_000_000;
+/// How many bytes of text are made in all.
+const MAX_BYTES: u64 = 128 * 1024 * 1024;
+
+/// A name that a known map surely lacks.
+const NO_NAME: &str = "a map has no such name";
+/// An item that a known list surely lacks.
+const NO_ITEM: &str = "a list has no such item";
+
+/// What went wrong, or is not known.
+pub type Why = Arc<str>;
+
+/// Names that expressions may use, the innermost first.
+pub struct Scope<'s> {
+    /// The module; none inside of a template file.
+    pub module: Option<&'s Module>,
+    /// Names bound here.
+    pub names: Vec<(Arc<str>, Value)>,
+    /// Where this scope is in.
+    pub parent: Option<&'s Scope<'s>>,
+}
+
+impl<'s> Scope<'s> {
+    /// Of a module.
+    #[must_use]
+    pub fn of(module: &'s Module) -> Self {
+        Self {
+            module: Some(module),
+            names: Vec::new(),
+            parent: None,
+        }
+    }
+
+    /// With more names.
+    #[must_use]
+    pub fn with(&'s self, names: Vec<(Arc<str>, Value)>) -> Self {
+        Self {
+            module: self.module,
+            names,
+            parent: Some(self),
+        }
+    }
+
+    fn find(&self, name: &str) -> Option<&Value> {
+        let here = self.names.iter().rev().find(|(n, _)| **n == *name).map(|(_, v)| v);
+        here.or_else(|| self.parent.and_then(|parent| parent.find(name)))
+    }
+}
+
+/// What all modules of a run share.
+pub struct World<'f> {
+    /// The files.
+    pub files: &'f Files,
+    /// Folders that were read.
+    pub folders: RefCell<HashMap<PathBuf, super::module::Folder>>,
+    depth: Cell<usize>,
+    steps: Cell<u64>,
+    bytes: Cell<u64>,
+}
+
+impl<'f> World<'f> {
+    /// With nothing read yet.
+    #[must_use]
+    pub fn new(files: &'f Files) -> Self {
+        Self {
+            files,
+            folders: RefCell::default(),
+            depth: Cell::new(0),
+            steps: Cell::new(0),
+            bytes: Cell::new(0),
+        }
+    }
+
+    /// Goes one level down; none where that is too deep or too much.
+    pub fn deeper<T>(&self, work: impl FnOnce() -> Result<T, Why>) -> Result<T, Why> {
+        let depth = self.depth.get();
+        let steps = self.steps.get();
+        if depth >= MAX_DEPTH {
+            return Err("it is nested too deep".into());
+        }
+        if steps >= MAX_STEPS {
+            return Err("it takes more steps than are made".into());
+        }
+        self.steps.set(steps + 1);
+        self.depth.set(depth + 1);
+        let done = work();
+        self.depth.set(depth);
+        done
+    }
+
+    /// Counts what is made.
+    ///
+    /// # Errors
+    /// Where that is too much.
+    pub fn makes(&self, bytes: usize) -> Result<(), Why> {
+        let total = self.bytes.get().saturating_add(bytes as u64);
+        self.bytes.set(total);
+        if total > MAX_BYTES {
+            return Err("its texts are longer than is read".into());
+        }
+        Ok(())
+    }
+
+    /// The value of an expression: unknown where it cannot be worked out.
+    pub fn value(&self, expr: &Expr, scope: &Scope<'_>) -> Value {
+        let worked = match expr {
+            Expr::Hcl(source, expression) => self.hcl(source, expression, scope),
+            Expr::Json(source, node) => self.json(source, node, scope),
+        };
+        worked.unwrap_or_else(Value::Unknown)
+    }
+
+    fn json(&self, source: &Arc<SourceText>, node: &Node, scope: &Scope<'_>) -> Result<Value, Why> {
+        self.deeper(|| match &node.kind {
+            Kind::Text(text) if text.text.contains("${") || text.text.contains("%{") => {
+                let template = hcl_edit::parser::parse_template(&text.text)
+                    .map_err(|_| Why::from("a template is not understood"))?;
+                let inner = Arc::new(SourceText::new(Arc::clone(&source.file), Arc::clone(&text.text)));
+                self.template_value(&inner, None, &template, scope)
+            }
+            Kind::List(items) => Ok(Value::list(
+                items
+                    .iter()
+                    .map(|item| self.json(source, item, scope).unwrap_or_else(Value::Unknown))
+                    .collect(),
+            )),
+            Kind::Map(entries) => Ok(Value::Map(Arc::new(
+                entries
+                    .iter()
+                    .map(|(key, value)| {
+                        let value = self.json(source, value, scope).unwrap_or_else(Value::Unknown);
+                        (Arc::clone(key), value)
+                    })
+                    .collect(),
+            ))),
+            _ => Ok(Value::of_node(node)),
+        })
+    }
+
+    fn hcl(&self, source: &Arc<SourceText>, expression: &Expression, scope: &Scope<'_>) -> Result<Value, Why> {
+        self.deeper(|| self.hcl_inner(source, expression, scope))
+    }
+
+    /// As [`Self::hcl`], with what is unknown as a value.
+    fn soft(&self, source: &Arc<SourceText>, expression: &Expression, scope: &Scope<'_>) -> Value {
+        self.hcl(source, expression, scope).unwrap_or_else(Value::Unknown)
+    }
+
+    fn hcl_inner(&self, source: &Arc<SourceText>, expression: &Expression, scope: &Scope<'_>) -> Result<Value, Why> {
+        match expression {
+            Expression::Null(_) => Ok(Value::Null),
+            Expression::Bool(yes) => Ok(Value::Bool(**yes)),
+            Expression::Number(number) => Ok(Value::Number(number.as_f64().unwrap_or(f64::NAN))),
+            Expression::String(text) => {
+                let range = text.span().unwrap_or(0..0);
+                let mut builder = Builder::default();
+                let inner = range.start + 1..range.end.saturating_sub(1);
+                self.literal(&mut builder, source, Some(Spelling::Quoted), inner, (false, false))?;
+                Ok(Value::Text(builder.finish()))
+            }
+            Expression::StringTemplate(template) => {
+                self.template_value(source, Some(Spelling::Quoted), template, scope)
+            }
+            Expression::HeredocTemplate(heredoc) => {
+                let indent = indentation(source, heredoc);
+                let mut builder = Builder::default();
+                let spelling = Some(Spelling::Heredoc(indent));
+                self.template(&mut builder, source, spelling, &heredoc.template, scope, (false, false))?;
+                Ok(Value::Text(builder.finish()))
+            }
+            Expression::Array(items) => Ok(Value::list(
+                items.iter().map(|item| self.soft(source, item, scope)).collect(),
+            )),
+            Expression::Object(object) => {
+                let mut entries = BTreeMap::new();
+                for (key, value) in object.iter() {
+                    let name = match key {
+                        ObjectKey::Ident(ident) => Arc::from(ident.as_str()),
+                        ObjectKey::Expression(key) => self.hcl(source, key, scope)?.text()?.text,
+                    };
+                    entries.insert(name, self.soft(source, value.expr(), scope));
+                }
+                Ok(Value::Map(Arc::new(entries)))
+            }
+            Expression::Parenthesis(inner) => self.hcl(source, inner.inner(), scope),
+            Expression::Variable(name) => match scope.find(name.as_str()) {
+                Some(value) => Ok(value.clone()),
+                None => Err(format!("`{}` is not known", name.as_str()).into()),
+            },
+            Expression::Conditional(conditional) => {
+                let yes = self.hcl(source, &conditional.cond_expr, scope)?.truth()?;
+                let branch = if yes {
+                    &conditional.true_expr
+                } else {
+                    &conditional.false_expr
+                };
+                self.hcl(source, branch, scope)
+            }
+            Expression::FuncCall(call) => {
+                let name = call.name.name.as_str();
+                if !call.name.namespace.is_empty() {
+                    return Err(format!("`{name}(…)` is a function of a provider").into());
+                }
+                if matches!(name, "try" | "can") {
+                    return self.attempt(source, name, call.args.iter(), scope);
+                }
+                let mut arguments: Vec<Value> = call.args.iter().map(|a| self.soft(source, a, scope)).collect();
+                if call.args.expand_final()
+                    && let Some(last) = arguments.pop()
+                {
+                    arguments.extend(last.items()?.into_iter().map(|(_, item)| item));
+                }
+                functions::call(self, scope, name, arguments)
+            }
+            Expression::Traversal(traversal) => {
+                let operators: Vec<&TraversalOperator> = traversal.operators.iter().map(|o| o.value()).collect();
+                self.traversal(source, &traversal.expr, &operators, scope)
+            }
+            Expression::UnaryOp(operation) => {
+                let value = self.hcl(source, &operation.expr, scope)?;
+                match operation.operator.value() {
+                    UnaryOperator::Neg => Ok(Value::Number(-value.number()?)),
+                    UnaryOperator::Not => Ok(Value::Bool(!value.truth()?)),
+                }
+            }
+            Expression::BinaryOp(operation) => {
+                let left = self.hcl(source, &operation.lhs_expr, scope)?;
+                let right = self.soft(source, &operation.rhs_expr, scope);
+                binary(*operation.operator.value(), &left, &right)
+            }
+            Expression::ForExpr(each) => self.for_each(source, each, scope),
+        }
+    }
+
+    fn attempt<'e>(
+        &self,
+        source: &Arc<SourceText>,
+        name: &str,
+        arguments: impl Iterator<Item = &'e Expression>,
+        scope: &Scope<'_>,
+    ) -> Result<Value, Why> {
+        // What is unknown here may be known to Terraform: only what surely fails there too leads on.
+        for argument in arguments {
+            match self.hcl(source, argument, scope) {
+                Err(why) if &*why == NO_NAME || &*why == NO_ITEM => {}
+                Err(why) => return Err(why),
+                Ok(value) => {
+                    if let Some(why) = value.unknown_inside() {
+                        return Err(why);
+                    }
+                    return Ok(if name == "can" { Value::Bool(true) } else { value });
+                }
+            }
+        }
+        if name == "can" {
+            return Ok(Value::Bool(false));
+        }
+        Err("nothing that `try(…)` tries can be worked out".into())
+    }
+
+    fn for_each(&self, source: &Arc<SourceText>, each: &ForExpr, scope: &Scope<'_>) -> Result<Value, Why> {
+        let collection = self.hcl(source, &each.intro.collection_expr, scope)?.items()?;
+        let mut list = Vec::new();
+        let mut map: BTreeMap<Arc<str>, Value> = BTreeMap::new();
+        for (key, value) in collection {
+            let mut names = vec![(Arc::from(each.intro.value_var.as_str()), value)];
+            if let Some(name) = &each.intro.key_var {
+                names.push((Arc::from(name.as_str()), key));
+            }
+            let inner = scope.with(names);
+            if let Some(cond) = &each.cond
+                && !self.hcl(source, &cond.expr, &inner)?.truth()?
+            {
+                continue;
+            }
+            let value = self.soft(source, &each.value_expr, &inner);
+            let Some(key) = &each.key_expr else {
+                list.push(value);
+                continue;
+            };
+            let key = self.hcl(source, key, &inner)?.text()?.text;
+            if each.grouping {
+                let entry = map.entry(key).or_insert_with(|| Value::list(Vec::new()));
+                if let Value::List(items) = entry {
+                    Arc::make_mut(items).push(value);
+                }
+            } else if map.insert(key, value).is_some() {
+                return Err("a `for` makes one name twice".into());
+            }
+        }
+        Ok(if each.key_expr.is_some() {
+            Value::Map(Arc::new(map))
+        } else {
+            Value::list(list)
+        })
+    }
+
+    fn traversal(
+        &self,
+        source: &Arc<SourceText>,
+        root: &Expression,
+        operators: &[&TraversalOperator],
+        scope: &Scope<'_>,
+    ) -> Result<Value, Why> {
+        if let Expression::Variable(name) = root
+            && scope.find(name.as_str()).is_none()
+        {
+            let Some(module) = scope.module else {
+                return Err(format!("`{}` is not known", name.as_str()).into());
+            };
+            let mut words = vec![name.as_str()];
+            for operator in operators {
+                match operator {
+                    TraversalOperator::GetAttr(word) => words.push(word.as_str()),
+                    _ => break,
+                }
+            }
+            let (value, used) = module.reference(self, &words)?;
+            return self.follow(source, value, operators.get(used..).unwrap_or(&[]), scope);
+        }
+        let value = self.hcl(source, root, scope)?;
+        self.follow(source, value, operators, scope)
+    }
+
+    fn follow(
+        &self,
+        source: &Arc<SourceText>,
+        value: Value,
+        operators: &[&TraversalOperator],
+        scope: &Scope<'_>,
+    ) -> Result<Value, Why> {
+        let Some((operator, rest)) = operators.split_first() else {
+            return Ok(value);
+        };
+        if let Value::Unknown(why) = value {
+            return Err(why);
+        }
+        let next = match operator {
+            TraversalOperator::GetAttr(name) => entry(&value, name.as_str())?,
+            TraversalOperator::LegacyIndex(n) => item(&value, Some(**n as f64))?,
+            TraversalOperator::Index(index) => match self.hcl(source, index, scope)? {
+                Value::Number(n) => item(&value, Some(n))?,
+                other => {
+                    let key = other.text()?.text;
+                    match key.parse::<f64>() {
+                        Ok(n) if matches!(value, Value::List(_)) => item(&value, Some(n))?,
+                        _ => entry(&value, &key)?,
+                    }
+                }
+            },
+            TraversalOperator::AttrSplat(_) | TraversalOperator::FullSplat(_) => {
+                let items = match value {
+                    Value::Null => Vec::new(),
+                    Value::List(items) => items.to_vec(),
+                    single => vec![single],
+                };
+                let followed = items
+                    .into_iter()
+                    .map(|item| self.follow(source, item, rest, scope).unwrap_or_else(Value::Unknown));
+                return Ok(Value::list(followed.collect()));
+            }
+        };
+        self.deeper(|| self.follow(source, next, rest, scope))
+    }
+
+    /// A template in quotes: with one expression and nothing around it, it is that value.
+    fn template_value(
+        &self,
+        source: &Arc<SourceText>,
+        spelling: Option<Spelling>,
+        template: &Template,
+        scope: &Scope<'_>,
+    ) -> Result<Value, Why> {
+        if let Some(Element::Interpolation(only)) = template.as_single_element() {
+            return self.hcl(source, &only.expr, scope);
+        }
+        let mut builder = Builder::default();
+        self.template(&mut builder, source, spelling, template, scope, (false, false))?;
+        Ok(Value::Text(builder.finish()))
+    }
+
+    /// A whole text as a template with variables.
+    ///
+    /// # Errors
+    /// What is not known.
+    pub fn template_text(&self, text: &Text, names: Vec<(Arc<str>, Value)>) -> Result<Text, Why> {
+        let whole = match &*text.pieces {
+            [only] => only.levels.first().filter(|level| {
+                level.hold == Hold::Exact && level.range == (0..level.source.text.len()) && only.levels.len() == 1
+            }),
+            _ => None,
+        };
+        let (source, spelling) = match whole {
+            Some(level) => (Arc::clone(&level.source), Some(Spelling::Template)),
+            None => (Arc::new(SourceText::new("", Arc::clone(&text.text))), None),
+        };
+        let template =
+            hcl_edit::parser::parse_template(&source.text).map_err(|_| Why::from("a template is not understood"))?;
+        let scope = Scope {
+            module: None,
+            names,
+            parent: None,
+        };
+        let mut builder = Builder::default();
+        self.template(&mut builder, &source, spelling, &template, &scope, (false, false))?;
+        Ok(builder.finish())
+    }
+
+    /// Adds what a template says. `trim` is whether white space goes at its beginning and at its end.
+    fn template(
+        &self,
+        builder: &mut Builder,
+        source: &Arc<SourceText>,
+        spelling: Option<Spelling>,
+        template: &Template,
+        scope: &Scope<'_>,
+        trim: (bool, bool),
+    ) -> Result<(), Why> {
+        let elements: Vec<&Element> = template.iter().collect();
+        let mut trim_next = trim.0;
+        for (n, element) in elements.iter().enumerate() {
+            let trim_end = match elements.get(n + 1) {
+                Some(next) => strips(next).0,
+                None => trim.1,
+            };
+            match element {
+                Element::Literal(text) => {
+                    let range = text.span().unwrap_or(0..0);
+                    self.literal(builder, source, spelling, range, (trim_next, trim_end))?;
+                }
+                Element::Interpolation(part) => {
+                    let value = self.hcl(source, &part.expr, scope)?.text()?;
+                    self.makes(value.cost())?;
+                    builder.text(&marked(&value, source, spelling, part.span()));
+                }
+                Element::Directive(directive) => {
+                    let mut inner = Builder::default();
+                    self.directive(&mut inner, source, spelling, directive, scope)?;
+                    let inner = inner.finish();
+                    self.makes(inner.cost())?;
+                    let span = match directive.as_ref() {
+                        Directive::If(it) => it.span(),
+                        Directive::For(it) => it.span(),
+                    };
+                    builder.text(&marked(&inner, source, spelling, span));
+                }
+            }
+            trim_next = strips(element).1;
+        }
+        Ok(())
+    }
+
+    fn directive(
+        &self,
+        builder: &mut Builder,
+        source: &Arc<SourceText>,
+        spelling: Option<Spelling>,
+        directive: &Directive,
+        scope: &Scope<'_>,
+    ) -> Result<(), Why> {
+        match directive {
+            Directive::If(it) => {
+                let after = it.else_expr.as_ref().map_or(it.endif_expr.strip, |e| e.strip);
+                if self.hcl(source, &it.if_expr.cond_expr, scope)?.truth()? {
+                    let trim = (ends(it.if_expr.strip), begins(after));
+                    self.template(builder, source, spelling, &it.if_expr.template, scope, trim)
+                } else if let Some(other) = &it.else_expr {
+                    let trim = (ends(other.strip), begins(it.endif_expr.strip));
+                    self.template(builder, source, spelling, &other.template, scope, trim)
+                } else {
+                    Ok(())
+                }
+            }
+            Directive::For(it) => {
+                let each = &it.for_expr;
+                let trim = (ends(each.strip), begins(it.endfor_expr.strip));
+                for (key, value) in self.hcl(source, &each.collection_expr, scope)?.items()? {
+                    let mut names = vec![(Arc::from(each.value_var.as_str()), value)];
+                    if let Some(name) = &each.key_var {
+                        names.push((Arc::from(name.as_str()), key));
+                    }
+                    self.deeper(|| self.template(builder, source, spelling, &each.template, &scope.with(names), trim))?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Adds a literal part of a template, escapes as what they stand for.
+    fn literal(
+        &self,
+        builder: &mut Builder,
+        source: &Arc<SourceText>,
+        spelling: Option<Spelling>,
+        range: Range<usize>,
+        trim: (bool, bool),
+    ) -> Result<(), Why> {
+        let Some(raw) = source.text.get(range.clone()) else {
+            return Ok(());
+        };
+        self.makes(raw.len())?;
+        let mut lines: Vec<Range<usize>> = Vec::new();
+        let mut at = range.start;
+        for line in raw.split_inclusive('\n') {
+            lines.push(at..at + line.len());
+            at += line.len();
+        }
+        let count = lines.len();
+        for (n, mut line) in lines.into_iter().enumerate() {
+            let text = source.text.get(line.clone()).unwrap_or("");
+            if let Some(Spelling::Heredoc(indent)) = spelling
+                && indent > 0
+                && source.line_start(line.start) == line.start
+                && !(text.ends_with('\n') && text.trim().is_empty())
+            {
+                let skip: usize = text.chars().take(indent).map(char::len_utf8).sum();
+                line.start += skip;
+            }
+            let text = source.text.get(line.clone()).unwrap_or("");
+            if trim.0 && n == 0 {
+                line.start += text.len() - text.trim_start().len();
+            }
+            let text = source.text.get(line.clone()).unwrap_or("");
+            if trim.1 && n + 1 == count {
+                line.end -= text.len() - text.trim_end().len();
+            }
+            decoded(builder, source, spelling, line);
+        }
+        Ok(())
+    }
+}
+
+/// Adds a line of a literal, escapes as what they stand for.
+fn decoded(builder: &mut Builder, source: &Arc<SourceText>, spelling: Option<Spelling>, range: Range<usize>) {
+    let quoted = spelling == Some(Spelling::Quoted);
+    let text = source.text.get(range.clone()).unwrap_or("");
+    let bytes = text.as_bytes();
+    let mut add = |from: usize, to: usize, as_text: Option<&str>| {
+        let range = range.start + from..range.start + to;
+        match (as_text, spelling) {
+            (None, Some(spelling)) => builder.exact(source, spelling, range),
+            (None, None) => builder.made(text.get(from..to).unwrap_or("")),
+            (Some(other), Some(spelling)) => builder.whole(other, source, spelling, range, Hold::Whole),
+            (Some(other), None) => builder.made(other),
+        }
+    };
+    let (mut from, mut at) = (0, 0);
+    while let Some(byte) = bytes.get(at) {
+        let rest = text.get(at..).unwrap_or("");
+        let (len, as_text): (usize, String) = if rest.starts_with("$${") {
+            (3, "${".to_owned())
+        } else if rest.starts_with("%%{") {
+            (3, "%{".to_owned())
+        } else if quoted && *byte == b'\\' {
+            match escape(rest) {
+                Some(found) => found,
+                None => {
+                    at += 1;
+                    continue;
+                }
+            }
+        } else {
+            at += 1;
+            continue;
+        };
+        add(from, at, None);
+        add(at, at + len, Some(&as_text));
+        at += len;
+        from = at;
+    }
+    add(from, bytes.len(), None);
+}
+
+/// An escape in quotes: its length, and what it stands for.
+fn escape(rest: &str) -> Option<(usize, String)> {
+    let c = rest.chars().nth(1)?;
+    let plain = match c {
+        'n' => '\n',
+        'r' => '\r',
+        't' => '\t',
+        '"' | '\\' => c,
+        'u' | 'U' => {
+            let len = if c == 'u' { 4 } else { 8 };
+            let code = u32::from_str_radix(rest.get(2..2 + len)?, 16).ok()?;
+            return Some((2 + len, char::from_u32(code)?.to_string()));
+        }
+        _ => return None,
+    };
+    Some((2, plain.to_string()))
+}
+
+fn marked(text: &Text, source: &Arc<SourceText>, spelling: Option<Spelling>, span: Option<Range<usize>>) -> Text {
+    match (spelling, span) {
+        (Some(spelling), Some(range)) => text.within(&Level {
+            source: Arc::clone(source),
+            spelling,
+            range,
+            hold: Hold::Made,
+        }),
+        _ => Text::made(Arc::clone(&text.text)),
+    }
+}
+
+fn begins(strip: Strip) -> bool {
+    matches!(strip, Strip::Start | Strip::Both)
+}
+
+fn ends(strip: Strip) -> bool {
+    matches!(strip, Strip::End | Strip::Both)
+}
+
+/// Whether an element takes white space off what is before it, and off what is after it.
+fn strips(element: &Element) -> (bool, bool) {
+    match element {
+        Element::Literal(_) => (false, false),
+        Element::Interpolation(it) => (begins(it.strip), ends(it.strip)),
+        Element::Directive(it) => match it.as_ref() {
+            Directive::If(it) => (begins(it.if_expr.strip), ends(it.endif_expr.strip)),
+            Directive::For(it) => (begins(it.for_expr.strip), ends(it.endfor_expr.strip)),
+        },
+    }
+}
+
+/// How much white space all lines of a heredoc begin with; nothing where it does not begin with `<<-`.
+fn indentation(source: &SourceText, heredoc: &HeredocTemplate) -> usize {
+    let Some(whole) = heredoc.span().and_then(|span| source.text.get(span)) else {
+        return 0;
+    };
+    if !whole.starts_with("<<-") {
+        return 0;
+    }
+    let Some(body) = heredoc.template.span().and_then(|span| source.text.get(span)) else {
+        return 0;
+    };
+    body.split_inclusive('\n')
+        .filter(|line| !(line.trim().is_empty() && line.ends_with('\n')))
+        .map(|line| line.chars().take_while(|c| c.is_whitespace()).count())
+        .min()
+        .unwrap_or(0)
+}
+
+fn entry(value: &Value, name: &str) -> Result<Value, Why> {
+    match value {
+        Value::Map(entries) => entries.get(name).cloned().ok_or_else(|| NO_NAME.into()),
+        Value::Unknown(why) => Err(Arc::clone(why)),
+        _ => Err("a name is asked of what has none".into()),
+    }
+}
+
+fn item(value: &Value, index: Option<f64>) -> Result<Value, Why> {
+    let missing = || Why::from(NO_ITEM);
+    match value {
+        Value::List(items) => {
+            let index = index.filter(|n| *n >= 0.0 && n.fract() == 0.0).ok_or_else(missing)?;
+            items.get(index as usize).cloned().ok_or_else(missing)
+        }
+        Value::Map(entries) => {
+            let key = super::value::number_text(index.ok_or_else(missing)?);
+            entries.get(key.as_str()).cloned().ok_or_else(missing)
+        }
+        Value::Unknown(why) => Err(Arc::clone(why)),
+        _ => Err("an item is asked of what has none".into()),
+    }
+}
+
+fn binary(operator: BinaryOperator, left: &Value, right: &Value) -> Result<Value, Why> {
+    let unknown = || left.unknown_inside().or_else(|| right.unknown_inside());
+    let same = || {
+        left.same(right)
+            .ok_or_else(|| unknown().unwrap_or_else(|| "it is not known".into()))
+    };
+    Ok(match operator {
+        BinaryOperator::Eq => Value::Bool(same()?),
+        BinaryOperator::NotEq => Value::Bool(!same()?),
+        BinaryOperator::And => Value::Bool(left.truth()? && right.truth()?),
+        BinaryOperator::Or => Value::Bool(left.truth()? || right.truth()?),
+        BinaryOperator::Less => Value::Bool(left.number()? < right.number()?),
+        BinaryOperator::LessEq => Value::Bool(left.number()? <= right.number()?),
+        BinaryOperator::Greater => Value::Bool(left.number()? > right.number()?),
+        BinaryOperator::GreaterEq => Value::Bool(left.number()? >= right.number()?),
+        BinaryOperator::Plus => Value::Number(left.number()? + right.number()?),
+        BinaryOperator::Minus => Value::Number(left.number()? - right.number()?),
+        BinaryOperator::Mul => Value::Number(left.number()? * right.number()?),
+        BinaryOperator::Div | BinaryOperator::Mod if right.number()? == 0.0 => return Err("it divides by zero".into()),
+        BinaryOperator::Div => Value::Number(left.number()? / right.number()?),
+        BinaryOperator::Mod => Value::Number(left.number()? % right.number()?),
+    })
+}

@@ -1,0 +1,398 @@
+//! Policies in the files of Terraform and OpenTofu: what is literal, and what can be worked out without a provider.
+
+mod document;
+mod eval;
+mod functions;
+mod model;
+mod module;
+mod value;
+
+pub use functions::placeless;
+pub use model::is_other;
+pub use module::is_terraform;
+
+use super::files::Files;
+use super::node::{self, Node};
+use super::text::Text;
+use super::{Found, Problem};
+use crate::origin::{Origin, SourceText, Spelling};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use eval::{Scope, Why, World};
+use model::{Block, Expr};
+use module::{Module, bracketed};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use value::Value;
+
+/// What folders of Terraform hold.
+#[derive(Debug, Default)]
+pub struct Content {
+    /// The policies.
+    pub found: Vec<Found>,
+    /// What was found and is not known.
+    pub unread: Vec<Problem>,
+}
+
+/// Reads the modules in `folders`. With `only`, what other files hold is left out.
+#[must_use]
+pub fn read(files: &Files, folders: &BTreeSet<PathBuf>, only: &BTreeSet<PathBuf>) -> Content {
+    let world = World::new(files);
+    let mut reader = Reader {
+        world: &world,
+        content: Content::default(),
+        visited: BTreeSet::new(),
+    };
+    let modules: Vec<(PathBuf, Module)> = folders
+        .iter()
+        .map(|folder| (folder.clone(), Module::root(&world, folder)))
+        .collect();
+    let mut called = BTreeSet::new();
+    for (folder, module) in &modules {
+        for block in module.blocks.iter().filter(|b| &*b.kind == "module") {
+            if let Ok(path) = module.source(&world, block)
+                && path != *folder
+            {
+                called.insert(path);
+            }
+        }
+    }
+    for (folder, module) in modules.iter().filter(|(folder, _)| !called.contains(folder)) {
+        reader.visited.insert(folder.clone());
+        reader.module(module);
+    }
+    // Modules that only call each other, or that are called in a way that is not known.
+    for (folder, module) in &modules {
+        if reader.visited.insert(folder.clone()) {
+            reader.module(module);
+        }
+    }
+    let visited = std::mem::take(&mut reader.visited);
+    for folder in &visited {
+        reader.troubles(folder);
+    }
+    let mut content = reader.content;
+    if !only.is_empty() {
+        let named = |origin: &Origin| only.contains(Path::new(&*origin.file));
+        content.found.retain(|found| named(&found.source.place(found.at)));
+        content.unread.retain(|problem| named(&problem.origin));
+    }
+    content
+}
+
+struct Reader<'w, 'f> {
+    world: &'w World<'f>,
+    content: Content,
+    visited: BTreeSet<PathBuf>,
+}
+
+impl Reader<'_, '_> {
+    fn troubles(&mut self, folder: &Path) {
+        let read = module::folder(self.world, folder);
+        for (source, trouble) in read.troubles.iter() {
+            self.content.unread.push(Problem {
+                what: source.file.to_string(),
+                why: format!("it cannot be read: {}", trouble.why),
+                origin: source.place(trouble.offset),
+                policy: None,
+            });
+        }
+        for (file, why) in read.unread.iter() {
+            let file: Arc<str> = file.display().to_string().into();
+            self.content.unread.push(Problem {
+                what: file.to_string(),
+                why: why.clone(),
+                origin: Origin::new(file, 1, 1),
+                policy: None,
+            });
+        }
+    }
+
+    fn module(&mut self, module: &Module) {
+        for block in module.blocks.iter() {
+            match (&*block.kind, block.label(0)) {
+                ("resource", "vault_policy" | "vault_generic_endpoint" | "vault_generic_secret") => {
+                    self.resource(module, block);
+                }
+                ("module", _) => self.call(module, block),
+                _ => {}
+            }
+        }
+    }
+
+    fn unread(&mut self, address: &str, why: &str, block: &Block, at: usize, policy: Option<(Arc<str>, Arc<str>)>) {
+        self.content.unread.push(Problem {
+            what: address.to_owned(),
+            why: why.to_owned(),
+            origin: block.source.place(at),
+            policy,
+        });
+    }
+
+    fn resource(&mut self, module: &Module, block: &Block) {
+        let kind = block.label(0);
+        let address = format!("{}{kind}.{}", module.address, block.label(1));
+        let instances = match module.instances(self.world, block) {
+            Ok(instances) => instances,
+            Err(why) => {
+                if kind == "vault_policy" || self.may_be_policy(module, block) {
+                    let why = format!("its instances need {why}");
+                    self.unread(&address, &why, block, block.range.start, None);
+                }
+                return;
+            }
+        };
+        let base = Scope::of(module);
+        for (key, names) in instances {
+            let address = format!("{address}{}", bracketed(&key));
+            let scope = base.with(names);
+            if kind == "vault_policy" {
+                self.policy(module, block, &address, &scope);
+            } else {
+                self.endpoint(module, block, &address, &scope);
+            }
+        }
+    }
+
+    /// Whether an endpoint whose path is not known may be one of policies.
+    fn may_be_policy(&self, module: &Module, block: &Block) -> bool {
+        let scope = Scope::of(module);
+        let shows = |name: &str| {
+            block
+                .attributes
+                .get(name)
+                .is_some_and(|expr| mentions(expr, &self.world.value(expr, &scope)))
+        };
+        shows("data_json") || shows("path")
+    }
+
+    fn namespace(&self, module: &Module, block: &Block, scope: &Scope<'_>) -> Result<String, Why> {
+        let own = match block.attributes.get("namespace") {
+            Some(expr) => match self.world.value(expr, scope) {
+                Value::Null => String::new(),
+                value => value.text()?.text.to_string(),
+            },
+            None => String::new(),
+        };
+        let alias = block.attributes.get("provider").and_then(|expr| match expr {
+            Expr::Hcl(source, _) => source.text.get(expr.range()).map(str::to_owned),
+            Expr::Json(_, node) => node.str().map(str::to_owned),
+        });
+        let alias = alias
+            .as_deref()
+            .and_then(|name| name.split_once('.'))
+            .map(|(_, alias)| alias);
+        let base = module
+            .providers("vault")
+            .find(|b| {
+                let named = b
+                    .attributes
+                    .get("alias")
+                    .map(|expr| self.world.value(expr, &Scope::of(module)));
+                match (alias, named) {
+                    (None, None) => true,
+                    (Some(wanted), Some(Value::Text(text))) => *text.text == *wanted,
+                    _ => false,
+                }
+            })
+            .and_then(|b| b.attributes.get("namespace"))
+            .and_then(|expr| self.world.value(expr, &Scope::of(module)).text().ok())
+            .map(|text| text.text.trim_matches('/').to_owned())
+            .unwrap_or_default();
+        Ok(match (base.is_empty(), own.trim_matches('/').is_empty()) {
+            (true, _) => own,
+            (false, true) => base,
+            (false, false) => format!("{base}/{}", own.trim_matches('/')),
+        })
+    }
+
+    fn policy(&mut self, module: &Module, block: &Block, address: &str, scope: &Scope<'_>) {
+        let value = |name: &str| match block.attributes.get(name) {
+            Some(expr) => self.world.value(expr, scope).text(),
+            None => Err(format!("it has no `{name}`").into()),
+        };
+        let at = |name: &str| {
+            block
+                .attributes
+                .get(name)
+                .map_or(block.range.start, |e| e.range().start)
+        };
+        let name = match value("name") {
+            Ok(name) => name.text,
+            Err(why) => return self.unread(address, &format!("its name needs {why}"), block, at("name"), None),
+        };
+        let namespace = match self.namespace(module, block, scope) {
+            Ok(namespace) => namespace,
+            Err(why) => {
+                return self.unread(
+                    address,
+                    &format!("its namespace needs {why}"),
+                    block,
+                    at("namespace"),
+                    None,
+                );
+            }
+        };
+        match value("policy") {
+            Ok(text) => {
+                let at = at("policy");
+                self.found(&name, &namespace, text, address, block, at);
+            }
+            Err(why) => {
+                let id = Some((Arc::from(namespace), name));
+                self.unread(address, &format!("its text needs {why}"), block, at("policy"), id);
+            }
+        }
+    }
+
+    fn found(&mut self, name: &str, namespace: &str, text: Text, address: &str, block: &Block, at: usize) {
+        self.content.found.push(Found {
+            name: name.to_owned(),
+            namespace: namespace.to_owned(),
+            text,
+            address: address.to_owned(),
+            source: Arc::clone(&block.source),
+            at,
+            fixed: None,
+        });
+    }
+
+    /// An endpoint that writes a policy.
+    fn endpoint(&mut self, module: &Module, block: &Block, address: &str, scope: &Scope<'_>) {
+        let (Some(path_expr), Some(data_expr)) = (block.attributes.get("path"), block.attributes.get("data_json"))
+        else {
+            return;
+        };
+        let data = self.world.value(data_expr, scope);
+        let path = match self.world.value(path_expr, scope).text() {
+            Ok(path) => path.text,
+            Err(why) => {
+                if mentions(path_expr, &Value::Null) || mentions(data_expr, &data) {
+                    self.unread(
+                        address,
+                        &format!("its path needs {why}"),
+                        block,
+                        path_expr.range().start,
+                        None,
+                    );
+                }
+                return;
+            }
+        };
+        let path = path.trim_matches('/');
+        let Some(name) = ["sys/policies/acl/", "sys/policy/"]
+            .iter()
+            .find_map(|p| path.strip_prefix(p))
+        else {
+            return;
+        };
+        let at = data_expr.range().start;
+        let namespace = match self.namespace(module, block, scope) {
+            Ok(namespace) => namespace,
+            Err(why) => return self.unread(address, &format!("its namespace needs {why}"), block, at, None),
+        };
+        match body(&data) {
+            Ok(text) => self.found(name, &namespace, text, address, block, at),
+            Err(why) => {
+                let id = Some((Arc::from(namespace), Arc::from(name)));
+                self.unread(address, &format!("its text needs {why}"), block, at, id);
+            }
+        }
+    }
+
+    fn call(&mut self, module: &Module, block: &Block) {
+        let address = format!("{}module.{}", module.address, block.label(0));
+        let refused = match module.source(self.world, block) {
+            Ok(_) => None,
+            Err(why) => Some(why),
+        };
+        if let Some(why) = refused {
+            let scope = Scope::of(module);
+            let here = &*why == "its module is not in this repository";
+            let tells = block.attributes.iter().any(|(name, expr)| {
+                let value = self.world.value(expr, &scope);
+                let named = matches!(&**name, "source") && source_names_policies(&value);
+                named || holds_policy(&value)
+            });
+            if tells || !here {
+                self.unread(&address, &why, block, block.range.start, None);
+            }
+            return;
+        }
+        let instances = match module.instances(self.world, block) {
+            Ok(instances) => instances,
+            Err(why) => {
+                let why = format!("its instances need {why}");
+                return self.unread(&address, &why, block, block.range.start, None);
+            }
+        };
+        for (key, names) in instances {
+            match module.call(self.world, block, &key, names) {
+                Ok(below) => {
+                    self.visited.insert(below.folder.clone());
+                    self.module(&below);
+                }
+                Err(why) => self.unread(&address, &why, block, block.range.start, None),
+            }
+        }
+    }
+}
+
+/// The text of a policy in the body of a request that writes it.
+fn body(data: &Value) -> Result<Text, Why> {
+    let text = data.text()?;
+    let node = match &text.json {
+        Some(node) => Arc::clone(node),
+        None => {
+            let source = Arc::new(SourceText::new("", Arc::clone(&text.text)));
+            let mut node: Node =
+                node::json(&source, Spelling::Json).map_err(|t| Why::from(format!("JSON: {}", t.why)))?;
+            placeless(&mut node);
+            Arc::new(node)
+        }
+    };
+    let policy = node.get("policy").or_else(|| node.get("rules")).and_then(Node::text);
+    let policy = policy.ok_or_else(|| Why::from("a `policy` that it does not have"))?;
+    Ok(unpacked(policy))
+}
+
+/// The servers take the text of a policy in base64 too.
+#[must_use]
+pub fn unpacked(policy: &Text) -> Text {
+    let plain = STANDARD
+        .decode(policy.text.trim().as_bytes())
+        .ok()
+        .and_then(|bytes| String::from_utf8(bytes).ok());
+    plain
+        .filter(|text| !text.is_empty())
+        .map_or_else(|| policy.clone(), Text::made)
+}
+
+/// Whether a value holds the text of a policy.
+fn holds_policy(value: &Value) -> bool {
+    match value {
+        Value::Text(text) => looks_like_policy(&text.text),
+        Value::List(items) => items.iter().any(holds_policy),
+        Value::Map(entries) => entries.values().any(holds_policy),
+        _ => false,
+    }
+}
+
+fn source_names_policies(value: &Value) -> bool {
+    matches!(value, Value::Text(text) if text.text.to_lowercase().contains("polic"))
+}
+
+/// Whether an expression mentions what policies are written to, or a text that looks like one.
+fn mentions(expr: &Expr, value: &Value) -> bool {
+    let raw = match expr {
+        Expr::Hcl(source, _) | Expr::Json(source, _) => source.text.get(expr.range()).unwrap_or(""),
+    };
+    raw.contains("sys/polic") || looks_like_policy(raw) || holds_policy(value)
+}
+
+/// Whether a text looks like a policy to somebody who does not parse it.
+#[must_use]
+pub fn looks_like_policy(text: &str) -> bool {
+    text.contains("path") && text.contains("capabilities")
+}

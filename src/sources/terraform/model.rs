@@ -1,0 +1,334 @@
+//! The blocks of Terraform files, of HCL and of its JSON form alike.
+
+use crate::origin::{SourceText, Spelling};
+use crate::sources::node::{self, Kind, Node};
+use hcl_edit::Span as _;
+use hcl_edit::expr::Expression;
+use hcl_edit::structure::{Block as HclBlock, Body, Structure};
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// More entries in one pair of braces than this are not read: the parser looks for names that come twice.
+const MAX_ENTRIES: usize = 20_000;
+
+/// An expression of either form.
+#[derive(Debug, Clone)]
+pub enum Expr {
+    /// Of HCL.
+    Hcl(Arc<SourceText>, Arc<Expression>),
+    /// A value of JSON, whose texts are templates.
+    Json(Arc<SourceText>, Arc<Node>),
+}
+
+impl Expr {
+    /// Where it stands.
+    #[must_use]
+    pub fn range(&self) -> Range<usize> {
+        match self {
+            Self::Hcl(_, expression) => expression.span().unwrap_or(0..0),
+            Self::Json(_, node) => node.range.clone(),
+        }
+    }
+}
+
+/// A block, such as a resource.
+#[derive(Debug, Clone)]
+pub struct Block {
+    /// Its file.
+    pub source: Arc<SourceText>,
+    /// Its first word.
+    pub kind: Arc<str>,
+    /// Its labels.
+    pub labels: Vec<Arc<str>>,
+    /// Its attributes.
+    pub attributes: BTreeMap<Arc<str>, Expr>,
+    /// The blocks inside.
+    pub blocks: Vec<Block>,
+    /// Where it stands.
+    pub range: Range<usize>,
+}
+
+impl Block {
+    /// A label, or nothing.
+    #[must_use]
+    pub fn label(&self, n: usize) -> &str {
+        self.labels.get(n).map_or("", |l| l)
+    }
+}
+
+/// What is wrong with a file.
+pub type Trouble = node::Trouble;
+
+/// The blocks of a file.
+///
+/// # Errors
+/// Where the file cannot be read.
+pub fn blocks(source: &Arc<SourceText>) -> Result<Vec<Block>, Trouble> {
+    if source.file.to_lowercase().ends_with(".json") {
+        let root = node::json(source, Spelling::JsonTemplate)?;
+        return Ok(json_blocks(source, &root));
+    }
+    let body = parse(source)?;
+    Ok(body
+        .iter()
+        .filter_map(|structure| match structure {
+            Structure::Block(block) => Some(block_of(source, block)),
+            Structure::Attribute(_) => None,
+        })
+        .collect())
+}
+
+/// The attributes at the top of a file, as of `.tfvars`.
+///
+/// # Errors
+/// Where the file cannot be read.
+pub fn attributes(source: &Arc<SourceText>) -> Result<BTreeMap<Arc<str>, Expr>, Trouble> {
+    if source.file.to_lowercase().ends_with(".json") {
+        let root = node::json(source, Spelling::Json)?;
+        return Ok(root
+            .entries()
+            .iter()
+            .map(|(name, value)| {
+                (
+                    Arc::clone(name),
+                    Expr::Json(Arc::clone(source), Arc::new(value.clone())),
+                )
+            })
+            .collect());
+    }
+    Ok(attributes_of(source, &parse(source)?))
+}
+
+/// Parses HCL 2, within bounds.
+///
+/// # Errors
+/// Where it is none.
+pub fn parse(source: &Arc<SourceText>) -> Result<Body, Trouble> {
+    bounded(&source.text)?;
+    hcl_edit::parser::parse_body(&source.text).map_err(|error| Trouble {
+        offset: error.location().offset(),
+        why: why(error.message()),
+    })
+}
+
+/// The parser's words, without anything of the file.
+fn why(message: &str) -> String {
+    let line = message.split('\n').next().unwrap_or(message);
+    line.trim().trim_end_matches('.').to_owned()
+}
+
+/// What a scanner of HCL is inside of.
+enum Inside<'t> {
+    /// Brackets of any kind, with how many entries they have.
+    Brackets(usize),
+    /// A text in quotes.
+    Quotes,
+    /// A heredoc, with the word that ends it.
+    Heredoc(&'t str),
+}
+
+/// Refuses what would take the parser longer than its length: it looks at all earlier names of a block for each.
+fn bounded(text: &str) -> Result<(), Trouble> {
+    let mut inside = vec![Inside::Brackets(0)];
+    let mut at = 0;
+    let bytes = text.as_bytes();
+    let starts = |at: usize, with: &str| bytes.get(at..).is_some_and(|rest| rest.starts_with(with.as_bytes()));
+    let line_end = |at: usize| {
+        let rest = bytes.get(at..).unwrap_or(&[]);
+        at + rest.iter().position(|b| *b == b'\n').map_or(rest.len(), |n| n + 1)
+    };
+    while let Some(byte) = bytes.get(at) {
+        let depth = inside.len();
+        let opens_template = matches!(byte, b'$' | b'%') && bytes.get(at + 1) == Some(&b'{');
+        match inside.last_mut() {
+            Some(Inside::Quotes) => match byte {
+                b'\\' => at += 1,
+                b'"' => {
+                    inside.pop();
+                }
+                _ if opens_template => {
+                    if bytes.get(at.wrapping_sub(1)) != Some(byte) {
+                        inside.push(Inside::Brackets(0));
+                    }
+                    at += 1;
+                }
+                _ => {}
+            },
+            Some(Inside::Heredoc(word)) => {
+                if opens_template {
+                    if bytes.get(at.wrapping_sub(1)) != Some(byte) {
+                        inside.push(Inside::Brackets(0));
+                    }
+                    at += 1;
+                } else if *byte == b'\n' {
+                    let end = line_end(at + 1);
+                    let line = text.get(at + 1..end).unwrap_or("").trim_start_matches([' ', '\t']);
+                    if line
+                        .strip_prefix(*word)
+                        .is_some_and(|rest| !rest.starts_with(word_char))
+                    {
+                        at = end - line.len() + word.len() - 1;
+                        inside.pop();
+                    }
+                }
+            }
+            Some(Inside::Brackets(count)) => match byte {
+                b'"' => inside.push(Inside::Quotes),
+                b'{' | b'[' | b'(' => inside.push(Inside::Brackets(0)),
+                b'}' | b']' | b')' if depth > 1 => {
+                    inside.pop();
+                }
+                b'#' => at = line_end(at) - 1,
+                b'/' if starts(at, "//") => at = line_end(at) - 1,
+                b'/' if starts(at, "/*") => {
+                    at = text
+                        .get(at + 2..)
+                        .and_then(|rest| rest.find("*/"))
+                        .map_or(bytes.len(), |n| at + n + 3);
+                }
+                b'<' if starts(at, "<<") => {
+                    let end = line_end(at);
+                    let rest = text.get(at + 2..end).unwrap_or("");
+                    let rest = rest.strip_prefix('-').unwrap_or(rest);
+                    let word = rest.trim_end_matches(['\n', '\r']);
+                    if !word.is_empty() && word.chars().all(word_char) {
+                        inside.push(Inside::Heredoc(word));
+                        // The line end is looked at again: the heredoc may end with the next line.
+                        at = end.saturating_sub(2).max(at);
+                    }
+                }
+                b'=' | b':' | b',' => {
+                    *count += 1;
+                    if *count > MAX_ENTRIES {
+                        return Err(Trouble {
+                            offset: at,
+                            why: "one block or list has too many entries".to_owned(),
+                        });
+                    }
+                }
+                _ => {}
+            },
+            None => return Ok(()),
+        }
+        at += 1;
+    }
+    Ok(())
+}
+
+fn word_char(c: char) -> bool {
+    c.is_alphanumeric() || matches!(c, '_' | '-')
+}
+
+/// Whether a file is HCL of another kind: it has no `path` at its top, as every policy has.
+#[must_use]
+pub fn is_other(source: &SourceText) -> bool {
+    let parsed = bounded(&source.text)
+        .ok()
+        .and_then(|()| hcl_edit::parser::parse_body(&source.text).ok());
+    parsed.is_some_and(|body| {
+        body.iter().all(|structure| match structure {
+            Structure::Block(block) => block.ident.as_str() != "path",
+            Structure::Attribute(attribute) => attribute.key.as_str() != "path",
+        })
+    })
+}
+
+fn attributes_of(source: &Arc<SourceText>, body: &Body) -> BTreeMap<Arc<str>, Expr> {
+    body.attributes()
+        .map(|attribute| {
+            let expr = Expr::Hcl(Arc::clone(source), Arc::new(attribute.value.clone()));
+            (Arc::from(attribute.key.as_str()), expr)
+        })
+        .collect()
+}
+
+fn block_of(source: &Arc<SourceText>, block: &HclBlock) -> Block {
+    Block {
+        source: Arc::clone(source),
+        kind: block.ident.as_str().into(),
+        labels: block.labels.iter().map(|label| Arc::from(label.as_str())).collect(),
+        attributes: attributes_of(source, &block.body),
+        blocks: block.body.blocks().map(|inner| block_of(source, inner)).collect(),
+        range: block.span().unwrap_or(0..0),
+    }
+}
+
+/// How many labels a block has in the JSON form.
+fn label_count(kind: &str) -> Option<usize> {
+    match kind {
+        "resource" | "data" => Some(2),
+        "variable" | "output" | "module" | "provider" => Some(1),
+        "locals" | "terraform" => Some(0),
+        _ => None,
+    }
+}
+
+fn json_blocks(source: &Arc<SourceText>, root: &Node) -> Vec<Block> {
+    let mut found = Vec::new();
+    for (kind, value) in root.entries() {
+        if let Some(count) = label_count(kind) {
+            labelled(source, kind, &mut Vec::new(), count, value, &mut found);
+        }
+    }
+    found
+}
+
+fn labelled(
+    source: &Arc<SourceText>,
+    kind: &Arc<str>,
+    labels: &mut Vec<Arc<str>>,
+    count: usize,
+    value: &Node,
+    found: &mut Vec<Block>,
+) {
+    match &value.kind {
+        Kind::List(items) => {
+            for item in items {
+                labelled(source, kind, labels, count, item, found);
+            }
+        }
+        Kind::Map(entries) if count > 0 => {
+            for (label, inner) in entries {
+                labels.push(Arc::clone(label));
+                labelled(source, kind, labels, count - 1, inner, found);
+                labels.pop();
+            }
+        }
+        Kind::Map(_) => found.push(json_block(source, kind, labels.clone(), value)),
+        _ => {}
+    }
+}
+
+/// A block of JSON: each value is an attribute, and may be a block inside as well; who reads it knows which.
+fn json_block(source: &Arc<SourceText>, kind: &Arc<str>, labels: Vec<Arc<str>>, value: &Node) -> Block {
+    let mut blocks = Vec::new();
+    for (name, inner) in value.entries() {
+        let items = match &inner.kind {
+            Kind::List(items) => items.as_slice(),
+            _ => std::slice::from_ref(inner),
+        };
+        for item in items.iter().filter(|item| matches!(item.kind, Kind::Map(_))) {
+            if matches!(&**name, "rule" | "allowed_parameter" | "denied_parameter") {
+                blocks.push(json_block(source, name, Vec::new(), item));
+            }
+        }
+    }
+    Block {
+        source: Arc::clone(source),
+        kind: Arc::clone(kind),
+        labels,
+        attributes: value
+            .entries()
+            .iter()
+            .map(|(name, inner)| {
+                (
+                    Arc::clone(name),
+                    Expr::Json(Arc::clone(source), Arc::new(inner.clone())),
+                )
+            })
+            .collect(),
+        blocks,
+        range: value.range.clone(),
+    }
+}

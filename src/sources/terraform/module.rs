@@ -1,0 +1,487 @@
+//! A module: its variables, locals, documents, resources and the modules below it, worked out when they are asked for.
+
+use super::document;
+use super::eval::{Scope, Why, World};
+use super::model::{self, Block, Expr, Trouble};
+use super::value::Value;
+use crate::origin::SourceText;
+use crate::sources::files::{self, Files};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// How many modules deep is looked.
+const MAX_MODULES: usize = 16;
+
+/// The files of a folder, read.
+#[derive(Debug, Clone, Default)]
+pub struct Folder {
+    /// All blocks.
+    pub blocks: Arc<Vec<Block>>,
+    /// Files that cannot be read, and why.
+    pub troubles: Arc<Vec<(Arc<SourceText>, Trouble)>>,
+    /// Files that could not even be opened.
+    pub unread: Arc<Vec<(PathBuf, String)>>,
+}
+
+/// What is known of a name.
+#[derive(Debug, Clone)]
+enum Memo {
+    Working,
+    Done(Value),
+}
+
+/// A module with its arguments.
+pub struct Module {
+    /// What stands before the addresses of its resources, such as `module.x.`.
+    pub address: String,
+    /// The folder that Terraform runs in.
+    pub root: PathBuf,
+    /// The folder of the module.
+    pub folder: PathBuf,
+    /// All its blocks.
+    pub blocks: Arc<Vec<Block>>,
+    /// The providers among them, by their number.
+    providers: Vec<usize>,
+    by_name: HashMap<String, usize>,
+    locals: HashMap<Arc<str>, Expr>,
+    arguments: BTreeMap<Arc<str>, Value>,
+    memo: RefCell<HashMap<String, Memo>>,
+    below: RefCell<HashMap<String, Rc<Module>>>,
+    depth: usize,
+}
+
+/// Whether a file is of Terraform or OpenTofu.
+#[must_use]
+pub fn is_terraform(path: &Path) -> bool {
+    let name = path
+        .file_name()
+        .map(|n| n.to_string_lossy().to_lowercase())
+        .unwrap_or_default();
+    [".tf", ".tofu", ".tf.json", ".tofu.json"]
+        .iter()
+        .any(|end| name.ends_with(end))
+}
+
+/// Whether a file gives variables their values by itself.
+fn is_automatic(name: &str) -> bool {
+    matches!(name, "terraform.tfvars" | "terraform.tfvars.json")
+        || name.ends_with(".auto.tfvars")
+        || name.ends_with(".auto.tfvars.json")
+}
+
+/// Names of the plain files in a folder, sorted.
+fn names_in(folder: &Path) -> Vec<String> {
+    let mut names: Vec<String> = std::fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .filter(|name| !name.starts_with('.'))
+        .collect();
+    names.sort();
+    names
+}
+
+/// Reads the Terraform files of a folder. Of two that differ only in `.tf` and `.tofu`, OpenTofu reads the second alone.
+pub fn folder(world: &World<'_>, path: &Path) -> Folder {
+    if let Some(known) = world.folders.borrow().get(path) {
+        return known.clone();
+    }
+    let names = names_in(path);
+    let (mut blocks, mut troubles, mut unread) = (Vec::new(), Vec::new(), Vec::new());
+    for name in names.iter().filter(|name| is_terraform(Path::new(name))) {
+        let twin = name.strip_suffix(".tf").map(|stem| format!("{stem}.tofu"));
+        if twin.is_some_and(|twin| names.contains(&twin)) {
+            continue;
+        }
+        let file = files::tidy(&path.join(name));
+        match world.files.source(&file) {
+            Err(why) => unread.push((file, why)),
+            Ok(source) => match model::blocks(&source) {
+                Ok(found) => blocks.extend(found),
+                Err(trouble) => troubles.push((source, trouble)),
+            },
+        }
+    }
+    let read = Folder {
+        blocks: Arc::new(blocks),
+        troubles: Arc::new(troubles),
+        unread: Arc::new(unread),
+    };
+    world.folders.borrow_mut().insert(path.to_path_buf(), read.clone());
+    read
+}
+
+/// The values that files beside a root module give to its variables.
+fn given(world: &World<'_>, path: &Path) -> BTreeMap<Arc<str>, Value> {
+    let mut all = BTreeMap::new();
+    let mut names: Vec<String> = names_in(path).into_iter().filter(|name| is_automatic(name)).collect();
+    // `terraform.tfvars` first, then the others by name: the last one counts.
+    names.sort_by_key(|name| (!name.starts_with("terraform.tfvars"), name.clone()));
+    let nothing = Scope {
+        module: None,
+        names: Vec::new(),
+        parent: None,
+    };
+    for name in names {
+        let Ok(source) = world.files.source(&path.join(&name)) else {
+            continue;
+        };
+        match model::attributes(&source) {
+            Ok(attributes) => {
+                for (name, expr) in attributes {
+                    all.insert(name, world.value(&expr, &nothing));
+                }
+            }
+            Err(_) => {
+                // Nothing is known any more: any variable may be given in it.
+                all.insert("*".into(), Value::unknown(format!("`{name}` cannot be read")));
+            }
+        }
+    }
+    all
+}
+
+impl Module {
+    /// The module of a folder that nobody calls.
+    pub fn root(world: &World<'_>, path: &Path) -> Self {
+        let arguments = given(world, path);
+        Self::new(world, String::new(), path, path, arguments, 0)
+    }
+
+    fn new(
+        world: &World<'_>,
+        address: String,
+        root: &Path,
+        path: &Path,
+        arguments: BTreeMap<Arc<str>, Value>,
+        depth: usize,
+    ) -> Self {
+        let blocks = folder(world, path).blocks;
+        let mut by_name = HashMap::new();
+        let mut locals = HashMap::new();
+        let mut providers = Vec::new();
+        for (n, block) in blocks.iter().enumerate() {
+            if &*block.kind == "locals" {
+                locals.extend(block.attributes.iter().map(|(k, v)| (Arc::clone(k), v.clone())));
+                continue;
+            }
+            if &*block.kind == "provider" {
+                providers.push(n);
+            }
+            by_name.insert(name_of(block), n);
+        }
+        Self {
+            address,
+            root: root.to_path_buf(),
+            folder: path.to_path_buf(),
+            blocks,
+            providers,
+            by_name,
+            locals,
+            arguments,
+            memo: RefCell::default(),
+            below: RefCell::default(),
+            depth,
+        }
+    }
+
+    /// Its blocks of a provider.
+    pub fn providers(&self, name: &str) -> impl Iterator<Item = &Block> {
+        let all = self.providers.iter().filter_map(|n| self.blocks.get(*n));
+        all.filter(move |block| block.label(0) == name)
+    }
+
+    fn block(&self, name: &str) -> Option<&Block> {
+        self.by_name.get(name).and_then(|n| self.blocks.get(*n))
+    }
+
+    /// Works something out once.
+    fn once(&self, name: String, work: impl FnOnce() -> Value) -> Value {
+        match self.memo.borrow().get(&name) {
+            Some(Memo::Done(value)) => return value.clone(),
+            Some(Memo::Working) => return Value::unknown(format!("`{name}` leads to itself")),
+            None => {}
+        }
+        self.memo.borrow_mut().insert(name.clone(), Memo::Working);
+        let value = work();
+        self.memo.borrow_mut().insert(name, Memo::Done(value.clone()));
+        value
+    }
+
+    /// What a name such as `var.x` stands for, and how many words after the first were used.
+    ///
+    /// # Errors
+    /// Why that is not known.
+    pub fn reference(&self, world: &World<'_>, words: &[&str]) -> Result<(Value, usize), Why> {
+        let whole = || words.join(".");
+        let unknown = || Why::from(format!("`{}` is not known before Terraform runs", whole()));
+        let (Some(first), second) = (words.first(), words.get(1)) else {
+            return Err(unknown());
+        };
+        let Some(second) = second else {
+            return Err(unknown());
+        };
+        match *first {
+            "var" => Ok((self.variable(world, second), 1)),
+            "local" => Ok((self.local(world, second), 1)),
+            "path" => {
+                let module = match self.folder.strip_prefix(&self.root) {
+                    Ok(relative) if relative.as_os_str().is_empty() => ".".to_owned(),
+                    Ok(relative) => relative.display().to_string(),
+                    Err(_) => climbing(&self.root, &self.folder),
+                };
+                match *second {
+                    "module" => Ok((Value::made(module), 1)),
+                    "root" | "cwd" => Ok((Value::made("."), 1)),
+                    _ => Err(unknown()),
+                }
+            }
+            "module" => Ok((
+                self.output(world, second, words.get(2).copied())?,
+                words.len().min(3) - 1,
+            )),
+            "data" => {
+                let (Some(kind), Some(name)) = (words.get(1), words.get(2)) else {
+                    return Err(unknown());
+                };
+                if *kind != "vault_policy_document" {
+                    return Err(unknown());
+                }
+                let block = self.block(&format!("data.{kind}.{name}")).ok_or_else(unknown)?;
+                let value = self.once(format!("data.{kind}.{name}"), || {
+                    self.spread(world, block, |scope| {
+                        let text = document::text(world, block, scope).map_or_else(Value::Unknown, Value::Text);
+                        let fields = [("hcl", text)].map(|(k, v)| (Arc::from(k), v));
+                        Value::Map(Arc::new(BTreeMap::from(fields)))
+                    })
+                });
+                Ok((value, 2))
+            }
+            kind @ "vault_policy" => {
+                let block = self.block(&format!("resource.{kind}.{second}")).ok_or_else(unknown)?;
+                let value = self.once(format!("{kind}.{second}"), || {
+                    self.spread(world, block, |scope| {
+                        let field = |name: &str| match block.attributes.get(name) {
+                            Some(expr) => world.value(expr, scope),
+                            None => Value::Null,
+                        };
+                        let fields = [
+                            ("name", field("name")),
+                            ("id", field("name")),
+                            ("policy", field("policy")),
+                            ("namespace", field("namespace")),
+                        ];
+                        Value::Map(Arc::new(fields.into_iter().map(|(k, v)| (Arc::from(k), v)).collect()))
+                    })
+                });
+                Ok((value, 1))
+            }
+            _ => Err(unknown()),
+        }
+    }
+
+    /// A value for each instance of a block, as a reference to it sees them.
+    fn spread(&self, world: &World<'_>, block: &Block, make: impl Fn(&Scope<'_>) -> Value) -> Value {
+        let instances = match self.instances(world, block) {
+            Ok(instances) => instances,
+            Err(why) => return Value::Unknown(why),
+        };
+        let base = Scope::of(self);
+        let each = block.attributes.contains_key("for_each");
+        if !each && !block.attributes.contains_key("count") {
+            return make(&base);
+        }
+        let values: Vec<(Value, Value)> = instances
+            .into_iter()
+            .map(|(key, names)| (key, make(&base.with(names))))
+            .collect();
+        if each {
+            let named = values
+                .into_iter()
+                .filter_map(|(key, value)| Some((key.text().ok()?.text, value)));
+            Value::Map(Arc::new(named.collect()))
+        } else {
+            Value::list(values.into_iter().map(|(_, value)| value).collect())
+        }
+    }
+
+    fn variable(&self, world: &World<'_>, name: &str) -> Value {
+        if let Some(value) = self.arguments.get(name) {
+            return value.clone();
+        }
+        if let Some(anything) = self.arguments.get("*") {
+            return anything.clone();
+        }
+        let Some(block) = self.block(&format!("variable.{name}")) else {
+            return Value::unknown(format!("there is no variable `{name}`"));
+        };
+        match block.attributes.get("default") {
+            Some(expr) => self.once(format!("var.{name}"), || world.value(expr, &Scope::of(self))),
+            None => Value::unknown(format!("variable `{name}` has no value here")),
+        }
+    }
+
+    fn local(&self, world: &World<'_>, name: &str) -> Value {
+        let Some(expr) = self.locals.get(name) else {
+            return Value::unknown(format!("there is no local `{name}`"));
+        };
+        self.once(format!("local.{name}"), || world.value(expr, &Scope::of(self)))
+    }
+
+    fn output(&self, world: &World<'_>, name: &str, output: Option<&str>) -> Result<Value, Why> {
+        let unknown = || Why::from(format!("`module.{name}` is not known before Terraform runs"));
+        let block = self.block(&format!("module.{name}")).ok_or_else(unknown)?;
+        if block.attributes.contains_key("for_each") || block.attributes.contains_key("count") {
+            return Err(unknown());
+        }
+        let output = output.ok_or_else(unknown)?;
+        let below = self.call(world, block, &Value::Null, Vec::new())?;
+        let block = below.block(&format!("output.{output}")).ok_or_else(unknown)?;
+        let expr = block.attributes.get("value").ok_or_else(unknown)?;
+        Ok(below.once(format!("output.{output}"), || world.value(expr, &Scope::of(&below))))
+    }
+
+    /// The instances of a block: what stands in brackets after its address, and the names that it may use.
+    ///
+    /// # Errors
+    /// Why they are not known.
+    #[allow(clippy::type_complexity, reason = "a key with the names of its scope")]
+    pub fn instances(&self, world: &World<'_>, block: &Block) -> Result<Vec<(Value, Vec<(Arc<str>, Value)>)>, Why> {
+        let scope = Scope::of(self);
+        if let Some(expr) = block.attributes.get("for_each") {
+            let value = world.value(expr, &scope);
+            let set = matches!(value, Value::List(_));
+            let mut out = Vec::new();
+            for (key, value) in value.items()? {
+                let key = if set { value.clone() } else { key };
+                let key = Value::Text(key.text()?);
+                let each = BTreeMap::from([
+                    (Arc::from("key"), key.clone()),
+                    (Arc::from("value"), if set { key.clone() } else { value }),
+                ]);
+                out.push((key, vec![(Arc::from("each"), Value::Map(Arc::new(each)))]));
+            }
+            return Ok(out);
+        }
+        if let Some(expr) = block.attributes.get("count") {
+            let count = match world.value(expr, &scope) {
+                Value::Bool(_) | Value::Null => return Err("`count` is no number".into()),
+                value => value.number()?,
+            };
+            if !(0.0..=100_000.0).contains(&count) {
+                return Err("`count` is no number of instances".into());
+            }
+            return Ok((0..count as usize)
+                .map(|n| {
+                    let index = Value::Number(n as f64);
+                    let fields = BTreeMap::from([(Arc::from("index"), index.clone())]);
+                    (index, vec![(Arc::from("count"), Value::Map(Arc::new(fields)))])
+                })
+                .collect());
+        }
+        Ok(vec![(Value::Null, Vec::new())])
+    }
+
+    /// A module below, with its arguments.
+    ///
+    /// # Errors
+    /// Why it is not known.
+    pub fn call(
+        &self,
+        world: &World<'_>,
+        block: &Block,
+        key: &Value,
+        names: Vec<(Arc<str>, Value)>,
+    ) -> Result<Rc<Self>, Why> {
+        let address = format!("{}module.{}{}.", self.address, block.label(0), bracketed(key));
+        if let Some(known) = self.below.borrow().get(&address) {
+            return Ok(Rc::clone(known));
+        }
+        if self.depth >= MAX_MODULES {
+            return Err("its modules are nested too deep".into());
+        }
+        let path = self.source(world, block)?;
+        let base = Scope::of(self);
+        let scope = base.with(names);
+        let arguments: BTreeMap<Arc<str>, Value> = block
+            .attributes
+            .iter()
+            .filter(|(name, _)| {
+                !matches!(
+                    &***name,
+                    "source" | "version" | "providers" | "for_each" | "count" | "depends_on"
+                )
+            })
+            .map(|(name, expr)| (Arc::clone(name), world.value(expr, &scope)))
+            .collect();
+        let below = Rc::new(Self::new(
+            world,
+            address.clone(),
+            &self.root,
+            &path,
+            arguments,
+            self.depth + 1,
+        ));
+        self.below.borrow_mut().insert(address, Rc::clone(&below));
+        Ok(below)
+    }
+
+    /// The folder of a module that is called.
+    ///
+    /// # Errors
+    /// Why it is not read.
+    pub fn source(&self, world: &World<'_>, block: &Block) -> Result<PathBuf, Why> {
+        let Some(expr) = block.attributes.get("source") else {
+            return Err("it has no `source`".into());
+        };
+        let source = world.value(expr, &Scope::of(self)).text()?.text;
+        if !(source.starts_with("./") || source.starts_with("../") || &*source == "." || &*source == "..") {
+            return Err("its module is not in this repository".into());
+        }
+        let path = files::tidy(&self.folder.join(&*source));
+        if !within(world.files, &path) {
+            return Err("the folder of its module is not there".into());
+        }
+        Ok(path)
+    }
+}
+
+/// Whether a folder is there, and in the repository.
+fn within(files: &Files, path: &Path) -> bool {
+    path.is_dir() && files.holds(path)
+}
+
+/// `["web"]`, `[0]` or nothing.
+#[must_use]
+pub fn bracketed(key: &Value) -> String {
+    match key {
+        Value::Text(text) => format!("[{}]", serde_json::Value::from(&*text.text)),
+        Value::Number(number) => format!("[{number}]"),
+        _ => String::new(),
+    }
+}
+
+/// The way from one folder to another that is not below it.
+fn climbing(from: &Path, to: &Path) -> String {
+    let mut up = String::new();
+    for above in from.ancestors() {
+        if let Ok(rest) = to.strip_prefix(above) {
+            return format!("{up}{}", rest.display());
+        }
+        up.push_str("../");
+    }
+    to.display().to_string()
+}
+
+fn name_of(block: &Block) -> String {
+    let mut name = block.kind.to_string();
+    for label in &block.labels {
+        name.push('.');
+        name.push_str(label);
+    }
+    name
+}

@@ -1,0 +1,535 @@
+//! Policies where people keep them: each source read with its places, each way back into the file it came from.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails loudly"
+)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+use vault_advisor::policy::load::Names;
+use vault_advisor::policy::model::Policy;
+use vault_advisor::policy::profile::Profile;
+use vault_advisor::sources::back::{self, Wanted};
+use vault_advisor::sources::{self, Options, Read, SourceSettings};
+
+fn folder(files: &[(&str, &str)]) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        let path = folder.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    folder
+}
+
+fn read_with(path: &Path, options: &Options) -> Read {
+    sources::read(
+        &[path.to_path_buf()],
+        &Profile::default().dialect(),
+        Names::Path,
+        options,
+    )
+    .unwrap()
+}
+
+fn read(path: &Path) -> Read {
+    read_with(path, &Options::default())
+}
+
+fn policies(read: &Read) -> Vec<&Policy> {
+    read.files.iter().map(|(_, policy)| policy.as_ref().unwrap()).collect()
+}
+
+/// Namespace and name, then each stanza with its capabilities and its place.
+fn told(read: &Read, root: &Path) -> Vec<String> {
+    let root = format!("{}/", root.display());
+    let mut all: Vec<String> = policies(read)
+        .iter()
+        .map(|policy| {
+            let stanzas: Vec<String> = policy
+                .stanzas
+                .iter()
+                .map(|s| {
+                    let words: Vec<&str> = s.capabilities.iter().map(|c| c.as_str()).collect();
+                    format!(
+                        "{} {} @{}",
+                        s.path,
+                        words.join(","),
+                        s.origin.to_string().replace(&root, "")
+                    )
+                })
+                .collect();
+            format!("{}{}: {}", policy.namespace, policy.name, stanzas.join("; "))
+        })
+        .collect();
+    all.sort();
+    all
+}
+
+fn unread(read: &Read) -> Vec<String> {
+    read.unread.iter().map(|p| format!("{}: {}", p.what, p.why)).collect()
+}
+
+#[track_caller]
+fn check(files: &[(&str, &str)], want: &[&str]) {
+    let folder = folder(files);
+    let read = read(folder.path());
+    assert_eq!(unread(&read), Vec::<String>::new());
+    assert_eq!(told(&read, folder.path()), want);
+}
+
+#[track_caller]
+fn refuse(files: &[(&str, &str)], want: &[&str]) {
+    let folder = folder(files);
+    let read = read(folder.path());
+    let told = unread(&read);
+    assert_eq!(told.len(), want.len(), "{told:#?}");
+    for (told, want) in told.iter().zip(want) {
+        assert!(told.contains(want), "{told:?} lacks {want:?}");
+    }
+}
+
+#[test]
+fn literal_texts_are_read_in_their_places() {
+    check(
+        &[(
+            "main.tf",
+            "resource \"vault_policy\" \"a\" {\n  name = \"A\"\n  policy = <<-EOT\n    # so\n    path \"secret/data/$${x}\" {\n      capabilities = [\"read\"]\n    }\n\n    path \"b\" { capabilities = [\"list\"] }\n  EOT\n}\nresource \"vault_policy\" \"one\" {\n  name = \"one\"\n  namespace = \"team\"\n  policy = \"path \\\"a\\\" { capabilities = [\\\"read\\\"] }\"\n}\n",
+        )],
+        &[
+            "a: secret/data/${x} read @main.tf:5:5; b list @main.tf:9:5",
+            "team/one: a read @main.tf:15:13",
+        ],
+    );
+}
+
+#[test]
+fn files_and_templates_are_followed() {
+    check(
+        &[
+            (
+                "main.tf",
+                "resource \"vault_policy\" \"web\" {\n  name = \"team-web\"\n  policy = file(\"policies/web.hcl\")\n}\nresource \"vault_policy\" \"t\" {\n  for_each = toset([\"pay\", \"web\"])\n  name = \"t-${each.key}\"\n  policy = templatefile(\"${path.module}/t.tpl\", { team = each.key, more = each.key == \"pay\" })\n}\nresource \"vault_policy\" \"all\" {\n  for_each = fileset(path.module, \"more/*.hcl\")\n  name = trimsuffix(basename(each.value), \".hcl\")\n  policy = file(\"${path.module}/${each.value}\")\n}\n",
+            ),
+            ("policies/web.hcl", "\npath \"w\" { capabilities = [\"read\"] }\n"),
+            ("more/x.hcl", "path \"x\" { capabilities = [\"read\"] }\n"),
+            (
+                "t.tpl",
+                "path \"secret/data/${team}/*\" {\n  capabilities = [\"read\"]\n}\n%{ if more ~}\npath \"more\" { capabilities = [\"list\"] }\n%{ endif ~}\n",
+            ),
+        ],
+        &[
+            "t-pay: secret/data/pay/* read @t.tpl:1:1; more list @t.tpl:5:1",
+            "t-web: secret/data/web/* read @t.tpl:1:1",
+            "team-web: w read @policies/web.hcl:2:1",
+            "x: x read @more/x.hcl:1:1",
+        ],
+    );
+}
+
+#[test]
+fn loops_locals_variables_and_functions_are_worked_out() {
+    check(
+        &[
+            (
+                "main.tf",
+                r#"
+variable "env" { default = "dev" }
+variable "names" { type = list(string) }
+locals {
+  teams = { alpha = ["read"], beta = ["read", "list"] }
+  rules = [for name, words in local.teams : format("path \"%s/%s\" { capabilities = %s }", var.env, name, jsonencode(words))]
+  extra = merge({ x = "one" }, { y = "two" })
+}
+resource "vault_policy" "joined" {
+  name   = join("-", ["all", lower("X")])
+  policy = join("\n", local.rules)
+}
+resource "vault_policy" "named" {
+  count  = length(var.names)
+  name   = var.names[count.index]
+  policy = "path \"n/${count.index}\" { capabilities = [\"read\"] }"
+}
+resource "vault_policy" "extra" {
+  for_each = { for k, v in local.extra : upper(k) => v if k != "x" }
+  name     = "e-${each.key}"
+  policy   = replace("path \"@/a\" { capabilities = [\"read\"] }", "@", each.value)
+}
+resource "vault_policy" "no" {
+  count  = var.env == "prod" ? 1 : 0
+  name   = "no"
+  policy = ""
+}
+resource "vault_policy" "js" {
+  name   = "js"
+  policy = jsonencode({ path = { "j/*" = { capabilities = ["read", "sudo"] } } })
+}
+"#,
+            ),
+            ("terraform.tfvars", "names = [\"first\", \"second\"]\nenv = \"test\"\n"),
+        ],
+        &[
+            "all-x: test/alpha read @main.tf:6:53; test/beta read,list @main.tf:6:53",
+            "e-y: two/a read @main.tf:21:23",
+            "first: n/0 read @main.tf:16:13",
+            "js: j/* read,sudo @main.tf:30:12",
+            "second: n/1 read @main.tf:16:13",
+        ],
+    );
+}
+
+#[test]
+fn documents_are_written_as_the_provider_writes_them() {
+    let folder = folder(&[(
+        "main.tf",
+        "data \"vault_policy_document\" \"d\" {\n  rule {\n    path         = \"auth/*\"\n    capabilities = [\"create\", \"sudo\"]\n    description  = \"all of it\"\n    required_parameters = [\"a\", \"b\"]\n    allowed_parameter {\n      key = \"z\"\n      value = []\n    }\n    allowed_parameter {\n      key = \"b\"\n      value = [\"1\", \"2\"]\n    }\n    max_wrapping_ttl = \"1h\"\n  }\n  dynamic \"rule\" {\n    for_each = [\"x\", \"y\"]\n    content {\n      path = \"kv/${rule.value}\"\n      capabilities = [\"read\"]\n    }\n  }\n}\nresource \"vault_policy\" \"p\" {\n  name = \"p\"\n  policy = data.vault_policy_document.d.hcl\n}\n",
+    )]);
+    let read = read(folder.path());
+    assert_eq!(unread(&read), Vec::<String>::new());
+    assert_eq!(
+        &*policies(&read)[0].source,
+        "# all of it\npath \"auth/*\" {\n  capabilities = [\"create\", \"sudo\"]\n  required_parameters = [\"a\", \"b\"]\n  allowed_parameters = {\n    \"b\" = [\"1\", \"2\"]\n    \"z\" = []\n  }\n  max_wrapping_ttl = \"1h\"\n}\n\npath \"kv/x\" {\n  capabilities = [\"read\"]\n}\n\npath \"kv/y\" {\n  capabilities = [\"read\"]\n}\n"
+    );
+}
+
+#[test]
+fn modules_and_endpoints_and_the_json_form_are_read() {
+    check(
+        &[
+            (
+                "main.tf",
+                "provider \"vault\" {\n  namespace = \"admin\"\n}\nmodule \"m\" {\n  source = \"./mod\"\n  policies = { x = \"path \\\"x\\\" { capabilities = [\\\"sudo\\\"] }\" }\n}\nresource \"vault_generic_endpoint\" \"g\" {\n  path = \"sys/policies/acl/gen\"\n  data_json = jsonencode({ policy = \"path \\\"g\\\" { capabilities = [\\\"read\\\"] }\" })\n}\n",
+            ),
+            (
+                "mod/main.tofu",
+                "variable \"policies\" { type = map(string) }\nresource \"vault_policy\" \"p\" {\n  for_each = var.policies\n  name = each.key\n  policy = each.value\n}\n",
+            ),
+            (
+                "j/x.tf.json",
+                "{\"locals\": {\"n\": \"jj\"}, \"resource\": {\"vault_policy\": {\"a\": {\"name\": \"${local.n}\", \"policy\": \"path \\\"j\\\" { capabilities = [\\\"read\\\"] }\"}}}}",
+            ),
+        ],
+        &[
+            "admin/gen: g read @main.tf:10:38",
+            "jj: j read @j/x.tf.json:1:94",
+            "x: x sudo @main.tf:6:21",
+        ],
+    );
+}
+
+#[test]
+fn what_is_found_and_not_known_is_named() {
+    refuse(
+        &[(
+            "main.tf",
+            "variable \"p\" {}\nresource \"vault_policy\" \"v\" {\n  name = \"v\"\n  policy = var.p\n}\nresource \"vault_policy\" \"d\" {\n  name = \"d\"\n  policy = data.http.x.body\n}\nresource \"vault_policy\" \"e\" {\n  for_each = var.p\n  name = each.key\n  policy = \"\"\n}\nmodule \"gone\" {\n  source = \"./gone\"\n}\nmodule \"far\" {\n  source = \"acme/policies/vault\"\n}\nresource \"vault_policy\" \"o\" {\n  name = \"o\"\n  policy = file(\"../../../../etc/passwd\")\n}\nresource \"vault_policy\" \"l\" {\n  name = local.a\n  policy = \"\"\n}\nlocals {\n  a = local.b\n  b = local.a\n}\n",
+        )],
+        &[
+            "vault_policy.v: its text needs variable `p` has no value here",
+            "vault_policy.d: its text needs `data.http.x.body`",
+            "vault_policy.e: its instances need variable `p`",
+            "module.gone: the folder of its module is not there",
+            "module.far: its module is not in this repository",
+            "vault_policy.o: its text needs `file(\"../../../../etc/passwd\")`",
+            "vault_policy.l: its name needs `local.a` leads to itself",
+        ],
+    );
+    let broken = folder(&[("main.tf", "resource \"vault_policy\" \"v\" {\n  name = \n}\n")]);
+    assert_eq!(read(broken.path()).unread.len(), 1);
+}
+
+#[test]
+fn depth_and_work_are_bounded() {
+    let started = std::time::Instant::now();
+    let nested = format!("locals {{\n  a = {}1{}\n}}\n", "[".repeat(10_000), "]".repeat(10_000));
+    refuse(&[("main.tf", &nested)], &["it cannot be read"]);
+    let mut laughs = String::from("locals {\n  a0 = \"ha\"\n");
+    for n in 1..60 {
+        laughs.push_str(&format!("  a{n} = \"${{local.a{}}}${{local.a{}}}\"\n", n - 1, n - 1));
+    }
+    laughs.push_str("}\nresource \"vault_policy\" \"a\" {\n  name = \"a\"\n  policy = local.a59\n}\n");
+    refuse(&[("main.tf", &laughs)], &["its texts are longer than is read"]);
+    let many: String = (0..50_000).map(|n| format!("  a{n} = \"{{\"\n")).collect();
+    refuse(&[("main.tf", &format!("locals {{\n{many}}}\n"))], &["too many entries"]);
+    assert!(started.elapsed().as_secs() < 60, "{:?}", started.elapsed());
+}
+
+#[test]
+fn plans_and_states_say_what_will_be_and_what_was() {
+    let text = r#"path \"a\" { capabilities = [\"read\"] }"#;
+    let plan = format!(
+        r#"{{"format_version":"1.2","terraform_version":"1.9.5","planned_values":{{}},"resource_changes":[
+{{"address":"vault_policy.t[\"x\"]","type":"vault_policy","change":{{"before":{{"name":"x","policy":"path \"b\" {{ capabilities = [\"read\"] }}"}},"after":{{"name":"x","policy":"{text}","namespace":"ns"}},"after_unknown":{{}}}}}},
+{{"address":"vault_policy.u","type":"vault_policy","change":{{"before":null,"after":{{"name":"u"}},"after_unknown":{{"policy":true}}}}}}]}}"#
+    );
+    let folder1 = folder(&[("plan.json", &plan)]);
+    let read1 = read(folder1.path());
+    assert_eq!(told(&read1, folder1.path()), ["ns/x: a read @plan.json:2:172"]);
+    assert_eq!(
+        unread(&read1),
+        ["vault_policy.u: its `policy` is known only after the plan is applied"]
+    );
+    assert_eq!(&*read1.before.as_ref().unwrap()[0].stanzas[0].path, "b");
+    let state = format!(
+        r#"{{"format_version":"1.0","terraform_version":"1.9","values":{{"root_module":{{"child_modules":[{{"resources":[{{"address":"module.m.vault_policy.s","type":"vault_policy","values":{{"name":"s","policy":"{text}"}}}}]}}]}}}}}}"#
+    );
+    let answer = format!(r#"{{"request_id":"1","data":{{"name":"r","policy":"{text}"}}}}"#);
+    let folder2 = folder(&[("s.json", &state), ("r.json", &answer)]);
+    let read2 = read(folder2.path());
+    let names: Vec<&str> = policies(&read2).iter().map(|p| &*p.name).collect();
+    assert_eq!(names, ["r", "s"]);
+    assert!(read2.before.is_none());
+}
+
+#[test]
+fn kubernetes_resources_are_read_line_by_line() {
+    check(
+        &[
+            (
+                "vco.yaml",
+                "apiVersion: redhatcop.redhat.io/v1alpha1\nkind: Policy\nmetadata:\n  name: reader\nspec:\n  authentication:\n    namespace: team\n  policy: |\n    # Configure\n    path \"/{{identity.entity.aliases.${auth/kubernetes/@accessor}.name}}/+\" {\n      capabilities = [\"read\"]\n    }\n---\napiVersion: vault.vault.upbound.io/v1beta1\nkind: Policy\nmetadata:\n  name: cross\nspec:\n  forProvider:\n    name: crossed\n    policy: |\n      path \"c\" {\n        capabilities = [\"list\"]\n      }\n",
+            ),
+            (
+                "bank.yml",
+                "apiVersion: vault.banzaicloud.com/v1alpha1\nkind: Vault\nspec:\n  externalConfig:\n    policies:\n      - name: some\n        rules: path \"s/*\" {\n          capabilities = [\"read\"]\n          }\n      - name: more\n        rules: |\n          path \"m\" { capabilities = [\"sudo\"] }\n",
+            ),
+        ],
+        &[
+            "crossed: c list @vco.yaml:22:7",
+            "more: m sudo @bank.yml:12:11",
+            "some: s/* read @bank.yml:7:16",
+            "team/reader: /{{identity.entity.aliases.${auth/kubernetes/@accessor}.name}}/+ read @vco.yaml:10:5",
+        ],
+    );
+}
+
+#[test]
+fn settings_name_other_files() {
+    let folder = folder(&[
+        (
+            "k/cm.yaml",
+            "kind: ConfigMap\ndata:\n  web.hcl: |\n    path \"w\" { capabilities = [\"read\"] }\n  pay.hcl: |\n    path \"p\" { capabilities = [\"read\"] }\n",
+        ),
+        ("skip/x.hcl", "path \"x\" { capabilities = [\"read\"] }\n"),
+        ("ignored/y.hcl", "path \"y\" { capabilities = [\"read\"] }\n"),
+        (".gitignore", "ignored/\n"),
+    ]);
+    // Without settings what looks like a policy is named.
+    assert_eq!(read(folder.path()).unread.len(), 2);
+    let options = Options {
+        sources: vec![SourceSettings {
+            files: "k/*.yaml".to_owned(),
+            policy: "/data/*".to_owned(),
+            name: None,
+            namespace: None,
+        }],
+        exclude: vec!["skip/**".to_owned()],
+        ..Options::default()
+    };
+    let read = read_with(folder.path(), &options);
+    assert_eq!(unread(&read), Vec::<String>::new());
+    assert_eq!(
+        told(&read, folder.path()),
+        ["pay: p read @k/cm.yaml:6:5", "web: w read @k/cm.yaml:4:5"]
+    );
+    let mut left: Vec<PathBuf> = read
+        .excluded
+        .iter()
+        .map(|p| p.strip_prefix(folder.path()).unwrap().to_path_buf())
+        .collect();
+    left.sort();
+    left.dedup();
+    assert_eq!(left, [Path::new("ignored/y.hcl"), Path::new("skip/x.hcl")]);
+}
+
+#[test]
+fn files_without_policies_are_counted() {
+    let folder = folder(&[
+        (
+            "main.tf",
+            "resource \"vault_policy\" \"a\" {\n  name = \"a\"\n  policy = \"path \\\"a\\\" { capabilities = [\\\"read\\\"] }\"\n}\n",
+        ),
+        ("terraform.tfvars.json", "{\"env\":\"prod\"}\n"),
+        ("agent.hcl", "auto_auth {\n  method \"kubernetes\" {}\n}\n"),
+        (
+            "terragrunt.hcl",
+            "inputs = {\n  x = <<EOT\npath \"s\" { capabilities = [\"read\"] }\nEOT\n}\n",
+        ),
+        ("package.json", "{\"name\":\"x\"}\n"),
+        ("ci.yaml", "steps: []\n"),
+        ("templates/x.yaml", "{{ if .Values.x }}\na: b\n{{ end }}\n"),
+    ]);
+    let read1 = read(folder.path());
+    assert_eq!(unread(&read1), Vec::<String>::new());
+    assert_eq!(told(&read1, folder.path()), ["a: a read @main.tf:3:13"]);
+    let count = read1.others.len() + read1.skipped.len();
+    assert_eq!(count, 6, "{:?} {:?}", read1.others, read1.skipped);
+    refuse(
+        &[(
+            "templates/p.yaml",
+            "kind: Policy\nspec:\n  policy: |\n{{ .Values.policy | indent 4 }}\n",
+        )],
+        &["it is a template, and was not rendered"],
+    );
+}
+
+/// Changes policies by name, and tells the files as they become, and what stays out of them.
+fn back(files: &[(&str, &str)], change: impl Fn(&str, &str) -> String) -> (Vec<(String, String)>, Vec<String>) {
+    let folder = folder(files);
+    let read1 = read(folder.path());
+    let all = policies(&read1);
+    let texts: Vec<String> = all.iter().map(|p| change(&p.name, &p.source)).collect();
+    let wanted: Vec<Wanted> = all
+        .iter()
+        .zip(&texts)
+        .map(|(p, new)| Wanted {
+            name: &p.name,
+            written: p.written.as_ref().unwrap(),
+            old: &p.source,
+            new: Some(new),
+        })
+        .collect();
+    let edited = back::edited(&wanted);
+    // Read again, the changed policies say what they were to say.
+    let overlay = edited
+        .files
+        .iter()
+        .map(|f| (PathBuf::from(&*f.file), f.new.as_str().into()))
+        .collect();
+    let again = read_with(
+        folder.path(),
+        &Options {
+            overlay,
+            ..Options::default()
+        },
+    );
+    let changed: Vec<usize> = edited.files.iter().flat_map(|f| f.policies.clone()).collect();
+    for (n, (before, after)) in all.iter().zip(policies(&again)).enumerate() {
+        let want = if changed.contains(&n) {
+            texts[n].as_str()
+        } else {
+            &*before.source
+        };
+        let dialect = Profile::default().dialect();
+        let want = vault_advisor::policy::syntax::parse(&before.name, "", want, &dialect).unwrap();
+        let said = |p: &Policy| -> Vec<_> {
+            p.stanzas
+                .iter()
+                .map(|s| (s.path.clone(), s.capabilities.clone(), s.constraints.clone()))
+                .collect()
+        };
+        assert_eq!(said(after), said(&want), "{}", before.name);
+    }
+    let root = format!("{}/", folder.path().display());
+    let files = edited
+        .files
+        .into_iter()
+        .map(|f| (f.file.replace(&root, ""), f.new))
+        .collect();
+    (files, edited.left.into_iter().map(|(_, why)| why).collect())
+}
+
+fn without_delete(_: &str, text: &str) -> String {
+    text.replace(", \"delete\"", "")
+}
+
+#[test]
+fn heredocs_and_quoted_texts_are_changed_in_place() {
+    let main = "# kept\nresource \"vault_policy\" \"a\" {\n  name   = \"a\"\n  policy = <<-EOT\n    # one\n    path \"x/$${y}\" {\n      capabilities = [\"read\", \"delete\"]\n    }\n\n    # two\n    path \"gone\" {\n      capabilities = [\"read\"]\n    }\n    path \"z\" { capabilities = [\"list\"] } # end\n  EOT\n}\nresource \"vault_policy\" \"q\" {\n  name   = \"q\" # q\n  policy = \"path \\\"q\\\" { capabilities = [\\\"read\\\", \\\"delete\\\"] }\"\n}\n";
+    let gone = "# two\npath \"gone\" {\n  capabilities = [\"read\"]\n}\n";
+    let (files, left) = back(&[("main.tf", main)], |name, text| {
+        without_delete(name, text).replace(gone, "")
+    });
+    assert_eq!(left, Vec::<String>::new());
+    let want = main
+        .replace("[\"read\", \"delete\"]", "[\"read\"]")
+        .replace(", \\\"delete\\\"", "")
+        .replace(
+            "    # two\n    path \"gone\" {\n      capabilities = [\"read\"]\n    }\n",
+            "",
+        );
+    assert_eq!(files, [("main.tf".to_owned(), want)]);
+}
+
+#[test]
+fn a_new_stanza_gets_the_indentation_of_its_neighbours() {
+    let main = "resource \"vault_policy\" \"a\" {\n  name = \"a\"\n  policy = <<-EOT\n    path \"x\" {\n      capabilities = [\"read\"]\n    }\n  EOT\n}\n";
+    let (files, left) = back(&[("main.tf", main)], |_, text| {
+        format!(
+            "path \"new/${{x}}\" {{\n  capabilities = [\"list\"]\n}}\n\n{text}path \"last\" {{\n  capabilities = [\"list\"]\n}}\n"
+        )
+    });
+    assert_eq!(left, Vec::<String>::new());
+    assert_eq!(
+        files[0].1,
+        "resource \"vault_policy\" \"a\" {\n  name = \"a\"\n  policy = <<-EOT\n    path \"new/$${x}\" {\n      capabilities = [\"list\"]\n    }\n\n    path \"x\" {\n      capabilities = [\"read\"]\n    }\n    path \"last\" {\n      capabilities = [\"list\"]\n    }\n  EOT\n}\n"
+    );
+}
+
+#[test]
+fn files_documents_and_block_scalars_are_changed_in_place() {
+    let tf = "resource \"vault_policy\" \"f\" {\n  name = \"f\"\n  policy = file(\"p/f.hcl\")\n}\ndata \"vault_policy_document\" \"d\" {\n  # about auth\n  rule {\n    path         = \"auth/*\"\n    capabilities = [\"create\", \"delete\"]\n  }\n\n  rule {\n    path = \"gone\"\n    capabilities = [ \"read\" ]\n    description = \"so\"\n  }\n\n  # last\n  rule {\n    path = \"odd\"\n    capabilities = [\n      \"read\",\n      \"delete\",\n    ]\n  }\n}\nresource \"vault_policy\" \"d\" {\n  name = \"d\"\n  policy = data.vault_policy_document.d.hcl\n}\n";
+    let hcl = "path \"f\" {\n  capabilities = [\"read\", \"delete\"] # so\n}\n";
+    let yaml = "kind: Policy\napiVersion: redhatcop.redhat.io/v1alpha1\nmetadata: { name: y }\nspec:\n  policy: |\n    path \"y\" {\n      capabilities = [\"read\", \"delete\"]\n    }\n\n    path \"gone\" {\n      capabilities = [\"read\"]\n    }\n  type: acl\n";
+    let (files, left) = back(&[("main.tf", tf), ("p/f.hcl", hcl), ("y.yaml", yaml)], |name, text| {
+        without_delete(name, text)
+            .replace("# so\npath \"gone\" {\n  capabilities = [\"read\"]\n}\n\n", "")
+            .replace("\npath \"gone\" {\n  capabilities = [\"read\"]\n}\n", "")
+    });
+    assert_eq!(left, Vec::<String>::new());
+    let tf = tf
+        .replace("[\"create\", \"delete\"]", "[\"create\"]")
+        .replace(
+            "  rule {\n    path = \"gone\"\n    capabilities = [ \"read\" ]\n    description = \"so\"\n  }\n\n",
+            "",
+        )
+        .replace("[\n      \"read\",\n      \"delete\",\n    ]", "[\"read\"]");
+    assert_eq!(files[0], ("main.tf".to_owned(), tf));
+    assert_eq!(files[1], ("p/f.hcl".to_owned(), hcl.replace(", \"delete\"", "")));
+    let yaml = yaml
+        .replace(", \"delete\"", "")
+        .replace("\n    path \"gone\" {\n      capabilities = [\"read\"]\n    }\n", "");
+    assert_eq!(files[2], ("y.yaml".to_owned(), yaml));
+}
+
+#[test]
+fn one_text_of_many_policies_changes_only_where_all_agree() {
+    let main = "resource \"vault_policy\" \"t\" {\n  for_each = toset([\"pay\", \"web\"])\n  name = each.key\n  policy = templatefile(\"t.tpl\", { team = each.key })\n}\n";
+    let tpl = "path \"secret/${team}/*\" {\n  capabilities = [\"read\", \"delete\"]\n}\npath \"gone/${team}\" {\n  capabilities = [\"read\"]\n}\n";
+    let sources = [("main.tf", main), ("t.tpl", tpl)];
+    let gone = |name: &str, text: &str| {
+        without_delete(name, text).replace(
+            &format!("path \"gone/{name}\" {{\n  capabilities = [\"read\"]\n}}\n"),
+            "",
+        )
+    };
+    let (files, left) = back(&sources, gone);
+    assert_eq!(left, Vec::<String>::new());
+    assert_eq!(
+        files,
+        [(
+            "t.tpl".to_owned(),
+            "path \"secret/${team}/*\" {\n  capabilities = [\"read\"]\n}\n".to_owned()
+        )]
+    );
+    let (files, left) = back(&sources, |name, text| {
+        if name == "pay" {
+            without_delete(name, text)
+        } else {
+            text.to_owned()
+        }
+    });
+    assert_eq!(files, []);
+    assert!(left[0].contains("`web` is made of the same text"), "{left:?}");
+    // What a name was put into cannot be written otherwise.
+    let (files, left) = back(&sources, |_, text| {
+        text.replace("secret/pay", "secret/p").replace("secret/web", "secret/w")
+    });
+    assert_eq!(files, []);
+    assert!(left.iter().all(|why| why.contains("worked out")), "{left:?}");
+}
