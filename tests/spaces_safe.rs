@@ -21,7 +21,7 @@ mod worlds;
 
 use proptest::prelude::*;
 use spaces::{Company, Lack, company};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use vault_advisor::advice::{Advice, Proposal};
 use vault_advisor::analysis::evidence::EvidenceSettings;
@@ -130,6 +130,33 @@ proptest! {
                 found.gained[0].asked,
                 texts(&new),
                 log
+            );
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(cases())]
+
+    /// A log that lacks something never leads to taking more than the whole log does: whatever the proposal of the whole one
+    /// leaves to somebody, the other leaves too.
+    #[test]
+    fn a_log_that_lacks_something_takes_no_more(company in company()) {
+        let (whole, less) = (company.with(|_| Lack::Nothing), company.with(Lack::of_what_is_there));
+        let proposed = |company: &Company| after(company, &advise(company, &company.log()).proposals[0]);
+        let (whole, lacking) = (proposed(&whole), proposed(&less));
+        // Of whom the log shows nothing at all, it tells nothing either.
+        let seen: BTreeSet<usize> = company.events().iter().map(|event| event.person).collect();
+        for person in seen {
+            let found = compare::compare(&company.acl(person, &lacking), &company.acl(person, &whole));
+            prop_assert!(
+                found.gained.is_empty(),
+                "person {person} ({:?}) keeps {} by the whole log\n# whole\n{}\n# lacking\n{}\n{}",
+                company.held(person),
+                found.gained[0].asked,
+                texts(&whole),
+                texts(&lacking),
+                less.log()
             );
         }
     }

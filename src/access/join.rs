@@ -212,7 +212,7 @@ struct Listed {
     holder: HolderId,
     meant: Meant,
     last: Option<Timestamp>,
-    /// Whether something was allowed by it that needs a stanza.
+    /// Whether something was allowed by it that needs a stanza, or it is not listed: then its holder may have any.
     is_used: bool,
 }
 
@@ -372,7 +372,11 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
             }
         };
         before = Some((holder, demand, list));
-        lists.used(list, demand.last_seen, demand.allowed > 0 && !needs_no_stanza(demand));
+        lists.used(
+            list,
+            demand.last_seen,
+            (demand.allowed > 0 && !needs_no_stanza(demand)) || !demand.held.listed,
+        );
         list_of.push(list);
     }
     let mut logged_in_as: Vec<BTreeSet<RoleId>> = holders.iter().map(|_| BTreeSet::new()).collect();

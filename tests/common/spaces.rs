@@ -61,6 +61,16 @@ pub enum Lack {
     All,
 }
 
+impl Lack {
+    /// The same, as far as it leaves a trace: what is dropped as a whole is never known to have been there.
+    pub fn of_what_is_there(self) -> Self {
+        match self {
+            Self::All | Self::Request | Self::Response => Self::Nothing,
+            other => other,
+        }
+    }
+}
+
 #[derive(Debug, Clone)]
 struct Deed {
     person: Index,
@@ -195,6 +205,15 @@ pub fn company() -> impl Strategy<Value = Company> {
 }
 
 impl Company {
+    /// The same company, with logs that lack something else.
+    pub fn with(&self, lack: impl Fn(Lack) -> Lack) -> Self {
+        let mut other = self.clone();
+        for deed in &mut other.deeds {
+            deed.lack = lack(deed.lack);
+        }
+        other
+    }
+
     /// Every policy that exists.
     pub fn policies(&self) -> Vec<Policy> {
         let all = self.policies.iter().map(|(&(space, name), rules)| {
