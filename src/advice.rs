@@ -399,6 +399,8 @@ pub struct Wave {
     pub title: String,
     /// Whether it has to wait until no token needs what it takes away.
     pub second_half: bool,
+    /// Wrong denials that are expected of it, where somebody looked ahead.
+    pub promised: Option<f64>,
     /// Steps in order.
     pub steps: Vec<Step>,
 }

@@ -6,7 +6,7 @@ use crate::cli::{RegressionsArgs, TextOrJson};
 use crate::ingest;
 use crate::policy::profile::Profile;
 use crate::report::{self, escape};
-use crate::rollout::applied::{Applied, AppliedError};
+use crate::rollout::applied::{Applied, AppliedError, Wave};
 use crate::rollout::regression::{self, Found, Regression, Seen};
 use crate::rollout::restore::{self, Restore};
 use serde_json::{Value, json};
@@ -75,16 +75,18 @@ fn read(args: &RegressionsArgs, applied: &Applied, talk: &Talk) -> Result<Vec<Se
     Ok(seen)
 }
 
-/// How a wave did against what was promised: nothing that was seen to work was to be denied.
-fn verdict(seen: u64) -> &'static str {
-    if seen == 0 {
-        "as promised"
-    } else {
-        "worse than promised"
+/// How a wave did against what was promised. Where nobody looked ahead, nothing was to be denied.
+fn verdict(wave: &Wave, seen: u64) -> &'static str {
+    let promised = wave.promised.unwrap_or_default();
+    match seen {
+        0 if promised >= 1.0 => "better than promised",
+        0 => "as promised",
+        seen if seen as f64 <= promised => "as promised",
+        _ => "worse than promised",
     }
 }
 
-fn of_wave<'a>(found: &'a Found, wave: usize) -> impl Iterator<Item = &'a Regression> {
+fn of_wave(found: &Found, wave: usize) -> impl Iterator<Item = &Regression> {
     found
         .regressions
         .iter()
@@ -114,9 +116,9 @@ fn document(applied: &Applied, found: &Found, restore: &Restore) -> Value {
             "title": wave.title,
             "applied": wave.begun.map(|t| t.to_string()),
             "taken_back": wave.taken_back.map(|t| t.to_string()),
-            "promised": 0,
+            "promised": wave.promised,
             "seen": seen,
-            "verdict": if wave.begun.is_some() { verdict(seen) } else { "not applied" },
+            "verdict": if wave.begun.is_some() { verdict(wave, seen) } else { "not applied" },
         })
     });
     json!({
@@ -179,11 +181,11 @@ fn text(applied: &Applied, found: &Found, restore: &Restore) -> String {
             "wave {} ({}): {}{}",
             wave.number,
             wave.title,
-            verdict(seen),
-            if seen == 0 {
-                String::new()
-            } else {
-                format!(", {seen} denied requests: stop here")
+            verdict(wave, seen),
+            match (seen, wave.promised) {
+                (0, _) => String::new(),
+                (_, Some(promised)) => format!(", {seen} denied requests, {promised:.1} were expected"),
+                (_, None) => format!(", {seen} denied requests"),
             }
         );
     }

@@ -79,6 +79,9 @@ pub fn order(joined: &Joined, pool: &[Policy], places: &[Place], ways: &[Way]) -
 /// A list of policies for a set, and for one holder alone where a template makes it its own.
 type ListKey = (SetId, Option<HolderId>, Vec<usize>);
 
+/// A list, and the one of the end that it has to hold, where it has to.
+type Looked = (ListKey, Option<Vec<usize>>);
+
 struct Search<'a> {
     joined: &'a Joined,
     pool: &'a [Policy],
@@ -86,7 +89,7 @@ struct Search<'a> {
     ways: &'a [Way],
     ways_of: Vec<Vec<usize>>,
     /// Ways that are the same for all that counts here are looked at once.
-    known: Mutex<HashMap<(ListKey, Option<Vec<usize>>), bool>>,
+    known: Mutex<HashMap<Looked, bool>>,
 }
 
 impl<'a> Search<'a> {

@@ -276,7 +276,7 @@ impl<'a> Search<'a> {
             .iter()
             .filter(|old| !new.iter().any(|new| says_the_same(old, new)))
             .collect();
-        narrowest_first.sort_by(|a, b| strength(b, now).cmp(&strength(a, now)));
+        narrowest_first.sort_by_key(|stanza| std::cmp::Reverse(strength(stanza, now)));
         let mut kept: BTreeSet<&str> = BTreeSet::new();
         let mut parts = Vec::new();
         for stanza in narrowest_first {
@@ -304,8 +304,11 @@ impl<'a> Search<'a> {
     }
 }
 
+/// The order of [`Pattern::strength`], for a pattern that is made on the way.
+type Strength = (bool, usize, bool, std::cmp::Reverse<usize>, usize, Arc<str>);
+
 /// How strong the pattern of a stanza is: patterns that are refused come last.
-fn strength(stanza: &Stanza, of: &Policy) -> Option<(bool, usize, bool, std::cmp::Reverse<usize>, usize, Arc<str>)> {
+fn strength(stanza: &Stanza, of: &Policy) -> Option<Strength> {
     let pattern = Pattern::parse(&stanza.path, &of.namespace).ok()?;
     Some((
         pattern.is_exact(),

@@ -279,7 +279,7 @@ pub(super) fn waves(joined: &Joined, tightened: &Tightening, settled: &Settled, 
         .iter()
         .map(|changed| (changed.policy, changed.text.as_ref()))
         .collect();
-    let mut waves: Vec<Wave> = super::proposals::waves(&tightened.steps);
+    let mut waves: Vec<Wave> = super::proposals::waves(tightened);
     for step in waves.iter_mut().flat_map(|wave| &mut wave.steps) {
         let Step::Policy { policy, to, .. } = step else {
             continue;
@@ -296,6 +296,7 @@ pub(super) fn waves(joined: &Joined, tightened: &Tightening, settled: &Settled, 
             waves.push(Wave {
                 title: title.to_owned(),
                 second_half,
+                promised: None,
                 steps,
             });
         }
@@ -322,7 +323,7 @@ pub(super) fn waves(joined: &Joined, tightened: &Tightening, settled: &Settled, 
             .get(n)
             .is_some_and(|one| crate::report::holder::ends_renewal(&one.kind))
     };
-    let cut = first.iter().position(|n| ends(n)).unwrap_or(first.len());
+    let cut = first.iter().position(ends).unwrap_or(first.len());
     let (quiet, loud) = first.split_at_checked(cut).unwrap_or((first, &[]));
     let both = crate::report::plan::both;
     add(besides, false, quiet.iter().filter_map(|n| list(n, both)).collect());

@@ -14,6 +14,7 @@ use crate::optimize::redesign::{self, Redesign, Size};
 use crate::optimize::steps::Planned;
 use crate::optimize::tighten::Tightening;
 use crate::policy::model::Policy;
+use crate::report::holder::ends_renewal;
 use crate::vault::PolicyId;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -188,7 +189,7 @@ fn tighten(joined: &Joined, weighed: &Weighed<'_>, t: Tightening, before: Comple
         changed(Change::Delete),
         changed(Change::Keep)
     );
-    let waves = waves(&t.steps);
+    let waves = waves(&t);
     let mut migration: Vec<String> = Vec::new();
     for (policy, to) in waves.iter().flat_map(|wave| &wave.steps).filter_map(of_policy) {
         let Some(p) = policies.get(policy) else { continue };
@@ -225,12 +226,24 @@ fn tighten(joined: &Joined, weighed: &Weighed<'_>, t: Tightening, before: Comple
 }
 
 /// The steps of a tightening as waves. Its policies are those of the joined ones, by number.
-pub(super) fn waves(steps: &[Planned]) -> Vec<Wave> {
-    optimize::waves::titled(steps)
+pub(super) fn waves(tightening: &Tightening) -> Vec<Wave> {
+    let expected: BTreeMap<usize, f64> = tightening
+        .changed
+        .iter()
+        .filter_map(|changed| Some((changed.policy, changed.expected.as_ref()?.mean)))
+        .collect();
+    // What is expected of a policy is expected of the step that makes it what it is to be.
+    let of_wave = |steps: &[&Planned]| {
+        let last = steps.iter().filter(|step| step.between.is_none());
+        let known: Vec<f64> = last.filter_map(|step| expected.get(&step.policy).copied()).collect();
+        (!expected.is_empty()).then(|| known.into_iter().sum())
+    };
+    optimize::waves::titled(&tightening.steps)
         .into_iter()
         .map(|(title, steps)| Wave {
             title: title.to_owned(),
             second_half: false,
+            promised: of_wave(&steps),
             steps: steps
                 .into_iter()
                 .map(|step| Step::Policy {
@@ -349,6 +362,13 @@ fn redesign(joined: &Joined, tightened: &Tightening, settled: Settled, before: C
             .to_owned(),
     );
     migration.push("delete the old policies when no token holds them any more".to_owned());
+    let ends = assignments.iter().filter(|one| ends_renewal(&one.kind)).count();
+    if ends > 0 {
+        migration.push(format!(
+            "tokens of {ends} users and roles whose policies change cannot be renewed any more: servers refuse it for their auth \
+             methods; let them log in again, or wait for a quiet hour"
+        ));
+    }
     if r.untouched > 0 {
         migration.push(format!(
             "{} policy sets stay as they are: not all of their policies were read, a template in them could not be filled, who has \

@@ -39,6 +39,7 @@ struct OneWave<'a> {
     wave: usize,
     title: &'a str,
     second_half: bool,
+    promised: Option<f64>,
     steps: Vec<Policy<'a>>,
 }
 
@@ -97,6 +98,7 @@ pub(super) fn render(
             wave: number,
             title: &wave.title,
             second_half: wave.second_half,
+            promised: wave.promised.map(super::json_model::rounded),
             steps,
         });
     }

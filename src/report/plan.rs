@@ -37,19 +37,20 @@ fn plain(proposal: &Proposal) -> Vec<Wave> {
     if proposal.assignments.is_empty() {
         return vec![Wave {
             title: String::from("all changes"),
-            second_half: false,
             steps: of(Change::Add).chain(changes).collect(),
+            ..Wave::default()
         }];
     }
     vec![
         Wave {
             title: String::from("new policies, and who gets them besides the old ones"),
-            second_half: false,
             steps: of(Change::Add).chain(lists(both)).collect(),
+            ..Wave::default()
         },
         Wave {
             title: String::from("old policies, when no token needs them any more"),
             second_half: true,
+            promised: None,
             steps: lists(|one| one.after.clone()).chain(changes).collect(),
         },
     ]

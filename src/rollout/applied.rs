@@ -68,12 +68,14 @@ impl AppliedError {
 }
 
 /// A wave with when it was in force.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Wave {
     /// Its number, from 1.
     pub number: usize,
     /// What it is about.
     pub title: String,
+    /// Wrong denials that were expected of it, where somebody looked ahead.
+    pub promised: Option<f64>,
     /// When its first write was.
     pub begun: Option<Timestamp>,
     /// When its last write was.
@@ -123,6 +125,7 @@ struct Entry {
 #[derive(Deserialize)]
 struct Steps {
     title: String,
+    promised: Option<f64>,
     steps: Vec<Entry>,
 }
 
@@ -163,6 +166,7 @@ impl Applied {
             waves.push(Wave {
                 number,
                 title: steps.title.clone(),
+                promised: steps.promised,
                 begun: since,
                 done: since,
                 taken_back: None,
@@ -309,6 +313,7 @@ mod tests {
         Wave {
             number,
             title: String::new(),
+            promised: None,
             begun: begun.map(at),
             done: begun.map(at),
             taken_back: taken_back.map(at),
