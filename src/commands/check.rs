@@ -40,7 +40,8 @@ pub(super) fn run(
     let judge = judge(args, common, base.as_mut(), talk)?;
     let settings = judge.settings;
     let mut notes = Vec::new();
-    let options = material::sources(&settings);
+    let mut options = material::sources(&settings);
+    options.ignores_nothing = base.is_some();
     // Usage is the larger part of what is read; what is said of it comes after what is wrong with the policies.
     let (granted, seen) = rayon::join(
         || granted(args, profile, base.as_mut(), &options, &mut notes),

@@ -46,6 +46,8 @@ pub struct Options {
     pub sources: Vec<SourceSettings>,
     /// Patterns of files that are left out.
     pub exclude: Vec<String>,
+    /// Whether `.gitignore` leaves nothing out: a change may bring one, with the file that it names.
+    pub ignores_nothing: bool,
     /// Texts that stand for those of files.
     pub overlay: HashMap<PathBuf, Arc<str>>,
 }
@@ -195,7 +197,8 @@ impl Reader<'_> {
             let out = above.iter().any(|part| {
                 self.exclude.matches(part)
                     || self.exclude.matches(&files::tidy(&folder.join(part)))
-                    || ignored.leaves_out(files.root(), &real.join(part), **part != *found.below)
+                    || (!self.options.ignores_nothing
+                        && ignored.leaves_out(files.root(), &real.join(part), **part != *found.below))
             });
             if out {
                 listing.excluded.push(found.path);
