@@ -97,7 +97,7 @@ pub struct Reading {
     /// How lines are wrapped, where that is not found out by itself
     #[arg(long, value_name = "KIND")]
     pub envelope: Option<Envelope>,
-    /// JSON pointer to the audit entry inside of each wrapping object (/message)
+    /// JSON pointer to the audit entry inside of each wrapping object (/message); a step * is each element of a list
     #[arg(long, value_name = "POINTER")]
     pub unwrap: Option<String>,
     /// Any line that has to be skipped, and any policy that can't be read, is an error
@@ -829,7 +829,7 @@ pub struct WatchArgs {
     /// How lines are wrapped, where that is not found out by itself
     #[arg(long, value_name = "KIND")]
     pub envelope: Option<Envelope>,
-    /// JSON pointer to the audit entry inside of each wrapping object (/message)
+    /// JSON pointer to the audit entry inside of each wrapping object (/message); a step * is each element of a list
     #[arg(long, value_name = "POINTER")]
     pub unwrap: Option<String>,
     /// How news are written to stdout

@@ -311,9 +311,9 @@ pub fn find<'p>(value: &[u8], preferred: impl Iterator<Item = &'p str> + Clone) 
         let entries = entries_at(value, &place);
         (place, entries)
     };
-    let mut found: Vec<(Place, BTreeSet<(bool, Vec<u8>)>)> = found.into_iter().map(counted).collect();
+    let mut found: Vec<(Place, Entries)> = found.into_iter().map(counted).collect();
     found.sort_by_key(|(_, entries)| std::cmp::Reverse(entries.len()));
-    let mut kept: Vec<(Place, BTreeSet<(bool, Vec<u8>)>)> = Vec::new();
+    let mut kept: Vec<(Place, Entries)> = Vec::new();
     for (place, entries) in found {
         let known = kept.iter().any(|(_, known)| !known.is_disjoint(&entries));
         // Pieces of entries have no id yet.
@@ -325,8 +325,11 @@ pub fn find<'p>(value: &[u8], preferred: impl Iterator<Item = &'p str> + Clone) 
     kept.into_iter().map(|(place, _)| place).collect()
 }
 
-/// The entries at a place, by kind and request.
-fn entries_at(value: &[u8], place: &Place) -> BTreeSet<(bool, Vec<u8>)> {
+/// Entries by what tells them apart: whether it is a response, and the request.
+type Entries = BTreeSet<(bool, Vec<u8>)>;
+
+/// The entries at a place.
+fn entries_at(value: &[u8], place: &Place) -> Entries {
     let mut entries = BTreeSet::new();
     leaves(value, place, &mut |leaf| {
         let text = leaf.value.trim_ascii();

@@ -203,7 +203,7 @@ pub(super) enum Decoder<R: Read> {
     Gzip(Gunzip<R>),
     Zstd(zstd::stream::read::Decoder<'static, io::BufReader<R>>),
     Bzip2(bzip2::read::MultiBzDecoder<R>),
-    Xz(lzma_rust2::XzReader<R>),
+    Xz(Box<lzma_rust2::XzReader<R>>),
 }
 
 impl<R: Read> Decoder<R> {
@@ -214,7 +214,7 @@ impl<R: Read> Decoder<R> {
             Stored::Gzip => Self::Gzip(Gunzip::new(from)),
             Stored::Zstd => Self::Zstd(zstd::stream::read::Decoder::new(from)?),
             Stored::Bzip2 => Self::Bzip2(bzip2::read::MultiBzDecoder::new(from)),
-            Stored::Xz => Self::Xz(lzma_rust2::XzReader::new(from, true)),
+            Stored::Xz => Self::Xz(Box::new(lzma_rust2::XzReader::new(from, true))),
         })
     }
 }

@@ -814,7 +814,7 @@ impl Reading<'_> {
 
 /// Whether words stand between the level of a line of the server's log and an object in it.
 fn is_quoted(text: &[u8], at: usize) -> bool {
-    text.get(..at).is_some_and(|before| header::is_server_log(before))
+    text.get(..at).is_some_and(header::is_server_log)
 }
 
 /// The name of the stream that a text is a piece of.
