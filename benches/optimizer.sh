@@ -1,5 +1,5 @@
 #!/bin/sh
-# Prints the tables of docs/optimizer.md: set covers, roles, and planted roles found again under noise.
+# Prints the tables of docs/optimizer.md: set covers, roles, planted instances of every kind, and planted roles found again under noise.
 # usage: benches/optimizer.sh DATA [SECONDS]
 # DATA holds `setcover` (OR-Library files) and `rolemining` (folders of .upa files); SECONDS is the limit of each run (60).
 set -eu
@@ -23,6 +23,15 @@ for objective in roles edges wsc; do
     find "$data/rolemining" -name '*.upa' | sort | while read -r file; do
         "$target/role_mining" "$file" --objective "$objective" --time-limit "${seconds}s" --table
     done
+done
+
+echo
+echo "## Planted instances of every kind (fewest roles)"
+for limit in 2 10; do
+    echo
+    echo "limit ${limit} s"
+    echo
+    "$target/role_mining" --sweep 1 --time-limit "${limit}s"
 done
 
 echo

@@ -2,7 +2,8 @@
 //!
 //! `role_mining FILE... [--objective roles|edges|wsc|natural] [--time-limit 60s] [--seed N] [--steps N] [--max-roles-per-user K]
 //! [--table]` prints a JSON
-//! object a file, or with `--table` a Markdown row; `role_mining --recovery SEEDS` prints a table over noise levels.
+//! object a file, or with `--table` a Markdown row; `role_mining --recovery SEEDS` prints a table over noise levels;
+//! `role_mining --sweep SEED` prints one over planted instances of every kind, against the number of planted roles.
 
 use std::error::Error;
 use std::io::Write;
@@ -13,7 +14,7 @@ use vault_advisor::optimize::roles::{Matrix, Mined, Objective, Options, Shape, f
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut options = Options::default();
-    let (mut files, mut table, mut recovery_seeds) = (Vec::new(), false, None);
+    let (mut files, mut table, mut recovery_seeds, mut sweep_seed) = (Vec::new(), false, None, None);
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         let mut value = || words.next().ok_or_else(|| format!("`{word}` needs a value"));
@@ -29,6 +30,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             "--max-roles-per-user" => options.max_roles_per_user = Some(value()?.parse()?),
             "--steps" => options.steps = Some(value()?.parse()?),
             "--table" => table = true,
+            "--sweep" => sweep_seed = Some(value()?.parse::<u64>()?),
             "--recovery" => recovery_seeds = Some(value()?.parse::<u64>()?),
             _ => files.push(word),
         }
@@ -36,6 +38,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut out = std::io::stdout().lock();
     if let Some(seeds) = recovery_seeds {
         return recovery(seeds, &options, &mut out);
+    }
+    if let Some(seed) = sweep_seed {
+        return sweep(seed, &options, &mut out);
     }
     if files.is_empty() {
         return Err("which file? `role_mining FILE.upa`".into());
@@ -152,4 +157,105 @@ fn recovery(seeds: u64, options: &Options<'_>, out: &mut impl Write) -> Result<(
         )?;
     }
     Ok(())
+}
+
+/// The shapes of the sweep: one of 500 users and 250 roles, and what it becomes when one thing is otherwise.
+fn shapes() -> Vec<(String, Shape)> {
+    let base = Shape {
+        users: 500,
+        permissions: 1000,
+        roles: 250,
+        smallest_role: 2,
+        largest_role: 18,
+        roles_per_user: 20,
+        ..Shape::default()
+    };
+    let mut shapes = vec![("as it is".to_owned(), base)];
+    let mut with = |name: &str, change: &dyn Fn(&mut Shape)| {
+        let mut shape = base;
+        change(&mut shape);
+        shapes.push((name.to_owned(), shape));
+    };
+    for most in [2, 5, 10, 40, 80] {
+        with(&format!("1 to {most} roles a user"), &|shape| {
+            shape.roles_per_user = most
+        });
+    }
+    for roles in [50, 100, 400] {
+        with(&format!("{roles} roles"), &|shape| shape.roles = roles);
+    }
+    for permissions in [100, 300, 600, 2000] {
+        with(&format!("{permissions} permissions"), &|shape| {
+            shape.permissions = permissions
+        });
+    }
+    for users in [100, 200, 1000, 2000] {
+        with(&format!("{users} users"), &|shape| shape.users = users);
+    }
+    for overlap in [0.25, 0.5, 0.75] {
+        with(&format!("overlap {overlap}"), &|shape| shape.overlap = overlap);
+    }
+    for skew in [0.5, 1.0, 1.5] {
+        with(&format!("skew {skew}"), &|shape| shape.skew = skew);
+    }
+    for bundles in [50, 100, 300] {
+        with(&format!("two levels, {bundles} bundles"), &|shape| {
+            shape.bundles = bundles;
+            shape.roles_per_user = 5;
+        });
+    }
+    for missing in [0.001, 0.01, 0.05] {
+        with(&format!("{} % missing", missing * 100.0), &|shape| {
+            shape.missing = missing
+        });
+    }
+    for added in [0.0001, 0.001] {
+        with(&format!("{} % added", added * 100.0), &|shape| shape.added = added);
+    }
+    with("roles of 30 to 60 permissions", &|shape| {
+        (shape.smallest_role, shape.largest_role, shape.roles_per_user) = (30, 60, 8);
+    });
+    shapes
+}
+
+/// Fewest roles of each shape: found over planted, and the bound over found. With noise the planted roles are no cover, and no bound.
+fn sweep(seed: u64, options: &Options<'_>, out: &mut impl Write) -> Result<(), Box<dyn Error>> {
+    writeln!(
+        out,
+        "| instance | pairs | planted | found | bound | found / planted | bound / found | seconds |"
+    )?;
+    writeln!(out, "|---|---|---|---|---|---|---|---|")?;
+    for (name, shape) in shapes() {
+        let planted = plant(&shape, seed);
+        let started = Instant::now();
+        let mined = mine(&planted.noisy, options);
+        let seconds = started.elapsed().as_secs_f64();
+        verify(&planted.noisy, options, &mined)?;
+        let found = mined.count as f64;
+        let of_planted = if shape.missing + shape.added > 0.0 {
+            "noise".to_owned()
+        } else {
+            format!(
+                "{:.3} {}",
+                found / planted.roles.len() as f64,
+                bar(found / planted.roles.len() as f64)
+            )
+        };
+        writeln!(
+            out,
+            "| {name} | {} | {} | {} | {:.0} | {of_planted} | {:.3} {} | {seconds:.1} |",
+            planted.noisy.ones(),
+            planted.roles.len(),
+            mined.count,
+            mined.lower_bound.ceil(),
+            mined.lower_bound / found,
+            bar(mined.lower_bound / found),
+        )?;
+    }
+    Ok(())
+}
+
+/// Twenty blocks for the whole.
+fn bar(share: f64) -> String {
+    "#".repeat((share * 20.0).round().clamp(0.0, 60.0) as usize)
 }

@@ -1,4 +1,5 @@
-//! Solves a covering problem of the OR-Library and prints one line of JSON:
+//! Solves a covering problem of the OR-Library and prints one line of JSON, with the chosen columns (numbered from 1, as the files
+//! number them), so that anybody can check the cover:
 //! `cargo run --release --example set_cover -- FILE [--time-limit 60s] [--format scp|rail|stein] [--seed N]`.
 
 use std::io::Write;
@@ -109,6 +110,7 @@ fn run(request: &Request) -> Result<(), Failure> {
         "optimal": cover.optimal,
         "seconds": (started.elapsed().as_secs_f64() * 1000.0).round() / 1000.0,
         "chosen": cover.columns.len(),
+        "columns_chosen": cover.columns.iter().map(|column| column + 1).collect::<Vec<_>>(),
     });
     writeln!(std::io::stdout(), "{line}")?;
     Ok(())

@@ -63,6 +63,11 @@ impl Kernel {
         self.tree.bound()
     }
 
+    /// Which share of the tree is done, by a rough estimate.
+    pub fn progress(&self) -> f64 {
+        self.tree.progress()
+    }
+
     /// Whether the work done so far says that far too much is left.
     pub fn is_hopeless(&self) -> bool {
         let work = self.tree.work();

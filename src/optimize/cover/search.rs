@@ -24,6 +24,11 @@ const NEAR_PER_ROW: usize = 20;
 const NEW_KERNEL: f64 = 0.8;
 /// What hopeless exact work still gets.
 const HOPELESS_SLICE: u64 = LONGEST_SLICE / 8;
+/// A search may go on for so many rounds without a better cover or bound, and for as many times the rounds until the last.
+const PATIENCE: u32 = 24;
+const MORE_PATIENCE: u32 = 2;
+/// A tree that is done by so much more is getting on.
+const PROGRESS: f64 = 0.002;
 /// Share of the rows whose best columns a dive keeps: where it starts, how it grows, and where it starts over.
 const FIRST_SHARE: f64 = 0.3;
 const SHARE_GROWTH: f64 = 1.1;
@@ -42,6 +47,9 @@ pub struct Search {
     prices: Prices,
     work: Option<Work>,
     random: Random,
+    rounds: u32,
+    /// The round that last got anything better, with the bound and the part of the tree done then.
+    gained: (u32, f64, f64),
 }
 
 /// What the rounds carry on.
@@ -83,12 +91,31 @@ impl Search {
             work: None,
             part,
             random,
+            rounds: 0,
+            gained: (0, 0.0, 0.0),
         }
     }
 
-    /// Whether the best cover is proven to be the cheapest.
+    /// Whether the best cover is proven to be the cheapest, or nothing has got better for long.
     pub fn is_done(&self) -> bool {
-        self.part.matrix.closes(self.prices.bound, self.cost)
+        let patience = PATIENCE.max(MORE_PATIENCE * self.gained.0);
+        self.part.matrix.closes(self.prices.bound, self.cost) || self.rounds >= self.gained.0 + patience
+    }
+
+    /// Notes the round, and whether anything got better in it.
+    fn count_round(&mut self, cost_before: f64) {
+        self.rounds += 1;
+        let kernel = self.work.as_ref().and_then(|work| work.kernel.as_ref());
+        let progress = kernel
+            .filter(|kernel| !kernel.is_hopeless())
+            .map_or(0.0, Kernel::progress);
+        let bound = self.bound();
+        let (_, bound_then, progress_then) = self.gained;
+        if self.cost < cost_before || bound > bound_then || progress > progress_then + PROGRESS {
+            self.gained = (self.rounds, bound, progress);
+        }
+        // A new kernel's tree begins anew.
+        self.gained.2 = self.gained.2.min(progress);
     }
 
     /// No cover of the part is cheaper.
@@ -105,6 +132,7 @@ impl Search {
 
     /// The next slice of the search; the first one only climbs to a good bound.
     pub fn round(&mut self, clock: &Clock) {
+        let before = self.cost;
         match self.work.take() {
             None => self.work = Some(self.begin(clock)),
             Some(mut work) => {
@@ -113,6 +141,7 @@ impl Search {
                 self.work = Some(work);
             }
         }
+        self.count_round(before);
     }
 
     fn climbing(&self) -> Climb {

@@ -25,6 +25,9 @@ const MOST_FRESH: usize = 3_000;
 /// More roles than this are not combined.
 const MOST_POOLED: usize = 6_000;
 
+/// So many rounds in which nothing gets better are enough: rounds grow, so these are more steps than ten times all before them.
+const PATIENCE: u64 = 20;
+
 /// How long a search goes on.
 #[derive(Debug, Clone, Copy)]
 pub struct Effort {
@@ -149,7 +152,8 @@ pub fn improve(problem: &Problem, roles: &[Slot], seed: u64, effort: Effort) -> 
     let mut pool = Pool::default();
     // The second chain goes its own way for some rounds before it comes back to the best.
     let mut wanderer = best.clone();
-    while done < effort.steps && best.cost > effort.target && !best.stopped {
+    let mut gained = 0;
+    while done < effort.steps && best.cost > effort.target && !best.stopped && round < gained + PATIENCE {
         length = length.min(effort.steps - done);
         let heat = |chain: usize| HEATS[(round as usize + 2 * chain) % HEATS.len()];
         let seeds = [1, 2, 3].map(|i| seed ^ (round * 3 + i).wrapping_mul(0x9e37_79b9));
@@ -180,6 +184,7 @@ pub fn improve(problem: &Problem, roles: &[Slot], seed: u64, effort: Effort) -> 
         pool.add(&b.roles);
         wanderer = b.clone();
         let next = if a.cost <= b.cost { a } else { b };
+        let before = best.cost;
         if next.cost < best.cost {
             best.cost = next.cost;
             best.roles = next.roles;
@@ -195,6 +200,9 @@ pub fn improve(problem: &Problem, roles: &[Slot], seed: u64, effort: Effort) -> 
         done += length;
         length += length / 8;
         round += 1;
+        if best.cost < before {
+            gained = round;
+        }
     }
     best
 }
