@@ -27,7 +27,7 @@ done
 
 echo
 echo "## Planted instances of every kind (fewest roles)"
-for limit in 2 10; do
+for limit in 2 "$seconds"; do
     echo
     echo "limit ${limit} s"
     echo
