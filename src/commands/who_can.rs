@@ -47,7 +47,15 @@ pub(super) fn run(args: &WhoCanArgs, profile: Profile, out: &mut dyn Write, talk
     };
     let target =
         Target::parse(path).map_err(|e| Failure::from_error(&e, Some("a pattern is written as in a policy")))?;
-    let everybody = everybody(&joined, deployment.as_ref());
+    let root = Policy::root();
+    let everybody = everybody(&joined, deployment.as_ref(), &root);
+    if !joined.missing.is_empty() {
+        let names: Vec<String> = joined.missing.keys().map(|policy| format!("`{policy}`")).collect();
+        talk.warn(&format!(
+            "policies that somebody holds were not read, and may let more through: {}",
+            names.join(", ")
+        ));
+    }
     let mut reached = who_can(profile, &target, args.capability, &everybody);
     // By kind as they come, then by name.
     let kinds: Vec<Arc<str>> = reached.iter().map(|r| Arc::clone(&r.kind)).collect();
@@ -80,12 +88,16 @@ fn names_below(joined: &Joined, value_path: &str) -> bool {
 }
 
 /// Principals, then what hands out policies, then the policies themselves.
-fn everybody<'p>(joined: &'p Joined, deployment: Option<&Deployment>) -> Vec<Holder<'p>> {
+fn everybody<'p>(joined: &'p Joined, deployment: Option<&Deployment>, root: &'p Policy) -> Vec<Holder<'p>> {
     let mut all = Vec::new();
     for (h, holder) in joined.holders.iter().enumerate() {
-        let Some(set) = joined.current_set(h) else { continue };
         if holder.principal.kind == PrincipalKind::Unauthenticated {
             continue;
+        }
+        let set = joined.current_set(h).into_iter().flat_map(|set| &set.policies);
+        let mut policies: Vec<&Policy> = set.filter_map(|&p| joined.policies.get(p)).collect();
+        if holders::is_root(joined, h) && policies.iter().all(|p| !p.is_root()) {
+            policies.push(root);
         }
         all.push(Holder {
             kind: Arc::from(if holder.is_active() {
@@ -94,7 +106,7 @@ fn everybody<'p>(joined: &'p Joined, deployment: Option<&Deployment>) -> Vec<Hol
                 "principal (never seen)"
             }),
             name: Arc::from(holder.display()),
-            policies: set.policies.iter().filter_map(|&p| joined.policies.get(p)).collect(),
+            policies,
             identity: holder.identity.clone(),
         });
     }
@@ -110,7 +122,13 @@ fn everybody<'p>(joined: &'p Joined, deployment: Option<&Deployment>) -> Vec<Hol
         all.push(Holder {
             kind: Arc::from(format!("{} {}", role.kind, role.item)),
             name: Arc::from(format!("{}{}{}", role.namespace, role.mount, role.name)),
-            policies: named(&role.namespace, &role.policies),
+            policies: {
+                let mut names = role.policies.clone();
+                if !role.no_default_policy && role.kind != "token" && names.iter().all(|n| n != "default") {
+                    names.push("default".to_owned());
+                }
+                named(&role.namespace, &names)
+            },
             identity: Identity::default(),
         });
     }
