@@ -216,11 +216,14 @@ struct Listed {
     is_used: bool,
 }
 
+/// The namespaces that lists of these names are known to be of, by principal.
+type Told<'a> = HashMap<(HolderId, &'a [Arc<str>]), BTreeSet<Arc<str>>>;
+
 /// The lists of policies in the log, each read once.
 struct Lists<'a> {
     reader: Reader<'a>,
     /// Namespaces that tokens of a principal with a list of these names are known to be of.
-    told: HashMap<(HolderId, &'a [Arc<str>]), BTreeSet<Arc<str>>>,
+    told: Told<'a>,
     listed: Vec<Listed>,
     number: HashMap<(HolderId, &'a Held, &'a str), usize>,
 }
@@ -250,11 +253,8 @@ impl<'a> Lists<'a> {
 }
 
 /// The namespaces that lists of these names are known to be of, by principal.
-fn told<'a>(
-    held: impl Iterator<Item = (HolderId, &'a Held)>,
-    namespaces: &Namespaces,
-) -> HashMap<(HolderId, &'a [Arc<str>]), BTreeSet<Arc<str>>> {
-    let mut told: HashMap<(HolderId, &[Arc<str>]), BTreeSet<Arc<str>>> = HashMap::new();
+fn told<'a>(held: impl Iterator<Item = (HolderId, &'a Held)>, namespaces: &Namespaces) -> Told<'a> {
+    let mut told = Told::new();
     let mut before: Option<(HolderId, *const Held)> = None;
     for (holder, held) in held {
         if before.replace((holder, held)) == Some((holder, held)) {

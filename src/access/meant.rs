@@ -163,7 +163,8 @@ pub(super) type Settled = HashMap<(Principal, Arc<Held>), Principal>;
 
 /// Gives principals that were told apart by where they were at work the namespace that their token is of, where policies tell.
 pub(super) fn settle(demands: &mut [Demand], sets: &mut [PolicySet], reader: &Reader<'_>) -> Settled {
-    let mut told: HashMap<(&Principal, &[Arc<str>]), BTreeSet<Arc<str>>> = HashMap::new();
+    type Told<'a> = HashMap<(&'a Principal, &'a [Arc<str>]), BTreeSet<Arc<str>>>;
+    let mut told = Told::new();
     let open = |principal: &Principal, held: &Held, at: &str| {
         let by_name = matches!(
             principal.kind,
@@ -313,6 +314,6 @@ mod tests {
         let both = [policy("", "admin")];
         let mut unlisted = held(&[]);
         unlisted.listed = false;
-        assert_eq!(read(&both, "e", &unlisted, "").1, true);
+        assert!(read(&both, "e", &unlisted, "").1);
     }
 }

@@ -250,7 +250,7 @@ impl<'a> Graph<'a> {
                     self.joined,
                     self.levers,
                     &class.policies,
-                    &class.key.1,
+                    class.key.1,
                     class.acl,
                     &class.holders,
                 )

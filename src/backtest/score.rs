@@ -176,7 +176,8 @@ fn by_scheme(
     scheme: &Scheme,
     proven: bool,
 ) -> Point {
-    let mut by_holder: HashMap<(PrincipalKind, Arc<str>), Vec<(&[usize], &Vec<usize>)>> = HashMap::new();
+    type Lists<'a> = Vec<(&'a [usize], &'a Vec<usize>)>;
+    let mut by_holder: HashMap<(PrincipalKind, Arc<str>), Lists<'_>> = HashMap::new();
     let mut by_set: HashMap<&[usize], (usize, BTreeMap<usize, usize>)> = HashMap::new();
     for ((set, holder), given) in &scheme.given {
         let (Some(set), Some(holder)) = (sides.past.sets.get(*set), sides.past.holders.get(*holder)) else {

@@ -287,7 +287,7 @@ fn may_meet(namespace: &str, templated: &str, slashes: bool, asked: &Target) -> 
     loop {
         match (wanted.next(), given.next()) {
             (None, None) => return true,
-            (Some(want), Some(_)) if want == "+" => {}
+            (Some("+"), Some(_)) => {}
             (Some(want), Some(have)) if want.ends_with('*') => {
                 return want.contains("{{") || have.starts_with(want.trim_end_matches('*'));
             }

@@ -232,7 +232,7 @@ impl Company {
             .filter(|&n| &*read[n].name != "default")
         {
             let id = PolicyId::new(read[n].namespace.clone(), WRONG);
-            read[n] = self.parse(&id, &read[n].source.to_string());
+            read[n] = self.parse(&id, read[n].source.as_ref());
         }
         read
     }

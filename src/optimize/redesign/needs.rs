@@ -60,7 +60,8 @@ pub(super) fn needs(joined: &Joined, tightened: &Scheme, weighed: &Weighed<'_>, 
         }
     }
     let sizes = sizes(tightened, weighed);
-    let all: Vec<((SetId, HolderId), Vec<(Granted, Unit)>)> = tightened
+    type OfList = ((SetId, HolderId), Vec<(Granted, Unit)>);
+    let all: Vec<OfList> = tightened
         .given
         .par_iter()
         .filter(|((set, _), _)| joined.sets.get(*set).is_some_and(|s| s.is_known() && !s.acl.is_root()))

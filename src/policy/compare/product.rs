@@ -429,7 +429,8 @@ impl<'p> Ways<'p> {
             .collect();
         let mut spelt = beginning.to_owned();
         // Each step: how long the spelling was before it, its letter, its place, and what was to be avoided then.
-        let mut steps: Vec<(usize, char, usize, Rc<Vec<(&str, bool)>>)> = Vec::new();
+        type Step<'s> = (usize, char, usize, Rc<Vec<(&'s str, bool)>>);
+        let mut steps: Vec<Step<'_>> = Vec::new();
         let mut open = Rc::new(avoided);
         let mut at = 0;
         loop {

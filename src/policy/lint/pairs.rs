@@ -82,7 +82,8 @@ pub(super) fn check(policies: &[Policy], context: &Context, warnings: &mut Vec<W
     let mut work_left = MAX_WORK;
     let mut takers: BTreeMap<usize, Found<'_, '_>> = BTreeMap::new();
     // Of two policies, by their numbers, the stronger one's first: what the one takes from the other, stanza by stanza.
-    let mut between: BTreeMap<(usize, usize), Vec<(usize, &Entry<'_>, CapabilitySet)>> = BTreeMap::new();
+    type Taken<'e, 'p> = Vec<(usize, &'e Entry<'p>, CapabilitySet)>;
+    let mut between: BTreeMap<(usize, usize), Taken<'_, '_>> = BTreeMap::new();
     let apart = |one: usize, other: usize| {
         let pair = (one.min(other), one.max(other));
         context.held_together.as_ref().is_some_and(|held| !held.contains(&pair))

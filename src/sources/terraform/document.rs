@@ -49,13 +49,11 @@ pub fn text(world: &World<'_>, block: &Block, scope: &Scope<'_>) -> Result<Text,
     Ok(builder.finish())
 }
 
+/// A block, and what the names are that a `dynamic` one gives it.
+type Written<'b> = (&'b Block, Vec<(Arc<str>, Value)>);
+
 /// The blocks of a name inside of another, `dynamic` ones written out, each with the names it may use.
-fn blocks<'b>(
-    world: &World<'_>,
-    block: &'b Block,
-    kind: &str,
-    scope: &Scope<'_>,
-) -> Result<Vec<(&'b Block, Vec<(Arc<str>, Value)>)>, Why> {
+fn blocks<'b>(world: &World<'_>, block: &'b Block, kind: &str, scope: &Scope<'_>) -> Result<Vec<Written<'b>>, Why> {
     let mut found = Vec::new();
     for inner in &block.blocks {
         if *inner.kind == *kind {

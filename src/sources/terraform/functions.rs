@@ -339,10 +339,10 @@ impl Call<'_> {
     fn format_list(&self) -> Result<Value, Why> {
         let mut count = None;
         for n in 0..self.arguments.len() {
-            if let Value::List(items) = self.get(n)? {
-                if *count.get_or_insert(items.len()) != items.len() {
-                    return Err("`formatlist(…)` is given lists of several lengths".into());
-                }
+            if let Value::List(items) = self.get(n)?
+                && *count.get_or_insert(items.len()) != items.len()
+            {
+                return Err("`formatlist(…)` is given lists of several lengths".into());
             }
         }
         let mut out = Vec::new();

@@ -303,11 +303,7 @@ impl Reader<'_, '_> {
 
     fn call(&mut self, module: &Module, block: &Block) {
         let address = format!("{}module.{}", module.address, block.label(0));
-        let refused = match module.source(self.world, block) {
-            Ok(_) => None,
-            Err(why) => Some(why),
-        };
-        if let Some(why) = refused {
+        if let Some(why) = module.source(self.world, block).err() {
             let scope = Scope::of(module);
             let here = &*why == "its module is not in this repository";
             let tells = block.attributes.iter().any(|(name, expr)| {
