@@ -238,7 +238,7 @@ impl Story {
             .arg("-o")
             .arg(at("usage.parquet")));
         run(program(&server)
-            .args(["advise", "--time-limit", "2s", "--usage"])
+            .args(["advise", "--horizon", "0", "--time-limit", "2s", "--usage"])
             .arg(at("usage.parquet"))
             .arg("--policies")
             .arg(at("deployment"))
@@ -482,7 +482,7 @@ fn two_policies_of_one_name_are_two() {
     let advise = |policies: &Path, out: &Path| {
         fine(
             &program(&server)
-                .args(["advise", "--time-limit", "1s", "--logs"])
+                .args(["advise", "--horizon", "0", "--time-limit", "1s", "--logs"])
                 .arg(server.audit_log())
                 .arg("--policies")
                 .arg(policies)

@@ -615,7 +615,6 @@ fn redesign() -> Advice {
         mount: mount.to_owned(),
         before: list(&["legacy", "kept"]),
         after: list(&["fresh"]),
-        ..Assignment::default()
     };
     if let Some(proposal) = advice.proposals.first_mut() {
         proposal.kind = String::from("redesign");

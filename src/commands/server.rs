@@ -6,6 +6,7 @@ use crate::analysis::rules;
 use crate::check::rules as of_the_gate;
 use crate::cli::{CheckArgs, Command, Common};
 use crate::deployment::write::{MARK, Mark};
+use crate::files;
 use crate::policy::lint;
 use crate::policy::profile::{PolicyMatch, Profile, Switches};
 use crate::policy::syntax::nearest_word;
@@ -118,7 +119,17 @@ impl<'a> Places<'a> {
             Command::Advise(a) => (a.granting.deployment.as_ref(), a.granting.policies.iter().collect()),
             Command::Explain(a) => (a.granting.deployment.as_ref(), a.granting.policies.iter().collect()),
             Command::WhoCan(a) => (a.granting.deployment.as_ref(), a.granting.policies.iter().collect()),
-            Command::Check(CheckArgs { granting: g, .. }) => (g.deployment.as_ref(), g.policies.iter().collect()),
+            // The policies of a change never say by whose rules it is judged.
+            Command::Check(CheckArgs {
+                granting: g,
+                base,
+                base_dir,
+                ..
+            }) => match base.is_none() && base_dir.is_empty() {
+                true => (g.deployment.as_ref(), g.policies.iter().collect()),
+                // The deployment is told apart by the gate itself: a new one is a finding.
+                false => (g.deployment.as_ref(), Vec::new()),
+            },
             Command::Replay(a) => (a.granting.deployment.as_ref(), a.granting.policies.iter().collect()),
             Command::Backtest(a) => (a.granting.deployment.as_ref(), a.granting.policies.iter().collect()),
             Command::Watch(a) => (a.deployment.as_ref(), a.policies.iter().collect()),
@@ -157,6 +168,9 @@ impl<'a> Places<'a> {
     }
 }
 
+/// The most that a mark may have.
+const MAX_MARK_BYTES: usize = 16 * 1024 * 1024;
+
 fn read(file: &Path) -> Result<Mark, Failure> {
     let wrong = |error: &dyn std::fmt::Display| {
         Failure::new(
@@ -164,6 +178,6 @@ fn read(file: &Path) -> Result<Mark, Failure> {
             Some("`vault-advisor snapshot` writes it anew"),
         )
     };
-    let text = std::fs::read_to_string(file).map_err(|e| wrong(&e))?;
-    serde_json::from_str(&text).map_err(|e| wrong(&e))
+    let text = files::read(file, MAX_MARK_BYTES).map_err(|e| wrong(&e))?;
+    serde_json::from_slice(&text).map_err(|e| wrong(&e))
 }

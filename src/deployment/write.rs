@@ -40,8 +40,10 @@ pub struct Mark {
     /// The server's version, where it said it.
     pub version: Option<String>,
     /// Whether names of secrets were asked for.
+    #[serde(default)]
     pub secrets_listed: bool,
     /// What the token could not read.
+    #[serde(default)]
     pub missing: Vec<Missing>,
     /// Names that are too long for a file, by what their files and folders are called.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]

@@ -219,7 +219,7 @@ mod tests {
         let policy = all[1].at("/spec/policy").unwrap().text().unwrap();
         assert_eq!(&*policy.text, "path \"x\" {\n\n  a\n}\n");
         let first = policy.pieces[0].levels[0].clone();
-        assert_eq!(&text[first.range], "path \"x\" {\n");
+        assert_eq!(&text[first.range], "path \"x\" {\n\n");
         assert!(policy.pieces.iter().all(|p| !p.levels.is_empty()));
         assert_eq!(all[1].at("/spec/list/1").unwrap().str(), Some("c"));
     }

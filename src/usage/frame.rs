@@ -225,13 +225,35 @@ fn frame<'a>(table: &'a Table, listing: &'a Listing<'a>) -> PolarsResult<DataFra
 
 /// Reads a part that [`write()`] wrote.
 pub fn read(from: File) -> Result<Usage, FrameError> {
+    let bytes = from.metadata().map_err(PolarsError::from)?.len();
     let mut reader = ParquetReader::new(from);
     let state = state_in(&mut reader)?;
+    bounded(&mut reader, bytes)?;
     let frame = reader.finish()?;
     let mut table = state.table();
     let rows = restore_rows(&frame, &mut table)?;
     let records = state.records(&mut table, &rows);
     Ok(Usage::restored(table, &records, state.window))
+}
+
+/// Refuses a file that says it has more rows than it can: room is made for all of them before the first is read.
+fn bounded(reader: &mut ParquetReader<File>, bytes: u64) -> Result<(), FrameError> {
+    // Each row has a path of its own, which takes more than an eighth of a byte however it is packed.
+    let most = bytes.saturating_mul(8);
+    let metadata = reader.get_metadata()?;
+    let fits = |count: i64| u64::try_from(count).is_ok_and(|count| count <= most);
+    let rows = |count: usize| i64::try_from(count).is_ok_and(fits);
+    let groups = metadata.row_groups.iter().all(|group| {
+        let columns = group.parquet_columns();
+        rows(group.num_rows()) && columns.iter().all(|column| fits(column.num_values()))
+    });
+    if rows(metadata.num_rows) && groups {
+        Ok(())
+    } else {
+        Err(FrameError::State(
+            "it says it has more rows than fit into it".to_owned(),
+        ))
+    }
 }
 
 fn state_in(reader: &mut ParquetReader<File>) -> Result<State, FrameError> {
