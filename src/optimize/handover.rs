@@ -3,10 +3,11 @@
 //! A token has what its places list together, and its places change one after the other: first each gets the new policies
 //! beside the old, then the old ones go. What an auth role gave a token stays on it for as long as it lives; what entities and
 //! groups give changes at once. So with every state of the places come the tokens of earlier states. None of them may have
-//! more than today, and those that were made since the new policies are there none less than in the end.
+//! more than today, and those that were made since the new policies are there none less than in the end, or where an old
+//! narrow stanza hides part of a new wide one for a while, none less than all that was ever used.
 
 use super::proof;
-use crate::access::{HolderId, Joined, SetId};
+use crate::access::{HolderId, Joined, Outcome, SetId};
 use crate::policy::acl::Acl;
 use crate::policy::compare::{self, Verdict};
 use crate::policy::model::Policy;
@@ -88,6 +89,8 @@ struct Search<'a> {
     places: &'a [Place],
     ways: &'a [Way],
     ways_of: Vec<Vec<usize>>,
+    /// What was used with each set, as indexes into [`Joined::demands`].
+    used: HashMap<SetId, Vec<usize>>,
     /// Ways that are the same for all that counts here are looked at once.
     known: Mutex<HashMap<Looked, bool>>,
 }
@@ -102,12 +105,20 @@ impl<'a> Search<'a> {
                 }
             }
         }
+        let sets: BTreeSet<SetId> = ways.iter().map(|way| way.set).collect();
+        let mut used: HashMap<SetId, Vec<usize>> = HashMap::new();
+        for (n, demand) in joined.demands.iter().enumerate() {
+            if sets.contains(&demand.set) && matches!(demand.outcome, Outcome::Explained(_)) {
+                used.entry(demand.set).or_default().push(n);
+            }
+        }
         Self {
             joined,
             pool,
             places,
             ways,
             ways_of,
+            used,
             known: Mutex::new(HashMap::new()),
         }
     }
@@ -193,6 +204,14 @@ impl<'a> Search<'a> {
         all.into_iter().collect()
     }
 
+    /// Whether all that was used with the set, by this holder alone where the list is its own, stays possible.
+    fn keeps_used(&self, way: &Way, own: Option<HolderId>, now: &Acl) -> bool {
+        let used = self.used.get(&way.set).into_iter().flatten();
+        let used = used.filter_map(|&n| self.joined.demands.get(n));
+        let mut used = used.filter(|demand| own.is_none_or(|holder| holder == demand.holder));
+        used.all(|demand| proof::still_allowed(demand, now.check(demand.operation(), &demand.path)))
+    }
+
     fn holds(&self, way: &Way, list: &[usize], last: Option<&Vec<usize>>) -> bool {
         let policies = |list: &[usize]| -> Vec<&Policy> { list.iter().filter_map(|&p| self.pool.get(p)).collect() };
         let is_templated = |list: &[usize]| policies(list).iter().any(|p| p.stanzas.iter().any(|s| s.templated));
@@ -210,7 +229,7 @@ impl<'a> Search<'a> {
         let proven = |old: &Acl, new: &Acl| matches!(compare::grants_nothing_new(old, new, options), Verdict::Proven);
         let now = compile(list);
         let holds = self.joined.sets.get(way.set).is_some_and(|set| proven(&set.acl, &now))
-            && last.is_none_or(|last| last == list || proven(&now, &compile(last)));
+            && last.is_none_or(|last| last == list || proven(&now, &compile(last)) || self.keeps_used(way, own, &now));
         if let Ok(mut known) = self.known.lock() {
             known.insert(key, holds);
         }
