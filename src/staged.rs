@@ -79,7 +79,7 @@ pub fn write<E>(
     write_for(target, Readers::Usual, failed, fill)
 }
 
-/// As [`write`], and a new file is for these readers.
+/// As [`write()`], and a new file is for these readers.
 ///
 /// # Errors
 /// When `fill` fails or the file can't be written. It is then as it was.

@@ -1,7 +1,7 @@
 //! The first proposal: each policy keeps its name and its holders; what nobody needs goes, globs narrow.
 //!
 //! Every stanza has a ladder of changes, the tightest first and "stays" at its end. All begin as tight as is wanted; the proof then
-//! replays every holder, and where it fails, what is to blame takes a step back until it holds ([`settle`]). The last step back is
+//! replays every holder, and where it fails, what is to blame takes a step back until it holds (`settle.rs`). The last step back is
 //! today's policy, so that this always ends.
 
 mod blame;
