@@ -230,6 +230,19 @@ fn a_folder_called_as_the_base_is_not_the_base() {
 }
 
 #[test]
+fn an_ignored_policy_is_a_policy() {
+    let ground = Ground::new(&[("repo/policies/web.hcl", READ)]);
+    ground.repository();
+    ground.write(&[
+        ("repo/policies/.gitignore", "star.hcl\n"),
+        ("repo/.gitignore", "policies/star.hcl\n"),
+        ("repo/policies/star.hcl", STAR),
+    ]);
+    ground.commit("with a policy that git is told to ignore");
+    ground.since("main", 1, &["new-access", "`star`"]);
+}
+
+#[test]
 fn a_branch_called_as_the_base_is_not_the_base() {
     let ground = Ground::new(&[("repo/policies/web.hcl", READ)]);
     let base = ground.repository();
