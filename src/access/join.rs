@@ -326,23 +326,20 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
         }
     }
     // Who logged in and asked for nothing, or of whose lines nothing else could be read, holds policies all the same.
-    let silent = seen_sets.iter().map(|set| &set.principal);
-    let silent = silent.chain(lost_known.iter().map(|(principal, ..)| principal));
-    for principal in silent {
-        number.entry(key(principal)).or_insert_with(|| {
+    let mut holder = |principal: &Principal| {
+        *number.entry(key(principal)).or_insert_with(|| {
             holders.push(new_holder(principal, "", directory.as_ref()));
             at_work_in.push(BTreeSet::new());
             holders.len() - 1
-        });
-    }
-    let holder = |principal: &Principal| number.get(&key(principal)).copied().unwrap_or_default();
+        })
+    };
+    let set_holders: Vec<HolderId> = seen_sets.iter().map(|set| holder(&set.principal)).collect();
+    let lost_holders: Vec<HolderId> = lost_known.iter().map(|(principal, ..)| holder(principal)).collect();
     // The lists that tokens had, also those that nothing was seen to be done with.
-    let lost_sets = lost_known
-        .iter()
-        .map(|(principal, held, _)| (holder(principal), *held, None));
-    let seen = seen_sets
-        .iter()
-        .map(|set| (holder(&set.principal), &*set.held, set.last_seen));
+    let lost_sets = lost_holders.iter().zip(&lost_known);
+    let lost_sets = lost_sets.map(|(&holder, (_, held, _))| (holder, *held, None));
+    let seen = set_holders.iter().zip(&seen_sets);
+    let seen = seen.map(|(&holder, set)| (holder, &*set.held, set.last_seen));
     let lists_seen: Vec<(HolderId, &Held, Option<Timestamp>)> = seen.chain(lost_sets).collect();
     let of_demands = demands.iter().zip(&holder_of).map(|(d, &h)| (h, &*d.held));
     let of_lists = lists_seen.iter().map(|(holder, held, _)| (*holder, *held));
@@ -489,10 +486,8 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
         .collect();
     let may_hold = may_hold(&policies, &lists.listed);
     let mut lost_by: BTreeMap<HolderId, u64> = BTreeMap::new();
-    for (principal, _, lines) in &lost_known {
-        if let Some(&holder) = number.get(&key(principal)) {
-            *lost_by.entry(holder).or_default() += lines;
-        }
+    for (&holder, (.., lines)) in lost_holders.iter().zip(&lost_known) {
+        *lost_by.entry(holder).or_default() += lines;
     }
     drop(lists);
     let sets = builder.compile(&holders);
