@@ -6,7 +6,7 @@
 //! it once another is changed. Such a stanza is in doubt: it is not touched, for anybody.
 
 use super::holder::HolderId;
-use super::join::{JoinedDemand, Outcome};
+use super::join::{JoinedDemand, MayHold, Outcome};
 use super::sets::{AccessSet, SetId, StanzaId};
 use crate::policy::model::{Policy, Stanza};
 use crate::policy::pattern::Pattern;
@@ -34,7 +34,7 @@ pub(super) struct Known<'a> {
     pub(super) sets: &'a [AccessSet],
     pub(super) sets_of: &'a [BTreeSet<SetId>],
     pub(super) held_by: &'a [BTreeSet<HolderId>],
-    pub(super) may_hold: &'a [BTreeSet<HolderId>],
+    pub(super) may_hold: &'a MayHold,
 }
 
 /// The stanzas in doubt, and whose requests put them there.
@@ -54,8 +54,9 @@ pub(super) fn stanzas(known: &Known<'_>) -> (BTreeMap<StanzaId, Doubt>, BTreeSet
         let held = held
             .filter_map(|&set| known.sets.get(set))
             .flat_map(|set| set.policies.iter().copied());
-        let may = known.may_hold.iter().enumerate();
-        let may = may.filter(|(_, who)| who.contains(&holder)).map(|(policy, _)| policy);
+        let may = known.policies.iter().enumerate();
+        let may = may.filter(|(_, policy)| known.may_hold.is_open(holder, &policy.name));
+        let may = may.map(|(policy, _)| policy);
         let policies: BTreeSet<usize> = held.chain(may).collect();
         for policy in policies {
             doubt_policy(known.policies, policy, asked, &mut doubted);

@@ -129,8 +129,8 @@ pub struct Joined {
     pub uses: BTreeMap<StanzaId, BTreeMap<Capability, StanzaUse>>,
     /// Who holds each policy: parallel to `policies`.
     pub held_by: Vec<BTreeSet<HolderId>>,
-    /// Who may hold each policy, for all that the log says: parallel to `policies`.
-    pub may_hold: Vec<BTreeSet<HolderId>>,
+    /// Who may hold which policy without that being known.
+    pub may_hold: MayHold,
     /// Stanzas that could have explained what the policies as read do not explain: nobody's use of them is known whole.
     pub doubted: BTreeMap<StanzaId, Doubt>,
     /// Who did something that is not explained.
@@ -484,7 +484,7 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
                 .collect()
         })
         .collect();
-    let may_hold = may_hold(&policies, &lists.listed);
+    let may_hold = MayHold::by(&lists.listed);
     let mut lost_by: BTreeMap<HolderId, u64> = BTreeMap::new();
     for (&holder, (.., lines)) in lost_holders.iter().zip(&lost_known) {
         *lost_by.entry(holder).or_default() += lines;
@@ -577,23 +577,42 @@ fn policies_named(deployment: &Deployment) -> impl Iterator<Item = PolicyId> {
     roles.chain(groups).chain(entities)
 }
 
-/// Who may hold each policy without that being known: whose lists are not in the log, or name it without its namespace.
-fn may_hold(policies: &[Policy], listed: &[Listed]) -> Vec<BTreeSet<HolderId>> {
-    let mut in_namespace: BTreeMap<&str, BTreeSet<HolderId>> = BTreeMap::new();
-    let mut by_name: BTreeMap<&str, BTreeSet<HolderId>> = BTreeMap::new();
-    for list in listed.iter().filter(|list| list.is_used) {
-        for namespace in &list.meant.unlisted_in {
-            in_namespace.entry(namespace).or_default().insert(list.holder);
+/// Who may hold which policy without that being known.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MayHold {
+    /// Whose lists are not in the log. A group may hand out policies of any namespace, so these may hold any.
+    anything: BTreeSet<HolderId>,
+    /// Whose lists name a policy without its namespace, by the policy's name.
+    by_name: BTreeMap<Arc<str>, BTreeSet<HolderId>>,
+}
+
+impl MayHold {
+    fn by(listed: &[Listed]) -> Self {
+        let mut found = Self::default();
+        for list in listed.iter().filter(|list| list.is_used) {
+            if list.meant.is_unlisted {
+                found.anything.insert(list.holder);
+            }
+            for name in &list.meant.somewhere {
+                found.by_name.entry(name.clone()).or_default().insert(list.holder);
+            }
         }
-        for name in &list.meant.somewhere {
-            by_name.entry(name).or_default().insert(list.holder);
-        }
+        found
     }
-    let all = policies.iter().map(|policy| {
-        let found = [in_namespace.get(&*policy.namespace), by_name.get(&*policy.name)];
-        found.into_iter().flatten().flatten().copied().collect()
-    });
-    all.collect()
+
+    /// Who may hold a policy of this name, in whatever namespace.
+    pub fn who(&self, name: &str) -> impl Iterator<Item = HolderId> + '_ {
+        self.anything
+            .iter()
+            .chain(self.by_name.get(name).into_iter().flatten())
+            .copied()
+    }
+
+    /// Whether this holder may hold a policy of this name.
+    #[must_use]
+    pub fn is_open(&self, holder: HolderId, name: &str) -> bool {
+        self.anything.contains(&holder) || self.by_name.get(name).is_some_and(|who| who.contains(&holder))
+    }
 }
 
 /// Principals are one when kind and id agree; the name is only a word.

@@ -38,8 +38,8 @@ impl HeldSet {
 pub(super) struct Meant {
     /// Each reading of it, the likeliest first.
     pub(super) readings: Vec<HeldSet>,
-    /// The namespaces in which its holder may have any policy, where the log lists none.
-    pub(super) unlisted_in: BTreeSet<Arc<str>>,
+    /// Whether the log lists none: its holder may have any policy, of any namespace.
+    pub(super) is_unlisted: bool,
     /// Names of policies that it holds in a namespace that nothing names.
     pub(super) somewhere: BTreeSet<Arc<str>>,
     /// The namespaces that its token may be of, the likeliest first.
@@ -91,14 +91,9 @@ impl Reader<'_> {
                 }
             })
             .collect();
-        let unlisted_in = if held.listed {
-            BTreeSet::new()
-        } else {
-            spaces.iter().cloned().collect()
-        };
         Meant {
             readings,
-            unlisted_in,
+            is_unlisted: !held.listed,
             somewhere,
             spaces,
         }

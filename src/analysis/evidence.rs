@@ -286,15 +286,15 @@ fn doubt_open(joined: &Joined, policy: usize) -> Option<String> {
     if let Some((_, why)) = kept.next().filter(|_| is_unheld) {
         return Some(why.to_string());
     }
-    let may_hold = joined.may_hold.get(policy).filter(|who| !who.is_empty());
-    if let Some(holder) = may_hold.and_then(|who| joined.holders.get(*who.first()?)) {
+    let read = joined.policies.get(policy)?;
+    let mut may_hold = joined.may_hold.who(&read.name);
+    if let Some(holder) = may_hold.next().and_then(|holder| joined.holders.get(holder)) {
         return Some(format!(
             "the log does not list what `{}` holds, and this may be part of it",
             holder.display()
         ));
     }
     let unheld = joined.held_by.get(policy).is_none_or(BTreeSet::is_empty);
-    let read = joined.policies.get(policy)?;
     if let Some(missing) = joined
         .missing
         .keys()
