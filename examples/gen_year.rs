@@ -94,8 +94,7 @@ fn main() -> io::Result<()> {
 fn measure(year: &Year, flags: &Flags) -> Backtest {
     backtest::run(
         &Input {
-            demands: &year.demands,
-            namespaces: &vault_advisor::usage::Namespaces::default(),
+            facts: &year.demands.clone().into(),
             policies: &year.policies(),
             deployment: None,
             profile: Profile::default(),

@@ -33,8 +33,7 @@ fn run(year: &Year) -> Backtest {
         weights: Weights::default(),
     };
     let input = Input {
-        demands: &year.demands,
-        namespaces: &vault_advisor::usage::Namespaces::default(),
+        facts: &year.demands.clone().into(),
         policies: &year.policies(),
         deployment: None,
         profile: Profile::default(),

@@ -20,8 +20,8 @@ use vault_advisor::policy::model::Policy;
 use vault_advisor::policy::profile::Profile;
 use vault_advisor::policy::syntax;
 use vault_advisor::policy::template::Identity;
+use vault_advisor::usage::Held;
 use vault_advisor::usage::demand::{Demand, Principal};
-use vault_advisor::usage::{Held, Lost, Namespaces};
 use vault_advisor::vault::{Capability, Operation, PrincipalKind};
 
 const PROFILE: Profile = Profile::Vault203;
@@ -54,10 +54,7 @@ fn joined(policies: Vec<Policy>, held: &[Vec<String>]) -> Joined {
         keys_ever: BTreeSet::new(),
     });
     access::join(Inputs {
-        demands: demands.collect(),
-        sets: Vec::new(),
-        namespaces: &Namespaces::default(),
-        lost: &Lost::default(),
+        facts: demands.collect::<Vec<_>>().into(),
         policies,
         deployment: None,
         profile: PROFILE,

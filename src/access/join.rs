@@ -12,8 +12,8 @@ use crate::policy::acl::RuleId;
 use crate::policy::model::Policy;
 use crate::policy::profile::Profile;
 use crate::policy::template::{Entity, Identity};
-use crate::usage::Lost;
-use crate::usage::demand::{Demand, PolicySet, Principal};
+use crate::usage::Facts;
+use crate::usage::demand::{Demand, Principal};
 use crate::usage::held::{Held, Namespaces};
 use crate::vault::{Capability, CapabilitySet, Operation, PolicyId, PrincipalKind, RoleId, identity, protected};
 use jiff::Timestamp;
@@ -23,14 +23,8 @@ use std::sync::Arc;
 
 /// What is joined.
 pub struct Inputs<'a> {
-    /// Usage.
-    pub demands: Vec<Demand>,
-    /// The sets of policies that principals acted with, beside those that the demands name.
-    pub sets: Vec<PolicySet>,
-    /// The namespaces that the log names by id and path.
-    pub namespaces: &'a Namespaces,
-    /// Lines of which only the holder could be read, or nothing.
-    pub lost: &'a Lost,
+    /// What the logs say.
+    pub facts: Facts,
     /// The policies read.
     pub policies: Vec<Policy>,
     /// What is known of the deployment.
@@ -271,15 +265,19 @@ fn told<'a>(held: impl Iterator<Item = (HolderId, &'a Held)>, namespaces: &Names
 #[must_use]
 pub fn join(inputs: Inputs<'_>) -> Joined {
     let Inputs {
-        mut demands,
-        sets: mut seen_sets,
-        namespaces,
-        lost,
+        facts,
         policies,
         deployment,
         profile,
         now,
     } = inputs;
+    let Facts {
+        mut demands,
+        sets: mut seen_sets,
+        namespaces,
+        lost,
+    } = facts;
+    let namespaces = &namespaces;
     let by_name = ByName::new(&policies);
     let reader = Reader {
         namespaces,
@@ -802,10 +800,7 @@ mod tests {
 
     fn joined(policies: Vec<Policy>, demands: Vec<Demand>) -> Joined {
         join(Inputs {
-            demands,
-            sets: Vec::new(),
-            namespaces: &Namespaces::default(),
-            lost: &Lost::default(),
+            facts: demands.into(),
             policies,
             deployment: None,
             profile: Profile::default(),

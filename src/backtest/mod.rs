@@ -28,7 +28,12 @@ pub use split::{Cut, cuts};
 /// Proposes on the past and replays the future, over all cuts; `step` is told what comes next.
 #[must_use]
 pub fn run(input: &Input<'_>, options: &Options, step: &mut dyn FnMut(&str)) -> Backtest {
-    let cuts = split::cuts(input.demands, options.train_days, options.test_days, options.step_days);
+    let cuts = split::cuts(
+        &input.facts.demands,
+        options.train_days,
+        options.test_days,
+        options.step_days,
+    );
     let mut windows = Vec::new();
     for (n, cut) in cuts.iter().enumerate() {
         step(&format!("cut {} of {}", n + 1, cuts.len()));

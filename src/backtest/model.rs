@@ -8,16 +8,13 @@ use crate::optimize::foresight::interval::Spread;
 use crate::optimize::paths::Price;
 use crate::policy::model::Policy;
 use crate::policy::profile::Profile;
-use crate::usage::Namespaces;
-use crate::usage::demand::Demand;
+use crate::usage::Facts;
 use serde::Serialize;
 
 /// What is replayed.
 pub struct Input<'a> {
-    /// Usage, with the days of every demand.
-    pub demands: &'a [Demand],
-    /// The namespaces that the log names by id and path.
-    pub namespaces: &'a Namespaces,
+    /// What the logs say, with the days of every demand.
+    pub facts: &'a Facts,
     /// The policies in force.
     pub policies: &'a [Policy],
     /// What is known of the deployment.

@@ -6,7 +6,6 @@ use super::sides::{Sides, key};
 use super::split::{self, Cut};
 use crate::access::weight::Weighed;
 use crate::access::{self, Joined, JoinedDemand, Outcome};
-use crate::analysis::evidence::{self, EvidenceSettings, Watch};
 use crate::optimize::foresight::interval::Spread;
 use crate::optimize::proof::{self, Scheme};
 use crate::optimize::redesign::{self, excess};
@@ -22,20 +21,15 @@ type UsedBy<'a> = HashMap<(PrincipalKind, Arc<str>), HashMap<&'a str, Capability
 
 /// Applies every rule to one cut.
 pub(super) fn window(input: &Input<'_>, options: &Options, cut: &Cut) -> Window {
-    let sides = Sides::new(input, cut);
+    let sides = Sides::new(input, options, cut);
     let used = used(&sides.future);
     let score = |rule, list: &[Policy], proven| by_policies(&sides, &used, options, rule, list, proven);
     let mut points = vec![score(Rule::Today, input.policies, true)];
     let mounts = access::mounts(&sides.past, input.deployment);
-    let watch = Watch {
-        window_days: f64::from(cut.train.end - cut.train.start),
-        health: input.health,
-        nodes: input.nodes,
-    };
-    let removable = removable(&sides, &watch, &options.evidence, cut);
+    let removable = &sides.removable;
     let how = tighten::Options {
         price: &options.price,
-        removable: &removable,
+        removable,
         mounts: &mounts,
     };
     let weighed = Weighed::new(&options.weights, &sides.past.universe);
@@ -75,7 +69,7 @@ pub(super) fn window(input: &Input<'_>, options: &Options, cut: &Cut) -> Window 
                 price: &options.price,
                 keep: &[],
                 today,
-                removable: &removable,
+                removable,
                 ahead: Some(redesign::Ahead {
                     span,
                     uses: outlook.uses,
@@ -121,12 +115,6 @@ pub(super) fn window(input: &Input<'_>, options: &Options, cut: &Cut) -> Window 
         future: asked(&sides.future).map(days).sum(),
         points,
     }
-}
-
-/// What may be tightened.
-fn removable(sides: &Sides<'_>, watch: &Watch, settings: &EvidenceSettings, cut: &Cut) -> Vec<bool> {
-    let last = split::start_of(cut.train.end);
-    evidence::removable(&sides.past, &evidence::of_policies(&sides.past, watch, settings, last))
 }
 
 /// The demands that can be denied wrongly: the log allowed them, and so do today's policies.

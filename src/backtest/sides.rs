@@ -1,10 +1,11 @@
 //! Past and future of a cut, each joined with what is granted.
 
-use super::model::Input;
+use super::model::{Input, Options};
 use super::split::{self, Cut};
 use crate::access::{self, Inputs, Joined, Universe};
+use crate::analysis::evidence::Watch;
+use crate::pipeline::{self, Question};
 use crate::policy::profile::Profile;
-use crate::usage::Lost;
 use crate::usage::demand::Principal;
 use crate::vault::PrincipalKind;
 use std::sync::Arc;
@@ -17,6 +18,8 @@ pub(super) fn key(principal: &Principal) -> (PrincipalKind, Arc<str>) {
 /// Past and future of a cut, joined.
 pub(super) struct Sides<'a> {
     pub(super) past: Joined,
+    /// What may be tightened for all that the past tells, by policy.
+    pub(super) removable: Vec<bool>,
     pub(super) future: Joined,
     pub(super) cut: &'a Cut,
     /// Every path known on either side.
@@ -27,25 +30,34 @@ pub(super) struct Sides<'a> {
 
 impl<'a> Sides<'a> {
     /// Joins both sides of `cut`.
-    pub(super) fn new(input: &Input<'_>, cut: &'a Cut) -> Self {
+    pub(super) fn new(input: &Input<'_>, options: &Options, cut: &'a Cut) -> Self {
         let now = split::start_of(cut.test.start).map(jiff::Timestamp::as_second);
-        let join = |days| {
-            access::join(Inputs {
-                demands: split::trim(input.demands, days),
-                sets: Vec::new(),
-                namespaces: input.namespaces,
-                lost: &Lost::default(),
-                policies: input.policies.to_vec(),
-                deployment: input.deployment,
-                profile: input.profile,
-                now,
-            })
+        let inputs = |days| Inputs {
+            facts: split::trim(input.facts, days),
+            policies: input.policies.to_vec(),
+            deployment: input.deployment,
+            profile: input.profile,
+            now,
         };
-        let (past, future) = (join(&cut.train), join(&cut.test));
+        let past = pipeline::analyse(Question {
+            inputs: inputs(&cut.train),
+            watch: Watch {
+                window_days: f64::from(cut.train.end - cut.train.start),
+                health: input.health,
+                nodes: input.nodes,
+            },
+            last: split::start_of(cut.train.end),
+            evidence: &options.evidence,
+            weights: &options.weights,
+            kv2_closure: options.price.kv2_closure,
+        });
+        let (removable, past) = (past.removable(), past.joined);
+        let future = access::join(inputs(&cut.test));
         let mut known = past.universe.paths().to_vec();
         known.extend_from_slice(future.universe.paths());
         Self {
             past,
+            removable,
             future,
             cut,
             universe: Universe::new(known),

@@ -3,7 +3,8 @@
 //! A demand knows the days on which it was seen, but only totals of its requests: a part of its days gets that part of the
 //! requests (at least one, where there were any). The policies in force are those last seen, on either side of the cut.
 
-use crate::usage::demand::Demand;
+use crate::usage::Facts;
+use crate::usage::demand::{Demand, PolicySet};
 use jiff::Timestamp;
 use std::ops::Range;
 
@@ -37,9 +38,19 @@ pub fn cuts(demands: &[Demand], train_days: i32, test_days: i32, step_days: i32)
     cuts
 }
 
-/// The demands of `days`, trimmed to them.
-pub(super) fn trim(demands: &[Demand], days: &Range<i32>) -> Vec<Demand> {
-    demands.iter().filter_map(|d| trimmed(d, days)).collect()
+/// What the logs say of `days`: their demands, trimmed to them, and the sets that were last in force in them. A set that was in
+/// force later says nothing of when it began.
+pub(super) fn trim(facts: &Facts, days: &Range<i32>) -> Facts {
+    let inside = |set: &&PolicySet| {
+        let day = set.last_seen.map(|t| i32::try_from(t.as_second().div_euclid(86_400)));
+        day.is_none_or(|day| day.is_ok_and(|day| days.contains(&day)))
+    };
+    Facts {
+        demands: facts.demands.iter().filter_map(|d| trimmed(d, days)).collect(),
+        sets: facts.sets.iter().filter(inside).cloned().collect(),
+        namespaces: facts.namespaces.clone(),
+        lost: facts.lost.clone(),
+    }
 }
 
 fn trimmed(demand: &Demand, days: &Range<i32>) -> Option<Demand> {
@@ -126,7 +137,8 @@ mod tests {
     #[test]
     fn each_day_is_on_one_side_alone() {
         let all = [demand(&[0, 1, 2, 70]), demand(&[3])];
-        let (past, future) = (trim(&all, &(0..60)), trim(&all, &(60..90)));
+        let all = Facts::from(all.to_vec());
+        let (past, future) = (trim(&all, &(0..60)).demands, trim(&all, &(60..90)).demands);
         assert_eq!(past.len(), 2);
         assert_eq!(future.len(), 1);
         let days: usize = past.iter().chain(&future).map(|d| d.days.len()).sum();

@@ -5,23 +5,20 @@ use super::rules::{self, NEED_USAGE, NEW_ACCESS, NOT_CHECKED, POLICY_GONE, UNREA
 use super::rules::{WAIVER_EXPIRED, WAIVER_INVALID, WAIVER_UNUSED};
 use super::source::{Problem, Read};
 use super::{access as new_access, brought, risk};
-use crate::access::weight::Weighed;
-use crate::access::{self, Inputs, Joined};
+use crate::access::{Inputs, Joined};
 use crate::advice::{Finding, RuleView, Severity, Subject};
-use crate::analysis::access_graph;
-use crate::analysis::evidence::{self, Watch};
-use crate::analysis::rule::{Context, fingerprint};
+use crate::analysis::evidence::Watch;
+use crate::analysis::rule::fingerprint;
 use crate::deployment::Deployment;
 use crate::origin::Origin;
-use crate::pipeline;
 use crate::pipeline::place::{Changed, Places};
 use crate::pipeline::waiver::{self, Invalid, Waiver};
+use crate::pipeline::{self, Question};
 use crate::policy::lint;
 use crate::policy::model::Policy;
 use crate::policy::profile::Profile;
 use crate::settings::{RuleLevel, Settings};
-use crate::usage::demand::{Demand, PolicySet};
-use crate::usage::{Lost, Namespaces};
+use crate::usage::Facts;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -31,13 +28,7 @@ use std::sync::Arc;
 /// What usage says.
 pub struct Seen {
     /// Who asked for what.
-    pub demands: Vec<Demand>,
-    /// With which sets of policies.
-    pub sets: Vec<PolicySet>,
-    /// The namespaces that the log names by id and path.
-    pub namespaces: Namespaces,
-    /// Lines by which use may have been lost.
-    pub lost: Lost,
+    pub facts: Facts,
     /// What the logs are worth.
     pub watch: Watch,
     /// When they end.
@@ -47,10 +38,7 @@ pub struct Seen {
 impl Seen {
     fn nothing() -> Self {
         Self {
-            demands: Vec::new(),
-            sets: Vec::new(),
-            namespaces: Namespaces::default(),
-            lost: Lost::default(),
+            facts: Facts::default(),
             watch: Watch {
                 window_days: 0.0,
                 health: 1.0,
@@ -126,47 +114,31 @@ pub fn check(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&st
     } = material;
     let settings = options.settings;
     let with_usage = seen.is_some();
-    let Seen {
-        demands,
-        sets,
-        namespaces,
-        lost,
-        watch,
-        last,
-    } = seen.unwrap_or_else(Seen::nothing);
+    let Seen { facts, watch, last } = seen.unwrap_or_else(Seen::nothing);
     let now = options.now.as_second();
 
     step("joining usage with grants");
-    let joined = access::join(Inputs {
-        demands,
-        sets,
-        namespaces: &namespaces,
-        lost: &lost,
-        policies: read.policies,
-        deployment: deployment.as_ref(),
-        profile: options.profile,
-        now: Some(now),
+    let analysis = pipeline::analyse(Question {
+        inputs: Inputs {
+            facts,
+            policies: read.policies,
+            deployment: deployment.as_ref(),
+            profile: options.profile,
+            now: Some(now),
+        },
+        watch,
+        last,
+        evidence: &settings.evidence,
+        weights: &settings.weights,
+        kv2_closure: settings.price.kv2_closure,
     });
+    let joined = &analysis.joined;
     let places = Places::new(&joined.policies);
     let levels = levels(settings, with_usage);
 
     step("looking for findings");
-    let exposures = pipeline::exposures(&joined, &Weighed::new(&settings.weights, &joined.universe), None);
-    let mut findings = {
-        let evidence = evidence::of_policies(&joined, &watch, &settings.evidence, last);
-        let chains = access_graph::chains(&joined, deployment.as_ref());
-        let context = Context {
-            joined: &joined,
-            deployment: deployment.as_ref(),
-            evidence: &evidence,
-            exposures: &exposures,
-            chains: &chains,
-            watch: &watch,
-            after: None,
-        };
-        pipeline::findings(&context, &levels)
-    };
-    findings.extend(warnings(&joined, deployment.as_ref()));
+    let mut findings = analysis.findings(&levels, None);
+    findings.extend(warnings(joined, deployment.as_ref()));
     unique(&mut findings);
 
     let changed = base.as_ref().map(|old| Changed::new(old, &joined.policies));
@@ -176,7 +148,7 @@ pub fn check(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&st
     });
     if let (Some(old), Some(changed)) = (&base, &changed) {
         step("comparing with the base");
-        findings.extend(new_access::findings(options.profile, old, &joined, changed, now));
+        findings.extend(new_access::findings(options.profile, old, joined, changed, now));
     }
     findings.extend(read.broken.iter().map(|p| problem(UNREADABLE, "policy", p)));
     let gone: Vec<&Policy> = match (&base, &changed) {
@@ -190,7 +162,7 @@ pub fn check(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&st
     );
     findings.extend(brought);
     if let Some(most) = options.max_risk {
-        findings.extend(risk::over_budget(&joined, &exposures, settings, most));
+        findings.extend(risk::over_budget(joined, analysis.exposures(), settings, most));
     }
 
     let mut rules = pipeline::rule_views();
@@ -199,7 +171,7 @@ pub fn check(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&st
     let old = base.as_deref();
     let waived = waive(
         &mut findings,
-        &joined,
+        joined,
         old,
         &places,
         options,
@@ -238,7 +210,8 @@ pub fn check(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&st
         baseline,
     };
     // Nobody waits for what is given back.
-    rayon::spawn(move || drop((joined, exposures)));
+    let joined = analysis.joined;
+    rayon::spawn(move || drop(joined));
     checked
 }
 

@@ -4,6 +4,7 @@ use super::{Exit, Failure, Talk, material};
 use crate::backtest::{self, Input, Options, text};
 use crate::cli::{BacktestArgs, BacktestFormat, Common};
 use crate::policy::profile::Profile;
+use crate::usage::Facts;
 use jiff::SignedDuration;
 use std::io::Write;
 
@@ -42,8 +43,7 @@ pub(super) fn run(
     let coverage = usage.coverage();
     let found = backtest::run(
         &Input {
-            demands: &usage.demands(),
-            namespaces: usage.namespaces(),
+            facts: &Facts::from(&usage),
             policies: &granted.policies,
             deployment: deployment.as_ref(),
             profile,

@@ -17,8 +17,8 @@ use crate::report::gate::{self, Gate};
 use crate::settings::{self, Settings, SettingsError};
 use crate::sources;
 use crate::staged;
-use crate::usage::Usage;
 use crate::usage::tally::Tally;
+use crate::usage::{Facts, Usage};
 use jiff::Timestamp;
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -70,7 +70,10 @@ pub(super) fn run(
         }
         None => None,
     };
-    let held = material::held_by(seen.as_ref().map(|s| (&*s.sets, &s.namespaces)), deployment.as_ref());
+    let held = material::held_by(
+        seen.as_ref().map(|s| (&*s.facts.sets, &s.facts.namespaces)),
+        deployment.as_ref(),
+    );
     notes.extend(load::meant(&mut read.policies, &held));
     if let Some(base) = &mut base {
         load::meant(base, &held);
@@ -435,10 +438,7 @@ fn seen(reading: &Reading, talk: &Talk) -> Result<Option<(Seen, Tally)>, Failure
     let seen = Seen {
         watch: watch(&usage),
         last: usage.coverage().last,
-        demands: usage.demands(),
-        sets: usage.policy_sets(),
-        namespaces: usage.namespaces().clone(),
-        lost: usage.lost(),
+        facts: Facts::from(&usage),
     };
     let tally = usage.tally().clone();
     // Nobody waits for what is given back.

@@ -6,7 +6,7 @@ use crate::cli::{CompareArgs, TextOrJson};
 use crate::policy::compare::{Holder, Options, compare_policies};
 use crate::policy::profile::Profile;
 use crate::report::escape;
-use crate::usage::{Lost, Namespaces};
+use crate::usage::Facts;
 use jiff::Timestamp;
 use std::io::Write;
 use std::path::PathBuf;
@@ -23,10 +23,7 @@ pub(super) fn run(args: &CompareArgs, profile: Profile, out: &mut dyn Write, tal
     let now = Timestamp::now().as_second();
     let holders: Option<Vec<Holder>> = deployment.as_ref().map(|deployment| {
         let joined = access::join(Inputs {
-            demands: Vec::new(),
-            sets: Vec::new(),
-            namespaces: &Namespaces::default(),
-            lost: &Lost::default(),
+            facts: Facts::default(),
             policies: Vec::new(),
             deployment: Some(deployment),
             profile,

@@ -8,6 +8,7 @@ use crate::optimize::generate::{self, GenerateError, Generated};
 use crate::policy::profile::Profile;
 use crate::report::escape;
 use crate::staged;
+use crate::usage::Facts;
 use crate::vault::PrincipalKind;
 use jiff::Timestamp;
 use std::collections::BTreeSet;
@@ -38,10 +39,7 @@ pub(super) fn run(
     let usage = material::usage(&reading, talk)?;
     material::not_empty(&usage)?;
     let joined = access::join(Inputs {
-        demands: usage.demands(),
-        sets: usage.policy_sets(),
-        namespaces: usage.namespaces(),
-        lost: &usage.lost(),
+        facts: Facts::from(&usage),
         policies: Vec::new(),
         deployment: deployment.as_ref(),
         profile,

@@ -6,7 +6,7 @@ use crate::cli::{Granting, Reading};
 use crate::deployment::{Deployment, Mount};
 use crate::policy::explain::KvMount;
 use crate::policy::profile::Profile;
-use crate::usage::{Lost, Namespaces};
+use crate::usage::Facts;
 use crate::vault::{PolicyId, PrincipalKind, path};
 use jiff::Timestamp;
 
@@ -19,20 +19,17 @@ pub(super) fn joined(
 ) -> Result<(Joined, Option<Deployment>), Failure> {
     let mut granted = material::policies(&granting.policies, granting.policy_names, profile, reading.strict, talk)?;
     let deployment = material::deployment(granting.deployment.as_deref())?;
-    let (demands, sets, namespaces) = if reading.logs.is_empty() && reading.usage.is_empty() {
+    let facts = if reading.logs.is_empty() && reading.usage.is_empty() {
         granted.meant(None, deployment.as_ref(), talk);
-        (Vec::new(), Vec::new(), Namespaces::default())
+        Facts::default()
     } else {
         let usage = material::usage(reading, talk)?;
         material::not_empty(&usage)?;
         granted.meant(Some(&usage), deployment.as_ref(), talk);
-        (usage.demands(), usage.policy_sets(), usage.namespaces().clone())
+        Facts::from(&usage)
     };
     let joined = access::join(Inputs {
-        demands,
-        sets,
-        namespaces: &namespaces,
-        lost: &Lost::default(),
+        facts,
         policies: granted.policies,
         deployment: deployment.as_ref(),
         profile,

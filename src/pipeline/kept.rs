@@ -1,5 +1,6 @@
 //! What people keep: what the settings protect, and what somebody answers for by a waiver. It is neither found nor taken away.
 
+use super::analysis::Analysis;
 use super::place::{Places, Spot};
 use super::waiver::{self, Waiver};
 use crate::access::{Holder, Joined, StanzaId};
@@ -9,6 +10,9 @@ use crate::settings::Settings;
 use jiff::civil::Date;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+/// Stanzas that are kept, with the reason, and policies that are not to be deleted.
+type Kept = (BTreeMap<StanzaId, Arc<str>>, BTreeSet<usize>);
 
 /// The waivers in force.
 pub(super) struct Waivers {
@@ -68,8 +72,37 @@ impl Waivers {
     }
 }
 
-/// Keeps, in what is joined, what is protected and what a waiver answers for.
-pub(super) fn keep(joined: &mut Joined, settings: &Settings, waivers: &Waivers, findings: &[Finding]) {
+/// Keeps, in what is analysed, what is protected and what a waiver answers for; says what a reader should know of it.
+pub(super) fn keep(analysis: &mut Analysis<'_>, settings: &Settings, waivers: &Waivers) -> Vec<String> {
+    let found = if waivers.is_empty() {
+        Vec::new()
+    } else {
+        // What waivers may be about: the findings before anything is kept or proposed.
+        analysis.findings(&settings.rules, None)
+    };
+    let waived = found.iter().filter(|finding| waivers.of_finding(finding).is_some());
+    let waived = waived.count();
+    let (stanzas, policies) = kept(&analysis.joined, settings, waivers, &found);
+    let mut notes = Vec::new();
+    if waived > 0 {
+        notes.push(format!(
+            "{waived} findings are waived: they are not shown, and what they are about is not taken away."
+        ));
+    }
+    if !stanzas.is_empty() {
+        notes.push(format!(
+            "{} stanzas stay as they are because the settings protect them or a waiver answers for them.",
+            stanzas.len()
+        ));
+    }
+    if !policies.is_empty() {
+        analysis.keep(stanzas, &policies);
+    }
+    notes
+}
+
+/// What is kept: stanzas with the reason, and policies that are not to be deleted.
+fn kept(joined: &Joined, settings: &Settings, waivers: &Waivers, findings: &[Finding]) -> Kept {
     let mut kept: BTreeMap<StanzaId, Arc<str>> = BTreeMap::new();
     let mut policies: BTreeSet<usize> = BTreeSet::new();
     let protected: Arc<str> = Arc::from("the settings protect it");
@@ -86,7 +119,7 @@ pub(super) fn keep(joined: &mut Joined, settings: &Settings, waivers: &Waivers, 
             kept.entry((spot.policy, stanza)).or_insert_with(|| why.clone());
         }
     }
-    joined.keep(kept, &policies);
+    (kept, policies)
 }
 
 /// The policies that the settings protect: by their name, by a group that hands them out, or by who holds them.

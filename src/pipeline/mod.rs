@@ -1,6 +1,8 @@
 //! Logs and policies in, [`Advice`] out: the whole flow on one screen.
 
+pub mod analysis;
 mod assignments;
+mod exposure;
 mod handover;
 pub mod kept;
 pub mod place;
@@ -8,13 +10,12 @@ mod proposals;
 mod views;
 pub mod waiver;
 
+pub use analysis::{Analysis, Question, analyse};
+
 use crate::access::weight::Weighed;
 use crate::access::{self, Inputs, Joined};
 use crate::advice::{Advice, FrontierPoint, RuleView, Run};
-use crate::analysis::access_graph;
 use crate::analysis::evidence::{self, Watch};
-use crate::analysis::risk::{self, Exposure};
-use crate::analysis::rule::{self, Context};
 use crate::analysis::rules;
 use crate::deployment::Deployment;
 use crate::optimize::foresight::ForesightSettings;
@@ -22,12 +23,9 @@ use crate::optimize::redesign;
 use crate::optimize::tighten::{self, Outlook, Span, Tightening};
 use crate::policy::model::Policy;
 use crate::policy::profile::Profile;
-use crate::settings::{RuleLevel, Settings};
-use crate::usage::Usage;
-use crate::vault::{CapabilitySet, PrincipalKind};
+use crate::settings::Settings;
+use crate::usage::{Facts, Usage};
 use jiff::Timestamp;
-use rayon::prelude::*;
-use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 /// What advice is made of.
@@ -77,81 +75,63 @@ pub fn advise(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&s
     } = material;
     let settings = options.settings;
     step("sorting demands");
-    let demands = usage.demands();
-    let coverage = views::coverage(&usage, demands.len() as u64);
+    let facts = Facts::from(&usage);
+    let coverage = views::coverage(&usage, facts.demands.len() as u64);
 
     step("joining usage with grants");
-    let mut joined = access::join(Inputs {
-        demands,
-        sets: usage.policy_sets(),
-        namespaces: usage.namespaces(),
-        lost: &usage.lost(),
-        policies,
-        deployment: deployment.as_ref(),
-        profile: options.profile,
-        now: coverage.last.map(Timestamp::as_second),
+    let mut analysis = analyse(Question {
+        inputs: Inputs {
+            facts,
+            policies,
+            deployment: deployment.as_ref(),
+            profile: options.profile,
+            now: coverage.last.map(Timestamp::as_second),
+        },
+        watch: Watch {
+            window_days: coverage.window_days,
+            health: coverage.health,
+            nodes: coverage.nodes.len().max(1),
+        },
+        last: coverage.last,
+        evidence: &settings.evidence,
+        weights: &settings.weights,
+        kv2_closure: settings.price.kv2_closure,
     });
-    if settings.price.kv2_closure {
-        let kept = access::closures::keep_kv2(&mut joined, deployment.as_ref());
+    if let Some(kept) = analysis.kept_kv2 {
         notes.push(format!(
             "KV version 2, as `optimize.kv2_closure` asks: {kept} accesses to metadata that belong to reads of secrets count as \
              needed though nobody used them"
         ));
     }
-    notes.extend(views::notes(&joined, &coverage));
+    notes.extend(views::notes(&analysis.joined, &coverage));
     notes.extend(deployment.as_ref().and_then(views::unread));
 
     step("looking for what is not used");
-    let watch = Watch {
-        window_days: coverage.window_days,
-        health: coverage.health,
-        nodes: coverage.nodes.len().max(1),
-    };
-    let waivers = kept::Waivers::of(&joined, settings, today(options, &coverage));
-    let found = if waivers.is_empty() {
-        Vec::new()
-    } else {
-        first_findings(&joined, deployment.as_ref(), &watch, settings, coverage.last)
-    };
-    kept::keep(&mut joined, settings, &waivers, &found);
-    let waived = found
-        .iter()
-        .filter(|finding| waivers.of_finding(finding).is_some())
-        .count();
-    if waived > 0 {
-        notes.push(format!(
-            "{waived} findings are waived: they are not shown, and what they are about is not taken away."
-        ));
-    }
-    if !joined.kept.is_empty() {
-        notes.push(format!(
-            "{} stanzas stay as they are because the settings protect them or a waiver answers for them.",
-            joined.kept.len()
-        ));
-    }
-    let evidence = evidence::of_policies(&joined, &watch, &settings.evidence, coverage.last);
-    notes.extend(views::held_back(&joined, &evidence, &settings.evidence));
+    let waivers = kept::Waivers::of(&analysis.joined, settings, today(options, &coverage));
+    notes.extend(kept::keep(&mut analysis, settings, &waivers));
+    let joined = &analysis.joined;
+    notes.extend(views::held_back(joined, &analysis.evidence, &settings.evidence));
     step("weighing what is exposed");
-    let weighed = Weighed::new(&settings.weights, &joined.universe);
-    let exposures = exposures(&joined, &weighed, None);
+    let weighed = analysis.weighed();
+    let exposures = analysis.exposures();
     step("following who can take over what");
-    let chains = access_graph::chains(&joined, deployment.as_ref());
+    let chains = analysis.chains();
 
     step("tightening policies");
-    let removable = evidence::removable(&joined, &evidence);
-    let mounts = access::mounts(&joined, deployment.as_ref());
+    let removable = analysis.removable();
+    let mounts = access::mounts(joined, deployment.as_ref());
     let how = tighten::Options {
         price: &settings.price,
         removable: &removable,
         mounts: &mounts,
     };
-    let foreseen = foreseen(&joined, &how, &weighed, &settings.foresight, &coverage);
+    let foreseen = foreseen(joined, &how, &weighed, &settings.foresight, &coverage);
     if let Some(said) = &foreseen.said {
         notes.insert(0, said.clone());
     }
     let tightened = foreseen.tightened;
     step("weighing what stays exposed");
-    let after = exposures_after(&joined, &weighed, &tightened.scheme);
+    let after = exposure::after(joined, &weighed, &tightened.scheme);
 
     let frontier = if options.frontier {
         step("working out the trade-off");
@@ -165,11 +145,11 @@ pub fn advise(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&s
     };
 
     step("measuring the policies of today");
-    let today = redesign::measure(&joined, &proposals::today(&joined), &weighed);
+    let today = redesign::measure(joined, &proposals::today(joined), &weighed);
 
     step("designing roles");
     let redesigned = redesign::redesign(
-        &joined,
+        joined,
         foreseen.base.as_ref().map_or(&tightened.scheme, |base| &base.scheme),
         &redesign::Options {
             weighed: &weighed,
@@ -186,20 +166,11 @@ pub fn advise(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&s
     );
 
     step("looking for findings");
-    let context = Context {
-        joined: &joined,
-        deployment: deployment.as_ref(),
-        evidence: &evidence,
-        exposures: &exposures,
-        chains: &chains,
-        watch: &watch,
-        after: Some(&tightened.scheme.policies),
-    };
-    let mut findings = findings(&context, &settings.rules);
+    let mut findings = analysis.findings(&settings.rules, Some(&tightened.scheme.policies));
     findings.retain(|finding| waivers.of_finding(finding).is_none());
     step("putting proposals together");
     let proposals = proposals::all(
-        &joined,
+        joined,
         &weighed,
         today,
         tightened,
@@ -218,11 +189,11 @@ pub fn advise(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&s
             notes,
         },
         rules: rule_views(),
-        totals: views::totals(&joined, &exposures),
-        principals: views::principals(&joined, &exposures, &after),
-        policies: views::policies(&joined, &evidence, &weighed),
-        heat: views::heat(&joined),
-        escalations: views::escalations(&joined, &chains),
+        totals: views::totals(joined, exposures),
+        principals: views::principals(joined, exposures, &after),
+        policies: views::policies(joined, &analysis.evidence, &weighed),
+        heat: views::heat(joined),
+        escalations: views::escalations(joined, chains),
         frontier,
         coverage,
         findings,
@@ -234,30 +205,6 @@ pub fn advise(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&s
 fn today(options: &Options<'_>, coverage: &crate::advice::CoverageView) -> jiff::civil::Date {
     let at = options.generated_at.or(coverage.last).unwrap_or(Timestamp::UNIX_EPOCH);
     at.to_zoned(jiff::tz::TimeZone::UTC).date()
-}
-
-/// Findings before anything is kept or proposed: what waivers may be about.
-fn first_findings(
-    joined: &Joined,
-    deployment: Option<&Deployment>,
-    watch: &Watch,
-    settings: &Settings,
-    last: Option<Timestamp>,
-) -> Vec<crate::advice::Finding> {
-    let evidence = evidence::of_policies(joined, watch, &settings.evidence, last);
-    let weighed = Weighed::new(&settings.weights, &joined.universe);
-    let exposures = exposures(joined, &weighed, None);
-    let chains = access_graph::chains(joined, deployment);
-    let context = Context {
-        joined,
-        deployment,
-        evidence: &evidence,
-        exposures: &exposures,
-        chains: &chains,
-        watch,
-        after: None,
-    };
-    findings(&context, &settings.rules)
 }
 
 /// What is proposed with an eye on tomorrow.
@@ -361,69 +308,6 @@ fn frontier(outlook: &Outlook, foresight: &ForesightSettings) -> Vec<FrontierPoi
         .collect()
 }
 
-/// What every holder used, by path.
-fn used(joined: &Joined) -> Vec<HashMap<&str, CapabilitySet>> {
-    let mut used: Vec<HashMap<&str, CapabilitySet>> = joined.holders.iter().map(|_| HashMap::new()).collect();
-    for d in joined.demands.iter().filter(|d| d.was_allowed()) {
-        if let Some(map) = used.get_mut(d.holder) {
-            let on = map.entry(&d.path).or_default();
-            *on = on.union(d.needs());
-        }
-    }
-    used
-}
-
-/// A set, and the holder where a template makes the list its own.
-type ListKey = (access::SetId, Option<access::HolderId>);
-
-/// What every holder is exposed to today, or with other lists in force.
-pub(crate) fn exposures(
-    joined: &Joined,
-    weighed: &Weighed<'_>,
-    lists: Option<&HashMap<ListKey, crate::policy::acl::Acl>>,
-) -> Vec<Exposure> {
-    let used = used(joined);
-    let mut by_set: BTreeMap<ListKey, Vec<usize>> = BTreeMap::new();
-    for (h, &set) in joined.current.iter().enumerate() {
-        let own = lists.is_some_and(|l| l.contains_key(&(set, Some(h))));
-        by_set.entry((set, own.then_some(h))).or_default().push(h);
-    }
-    let by_set: Vec<(ListKey, Vec<usize>)> = by_set.into_iter().collect();
-    let mut all: Vec<(usize, Exposure)> = by_set
-        .par_iter()
-        .flat_map_iter(|(set_id, holders)| {
-            let acl = lists
-                .and_then(|l| l.get(set_id))
-                .or_else(|| joined.sets.get(set_id.0).map(|s| &s.acl));
-            let reach = acl.map(|acl| access::reach(acl, &joined.universe)).unwrap_or_default();
-            holders
-                .iter()
-                .filter_map(|&h| {
-                    let root = joined.holders.get(h)?.principal.kind == PrincipalKind::Root;
-                    let exposure = risk::exposure(&reach, used.get(h), weighed);
-                    Some((h, if root { risk::of_root(exposure) } else { exposure }))
-                })
-                .collect::<Vec<_>>()
-        })
-        .collect();
-    all.sort_by_key(|(h, _)| *h);
-    all.into_iter().map(|(_, e)| e).collect()
-}
-
-/// The same under a scheme that keeps holders and sets.
-fn exposures_after(joined: &Joined, weighed: &Weighed<'_>, scheme: &crate::optimize::proof::Scheme) -> Vec<Exposure> {
-    let groups: Vec<_> = scheme.by_list().into_iter().collect();
-    let lists = groups
-        .par_iter()
-        .filter(|((set, ..), _)| joined.sets.get(*set).is_some_and(|s| s.current))
-        .filter_map(|((set, given, own), holders)| {
-            let acl = scheme.acl(joined, *set, *holders.first()?, given);
-            Some(((*set, *own), acl))
-        })
-        .collect();
-    exposures(joined, weighed, Some(&lists))
-}
-
 /// The rules, for the help that goes with findings.
 pub(crate) fn rule_views() -> Vec<RuleView> {
     rules::all()
@@ -435,20 +319,4 @@ pub(crate) fn rule_views() -> Vec<RuleView> {
             help: rules::page(r.id()).to_owned(),
         })
         .collect()
-}
-
-/// Findings of every rule that is on, the gravest first.
-pub(crate) fn findings(context: &Context<'_>, levels: &BTreeMap<String, RuleLevel>) -> Vec<crate::advice::Finding> {
-    let mut findings: Vec<_> = rules::all()
-        .into_par_iter()
-        .filter_map(|r| {
-            let level = levels.get(r.id()).map_or(Some(r.severity()), |l| l.severity());
-            level.map(|severity| rule::run(r, severity, context))
-        })
-        .flatten()
-        .collect();
-    findings.sort_by(|a, b| {
-        (b.severity, &a.rule, &a.subject, &a.fingerprint).cmp(&(a.severity, &b.rule, &b.subject, &b.fingerprint))
-    });
-    findings
 }

@@ -8,8 +8,8 @@ use super::applied::{Applied, Span};
 use crate::access::{self, Inputs, Joined, JoinedDemand, Outcome};
 use crate::deployment::Deployment;
 use crate::policy::profile::Profile;
-use crate::usage::Usage;
 use crate::usage::demand::Demand;
+use crate::usage::{Facts, Usage};
 use crate::vault::{Capability, CapabilitySet, Operation};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -100,10 +100,7 @@ pub(super) fn join(
     profile: Profile,
 ) -> Joined {
     access::join(Inputs {
-        demands: denied(&part.usage),
-        sets: part.usage.policy_sets(),
-        namespaces: part.usage.namespaces(),
-        lost: &part.usage.lost(),
+        facts: denied(&part.usage),
         policies,
         deployment,
         profile,
@@ -112,15 +109,18 @@ pub(super) fn join(
 }
 
 /// What was denied. That the same was allowed at other times says nothing of it.
-fn denied(usage: &Usage) -> Vec<Demand> {
-    let demands = usage.demands().into_iter().filter(|demand| demand.denied > 0);
-    demands
-        .map(|demand| Demand {
-            allowed: 0,
-            failed: 0,
-            ..demand
-        })
-        .collect()
+fn denied(usage: &Usage) -> Facts {
+    let facts = Facts::from(usage);
+    let demands = facts.demands.into_iter().filter(|demand| demand.denied > 0);
+    let demands = demands.map(|demand| Demand {
+        allowed: 0,
+        failed: 0,
+        ..demand
+    });
+    Facts {
+        demands: demands.collect(),
+        ..facts
+    }
 }
 
 fn in_span(

@@ -6,6 +6,7 @@
 pub mod auth;
 pub mod coverage;
 pub mod demand;
+pub mod facts;
 pub mod frame;
 pub mod held;
 pub mod interner;
@@ -21,6 +22,7 @@ pub mod window;
 
 pub use coverage::{AuditSwitch, Coverage, Gap};
 pub use demand::{Demand, Lost, Principal, PrincipalSeen};
+pub use facts::Facts;
 pub use held::{Held, Namespaces, Placed, Space};
 pub use part::{Unpaired, Usage};
 pub use tally::{Skip, Skipped, Tally};

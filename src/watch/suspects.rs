@@ -6,7 +6,7 @@ use crate::advice::{Advice, EvidenceState};
 use crate::deployment::Deployment;
 use crate::policy::model::Policy;
 use crate::policy::profile::Profile;
-use crate::usage::{Demand, Lost, Namespaces};
+use crate::usage::{Demand, Facts, Namespaces};
 use jiff::Timestamp;
 use std::collections::HashMap;
 
@@ -68,10 +68,10 @@ impl Suspects {
         }
         let last = allowed.iter().filter_map(|d| d.last_seen).max();
         let joined = access::join(Inputs {
-            demands: allowed,
-            sets: Vec::new(),
-            namespaces,
-            lost: &Lost::default(),
+            facts: Facts {
+                namespaces: namespaces.clone(),
+                ..Facts::from(allowed)
+            },
             policies: self.policies.clone(),
             deployment: self.deployment.as_ref(),
             profile: self.profile,

@@ -25,8 +25,8 @@ use crate::deployment::Deployment;
 use crate::policy::model::Policy;
 use crate::policy::profile::Profile;
 use crate::policy::syntax::{self, Dialect};
+use crate::usage::Held;
 use crate::usage::demand::{Demand, Principal};
-use crate::usage::{Held, Lost, Namespaces};
 use crate::vault::PrincipalKind;
 use jiff::Timestamp;
 use std::collections::{BTreeSet, HashMap};
@@ -83,10 +83,7 @@ impl Case {
     /// From its parts.
     pub fn of(demands: Vec<Demand>, policies: Vec<Policy>, deployment: Option<Deployment>, window_days: f64) -> Self {
         let joined = access::join(Inputs {
-            demands,
-            sets: Vec::new(),
-            namespaces: &Namespaces::default(),
-            lost: &Lost::default(),
+            facts: demands.into(),
             policies,
             deployment: deployment.as_ref(),
             profile: Profile::default(),

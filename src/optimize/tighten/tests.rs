@@ -4,8 +4,8 @@ use super::*;
 use crate::access::{Inputs, join};
 use crate::policy::profile::Profile;
 use crate::policy::syntax;
+use crate::usage::Held;
 use crate::usage::demand::{Demand, Principal};
-use crate::usage::{Held, Lost, Namespaces};
 
 use crate::vault::PrincipalKind;
 use std::sync::Arc;
@@ -44,13 +44,10 @@ fn joined(texts: &[(&str, &str)], demands: Vec<Demand>) -> (Joined, Vec<bool>) {
         .collect::<Vec<_>>();
     let removable: Vec<bool> = policies.iter().map(|p| &*p.name != "default").collect();
     let joined = join(Inputs {
-        demands,
-        sets: Vec::new(),
+        facts: demands.into(),
         policies,
         deployment: None,
         profile: Profile::default(),
-        namespaces: &Namespaces::default(),
-        lost: &Lost::default(),
         now: None,
     });
     (joined, removable)
