@@ -36,6 +36,8 @@ pub struct SettingsFile {
     /// Policies that are never changed: by name, by a group or entity that has them, or by who holds them (`entity:ID`); a `*` at
     /// the end for any rest.
     pub protect: Vec<String>,
+    /// Auth roles that were changed since their last login, so that their logins had other policies: namespace, mount and name.
+    pub changed_roles: Vec<String>,
     /// Findings that were looked at and accepted.
     pub waivers: Vec<Waiver>,
     /// How `watch` goes about it, where no flag says otherwise.
@@ -181,6 +183,8 @@ pub struct Settings {
     pub rules: BTreeMap<String, RuleLevel>,
     /// Policies that are never changed.
     pub protect: Vec<String>,
+    /// Auth roles that were changed since their last login.
+    pub changed_roles: Vec<String>,
     /// Waivers.
     pub waivers: Vec<Waiver>,
     /// How `watch` goes about it.
@@ -210,6 +214,7 @@ impl Default for Settings {
             keep: Vec::new(),
             rules: BTreeMap::new(),
             protect: Vec::new(),
+            changed_roles: Vec::new(),
             waivers: Vec::new(),
             watch: WatchSettings::default(),
             server: ServerSettings::default(),
@@ -373,6 +378,7 @@ impl Settings {
             keep: file.roles.keep,
             rules: file.rules,
             protect: file.protect,
+            changed_roles: file.changed_roles,
             waivers: file.waivers,
             watch: file.watch,
             server: file.server,

@@ -148,7 +148,7 @@ impl Given {
         self
     }
 
-    fn run(&self) -> (std::process::Output, Value) {
+    fn output(&self) -> std::process::Output {
         let at = |name: &str| self.folder.path().join(name);
         let mut command = Command::cargo_bin("vault-advisor").unwrap();
         command
@@ -162,8 +162,20 @@ impl Given {
         if at("deployment.json").exists() {
             command.arg("--deployment").arg(at("deployment.json"));
         }
-        let output = command.output().unwrap();
-        (output, read(&at("out/advice.json")))
+        command.output().unwrap()
+    }
+
+    fn run(&self) -> (std::process::Output, Value) {
+        let output = self.output();
+        (output, read(&self.folder.path().join("out/advice.json")))
+    }
+
+    /// What is said of a run that fails, before anything is written.
+    fn fails(&self) -> String {
+        let output = self.output();
+        assert!(!output.status.success());
+        assert!(!self.folder.path().join("out/advice.json").exists());
+        String::from_utf8_lossy(&output.stderr).into_owned()
     }
 
     /// Of each proposal the policies that would change, as `KIND NAMESPACE/NAME` and what happens.
@@ -433,4 +445,32 @@ fn a_cut_entry_without_a_holder_holds_everything_back() {
     assert_eq!(given.changes(), BTreeMap::new());
     let accepted = Given::new(&cut, &policies).settings("[evidence]\ncut_entries = 1\n");
     assert!(accepted.changes().contains_key("tighten ops"));
+}
+
+#[test]
+fn a_deployment_that_contradicts_the_log_ends_the_run() {
+    let token = |policy: &str| {
+        let role = json!({"role_name": "web"});
+        let token = Token::new("", "approle", &[policy, "default"]).with("metadata", role);
+        token.granted(policy, ROOT)
+    };
+    let log = Log::default().asks(token("api"), "read", "secret/data/api/a", ROOT);
+    let policies = [
+        ("default.hcl", default()),
+        ("api.hcl", stanza("secret/data/api/*", &["read", "delete"])),
+        ("web.hcl", stanza("secret/data/web/*", &["read"])),
+    ];
+    let deployment = json!({"approle": {"web": {"policies": ["web"]}}});
+    let given = Given::new(&log.text(), &policies).deployment(&deployment);
+    let said = given.fails();
+    assert!(
+        said.contains("role `auth/approle/web` hands out `web`") && said.contains("had `api` in place of that"),
+        "{said}"
+    );
+    // Changed since, says somebody: what its tokens did counts for what they had.
+    let given = Given::new(&log.text(), &policies)
+        .deployment(&deployment)
+        .settings("changed_roles = [\"auth/approle/web\"]\n");
+    let changes = given.changes();
+    assert_eq!(changes["tighten api"], "edit");
 }

@@ -4,6 +4,7 @@
 //! the readers themselves.
 
 pub mod closures;
+pub mod contradiction;
 pub mod doubt;
 pub mod grants;
 pub mod holder;
@@ -16,6 +17,7 @@ pub mod sets;
 pub mod universe;
 pub mod weight;
 
+pub use contradiction::{Contradiction, contradictions};
 pub use doubt::Doubt;
 pub use grants::{Reach, askable, reach};
 pub use holder::{Holder, HolderId};

@@ -49,6 +49,7 @@ pub(super) fn run(
     }
     material::not_empty(&usage)?;
     granted.meant(Some(&usage), deployment.as_ref(), talk);
+    material::agree(&usage.policy_sets(), usage.namespaces(), deployment.as_ref(), &settings)?;
     let mut inputs: Vec<String> = args.reading.logs.clone();
     inputs.extend(args.reading.usage.iter().map(|p| p.display().to_string()));
     inputs.extend(args.granting.policies.iter().map(|p| p.display().to_string()));

@@ -40,10 +40,12 @@ pub(super) fn run(
     let usage = material::usage(&args.reading, talk)?;
     material::not_empty(&usage)?;
     granted.meant(Some(&usage), deployment.as_ref(), talk);
+    let facts = Facts::from(&usage);
+    material::agree(&facts.sets, &facts.namespaces, deployment.as_ref(), &settings)?;
     let coverage = usage.coverage();
     let found = backtest::run(
         &Input {
-            facts: &Facts::from(&usage),
+            facts: &facts,
             policies: &granted.policies,
             deployment: deployment.as_ref(),
             profile,

@@ -70,6 +70,9 @@ pub(super) fn run(
         }
         None => None,
     };
+    if let Some(seen) = &seen {
+        material::agree(&seen.facts.sets, &seen.facts.namespaces, deployment.as_ref(), &settings)?;
+    }
     let held = material::held_by(
         seen.as_ref().map(|s| (&*s.facts.sets, &s.facts.namespaces)),
         deployment.as_ref(),

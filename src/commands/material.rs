@@ -1,6 +1,7 @@
 //! What several commands read alike: usage, policies, deployment, settings; each trouble told once, with its place.
 
 use super::{Exit, Failure, Talk};
+use crate::access;
 use crate::cli::{Common, Granting, PolicyNames, Reading};
 use crate::deployment::{self, Deployment};
 use crate::ingest;
@@ -191,6 +192,40 @@ pub(super) fn held_by(
             .for_each(|group| all(&group.namespace, &group.policies));
     }
     held
+}
+
+/// Ends the run where the deployment contradicts the log: who holds what cannot be told from them together.
+pub(super) fn agree(
+    sets: &[PolicySet],
+    namespaces: &Namespaces,
+    deployment: Option<&Deployment>,
+    settings: &Settings,
+) -> Result<(), Failure> {
+    let found = deployment.map(|deployment| access::contradictions(sets, namespaces, deployment));
+    let mut found = found.unwrap_or_default();
+    found.retain(|one| !settings.changed_roles.contains(&one.role));
+    let Some(first) = found.first() else { return Ok(()) };
+    let names = |names: &[Arc<str>]| {
+        let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+        names.join(", ")
+    };
+    let last = first.last.map(|at| format!(", last used {at},")).unwrap_or_default();
+    let others = match found.len() - 1 {
+        0 => String::new(),
+        n => format!("; so do {}", digest::count(n as u64, "more role", "more roles")),
+    };
+    Err(Failure::new(
+        format!(
+            "the deployment contradicts the log: role `{}` hands out {}, and its newest login{last} had {} in place of that{others}",
+            first.role,
+            names(&first.lacked),
+            names(&first.had),
+        ),
+        Some(
+            "give the deployment and the logs of one server, and a snapshot as new as the logs; a role that was changed since \
+             its last login is named in `changed_roles` in the settings",
+        ),
+    ))
 }
 
 /// Things told of one kind at most.

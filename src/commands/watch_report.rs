@@ -78,6 +78,8 @@ impl Reporter for Advisor {
         }
         let deployment = self.deployment.as_deref().map(deployment::read).transpose();
         let deployment = deployment.map_err(|e| Failure::from_error(&e, None).message)?;
+        material::agree(&usage.policy_sets(), usage.namespaces(), deployment.as_ref(), &settings)
+            .map_err(|e| e.message)?;
         let held = material::held(Some(&usage), deployment.as_ref());
         notes.extend(load::meant(&mut loaded.policies, &held));
         let mut inputs = self.logs.clone();
