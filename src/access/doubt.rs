@@ -6,7 +6,8 @@
 //! it once another is changed. Such a stanza is in doubt: it is not touched, for anybody.
 
 use super::holder::HolderId;
-use super::join::{JoinedDemand, MayHold, Outcome};
+use super::join::{JoinedDemand, Outcome};
+use super::lists::MayHold;
 use super::sets::{AccessSet, SetId, StanzaId};
 use crate::policy::model::{Policy, Stanza};
 use crate::policy::pattern::Pattern;

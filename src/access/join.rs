@@ -1,24 +1,26 @@
 //! The join itself: every demand decided by the policies that were in force for it.
 
+use super::attribute::{decide, needs_no_stanza, under_other_sets, uses};
 use super::doubt::{self, Doubt};
 use super::holder::{self, Directory, Holder, HolderId};
 use super::infer;
+use super::lists::{Lists, MayHold, Seen};
 use super::logins::{self, Login, Way};
-use super::meant::{self, HeldSet, Meant, Reader};
+use super::meant::{self, HeldSet, Reader};
+use super::people::People;
 use super::sets::{AccessSet, ByName, SetId, Sets, StanzaId};
 use super::universe::Universe;
 use crate::deployment::Deployment;
 use crate::policy::acl::RuleId;
 use crate::policy::model::Policy;
 use crate::policy::profile::Profile;
-use crate::policy::template::{Entity, Identity};
 use crate::usage::Facts;
 use crate::usage::demand::{Demand, Principal};
-use crate::usage::held::{Held, Namespaces};
-use crate::vault::{Capability, CapabilitySet, Operation, PolicyId, PrincipalKind, RoleId, identity, protected};
+use crate::usage::held::Held;
+use crate::vault::{Capability, CapabilitySet, Operation, PolicyId};
 use jiff::Timestamp;
 use rayon::prelude::*;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// What is joined.
@@ -189,78 +191,6 @@ impl Joined {
     }
 }
 
-/// The path that any grant under the mount allows: every CLI `kv` call asks it.
-fn needs_no_stanza(demand: &Demand) -> bool {
-    matches!(
-        demand.principal.kind,
-        PrincipalKind::Unauthenticated | PrincipalKind::Root
-    ) || demand.path.starts_with("sys/internal/ui/mounts")
-        || protected::unauthenticated(&demand.mount_type, &demand.path)
-}
-
-/// Policy sets of one principal, with when each was last seen in force.
-type SeenLast = BTreeMap<HeldSet, Option<Timestamp>>;
-
-/// A list of policies in the log: whose, what it means, and when it was last in force.
-struct Listed {
-    holder: HolderId,
-    meant: Meant,
-    last: Option<Timestamp>,
-    /// Whether something was allowed by it that needs a stanza, or it is not listed: then its holder may have any.
-    is_used: bool,
-}
-
-/// The namespaces that lists of these names are known to be of, by principal.
-type Told<'a> = HashMap<(HolderId, &'a [Arc<str>]), BTreeSet<Arc<str>>>;
-
-/// The lists of policies in the log, each read once.
-struct Lists<'a> {
-    reader: Reader<'a>,
-    /// Namespaces that tokens of a principal with a list of these names are known to be of.
-    told: Told<'a>,
-    listed: Vec<Listed>,
-    number: HashMap<(HolderId, &'a Held, &'a str), usize>,
-}
-
-impl<'a> Lists<'a> {
-    fn number(&mut self, holder: HolderId, principal: &Principal, held: &'a Held, at: &'a str) -> usize {
-        let (reader, told, listed) = (&self.reader, &self.told, &mut self.listed);
-        *self.number.entry((holder, held, at)).or_insert_with(|| {
-            let none = BTreeSet::new();
-            let told = told.get(&(holder, &*held.own)).unwrap_or(&none);
-            listed.push(Listed {
-                holder,
-                meant: reader.read(principal, held, at, told),
-                last: None,
-                is_used: false,
-            });
-            listed.len() - 1
-        })
-    }
-
-    fn used(&mut self, number: usize, last: Option<Timestamp>, is_used: bool) {
-        if let Some(listed) = self.listed.get_mut(number) {
-            listed.last = listed.last.max(last);
-            listed.is_used |= is_used;
-        }
-    }
-}
-
-/// The namespaces that lists of these names are known to be of, by principal.
-fn told<'a>(held: impl Iterator<Item = (HolderId, &'a Held)>, namespaces: &Namespaces) -> Told<'a> {
-    let mut told = Told::new();
-    let mut before: Option<(HolderId, *const Held)> = None;
-    for (holder, held) in held {
-        if before.replace((holder, held)) == Some((holder, held)) {
-            continue;
-        }
-        if let Some(space) = held.space.as_ref().and_then(|space| namespaces.path(space)) {
-            told.entry((holder, &held.own)).or_default().insert(space);
-        }
-    }
-    told
-}
-
 /// Joins.
 #[must_use]
 pub fn join(inputs: Inputs<'_>) -> Joined {
@@ -293,145 +223,46 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
         .iter()
         .map(|(of, lines)| (whose(of), &*of.1, *lines))
         .collect();
-    let crosses = seen_sets
-        .iter()
-        .any(|set| !set.held.placed.is_empty() && set.held.listed)
-        || demands.iter().any(|d| !d.held.placed.is_empty() && d.held.listed);
+    let is_crossing = |held: &Held| !held.placed.is_empty() && held.listed;
+    let crosses = seen_sets.iter().any(|set| is_crossing(&set.held)) || demands.iter().any(|d| is_crossing(&d.held));
     let directory = deployment.map(|deployment| Directory::new(deployment, crosses));
-    let mut holders: Vec<Holder> = Vec::new();
-    let mut number: HashMap<Principal, HolderId> = HashMap::new();
-    // Where something was allowed to each; a token is refused wherever it has nothing to say.
-    let mut at_work_in: Vec<BTreeSet<&str>> = Vec::new();
-    let mut holder_of: Vec<HolderId> = Vec::with_capacity(demands.len());
-    // Usage lists the demands of a principal one after the other, most of them under the same policies.
-    let mut before: Option<(&Principal, HolderId)> = None;
-    for demand in &demands {
-        let id = match before {
-            Some((principal, id)) if is_same(principal, &demand.principal) => id,
-            _ => *number.entry(key(&demand.principal)).or_insert_with(|| {
-                holders.push(new_holder(&demand.principal, &demand.namespace, directory.as_ref()));
-                at_work_in.push(BTreeSet::new());
-                holders.len() - 1
-            }),
-        };
-        before = Some((&demand.principal, id));
-        holder_of.push(id);
-        if let Some(holder) = holders.get_mut(id) {
-            holder.days.extend(&demand.days);
-        }
-        if let Some(namespaces) = at_work_in.get_mut(id).filter(|_| demand.allowed > 0) {
-            namespaces.insert(&demand.namespace);
-        }
-    }
+    let (mut people, holder_of) = People::of(&demands, directory.as_ref());
     // Who logged in and asked for nothing, or of whose lines nothing else could be read, holds policies all the same.
-    let mut holder = |principal: &Principal| {
-        *number.entry(key(principal)).or_insert_with(|| {
-            holders.push(new_holder(principal, "", directory.as_ref()));
-            at_work_in.push(BTreeSet::new());
-            holders.len() - 1
-        })
-    };
-    let set_holders: Vec<HolderId> = seen_sets.iter().map(|set| holder(&set.principal)).collect();
-    let lost_holders: Vec<HolderId> = lost_known.iter().map(|(principal, ..)| holder(principal)).collect();
+    let set_holders: Vec<HolderId> = seen_sets.iter().map(|set| people.number(&set.principal)).collect();
+    let lost_holders: Vec<HolderId> = lost_known
+        .iter()
+        .map(|(principal, ..)| people.number(principal))
+        .collect();
+    let seen = set_holders.iter().zip(&seen_sets).map(|(&holder, set)| Seen {
+        holder,
+        held: &set.held,
+        last: set.last_seen,
+        login: (!set.role.is_empty()).then_some((&set.mount, &set.role)),
+    });
     // The lists that tokens had, also those that nothing was seen to be done with.
-    let lost_sets = lost_holders.iter().zip(&lost_known);
-    let lost_sets = lost_sets.map(|(&holder, (_, held, _))| (holder, *held, None));
-    let seen = set_holders.iter().zip(&seen_sets);
-    let seen = seen.map(|(&holder, set)| (holder, &*set.held, set.last_seen));
-    let lists_seen: Vec<(HolderId, &Held, Option<Timestamp>)> = seen.chain(lost_sets).collect();
-    let of_demands = demands.iter().zip(&holder_of).map(|(d, &h)| (h, &*d.held));
-    let of_lists = lists_seen.iter().map(|(holder, held, _)| (*holder, *held));
-    let mut lists = Lists {
-        reader,
-        told: told(of_demands.chain(of_lists), namespaces),
-        listed: Vec::new(),
-        number: HashMap::new(),
-    };
-    let mut list_of: Vec<usize> = Vec::with_capacity(demands.len());
-    let mut before: Option<(HolderId, &Demand, usize)> = None;
-    for (demand, &holder) in demands.iter().zip(&holder_of) {
-        let list = match before {
-            Some((h, last, list))
-                if h == holder
-                    && Arc::ptr_eq(&last.held, &demand.held)
-                    && (Arc::ptr_eq(&last.namespace, &demand.namespace) || last.namespace == demand.namespace) =>
-            {
-                list
-            }
-            _ => {
-                let elsewhere = at_work_in
-                    .get(holder)
-                    .filter(|_| demand.principal.kind == PrincipalKind::Entity);
-                let at = elsewhere.map_or(&*demand.namespace, |all| identity::common(&demand.namespace, all));
-                lists.number(holder, &demand.principal, &demand.held, at)
-            }
-        };
-        before = Some((holder, demand, list));
-        lists.used(
-            list,
-            demand.last_seen,
-            (demand.allowed > 0 && !needs_no_stanza(demand)) || !demand.held.listed,
-        );
-        list_of.push(list);
-    }
-    let mut logged_in_as: Vec<BTreeSet<RoleId>> = holders.iter().map(|_| BTreeSet::new()).collect();
-    let roles = seen_sets.iter().map(Some).chain(std::iter::repeat(None));
-    for (&(holder, held, last), set) in lists_seen.iter().zip(roles) {
-        let Some(principal) = holders.get(holder).map(|holder| holder.principal.clone()) else {
-            continue;
-        };
-        let all = at_work_in.get(holder).cloned().unwrap_or_default();
-        let places = match all.first() {
-            None => BTreeSet::from([""]),
-            Some(first) if principal.kind == PrincipalKind::Entity => BTreeSet::from([identity::common(first, &all)]),
-            Some(_) => all,
-        };
-        for at in places {
-            let list = lists.number(holder, &principal, held, at);
-            lists.used(list, last, true);
-            let space = lists.listed.get(list).and_then(|listed| listed.meant.space());
-            let role = set.filter(|set| !set.role.is_empty());
-            if let (Some(space), Some(roles), Some(set)) = (space, logged_in_as.get_mut(holder), role) {
-                roles.insert(RoleId::new(space.clone(), set.mount.clone(), set.role.clone()));
-            }
-        }
-    }
-    let mut seen_last: Vec<SeenLast> = holders.iter().map(|_| BTreeMap::new()).collect();
-    let mut newest: Vec<Option<Option<Timestamp>>> = vec![None; holders.len()];
-    for listed in &lists.listed {
-        if let Some(seen) = seen_last.get_mut(listed.holder) {
-            for reading in &listed.meant.readings {
-                let last = seen.entry(reading.clone()).or_default();
-                *last = (*last).max(listed.last);
-            }
-        }
-        // Where its tokens live, by the last of them that tells.
-        if let (Some(space), Some(newest), Some(holder)) = (
-            listed.meant.space(),
-            newest.get_mut(listed.holder),
-            holders.get_mut(listed.holder),
-        ) && newest.is_none_or(|last| listed.last >= last)
-        {
-            *newest = Some(listed.last);
-            holder.namespace = space.clone();
-        }
-    }
-    for ((holder, seen), roles) in holders.iter_mut().zip(&seen_last).zip(&logged_in_as) {
-        let mut sets: Vec<_> = seen.iter().collect();
-        // The newest first; a set of the same time that holds more is the fuller picture.
-        sets.sort_by_key(|(set, last)| {
-            (
-                std::cmp::Reverse(**last),
-                std::cmp::Reverse(set.policies.len()),
-                (*set).clone(),
-            )
+    let lost_sets = lost_holders
+        .iter()
+        .zip(&lost_known)
+        .map(|(&holder, (_, held, _))| Seen {
+            holder,
+            held,
+            last: None,
+            login: None,
         });
-        holder.sets = sets
-            .into_iter()
-            .map(|(set, _)| set.clone())
-            .filter(|set| !set.policies.is_empty() || set.open)
-            .collect();
-        if let Some(directory) = &directory {
+    let seen: Vec<Seen<'_>> = seen.chain(lost_sets).collect();
+    let People {
+        mut holders,
+        at_work_in,
+        ..
+    } = people;
+    let of_demands = demands.iter().zip(&holder_of).map(|(d, &h)| (h, &*d.held));
+    let of_lists = seen.iter().map(|seen| (seen.holder, seen.held));
+    let mut lists = Lists::new(reader, of_demands.chain(of_lists));
+    let list_of = lists.of_demands(&demands, &holder_of, &at_work_in, needs_no_stanza);
+    let logged_in_as = lists.of_sets(&seen, &holders, &at_work_in);
+    lists.tell(&mut holders);
+    if let Some(directory) = &directory {
+        for (holder, roles) in holders.iter_mut().zip(&logged_in_as) {
             holder.assigned = directory.assigned(&holder.principal, roles);
         }
     }
@@ -575,200 +406,11 @@ fn policies_named(deployment: &Deployment) -> impl Iterator<Item = PolicyId> {
     roles.chain(groups).chain(entities)
 }
 
-/// Who may hold which policy without that being known.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct MayHold {
-    /// Whose lists are not in the log. A group may hand out policies of any namespace, so these may hold any.
-    anything: BTreeSet<HolderId>,
-    /// Whose lists name a policy without its namespace, by the policy's name.
-    by_name: BTreeMap<Arc<str>, BTreeSet<HolderId>>,
-}
-
-impl MayHold {
-    fn by(listed: &[Listed]) -> Self {
-        let mut found = Self::default();
-        for list in listed.iter().filter(|list| list.is_used) {
-            if list.meant.is_unlisted {
-                found.anything.insert(list.holder);
-            }
-            for name in &list.meant.somewhere {
-                found.by_name.entry(name.clone()).or_default().insert(list.holder);
-            }
-        }
-        found
-    }
-
-    /// Who may hold a policy of this name, in whatever namespace.
-    pub fn who(&self, name: &str) -> impl Iterator<Item = HolderId> + '_ {
-        self.anything
-            .iter()
-            .chain(self.by_name.get(name).into_iter().flatten())
-            .copied()
-    }
-
-    /// Whether this holder may hold a policy of this name.
-    #[must_use]
-    pub fn is_open(&self, holder: HolderId, name: &str) -> bool {
-        self.anything.contains(&holder) || self.by_name.get(name).is_some_and(|who| who.contains(&holder))
-    }
-}
-
-/// Principals are one when kind and id agree; the name is only a word.
-fn key(principal: &Principal) -> Principal {
-    Principal {
-        kind: principal.kind,
-        id: principal.id.clone(),
-        name: Arc::from(""),
-        auth_mount: Arc::from(""),
-    }
-}
-
-fn is_same(a: &Principal, b: &Principal) -> bool {
-    a.kind == b.kind && (Arc::ptr_eq(&a.id, &b.id) || a.id == b.id)
-}
-
-fn new_holder(principal: &Principal, namespace: &str, directory: Option<&Directory<'_>>) -> Holder {
-    let principal = principal.clone();
-    let known = directory.and_then(|d| d.identity(&principal.id));
-    let identity_known = known.is_some();
-    let identity = known.unwrap_or_else(|| match principal.kind {
-        PrincipalKind::Entity => Identity {
-            entity: Some(Entity {
-                id: principal.id.to_string(),
-                ..Entity::default()
-            }),
-            groups: Vec::new(),
-        },
-        _ => Identity::default(),
-    });
-    Holder {
-        assigned: Vec::new(),
-        label: principal.auth_mount.to_string(),
-        principal,
-        namespace: Arc::from(namespace),
-        sets: Vec::new(),
-        identity,
-        identity_known,
-        days: BTreeSet::new(),
-    }
-}
-
-/// Decides a demand by the first reading of its list that explains it; by the likeliest one where none does.
-fn decide(demand: Demand, holder: HolderId, readings: &[SetId], sets: &[AccessSet]) -> JoinedDemand {
-    let path = format!("{}{}", demand.namespace, demand.path);
-    let needs_sudo = protected::needs_sudo(&demand.mount_type, &demand.path);
-    let operation = Operation::of(demand.capability).filter(|_| !needs_no_stanza(&demand));
-    let outcome = |set: &AccessSet| {
-        let Some(operation) = operation else {
-            return Outcome::NeedsNone;
-        };
-        let check = set.acl.check(operation, &path);
-        let allowed = check.allowed && (!needs_sudo || check.sudo);
-        match (demand.allowed > 0, allowed, check.rule) {
-            (true, true, Some(rule)) => Outcome::Explained(rule),
-            (true, true, None) => Outcome::NeedsNone,
-            (true, false, _) => Outcome::NotExplained,
-            (false, true, _) => Outcome::DeniedButAllowed,
-            (false, false, _) => Outcome::Denied,
-        }
-    };
-    let mut decided = readings.iter().filter_map(|&set| Some((set, outcome(sets.get(set)?))));
-    let first = decided.next();
-    let explained = |found: &(SetId, Outcome)| matches!(found.1, Outcome::Explained(_) | Outcome::NeedsNone);
-    let found = match first {
-        Some((_, Outcome::NotExplained)) => decided.find(explained).or(first),
-        first => first,
-    };
-    // INVARIANT: every list has a reading, and each a set. Were one lost, nothing would explain the demand, which holds back
-    // whatever could have.
-    let (set, outcome) = found.unwrap_or((0, Outcome::NotExplained));
-    JoinedDemand {
-        demand,
-        path,
-        holder,
-        set,
-        outcome,
-        needs_sudo,
-    }
-}
-
-/// Adds, for principals that act with several policy sets (a child token, a second login), each demand again under every other
-/// of their sets that allows it. Usage keeps the set seen last for a demand; what was done with one token may have been done
-/// with another before, so it has to stay possible with each. Such a demand counts no request.
-fn under_other_sets(
-    mut demands: Vec<JoinedDemand>,
-    holders: &[Holder],
-    sets_of: &[BTreeSet<SetId>],
-    sets: &[AccessSet],
-) -> Vec<JoinedDemand> {
-    let mut more = Vec::new();
-    for d in &demands {
-        let several = sets_of.get(d.holder).filter(|of| of.len() > 1);
-        // What the set seen last does not explain (a policy of it was not read) another may: it was allowed all the same.
-        let (Some(several), Outcome::Explained(_) | Outcome::NotExplained) = (several, &d.outcome) else {
-            continue;
-        };
-        if holders
-            .get(d.holder)
-            .is_none_or(|h| h.principal.kind == PrincipalKind::Root)
-        {
-            continue;
-        }
-        for &set in several.iter().filter(|&&s| s != d.set) {
-            let Some(acl) = sets.get(set).map(|s| &s.acl) else {
-                continue;
-            };
-            let check = acl.check(d.operation(), &d.path);
-            if let (true, Some(rule)) = (check.allowed && (!d.needs_sudo || check.sudo), check.rule) {
-                more.push(JoinedDemand {
-                    demand: Demand {
-                        allowed: 0,
-                        denied: 0,
-                        failed: 0,
-                        ..d.demand.clone()
-                    },
-                    path: d.path.clone(),
-                    holder: d.holder,
-                    set,
-                    outcome: Outcome::Explained(rule),
-                    needs_sudo: d.needs_sudo,
-                });
-            }
-        }
-    }
-    demands.append(&mut more);
-    demands
-}
-
-fn uses(demands: &[JoinedDemand], sets: &[AccessSet]) -> BTreeMap<StanzaId, BTreeMap<Capability, StanzaUse>> {
-    let mut uses: BTreeMap<StanzaId, BTreeMap<Capability, StanzaUse>> = BTreeMap::new();
-    for d in demands {
-        let Outcome::Explained(rule) = d.outcome else { continue };
-        let Some(set) = sets.get(d.set) else { continue };
-        let Some(rule) = set.acl.rule(rule) else { continue };
-        for source in &rule.sources {
-            let Some(&policy) = set.policies.get(source.policy) else {
-                continue;
-            };
-            for capability in d.needs().intersection(source.capabilities).iter() {
-                let used = uses
-                    .entry((policy, source.stanza))
-                    .or_default()
-                    .entry(capability)
-                    .or_default();
-                used.requests += d.demand.allowed;
-                used.holders.insert(d.holder);
-                used.last = used.last.max(d.demand.last_seen);
-            }
-        }
-    }
-    uses
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::policy::syntax;
+    use crate::vault::PrincipalKind;
 
     fn policy(name: &str, text: &str) -> Policy {
         syntax::parse(name, &format!("{name}.hcl"), text, &Profile::default().dialect()).unwrap()

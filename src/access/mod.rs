@@ -3,6 +3,7 @@
 //! [`join()`] is the meeting point of the four readers; analysis and optimisation both build on its [`Joined`] and never see
 //! the readers themselves.
 
+mod attribute;
 pub mod closures;
 pub mod contradiction;
 pub mod doubt;
@@ -10,9 +11,11 @@ pub mod grants;
 pub mod holder;
 pub mod infer;
 pub mod join;
+mod lists;
 pub mod logins;
 pub mod meant;
 pub mod mounts;
+mod people;
 pub mod sets;
 pub mod universe;
 pub mod weight;
@@ -22,6 +25,7 @@ pub use doubt::Doubt;
 pub use grants::{Reach, askable, reach};
 pub use holder::{Holder, HolderId};
 pub use join::{HandedOut, Inputs, Joined, JoinedDemand, Outcome, StanzaUse, join};
+pub use lists::MayHold;
 pub use logins::Login;
 pub use meant::HeldSet;
 pub use mounts::mounts;

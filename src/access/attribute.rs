@@ -1,0 +1,133 @@
+//! What decided each demand: the stanza that allowed it, and how much each capability of a stanza is used.
+
+use super::holder::{Holder, HolderId};
+use super::join::{JoinedDemand, Outcome, StanzaUse};
+use super::sets::{AccessSet, SetId, StanzaId};
+use crate::usage::demand::Demand;
+use crate::vault::{Capability, Operation, PrincipalKind, protected};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Whether a demand is allowed whatever its maker holds: without a token, by root, or on the path that any grant under the mount
+/// allows, which every CLI `kv` call asks.
+pub(super) fn needs_no_stanza(demand: &Demand) -> bool {
+    matches!(
+        demand.principal.kind,
+        PrincipalKind::Unauthenticated | PrincipalKind::Root
+    ) || demand.path.starts_with("sys/internal/ui/mounts")
+        || protected::unauthenticated(&demand.mount_type, &demand.path)
+}
+
+/// Decides a demand by the first reading of its list that explains it; by the likeliest one where none does.
+pub(super) fn decide(demand: Demand, holder: HolderId, readings: &[SetId], sets: &[AccessSet]) -> JoinedDemand {
+    let path = format!("{}{}", demand.namespace, demand.path);
+    let needs_sudo = protected::needs_sudo(&demand.mount_type, &demand.path);
+    let operation = Operation::of(demand.capability).filter(|_| !needs_no_stanza(&demand));
+    let outcome = |set: &AccessSet| {
+        let Some(operation) = operation else {
+            return Outcome::NeedsNone;
+        };
+        let check = set.acl.check(operation, &path);
+        let allowed = check.allowed && (!needs_sudo || check.sudo);
+        match (demand.allowed > 0, allowed, check.rule) {
+            (true, true, Some(rule)) => Outcome::Explained(rule),
+            (true, true, None) => Outcome::NeedsNone,
+            (true, false, _) => Outcome::NotExplained,
+            (false, true, _) => Outcome::DeniedButAllowed,
+            (false, false, _) => Outcome::Denied,
+        }
+    };
+    let mut decided = readings.iter().filter_map(|&set| Some((set, outcome(sets.get(set)?))));
+    let first = decided.next();
+    let explained = |found: &(SetId, Outcome)| matches!(found.1, Outcome::Explained(_) | Outcome::NeedsNone);
+    let found = match first {
+        Some((_, Outcome::NotExplained)) => decided.find(explained).or(first),
+        first => first,
+    };
+    // INVARIANT: every list has a reading, and each a set. Were one lost, nothing would explain the demand, which holds back
+    // whatever could have.
+    let (set, outcome) = found.unwrap_or((0, Outcome::NotExplained));
+    JoinedDemand {
+        demand,
+        path,
+        holder,
+        set,
+        outcome,
+        needs_sudo,
+    }
+}
+
+/// Adds, for principals that act with several policy sets (a child token, a second login), each demand again under every other
+/// of their sets that allows it. Usage keeps the set seen last for a demand; what was done with one token may have been done
+/// with another before, so it has to stay possible with each. Such a demand counts no request.
+pub(super) fn under_other_sets(
+    mut demands: Vec<JoinedDemand>,
+    holders: &[Holder],
+    sets_of: &[BTreeSet<SetId>],
+    sets: &[AccessSet],
+) -> Vec<JoinedDemand> {
+    let mut more = Vec::new();
+    for d in &demands {
+        let several = sets_of.get(d.holder).filter(|of| of.len() > 1);
+        // What the set seen last does not explain (a policy of it was not read) another may: it was allowed all the same.
+        let (Some(several), Outcome::Explained(_) | Outcome::NotExplained) = (several, &d.outcome) else {
+            continue;
+        };
+        if holders
+            .get(d.holder)
+            .is_none_or(|h| h.principal.kind == PrincipalKind::Root)
+        {
+            continue;
+        }
+        for &set in several.iter().filter(|&&s| s != d.set) {
+            let Some(acl) = sets.get(set).map(|s| &s.acl) else {
+                continue;
+            };
+            let check = acl.check(d.operation(), &d.path);
+            if let (true, Some(rule)) = (check.allowed && (!d.needs_sudo || check.sudo), check.rule) {
+                more.push(JoinedDemand {
+                    demand: Demand {
+                        allowed: 0,
+                        denied: 0,
+                        failed: 0,
+                        ..d.demand.clone()
+                    },
+                    path: d.path.clone(),
+                    holder: d.holder,
+                    set,
+                    outcome: Outcome::Explained(rule),
+                    needs_sudo: d.needs_sudo,
+                });
+            }
+        }
+    }
+    demands.append(&mut more);
+    demands
+}
+
+pub(super) fn uses(
+    demands: &[JoinedDemand],
+    sets: &[AccessSet],
+) -> BTreeMap<StanzaId, BTreeMap<Capability, StanzaUse>> {
+    let mut uses: BTreeMap<StanzaId, BTreeMap<Capability, StanzaUse>> = BTreeMap::new();
+    for d in demands {
+        let Outcome::Explained(rule) = d.outcome else { continue };
+        let Some(set) = sets.get(d.set) else { continue };
+        let Some(rule) = set.acl.rule(rule) else { continue };
+        for source in &rule.sources {
+            let Some(&policy) = set.policies.get(source.policy) else {
+                continue;
+            };
+            for capability in d.needs().intersection(source.capabilities).iter() {
+                let used = uses
+                    .entry((policy, source.stanza))
+                    .or_default()
+                    .entry(capability)
+                    .or_default();
+                used.requests += d.demand.allowed;
+                used.holders.insert(d.holder);
+                used.last = used.last.max(d.demand.last_seen);
+            }
+        }
+    }
+    uses
+}

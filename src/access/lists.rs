@@ -1,0 +1,239 @@
+//! The lists of policies in a log: whose each is, what it means, and when it was last in force.
+
+use super::holder::{Holder, HolderId};
+use super::meant::{HeldSet, Meant, Reader};
+use crate::usage::demand::{Demand, Principal};
+use crate::usage::held::{Held, Namespaces};
+use crate::vault::{PrincipalKind, RoleId, identity};
+use jiff::Timestamp;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+/// A list that a token had, also if nothing was seen to be done with it.
+pub(super) struct Seen<'a> {
+    pub(super) holder: HolderId,
+    pub(super) held: &'a Held,
+    pub(super) last: Option<Timestamp>,
+    /// Mount and role of its login, as the server vouches for them.
+    pub(super) login: Option<(&'a Arc<str>, &'a Arc<str>)>,
+}
+
+/// Policy sets of one principal, with when each was last seen in force.
+type SeenLast = BTreeMap<HeldSet, Option<Timestamp>>;
+
+/// A list of policies in the log: whose, what it means, and when it was last in force.
+pub(super) struct Listed {
+    pub(super) holder: HolderId,
+    pub(super) meant: Meant,
+    last: Option<Timestamp>,
+    /// Whether something was allowed by it that needs a stanza, or it is not listed: then its holder may have any.
+    is_used: bool,
+}
+
+/// The namespaces that lists of these names are known to be of, by principal.
+type Told<'a> = HashMap<(HolderId, &'a [Arc<str>]), BTreeSet<Arc<str>>>;
+
+/// The lists of policies in the log, each read once.
+pub(super) struct Lists<'a> {
+    reader: Reader<'a>,
+    /// Namespaces that tokens of a principal with a list of these names are known to be of.
+    told: Told<'a>,
+    pub(super) listed: Vec<Listed>,
+    number: HashMap<(HolderId, &'a Held, &'a str), usize>,
+}
+
+impl<'a> Lists<'a> {
+    /// No list yet, with what `all` lists tell of the namespaces of each other.
+    pub(super) fn new(reader: Reader<'a>, all: impl Iterator<Item = (HolderId, &'a Held)>) -> Self {
+        Self {
+            told: told(all, reader.namespaces),
+            reader,
+            listed: Vec::new(),
+            number: HashMap::new(),
+        }
+    }
+
+    /// The number of the list that each demand was made with.
+    pub(super) fn of_demands(
+        &mut self,
+        demands: &'a [Demand],
+        holder_of: &[HolderId],
+        at_work_in: &[BTreeSet<&'a str>],
+        needs_no_stanza: impl Fn(&Demand) -> bool,
+    ) -> Vec<usize> {
+        let mut list_of = Vec::with_capacity(demands.len());
+        // Most demands of a principal come one after the other, under the same policies.
+        let mut before: Option<(HolderId, &Demand, usize)> = None;
+        for (demand, &holder) in demands.iter().zip(holder_of) {
+            let list = match before {
+                Some((h, last, list))
+                    if h == holder
+                        && Arc::ptr_eq(&last.held, &demand.held)
+                        && (Arc::ptr_eq(&last.namespace, &demand.namespace) || last.namespace == demand.namespace) =>
+                {
+                    list
+                }
+                _ => {
+                    let elsewhere = at_work_in
+                        .get(holder)
+                        .filter(|_| demand.principal.kind == PrincipalKind::Entity);
+                    let at = elsewhere.map_or(&*demand.namespace, |all| identity::common(&demand.namespace, all));
+                    self.number(holder, &demand.principal, &demand.held, at)
+                }
+            };
+            before = Some((holder, demand, list));
+            let is_used = (demand.allowed > 0 && !needs_no_stanza(demand)) || !demand.held.listed;
+            self.used(list, demand.last_seen, is_used);
+            list_of.push(list);
+        }
+        list_of
+    }
+
+    /// Takes in the lists of tokens; gives the roles that each holder logged in as.
+    pub(super) fn of_sets(
+        &mut self,
+        seen: &[Seen<'a>],
+        holders: &[Holder],
+        at_work_in: &[BTreeSet<&'a str>],
+    ) -> Vec<BTreeSet<RoleId>> {
+        let mut logged_in_as: Vec<BTreeSet<RoleId>> = holders.iter().map(|_| BTreeSet::new()).collect();
+        for seen in seen {
+            // INVARIANT: every list that was seen has a holder, and each of these a place for its roles.
+            let (Some(holder), Some(roles)) = (holders.get(seen.holder), logged_in_as.get_mut(seen.holder)) else {
+                continue;
+            };
+            let all = at_work_in.get(seen.holder).cloned().unwrap_or_default();
+            let places = match all.first() {
+                None => BTreeSet::from([""]),
+                Some(first) if holder.principal.kind == PrincipalKind::Entity => {
+                    BTreeSet::from([identity::common(first, &all)])
+                }
+                Some(_) => all,
+            };
+            for at in places {
+                let list = self.number(seen.holder, &holder.principal, seen.held, at);
+                self.used(list, seen.last, true);
+                let space = self.listed.get(list).and_then(|listed| listed.meant.space());
+                if let (Some(space), Some((mount, role))) = (space, seen.login) {
+                    roles.insert(RoleId::new(space.clone(), mount.clone(), role.clone()));
+                }
+            }
+        }
+        logged_in_as
+    }
+
+    /// Tells each holder the sets that it had, the newest first, and the namespace where its tokens live.
+    pub(super) fn tell(&self, holders: &mut [Holder]) {
+        let mut seen_last: Vec<SeenLast> = holders.iter().map(|_| BTreeMap::new()).collect();
+        let mut newest: Vec<Option<Option<Timestamp>>> = vec![None; holders.len()];
+        for listed in &self.listed {
+            if let Some(seen) = seen_last.get_mut(listed.holder) {
+                for reading in &listed.meant.readings {
+                    let last = seen.entry(reading.clone()).or_default();
+                    *last = (*last).max(listed.last);
+                }
+            }
+            // Where its tokens live, by the last of them that tells.
+            if let (Some(space), Some(newest), Some(holder)) = (
+                listed.meant.space(),
+                newest.get_mut(listed.holder),
+                holders.get_mut(listed.holder),
+            ) && newest.is_none_or(|last| listed.last >= last)
+            {
+                *newest = Some(listed.last);
+                holder.namespace = space.clone();
+            }
+        }
+        for (holder, seen) in holders.iter_mut().zip(&seen_last) {
+            let mut sets: Vec<_> = seen.iter().collect();
+            // The newest first; a set of the same time that holds more is the fuller picture.
+            sets.sort_by_key(|(set, last)| {
+                (
+                    std::cmp::Reverse(**last),
+                    std::cmp::Reverse(set.policies.len()),
+                    (*set).clone(),
+                )
+            });
+            holder.sets = sets
+                .into_iter()
+                .map(|(set, _)| set.clone())
+                .filter(|set| !set.policies.is_empty() || set.open)
+                .collect();
+        }
+    }
+
+    fn number(&mut self, holder: HolderId, principal: &Principal, held: &'a Held, at: &'a str) -> usize {
+        let (reader, told, listed) = (&self.reader, &self.told, &mut self.listed);
+        *self.number.entry((holder, held, at)).or_insert_with(|| {
+            let none = BTreeSet::new();
+            let told = told.get(&(holder, &*held.own)).unwrap_or(&none);
+            listed.push(Listed {
+                holder,
+                meant: reader.read(principal, held, at, told),
+                last: None,
+                is_used: false,
+            });
+            listed.len() - 1
+        })
+    }
+
+    fn used(&mut self, number: usize, last: Option<Timestamp>, is_used: bool) {
+        if let Some(listed) = self.listed.get_mut(number) {
+            listed.last = listed.last.max(last);
+            listed.is_used |= is_used;
+        }
+    }
+}
+
+/// The namespaces that lists of these names are known to be of, by principal.
+fn told<'a>(held: impl Iterator<Item = (HolderId, &'a Held)>, namespaces: &Namespaces) -> Told<'a> {
+    let mut told = Told::new();
+    let mut before: Option<(HolderId, *const Held)> = None;
+    for (holder, held) in held {
+        if before.replace((holder, held)) == Some((holder, held)) {
+            continue;
+        }
+        if let Some(space) = held.space.as_ref().and_then(|space| namespaces.path(space)) {
+            told.entry((holder, &held.own)).or_default().insert(space);
+        }
+    }
+    told
+}
+
+/// Who may hold which policy without that being known.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MayHold {
+    /// Whose lists are not in the log. A group may hand out policies of any namespace, so these may hold any.
+    anything: BTreeSet<HolderId>,
+    /// Whose lists name a policy without its namespace, by the policy's name.
+    by_name: BTreeMap<Arc<str>, BTreeSet<HolderId>>,
+}
+
+impl MayHold {
+    pub(super) fn by(listed: &[Listed]) -> Self {
+        let mut found = Self::default();
+        for list in listed.iter().filter(|list| list.is_used) {
+            if list.meant.is_unlisted {
+                found.anything.insert(list.holder);
+            }
+            for name in &list.meant.somewhere {
+                found.by_name.entry(name.clone()).or_default().insert(list.holder);
+            }
+        }
+        found
+    }
+
+    /// Who may hold a policy of this name, in whatever namespace.
+    pub fn who(&self, name: &str) -> impl Iterator<Item = HolderId> + '_ {
+        self.anything
+            .iter()
+            .chain(self.by_name.get(name).into_iter().flatten())
+            .copied()
+    }
+
+    /// Whether this holder may hold a policy of this name.
+    #[must_use]
+    pub fn is_open(&self, holder: HolderId, name: &str) -> bool {
+        self.anything.contains(&holder) || self.by_name.get(name).is_some_and(|who| who.contains(&holder))
+    }
+}
