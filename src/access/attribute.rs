@@ -4,7 +4,7 @@ use super::holder::{Holder, HolderId};
 use super::join::{JoinedDemand, Outcome, StanzaUse};
 use super::sets::{AccessSet, SetId, StanzaId};
 use crate::usage::demand::Demand;
-use crate::vault::{Capability, Operation, PrincipalKind, protected};
+use crate::vault::{Capability, CapabilitySet, Operation, PrincipalKind, protected};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Whether a demand is allowed whatever its maker holds: without a token, by root, or on the path that any grant under the mount
@@ -104,25 +104,32 @@ pub(super) fn under_other_sets(
     demands
 }
 
+/// The stanzas that allowed a demand, each with all that it gives there; none where no stanza explains it.
+pub(super) fn allowed_by<'a>(
+    demand: &JoinedDemand,
+    sets: &'a [AccessSet],
+) -> impl Iterator<Item = (StanzaId, CapabilitySet)> + 'a {
+    let rule = match demand.outcome {
+        Outcome::Explained(rule) => Some(rule),
+        _ => None,
+    };
+    // INVARIANT: the rule was found in this very set, and the sources of its rules are of its policies.
+    let set = rule.and_then(|rule| Some((rule, sets.get(demand.set)?)));
+    set.into_iter().flat_map(|(rule, set)| {
+        let sources = set.acl.rule(rule).into_iter().flat_map(|rule| &rule.sources);
+        sources.filter_map(|source| Some(((*set.policies.get(source.policy)?, source.stanza), source.capabilities)))
+    })
+}
+
 pub(super) fn uses(
     demands: &[JoinedDemand],
     sets: &[AccessSet],
 ) -> BTreeMap<StanzaId, BTreeMap<Capability, StanzaUse>> {
     let mut uses: BTreeMap<StanzaId, BTreeMap<Capability, StanzaUse>> = BTreeMap::new();
     for d in demands {
-        let Outcome::Explained(rule) = d.outcome else { continue };
-        let Some(set) = sets.get(d.set) else { continue };
-        let Some(rule) = set.acl.rule(rule) else { continue };
-        for source in &rule.sources {
-            let Some(&policy) = set.policies.get(source.policy) else {
-                continue;
-            };
-            for capability in d.needs().intersection(source.capabilities).iter() {
-                let used = uses
-                    .entry((policy, source.stanza))
-                    .or_default()
-                    .entry(capability)
-                    .or_default();
+        for (stanza, given) in allowed_by(d, sets) {
+            for capability in d.needs().intersection(given).iter() {
+                let used = uses.entry(stanza).or_default().entry(capability).or_default();
                 used.requests += d.demand.allowed;
                 used.holders.insert(d.holder);
                 used.last = used.last.max(d.demand.last_seen);

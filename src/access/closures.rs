@@ -2,6 +2,7 @@
 //!
 //! Each is an access that nobody used and that today's policies grant: kept, never added. It counts no request.
 
+use super::attribute;
 use super::join::{Joined, JoinedDemand, Outcome, StanzaUse};
 use crate::deployment::Deployment;
 use crate::usage::demand::Demand;
@@ -59,18 +60,11 @@ pub fn keep_kv2(joined: &mut Joined, deployment: Option<&Deployment>) -> usize {
         }
     }
     for d in &more {
-        let (Outcome::Explained(rule), Some(set)) = (&d.outcome, joined.sets.get(d.set)) else {
-            continue;
-        };
-        for source in set.acl.rule(*rule).into_iter().flat_map(|r| &r.sources) {
-            if let (Some(&policy), true) = (
-                set.policies.get(source.policy),
-                source.capabilities.contains(d.demand.capability),
-            ) {
-                let uses = joined.uses.entry((policy, source.stanza)).or_default();
-                let used: &mut StanzaUse = uses.entry(d.demand.capability).or_default();
-                used.holders.insert(d.holder);
-            }
+        let giving = attribute::allowed_by(d, &joined.sets).filter(|(_, given)| given.contains(d.demand.capability));
+        for (stanza, _) in giving {
+            let uses = joined.uses.entry(stanza).or_default();
+            let used: &mut StanzaUse = uses.entry(d.demand.capability).or_default();
+            used.holders.insert(d.holder);
         }
     }
     let kept = more.len();

@@ -1,6 +1,6 @@
 //! The join itself: every demand decided by the policies that were in force for it.
 
-use super::attribute::{decide, needs_no_stanza, under_other_sets, uses};
+use super::attribute::{self, decide, needs_no_stanza, under_other_sets, uses};
 use super::doubt::{self, Doubt};
 use super::holder::{self, Directory, Holder, HolderId};
 use super::infer;
@@ -182,6 +182,11 @@ impl Joined {
         let held = policies.iter().filter_map(|&policy| self.held_by.get(policy));
         self.kept_for = held.flatten().copied().collect();
         self.kept = stanzas;
+    }
+
+    /// The stanzas that allowed a demand, each with all that it gives there; none where no stanza explains it.
+    pub fn allowed_by(&self, demand: &JoinedDemand) -> impl Iterator<Item = (StanzaId, CapabilitySet)> + '_ {
+        attribute::allowed_by(demand, &self.sets)
     }
 
     /// A stanza.

@@ -6,7 +6,7 @@
 
 use super::model::Scope;
 use super::sides::{Sides, key};
-use crate::access::{HolderId, Joined, JoinedDemand, Outcome, StanzaId};
+use crate::access::{HolderId, Joined, JoinedDemand, StanzaId};
 use crate::policy::model::Policy;
 use crate::vault::{CapabilitySet, PrincipalKind};
 use std::collections::{BTreeMap, HashMap};
@@ -24,19 +24,7 @@ pub(super) struct Plain<'a> {
 
 /// The stanzas that allowed a demand; none where it needs none or `default` is among them.
 fn sources(joined: &Joined, d: &JoinedDemand) -> Vec<(StanzaId, CapabilitySet)> {
-    let Outcome::Explained(rule) = d.outcome else {
-        return Vec::new();
-    };
-    let Some(set) = joined.sets.get(d.set) else {
-        return Vec::new();
-    };
-    let found: Vec<(StanzaId, CapabilitySet)> = set
-        .acl
-        .rule(rule)
-        .into_iter()
-        .flat_map(|r| &r.sources)
-        .filter_map(|s| Some(((*set.policies.get(s.policy)?, s.stanza), s.capabilities)))
-        .collect();
+    let found: Vec<(StanzaId, CapabilitySet)> = joined.allowed_by(d).collect();
     let default =
         |((p, _), _): &(StanzaId, CapabilitySet)| joined.policies.get(*p).is_some_and(|p| &*p.name == "default");
     if found.iter().any(default) { Vec::new() } else { found }

@@ -4,7 +4,7 @@
 //! have any value. Offered only where it is switched on; never on KV version 2, where the servers don't look into the secret;
 //! never where the keys of a request are not known, or more were sent than usage keeps.
 
-use crate::access::{Joined, JoinedDemand, Outcome, StanzaId};
+use crate::access::{Joined, JoinedDemand, StanzaId};
 use crate::policy::constraints::lower;
 use crate::policy::model::Constraints;
 use crate::policy::pattern::Pattern;
@@ -81,12 +81,8 @@ impl<'a> Asked<'a> {
         }
         let mut by_stanza: BTreeMap<StanzaId, Vec<&JoinedDemand>> = BTreeMap::new();
         for d in &joined.demands {
-            let Outcome::Explained(rule) = d.outcome else { continue };
-            let Some(set) = joined.sets.get(d.set) else { continue };
-            for source in set.acl.rule(rule).into_iter().flat_map(|r| &r.sources) {
-                if let Some(&policy) = set.policies.get(source.policy) {
-                    by_stanza.entry((policy, source.stanza)).or_default().push(d);
-                }
+            for (stanza, _) in joined.allowed_by(d) {
+                by_stanza.entry(stanza).or_default().push(d);
             }
         }
         Some(Self { rule, most, by_stanza })

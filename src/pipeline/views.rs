@@ -330,10 +330,8 @@ fn twin_used(joined: &Joined, stanza: StanzaId, capability: Capability) -> bool 
 fn used_through(joined: &Joined) -> Vec<HashMap<&str, CapabilitySet>> {
     let mut used: Vec<HashMap<&str, CapabilitySet>> = joined.policies.iter().map(|_| HashMap::new()).collect();
     for d in &joined.demands {
-        let Outcome::Explained(rule) = d.outcome else { continue };
-        let Some(set) = joined.sets.get(d.set) else { continue };
-        for source in set.acl.rule(rule).into_iter().flat_map(|r| &r.sources) {
-            if let Some(used) = set.policies.get(source.policy).and_then(|&p| used.get_mut(p)) {
+        for ((policy, _), _) in joined.allowed_by(d) {
+            if let Some(used) = used.get_mut(policy) {
                 let on = used.entry(&d.path).or_default();
                 *on = on.union(d.needs());
             }

@@ -1,7 +1,7 @@
 //! Grants that the last report called unused. Whoever uses one refutes the report, and should be heard at once.
 
 use super::events::{Event, Kind};
-use crate::access::{self, Inputs, Outcome};
+use crate::access::{self, Inputs};
 use crate::advice::{Advice, EvidenceState};
 use crate::deployment::Deployment;
 use crate::policy::model::Policy;
@@ -79,26 +79,21 @@ impl Suspects {
         });
         let mut events = Vec::new();
         for used in &joined.demands {
-            let Outcome::Explained(rule) = used.outcome else {
-                continue;
-            };
-            let Some(set) = joined.sets.get(used.set) else { continue };
-            let Some(rule) = set.acl.rule(rule) else { continue };
-            for source in &rule.sources {
-                let Some(policy) = set.policies.get(source.policy).and_then(|&p| joined.policies.get(p)) else {
+            for (id, given) in joined.allowed_by(used) {
+                let Some(policy) = joined.policies.get(id.0) else {
                     continue;
                 };
-                for capability in used.needs().intersection(source.capabilities).iter() {
+                for capability in used.needs().intersection(given).iter() {
                     let grant = (
                         policy.file.to_string(),
                         policy.name.to_string(),
-                        source.stanza,
+                        id.1,
                         capability.to_string(),
                     );
                     let Some(state) = self.grants.remove(&grant) else {
                         continue;
                     };
-                    let stanza = policy.stanzas.get(source.stanza).map_or("", |s| &s.path);
+                    let stanza = policy.stanzas.get(id.1).map_or("", |s| &s.path);
                     let who = &used.demand.principal;
                     let name = if who.name.is_empty() { &who.id } else { &who.name };
                     let message = format!(

@@ -2,7 +2,7 @@
 
 use super::about;
 use crate::access::universe::lead;
-use crate::access::{Outcome, StanzaId, Universe};
+use crate::access::{StanzaId, Universe};
 use crate::advice::Severity;
 use crate::analysis::rule::{Context, Draft, Rule, count};
 use crate::deployment::Deployment;
@@ -114,19 +114,9 @@ fn is_control(pattern: &Pattern, namespace: &str) -> bool {
 fn used_paths<'a>(context: &Context<'a>) -> HashMap<StanzaId, HashSet<&'a str>> {
     let mut used: HashMap<StanzaId, HashSet<&str>> = HashMap::new();
     for d in &context.joined.demands {
-        let Outcome::Explained(rule) = d.outcome else { continue };
-        let Some(set) = context.joined.sets.get(d.set) else {
-            continue;
-        };
-        let Some(rule) = set.acl.rule(rule) else { continue };
-        for source in rule
-            .sources
-            .iter()
-            .filter(|s| !d.needs().intersection(s.capabilities).is_empty())
-        {
-            if let Some(id) = super::in_force::stanza_of(set, source) {
-                used.entry(id).or_default().insert(&d.path);
-            }
+        let giving = context.joined.allowed_by(d);
+        for (id, _) in giving.filter(|(_, given)| !d.needs().intersection(*given).is_empty()) {
+            used.entry(id).or_default().insert(&d.path);
         }
     }
     used

@@ -92,13 +92,10 @@ pub(super) fn make_exact(
 /// The demand's path as a stanza, in the namespace of the policy that allows it today: a token acts in the namespaces below its
 /// own too, and its policies stay where they are.
 fn exact(joined: &Joined, demand: &JoinedDemand, capability: Capability) -> Permission {
-    let today = match demand.outcome {
-        Outcome::Explained(rule) => joined.sets.get(demand.set).and_then(|set| {
-            let source = set.acl.rule(rule)?.sources.first()?;
-            joined.policies.get(*set.policies.get(source.policy)?)
-        }),
-        _ => None,
-    };
+    let today = joined
+        .allowed_by(demand)
+        .next()
+        .and_then(|((policy, _), _)| joined.policies.get(policy));
     let home = today.map_or_else(|| demand.demand.namespace.clone(), |p| p.namespace.clone());
     let path = demand.path.strip_prefix(&*home).unwrap_or(&demand.path);
     Permission {
