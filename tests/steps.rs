@@ -201,9 +201,10 @@ fn handed_over(role: (&[usize], &[usize]), group: (&[usize], &[usize])) -> Hando
         stays_on_tokens,
         rank: 0,
     };
+    let holder = j.holders.ids().next().unwrap();
     let way = Way {
-        set: j.current[0],
-        holder: 0,
+        set: j.current[holder],
+        holder,
         places: vec![0, 1],
         always: Vec::new(),
     };

@@ -3,6 +3,7 @@
 use super::holder::{Holder, HolderId};
 use super::join::{JoinedDemand, Outcome, StanzaUse};
 use super::sets::{AccessSet, SetId, StanzaId};
+use crate::index::IndexVec;
 use crate::usage::demand::Demand;
 use crate::vault::{Capability, CapabilitySet, Operation, PrincipalKind, protected};
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,8 +18,19 @@ pub(super) fn needs_no_stanza(demand: &Demand) -> bool {
         || protected::unauthenticated(&demand.mount_type, &demand.path)
 }
 
+/// The sets that a list may mean: one at least, the likeliest first.
+pub(super) struct Readings {
+    pub(super) first: SetId,
+    pub(super) others: Vec<SetId>,
+}
+
 /// Decides a demand by the first reading of its list that explains it; by the likeliest one where none does.
-pub(super) fn decide(demand: Demand, holder: HolderId, readings: &[SetId], sets: &[AccessSet]) -> JoinedDemand {
+pub(super) fn decide(
+    demand: Demand,
+    holder: HolderId,
+    readings: &Readings,
+    sets: &IndexVec<AccessSet>,
+) -> JoinedDemand {
     let path = format!("{}{}", demand.namespace, demand.path);
     let needs_sudo = protected::needs_sudo(&demand.mount_type, &demand.path);
     let operation = Operation::of(demand.capability).filter(|_| !needs_no_stanza(&demand));
@@ -36,16 +48,15 @@ pub(super) fn decide(demand: Demand, holder: HolderId, readings: &[SetId], sets:
             (false, false, _) => Outcome::Denied,
         }
     };
-    let mut decided = readings.iter().filter_map(|&set| Some((set, outcome(sets.get(set)?))));
-    let first = decided.next();
     let explained = |found: &(SetId, Outcome)| matches!(found.1, Outcome::Explained(_) | Outcome::NeedsNone);
-    let found = match first {
-        Some((_, Outcome::NotExplained)) => decided.find(explained).or(first),
+    let first = (readings.first, outcome(&sets[readings.first]));
+    let (set, outcome) = match first {
+        (_, Outcome::NotExplained) => {
+            let mut others = readings.others.iter().map(|&set| (set, outcome(&sets[set])));
+            others.find(explained).unwrap_or(first)
+        }
         first => first,
     };
-    // INVARIANT: every list has a reading, and each a set. Were one lost, nothing would explain the demand, which holds back
-    // whatever could have.
-    let (set, outcome) = found.unwrap_or((0, Outcome::NotExplained));
     JoinedDemand {
         demand,
         path,
@@ -61,28 +72,22 @@ pub(super) fn decide(demand: Demand, holder: HolderId, readings: &[SetId], sets:
 /// with another before, so it has to stay possible with each. Such a demand counts no request.
 pub(super) fn under_other_sets(
     mut demands: Vec<JoinedDemand>,
-    holders: &[Holder],
-    sets_of: &[BTreeSet<SetId>],
-    sets: &[AccessSet],
+    holders: &IndexVec<Holder>,
+    sets_of: &IndexVec<Holder, BTreeSet<SetId>>,
+    sets: &IndexVec<AccessSet>,
 ) -> Vec<JoinedDemand> {
     let mut more = Vec::new();
     for d in &demands {
-        let several = sets_of.get(d.holder).filter(|of| of.len() > 1);
+        let several = &sets_of[d.holder];
         // What the set seen last does not explain (a policy of it was not read) another may: it was allowed all the same.
-        let (Some(several), Outcome::Explained(_) | Outcome::NotExplained) = (several, &d.outcome) else {
+        if several.len() < 2 || !matches!(d.outcome, Outcome::Explained(_) | Outcome::NotExplained) {
             continue;
-        };
-        if holders
-            .get(d.holder)
-            .is_none_or(|h| h.principal.kind == PrincipalKind::Root)
-        {
+        }
+        if holders[d.holder].principal.kind == PrincipalKind::Root {
             continue;
         }
         for &set in several.iter().filter(|&&s| s != d.set) {
-            let Some(acl) = sets.get(set).map(|s| &s.acl) else {
-                continue;
-            };
-            let check = acl.check(d.operation(), &d.path);
+            let check = sets[set].acl.check(d.operation(), &d.path);
             if let (true, Some(rule)) = (check.allowed && (!d.needs_sudo || check.sudo), check.rule) {
                 more.push(JoinedDemand {
                     demand: Demand {
@@ -107,14 +112,14 @@ pub(super) fn under_other_sets(
 /// The stanzas that allowed a demand, each with all that it gives there; none where no stanza explains it.
 pub(super) fn allowed_by<'a>(
     demand: &JoinedDemand,
-    sets: &'a [AccessSet],
+    sets: &'a IndexVec<AccessSet>,
 ) -> impl Iterator<Item = (StanzaId, CapabilitySet)> + 'a {
     let rule = match demand.outcome {
         Outcome::Explained(rule) => Some(rule),
         _ => None,
     };
     // INVARIANT: the rule was found in this very set, and the sources of its rules are of its policies.
-    let set = rule.and_then(|rule| Some((rule, sets.get(demand.set)?)));
+    let set = rule.map(|rule| (rule, &sets[demand.set]));
     set.into_iter().flat_map(|(rule, set)| {
         let sources = set.acl.rule(rule).into_iter().flat_map(|rule| &rule.sources);
         sources.filter_map(|source| Some(((*set.policies.get(source.policy)?, source.stanza), source.capabilities)))
@@ -123,7 +128,7 @@ pub(super) fn allowed_by<'a>(
 
 pub(super) fn uses(
     demands: &[JoinedDemand],
-    sets: &[AccessSet],
+    sets: &IndexVec<AccessSet>,
 ) -> BTreeMap<StanzaId, BTreeMap<Capability, StanzaUse>> {
     let mut uses: BTreeMap<StanzaId, BTreeMap<Capability, StanzaUse>> = BTreeMap::new();
     for d in demands {

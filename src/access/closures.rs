@@ -3,7 +3,9 @@
 //! Each is an access that nobody used and that today's policies grant: kept, never added. It counts no request.
 
 use super::attribute;
+use super::holder::HolderId;
 use super::join::{Joined, JoinedDemand, Outcome, StanzaUse};
+use super::sets::SetId;
 use crate::deployment::Deployment;
 use crate::usage::demand::Demand;
 use crate::vault::{Capability, Operation};
@@ -12,7 +14,7 @@ use std::sync::Arc;
 
 /// Adds what belongs to the reads of KV version 2; returns how many accesses that nobody used are kept by it.
 pub fn keep_kv2(joined: &mut Joined, deployment: Option<&Deployment>) -> usize {
-    let mut seen: BTreeSet<(usize, usize, String, Capability)> = joined
+    let mut seen: BTreeSet<(HolderId, SetId, String, Capability)> = joined
         .demands
         .iter()
         .map(|d| (d.holder, d.set, d.path.clone(), d.demand.capability))
@@ -31,9 +33,8 @@ pub fn keep_kv2(joined: &mut Joined, deployment: Option<&Deployment>) -> usize {
         ];
         for (path, capability) in belongs {
             let full = format!("{}{path}", d.demand.namespace);
-            let Some(set) = joined.sets.get(d.set) else { continue };
             let operation = Operation::of(capability).unwrap_or(Operation::Other);
-            let check = set.acl.check(operation, &full);
+            let check = joined.sets[d.set].acl.check(operation, &full);
             let (true, Some(rule)) = (check.allowed, check.rule) else {
                 continue;
             };

@@ -5,10 +5,11 @@
 //! policy that its maker holds or may hold or that nobody is known to hold, could have been what allowed it, or could decide
 //! it once another is changed. Such a stanza is in doubt: it is not touched, for anybody.
 
-use super::holder::HolderId;
+use super::holder::{Holder, HolderId};
 use super::join::{JoinedDemand, Outcome};
 use super::lists::MayHold;
 use super::sets::{AccessSet, SetId, StanzaId};
+use crate::index::IndexVec;
 use crate::policy::model::{Policy, Stanza};
 use crate::policy::pattern::Pattern;
 use crate::policy::template::{is_templated, literal_start};
@@ -32,8 +33,8 @@ pub struct Doubt {
 pub(super) struct Known<'a> {
     pub(super) policies: &'a [Policy],
     pub(super) demands: &'a [JoinedDemand],
-    pub(super) sets: &'a [AccessSet],
-    pub(super) sets_of: &'a [BTreeSet<SetId>],
+    pub(super) sets: &'a IndexVec<AccessSet>,
+    pub(super) sets_of: &'a IndexVec<Holder, BTreeSet<SetId>>,
     pub(super) held_by: &'a [BTreeSet<HolderId>],
     pub(super) may_hold: &'a MayHold,
 }
@@ -51,10 +52,8 @@ pub(super) fn stanzas(known: &Known<'_>) -> (BTreeMap<StanzaId, Doubt>, BTreeSet
         .map(|(path, doubt)| (path.clone(), doubt.clone()))
         .collect();
     for (&holder, asked) in &by_holder {
-        let held = known.sets_of.get(holder).into_iter().flatten();
-        let held = held
-            .filter_map(|&set| known.sets.get(set))
-            .flat_map(|set| set.policies.iter().copied());
+        let held = known.sets_of[holder].iter();
+        let held = held.flat_map(|&set| known.sets[set].policies.iter().copied());
         let may = known.policies.iter().enumerate();
         let may = may.filter(|(_, policy)| known.may_hold.is_open(holder, &policy.name));
         let may = may.map(|(policy, _)| policy);
@@ -144,7 +143,7 @@ mod tests {
                 let doubt = Doubt {
                     path: path.clone(),
                     capability: Capability::Read,
-                    holder: 0,
+                    holder: IndexVec::<Holder, ()>::new().push(()),
                 };
                 (path, doubt)
             })

@@ -2,6 +2,7 @@
 
 use super::meant::HeldSet;
 use crate::deployment::{AuthRole, Deployment, Entity as DeployedEntity};
+use crate::index::Idx;
 use crate::policy::template::{Alias, Entity, Group, Identity};
 use crate::usage::demand::Principal;
 use crate::vault::{MountId, PolicyId, PrincipalKind, RoleId, identity};
@@ -9,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Number of a holder in [`super::Joined::holders`].
-pub type HolderId = usize;
+pub type HolderId = Idx<Holder>;
 
 /// A principal with the policies that were in force for it.
 #[derive(Debug, Clone)]

@@ -8,6 +8,7 @@
 use super::holder::{Holder, HolderId};
 use super::meant::HeldSet;
 use super::sets::{ByName, resolve};
+use crate::index::IndexVec;
 use crate::policy::acl::Acl;
 use crate::policy::model::Policy;
 use crate::policy::pattern::Pattern;
@@ -116,22 +117,21 @@ pub fn complete(identity: &mut Identity, stanzas: &[&str], unexplained: &[&str])
 /// Completes the identities that are not known from a deployment, from what was asked by whom; returns sentences of what was
 /// taken.
 pub(super) fn identities<'d>(
-    holders: &mut [Holder],
+    holders: &mut IndexVec<Holder>,
     asked: impl Iterator<Item = (&'d Demand, HolderId, &'d HeldSet)>,
     policies: &[Policy],
     by_name: &ByName<'_>,
     profile: Profile,
     now: Option<i64>,
 ) -> Vec<String> {
-    let mut of_holder: Vec<Vec<(&Demand, &HeldSet)>> = holders.iter().map(|_| Vec::new()).collect();
+    let mut of_holder: IndexVec<Holder, Vec<(&Demand, &HeldSet)>> = holders.map(|_| Vec::new());
     for (demand, h, held) in asked {
-        if let Some(list) = of_holder.get_mut(h) {
-            list.push((demand, held));
-        }
+        of_holder[h].push((demand, held));
     }
     holders
+        .as_mut_slice()
         .par_iter_mut()
-        .zip(of_holder)
+        .zip(Vec::from(of_holder))
         .filter(|(holder, _)| !holder.identity_known)
         .flat_map_iter(|(holder, demands)| {
             let mut said = Vec::new();

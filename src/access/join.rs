@@ -1,16 +1,17 @@
 //! The join itself: every demand decided by the policies that were in force for it.
 
-use super::attribute::{self, decide, needs_no_stanza, under_other_sets, uses};
+use super::attribute::{self, Readings, decide, needs_no_stanza, under_other_sets, uses};
 use super::doubt::{self, Doubt};
 use super::holder::{self, Directory, Holder, HolderId};
 use super::infer;
-use super::lists::{Lists, MayHold, Seen};
+use super::lists::{Listed, Lists, MayHold, Seen};
 use super::logins::{self, Login, Way};
 use super::meant::{self, HeldSet, Reader};
 use super::people::People;
 use super::sets::{AccessSet, ByName, SetId, Sets, StanzaId};
 use super::universe::Universe;
 use crate::deployment::Deployment;
+use crate::index::IndexVec;
 use crate::policy::acl::RuleId;
 use crate::policy::model::Policy;
 use crate::policy::profile::Profile;
@@ -112,11 +113,11 @@ pub struct Joined {
     /// The policies read.
     pub policies: Vec<Policy>,
     /// Who.
-    pub holders: Vec<Holder>,
+    pub holders: IndexVec<Holder>,
     /// Policies in force together.
-    pub sets: Vec<AccessSet>,
+    pub sets: IndexVec<AccessSet>,
     /// What each holder has today: what it has when it logs in, where the deployment says so; else what it was seen with last.
-    pub current: Vec<SetId>,
+    pub current: IndexVec<Holder, SetId>,
     /// The ways in that the deployment knows of, with where their policies come from.
     pub logins: Vec<Login>,
     /// Every demand.
@@ -161,8 +162,8 @@ pub struct HandedOut {
 impl Joined {
     /// The set in force for a holder today.
     #[must_use]
-    pub fn current_set(&self, holder: HolderId) -> Option<&AccessSet> {
-        self.current.get(holder).and_then(|&s| self.sets.get(s))
+    pub fn current_set(&self, holder: HolderId) -> &AccessSet {
+        &self.sets[self.current[holder]]
     }
 
     /// Whether what this holder has is to stay as it is: something that it did is not explained, or something is kept.
@@ -272,11 +273,11 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
         }
     }
     if let Some(directory) = &directory {
-        let dormant = directory.dormant(&holders);
+        let dormant = directory.dormant(holders.as_slice());
         holders.extend(dormant);
     }
 
-    logins::list(&mut holders);
+    logins::list(holders.as_mut_slice());
     let ways: Vec<Vec<Way>> = holders.iter().map(logins::ways).collect();
     for (holder, ways) in holders.iter_mut().zip(&ways) {
         logins::first(holder, ways);
@@ -284,15 +285,13 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
 
     let asked = demands.iter().zip(holder_of.iter().copied()).zip(&list_of);
     let asked = asked.filter(|((demand, _), _)| !needs_no_stanza(demand));
-    let asked = asked.filter_map(|((demand, holder), &list)| {
-        Some((demand, holder, lists.listed.get(list)?.meant.readings.first()?))
-    });
+    let asked = asked.map(|((demand, holder), &list)| (demand, holder, &lists.listed[list].meant.likeliest));
     let inferred = infer::identities(&mut holders, asked, &policies, &by_name, profile, now);
     let mut builder = Sets::new(&policies, &by_name, profile, now);
-    let mut current = Vec::with_capacity(holders.len());
-    let mut sets_of: Vec<BTreeSet<SetId>> = Vec::with_capacity(holders.len());
+    let mut current: IndexVec<Holder, SetId> = IndexVec::new();
+    let mut sets_of: IndexVec<Holder, BTreeSet<SetId>> = IndexVec::new();
     let mut logins = Vec::new();
-    for (id, (holder, ways)) in holders.iter().zip(ways).enumerate() {
+    for ((id, holder), ways) in holders.numbered().zip(ways) {
         let first = holder.sets.first().cloned().unwrap_or_else(|| HeldSet::of([]));
         let today = builder.number(id, holder, &first, true);
         current.push(today);
@@ -308,16 +307,14 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
             });
         }
     }
-    let readings: Vec<Vec<SetId>> = lists
-        .listed
-        .iter()
-        .map(|listed| {
-            let holder = holders.get(listed.holder);
-            let sets = listed.meant.readings.iter();
-            sets.filter_map(|reading| Some(builder.number(listed.holder, holder?, reading, false)))
-                .collect()
-        })
-        .collect();
+    let readings = lists.listed.iter().map(|listed| {
+        let mut number = |reading| builder.number(listed.holder, &holders[listed.holder], reading, false);
+        Readings {
+            first: number(&listed.meant.likeliest),
+            others: listed.meant.others.iter().map(number).collect(),
+        }
+    });
+    let readings: IndexVec<Listed, Readings> = readings.collect();
     let may_hold = MayHold::by(&lists.listed);
     let mut lost_by: BTreeMap<HolderId, u64> = BTreeMap::new();
     for (&holder, (.., lines)) in lost_holders.iter().zip(&lost_known) {
@@ -330,10 +327,7 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
         .into_par_iter()
         .zip(holder_of)
         .zip(list_of)
-        .map(|((demand, holder), list)| {
-            let readings = readings.get(list).map_or(&[][..], Vec::as_slice);
-            decide(demand, holder, readings, &sets)
-        })
+        .map(|((demand, holder), list)| decide(demand, holder, &readings[list], &sets))
         .collect();
     let demands = under_other_sets(demands, &holders, &sets_of, &sets);
     let (uses, universe) = rayon::join(

@@ -2,6 +2,7 @@
 
 use super::holder::{Holder, HolderId};
 use super::meant::{HeldSet, Meant, Reader};
+use crate::index::{Idx, IndexVec};
 use crate::usage::demand::{Demand, Principal};
 use crate::usage::held::{Held, Namespaces};
 use crate::vault::{PrincipalKind, RoleId, identity};
@@ -38,8 +39,8 @@ pub(super) struct Lists<'a> {
     reader: Reader<'a>,
     /// Namespaces that tokens of a principal with a list of these names are known to be of.
     told: Told<'a>,
-    pub(super) listed: Vec<Listed>,
-    number: HashMap<(HolderId, &'a Held, &'a str), usize>,
+    pub(super) listed: IndexVec<Listed>,
+    number: HashMap<(HolderId, &'a Held, &'a str), Idx<Listed>>,
 }
 
 impl<'a> Lists<'a> {
@@ -48,7 +49,7 @@ impl<'a> Lists<'a> {
         Self {
             told: told(all, reader.namespaces),
             reader,
-            listed: Vec::new(),
+            listed: IndexVec::new(),
             number: HashMap::new(),
         }
     }
@@ -58,12 +59,12 @@ impl<'a> Lists<'a> {
         &mut self,
         demands: &'a [Demand],
         holder_of: &[HolderId],
-        at_work_in: &[BTreeSet<&'a str>],
+        at_work_in: &IndexVec<Holder, BTreeSet<&'a str>>,
         needs_no_stanza: impl Fn(&Demand) -> bool,
-    ) -> Vec<usize> {
+    ) -> Vec<Idx<Listed>> {
         let mut list_of = Vec::with_capacity(demands.len());
         // Most demands of a principal come one after the other, under the same policies.
-        let mut before: Option<(HolderId, &Demand, usize)> = None;
+        let mut before: Option<(HolderId, &Demand, Idx<Listed>)> = None;
         for (demand, &holder) in demands.iter().zip(holder_of) {
             let list = match before {
                 Some((h, last, list))
@@ -74,9 +75,8 @@ impl<'a> Lists<'a> {
                     list
                 }
                 _ => {
-                    let elsewhere = at_work_in
-                        .get(holder)
-                        .filter(|_| demand.principal.kind == PrincipalKind::Entity);
+                    let is_entity = demand.principal.kind == PrincipalKind::Entity;
+                    let elsewhere = is_entity.then(|| &at_work_in[holder]);
                     let at = elsewhere.map_or(&*demand.namespace, |all| identity::common(&demand.namespace, all));
                     self.number(holder, &demand.principal, &demand.held, at)
                 }
@@ -93,16 +93,13 @@ impl<'a> Lists<'a> {
     pub(super) fn of_sets(
         &mut self,
         seen: &[Seen<'a>],
-        holders: &[Holder],
-        at_work_in: &[BTreeSet<&'a str>],
-    ) -> Vec<BTreeSet<RoleId>> {
-        let mut logged_in_as: Vec<BTreeSet<RoleId>> = holders.iter().map(|_| BTreeSet::new()).collect();
+        holders: &IndexVec<Holder>,
+        at_work_in: &IndexVec<Holder, BTreeSet<&'a str>>,
+    ) -> IndexVec<Holder, BTreeSet<RoleId>> {
+        let mut logged_in_as = holders.map(|_| BTreeSet::new());
         for seen in seen {
-            // INVARIANT: every list that was seen has a holder, and each of these a place for its roles.
-            let (Some(holder), Some(roles)) = (holders.get(seen.holder), logged_in_as.get_mut(seen.holder)) else {
-                continue;
-            };
-            let all = at_work_in.get(seen.holder).cloned().unwrap_or_default();
+            let (holder, roles) = (&holders[seen.holder], &mut logged_in_as[seen.holder]);
+            let all = at_work_in[seen.holder].clone();
             let places = match all.first() {
                 None => BTreeSet::from([""]),
                 Some(first) if holder.principal.kind == PrincipalKind::Entity => {
@@ -113,7 +110,7 @@ impl<'a> Lists<'a> {
             for at in places {
                 let list = self.number(seen.holder, &holder.principal, seen.held, at);
                 self.used(list, seen.last, true);
-                let space = self.listed.get(list).and_then(|listed| listed.meant.space());
+                let space = self.listed[list].meant.space();
                 if let (Some(space), Some((mount, role))) = (space, seen.login) {
                     roles.insert(RoleId::new(space.clone(), mount.clone(), role.clone()));
                 }
@@ -123,25 +120,21 @@ impl<'a> Lists<'a> {
     }
 
     /// Tells each holder the sets that it had, the newest first, and the namespace where its tokens live.
-    pub(super) fn tell(&self, holders: &mut [Holder]) {
-        let mut seen_last: Vec<SeenLast> = holders.iter().map(|_| BTreeMap::new()).collect();
-        let mut newest: Vec<Option<Option<Timestamp>>> = vec![None; holders.len()];
+    pub(super) fn tell(&self, holders: &mut IndexVec<Holder>) {
+        let mut seen_last: IndexVec<Holder, SeenLast> = holders.map(|_| BTreeMap::new());
+        let mut newest: IndexVec<Holder, Option<Option<Timestamp>>> = holders.map(|_| None);
         for listed in &self.listed {
-            if let Some(seen) = seen_last.get_mut(listed.holder) {
-                for reading in &listed.meant.readings {
-                    let last = seen.entry(reading.clone()).or_default();
-                    *last = (*last).max(listed.last);
-                }
+            for reading in listed.meant.readings() {
+                let last = seen_last[listed.holder].entry(reading.clone()).or_default();
+                *last = (*last).max(listed.last);
             }
             // Where its tokens live, by the last of them that tells.
-            if let (Some(space), Some(newest), Some(holder)) = (
-                listed.meant.space(),
-                newest.get_mut(listed.holder),
-                holders.get_mut(listed.holder),
-            ) && newest.is_none_or(|last| listed.last >= last)
+            let newest = &mut newest[listed.holder];
+            if let Some(space) = listed.meant.space()
+                && newest.is_none_or(|last| listed.last >= last)
             {
                 *newest = Some(listed.last);
-                holder.namespace = space.clone();
+                holders[listed.holder].namespace = space.clone();
             }
         }
         for (holder, seen) in holders.iter_mut().zip(&seen_last) {
@@ -162,7 +155,7 @@ impl<'a> Lists<'a> {
         }
     }
 
-    fn number(&mut self, holder: HolderId, principal: &Principal, held: &'a Held, at: &'a str) -> usize {
+    fn number(&mut self, holder: HolderId, principal: &Principal, held: &'a Held, at: &'a str) -> Idx<Listed> {
         let (reader, told, listed) = (&self.reader, &self.told, &mut self.listed);
         *self.number.entry((holder, held, at)).or_insert_with(|| {
             let none = BTreeSet::new();
@@ -172,16 +165,14 @@ impl<'a> Lists<'a> {
                 meant: reader.read(principal, held, at, told),
                 last: None,
                 is_used: false,
-            });
-            listed.len() - 1
+            })
         })
     }
 
-    fn used(&mut self, number: usize, last: Option<Timestamp>, is_used: bool) {
-        if let Some(listed) = self.listed.get_mut(number) {
-            listed.last = listed.last.max(last);
-            listed.is_used |= is_used;
-        }
+    fn used(&mut self, number: Idx<Listed>, last: Option<Timestamp>, is_used: bool) {
+        let listed = &mut self.listed[number];
+        listed.last = listed.last.max(last);
+        listed.is_used |= is_used;
     }
 }
 
@@ -210,7 +201,7 @@ pub struct MayHold {
 }
 
 impl MayHold {
-    pub(super) fn by(listed: &[Listed]) -> Self {
+    pub(super) fn by(listed: &IndexVec<Listed>) -> Self {
         let mut found = Self::default();
         for list in listed.iter().filter(|list| list.is_used) {
             if list.meant.is_unlisted {

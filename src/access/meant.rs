@@ -36,8 +36,10 @@ impl HeldSet {
 /// What a list in a log means.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Meant {
-    /// Each reading of it, the likeliest first.
-    pub(super) readings: Vec<HeldSet>,
+    /// The likeliest reading of it.
+    pub(super) likeliest: HeldSet,
+    /// The other ones.
+    pub(super) others: Vec<HeldSet>,
     /// Whether the log lists none: its holder may have any policy, of any namespace.
     pub(super) is_unlisted: bool,
     /// Names of policies that it holds in a namespace that nothing names.
@@ -47,6 +49,11 @@ pub(super) struct Meant {
 }
 
 impl Meant {
+    /// Each reading, the likeliest first.
+    pub(super) fn readings(&self) -> impl Iterator<Item = &HeldSet> {
+        std::iter::once(&self.likeliest).chain(&self.others)
+    }
+
     /// The namespace of the token, where only one comes into question.
     pub(super) fn space(&self) -> Option<&Arc<str>> {
         match &self.spaces[..] {
@@ -81,18 +88,20 @@ impl Reader<'_> {
             })
             .collect();
         let open = !is_sure || !held.listed || !somewhere.is_empty();
-        let readings = spaces
-            .iter()
-            .map(|space| {
-                let own = held.own.iter().map(|name| PolicyId::new(space.clone(), name.clone()));
-                HeldSet {
-                    open,
-                    ..HeldSet::of(own.chain(placed.iter().cloned()))
-                }
-            })
-            .collect();
+        let read_in = |space: &Arc<str>| {
+            let own = held.own.iter().map(|name| PolicyId::new(space.clone(), name.clone()));
+            HeldSet {
+                open,
+                ..HeldSet::of(own.chain(placed.iter().cloned()))
+            }
+        };
+        let mut readings = spaces.iter().map(read_in);
+        // A token is of some namespace: that of its work, where nothing else comes into question.
+        let likeliest = readings.next().unwrap_or_else(|| read_in(&Arc::from(at)));
+        let others = readings.collect();
         Meant {
-            readings,
+            likeliest,
+            others,
             is_unlisted: !held.listed,
             somewhere,
             spaces,
@@ -260,8 +269,8 @@ mod tests {
         let meant = reader.read(&principal(id), held, at, &BTreeSet::new());
         let labels = |set: &HeldSet| set.policies.iter().map(ToString::to_string).collect();
         (
-            meant.readings.iter().map(labels).collect(),
-            meant.readings.iter().any(|set| set.open),
+            meant.readings().map(labels).collect(),
+            meant.readings().any(|set| set.open),
         )
     }
 

@@ -1,6 +1,7 @@
 //! Who there is: the principals of usage, each once, with where something was allowed to it.
 
 use super::holder::{Directory, Holder, HolderId};
+use crate::index::IndexVec;
 use crate::policy::template::{Entity, Identity};
 use crate::usage::demand::{Demand, Principal};
 use crate::vault::PrincipalKind;
@@ -9,10 +10,10 @@ use std::sync::Arc;
 
 /// The principals of usage.
 pub(super) struct People<'a> {
-    pub(super) holders: Vec<Holder>,
+    pub(super) holders: IndexVec<Holder>,
     /// The namespaces where something was allowed to each; a token is refused wherever it has nothing to say. Parallel to
     /// `holders`.
-    pub(super) at_work_in: Vec<BTreeSet<&'a str>>,
+    pub(super) at_work_in: IndexVec<Holder, BTreeSet<&'a str>>,
     number: HashMap<Principal, HolderId>,
     directory: Option<&'a Directory<'a>>,
 }
@@ -21,8 +22,8 @@ impl<'a> People<'a> {
     /// Who asked, and by whom each demand is.
     pub(super) fn of(demands: &'a [Demand], directory: Option<&'a Directory<'a>>) -> (Self, Vec<HolderId>) {
         let mut people = Self {
-            holders: Vec::new(),
-            at_work_in: Vec::new(),
+            holders: IndexVec::new(),
+            at_work_in: IndexVec::new(),
             number: HashMap::new(),
             directory,
         };
@@ -36,11 +37,9 @@ impl<'a> People<'a> {
             };
             before = Some((&demand.principal, id));
             holder_of.push(id);
-            if let Some(holder) = people.holders.get_mut(id) {
-                holder.days.extend(&demand.days);
-            }
-            if let Some(namespaces) = people.at_work_in.get_mut(id).filter(|_| demand.allowed > 0) {
-                namespaces.insert(&demand.namespace);
+            people.holders[id].days.extend(&demand.days);
+            if demand.allowed > 0 {
+                people.at_work_in[id].insert(&demand.namespace);
             }
         }
         (people, holder_of)
@@ -54,9 +53,8 @@ impl<'a> People<'a> {
     fn number_in(&mut self, principal: &Principal, namespace: &str) -> HolderId {
         let (holders, at_work_in, directory) = (&mut self.holders, &mut self.at_work_in, self.directory);
         *self.number.entry(key(principal)).or_insert_with(|| {
-            holders.push(new_holder(principal, namespace, directory));
             at_work_in.push(BTreeSet::new());
-            holders.len() - 1
+            holders.push(new_holder(principal, namespace, directory))
         })
     }
 }

@@ -2,6 +2,7 @@
 
 use super::holder::{Holder, HolderId};
 use super::meant::HeldSet;
+use crate::index::{Idx, IndexVec};
 use crate::policy::acl::Acl;
 use crate::policy::model::Policy;
 use crate::policy::profile::Profile;
@@ -11,7 +12,7 @@ use rayon::prelude::*;
 use std::collections::{BTreeSet, HashMap};
 
 /// Number of an access set in [`super::Joined::sets`].
-pub type SetId = usize;
+pub type SetId = Idx<AccessSet>;
 
 /// A stanza: index of its policy in [`super::Joined::policies`], and of the stanza in it.
 pub type StanzaId = (usize, usize);
@@ -81,7 +82,7 @@ pub(super) struct Sets<'a> {
     profile: Profile,
     now: Option<i64>,
     numbers: HashMap<SetKey, SetId>,
-    found: Vec<FoundSet>,
+    found: IndexVec<AccessSet, FoundSet>,
 }
 
 /// An access set before it is compiled.
@@ -105,7 +106,7 @@ impl<'a> Sets<'a> {
             profile,
             now,
             numbers: HashMap::new(),
-            found: Vec::new(),
+            found: IndexVec::new(),
         }
     }
 
@@ -129,19 +130,17 @@ impl<'a> Sets<'a> {
                     identity,
                     holders: BTreeSet::new(),
                     current: false,
-                });
-                found.len() - 1
+                })
             });
-        if let Some(set) = found.get_mut(n) {
-            set.holders.insert(id);
-            set.current |= current;
-        }
+        let set = &mut found[n];
+        set.holders.insert(id);
+        set.current |= current;
         n
     }
 
-    pub(super) fn compile(self, holders_known: &[Holder]) -> Vec<AccessSet> {
+    pub(super) fn compile(self, holders_known: &IndexVec<Holder>) -> IndexVec<AccessSet> {
         let (all, profile, now) = (self.policies, self.profile, self.now);
-        self.found
+        let compiled: Vec<AccessSet> = Vec::from(self.found)
             .into_par_iter()
             .map(|found| {
                 let FoundSet {
@@ -164,7 +163,7 @@ impl<'a> Sets<'a> {
                             .is_some_and(|s| is_templated(&s.path))
                     })
                     .collect();
-                let identity_known = |h: &HolderId| holders_known.get(*h).is_some_and(|h| h.identity_known);
+                let identity_known = |h: &HolderId| holders_known[*h].identity_known;
                 let unsure = if holders.iter().all(identity_known) {
                     Vec::new()
                 } else {
@@ -182,7 +181,8 @@ impl<'a> Sets<'a> {
                     current,
                 }
             })
-            .collect()
+            .collect();
+        compiled.into()
     }
 }
 

@@ -117,7 +117,7 @@ fn power<'a>(
     acl: &'a Acl,
     holders: &[HolderId],
 ) -> Power<'a> {
-    let holders: Vec<&Holder> = holders.iter().filter_map(|&h| joined.holders.get(h)).collect();
+    let holders: Vec<&Holder> = holders.iter().map(|&h| &joined.holders[h]).collect();
     let read = policies
         .iter()
         .filter_map(|&p| joined.policies.get(p))
@@ -137,12 +137,12 @@ fn classes<'a>(
     let mut classes: Vec<Class<'a>> = Vec::new();
     let mut by_key: HashMap<ClassKey<'a>, usize> = HashMap::new();
     let mut class_of_set = HashMap::new();
-    for (id, set) in joined.sets.iter().enumerate().filter(|(_, s)| s.current) {
+    for (id, set) in joined.sets.numbered().filter(|(_, s)| s.current) {
         let holders: Vec<HolderId> = set
             .holders
             .iter()
             .copied()
-            .filter(|&h| joined.current.get(h) == Some(&id))
+            .filter(|&h| joined.current[h] == id)
             .collect();
         let control = power(joined, levers, &set.policies, &set.missing, &set.acl, &holders).control_key();
         let key = (set.policies.clone(), set.missing.as_slice(), control);
@@ -154,8 +154,7 @@ fn classes<'a>(
                 holders: Vec::new(),
                 name: holders
                     .first()
-                    .and_then(|&h| joined.holders.get(h))
-                    .map(|h| h.display().to_owned())
+                    .map(|&h| joined.holders[h].display().to_owned())
                     .unwrap_or_default(),
                 key,
             });
@@ -298,7 +297,7 @@ impl<'a> Graph<'a> {
         }
         if self.at.contains_key(&Node::AnyEntity) {
             for (c, class) in self.classes.iter().enumerate() {
-                let mut holders = class.holders.iter().filter_map(|&h| self.joined.holders.get(h));
+                let mut holders = class.holders.iter().map(|&h| &self.joined.holders[h]);
                 if let Some(entity) = holders.find(|h| h.principal.kind == PrincipalKind::Entity) {
                     self.edge(
                         Node::AnyEntity,
@@ -314,8 +313,8 @@ impl<'a> Graph<'a> {
     /// The class of each identity's tokens, by the places that hand policies to holders, or by the holder that was seen.
     fn class_of_identity(&self, class_of_set: &HashMap<SetId, usize>) -> HashMap<usize, usize> {
         let mut by_key: HashMap<String, usize> = HashMap::new();
-        for (h, holder) in self.joined.holders.iter().enumerate() {
-            let Some(&class) = self.joined.current.get(h).and_then(|set| class_of_set.get(set)) else {
+        for (h, holder) in self.joined.holders.numbered() {
+            let Some(&class) = class_of_set.get(&self.joined.current[h]) else {
                 continue;
             };
             for place in &holder.assigned {
@@ -550,9 +549,7 @@ impl<'a> Graph<'a> {
     }
 
     fn stanzas(&self, set: SetId, rule: Option<RuleId>) -> Vec<StanzaId> {
-        let Some(set) = self.joined.sets.get(set) else {
-            return Vec::new();
-        };
+        let set = &self.joined.sets[set];
         let sources = rule
             .and_then(|rule| set.acl.rule(rule))
             .map(|r| r.sources.as_slice())

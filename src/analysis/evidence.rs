@@ -17,8 +17,9 @@
 //! back where three or more members of that group did act.
 
 use crate::access::holder::AssignedBy;
-use crate::access::{HolderId, Joined};
+use crate::access::{Holder, HolderId, Joined};
 use crate::advice::{Evidence, EvidenceState};
+use crate::index::IndexVec;
 use crate::policy::model::Policy;
 use crate::vault::{Operation, PolicyId};
 use jiff::Timestamp;
@@ -212,12 +213,10 @@ impl<'a> Peers<'a> {
     /// Whether this holder never acted, and has the policy only through groups of which enough others did.
     #[must_use]
     pub fn speak_for(&self, holder: HolderId, policy: &PolicyId) -> bool {
-        let idle = self.joined.holders.get(holder).filter(|holder| !holder.is_active());
-        idle.is_some_and(|idle| {
-            let lists = |place: &&AssignedBy| place.policies.iter().any(|p| p == policy);
-            let mut from = idle.assigned.iter().filter(lists).peekable();
-            from.peek().is_some() && from.all(|place| self.lively.contains(place))
-        })
+        let holder = &self.joined.holders[holder];
+        let lists = |place: &&AssignedBy| place.policies.iter().any(|p| p == policy);
+        let mut from = holder.assigned.iter().filter(lists).peekable();
+        !holder.is_active() && from.peek().is_some() && from.all(|place| self.lively.contains(place))
     }
 }
 
@@ -231,16 +230,15 @@ pub fn of_policies(
 ) -> Vec<Evidence> {
     let changed = changed_days_ago(joined, last);
     let peers = Peers::of(joined);
-    let unknown: BTreeSet<usize> = joined
+    let unknown: BTreeSet<HolderId> = joined
         .sets
         .iter()
         .filter(|s| !s.is_known())
         .flat_map(|s| s.holders.iter().copied())
         .collect();
-    let activities: Vec<Activity> = joined
+    let activities: IndexVec<Holder, Activity> = joined
         .holders
-        .iter()
-        .enumerate()
+        .numbered()
         .map(|(h, holder)| Activity {
             name: holder.display().to_owned(),
             days: holder.days.iter().copied().collect(),
@@ -255,7 +253,7 @@ pub fn of_policies(
         .map(|((number, policy), held)| {
             let (spoken_for, others): (Vec<HolderId>, Vec<HolderId>) =
                 held.iter().partition(|&&h| peers.speak_for(h, &policy.id()));
-            let holders: Vec<Activity> = others.iter().filter_map(|&h| activities.get(h).cloned()).collect();
+            let holders: Vec<Activity> = others.iter().map(|&h| activities[h].clone()).collect();
             let changed = changed.get(&policy.id()).copied();
             let mut evidence = unused(settings, watch, &holders, changed);
             if !spoken_for.is_empty() {
@@ -288,7 +286,7 @@ fn doubt_open(joined: &Joined, policy: usize) -> Option<String> {
     }
     let read = joined.policies.get(policy)?;
     let mut may_hold = joined.may_hold.who(&read.name);
-    if let Some(holder) = may_hold.next().and_then(|holder| joined.holders.get(holder)) {
+    if let Some(holder) = may_hold.next().map(|holder| &joined.holders[holder]) {
         return Some(format!(
             "the log does not list what `{}` holds, and this may be part of it",
             holder.display()
@@ -328,7 +326,7 @@ fn doubt_lost(joined: &Joined, policy: usize, settings: &EvidenceSettings) -> Op
     }
     let mut held = joined.held_by.get(policy).into_iter().flatten();
     let (holder, lines) = held.find_map(|holder| Some((holder, joined.lost.get(holder)?)))?;
-    let name = joined.holders.get(*holder).map_or("?", |holder| holder.display());
+    let name = joined.holders[*holder].display();
     Some(format!("what `{name}` asked for in {lines} cut entries is not known"))
 }
 

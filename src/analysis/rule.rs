@@ -3,9 +3,10 @@
 use super::access_graph::Chain;
 use super::evidence::Watch;
 use super::risk::Exposure;
-use crate::access::{HolderId, Joined};
+use crate::access::{Holder, HolderId, Joined};
 use crate::advice::{Evidence, EvidenceState, Finding, Severity, Subject};
 use crate::deployment::Deployment;
+use crate::index::IndexVec;
 use crate::origin::Origin;
 use crate::policy::model::{Policy, Stanza};
 use crate::policy::pattern::Pattern;
@@ -23,7 +24,7 @@ pub struct Context<'a> {
     /// How well an "unused" is known, by policy.
     pub evidence: &'a [Evidence],
     /// What each holder is exposed to, by holder.
-    pub exposures: &'a [Exposure],
+    pub exposures: &'a IndexVec<Holder, Exposure>,
     /// Chains of escalation.
     pub chains: &'a [Chain],
     /// What the logs are worth.
@@ -83,7 +84,7 @@ impl Context<'_> {
     /// The name of a holder.
     #[must_use]
     pub fn name(&self, holder: HolderId) -> &str {
-        self.joined.holders.get(holder).map_or("?", |h| h.display())
+        self.joined.holders[holder].display()
     }
 
     /// The names of holders, at most `most`, and how many more.

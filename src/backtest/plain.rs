@@ -76,11 +76,9 @@ impl<'a> Plain<'a> {
                 .and_then(|mine| mine.get(d.path.as_str()))
                 .copied()
                 .unwrap_or_default(),
-            Scope::Policy => future
-                .sets
-                .get(d.set)
-                .into_iter()
-                .flat_map(|set| &set.policies)
+            Scope::Policy => future.sets[d.set]
+                .policies
+                .iter()
                 .filter_map(|p| self.by_policy.get(p)?.get(d.path.as_str()))
                 .fold(CapabilitySet::EMPTY, |all, c| all.union(*c)),
         };
@@ -98,17 +96,11 @@ impl<'a> Plain<'a> {
         };
         match self.scope {
             Scope::Principal | Scope::Stanza => {
-                let mine = past
-                    .holders
-                    .get(holder)
-                    .and_then(|h| self.by_principal.get(&key(&h.principal)));
+                let mine = self.by_principal.get(&key(&past.holders[holder].principal));
                 mine.into_iter().for_each(&mut add);
             }
             Scope::Policy => {
-                let policies = past
-                    .current_set(holder)
-                    .map(|set| set.policies.as_slice())
-                    .unwrap_or_default();
+                let policies = &past.current_set(holder).policies;
                 policies.iter().filter_map(|p| self.by_policy.get(p)).for_each(&mut add);
             }
         }

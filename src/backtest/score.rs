@@ -6,6 +6,7 @@ use super::sides::{Sides, key};
 use super::split::{self, Cut};
 use crate::access::weight::Weighed;
 use crate::access::{self, Joined, JoinedDemand, Outcome};
+use crate::index::IndexVec;
 use crate::optimize::foresight::interval::Spread;
 use crate::optimize::proof::{self, Scheme};
 use crate::optimize::redesign::{self, excess};
@@ -145,7 +146,7 @@ fn used(future: &Joined) -> UsedBy<'_> {
 
 /// Today's policies and holders.
 fn as_is(joined: &Joined) -> Scheme {
-    let sets = joined.sets.iter().enumerate();
+    let sets = joined.sets.numbered();
     Scheme {
         policies: joined.policies.clone(),
         given: sets
@@ -168,9 +169,7 @@ fn by_scheme(
     let mut by_holder: HashMap<(PrincipalKind, Arc<str>), Lists<'_>> = HashMap::new();
     let mut by_set: HashMap<&[usize], (usize, BTreeMap<usize, usize>)> = HashMap::new();
     for ((set, holder), given) in &scheme.given {
-        let (Some(set), Some(holder)) = (sides.past.sets.get(*set), sides.past.holders.get(*holder)) else {
-            continue;
-        };
+        let (set, holder) = (&sides.past.sets[*set], &sides.past.holders[*holder]);
         by_holder
             .entry(key(&holder.principal))
             .or_default()
@@ -188,7 +187,7 @@ fn by_scheme(
         .map(|(n, p)| ((&*p.namespace, &*p.name), n))
         .collect();
     let given = |d: &JoinedDemand| -> Vec<usize> {
-        let policies = sides.future.sets.get(d.set).map_or(&[][..], |s| &s.policies);
+        let policies = sides.future.sets[d.set].policies.as_slice();
         let mine = by_holder.get(&key(&d.demand.principal));
         let same = mine.and_then(|all| all.iter().find(|(set, _)| *set == policies));
         if let Some((_, given)) = same {
@@ -210,12 +209,10 @@ fn by_scheme(
         let chosen: Vec<&Policy> = given.iter().filter_map(|&p| scheme.policies.get(p)).collect();
         Acl::compile(sides.profile, &chosen, &set.identity, sides.now)
     };
-    let mut lists: HashMap<(usize, Vec<usize>), Acl> = HashMap::new();
+    let mut lists: HashMap<(access::SetId, Vec<usize>), Acl> = HashMap::new();
     let mut tally = Tally::default();
     for d in asked(&sides.future) {
-        let Some(set) = sides.future.sets.get(d.set) else {
-            continue;
-        };
+        let set = &sides.future.sets[d.set];
         let given = given(d);
         let acl = lists
             .entry((d.set, given.clone()))
@@ -227,11 +224,8 @@ fn by_scheme(
     let weighed = Weighed::new(&options.weights, &sides.universe);
     let mut left = (0, 0.0);
     for (&(n, h), given) in &scheme.given {
-        let current = sides.past.current.get(h) == Some(&n);
-        let (Some(set), Some(holder), true) = (sides.past.sets.get(n), sides.past.holders.get(h), current) else {
-            continue;
-        };
-        if is_apart(holder.principal.kind) {
+        let (set, holder) = (&sides.past.sets[n], &sides.past.holders[h]);
+        if sides.past.current[h] != n || is_apart(holder.principal.kind) {
             continue;
         }
         let reach = access::reach(&compile(given, set), &sides.universe);
@@ -260,35 +254,20 @@ fn by_policies(
             .collect();
         Acl::compile(sides.profile, &chosen, &set.identity, sides.now)
     };
-    let lists: Vec<Acl> = sides
-        .future
-        .sets
-        .iter()
-        .map(|set| compile(&sides.future, set))
-        .collect();
+    let lists: IndexVec<access::AccessSet, Acl> = sides.future.sets.map(|set| compile(&sides.future, set));
     let mut tally = Tally::default();
     for d in asked(&sides.future) {
-        let allowed = lists
-            .get(d.set)
-            .is_some_and(|acl| proof::still_allowed(d, acl.check(d.operation(), &d.path)));
-        if !allowed {
+        if !proof::still_allowed(d, lists[d.set].check(d.operation(), &d.path)) {
             tally.denied(sides, d);
         }
     }
     let weighed = Weighed::new(&options.weights, &sides.universe);
     let mut left = (0, 0.0);
-    for (n, set) in sides.past.sets.iter().enumerate() {
+    for (n, set) in sides.past.sets.numbered() {
         let mut reach = None;
         for &h in &set.holders {
-            let Some(holder) = sides
-                .past
-                .holders
-                .get(h)
-                .filter(|_| sides.past.current.get(h) == Some(&n))
-            else {
-                continue;
-            };
-            if is_apart(holder.principal.kind) {
+            let holder = &sides.past.holders[h];
+            if sides.past.current[h] != n || is_apart(holder.principal.kind) {
                 continue;
             }
             let reach = reach.get_or_insert_with(|| access::reach(&compile(&sides.past, set), &sides.universe));
@@ -315,7 +294,7 @@ fn by_plain(
         }
     }
     let mut left = (0, 0.0);
-    for (h, holder) in sides.past.holders.iter().enumerate() {
+    for (h, holder) in sides.past.holders.numbered() {
         if is_apart(holder.principal.kind) {
             continue;
         }
@@ -361,7 +340,7 @@ impl Tally {
         if !known {
             self.newcomers += n;
         }
-        let who = sides.future.holders.get(d.holder).map_or("", |h| h.display());
+        let who = sides.future.holders[d.holder].display();
         *self.by_principal.entry(who.to_owned()).or_default() += n;
         *self.by_stanza.entry(stanza(&sides.future, d)).or_default() += n;
     }
@@ -404,9 +383,7 @@ fn stanza(joined: &Joined, d: &JoinedDemand) -> String {
     let Outcome::Explained(rule) = d.outcome else {
         return String::new();
     };
-    let Some(set) = joined.sets.get(d.set) else {
-        return String::new();
-    };
+    let set = &joined.sets[d.set];
     let source = set.acl.rule(rule).and_then(|r| r.sources.first());
     let found = source.and_then(|s| Some((*set.policies.get(s.policy)?, s.stanza)));
     let named = found.and_then(|id| Some((joined.policies.get(id.0)?, joined.stanza(id)?)));

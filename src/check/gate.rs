@@ -162,7 +162,12 @@ pub fn check(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&st
     );
     findings.extend(brought);
     if let Some(most) = options.max_risk {
-        findings.extend(risk::over_budget(joined, analysis.exposures(), settings, most));
+        findings.extend(risk::over_budget(
+            joined,
+            analysis.exposures().as_slice(),
+            settings,
+            most,
+        ));
     }
 
     let mut rules = pipeline::rule_views();
@@ -258,10 +263,7 @@ fn warnings(joined: &Joined, deployment: Option<&Deployment>) -> Vec<Finding> {
             .flat_map(|(n, one)| later(n).map(move |two| (*one, *two)))
             .collect()
     };
-    let somebody = joined
-        .sets
-        .iter()
-        .filter(|set| set.holders.iter().any(|h| joined.holders.get(*h).is_some()));
+    let somebody = joined.sets.iter().filter(|set| !set.holders.is_empty());
     let context = lint::Context {
         mounts: mounts
             .map(|mount| lint::Mounted {

@@ -1,7 +1,7 @@
 //! Who asks: policies by name, a principal, or an auth role, with the namespace that its policies are of.
 
 use super::{Failure, Talk, holders};
-use crate::access::Joined;
+use crate::access::{HolderId, Joined};
 use crate::cli::Asking;
 use crate::deployment::{AuthRole, Deployment};
 use crate::policy::model::Policy;
@@ -16,7 +16,7 @@ pub(super) struct Asker<'p> {
     /// What templates are filled from.
     pub(super) identity: Identity,
     /// Its number among the holders, where it is one.
-    pub(super) holder: Option<usize>,
+    pub(super) holder: Option<HolderId>,
 }
 
 /// What an asker is looked for in.
@@ -54,21 +54,21 @@ impl<'p> Known<'p> {
     pub(super) fn principal(&self, name: &str, talk: &Talk) -> Result<Asker<'p>, Failure> {
         let number = find(self.joined, name)?;
         let set = self.joined.current_set(number);
-        for missing in set.into_iter().flat_map(|s| &s.missing) {
+        for missing in &set.missing {
             talk.warn(&format!(
                 "policy `{missing}` of `{name}` was not read: the answer leaves it out"
             ));
         }
-        let read = set.into_iter().flat_map(|s| &s.policies);
+        let read = set.policies.iter();
         let mut policies: Vec<&Policy> = read.filter_map(|&p| self.joined.policies.get(p)).collect();
         if holders::is_root(self.joined, number) && policies.iter().all(|p| !p.is_root()) {
             policies.push(self.root);
         }
-        let holder = self.joined.holders.get(number);
+        let holder = &self.joined.holders[number];
         Ok(Asker {
-            name: holder.map_or_else(|| name.to_owned(), |h| h.display().to_owned()),
+            name: holder.display().to_owned(),
             policies,
-            identity: holder.map(|h| h.identity.clone()).unwrap_or_default(),
+            identity: holder.identity.clone(),
             holder: Some(number),
         })
     }
@@ -220,14 +220,15 @@ fn shown(namespace: &str) -> &str {
     if namespace.is_empty() { "/" } else { namespace }
 }
 
-pub(super) fn find(joined: &Joined, name: &str) -> Result<usize, Failure> {
-    let fits: Vec<usize> = (0..joined.holders.len())
-        .filter(|&h| {
-            joined.holders.get(h).is_some_and(|h| {
-                let entity = h.identity.entity.as_ref().is_some_and(|entity| entity.id == name);
-                entity || h.key() == name || *h.principal.id == *name || h.display() == name
-            })
+pub(super) fn find(joined: &Joined, name: &str) -> Result<HolderId, Failure> {
+    let fits: Vec<HolderId> = joined
+        .holders
+        .numbered()
+        .filter(|(_, h)| {
+            let entity = h.identity.entity.as_ref().is_some_and(|entity| entity.id == name);
+            entity || h.key() == name || *h.principal.id == *name || h.display() == name
         })
+        .map(|(h, _)| h)
         .collect();
     match fits.as_slice() {
         [one] => Ok(*one),
@@ -236,11 +237,7 @@ pub(super) fn find(joined: &Joined, name: &str) -> Result<usize, Failure> {
             Some("give `--logs`, `--usage` or `--deployment`; `usage` lists principals by id and name"),
         )),
         several => {
-            let keys: Vec<String> = several
-                .iter()
-                .filter_map(|&h| joined.holders.get(h))
-                .map(|h| h.key())
-                .collect();
+            let keys: Vec<String> = several.iter().map(|&h| &joined.holders[h]).map(|h| h.key()).collect();
             Err(Failure::new(
                 format!(
                     "`{name}` is the name of {} principals: {}",

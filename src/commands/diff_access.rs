@@ -82,8 +82,7 @@ fn on_day<'p>(known: &Known<'p>, asker: Asker<'p>, time: Timestamp, day: &str) -
         .iter()
         .filter(|d| Some(d.holder) == asker.holder && d.demand.days.contains(&number));
     let mut policies: Vec<usize> = demands
-        .filter_map(|d| joined.sets.get(d.set))
-        .flat_map(|set| set.policies.iter().copied())
+        .flat_map(|d| joined.sets[d.set].policies.iter().copied())
         .collect();
     policies.sort_unstable();
     policies.dedup();

@@ -94,37 +94,33 @@ pub(super) fn run(
 
 /// The holders whose use counts, and what they are called.
 fn whose(args: &GenerateArgs, joined: &Joined, by_assignment: bool) -> Result<(BTreeSet<HolderId>, String), Failure> {
-    let all = |fits: &dyn Fn(HolderId) -> bool| (0..joined.holders.len()).filter(|h| fits(*h)).collect();
-    let kind = |h: HolderId| joined.holders.get(h).map(|holder| holder.principal.kind);
+    let all = |fits: &dyn Fn(HolderId) -> bool| joined.holders.ids().filter(|h| fits(*h)).collect();
+    let kind = |h: HolderId| joined.holders[h].principal.kind;
     if args.root {
-        return Ok((all(&|h| kind(h) == Some(PrincipalKind::Root)), "root tokens".to_owned()));
+        return Ok((all(&|h| kind(h) == PrincipalKind::Root), "root tokens".to_owned()));
     }
     if let Some(name) = &args.principal {
         let number = asker::find(joined, name)?;
-        let shown = joined.holders.get(number).map_or(name.as_str(), |h| h.display());
+        let shown = joined.holders[number].display();
         return Ok((BTreeSet::from([number]), shown.to_owned()));
     }
     let Some(role) = &args.role else {
-        let counts = |h| !matches!(kind(h), Some(PrincipalKind::Root | PrincipalKind::Unauthenticated));
+        let counts = |h| !matches!(kind(h), PrincipalKind::Root | PrincipalKind::Unauthenticated);
         return Ok((all(&counts), "everybody but root".to_owned()));
     };
     let is = |id: &str, name: &str| {
         id == role || id.trim_start_matches("auth/") == role.trim_start_matches("auth/") || name == role
     };
     let fits = |h: HolderId| {
-        joined.holders.get(h).is_some_and(|holder| {
-            let acts = holder.principal.kind == PrincipalKind::Role && is(&holder.principal.id, &holder.principal.name);
-            acts || (by_assignment
-                && holder
-                    .assigned
-                    .iter()
-                    .any(|a| !a.mount.is_empty() && is(&a.id, &a.name)))
-        })
+        let holder = &joined.holders[h];
+        let acts = holder.principal.kind == PrincipalKind::Role && is(&holder.principal.id, &holder.principal.name);
+        let mut roles = holder.assigned.iter().filter(|place| !place.mount.is_empty());
+        acts || (by_assignment && roles.any(|place| is(&place.id, &place.name)))
     };
     let found: BTreeSet<HolderId> = all(&fits);
     let ids: BTreeSet<&str> = found
         .iter()
-        .filter_map(|h| joined.holders.get(*h))
+        .map(|h| &joined.holders[*h])
         .filter(|h| h.principal.kind == PrincipalKind::Role)
         .map(|h| &*h.principal.id)
         .collect();

@@ -1,7 +1,7 @@
 //! Who holds what, for the commands that ask about people: from usage, from the deployment, or both.
 
 use super::{Failure, Talk, material};
-use crate::access::{self, Inputs, Joined};
+use crate::access::{self, HolderId, Inputs, Joined};
 use crate::cli::{Granting, Reading};
 use crate::deployment::{Deployment, Mount};
 use crate::policy::explain::KvMount;
@@ -88,10 +88,8 @@ pub(super) fn kv(mount: &Mounted) -> Option<KvMount<'_>> {
 }
 
 /// Whether a holder acts with the root policy, which no file holds.
-pub(super) fn is_root(joined: &Joined, number: usize) -> bool {
-    joined.holders.get(number).is_some_and(|holder| {
-        let today = holder.sets.first();
-        holder.principal.kind == PrincipalKind::Root
-            || today.is_some_and(|set| set.policies.iter().any(PolicyId::is_root))
-    })
+pub(super) fn is_root(joined: &Joined, number: HolderId) -> bool {
+    let holder = &joined.holders[number];
+    let today = holder.sets.first();
+    holder.principal.kind == PrincipalKind::Root || today.is_some_and(|set| set.policies.iter().any(PolicyId::is_root))
 }

@@ -3,6 +3,7 @@
 use super::{Exit, Failure, Talk, holders};
 use crate::access::{AccessSet, Joined};
 use crate::cli::{ReplayArgs, TextOrJson};
+use crate::index::IndexVec;
 use crate::policy::model::Policy;
 use crate::policy::profile::Profile;
 use crate::policy::replay::{Asked, Change, Replay, replay};
@@ -42,7 +43,7 @@ pub(super) fn run(args: &ReplayArgs, profile: Profile, out: &mut dyn Write, talk
 }
 
 /// The policies of every set in force, those that were not read as well.
-fn held(joined: &Joined) -> Vec<Vec<PolicyId>> {
+fn held(joined: &Joined) -> IndexVec<AccessSet, Vec<PolicyId>> {
     let of_set = |set: &AccessSet| {
         let read = set
             .policies
@@ -51,16 +52,16 @@ fn held(joined: &Joined) -> Vec<Vec<PolicyId>> {
             .map(Policy::id);
         read.chain(set.missing.iter().cloned()).collect()
     };
-    joined.sets.iter().map(of_set).collect()
+    joined.sets.map(of_set)
 }
 
-fn asked<'a>(joined: &'a Joined, held: &'a [Vec<PolicyId>]) -> impl Iterator<Item = Asked<'a>> {
-    joined.demands.iter().filter_map(|d| {
-        let holder = joined.holders.get(d.holder)?;
-        Some(Asked {
+fn asked<'a>(joined: &'a Joined, held: &'a IndexVec<AccessSet, Vec<PolicyId>>) -> impl Iterator<Item = Asked<'a>> {
+    joined.demands.iter().map(|d| {
+        let holder = &joined.holders[d.holder];
+        Asked {
             principal: Arc::from(holder.display()),
             unauthenticated: holder.principal.kind == PrincipalKind::Unauthenticated,
-            policies: held.get(d.set)?,
+            policies: &held[d.set],
             root: d.demand.held.is_root(),
             identity: &holder.identity,
             namespace: &d.demand.namespace,
@@ -69,7 +70,7 @@ fn asked<'a>(joined: &'a Joined, held: &'a [Vec<PolicyId>]) -> impl Iterator<Ite
             capability: d.demand.capability,
             allowed: d.demand.allowed,
             denied: d.demand.denied,
-        })
+        }
     })
 }
 

@@ -90,11 +90,11 @@ fn names_below(joined: &Joined, value_path: &str) -> bool {
 /// Principals, then what hands out policies, then the policies themselves.
 fn everybody<'p>(joined: &'p Joined, deployment: Option<&Deployment>, root: &'p Policy) -> Vec<Holder<'p>> {
     let mut all = Vec::new();
-    for (h, holder) in joined.holders.iter().enumerate() {
+    for (h, holder) in joined.holders.numbered() {
         if holder.principal.kind == PrincipalKind::Unauthenticated {
             continue;
         }
-        let set = joined.current_set(h).into_iter().flat_map(|set| &set.policies);
+        let set = joined.current_set(h).policies.iter();
         let mut policies: Vec<&Policy> = set.filter_map(|&p| joined.policies.get(p)).collect();
         if holders::is_root(joined, h) && policies.iter().all(|p| !p.is_root()) {
             policies.push(root);

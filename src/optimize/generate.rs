@@ -311,14 +311,9 @@ fn compiled<'j>(joined: &'j Joined, policy: &Policy) -> impl FnMut(HolderId, &mu
     let policy = policy.clone();
     let mut kept: HashMap<Option<HolderId>, Acl> = HashMap::new();
     move |holder, look| {
-        let acl = kept.entry(templated.then_some(holder)).or_insert_with(|| {
-            let identity = joined
-                .holders
-                .get(holder)
-                .map(|h| h.identity.clone())
-                .unwrap_or_default();
-            Acl::compile(joined.profile, &[&policy], &identity, joined.now)
-        });
+        let acl = kept
+            .entry(templated.then_some(holder))
+            .or_insert_with(|| Acl::compile(joined.profile, &[&policy], &joined.holders[holder].identity, joined.now));
         look(acl);
     }
 }
@@ -386,9 +381,7 @@ fn evidence(joined: &Joined, policy: &Policy, demands: &[&JoinedDemand]) -> BTre
                 let place = told.entry(source.stanza).or_default();
                 place.paths.insert(demand.path.clone());
                 place.holders.insert(demand.holder);
-                if let Some(holder) = joined.holders.get(demand.holder) {
-                    place.names.insert(holder.display().to_owned());
-                }
+                place.names.insert(joined.holders[demand.holder].display().to_owned());
                 place.requests += demand.demand.allowed;
                 let day = |t: Option<jiff::Timestamp>| t.map(|t| t.strftime("%Y-%m-%d").to_string());
                 let (first, last) = (day(demand.demand.first_seen), day(demand.demand.last_seen));

@@ -228,7 +228,7 @@ impl<'a> Search<'a> {
         };
         let proven = |old: &Acl, new: &Acl| matches!(compare::grants_nothing_new(old, new, options), Verdict::Proven);
         let now = compile(list);
-        let holds = self.joined.sets.get(way.set).is_some_and(|set| proven(&set.acl, &now))
+        let holds = proven(&self.joined.sets[way.set].acl, &now)
             && last.is_none_or(|last| last == list || proven(&now, &compile(last)) || self.keeps_used(way, own, &now));
         if let Ok(mut known) = self.known.lock() {
             known.insert(key, holds);

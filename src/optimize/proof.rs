@@ -52,15 +52,12 @@ impl Scheme {
 
 /// From what templates are filled for a holder. A set without templates today is shared, and knows of no identity.
 pub(super) fn identity(joined: &Joined, set: SetId, holder: HolderId) -> &Identity {
-    static NOBODY: Identity = Identity {
-        entity: None,
-        groups: Vec::new(),
-    };
-    let set = joined.sets.get(set);
-    let own = set.filter(|s| s.identity.entity.is_some() || !s.identity.groups.is_empty());
-    own.map(|s| &s.identity)
-        .or_else(|| joined.holders.get(holder).map(|h| &h.identity))
-        .unwrap_or(&NOBODY)
+    let of_set = &joined.sets[set].identity;
+    if of_set.entity.is_some() || !of_set.groups.is_empty() {
+        of_set
+    } else {
+        &joined.holders[holder].identity
+    }
 }
 
 /// What was proven.
@@ -181,11 +178,20 @@ fn examine(joined: &Joined, scheme: &Scheme, case: &Case<'_>) -> (Proof, Vec<Fai
         ..Proof::default()
     };
     let mut failures = Vec::new();
-    let Some(set) = joined.sets.get(case.set) else {
-        return (proof, failures);
-    };
+    let set = &joined.sets[case.set];
     let chosen: Vec<&Policy> = case.given.iter().filter_map(|&p| scheme.policies.get(p)).collect();
-    let holder = case.holders.first().copied().unwrap_or_default();
+    let Some(&holder) = case.holders.first() else {
+        let reason = "a list that nobody holds".to_owned();
+        let set = case.set;
+        return (
+            proof,
+            vec![Failure::Undecided {
+                set,
+                holders: Vec::new(),
+                reason,
+            }],
+        );
+    };
     let acl = scheme.acl(joined, case.set, holder, case.given);
     for &n in &case.demands {
         let Some(demand) = joined.demands.get(n) else { continue };

@@ -130,7 +130,7 @@ impl<'a> Search<'a> {
     /// With one policy that changes a combination is today's before, and the one proven afterwards.
     fn find_cases(&self) -> Vec<Case> {
         let mut wanted: Vec<(SetId, HolderId, Vec<usize>)> = Vec::new();
-        for (id, set) in self.joined.sets.iter().enumerate() {
+        for (id, set) in self.joined.sets.numbered() {
             let moving: Vec<usize> = set
                 .policies
                 .iter()
@@ -166,7 +166,7 @@ impl<'a> Search<'a> {
 
     /// The list of a combination in which policies that change are what `of` says.
     fn list<'s>(&'s self, set: SetId, holder: HolderId, of: impl Fn(usize) -> Option<&'s Policy>) -> Option<Acl> {
-        let held = self.joined.sets.get(set)?;
+        let held = &self.joined.sets[set];
         let policies: Vec<&Policy> = held
             .policies
             .iter()
@@ -204,9 +204,8 @@ impl<'a> Search<'a> {
                     self.now.get(m).and_then(Option::as_ref)
                 }
             });
-            let (Some(between), Some(set)) = (between, self.joined.sets.get(case.set)) else {
-                return false;
-            };
+            let Some(between) = between else { return false };
+            let set = &self.joined.sets[case.set];
             proven(compare::grants_nothing_new(&set.acl, &between, options))
                 && proven(compare::grants_nothing_new(&between, &case.last, options))
         })

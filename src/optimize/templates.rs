@@ -84,9 +84,7 @@ struct Group {
 pub(super) fn candidates(joined: &Joined, uses: &[Use<'_>], within: &Pattern, price: &Price) -> Vec<Chosen> {
     let mut groups: BTreeMap<String, Group> = BTreeMap::new();
     for used in uses {
-        let Some(holder) = joined.holders.get(used.holder) else {
-            continue;
-        };
+        let holder = &joined.holders[used.holder];
         for text in texts(used.path, &variables(holder)) {
             let group = groups.entry(text).or_default();
             group.covers.insert(used.number);
@@ -186,8 +184,7 @@ fn stays_within(text: &str, within: &Pattern) -> bool {
 fn exposure(joined: &Joined, uses: &[Use<'_>], text: &str, group: &Group, price: &Price) -> f64 {
     let mut sum = 0.0;
     for &h in &group.holders {
-        let identity = joined.holders.get(h).map(|h| &h.identity);
-        let Some(own) = identity.and_then(|i| filled(text, i)) else {
+        let Some(own) = filled(text, &joined.holders[h].identity) else {
             continue;
         };
         let Ok(pattern) = Pattern::parse(&own, "") else {

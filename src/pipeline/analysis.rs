@@ -3,7 +3,7 @@
 
 use super::exposure;
 use crate::access::weight::{Weighed, Weights};
-use crate::access::{self, Inputs, Joined, StanzaId};
+use crate::access::{self, Holder, Inputs, Joined, StanzaId};
 use crate::advice::{Evidence, Finding};
 use crate::analysis::access_graph::{self, Chain};
 use crate::analysis::evidence::{self, EvidenceSettings, Watch};
@@ -11,6 +11,7 @@ use crate::analysis::risk::Exposure;
 use crate::analysis::rule::{self, Context};
 use crate::analysis::rules;
 use crate::deployment::Deployment;
+use crate::index::IndexVec;
 use crate::policy::model::Policy;
 use crate::settings::RuleLevel;
 use jiff::Timestamp;
@@ -49,7 +50,7 @@ pub struct Analysis<'a> {
     last: Option<Timestamp>,
     settings: &'a EvidenceSettings,
     weights: &'a Weights,
-    exposures: OnceLock<Vec<Exposure>>,
+    exposures: OnceLock<IndexVec<Holder, Exposure>>,
     chains: OnceLock<Vec<Chain>>,
 }
 
@@ -101,7 +102,7 @@ impl Analysis<'_> {
     }
 
     /// What every holder is exposed to today.
-    pub fn exposures(&self) -> &[Exposure] {
+    pub fn exposures(&self) -> &IndexVec<Holder, Exposure> {
         self.exposures
             .get_or_init(|| exposure::today(&self.joined, &self.weighed()))
     }

@@ -4,6 +4,7 @@ use crate::access::holder::{AssignedBy, Holder};
 use crate::access::logins::is_asked_for;
 use crate::access::{AccessSet, HolderId, Joined, Login, SetId};
 use crate::advice::Assignment;
+use crate::index::IndexVec;
 use crate::optimize::assign::{Need, spread};
 use crate::optimize::proof::Scheme;
 use crate::policy::model::Policy;
@@ -18,13 +19,11 @@ pub(super) fn assignments(joined: &Joined, scheme: &Scheme) -> Vec<Assignment> {
     let mut list = of_places(joined, scheme);
     let by_login: BTreeSet<(SetId, HolderId)> = joined.logins.iter().map(|l| (l.set, l.holder)).collect();
     for (&(set, holder), given) in &scheme.given {
-        let (Some(held), Some(who)) = (joined.sets.get(set), joined.holders.get(holder)) else {
-            continue;
-        };
+        let (held, who) = (&joined.sets[set], &joined.holders[holder]);
         if by_login.contains(&(set, holder)) {
             continue;
         }
-        let is_today = joined.current.get(holder) == Some(&set);
+        let is_today = joined.current[holder] == set;
         let is_place = is_today && joined.handed_out.is_none();
         let kind = if is_place {
             who.principal.kind.to_string()
@@ -43,9 +42,8 @@ pub(super) fn assignments(joined: &Joined, scheme: &Scheme) -> Vec<Assignment> {
 pub(super) fn changed_for(joined: &Joined, scheme: &Scheme) -> usize {
     let given = scheme.given.iter();
     let changed = given.filter(|((set, _), given)| {
-        joined.sets.get(*set).is_some_and(|held| {
-            with_missing(&joined.policies, &held.policies, held) != with_missing(&scheme.policies, given, held)
-        })
+        let held = &joined.sets[*set];
+        with_missing(&joined.policies, &held.policies, held) != with_missing(&scheme.policies, given, held)
     });
     changed.map(|((_, holder), _)| holder).collect::<BTreeSet<_>>().len()
 }
@@ -97,12 +95,12 @@ fn given<'s>(scheme: &'s Scheme, login: &Login) -> &'s [usize] {
 struct Places<'a> {
     joined: &'a Joined,
     /// Of each holder the entity that nothing is assigned to yet.
-    new: &'a [Option<AssignedBy>],
+    new: &'a IndexVec<Holder, Option<AssignedBy>>,
     number: BTreeMap<(u8, &'a AssignedBy), usize>,
 }
 
 impl<'a> Places<'a> {
-    fn new(joined: &'a Joined, new: &'a [Option<AssignedBy>]) -> Self {
+    fn new(joined: &'a Joined, new: &'a IndexVec<Holder, Option<AssignedBy>>) -> Self {
         let mut places = Self {
             joined,
             new,
@@ -115,9 +113,9 @@ impl<'a> Places<'a> {
 
     /// Where a login gets policies from.
     fn of(&self, login: &'a Login) -> impl Iterator<Item = (u8, &'a AssignedBy)> + use<'a> {
-        let assigned = self.joined.holders.get(login.holder).map(|holder| &holder.assigned);
-        let known = login.places.iter().filter_map(move |&n| assigned?.get(n));
-        let new = self.new.get(login.holder).and_then(Option::as_ref);
+        let assigned = &self.joined.holders[login.holder].assigned;
+        let known = login.places.iter().filter_map(|&n| assigned.get(n));
+        let new = self.new[login.holder].as_ref();
         known
             .map(|place| (turn(place), place))
             .chain(new.map(|place| (NEW_ENTITY, place)))
@@ -125,10 +123,8 @@ impl<'a> Places<'a> {
 
     fn need(&self, scheme: &Scheme, login: &'a Login) -> Need<PolicyId> {
         let places = self.of(login).filter_map(|place| self.number.get(&place).copied());
-        let held = self.joined.sets.get(login.set);
-        let policies = held.map_or_else(BTreeSet::new, |held| {
-            with_missing(&scheme.policies, given(scheme, login), held)
-        });
+        let held = &self.joined.sets[login.set];
+        let policies = with_missing(&scheme.policies, given(scheme, login), held);
         Need {
             places: places.collect(),
             policies: policies.into_iter().filter(is_asked_for).collect(),
@@ -137,7 +133,7 @@ impl<'a> Places<'a> {
 }
 
 fn of_places(joined: &Joined, scheme: &Scheme) -> Vec<Assignment> {
-    let new: Vec<Option<AssignedBy>> = joined.holders.iter().map(own_entity).collect();
+    let new: IndexVec<Holder, Option<AssignedBy>> = joined.holders.map(own_entity);
     let places = Places::new(joined, &new);
     let all: Vec<&AssignedBy> = places.number.keys().map(|(_, place)| *place).collect();
     let today: Vec<BTreeSet<PolicyId>> = all.iter().map(|place| asked_for(place)).collect();
@@ -159,8 +155,8 @@ fn of_places(joined: &Joined, scheme: &Scheme) -> Vec<Assignment> {
         })
         .collect();
     for (login, lacking) in joined.logins.iter().zip(&found.lacking) {
-        let held = joined.sets.get(login.set).zip(joined.holders.get(login.holder));
-        if let Some((held, who)) = held.filter(|_| !lacking.is_empty()) {
+        if !lacking.is_empty() {
+            let (held, who) = (&joined.sets[login.set], &joined.holders[login.holder]);
             let given = given(scheme, login);
             list.extend(by_itself(joined, scheme, "token".to_owned(), held, who, given));
         }

@@ -1,8 +1,9 @@
 //! What every holder is exposed to, today and after a proposal.
 
 use crate::access::weight::Weighed;
-use crate::access::{self, Joined};
+use crate::access::{self, Holder, HolderId, Joined};
 use crate::analysis::risk::{self, Exposure};
+use crate::index::IndexVec;
 use crate::optimize::proof::Scheme;
 use crate::policy::acl::Acl;
 use crate::vault::{CapabilitySet, PrincipalKind};
@@ -10,13 +11,11 @@ use rayon::prelude::*;
 use std::collections::{BTreeMap, HashMap};
 
 /// What every holder used, by path.
-fn used(joined: &Joined) -> Vec<HashMap<&str, CapabilitySet>> {
-    let mut used: Vec<HashMap<&str, CapabilitySet>> = joined.holders.iter().map(|_| HashMap::new()).collect();
+fn used(joined: &Joined) -> IndexVec<Holder, HashMap<&str, CapabilitySet>> {
+    let mut used: IndexVec<Holder, HashMap<&str, CapabilitySet>> = joined.holders.map(|_| HashMap::new());
     for d in joined.demands.iter().filter(|d| d.was_allowed()) {
-        if let Some(map) = used.get_mut(d.holder) {
-            let on = map.entry(&d.path).or_default();
-            *on = on.union(d.needs());
-        }
+        let on = used[d.holder].entry(&d.path).or_default();
+        *on = on.union(d.needs());
     }
     used
 }
@@ -25,32 +24,34 @@ fn used(joined: &Joined) -> Vec<HashMap<&str, CapabilitySet>> {
 type ListKey = (access::SetId, Option<access::HolderId>);
 
 /// What every holder is exposed to today.
-pub(super) fn today(joined: &Joined, weighed: &Weighed<'_>) -> Vec<Exposure> {
+pub(super) fn today(joined: &Joined, weighed: &Weighed<'_>) -> IndexVec<Holder, Exposure> {
     exposures(joined, weighed, None)
 }
 
 /// What every holder is exposed to today, or with other lists in force.
-fn exposures(joined: &Joined, weighed: &Weighed<'_>, lists: Option<&HashMap<ListKey, Acl>>) -> Vec<Exposure> {
+fn exposures(
+    joined: &Joined,
+    weighed: &Weighed<'_>,
+    lists: Option<&HashMap<ListKey, Acl>>,
+) -> IndexVec<Holder, Exposure> {
     let used = used(joined);
-    let mut by_set: BTreeMap<ListKey, Vec<usize>> = BTreeMap::new();
-    for (h, &set) in joined.current.iter().enumerate() {
+    let mut by_set: BTreeMap<ListKey, Vec<HolderId>> = BTreeMap::new();
+    for (h, &set) in joined.current.numbered() {
         let own = lists.is_some_and(|l| l.contains_key(&(set, Some(h))));
         by_set.entry((set, own.then_some(h))).or_default().push(h);
     }
-    let by_set: Vec<(ListKey, Vec<usize>)> = by_set.into_iter().collect();
-    let mut all: Vec<(usize, Exposure)> = by_set
+    let by_set: Vec<(ListKey, Vec<HolderId>)> = by_set.into_iter().collect();
+    let mut all: Vec<(HolderId, Exposure)> = by_set
         .par_iter()
         .flat_map_iter(|(set_id, holders)| {
-            let acl = lists
-                .and_then(|l| l.get(set_id))
-                .or_else(|| joined.sets.get(set_id.0).map(|s| &s.acl));
-            let reach = acl.map(|acl| access::reach(acl, &joined.universe)).unwrap_or_default();
+            let acl = lists.and_then(|l| l.get(set_id)).unwrap_or(&joined.sets[set_id.0].acl);
+            let reach = access::reach(acl, &joined.universe);
             holders
                 .iter()
-                .filter_map(|&h| {
-                    let root = joined.holders.get(h)?.principal.kind == PrincipalKind::Root;
-                    let exposure = risk::exposure(&reach, used.get(h), weighed);
-                    Some((h, if root { risk::of_root(exposure) } else { exposure }))
+                .map(|&h| {
+                    let root = joined.holders[h].principal.kind == PrincipalKind::Root;
+                    let exposure = risk::exposure(&reach, Some(&used[h]), weighed);
+                    (h, if root { risk::of_root(exposure) } else { exposure })
                 })
                 .collect::<Vec<_>>()
         })
@@ -60,11 +61,11 @@ fn exposures(joined: &Joined, weighed: &Weighed<'_>, lists: Option<&HashMap<List
 }
 
 /// The same under a scheme that keeps holders and sets.
-pub(super) fn after(joined: &Joined, weighed: &Weighed<'_>, scheme: &Scheme) -> Vec<Exposure> {
+pub(super) fn after(joined: &Joined, weighed: &Weighed<'_>, scheme: &Scheme) -> IndexVec<Holder, Exposure> {
     let groups: Vec<_> = scheme.by_list().into_iter().collect();
     let lists = groups
         .par_iter()
-        .filter(|((set, ..), _)| joined.sets.get(*set).is_some_and(|s| s.current))
+        .filter(|((set, ..), _)| joined.sets[*set].current)
         .filter_map(|((set, given, own), holders)| {
             let acl = scheme.acl(joined, *set, *holders.first()?, given);
             Some(((*set, *own), acl))

@@ -101,7 +101,7 @@ fn keep(joined: &Joined, tight: &Scheme, redesign: &mut Redesign, who: &BTreeSet
         let before = redesign.scheme.given.insert(*key, given.clone());
         if before.as_ref() != Some(&given) {
             changed = true;
-            let name = joined.holders.get(key.1).map_or("somebody", |holder| holder.display());
+            let name = joined.holders[key.1].display();
             redesign.withdrawn.push((
                 format!("other policies for `{name}`"),
                 String::from("whatever the order of the steps, it would have more or less for a while"),
@@ -177,9 +177,7 @@ fn places(joined: &Joined, assignments: &[Assignment], pool: &Pool) -> (Vec<Plac
     }
     let mut ways = Vec::new();
     for login in &joined.logins {
-        let (Some(holder), Some(set)) = (joined.holders.get(login.holder), joined.sets.get(login.set)) else {
-            continue;
-        };
+        let (holder, set) = (&joined.holders[login.holder], &joined.sets[login.set]);
         let mut of: Vec<usize> = Vec::new();
         for place in login.places.iter().filter_map(|&n| holder.assigned.get(n)) {
             of.push(*number.entry(key_of(place)).or_insert_with(|| {
@@ -213,7 +211,7 @@ fn places(joined: &Joined, assignments: &[Assignment], pool: &Pool) -> (Vec<Plac
     }
     // Without a deployment each principal is told by itself what it gets.
     if joined.handed_out.is_none() {
-        for (holder, (who, &set)) in joined.holders.iter().zip(&joined.current).enumerate() {
+        for ((holder, who), &set) in joined.holders.numbered().zip(&joined.current) {
             let kind = who.principal.kind.to_string();
             let place = number.get(&(kind.as_str(), &*who.namespace, &*who.principal.id));
             ways.extend(place.map(|&place| Way {

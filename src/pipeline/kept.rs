@@ -5,6 +5,7 @@ use super::place::{Places, Spot};
 use super::waiver::{self, Waiver};
 use crate::access::{Holder, Joined, StanzaId};
 use crate::advice::Finding;
+use crate::index::IndexVec;
 use crate::policy::model::Policy;
 use crate::settings::Settings;
 use jiff::civil::Date;
@@ -57,7 +58,6 @@ impl Waivers {
             let about = why.is_some() && finding.subject.kind == "principal";
             let holder = joined
                 .holders
-                .iter()
                 .position(|holder| about && holder.key() == finding.subject.key);
             let held = joined
                 .held_by
@@ -141,11 +141,9 @@ fn protected_policies(joined: &Joined, protect: &[String]) -> BTreeSet<usize> {
             .any(|place| matches!(place.kind.as_str(), "group" | "entity") && is(&place.name));
         is_group || is(&holder.key()) || is(&holder.principal.id)
     };
-    let holders: Vec<bool> = joined.holders.iter().map(of_holder).collect();
+    let holders: IndexVec<Holder, bool> = joined.holders.map(of_holder);
     for (n, (policy, held)) in joined.policies.iter().zip(&joined.held_by).enumerate() {
-        let by_holder = held
-            .iter()
-            .any(|&holder| holders.get(holder).copied().unwrap_or_default());
+        let by_holder = held.iter().any(|&holder| holders[holder]);
         if by_holder || is(&policy.name) || is(&Policy::id(policy).to_string()) {
             found.insert(n);
         }

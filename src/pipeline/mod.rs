@@ -189,7 +189,7 @@ pub fn advise(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&s
             notes,
         },
         rules: rule_views(),
-        totals: views::totals(joined, exposures),
+        totals: views::totals(joined, exposures.as_slice()),
         principals: views::principals(joined, exposures, &after),
         policies: views::policies(joined, &analysis.evidence, &weighed),
         heat: views::heat(joined),

@@ -76,8 +76,7 @@ fn expected(spread: Spread, horizon_days: i32) -> Expected {
 pub(super) fn today(joined: &Joined) -> Scheme {
     let given = joined
         .sets
-        .iter()
-        .enumerate()
+        .numbered()
         .flat_map(|(n, set)| set.holders.iter().map(move |&h| ((n, h), set.policies.clone())))
         .collect();
     Scheme {
@@ -137,7 +136,7 @@ fn holders(joined: &Joined, policy: usize) -> Vec<String> {
         .get(policy)
         .into_iter()
         .flatten()
-        .filter_map(|&h| joined.holders.get(h).map(|h| h.display().to_owned()))
+        .map(|&h| joined.holders[h].display().to_owned())
         .collect()
 }
 
@@ -293,7 +292,7 @@ fn redesign(joined: &Joined, tightened: &Tightening, settled: Settled, before: C
             holders: role
                 .holders
                 .iter()
-                .filter_map(|&h| joined.holders.get(h).map(|h| h.display().to_owned()))
+                .map(|&h| joined.holders[h].display().to_owned())
                 .collect(),
             ..ProposedPolicy::default()
         })

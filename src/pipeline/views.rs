@@ -2,7 +2,7 @@
 
 use crate::access::logins::is_asked_for;
 use crate::access::weight::Weighed;
-use crate::access::{HolderId, Joined, Outcome, StanzaId, askable, reach};
+use crate::access::{Holder, HolderId, Joined, Outcome, StanzaId, askable, reach};
 use crate::advice::{
     CapabilityUse, CoverageView, Escalation, Evidence, EvidenceState, HeatCell, HeatGroup, HeatMap, PolicyView,
     PrincipalView, Skip, StanzaView, Totals,
@@ -11,6 +11,7 @@ use crate::analysis::access_graph::Chain;
 use crate::analysis::evidence::{EvidenceSettings, Peers};
 use crate::analysis::risk::{self, Exposure};
 use crate::deployment::Deployment;
+use crate::index::IndexVec;
 use crate::policy::acl::Acl;
 use crate::policy::template::Identity;
 
@@ -83,7 +84,7 @@ pub(super) fn notes(joined: &Joined, coverage: &CoverageView) -> Vec<String> {
     let unknown = joined
         .demands
         .iter()
-        .filter(|d| d.outcome == Outcome::NotExplained && joined.sets.get(d.set).is_some_and(|s| !s.is_known()))
+        .filter(|d| d.outcome == Outcome::NotExplained && !joined.sets[d.set].is_known())
         .count();
     if unexplained > unknown {
         notes.push(format!(
@@ -98,12 +99,7 @@ pub(super) fn notes(joined: &Joined, coverage: &CoverageView) -> Vec<String> {
         .iter()
         .filter(|s| s.current && !s.unfilled.is_empty())
         .flat_map(|s| s.holders.iter().copied())
-        .filter(|&h| {
-            joined
-                .holders
-                .get(h)
-                .is_some_and(|h| h.principal.kind != PrincipalKind::Root)
-        })
+        .filter(|&h| joined.holders[h].principal.kind != PrincipalKind::Root)
         .collect();
     if !unfilled.is_empty() {
         let remedy = if joined.handed_out.is_some() {
@@ -122,7 +118,7 @@ pub(super) fn notes(joined: &Joined, coverage: &CoverageView) -> Vec<String> {
 /// What stays only because some of its holders never acted.
 pub(super) fn held_back(joined: &Joined, evidence: &[Evidence], settings: &EvidenceSettings) -> Option<String> {
     let peers = Peers::of(joined);
-    let dormant = |h: HolderId| joined.holders.get(h).is_some_and(|holder| !holder.is_active());
+    let dormant = |h: HolderId| !joined.holders[h].is_active();
     let waits = |found: &Evidence| found.state == EvidenceState::Suspect && found.window_days < settings.dormant_days;
     let mut who: BTreeSet<HolderId> = BTreeSet::new();
     let mut policies = 0_usize;
@@ -202,29 +198,30 @@ pub(super) fn mean(numbers: &[f64]) -> f64 {
 }
 
 /// Principals, the riskiest first.
-pub(super) fn principals(joined: &Joined, exposures: &[Exposure], after: &[Exposure]) -> Vec<PrincipalView> {
-    let mut requests: Vec<(u64, u64)> = vec![(0, 0); joined.holders.len()];
-    let mut seen: Vec<(Option<jiff::Timestamp>, Option<jiff::Timestamp>)> = vec![(None, None); joined.holders.len()];
+pub(super) fn principals(
+    joined: &Joined,
+    exposures: &IndexVec<Holder, Exposure>,
+    after: &IndexVec<Holder, Exposure>,
+) -> Vec<PrincipalView> {
+    type Seen = (Option<jiff::Timestamp>, Option<jiff::Timestamp>);
+    let mut requests: IndexVec<Holder, (u64, u64)> = joined.holders.map(|_| (0, 0));
+    let mut seen: IndexVec<Holder, Seen> = joined.holders.map(|_| (None, None));
     for d in &joined.demands {
-        if let Some(r) = requests.get_mut(d.holder) {
-            r.0 += d.demand.allowed + d.demand.denied;
-            r.1 += d.demand.denied;
-        }
-        if let Some(s) = seen.get_mut(d.holder) {
-            s.0 = [s.0, d.demand.first_seen].into_iter().flatten().min();
-            s.1 = s.1.max(d.demand.last_seen);
-        }
+        let (requests, seen) = (&mut requests[d.holder], &mut seen[d.holder]);
+        requests.0 += d.demand.allowed + d.demand.denied;
+        requests.1 += d.demand.denied;
+        seen.0 = [seen.0, d.demand.first_seen].into_iter().flatten().min();
+        seen.1 = seen.1.max(d.demand.last_seen);
     }
     let mut views: Vec<PrincipalView> = joined
         .holders
-        .iter()
-        .enumerate()
+        .numbered()
         .filter(|(_, holder)| counts(holder))
-        .filter_map(|(h, holder)| {
-            let e = exposures.get(h)?;
-            let (first_seen, last_seen) = seen.get(h).copied().unwrap_or_default();
-            let (total, denied) = requests.get(h).copied().unwrap_or_default();
-            Some(PrincipalView {
+        .map(|(h, holder)| {
+            let e = &exposures[h];
+            let (first_seen, last_seen) = seen[h];
+            let (total, denied) = requests[h];
+            PrincipalView {
                 id: holder.key(),
                 name: holder.display().to_owned(),
                 kind: holder.principal.kind.to_string(),
@@ -245,9 +242,9 @@ pub(super) fn principals(joined: &Joined, exposures: &[Exposure], after: &[Expos
                 last_seen,
                 active_days: u32::try_from(holder.days.len()).unwrap_or(u32::MAX),
                 risk: e.risk.clone(),
-                risk_after: after.get(h).map(|e| e.risk.clone()),
-                grants_unknown: joined.current_set(h).is_some_and(|s| !s.is_known()),
-            })
+                risk_after: Some(after[h].risk.clone()),
+                grants_unknown: !joined.current_set(h).is_known(),
+            }
         })
         .collect();
     views.sort_by(|a, b| {
@@ -278,7 +275,7 @@ pub(super) fn policies(joined: &Joined, evidence: &[Evidence], weighed: &Weighed
                 holders: held
                     .into_iter()
                     .flatten()
-                    .filter_map(|&h| joined.holders.get(h).map(|h| h.display().to_owned()))
+                    .map(|&h| joined.holders[h].display().to_owned())
                     .collect(),
                 stanzas: policy
                     .stanzas
@@ -348,7 +345,7 @@ pub(super) fn escalations(joined: &Joined, chains: &[Chain]) -> Vec<Escalation> 
             let names: Vec<&str> = chain
                 .holders
                 .iter()
-                .filter_map(|&h| joined.holders.get(h))
+                .map(|&h| &joined.holders[h])
                 .map(|h| h.display())
                 .collect();
             let principal = match names.as_slice() {
@@ -391,13 +388,11 @@ pub(super) fn heat(joined: &Joined) -> HeatMap {
         let on = used.entry((d.holder, &d.path)).or_default();
         *on = on.union(d.needs().intersection(askable(&d.path)));
     }
-    let rows: Vec<HolderId> = (0..joined.holders.len())
-        .filter(|&h| {
-            joined
-                .holders
-                .get(h)
-                .is_some_and(|h| !matches!(h.principal.kind, PrincipalKind::Unauthenticated | PrincipalKind::Root))
-        })
+    let rows: Vec<HolderId> = joined
+        .holders
+        .numbered()
+        .filter(|(_, h)| !matches!(h.principal.kind, PrincipalKind::Unauthenticated | PrincipalKind::Root))
+        .map(|(h, _)| h)
         .take(MOST_ROWS * 50)
         .collect();
     let cells = rows
@@ -405,10 +400,7 @@ pub(super) fn heat(joined: &Joined) -> HeatMap {
         .enumerate()
         .flat_map_iter(|(row, &h)| {
             let mut cells: BTreeMap<u32, HeatCell> = BTreeMap::new();
-            let reach = joined
-                .current_set(h)
-                .map(|s| reach(&s.acl, &joined.universe))
-                .unwrap_or_default();
+            let reach = reach(&joined.current_set(h).acl, &joined.universe);
             for (n, granted) in reach.granted {
                 let Some(&column) = column_of.get(n as usize) else {
                     continue;
@@ -424,7 +416,7 @@ pub(super) fn heat(joined: &Joined) -> HeatMap {
         .collect();
     let rows = rows
         .iter()
-        .filter_map(|&h| joined.holders.get(h))
+        .map(|&h| &joined.holders[h])
         .map(|h| HeatGroup {
             label: h.display().to_owned(),
             group: h.label.clone(),

@@ -162,7 +162,7 @@ fn in_span(
         });
     }
     for demand in open.iter().filter_map(|&n| now.demands.get(n)) {
-        let unread = now.sets.get(demand.set).is_none_or(|set| !set.is_known());
+        let unread = !now.sets[demand.set].is_known();
         if unread {
             found.unknown += demand.demand.denied;
         } else {
@@ -178,7 +178,7 @@ fn regression(
     wave: usize,
     writes: &BTreeMap<PolicyKey, BTreeSet<Timestamp>>,
 ) -> Option<Regression> {
-    let set = before.sets.get(was.set)?;
+    let set = &before.sets[was.set];
     let rule = set
         .acl
         .winner(was.operation(), &was.path)
@@ -204,11 +204,10 @@ fn regression(
     let answered = writes
         .get(&policy)
         .is_some_and(|times| times.iter().any(|&at| last.is_some_and(|last| at > last)));
-    let has = now.sets.get(is.set).and_then(|set| {
-        let winner = set.acl.winner(is.operation(), &is.path)?;
-        Some(set.acl.rule(winner)?.capabilities)
-    });
-    let holder = now.holders.get(is.holder)?;
+    let acl = &now.sets[is.set].acl;
+    let winner = acl.winner(is.operation(), &is.path);
+    let has = winner.and_then(|winner| Some(acl.rule(winner)?.capabilities));
+    let holder = &now.holders[is.holder];
     Some(Regression {
         principal: holder.display().to_owned(),
         namespace: is.demand.namespace.to_string(),

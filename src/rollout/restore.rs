@@ -194,10 +194,7 @@ fn proven(
                 regression.path == *demand.demand.path
                     && regression.namespace == *demand.demand.namespace
                     && regression.capability == demand.demand.capability
-                    && then
-                        .holders
-                        .get(demand.holder)
-                        .is_some_and(|holder| holder.display() == regression.principal)
+                    && then.holders[demand.holder].display() == regression.principal
             });
             if asked && demand.outcome != Outcome::DeniedButAllowed {
                 return Err(format!("`{}` would still be denied", demand.path));
@@ -205,15 +202,15 @@ fn proven(
         }
         let then = sets(then);
         for (key, id) in &then.1 {
-            let Some(list) = then.0.sets.get(*id) else { continue };
-            let list_of = |(joined, ids): &Sets| ids.get(key).and_then(|id| joined.sets.get(*id)).is_some();
+            let Some(list) = Some(&then.0.sets[*id]) else { continue };
+            let list_of = |(_, ids): &Sets| ids.contains_key(key);
             if !list_of(&was) || !list_of(&is) {
                 return Err(String::from(
                     "not every combination of policies can be told from the log",
                 ));
             }
             let acl = |sets: &Sets| -> Option<Verdict> {
-                let other = sets.1.get(key).and_then(|id| sets.0.sets.get(*id))?;
+                let other = sets.1.get(key).map(|id| &sets.0.sets[*id])?;
                 Some(compare::grants_nothing_new(
                     &other.acl,
                     &list.acl,
@@ -232,7 +229,7 @@ fn proven(
             }
             let lost =
                 is.1.get(key)
-                    .and_then(|id| is.0.sets.get(*id))
+                    .map(|id| &is.0.sets[*id])
                     .map(|other| compare::grants_nothing_new(&list.acl, &other.acl, compare::Options::default()));
             match lost {
                 Some(Verdict::Proven) => {}
@@ -251,13 +248,13 @@ type Sets = (Joined, BTreeMap<(String, BTreeSet<String>), SetId>);
 
 fn sets(joined: Joined) -> Sets {
     let mut by_name = BTreeMap::new();
-    for (id, set) in joined.sets.iter().enumerate() {
+    for (id, set) in joined.sets.numbered() {
         let read = set.policies.iter().filter_map(|&p| joined.policies.get(p));
         let names: BTreeSet<String> = read
             .map(|policy| policy.id().to_string())
             .chain(set.missing.iter().map(ToString::to_string))
             .collect();
-        for holder in set.holders.iter().filter_map(|&h| joined.holders.get(h)) {
+        for holder in set.holders.iter().map(|&h| &joined.holders[h]) {
             by_name.insert((holder.key(), names.clone()), id);
         }
     }

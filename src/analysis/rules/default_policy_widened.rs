@@ -1,7 +1,7 @@
 //! `default-policy-widened`: the `default` policy grants more than the servers put into it.
 
 use super::about;
-use crate::access::StanzaId;
+use crate::access::{HolderId, StanzaId};
 use crate::advice::Severity;
 use crate::analysis::rule::{Context, Draft, Rule, count};
 use crate::policy::model::Stanza;
@@ -119,7 +119,7 @@ fn trim_template(piece: &str) -> String {
     }
 }
 
-fn users(context: &Context<'_>, id: StanzaId) -> BTreeSet<usize> {
+fn users(context: &Context<'_>, id: StanzaId) -> BTreeSet<HolderId> {
     let uses = context.joined.uses.get(&id);
     uses.into_iter()
         .flat_map(|u| u.values())

@@ -38,10 +38,11 @@ impl Rule for DormantPrincipal {
         let last_day = joined.holders.iter().filter_map(|h| h.days.last()).max().copied();
         // By auth mount, policies and whether it ever acted: those that only one clean-up is needed for.
         let mut alike: BTreeMap<(&str, Vec<usize>, bool), Vec<HolderId>> = BTreeMap::new();
-        for (h, holder) in joined.holders.iter().enumerate() {
-            let Some(set) = joined.current_set(h).filter(|_| is_for_policies(holder)) else {
+        for (h, holder) in joined.holders.numbered() {
+            if !is_for_policies(holder) {
                 continue;
-            };
+            }
+            let set = joined.current_set(h);
             let own: Vec<usize> = set
                 .policies
                 .iter()
@@ -64,7 +65,7 @@ impl Rule for DormantPrincipal {
             }
         }
         if apart.len() > MOST_APART {
-            let weight = |h: HolderId| context.exposures.get(h).map_or(0.0, |e| e.risk.weight);
+            let weight = |h: HolderId| context.exposures[h].risk.weight;
             apart.sort_by(|a, b| weight(b.0).total_cmp(&weight(a.0)).then(a.0.cmp(&b.0)));
         }
         let rest: Vec<HolderId> = apart.iter().skip(MOST_APART).map(|(h, _)| *h).collect();
@@ -81,7 +82,7 @@ impl Rule for DormantPrincipal {
 
 /// Those that are too many to be told one by one.
 fn others(context: &Context<'_>, rest: &[HolderId]) -> Option<Draft> {
-    let mut draft = about::principal(context.joined.holders.get(*rest.first()?)?);
+    let mut draft = about::principal(&context.joined.holders[*rest.first()?]);
     draft.key = "others".to_owned();
     draft.title = format!("{} principals more never acted, or stopped", rest.len());
     draft.detail = format!(
@@ -114,13 +115,9 @@ fn stopped(context: &Context<'_>, holder: &Holder, last_day: Option<i32>) -> Opt
 }
 
 fn one(context: &Context<'_>, h: HolderId, policies: &[usize], last_day: Option<i32>) -> Option<Draft> {
-    let holder = context.joined.holders.get(h)?;
+    let holder = &context.joined.holders[h];
     let mut draft = about::principal(holder);
-    let exposed = context
-        .exposures
-        .get(h)
-        .map(|e| e.risk.parts.join("; "))
-        .unwrap_or_default();
+    let exposed = context.exposures[h].risk.parts.join("; ");
     let mut evidence = evidence_of(context, policies);
     let name = holder.display();
     if let Some(silent) = stopped(context, holder, last_day) {
@@ -146,14 +143,14 @@ fn one(context: &Context<'_>, h: HolderId, policies: &[usize], last_day: Option<
         "Disable or delete {}; if somebody still needs it, shorten what it holds.",
         place(holder)
     );
-    let score = context.exposures.get(h).map_or(0.0, |e| e.risk.score);
+    let score = context.exposures[h].risk.score;
     draft.severity = (score >= 75.0).then_some(Severity::High);
     draft.evidence = Some(evidence);
     Some(draft)
 }
 
 fn many(context: &Context<'_>, holders: &[HolderId], policies: &[usize], mount: &str) -> Option<Draft> {
-    let first = context.joined.holders.get(*holders.first()?)?;
+    let first = &context.joined.holders[*holders.first()?];
     let mut draft = about::principal(first);
     let policies_named = names(context, policies);
     let of = if mount.is_empty() {

@@ -74,7 +74,7 @@ fn draft(context: &Context<'_>, chains: &[&Chain], administrators: &HashSet<Hold
     let joined = context.joined;
     let chain = chains.first()?;
     let holders: Vec<HolderId> = chains.iter().flat_map(|c| c.holders.iter().copied()).collect();
-    let first = joined.holders.get(*holders.first()?)?;
+    let first = &joined.holders[*holders.first()?];
     let mut draft = about::principal(first);
     let (who, oneself) = match holders.len() {
         1 => (format!("`{}`", first.display()), "itself"),

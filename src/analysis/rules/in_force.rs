@@ -21,17 +21,8 @@ pub struct InForce<'a> {
 #[must_use]
 pub fn combinations(joined: &Joined) -> Vec<InForce<'_>> {
     let mut found: BTreeMap<&[usize], InForce<'_>> = BTreeMap::new();
-    for (id, set) in joined
-        .sets
-        .iter()
-        .enumerate()
-        .filter(|(_, s)| s.current && !s.acl.is_root())
-    {
-        let holders = set
-            .holders
-            .iter()
-            .copied()
-            .filter(|&h| joined.current.get(h) == Some(&id));
+    for (id, set) in joined.sets.numbered().filter(|(_, s)| s.current && !s.acl.is_root()) {
+        let holders = set.holders.iter().copied().filter(|&h| joined.current[h] == id);
         let combination = found.entry(&set.policies).or_insert(InForce {
             set,
             holders: Vec::new(),

@@ -2,7 +2,7 @@
 
 use super::about;
 use super::in_force::{Neighbours, combinations, stanza_of};
-use crate::access::{Outcome, StanzaId};
+use crate::access::{Outcome, SetId, StanzaId};
 use crate::advice::Severity;
 use crate::analysis::rule::{Context, Draft, Rule};
 use crate::policy::acl;
@@ -102,8 +102,8 @@ fn grants(rule: &acl::Rule) -> bool {
 /// Requests that were allowed though a deny of a policy in force matches their path.
 fn passed(context: &Context<'_>, denies: &mut BTreeMap<StanzaId, Found>) {
     let joined = context.joined;
-    let mut wide: BTreeMap<usize, Vec<(&Pattern, Vec<StanzaId>)>> = BTreeMap::new();
-    for (n, set) in joined.sets.iter().enumerate() {
+    let mut wide: BTreeMap<SetId, Vec<(&Pattern, Vec<StanzaId>)>> = BTreeMap::new();
+    for (n, set) in joined.sets.numbered() {
         let patterns: Vec<_> = set
             .acl
             .rules()
@@ -119,11 +119,10 @@ fn passed(context: &Context<'_>, denies: &mut BTreeMap<StanzaId, Found>) {
         }
     }
     for d in &joined.demands {
-        let (Outcome::Explained(rule), Some(patterns)) = (&d.outcome, wide.get(&d.set)) else {
+        let (Outcome::Explained(_), Some(patterns)) = (&d.outcome, wide.get(&d.set)) else {
             continue;
         };
-        let Some(set) = joined.sets.get(d.set) else { continue };
-        let by = set.acl.rule(*rule).and_then(|r| stanza_of(set, r.sources.first()?));
+        let by = joined.allowed_by(d).next().map(|(stanza, _)| stanza);
         for (_, stanzas) in patterns.iter().filter(|(p, _)| p.matches(&d.path)) {
             for stanza in stanzas {
                 let found = denies.entry(*stanza).or_default();

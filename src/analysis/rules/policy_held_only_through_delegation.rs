@@ -54,11 +54,7 @@ fn makers(joined: &Joined) -> Makers {
         .iter()
         .filter(|d| d.was_allowed() && d.demand.path.starts_with("auth/token/create"))
     {
-        let policies = joined
-            .sets
-            .get(d.set)
-            .into_iter()
-            .flat_map(|s| s.policies.iter().copied());
+        let policies = joined.sets[d.set].policies.iter().copied();
         makers.entry(d.holder).or_default().extend(policies);
     }
     makers
@@ -66,9 +62,7 @@ fn makers(joined: &Joined) -> Makers {
 
 /// Whether a holder has the policy only by tokens that it, or somebody, made.
 fn is_delegated(joined: &Joined, makers: &Makers, p: usize, policy: &PolicyId, h: HolderId) -> bool {
-    let Some(holder) = joined.holders.get(h) else {
-        return false;
-    };
+    let holder = &joined.holders[h];
     // What the deployment says it gets is the better witness.
     if !holder.assigned.is_empty() {
         let by_login = holder

@@ -28,7 +28,7 @@ impl Rule for PolicyMissing {
         // Requests that the policies read do not explain, by the missing names that may explain them.
         let mut unexplained: HashMap<&PolicyId, u64> = HashMap::new();
         for d in joined.demands.iter().filter(|d| d.outcome == Outcome::NotExplained) {
-            for policy in joined.sets.get(d.set).into_iter().flat_map(|s| &s.missing) {
+            for policy in &joined.sets[d.set].missing {
                 *unexplained.entry(policy).or_default() += d.demand.allowed;
             }
         }

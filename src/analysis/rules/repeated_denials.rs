@@ -42,10 +42,7 @@ impl Rule for RepeatedDenials {
         let joined = context.joined;
         let mut by_holder: BTreeMap<HolderId, BTreeMap<&str, Vec<&JoinedDemand>>> = BTreeMap::new();
         for d in joined.demands.iter().filter(|d| d.demand.denied > 0) {
-            let nobody = joined
-                .holders
-                .get(d.holder)
-                .is_none_or(|h| h.principal.kind == PrincipalKind::Unauthenticated);
+            let nobody = joined.holders[d.holder].principal.kind == PrincipalKind::Unauthenticated;
             if !nobody {
                 by_holder
                     .entry(d.holder)
@@ -103,7 +100,7 @@ fn others(context: &Context<'_>, rest: &[Apart<'_>]) -> Option<Draft> {
     let (_, _, (first, _)) = rest.first()?;
     let who: BTreeSet<HolderId> = rest.iter().map(|(_, _, (h, _))| *h).collect();
     let times: u64 = rest.iter().map(|(_, _, (_, demands))| denied(demands)).sum();
-    let mut draft = about::principal(context.joined.holders.get(*first)?);
+    let mut draft = about::principal(&context.joined.holders[*first]);
     draft.key = "others".to_owned();
     draft.title = format!("{} more were denied, fewer times each", count(who.len(), "principal"));
     draft.detail = format!(
@@ -148,7 +145,7 @@ fn denied(demands: &[&JoinedDemand]) -> u64 {
 /// Denials below one folder, of one principal or of several for the same reason.
 fn draft(context: &Context<'_>, folder: &str, why: Why, asked: &[(HolderId, Vec<&JoinedDemand>)]) -> Option<Draft> {
     let joined = context.joined;
-    let holder = joined.holders.get(asked.first()?.0)?;
+    let holder = &joined.holders[asked.first()?.0];
     let demands: Vec<&JoinedDemand> = asked.iter().flat_map(|(_, demands)| demands.iter().copied()).collect();
     let mut draft = about::principal(holder);
     let what: CapabilitySet = demands.iter().map(|d| d.demand.capability).collect();
@@ -202,7 +199,7 @@ fn draft(context: &Context<'_>, folder: &str, why: Why, asked: &[(HolderId, Vec<
 
 /// The stanza that denies a demand in so many words, if one does.
 fn explicit_deny(context: &Context<'_>, d: &JoinedDemand) -> Option<StanzaId> {
-    let set = context.joined.sets.get(d.set)?;
+    let set = &context.joined.sets[d.set];
     let rule = set
         .acl
         .check(d.operation(), &d.path)
@@ -243,7 +240,7 @@ fn probing(
     folders: &BTreeMap<&str, Vec<&JoinedDemand>>,
     paths: usize,
 ) -> Option<Draft> {
-    let holder = context.joined.holders.get(h)?;
+    let holder = &context.joined.holders[h];
     let mut draft = about::principal(holder);
     let times: u64 = folders.values().map(|ds| denied(ds)).sum();
     let names: Vec<&str> = folders.keys().copied().collect();

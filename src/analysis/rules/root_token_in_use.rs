@@ -1,6 +1,7 @@
 //! `root-token-in-use`: requests made with a root token.
 
 use super::about;
+use crate::access::HolderId;
 use crate::advice::Severity;
 use crate::analysis::rule::{Context, Draft, Rule, count};
 use crate::vault::PrincipalKind;
@@ -25,20 +26,16 @@ impl Rule for RootTokenInUse {
     fn check(&self, context: &Context<'_>) -> Vec<Draft> {
         let joined = context.joined;
         // Requests by the folder they went to, for each holder of root.
-        let mut used: BTreeMap<usize, BTreeMap<&str, u64>> = BTreeMap::new();
+        let mut used: BTreeMap<HolderId, BTreeMap<&str, u64>> = BTreeMap::new();
         for d in joined.demands.iter().filter(|d| d.was_allowed()) {
-            let is_root = joined
-                .holders
-                .get(d.holder)
-                .is_some_and(|h| h.principal.kind == PrincipalKind::Root)
-                || d.demand.held.is_root();
+            let is_root = joined.holders[d.holder].principal.kind == PrincipalKind::Root || d.demand.held.is_root();
             if is_root {
                 *used.entry(d.holder).or_default().entry(folder(&d.path)).or_default() += d.demand.allowed;
             }
         }
         used.into_iter()
-            .filter_map(|(h, folders)| {
-                let holder = joined.holders.get(h)?;
+            .map(|(h, folders)| {
+                let holder = &joined.holders[h];
                 let requests: u64 = folders.values().sum();
                 let mut most: Vec<(&str, u64)> = folders.into_iter().collect();
                 most.sort_by_key(|&(folder, n)| (std::cmp::Reverse(n), folder));
@@ -55,7 +52,7 @@ impl Rule for RootTokenInUse {
                     .to_owned();
                 // On one day it may have been the set-up of the server.
                 draft.severity = (holder.days.len() > 1).then_some(Severity::Critical);
-                Some(draft)
+                draft
             })
             .collect()
     }

@@ -137,7 +137,7 @@ fn never_in_force(context: &Context<'_>, verdicts: &mut BTreeMap<StanzaId, Optio
     }
     let known = |p: usize| {
         let mut holders = joined.held_by.get(p).into_iter().flatten();
-        holders.all(|&h| joined.holders.get(h).is_some_and(|h| h.identity_known))
+        holders.all(|&h| joined.holders[h].identity_known)
     };
     for (stanza, times) in unfilled {
         if sets_of.get(&stanza.0) == Some(&times) && known(stanza.0) {

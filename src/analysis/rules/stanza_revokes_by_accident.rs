@@ -127,7 +127,7 @@ fn is_lost(set: &AccessSet, narrow: acl::RuleId, capability: Capability, path: &
 fn denied(context: &Context<'_>, narrow: &mut BTreeMap<StanzaId, Found>) {
     let joined = context.joined;
     for d in joined.demands.iter().filter(|d| d.demand.denied > 0) {
-        let Some(set) = joined.sets.get(d.set) else { continue };
+        let set = &joined.sets[d.set];
         let check = set.acl.check(d.operation(), &d.path);
         let Some((id, rule)) = check.rule.and_then(|id| Some((id, set.acl.rule(id)?))) else {
             continue;

@@ -15,13 +15,14 @@
 //! `denied N` says otherwise, on day 0 unless `days` says otherwise.
 
 use crate::access::weight::{Weighed, Weights};
-use crate::access::{self, Inputs, Joined};
+use crate::access::{self, Holder, Inputs, Joined};
 use crate::advice::Evidence;
 use crate::analysis::access_graph::{self, Chain};
 use crate::analysis::evidence::{self, EvidenceSettings, Watch};
 use crate::analysis::risk::{self, Exposure};
 use crate::analysis::rule::{Context, Draft, Rule};
 use crate::deployment::Deployment;
+use crate::index::IndexVec;
 use crate::policy::model::Policy;
 use crate::policy::profile::Profile;
 use crate::policy::syntax::{self, Dialect};
@@ -38,7 +39,7 @@ pub struct Case {
     pub joined: Joined,
     deployment: Option<Deployment>,
     evidence: Vec<Evidence>,
-    exposures: Vec<Exposure>,
+    exposures: IndexVec<Holder, Exposure>,
     chains: Vec<Chain>,
     watch: Watch,
 }
@@ -95,18 +96,21 @@ impl Case {
             nodes: 1,
         };
         let evidence = evidence::of_policies(&joined, &watch, &EvidenceSettings::default(), None);
-        let mut used: Vec<HashMap<&str, crate::vault::CapabilitySet>> = vec![HashMap::new(); joined.holders.len()];
+        let mut used: IndexVec<Holder, HashMap<&str, crate::vault::CapabilitySet>> =
+            joined.holders.map(|_| HashMap::new());
         for d in joined.demands.iter().filter(|d| d.was_allowed()) {
             let on = used[d.holder].entry(&d.path).or_default();
             *on = on.union(d.needs());
         }
-        let exposures = (0..joined.holders.len())
+        let exposures = joined
+            .holders
+            .ids()
             .map(|h| {
-                let set = joined.current_set(h).expect("a set");
+                let set = joined.current_set(h);
                 let reach = access::reach(&set.acl, &joined.universe);
                 risk::exposure(
                     &reach,
-                    used.get(h),
+                    Some(&used[h]),
                     &Weighed::new(&Weights::default(), &joined.universe),
                 )
             })

@@ -86,11 +86,7 @@ pub(super) fn build(
     }
     let mut given = BTreeMap::new();
     for (user, mut list) in users.iter().zip(given_to) {
-        let today = joined
-            .sets
-            .get(user.set)
-            .map(|s| s.policies.as_slice())
-            .unwrap_or_default();
+        let today = joined.sets[user.set].policies.as_slice();
         for (n, &p) in fixed.iter().enumerate() {
             let held = tightened.policies.get(p).is_some_and(|policy| {
                 today

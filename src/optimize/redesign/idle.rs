@@ -53,16 +53,14 @@ pub(super) fn follow(joined: &Joined, redesign: &mut Redesign, weighed: &Weighed
 fn common(joined: &Joined, scheme: &Scheme) -> BTreeMap<(SetId, HolderId), BTreeSet<usize>> {
     let mut members: BTreeMap<&AssignedBy, Vec<&Login>> = BTreeMap::new();
     for login in &joined.logins {
-        let Some(holder) = joined.holders.get(login.holder) else {
-            continue;
-        };
+        let holder = &joined.holders[login.holder];
         for place in login.places.iter().filter_map(|&n| holder.assigned.get(n)) {
             members.entry(place).or_default().push(login);
         }
     }
     let mut more: BTreeMap<(SetId, HolderId), BTreeSet<usize>> = BTreeMap::new();
     for logins in members.values() {
-        let acted = |login: &&Login| joined.holders.get(login.holder).is_some_and(|h| h.is_active());
+        let acted = |login: &&Login| joined.holders[login.holder].is_active();
         let (active, idle): (Vec<&Login>, Vec<&Login>) = logins.iter().partition(|login| acted(login));
         let mut given = active.iter().map(|login| {
             let given = scheme.given.get(&(login.set, login.holder));
@@ -78,9 +76,7 @@ fn common(joined: &Joined, scheme: &Scheme) -> BTreeMap<(SetId, HolderId), BTree
 }
 
 fn opens_nothing(joined: &Joined, scheme: &Scheme, (set, holder): (SetId, HolderId), given: &[usize]) -> bool {
-    joined.sets.get(set).is_some_and(|today| {
-        let then = scheme.acl(joined, set, holder, given);
-        let found = compare::grants_nothing_new(&today.acl, &then, compare::Options::default());
-        matches!(found, Verdict::Proven)
-    })
+    let then = scheme.acl(joined, set, holder, given);
+    let found = compare::grants_nothing_new(&joined.sets[set].acl, &then, compare::Options::default());
+    matches!(found, Verdict::Proven)
 }

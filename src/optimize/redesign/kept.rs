@@ -54,7 +54,7 @@ pub(super) fn kept(joined: &Joined, tightened: &Scheme, options: &Options<'_>, m
             {
                 given.insert((set, holder), all.clone());
                 changed = true;
-                let who = joined.holders.get(holder).map_or("somebody", |h| h.display());
+                let who = joined.holders[holder].display();
                 withdrawn.push((
                     format!("fewer policies for `{who}`"),
                     "without all of them the proof does not hold".to_owned(),

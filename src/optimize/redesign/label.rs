@@ -13,7 +13,7 @@ pub(super) fn of(holder: &Holder) -> String {
 
 /// What all of several holders share.
 pub(super) fn shared(joined: &Joined, holders: &BTreeSet<HolderId>) -> Option<String> {
-    let mut all = holders.iter().filter_map(|&h| joined.holders.get(h)).map(features);
+    let mut all = holders.iter().map(|&h| &joined.holders[h]).map(features);
     let first = all.next()?;
     if holders.len() < 2 {
         return None;

@@ -2,7 +2,8 @@
 
 use super::needs::{self, Needs};
 use crate::access::universe::lead;
-use crate::access::{AccessSet, HolderId, Joined, JoinedDemand, Login, Outcome, SetId};
+use crate::access::{AccessSet, Holder, HolderId, Joined, JoinedDemand, Login, Outcome, SetId};
+use crate::index::IndexVec;
 use crate::optimize::proof::Scheme;
 use crate::optimize::templates::filled;
 use crate::policy::pattern::Pattern;
@@ -75,8 +76,8 @@ fn token_makers(joined: &Joined) -> BTreeSet<HolderId> {
 fn open_ways(joined: &Joined) -> BTreeSet<(SetId, HolderId)> {
     let one_principal = |kind: &str| matches!(kind, "entity" | "group" | "approle" | "userpass" | "token");
     let is_open = |way: &&Login| {
-        let assigned = joined.holders.get(way.holder).map(|holder| &holder.assigned);
-        let mut places = way.places.iter().filter_map(|&place| assigned?.get(place));
+        let assigned = &joined.holders[way.holder].assigned;
+        let mut places = way.places.iter().filter_map(|&place| assigned.get(place));
         places.any(|place| !one_principal(&place.kind))
     };
     let open = joined.logins.iter().filter(is_open);
@@ -99,22 +100,20 @@ pub(super) fn users(
         }
     }
     // Only asked for where something is unsure.
-    let mut used: Vec<Vec<&JoinedDemand>> = joined.holders.iter().map(|_| Vec::new()).collect();
+    let mut used: IndexVec<Holder, Vec<&JoinedDemand>> = joined.holders.map(|_| Vec::new());
     if joined.sets.iter().any(|set| !set.unsure.is_empty()) {
         for d in &joined.demands {
-            if let Some(of) = used.get_mut(d.holder) {
-                of.push(d);
-            }
+            used[d.holder].push(d);
         }
     }
     let (makes_tokens, open_ways) = (token_makers(joined), open_ways(joined));
     let mut users = Vec::new();
     let mut untouched = Vec::new();
     for (&(set_id, holder), given) in &tightened.given {
-        let Some(set) = joined.sets.get(set_id) else { continue };
+        let set = &joined.sets[set_id];
         let keeps = makes_tokens.contains(&holder) || open_ways.contains(&(set_id, holder));
         let is_open = !set.is_known() || joined.stays(holder);
-        if keeps || is_open || set.acl.is_root() || is_unsure(set, used.get(holder).map_or(&[], Vec::as_slice)) {
+        if keeps || is_open || set.acl.is_root() || is_unsure(set, &used[holder]) {
             untouched.push((set_id, holder));
             continue;
         }
@@ -214,9 +213,7 @@ impl<'a> Grantable<'a> {
 
     /// The permissions that a user's policies of today hold word for word in a stanza at least as wide, ascending.
     pub(super) fn to(&self, joined: &Joined, user: &User) -> Vec<u32> {
-        let Some(set) = joined.sets.get(user.set) else {
-            return Vec::new();
-        };
+        let set = &joined.sets[user.set];
         let mut found: BTreeSet<u32> = BTreeSet::new();
         for rule in set.acl.rules().iter().filter(|rule| rule.is_unconstrained()) {
             let lead = lead(&rule.pattern);
@@ -281,10 +278,8 @@ fn grants_text(set: &AccessSet, namespace: &str, path: &str, capability: Capabil
 
 /// The same for a templated path, as it is filled for the user.
 pub(super) fn grants_filled(joined: &Joined, user: &User, namespace: &str, text: &str, capability: Capability) -> bool {
-    let identity = joined.holders.get(user.holder).map(|h| &h.identity);
-    let own = identity.and_then(|i| filled(text, i));
-    own.zip(joined.sets.get(user.set))
-        .is_some_and(|(own, set)| grants_text(set, namespace, &own, capability))
+    let own = filled(text, &joined.holders[user.holder].identity);
+    own.is_some_and(|own| grants_text(&joined.sets[user.set], namespace, &own, capability))
 }
 
 /// What of a demand has to stay: what it needed, and the other of `create` and `update` where today's rule grants it.
@@ -293,12 +288,8 @@ pub(super) fn kept(joined: &Joined, demand: &JoinedDemand) -> CapabilitySet {
     let Outcome::Explained(rule) = demand.outcome else {
         return needs;
     };
-    let today = joined
-        .sets
-        .get(demand.set)
-        .and_then(|s| s.acl.rule(rule))
-        .map(|r| r.capabilities)
-        .unwrap_or_default();
+    let today = joined.sets[demand.set].acl.rule(rule);
+    let today = today.map(|r| r.capabilities).unwrap_or_default();
     needs.union(needs.with_write_twin().intersection(today))
 }
 

@@ -273,10 +273,7 @@ fn mine(
         users: matrix.users.clone(),
         permissions: matrix.permissions.clone(),
     };
-    let labels: Vec<String> = users
-        .iter()
-        .map(|u| joined.holders.get(u.holder).map(label::of).unwrap_or_default())
-        .collect();
+    let labels: Vec<String> = users.iter().map(|u| label::of(&joined.holders[u.holder])).collect();
     roles::mine(
         &matrix,
         &roles::Options {

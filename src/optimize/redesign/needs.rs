@@ -64,7 +64,7 @@ pub(super) fn needs(joined: &Joined, tightened: &Scheme, weighed: &Weighed<'_>, 
     let all: Vec<OfList> = tightened
         .given
         .par_iter()
-        .filter(|((set, _), _)| joined.sets.get(*set).is_some_and(|s| s.is_known() && !s.acl.is_root()))
+        .filter(|((set, _), _)| joined.sets[*set].is_known() && !joined.sets[*set].acl.is_root())
         .map(|(&key, given)| {
             let acl = tightened.acl(joined, key.0, key.1, given);
             let mut used: BTreeMap<Granted, BTreeMap<i32, u32>> = BTreeMap::new();
@@ -196,15 +196,15 @@ fn unit(
 ) -> Unit {
     let size = sizes.get(policy).and_then(|s| s.get(stanza)).copied().unwrap_or(1.0);
     let length = f64::from((span.end - span.first).max(1));
-    let who = joined.holders.get(holder);
-    let rhythm = who.map_or(0, |h| match h.days.len() as f64 / length {
+    let who = &joined.holders[holder];
+    let rhythm = match who.days.len() as f64 / length {
         m if m <= 0.0 => 0,
         m if m < 0.02 => 1,
         m if m < 0.1 => 2,
         m if m < 0.35 => 3,
         _ => 4_u8,
-    });
-    let kind = who.map(|h| h.principal.kind.to_string()).unwrap_or_default();
+    };
+    let kind = who.principal.kind.to_string();
     let found = tightened.policies.get(policy);
     let path = found
         .and_then(|p| p.stanzas.get(stanza))
@@ -236,8 +236,8 @@ fn unit(
             hashed((word, policy, stanza, &kind, rhythm)),
         ],
         places,
-        block: u32::try_from(holder).unwrap_or(u32::MAX),
-        shares: vec![(u32::try_from(holder).unwrap_or(u32::MAX), 1.0)],
+        block: u32::try_from(holder.number()).unwrap_or(u32::MAX),
+        shares: vec![(u32::try_from(holder.number()).unwrap_or(u32::MAX), 1.0)],
         breadth: size,
         open: size * weights.of(path, weight),
         narrows: false,

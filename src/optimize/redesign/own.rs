@@ -32,9 +32,7 @@ pub(super) fn generalize(joined: &Joined, users: &mut [User], permissions: &mut 
     let mut exact: BTreeMap<Text, Group> = BTreeMap::new();
     let mut open: BTreeMap<Text, Group> = BTreeMap::new();
     for (n, user) in users.iter().enumerate() {
-        let Some(holder) = joined.holders.get(user.holder) else {
-            continue;
-        };
+        let holder = &joined.holders[user.holder];
         let own = variables(holder);
         for ((namespace, path), capabilities) in paths(user, permissions) {
             for (text, glob) in templated(&path, &own) {
@@ -128,8 +126,7 @@ fn replace(
 ) {
     for &n in of.keys() {
         let Some(user) = users.get_mut(n) else { continue };
-        let identity = joined.holders.get(user.holder).map(|h| &h.identity);
-        let Some(own) = identity.and_then(|i| filled(text, i)) else {
+        let Some(own) = filled(text, &joined.holders[user.holder].identity) else {
             continue;
         };
         let Ok(pattern) = Pattern::parse(&own, "") else {

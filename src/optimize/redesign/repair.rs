@@ -137,7 +137,7 @@ fn unwiden(
     user.barred.extend(&wide);
     let barred = user.barred.len() > before;
     let needed = wide.intersection(&user.needs).copied().collect();
-    let who = joined.holders.get(user.holder).map_or("somebody", |h| h.display());
+    let who = joined.holders[user.holder].display();
     if let (Some(text), true) = (texts.first(), barred) {
         withdrawn.push((
             format!("`{text}` for `{who}`"),
@@ -159,9 +159,9 @@ fn replace(
         .iter()
         .filter_map(|&n| {
             let p = permissions.all.get(n as usize)?;
-            let identity = joined.holders.get(user.holder).map(|h| &h.identity);
+            let identity = &joined.holders[user.holder].identity;
             let own = match is_templated(&p.path) {
-                true => filled(&p.path, identity?)?,
+                true => filled(&p.path, identity)?,
                 false => p.path.to_string(),
             };
             let pattern = Pattern::parse(&own, &p.namespace).ok()?;

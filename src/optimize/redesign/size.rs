@@ -44,7 +44,7 @@ pub fn measure(joined: &Joined, scheme: &Scheme, weighed: &Weighed<'_>) -> Size 
         if !acts(joined, holder) {
             continue;
         }
-        if joined.current.get(holder) == Some(&set) {
+        if joined.current[holder] == set {
             size.assignments += given.len() as u64;
         }
     }
@@ -56,7 +56,7 @@ pub fn measure(joined: &Joined, scheme: &Scheme, weighed: &Weighed<'_>) -> Size 
         .by_list()
         .into_iter()
         .map(|(key, mut holders)| {
-            holders.retain(|&h| joined.current.get(h) == Some(&key.0) && acts(joined, h));
+            holders.retain(|&h| joined.current[h] == key.0 && acts(joined, h));
             (key, holders)
         })
         .filter(|(_, holders)| !holders.is_empty())
@@ -80,8 +80,8 @@ pub fn measure(joined: &Joined, scheme: &Scheme, weighed: &Weighed<'_>) -> Size 
 
 /// Whether the holder is one that policies are for.
 fn acts(joined: &Joined, holder: HolderId) -> bool {
-    let kind = joined.holders.get(holder).map(|h| h.principal.kind);
-    !matches!(kind, Some(PrincipalKind::Root | PrincipalKind::Unauthenticated))
+    let kind = joined.holders[holder].principal.kind;
+    !matches!(kind, PrincipalKind::Root | PrincipalKind::Unauthenticated)
 }
 
 /// Granted and unused pairs of one holder, and their weight with open ends.

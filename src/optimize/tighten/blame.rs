@@ -50,7 +50,7 @@ fn about(joined: &Joined, failure: &Failure) -> Option<About> {
             operation,
             holders,
         } => {
-            let holder = holders.first().copied().unwrap_or_default();
+            let holder = *holders.first()?;
             About {
                 set: *set,
                 holder,
@@ -61,7 +61,7 @@ fn about(joined: &Joined, failure: &Failure) -> Option<About> {
         }
         Failure::Undecided { set, holders, reason } => About {
             set: *set,
-            holder: holders.first().copied().unwrap_or_default(),
+            holder: *holders.first()?,
             request: None,
             lost: false,
             reason: format!("the proof could not be finished: {reason}"),
@@ -69,8 +69,8 @@ fn about(joined: &Joined, failure: &Failure) -> Option<About> {
     })
 }
 
-fn name(joined: &Joined, holder: usize) -> &str {
-    joined.holders.get(holder).map_or("somebody", |h| h.display())
+fn name(joined: &Joined, holder: HolderId) -> &str {
+    joined.holders[holder].display()
 }
 
 /// The stanzas that have to take a step back, each with the reason: for every failure the fewest that can.
@@ -83,9 +83,7 @@ pub(super) fn blamed(
     let mut blamed: BTreeMap<StanzaId, String> = BTreeMap::new();
     let can = |id: &StanzaId| settle::can_step_back(ladders, levels, *id) || limits.is_on(*id);
     for about in failures.iter().filter_map(|f| about(joined, f)) {
-        let Some(set) = joined.sets.get(about.set) else {
-            continue;
-        };
+        let set = &joined.sets[about.set];
         let mut suspects: Vec<Vec<StanzaId>> = Vec::new();
         if let Some((path, operation)) = &about.request {
             let rule = set.acl.winner(*operation, path).and_then(|r| set.acl.rule(r));
@@ -123,9 +121,7 @@ fn replacing(
     operation: Operation,
     path: &str,
 ) -> Vec<StanzaId> {
-    let Some(set) = joined.sets.get(set_id) else {
-        return Vec::new();
-    };
+    let set = &joined.sets[set_id];
     let Some(given) = scheme.given.get(&(set_id, holder)) else {
         return Vec::new();
     };

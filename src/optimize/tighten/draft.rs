@@ -102,7 +102,7 @@ pub(super) fn scheme<'d>(
     sets: Option<&BTreeSet<SetId>>,
 ) -> Scheme {
     let within: Option<BTreeSet<usize>> = sets.map(|sets| {
-        let sets = sets.iter().filter_map(|&n| joined.sets.get(n));
+        let sets = sets.iter().map(|&n| &joined.sets[n]);
         sets.flat_map(|set| set.policies.iter().copied()).collect()
     });
     let mut policies = Vec::new();
@@ -114,7 +114,7 @@ pub(super) fn scheme<'d>(
         }
     }
     let mut given = BTreeMap::new();
-    for (n, set) in joined.sets.iter().enumerate() {
+    for (n, set) in joined.sets.numbered() {
         if sets.is_some_and(|sets| !sets.contains(&n)) {
             continue;
         }

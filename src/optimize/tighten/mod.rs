@@ -184,7 +184,7 @@ fn fields(joined: &Joined) -> BTreeMap<StanzaId, UsedBy> {
     let mut fields: BTreeMap<StanzaId, UsedBy> = BTreeMap::new();
     for d in &joined.demands {
         let Outcome::Explained(rule) = d.outcome else { continue };
-        let Some(set) = joined.sets.get(d.set) else { continue };
+        let set = &joined.sets[d.set];
         let Some(rule) = set.acl.rule(rule) else { continue };
         for source in &rule.sources {
             let Some(&policy) = set.policies.get(source.policy) else {

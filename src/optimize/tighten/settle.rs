@@ -5,7 +5,8 @@
 
 use super::draft::{Draft, Drafter, Levels, scheme};
 use super::{Ladders, Options, Tightening, blame};
-use crate::access::{Joined, SetId, StanzaId};
+use crate::access::{AccessSet, Joined, SetId, StanzaId};
+use crate::index::IndexVec;
 use crate::optimize::edit::Change;
 use crate::optimize::limits::Limits;
 use crate::optimize::proof::{self, Failure, Proof, Scheme};
@@ -60,21 +61,19 @@ struct Work<'a> {
     drafts: Vec<Draft>,
     why: BTreeMap<StanzaId, String>,
     /// Demands by set.
-    demands: Vec<Vec<usize>>,
+    demands: IndexVec<AccessSet, Vec<usize>>,
     /// Sets by policy.
     sets_of: Vec<Vec<SetId>>,
 }
 
 /// Settles what is wanted.
 pub(super) fn settle(joined: &Joined, options: &Options<'_>, ladders: &Ladders) -> Settled {
-    let mut demands: Vec<Vec<usize>> = joined.sets.iter().map(|_| Vec::new()).collect();
+    let mut demands: IndexVec<AccessSet, Vec<usize>> = joined.sets.map(|_| Vec::new());
     for (n, d) in joined.demands.iter().enumerate() {
-        if let Some(of) = demands.get_mut(d.set) {
-            of.push(n);
-        }
+        demands[d.set].push(n);
     }
     let mut sets_of: Vec<Vec<SetId>> = joined.policies.iter().map(|_| Vec::new()).collect();
-    for (n, set) in joined.sets.iter().enumerate() {
+    for (n, set) in joined.sets.numbered() {
         for &p in &set.policies {
             if let Some(of) = sets_of.get_mut(p) {
                 of.push(n);
@@ -170,7 +169,7 @@ impl<'a> Work<'a> {
         match sets {
             None => proof::prove(self.joined, scheme),
             Some(sets) => {
-                let demands = sets.iter().filter_map(|&n| self.demands.get(n)).flatten().copied();
+                let demands = sets.iter().flat_map(|&n| &self.demands[n]).copied();
                 proof::prove_some(self.joined, scheme, demands)
             }
         }
@@ -206,7 +205,7 @@ impl<'a> Work<'a> {
             if moved.is_empty() {
                 // Nothing to blame is left that could step back: today's policies stand.
                 let stuck = failing(self.joined, &failures);
-                let policies = stuck.iter().filter_map(|&n| self.joined.sets.get(n));
+                let policies = stuck.iter().map(|&n| &self.joined.sets[n]);
                 moved = policies.flat_map(|set| set.policies.iter().copied()).collect();
                 for &p in &moved {
                     self.hold(p, "no tighter set could be proven");
@@ -257,14 +256,12 @@ impl<'a> Work<'a> {
 
     /// The stanzas in groups whose policies, as far as anything of them changes, share no set with those of another group.
     fn apart(&self, ids: &BTreeSet<StanzaId>) -> Vec<Vec<StanzaId>> {
-        let mut leader: Vec<SetId> = (0..self.joined.sets.len()).collect();
-        fn top(leader: &mut [SetId], mut n: SetId) -> SetId {
-            while let Some(&up) = leader.get(n).filter(|&&up| up != n) {
-                let further = leader.get(up).copied().unwrap_or(up);
-                if let Some(own) = leader.get_mut(n) {
-                    *own = further;
-                }
-                n = up;
+        type Leaders = IndexVec<AccessSet, SetId>;
+        let mut leader: Leaders = self.joined.sets.ids().collect();
+        fn top(leader: &mut Leaders, mut n: SetId) -> SetId {
+            while leader[n] != n {
+                leader[n] = leader[leader[n]];
+                n = leader[n];
             }
             n
         }
@@ -273,9 +270,7 @@ impl<'a> Work<'a> {
             let Some(first) = sets.next() else { continue };
             for other in sets {
                 let (a, b) = (top(&mut leader, first), top(&mut leader, other));
-                if let Some(own) = leader.get_mut(b) {
-                    *own = a;
-                }
+                leader[b] = a;
             }
         }
         let mut groups: BTreeMap<Result<SetId, usize>, Vec<StanzaId>> = BTreeMap::new();

@@ -3,7 +3,7 @@
 use super::expressible;
 use super::shape::{Shape, shapes};
 use crate::access::weight::Weighed;
-use crate::access::{Joined, Outcome, StanzaId};
+use crate::access::{HolderId, Joined, StanzaId};
 use crate::optimize::foresight::births::{Place, Unit};
 use crate::policy::pattern::Pattern;
 use crate::vault::{Capability, CapabilitySet};
@@ -121,7 +121,7 @@ fn class(joined: &Joined, policy: usize, days: (i32, i32)) -> String {
         .get(policy)
         .into_iter()
         .flatten()
-        .filter_map(|&h| joined.holders.get(h))
+        .map(|&h| &joined.holders[h])
     {
         kinds.insert(holder.principal.kind.to_string());
         count += 1;
@@ -147,17 +147,12 @@ fn class(joined: &Joined, policy: usize, days: (i32, i32)) -> String {
 /// Reads all grants off the join; `days` is the first day of the past and the one after its last.
 pub(super) fn read(joined: &Joined, weighed: &Weighed<'_>, free: &BTreeSet<StanzaId>, days: (i32, i32)) -> Units {
     let mut used: HashMap<(StanzaId, Capability), Used<'_>> = HashMap::new();
-    let mut by: HashMap<(StanzaId, Capability), BTreeMap<usize, f64>> = HashMap::new();
-    let mut pairs: HashMap<(StanzaId, Capability), HashSet<(usize, &str)>> = HashMap::new();
+    let mut by: HashMap<(StanzaId, Capability), BTreeMap<HolderId, f64>> = HashMap::new();
+    let mut pairs: HashMap<(StanzaId, Capability), HashSet<(HolderId, &str)>> = HashMap::new();
     for d in &joined.demands {
-        let Outcome::Explained(rule) = d.outcome else { continue };
-        let Some(set) = joined.sets.get(d.set) else { continue };
-        for source in set.acl.rule(rule).into_iter().flat_map(|r| &r.sources) {
-            let Some(&policy) = set.policies.get(source.policy) else {
-                continue;
-            };
-            for capability in d.needs().intersection(source.capabilities).iter() {
-                let key = ((policy, source.stanza), capability);
+        for (stanza, given) in joined.allowed_by(d) {
+            for capability in d.needs().intersection(given).iter() {
+                let key = (stanza, capability);
                 // The same use under another set of the same holder counts once.
                 if !pairs.entry(key).or_default().insert((d.holder, &d.path)) {
                     continue;
@@ -257,13 +252,13 @@ pub(super) fn read(joined: &Joined, weighed: &Weighed<'_>, free: &BTreeSet<Stanz
 }
 
 /// Who would be denied: those who used it, by how often; where nobody did, its holders alike.
-fn shares(used: Option<&BTreeMap<usize, f64>>, held: Option<&BTreeSet<usize>>) -> Vec<(u32, f64)> {
-    let number = |h: usize| u32::try_from(h).unwrap_or(u32::MAX);
+fn shares(used: Option<&BTreeMap<HolderId, f64>>, held: Option<&BTreeSet<HolderId>>) -> Vec<(u32, f64)> {
+    let number = |h: HolderId| u32::try_from(h.number()).unwrap_or(u32::MAX);
     if let Some(used) = used {
         let all: f64 = used.values().sum();
         return used.iter().map(|(&h, n)| (number(h), n / all)).collect();
     }
-    let held: Vec<usize> = held.into_iter().flatten().copied().collect();
+    let held: Vec<HolderId> = held.into_iter().flatten().copied().collect();
     let all = held.len().max(1) as f64;
     held.into_iter().map(|h| (number(h), 1.0 / all)).collect()
 }
@@ -320,7 +315,7 @@ fn likes(shape: &Shape, stanza: usize, capability: Capability, class: &str, path
 fn current_holders(joined: &Joined) -> Vec<f64> {
     let mut count = vec![0.0; joined.policies.len()];
     for &set in &joined.current {
-        for &p in joined.sets.get(set).into_iter().flat_map(|s| &s.policies) {
+        for &p in &joined.sets[set].policies {
             if let Some(n) = count.get_mut(p) {
                 *n += 1.0;
             }
