@@ -60,15 +60,20 @@ pub fn binary() -> Option<PathBuf> {
 impl Server {
     /// Starts a server, or says that the test is skipped.
     pub fn start() -> Option<Self> {
-        Self::start_with(false)
+        Self::start_with(false, "")
+    }
+
+    /// A server on which groups may have members of other namespaces, where it knows of namespaces.
+    pub fn start_crossing() -> Option<Self> {
+        Self::start_with(false, "unsafe_cross_namespace_identity = true\n")
     }
 
     /// The same over TLS, with the certificate authority of [`Server::ca_cert`].
     pub fn start_tls() -> Option<Self> {
-        Self::start_with(true)
+        Self::start_with(true, "")
     }
 
-    fn start_with(tls: bool) -> Option<Self> {
+    fn start_with(tls: bool, settings: &str) -> Option<Self> {
         let Some(binary) = binary() else {
             skip::skipped(
                 "no server: set VAULT_ADVISOR_SERVER, run tests/server/build.sh, or put `bao` or `vault` on the search path",
@@ -77,20 +82,24 @@ impl Server {
         };
         // The port is free when it is picked; somebody else may be quicker, so it is tried again.
         for _ in 0..5 {
-            if let Some(server) = Self::try_start(&binary, tls) {
+            if let Some(server) = Self::try_start(&binary, tls, settings) {
                 return Some(server);
             }
         }
         panic!("`{}` does not start", binary.display());
     }
 
-    fn try_start(binary: &Path, tls: bool) -> Option<Self> {
+    fn try_start(binary: &Path, tls: bool, settings: &str) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let is_bao = binary.file_name().is_some_and(|name| name == "bao");
         let token = format!("root-{}", random());
         let config = folder.path().join("server.hcl");
-        fs::write(&config, configuration(is_bao, &folder.path().join("audit.log"))).unwrap();
+        fs::write(
+            &config,
+            configuration(is_bao, &folder.path().join("audit.log")) + settings,
+        )
+        .unwrap();
         let log = File::create(folder.path().join("server.log")).unwrap();
         let mut command = Command::new(binary);
         command

@@ -84,6 +84,16 @@ fn open_ways(joined: &Joined) -> BTreeSet<(SetId, HolderId)> {
     open.map(|way| (way.set, way.holder)).collect()
 }
 
+/// Who has tokens that no login gave: whoever made them chose their policies by name, and does so again. Without a deployment
+/// nothing tells where anybody's come from, and each is told what it gets.
+fn by_hand(joined: &Joined) -> BTreeSet<HolderId> {
+    if joined.handed_out.is_none() {
+        return BTreeSet::new();
+    }
+    let log_in: BTreeSet<HolderId> = joined.logins.iter().map(|login| login.holder).collect();
+    joined.holders.ids().filter(|holder| !log_in.contains(holder)).collect()
+}
+
 /// The matrix's users, and who keeps what it has: not all that decides for it is known, or others need its
 /// policies as they are.
 pub(super) fn users(
@@ -106,12 +116,13 @@ pub(super) fn users(
             used[d.holder].push(d);
         }
     }
-    let (makes_tokens, open_ways) = (token_makers(joined), open_ways(joined));
+    let (makes_tokens, open_ways, by_hand) = (token_makers(joined), open_ways(joined), by_hand(joined));
     let mut users = Vec::new();
     let mut untouched = Vec::new();
     for (&(set_id, holder), given) in &tightened.given {
         let set = &joined.sets[set_id];
-        let keeps = makes_tokens.contains(&holder) || open_ways.contains(&(set_id, holder));
+        let chosen = makes_tokens.contains(&holder) || by_hand.contains(&holder);
+        let keeps = chosen || open_ways.contains(&(set_id, holder));
         let is_open = !set.is_known() || joined.stays(holder);
         if keeps || is_open || set.acl.is_root() || is_unsure(set, &used[holder]) {
             untouched.push((set_id, holder));
