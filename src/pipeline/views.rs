@@ -153,7 +153,7 @@ pub(super) fn unread(deployment: &Deployment) -> Option<String> {
     };
     Some(format!(
         "The deployment is not whole: its snapshot could not {first}{others}. No policy is proposed to be deleted, since \
-         something unread may hand it out; give the snapshot's token what `snapshot --print-policy` says."
+         something unread may hand it out; `snapshot` prints the policy with which its token reads all of it."
     ))
 }
 
