@@ -34,7 +34,7 @@ pub(super) fn settled(common: &Common, command: &Command, talk: &Talk) -> Result
             }
             (Some(asked), _) => asked,
             (None, Some((profile, product, version))) => {
-                if *profile != Profile::default() {
+                if profile.as_str() != Profile::default().as_str() {
                     talk.note(&format!("decided as {profile}: the snapshot is of {product} {version}"));
                 }
                 *profile
@@ -51,8 +51,8 @@ pub(super) fn settled(common: &Common, command: &Command, talk: &Talk) -> Result
                 Profile::default()
             }
         };
-    if let Some(caveat) = profile.caveat() {
-        talk.warn(&format!("decided as {}: {caveat}", profile.as_str()));
+    if let Some(note) = profile.note() {
+        talk.warn(&note);
     }
     let settings = Settings::load(common.config.as_deref(), &material::settings_places(places.all()))
         .map_err(|e| Failure::from_error(&e, Some(material::SETTINGS_HINT)))?;

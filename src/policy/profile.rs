@@ -124,7 +124,7 @@ static NO_SWITCHES: Switches = Switches {
 pub enum Standing {
     /// Held equal to the servers' own code.
     Verified,
-    /// Written after the release notes of those versions, and never run.
+    /// Written after the notes and advisories of those versions, and never run.
     ReleaseNotes,
     /// The version is newer than the newest that was verified.
     Newer(Version),
@@ -201,6 +201,15 @@ impl Profile {
         Self { switches, ..self }
     }
 
+    /// The same server with the switches of another.
+    #[must_use]
+    pub const fn with_switches_of(self, other: Self) -> Self {
+        Self {
+            switches: other.switches,
+            ..self
+        }
+    }
+
     /// The word of `--server` for the group of versions.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -246,6 +255,9 @@ impl Profile {
             if !self.is_openbao() && Self::OLDEST_VAULT.is_after(version) {
                 return Standing::Older(version);
             }
+            if self.is_patched() {
+                return Standing::ReleaseNotes;
+            }
         }
         match self.kind {
             Kind::Vault10 | Kind::Vault222 => Standing::ReleaseNotes,
@@ -274,6 +286,13 @@ impl Profile {
         }
     }
 
+    /// The sentence that stands in every output where the decisions are not verified.
+    #[must_use]
+    pub fn note(self) -> Option<String> {
+        let caveat = self.caveat()?;
+        Some(format!("decided as {}: {caveat}", self.as_str()))
+    }
+
     /// Whether the server is `OpenBao`.
     #[must_use]
     pub const fn is_openbao(self) -> bool {
@@ -289,8 +308,22 @@ impl Profile {
     /// Whether an explicit `deny` matches other spellings of a path in upper and lower case as well. The order of strength
     /// stays as it is. What the release notes do not say is which of two patterns decides that differ in nothing else.
     #[must_use]
-    pub const fn deny_ignores_case(self) -> bool {
-        matches!(self.kind, Kind::Vault222)
+    pub fn deny_ignores_case(self) -> bool {
+        self.brings(&DENY_IGNORES_CASE, matches!(self.kind, Kind::Vault222))
+    }
+
+    /// Whether the version that was asked for has a change that its line had not at first; where none was, what `group` says.
+    fn brings(self, since: &[Version], group: bool) -> bool {
+        match self.version {
+            Some(version) if !self.is_openbao() => version.has_what_came_with(since),
+            _ => group,
+        }
+    }
+
+    /// Whether the version is a late patch that changes of later versions were carried back to.
+    fn is_patched(self) -> bool {
+        let group = matches!(self.kind, Kind::Vault203 | Kind::Vault222);
+        !group && self.brings(&NO_WILDCARDS_IN_VALUES, false)
     }
 
     /// The look-up rule of an operation on `path/`; none where the operation looks the path up as it is.
@@ -341,14 +374,13 @@ impl Profile {
         let switched = |all: &[PolicyMatch]| all.iter().any(|one| one.fits(namespace, name));
         let slashes = !self.switches.deny_slash_in_templated_paths;
         match self.kind {
-            Kind::Vault10 | Kind::Vault112 | Kind::Vault113 | Kind::Vault121 => TemplateRule {
-                wildcards: true,
-                slashes,
-            },
-            Kind::Vault203 | Kind::Vault222 => TemplateRule {
-                wildcards: false,
-                slashes,
-            },
+            Kind::Vault10 | Kind::Vault112 | Kind::Vault113 | Kind::Vault121 | Kind::Vault203 | Kind::Vault222 => {
+                let refused = matches!(self.kind, Kind::Vault203 | Kind::Vault222);
+                TemplateRule {
+                    wildcards: !self.brings(&NO_WILDCARDS_IN_VALUES, refused),
+                    slashes,
+                }
+            }
             Kind::OpenBao20 => TemplateRule::ANY,
             Kind::OpenBao26 => TemplateRule {
                 wildcards: switched(&self.switches.allow_wildcards),
@@ -451,6 +483,18 @@ impl Profile {
     }
 }
 
+/// Where values of templates with `*` or `+` came to be refused: the first patch of each line that has it, the oldest line first.
+/// The important changes of Vault's documentation name them.
+const NO_WILDCARDS_IN_VALUES: [Version; 4] = [
+    Version::new(1, 19, 17),
+    Version::new(1, 20, 11),
+    Version::new(1, 21, 6),
+    Version::new(2, 0, 1),
+];
+
+/// Where `deny` came to look at no case, as [`NO_WILDCARDS_IN_VALUES`]; the advisory CVE-2026-93335 names them.
+const DENY_IGNORES_CASE: [Version; 3] = [Version::new(1, 19, 25), Version::new(1, 21, 14), Version::new(2, 2, 2)];
+
 /// Capabilities that came later than the profile whose servers know them.
 const INTRODUCED: [(Capability, Version); 3] = [
     (Capability::Patch, Version::new(1, 9, 0)),
@@ -531,6 +575,16 @@ impl Version {
             part(other.minor, self.minor),
             part(other.patch, self.patch),
         )
+    }
+
+    /// Whether it has a change that came with these patches of their lines, the oldest line first, and with all that is newer
+    /// than the last of them.
+    fn has_what_came_with(self, patches: &[Self]) -> bool {
+        let line = |version: &Self| (version.major, version.minor());
+        match patches.iter().find(|first| line(first) == line(&self)) {
+            Some(first) => self.patch() >= first.patch(),
+            None => patches.last().is_some_and(|newest| line(newest) < line(&self)),
+        }
     }
 
     fn parse(text: &str) -> Option<Self> {
@@ -622,6 +676,44 @@ mod tests {
             assert_eq!(profile.caveat().is_none(), want.is_empty(), "{word}");
             assert!(profile.to_string().contains(want), "{word}: {profile}");
             assert!(profile.to_string().starts_with(profile.as_str()), "{word}");
+        }
+    }
+
+    #[test]
+    fn late_patches_of_older_lines_have_changes_of_later_versions() {
+        // Version, values of templates with wildcards are taken, deny looks at case, decided after release notes.
+        for (word, wildcards, case, told) in [
+            ("vault@1.18.15", true, true, false),
+            ("vault@1.19.16+ent", true, true, false),
+            ("vault@1.19.17+ent", false, true, true),
+            ("vault@1.19.24+ent", false, true, true),
+            ("vault@1.19.25+ent", false, false, true),
+            ("vault@1.19", false, false, true),
+            ("vault@1.20.10", true, true, false),
+            ("vault@1.20.11+ent", false, true, true),
+            ("vault@1.20.99+ent", false, true, true),
+            ("vault@1.21.5", true, true, false),
+            ("vault@1.21.6+ent", false, true, true),
+            ("vault@1.21.14+ent", false, false, true),
+            ("vault@2.0.0", true, true, false),
+            ("vault@2.0.1", false, true, true),
+            ("vault@2.0.2", false, true, true),
+            ("vault@2.0.3", false, true, false),
+            ("vault@2.2.1", false, true, true),
+            ("vault@2.2.2", false, false, true),
+            ("vault@2.3.0", false, false, true),
+            ("vault@3", false, false, true),
+            ("vault-1.13", true, true, false),
+            ("vault-1.21", true, true, false),
+            ("vault-2.0.3", false, true, false),
+            ("vault-2.2.2", false, false, true),
+            ("openbao@2.5.0", true, true, false),
+            ("openbao@2.6.2", false, true, false),
+        ] {
+            let profile = server(word);
+            assert_eq!(profile.template_rule_of("", "p").wildcards, wildcards, "{word}");
+            assert_eq!(profile.deny_ignores_case(), !case, "{word}");
+            assert_eq!(profile.caveat().is_some(), told, "{word}: {profile}");
         }
     }
 
