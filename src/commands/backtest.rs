@@ -78,12 +78,21 @@ pub(super) fn run(
         ));
     }
     let rendered = match args.format {
-        BacktestFormat::Text => text::render(&found),
+        BacktestFormat::Text => {
+            let mut rendered = text::render(&found);
+            if let Some(note) = profile.note() {
+                rendered.push_str(&format!("\n{note}\n"));
+            }
+            rendered
+        }
         BacktestFormat::Csv => text::csv(&found),
-        BacktestFormat::Json => format!(
-            "{}\n",
-            serde_json::to_string(&found).map_err(|e| Failure::from_error(&e, None))?
-        ),
+        BacktestFormat::Json => {
+            let mut document = serde_json::to_value(&found).map_err(|e| Failure::from_error(&e, None))?;
+            if let Some(object) = document.as_object_mut() {
+                object.insert("server".to_owned(), profile.to_string().into());
+            }
+            format!("{document}\n")
+        }
     };
     out.write_all(rendered.as_bytes()).map_err(Failure::from_output)?;
     Ok(Exit::Fine)

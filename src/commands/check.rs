@@ -39,7 +39,7 @@ pub(super) fn run(
     let mut base = base(args, talk)?;
     let judge = judge(args, common, base.as_mut(), talk)?;
     let settings = judge.settings;
-    let mut notes = Vec::new();
+    let mut notes: Vec<String> = profile.note().into_iter().collect();
     let mut options = material::sources(&settings);
     options.ignores_nothing = base.is_some();
     // Usage is the larger part of what is read; what is said of it comes after what is wrong with the policies.

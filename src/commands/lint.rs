@@ -72,7 +72,7 @@ pub(super) fn run(args: &LintArgs, profile: Profile, out: &mut dyn Write, talk: 
         TextOrJson::Json => {
             let mut errors = broken.iter();
             for (file, policy) in &files {
-                let document = match policy.and_then(|n| policies.get(n)) {
+                let mut document = match policy.and_then(|n| policies.get(n)) {
                     Some(policy) => {
                         let mut document = lint_json::document(file, Ok(policy));
                         let about = by_file.get(&*policy.file).map_or(&[][..], Vec::as_slice);
@@ -84,6 +84,9 @@ pub(super) fn run(args: &LintArgs, profile: Profile, out: &mut dyn Write, talk: 
                         None => continue,
                     },
                 };
+                if let (Some(object), Some(_)) = (document.as_object_mut(), profile.caveat()) {
+                    object.insert("server".to_owned(), profile.to_string().into());
+                }
                 text.push_str(&document.to_string());
                 text.push('\n');
             }
@@ -104,6 +107,9 @@ pub(super) fn run(args: &LintArgs, profile: Profile, out: &mut dyn Write, talk: 
                 digest::count(digest::len(&broken), "error", "errors"),
                 digest::count(digest::len(&warnings), "warning", "warnings")
             ));
+            if let Some(note) = profile.note() {
+                text.push_str(&format!("{note}\n"));
+            }
         }
     }
     out.write_all(text.as_bytes()).map_err(Failure::from_output)?;

@@ -34,8 +34,11 @@ pub(super) fn run(args: &RegressionsArgs, profile: Profile, out: &mut dyn Write,
     }
     talk.done();
     let text = match args.format {
-        TextOrJson::Json => format!("{}\n", document(&applied, &found, &restore)),
-        TextOrJson::Text => escape::visible_lines(&text(&applied, &found, &restore)),
+        TextOrJson::Json => format!("{}\n", document(&applied, &found, &restore, profile)),
+        TextOrJson::Text => {
+            let note = profile.note().map(|note| format!("{note}\n")).unwrap_or_default();
+            format!("{}{note}", escape::visible_lines(&text(&applied, &found, &restore)))
+        }
     };
     out.write_all(text.as_bytes()).map_err(Failure::from_output)?;
     let open = found.regressions.iter().any(|regression| !regression.answered);
@@ -93,7 +96,7 @@ fn of_wave(found: &Found, wave: usize) -> impl Iterator<Item = &Regression> {
         .filter(move |regression| regression.wave == wave)
 }
 
-fn document(applied: &Applied, found: &Found, restore: &Restore) -> Value {
+fn document(applied: &Applied, found: &Found, restore: &Restore, profile: Profile) -> Value {
     let regressions = found.regressions.iter().map(|r| {
         json!({
             "principal": r.principal,
@@ -123,6 +126,7 @@ fn document(applied: &Applied, found: &Found, restore: &Restore) -> Value {
     });
     json!({
         "version": 1,
+        "server": profile.to_string(),
         "regressions": regressions.collect::<Vec<_>>(),
         "waves": waves.collect::<Vec<_>>(),
         "denied": {

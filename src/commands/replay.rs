@@ -31,8 +31,11 @@ pub(super) fn run(args: &ReplayArgs, profile: Profile, out: &mut dyn Write, talk
     let text = match args.format {
         TextOrJson::Json => {
             let mut value = serde_json::to_value(&found).map_err(|e| Failure::from_error(&e, None))?;
-            if let (Some(object), Some(text)) = (value.as_object_mut(), found.conformance(profile)) {
-                object.insert("conformance".to_owned(), text.into());
+            if let Some(object) = value.as_object_mut() {
+                object.insert("server".to_owned(), profile.to_string().into());
+                if let Some(text) = found.conformance(profile) {
+                    object.insert("conformance".to_owned(), text.into());
+                }
             }
             format!("{value}\n")
         }
@@ -98,6 +101,9 @@ fn text(found: &Replay, profile: Profile) -> String {
     );
     if let Some(text) = found.conformance(profile) {
         let _ = writeln!(out, "if these policies were in force: {text}");
+    }
+    if let Some(note) = profile.note() {
+        let _ = writeln!(out, "{note}");
     }
     out
 }

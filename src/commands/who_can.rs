@@ -11,6 +11,7 @@ use crate::policy::template::Identity;
 use crate::policy::who_can::{Extent, Holder, Reach, Target, Through, who_can};
 use crate::report::escape;
 use crate::vault::{PrincipalKind, path};
+use serde_json::json;
 use std::fmt::Write as _;
 use std::io::Write;
 use std::sync::Arc;
@@ -63,10 +64,22 @@ pub(super) fn run(args: &WhoCanArgs, profile: Profile, out: &mut dyn Write, talk
     reached.sort_by(|a, b| (rank(&a.kind), &a.name).cmp(&(rank(&b.kind), &b.name)));
     let text = match args.format {
         TextOrJson::Json => {
-            let json = serde_json::to_string_pretty(&reached).map_err(|e| Failure::from_error(&e, None))?;
+            let document = json!({
+                "version": 1,
+                "server": profile.to_string(),
+                "path": path,
+                "reached": reached,
+            });
+            let json = serde_json::to_string_pretty(&document).map_err(|e| Failure::from_error(&e, None))?;
             format!("{json}\n")
         }
-        TextOrJson::Text => text(path, &reached, matches!(target, Target::Below(_))),
+        TextOrJson::Text => {
+            let mut text = text(path, &reached, matches!(target, Target::Below(_)));
+            if let Some(note) = profile.note() {
+                text.push_str(&format!("\n{note}\n"));
+            }
+            text
+        }
     };
     out.write_all(text.as_bytes()).map_err(Failure::from_output)?;
     Ok(Exit::Fine)

@@ -73,6 +73,7 @@ pub fn advise(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&s
         policies_dir,
         mut notes,
     } = material;
+    notes.extend(options.profile.note());
     let settings = options.settings;
     step("sorting demands");
     let facts = Facts::from(&usage);

@@ -22,6 +22,9 @@ pub fn text(reports: &[Report]) -> String {
         }
     }
     let _ = writeln!(out, "{passed} passed, {failed} failed");
+    for (file, note) in reports.iter().filter_map(|r| Some((&r.file, r.note.as_ref()?))) {
+        let _ = writeln!(out, "{file} {note}");
+    }
     out
 }
 
@@ -96,6 +99,9 @@ pub fn junit(reports: &[Report]) -> String {
                 out,
                 ">\n      <failure message=\"{message}\">{told}</failure>\n    </testcase>"
             );
+        }
+        if let Some(note) = &report.note {
+            let _ = writeln!(out, "    <system-out>{}</system-out>", escape(note));
         }
         out.push_str("  </testsuite>\n");
     }

@@ -35,6 +35,9 @@ pub struct Report {
     pub file: String,
     /// The server, with what is not known of it.
     pub server: String,
+    /// What a reader has to know of it.
+    #[serde(skip)]
+    pub note: Option<String>,
     /// Tests that passed.
     pub passed: usize,
     /// Tests that failed.
@@ -76,7 +79,7 @@ pub struct Outcome {
 /// Runs the tests. The file's own `server` goes before `profile`.
 #[must_use]
 pub fn run(file: &TestFile, policies: &Policies<'_>, profile: Profile) -> Report {
-    let profile = file.profile.unwrap_or(profile);
+    let profile = file.profile.map_or(profile, |own| own.with_switches_of(profile));
     let mut cache = AclCache::new(profile, None);
     let tests: Vec<_> = file
         .tests
@@ -87,6 +90,7 @@ pub fn run(file: &TestFile, policies: &Policies<'_>, profile: Profile) -> Report
     Report {
         file: file.file.clone(),
         server: profile.to_string(),
+        note: profile.note(),
         passed,
         failed: tests.len() - passed,
         tests,

@@ -63,6 +63,9 @@ pub fn render(gate: &Gate) -> String {
             xml(&gate.numbers())
         );
     }
+    if !gate.notes.is_empty() {
+        let _ = writeln!(out, "    <system-out>{}</system-out>", xml(&gate.notes.join("\n")));
+    }
     out.push_str("  </testsuite>\n</testsuites>\n");
     out
 }
