@@ -220,6 +220,15 @@ fn shown(namespace: &str) -> &str {
     if namespace.is_empty() { "/" } else { namespace }
 }
 
+/// How it begins where nobody is called so.
+const UNKNOWN: &str = "no principal ";
+
+/// Whether it was said of a name that nobody has it.
+pub(super) fn is_unknown(failure: &Failure) -> bool {
+    failure.message.starts_with(UNKNOWN)
+}
+
+/// The one principal that has this key, id or name.
 pub(super) fn find(joined: &Joined, name: &str) -> Result<HolderId, Failure> {
     let fits: Vec<HolderId> = joined
         .holders
@@ -233,7 +242,7 @@ pub(super) fn find(joined: &Joined, name: &str) -> Result<HolderId, Failure> {
     match fits.as_slice() {
         [one] => Ok(*one),
         [] => Err(Failure::new(
-            format!("no principal `{name}` in the logs, the usage or the deployment"),
+            format!("{UNKNOWN}`{name}` in the logs, the usage or the deployment"),
             Some("give `--logs`, `--usage` or `--deployment`; `usage` lists principals by id and name"),
         )),
         several => {

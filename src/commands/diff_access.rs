@@ -1,8 +1,10 @@
 //! `diff-access`: in what two principals, roles, sets of policies, or days of one principal differ.
 
-use super::asker::{Asker, Known};
+use super::asker::{self, Asker, Known};
 use super::{Exit, Failure, Talk, compare, holders};
-use crate::cli::{DiffAccessArgs, TextOrJson};
+use crate::access::Joined;
+use crate::cli::{DiffAccessArgs, Reading, TextOrJson};
+use crate::deployment::Deployment;
 use crate::policy::acl::Acl;
 use crate::policy::compare::Options;
 use crate::policy::compare::compare_with;
@@ -10,23 +12,45 @@ use crate::policy::model::Policy;
 use crate::policy::profile::Profile;
 use crate::report::escape;
 use crate::units;
+use crate::vault::PolicyId;
 use jiff::Timestamp;
+use std::collections::BTreeSet;
 use std::io::Write;
 
 /// Compares and tells.
 pub(super) fn run(args: &DiffAccessArgs, profile: Profile, out: &mut dyn Write, talk: &Talk) -> Result<Exit, Failure> {
-    let (joined, deployment) = holders::joined(&args.granting, &args.reading, profile, talk)?;
-    let root = Policy::root();
-    let known = Known {
-        joined: &joined,
-        deployment: deployment.as_ref(),
-        root: &root,
+    let typed = [args.first.as_str(), args.second.as_str()];
+    let days = typed.map(Day::of);
+    let world = |reading: &Reading| holders::joined(&args.granting, reading, profile, talk);
+    // What was held on a day is what the log of that day tells; all else is asked of everything.
+    let whole = match days {
+        [Some(_), Some(_)] => None,
+        _ => Some(world(&args.reading)?),
     };
-    let [first, second] = [&args.first, &args.second].map(|typed| asker(&known, typed, talk));
-    let (first, second) = (first?, second?);
-    let compiled = |asker: &Asker<'_>| Acl::compile(profile, &asker.policies, &asker.identity, joined.now);
+    let of_day = |day: &Option<Day<'_>>| day.as_ref().map(|day| day.world(args, &world)).transpose();
+    let [first_day, second_day] = [of_day(&days[0])?, of_day(&days[1])?];
+    let root = Policy::root();
+    let (Some(first_world), Some(second_world)) = (
+        first_day.as_ref().or(whole.as_ref()),
+        second_day.as_ref().or(whole.as_ref()),
+    ) else {
+        // INVARIANT: everything is read where somebody is asked for without a day.
+        return Err(Failure::new("nothing was read", None));
+    };
+    let (first_known, second_known) = (known(first_world, &root), known(second_world, &root));
+    let [first, second] = [
+        asker(&first_known, typed[0], days[0].as_ref(), talk)?,
+        asker(&second_known, typed[1], days[1].as_ref(), talk)?,
+    ];
+    let compiled = |asker: &Asker<'_>, known: &Known<'_>| {
+        Acl::compile(profile, &asker.policies, &asker.identity, known.joined.now)
+    };
     talk.step("comparing");
-    let found = compare_with(&compiled(&first), &compiled(&second), Options::default());
+    let found = compare_with(
+        &compiled(&first, &first_known),
+        &compiled(&second, &second_known),
+        Options::default(),
+    );
     talk.done();
     let text = match args.format {
         TextOrJson::Text => escape::visible_lines(&compare::between(&first.name, &second.name, &found)),
@@ -36,20 +60,124 @@ pub(super) fn run(args: &DiffAccessArgs, profile: Profile, out: &mut dyn Write, 
     Ok(Exit::Fine)
 }
 
-/// `NAME` of a principal, else of a role, else policies; `principal:`, `role:` or `as:` in front says which. `@DAY` behind a
-/// principal takes the policies that it acted with on that day.
-fn asker<'p>(known: &Known<'p>, typed: &str, talk: &Talk) -> Result<Asker<'p>, Failure> {
+/// What was read, of a day or of all of them.
+type World = (Joined, Option<Deployment>);
+
+fn known<'p>((joined, deployment): &'p World, root: &'p Policy) -> Known<'p> {
+    Known {
+        joined,
+        deployment: deployment.as_ref(),
+        root,
+    }
+}
+
+/// A principal on a day: `NAME@DAY`.
+struct Day<'t> {
+    name: &'t str,
+    day: &'t str,
+    start: Timestamp,
+}
+
+impl<'t> Day<'t> {
+    fn of(typed: &'t str) -> Option<Self> {
+        if typed.starts_with("role:") || typed.starts_with("as:") {
+            return None;
+        }
+        let (name, day) = typed.strip_prefix("principal:").unwrap_or(typed).rsplit_once('@')?;
+        let second = units::time(day).ok()?.as_second();
+        let start = Timestamp::from_second(second - second.rem_euclid(86_400)).ok()?;
+        Some(Self { name, day, start })
+    }
+
+    /// What the log of the day tells.
+    fn world(
+        &self,
+        args: &DiffAccessArgs,
+        read: &dyn Fn(&Reading) -> Result<World, Failure>,
+    ) -> Result<World, Failure> {
+        if args.reading.logs.is_empty() || !args.reading.usage.is_empty() {
+            return Err(Failure::new(
+                format!("what `{}` acted with on {} is told by logs alone", self.name, self.day),
+                Some("name audit logs with `--logs`: stored usage keeps the last policies of each demand"),
+            ));
+        }
+        let end = self.start.as_nanosecond() + 86_400_000_000_000 - 1;
+        let reading = Reading {
+            since: Some(self.start),
+            until: Timestamp::from_nanosecond(end).ok(),
+            window: None,
+            ..args.reading.clone()
+        };
+        read(&reading).map_err(|failure| match failure.exit {
+            Exit::NoRecord => self.idle(),
+            _ => failure,
+        })
+    }
+
+    fn idle(&self) -> Failure {
+        Failure::new(
+            format!("`{}` did nothing on {}", self.name, self.day),
+            Some("`usage --since DAY --until DAY` lists who did something, and what"),
+        )
+    }
+
+    /// The principal with all policies that it acted with on the day, in the words that they have now.
+    fn asker<'p>(&self, known: &Known<'p>, talk: &Talk) -> Result<Asker<'p>, Failure> {
+        let joined = known.joined;
+        let number = asker::find(joined, self.name).map_err(|failure| match asker::is_unknown(&failure) {
+            true => self.idle(),
+            false => failure,
+        })?;
+        let holder = &joined.holders[number];
+        if !holder.is_active() {
+            return Err(self.idle());
+        }
+        let name = format!("{} on {}", holder.display(), self.day);
+        let acted: BTreeSet<&PolicyId> = holder.sets.iter().flat_map(|set| set.policies.iter()).collect();
+        if holder.sets.len() > 1 {
+            talk.note(&format!(
+                "{name} acted with {} sets of policies: they are taken together",
+                holder.sets.len()
+            ));
+        }
+        let mut policies = Vec::new();
+        for id in acted {
+            match joined.policies.iter().find(|policy| policy.id() == *id) {
+                Some(policy) => policies.push(policy),
+                None if id.is_root() => {}
+                None => talk.warn(&format!(
+                    "policy `{id}` of {name} was not read: the answer leaves it out"
+                )),
+            }
+        }
+        if holders::is_root(joined, number) && policies.iter().all(|policy| !policy.is_root()) {
+            policies.push(known.root);
+        }
+        Ok(Asker {
+            name,
+            policies,
+            identity: holder.identity.clone(),
+            holder: Some(number),
+        })
+    }
+}
+
+/// `NAME` of a principal, else of a role, else policies; `principal:`, `role:` or `as:` in front says which.
+fn asker<'p>(known: &Known<'p>, typed: &str, day: Option<&Day<'_>>, talk: &Talk) -> Result<Asker<'p>, Failure> {
+    if let Some(day) = day {
+        return day.asker(known, talk);
+    }
     let list = |names: &str| -> Vec<String> { names.split(',').map(str::to_owned).collect() };
     match typed.split_once(':') {
-        Some(("principal", name)) => return principal(known, name, talk),
+        Some(("principal", name)) => return known.principal(name, talk),
         Some(("role", name)) => return known.role(name, talk),
         Some(("as", names)) => return known.named(&list(names), "", talk),
         _ => {}
     }
-    let first = principal(known, typed, talk);
+    let first = known.principal(typed, talk);
     let Err(failure) = first else { return first };
     // Several that are called so are no reason to look elsewhere.
-    if failure.message.contains("is the name of") || failure.message.contains("did nothing on") {
+    if !asker::is_unknown(&failure) {
         return Err(failure);
     }
     known
@@ -61,40 +189,4 @@ fn asker<'p>(known: &Known<'p>, typed: &str, talk: &Talk) -> Result<Asker<'p>, F
                 Some("name one as `principal:NAME`, `role:NAME` or `as:POLICY,POLICY`; `--logs` and `--deployment` tell of the first two"),
             )
         })
-}
-
-fn principal<'p>(known: &Known<'p>, typed: &str, talk: &Talk) -> Result<Asker<'p>, Failure> {
-    let day = typed
-        .rsplit_once('@')
-        .and_then(|(name, day)| Some((name, units::time(day).ok()?, day)));
-    match day {
-        Some((name, time, day)) => on_day(known, known.principal(name, talk)?, time, day),
-        None => known.principal(typed, talk),
-    }
-}
-
-/// The policies that a principal acted with on a day, with the text that they have now.
-fn on_day<'p>(known: &Known<'p>, asker: Asker<'p>, time: Timestamp, day: &str) -> Result<Asker<'p>, Failure> {
-    let number = i32::try_from(time.as_second().div_euclid(86_400)).unwrap_or(i32::MAX);
-    let joined = known.joined;
-    let demands = joined
-        .demands
-        .iter()
-        .filter(|d| Some(d.holder) == asker.holder && d.demand.days.contains(&number));
-    let mut policies: Vec<usize> = demands
-        .flat_map(|d| joined.sets[d.set].policies.iter().copied())
-        .collect();
-    policies.sort_unstable();
-    policies.dedup();
-    if policies.is_empty() {
-        return Err(Failure::new(
-            format!("`{}` did nothing on {day}", asker.name),
-            Some("days are told by logs: `--logs` or `--usage`"),
-        ));
-    }
-    Ok(Asker {
-        name: format!("{} on {day}", asker.name),
-        policies: policies.into_iter().filter_map(|p| joined.policies.get(p)).collect(),
-        ..asker
-    })
 }
