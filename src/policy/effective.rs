@@ -6,8 +6,10 @@ use crate::policy::model::{Constraints, Stanza};
 use crate::policy::pattern::Pattern;
 use crate::policy::relation;
 use crate::policy::syntax::print;
+use crate::policy::template::is_templated;
 use crate::vault::Capability;
 use serde::Serialize;
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// One pattern of the list.
@@ -67,12 +69,31 @@ pub fn rows(acl: &Acl, below: Option<&Pattern>) -> Vec<Row> {
 
 fn within<'a>(acl: &'a Acl, below: Option<&'a Pattern>) -> impl Iterator<Item = (RuleId, &'a Rule)> {
     acl.rules_with_ids()
-        .filter(move |(_, rule)| below.is_none_or(|below| !relation::disjoint(below, &rule.pattern)))
+        .filter(move |(_, rule)| below.is_none_or(|below| may_decide(acl, rule, below)))
 }
 
-/// The stronger rule that decides all that `rule` matches. Newer servers let one that grants list win a LIST all the same.
+/// Whether the rule may decide something that `below` matches: a LIST of `a/` may be decided by `a`, and on some servers a deny
+/// by other spellings of it.
+fn may_decide(acl: &Acl, rule: &Rule, below: &Pattern) -> bool {
+    let bare = below.text.strip_suffix('/').map(|bare| Pattern {
+        text: bare.into(),
+        prefix: false,
+        segment_wildcards: below.segment_wildcards,
+    });
+    let any_case = acl.profile().deny_ignores_case() && rule.capabilities.contains(Capability::Deny);
+    let meet = |asked: &Pattern| {
+        !relation::disjoint(asked, &rule.pattern)
+            || any_case && !relation::disjoint(&asked.lower_case(), &rule.pattern.lower_case())
+    };
+    meet(below) || bare.as_ref().is_some_and(meet)
+}
+
+/// The stronger rule that decides all that `rule` matches. Newer servers let one that grants list, or denies it, win a LIST
+/// against a stronger one that does neither.
 fn master<'a>(acl: &'a Acl, id: RuleId, rule: &Rule) -> Option<&'a Rule> {
-    let lists = rule.capabilities.contains(Capability::List);
+    let lists = [Capability::List, Capability::Deny]
+        .iter()
+        .any(|c| rule.capabilities.contains(*c));
     acl.rules_with_ids()
         .filter(|(other, _)| *other > id)
         .map(|(_, other)| other)
@@ -90,7 +111,17 @@ pub fn policy(acl: &Acl, below: Option<&Pattern>, comment: impl Fn(&Row) -> Vec<
         .filter_map(|row| {
             let rule = acl.rule(row.rule)?;
             let path = row.path.strip_prefix(&*namespace).unwrap_or(&row.path);
-            Some(print::commented(&comment(row), &stanza(path, rule)))
+            if is_templated(path) {
+                return Some(print::comment(&format!(
+                    "left out, since it would be read as a template: {path}"
+                )));
+            }
+            // Of a path that begins with `/`, the servers drop the first.
+            let path = match path.starts_with('/') {
+                true => Cow::Owned(format!("/{path}")),
+                false => Cow::Borrowed(path),
+            };
+            Some(print::commented(&comment(row), &stanza(&path, rule)))
         })
         .collect();
     blocks.join("\n")

@@ -18,8 +18,11 @@ use vault_advisor::policy::acl::{Acl, Request};
 use vault_advisor::policy::compare::{
     Aspect, Decider, Options, Verdict, compare, compare_policies, grants_nothing_new,
 };
+use vault_advisor::policy::effective;
 use vault_advisor::policy::model::Policy;
+use vault_advisor::policy::pattern::Pattern;
 use vault_advisor::policy::profile::Profile;
+use vault_advisor::policy::syntax;
 use vault_advisor::policy::template::{Entity, Identity};
 use vault_advisor::vault::{Capability, Operation};
 
@@ -107,6 +110,55 @@ fn check_pair(profile: Profile, drafts: &[Draft], asks: &[Ask]) -> Result<(), Te
     Ok(())
 }
 
+/// What `capabilities` tells: as one policy it decides alike, and what is said to decide nothing decides nothing.
+fn check_told(profile: Profile, drafts: &[Draft], asks: &[Ask]) -> Result<(), TestCaseError> {
+    let (one, other) = random::texts(profile, drafts);
+    let held: Vec<&Policy> = one.iter().chain(&other).collect();
+    let acl = Acl::compile(profile, &held, &Identity::default(), Some(0));
+    let text = effective::policy(&acl, None, |_| Vec::new());
+    let whole = syntax::parse("whole", "whole", &text, &profile.dialect());
+    prop_assert!(whole.is_ok(), "{profile}: {text}");
+    let whole = compile(profile, &[whole.unwrap()]);
+    let found = compare(&acl, &whole);
+    prop_assert!(found.gained.is_empty() && found.lost.is_empty(), "{profile}: {text}");
+    let rows = effective::rows(&acl, None);
+    for ask in asks {
+        let request = Request {
+            operation: ask.operation,
+            path: &ask.path,
+            data: Some(&ask.data),
+            wrap_ttl_ns: ask.wrap_s.map(|s| s * 1_000_000_000),
+        };
+        let (before, after) = (acl.decide(&request), whole.decide(&request));
+        prop_assert_eq!(
+            (before.allowed, before.sudo, &before.capabilities),
+            (after.allowed, after.sudo, &after.capabilities),
+            "{}: {:?} with {}",
+            profile,
+            ask,
+            text
+        );
+        let Some(winner) = before.winner else { continue };
+        let row = rows.iter().find(|row| row.rule == winner);
+        prop_assert!(row.is_some(), "{profile}: what decides {ask:?} is not told");
+        let row = row.unwrap();
+        prop_assert!(row.decided_by.is_none(), "{profile}: {} decides {ask:?}", row.path);
+        // What is looked at below a path is all that decides there.
+        let below = Pattern {
+            text: ask.path.as_str().into(),
+            prefix: true,
+            segment_wildcards: false,
+        };
+        prop_assert!(
+            effective::rows(&acl, Some(&below)).iter().any(|r| r.rule == winner),
+            "{profile}: {} is left out below {}",
+            row.path,
+            ask.path
+        );
+    }
+    Ok(())
+}
+
 fn check_templates(
     profile: Profile,
     drafts: &[Draft],
@@ -160,6 +212,13 @@ proptest! {
     fn no_request_contradicts_the_comparison(drafts in random::drafts(9, false), asks in random::asks(300)) {
         for profile in Profile::ALL {
             check_pair(profile, &drafts, &asks)?;
+        }
+    }
+
+    #[test]
+    fn all_that_somebody_may_do_is_told_as_it_is_decided(drafts in random::drafts(7, false), asks in random::asks(40)) {
+        for profile in Profile::ALL {
+            check_told(profile, &drafts, &asks)?;
         }
     }
 
