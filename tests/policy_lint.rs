@@ -303,3 +303,71 @@ fn large_sets_are_done_quickly() {
     );
     assert_eq!(warnings(&[all]).len(), 20_000);
 }
+
+/// A fixture: policies in HCL. `# server: VERSION` and `# mount: PATH TYPE [VERSION]` say what is known besides, and `# here` behind
+/// a line that it is to be found.
+fn fixture(id: &str, name: &str) -> (String, Context, Vec<u32>) {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("fixtures/rules/{id}/{name}.hcl"));
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let mut context = Context::default();
+    for line in text.lines() {
+        if let Some(server) = line.strip_prefix("# server: ") {
+            context.profile = server.parse().unwrap_or_else(|error| panic!("{id}: {error}"));
+        } else if let Some(mount) = line.strip_prefix("# mount: ") {
+            let mut words = mount.split(' ');
+            let (Some(path), Some(kind)) = (words.next(), words.next()) else {
+                panic!("{id}: {line}")
+            };
+            context.mounts.push(Mounted {
+                path: path.to_owned(),
+                kind: kind.to_owned(),
+                kv_version: words.next().and_then(|version| version.parse().ok()),
+            });
+        }
+    }
+    let marked = (1u32..).zip(text.lines()).filter(|(_, line)| line.ends_with("# here"));
+    let lines = marked.map(|(number, _)| number).collect();
+    (text, context, lines)
+}
+
+/// The warnings about a fixture, with their lines; an error of the policy is told under the rule's own name.
+fn found_in(id: &str, text: &str, context: &Context) -> Vec<(String, u32)> {
+    match syntax::parse("p", "p.hcl", text, &context.profile.dialect()) {
+        Ok(policy) => lint::policies(&[policy], context)
+            .iter()
+            .map(|w| (w.id.to_owned(), w.origin.line))
+            .collect(),
+        Err(error) => {
+            let page = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("docs/rules/{id}.md"));
+            let says = std::fs::read_to_string(page).is_ok_and(|page| page.contains("It is an error, not a warning"));
+            assert!(says, "{id}: {}", error.one_line());
+            vec![(id.to_owned(), error.origin.line)]
+        }
+    }
+}
+
+#[test]
+fn every_rule_has_an_example_that_fails_and_one_that_passes() {
+    for id in lint::IDS {
+        let (text, context, lines) = fixture(id, "found");
+        assert!(!lines.is_empty(), "{id}: nothing is marked");
+        let want: Vec<(String, u32)> = lines.into_iter().map(|line| (id.to_owned(), line)).collect();
+        assert_eq!(found_in(id, &text, &context), want, "{id}");
+        let (text, context, lines) = fixture(id, "clean");
+        assert_eq!(lines, [0u32; 0], "{id}");
+        assert_eq!(found_in(id, &text, &context), [], "{id}");
+    }
+}
+
+#[test]
+fn every_fixture_of_a_rule_is_of_one_that_is_there() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/rules");
+    let entries = std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    for entry in entries.flatten() {
+        let id = entry.file_name().to_string_lossy().into_owned();
+        let page = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("docs/rules/{id}.md"));
+        assert!(page.is_file(), "fixtures of `{id}`, which has no page");
+        let hcl = entry.path().join("found.hcl").exists();
+        assert_eq!(hcl, lint::IDS.contains(&id.as_str()), "{id}");
+    }
+}
