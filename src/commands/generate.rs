@@ -6,7 +6,7 @@ use crate::cli::{Common, GenerateArgs, Granting, PolicyNames, Style};
 use crate::ingest::GroupBy;
 use crate::optimize::generate::{self, GenerateError, Generated};
 use crate::policy::profile::Profile;
-use crate::report::escape;
+use crate::report::{digest, escape};
 use crate::staged;
 use crate::usage::Facts;
 use crate::vault::PrincipalKind;
@@ -66,9 +66,11 @@ pub(super) fn run(
             ..Failure::from_error(&e, Some(hint))
         }
     })?;
+    let plural = |n: usize, one, many| digest::count(u64::try_from(n).unwrap_or(u64::MAX), one, many);
     for (path, requests) in &made.unsayable {
         talk.warn(&format!(
-            "{requests} requests for `{path}` are left out: no stanza can name this path alone"
+            "{} for `{path}` left out: no stanza can name this path alone",
+            digest::count(*requests, "request", "requests")
         ));
     }
     let text = format!("{}{}", head(&made, &name, args.style, profile), made.text);
@@ -86,8 +88,10 @@ pub(super) fn run(
         None => out.write_all(text.as_bytes()).map_err(Failure::from_output)?,
     }
     talk.note(&format!(
-        "proof: {} requests to {} paths were decided again with these {} stanzas on {profile}, and all are allowed",
-        made.requests, made.paths, made.stanzas
+        "proof: {} to {}, decided again with {} on {profile}: all are allowed",
+        digest::count(made.requests, "request", "requests"),
+        plural(made.paths, "path", "paths"),
+        plural(made.stanzas, "stanza", "stanzas"),
     ));
     Ok(Exit::Fine)
 }

@@ -381,7 +381,9 @@ fn evidence(joined: &Joined, policy: &Policy, demands: &[&JoinedDemand]) -> BTre
                 let place = told.entry(source.stanza).or_default();
                 place.paths.insert(demand.path.clone());
                 place.holders.insert(demand.holder);
-                place.names.insert(joined.holders[demand.holder].display().to_owned());
+                // In one line, whatever somebody calls himself.
+                let words: Vec<&str> = joined.holders[demand.holder].display().split_whitespace().collect();
+                place.names.insert(words.join(" "));
                 place.requests += demand.demand.allowed;
                 let day = |t: Option<jiff::Timestamp>| t.map(|t| t.strftime("%Y-%m-%d").to_string());
                 let (first, last) = (day(demand.demand.first_seen), day(demand.demand.last_seen));
