@@ -202,6 +202,8 @@ pub enum Command {
     Replay(ReplayArgs),
     /// Who is denied since a wave of an applied report, and the smallest change that gives it back
     Regressions(RegressionsArgs),
+    /// Accept, reject or postpone a finding or a proposal: with owner, reason and last day, in a file that all runs honour
+    Answer(AnswerArgs),
     /// The gate for changes of policies: findings in what changed, new access, over-privilege, a budget of risk
     Check(CheckArgs),
     /// Propose on the past, replay the future: would it have hurt?
@@ -660,9 +662,65 @@ pub struct RegressionsArgs {
     /// Folder to write what gives it back to: restore.sh, policies, diffs, Terraform
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+    /// Write what is given back into the file of decisions too, so that it is not proposed again before its time has come
+    #[arg(long, requires = "out")]
+    pub remember: bool,
+    /// The file of decisions (else the one beside the settings, or in this folder)
+    #[arg(long, value_name = "FILE", requires = "remember")]
+    pub decisions: Option<PathBuf>,
     /// Output
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub format: TextOrJson,
+}
+
+/// `answer`
+#[derive(Debug, Args)]
+#[command(
+    group = ArgGroup::new("what it is about").args(["finding", "policy"]),
+    after_help = "Examples:\n  vault-advisor answer\n  \
+                        vault-advisor answer postpone --policy team-web --path 'secret/data/web/*' --owner web --reason 'quarterly job' --until 2027-01-31\n  \
+                        vault-advisor answer reject --finding 3f2a91c07d5e --owner ann --reason 'break glass' --until 2027-06-30\n  \
+                        vault-advisor answer forget --policy team-web --path 'secret/data/web/*'\n\n\
+                        Without a word all decisions are listed. The file is vault-advisor.decisions.toml, beside vault-advisor.toml: keep it in git."
+)]
+pub struct AnswerArgs {
+    /// What is decided
+    #[arg(requires = "what it is about")]
+    pub word: Option<Answer>,
+    /// The finding, by its fingerprint (in `advice.json`, `findings.csv` and the report)
+    #[arg(long, value_name = "FINGERPRINT", requires = "word")]
+    pub finding: Option<String>,
+    /// The policy for which something is proposed, with the namespace in front where it has one
+    #[arg(long, value_name = "POLICY", requires = "word")]
+    pub policy: Option<String>,
+    /// One stanza of it, by its path
+    #[arg(long, value_name = "PATH", requires = "policy")]
+    pub path: Option<String>,
+    /// Who answers for it
+    #[arg(long, value_name = "WHO")]
+    pub owner: Option<String>,
+    /// Why
+    #[arg(long, value_name = "WHY")]
+    pub reason: Option<String>,
+    /// The last day on which it holds: 2027-01-31
+    #[arg(long, value_name = "DAY")]
+    pub until: Option<String>,
+    /// The file of decisions (else the one beside the settings, or in this folder)
+    #[arg(long, value_name = "FILE")]
+    pub file: Option<PathBuf>,
+}
+
+/// What `answer` decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Answer {
+    /// It is right and will be done until that day: it stays in sight, and is overdue afterwards
+    Accept,
+    /// It is wrong: not shown, and what it is about stays
+    Reject,
+    /// Not now: the same, and it comes back by itself
+    Postpone,
+    /// Nothing is decided any more
+    Forget,
 }
 
 /// `backtest`
@@ -810,7 +868,8 @@ pub struct SnapshotArgs {
 #[command(
     after_help = "Examples:\n  vault-advisor watch --logs /var/log/vault/ --state /var/lib/vault-advisor\n  \
                         vault-advisor watch --logs audit.log --state state/ --format json --listen 127.0.0.1:9187\n  \
-                        vault-advisor watch --logs audit.log --state state/ --policies policies/ --notify https://hooks.example/vault\n\n\
+                        vault-advisor watch --logs audit.log --state state/ --policies policies/ --notify https://hooks.example/vault\n  \
+                        vault-advisor watch --logs audit.log --state state/ --applied report/ --listen 127.0.0.1:9187\n\n\
                         SIGTERM and SIGINT end it with all that was read committed; SIGHUP makes it read the settings again and look at everything named."
 )]
 pub struct WatchArgs {
@@ -847,9 +906,12 @@ pub struct WatchArgs {
     /// What a policy in a folder is named by: its path below the folder, or its file alone
     #[arg(long, value_name = "BY", default_value = "path", requires = "policies")]
     pub policy_names: PolicyNames,
-    /// Deployment folder or file, for the reports
-    #[arg(long, value_name = "PATH", requires = "policies")]
+    /// Deployment folder or file, for the reports and the waves
+    #[arg(long, value_name = "PATH")]
     pub deployment: Option<PathBuf>,
+    /// A report whose waves are applied: who is denied because of one is told at once, with what gives it back
+    #[arg(long, value_name = "DIR")]
+    pub applied: Option<PathBuf>,
     /// At least so long from report to report; 15m
     #[arg(long, value_name = "DURATION", value_parser = duration_as_typed)]
     pub report_every: Option<String>,

@@ -1,5 +1,7 @@
 //! Flags, `vault-advisor.toml` and environment put together once, into a value that can't be wrong.
 
+pub mod decisions;
+
 use crate::access::weight::{BadClass, WeightSettings, Weights};
 use crate::advice::Severity;
 use crate::analysis::evidence::EvidenceSettings;
@@ -8,6 +10,7 @@ use crate::optimize::foresight::ForesightSettings;
 use crate::optimize::paths::Price;
 use crate::policy::profile::{PolicyMatch, Switches};
 use crate::sources::SourceSettings;
+use decisions::{Decision, DecisionsError};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -201,6 +204,10 @@ pub struct Settings {
     pub said: toml::Table,
     /// The lines on which its waivers begin.
     pub waiver_lines: Vec<u32>,
+    /// What was decided about findings and proposals.
+    pub decisions: Vec<Decision>,
+    /// The file that it came from.
+    pub decisions_file: Option<PathBuf>,
 }
 
 impl Default for Settings {
@@ -223,6 +230,8 @@ impl Default for Settings {
             file: None,
             said: toml::Table::new(),
             waiver_lines: Vec::new(),
+            decisions: Vec::new(),
+            decisions_file: None,
         }
     }
 }
@@ -256,6 +265,9 @@ pub enum SettingsError {
         #[source]
         source: BadClass,
     },
+    /// The decisions beside them.
+    #[error(transparent)]
+    Decisions(#[from] DecisionsError),
     /// A number is out of range.
     #[error("settings `{}` cannot be used: `{name}` has to be {expected}", path.display())]
     Range {
@@ -269,11 +281,34 @@ pub enum SettingsError {
 }
 
 impl Settings {
-    /// From `file`, or from the `vault-advisor.toml` in the first of `places` that has one, or the defaults.
+    /// From `file`, or from the `vault-advisor.toml` in the first of `places` that has one, or the defaults; with the decisions
+    /// beside the file, or in the first of `places` that has some.
+    ///
+    /// # Errors
+    /// When a file can't be read or says what can't be.
+    pub fn load(file: Option<&Path>, places: &[PathBuf]) -> Result<Self, SettingsError> {
+        let mut settings = Self::load_alone(file, places)?;
+        let beside = settings
+            .file
+            .as_ref()
+            .and_then(|file| file.parent())
+            .map(Path::to_path_buf);
+        let places: Vec<PathBuf> = beside.into_iter().chain(places.iter().cloned()).collect();
+        settings.decide(decisions::found(&places))?;
+        Ok(settings)
+    }
+
+    /// Takes the decisions in a file for those that count.
     ///
     /// # Errors
     /// When the file can't be read or says what can't be.
-    pub fn load(file: Option<&Path>, places: &[PathBuf]) -> Result<Self, SettingsError> {
+    pub fn decide(&mut self, file: Option<PathBuf>) -> Result<(), SettingsError> {
+        self.decisions = file.as_deref().map(decisions::read).transpose()?.unwrap_or_default();
+        self.decisions_file = file;
+        Ok(())
+    }
+
+    fn load_alone(file: Option<&Path>, places: &[PathBuf]) -> Result<Self, SettingsError> {
         let found = match file {
             Some(file) => Some((file.to_path_buf(), files::read_named(file, MAX_BYTES))),
             None => Self::found(places).map(|file| {
@@ -387,6 +422,8 @@ impl Settings {
             file: Some(path),
             said: toml::Table::new(),
             waiver_lines: Vec::new(),
+            decisions: Vec::new(),
+            decisions_file: None,
         })
     }
 }

@@ -65,6 +65,7 @@ const SILENT: &[(&str, &str)] = &[
     ("advise", "writes a folder: see the tests of its own below"),
     ("backtest", "needs months of logs"),
     ("regressions", "needs a report that was applied"),
+    ("answer", "writes into the working folder: see tests/decisions.rs"),
     ("watch", "waits for what comes"),
     ("man", "writes a folder"),
     ("init", "writes into the working folder: see tests/packaging.rs"),

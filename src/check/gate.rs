@@ -433,7 +433,10 @@ fn waive(
         if rules::UNWAIVED.contains(&&*finding.rule) {
             return keep;
         }
-        for &n in by_rule.get(&*finding.rule).into_iter().flatten() {
+        let of_rule = [&*finding.rule, waiver::ANY_RULE]
+            .into_iter()
+            .filter_map(|rule| by_rule.get(rule));
+        for &n in of_rule.flatten() {
             let covering = waivers
                 .get(n)
                 .filter(|w| !w.is_expired(today) && w.covers(finding, places));
@@ -452,7 +455,7 @@ fn waive(
                 waiver,
                 format!("ended on {}", waiver.expires),
             ));
-        } else if !used && ran(&waiver.rule) {
+        } else if !used && waiver.rule != waiver::ANY_RULE && ran(&waiver.rule) {
             findings.push(of_waiver(WAIVER_UNUSED, waiver, "covers no finding".to_owned()));
         }
     }

@@ -14,7 +14,7 @@ use crate::policy::load;
 use crate::policy::model::Policy;
 use crate::policy::profile::Profile;
 use crate::report::gate::{self, Gate};
-use crate::settings::{self, Settings, SettingsError};
+use crate::settings::{self, Settings, SettingsError, decisions};
 use crate::sources;
 use crate::staged;
 use crate::usage::tally::Tally;
@@ -354,7 +354,7 @@ fn settings(
         }
         None => was = Settings::found(&base.places(&places)),
     }
-    let settings = match was {
+    let mut settings = match was {
         None => Settings::default(),
         Some(file) => {
             let mut settings = Settings::load(Some(&file), &[]).map_err(failed)?;
@@ -362,6 +362,25 @@ fn settings(
             settings
         }
     };
+    // Decisions count as they were, too.
+    let beside = named.and_then(Path::parent).map(Path::to_path_buf);
+    let near: Vec<PathBuf> = beside.into_iter().chain(places.iter().cloned()).collect();
+    let mut decided = None;
+    if base.is_revision() {
+        for place in &near {
+            let file = place.join(decisions::FILE_NAME);
+            match before(base, &file)? {
+                Before::Own if file.exists() => decided = Some(file),
+                Before::There(there) => decided = Some(there),
+                Before::Own | Before::Absent => continue,
+            }
+            break;
+        }
+    } else {
+        decided = decisions::found(&base.places(&near));
+    }
+    settings.decide(decided).map_err(failed)?;
+    settings.decisions_file = settings.decisions_file.take().map(|file| base.label(&file));
     // Those of the change need not be good for anything: they do not count.
     match Settings::load(named, &places) {
         Ok(now) => {

@@ -1,6 +1,7 @@
 //! One thin file a subcommand: settings in, pipeline, report out. What goes wrong ends as a [`Failure`], with a hint.
 
 mod advise;
+mod answer;
 mod asker;
 mod backtest;
 mod capabilities;
@@ -125,7 +126,8 @@ pub fn run(cli: Cli, out: &mut dyn Write, talk: &Talk) -> Result<Exit, Failure> 
         Command::WhoCan(args) => who_can::run(&args, profile, out, talk),
         Command::Test(args) => policy_test::run(&args, profile, out, talk),
         Command::Compare(args) => compare_command::run(&args, profile, out, talk),
-        Command::Regressions(args) => regressions::run(&args, profile, out, talk),
+        Command::Regressions(args) => regressions::run(&args, common, profile, out, talk),
+        Command::Answer(args) => answer::run(&args, common, out),
         Command::Check(args) => check::run(&args, common, profile, out, talk),
         Command::Replay(args) => replay::run(&args, profile, out, talk),
         Command::Backtest(args) => backtest::run(&args, common, profile, out, talk),

@@ -1,15 +1,19 @@
 //! `regressions`: who is denied because of an applied wave, and what gives it back.
 
-use super::{Exit, Failure, Talk, material};
+use super::{Exit, Failure, Talk, answer, material};
 use crate::advice::{Change, Proposal, ProposedPolicy, Run};
-use crate::cli::{RegressionsArgs, TextOrJson};
+use crate::cli::{Common, RegressionsArgs, TextOrJson};
 use crate::ingest;
 use crate::policy::profile::Profile;
 use crate::report::{self, escape};
-use crate::rollout::applied::{Applied, AppliedError, Wave};
-use crate::rollout::regression::{self, Found, Regression, Seen};
+use crate::rollout::applied::{Applied, AppliedError};
+use crate::rollout::regression::{self, Found, Regression, Seen, Writes};
 use crate::rollout::restore::{self, Restore};
+use crate::rollout::verdict::{Standing, Verdict, standings};
+use crate::settings::decisions::{self, About, Decision, Verdict as Decided};
+use jiff::Timestamp;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write;
 
@@ -17,27 +21,38 @@ use std::io::Write;
 const MOST_TOLD: usize = 100;
 
 /// Looks and tells; there being one ends as findings do.
-pub(super) fn run(args: &RegressionsArgs, profile: Profile, out: &mut dyn Write, talk: &Talk) -> Result<Exit, Failure> {
+pub(super) fn run(
+    args: &RegressionsArgs,
+    common: &Common,
+    profile: Profile,
+    out: &mut dyn Write,
+    talk: &Talk,
+) -> Result<Exit, Failure> {
     let since = args.reading.since;
     talk.step("reading what was applied");
-    let applied = Applied::read(&args.applied, profile, since)
+    let applied = Applied::read_applied(&args.applied, profile, since)
         .map_err(|e: AppliedError| Failure::from_error(&e, Some(e.hint())))?;
     let deployment = material::deployment(args.deployment.as_deref())?;
     talk.step("reading usage since");
-    let seen = read(args, &applied, talk)?;
+    let (seen, writes) = read(args, &applied, talk)?;
     talk.step("deciding again");
-    let found = regression::find(&applied, &seen, deployment.as_ref(), profile);
+    let found = regression::find(&applied, &seen, &writes, deployment.as_ref(), profile);
     let restore = restore::find(&applied, &found.regressions, &seen, deployment.as_ref(), profile);
     if let Some(folder) = &args.out {
         let files = given_back(&restore).map_err(|e| Failure::from_error(&e, None))?;
         report::write::write(&files, folder).map_err(|e| Failure::from_error(&e, Some(e.hint())))?;
     }
+    if args.remember {
+        remember(args, common, &applied, &found, &restore)?;
+    }
     talk.done();
+    let standings = standings(&applied, &found.regressions, &BTreeMap::new(), Timestamp::now());
     let text = match args.format {
-        TextOrJson::Json => format!("{}\n", document(&applied, &found, &restore, profile)),
+        TextOrJson::Json => format!("{}\n", document(&applied, &found, &restore, (&standings, profile))),
         TextOrJson::Text => {
             let note = profile.note().map(|note| format!("{note}\n")).unwrap_or_default();
-            format!("{}{note}", escape::visible_lines(&text(&applied, &found, &restore)))
+            let text = text(&applied, &found, &restore, &standings);
+            format!("{}{note}", escape::visible_lines(&text))
         }
     };
     out.write_all(text.as_bytes()).map_err(Failure::from_output)?;
@@ -45,8 +60,51 @@ pub(super) fn run(args: &RegressionsArgs, profile: Profile, out: &mut dyn Write,
     Ok(if open { Exit::Findings } else { Exit::Fine })
 }
 
+/// Writes what is given back into the file of decisions, so that no later run proposes the same again too soon.
+fn remember(
+    args: &RegressionsArgs,
+    common: &Common,
+    applied: &Applied,
+    found: &Found,
+    restore: &Restore,
+) -> Result<(), Failure> {
+    let path = answer::file(args.decisions.as_deref(), common)?;
+    let mut all = answer::read(&path)?;
+    for regression in &found.regressions {
+        let Some((policy, _)) = restore.of(regression) else {
+            continue;
+        };
+        let decision = Decision {
+            verdict: Decided::GivenBack,
+            about: About::Grant(label(policy), Some(regression.path.clone())),
+            owner: regression.principal.clone(),
+            reason: format!(
+                "{} was denied {} times since wave {}",
+                regression.capability, regression.count, regression.wave
+            ),
+            until: until(applied, regression),
+            line: 0,
+        };
+        decisions::put(&mut all, decision);
+    }
+    answer::write(&path, &all)
+}
+
+/// Two of its own rhythm after it was used last. From one use no rhythm is known: it is no shorter than the time from the wave to
+/// the use, during which nobody missed it, nor than the horizon, within which it was not expected.
+fn until(applied: &Applied, regression: &Regression) -> jiff::civil::Date {
+    let last = regression.last_seen.unwrap_or_else(Timestamp::now);
+    let begun = applied.waves.iter().find(|wave| wave.number == regression.wave);
+    let missed = begun.and_then(|wave| wave.begun).map_or(0, |begun| {
+        i64::try_from(last.duration_since(begun).as_hours() / 24).unwrap_or_default()
+    });
+    let rhythm = missed.max(applied.horizon_days.map_or(90, i64::from)).clamp(1, 3_650);
+    let day = last.to_zoned(jiff::tz::TimeZone::UTC).date();
+    day.saturating_add(jiff::Span::new().days(2 * rhythm))
+}
+
 /// The logs, time by time: what was denied under which waves.
-fn read(args: &RegressionsArgs, applied: &Applied, talk: &Talk) -> Result<Vec<Seen>, Failure> {
+fn read(args: &RegressionsArgs, applied: &Applied, talk: &Talk) -> Result<(Vec<Seen>, Writes), Failure> {
     if args.reading.logs.is_empty() || !args.reading.usage.is_empty() {
         return Err(Failure::new(
             "regressions are looked for in logs: usage that an earlier run wrote does not tell when each request was denied",
@@ -63,7 +121,7 @@ fn read(args: &RegressionsArgs, applied: &Applied, talk: &Talk) -> Result<Vec<Se
             Some("name files with `--logs`"),
         ));
     }
-    let mut seen = Vec::new();
+    let (mut seen, mut writes) = (Vec::new(), Writes::default());
     for span in spans {
         let options = ingest::Options {
             since: Some(span.from),
@@ -73,30 +131,18 @@ fn read(args: &RegressionsArgs, applied: &Applied, talk: &Talk) -> Result<Vec<Se
         };
         let usage = ingest::read(&inputs, &options, talk).map_err(|e| failed(&e))?;
         material::tell_tally(usage.tally(), talk);
-        seen.push(Seen { span, usage });
+        writes.note(applied, &usage);
+        seen.push(Seen::of(span, &usage));
     }
-    Ok(seen)
+    Ok((seen, writes))
 }
 
-/// How a wave did against what was promised. Where nobody looked ahead, nothing was to be denied.
-fn verdict(wave: &Wave, seen: u64) -> &'static str {
-    let promised = wave.promised.unwrap_or_default();
-    match seen {
-        0 if promised >= 1.0 => "better than promised",
-        0 => "as promised",
-        seen if seen as f64 <= promised => "as promised",
-        _ => "worse than promised",
-    }
-}
-
-fn of_wave(found: &Found, wave: usize) -> impl Iterator<Item = &Regression> {
-    found
-        .regressions
-        .iter()
-        .filter(move |regression| regression.wave == wave)
-}
-
-fn document(applied: &Applied, found: &Found, restore: &Restore, profile: Profile) -> Value {
+fn document(
+    applied: &Applied,
+    found: &Found,
+    restore: &Restore,
+    (standings, profile): (&[Standing], Profile),
+) -> Value {
     let regressions = found.regressions.iter().map(|r| {
         json!({
             "principal": r.principal,
@@ -109,19 +155,20 @@ fn document(applied: &Applied, found: &Found, restore: &Restore, profile: Profil
             "policy": label(&r.policy),
             "wave": r.wave,
             "answered": r.answered,
-            "restore": restore.stanza(r).map(|stanza| json!({"policy": label(&r.policy), "stanza": stanza})),
+            "restore": restore.of(r).map(|(policy, stanza)| json!({"policy": label(policy), "stanza": stanza})),
         })
     });
-    let waves = applied.waves.iter().map(|wave| {
-        let seen: u64 = of_wave(found, wave.number).map(|r| r.count).sum();
+    let waves = applied.waves.iter().zip(standings).map(|(wave, standing)| {
         json!({
             "wave": wave.number,
             "title": wave.title,
             "applied": wave.begun.map(|t| t.to_string()),
             "taken_back": wave.taken_back.map(|t| t.to_string()),
             "promised": wave.promised,
-            "seen": seen,
-            "verdict": if wave.begun.is_some() { verdict(wave, seen) } else { "not applied" },
+            "horizon_days": applied.horizon_days,
+            "seen": standing.seen,
+            "requests": standing.requests,
+            "verdict": standing.verdict.as_str(),
         })
     });
     json!({
@@ -133,6 +180,7 @@ fn document(applied: &Applied, found: &Found, restore: &Restore, profile: Profil
             "requests": found.denied,
             "before_as_well": found.before_as_well,
             "by_something_else": found.elsewhere,
+            "by_older_tokens": found.older_tokens,
             "unknown": found.unknown,
         },
         "by_hand": restore.by_hand.iter().map(|(policy, why)| json!({"policy": label(policy), "why": why})).collect::<Vec<_>>(),
@@ -143,7 +191,7 @@ fn label(policy: &regression::PolicyKey) -> String {
     format!("{}{}", policy.0, policy.1)
 }
 
-fn text(applied: &Applied, found: &Found, restore: &Restore) -> String {
+fn text(applied: &Applied, found: &Found, restore: &Restore, standings: &[Standing]) -> String {
     let mut out = String::new();
     // Writing into a string cannot fail.
     for r in found.regressions.iter().take(MOST_TOLD) {
@@ -159,12 +207,12 @@ fn text(applied: &Applied, found: &Found, restore: &Restore) -> String {
             r.first_seen.map(|t| t.to_string()).unwrap_or_default(),
             r.last_seen.map(|t| t.to_string()).unwrap_or_default(),
         );
-        match (r.answered, restore.stanza(r), restore.by_hand.get(&r.policy)) {
+        match (r.answered, restore.of(r), restore.by_hand.get(&r.policy)) {
             (true, ..) => {
                 let _ = writeln!(out, "  policy `{}` was written since", label(&r.policy));
             }
-            (_, Some(stanza), _) => {
-                let _ = writeln!(out, "  policy `{}` gives it back with:", label(&r.policy));
+            (_, Some((policy, stanza)), _) => {
+                let _ = writeln!(out, "  policy `{}` gives it back with:", label(policy));
                 for line in stanza.lines() {
                     let _ = writeln!(out, "    {line}");
                 }
@@ -178,27 +226,44 @@ fn text(applied: &Applied, found: &Found, restore: &Restore) -> String {
     if let Some(more) = found.regressions.len().checked_sub(MOST_TOLD).filter(|more| *more > 0) {
         let _ = writeln!(out, "and {more} more (`--format json` has all)");
     }
-    for wave in applied.waves.iter().filter(|wave| wave.begun.is_some()) {
-        let seen: u64 = of_wave(found, wave.number).map(|r| r.count).sum();
+    for (wave, standing) in applied.waves.iter().zip(standings) {
+        if standing.verdict == Verdict::NotInForce && standing.seen == 0 {
+            continue;
+        }
         let _ = writeln!(
             out,
             "wave {} ({}): {}{}",
             wave.number,
             wave.title,
-            verdict(wave, seen),
-            match (seen, wave.promised) {
-                (0, _) => String::new(),
-                (_, Some(promised)) => format!(", {seen} denied requests, {promised:.1} were expected"),
-                (_, None) => format!(", {seen} denied requests"),
-            }
+            standing.verdict.as_str(),
+            told(standing, applied.horizon_days),
         );
     }
     let _ = writeln!(
         out,
-        "{} denied requests: {} denied before as well, {} denied by something else, {} not told apart",
-        found.denied, found.before_as_well, found.elsewhere, found.unknown
+        "{} denied requests: {} denied before as well, {} denied by something else, {} by tokens that are older than a wave, {} \
+         not told apart",
+        found.denied, found.before_as_well, found.elsewhere, found.older_tokens, found.unknown
     );
     out
+}
+
+/// What was seen of a wave, and what was expected.
+fn told(standing: &Standing, horizon_days: Option<i32>) -> String {
+    let stop = if standing.verdict == Verdict::Worse {
+        ": stop here"
+    } else {
+        ""
+    };
+    let expected = match (standing.promised, horizon_days) {
+        (Some(promised), Some(days)) => format!(", {promised:.1} were expected in {days} days"),
+        (Some(promised), None) => format!(", {promised:.1} were expected"),
+        (None, _) => String::new(),
+    };
+    match (standing.seen, standing.requests) {
+        (0, _) => expected,
+        (seen, requests) => format!("{stop}; {seen} wrong denials ({requests} requests){expected}"),
+    }
 }
 
 /// A folder that gives it back: diffs, policies, Terraform, and a script that checks what it finds.

@@ -142,6 +142,7 @@ impl<'a> Places<'a> {
             Command::Decide => (None, Vec::new()),
             Command::Regressions(a) => (a.deployment.as_ref(), Vec::new()),
             Command::Usage(_)
+            | Command::Answer(_)
             | Command::Roles(_)
             | Command::Snapshot(_)
             | Command::Init(_)

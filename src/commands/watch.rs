@@ -6,6 +6,7 @@ use crate::cli::{Common, TextOrJson, WatchArgs};
 use crate::ingest;
 use crate::policy::profile::Profile;
 use crate::report::escape;
+use crate::rollout::applied::Applied;
 use crate::units;
 use crate::usage::{Usage, store};
 use crate::watch::desk::Reporter;
@@ -13,6 +14,7 @@ use crate::watch::events::Event;
 use crate::watch::hook::{Limits, Secret};
 use crate::watch::page::Summary;
 use crate::watch::post::{AddressError, Webhook};
+use crate::watch::rollout;
 use crate::watch::run::{Audience, Options, Outlets, Tuning};
 use crate::watch::state::Store;
 use crate::watch::{WatchError, watch};
@@ -30,7 +32,7 @@ pub(super) fn run(
     out: &mut dyn Write,
     talk: &Talk,
 ) -> Result<Exit, Failure> {
-    let options = options(args, common)?;
+    let options = options(args, common, profile)?;
     let mut outlets = Outlets {
         hook: None,
         listen: args.listen.map(|address| (address, args.listen_host.clone())),
@@ -69,7 +71,7 @@ pub(super) fn run(
     }
 }
 
-fn options(args: &WatchArgs, common: &Common) -> Result<Options, Failure> {
+fn options(args: &WatchArgs, common: &Common, profile: Profile) -> Result<Options, Failure> {
     let wrong = |e: units::UnitError| Failure::from_error(&e, None);
     let since = args.since.as_deref().map(units::time).transpose().map_err(wrong)?;
     let mut reading = format!("--group-by {}", args.group_by);
@@ -96,8 +98,24 @@ fn options(args: &WatchArgs, common: &Common) -> Result<Options, Failure> {
         },
         reading,
         tuning: tuning(args, common)?,
+        applied: applied(args, profile)?,
         once: args.once,
     })
+}
+
+/// The report whose waves are followed. One that can't be read at the start is an error; later it is told.
+fn applied(args: &WatchArgs, profile: Profile) -> Result<Option<rollout::Options>, Failure> {
+    let Some(folder) = &args.applied else {
+        return Ok(None);
+    };
+    Applied::read(folder, profile, None).map_err(|e| Failure::from_error(&e, Some(e.hint())))?;
+    let since = args.since.as_deref().map(units::time).transpose();
+    Ok(Some(rollout::Options {
+        folder: folder.clone(),
+        profile,
+        deployment: material::deployment(args.deployment.as_deref())?,
+        since: since.map_err(|e| Failure::from_error(&e, None))?,
+    }))
 }
 
 /// What may change while it runs: flags before the settings' file before the defaults.
@@ -127,6 +145,12 @@ fn reporter(
     talk: &Talk,
 ) -> Result<Option<Box<dyn Reporter>>, Failure> {
     if args.policies.is_empty() {
+        if args.deployment.is_some() && args.applied.is_none() {
+            return Err(Failure::new(
+                "`--deployment` goes with `--policies` or `--applied`",
+                Some("name the policies for the reports"),
+            ));
+        }
         return Ok(args.listen.map(|_| Box::new(Summary) as Box<dyn Reporter>));
     }
     // What is wrong at the start ends the run; what goes wrong later is told, and the last report stays.

@@ -8,6 +8,7 @@ use crate::advice::Finding;
 use crate::index::IndexVec;
 use crate::policy::model::Policy;
 use crate::settings::Settings;
+use crate::settings::decisions::About;
 use jiff::civil::Date;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -19,6 +20,7 @@ type Kept = (BTreeMap<StanzaId, Arc<str>>, BTreeSet<usize>);
 pub(super) struct Waivers {
     waivers: Vec<Waiver>,
     places: Places,
+    today: Date,
 }
 
 impl Waivers {
@@ -32,6 +34,7 @@ impl Waivers {
         Self {
             waivers,
             places: Places::new(&joined.policies),
+            today,
         }
     }
 
@@ -91,7 +94,7 @@ pub(super) fn keep(analysis: &mut Analysis<'_>, settings: &Settings, waivers: &W
     }
     if !stanzas.is_empty() {
         notes.push(format!(
-            "{} stanzas stay as they are because the settings protect them or a waiver answers for them.",
+            "{} stanzas stay as they are because the settings protect them, a decision keeps them, or a waiver answers for them.",
             stanzas.len()
         ));
     }
@@ -108,7 +111,11 @@ fn kept(joined: &Joined, settings: &Settings, waivers: &Waivers, findings: &[Fin
     let protected: Arc<str> = Arc::from("the settings protect it");
     let by_settings = protected_policies(joined, &settings.protect).into_iter();
     let by_settings = by_settings.map(|policy| (Spot { policy, stanza: None }, protected.clone()));
-    let all: Vec<(Spot, Arc<str>)> = by_settings.chain(waivers.spots(joined, findings)).collect();
+    let decided = decided(&waivers.places, settings, waivers.today);
+    let all: Vec<(Spot, Arc<str>)> = by_settings
+        .chain(decided)
+        .chain(waivers.spots(joined, findings))
+        .collect();
     for (spot, why) in all {
         let stanzas = joined
             .policies
@@ -120,6 +127,35 @@ fn kept(joined: &Joined, settings: &Settings, waivers: &Waivers, findings: &[Fin
         }
     }
     (kept, policies)
+}
+
+/// What somebody decided to keep.
+fn decided<'a>(places: &'a Places, settings: &'a Settings, today: Date) -> impl Iterator<Item = (Spot, Arc<str>)> + 'a {
+    let hold = settings.decisions.iter();
+    let hold = hold.filter(move |decision| decision.hides() && !decision.is_expired(today));
+    hold.flat_map(move |decision| {
+        let why: Arc<str> = Arc::from(decision.sentence());
+        let spots: Vec<Spot> = match &decision.about {
+            About::Grant(policy, path) => places.named(policy, path.as_deref()).collect(),
+            About::Finding(_) => Vec::new(),
+        };
+        spots.into_iter().map(move |spot| (spot, why.clone()))
+    })
+}
+
+/// What decisions say, for whoever reads the report.
+pub(super) fn told(settings: &Settings, today: Date) -> Vec<String> {
+    let mut notes = Vec::new();
+    for decision in &settings.decisions {
+        match (decision.hides(), decision.is_expired(today)) {
+            (true, false) => notes.push(format!("Decided, and not shown: {}.", decision.sentence())),
+            (false, false) => notes.push(format!("Decided: {}.", decision.sentence())),
+            (false, true) => notes.push(format!("Overdue: {}.", decision.sentence())),
+            // It is shown again by itself.
+            (true, true) => {}
+        }
+    }
+    notes
 }
 
 /// The policies that the settings protect: by their name, by a group that hands them out, or by who holds them.

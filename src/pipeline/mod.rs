@@ -110,6 +110,7 @@ pub fn advise(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&s
     step("looking for what is not used");
     let waivers = kept::Waivers::of(&analysis.joined, settings, today(options, &coverage));
     notes.extend(kept::keep(&mut analysis, settings, &waivers));
+    notes.extend(kept::told(settings, today(options, &coverage)));
     let joined = &analysis.joined;
     notes.extend(views::held_back(joined, &analysis.evidence, &settings.evidence));
     step("weighing what is exposed");

@@ -27,7 +27,14 @@ impl Spot {
 pub struct Places {
     by_file: HashMap<Arc<str>, Vec<(u32, u32, Spot)>>,
     by_name: HashMap<Arc<str>, Vec<usize>>,
-    names: Vec<Arc<str>>,
+    names: Vec<Named>,
+}
+
+/// What a policy and its stanzas are called.
+struct Named {
+    name: Arc<str>,
+    label: String,
+    paths: Vec<Arc<str>>,
 }
 
 impl Places {
@@ -63,7 +70,14 @@ impl Places {
         Self {
             by_file,
             by_name,
-            names: policies.iter().map(|p| p.name.clone()).collect(),
+            names: policies
+                .iter()
+                .map(|policy| Named {
+                    name: policy.name.clone(),
+                    label: policy.id().to_string(),
+                    paths: policy.stanzas.iter().map(|stanza| Arc::from(&*stanza.path)).collect(),
+                })
+                .collect(),
         }
     }
 
@@ -94,7 +108,33 @@ impl Places {
     /// The name of a policy.
     #[must_use]
     pub fn policy_name(&self, spot: Spot) -> &str {
-        self.names.get(spot.policy).map_or("", |n| n)
+        self.names.get(spot.policy).map_or("", |n| &n.name)
+    }
+
+    /// Whether a place is that policy (its name, or with the namespace in front), and that stanza where one is named.
+    #[must_use]
+    pub fn is_named(&self, spot: Spot, policy: &str, path: Option<&str>) -> bool {
+        self.names.get(spot.policy).is_some_and(|named| {
+            let is_path = |path: &str| {
+                let stanza = spot.stanza.and_then(|stanza| named.paths.get(stanza));
+                stanza.is_some_and(|stanza| stanza.trim_start_matches('/') == path.trim_start_matches('/'))
+            };
+            (*named.name == *policy || named.label == policy) && path.is_none_or(is_path)
+        })
+    }
+
+    /// Every place that is called so.
+    pub fn named<'a>(&'a self, policy: &'a str, path: Option<&'a str>) -> impl Iterator<Item = Spot> + 'a {
+        let all = self.names.iter().enumerate().flat_map(move |(policy, named)| {
+            let stanzas = 0..named.paths.len();
+            let whole = path.is_none().then_some(Spot { policy, stanza: None });
+            let single = stanzas.filter(move |_| path.is_some()).map(move |stanza| Spot {
+                policy,
+                stanza: Some(stanza),
+            });
+            whole.into_iter().chain(single)
+        });
+        all.filter(move |spot| self.is_named(*spot, policy, path))
     }
 }
 

@@ -9,6 +9,7 @@ use super::place::{Places, Spot};
 use crate::advice::Finding;
 use crate::origin::Origin;
 use crate::policy::model::{Language, Policy};
+use crate::settings::decisions::{self, About};
 use crate::settings::{FILE_NAME, Settings};
 use jiff::civil::Date;
 
@@ -22,7 +23,17 @@ enum Scope {
     Spot(Spot),
     /// Policy, principal or fingerprint; with `*` at its end all that begin so.
     Named(String),
+    /// A finding, by its fingerprint, whatever its rule.
+    Finding(String),
+    /// What is said to be unused in a policy, or in a stanza of it.
+    Unused(String, Option<String>),
 }
+
+/// The rule of what covers more than one.
+pub const ANY_RULE: &str = "*";
+
+/// The rules that say of a grant that it is not used, and that a decision about it answers.
+const UNUSED: [&str; 4] = ["unused-policy", "unused-stanza", "unused-capability", "sudo-unused"];
 
 /// One waiver.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,10 +84,17 @@ impl Waiver {
     /// Whether it covers a finding, its day aside.
     #[must_use]
     pub fn covers(&self, finding: &Finding, places: &Places) -> bool {
-        if *finding.rule != *self.rule {
+        if *finding.rule != *self.rule && self.rule != ANY_RULE {
             return false;
         }
         match &self.scope {
+            Scope::Finding(fingerprint) => finding.fingerprint == *fingerprint,
+            Scope::Unused(policy, path) => {
+                UNUSED.contains(&&*finding.rule)
+                    && places
+                        .of_finding(finding)
+                        .any(|spot| places.is_named(spot, policy, path.as_deref()))
+            }
             Scope::Spot(own) => places.of_finding(finding).any(|spot| own.covers(spot)),
             Scope::Named(name) => {
                 let is = |text: &str| match name.strip_suffix('*') {
@@ -97,7 +115,26 @@ impl Waiver {
     }
 }
 
-/// Those of the settings.
+/// Those that a decision makes: what it is about is not shown.
+fn of_decisions(settings: &Settings) -> impl Iterator<Item = Waiver> + '_ {
+    let file = settings.decisions_file.as_ref();
+    let name = file.map_or_else(|| decisions::FILE_NAME.to_owned(), |file| file.display().to_string());
+    let hiding = settings.decisions.iter().filter(|decision| decision.hides());
+    hiding.map(move |decision| Waiver {
+        rule: ANY_RULE.to_owned(),
+        scope: match &decision.about {
+            About::Finding(fingerprint) => Scope::Finding(fingerprint.clone()),
+            About::Grant(policy, path) => Scope::Unused(policy.clone(), path.clone()),
+        },
+        about: decision.subject(),
+        owner: decision.owner.clone(),
+        reason: decision.reason.clone(),
+        expires: decision.until,
+        origin: Origin::new(name.as_str(), decision.line, 1),
+    })
+}
+
+/// Those of the settings, and of the decisions beside them.
 #[must_use]
 pub fn of_settings(settings: &Settings) -> (Vec<Waiver>, Vec<Invalid>) {
     let file = settings.file.as_ref();
@@ -123,6 +160,7 @@ pub fn of_settings(settings: &Settings) -> (Vec<Waiver>, Vec<Invalid>) {
             Err(why) => invalid.push(Invalid { why, origin }),
         }
     }
+    waivers.extend(of_decisions(settings));
     (waivers, invalid)
 }
 

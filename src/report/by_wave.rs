@@ -4,11 +4,12 @@
 use serde::Serialize;
 
 use super::diff;
+use super::holder::Holder;
 use super::layout::Placed;
 use super::output::OutputFile;
 use super::script::State;
 use super::terraform;
-use crate::advice::{Change, Proposal, ProposedPolicy, Step, Wave};
+use crate::advice::{self, Assignment, Proposal, ProposedPolicy, Step, Wave};
 
 /// Version of `waves.json`.
 const VERSION: u32 = 1;
@@ -18,7 +19,11 @@ struct Document<'a> {
     version: u32,
     about: &'static str,
     plan: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    horizon_days: Option<i32>,
     policies: Vec<Policy<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    holders: Vec<Given<'a>>,
     waves: Vec<OneWave<'a>>,
 }
 
@@ -34,13 +39,46 @@ struct Policy<'a> {
     sha256: Option<&'a str>,
 }
 
+/// What an auth role, an entity or a group hands out at one point of the way.
+#[derive(Serialize)]
+struct Given<'a> {
+    kind: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    namespace: &'a str,
+    id: &'a str,
+    name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path: Option<String>,
+    policies: &'a [String],
+}
+
+impl<'a> Given<'a> {
+    fn of(assignment: &'a Assignment, policies: &'a [String]) -> Self {
+        Self {
+            kind: &assignment.kind,
+            namespace: &assignment.namespace,
+            id: &assignment.id,
+            name: &assignment.name,
+            path: Holder::of(assignment).map(|holder| holder.path),
+            policies,
+        }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Change<'a> {
+    Policy(Policy<'a>),
+    Holder { holder: Given<'a> },
+}
+
 #[derive(Serialize)]
 struct OneWave<'a> {
     wave: usize,
     title: &'a str,
     second_half: bool,
     promised: Option<f64>,
-    steps: Vec<Policy<'a>>,
+    steps: Vec<Change<'a>>,
 }
 
 fn policy<'a>(placed: &'a Placed<'_>, state: &'a State) -> Policy<'a> {
@@ -71,15 +109,21 @@ pub(super) fn render(
         let before = at.clone();
         let mut steps = Vec::new();
         for step in &wave.steps {
-            let Step::Policy { policy: index, .. } = step else {
-                continue;
-            };
-            let (Some(at), Some(chain), Some(placed)) = (at.get_mut(*index), chains.get(*index), placed.get(*index))
-            else {
-                continue;
-            };
-            *at += 1;
-            steps.extend(chain.get(*at).map(|state| policy(placed, state)));
+            match step {
+                Step::Policy { policy: index, .. } => {
+                    let here = at.get_mut(*index).zip(chains.get(*index).zip(placed.get(*index)));
+                    steps.extend(here.and_then(|(at, (chain, placed))| {
+                        *at += 1;
+                        chain.get(*at).map(|state| Change::Policy(policy(placed, state)))
+                    }));
+                }
+                Step::Holder { assignment, to } => {
+                    let one = proposal.assignments.get(*assignment);
+                    steps.extend(one.map(|one| Change::Holder {
+                        holder: Given::of(one, to),
+                    }));
+                }
+            }
         }
         if waves.len() > 1 {
             files.extend(diffs(
@@ -111,7 +155,13 @@ pub(super) fn render(
         about: "policies as they were, and as each wave leaves those that it changes; sha256 is of the text without white space \
                 around it; applied.jsonl, which apply.sh writes, says when",
         plan,
+        horizon_days: proposal.expected.map(|expected| expected.horizon_days),
         policies: first.collect(),
+        holders: proposal
+            .assignments
+            .iter()
+            .map(|one| Given::of(one, &one.before))
+            .collect(),
         waves: steps_of,
     })?;
     json.push('\n');
@@ -125,14 +175,14 @@ fn as_of(proposal: &Proposal, chains: &[Vec<State>], at: &[usize]) -> Proposal {
     let policies = policies.filter_map(|(policy, (chain, &at))| {
         let text = chain.get(at)?.text.clone();
         // What is not there yet is no part of it.
-        if text.is_none() && policy.change == Change::Add {
+        if text.is_none() && policy.change == advice::Change::Add {
             return None;
         }
         let (change, text) = match (policy.change, text) {
             // What it gets on its way to a file it has in the state already.
-            (Change::Add, _) => (Change::Add, policy.text.clone()),
+            (advice::Change::Add, _) => (advice::Change::Add, policy.text.clone()),
             (change, None) => (change, None),
-            (_, text) => (Change::Edit, text),
+            (_, text) => (advice::Change::Edit, text),
         };
         Some(ProposedPolicy {
             change,

@@ -6,10 +6,11 @@
 use crate::policy::model::Policy;
 use crate::policy::profile::Profile;
 use crate::policy::syntax;
+use crate::vault::PolicyId;
 use jiff::Timestamp;
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
 use std::io;
@@ -97,19 +98,38 @@ pub struct Span {
     pub waves: usize,
 }
 
+/// A place that hands out policies: its kind, its namespace, its key.
+pub type PlaceKey = (String, String, String);
+
+/// What places hand out, as far as any wave changes it.
+pub type Lists = BTreeMap<PlaceKey, BTreeSet<PolicyId>>;
+
 /// A report and what became of it.
+#[derive(Clone)]
 pub struct Applied {
+    /// What names its steps: what another plan did is another matter.
+    pub plan: String,
     /// The waves.
     pub waves: Vec<Wave>,
     /// The policies before the first wave, after the first, after the second, ...
     pub states: Vec<Vec<Policy>>,
+    /// What auth roles, entities and groups hand out, of those that change: parallel to `states`.
+    pub lists: Vec<Lists>,
+    /// Where these places are on the server, by namespace and path.
+    pub places: BTreeMap<(String, String), PlaceKey>,
+    /// How many days what is promised is for; none where nobody looked ahead.
+    pub horizon_days: Option<i32>,
 }
 
 #[derive(Deserialize)]
 struct Document {
     version: u32,
     plan: String,
+    #[serde(default)]
+    horizon_days: Option<i32>,
     policies: Vec<Entry>,
+    #[serde(default)]
+    holders: Vec<Given>,
     waves: Vec<Steps>,
 }
 
@@ -122,11 +142,31 @@ struct Entry {
     sha256: Option<String>,
 }
 
+/// What a place hands out.
+#[derive(Deserialize)]
+struct Given {
+    kind: String,
+    #[serde(default)]
+    namespace: String,
+    id: String,
+    #[serde(default)]
+    path: Option<String>,
+    policies: Vec<String>,
+}
+
+/// A step: a policy gets a text, or a place a list.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Change {
+    Holder { holder: Given },
+    Policy(Entry),
+}
+
 #[derive(Deserialize)]
 struct Steps {
     title: String,
     promised: Option<f64>,
-    steps: Vec<Entry>,
+    steps: Vec<Change>,
 }
 
 #[derive(Deserialize)]
@@ -141,7 +181,7 @@ impl Applied {
     /// Reads the report in `folder`. `since` says when all its waves were applied, where the report does not.
     ///
     /// # Errors
-    /// When it can't be read, a text was changed since, or nothing says when anything was applied.
+    /// When it can't be read, or a text was changed since.
     pub fn read(folder: &Path, profile: Profile, since: Option<Timestamp>) -> Result<Self, AppliedError> {
         let path = folder.join(WAVES);
         let document: Document = serde_json::from_slice(&read(&path)?).map_err(|error| AppliedError::Malformed {
@@ -156,31 +196,54 @@ impl Applied {
         for entry in &document.policies {
             put(&mut now, folder, entry, profile)?;
         }
-        let mut states = vec![now.values().cloned().collect()];
-        let mut waves = Vec::new();
+        let mut given: Lists = document.holders.iter().map(list).collect();
+        let places = document.holders.iter().filter_map(|one| {
+            let path = one.path.clone()?;
+            Some(((one.namespace.clone(), path), list(one).0))
+        });
+        let mut applied = Self {
+            plan: document.plan,
+            waves: Vec::new(),
+            states: vec![now.values().cloned().collect()],
+            lists: vec![given.clone()],
+            places: places.collect(),
+            horizon_days: document.horizon_days.filter(|days| *days > 0),
+        };
         for (number, steps) in (1..).zip(&document.waves) {
-            for entry in &steps.steps {
-                put(&mut now, folder, entry, profile)?;
+            let mut changes = Vec::new();
+            for step in &steps.steps {
+                match step {
+                    Change::Policy(entry) => {
+                        put(&mut now, folder, entry, profile)?;
+                        changes.push((entry.namespace.clone(), entry.name.clone()));
+                    }
+                    Change::Holder { holder } => given.extend([list(holder)]),
+                }
             }
-            states.push(now.values().cloned().collect());
-            waves.push(Wave {
+            applied.states.push(now.values().cloned().collect());
+            applied.lists.push(given.clone());
+            applied.waves.push(Wave {
                 number,
                 title: steps.title.clone(),
                 promised: steps.promised,
                 begun: since,
                 done: since,
                 taken_back: None,
-                changes: steps
-                    .steps
-                    .iter()
-                    .map(|e| (e.namespace.clone(), e.name.clone()))
-                    .collect(),
+                changes,
             });
         }
-        let mut applied = Self { waves, states };
         if since.is_none() {
-            applied.events(folder, &document.plan)?;
+            applied.events(folder)?;
         }
+        Ok(applied)
+    }
+
+    /// The same, where some wave has to be in force.
+    ///
+    /// # Errors
+    /// As [`Applied::read`], or when nothing says when anything was applied.
+    pub fn read_applied(folder: &Path, profile: Profile, since: Option<Timestamp>) -> Result<Self, AppliedError> {
+        let applied = Self::read(folder, profile, since)?;
         if applied.waves.iter().all(|wave| wave.begun.is_none()) {
             return Err(AppliedError::NeverApplied {
                 folder: folder.to_owned(),
@@ -190,7 +253,7 @@ impl Applied {
     }
 
     /// What `apply.sh` wrote down of this plan: the last of each kind counts. What another plan did is another matter.
-    fn events(&mut self, folder: &Path, plan: &str) -> Result<(), AppliedError> {
+    fn events(&mut self, folder: &Path) -> Result<(), AppliedError> {
         let path = folder.join(EVENTS);
         if !path.exists() {
             return Ok(());
@@ -205,7 +268,7 @@ impl Applied {
                 why: error.to_string(),
             })?;
             let wave = event.wave.checked_sub(1).and_then(|n| self.waves.get_mut(n));
-            let (Some(wave), true) = (wave, event.plan == plan) else {
+            let (Some(wave), true) = (wave, event.plan == self.plan) else {
                 continue;
             };
             match event.event.as_str() {
@@ -224,6 +287,24 @@ impl Applied {
             }
         }
         Ok(())
+    }
+
+    /// Whether a time is one at which a wave wrote by itself.
+    #[must_use]
+    pub fn wrote_at(&self, at: Timestamp) -> bool {
+        self.waves.iter().any(|wave| {
+            let until = wave.done.or(wave.begun);
+            // The clock of the script counts whole seconds.
+            let until = until.and_then(|t| t.checked_add(jiff::SignedDuration::from_secs(1)).ok());
+            wave.begun.is_some_and(|begun| begun <= at) && until.is_some_and(|until| at <= until)
+        })
+    }
+
+    /// The time in which the most waves were in force, of all in which something between `first` and `last` may have been.
+    #[must_use]
+    pub fn span_of(&self, first: Timestamp, last: Timestamp) -> Option<Span> {
+        let touches = |span: &Span| span.from <= last && span.to.is_none_or(|to| first < to);
+        self.spans().into_iter().filter(touches).max_by_key(|span| span.waves)
     }
 
     /// The times in which waves were in force.
@@ -257,6 +338,18 @@ fn read(path: &Path) -> Result<Vec<u8>, AppliedError> {
         path: path.to_owned(),
         source,
     })
+}
+
+/// A place with its policies: all of its own namespace. `default` comes with every token by itself.
+fn list(given: &Given) -> (PlaceKey, BTreeSet<PolicyId>) {
+    let policies = given
+        .policies
+        .iter()
+        .map(|name| PolicyId::new(given.namespace.as_str(), name.as_str()));
+    (
+        (given.kind.clone(), given.namespace.clone(), given.id.clone()),
+        policies.filter(|policy| !policy.is_default()).collect(),
+    )
 }
 
 /// Puts a policy, as an entry has it, in the place of the one before it.
@@ -325,6 +418,10 @@ mod tests {
     fn waves_are_in_force_from_their_first_write_until_they_are_taken_back() {
         let (one, two, three) = ("2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z", "2026-01-03T00:00:00Z");
         let applied = Applied {
+            plan: String::new(),
+            lists: Vec::new(),
+            places: BTreeMap::new(),
+            horizon_days: None,
             waves: vec![
                 wave(1, Some(one), None),
                 wave(2, Some(two), Some(three)),
@@ -350,7 +447,7 @@ mod tests {
         let at = Some("2026-01-01T00:00:00Z".parse().unwrap());
         let read = |file: &str, since| {
             fs::write(dir.path().join(WAVES), document(file).to_string()).unwrap();
-            Applied::read(dir.path(), Profile::Vault203, since)
+            Applied::read_applied(dir.path(), Profile::Vault203, since)
         };
         let good = read("a.hcl", at).ok().unwrap();
         assert_eq!(good.states.iter().map(Vec::len).collect::<Vec<_>>(), [1, 0]);

@@ -2,26 +2,32 @@
 //!
 //! Denied now and allowed before, by the policies of the token together: a regression, and the wave is the last one before which
 //! it was allowed. What was denied before as well is nobody's fault here, and what the policies as applied would allow is
-//! denied by something else.
+//! denied by something else. Where a wave changed who gets which policies, the token is given what it would have held before;
+//! one that is older than the wave, and whose holder would be allowed after another login, is told apart.
 
 use super::applied::{Applied, Span};
+use super::lists::{Shift, ids_of};
 use crate::access::{self, Inputs, Joined, JoinedDemand, Outcome};
 use crate::deployment::Deployment;
+use crate::policy::model::Policy;
 use crate::policy::profile::Profile;
 use crate::usage::demand::Demand;
 use crate::usage::{Facts, Usage};
-use crate::vault::{Capability, CapabilitySet, Operation};
+use crate::vault::{Capability, CapabilitySet, Operation, PolicyId};
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Namespace and name of a policy.
 pub type PolicyKey = (String, String);
 
 /// Somebody who is denied because of a wave.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Regression {
     /// Who, as people know it.
     pub principal: String,
+    /// Who, as the server knows it: `entity:6d1f…`.
+    pub holder: String,
     /// Namespace of the request.
     pub namespace: String,
     /// Path relative to it.
@@ -32,18 +38,54 @@ pub struct Regression {
     pub needs_sudo: bool,
     /// How often it was denied.
     pub count: u64,
+    /// The days (since 1970-01-01, UTC) on which it was.
+    pub days: BTreeSet<i32>,
     /// First time since the wave.
     pub first_seen: Option<Timestamp>,
     /// Last time.
     pub last_seen: Option<Timestamp>,
     /// The policy that allowed it before.
     pub policy: PolicyKey,
+    /// The policies that could give it back, the likeliest first: those that the token has.
+    pub targets: Vec<PolicyKey>,
     /// The wave that took it.
     pub wave: usize,
-    /// What the policies as they are give on the path.
+    /// What the policies as they are give on the path: not kept, since they change.
+    #[serde(skip)]
     pub has: CapabilitySet,
     /// Whether somebody wrote that policy after it was denied last, so that it may be given back already.
     pub answered: bool,
+}
+
+impl Regression {
+    /// Whether it is the same request of the same holder, denied for the same reason.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.key() == other.key()
+    }
+
+    fn key(&self) -> (&str, &str, &str, Capability, &PolicyKey, usize) {
+        let Self {
+            holder,
+            namespace,
+            path,
+            ..
+        } = self;
+        (holder, namespace, path, self.capability, &self.policy, self.wave)
+    }
+
+    /// The same once more.
+    pub fn add(&mut self, next: Self) {
+        self.count += next.count;
+        self.days.extend(next.days);
+        self.first_seen = self.first_seen.into_iter().chain(next.first_seen).min();
+        if next.last_seen > self.last_seen {
+            self.last_seen = next.last_seen;
+            self.has = next.has;
+            self.targets = next.targets;
+            self.answered = next.answered;
+        }
+    }
 }
 
 /// What was looked at, and what was found.
@@ -57,6 +99,8 @@ pub struct Found {
     pub before_as_well: u64,
     /// Of these, allowed by the policies as applied: something else denied them.
     pub elsewhere: u64,
+    /// Of these, by tokens that are older than a wave, and that another login would allow.
+    pub older_tokens: u64,
     /// Of these, not attributed: a policy of the token was written by somebody else in between, or was never read.
     pub unknown: u64,
 }
@@ -65,222 +109,353 @@ pub struct Found {
 pub struct Seen {
     /// The time.
     pub span: Span,
-    /// The usage in it.
-    pub usage: Usage,
+    /// What was denied in it, and with which sets of policies principals asked. That the same was allowed at other times says nothing
+    /// of it.
+    pub facts: Facts,
+}
+
+impl Seen {
+    /// Usage that was read of this time alone.
+    #[must_use]
+    pub fn of(span: Span, usage: &Usage) -> Self {
+        Self::new(span, denied(usage).collect(), usage)
+    }
+
+    fn new(span: Span, denied: Vec<Demand>, usage: &Usage) -> Self {
+        let facts = Facts {
+            demands: denied,
+            sets: usage.sets_asked_with(),
+            namespaces: usage.namespaces().clone(),
+            lost: usage.lost(),
+        };
+        Self { span, facts }
+    }
+
+    /// A piece of usage, sorted into the times of the waves. What lies in several of them is put where the most waves were in
+    /// force: what any of them denies is denied there.
+    #[must_use]
+    pub fn sorted(applied: &Applied, usage: &Usage) -> Vec<Self> {
+        let mut parts: BTreeMap<Timestamp, (Span, Vec<Demand>)> = BTreeMap::new();
+        for demand in denied(usage) {
+            let times = demand.first_seen.zip(demand.last_seen);
+            if let Some(span) = times.and_then(|(first, last)| applied.span_of(first, last)) {
+                parts
+                    .entry(span.from)
+                    .or_insert_with(|| (span, Vec::new()))
+                    .1
+                    .push(demand);
+            }
+        }
+        let parts = parts.into_values();
+        parts.map(|(span, denied)| Self::new(span, denied, usage)).collect()
+    }
+}
+
+/// What was denied.
+fn denied(usage: &Usage) -> impl Iterator<Item = Demand> {
+    let demands = usage.demands().into_iter().filter(|demand| demand.denied > 0);
+    demands.map(|demand| Demand {
+        allowed: 0,
+        failed: 0,
+        ..demand
+    })
+}
+
+/// Writes that no wave made: of policies, and of places that hand them out, each with its times.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Writes {
+    policies: BTreeMap<PolicyKey, BTreeSet<Timestamp>>,
+    places: BTreeMap<super::applied::PlaceKey, BTreeSet<Timestamp>>,
+}
+
+impl Writes {
+    /// Takes note of those that usage shows.
+    pub fn note(&mut self, applied: &Applied, usage: &Usage) {
+        for demand in usage.demands() {
+            let is_write = !matches!(
+                Operation::of(demand.capability),
+                Some(Operation::Read | Operation::List)
+            );
+            let Some(at) = demand.last_seen.filter(|&at| is_write && !applied.wrote_at(at)) else {
+                continue;
+            };
+            if demand.allowed == 0 {
+                continue;
+            }
+            let (namespace, path) = (demand.namespace.to_string(), demand.path.to_string());
+            let named = ["sys/policies/acl/", "sys/policy/"]
+                .iter()
+                .find_map(|start| path.strip_prefix(start));
+            if let Some(name) = named {
+                self.policies
+                    .entry((namespace, name.to_owned()))
+                    .or_default()
+                    .insert(at);
+            } else if let Some(place) = applied.places.get(&(namespace, path)) {
+                self.places.entry(place.clone()).or_default().insert(at);
+            }
+        }
+    }
+
+    fn policy_before(&self, policy: &Policy, last: Option<Timestamp>) -> bool {
+        let times = self.policies.get(&key_of(policy));
+        times.is_some_and(|times| times.iter().any(|&at| last.is_some_and(|last| at <= last)))
+    }
+
+    fn policy_after(&self, policy: &PolicyKey, last: Option<Timestamp>) -> bool {
+        let times = self.policies.get(policy);
+        times.is_some_and(|times| times.iter().any(|&at| last.is_some_and(|last| at > last)))
+    }
+
+    fn place_before(&self, holder: &access::Holder, last: Option<Timestamp>) -> bool {
+        holder.assigned.iter().any(|place| {
+            let key = (place.kind.clone(), place.namespace.to_string(), place.id.clone());
+            let times = self.places.get(&key);
+            times.is_some_and(|times| times.iter().any(|&at| last.is_some_and(|last| at <= last)))
+        })
+    }
+
+    /// Whether this regression was answered: a policy that could give it back was written after it was denied last.
+    #[must_use]
+    pub fn answer(&self, regression: &Regression) -> bool {
+        let policies = regression.targets.iter().chain([&regression.policy]);
+        policies
+            .into_iter()
+            .any(|policy| self.policy_after(policy, regression.last_seen))
+    }
+}
+
+fn key_of(policy: &Policy) -> PolicyKey {
+    (policy.namespace.to_string(), policy.name.to_string())
 }
 
 /// Looks for regressions.
 #[must_use]
-pub fn find(applied: &Applied, seen: &[Seen], deployment: Option<&Deployment>, profile: Profile) -> Found {
-    let writes = writes(applied, seen);
+pub fn find(
+    applied: &Applied,
+    seen: &[Seen],
+    writes: &Writes,
+    deployment: Option<&Deployment>,
+    profile: Profile,
+) -> Found {
+    let world = World {
+        applied,
+        deployment,
+        profile,
+    };
     let mut found = Found::default();
     for part in seen {
-        in_span(applied, part, deployment, profile, &writes, &mut found);
+        world.in_span(part, writes, &mut found);
     }
     found.regressions = together(found.regressions);
     found
 }
 
-/// The denied demands of a time, joined with the policies of a state.
-pub(super) fn joined(
-    applied: &Applied,
-    state: usize,
-    part: &Seen,
-    deployment: Option<&Deployment>,
-    profile: Profile,
-) -> Joined {
-    let policies = applied.states.get(state).cloned().unwrap_or_default();
-    join(policies, part, deployment, profile)
+/// What a report and a deployment say.
+#[derive(Clone, Copy)]
+pub(super) struct World<'a> {
+    pub(super) applied: &'a Applied,
+    pub(super) deployment: Option<&'a Deployment>,
+    pub(super) profile: Profile,
 }
 
-pub(super) fn join(
-    policies: Vec<crate::policy::model::Policy>,
-    part: &Seen,
-    deployment: Option<&Deployment>,
-    profile: Profile,
-) -> Joined {
-    access::join(Inputs {
-        facts: denied(&part.usage),
-        policies,
-        deployment,
-        profile,
-        now: Some(Timestamp::now().as_second()),
-    })
-}
+impl World<'_> {
+    /// What was denied in a time, joined with the policies of that time.
+    pub(super) fn now(&self, part: &Seen) -> Joined {
+        self.join(self.policies(part.span.waves), part.facts.clone())
+    }
 
-/// What was denied. That the same was allowed at other times says nothing of it.
-fn denied(usage: &Usage) -> Facts {
-    let facts = Facts::from(usage);
-    let demands = facts.demands.into_iter().filter(|demand| demand.denied > 0);
-    let demands = demands.map(|demand| Demand {
-        allowed: 0,
-        failed: 0,
-        ..demand
-    });
-    Facts {
-        demands: demands.collect(),
-        ..facts
+    pub(super) fn policies(&self, state: usize) -> Vec<Policy> {
+        self.applied.states.get(state).cloned().unwrap_or_default()
     }
-}
 
-fn in_span(
-    applied: &Applied,
-    part: &Seen,
-    deployment: Option<&Deployment>,
-    profile: Profile,
-    writes: &BTreeMap<PolicyKey, BTreeSet<Timestamp>>,
-    found: &mut Found,
-) {
-    let waves = part.span.waves;
-    let now = joined(applied, waves, part, deployment, profile);
-    let mut open: Vec<usize> = Vec::new();
-    for (n, demand) in now.demands.iter().enumerate() {
-        found.denied += demand.demand.denied;
-        match demand.outcome {
-            Outcome::DeniedButAllowed => found.elsewhere += demand.demand.denied,
-            Outcome::Denied => open.push(n),
-            _ => found.before_as_well += demand.demand.denied,
-        }
+    /// From what is handed out after so many waves to what is after others.
+    pub(super) fn shift(&self, from: usize, to: usize) -> Option<Shift<'_>> {
+        let shift = Shift {
+            from: self.applied.lists.get(from)?,
+            to: self.applied.lists.get(to)?,
+            logins_only: false,
+        };
+        (!shift.is_none()).then_some(shift)
     }
-    for state in (0..waves).rev() {
-        if open.is_empty() {
-            break;
-        }
-        let before = joined(applied, state, part, deployment, profile);
-        open.retain(|&n| {
-            let (Some(was), Some(is)) = (before.demands.get(n), now.demands.get(n)) else {
-                return true;
-            };
-            if was.outcome != Outcome::DeniedButAllowed {
-                return true;
-            }
-            match regression(applied, (&before, was), (&now, is), state + 1, writes) {
-                Some(regression) => found.regressions.push(regression),
-                None => found.unknown += is.demand.denied,
-            }
-            false
-        });
-    }
-    for demand in open.iter().filter_map(|&n| now.demands.get(n)) {
-        let unread = !now.sets[demand.set].is_known();
-        if unread {
-            found.unknown += demand.demand.denied;
-        } else {
-            found.before_as_well += demand.demand.denied;
-        }
-    }
-}
 
-fn regression(
-    applied: &Applied,
-    (before, was): (&Joined, &JoinedDemand),
-    (now, is): (&Joined, &JoinedDemand),
-    wave: usize,
-    writes: &BTreeMap<PolicyKey, BTreeSet<Timestamp>>,
-) -> Option<Regression> {
-    let set = &before.sets[was.set];
-    let rule = set
-        .acl
-        .winner(was.operation(), &was.path)
-        .and_then(|id| set.acl.rule(id))?;
-    let changes = &applied.waves.get(wave.checked_sub(1)?)?.changes;
-    let keys: Vec<PolicyKey> = rule
-        .sources
-        .iter()
-        .filter(|source| source.capabilities.contains(was.demand.capability))
-        .filter_map(|source| before.policies.get(*set.policies.get(source.policy)?))
-        .map(|policy| (policy.namespace.to_string(), policy.name.to_string()))
-        .collect();
-    let policy = keys.iter().find(|key| changes.contains(key)).or(keys.first())?.clone();
-    let last = is.demand.last_seen;
-    // With a text that somebody else wrote in between, what is in force is not what was applied.
-    let held = set.policies.iter().filter_map(|&p| before.policies.get(p));
-    let rewritten = held
-        .filter_map(|p| writes.get(&(p.namespace.to_string(), p.name.to_string())))
-        .any(|times| times.iter().any(|&at| last.is_some_and(|last| at <= last)));
-    if rewritten {
-        return None;
+    /// The same with these policies, and with what would be held after so many waves.
+    pub(super) fn as_of(&self, now: &Joined, part: &Seen, policies: Vec<Policy>, state: usize) -> Joined {
+        let facts = match self.shift(part.span.waves, state) {
+            Some(shift) => shift.facts(now, &part.facts),
+            None => part.facts.clone(),
+        };
+        self.join(policies, facts)
     }
-    let answered = writes
-        .get(&policy)
-        .is_some_and(|times| times.iter().any(|&at| last.is_some_and(|last| at > last)));
-    let acl = &now.sets[is.set].acl;
-    let winner = acl.winner(is.operation(), &is.path);
-    let has = winner.and_then(|winner| Some(acl.rule(winner)?.capabilities));
-    let holder = &now.holders[is.holder];
-    Some(Regression {
-        principal: holder.display().to_owned(),
-        namespace: is.demand.namespace.to_string(),
-        path: is.demand.path.to_string(),
-        capability: is.demand.capability,
-        needs_sudo: is.needs_sudo,
-        count: is.demand.denied,
-        first_seen: is.demand.first_seen,
-        last_seen: last,
-        policy,
-        wave,
-        has: has.unwrap_or_default().difference(CapabilitySet::of(Capability::Deny)),
-        answered,
-    })
-}
 
-/// Writes of policies that no wave made: when each was seen last.
-fn writes(applied: &Applied, seen: &[Seen]) -> BTreeMap<PolicyKey, BTreeSet<Timestamp>> {
-    let ours = |at: Timestamp| {
-        applied.waves.iter().any(|wave| {
-            let until = wave.done.or(wave.begun);
-            // The clock of the script counts whole seconds.
-            let until = until.and_then(|t| t.checked_add(jiff::SignedDuration::from_secs(1)).ok());
-            wave.begun.is_some_and(|begun| begun <= at) && until.is_some_and(|until| at <= until)
+    fn join(&self, policies: Vec<Policy>, facts: Facts) -> Joined {
+        access::join(Inputs {
+            facts,
+            policies,
+            deployment: self.deployment,
+            profile: self.profile,
+            now: Some(Timestamp::now().as_second()),
         })
-    };
-    let mut writes: BTreeMap<PolicyKey, BTreeSet<Timestamp>> = BTreeMap::new();
-    for demand in seen.iter().flat_map(|part| part.usage.demands()) {
-        let named = ["sys/policies/acl/", "sys/policy/"]
-            .iter()
-            .find_map(|start| demand.path.strip_prefix(start));
-        let is_write = !matches!(
-            Operation::of(demand.capability),
-            Some(Operation::Read | Operation::List)
-        );
-        if let (Some(name), Some(at), true, true) = (named, demand.last_seen, is_write, demand.allowed > 0)
-            && !ours(at)
-        {
-            let key = (demand.namespace.to_string(), name.to_owned());
-            writes.entry(key).or_default().insert(at);
+    }
+
+    fn in_span(&self, part: &Seen, writes: &Writes, found: &mut Found) {
+        let waves = part.span.waves;
+        let now = self.now(part);
+        let mut open: Vec<usize> = Vec::new();
+        for (n, demand) in now.demands.iter().enumerate() {
+            found.denied += demand.demand.denied;
+            match demand.outcome {
+                Outcome::DeniedButAllowed => found.elsewhere += demand.demand.denied,
+                Outcome::Denied => open.push(n),
+                _ => found.before_as_well += demand.demand.denied,
+            }
+        }
+        let older = self.by_older_tokens(&now, part, &open);
+        for state in (0..waves).rev() {
+            if open.is_empty() {
+                break;
+            }
+            let before = self.as_of(&now, part, self.policies(state), state);
+            open.retain(|&n| {
+                let (Some(was), Some(is)) = (before.demands.get(n), now.demands.get(n)) else {
+                    return true;
+                };
+                if was.outcome != Outcome::DeniedButAllowed {
+                    return true;
+                }
+                if older.contains(&n) {
+                    found.older_tokens += is.demand.denied;
+                    return false;
+                }
+                match self.regression((&before, was), (&now, is), state + 1, writes) {
+                    Some(regression) => found.regressions.push(regression),
+                    None => found.unknown += is.demand.denied,
+                }
+                false
+            });
+        }
+        for demand in open.iter().filter_map(|&n| now.demands.get(n)) {
+            let unread = !now.sets[demand.set].is_known();
+            if unread {
+                found.unknown += demand.demand.denied;
+            } else {
+                found.before_as_well += demand.demand.denied;
+            }
         }
     }
-    writes
+
+    /// Those that would be allowed if their holders had logged in since the waves.
+    fn by_older_tokens(&self, now: &Joined, part: &Seen, open: &[usize]) -> BTreeSet<usize> {
+        let waves = part.span.waves;
+        let mut older = BTreeSet::new();
+        for from in (0..waves).rev() {
+            let Some(shift) = self.shift(from, waves) else { continue };
+            let anew = Shift {
+                logins_only: true,
+                ..shift
+            };
+            let then = self.join(self.policies(waves), anew.facts(now, &part.facts));
+            let allowed = |&&n: &&usize| {
+                let demand = then.demands.get(n);
+                demand.is_some_and(|demand| demand.outcome == Outcome::DeniedButAllowed)
+            };
+            older.extend(open.iter().filter(allowed));
+        }
+        older
+    }
+
+    fn regression(
+        &self,
+        (before, was): (&Joined, &JoinedDemand),
+        (now, is): (&Joined, &JoinedDemand),
+        wave: usize,
+        writes: &Writes,
+    ) -> Option<Regression> {
+        let set = &before.sets[was.set];
+        let rule = set
+            .acl
+            .winner(was.operation(), &was.path)
+            .and_then(|id| set.acl.rule(id))?;
+        let changes = &self.applied.waves.get(wave.checked_sub(1)?)?.changes;
+        let keys: Vec<PolicyKey> = rule
+            .sources
+            .iter()
+            .filter(|source| source.capabilities.contains(was.demand.capability))
+            .filter_map(|source| before.policies.get(*set.policies.get(source.policy)?))
+            .map(key_of)
+            .collect();
+        let policy = keys.iter().find(|key| changes.contains(key)).or(keys.first())?.clone();
+        let last = is.demand.last_seen;
+        let holder = &now.holders[is.holder];
+        // With a text or a list that somebody else wrote in between, what is in force is not what was applied.
+        let mut held = set.policies.iter().filter_map(|&p| before.policies.get(p));
+        if held.any(|policy| writes.policy_before(policy, last)) || writes.place_before(holder, last) {
+            return None;
+        }
+        let acl = &now.sets[is.set].acl;
+        let winner = acl.winner(is.operation(), &is.path);
+        let has = winner.and_then(|winner| Some(acl.rule(winner)?.capabilities));
+        let mut regression = Regression {
+            principal: holder.display().to_owned(),
+            holder: holder.key(),
+            namespace: is.demand.namespace.to_string(),
+            path: is.demand.path.to_string(),
+            capability: is.demand.capability,
+            needs_sudo: is.needs_sudo,
+            count: is.demand.denied,
+            days: is.demand.days.clone(),
+            first_seen: is.demand.first_seen,
+            last_seen: last,
+            targets: targets(now, is, &policy),
+            policy,
+            wave,
+            has: has.unwrap_or_default().difference(CapabilitySet::of(Capability::Deny)),
+            answered: false,
+        };
+        regression.answered = writes.answer(&regression);
+        Some(regression)
+    }
+}
+
+/// The policies by which a token could get it back: the one that allowed it, where the token has it; else those that it has, the
+/// one that the fewest others have first.
+fn targets(now: &Joined, is: &JoinedDemand, policy: &PolicyKey) -> Vec<PolicyKey> {
+    let held = ids_of(now, is.set);
+    if held.contains(&PolicyId::new(policy.0.as_str(), policy.1.as_str())) {
+        return vec![policy.clone()];
+    }
+    let read = now.sets[is.set].policies.iter();
+    let mut others: Vec<(usize, PolicyKey)> = read
+        .filter_map(|&n| Some((now.held_by.get(n)?.len(), now.policies.get(n)?)))
+        .filter(|(_, policy)| !policy.id().is_default())
+        .map(|(holders, policy)| (holders, key_of(policy)))
+        .collect();
+    others.sort();
+    others.into_iter().map(|(_, policy)| policy).collect()
 }
 
 /// One line for the same request of the same principal, over all times; the most frequent first.
 fn together(all: Vec<Regression>) -> Vec<Regression> {
-    let mut one: BTreeMap<(String, String, String, Capability, PolicyKey, usize), Regression> = BTreeMap::new();
+    let mut list: Vec<Regression> = Vec::new();
+    let mut at: BTreeMap<(String, String, String, Capability, PolicyKey, usize), usize> = BTreeMap::new();
     for next in all {
+        let (holder, namespace, path, capability, policy, wave) = next.key();
         let key = (
-            next.principal.clone(),
-            next.namespace.clone(),
-            next.path.clone(),
-            next.capability,
-            next.policy.clone(),
-            next.wave,
+            holder.to_owned(),
+            namespace.to_owned(),
+            path.to_owned(),
+            capability,
+            policy.clone(),
+            wave,
         );
-        match one.get_mut(&key) {
-            Some(first) => {
-                first.count += next.count;
-                first.first_seen = first.first_seen.min(next.first_seen);
-                if next.last_seen > first.last_seen {
-                    first.last_seen = next.last_seen;
-                    first.has = next.has;
-                    first.answered = next.answered;
-                }
-            }
+        match at.get(&key).and_then(|&n| list.get_mut(n)) {
+            Some(first) => first.add(next),
             None => {
-                one.insert(key, next);
+                at.insert(key, list.len());
+                list.push(next);
             }
         }
     }
-    let mut list: Vec<Regression> = one.into_values().collect();
     list.sort_by_key(|regression| std::cmp::Reverse(regression.count));
     list
 }

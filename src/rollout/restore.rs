@@ -1,17 +1,19 @@
 //! What gives back just what was used: one stanza a regression, tried out and proven before it is told.
 
 use super::applied::Applied;
-use super::regression::{self, PolicyKey, Regression, Seen};
-use crate::access::{Joined, Outcome, SetId};
+use super::lists::ids_of;
+use super::regression::{PolicyKey, Regression, Seen, World};
+use crate::access::{Holder, Joined, Outcome, SetId};
 use crate::deployment::Deployment;
 use crate::optimize::edit::{self, Change};
+use crate::policy::acl::Acl;
 use crate::policy::compare::{self, Verdict};
 use crate::policy::model::Policy;
 use crate::policy::pattern::Pattern;
 use crate::policy::profile::Profile;
 use crate::policy::syntax::{self, print};
 use crate::policy::template::is_templated;
-use crate::vault::{Capability, CapabilitySet};
+use crate::vault::{Capability, CapabilitySet, PolicyId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -38,14 +40,13 @@ pub struct Restore {
 }
 
 impl Restore {
-    /// The stanza that gives a regression back.
+    /// The policy and the stanza that give a regression back.
     #[must_use]
-    pub fn stanza(&self, of: &Regression) -> Option<&str> {
-        let given = self.policies.iter().find(|given| given.policy == of.policy)?;
-        given
-            .stanzas
-            .get(&(of.namespace.clone(), of.path.clone()))
-            .map(String::as_str)
+    pub fn of(&self, regression: &Regression) -> Option<(&PolicyKey, &str)> {
+        let place = (regression.namespace.clone(), regression.path.clone());
+        let policies = self.policies.iter();
+        let mut mine = policies.filter(|given| regression.targets.contains(&given.policy));
+        mine.find_map(|given| Some((&given.policy, given.stanzas.get(&place)?.as_str())))
     }
 }
 
@@ -60,31 +61,58 @@ pub fn find(
 ) -> Restore {
     let mut restore = Restore::default();
     let Some(last) = seen.last() else { return restore };
-    let mut by_policy: BTreeMap<&PolicyKey, Vec<&Regression>> = BTreeMap::new();
+    let world = World {
+        applied,
+        deployment,
+        profile,
+    };
+    let mut by_targets: BTreeMap<(&PolicyKey, &[PolicyKey]), Vec<&Regression>> = BTreeMap::new();
     for regression in regressions.iter().filter(|regression| !regression.answered) {
-        by_policy.entry(&regression.policy).or_default().push(regression);
+        let key = (&regression.policy, &*regression.targets);
+        by_targets.entry(key).or_default().push(regression);
     }
     let state = last.span.waves;
-    let Some(now) = applied.states.get(state) else {
-        return restore;
-    };
-    for (key, of) in by_policy {
-        let given = give_back(now, key, &of, profile);
-        let proven = given.and_then(|given| {
-            let whole = of.iter().map(|regression| regression.wave).min().unwrap_or(1) - 1;
-            let mut policies: Vec<Policy> = now.iter().filter(|policy| !is(policy, key)).cloned().collect();
-            policies.push(parsed(key, &given.text, profile)?);
-            policies.sort_by(|a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
-            proven(applied, (state, whole), policies, &of, seen, deployment, profile).map(|()| given)
-        });
-        match proven {
-            Ok(given) => restore.policies.push(given),
-            Err(why) => {
-                restore.by_hand.insert(key.clone(), why);
+    // What is given to a policy together is proven together.
+    let mut given: BTreeMap<&PolicyKey, (Vec<&Regression>, GivenBack)> = BTreeMap::new();
+    for ((policy, targets), of) in by_targets {
+        let mut why = String::from("its token has no policy that could be given more: let it have the policy again");
+        let mut found = None;
+        for target in targets {
+            let mut all = given.get(target).map(|(all, _)| all.clone()).unwrap_or_default();
+            all.extend(&of);
+            match world.tried(state, target, &all, seen) {
+                Ok(text) => {
+                    found = Some((target, (all, text)));
+                    break;
+                }
+                Err(error) => why = error,
+            }
+        }
+        match found {
+            Some((target, with)) => {
+                given.insert(target, with);
+            }
+            None => {
+                restore.by_hand.insert(policy.clone(), why);
             }
         }
     }
+    restore.policies = given.into_values().map(|(_, given)| given).collect();
     restore
+}
+
+impl World<'_> {
+    /// The policy with what was denied, proven.
+    fn tried(&self, state: usize, target: &PolicyKey, of: &[&Regression], seen: &[Seen]) -> Result<GivenBack, String> {
+        let now = self.policies(state);
+        let given = give_back(&now, target, of, self.profile)?;
+        let whole = of.iter().map(|regression| regression.wave).min().unwrap_or(1) - 1;
+        let mut policies: Vec<Policy> = now.into_iter().filter(|policy| !is(policy, target)).collect();
+        policies.push(parsed(target, &given.text, self.profile)?);
+        policies.sort_by(|a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
+        self.proven((state, whole), &policies, of, seen)?;
+        Ok(given)
+    }
 }
 
 fn is(policy: &Policy, key: &PolicyKey) -> bool {
@@ -175,88 +203,91 @@ fn give_back(now: &[Policy], key: &PolicyKey, of: &[&Regression], profile: Profi
     })
 }
 
-/// Whether it allows what was denied, gives nothing that was not given before the wave, and takes nothing that is given now.
-fn proven(
-    applied: &Applied,
-    (now, before): (usize, usize),
-    policies: Vec<Policy>,
-    of: &[&Regression],
-    seen: &[Seen],
-    deployment: Option<&Deployment>,
-    profile: Profile,
-) -> Result<(), String> {
-    for part in seen {
-        let was = sets(regression::joined(applied, before, part, deployment, profile));
-        let is = sets(regression::joined(applied, now, part, deployment, profile));
-        let then = regression::join(policies.clone(), part, deployment, profile);
-        for demand in &then.demands {
-            let asked = of.iter().any(|regression| {
-                regression.path == *demand.demand.path
-                    && regression.namespace == *demand.demand.namespace
-                    && regression.capability == demand.demand.capability
-                    && then.holders[demand.holder].display() == regression.principal
-            });
-            if asked && demand.outcome != Outcome::DeniedButAllowed {
-                return Err(format!("`{}` would still be denied", demand.path));
+impl World<'_> {
+    /// Whether it allows what was denied, gives nothing that was not given before the wave, and takes nothing that is given now.
+    fn proven(
+        &self,
+        (now, before): (usize, usize),
+        policies: &[Policy],
+        of: &[&Regression],
+        seen: &[Seen],
+    ) -> Result<(), String> {
+        for part in seen {
+            let here = self.now(part);
+            let was = self.as_of(&here, part, self.policies(before), before);
+            let is = self.as_of(&here, part, self.policies(now), now);
+            let then = self.as_of(&here, part, policies.to_vec(), now);
+            for (demand, is) in then.demands.iter().zip(&is.demands) {
+                let asked = of.iter().any(|regression| {
+                    regression.path == *demand.demand.path
+                        && regression.namespace == *demand.demand.namespace
+                        && regression.capability == demand.demand.capability
+                        && then.holders[demand.holder].key() == regression.holder
+                });
+                if asked && is.outcome == Outcome::Denied && demand.outcome != Outcome::DeniedButAllowed {
+                    return Err(format!("`{}` would still be denied", demand.path));
+                }
             }
-        }
-        let then = sets(then);
-        for (key, id) in &then.1 {
-            let Some(list) = Some(&then.0.sets[*id]) else { continue };
-            let list_of = |(_, ids): &Sets| ids.contains_key(key);
-            if !list_of(&was) || !list_of(&is) {
-                return Err(String::from(
-                    "not every combination of policies can be told from the log",
-                ));
-            }
-            let acl = |sets: &Sets| -> Option<Verdict> {
-                let other = sets.1.get(key).map(|id| &sets.0.sets[*id])?;
-                Some(compare::grants_nothing_new(
-                    &other.acl,
-                    &list.acl,
-                    compare::Options::default(),
-                ))
-            };
-            match acl(&was) {
-                Some(Verdict::Proven) => {}
-                Some(Verdict::Witness(found)) => {
-                    return Err(format!(
-                        "it would give `{}`, which was not given before",
-                        found.asked.path
+            let (was, is, then) = (ByName::of(was), ByName::of(is), ByName::of(then));
+            let [to_before, to_now] = [before, now].map(|state| self.shift(part.span.waves, state));
+            let held = here.sets.numbered();
+            for (id, holder) in held.flat_map(|(id, set)| set.holders.iter().map(move |&holder| (id, holder))) {
+                let holder = &here.holders[holder];
+                let ids = ids_of(&here, id);
+                let with = |shift: &Option<super::lists::Shift<'_>>| match shift {
+                    Some(shift) => shift.ids(holder, &ids),
+                    None => ids.clone(),
+                };
+                let lists = (
+                    was.list(holder, with(&to_before)),
+                    is.list(holder, with(&to_now)),
+                    then.list(holder, with(&to_now)),
+                );
+                let (Some(was), Some(is), Some(then)) = lists else {
+                    return Err(String::from(
+                        "not every combination of policies can be told from the log",
                     ));
+                };
+                match compare::grants_nothing_new(was, then, compare::Options::default()) {
+                    Verdict::Proven => {}
+                    Verdict::Witness(found) => {
+                        return Err(format!(
+                            "it would give `{}`, which was not given before",
+                            found.asked.path
+                        ));
+                    }
+                    _ => return Err(String::from("the comparison could not be finished")),
                 }
-                _ => return Err(String::from("the comparison could not be finished")),
-            }
-            let lost =
-                is.1.get(key)
-                    .map(|id| &is.0.sets[*id])
-                    .map(|other| compare::grants_nothing_new(&list.acl, &other.acl, compare::Options::default()));
-            match lost {
-                Some(Verdict::Proven) => {}
-                Some(Verdict::Witness(found)) => {
-                    return Err(format!("it would take `{}` from somebody else", found.asked.path));
+                match compare::grants_nothing_new(then, is, compare::Options::default()) {
+                    Verdict::Proven => {}
+                    Verdict::Witness(found) => {
+                        return Err(format!("it would take `{}` from somebody else", found.asked.path));
+                    }
+                    _ => return Err(String::from("the comparison could not be finished")),
                 }
-                _ => return Err(String::from("the comparison could not be finished")),
             }
         }
+        Ok(())
     }
-    Ok(())
 }
 
 /// Joined, with its sets by who has them and by which names.
-type Sets = (Joined, BTreeMap<(String, BTreeSet<String>), SetId>);
+struct ByName(Joined, BTreeMap<(String, BTreeSet<PolicyId>), SetId>);
 
-fn sets(joined: Joined) -> Sets {
-    let mut by_name = BTreeMap::new();
-    for (id, set) in joined.sets.numbered() {
-        let read = set.policies.iter().filter_map(|&p| joined.policies.get(p));
-        let names: BTreeSet<String> = read
-            .map(|policy| policy.id().to_string())
-            .chain(set.missing.iter().map(ToString::to_string))
-            .collect();
-        for holder in set.holders.iter().map(|&h| &joined.holders[h]) {
-            by_name.insert((holder.key(), names.clone()), id);
+impl ByName {
+    fn of(joined: Joined) -> Self {
+        let mut by_name = BTreeMap::new();
+        for (id, set) in joined.sets.numbered() {
+            let names = ids_of(&joined, id);
+            for holder in set.holders.iter().map(|&h| &joined.holders[h]) {
+                by_name.insert((holder.key(), names.clone()), id);
+            }
         }
+        Self(joined, by_name)
     }
-    (joined, by_name)
+
+    fn list(&self, holder: &Holder, names: BTreeSet<PolicyId>) -> Option<&Acl> {
+        let id = self.1.get(&(holder.key(), names))?;
+        Some(&self.0.sets[*id].acl)
+    }
 }

@@ -193,15 +193,25 @@ impl Table {
 
     /// The sets of policies that principals acted with, in a fixed order. A demand keeps the last of them only.
     pub(crate) fn policy_sets(&self) -> Vec<PolicySet> {
+        self.sets(|used| used.map(timestamp))
+    }
+
+    /// The sets of policies that somebody asked with, whether or not anything was allowed.
+    pub(crate) fn sets_asked_with(&self) -> Vec<PolicySet> {
+        self.sets(|used| Some(used.and_then(timestamp)))
+    }
+
+    /// The sets for which `last` says when something was last allowed.
+    fn sets(&self, last: impl Fn(Option<i64>) -> Option<Option<Timestamp>>) -> Vec<PolicySet> {
         let used = (0..).zip(self.auths.iter()).filter_map(|(number, auth)| {
-            let used = self.auth_used(number)?;
+            let last_seen = last(self.auth_used(number))?;
             let has_policies = auth.kind != PrincipalKind::Unauthenticated && !auth.held.is_nothing();
             has_policies.then(|| PolicySet {
                 principal: self.principal_named(self.principal_of(number)),
                 held: Arc::clone(&auth.held),
                 mount: Arc::clone(&auth.mount),
                 role: Arc::clone(&auth.role),
-                last_seen: timestamp(used),
+                last_seen,
             })
         });
         let mut sets: Vec<PolicySet> = used.collect();

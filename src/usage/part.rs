@@ -272,6 +272,12 @@ impl Usage {
         self.settled().policy_sets()
     }
 
+    /// The sets of policies that principals asked with, also where nothing was allowed, sorted.
+    #[must_use]
+    pub fn sets_asked_with(&self) -> Vec<PolicySet> {
+        self.settled().sets_asked_with()
+    }
+
     /// The namespaces whose id and path the log shows together.
     #[must_use]
     pub fn namespaces(&self) -> &Namespaces {

@@ -37,29 +37,37 @@ pub enum Kind {
     Drift,
     /// A grant was used that the last report called suspect or removable.
     Refuted,
+    /// A principal is denied because of a wave that was applied.
+    Regression,
+    /// A wave does worse than was promised.
+    WaveWorse,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::FirstUse,
         Self::NewDenial,
         Self::NewPolicy,
         Self::PolicyChanged,
         Self::Drift,
         Self::Refuted,
+        Self::Regression,
+        Self::WaveWorse,
     ];
 
     /// How soon it has to be heard, the soonest first: a flood of the later ones must not hold up the others.
     #[must_use]
     pub const fn rank(self) -> u8 {
         match self {
-            Self::Refuted => 0,
-            Self::FirstUse => 1,
-            Self::PolicyChanged => 2,
-            Self::NewPolicy => 3,
-            Self::Drift => 4,
-            Self::NewDenial => 5,
+            Self::Regression => 0,
+            Self::WaveWorse => 1,
+            Self::Refuted => 2,
+            Self::FirstUse => 3,
+            Self::PolicyChanged => 4,
+            Self::NewPolicy => 5,
+            Self::Drift => 6,
+            Self::NewDenial => 7,
         }
     }
 
@@ -73,6 +81,8 @@ impl Kind {
             Self::PolicyChanged => "policy_changed",
             Self::Drift => "drift",
             Self::Refuted => "refuted",
+            Self::Regression => "regression",
+            Self::WaveWorse => "wave_worse",
         }
     }
 }
@@ -114,8 +124,19 @@ pub struct Event {
     pub message: String,
 }
 
+/// Who an event is about; nobody by default.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Who<'a> {
+    /// How it is known.
+    pub kind: &'a str,
+    /// Its key.
+    pub id: &'a str,
+    /// The human's word for it.
+    pub name: &'a str,
+}
+
 impl Event {
-    /// An event whose id follows from all that tells it from others, its time too: a policy that is written again is news again.
+    /// An event about a principal.
     pub fn new(
         kind: Kind,
         who: &Principal,
@@ -125,16 +146,26 @@ impl Event {
         policy: &str,
         message: String,
     ) -> Self {
+        let who = Who {
+            kind: who.kind.as_str(),
+            id: &who.id,
+            name: &who.name,
+        };
+        Self::told(kind, who, time, path, capability, policy, message)
+    }
+
+    /// An event whose id follows from all that tells it from others, its time too: a policy that is written again is news again.
+    pub fn told(
+        kind: Kind,
+        who: Who<'_>,
+        time: Option<Timestamp>,
+        path: &str,
+        capability: &str,
+        policy: &str,
+        message: String,
+    ) -> Self {
         let mut hash = Sha256::new();
-        for part in [
-            kind.as_str(),
-            who.kind.as_str(),
-            &who.id,
-            path,
-            capability,
-            policy,
-            &message,
-        ] {
+        for part in [kind.as_str(), who.kind, who.id, path, capability, policy, &message] {
             hash.update((part.len() as u64).to_le_bytes());
             hash.update(part);
         }

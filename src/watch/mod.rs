@@ -10,6 +10,7 @@ mod log;
 mod notice;
 pub mod page;
 pub mod post;
+pub mod rollout;
 pub mod run;
 pub mod serve;
 pub mod state;

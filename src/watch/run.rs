@@ -6,6 +6,7 @@ use super::events::{Event, Kind, Known};
 use super::hook::{Hook, Limits, Post, Secret};
 use super::list::folders;
 use super::notice::Notice;
+use super::rollout::{self, Rollout};
 use super::serve;
 use super::state::{Kept, StateDir, StateError, Store};
 use super::status::Status;
@@ -50,6 +51,8 @@ pub struct Options {
     pub reading: String,
     /// What may be set anew while it runs.
     pub tuning: Tuning,
+    /// A report whose waves were applied.
+    pub applied: Option<rollout::Options>,
     /// Read what is there, commit, and end.
     pub once: bool,
 }
@@ -185,6 +188,8 @@ struct Watch<'a, S> {
     hook_failed: bool,
     desk: Option<Desk>,
     suspects: Suspects,
+    rollout: Option<Rollout>,
+    rollout_trouble: Option<String>,
     board: Option<Arc<Board>>,
     committed: Instant,
     pause: Duration,
@@ -209,6 +214,10 @@ impl<'a, S: Store> Watch<'a, S> {
         let positions = std::mem::take(&mut kept.positions);
         let mut known = Known::default();
         known.learn(&usage, kept.learned);
+        let rollout = options
+            .applied
+            .clone()
+            .map(|applied| Rollout::new(applied, std::mem::take(&mut kept.rollout), &usage));
         let tuning = options.tuning.clone();
         let mut board = None;
         if let Some((address, names)) = &outlets.listen {
@@ -241,6 +250,8 @@ impl<'a, S: Store> Watch<'a, S> {
             hook_failed: false,
             desk: outlets.reporter.map(|reporter| Desk::new(reporter, wake.clone())),
             suspects: Suspects::default(),
+            rollout,
+            rollout_trouble: None,
             board,
             committed: Instant::now(),
             pause: tuning.commit_every,
@@ -383,10 +394,15 @@ impl<'a, S: Store> Watch<'a, S> {
                 let (news, fresh) = self.known.observe(part);
                 events = news;
                 events.extend(self.suspects.refuted(&fresh, part.namespaces()));
-                events.retain(|event| !self.tuning.mute.contains(&event.kind));
             } else {
                 self.known.learn(part, None);
             }
+            // What a wave did is told whenever it is read: also of what was there before anybody watched.
+            if let Some(rollout) = &mut self.rollout {
+                events.extend(rollout.observe(part));
+                self.kept.rollout = rollout.kept().clone();
+            }
+            events.retain(|event| !self.tuning.mute.contains(&event.kind));
         }
         let changed = part.is_some();
         if let Some(part) = part {
@@ -403,6 +419,7 @@ impl<'a, S: Store> Watch<'a, S> {
             self.kept.undelivered = hook.undelivered();
         }
         self.state.commit(changed.then_some(&self.usage), &self.kept)?;
+        self.show_waves();
         self.bytes = 0;
         self.waiting
             .commit(self.tail.counts().bytes, !caught_up, self.tail.reads_packed());
@@ -416,6 +433,22 @@ impl<'a, S: Store> Watch<'a, S> {
             status.commit_took = begun.elapsed();
         }
         self.tell()
+    }
+
+    /// How the waves of an applied report do; that they can't be known is told once.
+    fn show_waves(&mut self) {
+        let Some(rollout) = &self.rollout else { return };
+        let now = rollout.board();
+        if now.trouble != self.rollout_trouble {
+            match &now.trouble {
+                Some(why) => self.audience.warn(why),
+                None => self.audience.note("the applied report can be read again"),
+            }
+            self.rollout_trouble.clone_from(&now.trouble);
+        }
+        if let Some(board) = &self.board {
+            board.status().rollout = Some(now);
+        }
     }
 
     /// Tells what waits to be told. It was committed before; it is forgotten only once it was told.

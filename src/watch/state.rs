@@ -52,6 +52,9 @@ pub struct Kept {
     /// Events that the webhook did not take yet.
     #[serde(default)]
     pub undelivered: Undelivered,
+    /// What the waves of an applied report did.
+    #[serde(default)]
+    pub rollout: super::rollout::Kept,
 }
 
 #[derive(Debug, Serialize, Deserialize)]

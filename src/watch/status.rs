@@ -2,7 +2,9 @@
 
 use super::events::Kind;
 use super::hook::Deliveries;
+use super::rollout::Board;
 use super::tail::Counts;
+use crate::rollout::verdict::{Standing, Verdict};
 use crate::usage::Skip;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -48,6 +50,8 @@ pub struct Status {
     pub commit_took: Duration,
     /// Why the last report could not be made.
     pub report_trouble: Option<String>,
+    /// The waves of an applied report, where one is followed.
+    pub rollout: Option<Board>,
 }
 
 impl Status {
@@ -70,6 +74,7 @@ impl Status {
             committed: None,
             commit_took: Duration::ZERO,
             report_trouble: None,
+            rollout: None,
         }
     }
 
@@ -94,6 +99,9 @@ impl Status {
         }
         if self.at.elapsed() > self.poll + MOST_SILENCE {
             complaints.push(format!("nothing was done for {} s", self.at.elapsed().as_secs()));
+        }
+        if let Some(why) = self.rollout.as_ref().and_then(|rollout| rollout.trouble.as_ref()) {
+            complaints.push(why.clone());
         }
         complaints
     }
@@ -201,6 +209,9 @@ impl Status {
                 &[("", hook.failures)],
             );
         }
+        if let Some(rollout) = &self.rollout {
+            page.waves(rollout);
+        }
         let failed = f64::from(u8::from(self.report_trouble.is_some()));
         page.gauge("report_failed", "1 where the last report could not be made", failed);
         let committed = self.committed.and_then(|at| at.duration_since(UNIX_EPOCH).ok());
@@ -232,6 +243,53 @@ impl Page {
     fn gauge(&mut self, name: &str, help: &str, value: f64) {
         self.head(name, "gauge", help);
         let _ = writeln!(self.0, "vault_advisor_{name} {value}");
+    }
+
+    /// How the waves of an applied report do.
+    fn waves(&mut self, rollout: &Board) {
+        let by_wave = |of: fn(&Standing) -> f64| -> Vec<(String, f64)> {
+            let waves = rollout.standings.iter();
+            waves
+                .map(|one| (format!("{{wave=\"{}\"}}", one.wave), of(one)))
+                .collect()
+        };
+        let rows = [
+            (
+                "regressions_total",
+                "counter",
+                "Wrong denials since a wave was applied: a principal, a path, a capability, a day",
+                by_wave(|one| one.seen as f64),
+            ),
+            (
+                "regressions_expected",
+                "gauge",
+                "Wrong denials that were promised for a wave, over the whole horizon",
+                by_wave(|one| one.promised.unwrap_or_default()),
+            ),
+            (
+                "wave_in_force",
+                "gauge",
+                "1 where the wave is applied and was not taken back",
+                by_wave(|one| f64::from(u8::from(one.verdict != Verdict::NotInForce))),
+            ),
+            (
+                "wave_worse_than_promised",
+                "gauge",
+                "1 where more is denied than was promised so far: stop here",
+                by_wave(|one| f64::from(u8::from(one.verdict == Verdict::Worse))),
+            ),
+        ];
+        for (name, kind, help, values) in rows {
+            self.head(name, kind, help);
+            for (labels, value) in values {
+                let _ = writeln!(self.0, "vault_advisor_{name}{labels} {value}");
+            }
+        }
+        self.gauge(
+            "regressions_open",
+            "Requests that are denied because of a wave and that nobody has answered",
+            rollout.open as f64,
+        );
     }
 
     fn counter<L: AsRef<str>>(&mut self, name: &str, help: &str, values: &[(L, u64)]) {

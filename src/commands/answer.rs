@@ -1,0 +1,139 @@
+//! `answer`: what is decided about a finding or a proposal, written down where all runs honour it.
+
+use super::{Exit, Failure, material};
+use crate::cli::{Answer, AnswerArgs, Common};
+use crate::report::escape;
+use crate::settings::Settings;
+use crate::settings::decisions::{self, About, Decision, DecisionsError, Verdict};
+use crate::staged;
+use jiff::civil::Date;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+const HINT: &str = "docs/settings.md says what stands in it";
+
+/// Lists decisions, or makes one.
+pub(super) fn run(args: &AnswerArgs, common: &Common, out: &mut dyn Write) -> Result<Exit, Failure> {
+    let path = file(args.file.as_deref(), common)?;
+    let mut all = read(&path)?;
+    let Some(word) = args.word else {
+        list(&all, &path, out)?;
+        return Ok(Exit::Fine);
+    };
+    let about = match (&args.finding, &args.policy) {
+        (Some(finding), _) => About::Finding(finding.clone()),
+        (None, Some(policy)) => About::Grant(policy.clone(), args.path.clone()),
+        (None, None) => {
+            return Err(Failure::new(
+                "nothing is named that it is about",
+                Some("give `--finding` or `--policy`"),
+            ));
+        }
+    };
+    let said = match word {
+        Answer::Forget => {
+            let before = all.len();
+            all.retain(|one| one.about != about);
+            if all.len() == before {
+                return Err(Failure::new(
+                    format!("nothing was decided about that in `{}`", path.display()),
+                    Some("`vault-advisor answer` lists what was"),
+                ));
+            }
+            String::from("forgotten")
+        }
+        Answer::Accept | Answer::Reject | Answer::Postpone => {
+            let decision = decision(args, word, about)?;
+            let said = decision.sentence();
+            decisions::put(&mut all, decision);
+            said
+        }
+    };
+    write(&path, &all)?;
+    writeln!(
+        out,
+        "{}: {}",
+        escape::terminal(&path.display().to_string()),
+        escape::terminal(&said)
+    )
+    .map_err(Failure::from_output)?;
+    Ok(Exit::Fine)
+}
+
+fn decision(args: &AnswerArgs, word: Answer, about: About) -> Result<Decision, Failure> {
+    let needs = |flag: &str, value: &Option<String>| {
+        let value = value.as_ref().filter(|value| !value.trim().is_empty());
+        value.cloned().ok_or_else(|| {
+            Failure::new(
+                format!("a decision needs `{flag}`"),
+                Some("who answers for it, why, and until when: `--owner`, `--reason`, `--until 2027-01-31`"),
+            )
+        })
+    };
+    let until = needs("--until", &args.until)?;
+    Ok(Decision {
+        verdict: match word {
+            Answer::Accept => Verdict::Accept,
+            Answer::Reject => Verdict::Reject,
+            Answer::Postpone | Answer::Forget => Verdict::Postpone,
+        },
+        about,
+        owner: needs("--owner", &args.owner)?,
+        reason: needs("--reason", &args.reason)?,
+        until: until
+            .parse::<Date>()
+            .map_err(|_| Failure::new(format!("`--until {until}` is no date"), Some("write it as 2027-01-31")))?,
+        line: 0,
+    })
+}
+
+/// The file named, the one that is there, or the one that is to be: beside the settings, or in this folder.
+pub(super) fn file(named: Option<&Path>, common: &Common) -> Result<PathBuf, Failure> {
+    if let Some(file) = named {
+        return Ok(file.to_path_buf());
+    }
+    let settings = Settings::load(common.config.as_deref(), &[PathBuf::from(".")])
+        .map_err(|e| Failure::from_error(&e, Some(material::SETTINGS_HINT)))?;
+    Ok(settings.decisions_file.unwrap_or_else(|| {
+        let folder = settings.file.as_deref().and_then(Path::parent);
+        folder.unwrap_or(Path::new("")).join(decisions::FILE_NAME)
+    }))
+}
+
+/// What a file says; one that is not there says nothing.
+pub(super) fn read(path: &Path) -> Result<Vec<Decision>, Failure> {
+    match decisions::read(path) {
+        Ok(all) => Ok(all),
+        Err(DecisionsError::Read { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(Failure::from_error(&error, Some(HINT))),
+    }
+}
+
+/// Writes it anew, whole or not at all.
+pub(super) fn write(path: &Path, all: &[Decision]) -> Result<(), Failure> {
+    let text = decisions::render(all);
+    let failed = |error: std::io::Error| {
+        Failure::new(
+            format!("cannot write `{}`: {error}", path.display()),
+            Some("name another file with `--file`"),
+        )
+    };
+    staged::write(path, failed, |file| file.write_all(text.as_bytes()).map_err(failed))
+}
+
+fn list(all: &[Decision], path: &Path, out: &mut dyn Write) -> Result<(), Failure> {
+    let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
+    if all.is_empty() {
+        let path = escape::terminal(&path.display().to_string());
+        return writeln!(out, "nothing was decided in {path}").map_err(Failure::from_output);
+    }
+    for one in all {
+        let over = match (one.is_expired(today), one.verdict) {
+            (false, _) => "",
+            (true, Verdict::Accept) => " OVERDUE",
+            (true, _) => " ended",
+        };
+        writeln!(out, "{}{over}", escape::terminal(&one.sentence())).map_err(Failure::from_output)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,88 @@
+//! To whom each policy, principal and finding belongs.
+
+use super::place::Places;
+use crate::access::{Holder, Joined};
+use crate::advice::{Advice, Finding, Owners};
+use crate::settings::owners::Owners as Settings;
+use std::collections::BTreeSet;
+
+/// The owners of what is in the advice.
+pub(super) fn of(joined: &Joined, settings: &Settings, advice: &Advice) -> Owners {
+    if settings.is_empty() {
+        return Owners::default();
+    }
+    let by_metadata: Vec<Option<String>> = joined
+        .holders
+        .iter()
+        .map(|holder| settings.metadata.as_ref().and_then(|key| of_holder(holder, key)))
+        .collect();
+    let policies: Vec<Option<String>> = joined
+        .policies
+        .iter()
+        .zip(&joined.held_by)
+        .map(|(policy, held)| {
+            let label = policy.id().to_string();
+            let named = settings.of_policy(&label, Some(&*policy.file));
+            let paths = policy.stanzas.iter().map(|stanza| &*stanza.path);
+            let by_path = || settings.of_paths(paths);
+            named.or_else(by_path).map(str::to_owned).or_else(|| {
+                let holders = held.iter().map(|&holder| by_metadata.get(holder).cloned().flatten());
+                only(holders)
+            })
+        })
+        .collect();
+    let mut owners = Owners::default();
+    for (policy, owner) in joined.policies.iter().zip(&policies) {
+        if let Some(owner) = owner {
+            let key = (policy.namespace.to_string(), policy.name.to_string());
+            owners.policies.insert(key, owner.clone());
+        }
+    }
+    for (number, holder) in joined.holders.iter().enumerate() {
+        let held = joined.held_by.iter().zip(&policies).filter(|(held, _)| held.contains(&number));
+        // What nobody owns is everybody's: `default` and the like say nothing of their holders.
+        let owned = held.map(|(_, owner)| owner.clone()).filter(Option::is_some);
+        let owner = by_metadata.get(number).cloned().flatten().or_else(|| only(owned));
+        if let Some(owner) = owner {
+            owners.principals.insert(holder.key(), owner);
+        }
+    }
+    let places = Places::new(&joined.policies);
+    let of_finding = |finding: &Finding| {
+        if finding.subject.kind == "principal" {
+            return owners.principals.get(&finding.subject.key).cloned();
+        }
+        let spots = places.of_finding(finding);
+        let by_place = only(spots.map(|spot| policies.get(spot.policy).cloned().flatten()));
+        by_place.or_else(|| {
+            let named = joined.policies.iter().zip(&policies);
+            let mut named = named.filter(|(policy, _)| finding.fixed_in.as_deref() == Some(&*policy.name));
+            named.next().and_then(|(_, owner)| owner.clone())
+        })
+    };
+    let findings = advice.findings.iter();
+    let findings = findings.filter_map(|finding| Some((finding.fingerprint.clone(), of_finding(finding)?)));
+    owners.findings = findings.collect();
+    owners
+}
+
+/// The one owner of all; none where they differ or one has none.
+fn only(all: impl Iterator<Item = Option<String>>) -> Option<String> {
+    let distinct: BTreeSet<Option<String>> = all.collect();
+    let mut distinct = distinct.into_iter();
+    match (distinct.next(), distinct.next()) {
+        (Some(owner), None) => owner,
+        _ => None,
+    }
+}
+
+/// What the metadata of an entity says, else that of its groups where it is one.
+fn of_holder(holder: &Holder, key: &str) -> Option<String> {
+    let entity = holder.identity.entity.as_ref();
+    let own = entity.and_then(|entity| entity.metadata.get(key)).cloned();
+    own.or_else(|| {
+        let groups = holder.identity.groups.iter();
+        let named = groups.filter_map(|group| group.metadata.get(key).cloned());
+        only(named.map(Some))
+    })
+}

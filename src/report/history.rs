@@ -1,0 +1,194 @@
+//! `history.jsonl`: a line for each run, so that a report can say what is new, gone and back since the last one, and draw how it went.
+
+use super::digest;
+use crate::advice::{Advice, History, HistoryPoint};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::Path;
+
+/// The name of the file.
+pub const FILE_NAME: &str = "history.jsonl";
+/// The form of a line.
+const VERSION: u32 = 1;
+/// Lines that are looked at, the last ones.
+const MOST_LINES: usize = 2_000;
+/// Findings that a line remembers one by one.
+const MOST_FINDINGS: usize = 10_000;
+
+/// What a run found. Whatever a line of another version does not say is unknown.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Entry {
+    /// The form of the line.
+    pub version: u32,
+    /// When the run was.
+    pub at: Option<Timestamp>,
+    /// The command.
+    pub by: String,
+    /// The first and last entry of the logs.
+    pub window: Option<(Timestamp, Timestamp)>,
+    /// Accesses granted and not used.
+    pub excess: Option<u64>,
+    /// Mean risk of the principals.
+    pub risk_mean: Option<f64>,
+    /// The worst.
+    pub risk_max: Option<f64>,
+    /// Findings by severity.
+    pub findings: BTreeMap<String, u64>,
+    /// Their fingerprints.
+    pub fingerprints: BTreeSet<String>,
+    /// Wrong denials that the proposal is expected to make over the horizon.
+    pub promised: Option<f64>,
+    /// Wrong denials that were seen since waves were applied.
+    pub seen: Option<u64>,
+}
+
+impl Entry {
+    /// Of a run at that time.
+    #[must_use]
+    pub fn of(advice: &Advice, by: &str, at: Timestamp) -> Self {
+        let totals = &advice.totals;
+        let mut findings: BTreeMap<String, u64> = BTreeMap::new();
+        for finding in &advice.findings {
+            *findings.entry(finding.severity.as_str().to_owned()).or_default() += 1;
+        }
+        let fingerprints = advice.findings.iter().map(|finding| finding.fingerprint.clone());
+        let tighten = digest::proposal(advice, "tighten");
+        Self {
+            version: VERSION,
+            at: Some(at),
+            by: by.to_owned(),
+            window: advice.coverage.first.zip(advice.coverage.last),
+            excess: Some(totals.granted.saturating_sub(totals.used)),
+            risk_mean: Some(super::json_model::rounded(totals.risk_mean)),
+            risk_max: Some(super::json_model::rounded(totals.risk_max)),
+            findings,
+            fingerprints: fingerprints.take(MOST_FINDINGS).collect(),
+            promised: tighten
+                .and_then(|proposal| proposal.expected)
+                .map(|expected| super::json_model::rounded(expected.denied)),
+            seen: None,
+        }
+    }
+}
+
+/// The lines of a file, the oldest first; none where there is no file. What is no line of ours is left out: a run that was cut off
+/// may have left half of one.
+///
+/// # Errors
+/// When it is there and can't be read.
+pub fn read(path: &Path) -> io::Result<Vec<Entry>> {
+    let text = match fs::read(path) {
+        Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let lines = text.lines().filter_map(|line| serde_json::from_str(line).ok());
+    let all: Vec<Entry> = lines.collect();
+    let skip = all.len().saturating_sub(MOST_LINES);
+    Ok(all.into_iter().skip(skip).collect())
+}
+
+/// Appends a line.
+///
+/// # Errors
+/// When it can't be written.
+pub fn append(path: &Path, entry: &Entry) -> io::Result<()> {
+    let mut line = serde_json::to_string(entry)?;
+    line.push('\n');
+    let there = fs::read(path).unwrap_or_default();
+    // After half a line a new one begins.
+    if there.last().is_some_and(|byte| *byte != b'\n') {
+        line.insert(0, '\n');
+    }
+    let mut options = OpenOptions::new();
+    options.create(true).append(true).open(path)?.write_all(line.as_bytes())
+}
+
+/// What is different from earlier runs; none where there is none.
+#[must_use]
+pub fn compare(earlier: &[Entry], now: &Entry) -> Option<History> {
+    let (last, before) = earlier.split_last()?;
+    let ever: BTreeSet<&String> = before.iter().flat_map(|entry| &entry.fingerprints).collect();
+    let fresh = now.fingerprints.difference(&last.fingerprints);
+    let (back, new): (Vec<&String>, Vec<&String>) = fresh.partition(|one| ever.contains(one));
+    let point = |entry: &Entry| {
+        Some(HistoryPoint {
+            at: entry.at?,
+            excess: entry.excess?,
+            risk_mean: entry.risk_mean?,
+        })
+    };
+    Some(History {
+        last: last.at,
+        new: new.into_iter().cloned().collect(),
+        back: back.into_iter().cloned().collect(),
+        gone: last.fingerprints.difference(&now.fingerprints).count() as u64,
+        points: earlier.iter().chain([now]).filter_map(point).collect(),
+    })
+}
+
+/// In a sentence.
+#[must_use]
+pub fn sentence(history: &History) -> String {
+    let n = |count: usize| digest::number(count as u64);
+    let since = history
+        .last
+        .map_or_else(|| String::from("the last run"), |at| format!("the run of {}", digest::moment(at)));
+    let mut out = format!(
+        "Since {since}: {} findings are new, {} are back, {} are gone",
+        n(history.new.len()),
+        n(history.back.len()),
+        digest::number(history.gone)
+    );
+    if let [.., before, now] = history.points.as_slice() {
+        out.push_str(&format!(
+            "; granted and never used: {} then, {} now",
+            digest::number(before.excess),
+            digest::number(now.excess)
+        ));
+    }
+    out.push('.');
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(day: i64, excess: u64, fingerprints: &[&str]) -> Entry {
+        Entry {
+            version: VERSION,
+            at: Timestamp::from_second(day * 86_400).ok(),
+            excess: Some(excess),
+            risk_mean: Some(10.0),
+            fingerprints: fingerprints.iter().map(|one| (*one).to_owned()).collect(),
+            ..Entry::default()
+        }
+    }
+
+    #[test]
+    fn new_gone_and_back_are_told_apart() {
+        let earlier = [entry(1, 100, &["a", "b"]), entry(2, 90, &["b", "c"])];
+        let found = compare(&earlier, &entry(3, 50, &["a", "b", "d"])).unwrap();
+        assert_eq!((found.new, found.back, found.gone), (vec!["d".to_owned()], vec!["a".to_owned()], 1));
+        assert_eq!(found.points.len(), 3);
+        assert_eq!(compare(&[], &entry(3, 50, &[])), None);
+    }
+
+    #[test]
+    fn old_lines_load_and_half_ones_do_no_harm() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(FILE_NAME);
+        assert_eq!(read(&path).unwrap(), []);
+        fs::write(&path, "{\"at\":\"2026-01-01T00:00:00Z\",\"later\":1}\n{\"version\":1,\"exc").unwrap();
+        append(&path, &entry(2, 7, &["a"])).unwrap();
+        let all = read(&path).unwrap();
+        assert_eq!(all.len(), 2);
+        assert_eq!((all[0].excess, all[1].excess), (None, Some(7)));
+        assert_eq!(all[1], entry(2, 7, &["a"]));
+    }
+}

@@ -1,0 +1,458 @@
+//! Waves that were applied, without a server: who is denied because of one, also where it changed who gets which policies, what
+//! gives it back, and the same told by a running `watch`.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails loudly"
+)]
+
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+use std::fmt::Write as _;
+use std::fs::{self, OpenOptions};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::Duration;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_vault-advisor");
+
+const WIDE: &str = "path \"kv/*\" {\n  capabilities = [\"read\", \"delete\"]\n}\n";
+const NEW: &str = "path \"kv/a\" {\n  capabilities = [\"read\"]\n}\n";
+
+/// Request and response as servers write them: a token of the `AppRole` role `web` with these policies.
+fn entry(id: u32, time: &str, policies: &[&str], operation: &str, path: &str, denied: bool) -> String {
+    let auth = json!({
+        "client_token": "hmac-sha256:00", "accessor": "hmac-sha256:01", "display_name": "approle",
+        "policies": policies, "token_policies": policies, "metadata": {"role_name": "web"},
+        "policy_results": {"allowed": !denied}, "token_type": "service",
+    });
+    let request = json!({
+        "id": format!("{id:08x}-0000-4000-8000-000000000000"), "operation": operation, "mount_point": "kv/",
+        "mount_type": "kv", "namespace": {"id": "root"}, "path": path, "remote_address": "10.0.0.1",
+    });
+    let mut text = String::new();
+    for kind in ["request", "response"] {
+        let mut line = json!({"time": time, "type": kind, "auth": auth, "request": request});
+        if denied {
+            line["error"] = "1 error occurred:\n\t* permission denied\n\n".into();
+        }
+        writeln!(text, "{line}").unwrap();
+    }
+    text
+}
+
+fn sha(text: &str) -> String {
+    let digest = Sha256::digest(text.trim().as_bytes());
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+struct Place {
+    dir: tempfile::TempDir,
+}
+
+impl Place {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir_all(dir.path().join("report")).unwrap();
+        fs::create_dir_all(dir.path().join("deployment")).unwrap();
+        let deployment = json!({
+            "auth": {"approle/": {"type": "approle", "accessor": "auth_approle_1"}},
+            "approle": {"web": {"policies": ["wide"]}},
+        });
+        let place = Self { dir };
+        place.write("deployment/deployment.json", &deployment.to_string());
+        place
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        fs::write(self.at(name), text).unwrap();
+    }
+
+    fn append(&self, name: &str, text: &str) {
+        let mut file = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.at(name))
+            .unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+    }
+
+    fn policy(&self, name: &str, text: &str) -> Value {
+        self.write(&format!("report/{name}.hcl"), text);
+        json!({"name": name, "file": format!("{name}.hcl"), "sha256": sha(text)})
+    }
+
+    fn default(&self) -> Value {
+        self.policy(
+            "default",
+            "path \"auth/token/lookup-self\" {\n  capabilities = [\"read\"]\n}\n",
+        )
+    }
+
+    fn applied(&self, wave: usize, at: &str) {
+        for event in ["begun", "applied"] {
+            let line = json!({"plan": "p", "wave": wave, "event": event, "at": at});
+            self.append("report/applied.jsonl", &format!("{line}\n"));
+        }
+    }
+
+    /// One wave: `delete` goes from the policy `wide`.
+    fn tightened(&self) {
+        let old = self.policy("wide", WIDE);
+        self.write("report/new.hcl", &WIDE.replace(", \"delete\"", ""));
+        let new = json!({"name": "wide", "file": "new.hcl", "sha256": sha(&WIDE.replace(", \"delete\"", ""))});
+        let waves = json!([{"title": "capabilities", "promised": 0.2, "steps": [new]}]);
+        let document =
+            json!({"version": 1, "plan": "p", "horizon_days": 90, "policies": [old, self.default()], "waves": waves});
+        self.write("report/waves.json", &document.to_string());
+    }
+
+    /// Four waves: a new policy, the role has both, the role has the new one alone, the old one goes.
+    fn redesigned(&self) {
+        let role = |policies: &[&str]| json!({"kind": "approle", "id": "auth/approle/web", "name": "web", "path": "auth/approle/role/web", "policies": policies});
+        let old = self.policy("wide", WIDE);
+        let new = self.policy("role-web", NEW);
+        let waves = json!([
+            {"title": "new", "steps": [new]},
+            {"title": "besides", "steps": [{"holder": role(&["wide", "role-web"])}]},
+            {"title": "narrow", "steps": [{"holder": role(&["role-web"])}]},
+            {"title": "delete", "steps": [{"name": "wide"}]},
+        ]);
+        let document = json!({"version": 1, "plan": "p", "policies": [old, self.default()], "holders": [role(&["wide"])], "waves": waves});
+        self.write("report/waves.json", &document.to_string());
+    }
+
+    fn regressions(&self) -> (Output, Value) {
+        let output = Command::new(PROGRAM)
+            .args(["regressions", "--quiet", "--format", "json", "--applied"])
+            .arg(self.at("report"))
+            .arg("--logs")
+            .arg(self.at("audit.log"))
+            .arg("--deployment")
+            .arg(self.at("deployment"))
+            .arg("--out")
+            .arg(self.at("back"))
+            .output()
+            .unwrap();
+        let found = serde_json::from_slice(&output.stdout);
+        let found = found.unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)));
+        (output, found)
+    }
+
+    fn watch(&self, more: &[&str]) -> Child {
+        Command::new(PROGRAM)
+            .args(["watch", "--commit-every", "0.05s", "--format", "json", "--logs"])
+            .arg(self.at("audit.log"))
+            .arg("--state")
+            .arg(self.at("state"))
+            .arg("--applied")
+            .arg(self.at("report"))
+            .arg("--deployment")
+            .arg(self.at("deployment"))
+            .args(more)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+    }
+}
+
+#[test]
+fn what_a_role_does_not_hand_out_any_more_is_a_regression_of_that_wave_and_goes_to_what_its_tokens_have() {
+    let place = Place::new();
+    place.redesigned();
+    for wave in 1..=3 {
+        place.applied(wave, &format!("2026-03-0{wave}T00:00:00Z"));
+    }
+    let (both, narrow) = (["default", "role-web", "wide"], ["default", "role-web"]);
+    // While the role had both nothing was denied that was allowed before.
+    place.append(
+        "audit.log",
+        &entry(1, "2026-03-02T10:00:00Z", &both, "update", "kv/b", true),
+    );
+    place.append(
+        "audit.log",
+        &entry(2, "2026-03-04T10:00:00Z", &narrow, "read", "kv/b", true),
+    );
+    place.append(
+        "audit.log",
+        &entry(3, "2026-03-05T10:00:00Z", &narrow, "read", "kv/b", true),
+    );
+    // Nobody ever had that.
+    place.append(
+        "audit.log",
+        &entry(4, "2026-03-05T10:00:00Z", &narrow, "create", "kv/b", true),
+    );
+    let (output, found) = place.regressions();
+    assert_eq!(output.status.code(), Some(1), "{found}");
+    let regressions = found["regressions"].as_array().unwrap();
+    assert_eq!(regressions.len(), 1, "{found:#}");
+    let one = &regressions[0];
+    assert_eq!(
+        (
+            &one["path"],
+            &one["capability"],
+            &one["wave"],
+            &one["policy"],
+            &one["count"]
+        ),
+        (&"kv/b".into(), &"read".into(), &3.into(), &"wide".into(), &2.into()),
+        "{found:#}"
+    );
+    assert_eq!(one["restore"]["policy"], "role-web", "{found:#}");
+    assert!(one["restore"]["stanza"].as_str().unwrap().contains("\"kv/b\""), "{one}");
+    assert_eq!(found["denied"]["before_as_well"], 2, "{found:#}");
+    assert_eq!(found["waves"][2]["seen"], 2, "two days: {found:#}");
+    let text = fs::read_to_string(place.at("back/policies/role-web.hcl")).unwrap();
+    assert!(text.starts_with(NEW) && text.contains("path \"kv/b\""), "{text}");
+    assert!(!text.contains("delete"), "no more than was used: {text}");
+}
+
+#[test]
+fn a_token_that_is_older_than_the_wave_is_told_apart() {
+    let place = Place::new();
+    place.redesigned();
+    for wave in 1..=4 {
+        place.applied(wave, &format!("2026-03-0{wave}T00:00:00Z"));
+    }
+    // It names the policy that is gone; another login would have what it asks for, and not the second one.
+    let old = ["default", "wide"];
+    place.append(
+        "audit.log",
+        &entry(1, "2026-03-05T10:00:00Z", &old, "read", "kv/a", true),
+    );
+    place.append(
+        "audit.log",
+        &entry(2, "2026-03-05T10:00:01Z", &old, "read", "kv/b", true),
+    );
+    let (_, found) = place.regressions();
+    assert_eq!(found["denied"]["by_older_tokens"], 1, "{found:#}");
+    let regressions = found["regressions"].as_array().unwrap();
+    assert_eq!(regressions.len(), 1, "{found:#}");
+    assert_eq!(regressions[0]["path"], "kv/b");
+}
+
+#[test]
+fn whoever_changed_the_role_in_between_is_another_matter() {
+    let place = Place::new();
+    place.redesigned();
+    for wave in 1..=3 {
+        place.applied(wave, &format!("2026-03-0{wave}T00:00:00Z"));
+    }
+    let admin = ["admin", "default"];
+    let write = entry(
+        1,
+        "2026-03-04T09:00:00Z",
+        &admin,
+        "update",
+        "auth/approle/role/web",
+        false,
+    );
+    place.append("audit.log", &write);
+    let narrow = ["default", "role-web"];
+    place.append(
+        "audit.log",
+        &entry(2, "2026-03-04T10:00:00Z", &narrow, "read", "kv/b", true),
+    );
+    let (output, found) = place.regressions();
+    assert_eq!(output.status.code(), Some(0), "{found:#}");
+    assert_eq!(found["denied"]["unknown"], 1, "{found:#}");
+}
+
+fn metrics(address: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    write!(stream, "GET /metrics HTTP/1.1\r\nHost: {address}\r\n\r\n").unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    text
+}
+
+fn end(mut child: Child) {
+    let pid = child.id().to_string();
+    Command::new("kill").args(["-TERM", &pid]).status().unwrap();
+    child.wait().unwrap();
+}
+
+/// Lines as they come, so that nobody waits for ever.
+fn lines(from: impl std::io::Read + Send + 'static) -> Receiver<String> {
+    let (to, lines) = channel();
+    thread::spawn(move || {
+        for line in BufReader::new(from).lines() {
+            if to.send(line.unwrap()).is_err() {
+                return;
+            }
+        }
+    });
+    lines
+}
+
+fn line_with(from: &Receiver<String>, word: &str) -> String {
+    let mut before = Vec::new();
+    loop {
+        let Ok(line) = from.recv_timeout(Duration::from_secs(60)) else {
+            panic!("no `{word}` in {before:#?}");
+        };
+        if line.contains(word) {
+            return line;
+        }
+        before.push(line);
+    }
+}
+
+#[test]
+fn watch_tells_who_is_denied_because_of_a_wave_and_that_it_does_worse() {
+    let place = Place::new();
+    place.tightened();
+    let held = ["default", "wide"];
+    place.append(
+        "audit.log",
+        &entry(1, "2026-02-01T10:00:00Z", &held, "read", "kv/a", false),
+    );
+    let learned = place.watch(&["--once", "-q"]).wait_with_output().unwrap();
+    assert!(learned.stdout.is_empty(), "{learned:?}");
+    let mut child = place.watch(&["--listen", "127.0.0.1:0"]);
+    let said = lines(child.stderr.take().unwrap());
+    let told = lines(child.stdout.take().unwrap());
+    let line = line_with(&said, "listening at http://");
+    let address = line
+        .trim()
+        .rsplit_once("http://")
+        .unwrap()
+        .1
+        .trim_end_matches('/')
+        .to_owned();
+    // Nothing is applied yet: a denial is one as any other.
+    place.append(
+        "audit.log",
+        &entry(2, "2026-03-01T09:00:00Z", &held, "update", "kv/a", true),
+    );
+    assert!(line_with(&told, "{").contains("new_denial"));
+
+    place.applied(1, "2026-03-01T10:00:00Z");
+    place.append(
+        "audit.log",
+        &entry(3, "2026-03-01T11:00:00Z", &held, "delete", "kv/a", true),
+    );
+    place.append(
+        "audit.log",
+        &entry(4, "2026-03-01T11:00:01Z", &held, "update", "kv/b", true),
+    );
+    let event: Value = serde_json::from_str(&line_with(&told, "\"regression\"")).unwrap();
+    assert_eq!(
+        (
+            &event["path"],
+            &event["capability"],
+            &event["policy"],
+            &event["principal"]
+        ),
+        (
+            &"kv/a".into(),
+            &"delete".into(),
+            &"wide".into(),
+            &"auth/approle/web".into()
+        ),
+        "{event}"
+    );
+    let message = event["message"].as_str().unwrap();
+    assert!(
+        message.contains("wave 1") && message.contains("path \"kv/a\""),
+        "{message}"
+    );
+    let worse = line_with(&told, "wave_worse");
+    assert!(worse.contains("stop here"), "{worse}");
+    let page = metrics(&address);
+    for row in [
+        "vault_advisor_regressions_total{wave=\"1\"} 1",
+        "vault_advisor_regressions_expected{wave=\"1\"} 0.2",
+        "vault_advisor_wave_worse_than_promised{wave=\"1\"} 1",
+        "vault_advisor_regressions_open 1",
+    ] {
+        assert!(page.contains(row), "{row} in {page}");
+    }
+    end(child);
+
+    // Given back by somebody, then denied once more: news again, also after a restart.
+    let admin = ["admin", "default"];
+    place.append(
+        "audit.log",
+        &entry(
+            5,
+            "2026-03-02T09:00:00Z",
+            &admin,
+            "update",
+            "sys/policies/acl/wide",
+            false,
+        ),
+    );
+    let once = |place: &Place| -> Vec<Value> {
+        let told = place.watch(&["--once", "-q"]).wait_with_output().unwrap();
+        let told = String::from_utf8(told.stdout).unwrap();
+        let events = told.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        events.filter(|event| event["kind"] == "regression").collect()
+    };
+    assert_eq!(once(&place), Vec::<Value>::new());
+    place.append(
+        "audit.log",
+        &entry(6, "2026-03-02T10:00:00Z", &held, "delete", "kv/a", true),
+    );
+    assert_eq!(
+        once(&place),
+        Vec::<Value>::new(),
+        "somebody wrote it: nobody knows what is in force"
+    );
+}
+
+/// Every metric that the dashboard and the rules ask for is one that `watch` serves.
+#[test]
+fn dashboards_and_rules_name_metrics_that_are_there() {
+    let place = Place::new();
+    place.tightened();
+    place.applied(1, "2026-03-01T10:00:00Z");
+    place.append(
+        "audit.log",
+        &entry(1, "2026-03-01T11:00:00Z", &["wide"], "delete", "kv/a", true),
+    );
+    let mut child = place.watch(&["--listen", "127.0.0.1:0"]);
+    let said = lines(child.stderr.take().unwrap());
+    let told = lines(child.stdout.take().unwrap());
+    let line = line_with(&said, "listening at http://");
+    let address = line
+        .trim()
+        .rsplit_once("http://")
+        .unwrap()
+        .1
+        .trim_end_matches('/')
+        .to_owned();
+    line_with(&told, "\"regression\"");
+    let page = metrics(&address);
+    end(child);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("integrations");
+    let dashboard = fs::read_to_string(folder.join("grafana/vault-advisor.json")).unwrap();
+    let _: Value = serde_json::from_str(&dashboard).unwrap();
+    let rules = fs::read_to_string(folder.join("prometheus/vault-advisor.rules.yml")).unwrap();
+    for text in [&dashboard, &rules] {
+        let mut names = 0;
+        for piece in text.split("vault_advisor_").skip(1) {
+            let name: String = piece
+                .chars()
+                .take_while(|c| c.is_ascii_lowercase() || *c == '_')
+                .collect();
+            assert!(
+                page.contains(&format!("# TYPE vault_advisor_{name} ")),
+                "vault_advisor_{name} is served by nobody"
+            );
+            names += 1;
+        }
+        assert!(names > 3, "{names}");
+    }
+}
