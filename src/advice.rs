@@ -33,6 +33,47 @@ pub struct Advice {
     pub frontier: Vec<FrontierPoint>,
     /// How a principal can become more than it is.
     pub escalations: Vec<Escalation>,
+    /// What is different from earlier runs; none where there was none.
+    pub history: Option<History>,
+    /// To whom things belong, where the settings say so.
+    pub owners: Owners,
+}
+
+/// To whom things belong.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Owners {
+    /// Of policies, by namespace and name.
+    pub policies: BTreeMap<(String, String), String>,
+    /// Of principals, by key.
+    pub principals: BTreeMap<String, String>,
+    /// Of findings, by fingerprint.
+    pub findings: BTreeMap<String, String>,
+}
+
+/// What is different from earlier runs.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct History {
+    /// When the last run was.
+    pub last: Option<Timestamp>,
+    /// Fingerprints of findings that no earlier run had.
+    pub new: Vec<String>,
+    /// Fingerprints of findings that the last run did not have and an earlier one had.
+    pub back: Vec<String>,
+    /// How many findings of the last run are gone.
+    pub gone: u64,
+    /// How it went from run to run, this one last.
+    pub points: Vec<HistoryPoint>,
+}
+
+/// One run.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct HistoryPoint {
+    /// When it was.
+    pub at: Timestamp,
+    /// Accesses granted and not used.
+    pub excess: u64,
+    /// Mean risk of the principals.
+    pub risk_mean: f64,
 }
 
 /// What was run, on what.

@@ -264,6 +264,9 @@ pub struct AdviseArgs {
     /// Work out the whole curve of excess against expected wrong denials too
     #[arg(long)]
     pub frontier: bool,
+    /// A report, a summary and diffs for each owner besides, in `owners/`: `[owners]` in the settings says who owns what
+    #[arg(long)]
+    pub per_owner: bool,
     /// Leave the time of the run out, so that the same input gives the same bytes
     #[arg(long)]
     pub reproducible: bool,

@@ -1,6 +1,7 @@
 //! Flags, `vault-advisor.toml` and environment put together once, into a value that can't be wrong.
 
 pub mod decisions;
+pub mod owners;
 
 use crate::access::weight::{BadClass, WeightSettings, Weights};
 use crate::advice::Severity;
@@ -11,6 +12,7 @@ use crate::optimize::paths::Price;
 use crate::policy::profile::{PolicyMatch, Switches};
 use crate::sources::SourceSettings;
 use decisions::{Decision, DecisionsError};
+use owners::{Owners, OwnersError, OwnersFile};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -51,6 +53,20 @@ pub struct SettingsFile {
     pub sources: Vec<SourceSettings>,
     /// Patterns of files that are not read.
     pub exclude: Vec<String>,
+    /// To whom policies and principals belong.
+    pub owners: OwnersFile,
+    /// How changes are kept apart.
+    pub waves: WaveSettings,
+}
+
+/// How changes are kept apart.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct WaveSettings {
+    /// At most so many principals a wave.
+    pub most_principals: Option<usize>,
+    /// Whether the policies of teams go in waves of their own: what the owners say, else the one group that all holders are in.
+    pub teams: bool,
 }
 
 /// Switches of the server that change its decisions.
@@ -208,6 +224,10 @@ pub struct Settings {
     pub decisions: Vec<Decision>,
     /// The file that it came from.
     pub decisions_file: Option<PathBuf>,
+    /// To whom policies and principals belong.
+    pub owners: Owners,
+    /// How changes are kept apart.
+    pub waves: WaveSettings,
 }
 
 impl Default for Settings {
@@ -232,6 +252,8 @@ impl Default for Settings {
             waiver_lines: Vec::new(),
             decisions: Vec::new(),
             decisions_file: None,
+            owners: Owners::default(),
+            waves: WaveSettings::default(),
         }
     }
 }
@@ -265,6 +287,9 @@ pub enum SettingsError {
         #[source]
         source: BadClass,
     },
+    /// To whom things belong.
+    #[error(transparent)]
+    Owners(#[from] OwnersError),
     /// The decisions beside them.
     #[error(transparent)]
     Decisions(#[from] DecisionsError),
@@ -401,6 +426,7 @@ impl Settings {
                 expected: "between 0 and 1",
             });
         }
+        let owners = Owners::new(file.owners, &path)?;
         Ok(Self {
             price: Price {
                 weights: weights.clone(),
@@ -424,6 +450,8 @@ impl Settings {
             waiver_lines: Vec::new(),
             decisions: Vec::new(),
             decisions_file: None,
+            owners,
+            waves: file.waves,
         })
     }
 }

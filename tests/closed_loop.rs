@@ -13,10 +13,14 @@ mod server;
 
 use serde_json::{Value, json};
 use server::Server;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::{Duration, Instant};
 
 const POLICIES: [(&str, &str); 5] = [
     (
@@ -262,10 +266,14 @@ impl Story {
 
     /// Who is denied because of what was applied; with what gives it back in a folder of that name.
     fn regressions(&self, back: &str) -> (Option<i32>, Value) {
+        self.regressions_of("out", back)
+    }
+
+    fn regressions_of(&self, applied: &str, back: &str) -> (Option<i32>, Value) {
         let at = |name: &str| self.folder.path().join(name);
         let output = program(&self.server)
             .args(["regressions", "--quiet", "--format", "json", "--applied"])
-            .arg(at("out"))
+            .arg(at(applied))
             .arg("--logs")
             .arg(self.server.audit_log())
             .arg("--deployment")
@@ -277,6 +285,41 @@ impl Story {
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
         let found = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {text}"));
         (output.status.code(), found)
+    }
+
+    /// A watch on what was applied: its events as they come.
+    fn watch(&self) -> (Child, Receiver<Value>) {
+        let at = |name: &str| self.folder.path().join(name);
+        let mut child = program(&self.server)
+            .args([
+                "watch",
+                "--quiet",
+                "--format",
+                "json",
+                "--commit-every",
+                "0.2s",
+                "--logs",
+            ])
+            .arg(self.server.audit_log())
+            .arg("--state")
+            .arg(at("state"))
+            .arg("--applied")
+            .arg(at("out"))
+            .arg("--deployment")
+            .arg(at("deployment"))
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let (to, events) = channel();
+        thread::spawn(move || {
+            for line in lines {
+                if to.send(serde_json::from_str(&line.unwrap()).unwrap()).is_err() {
+                    return;
+                }
+            }
+        });
+        (child, events)
     }
 
     fn give_back(&self, arguments: &[&str]) {
@@ -377,6 +420,7 @@ fn the_redesign_is_brought_to_roles_entities_and_groups() {
         "all the way"
     );
     story.excess_is_denied(&again);
+    what_the_redesign_took_is_noticed_and_given_back(&story, &again);
     let now = handed_out(server);
     assert_ne!(
         now["identity/group/name/web"], places["identity/group/name/web"],
@@ -391,6 +435,24 @@ fn the_redesign_is_brought_to_roles_entities_and_groups() {
     assert_eq!(policies(server), original, "byte for byte as before");
     assert_eq!(handed_out(server), places);
     story.excess_is_allowed(&log_in(server));
+}
+
+/// What a role, an entity or a group does not hand out any more is a regression too, and goes to a policy that its holder has.
+fn what_the_redesign_took_is_noticed_and_given_back(story: &Story, tokens: &BTreeMap<&str, String>) {
+    let (code, found) = story.regressions_of("out/roles", "back");
+    assert_eq!(code, Some(1), "{found:#}");
+    let wanted = EXCESS[0];
+    let regressions = found["regressions"].as_array().unwrap();
+    let one = regressions
+        .iter()
+        .find(|one| one["path"] == wanted.2 && one["capability"] == "delete")
+        .unwrap_or_else(|| panic!("{found:#}"));
+    assert!(one["restore"]["policy"].is_string(), "{found:#}");
+    story.give_back(&["--yes"]);
+    assert!(ask(&story.server, tokens, &[wanted])[0] != 403, "{found:#}");
+    let denied = |answers: &[u16]| answers.iter().map(|status| *status == 403).collect::<Vec<_>>();
+    assert_eq!(denied(&ask(&story.server, tokens, &TRAFFIC)), denied(&story.before));
+    story.give_back(&["--rollback", "--yes"]);
 }
 
 #[test]
@@ -416,7 +478,33 @@ fn what_hurts_is_noticed_and_given_back() {
 
     // Something that was thought to be excess is wanted after all.
     let wanted = [EXCESS[0], EXCESS[3]];
+    let (mut child, events) = story.watch();
     assert_eq!(ask(server, &story.tokens, &wanted), [403, 403]);
+    let asked = Instant::now();
+    let mut told = BTreeSet::new();
+    while told.len() < wanted.len() {
+        // It says so within seconds; a machine that is busy gets more.
+        let left = Duration::from_secs(60).saturating_sub(asked.elapsed());
+        let event = events
+            .recv_timeout(left)
+            .unwrap_or_else(|_| panic!("only {told:?} in a minute"));
+        if event["kind"] == "regression" {
+            told.insert((
+                event["path"].as_str().unwrap().to_owned(),
+                event["policy"].as_str().unwrap().to_owned(),
+            ));
+        }
+    }
+    eprintln!("watch told both after {:?}", asked.elapsed());
+    let expected = [("secret/data/old/a", "readers"), ("secret/data/web/a", "team-web")];
+    assert_eq!(
+        told,
+        expected
+            .map(|(path, policy)| (path.to_owned(), policy.to_owned()))
+            .into()
+    );
+    child.kill().unwrap();
+    child.wait().unwrap();
     let (code, found) = story.regressions("back");
     assert_eq!(code, Some(1), "{found}");
     let regressions = found["regressions"].as_array().unwrap();

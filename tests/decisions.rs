@@ -1,4 +1,5 @@
-//! What is decided by `answer` is honoured by `advise` and `check` alike, said, and over on its day.
+//! What is remembered from run to run: decisions, which `advise` and `check` honour alike, the history of runs, and to whom
+//! things belong.
 
 #![allow(
     clippy::unwrap_used,
@@ -188,5 +189,120 @@ fn a_decision_says_who_why_and_until_when() {
         told(&output).contains("vault-advisor.decisions.toml"),
         "{}",
         told(&output)
+    );
+}
+
+#[test]
+fn each_run_leaves_a_line_and_the_next_says_what_is_new_gone_and_back() {
+    let place = place();
+    let folder = place.path();
+    let summary = || fs::read_to_string(folder.join("out/summary.md")).unwrap();
+    advise(folder);
+    assert!(!summary().contains("Since the run of"), "{}", summary());
+    fs::write(
+        folder.join("policies/app.hcl"),
+        "path \"kv/a\" {\n  capabilities = [\"read\"]\n}\n",
+    )
+    .unwrap();
+    advise(folder);
+    assert!(summary().contains("0 findings are new, 0 are back"), "{}", summary());
+    fs::write(folder.join("policies/app.hcl"), POLICY).unwrap();
+    let (advice, _) = advise(folder);
+    let all = advice["findings"].as_array().unwrap().len();
+    assert!(summary().contains("0 findings are new"), "{}", summary());
+    let html = fs::read_to_string(folder.join("out/report.html")).unwrap();
+    assert!(html.contains("Since the last run") && html.contains("run by run"));
+    let lines = fs::read_to_string(folder.join("out/history.jsonl")).unwrap();
+    let lines: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 3);
+    assert_eq!(lines[2]["fingerprints"].as_array().unwrap().len(), all);
+    assert!(lines[0]["excess"].as_u64() > lines[1]["excess"].as_u64(), "{lines:?}");
+    // What must be the same from run to run keeps no history.
+    let mut again = ADVISE.to_vec();
+    again.push("--reproducible");
+    assert!(run(folder, &again).status.success());
+    let lines = fs::read_to_string(folder.join("out/history.jsonl")).unwrap();
+    assert_eq!(lines.lines().count(), 3);
+}
+
+#[test]
+fn each_owner_has_a_page_of_its_own() {
+    let place = place();
+    let folder = place.path();
+    fs::write(folder.join("policies/pay.hcl"), POLICY.replace("kv/", "pay/")).unwrap();
+    fs::write(folder.join("policies/free.hcl"), POLICY.replace("kv/", "free/")).unwrap();
+    let mut per_owner = ADVISE.to_vec();
+    per_owner.push("--per-owner");
+    let output = run(folder, &per_owner);
+    assert_eq!(output.status.code(), Some(2), "{}", told(&output));
+    assert!(told(&output).contains("[owners]"), "{}", told(&output));
+
+    fs::write(folder.join("CODEOWNERS"), "/policies/app.hcl @acme/web\n").unwrap();
+    let settings = "[owners]\ncodeowners = \"CODEOWNERS\"\n\n[[owners.of]]\nowner = \"pay\"\npaths = [\"pay/*\"]\n";
+    fs::write(folder.join("vault-advisor.toml"), settings).unwrap();
+    let output = run(folder, &per_owner);
+    assert!(output.status.success(), "{}", told(&output));
+    let read = |path: &str| fs::read_to_string(folder.join("out/owners").join(path)).unwrap();
+    let there = |path: &str| folder.join("out/owners").join(path).exists();
+    let index = read("README.md");
+    assert!(
+        index.contains("acme-web/summary.md") && index.contains("pay/summary.md"),
+        "{index}"
+    );
+    assert!(read("acme-web/summary.md").contains("kv/b") && !read("acme-web/summary.md").contains("pay/b"));
+    assert!(read("acme-web/findings.csv").contains("kv/b") && !read("acme-web/findings.csv").contains("pay/"));
+    assert!(
+        there("acme-web/diffs/app.hcl.diff") || there("acme-web/diffs/app.diff"),
+        "{index}"
+    );
+    assert!(read("acme-web/report.html").contains("kv/b") && !read("acme-web/report.html").contains("pay/b"));
+    assert!(read("pay/findings.csv").contains("pay") && !read("pay/findings.csv").contains("kv/"));
+    assert!(read("nobody/findings.csv").contains("free"), "{index}");
+}
+
+#[test]
+fn waves_concern_no_more_principals_than_they_may_and_teams_go_apart() {
+    let place = place();
+    let folder = place.path();
+    let log = fs::read_to_string(folder.join("audit.log")).unwrap();
+    let mut all = log.clone();
+    for (n, name) in ["pay", "web"].iter().enumerate() {
+        fs::write(folder.join(format!("policies/{name}.hcl")), POLICY).unwrap();
+        all.push_str(
+            &log.replace("\"app\"", &format!("\"{name}\""))
+                .replace("token-ci", &format!("token-{name}"))
+                .replace("-0000-4000-", &format!("-000{}-4000-", n + 1)),
+        );
+    }
+    fs::write(folder.join("audit.log"), all).unwrap();
+    let waves = |settings: &str| -> Vec<(String, usize)> {
+        fs::write(folder.join("vault-advisor.toml"), settings).unwrap();
+        advise(folder);
+        let waves: Value = serde_json::from_slice(&fs::read(folder.join("out/waves.json")).unwrap()).unwrap();
+        let waves = waves["waves"].as_array().unwrap().clone();
+        let told = waves.iter().map(|wave| {
+            let title = wave["title"].as_str().unwrap().to_owned();
+            (title, wave["steps"].as_array().unwrap().len())
+        });
+        told.collect()
+    };
+    let whole = waves("");
+    assert_eq!(whole.len(), 1, "{whole:?}");
+    assert_eq!(whole[0].1, 3, "{whole:?}");
+    let cut = waves("[waves]\nmost_principals = 2\n");
+    assert_eq!(
+        cut.iter().map(|(_, steps)| *steps).collect::<Vec<_>>(),
+        [2, 1],
+        "{cut:?}"
+    );
+    assert!(cut[0].0.ends_with("(1 of 2)"), "{cut:?}");
+    let owners = "[waves]\nteams = true\n[[owners.of]]\nowner = \"pay\"\npolicies = [\"pay\"]\n";
+    let apart = waves(owners);
+    assert_eq!(apart.len(), 2, "{apart:?}");
+    assert!(
+        apart
+            .iter()
+            .any(|(title, steps)| title.ends_with(" of pay") && *steps == 1),
+        "{apart:?}"
     );
 }

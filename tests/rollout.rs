@@ -269,6 +269,28 @@ fn whoever_changed_the_role_in_between_is_another_matter() {
     assert_eq!(found["denied"]["unknown"], 1, "{found:#}");
 }
 
+#[test]
+fn what_was_given_back_and_is_allowed_since_is_answered() {
+    let place = Place::new();
+    place.tightened();
+    place.applied(1, "2026-03-01T00:00:00Z");
+    let (held, admin) = (["default", "wide"], ["admin", "default"]);
+    let given_back = |id: u32, time: &str| entry(id, time, &admin, "update", "sys/policies/acl/wide", false);
+    let asked = |id: u32, time: &str, denied| entry(id, time, &held, "delete", "kv/a", denied);
+    place.append("audit.log", &asked(1, "2026-03-02T10:00:00Z", true));
+    place.append("audit.log", &given_back(2, "2026-03-02T11:00:00Z"));
+    place.append("audit.log", &asked(3, "2026-03-05T12:00:00Z", false));
+    let (output, found) = place.regressions();
+    assert_eq!(output.status.code(), Some(0), "{found:#}");
+    assert_eq!(found["regressions"][0]["answered"], true, "{found:#}");
+    assert_eq!(found["waves"][0]["seen"], 1, "{found:#}");
+    // Written once more, and denied again perhaps: nobody knows.
+    place.append("audit.log", &given_back(4, "2026-03-06T11:00:00Z"));
+    place.append("audit.log", &asked(5, "2026-03-07T12:00:00Z", true));
+    let (_, found) = place.regressions();
+    assert_eq!(found["denied"]["unknown"], 2, "{found:#}");
+}
+
 fn metrics(address: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     write!(stream, "GET /metrics HTTP/1.1\r\nHost: {address}\r\n\r\n").unwrap();

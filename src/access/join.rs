@@ -136,6 +136,8 @@ pub struct Joined {
     pub kept: BTreeMap<StanzaId, Arc<str>>,
     /// Who holds a policy of which something is kept.
     pub kept_for: BTreeSet<HolderId>,
+    /// How changes are kept apart.
+    pub apart: Apart,
     /// Whose lines could not be read as far as what they asked for: how many of each.
     pub lost: BTreeMap<HolderId, u64>,
     /// Entries that are cut so far that not even their holder is known.
@@ -148,6 +150,15 @@ pub struct Joined {
     pub inferred: Vec<String>,
     /// What the deployment hands out; none without a deployment.
     pub handed_out: Option<HandedOut>,
+}
+
+/// How changes are kept apart, so that not everybody is hurt at once.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Apart {
+    /// The team of each policy, parallel to [`Joined::policies`], where something tells it.
+    pub teams: Vec<Option<Arc<str>>>,
+    /// At most so many principals a wave; none for as many as there are.
+    pub most_principals: Option<usize>,
 }
 
 /// The policies that roles, groups and entities of a deployment hand out or may hand out.
@@ -374,6 +385,7 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
         unexplained_by,
         kept: BTreeMap::new(),
         kept_for: BTreeSet::new(),
+        apart: Apart::default(),
         lost: lost_by,
         cut: lost.cut,
         missing,

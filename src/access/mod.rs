@@ -24,7 +24,7 @@ pub use contradiction::{Contradiction, contradictions};
 pub use doubt::Doubt;
 pub use grants::{Reach, askable, reach};
 pub use holder::{Holder, HolderId};
-pub use join::{HandedOut, Inputs, Joined, JoinedDemand, Outcome, StanzaUse, join};
+pub use join::{Apart, HandedOut, Inputs, Joined, JoinedDemand, Outcome, StanzaUse, join};
 pub use lists::MayHold;
 pub use logins::Login;
 pub use meant::HeldSet;

@@ -6,7 +6,7 @@ use super::gate::own;
 use super::rules::{GATE_CHANGED, WAIVER_NEW};
 use crate::advice::Finding;
 use crate::origin::Origin;
-use crate::pipeline::waiver::Waiver;
+use crate::pipeline::waiver::{ANY_RULE, Waiver};
 use crate::settings::{FILE_NAME, Settings};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -71,10 +71,10 @@ pub fn baseline(before: Option<&Baseline>, now: &Baseline, path: &Path) -> Optio
 /// A waiver that was not there before the change.
 #[must_use]
 pub fn waiver(waiver: &Waiver) -> Finding {
-    let title = format!(
-        "the change brings its own waiver of `{}` for {}",
-        waiver.rule, waiver.about
-    );
+    let title = match waiver.rule.as_str() {
+        ANY_RULE => format!("the change brings its own decision about {}", waiver.about),
+        rule => format!("the change brings its own waiver of `{rule}` for {}", waiver.about),
+    };
     let key = waiver.key().join(" ");
     let mut finding = own(
         WAIVER_NEW,

@@ -1,13 +1,31 @@
 //! `advise`: the main job.
 
 use super::{Exit, Failure, Talk, material, write_back};
+use crate::advice::Advice;
 use crate::cli::{AdviseArgs, Common};
 use crate::optimize::foresight::parse_days;
 use crate::pipeline::{self, Material, Options};
 use crate::policy::profile::Profile;
-use crate::report;
+use crate::report::{self, history};
 use jiff::Timestamp;
 use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// Compares with the runs before, of which the folder keeps a line each: the line of this one, and where it goes.
+fn remembered(advice: &mut Advice, out: &Path) -> Result<(PathBuf, history::Entry), Failure> {
+    let path = out.join(history::FILE_NAME);
+    let entry = history::Entry::of(advice, "advise", Timestamp::now());
+    let earlier = history::read(&path).map_err(|error| unwritten(&path, &error))?;
+    advice.history = history::compare(&earlier, &entry);
+    Ok((path, entry))
+}
+
+fn unwritten(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::new(
+        format!("cannot keep the history in `{}`: {error}", path.display()),
+        Some("it has to be a file that may be read and written"),
+    )
+}
 
 /// Reads, works out, writes.
 pub(super) fn run(
@@ -82,10 +100,28 @@ pub(super) fn run(
         options: material::sources(&settings),
     };
     write_back::files(&mut advice, &reading);
+    let run = (!args.reproducible)
+        .then(|| remembered(&mut advice, &args.out))
+        .transpose()?;
     talk.step("laying out the report");
     let files = report::render(&advice, &report::Options::default()).map_err(|e| Failure::from_error(&e, None))?;
+    let mut files = files;
+    if args.per_owner {
+        talk.step("laying out the report of each owner");
+        if settings.owners.is_empty() {
+            return Err(Failure::new(
+                "`--per-owner` needs to know who owns what",
+                Some("`[owners]` in vault-advisor.toml says it: docs/settings.md"),
+            ));
+        }
+        let bytes = report::Options::default().html_bytes;
+        files.extend(report::owners::render(&advice, bytes).map_err(|e| Failure::from_error(&e, None))?);
+    }
     talk.step("writing the report");
     report::write::write(&files, &args.out).map_err(|e| Failure::from_error(&e, Some(e.hint())))?;
+    if let Some((path, entry)) = run {
+        history::append(&path, &entry).map_err(|error| unwritten(&path, &error))?;
+    }
     talk.done();
     if !common.quiet {
         let text = report::text::render(&advice, talk.colour_out);

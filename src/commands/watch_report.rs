@@ -6,7 +6,7 @@ use crate::deployment;
 use crate::pipeline::{self, Material, Options};
 use crate::policy::load;
 use crate::policy::profile::Profile;
-use crate::report::{self, html};
+use crate::report::{self, history, html};
 use crate::settings::Settings;
 use crate::sources;
 use crate::usage::Usage;
@@ -30,6 +30,8 @@ pub(super) struct Advisor {
     profile: Profile,
     /// What was said of policies that can't be read: it is said again only when it changes.
     said: Vec<String>,
+    /// Where the lines of earlier reports are.
+    history: PathBuf,
 }
 
 impl Advisor {
@@ -42,6 +44,7 @@ impl Advisor {
             names: args.policy_names,
             profile,
             said: Vec::new(),
+            history: args.state.join(history::FILE_NAME),
         }
     }
 }
@@ -109,7 +112,10 @@ impl Reporter for Advisor {
         // One thread: the reading of logs goes on beside it.
         let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build();
         let pool = pool.map_err(|e| format!("cannot start a thread: {e}"))?;
-        let advice = pool.install(|| pipeline::advise(material, &options, &mut |_| {}));
+        let mut advice = pool.install(|| pipeline::advise(material, &options, &mut |_| {}));
+        let entry = history::Entry::of(&advice, "watch", Timestamp::now());
+        let earlier = history::read(&self.history).map_err(|e| format!("`{}`: {e}", self.history.display()))?;
+        advice.history = history::compare(&earlier, &entry);
         let html = html::render(&advice, report::Options::default().html_bytes).map_err(|e| e.to_string())?;
         let said = std::mem::replace(&mut self.said, notes.clone());
         Ok(Report {
@@ -117,6 +123,7 @@ impl Reporter for Advisor {
             policy: html::policy(),
             suspects: Suspects::new(&advice, loaded.policies, deployment, self.profile),
             notes: if said == notes { Vec::new() } else { notes },
+            history: Some(entry),
         })
     }
 }

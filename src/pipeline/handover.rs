@@ -277,7 +277,7 @@ pub(super) fn waves(joined: &Joined, tightened: &Tightening, settled: &Settled, 
         .iter()
         .map(|changed| (changed.policy, changed.text.as_ref()))
         .collect();
-    let mut waves: Vec<Wave> = super::proposals::waves(tightened);
+    let mut waves: Vec<Wave> = super::proposals::waves(joined, tightened);
     for step in waves.iter_mut().flat_map(|wave| &mut wave.steps) {
         let Step::Policy { policy, to, .. } = step else {
             continue;

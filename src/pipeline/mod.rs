@@ -5,6 +5,7 @@ mod assignments;
 mod exposure;
 mod handover;
 pub mod kept;
+mod owners;
 pub mod place;
 mod proposals;
 mod views;
@@ -111,6 +112,14 @@ pub fn advise(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&s
     let waivers = kept::Waivers::of(&analysis.joined, settings, today(options, &coverage));
     notes.extend(kept::keep(&mut analysis, settings, &waivers));
     notes.extend(kept::told(settings, today(options, &coverage)));
+    analysis.joined.apart = access::Apart {
+        teams: if settings.waves.teams {
+            owners::teams(&analysis.joined, &settings.owners)
+        } else {
+            Vec::new()
+        },
+        most_principals: settings.waves.most_principals.filter(|most| *most > 0),
+    };
     let joined = &analysis.joined;
     notes.extend(views::held_back(joined, &analysis.evidence, &settings.evidence));
     step("weighing what is exposed");
@@ -181,7 +190,7 @@ pub fn advise(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&s
     );
 
     step("describing principals and policies");
-    Advice {
+    let mut advice = Advice {
         run: Run {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             server: options.profile.to_string(),
@@ -200,7 +209,11 @@ pub fn advise(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&s
         coverage,
         findings,
         proposals,
-    }
+        history: None,
+        owners: crate::advice::Owners::default(),
+    };
+    advice.owners = owners::of(&joined, &settings.owners, &advice);
+    advice
 }
 
 /// The day that waivers are judged by: that of the run, or where that is not to matter the last of the logs.

@@ -1,36 +1,36 @@
 //! To whom each policy, principal and finding belongs.
 
 use super::place::Places;
-use crate::access::{Holder, Joined};
+use crate::access::{Holder, HolderId, Joined};
 use crate::advice::{Advice, Finding, Owners};
+use crate::index::IndexVec;
 use crate::settings::owners::Owners as Settings;
 use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// The team of each policy: what the settings say, else the one group that all its holders are in.
+pub(super) fn teams(joined: &Joined, settings: &Settings) -> Vec<Option<Arc<str>>> {
+    let group = |held: &BTreeSet<HolderId>| {
+        let of = held.iter().map(|&holder| &joined.holders[holder]).map(|holder| {
+            let groups = holder.assigned.iter().filter(|place| place.kind == "group");
+            only(groups.map(|group| Some(group.name.clone())))
+        });
+        only(of)
+    };
+    let owned = of_policies(joined, settings).into_iter();
+    owned
+        .zip(&joined.held_by)
+        .map(|(owner, held)| owner.or_else(|| group(held)).map(Arc::from))
+        .collect()
+}
 
 /// The owners of what is in the advice.
 pub(super) fn of(joined: &Joined, settings: &Settings, advice: &Advice) -> Owners {
     if settings.is_empty() {
         return Owners::default();
     }
-    let by_metadata: Vec<Option<String>> = joined
-        .holders
-        .iter()
-        .map(|holder| settings.metadata.as_ref().and_then(|key| of_holder(holder, key)))
-        .collect();
-    let policies: Vec<Option<String>> = joined
-        .policies
-        .iter()
-        .zip(&joined.held_by)
-        .map(|(policy, held)| {
-            let label = policy.id().to_string();
-            let named = settings.of_policy(&label, Some(&*policy.file));
-            let paths = policy.stanzas.iter().map(|stanza| &*stanza.path);
-            let by_path = || settings.of_paths(paths);
-            named.or_else(by_path).map(str::to_owned).or_else(|| {
-                let holders = held.iter().map(|&holder| by_metadata.get(holder).cloned().flatten());
-                only(holders)
-            })
-        })
-        .collect();
+    let by_metadata = by_metadata(joined, settings);
+    let policies = of_policies(joined, settings);
     let mut owners = Owners::default();
     for (policy, owner) in joined.policies.iter().zip(&policies) {
         if let Some(owner) = owner {
@@ -38,11 +38,15 @@ pub(super) fn of(joined: &Joined, settings: &Settings, advice: &Advice) -> Owner
             owners.policies.insert(key, owner.clone());
         }
     }
-    for (number, holder) in joined.holders.iter().enumerate() {
-        let held = joined.held_by.iter().zip(&policies).filter(|(held, _)| held.contains(&number));
+    for (number, holder) in joined.holders.numbered() {
+        let held = joined
+            .held_by
+            .iter()
+            .zip(&policies)
+            .filter(|(held, _)| held.contains(&number));
         // What nobody owns is everybody's: `default` and the like say nothing of their holders.
         let owned = held.map(|(_, owner)| owner.clone()).filter(Option::is_some);
-        let owner = by_metadata.get(number).cloned().flatten().or_else(|| only(owned));
+        let owner = by_metadata[number].clone().or_else(|| only(owned));
         if let Some(owner) = owner {
             owners.principals.insert(holder.key(), owner);
         }
@@ -64,6 +68,32 @@ pub(super) fn of(joined: &Joined, settings: &Settings, advice: &Advice) -> Owner
     let findings = findings.filter_map(|finding| Some((finding.fingerprint.clone(), of_finding(finding)?)));
     owners.findings = findings.collect();
     owners
+}
+
+/// The owner of each principal, as its metadata says it.
+fn by_metadata(joined: &Joined, settings: &Settings) -> IndexVec<Holder, Option<String>> {
+    let key = settings.metadata.as_ref();
+    joined.holders.map(|holder| key.and_then(|key| of_holder(holder, key)))
+}
+
+/// The owner of each policy.
+fn of_policies(joined: &Joined, settings: &Settings) -> Vec<Option<String>> {
+    let by_metadata = by_metadata(joined, settings);
+    joined
+        .policies
+        .iter()
+        .zip(&joined.held_by)
+        .map(|(policy, held)| {
+            let label = policy.id().to_string();
+            let named = settings.of_policy(&label, Some(&*policy.file));
+            let paths = policy.stanzas.iter().map(|stanza| &*stanza.path);
+            let by_path = || settings.of_paths(paths);
+            named.or_else(by_path).map(str::to_owned).or_else(|| {
+                let holders = held.iter().map(|&holder| by_metadata[holder].clone());
+                only(holders)
+            })
+        })
+        .collect()
 }
 
 /// The one owner of all; none where they differ or one has none.

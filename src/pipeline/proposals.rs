@@ -188,7 +188,7 @@ fn tighten(joined: &Joined, weighed: &Weighed<'_>, t: Tightening, before: Comple
         changed(Change::Delete),
         changed(Change::Keep)
     );
-    let waves = waves(&t);
+    let waves = waves(joined, &t);
     let mut migration: Vec<String> = Vec::new();
     for (policy, to) in waves.iter().flat_map(|wave| &wave.steps).filter_map(of_policy) {
         let Some(p) = policies.get(policy) else { continue };
@@ -225,7 +225,7 @@ fn tighten(joined: &Joined, weighed: &Weighed<'_>, t: Tightening, before: Comple
 }
 
 /// The steps of a tightening as waves. Its policies are those of the joined ones, by number.
-pub(super) fn waves(tightening: &Tightening) -> Vec<Wave> {
+pub(super) fn waves(joined: &Joined, tightening: &Tightening) -> Vec<Wave> {
     let expected: BTreeMap<usize, f64> = tightening
         .changed
         .iter()
@@ -237,10 +237,10 @@ pub(super) fn waves(tightening: &Tightening) -> Vec<Wave> {
         let known: Vec<f64> = last.filter_map(|step| expected.get(&step.policy).copied()).collect();
         (!expected.is_empty()).then(|| known.into_iter().sum())
     };
-    optimize::waves::titled(&tightening.steps)
+    optimize::waves::titled(joined, &tightening.steps)
         .into_iter()
         .map(|(title, steps)| Wave {
-            title: title.to_owned(),
+            title,
             second_half: false,
             promised: of_wave(&steps),
             steps: steps

@@ -135,9 +135,10 @@ pub fn compare(earlier: &[Entry], now: &Entry) -> Option<History> {
 #[must_use]
 pub fn sentence(history: &History) -> String {
     let n = |count: usize| digest::number(count as u64);
-    let since = history
-        .last
-        .map_or_else(|| String::from("the last run"), |at| format!("the run of {}", digest::moment(at)));
+    let since = history.last.map_or_else(
+        || String::from("the last run"),
+        |at| format!("the run of {}", digest::moment(at)),
+    );
     let mut out = format!(
         "Since {since}: {} findings are new, {} are back, {} are gone",
         n(history.new.len()),
@@ -174,7 +175,10 @@ mod tests {
     fn new_gone_and_back_are_told_apart() {
         let earlier = [entry(1, 100, &["a", "b"]), entry(2, 90, &["b", "c"])];
         let found = compare(&earlier, &entry(3, 50, &["a", "b", "d"])).unwrap();
-        assert_eq!((found.new, found.back, found.gone), (vec!["d".to_owned()], vec!["a".to_owned()], 1));
+        assert_eq!(
+            (found.new, found.back, found.gone),
+            (vec!["d".to_owned()], vec!["a".to_owned()], 1)
+        );
         assert_eq!(found.points.len(), 3);
         assert_eq!(compare(&[], &entry(3, 50, &[])), None);
     }
@@ -184,7 +188,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(FILE_NAME);
         assert_eq!(read(&path).unwrap(), []);
-        fs::write(&path, "{\"at\":\"2026-01-01T00:00:00Z\",\"later\":1}\n{\"version\":1,\"exc").unwrap();
+        fs::write(
+            &path,
+            "{\"at\":\"2026-01-01T00:00:00Z\",\"later\":1}\n{\"version\":1,\"exc",
+        )
+        .unwrap();
         append(&path, &entry(2, 7, &["a"])).unwrap();
         let all = read(&path).unwrap();
         assert_eq!(all.len(), 2);

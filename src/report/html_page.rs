@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::digest::{self, count, decimal, number};
 use super::escape::visible;
+use super::history;
 use super::html_changes::{self, Tighten, sentence};
 use super::html_data::Changes;
 use super::svg;
@@ -69,6 +70,8 @@ pub struct Page {
     policies: Vec<PolicyRow>,
     redesign: Option<Redesign>,
     frontier: Option<String>,
+    history: Option<String>,
+    history_drawn: Option<String>,
     facts: Vec<Fact>,
     skipped: Vec<SkipRow>,
     gaps: Vec<String>,
@@ -247,6 +250,15 @@ impl Page {
                 .map(|more| format!("{more} more in advice.json.")),
             policies: policy_rows(advice, tighten),
             redesign: digest::proposal(advice, "redesign").map(|proposal| redesign_view(proposal, tighten)),
+            history: advice
+                .history
+                .as_ref()
+                .map(|history| visible(&history::sentence(history))),
+            history_drawn: advice
+                .history
+                .as_ref()
+                .filter(|history| history.points.len() > 1)
+                .map(|history| svg::history(&history.points)),
             frontier: (!advice.frontier.is_empty()).then(|| svg::frontier(&advice.frontier)),
             facts: facts(advice),
             skipped: coverage

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use super::diff;
 use super::digest;
 use super::escape::{markdown, markdown_block, markdown_code, markdown_prose};
+use super::history;
 use super::layout::{self, Placed};
 use crate::advice::{Advice, Change, Proposal};
 
@@ -24,6 +25,9 @@ pub fn render(advice: &Advice) -> String {
         markdown(&digest::headline(advice)),
         markdown(&digest::promise(advice))
     );
+    if let Some(history) = &advice.history {
+        let _ = writeln!(out, "{}\n", markdown(&history::sentence(history)));
+    }
     coverage(&mut out, advice);
     numbers(&mut out, advice);
     principals(&mut out, advice);

@@ -21,7 +21,8 @@ pub fn render(advice: &Advice, html_bytes: usize) -> Result<Vec<OutputFile>, Ren
     names.extend(owners.findings.values().map(String::as_str));
     let mut taken = BTreeSet::new();
     let mut files = Vec::new();
-    let mut index = String::from("# Owners\n\n| owner | policies | changes | findings | folder |\n|---|---:|---:|---:|---|\n");
+    let mut index =
+        String::from("# Owners\n\n| owner | policies | changes | findings | folder |\n|---|---:|---:|---:|---|\n");
     for name in names.into_iter().map(Some).chain([None]) {
         let part = part(advice, name);
         if part.policies.is_empty() && part.findings.is_empty() && part.principals.is_empty() {
@@ -196,10 +197,19 @@ fn mine(proposal: &Proposal, totals: &Totals, is_mine: &dyn Fn(&str, &str) -> bo
 fn folder(owner: &str, taken: &mut BTreeSet<String>) -> String {
     let tame: String = owner
         .chars()
-        .map(|c| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.') { c } else { '-' })
+        .map(|c| {
+            if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.') {
+                c
+            } else {
+                '-'
+            }
+        })
         .collect();
     let trimmed = tame.trim_matches(['-', '.']);
-    let stem: String = if trimmed.is_empty() { "owner" } else { trimmed }.chars().take(60).collect();
+    let stem: String = if trimmed.is_empty() { "owner" } else { trimmed }
+        .chars()
+        .take(60)
+        .collect();
     let mut name = stem.clone();
     let mut n = 1;
     while !taken.insert(name.to_lowercase()) {

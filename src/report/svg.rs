@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::digest;
 use super::escape::svg;
-use crate::advice::{FrontierPoint, PrincipalView, Severity};
+use crate::advice::{FrontierPoint, HistoryPoint, PrincipalView, Severity};
 
 const NAME_CHARS: usize = 26;
 
@@ -251,6 +251,61 @@ fn thousands(value: f64) -> String {
     format!("{value:.0}")
         .parse()
         .map_or_else(|_| format!("{value:.0}"), digest::number)
+}
+
+/// What was granted and not used, run by run.
+#[must_use]
+pub fn history(points: &[HistoryPoint]) -> String {
+    let (left, right, top, bottom) = (72.0, 600.0, 14.0, 120.0);
+    let seconds = |point: &HistoryPoint| point.at.as_second() as f64;
+    let first = points.iter().map(seconds).fold(f64::INFINITY, f64::min);
+    let last = points.iter().map(seconds).fold(f64::NEG_INFINITY, f64::max);
+    let most = points.iter().map(|point| int_f64(point.excess)).fold(1.0, f64::max);
+    let x = |point: &HistoryPoint| left + (right - left) * (seconds(point) - first) / (last - first).max(1.0);
+    let y = |point: &HistoryPoint| bottom - (bottom - top) * int_f64(point.excess) / most;
+    let mut out = open(640.0, 150.0, "Granted and never used, run by run");
+    for part in [0.0, 0.5, 1.0] {
+        let at = bottom - (bottom - top) * part;
+        let _ = write!(
+            out,
+            "<line class=\"grid\" x1=\"{left}\" x2=\"{right}\" y1=\"{at:.1}\" y2=\"{at:.1}\"/><text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
+            left - 8.0,
+            at + 4.0,
+            thousands(most * part),
+        );
+    }
+    let line: Vec<String> = points
+        .iter()
+        .map(|point| format!("{:.1},{:.1}", x(point), y(point)))
+        .collect();
+    let _ = write!(out, "<polyline class=\"curve\" points=\"{}\"/>", line.join(" "));
+    for point in points {
+        let _ = write!(
+            out,
+            "<circle class=\"dot after\" cx=\"{:.1}\" cy=\"{:.1}\" r=\"3\"><title>{}: {} granted and never used, mean risk {}</title></circle>",
+            x(point),
+            y(point),
+            svg(&digest::moment(point.at)),
+            digest::number(point.excess),
+            digest::decimal(point.risk_mean),
+        );
+    }
+    for (point, anchor) in points
+        .first()
+        .zip(Some("start"))
+        .into_iter()
+        .chain(points.last().zip(Some("end")))
+    {
+        let _ = write!(
+            out,
+            "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"{anchor}\">{}</text>",
+            x(point),
+            bottom + 20.0,
+            svg(&digest::day(point.at)),
+        );
+    }
+    out.push_str("</svg>");
+    out
 }
 
 /// How much of what is granted is used, as a bar.

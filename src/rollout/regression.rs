@@ -12,11 +12,12 @@ use crate::deployment::Deployment;
 use crate::policy::model::Policy;
 use crate::policy::profile::Profile;
 use crate::usage::demand::Demand;
-use crate::usage::{Facts, Usage};
+use crate::usage::{Facts, Principal, Usage};
 use crate::vault::{Capability, CapabilitySet, Operation, PolicyId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
 
 /// Namespace and name of a policy.
 pub type PolicyKey = (String, String);
@@ -112,23 +113,49 @@ pub struct Seen {
     /// What was denied in it, and with which sets of policies principals asked. That the same was allowed at other times says nothing
     /// of it.
     pub facts: Facts,
+    /// Of what was denied, what was allowed as well.
+    allowed_too: HashSet<Asked>,
+}
+
+/// Who asked for what.
+type Asked = (Principal, Arc<str>, Arc<str>, Capability);
+
+fn asked(demand: &Demand) -> Asked {
+    let Demand {
+        principal,
+        namespace,
+        path,
+        capability,
+        ..
+    } = demand;
+    (principal.clone(), namespace.clone(), path.clone(), *capability)
 }
 
 impl Seen {
     /// Usage that was read of this time alone.
     #[must_use]
     pub fn of(span: Span, usage: &Usage) -> Self {
-        Self::new(span, denied(usage).collect(), usage)
+        Self::new(span, denied(usage), usage)
     }
 
-    fn new(span: Span, denied: Vec<Demand>, usage: &Usage) -> Self {
+    fn new(span: Span, mut denied: Vec<Demand>, usage: &Usage) -> Self {
+        let both = denied.iter().filter(|demand| demand.allowed > 0);
+        let allowed_too = both.map(asked).collect();
+        for demand in &mut denied {
+            demand.allowed = 0;
+            demand.failed = 0;
+        }
         let facts = Facts {
             demands: denied,
             sets: usage.sets_asked_with(),
             namespaces: usage.namespaces().clone(),
             lost: usage.lost(),
         };
-        Self { span, facts }
+        Self {
+            span,
+            facts,
+            allowed_too,
+        }
     }
 
     /// A piece of usage, sorted into the times of the waves. What lies in several of them is put where the most waves were in
@@ -152,13 +179,9 @@ impl Seen {
 }
 
 /// What was denied.
-fn denied(usage: &Usage) -> impl Iterator<Item = Demand> {
-    let demands = usage.demands().into_iter().filter(|demand| demand.denied > 0);
-    demands.map(|demand| Demand {
-        allowed: 0,
-        failed: 0,
-        ..demand
-    })
+fn denied(usage: &Usage) -> Vec<Demand> {
+    let demands = usage.demands().into_iter();
+    demands.filter(|demand| demand.denied > 0).collect()
 }
 
 /// Writes that no wave made: of policies, and of places that hand them out, each with its times.
@@ -200,6 +223,17 @@ impl Writes {
     fn policy_before(&self, policy: &Policy, last: Option<Timestamp>) -> bool {
         let times = self.policies.get(&key_of(policy));
         times.is_some_and(|times| times.iter().any(|&at| last.is_some_and(|last| at <= last)))
+    }
+
+    /// The times at which one of these was written, after the first and until the last.
+    fn between<'w>(
+        &'w self,
+        policies: impl Iterator<Item = &'w PolicyKey>,
+        (first, last): (Option<Timestamp>, Option<Timestamp>),
+    ) -> BTreeSet<Timestamp> {
+        let times = policies.filter_map(|policy| self.policies.get(policy)).flatten();
+        let inside = |at: &&Timestamp| Some(**at) > first && Some(**at) <= last;
+        times.filter(inside).copied().collect()
     }
 
     fn policy_after(&self, policy: &PolicyKey, last: Option<Timestamp>) -> bool {
@@ -327,7 +361,8 @@ impl World<'_> {
                     found.older_tokens += is.demand.denied;
                     return false;
                 }
-                match self.regression((&before, was), (&now, is), state + 1, writes) {
+                let also = part.allowed_too.contains(&asked(&is.demand));
+                match self.regression((&before, was), (&now, is), (state + 1, also), writes) {
                     Some(regression) => found.regressions.push(regression),
                     None => found.unknown += is.demand.denied,
                 }
@@ -368,7 +403,7 @@ impl World<'_> {
         &self,
         (before, was): (&Joined, &JoinedDemand),
         (now, is): (&Joined, &JoinedDemand),
-        wave: usize,
+        (wave, allowed_too): (usize, bool),
         writes: &Writes,
     ) -> Option<Regression> {
         let set = &before.sets[was.set];
@@ -385,7 +420,23 @@ impl World<'_> {
             .map(key_of)
             .collect();
         let policy = keys.iter().find(|key| changes.contains(key)).or(keys.first())?.clone();
-        let last = is.demand.last_seen;
+        let targets = targets(now, is, &policy);
+        // What was allowed as well was so since one of the policies that could give it was written; nobody knows how it went on where
+        // that happened more than once.
+        let (first, mut last) = (is.demand.first_seen, is.demand.last_seen);
+        let mut days = is.demand.days.clone();
+        if allowed_too {
+            let times = writes.between(targets.iter().chain([&policy]), (first, last));
+            match (times.len(), times.first()) {
+                (0, _) => {}
+                (1, Some(at)) => {
+                    let day = i32::try_from(at.as_second().div_euclid(86_400)).unwrap_or(i32::MAX);
+                    days.retain(|one| *one <= day);
+                    last = first;
+                }
+                _ => return None,
+            }
+        }
         let holder = &now.holders[is.holder];
         // With a text or a list that somebody else wrote in between, what is in force is not what was applied.
         let mut held = set.policies.iter().filter_map(|&p| before.policies.get(p));
@@ -403,10 +454,10 @@ impl World<'_> {
             capability: is.demand.capability,
             needs_sudo: is.needs_sudo,
             count: is.demand.denied,
-            days: is.demand.days.clone(),
+            days,
             first_seen: is.demand.first_seen,
             last_seen: last,
-            targets: targets(now, is, &policy),
+            targets,
             policy,
             wave,
             has: has.unwrap_or_default().difference(CapabilitySet::of(Capability::Deny)),

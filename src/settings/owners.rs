@@ -69,7 +69,9 @@ impl Owners {
     pub fn new(file: OwnersFile, settings: &Path) -> Result<Self, OwnersError> {
         for owned in &file.of {
             if owned.owner.trim().is_empty() {
-                return Err(OwnersError::Form(String::from("an entry of `owners.of` has no `owner`")));
+                return Err(OwnersError::Form(String::from(
+                    "an entry of `owners.of` has no `owner`",
+                )));
             }
             Globs::new(owned.policies.iter().map(String::as_str)).map_err(|e| OwnersError::Form(e.to_string()))?;
         }
@@ -90,7 +92,12 @@ impl Owners {
             // The forges look for it in these folders too, and its patterns are seen from above them.
             let folder = path.parent().unwrap_or(Path::new(""));
             let above = [".github", ".gitlab", "docs"].iter().any(|name| folder.ends_with(name));
-            owners.folder = if above { folder.parent().unwrap_or(Path::new("")) } else { folder }.to_path_buf();
+            owners.folder = if above {
+                folder.parent().unwrap_or(Path::new(""))
+            } else {
+                folder
+            }
+            .to_path_buf();
         }
         Ok(owners)
     }
@@ -111,7 +118,14 @@ impl Owners {
     }
 
     fn of_file(&self, file: &str) -> Option<&str> {
-        let whole = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+        let whole = |path: &Path| {
+            let path = if path.as_os_str().is_empty() {
+                Path::new(".")
+            } else {
+                path
+            };
+            std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf())
+        };
         let file = whole(Path::new(file));
         let inside = file.strip_prefix(whole(&self.folder)).ok()?;
         let last = self.files.iter().rev().find(|(pattern, _)| covers(pattern, inside))?;
@@ -157,7 +171,10 @@ fn covers(pattern: &str, file: &Path) -> bool {
         forms.push(bare.to_owned());
     }
     if !rooted {
-        forms = forms.into_iter().flat_map(|form| [format!("**/{form}"), form]).collect();
+        forms = forms
+            .into_iter()
+            .flat_map(|form| [format!("**/{form}"), form])
+            .collect();
     }
     Globs::new(forms.iter().map(String::as_str)).is_ok_and(|globs| globs.matches(file))
 }

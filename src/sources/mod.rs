@@ -3,7 +3,7 @@
 
 pub mod back;
 mod files;
-mod globs;
+pub mod globs;
 mod manifest;
 mod node;
 mod plan;

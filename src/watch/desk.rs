@@ -2,6 +2,7 @@
 
 use super::suspects::Suspects;
 use super::wake::Wake;
+use crate::report::history;
 use crate::usage::Usage;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::thread;
@@ -25,6 +26,8 @@ pub struct Report {
     pub suspects: Suspects,
     /// What a person should know.
     pub notes: Vec<String>,
+    /// The line that the history gets.
+    pub history: Option<history::Entry>,
 }
 
 /// The thread that makes reports, as the watch sees it.

@@ -28,6 +28,7 @@ impl Reporter for Summary {
             policy: format!("default-src 'none'; style-src 'sha256-{hash}'; base-uri 'none'; form-action 'none'"),
             suspects: Suspects::default(),
             notes: Vec::new(),
+            history: None,
         })
     }
 }

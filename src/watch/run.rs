@@ -15,6 +15,7 @@ use super::tail::Tail;
 use super::waiting::Waiting;
 use super::wake::{News, Wake};
 use crate::ingest;
+use crate::report::history;
 use crate::usage::Usage;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -522,6 +523,17 @@ impl<'a, S: Store> Watch<'a, S> {
             Ok(report) => {
                 for note in report.notes {
                     self.audience.warn(&note);
+                }
+                if let Some(mut entry) = report.history {
+                    entry.seen = self
+                        .rollout
+                        .as_ref()
+                        .map(|rollout| rollout.board().standings.iter().map(|one| one.seen).sum());
+                    let path = self.options.state.join(history::FILE_NAME);
+                    if let Err(error) = history::append(&path, &entry) {
+                        self.audience
+                            .warn(&format!("cannot keep the history in `{}`: {error}", path.display()));
+                    }
                 }
                 self.suspects = report.suspects;
                 if let Some(board) = &self.board {

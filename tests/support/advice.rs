@@ -156,6 +156,8 @@ pub fn sample(principals: usize) -> Advice {
         not_explained: 2,
     };
     Advice {
+        history: None,
+        owners: vault_advisor::advice::Owners::default(),
         run: Run {
             version: String::from("0.1.0"),
             server: String::from("vault-2.0.3"),
