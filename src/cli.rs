@@ -2,6 +2,7 @@
 
 use crate::advice::Severity;
 use crate::ingest::{Envelope, GroupBy};
+use crate::optimize::foresight::{parse_days, parse_ratio};
 use crate::policy::profile::Profile;
 use crate::units::{self, UnitError};
 use crate::vault::{Capability, Operation};
@@ -150,6 +151,27 @@ fn duration_as_typed(text: &str) -> Result<String, UnitError> {
     units::waiting(text).map(|_| text.to_owned())
 }
 
+/// A share of all uses.
+fn share(text: &str) -> Result<f64, String> {
+    parse_ratio(text)
+        .ok_or_else(|| format!("`{text}` is not a share from 0 to 1: write wrong denials for uses, such as 10/10000"))
+}
+
+/// Whole days.
+fn whole_days(text: &str) -> Result<i32, String> {
+    parse_days(text)
+        .ok_or_else(|| format!("`{text}` is not a number of whole days: write 90d, or 0 to look at the past alone"))
+}
+
+/// The most findings of a severity: `high=3`.
+fn most_findings(text: &str) -> Result<(Severity, usize), String> {
+    let parts = text.split_once('=').and_then(|(severity, most)| {
+        let severity = Severity::ALL.into_iter().find(|s| s.as_str() == severity)?;
+        Some((severity, most.parse().ok()?))
+    });
+    parts.ok_or_else(|| format!("`{text}` is no severity and number such as medium=10"))
+}
+
 /// The operation of a request, by the word of the audit log.
 fn operation(word: &str) -> Result<Operation, String> {
     match Operation::from_word(word) {
@@ -256,11 +278,11 @@ pub struct AdviseArgs {
     #[arg(long, value_name = "POLICY", value_delimiter = ',')]
     pub keep: Vec<String>,
     /// Wrong denials that may be expected, for the uses that are expected over the horizon: `10/10000`
-    #[arg(long, value_name = "SHARE")]
-    pub budget: Option<String>,
+    #[arg(long, value_name = "SHARE", value_parser = share)]
+    pub budget: Option<f64>,
     /// How far ahead that is asked for: `90d`; `0` looks at the past alone
-    #[arg(long, value_name = "DURATION")]
-    pub horizon: Option<String>,
+    #[arg(long, value_name = "DURATION", value_parser = whole_days)]
+    pub horizon: Option<i32>,
     /// Work out the whole curve of excess against expected wrong denials too
     #[arg(long)]
     pub frontier: bool,
@@ -571,8 +593,8 @@ pub struct CheckArgs {
     #[arg(long, value_name = "SCORE")]
     pub max_risk: Option<f64>,
     /// At most so many findings of a severity (medium=10); may be given several times
-    #[arg(long, value_name = "SEVERITY=N")]
-    pub budget: Vec<String>,
+    #[arg(long, value_name = "SEVERITY=N", value_parser = most_findings)]
+    pub budget: Vec<(Severity, usize)>,
     /// Show only what this file does not have
     #[arg(long, value_name = "FILE")]
     pub baseline: Option<PathBuf>,
@@ -752,10 +774,11 @@ pub struct BacktestArgs {
     #[arg(
         long,
         value_name = "SHARE",
+        value_parser = share,
         value_delimiter = ',',
         default_value = "0,1/10000,2/10000,5/10000,10/10000,20/10000,50/10000,100/10000,200/10000,500/10000"
     )]
-    pub budgets: Vec<String>,
+    pub budgets: Vec<f64>,
     /// The days of "not used for N days goes", to compare with
     #[arg(
         long,

@@ -3,7 +3,6 @@
 use super::{Exit, Failure, Talk, material, write_back};
 use crate::advice::Advice;
 use crate::cli::{AdviseArgs, Common};
-use crate::optimize::foresight::parse_days;
 use crate::pipeline::{self, Material, Options};
 use crate::policy::profile::Profile;
 use crate::report::{self, history};
@@ -36,16 +35,11 @@ pub(super) fn run(
     talk: &Talk,
 ) -> Result<Exit, Failure> {
     let mut settings = material::settings(common, &args.granting, talk)?;
-    if let Some(budget) = &args.budget {
-        settings.foresight.budget = material::share("--budget", budget)?;
+    if let Some(budget) = args.budget {
+        settings.foresight.budget = budget;
     }
-    if let Some(horizon) = &args.horizon {
-        settings.foresight.horizon_days = parse_days(horizon).ok_or_else(|| {
-            Failure::new(
-                format!("`--horizon {horizon}` is not a number of whole days"),
-                Some("write 90d, or 0 to look at the past alone"),
-            )
-        })?;
+    if let Some(horizon) = args.horizon {
+        settings.foresight.horizon_days = horizon;
     }
     settings.keep.extend(args.keep.iter().cloned());
     report::write::ready(&args.out).map_err(|e| Failure::from_error(&e, Some(e.hint())))?;

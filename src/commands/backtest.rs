@@ -19,8 +19,7 @@ pub(super) fn run(
     let (train_days, test_days) = (days("--train", args.train)?, days("--test", args.test)?);
     let step_days = days("--step", args.step)?;
     let settings = material::settings(common, &args.granting, talk)?;
-    let budgets = args.budgets.iter().map(|b| material::share("--budgets", b));
-    let mut budgets: Vec<f64> = budgets.collect::<Result<_, _>>()?;
+    let mut budgets = args.budgets.clone();
     budgets.push(settings.foresight.budget);
     budgets.sort_by(f64::total_cmp);
     budgets.dedup();

@@ -32,7 +32,6 @@ pub(super) fn run(
     out: &mut dyn Write,
     talk: &Talk,
 ) -> Result<Exit, Failure> {
-    let budgets = args.budget.iter().map(|b| budget(b)).collect::<Result<Vec<_>, _>>()?;
     if args.max_risk.is_some_and(|most| !(0.0..=100.0).contains(&most)) {
         return Err(Failure::new("`--max-risk` has to be between 0 and 100", None));
     }
@@ -95,7 +94,7 @@ pub(super) fn run(
             settings: &settings,
             fail_on: args.fail_on.into(),
             max_risk: args.max_risk,
-            budgets: &budgets,
+            budgets: &args.budget,
             baseline: before.as_ref(),
             now: Timestamp::now(),
         },
@@ -187,22 +186,6 @@ fn write(path: &Path, text: &str) -> Result<(), Failure> {
         )
     };
     staged::write(path, failed, |file| file.write_all(text.as_bytes()).map_err(failed))
-}
-
-/// `high=3`
-fn budget(text: &str) -> Result<(Severity, usize), Failure> {
-    let wrong = || {
-        Failure::new(
-            format!("`--budget {text}` is no severity and number such as medium=10"),
-            None,
-        )
-    };
-    let (severity, most) = text.split_once('=').ok_or_else(wrong)?;
-    let severity = Severity::ALL
-        .into_iter()
-        .find(|s| s.as_str() == severity)
-        .ok_or_else(wrong)?;
-    Ok((severity, most.parse().map_err(|_| wrong())?))
 }
 
 /// What was there before the change. A revision is git's, whatever folder is called so; only where there is no repository

@@ -358,16 +358,6 @@ pub(super) fn settings(common: &Common, granting: &Granting, talk: &Talk) -> Res
     Ok(settings)
 }
 
-/// A share such as `10/10000`.
-pub(super) fn share(flag: &str, text: &str) -> Result<f64, Failure> {
-    crate::optimize::foresight::parse_ratio(text).ok_or_else(|| {
-        Failure::new(
-            format!("`{flag} {text}` is not a share from 0 to 1"),
-            Some("write wrong denials for uses, such as 10/10000"),
-        )
-    })
-}
-
 /// The folder that policy files keep their place in: the one named, or the one that the first file named is in.
 pub(super) fn policies_dir(paths: &[PathBuf]) -> String {
     let folder = match paths.first() {

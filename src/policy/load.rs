@@ -242,7 +242,7 @@ pub fn may_be_policy(path: &Path, dialect: &Dialect) -> bool {
         Err(error) => error.kind() != io::ErrorKind::FileTooLarge,
         Ok(bytes) => match syntax::parse_bytes("", "", &bytes, dialect) {
             Ok(policy) => !policy.stanzas.is_empty(),
-            Err(_) => ending(path).is_some() && shows::policy(&bytes),
+            Err(_) => ending(path).is_some() && (shows::policy(&bytes) || syntax::is_other_than_text(&bytes)),
         },
     }
 }
@@ -498,7 +498,10 @@ fn read(source: &Source, dialect: &Dialect) -> Result<Policy, LoadError> {
             policy.namespace = Arc::clone(&source.namespace);
             Ok(policy)
         }
-        Err(cause) if shows::policy(&bytes) => Err(error(LoadCause::Parse(Box::new(cause)))),
+        // What is packed or in another encoding shows nothing, and may be one.
+        Err(cause) if shows::policy(&bytes) || syntax::is_other_than_text(&bytes) => {
+            Err(error(LoadCause::Parse(Box::new(cause))))
+        }
         Err(_) => Err(error(LoadCause::NoPolicy { path: file })),
     }
 }

@@ -83,6 +83,12 @@ pub fn parse_bytes(name: &str, file: &str, bytes: &[u8], dialect: &Dialect) -> R
     }
 }
 
+/// Whether the file is surely no text as policies are: compressed, an archive, or in another encoding than UTF-8.
+#[must_use]
+pub fn is_other_than_text(bytes: &[u8]) -> bool {
+    other_than_text(bytes).is_some()
+}
+
 /// What a file is that begins so, where it is surely no policy as it stands, and what to do.
 fn other_than_text(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
     const UNPACK: &str = "unpack it first: policies are read as plain text";
