@@ -1150,20 +1150,80 @@ fn flags_are_checked_before_any_work_with_an_example() {
     let logs = ["--logs", "none.log"];
     let both = ["--logs", "none.log", "--policies", "none"];
     for (arguments, flag, value, example) in [
-        ([&["usage"][..], &logs].concat(), "--window", "30", "such as 90d, 12h, 30m or 45s"),
+        (
+            [&["usage"][..], &logs].concat(),
+            "--window",
+            "30",
+            "such as 90d, 12h, 30m or 45s",
+        ),
         ([&["usage"][..], &logs].concat(), "--since", "yesterday", "(2026-01-31)"),
-        ([&["usage"][..], &logs].concat(), "--until", "2026-13-01", "(2026-01-31)"),
-        ([&["usage"][..], &logs].concat(), "--group-by", "team", "use entity, role, display-name"),
-        ([&["generate"][..], &logs].concat(), "--style", "short", "exact, folders, templates"),
-        (vec!["roles", "--matrix", "none"], "--time-limit", "5", "such as 90d, 12h, 30m or 45s"),
-        ([&["advise", "--out", "o"][..], &both].concat(), "--time-limit", "ten", "such as 90d"),
-        ([&["advise", "--out", "o"][..], &both].concat(), "--horizon", "5", "write 90d, or 0"),
-        ([&["advise", "--out", "o"][..], &both].concat(), "--budget", "10", "such as 10/10000"),
+        (
+            [&["usage"][..], &logs].concat(),
+            "--until",
+            "2026-13-01",
+            "(2026-01-31)",
+        ),
+        (
+            [&["usage"][..], &logs].concat(),
+            "--group-by",
+            "team",
+            "use entity, role, display-name",
+        ),
+        (
+            [&["generate"][..], &logs].concat(),
+            "--style",
+            "short",
+            "exact, folders, templates",
+        ),
+        (
+            vec!["roles", "--matrix", "none"],
+            "--time-limit",
+            "5",
+            "such as 90d, 12h, 30m or 45s",
+        ),
+        (
+            [&["advise", "--out", "o"][..], &both].concat(),
+            "--time-limit",
+            "ten",
+            "such as 90d",
+        ),
+        (
+            [&["advise", "--out", "o"][..], &both].concat(),
+            "--horizon",
+            "5",
+            "write 90d, or 0",
+        ),
+        (
+            [&["advise", "--out", "o"][..], &both].concat(),
+            "--budget",
+            "10",
+            "such as 10/10000",
+        ),
         ([&["backtest"][..], &both].concat(), "--train", "30", "such as 90d"),
-        ([&["backtest"][..], &both].concat(), "--budgets", "0,x", "such as 10/10000"),
-        (vec!["check", "--policies", "none"], "--budget", "much=1", "such as medium=10"),
-        (vec!["watch", "--logs", "none.log", "--state", "s"], "--poll", "5", "such as 90d"),
-        (vec!["who-can", "a", "--policies", "none"], "--capability", "raed", "use create, read"),
+        (
+            [&["backtest"][..], &both].concat(),
+            "--budgets",
+            "0,x",
+            "such as 10/10000",
+        ),
+        (
+            vec!["check", "--policies", "none"],
+            "--budget",
+            "much=1",
+            "such as medium=10",
+        ),
+        (
+            vec!["watch", "--logs", "none.log", "--state", "s"],
+            "--poll",
+            "5",
+            "such as 90d",
+        ),
+        (
+            vec!["who-can", "a", "--policies", "none"],
+            "--capability",
+            "raed",
+            "use create, read",
+        ),
         (vec!["lint", "none"], "--server", "vault", "`vault@1.16.3`"),
         (vec!["decide"], "--server", "consul@1", "`vault@1.16.3`"),
     ] {
@@ -1180,7 +1240,10 @@ fn flags_are_checked_before_any_work_with_an_example() {
 
 #[test]
 fn what_is_packed_or_in_another_encoding_is_named() {
-    let utf16: Vec<u8> = "\u{feff}path \"a\" {}\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let utf16: Vec<u8> = "\u{feff}path \"a\" {}\n"
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect();
     for (bytes, what) in [
         (&b"\x1f\x8b\x08\x00rest"[..], "compressed (gzip)"),
         (b"\xfd7zXZ\0rest", "compressed (xz)"),
