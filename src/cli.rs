@@ -58,9 +58,9 @@ pub struct Common {
     /// Say nothing but errors
     #[arg(short, long, global = true)]
     pub quiet: bool,
-    /// Say more (twice: still more)
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
-    pub verbose: u8,
+    /// Say more: the time and memory of each step
+    #[arg(short, long, global = true)]
+    pub verbose: bool,
 }
 
 /// When to colour.
@@ -95,7 +95,7 @@ pub struct Reading {
     /// What a principal is: entity, role, display-name, accessor, metadata.KEY
     #[arg(long, value_name = "BY", default_value = "entity")]
     pub group_by: GroupBy,
-    /// How lines are wrapped, where that is not found out by itself
+    /// Log envelope: how lines are wrapped [default: detected]
     #[arg(long, value_name = "KIND")]
     pub envelope: Option<Envelope>,
     /// JSON pointer to the audit entry inside of each wrapping object (/message); a step * is each element of a list
@@ -268,10 +268,10 @@ pub struct AdviseArgs {
     /// Time for the search of roles
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = units::waiting)]
     pub time_limit: Duration,
-    /// Fixes every random choice
+    /// Random seed
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
-    /// At most so many roles a principal in the redesign
+    /// Maximum roles per principal in the redesign
     #[arg(long, value_name = "N")]
     pub max_roles: Option<u32>,
     /// Policies that the redesign keeps where it can: they cost nothing as roles. Names; a `*` at the end for any rest
@@ -812,7 +812,7 @@ pub enum BacktestFormat {
 )]
 pub struct RolesArgs {
     /// Matrix: a line a user, its name and then its permissions; # comments
-    #[arg(long, value_name = "FILE", conflicts_with = "logs")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["logs", "usage"])]
     pub matrix: Option<PathBuf>,
     /// Usage, as the matrix
     #[command(flatten)]
@@ -823,10 +823,10 @@ pub struct RolesArgs {
     /// Time for the search
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = units::waiting)]
     pub time_limit: Duration,
-    /// Fixes every random choice
+    /// Random seed
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
-    /// At most so many roles a user
+    /// Maximum roles per user
     #[arg(long, value_name = "N")]
     pub max_roles: Option<u32>,
     /// Matrix of existing roles (a line a role), which cost nothing
@@ -911,7 +911,7 @@ pub struct WatchArgs {
     /// What a principal is: entity, role, display-name, accessor, metadata.KEY
     #[arg(long, value_name = "BY", default_value = "entity")]
     pub group_by: GroupBy,
-    /// How lines are wrapped, where that is not found out by itself
+    /// Log envelope: how lines are wrapped [default: detected]
     #[arg(long, value_name = "KIND")]
     pub envelope: Option<Envelope>,
     /// JSON pointer to the audit entry inside of each wrapping object (/message); a step * is each element of a list

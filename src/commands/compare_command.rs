@@ -15,7 +15,13 @@ use std::path::PathBuf;
 pub(super) fn run(args: &CompareArgs, profile: Profile, out: &mut dyn Write, talk: &Talk) -> Result<Exit, Failure> {
     let deployment = material::deployment(args.deployment.as_deref())?;
     let side = |path: &PathBuf| {
-        let mut side = material::policies(std::slice::from_ref(path), args.policy_names, profile, true, talk)?;
+        let mut side = material::policies(
+            std::slice::from_ref(path),
+            args.policy_names,
+            profile,
+            material::Unusable::Refused,
+            talk,
+        )?;
         side.meant(None, deployment.as_ref(), talk);
         Ok(side.policies)
     };

@@ -254,12 +254,29 @@ pub(super) fn left_out(skipped: &[Skipped], profile: Profile, talk: &Talk) -> Ve
     notes
 }
 
-/// Reads policies. What can't be read is shown with its place; with `strict` it ends the run.
+/// What is done where a policy cannot be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unusable {
+    /// It is told, and left out.
+    LeftOut,
+    /// It ends the run, as `--strict` asks for.
+    Strict,
+    /// It ends the run: the answer would be about other policies than those asked about.
+    Refused,
+}
+
+impl From<bool> for Unusable {
+    fn from(strict: bool) -> Self {
+        if strict { Self::Strict } else { Self::LeftOut }
+    }
+}
+
+/// Reads policies. What can't be read is shown with its place, however quiet the run is to be.
 pub(super) fn policies(
     paths: &[PathBuf],
     names: PolicyNames,
     profile: Profile,
-    strict: bool,
+    unusable: impl Into<Unusable>,
     talk: &Talk,
 ) -> Result<Granted, Failure> {
     let places = settings_places(paths.iter());
@@ -273,7 +290,7 @@ pub(super) fn policies(
     let mut fatal = None;
     for error in &loaded.errors {
         match &error.cause {
-            LoadCause::Parse(parse) => talk.block(&parse.render(style)),
+            LoadCause::Parse(parse) => talk.refusal(&parse.render(style)),
             LoadCause::Io { .. } => fatal = fatal.or(Some(error.to_string())),
             LoadCause::Duplicate { .. } | LoadCause::NoPolicy { .. } => talk.warn(&error.to_string()),
         }
@@ -293,11 +310,21 @@ pub(super) fn policies(
         ));
     }
     let bad = loaded.errors.len() + unread.len();
-    if strict && bad > 0 {
-        return Err(Failure::new(
-            format!("`--strict`: {bad} policies cannot be used"),
-            Some("mend the policies shown above, or leave `--strict` out"),
-        ));
+    let policies = digest::count(u64::try_from(bad).unwrap_or(u64::MAX), "policy", "policies");
+    match unusable.into() {
+        Unusable::Strict if bad > 0 => {
+            return Err(Failure::new(
+                format!("`--strict`: {policies} cannot be used"),
+                Some("mend the policies shown above, or leave `--strict` out"),
+            ));
+        }
+        Unusable::Refused if bad > 0 => {
+            return Err(Failure::new(
+                format!("{policies} cannot be used, and the answer would be another one without them"),
+                Some("mend the policies shown above"),
+            ));
+        }
+        Unusable::LeftOut | Unusable::Strict | Unusable::Refused => {}
     }
     if loaded.policies.is_empty() {
         let places: Vec<String> = paths.iter().map(|p| format!("`{}`", p.display())).collect();

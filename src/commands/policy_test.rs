@@ -9,7 +9,13 @@ use std::io::Write;
 
 /// Runs every file.
 pub(super) fn run(args: &TestArgs, profile: Profile, out: &mut dyn Write, talk: &Talk) -> Result<Exit, Failure> {
-    let granted = material::policies(&args.policies, args.policy_names, profile, true, talk)?;
+    let granted = material::policies(
+        &args.policies,
+        args.policy_names,
+        profile,
+        material::Unusable::Refused,
+        talk,
+    )?;
     let policies = Policies::new(&granted.policies);
     let mut reports = Vec::new();
     for path in &args.files {

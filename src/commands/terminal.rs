@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 /// The voice of the program.
 pub struct Talk {
     quiet: bool,
-    verbose: u8,
+    verbose: bool,
     terminal: bool,
     /// Whether stderr may be coloured.
     colour: bool,
@@ -52,7 +52,7 @@ impl Talk {
             config: None,
             color: Color::Auto,
             quiet: false,
-            verbose: 0,
+            verbose: false,
         })
     }
 
@@ -65,7 +65,7 @@ impl Talk {
 
     /// A line for who asked for more.
     pub fn detail(&self, text: &str) {
-        if self.verbose > 0 && !self.quiet {
+        if self.verbose && !self.quiet {
             self.line(text);
         }
     }
@@ -92,6 +92,11 @@ impl Talk {
         if !self.quiet {
             self.line(text.trim_end());
         }
+    }
+
+    /// Why something was refused, already laid out (and harmless): shown always.
+    pub fn refusal(&self, text: &str) {
+        self.line(text.trim_end());
     }
 
     /// Whether stderr may be coloured.
