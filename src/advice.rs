@@ -33,6 +33,8 @@ pub struct Advice {
     pub frontier: Vec<FrontierPoint>,
     /// How a principal can become more than it is.
     pub escalations: Vec<Escalation>,
+    /// From what is unused today to what is unused under the `tighten` proposal, and why.
+    pub bridge: Bridge,
     /// What is different from earlier runs; none where there was none.
     pub history: Option<History>,
     /// To whom things belong, where the settings say so.
@@ -154,10 +156,25 @@ pub struct Totals {
     pub used: u64,
     /// Requests that were denied.
     pub denied_requests: u64,
+    /// What allowed the requests: adds up to those counted.
+    pub requests: RequestTotals,
     /// Risk of the deployment, 0 to 100 (the largest of its principals' scores and their mean).
     pub risk_max: f64,
     /// Mean risk of its principals.
     pub risk_mean: f64,
+}
+
+/// Requests by what allowed them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RequestTotals {
+    /// Allowed by a stanza of the policies as read: these are decided again.
+    pub by_stanza: u64,
+    /// Allowed without one: logins, root, and what any token may ask.
+    pub none_needed: u64,
+    /// Allowed, and the policies as read do not say why.
+    pub unexplained: u64,
+    /// Denied.
+    pub denied: u64,
 }
 
 /// One principal.
@@ -171,6 +188,10 @@ pub struct PrincipalView {
     pub kind: String,
     /// Auth mount.
     pub auth_mount: String,
+    /// Namespace where its tokens live, `""` or `a/`.
+    pub namespace: String,
+    /// What people know it by, for grouping: `group` with the names of its groups, `metadata KEY` with the value of its entity.
+    pub marks: BTreeMap<String, Vec<String>>,
     /// Policies in force.
     pub policies: Vec<String>,
     /// (known path, capability) pairs granted.
@@ -199,6 +220,212 @@ pub struct PrincipalView {
     pub risk_after: Option<Risk>,
     /// Whether a policy it holds was not among those read, so that its grants are unknown.
     pub grants_unknown: bool,
+    /// What it used, and what it could do, stanza by stanza.
+    pub account: Account,
+}
+
+/// What a principal used, and what it could do, stanza by stanza.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Account {
+    /// What it asked for, the most frequent first; at most so many as there is room for.
+    pub uses: Vec<PathUse>,
+    /// How many there are in all.
+    pub uses_total: u64,
+    /// What each stanza lets it do on known paths, the most that was never used first; at most so many as there is room for.
+    pub rights: Vec<StanzaRight>,
+    /// How many there are in all.
+    pub rights_total: u64,
+    /// What becomes of what it never used.
+    pub unused: UnusedCounts,
+}
+
+/// What a principal asked for: one path, one capability.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PathUse {
+    /// The path, namespace in front.
+    pub path: Arc<str>,
+    /// The capability.
+    pub capability: Arc<str>,
+    /// Requests that were allowed.
+    pub allowed: u64,
+    /// Requests that were denied.
+    pub denied: u64,
+    /// First seen.
+    pub first: Option<Timestamp>,
+    /// Last seen.
+    pub last: Option<Timestamp>,
+    /// Days (since 1970-01-01, UTC) on which it was seen: from, to.
+    pub days: Vec<(i32, i32)>,
+    /// Why it was allowed.
+    pub by: AllowedBy,
+}
+
+/// Why something was allowed.
+#[derive(Debug, Clone, PartialEq)]
+pub enum AllowedBy {
+    /// These stanzas allowed it: several where they are of one path, or where tokens held different policies.
+    Stanzas(Vec<Arc<StanzaRef>>),
+    /// No stanza is needed for it, or the token is root.
+    NoneNeeded,
+    /// The log says that it was allowed, and the policies as read do not say why.
+    Unexplained,
+    /// It was not allowed.
+    Denied,
+}
+
+/// A stanza, by its policy and where it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StanzaRef {
+    /// The policy, with its namespace in front where it has one.
+    pub policy: String,
+    /// The path as written.
+    pub path: String,
+    /// Where.
+    pub origin: Origin,
+}
+
+/// What a principal may do by one stanza, or by several of one path, which decide together.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StanzaRight {
+    /// The stanzas; none for the root policy.
+    pub stanzas: Vec<Arc<StanzaRef>>,
+    /// (known path, capability) pairs that it decides and allows.
+    pub granted: u64,
+    /// Of these, used.
+    pub used: u64,
+    /// What becomes of the others.
+    pub unused: UnusedCounts,
+    /// Some known paths of which nothing was used.
+    pub examples: Vec<Arc<str>>,
+}
+
+/// What becomes of something that is granted and was never used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Unused {
+    /// The changes take it away.
+    Goes,
+    /// Somebody else who holds the same policy uses it.
+    Shared,
+    /// It is expected to be needed.
+    Expected,
+    /// It lies below a glob that stays.
+    Glob,
+    /// Another stanza grants it too.
+    Elsewhere,
+    /// It is granted by a template that could not be filled in, or beside one.
+    Template,
+    /// It was not watched well enough.
+    Suspect,
+    /// It may explain what the policies as read do not.
+    Unexplained,
+    /// Settings or a waiver protect it.
+    Protected,
+    /// A change that would have taken it away could not be proven.
+    Withdrawn,
+}
+
+impl Unused {
+    /// All, what goes first.
+    pub const ALL: [Self; 10] = [
+        Self::Goes,
+        Self::Shared,
+        Self::Expected,
+        Self::Glob,
+        Self::Elsewhere,
+        Self::Template,
+        Self::Suspect,
+        Self::Unexplained,
+        Self::Protected,
+        Self::Withdrawn,
+    ];
+
+    /// The word in files for programs.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Goes => "goes",
+            Self::Shared => "shared",
+            Self::Expected => "expected",
+            Self::Glob => "glob",
+            Self::Elsewhere => "elsewhere",
+            Self::Template => "template",
+            Self::Suspect => "suspect",
+            Self::Unexplained => "unexplained",
+            Self::Protected => "protected",
+            Self::Withdrawn => "withdrawn",
+        }
+    }
+}
+
+/// How many unused accesses meet each fate.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct UnusedCounts([u64; Unused::ALL.len()]);
+
+impl UnusedCounts {
+    /// How many meet this one.
+    #[must_use]
+    pub fn of(&self, what: Unused) -> u64 {
+        self.0.get(what as usize).copied().unwrap_or_default()
+    }
+
+    /// So many more meet it.
+    pub fn add(&mut self, what: Unused, more: u64) {
+        if let Some(count) = self.0.get_mut(what as usize) {
+            *count += more;
+        }
+    }
+
+    /// So many fewer meet it.
+    pub fn take(&mut self, what: Unused, fewer: u64) {
+        if let Some(count) = self.0.get_mut(what as usize) {
+            *count = count.saturating_sub(fewer);
+        }
+    }
+
+    /// How many there are in all.
+    #[must_use]
+    pub fn sum(&self) -> u64 {
+        self.0.iter().sum()
+    }
+
+    /// Each with its number.
+    pub fn iter(&self) -> impl Iterator<Item = (Unused, u64)> + '_ {
+        Unused::ALL.into_iter().zip(self.0.iter().copied())
+    }
+}
+
+/// From what is unused today to what is unused under the `tighten` proposal. Its parts add up to what is unused today; those that
+/// do not go add up to what is unused then.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Bridge {
+    /// What becomes of how many, and by which policies: only what occurs, in the order of [`Unused::ALL`].
+    pub parts: Vec<BridgePart>,
+}
+
+/// One part of the bridge.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BridgePart {
+    /// What becomes of it.
+    pub what: Unused,
+    /// How many (principal, known path, capability) triples.
+    pub count: u64,
+    /// The policies that grant them, with how many each, the most first.
+    pub policies: Vec<(String, u64)>,
+}
+
+impl Bridge {
+    /// What is granted and unused today.
+    #[must_use]
+    pub fn today(&self) -> u64 {
+        self.parts.iter().map(|part| part.count).sum()
+    }
+
+    /// What is granted and unused under the proposal.
+    #[must_use]
+    pub fn proposed(&self) -> u64 {
+        let stays = self.parts.iter().filter(|part| part.what != Unused::Goes);
+        stays.map(|part| part.count).sum()
+    }
 }
 
 /// A risk score with its parts.
@@ -227,6 +454,14 @@ pub struct PolicyView {
     pub stanzas: Vec<StanzaView>,
     /// Its risk: what one holder more would be exposed to.
     pub risk: Risk,
+}
+
+impl PolicyView {
+    /// Its name for people: with the namespace in front, where there is one.
+    #[must_use]
+    pub fn label(&self) -> String {
+        format!("{}{}", self.namespace, self.name)
+    }
 }
 
 /// One stanza.
@@ -374,6 +609,8 @@ pub struct Finding {
     pub remedy: String,
     /// The policy whose diff (in the `tighten` proposal) mends it.
     pub fixed_in: Option<String>,
+    /// Who is meant, all by name, where it is about several principals.
+    pub who: Vec<String>,
 }
 
 /// A set of changes, proven.
@@ -651,8 +888,10 @@ pub struct FrontierPoint {
 /// A chain by which a principal becomes more than it is.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Escalation {
-    /// Principal.
+    /// Principal; where several have the same policies, the first and how many more.
     pub principal: String,
+    /// All for whom the chain holds, by name.
+    pub principals: Vec<String>,
     /// What it can become: `root`, a policy, another principal.
     pub target: String,
     /// The steps, each a sentence, the shortest chain.
@@ -670,6 +909,8 @@ pub struct HeatMap {
     pub columns: Vec<HeatGroup>,
     /// Cells with anything granted or used: (row, column) → counts.
     pub cells: BTreeMap<(u32, u32), HeatCell>,
+    /// Principals that are in no row, since there are too many.
+    pub omitted: u64,
 }
 
 /// One row or column of the heat map.

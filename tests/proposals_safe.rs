@@ -245,8 +245,54 @@ fn cases() -> ProptestConfig {
     }
 }
 
+/// Every number of what is unused comes from the same count: by principal, by stanza, by what becomes of it, and in all.
+fn adds_up(advice: &Advice) -> Result<(), TestCaseError> {
+    let tighten = &advice.proposals[0];
+    prop_assert_eq!(advice.bridge.today(), tighten.before.exposure);
+    prop_assert_eq!(advice.bridge.proposed(), tighten.after.exposure);
+    for part in &advice.bridge.parts {
+        let by_policy: u64 = part.policies.iter().map(|(_, count)| count).sum();
+        prop_assert_eq!(part.count, by_policy);
+        let by_principal: u64 = advice.principals.iter().map(|p| p.account.unused.of(part.what)).sum();
+        prop_assert_eq!(part.count, by_principal, "{:?}", part.what);
+    }
+    for principal in &advice.principals {
+        let account = &principal.account;
+        let told: u64 = account.uses.iter().map(|one| one.allowed + one.denied).sum();
+        prop_assert_eq!(account.uses.len() as u64, account.uses_total);
+        prop_assert_eq!(told, principal.requests);
+        prop_assert_eq!(account.uses.iter().map(|one| one.denied).sum::<u64>(), principal.denied);
+        if principal.kind == "root" {
+            continue;
+        }
+        prop_assert_eq!(account.rights.len() as u64, account.rights_total);
+        let (mut granted, mut used) = (0, 0);
+        for right in &account.rights {
+            granted += right.granted;
+            used += right.used;
+            prop_assert_eq!(right.granted, right.used + right.unused.sum());
+        }
+        prop_assert_eq!((granted, used), (principal.granted, principal.used));
+        prop_assert_eq!(account.unused.sum(), principal.excess);
+    }
+    let of = advice.totals.requests;
+    prop_assert_eq!(of.denied, advice.totals.denied_requests);
+    prop_assert_eq!(
+        of.by_stanza + of.none_needed + of.unexplained + of.denied,
+        advice.coverage.requests
+    );
+    prop_assert_eq!(of.by_stanza, tighten.proof.requests_replayed);
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(cases())]
+
+    #[test]
+    fn what_is_unused_adds_up_and_so_does_why_it_stays(world in world(), ahead in any::<bool>()) {
+        let settings = if ahead { Settings::default() } else { settings() };
+        adds_up(&advise(&world, &settings))?;
+    }
 
     #[test]
     fn proposals_take_nothing_that_was_used_and_give_nothing_new(world in world()) {

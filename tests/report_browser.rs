@@ -162,6 +162,245 @@ fn filters_sorting_pages_and_links_work() {
 }
 
 #[test]
+fn a_principal_has_a_page_of_its_own() {
+    let advice = advice::sample(120);
+    let Some((_dir, mut page)) = opened(&advice, false) else {
+        return;
+    };
+    let shown = "getComputedStyle(document.getElementById('principals')).display !== 'none'";
+    // By its address, whatever the filter says.
+    page.js("{ const s = document.querySelector('[data-tools=principals] input[type=search]'); s.value = 'nobody'; s.dispatchEvent(new Event('input', {bubbles: true})); }");
+    let person = &advice.principals[7];
+    page.js(&format!(
+        "location.hash = 'principal/' + encodeURIComponent({})",
+        json!(person.id)
+    ));
+    page.wait("!document.getElementById('page').hidden");
+    assert_eq!(page.js(shown), json!(false));
+    assert_eq!(
+        page.js("document.querySelector('#page h1').textContent"),
+        json!(person.name)
+    );
+    assert_eq!(page.js("document.activeElement.id"), json!("page-h"));
+    let text = page.js("document.getElementById('page').textContent").to_string();
+    let account = &person.account;
+    for words in [
+        &*account.uses[0].path,
+        "team-",
+        "secret/data/prod/web/*",
+        "Next step",
+        "Used by others with the same policy",
+    ] {
+        assert!(text.contains(words), "{words}: {text}");
+    }
+    assert_eq!(
+        page.js("document.querySelectorAll('#page table')[0].tBodies[0].rows.length"),
+        json!(account.uses.len())
+    );
+    let column = |n: usize| {
+        format!(
+            "[...document.querySelectorAll('#page table')[1].tBodies[0].rows].reduce((all, row) => all + (Number(row.cells[{n}].textContent.replaceAll(',', '')) || 0), 0)"
+        )
+    };
+    assert_eq!(page.js(&column(1)), json!(person.granted));
+    assert_eq!(page.js(&column(2)), json!(person.used));
+    assert_eq!(page.js(&column(3)), json!(person.excess));
+    // Back to where the reader was, and a link to a policy that the filter hides.
+    page.js("history.back()");
+    page.wait("document.getElementById('page').hidden");
+    assert_eq!(page.js(shown), json!(true));
+    page.js("{ const s = document.querySelector('[data-tools=policies] input[type=search]'); s.value = 'nothing'; s.dispatchEvent(new Event('input', {bubbles: true})); }");
+    page.wait("document.querySelector('[data-table=policies] .empty')");
+    page.js("location.hash = 'policy/team-web'");
+    page.wait("document.querySelector('[data-table=policies] tr.more')?.textContent.includes('kv1/web/*')");
+    no_complaints(&mut page);
+}
+
+#[test]
+fn why_the_rest_stays_adds_up_without_a_script() {
+    let advice = advice::sample(60);
+    let html = report::html::render(&advice, MOST_BYTES).unwrap();
+    let part = html
+        .split("<section id=\"stays\"")
+        .nth(1)
+        .unwrap()
+        .split("</section>")
+        .next()
+        .unwrap();
+    let number = |text: &str| -> u64 {
+        text.chars()
+            .filter(char::is_ascii_digit)
+            .collect::<String>()
+            .parse()
+            .unwrap()
+    };
+    let counts: Vec<u64> = part
+        .split("<tr")
+        .skip(2)
+        .map(|row| {
+            number(
+                row.split("<td class=\"r")
+                    .nth(1)
+                    .unwrap()
+                    .split_once('>')
+                    .unwrap()
+                    .1
+                    .split('<')
+                    .next()
+                    .unwrap(),
+            )
+        })
+        .collect();
+    let (today, rest) = counts.split_first().unwrap();
+    let (proposed, parts) = rest.split_last().unwrap();
+    assert_eq!(*today, advice.bridge.today());
+    assert_eq!(parts.iter().sum::<u64>(), *today);
+    assert_eq!(today - parts[0], *proposed);
+    assert_eq!(*proposed, advice.bridge.proposed());
+}
+
+/// What the page copies, and what it saves, kept in the page.
+const CAUGHT: &str = "Object.defineProperty(navigator, 'clipboard', {value: {writeText: async (text) => { window.copied = text; }}}); \
+    URL.createObjectURL = (blob) => { blob.text().then((text) => { window.saved = text; }); return '#'; }";
+
+#[test]
+fn what_is_chosen_can_be_taken_along() {
+    let advice = advice::sample(60);
+    let Some((_dir, mut page)) = opened(&advice, false) else {
+        return;
+    };
+    page.js(CAUGHT);
+    // One diff, whole: it is the diff of the file.
+    page.js("document.querySelector('details.change .acts button').click()");
+    page.wait("window.copied");
+    let copied = page.js("window.copied").as_str().unwrap().to_owned();
+    let files = report::render(&advice, &report::Options::default()).unwrap();
+    let first = page
+        .js("document.querySelector('details.change').dataset.policy")
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let file = files
+        .iter()
+        .find(|file| file.path == format!("diffs/{first}.diff"))
+        .unwrap();
+    assert!(std::str::from_utf8(&file.bytes).unwrap().ends_with(&copied), "{copied}");
+    assert!(copied.starts_with("--- a/") && copied.ends_with('\n'), "{copied}");
+    // Two of them, and their Terraform.
+    page.js("[...document.querySelectorAll('details.change .tick input')].slice(0, 2).forEach((t) => t.click())");
+    let button = |label: &str| {
+        format!(
+            "[...document.querySelectorAll('[data-tools=changes] button')].find((b) => b.textContent === '{label}').click()"
+        )
+    };
+    page.js(&button("Copy diffs"));
+    page.wait("window.copied.split('--- a/').length === 3");
+    page.js(&button("Copy Terraform"));
+    page.wait("window.copied.split('resource \"vault_policy\"').length === 3");
+    // The table as it is filtered.
+    page.js("{ const s = document.querySelector('[data-tools=principals] input[type=search]'); s.value = 'operator'; s.dispatchEvent(new Event('input', {bubbles: true})); }");
+    page.wait("document.querySelectorAll('[data-table=principals] tbody > tr').length === 1");
+    page.js(
+        "[...document.querySelectorAll('[data-tools=principals] button')].find((b) => b.textContent === 'CSV').click()",
+    );
+    page.wait("window.saved");
+    let saved = page.js("window.saved").as_str().unwrap().to_owned();
+    assert_eq!(saved.lines().count(), 2, "{saved}");
+    assert!(saved.contains("operator-jane"), "{saved}");
+    // A waiver for a finding names it.
+    page.js("location.hash = 'a1b2c3d4e5f60718'");
+    page.wait("document.getElementById('a1b2c3d4e5f60718')?.open");
+    page.js("[...document.querySelectorAll('#a1b2c3d4e5f60718 button')].find((b) => b.textContent.includes('waiver')).click()");
+    page.wait("window.copied.includes('[[waivers]]')");
+    assert!(
+        page.js("window.copied")
+            .as_str()
+            .unwrap()
+            .contains("scope = \"a1b2c3d4e5f60718\"")
+    );
+    no_complaints(&mut page);
+}
+
+#[test]
+fn a_spreadsheet_takes_no_field_for_a_formula() {
+    let Some((_dir, mut page)) = opened(&advice::hostile(), false) else {
+        return;
+    };
+    page.js(CAUGHT);
+    for tools in ["principals", "policies", "findings", "teams"] {
+        page.js(&format!("window.saved = undefined; [...document.querySelectorAll('[data-tools={tools}] button')].find((b) => b.textContent === 'CSV').click()"));
+        page.wait("window.saved !== undefined");
+        let saved = page.js("window.saved").as_str().unwrap().to_owned();
+        for line in saved.split("\r\n") {
+            assert!(
+                !line.trim_start_matches('"').trim_start().starts_with(['=', '+', '@']),
+                "{tools}: {line}"
+            );
+            assert!(
+                !line.contains(",=") && !line.contains(",@") && !line.contains(",\"="),
+                "{tools}: {line}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_team_narrows_all_of_the_page() {
+    let advice = advice::sample(60);
+    let Some((_dir, mut page)) = opened(&advice, false) else {
+        return;
+    };
+    page.js("[...document.querySelectorAll('[data-teams] button')].find((b) => b.textContent === 'team-web').click()");
+    let people: Vec<_> = advice
+        .principals
+        .iter()
+        .filter(|p| p.marks["group"].contains(&String::from("team-web")))
+        .collect();
+    assert_eq!(
+        page.js("document.querySelector('[data-tools=principals] .count').textContent"),
+        json!(format!("{} of 60 principals", people.len()))
+    );
+    assert_eq!(
+        page.js("document.querySelectorAll('.heat tbody tr').length <= 10"),
+        json!(true)
+    );
+    assert_eq!(page.js("document.getElementById('scope').hidden"), json!(false));
+    assert_ne!(
+        page.js("document.querySelector('[data-tools=policies] .count').textContent"),
+        json!("11 policies")
+    );
+    // A link to somebody of another team opens all the same.
+    page.js("document.querySelector('#scope button').click()");
+    assert_eq!(
+        page.js("document.querySelector('[data-tools=principals] .count').textContent"),
+        json!("60 principals")
+    );
+    no_complaints(&mut page);
+}
+
+#[test]
+fn a_small_screen_needs_no_sideways_scrolling() {
+    let Some((_dir, mut page)) = opened(&advice::sample(60), false) else {
+        return;
+    };
+    page.call(
+        "Emulation.setDeviceMetricsOverride",
+        json!({"width": 390, "height": 800, "deviceScaleFactor": 1, "mobile": false}),
+    );
+    page.wait("innerWidth === 390");
+    page.js("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))");
+    let wide = "[...document.querySelectorAll('body, main, .card, .scroll')].filter((n) => n.checkVisibility() && !n.closest('#matrix') && !n.closest('pre') && n.scrollWidth > Math.max(n.clientWidth, 1) + 1).map((n) => n.id || n.className)";
+    assert_eq!(page.js(wide), json!([]));
+    assert_eq!(page.js("document.scrollingElement.scrollWidth"), json!(390));
+    let used = "(() => { const box = document.querySelector('[data-table=principals] tbody .use').getBoundingClientRect(); return box.left >= 0 && box.right <= 390; })()";
+    assert_eq!(page.js(used), json!(true));
+    page.js("document.querySelector('[data-table=principals] tbody a').click()");
+    page.wait("!document.getElementById('page').hidden");
+    assert_eq!(page.js(wide), json!([]));
+    assert_eq!(page.js("document.scrollingElement.scrollWidth"), json!(390));
+}
+
+#[test]
 fn the_page_can_be_used_without_a_mouse_or_eyes() {
     let Some((_dir, mut page)) = opened(&advice::sample(40), false) else {
         return;
@@ -265,6 +504,20 @@ fn paper_and_themes() {
     page.js("document.getElementById('theme').click()");
     let light = page.js("getComputedStyle(document.body).backgroundColor");
     assert_ne!(dark, light);
+    // Every row is on paper, and a diff only with its change.
+    let rows = "document.querySelectorAll('[data-table=principals] tbody > tr').length";
+    page.js("dispatchEvent(new Event('beforeprint'))");
+    assert_eq!(page.js(rows), json!(60));
+    assert_eq!(
+        page.js("document.querySelectorAll('details:not([open])').length"),
+        json!(0)
+    );
+    assert_eq!(
+        page.js("document.querySelectorAll('.finding pre.diff:not(.no-print)').length"),
+        json!(0)
+    );
+    page.js("dispatchEvent(new Event('afterprint'))");
+    assert_eq!(page.js(rows), json!(25));
     let pdf = page.call("Page.printToPDF", json!({"printBackground": true}));
     assert!(pdf["data"].as_str().unwrap().len() > 20_000);
     no_complaints(&mut page);

@@ -1,7 +1,7 @@
 //! What an access control list reaches of the known paths, and where it is open-ended.
 
 use super::universe::{Universe, lead};
-use crate::policy::acl::Acl;
+use crate::policy::acl::{Acl, RuleId};
 use crate::vault::{Capability, CapabilitySet, Operation};
 
 /// What a policy set reaches.
@@ -41,35 +41,61 @@ pub fn askable(path: &str) -> CapabilitySet {
     }
 }
 
+/// What one rule of a list grants on a path, among what can be asked of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Right {
+    /// The rule; none where the root policy grants.
+    pub rule: Option<RuleId>,
+    /// What it grants.
+    pub capabilities: CapabilitySet,
+}
+
+/// What `acl` grants on `path`, rule by rule: a listing and a scan of one folder may be decided by two. No capability is in both.
+pub fn rights_on(acl: &Acl, path: &str) -> impl Iterator<Item = Right> + use<> {
+    let askable = askable(path);
+    let mut rights: [Option<Right>; 2] = [None, None];
+    if askable.contains(Capability::List) {
+        let mut already = CapabilitySet::EMPTY;
+        for (right, operation) in rights.iter_mut().zip([Operation::List, Operation::Scan]) {
+            let check = acl.check(operation, path);
+            if let (true, Some(capability)) = (check.allowed, operation.capability()) {
+                let mut capabilities = CapabilitySet::of(capability);
+                if check.sudo {
+                    capabilities.insert(Capability::Sudo);
+                }
+                let capabilities = capabilities.difference(already);
+                already = already.union(capabilities);
+                let rule = check.rule;
+                *right = Some(Right { rule, capabilities });
+            }
+        }
+    } else {
+        let check = acl.check(Operation::Read, path);
+        let granted = match check.rule.and_then(|id| acl.rule(id)) {
+            _ if acl.is_root() && check.allowed => askable.union(CapabilitySet::of(Capability::Sudo)),
+            Some(rule) => {
+                let granted = rule.capabilities.intersection(askable);
+                let sudo = check.sudo && !granted.is_empty();
+                granted.union(if sudo {
+                    CapabilitySet::of(Capability::Sudo)
+                } else {
+                    CapabilitySet::EMPTY
+                })
+            }
+            None => CapabilitySet::EMPTY,
+        };
+        rights[0] = (!granted.is_empty()).then_some(Right {
+            rule: check.rule,
+            capabilities: granted,
+        });
+    }
+    rights.into_iter().flatten()
+}
+
 /// What `acl` grants on `path`, among what can be asked of it.
 #[must_use]
 pub fn granted_on(acl: &Acl, path: &str) -> CapabilitySet {
-    let mut granted = CapabilitySet::EMPTY;
-    let askable = askable(path);
-    if askable.contains(Capability::List) {
-        for operation in [Operation::List, Operation::Scan] {
-            let check = acl.check(operation, path);
-            if let (true, Some(capability)) = (check.allowed, operation.capability()) {
-                granted.insert(capability);
-                if check.sudo {
-                    granted.insert(Capability::Sudo);
-                }
-            }
-        }
-        return granted;
-    }
-    let check = acl.check(Operation::Read, path);
-    if acl.is_root() && check.allowed {
-        return askable.union(CapabilitySet::of(Capability::Sudo));
-    }
-    let Some(rule) = check.rule.and_then(|id| acl.rule(id)) else {
-        return granted;
-    };
-    granted = rule.capabilities.intersection(askable);
-    if check.sudo && !granted.is_empty() {
-        granted.insert(Capability::Sudo);
-    }
-    granted
+    rights_on(acl, path).fold(CapabilitySet::EMPTY, |all, right| all.union(right.capabilities))
 }
 
 /// What `acl` reaches of `universe`. Only paths under some rule's literal lead are looked at.

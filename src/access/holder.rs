@@ -59,6 +59,21 @@ impl Holder {
         !self.days.is_empty()
     }
 
+    /// Whether it is somebody: who comes without a token is counted as no principal.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        self.principal.kind != PrincipalKind::Unauthenticated
+    }
+
+    /// Whether it is one that policies bind: no policy says what a root token may do, or who comes without a token.
+    #[must_use]
+    pub const fn is_bound(&self) -> bool {
+        !matches!(
+            self.principal.kind,
+            PrincipalKind::Root | PrincipalKind::Unauthenticated
+        )
+    }
+
     /// `entity:6d1f…`, unique over holders.
     #[must_use]
     pub fn key(&self) -> String {

@@ -21,7 +21,7 @@ use crate::usage::held::Held;
 use crate::vault::{Capability, CapabilitySet, Operation, PolicyId};
 use jiff::Timestamp;
 use rayon::prelude::*;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// What is joined.
@@ -175,6 +175,17 @@ impl Joined {
     #[must_use]
     pub fn current_set(&self, holder: HolderId) -> &AccessSet {
         &self.sets[self.current[holder]]
+    }
+
+    /// What every holder used, by path.
+    #[must_use]
+    pub fn used(&self) -> IndexVec<Holder, HashMap<&str, CapabilitySet>> {
+        let mut used: IndexVec<Holder, HashMap<&str, CapabilitySet>> = self.holders.map(|_| HashMap::new());
+        for d in self.demands.iter().filter(|d| d.was_allowed()) {
+            let on = used[d.holder].entry(&d.path).or_default();
+            *on = on.union(d.needs());
+        }
+        used
     }
 
     /// Whether what this holder has is to stay as it is: something that it did is not explained, or something is kept.

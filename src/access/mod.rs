@@ -22,7 +22,7 @@ pub mod weight;
 
 pub use contradiction::{Contradiction, contradictions};
 pub use doubt::Doubt;
-pub use grants::{Reach, askable, reach};
+pub use grants::{Reach, Right, askable, granted_on, reach, rights_on};
 pub use holder::{Holder, HolderId};
 pub use join::{Apart, HandedOut, Inputs, Joined, JoinedDemand, Outcome, StanzaUse, join};
 pub use lists::MayHold;

@@ -132,6 +132,8 @@ pub struct Draft {
     pub remedy: String,
     /// What has to go for it to be gone.
     pub mend: Option<Mend>,
+    /// Who is meant, where it is about several principals.
+    pub who: Vec<HolderId>,
     /// Where this one is graver or lighter than its rule.
     pub severity: Option<Severity>,
 }
@@ -166,6 +168,7 @@ pub fn run(rule: &dyn Rule, severity: Severity, context: &Context<'_>) -> Vec<Fi
             evidence: draft.evidence,
             remedy: draft.remedy,
             fixed_in: draft.mend.and_then(|mend| context.mended(&mend)),
+            who: draft.who.iter().map(|&h| context.name(h).to_owned()).collect(),
         })
         .collect()
 }

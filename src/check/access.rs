@@ -192,6 +192,7 @@ fn finding(
         evidence: None,
         remedy: "Grant less, or let somebody answer for it with a waiver.".to_owned(),
         fixed_in: None,
+        who: Vec::new(),
     }
 }
 

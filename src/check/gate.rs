@@ -301,6 +301,7 @@ fn warnings(joined: &Joined, deployment: Option<&Deployment>) -> Vec<Finding> {
             evidence: None,
             remedy: w.hint.unwrap_or_default(),
             fixed_in: None,
+            who: Vec::new(),
         })
         .collect()
 }
@@ -392,6 +393,7 @@ pub(super) fn own(
         evidence: None,
         remedy: remedy.to_owned(),
         fixed_in: None,
+        who: Vec::new(),
     }
 }
 

@@ -142,7 +142,8 @@ pub fn prove_some(joined: &Joined, scheme: &Scheme, demands: impl Iterator<Item 
         proof.not_explained += part.not_explained;
         failures.append(&mut failed);
     }
-    let principals: BTreeSet<HolderId> = scheme.given.keys().map(|(_, h)| *h).collect();
+    let known = |h: &HolderId| joined.holders[*h].is_known();
+    let principals: BTreeSet<HolderId> = scheme.given.keys().map(|(_, h)| *h).filter(known).collect();
     proof.principals = principals.len() as u64;
     (proof, failures)
 }

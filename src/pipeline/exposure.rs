@@ -6,19 +6,9 @@ use crate::analysis::risk::{self, Exposure};
 use crate::index::IndexVec;
 use crate::optimize::proof::Scheme;
 use crate::policy::acl::Acl;
-use crate::vault::{CapabilitySet, PrincipalKind};
+use crate::vault::PrincipalKind;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, HashMap};
-
-/// What every holder used, by path.
-fn used(joined: &Joined) -> IndexVec<Holder, HashMap<&str, CapabilitySet>> {
-    let mut used: IndexVec<Holder, HashMap<&str, CapabilitySet>> = joined.holders.map(|_| HashMap::new());
-    for d in joined.demands.iter().filter(|d| d.was_allowed()) {
-        let on = used[d.holder].entry(&d.path).or_default();
-        *on = on.union(d.needs());
-    }
-    used
-}
 
 /// A set, and the holder where a template makes the list its own.
 type ListKey = (access::SetId, Option<access::HolderId>);
@@ -34,7 +24,7 @@ fn exposures(
     weighed: &Weighed<'_>,
     lists: Option<&HashMap<ListKey, Acl>>,
 ) -> IndexVec<Holder, Exposure> {
-    let used = used(joined);
+    let used = joined.used();
     let mut by_set: BTreeMap<ListKey, Vec<HolderId>> = BTreeMap::new();
     for (h, &set) in joined.current.numbered() {
         let own = lists.is_some_and(|l| l.contains_key(&(set, Some(h))));

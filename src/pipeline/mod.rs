@@ -1,5 +1,6 @@
 //! Logs and policies in, [`Advice`] out: the whole flow on one screen.
 
+mod account;
 pub mod analysis;
 mod assignments;
 mod exposure;
@@ -179,6 +180,8 @@ pub fn advise(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&s
     step("looking for findings");
     let mut findings = analysis.findings(&settings.rules, Some(&tightened.scheme.policies));
     findings.retain(|finding| waivers.of_finding(finding).is_none());
+    step("drawing up what each principal used");
+    let accounts = account::accounts(joined, &tightened, settings.foresight.horizon_days > 0);
     step("putting proposals together");
     let proposals = proposals::all(
         joined,
@@ -201,7 +204,7 @@ pub fn advise(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&s
         },
         rules: rule_views(),
         totals: views::totals(joined, exposures.as_slice()),
-        principals: views::principals(joined, exposures, &after),
+        principals: views::principals(joined, exposures, &after, accounts.of),
         policies: views::policies(joined, &analysis.evidence, &weighed),
         heat: views::heat(joined),
         escalations: views::escalations(joined, chains),
@@ -209,6 +212,7 @@ pub fn advise(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&s
         coverage,
         findings,
         proposals,
+        bridge: accounts.bridge,
         history: None,
         owners: crate::advice::Owners::default(),
     };

@@ -14,6 +14,7 @@ use crate::optimize::redesign::{self, Redesign, Size};
 use crate::optimize::steps::Planned;
 use crate::optimize::tighten::Tightening;
 use crate::policy::model::Policy;
+use crate::report::digest;
 use crate::report::holder::ends_renewal;
 use crate::vault::PolicyId;
 use std::collections::{BTreeMap, BTreeSet};
@@ -54,10 +55,8 @@ pub(super) fn all(
 fn whole(joined: &Joined, mut tightened: Tightening, redesigned: Option<Redesign>) -> (Tightening, Option<Redesign>) {
     let redesigned = redesigned.filter(|r| proof::is_whole(joined, &r.scheme, &r.proof));
     if !proof::is_whole(joined, &tightened.scheme, &tightened.proof) {
-        tightened.changed.clear();
-        tightened.scheme = today(joined);
         let why = "the proof does not account for every request that was allowed: please report this as a fault";
-        tightened.withdrawn = vec![("every change".to_owned(), why.to_owned())];
+        tightened.withdraw(today(joined), why);
     }
     (tightened, redesigned)
 }
@@ -183,8 +182,8 @@ fn tighten(joined: &Joined, weighed: &Weighed<'_>, t: Tightening, before: Comple
         .collect();
     let changed = |kind| policies.iter().filter(|p| p.change == kind).count();
     let title = format!(
-        "{} policies edited, {} deleted, {} unchanged; holders stay",
-        changed(Change::Edit),
+        "{} edited, {} deleted, {} unchanged; holders stay",
+        digest::count(changed(Change::Edit) as u64, "policy", "policies"),
         changed(Change::Delete),
         changed(Change::Keep)
     );

@@ -2,10 +2,10 @@
 
 use crate::access::logins::is_asked_for;
 use crate::access::weight::Weighed;
-use crate::access::{Holder, HolderId, Joined, Outcome, StanzaId, askable, reach};
+use crate::access::{Holder, HolderId, Joined, Outcome, StanzaId, reach};
 use crate::advice::{
-    CapabilityUse, CoverageView, Escalation, Evidence, EvidenceState, HeatCell, HeatGroup, HeatMap, PolicyView,
-    PrincipalView, Skip, StanzaView, Totals,
+    Account, CapabilityUse, CoverageView, Escalation, Evidence, EvidenceState, HeatCell, HeatGroup, HeatMap,
+    PolicyView, PrincipalView, RequestTotals, Skip, StanzaView, Totals,
 };
 use crate::analysis::access_graph::Chain;
 use crate::analysis::evidence::{EvidenceSettings, Peers};
@@ -20,8 +20,8 @@ use crate::vault::{Capability, CapabilitySet, PrincipalKind};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-/// More gaps than this are only counted.
-const MOST_ROWS: usize = 200;
+/// So many principals have a row in the heat map.
+const MOST_ROWS: usize = 10_000;
 
 /// What the logs covered.
 pub(super) fn coverage(usage: &Usage, demands: u64) -> CoverageView {
@@ -163,7 +163,7 @@ pub(super) fn totals(joined: &Joined, exposures: &[Exposure]) -> Totals {
         .holders
         .iter()
         .zip(exposures)
-        .filter(|(h, _)| counts(h))
+        .filter(|(h, _)| h.is_known())
         .collect();
     // A root token is at the top of the list; in the mean it would only blur what policies can change.
     let scores: Vec<f64> = counted
@@ -171,6 +171,17 @@ pub(super) fn totals(joined: &Joined, exposures: &[Exposure]) -> Totals {
         .filter(|(h, _)| h.principal.kind != PrincipalKind::Root)
         .map(|(_, e)| e.risk.score)
         .collect();
+    let mut requests = RequestTotals::default();
+    for d in &joined.demands {
+        requests.denied += d.demand.denied;
+        let allowed = match d.outcome {
+            Outcome::Explained(_) => &mut requests.by_stanza,
+            Outcome::NeedsNone => &mut requests.none_needed,
+            // Of what was denied nothing was allowed.
+            Outcome::NotExplained | Outcome::Denied | Outcome::DeniedButAllowed => &mut requests.unexplained,
+        };
+        *allowed += d.demand.allowed;
+    }
     Totals {
         principals: counted.len() as u64,
         active_principals: counted.iter().filter(|(h, _)| h.is_active()).count() as u64,
@@ -178,15 +189,11 @@ pub(super) fn totals(joined: &Joined, exposures: &[Exposure]) -> Totals {
         stanzas: joined.policies.iter().map(|p| p.stanzas.len() as u64).sum(),
         granted: counted.iter().map(|(_, e)| e.granted).sum(),
         used: counted.iter().map(|(_, e)| e.used).sum(),
-        denied_requests: joined.demands.iter().map(|d| d.demand.denied).sum(),
+        denied_requests: requests.denied,
+        requests,
         risk_max: scores.iter().copied().fold(0.0, f64::max),
         risk_mean: mean(&scores),
     }
-}
-
-/// Whether a holder is one of those that policies are for.
-fn counts(holder: &crate::access::Holder) -> bool {
-    holder.principal.kind != PrincipalKind::Unauthenticated
 }
 
 pub(super) fn mean(numbers: &[f64]) -> f64 {
@@ -202,6 +209,7 @@ pub(super) fn principals(
     joined: &Joined,
     exposures: &IndexVec<Holder, Exposure>,
     after: &IndexVec<Holder, Exposure>,
+    mut accounts: IndexVec<Holder, Account>,
 ) -> Vec<PrincipalView> {
     type Seen = (Option<jiff::Timestamp>, Option<jiff::Timestamp>);
     let mut requests: IndexVec<Holder, (u64, u64)> = joined.holders.map(|_| (0, 0));
@@ -216,7 +224,7 @@ pub(super) fn principals(
     let mut views: Vec<PrincipalView> = joined
         .holders
         .numbered()
-        .filter(|(_, holder)| counts(holder))
+        .filter(|(_, holder)| holder.is_known())
         .map(|(h, holder)| {
             let e = &exposures[h];
             let (first_seen, last_seen) = seen[h];
@@ -226,6 +234,8 @@ pub(super) fn principals(
                 name: holder.display().to_owned(),
                 kind: holder.principal.kind.to_string(),
                 auth_mount: holder.principal.auth_mount.to_string(),
+                namespace: holder.namespace.to_string(),
+                marks: marks(holder),
                 policies: holder
                     .sets
                     .first()
@@ -244,6 +254,7 @@ pub(super) fn principals(
                 risk: e.risk.clone(),
                 risk_after: Some(after[h].risk.clone()),
                 grants_unknown: !joined.current_set(h).is_known(),
+                account: std::mem::take(&mut accounts[h]),
             }
         })
         .collect();
@@ -255,6 +266,20 @@ pub(super) fn principals(
             .then_with(|| a.id.cmp(&b.id))
     });
     views
+}
+
+/// What people know a holder by.
+fn marks(holder: &crate::access::Holder) -> BTreeMap<String, Vec<String>> {
+    let mut marks: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let groups: BTreeSet<&String> = holder.identity.groups.iter().map(|group| &group.name).collect();
+    if !groups.is_empty() {
+        marks.insert("group".to_owned(), groups.into_iter().cloned().collect());
+    }
+    let entity = holder.identity.entity.as_ref().filter(|_| holder.identity_known);
+    for (key, value) in entity.into_iter().flat_map(|entity| &entity.metadata) {
+        marks.insert(format!("metadata {key}"), vec![value.clone()]);
+    }
+    marks
 }
 
 /// Policies, by name.
@@ -355,6 +380,7 @@ pub(super) fn escalations(joined: &Joined, chains: &[Chain]) -> Vec<Escalation> 
             };
             Escalation {
                 principal,
+                principals: names.iter().map(|name| (*name).to_owned()).collect(),
                 target: chain.target.describe(),
                 steps: chain.steps.clone(),
                 nodes: chain.nodes.clone(),
@@ -383,18 +409,11 @@ pub(super) fn heat(joined: &Joined) -> HeatMap {
         }
         column_of.push(n);
     }
-    let mut used: HashMap<(HolderId, &str), CapabilitySet> = HashMap::new();
-    for d in joined.demands.iter().filter(|d| d.was_allowed()) {
-        let on = used.entry((d.holder, &d.path)).or_default();
-        *on = on.union(d.needs().intersection(askable(&d.path)));
-    }
-    let rows: Vec<HolderId> = joined
-        .holders
-        .numbered()
-        .filter(|(_, h)| !matches!(h.principal.kind, PrincipalKind::Unauthenticated | PrincipalKind::Root))
-        .map(|(h, _)| h)
-        .take(MOST_ROWS * 50)
-        .collect();
+    let used = joined.used();
+    let rows = joined.holders.numbered().filter(|(_, h)| h.is_bound());
+    let mut rows: Vec<HolderId> = rows.map(|(h, _)| h).collect();
+    let omitted = rows.len().saturating_sub(MOST_ROWS) as u64;
+    rows.truncate(MOST_ROWS);
     let cells = rows
         .par_iter()
         .enumerate()
@@ -406,7 +425,7 @@ pub(super) fn heat(joined: &Joined) -> HeatMap {
                     continue;
                 };
                 let cell = cells.entry(column).or_default();
-                let on = used.get(&(h, joined.universe.path(n))).copied().unwrap_or_default();
+                let on = used[h].get(joined.universe.path(n)).copied().unwrap_or_default();
                 cell.granted += granted.len() as u64;
                 cell.used += granted.intersection(on).len() as u64;
             }
@@ -423,7 +442,12 @@ pub(super) fn heat(joined: &Joined) -> HeatMap {
             size: 1,
         })
         .collect();
-    HeatMap { rows, columns, cells }
+    HeatMap {
+        rows,
+        columns,
+        cells,
+        omitted,
+    }
 }
 
 /// The folder that a path is shown under: its parent, at most four segments deep.

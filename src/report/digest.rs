@@ -1,7 +1,91 @@
 //! The few words and numbers that several faces say alike.
 
-use crate::advice::{Advice, Change, CoverageView, PrincipalView, Proof, Proposal, Severity};
+use crate::advice::{Advice, Change, CoverageView, Optimality, PrincipalView, Proof, Proposal, Severity, Unused};
 use jiff::Timestamp;
+
+/// What is said of something that is granted and was never used.
+#[derive(Debug, Clone, Copy)]
+pub struct UnusedSaid {
+    /// What becomes of it.
+    pub what: Unused,
+    /// In a few words.
+    pub title: &'static str,
+    /// In a sentence.
+    pub why: &'static str,
+    /// What to do about it.
+    pub next: &'static str,
+}
+
+/// What is said of each, in the order of [`Unused::ALL`].
+pub const UNUSED: [UnusedSaid; Unused::ALL.len()] = [
+    UnusedSaid {
+        what: Unused::Goes,
+        title: "Taken away by the changes",
+        why: "Nobody used it, and the proof holds without it.",
+        next: "Apply the changes.",
+    },
+    UnusedSaid {
+        what: Unused::Shared,
+        title: "Used by others with the same policy",
+        why: "One policy serves several principals: what one of them uses all of them have. `create` and `update` count as one, as to a client they are.",
+        next: "Give those who need it a policy of their own: the redesign shows how.",
+    },
+    UnusedSaid {
+        what: Unused::Expected,
+        title: "Expected to be needed",
+        why: "It was not used yet, but what looked like it came into use later too often: taking it away would cost more wrong denials than the budget allows.",
+        next: "Give longer logs, or accept more with `--budget`; `--horizon 0` looks at the past alone.",
+    },
+    UnusedSaid {
+        what: Unused::Glob,
+        title: "Below a wildcard that stays",
+        why: "The wildcard holds paths that are used, and is as narrow as was found to be worth its stanzas.",
+        next: "Name the paths one by one where they matter most.",
+    },
+    UnusedSaid {
+        what: Unused::Elsewhere,
+        title: "Granted by another stanza too",
+        why: "The stanza that decides it today lets go of it, and a wider one of the same principal then grants it.",
+        next: "Look at the wider stanza.",
+    },
+    UnusedSaid {
+        what: Unused::Template,
+        title: "Template that could not be filled in",
+        why: "A templated stanza decides here, or may: for somebody who holds it the values are not known.",
+        next: "Take a fresh `snapshot`, so that the entities and groups behind the templates are known.",
+    },
+    UnusedSaid {
+        what: Unused::Suspect,
+        title: "Not watched well enough",
+        why: "Too little is known of the policy's holders: some never acted, a policy of theirs was not read, or the logs are too short or have too many holes.",
+        next: "Give longer and whole logs, and every policy; see `evidence` in the settings.",
+    },
+    UnusedSaid {
+        what: Unused::Unexplained,
+        title: "May explain what the policies do not",
+        why: "Requests were allowed that the policies as read do not explain: this stanza may have been the reason.",
+        next: "Give the policies that were in force when the logs were written.",
+    },
+    UnusedSaid {
+        what: Unused::Protected,
+        title: "Protected",
+        why: "The settings keep it, or a waiver answers for it.",
+        next: "Look at `keep` in the settings, and at the waivers.",
+    },
+    UnusedSaid {
+        what: Unused::Withdrawn,
+        title: "Withdrawn",
+        why: "A change would have taken it away, but could not be proven to break nothing.",
+        next: "See what was considered and withdrawn, with the reasons.",
+    },
+];
+
+/// What is said of one.
+#[must_use]
+pub fn unused_said(what: Unused) -> UnusedSaid {
+    // INVARIANT: the list is in the order of the enum, which a test holds.
+    UNUSED.get(what as usize).copied().unwrap_or(UNUSED[0])
+}
 
 /// A number with its thousands set apart.
 #[must_use]
@@ -198,6 +282,24 @@ pub fn proof(proof: &Proof) -> String {
     out
 }
 
+/// How close a design is to the best possible, in one sentence; none where nothing was minimised.
+#[must_use]
+pub fn optimality(found: &Optimality) -> Option<String> {
+    if found.objective.is_empty() {
+        return None;
+    }
+    if found.optimal || found.cost <= 0.0 {
+        return Some(String::from(
+            "No smaller set of policies does the same: that is proven.",
+        ));
+    }
+    let gap = (found.cost - found.lower_bound).max(0.0) / found.cost;
+    Some(format!(
+        "A smaller set may exist, but none that is more than {} % smaller (policies, who holds them, and what they grant, taken together).",
+        decimal((gap * 100.0).ceil())
+    ))
+}
+
 /// What the logs covered, in one sentence.
 #[must_use]
 pub fn window(coverage: &CoverageView) -> String {
@@ -211,6 +313,41 @@ pub fn window(coverage: &CoverageView) -> String {
         ),
         _ => format!("{requests}, no times known"),
     }
+}
+
+/// What allowed the requests, in one sentence; none where that does not add up, since only a part of them is counted.
+#[must_use]
+pub fn requests(advice: &Advice) -> Option<String> {
+    let of = &advice.totals.requests;
+    if of.by_stanza + of.none_needed + of.unexplained + of.denied != advice.coverage.requests {
+        return None;
+    }
+    let mut parts = vec![format!(
+        "{} allowed by a stanza, which the proof decides again",
+        number(of.by_stanza)
+    )];
+    for (count, words) in [
+        (
+            of.none_needed,
+            "that need none (logins, root, and what any token may ask)",
+        ),
+        (
+            of.unexplained,
+            "allowed for a reason that the policies as read do not show",
+        ),
+        (of.denied, "denied"),
+    ] {
+        if count > 0 {
+            parts.push(format!("{} {words}", number(count)));
+        }
+    }
+    Some(format!("{}: {}", number(advice.coverage.requests), parts.join(", ")))
+}
+
+/// Whether the logs say so little that a proof over them is no comfort.
+#[must_use]
+pub fn is_short(coverage: &CoverageView) -> bool {
+    coverage.requests == 0 || coverage.window_days < 14.0 || coverage.health < 0.5
 }
 
 /// A length of time in words.
@@ -255,6 +392,13 @@ mod tests {
         assert_eq!(decimal(12.25), "12.2");
         assert_eq!(days(0.5), "12 hours");
         assert_eq!(days(12.0 / 86_400.0), "12 seconds");
+    }
+
+    #[test]
+    fn everything_unused_is_told_by_its_own_words() {
+        for what in Unused::ALL {
+            assert_eq!(unused_said(what).what, what);
+        }
     }
 
     #[test]

@@ -84,6 +84,20 @@ pub fn html_prose(text: &str) -> String {
     prose(text, html, |name| format!("<code>{}</code>", html(name)))
 }
 
+/// A part of the address behind `#`, as a browser's `encodeURIComponent` has it.
+#[must_use]
+pub fn fragment(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~') {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
+}
+
 /// Markdown of a sentence in which names stand between backticks: they become code spans.
 #[must_use]
 pub fn markdown_prose(text: &str) -> String {

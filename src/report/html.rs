@@ -46,7 +46,7 @@ pub fn render(advice: &Advice, most_bytes: usize) -> Result<String, HtmlError> {
     page.style = STYLE;
     page.script = SCRIPT;
     let frame = template.render(Serde(&page))?.len();
-    let (data, omitted) = html_data::render(advice, most_bytes.saturating_sub(frame))?;
+    let (data, omitted) = html_data::render(advice, &page.terraform, most_bytes.saturating_sub(frame))?;
     page.data = json_in_html(&data);
     page.omitted = omitted.map(|text| visible(&text));
     Ok(template.render(Serde(&page))?)

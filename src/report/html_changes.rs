@@ -1,6 +1,6 @@
 //! The changes of the HTML report: what becomes of each policy, why, and its diff.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde::Serialize;
 
@@ -36,6 +36,8 @@ struct ChangeRow {
     minus: usize,
     reasons: Vec<String>,
     diff: Option<Vec<Line>>,
+    /// Whether the diff as shown is the diff, byte by byte: then it can be copied.
+    exact: bool,
     diff_file: String,
 }
 
@@ -53,10 +55,10 @@ struct WithdrawnRow {
 
 /// The proposal with its diffs, as many of them as there is room for.
 pub fn view(advice: &Advice, proposal: &Proposal, mut room: usize) -> Tighten {
-    let risks: HashMap<&str, &Risk> = advice
+    let risks: HashMap<String, &Risk> = advice
         .policies
         .iter()
-        .map(|policy| (policy.name.as_str(), &policy.risk))
+        .map(|policy| (policy.label(), &policy.risk))
         .collect();
     let placed = layout::place(&advice.run, proposal);
     let mut changed: Vec<_> = placed
@@ -65,7 +67,7 @@ pub fn view(advice: &Advice, proposal: &Proposal, mut room: usize) -> Tighten {
         .collect();
     // What most people stand to lose by comes first.
     let weight = |placed: &layout::Placed<'_>| {
-        let weight = risks.get(placed.policy.name.as_str()).map_or(0.0, |risk| risk.weight);
+        let weight = risks.get(&placed.policy.label()).map_or(0.0, |risk| risk.weight);
         svg::length(placed.policy.holders.len()) * weight
     };
     changed.sort_by(|a, b| weight(b).total_cmp(&weight(a)));
@@ -85,14 +87,15 @@ pub fn view(advice: &Advice, proposal: &Proposal, mut room: usize) -> Tighten {
                 room -= body.len();
             }
             ChangeRow {
-                name: visible(&placed.policy.name),
+                name: visible(&placed.policy.label()),
                 change: placed.policy.change.as_str(),
                 holders: count(digest::len(&placed.policy.holders), "holder", "holders"),
-                risk: risks.get(placed.policy.name.as_str()).map(|risk| decimal(risk.score)),
+                risk: risks.get(&placed.policy.label()).map(|risk| decimal(risk.score)),
                 plus: starts('+', "+++ "),
                 minus: starts('-', "--- "),
                 reasons: placed.policy.reasons.iter().map(|reason| visible(reason)).collect(),
                 diff: fits.then(|| lines(&body)),
+                exact: fits && visible_lines(&body) == body && body.ends_with('\n'),
                 diff_file: visible(&placed.diff),
             }
         })
@@ -122,6 +125,19 @@ pub fn view(advice: &Advice, proposal: &Proposal, mut room: usize) -> Tighten {
             })
             .collect(),
     }
+}
+
+/// The policies that change as Terraform, by label, as many of them as there is room for.
+pub fn terraform(proposal: &Proposal, room: usize) -> BTreeMap<String, String> {
+    let mut left = room;
+    let changed = proposal.policies.iter().filter(|policy| policy.change != Change::Keep);
+    super::terraform::each_policy(proposal)
+        .filter(|(policy, _)| changed.clone().any(|one| std::ptr::eq(one, *policy)))
+        .filter_map(|(policy, text)| {
+            left = left.checked_sub(text.len())?;
+            Some((visible(&policy.label()), text))
+        })
+        .collect()
 }
 
 fn lines(body: &str) -> Vec<Line> {

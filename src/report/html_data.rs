@@ -7,13 +7,44 @@ use serde_json::{Value, json};
 
 use super::digest;
 use super::escape::visible;
-use crate::advice::{Advice, Finding, HeatCell, HeatGroup, HeatMap, PolicyView, PrincipalView, Proposal, Risk};
+use crate::advice::{
+    Account, Advice, AllowedBy, Finding, HeatCell, HeatGroup, HeatMap, PathUse, PolicyView, PrincipalView, Proposal,
+    Risk, StanzaRef, StanzaRight, Unused, UnusedCounts,
+};
+use std::sync::Arc;
+
+/// The timeline of a use has at most so many marks.
+const MARKS: i64 = 120;
 
 /// Names, each once.
 #[derive(Default)]
 struct Names<'a> {
     index: HashMap<&'a str, usize>,
     list: Vec<String>,
+}
+
+/// Stanzas, each once.
+#[derive(Default)]
+struct Stanzas<'a> {
+    index: HashMap<(&'a str, &'a str, u32), usize>,
+    list: Vec<Value>,
+}
+
+impl<'a> Stanzas<'a> {
+    fn of(&mut self, stanza: &'a StanzaRef) -> usize {
+        let next = self.list.len();
+        let key = (&*stanza.policy, &*stanza.path, stanza.origin.line);
+        *self.index.entry(key).or_insert_with(|| {
+            let place = format!("{}:{}", stanza.origin.file, stanza.origin.line);
+            self.list
+                .push(json!([visible(&stanza.policy), visible(&stanza.path), visible(&place)]));
+            next
+        })
+    }
+
+    fn all(&mut self, stanzas: &'a [Arc<StanzaRef>]) -> Vec<usize> {
+        stanzas.iter().map(|stanza| self.of(stanza)).collect()
+    }
 }
 
 impl<'a> Names<'a> {
@@ -28,26 +59,31 @@ impl<'a> Names<'a> {
     fn all(&mut self, names: &'a [String]) -> Vec<usize> {
         names.iter().map(|name| self.of(name)).collect()
     }
+
+    /// How many bytes those take that came after so many.
+    fn bytes_after(&self, before: usize) -> usize {
+        self.list.iter().skip(before).map(|name| text_size(name)).sum()
+    }
 }
 
-/// What becomes of policies in a proposal, by name.
-pub struct Changes<'a>(HashMap<&'a str, &'static str>);
+/// What becomes of policies in a proposal, by their labels.
+pub struct Changes(HashMap<String, &'static str>);
 
-impl<'a> Changes<'a> {
+impl Changes {
     /// Of this proposal.
     #[must_use]
-    pub fn of(proposal: Option<&'a Proposal>) -> Self {
+    pub fn of(proposal: Option<&Proposal>) -> Self {
         let mut changes = HashMap::new();
         for policy in proposal.into_iter().flat_map(|proposal| &proposal.policies) {
-            changes.entry(policy.name.as_str()).or_insert(policy.change.as_str());
+            changes.insert(policy.label(), policy.change.as_str());
         }
         Self(changes)
     }
 
     /// What becomes of one.
     #[must_use]
-    pub fn to(&self, name: &str) -> &'static str {
-        self.0.get(name).copied().unwrap_or("keep")
+    pub fn to(&self, label: &str) -> &'static str {
+        self.0.get(label).copied().unwrap_or("keep")
     }
 }
 
@@ -55,11 +91,31 @@ impl<'a> Changes<'a> {
 ///
 /// # Errors
 /// Never for a value as built here: the error is that of the serializer.
-pub fn render(advice: &Advice, room: usize) -> Result<(String, Option<String>), serde_json::Error> {
+pub fn render(
+    advice: &Advice,
+    terraform: &BTreeMap<String, String>,
+    room: usize,
+) -> Result<(String, Option<String>), serde_json::Error> {
     // The script, the style and the escaping of `<` take room as well.
     let mut budget = Budget {
         left: room.saturating_sub(room / 50),
     };
+    let mut for_terraform = Budget { left: budget.left / 6 };
+    let terraform: BTreeMap<&String, &String> = terraform
+        .iter()
+        .filter(|(label, text)| for_terraform.take(&json!([label, text])))
+        .collect();
+    let terraform = json!(terraform);
+    budget.spend(&terraform);
+    let unused_said = json!(digest::UNUSED.map(|said| json!([said.what.as_str(), said.title, said.why, said.next])));
+    budget.spend(&unused_said);
+    let rules: BTreeMap<String, String> = advice
+        .rules
+        .iter()
+        .map(|rule| (visible(&rule.id), visible(&rule.summary)))
+        .collect();
+    let rules = json!(rules);
+    budget.spend(&rules);
     let mut names = Names::default();
     let changes = Changes::of(digest::proposal(advice, "tighten"));
 
@@ -68,7 +124,7 @@ pub fn render(advice: &Advice, room: usize) -> Result<(String, Option<String>), 
     let mut for_policies = Budget { left: budget.left / 3 };
     let mut policies = Vec::new();
     for policy in &advice.policies {
-        let row = policy_row(policy, changes.to(&policy.name), &mut names);
+        let row = policy_row(policy, changes.to(&policy.label()), &mut names);
         if !for_policies.take(&row) {
             break;
         }
@@ -81,27 +137,56 @@ pub fn render(advice: &Advice, room: usize) -> Result<(String, Option<String>), 
     };
     let mut principals = Vec::new();
     for principal in &advice.principals {
-        let row = principal_row(principal, &mut names);
+        let owner = advice.owners.principals.get(&principal.id);
+        let row = principal_row(principal, owner, &mut names);
         if !for_principals.take(&row) {
             break;
         }
         budget.spend(&row);
         principals.push(row);
     }
-    budget.left = budget
-        .left
-        .saturating_sub(names.list.iter().map(|name| name.len() + 3).sum());
+    budget.left = budget.left.saturating_sub(names.bytes_after(0));
+    // So that what principals used is never crowded out by findings.
+    let mut for_findings = Budget {
+        left: budget.left / 3 * 2,
+    };
     let mut findings = Vec::new();
     for finding in &advice.findings {
-        let row = finding_row(finding);
-        if !budget.take(&row) {
+        let before = names.list.len();
+        let row = finding_row(finding, &mut names);
+        let bytes = size(&row) + names.bytes_after(before);
+        if !for_findings.take_bytes(bytes) {
+            // INVARIANT: nobody asks for these names again.
+            names.list.truncate(before);
             break;
         }
+        budget.left = budget.left.saturating_sub(bytes);
         findings.push(row);
     }
-    let omitted = omitted(advice, principals.len(), policies.len(), findings.len());
+    let days = Days::of(advice);
+    let mut stanzas = Stanzas::default();
+    let mut accounts = Vec::new();
+    for principal in advice.principals.iter().take(principals.len()) {
+        let (names_before, stanzas_before) = (names.list.len(), stanzas.list.len());
+        let row = account_row(&principal.account, &days, &mut names, &mut stanzas);
+        let new_stanzas: usize = stanzas.list.iter().skip(stanzas_before).map(size).sum();
+        if !budget.take_bytes(size(&row) + names.bytes_after(names_before) + new_stanzas) {
+            names.list.truncate(names_before);
+            stanzas.list.truncate(stanzas_before);
+            break;
+        }
+        accounts.push(row);
+    }
+    let shown = [principals.len(), policies.len(), findings.len(), accounts.len()];
+    let omitted = omitted(advice, shown);
     let data = json!({
         "names": names.list,
+        "rules": rules,
+        "terraform": terraform,
+        "stanzas": stanzas.list,
+        "accounts": accounts,
+        "days": [days.first, days.count, days.each],
+        "unused": unused_said,
         "principals": principals,
         "policies": policies,
         "findings": findings,
@@ -110,7 +195,7 @@ pub fn render(advice: &Advice, room: usize) -> Result<(String, Option<String>), 
     Ok((serde_json::to_string(&data)?, omitted))
 }
 
-fn omitted(advice: &Advice, principals: usize, policies: usize, findings: usize) -> Option<String> {
+fn omitted(advice: &Advice, [principals, policies, findings, accounts]: [usize; 4]) -> Option<String> {
     let mut parts = Vec::new();
     for (word, all, shown) in [
         ("principals", advice.principals.len(), principals),
@@ -120,6 +205,9 @@ fn omitted(advice: &Advice, principals: usize, policies: usize, findings: usize)
         if shown < all {
             parts.push(format!("the first {shown} of {all} {word}"));
         }
+    }
+    if accounts < principals {
+        parts.push(format!("what the first {accounts} of them used"));
     }
     (!parts.is_empty()).then(|| {
         format!(
@@ -139,7 +227,11 @@ impl Budget {
     }
 
     fn take(&mut self, value: &Value) -> bool {
-        match self.left.checked_sub(size(value)) {
+        self.take_bytes(size(value))
+    }
+
+    fn take_bytes(&mut self, bytes: usize) -> bool {
+        match self.left.checked_sub(bytes) {
             Some(left) => {
                 self.left = left;
                 true
@@ -155,14 +247,7 @@ fn size(value: &Value) -> usize {
         Value::Null => 5,
         Value::Bool(_) => 6,
         Value::Number(number) => number.to_string().len() + 1,
-        Value::String(text) => {
-            text.len()
-                + 3
-                + 5 * text
-                    .bytes()
-                    .filter(|byte| matches!(byte, b'<' | b'>' | b'&' | b'"' | b'\\'))
-                    .count()
-        }
+        Value::String(text) => text_size(text),
         Value::Array(list) => 2 + list.iter().map(size).sum::<usize>(),
         Value::Object(map) => {
             2 + map
@@ -173,6 +258,13 @@ fn size(value: &Value) -> usize {
     }
 }
 
+fn text_size(text: &str) -> usize {
+    let escaped = text
+        .bytes()
+        .filter(|byte| matches!(byte, b'<' | b'>' | b'&' | b'"' | b'\\' | b'\n'));
+    text.len() + 3 + 5 * escaped.count()
+}
+
 fn one_digit(value: f64) -> Value {
     json!((value * 10.0).round() / 10.0)
 }
@@ -181,7 +273,7 @@ fn parts(risk: &Risk) -> Vec<String> {
     risk.parts.iter().map(|part| visible(part)).collect()
 }
 
-fn principal_row<'a>(from: &'a PrincipalView, names: &mut Names<'a>) -> Value {
+fn principal_row<'a>(from: &'a PrincipalView, owner: Option<&'a String>, names: &mut Names<'a>) -> Value {
     json!([
         visible(&from.id),
         visible(&from.name),
@@ -207,6 +299,89 @@ fn principal_row<'a>(from: &'a PrincipalView, names: &mut Names<'a>) -> Value {
             u8::from(from.grants_unknown)
         },
         parts(&from.risk),
+        visible(&from.namespace),
+        from.marks
+            .iter()
+            .flat_map(|(mark, values)| values.iter().map(move |value| (mark.as_str(), value)))
+            .chain(owner.map(|owner| ("owner", owner)))
+            .flat_map(|(mark, value)| [names.of(mark), names.of(value)])
+            .collect::<Vec<_>>(),
+        unused(&from.account.unused),
+    ])
+}
+
+/// The days of the logs, in as many equal parts as a timeline has room for.
+struct Days {
+    first: i64,
+    count: i64,
+    /// Days in a part.
+    each: i64,
+}
+
+impl Days {
+    fn of(advice: &Advice) -> Self {
+        let day = |time: jiff::Timestamp| time.as_second().div_euclid(86_400);
+        let first = advice.coverage.first.map_or(0, day);
+        let count = advice.coverage.last.map_or(first, day) - first + 1;
+        let each = (count.max(1) + MARKS - 1) / MARKS;
+        Self { first, count, each }
+    }
+
+    /// From which part to which something was seen: numbers in pairs.
+    fn marks(&self, days: &[(i32, i32)]) -> Vec<i64> {
+        let mut marks: Vec<i64> = Vec::new();
+        for &(from, to) in days {
+            let part = |day: i32| (i64::from(day) - self.first).div_euclid(self.each).max(0);
+            let (from, to) = (part(from), part(to));
+            match marks.last_mut() {
+                Some(last) if from <= *last + 1 => *last = to.max(*last),
+                _ => marks.extend([from, to]),
+            }
+        }
+        marks
+    }
+}
+
+fn unused(counts: &UnusedCounts) -> Vec<u64> {
+    counts.iter().map(|(_, count)| count).collect()
+}
+
+fn account_row<'a>(from: &'a Account, days: &Days, names: &mut Names<'a>, stanzas: &mut Stanzas<'a>) -> Value {
+    let uses: Vec<Value> = from.uses.iter().map(|one| use_row(one, days, names, stanzas)).collect();
+    let rights: Vec<Value> = from.rights.iter().map(|one| right_row(one, names, stanzas)).collect();
+    json!([uses, from.uses_total, rights, from.rights_total])
+}
+
+fn use_row<'a>(from: &'a PathUse, days: &Days, names: &mut Names<'a>, stanzas: &mut Stanzas<'a>) -> Value {
+    let by = match &from.by {
+        AllowedBy::Stanzas(all) => json!(stanzas.all(all)),
+        AllowedBy::NoneNeeded => json!("no stanza is needed"),
+        AllowedBy::Unexplained => json!("not explained by the policies as read"),
+        AllowedBy::Denied => json!("denied"),
+    };
+    json!([
+        names.of(&from.path),
+        names.of(&from.capability),
+        from.allowed,
+        from.denied,
+        from.first.map(|time| time.as_second()),
+        from.last.map(|time| time.as_second()),
+        days.marks(&from.days),
+        by,
+    ])
+}
+
+fn right_row<'a>(from: &'a StanzaRight, names: &mut Names<'a>, stanzas: &mut Stanzas<'a>) -> Value {
+    let stays = from.unused.iter().filter(|(what, _)| *what != Unused::Goes);
+    let most = stays.max_by_key(|(what, count)| (*count, std::cmp::Reverse(*what)));
+    json!([
+        stanzas.all(&from.stanzas),
+        from.granted,
+        from.used,
+        from.unused.of(Unused::Goes),
+        // Why the most of it stays.
+        most.filter(|(_, count)| *count > 0).map(|(what, _)| what as usize),
+        from.examples.iter().map(|path| names.of(path)).collect::<Vec<_>>(),
     ])
 }
 
@@ -232,7 +407,7 @@ fn policy_row<'a>(from: &'a PolicyView, change: &str, names: &mut Names<'a>) -> 
         })
         .collect();
     json!([
-        visible(&from.name),
+        visible(&from.label()),
         visible(&from.file),
         names.all(&from.holders),
         stanzas,
@@ -242,7 +417,7 @@ fn policy_row<'a>(from: &'a PolicyView, change: &str, names: &mut Names<'a>) -> 
     ])
 }
 
-fn finding_row(from: &Finding) -> Value {
+fn finding_row<'a>(from: &'a Finding, names: &mut Names<'a>) -> Value {
     let evidence = from.evidence.as_ref().map(|evidence| {
         json!([
             evidence.state.as_str(),
@@ -268,6 +443,7 @@ fn finding_row(from: &Finding) -> Value {
         evidence,
         visible(&from.remedy),
         from.fixed_in.as_deref().map(visible),
+        names.all(&from.who),
     ])
 }
 
@@ -286,7 +462,11 @@ fn heat(from: &HeatMap, room: usize) -> Value {
     if size(&both) <= room {
         return both;
     }
-    heat_value(&HeatMap::default())
+    // No row is left: all are left out.
+    heat_value(&HeatMap {
+        omitted: from.omitted + from.rows.iter().map(|row| row.size).sum::<u64>(),
+        ..HeatMap::default()
+    })
 }
 
 /// The matrix with each group of rows (or columns) as one.
@@ -328,6 +508,7 @@ fn in_groups(from: &HeatMap, rows: bool) -> HeatMap {
         rows: if rows { groups.clone() } else { from.rows.clone() },
         columns: if rows { from.columns.clone() } else { groups },
         cells,
+        omitted: from.omitted,
     }
 }
 
@@ -342,6 +523,7 @@ fn heat_value(from: &HeatMap) -> Value {
         "rows": from.rows.iter().map(group).collect::<Vec<_>>(),
         "columns": from.columns.iter().map(group).collect::<Vec<_>>(),
         "cells": cells,
+        "omitted": from.omitted,
     })
 }
 
@@ -364,13 +546,14 @@ mod tests {
             cells: (0..50)
                 .flat_map(|row| (0..50).map(move |column| ((row, column), HeatCell { granted: 2, used: 1 })))
                 .collect(),
+            omitted: 3,
         };
         let whole = heat(&map, usize::MAX);
         assert_eq!(whole["rows"].as_array().map(Vec::len), Some(50));
         let small = heat(&map, 200);
         assert_eq!(
             small,
-            json!({"rows": [["a", "a", 20], ["b", "b", 30]], "columns": [["c", "c", 50]], "cells": [0, 0, 2000, 1000, 1, 0, 3000, 1500]})
+            json!({"rows": [["a", "a", 20], ["b", "b", 30]], "columns": [["c", "c", 50]], "cells": [0, 0, 2000, 1000, 1, 0, 3000, 1500], "omitted": 3})
         );
         assert_eq!(heat(&map, 40)["cells"], json!([]));
     }

@@ -1,14 +1,16 @@
 //! What the template of the HTML report shows: every text ready, every number in words.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::digest::{self, count, decimal, number};
-use super::escape::visible;
+use super::escape::{fragment, visible};
 use super::history;
 use super::html_changes::{self, Tighten, sentence};
 use super::html_data::Changes;
 use super::svg;
-use crate::advice::{Advice, Change, Proposal};
+use crate::advice::{Advice, Bridge, Change, Proposal, Unused};
 
 const PRINCIPALS_DRAWN: usize = 12;
 const ROWS_WITHOUT_SCRIPT: usize = 25;
@@ -20,6 +22,7 @@ const STANZAS_SHOWN: usize = 12;
 const CHANGES_TO_START: usize = 5;
 const NOTES_SHOWN: usize = 60;
 const INPUTS_SHOWN: usize = 12;
+const SHARES_SHOWN: usize = 6;
 
 /// All that the template shows. Every text in it has been through [`visible`]; the template escapes it.
 #[derive(Serialize)]
@@ -34,8 +37,13 @@ pub struct Page {
     pub data: String,
     /// What the page leaves out.
     pub omitted: Option<String>,
+    /// The proposed policies as Terraform, by label, as far as there is room.
+    #[serde(skip)]
+    pub terraform: BTreeMap<String, String>,
     headline: String,
     promise: String,
+    /// Whether the logs say too little for a proof to mean much.
+    short: bool,
     window: String,
     skips: String,
     health: String,
@@ -63,6 +71,7 @@ pub struct Page {
     principals: Vec<PrincipalRow>,
     tighten: Option<Tighten>,
     start_here: usize,
+    bridge: Option<BridgeView>,
     findings: Vec<FindingRow>,
     has_heat: bool,
     escalations: Vec<Chain>,
@@ -94,6 +103,37 @@ struct PrincipalRow {
     last: String,
 }
 
+/// From what is unused today to what is unused under the proposal.
+#[derive(Serialize)]
+struct BridgeView {
+    today: String,
+    today_bar: String,
+    proposed: String,
+    proposed_bar: String,
+    rows: Vec<BridgeRow>,
+}
+
+#[derive(Serialize)]
+struct BridgeRow {
+    id: &'static str,
+    goes: bool,
+    title: &'static str,
+    why: &'static str,
+    next: &'static str,
+    count: String,
+    percent: u64,
+    bar: String,
+    policies: Vec<ShareRow>,
+    more: Option<String>,
+}
+
+#[derive(Serialize)]
+struct ShareRow {
+    href: String,
+    policy: String,
+    count: String,
+}
+
 #[derive(Serialize)]
 struct FindingRow {
     fingerprint: String,
@@ -107,6 +147,7 @@ struct FindingRow {
 #[derive(Serialize)]
 struct Chain {
     principal: String,
+    others: Vec<String>,
     target: String,
     nodes: Vec<String>,
     steps: Vec<String>,
@@ -208,6 +249,8 @@ impl Page {
             script: "",
             data: String::new(),
             omitted: None,
+            terraform: tighten.map_or_else(BTreeMap::new, |proposal| html_changes::terraform(proposal, diff_bytes)),
+            short: digest::is_short(coverage),
             headline: digest::headline(advice),
             promise: digest::promise(advice),
             window: digest::window(coverage),
@@ -239,6 +282,7 @@ impl Page {
             principals: principal_rows(advice),
             tighten: tighten.map(|proposal| html_changes::view(advice, proposal, diff_bytes)),
             start_here: CHANGES_TO_START,
+            bridge: bridge(&advice.bridge),
             findings: finding_rows(advice),
             has_heat: !advice.heat.rows.is_empty(),
             escalations: chains(advice),
@@ -288,6 +332,52 @@ fn cut(texts: &[String], most: usize) -> Vec<String> {
         out.push(format!("and {more} more, in advice.json"));
     }
     out
+}
+
+fn bridge(from: &Bridge) -> Option<BridgeView> {
+    let (today, proposed) = (from.today(), from.proposed());
+    if today == 0 {
+        return None;
+    }
+    let mut left = today;
+    let rows = from.parts.iter().map(|part| {
+        let said = digest::unused_said(part.what);
+        let goes = part.what == Unused::Goes;
+        left -= part.count;
+        BridgeRow {
+            id: part.what.as_str(),
+            goes,
+            title: said.title,
+            why: said.why,
+            next: said.next,
+            count: number(part.count),
+            percent: digest::percent(part.count, today),
+            bar: svg::step_bar(part.count, left, today, if goes { "f-used" } else { "f-excess" }),
+            policies: part
+                .policies
+                .iter()
+                .take(SHARES_SHOWN)
+                .map(|(policy, count)| ShareRow {
+                    href: format!("#policy/{}", fragment(&visible(policy))),
+                    policy: visible(policy),
+                    count: number(*count),
+                })
+                .collect(),
+            more: part
+                .policies
+                .len()
+                .checked_sub(SHARES_SHOWN)
+                .filter(|more| *more > 0)
+                .map(|more| format!("and {more} more, in advice.json")),
+        }
+    });
+    Some(BridgeView {
+        rows: rows.collect(),
+        today: number(today),
+        today_bar: svg::step_bar(today, 0, today, "f-excess"),
+        proposed: number(proposed),
+        proposed_bar: svg::step_bar(proposed, 0, today, "f-excess"),
+    })
 }
 
 /// The policies that a proposal deletes.
@@ -358,6 +448,7 @@ fn chains(advice: &Advice) -> Vec<Chain> {
         .take(ESCALATIONS_SHOWN)
         .map(|one| Chain {
             principal: visible(&one.principal),
+            others: all_visible(if one.principals.len() > 1 { &one.principals } else { &[] }),
             target: visible(&one.target),
             nodes: all_visible(&one.nodes),
             steps: all_visible(&one.steps),
@@ -374,9 +465,9 @@ fn policy_rows(advice: &Advice, tighten: Option<&Proposal>) -> Vec<PolicyRow> {
         .map(|policy| {
             let all = || policy.stanzas.iter().flat_map(|stanza| &stanza.capabilities);
             PolicyRow {
-                name: visible(&policy.name),
+                name: visible(&policy.label()),
                 file: visible(&policy.file),
-                change: changes.to(&policy.name),
+                change: changes.to(&policy.label()),
                 risk: decimal(policy.risk.score),
                 holders: number(digest::len(&policy.holders)),
                 stanzas: policy.stanzas.len(),
@@ -396,7 +487,6 @@ fn redesign_view(redesign: &Proposal, tighten: Option<&Proposal>) -> Redesign {
         tight: tight.map(number).unwrap_or_default(),
         then: number(then),
     };
-    let optimality = &redesign.optimality;
     Redesign {
         title: sentence(&redesign.title),
         rows: vec![
@@ -427,18 +517,7 @@ fn redesign_view(redesign: &Proposal, tighten: Option<&Proposal>) -> Redesign {
             },
         ],
         proof: digest::proof(&redesign.proof),
-        optimality: (!optimality.objective.is_empty()).then(|| {
-            format!(
-                "Minimised: {}. Value {}, {}.",
-                visible(&optimality.objective),
-                decimal(optimality.cost),
-                if optimality.optimal {
-                    String::from("proved to be the least")
-                } else {
-                    format!("no solution is below {}", decimal(optimality.lower_bound))
-                },
-            )
-        }),
+        optimality: digest::optimality(&redesign.optimality),
         migration: all_visible(&redesign.migration),
         gone: gone(redesign),
         roles: redesign
@@ -501,6 +580,9 @@ fn facts(advice: &Advice) -> Vec<Fact> {
             format!("{} %", decimal((coverage.health * 100.0).round())),
         ),
     ];
+    if let Some(requests) = digest::requests(advice) {
+        out.insert(2, fact("Requests", requests));
+    }
     if !coverage.nodes.is_empty() {
         out.push(fact("Nodes", visible(&coverage.nodes.join(", "))));
     }

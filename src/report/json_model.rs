@@ -1,9 +1,12 @@
 //! The structs of `advice.json`, version 2, and how an advice becomes one.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::json::{SCHEMA, VERSION};
+use super::json_account::{Account, Bridge};
 use super::json_proposal::{Escalation, FrontierPoint, Heat, Proposal};
 use crate::advice::{self, Advice, EvidenceState, Severity};
 use crate::origin::Origin;
@@ -38,6 +41,8 @@ pub struct Document {
     pub escalations: Vec<Escalation>,
     /// Groups of principals by groups of paths.
     pub heat: Heat,
+    /// From what is unused today to what is unused under the `tighten` proposal, and why.
+    pub bridge: Bridge,
 }
 
 impl From<&Advice> for Document {
@@ -56,6 +61,7 @@ impl From<&Advice> for Document {
             frontier: from.frontier.iter().map(Into::into).collect(),
             escalations: from.escalations.iter().map(Into::into).collect(),
             heat: (&from.heat).into(),
+            bridge: (&from.bridge).into(),
         }
     }
 }
@@ -199,6 +205,8 @@ pub struct Totals {
     pub used: u64,
     /// Requests that were denied.
     pub denied_requests: u64,
+    /// What allowed the requests.
+    pub requests: RequestTotals,
     /// The largest risk, 0 to 100.
     pub risk_max: f64,
     /// The mean risk.
@@ -215,8 +223,34 @@ impl From<&advice::Totals> for Totals {
             granted: from.granted,
             used: from.used,
             denied_requests: from.denied_requests,
+            requests: from.requests.into(),
             risk_max: rounded(from.risk_max),
             risk_mean: rounded(from.risk_mean),
+        }
+    }
+}
+
+/// Requests by what allowed them: adds up to those counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RequestTotals {
+    /// Allowed by a stanza of the policies as read: these are decided again in a proof.
+    pub by_stanza: u64,
+    /// Allowed without one: logins, root, and what any token may ask.
+    pub none_needed: u64,
+    /// Allowed, and the policies as read do not say why.
+    pub unexplained: u64,
+    /// Denied.
+    pub denied: u64,
+}
+
+impl From<advice::RequestTotals> for RequestTotals {
+    fn from(from: advice::RequestTotals) -> Self {
+        Self {
+            by_stanza: from.by_stanza,
+            none_needed: from.none_needed,
+            unexplained: from.unexplained,
+            denied: from.denied,
         }
     }
 }
@@ -233,6 +267,10 @@ pub struct Principal {
     pub kind: String,
     /// Auth mount.
     pub auth_mount: String,
+    /// Namespace where its tokens live.
+    pub namespace: String,
+    /// What people know it by, for grouping: `group` with the names of its groups, `metadata KEY` with the value of its entity.
+    pub marks: BTreeMap<String, Vec<String>>,
     /// Policies in force.
     pub policies: Vec<String>,
     /// (path, capability) pairs granted.
@@ -264,6 +302,8 @@ pub struct Principal {
     pub risk_after: Option<Risk>,
     /// Whether a policy it holds was not among those read.
     pub grants_unknown: bool,
+    /// What it used, and what it could do, stanza by stanza.
+    pub account: Account,
 }
 
 impl From<&advice::PrincipalView> for Principal {
@@ -273,6 +313,8 @@ impl From<&advice::PrincipalView> for Principal {
             name: from.name.clone(),
             kind: from.kind.clone(),
             auth_mount: from.auth_mount.clone(),
+            namespace: from.namespace.clone(),
+            marks: from.marks.clone(),
             policies: from.policies.clone(),
             granted: from.granted,
             used: from.used,
@@ -287,6 +329,7 @@ impl From<&advice::PrincipalView> for Principal {
             risk: (&from.risk).into(),
             risk_after: from.risk_after.as_ref().map(Into::into),
             grants_unknown: from.grants_unknown,
+            account: (&from.account).into(),
         }
     }
 }
@@ -465,6 +508,8 @@ pub struct Finding {
     /// The policy of the `tighten` proposal that mends it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fixed_in: Option<String>,
+    /// Who is meant, all by name, where it is about several principals.
+    pub who: Vec<String>,
 }
 
 impl From<&advice::Finding> for Finding {
@@ -480,6 +525,7 @@ impl From<&advice::Finding> for Finding {
             evidence: from.evidence.as_ref().map(Into::into),
             remedy: from.remedy.clone(),
             fixed_in: from.fixed_in.clone(),
+            who: from.who.clone(),
         }
     }
 }

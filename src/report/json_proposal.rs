@@ -335,8 +335,10 @@ impl From<&advice::FrontierPoint> for FrontierPoint {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Escalation {
-    /// Principal.
+    /// Principal; where several have the same policies, the first and how many more.
     pub principal: String,
+    /// All for whom the chain holds.
+    pub principals: Vec<String>,
     /// What it can become.
     pub target: String,
     /// The steps.
@@ -349,6 +351,7 @@ impl From<&advice::Escalation> for Escalation {
     fn from(from: &advice::Escalation) -> Self {
         Self {
             principal: from.principal.clone(),
+            principals: from.principals.clone(),
             target: from.target.clone(),
             steps: from.steps.clone(),
             nodes: from.nodes.clone(),
@@ -366,6 +369,8 @@ pub struct Heat {
     pub columns: Vec<HeatGroup>,
     /// Cells with anything in them: row, column, granted, used.
     pub cells: Vec<[u64; 4]>,
+    /// Principals that are in no row, since there are too many.
+    pub omitted: u64,
 }
 
 impl From<&advice::HeatMap> for Heat {
@@ -378,6 +383,7 @@ impl From<&advice::HeatMap> for Heat {
                 .iter()
                 .map(|(&(row, column), cell)| [row.into(), column.into(), cell.granted, cell.used])
                 .collect(),
+            omitted: from.omitted,
         }
     }
 }

@@ -249,7 +249,7 @@ fn findings(out: &mut String, advice: &Advice) {
 fn roles(out: &mut String, redesign: &Proposal) {
     let _ = writeln!(
         out,
-        "## If you start anew\n\n{} with {} would do ({} today with {}), leaving {} unused grants. {} See `roles/`.\n",
+        "## Redesign from scratch\n\n{} with {} would do ({} today with {}), leaving {} unused grants. {} See `roles/`.\n",
         digest::count(redesign.after.policies, "policy", "policies"),
         digest::count(redesign.after.stanzas, "stanza", "stanzas"),
         digest::number(redesign.before.policies),

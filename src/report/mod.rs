@@ -17,6 +17,7 @@ mod html_changes;
 mod html_data;
 mod html_page;
 pub mod json;
+pub mod json_account;
 pub mod json_model;
 pub mod json_proposal;
 pub mod layout;

@@ -3,7 +3,7 @@
 use super::layout::{self, Placed};
 use super::output::OutputFile;
 use super::{RenderError, csv, diff, hcl, html, markdown, terraform};
-use crate::advice::{Advice, Change, Owners, Proposal, Totals};
+use crate::advice::{Advice, Change, Owners, Proposal, RequestTotals, Totals};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
@@ -118,6 +118,8 @@ fn part(advice: &Advice, owner: Option<&str>) -> Advice {
         granted: sum(|one| one.granted),
         used: sum(|one| one.used),
         denied_requests: sum(|one| one.denied),
+        // What allowed the requests of a part was not counted apart.
+        requests: RequestTotals::default(),
         risk_max: scores.clone().fold(0.0, f64::max),
         risk_mean: if principals.is_empty() {
             0.0

@@ -95,19 +95,8 @@ fn readme(redesign: &Proposal, placed: &[Placed<'_>]) -> String {
         })
     );
     let _ = writeln!(out, "Proof: {}\n", markdown(&digest::proof(&redesign.proof)));
-    let optimality = &redesign.optimality;
-    if !optimality.objective.is_empty() {
-        let _ = writeln!(
-            out,
-            "Minimised: {}, value {}, {}.\n",
-            markdown(&optimality.objective),
-            digest::decimal(optimality.cost),
-            if optimality.optimal {
-                String::from("proved to be the least")
-            } else {
-                format!("no solution is below {}", digest::decimal(optimality.lower_bound))
-            },
-        );
+    if let Some(words) = digest::optimality(&redesign.optimality) {
+        let _ = writeln!(out, "{words}\n");
     }
     out.push_str("| | today | redesigned |\n|---|---:|---:|\n");
     let (before, after) = (&redesign.before, &redesign.after);

@@ -110,7 +110,7 @@ pub fn histogram(principals: &[PrincipalView]) -> String {
             .map(|risk| risk.score),
     );
     let most = before.iter().chain(&after).copied().fold(1.0, f64::max);
-    let (left, width, bottom, tall) = (14.0, 392.0, 312.0, 282.0);
+    let (left, width, bottom, tall) = (14.0, 392.0, 312.0, 270.0);
     let step = width / length(BINS);
     let mut out = open(420.0, 340.0, "Principals by risk, today and as proposed");
     let _ = write!(
@@ -126,13 +126,24 @@ pub fn histogram(principals: &[PrincipalView]) -> String {
             "<g><title>risk {from} to {}: {today} today, {then} proposed</title>",
             from + 10
         );
-        for (class, value, shift) in [("before", *today, 0.10), ("after", *then, 0.52)] {
-            // What is there can be seen, however little it is.
-            let height = if value > 0.0 {
+        // What is there can be seen, however little it is.
+        let height = |value: f64| {
+            if value > 0.0 {
                 (tall * value / most).max(2.0)
             } else {
                 0.0
+            }
+        };
+        // Two long numbers side by side would run into each other: one stands above the other.
+        let long = format!("{today}{then}").len() > 3 && *today > 0.0 && *then > 0.0;
+        let collide = long && (height(*today) - height(*then)).abs() < 13.0;
+        for (class, value, shift) in [("before", *today, 0.10), ("after", *then, 0.52)] {
+            let lift = if collide && class == "after" {
+                (height(*today) - height(*then)).max(0.0) + 13.0
+            } else {
+                0.0
             };
+            let height = height(value);
             let _ = write!(
                 out,
                 "<rect class=\"{class}\" x=\"{:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"{height:.1}\" rx=\"2\"/>",
@@ -145,7 +156,7 @@ pub fn histogram(principals: &[PrincipalView]) -> String {
                     out,
                     "<text class=\"num\" x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\" font-size=\"10\">{value}</text>",
                     x + step * (shift + 0.19),
-                    bottom - height - 5.0,
+                    bottom - height - 5.0 - lift,
                 );
             }
         }
@@ -322,6 +333,24 @@ pub fn use_bar(used: u64, granted: u64) -> String {
     )
 }
 
+/// A part of a whole where it stands on the way from all to what is left: `end` is what is left behind it.
+#[must_use]
+pub fn step_bar(part: u64, end: u64, whole: u64, class: &str) -> String {
+    let share = |value: u64| {
+        if whole == 0 {
+            0.0
+        } else {
+            100.0 * int_f64(value) / int_f64(whole)
+        }
+    };
+    // What is there can be seen, however little it is.
+    let width = if part > 0 { share(part).max(0.6) } else { 0.0 };
+    format!(
+        "<svg class=\"step\" viewBox=\"0 0 100 6\" preserveAspectRatio=\"none\" aria-hidden=\"true\"><rect class=\"track\" width=\"100\" height=\"6\"/><rect class=\"{class}\" x=\"{:.2}\" width=\"{width:.2}\" height=\"6\"/></svg>",
+        share(end).min(100.0 - width),
+    )
+}
+
 /// Findings by severity, as one bar.
 #[must_use]
 pub fn severity_bar(counts: &[(Severity, u64)]) -> String {
@@ -364,4 +393,51 @@ pub fn length(value: usize) -> f64 {
 #[allow(clippy::cast_precision_loss)]
 fn int_f64(value: u64) -> f64 {
     value as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::advice::Risk;
+
+    #[test]
+    fn numbers_of_a_histogram_do_not_run_into_each_other() {
+        let person = |score: f64, after: f64| PrincipalView {
+            risk: Risk {
+                score,
+                ..Risk::default()
+            },
+            risk_after: Some(Risk {
+                score: after,
+                ..Risk::default()
+            }),
+            ..PrincipalView::default()
+        };
+        let plot = histogram(&(0..240).map(|_| person(55.0, 52.0)).collect::<Vec<_>>());
+        let place = |label: &str| -> Vec<f64> {
+            let at = plot.find(&format!(">{label}</text>")).unwrap_or_default();
+            let tag = plot
+                .get(..at)
+                .and_then(|head| head.rsplit("<text").next())
+                .unwrap_or_default();
+            tag.split('"').filter_map(|part| part.parse().ok()).take(2).collect()
+        };
+        let (first, second) = (place("240"), plot.matches(">240</text>").count());
+        assert_eq!(second, 2);
+        let other = plot.replacen(">240</text>", ">0</text>", 1);
+        let at = other.find(">240</text>").unwrap_or_default();
+        let tag = other
+            .get(..at)
+            .and_then(|head| head.rsplit("<text").next())
+            .unwrap_or_default();
+        let later: Vec<f64> = tag.split('"').filter_map(|part| part.parse().ok()).take(2).collect();
+        assert!((first[1] - later[1]).abs() >= 12.0, "{first:?} {later:?}");
+    }
+
+    #[test]
+    fn a_step_stands_where_it_leads_to() {
+        let bar = step_bar(25, 50, 100, "x");
+        assert!(bar.contains("x=\"50.00\" width=\"25.00\""), "{bar}");
+        assert!(step_bar(0, 0, 0, "x").contains("width=\"0.00\""));
+    }
 }

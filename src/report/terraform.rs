@@ -54,12 +54,17 @@ pub fn render(proposal: &Proposal, folder: &str) -> Vec<OutputFile> {
 }
 
 fn policies(proposal: &Proposal) -> String {
-    let mut out = String::new();
+    finished(each_policy(proposal).map(|(_, text)| text).collect())
+}
+
+/// Every policy as a resource of its own; one that goes as a line that says so.
+pub(super) fn each_policy(proposal: &Proposal) -> impl Iterator<Item = (&ProposedPolicy, String)> {
     let mut labels = BTreeSet::new();
-    for policy in &proposal.policies {
+    proposal.policies.iter().map(move |policy| {
+        let mut out = String::new();
         let Some(text) = hcl::file(policy) else {
             let _ = write!(out, "# Deleted: {}\n\n", comment(&policy.label()));
-            continue;
+            return (policy, out);
         };
         let label = label(&mut labels, &policy.label());
         if policy.change != Change::Add {
@@ -77,8 +82,8 @@ fn policies(proposal: &Proposal) -> String {
             "resource \"vault_policy\" \"{label}\" {{\n{}}}\n\n",
             attributes(&rows)
         );
-    }
-    finished(out)
+        (policy, out)
+    })
 }
 
 fn reasons(out: &mut String, policy: &ProposedPolicy) {

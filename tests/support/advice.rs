@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use vault_advisor::advice::{
-    Advice, Assignment, CapabilityUse, Change, Complexity, CoverageView, Escalation, Evidence, EvidenceState, Expected,
-    Finding, FrontierPoint, HeatCell, HeatGroup, HeatMap, Optimality, PolicyView, PrincipalView, Proof, Proposal,
-    ProposedPolicy, Risk, RuleView, Run, Severity, Skip, StanzaView, Subject, Totals, Withdrawn,
+    Account, Advice, AllowedBy, Assignment, Bridge, BridgePart, CapabilityUse, Change, Complexity, CoverageView,
+    Escalation, Evidence, EvidenceState, Expected, Finding, FrontierPoint, HeatCell, HeatGroup, HeatMap, Optimality,
+    PathUse, PolicyView, PrincipalView, Proof, Proposal, ProposedPolicy, RequestTotals, Risk, RuleView, Run, Severity,
+    Skip, StanzaRef, StanzaRight, StanzaView, Subject, Totals, Unused, UnusedCounts, Withdrawn,
 };
 use vault_advisor::origin::Origin;
 
@@ -198,7 +199,13 @@ pub fn sample(principals: usize) -> Advice {
             stanzas: before.stanzas,
             granted,
             used,
-            denied_requests: 318,
+            denied_requests: (count * 231).min(318),
+            requests: RequestTotals {
+                by_stanza: (count * 231).saturating_sub(318),
+                none_needed: 0,
+                unexplained: 0,
+                denied: (count * 231).min(318),
+            },
             risk_max: people.first().map_or(0.0, |p| p.risk.score),
             risk_mean: mean,
         },
@@ -307,6 +314,7 @@ pub fn sample(principals: usize) -> Advice {
         escalations: vec![
             Escalation {
                 principal: String::from("operator-jane"),
+                principals: vec![String::from("operator-jane")],
                 target: String::from("root"),
                 steps: vec![
                     String::from("`operators` lets it write `sys/policies/acl/*`"),
@@ -320,7 +328,12 @@ pub fn sample(principals: usize) -> Advice {
                 ],
             },
             Escalation {
-                principal: String::from("app-ci-0"),
+                principal: String::from("app-ci-0 and 2 more with the same policies"),
+                principals: vec![
+                    String::from("app-ci-0"),
+                    String::from("app-ci-1"),
+                    String::from("app-ci-2"),
+                ],
                 target: String::from("readers"),
                 steps: vec![String::from("`ci` lets it create tokens at `auth/token/create`")],
                 nodes: vec![
@@ -332,6 +345,7 @@ pub fn sample(principals: usize) -> Advice {
             },
         ],
         policies,
+        bridge: bridge(&people),
         principals: people,
     }
 }
@@ -390,7 +404,88 @@ fn principal(index: usize, numbers: &mut Numbers) -> PrincipalView {
             parts: Vec::new(),
         }),
         grants_unknown: index % 97 == 96,
+        namespace: if index % 11 == 10 {
+            String::from("emea/")
+        } else {
+            String::new()
+        },
+        marks: BTreeMap::from([(String::from("group"), vec![format!("team-{team}")])]),
+        account: account(index, team, granted, used),
     }
+}
+
+/// What a principal used, and what it could do by the stanzas of its team.
+fn account(index: usize, team: &str, granted: u64, used: u64) -> Account {
+    let stanza = |path: &str, line| {
+        std::sync::Arc::new(StanzaRef {
+            policy: format!("team-{team}"),
+            path: path.to_owned(),
+            origin: Origin::new(format!("fixtures/acme/policies/team-{team}.hcl"), line, 1),
+        })
+    };
+    let secrets = stanza("secret/data/prod/web/*", 2);
+    let other = stanza("kv1/web/*", 10);
+    let day = |seconds: i64| i32::try_from((1_767_225_600 + seconds) / 86_400).unwrap();
+    let unused = granted - used;
+    let mut counts = UnusedCounts::default();
+    counts.add(Unused::Goes, unused / 2);
+    counts.add(Unused::Shared, unused - unused / 2);
+    Account {
+        uses: (0..used)
+            .map(|n| PathUse {
+                path: format!("secret/data/prod/web/{index}-{n}").into(),
+                capability: "read".into(),
+                allowed: 40 / (n + 1),
+                denied: 0,
+                first: Some(time(86_400 * n as i64)),
+                last: Some(time(29 * 86_400)),
+                days: vec![(day(86_400 * n as i64), day(86_400 * (n as i64 + 2)))],
+                by: if n == 3 {
+                    AllowedBy::NoneNeeded
+                } else {
+                    AllowedBy::Stanzas(vec![secrets.clone()])
+                },
+            })
+            .collect(),
+        uses_total: used,
+        rights: vec![
+            StanzaRight {
+                stanzas: vec![secrets],
+                granted: granted - granted / 4,
+                used,
+                unused: {
+                    let mut counts = UnusedCounts::default();
+                    counts.add(Unused::Goes, unused / 2);
+                    counts.add(Unused::Shared, unused - unused / 2 - granted / 4);
+                    counts
+                },
+                examples: vec![format!("secret/data/prod/web/never-{index}").into()],
+            },
+            StanzaRight {
+                stanzas: vec![other],
+                granted: granted / 4,
+                used: 0,
+                unused: {
+                    let mut counts = UnusedCounts::default();
+                    counts.add(Unused::Shared, granted / 4);
+                    counts
+                },
+                examples: Vec::new(),
+            },
+        ],
+        rights_total: 2,
+        unused: counts,
+    }
+}
+
+fn bridge(people: &[PrincipalView]) -> Bridge {
+    let of = |what| people.iter().map(|p| p.account.unused.of(what)).sum::<u64>();
+    let parts = [Unused::Goes, Unused::Shared].map(|what| BridgePart {
+        what,
+        count: of(what),
+        policies: vec![(String::from("team-web"), of(what))],
+    });
+    Bridge { parts: parts.into() }
 }
 
 fn policies(people: &[PrincipalView]) -> Vec<PolicyView> {
@@ -545,6 +640,7 @@ fn findings(people: &[PrincipalView]) -> Vec<Finding> {
             evidence: None,
             remedy: String::from("Name the policies that operators may write, or move the duty to a break-glass role."),
             fixed_in: Some(String::from("operators")),
+            who: Vec::new(),
         },
         Finding {
             fingerprint: String::from("a1b2c3d4e5f60718"),
@@ -561,6 +657,7 @@ fn findings(people: &[PrincipalView]) -> Vec<Finding> {
             evidence: evidence(EvidenceState::Removable, 21.0),
             remedy: String::from("Remove the stanza."),
             fixed_in: Some(String::from("team-web")),
+            who: Vec::new(),
         },
         Finding {
             fingerprint: String::from("ffee00112233aabb"),
@@ -577,6 +674,7 @@ fn findings(people: &[PrincipalView]) -> Vec<Finding> {
             evidence: evidence(EvidenceState::Suspect, 62.0),
             remedy: String::from("Watch it for 32 more days."),
             fixed_in: None,
+            who: Vec::new(),
         },
     ];
     let rules = [
@@ -607,6 +705,7 @@ fn findings(people: &[PrincipalView]) -> Vec<Finding> {
             evidence: evidence(EvidenceState::Removable, 14.0),
             remedy: String::from("Apply the proposed policies."),
             fixed_in: None,
+            who: Vec::new(),
         });
     }
     out.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
@@ -651,7 +750,20 @@ fn heat(people: &[PrincipalView], numbers: &mut Numbers) -> HeatMap {
             }
         }
     }
-    HeatMap { rows, columns, cells }
+    HeatMap {
+        rows,
+        columns,
+        cells,
+        omitted: 0,
+    }
+}
+
+fn hostile_stanza(next: &mut dyn FnMut() -> String) -> Arc<StanzaRef> {
+    Arc::new(StanzaRef {
+        policy: next(),
+        path: next(),
+        origin: Origin::new(next(), 7, 1),
+    })
 }
 
 /// Advice in which every text is hostile, each in turn.
@@ -680,6 +792,20 @@ pub fn hostile() -> Advice {
         person.auth_mount = next();
         each(&mut person.policies, &mut next);
         each(&mut person.risk.parts, &mut next);
+        person.namespace = next();
+        person.marks = BTreeMap::from([(next(), vec![next(), next()])]);
+        for one in &mut person.account.uses {
+            one.path = next().into();
+            one.capability = next().into();
+            one.by = AllowedBy::Stanzas(vec![hostile_stanza(&mut next)]);
+        }
+        for right in &mut person.account.rights {
+            right.stanzas = vec![hostile_stanza(&mut next), hostile_stanza(&mut next)];
+            right.examples = vec![next().into()];
+        }
+    }
+    for part in &mut advice.bridge.parts {
+        part.policies = (0..9).map(|n| (next(), n)).collect();
     }
     for policy in &mut advice.policies {
         policy.name = next();
@@ -713,6 +839,7 @@ pub fn hostile() -> Advice {
             ..Evidence::default()
         });
         finding.fixed_in = Some(next());
+        finding.who = vec![next(), next()];
         findings.push(finding);
     }
     advice.findings = findings;
@@ -780,6 +907,7 @@ pub fn hostile() -> Advice {
     }
     for one in &mut advice.escalations {
         one.principal = next();
+        each(&mut one.principals, &mut next);
         one.target = next();
         each(&mut one.steps, &mut next);
         each(&mut one.nodes, &mut next);

@@ -85,6 +85,7 @@ impl Rule for DefaultPolicyWidened {
                 if !users.is_empty() {
                     draft.mend = None;
                 }
+                draft.who = users.iter().copied().collect();
                 drafts.push(draft);
             }
         }

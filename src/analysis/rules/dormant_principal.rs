@@ -84,6 +84,7 @@ impl Rule for DormantPrincipal {
 fn others(context: &Context<'_>, rest: &[HolderId]) -> Option<Draft> {
     let mut draft = about::principal(&context.joined.holders[*rest.first()?]);
     draft.key = "others".to_owned();
+    draft.who = rest.to_vec();
     draft.title = format!("{} principals more never acted, or stopped", rest.len());
     draft.detail = format!(
         "Each is exposed to less than the {MOST_APART} that are told one by one. Among them: {}.",
@@ -159,6 +160,7 @@ fn many(context: &Context<'_>, holders: &[HolderId], policies: &[usize], mount: 
         format!(" of `{mount}`")
     };
     draft.key = format!("{mount} {policies_named}");
+    draft.who = holders.to_vec();
     draft.title = format!("{} principals{of} never acted", holders.len());
     draft.detail = format!(
         "They all hold {policies_named}. Among them: {}.",

@@ -113,6 +113,7 @@ fn draft(context: &Context<'_>, chains: &[&Chain], administrators: &HashSet<Hold
             ),
         }
     );
+    draft.who.clone_from(&holders);
     draft.origins = chain
         .via
         .iter()

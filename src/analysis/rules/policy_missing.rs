@@ -45,6 +45,7 @@ impl Rule for PolicyMissing {
                     name: name.clone(),
                     key: name.clone(),
                     title: format!("policy `{name}` is attached, and was not read"),
+                    who: holders.iter().copied().collect(),
                     ..Draft::default()
                 };
                 if policy.is_default() {

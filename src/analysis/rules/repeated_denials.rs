@@ -107,8 +107,9 @@ fn others(context: &Context<'_>, rest: &[Apart<'_>]) -> Option<Draft> {
         "{} below {}. Among them: {}.",
         about::requests(times),
         count(rest.len(), "folder"),
-        context.names(who, 10)
+        context.names(who.iter().copied(), 10)
     );
+    draft.who = who.into_iter().collect();
     draft.remedy = "Look at the most frequent ones first: they often share a cause.".to_owned();
     Some(draft)
 }
@@ -172,6 +173,7 @@ fn draft(context: &Context<'_>, folder: &str, why: Why, asked: &[(HolderId, Vec<
         );
         let who = context.names(asked.iter().map(|(h, _)| *h), 5);
         draft.detail = format!("{} Among them {who}.", draft.detail);
+        draft.who = asked.iter().map(|(h, _)| *h).collect();
     }
     draft.remedy = match why {
         Why::Explicit(id) => {

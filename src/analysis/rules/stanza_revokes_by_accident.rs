@@ -194,6 +194,7 @@ fn draft(context: &Context<'_>, id: StanzaId, found: &Found) -> Option<Draft> {
         found.lost, stanza.path
     );
     draft.mend = None;
+    draft.who = found.holders.iter().copied().collect();
     Some(draft)
 }
 

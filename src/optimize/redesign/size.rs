@@ -3,7 +3,7 @@
 use crate::access::weight::{Weighed, score};
 use crate::access::{HolderId, Joined, Reach, reach};
 use crate::optimize::proof::Scheme;
-use crate::vault::{CapabilitySet, PrincipalKind};
+use crate::vault::CapabilitySet;
 use rayon::prelude::*;
 use std::collections::{BTreeSet, HashMap};
 
@@ -32,11 +32,7 @@ pub(super) fn price(size: &Size, lambda: f64) -> f64 {
 /// Size and exposure of a scheme over the sets that are in force today.
 #[must_use]
 pub fn measure(joined: &Joined, scheme: &Scheme, weighed: &Weighed<'_>) -> Size {
-    let mut used: HashMap<HolderId, HashMap<&str, CapabilitySet>> = HashMap::new();
-    for d in joined.demands.iter().filter(|d| d.was_allowed()) {
-        let on = used.entry(d.holder).or_default().entry(&d.path).or_default();
-        *on = on.union(d.needs());
-    }
+    let used = joined.used();
     let mut in_force: BTreeSet<usize> = BTreeSet::new();
     let mut size = Size::default();
     for (&(set, holder), given) in &scheme.given {
@@ -66,7 +62,12 @@ pub fn measure(joined: &Joined, scheme: &Scheme, weighed: &Weighed<'_>) -> Size 
         .filter_map(|((set, given, _), holders)| {
             let acl = scheme.acl(joined, *set, *holders.first()?, given);
             let reach = reach(&acl, &joined.universe);
-            Some(holders.iter().map(|h| excess(&reach, used.get(h), weighed)).collect())
+            Some(
+                holders
+                    .iter()
+                    .map(|h| excess(&reach, Some(&used[*h]), weighed))
+                    .collect(),
+            )
         })
         .collect();
     let each: Vec<(u64, f64)> = parts.into_iter().flatten().collect();
@@ -80,8 +81,7 @@ pub fn measure(joined: &Joined, scheme: &Scheme, weighed: &Weighed<'_>) -> Size 
 
 /// Whether the holder is one that policies are for.
 fn acts(joined: &Joined, holder: HolderId) -> bool {
-    let kind = joined.holders[holder].principal.kind;
-    !matches!(kind, PrincipalKind::Root | PrincipalKind::Unauthenticated)
+    joined.holders[holder].is_bound()
 }
 
 /// Granted and unused pairs of one holder, and their weight with open ends.

@@ -70,12 +70,51 @@ pub struct Tightening {
     pub steps: Vec<Planned>,
     /// What was wanted and given up, with the reason.
     pub withdrawn: Vec<(String, String)>,
+    /// What became of every stanza.
+    pub fates: BTreeMap<StanzaId, Fate>,
     /// What was made small, its lower bound, and whether it was proved to be least: what stays open within the budget; where nothing
     /// was asked of the future, the prices of all path covers.
     pub price: (f64, f64, bool),
 }
 
+/// What holds a stanza back before anything is asked of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hold {
+    /// Somebody said that it stays.
+    Kept,
+    /// It may have allowed what the policies as read do not explain.
+    Doubted,
+    /// It is a template that could not be filled in, or one of these may lie beside it.
+    Template,
+    /// Too little is known of who holds its policy and what they do.
+    Suspect,
+}
+
+/// What became of one stanza.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Fate {
+    /// It was never to change.
+    Held(Hold),
+    /// It is not changed: all of it is used or expected to be.
+    Stays,
+    /// It is changed so.
+    Changed(Change),
+    /// More was wanted than could be proven: this is left of it.
+    Withdrawn(Change),
+}
+
 impl Tightening {
+    /// The same with nothing changed, because of something that nobody thought of.
+    pub fn withdraw(&mut self, today: Scheme, why: &str) {
+        self.changed.clear();
+        self.steps.clear();
+        self.scheme = today;
+        self.withdrawn = vec![("every change".to_owned(), why.to_owned())];
+        for fate in self.fates.values_mut() {
+            *fate = Fate::Withdrawn(Change::Keep);
+        }
+    }
+
     /// The text that a policy has afterwards; none where it goes.
     #[must_use]
     pub fn text(&self, joined: &Joined, policy: usize) -> Option<String> {
@@ -126,8 +165,15 @@ pub fn tighten(joined: &Joined, options: &Options<'_>) -> Tightening {
     settled.into_tightening()
 }
 
-/// The stanzas that may change at all: of policies of which enough is known, and not beside a template that could not be filled.
+/// The stanzas that may change at all.
 fn changeable(joined: &Joined, removable: &[bool]) -> Vec<StanzaId> {
+    let all = held(joined, removable).into_iter();
+    all.filter_map(|(id, hold)| hold.is_none().then_some(id)).collect()
+}
+
+/// Every stanza with what holds it back: those change of policies of which enough is known, and not beside a template that could
+/// not be filled.
+fn held(joined: &Joined, removable: &[bool]) -> Vec<(StanzaId, Option<Hold>)> {
     // A template that could not be filled for a holder: its use can't be told.
     let unfilled: BTreeSet<StanzaId> = joined
         .sets
@@ -144,10 +190,21 @@ fn changeable(joined: &Joined, removable: &[bool]) -> Vec<StanzaId> {
         .policies
         .iter()
         .enumerate()
-        .filter(|(p, _)| removable.get(*p).copied().unwrap_or(false))
         .flat_map(|(p, policy)| (0..policy.stanzas.len()).map(move |s| (p, s)))
-        .filter(|id| !joined.is_fixed(*id))
-        .filter(|id| !may_meet_unfilled(joined, *id, unsure.get(&id.0)) && !unfilled.contains(id))
+        .map(|id| {
+            let hold = if joined.kept.contains_key(&id) {
+                Some(Hold::Kept)
+            } else if joined.doubted.contains_key(&id) {
+                Some(Hold::Doubted)
+            } else if !removable.get(id.0).copied().unwrap_or(false) {
+                Some(Hold::Suspect)
+            } else if unfilled.contains(&id) || may_meet_unfilled(joined, id, unsure.get(&id.0)) {
+                Some(Hold::Template)
+            } else {
+                None
+            };
+            (id, hold)
+        })
         .collect()
 }
 

@@ -4,7 +4,7 @@
 //! it, then by halves, each time with a proof of the sets concerned. Policies that share no set are tried apart from each other.
 
 use super::draft::{Draft, Drafter, Levels, scheme};
-use super::{Ladders, Options, Tightening, blame};
+use super::{Fate, Ladders, Options, Tightening, blame, held};
 use crate::access::{AccessSet, Joined, SetId, StanzaId};
 use crate::index::IndexVec;
 use crate::optimize::edit::Change;
@@ -26,6 +26,7 @@ pub(super) struct Settled {
     proof: Proof,
     steps: Vec<Planned>,
     withdrawn: Vec<(String, String)>,
+    fates: BTreeMap<StanzaId, Fate>,
     /// How many steps back each stanza took.
     pub(super) levels: Levels,
     /// See [`Tightening::price`].
@@ -42,6 +43,7 @@ impl Settled {
             expected: None,
             steps: self.steps,
             withdrawn: self.withdrawn,
+            fates: self.fates,
             price: self.price,
         }
     }
@@ -109,6 +111,7 @@ pub(super) fn settle(joined: &Joined, options: &Options<'_>, ladders: &Ladders) 
     }
     let (proof, scheme, steps) = work.confirm();
     let mut withdrawn = work.withdrawn();
+    let fates = work.fates(options.removable);
     withdrawn.extend(work.limits.given_up());
     Settled {
         drafts: work.drafts,
@@ -116,6 +119,7 @@ pub(super) fn settle(joined: &Joined, options: &Options<'_>, ladders: &Ladders) 
         proof,
         steps,
         withdrawn,
+        fates,
         levels: work.levels,
         price: (0.0, 0.0, true),
     }
@@ -390,6 +394,26 @@ impl<'a> Work<'a> {
                 Some(Move { policy, to, wave })
             })
             .collect()
+    }
+
+    /// What became of every stanza. A policy that goes as a whole takes all of them along.
+    fn fates(&self, removable: &[bool]) -> BTreeMap<StanzaId, Fate> {
+        let fate = |(id, hold): (StanzaId, Option<super::Hold>)| {
+            let goes = self.drafts.get(id.0).is_some_and(|d| d.policy.is_none());
+            let ladder = self.drafter.ladders.get(&id);
+            let level = self.levels.get(&id).copied().unwrap_or_default();
+            let change = ladder.and_then(|ladder| ladder.get(level)).cloned();
+            let fate = match (hold, ladder, change) {
+                _ if goes => Fate::Changed(Change::Drop),
+                (Some(hold), ..) => Fate::Held(hold),
+                (None, None, _) => Fate::Stays,
+                (None, Some(ladder), _) if ladder.is_empty() => Fate::Stays,
+                (None, Some(_), Some(change)) if level == 0 => Fate::Changed(change),
+                (None, Some(_), change) => Fate::Withdrawn(change.unwrap_or(Change::Keep)),
+            };
+            (id, fate)
+        };
+        held(self.joined, removable).into_iter().map(fate).collect()
     }
 
     fn withdrawn(&self) -> Vec<(String, String)> {

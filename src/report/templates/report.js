@@ -29,11 +29,20 @@
     const parts = text.split("`");
     return parts.length % 2 === 0 ? [text] : parts.map((part, at) => at % 2 ? el("code", null, part) : part);
   }
+  // What everything on the page is narrowed to: a team, by the dimension that teams are told apart by.
+  let scope = "", scopeNames = new Set(), dimension = "auth mount", heatByTeam = false;
+  const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
   const SEVERITIES = ["critical", "high", "medium", "low", "info"];
 
-  const principals = data.principals.map((r) => ({
+  const pairs = (flat) => { const out = []; for (let i = 0; i < flat.length; i += 2) out.push([names[flat[i]], names[flat[i + 1]]]); return out; };
+  const stanzaRefs = data.stanzas.map((s) => ({ policy: s[0], path: s[1], place: s[2] }));
+  const terraform = new Map(Object.entries(data.terraform)), ruleSays = new Map(Object.entries(data.rules));
+  const UNUSED = data.unused.map((u) => ({ key: u[0], title: u[1], why: u[2], next: u[3] }));
+  const GOES = 0;
+  const principals = data.principals.map((r, at) => ({
     id: r[0], name: r[1], kind: names[r[2]], mount: names[r[3]], policies: r[4].map((i) => names[i]), granted: r[5], used: r[6], excess: r[7],
     pathsGranted: r[8], pathsUsed: r[9], requests: r[10], denied: r[11], first: r[12], last: r[13], days: r[14], risk: r[15], after: r[16], unknown: r[17] === 1, root: r[17] === 2, parts: r[18],
+    namespace: r[19], marks: pairs(r[20]), unused: r[21], at,
   }));
   const policies = data.policies.map((r) => {
     const stanzas = r[3].map((s) => ({ path: s[0], line: s[1], uses: s[2].map((u) => ({ capability: names[u[0]], requests: u[1], principals: u[2], last: u[3], state: u[4] })) }));
@@ -42,15 +51,22 @@
   });
   const findings = data.findings.map((r) => ({
     id: r[0], rule: r[1], severity: r[2], title: r[3], detail: r[4], kind: r[5], subject: r[6], places: r[7],
-    evidence: r[8] && { state: r[8][0], window: r[8][1], dwell: r[8][2], reasons: r[8][3] }, remedy: r[9], fixed: r[10],
+    evidence: r[8] && { state: r[8][0], window: r[8][1], dwell: r[8][2], reasons: r[8][3] }, remedy: r[9], fixed: r[10], who: r[11].map((i) => names[i]),
   }));
   for (const item of [...principals, ...policies, ...findings]) {
     item.text = [item.name, item.kind, item.mount, item.file, item.id, item.rule, item.title, item.subject, item.detail, ...(Array.isArray(item.policies) ? item.policies : [])].filter(Boolean).join("\n").toLowerCase();
   }
+  // Names may be shared by several: a link goes to one only where it is the only one.
+  const byName = new Map(), byId = new Map();
+  for (const p of principals) { byName.set(p.name, byName.has(p.name) ? null : p); byId.set(p.id, p); }
+  const policyHolders = new Map(policies.map((p) => [p.name, p.holders]));
+  // A finding about a stanza or a capability has its policy in front of the path.
+  const policyOf = (f) => f.kind === "policy" ? f.subject : f.kind === "stanza" || f.kind === "capability" ? f.subject.split(" ")[0] : null;
   const bySubject = new Map();
-  for (const finding of findings) {
-    if (!bySubject.has(finding.subject)) bySubject.set(finding.subject, []);
-    bySubject.get(finding.subject).push(finding);
+  for (const finding of findings) for (const key of new Set([finding.subject, policyOf(finding)])) {
+    if (key === null) continue;
+    if (!bySubject.has(key)) bySubject.set(key, []);
+    bySubject.get(key).push(finding);
   }
   const findingLink = (f) => el("a", { href: "#" + encodeURIComponent(f.id) }, prose(f.title));
 
@@ -97,14 +113,21 @@
   }
 
   // A table that sorts by its heads, filters and turns pages. Rows open to show more.
-  function explorer({ name, items, size, sorts, sortBy, keep, row, more, controls, words: [one, many] }) {
+  function explorer({ name, items, size, sorts, sortBy, keep, row, more, controls, clear: forget, csv, words: [one, many] }) {
     const table = $(`[data-table="${name}"]`);
     const heads = [...table.tHead.rows[0].cells];
+    const labels = heads.map((head) => head.textContent);
     const body = table.tBodies[0];
     const state = { page: 0, sort: sortBy, down: true, open: null };
     let shown = [];
     const redraw = () => { filter(); draw(); };
-    const count = tools(name, controls(() => { state.page = 0; redraw(); }));
+    const box = $(`[data-tools="${name}"]`);
+    const save = el("button", { class: "button", type: "button", onclick: () => download(name + ".csv", [csv.heads, ...shown.map(csv.row)]) }, "CSV");
+    const count = tools(name, [...controls(() => { state.page = 0; redraw(); }), save]);
+    function clear() {
+      forget();
+      for (const control of box.querySelectorAll("input, select")) { if (control.type === "checkbox") control.checked = false; else control.value = ""; }
+    }
     heads.forEach((head, index) => {
       const key = sorts[index];
       if (!key) return;
@@ -121,12 +144,13 @@
       shown.sort((a, b) => (typeof a[0] === "string" ? a[0].localeCompare(b[0]) : a[0] - b[0]) * sign || a[1] - b[1]);
       shown = shown.map((entry) => entry[2]);
     }
-    function draw() {
+    function draw(every) {
       heads.forEach((head, index) => { if (sorts[index]) head.setAttribute("aria-sort", index === state.sort ? (state.down ? "descending" : "ascending") : "none"); });
       count.textContent = shown.length === items.length ? plural(items.length, one, many) : `${number(shown.length)} of ${plural(items.length, one, many)}`;
       const rows = [];
-      for (const item of shown.slice(state.page * size, (state.page + 1) * size)) {
+      for (const item of every ? shown : shown.slice(state.page * size, (state.page + 1) * size)) {
         const cells = row(item);
+        cells.forEach((cell, at) => { if (at > 0) cell.dataset.label = labels[at]; });
         const line = el("tr", null, cells);
         rows.push(line);
         const button = $("button.open", line);
@@ -142,12 +166,15 @@
       }
       if (rows.length === 0) rows.push(el("tr", null, el("td", { colspan: heads.length, class: "empty" }, "Nothing matches.")));
       body.replaceChildren(...rows);
-      pager(name, state, size, shown.length, draw);
+      pager(name, state, size, shown.length, () => draw());
     }
     redraw();
     return {
+      redraw: () => { state.page = 0; redraw(); },
+      print: (on) => draw(on),
       show(item) {
-        let at = shown.indexOf(item);
+        if (!shown.includes(item)) { clear(); filter(); }
+        const at = shown.indexOf(item);
         if (at < 0) return false;
         state.page = Math.floor(at / size); state.open = item; draw();
         $(`#${name}`).scrollIntoView();
@@ -162,37 +189,50 @@
     return el("span", { class: after === null ? "risk" : "risk two-numbers", title: after === null ? null : `${before} today, ${after} proposed` }, el("b", null, String(before), el("span", { class: "sr" }, spoken)), bars, after === null ? null : el("span", { class: "muted", "aria-hidden": "true" }, "→ " + after));
   }
   function useBar(p) {
-    const granted = p.root ? "everything" : p.unknown ? "unknown" : number(p.granted);
-    return el("span", { class: p.unknown ? "use unknown" : "use" }, el("span", { class: "bars", "aria-hidden": "true" }, width(el("i"), p.unknown || p.root ? 0 : share(p.used, p.granted))), el("span", { class: "nowrap" }, p.root ? granted : `${number(p.used)} of ${granted}`));
+    const granted = p.unknown ? "unknown" : number(p.granted);
+    const bar = width(el("i"), p.root ? 100 : p.unknown ? 0 : share(p.used, p.granted));
+    return el("span", { class: p.unknown ? "use unknown" : p.root ? "use all" : "use" }, el("span", { class: "bars", "aria-hidden": "true" }, bar), el("span", { class: "nowrap" }, p.root ? `unlimited, ${plural(p.requests, "request", "requests")}` : `${number(p.used)} of ${granted}`));
   }
   const open = (text) => el("button", { class: "open", type: "button", "aria-expanded": "false" }, text);
   const right = (text) => el("td", { class: "r" }, text);
+  const pageOf = (p) => "#principal/" + encodeURIComponent(p.id);
+  const who = (name) => { const p = byName.get(name); return p ? el("a", { href: pageOf(p) }, name) : name; };
+  const nameList = (all, most) => {
+    const draw = (some) => some.flatMap((name, at) => [at ? ", " : null, who(name)]);
+    if (all.length <= most) return el("p", null, draw(all));
+    return el("div", null, el("p", null, draw(all.slice(0, most))), el("details", { class: "others" }, el("summary", null, `and ${number(all.length - most)} more`), el("p", null, draw(all.slice(most)))));
+  };
   const policyLink = (name) => el("a", { href: "#policy/" + encodeURIComponent(name) }, el("code", null, name));
 
   const wantP = { query: "", kind: "", only: false };
   const principalTable = explorer({
     name: "principals", items: principals, size: 25, sortBy: 1, words: ["principal", "principals"],
     sorts: [(p) => p.name, (p) => p.risk, (p) => p.granted ? p.used / p.granted : 1, (p) => p.excess, (p) => p.requests, (p) => p.denied, (p) => p.last || 0],
-    keep: (p) => words(p.text, wantP.query) && (!wantP.kind || p.kind === wantP.kind) && (!wantP.only || p.excess > 0),
+    keep: (p) => inScope(p) && words(p.text, wantP.query) && (!wantP.kind || p.kind === wantP.kind) && (!wantP.only || p.excess > 0),
+    clear: () => { Object.assign(wantP, { query: "", kind: "", only: false }); setScope(""); },
+    csv: {
+      heads: ["id", "name", "kind", "auth_mount", "namespace", "policies", "risk", "risk_after", "granted", "used", "never_used", "goes", "requests", "denied", "active_days", "last_seen"],
+      row: (p) => [p.id, p.name, p.kind, p.mount, p.namespace, p.policies.join(" "), p.risk, p.after ?? "", p.unknown ? "unknown" : p.root ? "everything" : p.granted, p.used, p.excess, p.unused[GOES], p.requests, p.denied, p.days, p.last === null ? "" : day(p.last)],
+    },
     controls: (change) => [
       search("Search principals and policies", (value) => { wantP.query = value; change(); }),
       choose("Kind", [["", "All kinds"], ...values(principals, "kind").map((k) => [k, k])], (value) => { wantP.kind = value; change(); }),
       el("label", { class: "check" }, el("input", { type: "checkbox", onchange: (e) => { wantP.only = e.target.checked; change(); } }), "only over-privileged"),
     ],
     row: (p) => [
-      el("th", { scope: "row" }, open(p.name), el("span", { class: "sub" }, [p.kind, p.mount].filter(Boolean).join(" · "))),
+      el("th", { scope: "row" }, open(p.name), el("span", { class: "sub" }, [p.kind, p.mount, p.namespace].filter(Boolean).join(" · "), " · ", el("a", { href: pageOf(p) }, "what it used"))),
       el("td", null, riskBar(p.risk, p.after)), el("td", null, useBar(p)),
       right(number(p.excess)), right(number(p.requests)), right(number(p.denied)), el("td", { class: "nowrap" }, day(p.last)),
     ],
     more: (p) => {
-      const about = [...(bySubject.get(p.name) || []), ...(p.id !== p.name && bySubject.get(p.id) || [])];
+      const about = findingsOf(p);
       return el("div", { class: "cols" },
         el("div", null, el("h4", null, "Why this risk"), p.parts.length ? list(p.parts, prose) : el("p", null, "Nothing beyond what it uses."), p.after === null ? null : el("p", { class: "muted small" }, `Risk ${p.risk} today, ${p.after} with the proposed policies.`)),
         el("div", null, el("h4", null, "Policies"), p.policies.length ? list(p.policies, policyLink) : el("p", null, "None."), p.unknown ? el("p", { class: "muted small" }, "One of them was not among the policies read: what it grants is unknown, and nothing is taken away.") : null),
         el("div", null, el("h4", null, "Seen"), list([
           `${number(p.pathsUsed)} of ${number(p.pathsGranted)} paths used`,
           p.first === null ? "never acted in the window" : `${day(p.first)} to ${day(p.last)}, on ${plural(p.days, "day", "days")}`,
-          p.id])),
+          p.id]), el("p", null, el("a", { href: pageOf(p) }, "What it used, and what it never did"))),
         about.length ? el("div", null, el("h4", null, "Findings"), list(about.slice(0, 12), findingLink)) : null);
     },
   });
@@ -201,7 +241,9 @@
   const policyTable = explorer({
     name: "policies", items: policies, size: 25, sortBy: 2, words: ["policy", "policies"],
     sorts: [(p) => p.name, (p) => p.change, (p) => p.risk, (p) => p.holders.length, (p) => p.stanzas.length, (p) => p.capabilities ? p.used / p.capabilities : 1],
-    keep: (p) => words(p.text, wantY.query) && (!wantY.change || p.change === wantY.change),
+    keep: (p) => words(p.text, wantY.query) && (!wantY.change || p.change === wantY.change) && (!scope || p.holders.some((name) => scopeNames.has(name))),
+    clear: () => { Object.assign(wantY, { query: "", change: "" }); setScope(""); },
+    csv: { heads: ["policy", "file", "change", "risk", "holders", "stanzas", "capabilities", "capabilities_used"], row: (p) => [p.name, p.file, p.change, p.risk, p.holders.length, p.stanzas.length, p.capabilities, p.used] },
     controls: (change) => [
       search("Search policies", (value) => { wantY.query = value; change(); }),
       choose("Change", [["", "All"], ...values(policies, "change").map((k) => [k, k])], (value) => { wantY.change = value; change(); }),
@@ -219,7 +261,7 @@
       const about = bySubject.get(p.name) || [];
       const fix = changeOf(p.name);
       return [stanzas, el("div", { class: "cols" },
-        el("div", null, el("h4", null, "Holders"), el("p", null, p.holders.length ? p.holders.slice(0, 40).join(", ") + (p.holders.length > 40 ? `, and ${number(p.holders.length - 40)} more` : "") : "Nobody.")),
+        el("div", null, el("h4", null, "Holders"), p.holders.length ? nameList(p.holders, 40) : el("p", null, "Nobody.")),
         el("div", null, el("h4", null, "Risk for one holder more"), p.parts.length ? list(p.parts, prose) : el("p", null, "None.")),
         about.length || fix ? el("div", null, fix ? el("p", null, el("a", { href: "#" + fix.id }, "The proposed change")) : null, about.length ? [el("h4", null, "Findings"), list(about.slice(0, 12), findingLink)] : null) : null)];
     },
@@ -229,21 +271,51 @@
     return [...document.querySelectorAll("details.change")].find((node) => node.dataset.policy === policy) || null;
   }
 
-  // Findings: a list of articles that open.
-  const findingState = { page: 0, query: "", severity: "", rule: "", open: null };
+  // Findings: by rule, each an article that opens.
+  const findingState = { page: 0, query: "", severity: "", rule: "", flat: false, open: null, every: false };
   const FINDINGS_A_PAGE = 25;
   let shownFindings = findings;
+  const inFindings = (f) => !scope || f.who.some((name) => scopeNames.has(name)) || (f.kind === "principal" ? scopeNames.has(f.subject) : !policyHolders.has(policyOf(f)) || policyHolders.get(policyOf(f)).some((name) => scopeNames.has(name)));
+  const findingsChange = (key) => (value) => { findingState[key] = value; findingState.page = 0; drawFindings(); };
   const findingCount = tools("findings", [
-    search("Search findings", (value) => { findingState.query = value; findingState.page = 0; drawFindings(); }),
-    choose("Severity", [["", "All severities"], ...SEVERITIES.filter((s) => findings.some((f) => f.severity === s)).map((s) => [s, s])], (value) => { findingState.severity = value; findingState.page = 0; drawFindings(); }),
-    choose("Rule", [["", "All rules"], ...values(findings, "rule").map((r) => [r, r])], (value) => { findingState.rule = value; findingState.page = 0; drawFindings(); }),
+    search("Search findings", findingsChange("query")),
+    choose("Severity", [["", "All severities"], ...SEVERITIES.filter((s) => findings.some((f) => f.severity === s)).map((s) => [s, s])], findingsChange("severity")),
+    choose("Rule", [["", "All rules"], ...values(findings, "rule").map((r) => [r, r])], findingsChange("rule")),
+    choose("Order", [["", "By rule"], ["flat", "One by one"]], findingsChange("flat")),
+    el("button", { class: "button", type: "button", onclick: () => download("findings.csv", [["fingerprint", "severity", "rule", "title", "about", "detail", "what_to_do", "places"], ...shownFindings.map((f) => [f.id, f.severity, f.rule, f.title, `${f.kind} ${f.subject}`, f.detail, f.remedy, f.places.join(" ")])]) }, "CSV"),
   ]);
   function drawFindings() {
-    shownFindings = findings.filter((f) => words(f.text, findingState.query) && (!findingState.severity || f.severity === findingState.severity) && (!findingState.rule || f.rule === findingState.rule));
+    shownFindings = findings.filter((f) => inFindings(f) && words(f.text, findingState.query) && (!findingState.severity || f.severity === findingState.severity) && (!findingState.rule || f.rule === findingState.rule));
     findingCount.textContent = shownFindings.length === findings.length ? plural(findings.length, "finding", "findings") : `${number(shownFindings.length)} of ${plural(findings.length, "finding", "findings")}`;
-    const page = shownFindings.slice(findingState.page * FINDINGS_A_PAGE, (findingState.page + 1) * FINDINGS_A_PAGE);
-    $('[data-list="findings"]').replaceChildren(...(page.length ? page.map(drawFinding) : [el("p", { class: "empty" }, findings.length ? "Nothing matches." : "No findings.")]));
-    pager("findings", findingState, FINDINGS_A_PAGE, shownFindings.length, drawFindings);
+    const box = $('[data-list="findings"]');
+    if (!shownFindings.length) { box.replaceChildren(el("p", { class: "empty" }, findings.length ? "Nothing matches." : "No findings.")); pager("findings", findingState, FINDINGS_A_PAGE, 0, drawFindings); return; }
+    if (findingState.flat) {
+      const page = findingState.every ? shownFindings : shownFindings.slice(findingState.page * FINDINGS_A_PAGE, (findingState.page + 1) * FINDINGS_A_PAGE);
+      box.replaceChildren(...page.map(drawFinding));
+      pager("findings", findingState, FINDINGS_A_PAGE, shownFindings.length, drawFindings);
+      return;
+    }
+    // In the order of the gravest finding of each rule.
+    const rules = new Map();
+    for (const f of shownFindings) { if (!rules.has(f.rule)) rules.set(f.rule, []); rules.get(f.rule).push(f); }
+    box.replaceChildren(...[...rules].map(([rule, of]) => of.length === 1 ? drawFinding(of[0]) : drawRule(rule, of)));
+    pager("findings", findingState, FINDINGS_A_PAGE, 0, drawFindings);
+  }
+  function drawRule(rule, of) {
+    const about = [...new Set(of.map((f) => f.subject))];
+    const body = el("div", { class: "of-rule" });
+    const worst = SEVERITIES.find((s) => of.some((f) => f.severity === s));
+    const node = el("details", { class: "finding rule" }, el("summary", null, el("span", { class: "pill " + worst }, worst),
+      el("h3", null, capital(ruleSays.get(rule) || rule), el("span", { class: "sub" }, about.slice(0, 6).join(", ") + (about.length > 6 ? ` and ${number(about.length - 6)} more` : ""))),
+      el("span", { class: "side" }, el("b", null, number(of.length)), " ", el("code", null, rule))), body);
+    const state = { most: FINDINGS_A_PAGE };
+    const draw = () => body.replaceChildren(...of.slice(0, state.most).map(drawFinding), of.length > state.most ? el("p", { class: "more-of" }, el("button", { class: "button", type: "button", onclick: () => { state.most += 100; draw(); } }, `${number(of.length - state.most)} more`)) : "");
+    const fill = (every) => { if (every) state.most = of.length; if (every || !body.firstChild) draw(); };
+    const at = of.findIndex((f) => f.id === findingState.open);
+    if (at >= 0) { state.most = Math.max(state.most, at + 1); fill(); node.open = true; }
+    node.addEventListener("toggle", () => { if (node.open) fill(); });
+    node.fill = () => fill(true);
+    return node;
   }
   function drawFinding(f) {
     const node = el("details", { class: "finding" }, el("summary", null,
@@ -255,20 +327,26 @@
     if (findingState.open === f.id) { fill(); node.open = true; node.classList.add("hit"); }
     return node;
   }
+  // A string of TOML: what JSON writes, save for what TOML does not take as it is.
+  const toml = (text) => JSON.stringify(text).replace(/[\u007f-\u009f\u2028\u2029]/g, (c) => "\\u" + c.charCodeAt(0).toString(16).padStart(4, "0"));
+  const waiver = (f) => `# ${f.title.replace(/[^\x20-\x7e]/g, "?")}\n[[waivers]]\nrule = ${toml(f.rule)}\nscope = ${toml(f.id)}\nreason = "..."\nowner = "..."\nexpires = "${day(Date.now() / 1000 + 180 * 86400)}"\n`;
   function findingBody(f) {
     const fields = [];
     const field = (name, ...value) => fields.push(el("dt", null, name), el("dd", null, ...value));
-    field("About", `${f.kind} `, f.kind === "policy" ? policyLink(f.subject) : el("code", null, f.subject));
+    field("About", `${f.kind} `, f.kind === "policy" ? policyLink(f.subject) : f.kind === "principal" ? who(f.subject) : el("code", null, f.subject));
+    if (f.who.length) field("Who", nameList(f.who, 12));
     if (f.places.length) field("Where", list(f.places.slice(0, 20), (p) => el("code", null, p)));
     if (f.evidence) field("Evidence", el("span", { class: "pill " + f.evidence.state.replace(" ", "") }, f.evidence.state), ` watched ${f.evidence.window} days, ${f.evidence.dwell} needed`, f.evidence.reasons.length ? list(f.evidence.reasons, prose) : null);
     if (f.remedy) field("What to do", ...prose(f.remedy));
+    field("If it is meant", copyButton("Copy a waiver for it", () => waiver(f)));
     field("Link", el("a", { href: "#" + encodeURIComponent(f.id) }, "#" + f.id));
     const body = el("div", { class: "body" }, el("p", null, prose(f.detail)), el("dl", { class: "fields" }, fields));
     const fix = f.fixed && changeOf(f.fixed);
     if (fix) {
       const diff = $("pre.diff", fix);
-      body.append(el("p", null, "Mended by the ", el("a", { href: "#" + fix.id }, "change to ", el("code", null, f.fixed)), ":"));
-      if (diff) body.append(diff.cloneNode(true));
+      body.append(el("p", null, "Fixed by the ", el("a", { href: "#" + fix.id }, "change to ", el("code", null, f.fixed)), "."));
+      // On paper the diff stands once, with its change.
+      if (diff) { const copy = diff.cloneNode(true); copy.classList.add("no-print"); body.append(copy); }
       const proof = $("[data-proof]");
       if (proof) body.append(el("div", { class: "why" }, el("span", null, el("b", null, "Why it is safe. "), proof.dataset.proof)));
     }
@@ -280,9 +358,20 @@
   const heatState = { page: 0, row: null, column: null, used: false };
   const HEAT_ROWS = 40, HEAT_COLUMNS = 48, ALL = Symbol("all");
   const heatRowGroups = new Map(), heatColumnGroups = new Map();
-  heat.rows.forEach((r, i) => { const g = r[1] || r[0]; if (!heatRowGroups.has(g)) heatRowGroups.set(g, []); heatRowGroups.get(g).push(i); });
+  function groupHeat() {
+    heatRowGroups.clear();
+    heat.rows.forEach((r, i) => {
+      const p = byName.get(r[0]);
+      if (scope && r[2] === 1 && !scopeNames.has(r[0])) return;
+      const of = heatByTeam && p && r[2] === 1 ? teamsOf(p) : [r[1] || r[0]];
+      // Who is of several teams stands with the first: each row counts once.
+      const g = of[0] ?? "no " + dimension;
+      if (!heatRowGroups.has(g)) heatRowGroups.set(g, []); heatRowGroups.get(g).push(i);
+    });
+  }
   heat.columns.forEach((c, i) => { const g = c[1] || c[0]; if (!heatColumnGroups.has(g)) heatColumnGroups.set(g, []); heatColumnGroups.get(g).push(i); });
   const heatByRow = heat.rows.map(() => []);
+  groupHeat();
   for (let i = 0; i < heat.cells.length; i += 4) heatByRow[heat.cells[i]]?.push(i);
   let heatCount = null;
   if (heat.rows.length) {
@@ -295,7 +384,7 @@
   function lines(groups, items, opened) {
     // A line is a label, the members it sums up, and whether it can be opened.
     if (opened === null) return [...groups].map(([label, members]) => ({ label, members, group: label, size: members.reduce((sum, i) => sum + items[i][2], 0), opens: members.length > 1 }));
-    const members = opened === ALL ? items.map((_, i) => i) : groups.get(opened);
+    const members = opened === ALL ? [...groups.values()].flat() : groups.get(opened) || [];
     return members.map((i) => ({ label: items[i][0], members: [i], group: null, size: items[i][2], opens: false }));
   }
   function drawHeat() {
@@ -337,7 +426,7 @@
     crumbs.push(el("span", { class: "muted", "aria-hidden": "true" }, "×"));
     level("column", "secrets", "secrets by mount");
     $('[data-tools="heat"] .crumbs').replaceChildren(...crumbs);
-    heatCount.textContent = `${plural(rows.length, "row", "rows")}, ${plural(columns.length, "column", "columns")}` + (hiddenColumns ? `; the ${HEAT_COLUMNS} with most excess` : "");
+    heatCount.textContent = `${plural(rows.length, "row", "rows")}, ${plural(columns.length, "column", "columns")}` + (hiddenColumns ? `; the ${HEAT_COLUMNS} with most excess` : "") + (heat.omitted ? `; ${plural(heat.omitted, "principal is", "principals are")} left out, see advice.json` : "");
     const page = rows.slice(heatState.page * HEAT_ROWS, (heatState.page + 1) * HEAT_ROWS);
     const table = el("table", { class: "heat" }, el("caption", { class: "sr" }, "Grants by principal and secret"),
       el("thead", null, el("tr", null, el("td"), order.map((at) => {
@@ -361,16 +450,222 @@
     return cell;
   }
 
+  // Teams: what principals are grouped and filtered by. One of them at a time is the scope of everything on the page.
+  function teamsOf(p) {
+    if (dimension === "kind") return [p.kind];
+    if (dimension === "auth mount") return [p.mount || "none"];
+    if (dimension === "namespace") return [p.namespace || "root"];
+    return p.marks.filter(([mark]) => mark === dimension).map(([, value]) => value);
+  }
+  const dimensions = ["kind", "auth mount", "namespace", ...new Set(principals.flatMap((p) => p.marks.map(([mark]) => mark)))];
+  if (dimensions.includes("group")) dimension = "group";
+  function drawTeams() {
+    const box = $("[data-teams]");
+    const groups = new Map();
+    let without = 0;
+    for (const p of principals) {
+      const of = teamsOf(p);
+      if (!of.length) without++;
+      for (const team of of) { if (!groups.has(team)) groups.set(team, []); groups.get(team).push(p); }
+    }
+    const sum = (of, value) => of.reduce((all, p) => all + value(p), 0);
+    const bound = (of) => of.filter((p) => !p.root);
+    const mean = (of, value) => { const some = bound(of); return some.length ? (sum(some, value) / some.length).toFixed(1).replace(/\.0$/, "") : "–"; };
+    const rows = [...groups].map(([team, of]) => ({ team, of, excess: sum(of, (p) => p.excess), goes: sum(of, (p) => p.unused[GOES]) })).sort((a, b) => b.excess - a.excess || a.team.localeCompare(b.team));
+    const cells = (r) => [r.team, r.of.length, sum(r.of, (p) => p.granted), sum(r.of, (p) => p.used), r.excess, r.goes, mean(r.of, (p) => p.risk), mean(r.of, (p) => p.after ?? p.risk), sum(r.of, (p) => p.requests), sum(r.of, (p) => p.denied)];
+    const heads = ["Team", "Principals", "Granted", "Used", "Never used", "Goes", "Mean risk", "After", "Requests", "Denied"];
+    const table = el("table", null, el("caption", { class: "sr" }, "Principals by " + dimension), el("thead", null, el("tr", null, heads.map((head, at) => el("th", { scope: "col", class: at ? "r" : null }, head)))),
+      el("tbody", null, rows.slice(0, 200).map((r) => el("tr", { class: scope === r.team ? "chosen" : null }, cells(r).map((value, at) => {
+        const cell = at === 0 ? el("th", { scope: "row" }, el("button", { class: "link", type: "button", "aria-pressed": String(scope === r.team), onclick: () => setScope(scope === r.team ? "" : r.team) }, r.team)) : right(typeof value === "number" ? number(value) : value);
+        if (at) cell.dataset.label = heads[at];
+        return cell;
+      })))));
+    box.replaceChildren(el("div", { class: "scroll" }, table));
+    const several = sum(rows, (r) => r.of.length) > principals.length - without;
+    const said = [plural(rows.length, "team", "teams"), without ? `${plural(without, "principal is", "principals are")} in none` : "", several ? "who is in several counts in each" : "", rows.length > 200 ? "the first 200 are shown" : ""].filter(Boolean).join("; ");
+    tools("teams", [choose("Group by", dimensions.map((d) => [d, "By " + d.replace(/^metadata /, "")]), (value) => { setScope(""); dimension = value; heatByTeam = true; drawTeams(); $('[data-tools="teams"] select').focus(); groupHeat(); heatState.row = null; heatState.page = 0; drawHeat(); }),
+      el("button", { class: "button", type: "button", onclick: () => download("teams.csv", [heads, ...rows.map(cells)]) }, "CSV")]).textContent = said;
+    $('[data-tools="teams"] select').value = dimension;
+  }
+  function setScope(team) {
+    if (scope === team) return;
+    scope = team;
+    scopeNames = new Set(principals.filter(inScope).map((p) => p.name));
+    const bar = $("#scope");
+    bar.hidden = !scope;
+    bar.replaceChildren(...(scope ? [`Only ${dimension.replace(/^metadata /, "")} `, el("b", null, scope), `: ${plural(scopeNames.size, "principal", "principals")}, their policies and findings. The plots above are of all. `, el("button", { class: "button", type: "button", onclick: () => setScope("") }, "Show all")] : []));
+    principalTable.redraw(); policyTable.redraw(); findingState.page = 0; drawFindings(); groupHeat(); drawTeams();
+    heatState.page = 0; if (heatState.row !== ALL) heatState.row = null;
+    drawHeat();
+  }
+  function inScope(p) { return !scope || teamsOf(p).includes(scope); }
+  function findingsOf(p) { return [...(bySubject.get(p.name) || []), ...(p.id !== p.name && bySubject.get(p.id) || [])]; }
+
+  // The page of one principal.
+  const page = $("#page");
+  let back = 0;
+  function timeline(marks, days) {
+    const [, count, each] = data.days, parts = Math.ceil(count / each), stops = [];
+    for (let i = 0; i < marks.length; i += 2) {
+      const from = 100 * marks[i] / parts, to = 100 * (marks[i + 1] + 1) / parts;
+      stops.push(`transparent ${from}%, var(--used) ${from}% ${to}%, transparent ${to}%`);
+    }
+    const node = el("span", { class: "days", role: "img", "aria-label": days });
+    if (stops.length) node.style.backgroundImage = `linear-gradient(90deg, ${stops.join(", ")})`;
+    return node;
+  }
+  const refLink = (s) => el("span", { class: "ref" }, policyLink(s.policy), " ", el("code", null, s.path), el("span", { class: "sub" }, s.place));
+  function table(caption, heads, rows) {
+    return el("div", { class: "scroll" }, el("table", null, el("caption", { class: "sr" }, caption),
+      el("thead", null, el("tr", null, heads.map(([text, kind]) => el("th", { scope: "col", class: kind || null }, text)))),
+      el("tbody", null, rows.map((cells) => el("tr", null, cells.map((cell, at) => { if (at) cell.dataset.label = heads[at][0]; return cell; }))))));
+  }
+  function drawPage(p) {
+    const account = data.accounts[p.at];
+    const tile = (title, value, text) => el("div", { class: "card kpi" }, el("h3", null, title), el("div", { class: "value" }, value), text ? el("p", null, text) : null);
+    const stays = p.excess - p.unused[GOES];
+    const parts = p.unused.map((count, at) => ({ count, ...UNUSED[at] })).filter((u) => u.count > 0);
+    const body = [
+      el("p", { class: "crumb" }, el("a", { href: "#principals" }, "← All principals")),
+      el("h1", { id: "page-h", tabindex: "-1" }, el("span", { class: "name" }, p.name)),
+      el("p", { class: "lede" }, [p.kind, p.mount, p.namespace && "namespace " + p.namespace, p.id, ...p.marks.map(([mark, value]) => `${mark.replace(/^metadata /, "")}: ${value}`)].filter(Boolean).join(" · ")),
+      el("div", { class: "kpis" },
+        tile("Risk, 0 to 100", p.after === null || p.after === p.risk ? String(p.risk) : `${p.risk} → ${p.after}`, p.after === null || p.root ? "" : p.after === p.risk ? "the same with the changes" : "with the changes"),
+        tile("Used of granted", p.root ? "unlimited" : p.unknown ? `${number(p.used)} of unknown` : `${number(p.used)} of ${number(p.granted)}`, p.root ? "no policy binds a root token" : `capabilities on known paths; ${number(p.pathsUsed)} of ${number(p.pathsGranted)} paths`),
+        tile("Never used", p.root ? "–" : number(p.excess), p.root ? "" : `${number(p.unused[GOES])} go with the changes, ${number(stays)} stay`),
+        tile("Requests", number(p.requests), `${number(p.denied)} denied`),
+        tile("Days with requests", number(p.days), p.first === null ? "never acted in the window" : `${day(p.first)} to ${day(p.last)}`)),
+    ];
+    const next = [];
+    if (p.unused[GOES] > 0) {
+      const changes = [...new Set(p.policies)].map((name) => [name, changeOf(name)]).filter(([, node]) => node);
+      next.push(el("li", null, `Apply the changes of ${changes.length === 1 ? "the policy" : "the policies"} `, changes.flatMap(([name, node], at) => [at ? ", " : null, el("a", { href: "#" + node.id }, el("code", null, name))]), `: ${plural(p.unused[GOES], "grant goes", "grants go")}.`));
+    }
+    const most = parts.filter((u) => u.key !== "goes").sort((a, b) => b.count - a.count);
+    for (const u of most.slice(0, 2)) next.push(el("li", null, `${number(u.count)} stay: ${u.title.charAt(0).toLowerCase()}${u.title.slice(1)}. `, prose(u.next)));
+    if (p.root) next.push(el("li", null, "Revoke the root token, and give who used it a policy for what is listed below."));
+    else if (p.unknown) next.push(el("li", null, "One of its policies was not among those read: export it too."));
+    if (!next.length) next.push(el("li", null, "Nothing to do: it used all that it is granted."));
+    body.push(el("div", { class: "card pad next" }, el("h2", null, "Next step"), el("ol", null, next)));
+    if (!account) {
+      body.push(el("p", { class: "card pad" }, "To stay small, this page does not hold what it used: see ", el("code", null, "principals[].account"), " of advice.json."));
+    } else {
+      const [uses, usesTotal, rights, rightsTotal] = account;
+      const heads = [["Path"], ["Capability"], ["Requests", "r"], ["Denied", "r"], ["First"], ["Last"], ["Days", "wide"], ["Allowed by"]];
+      const useRows = uses.map((u) => ({ path: names[u[0]], capability: names[u[1]], allowed: u[2], denied: u[3], first: u[4], last: u[5], days: u[6], by: u[7] }));
+      const said = (u) => `from ${day(u.first)} to ${day(u.last)}`;
+      const sum = useRows.reduce((all, u) => all + u.allowed + u.denied, 0);
+      body.push(el("div", { class: "card" }, el("div", { class: "tools" }, el("h2", null, "What it asked for"),
+        el("span", { class: "count" }, plural(usesTotal, "use", "uses") + (uses.length < usesTotal ? `; the ${number(uses.length)} most frequent are here, ${number(sum)} of ${number(p.requests)} requests` : `, ${plural(p.requests, "request", "requests")}`)),
+        el("button", { class: "button no-print", type: "button", onclick: () => download(p.name + ".csv", [["path", "capability", "allowed", "denied", "first", "last", "allowed_by"], ...useRows.map((u) => [u.path, u.capability, u.allowed, u.denied, day(u.first), day(u.last), typeof u.by === "string" ? u.by : u.by.map((s) => `${stanzaRefs[s].policy} ${stanzaRefs[s].path} ${stanzaRefs[s].place}`).join("; ")])]) }, "CSV")),
+        uses.length ? table("What it asked for", heads, useRows.map((u) => [
+          el("th", { scope: "row" }, el("code", null, u.path)), el("td", null, u.capability), right(number(u.allowed + u.denied)), right(u.denied ? number(u.denied) : "–"), el("td", { class: "nowrap" }, day(u.first)), el("td", { class: "nowrap" }, day(u.last)),
+          el("td", { class: "wide" }, timeline(u.days, said(u))),
+          el("td", null, typeof u.by === "string" ? el("span", { class: "muted" }, u.by) : u.by.map((s) => refLink(stanzaRefs[s]))),
+        ])) : el("p", { class: "empty" }, "Nothing in the window.")));
+      if (!p.root) body.push(el("div", { class: "card" }, el("div", { class: "tools" }, el("h2", null, "What it could do, by stanza"), el("span", { class: "count" }, `${plural(rightsTotal, "stanza", "stanzas")}` + (rights.length < rightsTotal ? `; the first ${number(rights.length)} are here` : `: ${number(p.used)} used, ${number(p.excess)} never, ${number(p.granted)} in all`))),
+        rights.length ? table("What it could do, by stanza", [["Stanza"], ["Granted", "r"], ["Used", "r"], ["Never", "r"], ["Goes", "r"], ["Why the rest stays"], ["Never touched, for example"]], rights.map(([refs, granted, used, goes, why, examples]) => [
+          el("th", { scope: "row" }, refs.length ? refs.map((s) => refLink(stanzaRefs[s])) : "root policy"), right(number(granted)), right(number(used)), right(number(granted - used)), right(goes ? number(goes) : "–"),
+          el("td", null, why === null ? el("span", { class: "muted" }, "–") : el("span", { title: UNUSED[why].why.replaceAll("`", "") }, UNUSED[why].title)),
+          el("td", { class: "paths" }, examples.length ? examples.map((path) => el("code", null, names[path])) : el("span", { class: "muted" }, "–")),
+        ])) : el("p", { class: "empty" }, p.unknown ? "Its policies were not read." : "Nothing on any known path.")));
+    }
+    if (parts.length) body.push(el("div", { class: "card pad" }, el("h2", null, "What becomes of what it never used"), el("ul", { class: "fates" }, parts.map((u) => el("li", null, el("span", { class: "fate " + u.key }, el("span", { class: "bars", "aria-hidden": "true" }, width(el("i"), Math.max(0.6, share(u.count, p.excess)))), el("b", null, number(u.count))), el("span", null, el("a", { href: "#stays-" + u.key }, u.title), el("span", { class: "sub" }, prose(u.why))))))));
+    const about = findingsOf(p);
+    body.push(el("div", { class: "cols card pad" },
+      el("div", null, el("h4", null, "Why this risk"), p.parts.length ? list(p.parts, prose) : el("p", null, "Nothing beyond what it uses.")),
+      el("div", null, el("h4", null, "Policies"), p.policies.length ? list(p.policies, policyLink) : el("p", null, "None.")),
+      el("div", null, el("h4", null, "Findings"), about.length ? list(about, findingLink) : el("p", null, "None."))));
+    page.replaceChildren(...body);
+  }
+  function showPage(p) {
+    if (page.hidden) back = scrollY;
+    drawPage(p);
+    page.hidden = false;
+    root.dataset.view = "page";
+    document.title = p.name + " · Vault access review";
+    scrollTo({ top: 0, behavior: "instant" });
+    $("#page-h").focus({ preventScroll: true });
+  }
+  function hidePage() {
+    if (page.hidden) return false;
+    page.hidden = true;
+    page.replaceChildren();
+    delete root.dataset.view;
+    document.title = "Vault access review";
+    return true;
+  }
+
+  // What is chosen of the changes: their diffs and their Terraform, to paste.
+  function copyButton(label, text, kind) {
+    const button = el("button", { class: kind || "button", type: "button" }, label);
+    const said = (words) => { button.textContent = words; setTimeout(() => { button.textContent = label; }, 1600); };
+    button.addEventListener("click", () => copy(text()).then(() => said("Copied"), () => said("Cannot copy here")));
+    return button;
+  }
+  async function copy(text) {
+    if (navigator.clipboard && isSecureContext) { try { return await navigator.clipboard.writeText(text); } catch { /* another way is tried */ } }
+    const area = el("textarea", { "aria-hidden": "true", class: "sr" });
+    area.value = text; document.body.append(area); area.select();
+    const done = document.execCommand("copy");
+    area.remove();
+    if (!done) throw new Error("no clipboard");
+  }
+  // A field that a spreadsheet would take for a formula gets a mark in front that says it is text.
+  function csvField(value) {
+    let text = String(value);
+    if (typeof value === "string" && /^\s*[=+\-@]/.test(text)) text = "'" + text;
+    return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  }
+  const csvText = (rows) => rows.map((row) => row.map(csvField).join(",") + "\r\n").join("");
+  function download(name, rows) {
+    const url = URL.createObjectURL(new Blob([csvText(rows)], { type: "text/csv" }));
+    const link = el("a", { href: url, download: name.replace(/[^\w.-]+/g, "-") });
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(url), 1000);
+  }
+  const diffText = (node) => [...$("pre.diff code", node).children].map((line) => line.textContent + "\n").join("");
+  const changes = [...document.querySelectorAll("details.change")];
+  const chosen = new Set();
+  for (const node of changes) {
+    const diff = $("pre.diff", node);
+    const exact = diff && diff.dataset.exact === "true";
+    if (exact) diff.before(el("p", { class: "acts no-print" }, copyButton("Copy the diff", () => diffText(node))));
+    const tick = el("input", { type: "checkbox", "aria-label": "Choose the change of " + node.dataset.policy, onclick: (e) => e.stopPropagation(), onchange: () => { if (tick.checked) chosen.add(node); else chosen.delete(node); drawChosen(); } });
+    $("summary", node).prepend(el("span", { class: "tick no-print" }, tick));
+    node.tick = tick;
+  }
+  function drawChosen() {
+    const box = $('[data-tools="changes"]');
+    if (!box) return;
+    const list = changes.filter((node) => chosen.has(node));
+    const withDiff = list.filter((node) => $("pre.diff", node)?.dataset.exact === "true");
+    const withTerraform = list.filter((node) => terraform.has(node.dataset.policy));
+    const all = el("input", { type: "checkbox", onchange: () => { for (const node of changes) { node.tick.checked = all.checked; if (all.checked) chosen.add(node); else chosen.delete(node); } drawChosen(); } });
+    all.checked = changes.length > 0 && list.length === changes.length;
+    const missing = list.length - withDiff.length;
+    box.replaceChildren(el("label", { class: "check" }, all, "all"),
+      ...(list.length ? [withDiff.length ? copyButton("Copy diffs", () => withDiff.map(diffText).join("")) : null, withTerraform.length ? copyButton("Copy Terraform", () => withTerraform.map((node) => terraform.get(node.dataset.policy)).join("\n")) : null] : []).filter(Boolean),
+      el("span", { class: "count", role: "status" }, list.length ? `${number(list.length)} of ${plural(changes.length, "change", "changes")} chosen` + (missing ? `; the diffs of ${number(missing)} are in diffs/` : "") : "choose changes to copy their diffs or Terraform"));
+    box.hidden = changes.length === 0;
+  }
+
   // Addresses: #fingerprint, #policy/NAME, #principal/ID, and the parts of the page.
   function follow() {
     let hash;
     try { hash = decodeURIComponent(location.hash.slice(1)); } catch { return; }
+    const principal = hash.startsWith("principal/") ? byId.get(hash.slice(10)) || byName.get(hash.slice(10)) : null;
+    if (principal) { showPage(principal); return; }
+    // Back to where the reader was, unless the address says where to go.
+    const was = hidePage();
+    if (was && (!hash || hash === "principals")) scrollTo({ top: back, behavior: "instant" });
     if (!hash) return;
     const finding = findings.find((f) => f.id === hash);
     if (finding) {
       if (!shownFindings.includes(finding)) {
         Object.assign(findingState, { query: "", severity: "", rule: "" });
-        for (const control of $('[data-tools="findings"]').querySelectorAll("input, select")) control.value = "";
+        setScope("");
+        for (const control of $('[data-tools="findings"]').querySelectorAll("input, select")) if (control.getAttribute("aria-label") !== "Order") control.value = "";
         shownFindings = findings;
       }
       findingState.page = Math.floor(shownFindings.indexOf(finding) / FINDINGS_A_PAGE);
@@ -382,17 +677,18 @@
     } else if (hash.startsWith("policy/")) {
       const policy = policies.find((p) => p.name === hash.slice(7));
       if (policy) policyTable.show(policy);
-    } else if (hash.startsWith("principal/")) {
-      const principal = principals.find((p) => p.id === hash.slice(10) || p.name === hash.slice(10));
-      if (principal) principalTable.show(principal);
     } else {
       const target = document.getElementById(hash);
       if (target instanceof HTMLDetailsElement) target.open = true;
+      if (was && hash !== "principals") target?.scrollIntoView();
     }
   }
 
+  if (principals.length) drawTeams();
+  drawChosen();
   drawFindings();
   drawHeat();
+  for (const node of document.querySelectorAll("details.others .name")) node.replaceChildren(who(node.textContent));
   addEventListener("hashchange", follow);
   follow();
 
@@ -405,12 +701,25 @@
   }, { rootMargin: "-30% 0px -60% 0px", threshold: [0, 1] });
   parts.forEach((part) => seen.observe(part));
 
-  // On paper everything that is on the page is open.
+  // On paper every row is there, and everything that is on the page is open.
   let closed = [];
   addEventListener("beforeprint", () => {
-    closed = [...document.querySelectorAll("details:not([open])")];
-    for (const node of closed) { node.fill?.(); node.open = true; }
+    if (!page.hidden) return;
+    principalTable.print(true); policyTable.print(true);
+    findingState.every = true; drawFindings();
+    for (let open = true; open;) {
+      const more = [...document.querySelectorAll("details:not([open])")];
+      closed.push(...more);
+      for (const node of more) { node.fill?.(); node.open = true; }
+      open = more.length > 0;
+    }
   });
-  addEventListener("afterprint", () => { for (const node of closed) node.open = false; });
+  addEventListener("afterprint", () => {
+    if (!page.hidden) return;
+    for (const node of closed) node.open = false;
+    closed = [];
+    findingState.every = false;
+    principalTable.print(false); policyTable.print(false); drawFindings();
+  });
   root.dataset.ready = "true";
 })();

@@ -1,0 +1,488 @@
+//! What each principal used and could do, stanza by stanza, and what becomes of what it never used: from the same join, the same
+//! rights and the same proposal that everything else is counted from.
+
+use crate::access::{AccessSet, Holder, HolderId, Joined, JoinedDemand, Outcome, SetId, StanzaId, reach, rights_on};
+use crate::advice::{Account, AllowedBy, Bridge, BridgePart, PathUse, StanzaRef, StanzaRight, Unused, UnusedCounts};
+use crate::index::IndexVec;
+use crate::optimize::edit::Change;
+use crate::optimize::proof::Scheme;
+use crate::optimize::tighten::{Fate, Hold, Tightening};
+use crate::policy::acl::{Acl, RuleId};
+use crate::policy::pattern::Pattern;
+use crate::vault::{Capability, CapabilitySet};
+use jiff::Timestamp;
+use rayon::prelude::*;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+/// So many uses and so many stanzas are told of all principals together.
+const ROOM: usize = 60_000;
+/// At most so many of each are told of one principal, however few there are.
+const MOST: usize = 500;
+/// And at least so many, however many there are.
+const LEAST: usize = 3;
+/// So many paths are named for a stanza.
+const EXAMPLES: usize = 3;
+/// Among so many of its first paths they are looked for.
+const LOOKED_AT: usize = 64;
+
+/// The accounts of all holders, and what they come to.
+pub(super) struct Accounts {
+    /// Of every holder.
+    pub(super) of: IndexVec<Holder, Account>,
+    /// From today to the proposal.
+    pub(super) bridge: Bridge,
+}
+
+/// Draws up the accounts of all holders under a tightening; `foreseen` says whether it looked ahead.
+pub(super) fn accounts(joined: &Joined, tightening: &Tightening, foreseen: bool) -> Accounts {
+    let names = Names::of(joined);
+    let each = (ROOM / joined.holders.len().max(1)).clamp(LEAST, MOST);
+    let used = joined.used();
+    let judge = Judge::new(joined, tightening, foreseen);
+    let lists: Vec<_> = tightening.scheme.by_list().into_iter().collect();
+    let parts: Vec<(Vec<(HolderId, Account)>, ByPolicy)> = lists
+        .par_iter()
+        .filter_map(|((set, given, _), holders)| {
+            let here = holders.iter().copied();
+            let here = here.filter(|&h| joined.current[h] == *set && joined.holders[h].is_bound());
+            let here: Vec<HolderId> = here.collect();
+            let of = &joined.sets[*set];
+            let after = after(joined, &tightening.scheme, *set, *here.first()?, given);
+            let ground = Ground::new(joined, of, after.as_ref(), &judge);
+            let mut total = ground.by_policy(here.len() as u64);
+            let accounts = here
+                .into_iter()
+                .map(|h| (h, ground.account(joined, &names, &used[h], each, &mut total)))
+                .collect();
+            Some((accounts, total))
+        })
+        .collect();
+    let mut of: IndexVec<Holder, Account> = joined.holders.map(|_| Account::default());
+    let mut all = ByPolicy::new();
+    for (accounts, total) in parts {
+        for (h, account) in accounts {
+            of[h] = account;
+        }
+        for (key, count) in total {
+            *all.entry(key).or_default() += count;
+        }
+    }
+    for (account, (uses, total)) in of.iter_mut().zip(uses(joined, &names, each)) {
+        account.uses = uses;
+        account.uses_total = total;
+    }
+    Accounts {
+        of,
+        bridge: bridge(joined, &all),
+    }
+}
+
+/// What the holder has under the proposal; none where no policy of it changes.
+fn after(joined: &Joined, scheme: &Scheme, set: SetId, holder: HolderId, given: &[usize]) -> Option<Acl> {
+    let today = &joined.sets[set].policies;
+    let same = today.len() == given.len()
+        && today.iter().zip(given).all(|(&old, &new)| {
+            let (old, new) = (joined.policies.get(old), scheme.policies.get(new));
+            old.zip(new)
+                .is_some_and(|(old, new)| old.id() == new.id() && old.source == new.source)
+        });
+    (!same).then(|| scheme.acl(joined, set, holder, given))
+}
+
+/// Stanzas as reports name them.
+struct Names(Vec<Vec<Arc<StanzaRef>>>);
+
+impl Names {
+    fn of(joined: &Joined) -> Self {
+        let policies = joined.policies.iter().map(|policy| {
+            let label = format!("{}{}", policy.namespace, policy.name);
+            let stanzas = policy.stanzas.iter().map(|stanza| {
+                Arc::new(StanzaRef {
+                    policy: label.clone(),
+                    path: stanza.path.to_string(),
+                    origin: stanza.origin.clone(),
+                })
+            });
+            stanzas.collect()
+        });
+        Self(policies.collect())
+    }
+
+    fn get(&self, (policy, stanza): StanzaId) -> Option<Arc<StanzaRef>> {
+        self.0.get(policy)?.get(stanza).cloned()
+    }
+}
+
+/// The stanzas of a rule of a list.
+fn sources(set: &AccessSet, rule: RuleId) -> impl Iterator<Item = (StanzaId, CapabilitySet)> + '_ {
+    let sources = set.acl.rule(rule).into_iter().flat_map(|rule| &rule.sources);
+    sources.filter_map(|source| Some(((*set.policies.get(source.policy)?, source.stanza), source.capabilities)))
+}
+
+/// What a stanza lets go of, and why not of the rest.
+enum Verdict {
+    /// All of it stays, for this reason.
+    All(Unused),
+    /// It keeps what these patterns cover; what is covered by as much as the stanza itself covers stays for the second reason.
+    Covered(Vec<(Pattern, CapabilitySet, Unused)>),
+}
+
+impl Verdict {
+    fn why(&self, path: &str, capability: Capability) -> Option<Unused> {
+        match self {
+            Self::All(why) => Some(*why),
+            Self::Covered(patterns) => patterns
+                .iter()
+                .find(|(pattern, capabilities, _)| capabilities.contains(capability) && pattern.matches(path))
+                .map(|(_, _, why)| *why),
+        }
+    }
+}
+
+/// Knows of every stanza what becomes of it.
+struct Judge {
+    verdicts: BTreeMap<StanzaId, Verdict>,
+    /// What anybody used through each stanza, by number of the path.
+    used: HashMap<StanzaId, HashMap<u32, CapabilitySet>>,
+    kept: BTreeSet<StanzaId>,
+}
+
+impl Judge {
+    fn new(joined: &Joined, tightening: &Tightening, foreseen: bool) -> Self {
+        let whole = if foreseen { Unused::Expected } else { Unused::Glob };
+        let verdicts = tightening
+            .fates
+            .iter()
+            .map(|(&id, fate)| (id, verdict(joined, id, fate, whole)))
+            .collect();
+        let mut used: HashMap<StanzaId, HashMap<u32, CapabilitySet>> = HashMap::new();
+        for d in &joined.demands {
+            // INVARIANT: the known paths are those of the demands, and those listed besides.
+            let Some(path) = joined.universe.number(&d.path) else {
+                continue;
+            };
+            for (id, capabilities) in joined.allowed_by(d) {
+                let on = used.entry(id).or_default().entry(path).or_default();
+                // To a client `create` and `update` are one request.
+                *on = on.union(d.needs().with_write_twin().intersection(capabilities));
+            }
+        }
+        Self {
+            verdicts,
+            used,
+            kept: joined.kept.keys().copied().collect(),
+        }
+    }
+
+    /// Why `capability` on a path stays, which one of these stanzas grants, and the stanza that is the reason.
+    fn why(
+        &self,
+        ids: &[(StanzaId, CapabilitySet)],
+        (number, path): (u32, &str),
+        capability: Capability,
+    ) -> (Unused, usize) {
+        let granting = || ids.iter().enumerate().filter(|(_, (_, all))| all.contains(capability));
+        let first =
+            |reason: &dyn Fn(StanzaId) -> Option<Unused>| granting().find_map(|(at, (id, _))| Some((reason(*id)?, at)));
+        first(&|id| self.kept.contains(&id).then_some(Unused::Protected))
+            .or_else(|| {
+                first(&|id| {
+                    let used = self.used.get(&id).and_then(|used| used.get(&number));
+                    used.is_some_and(|used| used.contains(capability))
+                        .then_some(Unused::Shared)
+                })
+            })
+            .or_else(|| first(&|id| self.verdicts.get(&id)?.why(path, capability)))
+            .unwrap_or((Unused::Elsewhere, granting().next().map_or(0, |(at, _)| at)))
+    }
+}
+
+fn verdict(joined: &Joined, id: StanzaId, fate: &Fate, whole: Unused) -> Verdict {
+    let (change, other) = match fate {
+        Fate::Held(Hold::Kept) => return Verdict::All(Unused::Protected),
+        Fate::Held(Hold::Doubted) => return Verdict::All(Unused::Unexplained),
+        Fate::Held(Hold::Suspect) => return Verdict::All(Unused::Suspect),
+        Fate::Held(Hold::Template) => return Verdict::All(Unused::Template),
+        Fate::Stays => return Verdict::All(whole),
+        Fate::Withdrawn(change) => (change, Some(Unused::Withdrawn)),
+        Fate::Changed(change) => (change, None),
+    };
+    let (Some(stanza), Some(policy)) = (joined.stanza(id), joined.policies.get(id.0)) else {
+        return Verdict::All(other.unwrap_or(whole));
+    };
+    let own = Pattern::parse(&stanza.path, &policy.namespace).ok();
+    let covered = match change {
+        Change::Keep => return Verdict::All(other.unwrap_or(whole)),
+        Change::Drop => Vec::new(),
+        Change::Capabilities(kept) => match own {
+            Some(pattern) => vec![(pattern, kept.iter().copied().collect(), other.unwrap_or(whole))],
+            None => return Verdict::All(other.unwrap_or(whole)),
+        },
+        Change::Replace(new) => new
+            .iter()
+            .filter_map(|new| {
+                let pattern = Pattern::parse(&new.path, &policy.namespace).ok()?;
+                let as_wide = own.as_ref().is_some_and(|own| own.text == pattern.text);
+                let why = other.unwrap_or(if as_wide { whole } else { Unused::Glob });
+                Some((pattern, new.capabilities, why))
+            })
+            .collect(),
+    };
+    Verdict::Covered(covered)
+}
+
+/// Capabilities on one path that one rule grants and that share a fate.
+struct Entry {
+    path: u32,
+    slot: usize,
+    /// The stanza that is the reason, by its place among those of the slot.
+    source: usize,
+    what: Unused,
+    capabilities: CapabilitySet,
+}
+
+/// One rule of a list with what it grants.
+struct Slot {
+    stanzas: Vec<(StanzaId, CapabilitySet)>,
+    granted: u64,
+    unused: UnusedCounts,
+    first: Vec<u32>,
+}
+
+/// By what becomes of it and the policy: how many.
+type ByPolicy = BTreeMap<(Unused, Option<usize>), u64>;
+
+/// What one list grants on known paths and what becomes of each, as if nobody used any of it.
+struct Ground {
+    slots: Vec<Slot>,
+    /// Ascending by path.
+    entries: Vec<Entry>,
+}
+
+impl Ground {
+    fn new(joined: &Joined, set: &AccessSet, after: Option<&Acl>, judge: &Judge) -> Self {
+        let mut slots: Vec<Slot> = Vec::new();
+        let mut slot_of: HashMap<Option<RuleId>, usize> = HashMap::new();
+        let mut entries: Vec<Entry> = Vec::new();
+        for (number, _) in reach(&set.acl, &joined.universe).granted {
+            let path = joined.universe.path(number);
+            let left = after.map(|acl| crate::access::granted_on(acl, path));
+            for right in rights_on(&set.acl, path) {
+                let slot = *slot_of.entry(right.rule).or_insert_with(|| {
+                    slots.push(Slot {
+                        stanzas: right.rule.into_iter().flat_map(|rule| sources(set, rule)).collect(),
+                        granted: 0,
+                        unused: UnusedCounts::default(),
+                        first: Vec::new(),
+                    });
+                    slots.len() - 1
+                });
+                let Some(own) = slots.get_mut(slot) else { continue };
+                own.granted += right.capabilities.len() as u64;
+                if own.first.len() < LOOKED_AT {
+                    own.first.push(number);
+                }
+                let start = entries.len();
+                for capability in right.capabilities.iter() {
+                    let goes = left.is_some_and(|left| !left.contains(capability));
+                    let (what, source) = match goes {
+                        true => {
+                            let granting = own.stanzas.iter().position(|(_, all)| all.contains(capability));
+                            (Unused::Goes, granting.unwrap_or(0))
+                        }
+                        false => judge.why(&own.stanzas, (number, path), capability),
+                    };
+                    own.unused.add(what, 1);
+                    let same = entries
+                        .iter_mut()
+                        .skip(start)
+                        .find(|e| e.what == what && e.source == source);
+                    match same {
+                        Some(entry) => entry.capabilities.insert(capability),
+                        None => entries.push(Entry {
+                            path: number,
+                            slot,
+                            source,
+                            what,
+                            capabilities: CapabilitySet::of(capability),
+                        }),
+                    }
+                }
+            }
+        }
+        Self { slots, entries }
+    }
+
+    fn key(&self, entry: &Entry) -> (Unused, Option<usize>) {
+        let slot = self.slots.get(entry.slot);
+        let source = slot.and_then(|slot| slot.stanzas.get(entry.source));
+        (entry.what, source.map(|(id, _)| id.0))
+    }
+
+    /// The same by policy, for so many holders.
+    fn by_policy(&self, holders: u64) -> ByPolicy {
+        let mut total = ByPolicy::new();
+        for entry in &self.entries {
+            *total.entry(self.key(entry)).or_default() += entry.capabilities.len() as u64 * holders;
+        }
+        total
+    }
+
+    /// What is left for a holder that `used` some of it; `total` is told too.
+    fn account(
+        &self,
+        joined: &Joined,
+        names: &Names,
+        used: &HashMap<&str, CapabilitySet>,
+        most: usize,
+        total: &mut ByPolicy,
+    ) -> Account {
+        let mut left: Vec<(u64, UnusedCounts)> = self.slots.iter().map(|slot| (0, slot.unused)).collect();
+        let mut touched: BTreeSet<u32> = BTreeSet::new();
+        for (path, on_path) in used {
+            let Some(number) = joined.universe.number(path) else {
+                continue;
+            };
+            touched.insert(number);
+            let start = self.entries.partition_point(|entry| entry.path < number);
+            let here = self.entries.iter().skip(start).take_while(|entry| entry.path == number);
+            for entry in here {
+                let in_use = entry.capabilities.intersection(*on_path).len() as u64;
+                if let (true, Some((used, unused))) = (in_use > 0, left.get_mut(entry.slot)) {
+                    *used += in_use;
+                    unused.take(entry.what, in_use);
+                    *total.entry(self.key(entry)).or_default() -= in_use;
+                }
+            }
+        }
+        let mut account = Account {
+            rights_total: self.slots.len() as u64,
+            ..Account::default()
+        };
+        let mut rights: Vec<(&Slot, u64, UnusedCounts)> = Vec::with_capacity(self.slots.len());
+        for (slot, (used, unused)) in self.slots.iter().zip(left) {
+            for (what, count) in unused.iter() {
+                account.unused.add(what, count);
+            }
+            rights.push((slot, used, unused));
+        }
+        // Stable: what has equally many stays in the order of its paths.
+        rights.sort_by_key(|(slot, used, _)| std::cmp::Reverse(slot.granted - used));
+        account.rights = rights
+            .into_iter()
+            .take(most)
+            .map(|(slot, used, unused)| StanzaRight {
+                stanzas: slot.stanzas.iter().filter_map(|(id, _)| names.get(*id)).collect(),
+                granted: slot.granted,
+                used,
+                unused,
+                examples: slot
+                    .first
+                    .iter()
+                    .filter(|number| !touched.contains(number))
+                    .take(EXAMPLES)
+                    .map(|&number| Arc::from(joined.universe.path(number)))
+                    .collect(),
+            })
+            .collect();
+        account
+    }
+}
+
+fn bridge(joined: &Joined, all: &ByPolicy) -> Bridge {
+    let parts = Unused::ALL.into_iter().filter_map(|what| {
+        let of = all.iter().filter(|((kind, _), count)| *kind == what && **count > 0);
+        let mut policies: Vec<(String, u64)> = of
+            .map(|((_, policy), count)| {
+                let policy = policy.and_then(|p| joined.policies.get(p));
+                let label = policy.map_or_else(|| "root".to_owned(), |p| format!("{}{}", p.namespace, p.name));
+                (label, *count)
+            })
+            .collect();
+        policies.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+        let count = policies.iter().map(|(_, count)| count).sum();
+        (count > 0).then_some(BridgePart { what, count, policies })
+    });
+    Bridge { parts: parts.collect() }
+}
+
+/// What each holder asked for, with how many there are in all: parallel to the holders.
+fn uses(joined: &Joined, names: &Names, most: usize) -> Vec<(Vec<PathUse>, u64)> {
+    let mut of: IndexVec<Holder, Vec<&JoinedDemand>> = joined.holders.map(|_| Vec::new());
+    for d in &joined.demands {
+        of[d.holder].push(d);
+    }
+    of.as_slice()
+        .par_iter()
+        .map(|demands| uses_of(joined, names, demands, most))
+        .collect()
+}
+
+/// One path and one capability of a holder, while it is put together from the demands of all its policy sets.
+#[derive(Default)]
+struct Gathered {
+    allowed: u64,
+    denied: u64,
+    first: Option<Timestamp>,
+    last: Option<Timestamp>,
+    days: BTreeSet<i32>,
+    stanzas: BTreeSet<StanzaId>,
+    none_needed: bool,
+    unexplained: bool,
+}
+
+fn uses_of(joined: &Joined, names: &Names, demands: &[&JoinedDemand], most: usize) -> (Vec<PathUse>, u64) {
+    let mut found: BTreeMap<(&str, Capability), Gathered> = BTreeMap::new();
+    for &d in demands {
+        let one = found.entry((&d.path, d.demand.capability)).or_default();
+        one.allowed += d.demand.allowed;
+        one.denied += d.demand.denied;
+        one.first = [one.first, d.demand.first_seen].into_iter().flatten().min();
+        one.last = one.last.max(d.demand.last_seen);
+        one.days.extend(&d.demand.days);
+        match &d.outcome {
+            Outcome::Explained(_) => {
+                let granting = joined.allowed_by(d);
+                let granting = granting.filter(|(_, all)| !all.intersection(d.needs()).is_empty());
+                one.stanzas.extend(granting.map(|(id, _)| id));
+            }
+            Outcome::NeedsNone => one.none_needed = true,
+            Outcome::NotExplained => one.unexplained = true,
+            Outcome::Denied | Outcome::DeniedButAllowed => {}
+        }
+    }
+    let total = found.len() as u64;
+    let mut all: Vec<((&str, Capability), Gathered)> = found.into_iter().collect();
+    all.sort_by_key(|(_, one)| std::cmp::Reverse(one.allowed + one.denied));
+    let uses = all.into_iter().take(most).map(|((path, capability), one)| PathUse {
+        path: Arc::from(path),
+        capability: Arc::from(capability.to_string()),
+        allowed: one.allowed,
+        denied: one.denied,
+        first: one.first,
+        last: one.last,
+        days: spans(&one.days),
+        by: match () {
+            () if !one.stanzas.is_empty() => {
+                AllowedBy::Stanzas(one.stanzas.iter().filter_map(|id| names.get(*id)).collect())
+            }
+            () if one.none_needed => AllowedBy::NoneNeeded,
+            () if one.unexplained => AllowedBy::Unexplained,
+            () => AllowedBy::Denied,
+        },
+    });
+    (uses.collect(), total)
+}
+
+/// Days in a row as one.
+fn spans(days: &BTreeSet<i32>) -> Vec<(i32, i32)> {
+    let mut spans: Vec<(i32, i32)> = Vec::new();
+    for &day in days {
+        match spans.last_mut() {
+            Some((_, to)) if *to + 1 == day => *to = day,
+            _ => spans.push((day, day)),
+        }
+    }
+    spans
+}
