@@ -21,7 +21,8 @@ use crate::analysis::evidence::{self, Watch};
 use crate::analysis::rules;
 use crate::deployment::Deployment;
 use crate::optimize::foresight::ForesightSettings;
-use crate::optimize::redesign;
+use crate::optimize::proof::Scheme;
+use crate::optimize::redesign::{self, Redesign};
 use crate::optimize::tighten::{self, Outlook, Span, Tightening};
 use crate::policy::model::Policy;
 use crate::policy::profile::Profile;
@@ -160,10 +161,8 @@ pub fn advise(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&s
     let today = redesign::measure(joined, &proposals::today(joined), &weighed);
 
     step("designing roles");
-    let redesigned = redesign::redesign(
-        joined,
-        foreseen.base.as_ref().map_or(&tightened.scheme, |base| &base.scheme),
-        &redesign::Options {
+    let design = |from: &Scheme, ahead| {
+        let how = redesign::Options {
             weighed: &weighed,
             time_limit: options.time_limit,
             seed: options.seed,
@@ -173,9 +172,26 @@ pub fn advise(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&s
             keep: &settings.keep,
             today,
             removable: &removable,
-            ahead: foreseen.ahead,
-        },
-    );
+            ahead,
+        };
+        redesign::redesign(joined, from, &how)
+    };
+    let half = foreseen.base.as_ref().map_or(&tightened.scheme, |base| &base.scheme);
+    let (mut redesigned, mut base) = (design(half, foreseen.ahead), foreseen.base);
+    // Where half of the budget does less by roles than all of it by tightening, all of it is spent on that, and the roles cost
+    // nothing more: a redesign is never worse than the tightened policies.
+    let cost = |size: &redesign::Size| redesign::cost(size, &settings.price);
+    let tight = redesign::measure(joined, &tightened.scheme, &weighed);
+    if let Some(ahead) = foreseen
+        .ahead
+        .filter(|_| redesigned.as_ref().is_none_or(|r| cost(&r.size) > cost(&tight)))
+    {
+        let whole = design(&tightened.scheme, Some(redesign::Ahead { budget: 0.0, ..ahead }));
+        let is_better = |one: &Redesign| redesigned.as_ref().is_none_or(|r| cost(&one.size) < cost(&r.size));
+        if let Some(whole) = whole.filter(is_better) {
+            (redesigned, base) = (Some(whole), None);
+        }
+    }
 
     step("looking for findings");
     let mut findings = analysis.findings(&settings.rules, Some(&tightened.scheme.policies));
@@ -189,7 +205,7 @@ pub fn advise(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&s
         today,
         tightened,
         redesigned,
-        (settings.foresight.horizon_days, foreseen.base),
+        (settings.foresight.horizon_days, base),
     );
 
     step("describing principals and policies");
@@ -216,7 +232,7 @@ pub fn advise(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&s
         history: None,
         owners: crate::advice::Owners::default(),
     };
-    advice.owners = owners::of(&joined, &settings.owners, &advice);
+    advice.owners = owners::of(joined, &settings.owners, &advice);
     advice
 }
 

@@ -20,6 +20,7 @@ use super::proof::{self, Scheme};
 use super::roles::{self, Matrix, Objective};
 use crate::access::{HolderId, Joined, Outcome, SetId};
 use crate::optimize::foresight::interval::Spread;
+use crate::optimize::paths::Price;
 use keep::Kept;
 use matrix::{Grantable, Permissions, User};
 use needs::Needs;
@@ -122,6 +123,12 @@ fn price(found: &Redesign, options: &Options<'_>) -> f64 {
         .collect();
     let stanzas: usize = free.iter().map(|p| p.stanzas.len()).sum();
     size::price(&found.size, options.price.lambda) - (free.len() + stanzas) as f64
+}
+
+/// What a scheme of this size costs: what designs are compared by.
+#[must_use]
+pub fn cost(size: &Size, price: &Price) -> f64 {
+    size::price(size, price.lambda)
 }
 
 /// The policies of the tightened scheme that stay, with those who hold them: of which too little is known, or which nobody holds
