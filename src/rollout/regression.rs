@@ -199,23 +199,22 @@ impl Writes {
                 Operation::of(demand.capability),
                 Some(Operation::Read | Operation::List)
             );
-            let Some(at) = demand.last_seen.filter(|&at| is_write && !applied.wrote_at(at)) else {
-                continue;
-            };
-            if demand.allowed == 0 {
+            if !is_write || demand.allowed == 0 {
                 continue;
             }
+            // Of several the first and the last are known; no more is asked of them than whether there was more than one.
+            let first = demand.first_seen.filter(|_| demand.allowed > 1);
+            let times = first.into_iter().chain(demand.last_seen);
+            let times: BTreeSet<Timestamp> = times.filter(|&at| !applied.wrote_at(at)).collect();
             let (namespace, path) = (demand.namespace.to_string(), demand.path.to_string());
             let named = ["sys/policies/acl/", "sys/policy/"]
                 .iter()
                 .find_map(|start| path.strip_prefix(start));
             if let Some(name) = named {
-                self.policies
-                    .entry((namespace, name.to_owned()))
-                    .or_default()
-                    .insert(at);
+                let key = (namespace, name.to_owned());
+                self.policies.entry(key).or_default().extend(times);
             } else if let Some(place) = applied.places.get(&(namespace, path)) {
-                self.places.entry(place.clone()).or_default().insert(at);
+                self.places.entry(place.clone()).or_default().extend(times);
             }
         }
     }
