@@ -95,9 +95,9 @@ fn remember(
 fn until(applied: &Applied, regression: &Regression) -> jiff::civil::Date {
     let last = regression.last_seen.unwrap_or_else(Timestamp::now);
     let begun = applied.waves.iter().find(|wave| wave.number == regression.wave);
-    let missed = begun.and_then(|wave| wave.begun).map_or(0, |begun| {
-        last.duration_since(begun).as_hours() / 24
-    });
+    let missed = begun
+        .and_then(|wave| wave.begun)
+        .map_or(0, |begun| last.duration_since(begun).as_hours() / 24);
     let rhythm = missed.max(applied.horizon_days.map_or(90, i64::from)).clamp(1, 3_650);
     let day = last.to_zoned(jiff::tz::TimeZone::UTC).date();
     day.saturating_add(jiff::Span::new().days(2 * rhythm))
