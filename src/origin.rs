@@ -168,6 +168,8 @@ pub struct Written {
     starts: Vec<usize>,
     /// Why nothing can be written back, where that is known from the start.
     pub fixed: Option<Arc<str>>,
+    /// What makes this policy and nothing else, where it can go as it is.
+    pub whole: Option<(Arc<SourceText>, Range<usize>)>,
 }
 
 impl Written {
@@ -186,6 +188,7 @@ impl Written {
             starts: starts.collect(),
             pieces,
             fixed: None,
+            whole: None,
         }
     }
 

@@ -11,9 +11,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
+use vault_advisor::advice::FileChange;
 use vault_advisor::policy::load::Names;
 use vault_advisor::policy::model::Policy;
 use vault_advisor::policy::profile::Profile;
+use vault_advisor::report::diff;
 use vault_advisor::sources::back::{self, Wanted};
 use vault_advisor::sources::{self, Options, Read, SourceSettings};
 
@@ -253,7 +255,10 @@ fn depth_and_work_are_bounded() {
         laughs.push_str(&format!("  a{n} = \"${{local.a{}}}${{local.a{}}}\"\n", n - 1, n - 1));
     }
     laughs.push_str("}\nresource \"vault_policy\" \"a\" {\n  name = \"a\"\n  policy = local.a59\n}\n");
-    refuse(&[("main.tf", &laughs)], &["its texts are longer than is read"]);
+    refuse(
+        &[("main.tf", &laughs)],
+        &["its texts are longer than is read", "some of it was not read"],
+    );
     let many: String = (0..50_000).map(|n| format!("  a{n} = \"{{\"\n")).collect();
     refuse(&[("main.tf", &format!("locals {{\n{many}}}\n"))], &["too many entries"]);
     assert!(started.elapsed().as_secs() < 60, "{:?}", started.elapsed());
@@ -319,8 +324,8 @@ fn settings_name_other_files() {
         ("ignored/y.hcl", "path \"y\" { capabilities = [\"read\"] }\n"),
         (".gitignore", "ignored/\n"),
     ]);
-    // Without settings what looks like a policy is named.
-    assert_eq!(read(folder.path()).unread.len(), 2);
+    // Without settings what looks like a policy is named, once for a document.
+    assert_eq!(read(folder.path()).unread.len(), 1);
     let options = Options {
         sources: vec![SourceSettings {
             files: "k/*.yaml".to_owned(),
@@ -408,6 +413,9 @@ fn back(files: &[(&str, &str)], change: impl Fn(&str, &str) -> String) -> (Vec<(
             ..Options::default()
         },
     );
+    for (n, why) in &edited.left {
+        println!("{}: {why}", all[*n].name);
+    }
     let changed: Vec<usize> = edited.files.iter().flat_map(|f| f.policies.clone()).collect();
     for (n, (before, after)) in all.iter().zip(policies(&again)).enumerate() {
         let want = if changed.contains(&n) {
@@ -425,6 +433,7 @@ fn back(files: &[(&str, &str)], change: impl Fn(&str, &str) -> String) -> (Vec<(
         };
         assert_eq!(said(after), said(&want), "{}", before.name);
     }
+    applies(folder.path(), &edited);
     let root = format!("{}/", folder.path().display());
     let files = edited
         .files
@@ -432,6 +441,111 @@ fn back(files: &[(&str, &str)], change: impl Fn(&str, &str) -> String) -> (Vec<(
         .map(|f| (f.file.replace(&root, ""), f.new))
         .collect();
     (files, edited.left.into_iter().map(|(_, why)| why).collect())
+}
+
+/// Each file as a diff, applied by git to the folder that it came from, says what it is to say, byte for byte; and Terraform's
+/// own formatter takes what it took before.
+#[track_caller]
+fn applies(folder: &Path, edited: &back::Edited) {
+    let git = |arguments: &[&str]| {
+        let done = std::process::Command::new("git")
+            .current_dir(folder)
+            .args(arguments)
+            .output()
+            .unwrap();
+        assert!(done.status.success(), "{arguments:?}: {done:?}");
+    };
+    let formatted = |file: &str| {
+        let done = std::process::Command::new("terraform")
+            .args(["fmt", "-check", file])
+            .output();
+        done.ok().map(|done| done.status.success())
+    };
+    git(&["init", "-q"]);
+    for edit in &edited.files {
+        let before = edit.file.ends_with(".tf").then(|| formatted(&edit.file)).flatten();
+        let change = FileChange {
+            file: edit.file.clone(),
+            old: edit.old.clone(),
+            new: edit.new.clone(),
+            policies: vec!["p".to_owned()],
+        };
+        let (_, diff) = diff::of_file(&change, folder.to_str().unwrap());
+        fs::write(folder.join("a.diff"), diff).unwrap();
+        git(&["-c", "core.autocrlf=false", "apply", "--whitespace=nowarn", "a.diff"]);
+        assert_eq!(fs::read_to_string(&*edit.file).unwrap(), edit.new);
+        if before == Some(true) {
+            assert_eq!(formatted(&edit.file), Some(true), "{}", edit.new);
+        }
+    }
+}
+
+#[test]
+fn every_patch_applies_to_the_repository_that_it_came_from() {
+    let policy =
+        "path \"a\" {\n  capabilities = [\"read\", \"delete\"]\n}\n\npath \"gone\" {\n  capabilities = [\"read\"]\n}\n";
+    let indented = |text: &str, margin: &str| -> String {
+        let line = |line: &str| {
+            if line.trim().is_empty() {
+                line.to_owned()
+            } else {
+                format!("{margin}{line}")
+            }
+        };
+        text.split_inclusive('\n').map(line).collect()
+    };
+    let resource = |name: &str, text: &str| {
+        format!("resource \"vault_policy\" \"{name}\" {{\n  name   = \"{name}\"\n  policy = {text}\n}}\n")
+    };
+    let manifest = |name: &str, text: &str| {
+        format!(
+            "apiVersion: redhatcop.redhat.io/v1alpha1\nkind: Policy\nmetadata: {{ name: {name} }}\nspec:\n  policy: |\n{text}"
+        )
+    };
+    let heredoc = |margin: &str| format!("<<-EOT\n{}{margin}EOT", indented(policy, margin));
+    let windows = |text: String| text.replace('\n', "\r\n");
+    let files = [
+        ("file.tf", resource("file", "file(\"p.txt\")")),
+        ("p.txt", windows(policy.to_owned())),
+        ("windows.tf", windows(resource("windows", &heredoc("    ")))),
+        ("windows.yaml", windows(manifest("w", &indented(policy, "    ")))),
+        ("tabs.tf", resource("tabs", &heredoc("\t\t"))),
+        ("end.tf", resource("end", &heredoc("  ")).trim_end().to_owned()),
+        ("end.yaml", manifest("e", indented(policy, "      ").trim_end())),
+        ("a b/\u{f6} \"x\".yaml", manifest("odd", &indented(policy, "    "))),
+        ("quoted.tf", resource("quoted", &format!("{policy:?}"))),
+        (
+            "p.tf.json",
+            format!("{{\"resource\": {{\"vault_policy\": {{\"j\": {{\"name\": \"j\", \"policy\": {policy:?}}}}}}}}}"),
+        ),
+    ];
+    let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (*name, text.as_str())).collect();
+    let gone = |text: &str| {
+        let end = if text.contains("\r\n") { "\r\n" } else { "\n" };
+        let gone = "\npath \"gone\" {\n  capabilities = [\"read\"]\n}".replace('\n', end);
+        text.replace(&format!("{gone}{end}"), "").replace(&gone, "")
+    };
+    let (done, left) = back(&files, |name, text| {
+        // Where the file ends without a line end, the last line has no place to go on.
+        if name == "e" {
+            return without_delete(name, text);
+        }
+        let kept = gone(&without_delete(name, text));
+        let end = if kept.ends_with('\n') { "" } else { "\n" };
+        format!("{kept}{end}path \"new/${{x}}\" {{\n  capabilities = [\"list\"]\n}}\n")
+    });
+    assert_eq!(left, Vec::<String>::new());
+    assert_eq!(done.len(), 9, "{done:#?}");
+    let text = |name: &str| &done.iter().find(|(file, _)| file == name).unwrap().1;
+    for name in ["p.txt", "windows.tf", "windows.yaml"] {
+        assert_eq!(
+            text(name).matches('\n').count(),
+            text(name).matches("\r\n").count(),
+            "{name}"
+        );
+    }
+    assert!(text("tabs.tf").contains("\n\t\tpath \"new/$${x}\" {\n\t\t  capabilities = [\"list\"]\n\t\t}\n\t\tEOT"));
+    assert!(text("p.tf.json").contains("new/$${x}"));
 }
 
 fn without_delete(_: &str, text: &str) -> String {
@@ -532,4 +646,271 @@ fn one_text_of_many_policies_changes_only_where_all_agree() {
     });
     assert_eq!(files, []);
     assert!(left.iter().all(|why| why.contains("worked out")), "{left:?}");
+}
+
+/// A policy whose text is an expression.
+fn policy_of(text: &str) -> String {
+    format!("resource \"vault_policy\" \"a\" {{\n  name   = \"a\"\n  policy = {text}\n}}\n")
+}
+
+#[test]
+fn values_that_share_their_parts_are_not_walked_through_for_ever() {
+    let mut shared = String::from("locals {\n  a0 = [\"x\", \"x\", \"x\", \"x\"]\n");
+    for n in 1..60 {
+        let below = format!("local.a{}", n - 1);
+        shared.push_str(&format!("  a{n} = [{below}, {below}, {below}, {below}]\n"));
+    }
+    shared.push_str("}\n");
+    for text in [
+        "jsonencode(local.a59)",
+        "try(local.a59, \"\")",
+        "local.a59 == local.a58 ? \"a\" : \"b\"",
+        "length(flatten(local.a59)) == 0 ? \"a\" : \"b\"",
+        "contains(local.a59, local.a59) ? \"a\" : \"b\"",
+        "format(\"%v\", local.a59)",
+    ] {
+        refuse(
+            &[("main.tf", &format!("{shared}{}", policy_of(text)))],
+            &["a list or map is larger than is made"],
+        );
+    }
+}
+
+#[test]
+fn what_functions_make_and_look_at_is_bounded() {
+    let big = "locals {\n  n = range(0, 90000)\n  t = join(\"\", [for n in local.n : \"ab\"])\n}\n";
+    for (text, why) in [
+        ("replace(local.t, \"\", local.t)", "longer than is read"),
+        ("join(\",\", range(0, 1e9))", "longer than is made"),
+        ("join(\",\", range(0, -1, -1))", "`range(…)` with a step"),
+        (
+            "[for x in local.n : contains(local.n, -1)][0] ? \"\" : \"\"",
+            "more steps than are made",
+        ),
+        (
+            "[for x in local.n : length(values({ a = 1 })) + length(split(\"a\", local.t))][0] ? \"\" : \"\"",
+            "than",
+        ),
+        (
+            "[for x in local.n : length(fileset(\".\", \"**\"))][0] > 1e6 ? \"\" : \"\"",
+            "a text needs",
+        ),
+    ] {
+        let folder = folder(&[("main.tf", &format!("{big}{}", policy_of(text)))]);
+        let read = read(folder.path());
+        let told = unread(&read);
+        if why == "a text needs" {
+            // One file: that is little work, and comes to an end.
+            assert!(told.is_empty(), "{told:?}");
+        } else {
+            assert!(told.len() <= 2 && told[0].contains(why), "{text}: {told:?}");
+        }
+    }
+    // What does not advance by one comes to an end.
+    let far = policy_of("join(\",\", range(1e17, 1e17 + 100))");
+    assert_eq!(read(folder(&[("main.tf", &far)]).path()).files.len(), 1);
+    // Modules that call themselves, and many policies of one text.
+    let fan: String = (0..10)
+        .map(|n| format!("module \"m{n}\" {{\n  source = \"./\"\n}}\n"))
+        .collect();
+    let told = unread(&read(folder(&[("main.tf", &fan)]).path()));
+    assert!(!told.is_empty() && told.len() < 200, "{}", told.len());
+    let one = format!(
+        "path \"a\" {{\n  capabilities = [\"read\"]\n}}\n#{}\n",
+        "x".repeat(20_000_000)
+    );
+    let many = "resource \"vault_policy\" \"a\" {\n  count  = 100\n  name   = \"a${count.index}\"\n  policy = file(\"x.txt\")\n}\n";
+    let folder = folder(&[("main.tf", many), ("x.txt", &one)]);
+    let read = read(folder.path());
+    assert!(read.files.len() < 20, "{}", read.files.len());
+    assert!(
+        unread(&read)
+            .iter()
+            .any(|told| told.contains("some of it was not read"))
+    );
+}
+
+#[test]
+fn aliases_and_endless_documents_are_named() {
+    let text = format!("path capabilities {}", "x".repeat(100_000));
+    let aliased = format!("a: &a \"{text}\"\nb: [{}]\n", "*a,".repeat(1000));
+    refuse(&[("p.yaml", &aliased)], &["its aliases stand for too much"]);
+    let long = format!("[{}1]", "1,".repeat(2_000_000));
+    refuse(&[("p.json", &long)], &["it holds more than is read"]);
+    let deep = format!("{}1{}", "{\"a\":".repeat(70), "}".repeat(70));
+    refuse(&[("p.json", &deep)], &["it is nested too deep"]);
+    let many: String = (0..20_000).map(|n| format!("k{n}: path capabilities\n")).collect();
+    refuse(&[("p.yaml", &many)], &["20000 texts in it, of which this is the first"]);
+}
+
+#[test]
+fn nothing_outside_of_the_repository_and_nothing_of_git_is_read() {
+    let outside = tempfile::tempdir().unwrap();
+    let secret = "hvs.canary-of-this-machine";
+    fs::write(outside.path().join("secret"), secret).unwrap();
+    for (expression, link) in [
+        ("file(\".git/config\")", None),
+        ("file(\"x/../.git/config\")", None),
+        ("file(\"link\")", Some(".git/config")),
+        ("file(\"link/config\")", Some(".git")),
+        ("file(\"link\")", Some("/outside/secret")),
+        ("file(\"link/secret\")", Some("/outside")),
+        ("templatefile(\"link\", {})", Some("/outside/secret")),
+        (
+            "fileexists(\"link\") ? \"hvs.canary\" : \"no\"",
+            Some("/outside/secret"),
+        ),
+        ("fileexists(\".git/config\") ? \"hvs.canary\" : \"no\"", None),
+        ("fileexists(\"gone/x\") ? \"hvs.canary\" : \"no\"", None),
+        ("fileexists(\"../x\") ? \"hvs.canary\" : \"no\"", None),
+        ("join(\"\", fileset(\".git\", \"*\"))", None),
+        ("join(\"\", fileset(\"link\", \"*\"))", Some("/outside")),
+        ("file(\"../secret\")", None),
+        ("file(\"/dev/zero\")", None),
+        ("file(\"zero\")", Some("/dev/zero")),
+        ("file(\"pipe\")", None),
+        ("file(\"bytes\")", None),
+    ] {
+        let text = format!(
+            "resource \"vault_policy\" \"a\" {{\n  name   = {expression}\n  policy = \"path \\\"x\\\" {{}}\"\n}}\n"
+        );
+        let folder = folder(&[
+            ("main.tf", &text),
+            ("x/y", ""),
+            (".git/config", secret),
+            (".git/HEAD", ""),
+        ]);
+        fs::write(folder.path().join("bytes"), [0xff, 0xfe, 0]).unwrap();
+        let pipe = std::process::Command::new("mkfifo")
+            .arg(folder.path().join("pipe"))
+            .status();
+        assert!(pipe.unwrap().success());
+        for (name, target) in [("zero", Some("/dev/zero")), ("link", link)] {
+            let Some(target) = target else { continue };
+            let target = target.replace("/outside", outside.path().to_str().unwrap());
+            std::os::unix::fs::symlink(target, folder.path().join(name)).unwrap();
+        }
+        let read = read(folder.path());
+        let names: Vec<&str> = policies(&read).iter().map(|p| &*p.name).collect();
+        let told = format!("{names:?} {:?}", unread(&read));
+        assert!(
+            !told.contains("hvs.canary") && !told.contains("config\", "),
+            "{expression}: {told}"
+        );
+        let no = read.unread.len() == 1 || expression.starts_with("fileexists(\"gone");
+        assert!(no, "{expression}: {told}");
+    }
+    // A module below a link out of it is none.
+    let folder = folder(&[
+        ("main.tf", "module \"m\" {\n  source = \"./out\"\n}\n"),
+        (".git/HEAD", ""),
+    ]);
+    std::os::unix::fs::symlink(outside.path(), folder.path().join("out")).unwrap();
+    fs::write(outside.path().join("m.tf"), policy_of("\"path \\\"x\\\" {}\"")).unwrap();
+    let read = read(folder.path());
+    assert_eq!(unread(&read), ["module.m: the folder of its module is not there"]);
+    assert!(read.files.is_empty());
+}
+
+#[test]
+fn a_link_within_the_repository_leads_to_the_file_that_changes() {
+    let folder = folder(&[
+        ("main.tf", &policy_of("file(\"link.txt\")")),
+        ("shared/p.txt", "path \"x\" { capabilities = [\"read\"] }\n"),
+        (".git/HEAD", ""),
+    ]);
+    std::os::unix::fs::symlink("shared/p.txt", folder.path().join("link.txt")).unwrap();
+    let read = read(folder.path());
+    assert_eq!(told(&read, folder.path()), ["a: x read @shared/p.txt:1:1"]);
+}
+
+#[test]
+fn override_files_override() {
+    check(
+        &[
+            (
+                "main.tf",
+                "locals {\n  who = \"a\"\n}\nresource \"vault_policy\" \"p\" {\n  name   = \"p-${local.who}\"\n  policy = data.vault_policy_document.d.hcl\n}\ndata \"vault_policy_document\" \"d\" {\n  rule {\n    path = \"a\"\n    capabilities = [\"read\"]\n  }\n}\n",
+            ),
+            ("a_override.tf", "locals {\n  who = \"b\"\n}\n"),
+            (
+                "override.tf",
+                "data \"vault_policy_document\" \"d\" {\n  rule {\n    path = \"*\"\n    capabilities = [\"sudo\"]\n  }\n}\n",
+            ),
+        ],
+        &["p-b: * sudo @override.tf:2:1"],
+    );
+    refuse(
+        &[("main.tf", ""), ("x_override.tf", &policy_of("\"\""))],
+        &["it overrides what is not there"],
+    );
+}
+
+#[test]
+fn a_policy_cannot_hide_behind_terraform_that_reads_it() {
+    let evil = "path \"*\" {\n  capabilities = [\"sudo\"]\n}\n";
+    let hidden = format!("path \"a\" {{ capabilities = [\"read\"] }}\n# %{{ if false }}\n{evil}# %{{ endif }}\n");
+    let either =
+        format!("# %{{ if true }}\npath \"a\" {{ capabilities = [\"read\"] }}\n# %{{ else }}\n{evil}# %{{ endif }}\n");
+    for (file, text) in [
+        (
+            evil,
+            "file(\"evil.hcl\") == \"\" ? \"\" : \"path \\\"b\\\" { capabilities = [\\\"read\\\"] }\"",
+        ),
+        (evil, "replace(file(\"evil.hcl\"), \"sudo\", \"read\")"),
+        (&hidden, "templatefile(\"evil.hcl\", {})"),
+        (&either, "templatefile(\"evil.hcl\", {})"),
+    ] {
+        refuse(
+            &[("main.tf", &policy_of(text)), ("evil.hcl", file)],
+            &["whether it is a policy by itself is not known"],
+        );
+    }
+    // What is said as it is, or with words put in, is no second policy.
+    check(
+        &[
+            ("main.tf", &policy_of("templatefile(\"p.hcl\", { x = \"b\" })")),
+            ("p.hcl", "path \"a/${x}\" {\n  capabilities = [\"read\"]\n}\n"),
+        ],
+        &["a: a/b read @p.hcl:1:1"],
+    );
+}
+
+#[test]
+fn a_policy_that_goes_takes_its_resource_along_where_nothing_else_names_it() {
+    let resource = |name: &str, more: &str| {
+        format!(
+            "resource \"vault_policy\" \"{name}\" {{\n  name   = \"{name}\"{more}\n  policy = <<-EOT\n    path \"a\" {{\n      capabilities = [\"read\"]\n    }}\n  EOT\n}}\n"
+        )
+    };
+    let main = format!(
+        "# All policies.\n\n{}\n# Nobody holds it.\n// Nobody.\n{}\n{}\n{}\noutput \"x\" {{\n  value = vault_policy.named.name\n}}\n",
+        resource("stays", ""),
+        resource("gone", ""),
+        resource("counted", "\n  count  = 1"),
+        resource("named", ""),
+    );
+    let folder = folder(&[("main.tf", &main)]);
+    let read1 = read(folder.path());
+    let all = policies(&read1);
+    let wanted: Vec<Wanted> = all
+        .iter()
+        .filter(|p| &*p.name != "stays")
+        .map(|p| Wanted {
+            name: &p.name,
+            written: p.written.as_ref().unwrap(),
+            old: &p.source,
+            new: None,
+        })
+        .collect();
+    let edited = back::edited(&wanted);
+    assert_eq!(edited.left.len(), 2, "{:?}", edited.left);
+    assert_eq!(
+        edited.files[0].new,
+        main.replace(
+            &format!("# Nobody holds it.\n// Nobody.\n{}\n", resource("gone", "")),
+            ""
+        )
+    );
+    applies(folder.path(), &edited);
 }

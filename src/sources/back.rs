@@ -88,10 +88,11 @@ pub fn edited(all: &[Wanted<'_>]) -> Edited {
     let mut edits: BTreeMap<usize, ByFile> = BTreeMap::new();
     for (n, wanted) in all.iter().enumerate() {
         let levels = wanted.written.pieces.iter().flat_map(|piece| &piece.levels);
-        for level in levels {
+        let texts = levels.map(|level| &level.source);
+        for source in texts.chain(wanted.written.whole.iter().map(|(source, _)| source)) {
             sources
-                .entry(Arc::clone(&level.source.file))
-                .or_insert_with(|| Arc::clone(&level.source));
+                .entry(Arc::clone(&source.file))
+                .or_insert_with(|| Arc::clone(source));
         }
         match of_policy(wanted) {
             Ok(found) if found.is_empty() => {}
@@ -194,11 +195,17 @@ fn shares(all: &[Wanted<'_>], one: usize, other: usize, file: &str, place: Range
 }
 
 fn applied(old: &str, edits: &BTreeSet<Edit>) -> Option<String> {
+    // Where all lines end as on Windows, new ones do.
+    let windows = old.contains('\n') && old.matches('\n').count() == old.matches("\r\n").count();
     let mut new = String::with_capacity(old.len());
     let mut at = 0;
     for edit in edits {
         new.push_str(old.get(at..edit.range.start)?);
-        new.push_str(&edit.new);
+        if windows {
+            new.push_str(&edit.new.replace("\r\n", "\n").replace('\n', "\r\n"));
+        } else {
+            new.push_str(&edit.new);
+        }
         at = edit.range.end;
     }
     new.push_str(old.get(at..)?);
@@ -208,6 +215,14 @@ fn applied(old: &str, edits: &BTreeSet<Edit>) -> Option<String> {
 /// The changes of files that a policy asks for.
 fn of_policy(wanted: &Wanted<'_>) -> Result<ByFile, String> {
     let Some(new) = wanted.new else {
+        if let Some((source, range)) = &wanted.written.whole {
+            let range = with_blank_line(source, Range2::of(range));
+            let new = String::new();
+            return Ok(ByFile::from([(
+                Arc::clone(&source.file),
+                BTreeSet::from([Edit { range, new }]),
+            )]));
+        }
         return Err(format!(
             "take out `{}` by hand: what makes a policy goes as a whole",
             wanted.written.address
@@ -465,7 +480,8 @@ fn in_literal(
         }
         blank
     };
-    let spelt = spelt(&new, candidate.spelling, at_line_start)?;
+    let margin = margin(source, from, candidate.spelling);
+    let spelt = spelt(&new, candidate.spelling, &margin, at_line_start)?;
     Some(vec![(
         Arc::clone(source),
         Edit {
@@ -551,15 +567,20 @@ const fn indented(spelling: Spelling) -> bool {
 /// New text between two bytes.
 fn insertion(wanted: &Wanted<'_>, edit: &Edit) -> Result<(Arc<SourceText>, Edit), String> {
     let at = edit.range.start;
-    let exact = |number: usize| {
+    // The place in the file: within what stands there as it is, else before or after what is spelt otherwise.
+    let placed = |(number, start): (usize, usize)| {
         let piece = wanted.written.pieces.get(number)?;
-        piece
-            .levels
-            .first()
-            .filter(|level| level.hold == Hold::Exact && !is_word(piece, level))
+        let level = piece.levels.first().filter(|level| !is_word(piece, level))?;
+        let offset = match level.hold {
+            Hold::Exact => level.range.start + at - start,
+            Hold::Whole if at == start => level.range.start,
+            Hold::Whole if at == start + piece.len => level.range.end,
+            Hold::Whole | Hold::Made => return None,
+        };
+        Some((level, offset))
     };
     let lines = (at == 0 || wanted.old.get(..at).is_some_and(|t| t.ends_with('\n'))) && edit.new.ends_with('\n');
-    let place = |level: &Level, offset: usize| -> Option<(Arc<SourceText>, Edit)> {
+    let place = |(level, offset): (&Level, usize)| -> Option<(Arc<SourceText>, Edit)> {
         let mut offset = offset;
         let mut at_line_start = lines && indented(level.spelling);
         if at_line_start {
@@ -569,7 +590,8 @@ fn insertion(wanted: &Wanted<'_>, edit: &Edit) -> Result<(Arc<SourceText>, Edit)
                 offset = line;
             }
         }
-        let new = spelt(&edit.new, level.spelling, at_line_start)?;
+        let margin = margin(&level.source, offset, level.spelling);
+        let new = spelt(&edit.new, level.spelling, &margin, at_line_start)?;
         let range = Range2 {
             start: offset,
             end: offset,
@@ -578,34 +600,61 @@ fn insertion(wanted: &Wanted<'_>, edit: &Edit) -> Result<(Arc<SourceText>, Edit)
     };
     let here = wanted.written.piece(at);
     let before = at.checked_sub(1).and_then(|before| wanted.written.piece(before));
-    let found = here
-        .and_then(|(number, start)| place(exact(number)?, exact(number)?.range.start + at - start))
-        .or_else(|| before.and_then(|(number, start)| place(exact(number)?, exact(number)?.range.start + at - start)));
+    let found = [here, before]
+        .into_iter()
+        .flatten()
+        .find_map(|found| place(placed(found)?));
     found.ok_or_else(|| MADE.to_owned())
 }
 
+/// What stands before a line of a text that is indented: what its neighbour has there, such as tabs, else spaces.
+fn margin(source: &SourceText, at: usize, spelling: Spelling) -> String {
+    let (Spelling::Heredoc(indent) | Spelling::Block(indent)) = spelling else {
+        return String::new();
+    };
+    let line = source.text.get(source.line_start(at)..).unwrap_or("");
+    let there: String = line
+        .chars()
+        .take(indent)
+        .take_while(|c| matches!(c, ' ' | '\t'))
+        .collect();
+    if there.chars().count() == indent {
+        there
+    } else {
+        " ".repeat(indent)
+    }
+}
+
 /// A text as it has to be written. At the start of a line every line gets the indentation, else every line after the first.
-fn spelt(text: &str, spelling: Spelling, at_line_start: bool) -> Option<String> {
+fn spelt(text: &str, spelling: Spelling, margin: &str, at_line_start: bool) -> Option<String> {
     let template = |text: &str| text.replace("${", "$${").replace("%{", "%%{");
-    let lines = |text: &str, indent: usize| {
-        let indent = " ".repeat(indent);
+    let lines = |text: &str| {
         let mut out = String::new();
         for (n, line) in text.split_inclusive('\n').enumerate() {
             if (n > 0 || at_line_start) && !line.trim().is_empty() {
-                out.push_str(&indent);
+                out.push_str(margin);
             }
             out.push_str(line);
         }
         if text.ends_with('\n') && !at_line_start {
-            out.push_str(&indent);
+            out.push_str(margin);
         }
         out
     };
     Some(match spelling {
         Spelling::Plain => text.to_owned(),
         Spelling::Template => template(text),
-        Spelling::Heredoc(indent) => lines(&template(text), indent),
-        Spelling::Block(indent) => lines(text, indent),
+        Spelling::Heredoc(_) => lines(&template(text)),
+        // What some reader of YAML takes for a line end or refuses cannot stand in a block.
+        Spelling::Block(_)
+            if !text.chars().all(|c| {
+                matches!(c, '\n' | '\t' | ' '..='~' | '\u{a0}'..='\u{fffd}' | '\u{10000}'..)
+                    && !matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}')
+            }) =>
+        {
+            return None;
+        }
+        Spelling::Block(_) => lines(text),
         Spelling::Quoted => {
             let mut out = String::new();
             for c in template(text).chars() {

@@ -4,15 +4,16 @@ use super::globs::Globs;
 use crate::origin::SourceText;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, HashMap};
-use std::fs::{self, File};
-use std::io::Read as _;
+use std::fs;
+use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf};
+use std::rc::Rc;
 use std::sync::Arc;
 
 /// The largest file that is read.
-pub const MAX_FILE: u64 = 32 * 1024 * 1024;
+pub const MAX_FILE: usize = 32 * 1024 * 1024;
 /// The most that is read through functions of Terraform in all.
-const MAX_TOTAL: u64 = 256 * 1024 * 1024;
+const MAX_TOTAL: usize = 256 * 1024 * 1024;
 /// The most files that `fileset` finds.
 const MAX_FOUND: usize = 100_000;
 /// How many folders deep is looked.
@@ -22,11 +23,15 @@ pub const MAX_DEPTH: usize = 16;
 #[derive(Debug)]
 pub struct Files {
     root: PathBuf,
+    /// The folder that the user named, and where it is.
+    named: PathBuf,
+    real: PathBuf,
     /// Texts that stand for those of the disk, by their path as read.
     overlay: HashMap<PathBuf, Arc<str>>,
     read: RefCell<HashMap<PathBuf, Arc<SourceText>>>,
     used: RefCell<BTreeSet<PathBuf>>,
-    total: Cell<u64>,
+    listed: RefCell<HashMap<PathBuf, Rc<Vec<String>>>>,
+    total: Cell<usize>,
 }
 
 impl Files {
@@ -40,17 +45,20 @@ impl Files {
                 .filter(|p| !p.as_os_str().is_empty())
                 .unwrap_or(Path::new("."))
         };
+        let named = tidy(folder);
         let folder = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_path_buf());
         let root = folder
             .ancestors()
             .find(|candidate| candidate.join(".git").exists())
-            .unwrap_or(&folder)
-            .to_path_buf();
+            .map_or_else(|| folder.clone(), Path::to_path_buf);
         Self {
             root,
+            named,
+            real: folder,
             overlay,
             read: RefCell::default(),
             used: RefCell::default(),
+            listed: RefCell::default(),
             total: Cell::new(0),
         }
     }
@@ -69,38 +77,47 @@ impl Files {
         if let Some(known) = self.read.borrow().get(path) {
             return Ok(Arc::clone(known));
         }
-        let text: Arc<str> = match self.overlay.get(path) {
-            Some(text) => Arc::clone(text),
+        let over = self.overlay.get(path).cloned();
+        let text: Arc<str> = match over.or_else(|| self.overlay.get(&self.plain(path)?).cloned()) {
+            Some(text) => text,
             None => self.text(path)?.into(),
         };
-        let source = Arc::new(SourceText::new(path.display().to_string(), text));
+        // What a link leads to is what a change has to be made to.
+        let named = self.plain(path).unwrap_or_else(|| path.to_path_buf());
+        if let Some(known) = self.read.borrow().get(&named).cloned() {
+            self.read.borrow_mut().insert(path.to_path_buf(), Arc::clone(&known));
+            return Ok(known);
+        }
+        let source = Arc::new(SourceText::new(named.display().to_string(), text));
+        self.read.borrow_mut().insert(named, Arc::clone(&source));
         self.read.borrow_mut().insert(path.to_path_buf(), Arc::clone(&source));
         Ok(source)
     }
 
     fn text(&self, path: &Path) -> Result<String, String> {
-        let real = fs::canonicalize(path).map_err(|_| "there is no such file".to_owned())?;
-        if !real.starts_with(&self.root) {
-            return Err("it is outside of the repository".to_owned());
-        }
-        let about = fs::metadata(&real).map_err(|_| "it cannot be read".to_owned())?;
-        if !about.is_file() {
-            return Err("it is no plain file".to_owned());
-        }
-        if about.len() > MAX_FILE {
-            return Err("it is larger than is read".to_owned());
-        }
-        let total = self.total.get().saturating_add(about.len());
+        let real = self.inside(path, "file")?;
+        let bytes = crate::files::read(&real, MAX_FILE).map_err(|error| match error.kind() {
+            ErrorKind::InvalidInput => "it is no plain file".to_owned(),
+            ErrorKind::FileTooLarge => "it is larger than is read".to_owned(),
+            _ => "it cannot be read".to_owned(),
+        })?;
+        let total = self.total.get().saturating_add(bytes.len());
         if total > MAX_TOTAL {
             return Err("the files are more than is read".to_owned());
         }
         self.total.set(total);
-        let mut bytes = Vec::new();
-        let file = File::open(&real).map_err(|_| "it cannot be read".to_owned())?;
-        file.take(MAX_FILE)
-            .read_to_end(&mut bytes)
-            .map_err(|_| "it cannot be read".to_owned())?;
         String::from_utf8(bytes).map_err(|_| "it has bytes that are no UTF-8".to_owned())
+    }
+
+    /// A path without links on its way below the folder that the user named.
+    fn plain(&self, path: &Path) -> Option<PathBuf> {
+        let here = self.named == Path::new(".") && path.is_relative();
+        if !here && !path.starts_with(&self.named) {
+            return None;
+        }
+        let real = fs::canonicalize(path).ok()?;
+        let plain = tidy(&self.named.join(real.strip_prefix(&self.real).ok()?));
+        (plain != tidy(path)).then_some(plain)
     }
 
     /// Reads a file for a function such as `file()`, and keeps in mind that it was.
@@ -110,73 +127,59 @@ impl Files {
     pub fn function(&self, folder: &Path, name: &str) -> Result<Arc<SourceText>, String> {
         let path = joined(folder, name)?;
         let source = self.source(&path)?;
-        self.used.borrow_mut().insert(path);
+        self.used.borrow_mut().extend([path, PathBuf::from(&*source.file)]);
         Ok(source)
     }
 
     /// Whether a path is in the repository.
     #[must_use]
     pub fn holds(&self, path: &Path) -> bool {
-        fs::canonicalize(path).is_ok_and(|real| real.starts_with(&self.root))
+        self.inside(path, "folder").is_ok()
     }
 
     /// Whether there is such a file.
-    #[must_use]
-    pub fn exists(&self, folder: &Path, name: &str) -> bool {
-        joined(folder, name)
-            .is_ok_and(|path| fs::canonicalize(path).is_ok_and(|real| real.starts_with(&self.root) && real.is_file()))
+    ///
+    /// # Errors
+    /// Where that is not for the repository to say.
+    pub fn exists(&self, folder: &Path, name: &str) -> Result<bool, String> {
+        let path = joined(folder, name)?;
+        // Of what is not there, the folder that would hold it.
+        let there = path.ancestors().find(|above| fs::symlink_metadata(above).is_ok());
+        let real = self.inside(there.unwrap_or(&path), "file")?;
+        Ok(there == Some(&*path) && real.is_file())
     }
 
-    /// The files below a folder that match a pattern, relative to the folder, sorted.
+    /// The real place of something in the repository, links followed. What git keeps for itself is no part of it: no change
+    /// can bring it, and it holds what nobody is to see.
+    fn inside(&self, path: &Path, what: &str) -> Result<PathBuf, String> {
+        let real = fs::canonicalize(path).map_err(|_| format!("there is no such {what}"))?;
+        let Ok(below) = real.strip_prefix(&self.root) else {
+            return Err("it is outside of the repository".to_owned());
+        };
+        if below
+            .components()
+            .any(|part| part.as_os_str().eq_ignore_ascii_case(".git"))
+        {
+            return Err("it is git's own".to_owned());
+        }
+        Ok(real)
+    }
+
+    /// All files below a folder, relative to it, sorted.
     ///
     /// # Errors
     /// Why not, in words.
-    pub fn set(&self, folder: &Path, name: &str, pattern: &str) -> Result<Vec<String>, String> {
-        let base = joined(folder, name)?;
-        let real = fs::canonicalize(&base).map_err(|_| "there is no such folder".to_owned())?;
-        if !real.starts_with(&self.root) {
-            return Err("it is outside of the repository".to_owned());
+    pub fn below(&self, folder: &Path, name: &str) -> Result<Rc<Vec<String>>, String> {
+        let base = self.inside(&joined(folder, name)?, "folder")?;
+        if let Some(known) = self.listed.borrow().get(&base) {
+            return Ok(Rc::clone(known));
         }
-        let glob = Globs::new(std::iter::once(pattern)).map_err(|_| "its pattern is not understood".to_owned())?;
         let mut found = Vec::new();
-        self.below(&real, &real, 0, &glob, &mut found)?;
+        list(&base, &base, 0, &mut found)?;
         found.sort();
+        let found = Rc::new(found);
+        self.listed.borrow_mut().insert(base, Rc::clone(&found));
         Ok(found)
-    }
-
-    fn below(
-        &self,
-        base: &Path,
-        folder: &Path,
-        depth: usize,
-        glob: &Globs,
-        found: &mut Vec<String>,
-    ) -> Result<(), String> {
-        let unread = |_| "it cannot be read".to_owned();
-        for entry in fs::read_dir(folder).map_err(unread)? {
-            let path = entry.map_err(unread)?.path();
-            let kind = fs::symlink_metadata(&path).map_err(unread)?;
-            if kind.is_dir() {
-                if path.file_name().is_some_and(|n| n == ".git" || n == ".terraform") {
-                    continue;
-                }
-                if depth >= MAX_DEPTH {
-                    return Err("there are too many folders in each other".to_owned());
-                }
-                self.below(base, &path, depth + 1, glob, found)?;
-                continue;
-            }
-            let Some(relative) = path.strip_prefix(base).ok().and_then(Path::to_str) else {
-                return Err("a name is no UTF-8".to_owned());
-            };
-            if glob.matches(Path::new(relative)) {
-                if found.len() >= MAX_FOUND {
-                    return Err("there are too many files".to_owned());
-                }
-                found.push(relative.to_owned());
-            }
-        }
-        Ok(())
     }
 
     /// The files that functions read.
@@ -184,6 +187,49 @@ impl Files {
     pub fn used(&self) -> BTreeSet<PathBuf> {
         self.used.borrow().clone()
     }
+}
+
+/// Adds the files below `folder` by their names below `base`.
+fn list(base: &Path, folder: &Path, depth: usize, found: &mut Vec<String>) -> Result<(), String> {
+    let unread = |_| "it cannot be read".to_owned();
+    for entry in fs::read_dir(folder).map_err(unread)? {
+        let path = entry.map_err(unread)?.path();
+        let kind = fs::symlink_metadata(&path).map_err(unread)?;
+        if kind.is_dir() {
+            if path
+                .file_name()
+                .is_some_and(|n| n.eq_ignore_ascii_case(".git") || n == ".terraform")
+            {
+                continue;
+            }
+            if depth >= MAX_DEPTH {
+                return Err("there are too many folders in each other".to_owned());
+            }
+            list(base, &path, depth + 1, found)?;
+            continue;
+        }
+        let Some(relative) = path.strip_prefix(base).ok().and_then(Path::to_str) else {
+            return Err("a name is no UTF-8".to_owned());
+        };
+        if found.len() >= MAX_FOUND {
+            return Err("there are too many files".to_owned());
+        }
+        found.push(relative.to_owned());
+    }
+    Ok(())
+}
+
+/// Those of files that match a pattern.
+///
+/// # Errors
+/// Where the pattern is none.
+pub fn matching(files: &[String], pattern: &str) -> Result<Vec<String>, String> {
+    let glob = Globs::new(std::iter::once(pattern)).map_err(|_| "its pattern is not understood".to_owned())?;
+    Ok(files
+        .iter()
+        .filter(|name| glob.matches(Path::new(name)))
+        .cloned()
+        .collect())
 }
 
 /// A path put together, `.` and `..` worked out by name.

@@ -4,6 +4,7 @@ use super::node::{Kind, Node};
 use super::terraform::looks_like_policy;
 use super::{Found, Problem, SourceSettings};
 use crate::origin::SourceText;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// The policies of a document.
@@ -19,9 +20,23 @@ pub struct Content {
 #[must_use]
 pub fn read(source: &Arc<SourceText>, root: &Node) -> Content {
     let mut content = Content::default();
-    let mut known = Vec::new();
+    let mut known = BTreeSet::new();
     resource(source, root, &mut content, &mut known, 0);
-    suspicious(source, root, &known, &mut content);
+    let mut places = Vec::new();
+    suspicious(root, &known, &mut places);
+    // Once for a document: it may hold as many as somebody likes.
+    if let Some(first) = places.first() {
+        let why = match places.len() {
+            1 => "a text in it looks like a policy".to_owned(),
+            n => format!("{n} texts in it, of which this is the first, look like policies"),
+        };
+        content.unread.push(Problem {
+            what: source.file.to_string(),
+            why: format!("{why}, and no `[[sources]]` of the settings says how to read it"),
+            origin: source.place(*first),
+            policy: None,
+        });
+    }
     content
 }
 
@@ -29,6 +44,7 @@ pub fn read(source: &Arc<SourceText>, root: &Node) -> Content {
 #[must_use]
 pub fn by_settings(source: &Arc<SourceText>, root: &Node, settings: &SourceSettings) -> Content {
     let mut content = Content::default();
+    let mut names = Names::default();
     for (keys, node) in all_at(root, &settings.policy) {
         let Some(text) = node.text() else {
             content.unread.push(Problem {
@@ -41,7 +57,7 @@ pub fn by_settings(source: &Arc<SourceText>, root: &Node, settings: &SourceSetti
         };
         let pointer = settings.name.as_ref().map(|name| filled(name, &keys));
         let named = match &pointer {
-            Some(pointer) => root.at(pointer).and_then(Node::str).map(str::to_owned),
+            Some(pointer) => names.at(root, pointer).and_then(Node::str).map(str::to_owned),
             None => keys
                 .last()
                 .map(|key| key.strip_suffix(".hcl").unwrap_or(key).to_owned()),
@@ -49,7 +65,7 @@ pub fn by_settings(source: &Arc<SourceText>, root: &Node, settings: &SourceSetti
         let namespace = settings
             .namespace
             .as_ref()
-            .and_then(|pointer| root.at(&filled(pointer, &keys))?.str())
+            .and_then(|pointer| names.at(root, &filled(pointer, &keys))?.str())
             .unwrap_or("");
         let Some(name) = named else {
             content.unread.push(Problem {
@@ -68,9 +84,36 @@ pub fn by_settings(source: &Arc<SourceText>, root: &Node, settings: &SourceSetti
             source: Arc::clone(source),
             at: node.range.start,
             fixed: None,
+            whole: None,
         });
     }
     content
+}
+
+/// What the maps of a document hold by name, each made once: a document may hold very many policies in one map.
+#[derive(Default)]
+struct Names<'n>(HashMap<usize, HashMap<&'n str, &'n Node>>);
+
+impl<'n> Names<'n> {
+    /// What a JSON pointer leads to.
+    fn at(&mut self, root: &'n Node, pointer: &str) -> Option<&'n Node> {
+        let mut here = root;
+        for part in pointer.split('/').skip(1) {
+            let part = part.replace("~1", "/").replace("~0", "~");
+            here = match &here.kind {
+                Kind::Map(entries) => {
+                    let named = || entries.iter().map(|(name, value)| (&**name, value)).collect();
+                    self.0
+                        .entry(std::ptr::from_ref(here).addr())
+                        .or_insert_with(named)
+                        .get(part.as_str())
+                        .copied()?
+                }
+                _ => here.items().get(part.parse::<usize>().ok()?)?,
+            };
+        }
+        Some(here)
+    }
 }
 
 /// All that a pointer leads to, with what each `*` in it stands for.
@@ -112,7 +155,7 @@ fn filled(pointer: &str, keys: &[String]) -> String {
     parts.collect::<Vec<_>>().join("/")
 }
 
-fn resource(source: &Arc<SourceText>, root: &Node, content: &mut Content, known: &mut Vec<usize>, depth: usize) {
+fn resource(source: &Arc<SourceText>, root: &Node, content: &mut Content, known: &mut BTreeSet<usize>, depth: usize) {
     let word = |pointer: &str| root.at(pointer).and_then(Node::str);
     let version = word("/apiVersion").unwrap_or("");
     let kind = word("/kind").unwrap_or("");
@@ -124,7 +167,7 @@ fn resource(source: &Arc<SourceText>, root: &Node, content: &mut Content, known:
     }
     let mut add = |name: Option<&str>, namespace: Option<&str>, text: Option<&Node>, what: &str| {
         let Some(node) = text else { return };
-        known.push(node.range.start);
+        known.insert(node.range.start);
         let (Some(name), Some(text)) = (name, node.text()) else {
             content.unread.push(Problem {
                 what: what.to_owned(),
@@ -142,6 +185,7 @@ fn resource(source: &Arc<SourceText>, root: &Node, content: &mut Content, known:
             source: Arc::clone(source),
             at: node.range.start,
             fixed: None,
+            whole: None,
         });
     };
     if kind == "Policy" && version.starts_with("redhatcop.redhat.io/") {
@@ -179,22 +223,14 @@ fn resource(source: &Arc<SourceText>, root: &Node, content: &mut Content, known:
     }
 }
 
-/// Names texts that look like policies and were not read as such.
-fn suspicious(source: &Arc<SourceText>, node: &Node, known: &[usize], content: &mut Content) {
+/// Where texts stand that look like policies and were not read as such.
+fn suspicious(node: &Node, known: &BTreeSet<usize>, places: &mut Vec<usize>) {
     match &node.kind {
         Kind::Text(text) if looks_like_policy(&text.text) && !known.contains(&node.range.start) => {
-            content.unread.push(Problem {
-                what: source.file.to_string(),
-                why: "a text in it looks like a policy, and no `[[sources]]` of the settings says how to read it"
-                    .to_owned(),
-                origin: source.place(node.range.start),
-                policy: None,
-            });
+            places.push(node.range.start);
         }
-        Kind::List(items) => items.iter().for_each(|item| suspicious(source, item, known, content)),
-        Kind::Map(entries) => entries
-            .iter()
-            .for_each(|(_, value)| suspicious(source, value, known, content)),
+        Kind::List(items) => items.iter().for_each(|item| suspicious(item, known, places)),
+        Kind::Map(entries) => entries.iter().for_each(|(_, value)| suspicious(value, known, places)),
         _ => {}
     }
 }

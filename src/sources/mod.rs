@@ -6,12 +6,13 @@ mod files;
 pub mod globs;
 mod manifest;
 mod node;
+mod owners;
 mod plan;
 mod terraform;
 mod text;
 mod yaml;
 
-use crate::origin::{Origin, SourceText, Spelling, Written};
+use crate::origin::{Hold, Origin, SourceText, Spelling, Written};
 use crate::policy::load::{self, LoadCause, LoadError, Names, Skipped, Why};
 use crate::policy::model::Policy;
 use crate::policy::syntax::{self, Dialect, ParseError};
@@ -21,6 +22,7 @@ use globs::{Globs, Ignored};
 use node::Node;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use text::Text;
@@ -99,9 +101,12 @@ pub struct Found {
     pub at: usize,
     /// Why nothing can be written back.
     pub fixed: Option<Arc<str>>,
+    /// What of the file makes this policy and nothing else, where it can go as it is.
+    pub whole: Option<Range<usize>>,
 }
 
 pub use globs::PatternError;
+pub use owners::Owners;
 
 /// How much room the recursive readers get.
 const STACK: usize = 64 * 1024 * 1024;
@@ -141,6 +146,55 @@ pub fn read(paths: &[PathBuf], dialect: &Dialect, names: Names, options: &Option
     Ok(read)
 }
 
+/// What functions of Terraform read.
+#[derive(Default)]
+struct Used {
+    files: BTreeSet<PathBuf>,
+    /// Which of their bytes stand in a policy that was found, as they are or as a word put in.
+    said: HashMap<PathBuf, BTreeSet<(usize, usize)>>,
+}
+
+impl Used {
+    fn says(&mut self, found: &Found) {
+        for level in found.text.pieces.iter().flat_map(|piece| &piece.levels) {
+            let as_it_is = level.hold != Hold::Made;
+            let word = || {
+                level
+                    .source
+                    .text
+                    .get(level.range.clone())
+                    .is_some_and(|t| t.starts_with("${"))
+            };
+            if as_it_is || word() {
+                self.said
+                    .entry(PathBuf::from(&*level.source.file))
+                    .or_default()
+                    .insert((level.range.start, level.range.end));
+            }
+        }
+    }
+
+    /// The first stanza of a policy in a file of its own that no policy found says.
+    fn lacks(&self, file: &Path, policy: &Policy) -> Option<Origin> {
+        let mut whole: Vec<(usize, usize)> = Vec::new();
+        for (start, end) in self.said.get(file).into_iter().flatten() {
+            match whole.last_mut().filter(|last| *start <= last.1) {
+                Some(last) => last.1 = last.1.max(*end),
+                None => whole.push((*start, *end)),
+            }
+        }
+        let said = |span: &Range<usize>| {
+            let before = whole.partition_point(|(start, _)| *start <= span.start);
+            before
+                .checked_sub(1)
+                .and_then(|n| whole.get(n))
+                .is_some_and(|(_, end)| *end >= span.end)
+        };
+        let stanza = policy.stanzas.iter().find(|stanza| !said(&stanza.span))?;
+        Some(stanza.origin.clone())
+    }
+}
+
 /// Below a folder.
 #[derive(Default)]
 struct Listing {
@@ -177,6 +231,7 @@ impl Reader<'_> {
         let kept: BTreeSet<PathBuf> = listing.files.iter().map(|path| files::tidy(path)).collect();
         let used = self.terraform(&kept, &named, paths);
         self.policies(paths, &kept, &named, &used, &listing.excluded);
+        let used = used.files;
         self.documents(&listing.files, &named, paths);
         self.read.excluded.append(&mut listing.excluded);
         self.read.others.retain(|other| !used.contains(&files::tidy(other)));
@@ -209,13 +264,8 @@ impl Reader<'_> {
     }
 
     /// Reads Terraform, and says which files its functions read.
-    fn terraform(
-        &mut self,
-        kept: &BTreeSet<PathBuf>,
-        named: &BTreeSet<PathBuf>,
-        paths: &[PathBuf],
-    ) -> BTreeSet<PathBuf> {
-        let mut used = BTreeSet::new();
+    fn terraform(&mut self, kept: &BTreeSet<PathBuf>, named: &BTreeSet<PathBuf>, paths: &[PathBuf]) -> Used {
+        let mut used = Used::default();
         let parent = |path: &Path| match path.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent.to_path_buf(),
             _ => PathBuf::from("."),
@@ -235,8 +285,9 @@ impl Reader<'_> {
         let mut take = |folders: &BTreeSet<PathBuf>, only: &BTreeSet<PathBuf>, around: &Path| {
             let files = Files::around(around, self.options.overlay.clone());
             let content = terraform::read(&files, folders, only);
-            used.extend(files.used());
+            used.files.extend(files.used());
             for found in content.found {
+                used.says(&found);
                 self.found(&found);
             }
             self.read.unread.extend(content.unread);
@@ -272,6 +323,7 @@ impl Reader<'_> {
         let namespace: Arc<str> = vault_path::namespace(&found.namespace).into();
         let mut written = found.text.written(&found.address, &found.source, found.at);
         written.fixed.clone_from(&found.fixed);
+        written.whole = found.whole.clone().map(|range| (Arc::clone(&found.source), range));
         let file = &found.source.file;
         match syntax::parse(&found.name, file, &found.text.text, self.dialect) {
             Ok(mut policy) => {
@@ -294,7 +346,7 @@ impl Reader<'_> {
         paths: &[PathBuf],
         kept: &BTreeSet<PathBuf>,
         named: &BTreeSet<PathBuf>,
-        used: &BTreeSet<PathBuf>,
+        used: &Used,
         excluded: &[PathBuf],
     ) {
         let alone = |path: &Path| is_document(path) || terraform::is_terraform(path);
@@ -314,9 +366,16 @@ impl Reader<'_> {
                 self.read.others.push(path);
             } else if !by_name && excluded(&tidy) {
                 self.read.excluded.push(path);
-            } else if by_name || !(used.contains(&tidy) || is_document(&path) && kept.contains(&tidy)) {
+            } else if by_name || !(used.files.contains(&tidy) || is_document(&path) && kept.contains(&tidy)) {
                 self.read.files.push((path, read));
-            } else if !used.contains(&tidy) {
+            } else if used.files.contains(&tidy) {
+                // A policy that something else reads too, and does not say as it is, could hide behind that.
+                if let Some(stanza) = read.ok().and_then(|policy| used.lacks(&tidy, &policy)) {
+                    let what = path.display().to_string();
+                    let why = "Terraform reads it, and no policy that is found there says all of it: whether it is a policy by itself is not known";
+                    self.unread(&what, why.to_owned(), stanza);
+                }
+            } else {
                 // What is read as a document, and is a policy, keeps the name that its place gives it.
                 self.plain.insert(tidy, read);
             }
@@ -325,7 +384,7 @@ impl Reader<'_> {
             let tidy = files::tidy(&one.path);
             let ours = matches!(one.why, Why::Ending | Why::NoPolicy)
                 && kept.contains(&tidy)
-                && (alone(&one.path) || used.contains(&tidy) || is_variables(&one.path));
+                && (alone(&one.path) || used.files.contains(&tidy) || is_variables(&one.path));
             if excluded(&tidy) {
                 self.read.excluded.push(one.path);
             } else if !ours {
@@ -370,6 +429,10 @@ impl Reader<'_> {
         let roots: Vec<Node> = if json {
             match node::json(&source, Spelling::Json) {
                 Ok(node) => vec![node],
+                Err(trouble) if trouble.is_bound() => {
+                    let origin = source.place(trouble.offset);
+                    return self.unread(&source.file, trouble.why, origin);
+                }
                 // What is broken may be a policy all the same: its own reader tells.
                 Err(_) => return self.policy_file(path, by_name),
             }
@@ -390,7 +453,7 @@ impl Reader<'_> {
                     return;
                 }
                 Err(trouble) => {
-                    if suspicious(&source.text) || by_name {
+                    if suspicious(&source.text) || by_name || trouble.is_bound() {
                         let origin = source.place(trouble.offset);
                         self.unread(&source.file, format!("it cannot be read: {}", trouble.why), origin);
                     } else {

@@ -43,6 +43,42 @@ pub struct Trouble {
     pub why: String,
 }
 
+/// How many values, and pieces of texts, a document may hold.
+const MAX_VALUES: usize = 2_000_000;
+/// Why a document is not read further.
+pub const TOO_MUCH: &str = "it holds more than is read";
+/// Why a document is not read further down.
+pub const TOO_DEEP: &str = "it is nested too deep";
+
+impl Trouble {
+    /// Whether the document may be a good one all the same, and is only more than is read.
+    #[must_use]
+    pub fn is_bound(&self) -> bool {
+        self.why == TOO_MUCH || self.why == TOO_DEEP
+    }
+}
+
+/// Counts the values and the pieces of texts that a document holds.
+#[derive(Debug, Default)]
+pub struct Count(usize);
+
+impl Count {
+    /// One value more.
+    ///
+    /// # Errors
+    /// Where that is too much.
+    pub fn add(&mut self, values: usize, at: usize) -> Result<(), Trouble> {
+        self.0 = self.0.saturating_add(values);
+        if self.0 > MAX_VALUES {
+            return Err(Trouble {
+                offset: at,
+                why: TOO_MUCH.to_owned(),
+            });
+        }
+        Ok(())
+    }
+}
+
 impl Node {
     /// A value of a map.
     #[must_use]
@@ -114,6 +150,7 @@ pub fn json(source: &Arc<SourceText>, spelling: crate::origin::Spelling) -> Resu
         source,
         spelling,
         at: 0,
+        count: Count::default(),
     };
     let node = reader.value(0)?;
     reader.space();
@@ -127,6 +164,7 @@ struct Json<'s> {
     source: &'s Arc<SourceText>,
     spelling: crate::origin::Spelling,
     at: usize,
+    count: Count,
 }
 
 impl Json<'_> {
@@ -154,9 +192,10 @@ impl Json<'_> {
     fn value(&mut self, depth: usize) -> Result<Node, Trouble> {
         self.space();
         if depth > MAX_DEPTH {
-            return Err(self.trouble("it is nested too deep"));
+            return Err(self.trouble(TOO_DEEP));
         }
         let start = self.at;
+        self.count.add(1, start)?;
         let kind = match self.peek() {
             Some(b'{') => self.map(depth)?,
             Some(b'[') => self.list(depth)?,
@@ -269,6 +308,8 @@ impl Json<'_> {
                 Some(b'\\') => {
                     let start = self.at;
                     let c = self.escape()?;
+                    // It, and what follows it.
+                    self.count.add(2, start)?;
                     let mut buffer = [0; 4];
                     builder.whole(
                         c.encode_utf8(&mut buffer),

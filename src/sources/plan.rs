@@ -114,6 +114,7 @@ fn policy(source: &Arc<SourceText>, kind: &str, address: &str, values: &Node, fi
         source: Arc::clone(source),
         at: values.range.start,
         fixed: Some(fixed.into()),
+        whole: None,
     })
 }
 
@@ -162,6 +163,7 @@ fn answer(source: &Arc<SourceText>, root: &Node) -> Option<Content> {
             source: Arc::clone(source),
             at: data.range.start,
             fixed: Some(ANSWER.into()),
+            whole: None,
         }],
         ..Content::default()
     })

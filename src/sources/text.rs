@@ -35,7 +35,8 @@ impl Text {
     /// What it takes to hold it: its bytes, and what is known of each piece.
     #[must_use]
     pub fn cost(&self) -> usize {
-        self.text.len() + 64 * self.pieces.len()
+        let levels: usize = self.pieces.iter().map(|piece| piece.levels.len()).sum();
+        self.text.len() + size_of::<Piece>() * self.pieces.len() + size_of::<Level>() * levels
     }
 
     /// A whole file.
@@ -145,31 +146,7 @@ impl Builder {
 
     /// Adds a part of another text.
     pub fn part(&mut self, other: &Text, range: Range<usize>) {
-        let Some(text) = other.text.get(range.clone()) else {
-            return;
-        };
-        self.text.push_str(text);
-        let mut at = 0;
-        for piece in other.pieces.iter() {
-            let (from, to) = (at.max(range.start), (at + piece.len).min(range.end));
-            if from < to {
-                let mut cut = piece.clone();
-                cut.len = to - from;
-                if cut.len < piece.len {
-                    for level in &mut cut.levels {
-                        match level.hold {
-                            Hold::Exact => {
-                                level.range = level.range.start + (from - at)..level.range.start + (to - at);
-                            }
-                            // A part of what can only be replaced whole cannot be replaced.
-                            Hold::Whole | Hold::Made => level.hold = Hold::Made,
-                        }
-                    }
-                }
-                self.pieces.push(cut);
-            }
-            at += piece.len;
-        }
+        Cutter::new(other).part(self, range);
     }
 
     /// The text.
@@ -179,6 +156,56 @@ impl Builder {
             text: self.text.into(),
             pieces: self.pieces.into(),
             json: None,
+        }
+    }
+}
+
+/// Takes parts out of a text, one after the other: a part begins where an earlier one ended, or later.
+#[derive(Debug)]
+pub struct Cutter<'t> {
+    text: &'t Text,
+    /// The first piece that was not passed, and where it begins.
+    number: usize,
+    at: usize,
+}
+
+impl<'t> Cutter<'t> {
+    /// From the beginning of a text.
+    #[must_use]
+    pub const fn new(text: &'t Text) -> Self {
+        Self { text, number: 0, at: 0 }
+    }
+
+    /// Adds a part to another text.
+    pub fn part(&mut self, to: &mut Builder, range: Range<usize>) {
+        let Some(text) = self.text.text.get(range.clone()) else {
+            return;
+        };
+        to.text.push_str(text);
+        while let Some(piece) = self.text.pieces.get(self.number) {
+            let (at, next) = (self.at, self.at + piece.len);
+            let (from, until) = (at.max(range.start), next.min(range.end));
+            if from < until {
+                let mut cut = piece.clone();
+                cut.len = until - from;
+                if cut.len < piece.len {
+                    for level in &mut cut.levels {
+                        match level.hold {
+                            Hold::Exact => {
+                                level.range = level.range.start + (from - at)..level.range.start + (until - at);
+                            }
+                            // A part of what can only be replaced whole cannot be replaced.
+                            Hold::Whole | Hold::Made => level.hold = Hold::Made,
+                        }
+                    }
+                }
+                to.pieces.push(cut);
+            }
+            if next > range.end {
+                return;
+            }
+            self.number += 1;
+            self.at = next;
         }
     }
 }

@@ -1,14 +1,14 @@
 //! YAML with its places: several documents, block scalars line by line.
 
-use super::node::{Kind, MAX_DEPTH, Node, Trouble};
+use super::node::{Count, Kind, MAX_DEPTH, Node, TOO_DEEP, Trouble};
 use super::text::{Builder, Text};
-use crate::origin::{SourceText, Spelling};
+use crate::origin::{Hold, SourceText, Spelling};
 use granit_parser::{Event, Parser, ScalarStyle, Span};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// How many values aliases may stand for in a file.
-const MAX_ALIASED: usize = 100_000;
+/// How much aliases may stand for in a file: the letters of texts, and one more for each value.
+const MAX_ALIASED: usize = 4_000_000;
 
 /// A map or list that is not finished.
 struct Open {
@@ -26,7 +26,8 @@ pub fn documents(source: &Arc<SourceText>) -> Result<Vec<Node>, Trouble> {
     let mut done = Vec::new();
     let mut open: Vec<Open> = Vec::new();
     let mut anchors: HashMap<usize, (Node, usize)> = HashMap::new();
-    let mut aliased = 0;
+    let mut aliased = 0_usize;
+    let mut count = Count::default();
     for event in Parser::new_from_str(&source.text) {
         let (event, span) = event.map_err(|error| Trouble {
             offset: error.marker().byte_offset().unwrap_or(0),
@@ -40,7 +41,7 @@ pub fn documents(source: &Arc<SourceText>) -> Result<Vec<Node>, Trouble> {
         let node = match event {
             Event::SequenceStart(_, anchor, _) | Event::MappingStart(_, anchor, _) if open.len() >= MAX_DEPTH => {
                 let _ = anchor;
-                return Err(trouble("it is nested too deep"));
+                return Err(trouble(TOO_DEEP));
             }
             Event::SequenceStart(_, anchor, _) => {
                 open.push(Open {
@@ -65,13 +66,16 @@ pub fn documents(source: &Arc<SourceText>) -> Result<Vec<Node>, Trouble> {
                     return Err(trouble("it is no YAML"));
                 };
                 let node = finished(closed, at);
+                count.add(1, at)?;
                 (node.1 > 0).then(|| anchors.insert(node.1, (node.0.clone(), size(&node.0))));
                 node.0
             }
             Event::Scalar(value, style, anchor, _) => {
                 let node = scalar(source, &value, style, &span);
+                let pieces = node.text().map_or(0, |text| text.pieces.len());
+                count.add(1 + pieces, at)?;
                 if anchor > 0 {
-                    anchors.insert(anchor, (node.clone(), 1));
+                    anchors.insert(anchor, (node.clone(), size(&node)));
                 }
                 node
             }
@@ -79,7 +83,7 @@ pub fn documents(source: &Arc<SourceText>) -> Result<Vec<Node>, Trouble> {
                 let Some((node, size)) = anchors.get(&anchor) else {
                     return Err(trouble("an alias stands for nothing"));
                 };
-                aliased += size;
+                aliased = aliased.saturating_add(*size);
                 if aliased > MAX_ALIASED {
                     return Err(trouble("its aliases stand for too much"));
                 }
@@ -102,7 +106,13 @@ fn start(span: &Span) -> usize {
 fn size(node: &Node) -> usize {
     match &node.kind {
         Kind::List(items) => 1 + items.iter().map(size).sum::<usize>(),
-        Kind::Map(entries) => 1 + entries.iter().map(|(_, value)| size(value)).sum::<usize>(),
+        Kind::Map(entries) => {
+            1 + entries
+                .iter()
+                .map(|(key, value)| key.len() + size(value))
+                .sum::<usize>()
+        }
+        Kind::Text(text) => 1 + text.text.len(),
         _ => 1,
     }
 }
@@ -182,8 +192,18 @@ fn lines(source: &Arc<SourceText>, value: &str, first: usize) -> Option<Text> {
         let there = source.text.get(at..end)?;
         let bare = line.strip_suffix('\n').unwrap_or(line);
         let there_bare = there.strip_suffix('\n').unwrap_or(there);
+        let there_bare = there_bare.strip_suffix('\r').unwrap_or(there_bare);
+        let line_end = |builder: &mut Builder, indent: usize| {
+            let range = at + there_bare.len()..end;
+            match range.len() {
+                // The file ends here: nothing stands for the line end.
+                0 => builder.made("\n"),
+                1 => builder.exact(source, Spelling::Block(indent), range),
+                _ => builder.whole("\n", source, Spelling::Block(indent), range, Hold::Whole),
+            }
+        };
         if bare.is_empty() && there_bare.trim_matches(' ').is_empty() {
-            builder.exact(source, Spelling::Block(indent.unwrap_or(0)), at + there_bare.len()..end);
+            line_end(&mut builder, indent.unwrap_or(0));
             at = end;
             continue;
         }
@@ -191,12 +211,11 @@ fn lines(source: &Arc<SourceText>, value: &str, first: usize) -> Option<Text> {
         if !prefix.bytes().all(|b| b == b' ') || *indent.get_or_insert(prefix.len()) != prefix.len() {
             return None;
         }
-        let stop = if line.len() > bare.len() {
-            end
-        } else {
-            at + there_bare.len()
-        };
-        builder.exact(source, Spelling::Block(prefix.len()), at + prefix.len()..stop);
+        let text = at + prefix.len()..at + there_bare.len();
+        builder.exact(source, Spelling::Block(prefix.len()), text);
+        if line.len() > bare.len() {
+            line_end(&mut builder, prefix.len());
+        }
         at = end;
     }
     let text = builder.finish();

@@ -73,9 +73,9 @@ fn blocks<'b>(world: &World<'_>, block: &'b Block, kind: &str, scope: &Scope<'_>
                     .into(),
                 _ => kind.into(),
             };
-            for (key, value) in world.value(each, scope).items()? {
-                let pair = BTreeMap::from([(Arc::from("key"), key), (Arc::from("value"), value)]);
-                found.push((content, vec![(Arc::clone(&name), Value::Map(Arc::new(pair)))]));
+            for (key, value) in world.items(&world.value(each, scope))? {
+                let pair = Value::object([("key", key), ("value", value)]);
+                found.push((content, vec![(Arc::clone(&name), pair)]));
             }
         }
     }
@@ -88,6 +88,7 @@ fn rule(world: &World<'_>, block: &Block, scope: &Scope<'_>) -> Result<Text, Why
             return Ok(None);
         };
         let value = world.value(expr, scope);
+        world.works(value.steps())?;
         if let Some(why) = value.unknown_inside() {
             return Err(why);
         }

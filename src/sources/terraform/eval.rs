@@ -4,7 +4,7 @@
 use super::functions;
 use super::model::Expr;
 use super::module::Module;
-use super::value::Value;
+use super::value::{Entries, Value};
 use crate::origin::{Hold, Level, SourceText, Spelling};
 use crate::sources::files::Files;
 use crate::sources::node::{Kind, Node};
@@ -21,9 +21,12 @@ use std::sync::Arc;
 /// How deep expressions may lead into each other.
 const MAX_DEPTH: usize = 300;
 /// How many steps are made in all.
-const MAX_STEPS: u64 = 20_000_000;
+const MAX_STEPS: u64 = 5_000_000;
 /// How many bytes of text are made in all.
-const MAX_BYTES: u64 = 128 * 1024 * 1024;
+const MAX_BYTES: u64 = 64 * 1024 * 1024;
+
+/// Why nothing more is worked out.
+const MANY_STEPS: &str = "it takes more steps than are made";
 
 /// A name that a known map surely lacks.
 const NO_NAME: &str = "a map has no such name";
@@ -39,6 +42,8 @@ pub struct Scope<'s> {
     pub module: Option<&'s Module>,
     /// Names bound here.
     pub names: Vec<(Arc<str>, Value)>,
+    /// Names that a template is given.
+    pub given: Option<&'s Entries>,
     /// Where this scope is in.
     pub parent: Option<&'s Scope<'s>>,
 }
@@ -50,6 +55,7 @@ impl<'s> Scope<'s> {
         Self {
             module: Some(module),
             names: Vec::new(),
+            given: None,
             parent: None,
         }
     }
@@ -60,12 +66,14 @@ impl<'s> Scope<'s> {
         Self {
             module: self.module,
             names,
+            given: None,
             parent: Some(self),
         }
     }
 
     fn find(&self, name: &str) -> Option<&Value> {
         let here = self.names.iter().rev().find(|(n, _)| **n == *name).map(|(_, v)| v);
+        let here = here.or_else(|| self.given.and_then(|given| given.get(name)));
         here.or_else(|| self.parent.and_then(|parent| parent.find(name)))
     }
 }
@@ -102,13 +110,51 @@ impl<'f> World<'f> {
             return Err("it is nested too deep".into());
         }
         if steps >= MAX_STEPS {
-            return Err("it takes more steps than are made".into());
+            return Err(MANY_STEPS.into());
         }
         self.steps.set(steps + 1);
         self.depth.set(depth + 1);
         let done = work();
         self.depth.set(depth);
         done
+    }
+
+    /// Whether more was asked for than is worked out: nothing that comes is known.
+    #[must_use]
+    pub fn spent(&self) -> bool {
+        self.steps.get() >= MAX_STEPS || self.bytes.get() > MAX_BYTES
+    }
+
+    /// Counts steps that a function makes, before it makes them.
+    ///
+    /// # Errors
+    /// Where that is too much.
+    pub fn works(&self, steps: usize) -> Result<(), Why> {
+        let all = self.steps.get().saturating_add(steps as u64);
+        self.steps.set(all);
+        if all > MAX_STEPS {
+            return Err(MANY_STEPS.into());
+        }
+        Ok(())
+    }
+
+    /// The items of a list or map, counted.
+    ///
+    /// # Errors
+    /// Why there are none.
+    pub fn items(&self, value: &Value) -> Result<Vec<(Value, Value)>, Why> {
+        self.works(match value {
+            Value::List(items) => items.len(),
+            Value::Map(entries) => entries.len(),
+            _ => 1,
+        })?;
+        value.items()
+    }
+
+    /// What in a value is not known, counted.
+    fn unknown_inside(&self, value: &Value) -> Result<Option<Why>, Why> {
+        self.works(value.steps())?;
+        Ok(value.unknown_inside())
     }
 
     /// Counts what is made.
@@ -136,6 +182,7 @@ impl<'f> World<'f> {
     fn json(&self, source: &Arc<SourceText>, node: &Node, scope: &Scope<'_>) -> Result<Value, Why> {
         self.deeper(|| match &node.kind {
             Kind::Text(text) if text.text.contains("${") || text.text.contains("%{") => {
+                self.makes(text.text.len())?;
                 let template = hcl_edit::parser::parse_template(&text.text)
                     .map_err(|_| Why::from("a template is not understood"))?;
                 let inner = Arc::new(SourceText::new(Arc::clone(&source.file), Arc::clone(&text.text)));
@@ -147,7 +194,7 @@ impl<'f> World<'f> {
                     .map(|item| self.json(source, item, scope).unwrap_or_else(Value::Unknown))
                     .collect(),
             )),
-            Kind::Map(entries) => Ok(Value::Map(Arc::new(
+            Kind::Map(entries) => Ok(Value::map(
                 entries
                     .iter()
                     .map(|(key, value)| {
@@ -155,7 +202,7 @@ impl<'f> World<'f> {
                         (Arc::clone(key), value)
                     })
                     .collect(),
-            ))),
+            )),
             _ => Ok(Value::of_node(node)),
         })
     }
@@ -203,7 +250,7 @@ impl<'f> World<'f> {
                     };
                     entries.insert(name, self.soft(source, value.expr(), scope));
                 }
-                Ok(Value::Map(Arc::new(entries)))
+                Ok(Value::map(entries))
             }
             Expression::Parenthesis(inner) => self.hcl(source, inner.inner(), scope),
             Expression::Variable(name) => match scope.find(name.as_str()) {
@@ -231,7 +278,7 @@ impl<'f> World<'f> {
                 if call.args.expand_final()
                     && let Some(last) = arguments.pop()
                 {
-                    arguments.extend(last.items()?.into_iter().map(|(_, item)| item));
+                    arguments.extend(self.items(&last)?.into_iter().map(|(_, item)| item));
                 }
                 functions::call(self, scope, name, arguments)
             }
@@ -249,6 +296,7 @@ impl<'f> World<'f> {
             Expression::BinaryOp(operation) => {
                 let left = self.hcl(source, &operation.lhs_expr, scope)?;
                 let right = self.soft(source, &operation.rhs_expr, scope);
+                self.works(left.steps().min(right.steps()))?;
                 binary(*operation.operator.value(), &left, &right)
             }
             Expression::ForExpr(each) => self.for_each(source, each, scope),
@@ -268,7 +316,7 @@ impl<'f> World<'f> {
                 Err(why) if &*why == NO_NAME || &*why == NO_ITEM => {}
                 Err(why) => return Err(why),
                 Ok(value) => {
-                    if let Some(why) = value.unknown_inside() {
+                    if let Some(why) = self.unknown_inside(&value)? {
                         return Err(why);
                     }
                     return Ok(if name == "can" { Value::Bool(true) } else { value });
@@ -282,9 +330,11 @@ impl<'f> World<'f> {
     }
 
     fn for_each(&self, source: &Arc<SourceText>, each: &ForExpr, scope: &Scope<'_>) -> Result<Value, Why> {
-        let collection = self.hcl(source, &each.intro.collection_expr, scope)?.items()?;
+        let collection = self.hcl(source, &each.intro.collection_expr, scope)?;
+        let collection = self.items(&collection)?;
         let mut list = Vec::new();
         let mut map: BTreeMap<Arc<str>, Value> = BTreeMap::new();
+        let mut groups: BTreeMap<Arc<str>, Vec<Value>> = BTreeMap::new();
         for (key, value) in collection {
             let mut names = vec![(Arc::from(each.intro.value_var.as_str()), value)];
             if let Some(name) = &each.intro.key_var {
@@ -297,22 +347,21 @@ impl<'f> World<'f> {
                 continue;
             }
             let value = self.soft(source, &each.value_expr, &inner);
+            self.makes(size_of::<Value>())?;
             let Some(key) = &each.key_expr else {
                 list.push(value);
                 continue;
             };
             let key = self.hcl(source, key, &inner)?.text()?.text;
             if each.grouping {
-                let entry = map.entry(key).or_insert_with(|| Value::list(Vec::new()));
-                if let Value::List(items) = entry {
-                    Arc::make_mut(items).push(value);
-                }
+                groups.entry(key).or_default().push(value);
             } else if map.insert(key, value).is_some() {
                 return Err("a `for` makes one name twice".into());
             }
         }
         Ok(if each.key_expr.is_some() {
-            Value::Map(Arc::new(map))
+            map.extend(groups.into_iter().map(|(key, values)| (key, Value::list(values))));
+            Value::map(map)
         } else {
             Value::list(list)
         })
@@ -377,6 +426,8 @@ impl<'f> World<'f> {
                     Value::List(items) => items.to_vec(),
                     single => vec![single],
                 };
+                self.works(items.len())?;
+                self.makes(items.len().saturating_mul(size_of::<Value>()))?;
                 let followed = items
                     .into_iter()
                     .map(|item| self.follow(source, item, rest, scope).unwrap_or_else(Value::Unknown));
@@ -406,7 +457,8 @@ impl<'f> World<'f> {
     ///
     /// # Errors
     /// What is not known.
-    pub fn template_text(&self, text: &Text, names: Vec<(Arc<str>, Value)>) -> Result<Text, Why> {
+    pub fn template_text(&self, text: &Text, names: &Arc<Entries>) -> Result<Text, Why> {
+        self.makes(text.text.len())?;
         let whole = match &*text.pieces {
             [only] => only.levels.first().filter(|level| {
                 level.hold == Hold::Exact && level.range == (0..level.source.text.len()) && only.levels.len() == 1
@@ -421,7 +473,8 @@ impl<'f> World<'f> {
             hcl_edit::parser::parse_template(&source.text).map_err(|_| Why::from("a template is not understood"))?;
         let scope = Scope {
             module: None,
-            names,
+            names: Vec::new(),
+            given: Some(names),
             parent: None,
         };
         let mut builder = Builder::default();
@@ -497,7 +550,7 @@ impl<'f> World<'f> {
             Directive::For(it) => {
                 let each = &it.for_expr;
                 let trim = (ends(each.strip), begins(it.endfor_expr.strip));
-                for (key, value) in self.hcl(source, &each.collection_expr, scope)?.items()? {
+                for (key, value) in self.items(&self.hcl(source, &each.collection_expr, scope)?)? {
                     let mut names = vec![(Arc::from(each.value_var.as_str()), value)];
                     if let Some(name) = &each.key_var {
                         names.push((Arc::from(name.as_str()), key));
@@ -521,7 +574,9 @@ impl<'f> World<'f> {
         let Some(raw) = source.text.get(range.clone()) else {
             return Ok(());
         };
-        self.makes(raw.len())?;
+        // Each escape is a piece of its own.
+        let escapes = raw.matches(['\\', '{']).count().saturating_mul(2 * size_of::<Level>());
+        self.makes(raw.len().saturating_add(escapes))?;
         let mut lines: Vec<Range<usize>> = Vec::new();
         let mut at = range.start;
         for line in raw.split_inclusive('\n') {

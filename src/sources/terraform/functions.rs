@@ -1,10 +1,11 @@
 //! The functions of Terraform that need nothing but their arguments and files of the repository.
 
 use super::eval::{Scope, Why, World};
-use super::value::Value;
-use crate::origin::{SourceText, Spelling};
+use super::value::{Entries, ITEM, Value};
+use crate::origin::{Level, Piece, SourceText, Spelling};
+use crate::sources::files;
 use crate::sources::node::{self, Kind, Node};
-use crate::sources::text::{Builder, Text};
+use crate::sources::text::{Builder, Cutter, Text};
 use crate::sources::yaml;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -14,6 +15,9 @@ use std::sync::Arc;
 
 /// The longest list that is made.
 const MAX_ITEMS: usize = 100_000;
+const TOO_LONG: &str = "a list is longer than is made";
+/// What it takes to hold a piece of a text, in bytes.
+const PIECE: usize = size_of::<Piece>() + size_of::<Level>();
 
 /// Calls a function.
 ///
@@ -62,10 +66,11 @@ impl Call<'_> {
     }
 
     fn items(&self, n: usize) -> Result<Vec<Value>, Why> {
-        Ok(self.get(n)?.items()?.into_iter().map(|(_, value)| value).collect())
+        let items = self.world.items(self.get(n)?)?;
+        Ok(items.into_iter().map(|(_, value)| value).collect())
     }
 
-    fn map(&self, n: usize) -> Result<&BTreeMap<Arc<str>, Value>, Why> {
+    fn map(&self, n: usize) -> Result<&Arc<Entries>, Why> {
         match self.get(n)? {
             Value::Map(entries) => Ok(entries),
             _ => Err(format!("`{}(…)` is given no map", self.name).into()),
@@ -84,10 +89,25 @@ impl Call<'_> {
 
     fn list(&self, items: Vec<Value>) -> Result<Value, Why> {
         if items.len() > MAX_ITEMS {
-            return Err("a list is longer than is made".into());
+            return Err(TOO_LONG.into());
         }
-        self.world.makes(items.len().saturating_mul(16))?;
+        self.world.makes(items.len().saturating_mul(size_of::<Value>()))?;
         Ok(Value::list(items))
+    }
+
+    fn entries(&self, entries: BTreeMap<Arc<str>, Value>) -> Result<Value, Why> {
+        let one = size_of::<Value>() + size_of::<Arc<str>>();
+        self.world.works(entries.len())?;
+        self.world.makes(entries.len().saturating_mul(one))?;
+        Ok(Value::map(entries))
+    }
+
+    /// A value as JSON.
+    fn json(&self, value: &Value) -> Result<String, Why> {
+        self.world.works(value.steps())?;
+        let json = value.json()?;
+        self.world.makes(json.len())?;
+        Ok(json)
     }
 
     fn files(&self) -> Result<Value, Why> {
@@ -104,22 +124,26 @@ impl Call<'_> {
             }
             "templatefile" => {
                 let source = files.function(&folder, &name).map_err(|why| failed(&shown, why))?;
-                let names = self.map(1)?.iter().map(|(k, v)| (Arc::clone(k), v.clone())).collect();
                 let text = Text::file(&source, Spelling::Template);
+                let names = self.map(1)?;
                 self.world
                     .deeper(|| Ok(Value::Text(self.world.template_text(&text, names)?)))
             }
             "templatestring" => {
-                let names = self.map(1)?.iter().map(|(k, v)| (Arc::clone(k), v.clone())).collect();
+                let names = self.map(1)?;
                 let text = Text::made(name);
                 self.world
                     .deeper(|| Ok(Value::Text(self.world.template_text(&text, names)?)))
             }
-            "fileexists" => Ok(Value::Bool(files.exists(&folder, &name))),
+            "fileexists" => {
+                let there = files.exists(&folder, &name).map_err(|why| failed(&shown, why))?;
+                Ok(Value::Bool(there))
+            }
             _ => {
-                let found = files
-                    .set(&folder, &name, &self.text(1)?)
-                    .map_err(|why| failed(&shown, why))?;
+                let below = files.below(&folder, &name).map_err(|why| failed(&shown, why))?;
+                // A pattern is tried on each of them.
+                self.world.works(below.len().saturating_mul(ITEM))?;
+                let found = files::matching(&below, &self.text(1)?).map_err(|why| failed(&shown, why))?;
                 self.list(found.into_iter().map(Value::made).collect())
             }
         }
@@ -141,18 +165,16 @@ impl Call<'_> {
         match self.name {
             "jsonencode" => {
                 let value = self.get(0)?;
-                let json = value.json()?;
-                self.world.makes(json.len())?;
-                let mut text = Text::made(json);
+                let mut text = Text::made(self.json(value)?);
                 text.json = Some(Arc::new(value.node()?));
                 Ok(Value::Text(text))
             }
             "jsondecode" | "yamldecode" => {
                 let text = self.get(0)?.text()?;
+                self.world.makes(text.text.len())?;
                 if let Some(node) = &text.json {
                     return Ok(Value::of_node(node));
                 }
-                self.world.makes(text.text.len())?;
                 let whole = match &*text.pieces {
                     [piece] => piece.levels.first().filter(|level| {
                         piece.levels.len() == 1
@@ -210,8 +232,8 @@ impl Call<'_> {
             "trimspace" => cut(text.trim()),
             "chomp" => cut(text.trim_end_matches(['\n', '\r'])),
             "trim" => {
-                let off: Vec<char> = self.text(1)?.chars().collect();
-                cut(text.trim_matches(off.as_slice()))
+                let off: BTreeSet<char> = self.text(1)?.chars().collect();
+                cut(text.trim_matches(|c| off.contains(&c)))
             }
             "trimprefix" => cut(text.strip_prefix(&*self.text(1)?).unwrap_or(text)),
             "trimsuffix" => cut(text.strip_suffix(&*self.text(1)?).unwrap_or(text)),
@@ -221,18 +243,16 @@ impl Call<'_> {
                     return Err("`replace(…)` with a regular expression".into());
                 }
                 let with = self.get(2)?.text()?;
-                if what.is_empty() {
-                    return self.made(text.replace(&*what, &with.text));
-                }
                 let mut builder = Builder::default();
+                let mut cutter = Cutter::new(&whole);
                 let mut at = 0;
                 for (found, _) in text.match_indices(&*what) {
-                    builder.part(&whole, at..found);
+                    self.world.makes(with.text.len() + PIECE)?;
+                    cutter.part(&mut builder, at..found);
                     builder.made(&with.text);
-                    self.world.makes(with.text.len())?;
                     at = found + what.len();
                 }
-                builder.part(&whole, at..text.len());
+                cutter.part(&mut builder, at..text.len());
                 let made = builder.finish();
                 self.world.makes(made.cost())?;
                 Ok(Value::Text(made))
@@ -248,20 +268,38 @@ impl Call<'_> {
             "split" => {
                 let (by, text) = (text, self.get(1)?.text()?);
                 if by.is_empty() {
+                    self.world.makes(text.text.len().saturating_mul(PIECE))?;
                     return self.list(text.text.chars().map(|c| Value::made(c.to_string())).collect());
                 }
                 let mut at = 0;
                 let mut parts = Vec::new();
+                let mut cutter = Cutter::new(&text);
                 for part in text.text.split(by) {
-                    parts.push(Value::Text(text.part(at..at + part.len())));
+                    self.world.makes(PIECE)?;
+                    let mut builder = Builder::default();
+                    cutter.part(&mut builder, at..at + part.len());
+                    parts.push(Value::Text(builder.finish()));
                     at += part.len() + by.len();
                 }
                 self.list(parts)
             }
             "indent" => {
                 let spaces = self.get(0)?.number()?.clamp(0.0, 1000.0) as usize;
-                let text = self.text(1)?;
-                self.made(text.replace('\n', &format!("\n{}", " ".repeat(spaces))))
+                let text = self.get(1)?.text()?;
+                let spaces = " ".repeat(spaces);
+                let mut builder = Builder::default();
+                let mut cutter = Cutter::new(&text);
+                let mut at = 0;
+                for (found, _) in text.text.match_indices('\n') {
+                    self.world.makes(spaces.len() + PIECE)?;
+                    cutter.part(&mut builder, at..found + 1);
+                    builder.made(&spaces);
+                    at = found + 1;
+                }
+                cutter.part(&mut builder, at..text.text.len());
+                let made = builder.finish();
+                self.world.makes(made.cost())?;
+                Ok(Value::Text(made))
             }
             "startswith" => Ok(Value::Bool(text.starts_with(&*self.text(1)?))),
             "endswith" => Ok(Value::Bool(text.ends_with(&*self.text(1)?))),
@@ -305,8 +343,10 @@ impl Call<'_> {
         let mut builder = Builder::default();
         let mut at = 0;
         let text = &*form.text;
+        let mut cutter = Cutter::new(&form);
         while let Some(found) = text.get(at..).and_then(|t| t.find('%')).map(|n| at + n) {
-            builder.part(&form, at..found);
+            self.world.makes(PIECE)?;
+            cutter.part(&mut builder, at..found);
             let verb_at = found + 1;
             let verb = text.get(verb_at..).and_then(|t| t.chars().next()).ok_or_else(odd)?;
             if verb == '%' {
@@ -316,18 +356,22 @@ impl Call<'_> {
                 rest = others;
                 match verb {
                     's' | 'v' => match value {
-                        Value::List(_) | Value::Map(_) if verb == 'v' => builder.made(&value.json()?),
-                        _ => builder.text(&value.text()?),
+                        Value::List(_) | Value::Map(_) if verb == 'v' => builder.made(&self.json(value)?),
+                        _ => {
+                            let text = value.text()?;
+                            self.world.makes(text.cost())?;
+                            builder.text(&text);
+                        }
                     },
                     'd' => builder.made(&super::value::number_text(value.number()?.trunc())),
-                    'q' => builder.made(&serde_json::Value::from(&*value.text()?.text).to_string()),
+                    'q' => builder.made(&self.json(&Value::Text(value.text()?))?),
                     't' => builder.made(if value.truth()? { "true" } else { "false" }),
                     _ => return Err(odd()),
                 }
             }
             at = verb_at + verb.len_utf8();
         }
-        builder.part(&form, at..text.len());
+        cutter.part(&mut builder, at..text.len());
         if !rest.is_empty() {
             return Err(odd());
         }
@@ -386,17 +430,23 @@ impl Call<'_> {
             }
             "length" => Ok(Value::Number(match self.get(0)? {
                 Value::Text(text) => text.text.chars().count() as f64,
-                other => other.items()?.len() as f64,
+                Value::List(items) => items.len() as f64,
+                Value::Map(entries) => entries.len() as f64,
+                _ => return Err("`length(…)` of what has none".into()),
             })),
             "concat" => {
                 let mut all = Vec::new();
                 for n in 0..self.arguments.len() {
                     all.extend(self.items(n)?);
+                    if all.len() > MAX_ITEMS {
+                        return Err(TOO_LONG.into());
+                    }
                 }
                 self.list(all)
             }
             "flatten" => {
                 let mut out = Vec::new();
+                self.world.works(self.get(0)?.steps())?;
                 flatten(&self.items(0)?, &mut out)?;
                 self.list(out)
             }
@@ -404,7 +454,7 @@ impl Call<'_> {
                 let mut kept: Vec<Value> = Vec::new();
                 let mut seen = BTreeSet::new();
                 for item in self.items(0)? {
-                    if seen.insert(item.json()?) {
+                    if seen.insert(self.json(&item)?) {
                         kept.push(item);
                     }
                 }
@@ -418,24 +468,31 @@ impl Call<'_> {
                 });
                 self.list(kept.collect())
             }
-            "keys" => Ok(Value::list(
-                self.map(0)?.keys().map(|k| Value::made(Arc::clone(k))).collect(),
-            )),
-            "values" => Ok(Value::list(self.map(0)?.values().cloned().collect())),
+            "keys" => {
+                let keys = self.map(0)?;
+                self.world.works(keys.len())?;
+                self.world.makes(keys.len().saturating_mul(PIECE))?;
+                self.list(keys.keys().map(|k| Value::made(Arc::clone(k))).collect())
+            }
+            "values" => {
+                let values = self.map(0)?;
+                self.world.works(values.len())?;
+                self.list(values.values().cloned().collect())
+            }
             "merge" => {
                 let mut all = BTreeMap::new();
                 for n in 0..self.arguments.len() {
                     if matches!(self.get(n)?, Value::Null) {
                         continue;
                     }
+                    self.world.works(self.map(n)?.len())?;
                     all.extend(self.map(n)?.iter().map(|(k, v)| (Arc::clone(k), v.clone())));
                 }
-                self.world.makes(all.len().saturating_mul(16))?;
-                Ok(Value::Map(Arc::new(all)))
+                self.entries(all)
             }
             "lookup" => {
                 let key = self.text(1)?;
-                match self.map(0)?.get(&key) {
+                match self.map(0)?.get(&*key) {
                     Some(value) => Ok(value.clone()),
                     None => Ok(self.get(2)?.clone()),
                 }
@@ -446,7 +503,7 @@ impl Call<'_> {
                 for (key, value) in keys.iter().zip(self.items(1)?) {
                     all.insert(key.text()?.text, value);
                 }
-                Ok(Value::Map(Arc::new(all)))
+                self.entries(all)
             }
             "element" => {
                 let items = self.items(0)?;
@@ -469,6 +526,7 @@ impl Call<'_> {
             }
             "contains" => {
                 let wanted = self.get(1)?;
+                self.world.works(self.get(0)?.steps())?;
                 let mut found = false;
                 for item in self.items(0)? {
                     match item.same(wanted) {
@@ -507,7 +565,7 @@ impl Call<'_> {
             "slice" => {
                 let (from, to) = (self.get(1)?.number()? as usize, self.get(2)?.number()? as usize);
                 let items = self.items(0)?;
-                match items.get(from..to) {
+                match items.get(from..to.max(from)) {
                     Some(part) => self.list(part.to_vec()),
                     None => Err("`slice(…)` has no such part".into()),
                 }
@@ -521,16 +579,12 @@ impl Call<'_> {
                     [from, to] => (*from, *to),
                     _ => return Err("`range(…)` with a step".into()),
                 };
-                if to - from > MAX_ITEMS as f64 {
-                    return Err("a list is longer than is made".into());
+                let count = (to - from).ceil().max(0.0);
+                if !(count <= MAX_ITEMS as f64) {
+                    return Err(TOO_LONG.into());
                 }
-                let mut out = Vec::new();
-                let mut at = from;
-                while at < to {
-                    out.push(Value::Number(at));
-                    at += 1.0;
-                }
-                self.list(out)
+                self.world.works(count as usize)?;
+                self.list((0..count as usize).map(|n| Value::Number(from + n as f64)).collect())
             }
             "setunion" | "setintersection" | "setsubtract" => {
                 let mut all = self.set(0)?;
@@ -548,9 +602,12 @@ impl Call<'_> {
                 let mut rows: Vec<Vec<Value>> = vec![Vec::new()];
                 for n in 0..self.arguments.len() {
                     let items = self.items(n)?;
-                    if rows.len().saturating_mul(items.len()) > MAX_ITEMS {
-                        return Err("a list is longer than is made".into());
+                    let count = rows.len().saturating_mul(items.len());
+                    if count > MAX_ITEMS {
+                        return Err(TOO_LONG.into());
                     }
+                    self.world.works(count)?;
+                    self.world.makes(count.saturating_mul((n + 1) * size_of::<Value>()))?;
                     rows = rows
                         .iter()
                         .flat_map(|row| {
@@ -574,6 +631,7 @@ impl Call<'_> {
             }
             "index" => {
                 let wanted = self.get(1)?;
+                self.world.works(self.get(0)?.steps())?;
                 let items = self.items(0)?;
                 items
                     .iter()
@@ -591,7 +649,7 @@ impl Call<'_> {
         for item in items {
             let key = match &item {
                 Value::Text(text) => text.text.to_string(),
-                other => other.json()?,
+                other => self.json(other)?,
             };
             by_json.entry(key).or_insert(item);
         }
@@ -607,7 +665,7 @@ fn flatten(items: &[Value], out: &mut Vec<Value>) -> Result<(), Why> {
             other => out.push(other.clone()),
         }
         if out.len() > MAX_ITEMS {
-            return Err("a list is longer than is made".into());
+            return Err(TOO_LONG.into());
         }
     }
     Ok(())

@@ -21,7 +21,8 @@ use base64::engine::general_purpose::STANDARD;
 use eval::{Scope, Why, World};
 use model::{Block, Expr};
 use module::{Module, bracketed};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use value::Value;
@@ -43,6 +44,8 @@ pub fn read(files: &Files, folders: &BTreeSet<PathBuf>, only: &BTreeSet<PathBuf>
         world: &world,
         content: Content::default(),
         visited: BTreeSet::new(),
+        names: HashMap::new(),
+        told: HashSet::new(),
     };
     let modules: Vec<(PathBuf, Module)> = folders
         .iter()
@@ -68,6 +71,18 @@ pub fn read(files: &Files, folders: &BTreeSet<PathBuf>, only: &BTreeSet<PathBuf>
             reader.module(module);
         }
     }
+    if world.spent()
+        && let Some(folder) = folders.first()
+    {
+        // Once: what was not come to is not counted.
+        let file: Arc<str> = folder.display().to_string().into();
+        reader.content.unread.push(Problem {
+            what: file.to_string(),
+            why: "its Terraform takes more work than is done: some of it was not read".to_owned(),
+            origin: Origin::new(file, 1, 1),
+            policy: None,
+        });
+    }
     let visited = std::mem::take(&mut reader.visited);
     for folder in &visited {
         reader.troubles(folder);
@@ -76,7 +91,8 @@ pub fn read(files: &Files, folders: &BTreeSet<PathBuf>, only: &BTreeSet<PathBuf>
     if !only.is_empty() {
         let named = |origin: &Origin| only.contains(Path::new(&*origin.file));
         content.found.retain(|found| named(&found.source.place(found.at)));
-        content.unread.retain(|problem| named(&problem.origin));
+        let spent = world.spent();
+        content.unread.retain(|problem| spent || named(&problem.origin));
     }
     content
 }
@@ -85,6 +101,10 @@ struct Reader<'w, 'f> {
     world: &'w World<'f>,
     content: Content,
     visited: BTreeSet<PathBuf>,
+    /// What the files of a folder name of their resources.
+    names: HashMap<PathBuf, HashSet<String>>,
+    /// Calls of modules that were named as unread, by file and place.
+    told: HashSet<(Arc<str>, usize)>,
 }
 
 impl Reader<'_, '_> {
@@ -110,7 +130,12 @@ impl Reader<'_, '_> {
     }
 
     fn module(&mut self, module: &Module) {
+        // Where that is too much, it is told at the end.
+        let _ = self.world.works(module.blocks.len());
         for block in module.blocks.iter() {
+            if self.world.spent() {
+                return;
+            }
             match (&*block.kind, block.label(0)) {
                 ("resource", "vault_policy" | "vault_generic_endpoint" | "vault_generic_secret") => {
                     self.resource(module, block);
@@ -145,6 +170,9 @@ impl Reader<'_, '_> {
         };
         let base = Scope::of(module);
         for (key, names) in instances {
+            if self.world.spent() {
+                return;
+            }
             let address = format!("{address}{}", bracketed(&key));
             let scope = base.with(names);
             if kind == "vault_policy" {
@@ -234,19 +262,20 @@ impl Reader<'_, '_> {
                 );
             }
         };
-        match value("policy") {
-            Ok(text) => {
-                let at = at("policy");
-                self.found(&name, &namespace, text, address, block, at);
-            }
-            Err(why) => {
-                let id = Some((Arc::from(namespace), name));
-                self.unread(address, &format!("its text needs {why}"), block, at("policy"), id);
-            }
-        }
+        self.found(&name, &namespace, value("policy"), address, block, at("policy"));
     }
 
-    fn found(&mut self, name: &str, namespace: &str, text: Text, address: &str, block: &Block, at: usize) {
+    fn found(&mut self, name: &str, namespace: &str, text: Result<Text, Why>, address: &str, block: &Block, at: usize) {
+        // Each policy is parsed, also where many are of one text.
+        let counted = text.and_then(|text| self.world.makes(text.cost()).map(|()| text));
+        let text = match counted {
+            Ok(text) => text,
+            Err(why) => {
+                let id = Some((Arc::from(namespace), Arc::from(name)));
+                return self.unread(address, &format!("its text needs {why}"), block, at, id);
+            }
+        };
+        let whole = self.alone(block, address);
         self.content.found.push(Found {
             name: name.to_owned(),
             namespace: namespace.to_owned(),
@@ -255,7 +284,51 @@ impl Reader<'_, '_> {
             source: Arc::clone(&block.source),
             at,
             fixed: None,
+            whole,
         });
+    }
+
+    /// What goes with a policy that goes: its resource, where that makes one policy and nothing else names it, with the comment
+    /// right above it.
+    fn alone(&mut self, block: &Block, address: &str) -> Option<Range<usize>> {
+        let source = &block.source;
+        let many = ["for_each", "count"]
+            .iter()
+            .any(|name| block.attributes.contains_key(*name));
+        let own = address == format!("{}.{}", block.label(0), block.label(1));
+        if many || !own || source.file.to_lowercase().ends_with(".json") {
+            return None;
+        }
+        let folder = Path::new(&*source.file)
+            .parent()
+            .map(Path::to_path_buf)
+            .unwrap_or_default();
+        let names = self
+            .names
+            .entry(folder)
+            .or_insert_with_key(|folder| named(self.world, folder));
+        if names.contains(address) {
+            return None;
+        }
+        let text = &source.text;
+        let blank = |range: Range<usize>| text.get(range).is_some_and(|t| t.trim().is_empty());
+        let mut start = source.line_start(block.range.start);
+        let end = source.line_end(block.range.end.saturating_sub(1));
+        if !blank(start..block.range.start) || !blank(block.range.end..end) {
+            return None;
+        }
+        let mut above = start;
+        while above > 0 {
+            let line = source.line_start(above - 1);
+            let said = text.get(line..above).unwrap_or("").trim_start();
+            if !said.starts_with('#') && !said.starts_with("//") {
+                start = above;
+                break;
+            }
+            // What the file begins with is about the file.
+            above = line;
+        }
+        Some(start..end)
     }
 
     /// An endpoint that writes a policy.
@@ -292,13 +365,7 @@ impl Reader<'_, '_> {
             Ok(namespace) => namespace,
             Err(why) => return self.unread(address, &format!("its namespace needs {why}"), block, at, None),
         };
-        match body(&data) {
-            Ok(text) => self.found(name, &namespace, text, address, block, at),
-            Err(why) => {
-                let id = Some((Arc::from(namespace), Arc::from(name)));
-                self.unread(address, &format!("its text needs {why}"), block, at, id);
-            }
-        }
+        self.found(name, &namespace, body(&data), address, block, at);
     }
 
     fn call(&mut self, module: &Module, block: &Block) {
@@ -324,15 +391,49 @@ impl Reader<'_, '_> {
             }
         };
         for (key, names) in instances {
+            if self.world.spent() {
+                return;
+            }
             match module.call(self.world, block, &key, names) {
                 Ok(below) => {
                     self.visited.insert(below.folder.clone());
                     self.module(&below);
                 }
-                Err(why) => self.unread(&address, &why, block, block.range.start, None),
+                // Once for each call: modules that lead to each other fail in as many ways as there are through them.
+                Err(why) => {
+                    if self.told.insert((Arc::clone(&block.source.file), block.range.start)) {
+                        self.unread(&address, &why, block, block.range.start, None);
+                    }
+                }
             }
         }
     }
+}
+
+/// The resources that a folder's files name anywhere, such as `vault_policy.a`.
+fn named(world: &World<'_>, folder: &Path) -> HashSet<String> {
+    let folder = if folder.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        folder
+    };
+    let read = module::folder(world, folder);
+    let mut sources: Vec<&Arc<SourceText>> = read.blocks.iter().map(|block| &block.source).collect();
+    sources.dedup_by(|a, b| Arc::ptr_eq(a, b));
+    let mut names = HashSet::new();
+    for source in sources {
+        for kind in ["vault_policy.", "vault_generic_endpoint.", "vault_generic_secret."] {
+            for (at, _) in source.text.match_indices(kind) {
+                let rest = source.text.get(at + kind.len()..).unwrap_or("");
+                let name: String = rest
+                    .chars()
+                    .take_while(|c| c.is_alphanumeric() || matches!(c, '_' | '-'))
+                    .collect();
+                names.insert(format!("{kind}{name}"));
+            }
+        }
+    }
+    names
 }
 
 /// The text of a policy in the body of a request that writes it.

@@ -7,13 +7,16 @@ use super::value::Value;
 use crate::origin::SourceText;
 use crate::sources::files::{self, Files};
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
 /// How many modules deep is looked.
 const MAX_MODULES: usize = 16;
+/// What it takes to hold a module beside its arguments, in bytes.
+const MODULE: usize = 4096;
 
 /// The files of a folder, read.
 #[derive(Debug, Clone, Default)]
@@ -24,6 +27,36 @@ pub struct Folder {
     pub troubles: Arc<Vec<(Arc<SourceText>, Trouble)>>,
     /// Files that could not even be opened.
     pub unread: Arc<Vec<(PathBuf, String)>>,
+    /// Where in `blocks` each of them is.
+    index: Arc<Index>,
+}
+
+/// Where the blocks of a folder are: the same for each module that is made of it.
+#[derive(Debug, Default)]
+struct Index {
+    /// By kind and labels.
+    by_name: HashMap<String, usize>,
+    locals: HashMap<Arc<str>, Expr>,
+    /// The providers, by their number.
+    providers: Vec<usize>,
+}
+
+impl Index {
+    fn new(blocks: &[Block]) -> Self {
+        let mut index = Self::default();
+        for (n, block) in blocks.iter().enumerate() {
+            if &*block.kind == "locals" {
+                let locals = block.attributes.iter().map(|(k, v)| (Arc::clone(k), v.clone()));
+                index.locals.extend(locals);
+                continue;
+            }
+            if &*block.kind == "provider" {
+                index.providers.push(n);
+            }
+            index.by_name.insert(name_of(block), n);
+        }
+        index
+    }
 }
 
 /// What is known of a name.
@@ -43,10 +76,7 @@ pub struct Module {
     pub folder: PathBuf,
     /// All its blocks.
     pub blocks: Arc<Vec<Block>>,
-    /// The providers among them, by their number.
-    providers: Vec<usize>,
-    by_name: HashMap<String, usize>,
-    locals: HashMap<Arc<str>, Expr>,
+    index: Arc<Index>,
     arguments: BTreeMap<Arc<str>, Value>,
     memo: RefCell<HashMap<String, Memo>>,
     below: RefCell<HashMap<String, Rc<Module>>>,
@@ -85,15 +115,25 @@ fn names_in(folder: &Path) -> Vec<String> {
     names
 }
 
+/// Whether the blocks of a file override those of the others.
+fn is_override(name: &str) -> bool {
+    let ends = [".tf", ".tofu", ".tf.json", ".tofu.json"];
+    let stem = ends.iter().find_map(|end| name.strip_suffix(end));
+    stem.is_some_and(|stem| stem == "override" || stem.ends_with("_override"))
+}
+
 /// Reads the Terraform files of a folder. Of two that differ only in `.tf` and `.tofu`, OpenTofu reads the second alone.
 pub fn folder(world: &World<'_>, path: &Path) -> Folder {
     if let Some(known) = world.folders.borrow().get(path) {
         return known.clone();
     }
-    let names = names_in(path);
-    let (mut blocks, mut troubles, mut unread) = (Vec::new(), Vec::new(), Vec::new());
+    let names: BTreeSet<String> = names_in(path).into_iter().collect();
+    let mut blocks: Vec<Block> = Vec::new();
+    let (mut overrides, mut troubles, mut unread) = (Vec::new(), Vec::new(), Vec::new());
     for name in names.iter().filter(|name| is_terraform(Path::new(name))) {
-        let twin = name.strip_suffix(".tf").map(|stem| format!("{stem}.tofu"));
+        let twin = [(".tf", ".tofu"), (".tf.json", ".tofu.json")]
+            .iter()
+            .find_map(|(end, other)| Some(format!("{}{other}", name.strip_suffix(end)?)));
         if twin.is_some_and(|twin| names.contains(&twin)) {
             continue;
         }
@@ -101,18 +141,82 @@ pub fn folder(world: &World<'_>, path: &Path) -> Folder {
         match world.files.source(&file) {
             Err(why) => unread.push((file, why)),
             Ok(source) => match model::blocks(&source) {
+                Ok(found) if is_override(name) => overrides.extend(found),
                 Ok(found) => blocks.extend(found),
                 Err(trouble) => troubles.push((source, trouble)),
             },
         }
     }
+    overridden(&mut blocks, overrides, &mut troubles);
     let read = Folder {
+        index: Arc::new(Index::new(&blocks)),
         blocks: Arc::new(blocks),
         troubles: Arc::new(troubles),
         unread: Arc::new(unread),
     };
     world.folders.borrow_mut().insert(path.to_path_buf(), read.clone());
     read
+}
+
+/// Puts what override files say into the blocks that it is about: an attribute takes the place of one of its name, and blocks
+/// take that of all of their kind.
+fn overridden(blocks: &mut Vec<Block>, overrides: Vec<Block>, troubles: &mut Vec<(Arc<SourceText>, Trouble)>) {
+    if overrides.is_empty() {
+        return;
+    }
+    let mut by_name: HashMap<String, usize> = HashMap::new();
+    let mut by_local: HashMap<Arc<str>, usize> = HashMap::new();
+    for (n, block) in blocks.iter().enumerate() {
+        if &*block.kind == "locals" {
+            by_local.extend(block.attributes.keys().map(|name| (Arc::clone(name), n)));
+        } else {
+            by_name.insert(override_name(block), n);
+        }
+    }
+    for over in overrides {
+        let mut missing = |range: Range<usize>| {
+            let why = "it overrides what is not there".to_owned();
+            let offset = range.start;
+            troubles.push((Arc::clone(&over.source), Trouble { offset, why }));
+        };
+        if &*over.kind == "locals" {
+            for (name, expr) in over.attributes {
+                match by_local.get(&name).and_then(|n| blocks.get_mut(*n)) {
+                    Some(block) => drop(block.attributes.insert(name, expr)),
+                    None => missing(expr.range()),
+                }
+            }
+            continue;
+        }
+        // What sets Terraform itself up says nothing of policies, and may stand in an override alone.
+        if &*over.kind == "terraform" {
+            continue;
+        }
+        let Some(block) = by_name.get(&override_name(&over)).and_then(|n| blocks.get_mut(*n)) else {
+            missing(over.range.clone());
+            continue;
+        };
+        let kind_of = |inner: &Block| match &*inner.kind {
+            "dynamic" => inner.labels.first().cloned().unwrap_or_default(),
+            _ => Arc::clone(&inner.kind),
+        };
+        let kinds: BTreeSet<Arc<str>> = over.blocks.iter().map(kind_of).collect();
+        block.blocks.retain(|inner| !kinds.contains(&kind_of(inner)));
+        block.blocks.extend(over.blocks);
+        block.attributes.extend(over.attributes);
+    }
+}
+
+/// What an override calls a block: of a provider its alias counts too.
+fn override_name(block: &Block) -> String {
+    let alias = match block.attributes.get("alias") {
+        Some(expr) if &*block.kind == "provider" => {
+            let (Expr::Hcl(source, _) | Expr::Json(source, _)) = expr;
+            source.text.get(expr.range()).unwrap_or("").to_owned()
+        }
+        _ => String::new(),
+    };
+    format!("{} {alias}", name_of(block))
 }
 
 /// The values that files beside a root module give to its variables.
@@ -124,6 +228,7 @@ fn given(world: &World<'_>, path: &Path) -> BTreeMap<Arc<str>, Value> {
     let nothing = Scope {
         module: None,
         names: Vec::new(),
+        given: None,
         parent: None,
     };
     for name in names {
@@ -160,28 +265,13 @@ impl Module {
         arguments: BTreeMap<Arc<str>, Value>,
         depth: usize,
     ) -> Self {
-        let blocks = folder(world, path).blocks;
-        let mut by_name = HashMap::new();
-        let mut locals = HashMap::new();
-        let mut providers = Vec::new();
-        for (n, block) in blocks.iter().enumerate() {
-            if &*block.kind == "locals" {
-                locals.extend(block.attributes.iter().map(|(k, v)| (Arc::clone(k), v.clone())));
-                continue;
-            }
-            if &*block.kind == "provider" {
-                providers.push(n);
-            }
-            by_name.insert(name_of(block), n);
-        }
+        let Folder { blocks, index, .. } = folder(world, path);
         Self {
             address,
             root: root.to_path_buf(),
             folder: path.to_path_buf(),
             blocks,
-            providers,
-            by_name,
-            locals,
+            index,
             arguments,
             memo: RefCell::default(),
             below: RefCell::default(),
@@ -191,12 +281,12 @@ impl Module {
 
     /// Its blocks of a provider.
     pub fn providers(&self, name: &str) -> impl Iterator<Item = &Block> {
-        let all = self.providers.iter().filter_map(|n| self.blocks.get(*n));
+        let all = self.index.providers.iter().filter_map(|n| self.blocks.get(*n));
         all.filter(move |block| block.label(0) == name)
     }
 
     fn block(&self, name: &str) -> Option<&Block> {
-        self.by_name.get(name).and_then(|n| self.blocks.get(*n))
+        self.index.by_name.get(name).and_then(|n| self.blocks.get(*n))
     }
 
     /// Works something out once.
@@ -217,8 +307,14 @@ impl Module {
     /// # Errors
     /// Why that is not known.
     pub fn reference(&self, world: &World<'_>, words: &[&str]) -> Result<(Value, usize), Why> {
-        let whole = || words.join(".");
-        let unknown = || Why::from(format!("`{}` is not known before Terraform runs", whole()));
+        let unknown = || {
+            // A long one is cut.
+            let shown = match words.get(..4) {
+                Some(some) if words.len() > 4 => format!("{}.…", some.join(".")),
+                _ => words.join("."),
+            };
+            Why::from(format!("`{shown}` is not known before Terraform runs"))
+        };
         let (Some(first), second) = (words.first(), words.get(1)) else {
             return Err(unknown());
         };
@@ -255,8 +351,7 @@ impl Module {
                 let value = self.once(format!("data.{kind}.{name}"), || {
                     self.spread(world, block, |scope| {
                         let text = document::text(world, block, scope).map_or_else(Value::Unknown, Value::Text);
-                        let fields = [("hcl", text)].map(|(k, v)| (Arc::from(k), v));
-                        Value::Map(Arc::new(BTreeMap::from(fields)))
+                        Value::object([("hcl", text)])
                     })
                 });
                 Ok((value, 2))
@@ -269,13 +364,12 @@ impl Module {
                             Some(expr) => world.value(expr, scope),
                             None => Value::Null,
                         };
-                        let fields = [
+                        Value::object([
                             ("name", field("name")),
                             ("id", field("name")),
                             ("policy", field("policy")),
                             ("namespace", field("namespace")),
-                        ];
-                        Value::Map(Arc::new(fields.into_iter().map(|(k, v)| (Arc::from(k), v)).collect()))
+                        ])
                     })
                 });
                 Ok((value, 1))
@@ -303,7 +397,7 @@ impl Module {
             let named = values
                 .into_iter()
                 .filter_map(|(key, value)| Some((key.text().ok()?.text, value)));
-            Value::Map(Arc::new(named.collect()))
+            Value::map(named.collect())
         } else {
             Value::list(values.into_iter().map(|(_, value)| value).collect())
         }
@@ -326,7 +420,7 @@ impl Module {
     }
 
     fn local(&self, world: &World<'_>, name: &str) -> Value {
-        let Some(expr) = self.locals.get(name) else {
+        let Some(expr) = self.index.locals.get(name) else {
             return Value::unknown(format!("there is no local `{name}`"));
         };
         self.once(format!("local.{name}"), || world.value(expr, &Scope::of(self)))
@@ -356,14 +450,12 @@ impl Module {
             let value = world.value(expr, &scope);
             let set = matches!(value, Value::List(_));
             let mut out = Vec::new();
-            for (key, value) in value.items()? {
+            for (key, value) in world.items(&value)? {
                 let key = if set { value.clone() } else { key };
                 let key = Value::Text(key.text()?);
-                let each = BTreeMap::from([
-                    (Arc::from("key"), key.clone()),
-                    (Arc::from("value"), if set { key.clone() } else { value }),
-                ]);
-                out.push((key, vec![(Arc::from("each"), Value::Map(Arc::new(each)))]));
+                let value = if set { key.clone() } else { value };
+                let each = Value::object([("key", key.clone()), ("value", value)]);
+                out.push((key, vec![(Arc::from("each"), each)]));
             }
             return Ok(out);
         }
@@ -375,11 +467,12 @@ impl Module {
             if !(0.0..=100_000.0).contains(&count) {
                 return Err("`count` is no number of instances".into());
             }
+            world.works(count as usize)?;
             return Ok((0..count as usize)
                 .map(|n| {
                     let index = Value::Number(n as f64);
-                    let fields = BTreeMap::from([(Arc::from("index"), index.clone())]);
-                    (index, vec![(Arc::from("count"), Value::Map(Arc::new(fields)))])
+                    let count = Value::object([("index", index.clone())]);
+                    (index, vec![(Arc::from("count"), count)])
                 })
                 .collect());
         }
@@ -404,6 +497,7 @@ impl Module {
         if self.depth >= MAX_MODULES {
             return Err("its modules are nested too deep".into());
         }
+        world.makes(MODULE)?;
         let path = self.source(world, block)?;
         let base = Scope::of(self);
         let scope = base.with(names);

@@ -3,7 +3,35 @@
 use crate::sources::node::{Kind, Node};
 use crate::sources::text::Text;
 use std::collections::BTreeMap;
+use std::ops::Deref;
 use std::sync::Arc;
+
+/// The most that a value may weigh: its letters, and [`ITEM`] for each value in it.
+const MAX_WEIGHT: usize = 32 * 1024 * 1024;
+/// What a value in a list or map weighs beside its letters.
+pub const ITEM: usize = 16;
+/// How deep values may be in each other.
+const MAX_DEPTH: usize = 200;
+
+/// What holds values, with what all of them weigh, each as often as it is reached. What is shared takes no room twice, but
+/// whoever walks through it comes by twice: what weighs too much is not made.
+#[derive(Debug, Clone)]
+pub struct Held<T> {
+    inner: T,
+    weight: usize,
+    depth: usize,
+}
+
+impl<T> Deref for Held<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.inner
+    }
+}
+
+/// The entries of a map.
+pub type Entries = Held<BTreeMap<Arc<str>, Value>>;
 
 /// A value.
 #[derive(Debug, Clone)]
@@ -17,9 +45,9 @@ pub enum Value {
     /// A text.
     Text(Text),
     /// A list, tuple or set.
-    List(Arc<Vec<Value>>),
+    List(Arc<Held<Vec<Value>>>),
     /// A map or object.
-    Map(Arc<BTreeMap<Arc<str>, Value>>),
+    Map(Arc<Entries>),
     /// What is not known here, and why.
     Unknown(Arc<str>),
 }
@@ -37,10 +65,65 @@ impl Value {
         Self::Text(Text::made(text))
     }
 
-    /// A list.
+    /// A list; unknown where it is too much.
     #[must_use]
     pub fn list(items: Vec<Self>) -> Self {
-        Self::List(Arc::new(items))
+        match weighed(items.iter()) {
+            Ok((weight, depth)) => Self::List(Arc::new(Held {
+                inner: items,
+                weight,
+                depth,
+            })),
+            Err(why) => Self::Unknown(why),
+        }
+    }
+
+    /// A map; unknown where it is too much.
+    #[must_use]
+    pub fn map(entries: BTreeMap<Arc<str>, Self>) -> Self {
+        let names: usize = entries.keys().map(|name| name.len()).sum();
+        match weighed(entries.values()) {
+            Ok((weight, depth)) => Self::Map(Arc::new(Held {
+                inner: entries,
+                weight: weight.saturating_add(names),
+                depth,
+            })),
+            Err(why) => Self::Unknown(why),
+        }
+    }
+
+    /// A map of a few names.
+    #[must_use]
+    pub fn object<const N: usize>(fields: [(&str, Self); N]) -> Self {
+        Self::map(fields.into_iter().map(|(name, value)| (name.into(), value)).collect())
+    }
+
+    /// Its letters, and [`ITEM`] for each value in it.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        match self {
+            Self::Text(text) => text.text.len().saturating_add(ITEM),
+            Self::List(items) => items.weight,
+            Self::Map(entries) => entries.weight,
+            _ => ITEM,
+        }
+    }
+
+    /// How many steps it takes to walk through it.
+    #[must_use]
+    pub fn steps(&self) -> usize {
+        match self {
+            Self::List(_) | Self::Map(_) => self.weight() / ITEM,
+            _ => 1,
+        }
+    }
+
+    fn depth(&self) -> usize {
+        match self {
+            Self::List(items) => items.depth,
+            Self::Map(entries) => entries.depth,
+            _ => 0,
+        }
     }
 
     /// As a text; numbers and truth as they are written.
@@ -79,7 +162,15 @@ impl Value {
     pub fn number(&self) -> Result<f64, Arc<str>> {
         match self {
             Self::Number(number) => Ok(*number),
-            Self::Text(text) => text.text.trim().parse().map_err(|_| "a number is none".into()),
+            Self::Text(text) => {
+                let digits = text.text.starts_with(|c: char| c.is_ascii_digit() || c == '-');
+                let number = text
+                    .text
+                    .parse()
+                    .ok()
+                    .filter(|number: &f64| digits && number.is_finite());
+                number.ok_or_else(|| "a number is none".into())
+            }
             Self::Unknown(why) => Err(Arc::clone(why)),
             _ => Err("a number is none".into()),
         }
@@ -160,12 +251,12 @@ impl Value {
             Kind::Number(number) => Self::Number(*number),
             Kind::Text(text) => Self::Text(text.clone()),
             Kind::List(items) => Self::list(items.iter().map(Self::of_node).collect()),
-            Kind::Map(entries) => Self::Map(Arc::new(
+            Kind::Map(entries) => Self::map(
                 entries
                     .iter()
                     .map(|(key, value)| (Arc::clone(key), Self::of_node(value)))
                     .collect(),
-            )),
+            ),
         }
     }
 
@@ -233,6 +324,17 @@ impl Value {
         }
         Ok(())
     }
+}
+
+/// What values weigh together, and how deep they are in each other.
+fn weighed<'v>(values: impl Iterator<Item = &'v Value>) -> Result<(usize, usize), Arc<str>> {
+    let (weight, depth) = values.fold((ITEM, 0), |(weight, depth), value| {
+        (weight.saturating_add(value.weight()), depth.max(value.depth()))
+    });
+    if weight > MAX_WEIGHT || depth >= MAX_DEPTH {
+        return Err("a list or map is larger than is made".into());
+    }
+    Ok((weight, depth + 1))
 }
 
 /// A text in JSON, `<`, `>` and `&` spelt out as Terraform does.
