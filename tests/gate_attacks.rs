@@ -837,3 +837,55 @@ fn a_deployment_that_says_nothing_is_none() {
         ground.expect(".", &arguments, 2, &["says nothing of a deployment"]);
     }
 }
+
+#[test]
+fn what_policies_lead_to_beside_their_folder_is_read_before_the_change_too() {
+    let module = |text: &str| {
+        format!("resource \"vault_policy\" \"web\" {{\n  name   = \"web\"\n  policy = <<-EOT\n{text}  EOT\n}}\n")
+    };
+    let ground = Ground::new(&[
+        (
+            "repo/envs/prod/main.tf",
+            "module \"p\" {\n  source = \"../../modules/p\"\n}\n",
+        ),
+        ("repo/modules/p/main.tf", &module(READ)),
+    ]);
+    ground.repository();
+    let arguments = ["check", "--policies", "envs/prod", "--base", "main"];
+    ground.expect("repo", &arguments, 0, &["1 policy checked, 0 findings"]);
+    ground.write(&[("repo/modules/p/main.tf", &module(STAR))]);
+    ground.commit("PR");
+    ground.expect("repo", &arguments, 1, &["new-access", "modules/p/main.tf"]);
+}
+
+#[test]
+fn terraform_of_a_change_shows_nothing_of_git_and_hides_no_policy() {
+    let ground = Ground::new(&[("repo/policies/web.hcl", READ)]);
+    ground.repository();
+    ground.git("repo", &["config", "http.extraheader", SECRET]);
+    let tf = |text: &str| {
+        format!(
+            "resource \"vault_policy\" \"a\" {{\n  name   = {text}\n  policy = \"path \\\"x\\\" {{ capabilities = [\\\"deny\\\"] }}\"\n}}\n"
+        )
+    };
+    ground.write(&[("repo/policies/main.tf", &tf("file(\"../.git/config\")"))]);
+    ground.commit("PR");
+    ground.since("main", 1, &["not-checked", "it is git's own"]);
+    ground.write(&[
+        (
+            "repo/policies/main.tf",
+            &tf("file(\"evil.hcl\") == \"\" ? \"a\" : \"b\""),
+        ),
+        ("repo/policies/evil.hcl", STAR),
+    ]);
+    ground.commit("PR");
+    ground.since(
+        "main",
+        1,
+        &[
+            "not-checked",
+            "evil.hcl",
+            "whether it is a policy by itself is not known",
+        ],
+    );
+}

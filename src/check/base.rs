@@ -125,12 +125,41 @@ impl Base {
         Ok((export.files > 0).then_some(place))
     }
 
+    /// Takes the whole repository out, for policies that lead to files beside them; whether there is one.
+    fn widen(&mut self) -> Result<bool, GitError> {
+        let Kind::Git {
+            repo,
+            commit,
+            folder,
+            taken,
+            ..
+        } = &mut self.kind
+        else {
+            return Ok(false);
+        };
+        let place = folder.path().join(taken.to_string());
+        *taken += 1;
+        repo.export(commit, Path::new(""), &place)?;
+        // Where the repository ends.
+        std::fs::create_dir_all(place.join(".git")).map_err(GitError::Write)?;
+        for policies in &mut self.policies {
+            if let Ok(below) = policies.strip_prefix(folder.path()) {
+                *policies = place.join(below.components().skip(1).collect::<PathBuf>());
+            }
+        }
+        Ok(true)
+    }
+
     /// Reads the policies.
     ///
     /// # Errors
     /// Where a file can't be read.
-    pub fn read(&mut self, dialect: &Dialect, names: Names, options: &Options) -> Result<Read, ReadError> {
+    pub fn read(&mut self, dialect: &Dialect, names: Names, options: &Options) -> Result<Read, BaseError> {
         let mut read = source::read(&self.policies, dialect, names, options)?;
+        // What lies beside the policies, such as a module of Terraform, is taken out only where they lead there.
+        if !read.unchecked.is_empty() && self.widen()? {
+            read = source::read(&self.policies, dialect, names, options)?;
+        }
         if let Kind::Git { folder, revision, .. } = &self.kind {
             source::relabel(&mut read.policies, folder.path(), revision);
         }

@@ -418,7 +418,9 @@ fn granted(
         let before = read.before.clone().map(|before| with_others(before, &read.policies));
         return Ok((read, before));
     };
-    let before = base.read(&dialect, names, options).map_err(failed)?;
+    let before = base
+        .read(&dialect, names, options)
+        .map_err(|e| Failure::from_error(&e, Some("name a policy file or folder")))?;
     notes.append(&mut base.notes);
     Ok((read, Some(before.policies)))
 }
