@@ -47,6 +47,7 @@ pub(super) fn run(
     let mut granted = material::policies(
         &args.granting.policies,
         args.granting.policy_names,
+        common,
         profile,
         args.reading.strict,
         talk,

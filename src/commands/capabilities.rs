@@ -3,7 +3,7 @@
 use super::asker::{Asker, Known};
 use super::{Exit, Failure, Talk, holders};
 use crate::access::{Joined, StanzaId};
-use crate::cli::{CapabilitiesArgs, TextOrJson};
+use crate::cli::{CapabilitiesArgs, Common, TextOrJson};
 use crate::policy::acl::Acl;
 use crate::policy::effective::{self, Row};
 use crate::policy::model::Policy;
@@ -20,11 +20,12 @@ use std::io::Write;
 /// Looks and tells.
 pub(super) fn run(
     args: &CapabilitiesArgs,
+    common: &Common,
     profile: Profile,
     out: &mut dyn Write,
     talk: &Talk,
 ) -> Result<Exit, Failure> {
-    let (joined, deployment) = holders::joined(&args.granting, &args.reading, profile, talk)?;
+    let (joined, deployment) = holders::joined(&args.granting, &args.reading, common, profile, talk)?;
     let root = Policy::root();
     let known = Known {
         joined: &joined,

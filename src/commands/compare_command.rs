@@ -2,7 +2,7 @@
 
 use super::{Exit, Failure, Talk, compare, material};
 use crate::access::{self, Inputs};
-use crate::cli::{CompareArgs, TextOrJson};
+use crate::cli::{Common, CompareArgs, TextOrJson};
 use crate::policy::compare::{Holder, Options, compare_policies};
 use crate::policy::profile::Profile;
 use crate::report::escape;
@@ -12,12 +12,19 @@ use std::io::Write;
 use std::path::PathBuf;
 
 /// Compares.
-pub(super) fn run(args: &CompareArgs, profile: Profile, out: &mut dyn Write, talk: &Talk) -> Result<Exit, Failure> {
+pub(super) fn run(
+    args: &CompareArgs,
+    common: &Common,
+    profile: Profile,
+    out: &mut dyn Write,
+    talk: &Talk,
+) -> Result<Exit, Failure> {
     let deployment = material::deployment(args.deployment.as_deref())?;
     let side = |path: &PathBuf| {
         let mut side = material::policies(
             std::slice::from_ref(path),
             args.policy_names,
+            common,
             profile,
             material::Unusable::Refused,
             talk,

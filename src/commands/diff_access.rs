@@ -3,7 +3,7 @@
 use super::asker::{self, Asker, Known};
 use super::{Exit, Failure, Talk, compare, holders};
 use crate::access::Joined;
-use crate::cli::{DiffAccessArgs, Reading, TextOrJson};
+use crate::cli::{Common, DiffAccessArgs, Reading, TextOrJson};
 use crate::deployment::Deployment;
 use crate::policy::acl::Acl;
 use crate::policy::compare::Options;
@@ -18,10 +18,16 @@ use std::collections::BTreeSet;
 use std::io::Write;
 
 /// Compares and tells.
-pub(super) fn run(args: &DiffAccessArgs, profile: Profile, out: &mut dyn Write, talk: &Talk) -> Result<Exit, Failure> {
+pub(super) fn run(
+    args: &DiffAccessArgs,
+    common: &Common,
+    profile: Profile,
+    out: &mut dyn Write,
+    talk: &Talk,
+) -> Result<Exit, Failure> {
     let typed = [args.first.as_str(), args.second.as_str()];
     let days = typed.map(Day::of);
-    let world = |reading: &Reading| holders::joined(&args.granting, reading, profile, talk);
+    let world = |reading: &Reading| holders::joined(&args.granting, reading, common, profile, talk);
     // What was held on a day is what the log of that day tells; all else is asked of everything.
     let whole = match days {
         [Some(_), Some(_)] => None,

@@ -2,7 +2,7 @@
 
 use super::asker::Known;
 use super::{Exit, Failure, Talk, holders};
-use crate::cli::{ExplainArgs, TextOrJson};
+use crate::cli::{Common, ExplainArgs, TextOrJson};
 use crate::policy::acl::Request;
 use crate::policy::constraints::Data;
 use crate::policy::explain::{Question, explain};
@@ -14,8 +14,14 @@ use serde_json::Value;
 use std::io::Write;
 
 /// Decides and tells.
-pub(super) fn run(args: &ExplainArgs, profile: Profile, out: &mut dyn Write, talk: &Talk) -> Result<Exit, Failure> {
-    let (joined, deployment) = holders::joined(&args.granting, &args.reading, profile, talk)?;
+pub(super) fn run(
+    args: &ExplainArgs,
+    common: &Common,
+    profile: Profile,
+    out: &mut dyn Write,
+    talk: &Talk,
+) -> Result<Exit, Failure> {
+    let (joined, deployment) = holders::joined(&args.granting, &args.reading, common, profile, talk)?;
     let operation = args.operation;
     let typed = holders::path_meant(&args.path, talk);
     let path = operation.path_asked(typed);

@@ -2,7 +2,7 @@
 
 use super::{Failure, Talk, material};
 use crate::access::{self, HolderId, Inputs, Joined};
-use crate::cli::{Granting, Reading};
+use crate::cli::{Common, Granting, Reading};
 use crate::deployment::{Deployment, Mount};
 use crate::policy::explain::KvMount;
 use crate::policy::profile::Profile;
@@ -14,10 +14,18 @@ use jiff::Timestamp;
 pub(super) fn joined(
     granting: &Granting,
     reading: &Reading,
+    common: &Common,
     profile: Profile,
     talk: &Talk,
 ) -> Result<(Joined, Option<Deployment>), Failure> {
-    let mut granted = material::policies(&granting.policies, granting.policy_names, profile, reading.strict, talk)?;
+    let mut granted = material::policies(
+        &granting.policies,
+        granting.policy_names,
+        common,
+        profile,
+        reading.strict,
+        talk,
+    )?;
     let deployment = material::deployment(granting.deployment.as_deref())?;
     let facts = if reading.logs.is_empty() && reading.usage.is_empty() {
         granted.meant(None, deployment.as_ref(), talk);

@@ -1,7 +1,7 @@
 //! `lint`: errors and warnings of policies.
 
 use super::{Exit, Failure, Talk, material};
-use crate::cli::{LintArgs, TextOrJson};
+use crate::cli::{Common, LintArgs, TextOrJson};
 use crate::policy::lint::{self, Context, Warning};
 use crate::policy::lint_json;
 use crate::policy::load::{LoadCause, Names};
@@ -14,12 +14,18 @@ use std::collections::HashMap;
 use std::io::Write;
 
 /// Parses and tells.
-pub(super) fn run(args: &LintArgs, profile: Profile, out: &mut dyn Write, talk: &Talk) -> Result<Exit, Failure> {
+pub(super) fn run(
+    args: &LintArgs,
+    common: &Common,
+    profile: Profile,
+    out: &mut dyn Write,
+    talk: &Talk,
+) -> Result<Exit, Failure> {
     let mut policies = Vec::new();
     let mut broken = Vec::new();
     // In the order of the arguments: a policy by its number, or what was wrong with it.
     let mut files: Vec<(String, Option<usize>)> = Vec::new();
-    let settings = Settings::load(None, &material::settings_places(args.files.iter()))
+    let settings = Settings::load(common.config.as_deref(), &material::settings_places(args.files.iter()))
         .map_err(|e| Failure::from_error(&e, Some(material::SETTINGS_HINT)))?;
     let options = material::sources(&settings);
     let found = sources::read(&args.files, &profile.community_dialect(), Names::Path, &options)

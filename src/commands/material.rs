@@ -275,12 +275,14 @@ impl From<bool> for Unusable {
 pub(super) fn policies(
     paths: &[PathBuf],
     names: PolicyNames,
+    common: &Common,
     profile: Profile,
     unusable: impl Into<Unusable>,
     talk: &Talk,
 ) -> Result<Granted, Failure> {
     let places = settings_places(paths.iter());
-    let settings = Settings::load(None, &places).map_err(|e| Failure::from_error(&e, Some(SETTINGS_HINT)))?;
+    let settings =
+        Settings::load(common.config.as_deref(), &places).map_err(|e| Failure::from_error(&e, Some(SETTINGS_HINT)))?;
     let read = sources::read(paths, &profile.dialect(), names.into(), &self::sources(&settings))
         .map_err(|e| Failure::from_error(&e, Some(SETTINGS_HINT)))?;
     let mut notes = left_out(&read.skipped, profile, talk);

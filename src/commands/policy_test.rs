@@ -1,17 +1,24 @@
 //! `test`: policy unit tests.
 
 use super::{Exit, Failure, Talk, material};
-use crate::cli::{TestArgs, TestFormat};
+use crate::cli::{Common, TestArgs, TestFormat};
 use crate::policy::policy_test::{self, Policies};
 use crate::policy::profile::Profile;
 use crate::report::escape;
 use std::io::Write;
 
 /// Runs every file.
-pub(super) fn run(args: &TestArgs, profile: Profile, out: &mut dyn Write, talk: &Talk) -> Result<Exit, Failure> {
+pub(super) fn run(
+    args: &TestArgs,
+    common: &Common,
+    profile: Profile,
+    out: &mut dyn Write,
+    talk: &Talk,
+) -> Result<Exit, Failure> {
     let granted = material::policies(
         &args.policies,
         args.policy_names,
+        common,
         profile,
         material::Unusable::Refused,
         talk,

@@ -2,7 +2,7 @@
 
 use super::{Exit, Failure, Talk, holders};
 use crate::access::{AccessSet, Joined};
-use crate::cli::{ReplayArgs, TextOrJson};
+use crate::cli::{Common, ReplayArgs, TextOrJson};
 use crate::index::IndexVec;
 use crate::policy::model::Policy;
 use crate::policy::profile::Profile;
@@ -18,14 +18,20 @@ use std::sync::Arc;
 const MOST_TOLD: usize = 100;
 
 /// Decides again and tells what differs.
-pub(super) fn run(args: &ReplayArgs, profile: Profile, out: &mut dyn Write, talk: &Talk) -> Result<Exit, Failure> {
+pub(super) fn run(
+    args: &ReplayArgs,
+    common: &Common,
+    profile: Profile,
+    out: &mut dyn Write,
+    talk: &Talk,
+) -> Result<Exit, Failure> {
     if args.reading.logs.is_empty() && args.reading.usage.is_empty() {
         return Err(Failure::new(
             "nothing to replay: neither `--logs` nor `--usage` is given",
             Some("name audit logs: `--logs audit.log`"),
         ));
     }
-    let (joined, _) = holders::joined(&args.granting, &args.reading, profile, talk)?;
+    let (joined, _) = holders::joined(&args.granting, &args.reading, common, profile, talk)?;
     let held = held(&joined);
     let found = replay(profile, &joined.policies, asked(&joined, &held));
     let text = match args.format {

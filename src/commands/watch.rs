@@ -154,7 +154,7 @@ fn reporter(
         return Ok(args.listen.map(|_| Box::new(Summary) as Box<dyn Reporter>));
     }
     // What is wrong at the start ends the run; what goes wrong later is told, and the last report stays.
-    material::policies(&args.policies, args.policy_names, profile, false, talk)?;
+    material::policies(&args.policies, args.policy_names, common, profile, false, talk)?;
     material::deployment(args.deployment.as_deref())?;
     Ok(Some(Box::new(Advisor::new(args, common, profile))))
 }

@@ -2,7 +2,7 @@
 
 use super::{Exit, Failure, Talk, holders};
 use crate::access::Joined;
-use crate::cli::{TextOrJson, WhoCanArgs};
+use crate::cli::{Common, TextOrJson, WhoCanArgs};
 use crate::deployment::Deployment;
 use crate::policy::explain::value_path;
 use crate::policy::model::Policy;
@@ -17,14 +17,20 @@ use std::io::Write;
 use std::sync::Arc;
 
 /// Asks everybody.
-pub(super) fn run(args: &WhoCanArgs, profile: Profile, out: &mut dyn Write, talk: &Talk) -> Result<Exit, Failure> {
+pub(super) fn run(
+    args: &WhoCanArgs,
+    common: &Common,
+    profile: Profile,
+    out: &mut dyn Write,
+    talk: &Talk,
+) -> Result<Exit, Failure> {
     if args.path.trim().is_empty() {
         return Err(Failure::new(
             "the path is empty",
             Some("name one, such as `secret/data/prod/db`, or a mount: `secret/`"),
         ));
     }
-    let (joined, deployment) = holders::joined(&args.granting, &args.reading, profile, talk)?;
+    let (joined, deployment) = holders::joined(&args.granting, &args.reading, common, profile, talk)?;
     let typed = holders::path_meant(&args.path, talk);
     let mounts = holders::mounts(deployment.as_ref());
     let mount = holders::mount_of(&mounts, typed);
