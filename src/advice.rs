@@ -642,6 +642,10 @@ pub struct Proposal {
     pub expected: Option<Expected>,
     /// Files that change with it, where policies stand inside of other files.
     pub files: Vec<FileChange>,
+    /// The same, wave by wave: each from what the wave before left.
+    pub wave_files: Vec<Vec<FileChange>>,
+    /// Who owns the files that policies were read from, where somebody says so.
+    pub owners: BTreeMap<Arc<str>, String>,
 }
 
 /// Wrong denials that are expected in days ahead.

@@ -333,3 +333,118 @@ fn the_recorded_demands_are_the_true_ones() {
         assert_eq!(found.get(name).cloned().unwrap_or_default(), want, "{name}");
     }
 }
+
+#[test]
+fn the_branch_of_the_changes_says_what_the_diffs_say() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    fs::create_dir_all(at("vault/texts")).unwrap();
+    // The policies of one team each: a third in files of their own, a third in heredocs, a third behind `file()`.
+    let mut main = String::new();
+    let mut files: Vec<_> = fs::read_dir("fixtures/acme/policies")
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    files.sort();
+    for (n, file) in files.iter().enumerate() {
+        let name = file.file_stem().unwrap().to_str().unwrap();
+        let text = fs::read_to_string(file).unwrap();
+        let resource = |text: &str| {
+            format!("resource \"vault_policy\" \"p{n}\" {{\n  name   = \"{name}\"\n  policy = {text}\n}}\n\n")
+        };
+        match n % 3 {
+            0 => fs::write(at(&format!("vault/{name}.hcl")), text).unwrap(),
+            1 => {
+                let lines: String = text
+                    .replace("${", "$${")
+                    .split_inclusive('\n')
+                    .map(|line| {
+                        if line.trim().is_empty() {
+                            line.to_owned()
+                        } else {
+                            format!("    {line}")
+                        }
+                    })
+                    .collect();
+                main.push_str(&resource(&format!("<<-EOT\n{lines}  EOT")));
+            }
+            _ => {
+                fs::write(at(&format!("vault/texts/{name}.txt")), text).unwrap();
+                main.push_str(&resource(&format!("file(\"${{path.module}}/texts/{name}.txt\")")));
+            }
+        }
+    }
+    fs::write(at("vault/main.tf"), &main).unwrap();
+    fs::write(at("CODEOWNERS"), "* @platform\n*.tf @infra #1\n").unwrap();
+    let git = |arguments: &[&str]| {
+        let done = std::process::Command::new("git")
+            .current_dir(folder.path())
+            .args(["-c", "user.name=t", "-c", "user.email=t@example.com"])
+            .args(arguments)
+            .output()
+            .unwrap();
+        assert!(done.status.success(), "{arguments:?}: {done:?}");
+        String::from_utf8(done.stdout).unwrap()
+    };
+    git(&["init", "-q", "-b", "main"]);
+    git(&["add", "-A"]);
+    git(&["commit", "-q", "-m", "base"]);
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    program()
+        .current_dir(folder.path())
+        .args([
+            "advise",
+            "--quiet",
+            "--policies",
+            "vault",
+            "--time-limit",
+            "5s",
+            "--out",
+            ".out",
+        ])
+        .arg("--logs")
+        .arg(root.join("fixtures/acme/audit.log.gz"))
+        .arg("--deployment")
+        .arg(root.join("fixtures/acme/deployment.json"))
+        .assert()
+        .success();
+    let read = |name: &str| fs::read_to_string(at(&format!(".out/pull-request/{name}"))).unwrap();
+    // What all diffs together say.
+    for diff in fs::read_dir(at(".out/diffs")).unwrap() {
+        git(&["apply", "--whitespace=nowarn", diff.unwrap().path().to_str().unwrap()]);
+    }
+    let changed = git(&["diff", "--", "vault"]);
+    assert!(changed.contains("vault/main.tf") && changed.contains("vault/texts/") && changed.contains(".hcl"));
+    git(&["checkout", "-q", "--", "vault"]);
+    let script = std::process::Command::new("sh")
+        .current_dir(folder.path())
+        .envs([("GIT_AUTHOR_NAME", "t"), ("GIT_AUTHOR_EMAIL", "t@example.com")])
+        .envs([("GIT_COMMITTER_NAME", "t"), ("GIT_COMMITTER_EMAIL", "t@example.com")])
+        .arg(".out/pull-request/make-branch.sh")
+        .output()
+        .unwrap();
+    assert!(script.status.success(), "{script:?}");
+    assert_eq!(git(&["branch", "--show-current"]), read("branch"));
+    assert_eq!(git(&["diff", "main", "--", "vault"]), changed);
+    // A commit for each wave and owner.
+    let waves: Value = serde_json::from_slice(&fs::read(at(".out/waves.json")).unwrap()).unwrap();
+    let owners = git(&["log", "--reverse", "--format=%s %b", "main..HEAD"]);
+    let commits = git(&["rev-list", "--count", "main..HEAD"])
+        .trim()
+        .parse::<usize>()
+        .unwrap();
+    assert!(commits >= waves["waves"].as_array().unwrap().len(), "{owners}");
+    assert!(owners.contains("wave 1") && owners.contains("Owner: %40platform") && owners.contains("Owner: %40infra"));
+    // Nothing that a forge would act on.
+    assert!(!owners.contains('@') && !owners.contains('#'), "{owners}");
+    // The tree of every commit holds policies that can be read.
+    for commit in git(&["rev-list", "main..HEAD"]).lines() {
+        git(&["checkout", "-q", commit]);
+        program()
+            .current_dir(folder.path())
+            .args(["lint", "--quiet", "vault"])
+            .assert()
+            .success();
+    }
+    assert!(read("body.md").chars().count() < 65_536 && read("title").lines().count() == 1);
+}

@@ -1,15 +1,16 @@
 //! The tightened policies that stand inside of other files, as changes of those files: worked out, then proven by reading the
 //! changed files again.
 
-use crate::advice::{Advice, Change, FileChange, Proposal};
+use crate::advice::{Advice, Change, FileChange, Proposal, ProposedPolicy, Step, Text};
 use crate::policy::load::Names;
 use crate::policy::model::Policy;
 use crate::policy::profile::Profile;
 use crate::policy::syntax::{self, Dialect};
+use crate::report::plan;
 use crate::sources::back::{self, Wanted};
-use crate::sources::{self, Options};
+use crate::sources::{self, Options, Owners};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// How the policies were read.
@@ -23,7 +24,9 @@ pub(super) struct Reading<'r> {
 /// Puts the files that change beside the proposal; what stays out of them says why.
 pub(super) fn files(advice: &mut Advice, reading: &Reading<'_>) {
     if let Some(proposal) = advice.proposals.iter_mut().find(|p| p.kind == "tighten") {
-        let (files, left) = changes(proposal, reading);
+        proposal.owners = owners(proposal, reading);
+        let (files, left) = changes(proposal, &proposed(proposal), reading);
+        proposal.wave_files = by_wave(proposal, &files, reading);
         for (n, why) in left {
             if let Some(policy) = proposal.policies.get_mut(n).filter(|p| p.change != Change::Keep) {
                 policy.reasons.push(format!("stays out of its file: {why}"));
@@ -35,7 +38,105 @@ pub(super) fn files(advice: &mut Advice, reading: &Reading<'_>) {
 
 type Left = Vec<(usize, String)>;
 
-fn changes(proposal: &Proposal, reading: &Reading<'_>) -> (Vec<FileChange>, Left) {
+/// A text for each policy; none where there is no policy.
+type Texts = Vec<Option<Arc<str>>>;
+
+/// The texts that are proposed.
+fn proposed(proposal: &Proposal) -> Texts {
+    let text = |p: &ProposedPolicy| p.text.as_deref().filter(|_| p.change != Change::Delete).map(Arc::from);
+    proposal.policies.iter().map(text).collect()
+}
+
+/// Who owns the files of the policies.
+fn owners(proposal: &Proposal, reading: &Reading<'_>) -> BTreeMap<Arc<str>, String> {
+    let all: Vec<Owners> = reading.paths.iter().map(|path| Owners::around(path)).collect();
+    let pieces = |policy: &ProposedPolicy| -> Vec<Arc<str>> {
+        let written = policy.written.iter().flat_map(|written| &written.pieces);
+        let levels = written.flat_map(|piece| &piece.levels);
+        levels.map(|level| Arc::clone(&level.source.file)).collect()
+    };
+    let files: BTreeSet<Arc<str>> = proposal
+        .policies
+        .iter()
+        .flat_map(|policy| pieces(policy).into_iter().chain(policy.file.clone()))
+        .collect();
+    files
+        .into_iter()
+        .filter_map(|file| {
+            let owner = all.iter().find_map(|owners| owners.of(Path::new(&*file)))?.to_owned();
+            Some((file, owner))
+        })
+        .collect()
+}
+
+/// What each wave changes in the files, from what the one before left.
+fn by_wave(proposal: &Proposal, last: &[FileChange], reading: &Reading<'_>) -> Vec<Vec<FileChange>> {
+    if last.is_empty() {
+        return Vec::new();
+    }
+    let waves = plan::waves(proposal);
+    let original = |p: &ProposedPolicy| p.original.clone().filter(|_| p.change != Change::Add);
+    let mut texts: Texts = proposal.policies.iter().map(original).collect();
+    let end = proposed(proposal);
+    let mut before: BTreeMap<Arc<str>, FileChange> = BTreeMap::new();
+    let mut all = Vec::new();
+    for (n, wave) in waves.iter().enumerate() {
+        let mut moved = BTreeSet::new();
+        for step in &wave.steps {
+            let Step::Policy { policy, to, .. } = step else {
+                continue;
+            };
+            let then = match to {
+                Text::Between(text) => Some(Arc::clone(text)),
+                Text::Proposed => end.get(*policy).cloned().flatten(),
+            };
+            if let (Some(text), Some(policy)) = (texts.get_mut(*policy), proposal.policies.get(*policy)) {
+                *text = then;
+                moved.insert(policy.label());
+            }
+        }
+        let files = if n + 1 == waves.len() {
+            last.to_vec()
+        } else {
+            changes(proposal, &texts, reading).0
+        };
+        let after: BTreeMap<Arc<str>, FileChange> = files
+            .into_iter()
+            .map(|change| (Arc::clone(&change.file), change))
+            .collect();
+        let names: BTreeSet<&Arc<str>> = before.keys().chain(after.keys()).collect();
+        let changed = names.into_iter().filter_map(|file| {
+            let any = before.get(file).or_else(|| after.get(file))?;
+            let text = |side: &BTreeMap<Arc<str>, FileChange>| {
+                side.get(file)
+                    .map_or_else(|| any.old.to_string(), |change| change.new.clone())
+            };
+            let (old, new) = (text(&before), text(&after));
+            let policies = after.get(file).map_or_else(Vec::new, |change| change.policies.clone());
+            (old != new).then(|| FileChange {
+                file: Arc::clone(file),
+                old: old.into(),
+                new,
+                // What of an earlier wave came no sooner is named with those of this one.
+                policies: match policies
+                    .iter()
+                    .filter(|p| moved.contains(*p))
+                    .cloned()
+                    .collect::<Vec<_>>()
+                {
+                    none if none.is_empty() => policies,
+                    some => some,
+                },
+            })
+        });
+        all.push(changed.collect());
+        before = after;
+    }
+    all
+}
+
+/// The files as they are to be for these texts, and the policies that stay out of them.
+fn changes(proposal: &Proposal, texts: &Texts, reading: &Reading<'_>) -> (Vec<FileChange>, Left) {
     let labels: Vec<String> = proposal.policies.iter().map(|p| p.label()).collect();
     let mut numbers = Vec::new();
     let mut wanted = Vec::new();
@@ -49,7 +150,7 @@ fn changes(proposal: &Proposal, reading: &Reading<'_>) -> (Vec<FileChange>, Left
             name,
             written,
             old,
-            new: policy.text.as_deref().filter(|_| policy.change != Change::Delete),
+            new: texts.get(n).and_then(Option::as_deref),
         });
     }
     if wanted.is_empty() {
@@ -62,7 +163,7 @@ fn changes(proposal: &Proposal, reading: &Reading<'_>) -> (Vec<FileChange>, Left
         .into_iter()
         .filter_map(|(n, why)| Some((number(n)?, why)))
         .collect();
-    let bad = unproven(proposal, &edited.files, &numbers, reading);
+    let bad = unproven(proposal, texts, &edited.files, &numbers, reading);
     let mut files = Vec::new();
     for file in edited.files {
         let policies: Vec<usize> = file.policies.iter().filter_map(|n| number(*n)).collect();
@@ -84,6 +185,7 @@ fn changes(proposal: &Proposal, reading: &Reading<'_>) -> (Vec<FileChange>, Left
 /// Policies that would not say what they are to say, were the files changed so.
 fn unproven(
     proposal: &Proposal,
+    texts: &Texts,
     files: &[back::FileEdit],
     numbers: &[usize],
     reading: &Reading<'_>,
@@ -119,12 +221,16 @@ fn unproven(
                 return true;
             };
             let text = if changed.contains(n) {
-                policy.text.as_deref()
+                texts.get(*n).and_then(Option::as_deref)
             } else {
                 policy.original.as_deref()
             };
             let there = now.get(&(Arc::clone(&policy.namespace), Arc::from(policy.name.as_str())));
-            !there.is_some_and(|there| text.is_some_and(|text| says(there, text, &dialect)))
+            match (there, text) {
+                (None, None) => false,
+                (Some(there), Some(text)) => !says(there, text, &dialect),
+                _ => true,
+            }
         })
         .collect()
 }

@@ -219,6 +219,8 @@ fn tighten(joined: &Joined, weighed: &Weighed<'_>, t: Tightening, before: Comple
         },
         expected: t.expected.map(|s| expected(s, horizon_days)),
         files: Vec::new(),
+        wave_files: Vec::new(),
+        owners: std::collections::BTreeMap::new(),
         policies,
     }
 }
@@ -395,5 +397,7 @@ fn redesign(joined: &Joined, tightened: &Tightening, settled: Settled, before: C
         },
         expected: None,
         files: Vec::new(),
+        wave_files: Vec::new(),
+        owners: std::collections::BTreeMap::new(),
     }
 }

@@ -101,6 +101,7 @@ pub(super) fn render(
     chains: &[Vec<State>],
     folder: &str,
     plan: &str,
+    base: &str,
 ) -> Result<Vec<OutputFile>, serde_json::Error> {
     let mut files = Vec::new();
     let mut at = vec![0_usize; placed.len()];
@@ -133,6 +134,10 @@ pub(super) fn render(
                 &at,
                 &format!("{folder}waves/{number}/diffs/"),
             ));
+            for change in proposal.wave_files.get(number - 1).into_iter().flatten() {
+                let (name, text) = diff::of_file(change, base);
+                files.push(OutputFile::text(format!("{folder}waves/{number}/diffs/{name}"), text));
+            }
             if proposal.assignments.is_empty() {
                 let then = as_of(proposal, chains, &at);
                 files.extend(terraform::render(&then, &format!("{folder}waves/{number}/terraform/")));
@@ -207,7 +212,7 @@ fn diffs(
 ) -> Vec<OutputFile> {
     let places = placed.iter().zip(chains.iter().zip(before.iter().zip(after)));
     let changed = places.filter_map(|(placed, (chain, (&before, &after)))| {
-        // A file with several policies in it changes as a whole, in `diffs/` alone.
+        // A file with several policies in it changes as a whole.
         if before == after || placed.policy.written.is_some() {
             return None;
         }

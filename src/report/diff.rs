@@ -66,9 +66,16 @@ pub fn of_file(change: &FileChange, base: &str) -> (String, String) {
         out.push_str(&format!("#   policy {}\n", escape::comment(policy)));
     }
     out.push_str(&applied_in(base));
-    let header = |side: &str| escape::diff_path(&format!("{side}/{path}"));
-    out.push_str(&unified(&change.old, &change.new, &header("a"), &header("b")));
+    out.push_str(&body_of_file(change, base));
     (format!("{}.diff", path.replace('/', "%2F")), out)
+}
+
+/// The diff of a file that several policies may stand in: headers and hunks.
+#[must_use]
+pub fn body_of_file(change: &FileChange, base: &str) -> String {
+    let path = layout::header_of(&change.file, base);
+    let header = |side: &str| escape::diff_path(&format!("{side}/{path}"));
+    unified(&change.old, &change.new, &header("a"), &header("b"))
 }
 
 /// Where a diff is to be applied.

@@ -25,6 +25,7 @@ pub mod markdown;
 mod output;
 pub mod owners;
 pub mod plan;
+mod pull_request;
 pub mod roles;
 pub mod sarif;
 pub mod script;
@@ -97,13 +98,14 @@ pub fn render(advice: &Advice, options: &Options) -> Result<Vec<OutputFile>, Ren
             files.push(OutputFile::text(format!("policies/{name}"), mark));
         }
         files.extend(terraform::render(tighten, "terraform/"));
-        files.extend(script::render(tighten, &placed, "", "policies/")?);
+        files.extend(script::render(tighten, &placed, "", "policies/", &base)?);
+        files.extend(pull_request::render(advice, tighten, &placed));
     }
     if let Some(redesign) = digest::proposal(advice, "redesign") {
         files.extend(roles::render(&advice.run, redesign)?);
         files.extend(terraform::render(redesign, "terraform/redesign/"));
         let placed = layout::place(&advice.run, redesign);
-        files.extend(script::render(redesign, &placed, "roles/", "")?);
+        files.extend(script::render(redesign, &placed, "roles/", "", ".")?);
     }
     files.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(files)
@@ -115,7 +117,7 @@ pub fn render(advice: &Advice, options: &Options) -> Result<Vec<OutputFile>, Ren
 /// When a serializer fails, which no proposal should make happen.
 pub fn restore(run: &Run, proposal: &Proposal) -> Result<Vec<OutputFile>, serde_json::Error> {
     let placed = layout::place(run, proposal);
-    let mut files = script::render(proposal, &placed, "", "policies/")?;
+    let mut files = script::render(proposal, &placed, "", "policies/", ".")?;
     files.retain(|file| file.path != "rollback/restore.sh" && file.path != "waves.json");
     for file in files.iter_mut().filter(|file| file.path == "apply.sh") {
         file.path = String::from("restore.sh");

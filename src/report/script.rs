@@ -36,7 +36,7 @@ struct Kept<'a> {
 }
 
 /// `apply.sh` and the folder `rollback/` of a proposal, below `folder` (empty, or with its final `/`). `texts` is where the
-/// proposed policies lie, seen from the script (empty, or with its final `/`).
+/// proposed policies lie, seen from the script (empty, or with its final `/`); `base` is where diffs are applied.
 ///
 /// # Errors
 /// Never for a proposal as it is: the error is that of the JSON serializer.
@@ -45,6 +45,7 @@ pub fn render(
     placed: &[Placed<'_>],
     folder: &str,
     texts: &str,
+    base: &str,
 ) -> Result<Vec<OutputFile>, serde_json::Error> {
     let waves = plan::waves(proposal);
     let way = Way::of(proposal, placed, &waves, texts);
@@ -68,6 +69,7 @@ pub fn render(
         &way.chains,
         folder,
         &way.plan(&waves),
+        base,
     )?);
     let mut order = serde_json::to_string_pretty(&serde_json::json!({
         "about": "policies in the order in which rollback/restore.sh restores them; sha256 is of the file in rollback/policies",
@@ -252,6 +254,11 @@ fn next(done: &mut [usize], index: usize) -> Option<usize> {
 }
 
 /// Of every policy the states on its way, the first one included.
+pub(super) fn chains_of(placed: &[Placed<'_>], waves: &[Wave]) -> Vec<Vec<State>> {
+    chains(placed, waves, "", &mut Vec::new())
+}
+
+/// Of every policy the states on its way, the first one included; texts between two others are put beside.
 fn chains(placed: &[Placed<'_>], waves: &[Wave], texts: &str, between: &mut Vec<(String, String)>) -> Vec<Vec<State>> {
     let mut chains: Vec<Vec<State>> = placed
         .iter()

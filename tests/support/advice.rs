@@ -220,6 +220,8 @@ pub fn sample(principals: usize) -> Advice {
         proposals: vec![
             Proposal {
                 files: Vec::new(),
+                wave_files: Vec::new(),
+                owners: std::collections::BTreeMap::new(),
                 kind: String::from("tighten"),
                 title: String::from("The same policies with what nobody used taken out."),
                 policies: tightened(&policies),
@@ -253,6 +255,8 @@ pub fn sample(principals: usize) -> Advice {
             },
             Proposal {
                 files: Vec::new(),
+                wave_files: Vec::new(),
+                owners: std::collections::BTreeMap::new(),
                 kind: String::from("redesign"),
                 title: String::from("The fewest policies that cover what was used, and nothing else."),
                 policies: redesigned(&people),
