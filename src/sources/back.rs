@@ -612,7 +612,8 @@ fn margin(source: &SourceText, at: usize, spelling: Spelling) -> String {
     let (Spelling::Heredoc(indent) | Spelling::Block(indent)) = spelling else {
         return String::new();
     };
-    let line = source.text.get(source.line_start(at)..).unwrap_or("");
+    let mut lines = source.text.get(source.line_start(at)..).unwrap_or("").lines();
+    let line = lines.find(|line| !line.trim().is_empty()).unwrap_or("");
     let there: String = line
         .chars()
         .take(indent)
