@@ -62,9 +62,36 @@ impl Unit {
         }
         counts
     }
+
+    /// By place, what followed its first use in at most `horizon` days: uses after that day, and the days on which they could come.
+    #[must_use]
+    pub fn follows(&self, until: i32, horizon: i32) -> Vec<(f64, f64)> {
+        let window = |place: &Place| {
+            let from = place.first.saturating_add(1);
+            (from, until.min(from.saturating_add(horizon)))
+        };
+        let mut found: Vec<(f64, f64)> = self
+            .places
+            .iter()
+            .map(|place| {
+                let (from, to) = window(place);
+                (0.0, f64::from((to - from).max(0)))
+            })
+            .collect();
+        for (n, leaf) in self.places.iter().enumerate().filter(|(_, p)| !p.uses.is_empty()) {
+            let mut above = Some(n);
+            while let Some((place, sum)) = above.and_then(|n| Some((self.places.get(n)?, found.get_mut(n)?))) {
+                let (from, to) = window(place);
+                let uses = leaf.uses.iter().filter(|(day, _)| (from..to).contains(day));
+                sum.0 += uses.map(|(_, n)| f64::from(*n)).sum::<f64>();
+                above = place.parent.map(|p| p as usize);
+            }
+        }
+        found
+    }
 }
 
-/// What was born at one place, and what followed.
+/// What was born at one place, and what followed. What was there from the beginning tells a little of what follows too.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Births {
     /// New children.

@@ -1,14 +1,16 @@
 //! Expected wrong denials of every form of every unit, from what was seen before a day.
 //!
-//! New children of a place come the more seldom the longer the place is watched: `age ^ -fade`, with one `fade` for all places
-//! (and one for units that were not used at all), fitted to the births of the second and the last third of the past. How often
-//! they come at a place, and how often one is used again, are rates pooled over what is alike.
+//! New children of a place come the more seldom the longer the place is watched: `age ^ -fade`. How fast that fades is fitted to the
+//! births of the second and the last third of the past, for each kind by itself (`fade.rs`). How often they come at a place, and
+//! how often one is used again, are rates pooled over what is alike. What is used again is followed for one horizon at most: a
+//! season ends. Where nothing new ever came, what is in use already tells how much a newcomer would be used.
 #![allow(
     clippy::indexing_slicing,
     reason = "INVARIANT: cumulated ages are indexed up to the length they were made with; places by their own numbers"
 )]
 
 use super::births::{Births, Unit};
+use super::fade::{Fade, Fades, Halves};
 use super::pool::{Entry, Pool};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -30,28 +32,6 @@ pub struct Expected {
     pub burst: f64,
 }
 
-/// Sums of `age ^ -fade` for ages from one.
-struct Fade(Vec<f64>);
-
-impl Fade {
-    fn new(fade: f64, most: usize) -> Self {
-        let mut sums = Vec::with_capacity(most + 1);
-        let mut sum = 0.0;
-        sums.push(0.0);
-        for age in 1..=most {
-            sum += (age as f64).powf(-fade);
-            sums.push(sum);
-        }
-        Self(sums)
-    }
-
-    /// Over ages after `from` up to `to`.
-    fn between(&self, from: i32, to: i32) -> f64 {
-        let at = |age: i32| self.0[(age.max(0) as usize).min(self.0.len() - 1)];
-        (at(to) - at(from)).max(0.0)
-    }
-}
-
 /// Counts of one place.
 struct Counted {
     unit: usize,
@@ -60,19 +40,25 @@ struct Counted {
     exposure: f64,
     /// The age at the end.
     age: i32,
+    /// Uses and days that followed new children alone.
+    followed: (f64, f64),
 }
 
 /// How much of a first use each unit stands for that was in use from the beginning: nobody knows since when.
 const BEFORE: f64 = 0.1;
+/// How much what was in use from the beginning tells of how often something new is used again, against what was new itself: what
+/// is found early is what is used most.
+const ESTABLISHED: f64 = 0.02;
 
 /// The day before which births are not told apart from what was there before the past began.
 fn burn(until: i32) -> i32 {
     until / 3
 }
 
-/// The births at all places of a unit in use, with exposures by `fade`.
-fn counted(n: usize, unit: &Unit, until: i32, fade: &Fade, counts: &[u32]) -> Vec<Counted> {
+/// The births at all places of a unit in use, with exposures by the fade of their kind.
+fn counted(n: usize, unit: &Unit, until: i32, horizon: i32, fades: &Fades) -> Vec<Counted> {
     let burn = burn(until);
+    let follows = unit.follows(until, horizon);
     let mut all: Vec<Counted> = Vec::new();
     let mut number: Vec<Option<usize>> = vec![None; unit.places.len()];
     for (p, place) in unit.places.iter().enumerate() {
@@ -81,13 +67,16 @@ fn counted(n: usize, unit: &Unit, until: i32, fade: &Fade, counts: &[u32]) -> Ve
         }
         if let Some(parent) = place.parent.map(|p| p as usize) {
             let above = &unit.places[parent];
-            if let Some(c) = number[parent].map(|n| &mut all[n])
-                && place.first > above.first
-                && place.first >= burn
-            {
-                c.births.born += 1.0;
-                c.births.uses += f64::from(counts[p].saturating_sub(1));
-                c.births.days += f64::from(until - 1 - place.first);
+            if let Some(c) = number[parent].map(|n| &mut all[n]) {
+                let new = place.first > above.first && place.first >= burn;
+                let (uses, days) = follows[p];
+                let worth = if new { 1.0 } else { ESTABLISHED };
+                c.births.uses += worth * uses;
+                c.births.days += worth * days;
+                if new {
+                    c.births.born += 1.0;
+                    c.followed = (c.followed.0 + uses, c.followed.1 + days);
+                }
             }
         }
         if place.uses.is_empty() {
@@ -97,20 +86,20 @@ fn counted(n: usize, unit: &Unit, until: i32, fade: &Fade, counts: &[u32]) -> Ve
                 unit: n,
                 place: p,
                 births: Births::default(),
-                exposure: fade.between(from, until - 1 - place.first),
+                exposure: fades.of(kind(unit, place.depth)).between(from, until - 1 - place.first),
                 age: until - 1 - place.first,
+                followed: (0.0, 0.0),
             });
         }
     }
     all
 }
 
-/// The fade that the births of the second and of the last third of the past tell of.
-fn fitted(early: (f64, f64), late: (f64, f64), ages: (f64, f64)) -> f64 {
-    // A few births more on either side, so that little news changes little.
-    let rate = |(n, e): (f64, f64)| (n + 3.0) / (e + 3.0 * (early.1 + late.1).max(1.0) / (early.0 + late.0).max(1.0));
-    let slope = (rate(early) / rate(late)).ln() / (ages.1 / ages.0).max(1.01).ln();
-    slope.clamp(0.0, 1.0)
+/// What a place is like in how fast births fade: the nearest of what its unit is like, and how deep it lies.
+fn kind(unit: &Unit, depth: u8) -> u64 {
+    let like = unit.likes.last().copied().unwrap_or_default();
+    like.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+        .wrapping_add(u64::from(depth.min(3)))
 }
 
 /// Expected wrong denials of all forms of all units in `horizon` days after `until`.
@@ -118,8 +107,8 @@ fn fitted(early: (f64, f64), late: (f64, f64), ages: (f64, f64)) -> f64 {
 pub fn forecast(units: &[Unit], until: i32, horizon: i32) -> Vec<Expected> {
     let most = usize::try_from(until + horizon + 2).unwrap_or(2);
     let counts: Vec<Vec<u32>> = units.par_iter().map(|u| u.counts(until)).collect();
-    let fades = fades(units, until);
-    let (fade_of_units, fade_of_places) = (Fade::new(fades.0, most), Fade::new(fades.1, most));
+    let (of_units, of_places) = fades(units, until, most);
+    let fade_of = |unit: &Unit| of_units.of(kind(unit, 0));
 
     // Units that were not used: when did any first come into use?
     let burn = burn(until);
@@ -130,8 +119,8 @@ pub fn forecast(units: &[Unit], until: i32, horizon: i32) -> Vec<Expected> {
             let seen_after_burn = first.filter(|day| *day >= burn);
             let watched = match first {
                 Some(day) if day < burn => 0.0,
-                Some(day) => fade_of_units.between(burn, day + 1),
-                None => fade_of_units.between(burn, until),
+                Some(day) => fade_of(unit).between(burn, day + 1),
+                None => fade_of(unit).between(burn, until),
             };
             // What was in use from the beginning came into use at some time before: a little of that was as late as this.
             let before = first.is_some_and(|day| day < burn);
@@ -143,12 +132,12 @@ pub fn forecast(units: &[Unit], until: i32, horizon: i32) -> Vec<Expected> {
         })
         .collect();
     let like = like(units, &first, until);
-    let first = Pool::learn(&first, (0.5, fade_of_units.between(burn, until) * 50.0));
+    let first = Pool::learn(&first, (0.5, of_units.whole().between(burn, until) * 50.0));
 
     let places: Vec<Counted> = units
         .par_iter()
         .enumerate()
-        .flat_map_iter(|(n, unit)| counted(n, unit, until, &fade_of_places, &counts[n]))
+        .flat_map_iter(|(n, unit)| counted(n, unit, until, horizon, &of_places))
         .collect();
     let groups = |c: &Counted| -> Vec<u64> {
         let unit = &units[c.unit];
@@ -177,19 +166,27 @@ pub fn forecast(units: &[Unit], until: i32, horizon: i32) -> Vec<Expected> {
     let born = Pool::learn(&entries(&|c| (c.births.born, c.exposure)), (0.5, 50.0));
     let again = Pool::learn(&entries(&|c| (c.births.uses, c.births.days)), (0.5, 10.0));
 
-    // First uses of units are followed up as births of children of the root are, where nothing nearer is known.
+    // How often a unit is used once it came into use: told by its like that did, a little by its like that always were in use, and,
+    // of the widest group alone, by what came new below units in use.
     let follow: Vec<Entry> = units
-        .iter()
-        .zip(&counts)
-        .filter_map(|(unit, counts)| {
-            let day = unit.first(until).filter(|day| *day >= burn)?;
+        .par_iter()
+        .filter_map(|unit| {
+            let day = unit.first(until)?;
+            let (uses, days) = unit.follows(until, horizon).first().copied()?;
+            let worth = if day >= burn { 1.0 } else { ESTABLISHED };
             Some(Entry {
                 groups: unit.likes.clone(),
-                count: f64::from(counts.first().copied().unwrap_or_default().saturating_sub(1)),
-                exposure: f64::from(until - 1 - day),
+                count: worth * uses,
+                exposure: worth * days,
             })
         })
         .collect();
+    let below = places.iter().filter(|c| c.births.born > 0.0).map(|c| Entry {
+        groups: units[c.unit].likes.iter().take(1).copied().collect(),
+        count: c.followed.0,
+        exposure: c.followed.1,
+    });
+    let follow: Vec<Entry> = follow.into_iter().chain(below).collect();
     let follow = Pool::learn(&follow, (1.0, 10.0));
 
     let asleep = asleep(units, until, horizon);
@@ -204,7 +201,7 @@ pub fn forecast(units: &[Unit], until: i32, horizon: i32) -> Vec<Expected> {
                     return 0.0;
                 }
                 let rate = first.at(&unit.likes);
-                let own = ahead(rate, again, &fade_of_units, until, horizon, true);
+                let own = ahead(rate, again, fade_of(unit), until, horizon, true);
                 own + asleep.cost(unit)
             });
             Expected {
@@ -220,7 +217,9 @@ pub fn forecast(units: &[Unit], until: i32, horizon: i32) -> Vec<Expected> {
     for (c, groups) in places.iter().zip(&groups) {
         let rate = born.own(groups, c.births.born, c.exposure);
         let again = again.own(groups, c.births.uses, c.births.days);
-        let cost = ahead(rate, again, &fade_of_places, c.age, horizon, false);
+        let of = &units[c.unit];
+        let fade = of_places.of(kind(of, of.places[c.place].depth));
+        let cost = ahead(rate, again, fade, c.age, horizon, false);
         let unit = &mut expected[c.unit];
         unit.narrow[c.place] = cost;
         unit.born.0 += c.births.born as u32;
@@ -328,37 +327,150 @@ fn ahead(rate: f64, again: f64, fade: &Fade, age: i32, horizon: i32, once: bool)
 }
 
 /// How fast births fade: of units, of places.
-fn fades(units: &[Unit], until: i32) -> (f64, f64) {
+fn fades(units: &[Unit], until: i32, most: usize) -> (Fades, Fades) {
     let (burn, middle) = (burn(until), burn(until) * 2);
-    let mut of_units = ((0.0, 0.0), (0.0, 0.0));
-    let mut of_places = ((0.0, 0.0), (0.0, 0.0));
-    for unit in units {
+    let ages = (f64::from(burn + middle) / 2.0, f64::from(middle + until) / 2.0);
+    let of_units = units.iter().map(|unit| {
         let first = unit.first(until).unwrap_or(until);
-        of_units.0.0 += f64::from(u8::from((burn..middle).contains(&first)));
-        of_units.1.0 += f64::from(u8::from((middle..until).contains(&first)));
-        of_units.0.1 += f64::from((first.min(middle) - burn).max(0));
-        of_units.1.1 += f64::from((first - middle).max(0));
-        // Only places that are there from the beginning, so that day and age are one.
-        for place in unit
-            .places
-            .iter()
-            .filter(|p| p.uses.is_empty() && p.first < burn.min(7))
-        {
-            of_places.0.1 += f64::from(middle - burn);
-            of_places.1.1 += f64::from(until - middle);
-            let _ = place;
+        let halves = Halves {
+            born: (
+                f64::from(u8::from((burn..middle).contains(&first))),
+                f64::from(u8::from((middle..until).contains(&first))),
+            ),
+            days: (
+                f64::from((first.min(middle) - burn).max(0)),
+                f64::from((first - middle).max(0)),
+            ),
+        };
+        (kind(unit, 0), halves)
+    });
+    // Only places that are there from the beginning, so that day and age are one.
+    let old = |day: i32| day < burn.min(7);
+    let of_places = units.iter().flat_map(|unit| {
+        let mut found: Vec<(u64, Halves)> = Vec::new();
+        let mut number: Vec<Option<usize>> = vec![None; unit.places.len()];
+        for (n, place) in unit.places.iter().enumerate() {
+            if let Some(halves) = place.parent.and_then(|p| number[p as usize]).map(|at| &mut found[at].1) {
+                halves.born.0 += f64::from(u8::from((burn..middle).contains(&place.first)));
+                halves.born.1 += f64::from(u8::from((middle..until).contains(&place.first)));
+            }
+            if place.uses.is_empty() && old(place.first) {
+                number[n] = Some(found.len());
+                let halves = Halves {
+                    born: (0.0, 0.0),
+                    days: (f64::from(middle - burn), f64::from(until - middle)),
+                };
+                found.push((kind(unit, place.depth), halves));
+            }
         }
-        for place in &unit.places {
-            let old = place
-                .parent
-                .is_some_and(|p| unit.places[p as usize].first < burn.min(7));
-            of_places.0.0 += f64::from(u8::from(old && (burn..middle).contains(&place.first)));
-            of_places.1.0 += f64::from(u8::from(old && (middle..until).contains(&place.first)));
+        found
+    });
+    (Fades::learn(of_units, ages, most), Fades::learn(of_places, ages, most))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::births::Place;
+    use super::*;
+    use proptest::prelude::*;
+
+    /// A unit with places below its root, each used on some days.
+    fn unit(like: u64, uses: &[Vec<i32>]) -> Unit {
+        let first = |days: &[i32]| days.first().copied().unwrap_or(i32::MAX);
+        let root = uses.iter().map(|days| first(days)).min();
+        let mut places: Vec<Place> = Vec::new();
+        if let Some(first) = root.filter(|day| *day < i32::MAX) {
+            places.push(Place {
+                parent: None,
+                depth: 0,
+                open: 10.0,
+                first,
+                uses: Vec::new(),
+            });
+        }
+        places.extend(uses.iter().filter(|days| !days.is_empty()).map(|days| Place {
+            parent: Some(0),
+            depth: 1,
+            open: 0.0,
+            first: first(days),
+            uses: days.iter().map(|day| (*day, 1)).collect(),
+        }));
+        Unit {
+            likes: vec![1, like],
+            places,
+            narrows: true,
+            free: true,
+            open: 10.0,
+            breadth: 5.0,
+            ..Unit::default()
         }
     }
-    let ages = (f64::from(burn + middle) / 2.0, f64::from(middle + until) / 2.0);
-    (
-        fitted(of_units.0, of_units.1, ages),
-        fitted(of_places.0, of_places.1, ages),
-    )
+
+    fn every(days: i32) -> Vec<i32> {
+        (0..90).step_by(days as usize).collect()
+    }
+
+    #[test]
+    fn a_first_use_is_as_dear_as_its_like_are_used() {
+        let cost = |days: i32| {
+            let mut units: Vec<Unit> = (0..8).map(|_| unit(7, &[every(days)])).collect();
+            units.push(unit(7, &[]));
+            // Others came into use, and were used once.
+            units.extend((0..4).map(|n| unit(8, &[vec![50 + n]])));
+            forecast(&units, 90, 60)[8].drop.unwrap()
+        };
+        assert!(cost(1) > 2.0 * cost(30), "{} and {}", cost(1), cost(30));
+    }
+
+    #[test]
+    fn a_season_is_followed_for_one_horizon_and_not_for_ever() {
+        let season = unit(7, &[(10..40).collect()]);
+        assert_eq!(season.follows(90, 30)[0], (29.0, 30.0));
+        assert_eq!(season.follows(90, 60)[0], (29.0, 60.0));
+        assert_eq!(season.follows(20, 60)[1], (9.0, 9.0));
+    }
+
+    #[test]
+    fn what_comes_every_week_is_expected_to_go_on_beside_what_gets_rarer() {
+        // A path a week below one glob; below the others nothing new for long.
+        let weekly: Vec<Vec<i32>> = (0..13).map(|n| vec![n * 7]).collect();
+        let rare: Vec<Vec<i32>> = [0, 1, 2, 3, 5, 8, 13, 21, 32, 34, 40, 55].map(|day| vec![day]).to_vec();
+        let mut units = vec![unit(7, &weekly)];
+        units.extend((0..6).map(|_| unit(8, &rare)));
+        let found = forecast(&units, 90, 56);
+        assert!(found[0].narrow[0] > 5.5, "eight more weeks: {}", found[0].narrow[0]);
+        assert!(found[1].narrow[0] < found[0].narrow[0] / 2.0, "{}", found[1].narrow[0]);
+    }
+
+    proptest! {
+        #[test]
+        fn no_order_of_units_matters_and_a_horizon_of_nothing_expects_nothing(
+            uses in prop::collection::vec((0_u64..3, prop::collection::vec(prop::collection::btree_set(0_i32..90, 0..6), 0..4)), 2..9),
+            at in 0_usize..9,
+        ) {
+            let units: Vec<Unit> = uses
+                .iter()
+                .map(|(like, days)| {
+                    let days: Vec<Vec<i32>> = days.iter().map(|d| d.iter().copied().collect()).collect();
+                    unit(*like, &days)
+                })
+                .collect();
+            let at = at % units.len();
+            let mut turned = units.clone();
+            turned.rotate_left(at);
+            let (mut one, other) = (forecast(&units, 90, 60), forecast(&turned, 90, 60));
+            one.rotate_left(at);
+            let close = |a: f64, b: f64| (a - b).abs() <= 1e-9 * a.abs().max(b.abs()).max(1e-9);
+            for (a, b) in one.iter().zip(&other) {
+                prop_assert!(a.drop.zip(b.drop).is_none_or(|(a, b)| close(a, b)) && a.drop.is_some() == b.drop.is_some());
+                prop_assert!(a.narrow.iter().zip(&b.narrow).all(|(a, b)| close(*a, *b)), "{a:?} {b:?}");
+            }
+            for (unit, found) in units.iter().zip(forecast(&units, 90, 0)) {
+                prop_assert!(found.narrow.iter().all(|n| *n == 0.0));
+                prop_assert!(found.drop.is_none_or(|n| n == 0.0));
+                // What was used is never dropped.
+                prop_assert_eq!(found.drop.is_none(), unit.first(90).is_some());
+            }
+        }
+    }
 }

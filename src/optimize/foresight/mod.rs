@@ -11,6 +11,7 @@
 
 pub mod births;
 pub mod choice;
+mod fade;
 pub mod forecast;
 pub mod interval;
 pub mod origin;

@@ -2,7 +2,8 @@
 //!
 //! An entry has a count and an exposure, and groups from the widest to the nearest. The rate of a group is `(count + k) / (exposure +
 //! k / rate above)`: its own where it has much to tell, that of the wider group where it has not. How much `k` the wider group is
-//! worth is learned on each floor from how much groups on it differ (the likeliest `k` of a negative binomial).
+//! worth is learned on each floor from how much groups on it differ (the likeliest `k` of a negative binomial). Groups nest: one of
+//! a floor belongs to one wider group, whatever its key, so that its rate has one prior and no order of entries matters.
 
 use std::collections::HashMap;
 
@@ -45,11 +46,11 @@ impl Pool {
         for floor in 0..floors {
             let mut sums: HashMap<u64, (f64, f64, f64)> = HashMap::new();
             for entry in entries {
-                let Some(&group) = entry.groups.get(floor) else {
+                let (Some(group), Some(wider)) = (entry.groups.get(..=floor), entry.groups.get(..floor)) else {
                     continue;
                 };
-                let above = pool.at(entry.groups.get(..floor).unwrap_or_default());
-                let sum = sums.entry(group).or_insert((0.0, 0.0, above));
+                let above = pool.at(wider);
+                let sum = sums.entry(nested(group)).or_insert((0.0, 0.0, above));
                 sum.0 += entry.count;
                 sum.1 += entry.exposure;
             }
@@ -74,11 +75,10 @@ impl Pool {
     /// The rate of the nearest of these groups that is known.
     #[must_use]
     pub fn at(&self, groups: &[u64]) -> f64 {
-        let known = groups.iter().zip(&self.floors).rev();
+        let mut known = self.floors.iter().enumerate().rev();
         known
-            .filter_map(|(group, floor)| floor.get(group))
+            .find_map(|(n, floor)| floor.get(&nested(groups.get(..=n)?)))
             .copied()
-            .next()
             .unwrap_or(self.all)
     }
 
@@ -88,6 +88,13 @@ impl Pool {
         let worth = self.worth.last().copied().unwrap_or(1.0);
         shrunk(count, exposure, self.at(groups), worth)
     }
+}
+
+/// The key of the last of these groups within the wider ones.
+fn nested(groups: &[u64]) -> u64 {
+    groups.iter().fold(0, |key: u64, group| {
+        (key.rotate_left(23) ^ group).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    })
 }
 
 fn shrunk(count: f64, exposure: f64, above: f64, worth: f64) -> f64 {
@@ -137,6 +144,7 @@ fn ln_gamma(mut x: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn entry(groups: &[u64], count: f64, exposure: f64) -> Entry {
         Entry {
@@ -164,6 +172,35 @@ mod tests {
         );
         assert!((pool.at(&[1, 11]) - 0.5).abs() < 0.02, "much news: its own");
         assert!((pool.at(&[9, 9]) - pool.at(&[])).abs() < 1e-12, "unknown: that of all");
+    }
+
+    #[test]
+    fn equal_keys_below_different_groups_are_different_groups() {
+        let mut entries = vec![entry(&[1, 7], 90.0, 100.0), entry(&[2, 7], 0.0, 100.0)];
+        entries.extend((20..30).map(|n| entry(&[2, n], 0.0, 100.0)));
+        let pool = Pool::learn(&entries, (0.5, 100.0));
+        assert!(pool.at(&[1, 7]) > 0.8 && pool.at(&[2, 7]) < 0.05, "{pool:?}");
+    }
+
+    proptest! {
+        #[test]
+        fn no_order_of_entries_matters(
+            list in prop::collection::vec((0_u64..3, 0_u64..4, 0_u32..9, 1_u32..90), 2..30),
+            at in 0_usize..30,
+        ) {
+            let entries: Vec<Entry> = list
+                .iter()
+                .map(|&(wide, near, count, exposure)| entry(&[wide, near], f64::from(count), f64::from(exposure)))
+                .collect();
+            let mut turned = entries.clone();
+            turned.rotate_left(at % entries.len());
+            turned.reverse();
+            let (one, other) = (Pool::learn(&entries, (0.5, 50.0)), Pool::learn(&turned, (0.5, 50.0)));
+            for e in &entries {
+                let (a, b) = (one.at(&e.groups), other.at(&e.groups));
+                prop_assert!((a - b).abs() <= 1e-9 * a.max(b), "{a} and {b}");
+            }
+        }
     }
 
     #[test]

@@ -104,15 +104,7 @@ pub(super) fn needs(joined: &Joined, tightened: &Scheme, weighed: &Weighed<'_>, 
                 .map(|id| {
                     (
                         id,
-                        unit(
-                            joined,
-                            tightened,
-                            key.1,
-                            id,
-                            used.get(&id),
-                            (&sizes, weighed.weights()),
-                            span,
-                        ),
+                        unit(tightened, key.1, id, used.get(&id), (&sizes, weighed.weights())),
                     )
                 })
                 .collect();
@@ -186,25 +178,13 @@ fn sizes(tightened: &Scheme, weighed: &Weighed<'_>) -> Vec<Vec<f64>> {
 }
 
 fn unit(
-    joined: &Joined,
     tightened: &Scheme,
     holder: HolderId,
     (policy, stanza, capability): Granted,
     used: Option<&BTreeMap<i32, u32>>,
     (sizes, weights): (&[Vec<f64>], &Weights),
-    span: Span,
 ) -> Unit {
     let size = sizes.get(policy).and_then(|s| s.get(stanza)).copied().unwrap_or(1.0);
-    let length = f64::from((span.end - span.first).max(1));
-    let who = &joined.holders[holder];
-    let rhythm = match who.days.len() as f64 / length {
-        m if m <= 0.0 => 0,
-        m if m < 0.02 => 1,
-        m if m < 0.1 => 2,
-        m if m < 0.35 => 3,
-        _ => 4_u8,
-    };
-    let kind = who.principal.kind.to_string();
     let found = tightened.policies.get(policy);
     let path = found
         .and_then(|p| p.stanzas.get(stanza))
@@ -231,9 +211,8 @@ fn unit(
     Unit {
         likes: vec![
             hashed((word, wide)),
-            hashed((word, engine, &kind, rhythm, wide)),
+            hashed((word, wide, engine)),
             hashed((word, policy, stanza)),
-            hashed((word, policy, stanza, &kind, rhythm)),
         ],
         places,
         block: u32::try_from(holder.number()).unwrap_or(u32::MAX),

@@ -261,7 +261,10 @@ impl Outlook {
             }
             _ => {
                 let (all, came) = dearest.1.like;
-                format!("of {all} grants like this one that were unused at first, {came} came into use later")
+                format!(
+                    "of {all} grants like this one that were unused at first, {came} came into use later; one that does is used about {:.0} times in that time",
+                    dearest.1.burst
+                )
             }
         };
         let stanza = joined.stanza(id)?;

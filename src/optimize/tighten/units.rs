@@ -110,40 +110,6 @@ fn hashed(parts: &[&str]) -> u64 {
     hasher.finish()
 }
 
-/// How the holders of a policy act: what kind they are, how many, how often the most active of them acts.
-fn class(joined: &Joined, policy: usize, days: (i32, i32)) -> String {
-    let length = f64::from((days.1 - days.0).max(1));
-    let mut kinds: BTreeSet<String> = BTreeSet::new();
-    let mut most = 0.0_f64;
-    let mut count = 0_usize;
-    for holder in joined
-        .held_by
-        .get(policy)
-        .into_iter()
-        .flatten()
-        .map(|&h| &joined.holders[h])
-    {
-        kinds.insert(holder.principal.kind.to_string());
-        count += 1;
-        most = most.max(holder.days.len() as f64 / length);
-    }
-    let rhythm = match most {
-        m if m <= 0.0 => "never",
-        m if m < 0.02 => "rare",
-        m if m < 0.1 => "monthly",
-        m if m < 0.35 => "weekly",
-        _ => "daily",
-    };
-    let count = match count {
-        0 => "none",
-        1 => "one",
-        2..=4 => "few",
-        _ => "many",
-    };
-    let kinds: Vec<String> = kinds.into_iter().collect();
-    format!("{} {rhythm} {count}", kinds.join("+"))
-}
-
 /// Reads all grants off the join; `days` is the first day of the past and the one after its last.
 pub(super) fn read(joined: &Joined, weighed: &Weighed<'_>, free: &BTreeSet<StanzaId>, days: (i32, i32)) -> Units {
     let mut used: HashMap<(StanzaId, Capability), Used<'_>> = HashMap::new();
@@ -170,7 +136,6 @@ pub(super) fn read(joined: &Joined, weighed: &Weighed<'_>, free: &BTreeSet<Stanz
     }
     let shapes = shapes(&joined.policies);
     let sums = Sums::new(weighed);
-    let classes: Vec<String> = (0..joined.policies.len()).map(|p| class(joined, p, days)).collect();
     let holders: Vec<f64> = current_holders(joined);
     let ids: Vec<(StanzaId, Capability)> = joined
         .policies
@@ -192,15 +157,7 @@ pub(super) fn read(joined: &Joined, weighed: &Weighed<'_>, free: &BTreeSet<Stanz
             let stanza = joined.stanza(id)?;
             let pattern = Pattern::parse(&stanza.path, &policy.namespace).ok()?;
             let mine = used.get(&(id, capability)).unwrap_or(&empty);
-            let of_stanza = |c: Capability| used.contains_key(&(id, c));
-            let likes = likes(
-                shapes.get(id.0)?,
-                id.1,
-                capability,
-                classes.get(id.0)?,
-                &stanza.path,
-                twin(capability).is_some_and(of_stanza),
-            );
+            let likes = likes(shapes.get(id.0)?, id.1, capability);
             let pairs = pairs.get(&(id, capability));
             let count = holders.get(id.0).copied().unwrap_or_default().max(0.5);
             let open = Open {
@@ -289,26 +246,12 @@ fn idle(joined: &Joined, policy: usize) -> bool {
     unheld && known.zip(id).is_some_and(|(known, id)| !known.policies.contains(&id))
 }
 
-/// The other of `create` and `update`: to a client they are one request.
-fn twin(capability: Capability) -> Option<Capability> {
-    match capability {
-        Capability::Create => Some(Capability::Update),
-        Capability::Update => Some(Capability::Create),
-        _ => None,
-    }
-}
-
-fn likes(shape: &Shape, stanza: usize, capability: Capability, class: &str, path: &str, twin: bool) -> Vec<u64> {
-    let engine = path.split('/').next().unwrap_or_default();
+/// What a grant is like, from the widest to the nearest: the capability, then the shape of stanza and policy. Nothing that follows from
+/// use (how many hold it, how often they act) is in it: it would tell those apart that have been used from those that will be.
+fn likes(shape: &Shape, stanza: usize, capability: Capability) -> Vec<u64> {
     let word = capability.as_str();
-    let twin = if twin { "twin" } else { "" };
     let text = shape.stanzas.get(stanza).map_or("", String::as_str);
-    vec![
-        hashed(&[word, twin]),
-        hashed(&[word, twin, engine, class]),
-        hashed(&[word, twin, text, class]),
-        hashed(&[word, twin, text, &shape.policy]),
-    ]
+    vec![hashed(&[word]), hashed(&[word, text, &shape.policy])]
 }
 
 /// How many hold each policy today.
