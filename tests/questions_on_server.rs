@@ -341,7 +341,8 @@ fn nothing_that_the_server_can_be_asked_is_missing_in_the_table_of_engines() {
             if list && (matches(bare, below) || matches(&format!("{bare}/*"), below)) {
                 found += 1;
             }
-            if !matches(pattern, below) && !(pattern == below.trim_end_matches('/') && below.ends_with('/')) {
+            let is_list = below.ends_with('/') && pattern == below.trim_end_matches('/');
+            if !matches(pattern, below) && !is_list {
                 continue;
             }
             found += 1;

@@ -580,7 +580,7 @@ impl Call<'_> {
                     _ => return Err("`range(…)` with a step".into()),
                 };
                 let count = (to - from).ceil().max(0.0);
-                if !(count <= MAX_ITEMS as f64) {
+                if count.is_nan() || count > MAX_ITEMS as f64 {
                     return Err(TOO_LONG.into());
                 }
                 self.world.works(count as usize)?;

@@ -160,7 +160,7 @@ pub fn folder(world: &World<'_>, path: &Path) -> Folder {
 
 /// Puts what override files say into the blocks that it is about: an attribute takes the place of one of its name, and blocks
 /// take that of all of their kind.
-fn overridden(blocks: &mut Vec<Block>, overrides: Vec<Block>, troubles: &mut Vec<(Arc<SourceText>, Trouble)>) {
+fn overridden(blocks: &mut [Block], overrides: Vec<Block>, troubles: &mut Vec<(Arc<SourceText>, Trouble)>) {
     if overrides.is_empty() {
         return;
     }
