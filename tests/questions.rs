@@ -612,7 +612,8 @@ fn a_policy_from_a_log_allows_what_was_used_in_every_style() {
             let told: u64 = text
                 .lines()
                 .filter_map(|line| line.strip_prefix("# ")?.split_once(" request"))
-                .filter_map(|(count, rest)| (rest.contains(" by ")).then(|| count.parse::<u64>().unwrap()))
+                .filter(|(_, rest)| rest.contains(" by "))
+                .map(|(count, _)| count.parse::<u64>().unwrap())
                 .sum();
             assert_eq!(told, theirs.iter().map(|d| d.allowed).sum::<u64>(), "{whose}, {style}");
         }
