@@ -413,9 +413,6 @@ fn back(files: &[(&str, &str)], change: impl Fn(&str, &str) -> String) -> (Vec<(
             ..Options::default()
         },
     );
-    for (n, why) in &edited.left {
-        println!("{}: {why}", all[*n].name);
-    }
     let changed: Vec<usize> = edited.files.iter().flat_map(|f| f.policies.clone()).collect();
     for (n, (before, after)) in all.iter().zip(policies(&again)).enumerate() {
         let want = if changed.contains(&n) {
