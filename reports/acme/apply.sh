@@ -23,9 +23,9 @@ set -euo pipefail
 export LC_ALL=C
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-plan=f87bcc8e9c98b292
-waves=2
-first_half=2
+plan=fb15e14d3da1ddbf
+waves=3
+first_half=3
 absolute=no
 yes=no check=no dry=no part=apply first=1 last=$first_half
 
@@ -425,14 +425,18 @@ forward() {
   policy '' 'pki-ops' free ba92004cb67095881ff03d2710cd8406c7be627463f781ec13f19642e8c31dee 'rollback/policies/pki-ops.hcl' - '-' '' '' 'pki-ops.hcl'
   policy '' 'pki-web' free 3405692df70c8a64846a39dd065bb2dc73e548264dfb935943bff5c8e1bf41cf 'rollback/policies/pki-web.hcl' - '-' '' '' 'pki-web.hcl'
   policy '' 'unused-legacy' free 81d4c9d952c14b5aae3ae36697c0ff84c9d6f7555691aed8475d024a0bf41b99 'rollback/policies/unused-legacy.hcl' - '-' '' '' 'unused-legacy.hcl'
-  wave 2 'capabilities and stanzas that nobody used'
-  policy '' 'operators' bound b62b3b68fc21f5072aa502256210fa0f3a7e7a9f04d590755f94c8bdb1c6ff89 'rollback/policies/operators.hcl' 68e5c2e3e127790a94a8c7ac2543b3f707189e087b8621a6658ad394ac3a1edf 'policies/operators.hcl' '' '' 'operators.hcl'
+  wave 2 'folders that nobody used'
+  policy '' 'team-core' bound f58fe5b9a9f6ceca4fe0239d2c5bdb17a589407d6a4f0e8af7425d194d4c21dc 'rollback/policies/team-core.hcl' 734cb74a622af6ae7ec20c346d873b604af0a4600ab14e1b41c4ada68268ab00 'policies/team-core.hcl' '' '' 'team-core.hcl'
+  wave 3 'paths that nobody used'
+  policy '' 'operators' bound b62b3b68fc21f5072aa502256210fa0f3a7e7a9f04d590755f94c8bdb1c6ff89 'rollback/policies/operators.hcl' b2b0705ea25f20eee7e2f5e69c332c81cd8f9e9fa0bc8643f317445dc3c03338 'policies/operators.hcl' '' '' 'operators.hcl'
 }
 
 backward() {
   :
-  wave 2 'capabilities and stanzas that nobody used'
-  policy '' 'operators' bound b62b3b68fc21f5072aa502256210fa0f3a7e7a9f04d590755f94c8bdb1c6ff89 'rollback/policies/operators.hcl' 68e5c2e3e127790a94a8c7ac2543b3f707189e087b8621a6658ad394ac3a1edf 'policies/operators.hcl' '' '' 'operators.hcl'
+  wave 3 'paths that nobody used'
+  policy '' 'operators' bound b62b3b68fc21f5072aa502256210fa0f3a7e7a9f04d590755f94c8bdb1c6ff89 'rollback/policies/operators.hcl' b2b0705ea25f20eee7e2f5e69c332c81cd8f9e9fa0bc8643f317445dc3c03338 'policies/operators.hcl' '' '' 'operators.hcl'
+  wave 2 'folders that nobody used'
+  policy '' 'team-core' bound f58fe5b9a9f6ceca4fe0239d2c5bdb17a589407d6a4f0e8af7425d194d4c21dc 'rollback/policies/team-core.hcl' 734cb74a622af6ae7ec20c346d873b604af0a4600ab14e1b41c4ada68268ab00 'policies/team-core.hcl' '' '' 'team-core.hcl'
   wave 1 'policies that nobody holds'
   policy '' 'unused-legacy' free 81d4c9d952c14b5aae3ae36697c0ff84c9d6f7555691aed8475d024a0bf41b99 'rollback/policies/unused-legacy.hcl' - '-' '' '' 'unused-legacy.hcl'
   policy '' 'pki-web' free 3405692df70c8a64846a39dd065bb2dc73e548264dfb935943bff5c8e1bf41cf 'rollback/policies/pki-web.hcl' - '-' '' '' 'pki-web.hcl'

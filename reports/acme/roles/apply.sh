@@ -23,9 +23,9 @@ set -euo pipefail
 export LC_ALL=C
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-plan=cd9270d300b5feb4
-waves=2
-first_half=2
+plan=7e8ea9b98d230007
+waves=3
+first_half=3
 absolute=no
 yes=no check=no dry=no part=apply first=1 last=$first_half
 
@@ -425,14 +425,18 @@ forward() {
   policy '' 'pki-ops' free ba92004cb67095881ff03d2710cd8406c7be627463f781ec13f19642e8c31dee 'rollback/policies/pki-ops.hcl' - '-' '' '' 'pki-ops.hcl'
   policy '' 'pki-web' free 3405692df70c8a64846a39dd065bb2dc73e548264dfb935943bff5c8e1bf41cf 'rollback/policies/pki-web.hcl' - '-' '' '' 'pki-web.hcl'
   policy '' 'unused-legacy' free 81d4c9d952c14b5aae3ae36697c0ff84c9d6f7555691aed8475d024a0bf41b99 'rollback/policies/unused-legacy.hcl' - '-' '' '' 'unused-legacy.hcl'
-  wave 2 'capabilities and stanzas that nobody used'
-  policy '' 'operators' bound b62b3b68fc21f5072aa502256210fa0f3a7e7a9f04d590755f94c8bdb1c6ff89 'rollback/policies/operators.hcl' b0b18dce24696372e6a024731f2a6e4fc9d987b425812b0a31c803d0ca3e1a26 'operators.hcl' '' '' 'operators.hcl'
+  wave 2 'folders that nobody used'
+  policy '' 'team-core' bound f58fe5b9a9f6ceca4fe0239d2c5bdb17a589407d6a4f0e8af7425d194d4c21dc 'rollback/policies/team-core.hcl' 734cb74a622af6ae7ec20c346d873b604af0a4600ab14e1b41c4ada68268ab00 'team-core.hcl' '' '' 'team-core.hcl'
+  wave 3 'paths that nobody used'
+  policy '' 'operators' bound b62b3b68fc21f5072aa502256210fa0f3a7e7a9f04d590755f94c8bdb1c6ff89 'rollback/policies/operators.hcl' b2b0705ea25f20eee7e2f5e69c332c81cd8f9e9fa0bc8643f317445dc3c03338 'operators.hcl' '' '' 'operators.hcl'
 }
 
 backward() {
   :
-  wave 2 'capabilities and stanzas that nobody used'
-  policy '' 'operators' bound b62b3b68fc21f5072aa502256210fa0f3a7e7a9f04d590755f94c8bdb1c6ff89 'rollback/policies/operators.hcl' b0b18dce24696372e6a024731f2a6e4fc9d987b425812b0a31c803d0ca3e1a26 'operators.hcl' '' '' 'operators.hcl'
+  wave 3 'paths that nobody used'
+  policy '' 'operators' bound b62b3b68fc21f5072aa502256210fa0f3a7e7a9f04d590755f94c8bdb1c6ff89 'rollback/policies/operators.hcl' b2b0705ea25f20eee7e2f5e69c332c81cd8f9e9fa0bc8643f317445dc3c03338 'operators.hcl' '' '' 'operators.hcl'
+  wave 2 'folders that nobody used'
+  policy '' 'team-core' bound f58fe5b9a9f6ceca4fe0239d2c5bdb17a589407d6a4f0e8af7425d194d4c21dc 'rollback/policies/team-core.hcl' 734cb74a622af6ae7ec20c346d873b604af0a4600ab14e1b41c4ada68268ab00 'team-core.hcl' '' '' 'team-core.hcl'
   wave 1 'policies that nobody holds'
   policy '' 'unused-legacy' free 81d4c9d952c14b5aae3ae36697c0ff84c9d6f7555691aed8475d024a0bf41b99 'rollback/policies/unused-legacy.hcl' - '-' '' '' 'unused-legacy.hcl'
   policy '' 'pki-web' free 3405692df70c8a64846a39dd065bb2dc73e548264dfb935943bff5c8e1bf41cf 'rollback/policies/pki-web.hcl' - '-' '' '' 'pki-web.hcl'

@@ -1,9 +1,13 @@
 path "secret/*" {
-  capabilities = ["create", "read", "update", "delete", "list", "sudo"]
+  capabilities = ["read", "update", "delete", "list"]
 }
 
 path "sys/*" {
-  capabilities = ["create", "read", "update", "delete", "list", "sudo"]
+  capabilities = ["read", "update", "delete", "list"]
+}
+
+path "sys/audit" {
+  capabilities = ["read", "update", "delete", "list", "sudo"]
 }
 
 path "auth/*" {

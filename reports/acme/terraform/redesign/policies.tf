@@ -128,11 +128,15 @@ resource "vault_policy" "operators" {
   name   = "operators"
   policy = <<POLICY
 path "secret/*" {
-  capabilities = ["create", "read", "update", "delete", "list", "sudo"]
+  capabilities = ["read", "update", "delete", "list"]
 }
 
 path "sys/*" {
-  capabilities = ["create", "read", "update", "delete", "list", "sudo"]
+  capabilities = ["read", "update", "delete", "list"]
+}
+
+path "sys/audit" {
+  capabilities = ["read", "update", "delete", "list", "sudo"]
 }
 
 path "auth/*" {
@@ -286,6 +290,10 @@ resource "vault_policy" "team-core" {
   name   = "team-core"
   policy = <<POLICY
 path "secret/data/+/core/*" {
+  capabilities = ["create", "read", "delete", "list"]
+}
+
+path "secret/data/stage/core/*" {
   capabilities = ["create", "read", "update", "delete", "list"]
 }
 

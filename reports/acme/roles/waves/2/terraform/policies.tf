@@ -136,7 +136,7 @@ path "sys/*" {
 }
 
 path "auth/*" {
-  capabilities = ["list"]
+  capabilities = ["create", "read", "update", "delete", "list"]
 }
 
 path "identity/*" {
@@ -286,6 +286,10 @@ resource "vault_policy" "team-core" {
   name   = "team-core"
   policy = <<POLICY
 path "secret/data/+/core/*" {
+  capabilities = ["create", "read", "delete", "list"]
+}
+
+path "secret/data/stage/core/*" {
   capabilities = ["create", "read", "update", "delete", "list"]
 }
 
