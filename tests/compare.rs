@@ -363,6 +363,11 @@ fn policies_alone_and_held_together_are_two_questions() {
     );
     assert_eq!(found.policies[0].renamed, Some(id("before")));
     assert_eq!(found.policies[1].renamed, Some(id("after")));
+    // Who holds what goes by names: whoever holds `after` gains.
+    assert!(!found.policies[0].comparison.gained.is_empty());
+    let only = |name: &str| named(profile, &[(name, update)]);
+    let renamed = compare_policies(profile, &only("before"), &only("after"), None, 0, Options::default());
+    assert!(!renamed.is_equal() && !renamed.grants_nothing_new());
     // Alone, `two` only loses; beside `one` its loss gives access back.
     assert!(found.policies[4].comparison.gained.is_empty());
     let combinations = found.combinations.as_ref().unwrap();

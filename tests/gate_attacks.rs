@@ -484,6 +484,69 @@ fn a_change_does_not_bring_its_own_judge() {
 }
 
 #[test]
+fn a_waiver_beside_a_stanza_does_not_cover_what_a_change_makes_of_it() {
+    let waived = |rule: &str, text: &str| {
+        format!("# vault-advisor: allow {rule} until 2099-01-01 owner=ops reason=reviewed\n{text}")
+    };
+    let wide = READ.replace("\"read\"", "\"read\", \"delete\", \"sudo\"");
+    let base = waived("new-access", READ);
+    let ground = Ground::new(&[("base/web.hcl", &base), ("pr/web.hcl", &waived("new-access", &wide))]);
+    let told = ground.check(1, &["critical[new-access]", "high[new-access]"]);
+    assert!(told.contains("is for what it said before"), "{told}");
+    // Another rule: what the stanza had is waived as before, what it has now is not.
+    let control = "path \"sys/*\" {\n  capabilities = [\"update\"]\n}\n";
+    let more = control.replace("\"update\"", "\"update\", \"delete\"");
+    let rule = "wildcard-on-control-paths";
+    let base = waived(rule, control);
+    let ground = Ground::new(&[("base/web.hcl", &base), ("pr/web.hcl", &base)]);
+    ground.check(0, &["1 waived"]);
+    ground.write(&[("pr/web.hcl", &waived(rule, &more))]);
+    ground.check(1, &[rule, "new-access"]);
+    let less = waived(rule, "path \"sys/*\" {\n  capabilities = [\"create\"]\n}\n");
+    ground.write(&[
+        ("base/web.hcl", &waived(rule, &more.replace("\"delete\"", "\"create\""))),
+        ("pr/web.hcl", &less),
+    ]);
+    ground.check(0, &["1 waived"]);
+}
+
+#[test]
+fn a_deny_that_goes_is_told_though_nobody_knows_who_holds_it() {
+    let deny = |path: &str| format!("path \"{path}\" {{\n  capabilities = [\"deny\"]\n}}\n");
+    let guard = deny("secret/data/web/prod/*");
+    let ground = Ground::new(&[("base/guard.hcl", &guard), ("base/web.hcl", READ), ("pr/web.hcl", READ)]);
+    let words = [
+        "high[new-access]",
+        "policy `guard` no longer withholds",
+        "secret/data/web/prod/",
+    ];
+    ground.check(1, &words);
+    for text in [deny("secret/data/other"), String::from("# nothing\n")] {
+        ground.write(&[("pr/guard.hcl", &text)]);
+        ground.check(1, &words);
+    }
+    // What denies as much, or more, lets nobody in; and what only grants less has always done so.
+    ground.write(&[("pr/guard.hcl", &deny("secret/data/web/*"))]);
+    ground.check(0, &["check passed"]);
+    ground.write(&[
+        ("base/guard.hcl", READ),
+        ("pr/guard.hcl", &READ.replace("web", "web/a")),
+    ]);
+    ground.check(0, &["check passed"]);
+}
+
+#[test]
+fn a_stanza_that_is_said_twice_does_not_stand_in_the_place_of_another() {
+    let deny = "path \"secret/data/web/prod\" {\n  capabilities = [\"deny\"]\n}\n";
+    let (guarded, twice) = (format!("{READ}{deny}"), format!("{READ}{READ}"));
+    let ground = Ground::new(&[("base/web.hcl", &guarded), ("pr/web.hcl", &twice)]);
+    for server in ["vault@1.19.0", "openbao-2.6"] {
+        let arguments = ["check", "--policies", "pr", "--base-dir", "base", "--server", server];
+        ground.expect(".", &arguments, 1, &["new-access", "read secret/data/web/prod"]);
+    }
+}
+
+#[test]
 fn settings_alone_do_not_pass_either() {
     let ground = Ground::new(&[
         ("repo/policies/web.hcl", READ),

@@ -237,7 +237,7 @@ fn a_backend_that_says_permission_denied_was_asked_after_the_acl() {
 }
 
 #[test]
-fn a_refused_token_used_nothing_and_a_nameless_request_is_lost() {
+fn a_refused_token_used_nothing_and_a_nameless_request_is_somebody_s() {
     let line = |error: &str| {
         format!(
             r#"{{"time":"2026-01-01T00:00:00Z","type":"request","auth":{{"token_type":"default"}},"request":{{"id":"1","operation":"read","path":"secret/data/x"}}{error}}}"#
@@ -247,8 +247,17 @@ fn a_refused_token_used_nothing_and_a_nameless_request_is_lost() {
     assert_eq!(refused.tally().skipped(Skip::NoPrincipal), 1);
     assert_eq!((refused.tally().lost(), refused.lost().unknown), (0, 0));
     let nameless = feed(line("").as_bytes());
-    assert_eq!(nameless.tally().skipped(Skip::Nameless), 1);
-    assert_eq!((nameless.tally().lost(), nameless.lost().unknown), (1, 1));
+    assert_eq!((nameless.tally().lost(), nameless.lost().unknown), (0, 0));
+    let demands = nameless.demands();
+    assert_eq!((&*demands[0].principal.id, demands[0].allowed), ("(not named)", 1));
+    // Where the server says that no token had to be shown, it was nobody's.
+    let open = line("").replace(
+        r#""token_type":"default""#,
+        r#""token_type":"default","policy_results":{"allowed":true}"#,
+    );
+    assert_eq!(&*feed(open.as_bytes()).demands()[0].principal.id, "unauthenticated");
+    let shown = open.replace(r#""token_type":"default""#, r#""token_type":"service""#);
+    assert_eq!(&*feed(shown.as_bytes()).demands()[0].principal.id, "(not named)");
 }
 
 #[test]

@@ -121,6 +121,46 @@ fn stanza(path: &str, capabilities: &[&str]) -> String {
     format!("path \"{path}\" {{\n  capabilities = {}\n}}\n", json!(capabilities))
 }
 
+/// A log of which entries are changed, those of the requests of a number in each day.
+fn changed(log: &Log, number: usize, change: impl Fn(&mut Value)) -> String {
+    let lines = log.text();
+    let lines = lines.lines().map(|line| {
+        let mut entry: Value = serde_json::from_str(line).unwrap();
+        if entry["request"]["id"]
+            .as_str()
+            .unwrap()
+            .ends_with(&format!("-{number}"))
+        {
+            change(&mut entry);
+        }
+        entry.to_string() + "\n"
+    });
+    lines.collect()
+}
+
+/// A log of which every entry is changed.
+fn every(log: &Log, change: impl Fn(&mut Value)) -> String {
+    let lines = log.text();
+    let lines = lines.lines().map(|line| {
+        let mut entry: Value = serde_json::from_str(line).unwrap();
+        change(&mut entry);
+        entry.to_string() + "\n"
+    });
+    lines.collect()
+}
+
+/// Takes members out of an entry, by their pointers.
+fn without(members: &[&str]) -> impl Fn(&mut Value) {
+    move |entry| {
+        for member in members {
+            let (holder, name) = member.rsplit_once('/').unwrap();
+            if let Some(holder) = entry.pointer_mut(holder).and_then(Value::as_object_mut) {
+                holder.remove(name);
+            }
+        }
+    }
+}
+
 /// What is given to the program.
 struct Given {
     folder: TempDir,
@@ -473,4 +513,280 @@ fn a_deployment_that_contradicts_the_log_ends_the_run() {
         .settings("changed_roles = [\"auth/approle/web\"]\n");
     let changes = given.changes();
     assert_eq!(changes["tighten api"], "edit");
+}
+
+/// Two who each use a policy of their own, one of them for two things.
+fn two() -> (Log, [(&'static str, String); 3]) {
+    let (web, pay) = (
+        Token::new("e-1", "kubernetes-web", &["web", "default"]),
+        Token::new("e-2", "kubernetes-pay", &["pay", "default"]),
+    );
+    let log = Log::default()
+        .asks(web.granted("web", ROOT), "read", "secret/data/web/db", ROOT)
+        .asks(web.granted("web", ROOT), "update", "secret/data/web/db", ROOT)
+        .asks(pay.granted("pay", ROOT), "read", "secret/data/pay/db", ROOT);
+    let policies = [
+        ("web.hcl", stanza("secret/data/web/*", &["read", "update", "delete"])),
+        ("pay.hcl", stanza("secret/data/pay/*", &["read", "update"])),
+        ("default.hcl", default()),
+    ];
+    (log, policies)
+}
+
+/// What `tighten` and `redesign` each leave of a policy: its text.
+fn left(given: &Given, name: &str) -> Vec<String> {
+    let (output, advice) = given.run();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let of = |proposal: &Value| {
+        let all = proposal["policies"].as_array().unwrap();
+        let policy = all.iter().find(|policy| policy["name"] == name);
+        policy.map_or(String::new(), |policy| {
+            policy["text"].as_str().unwrap_or_default().to_owned()
+        })
+    };
+    advice["proposals"].as_array().unwrap().iter().map(of).collect()
+}
+
+#[test]
+fn what_a_device_leaves_out_of_an_entry_may_have_been_used() {
+    let (log, policies) = two();
+    let who = ["/auth/entity_id", "/auth/display_name", "/auth/accessor"];
+    for gone in [
+        &["/request/path"][..],
+        &["/request/operation"],
+        &["/request"],
+        &["/type"],
+        &["/auth"],
+        &who,
+        &[&who[..], &["/auth/policy_results"]].concat(),
+        &[&who[..], &["/auth/policies", "/auth/token_policies"]].concat(),
+    ] {
+        let given = Given::new(&changed(&log, 1, without(gone)), &policies);
+        for text in left(&given, "web") {
+            assert!(text.contains("update") || text.is_empty(), "{gone:?}\n{text}");
+        }
+        let deleted: Vec<_> = given
+            .changes()
+            .into_iter()
+            .filter(|(_, change)| change == "delete")
+            .collect();
+        assert!(deleted.is_empty(), "{gone:?} {deleted:?}");
+    }
+}
+
+#[test]
+fn what_a_pipeline_puts_in_the_place_of_something_is_not_that() {
+    let (log, policies) = two();
+    for (member, mark) in [
+        ("/request/path", json!("hmac-sha256:00")),
+        ("/request/path", json!("[REDACTED]")),
+        ("/request/operation", json!("UPDATE")),
+        ("/request/operation", json!("***")),
+        ("/auth/policies", json!(["hmac-sha256:00"])),
+        ("/auth/policies", json!(["[REDACTED]"])),
+        ("/auth/policies", json!([])),
+    ] {
+        let put = |entry: &mut Value| {
+            *entry.pointer_mut(member).unwrap() = mark.clone();
+            let auth = entry["auth"].as_object_mut().unwrap();
+            if member.starts_with("/auth") {
+                auth.remove("token_policies");
+                auth.remove("policy_results");
+            }
+        };
+        let given = Given::new(&changed(&log, 1, put), &policies);
+        for text in left(&given, "web") {
+            assert!(text.contains("update") || text.is_empty(), "{member} {mark}\n{text}");
+        }
+    }
+}
+
+#[test]
+fn a_part_of_a_list_is_no_list() {
+    // Ann has `pay` of a group; the log has only what her token itself holds.
+    let ann = Token::new("e-1", "kubernetes-web", &["default"]).with("policies", json!(["default", "pay"]));
+    let bob = Token::new("e-2", "kubernetes-pay", &["default", "pay"]);
+    let log = Log::default()
+        .asks(bob.granted("pay", ROOT), "read", "secret/data/pay/db", ROOT)
+        .asks(ann.granted("pay", ROOT), "update", "secret/data/pay/db", ROOT);
+    let (_, policies) = two();
+    let gone = ["/auth/policies", "/auth/policy_results"];
+    let given = Given::new(&changed(&log, 1, without(&gone)), &policies);
+    assert!(
+        left(&given, "pay")
+            .iter()
+            .all(|text| text.contains("update") || text.is_empty())
+    );
+    // The same of a policy of another namespace that somebody else holds as well.
+    let ann = Token::new("0a1b2c3d-0000-4000-8000-000000000001", "kubernetes-web", &["default"]);
+    let ann = ann.with("external_namespace_policies", json!({"aB3xY": ["cross"]}));
+    let dave = Token::new(
+        "0a1b2c3d-0000-4000-8000-000000000002.aB3xY",
+        "kubernetes-dave",
+        &["cross", "default"],
+    );
+    let log = Log::default()
+        .asks(dave.granted("cross", TEAM), "read", "kv/a", TEAM)
+        .asks(ann.granted("cross", TEAM), "update", "kv/a", TEAM);
+    let policies = [
+        ("policies/default.hcl", default()),
+        ("namespaces/team1/policies/default.hcl", default()),
+        (
+            "namespaces/team1/policies/cross.hcl",
+            stanza("kv/*", &["read", "update", "delete"]),
+        ),
+    ];
+    let gone = ["/auth/external_namespace_policies", "/auth/policy_results"];
+    let given = Given::new(&changed(&log, 1, without(&gone)), &policies);
+    assert!(
+        left(&given, "cross")
+            .iter()
+            .all(|text| text.contains("update") || text.is_empty())
+    );
+}
+
+#[test]
+fn a_request_that_does_not_say_its_namespace_may_be_of_any() {
+    let ann = Token::new("", "ci", &["app", "default"]);
+    let log = Log::default()
+        .asks(ann.granted("app", ROOT), "read", "kv/a", ROOT)
+        .asks(ann.granted("app", TEAM), "delete", "kv/b", TEAM);
+    let wide = || stanza("kv/*", &["read", "delete", "list"]);
+    let policies = [
+        ("policies/default.hcl", default()),
+        ("policies/app.hcl", wide()),
+        ("namespaces/team1/policies/app.hcl", wide()),
+    ];
+    for gone in [
+        &["/request/namespace/path", "/auth/policy_results"][..],
+        &["/request/namespace", "/auth/policy_results"],
+    ] {
+        for number in [0, 1] {
+            let given = Given::new(&changed(&log, number, without(gone)), &policies);
+            let changes = given.changes();
+            let deleted: Vec<_> = changes.iter().filter(|(_, change)| *change == "delete").collect();
+            assert!(deleted.is_empty(), "{gone:?} {number} {changes:?}");
+        }
+        assert_eq!(
+            Given::new(&every(&log, without(gone)), &policies).changes(),
+            BTreeMap::new(),
+            "{gone:?}"
+        );
+    }
+}
+
+#[test]
+fn requests_without_an_id_are_one_only_if_the_same_made_them() {
+    let (web, pay) = (
+        Token::new("e-1", "kubernetes-web", &["web", "default"]),
+        Token::new("e-2", "kubernetes-pay", &["pay", "default"]),
+    );
+    let log = Log::default()
+        .asks(web.granted("web", ROOT), "read", "kv/a", ROOT)
+        .asks(pay.granted("pay", ROOT), "read", "kv/a", ROOT);
+    let without_ids = every(&log, without(&["/request/id"]));
+    let policies = [
+        ("web.hcl", stanza("kv/a", &["read", "delete"])),
+        ("pay.hcl", stanza("kv/a", &["read", "update"])),
+        ("default.hcl", default()),
+    ];
+    let given = Given::new(&without_ids, &policies);
+    for name in ["web", "pay"] {
+        assert!(left(&given, name)[0].contains("read"), "{name}");
+    }
+}
+
+#[test]
+fn a_line_that_shows_an_entry_and_is_none_is_lost() {
+    let (log, policies) = two();
+    let whole = log.text();
+    let lines = |change: &dyn Fn(&str) -> String| -> String {
+        let of = |line: &str| {
+            if line.contains("\"update\"") {
+                change(line)
+            } else {
+                line.to_owned()
+            }
+        };
+        whole.lines().map(|line| of(line) + "\n").collect()
+    };
+    let half = |line: &str| line.len() / 2;
+    for broken in [
+        lines(&|line| line[half(line)..].to_owned()),
+        lines(&|line| line.replace('"', "'")),
+        lines(&|line| format!("{}...", &line[..30])),
+        lines(&|line| json!({"host": "a", "inner": serde_json::from_str::<Value>(line).unwrap()}).to_string()),
+        lines(&|line| json!({"host": "a", "message": line}).to_string()),
+        whole
+            .lines()
+            .map(|line| {
+                let text = if line.contains("\"update\"") {
+                    Value::Null
+                } else {
+                    json!(line)
+                };
+                json!({"host": "a", "message": text}).to_string() + "\n"
+            })
+            .collect(),
+    ] {
+        let given = Given::new(&broken, &policies);
+        assert_eq!(given.changes(), BTreeMap::new(), "{}", broken.lines().nth(2).unwrap());
+    }
+}
+
+#[test]
+fn a_path_that_is_masked_narrows_nothing() {
+    let ann = Token::new("e-1", "kubernetes-web", &["web", "default"]);
+    for path in [
+        "secret/data/web/hvs.CAESIAbcdefghijkl1234567890",
+        "secret/data/s.AbCdEfGh12345678/x",
+        "sys/leases/revoke/database/creds/ro/AbCdEfGh12345678",
+        "auth/token/lookup/hvs.CAESIAbcdefghijkl1234567890",
+    ] {
+        let log = Log::default()
+            .asks(ann.granted("web", ROOT), "update", path, ROOT)
+            .asks(ann.granted("web", ROOT), "read", "secret/data/web/a", ROOT);
+        let mount = &path[..path.find('/').unwrap() + 1];
+        for stanzas in [
+            stanza(&format!("{mount}*"), &["read", "update"]),
+            stanza(path, &["update", "read"]) + &stanza(&format!("{mount}*"), &["read", "list"]),
+        ] {
+            let policies = [("web.hcl", stanzas.clone()), ("default.hcl", default())];
+            let given = Given::new(&log.text(), &policies);
+            for text in left(&given, "web").iter().filter(|text| !text.is_empty()) {
+                let first = stanzas.lines().next().unwrap();
+                assert!(
+                    text.contains(first) && text.contains("update"),
+                    "{path}\n{stanzas}\n{text}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn sudo_stays_where_it_may_be_needed() {
+    let ann = Token::new("e-1", "kubernetes-web", &["web", "default"]);
+    for (path, kind) in [
+        ("pki/root/sign-self-issued", None),
+        ("team/a/pki/root/sign-self-issued", Some("pki")),
+        ("x/protected", Some("vault-plugin-secrets-x")),
+    ] {
+        let log = Log::default().asks(ann.granted("web", ROOT), "update", path, ROOT);
+        let text = every(&log, |entry| {
+            entry["request"]["mount_type"] = kind.map_or(Value::Null, |kind| json!(kind));
+        });
+        let policies = [
+            (
+                "web.hcl",
+                stanza(path, &["update", "sudo"]) + &stanza("kv/*", &["read"]),
+            ),
+            ("default.hcl", default()),
+        ];
+        let given = Given::new(&text, &policies);
+        assert!(given.changes().contains_key("tighten web"), "{path}");
+        for text in left(&given, "web") {
+            assert!(text.contains("sudo"), "{path}\n{text}");
+        }
+    }
 }

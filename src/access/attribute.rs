@@ -33,6 +33,7 @@ pub(super) fn decide(
 ) -> JoinedDemand {
     let path = format!("{}{}", demand.namespace, demand.path);
     let needs_sudo = protected::needs_sudo(&demand.mount_type, &demand.path);
+    let may_need_sudo = protected::may_need_sudo(&demand.mount_type, &demand.path);
     let operation = Operation::of(demand.capability).filter(|_| !needs_no_stanza(&demand));
     let outcome = |set: &AccessSet| {
         let Some(operation) = operation else {
@@ -57,6 +58,12 @@ pub(super) fn decide(
         }
         first => first,
     };
+    // Where it may be needed, what gives it is held to give it on.
+    let gives_sudo = match (&outcome, operation.filter(|_| may_need_sudo)) {
+        (Outcome::Explained(_), Some(operation)) => sets[set].acl.check(operation, &path).sudo,
+        _ => false,
+    };
+    let needs_sudo = needs_sudo || gives_sudo;
     JoinedDemand {
         demand,
         path,
@@ -88,7 +95,8 @@ pub(super) fn under_other_sets(
         }
         for &set in several.iter().filter(|&&s| s != d.set) {
             let check = sets[set].acl.check(d.operation(), &d.path);
-            if let (true, Some(rule)) = (check.allowed && (!d.needs_sudo || check.sudo), check.rule) {
+            let needs_sudo = protected::needs_sudo(&d.demand.mount_type, &d.demand.path);
+            if let (true, Some(rule)) = (check.allowed && (!needs_sudo || check.sudo), check.rule) {
                 more.push(JoinedDemand {
                     demand: Demand {
                         allowed: 0,
@@ -100,13 +108,17 @@ pub(super) fn under_other_sets(
                     holder: d.holder,
                     set,
                     outcome: Outcome::Explained(rule),
-                    needs_sudo: d.needs_sudo,
+                    needs_sudo: needs_sudo || (check.sudo && may_need_sudo(d)),
                 });
             }
         }
     }
     demands.append(&mut more);
     demands
+}
+
+fn may_need_sudo(d: &JoinedDemand) -> bool {
+    protected::may_need_sudo(&d.demand.mount_type, &d.demand.path)
 }
 
 /// The stanzas that allowed a demand, each with all that it gives there; none where no stanza explains it.

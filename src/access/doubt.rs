@@ -1,19 +1,21 @@
 //! What is not explained: which stanzas bear on it.
 //!
 //! A request that was allowed and that the policies as read do not allow was allowed by something: a policy that was not read,
-//! one that was read under another name, an older or newer text of one that was. Every stanza that matches its path, in any
-//! policy that its maker holds or may hold or that nobody is known to hold, could have been what allowed it, or could decide
-//! it once another is changed. Such a stanza is in doubt: it is not touched, for anybody.
+//! one that was read under another name, an older or newer text of one that was, or one that the log's list leaves out. Every
+//! stanza that matches its path, in whatever policy, could have been what allowed it, or could decide it once another is changed.
+//! Such a stanza is in doubt: it is not touched, for anybody. Where no stanza that its maker is known to hold matches, all of
+//! these are in doubt: path or list are not what they seem (pipelines replace what they are told to hide).
 
+use super::attribute::allowed_by;
 use super::holder::{Holder, HolderId};
 use super::join::{JoinedDemand, Outcome};
-use super::lists::MayHold;
 use super::sets::{AccessSet, SetId, StanzaId};
 use crate::index::IndexVec;
 use crate::policy::model::{Policy, Stanza};
 use crate::policy::pattern::Pattern;
 use crate::policy::template::{is_templated, literal_start};
-use crate::vault::Capability;
+use crate::vault::{Capability, Operation, path, secret};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::Arc;
@@ -27,6 +29,8 @@ pub struct Doubt {
     pub capability: Capability,
     /// By whom.
     pub holder: HolderId,
+    /// Whether the log does not say in which namespace.
+    pub is_unplaced: bool,
 }
 
 /// What doubts are made of.
@@ -35,13 +39,12 @@ pub(super) struct Known<'a> {
     pub(super) demands: &'a [JoinedDemand],
     pub(super) sets: &'a IndexVec<AccessSet>,
     pub(super) sets_of: &'a IndexVec<Holder, BTreeSet<SetId>>,
-    pub(super) held_by: &'a [BTreeSet<HolderId>],
-    pub(super) may_hold: &'a MayHold,
 }
 
 /// The stanzas in doubt, and whose requests put them there.
 pub(super) fn stanzas(known: &Known<'_>) -> (BTreeMap<StanzaId, Doubt>, BTreeSet<HolderId>) {
     let mut doubted = BTreeMap::new();
+    marked(known, &mut doubted);
     let by_holder = unexplained(known);
     if by_holder.is_empty() {
         return (doubted, BTreeSet::new());
@@ -51,23 +54,76 @@ pub(super) fn stanzas(known: &Known<'_>) -> (BTreeMap<StanzaId, Doubt>, BTreeSet
         .flatten()
         .map(|(path, doubt)| (path.clone(), doubt.clone()))
         .collect();
-    for (&holder, asked) in &by_holder {
-        let held = known.sets_of[holder].iter();
-        let held = held.flat_map(|&set| known.sets[set].policies.iter().copied());
-        let may = known.policies.iter().enumerate();
-        let may = may.filter(|(_, policy)| known.may_hold.is_open(holder, &policy.name));
-        let may = may.map(|(policy, _)| policy);
-        let policies: BTreeSet<usize> = held.chain(may).collect();
-        for policy in policies {
-            doubt_policy(known.policies, policy, asked, &mut doubted);
+    // Of a request that does not say its namespace nobody can say what matches it.
+    let unplaced = all.values().find(|doubt| doubt.is_unplaced);
+    for (number, policy) in known.policies.iter().enumerate() {
+        for (n, stanza) in policy.stanzas.iter().enumerate() {
+            note(
+                &mut doubted,
+                (number, n),
+                unplaced.or_else(|| first_match(&policy.namespace, stanza, &all)),
+            );
         }
     }
-    for (policy, held) in known.held_by.iter().enumerate() {
-        if held.is_empty() {
-            doubt_policy(known.policies, policy, &all, &mut doubted);
+    for (&holder, asked) in &by_holder {
+        let sets = || known.sets_of[holder].iter().map(|&set| &known.sets[set]);
+        // Nothing that it is known to hold is about this path: then not even the path is to be relied on, or not the list.
+        let matched = |doubt: &Doubt| {
+            let operation = Operation::of(doubt.capability).unwrap_or(Operation::Other);
+            sets().any(|set| set.acl.winner(operation, &doubt.path).is_some())
+        };
+        let Some(doubt) = asked.values().find(|doubt| !matched(doubt)) else {
+            continue;
+        };
+        let held: BTreeSet<usize> = sets().flat_map(|set| set.policies.iter().copied()).collect();
+        for policy in held {
+            let stanzas = known.policies.get(policy).map_or(0, |policy| policy.stanzas.len());
+            for n in 0..stanzas {
+                note(&mut doubted, (policy, n), Some(doubt));
+            }
         }
     }
     (doubted, by_holder.into_keys().collect())
+}
+
+/// Of a path with a mark in the place of a secret not all is known: what it was allowed by stays as it is, and so does every stanza
+/// that has such a secret in its own path.
+fn marked(known: &Known<'_>, doubted: &mut BTreeMap<StanzaId, Doubt>) {
+    let mut first = None;
+    for d in known
+        .demands
+        .iter()
+        .filter(|d| d.was_allowed() && secret::is_marked(&d.path))
+    {
+        let doubt = Doubt {
+            path: Arc::from(d.path.as_str()),
+            capability: d.demand.capability,
+            holder: d.holder,
+            is_unplaced: false,
+        };
+        for (stanza, _) in allowed_by(d, known.sets) {
+            note(doubted, stanza, Some(&doubt));
+        }
+        if first.as_ref().is_none_or(|known| doubt < *known) {
+            first = Some(doubt);
+        }
+    }
+    for (number, policy) in known.policies.iter().enumerate() {
+        for (n, stanza) in policy.stanzas.iter().enumerate() {
+            if matches!(secret::path(&stanza.path), Cow::Owned(_)) {
+                note(doubted, (number, n), first.as_ref());
+            }
+        }
+    }
+}
+
+/// Notes why a stanza is in doubt: of several reasons the least, so that the order does not matter.
+fn note(doubted: &mut BTreeMap<StanzaId, Doubt>, stanza: StanzaId, doubt: Option<&Doubt>) {
+    let Some(doubt) = doubt else { return };
+    let known = doubted.entry(stanza).or_insert_with(|| doubt.clone());
+    if doubt < known {
+        *known = doubt.clone();
+    }
 }
 
 /// Unexplained paths, sorted, each with what asked for it.
@@ -89,22 +145,11 @@ fn unexplained(known: &Known<'_>) -> BTreeMap<HolderId, Asked> {
             path: path.clone(),
             capability: d.demand.capability,
             holder: d.holder,
+            is_unplaced: path::is_unplaced(&d.demand.namespace),
         };
         by_holder.entry(d.holder).or_default().entry(path).or_insert(doubt);
     }
     by_holder
-}
-
-fn doubt_policy(policies: &[Policy], number: usize, asked: &Asked, doubted: &mut BTreeMap<StanzaId, Doubt>) {
-    let Some(policy) = policies.get(number) else { return };
-    for (n, stanza) in policy.stanzas.iter().enumerate() {
-        if let Some(doubt) = first_match(&policy.namespace, stanza, asked) {
-            let known = doubted.entry((number, n)).or_insert_with(|| doubt.clone());
-            if doubt < known {
-                *known = doubt.clone();
-            }
-        }
-    }
 }
 
 /// The first of the paths that the stanza may match. A template may be filled with anything.
@@ -144,6 +189,7 @@ mod tests {
                     path: path.clone(),
                     capability: Capability::Read,
                     holder: IndexVec::<Holder, ()>::new().push(()),
+                    is_unplaced: false,
                 };
                 (path, doubt)
             })

@@ -18,7 +18,7 @@ use crate::policy::profile::Profile;
 use crate::usage::Facts;
 use crate::usage::demand::{Demand, Principal};
 use crate::usage::held::Held;
-use crate::vault::{Capability, CapabilitySet, Operation, PolicyId};
+use crate::vault::{Capability, CapabilitySet, Operation, PolicyId, path};
 use jiff::Timestamp;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -234,8 +234,15 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
         sets: mut seen_sets,
         namespaces,
         lost,
+        is_untold,
     } = facts;
     let namespaces = &namespaces;
+    if is_untold && policies.iter().any(|policy| !policy.namespace.is_empty()) {
+        // Where there are others, what does not say its namespace may be in any.
+        for demand in demands.iter_mut().filter(|demand| demand.namespace.is_empty()) {
+            demand.namespace = Arc::from(path::UNTOLD);
+        }
+    }
     let by_name = ByName::new(&policies);
     let reader = Reader {
         namespaces,
@@ -377,8 +384,6 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
         demands: &demands,
         sets: &sets,
         sets_of: &sets_of,
-        held_by: &held_by,
-        may_hold: &may_hold,
     });
     Joined {
         profile,

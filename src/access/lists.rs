@@ -5,7 +5,7 @@ use super::meant::{HeldSet, Meant, Reader};
 use crate::index::{Idx, IndexVec};
 use crate::usage::demand::{Demand, Principal};
 use crate::usage::held::{Held, Namespaces};
-use crate::vault::{PrincipalKind, RoleId, identity};
+use crate::vault::{PrincipalKind, RoleId, identity, path};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -75,8 +75,9 @@ impl<'a> Lists<'a> {
                     list
                 }
                 _ => {
-                    let is_entity = demand.principal.kind == PrincipalKind::Entity;
-                    let elsewhere = is_entity.then(|| &at_work_in[holder]);
+                    let is_of_all =
+                        demand.principal.kind == PrincipalKind::Entity && !path::is_unplaced(&demand.namespace);
+                    let elsewhere = is_of_all.then(|| &at_work_in[holder]);
                     let at = elsewhere.map_or(&*demand.namespace, |all| identity::common(&demand.namespace, all));
                     self.number(holder, &demand.principal, &demand.held, at)
                 }

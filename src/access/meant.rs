@@ -8,7 +8,7 @@
 use super::sets::ByName;
 use crate::usage::demand::{Demand, PolicySet, Principal};
 use crate::usage::held::{Held, Namespaces, Space};
-use crate::vault::{PolicyId, PrincipalKind, identity};
+use crate::vault::{PolicyId, PrincipalKind, identity, path};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -113,7 +113,11 @@ impl Reader<'_> {
         if let Some(path) = held.space.as_ref().and_then(|space| self.namespaces.path(space)) {
             return (vec![path], true);
         }
-        let may_be: Vec<Arc<str>> = identity::at_or_above(at).map(Arc::from).collect();
+        let may_be: Vec<Arc<str>> = if path::is_unplaced(at) {
+            self.by_name.namespaces().into_iter().map(Arc::from).collect()
+        } else {
+            identity::at_or_above(at).map(Arc::from).collect()
+        };
         let among = |space: &Arc<str>| may_be.contains(space);
         let known: Vec<Arc<str>> = told.iter().filter(|space| among(space)).cloned().collect();
         if let [only] = &known[..] {

@@ -4,7 +4,7 @@ use super::holder::{Directory, Holder, HolderId};
 use crate::index::IndexVec;
 use crate::policy::template::{Entity, Identity};
 use crate::usage::demand::{Demand, Principal};
-use crate::vault::PrincipalKind;
+use crate::vault::{PrincipalKind, path};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -38,7 +38,7 @@ impl<'a> People<'a> {
             before = Some((&demand.principal, id));
             holder_of.push(id);
             people.holders[id].days.extend(&demand.days);
-            if demand.allowed > 0 {
+            if demand.allowed > 0 && !path::is_unplaced(&demand.namespace) {
                 people.at_work_in[id].insert(&demand.namespace);
             }
         }

@@ -69,6 +69,11 @@ impl<'a> ByName<'a> {
         )
     }
 
+    /// The namespaces that have policies, and the root namespace.
+    pub(super) fn namespaces(&self) -> BTreeSet<&'a str> {
+        self.0.keys().map(|(namespace, _)| *namespace).chain([""]).collect()
+    }
+
     /// The policy of that name in that namespace, and in no other.
     pub(super) fn find(&self, namespace: &str, name: &str) -> Option<usize> {
         self.0.get(&(namespace, name)).copied()

@@ -45,6 +45,9 @@ pub fn findings(profile: Profile, old: &[Policy], joined: &Joined, changed: &Cha
             told.comparison(&one.policy.to_string(), None, &one.comparison);
         }
     }
+    for one in found.unguarded().filter(|one| differ.contains(&one.policy)) {
+        told.unguarded(&one.policy.to_string(), &one.unguarded);
+    }
     for one in found.combinations.iter().flatten() {
         let names: Vec<String> = one.policies.iter().map(ToString::to_string).collect();
         told.comparison(&names.join(", "), Some(&one.holders), &one.comparison);
@@ -105,6 +108,26 @@ impl Told {
                     decider,
                 ));
             }
+        }
+    }
+
+    fn unguarded(&mut self, name: &str, all: &[Difference]) {
+        let mut by_rule: BTreeMap<String, &Difference> = BTreeMap::new();
+        for one in all {
+            by_rule.entry(decider_key(one.old.as_ref())).or_insert(one);
+        }
+        for (key, one) in by_rule {
+            self.findings.push(finding(
+                name,
+                None,
+                &format!("unguarded {key}"),
+                format!("policy `{name}` no longer withholds `{}`", one.asked),
+                format!(
+                    "Before: {}. Whoever holds it together with a policy that allows this gains it; a deployment or usage would tell who does.",
+                    decided_by(one.old.as_ref())
+                ),
+                one.old.as_ref(),
+            ));
         }
     }
 

@@ -173,11 +173,10 @@ pub fn check(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&st
     let mut rules = pipeline::rule_views();
     rules.extend(rules::views());
     let today = options.now.to_zoned(jiff::tz::TimeZone::UTC).date();
-    let old = base.as_deref();
     let waived = waive(
         &mut findings,
         joined,
-        old,
+        base.as_deref().zip(changed.as_ref()),
         &places,
         options,
         today,
@@ -397,11 +396,15 @@ pub(super) fn own(
     }
 }
 
+/// Said of what a waiver beside a stanza does not cover.
+const OUTGROWN: &str =
+    " The waiver beside the stanza is for what it said before; one in the settings can be for what is to come.";
+
 /// Takes off what is waived, and tells of waivers that are past, useless or broken. Returns how many findings went.
 fn waive(
     findings: &mut Vec<Finding>,
     joined: &Joined,
-    base: Option<&[Policy]>,
+    base: Option<(&[Policy], &Changed)>,
     places: &Places,
     options: &Options<'_>,
     today: Date,
@@ -412,7 +415,7 @@ fn waive(
     for (n, policy) in joined.policies.iter().enumerate() {
         waiver::of_policy(policy, n, &mut beside, &mut invalid);
     }
-    if let Some(old) = base {
+    if let Some((old, _)) = base {
         // What the change itself says to be waived is not, before it has gone in.
         let (mut before, mut ignored) = (Vec::new(), Vec::new());
         for (n, policy) in old.iter().enumerate() {
@@ -430,11 +433,13 @@ fn waive(
     }
     let mut used = vec![false; waivers.len()];
     let before = findings.len();
-    findings.retain(|finding| {
+    findings.retain_mut(|finding| {
         let mut keep = true;
         if rules::UNWAIVED.contains(&&*finding.rule) {
             return keep;
         }
+        // Whoever answers for a stanza answers for what it said, not for what a change makes of it.
+        let grew = base.is_some_and(|(_, changed)| *finding.rule == *NEW_ACCESS || changed.widens(finding, places));
         let of_rule = [&*finding.rule, waiver::ANY_RULE]
             .into_iter()
             .filter_map(|rule| by_rule.get(rule));
@@ -442,9 +447,13 @@ fn waive(
             let covering = waivers
                 .get(n)
                 .filter(|w| !w.is_expired(today) && w.covers(finding, places));
-            if let (Some(_), Some(used)) = (covering, used.get_mut(n)) {
+            if let (Some(waiver), Some(used)) = (covering, used.get_mut(n)) {
                 *used = true;
-                keep = false;
+                if grew && waiver.is_of_stanza() {
+                    finding.remedy.push_str(OUTGROWN);
+                } else {
+                    keep = false;
+                }
             }
         }
         keep

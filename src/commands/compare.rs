@@ -23,19 +23,25 @@ pub fn text(found: &SetComparison) -> String {
 
 fn tell(out: &mut String, found: &SetComparison) -> fmt::Result {
     for policy in &found.policies {
-        if policy.presence == Presence::Both && policy.comparison.is_equal() {
+        if policy.presence == Presence::Both && policy.comparison.is_equal() && policy.unguarded.is_empty() {
             continue;
         }
         let what = match (policy.presence, &policy.renamed) {
             (Presence::Both, _) => "changed".to_owned(),
             (Presence::Added, None) => "added".to_owned(),
             (Presence::Removed, None) => "removed".to_owned(),
-            (Presence::Added, Some(before)) => format!("new name of `{before}`"),
-            (Presence::Removed, Some(after)) => format!("now called `{after}`"),
+            // Another policy all the same: who holds what goes by names.
+            (Presence::Added, Some(before)) => format!("added; it decides as `{before}` did, which is gone"),
+            (Presence::Removed, Some(after)) => format!("removed; `{after}` decides as it did"),
         };
         writeln!(out, "policy {}: {what}", policy.policy)?;
-        if policy.renamed.is_none() {
-            comparison(out, &policy.comparison)?;
+        comparison(out, &policy.comparison)?;
+        for difference in policy.unguarded.iter().take(MOST_TOLD) {
+            writeln!(
+                out,
+                "  ! {}: withheld no more from whoever may by another policy",
+                difference.asked
+            )?;
         }
     }
     for combination in found.combinations.iter().flatten() {
@@ -145,12 +151,7 @@ fn decided_by(decider: Option<&Decider>) -> String {
 
 fn summary(out: &mut String, found: &SetComparison) -> fmt::Result {
     let counting: Vec<&Comparison> = found.counting().collect();
-    let renamed = found
-        .policies
-        .iter()
-        .filter(|p| p.renamed.is_some() && p.presence == Presence::Added)
-        .count();
-    let count = found.policies.len() - renamed;
+    let count = found.policies.len();
     write!(out, "{count} {}", if count == 1 { "policy" } else { "policies" })?;
     if let Some(combinations) = &found.combinations {
         write!(out, " and {} combinations that are held", combinations.len())?;
@@ -161,12 +162,18 @@ fn summary(out: &mut String, found: &SetComparison) -> fmt::Result {
         .iter()
         .filter(|c| c.gained.is_empty() && !c.grants_nothing_new())
         .count();
+    let unguarded = found.unguarded().count();
     if found.is_equal() {
         writeln!(out, "both sides decide every request alike (proven)")
     } else if found.grants_nothing_new() {
         writeln!(out, "nothing new is granted (proven), something is taken")
-    } else {
+    } else if unguarded == 0 {
         writeln!(out, "new access in {gained}, not decided in {open}")
+    } else {
+        writeln!(
+            out,
+            "new access in {gained}, not decided in {open}, less withheld in {unguarded}"
+        )
     }
 }
 
@@ -219,6 +226,10 @@ fn policy_json(policy: &PolicyComparison) -> Value {
         object.insert("renamed".to_owned(), json!(other.to_string()));
     }
     comparison_json(&mut object, &policy.comparison);
+    object.insert(
+        "unguarded".to_owned(),
+        policy.unguarded.iter().map(difference_json).collect(),
+    );
     Value::Object(object)
 }
 

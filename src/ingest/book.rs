@@ -21,8 +21,10 @@ const NONE: u32 = u32::MAX;
 /// What an `auth` object means.
 #[derive(Debug, Clone, Copy)]
 pub struct Known {
-    /// The number of the auth, or none if nobody is named.
+    /// The number of the auth, or none if the server says that nobody had to show a token.
     pub auth: u32,
+    /// Whether nobody is named by it: it is that of somebody.
+    pub unnamed: bool,
     /// What `policy_results` says, as bits of a record.
     pub flags: u8,
     /// A token that only unwraps a response.
@@ -109,6 +111,7 @@ mod tests {
     fn known(auth: u32) -> Known {
         Known {
             auth,
+            unnamed: false,
             flags: 0,
             wrapping: false,
             only_in: NONE,

@@ -25,6 +25,8 @@ pub struct Entry<'a> {
     pub denied_by_acl: bool,
     /// The text ends inside the entry: what is absent may have been there.
     pub cut: bool,
+    /// It was written by a plugin, in the words of its own, and not by the server.
+    pub of_plugin: bool,
     /// The request went from one node to another.
     pub forwarded: bool,
     /// The raw address of the node that forwarded it.
@@ -74,8 +76,7 @@ pub fn parse(text: &[u8], at: usize) -> Result<(Option<Entry<'_>>, usize), Fault
         draft.take(member.key, member.value)?;
     }
     let end = members.end();
-    let entry = draft.kind.filter(|_| draft.asked).map(|kind| draft.entry(kind));
-    Ok((entry, end))
+    Ok((draft.whole(), end))
 }
 
 /// Reads an entry whose end is missing, as far as it goes: who asks, what and where stand before what makes entries long. None
@@ -129,10 +130,28 @@ fn request_head(raw: &[u8]) -> Option<Request<'_>> {
 struct Draft<'a> {
     entry: Entry<'a>,
     kind: Option<Kind>,
+    /// Whether there is a type, understood or not.
+    typed: bool,
     asked: bool,
+    answers: bool,
 }
 
 impl<'a> Draft<'a> {
+    /// The entry, if it is one. Devices leave out what they are told to: without `type` a request that says who asked for what is
+    /// one all the same, and so is an entry without `request` of somebody who is named.
+    fn whole(self) -> Option<Entry<'a>> {
+        let named = !matches!(self.entry.auth, b"" | b"{}");
+        match (self.kind, self.asked) {
+            (Some(kind), true) => Some(self.entry(kind)),
+            (Some(kind), false) => (named && !self.entry.of_plugin).then(|| self.entry(kind)),
+            (None, true) if !self.typed && named && self.entry.request.names_a_demand() => {
+                let kind = if self.answers { Kind::Response } else { Kind::Request };
+                Some(self.entry(kind))
+            }
+            (None, _) => None,
+        }
+    }
+
     fn take(&mut self, key: &[u8], value: &'a [u8]) -> Result<(), Fault> {
         if memchr::memchr(b'\\', key).is_some() {
             return self.member(decode(key).as_bytes(), value);
@@ -143,14 +162,21 @@ impl<'a> Draft<'a> {
     fn member(&mut self, key: &[u8], value: &'a [u8]) -> Result<(), Fault> {
         let entry = &mut self.entry;
         match key {
-            b"type" => self.kind = Kind::of(value),
+            b"type" => {
+                self.typed = true;
+                self.kind = Kind::of(value);
+                entry.of_plugin = self.kind.is_some() && !matches!(value, b"\"request\"" | b"\"response\"");
+            }
             b"time" => entry.time = scan::unquoted(value).and_then(time::parse),
             b"auth" => entry.auth = object(value),
             b"request" if value.first() == Some(&b'{') => {
                 entry.request = request(value)?;
                 self.asked = true;
             }
-            b"response" => entry.answer = object(value),
+            b"response" => {
+                self.answers = true;
+                entry.answer = object(value);
+            }
             b"error" => set_error(entry, value),
             b"forwarded" => entry.forwarded = value == b"true",
             b"forwarded_from" => entry.forwarded_from = scan::unquoted(value).unwrap_or_default(),

@@ -130,6 +130,15 @@ impl Envelope {
     }
 }
 
+/// Where the text stands in a record of the systemd journal, if it is one: `journalctl` without `--all` leaves long ones out.
+#[must_use]
+pub fn journal(object: &[u8]) -> Option<String> {
+    let is_own = ["/__REALTIME_TIMESTAMP", "/__CURSOR"]
+        .iter()
+        .any(|own| follow(object, own).is_some());
+    is_own.then(|| "/MESSAGE".to_owned())
+}
+
 /// The raw value at the end of a way through objects.
 #[must_use]
 pub fn follow<'a>(object: &'a [u8], pointer: &str) -> Option<&'a [u8]> {

@@ -6,6 +6,24 @@
 /// The longest header.
 const LONGEST: usize = 512;
 
+/// How the entries of the servers begin, old ones and new ones.
+pub const BEGINNINGS_OF_ENTRIES: [&[u8]; 4] = [br#"{"time":""#, br#"{"auth":{"#, br#"{"request":{"#, br#"{"type":"re"#];
+
+/// Words of which a text that was an entry shows some, however it was cut and quoted: each stands in entries of the servers and
+/// hardly anywhere else.
+pub const MARKS_OF_ENTRIES: [&[u8]; 10] = [
+    b"hmac-sha256:",
+    b"client_token",
+    b"token_policies",
+    b"policy_results",
+    b"granting_policies",
+    b"mount_accessor",
+    b"mount_type",
+    b"mount_point",
+    b"entity_id",
+    b"remote_address",
+];
+
 /// Where in a line the entry begins: the first brace that is in no header's brackets and in no set of labels. None if it is
 /// further away than a header is long.
 #[must_use]

@@ -56,6 +56,17 @@ pub fn login_mount<'a>(path: &'a str, mount_point: &str) -> Option<&'a str> {
     login.then_some(mount)
 }
 
+/// The namespace that a mount point names before the mount, if path and mount point leave no doubt where that begins.
+#[must_use]
+pub fn namespace_of_mount<'a>(path: &str, mount_point: &'a str) -> Option<&'a str> {
+    let path = path.trim_start_matches('/');
+    let begins = mount_point.match_indices('/').map(|(at, _)| at + 1);
+    let begins = std::iter::once(0).chain(begins).filter(|at| *at < mount_point.len());
+    let mut fitting = begins.filter(|at| mount_point.get(*at..).is_some_and(|mount| path.starts_with(mount)));
+    let only = fitting.next().filter(|_| fitting.next().is_none())?;
+    mount_point.get(..only)
+}
+
 /// The path below its mount.
 fn relative<'a>(path: &'a str, mount_point: &str) -> &'a str {
     // The mount point begins with the namespace, the path does not: the mount is the longest end of it that the path begins with.
@@ -73,6 +84,22 @@ fn relative<'a>(path: &'a str, mount_point: &str) -> &'a str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_mount_point_tells_the_namespace_where_it_can() {
+        for (path, mount_point, want) in [
+            ("secret/data/x", "secret/", Some("")),
+            ("secret/data/x", "team/a/secret/", Some("team/a/")),
+            ("/secret/data/x", "team/secret/", Some("team/")),
+            ("auth/up/users/x", "team/auth/up/", Some("team/")),
+            // A mount `a/a/` of the root namespace, or `a/` of the namespace `a/`.
+            ("a/a/x", "a/a/", None),
+            ("secret/data/x", "", None),
+            ("secret/data/x", "other/", None),
+        ] {
+            assert_eq!(namespace_of_mount(path, mount_point), want, "{path} {mount_point}");
+        }
+    }
 
     #[test]
     fn logins_and_published_things_need_no_token() {

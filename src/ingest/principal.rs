@@ -39,15 +39,20 @@ const NAME_KEYS: [&str; 9] = [
     "name",
 ];
 
+/// What somebody is called of whom the log has no name.
+const SOMEBODY: &str = "(not named)";
+
 /// What an `auth` object says.
 #[derive(Debug, Clone, Default)]
 pub struct Facts {
     entity_id: String,
     display_name: String,
     accessor: String,
+    /// Whether something shows that a token was there.
+    shows_a_token: bool,
     /// Policies of the token's own namespace.
     policies: Vec<String>,
-    /// Whether there is a list of them, be it empty.
+    /// Whether there is the list of all of them, be it empty. Those of the token and those of the identity are each a part of it.
     listed: bool,
     /// Policies of other namespaces: id of the namespace, and name.
     external: Vec<(String, String)>,
@@ -88,11 +93,12 @@ impl Facts {
                 "display_name" => facts.display_name = text(value),
                 "accessor" => facts.accessor = text(value),
                 "policies" | "token_policies" | "identity_policies" => {
-                    facts.listed |= value.first() == Some(&b'[');
+                    facts.listed |= key == "policies" && value.first() == Some(&b'[');
                     facts.policies.extend(texts(value));
                 }
+                "client_token" => facts.shows_a_token |= !text(value).is_empty(),
+                "token_type" => facts.shows_a_token |= !matches!(&*text(value), "" | "default"),
                 "external_namespace_policies" => {
-                    facts.listed |= value.first() == Some(&b'{');
                     for (namespace, policies) in members(value) {
                         let named = texts(policies).map(|policy| (namespace.to_string(), policy));
                         facts.external.extend(named);
@@ -149,7 +155,11 @@ impl Facts {
             .filter_map(|policy| Space::of(&policy.namespace_id, &policy.namespace_path))
             .min();
         let space = match around.login {
-            Some(_) => Some(Space::Path(Arc::from(around.namespace))),
+            Some(_) => match path::namespace_id(around.namespace) {
+                Some(id) => Some(Space::Id(Arc::from(id))),
+                None if path::is_unplaced(around.namespace) => told,
+                None => Some(Space::Path(Arc::from(around.namespace))),
+            },
             None => told,
         };
         let external = self.external.iter().map(|(id, name)| Placed {
@@ -177,6 +187,34 @@ impl Facts {
             placed: placed.into(),
             space,
             listed: self.listed,
+        }
+    }
+
+    /// Whether the server allowed it and nothing shows a token: none had to be shown.
+    #[must_use]
+    pub fn is_open(&self, accessor: &str) -> bool {
+        let shows = self.shows_a_token
+            || !accessor.is_empty()
+            || self.has_accessor()
+            || !self.display_name.is_empty()
+            || !self.policies.is_empty()
+            || !self.external.is_empty()
+            || !self.granting.is_empty();
+        self.allowed == Some(true) && !shows
+    }
+
+    /// Somebody of whom no name is there: it counts by what it held. Where nothing of a token is there either, that is nothing.
+    #[must_use]
+    pub fn somebody(&self, around: Around<'_>) -> Auth {
+        let mut held = self.held(around);
+        let shows = self.shows_a_token || !held.own.is_empty() || !held.placed.is_empty();
+        held.listed |= !shows;
+        Auth {
+            kind: PrincipalKind::Token,
+            id: Arc::from(SOMEBODY),
+            name: Arc::from(SOMEBODY),
+            held: Arc::new(held),
+            ..Auth::nobody()
         }
     }
 
@@ -222,6 +260,7 @@ impl Facts {
         // namespace it is at work in.
         let (space, is_told) = match &held.space {
             Some(Space::Path(path)) => (path.clone(), true),
+            _ if around.namespace == path::UNTOLD => (Arc::from(""), false),
             _ => (Arc::from(around.namespace), false),
         };
         let (kind, id, by_name) = self.key(group_by, accessor, &mount)?;

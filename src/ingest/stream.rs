@@ -52,6 +52,9 @@ impl Wrapping {
     }
 }
 
+/// By so much of a line it is told whether it begins as an entry does.
+const LONGEST_BEGINNING: usize = 16;
+
 /// One log as it is read: what is needed from line to line.
 #[derive(Debug, Clone, Default)]
 pub struct Stream {
@@ -69,6 +72,8 @@ pub struct Stream {
     header: Vec<u8>,
     /// A list was begun in a line of its own.
     listed: bool,
+    /// An entry was cut and read as far as it goes: lines that begin within one are the rest of such.
+    torn: bool,
     columns: Columns,
 }
 
@@ -274,7 +279,36 @@ impl Reading<'_> {
             }
         }
         let found = self.text(raw, Outside::default());
+        let found = match found {
+            Found::Nothing(reason @ (Skip::NotJson | Skip::NotAudit)) if self.is_part_of_entry(raw, reason) => {
+                Found::Nothing(Skip::Unsaid)
+            }
+            found => found,
+        };
         self.settle(found);
+    }
+
+    /// Whether a line that is no entry shows that it was one, or a part of one: its beginning is lost, it is no JSON any more, or
+    /// it stands where no other does. The first line may be the end of one from before the log.
+    fn is_part_of_entry(&self, raw: &[u8], reason: Skip) -> bool {
+        if self.stream.torn || self.stream.lines <= 1 {
+            return false;
+        }
+        let marks = header::MARKS_OF_ENTRIES.iter();
+        let marks = marks
+            .filter(|mark| memchr::memmem::find(raw, mark).is_some())
+            .take(2)
+            .count();
+        let dense: Vec<u8> = raw
+            .iter()
+            .copied()
+            .filter(|c| *c != b' ')
+            .take(LONGEST_BEGINNING)
+            .collect();
+        let begins = header::BEGINNINGS_OF_ENTRIES
+            .iter()
+            .any(|begin| dense.starts_with(begin));
+        marks > usize::from(reason == Skip::NotAudit) || (begins && reason == Skip::NotJson)
     }
 
     /// Puts what is no entry in its bin.
@@ -443,10 +477,12 @@ impl Reading<'_> {
                 return self.cut_entry(&entry, reason);
             }
         }
-        self.bin(reason, 1);
+        let is_lost = !doubtful && reason == Skip::NotJson && self.is_part_of_entry(text, reason);
+        self.bin(if is_lost { Skip::Unsaid } else { reason }, 1);
     }
 
     fn cut_entry(&mut self, entry: &Entry<'_>, reason: Skip) {
+        self.stream.torn = true;
         self.worker.usage_mut().table_mut().tally.lines += 1;
         if let Some(skip) = self.worker.cut(entry, reason) {
             self.stream.example(skip, self.stream.lines);
@@ -456,7 +492,8 @@ impl Reading<'_> {
     /// A whole entry, which is counted if entries stand there.
     fn entry(&mut self, entry: &Entry<'_>, outside: Outside<'_>) {
         if !self.stream.stands(outside.place) {
-            return self.bin(Skip::NotAudit, 1);
+            let is_lost = !outside.doubtful && !self.stream.torn;
+            return self.bin(if is_lost { Skip::Unsaid } else { Skip::NotAudit }, 1);
         }
         let mut entry = *entry;
         if entry.time.is_none() {
@@ -649,11 +686,17 @@ impl Reading<'_> {
                 places.push(found);
             }
         }
+        // Where entries stand and nothing does, one was too long for whoever wrote this.
+        let known = places.iter().flatten();
+        let emptied = known.map(ToString::to_string).chain(envelope::journal(object));
+        let emptied = emptied
+            .filter(|_| !there)
+            .any(|place| envelope::follow(object, &place) == Some(b"null"));
         self.stream.places = places;
-        if there {
-            Found::Done
-        } else {
-            Found::Nothing(Skip::NotAudit)
+        match (there, emptied) {
+            (true, _) => Found::Done,
+            (false, true) => Found::Nothing(Skip::TooLong),
+            (false, false) => Found::Nothing(Skip::NotAudit),
         }
     }
 

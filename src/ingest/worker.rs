@@ -137,7 +137,9 @@ impl Worker {
         let known = self.known(entry.auth, &entry.request, &space, namespace);
         let table = self.usage.table_mut();
         table.tally.skip(reason, 1);
-        table.lose(known.auth, 1);
+        if !known.unnamed {
+            table.lose(known.auth, 1);
+        }
         Some(reason)
     }
 
@@ -205,8 +207,8 @@ impl Worker {
     /// Fills in the numbers of the demand.
     fn demand(&mut self, entry: &Entry<'_>, known: Option<Known>, record: &mut Record) -> Result<(), Skip> {
         let request = &entry.request;
-        if !request.names_a_demand() {
-            return Err(Skip::NoPath);
+        if !request.names_a_demand() || is_hidden(request.path) {
+            return Err(self.unsaid(entry, known, record));
         }
         let operation = match request.operation {
             b"write" => Operation::Update,
@@ -215,7 +217,8 @@ impl Worker {
         let Some(capability) = operation.capability() else {
             return Err(match operation {
                 Operation::Help => Skip::Help,
-                _ => Skip::UnknownOperation,
+                _ if NEVER_ALLOWED.contains(&request.operation) => Skip::UnknownOperation,
+                _ => self.unsaid(entry, known, record),
             });
         };
         let mut asked = decode(request.path);
@@ -242,22 +245,19 @@ impl Worker {
             record.auth = self.logged_in(entry, &asked, &mount_point, &space);
             asked = endpoint.map_or(asked, Cow::Owned);
             self.nobody
-        } else if known.auth != NONE {
+        } else if known.auth == NONE {
+            self.nobody
+        } else if known.unnamed && is_refused(entry, known.flags) {
+            return Err(Skip::NoPrincipal);
+        } else if known.unnamed && &*asked == "sys/audit/test" {
+            return Err(Skip::Probe);
+        } else {
             record.auth = known.auth;
             known.auth
-        } else if known.flags & flag::RESULT_ALLOWED != 0
-            || (entry.response && !entry.error && known.flags & flag::RESULT_DENIED == 0)
-        {
-            self.nobody
-        } else {
-            return Err(if entry.error || known.flags & flag::RESULT_DENIED != 0 {
-                Skip::NoPrincipal
-            } else if &*asked == "sys/audit/test" {
-                Skip::Probe
-            } else {
-                Skip::Nameless
-            });
         };
+        if record.flags & flag::NO_ID != 0 {
+            record.id = self.hash_of_nameless(request.raw, auth);
+        }
         let table = self.usage.table_mut();
         record.row = table.row(&Key {
             principal: table.principal_of(auth),
@@ -274,10 +274,42 @@ impl Worker {
         Ok(())
     }
 
+    /// Notes whose entry it is that does not say what was asked, and says why it is left out.
+    fn unsaid(&mut self, entry: &Entry<'_>, known: Option<Known>, record: &mut Record) -> Skip {
+        if entry.of_plugin {
+            return Skip::NoPath;
+        }
+        let request = &entry.request;
+        let space = namespace_of(request);
+        let namespace = self.namespace(&space, request);
+        let known = known.filter(|known| known.only_in == NONE || known.only_in == namespace);
+        let known = known.unwrap_or_else(|| self.known(entry.auth, request, &space, namespace));
+        record.flags |= known.flags;
+        if is_refused(entry, known.flags) {
+            return Skip::NoPath;
+        }
+        if !known.unnamed {
+            record.auth = known.auth;
+        } else if request.raw.is_empty() {
+            // An object of somebody else's that has the same two keys.
+            return Skip::NotAudit;
+        }
+        Skip::Unsaid
+    }
+
+    /// Stands for the id of a request whose entries have none: what was asked, and by whom.
+    fn hash_of_nameless(&mut self, raw: &[u8], auth: u32) -> u64 {
+        let mut words = raw.to_vec();
+        if let Some(auth) = self.usage.table_mut().auths.get(auth) {
+            words.extend_from_slice(format!("{} {} {:?}", auth.kind, auth.id, auth.held).as_bytes());
+        }
+        hash_id(&words)
+    }
+
     /// The number of a request's namespace.
     fn namespace(&mut self, path: &str, request: &Request<'_>) -> u32 {
         let table = self.usage.table_mut();
-        if !request.namespace.is_empty() && !request.namespace_id.is_empty() {
+        if !request.namespace.is_empty() && !request.namespace_id.is_empty() && !path::is_unplaced(path) {
             let id = decode(request.namespace_id);
             if table.seen.namespaces.path_of(&id).is_none() {
                 table.seen.namespaces.note(&id, path);
@@ -305,12 +337,16 @@ impl Worker {
             login: None,
         };
         let (auth, depends) = facts.auth(&self.group_by, around).unzip();
+        let unnamed = auth.is_none();
+        // Where no token had to be shown the server says so; else it was somebody's.
+        let auth = auth.or_else(|| (!facts.is_open(&accessor)).then(|| facts.somebody(around)));
         // What was only named by the request must not be remembered for this `auth`.
         let lasting = facts.has_accessor()
             || accessor.is_empty()
             || auth.as_ref().is_some_and(|a| *a.id != *secret::accessor(&accessor));
         let known = Known {
             auth: auth.map_or(NONE, |auth| self.usage.table_mut().auth(auth)),
+            unnamed,
             flags: match facts.allowed {
                 Some(true) => flag::RESULT_ALLOWED,
                 Some(false) => flag::RESULT_DENIED,
@@ -382,13 +418,28 @@ impl Worker {
     }
 }
 
-/// The namespace in the form `a/b/`, empty for the root.
+/// Operations that no client can ask for, and that the ACL never allows.
+const NEVER_ALLOWED: [&[u8]; 4] = [b"alias-lookahead", b"resolve-role", b"header", b"rollback"];
+
+/// Whether a path is none, but what a device or a pipeline put in its place.
+fn is_hidden(path: &[u8]) -> bool {
+    path.starts_with(b"hmac-sha256:")
+}
+
+/// Whether the server says that the ACL refused it, or that the token was.
+const fn is_refused(entry: &Entry<'_>, results: u8) -> bool {
+    results & flag::RESULT_DENIED != 0 || (entry.error && results & flag::RESULT_ALLOWED == 0)
+}
+
+/// The namespace in the form `a/b/`, empty for the root; or what stands for one of which the path is not told.
 fn namespace_of<'a>(request: &Request<'a>) -> Cow<'a, str> {
-    if request.namespace.is_empty() {
-        return match request.namespace_id {
-            b"" | b"root" => Cow::Borrowed(""),
-            id => Cow::Owned(path::namespace(&decode(id))),
-        };
+    match (request.namespace, request.namespace_id) {
+        (b"", b"root") => Cow::Borrowed(""),
+        (b"", b"") => match open_paths::namespace_of_mount(&decode(request.path), &decode(request.mount_point)) {
+            Some(namespace) => Cow::Owned(namespace.to_owned()),
+            None => Cow::Borrowed(path::UNTOLD),
+        },
+        (b"", id) => Cow::Owned(path::namespace_of_id(&decode(id))),
+        (namespace, _) => Cow::Owned(path::namespace(&decode(namespace))),
     }
-    Cow::Owned(path::namespace(&decode(request.namespace)))
 }

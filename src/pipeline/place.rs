@@ -141,6 +141,8 @@ impl Places {
 /// What of the policies is not as it was in the base.
 pub struct Changed {
     stanzas: HashSet<Spot>,
+    /// Those of them that say something that no stanza of the same path said before.
+    wider: HashSet<Spot>,
     policies: HashSet<usize>,
     /// Numbers of the base's policies that are gone.
     pub gone: Vec<usize>,
@@ -161,6 +163,7 @@ impl Changed {
         let after: BTreeSet<Id<'_>> = new.iter().map(id).collect();
         let mut out = Self {
             stanzas: HashSet::new(),
+            wider: HashSet::new(),
             policies: HashSet::new(),
             gone: (0..old.len())
                 .filter(|n| old.get(*n).is_some_and(|p| !after.contains(&id(p))))
@@ -175,17 +178,23 @@ impl Changed {
         for (p, policy) in new.iter().enumerate() {
             let same_name = before.get(&id(policy));
             let twin = same_name.and_then(|&n| old.get(n));
-            let said: HashSet<_> = twin.map(|t| t.stanzas.iter().map(saying).collect()).unwrap_or_default();
-            let mut differs = twin.is_none_or(|t| t.stanzas.len() != policy.stanzas.len());
+            let before = twin.map_or(&[][..], |twin| &twin.stanzas);
+            let said: HashSet<_> = before.iter().map(saying).collect();
             for (s, stanza) in policy.stanzas.iter().enumerate() {
-                if !said.contains(&saying(stanza)) {
-                    differs = true;
-                    out.stanzas.insert(Spot {
-                        policy: p,
-                        stanza: Some(s),
-                    });
+                if said.contains(&saying(stanza)) {
+                    continue;
+                }
+                let spot = Spot {
+                    policy: p,
+                    stanza: Some(s),
+                };
+                out.stanzas.insert(spot);
+                if !before.iter().any(|old| says_all_of(old, stanza)) {
+                    out.wider.insert(spot);
                 }
             }
+            // One that is said twice now may stand in the place of another, which is said no more.
+            let differs = twin.is_none() || counted(before) != counted(&policy.stanzas);
             if differs {
                 out.policies.insert(p);
             }
@@ -198,6 +207,12 @@ impl Changed {
         out
     }
 
+    /// Whether a finding is about a stanza that says more than it did.
+    #[must_use]
+    pub fn widens(&self, finding: &Finding, places: &Places) -> bool {
+        places.of_finding(finding).any(|spot| self.wider.contains(&spot))
+    }
+
     /// Whether a finding is about what changed.
     #[must_use]
     pub fn touches(&self, finding: &Finding, places: &Places) -> bool {
@@ -207,6 +222,21 @@ impl Changed {
                 None => self.policies.contains(&spot.policy),
             })
     }
+}
+
+/// What stanzas say, each as often as it is said.
+fn counted(stanzas: &[Stanza]) -> BTreeMap<(&str, u16, String), usize> {
+    let mut counted = BTreeMap::new();
+    for stanza in stanzas {
+        *counted.entry(saying(stanza)).or_default() += 1;
+    }
+    counted
+}
+
+/// Whether a stanza of the same path grants all that the other does, under the same conditions.
+fn says_all_of(old: &Stanza, new: &Stanza) -> bool {
+    let ((path, had, before), (same, has, now)) = (saying(old), saying(new));
+    path == same && before == now && had & has == has
 }
 
 /// What a stanza says: itself, not a hash of it, of which another stanza could be made to have the same.

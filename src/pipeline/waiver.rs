@@ -75,6 +75,12 @@ impl Waiver {
         ]
     }
 
+    /// Whether it stands beside a stanza: it was given for what that said then.
+    #[must_use]
+    pub const fn is_of_stanza(&self) -> bool {
+        matches!(self.scope, Scope::Spot(Spot { stanza: Some(_), .. }))
+    }
+
     /// Whether its day is past.
     #[must_use]
     pub fn is_expired(&self, today: Date) -> bool {

@@ -150,6 +150,7 @@ impl Seen {
             sets: usage.sets_asked_with(),
             namespaces: usage.namespaces().clone(),
             lost: usage.lost(),
+            is_untold: usage.is_untold(),
         };
         Self {
             span,

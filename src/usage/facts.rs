@@ -15,6 +15,8 @@ pub struct Facts {
     pub namespaces: Namespaces,
     /// Lines of which only the holder could be read, or nothing.
     pub lost: Lost,
+    /// Whether requests that do not say their namespace were taken for those of the root namespace.
+    pub is_untold: bool,
 }
 
 impl From<&Usage> for Facts {
@@ -24,6 +26,7 @@ impl From<&Usage> for Facts {
             sets: usage.policy_sets(),
             namespaces: usage.namespaces().clone(),
             lost: usage.lost(),
+            is_untold: usage.is_untold(),
         }
     }
 }

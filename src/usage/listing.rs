@@ -5,7 +5,7 @@ use super::demand::{Demand, PolicySet, Principal, PrincipalSeen};
 use super::held::Held;
 use super::record::NONE;
 use super::table::{Row, Table};
-use crate::vault::PrincipalKind;
+use crate::vault::{PrincipalKind, path};
 use jiff::Timestamp;
 use rayon::prelude::*;
 use std::collections::BTreeSet;
@@ -134,8 +134,9 @@ impl Table {
     /// The demands in a fixed order.
     pub(crate) fn demands(&self) -> Vec<Demand> {
         let listing = self.listing();
+        let all_root = self.says_no_namespace();
         let demands = listing.rows.par_iter().filter_map(|place| listing.at(place));
-        demands.map(|listed| self.demand(listed)).collect()
+        demands.map(|listed| self.demand(listed, all_root)).collect()
     }
 
     /// The policies that granted a row's demand when it was seen last.
@@ -146,12 +147,36 @@ impl Table {
         self.auths.get(listed.row.auth).map(|auth| &auth.held)
     }
 
-    fn demand(&self, listed: Listed<'_>) -> Demand {
+    /// Whether no request says of a namespace other than the root that it is in it.
+    fn says_no_namespace(&self) -> bool {
+        let is_root = |row: &Row| matches!(self.texts.get(row.namespace), "" | path::UNTOLD);
+        self.seen.namespaces.is_empty() && self.rows.iter().all(is_root)
+    }
+
+    /// Whether requests that do not say their namespace were taken for those of the root namespace: old servers have no other.
+    pub(crate) fn is_untold(&self) -> bool {
+        let untold = |row: &Row| {
+            row.allowed > 0 && !self.is_open(row.principal) && self.texts.get(row.namespace) == path::UNTOLD
+        };
+        self.says_no_namespace() && self.rows.iter().any(untold)
+    }
+
+    /// The namespace of a row: one that is known by its id has the path that the log shows with that elsewhere.
+    fn namespace(&self, number: u32, all_root: bool) -> Arc<str> {
+        let text = self.texts.shared(number);
+        if all_root {
+            return Arc::from("");
+        }
+        let told = path::namespace_id(&text).and_then(|id| self.seen.namespaces.path_of(id));
+        told.map_or(text, Arc::clone)
+    }
+
+    fn demand(&self, listed: Listed<'_>, all_root: bool) -> Demand {
         let names = |names: &[u32]| -> BTreeSet<Arc<str>> { names.iter().map(|n| self.texts.shared(*n)).collect() };
         let row = listed.row;
         Demand {
             principal: listed.principal.clone(),
-            namespace: self.texts.shared(row.namespace),
+            namespace: self.namespace(row.namespace, all_root),
             path: Arc::clone(&row.path),
             capability: row.capability,
             mount_type: self.texts.shared(row.mount_type),

@@ -260,6 +260,12 @@ impl Usage {
         self.settled().demands()
     }
 
+    /// Whether requests that do not say their namespace were taken for those of the root namespace.
+    #[must_use]
+    pub fn is_untold(&self) -> bool {
+        self.settled().is_untold()
+    }
+
     /// The principals, sorted.
     #[must_use]
     pub fn principals(&self) -> Vec<PrincipalSeen> {

@@ -198,7 +198,8 @@ impl Table {
         let known: u64 = lost.known.values().sum();
         lost.unknown = self.tally.lost().saturating_sub(known);
         let skipped = |reason| self.tally.skipped.get(&reason).map_or(0, |skipped| skipped.count);
-        lost.cut = (skipped(Skip::Truncated) + skipped(Skip::TooLong)).saturating_sub(known);
+        let cut = skipped(Skip::Truncated) + skipped(Skip::TooLong) + skipped(Skip::Unsaid);
+        lost.cut = cut.saturating_sub(known);
         lost
     }
 
@@ -275,7 +276,7 @@ impl Table {
         at
     }
 
-    fn is_open(&self, principal: u32) -> bool {
+    pub(crate) fn is_open(&self, principal: u32) -> bool {
         let who = self.principals.get(principal as usize);
         who.is_some_and(|who| who.kind == PrincipalKind::Unauthenticated)
     }
@@ -438,6 +439,11 @@ impl Table {
         }
         if !record.usable() {
             let reason = Skip::from_index(record.skip).unwrap_or(Skip::NotAudit);
+            if reason == Skip::Unsaid
+                && let Some(lost) = self.auth_lost.get_mut(record.auth as usize)
+            {
+                change(lost, count);
+            }
             change(&mut self.tally.skipped.entry(reason).or_default().count, count);
             return;
         }

@@ -39,12 +39,15 @@ pub enum Skip {
     /// No time, where a window was asked for.
     NoTime,
     /// Nobody is named, though nothing says that the request was refused.
+    // Of parts of earlier versions: such a request counts for somebody now.
     Nameless,
+    /// An entry of the server that does not say what was asked, or where.
+    Unsaid,
 }
 
 impl Skip {
     /// Every reason.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Blank,
         Self::ServerLog,
         Self::NotJson,
@@ -60,6 +63,7 @@ impl Skip {
         Self::OutsideWindow,
         Self::NoTime,
         Self::Nameless,
+        Self::Unsaid,
     ];
 
     /// The word in outputs.
@@ -81,6 +85,7 @@ impl Skip {
             Self::OutsideWindow => "outside-window",
             Self::NoTime => "no-time",
             Self::Nameless => "nameless",
+            Self::Unsaid => "unsaid",
         }
     }
 
@@ -103,6 +108,7 @@ impl Skip {
             Self::OutsideWindow => "outside the window asked for",
             Self::NoTime => "no time, and a window was asked for",
             Self::Nameless => "nobody is named, though the request was not refused",
+            Self::Unsaid => "audit entry that does not say what was asked, or where",
         }
     }
 

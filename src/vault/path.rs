@@ -22,6 +22,27 @@ pub fn namespace(path: &str) -> String {
     }
 }
 
+/// Stands for the namespace of a request that does not say which it is in.
+pub const UNTOLD: &str = "?:";
+
+/// Stands for the namespace of this id, whose path is not told: no path of a namespace ends so.
+#[must_use]
+pub fn namespace_of_id(id: &str) -> String {
+    format!("{id}:")
+}
+
+/// The id in what stands for a namespace that is known by its id only.
+#[must_use]
+pub fn namespace_id(namespace: &str) -> Option<&str> {
+    namespace.strip_suffix(':').filter(|_| namespace != UNTOLD)
+}
+
+/// Whether it stands for a namespace of which the path is not told.
+#[must_use]
+pub fn is_unplaced(namespace: &str) -> bool {
+    namespace.ends_with(':')
+}
+
 /// The path that somebody means who typed this: error messages and the API show paths with `/v1/` in front, or whole URLs,
 /// which no policy has. Also whether it was otherwise than it stands now, a leading slash aside.
 #[must_use]

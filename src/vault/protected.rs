@@ -77,6 +77,61 @@ pub fn open_endpoint_below(mount_type: &str, rest: &str) -> Option<String> {
     Some(pattern.replace('*', "+"))
 }
 
+/// Whether a request on `path` may need `sudo` besides, for all that is known: where the mount ends is often not said, its type
+/// not always, and what plugins of unknown types protect is not in the table.
+#[must_use]
+pub fn may_need_sudo(mount_type: &str, path: &str) -> bool {
+    let path = path.trim_start_matches('/');
+    if needs_sudo(mount_type, path) {
+        return true;
+    }
+    let (kind, below) = match place(mount_type, path) {
+        Some((kind @ ("system" | "identity" | "token"), _)) => (kind, None),
+        Some((kind, _)) => (kind, Some(path.match_indices('/').map(|(at, _)| at + 1))),
+        None => (mount_type, None),
+    };
+    match canonical(kind) {
+        "" | ANY_AUTH => {
+            let mut all = BY_TYPE.keys().filter(|kind| !matches!(**kind, "system" | "token"));
+            let rests: Vec<&str> = below.into_iter().flatten().filter_map(|at| path.get(at..)).collect();
+            all.any(|kind| rests.iter().any(|rest| needs_sudo_below(kind, rest)))
+        }
+        kind if BY_TYPE.contains_key(kind) => {
+            let mut rests = below.into_iter().flatten().filter_map(|at| path.get(at..));
+            rests.any(|rest| needs_sudo_below(kind, rest))
+        }
+        kind => !WITHOUT_SUDO.contains(&kind),
+    }
+}
+
+/// Types of mounts that protect nothing.
+const WITHOUT_SUDO: [&str; 24] = [
+    "kv",
+    "generic",
+    "cubbyhole",
+    "database",
+    "transit",
+    "totp",
+    "aws",
+    "azure",
+    "gcp",
+    "gcpkms",
+    "alicloud",
+    "consul",
+    "nomad",
+    "rabbitmq",
+    "kubernetes",
+    "ldap",
+    "openldap",
+    "ad",
+    "terraform",
+    "transform",
+    "kmip",
+    "keymgmt",
+    "mongodbatlas",
+    "saml",
+];
+
 /// [`needs_sudo`] for what comes after the mount's path.
 #[must_use]
 pub fn needs_sudo_below(mount_type: &str, rest: &str) -> bool {
@@ -159,6 +214,30 @@ mod tests {
             assert!(["sudo", "unauthenticated"].contains(&columns[0]), "{line}");
             assert!(["both", "vault", "openbao"].contains(&columns[3]), "{line}");
             assert!(columns.iter().all(|c| !c.is_empty()), "{line}");
+        }
+    }
+
+    #[test]
+    fn sudo_may_be_needed_where_mount_or_type_is_not_told() {
+        for (kind, path, sure, may) in [
+            ("pki", "pki/root", true, true),
+            ("", "pki/root", false, true),
+            ("pki", "team/a/pki/root/sign-self-issued", false, true),
+            ("", "team/a/pki/root/sign-self-issued", false, true),
+            ("pki", "pki/issue/web", false, false),
+            ("", "secret/data/web", false, false),
+            ("kv", "secret/root", false, false),
+            ("vault-plugin-secrets-x", "x/y", false, true),
+            ("system", "sys/mounts/x", false, false),
+            ("", "sys/seal", true, true),
+            ("approle", "auth/approle/role/x", false, false),
+            ("", "auth/approle/role/x", false, false),
+        ] {
+            assert_eq!(
+                (needs_sudo(kind, path), may_need_sudo(kind, path)),
+                (sure, may),
+                "{kind} {path}"
+            );
         }
     }
 

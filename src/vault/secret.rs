@@ -14,6 +14,13 @@ pub const LEASE: &str = "(lease)";
 /// In the place of a secret id of AppRole, or its accessor.
 pub const SECRET_ID: &str = "(secret-id)";
 
+/// Whether a mark stands in a path, so that not all of it is known.
+#[must_use]
+pub fn is_marked(path: &str) -> bool {
+    let marks = [TOKEN, ACCESSOR, LEASE, SECRET_ID];
+    path.contains('(') && path.split('/').any(|segment| marks.contains(&segment))
+}
+
 /// A path, with a mark for each segment that is a secret by its form or by its place.
 #[must_use]
 pub fn path(path: &str) -> Cow<'_, str> {

@@ -53,6 +53,30 @@ pub enum Lack {
     Both,
     /// The ends of its lines, from so many hundredths on.
     End(usize),
+    /// Whatever tells who asks.
+    Identity,
+    /// Whatever tells who asks, and every list.
+    Who,
+    /// The list of all policies and that of the identity, and what `policy_results` says.
+    Own,
+    /// The lists of other namespaces, and what `policy_results` says.
+    External,
+    /// The namespace, and what `policy_results` says.
+    Space,
+    /// The path of the namespace, and what `policy_results` says.
+    SpacePath,
+    /// What was asked.
+    Operation,
+    /// Where it was asked for.
+    Path,
+    /// The path, which a mark stands in place of.
+    Hidden,
+    /// Whether it is a request or a response.
+    Type,
+    /// The request as a whole.
+    Asked,
+    /// The beginnings of its lines, up to so many hundredths.
+    Beginning(usize),
     /// The response entry.
     Response,
     /// The request entry.
@@ -65,7 +89,7 @@ impl Lack {
     /// The same, as far as it leaves a trace: what is dropped as a whole is never known to have been there.
     pub fn of_what_is_there(self) -> Self {
         match self {
-            Self::All | Self::Request | Self::Response => Self::Nothing,
+            Self::All | Self::Request | Self::Response | Self::Beginning(_) => Self::Nothing,
             other => other,
         }
     }
@@ -163,6 +187,11 @@ pub fn company() -> impl Strategy<Value = Company> {
         1 => Just(Lack::Lists),
         1 => Just(Lack::Both),
         1 => (20..99usize).prop_map(Lack::End),
+        1 => select(vec![
+            Lack::Identity, Lack::Who, Lack::Own, Lack::External, Lack::Space, Lack::SpacePath, Lack::Operation, Lack::Path,
+            Lack::Hidden, Lack::Type, Lack::Asked,
+        ]),
+        1 => (1..60usize).prop_map(Lack::Beginning),
         1 => Just(Lack::Response),
         1 => Just(Lack::Request),
         1 => Just(Lack::All),
@@ -356,9 +385,14 @@ impl Company {
                 if !event.allowed {
                     entry["error"] = json!("1 error occurred:\n\t* permission denied\n\n");
                 }
+                // Where neither policies nor the rest of the log know of a namespace, nobody could tell that one is left out.
+                if event.lack != Lack::Space || self.policies.keys().any(|(space, _)| *space != 0) {
+                    leave_out(&mut entry, event.lack);
+                }
                 let line = entry.to_string();
                 match event.lack {
                     Lack::End(hundredths) => lines.push_str(&line[..line.len() * hundredths / 100]),
+                    Lack::Beginning(hundredths) => lines.push_str(&line[line.len() * hundredths / 100..]),
                     _ => lines.push_str(&line),
                 }
                 lines.push('\n');
@@ -399,7 +433,15 @@ impl Company {
             };
             auth["entity_id"] = json!(format!("0a1b2c3d-0000-4000-8000-{:012}{end}", event.person));
         }
-        if !lacks(&[Lack::Results, Lack::Both]) {
+        let no_results = [
+            Lack::Results,
+            Lack::Both,
+            Lack::Own,
+            Lack::External,
+            Lack::Space,
+            Lack::SpacePath,
+        ];
+        if !lacks(&no_results) {
             let mut results = json!({"allowed": event.allowed});
             if event.allowed {
                 let acl = self.acl(event.person, policies);
@@ -425,6 +467,53 @@ impl Company {
             auth["policy_results"] = results;
         }
         auth
+    }
+}
+
+/// Takes out of an entry what is not there.
+fn leave_out(entry: &mut Value, lack: Lack) {
+    let who = ["accessor", "display_name", "entity_id", "metadata"];
+    let gone: Vec<(&str, &str)> = match lack {
+        Lack::Identity => who.map(|key| ("auth", key)).to_vec(),
+        Lack::Who => [
+            &who[..],
+            &[
+                "policies",
+                "token_policies",
+                "identity_policies",
+                "external_namespace_policies",
+            ],
+        ]
+        .concat()
+        .into_iter()
+        .map(|key| ("auth", key))
+        .collect(),
+        Lack::Own => vec![("auth", "policies"), ("auth", "identity_policies")],
+        Lack::External => vec![("auth", "external_namespace_policies")],
+        Lack::Space => vec![("request", "namespace")],
+        Lack::Operation => vec![("request", "operation")],
+        Lack::Path => vec![("request", "path")],
+        Lack::SpacePath => {
+            if let Some(namespace) = entry["request"]["namespace"].as_object_mut() {
+                namespace.remove("path");
+            }
+            return;
+        }
+        Lack::Hidden => {
+            entry["request"]["path"] = json!("hmac-sha256:00");
+            return;
+        }
+        Lack::Type | Lack::Asked => {
+            let key = if lack == Lack::Type { "type" } else { "request" };
+            entry.as_object_mut().unwrap().remove(key);
+            return;
+        }
+        _ => return,
+    };
+    for (object, key) in gone {
+        if let Some(object) = entry[object].as_object_mut() {
+            object.remove(key);
+        }
     }
 }
 

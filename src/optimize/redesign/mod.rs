@@ -131,12 +131,15 @@ pub fn cost(size: &Size, price: &Price) -> f64 {
     size::price(size, price.lambda)
 }
 
-/// The policies of the tightened scheme that stay, with those who hold them: of which too little is known, or which nobody holds
-/// and tightening kept all the same.
+/// The policies of the tightened scheme that stay, with those who hold them: of which too little is known, of which a stanza is not
+/// to be touched for anybody, or which nobody holds and tightening kept all the same.
 fn fixed(joined: &Joined, tightened: &Scheme, options: &Options<'_>) -> Vec<usize> {
     let stays = joined.policies.iter().enumerate();
     let unheld = |p: usize| joined.held_by.get(p).is_none_or(BTreeSet::is_empty);
-    let stays = stays.filter(|(p, _)| !options.removable.get(*p).copied().unwrap_or(false) || unheld(*p));
+    let stays = stays.filter(|(p, policy)| {
+        let is_removable = options.removable.get(*p).copied().unwrap_or(false);
+        !is_removable || unheld(*p) || (0..policy.stanzas.len()).any(|s| joined.is_fixed((*p, s)))
+    });
     let stays: BTreeSet<(&str, &str)> = stays.map(|(_, q)| (&*q.namespace, &*q.name)).collect();
     let all = tightened.policies.iter().enumerate();
     all.filter(|(_, q)| stays.contains(&(&*q.namespace, &*q.name)))

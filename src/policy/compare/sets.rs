@@ -1,12 +1,13 @@
 //! Two sets of policies: each policy by itself, and every combination that somebody holds.
 
-use super::outcome::Comparison;
+use super::outcome::{Comparison, Difference};
 use super::unfilled;
 use crate::policy::acl::Acl;
 use crate::policy::model::Policy;
 use crate::policy::profile::Profile;
+use crate::policy::syntax;
 use crate::policy::template::Identity;
-use crate::vault::PolicyId;
+use crate::vault::{Capability, CapabilitySet, PolicyId};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -48,6 +49,8 @@ pub struct PolicyComparison {
     pub renamed: Option<PolicyId>,
     /// How the policy alone decides before and after.
     pub comparison: Comparison,
+    /// What the policy withheld, and withholds no more, from whoever may do so by another policy: its `deny` that is gone.
+    pub unguarded: Vec<Difference>,
 }
 
 /// Policies that somebody holds together.
@@ -76,27 +79,33 @@ pub struct SetComparison {
 
 impl SetComparison {
     /// The comparisons that count: combinations that are held, and besides only policies that are in none of them. Where
-    /// holders are not known, every policy; one that only changed its name counts not.
+    /// holders are not known, every policy; one that changed its name is another, since who holds what goes by names.
     pub fn counting(&self) -> impl Iterator<Item = &Comparison> {
-        let held: BTreeSet<&PolicyId> = self.combinations.iter().flatten().flat_map(|c| &c.policies).collect();
-        let alone = self
-            .policies
-            .iter()
-            .filter(move |p| p.renamed.is_none() && !held.contains(&p.policy))
-            .map(|p| &p.comparison);
+        let alone = self.alone().map(|p| &p.comparison);
         self.combinations.iter().flatten().map(|c| &c.comparison).chain(alone)
+    }
+
+    /// The policies of which nobody is known to hold them.
+    fn alone(&self) -> impl Iterator<Item = &PolicyComparison> {
+        let held: BTreeSet<&PolicyId> = self.combinations.iter().flatten().flat_map(|c| &c.policies).collect();
+        self.policies.iter().filter(move |p| !held.contains(&p.policy))
+    }
+
+    /// The policies that withhold less than they did, where nobody knows who holds them with others.
+    pub fn unguarded(&self) -> impl Iterator<Item = &PolicyComparison> {
+        self.alone().filter(|p| !p.unguarded.is_empty())
     }
 
     /// Whether it is proven that nothing new is granted.
     #[must_use]
     pub fn grants_nothing_new(&self) -> bool {
-        self.counting().all(Comparison::grants_nothing_new)
+        self.counting().all(Comparison::grants_nothing_new) && self.unguarded().next().is_none()
     }
 
     /// Whether both sides are proven to decide alike.
     #[must_use]
     pub fn is_equal(&self) -> bool {
-        self.counting().all(Comparison::is_equal)
+        self.counting().all(Comparison::is_equal) && self.unguarded().next().is_none()
     }
 }
 
@@ -129,6 +138,7 @@ pub(super) fn compare_policies(
             },
             renamed: None,
             comparison: work.together(std::slice::from_ref(id), None),
+            unguarded: work.unguarded(id),
         })
         .collect();
     work.name_changes(&mut policies);
@@ -137,6 +147,23 @@ pub(super) fn compare_policies(
         policies,
         combinations: holders.map(|holders| work.combinations(holders)),
     }
+}
+
+fn is_withheld(capabilities: CapabilitySet) -> bool {
+    capabilities.is_empty() || capabilities.contains(Capability::Deny)
+}
+
+/// A policy that allows everything where this one lives; none where the servers know no such text.
+fn everything(profile: Profile, id: &PolicyId) -> Option<Policy> {
+    const NAME: &str = "(any other policy)";
+    let with = |more: &str| {
+        let text =
+            format!(r#"path "*" {{ capabilities = ["create", "read", "update", "delete", "list", "sudo"{more}] }}"#);
+        syntax::parse(NAME, NAME, &text, &profile.dialect()).ok()
+    };
+    let mut policy = with(r#", "patch""#).or_else(|| with(""))?;
+    policy.namespace = id.namespace.clone();
+    Some(policy)
 }
 
 fn by_id(policies: &[Policy]) -> BTreeMap<PolicyId, &Policy> {
@@ -157,6 +184,23 @@ impl<'p, F: Fn(&Acl, &Acl) -> Comparison + Sync> Work<'p, F> {
             ids.iter().filter_map(|id| side.get(*id).copied()).collect()
         };
         self.over_time(&of(&self.old), &of(&self.new), identity)
+    }
+
+    /// What a policy withheld from those who hold it and may do everything by another one, and withholds no more.
+    fn unguarded(&self, id: &PolicyId) -> Vec<Difference> {
+        let (old, new) = (self.old.get(id).copied(), self.new.get(id).copied());
+        let withholds = |policy: &&Policy| policy.stanzas.iter().any(|s| is_withheld(s.capability_set()));
+        let (Some(old), Some(all)) = (old.filter(withholds), everything(self.profile, id)) else {
+            return Vec::new();
+        };
+        let after: Vec<&Policy> = new.into_iter().chain([&all]).collect();
+        let found = self.over_time(&[old, &all], &after, None);
+        let by_another = |d: &Difference| {
+            let before = d.old.as_ref().is_some_and(|old| is_withheld(old.capabilities));
+            let now = d.new.as_ref().map(|new| &new.sources);
+            before && now.is_some_and(|sources| sources.iter().any(|(policy, _)| **policy == *all.name))
+        };
+        found.gained.into_iter().filter(by_another).collect()
     }
 
     /// Compares now, and again after each moment at which a stanza expires.
