@@ -657,20 +657,22 @@ fn a_request_that_does_not_say_its_namespace_may_be_of_any() {
         ("policies/app.hcl", wide()),
         ("namespaces/team1/policies/app.hcl", wide()),
     ];
-    for gone in [
+    for without_what in [
         &["/request/namespace/path", "/auth/policy_results"][..],
         &["/request/namespace", "/auth/policy_results"],
     ] {
         for number in [0, 1] {
-            let given = Given::new(&changed(&log, number, without(gone)), &policies);
+            let given = Given::new(&changed(&log, number, without(without_what)), &policies);
             let changes = given.changes();
-            let deleted: Vec<_> = changes.iter().filter(|(_, change)| *change == "delete").collect();
-            assert!(deleted.is_empty(), "{gone:?} {number} {changes:?}");
+            // A redesign may put another policy in the place of one.
+            let gone = |what: &str, change: &str| what.starts_with("tighten") && change == "delete";
+            let deleted: Vec<_> = changes.iter().filter(|(what, change)| gone(what, change)).collect();
+            assert!(deleted.is_empty(), "{without_what:?} {number} {changes:?}");
         }
         assert_eq!(
-            Given::new(&every(&log, without(gone)), &policies).changes(),
+            Given::new(&every(&log, without(without_what)), &policies).changes(),
             BTreeMap::new(),
-            "{gone:?}"
+            "{without_what:?}"
         );
     }
 }
