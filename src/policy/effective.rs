@@ -89,8 +89,11 @@ fn may_decide(acl: &Acl, rule: &Rule, below: &Pattern) -> bool {
 }
 
 /// The stronger rule that decides all that `rule` matches. Newer servers let one that grants list, or denies it, win a LIST
-/// against a stronger one that does neither.
+/// against a stronger one that does neither. A deny that looks at no case matches spellings that no other rule covers.
 fn master<'a>(acl: &'a Acl, id: RuleId, rule: &Rule) -> Option<&'a Rule> {
+    if acl.profile().deny_ignores_case() && rule.capabilities.contains(Capability::Deny) {
+        return None;
+    }
     let lists = [Capability::List, Capability::Deny]
         .iter()
         .any(|c| rule.capabilities.contains(*c));
