@@ -285,11 +285,11 @@ impl Worker {
         let known = known.filter(|known| known.only_in == NONE || known.only_in == namespace);
         let known = known.unwrap_or_else(|| self.known(entry.auth, request, &space, namespace));
         record.flags |= known.flags;
-        if is_refused(entry, known.flags) {
-            return Skip::NoPath;
-        }
+        // Whoever was refused holds policies all the same, and is to be known for that.
         if !known.unnamed {
             record.auth = known.auth;
+        } else if is_refused(entry, known.flags) {
+            return Skip::NoPath;
         } else if request.raw.is_empty() {
             // An object of somebody else's that has the same two keys.
             return Skip::NotAudit;
