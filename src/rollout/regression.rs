@@ -193,8 +193,10 @@ pub struct Writes {
 }
 
 impl Writes {
-    /// Takes note of those that usage shows.
+    /// Takes note of those that usage shows. What was written before the first wave is in the policies that the waves began with.
     pub fn note(&mut self, applied: &Applied, usage: &Usage) {
+        let from = applied.waves.iter().filter_map(|wave| wave.begun).min();
+        let is_since = |at: &Timestamp| from.is_none_or(|from| *at >= from);
         for demand in usage.demands() {
             let is_write = !matches!(
                 Operation::of(demand.capability),
@@ -206,6 +208,7 @@ impl Writes {
             // Of several the first and the last are known; no more is asked of them than whether there was more than one.
             let first = demand.first_seen.filter(|_| demand.allowed > 1);
             let times = first.into_iter().chain(demand.last_seen);
+            let times = times.filter(is_since);
             let times: BTreeSet<Timestamp> = times.filter(|&at| !applied.wrote_at(at)).collect();
             let (namespace, path) = (demand.namespace.to_string(), demand.path.to_string());
             let named = ["sys/policies/acl/", "sys/policy/"]
