@@ -476,8 +476,6 @@ impl Company {
             self.server.write("sys/policies/acl/least", policy);
         }
         assert!(!said.contains("not read:"), "{said}");
-        self.server.ok("DELETE", "", "sys/policies/acl/least", None);
-        let _ = fs::remove_file(self.at("snapshot/policies/least.hcl"));
         let mut advise = program(&self.server);
         advise
             .args(["advise", "--horizon", "0", "--time-limit", "2s", "--logs"])
