@@ -28,35 +28,33 @@ pub struct Contradiction {
 /// Finds them, sorted by role.
 #[must_use]
 pub fn contradictions(sets: &[PolicySet], namespaces: &Namespaces, deployment: &Deployment) -> Vec<Contradiction> {
-    let mut newest: BTreeMap<(&str, &str, &str), &PolicySet> = BTreeMap::new();
-    let roles = logins(deployment);
+    let mut roles: BTreeMap<(&str, &str), Vec<&AuthRole>> = BTreeMap::new();
+    for role in deployment.roles.iter().filter(|role| is_login(role)) {
+        roles.entry((&role.mount, &role.name)).or_default().push(role);
+    }
+    let mut newest: BTreeMap<(&str, &str, &str), (&AuthRole, &PolicySet)> = BTreeMap::new();
     for set in sets.iter().filter(|set| set.held.listed && !set.role.is_empty()) {
         let told = set.held.space.as_ref().and_then(|space| namespaces.path(space));
-        let mut of_name = roles.iter().filter(|role| {
-            role.mount == *set.mount && role.name == *set.role && told.as_deref().is_none_or(|at| at == role.namespace)
-        });
+        let of_name = roles.get(&(&*set.mount, &*set.role)).into_iter().flatten();
+        let mut of_name = of_name.filter(|role| told.as_deref().is_none_or(|at| at == role.namespace));
         // Which of two is meant is open where the log does not say.
-        let (Some(role), None) = (of_name.next(), of_name.next()) else {
+        let (Some(&role), None) = (of_name.next(), of_name.next()) else {
             continue;
         };
-        let last = newest.entry((&role.namespace, &role.mount, &role.name)).or_insert(set);
-        if set.last_seen > last.last_seen {
-            *last = set;
+        let key = (role.namespace.as_str(), role.mount.as_str(), role.name.as_str());
+        let last = newest.entry(key).or_insert((role, set));
+        if set.last_seen > last.1.last_seen {
+            last.1 = set;
         }
     }
-    let found = roles.iter().filter_map(|role| {
-        let set = newest.get(&(role.namespace.as_str(), role.mount.as_str(), role.name.as_str()))?;
+    let elsewhere = Elsewhere::of(deployment);
+    let found = newest.into_values().filter_map(|(role, set)| {
         let had: BTreeSet<&str> = set.held.own.iter().map(|name| &**name).collect();
         let given: BTreeSet<&str> = role.policies.iter().map(String::as_str).collect();
-        let elsewhere = given_besides(deployment, role);
         let lacked: Vec<Arc<str>> = given.difference(&had).map(|name| Arc::from(*name)).collect();
-        let beyond = had
-            .iter()
-            .filter(|name| !given.contains(*name) && !elsewhere.contains(*name));
-        let beyond: Vec<Arc<str>> = beyond
-            .filter(|name| **name != DEFAULT)
-            .map(|name| Arc::from(*name))
-            .collect();
+        let beyond = had.difference(&given).filter(|name| **name != DEFAULT);
+        let beyond = beyond.filter(|name| !elsewhere.give(role, name));
+        let beyond: Vec<Arc<str>> = beyond.map(|name| Arc::from(*name)).collect();
         (!lacked.is_empty() && !beyond.is_empty()).then(|| Contradiction {
             role: format!("{}{}{}", role.namespace, role.mount, role.name),
             lacked,
@@ -67,28 +65,40 @@ pub fn contradictions(sets: &[PolicySet], namespaces: &Namespaces, deployment: &
     found.collect()
 }
 
-/// The roles that are logins, and whose policies the deployment lists.
-fn logins(deployment: &Deployment) -> Vec<&AuthRole> {
-    let roles = deployment.roles.iter();
-    let roles = roles.filter(|role| role.item != "group" && role.kind != "token" && !role.unlisted);
-    let mut roles: Vec<&AuthRole> = roles.collect();
-    roles.sort_by_key(|role| (&role.namespace, &role.mount, &role.name));
-    roles
+/// Whether a role is a login whose policies the deployment lists.
+fn is_login(role: &AuthRole) -> bool {
+    role.item != "group" && role.kind != "token" && !role.unlisted
 }
 
-/// What a token of a role may have besides: policies of entities, of groups, and of the groups of its auth method.
-fn given_besides<'d>(deployment: &'d Deployment, role: &AuthRole) -> BTreeSet<&'d str> {
-    let groups_there = deployment
-        .roles
-        .iter()
-        .filter(|other| other.item == "group" && other.mount == role.mount && other.namespace == role.namespace);
-    let entities = deployment.entities.iter().flat_map(|entity| &entity.policies);
-    let groups = deployment.groups.iter().flat_map(|group| &group.policies);
-    let all = groups_there
-        .flat_map(|group| &group.policies)
-        .chain(entities)
-        .chain(groups);
-    all.map(String::as_str).collect()
+/// What tokens have besides what their role hands out.
+struct Elsewhere<'d> {
+    /// Policies of entities and of groups.
+    identity: BTreeSet<&'d str>,
+    /// Policies of the groups of an auth method, by its namespace and mount.
+    groups: BTreeSet<(&'d str, &'d str, &'d str)>,
+}
+
+impl<'d> Elsewhere<'d> {
+    fn of(deployment: &'d Deployment) -> Self {
+        let entities = deployment.entities.iter().flat_map(|entity| &entity.policies);
+        let groups = deployment.groups.iter().flat_map(|group| &group.policies);
+        let of_method = deployment.roles.iter().filter(|role| role.item == "group");
+        let of_method = of_method.flat_map(|group| {
+            let policies = group.policies.iter();
+            policies.map(|policy| (group.namespace.as_str(), group.mount.as_str(), policy.as_str()))
+        });
+        Self {
+            identity: entities.chain(groups).map(String::as_str).collect(),
+            groups: of_method.collect(),
+        }
+    }
+
+    fn give(&self, role: &AuthRole, policy: &str) -> bool {
+        self.identity.contains(policy)
+            || self
+                .groups
+                .contains(&(role.namespace.as_str(), role.mount.as_str(), policy))
+    }
 }
 
 #[cfg(test)]
