@@ -7,19 +7,17 @@ use std::marker::PhantomData;
 use std::ops::{Index, IndexMut};
 
 /// The number of a `T` in the table of all of them.
-pub struct Idx<T>(u32, PhantomData<fn() -> T>);
+pub struct Idx<T>(usize, PhantomData<fn() -> T>);
 
 impl<T> Idx<T> {
     /// The number as such, for what keeps its own arrays.
     #[must_use]
     pub const fn number(self) -> usize {
-        self.0 as usize
+        self.0
     }
 
-    fn new(number: usize) -> Self {
-        // INVARIANT: what is counted is in memory, each of it larger than a byte and most of it larger than a hundred: there are
-        // never so many that a `u32` does not count them. Were there, the last number would be given out again.
-        Self(u32::try_from(number).unwrap_or(u32::MAX), PhantomData)
+    const fn new(number: usize) -> Self {
+        Self(number, PhantomData)
     }
 }
 
