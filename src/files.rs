@@ -2,7 +2,7 @@
 //! regular files is opened, sizes and depths have bounds, and whatever is not read is named with the reason.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read as _};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -105,8 +105,33 @@ fn walk(folder: &Path, below: &Path, hidden: bool, depth: usize, listing: &mut L
 /// # Errors
 /// Where it is no regular file, larger, or can't be read.
 pub fn read(path: &Path, most: usize) -> io::Result<Vec<u8>> {
-    let mut options = OpenOptions::new();
-    options.read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
+    bounded(open(path, OpenOptions::new().read(true))?, most)
+}
+
+/// The last bytes of a regular file, at most `most`; no link is followed.
+///
+/// # Errors
+/// Where it is no regular file, or can't be read.
+pub fn tail(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    let mut file = open(path, OpenOptions::new().read(true))?;
+    let length = file.metadata()?.len();
+    file.seek(SeekFrom::Start(length.saturating_sub(most)))?;
+    let mut bytes = Vec::new();
+    file.take(most).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Appends to a regular file, which is made where there is none; no link is followed.
+///
+/// # Errors
+/// Where it is no regular file, or can't be written.
+pub fn append(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    open(path, OpenOptions::new().create(true).append(true))?.write_all(bytes)
+}
+
+/// Opens a regular file, and nothing that a link leads to.
+fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
+    options.custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
     let file = options.open(path).map_err(|error| match error.raw_os_error() {
         Some(libc::ELOOP) => io::Error::new(io::ErrorKind::InvalidInput, "it is a link, which is not followed"),
         _ => error,
@@ -114,7 +139,7 @@ pub fn read(path: &Path, most: usize) -> io::Result<Vec<u8>> {
     if !file.metadata()?.is_file() {
         return Err(no_file());
     }
-    bounded(file, most)
+    Ok(file)
 }
 
 /// The bytes of what a user named: a link is followed, a pipe is read, a device never; at most `most` bytes.

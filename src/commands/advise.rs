@@ -8,15 +8,13 @@ use crate::policy::profile::Profile;
 use crate::report::{self, history};
 use jiff::Timestamp;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-/// Compares with the runs before, of which the folder keeps a line each: the line of this one, and where it goes.
-fn remembered(advice: &mut Advice, out: &Path) -> Result<(PathBuf, history::Entry), Failure> {
-    let path = out.join(history::FILE_NAME);
+/// Compares with the runs before, of which the folder keeps a line each: the line of this one.
+fn remembered(advice: &mut Advice, earlier: &[history::Entry]) -> history::Entry {
     let entry = history::Entry::of(advice, "advise", Timestamp::now());
-    let earlier = history::read(&path).map_err(|error| unwritten(&path, &error))?;
-    advice.history = history::compare(&earlier, &entry);
-    Ok((path, entry))
+    advice.history = history::compare(earlier, &entry);
+    entry
 }
 
 fn unwritten(path: &Path, error: &std::io::Error) -> Failure {
@@ -43,6 +41,9 @@ pub(super) fn run(
     }
     settings.keep.extend(args.keep.iter().cloned());
     report::write::ready(&args.out).map_err(|e| Failure::from_error(&e, Some(e.hint())))?;
+    let kept = args.out.join(history::FILE_NAME);
+    let earlier = (!args.reproducible).then(|| history::read(&kept)).transpose();
+    let earlier = earlier.map_err(|error| unwritten(&kept, &error))?;
     talk.step("reading policies");
     let mut granted = material::policies(
         &args.granting.policies,
@@ -95,9 +96,7 @@ pub(super) fn run(
         options: material::sources(&settings),
     };
     write_back::files(&mut advice, &reading);
-    let run = (!args.reproducible)
-        .then(|| remembered(&mut advice, &args.out))
-        .transpose()?;
+    let run = earlier.map(|earlier| remembered(&mut advice, &earlier));
     talk.step("laying out the report");
     let files = report::render(&advice, &report::Options::default()).map_err(|e| Failure::from_error(&e, None))?;
     let mut files = files;
@@ -114,8 +113,8 @@ pub(super) fn run(
     }
     talk.step("writing the report");
     report::write::write(&files, &args.out).map_err(|e| Failure::from_error(&e, Some(e.hint())))?;
-    if let Some((path, entry)) = run {
-        history::append(&path, &entry).map_err(|error| unwritten(&path, &error))?;
+    if let Some(entry) = run {
+        history::append(&kept, &entry).map_err(|error| unwritten(&kept, &error))?;
     }
     talk.done();
     if !common.quiet {

@@ -2,11 +2,11 @@
 
 use super::digest;
 use crate::advice::{Advice, History, HistoryPoint};
+use crate::files;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write as _};
+use std::io;
 use std::path::Path;
 
 /// The name of the file.
@@ -15,6 +15,8 @@ pub const FILE_NAME: &str = "history.jsonl";
 const VERSION: u32 = 1;
 /// Lines that are looked at, the last ones.
 const MOST_LINES: usize = 2_000;
+/// Bytes that are looked at, the last ones.
+const MOST_BYTES: u64 = 256 << 20;
 /// Findings that a line remembers one by one.
 const MOST_FINDINGS: usize = 10_000;
 
@@ -81,11 +83,8 @@ impl Entry {
 /// # Errors
 /// When it is there and can't be read.
 pub fn read(path: &Path) -> io::Result<Vec<Entry>> {
-    let text = match fs::read(path) {
-        Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(error),
-    };
+    let bytes = last_bytes(path, MOST_BYTES)?;
+    let text = String::from_utf8_lossy(&bytes);
     let lines = text.lines().filter_map(|line| serde_json::from_str(line).ok());
     let all: Vec<Entry> = lines.collect();
     let skip = all.len().saturating_sub(MOST_LINES);
@@ -99,13 +98,19 @@ pub fn read(path: &Path) -> io::Result<Vec<Entry>> {
 pub fn append(path: &Path, entry: &Entry) -> io::Result<()> {
     let mut line = serde_json::to_string(entry)?;
     line.push('\n');
-    let there = fs::read(path).unwrap_or_default();
     // After half a line a new one begins.
-    if there.last().is_some_and(|byte| *byte != b'\n') {
+    if last_bytes(path, 1)?.iter().any(|byte| *byte != b'\n') {
         line.insert(0, '\n');
     }
-    let mut options = OpenOptions::new();
-    options.create(true).append(true).open(path)?.write_all(line.as_bytes())
+    files::append(path, line.as_bytes())
+}
+
+/// The last bytes of a file; none where there is no file.
+fn last_bytes(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    match files::tail(path, most) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        found => found,
+    }
 }
 
 /// What is different from earlier runs; none where there is none.
@@ -159,6 +164,7 @@ pub fn sentence(history: &History) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     fn entry(day: i64, excess: u64, fingerprints: &[&str]) -> Entry {
         Entry {
@@ -181,6 +187,17 @@ mod tests {
         );
         assert_eq!(found.points.len(), 3);
         assert_eq!(compare(&[], &entry(3, 50, &[])), None);
+    }
+
+    #[test]
+    fn no_link_is_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, there) = (folder.path().join(FILE_NAME), folder.path().join("theirs"));
+        fs::write(&there, "theirs").unwrap();
+        std::os::unix::fs::symlink(&there, &path).unwrap();
+        assert!(read(&path).is_err());
+        assert!(append(&path, &entry(1, 1, &[])).is_err());
+        assert_eq!(fs::read_to_string(&there).unwrap(), "theirs");
     }
 
     #[test]
