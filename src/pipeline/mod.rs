@@ -202,7 +202,7 @@ pub fn advise(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&s
     let proposals = proposals::all(
         joined,
         &weighed,
-        today,
+        (today, tight),
         tightened,
         redesigned,
         (settings.foresight.horizon_days, base),

@@ -10,7 +10,7 @@ use crate::advice::{
 use crate::optimize;
 use crate::optimize::foresight::interval::Spread;
 use crate::optimize::proof::{self, Scheme};
-use crate::optimize::redesign::{self, Redesign, Size};
+use crate::optimize::redesign::{Redesign, Size};
 use crate::optimize::steps::Planned;
 use crate::optimize::tighten::Tightening;
 use crate::policy::model::Policy;
@@ -23,20 +23,22 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(super) fn all(
     joined: &Joined,
     weighed: &Weighed<'_>,
-    today: Size,
+    (today, tight): (Size, Size),
     tightened: Tightening,
     redesigned: Option<Redesign>,
     (horizon_days, base): (i32, Option<Tightening>),
 ) -> Vec<Proposal> {
-    let today = complexity(today);
     let (tightened, redesigned) = whole(joined, tightened, redesigned);
+    // What was withdrawn is as large as today.
+    let tight = if tightened.changed.is_empty() { today } else { tight };
+    let (today, tight) = (complexity(today), complexity(tight));
     let more = redesigned.as_ref().map(|r| r.expected);
     // What the redesign began with.
     let from = base.as_ref().unwrap_or(&tightened);
     let settled = redesigned.and_then(|r| handover::settle(joined, weighed, from, r));
     let redesigned = settled.map(|settled| redesign(joined, from, settled, today.clone()));
     let base = from.expected;
-    let mut proposals = vec![tighten(joined, weighed, tightened, today, horizon_days)];
+    let mut proposals = vec![tighten(joined, tightened, (today, tight), horizon_days)];
     proposals.extend(redesigned.map(|mut proposal| {
         proposal.expected = base.zip(more).map(|(base, more)| {
             let both = Spread {
@@ -139,8 +141,7 @@ fn holders(joined: &Joined, policy: usize) -> Vec<String> {
         .collect()
 }
 
-fn tighten(joined: &Joined, weighed: &Weighed<'_>, t: Tightening, before: Complexity, horizon_days: i32) -> Proposal {
-    let after = complexity(redesign::measure(joined, &t.scheme, weighed));
+fn tighten(joined: &Joined, t: Tightening, (before, after): (Complexity, Complexity), horizon_days: i32) -> Proposal {
     let changes: BTreeMap<usize, _> = t.changed.iter().map(|c| (c.policy, c)).collect();
     let new: BTreeMap<(&str, &str), &Policy> = t
         .scheme
