@@ -196,16 +196,7 @@ pub fn frontier(points: &[FrontierPoint]) -> String {
         290.0,
         "Weight of unused grants left, against expected wrong denials",
     );
-    for part in [0.0, 0.5, 1.0] {
-        let at = bottom - (bottom - top) * part;
-        let _ = write!(
-            out,
-            "<line class=\"grid\" x1=\"{left}\" x2=\"{right}\" y1=\"{at:.1}\" y2=\"{at:.1}\"/><text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
-            left - 8.0,
-            at + 4.0,
-            thousands(most * part),
-        );
-    }
+    grid(&mut out, (left, right), (top, bottom), most);
     let _ = write!(
         out,
         "<text x=\"{:.1}\" y=\"{:.1}\">weight of unused grants left</text>",
@@ -275,16 +266,7 @@ pub fn history(points: &[HistoryPoint]) -> String {
     let x = |point: &HistoryPoint| left + (right - left) * (seconds(point) - first) / (last - first).max(1.0);
     let y = |point: &HistoryPoint| bottom - (bottom - top) * int_f64(point.excess) / most;
     let mut out = open(640.0, 150.0, "Granted and never used, run by run");
-    for part in [0.0, 0.5, 1.0] {
-        let at = bottom - (bottom - top) * part;
-        let _ = write!(
-            out,
-            "<line class=\"grid\" x1=\"{left}\" x2=\"{right}\" y1=\"{at:.1}\" y2=\"{at:.1}\"/><text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
-            left - 8.0,
-            at + 4.0,
-            thousands(most * part),
-        );
-    }
+    grid(&mut out, (left, right), (top, bottom), most);
     let line: Vec<String> = points
         .iter()
         .map(|point| format!("{:.1},{:.1}", x(point), y(point)))
@@ -374,6 +356,20 @@ pub fn severity_bar(counts: &[(Severity, u64)]) -> String {
     }
     out.push_str("</svg>");
     out
+}
+
+/// Lines at nothing, half of the most and the most, each with its number.
+fn grid(out: &mut String, (left, right): (f64, f64), (top, bottom): (f64, f64), most: f64) {
+    for part in [0.0, 0.5, 1.0] {
+        let at = bottom - (bottom - top) * part;
+        let _ = write!(
+            out,
+            "<line class=\"grid\" x1=\"{left}\" x2=\"{right}\" y1=\"{at:.1}\" y2=\"{at:.1}\"/><text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
+            left - 8.0,
+            at + 4.0,
+            thousands(most * part),
+        );
+    }
 }
 
 fn open(width: f64, height: f64, label: &str) -> String {
