@@ -12,12 +12,12 @@
 mod server;
 
 use serde_json::{Value, json};
-use server::Server;
+use server::{Server, fine};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -180,40 +180,6 @@ fn policies(server: &Server) -> BTreeMap<String, String> {
         .collect()
 }
 
-fn program(server: &Server) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_vault-advisor"));
-    command
-        .env("VAULT_ADDR", server.address())
-        .env("VAULT_TOKEN", server.token())
-        .env_remove("BAO_ADDR")
-        .env_remove("BAO_TOKEN");
-    command
-}
-
-fn fine(output: &Output) -> String {
-    let text = format!(
-        "{}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
-    assert!(output.status.success(), "{text}");
-    text
-}
-
-fn script(server: &Server, path: &Path, arguments: &[&str]) {
-    let output = Command::new("bash")
-        .arg(path)
-        .args(arguments)
-        .env("VAULT_CLI", server::binary().unwrap())
-        .env("VAULT_ADDR", server.address())
-        .env("BAO_ADDR", server.address())
-        .env("VAULT_TOKEN", server.token())
-        .env("BAO_TOKEN", server.token())
-        .output()
-        .unwrap();
-    fine(&output);
-}
-
 /// A server on which people worked, and what the program says of it.
 struct Story {
     server: Server,
@@ -235,13 +201,15 @@ impl Story {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         let run = |command: &mut Command| fine(&command.output().unwrap());
-        run(program(&server).args(["snapshot", "--out"]).arg(at("deployment")));
-        run(program(&server)
+        run(server.program().args(["snapshot", "--out"]).arg(at("deployment")));
+        run(server
+            .program()
             .args(["usage", "--logs"])
             .arg(server.audit_log())
             .arg("-o")
             .arg(at("usage.parquet")));
-        run(program(&server)
+        run(server
+            .program()
             .args(["advise", "--horizon", "0", "--time-limit", "2s", "--usage"])
             .arg(at("usage.parquet"))
             .arg("--policies")
@@ -271,7 +239,9 @@ impl Story {
 
     fn regressions_of(&self, applied: &str, back: &str) -> (Option<i32>, Value) {
         let at = |name: &str| self.folder.path().join(name);
-        let output = program(&self.server)
+        let output = self
+            .server
+            .program()
             .args(["regressions", "--quiet", "--format", "json", "--applied"])
             .arg(at(applied))
             .arg("--logs")
@@ -290,7 +260,9 @@ impl Story {
     /// A watch on what was applied: its events as they come.
     fn watch(&self) -> (Child, Receiver<Value>) {
         let at = |name: &str| self.folder.path().join(name);
-        let mut child = program(&self.server)
+        let mut child = self
+            .server
+            .program()
             .args([
                 "watch",
                 "--quiet",
@@ -323,11 +295,13 @@ impl Story {
     }
 
     fn give_back(&self, arguments: &[&str]) {
-        script(&self.server, &self.folder.path().join("back/restore.sh"), arguments);
+        self.server
+            .script(&self.folder.path().join("back/restore.sh"), arguments);
     }
 
     fn script(&self, path: &str, arguments: &[&str]) {
-        script(&self.server, &self.folder.path().join("out").join(path), arguments);
+        self.server
+            .script(&self.folder.path().join("out").join(path), arguments);
     }
 
     /// What was taken away is denied.
@@ -572,7 +546,8 @@ fn two_policies_of_one_name_are_two() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     fine(
-        &program(&server)
+        &server
+            .program()
             .args(["snapshot", "--out"])
             .arg(at("snap"))
             .output()
@@ -580,7 +555,8 @@ fn two_policies_of_one_name_are_two() {
     );
     let advise = |policies: &Path, out: &Path| {
         fine(
-            &program(&server)
+            &server
+                .program()
                 .args(["advise", "--horizon", "0", "--time-limit", "1s", "--logs"])
                 .arg(server.audit_log())
                 .arg("--policies")
@@ -594,14 +570,14 @@ fn two_policies_of_one_name_are_two() {
         )
     };
     advise(&at("snap"), &at("out"));
-    script(&server, &at("out/apply.sh"), &["--yes"]);
+    server.script(&at("out/apply.sh"), &["--yes"]);
     assert_eq!(
         [ask("", "kv/a"), ask("", "kv/b"), ask("team-b", "kv/a")],
         [200; 3],
         "what worked works on"
     );
     assert_eq!(ask("team-b", "kv/b"), 403, "what nobody used is gone");
-    script(&server, &at("out/apply.sh"), &["--rollback", "--yes"]);
+    server.script(&at("out/apply.sh"), &["--rollback", "--yes"]);
     assert_eq!([ask("", "kv/b"), ask("team-b", "kv/b")], [200; 2]);
     // What it wrote is read again as what it is.
     advise(&at("out/policies"), &at("again"));

@@ -13,11 +13,10 @@
 mod server;
 
 use serde_json::{Value, json};
-use server::Server;
+use server::{Server, fine};
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::path::PathBuf;
 
 const SPACES: [&str; 4] = ["", "team-a", "team-a/dev", "team-b"];
 
@@ -385,26 +384,6 @@ fn state(server: &Server) -> BTreeMap<String, Value> {
     found
 }
 
-fn program(server: &Server) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_vault-advisor"));
-    command
-        .env("VAULT_ADDR", server.address())
-        .env("VAULT_TOKEN", server.token())
-        .env_remove("BAO_ADDR")
-        .env_remove("BAO_TOKEN");
-    command
-}
-
-fn fine(output: &Output) -> String {
-    let text = format!(
-        "{}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
-    assert!(output.status.success(), "{text}");
-    text
-}
-
 struct Company {
     server: Server,
     folder: tempfile::TempDir,
@@ -453,7 +432,9 @@ impl Company {
     /// Snapshot with the least policy that it prints, then advice on the log.
     fn advise(&self) {
         let least = fine(
-            &program(&self.server)
+            &self
+                .server
+                .program()
                 .args(["snapshot", "--print-policy"])
                 .output()
                 .unwrap(),
@@ -465,7 +446,7 @@ impl Company {
         // It names what it could not read, and the policy that reads it: level by level, as namespaces come to light.
         let mut said = String::new();
         for _ in 0..4 {
-            let mut snapshot = program(&self.server);
+            let mut snapshot = self.server.program();
             snapshot.env("VAULT_TOKEN", &token).args(["snapshot", "--out"]);
             said = fine(&snapshot.arg(self.at("snapshot")).output().unwrap());
             let Some((_, policy)) = said.split_once("the least policy that reads all of it:\n") else {
@@ -476,7 +457,7 @@ impl Company {
             self.server.write("sys/policies/acl/least", policy);
         }
         assert!(!said.contains("not read:"), "{said}");
-        let mut advise = program(&self.server);
+        let mut advise = self.server.program();
         advise
             .args(["advise", "--horizon", "0", "--time-limit", "2s", "--logs"])
             .arg(self.server.audit_log())
@@ -497,18 +478,7 @@ impl Company {
     }
 
     fn script(&self, path: &str, arguments: &[&str]) {
-        let path: &Path = &self.at("out").join(path);
-        let output = Command::new("bash")
-            .arg(path)
-            .args(arguments)
-            .env("VAULT_CLI", server::binary().unwrap())
-            .env("VAULT_ADDR", self.server.address())
-            .env("BAO_ADDR", self.server.address())
-            .env("VAULT_TOKEN", self.server.token())
-            .env("BAO_TOKEN", self.server.token())
-            .output()
-            .unwrap();
-        fine(&output);
+        self.server.script(&self.at("out").join(path), arguments);
     }
 
     /// What worked works, and nobody may do what they could not before.

@@ -19,7 +19,7 @@ use std::fs::{self, File};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -238,6 +238,45 @@ impl Server {
         let answer = self.write("auth/token/create", body);
         answer["auth"]["client_token"].as_str().unwrap().to_owned()
     }
+}
+
+impl Server {
+    /// The program, with the address and the root token of this server.
+    pub fn program(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_vault-advisor"));
+        command
+            .env("VAULT_ADDR", &self.address)
+            .env("VAULT_TOKEN", &self.token)
+            .env_remove("BAO_ADDR")
+            .env_remove("BAO_TOKEN");
+        command
+    }
+
+    /// Runs a script that the program wrote, which must go well.
+    pub fn script(&self, path: &Path, arguments: &[&str]) {
+        let output = Command::new("bash")
+            .arg(path)
+            .args(arguments)
+            .env("VAULT_CLI", binary().unwrap())
+            .env("VAULT_ADDR", &self.address)
+            .env("BAO_ADDR", &self.address)
+            .env("VAULT_TOKEN", &self.token)
+            .env("BAO_TOKEN", &self.token)
+            .output()
+            .unwrap();
+        fine(&output);
+    }
+}
+
+/// What a command said that must have gone well.
+pub fn fine(output: &Output) -> String {
+    let text = format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert!(output.status.success(), "{text}");
+    text
 }
 
 impl Drop for Server {
