@@ -8,6 +8,7 @@ use crate::units::{self, UnitError};
 use crate::vault::{Capability, Operation};
 use crate::version;
 use clap::builder::styling::{AnsiColor, Styles};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use jiff::{SignedDuration, Timestamp};
 use std::path::PathBuf;
@@ -43,6 +44,7 @@ pub struct Cli {
 
 /// Flags that every command knows.
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Every command")]
 pub struct Common {
     /// Whose rules decide: a version such as vault@1.16.3 or openbao@2.5.1, or one of vault-1.0, vault-1.12, vault-1.13,
     /// vault-1.21, vault-2.0.3, vault-2.2.2, openbao-2.0, openbao-2.6 (else the server that the deployment's snapshot saw,
@@ -76,6 +78,7 @@ pub enum Color {
 
 /// Where usage comes from.
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Logs and usage")]
 pub struct Reading {
     /// Audit logs: files, folders, globs (quoted), or - for standard input; .gz and .zst are read as they are
     #[arg(long, value_name = "PATH", num_args = 1..)]
@@ -95,8 +98,8 @@ pub struct Reading {
     /// What a principal is: entity, role, display-name, accessor, metadata.KEY
     #[arg(long, value_name = "BY", default_value = "entity")]
     pub group_by: GroupBy,
-    /// Log envelope: how lines are wrapped [default: detected]
-    #[arg(long, value_name = "KIND")]
+    /// Log envelope: how lines are wrapped (detected if none is given)
+    #[arg(long, value_name = "KIND", value_parser = envelope())]
     pub envelope: Option<Envelope>,
     /// JSON pointer to the audit entry inside of each wrapping object (/message); a step * is each element of a list
     #[arg(long, value_name = "POINTER")]
@@ -119,6 +122,7 @@ impl Reading {
 
 /// What is granted.
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Grants")]
 pub struct Granting {
     /// Policies: files and folders of .hcl or .json, Terraform, Kubernetes and more (docs/sources.md)
     #[arg(long, value_name = "PATH", num_args = 1.., required = true)]
@@ -170,6 +174,11 @@ fn most_findings(text: &str) -> Result<(Severity, usize), String> {
         Some((severity, most.parse().ok()?))
     });
     parts.ok_or_else(|| format!("`{text}` is no severity and number such as medium=10"))
+}
+
+/// The envelopes, by their words.
+fn envelope() -> impl TypedValueParser<Value = Envelope> {
+    PossibleValuesParser::new(Envelope::words()).try_map(|word| word.parse::<Envelope>())
 }
 
 /// The operation of a request, by the word of the audit log.
@@ -263,34 +272,39 @@ pub struct AdviseArgs {
     #[command(flatten)]
     pub granting: Granting,
     /// Folder to write to
-    #[arg(long, value_name = "DIR")]
+    #[arg(help_heading = "Output", long, value_name = "DIR")]
     pub out: PathBuf,
     /// Time for the search of roles
-    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = units::waiting)]
+    #[arg(help_heading = "What is proposed", long, value_name = "DURATION", default_value = "10s", value_parser = units::waiting)]
     pub time_limit: Duration,
     /// Random seed
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(help_heading = "What is proposed", long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
     /// Maximum roles per principal in the redesign
-    #[arg(long, value_name = "N")]
+    #[arg(help_heading = "What is proposed", long, value_name = "N")]
     pub max_roles: Option<u32>,
     /// Policies that the redesign keeps where it can: they cost nothing as roles. Names; a `*` at the end for any rest
-    #[arg(long, value_name = "POLICY", value_delimiter = ',')]
+    #[arg(
+        help_heading = "What is proposed",
+        long,
+        value_name = "POLICY",
+        value_delimiter = ','
+    )]
     pub keep: Vec<String>,
     /// Wrong denials that may be expected, for the uses that are expected over the horizon: `10/10000`
-    #[arg(long, value_name = "SHARE", value_parser = share)]
+    #[arg(help_heading = "What is proposed", long, value_name = "SHARE", value_parser = share)]
     pub budget: Option<f64>,
     /// How far ahead that is asked for: `90d`; `0` looks at the past alone
-    #[arg(long, value_name = "DURATION", value_parser = whole_days)]
+    #[arg(help_heading = "What is proposed", long, value_name = "DURATION", value_parser = whole_days)]
     pub horizon: Option<i32>,
     /// Work out the whole curve of excess against expected wrong denials too
-    #[arg(long)]
+    #[arg(help_heading = "Output", long)]
     pub frontier: bool,
     /// A report, a summary and diffs for each owner besides, in `owners/`: `[owners]` in the settings says who owns what
-    #[arg(long)]
+    #[arg(help_heading = "Output", long)]
     pub per_owner: bool,
     /// Leave the time of the run out, so that the same input gives the same bytes
-    #[arg(long)]
+    #[arg(help_heading = "Output", long)]
     pub reproducible: bool,
 }
 
@@ -331,6 +345,7 @@ pub enum UsageFormat {
 
 /// Whose policies are asked.
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Who asks")]
 pub struct Asking {
     /// Policies that the asker holds, by name, with the namespace in front where it matters (team/web)
     #[arg(
@@ -581,31 +596,31 @@ pub struct CheckArgs {
     #[command(flatten)]
     pub granting: Granting,
     /// Policies before the change: a git revision. Settings, waivers and baseline count as they were there
-    #[arg(long, value_name = "REV")]
+    #[arg(help_heading = "What is new", long, value_name = "REV")]
     pub base: Option<String>,
     /// Policies before the change: folders or files, in the order of those of `--policies`
-    #[arg(long, value_name = "DIR", num_args = 1.., conflicts_with = "base")]
+    #[arg(help_heading = "What is new", long, value_name = "DIR", num_args = 1.., conflicts_with = "base")]
     pub base_dir: Vec<PathBuf>,
     /// Findings of this severity and above fail
-    #[arg(long, value_name = "SEVERITY", default_value = "medium")]
+    #[arg(help_heading = "What fails", long, value_name = "SEVERITY", default_value = "medium")]
     pub fail_on: Threshold,
     /// Fail where the risk of any principal is above this (0 to 100)
-    #[arg(long, value_name = "SCORE")]
+    #[arg(help_heading = "What fails", long, value_name = "SCORE")]
     pub max_risk: Option<f64>,
     /// At most so many findings of a severity (medium=10); may be given several times
-    #[arg(long, value_name = "SEVERITY=N", value_parser = most_findings)]
+    #[arg(help_heading = "What fails", long, value_name = "SEVERITY=N", value_parser = most_findings)]
     pub budget: Vec<(Severity, usize)>,
     /// Show only what this file does not have
-    #[arg(long, value_name = "FILE")]
+    #[arg(help_heading = "What is new", long, value_name = "FILE")]
     pub baseline: Option<PathBuf>,
     /// Write what is found to this file, to be named by `--baseline` later, and do nothing else
-    #[arg(long, value_name = "FILE")]
+    #[arg(help_heading = "Output", long, value_name = "FILE")]
     pub write_baseline: Option<PathBuf>,
     /// Output
-    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    #[arg(help_heading = "Output", long, value_name = "FORMAT", default_value = "text")]
     pub format: GateFormat,
     /// File to write to instead of stdout
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(help_heading = "Output", short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
 }
 
@@ -762,16 +777,17 @@ pub struct BacktestArgs {
     #[command(flatten)]
     pub granting: Granting,
     /// How much of the past a proposal is made on, in whole days
-    #[arg(long, value_name = "DURATION", default_value = "60d", value_parser = units::duration)]
+    #[arg(help_heading = "Past and future", long, value_name = "DURATION", default_value = "60d", value_parser = units::duration)]
     pub train: SignedDuration,
     /// How much of the future it is replayed on
-    #[arg(long, value_name = "DURATION", default_value = "30d", value_parser = units::duration)]
+    #[arg(help_heading = "Past and future", long, value_name = "DURATION", default_value = "30d", value_parser = units::duration)]
     pub test: SignedDuration,
     /// From one cut between past and future to the next
-    #[arg(long, value_name = "DURATION", default_value = "7d", value_parser = units::duration)]
+    #[arg(help_heading = "Past and future", long, value_name = "DURATION", default_value = "7d", value_parser = units::duration)]
     pub step: SignedDuration,
     /// Budgets that the curve is drawn through (the one of the settings is always among them)
     #[arg(
+        help_heading = "What is compared",
         long,
         value_name = "SHARE",
         value_parser = share,
@@ -781,6 +797,7 @@ pub struct BacktestArgs {
     pub budgets: Vec<f64>,
     /// The days of "not used for N days goes", to compare with
     #[arg(
+        help_heading = "What is compared",
         long,
         value_name = "DAYS",
         value_delimiter = ',',
@@ -818,25 +835,25 @@ pub struct RolesArgs {
     #[command(flatten)]
     pub reading: Reading,
     /// What to minimise
-    #[arg(long, value_name = "OBJECTIVE", default_value = "roles")]
+    #[arg(help_heading = "The search", long, value_name = "OBJECTIVE", default_value = "roles")]
     pub objective: Objective,
     /// Time for the search
-    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = units::waiting)]
+    #[arg(help_heading = "The search", long, value_name = "DURATION", default_value = "60s", value_parser = units::waiting)]
     pub time_limit: Duration,
     /// Random seed
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(help_heading = "The search", long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
     /// Maximum roles per user
-    #[arg(long, value_name = "N")]
+    #[arg(help_heading = "The search", long, value_name = "N")]
     pub max_roles: Option<u32>,
     /// Matrix of existing roles (a line a role), which cost nothing
-    #[arg(long, value_name = "FILE")]
+    #[arg(help_heading = "The search", long, value_name = "FILE")]
     pub keep: Option<PathBuf>,
     /// Matrix of what is granted today: pairs may be added only inside of it
-    #[arg(long, value_name = "FILE")]
+    #[arg(help_heading = "The search", long, value_name = "FILE")]
     pub allowed: Option<PathBuf>,
     /// Price of a pair that is added to what the matrix has
-    #[arg(long, value_name = "WEIGHT")]
+    #[arg(help_heading = "The search", long, value_name = "WEIGHT")]
     pub over_grant: Option<f64>,
 }
 
@@ -900,64 +917,76 @@ pub struct SnapshotArgs {
 )]
 pub struct WatchArgs {
     /// Audit logs to follow: files, folders, globs (quoted)
-    #[arg(long, value_name = "PATH", num_args = 1.., required = true)]
+    #[arg(help_heading = "Logs and usage", long, value_name = "PATH", num_args = 1.., required = true)]
     pub logs: Vec<String>,
     /// Folder that keeps usage and positions; one watcher each
-    #[arg(long, value_name = "DIR")]
+    #[arg(help_heading = "Logs and usage", long, value_name = "DIR")]
     pub state: PathBuf,
     /// Leave out what was before this time (2026-01-31, or RFC 3339)
-    #[arg(long, value_name = "TIME", value_parser = time_as_typed)]
+    #[arg(help_heading = "Logs and usage", long, value_name = "TIME", value_parser = time_as_typed)]
     pub since: Option<String>,
     /// What a principal is: entity, role, display-name, accessor, metadata.KEY
-    #[arg(long, value_name = "BY", default_value = "entity")]
+    #[arg(help_heading = "Logs and usage", long, value_name = "BY", default_value = "entity")]
     pub group_by: GroupBy,
-    /// Log envelope: how lines are wrapped [default: detected]
-    #[arg(long, value_name = "KIND")]
+    /// Log envelope: how lines are wrapped (detected if none is given)
+    #[arg(help_heading = "Logs and usage", long, value_name = "KIND", value_parser = envelope())]
     pub envelope: Option<Envelope>,
     /// JSON pointer to the audit entry inside of each wrapping object (/message); a step * is each element of a list
-    #[arg(long, value_name = "POINTER")]
+    #[arg(help_heading = "Logs and usage", long, value_name = "POINTER")]
     pub unwrap: Option<String>,
     /// How news are written to stdout
-    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    #[arg(help_heading = "What is told", long, value_name = "FORMAT", default_value = "text")]
     pub format: TextOrJson,
     /// Look at everything named so often, for disks that do not tell of changes (network disks); 60s
-    #[arg(long, value_name = "DURATION", value_parser = duration_as_typed)]
+    #[arg(help_heading = "Logs and usage", long, value_name = "DURATION", value_parser = duration_as_typed)]
     pub poll: Option<String>,
     /// At least so long from commit to commit; 1s
-    #[arg(long, value_name = "DURATION", value_parser = duration_as_typed)]
+    #[arg(help_heading = "What is told", long, value_name = "DURATION", value_parser = duration_as_typed)]
     pub commit_every: Option<String>,
     /// Policies, files and folders: reports are made, and the use of a grant that a report called unused is told
-    #[arg(long, value_name = "PATH", num_args = 1..)]
+    #[arg(help_heading = "Reports", long, value_name = "PATH", num_args = 1..)]
     pub policies: Vec<PathBuf>,
     /// What a policy in a folder is named by: its path below the folder, or its file alone
-    #[arg(long, value_name = "BY", default_value = "path", requires = "policies")]
+    #[arg(
+        help_heading = "Reports",
+        long,
+        value_name = "BY",
+        default_value = "path",
+        requires = "policies"
+    )]
     pub policy_names: PolicyNames,
     /// Deployment folder or file, for the reports and the waves
-    #[arg(long, value_name = "PATH")]
+    #[arg(help_heading = "Reports", long, value_name = "PATH")]
     pub deployment: Option<PathBuf>,
     /// A report whose waves are applied: who is denied because of one is told at once, with what gives it back
-    #[arg(long, value_name = "DIR")]
+    #[arg(help_heading = "Reports", long, value_name = "DIR")]
     pub applied: Option<PathBuf>,
     /// At least so long from report to report; 15m
-    #[arg(long, value_name = "DURATION", value_parser = duration_as_typed)]
+    #[arg(help_heading = "Reports", long, value_name = "DURATION", value_parser = duration_as_typed)]
     pub report_every: Option<String>,
     /// Serve the report, /metrics and /health at this address, read-only
-    #[arg(long, value_name = "ADDRESS:PORT")]
+    #[arg(help_heading = "What is told", long, value_name = "ADDRESS:PORT")]
     pub listen: Option<std::net::SocketAddr>,
     /// Names besides its own under which the server may be asked
-    #[arg(long, value_name = "NAME", num_args = 1.., requires = "listen")]
+    #[arg(help_heading = "What is told", long, value_name = "NAME", num_args = 1.., requires = "listen")]
     pub listen_host: Vec<String>,
     /// Send news to this webhook, signed; the secret is in VAULT_ADVISOR_NOTIFY_SECRET or in a file
-    #[arg(long, value_name = "URL")]
+    #[arg(help_heading = "What is told", long, value_name = "URL")]
     pub notify: Option<String>,
     /// File with the secret that signs what is sent
-    #[arg(long, value_name = "FILE", requires = "notify")]
+    #[arg(help_heading = "What is told", long, value_name = "FILE", requires = "notify")]
     pub notify_secret_file: Option<PathBuf>,
     /// News that may wait for the webhook; what is beyond is dropped and counted
-    #[arg(long, value_name = "N", default_value_t = 1000, requires = "notify")]
+    #[arg(
+        help_heading = "What is told",
+        long,
+        value_name = "N",
+        default_value_t = 1000,
+        requires = "notify"
+    )]
     pub notify_queue: usize,
     /// Read what is there, commit, and end
-    #[arg(long)]
+    #[arg(help_heading = "Logs and usage", long)]
     pub once: bool,
 }
 

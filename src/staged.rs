@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// How hidden names begin.
@@ -37,18 +38,36 @@ impl Drop for Unfinished {
     }
 }
 
+/// Whether anything was moved into place, or written to what takes it as it comes.
+static PLACED: AtomicBool = AtomicBool::new(false);
+
 /// Moves things into place: no interruption comes between.
 pub fn finish<T>(work: impl FnOnce() -> T) -> T {
     let _waits = listed();
+    PLACED.store(true, Ordering::Relaxed);
     work()
 }
 
+/// What an interruption left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Swept {
+    /// No file was written.
+    Nothing,
+    /// Files that were moved into place before it, each whole.
+    SomethingStays,
+}
+
 /// The program ends now: takes away all that is unfinished, and lets nobody finish any more. What cannot be taken away stays.
-pub fn sweep() {
+pub fn sweep() -> Swept {
     let unfinished = listed();
     take_away(&unfinished);
     // Whoever wants to go on waits for the end.
     std::mem::forget(unfinished);
+    if PLACED.load(Ordering::Relaxed) {
+        Swept::SomethingStays
+    } else {
+        Swept::Nothing
+    }
 }
 
 fn take_away(unfinished: &BTreeSet<PathBuf>) {
@@ -93,6 +112,7 @@ pub fn write_for<E>(
     let target = fs::canonicalize(target).unwrap_or_else(|_| target.to_owned());
     let there = fs::metadata(&target).ok();
     if there.as_ref().is_some_and(|there| !there.is_file()) {
+        PLACED.store(true, Ordering::Relaxed);
         return fill(&mut OpenOptions::new().write(true).open(&target).map_err(failed)?);
     }
     let folder = target.parent().filter(|p| !p.as_os_str().is_empty());

@@ -332,6 +332,7 @@ fn an_interruption_leaves_nothing() {
         let mut text = String::new();
         child.stderr.take().unwrap().read_to_string(&mut text).unwrap();
         fit(&text, signal);
+        assert!(text.ends_with("stopped, nothing written\n"), "{text}");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "something is left");
     }
 }

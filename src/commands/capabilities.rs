@@ -11,6 +11,7 @@ use crate::policy::pattern::Pattern;
 use crate::policy::profile::Profile;
 use crate::policy::who_can::Target;
 use crate::report::escape;
+use crate::report::ink::{self, Face};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -42,7 +43,10 @@ pub(super) fn run(
         hcl(&asker, &acl, below.as_ref(), uses.as_ref(), profile)?
     } else {
         match args.format {
-            TextOrJson::Text => text(&asker, &acl, &rows, uses.as_ref(), profile),
+            TextOrJson::Text => {
+                let text = text(&asker, &acl, &rows, uses.as_ref(), profile);
+                ink::coloured(&text, Face::List, talk.colour_out)
+            }
             TextOrJson::Json => {
                 let rows: Vec<Value> = rows.iter().map(|row| with_use(row, uses.as_ref())).collect();
                 let document = json!({

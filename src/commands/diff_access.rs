@@ -11,6 +11,7 @@ use crate::policy::compare::compare_with;
 use crate::policy::model::Policy;
 use crate::policy::profile::Profile;
 use crate::report::escape;
+use crate::report::ink::{self, Face};
 use crate::units;
 use crate::vault::PolicyId;
 use jiff::Timestamp;
@@ -59,7 +60,11 @@ pub(super) fn run(
     );
     talk.done();
     let text = match args.format {
-        TextOrJson::Text => escape::visible_lines(&compare::between(&first.name, &second.name, &found)),
+        TextOrJson::Text => ink::coloured(
+            &escape::visible_lines(&compare::between(&first.name, &second.name, &found)),
+            Face::Difference,
+            talk.colour_out,
+        ),
         TextOrJson::Json => format!("{}\n", compare::between_document(&first.name, &second.name, &found)),
     };
     out.write_all(text.as_bytes()).map_err(Failure::from_output)?;

@@ -247,8 +247,12 @@ pub(super) fn left_out(skipped: &[Skipped], profile: Profile, talk: &Talk) -> Ve
     match skipped.len() - suspects.len() {
         0 => {}
         n => talk.note(&format!(
-            "left out {} that hold no policy",
-            digest::count(u64::try_from(n).unwrap_or(u64::MAX), "file", "files")
+            "left out {} no policy",
+            digest::count(
+                u64::try_from(n).unwrap_or(u64::MAX),
+                "file that holds",
+                "files that hold"
+            )
         )),
     }
     notes

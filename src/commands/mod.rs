@@ -112,7 +112,7 @@ pub fn run(cli: Cli, out: &mut dyn Write, talk: &Talk) -> Result<Exit, Failure> 
     let profile = server::settled(common, &cli.command, talk)?;
     // `watch` commits what it read before it ends.
     if !matches!(cli.command, Command::Watch(_)) {
-        interrupt::clean_up();
+        interrupt::clean_up(common.quiet);
     }
     match cli.command {
         Command::Advise(args) => advise::run(&args, common, profile, out, talk),

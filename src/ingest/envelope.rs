@@ -103,6 +103,11 @@ impl fmt::Display for Envelope {
 }
 
 impl Envelope {
+    /// The words for them.
+    pub fn words() -> impl Iterator<Item = &'static str> {
+        WORDS.into_iter().map(|(_, word)| word)
+    }
+
     /// Whether an entry may stand bare.
     #[must_use]
     pub const fn bare(self) -> bool {

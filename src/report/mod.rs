@@ -16,6 +16,7 @@ pub mod html;
 mod html_changes;
 mod html_data;
 mod html_page;
+pub mod ink;
 pub mod json;
 pub mod json_account;
 pub mod json_model;

@@ -4,49 +4,17 @@ use std::fmt::Write as _;
 
 use super::digest::{self, count, decimal, number};
 use super::escape::terminal;
-use crate::advice::{Advice, Change, Severity};
+use super::ink::Ink;
+use crate::advice::{Advice, Change, Finding};
 
 const PRINCIPALS_SHOWN: usize = 8;
-const FINDINGS_SHOWN: usize = 8;
+const RULES_SHOWN: usize = 8;
 const NAME_WIDTH: usize = 30;
-
-/// Colours, or none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Paint(bool);
-
-impl Paint {
-    fn with(self, code: &str, text: &str) -> String {
-        if self.0 {
-            format!("\u{1b}[{code}m{text}\u{1b}[0m")
-        } else {
-            text.to_owned()
-        }
-    }
-
-    fn bold(self, text: &str) -> String {
-        self.with("1", text)
-    }
-
-    fn dim(self, text: &str) -> String {
-        self.with("2", text)
-    }
-
-    fn severity(self, severity: Severity) -> String {
-        let code = match severity {
-            Severity::Critical => "1;31",
-            Severity::High => "31",
-            Severity::Medium => "33",
-            Severity::Low => "36",
-            Severity::Info => "2",
-        };
-        self.with(code, &format!("{:<8}", severity.as_str()))
-    }
-}
 
 /// The summary, with colours if `color`.
 #[must_use]
 pub fn render(advice: &Advice, color: bool) -> String {
-    let paint = Paint(color);
+    let paint = Ink(color);
     let mut out = String::new();
     let _ = writeln!(out, "{}", paint.bold(&digest::headline(advice)));
     let _ = writeln!(out, "{}", digest::promise(advice));
@@ -81,7 +49,7 @@ pub fn render(advice: &Advice, color: bool) -> String {
     out
 }
 
-fn principals(out: &mut String, advice: &Advice, paint: Paint) {
+fn principals(out: &mut String, advice: &Advice, paint: Ink) {
     if advice.principals.is_empty() {
         return;
     }
@@ -110,30 +78,46 @@ fn principals(out: &mut String, advice: &Advice, paint: Paint) {
     more(out, advice.principals.len(), PRINCIPALS_SHOWN, paint);
 }
 
-fn findings(out: &mut String, advice: &Advice, paint: Paint) {
+fn findings(out: &mut String, advice: &Advice, paint: Ink) {
     let _ = writeln!(
         out,
         "\n{}",
         paint.bold(&count(digest::len(&advice.findings), "finding", "findings"))
     );
-    for finding in advice.findings.iter().take(FINDINGS_SHOWN) {
-        let place = finding
-            .origins
-            .first()
-            .map(|origin| paint.dim(&format!("  {}", terminal(&origin.to_string()))))
-            .unwrap_or_default();
-        let _ = writeln!(
-            out,
-            "  {} {} {}{place}",
-            paint.severity(finding.severity),
-            terminal(&finding.title),
-            paint.dim(&format!("[{}]", terminal(&finding.rule))),
-        );
-    }
-    more(out, advice.findings.len(), FINDINGS_SHOWN, paint);
+    out.push_str(&by_rule(&advice.findings, RULES_SHOWN, paint));
 }
 
-fn proposals(out: &mut String, advice: &Advice, paint: Paint) {
+/// Findings by rule, the gravest first: how many, and the first of them. Several of one rule are one thing to decide.
+pub(super) fn by_rule(findings: &[Finding], shown: usize, ink: Ink) -> String {
+    let mut groups: Vec<(&Finding, usize)> = Vec::new();
+    for finding in findings {
+        let alike = groups
+            .iter_mut()
+            .find(|(first, _)| (first.severity, &first.rule) == (finding.severity, &finding.rule));
+        match alike {
+            Some((_, many)) => *many += 1,
+            None => groups.push((finding, 1)),
+        }
+    }
+    let mut out = String::new();
+    for (first, many) in groups.iter().take(shown) {
+        let _ = writeln!(
+            out,
+            "  {} {many:>5}  {}",
+            ink.severity(first.severity, &format!("{:<8}", first.severity.as_str())),
+            terminal(&first.rule),
+        );
+        let such = if *many == 1 { "" } else { "such as " };
+        let _ = writeln!(out, "                 {}{}", ink.dim(such), terminal(&first.title));
+    }
+    if let Some(more) = groups.len().checked_sub(shown).filter(|more| *more > 0) {
+        let rules = if more == 1 { "rule" } else { "rules" };
+        let _ = writeln!(out, "{}", ink.dim(&format!("  and {more} more {rules}")));
+    }
+    out
+}
+
+fn proposals(out: &mut String, advice: &Advice, paint: Ink) {
     for proposal in &advice.proposals {
         let (before, after) = (&proposal.before, &proposal.after);
         let _ = writeln!(
@@ -162,7 +146,7 @@ fn proposals(out: &mut String, advice: &Advice, paint: Paint) {
     }
 }
 
-fn more(out: &mut String, all: usize, shown: usize, paint: Paint) {
+fn more(out: &mut String, all: usize, shown: usize, paint: Ink) {
     if let Some(more) = all.checked_sub(shown).filter(|more| *more > 0) {
         let _ = writeln!(out, "{}", paint.dim(&format!("  and {more} more")));
     }
@@ -175,4 +159,45 @@ fn shortened(text: &str) -> String {
     let mut out: String = text.chars().take(NAME_WIDTH - 1).collect();
     out.push('…');
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::advice::{Severity, Subject};
+
+    fn finding(rule: &str, severity: Severity, title: &str) -> Finding {
+        Finding {
+            fingerprint: title.to_owned(),
+            rule: rule.into(),
+            severity,
+            title: title.to_owned(),
+            detail: String::new(),
+            subject: Subject {
+                kind: "stanza".to_owned(),
+                name: title.to_owned(),
+                key: String::new(),
+            },
+            origins: Vec::new(),
+            evidence: None,
+            remedy: String::new(),
+            fixed_in: None,
+            who: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn what_one_rule_finds_often_takes_one_place() {
+        let found = [
+            finding("escalation-path", Severity::Critical, "ann"),
+            finding("broad-glob", Severity::Medium, "`a/*`"),
+            finding("broad-glob", Severity::Medium, "`b/*`"),
+            finding("broad-glob", Severity::Low, "`c/*`"),
+        ];
+        assert_eq!(
+            by_rule(&found, 2, Ink(false)),
+            "  critical     1  escalation-path\n                 ann\n  medium       2  broad-glob\n                 such as `a/*`\n  and 1 more rule\n"
+        );
+        assert!(by_rule(&found, 3, Ink(false)).ends_with("  low          1  broad-glob\n                 `c/*`\n"));
+    }
 }

@@ -1,32 +1,30 @@
 //! The gate's findings for a terminal.
 
 use super::Gate;
-use crate::advice::Severity;
 use crate::report::escape::visible;
+use crate::report::ink::Ink;
+use crate::report::text::by_rule;
 use std::fmt::Write as _;
+
+/// More findings than this are counted by rule in the end.
+const A_SCREEN: usize = 8;
 
 /// The findings, then the numbers, then the verdict.
 #[must_use]
 pub fn render(gate: &Gate, color: bool) -> String {
-    let paint = |code: &str, text: &str| {
-        if color {
-            format!("\u{1b}[{code}m{text}\u{1b}[0m")
-        } else {
-            text.to_owned()
-        }
-    };
+    let ink = Ink(color);
     let mut out = String::new();
     for note in &gate.notes {
         let _ = writeln!(out, "note: {}", visible(note));
     }
     for finding in &gate.findings {
-        let code = match finding.severity {
-            Severity::Critical | Severity::High => "1;31",
-            Severity::Medium => "1;33",
-            Severity::Low | Severity::Info => "1;36",
-        };
         let head = format!("{}[{}]", finding.severity.as_str(), finding.rule);
-        let _ = writeln!(out, "{}: {}", paint(code, &head), visible(&finding.title));
+        let _ = writeln!(
+            out,
+            "{}: {}",
+            ink.severity(finding.severity, &head),
+            visible(&finding.title)
+        );
         for origin in &finding.origins {
             let _ = writeln!(out, "  --> {}", visible(&origin.to_string()));
         }
@@ -35,9 +33,15 @@ pub fn render(gate: &Gate, color: bool) -> String {
         }
         let _ = writeln!(out, "  fingerprint: {}", finding.fingerprint);
     }
+    // Where they do not fit a screen, what they are of.
+    if gate.findings.len() > A_SCREEN {
+        out.push('\n');
+        out.push_str(&by_rule(&gate.findings, usize::MAX, ink));
+        out.push('\n');
+    }
     let _ = writeln!(out, "{}", gate.numbers());
     let code = if gate.reasons.is_empty() { "1;32" } else { "1;31" };
-    let _ = writeln!(out, "check {}", paint(code, &visible(&gate.verdict())));
+    let _ = writeln!(out, "check {}", ink.with(code, &visible(&gate.verdict())));
     out
 }
 
