@@ -118,7 +118,7 @@ pub(super) fn run(
     }
     talk.done();
     if !common.quiet {
-        let text = report::text::render(&advice, talk.colour_out);
+        let text = talk.fitted(&report::text::render(&advice, talk.colour_out()));
         out.write_all(text.as_bytes()).map_err(Failure::from_output)?;
         writeln!(out, "report: {}", args.out.join("report.html").display()).map_err(Failure::from_output)?;
     }

@@ -11,7 +11,7 @@ use crate::policy::pattern::Pattern;
 use crate::policy::profile::Profile;
 use crate::policy::who_can::Target;
 use crate::report::escape;
-use crate::report::ink::{self, Face};
+use crate::report::ink::Face;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -45,7 +45,7 @@ pub(super) fn run(
         match args.format {
             TextOrJson::Text => {
                 let text = text(&asker, &acl, &rows, uses.as_ref(), profile);
-                ink::coloured(&text, Face::List, talk.colour_out)
+                talk.told(&text, Face::List)
             }
             TextOrJson::Json => {
                 let rows: Vec<Value> = rows.iter().map(|row| with_use(row, uses.as_ref())).collect();

@@ -116,10 +116,17 @@ pub(super) fn run(
     } else {
         Exit::Findings
     };
-    let color = talk.colour_out && args.output.is_none();
+    let color = talk.colour_out() && args.output.is_none();
     let text = render(view(checked, args.fail_on.into(), notes), args.format, color)?;
     match &args.output {
-        None => out.write_all(text.as_bytes()).map_err(Failure::from_output)?,
+        None => {
+            let text = if args.format == GateFormat::Text {
+                talk.fitted(&text)
+            } else {
+                text
+            };
+            out.write_all(text.as_bytes()).map_err(Failure::from_output)?;
+        }
         Some(path) => write(path, &text)?,
     }
     Ok(exit)

@@ -6,7 +6,7 @@ use crate::cli::{Common, CompareArgs, TextOrJson};
 use crate::policy::compare::{Holder, Options, compare_policies};
 use crate::policy::profile::Profile;
 use crate::report::escape;
-use crate::report::ink::{self, Face};
+use crate::report::ink::Face;
 use crate::usage::Facts;
 use jiff::Timestamp;
 use std::io::Write;
@@ -60,11 +60,7 @@ pub(super) fn run(
     let found = compare_policies(profile, &old, &new, holders.as_deref(), now, Options::default());
     talk.done();
     let text = match args.format {
-        TextOrJson::Text => ink::coloured(
-            &escape::visible_lines(&compare::text(&found)),
-            Face::Difference,
-            talk.colour_out,
-        ),
+        TextOrJson::Text => talk.told(&escape::visible_lines(&compare::text(&found)), Face::Difference),
         TextOrJson::Json => format!("{}\n", compare::document(&found)),
     };
     out.write_all(text.as_bytes()).map_err(Failure::from_output)?;

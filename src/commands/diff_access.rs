@@ -11,7 +11,7 @@ use crate::policy::compare::compare_with;
 use crate::policy::model::Policy;
 use crate::policy::profile::Profile;
 use crate::report::escape;
-use crate::report::ink::{self, Face};
+use crate::report::ink::Face;
 use crate::units;
 use crate::vault::PolicyId;
 use jiff::Timestamp;
@@ -60,10 +60,9 @@ pub(super) fn run(
     );
     talk.done();
     let text = match args.format {
-        TextOrJson::Text => ink::coloured(
+        TextOrJson::Text => talk.told(
             &escape::visible_lines(&compare::between(&first.name, &second.name, &found)),
             Face::Difference,
-            talk.colour_out,
         ),
         TextOrJson::Json => format!("{}\n", compare::between_document(&first.name, &second.name, &found)),
     };

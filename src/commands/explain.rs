@@ -9,7 +9,7 @@ use crate::policy::explain::{Question, explain};
 use crate::policy::model::Policy;
 use crate::policy::profile::Profile;
 use crate::report::escape;
-use crate::report::ink::{self, Face};
+use crate::report::ink::Face;
 use crate::vault::protected;
 use serde_json::Value;
 use std::io::Write;
@@ -54,11 +54,7 @@ pub(super) fn run(
         kv: mount.and_then(holders::kv),
     });
     let text = match args.format {
-        TextOrJson::Text => ink::coloured(
-            &escape::visible_lines(&explanation.to_string()),
-            Face::Decision,
-            talk.colour_out,
-        ),
+        TextOrJson::Text => talk.told(&escape::visible_lines(&explanation.to_string()), Face::Decision),
         TextOrJson::Json => {
             let json = serde_json::to_string_pretty(&explanation).map_err(|e| Failure::from_error(&e, None))?;
             format!("{json}\n")

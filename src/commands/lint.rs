@@ -98,7 +98,11 @@ pub(super) fn run(
             }
         }
         TextOrJson::Text => {
-            let style = if talk.colour_out { Style::Coloured } else { Style::Plain };
+            let style = if talk.colour_out() {
+                Style::Coloured
+            } else {
+                Style::Plain
+            };
             for error in &broken {
                 text.push_str(&error.render(style));
                 text.push('\n');

@@ -3,6 +3,7 @@
 use crate::cli::{Color, Common};
 use crate::ingest::Progress;
 use crate::report::escape;
+use crate::report::ink::{self, Face};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::{self, IsTerminal, Write};
 use std::sync::Mutex;
@@ -16,7 +17,10 @@ pub struct Talk {
     /// Whether stderr may be coloured.
     colour: bool,
     /// Whether stdout may be coloured.
-    pub colour_out: bool,
+    colour_out: bool,
+    /// How wide the terminals are that stderr and stdout are.
+    width: Option<usize>,
+    width_out: Option<usize>,
     bar: Mutex<Option<ProgressBar>>,
     /// What is being done, and since when.
     at: Mutex<Option<(String, Instant)>>,
@@ -39,6 +43,8 @@ impl Talk {
             terminal,
             colour: wanted(terminal),
             colour_out: wanted(io::stdout().is_terminal()),
+            width: terminal_size_of(io::stderr()).map(usize::from),
+            width_out: terminal_size_of(io::stdout()).map(usize::from),
             bar: Mutex::new(None),
             at: Mutex::new(None),
         }
@@ -99,6 +105,27 @@ impl Talk {
         self.line(text.trim_end());
     }
 
+    /// Whether stdout may be coloured.
+    #[must_use]
+    pub const fn colour_out(&self) -> bool {
+        self.colour_out
+    }
+
+    /// A text for stdout, escaped before: with colours where they are wanted, and no word broken at the edge of a terminal.
+    #[must_use]
+    pub fn told(&self, text: &str, face: Face) -> String {
+        self.fitted(&ink::coloured(text, face, self.colour_out))
+    }
+
+    /// The same of a text that has its colours.
+    #[must_use]
+    pub fn fitted(&self, text: &str) -> String {
+        match self.width_out {
+            Some(width) => ink::wrapped(text, width),
+            None => text.to_owned(),
+        }
+    }
+
     /// Whether stderr may be coloured.
     #[must_use]
     pub const fn colour(&self) -> bool {
@@ -150,6 +177,10 @@ impl Talk {
     fn line(&self, text: &str) {
         self.clear();
         // Who closed stderr does not want to be told.
+        let text = match self.width {
+            Some(width) => ink::wrapped(text, width),
+            None => text.to_owned(),
+        };
         let _ = writeln!(io::stderr().lock(), "{text}");
     }
 }
@@ -188,6 +219,12 @@ impl Progress for Talk {
     fn end(&self) {
         self.clear();
     }
+}
+
+/// How wide it is, if it is a terminal.
+#[cfg(unix)]
+fn terminal_size_of(stream: impl std::os::fd::AsFd) -> Option<u16> {
+    terminal_size::terminal_size_of(stream).map(|(width, _)| width.0)
 }
 
 /// The memory that the program has in use, in MiB, where the system tells.

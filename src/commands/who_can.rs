@@ -10,7 +10,7 @@ use crate::policy::profile::Profile;
 use crate::policy::template::Identity;
 use crate::policy::who_can::{Extent, Holder, Reach, Target, Through, who_can};
 use crate::report::escape;
-use crate::report::ink::{self, Face};
+use crate::report::ink::Face;
 use crate::vault::{PrincipalKind, path};
 use serde_json::json;
 use std::fmt::Write as _;
@@ -85,7 +85,7 @@ pub(super) fn run(
             if let Some(note) = profile.note() {
                 text.push_str(&format!("\n{note}\n"));
             }
-            ink::coloured(&text, Face::List, talk.colour_out)
+            talk.told(&text, Face::List)
         }
     };
     out.write_all(text.as_bytes()).map_err(Failure::from_output)?;

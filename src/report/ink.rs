@@ -104,6 +104,43 @@ fn heading(line: &str, ink: Ink) -> String {
     }
 }
 
+/// The text with its long lines broken between words; what follows stands two blanks deeper than its line began. A word
+/// that is longer than a line stays whole: it may be a path that somebody copies.
+#[must_use]
+pub fn wrapped(text: &str, width: usize) -> String {
+    let width = width.max(NARROWEST);
+    text.split_inclusive('\n')
+        .map(|whole| {
+            let line = whole.trim_end_matches('\n');
+            let end = &whole[line.len()..];
+            if textwrap::core::display_width(line) <= width {
+                return whole.to_owned();
+            }
+            let depth = depth(line);
+            let deeper = " ".repeat((depth + 2).min(width / 2));
+            let options = textwrap::Options::new(width)
+                .subsequent_indent(&deeper)
+                .break_words(false)
+                .wrap_algorithm(textwrap::WrapAlgorithm::FirstFit)
+                .word_separator(textwrap::WordSeparator::AsciiSpace)
+                .word_splitter(textwrap::WordSplitter::NoHyphenation);
+            textwrap::fill(line, options) + end
+        })
+        .collect()
+}
+
+/// The blanks that a line begins with, whatever colour stands before them.
+fn depth(line: &str) -> usize {
+    let text = match line.strip_prefix('\u{1b}') {
+        Some(colour) => colour.split_once('m').map_or(line, |(_, text)| text),
+        None => line,
+    };
+    text.len() - text.trim_start_matches(' ').len()
+}
+
+/// No terminal is taken for narrower.
+const NARROWEST: usize = 30;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -147,5 +184,33 @@ mod tests {
     fn only_the_first_line_has_the_verdict() {
         let told = coloured("allowed: x\ndenied: y\n", Face::Decision, true);
         assert!(told.ends_with("\ndenied: y\n"), "{told}");
+    }
+
+    #[test]
+    fn long_lines_break_between_words_and_short_ones_stay() {
+        let text = "short  one\n  a line that is longer than thirty columns are\nsecret/data/a/very/long/path/that/is/one/word end";
+        assert_eq!(
+            wrapped(text, 30),
+            "short  one\n  a line that is longer than\n    thirty columns are\nsecret/data/a/very/long/path/that/is/one/word\n  end"
+        );
+        // Colours take no room.
+        let red = "\u{1b}[1;31mdenied\u{1b}[0m: read of something so here";
+        assert_eq!(wrapped(red, 33), red);
+        let dim = "\u{1b}[2m      old: something that is long\u{1b}[0m";
+        assert_eq!(plain(&wrapped(dim, 30)), "      old: something that is\n        long");
+        assert_eq!(plain(&wrapped(red, 30)), "denied: read of something so\n  here");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn wrapping_only_moves_words(text in "[a-z `/:\n]{0,200}", width in 1_usize..100) {
+            let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+            let wrapped = wrapped(&text, width);
+            proptest::prop_assert_eq!(words(&wrapped), words(&text));
+            for line in wrapped.lines() {
+                let one_word = line.split_whitespace().count() <= 1;
+                proptest::prop_assert!(one_word || line.trim_end().len() <= width.max(NARROWEST), "{}", line);
+            }
+        }
     }
 }
