@@ -284,8 +284,8 @@ fn terraform_is_read_as_far_as_it_is_known() {
         &["--policies", "terraform", "--fail-on", "info"],
         1,
         &[
-            "`vault_policy.team` was not checked: its name needs variable `team`",
-            "`vault_policy.filed` was not checked: its text needs `file(\"./filed.hcl\")`: there is no such file",
+            "`vault_policy.team` was not checked: its name cannot be worked out: variable `team`",
+            "`vault_policy.filed` was not checked: its text cannot be worked out: `file(\"./filed.hcl\")`: there is no such file",
             "policy `wrong` cannot be used",
             "terraform/main.tf:23:",
             "2 policies checked",

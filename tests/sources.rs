@@ -232,13 +232,13 @@ fn what_is_found_and_not_known_is_named() {
             "variable \"p\" {}\nresource \"vault_policy\" \"v\" {\n  name = \"v\"\n  policy = var.p\n}\nresource \"vault_policy\" \"d\" {\n  name = \"d\"\n  policy = data.http.x.body\n}\nresource \"vault_policy\" \"e\" {\n  for_each = var.p\n  name = each.key\n  policy = \"\"\n}\nmodule \"gone\" {\n  source = \"./gone\"\n}\nmodule \"far\" {\n  source = \"acme/policies/vault\"\n}\nresource \"vault_policy\" \"o\" {\n  name = \"o\"\n  policy = file(\"../../../../etc/passwd\")\n}\nresource \"vault_policy\" \"l\" {\n  name = local.a\n  policy = \"\"\n}\nlocals {\n  a = local.b\n  b = local.a\n}\n",
         )],
         &[
-            "vault_policy.v: its text needs variable `p` has no value here",
-            "vault_policy.d: its text needs `data.http.x.body`",
+            "vault_policy.v: its text cannot be worked out: variable `p` has no value here",
+            "vault_policy.d: its text cannot be worked out: `data.http.x.body`",
             "vault_policy.e: its instances need variable `p`",
             "module.gone: the folder of its module is not there",
             "module.far: its module is not in this repository",
-            "vault_policy.o: its text needs `file(\"../../../../etc/passwd\")`",
-            "vault_policy.l: its name needs `local.a` leads to itself",
+            "vault_policy.o: its text cannot be worked out: `file(\"../../../../etc/passwd\")`",
+            "vault_policy.l: its name cannot be worked out: `local.a` leads to itself",
         ],
     );
     let broken = folder(&[("main.tf", "resource \"vault_policy\" \"v\" {\n  name = \n}\n")]);

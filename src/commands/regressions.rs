@@ -5,7 +5,7 @@ use crate::advice::{Change, Proposal, ProposedPolicy, Run};
 use crate::cli::{Common, RegressionsArgs, TextOrJson};
 use crate::ingest;
 use crate::policy::profile::Profile;
-use crate::report::{self, escape};
+use crate::report::{self, digest, escape};
 use crate::rollout::applied::{Applied, AppliedError};
 use crate::rollout::regression::{self, Found, Regression, Seen, Writes};
 use crate::rollout::restore::{self, Restore};
@@ -79,8 +79,10 @@ fn remember(
             about: About::Grant(label(policy), Some(regression.path.clone())),
             owner: regression.principal.clone(),
             reason: format!(
-                "{} was denied {} times since wave {}",
-                regression.capability, regression.count, regression.wave
+                "{} was denied {} since wave {}",
+                regression.capability,
+                digest::times(regression.count),
+                regression.wave
             ),
             until: until(applied, regression),
             line: 0,
@@ -197,12 +199,12 @@ fn text(applied: &Applied, found: &Found, restore: &Restore, standings: &[Standi
     for r in found.regressions.iter().take(MOST_TOLD) {
         let _ = writeln!(
             out,
-            "{}: {} on `{}{}` denied {} times since wave {}, {} to {}",
+            "{}: {} on `{}{}` denied {} since wave {}, {} to {}",
             r.principal,
             r.capability,
             r.namespace,
             r.path,
-            r.count,
+            digest::times(r.count),
             r.wave,
             r.first_seen.map(|t| t.to_string()).unwrap_or_default(),
             r.last_seen.map(|t| t.to_string()).unwrap_or_default(),

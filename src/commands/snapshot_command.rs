@@ -5,7 +5,7 @@ use super::{Exit, Failure, Talk};
 use crate::cli::SnapshotArgs;
 use crate::deployment::connection::Given;
 use crate::deployment::required::required_policy;
-use crate::report::escape;
+use crate::report::{digest, escape};
 use std::io::Write;
 use std::path::Path;
 
@@ -51,8 +51,12 @@ pub(super) fn run(args: &SnapshotArgs, out: &mut dyn Write, talk: &Talk) -> Resu
     }
     for missing in &report.missing {
         talk.warn(&format!(
-            "not read: {} on `{}{}` ({}, {} times)",
-            missing.capability, missing.namespace, missing.path, missing.reason, missing.count
+            "not read: {} on `{}{}` ({}, {})",
+            missing.capability,
+            missing.namespace,
+            missing.path,
+            missing.reason,
+            digest::times(missing.count)
         ));
     }
     if !report.missing.is_empty() {

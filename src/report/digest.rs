@@ -107,6 +107,16 @@ pub fn count(value: u64, one: &str, many: &str) -> String {
     format!("{} {}", number(value), if value == 1 { one } else { many })
 }
 
+/// "once", "3 times".
+#[must_use]
+pub fn times(value: u64) -> String {
+    if value == 1 {
+        "once".to_owned()
+    } else {
+        format!("{} times", number(value))
+    }
+}
+
 /// The length of a list as a number.
 #[must_use]
 pub fn len<T>(list: &[T]) -> u64 {

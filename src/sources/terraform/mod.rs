@@ -248,14 +248,22 @@ impl Reader<'_, '_> {
         };
         let name = match value("name") {
             Ok(name) => name.text,
-            Err(why) => return self.unread(address, &format!("its name needs {why}"), block, at("name"), None),
+            Err(why) => {
+                return self.unread(
+                    address,
+                    &format!("its name cannot be worked out: {why}"),
+                    block,
+                    at("name"),
+                    None,
+                );
+            }
         };
         let namespace = match self.namespace(module, block, scope) {
             Ok(namespace) => namespace,
             Err(why) => {
                 return self.unread(
                     address,
-                    &format!("its namespace needs {why}"),
+                    &format!("its namespace cannot be worked out: {why}"),
                     block,
                     at("namespace"),
                     None,
@@ -272,7 +280,7 @@ impl Reader<'_, '_> {
             Ok(text) => text,
             Err(why) => {
                 let id = Some((Arc::from(namespace), Arc::from(name)));
-                return self.unread(address, &format!("its text needs {why}"), block, at, id);
+                return self.unread(address, &format!("its text cannot be worked out: {why}"), block, at, id);
             }
         };
         let whole = self.alone(block, address);
@@ -344,7 +352,7 @@ impl Reader<'_, '_> {
                 if mentions(path_expr, &Value::Null) || mentions(data_expr, &data) {
                     self.unread(
                         address,
-                        &format!("its path needs {why}"),
+                        &format!("its path cannot be worked out: {why}"),
                         block,
                         path_expr.range().start,
                         None,
@@ -363,7 +371,15 @@ impl Reader<'_, '_> {
         let at = data_expr.range().start;
         let namespace = match self.namespace(module, block, scope) {
             Ok(namespace) => namespace,
-            Err(why) => return self.unread(address, &format!("its namespace needs {why}"), block, at, None),
+            Err(why) => {
+                return self.unread(
+                    address,
+                    &format!("its namespace cannot be worked out: {why}"),
+                    block,
+                    at,
+                    None,
+                );
+            }
         };
         self.found(name, &namespace, body(&data), address, block, at);
     }
@@ -450,7 +466,7 @@ fn body(data: &Value) -> Result<Text, Why> {
         }
     };
     let policy = node.get("policy").or_else(|| node.get("rules")).and_then(Node::text);
-    let policy = policy.ok_or_else(|| Why::from("a `policy` that it does not have"))?;
+    let policy = policy.ok_or_else(|| Why::from("there is no `policy` in it"))?;
     Ok(unpacked(policy))
 }
 
