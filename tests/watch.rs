@@ -258,6 +258,30 @@ fn a_half_written_line_waits_for_its_end() {
 }
 
 #[test]
+fn a_line_nested_without_end_ends_neither_this_run_nor_the_next() {
+    // Whatever stands in a line is written by whoever made the request: deep brackets end a recursive reader.
+    let place = Place::new();
+    for (n, open) in ["[", "{\"a\":", "[{\"request\":"].into_iter().enumerate() {
+        let deep = open.repeat(100_000);
+        append(&place.log(), &pair(n as u64));
+        append(&place.log(), &format!("{deep}\n"));
+        append(
+            &place.log(),
+            &pair(20 + n as u64).replace("\"remote_address\":", &format!("\"data\":{{\"x\":{deep}}},\"remote_address\":")),
+        );
+        append(&place.log(), &pair(40 + n as u64));
+        once(&place.logs(), &place.state());
+        // The same once more, as after a restart.
+        once(&place.logs(), &place.state());
+    }
+    let watched = watched(&place.state());
+    for good in (0..3).chain(40..43) {
+        let path = format!("secret/data/app{}/k{}", good % 11, good % 13);
+        assert!(watched.contains(&path), "{path} is lost: {watched}");
+    }
+}
+
+#[test]
 fn what_rotates_while_nobody_watches_is_read_later() {
     let place = Place::new();
     append(&place.log(), &pairs(0..20));
