@@ -7,6 +7,7 @@ use super::header;
 use super::place;
 use super::read;
 use super::scan;
+use super::source::Form;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -63,6 +64,24 @@ pub fn what_is(path: &Path) -> Option<String> {
         Err(what) => return Some(what.to_owned()),
     };
     of_text(&text)
+}
+
+/// What a log is that cannot be followed while it grows, by the beginning of its bytes, and what to do; none for text, and for what
+/// [`Stored`](super::Stored) names.
+#[must_use]
+pub fn not_followed(head: &[u8]) -> Option<String> {
+    let whole = "which is read whole or not at all: unpack it beside the logs that are watched, or read it with `usage --logs`";
+    if let Some((_, what, unpack)) = PACKED.iter().find(|(magic, _, _)| head.starts_with(magic)) {
+        return Some(format!("it is {what}, which is not read: unpack it with `{unpack}`"));
+    }
+    match Form::of(head) {
+        Form::Text { utf16: None } | Form::Stored(_) => None,
+        Form::Text { utf16: Some(_) } => Some(
+            "it is UTF-16, which is not followed: write the log as UTF-8, or read it with `usage --logs`".to_owned(),
+        ),
+        Form::Zip => Some(format!("it is a zip archive, {whole}")),
+        Form::Tar => Some(format!("it is a tar archive, {whole}")),
+    }
 }
 
 fn of_text(text: &[u8]) -> Option<String> {

@@ -31,7 +31,7 @@ mod zip;
 pub use envelope::{Envelope, UnknownEnvelope};
 pub use error::IngestError;
 pub use group::{GroupBy, UnknownGrouping};
-pub use look::what_is;
+pub use look::{not_followed, what_is};
 pub use open_paths::needs_no_token;
 pub use options::{Options, Progress, Quiet};
 pub use reader::{Reader, Rest};

@@ -175,7 +175,8 @@ pub(super) enum Form {
 const HEAD: usize = 512;
 
 impl Form {
-    fn of(head: &[u8]) -> Self {
+    /// From the first bytes.
+    pub fn of(head: &[u8]) -> Self {
         match Stored::of(head) {
             Stored::Plain if head.starts_with(b"PK\x03\x04") => Self::Zip,
             Stored::Plain if head.get(257..262) == Some(b"ustar") => Self::Tar,

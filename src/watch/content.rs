@@ -1,7 +1,7 @@
 //! What tells one log from another, whatever file it is in just now: how its plain text begins, and how it goes on just
 //! before the point up to which it was read.
 
-use crate::ingest::{Stored, decoder};
+use crate::ingest::{Stored, decoder, not_followed};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fs::{File, Metadata};
@@ -179,20 +179,34 @@ fn short(digest: Sha256) -> String {
 }
 
 /// What a file begins with and how it is stored.
+///
+/// # Errors
+/// When it cannot be read, and when what it holds cannot be followed, packed or not: an archive, UTF-16.
 pub fn look_into(file: &File) -> io::Result<(Head, Stored)> {
     let mut magic = [0; 4];
     let got = file.read_at(&mut magic, 0)?;
     let stored = Stored::of(magic.get(..got).unwrap_or_default());
     if stored == Stored::Plain {
-        return Ok((Head::of(&plain_head(file)?), stored));
+        let text = plain_head(file)?;
+        return followed(&text).map(|()| (Head::of(&text), stored));
     }
     let mut text = Vec::new();
     let mut plain = decoder(stored, file)?.take(HEAD_BYTES as u64);
-    Ok(match plain.read_to_end(&mut text) {
+    let whole = plain.read_to_end(&mut text);
+    followed(&text)?;
+    Ok(match whole {
         Ok(_) => (Head::whole(&text), stored),
         // A compressed file that ends too early is one that is being written: what came out of it is good.
         Err(_) => (Head::of(&text), stored),
     })
+}
+
+/// Refuses a text that has no lines to follow.
+fn followed(text: &[u8]) -> io::Result<()> {
+    match not_followed(text) {
+        Some(why) => Err(io::Error::new(io::ErrorKind::Unsupported, why)),
+        None => Ok(()),
+    }
 }
 
 /// The first bytes of an open plain file.

@@ -242,3 +242,39 @@ fn what_is_not_named_is_not_read() {
     }
     b.holds(12);
 }
+
+#[test]
+fn what_has_no_lines_to_follow_is_refused_with_a_word_once() {
+    let utf16: Vec<u8> = lines(0..3).encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let mut tar = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_ustar();
+    header.set_size(lines(0..3).len() as u64);
+    tar.append_data(&mut header, "audit.log", lines(0..3).as_bytes()).unwrap();
+    let tar = tar.into_inner().unwrap();
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packed.write_all(&tar).unwrap();
+    let packed = packed.finish().unwrap();
+    for (name, bytes, word) in [
+        ("audit.zip", b"PK\x03\x04 and so on".as_slice(), "zip archive"),
+        ("audit.tar", &tar, "tar archive"),
+        ("audit.tgz", &packed, "tar archive"),
+        ("audit.log", &utf16, "UTF-16"),
+        ("audit.log.1", b"\x04\x22\x4d\x18 and so on", "lz4 -dc"),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("other.log"), lines(0..2)).unwrap();
+        std::fs::write(dir.path().join(name), bytes).unwrap();
+        let names = vec![dir.path().display().to_string()];
+        let mut tail = Tail::new(names, Options::default(), Vec::new());
+        for round in 0..3 {
+            tail.scan();
+            while tail.is_behind() {
+                tail.read();
+            }
+            let notes = tail.notes().join("\n");
+            assert_eq!(notes.contains(word) && notes.contains(name), round == 0, "{name}: {notes}");
+        }
+        let usage = tail.take().unwrap();
+        assert_eq!((usage.tally().lines, usage.tally().skipped_total()), (2, 0), "{name}");
+    }
+}
