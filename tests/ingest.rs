@@ -14,6 +14,7 @@ use proptest::prelude::*;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use vault_advisor::ingest::{self, Envelope, GroupBy, IngestError, LogInput, Options, Quiet, Reader};
+use vault_advisor::report::usage as rows;
 use vault_advisor::usage::{Demand, Skip, Usage, store};
 
 fn logs() -> PathBuf {
@@ -582,12 +583,12 @@ fn no_value_gets_through() {
         usage.principals()
     );
     let mut bytes = Vec::new();
-    store::write_jsonl(&usage, &mut bytes).unwrap();
-    store::write_csv(&usage, &mut bytes).unwrap();
+    rows::write_jsonl(&usage, &mut bytes).unwrap();
+    rows::write_csv(&usage, &mut bytes).unwrap();
     let dir = tempfile::tempdir().unwrap();
     for name in ["u.jsonl", "u.csv", "u.parquet"] {
         let path = dir.path().join(name);
-        store::write(&usage, &path).unwrap();
+        rows::write(&usage, rows::format_of(&path).unwrap(), &path).unwrap();
         bytes.extend(std::fs::read(path).unwrap());
     }
     let path = dir.path().join("strict.log");

@@ -2,6 +2,7 @@
 
 use super::model::{Backtest, Blame, Comparison, Point, Rule, Scope};
 use super::score::share;
+use crate::report::csv::Table;
 use crate::report::escape;
 use std::fmt::Write as _;
 
@@ -138,47 +139,60 @@ fn blame(out: &mut String, title: &str, list: &[Blame]) {
 /// For spreadsheets: a line a cut and rule, and `all` for all cuts together.
 #[must_use]
 pub fn csv(found: &Backtest) -> String {
-    let mut out = String::from(
-        "test_from,rule,proposal,budget,promised,promised_low,promised_high,chosen,scope,days,excess,weight,denied,\
-         denied_newcomers,denied_demands,share,proven\n",
-    );
+    let mut out = Table::new([
+        "test_from",
+        "rule",
+        "proposal",
+        "budget",
+        "promised",
+        "promised_low",
+        "promised_high",
+        "chosen",
+        "scope",
+        "days",
+        "excess",
+        "weight",
+        "denied",
+        "denied_newcomers",
+        "denied_demands",
+        "share",
+        "proven",
+    ]);
     let windows = found
         .windows
         .iter()
         .flat_map(|w| w.points.iter().map(move |p| (w.test_from.as_str(), p)));
     for (from, p) in windows.chain(found.curve.iter().map(|p| ("all", p))) {
+        let none = String::new;
         let (rule, proposal, budget, chosen, scope, days) = match &p.rule {
-            Rule::Today => ("today", "", String::new(), false, "", String::new()),
+            Rule::Today => ("today", "", none(), false, "", none()),
             Rule::Proposed {
                 proposal,
                 budget,
                 chosen,
-            } => (
-                "proposed",
-                proposal.as_str(),
-                budget.to_string(),
-                *chosen,
-                "",
-                String::new(),
-            ),
-            Rule::Plain { scope, days } => (
-                "plain",
-                "",
-                String::new(),
-                false,
-                Scope::as_str(*scope),
-                days.to_string(),
-            ),
+            } => ("proposed", proposal.as_str(), budget.to_string(), *chosen, "", none()),
+            Rule::Plain { scope, days } => ("plain", "", none(), false, Scope::as_str(*scope), days.to_string()),
         };
-        let promised = p.promised.map_or_else(
-            || ",,".to_owned(),
-            |q| format!("{:.3},{:.0},{:.0}", q.promised, q.promised_low, q.promised_high),
-        );
-        let _ = writeln!(
-            out,
-            "{from},{rule},{proposal},{budget},{promised},{chosen},{scope},{days},{},{:.1},{},{},{},{:.6},{}",
-            p.excess, p.weight, p.denied, p.denied_newcomers, p.denied_demands, p.share, p.proven
-        );
+        let promised = p.promised.as_ref();
+        out.row([
+            from,
+            rule,
+            proposal,
+            &budget,
+            &promised.map_or_else(none, |q| format!("{:.3}", q.promised)),
+            &promised.map_or_else(none, |q| format!("{:.0}", q.promised_low)),
+            &promised.map_or_else(none, |q| format!("{:.0}", q.promised_high)),
+            &chosen.to_string(),
+            scope,
+            &days,
+            &p.excess.to_string(),
+            &format!("{:.1}", p.weight),
+            &p.denied.to_string(),
+            &p.denied_newcomers.to_string(),
+            &p.denied_demands.to_string(),
+            &format!("{:.6}", p.share),
+            &p.proven.to_string(),
+        ]);
     }
-    out
+    out.text()
 }

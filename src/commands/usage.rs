@@ -2,7 +2,8 @@
 
 use super::{Exit, Failure, Talk, material};
 use crate::cli::{UsageArgs, UsageFormat};
-use crate::usage::store::{self, Format, StoreError};
+use crate::report::usage::{self as rows, Format, UnknownFormat};
+use crate::usage::store::StoreError;
 use std::io::Write;
 use std::path::Path;
 
@@ -16,20 +17,20 @@ pub(super) fn run(args: &UsageArgs, out: &mut dyn Write, talk: &Talk) -> Result<
         Some(UsageFormat::Jsonl) => Format::Jsonl,
         Some(UsageFormat::Csv) => Format::Csv,
         None if to_stdout => Format::Jsonl,
-        None => store::format_of(path).map_err(|e| failed(&e))?,
+        None => rows::format_of(path).map_err(|e| Failure::from_error(&e, Some(UnknownFormat::HINT)))?,
     };
     let usage = material::usage(&args.reading, talk)?;
     if !args.allow_empty {
         material::not_empty(&usage)?;
     }
     if to_stdout {
-        store::write_to(&usage, format, out).map_err(|e| match e {
+        rows::write_to(&usage, format, out).map_err(|e| match e {
             StoreError::Stream(error) => Failure::from_output(error),
             other => failed(&other),
         })?;
         return Ok(Exit::Fine);
     }
-    store::write_as(&usage, format, path).map_err(|e| failed(&e))?;
+    rows::write(&usage, format, path).map_err(|e| failed(&e))?;
     talk.note(&format!("wrote {}", path.display()));
     Ok(Exit::Fine)
 }

@@ -1,21 +1,73 @@
 //! `findings.csv`, `principals.csv`, `policies.csv`: the tables for a spreadsheet.
 
 use super::digest;
-use super::escape::csv;
+use super::escape;
 use super::html_data::Changes;
 use crate::advice::Advice;
+use std::io::{self, Write};
 
-/// A line of fields.
-fn line<'a>(fields: impl IntoIterator<Item = &'a str>) -> String {
-    let mut out = fields.into_iter().map(csv).collect::<Vec<_>>().join(",");
-    out.push_str("\r\n");
-    out
+/// Writes tables for spreadsheets (RFC 4180): every CSV of the program goes through it, so that no field is taken for a formula.
+#[derive(Debug)]
+pub struct Sheet<W: Write>(::csv::Writer<W>);
+
+impl<W: Write> Sheet<W> {
+    /// An empty one, written to `to`.
+    pub fn new(to: W) -> Self {
+        let mut how = ::csv::WriterBuilder::new();
+        // A field that holds the mark of a comment is quoted: where the comma parts decimals, the semicolon parts fields.
+        how.terminator(::csv::Terminator::CRLF).comment(Some(b';'));
+        Self(how.from_writer(to))
+    }
+
+    /// Writes a row.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn row<'a>(&mut self, fields: impl IntoIterator<Item = &'a str>) -> io::Result<()> {
+        let fields = fields.into_iter().map(escape::csv);
+        self.0.write_record(fields).map_err(io::Error::from)
+    }
+
+    /// Nothing more comes.
+    ///
+    /// # Errors
+    /// When the last of it cannot be written.
+    pub fn finish(mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+/// A table in memory.
+#[derive(Debug)]
+pub struct Table(Sheet<Vec<u8>>);
+
+impl Table {
+    /// One with these heads.
+    #[must_use]
+    pub fn new<const N: usize>(heads: [&str; N]) -> Self {
+        let mut table = Self(Sheet::new(Vec::new()));
+        table.row(heads);
+        table
+    }
+
+    /// Adds a row.
+    pub fn row<const N: usize>(&mut self, fields: [&str; N]) {
+        // Memory takes whatever is written.
+        let _ = self.0.row(fields);
+    }
+
+    /// Its text.
+    #[must_use]
+    pub fn text(self) -> String {
+        let bytes = self.0.0.into_inner().unwrap_or_default();
+        String::from_utf8(bytes).unwrap_or_default()
+    }
 }
 
 /// The findings, one a line.
 #[must_use]
 pub fn findings(advice: &Advice) -> String {
-    let mut out = line([
+    let mut out = Table::new([
         "fingerprint",
         "severity",
         "rule",
@@ -30,7 +82,7 @@ pub fn findings(advice: &Advice) -> String {
     ]);
     for finding in &advice.findings {
         let place = finding.origins.first().map(ToString::to_string).unwrap_or_default();
-        out.push_str(&line([
+        out.row([
             finding.fingerprint.as_str(),
             finding.severity.as_str(),
             &finding.rule,
@@ -42,15 +94,15 @@ pub fn findings(advice: &Advice) -> String {
             finding.evidence.as_ref().map_or("", |evidence| evidence.state.as_str()),
             &finding.remedy,
             finding.fixed_in.as_deref().unwrap_or_default(),
-        ]));
+        ]);
     }
-    out
+    out.text()
 }
 
 /// The principals, one a line.
 #[must_use]
 pub fn principals(advice: &Advice) -> String {
-    let mut out = line([
+    let mut out = Table::new([
         "id",
         "name",
         "kind",
@@ -72,7 +124,7 @@ pub fn principals(advice: &Advice) -> String {
     ]);
     for one in &advice.principals {
         let time = |time: Option<jiff::Timestamp>| time.map(|time| time.to_string()).unwrap_or_default();
-        out.push_str(&line([
+        out.row([
             one.id.as_str(),
             &one.name,
             &one.kind,
@@ -94,15 +146,15 @@ pub fn principals(advice: &Advice) -> String {
             &time(one.last_seen),
             &one.active_days.to_string(),
             if one.grants_unknown { "true" } else { "false" },
-        ]));
+        ]);
     }
-    out
+    out.text()
 }
 
 /// Every capability of every stanza, one a line.
 #[must_use]
 pub fn policies(advice: &Advice) -> String {
-    let mut out = line([
+    let mut out = Table::new([
         "policy",
         "file",
         "change",
@@ -119,7 +171,7 @@ pub fn policies(advice: &Advice) -> String {
     for policy in &advice.policies {
         for stanza in &policy.stanzas {
             for one in &stanza.capabilities {
-                out.push_str(&line([
+                out.row([
                     policy.name.as_str(),
                     &policy.file,
                     changes.to(&policy.name),
@@ -131,9 +183,32 @@ pub fn policies(advice: &Advice) -> String {
                     &one.principals.to_string(),
                     &one.last_used.map(|time| time.to_string()).unwrap_or_default(),
                     one.state.as_str(),
-                ]));
+                ]);
             }
         }
     }
-    out
+    out.text()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_is_neither_broken_nor_run() {
+        for (text, want) in [
+            ("a/b", "a/b"),
+            ("a,b", "\"a,b\""),
+            ("a\"b", "\"a\"\"b\""),
+            ("=cmd()", "'=cmd()"),
+            ("a;=cmd()", "\"a;=cmd()\""),
+            ("-1\n", "\"'-1\n\""),
+            ("a\rb", "a\u{fffd}b"),
+            ("", ""),
+        ] {
+            let mut table = Table::new(["a", "b"]);
+            table.row([text, "x"]);
+            assert_eq!(table.text(), format!("a,b\r\n{want},x\r\n"));
+        }
+    }
 }

@@ -287,7 +287,7 @@ fn longest_run(text: &str, mark: char) -> usize {
     text.split(|c| c != mark).map(str::len).max().unwrap_or(0)
 }
 
-/// A field of CSV (RFC 4180) that no spreadsheet takes for a formula.
+/// The text of a field of CSV, which no spreadsheet takes for a formula. [`super::csv::Sheet`] quotes it.
 #[must_use]
 pub fn csv(text: &str) -> String {
     let mut shown: String = text.chars().filter(|c| *c != '\0').collect();
@@ -299,21 +299,8 @@ pub fn csv(text: &str) -> String {
     {
         shown.insert(0, '\'');
     }
-    let shown: String = shown
-        .chars()
-        .map(|c| {
-            if is_deceptive(c) && c != '\n' && c != '\t' {
-                '\u{fffd}'
-            } else {
-                c
-            }
-        })
-        .collect();
-    if shown.contains(['"', ',', ';', '\n', '\t', '\'']) || shown.starts_with(' ') || shown.ends_with(' ') {
-        format!("\"{}\"", shown.replace('"', "\"\""))
-    } else {
-        shown
-    }
+    let plain = |c| if is_deceptive(c) && c != '\n' { '\u{fffd}' } else { c };
+    shown.chars().map(plain).collect()
 }
 
 /// Text for a terminal: no control sequence, no turned direction, one line.
@@ -444,10 +431,10 @@ mod tests {
 
     #[test]
     fn spreadsheets_see_text() {
-        assert_eq!(csv("=1+1"), "\"'=1+1\"");
-        assert_eq!(csv(" @x"), "\"' @x\"");
-        assert_eq!(csv("a,\"b\""), "\"a,\"\"b\"\"\"");
-        assert_eq!(csv("plain"), "plain");
+        assert_eq!(csv("=1+1"), "'=1+1");
+        assert_eq!(csv(" @x"), "' @x");
+        assert_eq!(csv("\tx\n"), "'\u{fffd}x\n");
+        assert_eq!(csv("a,\"b\""), "a,\"b\"");
     }
 
     #[test]

@@ -33,6 +33,7 @@ pub mod script;
 mod svg;
 pub mod terraform;
 pub mod text;
+pub mod usage;
 pub mod write;
 
 use crate::advice::{Advice, Proposal, Run};
