@@ -86,7 +86,7 @@ pub struct Reading {
     /// Usage that an earlier run wrote (.parquet); may be given several times, and together with logs
     #[arg(long, value_name = "FILE", num_args = 1..)]
     pub usage: Vec<PathBuf>,
-    /// Leave out what was before this time (2026-01-31, or RFC 3339)
+    /// Leave out what was before this time (2026-01-31, or RFC 3339); of --usage, files that are wholly before it
     #[arg(long, value_name = "TIME", value_parser = units::time)]
     pub since: Option<Timestamp>,
     /// Leave out what was after this time
@@ -95,9 +95,9 @@ pub struct Reading {
     /// Only so far back from `--until`, or from now (90d, 12h)
     #[arg(long, value_name = "DURATION", value_parser = units::duration)]
     pub window: Option<SignedDuration>,
-    /// What a principal is: entity, role, display-name, accessor, metadata.KEY
-    #[arg(long, value_name = "BY", default_value = "entity")]
-    pub group_by: GroupBy,
+    /// What a principal is: entity, role, display-name, accessor, metadata.KEY (as in --usage, else entity, if none is given)
+    #[arg(long, value_name = "BY")]
+    pub group_by: Option<GroupBy>,
     /// Log envelope: how lines are wrapped (detected if none is given)
     #[arg(long, value_name = "KIND", value_parser = envelope())]
     pub envelope: Option<Envelope>,

@@ -281,7 +281,9 @@ fn requests_without_token_keep_the_place_and_not_the_name() {
     let half = half + mounts[half..].find('\n').unwrap() + 1;
     for usage in [
         feed(mounts.as_bytes()),
-        feed(&mounts.as_bytes()[..half]).merge(feed(&mounts.as_bytes()[half..])),
+        feed(&mounts.as_bytes()[..half])
+            .merge(feed(&mounts.as_bytes()[half..]))
+            .unwrap(),
     ] {
         let demands = usage.demands();
         assert!(demands.len() < 4_200, "{}", demands.len());
@@ -939,7 +941,7 @@ fn a_line_without_its_end_is_read_as_far_as_it_goes() {
     // It goes with the part, whole and merged.
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("u.parquet");
-    let merged = usage.clone().merge(feed(sorted.as_bytes()));
+    let merged = usage.clone().merge(feed(sorted.as_bytes())).unwrap();
     store::write(&merged, &path).unwrap();
     assert_eq!(
         store::read_parquet(&path).unwrap().lost().known.values().sum::<u64>(),
@@ -1141,11 +1143,11 @@ proptest! {
         let whole = if lines.is_empty() { part(0..0) } else { let _ = whole; part(0..lines.len()) };
         let parts = || (part(0..a), part(a..b), part(b..lines.len()));
         let (x, y, z) = parts();
-        prop_assert_eq!(essence(&x.merge(y).merge(z)), essence(&whole));
+        prop_assert_eq!(essence(&x.merge(y).unwrap().merge(z).unwrap()), essence(&whole));
         let (x, y, z) = parts();
-        prop_assert_eq!(essence(&z.merge(x.merge(y))), essence(&whole));
+        prop_assert_eq!(essence(&z.merge(x.merge(y).unwrap()).unwrap()), essence(&whole));
         let (x, y, z) = parts();
-        prop_assert_eq!(essence(&y.merge(z).merge(x)), essence(&whole));
+        prop_assert_eq!(essence(&y.merge(z).unwrap().merge(x).unwrap()), essence(&whole));
     }
 
     #[test]

@@ -68,8 +68,8 @@ fn cut_at_any_line(feed: impl Fn(&str) -> Usage) {
         let (head, tail) = lines.split_at(cut);
         let head = stored(&feed(&head.concat()), dir.path(), "head.parquet");
         let tail = stored(&feed(&tail.concat()), dir.path(), "tail.parquet");
-        assert_eq!(essence(&head.clone().merge(tail.clone())), whole, "cut at {cut}");
-        let merged = stored(&tail.merge(head), dir.path(), "merged.parquet");
+        assert_eq!(essence(&head.clone().merge(tail.clone()).unwrap()), whole, "cut at {cut}");
+        let merged = stored(&tail.merge(head).unwrap(), dir.path(), "merged.parquet");
         assert_eq!(essence(&merged), whole, "cut at {cut}, the other way round, stored");
     }
 }
@@ -84,7 +84,7 @@ fn a_part_merged_with_itself_counts_no_request_twice() {
     let dir = tempfile::tempdir().unwrap();
     let usage = feed(&fixture("plain.log"));
     let back = stored(&usage, dir.path(), "a.parquet");
-    assert_eq!(usage.clone().merge(back).demands(), usage.demands());
+    assert_eq!(usage.clone().merge(back).unwrap().demands(), usage.demands());
 }
 
 #[test]
@@ -144,7 +144,7 @@ proptest! {
             .windows(2)
             .map(|w| stored(&feed(&lines[w[0]..w[1]].concat()), dir.path(), "part.parquet"))
             .collect();
-        let merged = order.iter().fold(Usage::default(), |sum, n| sum.merge(parts[*n].clone()));
+        let merged = order.iter().fold(Usage::default(), |sum, n| sum.merge(parts[*n].clone()).unwrap());
         prop_assert_eq!(essence(&merged), essence(&feed(&text)));
     }
 }
@@ -212,4 +212,65 @@ fn parts_with_much_outside_of_the_window_keep_their_account() {
         reader.take()
     };
     cut_at_any_line(feed);
+}
+
+#[test]
+fn parts_of_different_groupings_do_not_merge() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/logs/plain.log").display().to_string();
+    let at = |name: &str| dir.path().join(name).display().to_string();
+    let (by_entity, by_role) = (at("entity.parquet"), at("role.parquet"));
+    for (by, file) in [("entity", &by_entity), ("role", &by_role)] {
+        let output = usage_command(&["--logs", &log, "--group-by", by, "-o", file], b"");
+        assert!(output.status.success());
+    }
+    let said = |flags: &[&str]| {
+        let output = usage_command(flags, b"");
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned(), output.stdout)
+    };
+    for flags in [
+        &["--usage", &by_entity, &by_role][..],
+        &["--usage", &by_role, "--group-by", "entity"],
+        &["--usage", &by_role, "--group-by", "entity", "--logs", &log],
+    ] {
+        let (status, talk, out) = said(flags);
+        assert_eq!((status, out.len()), (Some(2), 0), "{flags:?}");
+        assert!(talk.contains("role.parquet` groups principals by role, and not by entity"), "{talk}");
+    }
+    // What is not said is taken from what is stored.
+    let (_, _, one) = said(&["--logs", &log, "--usage", &by_role]);
+    let (_, _, other) = said(&["--logs", &log, "--usage", &by_role, "--group-by", "role"]);
+    let (_, _, alone) = said(&["--usage", &by_role]);
+    assert!(one == other && one == alone && !one.is_empty());
+    let entity = store::read_parquet(Path::new(&by_entity)).unwrap();
+    let role = store::read_parquet(Path::new(&by_role)).unwrap();
+    assert!(entity.clone().merge(role).is_err());
+    assert!(entity.merge(Usage::default()).is_ok());
+}
+
+#[test]
+fn a_window_takes_and_leaves_whole_files_of_usage_and_refuses_a_part_of_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = fixture("plain.log");
+    let usage = feed(&text);
+    let (first, last) = (usage.coverage().first.unwrap(), usage.coverage().last.unwrap());
+    let file = dir.path().join("all.parquet").display().to_string();
+    store::write(&usage, Path::new(&file)).unwrap();
+    let (first, last) = (first.to_string(), last.to_string());
+    let run = |flags: &[&str]| {
+        let output = usage_command(&[&["--usage", &file][..], flags].concat(), b"");
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned(), output.stdout)
+    };
+    let (_, _, all) = run(&[]);
+    assert_eq!(run(&["--since", &first, "--until", &last]).2, all);
+    for flags in [["--since", &last], ["--until", &first]] {
+        let (status, talk, out) = run(&flags);
+        assert_eq!((status, out.len()), (Some(2), 0), "{flags:?}: {talk}");
+        assert!(talk.contains("all.parquet` is from") && talk.contains(&first), "{talk}");
+    }
+    for flags in [["--since", "2100-01-01"], ["--until", "1971-01-01"], ["--window", "1s"]] {
+        let (status, talk, _) = run(&flags);
+        assert_eq!(status, Some(3), "{flags:?}: {talk}");
+        assert!(talk.contains("left out") && talk.contains("all.parquet"), "{talk}");
+    }
 }

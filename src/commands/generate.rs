@@ -34,7 +34,7 @@ pub(super) fn run(
     // A role is who its tokens say they are, unless identities are wanted and the deployment tells who logs in by it.
     let by_assignment = args.style == Style::Templates && deployment.is_some();
     if args.role.is_some() && !by_assignment {
-        reading.group_by = GroupBy::Role;
+        reading.group_by = Some(GroupBy::Role);
     }
     let usage = material::usage(&reading, talk)?;
     material::not_empty(&usage)?;

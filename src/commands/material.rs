@@ -15,7 +15,8 @@ use crate::sources;
 use crate::usage::demand::PolicySet;
 use crate::usage::held::Namespaces;
 use crate::usage::tally::Tally;
-use crate::usage::{Usage, store};
+use crate::usage::{Overlap, Unlike, Usage, Window, store};
+use jiff::Timestamp;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -29,7 +30,7 @@ pub(super) fn ingest_options(reading: &Reading) -> ingest::Options {
         since: reading.since,
         until: reading.until,
         window: reading.window,
-        group_by: reading.group_by.clone(),
+        group_by: reading.group_by.clone().unwrap_or_default(),
         envelope: reading.envelope,
         unwrap: reading.unwrap.clone(),
         strict: reading.strict,
@@ -52,25 +53,71 @@ pub(super) fn silent_usage(reading: &Reading, talk: &Talk) -> Result<Usage, Fail
             Some("name audit logs: `--logs audit.log`"),
         ));
     }
-    let options = ingest_options(reading);
-    let mut usage: Option<Usage> = None;
-    if !reading.logs.is_empty() {
-        let failed = |e: &ingest::IngestError| Failure::from_error(e, e.hint());
-        let inputs = ingest::expand(&reading.logs).map_err(|e| failed(&e))?;
-        let read = ingest::read(&inputs, &options, talk).map_err(|e| failed(&e))?;
-        if read.tally().used == 0 {
-            tell_what_they_are(&inputs, talk);
-        }
-        usage = Some(read);
+    let mut options = ingest_options(reading);
+    let stored = stored_usage(reading, options.asked_window(), talk)?;
+    if reading.logs.is_empty() {
+        return Ok(stored);
     }
+    if let Some(by) = stored.group_by() {
+        options.group_by = by.clone();
+    }
+    let failed = |e: &ingest::IngestError| Failure::from_error(e, e.hint());
+    let inputs = ingest::expand(&reading.logs).map_err(|e| failed(&e))?;
+    let read = ingest::read(&inputs, &options, talk).map_err(|e| failed(&e))?;
+    if read.tally().used == 0 {
+        tell_what_they_are(&inputs, talk);
+    }
+    read.merge(stored)
+        .map_err(|unlike| Failure::from_error(&unlike, Some(SAME_GROUPING)))
+}
+
+const SAME_GROUPING: &str =
+    "usage of one grouping cannot be turned into that of another: read its logs again with the `--group-by` that is wanted";
+
+/// The sum of all stored usage, as far as it is of the time asked for, and grouped as asked for.
+fn stored_usage(reading: &Reading, window: Window, talk: &Talk) -> Result<Usage, Failure> {
+    let mut sum = reading.group_by.clone().map_or_else(Usage::default, Usage::grouped);
     for file in &reading.usage {
         let part = store::read_parquet(file).map_err(|e| Failure::from_error(&e, e.hint()))?;
-        usage = Some(match usage {
-            Some(whole) => whole.merge(part),
-            None => part,
-        });
+        let name = format!("`{}`", file.display());
+        match part.overlap(window) {
+            Overlap::Inside => {}
+            Overlap::Outside => {
+                talk.note(&format!("left out {name}: all of it is outside of the time asked for"));
+                continue;
+            }
+            Overlap::Across => return Err(across(&name, &part)),
+        }
+        if part.group_by().is_none() && !part.is_empty() {
+            talk.note(&format!(
+                "{name} is of an earlier version and does not say by what it groups principals: it is taken to be as asked for"
+            ));
+        }
+        sum = sum.merge(part).map_err(|Unlike(wanted, theirs)| {
+            Failure::new(
+                format!("{name} groups principals by {theirs}, and not by {wanted}"),
+                Some(SAME_GROUPING),
+            )
+        })?;
     }
-    Ok(usage.unwrap_or_default())
+    Ok(sum)
+}
+
+/// Usage of which a part is wanted.
+fn across(name: &str, part: &Usage) -> Failure {
+    let coverage = part.coverage();
+    let time = |time: Option<Timestamp>| time.map_or_else(|| "an unknown time".to_owned(), |time| time.to_string());
+    Failure::new(
+        format!(
+            "{name} is from {} to {}, which is not all inside of the time asked for, and usage does not keep when each request was",
+            time(coverage.first),
+            time(coverage.last)
+        ),
+        Some(
+            "leave out `--since`, `--until` and `--window`, or give them with the logs; with a file a day or a month, whole files \
+             are taken and left out",
+        ),
+    )
 }
 
 /// What the logs are of which nothing could be read, and what would read them.

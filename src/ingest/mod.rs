@@ -7,7 +7,6 @@ mod envelope;
 mod error;
 mod flat;
 mod grammar;
-mod group;
 mod gunzip;
 mod header;
 mod look;
@@ -30,12 +29,13 @@ mod zip;
 
 pub use envelope::{Envelope, UnknownEnvelope};
 pub use error::IngestError;
-pub use group::{GroupBy, UnknownGrouping};
 pub use look::{not_followed, what_is};
 pub use open_paths::needs_no_token;
 pub use options::{Options, Progress, Quiet};
 pub use reader::{Reader, Rest};
 pub use source::{LogInput, Stored, decoder, expand};
+
+pub use crate::usage::group::{GroupBy, UnknownGrouping};
 
 use crate::usage::Usage;
 

@@ -1,8 +1,7 @@
 //! What the reading is asked for, and whoever wants to know how far it is.
 
 use super::envelope::Envelope;
-use super::group::GroupBy;
-use crate::usage::Window;
+use crate::usage::{GroupBy, Window};
 use jiff::{SignedDuration, Timestamp};
 
 /// What to read, and how.

@@ -3,9 +3,9 @@
 //! What joins is what the server vouches for: the entity id, and the role of a login at its mount. The metadata of a child
 //! token are whatever its maker wrote, and those of an AppRole's secret id too, but for `role_name`, which the server sets last.
 
-use super::group::GroupBy;
 use super::scan::{self, Members};
 use super::text::decode;
+use crate::usage::GroupBy;
 use crate::usage::auth::Auth;
 use crate::usage::held::{Held, Placed, Space};
 use crate::vault::{PrincipalKind, path, secret};

@@ -101,7 +101,7 @@ pub(super) fn read(
     };
     let group_by = Arc::new(options.group_by.clone());
     let work = || -> Result<Usage, IngestError> {
-        let mut usage = Usage::within(window);
+        let mut usage = Usage::asked(window, options.group_by.clone());
         usage.share_memory(threads);
         let mut worker = Worker::new(usage, Arc::clone(&group_by));
         loop {
@@ -143,7 +143,7 @@ pub(super) fn read(
         parts
     });
     let parts: Vec<Usage> = parts.into_iter().collect::<Result<_, _>>()?;
-    let mut usage = Usage::whole(parts).unwrap_or_else(|| Usage::within(window));
+    let mut usage = Usage::whole(parts).unwrap_or_else(|| Usage::asked(window, options.group_by.clone()));
     let mut done = done.into_inner().unwrap_or_default();
     done.sort_by_key(|d| d.unit);
     examples(&mut usage, inputs, &units, &done);

@@ -2,13 +2,12 @@
 
 use super::book::{Book, Known};
 use super::entry::{Entry, Request};
-use super::group::GroupBy;
 use super::open_paths;
 use super::principal::{Around, Facts};
 use super::scan::Members;
 use super::text::decode;
 use crate::usage::Skip;
-use crate::usage::Usage;
+use crate::usage::{GroupBy, Usage};
 use crate::usage::auth::Auth;
 use crate::usage::record::{Class, NONE, Record, flag, hash_id};
 use crate::usage::table::{Key, MAX_KEYS, Table};
@@ -98,7 +97,7 @@ impl Worker {
 
     /// Takes out what was read so far, and begins anew.
     pub fn take(&mut self) -> Usage {
-        let next = Usage::within(self.usage.window());
+        let next = self.usage.alike();
         let taken = std::mem::replace(&mut self.usage, next);
         self.forget();
         taken

@@ -88,7 +88,7 @@ pub fn write(usage: &Usage, to: &mut impl Write) -> Result<(), FrameError> {
 /// The state as text.
 fn packed_state(usage: &Usage, table: &Table, listing: &Listing<'_>) -> Result<String, FrameError> {
     let rows: Vec<u32> = listing.iter().map(|listed| listed.number).collect();
-    let state = State::of(table, &usage.stored_ledger(), usage.window, &rows);
+    let state = State::of(table, &usage.stored_ledger(), usage, &rows);
     let text = serde_json::to_vec(&state).map_err(|e| FrameError::State(e.to_string()))?;
     let packed = zstd::bulk::compress(&text, 3).map_err(|e| FrameError::State(e.to_string()))?;
     Ok(BASE64_STANDARD.encode(packed))
@@ -105,6 +105,7 @@ fn about(usage: &Usage, table: &Table) -> String {
         .collect();
     serde_json::json!({
         "window": { "since": window.since, "until": window.until },
+        "group_by": usage.group_by(),
         "coverage": {
             "first": time(table.seen.first),
             "last": time(table.seen.last),
@@ -233,7 +234,7 @@ pub fn read(from: File) -> Result<Usage, FrameError> {
     let mut table = state.table();
     let rows = restore_rows(&frame, &mut table)?;
     let records = state.records(&mut table, &rows);
-    Ok(Usage::restored(table, &records, state.window))
+    Ok(Usage::restored(table, &records, state.window, state.group_by))
 }
 
 /// Refuses a file that says it has more rows than it can: room is made for all of them before the first is read.

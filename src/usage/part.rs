@@ -2,6 +2,7 @@
 
 use super::coverage::{AuditSwitch, Coverage, timestamp};
 use super::demand::{Demand, Lost, PolicySet, PrincipalSeen};
+use super::group::GroupBy;
 use super::held::Namespaces;
 use super::ledger::{Keep, Ledger};
 use super::record::Record;
@@ -20,12 +21,30 @@ pub struct Unpaired {
     pub responses: u64,
 }
 
+/// Parts of which one takes other things for a principal than the other: their principals are not the same.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("one groups principals by {0}, the other by {1}")]
+pub struct Unlike(pub GroupBy, pub GroupBy);
+
+/// How the time that a part is of lies to a window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Overlap {
+    /// All of it is inside.
+    Inside,
+    /// All of it is outside.
+    Outside,
+    /// Some of it may be outside: a part keeps how often something was asked for, and not when each time.
+    Across,
+}
+
 /// Demands, tally and coverage of some logs.
 #[derive(Debug, Clone)]
 pub struct Usage {
     pub(crate) table: Table,
     pub(crate) ledger: Ledger,
     pub(crate) window: Option<Window>,
+    /// What a principal is; none where that is not known, as in parts that earlier versions stored, or where there is none.
+    pub(crate) group_by: Option<GroupBy>,
     /// Whether the table counts what is in the ledger. Where it does, the ledger only serves to take back what turns
     /// out to be counted twice.
     counted: bool,
@@ -48,16 +67,17 @@ pub(crate) const WHEN_STORED: Keep = Keep {
 
 impl Default for Usage {
     fn default() -> Self {
-        Self::of(Table::default(), Ledger::default(), None)
+        Self::of(Table::default(), Ledger::default())
     }
 }
 
 impl Usage {
-    const fn of(table: Table, ledger: Ledger, window: Option<Window>) -> Self {
+    const fn of(table: Table, ledger: Ledger) -> Self {
         Self {
             table,
             ledger,
-            window,
+            window: None,
+            group_by: None,
             counted: false,
             most_records: MOST_RECORDS,
             settled: OnceLock::new(),
@@ -69,12 +89,63 @@ impl Usage {
         self.most_records = MOST_RECORDS / parts.max(1);
     }
 
-    /// An empty part that is asked for a window.
+    /// An empty part that is asked for a window and a grouping.
     #[must_use]
-    pub fn within(window: Window) -> Self {
+    pub fn asked(window: Window, group_by: GroupBy) -> Self {
         Self {
             window: Some(window),
+            ..Self::grouped(group_by)
+        }
+    }
+
+    /// An empty part with which only parts of this grouping merge.
+    #[must_use]
+    pub fn grouped(group_by: GroupBy) -> Self {
+        Self {
+            group_by: Some(group_by),
             ..Self::default()
+        }
+    }
+
+    /// An empty part that is asked for the same.
+    #[must_use]
+    pub fn alike(&self) -> Self {
+        Self {
+            window: self.window,
+            group_by: self.group_by.clone(),
+            ..Self::default()
+        }
+    }
+
+    /// What a principal is in it, where that is known.
+    #[must_use]
+    pub const fn group_by(&self) -> Option<&GroupBy> {
+        self.group_by.as_ref()
+    }
+
+    /// How the time that it is of lies to a window. What has no time may be outside of any.
+    #[must_use]
+    pub fn overlap(&self, window: Window) -> Overlap {
+        let table = self.settled();
+        let (Some(first), Some(last)) = (table.seen.first, table.seen.last) else {
+            return if window.is_open() || table.tally.used == 0 {
+                Overlap::Inside
+            } else {
+                Overlap::Across
+            };
+        };
+        let (since, until) = window.nanos();
+        let timeless = || table.rows.iter().any(|row| row.first > row.last);
+        if window.is_open() {
+            Overlap::Inside
+        } else if timeless() {
+            Overlap::Across
+        } else if last < since || first > until {
+            Overlap::Outside
+        } else if since <= first && last <= until {
+            Overlap::Inside
+        } else {
+            Overlap::Across
         }
     }
 
@@ -172,8 +243,17 @@ impl Usage {
     }
 
     /// A part from a table in which all of the ledger is counted.
-    pub(crate) fn restored(table: Table, records: &[Record], window: Option<Window>) -> Self {
-        let mut part = Self::of(table, Ledger::default(), window);
+    pub(crate) fn restored(
+        table: Table,
+        records: &[Record],
+        window: Option<Window>,
+        group_by: Option<GroupBy>,
+    ) -> Self {
+        let mut part = Self {
+            window,
+            group_by,
+            ..Self::of(table, Ledger::default())
+        };
         for record in records {
             part.ledger.add(record);
         }
@@ -192,9 +272,20 @@ impl Usage {
         }
     }
 
-    /// The sum of two parts.
+    /// The sum of two parts. What is not known to be of another grouping is taken for one of the same.
+    ///
+    /// # Errors
+    /// When their principals are known to be grouped in different ways.
+    pub fn merge(self, other: Self) -> Result<Self, Unlike> {
+        match (&self.group_by, &other.group_by) {
+            (Some(mine), Some(theirs)) if mine != theirs => Err(Unlike(mine.clone(), theirs.clone())),
+            _ => Ok(self.sum(other, None)),
+        }
+    }
+
+    /// The sum of two parts that were read with the same options.
     #[must_use]
-    pub fn merge(self, other: Self) -> Self {
+    pub(crate) fn join(self, other: Self) -> Self {
         self.sum(other, None)
     }
 
@@ -239,6 +330,7 @@ impl Usage {
             (Some(a), Some(b)) => Some(a.union(b)),
             (a, b) => a.or(b),
         };
+        self.group_by = self.group_by.or(other.group_by);
         self
     }
 

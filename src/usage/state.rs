@@ -2,8 +2,10 @@
 
 use super::auth::Auth;
 use super::coverage::Seen;
+use super::group::GroupBy;
 use super::held::{Held, Namespaces, Placed, Space};
 use super::ledger::Ledger;
+use super::part::Usage;
 use super::record::{Class, NONE, Record};
 use super::table::{Counts, Table, Who};
 use super::tally::{Skip, Skipped, Tally};
@@ -22,6 +24,9 @@ pub const VERSION: u32 = 1;
 pub struct State {
     pub(crate) version: u32,
     pub(crate) window: Option<Window>,
+    /// Parts of earlier versions do not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) group_by: Option<GroupBy>,
     tally: StoredTally,
     seen: StoredSeen,
     counts: [u64; 3],
@@ -97,7 +102,7 @@ struct StoredRecord(u64, [i64; 2], [u32; 4], [u32; 2], [u8; 3]);
 
 impl State {
     /// The state of a table whose rows stand in the file in the order of `rows`, and of its ledger.
-    pub(crate) fn of(table: &Table, ledger: &Ledger, window: Option<Window>, rows: &[u32]) -> Self {
+    pub(crate) fn of(table: &Table, ledger: &Ledger, usage: &Usage, rows: &[u32]) -> Self {
         let places: HashMap<u32, u32> = rows.iter().copied().zip(0..).collect();
         let mut mount_types: Vec<Arc<str>> = Vec::new();
         let mut mount_numbers: HashMap<u32, u32> = HashMap::new();
@@ -124,7 +129,8 @@ impl State {
             .collect();
         Self {
             version: VERSION,
-            window,
+            window: usage.window,
+            group_by: usage.group_by.clone(),
             tally: StoredTally::of(&table.tally),
             seen: StoredSeen {
                 first: table.seen.first,

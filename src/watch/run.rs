@@ -407,7 +407,7 @@ impl<'a, S: Store> Watch<'a, S> {
         }
         let changed = part.is_some();
         if let Some(part) = part {
-            self.usage = std::mem::take(&mut self.usage).merge(part);
+            self.usage = std::mem::take(&mut self.usage).join(part);
             self.unreported = true;
         }
         if self.kept.learned.is_none() && caught_up {

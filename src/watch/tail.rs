@@ -365,7 +365,7 @@ impl Tail {
     fn keep(&mut self, part: Option<Usage>) {
         let Some(part) = part else { return };
         self.ready = Some(match self.ready.take() {
-            Some(whole) => whole.merge(part),
+            Some(whole) => whole.join(part),
             None => part,
         });
     }

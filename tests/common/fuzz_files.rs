@@ -96,7 +96,7 @@ pub fn usage(bytes: &[u8]) {
     match store::read_parquet(&file) {
         Ok(usage) => {
             let _ = usage.demands();
-            let _ = Usage::default().merge(usage).policy_sets();
+            let _ = Usage::default().merge(usage).map(|sum| sum.policy_sets());
         }
         Err(error) => assert!(error.to_string().contains("usage.parquet"), "{error}"),
     }

@@ -238,7 +238,7 @@ impl World {
 
     fn take(&mut self) {
         if let Some(part) = self.tail.as_mut().unwrap().take() {
-            self.usage = std::mem::take(&mut self.usage).merge(part);
+            self.usage = std::mem::take(&mut self.usage).merge(part).unwrap();
         }
     }
 

@@ -53,7 +53,7 @@ impl Bench {
             tail.read();
         }
         if let Some(part) = tail.take() {
-            self.usage = std::mem::take(&mut self.usage).merge(part);
+            self.usage = std::mem::take(&mut self.usage).merge(part).unwrap();
         }
         assert!(tail.notes().is_empty());
     }

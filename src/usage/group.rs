@@ -1,10 +1,12 @@
 //! What a principal is taken to be: the identity entity, unless the user asks for another grouping.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
 /// The first thing that names a principal; where it is absent the usual order follows: entity, role, display name, accessor.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub enum GroupBy {
     /// The identity entity.
     #[default]
@@ -38,6 +40,20 @@ impl FromStr for GroupBy {
                 _ => Err(UnknownGrouping(word.to_owned())),
             },
         }
+    }
+}
+
+impl TryFrom<String> for GroupBy {
+    type Error = UnknownGrouping;
+
+    fn try_from(word: String) -> Result<Self, Self::Error> {
+        word.parse()
+    }
+}
+
+impl From<GroupBy> for String {
+    fn from(by: GroupBy) -> Self {
+        by.to_string()
     }
 }
 
