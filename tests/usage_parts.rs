@@ -68,7 +68,11 @@ fn cut_at_any_line(feed: impl Fn(&str) -> Usage) {
         let (head, tail) = lines.split_at(cut);
         let head = stored(&feed(&head.concat()), dir.path(), "head.parquet");
         let tail = stored(&feed(&tail.concat()), dir.path(), "tail.parquet");
-        assert_eq!(essence(&head.clone().merge(tail.clone()).unwrap()), whole, "cut at {cut}");
+        assert_eq!(
+            essence(&head.clone().merge(tail.clone()).unwrap()),
+            whole,
+            "cut at {cut}"
+        );
         let merged = stored(&tail.merge(head).unwrap(), dir.path(), "merged.parquet");
         assert_eq!(essence(&merged), whole, "cut at {cut}, the other way round, stored");
     }
@@ -217,7 +221,10 @@ fn parts_with_much_outside_of_the_window_keep_their_account() {
 #[test]
 fn parts_of_different_groupings_do_not_merge() {
     let dir = tempfile::tempdir().unwrap();
-    let log = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/logs/plain.log").display().to_string();
+    let log = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("fixtures/logs/plain.log")
+        .display()
+        .to_string();
     let at = |name: &str| dir.path().join(name).display().to_string();
     let (by_entity, by_role) = (at("entity.parquet"), at("role.parquet"));
     for (by, file) in [("entity", &by_entity), ("role", &by_role)] {
@@ -226,7 +233,11 @@ fn parts_of_different_groupings_do_not_merge() {
     }
     let said = |flags: &[&str]| {
         let output = usage_command(flags, b"");
-        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned(), output.stdout)
+        (
+            output.status.code(),
+            String::from_utf8_lossy(&output.stderr).into_owned(),
+            output.stdout,
+        )
     };
     for flags in [
         &["--usage", &by_entity, &by_role][..],
@@ -235,7 +246,10 @@ fn parts_of_different_groupings_do_not_merge() {
     ] {
         let (status, talk, out) = said(flags);
         assert_eq!((status, out.len()), (Some(2), 0), "{flags:?}");
-        assert!(talk.contains("role.parquet` groups principals by role, and not by entity"), "{talk}");
+        assert!(
+            talk.contains("role.parquet` groups principals by role, and not by entity"),
+            "{talk}"
+        );
     }
     // What is not said is taken from what is stored.
     let (_, _, one) = said(&["--logs", &log, "--usage", &by_role]);
@@ -259,7 +273,11 @@ fn a_window_takes_and_leaves_whole_files_of_usage_and_refuses_a_part_of_one() {
     let (first, last) = (first.to_string(), last.to_string());
     let run = |flags: &[&str]| {
         let output = usage_command(&[&["--usage", &file][..], flags].concat(), b"");
-        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned(), output.stdout)
+        (
+            output.status.code(),
+            String::from_utf8_lossy(&output.stderr).into_owned(),
+            output.stdout,
+        )
     };
     let (_, _, all) = run(&[]);
     assert_eq!(run(&["--since", &first, "--until", &last]).2, all);

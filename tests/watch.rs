@@ -267,7 +267,10 @@ fn a_line_nested_without_end_ends_neither_this_run_nor_the_next() {
         append(&place.log(), &format!("{deep}\n"));
         append(
             &place.log(),
-            &pair(20 + n as u64).replace("\"remote_address\":", &format!("\"data\":{{\"x\":{deep}}},\"remote_address\":")),
+            &pair(20 + n as u64).replace(
+                "\"remote_address\":",
+                &format!("\"data\":{{\"x\":{deep}}},\"remote_address\":"),
+            ),
         );
         append(&place.log(), &pair(40 + n as u64));
         once(&place.logs(), &place.state());

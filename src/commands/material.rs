@@ -71,8 +71,7 @@ pub(super) fn silent_usage(reading: &Reading, talk: &Talk) -> Result<Usage, Fail
         .map_err(|unlike| Failure::from_error(&unlike, Some(SAME_GROUPING)))
 }
 
-const SAME_GROUPING: &str =
-    "usage of one grouping cannot be turned into that of another: read its logs again with the `--group-by` that is wanted";
+const SAME_GROUPING: &str = "usage of one grouping cannot be turned into that of another: read its logs again with the `--group-by` that is wanted";
 
 /// The sum of all stored usage, as far as it is of the time asked for, and grouped as asked for.
 fn stored_usage(reading: &Reading, window: Window, talk: &Talk) -> Result<Usage, Failure> {

@@ -70,7 +70,8 @@ pub fn what_is(path: &Path) -> Option<String> {
 /// [`Stored`](super::Stored) names.
 #[must_use]
 pub fn not_followed(head: &[u8]) -> Option<String> {
-    let whole = "which is read whole or not at all: unpack it beside the logs that are watched, or read it with `usage --logs`";
+    let whole =
+        "which is read whole or not at all: unpack it beside the logs that are watched, or read it with `usage --logs`";
     if let Some((_, what, unpack)) = PACKED.iter().find(|(magic, _, _)| head.starts_with(magic)) {
         return Some(format!("it is {what}, which is not read: unpack it with `{unpack}`"));
     }

@@ -6,8 +6,8 @@ use crate::staged::{self, Readers};
 use std::io::{self, Write};
 use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Once;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Usage could not be stored or loaded.
 #[derive(Debug, thiserror::Error)]
@@ -61,7 +61,9 @@ impl StoreError {
 pub fn write_to(usage: &Usage, to: &mut dyn Write) -> Result<(), StoreError> {
     let mut whole = Vec::new();
     frame::write(usage, &mut whole)?;
-    to.write_all(&whole).and_then(|()| to.flush()).map_err(StoreError::Stream)
+    to.write_all(&whole)
+        .and_then(|()| to.flush())
+        .map_err(StoreError::Stream)
 }
 
 /// Writes usage to a file, as Parquet, whatever its name. The file appears whole or not at all.

@@ -249,7 +249,8 @@ fn what_has_no_lines_to_follow_is_refused_with_a_word_once() {
     let mut tar = tar::Builder::new(Vec::new());
     let mut header = tar::Header::new_ustar();
     header.set_size(lines(0..3).len() as u64);
-    tar.append_data(&mut header, "audit.log", lines(0..3).as_bytes()).unwrap();
+    tar.append_data(&mut header, "audit.log", lines(0..3).as_bytes())
+        .unwrap();
     let tar = tar.into_inner().unwrap();
     let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     packed.write_all(&tar).unwrap();
@@ -272,7 +273,11 @@ fn what_has_no_lines_to_follow_is_refused_with_a_word_once() {
                 tail.read();
             }
             let notes = tail.notes().join("\n");
-            assert_eq!(notes.contains(word) && notes.contains(name), round == 0, "{name}: {notes}");
+            assert_eq!(
+                notes.contains(word) && notes.contains(name),
+                round == 0,
+                "{name}: {notes}"
+            );
         }
         let usage = tail.take().unwrap();
         assert_eq!((usage.tally().lines, usage.tally().skipped_total()), (2, 0), "{name}");
