@@ -9,7 +9,11 @@ use std::fmt::Write as _;
 use std::io::{self, BufWriter, Write};
 
 const USAGE: &str = "usage: gen_log [--size 750MB] [--seed 1] [--order struct|alphabetical] [--principals 400] [--paths 2000] [--paths-each 24] \
-[--lists 0.05] [--writes 0.2] [--denials 0.02] [--large 0.01] [--in-flight 8] [--nodes 1] [--policy-results yes|no] [--out FILE]";
+[--lists 0.05] [--writes 0.2] [--denials 0.02] [--large 0.01] [--in-flight 8] [--nodes 1] [--policy-results yes|no] \
+[--tokens long|short|fresh] [--policy-sets 0] [--policies 12] [--out FILE]
+
+--tokens says how long a token lives: for the whole log, for a job of some requests, or for one request. --policy-sets gives tokens \
+besides the policies of their team one of so many sets of up to --policies names each.";
 
 /// What to write.
 struct Plan {
@@ -26,8 +30,28 @@ struct Plan {
     in_flight: usize,
     nodes: u64,
     policy_results: bool,
+    tokens: Life,
+    policy_sets: u64,
+    policies: u64,
     out: Option<String>,
 }
+
+/// How long a token lives.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Life {
+    /// For the whole log.
+    Long,
+    /// For a job of some requests.
+    Short,
+    /// For one request.
+    Fresh,
+}
+
+/// The most requests of a job.
+const LONGEST_JOB: u64 = 24;
+
+/// So many sets of policies one principal may come with.
+const SETS_EACH: u64 = 3;
 
 impl Plan {
     fn of(mut words: impl Iterator<Item = String>) -> Option<Self> {
@@ -45,6 +69,9 @@ impl Plan {
             in_flight: 8,
             nodes: 1,
             policy_results: true,
+            tokens: Life::Long,
+            policy_sets: 0,
+            policies: 12,
             out: None,
         };
         while let Some(flag) = words.next() {
@@ -63,6 +90,16 @@ impl Plan {
                 "--in-flight" => plan.in_flight = value.parse().ok()?,
                 "--nodes" => plan.nodes = value.parse().ok().filter(|n| *n > 0)?,
                 "--policy-results" => plan.policy_results = value == "yes",
+                "--tokens" => {
+                    plan.tokens = match &*value {
+                        "long" => Life::Long,
+                        "short" => Life::Short,
+                        "fresh" => Life::Fresh,
+                        _ => return None,
+                    };
+                }
+                "--policy-sets" => plan.policy_sets = value.parse().ok()?,
+                "--policies" => plan.policies = value.parse().ok().filter(|n| *n > 0)?,
                 "--out" => plan.out = Some(value),
                 _ => return None,
             }
@@ -160,35 +197,130 @@ impl Object {
     }
 }
 
-/// A token and its holder.
-struct Token {
+/// Who asks, and the token that is shown.
+struct Holder {
+    number: u64,
     client_token: String,
     accessor: String,
     entity: String,
     name: String,
-    user: bool,
+    method: Method,
     team: u64,
     issued: String,
+    /// Which of the sets of policies, if there are several.
+    set: u64,
+    /// The number of the job that the token was made for.
+    job: u64,
+    /// So many requests the token is good for.
+    left: u64,
+}
+
+/// How somebody logs in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Method {
+    Userpass,
+    AppRole,
+    /// A job of a pipeline, whose token says which.
+    Jwt,
+}
+
+impl Method {
+    fn of(plan: &Plan, number: u64) -> Self {
+        match number % 3 {
+            0 => Self::Userpass,
+            2 if plan.tokens != Life::Long => Self::Jwt,
+            _ => Self::AppRole,
+        }
+    }
+
+    fn display_name(self, name: &str) -> String {
+        match self {
+            Self::Userpass => format!("userpass-{name}"),
+            Self::AppRole => "approle".to_owned(),
+            Self::Jwt => format!("jwt-project_path:{name}"),
+        }
+    }
+}
+
+impl Holder {
+    /// Logs in if the token is used up.
+    fn renew(&mut self, plan: &Plan, chance: &mut Chance, nanos: u64) {
+        if self.left > 0 {
+            self.left -= 1;
+            return;
+        }
+        self.client_token = chance.hmac();
+        self.accessor = chance.hmac();
+        self.issued = issued(nanos);
+        self.job = chance.below(1 << 40);
+        self.set = set_of(plan, self.number, chance.below(SETS_EACH));
+        self.left = life(plan, chance) - 1;
+    }
+}
+
+/// So many requests a new token is good for.
+fn life(plan: &Plan, chance: &mut Chance) -> u64 {
+    match plan.tokens {
+        Life::Long => u64::MAX,
+        Life::Short => 1 + chance.below(LONGEST_JOB),
+        Life::Fresh => 1,
+    }
+}
+
+/// The set of policies of a token: one of the few of its holder.
+fn set_of(plan: &Plan, number: u64, pick: u64) -> u64 {
+    Chance(number * SETS_EACH + pick).below(plan.policy_sets)
+}
+
+/// The names of a set of policies, sorted.
+fn names_of(plan: &Plan, set: u64) -> Vec<String> {
+    let mut chance = Chance(set << 20);
+    let count = 1 + chance.below(plan.policies);
+    let mut names: Vec<String> = (0..count)
+        .map(|_| format!("svc-{:03}-read", chance.below(plan.policy_sets)))
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+/// A list of texts.
+fn list_of(names: &[String]) -> String {
+    let quoted: Vec<String> = names.iter().map(|name| format!("\"{name}\"")).collect();
+    format!("[{}]", quoted.join(","))
 }
 
 const TEAMS: [&str; 8] = ["core", "web", "pay", "ops", "ml", "data", "risk", "edge"];
 const KINDS: [&str; 8] = ["db", "cache", "tls", "smtp", "oauth", "queue", "s3", "api"];
 
-fn tokens(plan: &Plan, chance: &mut Chance) -> Vec<Token> {
+fn holders(plan: &Plan, chance: &mut Chance) -> Vec<Holder> {
     (0..plan.principals)
         .map(|n| {
-            let user = n % 3 == 0;
-            Token {
+            let method = Method::of(plan, n);
+            Holder {
+                number: n,
                 client_token: chance.hmac(),
                 accessor: chance.hmac(),
                 entity: chance.uuid(),
-                name: if user { format!("person{n}") } else { format!("app-{n}") },
-                user,
+                name: match method {
+                    Method::Userpass => format!("person{n}"),
+                    Method::AppRole => format!("app-{n}"),
+                    Method::Jwt => format!("group-{}_app-{n}", n % 7),
+                },
+                method,
                 team: n % TEAMS.len() as u64,
-                issued: time(n * 1_000_000_000).replace(".000000000", ""),
+                issued: issued(n * 1_000_000_000),
+                set: set_of(plan, n, 0),
+                job: n,
+                left: if plan.tokens == Life::Long { u64::MAX } else { 0 },
             }
         })
         .collect()
+}
+
+/// When a token was made: servers write no fraction.
+fn issued(nanos: u64) -> String {
+    time(nanos / 1_000_000_000 * 1_000_000_000).replace(".000000000", "")
 }
 
 /// The time so many nanoseconds after the beginning.
@@ -213,10 +345,10 @@ struct Asked {
     error: Option<&'static str>,
 }
 
-fn ask(plan: &Plan, chance: &mut Chance, tokens: &[Token]) -> Asked {
+fn ask(plan: &Plan, chance: &mut Chance, holders: &mut [Holder], nanos: u64) -> Asked {
     let sorted = plan.alphabetical;
-    let number = chance.below(tokens.len() as u64);
-    let Some(token) = tokens.get(usize::try_from(number).unwrap_or(0)) else {
+    let number = chance.below(holders.len() as u64);
+    let Some(token) = holders.get_mut(usize::try_from(number).unwrap_or(0)) else {
         return Asked {
             auth: "{}".into(),
             request: "{}".into(),
@@ -224,6 +356,7 @@ fn ask(plan: &Plan, chance: &mut Chance, tokens: &[Token]) -> Asked {
             error: None,
         };
     };
+    token.renew(plan, chance, nanos);
     let denied = chance.of(plan.denials);
     // Each has its own few paths; of these some are asked for often, and most seldom.
     let seldom = chance.below(plan.paths_each) * chance.below(plan.paths_each) / plan.paths_each;
@@ -258,24 +391,37 @@ fn ask(plan: &Plan, chance: &mut Chance, tokens: &[Token]) -> Asked {
             .raw("granting_policies", format!("[{granting}]"))
             .write()
     };
-    let login = if token.user { "username" } else { "role_name" };
-    let display = if token.user {
-        format!("userpass-{}", token.name)
-    } else {
-        "approle".to_owned()
-    };
-    let policies = format!("[\"default\",\"readers\",\"team-{}\"]", word(&TEAMS, token.team));
+    let mut own: Vec<String> = ["default", "readers"].map(str::to_owned).to_vec();
+    own.push(format!("team-{}", word(&TEAMS, token.team)));
     let mut auth = Object::new(sorted)
         .text("client_token", &token.client_token)
         .text("accessor", &token.accessor)
-        .text("display_name", &display)
-        .raw("policies", policies.clone())
-        .raw("token_policies", policies);
+        .text("display_name", &token.method.display_name(&token.name));
+    if plan.policy_sets == 0 {
+        auth = auth.raw("policies", list_of(&own)).raw("token_policies", list_of(&own));
+    } else {
+        let of_identity = names_of(plan, token.set);
+        let mut all = [&own[..], &of_identity].concat();
+        all.sort_unstable();
+        auth = auth
+            .raw("policies", list_of(&all))
+            .raw("token_policies", list_of(&own))
+            .raw("identity_policies", list_of(&of_identity));
+    }
     if plan.policy_results {
         auth = auth.raw("policy_results", results);
     }
+    let metadata = match token.method {
+        Method::Userpass => Object::new(sorted).text("username", &token.name),
+        Method::AppRole => Object::new(sorted).text("role_name", &token.name),
+        Method::Jwt => Object::new(sorted)
+            .text("job_id", &token.job.to_string())
+            .text("pipeline_id", &(token.job / 7).to_string())
+            .text("ref", "main")
+            .text("role", "deploy"),
+    };
     let auth = auth
-        .raw("metadata", Object::new(sorted).text(login, &token.name).write())
+        .raw("metadata", metadata.write())
         .text("entity_id", &token.entity)
         .text("token_type", "service")
         .raw("token_ttl", "2764800")
@@ -376,7 +522,7 @@ fn entry(plan: &Plan, asked: &Asked, nanos: u64, response: bool, node: u64) -> S
 
 fn write(plan: &Plan, to: &mut dyn Write) -> io::Result<()> {
     let mut chance = Chance(plan.seed);
-    let tokens = tokens(plan, &mut chance);
+    let mut holders = holders(plan, &mut chance);
     let mut open: VecDeque<(Asked, u64)> = VecDeque::new();
     let mut nanos = 0_u64;
     let mut written = 0_u64;
@@ -387,7 +533,7 @@ fn write(plan: &Plan, to: &mut dyn Write) -> io::Result<()> {
         }
         nanos += 1 + chance.below(20_000_000);
         let line = if !done && (open.len() < plan.in_flight.max(1)) && (open.is_empty() || chance.of(0.6)) {
-            let asked = ask(plan, &mut chance, &tokens);
+            let asked = ask(plan, &mut chance, &mut holders, nanos);
             let node = chance.below(plan.nodes);
             let line = entry(plan, &asked, nanos, false, node);
             open.push_back((asked, node));
