@@ -1,8 +1,12 @@
-//! The `auth` objects that were understood before: a token's comes again, byte for byte, with each of its requests.
+//! What was understood before of those who ask, known again by bytes: whole `auth` objects, and essences of such.
 //!
-//! A match of the bytes tells who asks and also where the object ends, so that it need not be read.
+//! A token that lives brings the same object, byte for byte, with each of its requests. A match of the bytes tells who asks and also
+//! where the object ends, so that it need not be read. A token of its own for each request brings an object that is always new;
+//! its essence is not.
 
+use super::essence::Essence;
 use foldhash::fast::RandomState;
+use hashbrown::HashTable;
 use std::hash::BuildHasher;
 
 /// Where in an object the bytes stand that tell tokens apart: behind the first key and `hmac-sha256:`.
@@ -13,7 +17,7 @@ const SLOTS: usize = 1 << 14;
 /// Objects with the same telling bytes: one token, granted by different policies.
 const LONGEST_CHAIN: usize = 12;
 
-/// The most bytes that are remembered; beyond it all are forgotten and learnt again.
+/// The most bytes that are remembered, of whole objects and of essences; beyond it all are forgotten and learnt again.
 const MOST_BYTES: usize = 8 << 20;
 
 const NONE: u32 = u32::MAX;
@@ -33,6 +37,69 @@ pub struct Known {
     pub only_in: u32,
 }
 
+impl Known {
+    /// Whether it is so in this namespace.
+    #[must_use]
+    pub const fn holds_in(&self, namespace: u32) -> bool {
+        self.only_in == NONE || self.only_in == namespace
+    }
+}
+
+/// Essences and what they mean.
+#[derive(Debug, Clone, Default)]
+pub struct Meanings {
+    hasher: RandomState,
+    index: HashTable<Meaning>,
+    /// The bytes of all of them.
+    bytes: Vec<u8>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Meaning {
+    hash: u64,
+    begin: usize,
+    length: usize,
+    known: Known,
+}
+
+impl Meanings {
+    /// What an essence means to a request in this namespace, if that is known.
+    #[must_use]
+    pub fn find(&self, essence: &Essence, namespace: u32) -> Option<Known> {
+        let (hash, bytes) = (self.hasher.hash_one(essence.bytes()), &self.bytes);
+        let is_it = |known: &Meaning| {
+            known.hash == hash
+                && known.known.holds_in(namespace)
+                && bytes.get(known.begin..known.begin + known.length) == Some(essence.bytes())
+        };
+        Some(self.index.find(hash, is_it)?.known)
+    }
+
+    /// Remembers what an essence means.
+    pub fn add(&mut self, essence: &Essence, known: Known) {
+        let text = essence.bytes();
+        if self.bytes.len() + text.len() + self.index.len() * size_of::<Meaning>() > MOST_BYTES {
+            self.clear();
+        }
+        let meaning = Meaning {
+            hash: self.hasher.hash_one(text),
+            begin: self.bytes.len(),
+            length: text.len(),
+            known,
+        };
+        if text.len() <= MOST_BYTES {
+            self.bytes.extend_from_slice(text);
+            self.index.insert_unique(meaning.hash, meaning, |known| known.hash);
+        }
+    }
+
+    /// Forgets all.
+    pub fn clear(&mut self) {
+        self.index.clear();
+        self.bytes.clear();
+    }
+}
+
 #[derive(Debug, Clone)]
 struct Sheet {
     bytes: Box<[u8]>,
@@ -40,11 +107,19 @@ struct Sheet {
     next: u32,
 }
 
-/// All that is remembered.
+/// Where the objects with the same telling bytes begin.
+#[derive(Debug, Clone, Copy)]
+struct Slot {
+    /// The last token of which an object was to be remembered. That of a token which came once may never come again.
+    token: u32,
+    first: u32,
+}
+
+/// Whole objects and what they mean.
 #[derive(Debug, Clone, Default)]
 pub struct Book {
     hasher: RandomState,
-    slots: Vec<u32>,
+    slots: Vec<Slot>,
     sheets: Vec<Sheet>,
     bytes: usize,
 }
@@ -54,7 +129,8 @@ impl Book {
     #[must_use]
     pub fn find(&self, text: &[u8], at: usize) -> Option<(Known, usize)> {
         let text_here = text.get(at..)?;
-        let mut number = *self.slots.get(self.slot(text_here)?)?;
+        let (slot, _) = self.place(text_here)?;
+        let mut number = self.slots.get(slot)?.first;
         while let Some(sheet) = self.sheets.get(number as usize) {
             if text_here.starts_with(&sheet.bytes) {
                 return Some((sheet.known, at + sheet.bytes.len()));
@@ -64,25 +140,34 @@ impl Book {
         None
     }
 
-    /// Remembers a whole object. Short ones, which are quickly read, are not worth it.
+    /// Remembers a whole object, once its token comes for the second time. Short ones, which are quickly read, are not worth it.
     pub fn add(&mut self, object: &[u8], known: Known) {
-        let Some(slot) = self.slot(object) else { return };
+        let Some((slot, token)) = self.place(object) else {
+            return;
+        };
         if self.bytes + object.len() > MOST_BYTES {
             self.clear();
         }
         if self.slots.is_empty() {
-            self.slots = vec![NONE; SLOTS];
+            let none = Slot {
+                token: NONE,
+                first: NONE,
+            };
+            self.slots = vec![none; SLOTS];
         }
-        let Some(first) = self.slots.get_mut(slot) else { return };
+        let Some(slot) = self.slots.get_mut(slot) else { return };
+        if std::mem::replace(&mut slot.token, token) != token {
+            return;
+        }
         let mut length = 0;
-        let mut number = *first;
+        let mut number = slot.first;
         while let Some(sheet) = self.sheets.get(number as usize) {
             number = sheet.next;
             length += 1;
         }
         // A full chain gives up what it holds: it may be of no use any more, as with tokens whose uses are counted.
-        let next = if length < LONGEST_CHAIN { *first } else { NONE };
-        *first = u32::try_from(self.sheets.len()).unwrap_or(NONE);
+        let next = if length < LONGEST_CHAIN { slot.first } else { NONE };
+        slot.first = u32::try_from(self.sheets.len()).unwrap_or(NONE);
         self.bytes += object.len() + size_of::<Sheet>();
         self.sheets.push(Sheet {
             bytes: Box::from(object),
@@ -91,9 +176,11 @@ impl Book {
         });
     }
 
-    fn slot(&self, object: &[u8]) -> Option<usize> {
+    /// The number of an object's slot, and what tells its token from others there.
+    fn place(&self, object: &[u8]) -> Option<(usize, u32)> {
         let telling: &[u8; 32] = object.get(TELLING)?.try_into().ok()?;
-        Some(self.hasher.hash_one(telling) as usize & (SLOTS - 1))
+        let hash = self.hasher.hash_one(telling);
+        Some((hash as usize & (SLOTS - 1), (hash >> 32) as u32))
     }
 
     /// Forgets all.
@@ -122,8 +209,10 @@ mod tests {
     fn an_object_is_known_by_all_its_bytes() {
         let object = |end: &str| format!(r#"{{"client_token":"hmac-sha256:{:064x}","end":"{end}"}}"#, 7);
         let mut book = Book::default();
-        assert!(book.find(object("a").as_bytes(), 0).is_none());
-        book.add(object("a").as_bytes(), known(1));
+        for _ in 0..2 {
+            assert!(book.find(object("a").as_bytes(), 0).is_none());
+            book.add(object("a").as_bytes(), known(1));
+        }
         book.add(object("b").as_bytes(), known(2));
         let text = format!("xx{},more", object("b"));
         let found = book.find(text.as_bytes(), 2).map(|(k, end)| (k.auth, end));
@@ -135,5 +224,41 @@ mod tests {
             book.add(object(&n.to_string()).as_bytes(), known(n));
         }
         assert!(book.find(object("99").as_bytes(), 0).is_some());
+    }
+
+    #[test]
+    fn a_token_that_came_once_is_not_remembered() {
+        let object =
+            |token: u32| format!(r#"{{"client_token":"hmac-sha256:{token:020}{token:044}","display_name":"d"}}"#);
+        let mut book = Book::default();
+        for token in 0..100 {
+            book.add(object(token).as_bytes(), known(token));
+        }
+        assert_eq!(book.bytes, 0);
+    }
+
+    #[test]
+    fn essences_are_known_within_a_bound() {
+        let essence = |name: &str| {
+            let mut essence = Essence::default();
+            let auth = format!(r#"{{"display_name":"{name}"}}"#);
+            essence.read(auth.as_bytes(), b"", &crate::usage::GroupBy::Entity);
+            essence
+        };
+        let mut meanings = Meanings::default();
+        let here = Known { only_in: 7, ..known(1) };
+        meanings.add(&essence("a"), here);
+        assert!(meanings.find(&essence("a"), 8).is_none());
+        meanings.add(&essence("a"), Known { only_in: 8, ..known(2) });
+        let found = |meanings: &Meanings, name: &str, at| meanings.find(&essence(name), at).map(|known| known.auth);
+        assert_eq!((found(&meanings, "a", 7), found(&meanings, "a", 8)), (Some(1), Some(2)));
+        assert!(found(&meanings, "b", 7).is_none());
+        for n in 0..40 {
+            meanings.add(&essence(&n.to_string().repeat(1 << 19)), known(n));
+            assert!(meanings.bytes.len() <= MOST_BYTES);
+        }
+        assert_eq!(found(&meanings, &"39".repeat(1 << 19), 0), Some(39));
+        meanings.add(&essence(&"x".repeat(MOST_BYTES)), known(3));
+        assert!(meanings.bytes.len() <= MOST_BYTES);
     }
 }

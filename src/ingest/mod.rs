@@ -5,6 +5,7 @@ mod columns;
 mod entry;
 mod envelope;
 mod error;
+mod essence;
 mod flat;
 mod grammar;
 mod gunzip;

@@ -3,12 +3,14 @@
 //! What joins is what the server vouches for: the entity id, and the role of a login at its mount. The metadata of a child
 //! token are whatever its maker wrote, and those of an AppRole's secret id too, but for `role_name`, which the server sets last.
 
-use super::scan::{self, Members};
+use super::essence::{Essence, Piece, members};
+use super::scan;
 use super::text::decode;
 use crate::usage::GroupBy;
 use crate::usage::auth::Auth;
 use crate::usage::held::{Held, Placed, Space};
 use crate::vault::{PrincipalKind, path, secret};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -39,77 +41,74 @@ const NAME_KEYS: [&str; 9] = [
     "name",
 ];
 
+/// Metadata of which the display name of a Kubernetes login is made.
+const SERVICE_ACCOUNT: [&str; 2] = ["service_account_namespace", "service_account_name"];
+
+/// Whether the value of a metadatum of this name may name somebody. Of all others only the end of the display name is looked for.
+#[must_use]
+pub fn is_telling(key: &str, group_by: &GroupBy) -> bool {
+    ROLE_KEYS.contains(&key)
+        || NAME_KEYS.contains(&key)
+        || SERVICE_ACCOUNT.contains(&key)
+        || matches!(group_by, GroupBy::Metadata(asked) if asked == key)
+}
+
 /// What somebody is called of whom the log has no name.
 const SOMEBODY: &str = "(not named)";
 
 /// What an `auth` object says.
-#[derive(Debug, Clone, Default)]
-pub struct Facts {
-    entity_id: String,
-    display_name: String,
-    accessor: String,
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Facts<'a> {
+    entity_id: Cow<'a, str>,
+    display_name: Cow<'a, str>,
+    /// The token's accessor, where somebody may be known by it.
+    accessor: Cow<'a, str>,
     /// Whether something shows that a token was there.
     shows_a_token: bool,
     /// Policies of the token's own namespace.
-    policies: Vec<String>,
+    policies: Vec<Cow<'a, str>>,
     /// Whether there is the list of all of them, be it empty. Those of the token and those of the identity are each a part of it.
     listed: bool,
     /// Policies of other namespaces: id of the namespace, and name.
-    external: Vec<(String, String)>,
+    external: Vec<(Cow<'a, str>, Cow<'a, str>)>,
     /// The policies that allowed the request.
-    granting: Vec<Granting>,
-    metadata: BTreeMap<String, String>,
+    granting: Vec<Granting<'a>>,
+    /// Metadata with their values, which are left out where they tell nothing.
+    metadata: BTreeMap<Cow<'a, str>, Cow<'a, str>>,
+    /// The mount of the login that made the token, which lives in the namespace of the request then.
+    login: Option<Cow<'a, str>>,
     /// What `policy_results` says, where there is one.
     pub allowed: Option<bool>,
 }
 
 /// A policy that allowed a request, as `policy_results` names it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Granting {
-    name: String,
-    namespace_id: String,
+struct Granting<'a> {
+    name: Cow<'a, str>,
+    namespace_id: Cow<'a, str>,
     namespace_path: String,
 }
 
-/// The request that an `auth` object came with, or the login that made it.
-#[derive(Debug, Clone, Copy)]
-pub struct Around<'a> {
-    /// Accessor of the token, as the request says it.
-    pub accessor: &'a str,
-    /// Namespace of the request.
-    pub namespace: &'a str,
-    /// The mount of a login that this is the token of: the token lives in the namespace of the request then.
-    pub login: Option<&'a str>,
-}
-
-impl Facts {
-    /// Reads an `auth` object; what is odd in it counts as absent.
+impl<'a> Facts<'a> {
+    /// What an essence says.
     #[must_use]
-    pub fn of(raw: &[u8]) -> Self {
+    pub fn of(essence: &'a Essence) -> Self {
         let mut facts = Self::default();
-        for (key, value) in members(raw) {
-            match &*key {
-                "entity_id" => facts.entity_id = text(value),
-                "display_name" => facts.display_name = text(value),
-                "accessor" => facts.accessor = text(value),
-                "policies" | "token_policies" | "identity_policies" => {
-                    facts.listed |= key == "policies" && value.first() == Some(&b'[');
-                    facts.policies.extend(texts(value));
+        let mut metadatum = None;
+        for (piece, raw) in essence.pieces() {
+            match piece {
+                Piece::AllPolicies | Piece::Policies => {
+                    facts.listed |= piece == Piece::AllPolicies;
+                    facts.policies.extend(texts(raw));
                 }
-                "client_token" => facts.shows_a_token |= !text(value).is_empty(),
-                "token_type" => facts.shows_a_token |= !matches!(&*text(value), "" | "default"),
-                "external_namespace_policies" => {
-                    for (namespace, policies) in members(value) {
-                        let named = texts(policies).map(|policy| (namespace.to_string(), policy));
+                Piece::External => {
+                    for (namespace, policies) in members(raw) {
+                        let named = texts(policies).map(|policy| (namespace.clone(), policy));
                         facts.external.extend(named);
                     }
                 }
-                "metadata" => {
-                    let pairs = members(value).map(|(k, v)| (k.into_owned(), text(v)));
-                    facts.metadata = pairs.filter(|(_, v)| !v.is_empty()).collect();
-                }
-                "policy_results" => {
-                    for (key, value) in members(value) {
+                Piece::Results => {
+                    for (key, value) in members(raw) {
                         if key == "allowed" {
                             facts.allowed = match value {
                                 b"true" => Some(true),
@@ -121,7 +120,21 @@ impl Facts {
                         }
                     }
                 }
-                _ => {}
+                Piece::Entity => facts.entity_id = decode(raw),
+                Piece::DisplayName => facts.display_name = decode(raw),
+                Piece::Shown => facts.shows_a_token = true,
+                Piece::Accessor => facts.accessor = decode(raw),
+                Piece::Key => {
+                    let key = decode(raw);
+                    facts.metadata.insert(key.clone(), Cow::Borrowed(""));
+                    metadatum = Some(key);
+                }
+                Piece::Value => {
+                    if let Some(key) = metadatum.take() {
+                        facts.metadata.insert(key, decode(raw));
+                    }
+                }
+                Piece::Login => facts.login = Some(decode(raw)),
             }
         }
         facts.policies.sort_unstable();
@@ -138,27 +151,27 @@ impl Facts {
     }
 
     /// Whether a policy that granted is one of another namespace, by the list of those.
-    fn is_external(&self, policy: &Granting) -> bool {
+    fn is_external(&self, policy: &Granting<'_>) -> bool {
         let mut external = self.external.iter();
         external.any(|(id, name)| *id == policy.namespace_id && *name == policy.name)
     }
 
     /// Whether it is the token's own list that a policy that granted stands in.
-    fn is_own(&self, policy: &Granting) -> bool {
+    fn is_own(&self, policy: &Granting<'_>) -> bool {
         !self.is_external(policy) && self.policies.binary_search(&policy.name).is_ok()
     }
 
-    /// The policies in force. What granted something is held, listed or not.
-    fn held(&self, around: Around<'_>) -> Held {
+    /// The policies in force for a token at work in this namespace. What granted something is held, listed or not.
+    fn held(&self, namespace: &str) -> Held {
         let own_grants = self.granting.iter().filter(|policy| self.is_own(policy));
         let told = own_grants
             .filter_map(|policy| Space::of(&policy.namespace_id, &policy.namespace_path))
             .min();
-        let space = match around.login {
-            Some(_) => match path::namespace_id(around.namespace) {
+        let space = match self.login {
+            Some(_) => match path::namespace_id(namespace) {
                 Some(id) => Some(Space::Id(Arc::from(id))),
-                None if path::is_unplaced(around.namespace) => told,
-                None => Some(Space::Path(Arc::from(around.namespace))),
+                None if path::is_unplaced(namespace) => told,
+                None => Some(Space::Path(Arc::from(namespace))),
             },
             None => told,
         };
@@ -191,11 +204,9 @@ impl Facts {
     }
 
     /// Whether the server allowed it and nothing shows a token: none had to be shown.
-    #[must_use]
-    pub fn is_open(&self, accessor: &str) -> bool {
+    fn is_open(&self) -> bool {
         let shows = self.shows_a_token
-            || !accessor.is_empty()
-            || self.has_accessor()
+            || !self.accessor.is_empty()
             || !self.display_name.is_empty()
             || !self.policies.is_empty()
             || !self.external.is_empty()
@@ -204,30 +215,28 @@ impl Facts {
     }
 
     /// Somebody of whom no name is there: it counts by what it held. Where nothing of a token is there either, that is nothing.
+    /// None where no token had to be shown, and for a login, which let nobody in then.
     #[must_use]
-    pub fn somebody(&self, around: Around<'_>) -> Auth {
-        let mut held = self.held(around);
+    pub fn somebody(&self, namespace: &str) -> Option<Auth> {
+        if self.login.is_some() || self.is_open() {
+            return None;
+        }
+        let mut held = self.held(namespace);
         let shows = self.shows_a_token || !held.own.is_empty() || !held.placed.is_empty();
         held.listed |= !shows;
-        Auth {
+        Some(Auth {
             kind: PrincipalKind::Token,
             id: Arc::from(SOMEBODY),
             name: Arc::from(SOMEBODY),
             held: Arc::new(held),
             ..Auth::nobody()
-        }
+        })
     }
 
     /// Whether the token is one that only unwraps a response.
     #[must_use]
     pub fn wrapping(&self) -> bool {
         self.policies == ["response-wrapping"]
-    }
-
-    /// Whether it names the token's accessor itself.
-    #[must_use]
-    pub const fn has_accessor(&self) -> bool {
-        !self.accessor.is_empty()
     }
 
     /// Whether it is a token that somebody made with another token: its name and metadata are the maker's choice.
@@ -244,26 +253,21 @@ impl Facts {
         self.first_of(&ROLE_KEYS)
     }
 
-    /// The principal, if anybody can be named, and whether the request's namespace had a part in that.
+    /// The principal at work in this namespace, if anybody can be named, and whether the namespace had a part in that.
     #[must_use]
-    pub fn auth(&self, group_by: &GroupBy, around: Around<'_>) -> Option<(Auth, bool)> {
-        let accessor = if self.accessor.is_empty() {
-            around.accessor
-        } else {
-            &self.accessor
-        };
-        let held = self.held(around);
+    pub fn auth(&self, group_by: &GroupBy, namespace: &str) -> Option<(Auth, bool)> {
+        let held = self.held(namespace);
         // Guessed from a display name, which anybody may have given.
-        let mount = around.login.map_or_else(|| self.mount(), str::to_owned);
+        let mount = self.login.as_deref().map_or_else(|| self.mount(), str::to_owned);
         let mount = secret::path(&mount).into_owned();
         // What is known by a name only is told apart by the namespace of its token; where the log leaves that open, by the
         // namespace it is at work in.
         let (space, is_told) = match &held.space {
             Some(Space::Path(path)) => (path.clone(), true),
-            _ if around.namespace == path::UNTOLD => (Arc::from(""), false),
-            _ => (Arc::from(around.namespace), false),
+            _ if namespace == path::UNTOLD => (Arc::from(""), false),
+            _ => (Arc::from(namespace), false),
         };
-        let (kind, id, by_name) = self.key(group_by, accessor, &mount)?;
+        let (kind, id, by_name) = self.key(group_by, &mount)?;
         let id = if by_name { format!("{space}{id}") } else { id };
         let of_people = if self.is_child() {
             None
@@ -278,17 +282,17 @@ impl Facts {
             role: Arc::from(secret::name(self.role().unwrap_or_default())),
             id: Arc::from(&*secret::path(&id)),
             mount: Arc::from(mount),
-            login: around.login.is_some(),
+            login: self.login.is_some(),
             held: Arc::new(held),
             entity_id: Arc::from(&*self.entity_id),
             display_name: Arc::from(secret::name(&self.display_name)),
             metadata_keys: self.metadata.keys().map(|k| Arc::from(&**k)).collect(),
         };
-        Some((auth, by_name && !is_told))
+        Some((auth, (by_name && !is_told) || self.login.is_some()))
     }
 
     /// How the principal is known, by which key, and whether that is a name of its namespace only.
-    fn key(&self, group_by: &GroupBy, accessor: &str, mount: &str) -> Option<(PrincipalKind, String, bool)> {
+    fn key(&self, group_by: &GroupBy, mount: &str) -> Option<(PrincipalKind, String, bool)> {
         let owned = |kind, id: &str, by_name| some(id).map(|id| (kind, id.to_owned(), by_name));
         let entity = || owned(PrincipalKind::Entity, &self.entity_id, false);
         let role = || {
@@ -296,12 +300,12 @@ impl Facts {
             Some((PrincipalKind::Role, format!("{mount}{role}"), true))
         };
         let display_name = || owned(PrincipalKind::Token, &self.display_name, true);
-        let token = || owned(PrincipalKind::Token, &secret::accessor(accessor), false);
+        let token = || owned(PrincipalKind::Token, &secret::accessor(&self.accessor), false);
         if self.policies.iter().any(|p| p == "root") || self.granting.iter().any(|p| p.name == "root") {
             let root = |id: &str, by_name| owned(PrincipalKind::Root, id, by_name);
             let known = root(&self.entity_id, false).or_else(|| root(&self.display_name, true));
             return known
-                .or_else(|| root(&secret::accessor(accessor), false))
+                .or_else(|| root(&secret::accessor(&self.accessor), false))
                 .or_else(|| root("root", true));
         }
         let asked = match group_by {
@@ -311,7 +315,7 @@ impl Facts {
             GroupBy::Accessor => token(),
             GroupBy::Metadata(key) => self
                 .metadata
-                .get(key)
+                .get(key.as_str())
                 .and_then(|value| owned(PrincipalKind::Role, value, false)),
         };
         asked.or_else(entity).or_else(role).or_else(display_name).or_else(token)
@@ -333,13 +337,13 @@ impl Facts {
             return "auth/token/".to_owned();
         }
         let get = |key: &str| self.metadata.get(key).map_or("", |v| &**v);
-        let service = format!("{}-{}", get("service_account_namespace"), get("service_account_name"));
-        let mount = self
-            .metadata
-            .values()
-            .chain([&service])
+        let [namespace, account] = SERVICE_ACCOUNT.map(get);
+        let service = format!("{namespace}-{account}");
+        let values = self.metadata.values().map(|value| &**value);
+        let mount = values
+            .chain([&*service])
             .filter(|value| !value.is_empty())
-            .filter_map(|value| name.strip_suffix(&**value)?.strip_suffix('-'))
+            .filter_map(|value| name.strip_suffix(value)?.strip_suffix('-'))
             .min_by_key(|mount| mount.len())
             .unwrap_or_else(|| {
                 if self.first_of(&ROLE_KEYS).is_some() && !name.contains('@') {
@@ -360,20 +364,11 @@ fn some(text: &str) -> Option<&str> {
     Some(text).filter(|t| !t.is_empty())
 }
 
-/// The members of a raw object, as far as they can be read.
-fn members(raw: &[u8]) -> impl Iterator<Item = (std::borrow::Cow<'_, str>, &[u8])> {
-    let mut walk = Members::of(raw, 0).ok();
-    std::iter::from_fn(move || {
-        let member = walk.as_mut()?.next().ok()??;
-        Some((decode(member.key), member.value))
-    })
+fn text(value: &[u8]) -> Cow<'_, str> {
+    scan::unquoted(value).map_or(Cow::Borrowed(""), decode)
 }
 
-fn text(value: &[u8]) -> String {
-    scan::unquoted(value).map_or_else(String::new, |raw| decode(raw).into_owned())
-}
-
-fn texts(value: &[u8]) -> impl Iterator<Item = String> {
+fn texts(value: &[u8]) -> impl Iterator<Item = Cow<'_, str>> {
     let elements = if value.first() == Some(&b'[') {
         scan::elements(value, 0).map_or_else(|_| Vec::new(), |(e, _)| e)
     } else {
@@ -393,7 +388,7 @@ fn objects(value: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 /// A policy that granted something. Newer servers begin the list with an empty element; Sentinel's kinds are no ACL policies.
-fn granting(value: &[u8]) -> Option<Granting> {
+fn granting(value: &[u8]) -> Option<Granting<'_>> {
     let mut found = Granting::default();
     let mut is_acl = true;
     for (key, value) in members(value) {
@@ -412,14 +407,16 @@ fn granting(value: &[u8]) -> Option<Granting> {
 mod tests {
     use super::*;
 
+    fn essence(raw: &str, accessor: &str, group_by: &GroupBy) -> Essence {
+        let mut essence = Essence::default();
+        essence.read(raw.as_bytes(), accessor.as_bytes(), group_by);
+        essence
+    }
+
     fn auth(raw: &str, group_by: &str) -> Option<(String, String, String, String)> {
         let group_by = group_by.parse().unwrap();
-        let around = Around {
-            accessor: "from-request",
-            namespace: "",
-            login: None,
-        };
-        let (auth, _) = Facts::of(raw.as_bytes()).auth(&group_by, around)?;
+        let essence = essence(raw, "from-request", &group_by);
+        let (auth, _) = Facts::of(&essence).auth(&group_by, "")?;
         Some((
             auth.kind.to_string(),
             auth.id.to_string(),
@@ -479,35 +476,29 @@ mod tests {
             r#"{"token_type":"default","policies":null,"metadata":null}"#,
             r#"{"entity_id":7}"#,
         ] {
-            let around = Around {
-                accessor: "",
-                namespace: "",
-                login: None,
-            };
-            assert!(
-                Facts::of(raw.as_bytes()).auth(&GroupBy::Entity, around).is_none(),
-                "{raw}"
-            );
+            let essence = essence(raw, "", &GroupBy::Entity);
+            assert!(Facts::of(&essence).auth(&GroupBy::Entity, "").is_none(), "{raw}");
         }
-        let facts = Facts::of(br#"{"policies":["p"],"token_policies":["p","q"],"identity_policies":["i"],"external_namespace_policies":{"nsid":["x"]},"policy_results":{"allowed":false}}"#);
+        let essence = essence(
+            r#"{"policies":["p"],"token_policies":["p","q"],"identity_policies":["i"],"external_namespace_policies":{"nsid":["x"]},"policy_results":{"allowed":false}}"#,
+            "",
+            &GroupBy::Entity,
+        );
+        let facts = Facts::of(&essence);
         assert_eq!(facts.policies, ["i", "p", "q"]);
-        assert_eq!(facts.external, [("nsid".to_owned(), "x".to_owned())]);
+        assert_eq!(facts.external, [("nsid".into(), "x".into())]);
         assert_eq!(facts.allowed, Some(false));
     }
 
     /// What is held by the `auth` object, seen at work in `team/`: labels, the token's namespace, whether it is listed.
     fn held(raw: &str) -> (Vec<String>, Option<Space>, bool) {
-        let around = Around {
-            accessor: "",
-            namespace: "team/",
-            login: None,
-        };
-        let facts = Facts::of(raw.as_bytes());
+        let essence = essence(raw, "", &GroupBy::Entity);
+        let facts = Facts::of(&essence);
         let mut namespaces = crate::usage::Namespaces::default();
         for (id, at) in facts.namespaces() {
             namespaces.note(id, at);
         }
-        let held = facts.held(around);
+        let held = facts.held("team/");
         let labels = held.labels(&namespaces).iter().map(ToString::to_string).collect();
         (labels, held.space, held.listed)
     }
@@ -529,7 +520,10 @@ mod tests {
 
     #[test]
     fn what_a_caller_chooses_names_no_role() {
-        let role = |raw: &str| Facts::of(raw.as_bytes()).role().map(str::to_owned);
+        let role = |raw: &str| {
+            let essence = essence(raw, "", &GroupBy::Entity);
+            Facts::of(&essence).role().map(str::to_owned)
+        };
         assert_eq!(
             role(r#"{"display_name":"token-x","metadata":{"username":"backup","role_name":"backup"}}"#),
             None
@@ -543,12 +537,8 @@ mod tests {
     #[test]
     fn tokens_of_one_name_are_told_apart_by_their_namespace() {
         let id = |raw: &str, namespace: &str| {
-            let around = Around {
-                accessor: "",
-                namespace,
-                login: None,
-            };
-            let (auth, depends) = Facts::of(raw.as_bytes()).auth(&GroupBy::Entity, around).unwrap();
+            let essence = essence(raw, "", &GroupBy::Entity);
+            let (auth, depends) = Facts::of(&essence).auth(&GroupBy::Entity, namespace).unwrap();
             (auth.id.to_string(), depends)
         };
         let open = r#"{"display_name":"ci","policies":["p"]}"#;

@@ -1,9 +1,10 @@
 //! Entries to records: what each says of who asked for what, and how that ended.
 
-use super::book::{Book, Known};
+use super::book::{Book, Known, Meanings};
 use super::entry::{Entry, Request};
+use super::essence::Essence;
 use super::open_paths;
-use super::principal::{Around, Facts};
+use super::principal::Facts;
 use super::scan::Members;
 use super::text::decode;
 use crate::usage::Skip;
@@ -33,6 +34,9 @@ pub struct Worker {
     until: i64,
     nobody: u32,
     book: Book,
+    meanings: Meanings,
+    /// Of the `auth` object that is looked at.
+    essence: Essence,
     /// Sets of names, as they were spelled.
     key_sets: HashMap<Box<[u8]>, u32, RandomState>,
     spelled: Vec<u8>,
@@ -81,6 +85,8 @@ impl Worker {
             until,
             nobody: NONE,
             book: Book::default(),
+            meanings: Meanings::default(),
+            essence: Essence::default(),
             key_sets: HashMap::default(),
             spelled: Vec::new(),
             namespaces: Recall::default(),
@@ -107,6 +113,7 @@ impl Worker {
     fn forget(&mut self) {
         self.nobody = self.usage.table_mut().auth(Auth::nobody());
         self.book.clear();
+        self.meanings.clear();
         self.key_sets.clear();
         self.namespaces = Recall::default();
         self.mount_types = Recall::default();
@@ -235,13 +242,13 @@ impl Worker {
         let mount_point = decode(request.mount_point);
         let space = namespace_of(request);
         let namespace = self.namespace(&space, request);
-        let known = known.filter(|known| known.only_in == NONE || known.only_in == namespace);
+        let known = known.filter(|known| known.holds_in(namespace));
         let known = known.unwrap_or_else(|| self.known(entry.auth, request, &space, namespace));
         record.flags |= known.flags;
         let endpoint = open_paths::endpoint(&asked, &mount_type, &mount_point);
         let open = endpoint.is_some() || (known.wrapping && asked == "sys/wrapping/unwrap");
         let auth = if open {
-            record.auth = self.logged_in(entry, &asked, &mount_point, &space);
+            record.auth = self.logged_in(entry, &asked, &mount_point, &space, namespace);
             asked = endpoint.map_or(asked, Cow::Owned);
             self.nobody
         } else if known.auth == NONE {
@@ -281,7 +288,7 @@ impl Worker {
         let request = &entry.request;
         let space = namespace_of(request);
         let namespace = self.namespace(&space, request);
-        let known = known.filter(|known| known.only_in == NONE || known.only_in == namespace);
+        let known = known.filter(|known| known.holds_in(namespace));
         let known = known.unwrap_or_else(|| self.known(entry.auth, request, &space, namespace));
         record.flags |= known.flags;
         // Whoever was refused holds policies all the same, and is to be known for that.
@@ -321,30 +328,34 @@ impl Worker {
     fn known(&mut self, raw: &[u8], request: &Request<'_>, namespace: &str, number: u32) -> Known {
         let found = self.book.find(raw, 0).filter(|(_, end)| *end == raw.len());
         if let Some((known, _)) = found
-            && (known.only_in == NONE || known.only_in == number)
+            && known.holds_in(number)
         {
             return known;
         }
-        let facts = Facts::of(raw);
-        let accessor = decode(request.accessor);
-        for (id, at) in facts.namespaces() {
-            self.usage.table_mut().seen.namespaces.note(id, at);
+        self.essence.read(raw, request.accessor, &self.group_by);
+        let known = self.meaning(namespace, number);
+        if !self.essence.is_by_request() && found.is_none() {
+            self.book.add(raw, known);
         }
-        let around = Around {
-            accessor: &accessor,
-            namespace,
-            login: None,
-        };
-        let (auth, depends) = facts.auth(&self.group_by, around).unzip();
+        known
+    }
+
+    /// The meaning of the essence that was just read.
+    fn meaning(&mut self, namespace: &str, number: u32) -> Known {
+        if let Some(known) = self.meanings.find(&self.essence, number) {
+            return known;
+        }
+        let table = self.usage.table_mut();
+        let facts = Facts::of(&self.essence);
+        for (id, at) in facts.namespaces() {
+            table.seen.namespaces.note(id, at);
+        }
+        let (auth, depends) = facts.auth(&self.group_by, namespace).unzip();
         let unnamed = auth.is_none();
         // Where no token had to be shown the server says so; else it was somebody's.
-        let auth = auth.or_else(|| (!facts.is_open(&accessor)).then(|| facts.somebody(around)));
-        // What was only named by the request must not be remembered for this `auth`.
-        let lasting = facts.has_accessor()
-            || accessor.is_empty()
-            || auth.as_ref().is_some_and(|a| *a.id != *secret::accessor(&accessor));
+        let auth = auth.or_else(|| facts.somebody(namespace));
         let known = Known {
-            auth: auth.map_or(NONE, |auth| self.usage.table_mut().auth(auth)),
+            auth: auth.map_or(NONE, |auth| table.auth(auth)),
             unnamed,
             flags: match facts.allowed {
                 Some(true) => flag::RESULT_ALLOWED,
@@ -354,14 +365,12 @@ impl Worker {
             wrapping: facts.wrapping(),
             only_in: if depends == Some(true) { number } else { NONE },
         };
-        if lasting && found.is_none() {
-            self.book.add(raw, known);
-        }
+        self.meanings.add(&self.essence, known);
         known
     }
 
     /// Who a login let in, from its response.
-    fn logged_in(&mut self, entry: &Entry<'_>, path: &str, mount_point: &str, namespace: &str) -> u32 {
+    fn logged_in(&mut self, entry: &Entry<'_>, path: &str, mount_point: &str, namespace: &str, number: u32) -> u32 {
         if !entry.response || entry.error {
             return NONE;
         }
@@ -369,15 +378,15 @@ impl Worker {
             return NONE;
         };
         let inner = super::envelope::follow(entry.answer, "/auth").unwrap_or_default();
-        let around = Around {
-            accessor: "",
-            namespace,
-            login: Some(mount),
-        };
-        [entry.auth, inner]
-            .into_iter()
-            .find_map(|raw| Facts::of(raw).auth(&self.group_by, around))
-            .map_or(NONE, |(auth, _)| self.usage.table_mut().auth(auth))
+        for raw in [entry.auth, inner] {
+            self.essence.read(raw, b"", &self.group_by);
+            self.essence.of_login(mount);
+            let known = self.meaning(namespace, number);
+            if !known.unnamed {
+                return known.auth;
+            }
+        }
+        NONE
     }
 
     /// The names in a request's data, of which some may be cut off. No more of them are taken over than a demand keeps.
@@ -440,5 +449,55 @@ fn namespace_of<'a>(request: &Request<'a>) -> Cow<'a, str> {
         },
         (b"", id) => Cow::Owned(path::namespace_of_id(&decode(id))),
         (namespace, _) => Cow::Owned(path::namespace(&decode(namespace))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::essence::tests::{auths, groupings};
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(500))]
+
+        /// Whoever asks is the same whatever was understood before: by whole objects, by essences, or not at all.
+        #[test]
+        fn what_is_remembered_changes_nothing(
+            auths in prop::collection::vec(auths(), 1..5),
+            asked in prop::collection::vec((any::<prop::sample::Index>(), 0_usize..3, 0_usize..3, 0_u8..5), 0..40),
+            group_by in groupings(),
+        ) {
+            let worker = || Worker::new(Usage::default(), Arc::new(group_by.clone()));
+            let (mut one, mut other) = (worker(), worker());
+            for (which, accessor, namespace, how) in asked {
+                // Of some length, as those of servers are, so that they are remembered whole.
+                let auth = auths[which.index(auths.len())].replacen('{', &format!("{{\"{}\":1,", "x".repeat(60)), 1);
+                let auth = auth.replace(",}", "}");
+                let accessor = ["", "hmac-sha256:5", "hmac-sha256:6"][accessor];
+                let namespace = ["", "team/", "?:"][namespace];
+                let request = Request {
+                    accessor: accessor.as_bytes(),
+                    ..Request::default()
+                };
+                let ask = |worker: &mut Worker| {
+                    let number = worker.namespace(namespace, &request);
+                    let known = if let Some(mount) = ["auth/m/", "auth/n/"].get(usize::from(how)) {
+                        worker.essence.read(auth.as_bytes(), b"", &worker.group_by);
+                        worker.essence.of_login(mount);
+                        worker.meaning(namespace, number)
+                    } else {
+                        worker.known(auth.as_bytes(), &request, namespace, number)
+                    };
+                    let who = worker.usage.table_mut().auths.get(known.auth).cloned();
+                    (who, known.unnamed, known.flags, known.wrapping)
+                };
+                other.book.clear();
+                other.meanings.clear();
+                prop_assert_eq!(ask(&mut one), ask(&mut other), "{} {} {}", auth, accessor, namespace);
+            }
+            let seen = |worker: &mut Worker| worker.usage.table_mut().seen.clone();
+            prop_assert_eq!(seen(&mut one), seen(&mut other));
+        }
     }
 }
