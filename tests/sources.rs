@@ -674,12 +674,56 @@ fn values_that_share_their_parts_are_not_walked_through_for_ever() {
 }
 
 #[test]
+fn ranges_and_regular_expressions_are_those_of_terraform() {
+    for (text, path) in [
+        // As `terraform console` says them: down where the end is below, by the step where there is one.
+        ("join(\",\", range(3, 0))", "3,2,1"),
+        ("join(\",\", range(-2))", "0,-1"),
+        ("join(\",\", range(0, -1, -1))", "0"),
+        ("join(\",\", range(1, 8, 2))", "1,3,5,7"),
+        ("join(\",\", range(1, 1))", ""),
+        ("join(\",\", range(0, 1, 0.5))", "0,0.5"),
+        (
+            "replace(\"team_web/app_1\", \"/_([a-z])/\", \"-$1-\")",
+            "team-w-eb/app_1",
+        ),
+        ("replace(\"abc\", \"/b*/\", \"x\")", "xaxcx"),
+        ("replace(\"a1b22\", \"/(?P<n>\\\\d+)/\", \"<$${n}>\")", "a<1>b<22>"),
+        ("replace(\"a/b/c\", \"//\", \"-\")", "-a-/-b-/-c-"),
+        ("replace(\"a/b\", \"/\", \"-\")", "a-b"),
+    ] {
+        let policy = format!("\"path \\\"${{{text}}}.\\\" {{ capabilities = [\\\"read\\\"] }}\"");
+        let folder = folder(&[("main.tf", &policy_of(&policy))]);
+        let read = read(folder.path());
+        let paths: Vec<String> = policies(&read)
+            .iter()
+            .flat_map(|policy| policy.stanzas.iter().map(|stanza| stanza.path.to_string()))
+            .collect();
+        assert_eq!(paths, [format!("{path}.")], "{text}: {:?}", unread(&read));
+    }
+}
+
+#[test]
 fn what_functions_make_and_look_at_is_bounded() {
     let big = "locals {\n  n = range(0, 90000)\n  t = join(\"\", [for n in local.n : \"ab\"])\n}\n";
     for (text, why) in [
         ("replace(local.t, \"\", local.t)", "longer than is read"),
         ("join(\",\", range(0, 1e9))", "longer than is made"),
-        ("join(\",\", range(0, -1, -1))", "`range(…)` with a step"),
+        ("join(\",\", range(0, 3, -1))", "does not lead to its end"),
+        ("join(\",\", range(0, 3, 0))", "does not lead to its end"),
+        (
+            "replace(local.t, \"/(.*)/\", join(\"\", [for n in local.n : \"$1\"]))",
+            "longer than is read",
+        ),
+        (
+            "replace(\"a\", \"/(x{1000}){1000}/\", \"\")",
+            "not understood, or large",
+        ),
+        ("replace(\"é\", \"/./\", \"\")", "not ASCII alone"),
+        (
+            "[for x in local.n : replace(\"a\", \"/(a|b)*c/\", \"\")][0]",
+            "more steps than are made",
+        ),
         (
             "[for x in local.n : contains(local.n, -1)][0] ? \"\" : \"\"",
             "more steps than are made",

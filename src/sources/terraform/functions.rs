@@ -9,6 +9,7 @@ use crate::sources::text::{Builder, Cutter, Text};
 use crate::sources::yaml;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use regex_automata::meta;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,6 +17,9 @@ use std::sync::Arc;
 /// The longest list that is made.
 const MAX_ITEMS: usize = 100_000;
 const TOO_LONG: &str = "a list is longer than is made";
+/// How large a regular expression may get, in bytes, and how many steps making one counts for.
+const PATTERN_SIZE: usize = 64 * 1024;
+const PATTERN_STEPS: usize = 2_000;
 /// What it takes to hold a piece of a text, in bytes.
 const PIECE: usize = size_of::<Piece>() + size_of::<Level>();
 
@@ -80,6 +84,45 @@ impl Call<'_> {
     /// The items of a list, as texts: a set is sorted, each once.
     fn set(&self, n: usize) -> Result<BTreeSet<Arc<str>>, Why> {
         self.items(n)?.iter().map(|item| Ok(item.text()?.text)).collect()
+    }
+
+    /// `replace` with a regular expression: what is between the matches stays what it was, `$1` and `${name}` are groups.
+    fn replace_matches(&self, whole: &Text, pattern: &str) -> Result<Value, Why> {
+        let text: &str = &whole.text;
+        // Terraform's `\d`, `\w` and `\b` are ASCII alone, those here are not: of other texts nothing is said.
+        if !text.is_ascii() {
+            return Err("`replace(…)` with a regular expression of a text that is not ASCII alone".into());
+        }
+        let with = self.get(2)?.text()?;
+        self.world.works(PATTERN_STEPS + text.len())?;
+        let regex = meta::Builder::new()
+            .configure(
+                meta::Config::new()
+                    .nfa_size_limit(Some(PATTERN_SIZE))
+                    .onepass_size_limit(Some(PATTERN_SIZE)),
+            )
+            .build(pattern)
+            .map_err(|_| Why::from("`replace(…)` has a regular expression that is not understood, or large"))?;
+        // No more than this comes into the place of a match.
+        let longest = with.text.len() + with.text.matches('$').count().saturating_mul(text.len());
+        let mut builder = Builder::default();
+        let mut cutter = Cutter::new(whole);
+        let mut at = 0;
+        for found in regex.captures_iter(text) {
+            let Some(span) = found.get_match().map(|m| m.range()) else {
+                continue;
+            };
+            self.world.makes(longest.saturating_add(PIECE))?;
+            let mut made = String::new();
+            found.interpolate_string_into(text, &with.text, &mut made);
+            cutter.part(&mut builder, at..span.start);
+            builder.made(&made);
+            at = span.end;
+        }
+        cutter.part(&mut builder, at..text.len());
+        let made = builder.finish();
+        self.world.makes(made.cost())?;
+        Ok(Value::Text(made))
     }
 
     fn made(&self, text: String) -> Result<Value, Why> {
@@ -240,7 +283,7 @@ impl Call<'_> {
             "replace" => {
                 let what = self.text(1)?;
                 if what.len() > 1 && what.starts_with('/') && what.ends_with('/') {
-                    return Err("`replace(…)` with a regular expression".into());
+                    return self.replace_matches(&whole, what.get(1..what.len() - 1).unwrap_or_default());
                 }
                 let with = self.get(2)?.text()?;
                 let mut builder = Builder::default();
@@ -574,17 +617,27 @@ impl Call<'_> {
                 let all: Vec<f64> = (0..self.arguments.len())
                     .map(|n| self.get(n)?.number())
                     .collect::<Result<_, _>>()?;
-                let (from, to) = match all.as_slice() {
-                    [to] => (0.0, *to),
-                    [from, to] => (*from, *to),
-                    _ => return Err("`range(…)` with a step".into()),
+                // Without a step it goes down where the end is below the start.
+                let towards = |from: f64, to: f64| if to < from { -1.0 } else { 1.0 };
+                let (from, to, step) = match *all.as_slice() {
+                    [to] => (0.0, to, towards(0.0, to)),
+                    [from, to] => (from, to, towards(from, to)),
+                    [from, to, step] => (from, to, step),
+                    _ => return Err("`range(…)` takes one to three numbers".into()),
                 };
-                let count = (to - from).ceil().max(0.0);
+                if step == 0.0 || (to - from) * step < 0.0 {
+                    return Err("the step of `range(…)` does not lead to its end".into());
+                }
+                let count = ((to - from) / step).ceil();
                 if count.is_nan() || count > MAX_ITEMS as f64 {
                     return Err(TOO_LONG.into());
                 }
                 self.world.works(count as usize)?;
-                self.list((0..count as usize).map(|n| Value::Number(from + n as f64)).collect())
+                self.list(
+                    (0..count as usize)
+                        .map(|n| Value::Number(step.mul_add(n as f64, from)))
+                        .collect(),
+                )
             }
             "setunion" | "setintersection" | "setsubtract" => {
                 let mut all = self.set(0)?;
