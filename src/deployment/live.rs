@@ -216,10 +216,7 @@ impl Client {
             403 => Ok(Answer::Denied),
             // A plugin that is broken for good answers 500; the rest of the server is still worth reading.
             400 | 405 | 500 | 501 => Ok(Answer::Refused(words())),
-            status if exchange.status.is_redirection() => {
-                tracing::debug!(status, "a second redirect");
-                Err(LiveError::Redirect { path: path.to_owned() })
-            }
+            _ if exchange.status.is_redirection() => Err(LiveError::Redirect { path: path.to_owned() }),
             status => Err(LiveError::Status {
                 path: path.to_owned(),
                 status,
@@ -259,12 +256,6 @@ impl Client {
                 Err(_) => backoff(attempt),
             };
             attempt += 1;
-            tracing::debug!(
-                path,
-                attempt,
-                pause_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX),
-                "the server is asked again"
-            );
             thread::sleep(pause);
         }
     }

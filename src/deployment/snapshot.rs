@@ -235,11 +235,10 @@ impl Reader<'_> {
     fn namespace(&mut self, namespace: &str, wishes: &Wishes, snapshot: &mut Snapshot) -> Result<(), LiveError> {
         let mounts = self.mounts(namespace, required::MOUNTS)?;
         let auth_mounts = self.mounts(namespace, required::AUTH_MOUNTS)?;
-        for (path, value) in mounts.iter().chain(&auth_mounts) {
+        for (_, value) in mounts.iter().chain(&auth_mounts) {
             if snapshot.product.is_none() {
                 snapshot.product = parse::product(value).map(str::to_owned);
             }
-            tracing::trace!(path, "a mount");
         }
         let mounts = parse::mounts(namespace, "", &mounts);
         let auth_mounts = parse::mounts(namespace, "auth/", &auth_mounts);

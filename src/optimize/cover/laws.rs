@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::clock::{Clock, Random};
+use super::clock::Clock;
 use super::instance::{Column, Instance};
 use super::matrix::Matrix;
 use super::reduce::{components, reduce};
 use super::{Cover, Limits, greedy, solve};
+use crate::optimize::random::Random;
 
 /// The least cost of a cover, by trying every choice of columns.
 fn cheapest(rows: usize, columns: &[Column]) -> f64 {
@@ -148,7 +149,7 @@ proptest! {
 
 /// A problem that is not closed at once: `rows` rows, each in a few random columns.
 fn large(rows: u32, columns: u32, seed: u64) -> Instance {
-    let mut random = Random::new(seed, 0);
+    let mut random = Random::of(seed, 0);
     let mut members = vec![Vec::new(); columns as usize];
     for row in 0..rows {
         for _ in 0..columns / 10 {

@@ -8,8 +8,9 @@
 // INVARIANT: rows and columns come from one `Matrix`, whose indices are in range; arrays have one entry a row or a column;
 // `place` of a chosen column is its index in `chosen`, `open_place` of an open row its index in `open`.
 
-use super::clock::{Clock, Random};
+use super::clock::Clock;
 use super::matrix::Matrix;
+use crate::optimize::random::Random;
 
 /// The clock is looked at once in so many steps.
 const STEPS_PER_LOOK: u64 = 64;
@@ -278,7 +279,7 @@ mod tests {
             ],
         );
         let clock = Clock::new(Duration::from_secs(60));
-        let mut local = Local::new(matrix.clone(), &[2, 3, 4], Random::new(1, 1));
+        let mut local = Local::new(matrix.clone(), &[2, 3, 4], Random::of(1, 1));
         let found = local.run(3.0, 10_000, &clock);
         assert_eq!(found, Some(vec![0, 1]));
         assert_eq!(local.run(2.0, 10_000, &clock), None);
@@ -299,7 +300,7 @@ mod tests {
             ],
         );
         let clock = Clock::new(Duration::from_secs(60));
-        let mut local = Local::new(matrix.clone(), &[0, 2], Random::new(3, 0));
+        let mut local = Local::new(matrix.clone(), &[0, 2], Random::of(3, 0));
         let _ = local.run(5.0, 5_000, &clock);
         for column in 0..5u32 {
             let true_score: u64 = matrix

@@ -20,7 +20,8 @@ mod search;
 
 use std::time::Duration;
 
-use clock::{Clock, Random};
+use crate::optimize::random::Random;
+use clock::Clock;
 pub use instance::{Column, Instance, InstanceError};
 use matrix::Matrix;
 use rayon::prelude::*;
@@ -101,7 +102,7 @@ pub fn solve(instance: &Instance, limits: &Limits) -> Cover {
     let mut searches: Vec<Search> = components(&matrix, &reduced)
         .into_par_iter()
         .enumerate()
-        .map(|(index, part)| Search::new(part, Random::new(limits.seed, index as u64)))
+        .map(|(index, part)| Search::new(part, Random::of(limits.seed, index as u64)))
         .collect();
     for _ in 0..limits.max_rounds.unwrap_or(u32::MAX) {
         let mut open: Vec<&mut Search> = searches.iter_mut().filter(|search| !search.is_done()).collect();

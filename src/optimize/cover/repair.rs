@@ -3,11 +3,12 @@
 // INVARIANT: rows and columns come from one `Matrix`, whose indices are in range; prices have one entry a row; the maps of
 // a `Part` point into the matrix it was cut from.
 
-use super::clock::{Clock, Random};
+use super::clock::Clock;
 use super::exact::Tree;
 use super::lagrangian::{Climb, climb, price_out};
 use super::matrix::Matrix;
 use super::reduce::{Part, reduce, submatrix};
+use crate::optimize::random::Random;
 
 /// Columns of the first hole, and of the smallest.
 const FIRST_SIZE: f64 = 12.0;
@@ -222,7 +223,7 @@ mod tests {
             ],
         );
         let clock = Clock::new(Duration::from_secs(60));
-        let mut repair = Repair::new(vec![0, 1, 3], Random::new(1, 0));
+        let mut repair = Repair::new(vec![0, 1, 3], Random::of(1, 0));
         repair.run(&matrix, &[0.0; 6], 100_000, &clock);
         assert_eq!(repair.base(), [2, 3]);
         assert!(!repair.is_stale());

@@ -3,7 +3,7 @@
 //!
 //! Rounds are slices of counted work, not of time, so that what is found does not depend on the machine.
 
-use super::clock::{Clock, Random};
+use super::clock::Clock;
 use super::dive::{Catch, Effort, dive, keep};
 use super::greedy::greedy;
 use super::kernel::Kernel;
@@ -11,6 +11,7 @@ use super::lagrangian::{Climb, Prices, climb, initial_prices, price_out, promisi
 use super::local::Local;
 use super::reduce::{Part, submatrix};
 use super::repair::Repair;
+use crate::optimize::random::Random;
 
 /// Work of the first slices, and the most that a slice grows to.
 const FIRST_SLICE: u64 = 1_000_000;

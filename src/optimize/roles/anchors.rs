@@ -9,9 +9,9 @@
 
 use std::time::Instant;
 
+use crate::optimize::random::Random;
 use crate::optimize::roles::bits::ones;
 use crate::optimize::roles::field::{Field, holds};
-use crate::optimize::roles::rng::Rng;
 
 /// So much of what a role would take from others is left to chance where it is to vary.
 const TASTES: [f64; 2] = [0.2, 1.0];
@@ -269,7 +269,7 @@ impl<'a> Growth<'a> {
 
     /// Grows until every cell is granted, opening what roles it takes; false where that would be more than `most`, or the time is up and
     /// took more work than `grace`.
-    pub fn finish(&mut self, most: usize, taste: f64, grace: u64, rng: &mut Rng, deadline: Instant) -> bool {
+    pub fn finish(&mut self, most: usize, taste: f64, grace: u64, rng: &mut Random, deadline: Instant) -> bool {
         let grace = self.work.saturating_add(grace);
         let mut steps = 0_u32;
         loop {
@@ -294,7 +294,7 @@ impl<'a> Growth<'a> {
     }
 
     /// A random open cell of those that fit as few roles as any.
-    fn tightest(&mut self, rng: &mut Rng) -> Option<u32> {
+    fn tightest(&mut self, rng: &mut Random) -> Option<u32> {
         let granted = &self.granted;
         self.open.retain(|&cell| granted[cell as usize] == 0);
         self.work += self.open.len() as u64 / 4;
@@ -314,7 +314,7 @@ impl<'a> Growth<'a> {
     }
 
     /// The role that the cell takes least room from: room that few other roles have counts most.
-    fn best_role(&mut self, cell: u32, taste: f64, rng: &mut Rng) -> Option<u32> {
+    fn best_role(&mut self, cell: u32, taste: f64, rng: &mut Random) -> Option<u32> {
         let mut best: Option<(f64, u32)> = None;
         self.work += self.roles.len() as u64;
         let mut roles = self.roles_for(cell);
@@ -525,7 +525,7 @@ impl<'a> Growth<'a> {
     }
 
     /// Shrinks all roles, in random order.
-    pub fn shrink_all(&mut self, rng: &mut Rng) {
+    pub fn shrink_all(&mut self, rng: &mut Random) {
         let mut live = self.live();
         rng.shuffle(&mut live);
         live.into_iter().for_each(|number| self.shrink(number));
@@ -533,7 +533,7 @@ impl<'a> Growth<'a> {
 
     /// Takes a few roles out and grows others in their place, as long as they are no more: for about `work` steps, until there are no more
     /// roles than `enough`, or the time is up. All cells have to be granted.
-    pub fn improve(&mut self, enough: usize, work: u64, rng: &mut Rng, deadline: Instant) {
+    pub fn improve(&mut self, enough: usize, work: u64, rng: &mut Random, deadline: Instant) {
         let end = self.work.saturating_add(work);
         while self.work < end && self.len() > enough && Instant::now() < deadline {
             let before = self.len();
@@ -560,7 +560,7 @@ impl<'a> Growth<'a> {
     }
 
     /// One round of `improve`; false where it is to be taken back.
-    fn step(&mut self, most: usize, rng: &mut Rng, deadline: Instant) -> bool {
+    fn step(&mut self, most: usize, rng: &mut Random, deadline: Instant) -> bool {
         let live = self.live();
         // The role with the least of its own among a few, and roles that could take some of it.
         let some = (0..3).filter_map(|_| rng.pick(&live));

@@ -4,9 +4,9 @@
 
 use std::time::Instant;
 
+use crate::optimize::random::Random;
 use crate::optimize::roles::field::Field;
 use crate::optimize::roles::problem::NONE;
-use crate::optimize::roles::rng::Rng;
 
 /// A cell that was put in or taken out stays so for this many moves, and for up to as many more by chance.
 const STAY: usize = 7;
@@ -66,13 +66,13 @@ pub struct Fooling<'a> {
     /// Rare permissions of small users first.
     weight: Vec<u64>,
     best: Vec<u32>,
-    rng: Rng,
+    rng: Random,
     work: u64,
 }
 
 impl<'a> Fooling<'a> {
     /// Starts with nothing chosen.
-    pub fn new(field: &'a Field<'a>, rng: Rng) -> Self {
+    pub fn new(field: &'a Field<'a>, rng: Random) -> Self {
         let mut free = List::new(field.cells());
         (0..field.cells() as u32).for_each(|cell| free.add(cell));
         Self {

@@ -1,7 +1,7 @@
 //! Planted instances: known roles, users who hold some of them, and noise, to measure how many roles are found again.
 
+use crate::optimize::random::Random;
 use crate::optimize::roles::matrix::Matrix;
-use crate::optimize::roles::rng::Rng;
 
 /// The shape of a planted instance.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -66,7 +66,7 @@ pub struct Planted {
 ///
 /// The planted roles grant `clean` exactly, so no fewer roles than the fewest are planted: their number is an upper bound.
 pub fn plant(shape: &Shape, seed: u64) -> Planted {
-    let mut rng = Rng::new(seed);
+    let mut rng = Random::new(seed);
     let mut roles: Vec<Vec<u32>> = Vec::new();
     let mut tries = 0;
     while roles.len() < shape.roles && tries < 100 * shape.roles {
@@ -144,7 +144,7 @@ pub fn found_again<'a>(planted: &[Vec<u32>], found: impl Iterator<Item = &'a [u3
 }
 
 /// `count` different numbers below `bound`, low ones more often where there is a skew.
-fn sample(bound: usize, count: usize, skew: f64, rng: &mut Rng) -> Vec<u32> {
+fn sample(bound: usize, count: usize, skew: f64, rng: &mut Random) -> Vec<u32> {
     let mut all: Vec<u32> = (0..bound as u32).collect();
     if skew > 0.0 {
         // Waiting times: the first `count` to arrive, each at its own rate.

@@ -20,7 +20,6 @@ mod problem;
 mod reduce;
 mod refute;
 mod repair;
-mod rng;
 mod search;
 mod settle;
 mod state;

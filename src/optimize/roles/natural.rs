@@ -12,12 +12,12 @@
 
 use std::time::Instant;
 
+use crate::optimize::random::Random;
 use crate::optimize::roles::bits::ones;
 use crate::optimize::roles::description::{Explained, Model};
 use crate::optimize::roles::matrix::Matrix;
 use crate::optimize::roles::model::{Mined, Options};
 use crate::optimize::roles::problem::{NONE, Problem};
-use crate::optimize::roles::rng::Rng;
 use crate::optimize::roles::settle::settle;
 
 /// Finds roles that describe the matrix shortly.
@@ -35,7 +35,7 @@ pub fn mine_naturally(matrix: &Matrix, options: &Options<'_>) -> Mined {
     let mut timed_out = false;
     let restarts = 3;
     for restart in 0..restarts {
-        let mut rng = Rng::new(options.seed.wrapping_add(restart));
+        let mut rng = Random::new(options.seed.wrapping_add(restart));
         model.reset();
         timed_out |= model.search(&mut rng, options.steps);
         let bits = model.description();
@@ -242,7 +242,7 @@ impl Model<'_> {
     }
 
     /// Permission sets worth growing: what is unexplained at one user, what two users have unexplained in common, what goes with a permission.
-    fn seeds(&self, count: usize, rng: &mut Rng) -> Vec<Vec<u32>> {
+    fn seeds(&self, count: usize, rng: &mut Random) -> Vec<Vec<u32>> {
         let users = self.problem.users();
         let rest = |u: u32| -> Vec<u32> {
             let union = self.union_without(u, NONE);
@@ -294,7 +294,7 @@ impl Model<'_> {
     }
 
     /// Grows, fits and replaces roles until nothing gets better; whether the clock cut it.
-    fn search(&mut self, rng: &mut Rng, steps: Option<u64>) -> bool {
+    fn search(&mut self, rng: &mut Random, steps: Option<u64>) -> bool {
         let deadline = self.deadline;
         for _ in 0..4 {
             while self.grow_some(rng) {
@@ -342,14 +342,14 @@ impl Model<'_> {
         false
     }
 
-    fn grow_some(&mut self, rng: &mut Rng) -> bool {
+    fn grow_some(&mut self, rng: &mut Random) -> bool {
         let seeds = self.seeds(24, rng);
         self.grow(seeds)
     }
 
     /// Roles that should be two are the usual trap: users of either come to hold the union. Splits one along a member who lacks some of it;
     /// takes it back unless the description got shorter.
-    fn split(&mut self, k: usize, rng: &mut Rng) -> bool {
+    fn split(&mut self, k: usize, rng: &mut Random) -> bool {
         let role = &self.roles[k];
         if role.kept.is_some() {
             return false;
@@ -388,7 +388,7 @@ impl Model<'_> {
     }
 
     /// Takes one or a few roles out and grows others in their place; takes it back when the description got longer by more than the heat allows.
-    fn replace(&mut self, heat: f64, rng: &mut Rng) -> bool {
+    fn replace(&mut self, heat: f64, rng: &mut Random) -> bool {
         let live: Vec<u32> = (0_u32..)
             .zip(&self.roles)
             .filter(|(_, r)| !r.users.is_empty())

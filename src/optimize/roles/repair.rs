@@ -5,8 +5,8 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+use crate::optimize::random::Random;
 use crate::optimize::roles::problem::Problem;
-use crate::optimize::roles::rng::Rng;
 use crate::optimize::roles::state::State;
 
 /// A way to close open cells.
@@ -27,7 +27,7 @@ pub struct Taste {
 }
 
 /// Closes all open cells. `pool` holds permission sets worth trying as new roles.
-pub fn repair(state: &mut State<'_>, mut pool: Vec<Vec<u32>>, taste: Taste, rng: &mut Rng) {
+pub fn repair(state: &mut State<'_>, mut pool: Vec<Vec<u32>>, taste: Taste, rng: &mut Random) {
     let problem = state.problem;
     let coordinates = Coordinates::of_open(state);
     propose(state, &coordinates, taste.fresh, &mut pool, rng);
@@ -266,7 +266,7 @@ fn pair(problem: &Problem, cell: u32) -> (u32, u32) {
 }
 
 /// Makes up candidates for new roles: what is open at one user, at two, at all users of a permission, closed or not.
-fn propose(state: &State<'_>, open: &Coordinates, fresh: usize, pool: &mut Vec<Vec<u32>>, rng: &mut Rng) {
+fn propose(state: &State<'_>, open: &Coordinates, fresh: usize, pool: &mut Vec<Vec<u32>>, rng: &mut Random) {
     let problem = state.problem;
     if open.by_user.is_empty() || open.by_permission.is_empty() {
         return;
@@ -322,7 +322,7 @@ fn finish(state: &mut State<'_>) {
 }
 
 /// Drops memberships and permissions that nothing needs any more, around what changed since the last commit.
-pub fn prune(state: &mut State<'_>, rng: &mut Rng) {
+pub fn prune(state: &mut State<'_>, rng: &mut Random) {
     let (mut users, mut permissions) = state.touched();
     if rng.chance(0.5) {
         rng.shuffle(&mut users);
@@ -338,7 +338,7 @@ pub fn prune(state: &mut State<'_>, rng: &mut Rng) {
 }
 
 /// Drops the redundant memberships of these users.
-pub fn prune_users(state: &mut State<'_>, users: &[u32], rng: &mut Rng) {
+pub fn prune_users(state: &mut State<'_>, users: &[u32], rng: &mut Random) {
     for &u in users {
         let mut roles = state.user_roles[u as usize].clone();
         rng.shuffle(&mut roles);
@@ -354,7 +354,7 @@ pub fn prune_users(state: &mut State<'_>, users: &[u32], rng: &mut Rng) {
 }
 
 /// Drops these permissions from roles that do without them.
-pub fn prune_permissions(state: &mut State<'_>, permissions: &[u32], rng: &mut Rng) {
+pub fn prune_permissions(state: &mut State<'_>, permissions: &[u32], rng: &mut Random) {
     for &p in permissions {
         let mut roles = state.permission_roles[p as usize].clone();
         rng.shuffle(&mut roles);

@@ -8,9 +8,9 @@ use std::collections::BTreeSet;
 use std::time::Instant;
 
 use crate::optimize::cover;
+use crate::optimize::random::Random;
 use crate::optimize::roles::problem::{Problem, UNIT};
 use crate::optimize::roles::repair::{Taste, prune, prune_permissions, prune_users, repair};
-use crate::optimize::roles::rng::Rng;
 use crate::optimize::roles::state::{Slot, State};
 
 /// Temperatures that the rounds begin with, in edges: which one gets out of a trap depends on the matrix.
@@ -79,14 +79,14 @@ pub fn price(problem: &Problem, roles: &[Slot]) -> i64 {
         &mut state,
         Vec::new(),
         Taste { noise: 0.0, fresh: 64 },
-        &mut Rng::new(0),
+        &mut Random::new(0),
     );
     state.cost
 }
 
 /// A state with these roles, all open cells closed and, as far as the time goes, redundancies dropped.
 fn start<'a>(problem: &'a Problem, roles: &[Slot], seed: u64, deadline: Instant) -> State<'a> {
-    let mut rng = Rng::new(seed);
+    let mut rng = Random::new(seed);
     let mut state = load(problem, roles);
     repair(&mut state, Vec::new(), Taste { noise: 0.0, fresh: 64 }, &mut rng);
     let mut whole: Vec<u32> = state.live().collect();
@@ -209,7 +209,7 @@ pub fn improve(problem: &Problem, roles: &[Slot], seed: u64, effort: Effort) -> 
 
 /// A state grown from nothing, with some chance in it.
 fn fresh(problem: &Problem, seed: u64) -> State<'_> {
-    let mut rng = Rng::new(seed);
+    let mut rng = Random::new(seed);
     let mut state = State::new(problem);
     let fresh = (problem.users() + problem.permissions()).min(400);
     repair(&mut state, Vec::new(), Taste { noise: 1.0, fresh }, &mut rng);
@@ -267,7 +267,7 @@ impl Pool {
 
 /// One chain: `length` steps from `from` under falling temperature.
 fn anneal(problem: &Problem, from: &Found, seed: u64, length: u64, heat: f64, effort: Effort) -> Found {
-    let mut rng = Rng::new(seed);
+    let mut rng = Random::new(seed);
     let mut state = load(problem, &from.roles);
     // The best state is copied only when the search leaves it.
     let mut best = Found {
@@ -317,7 +317,7 @@ fn anneal(problem: &Problem, from: &Found, seed: u64, length: u64, heat: f64, ef
 }
 
 /// Takes something out; gives back permission sets worth trying as new roles.
-fn destroy(state: &mut State<'_>, rng: &mut Rng) -> Vec<Vec<u32>> {
+fn destroy(state: &mut State<'_>, rng: &mut Random) -> Vec<Vec<u32>> {
     let problem = state.problem;
     let mut hints: Vec<Vec<u32>> = Vec::new();
     let user = rng.below(problem.users()) as u32;
@@ -390,7 +390,7 @@ fn destroy(state: &mut State<'_>, rng: &mut Rng) -> Vec<Vec<u32>> {
 }
 
 /// Roles that have users in common with one of the user's roles.
-fn neighbours(state: &State<'_>, user: u32, rng: &mut Rng) -> Vec<u32> {
+fn neighbours(state: &State<'_>, user: u32, rng: &mut Random) -> Vec<u32> {
     let Some(r) = rng.pick(&state.user_roles[user as usize]) else {
         return Vec::new();
     };
