@@ -8,6 +8,7 @@
 //!
 //! The same plan gives the same year.
 
+mod change;
 mod companies;
 
 use crate::policy::model::Policy;
@@ -35,11 +36,26 @@ pub enum Company {
     Explorers,
     /// Three services.
     Small,
+    /// Services cloned from a template that all move to another mount, and incidents.
+    Growth,
+    /// Departments whose staff hands its tasks over, with releases and books that are closed.
+    Turnover,
+    /// Features rolled out to all services of a tier at once, and tenants that come one after the other.
+    Rollout,
 }
 
 impl Company {
     /// All.
-    pub const ALL: [Self; 5] = [Self::Teams, Self::Cluster, Self::Steady, Self::Explorers, Self::Small];
+    pub const ALL: [Self; 8] = [
+        Self::Teams,
+        Self::Cluster,
+        Self::Steady,
+        Self::Explorers,
+        Self::Small,
+        Self::Growth,
+        Self::Turnover,
+        Self::Rollout,
+    ];
 
     /// Its name in flags.
     #[must_use]
@@ -50,6 +66,9 @@ impl Company {
             Self::Steady => "steady",
             Self::Explorers => "explorers",
             Self::Small => "small",
+            Self::Growth => "growth",
+            Self::Turnover => "turnover",
+            Self::Rollout => "rollout",
         }
     }
 }
@@ -245,6 +264,9 @@ pub fn year(plan: &Plan) -> Year {
         Company::Steady => Some(companies::steady(&mut maker, plan.teams)),
         Company::Explorers => Some(companies::explorers(&mut maker, plan.teams)),
         Company::Small => Some(companies::small(&mut maker)),
+        Company::Growth => Some(change::growth(&mut maker, plan.teams)),
+        Company::Turnover => Some(change::turnover(&mut maker, plan.teams)),
+        Company::Rollout => Some(change::rollout(&mut maker, plan.teams)),
     };
     if let Some(texts) = other {
         return Year {
