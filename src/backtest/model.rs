@@ -226,16 +226,10 @@ impl Promise {
         }
     }
 
-    /// Both together: bursts are apart from each other, what makes needs is common.
+    /// Both together.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
-        let mean = self.spread.mean + other.spread.mean;
-        let common = self.spread.common * self.spread.mean + other.spread.common * other.spread.mean;
-        Self::of(Spread {
-            mean,
-            own: self.spread.own + other.spread.own,
-            common: if mean > 0.0 { common / mean } else { 0.0 },
-        })
+        Self::of(self.spread.and(other.spread))
     }
 }
 

@@ -7,7 +7,6 @@ use super::split::{self, Cut};
 use crate::access::weight::Weighed;
 use crate::access::{self, Joined, JoinedDemand, Outcome};
 use crate::index::IndexVec;
-use crate::optimize::foresight::interval::Spread;
 use crate::optimize::proof::{self, Scheme};
 use crate::optimize::redesign::{self, excess};
 use crate::optimize::tighten::{self, Span};
@@ -73,7 +72,7 @@ pub(super) fn window(input: &Input<'_>, options: &Options, cut: &Cut) -> Window 
                 removable,
                 ahead: Some(redesign::Ahead {
                     span,
-                    uses: outlook.uses,
+                    off: outlook.off(),
                     budget: outlook.allowed(budget / 2.0, &options.foresight),
                     settings: &options.foresight,
                 }),
@@ -87,11 +86,7 @@ pub(super) fn window(input: &Input<'_>, options: &Options, cut: &Cut) -> Window 
         };
         let proven = found.proof.newly_denied == 0 && found.proof.newly_granted == 0;
         let mut point = by_scheme(&sides, &used, options, rule, &found.scheme, proven);
-        let both = Promise::of(half.denied).and(Promise::of(Spread {
-            common: half.denied.common,
-            ..found.expected
-        }));
-        point.promised = Some(both);
+        point.promised = Some(Promise::of(half.denied.and(found.expected)));
         points.push(point);
     }
     for &days in options

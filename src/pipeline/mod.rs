@@ -307,7 +307,7 @@ fn foreseen<'a>(
         base: Some(outlook.tighten(joined, how, &outlook.within_budget(half, foresight))),
         ahead: Some(redesign::Ahead {
             span,
-            uses: outlook.uses,
+            off: outlook.off(),
             budget: outlook.allowed(half, foresight),
             settings: foresight,
         }),

@@ -40,14 +40,8 @@ pub(super) fn all(
     let base = from.expected;
     let mut proposals = vec![tighten(joined, tightened, (today, tight), horizon_days)];
     proposals.extend(redesigned.map(|mut proposal| {
-        proposal.expected = base.zip(more).map(|(base, more)| {
-            let both = Spread {
-                mean: base.mean + more.mean,
-                own: base.own + more.own,
-                common: base.common,
-            };
-            expected(both, horizon_days)
-        });
+        let both = base.zip(more).map(|(base, more)| base.and(more));
+        proposal.expected = both.map(|both| expected(both, horizon_days));
         proposal
     }));
     proposals

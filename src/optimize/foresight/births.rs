@@ -39,6 +39,12 @@ pub struct Unit {
 }
 
 impl Unit {
+    /// The nearest of what it is like.
+    #[must_use]
+    pub fn nearest(&self) -> u64 {
+        self.likes.last().copied().unwrap_or_default()
+    }
+
     /// The first day on which it was used; none where it was not used before `until`.
     #[must_use]
     pub fn first(&self, until: i32) -> Option<i32> {
@@ -91,7 +97,7 @@ impl Unit {
     }
 }
 
-/// What was born at one place, and what followed. What was there from the beginning tells a little of what follows too.
+/// What was born at one place, and what followed.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Births {
     /// New children.

@@ -30,6 +30,8 @@ pub struct Expected {
     pub born: (u32, i32),
     /// The mean of what follows one birth (itself included): how much one surprise costs.
     pub burst: f64,
+    /// First uses or new places that were counted of what is like it: how well its rate is known.
+    pub known: f64,
 }
 
 /// Counts of one place.
@@ -40,15 +42,15 @@ struct Counted {
     exposure: f64,
     /// The age at the end.
     age: i32,
-    /// Uses and days that followed new children alone.
-    followed: (f64, f64),
+    /// Uses and days of children that were there from the beginning.
+    before: (f64, f64),
 }
 
 /// How much of a first use each unit stands for that was in use from the beginning: nobody knows since when.
 const BEFORE: f64 = 0.1;
-/// How much what was in use from the beginning tells of how often something new is used again, against what was new itself: what
-/// is found early is what is used most.
-const ESTABLISHED: f64 = 0.02;
+/// How much what was in use from the beginning tells of how often something new of its like is used again, against what was new
+/// itself: what is found early is what is used most. Of what is not alike it tells nothing.
+const ESTABLISHED: f64 = 0.05;
 
 /// The day before which births are not told apart from what was there before the past began.
 fn burn(until: i32) -> i32 {
@@ -70,12 +72,12 @@ fn counted(n: usize, unit: &Unit, until: i32, horizon: i32, fades: &Fades) -> Ve
             if let Some(c) = number[parent].map(|n| &mut all[n]) {
                 let new = place.first > above.first && place.first >= burn;
                 let (uses, days) = follows[p];
-                let worth = if new { 1.0 } else { ESTABLISHED };
-                c.births.uses += worth * uses;
-                c.births.days += worth * days;
                 if new {
                     c.births.born += 1.0;
-                    c.followed = (c.followed.0 + uses, c.followed.1 + days);
+                    c.births.uses += uses;
+                    c.births.days += days;
+                } else {
+                    c.before = (c.before.0 + uses, c.before.1 + days);
                 }
             }
         }
@@ -88,17 +90,32 @@ fn counted(n: usize, unit: &Unit, until: i32, horizon: i32, fades: &Fades) -> Ve
                 births: Births::default(),
                 exposure: fades.of(kind(unit, place.depth)).between(from, until - 1 - place.first),
                 age: until - 1 - place.first,
-                followed: (0.0, 0.0),
+                before: (0.0, 0.0),
             });
         }
     }
     all
 }
 
+/// Sums of what is alike, by key.
+#[derive(Default)]
+struct Alike(HashMap<u64, (f64, f64)>);
+
+impl Alike {
+    fn add(&mut self, key: u64, count: f64, exposure: f64) {
+        let sum = self.0.entry(key).or_default();
+        *sum = (sum.0 + count, sum.1 + exposure);
+    }
+
+    fn of(&self, key: u64) -> (f64, f64) {
+        self.0.get(&key).copied().unwrap_or_default()
+    }
+}
+
 /// What a place is like in how fast births fade: the nearest of what its unit is like, and how deep it lies.
 fn kind(unit: &Unit, depth: u8) -> u64 {
-    let like = unit.likes.last().copied().unwrap_or_default();
-    like.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    unit.nearest()
+        .wrapping_mul(0x9e37_79b9_7f4a_7c15)
         .wrapping_add(u64::from(depth.min(3)))
 }
 
@@ -132,6 +149,10 @@ pub fn forecast(units: &[Unit], until: i32, horizon: i32) -> Vec<Expected> {
         })
         .collect();
     let like = like(units, &first, until);
+    let mut known = Alike::default();
+    for (unit, entry) in units.iter().zip(&first) {
+        known.add(unit.nearest(), entry.count, entry.exposure);
+    }
     let first = Pool::learn(&first, (0.5, of_units.whole().between(burn, until) * 50.0));
 
     let places: Vec<Counted> = units
@@ -165,29 +186,41 @@ pub fn forecast(units: &[Unit], until: i32, horizon: i32) -> Vec<Expected> {
     };
     let born = Pool::learn(&entries(&|c| (c.births.born, c.exposure)), (0.5, 50.0));
     let again = Pool::learn(&entries(&|c| (c.births.uses, c.births.days)), (0.5, 10.0));
+    let mut before = Alike::default();
+    let mut told = Alike::default();
+    for c in &places {
+        let unit = &units[c.unit];
+        let kind = kind(unit, unit.places[c.place].depth);
+        before.add(kind, ESTABLISHED * c.before.0, ESTABLISHED * c.before.1);
+        told.add(unit.nearest(), c.births.born, c.exposure);
+    }
 
-    // How often a unit is used once it came into use: told by its like that did, a little by its like that always were in use, and,
-    // of the widest group alone, by what came new below units in use.
+    // How often a unit is used once it came into use: told by those that did, a little by its nearest like that always were in use,
+    // and, of the widest group alone, by what came new below units in use.
     let follow: Vec<Entry> = units
         .par_iter()
         .filter_map(|unit| {
             let day = unit.first(until)?;
             let (uses, days) = unit.follows(until, horizon).first().copied()?;
-            let worth = if day >= burn { 1.0 } else { ESTABLISHED };
-            Some(Entry {
+            (day >= burn).then(|| Entry {
                 groups: unit.likes.clone(),
-                count: worth * uses,
-                exposure: worth * days,
+                count: uses,
+                exposure: days,
             })
         })
         .collect();
     let below = places.iter().filter(|c| c.births.born > 0.0).map(|c| Entry {
         groups: units[c.unit].likes.iter().take(1).copied().collect(),
-        count: c.followed.0,
-        exposure: c.followed.1,
+        count: c.births.uses,
+        exposure: c.births.days,
     });
     let follow: Vec<Entry> = follow.into_iter().chain(below).collect();
     let follow = Pool::learn(&follow, (1.0, 10.0));
+    let mut established = Alike::default();
+    for unit in units.iter().filter(|u| u.first(until).is_some_and(|day| day < burn)) {
+        let (uses, days) = unit.follows(until, horizon).first().copied().unwrap_or_default();
+        established.add(unit.nearest(), ESTABLISHED * uses, ESTABLISHED * days);
+    }
 
     let asleep = asleep(units, until, horizon);
     let mut expected: Vec<Expected> = units
@@ -195,7 +228,8 @@ pub fn forecast(units: &[Unit], until: i32, horizon: i32) -> Vec<Expected> {
         .zip(counts)
         .map(|(unit, counts)| {
             let unused = unit.first(until).is_none();
-            let again = follow.at(&unit.likes);
+            let (uses, days) = established.of(unit.nearest());
+            let again = follow.own(&unit.likes, uses, days);
             let drop = unused.then(|| {
                 if unit.idle {
                     return 0.0;
@@ -211,18 +245,22 @@ pub fn forecast(units: &[Unit], until: i32, horizon: i32) -> Vec<Expected> {
                 narrow: vec![0.0; unit.places.len()],
                 counts,
                 burst: 1.0 + again * f64::from(horizon) / 2.0,
+                known: if unused { known.of(unit.nearest()).0 } else { 0.0 },
             }
         })
         .collect();
     for (c, groups) in places.iter().zip(&groups) {
         let rate = born.own(groups, c.births.born, c.exposure);
-        let again = again.own(groups, c.births.uses, c.births.days);
         let of = &units[c.unit];
-        let fade = of_places.of(kind(of, of.places[c.place].depth));
+        let kind = kind(of, of.places[c.place].depth);
+        let (uses, days) = before.of(kind);
+        let again = again.own(groups, c.births.uses + uses, c.births.days + days);
+        let fade = of_places.of(kind);
         let cost = ahead(rate, again, fade, c.age, horizon, false);
         let unit = &mut expected[c.unit];
         unit.narrow[c.place] = cost;
         unit.born.0 += c.births.born as u32;
+        unit.known = told.of(of.nearest()).0;
         unit.burst = 1.0 + again * f64::from(horizon) / 2.0;
     }
     expected

@@ -1,8 +1,8 @@
 //! The interval that holds what comes nine times of ten.
 //!
 //! Wrong denials come in bursts (one new need is used again and again), and what makes needs (a project, a season) makes many at
-//! once. So a count scatters more than a Poisson count: by the size of bursts, and by a factor common to all, whose spread is
-//! learned from how far earlier estimates were off.
+//! once. So a count scatters more than a Poisson count: by the size of bursts, and by factors common to what is alike and to all,
+//! whose spread is learned from how much is known of each and from how far earlier estimates were off.
 
 /// A mean with what scatters it.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -11,11 +11,23 @@ pub struct Spread {
     pub mean: f64,
     /// Variance of counts by themselves, bursts included.
     pub own: f64,
-    /// Spread of the common factor (its standard deviation, in means).
+    /// Spread of what is common (its standard deviation, in means).
     pub common: f64,
 }
 
 impl Spread {
+    /// Both together: bursts are apart from each other, what makes needs is common.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        let mean = self.mean + other.mean;
+        let common = self.common * self.mean + other.common * other.mean;
+        Self {
+            mean,
+            own: self.own + other.own,
+            common: if mean > 0.0 { common / mean } else { 0.0 },
+        }
+    }
+
     /// From the 5th to the 95th of a hundred, by a negative binomial of that mean and variance.
     #[must_use]
     pub fn interval(&self) -> (f64, f64) {

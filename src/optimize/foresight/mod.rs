@@ -5,12 +5,13 @@
 //! will come on children not seen yet. How often new children come is counted ([`births`]), pooled over what is alike ([`pool`]),
 //! and followed up: a new child is used again, and each of these uses would be denied too. The same counts at earlier days of the
 //! past, where it is known what came next, say how far such estimates can be trusted ([`origin`]). [`choice`] takes the forms that
-//! close the most within a budget of expected wrong denials.
+//! close the most within a budget of expected wrong denials; [`estimate`] has all of it, and what a choice promises.
 //!
 //! Nothing in here knows what a unit, a place or a use is.
 
 pub mod births;
 pub mod choice;
+pub mod estimate;
 mod fade;
 pub mod forecast;
 pub mod interval;

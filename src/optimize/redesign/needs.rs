@@ -1,18 +1,19 @@
 //! What each principal is to keep though it did not use it: a redesign by use alone would write the noise of the past down.
 //!
-//! Everything that the tightened policies grant to a principal is a unit of the forecast: used ones stay; of the others those go
-//! that are not expected to be needed, by what its peers under the same stanza did, within a budget.
+//! Everything that a tightened policy grants is a unit of the forecast, and its places are those who used it. It stays for all who
+//! hold the policy, or goes for those who did not use it: that costs what those use who come to use it later, be they new or not. How
+//! often that happens is told by the grant itself and by its like in other policies.
 
 use super::matrix::Key;
 use crate::access::weight::{Weighed, Weights};
-use crate::access::{HolderId, Joined, Outcome, SetId};
+use crate::access::{HolderId, Joined, JoinedDemand, Outcome, SetId};
 use crate::optimize::foresight::ForesightSettings;
 use crate::optimize::foresight::births::{Place, Unit};
-use crate::optimize::foresight::choice::{self, Form, Limits};
-use crate::optimize::foresight::forecast::forecast;
+use crate::optimize::foresight::choice::{Form, Limits};
+use crate::optimize::foresight::estimate::{Estimate, Off};
 use crate::optimize::foresight::interval::Spread;
 use crate::optimize::proof::Scheme;
-use crate::optimize::tighten::Span;
+use crate::optimize::tighten::{Span, shapes};
 use crate::policy::pattern::Pattern;
 use crate::vault::{Capability, CapabilitySet};
 use rayon::prelude::*;
@@ -24,8 +25,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 pub struct Ahead<'a> {
     /// The days that were watched, and how many ahead.
     pub span: Span,
-    /// Uses that are expected over the horizon.
-    pub uses: f64,
+    /// How far off such estimates were at earlier days.
+    pub off: Off,
     /// The budget for what goes beyond the tightened policies.
     pub budget: f64,
     /// Limits.
@@ -36,7 +37,7 @@ pub struct Ahead<'a> {
 #[derive(Debug, Default)]
 pub(super) struct Needs {
     /// Policy, stanza (of the tightened scheme) and capability.
-    pub(super) kept: HashMap<Key, Vec<(usize, usize, Capability)>>,
+    pub(super) kept: HashMap<Key, Vec<Granted>>,
     /// Expected wrong denials of what goes.
     pub(super) denied: Spread,
 }
@@ -47,42 +48,99 @@ fn hashed(parts: impl Hash) -> u64 {
     hasher.finish()
 }
 
-/// One thing granted to one principal.
+/// One thing granted by a policy: policy, stanza, capability.
 type Granted = (usize, usize, Capability);
+
+/// Who used a grant: the days, with how often.
+type Used = BTreeMap<HolderId, BTreeMap<i32, u32>>;
 
 /// What is kept; everything used is in the demands, and not told here.
 pub(super) fn needs(joined: &Joined, tightened: &Scheme, weighed: &Weighed<'_>, ahead: &Ahead<'_>) -> Needs {
     let span = ahead.span;
-    let mut demands: BTreeMap<(SetId, HolderId), Vec<usize>> = BTreeMap::new();
-    for (n, d) in joined.demands.iter().enumerate() {
-        if matches!(d.outcome, Outcome::Explained(_)) {
-            demands.entry((d.set, d.holder)).or_default().push(n);
+    let judged = |set: SetId| joined.sets[set].is_known() && !joined.sets[set].acl.is_root();
+    let mut holders: BTreeMap<usize, BTreeSet<HolderId>> = BTreeMap::new();
+    for ((_, holder), given) in tightened.given.iter().filter(|((set, _), _)| judged(*set)) {
+        for &policy in given {
+            holders.entry(policy).or_default().insert(*holder);
         }
     }
+    let used = used(joined, tightened, span.first);
     let sizes = sizes(tightened, weighed);
-    type OfList = ((SetId, HolderId), Vec<(Granted, Unit)>);
-    let all: Vec<OfList> = tightened
-        .given
+    let shapes = shapes(&tightened.policies);
+    let ids: Vec<Granted> = holders
+        .keys()
+        .flat_map(|&p| {
+            let stanzas = tightened.policies.get(p).map(|q| q.stanzas.len()).unwrap_or_default();
+            (0..stanzas).flat_map(move |s| granted(tightened, p, s).iter().map(move |c| (p, s, c)))
+        })
+        .collect();
+    let nobody = BTreeSet::new();
+    let units: Vec<Unit> = ids
         .par_iter()
-        .filter(|((set, _), _)| joined.sets[*set].is_known() && !joined.sets[*set].acl.is_root())
-        .map(|(&key, given)| {
+        .map(|id| {
+            let all = holders.get(&id.0).unwrap_or(&nobody);
+            let size = sizes.get(id.0).and_then(|s| s.get(id.1)).copied().unwrap_or(1.0);
+            let shape = shapes.get(id.0).and_then(|s| s.stanzas.get(id.1));
+            let likes = vec![
+                hashed(id.2.as_str()),
+                hashed((id.2.as_str(), shape.map_or("", String::as_str))),
+            ];
+            unit(tightened, *id, all, used.get(id), (size, weighed.weights()), likes)
+        })
+        .collect();
+    let watched = (span.end - span.first, span.horizon);
+    let estimate = Estimate::known(&units, watched, 0.0, ahead.off);
+    let limits = Limits {
+        budget: ahead.budget,
+        each: ahead.settings.per_principal,
+    };
+    let found = estimate.within(&units, limits);
+    let all = units.iter().zip(&found.chosen).zip(&estimate.expected);
+    let denied = estimate.spread(all.map(|((unit, chosen), expected)| (unit, chosen, expected)));
+    let mut stays: BTreeMap<usize, Vec<Granted>> = BTreeMap::new();
+    for (id, chosen) in ids.into_iter().zip(&found.chosen) {
+        if chosen.form == Form::Keep {
+            stays.entry(id.0).or_default().push(id);
+        }
+    }
+    let mut kept: HashMap<Key, Vec<Granted>> = HashMap::new();
+    for (&key, given) in tightened.given.iter().filter(|((set, _), _)| judged(*set)) {
+        let mine = given.iter().filter_map(|p| stays.get(p)).flatten().copied();
+        kept.insert(key, mine.collect());
+    }
+    Needs { kept, denied }
+}
+
+/// Who used what of the tightened policies, and when, counted from the first day of the past.
+fn used(joined: &Joined, tightened: &Scheme, first: i32) -> BTreeMap<Granted, Used> {
+    let mut demands: BTreeMap<Key, Vec<&JoinedDemand>> = BTreeMap::new();
+    for d in joined
+        .demands
+        .iter()
+        .filter(|d| matches!(d.outcome, Outcome::Explained(_)))
+    {
+        demands.entry((d.set, d.holder)).or_default().push(d);
+    }
+    let demands: Vec<(Key, Vec<&JoinedDemand>)> = demands.into_iter().collect();
+    let by_key: Vec<BTreeMap<Granted, Used>> = demands
+        .par_iter()
+        .map(|(key, demands)| {
+            let mut found: BTreeMap<Granted, Used> = BTreeMap::new();
+            let Some(given) = tightened.given.get(key) else {
+                return found;
+            };
             let acl = tightened.acl(joined, key.0, key.1, given);
-            let mut used: BTreeMap<Granted, BTreeMap<i32, u32>> = BTreeMap::new();
-            for d in demands
-                .get(&key)
-                .into_iter()
-                .flatten()
-                .filter_map(|&n| joined.demands.get(n))
-            {
+            for d in demands {
                 let rule = acl.winner(d.operation(), &d.path).and_then(|r| acl.rule(r));
                 for source in rule.into_iter().flat_map(|r| &r.sources) {
                     let Some(&policy) = given.get(source.policy) else {
                         continue;
                     };
                     for capability in d.needs().intersection(source.capabilities).iter() {
-                        let days = used.entry((policy, source.stanza, capability)).or_default();
+                        let used = found.entry((policy, source.stanza, capability)).or_default();
+                        let days = used.entry(key.1).or_default();
                         for &day in &d.demand.days {
-                            *days.entry(day - span.first).or_default() += 1;
+                            *days.entry(day - first).or_default() += 1;
                         }
                         if d.demand.days.is_empty() {
                             *days.entry(0).or_default() += 1;
@@ -90,55 +148,20 @@ pub(super) fn needs(joined: &Joined, tightened: &Scheme, weighed: &Weighed<'_>, 
                     }
                 }
             }
-            let units = given.iter().flat_map(|&p| {
-                let stanzas = tightened.policies.get(p).map(|q| q.stanzas.len()).unwrap_or_default();
-                (0..stanzas).map(move |s| (p, s))
-            });
-            let units = units
-                .flat_map(|(p, s)| {
-                    granted(tightened, p, s)
-                        .iter()
-                        .map(move |c| (p, s, c))
-                        .collect::<Vec<_>>()
-                })
-                .map(|id| {
-                    (
-                        id,
-                        unit(tightened, key.1, id, used.get(&id), (&sizes, weighed.weights())),
-                    )
-                })
-                .collect();
-            (key, units)
+            found
         })
         .collect();
-    let mut ids: Vec<((SetId, HolderId), Granted)> = Vec::new();
-    let mut units: Vec<Unit> = Vec::new();
-    for (key, list) in all {
-        for (id, unit) in list {
-            ids.push((key, id));
-            units.push(unit);
+    let mut all: BTreeMap<Granted, Used> = BTreeMap::new();
+    for (id, used) in by_key.into_iter().flatten() {
+        let of_all = all.entry(id).or_default();
+        for (holder, days) in used {
+            let mine = of_all.entry(holder).or_default();
+            for (day, n) in days {
+                *mine.entry(day).or_default() += n;
+            }
         }
     }
-    let expected = forecast(&units, span.end - span.first, span.horizon);
-    let found = choice::within(
-        &units,
-        &expected,
-        0.0,
-        Limits {
-            budget: ahead.budget,
-            each: ahead.settings.per_principal,
-        },
-    );
-    let mut needs = Needs::default();
-    for (((key, id), chosen), expected) in ids.into_iter().zip(&found.chosen).zip(&expected) {
-        if chosen.form == Form::Drop {
-            needs.denied.own += chosen.denied * (2.0 * expected.burst - 1.0).max(1.0);
-        } else {
-            needs.kept.entry(key).or_default().push(id);
-        }
-    }
-    needs.denied.mean = found.denied;
-    needs
+    all
 }
 
 /// The capabilities of a stanza that are a grant.
@@ -177,51 +200,49 @@ fn sizes(tightened: &Scheme, weighed: &Weighed<'_>) -> Vec<Vec<f64>> {
         .collect()
 }
 
+/// A grant as a unit: those who used it are its places; what is open is open to those who did not.
 fn unit(
     tightened: &Scheme,
-    holder: HolderId,
     (policy, stanza, capability): Granted,
-    used: Option<&BTreeMap<i32, u32>>,
-    (sizes, weights): (&[Vec<f64>], &Weights),
+    holders: &BTreeSet<HolderId>,
+    used: Option<&Used>,
+    (size, weights): (f64, &Weights),
+    likes: Vec<u64>,
 ) -> Unit {
-    let size = sizes.get(policy).and_then(|s| s.get(stanza)).copied().unwrap_or(1.0);
-    let found = tightened.policies.get(policy);
-    let path = found
-        .and_then(|p| p.stanzas.get(stanza))
-        .map(|s| &*s.path)
-        .unwrap_or_default();
-    let engine = path.split('/').next().unwrap_or_default();
-    let wide = size.log2() as u32;
-    let word = capability.as_str();
-    let places = used.map_or_else(Vec::new, |days| {
-        let first = days.keys().next().copied().unwrap_or_default();
-        let place = |parent, uses: Vec<(i32, u32)>| Place {
-            parent,
-            depth: u8::from(!uses.is_empty()),
+    let found = tightened.policies.get(policy).and_then(|p| p.stanzas.get(stanza));
+    let path = found.map(|s| &*s.path).unwrap_or_default();
+    let number = |h: HolderId| u32::try_from(h.number()).unwrap_or(u32::MAX);
+    let is_user = |h: &&HolderId| used.is_some_and(|used| used.contains_key(h));
+    let others: Vec<u32> = holders.iter().filter(|h| !is_user(h)).map(|h| number(*h)).collect();
+    let count = others.len() as f64;
+    let open = count * size * weights.of(path, CapabilitySet::of(capability));
+    let leaves = used.into_iter().flatten().filter_map(|(_, days)| {
+        Some(Place {
+            parent: Some(0),
+            depth: 1,
             open: 0.0,
-            first,
-            uses,
-        };
-        vec![
-            place(None, Vec::new()),
-            place(Some(0), days.iter().map(|(&d, &n)| (d, n)).collect()),
-        ]
+            first: *days.keys().next()?,
+            uses: days.iter().map(|(&day, &n)| (day, n)).collect(),
+        })
     });
-    let weight = CapabilitySet::of(capability);
+    let leaves: Vec<Place> = leaves.collect();
+    let root = leaves.iter().map(|p| p.first).min().map(|first| Place {
+        parent: None,
+        depth: 0,
+        open,
+        first,
+        uses: Vec::new(),
+    });
     Unit {
-        likes: vec![
-            hashed((word, wide)),
-            hashed((word, wide, engine)),
-            hashed((word, policy, stanza)),
-        ],
-        places,
-        block: u32::try_from(holder.number()).unwrap_or(u32::MAX),
-        shares: vec![(u32::try_from(holder.number()).unwrap_or(u32::MAX), 1.0)],
+        likes,
+        places: root.into_iter().chain(leaves).collect(),
+        block: u32::try_from(policy).unwrap_or(u32::MAX),
+        shares: others.into_iter().map(|h| (h, 1.0 / count)).collect(),
         breadth: size,
-        open: size * weights.of(path, weight),
-        narrows: false,
+        open,
+        narrows: true,
         idle: false,
-        free: true,
+        free: open > 0.0,
     }
 }
 

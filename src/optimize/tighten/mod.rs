@@ -28,6 +28,8 @@ use crate::vault::{Capability, CapabilitySet};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
+pub(in crate::optimize) use shape::shapes;
+
 pub use outlook::{Offer, Outlook, Span, outlook};
 
 /// What tightening has to respect.

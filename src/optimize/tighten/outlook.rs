@@ -6,10 +6,12 @@ use crate::access::weight::Weighed;
 use crate::access::{Joined, JoinedDemand, Outcome, StanzaId};
 use crate::optimize::edit::{Change, NewStanza};
 use crate::optimize::foresight::ForesightSettings;
-use crate::optimize::foresight::choice::{self, Chosen, Form, Limits};
-use crate::optimize::foresight::forecast::{Expected, forecast};
+use crate::optimize::foresight::births::Unit;
+use crate::optimize::foresight::choice::{Chosen, Form, Limits};
+use crate::optimize::foresight::estimate::{Estimate, Off};
+use crate::optimize::foresight::forecast::Expected;
 use crate::optimize::foresight::interval::Spread;
-use crate::optimize::foresight::origin::{Checked, Origin, origins};
+use crate::optimize::foresight::origin::Checked;
 use crate::policy::pattern::Pattern;
 use crate::policy::relation;
 use crate::vault::{Capability, CapabilitySet};
@@ -29,19 +31,15 @@ pub struct Span {
 /// All that is expected, worked out once for all budgets.
 pub struct Outlook {
     units: Units,
-    expected: Vec<Expected>,
-    origins: Vec<Origin>,
-    piece: f64,
-    /// How far off estimates were at earlier days: by which factor, and how much that scatters.
-    off: (f64, f64),
+    estimate: Estimate,
     /// Uses that are expected over the horizon.
     pub uses: f64,
     /// Days ahead.
     pub horizon: i32,
 }
 
-/// A grant with its form and what is expected of it.
-type Formed<'a> = (&'a Grant, &'a Chosen, &'a Expected);
+/// A grant with its unit, its form and what is expected of it.
+type Formed<'a> = (&'a Grant, &'a Unit, &'a Chosen, &'a Expected);
 
 /// What a budget comes to.
 #[derive(Debug, Clone, PartialEq)]
@@ -64,45 +62,17 @@ pub struct Offer {
 pub fn outlook(joined: &Joined, options: &Options<'_>, weighed: &Weighed<'_>, span: Span) -> Outlook {
     let free: BTreeSet<StanzaId> = changeable(joined, options.removable).into_iter().collect();
     let units = units::read(joined, weighed, &free, (span.first, span.end));
-    let expected = forecast(&units.units, span.end - span.first, span.horizon);
-    let origins = origins(&units.units, span.end - span.first, span.horizon);
+    let estimate = Estimate::new(&units.units, span.end - span.first, span.horizon, PIECE);
     Outlook {
         horizon: span.horizon,
         uses: uses(joined, span),
-        off: off(&origins, &units, PIECE),
-        origins,
         units,
-        expected,
-        piece: PIECE,
+        estimate,
     }
 }
 
 /// What one stanza more is worth, in what stays open.
 const PIECE: f64 = 5.0;
-
-/// How far off the estimates were at earlier days, over prices: the middle factor, and how much factors scatter.
-fn off(origins: &[Origin], units: &Units, piece: f64) -> (f64, f64) {
-    /// So many wrong denials more on both sides, so that few of them say little.
-    const FEW: f64 = 10.0;
-    let mut factors: Vec<f64> = Vec::new();
-    for power in 0..6 {
-        for origin in origins {
-            let found = origin.check(&units.units, 10_f64.powi(power), piece);
-            factors.push((found.denied + FEW) / (found.promised + FEW));
-        }
-    }
-    factors.sort_by(f64::total_cmp);
-    let Some(middle) = factors.get(factors.len() / 2).copied() else {
-        return (1.0, COMMON.1);
-    };
-    let squares: f64 = factors.iter().map(|f| (f / middle).ln().powi(2)).sum();
-    let scatter = (squares / factors.len() as f64).sqrt();
-    (middle.clamp(0.8, 3.0), (COMMON.0 + scatter / 2.0).min(COMMON.1))
-}
-
-/// The spread of the factor that is common to all estimates: what it is at least, since there may always come what never came, and
-/// at most.
-const COMMON: (f64, f64) = (0.8, 1.15);
 
 /// Uses that are expected over the horizon, if they come as before.
 fn uses(joined: &Joined, span: Span) -> f64 {
@@ -117,37 +87,39 @@ fn uses(joined: &Joined, span: Span) -> f64 {
 }
 
 impl Outlook {
+    /// How far off estimates were at earlier days.
+    #[must_use]
+    pub fn off(&self) -> Off {
+        self.estimate.off
+    }
+
     /// What the same choice at earlier days of the past promised, and what came.
     #[must_use]
     pub fn checked(&self, offer: &Offer) -> Vec<Checked> {
-        let origins = self.origins.iter();
-        origins
-            .map(|o| o.check(&self.units.units, offer.price, self.piece))
-            .collect()
+        let all = self.estimate.checked(&self.units.units, offer.price);
+        all.into_iter().map(|(_, checked)| checked).collect()
     }
 
     /// The same choice made at an earlier day of the past, in a sentence; none where there is too little of it.
     #[must_use]
     pub fn on_own_past(&self, offer: &Offer) -> Option<String> {
-        let longest = self.origins.first()?;
-        let found = longest.check(&self.units.units, offer.price, self.piece);
-        let mean = found.promised * self.off.0;
+        let all = self.estimate.checked(&self.units.units, offer.price);
+        let (days, found) = all.first().copied()?;
+        let mean = found.promised * self.estimate.off.factor;
         let scale = if offer.denied.mean > 0.0 {
-            offer.denied.own / offer.denied.mean
+            mean / offer.denied.mean
         } else {
             1.0
         };
         let spread = Spread {
             mean,
-            own: mean * scale,
-            common: self.off.1,
+            own: offer.denied.own * scale,
+            common: offer.denied.common,
         };
         let (low, high) = spread.interval();
         Some(format!(
-            "On your own past, this advice, made {} days before the logs end, would have denied {:.0} of {:.0} later uses (promised {low:.0} to {high:.0}).",
-            longest.end - longest.at,
-            found.denied,
-            found.uses
+            "On your own past, this advice, made {days} days before the logs end, would have denied {:.0} of {:.0} later uses (promised {low:.0} to {high:.0}).",
+            found.denied, found.uses
         ))
     }
 
@@ -173,31 +145,18 @@ impl Outlook {
         let whole = self.allowed(budget, settings);
         // A larger budget is for those who would go beyond what one may bear, too.
         let each = (settings.per_principal * budget / settings.budget.max(1e-12)).max(settings.at_least);
-        let found = choice::within(
-            &self.units.units,
-            &self.expected,
-            self.piece,
-            Limits {
-                budget: whole / self.off.0,
-                each: each / self.off.0,
-            },
-        );
-        let own = found
-            .chosen
-            .iter()
-            .zip(&self.expected)
-            .map(|(c, e)| c.denied * self.off.0 * (2.0 * e.burst - 1.0).max(1.0))
-            .sum();
+        let limits = Limits { budget: whole, each };
+        let found = self.estimate.within(&self.units.units, limits);
+        let all = self.units.units.iter().zip(&found.chosen).zip(&self.estimate.expected);
+        let denied = self
+            .estimate
+            .spread(all.map(|((unit, chosen), expected)| (unit, chosen, expected)));
         Offer {
             budget,
             price: found.price,
             open: found.open,
             bound: found.bound,
-            denied: Spread {
-                mean: found.denied * self.off.0,
-                own,
-                common: self.off.1,
-            },
+            denied,
             chosen: found.chosen,
         }
     }
@@ -206,12 +165,13 @@ impl Outlook {
     #[must_use]
     pub fn tighten(&self, joined: &Joined, options: &Options<'_>, offer: &Offer) -> Tightening {
         let mut by_stanza: BTreeMap<StanzaId, Vec<Formed<'_>>> = BTreeMap::new();
-        let all = self.units.grants.iter().zip(&offer.chosen).zip(&self.expected);
-        for ((grant, chosen), expected) in all {
+        let all = self.units.grants.iter().zip(&self.units.units);
+        let formed = offer.chosen.iter().zip(&self.estimate.expected);
+        for ((grant, unit), (chosen, expected)) in all.zip(formed) {
             by_stanza
                 .entry(grant.stanza)
                 .or_default()
-                .push((grant, chosen, expected));
+                .push((grant, unit, chosen, expected));
         }
         let ladders: Ladders = by_stanza
             .iter()
@@ -223,47 +183,39 @@ impl Outlook {
         for changed in &mut tightening.changed {
             let taken = |id: &StanzaId| id.0 == changed.policy && levels.get(id).copied().unwrap_or_default() == 0;
             let stanzas = ladders.keys().filter(|id| taken(id));
-            let said = stanzas.filter_map(|id| self.said(joined, *id, by_stanza.get(id)?));
-            let (spreads, sentences): (Vec<Spread>, Vec<String>) = said.unzip();
-            changed.reasons.extend(sentences);
-            changed.expected = Some(Spread {
-                mean: spreads.iter().map(|s| s.mean).sum(),
-                own: spreads.iter().map(|s| s.own).sum(),
-                common: self.off.1,
-            });
+            let formed: Vec<(&StanzaId, &Vec<Formed<'_>>)> =
+                stanzas.filter_map(|id| Some((id, by_stanza.get(id)?))).collect();
+            let said = formed.iter().filter_map(|(id, formed)| self.said(joined, **id, formed));
+            changed.reasons.extend(said);
+            changed.expected = Some(self.spread(formed.iter().flat_map(|(_, formed)| *formed)));
         }
         tightening.expected = Some(offer.denied);
         tightening.price = (offer.open, offer.bound, offer.open <= offer.bound * (1.0 + 1e-9));
         tightening
     }
 
+    /// What is expected of some grants in their forms.
+    fn spread<'a>(&self, formed: impl Iterator<Item = &'a Formed<'a>>) -> Spread {
+        self.estimate
+            .spread(formed.map(|(_, unit, chosen, expected)| (*unit, *chosen, *expected)))
+    }
+
     /// What the change of a stanza is expected to cost, and how that is known, in a sentence.
-    fn said(&self, joined: &Joined, id: StanzaId, formed: &[Formed<'_>]) -> Option<(Spread, String)> {
-        let mine: Vec<(&Chosen, &Expected)> = formed
-            .iter()
-            .filter(|(_, chosen, _)| chosen.form != Form::Keep)
-            .map(|(_, chosen, expected)| (*chosen, *expected))
-            .collect();
-        let spread = Spread {
-            mean: mine.iter().map(|(c, _)| c.denied * self.off.0).sum(),
-            own: mine
-                .iter()
-                .map(|(c, e)| c.denied * self.off.0 * (2.0 * e.burst - 1.0).max(1.0))
-                .sum(),
-            common: self.off.1,
-        };
+    fn said(&self, joined: &Joined, id: StanzaId, formed: &[Formed<'_>]) -> Option<String> {
+        let mine = || formed.iter().filter(|(_, _, chosen, _)| chosen.form != Form::Keep);
+        let spread = self.spread(mine());
         let (low, high) = spread.interval();
-        let dearest = mine.iter().max_by(|a, b| a.0.denied.total_cmp(&b.0.denied))?;
-        let why = match &dearest.0.form {
+        let (_, _, chosen, expected) = mine().max_by(|a, b| a.2.denied.total_cmp(&b.2.denied))?;
+        let why = match &chosen.form {
             Form::Places(_) => {
-                let (born, days) = dearest.1.born;
+                let (born, days) = expected.born;
                 format!("in the last {days} days {born} new paths or folders came below it")
             }
             _ => {
-                let (all, came) = dearest.1.like;
+                let (all, came) = expected.like;
                 format!(
                     "of {all} grants like this one that were unused at first, {came} came into use later; one that does is used about {:.0} times in that time",
-                    dearest.1.burst
+                    expected.burst
                 )
             }
         };
@@ -273,11 +225,10 @@ impl Outlook {
         } else {
             format!("{:.2}", spread.mean)
         };
-        let said = format!(
+        Some(format!(
             "`{}`: expected {mean} wrong denials in {} days ({low:.0} to {high:.0}): {why}",
             stanza.path, self.horizon
-        );
-        Some((spread, said))
+        ))
     }
 }
 
@@ -286,11 +237,11 @@ fn ladder(joined: &Joined, id: StanzaId, grants: &[Formed<'_>]) -> Option<Vec<Ch
     let stanza = joined.stanza(id)?;
     let namespace = &joined.policies.get(id.0)?.namespace;
     let whole = format!("{namespace}{}", stanza.path.strip_prefix('/').unwrap_or(&stanza.path));
-    if grants.iter().all(|(_, c, _)| c.form == Form::Keep) {
+    if grants.iter().all(|(_, _, c, _)| c.form == Form::Keep) {
         return None;
     }
     let mut patterns: BTreeMap<&str, CapabilitySet> = BTreeMap::new();
-    for (grant, chosen, _) in grants {
+    for (grant, _, chosen, _) in grants {
         match &chosen.form {
             Form::Keep => patterns.entry(&whole).or_default().insert(grant.capability),
             Form::Drop => {}

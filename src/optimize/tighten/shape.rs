@@ -17,11 +17,11 @@ const PARTS: [&str; 12] = [
 
 /// The shapes of one policy and of its stanzas.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub(super) struct Shape {
+pub(in crate::optimize) struct Shape {
     /// Of the whole policy.
     pub(super) policy: String,
     /// Of each stanza.
-    pub(super) stanzas: Vec<String>,
+    pub(in crate::optimize) stanzas: Vec<String>,
 }
 
 /// A path in words and what stands between them.
@@ -43,8 +43,10 @@ fn words(path: &str) -> Vec<&str> {
     found
 }
 
+/// Whether a piece may be a name: a letter by itself is none, a number is.
 fn is_word(piece: &str) -> bool {
-    piece.len() > 1 && !piece.contains(['/', '-', '_', '.', '*', '+', '{', '}'])
+    (piece.len() > 1 || piece.starts_with(|c: char| c.is_ascii_digit()))
+        && !piece.contains(['/', '-', '_', '.', '*', '+', '{', '}'])
 }
 
 /// Holes side by side are one.
@@ -60,7 +62,7 @@ fn joined(pieces: &[&str]) -> String {
 }
 
 /// The shapes of all policies.
-pub(super) fn shapes(policies: &[Policy]) -> Vec<Shape> {
+pub(in crate::optimize) fn shapes(policies: &[Policy]) -> Vec<Shape> {
     let mut paths: Vec<Vec<Vec<&str>>> = policies
         .iter()
         .map(|policy| {
@@ -157,6 +159,17 @@ mod tests {
         let found = shapes(&[of("web"), of("data-eng"), other]);
         assert_eq!(found[0], found[1]);
         assert_ne!(found[0].policy, found[2].policy);
+    }
+
+    #[test]
+    fn a_number_is_a_name_however_short() {
+        let dialect = Profile::default().dialect();
+        let make = |n: u32| {
+            let text = format!("path \"kv/apps/mail-{n}/*\" {{ capabilities = [\"read\"] }}\n");
+            syntax::parse(&format!("app-mail-{n}"), "x.hcl", &text, &dialect).unwrap()
+        };
+        let found = shapes(&[make(7), make(12)]);
+        assert_eq!(found[0], found[1]);
     }
 
     #[test]
