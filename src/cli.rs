@@ -315,6 +315,7 @@ pub struct AdviseArgs {
     after_help = "Examples:\n  vault-advisor usage --logs audit.log -o usage.parquet\n  \
                         vault-advisor usage --usage node1.parquet node2.parquet -o all.parquet\n  \
                         vault-advisor usage --logs audit.log.gz -o - | jq .path\n  \
+                        vault-advisor usage --usage all.parquet --by principal,mount --where 'denied > 0' --sort -requests --top 20\n  \
                         vault-advisor usage --logs - --format parquet --allow-empty -o - < piece.log > part.parquet"
 )]
 pub struct UsageArgs {
@@ -324,9 +325,29 @@ pub struct UsageArgs {
     /// File to write: .parquet, .jsonl or .csv; - for stdout
     #[arg(short, long, value_name = "FILE", default_value = "-")]
     pub output: String,
-    /// How to write it, where the file's name does not tell (JSON lines on stdout); only Parquet can be merged later
+    /// How to write it, where the file's name does not tell (JSON lines on stdout, of a question a table); only Parquet of all
+    /// usage can be merged later
     #[arg(long, value_name = "FORMAT")]
     pub format: Option<UsageFormat>,
+    /// Ask: a row for each of these together (principal, namespace, mount, path, capability, mount_type, auth_mount,
+    /// principal_kind, day)
+    #[arg(help_heading = "Questions", long, value_name = "COLUMN", value_delimiter = ',')]
+    pub by: Vec<String>,
+    /// Ask: only rows of which this is true, such as `denied > 0 and path like 'secret/*'` or `not last_read > 90d ago`
+    #[arg(help_heading = "Questions", long = "where", value_name = "CONDITION")]
+    pub condition: Option<String>,
+    /// Ask: in the order of these columns, downwards with - before it (-requests,path)
+    #[arg(
+        help_heading = "Questions",
+        long,
+        value_name = "COLUMN",
+        value_delimiter = ',',
+        allow_hyphen_values = true
+    )]
+    pub sort: Vec<String>,
+    /// Ask: only the first so many rows
+    #[arg(help_heading = "Questions", long, value_name = "N")]
+    pub top: Option<usize>,
     /// Write usage without a single usable record too: as a part of something larger
     #[arg(long)]
     pub allow_empty: bool,
@@ -341,6 +362,10 @@ pub enum UsageFormat {
     Jsonl,
     /// Comma-separated values
     Csv,
+    /// A JSON list
+    Json,
+    /// A table for people
+    Table,
 }
 
 /// Whose policies are asked.

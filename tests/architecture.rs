@@ -26,8 +26,10 @@ const FLOORS: [&[&str]; 9] = [
 ];
 
 /// Packages that only these files may name.
-const FENCES: [(&str, &[&str]); 10] = [
-    ("polars::", &["usage/frame.rs"]),
+const FENCES: [(&str, &[&str]); 12] = [
+    ("polars::", &["usage/answer.rs", "usage/frame.rs", "usage/parquet.rs"]),
+    ("polars_arrow::", &["usage/parquet.rs"]),
+    ("polars_parquet::", &["usage/parquet.rs"]),
     ("good_lp::", &["optimize/ilp.rs"]),
     ("petgraph::", &["analysis/access_graph.rs"]),
     ("minijinja::", &["report/html.rs"]),

@@ -126,6 +126,12 @@ impl Talk {
         }
     }
 
+    /// How wide the terminal is that stdout is, if it is one.
+    #[must_use]
+    pub const fn width_out(&self) -> Option<usize> {
+        self.width_out
+    }
+
     /// Whether stderr may be coloured.
     #[must_use]
     pub const fn colour(&self) -> bool {

@@ -1,36 +1,124 @@
-//! `usage`: logs to demands.
+//! `usage`: logs to demands, and questions about them.
 
 use super::{Exit, Failure, Talk, material};
 use crate::cli::{UsageArgs, UsageFormat};
+use crate::report::answer as faces;
 use crate::report::usage::{self as rows, Format, UnknownFormat};
+use crate::staged::{self, Readers};
+use crate::usage::Usage;
+use crate::usage::answer::{self, Answer};
+use crate::usage::ask::{AskError, Question};
 use crate::usage::store::StoreError;
-use std::io::Write;
+use jiff::Timestamp;
+use std::io::{self, Write};
 use std::path::Path;
 
 /// Reads and writes.
 pub(super) fn run(args: &UsageArgs, out: &mut dyn Write, talk: &Talk) -> Result<Exit, Failure> {
-    let failed = |e: &StoreError| Failure::from_error(e, e.hint());
-    let path = Path::new(&args.output);
-    let to_stdout = args.output == "-";
-    let format = match args.format {
-        Some(UsageFormat::Parquet) => Format::Parquet,
-        Some(UsageFormat::Jsonl) => Format::Jsonl,
-        Some(UsageFormat::Csv) => Format::Csv,
-        None if to_stdout => Format::Jsonl,
-        None => rows::format_of(path).map_err(|e| Failure::from_error(&e, Some(UnknownFormat::HINT)))?,
+    let path = (args.output != "-").then(|| Path::new(&args.output));
+    let asks = !args.by.is_empty() || args.condition.is_some() || !args.sort.is_empty() || args.top.is_some();
+    if asks || matches!(args.format, Some(UsageFormat::Json | UsageFormat::Table)) {
+        return ask(args, path, out, talk);
+    }
+    let format = match (args.format, path) {
+        (Some(UsageFormat::Parquet), _) => Format::Parquet,
+        (Some(UsageFormat::Csv), _) => Format::Csv,
+        (Some(_), _) | (None, None) => Format::Jsonl,
+        (None, Some(path)) => format_of(path)?,
     };
+    let usage = read(args, talk)?;
+    let Some(path) = path else {
+        rows::write_to(&usage, format, out).map_err(failed)?;
+        return Ok(Exit::Fine);
+    };
+    rows::write(&usage, format, path).map_err(failed)?;
+    talk.note(&format!("wrote {}", path.display()));
+    Ok(Exit::Fine)
+}
+
+fn read(args: &UsageArgs, talk: &Talk) -> Result<Usage, Failure> {
     let usage = material::usage(&args.reading, talk)?;
     if !args.allow_empty {
         material::not_empty(&usage)?;
     }
-    if to_stdout {
-        rows::write_to(&usage, format, out).map_err(|e| match e {
-            StoreError::Stream(error) => Failure::from_output(error),
-            other => failed(&other),
-        })?;
-        return Ok(Exit::Fine);
+    Ok(usage)
+}
+
+fn format_of(path: &Path) -> Result<Format, Failure> {
+    rows::format_of(path).map_err(|e| Failure::from_error(&e, Some(UnknownFormat::HINT)))
+}
+
+fn failed(error: StoreError) -> Failure {
+    match error {
+        StoreError::Stream(error) => Failure::from_output(error),
+        other => Failure::from_error(&other, other.hint()),
     }
-    rows::write(&usage, format, path).map_err(|e| failed(&e))?;
+}
+
+/// Answers a question.
+fn ask(args: &UsageArgs, path: Option<&Path>, out: &mut dyn Write, talk: &Talk) -> Result<Exit, Failure> {
+    let format = match (args.format, path) {
+        (Some(format), _) => format,
+        (None, None) => UsageFormat::Table,
+        (None, Some(path)) => match format_of(path)? {
+            Format::Parquet => UsageFormat::Parquet,
+            Format::Jsonl => UsageFormat::Jsonl,
+            Format::Csv => UsageFormat::Csv,
+        },
+    };
+    let question = |end: Option<Timestamp>| {
+        Question::new(&args.by, args.condition.as_deref(), &args.sort, args.top, end)
+            .map_err(|e: AskError| Failure::new(&e, Some(&e.hint())))
+    };
+    // What is wrong with it is told before anything is read.
+    question(None)?;
+    let usage = read(args, talk)?;
+    let coverage = usage.coverage();
+    let question = question(coverage.last)?;
+    if let (Some(asked), Some(first)) = (question.earliest(), coverage.first)
+        && asked < first
+    {
+        talk.warn(&format!(
+            "the condition looks back to {asked}, and what was read begins at {first}: what was before that is not known"
+        ));
+    }
+    let answer = answer::answer(&usage, &question).map_err(|e| failed(StoreError::Frame(e)))?;
+    if answer.height < answer.found {
+        talk.note(&format!("the first {} of {} rows", answer.height, answer.found));
+    }
+    let width = talk.width_out().unwrap_or(faces::USUAL_WIDTH);
+    let Some(path) = path else {
+        write(&answer, &question, format, width, out).map_err(failed)?;
+        return Ok(Exit::Fine);
+    };
+    let broken = |source| StoreError::Write {
+        path: path.to_owned(),
+        source,
+    };
+    staged::write_for(path, Readers::Owner, broken, |file| {
+        write(&answer, &question, format, faces::USUAL_WIDTH, file).map_err(|e| match e {
+            StoreError::Stream(error) => broken(error),
+            other => other,
+        })
+    })
+    .map_err(failed)?;
     talk.note(&format!("wrote {}", path.display()));
     Ok(Exit::Fine)
+}
+
+fn write(
+    answer: &Answer,
+    question: &Question,
+    format: UsageFormat,
+    width: usize,
+    to: &mut dyn Write,
+) -> Result<(), StoreError> {
+    let written: io::Result<()> = match format {
+        UsageFormat::Parquet => return Ok(answer::write_parquet(answer, to)?),
+        UsageFormat::Jsonl => faces::write_jsonl(answer, to),
+        UsageFormat::Json => faces::write_json(answer, to),
+        UsageFormat::Csv => faces::write_csv(answer, to),
+        UsageFormat::Table => to.write_all(faces::table(answer, question, width).as_bytes()),
+    };
+    written.map_err(StoreError::Stream)
 }

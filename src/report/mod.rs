@@ -3,6 +3,7 @@
 //! Whatever text an advice carries may come from an attacker. Each face passes it through the one function of [`escape`]
 //! that belongs to its grammar.
 
+pub mod answer;
 mod by_wave;
 pub mod csv;
 pub mod diff;

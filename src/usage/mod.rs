@@ -3,6 +3,8 @@
 //! A [`Usage`] is a part of the whole. Parts merge in any order and grouping to the same result as reading all their
 //! logs at once, since each carries the requests that may still meet a partner in another part.
 
+pub mod answer;
+pub mod ask;
 pub mod auth;
 pub mod coverage;
 pub mod demand;
@@ -13,6 +15,7 @@ pub mod held;
 pub mod interner;
 pub mod ledger;
 mod listing;
+mod parquet;
 pub mod part;
 pub mod record;
 pub mod state;
