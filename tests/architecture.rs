@@ -27,7 +27,15 @@ const FLOORS: [&[&str]; 9] = [
 
 /// Packages that only these files may name.
 const FENCES: [(&str, &[&str]); 12] = [
-    ("polars::", &["usage/answer.rs", "usage/frame.rs", "usage/parquet.rs"]),
+    (
+        "polars::",
+        &[
+            "usage/answer.rs",
+            "usage/frame.rs",
+            "usage/parquet.rs",
+            "usage/state_tables.rs",
+        ],
+    ),
     ("polars_arrow::", &["usage/parquet.rs"]),
     ("polars_parquet::", &["usage/parquet.rs"]),
     ("good_lp::", &["optimize/ilp.rs"]),

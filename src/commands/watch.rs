@@ -218,6 +218,12 @@ fn apart(logs: &[String], state: &Path) -> Result<(), Failure> {
             Some("name files or folders"),
         ));
     }
+    if let Some(log) = logs.iter().find(|log| ingest::pipe_for(log).is_some()) {
+        return Err(Failure::new(
+            format!("`{log}` is in object storage, which is not watched: an object does not grow"),
+            Some("watch the log before it is shipped there, or read what is there with `usage`"),
+        ));
+    }
     match logs
         .iter()
         .find(|log| Path::new(log).is_dir() && whole(state).starts_with(whole(Path::new(log))))

@@ -1,5 +1,6 @@
 //! What can stop the reading, and what to do about it.
 
+use super::source;
 use crate::usage::Skip;
 use std::path::PathBuf;
 
@@ -17,6 +18,9 @@ pub enum IngestError {
     /// Standard input cannot be read.
     #[error("cannot read standard input: {0}")]
     Stdin(std::io::Error),
+    /// A log in object storage.
+    #[error("`{0}` is in object storage, which is not read from here")]
+    Remote(String),
     /// A pattern that fits nothing.
     #[error("no log matches `{0}`")]
     NoMatch(String),
@@ -41,9 +45,10 @@ pub enum IngestError {
 impl IngestError {
     /// What the user can do.
     #[must_use]
-    pub const fn hint(&self) -> Option<&'static str> {
+    pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Read { .. } => Some("name a file, a folder, a glob in quotes, or - for standard input"),
+            Self::Remote(name) => source::pipe_for(name),
             Self::NoMatch(_) => Some("check the pattern; quote it if the shell must not expand it"),
             Self::EmptyFolder(_) => Some(
                 "name the files themselves if their names do not end in log, json, jsonl, ndjson, txt, csv, gz, zst, bz2, xz, zip or tar",

@@ -44,6 +44,9 @@ pub fn expand(names: &[String]) -> Result<Vec<LogInput>, IngestError> {
             inputs.push(LogInput::Stdin);
             continue;
         }
+        if pipe_for(name).is_some() {
+            return Err(IngestError::Remote(name.clone()));
+        }
         let path = PathBuf::from(name);
         let read = |source| IngestError::Read {
             path: path.clone(),
@@ -79,6 +82,30 @@ pub fn expand(names: &[String]) -> Result<Vec<LogInput>, IngestError> {
     let mut seen = std::collections::HashSet::new();
     inputs.retain(|input| seen.insert(input.clone()));
     Ok(inputs)
+}
+
+/// What brings a log from object storage to standard input, where that is what a name is of.
+#[must_use]
+pub fn pipe_for(name: &str) -> Option<&'static str> {
+    const PIPES: [(&[&str], &str); 3] = [
+        (
+            &["s3", "s3a"],
+            "`aws s3 cp s3://BUCKET/KEY - | vault-advisor usage --logs -` reads one, whatever it is compressed with; `aws s3 sync` brings many",
+        ),
+        (
+            &["gs"],
+            "`gcloud storage cat gs://BUCKET/OBJECT | vault-advisor usage --logs -` reads one, whatever it is compressed with; \
+             `gcloud storage rsync` brings many",
+        ),
+        (
+            &["az", "abfs", "abfss"],
+            "`azcopy cp URL --from-to BlobPipe | vault-advisor usage --logs -` reads one, whatever it is compressed with; `azcopy sync` brings many",
+        ),
+    ];
+    let (scheme, _) = name.split_once("://")?;
+    let scheme = scheme.to_ascii_lowercase();
+    let found = PIPES.iter().find(|(schemes, _)| schemes.contains(&&*scheme));
+    found.map(|(_, pipe)| *pipe)
 }
 
 fn folder(path: &Path, inputs: &mut Vec<LogInput>) -> Result<(), IngestError> {
@@ -259,6 +286,10 @@ mod tests {
         assert_eq!(names(expand(&[at("audit*")]).unwrap()), ["audit.log", "audit.log.1.gz"]);
         assert!(matches!(expand(&[at("none*")]), Err(IngestError::NoMatch(_))));
         assert!(matches!(expand(&[at("none")]), Err(IngestError::Read { .. })));
+        for name in ["s3://logs/audit.log", "gs://logs/a", "AZ://logs/a"] {
+            let error = expand(&[name.to_owned()]).unwrap_err();
+            assert!(error.to_string().contains(name) && error.hint().unwrap().contains("--logs -"));
+        }
         std::fs::create_dir(dir.path().join("empty")).unwrap();
         assert!(matches!(expand(&[at("empty")]), Err(IngestError::EmptyFolder(_))));
     }

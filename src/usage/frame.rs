@@ -1,37 +1,47 @@
-//! Usage as a data frame, and as Parquet: rows that any tool can read, with their meaning in the file's own metadata.
+//! Usage as Parquet: a table of demands that any tool reads as it is, and in the same file the tables that a merge needs.
+//!
+//! Version 1 had all of that as text in the metadata; it is read, and no more written.
 
 use super::coverage::{day_of, timestamp};
-use super::listing::{Listed, Listing};
+use super::listing::Listing;
+use super::parquet::{self, Stored, Table as Columns};
 use super::part::Usage;
 use super::record::NONE;
-use super::state::{State, VERSION};
+use super::state::{Bulk, Head, State, VERSION};
 use super::table::{Key, Table};
 use crate::vault::{Capability, PrincipalKind};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use foldhash::fast::FixedState;
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashSet;
 use jiff::Timestamp;
-use polars::prelude::*;
+use polars::prelude::{PolarsError, PolarsResult};
 use rayon::prelude::*;
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::Write;
 use std::sync::Arc;
 
 /// Where the metadata keep the version of the columns.
 const SCHEMA_KEY: &str = "vault-advisor.schema";
 /// Window, coverage and tally, readable.
 const ABOUT_KEY: &str = "vault-advisor.about";
-/// What a merge needs: JSON, compressed, in base 64.
+/// What a merge needs and is no table: JSON; of version 1 all that a merge needs, compressed, in base 64.
 const STATE_KEY: &str = "vault-advisor.state";
 
-/// Bytes written at once.
-const WRITE_BLOCK: usize = 1 << 18;
+/// The tables in the file beside that of the demands: what belongs to each demand and tells nobody else anything; what was said
+/// of those who asked; who asked; requests that may still meet a partner in another part.
+const DEMANDS: &str = "demands";
+const AUTHS: &str = "auths";
+const PRINCIPALS: &str = "principals";
+const REQUESTS: &str = "requests";
 
-/// The most bytes that a state may unpack to.
+/// The version that had its state in the metadata.
+const STATE_AS_TEXT: u32 = 1;
+
+/// The most bytes that a state of version 1 may unpack to.
 const MOST_STATE_BYTES: usize = 1 << 30;
 
-/// Usage could not be turned into a frame or back.
+/// Usage could not be turned into a table or back.
 #[derive(Debug, thiserror::Error)]
 pub enum FrameError {
     /// Polars.
@@ -47,51 +57,36 @@ pub enum FrameError {
     #[error("it is damaged")]
     Damaged,
     /// Another version.
-    #[error("it has version {0}, and this program reads version {VERSION}")]
+    #[error("it has version {0}, and this program reads versions up to {VERSION}")]
     Version(u32),
-}
-
-impl Usage {
-    /// The demands as a data frame.
-    ///
-    /// # Errors
-    /// When there is not enough memory for its columns.
-    pub fn to_frame(&self) -> Result<DataFrame, FrameError> {
-        let table = self.settled();
-        Ok(frame(table, &table.listing())?)
-    }
 }
 
 /// Writes a part as Parquet.
 pub fn write(usage: &Usage, to: &mut impl Write) -> Result<(), FrameError> {
     let table = usage.settled();
     let listing = table.listing();
-    let (frame, state) = std::thread::scope(|scope| {
-        let state = scope.spawn(|| packed_state(usage, table, &listing));
-        let frame = frame(table, &listing);
-        (frame, state.join())
-    });
-    let state = state.map_err(|_| FrameError::State("packing it failed".to_owned()))??;
-    let metadata = vec![
-        (SCHEMA_KEY.to_owned(), VERSION.to_string()),
-        (ABOUT_KEY.to_owned(), about(usage, table)),
-        (STATE_KEY.to_owned(), state),
+    let (demands, state) = rayon::join(
+        || demands(table, &listing),
+        || -> Result<_, FrameError> {
+            let rows: Vec<u32> = listing.iter().map(|listed| listed.number).collect();
+            let state = State::of(table, &usage.stored_ledger(), usage, &rows);
+            let head = serde_json::to_string(&state.head).map_err(|e| FrameError::State(e.to_string()))?;
+            let bulk = [
+                (DEMANDS, of_demands(table, &listing)),
+                (AUTHS, state.bulk.auth_columns()?),
+                (PRINCIPALS, state.bulk.principal_columns()),
+                (REQUESTS, state.bulk.request_columns()?),
+            ];
+            Ok((head, bulk))
+        },
+    );
+    let (head, bulk) = state?;
+    let metadata = [
+        (SCHEMA_KEY, VERSION.to_string()),
+        (ABOUT_KEY, about(usage, table)),
+        (STATE_KEY, head),
     ];
-    let mut to = BufWriter::with_capacity(WRITE_BLOCK, to);
-    ParquetWriter::new(&mut to)
-        .with_key_value_metadata(Some(KeyValueMetadata::from_static(metadata)))
-        .finish(&mut frame?)?;
-    to.flush().map_err(PolarsError::from)?;
-    Ok(())
-}
-
-/// The state as text.
-fn packed_state(usage: &Usage, table: &Table, listing: &Listing<'_>) -> Result<String, FrameError> {
-    let rows: Vec<u32> = listing.iter().map(|listed| listed.number).collect();
-    let state = State::of(table, &usage.stored_ledger(), usage, &rows);
-    let text = serde_json::to_vec(&state).map_err(|e| FrameError::State(e.to_string()))?;
-    let packed = zstd::bulk::compress(&text, 3).map_err(|e| FrameError::State(e.to_string()))?;
-    Ok(BASE64_STANDARD.encode(packed))
+    Ok(parquet::write(to, &demands?, &metadata, &bulk)?)
 }
 
 /// Window, coverage and tally for people who look into the file with other tools.
@@ -121,216 +116,348 @@ fn about(usage: &Usage, table: &Table) -> String {
     .to_string()
 }
 
-/// The columns as they fill: all of a row at once, since rows lie far apart in memory.
-#[derive(Default)]
-struct Columns<'a> {
-    principal_id: Vec<&'a str>,
-    principal_kind: Vec<&'a str>,
-    principal_name: Vec<&'a str>,
-    auth_mount: Vec<&'a str>,
-    namespace: Vec<&'a str>,
-    path: Vec<&'a str>,
-    capability: Vec<&'a str>,
-    mount_type: Vec<&'a str>,
-    allowed: Vec<u64>,
-    denied: Vec<u64>,
-    first_seen: Vec<Option<String>>,
-    last_seen: Vec<Option<String>>,
-    active_days: Vec<u64>,
-    policies: Vec<Vec<Arc<str>>>,
-    failed: Vec<u64>,
-    days: Vec<Option<String>>,
-    keys_always: Vec<Option<&'a [u32]>>,
-    keys_ever: Vec<Option<&'a [u32]>>,
-    policies_seen: Vec<Option<String>>,
-    state_auth: Vec<Option<u32>>,
+/// A count as every reader knows numbers.
+fn count(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
-impl<'a> Columns<'a> {
-    fn push(&mut self, table: &'a Table, listed: Listed<'a>) {
-        let (principal, row) = (listed.principal, listed.row);
-        let time = |time: Option<Timestamp>| time.map(|t| t.to_string());
-        self.principal_id.push(&principal.id);
-        self.principal_kind.push(principal.kind.as_str());
-        self.principal_name.push(&principal.name);
-        self.auth_mount.push(&principal.auth_mount);
-        self.namespace.push(table.texts.get(row.namespace));
-        self.path.push(&row.path);
-        self.capability.push(row.capability.as_str());
-        self.mount_type.push(table.texts.get(row.mount_type));
-        self.allowed.push(row.allowed);
-        self.denied.push(row.denied);
-        self.first_seen.push(time(row.first_seen()));
-        self.last_seen.push(time(row.last_seen()));
-        self.active_days.push(row.days.len() as u64);
-        let held = table.held_of(listed).map(|held| held.labels(&table.seen.namespaces));
-        self.policies.push(held.unwrap_or_default());
-        self.failed.push(row.failed);
-        let days = Some(&row.days).filter(|days| **days != ends(row.first, row.last));
-        self.days.push(days.and_then(|days| serde_json::to_string(days).ok()));
-        self.keys_always.push(row.keys_always.as_deref());
-        self.keys_ever.push(Some(&row.keys_ever));
-        // Only where it is not when the demand was last seen.
-        let other = Some(row.auth_time).filter(|time| *time != row.last);
-        self.policies_seen.push(time(other.and_then(timestamp)));
-        self.state_auth.push(Some(row.auth).filter(|auth| *auth != NONE));
-    }
-
-    fn frame(self, table: &Table) -> PolarsResult<DataFrame> {
-        let mut known: HashMap<&[u32], String, FixedState> = HashMap::default();
-        for names in self.keys_always.iter().chain(&self.keys_ever).flatten() {
-            known.entry(names).or_insert_with(|| json(table, names));
-        }
-        let lists = |names: &[Option<&[u32]>]| -> Vec<Option<&str>> {
-            let text = |names: &Option<&[u32]>| known.get((*names)?).map(String::as_str);
-            names.iter().map(text).collect()
-        };
-        let height = self.path.len();
-        let mut policies = ListStringChunkedBuilder::new("policies".into(), height, height * 4);
-        for set in &self.policies {
-            policies.append_values_iter(set.iter().map(|policy| &**policy));
-        }
-        let columns = vec![
-            Column::new("principal_id".into(), self.principal_id),
-            Column::new("principal_kind".into(), self.principal_kind),
-            Column::new("principal_name".into(), self.principal_name),
-            Column::new("auth_mount".into(), self.auth_mount),
-            Column::new("namespace".into(), self.namespace),
-            Column::new("path".into(), self.path),
-            Column::new("capability".into(), self.capability),
-            Column::new("mount_type".into(), self.mount_type),
-            Column::new("allowed".into(), self.allowed),
-            Column::new("denied".into(), self.denied),
-            Column::new("first_seen".into(), self.first_seen),
-            Column::new("last_seen".into(), self.last_seen),
-            Column::new("active_days".into(), self.active_days),
-            policies.finish().into_series().into_column(),
-            Column::new("failed".into(), self.failed),
-            Column::new("days".into(), self.days),
-            Column::new("keys_always".into(), lists(&self.keys_always)),
-            Column::new("keys_ever".into(), lists(&self.keys_ever)),
-            Column::new("policies_seen".into(), self.policies_seen),
-            Column::new("state_auth".into(), self.state_auth),
-        ];
-        DataFrame::new(height, columns)
-    }
+/// The microseconds of a time, and the nanoseconds beyond them.
+const fn parts(nanos: i64) -> (i64, i64) {
+    (nanos.div_euclid(1_000), nanos.rem_euclid(1_000))
 }
 
-fn frame<'a>(table: &'a Table, listing: &'a Listing<'a>) -> PolarsResult<DataFrame> {
+/// The demands, a row each, for everybody.
+fn demands(table: &Table, listing: &Listing<'_>) -> PolarsResult<Columns> {
+    let all_root = table.says_no_namespace();
+    let rows: Vec<_> = listing.iter().collect();
     let mut columns = Columns::default();
-    for listed in listing.iter() {
-        columns.push(table, listed);
-    }
-    columns.frame(table)
+    columns.texts(
+        "principal_id",
+        &rows.iter().map(|r| &*r.principal.id).collect::<Vec<_>>(),
+    );
+    columns.texts(
+        "principal_kind",
+        &rows.iter().map(|r| r.principal.kind.as_str()).collect::<Vec<_>>(),
+    );
+    columns.texts(
+        "principal_name",
+        &rows.iter().map(|r| &*r.principal.name).collect::<Vec<_>>(),
+    );
+    columns.texts(
+        "auth_mount",
+        &rows.iter().map(|r| &*r.principal.auth_mount).collect::<Vec<_>>(),
+    );
+    let namespaces: Vec<Arc<str>> = rows
+        .iter()
+        .map(|r| table.namespace(r.row.namespace, all_root))
+        .collect();
+    columns.texts("namespace", &namespaces);
+    columns.texts("path", &rows.iter().map(|r| &*r.row.path).collect::<Vec<_>>());
+    columns.texts(
+        "capability",
+        &rows.iter().map(|r| r.row.capability.as_str()).collect::<Vec<_>>(),
+    );
+    columns.texts(
+        "mount_type",
+        &rows
+            .iter()
+            .map(|r| table.texts.get(r.row.mount_type))
+            .collect::<Vec<_>>(),
+    );
+    columns.numbers("allowed", rows.iter().map(|r| count(r.row.allowed)).collect());
+    columns.numbers("denied", rows.iter().map(|r| count(r.row.denied)).collect());
+    let is_timed = |first: i64, last: i64| first <= last;
+    let micros = |nanos: i64, there: bool| there.then(|| parts(nanos).0);
+    columns.times(
+        "first_seen",
+        rows.iter()
+            .map(|r| micros(r.row.first, is_timed(r.row.first, r.row.last))),
+    );
+    columns.times(
+        "last_seen",
+        rows.iter()
+            .map(|r| micros(r.row.last, is_timed(r.row.first, r.row.last))),
+    );
+    columns.numbers(
+        "active_days",
+        rows.iter().map(|r| count(r.row.days.len() as u64)).collect(),
+    );
+    let policies: Vec<Option<Vec<Arc<str>>>> = rows
+        .par_iter()
+        .map(|listed| {
+            let held = table.held_of(*listed).map(|held| held.labels(&table.seen.namespaces));
+            Some(held.unwrap_or_default())
+        })
+        .collect();
+    columns.lists_of_texts("policies", &policies)?;
+    columns.numbers("failed", rows.iter().map(|r| count(r.row.failed)).collect());
+    columns.lists_of_days("days", rows.iter().map(|r| &*r.row.days))?;
+    let names = |names: Option<&[u32]>| -> Option<Vec<&str>> {
+        let mut names: Vec<&str> = names?.iter().map(|n| table.texts.get(*n)).collect();
+        names.sort_unstable();
+        Some(names)
+    };
+    let always: Vec<_> = rows.iter().map(|r| names(r.row.keys_always.as_deref())).collect();
+    columns.lists_of_texts("keys_always", &always)?;
+    let ever: Vec<_> = rows.iter().map(|r| names(Some(&r.row.keys_ever))).collect();
+    columns.lists_of_texts("keys_ever", &ever)?;
+    Ok(columns)
+}
+
+/// What a merge needs of the demands beyond what everybody sees, row by row.
+fn of_demands(table: &Table, listing: &Listing<'_>) -> Columns {
+    let all_root = table.says_no_namespace();
+    let rows: Vec<_> = listing.iter().map(|listed| listed.row).collect();
+    let mut columns = Columns::default();
+    let auth = |auth: u32| Some(i64::from(auth)).filter(|_| auth != NONE);
+    columns.some_numbers("auth", rows.iter().map(|row| auth(row.auth)));
+    // Only where it is not when the demand was last seen.
+    let other = |time: i64, last: i64| Some(time).filter(|time| *time != last);
+    columns.some_numbers("auth_time", rows.iter().map(|row| other(row.auth_time, row.last)));
+    columns.numbers("first_nanos", rows.iter().map(|row| parts(row.first).1).collect());
+    columns.numbers("last_nanos", rows.iter().map(|row| parts(row.last).1).collect());
+    // As the log tells it, only where that is not what is shown.
+    let told = |number: u32| {
+        let told = table.texts.get(number);
+        (*table.namespace(number, all_root) != *told).then_some(told)
+    };
+    let told: Vec<Option<&str>> = rows.iter().map(|row| told(row.namespace)).collect();
+    columns.some_texts("namespace", &told);
+    columns
 }
 
 /// Reads a part that [`write()`] wrote.
 pub fn read(from: File) -> Result<Usage, FrameError> {
-    let bytes = from.metadata().map_err(PolarsError::from)?.len();
-    let mut reader = ParquetReader::new(from);
-    let state = state_in(&mut reader)?;
-    bounded(&mut reader, bytes)?;
-    let frame = reader.finish()?;
-    let mut table = state.table();
-    let rows = restore_rows(&frame, &mut table)?;
-    let records = state.records(&mut table, &rows);
-    Ok(Usage::restored(table, &records, state.window, state.group_by))
-}
-
-/// Refuses a file that says it has more rows than it can: room is made for all of them before the first is read.
-fn bounded(reader: &mut ParquetReader<File>, bytes: u64) -> Result<(), FrameError> {
-    // Each row has a path of its own, which takes more than an eighth of a byte however it is packed.
-    let most = bytes.saturating_mul(8);
-    let metadata = reader.get_metadata()?;
-    let fits = |count: i64| u64::try_from(count).is_ok_and(|count| count <= most);
-    let rows = |count: usize| i64::try_from(count).is_ok_and(fits);
-    let groups = metadata.row_groups.iter().all(|group| {
-        let columns = group.parquet_columns();
-        rows(group.num_rows()) && columns.iter().all(|column| fits(column.num_values()))
-    });
-    if rows(metadata.num_rows) && groups {
-        Ok(())
-    } else {
-        Err(FrameError::State(
-            "it says it has more rows than fit into it".to_owned(),
-        ))
-    }
-}
-
-fn state_in(reader: &mut ParquetReader<File>) -> Result<State, FrameError> {
-    let metadata = reader.get_metadata()?;
-    let find = |key: &str| {
-        let pairs = metadata.key_value_metadata().as_ref()?;
-        pairs.iter().find(|pair| pair.key == key)?.value.clone()
+    let stored = Stored::open(from)?;
+    let version = stored.text(SCHEMA_KEY).and_then(|v| v.parse().ok());
+    let version = version.ok_or(FrameError::NoState)?;
+    let text = stored.text(STATE_KEY).ok_or(FrameError::NoState)?;
+    let (state, rows) = match version {
+        STATE_AS_TEXT => (state_of_text(text)?, rows_of_text(&stored)?),
+        VERSION => {
+            let head: Head = serde_json::from_str(text).map_err(|e| FrameError::State(e.to_string()))?;
+            let bulk = Bulk::of(
+                &stored.inside(AUTHS)?,
+                &stored.inside(PRINCIPALS)?,
+                &stored.inside(REQUESTS)?,
+            )?;
+            (State { head, bulk }, rows(&stored)?)
+        }
+        other => return Err(FrameError::Version(other)),
     };
-    let version = find(SCHEMA_KEY).and_then(|v| v.parse().ok());
-    if let Some(version) = version.filter(|v| *v != VERSION) {
-        return Err(FrameError::Version(version));
+    if state.head.version != version {
+        return Err(FrameError::Version(state.head.version));
     }
-    let packed = find(STATE_KEY).ok_or(FrameError::NoState)?;
+    let mut table = state.table();
+    let numbers = restore(&rows, &mut table);
+    let records = state.records(&mut table, &numbers);
+    Ok(Usage::restored(table, &records, state.head.window, state.head.group_by))
+}
+
+fn state_of_text(text: &str) -> Result<State, FrameError> {
     let wrong = |e: &dyn std::fmt::Display| FrameError::State(e.to_string());
-    let packed = BASE64_STANDARD.decode(packed).map_err(|e| wrong(&e))?;
+    let packed = BASE64_STANDARD.decode(text).map_err(|e| wrong(&e))?;
     let text = zstd::bulk::decompress(&packed, MOST_STATE_BYTES.min(packed.len().saturating_mul(4096)))
         .map_err(|e| wrong(&e))?;
-    let state: State = serde_json::from_slice(&text).map_err(|e| wrong(&e))?;
-    if state.version != VERSION {
-        return Err(FrameError::Version(state.version));
-    }
-    Ok(state)
+    Ok(State {
+        head: serde_json::from_slice(&text).map_err(|e| wrong(&e))?,
+        bulk: serde_json::from_slice(&text).map_err(|e| wrong(&e))?,
+    })
 }
 
-/// Adds the rows of a frame to a table, and returns their numbers.
-fn restore_rows(frame: &DataFrame, table: &mut Table) -> Result<Vec<u32>, FrameError> {
-    let text = |name: &str| frame.column(name).and_then(|c| c.str());
-    let (ids, kinds) = (text("principal_id")?, text("principal_kind")?);
-    let (namespaces, paths) = (text("namespace")?, text("path")?);
-    let (capabilities, mount_types) = (text("capability")?, text("mount_type")?);
-    let (firsts, lasts) = (text("first_seen")?, text("last_seen")?);
-    let (days, always, ever) = (text("days")?, text("keys_always")?, text("keys_ever")?);
-    let seen = text("policies_seen")?;
-    let count = |name: &str| frame.column(name).and_then(|c| c.u64());
-    let (allowed, denied, failed) = (count("allowed")?, count("denied")?, count("failed")?);
-    let auths = frame.column("state_auth").and_then(|c| c.u32())?;
-    let wrong = |what: &str| FrameError::State(format!("a row without `{what}`"));
-    let (firsts, lasts, seen) = (times(firsts), times(lasts), times(seen));
-    let time = |times: &[Option<i64>], at: usize| times.get(at).copied().flatten();
-    let list = |text: Option<&str>| -> Option<Vec<Arc<str>>> {
-        match text? {
-            "[]" => Some(Vec::new()),
-            text => serde_json::from_str(text).ok(),
-        }
+/// A demand as it is stored, of whichever version.
+struct Row {
+    kind: PrincipalKind,
+    id: String,
+    namespace: String,
+    path: String,
+    capability: Capability,
+    mount_type: String,
+    allowed: u64,
+    denied: u64,
+    failed: u64,
+    first: i64,
+    last: i64,
+    days: Vec<i32>,
+    keys_always: Option<Vec<String>>,
+    keys_ever: Vec<String>,
+    auth: Option<u32>,
+    auth_time: Option<i64>,
+}
+
+/// What both versions keep alike.
+struct Alike {
+    columns: [parquet::Values; 9],
+}
+
+impl Alike {
+    fn of(stored: &Stored) -> PolarsResult<Self> {
+        let column = |name| stored.column(name);
+        Ok(Self {
+            columns: [
+                column("principal_kind")?,
+                column("principal_id")?,
+                column("namespace")?,
+                column("path")?,
+                column("capability")?,
+                column("mount_type")?,
+                column("allowed")?,
+                column("denied")?,
+                column("failed")?,
+            ],
+        })
+    }
+
+    fn rows(&self) -> Result<Vec<Row>, FrameError> {
+        let [
+            kinds,
+            ids,
+            namespaces,
+            paths,
+            capabilities,
+            mount_types,
+            allowed,
+            denied,
+            failed,
+        ] = &self.columns;
+        let (kinds, ids, namespaces) = (kinds.texts()?, ids.texts()?, namespaces.texts()?);
+        let (paths, capabilities, mount_types) = (paths.texts()?, capabilities.texts()?, mount_types.texts()?);
+        let (allowed, denied, failed) = (allowed.numbers()?, denied.numbers()?, failed.numbers()?);
+        let wrong = |what: &str| FrameError::State(format!("a row without `{what}`"));
+        let text = |texts: &[Option<&str>], at: usize| texts.get(at).copied().flatten().map(str::to_owned);
+        let count = |counts: &[Option<i64>], at: usize| {
+            let count = counts.get(at).copied().flatten().unwrap_or(0);
+            u64::try_from(count).unwrap_or(0)
+        };
+        let row = |at: usize| {
+            let kind = kinds.get(at).copied().flatten().and_then(PrincipalKind::from_word);
+            let capability = capabilities.get(at).copied().flatten();
+            Ok(Row {
+                kind: kind.ok_or_else(|| wrong("principal_kind"))?,
+                id: text(&ids, at).ok_or_else(|| wrong("principal_id"))?,
+                namespace: text(&namespaces, at).unwrap_or_default(),
+                path: text(&paths, at).ok_or_else(|| wrong("path"))?,
+                capability: capability
+                    .and_then(|word| word.parse().ok())
+                    .ok_or_else(|| wrong("capability"))?,
+                mount_type: text(&mount_types, at).unwrap_or_default(),
+                allowed: count(&allowed, at),
+                denied: count(&denied, at),
+                failed: count(&failed, at),
+                first: i64::MAX,
+                last: i64::MIN,
+                days: Vec::new(),
+                keys_always: None,
+                keys_ever: Vec::new(),
+                auth: None,
+                auth_time: None,
+            })
+        };
+        (0..kinds.len()).map(row).collect()
+    }
+}
+
+/// The rows of a file.
+fn rows(stored: &Stored) -> Result<Vec<Row>, FrameError> {
+    let mut rows = Alike::of(stored)?.rows()?;
+    let more = stored.inside(DEMANDS)?;
+    if more.height() != stored.height() {
+        return Err(FrameError::State("its tables are of different demands".to_owned()));
+    }
+    let numbers = |stored: &Stored, name: &str| stored.column(name)?.numbers();
+    let (firsts, lasts) = (numbers(stored, "first_seen")?, numbers(stored, "last_seen")?);
+    let (first_rest, last_rest) = (numbers(&more, "first_nanos")?, numbers(&more, "last_nanos")?);
+    let (auths, auth_times) = (numbers(&more, "auth")?, numbers(&more, "auth_time")?);
+    let told = more.column("namespace")?;
+    let told = told.texts()?;
+    let days = stored.column("days")?.lists_of_numbers()?;
+    let always = stored.column("keys_always")?.lists_of_texts()?;
+    let ever = stored.column("keys_ever")?.lists_of_texts()?;
+    let number = |numbers: &[Option<i64>], at: usize| numbers.get(at).copied().flatten();
+    let time = |micros: &[Option<i64>], rest: &[Option<i64>], at: usize| {
+        let rest = number(rest, at)?;
+        number(micros, at)?.checked_mul(1_000)?.checked_add(rest)
     };
-    let mut rows = Vec::with_capacity(frame.height());
-    table.reserve(frame.height());
+    let lists = days.into_iter().zip(always).zip(ever);
+    for ((at, row), ((days, always), ever)) in rows.iter_mut().enumerate().zip(lists) {
+        row.first = time(&firsts, &first_rest, at).unwrap_or(i64::MAX);
+        row.last = time(&lasts, &last_rest, at).unwrap_or(i64::MIN);
+        let days = days.unwrap_or_default().into_iter();
+        row.days = days.filter_map(|day| i32::try_from(day).ok()).collect();
+        (row.keys_always, row.keys_ever) = (always, ever.unwrap_or_default());
+        row.auth = number(&auths, at).and_then(|auth| u32::try_from(auth).ok());
+        row.auth_time = number(&auth_times, at);
+        if let Some(told) = told.get(at).copied().flatten() {
+            told.clone_into(&mut row.namespace);
+        }
+    }
+    Ok(rows)
+}
+
+/// The rows of a file of version 1, which has times and lists as text.
+fn rows_of_text(stored: &Stored) -> Result<Vec<Row>, FrameError> {
+    let mut rows = Alike::of(stored)?.rows()?;
+    let columns = [
+        "first_seen",
+        "last_seen",
+        "policies_seen",
+        "days",
+        "keys_always",
+        "keys_ever",
+    ]
+    .map(|name| stored.column(name));
+    let columns = columns.into_iter().collect::<PolarsResult<Vec<_>>>()?;
+    let texts: Vec<Vec<Option<&str>>> = columns
+        .iter()
+        .map(parquet::Values::texts)
+        .collect::<PolarsResult<_>>()?;
+    let auths = stored.column("state_auth")?.numbers()?;
+    let text = |column: usize, at: usize| texts.get(column)?.get(at).copied().flatten();
+    let time = |column: usize, at: usize| {
+        let time: Timestamp = text(column, at)?.parse().ok()?;
+        i64::try_from(time.as_nanosecond()).ok()
+    };
+    rows.par_iter_mut().enumerate().for_each(|(at, row)| {
+        row.first = time(0, at).unwrap_or(i64::MAX);
+        row.last = time(1, at).unwrap_or(i64::MIN);
+        row.auth_time = time(2, at);
+        // All days of most demands are those of the first and the last time, and are not stored then.
+        let days = text(3, at).and_then(|text| serde_json::from_str(text).ok());
+        row.days = days.unwrap_or_else(|| vec![day_of(row.first), day_of(row.last)]);
+        let list = |column: usize| text(column, at).and_then(|text| serde_json::from_str(text).ok());
+        (row.keys_always, row.keys_ever) = (list(4), list(5).unwrap_or_default());
+        row.auth = auths
+            .get(at)
+            .copied()
+            .flatten()
+            .and_then(|auth| u32::try_from(auth).ok());
+    });
+    Ok(rows)
+}
+
+/// Adds stored rows to a table, and returns their numbers.
+fn restore(rows: &[Row], table: &mut Table) -> Vec<u32> {
+    let mut numbers = Vec::with_capacity(rows.len());
+    table.reserve(rows.len());
     // The rows of a principal stand together.
     let mut last = None;
     let mut before: Option<(u32, &str, &str, Capability)> = None;
     let (mut begun, mut ascending) = (HashSet::<u32, FixedState>::default(), true);
-    for at in 0..frame.height() {
-        let kind = kinds
-            .get(at)
-            .and_then(PrincipalKind::from_word)
-            .ok_or_else(|| wrong("principal_kind"))?;
-        let capability: Capability = capabilities
-            .get(at)
-            .and_then(|word| word.parse().ok())
-            .ok_or_else(|| wrong("capability"))?;
-        let id = ids.get(at).ok_or_else(|| wrong("principal_id"))?;
-        let namespace = table.text(namespaces.get(at).unwrap_or_default());
+    for stored in rows {
+        let namespace = table.text(&stored.namespace);
         let principal = match last {
-            Some((known, number)) if known == (kind, id) => number,
-            _ => table.restored_principal(kind, id),
+            Some((known, number)) if known == (stored.kind, &stored.id) => number,
+            _ => table.restored_principal(stored.kind, &stored.id),
         };
-        last = Some(((kind, id), principal));
-        let path = paths.get(at).ok_or_else(|| wrong("path"))?;
+        last = Some(((stored.kind, &stored.id), principal));
         let key = Key {
             principal,
             namespace,
-            path,
-            capability,
+            path: &stored.path,
+            capability: stored.capability,
         };
         // As they were written the rows ascend, so that none can be there already.
-        let place = (principal, namespaces.get(at).unwrap_or_default(), path, capability);
+        let place = (principal, &*stored.namespace, &*stored.path, stored.capability);
         ascending &= match before {
             Some((last, ..)) if last != principal => begun.insert(principal),
             Some(before) => before < place,
@@ -342,70 +469,36 @@ fn restore_rows(frame: &DataFrame, table: &mut Table) -> Result<Vec<u32>, FrameE
         } else {
             table.row(&key)
         };
-        let mount_type = match mount_types.get(at) {
-            None | Some("") => u32::MAX,
-            Some(mount_type) => table.text(mount_type),
+        let mount_type = match &*stored.mount_type {
+            "" => NONE,
+            mount_type => table.text(mount_type),
         };
-        let always: Option<Vec<u32>> = list(always.get(at)).map(|names| names.iter().map(|n| table.text(n)).collect());
-        let ever: Vec<u32> = list(ever.get(at))
-            .unwrap_or_default()
-            .iter()
-            .map(|n| table.text(n))
-            .collect();
+        let mut names = |names: &[String]| -> Vec<u32> {
+            let mut numbers: Vec<u32> = names.iter().map(|name| table.text(name)).collect();
+            numbers.sort_unstable();
+            numbers
+        };
+        let always = stored.keys_always.as_deref().map(&mut names);
+        let ever = names(&stored.keys_ever);
         let known_auths = table.auths.len();
         let Some(row) = table.rows.get_mut(number as usize) else {
             continue;
         };
         row.mount_type = mount_type;
-        row.allowed = allowed.get(at).unwrap_or(0);
-        row.denied = denied.get(at).unwrap_or(0);
-        row.failed = failed.get(at).unwrap_or(0);
-        row.first = time(&firsts, at).unwrap_or(i64::MAX);
-        row.last = time(&lasts, at).unwrap_or(i64::MIN);
-        row.days = days
-            .get(at)
-            .and_then(|text| serde_json::from_str(text).ok())
-            .unwrap_or_else(|| ends(row.first, row.last));
+        (row.allowed, row.denied, row.failed) = (stored.allowed, stored.denied, stored.failed);
+        (row.first, row.last) = (stored.first, stored.last);
+        row.days.clone_from(&stored.days);
         row.days.sort_unstable();
         row.days.dedup();
-        row.auth = auths
-            .get(at)
-            .filter(|a| (*a as usize) < known_auths)
-            .unwrap_or(u32::MAX);
-        row.auth_time = time(&seen, at).unwrap_or(row.last);
-        row.keys_always = always.map(sorted);
-        row.keys_ever = sorted(ever);
-        rows.push(number);
+        row.auth = stored
+            .auth
+            .filter(|auth| (*auth as usize) < known_auths)
+            .unwrap_or(NONE);
+        row.auth_time = stored.auth_time.unwrap_or(row.last);
+        row.keys_always = always;
+        row.keys_ever = ever;
+        numbers.push(number);
     }
-    Ok(rows)
-}
-
-/// Times in nanoseconds since 1970; none for what is no time.
-fn times(texts: &StringChunked) -> Vec<Option<i64>> {
-    let texts: Vec<Option<&str>> = texts.iter().collect();
-    let nanos = |text: &Option<&str>| {
-        let time: Timestamp = (*text)?.parse().ok()?;
-        i64::try_from(time.as_nanosecond()).ok()
-    };
-    texts.par_iter().map(nanos).collect()
-}
-
-/// The days of the first and the last time: all days of most demands, which are not stored then.
-fn ends(first: i64, last: i64) -> Vec<i32> {
-    let mut days = vec![day_of(first), day_of(last)];
-    days.dedup();
-    days
-}
-
-/// Names as a JSON list, sorted.
-fn json(table: &Table, names: &[u32]) -> String {
-    let mut names: Vec<&str> = names.iter().map(|n| table.texts.get(*n)).collect();
-    names.sort_unstable();
-    serde_json::Value::from(names).to_string()
-}
-
-fn sorted(mut numbers: Vec<u32>) -> Vec<u32> {
-    numbers.sort_unstable();
     numbers
 }
 
@@ -413,27 +506,44 @@ fn sorted(mut numbers: Vec<u32>) -> Vec<u32> {
 mod tests {
     use super::*;
 
+    fn row(path: &str) -> Row {
+        Row {
+            kind: PrincipalKind::Entity,
+            id: "e-1".to_owned(),
+            namespace: String::new(),
+            path: path.to_owned(),
+            capability: Capability::Read,
+            mount_type: String::new(),
+            allowed: 1,
+            denied: 0,
+            failed: 0,
+            first: 1,
+            last: 2,
+            days: vec![0],
+            keys_always: None,
+            keys_ever: Vec::new(),
+            auth: None,
+            auth_time: None,
+        }
+    }
+
     #[test]
     fn rows_that_come_twice_are_one() {
-        let mut table = Table::default();
-        let principal = table.restored_principal(PrincipalKind::Entity, "e-1");
-        let namespace = table.text("");
-        for path in ["b", "a"] {
-            let row = table.row(&Key {
-                principal,
-                namespace,
-                path,
-                capability: Capability::Read,
-            });
-            table.rows[row as usize].allowed = 1;
-        }
-        let written = frame(&table, &table.listing()).unwrap();
-        let doubled = written.vstack(&written).unwrap();
-        for (frame, numbers) in [(&written, vec![0, 1]), (&doubled, vec![0, 1, 0, 1])] {
+        for (paths, numbers) in [(&["a", "b"][..], vec![0, 1]), (&["a", "b", "a", "b"], vec![0, 1, 0, 1])] {
             let mut restored = Table::default();
-            assert_eq!(restore_rows(frame, &mut restored).unwrap(), numbers);
+            let rows: Vec<Row> = paths.iter().map(|path| row(path)).collect();
+            assert_eq!(restore(&rows, &mut restored), numbers);
             let paths: Vec<&str> = restored.rows.iter().map(|row| &*row.path).collect();
             assert_eq!(paths, ["a", "b"]);
         }
+    }
+
+    #[test]
+    fn the_first_columns_are_those_of_the_contract() {
+        let table = Table::default();
+        let columns = demands(&table, &table.listing()).unwrap();
+        let names = columns.names();
+        let contract = crate::report::usage::COLUMNS;
+        assert_eq!(names[..contract.len()], contract);
     }
 }

@@ -148,7 +148,7 @@ impl Table {
     }
 
     /// Whether no request says of a namespace other than the root that it is in it.
-    fn says_no_namespace(&self) -> bool {
+    pub(crate) fn says_no_namespace(&self) -> bool {
         let is_root = |row: &Row| matches!(self.texts.get(row.namespace), "" | path::UNTOLD);
         self.seen.namespaces.is_empty() && self.rows.iter().all(is_root)
     }
@@ -162,7 +162,7 @@ impl Table {
     }
 
     /// The namespace of a row: one that is known by its id has the path that the log shows with that elsewhere.
-    fn namespace(&self, number: u32, all_root: bool) -> Arc<str> {
+    pub(crate) fn namespace(&self, number: u32, all_root: bool) -> Arc<str> {
         let text = self.texts.shared(number);
         if all_root {
             return Arc::from("");

@@ -109,6 +109,12 @@ impl Table {
         Ok(())
     }
 
+    /// The names of its columns.
+    #[cfg(test)]
+    pub fn names(&self) -> Vec<&str> {
+        self.fields.iter().map(|field| field.name.as_str()).collect()
+    }
+
     /// How many rows it has.
     pub fn height(&self) -> usize {
         self.arrays.first().map_or(0, |array| array.len())
@@ -156,12 +162,18 @@ pub fn write(
 ) -> PolarsResult<()> {
     let mut whole = Vec::new();
     let mut inside: Vec<Inside> = Vec::new();
-    for (name, table) in further {
-        let at = whole.len() as u64;
-        write(&mut whole, table, &[], &[])?;
-        let bytes = whole.len() as u64 - at;
-        let name = (*name).to_owned();
-        inside.push(Inside { name, at, bytes });
+    let alone = |(_, table): &(&str, Table)| {
+        let mut bytes = Vec::new();
+        write(&mut bytes, table, &[], &[]).map(|()| bytes)
+    };
+    let texts: Vec<Vec<u8>> = further.par_iter().map(alone).collect::<PolarsResult<_>>()?;
+    for ((name, _), bytes) in further.iter().zip(texts) {
+        inside.push(Inside {
+            name: (*name).to_owned(),
+            at: whole.len() as u64,
+            bytes: bytes.len() as u64,
+        });
+        whole.extend(bytes);
     }
     let schema: ArrowSchema = table
         .fields

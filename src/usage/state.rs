@@ -16,12 +16,19 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-/// The version of the state and of the columns. A file of another version is refused.
-pub const VERSION: u32 = 1;
+/// The version of the state and of the columns. A file of a later version is refused.
+pub const VERSION: u32 = 2;
 
 /// The state.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub head: Head,
+    pub bulk: Bulk,
+}
+
+/// What there is one of.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct State {
+pub(crate) struct Head {
     pub(crate) version: u32,
     pub(crate) window: Option<Window>,
     /// Parts of earlier versions do not say it.
@@ -30,11 +37,16 @@ pub struct State {
     tally: StoredTally,
     seen: StoredSeen,
     counts: [u64; 3],
-    pub(crate) auths: Vec<StoredAuth>,
-    principals: Vec<StoredPrincipal>,
-    key_sets: Vec<Vec<Arc<str>>>,
-    mount_types: Vec<Arc<str>>,
-    records: Vec<StoredRecord>,
+}
+
+/// What there are many of. Version 1 had them as JSON, later ones have them as tables.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Bulk {
+    pub(super) auths: Vec<StoredAuth>,
+    pub(super) principals: Vec<StoredPrincipal>,
+    pub(super) key_sets: Vec<Vec<Arc<str>>>,
+    pub(super) mount_types: Vec<Arc<str>>,
+    pub(super) records: Vec<StoredRecord>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -64,41 +76,53 @@ struct StoredSeen {
 }
 
 /// An [`Auth`].
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Deserialize)]
 pub(crate) struct StoredAuth {
-    kind: PrincipalKind,
-    id: Arc<str>,
-    name: Arc<str>,
-    mount: Arc<str>,
-    login: bool,
-    policies: Arc<[Arc<str>]>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    space: Option<Space>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    placed: Vec<Placed>,
+    pub(super) kind: PrincipalKind,
+    pub(super) id: Arc<str>,
+    pub(super) name: Arc<str>,
+    pub(super) mount: Arc<str>,
+    pub(super) login: bool,
+    pub(super) policies: Arc<[Arc<str>]>,
+    #[serde(default)]
+    pub(super) space: Option<Space>,
+    #[serde(default)]
+    pub(super) placed: Vec<Placed>,
     /// Whether its entries list no policies.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    unlisted: bool,
-    #[serde(default = "no_text", skip_serializing_if = "is_no_text")]
-    role: Arc<str>,
-    entity_id: Arc<str>,
-    display_name: Arc<str>,
-    metadata_keys: Arc<[Arc<str>]>,
+    #[serde(default)]
+    pub(super) unlisted: bool,
+    #[serde(default = "no_text")]
+    pub(super) role: Arc<str>,
+    pub(super) entity_id: Arc<str>,
+    pub(super) display_name: Arc<str>,
+    pub(super) metadata_keys: Arc<[Arc<str>]>,
     /// When something was last allowed to it; parts of earlier versions do not say.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    used: Option<i64>,
+    #[serde(default)]
+    pub(super) used: Option<i64>,
     /// Lines of it that could not be read.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    lost: u64,
+    #[serde(default)]
+    pub(super) lost: u64,
 }
 
 /// Kind, id, number of the auth, when that was seen, and the last login.
-#[derive(Debug, Serialize, Deserialize)]
-struct StoredPrincipal(PrincipalKind, Arc<str>, Option<u32>, i64, Option<(i64, Arc<str>)>);
+#[derive(Debug, Deserialize)]
+pub(super) struct StoredPrincipal(
+    pub(super) PrincipalKind,
+    pub(super) Arc<str>,
+    pub(super) Option<u32>,
+    pub(super) i64,
+    pub(super) Option<(i64, Arc<str>)>,
+);
 
 /// Id, times, numbers (row, auth, keys, mount type), entries, class, flags, skip.
-#[derive(Debug, Serialize, Deserialize)]
-struct StoredRecord(u64, [i64; 2], [u32; 4], [u32; 2], [u8; 3]);
+#[derive(Debug, Deserialize)]
+pub(super) struct StoredRecord(
+    pub(super) u64,
+    pub(super) [i64; 2],
+    pub(super) [u32; 4],
+    pub(super) [u32; 2],
+    pub(super) [u8; 3],
+);
 
 impl State {
     /// The state of a table whose rows stand in the file in the order of `rows`, and of its ledger.
@@ -127,7 +151,7 @@ impl State {
                 )
             })
             .collect();
-        Self {
+        let head = Head {
             version: VERSION,
             window: usage.window,
             group_by: usage.group_by.clone(),
@@ -145,6 +169,8 @@ impl State {
                 table.counts.unpaired_requests,
                 table.counts.unpaired_responses,
             ],
+        };
+        let bulk = Bulk {
             auths: (0..)
                 .zip(table.auths.iter())
                 .map(|(number, auth)| StoredAuth::of(auth, table.auth_used(number), table.auth_lost(number)))
@@ -157,20 +183,21 @@ impl State {
                 .collect(),
             mount_types,
             records,
-        }
+        };
+        Self { head, bulk }
     }
 
     /// A table with everything but its rows. The numbers of auths are the same as in the state.
     pub(crate) fn table(&self) -> Table {
         let mut table = Table::default();
-        for auth in &self.auths {
+        for auth in &self.bulk.auths {
             let number = table.auth(auth.auth());
             if let Some(time) = auth.used {
                 table.use_auth(number, time);
             }
             table.lose(number, auth.lost);
         }
-        for StoredPrincipal(kind, id, auth, time, login) in &self.principals {
+        for StoredPrincipal(kind, id, auth, time, login) in &self.bulk.principals {
             table.restore_principal(Who {
                 kind: *kind,
                 id: Arc::clone(id),
@@ -179,15 +206,15 @@ impl State {
                 login: login.clone(),
             });
         }
-        table.tally = self.tally.tally();
+        table.tally = self.head.tally.tally();
         table.seen = Seen::default();
-        table.seen.first = self.seen.first;
-        table.seen.last = self.seen.last;
-        table.seen.bins.clone_from(&self.seen.bins);
-        table.seen.nodes.clone_from(&self.seen.nodes);
-        table.seen.copies = self.seen.copies;
-        table.seen.namespaces.clone_from(&self.seen.namespaces);
-        let [with_results, unpaired_requests, unpaired_responses] = self.counts;
+        table.seen.first = self.head.seen.first;
+        table.seen.last = self.head.seen.last;
+        table.seen.bins.clone_from(&self.head.seen.bins);
+        table.seen.nodes.clone_from(&self.head.seen.nodes);
+        table.seen.copies = self.head.seen.copies;
+        table.seen.namespaces.clone_from(&self.head.seen.namespaces);
+        let [with_results, unpaired_requests, unpaired_responses] = self.head.counts;
         table.counts = Counts {
             with_results,
             unpaired_requests,
@@ -199,6 +226,7 @@ impl State {
     /// The open requests, in the numbers of `table`, whose rows have the numbers `rows`.
     pub(crate) fn records(&self, table: &mut Table, rows: &[u32]) -> Vec<Record> {
         let keys: Vec<u32> = self
+            .bulk
             .key_sets
             .iter()
             .map(|set| {
@@ -206,10 +234,11 @@ impl State {
                 table.keys(names)
             })
             .collect();
-        let mount_types: Vec<u32> = self.mount_types.iter().map(|m| table.text(m)).collect();
+        let mount_types: Vec<u32> = self.bulk.mount_types.iter().map(|m| table.text(m)).collect();
         let to = |map: &[u32], n: u32| map.get(n as usize).copied().unwrap_or(NONE);
         let auths = u32::try_from(table.auths.len()).unwrap_or(NONE);
-        self.records
+        self.bulk
+            .records
             .iter()
             .filter_map(|StoredRecord(id, times, numbers, entries, [class, flags, skip])| {
                 let ([first, last], [row, auth, set, mount_type]) = (*times, *numbers);
@@ -240,17 +269,8 @@ impl State {
     }
 }
 
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
-const fn is_zero(number: &u64) -> bool {
-    *number == 0
-}
-
 fn no_text() -> Arc<str> {
     Arc::from("")
-}
-
-fn is_no_text(text: &str) -> bool {
-    text.is_empty()
 }
 
 impl StoredPrincipal {
