@@ -11,6 +11,8 @@ use proptest::prelude::*;
 use std::path::{Path, PathBuf};
 use vault_advisor::ingest::{Options, Reader};
 use vault_advisor::report::usage::{self as rows, Format};
+use vault_advisor::usage::answer::{Cells, answer};
+use vault_advisor::usage::ask::Question;
 use vault_advisor::usage::store::{self, StoreError};
 use vault_advisor::usage::{Skip, Usage};
 
@@ -305,4 +307,166 @@ fn a_window_takes_and_leaves_whole_files_of_usage_and_refuses_a_part_of_one() {
         assert_eq!(status, Some(3), "{flags:?}: {talk}");
         assert!(talk.contains("left out") && talk.contains("all.parquet"), "{talk}");
     }
+}
+
+/// The usage of a company's log.
+fn acme() -> Usage {
+    let log = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/acme/audit.log.gz");
+    let inputs = [vault_advisor::ingest::LogInput::File(log)];
+    vault_advisor::ingest::read(&inputs, &Options::default(), &vault_advisor::ingest::Quiet).unwrap()
+}
+
+/// The rows of an answer as text, cells joined by bars.
+fn asked(usage: &Usage, by: &[&str], condition: Option<&str>, sort: &[&str], top: Option<usize>) -> Vec<String> {
+    let words = |words: &[&str]| -> Vec<String> { words.iter().map(ToString::to_string).collect() };
+    let question = Question::new(&words(by), condition, &words(sort), top, usage.coverage().last).unwrap();
+    let answer = answer(usage, &question).unwrap();
+    let cell = |cells: &Cells, at: usize| match cells {
+        Cells::Texts(texts) => texts[at].clone(),
+        Cells::Counts(counts) => counts[at].to_string(),
+        Cells::Numbers(numbers) => format!("{:.3}", numbers[at].unwrap_or(-1.0)),
+        Cells::Times(times) => times[at].map_or_else(String::new, |time| time.to_string()),
+        Cells::Days(days) => days[at].unwrap().to_string(),
+    };
+    let row = |at: usize| {
+        answer
+            .columns
+            .iter()
+            .map(|(_, cells)| cell(cells, at))
+            .collect::<Vec<_>>()
+            .join("|")
+    };
+    (0..answer.height).map(row).collect()
+}
+
+#[test]
+fn a_question_is_answered_as_by_hand() {
+    use std::collections::{BTreeMap, BTreeSet};
+    use vault_advisor::usage::Demand;
+    use vault_advisor::vault::Capability;
+    let usage = acme();
+    let demands = usage.demands();
+    type Key = fn(&Demand) -> String;
+    let principal: Key = |d| format!("{}|{}", d.principal.name, d.principal.id);
+    let path: Key = |d| d.path.to_string();
+    let capability: Key = |d| d.capability.as_str().to_owned();
+    for by in [
+        &[("principal", principal)][..],
+        &[("path", path)],
+        &[("capability", capability), ("principal", principal)],
+        &[("principal", principal), ("path", path), ("capability", capability)],
+    ] {
+        let mut groups: BTreeMap<String, Vec<&Demand>> = BTreeMap::new();
+        for demand in &demands {
+            let key: Vec<String> = by.iter().map(|(_, key)| key(demand)).collect();
+            groups.entry(key.join("|")).or_default().push(demand);
+        }
+        let mut by_hand: Vec<String> = groups
+            .iter()
+            .map(|(key, demands)| {
+                let sum = |of: fn(&Demand) -> u64| demands.iter().map(|d| of(d)).sum::<u64>();
+                let is_read = |d: &&&Demand| d.capability == Capability::Read && d.allowed > 0;
+                let reads: u64 = demands.iter().filter(is_read).map(|d| d.allowed).sum();
+                let days: BTreeSet<i32> = demands.iter().flat_map(|d| d.days.iter().copied()).collect();
+                let time = |time: Option<jiff::Timestamp>| time.map_or_else(String::new, |time| time.to_string());
+                let requests = sum(|d| d.allowed + d.denied);
+                [
+                    key.clone(),
+                    requests.to_string(),
+                    sum(|d| d.allowed).to_string(),
+                    sum(|d| d.denied).to_string(),
+                    sum(|d| d.failed).to_string(),
+                    reads.to_string(),
+                    demands
+                        .iter()
+                        .map(|d| &d.principal)
+                        .collect::<BTreeSet<_>>()
+                        .len()
+                        .to_string(),
+                    demands
+                        .iter()
+                        .map(|d| (&d.namespace, &d.path))
+                        .collect::<BTreeSet<_>>()
+                        .len()
+                        .to_string(),
+                    time(demands.iter().filter_map(|d| d.first_seen).min()),
+                    time(demands.iter().filter_map(|d| d.last_seen).max()),
+                    time(demands.iter().filter(is_read).filter_map(|d| d.last_seen).max()),
+                    days.len().to_string(),
+                    format!("{:.3}", requests as f64 / days.len() as f64),
+                ]
+                .join("|")
+            })
+            .collect();
+        let names: Vec<&str> = by.iter().map(|(name, _)| *name).collect();
+        let mut answered = asked(&usage, &names, None, &[], None);
+        by_hand.sort();
+        answered.sort();
+        assert!(
+            by_hand.len() > 5 && answered == by_hand,
+            "{names:?}\n{:?}\n{:?}",
+            answered.first(),
+            by_hand.first()
+        );
+    }
+}
+
+#[test]
+fn conditions_choose_demands_or_rows_and_order_and_number_are_kept() {
+    let usage = acme();
+    let demands = usage.demands();
+    let read_paths = demands
+        .iter()
+        .filter(|d| d.capability.as_str() == "read")
+        .map(|d| &d.path);
+    let read_paths: std::collections::BTreeSet<_> = read_paths.collect();
+    let told = asked(&usage, &["path"], Some("capability = read"), &[], None);
+    let paths: Vec<&str> = told.iter().map(|row| row.split('|').next().unwrap()).collect();
+    assert!(told.len() == read_paths.len() && paths.is_sorted());
+    let number = |row: &String| -> i64 { row.split('|').nth(1).unwrap().parse().unwrap() };
+    let most = asked(&usage, &["path"], Some("requests >= 3"), &["-requests"], Some(4));
+    assert_eq!(most.len(), 4);
+    assert!(most.iter().map(number).is_sorted_by(|a, b| a >= b) && most.iter().all(|row| number(row) >= 3));
+    let all = asked(&usage, &["path"], None, &[], None);
+    let some = |condition: &str| asked(&usage, &["path"], Some(condition), &[], None);
+    for condition in [
+        "denied > 0",
+        "last_read > 30d ago",
+        "path like 'secret/*'",
+        "last_read = none",
+    ] {
+        let (is, is_not) = (some(condition), some(&format!("not ({condition})")));
+        let mut both = [is.clone(), is_not.clone()].concat();
+        both.sort();
+        let mut whole = all.clone();
+        whole.sort();
+        assert!(both == whole && !is.is_empty() && !is_not.is_empty(), "{condition}");
+    }
+    assert!(some("path = 'no such path'").is_empty());
+    assert!(
+        asked(
+            &usage,
+            &["path", "principal"],
+            Some("capability in ('none')"),
+            &[],
+            None
+        )
+        .is_empty()
+    );
+    let days = asked(&usage, &["day"], None, &[], None);
+    let seen: std::collections::BTreeSet<i32> = demands.iter().flat_map(|d| d.days.iter().copied()).collect();
+    assert_eq!(days.len(), seen.len());
+    let last = asked(&usage, &["day"], Some("day >= 1d ago"), &[], None);
+    assert!(!last.is_empty() && last.len() <= 2);
+    let name = demands[0].principal.name.clone();
+    let id = demands[0].principal.id.clone();
+    let by_id = asked(&usage, &["principal"], Some(&format!("principal = '{id}'")), &[], None);
+    let by_name = asked(
+        &usage,
+        &["principal"],
+        Some(&format!("principal = '{name}'")),
+        &[],
+        None,
+    );
+    assert!(by_id.len() == 1 && by_name.contains(&by_id[0]));
 }

@@ -31,7 +31,13 @@ fn pythons() -> Vec<PathBuf> {
 fn python_with(module: &str) -> Option<PathBuf> {
     let has = |python: &PathBuf| {
         let mut command = Command::new(python);
-        command.args(["-c", &format!("import {module}")]);
+        // Spark runs on Java besides.
+        let java = if module == "pyspark" {
+            "; import shutil; assert shutil.which('java')"
+        } else {
+            ""
+        };
+        command.args(["-c", &format!("import {module}{java}")]);
         command.stdout(Stdio::null()).stderr(Stdio::null());
         command.status().is_ok_and(|status| status.success())
     };
@@ -73,14 +79,11 @@ fn other_tools_read_usage_as_it_is() {
     assert!(examples.len() >= 6);
     let mut changed: Vec<String> = page.lines().map(str::to_owned).collect();
     for (code, (from, to)) in examples.iter().rev() {
-        let first = code
-            .lines()
-            .find(|line| line.starts_with("from ") || line.starts_with("import "));
         let modules = ["duckdb", "pandas", "polars", "pyspark", "pyarrow"];
         let module = modules
             .into_iter()
             .find(|module| code.contains(&format!("import {module}")) || code.contains(&format!("from {module}")));
-        let module = module.unwrap_or_else(|| panic!("what does it need? {first:?}"));
+        let module = module.unwrap_or_else(|| panic!("what does it need?\n{code}"));
         let Some(python) = python_with(module) else {
             skip::skipped(format!("an example of {PAGE}: no Python here has {module}"));
             continue;

@@ -132,7 +132,14 @@ pub fn table(answer: &Answer, question: &Question, width: usize) -> String {
     const GAP: usize = 2;
     let mut chosen: Vec<Shown> = Vec::new();
     let wanted = question.named();
-    for column in wanted.iter().chain(&SHOWN) {
+    // Of what it is grouped by there is one in each row.
+    let is_one = |column: Column| match column {
+        Column::Principals => question.by.contains(&Column::Principal),
+        Column::Paths => question.by.contains(&Column::Path),
+        _ => false,
+    };
+    let others = SHOWN.iter().filter(|column| !is_one(**column));
+    for column in wanted.iter().chain(others) {
         if chosen.iter().any(|known| known.column == *column) {
             continue;
         }
@@ -270,13 +277,13 @@ mod tests {
         let (answer, question) = answer();
         assert_eq!(
             table(&answer, &question, 80),
-            "principal  path                requests  denied  last_seen   per_day\n\
+            "principal  path              requests  denied  last_seen   per_day\n\
              a (1)      =cmd()\\u{1b}[31m     1,234       0  2026-03-01      2.5\n\
-             a (2)      -                          5       5  -                 -\n"
+             a (2)      -                        5       5  -                 -\n"
         );
         let narrow = table(&answer, &question, 40);
         assert!(
-            narrow.starts_with("principal  path                requests  per_day\n"),
+            narrow.starts_with("principal  path              requests  per_day\n"),
             "{narrow}"
         );
     }

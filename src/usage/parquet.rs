@@ -245,7 +245,8 @@ impl Encoded {
         Ok(Self(groups))
     }
 
-    fn write(&self, to: impl Write, schema: &ArrowSchema, mut pairs: Vec<KeyValue>) -> PolarsResult<()> {
+    /// No Arrow schema goes with it: what is Parquet's own says all, and views of text are more than some readers know.
+    fn write(&self, to: impl Write, schema: &ArrowSchema, pairs: Vec<KeyValue>) -> PolarsResult<()> {
         let mut writer = FileWriter::try_new(to, schema.clone(), OPTIONS)?;
         for (rows, columns) in &self.0 {
             let group = columns.iter().map(|pages| {
@@ -254,7 +255,6 @@ impl Encoded {
             });
             writer.write(*rows as u64, DynIter::new(group))?;
         }
-        pairs.insert(0, writing::schema_to_metadata_key(schema));
         writer.end(Some(pairs))?;
         Ok(())
     }
