@@ -686,16 +686,181 @@ fn requests_without_an_id_are_one_only_if_the_same_made_them() {
     let log = Log::default()
         .asks(web.granted("web", ROOT), "read", "kv/a", ROOT)
         .asks(pay.granted("pay", ROOT), "read", "kv/a", ROOT);
-    let without_ids = every(&log, without(&["/request/id"]));
     let policies = [
         ("web.hcl", stanza("kv/a", &["read", "delete"])),
         ("pay.hcl", stanza("kv/a", &["read", "update"])),
         ("default.hcl", default()),
     ];
-    let given = Given::new(&without_ids, &policies);
-    for name in ["web", "pay"] {
-        assert!(left(&given, name)[0].contains("read"), "{name}");
+    let without_ids = every(&log, without(&["/request/id"]));
+    for text in [
+        vec![without_ids],
+        MARKS.map(|mark| every(&log, put("/request/id", mark))).to_vec(),
+    ]
+    .concat()
+    {
+        let given = Given::new(&text, &policies);
+        for name in ["web", "pay"] {
+            assert!(left(&given, name)[0].contains("read"), "{name}");
+        }
     }
+}
+
+/// What pipelines write in the place of what they hide: marks, and values that are as the server writes them.
+const MARKS: [&str; 6] = [
+    "[REDACTED]",
+    "***",
+    "hmac-sha256:00000000000000000000000000000000",
+    "00000000-0000-0000-0000-000000000000",
+    "7fc38dd7-5313-9b7a-0ebf-dbd767902dce",
+    "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+];
+
+/// Writes a text at a place.
+fn put<'a>(member: &'a str, text: &'a str) -> impl Fn(&mut Value) + 'a {
+    move |entry| {
+        if let Some(value) = entry.pointer_mut(member) {
+            *value = json!(text);
+        }
+    }
+}
+
+/// Two services of one namespace and one of another, each with its own policy, of which all but `delete` is used.
+fn three() -> (Log, [(&'static str, String); 5]) {
+    let of = |n: u8, space: &str| format!("0a1b2c3d-0000-4000-8000-00000000000{n}{space}");
+    let (web, pay, far) = (
+        Token::new(&of(1, ""), "kubernetes-web", &["default", "web"]),
+        Token::new(&of(2, ""), "kubernetes-pay", &["default", "pay"]),
+        Token::new(&of(3, ".aB3xY"), "kubernetes-web", &["default", "web"]),
+    );
+    let log = Log::default()
+        .asks(web.granted("web", ROOT), "read", "kv/a", ROOT)
+        .asks(web.granted("web", ROOT), "update", "kv/a", ROOT)
+        .asks(web.granted("web", ROOT), "read", "kv/b", ROOT)
+        .asks(pay.granted("pay", ROOT), "read", "kv/a", ROOT)
+        .asks(pay.granted("pay", ROOT), "update", "kv/c", ROOT)
+        .asks(far.granted("web", TEAM), "update", "kv/a", TEAM)
+        .asks(far.granted("web", TEAM), "read", "kv/d", TEAM);
+    let own = || stanza("kv/*", &["read", "update", "delete"]);
+    let policies = [
+        ("policies/default.hcl", default()),
+        ("policies/web.hcl", own()),
+        ("policies/pay.hcl", own()),
+        ("namespaces/team1/policies/default.hcl", default()),
+        ("namespaces/team1/policies/web.hcl", own()),
+    ];
+    (log, policies)
+}
+
+#[test]
+fn one_text_in_the_place_of_each_takes_nothing() {
+    let (log, policies) = three();
+    for member in [
+        "/request/id",
+        "/time",
+        "/auth/accessor",
+        "/auth/client_token",
+        "/auth/entity_id",
+        "/auth/display_name",
+        "/request/mount_type",
+        "/request/namespace/id",
+        "/request/namespace/path",
+        "/auth/token_type",
+    ] {
+        for mark in MARKS {
+            let given = Given::new(&every(&log, put(member, mark)), &policies);
+            let (output, advice) = given.run();
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            let tighten = &advice["proposals"][0]["policies"];
+            for policy in tighten.as_array().unwrap() {
+                let id = format!(
+                    "{}{}",
+                    policy["namespace"].as_str().unwrap_or_default(),
+                    policy["name"].as_str().unwrap()
+                );
+                let used: &[&str] = match &*id {
+                    "web" => &["update", "kv/a", "kv/b"],
+                    "pay" => &["update", "kv/a", "kv/c"],
+                    "team1/web" => &["update", "kv/a", "kv/d"],
+                    _ => continue,
+                };
+                let text = policy["text"].as_str().unwrap_or_default();
+                for used in used {
+                    let is_kept = text.contains(used) || (used.starts_with("kv/") && text.contains("kv/*"));
+                    assert!(is_kept, "{member} {mark}: {id} loses {used}\n{text}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn one_id_for_all_requests_is_an_id_of_none() {
+    let (log, _) = three();
+    let usage = |text: &str| {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("audit.log");
+        fs::write(&file, text).unwrap();
+        let mut command = Command::cargo_bin("vault-advisor").unwrap();
+        let output = command
+            .args(["usage", "-q", "--format", "jsonl", "--logs"])
+            .arg(file)
+            .output();
+        let output = output.unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let whole = usage(&log.text());
+    assert_eq!(whole.lines().count(), 7);
+    for mark in ["[REDACTED]", "***", "00000000-0000-0000-0000-000000000000"] {
+        assert_eq!(usage(&every(&log, put("/request/id", mark))), whole, "{mark}");
+    }
+}
+
+#[test]
+fn what_is_not_explained_bears_on_what_its_maker_may_hold() {
+    let ann = Token::new(
+        "0a1b2c3d-0000-4000-8000-000000000001",
+        "kubernetes-ann",
+        &["default", "extra"],
+    );
+    let bob = Token::new(
+        "0a1b2c3d-0000-4000-8000-000000000002",
+        "kubernetes-bob",
+        &["default", "ops"],
+    );
+    let log = Log::default()
+        .asks(ann.granted("extra", ROOT), "update", "kv/a", ROOT)
+        .asks(bob.granted("ops", ROOT), "read", "kv/b", ROOT);
+    let wide = || stanza("kv/*", &["read", "update", "delete"]);
+    // The text of `extra` is not there; that `ops` is not what she has is known.
+    let policies = [("default.hcl", default()), ("ops.hcl", wide())];
+    let changes = Given::new(&log.text(), &policies).changes();
+    assert_eq!(
+        changes.get("tighten ops").map(String::as_str),
+        Some("edit"),
+        "{changes:?}"
+    );
+    // What nobody is known to hold may be it, and so may what a list of another namespace would name.
+    let policies = [
+        ("policies/default.hcl", default()),
+        ("policies/ops.hcl", wide()),
+        ("policies/other.hcl", wide()),
+        ("namespaces/team1/policies/far.hcl", stanza("x/*", &["read", "delete"])),
+    ];
+    let far = Token::new(
+        "0a1b2c3d-0000-4000-8000-000000000003.aB3xY",
+        "kubernetes-far",
+        &["default", "far"],
+    );
+    let log =
+        log.asks(far.granted("far", TEAM), "read", "x/a", TEAM)
+            .asks(ann.granted("extra", ROOT), "delete", "x/b", TEAM);
+    let changes = Given::new(&log.text(), &policies).changes();
+    assert!(changes.contains_key("tighten ops"), "{changes:?}");
+    assert!(
+        !changes.contains_key("tighten other") && !changes.contains_key("tighten team1/far"),
+        "{changes:?}"
+    );
 }
 
 #[test]

@@ -2,13 +2,15 @@
 //!
 //! A request that was allowed and that the policies as read do not allow was allowed by something: a policy that was not read,
 //! one that was read under another name, an older or newer text of one that was, or one that the log's list leaves out. Every
-//! stanza that matches its path, in whatever policy, could have been what allowed it, or could decide it once another is changed.
-//! Such a stanza is in doubt: it is not touched, for anybody. Where no stanza that its maker is known to hold matches, all of
-//! these are in doubt: path or list are not what they seem (pipelines replace what they are told to hide).
+//! stanza that matches its path, in whatever policy that its maker holds or may hold, could have been what allowed it, or could
+//! decide it once another is changed. Such a stanza is in doubt: it is not touched, for anybody. Only what the maker's lists rule
+//! out and somebody else is known to hold was it not. Where no stanza that its maker is known to hold matches, all of these are in
+//! doubt: path or list are not what they seem (pipelines replace what they are told to hide).
 
 use super::attribute::allowed_by;
 use super::holder::{Holder, HolderId};
 use super::join::{JoinedDemand, Outcome};
+use super::lists::MayHold;
 use super::sets::{AccessSet, SetId, StanzaId};
 use crate::index::IndexVec;
 use crate::policy::model::{Policy, Stanza};
@@ -39,6 +41,8 @@ pub(super) struct Known<'a> {
     pub(super) demands: &'a [JoinedDemand],
     pub(super) sets: &'a IndexVec<AccessSet>,
     pub(super) sets_of: &'a IndexVec<Holder, BTreeSet<SetId>>,
+    pub(super) held_by: &'a [BTreeSet<HolderId>],
+    pub(super) may_hold: &'a MayHold,
 }
 
 /// The stanzas in doubt, and whose requests put them there.
@@ -49,20 +53,17 @@ pub(super) fn stanzas(known: &Known<'_>) -> (BTreeMap<StanzaId, Doubt>, BTreeSet
     if by_holder.is_empty() {
         return (doubted, BTreeSet::new());
     }
-    let all: Asked = by_holder
-        .values()
-        .flatten()
-        .map(|(path, doubt)| (path.clone(), doubt.clone()))
-        .collect();
     // Of a request that does not say its namespace nobody can say what matches it.
-    let unplaced = all.values().find(|doubt| doubt.is_unplaced);
+    let mut doubts = by_holder.values().flat_map(BTreeMap::values);
+    let unplaced = doubts.find(|doubt| doubt.is_unplaced);
+    let makers = Makers::of(known, &by_holder);
     for (number, policy) in known.policies.iter().enumerate() {
+        let asked = makers.may_have(known, number, policy);
         for (n, stanza) in policy.stanzas.iter().enumerate() {
-            note(
-                &mut doubted,
-                (number, n),
-                unplaced.or_else(|| first_match(&policy.namespace, stanza, &all)),
-            );
+            note(&mut doubted, (number, n), unplaced);
+            for asked in &asked {
+                note(&mut doubted, (number, n), first_match(&policy.namespace, stanza, asked));
+            }
         }
     }
     for (&holder, asked) in &by_holder {
@@ -84,6 +85,49 @@ pub(super) fn stanzas(known: &Known<'_>) -> (BTreeMap<StanzaId, Doubt>, BTreeSet
         }
     }
     (doubted, by_holder.into_keys().collect())
+}
+
+/// Whose requests are not explained, by what rules out that they hold a policy.
+struct Makers<'a> {
+    by_holder: &'a BTreeMap<HolderId, Asked>,
+    /// What those asked for whose lists rule out nothing.
+    open: Asked,
+    /// What those asked for whose lists rule out other policies of a namespace, by that.
+    settled: BTreeMap<&'a str, Asked>,
+}
+
+impl<'a> Makers<'a> {
+    fn of(known: &Known<'a>, by_holder: &'a BTreeMap<HolderId, Asked>) -> Self {
+        let mut makers = Self {
+            by_holder,
+            open: Asked::new(),
+            settled: BTreeMap::new(),
+        };
+        for (&holder, asked) in by_holder {
+            let of = match known.may_hold.settled_in(holder) {
+                Some(space) => makers.settled.entry(space).or_default(),
+                None => &mut makers.open,
+            };
+            for (path, doubt) in asked {
+                of.entry(path.clone()).or_insert_with(|| doubt.clone());
+            }
+        }
+        makers
+    }
+
+    /// What was asked for by those who have a policy, or may have it.
+    fn may_have(&self, known: &Known<'_>, number: usize, policy: &Policy) -> Vec<&Asked> {
+        let held_by = known.held_by.get(number).filter(|who| !who.is_empty());
+        // What nobody is known to hold may be held under another name.
+        let rules_out = |space: &str| held_by.is_some() && space == &*policy.namespace;
+        let settled = self.settled.iter().filter(|(space, _)| !rules_out(space));
+        let all = std::iter::once(&self.open).chain(settled.map(|(_, asked)| asked));
+        let own = held_by
+            .into_iter()
+            .flatten()
+            .filter_map(|holder| self.by_holder.get(holder));
+        all.chain(own).collect()
+    }
 }
 
 /// Of a path with a mark in the place of a secret not all is known: what it was allowed by stays as it is, and so does every stanza

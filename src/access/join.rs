@@ -384,6 +384,8 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
         demands: &demands,
         sets: &sets,
         sets_of: &sets_of,
+        held_by: &held_by,
+        may_hold: &may_hold,
     });
     Joined {
         profile,

@@ -199,11 +199,29 @@ pub struct MayHold {
     anything: BTreeSet<HolderId>,
     /// Whose lists name a policy without its namespace, by the policy's name.
     by_name: BTreeMap<Arc<str>, BTreeSet<HolderId>>,
+    /// Whose lists are all there and all of one and the same namespace: of that one they hold nothing else. Policies of other
+    /// namespaces are in lists of their own, which servers leave out where they are empty, and pipelines where they are not.
+    settled: BTreeMap<HolderId, Arc<str>>,
 }
 
 impl MayHold {
     pub(super) fn by(listed: &IndexVec<Listed>) -> Self {
         let mut found = Self::default();
+        let mut spaces: BTreeMap<HolderId, Option<&Arc<str>>> = BTreeMap::new();
+        for list in listed {
+            let HeldSet { policies, open } = &list.meant.likeliest;
+            // A list of nothing is one that was emptied as well as one of a token that has nothing.
+            let is_told = |space: &&Arc<str>| policies.iter().any(|policy| policy.namespace == **space);
+            let space = list.meant.space().filter(|_| !open).filter(is_told);
+            let known = spaces.entry(list.holder).or_insert(space);
+            if *known != space {
+                *known = None;
+            }
+        }
+        let settled = spaces
+            .into_iter()
+            .filter_map(|(holder, space)| Some((holder, space?.clone())));
+        found.settled = settled.collect();
         for list in listed.iter().filter(|list| list.is_used) {
             if list.meant.is_unlisted {
                 found.anything.insert(list.holder);
@@ -223,9 +241,8 @@ impl MayHold {
             .copied()
     }
 
-    /// Whether this holder may hold a policy of this name.
-    #[must_use]
-    pub fn is_open(&self, holder: HolderId, name: &str) -> bool {
-        self.anything.contains(&holder) || self.by_name.get(name).is_some_and(|who| who.contains(&holder))
+    /// The namespace of which this holder has no policies but those of its lists.
+    pub(super) fn settled_in(&self, holder: HolderId) -> Option<&str> {
+        self.settled.get(&holder).map(|space| &**space)
     }
 }

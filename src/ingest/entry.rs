@@ -66,6 +66,22 @@ impl Request<'_> {
     pub const fn names_a_demand(&self) -> bool {
         !self.path.is_empty() && !self.operation.is_empty()
     }
+
+    /// Whether it has an id of its own.
+    #[must_use]
+    pub fn has_id(&self) -> bool {
+        is_id(self.id)
+    }
+}
+
+/// Whether a text is an id, and not a mark that stands in the place of each: servers give UUIDs, which have digits and are not one
+/// character over and over.
+#[must_use]
+pub fn is_id(text: &[u8]) -> bool {
+    let mut telling = text.iter().filter(|c| c.is_ascii_alphanumeric());
+    let first = telling.next();
+    let is_filled = text.len() > 8 && telling.all(|c| Some(c) == first);
+    text.iter().any(u8::is_ascii_digit) && !is_filled
 }
 
 /// Reads the object at `at`, which may be no audit entry, and says where it ends.

@@ -137,6 +137,7 @@ impl<'a> Facts<'a> {
                 Piece::Login => facts.login = Some(decode(raw)),
             }
         }
+        facts.listed &= facts.policies.iter().all(|name| is_name(name));
         facts.policies.sort_unstable();
         facts.policies.dedup();
         facts.external.sort_unstable();
@@ -358,6 +359,12 @@ impl<'a> Facts<'a> {
             format!("auth/{mount}/")
         }
     }
+}
+
+/// Whether a text may be the name of a policy, and not what a pipeline put in its place: servers write names in small letters.
+fn is_name(text: &str) -> bool {
+    let is_hashed = text.starts_with("hmac-sha256:");
+    !is_hashed && !text.bytes().any(|c| c.is_ascii_uppercase()) && text.chars().any(char::is_alphanumeric)
 }
 
 fn some(text: &str) -> Option<&str> {

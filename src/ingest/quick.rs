@@ -13,7 +13,7 @@ use super::stream::{Stream, Wrapping};
 use super::time;
 use super::worker::Worker;
 use crate::usage::Skip;
-use crate::usage::record::{flag, hash_id};
+use crate::usage::record::{Record, flag, hash_id};
 use hashbrown::HashTable;
 
 /// The most bytes of text that are kept from block to block.
@@ -33,6 +33,8 @@ struct Waiting {
     typed: bool,
     /// Whether an error stands before the request.
     error: bool,
+    /// Where the `auth` object stands, from `begin` on, if that is before the request.
+    auth: Option<usize>,
     line: u64,
 }
 
@@ -48,6 +50,8 @@ struct Draft<'a> {
     entry: Entry<'a>,
     kind: Option<Kind>,
     known: Option<Known>,
+    /// Where the `auth` object stands.
+    auth: Option<usize>,
     asked: bool,
 }
 
@@ -157,6 +161,7 @@ impl Quick {
                     time: draft.entry.time,
                     typed: draft.kind.is_some(),
                     error: draft.entry.error,
+                    auth: draft.auth,
                     line: stream.lines,
                 };
                 if self.waiting.find(waiting.id, |w| w.id == waiting.id).is_some() {
@@ -166,7 +171,7 @@ impl Quick {
                 true
             }
             Some(Step::End) => {
-                if draft.kind != Some(Kind::Response) || draft.entry.request.id.is_empty() {
+                if draft.kind != Some(Kind::Response) || !draft.entry.request.has_id() {
                     return false;
                 }
                 stream.lines += 1;
@@ -199,10 +204,10 @@ impl Quick {
         }
         worker.usage_mut().table_mut().tally.lines += 1;
         let mut record = worker.record(entry, draft.known);
-        if let Some(waiting) = self.take(record.id) {
+        if let Some(waiting) = self.take(hash_id(entry.request.id)) {
             let partner = record
                 .usable()
-                .then(|| partner(worker, text, &waiting, entry.request.raw));
+                .then(|| partner(worker, text, &waiting, entry.request.raw, &record));
             match partner.flatten() {
                 Some((time, error)) if worker.outside(Some(time)).is_none() => {
                     stream.bare_entry();
@@ -231,9 +236,9 @@ impl Quick {
     }
 }
 
-/// Of a waiting request whose `request` object is that of the response, the time and whether it has an error, if nothing else
-/// is to be learnt from it.
-fn partner(worker: &Worker, text: &[u8], waiting: &Waiting, request: &[u8]) -> Option<(i64, bool)> {
+/// Of a waiting request whose `request` object is that of the response, and that is of the same maker, the time and whether it has
+/// an error, if nothing else is to be learnt from it.
+fn partner(worker: &Worker, text: &[u8], waiting: &Waiting, request: &[u8], response: &Record) -> Option<(i64, bool)> {
     let line = text.get(waiting.begin..waiting.end)?;
     if !line.get(waiting.request..)?.starts_with(request) {
         return None;
@@ -253,6 +258,11 @@ fn partner(worker: &Worker, text: &[u8], waiting: &Waiting, request: &[u8]) -> O
         _ => return None,
     }
     let time = draft.entry.time.filter(|_| draft.kind == Some(Kind::Request))?;
+    let auth = waiting.auth.or(draft.auth);
+    let known = auth.and_then(|at| worker.remembered(line, at));
+    if !worker.is_open(response) && !known.is_some_and(|(known, _)| worker.is_maker(known, response)) {
+        return None;
+    }
     Some((time, waiting.error || draft.entry.error))
 }
 
@@ -289,6 +299,7 @@ fn walk<'a>(worker: &Worker, line: &'a [u8], mut at: usize, draft: &mut Draft<'a
             at += 17;
         } else if rest.starts_with(br#""auth":{"#) {
             let start = at + 7;
+            draft.auth = Some(start);
             at = match worker.remembered(line, start) {
                 Some((known, end)) => {
                     draft.known = Some(known);
@@ -354,7 +365,7 @@ fn id_in(line: &[u8], at: usize) -> Option<&[u8]> {
     loop {
         let (key, start, end) = member(line, at)?;
         if key == b"id" {
-            return scan::unquoted(line.get(start..end)?).filter(|id| !id.is_empty());
+            return scan::unquoted(line.get(start..end)?).filter(|id| entry::is_id(id));
         }
         if line.get(end) != Some(&b',') {
             return None;

@@ -9,7 +9,8 @@ use super::scan::Members;
 use super::text::decode;
 use crate::usage::Skip;
 use crate::usage::auth::Auth;
-use crate::usage::record::{Class, NONE, Record, flag, hash_id};
+use crate::usage::coverage::day_of;
+use crate::usage::record::{Class, NONE, Record, flag, hash_id, join_ids};
 use crate::usage::table::{Key, MAX_KEYS, Table};
 use crate::usage::{GroupBy, Usage};
 use crate::vault::{Operation, path, secret};
@@ -166,16 +167,23 @@ impl Worker {
         self.book.find(text, at)
     }
 
+    /// Whether a request needed no token.
+    #[must_use]
+    pub fn is_open(&self, record: &Record) -> bool {
+        self.usage.table().is_open_row(record.row)
+    }
+
+    /// Whether who is known by an `auth` object made a request.
+    #[must_use]
+    pub fn is_maker(&self, known: Known, record: &Record) -> bool {
+        let is_there = known.only_in == NONE || self.usage.table().namespace_of(record.row) == Some(known.only_in);
+        is_there && known.auth == record.auth
+    }
+
     /// The record of an entry, whose `auth` may be known already.
     pub fn record(&mut self, entry: &Entry<'_>, known: Option<Known>) -> Record {
-        let request = &entry.request;
-        let (id, nameless) = if request.id.is_empty() {
-            (hash_id(request.raw), flag::NO_ID)
-        } else {
-            (hash_id(request.id), 0)
-        };
-        let mut record = Record::new(id, entry.response);
-        record.flags = nameless
+        let mut record = Record::new(0, entry.response);
+        record.flags = if entry.request.has_id() { 0 } else { flag::NO_ID }
             | if entry.error { flag::ERROR } else { 0 }
             | if entry.denied_by_acl || (entry.denied && !entry.response) {
                 flag::ERROR_DENIED
@@ -207,6 +215,7 @@ impl Worker {
             }
             Err(reason) => record.skip = reason.index(),
         }
+        record.id = self.id_of(&entry.request, &record);
         record
     }
 
@@ -261,9 +270,6 @@ impl Worker {
             record.auth = known.auth;
             known.auth
         };
-        if record.flags & flag::NO_ID != 0 {
-            record.id = self.hash_of_nameless(request.raw, auth);
-        }
         let table = self.usage.table_mut();
         record.row = table.row(&Key {
             principal: table.principal_of(auth),
@@ -303,13 +309,23 @@ impl Worker {
         Skip::Unsaid
     }
 
-    /// Stands for the id of a request whose entries have none: what was asked, and by whom.
-    fn hash_of_nameless(&mut self, raw: &[u8], auth: u32) -> u64 {
-        let mut words = raw.to_vec();
-        if let Some(auth) = self.usage.table_mut().auths.get(auth) {
-            words.extend_from_slice(format!("{} {} {:?}", auth.kind, auth.id, auth.held).as_bytes());
+    /// What the entries of one request have in common, and no others: its id with who asked, for what and where, since pipelines
+    /// put one and the same text in the place of every id. Where there is none, all that was asked, by what, and on which day.
+    fn id_of(&mut self, request: &Request<'_>, record: &Record) -> u64 {
+        let table = self.usage.table_mut();
+        let demand = table.meaning(record);
+        if record.flags & flag::NO_ID == 0 {
+            return join_ids(hash_id(request.id), demand);
         }
-        hash_id(&words)
+        let asked = join_ids(hash_id(request.raw), demand);
+        let auth = table.auths.get(record.auth).filter(|_| !table.is_open_row(record.row));
+        let held = auth.map_or(0, |auth| hash_id(format!("{:?}", auth.held).as_bytes()));
+        let day = if record.first > record.last {
+            0
+        } else {
+            day_of(record.first)
+        };
+        join_ids(join_ids(asked, held), u64::from(day.unsigned_abs()))
     }
 
     /// The number of a request's namespace.

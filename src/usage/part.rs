@@ -149,6 +149,11 @@ impl Usage {
         }
     }
 
+    /// The table as it is.
+    pub(crate) const fn table(&self) -> &Table {
+        &self.table
+    }
+
     /// The table that entries are added to.
     pub fn table_mut(&mut self) -> &mut Table {
         self.changed();

@@ -32,16 +32,20 @@ pub mod flag {
     pub const ERROR: u8 = 8;
     /// The request went from one node to another.
     pub const FORWARDED: u8 = 16;
-    /// The entries carry no request id: the id is a hash of the request, which may really have come several times.
+    /// The entries carry no request id, or a mark in its place: the id is a hash of the request, which may really have come
+    /// several times.
     pub const NO_ID: u8 = 32;
     /// A request entry without an error: the ACL let it through, whatever the backend said then.
     pub const PASSED: u8 = 64;
 }
 
+/// More entries of one kind are of several requests, whatever their id says.
+const MOST_COPIES: u32 = 64;
+
 /// A request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Record {
-    /// Hash of the request id.
+    /// Hash of the request id, and of who asked for what.
     pub id: u64,
     /// Earliest entry, nanoseconds since 1970; `i64::MAX` when none has a time.
     pub first: i64,
@@ -103,10 +107,17 @@ impl Record {
         self.requests > 0 && self.responses > 0
     }
 
-    /// How many requests it stands for: one, unless the entries have no id.
+    /// Whether its id may be that of several requests: there is none, or it comes more often than any number of devices and
+    /// nodes writes one request.
+    #[must_use]
+    pub const fn is_of_several(&self) -> bool {
+        self.flags & flag::NO_ID != 0 || self.requests > MOST_COPIES || self.responses > MOST_COPIES
+    }
+
+    /// How many requests it stands for: one, unless the entries have no id of their own.
     #[must_use]
     pub const fn count(&self) -> u64 {
-        if self.flags & flag::NO_ID == 0 {
+        if !self.is_of_several() {
             1
         } else if self.requests > self.responses {
             self.requests as u64
@@ -213,6 +224,12 @@ pub fn hash_id(id: &[u8]) -> u64 {
         *to = *from;
     }
     mix(state ^ u64::from_le_bytes(rest), K1)
+}
+
+/// The hash of two that belong together.
+#[must_use]
+pub const fn join_ids(a: u64, b: u64) -> u64 {
+    mix(a ^ b.rotate_left(32), 0x9e37_79b9_7f4a_7c15)
 }
 
 const fn mix(a: u64, b: u64) -> u64 {

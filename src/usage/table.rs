@@ -4,7 +4,7 @@ use super::auth::Auth;
 use super::coverage::{Seen, day_of};
 use super::demand::Lost;
 use super::interner::{HASHER, Texts, Values};
-use super::record::{Field, NONE, Record, flag};
+use super::record::{Field, NONE, Record, flag, hash_id, join_ids};
 use super::tally::{Skip, Tally};
 use crate::vault::{Capability, PrincipalKind};
 use hashbrown::HashTable;
@@ -41,6 +41,8 @@ pub(crate) struct Row {
     pub namespace: u32,
     pub path: Arc<str>,
     pub capability: Capability,
+    /// Hash of these four, the same in every part.
+    meaning: u64,
     pub mount_type: u32,
     pub allowed: u64,
     pub denied: u64,
@@ -276,6 +278,30 @@ impl Table {
         at
     }
 
+    /// What a record is about: who asks for what and where, or only who where it does not say more. The same in every part.
+    pub(crate) fn meaning(&self, record: &Record) -> u64 {
+        match self.rows.get(record.row as usize) {
+            Some(row) => row.meaning,
+            None => self.meaning_of_principal(self.principal_of(record.auth)),
+        }
+    }
+
+    fn meaning_of_principal(&self, principal: u32) -> u64 {
+        let who = self.principals.get(principal as usize);
+        who.map_or(0, |who| join_ids(hash_id(who.id.as_bytes()), who.kind as u64))
+    }
+
+    /// The number of a row's namespace.
+    pub(crate) fn namespace_of(&self, row: u32) -> Option<u32> {
+        self.rows.get(row as usize).map(|row| row.namespace)
+    }
+
+    /// Whether a row is of requests without token.
+    pub(crate) fn is_open_row(&self, row: u32) -> bool {
+        let row = self.rows.get(row as usize);
+        row.is_some_and(|row| self.is_open(row.principal))
+    }
+
     pub(crate) fn is_open(&self, principal: u32) -> bool {
         let who = self.principals.get(principal as usize);
         who.is_some_and(|who| who.kind == PrincipalKind::Unauthenticated)
@@ -284,11 +310,14 @@ impl Table {
     /// Begins a row that is known to be new.
     pub(crate) fn begin_row(&mut self, key: &Key<'_>) -> u32 {
         let path = self.texts.intern(key.path);
+        let asked = join_ids(hash_id(key.path.as_bytes()), key.capability as u64);
+        let place = hash_id(self.texts.get(key.namespace).as_bytes());
         self.rows.push(Row {
             principal: key.principal,
             namespace: key.namespace,
             path: self.texts.shared(path),
             capability: key.capability,
+            meaning: join_ids(join_ids(asked, place), self.meaning_of_principal(key.principal)),
             mount_type: NONE,
             allowed: 0,
             denied: 0,
@@ -361,10 +390,10 @@ impl Table {
     /// Counts a request for good.
     pub fn settle(&mut self, record: &Record) {
         self.count(record, true);
-        self.seen.copies = self.seen.copies.max(if record.flags & flag::NO_ID == 0 {
-            record.requests.max(record.responses)
-        } else {
+        self.seen.copies = self.seen.copies.max(if record.is_of_several() {
             1
+        } else {
+            record.requests.max(record.responses)
         });
         if record.auth != NONE {
             self.observe(record);
