@@ -817,6 +817,87 @@ fn one_id_for_all_requests_is_an_id_of_none() {
 }
 
 #[test]
+fn what_a_token_role_hands_out_by_a_pattern_is_handed_out() {
+    let ci = Token::new("e-1", "approle", &["ci", "default"]);
+    let log = Log::default().asks(ci.granted("ci", ROOT), "read", "kv/a", ROOT);
+    let policies = [
+        ("ci.hcl", stanza("kv/*", &["read", "delete"])),
+        ("job-nightly.hcl", stanza("kv/nightly/*", &["read", "update"])),
+        ("old.hcl", stanza("kv/old/*", &["read"])),
+        ("default.hcl", default()),
+    ];
+    let role = |mount: &str, kind: &str, name: &str| json!({"namespace": "", "mount": mount, "kind": kind, "item": "role", "name": name, "policies": []});
+    let mut jobs = role("auth/token/", "token", "jobs");
+    jobs["allowed_policies"] = json!(["job-*"]);
+    let mut approle = role("auth/approle/", "approle", "ci");
+    approle["policies"] = json!(["ci"]);
+    let given = Given::new(&log.text(), &policies);
+    // A folder stands in the place of the file.
+    fs::create_dir(given.folder.path().join("deployment.json")).unwrap();
+    let at = given.folder.path().join("deployment.json/roles.json");
+    fs::write(at, json!([approle, jobs]).to_string()).unwrap();
+    let changes = given.changes();
+    assert_eq!(
+        changes.get("tighten old").map(String::as_str),
+        Some("delete"),
+        "{changes:?}"
+    );
+    assert_eq!(changes.get("tighten job-nightly"), None, "{changes:?}");
+}
+
+#[test]
+fn an_id_of_two_namespaces_is_the_id_of_neither() {
+    // One text stands in the place of each namespace's id: nobody knows which `cross` it is that Ann has.
+    let ann = Token::new("0a1b2c3d-0000-4000-8000-000000000001", "kubernetes-ann", &["default"])
+        .with("external_namespace_policies", json!({"[REDACTED]": ["cross"]}));
+    let (at_a, at_b) = (("[REDACTED]", "a/"), ("[REDACTED]", "b/"));
+    let bob = Token::new(
+        "0a1b2c3d-0000-4000-8000-000000000002.x",
+        "kubernetes-bob",
+        &["cross", "default"],
+    );
+    let log = Log::default()
+        .asks(bob.granted("cross", at_a), "read", "kv/a", at_a)
+        .asks(ann.auth.clone(), "update", "kv/b", at_b);
+    let own = || stanza("kv/*", &["read", "update", "delete"]);
+    let policies = [
+        ("policies/default.hcl", default()),
+        ("namespaces/a/policies/default.hcl", default()),
+        ("namespaces/a/policies/cross.hcl", own()),
+        ("namespaces/b/policies/default.hcl", default()),
+        ("namespaces/b/policies/cross.hcl", own()),
+    ];
+    let changes = Given::new(&log.text(), &policies).changes();
+    assert!(!changes.contains_key("tighten b/cross"), "{changes:?}");
+}
+
+#[test]
+fn tokens_of_a_log_without_times_are_all_of_its_principal() {
+    let (one, two) = (
+        Token::new("e-1", "approle", &["ci", "default"]),
+        Token::new("e-1", "approle", &["default", "web"]),
+    );
+    let log = Log::default().asks(one.granted("ci", ROOT), "read", "kv/a", ROOT).asks(
+        two.granted("web", ROOT),
+        "read",
+        "kv/a",
+        ROOT,
+    );
+    let policies = [
+        ("ci.hcl", stanza("kv/*", &["read", "delete"])),
+        ("web.hcl", stanza("kv/a", &["read", "update"])),
+        ("default.hcl", default()),
+    ];
+    for gone in [
+        every(&log, without(&["/time"])),
+        every(&log, put("/time", "[REDACTED]")),
+    ] {
+        let changes = Given::new(&gone, &policies).changes();
+        assert!(changes.values().all(|change| change != "delete"), "{changes:?}");
+    }
+}
+
+#[test]
 fn what_is_not_explained_bears_on_what_its_maker_may_hold() {
     let ann = Token::new(
         "0a1b2c3d-0000-4000-8000-000000000001",

@@ -164,10 +164,40 @@ pub struct Apart {
 /// The policies that roles, groups and entities of a deployment hand out or may hand out.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct HandedOut {
-    /// The policies.
-    pub policies: BTreeSet<PolicyId>,
+    /// The policies; of token roles also patterns of names, as the server has them.
+    policies: BTreeSet<PolicyId>,
     /// Whether all that hands out policies was read.
     pub whole: bool,
+}
+
+impl HandedOut {
+    /// Whether something hands out this policy.
+    #[must_use]
+    pub fn names(&self, policy: &PolicyId) -> bool {
+        let mut patterns = self.policies.iter().filter(|known| known.name.contains('*'));
+        self.policies.contains(policy)
+            || patterns.any(|known| known.namespace == policy.namespace && matches_glob(&known.name, &policy.name))
+    }
+}
+
+/// Whether a name matches a pattern of a token role, in which `*` stands for any text.
+fn matches_glob(pattern: &str, name: &str) -> bool {
+    let mut parts = pattern.split('*');
+    let first = parts.next().unwrap_or_default();
+    let Some(mut rest) = name.strip_prefix(first) else {
+        return false;
+    };
+    let mut parts: Vec<&str> = parts.collect();
+    let Some(last) = parts.pop() else {
+        return rest.is_empty();
+    };
+    for part in parts {
+        match rest.split_once(part) {
+            Some((_, after)) => rest = after,
+            None => return false,
+        }
+    }
+    rest.ends_with(last)
 }
 
 impl Joined {
@@ -293,7 +323,7 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
     let of_demands = demands.iter().zip(&holder_of).map(|(d, &h)| (h, &*d.held));
     let of_lists = seen.iter().map(|seen| (seen.holder, seen.held));
     let mut lists = Lists::new(reader, of_demands.chain(of_lists));
-    let list_of = lists.of_demands(&demands, &holder_of, &at_work_in, needs_no_stanza);
+    let list_of = lists.of_demands(&demands, &holder_of, &at_work_in);
     let logged_in_as = lists.of_sets(&seen, &holders, &at_work_in);
     lists.tell(&mut holders);
     if let Some(directory) = &directory {
@@ -477,6 +507,22 @@ mod tests {
             profile: Profile::default(),
             now: None,
         })
+    }
+
+    #[test]
+    fn a_pattern_of_a_token_role_names_what_it_matches() {
+        for (pattern, name, want) in [
+            ("team-*", "team-x", true),
+            ("team-*", "team", false),
+            ("*", "x", true),
+            ("a*b*c", "a1b2c", true),
+            ("a*b*c", "abc", true),
+            ("a*bc", "abbc", true),
+            ("a*b*b", "ab", false),
+            ("x", "xy", false),
+        ] {
+            assert_eq!(matches_glob(pattern, name), want, "{pattern} {name}");
+        }
     }
 
     #[test]

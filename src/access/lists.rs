@@ -27,8 +27,6 @@ pub(super) struct Listed {
     pub(super) holder: HolderId,
     pub(super) meant: Meant,
     last: Option<Timestamp>,
-    /// Whether something was allowed by it that needs a stanza, or it is not listed: then its holder may have any.
-    is_used: bool,
 }
 
 /// The namespaces that lists of these names are known to be of, by principal.
@@ -60,7 +58,6 @@ impl<'a> Lists<'a> {
         demands: &'a [Demand],
         holder_of: &[HolderId],
         at_work_in: &IndexVec<Holder, BTreeSet<&'a str>>,
-        needs_no_stanza: impl Fn(&Demand) -> bool,
     ) -> Vec<Idx<Listed>> {
         let mut list_of = Vec::with_capacity(demands.len());
         // Most demands of a principal come one after the other, under the same policies.
@@ -83,8 +80,7 @@ impl<'a> Lists<'a> {
                 }
             };
             before = Some((holder, demand, list));
-            let is_used = (demand.allowed > 0 && !needs_no_stanza(demand)) || !demand.held.listed;
-            self.used(list, demand.last_seen, is_used);
+            self.used(list, demand.last_seen);
             list_of.push(list);
         }
         list_of
@@ -110,7 +106,7 @@ impl<'a> Lists<'a> {
             };
             for at in places {
                 let list = self.number(seen.holder, &holder.principal, seen.held, at);
-                self.used(list, seen.last, true);
+                self.used(list, seen.last);
                 let space = self.listed[list].meant.space();
                 if let (Some(space), Some((mount, role))) = (space, seen.login) {
                     roles.insert(RoleId::new(space.clone(), mount.clone(), role.clone()));
@@ -165,15 +161,13 @@ impl<'a> Lists<'a> {
                 holder,
                 meant: reader.read(principal, held, at, told),
                 last: None,
-                is_used: false,
             })
         })
     }
 
-    fn used(&mut self, number: Idx<Listed>, last: Option<Timestamp>, is_used: bool) {
+    fn used(&mut self, number: Idx<Listed>, last: Option<Timestamp>) {
         let listed = &mut self.listed[number];
         listed.last = listed.last.max(last);
-        listed.is_used |= is_used;
     }
 }
 
@@ -205,6 +199,7 @@ pub struct MayHold {
 }
 
 impl MayHold {
+    /// Whoever was refused everything holds what its lists say all the same.
     pub(super) fn by(listed: &IndexVec<Listed>) -> Self {
         let mut found = Self::default();
         let mut spaces: BTreeMap<HolderId, Option<&Arc<str>>> = BTreeMap::new();
@@ -222,7 +217,7 @@ impl MayHold {
             .into_iter()
             .filter_map(|(holder, space)| Some((holder, space?.clone())));
         found.settled = settled.collect();
-        for list in listed.iter().filter(|list| list.is_used) {
+        for list in listed {
             if list.meant.is_unlisted {
                 found.anything.insert(list.holder);
             }

@@ -344,7 +344,7 @@ fn may_be_one(joined: &Joined, read: &Policy, missing: &PolicyId) -> bool {
 /// Why a policy that nobody held may still be needed.
 fn doubt_unheld(joined: &Joined, policy: &Policy, settings: &EvidenceSettings, watch: &Watch) -> Option<&'static str> {
     match &joined.handed_out {
-        Some(known) if known.policies.contains(&policy.id()) => Some("a role or group of the deployment hands it out"),
+        Some(known) if known.names(&policy.id()) => Some("a role or group of the deployment hands it out"),
         Some(known) if !known.whole => {
             Some("not all that hands out policies could be read: something of that may hand it out")
         }

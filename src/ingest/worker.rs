@@ -176,8 +176,8 @@ impl Worker {
     /// Whether who is known by an `auth` object made a request.
     #[must_use]
     pub fn is_maker(&self, known: Known, record: &Record) -> bool {
-        let is_there = known.only_in == NONE || self.usage.table().namespace_of(record.row) == Some(known.only_in);
-        is_there && known.auth == record.auth
+        let namespace = self.usage.table().namespace_of(record.row);
+        known.auth == record.auth && namespace.is_some_and(|number| known.holds_in(number))
     }
 
     /// The record of an entry, whose `auth` may be known already.
@@ -333,7 +333,7 @@ impl Worker {
         let table = self.usage.table_mut();
         if !request.namespace.is_empty() && !request.namespace_id.is_empty() && !path::is_unplaced(path) {
             let id = decode(request.namespace_id);
-            if table.seen.namespaces.path_of(&id).is_none() {
+            if !table.seen.namespaces.is_noted(&id, path) {
                 table.seen.namespaces.note(&id, path);
             }
         }

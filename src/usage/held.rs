@@ -108,29 +108,35 @@ impl Held {
     }
 }
 
-/// Namespaces by id, as far as the log shows id and path together.
+/// Namespaces by id, as far as the log shows id and path together. An id that comes with two paths (a namespace that was renamed, one
+/// text in the place of each id) stands for neither: it has the path [`SEVERAL`].
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Namespaces(BTreeMap<Arc<str>, Arc<str>>);
+
+/// In the place of the path of an id that came with several.
+const SEVERAL: &str = "";
 
 /// The most namespaces that are kept: far more than servers can have.
 const MOST_NAMESPACES: usize = 1 << 16;
 
 impl Namespaces {
-    /// Notes that id and path are one namespace. A namespace that was made anew at the same path has another id; an id never
-    /// means two paths at a time, and of two the lesser is kept, so that the order of reading does not matter.
+    /// Notes that id and path are one namespace. A namespace that was made anew at the same path has another id.
     pub fn note(&mut self, id: &str, at: &str) {
         if id.is_empty() || id == "root" || at.is_empty() {
             return;
         }
-        let at: Arc<str> = Arc::from(path::namespace(at));
+        self.note_path(id, &path::namespace(at));
+    }
+
+    fn note_path(&mut self, id: &str, at: &str) {
         let is_full = self.0.len() >= MOST_NAMESPACES;
         match self.0.get_mut(id) {
-            Some(known) if *known <= at => {}
-            Some(known) => *known = at,
+            Some(known) if **known == *at || **known == *SEVERAL => {}
+            Some(known) => *known = Arc::from(SEVERAL),
             None if is_full => {}
             None => {
-                self.0.insert(Arc::from(id), at);
+                self.0.insert(Arc::from(id), Arc::from(at));
             }
         }
     }
@@ -141,25 +147,31 @@ impl Namespaces {
         match space {
             Space::Path(path) => Some(path.clone()),
             Space::Id(id) if &**id == "root" => Some(Arc::from("")),
-            Space::Id(id) => self.0.get(id).cloned(),
+            Space::Id(id) => self.path_of(id).cloned(),
         }
     }
 
     /// The path of the namespace with this id.
     #[must_use]
     pub fn path_of(&self, id: &str) -> Option<&Arc<str>> {
-        self.0.get(id)
+        self.0.get(id).filter(|path| ***path != *SEVERAL)
+    }
+
+    /// Whether id and path are known together.
+    #[must_use]
+    pub fn is_noted(&self, id: &str, at: &str) -> bool {
+        self.0.get(id).is_some_and(|path| **path == *at || **path == *SEVERAL)
     }
 
     /// All paths.
     pub fn paths(&self) -> impl Iterator<Item = &Arc<str>> {
-        self.0.values()
+        self.0.values().filter(|path| ***path != *SEVERAL)
     }
 
     /// Adds what another part saw.
     pub fn merge(&mut self, other: &Self) {
         for (id, path) in &other.0 {
-            self.note(id, path);
+            self.note_path(id, path);
         }
     }
 
@@ -210,5 +222,10 @@ mod tests {
         other.note("x", "a/");
         other.note("x", "b/");
         assert_eq!(one, other);
+        assert_eq!(one.path_of("x"), None);
+        let mut whole = Namespaces::default();
+        whole.note("x", "a/");
+        whole.merge(&one);
+        assert_eq!(whole, one);
     }
 }

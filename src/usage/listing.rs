@@ -4,7 +4,7 @@ use super::coverage::timestamp;
 use super::demand::{Demand, PolicySet, Principal, PrincipalSeen};
 use super::held::Held;
 use super::record::NONE;
-use super::table::{Row, Table};
+use super::table::{Row, SOME_TIME, Table};
 use crate::vault::{PrincipalKind, path};
 use jiff::Timestamp;
 use rayon::prelude::*;
@@ -218,12 +218,12 @@ impl Table {
 
     /// The sets of policies that principals acted with, in a fixed order. A demand keeps the last of them only.
     pub(crate) fn policy_sets(&self) -> Vec<PolicySet> {
-        self.sets(|used| used.map(timestamp))
+        self.sets(|used| used.map(used_at))
     }
 
     /// The sets of policies that somebody asked with, whether or not anything was allowed.
     pub(crate) fn sets_asked_with(&self) -> Vec<PolicySet> {
-        self.sets(|used| Some(used.and_then(timestamp)))
+        self.sets(|used| Some(used.and_then(used_at)))
     }
 
     /// The sets for which `last` says when something was last allowed.
@@ -274,6 +274,11 @@ impl Table {
         seen.sort_unstable_by(|a, b| a.principal.cmp(&b.principal));
         seen
     }
+}
+
+/// The time when something was last allowed, if entries told it.
+fn used_at(time: i64) -> Option<Timestamp> {
+    timestamp(time).filter(|_| time > SOME_TIME)
 }
 
 fn number_of(len: usize) -> u32 {

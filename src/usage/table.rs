@@ -21,6 +21,9 @@ const LONGEST_OPEN_PATH: usize = 1_024;
 /// The path of the row in which all others without token are counted.
 pub(crate) const ANY_OPEN_PATH: &str = "+";
 
+/// Stands for a time that no entry tells.
+pub(crate) const SOME_TIME: i64 = i64::MIN + 1;
+
 /// What a row is the row of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Key<'a> {
@@ -169,10 +172,10 @@ impl Table {
             .filter(|time| *time != i64::MIN)
     }
 
-    /// Notes that something was allowed to an auth.
+    /// Notes that something was allowed to an auth, at a time that the entry may not tell.
     pub(crate) fn use_auth(&mut self, auth: u32, time: i64) {
         if let Some(known) = self.auth_used.get_mut(auth as usize) {
-            *known = (*known).max(time);
+            *known = (*known).max(time.max(SOME_TIME));
         }
     }
 
@@ -518,7 +521,11 @@ impl Table {
     pub(crate) fn merge(&mut self, other: Self) -> Renumbered {
         let texts: Vec<u32> = other.texts.iter().map(|t| self.texts.intern(t)).collect();
         let auths: Vec<u32> = other.auths.iter().map(|a| self.auth(a.clone())).collect();
-        for (&auth, &time) in auths.iter().zip(&other.auth_used) {
+        for (&auth, &time) in auths
+            .iter()
+            .zip(&other.auth_used)
+            .filter(|(_, time)| **time != i64::MIN)
+        {
             self.use_auth(auth, time);
         }
         for (&auth, &lines) in auths.iter().zip(&other.auth_lost) {

@@ -243,7 +243,7 @@ fn idle(joined: &Joined, policy: usize) -> bool {
     let unheld = joined.held_by.get(policy).is_none_or(BTreeSet::is_empty);
     let known = joined.handed_out.as_ref().filter(|known| known.whole);
     let id = joined.policies.get(policy).map(crate::policy::model::Policy::id);
-    unheld && known.zip(id).is_some_and(|(known, id)| !known.policies.contains(&id))
+    unheld && known.zip(id).is_some_and(|(known, id)| !known.names(&id))
 }
 
 /// What a grant is like, from the widest to the nearest: the capability, then the shape of stanza and policy. Nothing that follows from
