@@ -63,6 +63,67 @@ pub(crate) struct Row {
     keys_recent: u32,
 }
 
+/// What one request, or all requests of another table, tell of a demand.
+struct Sighting<'a> {
+    first: i64,
+    last: i64,
+    days: &'a [i32],
+    mount_type: u32,
+    auth: u32,
+    auth_time: i64,
+    /// The names that all allowed requests had, sorted; none where none was allowed.
+    keys_always: Option<&'a [u32]>,
+    keys_ever: &'a [u32],
+}
+
+impl Row {
+    /// Takes over what was seen. Nothing depends on the order in which it comes.
+    fn see(&mut self, seen: &Sighting<'_>, texts: &Texts, auths: &Values<Auth>) {
+        self.first = self.first.min(seen.first);
+        self.last = self.last.max(seen.last);
+        for day in seen.days {
+            note_day(&mut self.days, *day);
+        }
+        let (timeless, at) = (&mut 0, (seen.mount_type, 0));
+        latest(&mut self.mount_type, timeless, at, |number| texts.get(number));
+        latest(
+            &mut self.auth,
+            &mut self.auth_time,
+            (seen.auth, seen.auth_time),
+            |number| auths.get(number),
+        );
+        if let Some(names) = seen.keys_always {
+            match &mut self.keys_always {
+                None => self.keys_always = Some(names.to_vec()),
+                Some(always) => always.retain(|n| names.binary_search(n).is_ok()),
+            }
+        }
+        if let Some(ever) = with_all(&self.keys_ever, seen.keys_ever) {
+            self.keys_ever = bounded(ever, texts);
+        }
+    }
+}
+
+impl Who {
+    /// Takes over a login. The latest holds, and of two at one time that at the greater mount.
+    fn see_login(&mut self, login: Option<(i64, Arc<str>)>) {
+        if login > self.login {
+            self.login = login;
+        }
+    }
+}
+
+/// The one rule of which value holds: that seen last, and of two at one time the one that means more.
+fn latest<T: Ord>(number: &mut u32, time: &mut i64, seen: (u32, i64), meaning: impl Fn(u32) -> T) {
+    let (other, at) = seen;
+    if other == NONE || (other == *number && at <= *time) {
+        return;
+    }
+    if *number == NONE || at > *time || (at == *time && meaning(other) > meaning(*number)) {
+        (*number, *time) = seen;
+    }
+}
+
 /// Where a row stands, with its key, so that a look-up need not touch the row.
 #[derive(Debug, Clone)]
 struct Place {
@@ -408,48 +469,29 @@ impl Table {
         if !denied {
             self.use_auth(record.auth, record.last);
         }
-        let names: Option<&Vec<u32>> = self.key_sets.get(record.keys);
+        let (texts, auths) = (&self.texts, &self.auths);
         let Some(row) = self.rows.get_mut(record.row as usize) else {
             return;
         };
-        if record.first <= record.last {
-            row.first = row.first.min(record.first);
-            row.last = row.last.max(record.last);
-            note_day(&mut row.days, day_of(record.first));
-            note_day(&mut row.days, day_of(record.last));
-        }
-        if record.mount_type != NONE && record.mount_type != row.mount_type {
-            row.mount_type =
-                if row.mount_type == NONE || self.texts.get(record.mount_type) > self.texts.get(row.mount_type) {
-                    record.mount_type
-                } else {
-                    row.mount_type
-                };
-        }
-        if record.auth != NONE && record.last >= row.auth_time {
-            row.auth = if row.auth == NONE
-                || record.last > row.auth_time
-                || self.auths.get(record.auth) > self.auths.get(row.auth)
-            {
-                record.auth
-            } else {
-                row.auth
-            };
-            row.auth_time = record.last;
-        }
-        if !denied && (row.keys_always.is_none() || row.keys_recent != record.keys) {
+        // The names that came last with it need not be looked at again.
+        let is_new = !denied && (row.keys_always.is_none() || row.keys_recent != record.keys);
+        if is_new {
             row.keys_recent = record.keys;
-            let none = Vec::new();
-            let names = names.unwrap_or(&none);
-            match &mut row.keys_always {
-                None => row.keys_always = Some(names.clone()),
-                Some(always) => always.retain(|n| names.binary_search(n).is_ok()),
-            }
-            if let Some(ever) = with_all(&row.keys_ever, names) {
-                let texts = &self.texts;
-                row.keys_ever = bounded(ever, texts);
-            }
         }
+        let names = self.key_sets.get(record.keys).map_or(&[][..], Vec::as_slice);
+        let days = [day_of(record.first), day_of(record.last)];
+        let has_time = record.first <= record.last;
+        let seen = Sighting {
+            first: record.first,
+            last: record.last,
+            days: if has_time { &days } else { &[] },
+            mount_type: record.mount_type,
+            auth: record.auth,
+            auth_time: record.last,
+            keys_always: is_new.then_some(names),
+            keys_ever: if is_new { names } else { &[] },
+        };
+        row.see(&seen, texts, auths);
     }
 
     /// Adds the counts of a record, or takes them back.
@@ -501,19 +543,11 @@ impl Table {
         let (Some(who), Some(auth)) = (self.principals.get_mut(principal as usize), self.auths.get(record.auth)) else {
             return;
         };
-        if record.last >= who.time
-            && (record.last > who.time || who.auth == NONE || Some(auth) > self.auths.get(who.auth))
-        {
-            who.auth = record.auth;
-            who.time = record.last;
-        }
-        if auth.login
-            && who
-                .login
-                .as_ref()
-                .is_none_or(|known| (known.0, &known.1) < (record.last, &auth.mount))
-        {
-            who.login = Some((record.last, Arc::clone(&auth.mount)));
+        latest(&mut who.auth, &mut who.time, (record.auth, record.last), |a| {
+            self.auths.get(a)
+        });
+        if auth.login {
+            who.see_login(Some((record.last, Arc::clone(&auth.mount))));
         }
     }
 
@@ -547,18 +581,11 @@ impl Table {
         for theirs in other.principals {
             let number = self.principal(theirs.kind, theirs.id);
             principals.push(number);
-            let auth = to_auth(theirs.auth);
-            let (mine, auths) = (&mut self.principals, &self.auths);
-            let Some(mine) = mine.get_mut(number as usize) else {
-                continue;
-            };
-            if auth != NONE && (mine.auth == NONE || (theirs.time, auths.get(auth)) > (mine.time, auths.get(mine.auth)))
-            {
-                mine.auth = auth;
-                mine.time = theirs.time;
-            }
-            if theirs.login > mine.login {
-                mine.login = theirs.login;
+            let (known, auths) = (&mut self.principals, &self.auths);
+            if let Some(mine) = known.get_mut(number as usize) {
+                let seen = (to_auth(theirs.auth), theirs.time);
+                latest(&mut mine.auth, &mut mine.time, seen, |a| auths.get(a));
+                mine.see_login(theirs.login);
             }
         }
         let mut rows = Vec::with_capacity(other.rows.len());
@@ -575,35 +602,21 @@ impl Table {
             let Some(mine) = mine.get_mut(at as usize) else {
                 continue;
             };
-            let mount_type = to_text(theirs.mount_type);
-            if mount_type != NONE && (mine.mount_type == NONE || texts.get(mount_type) > texts.get(mine.mount_type)) {
-                mine.mount_type = mount_type;
-            }
             mine.allowed += theirs.allowed;
             mine.denied += theirs.denied;
             mine.failed += theirs.failed;
-            mine.first = mine.first.min(theirs.first);
-            mine.last = mine.last.max(theirs.last);
-            let auth = to_auth(theirs.auth);
-            if auth != NONE
-                && (mine.auth == NONE || (theirs.auth_time, auths.get(auth)) > (mine.auth_time, auths.get(mine.auth)))
-            {
-                mine.auth = auth;
-                mine.auth_time = theirs.auth_time;
-            }
-            for day in theirs.days {
-                note_day(&mut mine.days, day);
-            }
-            if let Some(names) = theirs.keys_always {
-                let names = to_names(&names);
-                match &mut mine.keys_always {
-                    None => mine.keys_always = Some(names),
-                    Some(always) => always.retain(|n| names.binary_search(n).is_ok()),
-                }
-            }
-            if let Some(ever) = with_all(&mine.keys_ever, &to_names(&theirs.keys_ever)) {
-                mine.keys_ever = bounded(ever, texts);
-            }
+            let always = theirs.keys_always.as_deref().map(to_names);
+            let seen = Sighting {
+                first: theirs.first,
+                last: theirs.last,
+                days: &theirs.days,
+                mount_type: to_text(theirs.mount_type),
+                auth: to_auth(theirs.auth),
+                auth_time: theirs.auth_time,
+                keys_always: always.as_deref(),
+                keys_ever: &to_names(&theirs.keys_ever),
+            };
+            mine.see(&seen, texts, auths);
             mine.keys_recent = NONE;
         }
         self.tally.merge(other.tally);
@@ -679,4 +692,32 @@ fn bounded(mut names: Vec<u32>, texts: &Texts) -> Vec<u32> {
         names.sort_unstable();
     }
     names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn what_was_seen_last_holds_in_whatever_order_it_comes(
+            seen in prop::collection::vec((prop_oneof![0_u32..5, Just(NONE)], 0_i64..4), 0..12),
+            turn in any::<prop::sample::Index>(),
+        ) {
+            let meaning = |number: u32| [3, 1, 4, 0, 2].get(number as usize).copied();
+            let of = |seen: &[(u32, i64)]| {
+                let (mut number, mut time) = (NONE, i64::MIN);
+                for one in seen {
+                    latest(&mut number, &mut time, *one, meaning);
+                }
+                (number != NONE).then_some((time, meaning(number)))
+            };
+            let want = seen.iter().filter(|(number, _)| *number != NONE).map(|(number, time)| (*time, meaning(*number))).max();
+            let mut turned = seen.clone();
+            turned.rotate_left(turn.index(seen.len() + 1).min(seen.len()));
+            prop_assert_eq!(of(&seen), want);
+            prop_assert_eq!(of(&turned), want);
+        }
+    }
 }
