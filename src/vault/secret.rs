@@ -24,9 +24,14 @@ pub fn is_marked(path: &str) -> bool {
 /// A path, with a mark for each segment that is a secret by its form or by its place.
 #[must_use]
 pub fn path(path: &str) -> Cow<'_, str> {
-    if !may_hold_one(path) {
-        return Cow::Borrowed(path);
+    if may_hold_one(path) {
+        marked(path)
+    } else {
+        Cow::Borrowed(path)
     }
+}
+
+fn marked(path: &str) -> Cow<'_, str> {
     let segments: Vec<&str> = path.split('/').collect();
     let mut marks: Vec<Option<&str>> = segments.iter().map(|s| is_token(s).then_some(TOKEN)).collect();
     for from in 0..segments.len() {
@@ -80,8 +85,12 @@ pub fn accessor(accessor: &str) -> Cow<'_, str> {
 
 /// Cheap, and true of every path that [`path`] changes.
 fn may_hold_one(path: &str) -> bool {
-    let has = |word: &str| memchr::memmem::find(path.as_bytes(), word.as_bytes()).is_some();
-    memchr::memchr(b'.', path.as_bytes()).is_some() || has("auth/token/") || has("sys/") || has("/secret-id")
+    let path = path.as_bytes();
+    let begins = |from: usize| {
+        let rest = path.get(from..).unwrap_or_default();
+        rest.starts_with(b"sys/") || rest.starts_with(b"auth/token/") || rest.starts_with(b"secret-id")
+    };
+    memchr::memchr(b'.', path).is_some() || begins(0) || memchr::memchr_iter(b'/', path).any(|at| begins(at + 1))
 }
 
 /// Whether a text is a token, or has one in it.
@@ -248,7 +257,7 @@ mod tests {
             parts in proptest::collection::vec(
                 prop_oneof![
                     Just("auth".to_owned()), Just("token".to_owned()), Just("lookup".to_owned()), Just("sys".to_owned()),
-                    Just("leases".to_owned()), Just("revoke".to_owned()), Just("role".to_owned()), Just("secret-id".to_owned()),
+                    Just("leases".to_owned()), Just("revoke".to_owned()), Just("role".to_owned()), Just("secret-id".to_owned()), Just("raw".to_owned()), Just("lookup-accessor".to_owned()), Just("secret-id-accessor".to_owned()),
                     Just("hvs.CAESIJ".to_owned()), Just(String::new()), "[a-zA-Z0-9.]{0,30}",
                 ],
                 0..8,
@@ -256,6 +265,7 @@ mod tests {
         ) {
             let asked = parts.join("/");
             let once = path(&asked).into_owned();
+            prop_assert_eq!(&once, &*marked(&asked));
             prop_assert_eq!(path(&once).into_owned(), once.clone());
             prop_assert_eq!(asked.split('/').count(), once.split('/').count());
             prop_assert!(!once.contains("hvs."));
