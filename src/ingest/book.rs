@@ -37,6 +37,18 @@ pub struct Known {
     pub only_in: u32,
 }
 
+/// What is known of who asks before the request is read.
+#[derive(Debug, Clone, Copy, Default)]
+pub enum Asker {
+    /// Nothing.
+    #[default]
+    Unread,
+    /// The essence of its `auth` object was read, and the object is not known.
+    Read,
+    /// The object is known.
+    Known(Known),
+}
+
 impl Known {
     /// Whether it is so in this namespace.
     #[must_use]
@@ -242,7 +254,7 @@ mod tests {
         let essence = |name: &str| {
             let mut essence = Essence::default();
             let auth = format!(r#"{{"display_name":"{name}"}}"#);
-            essence.read(auth.as_bytes(), b"", &crate::usage::GroupBy::Entity);
+            essence.read(auth.as_bytes(), &crate::usage::GroupBy::Entity);
             essence
         };
         let mut meanings = Meanings::default();

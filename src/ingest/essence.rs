@@ -7,6 +7,7 @@
 
 use super::principal::is_telling;
 use super::scan::{self, Members};
+use super::simd;
 use super::text::decode;
 use crate::usage::GroupBy;
 
@@ -61,20 +62,32 @@ pub struct Essence {
 }
 
 impl Essence {
-    /// Reads an `auth` object that came with a request whose token has this raw accessor; what is odd in it counts as absent.
-    pub fn read(&mut self, auth: &[u8], accessor: &[u8], group_by: &GroupBy) {
-        self.read_with(auth, accessor, group_by, false);
+    /// Reads an `auth` object; what is odd in it counts as absent.
+    pub fn read(&mut self, auth: &[u8], group_by: &GroupBy) {
+        self.read_with(auth, group_by, false);
+    }
+
+    /// Reads the `auth` object at `at` as the servers write it, and says where it ends. None if anything is otherwise: then its end
+    /// is to be found first.
+    pub fn read_at(&mut self, text: &[u8], at: usize, group_by: &GroupBy) -> Option<usize> {
+        self.bytes.clear();
+        let mut said = Said::default();
+        let end = simd::members(text, at, |(key, value)| self.take_any(&mut said, key, value))?;
+        self.conclude(said, group_by, false);
+        Some(end)
     }
 
     /// The same, with what tells nothing if `all` is asked for.
-    fn read_with(&mut self, auth: &[u8], accessor: &[u8], group_by: &GroupBy, all: bool) {
+    fn read_with(&mut self, auth: &[u8], group_by: &GroupBy, all: bool) {
         self.bytes.clear();
         let mut said = Said::default();
         for (key, value) in raw_members(auth) {
-            if !self.take(&mut said, key, value) && memchr::memchr(b'\\', key).is_some() {
-                self.take(&mut said, decode(key).as_bytes(), value);
-            }
+            self.take_any(&mut said, key, value);
         }
+        self.conclude(said, group_by, all);
+    }
+
+    fn conclude(&mut self, said: Said<'_>, group_by: &GroupBy, all: bool) {
         let Said {
             entity,
             name,
@@ -87,9 +100,8 @@ impl Essence {
         // Whoever has another name is not known by the accessor, unless that was asked for.
         let by_accessor = *group_by == GroupBy::Accessor || (entity.is_empty() && name.is_empty());
         self.by_request = by_accessor && own.is_empty();
-        let accessor = if own.is_empty() { accessor } else { own };
         if by_accessor || all {
-            self.put_if_any(Piece::Accessor, accessor);
+            self.put_if_any(Piece::Accessor, own);
         }
         if shown {
             self.put(Piece::Shown, b"");
@@ -102,6 +114,12 @@ impl Essence {
             if all || is_telling(&decode(key), group_by) || may_end(name, text) {
                 self.put(Piece::Value, text);
             }
+        }
+    }
+
+    fn take_any<'a>(&mut self, said: &mut Said<'a>, key: &[u8], value: &'a [u8]) {
+        if !self.take(said, key, value) && memchr::memchr(b'\\', key).is_some() {
+            self.take(said, decode(key).as_bytes(), value);
         }
     }
 
@@ -122,6 +140,13 @@ impl Essence {
             _ => return false,
         }
         true
+    }
+
+    /// It came with a request whose token has this raw accessor.
+    pub fn came_with(&mut self, accessor: &[u8]) {
+        if self.by_request {
+            self.put_if_any(Piece::Accessor, accessor);
+        }
     }
 
     /// It is that of a token which a login at this mount made.
@@ -319,8 +344,16 @@ pub(super) mod tests {
             login in any::<bool>(),
         ) {
             let (mut short, mut whole) = (Essence::default(), Essence::default());
-            short.read(auth.as_bytes(), accessor.as_bytes(), &group_by);
-            whole.read_with(auth.as_bytes(), accessor.as_bytes(), &group_by, true);
+            short.read(auth.as_bytes(), &group_by);
+            whole.read_with(auth.as_bytes(), &group_by, true);
+            // Both ways through the object take the same from it.
+            let mut at = Essence::default();
+            if at.read_at(auth.as_bytes(), 0, &group_by).is_some() {
+                prop_assert_eq!(&at, &short);
+            }
+            for essence in [&mut short, &mut whole] {
+                essence.came_with(accessor.as_bytes());
+            }
             if login {
                 short.of_login("auth/m/");
                 whole.of_login("auth/m/");
@@ -346,7 +379,7 @@ pub(super) mod tests {
         };
         let essence = |auth: &str| {
             let mut essence = Essence::default();
-            essence.read(auth.as_bytes(), b"", &GroupBy::Entity);
+            essence.read(auth.as_bytes(), &GroupBy::Entity);
             essence
         };
         assert_eq!(essence(&token(1, "17")), essence(&token(2, "18")));

@@ -416,7 +416,8 @@ mod tests {
 
     fn essence(raw: &str, accessor: &str, group_by: &GroupBy) -> Essence {
         let mut essence = Essence::default();
-        essence.read(raw.as_bytes(), accessor.as_bytes(), group_by);
+        essence.read(raw.as_bytes(), group_by);
+        essence.came_with(accessor.as_bytes());
         essence
     }
 

@@ -5,7 +5,7 @@
 //! before is known by its bytes. What is not as expected, in whatever respect, goes the general way (`stream.rs`), so that
 //! both ways give the same result; a property test holds them to it.
 
-use super::book::Known;
+use super::book::Asker;
 use super::entry::{self, Entry, Request};
 use super::scan;
 use super::simd;
@@ -49,7 +49,7 @@ pub struct Quick {
 struct Draft<'a> {
     entry: Entry<'a>,
     kind: Option<Kind>,
-    known: Option<Known>,
+    asker: Asker,
     /// Where the `auth` object stands.
     auth: Option<usize>,
     asked: bool,
@@ -203,11 +203,9 @@ impl Quick {
             return;
         }
         worker.usage_mut().table_mut().tally.lines += 1;
-        let mut record = worker.record(entry, draft.known);
+        let mut record = worker.record(entry, draft.asker);
         if let Some(waiting) = self.take(hash_id(entry.request.id)) {
-            let partner = record
-                .usable()
-                .then(|| partner(worker, text, &waiting, entry.request.raw, &record));
+            let partner = record.usable().then(|| partner(worker, text, &waiting, entry, &record));
             match partner.flatten() {
                 Some((time, error)) if worker.outside(Some(time)).is_none() => {
                     stream.bare_entry();
@@ -238,7 +236,14 @@ impl Quick {
 
 /// Of a waiting request whose `request` object is that of the response, and that is of the same maker, the time and whether it has
 /// an error, if nothing else is to be learnt from it.
-fn partner(worker: &Worker, text: &[u8], waiting: &Waiting, request: &[u8], response: &Record) -> Option<(i64, bool)> {
+fn partner(
+    worker: &mut Worker,
+    text: &[u8],
+    waiting: &Waiting,
+    entry: &Entry<'_>,
+    response: &Record,
+) -> Option<(i64, bool)> {
+    let request = entry.request.raw;
     let line = text.get(waiting.begin..waiting.end)?;
     if !line.get(waiting.request..)?.starts_with(request) {
         return None;
@@ -258,9 +263,17 @@ fn partner(worker: &Worker, text: &[u8], waiting: &Waiting, request: &[u8], resp
         _ => return None,
     }
     let time = draft.entry.time.filter(|_| draft.kind == Some(Kind::Request))?;
+    // Mostly who asked is said twice in the same words.
     let auth = waiting.auth.or(draft.auth);
-    let known = auth.and_then(|at| worker.remembered(line, at));
-    if !worker.is_open(response) && !known.is_some_and(|(known, _)| worker.is_maker(known, response)) {
+    let is_same = match auth {
+        Some(at) => !entry.auth.is_empty() && line.get(at..)?.starts_with(entry.auth),
+        None => entry.auth.is_empty(),
+    };
+    let is_maker = |at: usize| {
+        let known = worker.remembered(line, at);
+        known.is_some_and(|(known, _)| worker.is_maker(known, response))
+    };
+    if !is_same && !worker.is_open(response) && !auth.is_some_and(is_maker) {
         return None;
     }
     Some((time, waiting.error || draft.entry.error))
@@ -274,7 +287,13 @@ fn skip(worker: &mut Worker, stream: &mut Stream, reason: Skip, line: u64) {
 }
 
 /// Walks over the members of an entry, from the key at `at` on; none if anything is not as expected.
-fn walk<'a>(worker: &Worker, line: &'a [u8], mut at: usize, draft: &mut Draft<'a>, mut waits: bool) -> Option<Step> {
+fn walk<'a>(
+    worker: &mut Worker,
+    line: &'a [u8],
+    mut at: usize,
+    draft: &mut Draft<'a>,
+    mut waits: bool,
+) -> Option<Step> {
     if at == 1 && line.first() != Some(&b'{') {
         return None;
     }
@@ -300,15 +319,12 @@ fn walk<'a>(worker: &Worker, line: &'a [u8], mut at: usize, draft: &mut Draft<'a
         } else if rest.starts_with(br#""auth":{"#) {
             let start = at + 7;
             draft.auth = Some(start);
-            at = match worker.remembered(line, start) {
-                Some((known, end)) => {
-                    draft.known = Some(known);
-                    end
-                }
-                None => {
-                    draft.known = None;
-                    simd::container(line, start).ok()?
-                }
+            // Of a request that waits for its response nothing but the end is needed.
+            (draft.asker, at) = if waits {
+                let known = worker.remembered(line, start).map(|(_, end)| end);
+                (Asker::Unread, known.or_else(|| simd::container(line, start).ok())?)
+            } else {
+                worker.asker(line, start)?
             };
             draft.entry.auth = line.get(start..at)?;
         } else if rest.starts_with(br#""request":{"#) {
@@ -377,7 +393,16 @@ fn id_in(line: &[u8], at: usize) -> Option<&[u8]> {
 /// The `request` object at `at`, and where it ends.
 fn request(line: &[u8], at: usize) -> Option<(Request<'_>, usize)> {
     let begin = at;
-    let mut at = at + 1;
+    let mut request = Request::default();
+    let mut is_read = true;
+    let end = simd::members(line, begin, |(key, value)| {
+        is_read &= entry::set(&mut request, key, value).is_ok()
+    });
+    if let Some(end) = end.filter(|_| is_read) {
+        request.raw = line.get(begin..end)?;
+        return Some((request, end));
+    }
+    let mut at = begin + 1;
     let mut request = Request::default();
     loop {
         let (key, start, end) = member(line, at)?;

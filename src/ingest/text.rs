@@ -1,10 +1,14 @@
 //! JSON strings: taken as they stand where they hold no escape, which is nearly always, else decoded.
 
+use super::simd;
 use std::borrow::Cow;
 
 /// The text of a raw JSON string, the part between its quotes. Lone surrogates and bytes that are not UTF-8 become U+FFFD.
 #[must_use]
 pub fn decode(raw: &[u8]) -> Cow<'_, str> {
+    if let Some(text) = simd::plain(raw) {
+        return Cow::Borrowed(text);
+    }
     if memchr::memchr(b'\\', raw).is_none() {
         // The lossy way looks at characters one by one.
         return std::str::from_utf8(raw).map_or_else(|_| String::from_utf8_lossy(raw), Cow::Borrowed);

@@ -1,11 +1,12 @@
 //! Entries to records: what each says of who asked for what, and how that ended.
 
-use super::book::{Book, Known, Meanings};
+use super::book::{Asker, Book, Known, Meanings};
 use super::entry::{Entry, Request};
 use super::essence::Essence;
 use super::open_paths;
 use super::principal::Facts;
 use super::scan::Members;
+use super::simd;
 use super::text::decode;
 use crate::usage::Skip;
 use crate::usage::auth::Auth;
@@ -126,7 +127,7 @@ impl Worker {
             self.usage.table_mut().tally.skip(reason, 1);
             return Some(reason);
         }
-        let record = self.record(entry, None);
+        let record = self.record(entry, Asker::Unread);
         self.usage.add(&record);
         (!record.usable()).then(|| Skip::from_index(record.skip)).flatten()
     }
@@ -141,7 +142,7 @@ impl Worker {
         let reason = outside.unwrap_or(reason);
         let space = namespace_of(&entry.request);
         let namespace = self.namespace(&space, &entry.request);
-        let known = self.known(entry.auth, &entry.request, &space, namespace);
+        let known = self.known(Asker::Unread, entry.auth, &entry.request, &space, namespace);
         let table = self.usage.table_mut();
         table.tally.skip(reason, 1);
         if !known.unnamed {
@@ -180,8 +181,19 @@ impl Worker {
         known.auth == record.auth && namespace.is_some_and(|number| known.holds_in(number))
     }
 
-    /// The record of an entry, whose `auth` may be known already.
-    pub fn record(&mut self, entry: &Entry<'_>, known: Option<Known>) -> Record {
+    /// The end of the `auth` object at `at`, and what is known of it; none if that is no object.
+    pub fn asker(&mut self, text: &[u8], at: usize) -> Option<(Asker, usize)> {
+        if let Some((known, end)) = self.remembered(text, at) {
+            return Some((Asker::Known(known), end));
+        }
+        match self.essence.read_at(text, at, &self.group_by) {
+            Some(end) => Some((Asker::Read, end)),
+            None => Some((Asker::Unread, simd::container(text, at).ok()?)),
+        }
+    }
+
+    /// The record of an entry, of whose `auth` something may be known already.
+    pub fn record(&mut self, entry: &Entry<'_>, asker: Asker) -> Record {
         let mut record = Record::new(0, entry.response);
         record.flags = if entry.request.has_id() { 0 } else { flag::NO_ID }
             | if entry.error { flag::ERROR } else { 0 }
@@ -205,7 +217,7 @@ impl Worker {
             let node = decode(entry.forwarded_from);
             self.usage.table_mut().seen.node(&node);
         }
-        match self.demand(entry, known, &mut record) {
+        match self.demand(entry, asker, &mut record) {
             Ok(()) => {
                 record.class = if entry.response {
                     Class::Response
@@ -220,10 +232,10 @@ impl Worker {
     }
 
     /// Fills in the numbers of the demand.
-    fn demand(&mut self, entry: &Entry<'_>, known: Option<Known>, record: &mut Record) -> Result<(), Skip> {
+    fn demand(&mut self, entry: &Entry<'_>, asker: Asker, record: &mut Record) -> Result<(), Skip> {
         let request = &entry.request;
         if !request.names_a_demand() || is_hidden(request.path) {
-            return Err(self.unsaid(entry, known, record));
+            return Err(self.unsaid(entry, asker, record));
         }
         let operation = match request.operation {
             b"write" => Operation::Update,
@@ -233,7 +245,7 @@ impl Worker {
             return Err(match operation {
                 Operation::Help => Skip::Help,
                 _ if NEVER_ALLOWED.contains(&request.operation) => Skip::UnknownOperation,
-                _ => self.unsaid(entry, known, record),
+                _ => self.unsaid(entry, asker, record),
             });
         };
         let mut asked = decode(request.path);
@@ -251,8 +263,7 @@ impl Worker {
         let mount_point = decode(request.mount_point);
         let space = namespace_of(request);
         let namespace = self.namespace(&space, request);
-        let known = known.filter(|known| known.holds_in(namespace));
-        let known = known.unwrap_or_else(|| self.known(entry.auth, request, &space, namespace));
+        let known = self.known(asker, entry.auth, request, &space, namespace);
         record.flags |= known.flags;
         let endpoint = open_paths::endpoint(&asked, &mount_type, &mount_point);
         let open = endpoint.is_some() || (known.wrapping && asked == "sys/wrapping/unwrap");
@@ -287,15 +298,14 @@ impl Worker {
     }
 
     /// Notes whose entry it is that does not say what was asked, and says why it is left out.
-    fn unsaid(&mut self, entry: &Entry<'_>, known: Option<Known>, record: &mut Record) -> Skip {
+    fn unsaid(&mut self, entry: &Entry<'_>, asker: Asker, record: &mut Record) -> Skip {
         if entry.of_plugin {
             return Skip::NoPath;
         }
         let request = &entry.request;
         let space = namespace_of(request);
         let namespace = self.namespace(&space, request);
-        let known = known.filter(|known| known.holds_in(namespace));
-        let known = known.unwrap_or_else(|| self.known(entry.auth, request, &space, namespace));
+        let known = self.known(asker, entry.auth, request, &space, namespace);
         record.flags |= known.flags;
         // Whoever was refused holds policies all the same, and is to be known for that.
         if !known.unnamed {
@@ -341,14 +351,23 @@ impl Worker {
     }
 
     /// The meaning of an `auth` object that came with a request in this namespace.
-    fn known(&mut self, raw: &[u8], request: &Request<'_>, namespace: &str, number: u32) -> Known {
-        let found = self.book.find(raw, 0).filter(|(_, end)| *end == raw.len());
-        if let Some((known, _)) = found
-            && known.holds_in(number)
-        {
+    fn known(&mut self, asker: Asker, raw: &[u8], request: &Request<'_>, namespace: &str, number: u32) -> Known {
+        let found = match asker {
+            Asker::Known(known) => Some(known),
+            Asker::Read => None,
+            Asker::Unread => self
+                .book
+                .find(raw, 0)
+                .filter(|(_, end)| *end == raw.len())
+                .map(|(known, _)| known),
+        };
+        if let Some(known) = found.filter(|known| known.holds_in(number)) {
             return known;
         }
-        self.essence.read(raw, request.accessor, &self.group_by);
+        if !matches!(asker, Asker::Read) {
+            self.essence.read(raw, &self.group_by);
+        }
+        self.essence.came_with(request.accessor);
         let known = self.meaning(namespace, number);
         if !self.essence.is_by_request() && found.is_none() {
             self.book.add(raw, known);
@@ -395,7 +414,7 @@ impl Worker {
         };
         let inner = super::envelope::follow(entry.answer, "/auth").unwrap_or_default();
         for raw in [entry.auth, inner] {
-            self.essence.read(raw, b"", &self.group_by);
+            self.essence.read(raw, &self.group_by);
             self.essence.of_login(mount);
             let known = self.meaning(namespace, number);
             if !known.unnamed {
@@ -499,11 +518,18 @@ mod tests {
                 let ask = |worker: &mut Worker| {
                     let number = worker.namespace(namespace, &request);
                     let known = if let Some(mount) = ["auth/m/", "auth/n/"].get(usize::from(how)) {
-                        worker.essence.read(auth.as_bytes(), b"", &worker.group_by);
+                        worker.essence.read(auth.as_bytes(), &worker.group_by);
                         worker.essence.of_login(mount);
                         worker.meaning(namespace, number)
                     } else {
-                        worker.known(auth.as_bytes(), &request, namespace, number)
+                        {
+                        let asker = if how == 2 {
+                            worker.asker(auth.as_bytes(), 0).unwrap().0
+                        } else {
+                            Asker::Unread
+                        };
+                        worker.known(asker, auth.as_bytes(), &request, namespace, number)
+                    }
                     };
                     let who = worker.usage.table_mut().auths.get(known.auth).cloned();
                     (who, known.unnamed, known.flags, known.wrapping)
@@ -515,5 +541,30 @@ mod tests {
             let seen = |worker: &mut Worker| worker.usage.table_mut().seen.clone();
             prop_assert_eq!(seen(&mut one), seen(&mut other));
         }
+    }
+
+    #[test]
+    fn who_has_no_name_is_known_by_the_accessor_of_the_request() {
+        let mut worker = Worker::new(Usage::default(), Arc::new(GroupBy::Entity));
+        let auth = format!(r#"{{"client_token":"hmac-sha256:{:064}","policies":["p"]}}"#, 7);
+        let mut ids = std::collections::BTreeSet::new();
+        for accessor in [
+            &b"hmac-sha256:1"[..],
+            b"hmac-sha256:2",
+            b"hmac-sha256:1",
+            b"hmac-sha256:2",
+        ] {
+            let request = Request {
+                accessor,
+                ..Request::default()
+            };
+            let (asker, _) = worker.asker(auth.as_bytes(), 0).unwrap();
+            let known = worker.known(asker, auth.as_bytes(), &request, "", 0);
+            ids.insert(worker.usage.table_mut().auths.get(known.auth).unwrap().id.clone());
+        }
+        assert_eq!(
+            ids.iter().map(|id| &**id).collect::<Vec<_>>(),
+            ["hmac-sha256:1", "hmac-sha256:2"]
+        );
     }
 }
