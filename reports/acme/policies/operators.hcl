@@ -1,5 +1,5 @@
 path "secret/*" {
-  capabilities = ["read", "update", "delete", "list"]
+  capabilities = ["read", "update", "list"]
 }
 
 path "sys/*" {
@@ -11,7 +11,7 @@ path "sys/audit" {
 }
 
 path "auth/*" {
-  capabilities = ["list"]
+  capabilities = ["read", "list"]
 }
 
 path "identity/*" {

@@ -213,9 +213,16 @@ impl Outlook {
             }
             _ => {
                 let (all, came) = expected.like;
+                let like = match all {
+                    1 => "the one grant like this one that was".to_owned(),
+                    _ => format!("{all} grants like this one that were"),
+                };
+                let often = match expected.burst.round() {
+                    times if times <= 1.0 => "once".to_owned(),
+                    times => format!("{times:.0} times"),
+                };
                 format!(
-                    "of {all} grants like this one that were unused at first, {came} came into use later; one that does is used about {:.0} times in that time",
-                    expected.burst
+                    "of {like} unused at first, {came} came into use later; one that does is used about {often} in that time"
                 )
             }
         };

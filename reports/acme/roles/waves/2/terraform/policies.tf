@@ -286,11 +286,7 @@ resource "vault_policy" "team-core" {
   name   = "team-core"
   policy = <<POLICY
 path "secret/data/+/core/*" {
-  capabilities = ["create", "read", "delete", "list"]
-}
-
-path "secret/data/stage/core/*" {
-  capabilities = ["create", "read", "update", "delete", "list"]
+  capabilities = ["read", "update", "delete", "list"]
 }
 
 path "secret/metadata/+/core/*" {
@@ -350,7 +346,7 @@ resource "vault_policy" "team-ml" {
   name   = "team-ml"
   policy = <<POLICY
 path "secret/data/+/ml/*" {
-  capabilities = ["create", "read", "update", "delete", "list"]
+  capabilities = ["read", "update", "delete", "list"]
 }
 
 path "secret/metadata/+/ml/*" {
@@ -380,7 +376,7 @@ resource "vault_policy" "team-ops" {
   name   = "team-ops"
   policy = <<POLICY
 path "secret/data/+/ops/*" {
-  capabilities = ["create", "read", "update", "delete", "list"]
+  capabilities = ["read", "update", "delete", "list"]
 }
 
 path "secret/metadata/+/ops/*" {

@@ -128,7 +128,7 @@ resource "vault_policy" "operators" {
   name   = "operators"
   policy = <<POLICY
 path "secret/*" {
-  capabilities = ["read", "update", "delete", "list"]
+  capabilities = ["read", "update", "list"]
 }
 
 path "sys/*" {
@@ -140,7 +140,7 @@ path "sys/audit" {
 }
 
 path "auth/*" {
-  capabilities = ["list"]
+  capabilities = ["read", "list"]
 }
 
 path "identity/*" {
@@ -290,11 +290,7 @@ resource "vault_policy" "team-core" {
   name   = "team-core"
   policy = <<POLICY
 path "secret/data/+/core/*" {
-  capabilities = ["create", "read", "delete", "list"]
-}
-
-path "secret/data/stage/core/*" {
-  capabilities = ["create", "read", "update", "delete", "list"]
+  capabilities = ["read", "update", "delete", "list"]
 }
 
 path "secret/metadata/+/core/*" {
@@ -354,7 +350,7 @@ resource "vault_policy" "team-ml" {
   name   = "team-ml"
   policy = <<POLICY
 path "secret/data/+/ml/*" {
-  capabilities = ["create", "read", "update", "delete", "list"]
+  capabilities = ["read", "update", "delete", "list"]
 }
 
 path "secret/metadata/+/ml/*" {
@@ -384,7 +380,7 @@ resource "vault_policy" "team-ops" {
   name   = "team-ops"
   policy = <<POLICY
 path "secret/data/+/ops/*" {
-  capabilities = ["create", "read", "update", "delete", "list"]
+  capabilities = ["read", "update", "delete", "list"]
 }
 
 path "secret/metadata/+/ops/*" {
