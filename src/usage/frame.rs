@@ -6,7 +6,7 @@ use super::coverage::{day_of, timestamp};
 use super::listing::Listing;
 use super::parquet::{self, Stored, Table as Columns};
 use super::part::Usage;
-use super::record::NONE;
+use super::record::{NONE, flag, join_ids};
 use super::state::{Bulk, Head, State, VERSION};
 use super::table::{Key, Table};
 use crate::vault::{Capability, PrincipalKind};
@@ -250,7 +250,13 @@ pub fn read(from: File) -> Result<Usage, FrameError> {
     }
     let mut table = state.table();
     let numbers = restore(&rows, &mut table);
-    let records = state.records(&mut table, &numbers);
+    let mut records = state.records(&mut table, &numbers);
+    if version == STATE_AS_TEXT {
+        // What the entries of a request have in common was its id alone.
+        for record in records.iter_mut().filter(|record| record.flags & flag::NO_ID == 0) {
+            record.id = join_ids(record.id, table.meaning(record));
+        }
+    }
     Ok(Usage::restored(table, &records, state.head.window, state.head.group_by))
 }
 
