@@ -7,7 +7,7 @@ use super::split::{self, Cut};
 use crate::access::weight::Weighed;
 use crate::access::{self, Joined, JoinedDemand, Outcome};
 use crate::index::IndexVec;
-use crate::optimize::proof::{self, Scheme};
+use crate::optimize::proof::{self, Proof, Scheme};
 use crate::optimize::redesign::{self, excess};
 use crate::optimize::tighten::{self, Span};
 use crate::policy::acl::Acl;
@@ -39,56 +39,54 @@ pub(super) fn window(input: &Input<'_>, options: &Options, cut: &Cut) -> Window 
         horizon: cut.test.end - cut.test.start,
     };
     let outlook = tighten::outlook(&sides.past, &how, &weighed, span);
+    let today = redesign::measure(&sides.past, &as_is(&sides.past), &weighed);
+    let mut redesigned: Vec<Point> = Vec::new();
     for &budget in &options.budgets {
-        let offer = outlook.within_budget(budget, &options.foresight);
-        let tightened = outlook.tighten(&sides.past, &how, &offer);
-        let proof = &tightened.proof;
-        let proven = proof.newly_denied == 0 && proof.newly_granted == 0;
-        let rule = Rule::Proposed {
-            proposal: Proposal::Tighten,
+        let rule = |proposal| Rule::Proposed {
+            proposal,
             budget,
             chosen: budget == options.foresight.budget,
         };
-        let mut point = score(rule, &tightened.scheme.policies, proven);
+        let is_proven = |proof: &Proof| proof.newly_denied == 0 && proof.newly_granted == 0;
+        let offer = outlook.within_budget(budget, &options.foresight);
+        let whole = outlook.tighten(&sides.past, &how, &offer);
+        let (proven, policies) = (is_proven(&whole.proof), &whole.scheme.policies);
+        let mut point = score(rule(Proposal::Tighten), policies, proven);
         point.promised = Some(Promise::of(offer.denied));
         points.push(point);
-    }
-    let today = redesign::measure(&sides.past, &as_is(&sides.past), &weighed);
-    for &budget in &options.budgets {
-        let half = outlook.within_budget(budget / 2.0, &options.foresight);
-        let base = outlook.tighten(&sides.past, &how, &half);
-        let found = redesign::redesign(
-            &sides.past,
-            &base.scheme,
-            &redesign::Options {
-                weighed: &weighed,
-                time_limit: std::time::Duration::ZERO,
-                seed: 1,
-                max_roles: None,
-                over_grant: options.over_grant,
-                price: &options.price,
-                keep: &[],
-                today,
-                removable,
-                ahead: Some(redesign::Ahead {
-                    span,
-                    off: outlook.off(),
-                    budget: outlook.allowed(budget / 2.0, &options.foresight),
-                    settings: &options.foresight,
-                }),
-            },
-        );
-        let Some(found) = found else { continue };
-        let rule = Rule::Proposed {
-            proposal: Proposal::Redesign,
-            budget,
-            chosen: budget == options.foresight.budget,
+        let of_half = outlook.within_budget(budget / 2.0, &options.foresight);
+        let half = outlook.tighten(&sides.past, &how, &of_half);
+        let bases = redesign::Bases {
+            half: &half.scheme,
+            whole: &whole.scheme,
         };
-        let proven = found.proof.newly_denied == 0 && found.proof.newly_granted == 0;
+        let ways = redesign::Options {
+            weighed: &weighed,
+            time_limit: std::time::Duration::ZERO,
+            seed: 1,
+            max_roles: None,
+            over_grant: options.over_grant,
+            price: &options.price,
+            keep: &[],
+            today,
+            removable,
+            ahead: Some(redesign::Ahead {
+                span,
+                off: outlook.off(),
+                budget: outlook.allowed(budget / 2.0, &options.foresight),
+                settings: &options.foresight,
+            }),
+        };
+        let Some((found, from_whole)) = redesign::better(&sides.past, bases, &ways) else {
+            continue;
+        };
+        let (proven, rule) = (is_proven(&found.proof), rule(Proposal::Redesign));
         let mut point = by_scheme(&sides, &used, options, rule, &found.scheme, proven);
-        point.promised = Some(Promise::of(half.denied.and(found.expected)));
-        points.push(point);
+        let base = if from_whole { offer.denied } else { of_half.denied };
+        point.promised = Some(Promise::of(base.and(found.expected)));
+        redesigned.push(point);
     }
+    points.extend(redesigned);
     for &days in options
         .plain_days
         .iter()

@@ -21,8 +21,7 @@ use crate::analysis::evidence::{self, Watch};
 use crate::analysis::rules;
 use crate::deployment::Deployment;
 use crate::optimize::foresight::ForesightSettings;
-use crate::optimize::proof::Scheme;
-use crate::optimize::redesign::{self, Redesign};
+use crate::optimize::redesign;
 use crate::optimize::tighten::{self, Outlook, Span, Tightening};
 use crate::policy::model::Policy;
 use crate::policy::profile::Profile;
@@ -161,37 +160,26 @@ pub fn advise(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&s
     let today = redesign::measure(joined, &proposals::today(joined), &weighed);
 
     step("designing roles");
-    let design = |from: &Scheme, ahead| {
-        let how = redesign::Options {
-            weighed: &weighed,
-            time_limit: options.time_limit,
-            seed: options.seed,
-            max_roles: options.max_roles,
-            over_grant: settings.over_grant,
-            price: &settings.price,
-            keep: &settings.keep,
-            today,
-            removable: &removable,
-            ahead,
-        };
-        redesign::redesign(joined, from, &how)
+    let bases = redesign::Bases {
+        half: foreseen.base.as_ref().map_or(&tightened.scheme, |base| &base.scheme),
+        whole: &tightened.scheme,
     };
-    let half = foreseen.base.as_ref().map_or(&tightened.scheme, |base| &base.scheme);
-    let (mut redesigned, mut base) = (design(half, foreseen.ahead), foreseen.base);
-    // Where half of the budget does less by roles than all of it by tightening, all of it is spent on that, and the roles cost
-    // nothing more: a redesign is never worse than the tightened policies.
-    let cost = |size: &redesign::Size| redesign::cost(size, &settings.price);
+    let how = redesign::Options {
+        weighed: &weighed,
+        time_limit: options.time_limit,
+        seed: options.seed,
+        max_roles: options.max_roles,
+        over_grant: settings.over_grant,
+        price: &settings.price,
+        keep: &settings.keep,
+        today,
+        removable: &removable,
+        ahead: foreseen.ahead,
+    };
+    let (redesigned, from_whole) = redesign::better(joined, bases, &how).unzip();
     let tight = redesign::measure(joined, &tightened.scheme, &weighed);
-    if let Some(ahead) = foreseen
-        .ahead
-        .filter(|_| redesigned.as_ref().is_none_or(|r| cost(&r.size) > cost(&tight)))
-    {
-        let whole = design(&tightened.scheme, Some(redesign::Ahead { budget: 0.0, ..ahead }));
-        let is_better = |one: &Redesign| redesigned.as_ref().is_none_or(|r| cost(&one.size) < cost(&r.size));
-        if let Some(whole) = whole.filter(is_better) {
-            (redesigned, base) = (Some(whole), None);
-        }
-    }
+    // What the redesign began with, where that are not the tightened policies.
+    let base = foreseen.base.filter(|_| from_whole != Some(true));
 
     step("looking for findings");
     let mut findings = analysis.findings(&settings.rules, Some(&tightened.scheme.policies));

@@ -29,7 +29,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-pub use model::{Options, Redesign, Role};
+pub use model::{Bases, Options, Redesign, Role};
 pub use needs::Ahead;
 pub use size::{Size, excess, measure};
 
@@ -38,6 +38,29 @@ pub use size::{Size, excess, measure};
 const MOST_TIMES: u32 = 3;
 /// Enough for proofs of an ordinary deployment, so that a small limit tries every way.
 const GRACE: Duration = Duration::from_secs(10);
+
+/// The better of two redesigns, and whether it began with all of the budget spent: where half of the budget does less by roles than
+/// all of it by tightening, all of it is spent on that, and the roles cost nothing more. So a redesign is never worse than the
+/// tightened policies.
+#[must_use]
+pub fn better(joined: &Joined, bases: Bases<'_>, options: &Options<'_>) -> Option<(Redesign, bool)> {
+    let by_half = redesign(joined, bases.half, options);
+    let of = |size: &Size| cost(size, options.price);
+    let tight = of(&measure(joined, bases.whole, options.weighed));
+    let Some(ahead) = options
+        .ahead
+        .filter(|_| by_half.as_ref().is_none_or(|r| of(&r.size) > tight))
+    else {
+        return by_half.map(|r| (r, false));
+    };
+    let free = Options {
+        ahead: Some(Ahead { budget: 0.0, ..ahead }),
+        ..*options
+    };
+    let by_whole = redesign(joined, bases.whole, &free);
+    let by_whole = by_whole.filter(|one| by_half.as_ref().is_none_or(|r| of(&one.size) < of(&r.size)));
+    by_whole.map(|r| (r, true)).or_else(|| by_half.map(|r| (r, false)))
+}
 
 /// Redesigns, starting from a tightened scheme that was proven. The tightened policies are handed out anew, and several ways to
 /// mine roles are tried (the fewest roles, the least structure; unused permissions dear, cheap, nearly free); each is proven,

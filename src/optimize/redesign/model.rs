@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// What a redesign has to respect.
+#[derive(Clone, Copy)]
 pub struct Options<'a> {
     /// The known paths with their weights.
     pub weighed: &'a Weighed<'a>,
@@ -34,6 +35,15 @@ pub struct Options<'a> {
     pub ahead: Option<Ahead<'a>>,
     /// For every policy of the join: whether what is unused in it may go. All others stay, with those who hold them.
     pub removable: &'a [bool],
+}
+
+/// The tightened policies that a redesign may begin with, each proven.
+#[derive(Clone, Copy)]
+pub struct Bases<'a> {
+    /// Within half of the budget, so that the other half is for the roles.
+    pub half: &'a Scheme,
+    /// Within all of it.
+    pub whole: &'a Scheme,
 }
 
 /// A role: a policy of the redesign.
