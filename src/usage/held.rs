@@ -109,7 +109,7 @@ impl Held {
 }
 
 /// Namespaces by id, as far as the log shows id and path together. An id that comes with two paths (a namespace that was renamed, one
-/// text in the place of each id) stands for neither: it has the path [`SEVERAL`].
+/// text in the place of each id) stands for neither.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Namespaces(BTreeMap<Arc<str>, Arc<str>>);
