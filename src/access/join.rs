@@ -18,7 +18,7 @@ use crate::policy::profile::Profile;
 use crate::usage::Facts;
 use crate::usage::demand::{Demand, Principal};
 use crate::usage::held::Held;
-use crate::vault::{Capability, CapabilitySet, Operation, PolicyId, path};
+use crate::vault::{Capability, CapabilitySet, Operation, PolicyId, glob, path};
 use jiff::Timestamp;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -176,28 +176,8 @@ impl HandedOut {
     pub fn names(&self, policy: &PolicyId) -> bool {
         let mut patterns = self.policies.iter().filter(|known| known.name.contains('*'));
         self.policies.contains(policy)
-            || patterns.any(|known| known.namespace == policy.namespace && matches_glob(&known.name, &policy.name))
+            || patterns.any(|known| known.namespace == policy.namespace && glob::matches(&known.name, &policy.name))
     }
-}
-
-/// Whether a name matches a pattern of a token role, in which `*` stands for any text.
-fn matches_glob(pattern: &str, name: &str) -> bool {
-    let mut parts = pattern.split('*');
-    let first = parts.next().unwrap_or_default();
-    let Some(mut rest) = name.strip_prefix(first) else {
-        return false;
-    };
-    let mut parts: Vec<&str> = parts.collect();
-    let Some(last) = parts.pop() else {
-        return rest.is_empty();
-    };
-    for part in parts {
-        match rest.split_once(part) {
-            Some((_, after)) => rest = after,
-            None => return false,
-        }
-    }
-    rest.ends_with(last)
 }
 
 impl Joined {
@@ -521,7 +501,7 @@ mod tests {
             ("a*b*b", "ab", false),
             ("x", "xy", false),
         ] {
-            assert_eq!(matches_glob(pattern, name), want, "{pattern} {name}");
+            assert_eq!(glob::matches(pattern, name), want, "{pattern} {name}");
         }
     }
 

@@ -1,12 +1,12 @@
 //! Answers to questions about usage: polars chooses, groups, counts and sorts.
 
-use super::ask::{Column, Compare, Condition, Kind, Question, Value, is_like};
+use super::ask::{Column, Compare, Condition, Kind, Question, Value};
 use super::coverage::timestamp;
 use super::demand::{Demand, Principal};
 use super::frame::FrameError;
 use super::parquet;
 use super::part::Usage;
-use crate::vault::Capability;
+use crate::vault::{Capability, glob};
 use jiff::Timestamp;
 use polars::frame::group_by::GroupBy;
 use polars::prelude::*;
@@ -339,7 +339,7 @@ fn compared(frame: &DataFrame, name: &str, how: Compare, value: &Value) -> Polar
             found == (how == Compare::Is)
         })),
         Value::Like(pattern) => mask.extend(column.str()?.iter().map(|text| {
-            let found = text.is_some_and(|text| is_like(text, pattern));
+            let found = text.is_some_and(|text| glob::matches(pattern, text));
             found == (how == Compare::Is)
         })),
         Value::Number(wanted) => {

@@ -763,30 +763,10 @@ fn quoted(text: &str, quote: char) -> Option<(String, &str)> {
     }
 }
 
-/// Whether a text is like a pattern in which `*` stands for any text.
-#[must_use]
-pub fn is_like(text: &str, pattern: &str) -> bool {
-    let mut pieces = pattern.split('*');
-    let first = pieces.next().unwrap_or_default();
-    let Some(mut rest) = text.strip_prefix(first) else {
-        return false;
-    };
-    let mut pieces: Vec<&str> = pieces.collect();
-    let Some(last) = pieces.pop() else {
-        return rest.is_empty();
-    };
-    for piece in pieces {
-        match rest.find(piece) {
-            Some(at) => rest = rest.get(at + piece.len()..).unwrap_or_default(),
-            None => return false,
-        }
-    }
-    rest.ends_with(last)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::vault::glob;
     use proptest::prelude::*;
 
     fn ask(by: &[&str], condition: &str) -> Result<Question, AskError> {
@@ -881,7 +861,7 @@ mod tests {
             ("a", "a*a", false),
             ("", "*", true),
         ] {
-            assert_eq!(is_like(text, pattern), like, "{text} {pattern}");
+            assert_eq!(glob::matches(pattern, text), like, "{text} {pattern}");
         }
     }
 

@@ -1,6 +1,7 @@
 //! The domain's words as the servers use them: capability, operation, path, principal, and the paths that are special.
 
 pub mod capability;
+pub mod glob;
 pub mod identity;
 pub mod operation;
 pub mod path;
