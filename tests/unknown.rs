@@ -845,6 +845,116 @@ fn what_a_token_role_hands_out_by_a_pattern_is_handed_out() {
     assert_eq!(changes.get("tighten job-nightly"), None, "{changes:?}");
 }
 
+/// A deployment with one AppRole that hands out `ci`, and with these roles.
+fn deployed(given: &Given, others: &[Value]) {
+    // A folder stands in the place of the file.
+    fs::create_dir(given.folder.path().join("deployment.json")).unwrap();
+    let ci = json!({"namespace": "", "mount": "auth/approle/", "kind": "approle", "item": "role", "name": "ci", "policies": ["ci"]});
+    let roles: Vec<&Value> = std::iter::once(&ci).chain(others).collect();
+    fs::write(
+        given.folder.path().join("deployment.json/roles.json"),
+        json!(roles).to_string(),
+    )
+    .unwrap();
+}
+
+#[test]
+fn what_a_token_is_made_with_is_held_before_it_is_used() {
+    let ci = Token::new("e-1", "approle", &["ci", "default"]);
+    let log = Log::default()
+        .asks(ci.granted("ci", ROOT), "read", "kv/a", ROOT)
+        .asks(ci.granted("ci", ROOT), "update", "auth/token/create", ROOT)
+        .asks(ci.granted("ci", ROOT), "update", "auth/token/renew", ROOT);
+    let policies = [
+        (
+            "ci.hcl",
+            stanza("kv/*", &["read"]) + &stanza("auth/token/*", &["update", "sudo"]),
+        ),
+        ("made.hcl", stanza("kv/made/*", &["read"])),
+        ("renewed.hcl", stanza("kv/renewed/*", &["read"])),
+        ("nameless.hcl", stanza("kv/nameless/*", &["read"])),
+        ("old.hcl", stanza("kv/old/*", &["read"])),
+        ("default.hcl", default()),
+    ];
+    let gives = |entry: &mut Value| {
+        if entry["type"] == "response" {
+            let name = if entry["request"]["path"] == "auth/token/create" {
+                "made"
+            } else {
+                "renewed"
+            };
+            let mut auth = Token::new("", &format!("token-{name}"), &[name, "default"]).auth;
+            if name == "made" && entry["request"]["id"].as_str().unwrap().starts_with("7-") {
+                auth = json!({"policies": ["nameless"]});
+            }
+            entry["response"] = json!({"auth": auth});
+        }
+    };
+    let given = Given::new(&every(&log, gives), &policies);
+    deployed(&given, &[]);
+    let gone: Vec<String> = given
+        .changes()
+        .into_iter()
+        .filter(|(_, change)| change == "delete")
+        .map(|(of, _)| of)
+        .collect();
+    assert_eq!(gone, ["redesign old", "tighten old"]);
+}
+
+#[test]
+fn a_role_of_which_nobody_knows_what_it_gives_may_give_anything() {
+    let ci = Token::new("e-1", "approle", &["ci", "default"]);
+    let log = Log::default().asks(ci.granted("ci", ROOT), "read", "kv/a", ROOT);
+    let policies = [
+        ("ci.hcl", stanza("kv/*", &["read"])),
+        ("old.hcl", stanza("kv/old/*", &["read"])),
+        ("default.hcl", default()),
+    ];
+    for unlisted in [false, true] {
+        let given = Given::new(&log.text(), &policies);
+        let role = json!({"namespace": "", "mount": "auth/approle/", "kind": "approle", "item": "role", "name": "nightly", "policies": [], "unlisted": unlisted});
+        deployed(&given, &[role]);
+        let changes = given.changes();
+        assert_eq!(changes.contains_key("tighten old"), !unlisted, "{changes:?}");
+    }
+}
+
+#[test]
+fn what_could_not_be_used_before_is_watched_from_then_on() {
+    let (ci, ops) = (
+        Token::new("e-1", "approle", &["ci", "old", "default"]),
+        Token::new("e-2", "userpass-ops", &["ops", "default"]),
+    );
+    let log = Log::default().asks(ci.granted("ci", ROOT), "read", "kv/a", ROOT).asks(
+        ops.granted("ops", ROOT),
+        "read",
+        "sys/mounts",
+        ROOT,
+    );
+    let policies = [
+        ("ci.hcl", stanza("kv/*", &["read"]) + &stanza("new/*", &["read"])),
+        ("old.hcl", stanza("kv/old/*", &["read", "delete"])),
+        ("ops.hcl", stanza("sys/*", &["read", "update", "sudo"])),
+        ("default.hcl", default()),
+    ];
+    let late = |path: &str| {
+        let mut entry: Value = serde_json::from_str(log.text().lines().last().unwrap()).unwrap();
+        entry["time"] = json!("2026-06-28T09:00:00Z");
+        entry["request"]["id"] = json!("late");
+        entry["request"]["operation"] = json!("update");
+        entry["request"]["path"] = json!(path);
+        log.text() + &entry.to_string() + "\n"
+    };
+    let touched = |log: &str| {
+        let changes = Given::new(log, &policies).changes();
+        ["ci", "old"].map(|name| changes.contains_key(&format!("tighten {name}")))
+    };
+    assert_eq!(touched(&log.text()), [true, true]);
+    assert_eq!(touched(&late("sys/mounts/kv/tune")), [true, true]);
+    assert_eq!(touched(&late("sys/mounts/new")), [false, true]);
+    assert_eq!(touched(&late("sys/remount")), [false, false]);
+}
+
 #[test]
 fn an_id_of_two_namespaces_is_the_id_of_neither() {
     // One text stands in the place of each namespace's id: nobody knows which `cross` it is that Ann has.

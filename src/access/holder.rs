@@ -362,7 +362,8 @@ fn role_place(role: &AuthRole) -> AssignedBy {
     }
 }
 
-fn role_id(role: &AuthRole) -> RoleId {
+/// What a role of the deployment is on the server.
+pub(super) fn role_id(role: &AuthRole) -> RoleId {
     RoleId::new(role.namespace.as_str(), role.mount.as_str(), role.name.as_str())
 }
 

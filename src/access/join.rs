@@ -18,7 +18,7 @@ use crate::policy::profile::Profile;
 use crate::usage::Facts;
 use crate::usage::demand::{Demand, Principal};
 use crate::usage::held::Held;
-use crate::vault::{Capability, CapabilitySet, Operation, PolicyId, glob, path};
+use crate::vault::{Capability, CapabilitySet, Operation, PolicyId, RoleId, glob, path};
 use jiff::Timestamp;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -316,6 +316,8 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
         holders.extend(dormant);
     }
 
+    // What a role gives that the deployment does not list is told by its logins.
+    let told: BTreeSet<RoleId> = logged_in_as.into_iter().flatten().collect();
     logins::list(holders.as_mut_slice());
     let ways: Vec<Vec<Way>> = holders.iter().map(logins::ways).collect();
     for (holder, ways) in holders.iter_mut().zip(&ways) {
@@ -421,7 +423,10 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
         inferred,
         handed_out: deployment.map(|d| HandedOut {
             policies: policies_named(d).collect(),
-            whole: d.unread.is_empty(),
+            whole: d.unread.is_empty()
+                && d.roles
+                    .iter()
+                    .all(|role| !role.unlisted || told.contains(&holder::role_id(role))),
         }),
     }
 }

@@ -10,8 +10,8 @@
 //! ```
 //!
 //! Confirmations are independent: a further node whose log was read, three or more active holders who all leave it unused, several
-//! windows of the first factor's length with a holder active in each. The window counts from the last change of the policy, if the
-//! log shows one.
+//! windows of the first factor's length with a holder active in each. The window counts from when the policy could be used as it is,
+//! if the log shows that: its last change, the mounting of what its stanzas are about, any move of a mount.
 //!
 //! A group says that its members need the same: who holds a policy through a group alone and never acted does not hold it
 //! back where three or more members of that group did act.
@@ -21,7 +21,8 @@ use crate::access::{Holder, HolderId, Joined};
 use crate::advice::{Evidence, EvidenceState};
 use crate::index::IndexVec;
 use crate::policy::model::Policy;
-use crate::vault::{Operation, PolicyId};
+use crate::policy::template::literal_start;
+use crate::vault::{Operation, PolicyId, path};
 use jiff::Timestamp;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -111,21 +112,25 @@ fn windows(holders: &[Activity], days: f64) -> usize {
     if seen.len() == whole { whole } else { 0 }
 }
 
-/// What is held of an unused grant of a policy with these holders, last changed `changed_days_ago`.
+/// From when on a policy could have been used as it is, where the logs show that this was later than their beginning.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Since {
+    /// Days before the logs end.
+    pub days_ago: f64,
+    /// What happened then, as a sentence without its end.
+    pub what: String,
+}
+
+/// What is held of an unused grant of a policy with these holders, which could be used as it is only `since` then.
 #[must_use]
-pub fn unused(
-    settings: &EvidenceSettings,
-    watch: &Watch,
-    holders: &[Activity],
-    changed_days_ago: Option<f64>,
-) -> Evidence {
+pub fn unused(settings: &EvidenceSettings, watch: &Watch, holders: &[Activity], since: Option<&Since>) -> Evidence {
     let mut reasons = Vec::new();
-    let window = changed_days_ago.map_or(watch.window_days, |d| d.min(watch.window_days));
+    let window = since.map_or(watch.window_days, |since| since.days_ago.min(watch.window_days));
     reasons.push(format!("watched for {}", days(window)));
-    if let Some(ago) = changed_days_ago {
+    if let Some(Since { days_ago, what }) = since {
         reasons.push(format!(
-            "the policy was changed {} before the logs end, so only that counts",
-            days(ago)
+            "{what} {} before the logs end, so only that counts",
+            days(*days_ago)
         ));
     }
     let mut base = settings.min_days;
@@ -154,7 +159,7 @@ pub fn unused(
         reasons.push(format!("none of {active} active holders used it"));
     }
     let windows = windows(holders, base);
-    if windows >= 2 && changed_days_ago.is_none() {
+    if windows >= 2 && since.is_none() {
         confirmations += 1;
         reasons.push(format!(
             "not in one of {windows} windows of {} with activity",
@@ -228,7 +233,7 @@ pub fn of_policies(
     settings: &EvidenceSettings,
     last: Option<Timestamp>,
 ) -> Vec<Evidence> {
-    let changed = changed_days_ago(joined, last);
+    let since = in_force_since(joined, last);
     let peers = Peers::of(joined);
     let unknown: BTreeSet<HolderId> = joined
         .sets
@@ -250,12 +255,12 @@ pub fn of_policies(
         .iter()
         .enumerate()
         .zip(&joined.held_by)
-        .map(|((number, policy), held)| {
+        .zip(&since)
+        .map(|(((number, policy), held), since)| {
             let (spoken_for, others): (Vec<HolderId>, Vec<HolderId>) =
                 held.iter().partition(|&&h| peers.speak_for(h, &policy.id()));
             let holders: Vec<Activity> = others.iter().map(|&h| activities[h].clone()).collect();
-            let changed = changed.get(&policy.id()).copied();
-            let mut evidence = unused(settings, watch, &holders, changed);
+            let mut evidence = unused(settings, watch, &holders, since.as_ref());
             if !spoken_for.is_empty() {
                 evidence.reasons.push(format!(
                     "{} never acted, as members of groups of which others did",
@@ -296,7 +301,7 @@ fn doubt_open(joined: &Joined, policy: usize) -> Option<String> {
     if let Some(missing) = joined
         .missing
         .keys()
-        .filter(|_| unheld)
+        .filter(|missing| unheld && !missing.is_fixed())
         .find(|missing| may_be_one(joined, read, missing))
     {
         return Some(format!(
@@ -356,24 +361,61 @@ fn doubt_unheld(joined: &Joined, policy: &Policy, settings: &EvidenceSettings, w
     }
 }
 
-/// Days from the last write of each policy that the log shows to the end of the log.
-fn changed_days_ago(joined: &Joined, last: Option<Timestamp>) -> BTreeMap<PolicyId, f64> {
-    let mut changed: BTreeMap<PolicyId, f64> = BTreeMap::new();
+/// From when on each policy could have been used as it is, by what the log shows of writes: of the policy itself, of the mounts that
+/// its stanzas are about, and of moves of mounts, of which the log does not tell the paths.
+fn in_force_since(joined: &Joined, last: Option<Timestamp>) -> Vec<Option<Since>> {
+    let mut written: BTreeMap<PolicyId, Timestamp> = BTreeMap::new();
+    let mut mounted: BTreeMap<String, Timestamp> = BTreeMap::new();
+    let mut moved: Option<Timestamp> = None;
     for d in joined.demands.iter().filter(|d| d.was_allowed()) {
-        let name = d
-            .demand
-            .path
-            .strip_prefix("sys/policies/acl/")
-            .or_else(|| d.demand.path.strip_prefix("sys/policy/"));
-        let write = matches!(d.operation(), Operation::Update | Operation::Create);
-        if let (Some(name), true, Some(at), Some(last)) = (name, write, d.demand.last_seen, last) {
-            let days = last.duration_since(at).as_secs_f64() / 86_400.0;
-            let policy = PolicyId::new(d.demand.namespace.clone(), name.trim().to_lowercase());
-            let entry = changed.entry(policy).or_insert(days);
-            *entry = entry.min(days);
+        let is_write = matches!(d.operation(), Operation::Update | Operation::Create);
+        let (true, Some(at)) = (is_write, d.demand.last_seen) else {
+            continue;
+        };
+        let (path, namespace) = (&*d.demand.path, &d.demand.namespace);
+        let policy = ["sys/policies/acl/", "sys/policy/"]
+            .iter()
+            .find_map(|lead| path.strip_prefix(lead));
+        let mount = path.strip_prefix("sys/mounts/").map(str::to_owned);
+        let mount = mount.or_else(|| Some(format!("auth/{}", path.strip_prefix("sys/auth/")?)));
+        if let Some(name) = policy {
+            let policy = PolicyId::new(namespace.clone(), name.trim().to_lowercase());
+            let known = written.entry(policy).or_insert(at);
+            *known = at.max(*known);
+        } else if let Some(mount) = mount.filter(|mount| !mount.ends_with("/tune")) {
+            let known = mounted
+                .entry(format!("{namespace}{}", path::namespace(&mount)))
+                .or_insert(at);
+            *known = at.max(*known);
+        } else if path == "sys/remount" {
+            moved = moved.max(Some(at));
         }
     }
-    changed
+    let of_policy = |policy: &Policy| {
+        let written = written.get(&policy.id()).copied();
+        // A stanza about a mount could not be used before there was one.
+        let leads = policy
+            .stanzas
+            .iter()
+            .map(|stanza| format!("{}{}", policy.namespace, literal_start(&stanza.path)));
+        let mounted = leads
+            .filter_map(|lead| {
+                let above = lead.match_indices('/').filter_map(|(at, _)| lead.get(..=at));
+                above
+                    .filter_map(|mount| Some((*mounted.get(mount)?, mount.to_owned())))
+                    .max()
+            })
+            .max();
+        let known = [
+            written.map(|at| (at, "the policy was changed".to_owned())),
+            mounted.map(|(at, mount)| (at, format!("`{mount}` was mounted"))),
+            moved.map(|at| (at, "a mount was moved, and the log does not say which,".to_owned())),
+        ];
+        let (at, what) = known.into_iter().flatten().max_by_key(|(at, _)| *at)?;
+        let days_ago = last?.duration_since(at).as_secs_f64() / 86_400.0;
+        Some(Since { days_ago, what })
+    };
+    joined.policies.iter().map(of_policy).collect()
 }
 
 /// The policies that may be tightened: those whose "unused" is well enough known. `default` is for everybody's own token,
@@ -492,7 +534,11 @@ mod tests {
             ..EvidenceSettings::default()
         };
         let daily = [holder("app", &(0..60).collect::<Vec<_>>())];
-        let e = unused(&settings, &watch(60.0, 1.0), &daily, Some(5.0));
+        let since = Since {
+            days_ago: 5.0,
+            what: "the policy was changed".to_owned(),
+        };
+        let e = unused(&settings, &watch(60.0, 1.0), &daily, Some(&since));
         assert_eq!(e.state, EvidenceState::Suspect);
     }
 }

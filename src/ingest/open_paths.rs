@@ -41,12 +41,22 @@ pub fn endpoint(path: &str, mount_type: &str, mount_point: &str) -> Option<Strin
         .or_else(login)
 }
 
+/// Where tokens are made with tokens.
+pub const TOKEN_MOUNT: &str = "auth/token/";
+
+/// Whether the response at this path has a token that the request made or renewed.
+#[must_use]
+pub fn gives_a_token(path: &str) -> bool {
+    let below = path.strip_prefix(TOKEN_MOUNT).unwrap_or_default();
+    below.starts_with("create") || below.starts_with("renew")
+}
+
 /// The auth mount (`auth/userpass/`) if `path` is one to log in at.
 #[must_use]
 pub fn login_mount<'a>(path: &'a str, mount_point: &str) -> Option<&'a str> {
     let rest = relative(path, mount_point);
     let mount = path.strip_suffix(rest)?;
-    if mount == "auth/token/" || !mount.starts_with("auth/") {
+    if mount == TOKEN_MOUNT || !mount.starts_with("auth/") {
         return None;
     }
     let login = matches!(

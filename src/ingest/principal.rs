@@ -216,14 +216,14 @@ impl<'a> Facts<'a> {
     }
 
     /// Somebody of whom no name is there: it counts by what it held. Where nothing of a token is there either, that is nothing.
-    /// None where no token had to be shown, and for a login, which let nobody in then.
+    /// None where no token had to be shown, and for a login that shows none, which let nobody in then.
     #[must_use]
     pub fn somebody(&self, namespace: &str) -> Option<Auth> {
-        if self.login.is_some() || self.is_open() {
-            return None;
-        }
         let mut held = self.held(namespace);
         let shows = self.shows_a_token || !held.own.is_empty() || !held.placed.is_empty();
+        if self.is_open() || (self.login.is_some() && !shows) {
+            return None;
+        }
         held.listed |= !shows;
         Some(Auth {
             kind: PrincipalKind::Token,

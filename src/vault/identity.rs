@@ -30,6 +30,12 @@ impl PolicyId {
         &*self.name == DEFAULT
     }
 
+    /// Whether it is one that servers bring and that nobody can write, in whatever namespace.
+    #[must_use]
+    pub fn is_fixed(&self) -> bool {
+        self.is_root() || matches!(&*self.name, "response-wrapping" | "control-group")
+    }
+
     /// Whether it is `root`, which stands alone, allows everything and has no text.
     #[must_use]
     pub fn is_root(&self) -> bool {
