@@ -933,7 +933,7 @@ fn what_could_not_be_used_before_is_watched_from_then_on() {
     );
     let policies = [
         ("ci.hcl", stanza("kv/*", &["read"]) + &stanza("new/*", &["read"])),
-        ("old.hcl", stanza("kv/old/*", &["read", "delete"])),
+        ("old.hcl", stanza("kv/old/*", &["read"]) + &stanza("gone/*", &["read"])),
         ("ops.hcl", stanza("sys/*", &["read", "update", "sudo"])),
         ("default.hcl", default()),
     ];

@@ -279,7 +279,7 @@ impl Worker {
             return Err(Skip::Probe);
         } else {
             record.auth = known.auth;
-            self.made(entry, &asked, &space, namespace);
+            self.made(entry, record.last, &asked, &space, namespace);
             known.auth
         };
         let table = self.usage.table_mut();
@@ -426,14 +426,15 @@ impl Worker {
     }
 
     /// Notes whose a token is that this request made or renewed, from its response: it has its policies before it is ever used.
-    fn made(&mut self, entry: &Entry<'_>, path: &str, namespace: &str, number: u32) {
+    fn made(&mut self, entry: &Entry<'_>, time: i64, path: &str, namespace: &str, number: u32) {
         if !entry.response || entry.error || !open_paths::gives_a_token(path) {
             return;
         }
         let inner = super::envelope::follow(entry.answer, "/auth").unwrap_or_default();
         self.essence.read(inner, &self.group_by);
         self.essence.of_login(open_paths::TOKEN_MOUNT);
-        self.meaning(namespace, number);
+        let known = self.meaning(namespace, number);
+        self.usage.table_mut().use_auth(known.auth, time);
     }
 
     /// The names in a request's data, of which some may be cut off. No more of them are taken over than a demand keeps.
