@@ -379,14 +379,21 @@ impl Settings {
         let waivers = waivers.filter(|(line, _)| line.trim_start().starts_with("[[waivers]]"));
         let waiver_lines = waivers.map(|(_, n)| n).collect();
         let mut checked = Self::check(file, path.clone())?;
-        if past_alone {
-            checked.foresight.horizon_days = 0;
+        checked.said = said;
+        checked.waiver_lines = waiver_lines;
+        let horizon = if past_alone { 0 } else { checked.foresight.horizon_days };
+        checked.look_ahead(horizon);
+        Ok(checked)
+    }
+
+    /// Sets the days ahead that the budget is for. Whoever looks at the past alone, or says how long that has to be, has said how
+    /// long what was changed is watched.
+    pub fn look_ahead(&mut self, days: i32) {
+        self.foresight.horizon_days = days;
+        let says = |key: &str| self.said.get("evidence").and_then(|table| table.get(key)).is_some();
+        if !says("changed_days") && (days == 0 || says("min_days")) {
+            self.evidence.changed_days = 0.0;
         }
-        Ok(Self {
-            said,
-            waiver_lines,
-            ..checked
-        })
     }
 
     fn check(file: SettingsFile, path: PathBuf) -> Result<Self, SettingsError> {
@@ -404,6 +411,7 @@ impl Settings {
             ("risk.open_end", file.risk.open_end),
             ("evidence.min_days", file.evidence.min_days),
             ("evidence.dormant_days", file.evidence.dormant_days),
+            ("evidence.changed_days", file.evidence.changed_days),
             ("foresight.at_least", file.foresight.at_least),
             ("foresight.per_principal", file.foresight.per_principal),
             ("evidence.doubt", file.evidence.doubt),
@@ -473,6 +481,32 @@ mod tests {
         assert_eq!(s.evidence.min_days, 30.0);
         assert_eq!(s.rules.get("broad-glob"), Some(&RuleLevel::Off));
         assert_eq!(Settings::load(None, &[]).unwrap(), Settings::default());
+    }
+
+    #[test]
+    fn whoever_says_how_long_to_watch_has_said_it_of_what_was_changed_too() {
+        let changed = |text: &str| load(text).unwrap().evidence.changed_days;
+        assert_eq!(changed("[evidence]\ndormant_days = 10\n"), 30.0);
+        assert_eq!(changed("[evidence]\nmin_days = 10\n"), 0.0);
+        assert_eq!(changed("[foresight]\nhorizon = 0\n"), 0.0);
+        assert_eq!(changed("[evidence]\nmin_days = 0\nchanged_days = 7\n"), 7.0);
+        let past = load("[evidence]\nmin_days = 0\n").unwrap();
+        assert_eq!(past.foresight.horizon_days, 0);
+    }
+
+    #[test]
+    fn what_init_writes_is_what_holds_anyway() {
+        let written = Settings::parse(
+            include_bytes!("commands/init/vault-advisor.toml"),
+            PathBuf::from(FILE_NAME),
+        )
+        .unwrap();
+        let plain = Settings {
+            file: written.file.clone(),
+            said: written.said.clone(),
+            ..Settings::default()
+        };
+        assert_eq!(written, plain);
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! is known to hold it, and its holders acted.
 //!
 //! ```text
-//! days to watch = max(min_days, dormant_days if a holder never acted)
+//! days to watch = max(min_days, dormant_days if a holder never acted, changed_days if it was otherwise at first)
 //!         × (1 + doubt × (1 − health of the logs)) × 0.8^confirmations          (at least half of the first factor)
 //! ```
 //!
@@ -35,6 +35,8 @@ pub struct EvidenceSettings {
     pub min_days: f64,
     /// A holder that never acted keeps its grants suspect until so many days were watched.
     pub dormant_days: f64,
+    /// What could be used as it is only since a day of the logs is suspect until it was watched for so many.
+    pub changed_days: f64,
     /// How much bad logs lengthen the dwell time.
     pub doubt: f64,
     /// Below this health nothing is removable.
@@ -48,6 +50,7 @@ impl Default for EvidenceSettings {
         Self {
             min_days: 0.0,
             dormant_days: 90.0,
+            changed_days: 30.0,
             doubt: 2.0,
             min_health: 0.5,
             cut_entries: 0,
@@ -133,7 +136,7 @@ pub fn unused(settings: &EvidenceSettings, watch: &Watch, holders: &[Activity], 
             days(*days_ago)
         ));
     }
-    let mut base = settings.min_days;
+    let mut base = settings.min_days.max(since.map_or(0.0, |_| settings.changed_days));
     let active = holders.iter().filter(|h| !h.days.is_empty()).count();
     if let Some(slowest) = holders.iter().filter(|h| !h.days.is_empty()).max_by(|a, b| {
         a.rhythm_days(watch.window_days)

@@ -37,7 +37,7 @@ pub(super) fn run(
         settings.foresight.budget = budget;
     }
     if let Some(horizon) = args.horizon {
-        settings.foresight.horizon_days = horizon;
+        settings.look_ahead(horizon);
     }
     settings.keep.extend(args.keep.iter().cloned());
     report::write::ready(&args.out).map_err(|e| Failure::from_error(&e, Some(e.hint())))?;

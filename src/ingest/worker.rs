@@ -273,7 +273,7 @@ impl Worker {
             self.nobody
         } else if known.auth == NONE {
             self.nobody
-        } else if known.unnamed && is_refused(entry, known.flags) {
+        } else if known.unnamed && is_refused(entry, known.flags) && !self.shows_policies(known) {
             return Err(Skip::NoPrincipal);
         } else if known.unnamed && &*asked == "sys/audit/test" {
             return Err(Skip::Probe);
@@ -309,15 +309,22 @@ impl Worker {
         let known = self.known(asker, entry.auth, request, &space, namespace);
         record.flags |= known.flags;
         // Whoever was refused holds policies all the same, and is to be known for that.
-        if !known.unnamed {
+        let is_refused = is_refused(entry, known.flags);
+        if !known.unnamed || (is_refused && self.shows_policies(known)) {
             record.auth = known.auth;
-        } else if is_refused(entry, known.flags) {
+        } else if is_refused {
             return Skip::NoPath;
         } else if request.raw.is_empty() {
             // An object of somebody else's that has the same two keys.
             return Skip::NotAudit;
         }
         Skip::Unsaid
+    }
+
+    /// Whether whoever asked is known to hold something.
+    fn shows_policies(&mut self, known: Known) -> bool {
+        let auth = self.usage.table_mut().auths.get(known.auth);
+        auth.is_some_and(|auth| !auth.held.own.is_empty() || !auth.held.placed.is_empty())
     }
 
     /// What the entries of one request have in common, and no others: its id with who asked, for what and where, since pipelines

@@ -78,12 +78,20 @@ pub fn open_endpoint_below(mount_type: &str, rest: &str) -> Option<String> {
 }
 
 /// Whether a request on `path` may need `sudo` besides, for all that is known: where the mount ends is often not said, its type
-/// not always, and what plugins of unknown types protect is not in the table.
+/// not always, what plugins of unknown types protect is not in the table, and some endpoints ask for it by what is sent.
 #[must_use]
 pub fn may_need_sudo(mount_type: &str, path: &str) -> bool {
     let path = path.trim_start_matches('/');
     if needs_sudo(mount_type, path) {
         return true;
+    }
+    match place(mount_type, path) {
+        // Without `sudo` children have none but the maker's policies, a parent, and no period or id that was asked for.
+        Some(("token", rest)) if ["create", "create-orphan"].contains(&rest) || rest.starts_with("create/") => return true,
+        // With `sudo` no key is asked for.
+        Some(("system", rest)) if rest.starts_with("namespaces/api-lock/unlock") => return true,
+        Some(("system", rest)) if rest.starts_with("namespaces/") && rest.ends_with("/delete-sealed") => return true,
+        _ => {}
     }
     let (kind, below) = match place(mount_type, path) {
         Some((kind @ ("system" | "identity" | "token"), _)) => (kind, None),
@@ -229,6 +237,12 @@ mod tests {
             ("kv", "secret/root", false, false),
             ("vault-plugin-secrets-x", "x/y", false, true),
             ("system", "sys/mounts/x", false, false),
+            ("token", "auth/token/create", false, true),
+            ("", "auth/token/create/jobs", false, true),
+            ("token", "auth/token/create-orphan", false, true),
+            ("token", "auth/token/renew-self", false, false),
+            ("system", "sys/namespaces/api-lock/unlock/team", false, true),
+            ("system", "sys/namespaces/team", false, false),
             ("", "sys/seal", true, true),
             ("approle", "auth/approle/role/x", false, false),
             ("", "auth/approle/role/x", false, false),
