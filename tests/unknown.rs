@@ -829,13 +829,8 @@ fn what_a_token_role_hands_out_by_a_pattern_is_handed_out() {
     let role = |mount: &str, kind: &str, name: &str| json!({"namespace": "", "mount": mount, "kind": kind, "item": "role", "name": name, "policies": []});
     let mut jobs = role("auth/token/", "token", "jobs");
     jobs["allowed_policies"] = json!(["job-*"]);
-    let mut approle = role("auth/approle/", "approle", "ci");
-    approle["policies"] = json!(["ci"]);
     let given = Given::new(&log.text(), &policies);
-    // A folder stands in the place of the file.
-    fs::create_dir(given.folder.path().join("deployment.json")).unwrap();
-    let at = given.folder.path().join("deployment.json/roles.json");
-    fs::write(at, json!([approle, jobs]).to_string()).unwrap();
+    deployed(&given, &[jobs]);
     let changes = given.changes();
     assert_eq!(
         changes.get("tighten old").map(String::as_str),
@@ -847,15 +842,22 @@ fn what_a_token_role_hands_out_by_a_pattern_is_handed_out() {
 
 /// A deployment with one AppRole that hands out `ci`, and with these roles.
 fn deployed(given: &Given, others: &[Value]) {
-    // A folder stands in the place of the file.
-    fs::create_dir(given.folder.path().join("deployment.json")).unwrap();
     let ci = json!({"namespace": "", "mount": "auth/approle/", "kind": "approle", "item": "role", "name": "ci", "policies": ["ci"]});
     let roles: Vec<&Value> = std::iter::once(&ci).chain(others).collect();
-    fs::write(
-        given.folder.path().join("deployment.json/roles.json"),
-        json!(roles).to_string(),
-    )
-    .unwrap();
+    // A folder stands in the place of the file.
+    let folder = given.folder.path().join("deployment.json");
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join("roles.json"), json!(roles).to_string()).unwrap();
+    for (name, text) in [
+        (
+            "auth.json",
+            r#"[{"namespace":"","path":"auth/approle/","kind":"approle","accessor":"a","kv_version":null,"description":""}]"#,
+        ),
+        ("entities.json", "[]"),
+        ("groups.json", "[]"),
+    ] {
+        fs::write(folder.join(name), text).unwrap();
+    }
 }
 
 #[test]
@@ -911,12 +913,129 @@ fn a_role_of_which_nobody_knows_what_it_gives_may_give_anything() {
         ("default.hcl", default()),
     ];
     for unlisted in [false, true] {
-        let given = Given::new(&log.text(), &policies);
+        let given = Given::new(&log.text(), &policies).settings("[evidence]\ndormant_days = 200\n");
         let role = json!({"namespace": "", "mount": "auth/approle/", "kind": "approle", "item": "role", "name": "nightly", "policies": [], "unlisted": unlisted});
         deployed(&given, &[role]);
         let changes = given.changes();
         assert_eq!(changes.contains_key("tighten old"), !unlisted, "{changes:?}");
     }
+}
+
+#[test]
+fn what_an_export_leaves_out_may_hand_out_anything() {
+    let ci = Token::new("e-1", "approle", &["ci", "default"]);
+    let log = Log::default().asks(ci.granted("ci", ROOT), "read", "kv/a", ROOT);
+    let policies = [
+        ("ci.hcl", stanza("kv/*", &["read"])),
+        ("old.hcl", stanza("kv/old/*", &["read"])),
+        ("default.hcl", default()),
+    ];
+    let deleted = |change: &dyn Fn(&Path)| {
+        // As long as that is longer than the log, nobody who could come by what is left out has to have come.
+        let given = Given::new(&log.text(), &policies).settings("[evidence]\ndormant_days = 200\n");
+        deployed(&given, &[]);
+        change(&given.folder.path().join("deployment.json"));
+        given.changes().contains_key("tighten old")
+    };
+    assert!(deleted(&|_| ()));
+    for name in ["roles.json", "entities.json", "groups.json", "auth.json"] {
+        assert!(
+            !deleted(&|folder| fs::remove_file(folder.join(name)).unwrap()),
+            "{name}"
+        );
+    }
+    let another = r#"[{"namespace":"","path":"auth/approle/","kind":"approle","accessor":"a","kv_version":null,"description":""},
+        {"namespace":"","path":"auth/k8s/","kind":"kubernetes","accessor":"b","kv_version":null,"description":""}]"#;
+    assert!(!deleted(&|folder| fs::write(folder.join("auth.json"), another).unwrap()));
+}
+
+#[test]
+fn a_role_names_policies_as_it_was_written() {
+    let ci = Token::new("e-1", "approle", &["ci", "default"]);
+    let log = Log::default().asks(ci.granted("ci", ROOT), "read", "kv/a", ROOT);
+    let policies = [
+        ("ci.hcl", stanza("kv/*", &["read"])),
+        ("fin.hcl", stanza("kv/fin/*", &["read"])),
+        ("default.hcl", default()),
+    ];
+    let changes = |name: &str| {
+        let given = Given::new(&log.text(), &policies);
+        let fin = json!({"namespace": "", "mount": "auth/approle/", "kind": "approle", "item": "role", "name": "fin", "policies": [name]});
+        deployed(&given, &[fin]);
+        given.changes()
+    };
+    assert_eq!(changes("Fin "), changes("fin"));
+    assert_ne!(changes("other"), changes("fin"));
+}
+
+#[test]
+fn what_others_hand_out_is_not_deleted_whatever_is_moved() {
+    let (ann, bob) = (
+        Token::new("e-1", "userpass-ann", &["ann", "fin", "default"]),
+        Token::new("e-2", "userpass-bob", &["big", "fin", "default"]),
+    );
+    let log = Log::default()
+        .asks(ann.granted("ann", ROOT), "read", "secret/data/ann/x", ROOT)
+        .asks(bob.granted("fin", ROOT), "read", "secret/data/fin/x", ROOT)
+        .asks(bob.granted("big", ROOT), "read", "secret/data/big/x", ROOT)
+        .asks(bob.granted("fin", ROOT), "read", "secret/data/fin/y0", ROOT)
+        .asks(bob.granted("fin", ROOT), "read", "secret/data/fin/y1", ROOT)
+        .asks(bob.granted("fin", ROOT), "read", "secret/data/fin/y2", ROOT);
+    let policies = [
+        ("ann.hcl", stanza("secret/data/ann/*", &["read"])),
+        ("big.hcl", stanza("secret/data/big/*", &["read", "delete"])),
+        ("fin.hcl", stanza("secret/data/fin/*", &["read", "delete"])),
+        ("default.hcl", default()),
+    ];
+    let redesigned = |others: &[Value]| {
+        let given = Given::new(&log.text(), &policies).settings("[evidence]\nmin_days = 0\ndormant_days = 0\n");
+        let user = |name: &str, policies: &[&str]| json!({"namespace": "", "mount": "auth/userpass/", "kind": "userpass", "item": "user", "name": name, "policies": policies});
+        let users = [user("ann", &["ann", "fin"]), user("bob", &["big", "fin"])];
+        deployed(&given, &[&users, others].concat());
+        let mounts = r#"[{"namespace":"","path":"auth/userpass/","kind":"userpass","accessor":"u","kv_version":null,"description":""}]"#;
+        let entity = |id: &str, name: &str| json!({"id": id, "name": name, "aliases": [{"id": name, "name": name, "mount_accessor": "u"}]});
+        let entities = json!([entity("e-1", "ann"), entity("e-2", "bob")]).to_string();
+        let folder = given.folder.path().join("deployment.json");
+        fs::write(folder.join("auth.json"), mounts).unwrap();
+        fs::write(folder.join("entities.json"), entities).unwrap();
+        given.changes().get("redesign fin").cloned()
+    };
+    assert_eq!(redesigned(&[]).as_deref(), Some("delete"));
+    let role = |kind: &str, item: &str, policies: &[&str], allowed: &[&str]| json!({"namespace": "", "mount": format!("auth/{kind}/"), "kind": kind, "item": item, "name": "ops", "policies": policies, "allowed_policies": allowed});
+    for other in [
+        role("ldap", "group", &["fin"], &[]),
+        role("ldap", "config", &["fin"], &[]),
+        role("token", "role", &[], &["fin"]),
+        role("token", "role", &[], &["f*"]),
+    ] {
+        assert_ne!(
+            redesigned(std::slice::from_ref(&other)).as_deref(),
+            Some("delete"),
+            "{other}"
+        );
+    }
+}
+
+#[test]
+fn what_the_server_names_a_policy_for_was_asked_of_it() {
+    let ops = Token::new("e-1", "userpass-ops", &["ops", "default"]);
+    let log = Log::default()
+        .asks(ops.granted("ops", ROOT), "read", "kv/a", ROOT)
+        .asks(ops.granted("ops", ROOT), "update", "sys/rekey/init", ROOT)
+        .asks(ops.granted("ops", ROOT), "read", "sys/replication/status", ROOT);
+    let policies = [
+        (
+            "ops.hcl",
+            stanza("kv/*", &["read"]) + &stanza("sys/rekey/*", &["update"]) + &stanza("sys/replication/*", &["read"]),
+        ),
+        ("default.hcl", default()),
+    ];
+    let given = Given::new(&log.text(), &policies).settings("[foresight]\nhorizon = 0\n");
+    let text = left(&given, "ops").concat();
+    assert!(
+        text.contains("sys/rekey/") && text.contains("sys/replication/"),
+        "{text}"
+    );
 }
 
 #[test]

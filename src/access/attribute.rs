@@ -8,14 +8,17 @@ use crate::usage::demand::Demand;
 use crate::vault::{Capability, CapabilitySet, Operation, PrincipalKind, protected};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Whether a demand is allowed whatever its maker holds: without a token, by root, or on the path that any grant under the mount
-/// allows, which every CLI `kv` call asks.
-pub(super) fn needs_no_stanza(demand: &Demand) -> bool {
+/// Whether no policy says what its maker may do.
+pub(super) fn is_unbound(demand: &Demand) -> bool {
     matches!(
         demand.principal.kind,
         PrincipalKind::Unauthenticated | PrincipalKind::Root
-    ) || demand.path.starts_with("sys/internal/ui/mounts")
-        || protected::unauthenticated(&demand.mount_type, &demand.path)
+    )
+}
+
+/// Whether servers ask for no stanza there, or not all versions of them do.
+fn is_open(demand: &Demand) -> bool {
+    demand.path.starts_with("sys/internal/ui/mounts") || protected::unauthenticated(&demand.mount_type, &demand.path)
 }
 
 /// The sets that a list may mean: one at least, the likeliest first.
@@ -34,7 +37,9 @@ pub(super) fn decide(
     let path = format!("{}{}", demand.namespace, demand.path);
     let needs_sudo = protected::needs_sudo(&demand.mount_type, &demand.path);
     let may_need_sudo = protected::may_need_sudo(&demand.mount_type, &demand.path);
-    let operation = Operation::of(demand.capability).filter(|_| !needs_no_stanza(&demand));
+    let operation = Operation::of(demand.capability).filter(|_| !is_unbound(&demand));
+    // A stanza that explains it all the same is held to have been asked.
+    let is_open = is_open(&demand);
     let outcome = |set: &AccessSet| {
         let Some(operation) = operation else {
             return Outcome::NeedsNone;
@@ -44,6 +49,7 @@ pub(super) fn decide(
         match (demand.allowed > 0, allowed, check.rule) {
             (true, true, Some(rule)) => Outcome::Explained(rule),
             (true, true, None) => Outcome::NeedsNone,
+            (_, false, _) | (false, ..) if is_open => Outcome::NeedsNone,
             (true, false, _) => Outcome::NotExplained,
             (false, true, _) => Outcome::DeniedButAllowed,
             (false, false, _) => Outcome::Denied,

@@ -67,14 +67,14 @@ pub fn contradictions(sets: &[PolicySet], namespaces: &Namespaces, deployment: &
 
 /// Whether a role is a login whose policies the deployment lists.
 fn is_login(role: &AuthRole) -> bool {
-    role.item != "group" && role.kind != "token" && !role.unlisted
+    role.is_login() && !role.unlisted
 }
 
 /// What tokens have besides what their role hands out.
 struct Elsewhere<'d> {
     /// Policies of entities and of groups.
     identity: BTreeSet<&'d str>,
-    /// Policies of the groups of an auth method, by its namespace and mount.
+    /// Policies of the groups of an auth method and of its settings, by its namespace and mount.
     groups: BTreeSet<(&'d str, &'d str, &'d str)>,
 }
 
@@ -82,7 +82,7 @@ impl<'d> Elsewhere<'d> {
     fn of(deployment: &'d Deployment) -> Self {
         let entities = deployment.entities.iter().flat_map(|entity| &entity.policies);
         let groups = deployment.groups.iter().flat_map(|group| &group.policies);
-        let of_method = deployment.roles.iter().filter(|role| role.item == "group");
+        let of_method = deployment.roles.iter().filter(|role| role.is_besides());
         let of_method = of_method.flat_map(|group| {
             let policies = group.policies.iter();
             policies.map(|policy| (group.namespace.as_str(), group.mount.as_str(), policy.as_str()))

@@ -132,10 +132,7 @@ impl<'a> Directory<'a> {
         }
         let mut roles: BTreeMap<RoleId, Vec<&AuthRole>> = BTreeMap::new();
         // A group of an auth method is no login, and a token role is told by nothing that a token carries.
-        let logins = deployment
-            .roles
-            .iter()
-            .filter(|role| role.item != "group" && role.kind != "token");
+        let logins = deployment.roles.iter().filter(|role| role.is_login());
         for role in logins {
             roles.entry(role_id(role)).or_default().push(role);
         }
@@ -286,7 +283,7 @@ impl<'a> Directory<'a> {
         for role in &self.deployment.roles {
             let place = role_place(role);
             // A token role hands out what its caller asks for, a group what its members get besides: neither acts itself.
-            if places.contains(&place) || role.item == "group" || role.kind == "token" {
+            if places.contains(&place) || !role.is_login() {
                 continue;
             }
             let entity = entity_at.get(&place);
@@ -346,7 +343,8 @@ impl<'a> Directory<'a> {
     }
 }
 
-fn role_place(role: &AuthRole) -> AssignedBy {
+/// The place where a role's policies are set.
+pub(super) fn role_place(role: &AuthRole) -> AssignedBy {
     AssignedBy {
         namespace: Arc::from(role.namespace.as_str()),
         kind: match (role.kind.as_str(), role.item.as_str()) {

@@ -1,8 +1,9 @@
 //! The join itself: every demand decided by the policies that were in force for it.
 
-use super::attribute::{self, Readings, decide, needs_no_stanza, under_other_sets, uses};
+use super::attribute::{self, Readings, decide, is_unbound, under_other_sets, uses};
 use super::doubt::{self, Doubt};
-use super::holder::{self, Directory, Holder, HolderId};
+use super::handed_out::HandedOut;
+use super::holder::{Directory, Holder, HolderId};
 use super::infer;
 use super::lists::{Listed, Lists, MayHold, Seen};
 use super::logins::{self, Login, Way};
@@ -18,7 +19,7 @@ use crate::policy::profile::Profile;
 use crate::usage::Facts;
 use crate::usage::demand::{Demand, Principal};
 use crate::usage::held::Held;
-use crate::vault::{Capability, CapabilitySet, Operation, PolicyId, RoleId, glob, path};
+use crate::vault::{Capability, CapabilitySet, Operation, PolicyId, RoleId, path};
 use jiff::Timestamp;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -159,25 +160,6 @@ pub struct Apart {
     pub teams: Vec<Option<Arc<str>>>,
     /// At most so many principals a wave; none for as many as there are.
     pub most_principals: Option<usize>,
-}
-
-/// The policies that roles, groups and entities of a deployment hand out or may hand out.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct HandedOut {
-    /// The policies; of token roles also patterns of names, as the server has them.
-    policies: BTreeSet<PolicyId>,
-    /// Whether all that hands out policies was read.
-    pub whole: bool,
-}
-
-impl HandedOut {
-    /// Whether something hands out this policy.
-    #[must_use]
-    pub fn names(&self, policy: &PolicyId) -> bool {
-        let mut patterns = self.policies.iter().filter(|known| known.name.contains('*'));
-        self.policies.contains(policy)
-            || patterns.any(|known| known.namespace == policy.namespace && glob::matches(&known.name, &policy.name))
-    }
 }
 
 impl Joined {
@@ -325,7 +307,7 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
     }
 
     let asked = demands.iter().zip(holder_of.iter().copied()).zip(&list_of);
-    let asked = asked.filter(|((demand, _), _)| !needs_no_stanza(demand));
+    let asked = asked.filter(|((demand, _), _)| !is_unbound(demand));
     let asked = asked.map(|((demand, holder), &list)| (demand, holder, &lists.listed[list].meant.likeliest));
     let inferred = infer::identities(&mut holders, asked, &policies, &by_name, profile, now);
     let mut builder = Sets::new(&policies, &by_name, profile, now);
@@ -399,6 +381,7 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
         held_by: &held_by,
         may_hold: &may_hold,
     });
+    let handed_out = deployment.map(|d| HandedOut::by(d, &told, holders.iter()));
     Joined {
         profile,
         now,
@@ -421,33 +404,8 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
         missing,
         universe,
         inferred,
-        handed_out: deployment.map(|d| HandedOut {
-            policies: policies_named(d).collect(),
-            whole: d.unread.is_empty()
-                && d.roles
-                    .iter()
-                    .all(|role| !role.unlisted || told.contains(&holder::role_id(role))),
-        }),
+        handed_out,
     }
-}
-
-/// Every policy that something of the deployment hands out, or may hand out.
-fn policies_named(deployment: &Deployment) -> impl Iterator<Item = PolicyId> {
-    let roles = deployment.roles.iter().flat_map(|role| {
-        let given = holder::policies_of(&role.namespace, &role.policies);
-        given
-            .into_iter()
-            .chain(holder::policies_of(&role.namespace, &role.allowed_policies))
-    });
-    let groups = deployment
-        .groups
-        .iter()
-        .flat_map(|g| holder::policies_of(&g.namespace, &g.policies));
-    let entities = deployment
-        .entities
-        .iter()
-        .flat_map(|e| holder::policies_of(&e.namespace, &e.policies));
-    roles.chain(groups).chain(entities)
 }
 
 #[cfg(test)]
@@ -492,22 +450,6 @@ mod tests {
             profile: Profile::default(),
             now: None,
         })
-    }
-
-    #[test]
-    fn a_pattern_of_a_token_role_names_what_it_matches() {
-        for (pattern, name, want) in [
-            ("team-*", "team-x", true),
-            ("team-*", "team", false),
-            ("*", "x", true),
-            ("a*b*c", "a1b2c", true),
-            ("a*b*c", "abc", true),
-            ("a*bc", "abbc", true),
-            ("a*b*b", "ab", false),
-            ("x", "xy", false),
-        ] {
-            assert_eq!(glob::matches(pattern, name), want, "{pattern} {name}");
-        }
     }
 
     #[test]

@@ -273,7 +273,7 @@ pub fn of_policies(
             if held.is_empty()
                 && let Some(doubt) = doubt_unheld(joined, policy, settings, watch)
             {
-                evidence.reasons.push(doubt.to_owned());
+                evidence.reasons.push(doubt);
                 evidence.state = EvidenceState::Suspect;
             }
             if let Some(doubt) = doubt_open(joined, number).or_else(|| doubt_lost(joined, number, settings)) {
@@ -350,17 +350,27 @@ fn may_be_one(joined: &Joined, read: &Policy, missing: &PolicyId) -> bool {
 }
 
 /// Why a policy that nobody held may still be needed.
-fn doubt_unheld(joined: &Joined, policy: &Policy, settings: &EvidenceSettings, watch: &Watch) -> Option<&'static str> {
-    match &joined.handed_out {
-        Some(known) if known.names(&policy.id()) => Some("a role or group of the deployment hands it out"),
-        Some(known) if !known.whole => {
-            Some("not all that hands out policies could be read: something of that may hand it out")
+fn doubt_unheld(joined: &Joined, policy: &Policy, settings: &EvidenceSettings, watch: &Watch) -> Option<String> {
+    let known = joined.handed_out.as_ref();
+    if known.is_some_and(|known| known.names(&policy.id())) {
+        return Some("a role or group of the deployment hands it out".to_owned());
+    }
+    if known.is_some_and(|known| !known.whole) {
+        return Some("not all that hands out policies could be read: something of that may hand it out".to_owned());
+    }
+    // Whoever comes by what is not known comes within such a time.
+    let is_short = watch.window_days < settings.dormant_days;
+    match known {
+        None if is_short => {
+            Some("no deployment was given: a role that nobody used in the window may hand it out".to_owned())
         }
-        Some(_) => None,
-        None if watch.window_days < settings.dormant_days => {
-            Some("no deployment was given: a role that nobody used in the window may hand it out")
+        Some(known) if is_short => {
+            let left_out = known.left_out.as_ref()?;
+            Some(format!(
+                "the deployment leaves out {left_out}: something of that may hand it out"
+            ))
         }
-        None => None,
+        _ => None,
     }
 }
 
@@ -419,6 +429,21 @@ fn in_force_since(joined: &Joined, last: Option<Timestamp>) -> Vec<Option<Since>
         Some(Since { days_ago, what })
     };
     joined.policies.iter().map(of_policy).collect()
+}
+
+/// For every policy whether somebody may have it, or get it, whom a change of what known holders get does not reach.
+#[must_use]
+pub fn lingering(joined: &Joined, settings: &EvidenceSettings, watch: &Watch) -> Vec<bool> {
+    let known = joined.handed_out.as_ref();
+    let is_short = watch.window_days < settings.dormant_days;
+    let may_be_any = known.is_none_or(|known| !known.is_complete()) && is_short;
+    let may_be_any = may_be_any || known.is_some_and(|known| !known.whole);
+    let by_others = |policy: &Policy| known.is_some_and(|known| known.names_besides(&policy.id()));
+    joined
+        .policies
+        .iter()
+        .map(|policy| may_be_any || by_others(policy))
+        .collect()
 }
 
 /// The policies that may be tightened: those whose "unused" is well enough known. `default` is for everybody's own token,

@@ -70,6 +70,7 @@ pub(super) fn window(input: &Input<'_>, options: &Options, cut: &Cut) -> Window 
             keep: &[],
             today,
             removable,
+            lingering: &sides.lingering,
             ahead: Some(redesign::Ahead {
                 span,
                 off: outlook.off(),

@@ -20,6 +20,8 @@ pub(super) struct Sides<'a> {
     pub(super) past: Joined,
     /// What may be tightened for all that the past tells, by policy.
     pub(super) removable: Vec<bool>,
+    /// What is not deleted, by policy.
+    pub(super) lingering: Vec<bool>,
     pub(super) future: Joined,
     pub(super) cut: &'a Cut,
     /// Every path known on either side.
@@ -51,13 +53,14 @@ impl<'a> Sides<'a> {
             weights: &options.weights,
             kv2_closure: options.price.kv2_closure,
         });
-        let (removable, past) = (past.removable(), past.joined);
+        let (removable, lingering, past) = (past.removable(), past.lingering(), past.joined);
         let future = access::join(inputs(&cut.test));
         let mut known = past.universe.paths().to_vec();
         known.extend_from_slice(future.universe.paths());
         Self {
             past,
             removable,
+            lingering,
             future,
             cut,
             universe: Universe::new(known),

@@ -97,14 +97,39 @@ pub fn read(place: &Path) -> Result<Deployment, DeploymentError> {
         secrets: part(place, files::SECRETS, &[], &mut found)?,
         namespaces: part(place, files::NAMESPACES, &[], &mut found)?,
         unread: unread(place)?,
+        left_out: Vec::new(),
     };
     if found {
-        Ok(deployment)
+        // A snapshot names itself what it could not read, and writes each file even if nothing is in it.
+        let lacking = [files::AUTH_MOUNTS, files::ROLES, files::ENTITIES, files::GROUPS]
+            .into_iter()
+            .filter(|name| !place.join(name).exists());
+        let lacking = lacking.map(|name| format!("`{name}`")).collect();
+        let is_snapshot = place.join(MARK).exists();
+        Ok(if is_snapshot {
+            deployment
+        } else {
+            left_out(deployment, lacking)
+        }
+        .as_tokens_name_them())
     } else {
         Err(DeploymentError::Empty {
             path: place.to_path_buf(),
         })
     }
+}
+
+/// A deployment that is no snapshot, with what hands out policies and is not in it: what is `lacking`, and the roles of auth methods
+/// of which there is none.
+fn left_out(mut deployment: Deployment, lacking: Vec<String>) -> Deployment {
+    let has_roles = |mount: &&Mount| {
+        let mut roles = deployment.roles.iter();
+        mount.kind == "token" || roles.any(|role| role.namespace == mount.namespace && role.mount == mount.path)
+    };
+    let without = deployment.auth_mounts.iter().filter(|mount| !has_roles(mount));
+    let without = without.map(|mount| format!("the roles of `{}{}`", mount.namespace, mount.path));
+    deployment.left_out = lacking.into_iter().chain(without).collect();
+    deployment
 }
 
 /// What a snapshot could not read of the things that hand out policies. Secrets and mounts hand out none.
@@ -183,7 +208,9 @@ fn read_file(path: &Path) -> Result<Deployment, DeploymentError> {
         });
     }
     let exported: Exported = parse(path, &bytes)?;
-    Ok(exported.into_deployment())
+    let lacking = ["auth", "groups"].into_iter().filter(|key| !said.contains_key(*key));
+    let lacking = lacking.map(|key| format!("`{key}`")).collect();
+    Ok(left_out(exported.into_deployment(), lacking).as_tokens_name_them())
 }
 
 /// The keys of [`Exported`].
@@ -296,6 +323,7 @@ impl Exported {
             secrets,
             namespaces: Vec::new(),
             unread: Vec::new(),
+            left_out: Vec::new(),
         }
     }
 }

@@ -23,6 +23,8 @@ pub struct Deployment {
     pub namespaces: Vec<String>,
     /// What hands out policies and could not be read, as `read auth/approle/role/+ (denied)`: what is there is not known.
     pub unread: Vec<String>,
+    /// What hands out policies and was left out by whoever exported it, as `roles of auth/kubernetes/`.
+    pub left_out: Vec<String>,
 }
 
 /// A mounted engine or auth method.
@@ -51,7 +53,7 @@ pub struct AuthRole {
     pub mount: String,
     /// Type of the auth method: `approle`, `userpass`, `token`, ...
     pub kind: String,
-    /// `role`, `user` or `group` (LDAP).
+    /// `role`, `user`, `group` (LDAP), or `config`: what the method gives to each login at its mount.
     pub item: String,
     /// Name.
     pub name: String,
@@ -66,6 +68,43 @@ pub struct AuthRole {
     #[serde(default)]
     /// For token roles: policies it may hand out besides (globs as the server has them).
     pub allowed_policies: Vec<String>,
+}
+
+impl AuthRole {
+    /// Whether somebody logs in by it. Groups and settings of a method give something besides, a token role what its caller asks for.
+    #[must_use]
+    pub fn is_login(&self) -> bool {
+        !self.is_besides() && self.kind != "token"
+    }
+
+    /// Whether it gives something besides to those who log in at its mount.
+    #[must_use]
+    pub fn is_besides(&self) -> bool {
+        matches!(self.item.as_str(), "group" | "config")
+    }
+}
+
+impl Deployment {
+    /// Names of policies as tokens carry them: servers keep them as they were written, and read them in small letters and without
+    /// blanks at their ends.
+    #[must_use]
+    pub fn as_tokens_name_them(mut self) -> Self {
+        let roles = self
+            .roles
+            .iter_mut()
+            .flat_map(|role| [&mut role.policies, &mut role.allowed_policies]);
+        let entities = self.entities.iter_mut().map(|entity| &mut entity.policies);
+        let groups = self.groups.iter_mut().map(|group| &mut group.policies);
+        for names in roles.chain(entities).chain(groups) {
+            for name in names.iter_mut() {
+                *name = name.trim().to_lowercase();
+            }
+            names.retain(|name| !name.is_empty());
+            names.sort();
+            names.dedup();
+        }
+        self
+    }
 }
 
 /// An identity entity.

@@ -54,9 +54,15 @@ pub fn role(mount: &Mount, item: &str, name: &str, value: &Value) -> AuthRole {
     let mut allowed_policies = Vec::new();
     match mount.kind.as_str() {
         "github" => policies.extend(strings(value, "value")),
+        "radius" => policies.extend(strings(value, "unregistered_user_policies")),
         "token" => {
             allowed_policies = strings(value, "allowed_policies");
             allowed_policies.extend(strings(value, "allowed_policies_glob"));
+            // Who is only told what not to hand out hands out all else, whatever its caller has.
+            let denied = ["disallowed_policies", "disallowed_policies_glob"];
+            if allowed_policies.is_empty() && denied.iter().any(|key| !strings(value, key).is_empty()) {
+                allowed_policies.push("*".to_owned());
+            }
         }
         _ => {}
     }

@@ -48,6 +48,20 @@ pub const ITEMS: &[Items] = &[
     items("userpass", "user", "users", "users"),
 ];
 
+/// Settings of an auth method by which it gives policies to each login at its mount: type, and path under the mount.
+const CONFIGS: &[(&str, &str)] = &[
+    ("github", "config"),
+    ("kerberos", "config/ldap"),
+    ("ldap", "config"),
+    ("okta", "config"),
+    ("radius", "config"),
+];
+
+/// The settings of an auth method that give policies to each login.
+pub fn configs_of(kind: &str) -> impl Iterator<Item = &'static str> {
+    CONFIGS.iter().filter(move |(of, _)| *of == kind).map(|(_, path)| *path)
+}
+
 /// The items of an auth method; none for a method that is not known.
 pub fn items_of(kind: &str) -> impl Iterator<Item = &'static Items> {
     ITEMS.iter().filter(move |i| i.kind == kind)
@@ -152,6 +166,9 @@ fn exact(
             stanzas.insert(format!("{within}{}{}", mount.path, items.list), LIST);
             stanzas.insert(format!("{within}{}{}/+", mount.path, items.read), READ);
         }
+        for config in configs_of(&mount.kind) {
+            stanzas.insert(format!("{within}{}{config}", mount.path), READ);
+        }
     }
     if list_secrets {
         for mount in deployment.mounts.iter().filter(|m| m.namespace == namespace) {
@@ -168,6 +185,9 @@ fn general(list_secrets: bool, stanzas: &mut BTreeMap<String, &[&str]>) {
     for items in ITEMS {
         stanzas.insert(format!("auth/+/{}/+", items.list), BOTH);
         stanzas.insert(format!("auth/+/{}/+", items.read), BOTH);
+    }
+    for (_, config) in CONFIGS {
+        stanzas.insert(format!("auth/+/{config}"), READ);
     }
     if list_secrets {
         stanzas.insert("+/metadata/*".to_owned(), LIST);

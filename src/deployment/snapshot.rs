@@ -249,6 +249,9 @@ impl Reader<'_> {
                 known = true;
                 self.roles(mount, items, &mut snapshot.deployment)?;
             }
+            for config in required::configs_of(&mount.kind) {
+                self.config(mount, config, &mut snapshot.deployment)?;
+            }
             if !known {
                 let reason = format!("the auth method `{}` is not known", mount.kind);
                 self.miss(namespace, &mount.path, "list", &reason);
@@ -320,6 +323,23 @@ impl Reader<'_> {
         let read = format!("{}{}", mount.path, items.read);
         for (name, value) in self.all(&mount.namespace, &list, &read)? {
             deployment.roles.push(parse::role(mount, items.item, &name, &value));
+        }
+        Ok(())
+    }
+
+    /// What the settings of a method give to each login.
+    fn config(&mut self, mount: &Mount, config: &str, deployment: &mut Deployment) -> Result<(), LiveError> {
+        let path = format!("{}{config}", mount.path);
+        match self.client.read(&mount.namespace, &path)? {
+            Answer::Found(value) => {
+                let role = parse::role(mount, "config", config, &value);
+                if !role.policies.is_empty() {
+                    deployment.roles.push(role);
+                }
+            }
+            // Nothing was set yet: then nobody can log in.
+            Answer::Absent => {}
+            other => self.note(&mount.namespace, &path, "read", other),
         }
         Ok(())
     }

@@ -33,6 +33,8 @@ pub struct Known {
     pub flags: u8,
     /// A token that only unwraps a response.
     pub wrapping: bool,
+    /// Whether the ACL was asked: the server names the policy that allowed it.
+    pub granted: bool,
     /// The number of the one namespace that this is so in, or none if it is so in all.
     pub only_in: u32,
 }
@@ -213,6 +215,7 @@ mod tests {
             unnamed: false,
             flags: 0,
             wrapping: false,
+            granted: false,
             only_in: NONE,
         }
     }

@@ -234,6 +234,12 @@ impl<'a> Facts<'a> {
         })
     }
 
+    /// Whether the ACL was asked and allowed it, by the policy that the server names.
+    #[must_use]
+    pub fn granted(&self) -> bool {
+        !self.granting.is_empty()
+    }
+
     /// Whether the token is one that only unwraps a response.
     #[must_use]
     pub fn wrapping(&self) -> bool {

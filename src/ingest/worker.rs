@@ -266,6 +266,7 @@ impl Worker {
         let known = self.known(asker, entry.auth, request, &space, namespace);
         record.flags |= known.flags;
         let endpoint = open_paths::endpoint(&asked, &mount_type, &mount_point);
+        let endpoint = endpoint.filter(|_| !known.granted);
         let open = endpoint.is_some() || (known.wrapping && asked == "sys/wrapping/unwrap");
         let auth = if open {
             record.auth = self.logged_in(entry, &asked, &mount_point, &space, namespace);
@@ -406,6 +407,7 @@ impl Worker {
                 None => 0,
             },
             wrapping: facts.wrapping(),
+            granted: facts.granted(),
             only_in: if depends == Some(true) { number } else { NONE },
         };
         self.meanings.add(&self.essence, known);

@@ -95,6 +95,12 @@ impl Analysis<'_> {
         evidence::removable(&self.joined, &self.evidence)
     }
 
+    /// The policies that are not deleted, whatever known holders get.
+    #[must_use]
+    pub fn lingering(&self) -> Vec<bool> {
+        evidence::lingering(&self.joined, self.settings, &self.watch)
+    }
+
     /// What each path and capability weighs.
     #[must_use]
     pub fn weighed(&self) -> Weighed<'_> {

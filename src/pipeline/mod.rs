@@ -174,6 +174,7 @@ pub fn advise(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&s
         keep: &settings.keep,
         today,
         removable: &removable,
+        lingering: &analysis.lingering(),
         ahead: foreseen.ahead,
     };
     let (redesigned, from_whole) = redesign::better(joined, bases, &how).unzip();

@@ -87,7 +87,9 @@ pub fn may_need_sudo(mount_type: &str, path: &str) -> bool {
     }
     match place(mount_type, path) {
         // Without `sudo` children have none but the maker's policies, a parent, and no period or id that was asked for.
-        Some(("token", rest)) if ["create", "create-orphan"].contains(&rest) || rest.starts_with("create/") => return true,
+        Some(("token", rest)) if ["create", "create-orphan"].contains(&rest) || rest.starts_with("create/") => {
+            return true;
+        }
         // With `sudo` no key is asked for.
         Some(("system", rest)) if rest.starts_with("namespaces/api-lock/unlock") => return true,
         Some(("system", rest)) if rest.starts_with("namespaces/") && rest.ends_with("/delete-sealed") => return true,

@@ -15,11 +15,28 @@ use crate::vault::Capability;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
+/// What stays of today.
+pub(super) struct Stays<'a> {
+    /// Policies, with those who hold them.
+    pub(super) fixed: &'a [usize],
+    /// Who keeps what it has.
+    pub(super) untouched: &'a [(SetId, HolderId)],
+    /// Policies that are not deleted, whoever holds them.
+    pub(super) lingering: &'a [usize],
+    /// Policies that may be kept as roles.
+    pub(super) kept: &'a [Kept],
+}
+
 /// Roles as policies, and who gets them.
 pub(super) fn build(
     joined: &Joined,
     tightened: &Scheme,
-    (fixed, untouched, kept): (&[usize], &[(SetId, HolderId)], &[Kept]),
+    Stays {
+        fixed,
+        untouched,
+        lingering,
+        kept,
+    }: Stays<'_>,
     users: &[User],
     permissions: &Permissions,
     mined: &roles::Mined,
@@ -118,6 +135,8 @@ pub(super) fn build(
         list.sort_unstable();
         given.insert(*key, list);
     }
+    let others = lingering.iter().filter(|p| !at.contains_key(*p));
+    policies.extend(others.filter_map(|&p| tightened.policies.get(p).cloned()));
     Some((roles, Scheme { policies, given }))
 }
 

@@ -29,8 +29,9 @@ pub(super) fn kept(joined: &Joined, tightened: &Scheme, options: &Options<'_>, m
         given.insert((user.set, user.holder), chosen.0);
     }
     let mut withdrawn = Vec::new();
+    let stays: BTreeSet<usize> = super::lingering(joined, tightened, options).chain(fixed).collect();
     loop {
-        let scheme = handed_out(tightened, &given, &fixed);
+        let scheme = handed_out(tightened, &given, &stays);
         let (proof, failures) = proof::prove(joined, &scheme);
         if failures.is_empty() {
             return Some(Redesign {
@@ -127,9 +128,9 @@ fn fewest(
     Some((chosen, solved.cost, solved.lower_bound))
 }
 
-/// The scheme without the policies that nobody gets any more, but for the fixed ones.
-fn handed_out(tightened: &Scheme, given: &BTreeMap<(SetId, HolderId), Vec<usize>>, fixed: &BTreeSet<usize>) -> Scheme {
-    let used: BTreeSet<usize> = given.values().flatten().chain(fixed).copied().collect();
+/// The scheme without the policies that nobody gets any more, but for those that stay.
+fn handed_out(tightened: &Scheme, given: &BTreeMap<(SetId, HolderId), Vec<usize>>, stays: &BTreeSet<usize>) -> Scheme {
+    let used: BTreeSet<usize> = given.values().flatten().chain(stays).copied().collect();
     let number: BTreeMap<usize, usize> = used.iter().enumerate().map(|(new, &old)| (old, new)).collect();
     Scheme {
         policies: used

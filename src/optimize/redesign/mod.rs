@@ -21,6 +21,7 @@ use super::roles::{self, Matrix, Objective};
 use crate::access::{HolderId, Joined, Outcome, SetId};
 use crate::optimize::foresight::interval::Spread;
 use crate::optimize::paths::Price;
+use crate::vault::PolicyId;
 use keep::Kept;
 use matrix::{Grantable, Permissions, User};
 use needs::Needs;
@@ -170,6 +171,22 @@ fn fixed(joined: &Joined, tightened: &Scheme, options: &Options<'_>) -> Vec<usiz
         .collect()
 }
 
+/// The policies of the tightened scheme that are not deleted, whoever holds them.
+fn lingering(joined: &Joined, tightened: &Scheme, options: &Options<'_>) -> impl Iterator<Item = usize> + use<> {
+    let lingering = joined
+        .policies
+        .iter()
+        .zip(options.lingering)
+        .filter(|(_, lingers)| **lingers);
+    let lingering: BTreeSet<PolicyId> = lingering.map(|(policy, _)| policy.id()).collect();
+    let all = tightened.policies.iter().enumerate();
+    let found: Vec<usize> = all
+        .filter(|(_, policy)| lingering.contains(&policy.id()))
+        .map(|(n, _)| n)
+        .collect();
+    found.into_iter()
+}
+
 /// What one way to mine came to.
 enum Way {
     /// A redesign that was proven.
@@ -187,6 +204,8 @@ struct Material<'a> {
     options: &'a Options<'a>,
     /// Policies of the tightened scheme that stay as they are.
     fixed: Vec<usize>,
+    /// Policies of the tightened scheme that are not deleted.
+    lingering: Vec<usize>,
     users: Vec<User>,
     untouched: Vec<(SetId, HolderId)>,
     permissions: Permissions,
@@ -210,6 +229,7 @@ impl<'a> Material<'a> {
             tightened,
             options,
             fixed,
+            lingering: lingering(joined, tightened, options).collect(),
             users,
             untouched,
             permissions,
@@ -253,7 +273,12 @@ impl<'a> Material<'a> {
             let Some((roles, scheme)) = build::build(
                 joined,
                 self.tightened,
-                (&self.fixed, &self.untouched, &self.kept),
+                build::Stays {
+                    fixed: &self.fixed,
+                    untouched: &self.untouched,
+                    lingering: &self.lingering,
+                    kept: &self.kept,
+                },
                 &users,
                 &permissions,
                 &mined,

@@ -35,6 +35,8 @@ pub struct Options<'a> {
     pub ahead: Option<Ahead<'a>>,
     /// For every policy of the join: whether what is unused in it may go. All others stay, with those who hold them.
     pub removable: &'a [bool],
+    /// For every policy of the join: whether it is not deleted though no known holder gets it any more.
+    pub lingering: &'a [bool],
 }
 
 /// The tightened policies that a redesign may begin with, each proven.

@@ -241,7 +241,7 @@ fn measured(units: Vec<(Unit, Vec<Both>)>) -> Vec<Unit> {
 /// Whether nobody holds the policy, and it is known that nothing hands it out.
 fn idle(joined: &Joined, policy: usize) -> bool {
     let unheld = joined.held_by.get(policy).is_none_or(BTreeSet::is_empty);
-    let known = joined.handed_out.as_ref().filter(|known| known.whole);
+    let known = joined.handed_out.as_ref().filter(|known| known.is_complete());
     let id = joined.policies.get(policy).map(crate::policy::model::Policy::id);
     unheld && known.zip(id).is_some_and(|(known, id)| !known.names(&id))
 }

@@ -1,0 +1,115 @@
+//! What a deployment hands out: the policies that its roles, groups and entities give or may give, and what it leaves open of that.
+
+use super::holder::{AssignedBy, Holder, policies_of, role_id, role_place};
+use crate::deployment::Deployment;
+use crate::vault::{PolicyId, RoleId, glob};
+use std::collections::BTreeSet;
+
+/// The policies that roles, groups and entities of a deployment hand out or may hand out.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct HandedOut {
+    /// The policies; of token roles also patterns of names, as the server has them.
+    policies: BTreeSet<PolicyId>,
+    /// Those of them that something gives which is no place of a known holder: groups of auth methods and groups without members,
+    /// settings of methods, token roles.
+    besides: BTreeSet<PolicyId>,
+    /// Whether all that hands out policies could be read.
+    pub whole: bool,
+    /// The first thing that hands out policies and of which the deployment does not tell which; none where there is none.
+    pub left_out: Option<String>,
+}
+
+impl HandedOut {
+    /// What this deployment hands out; of `told` roles a login was seen.
+    pub(super) fn by<'h>(
+        deployment: &Deployment,
+        told: &BTreeSet<RoleId>,
+        holders: impl Iterator<Item = &'h Holder>,
+    ) -> Self {
+        let places: BTreeSet<(&str, &str, &str)> = holders.flat_map(|holder| &holder.assigned).map(key).collect();
+        let (mut policies, mut besides) = (BTreeSet::new(), BTreeSet::new());
+        for (is_place, given) in given(deployment, &places) {
+            if !is_place {
+                besides.extend(given.iter().cloned());
+            }
+            policies.extend(given);
+        }
+        let unlisted = deployment.roles.iter().filter(|role| role.unlisted).map(role_id);
+        let mut untold = unlisted.filter(|role| !told.contains(role));
+        let left_out = deployment.left_out.first().cloned();
+        Self {
+            policies,
+            besides,
+            whole: deployment.unread.is_empty(),
+            left_out: left_out.or_else(|| Some(format!("the policies of `{}`", untold.next()?))),
+        }
+    }
+
+    /// Whether all is known that hands out policies.
+    #[must_use]
+    pub const fn is_complete(&self) -> bool {
+        self.whole && self.left_out.is_none()
+    }
+
+    /// Whether something hands out this policy.
+    #[must_use]
+    pub fn names(&self, policy: &PolicyId) -> bool {
+        are_named(&self.policies, policy)
+    }
+
+    /// Whether something hands out this policy that is no place of a known holder, and so does not change with what holders get.
+    #[must_use]
+    pub fn names_besides(&self, policy: &PolicyId) -> bool {
+        are_named(&self.besides, policy)
+    }
+}
+
+fn are_named(policies: &BTreeSet<PolicyId>, policy: &PolicyId) -> bool {
+    let mut patterns = policies.iter().filter(|known| known.name.contains('*'));
+    policies.contains(policy)
+        || patterns.any(|known| known.namespace == policy.namespace && glob::matches(&known.name, &policy.name))
+}
+
+fn key(place: &AssignedBy) -> (&str, &str, &str) {
+    (&place.kind, &place.namespace, &place.id)
+}
+
+/// What each thing of the deployment hands out, or may hand out, and whether it is one of these places.
+fn given(deployment: &Deployment, places: &BTreeSet<(&str, &str, &str)>) -> Vec<(bool, Vec<PolicyId>)> {
+    let roles = deployment.roles.iter().map(|role| {
+        let mut given = policies_of(&role.namespace, &role.policies);
+        given.extend(policies_of(&role.namespace, &role.allowed_policies));
+        (role.is_login() && places.contains(&key(&role_place(role))), given)
+    });
+    let groups = deployment.groups.iter().map(|group| {
+        let id = if group.id.is_empty() { &group.name } else { &group.id };
+        let is_place = places.contains(&("group", group.namespace.as_str(), id.as_str()));
+        (is_place, policies_of(&group.namespace, &group.policies))
+    });
+    let entities = deployment.entities.iter().map(|entity| {
+        let is_place = places.contains(&("entity", entity.namespace.as_str(), entity.id.as_str()));
+        (is_place, policies_of(&entity.namespace, &entity.policies))
+    });
+    roles.chain(groups).chain(entities).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_of_a_token_role_names_what_it_matches() {
+        for (pattern, name, want) in [
+            ("team-*", "team-x", true),
+            ("team-*", "team", false),
+            ("*", "x", true),
+            ("a*b*c", "a1b2c", true),
+            ("a*b*c", "abc", true),
+            ("a*bc", "abbc", true),
+            ("a*b*b", "ab", false),
+            ("x", "xy", false),
+        ] {
+            assert_eq!(glob::matches(pattern, name), want, "{pattern} {name}");
+        }
+    }
+}
