@@ -164,6 +164,7 @@ fn without(members: &[&str]) -> impl Fn(&mut Value) {
 /// What is given to the program.
 struct Given {
     folder: TempDir,
+    flags: Vec<&'static str>,
 }
 
 impl Given {
@@ -175,7 +176,15 @@ impl Given {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, text).unwrap();
         }
-        Self { folder }
+        Self {
+            folder,
+            flags: Vec::new(),
+        }
+    }
+
+    fn with(mut self, flags: &[&'static str]) -> Self {
+        self.flags.extend(flags);
+        self
     }
 
     fn settings(self, text: &str) -> Self {
@@ -198,7 +207,8 @@ impl Given {
             .arg("--policies")
             .arg(at("policies"))
             .arg("--out")
-            .arg(at("out"));
+            .arg(at("out"))
+            .args(&self.flags);
         if at("deployment.json").exists() {
             command.arg("--deployment").arg(at("deployment.json"));
         }
@@ -947,6 +957,178 @@ fn what_an_export_leaves_out_may_hand_out_anything() {
     let another = r#"[{"namespace":"","path":"auth/approle/","kind":"approle","accessor":"a","kv_version":null,"description":""},
         {"namespace":"","path":"auth/k8s/","kind":"kubernetes","accessor":"b","kv_version":null,"description":""}]"#;
     assert!(!deleted(&|folder| fs::write(folder.join("auth.json"), another).unwrap()));
+}
+
+#[test]
+fn tokens_of_which_the_log_does_not_say_what_they_hold_may_hold_anything() {
+    let ci = Token::new("e-1", "approle", &["ci", "default"]);
+    let made = Log::default()
+        .asks(ci.granted("ci", ROOT), "update", "auth/token/create", ROOT)
+        .asks(ci.granted("ci", ROOT), "read", "kv/a", ROOT);
+    let policies = |sudo: &[&str]| {
+        [
+            ("ci.hcl", stanza("kv/*", &["read"]) + &stanza("auth/token/create", sudo)),
+            ("old.hcl", stanza("kv/old/*", &["read"])),
+            ("default.hcl", default()),
+        ]
+    };
+    let deleted = |sudo: &[&str], answer: &Value| {
+        let log = every(&made, |entry| {
+            if entry["type"] == "response" && entry["request"]["path"] == "auth/token/create" {
+                entry["response"] = answer.clone();
+            }
+        });
+        let given = Given::new(&log, &policies(sudo));
+        deployed(&given, &[]);
+        given.changes().contains_key("tighten old")
+    };
+    let told = json!({"auth": Token::new("", "token-job", &["ci", "default"]).auth});
+    let wrapped = json!({"wrap_info": {"ttl": 300, "creation_path": "auth/token/create"}});
+    assert!(deleted(&["update", "sudo"], &told));
+    assert!(!deleted(&["update", "sudo"], &wrapped));
+    // Without `sudo` a child has none but policies of its maker.
+    assert!(deleted(&["update"], &wrapped));
+}
+
+#[test]
+fn whom_a_login_let_in_may_have_anything_where_nothing_tells() {
+    let ci = Token::new("e-1", "approle", &["ci", "default"]);
+    let log = Log::default().asks(ci.granted("ci", ROOT), "read", "kv/a", ROOT).asks(
+        json!({}),
+        "update",
+        "auth/approle/login",
+        ROOT,
+    );
+    let policies = [
+        ("ci.hcl", stanza("kv/*", &["read"])),
+        ("old.hcl", stanza("kv/old/*", &["read"])),
+        ("default.hcl", default()),
+    ];
+    let deleted = |answer: &Value| {
+        let log = every(&log, |entry| {
+            if entry["type"] == "response" && entry["request"]["path"] == "auth/approle/login" {
+                entry["response"] = answer.clone();
+            }
+        });
+        Given::new(&log, &policies).changes().contains_key("tighten old")
+    };
+    assert!(deleted(&json!({"auth": ci.auth})));
+    assert!(!deleted(&json!({})));
+}
+
+#[test]
+fn what_was_written_of_late_and_nobody_lists_may_hand_out_anything() {
+    let ci = Token::new("e-1", "approle", &["ci", "default"]);
+    let ops = Token::new("e-2", "userpass-ops", &["ops", "default"]);
+    let policies = [
+        ("ci.hcl", stanza("kv/*", &["read"])),
+        (
+            "ops.hcl",
+            stanza("auth/*", &["update"]) + &stanza("identity/*", &["update"]),
+        ),
+        ("old.hcl", stanza("kv/old/*", &["read"])),
+        ("default.hcl", default()),
+    ];
+    let deleted = |path: &'static str, others: &[Value], is_deployed: bool| {
+        let log = Log::default().asks(ci.granted("ci", ROOT), "read", "kv/a", ROOT).asks(
+            ops.granted("ops", ROOT),
+            "update",
+            path,
+            ROOT,
+        );
+        let given = Given::new(&log.text(), &policies);
+        if is_deployed {
+            deployed(&given, others);
+        }
+        given.changes().contains_key("tighten old")
+    };
+    let nightly = json!({"namespace": "", "mount": "auth/approle/", "kind": "approle", "item": "role", "name": "nightly", "policies": []});
+    for path in [
+        "auth/approle/role/nightly",
+        "auth/ldap/groups/x",
+        "identity/group/name/x",
+        "auth/token/roles/x",
+    ] {
+        assert!(!deleted(path, &[], true), "{path}");
+        assert!(!deleted(path, &[], false), "{path}");
+    }
+    assert!(deleted("auth/approle/role/nightly", &[nightly], true));
+    assert!(deleted("auth/approle/role/ci/secret-id", &[], true));
+}
+
+#[test]
+fn an_alias_is_the_role_of_its_name_at_no_method_with_roles() {
+    let ci = Token::new("e-1", "approle", &["ci", "default"]);
+    let log = Log::default().asks(ci.granted("ci", ROOT), "read", "kv/a", ROOT);
+    let policies = [
+        ("ci.hcl", stanza("kv/*", &["read"])),
+        ("web.hcl", stanza("kv/web/*", &["read"])),
+        ("default.hcl", default()),
+    ];
+    let changes = |alias: &str| {
+        let given = Given::new(&log.text(), &policies).settings("[evidence]\ndormant_days = 200\n");
+        let web = json!({"namespace": "", "mount": "auth/approle/", "kind": "approle", "item": "role", "name": "web", "policies": ["web"]});
+        deployed(&given, &[web]);
+        let entity =
+            json!([{"id": "e-1", "name": "x", "aliases": [{"id": "a-1", "name": alias, "mount_accessor": "a"}]}]);
+        fs::write(
+            given.folder.path().join("deployment.json/entities.json"),
+            entity.to_string(),
+        )
+        .unwrap();
+        given.changes()
+    };
+    assert_eq!(changes("web"), changes("c0ffee"));
+}
+
+#[test]
+fn an_entry_without_a_request_is_one_of_whoever_holds_what_it_lists() {
+    let (web, other) = (
+        Token::new("e-1", "kubernetes-web", &["web", "default"]),
+        Token::new("", "", &["web", "default"]),
+    );
+    let log = Log::default()
+        .asks(web.granted("web", ROOT), "read", "kv/a", ROOT)
+        .asks(other.granted("web", ROOT), "delete", "kv/a", ROOT);
+    let log = changed(&log, 1, |entry| {
+        let entry = entry.as_object_mut().unwrap();
+        entry.remove("request");
+        let auth = entry["auth"].as_object_mut().unwrap();
+        for key in ["accessor", "display_name", "token_type"] {
+            auth.remove(key);
+        }
+    });
+    let given = Given::new(
+        &log,
+        &[
+            ("web.hcl", stanza("kv/*", &["read", "delete"])),
+            ("default.hcl", default()),
+        ],
+    );
+    assert!(given.changes().is_empty());
+}
+
+#[test]
+fn what_decides_which_keys_a_list_shows_is_used_by_the_list() {
+    let ann = Token::new("e-1", "userpass-ann", &["team", "default"]);
+    let log = Log::default()
+        .asks(ann.granted("team", ROOT), "list", "kv/names/", ROOT)
+        .asks(ann.granted("team", ROOT), "read", "kv/data/a", ROOT);
+    let filter = "path \"kv/names/\" {\n  capabilities = [\"list\"]\n  list_scan_response_keys_filter_path = \"kv/data/{{ .key }}\"\n}\n";
+    let text =
+        |filter: &str| filter.to_owned() + &stanza("kv/data/*", &["read", "delete"]) + &stanza("kw/*", &["read"]);
+    let left_of = |filter: &str| {
+        let policies = [("team.hcl", text(filter)), ("default.hcl", default())];
+        let given = Given::new(&log.text(), &policies)
+            .settings("[foresight]\nhorizon = 0\n")
+            .with(&["--server", "openbao-2.6"]);
+        left(&given, "team").concat()
+    };
+    let kept = left_of(filter);
+    assert!(
+        kept.contains("kv/data/*") && kept.contains("delete") && !kept.contains("kw/"),
+        "{kept}"
+    );
 }
 
 #[test]

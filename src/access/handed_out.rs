@@ -1,7 +1,7 @@
 //! What a deployment hands out: the policies that its roles, groups and entities give or may give, and what it leaves open of that.
 
 use super::holder::{AssignedBy, Holder, policies_of, role_id, role_place};
-use crate::deployment::Deployment;
+use crate::deployment::{Deployment, required};
 use crate::vault::{PolicyId, RoleId, glob};
 use std::collections::BTreeSet;
 
@@ -13,6 +13,8 @@ pub struct HandedOut {
     /// Those of them that something gives which is no place of a known holder: groups of auth methods and groups without members,
     /// settings of methods, token roles.
     besides: BTreeSet<PolicyId>,
+    /// Namespace and path of all that hands out policies, as it is written.
+    places: BTreeSet<(String, String)>,
     /// Whether all that hands out policies could be read.
     pub whole: bool,
     /// The first thing that hands out policies and of which the deployment does not tell which; none where there is none.
@@ -40,6 +42,7 @@ impl HandedOut {
         Self {
             policies,
             besides,
+            places: required::places(deployment).collect(),
             whole: deployment.unread.is_empty(),
             left_out: left_out.or_else(|| Some(format!("the policies of `{}`", untold.next()?))),
         }
@@ -49,6 +52,12 @@ impl HandedOut {
     #[must_use]
     pub const fn is_complete(&self) -> bool {
         self.whole && self.left_out.is_none()
+    }
+
+    /// Whether the deployment lists what is written at this path of a namespace.
+    #[must_use]
+    pub fn lists(&self, namespace: &str, path: &str) -> bool {
+        self.places.contains(&(namespace.to_owned(), path.to_lowercase()))
     }
 
     /// Whether something hands out this policy.

@@ -161,7 +161,8 @@ impl<'a> Directory<'a> {
         self.roles.get(role).cloned().unwrap_or_default().into_iter()
     }
 
-    /// The roles that an alias logs in at: those of its name, at the mount of its accessor.
+    /// The users that an alias is, of the method at the mount of its accessor. An alias of a method with roles is called after what
+    /// logs in (a role id, a subject, a service account), and may be called as any role.
     fn roles_of(&self, alias: &crate::deployment::Alias) -> impl Iterator<Item = &'a AuthRole> + use<'a> {
         let mount = self.mount_of.get(alias.mount_accessor.as_str());
         let role = mount.map(|mount| RoleId {
@@ -170,6 +171,7 @@ impl<'a> Directory<'a> {
         });
         role.into_iter()
             .flat_map(|role| self.role(&role))
+            .filter(|role| role.item == "user")
             .collect::<Vec<_>>()
             .into_iter()
     }

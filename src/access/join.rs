@@ -5,6 +5,7 @@ use super::doubt::{self, Doubt};
 use super::handed_out::HandedOut;
 use super::holder::{Directory, Holder, HolderId};
 use super::infer;
+use super::list_filters;
 use super::lists::{Listed, Lists, MayHold, Seen};
 use super::logins::{self, Login, Way};
 use super::meant::{self, HeldSet, Reader};
@@ -16,9 +17,9 @@ use crate::index::IndexVec;
 use crate::policy::acl::RuleId;
 use crate::policy::model::Policy;
 use crate::policy::profile::Profile;
-use crate::usage::Facts;
 use crate::usage::demand::{Demand, Principal};
 use crate::usage::held::Held;
+use crate::usage::{Facts, Untold};
 use crate::vault::{Capability, CapabilitySet, Operation, PolicyId, RoleId, path};
 use jiff::Timestamp;
 use rayon::prelude::*;
@@ -133,7 +134,7 @@ pub struct Joined {
     pub doubted: BTreeMap<StanzaId, Doubt>,
     /// Who did something that is not explained.
     pub unexplained_by: BTreeSet<HolderId>,
-    /// Stanzas that are kept because somebody said so, with the reason.
+    /// Stanzas that are kept because somebody said so, or because lists show what they grant, with the reason.
     pub kept: BTreeMap<StanzaId, Arc<str>>,
     /// Who holds a policy of which something is kept.
     pub kept_for: BTreeSet<HolderId>,
@@ -143,6 +144,8 @@ pub struct Joined {
     pub lost: BTreeMap<HolderId, u64>,
     /// Entries that are cut so far that not even their holder is known.
     pub cut: u64,
+    /// Tokens of which the log does not say what they hold.
+    pub untold: Untold,
     /// Policies that somebody holds and that were not read, with who.
     pub missing: BTreeMap<PolicyId, BTreeSet<HolderId>>,
     /// Every path known.
@@ -196,7 +199,7 @@ impl Joined {
     pub fn keep(&mut self, stanzas: BTreeMap<StanzaId, Arc<str>>, policies: &BTreeSet<usize>) {
         let held = policies.iter().filter_map(|&policy| self.held_by.get(policy));
         self.kept_for = held.flatten().copied().collect();
-        self.kept = stanzas;
+        self.kept.extend(stanzas);
     }
 
     /// The stanzas that allowed a demand, each with all that it gives there; none where no stanza explains it.
@@ -226,6 +229,7 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
         sets: mut seen_sets,
         namespaces,
         lost,
+        untold,
         is_untold,
     } = facts;
     let namespaces = &namespaces;
@@ -381,6 +385,7 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
         held_by: &held_by,
         may_hold: &may_hold,
     });
+    let kept = list_filters::kept(&policies, sets.iter());
     let handed_out = deployment.map(|d| HandedOut::by(d, &told, holders.iter()));
     Joined {
         profile,
@@ -396,11 +401,12 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
         may_hold,
         doubted,
         unexplained_by,
-        kept: BTreeMap::new(),
+        kept,
         kept_for: BTreeSet::new(),
         apart: Apart::default(),
         lost: lost_by,
         cut: lost.cut,
+        untold,
         missing,
         universe,
         inferred,

@@ -12,6 +12,7 @@ mod handed_out;
 pub mod holder;
 pub mod infer;
 pub mod join;
+mod list_filters;
 mod lists;
 pub mod logins;
 pub mod meant;

@@ -16,6 +16,7 @@
 //! A group says that its members need the same: who holds a policy through a group alone and never acted does not hold it
 //! back where three or more members of that group did act.
 
+use super::newcomers::Newcomers;
 use crate::access::holder::AssignedBy;
 use crate::access::{Holder, HolderId, Joined};
 use crate::advice::{Evidence, EvidenceState};
@@ -126,7 +127,13 @@ pub struct Since {
 
 /// What is held of an unused grant of a policy with these holders, which could be used as it is only `since` then.
 #[must_use]
-pub fn unused(settings: &EvidenceSettings, watch: &Watch, holders: &[Activity], since: Option<&Since>) -> Evidence {
+pub fn unused(
+    settings: &EvidenceSettings,
+    watch: &Watch,
+    holders: &[Activity],
+    since: Option<&Since>,
+    by_others: bool,
+) -> Evidence {
     let mut reasons = Vec::new();
     let window = since.map_or(watch.window_days, |since| since.days_ago.min(watch.window_days));
     reasons.push(format!("watched for {}", days(window)));
@@ -151,6 +158,11 @@ pub fn unused(settings: &EvidenceSettings, watch: &Watch, holders: &[Activity], 
     if dormant > 0 {
         base = base.max(settings.dormant_days);
         reasons.push(format!("{dormant} of its {} holders never acted", holders.len()));
+    }
+    if by_others {
+        base = base.max(settings.dormant_days);
+        reasons
+            .push("a group, a token role or an auth method hands it out to others as well, whom nobody saw".to_owned());
     }
     let mut confirmations = 0;
     if watch.nodes > 1 {
@@ -237,6 +249,7 @@ pub fn of_policies(
     last: Option<Timestamp>,
 ) -> Vec<Evidence> {
     let since = in_force_since(joined, last);
+    let newcomers = Newcomers::of(joined, watch, settings, last);
     let peers = Peers::of(joined);
     let unknown: BTreeSet<HolderId> = joined
         .sets
@@ -263,7 +276,8 @@ pub fn of_policies(
             let (spoken_for, others): (Vec<HolderId>, Vec<HolderId>) =
                 held.iter().partition(|&&h| peers.speak_for(h, &policy.id()));
             let holders: Vec<Activity> = others.iter().map(|&h| activities[h].clone()).collect();
-            let mut evidence = unused(settings, watch, &holders, since.as_ref());
+            let by_others = newcomers.are_given(&policy.id());
+            let mut evidence = unused(settings, watch, &holders, since.as_ref(), by_others);
             if !spoken_for.is_empty() {
                 evidence.reasons.push(format!(
                     "{} never acted, as members of groups of which others did",
@@ -271,7 +285,7 @@ pub fn of_policies(
                 ));
             }
             if held.is_empty()
-                && let Some(doubt) = doubt_unheld(joined, policy, settings, watch)
+                && let Some(doubt) = newcomers.why_may_have(&policy.id())
             {
                 evidence.reasons.push(doubt);
                 evidence.state = EvidenceState::Suspect;
@@ -349,31 +363,6 @@ fn may_be_one(joined: &Joined, read: &Policy, missing: &PolicyId) -> bool {
     is_unsure || ends(&read.name, &missing.name) || ends(&missing.name, &read.name)
 }
 
-/// Why a policy that nobody held may still be needed.
-fn doubt_unheld(joined: &Joined, policy: &Policy, settings: &EvidenceSettings, watch: &Watch) -> Option<String> {
-    let known = joined.handed_out.as_ref();
-    if known.is_some_and(|known| known.names(&policy.id())) {
-        return Some("a role or group of the deployment hands it out".to_owned());
-    }
-    if known.is_some_and(|known| !known.whole) {
-        return Some("not all that hands out policies could be read: something of that may hand it out".to_owned());
-    }
-    // Whoever comes by what is not known comes within such a time.
-    let is_short = watch.window_days < settings.dormant_days;
-    match known {
-        None if is_short => {
-            Some("no deployment was given: a role that nobody used in the window may hand it out".to_owned())
-        }
-        Some(known) if is_short => {
-            let left_out = known.left_out.as_ref()?;
-            Some(format!(
-                "the deployment leaves out {left_out}: something of that may hand it out"
-            ))
-        }
-        _ => None,
-    }
-}
-
 /// From when on each policy could have been used as it is, by what the log shows of writes: of the policy itself, of the mounts that
 /// its stanzas are about, and of moves of mounts, of which the log does not tell the paths.
 fn in_force_since(joined: &Joined, last: Option<Timestamp>) -> Vec<Option<Since>> {
@@ -431,21 +420,6 @@ fn in_force_since(joined: &Joined, last: Option<Timestamp>) -> Vec<Option<Since>
     joined.policies.iter().map(of_policy).collect()
 }
 
-/// For every policy whether somebody may have it, or get it, whom a change of what known holders get does not reach.
-#[must_use]
-pub fn lingering(joined: &Joined, settings: &EvidenceSettings, watch: &Watch) -> Vec<bool> {
-    let known = joined.handed_out.as_ref();
-    let is_short = watch.window_days < settings.dormant_days;
-    let may_be_any = known.is_none_or(|known| !known.is_complete()) && is_short;
-    let may_be_any = may_be_any || known.is_some_and(|known| !known.whole);
-    let by_others = |policy: &Policy| known.is_some_and(|known| known.names_besides(&policy.id()));
-    joined
-        .policies
-        .iter()
-        .map(|policy| may_be_any || by_others(policy))
-        .collect()
-}
-
 /// The policies that may be tightened: those whose "unused" is well enough known. `default` is for everybody's own token,
 /// and every token has it: what it holds beyond the servers' own is a finding, what it leaves unused is not.
 #[must_use]
@@ -494,7 +468,7 @@ mod tests {
     }
 
     fn state(watch: &Watch, holders: &[Activity]) -> EvidenceState {
-        unused(&EvidenceSettings::default(), watch, holders, None).state
+        unused(&EvidenceSettings::default(), watch, holders, None, false).state
     }
 
     #[test]
@@ -509,7 +483,7 @@ mod tests {
             nodes: 1,
         };
         let daily: Vec<i32> = (0..24).collect();
-        let dwell = |days: &[i32]| unused(&settings, &watch, &[holder("a", days)], None).dwell_days;
+        let dwell = |days: &[i32]| unused(&settings, &watch, &[holder("a", days)], None, false).dwell_days;
         assert_eq!(windows(&[holder("a", &daily)], 10.0), 2);
         assert_eq!(windows(&[holder("a", &[0, 1, 2])], 10.0), 0);
         assert_eq!(
@@ -550,7 +524,8 @@ mod tests {
         };
         let one = [holder("a", &[0, 1])];
         let three = [holder("a", &[0, 1]), holder("b", &[0, 1]), holder("c", &[0, 1])];
-        let dwell = |health, holders: &[Activity]| unused(&settings, &watch(2.0, health), holders, None).dwell_days;
+        let dwell =
+            |health, holders: &[Activity]| unused(&settings, &watch(2.0, health), holders, None, false).dwell_days;
         assert!(dwell(0.6, &one) > dwell(1.0, &one));
         assert!(dwell(1.0, &three) < dwell(1.0, &one));
     }
@@ -566,7 +541,7 @@ mod tests {
             days_ago: 5.0,
             what: "the policy was changed".to_owned(),
         };
-        let e = unused(&settings, &watch(60.0, 1.0), &daily, Some(&since));
+        let e = unused(&settings, &watch(60.0, 1.0), &daily, Some(&since), false);
         assert_eq!(e.state, EvidenceState::Suspect);
     }
 }

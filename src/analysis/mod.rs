@@ -6,6 +6,7 @@
 
 pub mod access_graph;
 pub mod evidence;
+pub mod newcomers;
 pub mod risk;
 pub mod rule;
 pub mod rules;

@@ -50,6 +50,7 @@ pub(super) fn trim(facts: &Facts, days: &Range<i32>) -> Facts {
         sets: facts.sets.iter().filter(inside).cloned().collect(),
         namespaces: facts.namespaces.clone(),
         lost: facts.lost.clone(),
+        untold: facts.untold,
         is_untold: facts.is_untold,
     }
 }

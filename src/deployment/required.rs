@@ -67,6 +67,62 @@ pub fn items_of(kind: &str) -> impl Iterator<Item = &'static Items> {
     ITEMS.iter().filter(move |i| i.kind == kind)
 }
 
+/// Whether a write at this path sets what something hands out: the path of that thing, or nothing of it where the path does not tell.
+#[must_use]
+pub fn written_place(path: &str) -> Option<Option<&str>> {
+    for kind in [GROUPS, ENTITIES] {
+        let of_kind = kind.strip_suffix("/id").unwrap_or(kind);
+        if path == of_kind {
+            return Some(None);
+        }
+        let below = path.strip_prefix(of_kind).unwrap_or_default();
+        if below.starts_with("/id/") || below.starts_with("/name/") {
+            return Some(Some(path));
+        }
+    }
+    if !path.starts_with("auth/") {
+        return None;
+    }
+    let named = ITEMS.iter().find_map(|items| {
+        let folder = format!("/{}/", items.read);
+        let at = path.find(&folder)? + folder.len();
+        let (name, rest) = path.get(at..)?.split_once('/').unwrap_or((path.get(at..)?, ""));
+        let sets = matches!(rest, "" | "policies" | "token-policies") && !name.is_empty();
+        path.get(..at + name.len()).filter(|_| sets)
+    });
+    let config = || CONFIGS.iter().any(|(_, config)| path.ends_with(&format!("/{config}")));
+    named.map(Some).or_else(|| config().then_some(None))
+}
+
+/// The paths of what a deployment lists that hands out policies, as [`written_place`] has them, in small letters.
+pub fn places(deployment: &Deployment) -> impl Iterator<Item = (String, String)> {
+    let roles = deployment.roles.iter().flat_map(|role| {
+        let items = items_of(&role.kind).filter(|items| items.item == role.item);
+        items.map(|items| {
+            (
+                role.namespace.clone(),
+                format!("{}{}/{}", role.mount, items.read, role.name),
+            )
+        })
+    });
+    let of = |kind: &'static str, namespace: &str, id: &str, name: &str| {
+        let base = kind.strip_suffix("/id").unwrap_or(kind);
+        [format!("{base}/id/{id}"), format!("{base}/name/{name}")].map(|path| (namespace.to_owned(), path))
+    };
+    let groups = deployment
+        .groups
+        .iter()
+        .flat_map(move |g| of(GROUPS, &g.namespace, &g.id, &g.name));
+    let entities = deployment
+        .entities
+        .iter()
+        .flat_map(move |e| of(ENTITIES, &e.namespace, &e.id, &e.name));
+    roles
+        .chain(groups)
+        .chain(entities)
+        .map(|(namespace, path)| (namespace, path.to_lowercase()))
+}
+
 /// Path of the list of ACL policies; each is below it.
 pub const POLICIES: &str = "sys/policies/acl";
 /// Path of the secret engine mounts.
@@ -242,6 +298,39 @@ mod tests {
         assert!(text.contains("path \"secret/metadata/*\" {\n  capabilities = [\"list\"]"));
         assert!(text.contains("path \"old/*\" {\n  capabilities = [\"list\"]"));
         assert!(!text.contains("secret/data"));
+    }
+
+    #[test]
+    fn what_hands_out_policies_is_known_by_the_path_it_is_written_at() {
+        for (path, want) in [
+            ("auth/ldap/groups/fin", Some(Some("auth/ldap/groups/fin"))),
+            ("auth/team/apps/role/web", Some(Some("auth/team/apps/role/web"))),
+            (
+                "auth/approle/role/web/token-policies",
+                Some(Some("auth/approle/role/web")),
+            ),
+            ("auth/approle/role/web/secret-id", None),
+            ("auth/token/roles/jobs", Some(Some("auth/token/roles/jobs"))),
+            ("auth/github/map/teams/dev", Some(Some("auth/github/map/teams/dev"))),
+            ("auth/ldap/config", Some(None)),
+            ("identity/group", Some(None)),
+            ("identity/group/name/fin", Some(Some("identity/group/name/fin"))),
+            ("identity/entity-alias", None),
+            ("secret/role/x", None),
+            ("sys/auth/ldap", None),
+        ] {
+            assert_eq!(written_place(path), want, "{path}");
+        }
+        let deployment = Deployment {
+            roles: vec![super::super::parse::role(
+                &mount("", "auth/ldap/", "ldap", None),
+                "group",
+                "Fin",
+                &serde_json::Value::Null,
+            )],
+            ..Deployment::default()
+        };
+        assert!(places(&deployment).any(|place| place == (String::new(), "auth/ldap/groups/fin".to_owned())));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The paths that need no token: logins, health, wrapping look-ups, published keys and certificates.
 
+use crate::vault::path::{TOKEN_MOUNT, makes_a_child};
 use crate::vault::protected::{open_endpoint, open_endpoint_below};
 
 /// Whether a request to `path` (relative to its namespace) needs no token. `mount_point` is the mount with its namespace
@@ -41,14 +42,14 @@ pub fn endpoint(path: &str, mount_type: &str, mount_point: &str) -> Option<Strin
         .or_else(login)
 }
 
-/// Where tokens are made with tokens.
-pub const TOKEN_MOUNT: &str = "auth/token/";
-
 /// Whether the response at this path has a token that the request made or renewed.
 #[must_use]
 pub fn gives_a_token(path: &str) -> bool {
-    let below = path.strip_prefix(TOKEN_MOUNT).unwrap_or_default();
-    below.starts_with("create") || below.starts_with("renew")
+    let renews = |path: &str| {
+        path.strip_prefix(TOKEN_MOUNT)
+            .is_some_and(|below| below.starts_with("renew"))
+    };
+    makes_a_child(path) || renews(path)
 }
 
 /// The auth mount (`auth/userpass/`) if `path` is one to log in at.

@@ -234,6 +234,12 @@ impl<'a> Facts<'a> {
         })
     }
 
+    /// Whether it is that of a token which the request made: that lives in the request's namespace.
+    #[must_use]
+    pub const fn is_of_login(&self) -> bool {
+        self.login.is_some()
+    }
+
     /// Whether the ACL was asked and allowed it, by the policy that the server names.
     #[must_use]
     pub fn granted(&self) -> bool {

@@ -270,6 +270,7 @@ impl Worker {
         let open = endpoint.is_some() || (known.wrapping && asked == "sys/wrapping/unwrap");
         let auth = if open {
             record.auth = self.logged_in(entry, &asked, &mount_point, &space, namespace);
+            record.flags |= if record.auth == NONE { 0 } else { flag::TOLD };
             asked = endpoint.map_or(asked, Cow::Owned);
             self.nobody
         } else if known.auth == NONE {
@@ -280,7 +281,9 @@ impl Worker {
             return Err(Skip::Probe);
         } else {
             record.auth = known.auth;
-            self.made(entry, record.last, &asked, &space, namespace);
+            if self.made(entry, record.last, &asked, &space, namespace) {
+                record.flags |= flag::TOLD;
+            }
             known.auth
         };
         let table = self.usage.table_mut();
@@ -311,7 +314,8 @@ impl Worker {
         record.flags |= known.flags;
         // Whoever was refused holds policies all the same, and is to be known for that.
         let is_refused = is_refused(entry, known.flags);
-        if !known.unnamed || (is_refused && self.shows_policies(known)) {
+        let is_of_somebody = (is_refused || request.raw.is_empty()) && self.shows_policies(known);
+        if !known.unnamed || is_of_somebody {
             record.auth = known.auth;
         } else if is_refused {
             return Skip::NoPath;
@@ -408,7 +412,11 @@ impl Worker {
             },
             wrapping: facts.wrapping(),
             granted: facts.granted(),
-            only_in: if depends == Some(true) { number } else { NONE },
+            only_in: if depends.unwrap_or_else(|| facts.is_of_login()) {
+                number
+            } else {
+                NONE
+            },
         };
         self.meanings.add(&self.essence, known);
         known
@@ -435,15 +443,21 @@ impl Worker {
     }
 
     /// Notes whose a token is that this request made or renewed, from its response: it has its policies before it is ever used.
-    fn made(&mut self, entry: &Entry<'_>, time: i64, path: &str, namespace: &str, number: u32) {
-        if !entry.response || entry.error || !open_paths::gives_a_token(path) {
-            return;
+    /// Whether the response tells them.
+    fn made(&mut self, entry: &Entry<'_>, time: i64, asked: &str, namespace: &str, number: u32) -> bool {
+        if !entry.response || entry.error || !open_paths::gives_a_token(asked) {
+            return false;
         }
         let inner = super::envelope::follow(entry.answer, "/auth").unwrap_or_default();
         self.essence.read(inner, &self.group_by);
-        self.essence.of_login(open_paths::TOKEN_MOUNT);
+        self.essence.of_login(path::TOKEN_MOUNT);
         let known = self.meaning(namespace, number);
-        self.usage.table_mut().use_auth(known.auth, time);
+        let table = self.usage.table_mut();
+        table.use_auth(known.auth, time);
+        table
+            .auths
+            .get(known.auth)
+            .is_some_and(|auth| auth.held.listed && !auth.held.own.is_empty())
     }
 
     /// The names in a request's data, of which some may be cut off. No more of them are taken over than a demand keeps.

@@ -2,7 +2,7 @@
 //!
 //! A log names the keys of a request's data and hashes the values, so keys alone are constrained: each allowed parameter may
 //! have any value. Offered only where it is switched on; never on KV version 2, where the servers don't look into the secret;
-//! never where the keys of a request are not known, or more were sent than usage keeps.
+//! never where the keys of a request are not known, are no names of parameters, or more were sent than usage keeps.
 
 use crate::access::{Joined, JoinedDemand, StanzaId};
 use crate::policy::constraints::lower;
@@ -103,7 +103,7 @@ impl<'a> Asked<'a> {
         let is_write = |d: &JoinedDemand| writes.contains(&d.demand.capability);
         let requests: u64 = asked.iter().filter(|d| is_write(d)).map(|d| d.demand.allowed).sum();
         let known = asked.iter().all(|d| {
-            let all_known = d.demand.keys_ever.len() < MAX_KEYS && !d.demand.keys_ever.iter().any(|k| &**k == "*");
+            let all_known = d.demand.keys_ever.len() < MAX_KEYS && d.demand.keys_ever.iter().all(|k| is_name(k));
             all_known && supported(d, pattern) && (!is_write(d) || !d.demand.keys_always.is_empty())
         });
         if requests < FEWEST_WRITES || !known {
@@ -164,4 +164,12 @@ pub(super) fn hold(old: &Constraints, new: &Constraints, demand: &JoinedDemand) 
     let fits = allowed.is_empty() || ever.iter().all(|k| allowed.contains_key(&*lower(k)));
     let sent = new.required_parameters.iter().all(|k| always.contains(&*lower(k)));
     ever.len() < MAX_KEYS && fits && sent
+}
+
+/// Whether a name can be that of a parameter, and not what a device or a pipeline put in its place.
+fn is_name(key: &str) -> bool {
+    !key.is_empty()
+        && key
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'))
 }

@@ -7,6 +7,7 @@ use crate::access::{self, Holder, Inputs, Joined, StanzaId};
 use crate::advice::{Evidence, Finding};
 use crate::analysis::access_graph::{self, Chain};
 use crate::analysis::evidence::{self, EvidenceSettings, Watch};
+use crate::analysis::newcomers::Newcomers;
 use crate::analysis::risk::Exposure;
 use crate::analysis::rule::{self, Context};
 use crate::analysis::rules;
@@ -98,7 +99,9 @@ impl Analysis<'_> {
     /// The policies that are not deleted, whatever known holders get.
     #[must_use]
     pub fn lingering(&self) -> Vec<bool> {
-        evidence::lingering(&self.joined, self.settings, &self.watch)
+        let newcomers = Newcomers::of(&self.joined, &self.watch, self.settings, self.last);
+        let policies = self.joined.policies.iter();
+        policies.map(|policy| newcomers.may_have(&policy.id())).collect()
     }
 
     /// What each path and capability weighs.

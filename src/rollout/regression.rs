@@ -150,6 +150,7 @@ impl Seen {
             sets: usage.sets_asked_with(),
             namespaces: usage.namespaces().clone(),
             lost: usage.lost(),
+            untold: usage.untold(),
             is_untold: usage.is_untold(),
         };
         Self {

@@ -3,6 +3,7 @@
 use super::held::Held;
 use crate::vault::{Capability, PrincipalKind};
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -51,6 +52,15 @@ pub struct Demand {
     pub keys_always: BTreeSet<Arc<str>>,
     /// Keys of the request data that were sent with some allowed request.
     pub keys_ever: BTreeSet<Arc<str>>,
+}
+
+/// Tokens that were made and of which the log does not say what they hold: responses are missing, or wrapped.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Untold {
+    /// Made with other tokens.
+    pub children: u64,
+    /// Made by logins.
+    pub logins: u64,
 }
 
 /// The lines by which a request may have been lost, by whose they were: what could not be read may have been anything that its

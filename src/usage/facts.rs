@@ -1,6 +1,6 @@
 //! What a join needs to know of usage, in one value: whoever joins takes all of it, so that no part is left behind.
 
-use super::demand::{Demand, Lost, PolicySet};
+use super::demand::{Demand, Lost, PolicySet, Untold};
 use super::held::Namespaces;
 use super::part::Usage;
 
@@ -15,6 +15,8 @@ pub struct Facts {
     pub namespaces: Namespaces,
     /// Lines of which only the holder could be read, or nothing.
     pub lost: Lost,
+    /// Tokens of which the log does not say what they hold.
+    pub untold: Untold,
     /// Whether requests that do not say their namespace were taken for those of the root namespace.
     pub is_untold: bool,
 }
@@ -26,6 +28,7 @@ impl From<&Usage> for Facts {
             sets: usage.policy_sets(),
             namespaces: usage.namespaces().clone(),
             lost: usage.lost(),
+            untold: usage.untold(),
             is_untold: usage.is_untold(),
         }
     }

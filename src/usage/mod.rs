@@ -26,7 +26,7 @@ pub mod tally;
 pub mod window;
 
 pub use coverage::{AuditSwitch, Coverage, Gap};
-pub use demand::{Demand, Lost, Principal, PrincipalSeen};
+pub use demand::{Demand, Lost, Principal, PrincipalSeen, Untold};
 pub use facts::Facts;
 pub use group::GroupBy;
 pub use held::{Held, Namespaces, Placed, Space};

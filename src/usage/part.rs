@@ -1,7 +1,7 @@
 //! A part of the usage: the demands of some logs, and what is needed to merge it with the parts of others.
 
 use super::coverage::{AuditSwitch, Coverage, timestamp};
-use super::demand::{Demand, Lost, PolicySet, PrincipalSeen};
+use super::demand::{Demand, Lost, PolicySet, PrincipalSeen, Untold};
 use super::group::GroupBy;
 use super::held::Namespaces;
 use super::ledger::{Keep, Ledger};
@@ -391,6 +391,12 @@ impl Usage {
     #[must_use]
     pub fn tally(&self) -> &Tally {
         &self.settled().tally
+    }
+
+    /// Tokens of which the log does not say what they hold.
+    #[must_use]
+    pub fn untold(&self) -> Untold {
+        self.settled().counts.untold
     }
 
     /// The lines by which a request may have been lost, by whose they were. Their sum is [`Tally::lost`].

@@ -37,6 +37,8 @@ pub mod flag {
     pub const NO_ID: u8 = 32;
     /// A request entry without an error: the ACL let it through, whatever the backend said then.
     pub const PASSED: u8 = 64;
+    /// The response says whose the token is that the request made, and what it holds.
+    pub const TOLD: u8 = 128;
 }
 
 /// More entries of one kind are of several requests, whatever their id says.

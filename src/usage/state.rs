@@ -2,6 +2,7 @@
 
 use super::auth::Auth;
 use super::coverage::Seen;
+use super::demand::Untold;
 use super::group::GroupBy;
 use super::held::{Held, Namespaces, Placed, Space};
 use super::ledger::Ledger;
@@ -37,6 +38,8 @@ pub(crate) struct Head {
     tally: StoredTally,
     seen: StoredSeen,
     counts: [u64; 3],
+    #[serde(default)]
+    untold: Untold,
 }
 
 /// What there are many of. Version 1 had them as JSON, later ones have them as tables.
@@ -169,6 +172,7 @@ impl State {
                 table.counts.unpaired_requests,
                 table.counts.unpaired_responses,
             ],
+            untold: table.counts.untold,
         };
         let bulk = Bulk {
             auths: (0..)
@@ -219,6 +223,7 @@ impl State {
             with_results,
             unpaired_requests,
             unpaired_responses,
+            untold: self.head.untold,
         };
         table
     }

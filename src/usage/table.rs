@@ -2,11 +2,11 @@
 
 use super::auth::Auth;
 use super::coverage::{Seen, day_of};
-use super::demand::Lost;
+use super::demand::{Lost, Untold};
 use super::interner::{HASHER, Texts, Values};
 use super::record::{Field, NONE, Record, flag, hash_id, join_ids};
 use super::tally::{Skip, Tally};
-use crate::vault::{Capability, PrincipalKind};
+use crate::vault::{Capability, PrincipalKind, path};
 use hashbrown::HashTable;
 use std::hash::BuildHasher;
 use std::sync::Arc;
@@ -156,6 +156,8 @@ pub(crate) struct Counts {
     pub with_results: u64,
     pub unpaired_requests: u64,
     pub unpaired_responses: u64,
+    /// Tokens of which the log does not say what they hold.
+    pub untold: Untold,
 }
 
 /// Rows, and everything that their numbers mean.
@@ -532,6 +534,12 @@ impl Table {
                 change(&mut row.allowed, count);
                 if record.failed() {
                     change(&mut row.failed, count);
+                } else if record.flags & flag::TOLD == 0 && row.path.starts_with("auth/") {
+                    if path::makes_a_child(&row.path) {
+                        change(&mut self.counts.untold.children, count);
+                    } else if path::lets_in(&row.path) {
+                        change(&mut self.counts.untold.logins, count);
+                    }
                 }
             }
         }
@@ -624,6 +632,8 @@ impl Table {
         self.counts.with_results += other.counts.with_results;
         self.counts.unpaired_requests += other.counts.unpaired_requests;
         self.counts.unpaired_responses += other.counts.unpaired_responses;
+        self.counts.untold.children += other.counts.untold.children;
+        self.counts.untold.logins += other.counts.untold.logins;
         Renumbered {
             rows,
             auths,

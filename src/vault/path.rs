@@ -43,6 +43,29 @@ pub fn is_unplaced(namespace: &str) -> bool {
     namespace.ends_with(':')
 }
 
+/// Where tokens are made with tokens.
+pub const TOKEN_MOUNT: &str = "auth/token/";
+
+/// Whether a request at this path makes a token with another.
+#[must_use]
+pub fn makes_a_child(path: &str) -> bool {
+    path.strip_prefix(TOKEN_MOUNT)
+        .is_some_and(|below| below.starts_with("create"))
+}
+
+/// Whether a request at this path lets somebody in, as far as the path tells.
+#[must_use]
+pub fn lets_in(path: &str) -> bool {
+    let below = path
+        .strip_prefix("auth/")
+        .filter(|_| !path.starts_with(TOKEN_MOUNT))
+        .unwrap_or_default();
+    below.ends_with("/login")
+        || below.contains("/login/")
+        || below.ends_with("/oidc/callback")
+        || below.ends_with("/oidc/poll")
+}
+
 /// The path that somebody means who typed this: error messages and the API show paths with `/v1/` in front, or whole URLs,
 /// which no policy has. Also whether it was otherwise than it stands now, a leading slash aside.
 #[must_use]

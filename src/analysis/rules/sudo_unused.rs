@@ -1,7 +1,7 @@
 //! `sudo-unused`: a stanza with `sudo` of which nobody made use.
 
 use super::about;
-use crate::advice::{EvidenceState, Severity};
+use crate::advice::Severity;
 use crate::analysis::rule::{Context, Draft, Rule, count};
 use crate::policy::pattern::Pattern;
 use crate::policy::relation::{Relation, relation};
@@ -23,7 +23,7 @@ static PROTECTED: LazyLock<Vec<Pattern>> = LazyLock::new(|| {
         .collect()
 });
 
-/// Paths of which the token store itself asks for `sudo` for some requests, which no log shows.
+/// Paths of which the token store itself asks for `sudo` for some requests: no log shows which, so that any use may need it.
 const ASKED_INSIDE: [&str; 2] = ["auth/token/create", "auth/token/create-orphan"];
 
 impl Rule for SudoUnused {
@@ -55,7 +55,7 @@ impl Rule for SudoUnused {
                 let Some(mut draft) = about::stanza(context, (p, s)) else {
                     continue;
                 };
-                let mut evidence = context.evidence_of(p);
+                let evidence = context.evidence_of(p);
                 let to = format!(
                     "{} ({})",
                     count(held.len(), "holder"),
@@ -64,26 +64,14 @@ impl Rule for SudoUnused {
                 draft.title = format!("`sudo` on `{}` of policy `{}` was never used", stanza.path, policy.name);
                 draft.remedy = "Take `sudo` out of its capabilities.".to_owned();
                 let inside = ASKED_INSIDE.iter().any(|path| pattern.matches(path));
-                if inside && uses.is_some() {
-                    evidence.state = EvidenceState::Suspect;
-                    evidence
-                        .reasons
-                        .push("the token store asks for `sudo` itself, which the log does not show".to_owned());
-                    draft.detail = format!(
-                        "It is granted to {to}. Creating tokens needs `sudo` only for orphans, periods and policies beyond one's own; \
-                         whether these requests did cannot be told from the log."
-                    );
-                    draft.remedy = "If its holders only make tokens with policies of their own, take `sudo` out; else use a token role \
-                                    (`auth/token/roles/`) that says what may be made."
-                        .to_owned();
-                    draft.mend = None;
-                } else if inside
+                if inside
                     || PROTECTED
                         .iter()
                         .any(|path| relation(&pattern, path) != Relation::Disjoint)
                 {
-                    draft.detail =
-                        format!("It opens root-protected paths to {to}, and nobody asked for one of them through it.");
+                    draft.detail = format!(
+                        "It opens paths that ask for `sudo` to {to}, and nobody asked for one of them through it."
+                    );
                 } else {
                     draft.detail = format!(
                         "It is granted to {to}, and none of the paths under `sys/` and `auth/token/` that ask for `sudo` is matched: it \
@@ -116,14 +104,9 @@ mod tests {
             [
                 "`sudo` on `sys/leases/*` of policy `ops` was never used",
                 "`sudo` on `secret/data/app/*` of policy `ops` was never used",
-                "`sudo` on `auth/token/create` of policy `ops` was never used",
             ]
         );
         assert_eq!(found[1].severity, Some(Severity::Low));
-        assert_eq!(
-            found[2].evidence.as_ref().map(|e| e.state),
-            Some(EvidenceState::Suspect)
-        );
         assert!(
             titles(
                 &SudoUnused,

@@ -1,0 +1,114 @@
+//! Who may come with policies that nobody is seen with: by tokens and by places of which neither the log nor the deployment says what
+//! they give.
+
+use super::evidence::{EvidenceSettings, Watch};
+use crate::access::{HandedOut, Joined, JoinedDemand, Outcome};
+use crate::deployment::required;
+use crate::vault::{Operation, PolicyId, PrincipalKind, path};
+use jiff::Timestamp;
+
+/// What is known of those who were not seen.
+pub struct Newcomers<'a> {
+    handed_out: Option<&'a HandedOut>,
+    /// Why somebody may have any policy; none where that is ruled out.
+    any: Option<String>,
+}
+
+impl<'a> Newcomers<'a> {
+    /// Of what is joined; `last` is when the logs end.
+    #[must_use]
+    pub fn of(joined: &'a Joined, watch: &Watch, settings: &EvidenceSettings, last: Option<Timestamp>) -> Self {
+        let handed_out = joined.handed_out.as_ref();
+        let is_complete = handed_out.is_some_and(HandedOut::is_complete);
+        // Whoever comes by what is not known comes within such a time.
+        let is_short = watch.window_days < settings.dormant_days;
+        let any = match handed_out {
+            Some(known) if !known.whole => {
+                Some("not all that hands out policies could be read: something of that may hand it out".to_owned())
+            }
+            Some(HandedOut {
+                left_out: Some(what), ..
+            }) if is_short => Some(format!(
+                "the deployment leaves out {what}: something of that may hand it out"
+            )),
+            None if is_short => {
+                Some("no deployment was given: a role that nobody used in the window may hand it out".to_owned())
+            }
+            _ => None,
+        };
+        let any = any
+            .or_else(|| untold_children(joined))
+            .or_else(|| (!is_complete).then(|| untold_logins(joined))?)
+            .or_else(|| written(joined, settings, last));
+        Self { handed_out, any }
+    }
+
+    /// Why a policy that nobody is known to hold may be needed; none where it is not.
+    #[must_use]
+    pub fn why_may_have(&self, policy: &PolicyId) -> Option<String> {
+        let names = self.handed_out.is_some_and(|known| known.names(policy));
+        if names {
+            return Some("a role or group of the deployment hands it out".to_owned());
+        }
+        self.any.clone()
+    }
+
+    /// Whether this policy is given to others than those who are known to hold it.
+    #[must_use]
+    pub fn are_given(&self, policy: &PolicyId) -> bool {
+        self.handed_out.is_some_and(|known| known.names_besides(policy))
+    }
+
+    /// Whether somebody may get this policy whom a change of what known holders get does not reach.
+    #[must_use]
+    pub fn may_have(&self, policy: &PolicyId) -> bool {
+        let is_open = self.any.is_some() || self.handed_out.is_some_and(|known| known.left_out.is_some());
+        is_open || self.are_given(policy)
+    }
+}
+
+/// Tokens that were made with others and of which the log does not say what they hold, by whoever may give them more than his own.
+fn untold_children(joined: &Joined) -> Option<String> {
+    let may_give_any = |d: &&JoinedDemand| {
+        let is_root = joined.holders[d.holder].principal.kind == PrincipalKind::Root;
+        is_root || d.needs_sudo || d.outcome == Outcome::NotExplained
+    };
+    let mut makers = joined
+        .demands
+        .iter()
+        .filter(|d| d.was_allowed() && path::makes_a_child(&d.demand.path));
+    let maker = makers.find(may_give_any).filter(|_| joined.untold.children > 0)?;
+    Some(format!(
+        "`{}` made tokens of which the log does not show the policies: this may be one of them",
+        joined.holders[maker.holder].display()
+    ))
+}
+
+/// Logins of which the log does not say whom they let in.
+fn untold_logins(joined: &Joined) -> Option<String> {
+    let logins = joined.untold.logins;
+    (logins > 0).then(|| format!("the log does not show whom {logins} logins let in: somebody of them may have it"))
+}
+
+/// Something that hands out policies was written so lately that nobody has to have come by it, and nothing says what it gives.
+fn written(joined: &Joined, settings: &EvidenceSettings, last: Option<Timestamp>) -> Option<String> {
+    let is_late = |at: Timestamp| {
+        let days = last.map(|last| last.duration_since(at).as_secs_f64() / 86_400.0);
+        days.is_none_or(|days| days < settings.dormant_days)
+    };
+    let is_written = |d: &&JoinedDemand| {
+        matches!(d.operation(), Operation::Update | Operation::Create | Operation::Patch)
+            && d.was_allowed()
+            && d.demand.last_seen.is_none_or(is_late)
+    };
+    let unlisted = |d: &JoinedDemand| match (&joined.handed_out, required::written_place(&d.demand.path)?) {
+        (Some(known), Some(place)) => (!known.lists(&d.demand.namespace, place)).then(|| d.path.clone()),
+        // The deployment has it, whatever it is called.
+        (Some(_), None) => None,
+        (None, _) => Some(d.path.clone()),
+    };
+    let place = joined.demands.iter().filter(is_written).find_map(unlisted)?;
+    Some(format!(
+        "`{place}` was written, and nothing says what it hands out: this may be part of it"
+    ))
+}
