@@ -33,7 +33,10 @@ pub fn contradictions(sets: &[PolicySet], namespaces: &Namespaces, deployment: &
         roles.entry((&role.mount, &role.name)).or_default().push(role);
     }
     let mut newest: BTreeMap<(&str, &str, &str), (&AuthRole, &PolicySet)> = BTreeMap::new();
-    for set in sets.iter().filter(|set| set.held.listed && !set.role.is_empty()) {
+    for set in sets
+        .iter()
+        .filter(|set| set.held.listed && !set.role.is_empty() && is_there_alone(&roles, set))
+    {
         let told = set.held.space.as_ref().and_then(|space| namespaces.path(space));
         let of_name = roles.get(&(&*set.mount, &*set.role)).into_iter().flatten();
         let mut of_name = of_name.filter(|role| told.as_deref().is_none_or(|at| at == role.namespace));
@@ -63,6 +66,24 @@ pub fn contradictions(sets: &[PolicySet], namespaces: &Namespaces, deployment: &
         })
     });
     found.collect()
+}
+
+/// Whether it is known at which mount a login was, as far as deployments tell mounts of guesses.
+fn is_there_alone(roles: &BTreeMap<(&str, &str), Vec<&AuthRole>>, set: &PolicySet) -> bool {
+    let fitting = roles
+        .keys()
+        .filter(|(mount, name)| *name == &*set.role && may_be_mount(mount, &set.mount));
+    set.by_login || fitting.count() == 1
+}
+
+/// Whether a mount may be the one that was guessed from what the server calls its tokens: the path of the mount with dashes for
+/// slashes, and more behind another dash.
+pub(super) fn may_be_mount(mount: &str, guess: &str) -> bool {
+    let dashed = |path: &str| path.trim_matches('/').replace('/', "-");
+    let (mount, guess) = (dashed(mount), dashed(guess));
+    mount
+        .strip_prefix(&*guess)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
 }
 
 /// Whether a role is a login whose policies the deployment lists.
@@ -119,6 +140,7 @@ mod tests {
             held: Arc::new(Held::named(policies.iter().map(|name| Arc::from(*name)).collect())),
             mount: Arc::from("auth/approle/"),
             role: Arc::from(role),
+            by_login: true,
             last_seen: Timestamp::from_second(at).ok(),
         }
     }

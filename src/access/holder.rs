@@ -1,10 +1,11 @@
 //! Who holds policies: the principals of usage, and the auth roles and entities of the deployment that never acted.
 
+use super::contradiction::may_be_mount;
 use super::meant::HeldSet;
 use crate::deployment::{AuthRole, Deployment, Entity as DeployedEntity};
 use crate::index::Idx;
 use crate::policy::template::{Alias, Entity, Group, Identity};
-use crate::usage::demand::Principal;
+use crate::usage::demand::{PolicySet, Principal};
 use crate::vault::{MountId, PolicyId, PrincipalKind, RoleId, identity};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -153,6 +154,21 @@ impl<'a> Directory<'a> {
             roles,
             mount_of,
             crosses,
+        }
+    }
+
+    /// The mount that a login by a role was at: as it was seen, or, where it is a guess, the only one that it can be.
+    pub(super) fn mount_of_login(&self, set: &PolicySet) -> Option<&Arc<str>> {
+        if set.role.is_empty() {
+            return None;
+        }
+        let fits = |role: &&RoleId| *role.name == *set.role && may_be_mount(&role.mount.path, &set.mount);
+        let fitting: BTreeSet<&Arc<str>> = self.roles.keys().filter(fits).map(|role| &role.mount.path).collect();
+        let only = fitting.iter().next().copied().filter(|_| fitting.len() == 1);
+        if set.by_login {
+            fitting.into_iter().find(|mount| **mount == set.mount)
+        } else {
+            only
         }
     }
 

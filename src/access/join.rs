@@ -1,11 +1,11 @@
 //! The join itself: every demand decided by the policies that were in force for it.
 
 use super::attribute::{self, Readings, decide, is_unbound, under_other_sets, uses};
+use super::besides;
 use super::doubt::{self, Doubt};
 use super::handed_out::HandedOut;
 use super::holder::{Directory, Holder, HolderId};
 use super::infer;
-use super::list_filters;
 use super::lists::{Listed, Lists, MayHold, Seen};
 use super::logins::{self, Login, Way};
 use super::meant::{self, HeldSet, Reader};
@@ -134,7 +134,7 @@ pub struct Joined {
     pub doubted: BTreeMap<StanzaId, Doubt>,
     /// Who did something that is not explained.
     pub unexplained_by: BTreeSet<HolderId>,
-    /// Stanzas that are kept because somebody said so, or because lists show what they grant, with the reason.
+    /// Stanzas that are kept because somebody said so, or because servers may have asked them besides, with the reason.
     pub kept: BTreeMap<StanzaId, Arc<str>>,
     /// Who holds a policy of which something is kept.
     pub kept_for: BTreeSet<HolderId>,
@@ -268,7 +268,9 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
         holder,
         held: &set.held,
         last: set.last_seen,
-        login: (!set.role.is_empty()).then_some((&set.mount, &set.role)),
+        login: directory
+            .as_ref()
+            .and_then(|d| Some((d.mount_of_login(set)?, &set.role))),
     });
     // The lists that tokens had, also those that nothing was seen to be done with.
     let lost_sets = lost_holders
@@ -385,7 +387,7 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
         held_by: &held_by,
         may_hold: &may_hold,
     });
-    let kept = list_filters::kept(&policies, sets.iter());
+    let kept = besides::kept(&policies, &demands, sets.iter());
     let handed_out = deployment.map(|d| HandedOut::by(d, &told, holders.iter()));
     Joined {
         profile,

@@ -5,6 +5,7 @@
 //! place: whoever made the token chose them.
 
 use super::holder::{AssignedBy, Holder, HolderId};
+use super::join::Joined;
 use super::meant::HeldSet;
 use super::sets::SetId;
 use crate::vault::PolicyId;
@@ -49,6 +50,34 @@ fn paths_in(holder: &Holder) -> Vec<Vec<usize>> {
     } else {
         roles.into_iter().map(with).collect()
     }
+}
+
+/// The policies of tokens that no known way in gives: of principals that come from no place of the deployment, or with more than
+/// their places give. Whatever hands these out may be what gave it to them.
+#[must_use]
+pub fn unplaced(joined: &Joined) -> BTreeSet<usize> {
+    if joined.handed_out.is_none() {
+        return BTreeSet::new();
+    }
+    let mut given: BTreeMap<HolderId, BTreeSet<usize>> = BTreeMap::new();
+    for login in &joined.logins {
+        let policies = &joined.sets[login.set].policies;
+        given.entry(login.holder).or_default().extend(policies);
+    }
+    let none = BTreeSet::new();
+    let mut unplaced = BTreeSet::new();
+    for set in &joined.sets {
+        let mut bound = set.holders.iter().filter(|&&holder| joined.holders[holder].is_bound());
+        let is_given = |holder: &HolderId| {
+            let given = given.get(holder).unwrap_or(&none);
+            let is_default = |p: &usize| joined.policies.get(*p).is_some_and(|policy| policy.id().is_default());
+            set.policies.iter().all(|p| given.contains(p) || is_default(p))
+        };
+        if !bound.all(is_given) {
+            unplaced.extend(&set.policies);
+        }
+    }
+    unplaced
 }
 
 /// What these places give together.

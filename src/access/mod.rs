@@ -4,6 +4,7 @@
 //! the readers themselves.
 
 mod attribute;
+mod besides;
 pub mod closures;
 pub mod contradiction;
 pub mod doubt;
@@ -12,7 +13,6 @@ mod handed_out;
 pub mod holder;
 pub mod infer;
 pub mod join;
-mod list_filters;
 mod lists;
 pub mod logins;
 pub mod meant;

@@ -359,7 +359,10 @@ impl<'a> Facts<'a> {
             .filter_map(|value| name.strip_suffix(value)?.strip_suffix('-'))
             .min_by_key(|mount| mount.len())
             .unwrap_or_else(|| {
-                if self.first_of(&ROLE_KEYS).is_some() && !name.contains('@') {
+                if self.metadata.contains_key("role_name") {
+                    // Tokens of an AppRole are called after the mount and nothing else.
+                    name
+                } else if self.first_of(&ROLE_KEYS).is_some() && !name.contains('@') {
                     name.split('-').next().unwrap_or(name)
                 } else {
                     ""

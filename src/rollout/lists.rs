@@ -69,6 +69,7 @@ impl Shift<'_> {
             held: self.held(now, holder, id, &nothing),
             mount: Arc::from(""),
             role: Arc::from(""),
+            by_login: false,
             last_seen: None,
         });
         Facts {

@@ -236,6 +236,7 @@ impl Table {
                 held: Arc::clone(&auth.held),
                 mount: Arc::clone(&auth.mount),
                 role: Arc::clone(&auth.role),
+                by_login: auth.login,
                 last_seen,
             })
         });
@@ -246,7 +247,8 @@ impl Table {
             let is_same = later.principal == kept.principal
                 && later.held == kept.held
                 && later.mount == kept.mount
-                && later.role == kept.role;
+                && later.role == kept.role
+                && later.by_login == kept.by_login;
             if is_same {
                 kept.last_seen = later.last_seen;
             }

@@ -18,7 +18,7 @@ mod size;
 
 use super::proof::{self, Scheme};
 use super::roles::{self, Matrix, Objective};
-use crate::access::{HolderId, Joined, Outcome, SetId};
+use crate::access::{HolderId, Joined, Outcome, SetId, logins};
 use crate::optimize::foresight::interval::Spread;
 use crate::optimize::paths::Price;
 use crate::vault::PolicyId;
@@ -156,13 +156,17 @@ pub fn cost(size: &Size, price: &Price) -> f64 {
 }
 
 /// The policies of the tightened scheme that stay, with those who hold them: of which too little is known, of which a stanza is not
-/// to be touched for anybody, or which nobody holds and tightening kept all the same.
+/// to be touched for anybody, which nobody holds and tightening kept all the same, or which somebody holds who got it nobody knows how.
 fn fixed(joined: &Joined, tightened: &Scheme, options: &Options<'_>) -> Vec<usize> {
+    let unplaced = logins::unplaced(joined);
     let stays = joined.policies.iter().enumerate();
     let unheld = |p: usize| joined.held_by.get(p).is_none_or(BTreeSet::is_empty);
     let stays = stays.filter(|(p, policy)| {
         let is_removable = options.removable.get(*p).copied().unwrap_or(false);
-        !is_removable || unheld(*p) || (0..policy.stanzas.len()).any(|s| joined.is_fixed((*p, s)))
+        !is_removable
+            || unheld(*p)
+            || unplaced.contains(p)
+            || (0..policy.stanzas.len()).any(|s| joined.is_fixed((*p, s)))
     });
     let stays: BTreeSet<(&str, &str)> = stays.map(|(_, q)| (&*q.namespace, &*q.name)).collect();
     let all = tightened.policies.iter().enumerate();
