@@ -1497,6 +1497,33 @@ fn a_line_that_shows_an_entry_and_is_none_is_lost() {
 }
 
 #[test]
+fn entries_in_another_notation_are_lost_and_not_nothing() {
+    let web = Token::new("e-1", "approle", &["web", "default"]);
+    let log = Log::default().asks(web.granted("web", ROOT), "read", "kv/web/db", ROOT);
+    let policies = [
+        ("web.hcl", stanza("kv/web/*", &["read", "delete"])),
+        ("default.hcl", default()),
+    ];
+    let changes = |line: &str| {
+        let lines = log.text();
+        let (first, rest) = lines.split_at(lines.find('\n').unwrap() + 1);
+        let given = Given::new(&format!("{first}{line}\n{rest}"), &policies).settings("[foresight]\nhorizon = 0\n");
+        given.changes()
+    };
+    assert!(!changes("GET /healthz 200 path=/").is_empty());
+    for line in [
+        r#"<json:object name="auth"><json:string name="display_name">approle</json:string></json:object><json:object name="request"><json:string name="operation">delete</json:string><json:string name="path">kv/web/db</json:string></json:object>"#,
+        "map[auth:map[accessor:x display_name:approle policies:[default web]] request:map[operation:delete path:kv/web/db] type:response]",
+        "auth_display_name=approle auth_policies=web request_operation=delete request_path=kv/web/db",
+        r#"{"auth_display_name":"approle","request_operation":"delete","request_path":"kv/web/db"}"#,
+        r#"{:auth=>{:display_name=>"approle"}, :request=>{:operation=>"delete", :path=>"kv/web/db"}}"#,
+        "eyJhdXRoIjp7ImRpc3BsYXlfbmFtZSI6ImFwcHJvbGUifSwicmVxdWVzdCI6eyJvcGVyYXRpb24iOiJkZWxldGUiLCJwYXRoIjoia3Yvd2ViL2RiIn19",
+    ] {
+        assert_eq!(changes(line), BTreeMap::new(), "{line}");
+    }
+}
+
+#[test]
 fn a_path_that_is_masked_narrows_nothing() {
     let ann = Token::new("e-1", "kubernetes-web", &["web", "default"]);
     for path in [

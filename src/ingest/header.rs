@@ -3,6 +3,9 @@
 //! A header is known by its shape, which is the same in all lines of a log: its words and brackets, whatever the words are.
 //! The rest of a line that was cut looks different: it holds quotes, or begins as no header does.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+
 /// The longest header.
 const LONGEST: usize = 512;
 
@@ -23,6 +26,26 @@ pub const MARKS_OF_ENTRIES: [&[u8]; 10] = [
     b"entity_id",
     b"remote_address",
 ];
+
+/// Whether a text that is no entry tells of a request all the same: in another notation (XML, `key=value`, another language's
+/// dump, flattened keys), it has the words of what was asked, and of who asked.
+#[must_use]
+pub fn tells_of_a_request(text: &[u8]) -> bool {
+    let has = |word: &str| memchr::memmem::find(text, word.as_bytes()).is_some();
+    has("operation")
+        && has("path")
+        && ["policies", "display_name", "accessor", "client_token"]
+            .into_iter()
+            .any(has)
+}
+
+/// What stands in a line that is all base64; nothing where it is not, or too short to be an entry.
+#[must_use]
+pub fn from_base64(line: &[u8]) -> Option<Vec<u8>> {
+    const SHORTEST: usize = 64;
+    let is_base64 = line.len() >= SHORTEST && line.iter().all(|c| c.is_ascii_alphanumeric() || b"+/=-_".contains(c));
+    is_base64.then(|| STANDARD.decode(line).or_else(|_| URL_SAFE_NO_PAD.decode(line)).ok())?
+}
 
 /// Where in a line the entry begins: the first brace that is in no header's brackets and in no set of labels. None if it is
 /// further away than a header is long.

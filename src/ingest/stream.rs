@@ -308,7 +308,11 @@ impl Reading<'_> {
         let begins = header::BEGINNINGS_OF_ENTRIES
             .iter()
             .any(|begin| dense.starts_with(begin));
-        marks > usize::from(reason == Skip::NotAudit) || (begins && reason == Skip::NotJson)
+        let hidden = || header::from_base64(raw).is_some_and(|text| header::tells_of_a_request(&text));
+        marks > usize::from(reason == Skip::NotAudit)
+            || (begins && reason == Skip::NotJson)
+            || header::tells_of_a_request(raw)
+            || hidden()
     }
 
     /// Puts what is no entry in its bin.

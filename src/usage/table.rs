@@ -266,7 +266,10 @@ impl Table {
         let known: u64 = lost.known.values().sum();
         lost.unknown = self.tally.lost().saturating_sub(known);
         let skipped = |reason| self.tally.skipped.get(&reason).map_or(0, |skipped| skipped.count);
-        let cut = skipped(Skip::Truncated) + skipped(Skip::TooLong) + skipped(Skip::Unsaid);
+        let cut = [Skip::Truncated, Skip::TooLong, Skip::Unsaid, Skip::Jsonx]
+            .into_iter()
+            .map(skipped)
+            .sum::<u64>();
         lost.cut = cut.saturating_sub(known);
         lost
     }
