@@ -738,7 +738,7 @@ fn a_damaged_file_is_counted_and_the_others_are_read() {
         ("b.tar.gz", std::fs::read(shapes().join("audit.tar.gz")).unwrap()),
     ] {
         let path = dir.path().join(name);
-        let folder = || ingest::expand(&[dir.path().display().to_string()]).unwrap();
+        let folder = || ingest::expand(&[dir.path().display().to_string()]).unwrap().logs;
         std::fs::write(&path, &bytes).unwrap();
         let whole = ingest::read(&folder(), &Options::default(), &Quiet).unwrap();
         assert_eq!((asked(&whole).len(), whole.tally().skipped_total()), (4, 0), "{name}");

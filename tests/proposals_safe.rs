@@ -212,6 +212,16 @@ fn applies(world: &World, proposal: &Proposal) -> Result<(), TestCaseError> {
     let kept = proposal.policies.iter().filter(|p| p.change != Change::Delete);
     let hidden = world.hidden();
     let names: BTreeSet<&str> = kept.map(|p| p.name.as_str()).chain(hidden.as_deref()).collect();
+    for name in world.of_others() {
+        let deleted = proposal
+            .policies
+            .iter()
+            .any(|p| p.name == name && p.change == Change::Delete);
+        prop_assert!(
+            !deleted,
+            "`{name}` is deleted, and handed out to people who were never seen"
+        );
+    }
     let places: Vec<Place> = world.people().flat_map(|person| world.places(person)).collect();
     for a in &proposal.assignments {
         // What a place is said to list now is what it lists: else the script would refuse.

@@ -107,7 +107,7 @@ impl Entry<'_> {
         let root = self.policies == ["root"];
         let auth = json!({
             "accessor": format!("hmac-sha256:{}", self.who),
-            "display_name": format!("approle-{}", self.who),
+            "display_name": "approle",
             "entity_id": if root { String::new() } else { format!("id-{}", self.who) },
             "metadata": {"role_name": self.who.split('-').next()},
             "policies": self.policies,

@@ -1360,6 +1360,111 @@ fn what_could_not_be_used_before_is_watched_from_then_on() {
 }
 
 #[test]
+fn a_list_of_which_nothing_explains_what_was_allowed_is_not_whole() {
+    let app = Token::new("e-1", "approle", &["a", "default"]);
+    let bob = Token::new("e-2", "userpass-bob", &["z", "default"]);
+    let log = Log::default()
+        .asks(app.granted("a", ROOT), "read", "kv/a/x", ROOT)
+        .asks(app.auth.clone(), "delete", "kv/z/x", ROOT)
+        .asks(bob.granted("z", ROOT), "read", "kv/z/y", ROOT);
+    let policies = [
+        ("a.hcl", stanza("kv/a/*", &["read"])),
+        ("z.hcl", stanza("kv/z/*", &["read", "delete"])),
+        ("default.hcl", default()),
+    ];
+    let changes = |log: &str| {
+        Given::new(log, &policies)
+            .settings("[foresight]\nhorizon = 0\n")
+            .changes()
+    };
+    assert_eq!(changes(&log.text()).get("tighten z"), None);
+    // Nor is one that holds something else than names.
+    let log = Log::default()
+        .asks(app.granted("a", ROOT), "read", "kv/a/x", ROOT)
+        .asks(bob.granted("z", ROOT), "read", "kv/z/y", ROOT);
+    assert!(changes(&log.text()).contains_key("tighten z"));
+    for hole in [Value::Null, json!(7), json!({"name": "z"})] {
+        let log = changed(&log, 0, |entry| {
+            entry["auth"]["policies"] = json!(["a", hole, "default"])
+        });
+        assert_eq!(changes(&log), BTreeMap::new(), "{hole}");
+    }
+}
+
+#[test]
+fn a_deployment_that_lacks_what_somebody_logged_in_by_lacks_more() {
+    let web = Token::new("e-1", "approle", &["web", "default"]).with("metadata", json!({"role_name": "web"}));
+    let log = Log::default()
+        .asks(web.granted("web", ROOT), "read", "kv/a", ROOT)
+        .asks(json!({}), "update", "auth/approle/login", ROOT);
+    let policies = [
+        ("web.hcl", stanza("kv/*", &["read"])),
+        ("old.hcl", stanza("kv/old/*", &["read"])),
+        ("default.hcl", default()),
+    ];
+    let deleted = |mount: &str, name: &str| {
+        let log = every(&log, |entry| {
+            if entry["type"] == "response" && entry["request"]["path"] == "auth/approle/login" {
+                entry["request"]["path"] = json!(format!("auth/{mount}/login"));
+                entry["response"] = json!({"auth": web.auth});
+            }
+        });
+        let given = Given::new(&log, &policies).settings("[evidence]\ndormant_days = 200\n");
+        let role = json!({"namespace": "", "mount": "auth/approle/", "kind": "approle", "item": "role", "name": name, "policies": ["web"]});
+        deployed(&given, &[role]);
+        given.changes().contains_key("tighten old")
+    };
+    assert!(deleted("approle", "web"));
+    assert!(!deleted("approle", "other"));
+    assert!(!deleted("okta", "web"));
+}
+
+#[test]
+fn a_member_without_a_record_is_one_who_never_acted() {
+    let ann = Token::new("e-1", "userpass-ann", &["fin", "default"]).with("identity_policies", json!(["fin"]));
+    let log = Log::default().asks(ann.granted("fin", ROOT), "read", "kv/fin/x", ROOT);
+    let policies = [
+        ("fin.hcl", stanza("kv/fin/*", &["read", "delete"])),
+        ("default.hcl", default()),
+    ];
+    let touched = |members: &[&str], groups: &[&str]| {
+        let given = Given::new(&log.text(), &policies).settings("[evidence]\ndormant_days = 200\n");
+        deployed(&given, &[]);
+        let folder = given.folder.path().join("deployment.json");
+        let group = json!([{"id": "g-1", "name": "g1", "policies": ["fin"], "member_entities": members, "member_groups": groups}]);
+        fs::write(folder.join("groups.json"), group.to_string()).unwrap();
+        fs::write(folder.join("entities.json"), r#"[{"id": "e-1", "name": "ann"}]"#).unwrap();
+        given.changes().contains_key("tighten fin")
+    };
+    assert!(touched(&["e-1"], &[]));
+    assert!(!touched(&["e-1", "e-77"], &[]));
+    assert!(!touched(&["e-1"], &["g-77"]));
+}
+
+#[test]
+fn what_protects_nothing_is_said() {
+    let ann = Token::new("e-1", "userpass-ann", &["web", "default"]);
+    let log = Log::default().asks(ann.granted("web", ROOT), "read", "kv/a", ROOT);
+    let policies = [
+        ("web.hcl", stanza("kv/*", &["read", "delete"])),
+        ("default.hcl", default()),
+    ];
+    for (entry, protects) in [
+        ("Web", true),
+        ("we*", true),
+        ("userpass-ann", true),
+        ("webb", false),
+        ("web.hcl", false),
+    ] {
+        let given = Given::new(&log.text(), &policies)
+            .settings(&format!("protect = [\"{entry}\"]\n[foresight]\nhorizon = 0\n"));
+        assert_eq!(given.changes().is_empty(), protects, "{entry}");
+        let summary = fs::read_to_string(given.folder.path().join("out/summary.md")).unwrap();
+        assert_eq!(summary.contains("protects nothing by it"), !protects, "{summary}");
+    }
+}
+
+#[test]
 fn an_id_of_two_namespaces_is_the_id_of_neither() {
     // One text stands in the place of each namespace's id: nobody knows which `cross` it is that Ann has.
     let ann = Token::new("0a1b2c3d-0000-4000-8000-000000000001", "kubernetes-ann", &["default"])

@@ -45,6 +45,14 @@ pub(super) struct Known<'a> {
     pub(super) may_hold: &'a MayHold,
 }
 
+impl Known<'_> {
+    /// Whether the lists of this holder name a policy that was not read.
+    fn holds_unread(&self, holder: HolderId) -> bool {
+        let mut sets = self.sets_of[holder].iter().map(|&set| &self.sets[set]);
+        sets.any(|set| !set.missing.is_empty())
+    }
+}
+
 /// The stanzas in doubt, and whose requests put them there.
 pub(super) fn stanzas(known: &Known<'_>) -> (BTreeMap<StanzaId, Doubt>, BTreeSet<HolderId>) {
     let mut doubted = BTreeMap::new();
@@ -56,7 +64,12 @@ pub(super) fn stanzas(known: &Known<'_>) -> (BTreeMap<StanzaId, Doubt>, BTreeSet
     // Of a request that does not say its namespace nobody can say what matches it.
     let mut doubts = by_holder.values().flat_map(BTreeMap::values);
     let unplaced = doubts.find(|doubt| doubt.is_unplaced);
-    let makers = Makers::of(known, &by_holder);
+    let is_matched = |holder: HolderId, doubt: &Doubt| {
+        let operation = Operation::of(doubt.capability).unwrap_or(Operation::Other);
+        let mut sets = known.sets_of[holder].iter().map(|&set| &known.sets[set]);
+        sets.any(|set| set.acl.winner(operation, &doubt.path).is_some())
+    };
+    let makers = Makers::of(known, &by_holder, &is_matched);
     for (number, policy) in known.policies.iter().enumerate() {
         let asked = makers.may_have(known, number, policy);
         for (n, stanza) in policy.stanzas.iter().enumerate() {
@@ -69,11 +82,7 @@ pub(super) fn stanzas(known: &Known<'_>) -> (BTreeMap<StanzaId, Doubt>, BTreeSet
     for (&holder, asked) in &by_holder {
         let sets = || known.sets_of[holder].iter().map(|&set| &known.sets[set]);
         // Nothing that it is known to hold is about this path: then not even the path is to be relied on, or not the list.
-        let matched = |doubt: &Doubt| {
-            let operation = Operation::of(doubt.capability).unwrap_or(Operation::Other);
-            sets().any(|set| set.acl.winner(operation, &doubt.path).is_some())
-        };
-        let Some(doubt) = asked.values().find(|doubt| !matched(doubt)) else {
+        let Some(doubt) = asked.values().find(|doubt| !is_matched(holder, doubt)) else {
             continue;
         };
         let held: BTreeSet<usize> = sets().flat_map(|set| set.policies.iter().copied()).collect();
@@ -97,18 +106,25 @@ struct Makers<'a> {
 }
 
 impl<'a> Makers<'a> {
-    fn of(known: &Known<'a>, by_holder: &'a BTreeMap<HolderId, Asked>) -> Self {
+    fn of(
+        known: &Known<'a>,
+        by_holder: &'a BTreeMap<HolderId, Asked>,
+        is_matched: &dyn Fn(HolderId, &Doubt) -> bool,
+    ) -> Self {
         let mut makers = Self {
             by_holder,
             open: Asked::new(),
             settled: BTreeMap::new(),
         };
         for (&holder, asked) in by_holder {
-            let of = match known.may_hold.settled_in(holder) {
-                Some(space) => makers.settled.entry(space).or_default(),
-                None => &mut makers.open,
-            };
+            let settled = known.may_hold.settled_in(holder);
             for (path, doubt) in asked {
+                // A list of which all was read and nothing is about what was allowed is not all that there is.
+                let is_whole = is_matched(holder, doubt) || known.holds_unread(holder);
+                let of = match settled.filter(|_| is_whole) {
+                    Some(space) => makers.settled.entry(space).or_default(),
+                    None => &mut makers.open,
+                };
                 of.entry(path.clone()).or_insert_with(|| doubt.clone());
             }
         }

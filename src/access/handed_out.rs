@@ -1,7 +1,7 @@
 //! What a deployment hands out: the policies that its roles, groups and entities give or may give, and what it leaves open of that.
 
 use super::holder::{AssignedBy, Holder, policies_of, role_id, role_place};
-use crate::deployment::{Deployment, required};
+use crate::deployment::{Deployment, Group, required};
 use crate::vault::{PolicyId, RoleId, glob};
 use std::collections::BTreeSet;
 
@@ -26,11 +26,16 @@ impl HandedOut {
     pub(super) fn by<'h>(
         deployment: &Deployment,
         told: &BTreeSet<RoleId>,
-        holders: impl Iterator<Item = &'h Holder>,
+        holders: impl Iterator<Item = &'h Holder> + Clone,
+        unknown: Option<String>,
     ) -> Self {
+        let known = holders.clone().map(|holder| &*holder.principal.id);
+        let known: BTreeSet<&str> = known
+            .chain(deployment.entities.iter().map(|entity| entity.id.as_str()))
+            .collect();
         let places: BTreeSet<(&str, &str, &str)> = holders.flat_map(|holder| &holder.assigned).map(key).collect();
         let (mut policies, mut besides) = (BTreeSet::new(), BTreeSet::new());
-        for (is_place, given) in given(deployment, &places) {
+        for (is_place, given) in given(deployment, &places, &known) {
             if !is_place {
                 besides.extend(given.iter().cloned());
             }
@@ -44,8 +49,15 @@ impl HandedOut {
             besides,
             places: required::places(deployment).collect(),
             whole: deployment.unread.is_empty(),
-            left_out: left_out.or_else(|| Some(format!("the policies of `{}`", untold.next()?))),
+            left_out: left_out
+                .or_else(|| Some(format!("the policies of `{}`", untold.next()?)))
+                .or(unknown),
         }
+    }
+
+    /// Every policy that something hands out; of token roles also patterns of names.
+    pub fn policies(&self) -> impl Iterator<Item = &PolicyId> {
+        self.policies.iter()
     }
 
     /// Whether all is known that hands out policies.
@@ -84,7 +96,19 @@ fn key(place: &AssignedBy) -> (&str, &str, &str) {
 }
 
 /// What each thing of the deployment hands out, or may hand out, and whether it is one of these places.
-fn given(deployment: &Deployment, places: &BTreeSet<(&str, &str, &str)>) -> Vec<(bool, Vec<PolicyId>)> {
+/// A group with members that are not `known` is one of others, too.
+fn given(
+    deployment: &Deployment,
+    places: &BTreeSet<(&str, &str, &str)>,
+    known: &BTreeSet<&str>,
+) -> Vec<(bool, Vec<PolicyId>)> {
+    let groups_known: BTreeSet<&str> = deployment.groups.iter().map(|group| group.id.as_str()).collect();
+    let are_known = |group: &Group| {
+        let mut groups = group.member_groups.iter();
+        group.member_entities.iter().all(|id| known.contains(id.as_str()))
+            && groups.all(|id| groups_known.contains(id.as_str()))
+    };
+
     let roles = deployment.roles.iter().map(|role| {
         let mut given = policies_of(&role.namespace, &role.policies);
         given.extend(policies_of(&role.namespace, &role.allowed_policies));
@@ -93,7 +117,10 @@ fn given(deployment: &Deployment, places: &BTreeSet<(&str, &str, &str)>) -> Vec<
     let groups = deployment.groups.iter().map(|group| {
         let id = if group.id.is_empty() { &group.name } else { &group.id };
         let is_place = places.contains(&("group", group.namespace.as_str(), id.as_str()));
-        (is_place, policies_of(&group.namespace, &group.policies))
+        (
+            is_place && are_known(group),
+            policies_of(&group.namespace, &group.policies),
+        )
     });
     let entities = deployment.entities.iter().map(|entity| {
         let is_place = places.contains(&("entity", entity.namespace.as_str(), entity.id.as_str()));

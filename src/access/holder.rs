@@ -6,7 +6,7 @@ use crate::deployment::{AuthRole, Deployment, Entity as DeployedEntity};
 use crate::index::Idx;
 use crate::policy::template::{Alias, Entity, Group, Identity};
 use crate::usage::demand::{PolicySet, Principal};
-use crate::vault::{MountId, PolicyId, PrincipalKind, RoleId, identity};
+use crate::vault::{MountId, PolicyId, PrincipalKind, RoleId, identity, path};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -170,6 +170,29 @@ impl<'a> Directory<'a> {
         } else {
             only
         }
+    }
+
+    /// A login by something that the deployment does not have: then it has not all that hands out policies.
+    pub(super) fn unknown_login(&self, sets: &[PolicySet]) -> Option<String> {
+        let mounts: BTreeSet<&str> = self
+            .deployment
+            .auth_mounts
+            .iter()
+            .map(|mount| mount.path.as_str())
+            .collect();
+        let seen = sets
+            .iter()
+            .filter(|set| set.by_login && !set.mount.is_empty() && *set.mount != *path::TOKEN_MOUNT);
+        let mut unknown = seen.filter_map(|set| {
+            if !mounts.is_empty() && !mounts.contains(&*set.mount) {
+                return Some(format!("the auth method at `{}`, where somebody logged in", set.mount));
+            }
+            let mut roles = self.roles.keys();
+            let is_known =
+                set.role.is_empty() || roles.any(|role| role.name == set.role && role.mount.path == set.mount);
+            (!is_known).then(|| format!("`{}{}`, by which somebody logged in", set.mount, set.role))
+        });
+        unknown.next()
     }
 
     /// The login role of that name at that mount.

@@ -304,6 +304,9 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
         holders.extend(dormant);
     }
 
+    let unknown = directory
+        .as_ref()
+        .and_then(|directory| directory.unknown_login(&seen_sets));
     // What a role gives that the deployment does not list is told by its logins.
     let told: BTreeSet<RoleId> = logged_in_as.into_iter().flatten().collect();
     logins::list(holders.as_mut_slice());
@@ -388,7 +391,7 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
         may_hold: &may_hold,
     });
     let kept = besides::kept(&policies, &demands, sets.iter());
-    let handed_out = deployment.map(|d| HandedOut::by(d, &told, holders.iter()));
+    let handed_out = deployment.map(|d| HandedOut::by(d, &told, holders.iter(), unknown));
     Joined {
         profile,
         now,

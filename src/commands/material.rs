@@ -10,6 +10,7 @@ use crate::policy::model::Policy;
 use crate::policy::profile::Profile;
 use crate::policy::syntax::{self, Style};
 use crate::report::digest;
+use crate::report::escape;
 use crate::settings::Settings;
 use crate::sources;
 use crate::usage::demand::PolicySet;
@@ -62,13 +63,35 @@ pub(super) fn silent_usage(reading: &Reading, talk: &Talk) -> Result<Usage, Fail
         options.group_by = by.clone();
     }
     let failed = |e: &ingest::IngestError| Failure::from_error(e, e.hint());
-    let inputs = ingest::expand(&reading.logs).map_err(|e| failed(&e))?;
+    let inputs = logs(&reading.logs, talk)?;
     let read = ingest::read(&inputs, &options, talk).map_err(|e| failed(&e))?;
     if read.tally().used == 0 {
         tell_what_they_are(&inputs, talk);
     }
     read.merge(stored)
         .map_err(|unlike| Failure::from_error(&unlike, Some(SAME_GROUPING)))
+}
+
+/// The logs that names stand for; what is left out of folders is said.
+pub(super) fn logs(names: &[String], talk: &Talk) -> Result<Vec<ingest::LogInput>, Failure> {
+    let named = ingest::expand(names).map_err(|e| Failure::from_error(&e, e.hint()))?;
+    if !named.left_out.is_empty() {
+        let shown = named.left_out.iter().take(3);
+        let shown: Vec<String> = shown
+            .map(|path| format!("`{}`", escape::terminal(&path.display().to_string())))
+            .collect();
+        let more = named.left_out.len() - shown.len();
+        let more = if more > 0 {
+            format!(" and {more} more")
+        } else {
+            String::new()
+        };
+        talk.warn(&format!(
+            "left out of the folders of `--logs`, for neither their names nor their first bytes are those of a log: {}{more}",
+            shown.join(", ")
+        ));
+    }
+    Ok(named.logs)
 }
 
 const SAME_GROUPING: &str = "usage of one grouping cannot be turned into that of another: read its logs again with the `--group-by` that is wanted";

@@ -115,7 +115,7 @@ fn read(args: &RegressionsArgs, applied: &Applied, talk: &Talk) -> Result<(Vec<S
     }
     let options = material::ingest_options(&args.reading);
     let failed = |e: &ingest::IngestError| Failure::from_error(e, e.hint());
-    let inputs = ingest::expand(&args.reading.logs).map_err(|e| failed(&e))?;
+    let inputs = material::logs(&args.reading.logs, talk)?;
     let spans = applied.spans();
     if spans.len() > 1 && args.reading.logs.iter().any(|log| log == "-") {
         return Err(Failure::new(

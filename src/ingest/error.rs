@@ -27,6 +27,9 @@ pub enum IngestError {
     /// A folder without a log.
     #[error("no log in `{}`", .0.display())]
     EmptyFolder(PathBuf),
+    /// A link in a folder that leads nowhere.
+    #[error("`{}` is a link that leads nowhere: the log that it stood for cannot be read", .0.display())]
+    Gone(PathBuf),
     /// `--strict`, and a line was skipped.
     #[error("`--strict`: {count} lines skipped, first `{first}`: {}", reason.text())]
     Strict {
@@ -48,10 +51,11 @@ impl IngestError {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Read { .. } => Some("name a file, a folder, a glob in quotes, or - for standard input"),
+            Self::Gone(_) => Some("take the link away if its log is read elsewhere, or name the files themselves"),
             Self::Remote(name) => source::pipe_for(name),
             Self::NoMatch(_) => Some("check the pattern; quote it if the shell must not expand it"),
             Self::EmptyFolder(_) => Some(
-                "name the files themselves if their names do not end in log, json, jsonl, ndjson, txt, csv, gz, zst, bz2, xz, zip or tar",
+                "a file in a folder is read if its name ends as that of a log, or its first bytes show an entry; name other files themselves",
             ),
             Self::Strict { .. } => Some(
                 "leave --strict out to count such lines and go on, or name the wrapping with --envelope or --unwrap",

@@ -34,7 +34,7 @@ pub use look::{not_followed, what_is};
 pub use open_paths::needs_no_token;
 pub use options::{Options, Progress, Quiet};
 pub use reader::{Reader, Rest};
-pub use source::{LogInput, Stored, decoder, expand, pipe_for};
+pub use source::{LogInput, Named, Stored, decoder, expand, pipe_for};
 
 pub use crate::usage::group::{GroupBy, UnknownGrouping};
 

@@ -103,7 +103,8 @@ impl<'a> Facts<'a> {
                 }
                 Piece::External => {
                     for (namespace, policies) in members(raw) {
-                        let named = texts(policies).map(|policy| (namespace.clone(), policy));
+                        let names = texts(policies).filter(|policy| !policy.is_empty());
+                        let named = names.map(|policy| (namespace.clone(), policy));
                         facts.external.extend(named);
                     }
                 }
@@ -137,7 +138,9 @@ impl<'a> Facts<'a> {
                 Piece::Login => facts.login = Some(decode(raw)),
             }
         }
+        // What is no text names nothing, and leaves the list with a hole.
         facts.listed &= facts.policies.iter().all(|name| is_name(name));
+        facts.policies.retain(|name| !name.is_empty());
         facts.policies.sort_unstable();
         facts.policies.dedup();
         facts.external.sort_unstable();
@@ -390,13 +393,14 @@ fn text(value: &[u8]) -> Cow<'_, str> {
     scan::unquoted(value).map_or(Cow::Borrowed(""), decode)
 }
 
+/// The elements of a raw array as texts, empty where one is none.
 fn texts(value: &[u8]) -> impl Iterator<Item = Cow<'_, str>> {
     let elements = if value.first() == Some(&b'[') {
         scan::elements(value, 0).map_or_else(|_| Vec::new(), |(e, _)| e)
     } else {
         Vec::new()
     };
-    elements.into_iter().map(text).filter(|t| !t.is_empty())
+    elements.into_iter().map(text)
 }
 
 /// The objects of a raw array.

@@ -2,6 +2,7 @@
 
 use super::error::IngestError;
 use super::gunzip::Gunzip;
+use super::header;
 use super::utf16;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -35,10 +36,19 @@ impl LogInput {
     }
 }
 
+/// What the user named, as logs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Named {
+    /// The logs.
+    pub logs: Vec<LogInput>,
+    /// Files of folders that show no entry.
+    pub left_out: Vec<PathBuf>,
+}
+
 /// What the user named, as logs: a folder stands for the logs in it, a glob for what it matches, `-` for standard input.
 /// Each file comes once, in the order named, those of a folder or glob by name.
-pub fn expand(names: &[String]) -> Result<Vec<LogInput>, IngestError> {
-    let mut inputs = Vec::new();
+pub fn expand(names: &[String]) -> Result<Named, IngestError> {
+    let (mut inputs, mut left_out) = (Vec::new(), Vec::new());
     for name in names {
         if name == "-" {
             inputs.push(LogInput::Stdin);
@@ -55,7 +65,7 @@ pub fn expand(names: &[String]) -> Result<Vec<LogInput>, IngestError> {
         match path.metadata() {
             Ok(meta) if meta.is_dir() => {
                 let before = inputs.len();
-                folder(&path, &mut inputs)?;
+                folder(&path, &mut inputs, &mut left_out)?;
                 if inputs.len() == before {
                     return Err(IngestError::EmptyFolder(path));
                 }
@@ -81,7 +91,7 @@ pub fn expand(names: &[String]) -> Result<Vec<LogInput>, IngestError> {
     }
     let mut seen = std::collections::HashSet::new();
     inputs.retain(|input| seen.insert(input.clone()));
-    Ok(inputs)
+    Ok(Named { logs: inputs, left_out })
 }
 
 /// What brings a log from object storage to standard input, where that is what a name is of.
@@ -108,7 +118,7 @@ pub fn pipe_for(name: &str) -> Option<&'static str> {
     found.map(|(_, pipe)| *pipe)
 }
 
-fn folder(path: &Path, inputs: &mut Vec<LogInput>) -> Result<(), IngestError> {
+fn folder(path: &Path, inputs: &mut Vec<LogInput>, left_out: &mut Vec<PathBuf>) -> Result<(), IngestError> {
     let read = |source| IngestError::Read {
         path: path.to_owned(),
         source,
@@ -121,13 +131,37 @@ fn folder(path: &Path, inputs: &mut Vec<LogInput>) -> Result<(), IngestError> {
         .map_err(read)?;
     entries.sort();
     for entry in entries {
+        let is_hidden = entry
+            .file_name()
+            .is_some_and(|name| name.to_string_lossy().starts_with('.'));
         if entry.is_dir() {
-            folder(&entry, inputs)?;
-        } else if entry.is_file() && is_log(&entry) {
+            folder(&entry, inputs, left_out)?;
+        } else if is_hidden {
+        } else if entry.symlink_metadata().is_ok_and(|it| it.is_symlink()) && !entry.exists() {
+            return Err(IngestError::Gone(entry));
+        } else if entry.is_file() && (is_log(&entry) || shows_entries(&entry)) {
             inputs.push(LogInput::File(entry));
+        } else {
+            left_out.push(entry);
         }
     }
     Ok(())
+}
+
+/// Whether a file of any name is a log, by its first bytes: it is compressed, an archive, or shows an entry.
+fn shows_entries(path: &Path) -> bool {
+    const LOOKED_AT: u64 = 64 << 10;
+    let mut head = Vec::new();
+    let read = std::fs::File::open(path).and_then(|file| file.take(LOOKED_AT).read_to_end(&mut head));
+    let shows = |mark: &&[u8]| memchr::memmem::find(&head, mark).is_some();
+    match Form::of(&head) {
+        Form::Text { utf16: None } => {
+            let mut beginnings = header::BEGINNINGS_OF_ENTRIES.iter();
+            let marks = header::MARKS_OF_ENTRIES.iter().filter(|mark| shows(mark));
+            read.is_ok() && (beginnings.any(shows) || marks.take(2).count() == 2)
+        }
+        _ => read.is_ok(),
+    }
 }
 
 /// Whether a file of a folder is one to read, by its name: rotation leaves many forms behind.
@@ -277,13 +311,35 @@ mod tests {
         std::fs::create_dir(dir.path().join("sub")).unwrap();
         std::fs::write(dir.path().join("sub/vault_audit"), "x").unwrap();
         let at = |name: &str| dir.path().join(name).display().to_string();
-        let names =
-            |inputs: Vec<LogInput>| -> Vec<String> { inputs.iter().map(|i| i.name().replace(&at(""), "")).collect() };
+        let names = |named: Named| -> Vec<String> {
+            assert_eq!(named.left_out, [dir.path().join("notes.md")]);
+            named.logs.iter().map(|i| i.name().replace(&at(""), "")).collect()
+        };
+        let rotated = ["audit-20260501", "audit.1", "audit.old", "messages"];
+        for name in rotated {
+            std::fs::write(
+                dir.path().join(name),
+                r#"{"time":"2026-05-01T00:00:00Z","type":"request","auth":{}}"#,
+            )
+            .unwrap();
+        }
         assert_eq!(
             names(expand(&[at(""), at("b.json")]).unwrap()),
-            ["audit.log", "audit.log.1.gz", "b.json", "sub/vault_audit"]
+            [
+                "audit-20260501",
+                "audit.1",
+                "audit.log",
+                "audit.log.1.gz",
+                "audit.old",
+                "b.json",
+                "messages",
+                "sub/vault_audit"
+            ]
         );
-        assert_eq!(names(expand(&[at("audit*")]).unwrap()), ["audit.log", "audit.log.1.gz"]);
+        let matched = expand(&[at("audit.l*")]).unwrap();
+        assert_eq!((matched.logs.len(), matched.left_out.len()), (2, 0));
+        std::os::unix::fs::symlink(dir.path().join("gone"), dir.path().join("sub/audit.log")).unwrap();
+        assert!(matches!(expand(&[at("")]), Err(IngestError::Gone(_))));
         assert!(matches!(expand(&[at("none*")]), Err(IngestError::NoMatch(_))));
         assert!(matches!(expand(&[at("none")]), Err(IngestError::Read { .. })));
         for name in ["s3://logs/audit.log", "gs://logs/a", "AZ://logs/a"] {

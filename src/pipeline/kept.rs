@@ -87,6 +87,14 @@ pub(super) fn keep(analysis: &mut Analysis<'_>, settings: &Settings, waivers: &W
     let waived = waived.count();
     let (stanzas, policies) = kept(&analysis.joined, settings, waivers, &found);
     let mut notes = Vec::new();
+    let idle = idle_protections(&analysis.joined, &settings.protect);
+    if !idle.is_empty() {
+        let idle: Vec<String> = idle.into_iter().map(|entry| format!("`{entry}`")).collect();
+        notes.push(format!(
+            "`protect` names what is no policy, group, entity or other holder that was read, and protects nothing by it: {}.",
+            idle.join(", ")
+        ));
+    }
     if waived > 0 {
         notes.push(format!(
             "{waived} findings are waived: they are not shown, and what they are about is not taken away."
@@ -158,25 +166,53 @@ pub(super) fn told(settings: &Settings, today: Date) -> Vec<String> {
     notes
 }
 
+/// Whether an entry of `protect` means this name: in small letters, as servers read them; a `*` at its end stands for any rest.
+fn is_meant(entry: &str, name: &str) -> bool {
+    let (entry, name) = (entry.trim().to_lowercase(), name.to_lowercase());
+    entry
+        .strip_suffix('*')
+        .map_or_else(|| name == entry, |lead| name.starts_with(lead))
+}
+
+/// What a holder is called, in an entry of `protect` as well.
+fn names_of(holder: &Holder) -> impl Iterator<Item = &str> {
+    let places = holder
+        .assigned
+        .iter()
+        .filter(|place| matches!(place.kind.as_str(), "group" | "entity"));
+    let entity = holder.identity.entity.as_ref().map(|entity| entity.name.as_str());
+    places
+        .map(|place| place.name.as_str())
+        .chain(entity)
+        .chain([&*holder.principal.id, holder.display()])
+}
+
+/// The entries of `protect` that mean nothing of what was read.
+fn idle_protections<'a>(joined: &Joined, protect: &'a [String]) -> Vec<&'a str> {
+    let means_any = |entry: &&String| {
+        let policies = joined.policies.iter().map(Policy::id);
+        let mut policies = policies.chain(joined.missing.keys().cloned());
+        policies.any(|id| is_meant(entry, &id.name) || is_meant(entry, &id.to_string()))
+            || joined
+                .holders
+                .iter()
+                .any(|holder| is_meant(entry, &holder.key()) || names_of(holder).any(|name| is_meant(entry, name)))
+    };
+    protect
+        .iter()
+        .filter(|entry| !means_any(entry))
+        .map(String::as_str)
+        .collect()
+}
+
 /// The policies that the settings protect: by their name, by a group that hands them out, or by who holds them.
 fn protected_policies(joined: &Joined, protect: &[String]) -> BTreeSet<usize> {
     let mut found = BTreeSet::new();
     if protect.is_empty() {
         return found;
     }
-    let is = |text: &str| {
-        protect.iter().any(|name| match name.strip_suffix('*') {
-            Some(lead) => text.starts_with(lead),
-            None => text == name,
-        })
-    };
-    let of_holder = |holder: &Holder| {
-        let is_group = holder
-            .assigned
-            .iter()
-            .any(|place| matches!(place.kind.as_str(), "group" | "entity") && is(&place.name));
-        is_group || is(&holder.key()) || is(&holder.principal.id)
-    };
+    let is = |text: &str| protect.iter().any(|name| is_meant(name, text));
+    let of_holder = |holder: &Holder| is(&holder.key()) || names_of(holder).any(is);
     let holders: IndexVec<Holder, bool> = joined.holders.map(of_holder);
     for (n, (policy, held)) in joined.policies.iter().zip(&joined.held_by).enumerate() {
         let by_holder = held.iter().any(|&holder| holders[holder]);

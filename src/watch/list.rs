@@ -9,7 +9,7 @@ pub fn list(names: &[String]) -> BTreeSet<PathBuf> {
     names
         .iter()
         .filter_map(|name| expand(std::slice::from_ref(name)).ok())
-        .flatten()
+        .flat_map(|named| named.logs)
         .filter_map(|input| match input {
             LogInput::File(path) => Some(path),
             LogInput::Stdin => None,

@@ -162,6 +162,8 @@ pub struct World {
     shared: Vec<Index>,
     people: Vec<Person>,
     deeds: Vec<Deed>,
+    /// What hands out policies to people who were never seen: which kind of thing, and what.
+    others: Vec<(&'static str, Vec<Index>)>,
 }
 
 /// A place on the server that lists policies.
@@ -193,6 +195,9 @@ pub struct Event {
     mount_type: &'static str,
     namespace: &'static str,
 }
+
+/// Things that hand out policies and that nobody who was seen came by.
+const OTHERS: [&str; 4] = ["group", "ldap-group", "ldap-config", "token-role"];
 
 /// Random worlds.
 pub fn world() -> impl Strategy<Value = World> {
@@ -246,9 +251,10 @@ pub fn world() -> impl Strategy<Value = World> {
         vec(any::<Index>(), 0..3),
         vec(person, 1..NAMES.len()),
         vec(deed, 1..40),
+        vec((select(&OTHERS[..]), vec(any::<Index>(), 1..3)), 0..3),
     )
         .prop_map(
-            |(profile, with_default, with_deployment, hidden, policies, shared, people, deeds)| World {
+            |(profile, with_default, with_deployment, hidden, policies, shared, people, deeds, others)| World {
                 profile,
                 with_default,
                 with_deployment,
@@ -257,6 +263,7 @@ pub fn world() -> impl Strategy<Value = World> {
                 shared,
                 people,
                 deeds,
+                others,
             },
         )
 }
@@ -551,7 +558,40 @@ impl World {
             member_entities: members.map(entity_id).collect(),
             ..deployment::Group::default()
         });
+        for (n, (kind, policies)) in self.others.iter().enumerate() {
+            let policies: Vec<String> = self.names(policies).into_iter().collect();
+            let role =
+                |kind: &str, item: &str, policies: Vec<String>, allowed_policies: Vec<String>| deployment::AuthRole {
+                    namespace: String::new(),
+                    mount: format!("auth/{kind}/"),
+                    kind: kind.to_owned(),
+                    item: item.to_owned(),
+                    name: format!("other-{n}"),
+                    policies,
+                    unlisted: false,
+                    no_default_policy: false,
+                    allowed_policies,
+                };
+            match *kind {
+                "group" => deployment.groups.push(deployment::Group {
+                    id: format!("g-other-{n}"),
+                    name: format!("other-{n}"),
+                    policies,
+                    external: true,
+                    ..deployment::Group::default()
+                }),
+                "ldap-group" => deployment.roles.push(role("ldap", "group", policies, Vec::new())),
+                "ldap-config" => deployment.roles.push(role("ldap", "config", policies, Vec::new())),
+                _ => deployment.roles.push(role("token", "role", Vec::new(), policies)),
+            }
+        }
         Some(deployment)
+    }
+
+    /// The policies that people get who were never seen.
+    pub fn of_others(&self) -> BTreeSet<String> {
+        let others = self.others.iter().filter(|_| self.with_deployment);
+        others.flat_map(|(_, policies)| self.names(policies)).collect()
     }
 
     /// Paths that tell the patterns of this world apart: everything that a stanza of it may mean, and what was asked for.

@@ -4,7 +4,7 @@ use super::keep::Kept;
 use super::label;
 use super::matrix::{Permission, Permissions, User};
 use super::model::Role;
-use crate::access::{HolderId, Joined, SetId};
+use crate::access::{HandedOut, HolderId, Joined, SetId};
 use crate::optimize::proof::Scheme;
 use crate::optimize::roles;
 use crate::origin::Origin;
@@ -47,7 +47,7 @@ pub(super) fn build(
         .collect();
     let mut at: BTreeMap<usize, usize> = fixed.iter().enumerate().map(|(n, &p)| (p, n)).collect();
     let mut taken = Names {
-        taken: joined.policies.iter().map(|p| p.name.to_string()).collect(),
+        taken: names(joined).collect(),
         last: HashMap::new(),
     };
     let mut given_to: Vec<Vec<usize>> = users.iter().map(|_| Vec::new()).collect();
@@ -138,6 +138,13 @@ pub(super) fn build(
     let others = lingering.iter().filter(|p| !at.contains_key(*p));
     policies.extend(others.filter_map(|&p| tightened.policies.get(p).cloned()));
     Some((roles, Scheme { policies, given }))
+}
+
+/// Names of policies that are known of, read or not.
+fn names(joined: &Joined) -> impl Iterator<Item = String> {
+    let read = joined.policies.iter().map(|policy| policy.name.to_string());
+    let handed_out = joined.handed_out.iter().flat_map(HandedOut::policies);
+    read.chain(joined.missing.keys().chain(handed_out).map(|id| id.name.to_string()))
 }
 
 /// A path, and the stanza that its constraints come from.
