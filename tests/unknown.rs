@@ -1013,6 +1013,8 @@ fn whom_a_login_let_in_may_have_anything_where_nothing_tells() {
         Given::new(&log, &policies).changes().contains_key("tighten old")
     };
     assert!(deleted(&json!({"auth": ci.auth})));
+    // The method refused it.
+    assert!(deleted(&json!({"data": {"error": "hmac-sha256:00"}})));
     assert!(!deleted(&json!({})));
 }
 

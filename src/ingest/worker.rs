@@ -272,7 +272,9 @@ impl Worker {
         let open = endpoint.is_some() || (known.wrapping && asked == "sys/wrapping/unwrap");
         let auth = if open {
             record.auth = self.logged_in(entry, &asked, &mount_point, &space, namespace);
-            record.flags |= if record.auth == NONE { 0 } else { flag::TOLD };
+            if record.auth != NONE || lets_nobody_in(entry) {
+                record.flags |= flag::TOLD;
+            }
             asked = endpoint.map_or(asked, Cow::Owned);
             self.nobody
         } else if known.auth == NONE {
@@ -501,6 +503,11 @@ impl Worker {
 
 /// Operations that no client can ask for, and that the ACL never allows.
 const NEVER_ALLOWED: [&[u8]; 4] = [b"alias-lookahead", b"resolve-role", b"header", b"rollback"];
+
+/// Whether a response says that a login failed: its error is that of the method, not of the server.
+fn lets_nobody_in(entry: &Entry<'_>) -> bool {
+    entry.response && super::envelope::follow(entry.answer, "/data/error").is_some()
+}
 
 /// Whether a path is none, but what a device or a pipeline put in its place.
 fn is_hidden(path: &[u8]) -> bool {

@@ -5,6 +5,7 @@ use crate::access::{Holder, HolderId, Joined};
 use crate::advice::{Advice, Finding, Owners};
 use crate::index::IndexVec;
 use crate::settings::owners::Owners as Settings;
+use crate::vault::secret;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -109,10 +110,11 @@ fn only(all: impl Iterator<Item = Option<String>>) -> Option<String> {
 /// What the metadata of an entity says, else that of its groups where it is one.
 fn of_holder(holder: &Holder, key: &str) -> Option<String> {
     let entity = holder.identity.entity.as_ref();
-    let own = entity.and_then(|entity| entity.metadata.get(key)).cloned();
+    let marked = |value: &String| secret::words(value);
+    let own = entity.and_then(|entity| entity.metadata.get(key)).map(marked);
     own.or_else(|| {
         let groups = holder.identity.groups.iter();
-        let named = groups.filter_map(|group| group.metadata.get(key).cloned());
+        let named = groups.filter_map(|group| group.metadata.get(key).map(marked));
         only(named.map(Some))
     })
 }
