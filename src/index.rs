@@ -4,20 +4,29 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::iter::FromIterator;
 use std::marker::PhantomData;
+use std::num::NonZeroU32;
 use std::ops::{Index, IndexMut};
 
-/// The number of a `T` in the table of all of them.
-pub struct Idx<T>(usize, PhantomData<fn() -> T>);
+/// The number of a `T` in the table of all of them. It takes four bytes, also where it may be that of none.
+pub struct Idx<T>(NonZeroU32, PhantomData<fn() -> T>);
 
 impl<T> Idx<T> {
     /// The number as such, for what keeps its own arrays.
     #[must_use]
     pub const fn number(self) -> usize {
-        self.0
+        self.0.get() as usize - 1
     }
 
-    const fn new(number: usize) -> Self {
-        Self(number, PhantomData)
+    /// A number that no table gave out.
+    #[cfg(test)]
+    pub(crate) fn nth(number: usize) -> Self {
+        Self::new(number)
+    }
+
+    /// INVARIANT: no table holds four thousand million things; memory ends before.
+    fn new(number: usize) -> Self {
+        let number = u32::try_from(number).unwrap_or(u32::MAX);
+        Self(NonZeroU32::MIN.saturating_add(number), PhantomData)
     }
 }
 
@@ -57,7 +66,7 @@ impl<T> Hash for Idx<T> {
 
 impl<T> fmt::Debug for Idx<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        self.number().fmt(f)
     }
 }
 
@@ -108,6 +117,17 @@ impl<T, V> IndexVec<T, V> {
     /// All of them, to be changed.
     pub fn as_mut_slice(&mut self) -> &mut [V] {
         &mut self.0
+    }
+
+    /// The one of this number, which was stored elsewhere; none where there are not so many.
+    #[must_use]
+    pub fn id(&self, number: usize) -> Option<Idx<T>> {
+        (number < self.0.len()).then(|| Idx::new(number))
+    }
+
+    /// Makes room for so many more.
+    pub fn reserve(&mut self, more: usize) {
+        self.0.reserve(more);
     }
 
     /// All numbers, in order.
@@ -232,5 +252,7 @@ mod tests {
         assert_eq!(lengths[b], 1);
         assert_eq!(words.position(|word| *word == "b"), Some(b));
         assert_eq!(words.numbered().map(|(id, _)| id.number()).collect::<Vec<_>>(), [0, 1]);
+        assert_eq!((words.id(1), words.id(2)), (Some(b), None));
+        assert_eq!(size_of::<Option<Idx<&str>>>(), 4);
     }
 }

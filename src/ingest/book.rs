@@ -5,6 +5,8 @@
 //! its essence is not.
 
 use super::essence::Essence;
+use crate::usage::interner::TextId;
+use crate::usage::table::AuthId;
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 use std::hash::BuildHasher;
@@ -20,13 +22,14 @@ const LONGEST_CHAIN: usize = 12;
 /// The most bytes that are remembered, of whole objects and of essences; beyond it all are forgotten and learnt again.
 const MOST_BYTES: usize = 8 << 20;
 
+/// No token, and no object.
 const NONE: u32 = u32::MAX;
 
 /// What an `auth` object means.
 #[derive(Debug, Clone, Copy)]
 pub struct Known {
-    /// The number of the auth, or none if the server says that nobody had to show a token.
-    pub auth: u32,
+    /// The auth, or none if the server says that nobody had to show a token.
+    pub auth: Option<AuthId>,
     /// Whether nobody is named by it: it is that of somebody.
     pub unnamed: bool,
     /// What `policy_results` says, as bits of a record.
@@ -35,8 +38,8 @@ pub struct Known {
     pub wrapping: bool,
     /// Whether the ACL was asked: the server names the policy that allowed it.
     pub granted: bool,
-    /// The number of the one namespace that this is so in, or none if it is so in all.
-    pub only_in: u32,
+    /// The one namespace that this is so in, or none if it is so in all.
+    pub only_in: Option<TextId>,
 }
 
 /// What is known of who asks before the request is read.
@@ -54,8 +57,8 @@ pub enum Asker {
 impl Known {
     /// Whether it is so in this namespace.
     #[must_use]
-    pub const fn holds_in(&self, namespace: u32) -> bool {
-        self.only_in == NONE || self.only_in == namespace
+    pub fn holds_in(&self, namespace: TextId) -> bool {
+        self.only_in.is_none_or(|only| only == namespace)
     }
 }
 
@@ -79,7 +82,7 @@ struct Meaning {
 impl Meanings {
     /// What an essence means to a request in this namespace, if that is known.
     #[must_use]
-    pub fn find(&self, essence: &Essence, namespace: u32) -> Option<Known> {
+    pub fn find(&self, essence: &Essence, namespace: TextId) -> Option<Known> {
         let (hash, bytes) = (self.hasher.hash_one(essence.bytes()), &self.bytes);
         let is_it = |known: &Meaning| {
             known.hash == hash
@@ -208,15 +211,16 @@ impl Book {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::index::Idx;
 
-    fn known(auth: u32) -> Known {
+    fn known(auth: usize) -> Known {
         Known {
-            auth,
+            auth: Some(Idx::nth(auth)),
             unnamed: false,
             flags: 0,
             wrapping: false,
             granted: false,
-            only_in: NONE,
+            only_in: None,
         }
     }
 
@@ -231,7 +235,7 @@ mod tests {
         book.add(object("b").as_bytes(), known(2));
         let text = format!("xx{},more", object("b"));
         let found = book.find(text.as_bytes(), 2).map(|(k, end)| (k.auth, end));
-        assert_eq!(found, Some((2, 2 + object("b").len())));
+        assert_eq!(found, Some((Some(Idx::nth(2)), 2 + object("b").len())));
         assert!(book.find(object("c").as_bytes(), 0).is_none());
         book.add(b"{}", known(3));
         assert!(book.find(b"{}", 0).is_none());
@@ -244,7 +248,7 @@ mod tests {
     #[test]
     fn a_token_that_came_once_is_not_remembered() {
         let object =
-            |token: u32| format!(r#"{{"client_token":"hmac-sha256:{token:020}{token:044}","display_name":"d"}}"#);
+            |token: usize| format!(r#"{{"client_token":"hmac-sha256:{token:020}{token:044}","display_name":"d"}}"#);
         let mut book = Book::default();
         for token in 0..100 {
             book.add(object(token).as_bytes(), known(token));
@@ -261,11 +265,23 @@ mod tests {
             essence
         };
         let mut meanings = Meanings::default();
-        let here = Known { only_in: 7, ..known(1) };
+        let here = Known {
+            only_in: Some(Idx::nth(7)),
+            ..known(1)
+        };
         meanings.add(&essence("a"), here);
-        assert!(meanings.find(&essence("a"), 8).is_none());
-        meanings.add(&essence("a"), Known { only_in: 8, ..known(2) });
-        let found = |meanings: &Meanings, name: &str, at| meanings.find(&essence(name), at).map(|known| known.auth);
+        assert!(meanings.find(&essence("a"), Idx::nth(8)).is_none());
+        meanings.add(
+            &essence("a"),
+            Known {
+                only_in: Some(Idx::nth(8)),
+                ..known(2)
+            },
+        );
+        let found = |meanings: &Meanings, name: &str, at| {
+            let known = meanings.find(&essence(name), Idx::nth(at))?;
+            known.auth.map(Idx::number)
+        };
         assert_eq!((found(&meanings, "a", 7), found(&meanings, "a", 8)), (Some(1), Some(2)));
         assert!(found(&meanings, "b", 7).is_none());
         for n in 0..40 {

@@ -11,8 +11,9 @@ use super::text::decode;
 use crate::usage::Skip;
 use crate::usage::auth::Auth;
 use crate::usage::coverage::day_of;
-use crate::usage::record::{Class, NONE, Record, flag, hash_id, join_ids};
-use crate::usage::table::{Key, MAX_KEYS, Table};
+use crate::usage::interner::TextId;
+use crate::usage::record::{Class, Record, flag, hash_id, join_ids};
+use crate::usage::table::{AuthId, Key, MAX_KEYS, NamesId, Table};
 use crate::usage::{GroupBy, Usage};
 use crate::vault::{Operation, path, secret};
 use foldhash::fast::RandomState;
@@ -34,13 +35,13 @@ pub struct Worker {
     group_by: Arc<GroupBy>,
     since: i64,
     until: i64,
-    nobody: u32,
+    nobody: AuthId,
     book: Book,
     meanings: Meanings,
     /// Of the `auth` object that is looked at.
     essence: Essence,
     /// Sets of names, as they were spelled.
-    key_sets: HashMap<Box<[u8]>, u32, RandomState>,
+    key_sets: HashMap<Box<[u8]>, NamesId, RandomState>,
     spelled: Vec<u8>,
     namespaces: Recall,
     mount_types: Recall,
@@ -49,14 +50,14 @@ pub struct Worker {
 /// The numbers of the texts that were asked for last: namespaces and mount types are few, and come again with each entry.
 #[derive(Debug, Clone, Default)]
 struct Recall {
-    slots: Vec<(Box<str>, u32)>,
+    slots: Vec<(Box<str>, TextId)>,
 }
 
 impl Recall {
     const SLOTS: usize = 16;
 
     /// The number of a text.
-    fn number(&mut self, text: &str, table: &mut Table) -> u32 {
+    fn number(&mut self, text: &str, table: &mut Table) -> TextId {
         let telling = text.len() + text.as_bytes().first().map_or(0, |c| usize::from(*c));
         let slot = telling % Self::SLOTS;
         if let Some((known, number)) = self.slots.get(slot)
@@ -78,14 +79,14 @@ impl Recall {
 impl Worker {
     /// A worker without any entry yet.
     #[must_use]
-    pub fn new(usage: Usage, group_by: Arc<GroupBy>) -> Self {
+    pub fn new(mut usage: Usage, group_by: Arc<GroupBy>) -> Self {
         let (since, until) = usage.window().nanos();
-        let mut worker = Self {
+        Self {
+            nobody: usage.table_mut().auth(Auth::nobody()),
             usage,
             group_by,
             since,
             until,
-            nobody: NONE,
             book: Book::default(),
             meanings: Meanings::default(),
             essence: Essence::default(),
@@ -93,9 +94,7 @@ impl Worker {
             spelled: Vec::new(),
             namespaces: Recall::default(),
             mount_types: Recall::default(),
-        };
-        worker.forget();
-        worker
+        }
     }
 
     /// To note what is no entry.
@@ -145,8 +144,8 @@ impl Worker {
         let known = self.known(Asker::Unread, entry.auth, &entry.request, &space, namespace);
         let table = self.usage.table_mut();
         table.tally.skip(reason, 1);
-        if !known.unnamed {
-            table.lose(known.auth, 1);
+        if let Some(auth) = known.auth.filter(|_| !known.unnamed) {
+            table.lose(auth, 1);
         }
         Some(reason)
     }
@@ -171,14 +170,14 @@ impl Worker {
     /// Whether a request needed no token.
     #[must_use]
     pub fn is_open(&self, record: &Record) -> bool {
-        self.usage.table().is_open_row(record.row)
+        record.row.is_some_and(|row| self.usage.table().is_open_row(row))
     }
 
     /// Whether who is known by an `auth` object made a request.
     #[must_use]
     pub fn is_maker(&self, known: Known, record: &Record) -> bool {
-        let namespace = self.usage.table().namespace_of(record.row);
-        known.auth == record.auth && namespace.is_some_and(|number| known.holds_in(number))
+        let is_in = |row| known.holds_in(self.usage.table().namespace_of(row));
+        known.auth == record.auth && record.row.is_some_and(is_in)
     }
 
     /// The end of the `auth` object at `at`, and what is known of it; none if that is no object.
@@ -272,33 +271,35 @@ impl Worker {
         let open = endpoint.is_some() || (known.wrapping && asked == "sys/wrapping/unwrap");
         let auth = if open {
             record.auth = self.logged_in(entry, &asked, &mount_point, &space, namespace);
-            if record.auth != NONE || lets_nobody_in(entry) {
+            if record.auth.is_some() || lets_nobody_in(entry) {
                 record.flags |= flag::TOLD;
             }
             asked = endpoint.map_or(asked, Cow::Owned);
             self.nobody
-        } else if known.auth == NONE {
-            self.nobody
-        } else if known.unnamed && is_refused(entry, known.flags) && !self.shows_policies(known) {
-            return Err(Skip::NoPrincipal);
-        } else if known.unnamed && &*asked == "sys/audit/test" {
-            return Err(Skip::Probe);
-        } else {
-            record.auth = known.auth;
+        } else if let Some(auth) = known.auth {
+            if known.unnamed && is_refused(entry, known.flags) && !self.shows_policies(known) {
+                return Err(Skip::NoPrincipal);
+            }
+            if known.unnamed && &*asked == "sys/audit/test" {
+                return Err(Skip::Probe);
+            }
+            record.auth = Some(auth);
             if self.made(entry, record.last, &asked, &space, namespace) {
                 record.flags |= flag::TOLD;
             }
-            known.auth
+            auth
+        } else {
+            self.nobody
         };
         let table = self.usage.table_mut();
-        record.row = table.row(&Key {
+        record.row = Some(table.row(&Key {
             principal: table.principal_of(auth),
             namespace,
             path: &asked,
             capability,
-        });
+        }));
         if !mount_type.is_empty() {
-            record.mount_type = self.mount_types.number(&mount_type, table);
+            record.mount_type = Some(self.mount_types.number(&mount_type, table));
         }
         if auth != self.nobody {
             record.keys = self.keys(request.data, request.cut);
@@ -332,8 +333,11 @@ impl Worker {
 
     /// Whether whoever asked is known to hold something.
     fn shows_policies(&mut self, known: Known) -> bool {
-        let auth = self.usage.table_mut().auths.get(known.auth);
-        auth.is_some_and(|auth| !auth.held.own.is_empty() || !auth.held.placed.is_empty())
+        let auths = &self.usage.table_mut().auths;
+        known.auth.is_some_and(|auth| {
+            let held = &auths.get(auth).held;
+            !held.own.is_empty() || !held.placed.is_empty()
+        })
     }
 
     /// What the entries of one request have in common, and no others: its id with who asked, for what and where, since pipelines
@@ -345,8 +349,11 @@ impl Worker {
             return join_ids(hash_id(request.id), demand);
         }
         let asked = join_ids(hash_id(request.raw), demand);
-        let auth = table.auths.get(record.auth).filter(|_| !table.is_open_row(record.row));
-        let held = auth.map_or(0, |auth| hash_id(format!("{:?}", auth.held).as_bytes()));
+        let is_open = record.row.is_some_and(|row| table.is_open_row(row));
+        let auth = record.auth.filter(|_| !is_open);
+        let held = auth.map_or(0, |auth| {
+            hash_id(format!("{:?}", table.auths.get(auth).held).as_bytes())
+        });
         let day = if record.first > record.last {
             0
         } else {
@@ -356,7 +363,7 @@ impl Worker {
     }
 
     /// The number of a request's namespace.
-    fn namespace(&mut self, path: &str, request: &Request<'_>) -> u32 {
+    fn namespace(&mut self, path: &str, request: &Request<'_>) -> TextId {
         let table = self.usage.table_mut();
         if !request.namespace.is_empty() && !request.namespace_id.is_empty() && !path::is_unplaced(path) {
             let id = decode(request.namespace_id);
@@ -368,7 +375,7 @@ impl Worker {
     }
 
     /// The meaning of an `auth` object that came with a request in this namespace.
-    fn known(&mut self, asker: Asker, raw: &[u8], request: &Request<'_>, namespace: &str, number: u32) -> Known {
+    fn known(&mut self, asker: Asker, raw: &[u8], request: &Request<'_>, namespace: &str, number: TextId) -> Known {
         let found = match asker {
             Asker::Known(known) => Some(known),
             Asker::Read => None,
@@ -393,7 +400,7 @@ impl Worker {
     }
 
     /// The meaning of the essence that was just read.
-    fn meaning(&mut self, namespace: &str, number: u32) -> Known {
+    fn meaning(&mut self, namespace: &str, number: TextId) -> Known {
         if let Some(known) = self.meanings.find(&self.essence, number) {
             return known;
         }
@@ -407,7 +414,7 @@ impl Worker {
         // Where no token had to be shown the server says so; else it was somebody's.
         let auth = auth.or_else(|| facts.somebody(namespace));
         let known = Known {
-            auth: auth.map_or(NONE, |auth| table.auth(auth)),
+            auth: auth.map(|auth| table.auth(auth)),
             unnamed,
             flags: match facts.allowed {
                 Some(true) => flag::RESULT_ALLOWED,
@@ -416,56 +423,54 @@ impl Worker {
             },
             wrapping: facts.wrapping(),
             granted: facts.granted(),
-            only_in: if depends.unwrap_or_else(|| facts.is_of_login()) {
-                number
-            } else {
-                NONE
-            },
+            only_in: depends.unwrap_or_else(|| facts.is_of_login()).then_some(number),
         };
         self.meanings.add(&self.essence, known);
         known
     }
 
     /// Who a login let in, from its response.
-    fn logged_in(&mut self, entry: &Entry<'_>, path: &str, mount_point: &str, namespace: &str, number: u32) -> u32 {
+    fn logged_in(
+        &mut self,
+        entry: &Entry<'_>,
+        path: &str,
+        mount_point: &str,
+        namespace: &str,
+        number: TextId,
+    ) -> Option<AuthId> {
         if !entry.response || entry.error {
-            return NONE;
+            return None;
         }
-        let Some(mount) = open_paths::login_mount(path, mount_point) else {
-            return NONE;
-        };
+        let mount = open_paths::login_mount(path, mount_point)?;
         let inner = super::envelope::follow(entry.answer, "/auth").unwrap_or_default();
-        for raw in [entry.auth, inner] {
+        [entry.auth, inner].into_iter().find_map(|raw| {
             self.essence.read(raw, &self.group_by);
             self.essence.of_login(mount);
             let known = self.meaning(namespace, number);
-            if !known.unnamed {
-                return known.auth;
-            }
-        }
-        NONE
+            known.auth.filter(|_| !known.unnamed)
+        })
     }
 
     /// Notes whose a token is that this request made or renewed, from its response: it has its policies before it is ever used.
     /// Whether the response tells them.
-    fn made(&mut self, entry: &Entry<'_>, time: i64, asked: &str, namespace: &str, number: u32) -> bool {
+    fn made(&mut self, entry: &Entry<'_>, time: i64, asked: &str, namespace: &str, number: TextId) -> bool {
         if !entry.response || entry.error || !open_paths::gives_a_token(asked) {
             return false;
         }
         let inner = super::envelope::follow(entry.answer, "/auth").unwrap_or_default();
         self.essence.read(inner, &self.group_by);
         self.essence.of_login(path::TOKEN_MOUNT);
-        let known = self.meaning(namespace, number);
+        let Some(auth) = self.meaning(namespace, number).auth else {
+            return false;
+        };
         let table = self.usage.table_mut();
-        table.use_auth(known.auth, time);
-        table
-            .auths
-            .get(known.auth)
-            .is_some_and(|auth| auth.held.listed && !auth.held.own.is_empty())
+        table.use_auth(auth, time);
+        let held = &table.auths.get(auth).held;
+        held.listed && !held.own.is_empty()
     }
 
     /// The names in a request's data, of which some may be cut off. No more of them are taken over than a demand keeps.
-    fn keys(&mut self, data: &[u8], cut: bool) -> u32 {
+    fn keys(&mut self, data: &[u8], cut: bool) -> Option<NamesId> {
         self.spelled.clear();
         let mut walk = Members::of(data, 0).ok();
         while let Some(Ok(Some(member))) = walk.as_mut().map(Members::next) {
@@ -478,10 +483,10 @@ impl Worker {
             self.spelled.push(b'"');
         }
         if self.spelled.is_empty() {
-            return NONE;
+            return None;
         }
         if let Some(keys) = self.key_sets.get(&self.spelled[..]) {
-            return *keys;
+            return Some(*keys);
         }
         let spelled = self.spelled.strip_suffix(b"\"").unwrap_or_default();
         let mut names: Vec<Cow<'_, str>> = spelled.split(|c| *c == b'"').map(decode).collect();
@@ -497,7 +502,7 @@ impl Worker {
             }
             self.key_sets.insert(Box::from(&self.spelled[..]), keys);
         }
-        keys
+        Some(keys)
     }
 }
 
@@ -576,7 +581,7 @@ mod tests {
                         worker.known(asker, auth.as_bytes(), &request, namespace, number)
                     }
                     };
-                    let who = worker.usage.table_mut().auths.get(known.auth).cloned();
+                    let who = known.auth.map(|auth| worker.usage.table_mut().auths.get(auth).clone());
                     (who, known.unnamed, known.flags, known.wrapping)
                 };
                 other.book.clear();
@@ -604,8 +609,9 @@ mod tests {
                 ..Request::default()
             };
             let (asker, _) = worker.asker(auth.as_bytes(), 0).unwrap();
-            let known = worker.known(asker, auth.as_bytes(), &request, "", 0);
-            ids.insert(worker.usage.table_mut().auths.get(known.auth).unwrap().id.clone());
+            let here = worker.namespace("", &request);
+            let known = worker.known(asker, auth.as_bytes(), &request, "", here);
+            ids.insert(worker.usage.table_mut().auths.get(known.auth.unwrap()).id.clone());
         }
         assert_eq!(
             ids.iter().map(|id| &**id).collect::<Vec<_>>(),

@@ -2,13 +2,15 @@
 //!
 //! Version 1 had all of that as text in the metadata; it is read, and no more written.
 
+use super::best::Best;
 use super::coverage::{day_of, timestamp};
+use super::interner::TextId;
 use super::listing::Listing;
 use super::parquet::{self, Stored, Table as Columns};
 use super::part::Usage;
-use super::record::{NONE, flag, join_ids};
+use super::record::{flag, join_ids};
 use super::state::{Bulk, Head, State, VERSION};
-use super::table::{Key, Table};
+use super::table::{AuthId, Key, RowId, Table, WhoId};
 use crate::vault::{Capability, PrincipalKind};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -68,7 +70,7 @@ pub fn write(usage: &Usage, to: &mut impl Write) -> Result<(), FrameError> {
     let (demands, state) = rayon::join(
         || demands(table, &listing),
         || -> Result<_, FrameError> {
-            let rows: Vec<u32> = listing.iter().map(|listed| listed.number).collect();
+            let rows: Vec<RowId> = listing.iter().map(|listed| listed.number).collect();
             let state = State::of(table, &usage.stored_ledger(), usage, &rows);
             let head = serde_json::to_string(&state.head).map_err(|e| FrameError::State(e.to_string()))?;
             let bulk = [
@@ -161,7 +163,7 @@ fn demands(table: &Table, listing: &Listing<'_>) -> PolarsResult<Columns> {
         "mount_type",
         &rows
             .iter()
-            .map(|r| table.texts.get(r.row.mount_type))
+            .map(|r| r.row.mount_type.map_or("", |text| table.texts.get(text)))
             .collect::<Vec<_>>(),
     );
     columns.numbers("allowed", rows.iter().map(|r| count(r.row.allowed)).collect());
@@ -192,7 +194,7 @@ fn demands(table: &Table, listing: &Listing<'_>) -> PolarsResult<Columns> {
     columns.lists_of_texts("policies", &policies)?;
     columns.numbers("failed", rows.iter().map(|r| count(r.row.failed)).collect());
     columns.lists_of_days("days", rows.iter().map(|r| &*r.row.days))?;
-    let names = |names: Option<&[u32]>| -> Option<Vec<&str>> {
+    let names = |names: Option<&[TextId]>| -> Option<Vec<&str>> {
         let mut names: Vec<&str> = names?.iter().map(|n| table.texts.get(*n)).collect();
         names.sort_unstable();
         Some(names)
@@ -209,15 +211,15 @@ fn of_demands(table: &Table, listing: &Listing<'_>) -> Columns {
     let all_root = table.says_no_namespace();
     let rows: Vec<_> = listing.iter().map(|listed| listed.row).collect();
     let mut columns = Columns::default();
-    let auth = |auth: u32| Some(i64::from(auth)).filter(|_| auth != NONE);
-    columns.some_numbers("auth", rows.iter().map(|row| auth(row.auth)));
+    let auth = |auth: Option<&AuthId>| i64::try_from(auth?.number()).ok();
+    columns.some_numbers("auth", rows.iter().map(|row| auth(row.auth.value())));
     // Only where it is not when the demand was last seen.
     let other = |time: i64, last: i64| Some(time).filter(|time| *time != last);
-    columns.some_numbers("auth_time", rows.iter().map(|row| other(row.auth_time, row.last)));
+    columns.some_numbers("auth_time", rows.iter().map(|row| other(row.auth.time(), row.last)));
     columns.numbers("first_nanos", rows.iter().map(|row| parts(row.first).1).collect());
     columns.numbers("last_nanos", rows.iter().map(|row| parts(row.last).1).collect());
     // As the log tells it, only where that is not what is shown.
-    let told = |number: u32| {
+    let told = |number: TextId| {
         let told = table.texts.get(number);
         (*table.namespace(number, all_root) != *told).then_some(told)
     };
@@ -248,9 +250,9 @@ pub fn read(from: File) -> Result<Usage, FrameError> {
     if state.head.version != version {
         return Err(FrameError::Version(state.head.version));
     }
-    let mut table = state.table();
-    let numbers = restore(&rows, &mut table);
-    let mut records = state.records(&mut table, &numbers);
+    let (mut table, auths) = state.table();
+    let numbers = restore(&rows, &mut table, &auths);
+    let mut records = state.records(&mut table, &numbers, &auths);
     if version == STATE_AS_TEXT {
         // What the entries of a request have in common was its id alone.
         for record in records.iter_mut().filter(|record| record.flags & flag::NO_ID == 0) {
@@ -441,14 +443,14 @@ fn rows_of_text(stored: &Stored) -> Result<Vec<Row>, FrameError> {
     Ok(rows)
 }
 
-/// Adds stored rows to a table, and returns their numbers.
-fn restore(rows: &[Row], table: &mut Table) -> Vec<u32> {
+/// Adds stored rows to a table, in which the auths of the file are called `auths`, and returns their numbers.
+fn restore(rows: &[Row], table: &mut Table, auths: &[AuthId]) -> Vec<RowId> {
     let mut numbers = Vec::with_capacity(rows.len());
     table.reserve(rows.len());
     // The rows of a principal stand together.
     let mut last = None;
-    let mut before: Option<(u32, &str, &str, Capability)> = None;
-    let (mut begun, mut ascending) = (HashSet::<u32, FixedState>::default(), true);
+    let mut before: Option<(WhoId, &str, &str, Capability)> = None;
+    let (mut begun, mut ascending) = (HashSet::<WhoId, FixedState>::default(), true);
     for stored in rows {
         let namespace = table.text(&stored.namespace);
         let principal = match last {
@@ -476,31 +478,25 @@ fn restore(rows: &[Row], table: &mut Table) -> Vec<u32> {
             table.row(&key)
         };
         let mount_type = match &*stored.mount_type {
-            "" => NONE,
-            mount_type => table.text(mount_type),
+            "" => None,
+            mount_type => Some(table.text(mount_type)),
         };
-        let mut names = |names: &[String]| -> Vec<u32> {
-            let mut numbers: Vec<u32> = names.iter().map(|name| table.text(name)).collect();
+        let mut names = |names: &[String]| -> Vec<TextId> {
+            let mut numbers: Vec<TextId> = names.iter().map(|name| table.text(name)).collect();
             numbers.sort_unstable();
             numbers
         };
         let always = stored.keys_always.as_deref().map(&mut names);
         let ever = names(&stored.keys_ever);
-        let known_auths = table.auths.len();
-        let Some(row) = table.rows.get_mut(number as usize) else {
-            continue;
-        };
+        let row = &mut table.rows[number];
         row.mount_type = mount_type;
         (row.allowed, row.denied, row.failed) = (stored.allowed, stored.denied, stored.failed);
         (row.first, row.last) = (stored.first, stored.last);
         row.days.clone_from(&stored.days);
         row.days.sort_unstable();
         row.days.dedup();
-        row.auth = stored
-            .auth
-            .filter(|auth| (*auth as usize) < known_auths)
-            .unwrap_or(NONE);
-        row.auth_time = stored.auth_time.unwrap_or(row.last);
+        let auth = stored.auth.and_then(|auth| auths.get(auth as usize).copied());
+        row.auth = Best::seen(auth, stored.auth_time.unwrap_or(row.last));
         row.keys_always = always;
         row.keys_ever = ever;
         numbers.push(number);
@@ -538,7 +534,8 @@ mod tests {
         for (paths, numbers) in [(&["a", "b"][..], vec![0, 1]), (&["a", "b", "a", "b"], vec![0, 1, 0, 1])] {
             let mut restored = Table::default();
             let rows: Vec<Row> = paths.iter().map(|path| row(path)).collect();
-            assert_eq!(restore(&rows, &mut restored), numbers);
+            let restored_as = restore(&rows, &mut restored, &[]);
+            assert_eq!(restored_as.iter().map(|row| row.number()).collect::<Vec<_>>(), numbers);
             let paths: Vec<&str> = restored.rows.iter().map(|row| &*row.path).collect();
             assert_eq!(paths, ["a", "b"]);
         }

@@ -1,5 +1,6 @@
 //! Texts and small sets kept once and named by a number: what keeps a table small and its look-ups free of allocation.
 
+use crate::index::{Idx, IndexVec};
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 use std::hash::BuildHasher;
@@ -9,52 +10,51 @@ use std::sync::{Arc, LazyLock};
 /// The numbers that are given out do not depend on it.
 pub(crate) static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::default);
 
+/// What the number of a text counts.
+#[derive(Debug)]
+pub struct Text;
+
+/// The number of a text.
+pub type TextId = Idx<Text>;
+
 /// A number for each different text.
 #[derive(Debug, Clone, Default)]
 pub struct Texts {
-    index: HashTable<u32>,
-    texts: Vec<Arc<str>>,
+    index: HashTable<TextId>,
+    texts: IndexVec<Text, Arc<str>>,
 }
 
 impl Texts {
     /// Makes room for so many texts more, so that those that are there need not be hashed again on the way.
-    pub fn reserve(&mut self, texts: usize) {
-        let known = &self.texts;
-        self.index.reserve(texts, |&id| {
-            known.get(id as usize).map_or(0, |t| HASHER.hash_one(t.as_bytes()))
-        });
-        self.texts.reserve(texts);
+    pub fn reserve(&mut self, more: usize) {
+        let texts = &self.texts;
+        self.index.reserve(more, |&id| HASHER.hash_one(texts[id].as_bytes()));
+        self.texts.reserve(more);
     }
 
     /// The number of `text`, which is kept if it is new.
-    pub fn intern(&mut self, text: &str) -> u32 {
+    pub fn intern(&mut self, text: &str) -> TextId {
         let hash = HASHER.hash_one(text.as_bytes());
-        if let Some(id) = self.index.find(hash, |&id| self.is(id, text)) {
+        if let Some(id) = self.index.find(hash, |&id| *self.texts[id] == *text) {
             return *id;
         }
-        let id = u32::try_from(self.texts.len()).unwrap_or(u32::MAX);
-        self.texts.push(Arc::from(text));
+        let id = self.texts.push(Arc::from(text));
         let texts = &self.texts;
-        self.index.insert_unique(hash, id, |&id| {
-            texts.get(id as usize).map_or(0, |t| HASHER.hash_one(t.as_bytes()))
-        });
+        self.index
+            .insert_unique(hash, id, |&id| HASHER.hash_one(texts[id].as_bytes()));
         id
     }
 
-    fn is(&self, id: u32, text: &str) -> bool {
-        self.texts.get(id as usize).is_some_and(|t| **t == *text)
-    }
-
-    /// The text of a number; empty for a number that was never given out.
+    /// The text of a number.
     #[must_use]
-    pub fn get(&self, id: u32) -> &str {
-        self.texts.get(id as usize).map_or("", |t| t)
+    pub fn get(&self, id: TextId) -> &str {
+        &self.texts[id]
     }
 
     /// The text of a number, shared.
     #[must_use]
-    pub fn shared(&self, id: u32) -> Arc<str> {
-        self.texts.get(id as usize).map_or_else(|| Arc::from(""), Arc::clone)
+    pub fn shared(&self, id: TextId) -> Arc<str> {
+        Arc::clone(&self.texts[id])
     }
 
     /// All texts in the order of their numbers.
@@ -64,13 +64,13 @@ impl Texts {
 
     /// How many texts.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub const fn len(&self) -> usize {
         self.texts.len()
     }
 
     /// Whether there is none.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub const fn is_empty(&self) -> bool {
         self.texts.is_empty()
     }
 }
@@ -78,40 +78,41 @@ impl Texts {
 /// A number for each different value.
 #[derive(Debug, Clone)]
 pub struct Values<T> {
-    index: HashTable<u32>,
-    values: Vec<T>,
+    index: HashTable<Idx<T>>,
+    values: IndexVec<T>,
 }
 
 impl<T> Default for Values<T> {
     fn default() -> Self {
         Self {
             index: HashTable::new(),
-            values: Vec::new(),
+            values: IndexVec::new(),
         }
     }
 }
 
 impl<T: std::hash::Hash + Eq> Values<T> {
     /// The number of `value`, which is kept if it is new.
-    pub fn intern(&mut self, value: T) -> u32 {
+    pub fn intern(&mut self, value: T) -> Idx<T> {
         let hash = HASHER.hash_one(&value);
-        let values = &self.values;
-        if let Some(id) = self.index.find(hash, |&id| values.get(id as usize) == Some(&value)) {
+        if let Some(id) = self.index.find(hash, |&id| self.values[id] == value) {
             return *id;
         }
-        let id = u32::try_from(self.values.len()).unwrap_or(u32::MAX);
-        self.values.push(value);
+        let id = self.values.push(value);
         let values = &self.values;
-        self.index.insert_unique(hash, id, |&id| {
-            values.get(id as usize).map_or(0, |v| HASHER.hash_one(v))
-        });
+        self.index.insert_unique(hash, id, |&id| HASHER.hash_one(&values[id]));
         id
     }
 
     /// The value of a number.
     #[must_use]
-    pub fn get(&self, id: u32) -> Option<&T> {
-        self.values.get(id as usize)
+    pub fn get(&self, id: Idx<T>) -> &T {
+        &self.values[id]
+    }
+
+    /// All values, each with its number.
+    pub fn numbered(&self) -> impl Iterator<Item = (Idx<T>, &T)> {
+        self.values.numbered()
     }
 
     /// All values in the order of their numbers.
@@ -121,13 +122,13 @@ impl<T: std::hash::Hash + Eq> Values<T> {
 
     /// How many values.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub const fn len(&self) -> usize {
         self.values.len()
     }
 
     /// Whether there is none.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub const fn is_empty(&self) -> bool {
         self.values.is_empty()
     }
 }
@@ -144,11 +145,10 @@ mod tests {
         assert_ne!(a, b);
         assert_eq!(texts.intern("a"), a);
         assert_eq!(texts.get(b), "b");
-        assert_eq!(texts.get(99), "");
         assert_eq!(texts.len(), 2);
-        let mut values: Values<Vec<u32>> = Values::default();
+        let mut values: Values<Vec<u8>> = Values::default();
         let one = values.intern(vec![1]);
         assert_eq!(values.intern(vec![1]), one);
-        assert_eq!(values.get(one), Some(&vec![1]));
+        assert_eq!(values.get(one), &[1]);
     }
 }

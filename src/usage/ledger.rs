@@ -1,7 +1,7 @@
 //! The requests that may still meet a partner: what makes pairing exact over file, thread and part borders,
 //! within a bound.
 
-use super::record::{Class, Field, Record, flag};
+use super::record::{Class, Meanings, Record, flag};
 
 /// How many records a trimmed ledger keeps.
 #[derive(Debug, Clone, Copy)]
@@ -57,7 +57,7 @@ impl Ledger {
     }
 
     /// Folds the records of one request together.
-    pub fn tidy(&mut self, greater: impl Fn(Field, u32, u32) -> u32) {
+    pub fn tidy(&mut self, meanings: &impl Meanings) {
         if self.is_tidy() {
             return;
         }
@@ -68,11 +68,11 @@ impl Ledger {
         for (_, at) in order {
             let Some(record) = fresh.get(at as usize) else { continue };
             match sorted.last_mut() {
-                Some(known) if known.id == record.id => known.fold(record, &greater),
+                Some(known) if known.id == record.id => known.fold(record, meanings),
                 _ => sorted.push(*record),
             }
         }
-        self.join(sorted, |known, other| known.fold(other, &greater));
+        self.join(sorted, |known, other| known.fold(other, meanings));
     }
 
     /// Takes in other records, sorted by id and each id once. `both` is called for each request that is in both, with the
@@ -214,6 +214,7 @@ fn split<T: Ord>(values: &mut [T], count: usize) -> (&mut [T], &mut [T]) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::record::tests::Themselves;
     use super::*;
     use proptest::prelude::*;
 
@@ -225,7 +226,7 @@ mod tests {
             (record.first, record.last) = (*time, *time);
             ledger.add(&record);
         }
-        ledger.tidy(|_, a, b| a.max(b));
+        ledger.tidy(&Themselves);
         ledger
     }
 
@@ -241,7 +242,7 @@ mod tests {
             (head, tail, open_head, open_tail) in (0_usize..9, 0_usize..9, 0_usize..9, 0_usize..9),
         ) {
             let keep = Keep { head, tail, open_head, open_tail };
-            let fold = |mine: &mut Record, theirs: &Record| mine.fold(theirs, |_, a, b| a.max(b));
+            let fold = |mine: &mut Record, theirs: &Record| mine.fold(theirs, &Themselves);
             let mut plain = ledger(&a);
             plain.join(ledger(&b).drain(), fold);
             let plain = plain.likely(keep);
@@ -268,7 +269,7 @@ mod tests {
                 ledger.add(&response);
             }
         }
-        ledger.tidy(|_, a, b| a.max(b));
+        ledger.tidy(&Themselves);
         assert_eq!(ledger.records().len(), 100);
         let settled = ledger.trim(Keep {
             head: 2,
@@ -290,7 +291,7 @@ mod tests {
             request.last = i64::from(n);
             ledger.add(&request);
         }
-        ledger.tidy(|_, a, b| a.max(b));
+        ledger.tidy(&Themselves);
         let kept = ledger.likely(Keep {
             head: 0,
             tail: 0,

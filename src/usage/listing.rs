@@ -3,8 +3,9 @@
 use super::coverage::timestamp;
 use super::demand::{Demand, PolicySet, Principal, PrincipalSeen};
 use super::held::Held;
-use super::record::NONE;
-use super::table::{Row, SOME_TIME, Table};
+use super::interner::{Text, TextId};
+use super::table::{Row, RowId, SOME_TIME, Table, Who, WhoId};
+use crate::index::{Idx, IndexVec};
 use crate::vault::{PrincipalKind, path};
 use jiff::Timestamp;
 use rayon::prelude::*;
@@ -26,7 +27,7 @@ struct Place {
     namespace: u32,
     /// The path's first bytes, so that most comparisons need not look at the path.
     path: u64,
-    row: u32,
+    row: RowId,
 }
 
 /// A row of a listing.
@@ -34,37 +35,38 @@ struct Place {
 pub(crate) struct Listed<'a> {
     pub principal: &'a Principal,
     pub row: &'a Row,
-    pub number: u32,
+    pub number: RowId,
 }
 
 impl<'a> Listing<'a> {
     fn of(table: &'a Table) -> Self {
-        let mut named: Vec<(Principal, u32)> = (0..number_of(table.principals.len()))
+        let mut named: Vec<(Principal, WhoId)> = table
+            .principals
+            .ids()
             .map(|number| (table.principal_named(number), number))
             .collect();
         named.sort_unstable();
-        let principal_ranks = ranks(named.iter().map(|(_, number)| *number));
-        let mut namespaces: Vec<u32> = table.rows.iter().map(|row| row.namespace).collect();
+        let principal_ranks: IndexVec<Who, u32> =
+            ranks(named.iter().map(|(_, number)| *number), table.principals.len());
+        let mut namespaces: Vec<TextId> = table.rows.iter().map(|row| row.namespace).collect();
         namespaces.sort_unstable();
         namespaces.dedup();
         namespaces.sort_unstable_by_key(|number| table.texts.get(*number));
-        let namespace_ranks = ranks(namespaces.iter().copied());
-        let rank = |ranks: &[u32], number: u32| ranks.get(number as usize).copied().unwrap_or(NONE);
-        let mut rows: Vec<Place> = (0..)
-            .zip(&table.rows)
+        let namespace_ranks: IndexVec<Text, u32> = ranks(namespaces.iter().copied(), table.texts.len());
+        let mut rows: Vec<Place> = table
+            .rows
+            .numbered()
             .filter(|(_, row)| row.allowed + row.denied > 0)
             .map(|(number, row)| Place {
-                principal: rank(&principal_ranks, row.principal),
-                namespace: rank(&namespace_ranks, row.namespace),
+                principal: principal_ranks[row.principal],
+                namespace: namespace_ranks[row.namespace],
                 path: first_bytes(&row.path),
                 row: number,
             })
             .collect();
         let rest = |place: &Place| {
-            table
-                .rows
-                .get(place.row as usize)
-                .map(|row| (&*row.path, row.capability))
+            let row = &table.rows[place.row];
+            (&*row.path, row.capability)
         };
         rows.sort_unstable_by(|a, b| {
             (a.principal, a.namespace, a.path)
@@ -86,20 +88,17 @@ impl<'a> Listing<'a> {
     fn at(&self, place: &Place) -> Option<Listed<'_>> {
         Some(Listed {
             principal: self.principals.get(place.principal as usize)?,
-            row: self.table.rows.get(place.row as usize)?,
+            row: &self.table.rows[place.row],
             number: place.row,
         })
     }
 }
 
-/// For each number its place among the others.
-fn ranks(numbers: impl Iterator<Item = u32> + Clone) -> Vec<u32> {
-    let most = numbers.clone().max().map_or(0, |most| most as usize + 1);
-    let mut ranks = vec![NONE; most];
+/// For each of so many numbers its place among the given ones; the first for those that are not given.
+fn ranks<T>(numbers: impl Iterator<Item = Idx<T>>, all: usize) -> IndexVec<T, u32> {
+    let mut ranks = IndexVec::from(vec![0; all]);
     for (rank, number) in (0..).zip(numbers) {
-        if let Some(place) = ranks.get_mut(number as usize) {
-            *place = rank;
-        }
+        ranks[number] = rank;
     }
     ranks
 }
@@ -144,7 +143,7 @@ impl Table {
         if listed.principal.kind == PrincipalKind::Unauthenticated {
             return None;
         }
-        self.auths.get(listed.row.auth).map(|auth| &auth.held)
+        listed.row.auth.value().map(|auth| &self.auths.get(*auth).held)
     }
 
     /// Whether no request says of a namespace other than the root that it is in it.
@@ -162,7 +161,7 @@ impl Table {
     }
 
     /// The namespace of a row: one that is known by its id has the path that the log shows with that elsewhere.
-    pub(crate) fn namespace(&self, number: u32, all_root: bool) -> Arc<str> {
+    pub(crate) fn namespace(&self, number: TextId, all_root: bool) -> Arc<str> {
         let text = self.texts.shared(number);
         if all_root {
             return Arc::from("");
@@ -172,14 +171,16 @@ impl Table {
     }
 
     fn demand(&self, listed: Listed<'_>, all_root: bool) -> Demand {
-        let names = |names: &[u32]| -> BTreeSet<Arc<str>> { names.iter().map(|n| self.texts.shared(*n)).collect() };
+        let names = |names: &[TextId]| -> BTreeSet<Arc<str>> { names.iter().map(|n| self.texts.shared(*n)).collect() };
         let row = listed.row;
         Demand {
             principal: listed.principal.clone(),
             namespace: self.namespace(row.namespace, all_root),
             path: Arc::clone(&row.path),
             capability: row.capability,
-            mount_type: self.texts.shared(row.mount_type),
+            mount_type: row
+                .mount_type
+                .map_or_else(|| Arc::from(""), |text| self.texts.shared(text)),
             allowed: row.allowed,
             denied: row.denied,
             failed: row.failed,
@@ -194,25 +195,15 @@ impl Table {
         }
     }
 
-    pub(crate) fn principal_named(&self, number: u32) -> Principal {
-        let empty = || Arc::from("");
-        let Some(who) = self.principals.get(number as usize) else {
-            return Principal {
-                kind: PrincipalKind::Token,
-                id: empty(),
-                name: empty(),
-                auth_mount: empty(),
-            };
-        };
-        let auth = self.auths.get(who.auth);
+    pub(crate) fn principal_named(&self, number: WhoId) -> Principal {
+        let who = &self.principals[number];
+        let auth = who.auth.value().map(|auth| self.auths.get(*auth));
+        let mount = who.login.value().or_else(|| auth.map(|auth| &auth.mount));
         Principal {
             kind: who.kind,
             id: Arc::clone(&who.id),
-            name: auth.map_or_else(|| Arc::clone(&who.id), |a| Arc::clone(&a.name)),
-            auth_mount: match &who.login {
-                Some((_, mount)) => Arc::clone(mount),
-                None => auth.map_or_else(empty, |a| Arc::clone(&a.mount)),
-            },
+            name: Arc::clone(auth.map_or(&who.id, |auth| &auth.name)),
+            auth_mount: mount.map_or_else(|| Arc::from(""), Arc::clone),
         }
     }
 
@@ -228,7 +219,7 @@ impl Table {
 
     /// The sets for which `last` says when something was last allowed.
     fn sets(&self, last: impl Fn(Option<i64>) -> Option<Option<Timestamp>>) -> Vec<PolicySet> {
-        let used = (0..).zip(self.auths.iter()).filter_map(|(number, auth)| {
+        let used = self.auths.numbered().filter_map(|(number, auth)| {
             let last_seen = last(self.auth_used(number))?;
             let has_policies = auth.kind != PrincipalKind::Unauthenticated && !auth.held.is_nothing();
             has_policies.then(|| PolicySet {
@@ -259,14 +250,15 @@ impl Table {
 
     /// The principals in a fixed order.
     pub(crate) fn principals(&self) -> Vec<PrincipalSeen> {
-        let mut seen: Vec<PrincipalSeen> = (0..number_of(self.principals.len()))
-            .filter_map(|number| {
-                let who = self.principals.get(number as usize)?;
-                let auth = self.auths.get(who.auth)?;
+        let mut seen: Vec<PrincipalSeen> = self
+            .principals
+            .numbered()
+            .filter_map(|(number, who)| {
+                let auth = self.auths.get(*who.auth.value()?);
                 Some(PrincipalSeen {
                     principal: self.principal_named(number),
                     held: Arc::clone(&auth.held),
-                    last_seen: timestamp(who.time).filter(|_| who.time != i64::MIN),
+                    last_seen: timestamp(who.auth.time()).filter(|_| who.auth.time() != i64::MIN),
                     entity_id: Arc::clone(&auth.entity_id),
                     display_name: Arc::clone(&auth.display_name),
                     metadata_keys: Arc::clone(&auth.metadata_keys),
@@ -281,8 +273,4 @@ impl Table {
 /// The time when something was last allowed, if entries told it.
 fn used_at(time: i64) -> Option<Timestamp> {
     timestamp(time).filter(|_| time > SOME_TIME)
-}
-
-fn number_of(len: usize) -> u32 {
-    u32::try_from(len).unwrap_or(NONE)
 }

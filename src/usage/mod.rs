@@ -6,6 +6,7 @@
 pub mod answer;
 pub mod ask;
 pub mod auth;
+mod best;
 pub mod coverage;
 pub mod demand;
 pub mod facts;

@@ -194,8 +194,7 @@ impl Usage {
     }
 
     fn tidy(&mut self) {
-        let table = &self.table;
-        self.ledger.tidy(|field, a, b| table.greater(field, a, b));
+        self.ledger.tidy(&self.table);
     }
 
     /// Counts all requests, as when no more entries are to come. What still comes later is settled with them all the same.
@@ -319,7 +318,7 @@ impl Usage {
                 table.count(mine, false);
                 table.count(theirs, false);
             }
-            mine.fold(theirs, |field, a, b| table.greater(field, a, b));
+            mine.fold(theirs, &*table);
             if counted {
                 table.settle(mine);
             }

@@ -3,8 +3,10 @@
 //! Folding is associative, commutative and forgets nothing that the counts need, so entries may come in any order and in
 //! any part of a log. Of the entries of one request those of the highest [`Class`] decide; the others lend only their time.
 
-/// No number: of a row, an auth or a set of keys.
-pub const NONE: u32 = u32::MAX;
+use super::best::greatest;
+use super::interner::TextId;
+use super::table::{AuthId, NamesId, RowId};
+use std::cmp::Ordering;
 
 /// Which entries of a request decide.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,13 +56,13 @@ pub struct Record {
     /// Latest entry; `i64::MIN` when none has a time.
     pub last: i64,
     /// The row of its demand.
-    pub row: u32,
+    pub row: Option<RowId>,
     /// Who asked.
-    pub auth: u32,
+    pub auth: Option<AuthId>,
     /// Names in the request's data.
-    pub keys: u32,
+    pub keys: Option<NamesId>,
     /// Type of the mount.
-    pub mount_type: u32,
+    pub mount_type: Option<TextId>,
     /// Request entries seen.
     pub requests: u32,
     /// Response entries seen.
@@ -81,10 +83,10 @@ impl Record {
             id,
             first: i64::MAX,
             last: i64::MIN,
-            row: NONE,
-            auth: NONE,
-            keys: NONE,
-            mount_type: NONE,
+            row: None,
+            auth: None,
+            keys: None,
+            mount_type: None,
             requests: if response { 0 } else { 1 },
             responses: if response { 1 } else { 0 },
             class: if response {
@@ -153,9 +155,8 @@ impl Record {
         !self.denied() && self.flags & flag::ERROR != 0
     }
 
-    /// Folds another record of the same request in. `greater` picks one of two different numbers by what they stand
-    /// for, whatever the order they come in.
-    pub fn fold(&mut self, other: &Self, greater: impl Fn(Field, u32, u32) -> u32) {
+    /// Folds another record of the same request in. Of two different numbers the one that means more holds.
+    pub fn fold(&mut self, other: &Self, meanings: &impl Meanings) {
         let (mut upper, lower) = if other.class > self.class {
             (*other, *self)
         } else {
@@ -168,46 +169,34 @@ impl Record {
         if upper.class == lower.class {
             upper.flags |= lower.flags;
             upper.skip = upper.skip.max(lower.skip);
-            upper.pick(&lower, greater);
+            upper.pick(&lower, meanings);
         } else {
             upper.flags |= lower.flags & STICKY;
         }
         *self = upper;
     }
 
-    fn pick(&mut self, other: &Self, greater: impl Fn(Field, u32, u32) -> u32) {
-        for (field, mine, theirs) in [
-            (Field::Row, &mut self.row, other.row),
-            (Field::Auth, &mut self.auth, other.auth),
-            (Field::Keys, &mut self.keys, other.keys),
-            (Field::MountType, &mut self.mount_type, other.mount_type),
-        ] {
-            if *mine == theirs || theirs == NONE {
-                continue;
-            }
-            *mine = if *mine == NONE {
-                theirs
-            } else {
-                greater(field, *mine, theirs)
-            };
-        }
+    fn pick(&mut self, other: &Self, by: &impl Meanings) {
+        greatest(&mut self.row, other.row, |a, b| by.rows(*a, *b));
+        greatest(&mut self.auth, other.auth, |a, b| by.auths(*a, *b));
+        greatest(&mut self.keys, other.keys, |a, b| by.names(*a, *b));
+        greatest(&mut self.mount_type, other.mount_type, |a, b| by.texts(*a, *b));
     }
 }
 
 /// Bits that hold for the request, whichever entry told them.
 const STICKY: u8 = flag::FORWARDED | flag::NO_ID | flag::PASSED;
 
-/// The numbers of a record that stand for something in a table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Field {
-    /// [`Record::row`]
-    Row,
-    /// [`Record::auth`]
-    Auth,
-    /// [`Record::keys`]
-    Keys,
-    /// [`Record::mount_type`]
-    MountType,
+/// What the numbers of a record stand for, compared: the order of arrival must not count.
+pub trait Meanings {
+    /// Of [`Record::row`].
+    fn rows(&self, a: RowId, b: RowId) -> Ordering;
+    /// Of [`Record::auth`].
+    fn auths(&self, a: AuthId, b: AuthId) -> Ordering;
+    /// Of [`Record::keys`].
+    fn names(&self, a: NamesId, b: NamesId) -> Ordering;
+    /// Of [`Record::mount_type`].
+    fn texts(&self, a: TextId, b: TextId) -> Ordering;
 }
 
 /// Hash of a request id: stable over runs and machines, since parts of a log carry it.
@@ -240,21 +229,46 @@ const fn mix(a: u64, b: u64) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
+    use crate::index::Idx;
     use proptest::prelude::*;
+
+    /// Numbers that stand for themselves.
+    pub struct Themselves;
+
+    impl Meanings for Themselves {
+        fn rows(&self, a: RowId, b: RowId) -> Ordering {
+            a.cmp(&b)
+        }
+
+        fn auths(&self, a: AuthId, b: AuthId) -> Ordering {
+            a.cmp(&b)
+        }
+
+        fn names(&self, a: NamesId, b: NamesId) -> Ordering {
+            a.cmp(&b)
+        }
+
+        fn texts(&self, a: TextId, b: TextId) -> Ordering {
+            a.cmp(&b)
+        }
+    }
+
+    fn some<T>(number: usize) -> Option<Idx<T>> {
+        (number < 3).then(|| Idx::nth(number))
+    }
 
     fn any_record() -> impl Strategy<Value = Record> {
         (
             0_u8..4,
             0_u8..128,
             0_u8..15,
-            [0_u32..4, 0..4, 0..4, 0..4],
+            [0_usize..4, 0..4, 0..4, 0..4],
             (0_i64..9, 0_i64..9),
         )
             .prop_map(|(class, flags, skip, [row, auth, keys, mount_type], (a, b))| {
                 let response = class & 1 == 1;
-                let some = |n: u32| if n == 3 { NONE } else { n };
                 Record {
                     first: a.min(b),
                     last: a.max(b),
@@ -276,7 +290,7 @@ mod tests {
     }
 
     fn fold(mut a: Record, b: &Record) -> Record {
-        a.fold(b, |_, x, y| x.max(y));
+        a.fold(b, &Themselves);
         a
     }
 

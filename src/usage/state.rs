@@ -1,16 +1,19 @@
 //! What a stored part carries besides its rows, so that a merge is exact: principals, tally, coverage, open requests.
 
 use super::auth::Auth;
+use super::best::Best;
 use super::coverage::Seen;
 use super::demand::Untold;
 use super::group::GroupBy;
 use super::held::{Held, Namespaces, Placed, Space};
+use super::interner::TextId;
 use super::ledger::Ledger;
 use super::part::Usage;
-use super::record::{Class, NONE, Record};
-use super::table::{Counts, Table, Who};
+use super::record::{Class, Record};
+use super::table::{AuthId, Counts, NamesId, RowId, Table, Who};
 use super::tally::{Skip, Skipped, Tally};
 use super::window::Window;
+use crate::index::Idx;
 use crate::origin::Origin;
 use crate::vault::PrincipalKind;
 use serde::{Deserialize, Serialize};
@@ -19,6 +22,14 @@ use std::sync::Arc;
 
 /// The version of the state and of the columns. A file of a later version is refused.
 pub const VERSION: u32 = 2;
+
+/// Stands in a stored request for the number of nothing.
+pub(super) const NONE: u32 = u32::MAX;
+
+/// The number that a stored request has in the place of one of ours.
+pub(super) fn number_of<T>(id: Option<Idx<T>>) -> u32 {
+    id.and_then(|id| u32::try_from(id.number()).ok()).unwrap_or(NONE)
+}
 
 /// The state.
 #[derive(Debug)]
@@ -129,26 +140,25 @@ pub(super) struct StoredRecord(
 
 impl State {
     /// The state of a table whose rows stand in the file in the order of `rows`, and of its ledger.
-    pub(crate) fn of(table: &Table, ledger: &Ledger, usage: &Usage, rows: &[u32]) -> Self {
-        let places: HashMap<u32, u32> = rows.iter().copied().zip(0..).collect();
+    pub(crate) fn of(table: &Table, ledger: &Ledger, usage: &Usage, rows: &[RowId]) -> Self {
+        let places: HashMap<RowId, u32> = rows.iter().copied().zip(0..).collect();
         let mut mount_types: Vec<Arc<str>> = Vec::new();
-        let mut mount_numbers: HashMap<u32, u32> = HashMap::new();
+        let mut mount_numbers: HashMap<TextId, u32> = HashMap::new();
         let records = ledger
             .records()
             .iter()
             .map(|r| {
-                let mount_type = match r.mount_type {
-                    NONE => NONE,
-                    text => *mount_numbers.entry(text).or_insert_with(|| {
+                let mount_type = r.mount_type.map_or(NONE, |text| {
+                    *mount_numbers.entry(text).or_insert_with(|| {
                         mount_types.push(table.texts.shared(text));
                         u32::try_from(mount_types.len() - 1).unwrap_or(NONE)
-                    }),
-                };
-                let row = places.get(&r.row).copied().unwrap_or(NONE);
+                    })
+                });
+                let row = r.row.and_then(|row| places.get(&row).copied()).unwrap_or(NONE);
                 StoredRecord(
                     r.id,
                     [r.first, r.last],
-                    [row, r.auth, r.keys, mount_type],
+                    [row, number_of(r.auth), number_of(r.keys), mount_type],
                     [r.requests, r.responses],
                     [r.class as u8, r.flags, r.skip],
                 )
@@ -175,15 +185,16 @@ impl State {
             untold: table.counts.untold,
         };
         let bulk = Bulk {
-            auths: (0..)
-                .zip(table.auths.iter())
+            auths: table
+                .auths
+                .numbered()
                 .map(|(number, auth)| StoredAuth::of(auth, table.auth_used(number), table.auth_lost(number)))
                 .collect(),
             principals: table.principals.iter().map(StoredPrincipal::of).collect(),
             key_sets: table
                 .key_sets
                 .iter()
-                .map(|set| set.iter().map(|n| table.texts.shared(*n)).collect())
+                .map(|set| set.numbers().iter().map(|n| table.texts.shared(*n)).collect())
                 .collect(),
             mount_types,
             records,
@@ -191,23 +202,27 @@ impl State {
         Self { head, bulk }
     }
 
-    /// A table with everything but its rows. The numbers of auths are the same as in the state.
-    pub(crate) fn table(&self) -> Table {
+    /// A table with everything but its rows, and what the auths of the state are called in it.
+    pub(crate) fn table(&self) -> (Table, Vec<AuthId>) {
         let mut table = Table::default();
+        let mut auths = Vec::with_capacity(self.bulk.auths.len());
         for auth in &self.bulk.auths {
             let number = table.auth(auth.auth());
+            auths.push(number);
             if let Some(time) = auth.used {
                 table.use_auth(number, time);
             }
             table.lose(number, auth.lost);
         }
         for StoredPrincipal(kind, id, auth, time, login) in &self.bulk.principals {
+            let auth = auth.and_then(|number| auths.get(number as usize).copied());
             table.restore_principal(Who {
                 kind: *kind,
                 id: Arc::clone(id),
-                auth: auth.unwrap_or(NONE),
-                time: *time,
-                login: login.clone(),
+                auth: Best::seen(auth, *time),
+                login: login
+                    .clone()
+                    .map_or(Best::NONE, |(time, mount)| Best::seen(Some(mount), time)),
             });
         }
         table.tally = self.head.tally.tally();
@@ -225,12 +240,12 @@ impl State {
             unpaired_responses,
             untold: self.head.untold,
         };
-        table
+        (table, auths)
     }
 
-    /// The open requests, in the numbers of `table`, whose rows have the numbers `rows`.
-    pub(crate) fn records(&self, table: &mut Table, rows: &[u32]) -> Vec<Record> {
-        let keys: Vec<u32> = self
+    /// The open requests, in the numbers of `table`, in which the rows and auths of the file are called `rows` and `auths`.
+    pub(crate) fn records(&self, table: &mut Table, rows: &[RowId], auths: &[AuthId]) -> Vec<Record> {
+        let keys: Vec<NamesId> = self
             .bulk
             .key_sets
             .iter()
@@ -239,9 +254,10 @@ impl State {
                 table.keys(names)
             })
             .collect();
-        let mount_types: Vec<u32> = self.bulk.mount_types.iter().map(|m| table.text(m)).collect();
-        let to = |map: &[u32], n: u32| map.get(n as usize).copied().unwrap_or(NONE);
-        let auths = u32::try_from(table.auths.len()).unwrap_or(NONE);
+        let mount_types: Vec<TextId> = self.bulk.mount_types.iter().map(|m| table.text(m)).collect();
+        fn to<T>(map: &[Idx<T>], number: u32) -> Option<Idx<T>> {
+            map.get(number as usize).copied()
+        }
         self.bulk
             .records
             .iter()
@@ -260,7 +276,7 @@ impl State {
                     first,
                     last,
                     row: to(rows, row),
-                    auth: if auth < auths { auth } else { NONE },
+                    auth: to(auths, auth),
                     keys: to(&keys, set),
                     mount_type: to(&mount_types, mount_type),
                     requests,
@@ -280,8 +296,9 @@ fn no_text() -> Arc<str> {
 
 impl StoredPrincipal {
     fn of(who: &Who) -> Self {
-        let auth = Some(who.auth).filter(|a| *a != NONE);
-        Self(who.kind, Arc::clone(&who.id), auth, who.time, who.login.clone())
+        let auth = who.auth.value().map(|auth| number_of(Some(*auth)));
+        let login = who.login.value().map(|mount| (who.login.time(), Arc::clone(mount)));
+        Self(who.kind, Arc::clone(&who.id), auth, who.auth.time(), login)
     }
 }
 

@@ -2,8 +2,7 @@
 
 use super::held::{Placed, Space};
 use super::parquet::{Stored, Table as Columns, Values};
-use super::record::NONE;
-use super::state::{Bulk, StoredAuth, StoredPrincipal, StoredRecord};
+use super::state::{Bulk, NONE, StoredAuth, StoredPrincipal, StoredRecord};
 use crate::vault::PrincipalKind;
 use polars::prelude::{PolarsError, PolarsResult};
 use std::collections::HashMap;

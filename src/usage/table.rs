@@ -1,13 +1,16 @@
 //! The demands as they accumulate: rows of numbers, with the texts, principals and sets that the numbers stand for.
 
 use super::auth::Auth;
+use super::best::{Best, greatest};
 use super::coverage::{Seen, day_of};
 use super::demand::{Lost, Untold};
-use super::interner::{HASHER, Texts, Values};
-use super::record::{Field, NONE, Record, flag, hash_id, join_ids};
+use super::interner::{HASHER, Text, TextId, Texts, Values};
+use super::record::{Meanings, Record, flag, hash_id, join_ids};
 use super::tally::{Skip, Tally};
+use crate::index::{Idx, IndexVec};
 use crate::vault::{Capability, PrincipalKind, path};
 use hashbrown::HashTable;
+use std::cmp::Ordering;
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
@@ -24,13 +27,33 @@ pub(crate) const ANY_OPEN_PATH: &str = "+";
 /// Stands for a time that no entry tells.
 pub(crate) const SOME_TIME: i64 = i64::MIN + 1;
 
+/// The number of a demand.
+pub type RowId = Idx<Row>;
+/// The number of a principal.
+pub type WhoId = Idx<Who>;
+/// The number of what an entry says of the one who asks.
+pub type AuthId = Idx<Auth>;
+/// The number of a set of names.
+pub type NamesId = Idx<Names>;
+
+/// A set of names of request data, sorted by number.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Names(Vec<TextId>);
+
+impl Names {
+    /// Their numbers, sorted.
+    pub(crate) fn numbers(&self) -> &[TextId] {
+        &self.0
+    }
+}
+
 /// What a row is the row of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Key<'a> {
-    /// Number of the principal.
-    pub principal: u32,
-    /// Number of the namespace's text.
-    pub namespace: u32,
+    /// The principal.
+    pub principal: WhoId,
+    /// The namespace.
+    pub namespace: TextId,
     /// The path.
     pub path: &'a str,
     /// The capability.
@@ -39,28 +62,28 @@ pub struct Key<'a> {
 
 /// A demand in numbers.
 #[derive(Debug, Clone)]
-pub(crate) struct Row {
-    pub principal: u32,
-    pub namespace: u32,
-    pub path: Arc<str>,
-    pub capability: Capability,
+pub struct Row {
+    pub(crate) principal: WhoId,
+    pub(crate) namespace: TextId,
+    pub(crate) path: Arc<str>,
+    pub(crate) capability: Capability,
     /// Hash of these four, the same in every part.
     meaning: u64,
-    pub mount_type: u32,
-    pub allowed: u64,
-    pub denied: u64,
-    pub failed: u64,
-    pub first: i64,
-    pub last: i64,
-    pub auth: u32,
-    pub auth_time: i64,
+    pub(crate) mount_type: Option<TextId>,
+    pub(crate) allowed: u64,
+    pub(crate) denied: u64,
+    pub(crate) failed: u64,
+    pub(crate) first: i64,
+    pub(crate) last: i64,
+    pub(crate) auth: Best<AuthId>,
     /// Sorted.
-    pub days: Vec<i32>,
-    /// Numbers of texts, sorted by number; `None` before the first allowed request.
-    pub keys_always: Option<Vec<u32>>,
-    /// Numbers of texts, sorted by number.
-    pub keys_ever: Vec<u32>,
-    keys_recent: u32,
+    pub(crate) days: Vec<i32>,
+    /// Sorted by number; `None` before the first allowed request.
+    pub(crate) keys_always: Option<Vec<TextId>>,
+    /// Sorted by number.
+    pub(crate) keys_ever: Vec<TextId>,
+    /// The names that came last, if any were taken over from a request.
+    keys_recent: Option<Option<NamesId>>,
 }
 
 /// What one request, or all requests of another table, tell of a demand.
@@ -68,12 +91,11 @@ struct Sighting<'a> {
     first: i64,
     last: i64,
     days: &'a [i32],
-    mount_type: u32,
-    auth: u32,
-    auth_time: i64,
+    mount_type: Option<TextId>,
+    auth: Best<AuthId>,
     /// The names that all allowed requests had, sorted; none where none was allowed.
-    keys_always: Option<&'a [u32]>,
-    keys_ever: &'a [u32],
+    keys_always: Option<&'a [TextId]>,
+    keys_ever: &'a [TextId],
 }
 
 impl Row {
@@ -84,14 +106,10 @@ impl Row {
         for day in seen.days {
             note_day(&mut self.days, *day);
         }
-        let (timeless, at) = (&mut 0, (seen.mount_type, 0));
-        latest(&mut self.mount_type, timeless, at, |number| texts.get(number));
-        latest(
-            &mut self.auth,
-            &mut self.auth_time,
-            (seen.auth, seen.auth_time),
-            |number| auths.get(number),
-        );
+        greatest(&mut self.mount_type, seen.mount_type, |a, b| {
+            texts.get(*a).cmp(texts.get(*b))
+        });
+        self.auth.see(seen.auth, |a, b| auths.get(*a).cmp(auths.get(*b)));
         if let Some(names) = seen.keys_always {
             match &mut self.keys_always {
                 None => self.keys_always = Some(names.to_vec()),
@@ -105,31 +123,19 @@ impl Row {
 }
 
 impl Who {
-    /// Takes over a login. The latest holds, and of two at one time that at the greater mount.
-    fn see_login(&mut self, login: Option<(i64, Arc<str>)>) {
-        if login > self.login {
-            self.login = login;
-        }
-    }
-}
-
-/// The one rule of which value holds: that seen last, and of two at one time the one that means more.
-fn latest<T: Ord>(number: &mut u32, time: &mut i64, seen: (u32, i64), meaning: impl Fn(u32) -> T) {
-    let (other, at) = seen;
-    if other == NONE || (other == *number && at <= *time) {
-        return;
-    }
-    if *number == NONE || at > *time || (at == *time && meaning(other) > meaning(*number)) {
-        (*number, *time) = seen;
+    /// Takes over what was seen.
+    fn see(&mut self, auth: Best<AuthId>, login: Best<Arc<str>>, auths: &Values<Auth>) {
+        self.auth.see(auth, |a, b| auths.get(*a).cmp(auths.get(*b)));
+        self.login.see(login, Ord::cmp);
     }
 }
 
 /// Where a row stands, with its key, so that a look-up need not touch the row.
 #[derive(Debug, Clone)]
 struct Place {
-    row: u32,
-    principal: u32,
-    namespace: u32,
+    row: RowId,
+    principal: WhoId,
+    namespace: TextId,
     capability: Capability,
     path: Arc<str>,
 }
@@ -142,12 +148,22 @@ impl Place {
 
 /// A principal and what was last seen of it.
 #[derive(Debug, Clone)]
-pub(crate) struct Who {
-    pub kind: PrincipalKind,
-    pub id: Arc<str>,
-    pub auth: u32,
-    pub time: i64,
-    pub login: Option<(i64, Arc<str>)>,
+pub struct Who {
+    pub(crate) kind: PrincipalKind,
+    pub(crate) id: Arc<str>,
+    pub(crate) auth: Best<AuthId>,
+    /// The mount of the login that was seen last.
+    pub(crate) login: Best<Arc<str>>,
+}
+
+/// What a table keeps of an auth.
+#[derive(Debug, Clone)]
+struct Kept {
+    principal: WhoId,
+    /// When something was last allowed to it.
+    used: Option<i64>,
+    /// Lines of it that could not be read, beyond who asked.
+    lost: u64,
 }
 
 /// Counts that belong to no row.
@@ -165,20 +181,16 @@ pub(crate) struct Counts {
 pub struct Table {
     pub(crate) texts: Texts,
     pub(crate) auths: Values<Auth>,
-    pub(crate) key_sets: Values<Vec<u32>>,
+    pub(crate) key_sets: Values<Names>,
     index: HashTable<Place>,
     /// So many of the rows are in the index; the others join them when the index is next asked.
     indexed: usize,
-    pub(crate) rows: Vec<Row>,
+    pub(crate) rows: IndexVec<Row>,
     /// How many of the rows are of requests without token.
     open_rows: usize,
-    principal_index: HashTable<u32>,
-    pub(crate) principals: Vec<Who>,
-    auth_principals: Vec<u32>,
-    /// When something was last allowed to each auth; `i64::MIN` where nothing was.
-    auth_used: Vec<i64>,
-    /// Lines of each auth that could not be read, beyond who asked.
-    auth_lost: Vec<u64>,
+    principal_index: HashTable<WhoId>,
+    pub(crate) principals: IndexVec<Who>,
+    kept: IndexVec<Auth, Kept>,
     pub(crate) tally: Tally,
     pub(crate) seen: Seen,
     pub(crate) counts: Counts,
@@ -193,75 +205,63 @@ impl Table {
     }
 
     /// The number of a text.
-    pub fn text(&mut self, text: &str) -> u32 {
+    pub fn text(&mut self, text: &str) -> TextId {
         self.texts.intern(text)
     }
 
-    /// The number of a set of names, given as numbers of texts.
-    pub fn keys(&mut self, mut names: Vec<u32>) -> u32 {
+    /// The number of a set of names.
+    pub fn keys(&mut self, mut names: Vec<TextId>) -> NamesId {
         names.sort_unstable();
         names.dedup();
-        if names.len() > MAX_KEYS {
-            self.shorten(&mut names);
-        }
-        self.key_sets.intern(names)
-    }
-
-    fn shorten(&self, names: &mut Vec<u32>) {
-        names.sort_unstable_by(|a, b| self.texts.get(*a).cmp(self.texts.get(*b)));
-        names.truncate(MAX_KEYS);
-        names.sort_unstable();
+        self.key_sets.intern(Names(bounded(names, &self.texts)))
     }
 
     /// The number of an auth.
-    pub fn auth(&mut self, auth: Auth) -> u32 {
+    pub fn auth(&mut self, auth: Auth) -> AuthId {
         let kind = auth.kind;
         let id = Arc::clone(&auth.id);
         let number = self.auths.intern(auth);
-        if number as usize == self.auth_principals.len() {
+        if number.number() == self.kept.len() {
             let principal = self.principal(kind, id);
-            self.auth_principals.push(principal);
-            self.auth_used.push(i64::MIN);
-            self.auth_lost.push(0);
+            self.kept.push(Kept {
+                principal,
+                used: None,
+                lost: 0,
+            });
         }
         number
     }
 
     /// When something was last allowed to an auth.
-    pub(crate) fn auth_used(&self, auth: u32) -> Option<i64> {
-        self.auth_used
-            .get(auth as usize)
-            .copied()
-            .filter(|time| *time != i64::MIN)
+    pub(crate) fn auth_used(&self, auth: AuthId) -> Option<i64> {
+        self.kept[auth].used
     }
 
     /// Notes that something was allowed to an auth, at a time that the entry may not tell.
-    pub(crate) fn use_auth(&mut self, auth: u32, time: i64) {
-        if let Some(known) = self.auth_used.get_mut(auth as usize) {
-            *known = (*known).max(time.max(SOME_TIME));
-        }
+    pub(crate) fn use_auth(&mut self, auth: AuthId, time: i64) {
+        let used = &mut self.kept[auth].used;
+        *used = (*used).max(Some(time.max(SOME_TIME)));
     }
 
     /// Lines of an auth that could not be read, beyond who asked.
-    pub(crate) fn auth_lost(&self, auth: u32) -> u64 {
-        self.auth_lost.get(auth as usize).copied().unwrap_or(0)
+    pub(crate) fn auth_lost(&self, auth: AuthId) -> u64 {
+        self.kept[auth].lost
     }
 
     /// Notes lines of an auth of which nothing else could be read.
-    pub fn lose(&mut self, auth: u32, lines: u64) {
-        if let Some(known) = self.auth_lost.get_mut(auth as usize) {
-            *known += lines;
-        }
+    pub fn lose(&mut self, auth: AuthId, lines: u64) {
+        self.kept[auth].lost += lines;
     }
 
     /// The lines by which something may have been lost, by whose they were.
     pub(crate) fn lost(&self) -> Lost {
         let mut lost = Lost::default();
-        for (number, lines) in (0..).zip(&self.auth_lost).filter(|(_, lines)| **lines > 0) {
-            if let Some(auth) = self.auths.get(number) {
-                let of = (self.principal_named(self.principal_of(number)), Arc::clone(&auth.held));
-                *lost.known.entry(of).or_default() += lines;
-            }
+        for (number, kept) in self.kept.numbered().filter(|(_, kept)| kept.lost > 0) {
+            let of = (
+                self.principal_named(kept.principal),
+                Arc::clone(&self.auths.get(number).held),
+            );
+            *lost.known.entry(of).or_default() += kept.lost;
         }
         let known: u64 = lost.known.values().sum();
         lost.unknown = self.tally.lost().saturating_sub(known);
@@ -274,52 +274,45 @@ impl Table {
         lost
     }
 
-    fn principal(&mut self, kind: PrincipalKind, id: Arc<str>) -> u32 {
-        let hash = HASHER.hash_one((kind, id.as_bytes()));
-        let known = &self.principals;
-        if let Some(number) = self.principal_index.find(hash, |&n| {
-            known.get(n as usize).is_some_and(|w| w.kind == kind && w.id == id)
-        }) {
-            return *number;
-        }
-        let number = number_of(self.principals.len());
-        self.principals.push(Who {
+    fn principal(&mut self, kind: PrincipalKind, id: Arc<str>) -> WhoId {
+        let hash_of = |who: &Who| HASHER.hash_one((who.kind, who.id.as_bytes()));
+        let who = Who {
             kind,
             id,
-            auth: NONE,
-            time: i64::MIN,
-            login: None,
-        });
+            auth: Best::NONE,
+            login: Best::NONE,
+        };
+        let (hash, known) = (hash_of(&who), &self.principals);
+        let is_it = |&number: &WhoId| known[number].kind == kind && known[number].id == who.id;
+        if let Some(number) = self.principal_index.find(hash, is_it) {
+            return *number;
+        }
+        let number = self.principals.push(who);
         let known = &self.principals;
-        self.principal_index.insert_unique(hash, number, |&n| {
-            known
-                .get(n as usize)
-                .map_or(0, |w| HASHER.hash_one((w.kind, w.id.as_bytes())))
-        });
+        self.principal_index
+            .insert_unique(hash, number, |&number| hash_of(&known[number]));
         number
     }
 
     /// Takes a principal over from a stored part.
     pub(crate) fn restore_principal(&mut self, who: Who) {
         let number = self.principal(who.kind, Arc::clone(&who.id));
-        if let Some(known) = self.principals.get_mut(number as usize) {
-            *known = who;
-        }
+        self.principals[number] = who;
     }
 
     /// The number of a stored demand's principal, which is named in full.
-    pub(crate) fn restored_principal(&mut self, kind: PrincipalKind, id: &str) -> u32 {
+    pub(crate) fn restored_principal(&mut self, kind: PrincipalKind, id: &str) -> WhoId {
         self.principal(kind, Arc::from(id))
     }
 
     /// The number of the principal of an auth.
     #[must_use]
-    pub fn principal_of(&self, auth: u32) -> u32 {
-        self.auth_principals.get(auth as usize).copied().unwrap_or(NONE)
+    pub fn principal_of(&self, auth: AuthId) -> WhoId {
+        self.kept[auth].principal
     }
 
     /// The row of a demand, which is begun if it is new.
-    pub fn row(&mut self, key: &Key<'_>) -> u32 {
+    pub fn row(&mut self, key: &Key<'_>) -> RowId {
         if self.indexed < self.rows.len() {
             self.index_rows();
         }
@@ -349,35 +342,34 @@ impl Table {
 
     /// What a record is about: who asks for what and where, or only who where it does not say more. The same in every part.
     pub(crate) fn meaning(&self, record: &Record) -> u64 {
-        match self.rows.get(record.row as usize) {
-            Some(row) => row.meaning,
-            None => self.meaning_of_principal(self.principal_of(record.auth)),
+        match (record.row, record.auth) {
+            (Some(row), _) => self.rows[row].meaning,
+            (None, Some(auth)) => self.meaning_of_principal(self.principal_of(auth)),
+            (None, None) => 0,
         }
     }
 
-    fn meaning_of_principal(&self, principal: u32) -> u64 {
-        let who = self.principals.get(principal as usize);
-        who.map_or(0, |who| join_ids(hash_id(who.id.as_bytes()), who.kind as u64))
+    fn meaning_of_principal(&self, principal: WhoId) -> u64 {
+        let who = &self.principals[principal];
+        join_ids(hash_id(who.id.as_bytes()), who.kind as u64)
     }
 
-    /// The number of a row's namespace.
-    pub(crate) fn namespace_of(&self, row: u32) -> Option<u32> {
-        self.rows.get(row as usize).map(|row| row.namespace)
+    /// The namespace of a row.
+    pub(crate) fn namespace_of(&self, row: RowId) -> TextId {
+        self.rows[row].namespace
     }
 
     /// Whether a row is of requests without token.
-    pub(crate) fn is_open_row(&self, row: u32) -> bool {
-        let row = self.rows.get(row as usize);
-        row.is_some_and(|row| self.is_open(row.principal))
+    pub(crate) fn is_open_row(&self, row: RowId) -> bool {
+        self.is_open(self.rows[row].principal)
     }
 
-    pub(crate) fn is_open(&self, principal: u32) -> bool {
-        let who = self.principals.get(principal as usize);
-        who.is_some_and(|who| who.kind == PrincipalKind::Unauthenticated)
+    pub(crate) fn is_open(&self, principal: WhoId) -> bool {
+        self.principals[principal].kind == PrincipalKind::Unauthenticated
     }
 
     /// Begins a row that is known to be new.
-    pub(crate) fn begin_row(&mut self, key: &Key<'_>) -> u32 {
+    pub(crate) fn begin_row(&mut self, key: &Key<'_>) -> RowId {
         let path = self.texts.intern(key.path);
         let asked = join_ids(hash_id(key.path.as_bytes()), key.capability as u64);
         let place = hash_id(self.texts.get(key.namespace).as_bytes());
@@ -387,27 +379,24 @@ impl Table {
             path: self.texts.shared(path),
             capability: key.capability,
             meaning: join_ids(join_ids(asked, place), self.meaning_of_principal(key.principal)),
-            mount_type: NONE,
+            mount_type: None,
             allowed: 0,
             denied: 0,
             failed: 0,
             first: i64::MAX,
             last: i64::MIN,
-            auth: NONE,
-            auth_time: i64::MIN,
+            auth: Best::NONE,
             days: Vec::new(),
             keys_always: None,
             keys_ever: Vec::new(),
-            keys_recent: NONE,
-        });
-        number_of(self.rows.len() - 1)
+            keys_recent: None,
+        })
     }
 
     /// Brings the rows into the index that are not in it yet.
     fn index_rows(&mut self) {
-        let new = self.rows.get(self.indexed..).unwrap_or_default();
-        self.index.reserve(new.len(), Place::hash);
-        for (row, number) in new.iter().zip(number_of(self.indexed)..) {
+        self.index.reserve(self.rows.len() - self.indexed, Place::hash);
+        for (number, row) in self.rows.numbered().skip(self.indexed) {
             let place = Place {
                 row: number,
                 principal: row.principal,
@@ -420,36 +409,24 @@ impl Table {
         self.indexed = self.rows.len();
     }
 
-    /// Of two numbers the one whose meaning is greater, so that the pick does not depend on the order of arrival.
-    #[must_use]
-    pub fn greater(&self, field: Field, a: u32, b: u32) -> u32 {
-        let a_is_greater = match field {
-            Field::Row => self.row_meaning(a) > self.row_meaning(b),
-            Field::Auth => self.auths.get(a) > self.auths.get(b),
-            Field::Keys => self.names(a) > self.names(b),
-            Field::MountType => self.texts.get(a) > self.texts.get(b),
-        };
-        if a_is_greater { a } else { b }
-    }
-
-    fn row_meaning(&self, row: u32) -> Option<(PrincipalKind, &str, &str, &str, Capability)> {
-        let row = self.rows.get(row as usize)?;
-        let who = self.principals.get(row.principal as usize)?;
-        Some((
+    fn row_meaning(&self, row: RowId) -> (PrincipalKind, &str, &str, &str, Capability) {
+        let row = &self.rows[row];
+        let who = &self.principals[row.principal];
+        (
             who.kind,
             &who.id,
             self.texts.get(row.namespace),
             &row.path,
             row.capability,
-        ))
+        )
     }
 
-    fn names(&self, keys: u32) -> Vec<&str> {
+    fn names_told(&self, keys: NamesId) -> Vec<&str> {
         let mut names: Vec<&str> = self
             .key_sets
             .get(keys)
-            .into_iter()
-            .flatten()
+            .numbers()
+            .iter()
             .map(|n| self.texts.get(*n))
             .collect();
         names.sort_unstable();
@@ -464,26 +441,25 @@ impl Table {
         } else {
             record.requests.max(record.responses)
         });
-        if record.auth != NONE {
-            self.observe(record);
+        if let Some(auth) = record.auth {
+            self.observe(auth, record.last);
         }
         if !record.usable() {
             return;
         }
         let denied = record.denied();
-        if !denied {
-            self.use_auth(record.auth, record.last);
+        if let Some(auth) = record.auth.filter(|_| !denied) {
+            self.use_auth(auth, record.last);
         }
+        let Some(row) = record.row else { return };
         let (texts, auths) = (&self.texts, &self.auths);
-        let Some(row) = self.rows.get_mut(record.row as usize) else {
-            return;
-        };
+        let row = &mut self.rows[row];
         // The names that came last with it need not be looked at again.
-        let is_new = !denied && (row.keys_always.is_none() || row.keys_recent != record.keys);
+        let is_new = !denied && row.keys_recent != Some(record.keys);
         if is_new {
-            row.keys_recent = record.keys;
+            row.keys_recent = Some(record.keys);
         }
-        let names = self.key_sets.get(record.keys).map_or(&[][..], Vec::as_slice);
+        let names = record.keys.map_or(&[][..], |keys| self.key_sets.get(keys).numbers());
         let days = [day_of(record.first), day_of(record.last)];
         let has_time = record.first <= record.last;
         let seen = Sighting {
@@ -491,8 +467,7 @@ impl Table {
             last: record.last,
             days: if has_time { &days } else { &[] },
             mount_type: record.mount_type,
-            auth: record.auth,
-            auth_time: record.last,
+            auth: Best::seen(record.auth, record.last),
             keys_always: is_new.then_some(names),
             keys_ever: if is_new { names } else { &[] },
         };
@@ -519,9 +494,9 @@ impl Table {
         if !record.usable() {
             let reason = Skip::from_index(record.skip).unwrap_or(Skip::NotAudit);
             if reason == Skip::Unsaid
-                && let Some(lost) = self.auth_lost.get_mut(record.auth as usize)
+                && let Some(auth) = record.auth
             {
-                change(lost, count);
+                change(&mut self.kept[auth].lost, count);
             }
             change(&mut self.tally.skipped.entry(reason).or_default().count, count);
             return;
@@ -530,7 +505,8 @@ impl Table {
         if record.flags & (flag::RESULT_ALLOWED | flag::RESULT_DENIED) != 0 {
             change(&mut self.counts.with_results, count);
         }
-        if let Some(row) = self.rows.get_mut(record.row as usize) {
+        if let Some(row) = record.row {
+            let row = &mut self.rows[row];
             if record.denied() {
                 change(&mut row.denied, count);
             } else {
@@ -548,87 +524,62 @@ impl Table {
         }
     }
 
-    /// Notes what a record tells of its principal.
-    fn observe(&mut self, record: &Record) {
-        let principal = self.principal_of(record.auth);
-        let (Some(who), Some(auth)) = (self.principals.get_mut(principal as usize), self.auths.get(record.auth)) else {
-            return;
-        };
-        latest(&mut who.auth, &mut who.time, (record.auth, record.last), |a| {
-            self.auths.get(a)
-        });
-        if auth.login {
-            who.see_login(Some((record.last, Arc::clone(&auth.mount))));
-        }
+    /// Notes what a request tells of its principal.
+    fn observe(&mut self, number: AuthId, time: i64) {
+        let (auths, who) = (&self.auths, &mut self.principals[self.kept[number].principal]);
+        let auth = auths.get(number);
+        let mount = auth.login.then(|| Arc::clone(&auth.mount));
+        who.see(Best::seen(Some(number), time), Best::seen(mount, time), auths);
     }
 
     /// Adds another table, and says how its numbers are called here.
     pub(crate) fn merge(&mut self, other: Self) -> Renumbered {
-        let texts: Vec<u32> = other.texts.iter().map(|t| self.texts.intern(t)).collect();
-        let auths: Vec<u32> = other.auths.iter().map(|a| self.auth(a.clone())).collect();
-        for (&auth, &time) in auths
-            .iter()
-            .zip(&other.auth_used)
-            .filter(|(_, time)| **time != i64::MIN)
-        {
-            self.use_auth(auth, time);
-        }
-        for (&auth, &lines) in auths.iter().zip(&other.auth_lost) {
-            self.lose(auth, lines);
-        }
-        let to_text = |n: u32| texts.get(n as usize).copied().unwrap_or(NONE);
-        let to_auth = |n: u32| auths.get(n as usize).copied().unwrap_or(NONE);
-        let to_names = |names: &[u32]| {
-            let mut names: Vec<u32> = names.iter().map(|n| to_text(*n)).collect();
-            names.sort_unstable();
-            names
+        let mut to = Renumbered {
+            texts: other.texts.iter().map(|t| self.texts.intern(t)).collect(),
+            auths: other.auths.iter().map(|a| self.auth(a.clone())).collect(),
+            ..Renumbered::default()
         };
-        let keys: Vec<u32> = other
-            .key_sets
-            .iter()
-            .map(|set| self.key_sets.intern(to_names(set)))
-            .collect();
-        let mut principals = Vec::with_capacity(other.principals.len());
+        for (kept, &auth) in other.kept.iter().zip(&to.auths) {
+            if let Some(time) = kept.used {
+                self.use_auth(auth, time);
+            }
+            self.lose(auth, kept.lost);
+        }
+        for set in other.key_sets.iter() {
+            to.keys.push(self.key_sets.intern(Names(to.names(set.numbers()))));
+        }
+        let mut principals: IndexVec<Who, WhoId> = IndexVec::new();
         for theirs in other.principals {
             let number = self.principal(theirs.kind, theirs.id);
             principals.push(number);
-            let (known, auths) = (&mut self.principals, &self.auths);
-            if let Some(mine) = known.get_mut(number as usize) {
-                let seen = (to_auth(theirs.auth), theirs.time);
-                latest(&mut mine.auth, &mut mine.time, seen, |a| auths.get(a));
-                mine.see_login(theirs.login);
-            }
+            let auth = to.seen(&theirs.auth);
+            self.principals[number].see(auth, theirs.login, &self.auths);
         }
-        let mut rows = Vec::with_capacity(other.rows.len());
         self.reserve(other.rows.len() / 2);
         for theirs in other.rows {
             let at = self.row(&Key {
-                principal: principals.get(theirs.principal as usize).copied().unwrap_or(NONE),
-                namespace: to_text(theirs.namespace),
+                principal: principals[theirs.principal],
+                namespace: to.texts[theirs.namespace],
                 path: &theirs.path,
                 capability: theirs.capability,
             });
-            rows.push(at);
-            let (mine, texts, auths) = (&mut self.rows, &self.texts, &self.auths);
-            let Some(mine) = mine.get_mut(at as usize) else {
-                continue;
-            };
+            to.rows.push(at);
+            let mine = &mut self.rows[at];
             mine.allowed += theirs.allowed;
             mine.denied += theirs.denied;
             mine.failed += theirs.failed;
-            let always = theirs.keys_always.as_deref().map(to_names);
+            let always = theirs.keys_always.as_deref().map(|names| to.names(names));
             let seen = Sighting {
                 first: theirs.first,
                 last: theirs.last,
                 days: &theirs.days,
-                mount_type: to_text(theirs.mount_type),
-                auth: to_auth(theirs.auth),
-                auth_time: theirs.auth_time,
+                mount_type: theirs.mount_type.map(|text| to.texts[text]),
+                auth: to.seen(&theirs.auth),
                 keys_always: always.as_deref(),
-                keys_ever: &to_names(&theirs.keys_ever),
+                keys_ever: &to.names(&theirs.keys_ever),
             };
-            mine.see(&seen, texts, auths);
-            mine.keys_recent = NONE;
+            mine.see(&seen, &self.texts, &self.auths);
+            mine.keys_recent = None;
         }
         self.tally.merge(other.tally);
         self.seen.merge(other.seen);
@@ -637,45 +588,62 @@ impl Table {
         self.counts.unpaired_responses += other.counts.unpaired_responses;
         self.counts.untold.children += other.counts.untold.children;
         self.counts.untold.logins += other.counts.untold.logins;
-        Renumbered {
-            rows,
-            auths,
-            keys,
-            texts,
-        }
+        to
+    }
+}
+
+impl Meanings for Table {
+    fn rows(&self, a: RowId, b: RowId) -> Ordering {
+        self.row_meaning(a).cmp(&self.row_meaning(b))
+    }
+
+    fn auths(&self, a: AuthId, b: AuthId) -> Ordering {
+        self.auths.get(a).cmp(self.auths.get(b))
+    }
+
+    fn names(&self, a: NamesId, b: NamesId) -> Ordering {
+        self.names_told(a).cmp(&self.names_told(b))
+    }
+
+    fn texts(&self, a: TextId, b: TextId) -> Ordering {
+        self.texts.get(a).cmp(self.texts.get(b))
     }
 }
 
 /// What the numbers of one table are called in another.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Renumbered {
-    rows: Vec<u32>,
-    auths: Vec<u32>,
-    keys: Vec<u32>,
-    texts: Vec<u32>,
+    rows: IndexVec<Row, RowId>,
+    auths: IndexVec<Auth, AuthId>,
+    keys: IndexVec<Names, NamesId>,
+    texts: IndexVec<Text, TextId>,
 }
 
 impl Renumbered {
     /// The record in the other table's numbers.
     pub fn record(&self, record: &Record) -> Record {
-        let to = |map: &[u32], n: u32| map.get(n as usize).copied().unwrap_or(NONE);
         Record {
-            row: to(&self.rows, record.row),
-            auth: to(&self.auths, record.auth),
-            keys: to(&self.keys, record.keys),
-            mount_type: to(&self.texts, record.mount_type),
+            row: record.row.map(|row| self.rows[row]),
+            auth: record.auth.map(|auth| self.auths[auth]),
+            keys: record.keys.map(|keys| self.keys[keys]),
+            mount_type: record.mount_type.map(|text| self.texts[text]),
             ..*record
         }
     }
+
+    fn seen(&self, auth: &Best<AuthId>) -> Best<AuthId> {
+        Best::seen(auth.value().map(|auth| self.auths[*auth]), auth.time())
+    }
+
+    fn names(&self, names: &[TextId]) -> Vec<TextId> {
+        let mut names: Vec<TextId> = names.iter().map(|name| self.texts[*name]).collect();
+        names.sort_unstable();
+        names
+    }
 }
 
-fn hash_key(principal: u32, namespace: u32, capability: Capability, path: &str) -> u64 {
-    let numbers = (u64::from(principal) << 32) | u64::from(namespace);
-    HASHER.hash_one((numbers, capability as u8, path.as_bytes()))
-}
-
-fn number_of(len: usize) -> u32 {
-    u32::try_from(len).unwrap_or(NONE)
+fn hash_key(principal: WhoId, namespace: TextId, capability: Capability, path: &str) -> u64 {
+    HASHER.hash_one((principal, namespace, capability as u8, path.as_bytes()))
 }
 
 fn note_day(days: &mut Vec<i32>, day: i32) {
@@ -688,17 +656,17 @@ fn note_day(days: &mut Vec<i32>, day: i32) {
 }
 
 /// The union of two sorted sets, if it is larger than the first.
-fn with_all(set: &[u32], more: &[u32]) -> Option<Vec<u32>> {
+fn with_all(set: &[TextId], more: &[TextId]) -> Option<Vec<TextId>> {
     if more.iter().all(|n| set.binary_search(n).is_ok()) {
         return None;
     }
-    let mut union: Vec<u32> = set.iter().chain(more).copied().collect();
+    let mut union: Vec<TextId> = set.iter().chain(more).copied().collect();
     union.sort_unstable();
     union.dedup();
     Some(union)
 }
 
-fn bounded(mut names: Vec<u32>, texts: &Texts) -> Vec<u32> {
+fn bounded(mut names: Vec<TextId>, texts: &Texts) -> Vec<TextId> {
     if names.len() > MAX_KEYS {
         names.sort_unstable_by(|a, b| texts.get(*a).cmp(texts.get(*b)));
         names.truncate(MAX_KEYS);
@@ -710,27 +678,41 @@ fn bounded(mut names: Vec<u32>, texts: &Texts) -> Vec<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
+    use crate::usage::record::Class;
 
-    proptest! {
-        #[test]
-        fn what_was_seen_last_holds_in_whatever_order_it_comes(
-            seen in prop::collection::vec((prop_oneof![0_u32..5, Just(NONE)], 0_i64..4), 0..12),
-            turn in any::<prop::sample::Index>(),
-        ) {
-            let meaning = |number: u32| [3, 1, 4, 0, 2].get(number as usize).copied();
-            let of = |seen: &[(u32, i64)]| {
-                let (mut number, mut time) = (NONE, i64::MIN);
-                for one in seen {
-                    latest(&mut number, &mut time, *one, meaning);
-                }
-                (number != NONE).then_some((time, meaning(number)))
+    /// A table with one allowed request, and what such a one is with other names.
+    fn with_names(names: &[&str]) -> (Table, impl Fn(&mut Table, &[&str]) -> Record + use<>) {
+        let request = |table: &mut Table, names: &[&str]| {
+            let auth = table.auth(Auth::nobody());
+            let key = Key {
+                principal: table.principal_of(auth),
+                namespace: table.text(""),
+                path: "secret/data/a",
+                capability: Capability::Update,
             };
-            let want = seen.iter().filter(|(number, _)| *number != NONE).map(|(number, time)| (*time, meaning(*number))).max();
-            let mut turned = seen.clone();
-            turned.rotate_left(turn.index(seen.len() + 1).min(seen.len()));
-            prop_assert_eq!(of(&seen), want);
-            prop_assert_eq!(of(&turned), want);
-        }
+            let row = Some(table.row(&key));
+            let numbers: Vec<TextId> = names.iter().map(|name| table.text(name)).collect();
+            Record {
+                class: Class::Request,
+                row,
+                keys: (!numbers.is_empty()).then(|| table.keys(numbers)),
+                ..Record::new(1, false)
+            }
+        };
+        let mut table = Table::default();
+        let first = request(&mut table, names);
+        table.settle(&first);
+        (table, request)
+    }
+
+    #[test]
+    fn a_request_without_names_counts_after_a_merge_too() {
+        let (mut table, request) = with_names(&["a"]);
+        table.merge(with_names(&["a", "b"]).0);
+        let always = |table: &Table| table.rows.iter().find_map(|row| Some(row.keys_always.as_ref()?.len()));
+        assert_eq!(always(&table), Some(1));
+        let without = request(&mut table, &[]);
+        table.settle(&without);
+        assert_eq!(always(&table), Some(0));
     }
 }
