@@ -276,7 +276,9 @@ fn partner(
     if !is_same && !worker.is_open(response) && !auth.is_some_and(is_maker) {
         return None;
     }
-    Some((time, waiting.error || draft.entry.error))
+    let error = waiting.error || draft.entry.error;
+    // Where only one of both has an error, each is looked at by itself: the request may not have got as far as the response tells.
+    (!error || entry.error).then_some((time, error))
 }
 
 fn skip(worker: &mut Worker, stream: &mut Stream, reason: Skip, line: u64) {
