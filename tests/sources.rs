@@ -931,27 +931,180 @@ fn a_policy_that_goes_takes_its_resource_along_where_nothing_else_names_it() {
         resource("counted", "\n  count  = 1"),
         resource("named", ""),
     );
-    let folder = folder(&[("main.tf", &main)]);
-    let read1 = read(folder.path());
-    let all = policies(&read1);
-    let wanted: Vec<Wanted> = all
-        .iter()
-        .filter(|p| &*p.name != "stays")
-        .map(|p| Wanted {
-            name: &p.name,
-            written: p.written.as_ref().unwrap(),
-            old: &p.source,
-            new: None,
-        })
-        .collect();
-    let edited = back::edited(&wanted);
-    assert_eq!(edited.left.len(), 2, "{:?}", edited.left);
+    let (files, left) = without(&[("main.tf", &main)], &Options::default(), |name| name != "stays");
+    assert_eq!(left.len(), 2, "{left:?}");
     assert_eq!(
-        edited.files[0].new,
+        files[0].1,
         main.replace(
             &format!("# Nobody holds it.\n// Nobody.\n{}\n", resource("gone", "")),
             ""
         )
     );
+}
+
+/// Takes policies out, and tells the files as they become, and what stays in them. Read again, the others are as they were.
+fn without(
+    files: &[(&str, &str)],
+    options: &Options,
+    gone: impl Fn(&str) -> bool,
+) -> (Vec<(String, String)>, Vec<String>) {
+    let folder = folder(files);
+    let read1 = read_with(folder.path(), options);
+    let all = policies(&read1);
+    let wanted: Vec<Wanted> = all
+        .iter()
+        .map(|p| Wanted {
+            name: &p.name,
+            written: p.written.as_ref().unwrap(),
+            old: &p.source,
+            new: (!gone(&p.name)).then_some(&*p.source),
+        })
+        .collect();
+    let edited = back::edited(&wanted);
+    let overlay = edited
+        .files
+        .iter()
+        .map(|f| (PathBuf::from(&*f.file), f.new.as_str().into()))
+        .collect();
+    let options = Options {
+        overlay,
+        ..options.clone()
+    };
+    let again = read_with(folder.path(), &options);
+    assert!(again.unread.is_empty(), "{:?}", again.unread);
+    let out: Vec<usize> = edited.files.iter().flat_map(|f| f.policies.clone()).collect();
+    let stay = all.iter().enumerate().filter(|(n, _)| !out.contains(n));
+    let texts = |p: &&Policy| (p.name.clone(), p.source.clone());
+    let want: Vec<_> = stay.map(|(_, p)| texts(p)).collect();
+    assert_eq!(policies(&again).iter().map(texts).collect::<Vec<_>>(), want);
     applies(folder.path(), &edited);
+    let root = format!("{}/", folder.path().display());
+    let files = edited.files.into_iter().map(|f| (f.file.replace(&root, ""), f.new));
+    (files.collect(), edited.left.into_iter().map(|(_, why)| why).collect())
+}
+
+#[test]
+fn a_policy_that_goes_takes_its_document_or_its_item_along() {
+    let text = |margin: &str| format!("{margin}path \"a\" {{\n{margin}  capabilities = [\"read\"]\n{margin}}}\n");
+    let manifest = |name: &str| {
+        format!(
+            "apiVersion: redhatcop.redhat.io/v1alpha1\nkind: Policy\nmetadata:\n  name: {name}\nspec:\n  policy: |\n{}",
+            text("    ")
+        )
+    };
+    let other = "kind: Other\ndata: 1 # so\n";
+    let many = format!(
+        "# about all\n\n{}---\n# nobody's\n{}\n--- # kept\n{other}---\n{}",
+        manifest("first"),
+        manifest("gone"),
+        manifest("last")
+    );
+    let item = |margin: &str, name: &str| {
+        format!(
+            "{margin}- name: {name}\n{margin}  rules: |\n{}",
+            text(&format!("{margin}    "))
+        )
+    };
+    let bank = format!(
+        "externalSecrets: 1\npolicies:\n# about all\n{}\n# about gone\n{}# about last\n{}other: [1,  2]\n",
+        item("", "kept"),
+        item("", "bank-gone"),
+        item("", "bank-last"),
+    );
+    let map = format!(
+        "kind: ConfigMap\ndata:\n  map-kept.hcl: |\n{}  # about gone\n  map-gone.hcl: |\n{}",
+        text("    "),
+        text("    ")
+    );
+    let listed = |name: &str| {
+        let indented = manifest(name).replace('\n', "\n  ");
+        format!("- {}\n", indented.trim_end())
+    };
+    let list = format!("kind: List\nitems:\n{}{}", listed("list-gone"), listed("list-kept"));
+    let files = [
+        ("bank.yaml", &*bank),
+        ("list.yaml", &list),
+        ("many.yaml", &many),
+        ("map.yaml", &map),
+    ];
+    let options = Options {
+        sources: vec![SourceSettings {
+            files: "map.yaml".to_owned(),
+            policy: "/data/*".to_owned(),
+            name: None,
+            namespace: None,
+        }],
+        ..Options::default()
+    };
+    let (done, left) = without(&files, &options, |name| name.contains("gone"));
+    assert_eq!(left, Vec::<String>::new());
+    let want = [
+        (
+            "bank.yaml",
+            bank.replace(&format!("# about gone\n{}", item("", "bank-gone")), ""),
+        ),
+        ("list.yaml", list.replace(&listed("list-gone"), "")),
+        (
+            "many.yaml",
+            many.replace(&format!("---\n# nobody's\n{}\n", manifest("gone")), ""),
+        ),
+        (
+            "map.yaml",
+            map.replace(&format!("  # about gone\n  map-gone.hcl: |\n{}", text("    ")), ""),
+        ),
+    ];
+    assert_eq!(done, want.map(|(name, text)| (name.to_owned(), text)));
+    let (done, left) = without(&files, &options, |_| true);
+    assert_eq!((done.len(), left), (4, Vec::new()));
+    assert_eq!(done[2].1, format!("# about all\n\n--- # kept\n{other}"));
+}
+
+#[test]
+fn what_others_are_made_of_too_stays_where_it_is() {
+    let text = "|\n    path \"a\" {\n      capabilities = [\"read\"]\n    }\n";
+    let shared = format!("policies:\n- name: a\n  rules: &text {text}- name: b\n  rules: *text\n");
+    let merged = format!("base: &base\n  rules: {text}policies:\n- name: c\n  <<: *base\n- {{name: d, <<: *base}}\n");
+    let (done, left) = without(
+        &[("merged.yaml", &merged), ("shared.yaml", &shared)],
+        &Options::default(),
+        |_| true,
+    );
+    assert_eq!(done, []);
+    assert_eq!(left.len(), 4, "{left:?}");
+}
+
+#[test]
+fn a_policy_of_a_loop_takes_what_makes_it_along() {
+    let loops = |name: &str, each: &str| {
+        format!(
+            "resource \"vault_policy\" \"{name}\" {{\n  for_each = {each}\n  name     = \"{name}-${{each.key}}\"\n  policy   = \"path \\\"a/${{each.key}}\\\" {{ capabilities = [\\\"read\\\"] }}\"\n}}\n"
+        )
+    };
+    let set = "toset([\"gone\", \"kept\", \"gone2\"])";
+    let lines = "toset([\n    # about all\n    \"kept\",\n    # about it\n    \"gone\", # gone\n    \"last\"\n  ])";
+    let map = "{\n    kept = { a = 1 }\n    gone = {\n      a = 2\n    }\n    \"gone-2\" = {}\n  }";
+    let local = "toset(local.teams)";
+    let main = [
+        loops("set", set),
+        loops("lines", lines),
+        loops("map", map),
+        loops("known", "toset([\"gone\"])"),
+        loops("local", local),
+        "locals { teams = [\"gone\"] }\noutput \"o\" { value = [for p in vault_policy.known : p.name] }\n".to_owned(),
+    ]
+    .concat();
+    let (done, left) = without(&[("main.tf", &main)], &Options::default(), |name| name.contains("gone"));
+    assert_eq!(left.len(), 2, "{left:?}");
+    let want = main
+        .replace(set, "toset([\"kept\"])")
+        .replace("    # about it\n    \"gone\", # gone\n", "")
+        .replace("    gone = {\n      a = 2\n    }\n    \"gone-2\" = {}\n", "");
+    assert_eq!(done, [("main.tf".to_owned(), want)]);
+    // All of them, also where each takes along what parts it from the other.
+    let main = loops("all", "[\"a\", \"b\", \"c\"]")
+        .replace("for_each = ", "for_each = toset(")
+        .replace("]\n", "])\n");
+    let (done, left) = without(&[("main.tf", &main)], &Options::default(), |_| true);
+    assert_eq!(left, Vec::<String>::new());
+    assert_eq!(done[0].1, main.replace("\"a\", \"b\", \"c\"", ""));
 }

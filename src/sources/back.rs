@@ -200,13 +200,19 @@ fn applied(old: &str, edits: &BTreeSet<Edit>) -> Option<String> {
     let mut new = String::with_capacity(old.len());
     let mut at = 0;
     for edit in edits {
-        new.push_str(old.get(at..edit.range.start)?);
+        // Two that go may each take along what parts them.
+        let start = if edit.new.is_empty() {
+            edit.range.start.max(at)
+        } else {
+            edit.range.start
+        };
+        new.push_str(old.get(at..start)?);
         if windows {
             new.push_str(&edit.new.replace("\r\n", "\n").replace('\n', "\r\n"));
         } else {
             new.push_str(&edit.new);
         }
-        at = edit.range.end;
+        at = edit.range.end.max(at);
     }
     new.push_str(old.get(at..)?);
     Some(new)

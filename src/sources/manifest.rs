@@ -2,6 +2,7 @@
 
 use super::node::{Kind, Node};
 use super::terraform::looks_like_policy;
+use super::yaml;
 use super::{Found, Problem, SourceSettings};
 use crate::origin::SourceText;
 use std::collections::{BTreeSet, HashMap};
@@ -45,7 +46,7 @@ pub fn read(source: &Arc<SourceText>, root: &Node) -> Content {
 pub fn by_settings(source: &Arc<SourceText>, root: &Node, settings: &SourceSettings) -> Content {
     let mut content = Content::default();
     let mut names = Names::default();
-    for (keys, node) in all_at(root, &settings.policy) {
+    for One { keys, node, item } in all_at(root, &settings.policy) {
         let Some(text) = node.text() else {
             content.unread.push(Problem {
                 what: source.file.to_string(),
@@ -84,7 +85,7 @@ pub fn by_settings(source: &Arc<SourceText>, root: &Node, settings: &SourceSetti
             source: Arc::clone(source),
             at: node.range.start,
             fixed: None,
-            whole: None,
+            whole: item.and_then(|item| yaml::lines_of(source, item)),
         });
     }
     content
@@ -116,25 +117,39 @@ impl<'n> Names<'n> {
     }
 }
 
-/// All that a pointer leads to, with what each `*` in it stands for.
-fn all_at<'n>(root: &'n Node, pointer: &str) -> Vec<(Vec<String>, &'n Node)> {
-    let mut here = vec![(Vec::new(), root)];
+/// What a pointer leads to.
+struct One<'n> {
+    /// What each `*` of the pointer stands for.
+    keys: Vec<String>,
+    node: &'n Node,
+    /// What the last `*` stands for: the policy, with all that belongs to it.
+    item: Option<&'n Node>,
+}
+
+/// All that a pointer leads to.
+fn all_at<'n>(root: &'n Node, pointer: &str) -> Vec<One<'n>> {
+    let mut here = vec![One {
+        keys: Vec::new(),
+        node: root,
+        item: None,
+    }];
     for part in pointer.split('/').skip(1) {
         let mut next = Vec::new();
-        for (keys, node) in here {
+        for one in here {
             if part != "*" {
-                let found = node.at(&format!("/{part}"));
-                next.extend(found.map(|inner| (keys, inner)));
+                if let Some(node) = one.node.at(&format!("/{part}")) {
+                    next.push(One { node, ..one });
+                }
                 continue;
             }
-            let with = |key: String| {
-                let mut longer: Vec<String> = keys.clone();
-                longer.push(key);
-                longer
+            let with = |key: String, node: &'n Node| One {
+                keys: one.keys.iter().cloned().chain([key]).collect(),
+                node,
+                item: Some(node),
             };
-            match &node.kind {
-                Kind::Map(entries) => next.extend(entries.iter().map(|(key, value)| (with(key.to_string()), value))),
-                Kind::List(items) => next.extend(items.iter().enumerate().map(|(n, item)| (with(n.to_string()), item))),
+            match &one.node.kind {
+                Kind::Map(entries) => next.extend(entries.iter().map(|(key, value)| with(key.to_string(), value))),
+                Kind::List(items) => next.extend(items.iter().enumerate().map(|(n, item)| with(n.to_string(), item))),
                 _ => {}
             }
         }
@@ -165,34 +180,43 @@ fn resource(source: &Arc<SourceText>, root: &Node, content: &mut Content, known:
         }
         return;
     }
-    let mut add = |name: Option<&str>, namespace: Option<&str>, text: Option<&Node>, what: &str| {
-        let Some(node) = text else { return };
-        known.insert(node.range.start);
-        let (Some(name), Some(text)) = (name, node.text()) else {
-            content.unread.push(Problem {
-                what: what.to_owned(),
-                why: "its name or its text is missing".to_owned(),
-                origin: source.place(node.range.start),
-                policy: None,
-            });
-            return;
-        };
-        content.found.push(Found {
-            name: name.to_owned(),
-            namespace: namespace.unwrap_or("").to_owned(),
-            text: text.clone(),
-            address: format!("{what} {name}"),
-            source: Arc::clone(source),
-            at: node.range.start,
-            fixed: None,
-            whole: None,
-        });
+    // A resource is a document by itself, or an item of a list of them.
+    let itself = || match depth {
+        0 => yaml::document_of(source, root),
+        _ => yaml::lines_of(source, root),
     };
+    let mut add =
+        |name: Option<&str>, namespace: Option<&str>, text: Option<&Node>, what: &str, item: Option<&Node>| {
+            let Some(node) = text else { return };
+            known.insert(node.range.start);
+            let (Some(name), Some(text)) = (name, node.text()) else {
+                content.unread.push(Problem {
+                    what: what.to_owned(),
+                    why: "its name or its text is missing".to_owned(),
+                    origin: source.place(node.range.start),
+                    policy: None,
+                });
+                return;
+            };
+            content.found.push(Found {
+                name: name.to_owned(),
+                namespace: namespace.unwrap_or("").to_owned(),
+                text: text.clone(),
+                address: format!("{what} {name}"),
+                source: Arc::clone(source),
+                at: node.range.start,
+                fixed: None,
+                whole: match item {
+                    Some(item) => yaml::lines_of(source, item),
+                    None => itself(),
+                },
+            });
+        };
     if kind == "Policy" && version.starts_with("redhatcop.redhat.io/") {
         let name = word("/spec/name").or_else(|| word("/metadata/name"));
         let namespace = word("/spec/authentication/namespace");
         // What signs in to a namespace writes there.
-        add(name, namespace, root.at("/spec/policy"), "Policy");
+        add(name, namespace, root.at("/spec/policy"), "Policy", None);
         return;
     }
     if kind == "Policy" && version.split('/').next().is_some_and(|group| group.contains("vault")) {
@@ -204,6 +228,7 @@ fn resource(source: &Arc<SourceText>, root: &Node, content: &mut Content, known:
             word("/spec/forProvider/namespace"),
             root.at("/spec/forProvider/policy"),
             "Policy",
+            None,
         );
         return;
     }
@@ -219,6 +244,7 @@ fn resource(source: &Arc<SourceText>, root: &Node, content: &mut Content, known:
             policy.get("namespace").and_then(Node::str),
             policy.get("rules"),
             "the policy",
+            Some(policy),
         );
     }
 }

@@ -15,6 +15,9 @@ pub struct Node {
     pub kind: Kind,
     /// Where it stands.
     pub range: Range<usize>,
+    /// Where the first line begins that holds it and nothing else, with its name or its dash, where it can go by itself: in YAML, where
+    /// it is written in lines and no other value stands for a part of it.
+    pub line: Option<usize>,
 }
 
 /// What a value is.
@@ -134,6 +137,16 @@ impl Node {
         }
     }
 
+    /// Says of it and of all in it that it stands for more than what is around it.
+    pub fn share(&mut self) {
+        self.line = None;
+        match &mut self.kind {
+            Kind::List(items) => items.iter_mut().for_each(Self::share),
+            Kind::Map(entries) => entries.iter_mut().for_each(|(_, value)| value.share()),
+            _ => {}
+        }
+    }
+
     /// The letters of the text, where it is one.
     #[must_use]
     pub fn str(&self) -> Option<&str> {
@@ -209,6 +222,7 @@ impl Json<'_> {
         Ok(Node {
             kind,
             range: start..self.at,
+            line: None,
         })
     }
 

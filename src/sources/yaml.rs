@@ -1,10 +1,11 @@
-//! YAML with its places: several documents, block scalars line by line.
+//! YAML with its places: several documents, block scalars line by line, and the lines that a value takes along when it goes.
 
 use super::node::{Count, Kind, MAX_DEPTH, Node, TOO_DEEP, Trouble};
 use super::text::{Builder, Text};
 use crate::origin::{Hold, SourceText, Spelling};
-use granit_parser::{Event, Parser, ScalarStyle, Span};
-use std::collections::HashMap;
+use granit_parser::{Event, Parser, ScalarStyle, Span, StructureStyle};
+use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// How much aliases may stand for in a file: the letters of texts, and one more for each value.
@@ -13,9 +14,20 @@ const MAX_ALIASED: usize = 4_000_000;
 /// A map or list that is not finished.
 struct Open {
     map: bool,
+    /// Whether it is written in lines.
+    block: bool,
     anchor: usize,
     start: usize,
-    items: Vec<Node>,
+    items: Vec<Item>,
+}
+
+/// A value as it comes.
+struct Item {
+    node: Node,
+    /// Where it is written: an alias elsewhere than what it stands for.
+    at: usize,
+    /// Whether it has an anchor or is an alias, or something in it.
+    shared: bool,
 }
 
 /// Reads all documents of a file.
@@ -38,37 +50,31 @@ pub fn documents(source: &Arc<SourceText>) -> Result<Vec<Node>, Trouble> {
             offset: at,
             why: why.to_owned(),
         };
-        let node = match event {
-            Event::SequenceStart(_, anchor, _) | Event::MappingStart(_, anchor, _) if open.len() >= MAX_DEPTH => {
-                let _ = anchor;
+        let item = match event {
+            Event::SequenceStart(..) | Event::MappingStart(..) if open.len() >= MAX_DEPTH => {
                 return Err(trouble(TOO_DEEP));
             }
-            Event::SequenceStart(_, anchor, _) => {
-                open.push(Open {
-                    map: false,
-                    anchor,
-                    start: at,
-                    items: Vec::new(),
-                });
+            Event::SequenceStart(style, anchor, _) => {
+                open.push(begun(false, &style, anchor, at));
                 continue;
             }
-            Event::MappingStart(_, anchor, _) => {
-                open.push(Open {
-                    map: true,
-                    anchor,
-                    start: at,
-                    items: Vec::new(),
-                });
+            Event::MappingStart(style, anchor, _) => {
+                open.push(begun(true, &style, anchor, at));
                 continue;
             }
             Event::SequenceEnd | Event::MappingEnd => {
                 let Some(closed) = open.pop() else {
                     return Err(trouble("it is no YAML"));
                 };
-                let node = finished(closed, at);
+                let (anchor, at) = (closed.anchor, closed.start);
+                let mut item = finished(source, closed, start(&span));
                 count.add(1, at)?;
-                (node.1 > 0).then(|| anchors.insert(node.1, (node.0.clone(), size(&node.0))));
-                node.0
+                if anchor > 0 {
+                    item.node.share();
+                    item.shared = true;
+                    anchors.insert(anchor, (item.node.clone(), size(&item.node)));
+                }
+                item
             }
             Event::Scalar(value, style, anchor, _) => {
                 let node = scalar(source, &value, style, &span);
@@ -77,7 +83,8 @@ pub fn documents(source: &Arc<SourceText>) -> Result<Vec<Node>, Trouble> {
                 if anchor > 0 {
                     anchors.insert(anchor, (node.clone(), size(&node)));
                 }
-                node
+                let shared = anchor > 0;
+                Item { node, at, shared }
             }
             Event::Alias(anchor) => {
                 let Some((node, size)) = anchors.get(&anchor) else {
@@ -87,16 +94,30 @@ pub fn documents(source: &Arc<SourceText>) -> Result<Vec<Node>, Trouble> {
                 if aliased > MAX_ALIASED {
                     return Err(trouble("its aliases stand for too much"));
                 }
-                node.clone()
+                let node = node.clone();
+                Item { node, at, shared: true }
             }
             _ => continue,
         };
         match open.last_mut() {
-            Some(parent) => parent.items.push(node),
-            None => done.push(node),
+            Some(parent) => parent.items.push(item),
+            None => done.push(item.node),
         }
     }
+    for root in &mut done {
+        root.line = Some(source.line_start(root.range.start));
+    }
     Ok(done)
+}
+
+const fn begun(map: bool, style: &StructureStyle, anchor: usize, start: usize) -> Open {
+    Open {
+        map,
+        block: matches!(style, StructureStyle::Block),
+        anchor,
+        start,
+        items: Vec::new(),
+    }
 }
 
 fn start(span: &Span) -> usize {
@@ -117,28 +138,161 @@ fn size(node: &Node) -> usize {
     }
 }
 
-fn finished(open: Open, end: usize) -> (Node, usize) {
+fn finished(source: &SourceText, open: Open, end: usize) -> Item {
+    let shared = open.items.iter().any(|item| item.shared);
     let kind = if open.map {
-        let mut entries = Vec::with_capacity(open.items.len() / 2);
-        let mut items = open.items.into_iter();
-        while let (Some(key), Some(value)) = (items.next(), items.next()) {
-            let name: Arc<str> = match &key.kind {
-                Kind::Text(text) => Arc::clone(&text.text),
-                Kind::Bool(yes) => yes.to_string().into(),
-                Kind::Number(number) => number.to_string().into(),
-                _ => "".into(),
-            };
-            entries.push((name, value));
-        }
-        Kind::Map(entries)
+        Kind::Map(entries(source, open.items, open.block))
     } else {
-        Kind::List(open.items)
+        let item = |mut item: Item| {
+            let dash = source.text.get(source.line_start(item.at)..item.at);
+            let dash = dash.is_some_and(|before| before.trim_start_matches(' ').trim_end_matches(' ') == "-");
+            let alone = open.block && !item.shared && dash;
+            item.node.line = alone.then(|| source.line_start(item.at));
+            item.node
+        };
+        Kind::List(open.items.into_iter().map(item).collect())
     };
-    let node = Node {
-        kind,
-        range: open.start..end,
-    };
-    (node, open.anchor)
+    Item {
+        node: Node {
+            kind,
+            range: open.start..end,
+            line: None,
+        },
+        at: open.start,
+        shared,
+    }
+}
+
+/// The entries of a map. What `<<` brings in stands before its own, which count in its place.
+fn entries(source: &SourceText, items: Vec<Item>, block: bool) -> Vec<(Arc<str>, Node)> {
+    let mut own = Vec::with_capacity(items.len() / 2);
+    let mut brought: Vec<Node> = Vec::new();
+    let mut items = items.into_iter();
+    while let (Some(key), Some(mut value)) = (items.next(), items.next()) {
+        let is_merge = source
+            .text
+            .get(key.node.range.clone())
+            .is_some_and(|text| text.trim() == "<<");
+        match value.node.kind {
+            Kind::Map(_) if is_merge => {
+                brought.push(value.node);
+                continue;
+            }
+            Kind::List(maps) if is_merge => {
+                brought.extend(maps);
+                continue;
+            }
+            _ => {}
+        }
+        let name: Arc<str> = match &key.node.kind {
+            Kind::Text(text) => Arc::clone(&text.text),
+            Kind::Bool(yes) => yes.to_string().into(),
+            Kind::Number(number) => number.to_string().into(),
+            _ => "".into(),
+        };
+        let line = source.line_start(key.at);
+        let first = source
+            .text
+            .get(line..key.at)
+            .is_some_and(|before| before.trim_matches(' ').is_empty());
+        let alone = block && first && !key.shared && !value.shared;
+        value.node.line = alone.then_some(line);
+        own.push((name, value.node));
+    }
+    if brought.is_empty() {
+        return own;
+    }
+    let mut known: HashSet<Arc<str>> = own.iter().map(|(name, _)| Arc::clone(name)).collect();
+    let mut all = Vec::new();
+    // Of several maps the first counts.
+    for map in brought {
+        let Kind::Map(entries) = map.kind else { continue };
+        // In the map itself the last of a name counts.
+        let new: Vec<_> = entries
+            .into_iter()
+            .rev()
+            .filter(|(name, _)| known.insert(Arc::clone(name)))
+            .collect();
+        all.extend(new.into_iter().rev());
+    }
+    all.append(&mut own);
+    all
+}
+
+/// The lines that a value of a map or list takes along when it goes, with the comments that stand right above it and are about it alone.
+#[must_use]
+pub fn lines_of(source: &SourceText, node: &Node) -> Option<Range<usize>> {
+    let first = node.line?;
+    let line = |at: usize| source.text.get(at..source.line_end(at)).unwrap_or("");
+    let indent = |text: &str| text.len() - text.trim_start_matches(' ').len();
+    let column = indent(line(first));
+    let is_item = line(first).trim_start_matches(' ').starts_with('-');
+    let mut end = source.line_end(first);
+    let mut at = end;
+    while at < source.text.len() {
+        let text = line(at);
+        let inside = indent(text) > column || (!is_item && indent(text) == column && is_dash(text));
+        if !text.trim().is_empty() {
+            if !inside {
+                break;
+            }
+            end = source.line_end(at);
+        }
+        at = source.line_end(at);
+    }
+    let mut start = first;
+    let mut above = first;
+    while above > 0 {
+        let before = source.line_start(above - 1);
+        let text = line(before);
+        if !(text.trim_start().starts_with('#') && indent(text) == column) {
+            // What a list begins with is about the list.
+            let of_parent = !text.trim().is_empty() && (indent(text) < column || text.trim_end().ends_with(':'));
+            start = if of_parent { first } else { above };
+            break;
+        }
+        above = before;
+    }
+    Some(start..end)
+}
+
+fn is_dash(line: &str) -> bool {
+    let text = line.trim();
+    text == "-" || text.starts_with("- ")
+}
+
+/// The lines of a whole document, with the `---` above it; none where what is around it says something of it too.
+#[must_use]
+pub fn document_of(source: &SourceText, root: &Node) -> Option<Range<usize>> {
+    let first = root.line?;
+    let text = &source.text;
+    let line = |at: usize| text.get(at..source.line_end(at)).unwrap_or("");
+    let is_mark = |line: &str| line.starts_with("---") && !line.starts_with("----");
+    let (mut start, mut above) = (first, first);
+    let mut marked = is_mark(line(first));
+    while above > 0 && !marked {
+        above = source.line_start(above - 1);
+        let before = line(above);
+        if before.starts_with('%') || before.starts_with("...") {
+            return None;
+        }
+        marked = is_mark(before);
+        if marked {
+            start = above;
+        }
+    }
+    let before = start.checked_sub(1).map_or("", |at| line(source.line_start(at)));
+    if before.starts_with('%') {
+        return None;
+    }
+    let mut end = source.line_end(first);
+    while end < text.len() && !is_mark(line(end)) {
+        if line(end).starts_with("...") {
+            return None;
+        }
+        end = source.line_end(end);
+    }
+    Some(start..end)
 }
 
 fn scalar(source: &Arc<SourceText>, value: &str, style: ScalarStyle, span: &Span) -> Node {
@@ -151,6 +305,7 @@ fn scalar(source: &Arc<SourceText>, value: &str, style: ScalarStyle, span: &Span
     Node {
         kind,
         range: start..end,
+        line: None,
     }
 }
 
@@ -241,6 +396,57 @@ mod tests {
         assert_eq!(&text[first.range], "path \"x\" {\n\n");
         assert!(policy.pieces.iter().all(|p| !p.levels.is_empty()));
         assert_eq!(all[1].at("/spec/list/1").unwrap().str(), Some("c"));
+    }
+
+    #[test]
+    fn what_goes_takes_its_lines_along_and_no_others() {
+        let text = "# all\ndata:\n  # of all\n  a: |\n    x\n\n    # in it\n    y\n\n  # of b\n  b:\n  - 1\n  - {c: 2}\n  # of d\n  d: 3\nlist:\n- name: e\n  more:\n    f: g\n\n# of h\n-   name: h\n- &i name\n- *i\n";
+        let root = &read(text)[0];
+        let lines = |pointer: &str| lines_of(&SourceText::new("", text), root.at(pointer)?).map(|range| &text[range]);
+        assert_eq!(lines("/data/a"), Some("  a: |\n    x\n\n    # in it\n    y\n"));
+        assert_eq!(lines("/data/b"), Some("  # of b\n  b:\n  - 1\n  - {c: 2}\n"));
+        assert_eq!(lines("/data/b/0"), Some("  - 1\n"));
+        assert_eq!(lines("/data/b/1/c"), None);
+        assert_eq!(lines("/data/d"), Some("  # of d\n  d: 3\n"));
+        assert_eq!(lines("/list/0"), Some("- name: e\n  more:\n    f: g\n"));
+        assert_eq!(lines("/list/0/name"), None);
+        assert_eq!(lines("/list/0/more/f"), Some("    f: g\n"));
+        assert_eq!(lines("/list/1"), Some("# of h\n-   name: h\n"));
+        assert_eq!((lines("/list/2"), lines("/list/3")), (None, None));
+    }
+
+    #[test]
+    fn a_document_goes_with_the_mark_above_it() {
+        let text = "# about the file\n\na: 1\n---\n# b\nb: 2\n--- # c\nc: 3\n";
+        let all = read(text);
+        let source = SourceText::new("", text);
+        let documents: Vec<&str> = all
+            .iter()
+            .map(|root| &text[document_of(&source, root).unwrap()])
+            .collect();
+        assert_eq!(documents, ["a: 1\n", "---\n# b\nb: 2\n", "--- # c\nc: 3\n"]);
+        let marked = "%YAML 1.2\n---\na: 1\n...\n---\nb: 2\n";
+        let source = SourceText::new("", marked);
+        let documents: Vec<_> = read(marked)
+            .iter()
+            .map(|root| document_of(&source, root).map(|range| &marked[range]))
+            .collect();
+        assert_eq!(documents, [None, Some("---\nb: 2\n")]);
+    }
+
+    #[test]
+    fn maps_are_merged_into_others() {
+        let text = "base: &base {a: 1, b: 2}\nmore: &more {b: 3, c: 4}\none: {<<: *base, b: 5}\ntwo: {<<: [*more, *base], d: 6}\nquoted: {'<<': *base}\n";
+        let root = &read(text)[0];
+        let number = |pointer: &str| match root.at(pointer).map(|node| &node.kind) {
+            Some(Kind::Number(number)) => Some(*number as i64),
+            _ => None,
+        };
+        assert_eq!((number("/one/a"), number("/one/b")), (Some(1), Some(5)));
+        let two = ["a", "b", "c", "d"].map(|name| number(&format!("/two/{name}")));
+        assert_eq!(two, [Some(1), Some(3), Some(4), Some(6)]);
+        assert_eq!((number("/quoted/a"), number("/quoted/<</a")), (None, Some(1)));
+        assert_eq!(root.get("two").unwrap().entries().len(), 4);
     }
 
     #[test]

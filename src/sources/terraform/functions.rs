@@ -747,6 +747,7 @@ fn nothing() -> Node {
     Node {
         kind: Kind::Null,
         range: 0..0,
+        line: None,
     }
 }
 

@@ -1,6 +1,7 @@
 //! Policies in the files of Terraform and OpenTofu: what is literal, and what can be worked out without a provider.
 
 mod document;
+mod each;
 mod eval;
 mod functions;
 mod model;
@@ -97,6 +98,14 @@ pub fn read(files: &Files, folders: &BTreeSet<PathBuf>, only: &BTreeSet<PathBuf>
     content
 }
 
+/// One of the policies that a resource makes.
+struct Instance<'b> {
+    block: &'b Block,
+    address: String,
+    /// What stands in brackets after the address.
+    key: Value,
+}
+
 struct Reader<'w, 'f> {
     world: &'w World<'f>,
     content: Content,
@@ -173,12 +182,16 @@ impl Reader<'_, '_> {
             if self.world.spent() {
                 return;
             }
-            let address = format!("{address}{}", bracketed(&key));
+            let instance = Instance {
+                block,
+                address: format!("{address}{}", bracketed(&key)),
+                key,
+            };
             let scope = base.with(names);
             if kind == "vault_policy" {
-                self.policy(module, block, &address, &scope);
+                self.policy(module, &instance, &scope);
             } else {
-                self.endpoint(module, block, &address, &scope);
+                self.endpoint(module, &instance, &scope);
             }
         }
     }
@@ -235,7 +248,8 @@ impl Reader<'_, '_> {
         })
     }
 
-    fn policy(&mut self, module: &Module, block: &Block, address: &str, scope: &Scope<'_>) {
+    fn policy(&mut self, module: &Module, instance: &Instance<'_>, scope: &Scope<'_>) {
+        let Instance { block, address, .. } = instance;
         let value = |name: &str| match block.attributes.get(name) {
             Some(expr) => self.world.value(expr, scope).text(),
             None => Err(format!("it has no `{name}`").into()),
@@ -270,10 +284,11 @@ impl Reader<'_, '_> {
                 );
             }
         };
-        self.found(&name, &namespace, value("policy"), address, block, at("policy"));
+        self.found(&name, &namespace, value("policy"), instance, at("policy"));
     }
 
-    fn found(&mut self, name: &str, namespace: &str, text: Result<Text, Why>, address: &str, block: &Block, at: usize) {
+    fn found(&mut self, name: &str, namespace: &str, text: Result<Text, Why>, instance: &Instance<'_>, at: usize) {
+        let Instance { block, address, .. } = instance;
         // Each policy is parsed, also where many are of one text.
         let counted = text.and_then(|text| self.world.makes(text.cost()).map(|()| text));
         let text = match counted {
@@ -283,7 +298,7 @@ impl Reader<'_, '_> {
                 return self.unread(address, &format!("its text cannot be worked out: {why}"), block, at, id);
             }
         };
-        let whole = self.alone(block, address);
+        let whole = self.alone(instance);
         self.content.found.push(Found {
             name: name.to_owned(),
             namespace: namespace.to_owned(),
@@ -296,15 +311,14 @@ impl Reader<'_, '_> {
         });
     }
 
-    /// What goes with a policy that goes: its resource, where that makes one policy and nothing else names it, with the comment
-    /// right above it.
-    fn alone(&mut self, block: &Block, address: &str) -> Option<Range<usize>> {
+    /// What goes with a policy that goes: its resource, where that makes one policy and nothing else names it, or what makes it one of
+    /// several, where that is written out; with the comment right above it.
+    fn alone(&mut self, instance: &Instance<'_>) -> Option<Range<usize>> {
+        let Instance { block, address, key } = instance;
         let source = &block.source;
-        let many = ["for_each", "count"]
-            .iter()
-            .any(|name| block.attributes.contains_key(*name));
-        let own = address == format!("{}.{}", block.label(0), block.label(1));
-        if many || !own || source.file.to_lowercase().ends_with(".json") {
+        let resource = format!("{}.{}", block.label(0), block.label(1));
+        let own = *address == format!("{resource}{}", bracketed(key));
+        if !own || block.attributes.contains_key("count") || source.file.to_lowercase().ends_with(".json") {
             return None;
         }
         let folder = Path::new(&*source.file)
@@ -315,32 +329,21 @@ impl Reader<'_, '_> {
             .names
             .entry(folder)
             .or_insert_with_key(|folder| named(self.world, folder));
-        if names.contains(address) {
+        if names.contains(&resource) {
             return None;
         }
-        let text = &source.text;
-        let blank = |range: Range<usize>| text.get(range).is_some_and(|t| t.trim().is_empty());
-        let mut start = source.line_start(block.range.start);
-        let end = source.line_end(block.range.end.saturating_sub(1));
-        if !blank(start..block.range.start) || !blank(block.range.end..end) {
-            return None;
-        }
-        let mut above = start;
-        while above > 0 {
-            let line = source.line_start(above - 1);
-            let said = text.get(line..above).unwrap_or("").trim_start();
-            if !said.starts_with('#') && !said.starts_with("//") {
-                start = above;
-                break;
+        match (block.attributes.get("for_each"), key) {
+            (None, _) => each::lines(source, &block.range),
+            (Some(Expr::Hcl(written, each)), Value::Text(key)) if Arc::ptr_eq(written, source) => {
+                each::one(source, each, &key.text)
             }
-            // What the file begins with is about the file.
-            above = line;
+            (Some(_), _) => None,
         }
-        Some(start..end)
     }
 
     /// An endpoint that writes a policy.
-    fn endpoint(&mut self, module: &Module, block: &Block, address: &str, scope: &Scope<'_>) {
+    fn endpoint(&mut self, module: &Module, instance: &Instance<'_>, scope: &Scope<'_>) {
+        let Instance { block, address, .. } = instance;
         let (Some(path_expr), Some(data_expr)) = (block.attributes.get("path"), block.attributes.get("data_json"))
         else {
             return;
@@ -381,7 +384,7 @@ impl Reader<'_, '_> {
                 );
             }
         };
-        self.found(name, &namespace, body(&data), address, block, at);
+        self.found(name, &namespace, body(&data), instance, at);
     }
 
     fn call(&mut self, module: &Module, block: &Block) {

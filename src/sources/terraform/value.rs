@@ -279,7 +279,11 @@ impl Value {
             ),
             Self::Unknown(why) => return Err(Arc::clone(why)),
         };
-        Ok(Node { kind, range: 0..0 })
+        Ok(Node {
+            kind,
+            range: 0..0,
+            line: None,
+        })
     }
 
     /// As JSON, as `jsonencode` writes it.
