@@ -192,8 +192,9 @@ impl Tail {
             Err(e) if e.kind() == io::ErrorKind::NotFound => self.forget(path, false),
             Err(e) => {
                 self.forget(path, false);
-                self.counts.errors += 1;
+                // Once, and not again with each look at it.
                 if self.refused.insert(path.to_owned()) {
+                    self.counts.errors += 1;
                     self.notes.push(format!("cannot read `{}`: {e}", path.display()));
                 }
             }

@@ -279,6 +279,7 @@ fn what_has_no_lines_to_follow_is_refused_with_a_word_once() {
                 "{name}: {notes}"
             );
         }
+        assert_eq!(tail.counts().errors, 1, "{name}");
         let usage = tail.take().unwrap();
         assert_eq!((usage.tally().lines, usage.tally().skipped_total()), (2, 0), "{name}");
     }
