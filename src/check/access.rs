@@ -17,8 +17,14 @@ const MOST_TOLD: usize = 4;
 
 /// What is new, from policies by themselves and from those that somebody holds together.
 #[must_use]
-pub fn findings(profile: Profile, old: &[Policy], joined: &Joined, changed: &Changed, now: i64) -> Vec<Finding> {
-    let new = &joined.policies;
+pub fn findings(
+    profile: Profile,
+    old: &[Policy],
+    new: &[Policy],
+    joined: &Joined,
+    changed: &Changed,
+    now: i64,
+) -> Vec<Finding> {
     let (after, before) = &changed.differ;
     let differ: BTreeSet<PolicyId> = after
         .iter()

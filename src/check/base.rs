@@ -5,8 +5,9 @@ use super::git::{GitError, Repo};
 use super::source::{self, Read, ReadError};
 use crate::policy::load::Names;
 use crate::policy::syntax::Dialect;
-use crate::sources::Options;
+use crate::sources::{Options, Tracked};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use tempfile::TempDir;
 
 /// What was there before the change.
@@ -150,18 +151,39 @@ impl Base {
         Ok(true)
     }
 
-    /// Reads the policies.
+    /// Which files of the repository a change can bring.
+    ///
+    /// # Errors
+    /// Where git can't say.
+    pub fn tracked(&self) -> Result<Tracked, GitError> {
+        match &self.kind {
+            Kind::Git { repo, .. } => Ok(Tracked::These(Arc::new(repo.tracked()?))),
+            Kind::Folders { .. } => Ok(Tracked::Unasked),
+        }
+    }
+
+    /// Reads the policies. With `wide`, all of the repository counts.
     ///
     /// # Errors
     /// Where a file can't be read.
-    pub fn read(&mut self, dialect: &Dialect, names: Names, options: &Options) -> Result<Read, BaseError> {
+    pub fn read(&mut self, dialect: &Dialect, names: Names, options: &Options, wide: bool) -> Result<Read, BaseError> {
+        let options = &Options {
+            // All that is taken out of git is git's.
+            tracked: match &self.kind {
+                Kind::Git { .. } => Tracked::All,
+                Kind::Folders { .. } => Tracked::Unasked,
+            },
+            ..options.clone()
+        };
+        let widened = wide && self.widen()?;
         let mut read = source::read(&self.policies, dialect, names, options)?;
         // What lies beside the policies, such as a module of Terraform, is taken out only where they lead there.
-        if !read.unchecked.is_empty() && self.widen()? {
+        if !widened && !read.unchecked.is_empty() && self.widen()? {
             read = source::read(&self.policies, dialect, names, options)?;
         }
         if let Kind::Git { folder, revision, .. } = &self.kind {
-            source::relabel(&mut read.policies, folder.path(), revision);
+            let ways = read.ways.all.iter_mut().map(|one| &mut one.policy);
+            source::relabel(read.policies.iter_mut().chain(ways), folder.path(), revision);
         }
         let broken = read.broken.iter();
         self.notes

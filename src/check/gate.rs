@@ -3,8 +3,8 @@
 use super::baseline::Baseline;
 use super::rules::{self, NEED_USAGE, NEW_ACCESS, NOT_CHECKED, POLICY_GONE, UNREADABLE};
 use super::rules::{WAIVER_EXPIRED, WAIVER_INVALID, WAIVER_UNUSED};
-use super::source::{Problem, Read};
-use super::{access as new_access, brought, risk};
+use super::source::{Problem, Read, Ways};
+use super::{access as new_access, brought, risk, ways};
 use crate::access::{Inputs, Joined};
 use crate::advice::{Finding, RuleView, Severity, Subject};
 use crate::analysis::evidence::Watch;
@@ -36,7 +36,7 @@ pub struct Seen {
 }
 
 impl Seen {
-    fn nothing() -> Self {
+    pub(super) fn nothing() -> Self {
         Self {
             facts: Facts::default(),
             watch: Watch {
@@ -53,8 +53,8 @@ impl Seen {
 pub struct Material {
     /// The policies.
     pub read: Read,
-    /// The policies of the base, where there is one.
-    pub base: Option<Vec<Policy>>,
+    /// What the base has, where there is one.
+    pub base: Option<Read>,
     /// What the change brings along to be judged by.
     pub brought: Vec<Finding>,
     /// Usage, where there is any.
@@ -141,6 +141,10 @@ pub fn check(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&st
     findings.extend(warnings(joined, deployment.as_ref()));
     unique(&mut findings);
 
+    let (base, old_ways, known_outside) = match base {
+        Some(old) => (Some(old.policies), old.ways, old.unchecked),
+        None => (None, Ways::default(), Vec::new()),
+    };
     let changed = base.as_ref().map(|old| Changed::new(old, &joined.policies));
     let untouched: BTreeSet<String> = changed.as_ref().map_or_else(BTreeSet::new, |changed| {
         let old = findings.iter().filter(|f| !changed.touches(f, &places));
@@ -148,14 +152,29 @@ pub fn check(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&st
     });
     if let (Some(old), Some(changed)) = (&base, &changed) {
         step("comparing with the base");
-        findings.extend(new_access::findings(options.profile, old, joined, changed, now));
+        let new = &joined.policies;
+        findings.extend(new_access::findings(options.profile, old, new, joined, changed, now));
     }
+    let before = base.as_deref().map(|policies| ways::Before {
+        policies,
+        ways: &old_ways,
+    });
+    // What is found in the ways that files may set variables, and not without.
+    let mut told: HashSet<String> = findings.iter().map(|f| f.fingerprint.clone()).collect();
+    let other = ways::findings(
+        joined,
+        &read.ways,
+        before.as_ref(),
+        &self::levels(settings, false),
+        options,
+    );
+    findings.extend(other.into_iter().filter(|f| told.insert(f.fingerprint.clone())));
     findings.extend(read.broken.iter().map(|p| problem(UNREADABLE, "policy", p)));
     let gone: Vec<&Policy> = match (&base, &changed) {
         (Some(old), Some(changed)) => changed.gone.iter().filter_map(|&n| old.get(n)).collect(),
         _ => Vec::new(),
     };
-    findings.extend(unchecked(&read.unchecked, &gone));
+    findings.extend(unchecked(&read.unchecked, &gone, &known_outside));
     findings.extend(
         gone.iter()
             .map(|policy| is_gone(policy, &read.broken, &joined.policies)),
@@ -251,7 +270,7 @@ fn apply_levels(findings: &mut Vec<Finding>, settings: &Settings) {
 }
 
 /// The warnings of `lint` as findings.
-fn warnings(joined: &Joined, deployment: Option<&Deployment>) -> Vec<Finding> {
+pub(super) fn warnings(joined: &Joined, deployment: Option<&Deployment>) -> Vec<Finding> {
     let mounts = deployment
         .into_iter()
         .flat_map(|d| d.mounts.iter().chain(&d.auth_mounts));
@@ -322,9 +341,25 @@ fn problem(rule: &str, kind: &str, problem: &Problem) -> Finding {
 }
 
 /// What was not read. It is graver where the base has a policy of that name or place, which is there no more.
-fn unchecked<'a>(all: &'a [Problem], gone: &'a [&Policy]) -> impl Iterator<Item = Finding> + 'a {
-    all.iter().map(|one| {
+/// What may write policies and is just so in the base is told and no more.
+fn unchecked<'a>(all: &'a [Problem], gone: &'a [&Policy], before: &'a [Problem]) -> impl Iterator<Item = Finding> + 'a {
+    let mut known: HashMap<&str, usize> = HashMap::new();
+    for same in before.iter().filter_map(|one| one.same.as_deref()) {
+        *known.entry(same).or_default() += 1;
+    }
+    all.iter().map(move |one| {
         let mut finding = problem(NOT_CHECKED, "policy", one);
+        if let Some(left) = one
+            .same
+            .as_deref()
+            .and_then(|same| known.get_mut(same))
+            .filter(|n| **n > 0)
+        {
+            *left -= 1;
+            finding.severity = Severity::Low;
+            finding.detail = "The base has it just so.".to_owned();
+            return finding;
+        }
         let replaced = gone.iter().find(|policy| replaces(one, policy));
         if let Some(policy) = replaced {
             finding.severity = Severity::High;

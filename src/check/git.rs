@@ -11,6 +11,7 @@
 //! call for only in part, and its reading of refs is not the one that the user's `git rev-parse` shows. The
 //! calls here are `rev-parse`, `for-each-ref`, `ls-tree`, `ls-files` and `cat-file` alone, of which none runs hooks or filters.
 
+use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::ffi::OsStrExt as _;
@@ -222,6 +223,20 @@ impl Repo {
     pub fn tracks(&self, below: &Path) -> Result<bool, GitError> {
         let listed = self.git("ls-files", &[OsStr::new("-z"), OsStr::new("--"), below.as_os_str()])?;
         Ok(!listed.is_empty())
+    }
+
+    /// All files that git knows of the work tree, by their real paths.
+    ///
+    /// # Errors
+    /// Where git can't say.
+    pub fn tracked(&self) -> Result<BTreeSet<PathBuf>, GitError> {
+        let listed = self.git("ls-files", &[OsStr::new("-z")])?;
+        let top = self.top.canonicalize().map_err(|source| GitError::Io {
+            path: self.top.display().to_string(),
+            source,
+        })?;
+        let names = listed.split(|b| *b == 0).filter(|name| !name.is_empty());
+        Ok(names.map(|name| top.join(OsStr::from_bytes(name))).collect())
     }
 
     /// Writes what `commit` has at and below `below` to `place`, the files of a folder or the one file.

@@ -10,5 +10,6 @@ pub mod git;
 mod risk;
 pub mod rules;
 pub mod source;
+mod ways;
 
 pub use gate::{Checked, Material, Options, Seen, check};

@@ -4,9 +4,9 @@ use crate::origin::Origin;
 use crate::policy::load::{LoadCause, Names};
 use crate::policy::model::Policy;
 use crate::policy::syntax::{Dialect, ParseError};
-use crate::sources::{self, Options, PatternError};
-use std::collections::BTreeMap;
+use crate::sources::{self, InWay, Options, PatternError, Way};
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -25,6 +25,56 @@ pub struct Read {
     pub excluded: Vec<PathBuf>,
     /// The policies before a plan, where one was read.
     pub before: Option<Vec<Policy>>,
+    /// The policies of Terraform whose variables files may set.
+    pub ways: Ways,
+}
+
+/// Policies that depend on variables which files may give other values, such as a `prod.tfvars` that Terraform does not read
+/// by itself: each way that they may be.
+#[derive(Debug, Default)]
+pub struct Ways {
+    /// Each policy in each of its ways.
+    pub all: Vec<InWay>,
+    /// The variables, with the files that give them values.
+    pub given: BTreeSet<(Arc<str>, Arc<str>)>,
+}
+
+impl Ways {
+    /// The ways that files set something.
+    pub fn set(&self) -> impl Iterator<Item = &Way> {
+        self.all.iter().map(|one| &one.way).filter(|way| !way.is_empty())
+    }
+
+    /// The policies in one way. What no file gives here is as it is without.
+    #[must_use]
+    pub fn taken(&self, policies: &[Policy], way: &Way) -> Vec<Policy> {
+        let is_so = |one: &&InWay| {
+            one.asked.iter().all(|name| {
+                let file = way.get(name).filter(|file| {
+                    let given = |name: &Arc<str>| self.given.contains(&(Arc::clone(name), Arc::clone(file)));
+                    given(name) || given(&"*".into())
+                });
+                file == one.way.get(name)
+            })
+        };
+        let other: BTreeSet<_> = self.all.iter().map(|one| one.policy.id()).collect();
+        let kept = policies.iter().filter(|policy| !other.contains(&policy.id())).cloned();
+        let mut taken = BTreeMap::new();
+        for one in self.all.iter().filter(is_so) {
+            taken.entry(one.policy.id()).or_insert_with(|| one.policy.clone());
+        }
+        kept.chain(taken.into_values()).collect()
+    }
+
+    /// Gives policies the names that others of theirs have got.
+    pub fn renamed(&mut self, names: &BTreeMap<(Arc<str>, Arc<str>), Arc<str>>) {
+        for one in &mut self.all {
+            let id = (Arc::clone(&one.policy.namespace), Arc::clone(&one.policy.name));
+            if let Some(name) = names.get(&id) {
+                one.policy.name = Arc::clone(name);
+            }
+        }
+    }
 }
 
 /// Something that is not among the policies.
@@ -38,11 +88,14 @@ pub struct Problem {
     pub origin: Origin,
     /// What to do about it.
     pub remedy: &'static str,
+    /// What it is, where the very same that was there before is no news.
+    pub same: Option<Arc<str>>,
 }
 
 const REFUSED: &str = "Mend it: the server would refuse it, and nothing in it was checked.";
 const TWICE: &str = "Give each policy one file: a policy is named as its path below the folder, or with `--policy-names file` as its file.";
 const EVALUATED: &str = "Check what `terraform show -json` says of it (`--policies plan.json`), give the variable a value, or write its text out.";
+const OUTSIDE: &str = "Look at what it writes, and let somebody answer for it with a waiver; `terraform show -json` says what its modules make (`--policies plan.json`).";
 const UNREAD: &str = "Write it as a plain file that is named as policies are, or take it out of the folder.";
 
 /// Why policies can't be read at all.
@@ -95,13 +148,18 @@ pub fn read(paths: &[PathBuf], dialect: &Dialect, names: Names, options: &Option
         what: one.what,
         why: one.why,
         origin: one.origin,
-        remedy: EVALUATED,
+        remedy: if one.same.is_some() { OUTSIDE } else { EVALUATED },
+        same: one.same,
     }));
     all.read.others.extend(found.others);
     Ok(Read {
         policies: all.policies.into_values().collect(),
         excluded: found.excluded,
         before: found.before,
+        ways: Ways {
+            all: found.ways,
+            given: found.given,
+        },
         ..all.read
     })
 }
@@ -135,6 +193,7 @@ impl All {
                     ),
                     origin,
                     remedy: TWICE,
+                    same: None,
                 });
             }
         }
@@ -150,6 +209,7 @@ impl All {
             why,
             origin,
             remedy: REFUSED,
+            same: None,
         });
     }
 
@@ -160,12 +220,13 @@ impl All {
             what: file,
             why,
             remedy: UNREAD,
+            same: None,
         });
     }
 }
 
 /// Calls files below `folder` what they are called in messages.
-pub fn relabel(policies: &mut [Policy], folder: &Path, name: &str) {
+pub fn relabel<'p>(policies: impl Iterator<Item = &'p mut Policy>, folder: &Path, name: &str) {
     for policy in policies {
         let Some(file) = label(Path::new(&*policy.file), folder, name) else {
             continue;

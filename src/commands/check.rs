@@ -20,9 +20,10 @@ use crate::staged;
 use crate::usage::tally::Tally;
 use crate::usage::{Facts, Usage};
 use jiff::Timestamp;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Reads, checks, tells.
 pub(super) fn run(
@@ -41,6 +42,12 @@ pub(super) fn run(
     let mut notes: Vec<String> = profile.note().into_iter().collect();
     let mut options = material::sources(&settings);
     options.ignores_nothing = base.is_some();
+    options.every_way = true;
+    if let Some(base) = &base {
+        options.tracked = base
+            .tracked()
+            .map_err(|e| Failure::from_error(&e, Some(git_hint(&e))))?;
+    }
     // Usage is the larger part of what is read; what is said of it comes after what is wrong with the policies.
     let (granted, seen) = rayon::join(
         || granted(args, profile, base.as_mut(), &options, &mut notes),
@@ -76,9 +83,9 @@ pub(super) fn run(
         seen.as_ref().map(|s| (&*s.facts.sets, &s.facts.namespaces)),
         deployment.as_ref(),
     );
-    notes.extend(load::meant(&mut read.policies, &held));
+    notes.extend(meant(&mut read, &held));
     if let Some(base) = &mut base {
-        load::meant(base, &held);
+        meant(base, &held);
     }
     let before = judge.baseline;
     let checked = check::check(
@@ -130,6 +137,21 @@ pub(super) fn run(
         Some(path) => write(path, &text)?,
     }
     Ok(exit)
+}
+
+/// Gives policies the names that are held, in each of their ways.
+fn meant(read: &mut Read, held: &BTreeSet<(Arc<str>, Arc<str>)>) -> Vec<String> {
+    let id = |policy: &Policy| (Arc::clone(&policy.namespace), Arc::clone(&policy.name));
+    let before: Vec<_> = read.policies.iter().map(id).collect();
+    let notes = load::meant(&mut read.policies, held);
+    let after = read.policies.iter().map(|policy| Arc::clone(&policy.name));
+    let names: BTreeMap<_, _> = before
+        .into_iter()
+        .zip(after)
+        .filter(|(id, name)| id.1 != *name)
+        .collect();
+    read.ways.renamed(&names);
+    notes
 }
 
 fn view(checked: Checked, fail_on: Severity, notes: Vec<String>) -> Gate {
@@ -416,20 +438,25 @@ fn granted(
     base: Option<&mut Base>,
     options: &sources::Options,
     notes: &mut Vec<String>,
-) -> Result<(Read, Option<Vec<Policy>>), Failure> {
+) -> Result<(Read, Option<Read>), Failure> {
     let (dialect, names) = (profile.dialect(), args.granting.policy_names.into());
     let failed = |e: source::ReadError| Failure::from_error(&e, Some("name a policy file or folder"));
     let read = source::read(&args.granting.policies, &dialect, names, options).map_err(failed)?;
     let Some(base) = base else {
         // A plan says what was before it; what it does not speak of stays.
-        let before = read.before.clone().map(|before| with_others(before, &read.policies));
+        let before = read.before.clone().map(|before| Read {
+            policies: with_others(before, &read.policies),
+            ..Read::default()
+        });
         return Ok((read, before));
     };
+    // Files beside the policies say what variables are, too.
+    let wide = !read.ways.given.is_empty();
     let before = base
-        .read(&dialect, names, options)
+        .read(&dialect, names, options, wide)
         .map_err(|e| Failure::from_error(&e, Some("name a policy file or folder")))?;
     notes.append(&mut base.notes);
-    Ok((read, Some(before.policies)))
+    Ok((read, Some(before)))
 }
 
 /// The policies before a plan, with those of other files, which it does not change.

@@ -14,6 +14,7 @@ mod meant;
 mod shows;
 
 pub use meant::meant;
+pub use shows::packed;
 
 use super::model::Policy;
 use super::syntax::{self, Dialect, MAX_BYTES, ParseError};
@@ -242,7 +243,9 @@ pub fn may_be_policy(path: &Path, dialect: &Dialect) -> bool {
         Err(error) => error.kind() != io::ErrorKind::FileTooLarge,
         Ok(bytes) => match syntax::parse_bytes("", "", &bytes, dialect) {
             Ok(policy) => !policy.stanzas.is_empty(),
-            Err(_) => ending(path).is_some() && (shows::policy(&bytes) || syntax::is_other_than_text(&bytes)),
+            Err(_) if ending(path).is_some() => shows::policy(&bytes) || syntax::is_other_than_text(&bytes),
+            // Whatever it is called, nothing but a policy is a policy in base64.
+            Err(_) => shows::packed(&bytes).is_some() && shows::policy(&bytes),
         },
     }
 }

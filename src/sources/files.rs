@@ -1,6 +1,10 @@
 //! Files of a repository, read within bounds: regular ones below its root, no links out of it, nothing too large.
+//!
+//! What is decided by which files there are is decided where Terraform runs, not here. So what is there counts only where it
+//! is of the repository ([`Files::keeps`]), and that something is not there is never known.
 
-use super::globs::Globs;
+use super::globs::{Globs, Ignored};
+use crate::files::Left;
 use crate::origin::SourceText;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, HashMap};
@@ -32,7 +36,48 @@ pub struct Files {
     used: RefCell<BTreeSet<PathBuf>>,
     listed: RefCell<HashMap<PathBuf, Rc<Vec<String>>>>,
     total: Cell<usize>,
+    /// What git knows.
+    tracked: Tracked,
+    variables: RefCell<Option<Rc<Vec<(PathBuf, PathBuf)>>>>,
 }
+
+/// Which files a repository has.
+#[derive(Debug, Clone, Default)]
+pub enum Tracked {
+    /// Nobody asked git.
+    #[default]
+    Unasked,
+    /// All that are here: they were taken out of it.
+    All,
+    /// These, by their real paths.
+    These(Arc<BTreeSet<PathBuf>>),
+}
+
+/// What Terraform and those who run it leave in the folder that it runs in, some of each kind.
+const LEFT_BEHIND: [&str; 20] = [
+    ".terraform.lock.hcl",
+    ".terraform.tfstate.lock.info",
+    ".terraform/environment",
+    ".terraform/modules/m/policies/a.hcl",
+    ".terraform/modules/m/policies/a.json",
+    ".terraform/modules/modules.json",
+    ".terraform/providers/registry.terraform.io/p",
+    ".terraform/terraform.tfstate",
+    ".terragrunt-cache/a/b/main.tf",
+    "backend.tfbackend",
+    "crash.log",
+    "errored.tfstate",
+    "plan.json",
+    "plan.out",
+    "plan.txt",
+    "prod.auto.tfvars",
+    "terraform.tfstate",
+    "terraform.tfstate.backup",
+    "terraform.tfstate.d/prod/terraform.tfstate",
+    "tfplan",
+];
+/// Said of what only the machine knows that Terraform runs on.
+const ELSEWHERE: &str = "it is not known whether it is there where Terraform runs";
 
 impl Files {
     /// The files of the repository that `path` is in; of its folder, where it is in none.
@@ -60,6 +105,39 @@ impl Files {
             used: RefCell::default(),
             listed: RefCell::default(),
             total: Cell::new(0),
+            tracked: Tracked::Unasked,
+            variables: RefCell::default(),
+        }
+    }
+
+    /// With what git knows.
+    #[must_use]
+    pub fn tracked(self, tracked: Tracked) -> Self {
+        Self { tracked, ..self }
+    }
+
+    /// Whether git has a file.
+    fn has(&self, real: &Path) -> bool {
+        match &self.tracked {
+            Tracked::Unasked => false,
+            Tracked::All => fs::symlink_metadata(real).is_ok(),
+            Tracked::These(all) => all.contains(real),
+        }
+    }
+
+    /// Whether a file that is here is there wherever Terraform runs: git has it, or where nobody asked git, it is none of those
+    /// that tools leave behind.
+    fn keeps(&self, real: &Path) -> bool {
+        match &self.tracked {
+            Tracked::All | Tracked::These(_) => self.has(real),
+            Tracked::Unasked => !real.strip_prefix(&self.root).unwrap_or(real).iter().any(|part| {
+                let name = part.to_string_lossy().to_lowercase();
+                name.starts_with('.')
+                    || [".tfstate", ".tfplan", ".tfvars", ".tfbackend"]
+                        .iter()
+                        .any(|kind| name.contains(kind))
+                    || matches!(&*name, "tfplan" | "crash.log")
+            }),
         }
     }
 
@@ -127,6 +205,9 @@ impl Files {
     pub fn function(&self, folder: &Path, name: &str) -> Result<Arc<SourceText>, String> {
         let path = joined(folder, name)?;
         let source = self.source(&path)?;
+        if !self.keeps(&self.inside(&path, "file")?) {
+            return Err("the repository does not have it, and what it is where Terraform runs is not known".to_owned());
+        }
         self.used.borrow_mut().extend([path, PathBuf::from(&*source.file)]);
         Ok(source)
     }
@@ -146,7 +227,53 @@ impl Files {
         // Of what is not there, the folder that would hold it.
         let there = path.ancestors().find(|above| fs::symlink_metadata(above).is_ok());
         let real = self.inside(there.unwrap_or(&path), "file")?;
-        Ok(there == Some(&*path) && real.is_file())
+        if there == Some(&*path) && real.is_file() && self.keeps(&real) {
+            return Ok(true);
+        }
+        Err(ELSEWHERE.to_owned())
+    }
+
+    /// The files below a folder that match a pattern, where no other may match it where Terraform runs, in `runs`.
+    ///
+    /// # Errors
+    /// Where the pattern is none, or what it finds there is not known.
+    pub fn matching(&self, runs: &Path, folder: &Path, name: &str, pattern: &str) -> Result<Vec<String>, String> {
+        let glob = Globs::new(std::iter::once(pattern)).map_err(|_| "its pattern is not understood".to_owned())?;
+        let base = self.inside(&joined(folder, name)?, "folder")?;
+        let runs = self.inside(runs, "folder")?;
+        let found: Vec<String> = self
+            .below(folder, name)?
+            .iter()
+            .filter(|name| glob.matches(Path::new(name)) && self.keeps(&base.join(name)))
+            .cloned()
+            .collect();
+        let other = |real: &Path| {
+            let below = real.strip_prefix(&base).is_ok_and(|below| glob.matches(below));
+            below && !self.has(real)
+        };
+        let left = LEFT_BEHIND.iter().any(|name| other(&runs.join(name)));
+        // A name that the pattern stands for. What git leaves out comes from elsewhere.
+        let example = base.join(pattern.replace("**", "x").replace(['*', '?'], "x"));
+        let mut ignored = Ignored::default();
+        let mut above: Vec<&Path> = example
+            .ancestors()
+            .take_while(|above| above.starts_with(&self.root))
+            .collect();
+        above.reverse();
+        let out = above
+            .iter()
+            .any(|part| ignored.leaves_out(&self.root, part, **part != *example));
+        let untold = example.iter().skip(base.iter().count()).any(|part| {
+            let part = part.to_string_lossy();
+            part.starts_with('.') && part != "." && part != ".."
+                || part.contains(".tfstate")
+                || part.contains(".tfvars")
+        });
+        // What nothing of the repository matches is meant for something else.
+        if found.is_empty() || left || out || untold {
+            return Err("what it finds where Terraform runs is not known".to_owned());
+        }
+        Ok(found)
     }
 
     /// The real place of something in the repository, links followed. What git keeps for itself is no part of it: no change
@@ -180,6 +307,50 @@ impl Files {
         let found = Rc::new(found);
         self.listed.borrow_mut().insert(base, Rc::clone(&found));
         Ok(found)
+    }
+
+    /// The files of the whole repository that give variables of Terraform values: where each is below its root, and what to
+    /// read it by.
+    #[must_use]
+    pub fn variable_files(&self) -> Rc<Vec<(PathBuf, PathBuf)>> {
+        if let Some(known) = &*self.variables.borrow() {
+            return Rc::clone(known);
+        }
+        let all: Vec<PathBuf> = match &self.tracked {
+            Tracked::These(all) => all.iter().cloned().collect(),
+            Tracked::All | Tracked::Unasked => {
+                let listing = crate::files::below(&self.root);
+                let links = listing.left.into_iter().filter(|(_, left)| matches!(left, Left::Link));
+                let found = listing.found.into_iter().map(|found| found.path);
+                found.chain(links.map(|(path, _)| path)).collect()
+            }
+        };
+        let files: Vec<(PathBuf, PathBuf)> = all
+            .into_iter()
+            .filter(|path| gives_variables(path))
+            .filter_map(|path| {
+                let below = path.strip_prefix(&self.root).ok()?.to_path_buf();
+                Some((below, tidy(&self.named.join(climbing(&self.real, &path)))))
+            })
+            .collect();
+        let files = Rc::new(files);
+        *self.variables.borrow_mut() = Some(Rc::clone(&files));
+        files
+    }
+
+    /// Whether there are files of Terraform in a folder below the root.
+    #[must_use]
+    pub fn holds_terraform(&self, below: &Path) -> bool {
+        let entries = fs::read_dir(self.root.join(below)).into_iter().flatten().flatten();
+        let mut names = entries.map(|entry| PathBuf::from(entry.file_name()));
+        names.any(|name| super::terraform::is_terraform(&name))
+    }
+
+    /// Where a folder is below the root.
+    #[must_use]
+    pub fn below_root(&self, folder: &Path) -> Option<PathBuf> {
+        let real = fs::canonicalize(folder).ok()?;
+        real.strip_prefix(&self.root).ok().map(Path::to_path_buf)
     }
 
     /// The files that functions read.
@@ -219,17 +390,27 @@ fn list(base: &Path, folder: &Path, depth: usize, found: &mut Vec<String>) -> Re
     Ok(())
 }
 
-/// Those of files that match a pattern.
-///
-/// # Errors
-/// Where the pattern is none.
-pub fn matching(files: &[String], pattern: &str) -> Result<Vec<String>, String> {
-    let glob = Globs::new(std::iter::once(pattern)).map_err(|_| "its pattern is not understood".to_owned())?;
-    Ok(files
-        .iter()
-        .filter(|name| glob.matches(Path::new(name)))
-        .cloned()
-        .collect())
+/// Whether a file gives variables of Terraform their values.
+#[must_use]
+pub fn gives_variables(path: &Path) -> bool {
+    let name = path
+        .file_name()
+        .map(|n| n.to_string_lossy().to_lowercase())
+        .unwrap_or_default();
+    name.ends_with(".tfvars") || name.ends_with(".tfvars.json")
+}
+
+/// The way from one folder to another place that need not be below it.
+#[must_use]
+pub fn climbing(from: &Path, to: &Path) -> String {
+    let mut up = String::new();
+    for above in from.ancestors() {
+        if let Ok(rest) = to.strip_prefix(above) {
+            return format!("{up}{}", rest.display());
+        }
+        up.push_str("../");
+    }
+    to.display().to_string()
 }
 
 /// A path put together, `.` and `..` worked out by name.

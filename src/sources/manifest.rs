@@ -1,7 +1,7 @@
 //! Policies in the resources of Kubernetes, and where settings say that there are some.
 
 use super::node::{Kind, Node};
-use super::terraform::looks_like_policy;
+use super::terraform::{looks_like_policy, unpacked};
 use super::yaml;
 use super::{Found, Problem, SourceSettings};
 use crate::origin::SourceText;
@@ -23,6 +23,19 @@ pub fn read(source: &Arc<SourceText>, root: &Node) -> Content {
     let mut content = Content::default();
     let mut known = BTreeSet::new();
     resource(source, root, &mut content, &mut known, 0);
+    // What stands behind it is known to who decrypts it alone.
+    if root.get("sops").is_some()
+        && let Some(node) = ["data", "policy", "rules"].iter().find_map(|name| root.get(name))
+        && node.str().is_some_and(|text| text.starts_with("ENC["))
+    {
+        content.unread.push(Problem {
+            what: source.file.to_string(),
+            why: "it is encrypted".to_owned(),
+            origin: source.place(node.range.start),
+            policy: None,
+            same: None,
+        });
+    }
     let mut places = Vec::new();
     suspicious(root, &known, &mut places);
     // Once for a document: it may hold as many as somebody likes.
@@ -36,6 +49,7 @@ pub fn read(source: &Arc<SourceText>, root: &Node) -> Content {
             why: format!("{why}, and no `[[sources]]` of the settings says how to read it"),
             origin: source.place(*first),
             policy: None,
+            same: None,
         });
     }
     content
@@ -53,6 +67,7 @@ pub fn by_settings(source: &Arc<SourceText>, root: &Node, settings: &SourceSetti
                 why: format!("`{}` leads to no text", settings.policy),
                 origin: source.place(node.range.start),
                 policy: None,
+                same: None,
             });
             continue;
         };
@@ -74,6 +89,7 @@ pub fn by_settings(source: &Arc<SourceText>, root: &Node, settings: &SourceSetti
                 why: "it has no name where the settings say".to_owned(),
                 origin: source.place(node.range.start),
                 policy: None,
+                same: None,
             });
             continue;
         };
@@ -81,11 +97,13 @@ pub fn by_settings(source: &Arc<SourceText>, root: &Node, settings: &SourceSetti
             address: format!("{name} at {}", filled(&settings.policy, &keys)),
             name,
             namespace: namespace.to_owned(),
-            text: text.clone(),
+            text: unpacked(text),
             source: Arc::clone(source),
             at: node.range.start,
             fixed: None,
             whole: item.and_then(|item| yaml::lines_of(source, item)),
+            asked: Default::default(),
+            way: Default::default(),
         });
     }
     content
@@ -195,13 +213,14 @@ fn resource(source: &Arc<SourceText>, root: &Node, content: &mut Content, known:
                     why: "its name or its text is missing".to_owned(),
                     origin: source.place(node.range.start),
                     policy: None,
+                    same: None,
                 });
                 return;
             };
             content.found.push(Found {
                 name: name.to_owned(),
                 namespace: namespace.unwrap_or("").to_owned(),
-                text: text.clone(),
+                text: unpacked(text),
                 address: format!("{what} {name}"),
                 source: Arc::clone(source),
                 at: node.range.start,
@@ -210,6 +229,8 @@ fn resource(source: &Arc<SourceText>, root: &Node, content: &mut Content, known:
                     Some(item) => yaml::lines_of(source, item),
                     None => itself(),
                 },
+                asked: Default::default(),
+                way: Default::default(),
             });
         };
     if kind == "Policy" && version.starts_with("redhatcop.redhat.io/") {

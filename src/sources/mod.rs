@@ -52,6 +52,22 @@ pub struct Options {
     pub ignores_nothing: bool,
     /// Texts that stand for those of files.
     pub overlay: HashMap<PathBuf, Arc<str>>,
+    /// Whether policies are read in each way that files of the repository may set the variables of Terraform, and what wraps
+    /// Terraform is named.
+    pub every_way: bool,
+    /// Which files git has.
+    pub tracked: Tracked,
+}
+
+/// A policy that depends on variables which files may give other values.
+#[derive(Debug, Clone)]
+pub struct InWay {
+    /// Those variables.
+    pub asked: BTreeSet<Arc<str>>,
+    /// Which of them have the value that a file gives, and which file.
+    pub way: Way,
+    /// The policy then.
+    pub policy: Policy,
 }
 
 /// What was read.
@@ -69,6 +85,10 @@ pub struct Read {
     pub others: Vec<PathBuf>,
     /// Files that `exclude` or `.gitignore` leave out.
     pub excluded: Vec<PathBuf>,
+    /// The policies that depend on variables which files may give other values, in each way.
+    pub ways: Vec<InWay>,
+    /// These variables, with the files.
+    pub given: BTreeSet<(Arc<str>, Arc<str>)>,
 }
 
 /// Something that was found and is not understood.
@@ -82,6 +102,8 @@ pub struct Problem {
     pub origin: Origin,
     /// Namespace and name of the policy, where they are known.
     pub policy: Option<(Arc<str>, Arc<str>)>,
+    /// What it is, where it is nothing but what may write policies: the very same that was there before is no news.
+    pub same: Option<Arc<str>>,
 }
 
 /// A policy that stands inside of another file.
@@ -103,10 +125,16 @@ pub struct Found {
     pub fixed: Option<Arc<str>>,
     /// What of the file makes this policy and nothing else, where it can go as it is.
     pub whole: Option<Range<usize>>,
+    /// What it depends on, of variables that files may give.
+    asked: BTreeSet<Arc<str>>,
+    /// Which files give them their values here.
+    way: Way,
 }
 
+pub use files::Tracked;
 pub use globs::PatternError;
 pub use owners::Owners;
+pub use terraform::Way;
 
 /// How much room the recursive readers get.
 const STACK: usize = 64 * 1024 * 1024;
@@ -283,12 +311,13 @@ impl Reader<'_> {
             .cloned()
             .collect();
         let mut take = |folders: &BTreeSet<PathBuf>, only: &BTreeSet<PathBuf>, around: &Path| {
-            let files = Files::around(around, self.options.overlay.clone());
-            let content = terraform::read(&files, folders, only);
+            let files = Files::around(around, self.options.overlay.clone()).tracked(self.options.tracked.clone());
+            let content = terraform::read(&files, folders, only, self.options.every_way);
             used.files.extend(files.used());
+            self.read.given.extend(content.given);
             for found in content.found {
                 used.says(&found);
-                self.found(&found);
+                self.in_way(&found);
             }
             self.read.unread.extend(content.unread);
         };
@@ -311,6 +340,25 @@ impl Reader<'_> {
             take(&BTreeSet::from([folder.clone()]), &only, &folder);
         }
         used
+    }
+
+    /// Adds a policy of Terraform, as it is in its way.
+    fn in_way(&mut self, found: &Found) {
+        if found.asked.is_empty() {
+            return self.found(found);
+        }
+        match self.parsed(found) {
+            Ok(policy) => self.read.ways.push(InWay {
+                asked: found.asked.clone(),
+                way: found.way.clone(),
+                policy,
+            }),
+            Err(_) if found.way.is_empty() => {}
+            error => self.read.files.push((PathBuf::from(&*found.source.file), error)),
+        }
+        if found.way.is_empty() {
+            self.found(found);
+        }
     }
 
     /// Adds a policy that stands inside of another file.
@@ -363,6 +411,7 @@ impl Reader<'_> {
             let by_name = named.contains(&tidy);
             let broken = matches!(&read, Err(error) if matches!(error.cause, LoadCause::Parse(_)));
             if broken && !by_name && self.is_other(&path) {
+                self.wrapper(&path);
                 self.read.others.push(path);
             } else if !by_name && excluded(&tidy) {
                 self.read.excluded.push(path);
@@ -384,13 +433,34 @@ impl Reader<'_> {
             let tidy = files::tidy(&one.path);
             let ours = matches!(one.why, Why::Ending | Why::NoPolicy)
                 && kept.contains(&tidy)
-                && (alone(&one.path) || used.files.contains(&tidy) || is_variables(&one.path));
+                && (alone(&one.path) || used.files.contains(&tidy) || files::gives_variables(&one.path));
             if excluded(&tidy) {
                 self.read.excluded.push(one.path);
             } else if !ours {
+                if matches!(one.why, Why::NoPolicy) {
+                    self.wrapper(&one.path);
+                }
                 self.read.skipped.push(one);
             }
         }
+    }
+
+    /// Names what wraps Terraform: where its modules are, and what their variables are, is not read.
+    fn wrapper(&mut self, path: &Path) {
+        let files = Files::around(path, self.options.overlay.clone());
+        let hcl = path.extension().is_some_and(|end| end == "hcl");
+        if !self.options.every_way || !hcl {
+            return;
+        }
+        let Ok(source) = files.source(path) else { return };
+        let Some(same) = terraform::wraps(&source) else { return };
+        self.read.unread.push(Problem {
+            what: source.file.to_string(),
+            why: "it runs Terraform with a module or with variables of its own, and is not read".to_owned(),
+            origin: Origin::new(Arc::clone(&source.file), 1, 1),
+            policy: None,
+            same: Some(same),
+        });
     }
 
     /// Whether a file that is no policy is other HCL, such as of Terragrunt or of an agent.
@@ -535,6 +605,7 @@ impl Reader<'_> {
             why,
             origin,
             policy: None,
+            same: None,
         });
     }
 }
@@ -548,15 +619,6 @@ fn is_document(path: &Path) -> bool {
     [".json", ".yaml", ".yml", ".tfstate"]
         .iter()
         .any(|end| name.ends_with(end))
-}
-
-/// Whether a file gives variables of Terraform their values.
-fn is_variables(path: &Path) -> bool {
-    let name = path
-        .file_name()
-        .map(|n| n.to_string_lossy().to_lowercase())
-        .unwrap_or_default();
-    name.ends_with(".tfvars") || name.ends_with(".tfvars.json")
 }
 
 /// Whether a text that cannot be read may hold a policy.

@@ -80,6 +80,7 @@ fn plan(source: &Arc<SourceText>, root: &Node) -> Content {
                 why: format!("its `{field}` is known only after the plan is applied"),
                 origin: source.place(resource.range.start),
                 policy: name.map(|name| (namespace.into(), name.into())),
+                same: None,
             });
             continue;
         }
@@ -115,6 +116,8 @@ fn policy(source: &Arc<SourceText>, kind: &str, address: &str, values: &Node, fi
         at: values.range.start,
         fixed: Some(fixed.into()),
         whole: None,
+        asked: Default::default(),
+        way: Default::default(),
     })
 }
 
@@ -158,12 +161,14 @@ fn answer(source: &Arc<SourceText>, root: &Node) -> Option<Content> {
         found: vec![Found {
             name: name.to_owned(),
             namespace: String::new(),
-            text: text.clone(),
+            text: unpacked(text),
             address: format!("the answer that holds `{name}`"),
             source: Arc::clone(source),
             at: data.range.start,
             fixed: Some(ANSWER.into()),
             whole: None,
+            asked: Default::default(),
+            way: Default::default(),
         }],
         ..Content::default()
     })

@@ -1,10 +1,21 @@
 //! Whether a text that can't be read as a policy shows one all the same. Only then its faults are told with its words: any
 //! other text may be anybody's, a link to a token among them.
 
-/// Whether the text has a `path` at its top, or a line that opens a `path` block.
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+/// Whether the text has a `path` at its top, or a line that opens a `path` block; packed as the servers take it too.
 pub(super) fn policy(bytes: &[u8]) -> bool {
     let text = String::from_utf8_lossy(bytes);
-    opens_block(&text) || at_top(&text)
+    opens_block(&text) || at_top(&text) || packed(bytes).is_some_and(|text| opens_block(&text) || at_top(&text))
+}
+
+/// The text that a policy in base64 stands for: the servers take it so.
+pub fn packed(bytes: &[u8]) -> Option<String> {
+    // As they do, line ends within passed over.
+    let packed: Vec<u8> = bytes.iter().copied().filter(|b| !b.is_ascii_whitespace()).collect();
+    let plain = STANDARD.decode(packed).ok().filter(|plain| !plain.is_empty())?;
+    String::from_utf8(plain).ok()
 }
 
 /// A line `path "..."`, however deep it seems to be: brackets of a broken text count for nothing.

@@ -83,7 +83,8 @@ pub fn parse_bytes(name: &str, file: &str, bytes: &[u8], dialect: &Dialect) -> R
     }
 }
 
-/// Whether the file is surely no text as policies are: compressed, an archive, or in another encoding than UTF-8.
+/// Whether the file is surely no text as policies are: compressed, an archive, in another encoding than UTF-8, or what stands
+/// for another text, which comes into its place where it is used.
 #[must_use]
 pub fn is_other_than_text(bytes: &[u8]) -> bool {
     other_than_text(bytes).is_some()
@@ -93,7 +94,9 @@ pub fn is_other_than_text(bytes: &[u8]) -> bool {
 fn other_than_text(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
     const UNPACK: &str = "unpack it first: policies are read as plain text";
     const UTF_8: &str = "save it as UTF-8";
-    const STARTS: [(&[u8], &str, &str); 8] = [
+    const DECRYPT: &str = "decrypt it before it is checked";
+    const FETCH: &str = "fetch what it stands for: `git lfs pull`";
+    const STARTS: [(&[u8], &str, &str); 14] = [
         (b"\x1f\x8b", "compressed (gzip)", UNPACK),
         (b"\x28\xb5\x2f\xfd", "compressed (zstd)", UNPACK),
         (b"BZh", "compressed (bzip2)", UNPACK),
@@ -102,8 +105,27 @@ fn other_than_text(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
         (b"\xff\xfe", "text in UTF-16", UTF_8),
         (b"\xfe\xff", "text in UTF-16", UTF_8),
         (b"\0", "text in UTF-16, or no text", UTF_8),
+        (
+            b"version https://git-lfs.github.com/spec/",
+            "a pointer of git-lfs",
+            FETCH,
+        ),
+        (
+            b"version https://hawser.github.com/spec/",
+            "a pointer of git-lfs",
+            FETCH,
+        ),
+        (b"$ANSIBLE_VAULT;", "encrypted (Ansible)", DECRYPT),
+        (b"-----BEGIN AGE ENCRYPTED FILE-----", "encrypted (age)", DECRYPT),
+        (b"age-encryption.org/", "encrypted (age)", DECRYPT),
+        (b"-----BEGIN PGP MESSAGE-----", "encrypted (PGP)", DECRYPT),
     ];
     let known = STARTS.iter().find(|(start, ..)| bytes.starts_with(start));
+    // SOPS keeps the names of what it knows; all else it makes one text of.
+    let holds = |word: &[u8]| memchr::memmem::find(bytes, word).is_some();
+    if holds(b"ENC[AES256_GCM,") && holds(b"sops") {
+        return Some(("encrypted (SOPS)", DECRYPT));
+    }
     known.map(|(_, what, hint)| (*what, *hint)).or_else(|| {
         // Latin letters in UTF-16 without a mark: every second byte is zero.
         let (letters, zeros) = (

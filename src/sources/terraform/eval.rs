@@ -5,6 +5,7 @@ use super::functions;
 use super::model::Expr;
 use super::module::Module;
 use super::value::{Entries, Value};
+use super::ways::Asked;
 use crate::origin::{Hold, Level, SourceText, Spelling};
 use crate::sources::files::Files;
 use crate::sources::node::{Kind, Node};
@@ -60,6 +61,17 @@ impl<'s> Scope<'s> {
         }
     }
 
+    /// Of nothing: where no name can be used.
+    #[must_use]
+    pub const fn nothing() -> Self {
+        Self {
+            module: None,
+            names: Vec::new(),
+            given: None,
+            parent: None,
+        }
+    }
+
     /// With more names.
     #[must_use]
     pub fn with(&'s self, names: Vec<(Arc<str>, Value)>) -> Self {
@@ -82,8 +94,12 @@ impl<'s> Scope<'s> {
 pub struct World<'f> {
     /// The files.
     pub files: &'f Files,
+    /// Whether each value counts that a file may give to a variable.
+    pub every_way: bool,
     /// Folders that were read.
     pub folders: RefCell<HashMap<PathBuf, super::module::Folder>>,
+    /// Which variables that files may give were asked for.
+    asked: RefCell<Asked>,
     depth: Cell<usize>,
     steps: Cell<u64>,
     bytes: Cell<u64>,
@@ -92,14 +108,28 @@ pub struct World<'f> {
 impl<'f> World<'f> {
     /// With nothing read yet.
     #[must_use]
-    pub fn new(files: &'f Files) -> Self {
+    pub fn new(files: &'f Files, every_way: bool) -> Self {
         Self {
             files,
+            every_way,
             folders: RefCell::default(),
+            asked: RefCell::default(),
             depth: Cell::new(0),
             steps: Cell::new(0),
             bytes: Cell::new(0),
         }
+    }
+
+    /// Notes that variables were asked for that files may give.
+    pub fn asks(&self, asked: &Asked) {
+        self.asked.borrow_mut().extend(asked.iter().cloned());
+    }
+
+    /// Does something, and says which of these variables it asked for.
+    pub fn noting<T>(&self, work: impl FnOnce() -> T) -> (T, Asked) {
+        let before = self.asked.take();
+        let done = work();
+        (done, self.asked.replace(before))
     }
 
     /// Goes one level down; none where that is too deep or too much.

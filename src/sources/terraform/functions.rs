@@ -3,7 +3,6 @@
 use super::eval::{Scope, Why, World};
 use super::value::{Entries, ITEM, Value};
 use crate::origin::{Level, Piece, SourceText, Spelling};
-use crate::sources::files;
 use crate::sources::node::{self, Kind, Node};
 use crate::sources::text::{Builder, Cutter, Text};
 use crate::sources::yaml;
@@ -131,11 +130,7 @@ impl Call<'_> {
     }
 
     fn list(&self, items: Vec<Value>) -> Result<Value, Why> {
-        if items.len() > MAX_ITEMS {
-            return Err(TOO_LONG.into());
-        }
-        self.world.makes(items.len().saturating_mul(size_of::<Value>()))?;
-        Ok(Value::list(items))
+        list(self.world, items)
     }
 
     fn entries(&self, entries: BTreeMap<Arc<str>, Value>) -> Result<Value, Why> {
@@ -147,10 +142,7 @@ impl Call<'_> {
 
     /// A value as JSON.
     fn json(&self, value: &Value) -> Result<String, Why> {
-        self.world.works(value.steps())?;
-        let json = value.json()?;
-        self.world.makes(json.len())?;
-        Ok(json)
+        json(self.world, value)
     }
 
     fn files(&self) -> Result<Value, Why> {
@@ -186,7 +178,9 @@ impl Call<'_> {
                 let below = files.below(&folder, &name).map_err(|why| failed(&shown, why))?;
                 // A pattern is tried on each of them.
                 self.world.works(below.len().saturating_mul(ITEM))?;
-                let found = files::matching(&below, &self.text(1)?).map_err(|why| failed(&shown, why))?;
+                let found = files
+                    .matching(&folder, &folder, &name, &self.text(1)?)
+                    .map_err(|why| failed(&shown, why))?;
                 self.list(found.into_iter().map(Value::made).collect())
             }
         }
@@ -464,10 +458,7 @@ impl Call<'_> {
 
     fn collections(&self) -> Result<Value, Why> {
         match self.name {
-            "toset" => {
-                let set = self.unique(self.items(0)?)?;
-                self.list(set)
-            }
+            "toset" => set(self.world, self.items(0)?),
             "tolist" | "nonsensitive" | "sensitive" | "tomap" | "tobool" | "ephemeralasnull" => {
                 Ok(self.get(0)?.clone())
             }
@@ -504,7 +495,15 @@ impl Call<'_> {
                 self.list(kept)
             }
             "compact" => {
-                let kept = self.items(0)?.into_iter().filter(|item| match item {
+                let items = self.items(0)?;
+                // Whether it stays is not known.
+                if let Some(why) = items.iter().find_map(|item| match item {
+                    Value::Unknown(why) => Some(why),
+                    _ => None,
+                }) {
+                    return Err(Arc::clone(why));
+                }
+                let kept = items.into_iter().filter(|item| match item {
                     Value::Null => false,
                     Value::Text(text) => !text.text.is_empty(),
                     _ => true,
@@ -686,28 +685,51 @@ impl Call<'_> {
                 let wanted = self.get(1)?;
                 self.world.works(self.get(0)?.steps())?;
                 let items = self.items(0)?;
-                items
-                    .iter()
-                    .position(|item| item.same(wanted) == Some(true))
-                    .map(|n| Value::Number(n as f64))
-                    .ok_or_else(|| "`index(…)` finds nothing".into())
+                for (n, item) in items.iter().enumerate() {
+                    match item.same(wanted) {
+                        Some(true) => return Ok(Value::Number(n as f64)),
+                        Some(false) => {}
+                        None => return Err(item.unknown_inside().unwrap_or_else(|| "it is not known".into())),
+                    }
+                }
+                Err("`index(…)` finds nothing".into())
             }
             other => Err(format!("`{other}(…)`").into()),
         }
     }
+}
 
-    /// Items as a set: each once; texts sorted.
-    fn unique(&self, items: Vec<Value>) -> Result<Vec<Value>, Why> {
-        let mut by_json: BTreeMap<String, Value> = BTreeMap::new();
-        for item in items {
-            let key = match &item {
-                Value::Text(text) => text.text.to_string(),
-                other => self.json(other)?,
-            };
-            by_json.entry(key).or_insert(item);
-        }
-        Ok(by_json.into_values().collect())
+/// Items as a set: each once; texts sorted.
+///
+/// # Errors
+/// What is not known.
+pub fn set(world: &World<'_>, items: Vec<Value>) -> Result<Value, Why> {
+    let mut by_json: BTreeMap<String, Value> = BTreeMap::new();
+    for item in items {
+        let key = match &item {
+            Value::Text(text) => text.text.to_string(),
+            other => json(world, other)?,
+        };
+        by_json.entry(key).or_insert(item);
     }
+    list(world, by_json.into_values().collect())
+}
+
+/// A list within bounds.
+fn list(world: &World<'_>, items: Vec<Value>) -> Result<Value, Why> {
+    if items.len() > MAX_ITEMS {
+        return Err(TOO_LONG.into());
+    }
+    world.makes(items.len().saturating_mul(size_of::<Value>()))?;
+    Ok(Value::list(items))
+}
+
+/// A value as JSON, within bounds.
+fn json(world: &World<'_>, value: &Value) -> Result<String, Why> {
+    world.works(value.steps())?;
+    let json = value.json()?;
+    world.makes(json.len())?;
+    Ok(json)
 }
 
 fn flatten(items: &[Value], out: &mut Vec<Value>) -> Result<(), Why> {

@@ -6,27 +6,33 @@ mod eval;
 mod functions;
 mod model;
 mod module;
+mod outside;
+mod types;
 mod value;
+mod ways;
 
 pub use functions::placeless;
 pub use model::is_other;
 pub use module::is_terraform;
+pub use outside::wraps;
+pub use ways::Way;
 
 use super::files::Files;
 use super::node::{self, Node};
 use super::text::Text;
 use super::{Found, Problem};
 use crate::origin::{Origin, SourceText, Spelling};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use crate::policy::load;
 use eval::{Scope, Why, World};
 use model::{Block, Expr};
 use module::{Module, bracketed};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::Arc;
 use value::Value;
+use ways::{Asked, Given, MAX_WAYS};
 
 /// What folders of Terraform hold.
 #[derive(Debug, Default)]
@@ -35,25 +41,33 @@ pub struct Content {
     pub found: Vec<Found>,
     /// What was found and is not known.
     pub unread: Vec<Problem>,
+    /// Variables that files may give other values, with those files.
+    pub given: BTreeSet<(Arc<str>, Arc<str>)>,
 }
 
-/// Reads the modules in `folders`. With `only`, what other files hold is left out.
+/// Reads the modules in `folders`. With `only`, what other files hold is left out; with `every_way`, the policies are those of
+/// each value that a file of the repository may give to a variable.
 #[must_use]
-pub fn read(files: &Files, folders: &BTreeSet<PathBuf>, only: &BTreeSet<PathBuf>) -> Content {
-    let world = World::new(files);
+pub fn read(files: &Files, folders: &BTreeSet<PathBuf>, only: &BTreeSet<PathBuf>, every_way: bool) -> Content {
+    let world = World::new(files, every_way);
     let mut reader = Reader {
         world: &world,
         content: Content::default(),
         visited: BTreeSet::new(),
         names: HashMap::new(),
         told: HashSet::new(),
+        asked: Vec::new(),
     };
-    let modules: Vec<(PathBuf, Module)> = folders
+    let modules: Vec<(PathBuf, Rc<Given>, Module)> = folders
         .iter()
-        .map(|folder| (folder.clone(), Module::root(&world, folder)))
+        .map(|folder| {
+            let given = Rc::new(module::may_be_given(&world, folder));
+            let module = Module::root(&world, folder, &given, Way::new());
+            (folder.clone(), given, module)
+        })
         .collect();
     let mut called = BTreeSet::new();
-    for (folder, module) in &modules {
+    for (folder, _, module) in &modules {
         for block in module.blocks.iter().filter(|b| &*b.kind == "module") {
             if let Ok(path) = module.source(&world, block)
                 && path != *folder
@@ -62,14 +76,14 @@ pub fn read(files: &Files, folders: &BTreeSet<PathBuf>, only: &BTreeSet<PathBuf>
             }
         }
     }
-    for (folder, module) in modules.iter().filter(|(folder, _)| !called.contains(folder)) {
+    for (folder, given, module) in modules.iter().filter(|(folder, ..)| !called.contains(folder)) {
         reader.visited.insert(folder.clone());
-        reader.module(module);
+        reader.root(module, given);
     }
     // Modules that only call each other, or that are called in a way that is not known.
-    for (folder, module) in &modules {
+    for (folder, given, module) in &modules {
         if reader.visited.insert(folder.clone()) {
-            reader.module(module);
+            reader.root(module, given);
         }
     }
     if world.spent()
@@ -82,6 +96,7 @@ pub fn read(files: &Files, folders: &BTreeSet<PathBuf>, only: &BTreeSet<PathBuf>
             why: "its Terraform takes more work than is done: some of it was not read".to_owned(),
             origin: Origin::new(file, 1, 1),
             policy: None,
+            same: None,
         });
     }
     let visited = std::mem::take(&mut reader.visited);
@@ -114,9 +129,69 @@ struct Reader<'w, 'f> {
     names: HashMap<PathBuf, HashSet<String>>,
     /// Calls of modules that were named as unread, by file and place.
     told: HashSet<(Arc<str>, usize)>,
+    /// What the blocks depend on, of variables that files may give.
+    asked: Vec<Asked>,
 }
 
 impl Reader<'_, '_> {
+    /// Reads a module that nobody calls: as it is, and each way that its variables may be set besides, as far as anything
+    /// depends on them.
+    fn root(&mut self, module: &Module, given: &Rc<Given>) {
+        let mut open = vec![Way::new()];
+        let mut done: BTreeSet<Way> = open.iter().cloned().collect();
+        let mut seen: HashSet<(String, Way)> = HashSet::new();
+        while let Some(way) = open.pop() {
+            let (found, unread) = (self.content.found.len(), self.content.unread.len());
+            if way.is_empty() {
+                self.module(module, &Asked::new());
+            } else {
+                let other = Module::root(self.world, &module.folder, given, way.clone());
+                self.module(&other, &Asked::new());
+            }
+            for asked in std::mem::take(&mut self.asked) {
+                let beside = given.beside(&way, &asked).into_iter();
+                open.extend(beside.filter(|other| done.insert(other.clone())));
+            }
+            // What does not depend on what is other here was found before.
+            let of = |asked: &Asked| -> Way {
+                let kept = way.iter().filter(|(name, _)| asked.contains(*name));
+                kept.map(|(name, file)| (Arc::clone(name), Arc::clone(file))).collect()
+            };
+            let mut fresh = Vec::new();
+            for mut one in self.content.found.split_off(found) {
+                one.way = of(&one.asked);
+                if seen.insert((one.address.clone(), one.way.clone())) {
+                    fresh.push(one);
+                }
+            }
+            self.content.found.append(&mut fresh);
+            if !way.is_empty() {
+                let (before, these) = self.content.unread.split_at(unread);
+                let known: HashSet<(&str, &str)> = before.iter().map(|p| (&*p.what, &*p.why)).collect();
+                let fresh: Vec<Problem> = these
+                    .iter()
+                    .filter(|p| !known.contains(&(&*p.what, &*p.why)))
+                    .cloned()
+                    .collect();
+                self.content.unread.truncate(unread);
+                self.content.unread.extend(fresh);
+            }
+            if done.len() > MAX_WAYS {
+                let file: Arc<str> = module.folder.display().to_string().into();
+                return self.content.unread.push(Problem {
+                    what: file.to_string(),
+                    why: format!("files may set its variables in more than {MAX_WAYS} ways: not all were tried"),
+                    origin: Origin::new(file, 1, 1),
+                    policy: None,
+                    same: None,
+                });
+            }
+        }
+        if done.len() > 1 {
+            self.content.given.extend(given.pairs());
+        }
+    }
+
     fn troubles(&mut self, folder: &Path) {
         let read = module::folder(self.world, folder);
         for (source, trouble) in read.troubles.iter() {
@@ -125,6 +200,7 @@ impl Reader<'_, '_> {
                 why: format!("it cannot be read: {}", trouble.why),
                 origin: source.place(trouble.offset),
                 policy: None,
+                same: None,
             });
         }
         for (file, why) in read.unread.iter() {
@@ -134,25 +210,53 @@ impl Reader<'_, '_> {
                 why: why.clone(),
                 origin: Origin::new(file, 1, 1),
                 policy: None,
+                same: None,
             });
         }
     }
 
-    fn module(&mut self, module: &Module) {
+    /// Reads a module; `above` is what it depends on that it is there at all.
+    fn module(&mut self, module: &Module, above: &Asked) {
         // Where that is too much, it is told at the end.
         let _ = self.world.works(module.blocks.len());
         for block in module.blocks.iter() {
             if self.world.spent() {
                 return;
             }
+            let found = self.content.found.len();
             match (&*block.kind, block.label(0)) {
                 ("resource", "vault_policy" | "vault_generic_endpoint" | "vault_generic_secret") => {
-                    self.resource(module, block);
+                    let ((), mut asked) = self.world.noting(|| self.resource(module, block));
+                    asked.extend(above.iter().cloned());
+                    for one in self.content.found.iter_mut().skip(found) {
+                        one.asked.clone_from(&asked);
+                    }
+                    if !asked.is_empty() {
+                        self.asked.push(asked);
+                    }
                 }
-                ("module", _) => self.call(module, block),
+                ("module", _) => self.call(module, block, above),
                 _ => {}
             }
+            if let Some(why) = outside::writes(block) {
+                let address = format!("{}{}", module.address, block.labels.join("."));
+                self.outside(module, block, &address, why);
+            }
         }
+    }
+
+    /// Names what may write policies and is not read. Where the base has the very same, it is told alone.
+    fn outside(&mut self, module: &Module, block: &Block, address: &str, why: &str) {
+        if !self.told.insert((Arc::clone(&block.source.file), block.range.start)) {
+            return;
+        }
+        self.content.unread.push(Problem {
+            what: address.to_owned(),
+            why: why.to_owned(),
+            origin: block.source.place(block.range.start),
+            policy: None,
+            same: Some(outside::same(self.world, module, block)),
+        });
     }
 
     fn unread(&mut self, address: &str, why: &str, block: &Block, at: usize, policy: Option<(Arc<str>, Arc<str>)>) {
@@ -161,6 +265,7 @@ impl Reader<'_, '_> {
             why: why.to_owned(),
             origin: block.source.place(at),
             policy,
+            same: None,
         });
     }
 
@@ -308,6 +413,8 @@ impl Reader<'_, '_> {
             at,
             fixed: None,
             whole,
+            asked: Asked::new(),
+            way: Way::new(),
         });
     }
 
@@ -387,7 +494,7 @@ impl Reader<'_, '_> {
         self.found(name, &namespace, body(&data), instance, at);
     }
 
-    fn call(&mut self, module: &Module, block: &Block) {
+    fn call(&mut self, module: &Module, block: &Block, above: &Asked) {
         let address = format!("{}module.{}", module.address, block.label(0));
         if let Some(why) = module.source(self.world, block).err() {
             let scope = Scope::of(module);
@@ -399,10 +506,17 @@ impl Reader<'_, '_> {
             });
             if tells || !here {
                 self.unread(&address, &why, block, block.range.start, None);
+            } else {
+                self.outside(module, block, &address, &why);
             }
             return;
         }
-        let instances = match module.instances(self.world, block) {
+        let (instances, mut asked) = self.world.noting(|| module.instances(self.world, block));
+        asked.extend(above.iter().cloned());
+        if !asked.is_empty() {
+            self.asked.push(asked.clone());
+        }
+        let instances = match instances {
             Ok(instances) => instances,
             Err(why) => {
                 let why = format!("its instances need {why}");
@@ -416,7 +530,7 @@ impl Reader<'_, '_> {
             match module.call(self.world, block, &key, names) {
                 Ok(below) => {
                     self.visited.insert(below.folder.clone());
-                    self.module(&below);
+                    self.module(&below, &asked);
                 }
                 // Once for each call: modules that lead to each other fail in as many ways as there are through them.
                 Err(why) => {
@@ -476,13 +590,7 @@ fn body(data: &Value) -> Result<Text, Why> {
 /// The servers take the text of a policy in base64 too.
 #[must_use]
 pub fn unpacked(policy: &Text) -> Text {
-    let plain = STANDARD
-        .decode(policy.text.trim().as_bytes())
-        .ok()
-        .and_then(|bytes| String::from_utf8(bytes).ok());
-    plain
-        .filter(|text| !text.is_empty())
-        .map_or_else(|| policy.clone(), Text::made)
+    load::packed(policy.text.as_bytes()).map_or_else(|| policy.clone(), Text::made)
 }
 
 /// Whether a value holds the text of a policy.
@@ -507,8 +615,10 @@ fn mentions(expr: &Expr, value: &Value) -> bool {
     raw.contains("sys/polic") || looks_like_policy(raw) || holds_policy(value)
 }
 
-/// Whether a text looks like a policy to somebody who does not parse it.
+/// Whether a text looks like a policy to somebody who does not parse it, packed as the servers take it too.
 #[must_use]
 pub fn looks_like_policy(text: &str) -> bool {
+    let plain = |text: &str| text.contains("path") && (text.contains("capabilities") || text.contains("policy"));
     text.contains("path") && text.contains("capabilities")
+        || load::packed(text.as_bytes()).is_some_and(|text| plain(&text))
 }

@@ -1,9 +1,10 @@
 //! The blocks of Terraform files, of HCL and of its JSON form alike.
 
+use super::types::Type;
 use crate::origin::{SourceText, Spelling};
 use crate::sources::node::{self, Kind, Node};
 use hcl_edit::Span as _;
-use hcl_edit::expr::Expression;
+use hcl_edit::expr::{Expression, ObjectKey};
 use hcl_edit::structure::{Block as HclBlock, Body, Structure};
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -29,6 +30,76 @@ impl Expr {
             Self::Hcl(_, expression) => expression.span().unwrap_or(0..0),
             Self::Json(_, node) => node.range.clone(),
         }
+    }
+}
+
+impl Expr {
+    /// As the type of a variable.
+    #[must_use]
+    pub fn as_type(&self) -> Type {
+        match self {
+            Self::Hcl(source, expression) => type_of(source, expression, 0),
+            Self::Json(source, node) => {
+                let expression = node.str().and_then(|text| text.parse::<Expression>().ok());
+                expression.map_or(Type::Odd, |expression| type_of(source, &expression, 0))
+            }
+        }
+    }
+}
+
+/// How deep types may be in each other.
+const MAX_TYPES: usize = 32;
+
+fn type_of(source: &Arc<SourceText>, expression: &Expression, depth: usize) -> Type {
+    if depth > MAX_TYPES {
+        return Type::Odd;
+    }
+    let inner = |expression: &Expression| Box::new(type_of(source, expression, depth + 1));
+    let named = |name: &str| match name {
+        "string" => Type::Text,
+        "number" => Type::Number,
+        "bool" => Type::Bool,
+        "any" | "map" => Type::Any,
+        "list" => Type::List(Box::new(Type::Any)),
+        "set" => Type::Set(Box::new(Type::Any)),
+        _ => Type::Odd,
+    };
+    match expression {
+        Expression::Variable(name) => named(name.as_str()),
+        Expression::String(name) => named(name.as_str()),
+        Expression::Parenthesis(within) => type_of(source, within.inner(), depth + 1),
+        Expression::FuncCall(call) => {
+            let Some(first) = call.args.iter().next() else {
+                return Type::Odd;
+            };
+            match (call.name.name.as_str(), first) {
+                ("list", of) => Type::List(inner(of)),
+                ("set", of) => Type::Set(inner(of)),
+                ("map", of) => Type::Map(inner(of)),
+                ("tuple", Expression::Array(kinds)) => Type::Tuple(kinds.iter().map(|kind| *inner(kind)).collect()),
+                ("object", Expression::Object(fields)) => {
+                    let fields = fields.iter().map(|(key, value)| {
+                        let name = match key {
+                            ObjectKey::Ident(name) => Some(name.as_str()),
+                            ObjectKey::Expression(key) => key.as_str(),
+                        };
+                        let (kind, may_lack, default) = match value.expr() {
+                            Expression::FuncCall(call) if call.name.name.as_str() == "optional" => {
+                                let mut arguments = call.args.iter();
+                                let kind = arguments.next().map_or(Type::Odd, |kind| *inner(kind));
+                                let default = arguments.next().cloned();
+                                (kind, true, default.map(|e| Expr::Hcl(Arc::clone(source), Arc::new(e))))
+                            }
+                            kind => (*inner(kind), false, None),
+                        };
+                        Some((Arc::from(name?), kind, may_lack, default))
+                    });
+                    fields.collect::<Option<Vec<_>>>().map_or(Type::Odd, Type::Object)
+                }
+                _ => Type::Odd,
+            }
+        }
+        _ => Type::Odd,
     }
 }
 

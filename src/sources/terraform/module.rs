@@ -3,7 +3,9 @@
 use super::document;
 use super::eval::{Scope, Why, World};
 use super::model::{self, Block, Expr, Trouble};
+use super::types;
 use super::value::Value;
+use super::ways::{Asked, Given, Way};
 use crate::origin::SourceText;
 use crate::sources::files::{self, Files};
 use std::cell::RefCell;
@@ -63,7 +65,8 @@ impl Index {
 #[derive(Debug, Clone)]
 enum Memo {
     Working,
-    Done(Value),
+    /// And which variables it was asked of that files may give.
+    Done(Value, Asked),
 }
 
 /// A module with its arguments.
@@ -77,19 +80,19 @@ pub struct Module {
     /// All its blocks.
     pub blocks: Arc<Vec<Block>>,
     index: Arc<Index>,
-    arguments: BTreeMap<Arc<str>, Value>,
+    arguments: BTreeMap<Arc<str>, (Value, Asked)>,
+    /// What files may give its variables beside that, and which of it counts here.
+    given: Rc<Given>,
+    way: Way,
     memo: RefCell<HashMap<String, Memo>>,
     below: RefCell<HashMap<String, Rc<Module>>>,
     depth: usize,
 }
 
-/// Whether a file is of Terraform or OpenTofu.
+/// Whether a file is of Terraform or OpenTofu. Both go by the letters as they are: `x.TF` is none of theirs.
 #[must_use]
 pub fn is_terraform(path: &Path) -> bool {
-    let name = path
-        .file_name()
-        .map(|n| n.to_string_lossy().to_lowercase())
-        .unwrap_or_default();
+    let name = path.file_name().map(|n| n.to_string_lossy()).unwrap_or_default();
     [".tf", ".tofu", ".tf.json", ".tofu.json"]
         .iter()
         .any(|end| name.ends_with(end))
@@ -102,14 +105,13 @@ fn is_automatic(name: &str) -> bool {
         || name.ends_with(".auto.tfvars.json")
 }
 
-/// Names of the plain files in a folder, sorted.
+/// Names of what is in a folder, sorted.
 fn names_in(folder: &Path) -> Vec<String> {
     let mut names: Vec<String> = std::fs::read_dir(folder)
         .into_iter()
         .flatten()
         .flatten()
         .filter_map(|entry| entry.file_name().into_string().ok())
-        .filter(|name| !name.starts_with('.'))
         .collect();
     names.sort();
     names
@@ -127,17 +129,38 @@ pub fn folder(world: &World<'_>, path: &Path) -> Folder {
     if let Some(known) = world.folders.borrow().get(path) {
         return known.clone();
     }
-    let names: BTreeSet<String> = names_in(path).into_iter().collect();
+    // Those that begin with a dot are not Terraform's.
+    let names: BTreeSet<String> = names_in(path)
+        .into_iter()
+        .filter(|name| !name.starts_with('.'))
+        .collect();
     let mut blocks: Vec<Block> = Vec::new();
     let (mut overrides, mut troubles, mut unread) = (Vec::new(), Vec::new(), Vec::new());
     for name in names.iter().filter(|name| is_terraform(Path::new(name))) {
         let twin = [(".tf", ".tofu"), (".tf.json", ".tofu.json")]
             .iter()
             .find_map(|(end, other)| Some(format!("{}{other}", name.strip_suffix(end)?)));
-        if twin.is_some_and(|twin| names.contains(&twin)) {
+        let file = files::tidy(&path.join(name));
+        // Which of the two programs runs is not known: what each reads has to be the same.
+        if let Some(twin) = twin.filter(|twin| names.contains(twin)) {
+            let both = (
+                world.files.source(&file),
+                world.files.source(&files::tidy(&path.join(&twin))),
+            );
+            if !matches!(&both, (Ok(one), Ok(other)) if one.text == other.text) {
+                let why = format!(
+                    "OpenTofu reads `{twin}` in its place, Terraform does not: which of them runs is not known"
+                );
+                unread.push((file, why));
+            }
             continue;
         }
-        let file = files::tidy(&path.join(name));
+        if is_override(name) && name.contains(".tofu") {
+            unread.push((
+                file.clone(),
+                "OpenTofu alone reads what it overrides: whether that runs is not known".to_owned(),
+            ));
+        }
         match world.files.source(&file) {
             Err(why) => unread.push((file, why)),
             Ok(source) => match model::blocks(&source) {
@@ -147,6 +170,7 @@ pub fn folder(world: &World<'_>, path: &Path) -> Folder {
             },
         }
     }
+    twice(&blocks, &mut troubles);
     overridden(&mut blocks, overrides, &mut troubles);
     let read = Folder {
         index: Arc::new(Index::new(&blocks)),
@@ -156,6 +180,30 @@ pub fn folder(world: &World<'_>, path: &Path) -> Folder {
     };
     world.folders.borrow_mut().insert(path.to_path_buf(), read.clone());
     read
+}
+
+/// What is said twice, of which Terraform takes none, and a program that does not read one of the files the other.
+fn twice(blocks: &[Block], troubles: &mut Vec<(Arc<SourceText>, Trouble)>) {
+    let mut seen: BTreeSet<String> = BTreeSet::new();
+    for block in blocks {
+        let names = match &*block.kind {
+            "locals" => block
+                .attributes
+                .iter()
+                .map(|(name, expr)| (format!("local.{name}"), expr.range().start))
+                .collect(),
+            "resource" | "data" | "variable" | "module" | "output" | "provider" => {
+                vec![(override_name(block), block.range.start)]
+            }
+            _ => Vec::new(),
+        };
+        for (name, offset) in names {
+            if let Some(name) = seen.replace(name) {
+                let why = format!("`{}` is said twice: which counts is not known", name.trim());
+                troubles.push((Arc::clone(&block.source), Trouble { offset, why }));
+            }
+        }
+    }
 }
 
 /// Puts what override files say into the blocks that it is about: an attribute takes the place of one of its name, and blocks
@@ -224,37 +272,74 @@ fn given(world: &World<'_>, path: &Path) -> BTreeMap<Arc<str>, Value> {
     let mut all = BTreeMap::new();
     let mut names: Vec<String> = names_in(path).into_iter().filter(|name| is_automatic(name)).collect();
     // `terraform.tfvars` first, then the others by name: the last one counts.
-    names.sort_by_key(|name| (!name.starts_with("terraform.tfvars"), name.clone()));
-    let nothing = Scope {
-        module: None,
-        names: Vec::new(),
-        given: None,
-        parent: None,
-    };
+    names.sort_by_key(|name| {
+        let place = ["terraform.tfvars", "terraform.tfvars.json"]
+            .iter()
+            .position(|first| name == first);
+        (place.unwrap_or(2), name.clone())
+    });
     for name in names {
-        let Ok(source) = world.files.source(&path.join(&name)) else {
-            continue;
-        };
-        match model::attributes(&source) {
-            Ok(attributes) => {
-                for (name, expr) in attributes {
-                    all.insert(name, world.value(&expr, &nothing));
-                }
-            }
-            Err(_) => {
-                // Nothing is known any more: any variable may be given in it.
-                all.insert("*".into(), Value::unknown(format!("`{name}` cannot be read")));
-            }
-        }
+        all.extend(variables(world, &path.join(&name)));
     }
     all
 }
 
+/// What a file gives to variables. Where it cannot be read it may give any: `*` stands for them.
+fn variables(world: &World<'_>, path: &Path) -> BTreeMap<Arc<str>, Value> {
+    let nothing = Scope::nothing();
+    let attributes = world
+        .files
+        .source(path)
+        .ok()
+        .and_then(|source| model::attributes(&source).ok());
+    let Some(attributes) = attributes else {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        return BTreeMap::from([("*".into(), Value::unknown(format!("`{name}` cannot be read")))]);
+    };
+    let value = |(name, expr)| (name, world.value(&expr, &nothing));
+    attributes.into_iter().map(value).collect()
+}
+
+/// What the files of a repository that Terraform does not read by itself may give to the variables of a root module.
+#[must_use]
+pub fn may_be_given(world: &World<'_>, root: &Path) -> Given {
+    let mut given = Given::default();
+    if !world.every_way {
+        return given;
+    }
+    let Some(here) = world.files.below_root(root) else {
+        return given;
+    };
+    for (file, path) in world.files.variable_files().iter() {
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        if is_automatic(&name) && file.parent() == Some(&*here) {
+            continue;
+        }
+        // Those beside another root module, or below it, are for that.
+        let whose = file
+            .ancestors()
+            .skip(1)
+            .find(|above| world.files.holds_terraform(above));
+        if whose.is_some_and(|whose| !here.starts_with(whose)) {
+            continue;
+        }
+        let called: Arc<str> = files::climbing(&here, file).into();
+        for (name, value) in variables(world, path) {
+            given.add(name, &called, value);
+        }
+    }
+    given
+}
+
 impl Module {
     /// The module of a folder that nobody calls.
-    pub fn root(world: &World<'_>, path: &Path) -> Self {
-        let arguments = given(world, path);
-        Self::new(world, String::new(), path, path, arguments, 0)
+    pub fn root(world: &World<'_>, path: &Path, may: &Rc<Given>, way: Way) -> Self {
+        let known = given(world, path).into_iter();
+        let arguments = known.map(|(name, value)| (name, (value, Asked::new()))).collect();
+        let mut root = Self::new(world, String::new(), path, path, arguments, 0);
+        root.given = Rc::clone(may);
+        root.way = way;
+        root
     }
 
     fn new(
@@ -262,7 +347,7 @@ impl Module {
         address: String,
         root: &Path,
         path: &Path,
-        arguments: BTreeMap<Arc<str>, Value>,
+        arguments: BTreeMap<Arc<str>, (Value, Asked)>,
         depth: usize,
     ) -> Self {
         let Folder { blocks, index, .. } = folder(world, path);
@@ -273,6 +358,8 @@ impl Module {
             blocks,
             index,
             arguments,
+            given: Rc::default(),
+            way: Way::new(),
             memo: RefCell::default(),
             below: RefCell::default(),
             depth,
@@ -290,15 +377,19 @@ impl Module {
     }
 
     /// Works something out once.
-    fn once(&self, name: String, work: impl FnOnce() -> Value) -> Value {
+    fn once(&self, world: &World<'_>, name: String, work: impl FnOnce() -> Value) -> Value {
         match self.memo.borrow().get(&name) {
-            Some(Memo::Done(value)) => return value.clone(),
+            Some(Memo::Done(value, asked)) => {
+                world.asks(asked);
+                return value.clone();
+            }
             Some(Memo::Working) => return Value::unknown(format!("`{name}` leads to itself")),
             None => {}
         }
         self.memo.borrow_mut().insert(name.clone(), Memo::Working);
-        let value = work();
-        self.memo.borrow_mut().insert(name, Memo::Done(value.clone()));
+        let (value, asked) = world.noting(work);
+        world.asks(&asked);
+        self.memo.borrow_mut().insert(name, Memo::Done(value.clone(), asked));
         value
     }
 
@@ -328,11 +419,11 @@ impl Module {
                 let module = match self.folder.strip_prefix(&self.root) {
                     Ok(relative) if relative.as_os_str().is_empty() => ".".to_owned(),
                     Ok(relative) => relative.display().to_string(),
-                    Err(_) => climbing(&self.root, &self.folder),
+                    Err(_) => files::climbing(&self.root, &self.folder),
                 };
                 match *second {
                     "module" => Ok((Value::made(module), 1)),
-                    "root" | "cwd" => Ok((Value::made("."), 1)),
+                    "root" => Ok((Value::made("."), 1)),
                     _ => Err(unknown()),
                 }
             }
@@ -348,17 +439,23 @@ impl Module {
                     return Err(unknown());
                 }
                 let block = self.block(&format!("data.{kind}.{name}")).ok_or_else(unknown)?;
-                let value = self.once(format!("data.{kind}.{name}"), || {
+                let value = self.once(world, format!("data.{kind}.{name}"), || {
                     self.spread(world, block, |scope| {
                         let text = document::text(world, block, scope).map_or_else(Value::Unknown, Value::Text);
-                        Value::object([("hcl", text)])
+                        let other = || Value::unknown("what a policy document is beside its `hcl` is not known");
+                        Value::object([
+                            ("hcl", text),
+                            ("id", other()),
+                            ("namespace", other()),
+                            ("rule", other()),
+                        ])
                     })
                 });
                 Ok((value, 2))
             }
             kind @ "vault_policy" => {
                 let block = self.block(&format!("resource.{kind}.{second}")).ok_or_else(unknown)?;
-                let value = self.once(format!("{kind}.{second}"), || {
+                let value = self.once(world, format!("{kind}.{second}"), || {
                     self.spread(world, block, |scope| {
                         let field = |name: &str| match block.attributes.get(name) {
                             Some(expr) => world.value(expr, scope),
@@ -403,19 +500,38 @@ impl Module {
         }
     }
 
+    /// The value of a variable: what its caller or a file gives it, else its default, each as its type makes it.
     fn variable(&self, world: &World<'_>, name: &str) -> Value {
-        if let Some(value) = self.arguments.get(name) {
-            return value.clone();
-        }
-        if let Some(anything) = self.arguments.get("*") {
-            return anything.clone();
-        }
         let Some(block) = self.block(&format!("variable.{name}")) else {
             return Value::unknown(format!("there is no variable `{name}`"));
         };
-        match block.attributes.get("default") {
-            Some(expr) => self.once(format!("var.{name}"), || world.value(expr, &Scope::of(self))),
-            None => Value::unknown(format!("variable `{name}` has no value here")),
+        if let Some((anything, asked)) = self.arguments.get("*") {
+            world.asks(asked);
+            return anything.clone();
+        }
+        let typed = |value: Value| types::typed(world, block.attributes.get("type"), value);
+        let nullable = block.attributes.get("nullable").is_none_or(|expr| {
+            let value = world.value(expr, &Scope::of(self));
+            !matches!(value, Value::Bool(false))
+        });
+        let mut value = self.arguments.get(name).map(|(value, asked)| {
+            world.asks(asked);
+            value.clone()
+        });
+        let default = block.attributes.get("default");
+        // One that has no value at all is not known, whatever some file would give it.
+        if (value.is_some() || default.is_some()) && self.given.has(name) {
+            world.asks(&Asked::from([Arc::from(name)]));
+            if let Some(file) = self.way.get(name) {
+                value = Some(self.given.value(name, file));
+            }
+        }
+        match (value, default) {
+            (Some(value), _) if nullable || !matches!(value, Value::Null) => typed(value),
+            (_, Some(expr)) => self.once(world, format!("var.{name}"), || {
+                typed(world.value(expr, &Scope::of(self)))
+            }),
+            _ => Value::unknown(format!("variable `{name}` has no value here")),
         }
     }
 
@@ -423,7 +539,7 @@ impl Module {
         let Some(expr) = self.index.locals.get(name) else {
             return Value::unknown(format!("there is no local `{name}`"));
         };
-        self.once(format!("local.{name}"), || world.value(expr, &Scope::of(self)))
+        self.once(world, format!("local.{name}"), || world.value(expr, &Scope::of(self)))
     }
 
     fn output(&self, world: &World<'_>, name: &str, output: Option<&str>) -> Result<Value, Why> {
@@ -436,7 +552,9 @@ impl Module {
         let below = self.call(world, block, &Value::Null, Vec::new())?;
         let block = below.block(&format!("output.{output}")).ok_or_else(unknown)?;
         let expr = block.attributes.get("value").ok_or_else(unknown)?;
-        Ok(below.once(format!("output.{output}"), || world.value(expr, &Scope::of(&below))))
+        Ok(below.once(world, format!("output.{output}"), || {
+            world.value(expr, &Scope::of(&below))
+        }))
     }
 
     /// The instances of a block: what stands in brackets after its address, and the names that it may use.
@@ -501,7 +619,7 @@ impl Module {
         let path = self.source(world, block)?;
         let base = Scope::of(self);
         let scope = base.with(names);
-        let arguments: BTreeMap<Arc<str>, Value> = block
+        let arguments: BTreeMap<Arc<str>, (Value, Asked)> = block
             .attributes
             .iter()
             .filter(|(name, _)| {
@@ -510,7 +628,7 @@ impl Module {
                     "source" | "version" | "providers" | "for_each" | "count" | "depends_on"
                 )
             })
-            .map(|(name, expr)| (Arc::clone(name), world.value(expr, &scope)))
+            .map(|(name, expr)| (Arc::clone(name), world.noting(|| world.value(expr, &scope))))
             .collect();
         let below = Rc::new(Self::new(
             world,
@@ -557,18 +675,6 @@ pub fn bracketed(key: &Value) -> String {
         Value::Number(number) => format!("[{number}]"),
         _ => String::new(),
     }
-}
-
-/// The way from one folder to another that is not below it.
-fn climbing(from: &Path, to: &Path) -> String {
-    let mut up = String::new();
-    for above in from.ancestors() {
-        if let Ok(rest) = to.strip_prefix(above) {
-            return format!("{up}{}", rest.display());
-        }
-        up.push_str("../");
-    }
-    to.display().to_string()
 }
 
 fn name_of(block: &Block) -> String {

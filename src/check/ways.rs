@@ -1,0 +1,92 @@
+//! Findings about policies of Terraform in the ways that files may set their variables: whether Terraform is told to read a
+//! `prod.tfvars` is not known, so each way has to be as good as the one without.
+
+use super::source::Ways;
+use super::{access, gate};
+use crate::access::{Inputs, Joined};
+use crate::advice::Finding;
+use crate::pipeline::place::{Changed, Places};
+use crate::pipeline::{self, Question};
+use crate::policy::model::Policy;
+use crate::settings::RuleLevel;
+use crate::sources::Way;
+use crate::usage::Facts;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What was there before: the policies, and the ways that they may be.
+pub struct Before<'b> {
+    /// The policies.
+    pub policies: &'b [Policy],
+    /// In each way.
+    pub ways: &'b Ways,
+}
+
+/// What is found in any of the ways.
+pub fn findings(
+    joined: &Joined,
+    ways: &Ways,
+    before: Option<&Before<'_>>,
+    levels: &BTreeMap<String, RuleLevel>,
+    options: &gate::Options<'_>,
+) -> Vec<Finding> {
+    let all: BTreeSet<&Way> = ways.set().chain(before.iter().flat_map(|b| b.ways.set())).collect();
+    let now = options.now.as_second();
+    let mut found = Vec::new();
+    for way in all {
+        let new = ways.taken(&joined.policies, way);
+        let differ = |policy: &&Policy| !joined.policies.contains(policy);
+        let other: Vec<Policy> = new.iter().filter(differ).cloned().collect();
+        let mut these = alone(other, levels, options);
+        if let Some(before) = before {
+            let old = before.ways.taken(before.policies, way);
+            let (changed, places) = (Changed::new(&old, &new), Places::new(&new));
+            these.retain(|finding| changed.touches(finding, &places));
+            these.extend(access::findings(options.profile, &old, &new, joined, &changed, now));
+        }
+        for mut finding in these {
+            finding.detail = format!("{}{}.", told(&finding.detail), said(way));
+            found.push(finding);
+        }
+    }
+    found
+}
+
+/// What the policies are by themselves, without anybody who used them.
+fn alone(policies: Vec<Policy>, levels: &BTreeMap<String, RuleLevel>, options: &gate::Options<'_>) -> Vec<Finding> {
+    if policies.is_empty() {
+        return Vec::new();
+    }
+    let settings = options.settings;
+    let nothing = gate::Seen::nothing();
+    let analysis = pipeline::analyse(Question {
+        inputs: Inputs {
+            facts: Facts::default(),
+            policies,
+            deployment: None,
+            profile: options.profile,
+            now: Some(options.now.as_second()),
+        },
+        watch: nothing.watch,
+        last: None,
+        evidence: &settings.evidence,
+        weights: &settings.weights,
+        kv2_closure: settings.price.kv2_closure,
+    });
+    let mut found = analysis.findings(levels, None);
+    found.extend(gate::warnings(&analysis.joined, None));
+    found
+}
+
+fn told(detail: &str) -> String {
+    if detail.is_empty() {
+        String::new()
+    } else {
+        format!("{detail} ")
+    }
+}
+
+/// Which files set which variables.
+fn said(way: &Way) -> String {
+    let set: Vec<String> = way.iter().map(|(name, file)| format!("`{name}` of `{file}`")).collect();
+    format!("So with {}", set.join(" and "))
+}
