@@ -146,6 +146,8 @@ pub struct Limits {
     pub budget: f64,
     /// Of one of those who would be denied.
     pub each: f64,
+    /// What an expected wrong denial is worth at the least, in what stays open, whatever the budget.
+    pub worth: f64,
 }
 
 /// The best that was found.
@@ -248,7 +250,12 @@ fn cheapest(units: &[Unit], expected: &[Expected], stays: &[bool], piece: f64, l
     };
     // Whatever the price: what leaves the least at it says how little can be left within the budget.
     let bound = |c: &Choice| c.open + c.price * (c.denied - limits.budget);
-    let (mut low, mut high) = PRICES;
+    let (mut low, mut high) = (PRICES.0.max(limits.worth.log10()), PRICES.1);
+    let all = at(low);
+    if limits.worth > 0.0 && all.denied <= limits.budget {
+        // What costs more than it is worth stays, however much of the budget is left.
+        return Choice { bound: all.open, ..all };
+    }
     let mut best = at(high);
     let mut least = bound(&best).max(0.0);
     for _ in 0..HALVINGS {
@@ -278,7 +285,7 @@ fn fill(units: &[Unit], expected: &[Expected], stays: &[bool], piece: f64, limit
     }
     let mut offers: Vec<(usize, Chosen, f64, f64)> = Vec::new();
     for step in 1..=8 {
-        let price = best.price * 0.5_f64.powi(step);
+        let price = (best.price * 0.5_f64.powi(step)).max(limits.worth);
         for (n, ((unit, e), stays)) in units.iter().zip(expected).zip(stays).enumerate() {
             let (Some(now), false) = (best.chosen.get(n), *stays) else {
                 continue;
@@ -289,7 +296,7 @@ fn fill(units: &[Unit], expected: &[Expected], stays: &[bool], piece: f64, limit
                 .iter()
                 .rev()
                 .any(|(m, form, _, _)| *m == n && form.form == other.form);
-            if gain > 0.0 && cost > 0.0 && cost <= left && !known {
+            if gain > limits.worth * cost && cost > 0.0 && cost <= left && !known {
                 offers.push((n, other, gain, cost));
             }
         }
@@ -377,7 +384,11 @@ mod tests {
     }
 
     fn limits(budget: f64) -> Limits {
-        Limits { budget, each: 1e9 }
+        Limits {
+            budget,
+            each: 1e9,
+            worth: 0.0,
+        }
     }
 
     #[test]
@@ -391,11 +402,32 @@ mod tests {
     }
 
     #[test]
+    fn what_costs_more_than_it_closes_stays_however_large_the_budget() {
+        let (units, expected): (Vec<_>, Vec<_>) = [unused(100.0, 1.0, 0), unused(90.0, 300.0, 1)].into_iter().unzip();
+        let worth = |worth: f64| {
+            let limits = Limits { worth, ..limits(1e6) };
+            let found = within(&units, &expected, 0.0, limits);
+            assert!(found.bound <= found.open);
+            found.open
+        };
+        assert_eq!((worth(0.0), worth(0.5), worth(200.0)), (0.0, 90.0, 190.0));
+    }
+
+    #[test]
     fn nobody_bears_more_than_one_may() {
         let (units, expected): (Vec<_>, Vec<_>) = [unused(100.0, 1.0, 7), unused(90.0, 1.0, 7), unused(20.0, 1.0, 8)]
             .into_iter()
             .unzip();
-        let found = within(&units, &expected, 0.0, Limits { budget: 3.0, each: 1.0 });
+        let found = within(
+            &units,
+            &expected,
+            0.0,
+            Limits {
+                budget: 3.0,
+                each: 1.0,
+                worth: 0.0,
+            },
+        );
         let of_seven = found.chosen.iter().take(2).map(|c| c.denied).sum::<f64>();
         assert!(of_seven <= 1.0 && found.denied > 0.0, "{found:?}");
     }
@@ -439,13 +471,15 @@ mod tests {
             list in prop::collection::vec((1_u32..100, 1_u32..100), 1..12),
             small in 0_u32..200,
             more in 0_u32..200,
+            worth in 0_u32..30,
         ) {
             let (units, expected): (Vec<_>, Vec<_>) = list
                 .iter()
                 .zip(0..)
                 .map(|((open, denied), who)| unused(f64::from(*open), f64::from(*denied) / 10.0, who))
                 .unzip();
-            let open = |budget: u32| within(&units, &expected, 0.0, limits(f64::from(budget) / 10.0));
+            let worth = f64::from(worth);
+            let open = |budget: u32| within(&units, &expected, 0.0, Limits { worth, ..limits(f64::from(budget) / 10.0) });
             let (less, much) = (open(small), open(small + more));
             prop_assert!(much.open <= less.open + 1e-6);
             prop_assert!(less.denied <= f64::from(small) / 10.0 + 1e-6);

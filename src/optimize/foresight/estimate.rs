@@ -65,6 +65,7 @@ impl Estimate {
         let limits = Limits {
             budget: limits.budget / self.off.factor,
             each: limits.each / self.off.factor,
+            worth: limits.worth * self.off.factor,
         };
         let mut found = choice::within(units, &self.expected, self.piece, limits);
         found.denied *= self.off.factor;

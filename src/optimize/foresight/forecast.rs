@@ -49,7 +49,7 @@ struct Counted {
 /// How much of a first use each unit stands for that was in use from the beginning: nobody knows since when.
 const BEFORE: f64 = 0.1;
 /// How much what was in use from the beginning tells of how often something new of its like is used again, against what was new
-/// itself: what is found early is what is used most. Of what is not alike it tells nothing.
+/// itself: what is found early is what is used most. Of what is not alike it tells nothing ([`established`]).
 const ESTABLISHED: f64 = 0.05;
 
 /// The day before which births are not told apart from what was there before the past began.
@@ -185,18 +185,19 @@ pub fn forecast(units: &[Unit], until: i32, horizon: i32) -> Vec<Expected> {
             .collect()
     };
     let born = Pool::learn(&entries(&|c| (c.births.born, c.exposure)), (0.5, 50.0));
-    let again = Pool::learn(&entries(&|c| (c.births.uses, c.births.days)), (0.5, 10.0));
-    let mut before = Alike::default();
+    let mut before: BTreeMap<&[u64], (f64, f64)> = BTreeMap::new();
     let mut told = Alike::default();
-    for c in &places {
-        let unit = &units[c.unit];
-        let kind = kind(unit, unit.places[c.place].depth);
-        before.add(kind, ESTABLISHED * c.before.0, ESTABLISHED * c.before.1);
-        told.add(unit.nearest(), c.births.born, c.exposure);
+    for (c, groups) in places.iter().zip(&groups) {
+        let sum = before.entry(&groups[..groups.len() - 1]).or_default();
+        *sum = (sum.0 + c.before.0, sum.1 + c.before.1);
+        told.add(units[c.unit].nearest(), c.births.born, c.exposure);
     }
+    let before = established(before, horizon);
+    let again = Pool::told(&entries(&|c| (c.births.uses, c.births.days)), &before, (0.5, 10.0));
 
     // How often a unit is used once it came into use: told by those that did, a little by its nearest like that always were in use,
     // and, of the widest group alone, by what came new below units in use.
+    let busy = Busy::of(units, until, horizon);
     let follow: Vec<Entry> = units
         .par_iter()
         .filter_map(|unit| {
@@ -205,22 +206,23 @@ pub fn forecast(units: &[Unit], until: i32, horizon: i32) -> Vec<Expected> {
             (day >= burn).then(|| Entry {
                 groups: unit.likes.clone(),
                 count: uses,
-                exposure: days,
+                exposure: days * busy.is(unit),
             })
         })
         .collect();
     let below = places.iter().filter(|c| c.births.born > 0.0).map(|c| Entry {
         groups: units[c.unit].likes.iter().take(1).copied().collect(),
         count: c.births.uses,
-        exposure: c.births.days,
+        exposure: c.births.days * busy.is(&units[c.unit]),
     });
     let follow: Vec<Entry> = follow.into_iter().chain(below).collect();
-    let follow = Pool::learn(&follow, (1.0, 10.0));
-    let mut established = Alike::default();
+    let mut before: BTreeMap<&[u64], (f64, f64)> = BTreeMap::new();
     for unit in units.iter().filter(|u| u.first(until).is_some_and(|day| day < burn)) {
         let (uses, days) = unit.follows(until, horizon).first().copied().unwrap_or_default();
-        established.add(unit.nearest(), ESTABLISHED * uses, ESTABLISHED * days);
+        let sum = before.entry(unit.likes.as_slice()).or_default();
+        *sum = (sum.0 + uses, sum.1 + days * busy.is(unit));
     }
+    let follow = Pool::told(&follow, &established(before, horizon), (1.0, 10.0));
 
     let asleep = asleep(units, until, horizon);
     let mut expected: Vec<Expected> = units
@@ -228,8 +230,7 @@ pub fn forecast(units: &[Unit], until: i32, horizon: i32) -> Vec<Expected> {
         .zip(counts)
         .map(|(unit, counts)| {
             let unused = unit.first(until).is_none();
-            let (uses, days) = established.of(unit.nearest());
-            let again = follow.own(&unit.likes, uses, days);
+            let again = follow.at(&unit.likes) * busy.is(unit);
             let drop = unused.then(|| {
                 if unit.idle {
                     return 0.0;
@@ -253,8 +254,7 @@ pub fn forecast(units: &[Unit], until: i32, horizon: i32) -> Vec<Expected> {
         let rate = born.own(groups, c.births.born, c.exposure);
         let of = &units[c.unit];
         let kind = kind(of, of.places[c.place].depth);
-        let (uses, days) = before.of(kind);
-        let again = again.own(groups, c.births.uses + uses, c.births.days + days);
+        let again = again.own(groups, c.births.uses, c.births.days);
         let fade = of_places.of(kind);
         let cost = ahead(rate, again, fade, c.age, horizon, false);
         let unit = &mut expected[c.unit];
@@ -303,23 +303,79 @@ fn like(units: &[Unit], first: &[Entry], until: i32) -> Like {
     found
 }
 
+/// What was in use from the beginning as evidence of how often something new of its like is used again: a little of it, and never
+/// more than one newcomer that was watched for a horizon.
+fn established(sums: BTreeMap<&[u64], (f64, f64)>, horizon: i32) -> Vec<Entry> {
+    let part = |days: f64| ESTABLISHED.min(f64::from(horizon) / days.max(1.0));
+    sums.into_iter()
+        .map(|(groups, (uses, days))| Entry {
+            groups: groups.to_vec(),
+            count: uses * part(days),
+            exposure: days * part(days),
+        })
+        .collect()
+}
+
+/// How busy blocks are: uses a day of a unit that is in use. What is new in a busy one is expected to be used more.
+struct Busy {
+    blocks: HashMap<u32, f64>,
+    all: f64,
+}
+
+impl Busy {
+    /// So many days of all count for each block: one that was hardly watched is as busy as others.
+    const FEW: f64 = 10.0;
+    /// Nothing is less busy.
+    const LEAST: f64 = 1e-3;
+
+    fn of(units: &[Unit], until: i32, horizon: i32) -> Self {
+        let mut sums: BTreeMap<u32, (f64, f64)> = BTreeMap::new();
+        let mut all = (0.0, 0.0);
+        for unit in units.iter().filter(|u| u.first(until).is_some()) {
+            let (uses, days) = unit.follows(until, horizon).first().copied().unwrap_or_default();
+            let sum = sums.entry(unit.block).or_default();
+            *sum = (sum.0 + uses, sum.1 + days);
+            all = (all.0 + uses, all.1 + days);
+        }
+        let all = if all.1 > 0.0 { all.0 / all.1 } else { 1.0 };
+        let mean = |(uses, days): (f64, f64)| (uses + Self::FEW * all) / (days + Self::FEW);
+        Self {
+            blocks: sums.into_iter().map(|(block, sum)| (block, mean(sum))).collect(),
+            all,
+        }
+    }
+
+    fn is(&self, unit: &Unit) -> f64 {
+        self.blocks
+            .get(&unit.block)
+            .copied()
+            .unwrap_or(self.all)
+            .max(Self::LEAST)
+    }
+}
+
 /// Blocks of which nothing was used.
 struct Asleep {
     blocks: HashSet<u32>,
     /// The chance that one of them wakes up in the horizon.
     wakes: f64,
-    /// The share of units in use, of blocks that are awake.
-    share: f64,
+    /// How likely a unit is in use where its block is.
+    share: Pool,
+    /// Uses a day of a unit in use.
+    often: Pool,
+    /// Days from the middle of the horizon to its end: a block wakes up on any day of it.
+    days: f64,
 }
 
 impl Asleep {
-    /// Expected wrong denials of dropping a unit, because all that it belongs to may wake up.
+    /// Expected wrong denials of dropping a unit, because all that it belongs to may wake up: then it is used as its like are, or once
+    /// and all over, as in an emergency.
     fn cost(&self, unit: &Unit) -> f64 {
-        if self.blocks.contains(&unit.block) {
-            self.wakes * self.share * unit.breadth.max(1.0).sqrt()
-        } else {
-            0.0
+        if !self.blocks.contains(&unit.block) {
+            return 0.0;
         }
+        let uses = 1.0 + self.often.at(&unit.likes) * self.days;
+        self.wakes * self.share.at(&unit.likes) * uses.max(unit.breadth.sqrt())
     }
 }
 
@@ -335,9 +391,28 @@ fn asleep(units: &[Unit], until: i32, horizon: i32) -> Asleep {
         woke += f64::from(u8::from(day.is_some_and(|day| day >= burn)));
         days += f64::from((day.unwrap_or(until) - burn).max(0));
     }
-    let awake = |unit: &&Unit| first.get(&unit.block).is_some_and(Option::is_some);
-    let of_awake = units.iter().filter(awake).count();
-    let used = units.iter().filter(|unit| unit.first(until).is_some()).count();
+    let entry = |unit: &Unit, (count, exposure): (f64, f64)| Entry {
+        groups: unit.likes.clone(),
+        count,
+        exposure,
+    };
+    let (mut share, mut woken) = (Vec::new(), Vec::new());
+    let mut before: BTreeMap<&[u64], (f64, f64)> = BTreeMap::new();
+    for unit in units {
+        let Some(day) = first.get(&unit.block).copied().flatten() else {
+            continue;
+        };
+        let used = unit.first(until).is_some();
+        share.push(entry(unit, (f64::from(u8::from(used)), 1.0)));
+        let follows = unit.follows(until, horizon).first().copied().filter(|_| used);
+        let Some((uses, days)) = follows else { continue };
+        if day >= burn {
+            woken.push(entry(unit, (uses, days)));
+        } else {
+            let sum = before.entry(unit.likes.as_slice()).or_default();
+            *sum = (sum.0 + uses, sum.1 + days);
+        }
+    }
     Asleep {
         blocks: first
             .iter()
@@ -345,7 +420,9 @@ fn asleep(units: &[Unit], until: i32, horizon: i32) -> Asleep {
             .map(|(&block, _)| block)
             .collect(),
         wakes: 1.0 - (-(woke / days.max(1.0)) * f64::from(horizon)).exp(),
-        share: (used as f64 + 1.0) / (of_awake as f64 + 2.0),
+        share: Pool::learn(&share, (0.5, 2.0)),
+        often: Pool::told(&woken, &established(before, horizon), (1.0, 10.0)),
+        days: f64::from(horizon) / 2.0,
     }
 }
 
@@ -458,6 +535,56 @@ mod tests {
             forecast(&units, 90, 60)[8].drop.unwrap()
         };
         assert!(cost(1) > 2.0 * cost(30), "{} and {}", cost(1), cost(30));
+    }
+
+    #[test]
+    fn what_came_new_and_was_not_used_again_is_not_made_dear_by_what_always_was() {
+        // Four paths that are read every day below each of ten, and below five of them new ones that are read once.
+        let make = |again: i32| -> Vec<Unit> {
+            let of = |n: i32| {
+                let mut uses: Vec<Vec<i32>> = vec![every(1); 4];
+                if n % 2 == 0 {
+                    let day = 35 + 2 * n;
+                    uses.extend((0..3).map(|k| (0..=again).map(|x| day + k + x).collect::<Vec<i32>>()));
+                }
+                unit(7, &uses)
+            };
+            (0..10).map(of).collect()
+        };
+        let cost = |again: i32| forecast(&make(again), 90, 60).iter().map(|e| e.narrow[0]).sum::<f64>();
+        assert!(cost(0) < cost(20) / 4.0, "{} and {}", cost(0), cost(20));
+    }
+
+    #[test]
+    fn a_first_use_is_dearer_where_its_policy_is_busy() {
+        let mut units: Vec<Unit> = (0..4).map(|_| unit(7, &[every(1), every(1), every(1)])).collect();
+        units.extend((0..4).map(|_| unit(8, &[every(15)])));
+        units.extend([unit(9, &[]), unit(9, &[])]);
+        for (n, unit) in units.iter_mut().enumerate() {
+            unit.block = [0, 0, 0, 0, 1, 1, 1, 1, 0, 1][n];
+        }
+        let found = forecast(&units, 90, 60);
+        let (busy, idle) = (found[8].drop.unwrap(), found[9].drop.unwrap());
+        assert!(busy > 1.5 * idle, "{busy} and {idle}");
+    }
+
+    #[test]
+    fn what_a_policy_asleep_may_wake_up_to_is_what_its_like_are_used_for() {
+        // Of ten policies with two grants each, three woke up; all that are awake use the first every day, and none the second.
+        let mut units = Vec::new();
+        for block in 0..10_u32 {
+            let uses = match block {
+                0 => Vec::new(),
+                1..=3 => vec![(40 + 5 * i32::try_from(block).unwrap()..90).collect()],
+                _ => vec![every(1)],
+            };
+            let (mut used, mut never) = (unit(7, &uses), unit(8, &[]));
+            (used.block, never.block) = (block, block);
+            units.extend([used, never]);
+        }
+        let found = forecast(&units, 90, 60);
+        let (used, never) = (found[0].drop.unwrap(), found[1].drop.unwrap());
+        assert!(used > 3.0 * never && used > 2.0, "{used} and {never}");
     }
 
     #[test]

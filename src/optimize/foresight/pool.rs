@@ -33,6 +33,13 @@ impl Pool {
     /// Learns rates; `prior` is (count, exposure) put to all of it, so that nothing is ever impossible.
     #[must_use]
     pub fn learn(entries: &[Entry], prior: (f64, f64)) -> Self {
+        Self::told(entries, &[], prior)
+    }
+
+    /// The same; `told` is what is known of groups beside the entries, each of the nearest of its groups alone: to the wider ones it
+    /// says nothing, nor how much groups differ.
+    #[must_use]
+    pub fn told(entries: &[Entry], told: &[Entry], prior: (f64, f64)) -> Self {
         let sums = entries
             .iter()
             .fold(prior, |sum, e| (sum.0 + e.count, sum.1 + e.exposure));
@@ -62,6 +69,12 @@ impl Pool {
                     .then(a.2.total_cmp(&b.2))
             });
             let worth = likeliest(&list);
+            for entry in told.iter().filter(|e| e.groups.len() == floor + 1) {
+                let above = pool.at(entry.groups.get(..floor).unwrap_or_default());
+                let sum = sums.entry(nested(&entry.groups)).or_insert((0.0, 0.0, above));
+                sum.0 += entry.count;
+                sum.1 += entry.exposure;
+            }
             pool.floors.push(
                 sums.into_iter()
                     .map(|(group, (count, exposure, above))| (group, shrunk(count, exposure, above, worth)))
@@ -172,6 +185,20 @@ mod tests {
         );
         assert!((pool.at(&[1, 11]) - 0.5).abs() < 0.02, "much news: its own");
         assert!((pool.at(&[9, 9]) - pool.at(&[])).abs() < 1e-12, "unknown: that of all");
+    }
+
+    #[test]
+    fn what_is_told_beside_says_nothing_to_wider_groups() {
+        let entries: Vec<Entry> = (10..20).map(|n| entry(&[1, n], 1.0, 100.0)).collect();
+        let beside = [entry(&[1, 10], 500.0, 500.0)];
+        let (without, with) = (
+            Pool::learn(&entries, (0.5, 100.0)),
+            Pool::told(&entries, &beside, (0.5, 100.0)),
+        );
+        assert!(with.at(&[1, 10]) > 5.0 * without.at(&[1, 10]));
+        for groups in [&[1][..], &[1, 11], &[]] {
+            assert!((with.at(groups) - without.at(groups)).abs() < 1e-12, "{groups:?}");
+        }
     }
 
     #[test]

@@ -93,6 +93,7 @@ pub(super) fn needs(joined: &Joined, tightened: &Scheme, weighed: &Weighed<'_>, 
     let limits = Limits {
         budget: ahead.budget,
         each: ahead.settings.per_principal,
+        worth: worth(&units),
     };
     let found = estimate.within(&units, limits);
     let all = units.iter().zip(&found.chosen).zip(&estimate.expected);
@@ -109,6 +110,14 @@ pub(super) fn needs(joined: &Joined, tightened: &Scheme, weighed: &Weighed<'_>, 
         kept.insert(key, mine.collect());
     }
     Needs { kept, denied }
+}
+
+/// What one access of one principal leaves open, in the mean.
+fn worth(units: &[Unit]) -> f64 {
+    let sums = units.iter().fold((0.0, 0.0), |(open, accesses), unit| {
+        (open + unit.open, accesses + unit.shares.len() as f64 * unit.breadth)
+    });
+    if sums.1 > 0.0 { sums.0 / sums.1 } else { 0.0 }
 }
 
 /// Who used what of the tightened policies, and when, counted from the first day of the past.

@@ -145,7 +145,11 @@ impl Outlook {
         let whole = self.allowed(budget, settings);
         // A larger budget is for those who would go beyond what one may bear, too.
         let each = (settings.per_principal * budget / settings.budget.max(1e-12)).max(settings.at_least);
-        let limits = Limits { budget: whole, each };
+        let limits = Limits {
+            budget: whole,
+            each,
+            worth: self.units.worth,
+        };
         let found = self.estimate.within(&self.units.units, limits);
         let all = self.units.units.iter().zip(&found.chosen).zip(&self.estimate.expected);
         let denied = self

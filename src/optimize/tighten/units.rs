@@ -29,6 +29,8 @@ pub(super) struct Units {
     pub(super) grants: Vec<Grant>,
     /// The units.
     pub(super) units: Vec<Unit>,
+    /// What one access leaves open, in the mean.
+    pub(super) worth: f64,
 }
 
 /// What was used through one unit: by path, the days with how often.
@@ -202,9 +204,11 @@ pub(super) fn read(joined: &Joined, weighed: &Weighed<'_>, free: &BTreeSet<Stanz
             ))
         })
         .unzip();
+    let worth = worth(&units);
     Units {
         grants,
-        units: measured(units),
+        units: measured(units, worth),
+        worth,
     }
 }
 
@@ -220,11 +224,15 @@ fn shares(used: Option<&BTreeMap<HolderId, f64>>, held: Option<&BTreeSet<HolderI
     held.into_iter().map(|h| (number(h), 1.0 / all)).collect()
 }
 
-/// Units with what they leave open in one measure: weight and number of accesses count the same over all.
-fn measured(units: Vec<(Unit, Vec<Both>)>) -> Vec<Unit> {
+/// What one access weighs in the mean.
+fn worth(units: &[(Unit, Vec<Both>)]) -> f64 {
     let all = units.iter().filter_map(|(_, opens)| opens.first());
     let all = all.fold(Both::default(), |sum, one| sum.and(*one));
-    let worth = if all.pairs > 0.0 { all.weight / all.pairs } else { 0.0 };
+    if all.pairs > 0.0 { all.weight / all.pairs } else { 0.0 }
+}
+
+/// Units with what they leave open in one measure: weight and number of accesses count the same over all.
+fn measured(units: Vec<(Unit, Vec<Both>)>, worth: f64) -> Vec<Unit> {
     let measure = |both: &Both| f64::midpoint(both.weight, both.pairs * worth);
     units
         .into_iter()
