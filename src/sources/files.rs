@@ -23,6 +23,9 @@ const MAX_FOUND: usize = 100_000;
 /// How many folders deep is looked.
 pub const MAX_DEPTH: usize = 16;
 
+/// A file that gives variables of Terraform their values: where it is below its root, and what is read for it.
+type FileOfVariables = (PathBuf, PathBuf);
+
 /// The files below a root.
 #[derive(Debug)]
 pub struct Files {
@@ -38,7 +41,7 @@ pub struct Files {
     total: Cell<usize>,
     /// What git knows.
     tracked: Tracked,
-    variables: RefCell<Option<Rc<Vec<(PathBuf, PathBuf)>>>>,
+    variables: RefCell<Option<Rc<Vec<FileOfVariables>>>>,
 }
 
 /// Which files a repository has.
