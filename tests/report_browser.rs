@@ -21,7 +21,7 @@ use std::path::Path;
 
 use browser::Page;
 use serde_json::json;
-use vault_advisor::advice::Advice;
+use vault_advisor::advice::{Advice, Unused};
 use vault_advisor::report;
 
 const MOST_BYTES: usize = 7_500_000;
@@ -369,11 +369,35 @@ fn a_team_narrows_all_of_the_page() {
         page.js("document.querySelector('[data-tools=policies] .count').textContent"),
         json!("11 policies")
     );
+    // So do the plots, and the way from today to proposed.
+    let bound: Vec<_> = people.iter().filter(|p| p.kind != "root").collect();
+    let drawn = "[...document.querySelectorAll('.charts figure:first-of-type .name')].map((n) => n.textContent)";
+    let names = page.js(drawn);
+    assert_eq!(names.as_array().unwrap().len(), bound.len().min(12));
+    assert!(
+        names
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|name| people.iter().any(|p| *name == json!(p.name)))
+    );
+    let bars = "[...document.querySelectorAll('.charts figure:last-of-type g title')].map((t) => parseInt(t.textContent.split(': ')[1])).reduce((a, b) => a + b)";
+    assert_eq!(page.js(bars), json!(bound.len()));
+    let today = "document.querySelector('.bridge tbody tr').cells[1].textContent.replaceAll(',', '')";
+    let excess: u64 = bound.iter().map(|p| p.excess).sum();
+    assert_eq!(page.js(today), json!(excess.to_string()));
+    let goes: u64 = bound.iter().map(|p| p.account.unused.of(Unused::Goes)).sum();
+    let proposed = "[...document.querySelector('.bridge tbody').rows].at(-1).cells[1].textContent.replaceAll(',', '')";
+    assert_eq!(page.js(proposed), json!((excess - goes).to_string()));
     // A link to somebody of another team opens all the same.
     page.js("document.querySelector('#scope button').click()");
     assert_eq!(
         page.js("document.querySelector('[data-tools=principals] .count').textContent"),
         json!("60 principals")
+    );
+    assert_eq!(
+        page.js(bars),
+        json!(advice.principals.iter().filter(|p| p.kind != "root").count())
     );
     no_complaints(&mut page);
 }

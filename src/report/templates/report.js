@@ -487,14 +487,79 @@
       el("button", { class: "button", type: "button", onclick: () => download("teams.csv", [heads, ...rows.map(cells)]) }, "CSV")]).textContent = said;
     $('[data-tools="teams"] select').value = dimension;
   }
+  // The plots and the way from today to proposed, of the principals in scope: drawn like those that the page holds of all.
+  const [dumbbell, histogram] = document.querySelectorAll(".charts svg.plot"), bridge = $(".bridge tbody");
+  let drawn = [];
+  function shape(tag, attributes, ...children) {
+    const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
+    for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
+    node.append(...children);
+    return node;
+  }
+  const label = (x, y, text, more) => shape("text", { x, y, ...more }, String(text));
+  const atRight = { "text-anchor": "end" }, inMiddle = { "text-anchor": "middle" };
+  function drawDumbbell(people) {
+    const all = people.slice(0, 12), left = 190, top = 8, row = 25, height = top + row * all.length + 26;
+    const x = (score) => left + 4.1 * Math.min(100, Math.max(0, score));
+    return shape("svg", { class: "plot", viewBox: `0 0 640 ${height}`, role: "img", "aria-label": `Risk of the riskiest principals of ${scope}, today and as proposed` },
+      ...[0, 25, 50, 75, 100].flatMap((tick) => [shape("line", { class: "grid", x1: x(tick), x2: x(tick), y1: top, y2: height - 22 }), label(x(tick), height - 6, tick, inMiddle)]),
+      ...all.map((p, at) => {
+        const y = top + row * (at + 0.5), name = [...p.name];
+        return shape("g", {}, shape("title", {}, p.after === null ? `${p.name}: ${p.risk} today` : `${p.name}: ${p.risk} today, ${p.after} proposed`),
+          label(left - 14, y + 4, name.length > 26 ? name.slice(0, 25).join("") + "…" : p.name, { class: "name", ...atRight }),
+          ...(p.after === null ? [] : [shape("line", { class: "link", x1: x(p.after), x2: x(p.risk), y1: y, y2: y })]),
+          shape("circle", { class: "before", cx: x(p.risk), cy: y, r: 5.5 }),
+          ...(p.after === null ? [] : [shape("circle", { class: "after", cx: x(p.after), cy: y, r: 5.5 })]),
+          label(Math.max(x(p.risk), x(p.after ?? 0)) + 10, y + 4, p.risk, { class: "num" }));
+      }));
+  }
+  function drawHistogram(people) {
+    const left = 14, step = 39.2, bottom = 312, bins = (scores) => scores.reduce((all, score) => { all[Math.min(9, Math.floor(score / 10))]++; return all; }, Array(10).fill(0));
+    const before = bins(people.map((p) => p.risk)), after = bins(people.filter((p) => p.after !== null).map((p) => p.after)), most = Math.max(1, ...before, ...after);
+    const tall = (value) => value ? Math.max(2, 270 * value / most) : 0;
+    return shape("svg", { class: "plot", viewBox: "0 0 420 340", role: "img", "aria-label": `Principals of ${scope} by risk, today and as proposed` },
+      shape("line", { class: "axis", x1: left, x2: left + 10 * step, y1: bottom, y2: bottom }),
+      ...before.flatMap((today, bin) => {
+        const then = after[bin], at = left + step * bin, apart = tall(today) - tall(then);
+        // Two long numbers side by side would run into each other: one stands above the other.
+        const lift = today && then && `${today}${then}`.length > 3 && Math.abs(apart) < 13 ? Math.max(0, apart) + 13 : 0;
+        const bar = (kind, value, shift, up) => [shape("rect", { class: kind, x: at + step * shift, y: bottom - tall(value), width: step * 0.38, height: tall(value), rx: 2 }),
+          ...(value ? [label(at + step * (shift + 0.19), bottom - tall(value) - 5 - up, value, { class: "num", "font-size": 10, ...inMiddle })] : [])];
+        return [shape("g", {}, shape("title", {}, `risk ${bin * 10} to ${bin * 10 + 10}: ${today} today, ${then} proposed`), ...bar("before", today, 0.1, 0), ...bar("after", then, 0.52, lift)), label(at, bottom + 18, bin * 10, inMiddle)];
+      }), label(left + 10 * step, bottom + 18, 100, inMiddle));
+  }
+  function drawBridge(people) {
+    const own = bridge.cloneNode(true), today = people.reduce((all, p) => all + p.excess, 0);
+    let left = today;
+    for (const row of own.rows) {
+      const at = UNUSED.findIndex((u) => row.id === "stays-" + u.key);
+      const count = at < 0 ? (row === own.rows[0] ? today : today - people.reduce((all, p) => all + p.unused[GOES], 0)) : people.reduce((all, p) => all + p.unused[at], 0);
+      if (at >= 0) left -= count;
+      const wide = count ? Math.max(0.6, share(count, today)) : 0, part = $("rect + rect", row);
+      part.setAttribute("width", wide);
+      part.setAttribute("x", Math.min(at < 0 ? 0 : share(left, today), 100 - wide));
+      row.cells[1].replaceChildren((at === GOES ? "−" : "") + number(count), ...(at < 0 ? [] : [el("span", { class: "sub" }, Math.round(share(count, today)) + " %")]));
+      // By which policies is known of all together only.
+      row.cells[3].replaceChildren();
+    }
+    return own;
+  }
+  function drawPlots() {
+    for (const [whole, own] of drawn) own.replaceWith(whole);
+    drawn = [];
+    if (!scope) return;
+    const people = principals.filter((p) => inScope(p) && !p.root).sort((a, b) => b.risk - a.risk);
+    for (const [whole, draw] of [[dumbbell, drawDumbbell], [histogram, drawHistogram], [bridge, drawBridge]]) if (whole) drawn.push([whole, draw(people)]);
+    for (const [whole, own] of drawn) whole.replaceWith(own);
+  }
   function setScope(team) {
     if (scope === team) return;
     scope = team;
     scopeNames = new Set(principals.filter(inScope).map((p) => p.name));
     const bar = $("#scope");
     bar.hidden = !scope;
-    bar.replaceChildren(...(scope ? [`Only ${dimension.replace(/^metadata /, "")} `, el("b", null, scope), `: ${plural(scopeNames.size, "principal", "principals")}, their policies and findings. The plots above are of all. `, el("button", { class: "button", type: "button", onclick: () => setScope("") }, "Show all")] : []));
-    principalTable.redraw(); policyTable.redraw(); findingState.page = 0; drawFindings(); groupHeat(); drawTeams();
+    bar.replaceChildren(...(scope ? [`Only ${dimension.replace(/^metadata /, "")} `, el("b", null, scope), `: ${plural(scopeNames.size, "principal", "principals")}, their policies, findings and plots. The figures at the top are of all. `, el("button", { class: "button", type: "button", onclick: () => setScope("") }, "Show all")] : []));
+    principalTable.redraw(); policyTable.redraw(); findingState.page = 0; drawFindings(); groupHeat(); drawTeams(); drawPlots();
     heatState.page = 0; if (heatState.row !== ALL) heatState.row = null;
     drawHeat();
   }
