@@ -358,6 +358,8 @@ fn html_says_what_matters_without_its_script() {
 fn html_stays_small_and_says_what_it_left_out() {
     let says = |page: &str| page.contains("To stay small, this page holds");
     assert!(!says(&report::html::render(&sample(60), 7_500_000).unwrap()));
+    // Of many principals each tells less of what it used, before any of them is left out.
+    assert!(!says(&report::html::render(&sample(2_000), 7_500_000).unwrap()));
     let advice = sample(4_000);
     for most in [400_000, 1_500_000, 7_500_000] {
         let page = report::html::render(&advice, most).unwrap();

@@ -60,6 +60,23 @@ impl<'a> Names<'a> {
         names.iter().map(|name| self.of(name)).collect()
     }
 
+    /// Forgets those that came after so many: what asked for them does not stand on the page.
+    fn forget(&mut self, before: usize) {
+        self.list.truncate(before);
+        self.index.retain(|_, number| *number < before);
+    }
+
+    /// How many bytes a name takes that was not asked for yet, and one that was.
+    fn price(&self, name: &str) -> usize {
+        const NUMBER: usize = 6;
+        NUMBER
+            + if self.index.contains_key(name) {
+                0
+            } else {
+                text_size(name)
+            }
+    }
+
     /// How many bytes those take that came after so many.
     fn bytes_after(&self, before: usize) -> usize {
         self.list.iter().skip(before).map(|name| text_size(name)).sum()
@@ -124,11 +141,14 @@ pub fn render(
     let mut for_policies = Budget { left: budget.left / 3 };
     let mut policies = Vec::new();
     for policy in &advice.policies {
+        let before = names.list.len();
         let row = policy_row(policy, changes.to(&policy.label()), &mut names);
-        if !for_policies.take(&row) {
+        let bytes = size(&row) + names.bytes_after(before);
+        if !for_policies.take_bytes(bytes) {
+            names.forget(before);
             break;
         }
-        budget.spend(&row);
+        budget.spend_bytes(bytes);
         policies.push(row);
     }
     // Two thirds of what is left for principals, so that a finding is never crowded out by them.
@@ -138,14 +158,16 @@ pub fn render(
     let mut principals = Vec::new();
     for principal in &advice.principals {
         let owner = advice.owners.principals.get(&principal.id);
+        let before = names.list.len();
         let row = principal_row(principal, owner, &mut names);
-        if !for_principals.take(&row) {
+        let bytes = size(&row) + names.bytes_after(before);
+        if !for_principals.take_bytes(bytes) {
+            names.forget(before);
             break;
         }
-        budget.spend(&row);
+        budget.spend_bytes(bytes);
         principals.push(row);
     }
-    budget.left = budget.left.saturating_sub(names.bytes_after(0));
     // So that what principals used is never crowded out by findings.
     let mut for_findings = Budget {
         left: budget.left / 3 * 2,
@@ -156,22 +178,24 @@ pub fn render(
         let row = finding_row(finding, &mut names);
         let bytes = size(&row) + names.bytes_after(before);
         if !for_findings.take_bytes(bytes) {
-            // INVARIANT: nobody asks for these names again.
-            names.list.truncate(before);
+            names.forget(before);
             break;
         }
-        budget.left = budget.left.saturating_sub(bytes);
+        budget.spend_bytes(bytes);
         findings.push(row);
     }
     let days = Days::of(advice);
     let mut stanzas = Stanzas::default();
     let mut accounts = Vec::new();
-    for principal in advice.principals.iter().take(principals.len()) {
+    for (at, principal) in advice.principals.iter().take(principals.len()).enumerate() {
         let (names_before, stanzas_before) = (names.list.len(), stanzas.list.len());
-        let row = account_row(&principal.account, &days, &mut names, &mut stanzas);
+        // Each has its share of what is left; who needs less leaves the rest to those behind.
+        let share = budget.left / (principals.len() - at).max(1);
+        let (uses, rights) = fitting(&principal.account, &names, share);
+        let row = account_row(&principal.account, (uses, rights), &days, (&mut names, &mut stanzas));
         let new_stanzas: usize = stanzas.list.iter().skip(stanzas_before).map(size).sum();
         if !budget.take_bytes(size(&row) + names.bytes_after(names_before) + new_stanzas) {
-            names.list.truncate(names_before);
+            names.forget(names_before);
             stanzas.list.truncate(stanzas_before);
             break;
         }
@@ -217,13 +241,53 @@ fn omitted(advice: &Advice, [principals, policies, findings, accounts]: [usize; 
     })
 }
 
+/// How many uses and stanzas of an account are told where it has so many bytes: a few of each at least, then the uses first.
+fn fitting(account: &Account, names: &Names<'_>, share: usize) -> (usize, usize) {
+    const LEAST: usize = 3;
+    /// About what the numbers of a row take, and one of a list.
+    const ROW: usize = 60;
+    const ONE: usize = 6;
+    let uses: Vec<usize> = account
+        .uses
+        .iter()
+        .map(|one| {
+            let line = one.line.as_ref().map_or(0, |line| names.price(&line.file) + 2 * ONE);
+            ROW + ONE * 2 * one.days.len() + names.price(&one.path) + line
+        })
+        .collect();
+    let rights: Vec<usize> = account
+        .rights
+        .iter()
+        .map(|right| {
+            let examples: usize = right.examples.iter().map(|path| names.price(path)).sum();
+            ROW + ONE * right.stanzas.len() + examples
+        })
+        .collect();
+    let least: usize = uses.iter().take(LEAST).chain(rights.iter().take(LEAST)).sum();
+    let mut left = share.saturating_sub(least);
+    let mut fit = |prices: &[usize]| {
+        let more = prices.iter().skip(LEAST).take_while(|price| {
+            let fits = **price <= left;
+            left = left.saturating_sub(**price);
+            fits
+        });
+        prices.len().min(LEAST) + more.count()
+    };
+    let uses = fit(&uses);
+    (uses, fit(&rights))
+}
+
 struct Budget {
     left: usize,
 }
 
 impl Budget {
     fn spend(&mut self, value: &Value) {
-        self.left = self.left.saturating_sub(size(value));
+        self.spend_bytes(size(value));
+    }
+
+    fn spend_bytes(&mut self, bytes: usize) {
+        self.left = self.left.saturating_sub(bytes);
     }
 
     fn take(&mut self, value: &Value) -> bool {
@@ -346,9 +410,16 @@ fn unused(counts: &UnusedCounts) -> Vec<u64> {
     counts.iter().map(|(_, count)| count).collect()
 }
 
-fn account_row<'a>(from: &'a Account, days: &Days, names: &mut Names<'a>, stanzas: &mut Stanzas<'a>) -> Value {
-    let uses: Vec<Value> = from.uses.iter().map(|one| use_row(one, days, names, stanzas)).collect();
-    let rights: Vec<Value> = from.rights.iter().map(|one| right_row(one, names, stanzas)).collect();
+fn account_row<'a>(
+    from: &'a Account,
+    (uses, rights): (usize, usize),
+    days: &Days,
+    (names, stanzas): (&mut Names<'a>, &mut Stanzas<'a>),
+) -> Value {
+    let uses = from.uses.iter().take(uses);
+    let uses: Vec<Value> = uses.map(|one| use_row(one, days, names, stanzas)).collect();
+    let rights = from.rights.iter().take(rights);
+    let rights: Vec<Value> = rights.map(|one| right_row(one, names, stanzas)).collect();
     json!([uses, from.uses_total, rights, from.rights_total])
 }
 
