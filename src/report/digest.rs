@@ -69,8 +69,8 @@ pub const UNUSED: [UnusedSaid; Unused::ALL.len()] = [
     UnusedSaid {
         what: Unused::Protected,
         title: "Protected",
-        why: "The settings keep it, or a waiver answers for it.",
-        next: "Look at `keep` in the settings, and at the waivers.",
+        why: "The settings protect it, a decision keeps it, or a waiver answers for it.",
+        next: "Look at `protect` in the settings, at the decisions and at the waivers.",
     },
     UnusedSaid {
         what: Unused::Withdrawn,
