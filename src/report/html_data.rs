@@ -250,10 +250,7 @@ fn fitting(account: &Account, names: &Names<'_>, share: usize) -> (usize, usize)
     let uses: Vec<usize> = account
         .uses
         .iter()
-        .map(|one| {
-            let line = one.line.as_ref().map_or(0, |line| names.price(&line.file) + 2 * ONE);
-            ROW + ONE * 2 * one.days.len() + names.price(&one.path) + line
-        })
+        .map(|one| ROW + ONE * 2 * one.days.len() + names.price(&one.path))
         .collect();
     let rights: Vec<usize> = account
         .rights
