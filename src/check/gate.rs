@@ -160,15 +160,9 @@ pub fn check(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&st
         ways: &old_ways,
     });
     // What is found in the ways that files may set variables, and not without.
-    let mut told: HashSet<String> = findings.iter().map(|f| f.fingerprint.clone()).collect();
-    let other = ways::findings(
-        joined,
-        &read.ways,
-        before.as_ref(),
-        &self::levels(settings, false),
-        options,
-    );
-    findings.extend(other.into_iter().filter(|f| told.insert(f.fingerprint.clone())));
+    let alone = self::levels(settings, false);
+    let other = ways::findings(joined, &read.ways, before.as_ref(), &alone, options, &findings);
+    findings.extend(other);
     findings.extend(read.broken.iter().map(|p| problem(UNREADABLE, "policy", p)));
     let gone: Vec<&Policy> = match (&base, &changed) {
         (Some(old), Some(changed)) => changed.gone.iter().filter_map(|&n| old.get(n)).collect(),

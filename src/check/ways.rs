@@ -11,7 +11,7 @@ use crate::policy::model::Policy;
 use crate::settings::RuleLevel;
 use crate::sources::Way;
 use crate::usage::Facts;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 /// What was there before: the policies, and the ways that they may be.
 pub struct Before<'b> {
@@ -28,7 +28,17 @@ pub fn findings(
     before: Option<&Before<'_>>,
     levels: &BTreeMap<String, RuleLevel>,
     options: &gate::Options<'_>,
+    known: &[Finding],
 ) -> Vec<Finding> {
+    // One finding may say more in one way than in another: only what says the same is the same.
+    let id = |finding: &Finding| {
+        (
+            finding.fingerprint.clone(),
+            finding.title.clone(),
+            finding.detail.clone(),
+        )
+    };
+    let mut seen: HashSet<_> = known.iter().map(id).collect();
     let all: BTreeSet<&Way> = ways.set().chain(before.iter().flat_map(|b| b.ways.set())).collect();
     let now = options.now.as_second();
     let mut found = Vec::new();
@@ -43,7 +53,7 @@ pub fn findings(
             these.retain(|finding| changed.touches(finding, &places));
             these.extend(access::findings(options.profile, &old, &new, joined, &changed, now));
         }
-        for mut finding in these {
+        for mut finding in these.into_iter().filter(|finding| seen.insert(id(finding))) {
             finding.detail = format!("{}{}.", told(&finding.detail), said(way));
             found.push(finding);
         }

@@ -450,8 +450,11 @@ fn granted(
         });
         return Ok((read, before));
     };
-    // Files beside the policies say what variables are, too.
-    let wide = !read.ways.given.is_empty();
+    // Files beside the policies say what variables are, too, and may have said it before.
+    let wide = read
+        .policies
+        .iter()
+        .any(|policy| sources::is_terraform(Path::new(&*policy.file)));
     let before = base
         .read(&dialect, names, options, wide)
         .map_err(|e| Failure::from_error(&e, Some("name a policy file or folder")))?;

@@ -134,7 +134,7 @@ pub struct Found {
 pub use files::Tracked;
 pub use globs::PatternError;
 pub use owners::Owners;
-pub use terraform::Way;
+pub use terraform::{Way, is_terraform};
 
 /// How much room the recursive readers get.
 const STACK: usize = 64 * 1024 * 1024;

@@ -26,8 +26,10 @@ pub fn writes(block: &Block) -> Option<&'static str> {
     }
     let raw = block.source.text.get(block.range.clone()).unwrap_or("");
     let names = raw.contains("sys/polic") || raw.contains("policy write") || raw.contains("policy_write");
-    (names || looks_like_policy(raw))
-        .then_some("it holds a policy, or the place of one, and what it does with it is not known")
+    // Of a container, for one, there are paths and capabilities too.
+    let opens = ["path \"", "path \\\"", "\"path\""];
+    let holds = looks_like_policy(raw) && opens.iter().any(|word| raw.contains(word));
+    (names || holds).then_some("it holds a policy, or the place of one, and what it does with it is not known")
 }
 
 const RUNS: &str = "it runs a command, and what that writes is not known";
