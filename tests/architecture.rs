@@ -50,6 +50,7 @@ const FENCES: [(&str, &[&str]); 12] = [
         "hcl_edit::",
         &[
             "sources/terraform/document.rs",
+            "sources/terraform/each.rs",
             "sources/terraform/eval.rs",
             "sources/terraform/model.rs",
         ],

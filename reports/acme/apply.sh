@@ -23,9 +23,9 @@ set -euo pipefail
 export LC_ALL=C
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-plan=3c5ff24a07cca3e8
-waves=3
-first_half=3
+plan=9ed661c033a0406e
+waves=2
+first_half=2
 absolute=no
 yes=no check=no dry=no part=apply first=1 last=$first_half
 
@@ -426,21 +426,21 @@ forward() {
   policy '' 'pki-web' free 3405692df70c8a64846a39dd065bb2dc73e548264dfb935943bff5c8e1bf41cf 'rollback/policies/pki-web.hcl' - '-' '' '' 'pki-web.hcl'
   policy '' 'unused-legacy' free 81d4c9d952c14b5aae3ae36697c0ff84c9d6f7555691aed8475d024a0bf41b99 'rollback/policies/unused-legacy.hcl' - '-' '' '' 'unused-legacy.hcl'
   wave 2 'capabilities and stanzas that nobody used'
+  policy '' 'operators' bound b62b3b68fc21f5072aa502256210fa0f3a7e7a9f04d590755f94c8bdb1c6ff89 'rollback/policies/operators.hcl' e05485f1db7a0e3ebf12cdf60be06aafb038c85616fa9c967ec3e82e360fede5 'policies/operators.hcl' '' '' 'operators.hcl'
   policy '' 'team-core' bound f58fe5b9a9f6ceca4fe0239d2c5bdb17a589407d6a4f0e8af7425d194d4c21dc 'rollback/policies/team-core.hcl' 4a91990732b85452f621d36513cb0568e5849f0829229597c8f3c6e3b4c77488 'policies/team-core.hcl' '' '' 'team-core.hcl'
   policy '' 'team-ml' bound 309f3451d45cde2684f0c1b500e6fec5c543f1bb590db9822f3263ea3028c9f4 'rollback/policies/team-ml.hcl' 357c16238637d32870e0f89785003863030ea07e8f2a4761bc81e6c3ad195708 'policies/team-ml.hcl' '' '' 'team-ml.hcl'
   policy '' 'team-ops' bound 6fd0300bd42f620820c6c8f22982f4c4dd666a1e47826fccb098ce97f5368a61 'rollback/policies/team-ops.hcl' 370f5642185b91932a5aec039ccfe437803da32b0fec3f1209ebebde0ea93548 'policies/team-ops.hcl' '' '' 'team-ops.hcl'
-  wave 3 'paths that nobody used'
-  policy '' 'operators' bound b62b3b68fc21f5072aa502256210fa0f3a7e7a9f04d590755f94c8bdb1c6ff89 'rollback/policies/operators.hcl' 4d2ce753f8fbdd7a2046a9994cebd1bd337015a02aa506b21fbc271fa567aff8 'policies/operators.hcl' '' '' 'operators.hcl'
+  policy '' 'team-web' bound 9047ebb3c43cdabb177dfd85887fb42457eb5b56d0f85746e7ae0d9890c6eb0f 'rollback/policies/team-web.hcl' 1aeb5f5215b81136c3f2cbdc02ed791336d06eb8765ab738b3de25bc02b9c89e 'policies/team-web.hcl' '' '' 'team-web.hcl'
 }
 
 backward() {
   :
-  wave 3 'paths that nobody used'
-  policy '' 'operators' bound b62b3b68fc21f5072aa502256210fa0f3a7e7a9f04d590755f94c8bdb1c6ff89 'rollback/policies/operators.hcl' 4d2ce753f8fbdd7a2046a9994cebd1bd337015a02aa506b21fbc271fa567aff8 'policies/operators.hcl' '' '' 'operators.hcl'
   wave 2 'capabilities and stanzas that nobody used'
+  policy '' 'team-web' bound 9047ebb3c43cdabb177dfd85887fb42457eb5b56d0f85746e7ae0d9890c6eb0f 'rollback/policies/team-web.hcl' 1aeb5f5215b81136c3f2cbdc02ed791336d06eb8765ab738b3de25bc02b9c89e 'policies/team-web.hcl' '' '' 'team-web.hcl'
   policy '' 'team-ops' bound 6fd0300bd42f620820c6c8f22982f4c4dd666a1e47826fccb098ce97f5368a61 'rollback/policies/team-ops.hcl' 370f5642185b91932a5aec039ccfe437803da32b0fec3f1209ebebde0ea93548 'policies/team-ops.hcl' '' '' 'team-ops.hcl'
   policy '' 'team-ml' bound 309f3451d45cde2684f0c1b500e6fec5c543f1bb590db9822f3263ea3028c9f4 'rollback/policies/team-ml.hcl' 357c16238637d32870e0f89785003863030ea07e8f2a4761bc81e6c3ad195708 'policies/team-ml.hcl' '' '' 'team-ml.hcl'
   policy '' 'team-core' bound f58fe5b9a9f6ceca4fe0239d2c5bdb17a589407d6a4f0e8af7425d194d4c21dc 'rollback/policies/team-core.hcl' 4a91990732b85452f621d36513cb0568e5849f0829229597c8f3c6e3b4c77488 'policies/team-core.hcl' '' '' 'team-core.hcl'
+  policy '' 'operators' bound b62b3b68fc21f5072aa502256210fa0f3a7e7a9f04d590755f94c8bdb1c6ff89 'rollback/policies/operators.hcl' e05485f1db7a0e3ebf12cdf60be06aafb038c85616fa9c967ec3e82e360fede5 'policies/operators.hcl' '' '' 'operators.hcl'
   wave 1 'policies that nobody holds'
   policy '' 'unused-legacy' free 81d4c9d952c14b5aae3ae36697c0ff84c9d6f7555691aed8475d024a0bf41b99 'rollback/policies/unused-legacy.hcl' - '-' '' '' 'unused-legacy.hcl'
   policy '' 'pki-web' free 3405692df70c8a64846a39dd065bb2dc73e548264dfb935943bff5c8e1bf41cf 'rollback/policies/pki-web.hcl' - '-' '' '' 'pki-web.hcl'

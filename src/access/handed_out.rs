@@ -13,6 +13,8 @@ pub struct HandedOut {
     /// Those of them that something gives which is no place of a known holder: groups of auth methods and groups without members,
     /// settings of methods, token roles.
     besides: BTreeSet<PolicyId>,
+    /// Those of these that people get who were not seen. Whom a token role gives something to is seen when the token is made.
+    to_others: BTreeSet<PolicyId>,
     /// Namespace and path of all that hands out policies, as it is written.
     places: BTreeSet<(String, String)>,
     /// Whether all that hands out policies could be read.
@@ -34,10 +36,13 @@ impl HandedOut {
             .chain(deployment.entities.iter().map(|entity| entity.id.as_str()))
             .collect();
         let places: BTreeSet<(&str, &str, &str)> = holders.flat_map(|holder| &holder.assigned).map(key).collect();
-        let (mut policies, mut besides) = (BTreeSet::new(), BTreeSet::new());
-        for (is_place, given) in given(deployment, &places, &known) {
-            if !is_place {
+        let (mut policies, mut besides, mut to_others) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+        for (way, given) in given(deployment, &places, &known) {
+            if way != Way::Place {
                 besides.extend(given.iter().cloned());
+            }
+            if way == Way::Others {
+                to_others.extend(given.iter().cloned());
             }
             policies.extend(given);
         }
@@ -47,6 +52,7 @@ impl HandedOut {
         Self {
             policies,
             besides,
+            to_others,
             places: required::places(deployment).collect(),
             whole: deployment.unread.is_empty(),
             left_out: left_out
@@ -78,11 +84,28 @@ impl HandedOut {
         are_named(&self.policies, policy)
     }
 
+    /// Whether somebody gets this policy who was not seen.
+    #[must_use]
+    pub fn gives_to_others(&self, policy: &PolicyId) -> bool {
+        are_named(&self.to_others, policy)
+    }
+
     /// Whether something hands out this policy that is no place of a known holder, and so does not change with what holders get.
     #[must_use]
     pub fn names_besides(&self, policy: &PolicyId) -> bool {
         are_named(&self.besides, policy)
     }
+}
+
+/// By what a thing gives its policies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// It is a place of known holders, and of no others.
+    Place,
+    /// It is a token role.
+    Child,
+    /// It gives them to people who were not seen.
+    Others,
 }
 
 fn are_named(policies: &BTreeSet<PolicyId>, policy: &PolicyId) -> bool {
@@ -95,13 +118,14 @@ fn key(place: &AssignedBy) -> (&str, &str, &str) {
     (&place.kind, &place.namespace, &place.id)
 }
 
-/// What each thing of the deployment hands out, or may hand out, and whether it is one of these places.
+/// What each thing of the deployment hands out, or may hand out, and by which way; `places` are those of known holders.
 /// A group with members that are not `known` is one of others, too.
 fn given(
     deployment: &Deployment,
     places: &BTreeSet<(&str, &str, &str)>,
     known: &BTreeSet<&str>,
-) -> Vec<(bool, Vec<PolicyId>)> {
+) -> Vec<(Way, Vec<PolicyId>)> {
+    let way = |is_place: bool| if is_place { Way::Place } else { Way::Others };
     let groups_known: BTreeSet<&str> = deployment.groups.iter().map(|group| group.id.as_str()).collect();
     let are_known = |group: &Group| {
         let mut groups = group.member_groups.iter();
@@ -112,19 +136,27 @@ fn given(
     let roles = deployment.roles.iter().map(|role| {
         let mut given = policies_of(&role.namespace, &role.policies);
         given.extend(policies_of(&role.namespace, &role.allowed_policies));
-        (role.is_login() && places.contains(&key(&role_place(role))), given)
+        let is_place = role.is_login() && places.contains(&key(&role_place(role)));
+        (
+            if role.kind == "token" {
+                Way::Child
+            } else {
+                way(is_place)
+            },
+            given,
+        )
     });
     let groups = deployment.groups.iter().map(|group| {
         let id = if group.id.is_empty() { &group.name } else { &group.id };
         let is_place = places.contains(&("group", group.namespace.as_str(), id.as_str()));
         (
-            is_place && are_known(group),
+            way(is_place && are_known(group)),
             policies_of(&group.namespace, &group.policies),
         )
     });
     let entities = deployment.entities.iter().map(|entity| {
         let is_place = places.contains(&("entity", entity.namespace.as_str(), entity.id.as_str()));
-        (is_place, policies_of(&entity.namespace, &entity.policies))
+        (way(is_place), policies_of(&entity.namespace, &entity.policies))
     });
     roles.chain(groups).chain(entities).collect()
 }

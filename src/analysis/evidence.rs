@@ -161,8 +161,7 @@ pub fn unused(
     }
     if by_others {
         base = base.max(settings.dormant_days);
-        reasons
-            .push("a group, a token role or an auth method hands it out to others as well, whom nobody saw".to_owned());
+        reasons.push("a group or an auth method hands it out to others as well, whom nobody saw".to_owned());
     }
     let mut confirmations = 0;
     if watch.nodes > 1 {

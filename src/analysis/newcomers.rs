@@ -56,14 +56,14 @@ impl<'a> Newcomers<'a> {
     /// Whether this policy is given to others than those who are known to hold it.
     #[must_use]
     pub fn are_given(&self, policy: &PolicyId) -> bool {
-        self.handed_out.is_some_and(|known| known.names_besides(policy))
+        self.handed_out.is_some_and(|known| known.gives_to_others(policy))
     }
 
     /// Whether somebody may get this policy whom a change of what known holders get does not reach.
     #[must_use]
     pub fn may_have(&self, policy: &PolicyId) -> bool {
         let is_open = self.any.is_some() || self.handed_out.is_some_and(|known| known.left_out.is_some());
-        is_open || self.are_given(policy)
+        is_open || self.handed_out.is_some_and(|known| known.names_besides(policy))
     }
 }
 

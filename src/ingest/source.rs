@@ -43,15 +43,17 @@ pub struct Named {
     pub logs: Vec<LogInput>,
     /// Files of folders that show no entry.
     pub left_out: Vec<PathBuf>,
+    /// Links in folders that lead nowhere.
+    pub gone: Vec<PathBuf>,
 }
 
 /// What the user named, as logs: a folder stands for the logs in it, a glob for what it matches, `-` for standard input.
 /// Each file comes once, in the order named, those of a folder or glob by name.
 pub fn expand(names: &[String]) -> Result<Named, IngestError> {
-    let (mut inputs, mut left_out) = (Vec::new(), Vec::new());
+    let mut named = Named::default();
     for name in names {
         if name == "-" {
-            inputs.push(LogInput::Stdin);
+            named.logs.push(LogInput::Stdin);
             continue;
         }
         if pipe_for(name).is_some() {
@@ -64,25 +66,26 @@ pub fn expand(names: &[String]) -> Result<Named, IngestError> {
         };
         match path.metadata() {
             Ok(meta) if meta.is_dir() => {
-                let before = inputs.len();
-                folder(&path, &mut inputs, &mut left_out)?;
-                if inputs.len() == before {
+                let before = named.logs.len();
+                folder(&path, &mut named)?;
+                if named.logs.len() == before && named.gone.is_empty() {
                     return Err(IngestError::EmptyFolder(path));
                 }
             }
-            Ok(_) => inputs.push(LogInput::File(path)),
+            Ok(_) => named.logs.push(LogInput::File(path)),
             Err(source) if name.contains(['*', '?', '[']) => {
                 let Ok(found) = glob::glob(name) else {
                     return Err(read(source));
                 };
-                let before = inputs.len();
-                inputs.extend(
-                    found
-                        .filter_map(Result::ok)
-                        .filter(|path| path.is_file())
-                        .map(LogInput::File),
-                );
-                if inputs.len() == before {
+                let before = named.logs.len();
+                for path in found.filter_map(Result::ok) {
+                    if path.is_file() {
+                        named.logs.push(LogInput::File(path));
+                    } else if leads_nowhere(&path) {
+                        named.gone.push(path);
+                    }
+                }
+                if named.logs.len() == before && named.gone.is_empty() {
                     return Err(IngestError::NoMatch(name.clone()));
                 }
             }
@@ -90,8 +93,8 @@ pub fn expand(names: &[String]) -> Result<Named, IngestError> {
         }
     }
     let mut seen = std::collections::HashSet::new();
-    inputs.retain(|input| seen.insert(input.clone()));
-    Ok(Named { logs: inputs, left_out })
+    named.logs.retain(|input| seen.insert(input.clone()));
+    Ok(named)
 }
 
 /// What brings a log from object storage to standard input, where that is what a name is of.
@@ -118,7 +121,7 @@ pub fn pipe_for(name: &str) -> Option<&'static str> {
     found.map(|(_, pipe)| *pipe)
 }
 
-fn folder(path: &Path, inputs: &mut Vec<LogInput>, left_out: &mut Vec<PathBuf>) -> Result<(), IngestError> {
+fn folder(path: &Path, named: &mut Named) -> Result<(), IngestError> {
     let read = |source| IngestError::Read {
         path: path.to_owned(),
         source,
@@ -135,17 +138,23 @@ fn folder(path: &Path, inputs: &mut Vec<LogInput>, left_out: &mut Vec<PathBuf>) 
             .file_name()
             .is_some_and(|name| name.to_string_lossy().starts_with('.'));
         if entry.is_dir() {
-            folder(&entry, inputs, left_out)?;
+            folder(&entry, named)?;
         } else if is_hidden {
-        } else if entry.symlink_metadata().is_ok_and(|it| it.is_symlink()) && !entry.exists() {
-            return Err(IngestError::Gone(entry));
+            // Nothing of a log: editors and tools leave these behind.
+        } else if leads_nowhere(&entry) {
+            named.gone.push(entry);
         } else if entry.is_file() && (is_log(&entry) || shows_entries(&entry)) {
-            inputs.push(LogInput::File(entry));
+            named.logs.push(LogInput::File(entry));
         } else {
-            left_out.push(entry);
+            named.left_out.push(entry);
         }
     }
     Ok(())
+}
+
+/// Whether it is a link to nothing.
+fn leads_nowhere(path: &Path) -> bool {
+    path.is_symlink() && !path.exists()
 }
 
 /// Whether a file of any name is a log, by its first bytes: it is compressed, an archive, or shows an entry.
@@ -339,7 +348,7 @@ mod tests {
         let matched = expand(&[at("audit.l*")]).unwrap();
         assert_eq!((matched.logs.len(), matched.left_out.len()), (2, 0));
         std::os::unix::fs::symlink(dir.path().join("gone"), dir.path().join("sub/audit.log")).unwrap();
-        assert!(matches!(expand(&[at("")]), Err(IngestError::Gone(_))));
+        assert_eq!(expand(&[at("")]).unwrap().gone, [dir.path().join("sub/audit.log")]);
         assert!(matches!(expand(&[at("none*")]), Err(IngestError::NoMatch(_))));
         assert!(matches!(expand(&[at("none")]), Err(IngestError::Read { .. })));
         for name in ["s3://logs/audit.log", "gs://logs/a", "AZ://logs/a"] {

@@ -1,17 +1,13 @@
 path "secret/*" {
-  capabilities = ["read", "update", "list"]
+  capabilities = ["list"]
 }
 
 path "sys/*" {
-  capabilities = ["read", "update", "delete", "list"]
-}
-
-path "sys/audit" {
-  capabilities = ["read", "update", "delete", "list", "sudo"]
+  capabilities = ["read", "list", "sudo"]
 }
 
 path "auth/*" {
-  capabilities = ["read", "list"]
+  capabilities = ["list"]
 }
 
 path "identity/*" {

@@ -128,15 +128,15 @@ resource "vault_policy" "operators" {
   name   = "operators"
   policy = <<POLICY
 path "secret/*" {
-  capabilities = ["create", "read", "update", "delete", "list", "sudo"]
+  capabilities = ["list"]
 }
 
 path "sys/*" {
-  capabilities = ["create", "read", "update", "delete", "list", "sudo"]
+  capabilities = ["read", "list", "sudo"]
 }
 
 path "auth/*" {
-  capabilities = ["create", "read", "update", "delete", "list"]
+  capabilities = ["list"]
 }
 
 path "identity/*" {
@@ -436,7 +436,7 @@ resource "vault_policy" "team-web" {
   name   = "team-web"
   policy = <<POLICY
 path "secret/data/+/web/*" {
-  capabilities = ["create", "read", "update", "delete", "list"]
+  capabilities = ["read", "update", "delete", "list"]
 }
 
 path "secret/metadata/+/web/*" {
