@@ -29,13 +29,15 @@ pub struct Contradiction {
 #[must_use]
 pub fn contradictions(sets: &[PolicySet], namespaces: &Namespaces, deployment: &Deployment) -> Vec<Contradiction> {
     let mut roles: BTreeMap<(&str, &str), Vec<&AuthRole>> = BTreeMap::new();
+    let mut mounts_with: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for role in deployment.roles.iter().filter(|role| is_login(role)) {
         roles.entry((&role.mount, &role.name)).or_default().push(role);
+        mounts_with.entry(&role.name).or_default().insert(&role.mount);
     }
     let mut newest: BTreeMap<(&str, &str, &str), (&AuthRole, &PolicySet)> = BTreeMap::new();
     for set in sets
         .iter()
-        .filter(|set| set.held.listed && !set.role.is_empty() && is_there_alone(&roles, set))
+        .filter(|set| set.held.listed && !set.role.is_empty() && is_there_alone(mounts_with.get(&*set.role), set))
     {
         let told = set.held.space.as_ref().and_then(|space| namespaces.path(space));
         let of_name = roles.get(&(&*set.mount, &*set.role)).into_iter().flatten();
@@ -69,11 +71,9 @@ pub fn contradictions(sets: &[PolicySet], namespaces: &Namespaces, deployment: &
 }
 
 /// Whether it is known at which mount a login was, as far as deployments tell mounts of guesses.
-fn is_there_alone(roles: &BTreeMap<(&str, &str), Vec<&AuthRole>>, set: &PolicySet) -> bool {
-    let fitting = roles
-        .keys()
-        .filter(|(mount, name)| *name == &*set.role && may_be_mount(mount, &set.mount));
-    set.by_login || fitting.count() == 1
+fn is_there_alone(mounts: Option<&BTreeSet<&str>>, set: &PolicySet) -> bool {
+    let mounts = mounts.into_iter().flatten();
+    set.by_login || mounts.filter(|mount| may_be_mount(mount, &set.mount)).count() == 1
 }
 
 /// Whether a mount may be the one that was guessed from what the server calls its tokens: the path of the mount with dashes for

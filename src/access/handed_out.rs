@@ -8,13 +8,13 @@ use std::collections::BTreeSet;
 /// The policies that roles, groups and entities of a deployment hand out or may hand out.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct HandedOut {
-    /// The policies; of token roles also patterns of names, as the server has them.
-    policies: BTreeSet<PolicyId>,
+    /// The policies.
+    policies: Names,
     /// Those of them that something gives which is no place of a known holder: groups of auth methods and groups without members,
     /// settings of methods, token roles.
-    besides: BTreeSet<PolicyId>,
+    besides: Names,
     /// Those of these that people get who were not seen. Whom a token role gives something to is seen when the token is made.
-    to_others: BTreeSet<PolicyId>,
+    to_others: Names,
     /// Namespace and path of all that hands out policies, as it is written.
     places: BTreeSet<(String, String)>,
     /// Whether all that hands out policies could be read.
@@ -36,15 +36,15 @@ impl HandedOut {
             .chain(deployment.entities.iter().map(|entity| entity.id.as_str()))
             .collect();
         let places: BTreeSet<(&str, &str, &str)> = holders.flat_map(|holder| &holder.assigned).map(key).collect();
-        let (mut policies, mut besides, mut to_others) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+        let (mut policies, mut besides, mut to_others) = (Names::default(), Names::default(), Names::default());
         for (way, given) in given(deployment, &places, &known) {
             if way != Way::Place {
-                besides.extend(given.iter().cloned());
+                besides.add(&given);
             }
             if way == Way::Others {
-                to_others.extend(given.iter().cloned());
+                to_others.add(&given);
             }
-            policies.extend(given);
+            policies.add(&given);
         }
         let unlisted = deployment.roles.iter().filter(|role| role.unlisted).map(role_id);
         let mut untold = unlisted.filter(|role| !told.contains(role));
@@ -61,9 +61,9 @@ impl HandedOut {
         }
     }
 
-    /// Every policy that something hands out; of token roles also patterns of names.
+    /// Every policy that something hands out by its name.
     pub fn policies(&self) -> impl Iterator<Item = &PolicyId> {
-        self.policies.iter()
+        self.policies.exact.iter()
     }
 
     /// Whether all is known that hands out policies.
@@ -81,19 +81,19 @@ impl HandedOut {
     /// Whether something hands out this policy.
     #[must_use]
     pub fn names(&self, policy: &PolicyId) -> bool {
-        are_named(&self.policies, policy)
+        self.policies.mean(policy)
     }
 
     /// Whether somebody gets this policy who was not seen.
     #[must_use]
     pub fn gives_to_others(&self, policy: &PolicyId) -> bool {
-        are_named(&self.to_others, policy)
+        self.to_others.mean(policy)
     }
 
     /// Whether something hands out this policy that is no place of a known holder, and so does not change with what holders get.
     #[must_use]
     pub fn names_besides(&self, policy: &PolicyId) -> bool {
-        are_named(&self.besides, policy)
+        self.besides.mean(policy)
     }
 }
 
@@ -108,10 +108,25 @@ enum Way {
     Others,
 }
 
-fn are_named(policies: &BTreeSet<PolicyId>, policy: &PolicyId) -> bool {
-    let mut patterns = policies.iter().filter(|known| known.name.contains('*'));
-    policies.contains(policy)
-        || patterns.any(|known| known.namespace == policy.namespace && glob::matches(&known.name, &policy.name))
+/// Policies by name, and of token roles by patterns of names, as the server has them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Names {
+    exact: BTreeSet<PolicyId>,
+    patterns: BTreeSet<PolicyId>,
+}
+
+impl Names {
+    fn add(&mut self, given: &[PolicyId]) {
+        let (patterns, exact): (Vec<PolicyId>, Vec<PolicyId>) =
+            given.iter().cloned().partition(|id| id.name.contains('*'));
+        self.patterns.extend(patterns);
+        self.exact.extend(exact);
+    }
+
+    fn mean(&self, policy: &PolicyId) -> bool {
+        let mut patterns = self.patterns.iter().filter(|known| known.namespace == policy.namespace);
+        self.exact.contains(policy) || patterns.any(|known| glob::matches(&known.name, &policy.name))
+    }
 }
 
 fn key(place: &AssignedBy) -> (&str, &str, &str) {

@@ -98,6 +98,8 @@ pub(super) struct Directory<'a> {
     entities: BTreeMap<&'a str, &'a DeployedEntity>,
     groups_of: BTreeMap<&'a str, BTreeSet<usize>>,
     roles: BTreeMap<RoleId, Vec<&'a AuthRole>>,
+    /// The mounts that have a role of a name.
+    mounts_with: BTreeMap<&'a str, BTreeSet<&'a str>>,
     mount_of: BTreeMap<&'a str, MountId>,
     /// Whether groups give policies to members of other namespaces, as some servers are set to.
     crosses: bool,
@@ -134,8 +136,10 @@ impl<'a> Directory<'a> {
         let mut roles: BTreeMap<RoleId, Vec<&AuthRole>> = BTreeMap::new();
         // A group of an auth method is no login, and a token role is told by nothing that a token carries.
         let logins = deployment.roles.iter().filter(|role| role.is_login());
+        let mut mounts_with: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
         for role in logins {
             roles.entry(role_id(role)).or_default().push(role);
+            mounts_with.entry(&role.name).or_default().insert(&role.mount);
         }
         let mounts = deployment.auth_mounts.iter().filter(|mount| !mount.accessor.is_empty());
         let mount_of = mounts
@@ -152,24 +156,21 @@ impl<'a> Directory<'a> {
             entities,
             groups_of,
             roles,
+            mounts_with,
             mount_of,
             crosses,
         }
     }
 
     /// The mount that a login by a role was at: as it was seen, or, where it is a guess, the only one that it can be.
-    pub(super) fn mount_of_login(&self, set: &PolicySet) -> Option<&Arc<str>> {
-        if set.role.is_empty() {
-            return None;
-        }
-        let fits = |role: &&RoleId| *role.name == *set.role && may_be_mount(&role.mount.path, &set.mount);
-        let fitting: BTreeSet<&Arc<str>> = self.roles.keys().filter(fits).map(|role| &role.mount.path).collect();
-        let only = fitting.iter().next().copied().filter(|_| fitting.len() == 1);
+    pub(super) fn mount_of_login(&self, set: &PolicySet) -> Option<Arc<str>> {
+        let mounts = self.mounts_with.get(&*set.role).filter(|_| !set.role.is_empty())?;
         if set.by_login {
-            fitting.into_iter().find(|mount| **mount == set.mount)
-        } else {
-            only
+            return mounts.contains(&*set.mount).then(|| set.mount.clone());
         }
+        let mut fitting = mounts.iter().filter(|mount| may_be_mount(mount, &set.mount));
+        let only = fitting.next().filter(|_| fitting.next().is_none())?;
+        Some(Arc::from(*only))
     }
 
     /// A login by something that the deployment does not have: then it has not all that hands out policies.
@@ -187,9 +188,8 @@ impl<'a> Directory<'a> {
             if !mounts.is_empty() && !mounts.contains(&*set.mount) {
                 return Some(format!("the auth method at `{}`, where somebody logged in", set.mount));
             }
-            let mut roles = self.roles.keys();
-            let is_known =
-                set.role.is_empty() || roles.any(|role| role.name == set.role && role.mount.path == set.mount);
+            let with = self.mounts_with.get(&*set.role);
+            let is_known = set.role.is_empty() || with.is_some_and(|mounts| mounts.contains(&*set.mount));
             (!is_known).then(|| format!("`{}{}`, by which somebody logged in", set.mount, set.role))
         });
         unknown.next()

@@ -16,7 +16,7 @@ pub(super) struct Seen<'a> {
     pub(super) held: &'a Held,
     pub(super) last: Option<Timestamp>,
     /// Mount and role of its login, as the server vouches for them.
-    pub(super) login: Option<(&'a Arc<str>, &'a Arc<str>)>,
+    pub(super) login: Option<(Arc<str>, &'a Arc<str>)>,
 }
 
 /// Policy sets of one principal, with when each was last seen in force.
@@ -108,8 +108,8 @@ impl<'a> Lists<'a> {
                 let list = self.number(seen.holder, &holder.principal, seen.held, at);
                 self.used(list, seen.last);
                 let space = self.listed[list].meant.space();
-                if let (Some(space), Some((mount, role))) = (space, seen.login) {
-                    roles.insert(RoleId::new(space.clone(), mount.clone(), role.clone()));
+                if let (Some(space), Some((mount, role))) = (space, &seen.login) {
+                    roles.insert(RoleId::new(space.clone(), mount.clone(), Arc::clone(role)));
                 }
             }
         }
