@@ -373,13 +373,10 @@ fn in_force_since(joined: &Joined, last: Option<Timestamp>) -> Vec<Option<Since>
         let (true, Some(at)) = (is_write, d.demand.last_seen) else {
             continue;
         };
-        let (path, namespace) = (&*d.demand.path, &d.demand.namespace);
-        let policy = ["sys/policies/acl/", "sys/policy/"]
-            .iter()
-            .find_map(|lead| path.strip_prefix(lead));
-        let mount = path.strip_prefix("sys/mounts/").map(str::to_owned);
-        let mount = mount.or_else(|| Some(format!("auth/{}", path.strip_prefix("sys/auth/")?)));
-        if let Some(name) = policy {
+        let (asked, namespace) = (&*d.demand.path, &d.demand.namespace);
+        let mount = asked.strip_prefix("sys/mounts/").map(str::to_owned);
+        let mount = mount.or_else(|| Some(format!("auth/{}", asked.strip_prefix("sys/auth/")?)));
+        if let Some(name) = path::policy_at(asked) {
             let policy = PolicyId::new(namespace.clone(), name.trim().to_lowercase());
             let known = written.entry(policy).or_insert(at);
             *known = at.max(*known);
@@ -388,7 +385,7 @@ fn in_force_since(joined: &Joined, last: Option<Timestamp>) -> Vec<Option<Since>
                 .entry(format!("{namespace}{}", path::namespace(&mount)))
                 .or_insert(at);
             *known = at.max(*known);
-        } else if path == "sys/remount" {
+        } else if asked == "sys/remount" {
             moved = moved.max(Some(at));
         }
     }

@@ -1,6 +1,6 @@
 //! The paths that need no token: logins, health, wrapping look-ups, published keys and certificates.
 
-use crate::vault::path::{TOKEN_MOUNT, makes_a_child};
+use crate::vault::path::{TOKEN_MOUNT, lets_in_below, makes_a_child};
 use crate::vault::protected::{open_endpoint, open_endpoint_below};
 
 /// Whether a request to `path` (relative to its namespace) needs no token. `mount_point` is the mount with its namespace
@@ -60,11 +60,7 @@ pub fn login_mount<'a>(path: &'a str, mount_point: &str) -> Option<&'a str> {
     if mount == TOKEN_MOUNT || !mount.starts_with("auth/") {
         return None;
     }
-    let login = matches!(
-        rest,
-        "login" | "cel/login" | "oidc/auth_url" | "oidc/callback" | "oidc/poll"
-    ) || rest.starts_with("login/");
-    login.then_some(mount)
+    (lets_in_below(rest) || rest == "oidc/auth_url").then_some(mount)
 }
 
 /// The namespace that a mount point names before the mount, if path and mount point leave no doubt where that begins.

@@ -13,7 +13,7 @@ use crate::policy::model::Policy;
 use crate::policy::profile::Profile;
 use crate::usage::demand::Demand;
 use crate::usage::{Facts, Principal, Usage};
-use crate::vault::{Capability, CapabilitySet, Operation, PolicyId};
+use crate::vault::{Capability, CapabilitySet, Operation, PolicyId, path};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -212,10 +212,7 @@ impl Writes {
             let times = times.filter(is_since);
             let times: BTreeSet<Timestamp> = times.filter(|&at| !applied.wrote_at(at)).collect();
             let (namespace, path) = (demand.namespace.to_string(), demand.path.to_string());
-            let named = ["sys/policies/acl/", "sys/policy/"]
-                .iter()
-                .find_map(|start| path.strip_prefix(start));
-            if let Some(name) = named {
+            if let Some(name) = path::policy_at(&path) {
                 let key = (namespace, name.to_owned());
                 self.policies.entry(key).or_default().extend(times);
             } else if let Some(place) = applied.places.get(&(namespace, path)) {

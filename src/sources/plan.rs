@@ -98,9 +98,7 @@ fn policy(source: &Arc<SourceText>, kind: &str, address: &str, values: &Node, fi
         ),
         "vault_generic_endpoint" => {
             let path = values.get("path")?.str()?.trim_matches('/');
-            let name = ["sys/policies/acl/", "sys/policy/"]
-                .iter()
-                .find_map(|p| path.strip_prefix(p))?;
+            let name = crate::vault::path::policy_at(path)?;
             let data: serde_json::Value = serde_json::from_str(values.get("data_json")?.str()?).ok()?;
             let text = data.get("policy").or_else(|| data.get("rules"))?.as_str()?.to_owned();
             (name.to_owned(), super::text::Text::made(text))

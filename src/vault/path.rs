@@ -43,6 +43,13 @@ pub fn is_unplaced(namespace: &str) -> bool {
     namespace.ends_with(':')
 }
 
+/// The name of the ACL policy that a path of the system backend is of, as it stands there; nothing on any other path.
+#[must_use]
+pub fn policy_at(path: &str) -> Option<&str> {
+    let folders = ["sys/policies/acl/", "sys/policy/"];
+    folders.iter().find_map(|folder| path.strip_prefix(folder))
+}
+
 /// Where tokens are made with tokens.
 pub const TOKEN_MOUNT: &str = "auth/token/";
 
@@ -53,17 +60,18 @@ pub fn makes_a_child(path: &str) -> bool {
         .is_some_and(|below| below.starts_with("create"))
 }
 
-/// Whether a request at this path lets somebody in, as far as the path tells.
+/// Whether a request at this path lets somebody in, wherever its mount ends.
 #[must_use]
 pub fn lets_in(path: &str) -> bool {
-    let below = path
-        .strip_prefix("auth/")
-        .filter(|_| !path.starts_with(TOKEN_MOUNT))
-        .unwrap_or_default();
-    below.ends_with("/login")
-        || below.contains("/login/")
-        || below.ends_with("/oidc/callback")
-        || below.ends_with("/oidc/poll")
+    let is_login = path.starts_with("auth/") && !path.starts_with(TOKEN_MOUNT);
+    let mut ends = path.match_indices('/').filter_map(|(at, _)| path.get(at + 1..)).skip(1);
+    is_login && ends.any(lets_in_below)
+}
+
+/// [`lets_in`] for what comes after the mount's path.
+#[must_use]
+pub fn lets_in_below(rest: &str) -> bool {
+    matches!(rest, "login" | "cel/login" | "oidc/callback" | "oidc/poll") || rest.starts_with("login/")
 }
 
 /// The path that somebody means who typed this: error messages and the API show paths with `/v1/` in front, or whole URLs,
@@ -86,6 +94,31 @@ pub fn as_typed(text: &str) -> (&str, bool) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_path_is_about_is_told_by_its_beginning_or_its_end() {
+        for (path, policy, child, login) in [
+            ("sys/policies/acl/web", Some("web"), false, false),
+            ("sys/policy/web", Some("web"), false, false),
+            ("sys/policies/egp/web", None, false, false),
+            ("auth/token/create", None, true, false),
+            ("auth/token/create-orphan", None, true, false),
+            ("auth/token/renew-self", None, false, false),
+            ("auth/token/login", None, false, false),
+            ("auth/userpass/login/bob", None, false, true),
+            ("auth/team/apps/login", None, false, true),
+            ("auth/oidc/oidc/callback", None, false, true),
+            ("auth/oidc/oidc/auth_url", None, false, false),
+            ("auth/login/role/x", None, false, false),
+            ("secret/x/login", None, false, false),
+        ] {
+            assert_eq!(
+                (policy_at(path), makes_a_child(path), lets_in(path)),
+                (policy, child, login),
+                "{path}"
+            );
+        }
+    }
 
     #[test]
     fn urls_and_paths_of_the_api_are_understood() {

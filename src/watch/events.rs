@@ -1,7 +1,7 @@
 //! What is news: told by comparing what was just read with all that was read before.
 
 use crate::usage::{Demand, Principal, Usage};
-use crate::vault::Capability;
+use crate::vault::{Capability, path};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -367,10 +367,7 @@ impl More {
 
 /// The policy that a demand wrote or deleted.
 fn written(demand: &Demand) -> Option<(&str, &'static str)> {
-    let name = demand
-        .path
-        .strip_prefix("sys/policies/acl/")
-        .or_else(|| demand.path.strip_prefix("sys/policy/"))?;
+    let name = path::policy_at(&demand.path)?;
     let verb = match demand.capability {
         Capability::Create | Capability::Update | Capability::Patch => "wrote",
         Capability::Delete => "deleted",

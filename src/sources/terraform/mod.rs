@@ -472,10 +472,7 @@ impl Reader<'_, '_> {
             }
         };
         let path = path.trim_matches('/');
-        let Some(name) = ["sys/policies/acl/", "sys/policy/"]
-            .iter()
-            .find_map(|p| path.strip_prefix(p))
-        else {
+        let Some(name) = crate::vault::path::policy_at(path) else {
             return;
         };
         let at = data_expr.range().start;
