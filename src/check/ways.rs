@@ -11,7 +11,8 @@ use crate::policy::model::Policy;
 use crate::settings::RuleLevel;
 use crate::sources::Way;
 use crate::usage::Facts;
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use crate::vault::PolicyId;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// What was there before: the policies, and the ways that they may be.
 pub struct Before<'b> {
@@ -41,10 +42,11 @@ pub fn findings(
     let mut seen: HashSet<_> = known.iter().map(id).collect();
     let all: BTreeSet<&Way> = ways.set().chain(before.iter().flat_map(|b| b.ways.set())).collect();
     let now = options.now.as_second();
+    let plain: HashMap<PolicyId, &Policy> = joined.policies.iter().map(|policy| (policy.id(), policy)).collect();
     let mut found = Vec::new();
     for way in all {
         let new = ways.taken(&joined.policies, way);
-        let differ = |policy: &&Policy| !joined.policies.contains(policy);
+        let differ = |policy: &&Policy| plain.get(&policy.id()) != Some(policy);
         let other: Vec<Policy> = new.iter().filter(differ).cloned().collect();
         let mut these = alone(other, levels, options);
         if let Some(before) = before {
