@@ -162,8 +162,7 @@ fn given(
         )
     });
     let groups = deployment.groups.iter().map(|group| {
-        let id = if group.id.is_empty() { &group.name } else { &group.id };
-        let is_place = places.contains(&("group", group.namespace.as_str(), id.as_str()));
+        let is_place = places.contains(&("group", group.namespace.as_str(), group.key()));
         (
             way(is_place && are_known(group)),
             policies_of(&group.namespace, &group.policies),
@@ -192,7 +191,9 @@ mod tests {
             ("a*b*b", "ab", false),
             ("x", "xy", false),
         ] {
-            assert_eq!(glob::matches(pattern, name), want, "{pattern} {name}");
+            let mut names = Names::default();
+            names.add(&[PolicyId::new("", pattern)]);
+            assert_eq!(names.mean(&PolicyId::new("", name)), want, "{pattern} {name}");
         }
     }
 }

@@ -288,11 +288,7 @@ impl<'a> Directory<'a> {
         let groups = groups.map(|group| AssignedBy {
             kind: "group".to_owned(),
             namespace: Arc::from(group.namespace.as_str()),
-            id: if group.id.is_empty() {
-                group.name.clone()
-            } else {
-                group.id.clone()
-            },
+            id: group.key().to_owned(),
             name: group.name.clone(),
             mount: String::new(),
             policies: policies_of(&group.namespace, &group.policies),

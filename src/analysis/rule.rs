@@ -91,11 +91,7 @@ impl Context<'_> {
     #[must_use]
     pub fn names(&self, holders: impl IntoIterator<Item = HolderId>, most: usize) -> String {
         let all: Vec<&str> = holders.into_iter().map(|h| self.name(h)).collect();
-        let shown: Vec<String> = all.iter().take(most).map(|n| format!("`{n}`")).collect();
-        match all.len().saturating_sub(most) {
-            0 => shown.join(", "),
-            more => format!("{} and {more} more", shown.join(", ")),
-        }
+        quoted(&all, most)
     }
 }
 
@@ -136,6 +132,16 @@ pub struct Draft {
     pub who: Vec<HolderId>,
     /// Where this one is graver or lighter than its rule.
     pub severity: Option<Severity>,
+}
+
+/// Names in back quotes, at most `most`, and how many more.
+#[must_use]
+pub fn quoted<S: AsRef<str>>(names: &[S], most: usize) -> String {
+    let shown: Vec<String> = names.iter().take(most).map(|n| format!("`{}`", n.as_ref())).collect();
+    match names.len().saturating_sub(most) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
 }
 
 /// `1 holder`, `3 holders`.

@@ -2,6 +2,7 @@
 
 use super::{Exit, Failure, Talk};
 use crate::access;
+use crate::analysis::rule::quoted;
 use crate::cli::{Common, Granting, PolicyNames, Reading};
 use crate::deployment::{self, Deployment};
 use crate::ingest;
@@ -80,19 +81,13 @@ pub(super) fn logs(names: &[String], talk: &Talk) -> Result<Vec<ingest::LogInput
         return Err(Failure::from_error(&gone, gone.hint()));
     }
     if !named.left_out.is_empty() {
-        let shown = named.left_out.iter().take(3);
-        let shown: Vec<String> = shown
-            .map(|path| format!("`{}`", escape::terminal(&path.display().to_string())))
+        let left_out = named.left_out.iter();
+        let left_out: Vec<String> = left_out
+            .map(|path| escape::terminal(&path.display().to_string()))
             .collect();
-        let more = named.left_out.len() - shown.len();
-        let more = if more > 0 {
-            format!(" and {more} more")
-        } else {
-            String::new()
-        };
         talk.warn(&format!(
-            "left out of the folders of `--logs`, for neither their names nor their first bytes are those of a log: {}{more}",
-            shown.join(", ")
+            "left out of the folders of `--logs`, for neither their names nor their first bytes are those of a log: {}",
+            quoted(&left_out, 3)
         ));
     }
     Ok(named.logs)

@@ -84,6 +84,14 @@ impl AuthRole {
     }
 }
 
+impl Group {
+    /// What it is known by: its id, or its name where an export has none.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        if self.id.is_empty() { &self.name } else { &self.id }
+    }
+}
+
 impl Deployment {
     /// Names of policies as tokens carry them: servers keep them as they were written, and read them in small letters and without
     /// blanks at their ends.

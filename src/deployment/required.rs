@@ -1,5 +1,5 @@
-//! What a snapshot asks of a server, and the least policy that lets it: the auth methods whose roles are known, and the
-//! stanzas for them.
+//! Where servers keep what hands out policies: what a snapshot asks for, the least policy that lets it, and which writes change
+//! something of that.
 
 use super::model::{Deployment, Mount};
 use std::collections::BTreeMap;

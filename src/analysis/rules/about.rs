@@ -90,16 +90,6 @@ pub fn once(drafts: Vec<Draft>) -> Vec<Draft> {
     kept
 }
 
-/// Names in back quotes, at most `most`, and how many more.
-#[must_use]
-pub fn quoted<S: AsRef<str>>(names: &[S], most: usize) -> String {
-    let shown: Vec<String> = names.iter().take(most).map(|n| format!("`{}`", n.as_ref())).collect();
-    match names.len().saturating_sub(most) {
-        0 => shown.join(", "),
-        more => format!("{} and {more} more", shown.join(", ")),
-    }
-}
-
 /// Stanzas with their policies, at most `most`, and how many more.
 #[must_use]
 pub fn stanzas(context: &Context<'_>, ids: impl IntoIterator<Item = StanzaId>, most: usize) -> String {

@@ -2,7 +2,7 @@
 
 use super::about;
 use crate::advice::Severity;
-use crate::analysis::rule::{Context, Draft, Rule, count};
+use crate::analysis::rule::{Context, Draft, Rule, count, quoted};
 use crate::deployment::{AuthRole, Deployment, Group};
 use std::collections::{HashMap, HashSet};
 
@@ -38,7 +38,7 @@ impl Rule for DanglingGroupOrRole {
                 policies(&gone),
                 do_(&gone)
             );
-            draft.detail = format!("Nothing was read for {}.", about::quoted(&gone, 5));
+            draft.detail = format!("Nothing was read for {}.", quoted(&gone, 5));
             draft.remedy = REMEDY_POLICY.to_owned();
             (!gone.is_empty()).then_some(draft)
         });
@@ -110,11 +110,11 @@ fn of_role(role: &AuthRole, known: &Known<'_>) -> Option<Draft> {
     if gone.len() == named.len() {
         draft.detail = format!(
             "None of what it names was read: {}. Who logs in by it gets next to nothing.",
-            about::quoted(&gone, 5)
+            quoted(&gone, 5)
         );
         draft.severity = Some(Severity::Medium);
     } else {
-        draft.detail = format!("Nothing was read for {}.", about::quoted(&gone, 5));
+        draft.detail = format!("Nothing was read for {}.", quoted(&gone, 5));
     }
     draft.remedy = REMEDY_POLICY.to_owned();
     Some(draft)
@@ -122,8 +122,7 @@ fn of_role(role: &AuthRole, known: &Known<'_>) -> Option<Draft> {
 
 fn of_group(group: &Group, known: &Known<'_>) -> Vec<Draft> {
     let mut drafts = Vec::new();
-    let id = if group.id.is_empty() { &group.name } else { &group.id };
-    let new = |what: &str| about("group", &group.namespace, what, id, &group.name);
+    let new = |what: &str| about("group", &group.namespace, what, group.key(), &group.name);
     let gone = known.gone(&group.namespace, &group.policies);
     if !gone.is_empty() {
         let mut draft = new("group");
@@ -135,7 +134,7 @@ fn of_group(group: &Group, known: &Known<'_>) -> Vec<Draft> {
         );
         draft.detail = format!(
             "Nothing was read for {}; it has {}.",
-            about::quoted(&gone, 5),
+            quoted(&gone, 5),
             count(group.member_entities.len(), "member")
         );
         draft.remedy = REMEDY_POLICY.to_owned();
@@ -170,7 +169,7 @@ fn of_group(group: &Group, known: &Known<'_>) -> Vec<Draft> {
     if !lost.is_empty() {
         let mut draft = new("group with lost members");
         draft.title = format!("group `{}` has members that do not exist", group.name);
-        draft.detail = format!("No entity or group has the id {}.", about::quoted(&lost, 3));
+        draft.detail = format!("No entity or group has the id {}.", quoted(&lost, 3));
         draft.remedy = "Take them out of the group.".to_owned();
         draft.severity = Some(Severity::Info);
         drafts.push(draft);
@@ -208,7 +207,7 @@ fn policies_of(group: &Group) -> String {
     if group.policies.is_empty() {
         "anything".to_owned()
     } else {
-        about::quoted(&group.policies, 5)
+        quoted(&group.policies, 5)
     }
 }
 

@@ -4,7 +4,7 @@ use super::about;
 use crate::access::{Holder, HolderId};
 use crate::advice::{Evidence, EvidenceState, Severity};
 use crate::analysis::evidence::{Activity, days};
-use crate::analysis::rule::{Context, Draft, Rule};
+use crate::analysis::rule::{Context, Draft, Rule, quoted};
 use crate::vault::PrincipalKind;
 use std::collections::BTreeMap;
 
@@ -199,7 +199,7 @@ fn names(context: &Context<'_>, policies: &[usize]) -> String {
         .filter_map(|&p| context.joined.policies.get(p))
         .map(|p| &*p.name)
         .collect();
-    about::quoted(&names, 5)
+    quoted(&names, 5)
 }
 
 fn place(holder: &Holder) -> String {

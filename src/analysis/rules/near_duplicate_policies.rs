@@ -6,7 +6,7 @@
 
 use super::about;
 use crate::advice::Severity;
-use crate::analysis::rule::{Context, Draft, Rule};
+use crate::analysis::rule::{Context, Draft, Rule, quoted};
 use crate::policy::model::Policy;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -166,7 +166,7 @@ fn family(group: &[&Policy]) -> Option<Draft> {
     draft.title = format!("{} policies differ by their name only", group.len());
     draft.detail = format!(
         "{} have the same stanzas but for their own name in the paths.",
-        about::quoted(&names, 10)
+        quoted(&names, 10)
     );
     draft.remedy =
         "One templated policy (such as with `{{identity.entity.metadata.team}}`) can take their place, or one \
@@ -232,7 +232,7 @@ fn draft(policies: &[Policy], members: &[usize], said: &[BTreeSet<u64>]) -> Opti
     draft.detail = if same {
         format!(
             "{} have the same paths, capabilities and conditions.",
-            about::quoted(&names, 10)
+            quoted(&names, 10)
         )
     } else {
         let all = members.iter().filter_map(|&n| said.get(n));
@@ -243,7 +243,7 @@ fn draft(policies: &[Policy], members: &[usize], said: &[BTreeSet<u64>]) -> Opti
         format!(
             "{} have {} of {} grants (path and capability) in common. A heuristic: at least {:.0} % of what two neighbours in the group \
              say is said by both.",
-            about::quoted(&names, 10),
+            quoted(&names, 10),
             common.len(),
             either.len(),
             THRESHOLD * 100.0

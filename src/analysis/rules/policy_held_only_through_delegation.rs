@@ -3,7 +3,7 @@
 use super::about;
 use crate::access::{HolderId, Joined};
 use crate::advice::Severity;
-use crate::analysis::rule::{Context, Draft, Rule, count};
+use crate::analysis::rule::{Context, Draft, Rule, count, quoted};
 use crate::policy::model::Policy;
 use crate::vault::PolicyId;
 use crate::vault::PrincipalKind;
@@ -108,7 +108,7 @@ fn draft(context: &Context<'_>, makers: &Makers, p: usize, held: &BTreeSet<Holde
         if roles.is_empty() {
             String::new()
         } else {
-            format!(" Token roles that may hand it out: {}.", about::quoted(&roles, 5))
+            format!(" Token roles that may hand it out: {}.", quoted(&roles, 5))
         },
     );
     draft.remedy =

@@ -4,7 +4,7 @@ use super::about;
 use super::in_force::stanza_of;
 use crate::access::{HolderId, JoinedDemand, Outcome, StanzaId};
 use crate::advice::Severity;
-use crate::analysis::rule::{Context, Draft, Rule, count};
+use crate::analysis::rule::{Context, Draft, Rule, count, quoted};
 use crate::policy::syntax::print::quote;
 use crate::vault::{Capability, CapabilitySet, PrincipalKind};
 use std::collections::{BTreeMap, BTreeSet};
@@ -252,7 +252,7 @@ fn probing(
          with the wrong token.",
         about::requests(times),
         count(folders.len(), "folder"),
-        about::quoted(&names, 5)
+        quoted(&names, 5)
     );
     draft.remedy = "Find out who it is before granting anything.".to_owned();
     draft.severity = Some(Severity::Medium);

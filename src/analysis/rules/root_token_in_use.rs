@@ -3,7 +3,7 @@
 use super::about;
 use crate::access::HolderId;
 use crate::advice::Severity;
-use crate::analysis::rule::{Context, Draft, Rule, count};
+use crate::analysis::rule::{Context, Draft, Rule, count, quoted};
 use crate::vault::PrincipalKind;
 use std::collections::BTreeMap;
 
@@ -45,7 +45,7 @@ impl Rule for RootTokenInUse {
                 draft.detail = format!(
                     "It acted on {}, mostly on {}. No policy limits a root token, and nothing of what it may do can be proposed away.",
                     count(holder.days.len().max(1), "day"),
-                    about::quoted(&most, 4),
+                    quoted(&most, 4),
                 );
                 draft.remedy = "Give whoever does this a policy of their own, then revoke the token (`vault token revoke`). For an \
                                 emergency a new one can be made with `vault operator generate-root`."

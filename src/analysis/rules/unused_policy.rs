@@ -2,7 +2,7 @@
 
 use super::about;
 use crate::advice::{EvidenceState, Severity};
-use crate::analysis::rule::{Context, Draft, Mend, Rule, count};
+use crate::analysis::rule::{Context, Draft, Mend, Rule, count, quoted};
 use crate::vault::{CapabilitySet, PolicyId};
 use std::collections::HashMap;
 
@@ -38,7 +38,7 @@ impl Rule for UnusedPolicy {
                 let stanzas = count(policy.stanzas.len(), "stanza");
                 if let Some(givers) = given_by.get(&policy.id()) {
                     // Who gets it through one of these may just not have logged in: that is no reason to delete it.
-                    let givers = about::quoted(givers, 3);
+                    let givers = quoted(givers, 3);
                     evidence.state = evidence.state.min(EvidenceState::Suspect);
                     evidence.reasons.push(format!("it is handed out by {givers}"));
                     draft.detail = format!("Nobody seen held it, though it is handed out by {givers}. It has {stanzas}.");
