@@ -9,6 +9,7 @@ use crate::index::IndexVec;
 use crate::policy::model::Policy;
 use crate::settings::Settings;
 use crate::settings::decisions::About;
+use crate::vault::glob;
 use jiff::civil::Date;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -168,10 +169,7 @@ pub(super) fn told(settings: &Settings, today: Date) -> Vec<String> {
 
 /// Whether an entry of `protect` means this name: in small letters, as servers read them; a `*` at its end stands for any rest.
 fn is_meant(entry: &str, name: &str) -> bool {
-    let (entry, name) = (entry.trim().to_lowercase(), name.to_lowercase());
-    entry
-        .strip_suffix('*')
-        .map_or_else(|| name == entry, |lead| name.starts_with(lead))
+    glob::is_named(&entry.trim().to_lowercase(), &name.to_lowercase())
 }
 
 /// What a holder is called, in an entry of `protect` as well.

@@ -1,4 +1,13 @@
-//! Names in which `*` stands for any text: those that a token role allows, and those that a question about usage names.
+//! Names in which `*` stands for any text: those that a token role allows, that a question about usage names, and that settings
+//! name.
+
+/// Whether a text is this one, where only a `*` at the end stands for any rest: what settings name.
+#[must_use]
+pub fn is_named(entry: &str, text: &str) -> bool {
+    entry
+        .strip_suffix('*')
+        .map_or_else(|| text == entry, |lead| text.starts_with(lead))
+}
 
 /// Whether a text matches a pattern.
 #[must_use]

@@ -4,7 +4,7 @@ use super::matrix::{Permission, Permissions};
 use super::model::Options;
 use crate::access::Joined;
 use crate::optimize::proof::Scheme;
-use crate::vault::Capability;
+use crate::vault::{Capability, glob};
 use std::sync::Arc;
 
 /// A policy to keep.
@@ -17,10 +17,7 @@ pub(super) struct Kept {
 
 /// Whether a name is among those to keep: `*` at the end stands for any rest.
 pub(super) fn is_named(keep: &[String], name: &str) -> bool {
-    keep.iter().any(|k| match k.strip_suffix('*') {
-        Some(start) => name.starts_with(start),
-        None => k == name,
-    })
+    keep.iter().any(|entry| glob::is_named(entry, name))
 }
 
 /// The policies to keep as sets of permissions. One with a `deny` takes from others and is no role.
