@@ -76,9 +76,8 @@ pub(super) fn silent_usage(reading: &Reading, talk: &Talk) -> Result<Usage, Fail
 /// The logs that names stand for; what is left out of folders is said.
 pub(super) fn logs(names: &[String], talk: &Talk) -> Result<Vec<ingest::LogInput>, Failure> {
     let named = ingest::expand(names).map_err(|e| Failure::from_error(&e, e.hint()))?;
-    if let Some(gone) = named.gone.into_iter().next() {
-        let gone = ingest::IngestError::Gone(gone);
-        return Err(Failure::from_error(&gone, gone.hint()));
+    if let Some(error) = named.unread.first() {
+        return Err(Failure::from_error(error, error.hint()));
     }
     if !named.left_out.is_empty() {
         let left_out = named.left_out.iter();

@@ -37,14 +37,14 @@ impl LogInput {
 }
 
 /// What the user named, as logs.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub struct Named {
     /// The logs.
     pub logs: Vec<LogInput>,
     /// Files of folders that show no entry.
     pub left_out: Vec<PathBuf>,
-    /// Links in folders that lead nowhere.
-    pub gone: Vec<PathBuf>,
+    /// What could not be read of what they stand for: links that lead nowhere, folders that a pattern cannot look into.
+    pub unread: Vec<IngestError>,
 }
 
 /// What the user named, as logs: a folder stands for the logs in it, a glob for what it matches, `-` for standard input.
@@ -68,7 +68,7 @@ pub fn expand(names: &[String]) -> Result<Named, IngestError> {
             Ok(meta) if meta.is_dir() => {
                 let before = named.logs.len();
                 folder(&path, &mut named)?;
-                if named.logs.len() == before && named.gone.is_empty() {
+                if named.logs.len() == before && named.unread.is_empty() {
                     return Err(IngestError::EmptyFolder(path));
                 }
             }
@@ -78,14 +78,18 @@ pub fn expand(names: &[String]) -> Result<Named, IngestError> {
                     return Err(read(source));
                 };
                 let before = named.logs.len();
-                for path in found.filter_map(Result::ok) {
-                    if path.is_file() {
-                        named.logs.push(LogInput::File(path));
-                    } else if leads_nowhere(&path) {
-                        named.gone.push(path);
+                for path in found {
+                    match path {
+                        Ok(path) if path.is_file() => named.logs.push(LogInput::File(path)),
+                        Ok(path) if leads_nowhere(&path) => named.unread.push(IngestError::Gone(path)),
+                        Ok(_) => {}
+                        Err(error) => named.unread.push(IngestError::Read {
+                            path: error.path().to_path_buf(),
+                            source: error.into(),
+                        }),
                     }
                 }
-                if named.logs.len() == before && named.gone.is_empty() {
+                if named.logs.len() == before && named.unread.is_empty() {
                     return Err(IngestError::NoMatch(name.clone()));
                 }
             }
@@ -142,7 +146,7 @@ fn folder(path: &Path, named: &mut Named) -> Result<(), IngestError> {
         } else if is_hidden {
             // Nothing of a log: editors and tools leave these behind.
         } else if leads_nowhere(&entry) {
-            named.gone.push(entry);
+            named.unread.push(IngestError::Gone(entry));
         } else if entry.is_file() && (is_log(&entry) || shows_entries(&entry)) {
             named.logs.push(LogInput::File(entry));
         } else {
@@ -348,7 +352,10 @@ mod tests {
         let matched = expand(&[at("audit.l*")]).unwrap();
         assert_eq!((matched.logs.len(), matched.left_out.len()), (2, 0));
         std::os::unix::fs::symlink(dir.path().join("gone"), dir.path().join("sub/audit.log")).unwrap();
-        assert_eq!(expand(&[at("")]).unwrap().gone, [dir.path().join("sub/audit.log")]);
+        let unread = expand(&[at("")]).unwrap().unread;
+        assert!(matches!(&unread[..], [IngestError::Gone(path)] if *path == dir.path().join("sub/audit.log")));
+        let matched = expand(&[at("sub/*")]).unwrap();
+        assert_eq!((matched.logs.len(), matched.unread.len()), (1, 1));
         assert!(matches!(expand(&[at("none*")]), Err(IngestError::NoMatch(_))));
         assert!(matches!(expand(&[at("none")]), Err(IngestError::Read { .. })));
         for name in ["s3://logs/audit.log", "gs://logs/a", "AZ://logs/a"] {

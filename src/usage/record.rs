@@ -262,7 +262,7 @@ pub(super) mod tests {
     fn any_record() -> impl Strategy<Value = Record> {
         (
             0_u8..4,
-            0_u8..128,
+            any::<u8>(),
             0_u8..15,
             [0_usize..4, 0..4, 0..4, 0..4],
             (0_i64..9, 0_i64..9),
