@@ -836,8 +836,7 @@ fn what_a_token_role_hands_out_by_a_pattern_is_handed_out() {
         ("old.hcl", stanza("kv/old/*", &["read"])),
         ("default.hcl", default()),
     ];
-    let role = |mount: &str, kind: &str, name: &str| json!({"namespace": "", "mount": mount, "kind": kind, "item": "role", "name": name, "policies": []});
-    let mut jobs = role("auth/token/", "token", "jobs");
+    let mut jobs = role("auth/token/", "token", "role", "jobs", &[]);
     jobs["allowed_policies"] = json!(["job-*"]);
     let given = Given::new(&log.text(), &policies);
     deployed(&given, &[jobs]);
@@ -850,9 +849,27 @@ fn what_a_token_role_hands_out_by_a_pattern_is_handed_out() {
     assert_eq!(changes.get("tighten job-nightly"), None, "{changes:?}");
 }
 
+/// A role, user or group of an auth method, as a deployment has it.
+fn role(mount: &str, kind: &str, item: &str, name: &str, policies: &[&str]) -> Value {
+    json!({"namespace": "", "mount": mount, "kind": kind, "item": item, "name": name, "policies": policies})
+}
+
+fn approle(name: &str, policies: &[&str]) -> Value {
+    role("auth/approle/", "approle", "role", name, policies)
+}
+
+/// A policy that is used, and one that nobody holds.
+fn ci_and_old() -> [(&'static str, String); 3] {
+    [
+        ("ci.hcl", stanza("kv/*", &["read"])),
+        ("old.hcl", stanza("kv/old/*", &["read"])),
+        ("default.hcl", default()),
+    ]
+}
+
 /// A deployment with one AppRole that hands out `ci`, and with these roles.
 fn deployed(given: &Given, others: &[Value]) {
-    let ci = json!({"namespace": "", "mount": "auth/approle/", "kind": "approle", "item": "role", "name": "ci", "policies": ["ci"]});
+    let ci = approle("ci", &["ci"]);
     let roles: Vec<&Value> = std::iter::once(&ci).chain(others).collect();
     // A folder stands in the place of the file.
     let folder = given.folder.path().join("deployment.json");
@@ -917,14 +934,11 @@ fn what_a_token_is_made_with_is_held_before_it_is_used() {
 fn a_role_of_which_nobody_knows_what_it_gives_may_give_anything() {
     let ci = Token::new("e-1", "approle", &["ci", "default"]);
     let log = Log::default().asks(ci.granted("ci", ROOT), "read", "kv/a", ROOT);
-    let policies = [
-        ("ci.hcl", stanza("kv/*", &["read"])),
-        ("old.hcl", stanza("kv/old/*", &["read"])),
-        ("default.hcl", default()),
-    ];
+    let policies = ci_and_old();
     for unlisted in [false, true] {
         let given = Given::new(&log.text(), &policies).settings("[evidence]\ndormant_days = 200\n");
-        let role = json!({"namespace": "", "mount": "auth/approle/", "kind": "approle", "item": "role", "name": "nightly", "policies": [], "unlisted": unlisted});
+        let mut role = approle("nightly", &[]);
+        role["unlisted"] = json!(unlisted);
         deployed(&given, &[role]);
         let changes = given.changes();
         assert_eq!(changes.contains_key("tighten old"), !unlisted, "{changes:?}");
@@ -935,11 +949,7 @@ fn a_role_of_which_nobody_knows_what_it_gives_may_give_anything() {
 fn what_an_export_leaves_out_may_hand_out_anything() {
     let ci = Token::new("e-1", "approle", &["ci", "default"]);
     let log = Log::default().asks(ci.granted("ci", ROOT), "read", "kv/a", ROOT);
-    let policies = [
-        ("ci.hcl", stanza("kv/*", &["read"])),
-        ("old.hcl", stanza("kv/old/*", &["read"])),
-        ("default.hcl", default()),
-    ];
+    let policies = ci_and_old();
     let deleted = |change: &dyn Fn(&Path)| {
         // As long as that is longer than the log, nobody who could come by what is left out has to have come.
         let given = Given::new(&log.text(), &policies).settings("[evidence]\ndormant_days = 200\n");
@@ -999,11 +1009,7 @@ fn whom_a_login_let_in_may_have_anything_where_nothing_tells() {
         "auth/approle/login",
         ROOT,
     );
-    let policies = [
-        ("ci.hcl", stanza("kv/*", &["read"])),
-        ("old.hcl", stanza("kv/old/*", &["read"])),
-        ("default.hcl", default()),
-    ];
+    let policies = ci_and_old();
     let deleted = |answer: &Value| {
         let log = every(&log, |entry| {
             if entry["type"] == "response" && entry["request"]["path"] == "auth/approle/login" {
@@ -1045,7 +1051,7 @@ fn what_was_written_of_late_and_nobody_lists_may_hand_out_anything() {
         }
         given.changes().contains_key("tighten old")
     };
-    let nightly = json!({"namespace": "", "mount": "auth/approle/", "kind": "approle", "item": "role", "name": "nightly", "policies": []});
+    let nightly = approle("nightly", &[]);
     for path in [
         "auth/approle/role/nightly",
         "auth/ldap/groups/x",
@@ -1070,7 +1076,7 @@ fn an_alias_is_the_role_of_its_name_at_no_method_with_roles() {
     ];
     let changes = |alias: &str| {
         let given = Given::new(&log.text(), &policies).settings("[evidence]\ndormant_days = 200\n");
-        let web = json!({"namespace": "", "mount": "auth/approle/", "kind": "approle", "item": "role", "name": "web", "policies": ["web"]});
+        let web = approle("web", &["web"]);
         deployed(&given, &[web]);
         let entity =
             json!([{"id": "e-1", "name": "x", "aliases": [{"id": "a-1", "name": alias, "mount_accessor": "a"}]}]);
@@ -1203,7 +1209,7 @@ fn who_came_by_a_policy_nobody_knows_how_may_have_come_by_any_place_that_gives_i
         ("default.hcl", default()),
     ];
     let given = Given::new(&log, &policies).settings("[evidence]\nmin_days = 0\ndormant_days = 0\n");
-    let role = json!({"namespace": "", "mount": "auth/approle/", "kind": "approle", "item": "role", "name": "web", "policies": ["web", "c"]});
+    let role = approle("web", &["web", "c"]);
     deployed(&given, &[role]);
     for (id, policies) in assigned(&given) {
         assert!(!id.ends_with("/web") || policies.contains("\"web\""), "{id} {policies}");
@@ -1228,7 +1234,7 @@ fn two_mounts_that_begin_alike_are_two() {
         ("default.hcl", default()),
     ];
     let given = Given::new(&log.text(), &policies).settings("[evidence]\nmin_days = 0\ndormant_days = 0\n");
-    let role = |mount: &str, policy: &str| json!({"namespace": "", "mount": mount, "kind": "approle", "item": "role", "name": "web", "policies": [policy]});
+    let role = |mount: &str, policy: &str| role(mount, "approle", "role", "web", &[policy]);
     deployed(&given, &[role("auth/approle/", "a"), role("auth/approle-prod/", "b")]);
     for (id, policies) in assigned(&given) {
         let policy = if id.contains("prod") { "\"b\"" } else { "\"a\"" };
@@ -1249,7 +1255,7 @@ fn a_role_names_policies_as_it_was_written() {
     ];
     let changes = |name: &str| {
         let given = Given::new(&log.text(), &policies);
-        let fin = json!({"namespace": "", "mount": "auth/approle/", "kind": "approle", "item": "role", "name": "fin", "policies": [name]});
+        let fin = approle("fin", &[name]);
         deployed(&given, &[fin]);
         given.changes()
     };
@@ -1278,7 +1284,7 @@ fn what_others_hand_out_is_not_deleted_whatever_is_moved() {
     ];
     let redesigned = |others: &[Value]| {
         let given = Given::new(&log.text(), &policies).settings("[evidence]\nmin_days = 0\ndormant_days = 0\n");
-        let user = |name: &str, policies: &[&str]| json!({"namespace": "", "mount": "auth/userpass/", "kind": "userpass", "item": "user", "name": name, "policies": policies});
+        let user = |name: &str, policies: &[&str]| role("auth/userpass/", "userpass", "user", name, policies);
         let users = [user("ann", &["ann", "fin"]), user("bob", &["big", "fin"])];
         deployed(&given, &[&users, others].concat());
         let mounts = r#"[{"namespace":"","path":"auth/userpass/","kind":"userpass","accessor":"u","kv_version":null,"description":""}]"#;
@@ -1290,12 +1296,16 @@ fn what_others_hand_out_is_not_deleted_whatever_is_moved() {
         given.changes().get("redesign fin").cloned()
     };
     assert_eq!(redesigned(&[]).as_deref(), Some("delete"));
-    let role = |kind: &str, item: &str, policies: &[&str], allowed: &[&str]| json!({"namespace": "", "mount": format!("auth/{kind}/"), "kind": kind, "item": item, "name": "ops", "policies": policies, "allowed_policies": allowed});
+    let other = |kind: &str, item: &str, policies: &[&str], allowed: &[&str]| {
+        let mut role = role(&format!("auth/{kind}/"), kind, item, "ops", policies);
+        role["allowed_policies"] = json!(allowed);
+        role
+    };
     for other in [
-        role("ldap", "group", &["fin"], &[]),
-        role("ldap", "config", &["fin"], &[]),
-        role("token", "role", &[], &["fin"]),
-        role("token", "role", &[], &["f*"]),
+        other("ldap", "group", &["fin"], &[]),
+        other("ldap", "config", &["fin"], &[]),
+        other("token", "role", &[], &["fin"]),
+        other("token", "role", &[], &["f*"]),
     ] {
         assert_ne!(
             redesigned(std::slice::from_ref(&other)).as_deref(),
@@ -1413,7 +1423,7 @@ fn a_deployment_that_lacks_what_somebody_logged_in_by_lacks_more() {
             }
         });
         let given = Given::new(&log, &policies).settings("[evidence]\ndormant_days = 200\n");
-        let role = json!({"namespace": "", "mount": "auth/approle/", "kind": "approle", "item": "role", "name": name, "policies": ["web"]});
+        let role = approle(name, &["web"]);
         deployed(&given, &[role]);
         given.changes().contains_key("tighten old")
     };
