@@ -69,6 +69,8 @@ fn a_part_of_the_first_version_is_as_good_as_one_of_this() {
     // What it says of lines is by file and line, and of how principals are grouped it says nothing.
     assert_eq!(back.group_by(), None);
     assert_eq!(essence(&back), essence(&usage));
+    // Nor of what the tokens hold that were made.
+    assert_eq!((usage.untold().logins, back.untold().logins), (0, 1));
     let again = stored(&back, dir.path(), "again.parquet");
     assert_eq!(essence(&again), essence(&usage));
     assert_eq!(

@@ -1,7 +1,7 @@
 //! One row of usage: who asked for what, how often, when, and with which policies in force.
 
 use super::held::Held;
-use crate::vault::{Capability, PrincipalKind};
+use crate::vault::{Capability, PrincipalKind, path};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -61,6 +61,17 @@ pub struct Untold {
     pub children: u64,
     /// Made by logins.
     pub logins: u64,
+}
+
+impl Untold {
+    /// The count of the tokens that requests at this path make, where they make some.
+    pub(super) fn at(&mut self, path: &str) -> Option<&mut u64> {
+        if path::makes_a_child(path) {
+            Some(&mut self.children)
+        } else {
+            path::lets_in(path).then_some(&mut self.logins)
+        }
+    }
 }
 
 /// The lines by which a request may have been lost, by whose they were: what could not be read may have been anything that its

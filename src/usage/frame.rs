@@ -252,6 +252,9 @@ pub fn read(from: File) -> Result<Usage, FrameError> {
     }
     let (mut table, auths) = state.table();
     let numbers = restore(&rows, &mut table, &auths);
+    if state.head.untold.is_none() {
+        table.tells_of_no_token();
+    }
     let mut records = state.records(&mut table, &numbers, &auths);
     if version == STATE_AS_TEXT {
         // What the entries of a request have in common was its id alone.

@@ -49,8 +49,9 @@ pub(crate) struct Head {
     tally: StoredTally,
     seen: StoredSeen,
     counts: [u64; 3],
+    /// Parts of earlier versions do not say it.
     #[serde(default)]
-    untold: Untold,
+    pub(crate) untold: Option<Untold>,
 }
 
 /// What there are many of. Version 1 had them as JSON, later ones have them as tables.
@@ -182,7 +183,7 @@ impl State {
                 table.counts.unpaired_requests,
                 table.counts.unpaired_responses,
             ],
-            untold: table.counts.untold,
+            untold: Some(table.counts.untold),
         };
         let bulk = Bulk {
             auths: table
@@ -238,7 +239,7 @@ impl State {
             with_results,
             unpaired_requests,
             unpaired_responses,
-            untold: self.head.untold,
+            untold: self.head.untold.unwrap_or_default(),
         };
         (table, auths)
     }

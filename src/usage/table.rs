@@ -8,7 +8,7 @@ use super::interner::{HASHER, Text, TextId, Texts, Values};
 use super::record::{Meanings, Record, flag, hash_id, join_ids};
 use super::tally::{Skip, Tally};
 use crate::index::{Idx, IndexVec};
-use crate::vault::{Capability, PrincipalKind, path};
+use crate::vault::{Capability, PrincipalKind};
 use hashbrown::HashTable;
 use std::cmp::Ordering;
 use std::hash::BuildHasher;
@@ -513,13 +513,20 @@ impl Table {
                 change(&mut row.allowed, count);
                 if record.failed() {
                     change(&mut row.failed, count);
-                } else if record.flags & flag::TOLD == 0 && row.path.starts_with("auth/") {
-                    if path::makes_a_child(&row.path) {
-                        change(&mut self.counts.untold.children, count);
-                    } else if path::lets_in(&row.path) {
-                        change(&mut self.counts.untold.logins, count);
-                    }
+                } else if record.flags & flag::TOLD == 0
+                    && let Some(untold) = self.counts.untold.at(&row.path)
+                {
+                    change(untold, count);
                 }
+            }
+        }
+    }
+
+    /// Counts all tokens that were made as such of which nothing says what they hold.
+    pub(crate) fn tells_of_no_token(&mut self) {
+        for row in &self.rows {
+            if let Some(untold) = self.counts.untold.at(&row.path) {
+                *untold += row.allowed.saturating_sub(row.failed);
             }
         }
     }
