@@ -11,14 +11,16 @@
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use vault_advisor::access::{self, Inputs, Joined};
-use vault_advisor::optimize::handover::{self, Handover, Place, Way};
+use vault_advisor::access::{self, Inputs, Joined, PolicyNumber};
+use vault_advisor::index::{Idx, IndexVec};
+use vault_advisor::optimize::handover::{self, Handover, Place, Pooled, Way};
 use vault_advisor::optimize::steps::{self, Move, Order, Planned};
 use vault_advisor::policy::acl::Acl;
 use vault_advisor::policy::compare::{self, Verdict};
 use vault_advisor::policy::model::Policy;
 use vault_advisor::policy::profile::Profile;
 use vault_advisor::policy::syntax;
+use vault_advisor::policy::table::Table;
 use vault_advisor::policy::template::Identity;
 use vault_advisor::usage::Held;
 use vault_advisor::usage::demand::{Demand, Principal};
@@ -71,16 +73,19 @@ fn allowed(policies: &[&Policy], paths: &BTreeSet<String>) -> BTreeSet<(String, 
         .collect()
 }
 
+/// What each policy is to become.
+type To = IndexVec<Policy, Option<Policy>>;
+
 /// Goes the way and looks at everybody after each step.
-fn check(joined: &Joined, to: &[Option<Policy>], order: &[Planned], paths: &BTreeSet<String>) {
-    let mut now: Vec<Option<Policy>> = joined.policies.iter().cloned().map(Some).collect();
+fn check(joined: &Joined, to: &To, order: &[Planned], paths: &BTreeSet<String>) {
+    let mut now: To = joined.policies.map(|policy| Some(policy.clone()));
     for step in order {
         now[step.policy] = match &step.between {
             Some(text) => Some(policy(&joined.policies[step.policy].name, text)),
             None => to[step.policy].clone(),
         };
         for set in &joined.sets {
-            let of = |all: &dyn Fn(usize) -> Option<Policy>| {
+            let of = |all: &dyn Fn(PolicyNumber) -> Option<Policy>| {
                 let held: Vec<Policy> = set.policies.iter().filter_map(|&p| all(p)).collect();
                 allowed(&held.iter().collect::<Vec<_>>(), paths)
             };
@@ -93,13 +98,12 @@ fn check(joined: &Joined, to: &[Option<Policy>], order: &[Planned], paths: &BTre
             assert!(last.is_subset(&then), "lost {:?}", last.difference(&then));
         }
     }
-    assert_eq!(now, to, "the end of the way");
+    assert_eq!(&now, to, "the end of the way");
 }
 
-fn moves(joined: &Joined, to: &[Option<Policy>]) -> Vec<Move> {
+fn moves(joined: &Joined, to: &To) -> Vec<Move> {
     let changed = to
-        .iter()
-        .enumerate()
+        .numbered()
         .filter(|(p, to)| to.as_ref() != Some(&joined.policies[*p]));
     changed
         .map(|(policy, to)| Move {
@@ -110,10 +114,10 @@ fn moves(joined: &Joined, to: &[Option<Policy>]) -> Vec<Move> {
         .collect()
 }
 
-fn safe(joined: &Joined, to: &[Option<Policy>]) -> Vec<Planned> {
+fn safe(joined: &Joined, to: &To) -> Vec<Planned> {
     match steps::order(joined, moves(joined, to)) {
         Order::Safe(order) => order,
-        Order::None(policy) => panic!("no order as long as {policy} changes"),
+        Order::None(policy) => panic!("no order as long as {policy:?} changes"),
     }
 }
 
@@ -134,12 +138,15 @@ fn the_wide_one_goes_before_the_narrow_one_that_hides_it() {
         ],
         &[vec!["aguard".to_owned(), "readers".to_owned()]],
     );
-    let to = [
+    let to = To::from(vec![
         Some(policy("aguard", "path \"kv/team/*\" { capabilities = [\"update\"] }\n")),
         Some(policy("readers", "path \"kv/a\" { capabilities = [\"read\"] }\n")),
-    ];
+    ]);
     let order = safe(&j, &to);
-    assert_eq!(order.iter().map(|step| step.policy).collect::<Vec<_>>(), [1, 0]);
+    assert_eq!(
+        order.iter().map(|step| step.policy.number()).collect::<Vec<_>>(),
+        [1, 0]
+    );
     check(&j, &to, &order, &some(&["kv/a", "kv/secret/1", "kv/team/x"]));
 }
 
@@ -157,10 +164,10 @@ fn where_each_hides_something_of_the_other_one_goes_by_a_text_between() {
         ],
         &[vec!["a".to_owned(), "b".to_owned()]],
     );
-    let to = [
+    let to = To::from(vec![
         Some(policy("a", "path \"x/1\" { capabilities = [\"read\"] }\n")),
         Some(policy("b", "path \"y/1\" { capabilities = [\"read\"] }\n")),
-    ];
+    ]);
     let order = safe(&j, &to);
     assert_eq!(order.len(), 3, "{order:?}");
     assert!(order[0].between.is_some());
@@ -176,7 +183,7 @@ fn what_nobody_holds_goes_whenever() {
         ],
         &[vec!["held".to_owned()]],
     );
-    let to = [Some(j.policies[0].clone()), None];
+    let to = To::from(vec![j.policies.iter().next().cloned(), None]);
     let order = safe(&j, &to);
     assert_eq!(order.len(), 1);
     assert!(order[0].free && order[0].between.is_none());
@@ -184,20 +191,19 @@ fn what_nobody_holds_goes_whenever() {
 
 /// Somebody with a role, which stays on tokens, and a group; `before` and `after` are what each lists.
 fn handed_over(role: (&[usize], &[usize]), group: (&[usize], &[usize])) -> Handover {
-    let pool = vec![
+    let policies = vec![
         policy("wide", "path \"kv/*\" { capabilities = [\"read\", \"list\"] }\n"),
         policy("guard", "path \"kv/secret/*\" { capabilities = [\"update\"] }\n"),
         policy("new", "path \"kv/a\" { capabilities = [\"read\"] }\n"),
     ];
     let held: BTreeSet<usize> = role.0.iter().chain(group.0).copied().collect();
-    let names = held.iter().map(|&n| pool[n].name.to_string()).collect();
-    let j = joined(pool.clone(), &[names]);
+    let names = held.iter().map(|&n| policies[n].name.to_string()).collect();
+    let j = joined(policies.clone(), &[names]);
+    let pool: Table<Pooled> = policies.into();
+    let ids: Vec<Idx<Pooled>> = pool.ids().collect();
+    let listed = |list: &[usize]| -> BTreeSet<Idx<Pooled>> { list.iter().map(|&n| ids[n]).collect() };
     let place = |(before, after): (&[usize], &[usize]), stays_on_tokens| Place {
-        stages: [
-            before.iter().copied().collect(),
-            before.iter().chain(after).copied().collect(),
-            after.iter().copied().collect(),
-        ],
+        stages: [listed(before), listed(&[before, after].concat()), listed(after)],
         stays_on_tokens,
         rank: 0,
     };
@@ -288,7 +294,7 @@ proptest! {
         let policies: Vec<Policy> = texts.iter().enumerate().map(|(n, (text, _))| policy(&name(n), text)).collect();
         let held: Vec<Vec<String>> = holds.iter().map(|set| set.iter().filter(|n| **n < texts.len()).map(|&n| name(n)).collect()).collect();
         let j = joined(policies, &held);
-        let to: Vec<Option<Policy>> = texts.iter().enumerate().map(|(n, (text, seed))| Some(policy(&name(n), &less(text, *seed)))).collect();
+        let to: To = texts.iter().enumerate().map(|(n, (text, seed))| Some(policy(&name(n), &less(text, *seed)))).collect();
         // A proposal that gives something is none.
         for set in &j.sets {
             let last: Vec<&Policy> = set.policies.iter().filter_map(|&p| to[p].as_ref()).collect();

@@ -136,12 +136,8 @@ pub(super) fn allowed_by<'a>(
         Outcome::Explained(rule) => Some(rule),
         _ => None,
     };
-    // INVARIANT: the rule was found in this very set, and the sources of its rules are of its policies.
     let set = rule.map(|rule| (rule, &sets[demand.set]));
-    set.into_iter().flat_map(|(rule, set)| {
-        let sources = set.acl.rule(rule).into_iter().flat_map(|rule| &rule.sources);
-        sources.filter_map(|source| Some(((*set.policies.get(source.policy)?, source.stanza), source.capabilities)))
-    })
+    set.into_iter().flat_map(|(rule, set)| set.sources(rule))
 }
 
 pub(super) fn uses(

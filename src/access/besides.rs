@@ -6,6 +6,7 @@ use super::holder::HolderId;
 use super::join::JoinedDemand;
 use super::sets::{AccessSet, StanzaId};
 use crate::policy::model::{Policy, Stanza};
+use crate::policy::table::Table;
 use crate::policy::template::literal_start;
 use crate::vault::Capability;
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,7 +17,7 @@ type Held<'a> = (StanzaId, &'a Policy, &'a Stanza);
 
 /// The stanzas that may have been asked, with the reason.
 pub(super) fn kept<'a>(
-    policies: &[Policy],
+    policies: &Table,
     demands: &[JoinedDemand],
     sets: impl Iterator<Item = &'a AccessSet>,
 ) -> BTreeMap<StanzaId, Arc<str>> {
@@ -46,15 +47,9 @@ pub(super) fn kept<'a>(
     kept
 }
 
-fn held<'a>(policies: &'a [Policy], set: &'a AccessSet) -> impl Iterator<Item = Held<'a>> {
-    let held = set
-        .policies
-        .iter()
-        .filter_map(|&number| Some((number, policies.get(number)?)));
-    held.flat_map(|(number, policy)| {
-        let stanzas = policy.stanzas.iter().enumerate();
-        stanzas.map(move |(n, stanza)| ((number, n), policy, stanza))
-    })
+fn held<'a>(policies: &'a Table, set: &'a AccessSet) -> impl Iterator<Item = Held<'a>> {
+    let stanzas = set.policies.iter().flat_map(|&policy| policies.stanzas_of(policy));
+    stanzas.map(|id| (id, &policies[id.policy()], &policies[id]))
 }
 
 /// Whether a stanza may match something that begins so.

@@ -69,7 +69,7 @@ pub fn keep_kv2(joined: &mut Joined, deployment: Option<&Deployment>) -> usize {
         }
     }
     let kept = more.len();
-    joined.demands.append(&mut more);
+    joined.demands.extend(more);
     kept
 }
 

@@ -11,10 +11,11 @@ use super::attribute::allowed_by;
 use super::holder::{Holder, HolderId};
 use super::join::{JoinedDemand, Outcome};
 use super::lists::MayHold;
-use super::sets::{AccessSet, SetId, StanzaId};
+use super::sets::{AccessSet, PolicyNumber, SetId, StanzaId};
 use crate::index::IndexVec;
 use crate::policy::model::{Policy, Stanza};
 use crate::policy::pattern::Pattern;
+use crate::policy::table::Table;
 use crate::policy::template::{is_templated, literal_start};
 use crate::vault::{Capability, Operation, path, secret};
 use std::borrow::Cow;
@@ -37,11 +38,11 @@ pub struct Doubt {
 
 /// What doubts are made of.
 pub(super) struct Known<'a> {
-    pub(super) policies: &'a [Policy],
+    pub(super) policies: &'a Table,
     pub(super) demands: &'a [JoinedDemand],
     pub(super) sets: &'a IndexVec<AccessSet>,
     pub(super) sets_of: &'a IndexVec<Holder, BTreeSet<SetId>>,
-    pub(super) held_by: &'a [BTreeSet<HolderId>],
+    pub(super) held_by: &'a IndexVec<Policy, BTreeSet<HolderId>>,
     pub(super) may_hold: &'a MayHold,
 }
 
@@ -70,12 +71,16 @@ pub(super) fn stanzas(known: &Known<'_>) -> (BTreeMap<StanzaId, Doubt>, BTreeSet
         sets.any(|set| set.acl.winner(operation, &doubt.path).is_some())
     };
     let makers = Makers::of(known, &by_holder, &is_matched);
-    for (number, policy) in known.policies.iter().enumerate() {
+    for (number, policy) in known.policies.numbered() {
         let asked = makers.may_have(known, number, policy);
-        for (n, stanza) in policy.stanzas.iter().enumerate() {
-            note(&mut doubted, (number, n), unplaced);
+        for id in known.policies.stanzas_of(number) {
+            note(&mut doubted, id, unplaced);
             for asked in &asked {
-                note(&mut doubted, (number, n), first_match(&policy.namespace, stanza, asked));
+                note(
+                    &mut doubted,
+                    id,
+                    first_match(&policy.namespace, &known.policies[id], asked),
+                );
             }
         }
     }
@@ -85,12 +90,9 @@ pub(super) fn stanzas(known: &Known<'_>) -> (BTreeMap<StanzaId, Doubt>, BTreeSet
         let Some(doubt) = asked.values().find(|doubt| !is_matched(holder, doubt)) else {
             continue;
         };
-        let held: BTreeSet<usize> = sets().flat_map(|set| set.policies.iter().copied()).collect();
-        for policy in held {
-            let stanzas = known.policies.get(policy).map_or(0, |policy| policy.stanzas.len());
-            for n in 0..stanzas {
-                note(&mut doubted, (policy, n), Some(doubt));
-            }
+        let held: BTreeSet<PolicyNumber> = sets().flat_map(|set| set.policies.iter().copied()).collect();
+        for id in held.into_iter().flat_map(|policy| known.policies.stanzas_of(policy)) {
+            note(&mut doubted, id, Some(doubt));
         }
     }
     (doubted, by_holder.into_keys().collect())
@@ -132,8 +134,8 @@ impl<'a> Makers<'a> {
     }
 
     /// What was asked for by those who have a policy, or may have it.
-    fn may_have(&self, known: &Known<'_>, number: usize, policy: &Policy) -> Vec<&Asked> {
-        let held_by = known.held_by.get(number).filter(|who| !who.is_empty());
+    fn may_have(&self, known: &Known<'_>, number: PolicyNumber, policy: &Policy) -> Vec<&Asked> {
+        let held_by = Some(&known.held_by[number]).filter(|who| !who.is_empty());
         // What nobody is known to hold may be held under another name.
         let rules_out = |space: &str| held_by.is_some() && space == &*policy.namespace;
         let settled = self.settled.iter().filter(|(space, _)| !rules_out(space));
@@ -168,11 +170,9 @@ fn marked(known: &Known<'_>, doubted: &mut BTreeMap<StanzaId, Doubt>) {
             first = Some(doubt);
         }
     }
-    for (number, policy) in known.policies.iter().enumerate() {
-        for (n, stanza) in policy.stanzas.iter().enumerate() {
-            if matches!(secret::path(&stanza.path), Cow::Owned(_)) {
-                note(doubted, (number, n), first.as_ref());
-            }
+    for id in known.policies.stanzas() {
+        if matches!(secret::path(&known.policies[id].path), Cow::Owned(_)) {
+            note(doubted, id, first.as_ref());
         }
     }
 }

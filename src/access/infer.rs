@@ -10,9 +10,9 @@ use super::meant::HeldSet;
 use super::sets::{ByName, resolve};
 use crate::index::IndexVec;
 use crate::policy::acl::Acl;
-use crate::policy::model::Policy;
 use crate::policy::pattern::Pattern;
 use crate::policy::profile::Profile;
+use crate::policy::table::{Table, stanza_in};
 use crate::policy::template::{Entity, Identity, is_templated, literal_start};
 use crate::usage::demand::Demand;
 use crate::vault::Operation;
@@ -119,7 +119,7 @@ pub fn complete(identity: &mut Identity, stanzas: &[&str], unexplained: &[&str])
 pub(super) fn identities<'d>(
     holders: &mut IndexVec<Holder>,
     asked: impl Iterator<Item = (&'d Demand, HolderId, &'d HeldSet)>,
-    policies: &[Policy],
+    policies: &Table,
     by_name: &ByName<'_>,
     profile: Profile,
     now: Option<i64>,
@@ -137,18 +137,16 @@ pub(super) fn identities<'d>(
             let mut said = Vec::new();
             for held in holder.sets.clone() {
                 let (chosen, missing) = resolve(by_name, &held.policies);
-                let chosen: Vec<&Policy> = chosen.iter().filter_map(|&p| policies.get(p)).collect();
-                let mut templated = chosen.iter().flat_map(|p| &p.stanzas).filter(|s| is_templated(&s.path));
+                let mut stanzas = chosen.iter().flat_map(|&policy| policies.stanzas_of(policy));
                 // A policy that was not read may explain anything.
-                if templated.next().is_none() || !missing.is_empty() || held.open {
+                if !stanzas.any(|id| is_templated(&policies[id].path)) || !missing.is_empty() || held.open {
                     continue;
                 }
-                let acl = Acl::compile(profile, &chosen, &holder.identity, now);
+                let acl = Acl::compile(profile, &policies.listed(&chosen), &holder.identity, now);
                 let unfilled: Vec<&str> = acl
                     .skips()
                     .iter()
-                    .filter_map(|skip| chosen.get(skip.policy)?.stanzas.get(skip.stanza))
-                    .map(|stanza| &*stanza.path)
+                    .map(|skip| &*policies[stanza_in(&chosen, skip)].path)
                     .filter(|path| is_templated(path))
                     .collect();
                 let unexplained: Vec<String> = demands

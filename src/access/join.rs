@@ -10,13 +10,14 @@ use super::lists::{Listed, Lists, MayHold, Seen};
 use super::logins::{self, Login, Way};
 use super::meant::{self, HeldSet, Reader};
 use super::people::People;
-use super::sets::{AccessSet, ByName, SetId, Sets, StanzaId};
+use super::sets::{AccessSet, ByName, PolicyNumber, SetId, Sets, StanzaId};
 use super::universe::Universe;
 use crate::deployment::Deployment;
-use crate::index::IndexVec;
+use crate::index::{Idx, IndexVec};
 use crate::policy::acl::RuleId;
 use crate::policy::model::Policy;
 use crate::policy::profile::Profile;
+use crate::policy::table::Table;
 use crate::usage::demand::{Demand, Principal};
 use crate::usage::held::Held;
 use crate::usage::{Facts, Untold};
@@ -95,6 +96,9 @@ impl JoinedDemand {
     }
 }
 
+/// Number of a demand in [`Joined::demands`].
+pub type DemandId = Idx<JoinedDemand>;
+
 /// Use of one capability of one stanza.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StanzaUse {
@@ -113,7 +117,7 @@ pub struct Joined {
     /// Now, for stanzas that expire.
     pub now: Option<i64>,
     /// The policies read.
-    pub policies: Vec<Policy>,
+    pub policies: Table,
     /// Who.
     pub holders: IndexVec<Holder>,
     /// Policies in force together.
@@ -123,11 +127,11 @@ pub struct Joined {
     /// The ways in that the deployment knows of, with where their policies come from.
     pub logins: Vec<Login>,
     /// Every demand.
-    pub demands: Vec<JoinedDemand>,
-    /// Use by (policy, stanza), by capability.
+    pub demands: IndexVec<JoinedDemand>,
+    /// Use by stanza, by capability.
     pub uses: BTreeMap<StanzaId, BTreeMap<Capability, StanzaUse>>,
-    /// Who holds each policy: parallel to `policies`.
-    pub held_by: Vec<BTreeSet<HolderId>>,
+    /// Who holds each policy.
+    pub held_by: IndexVec<Policy, BTreeSet<HolderId>>,
     /// Who may hold which policy without that being known.
     pub may_hold: MayHold,
     /// Stanzas that could have explained what the policies as read do not explain: nobody's use of them is known whole.
@@ -159,8 +163,8 @@ pub struct Joined {
 /// How changes are kept apart, so that not everybody is hurt at once.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Apart {
-    /// The team of each policy, parallel to [`Joined::policies`], where something tells it.
-    pub teams: Vec<Option<Arc<str>>>,
+    /// The teams of policies, where something tells them.
+    pub teams: BTreeMap<PolicyNumber, Arc<str>>,
     /// At most so many principals a wave; none for as many as there are.
     pub most_principals: Option<usize>,
 }
@@ -196,21 +200,15 @@ impl Joined {
     }
 
     /// Keeps these stanzas, and these policies from being deleted.
-    pub fn keep(&mut self, stanzas: BTreeMap<StanzaId, Arc<str>>, policies: &BTreeSet<usize>) {
-        let held = policies.iter().filter_map(|&policy| self.held_by.get(policy));
-        self.kept_for = held.flatten().copied().collect();
+    pub fn keep(&mut self, stanzas: BTreeMap<StanzaId, Arc<str>>, policies: &BTreeSet<PolicyNumber>) {
+        let held = policies.iter().flat_map(|&policy| &self.held_by[policy]);
+        self.kept_for = held.copied().collect();
         self.kept.extend(stanzas);
     }
 
     /// The stanzas that allowed a demand, each with all that it gives there; none where no stanza explains it.
     pub fn allowed_by(&self, demand: &JoinedDemand) -> impl Iterator<Item = (StanzaId, CapabilitySet)> + '_ {
         attribute::allowed_by(demand, &self.sets)
-    }
-
-    /// A stanza.
-    #[must_use]
-    pub fn stanza(&self, id: StanzaId) -> Option<&crate::policy::model::Stanza> {
-        self.policies.get(id.0).and_then(|p| p.stanzas.get(id.1))
     }
 }
 
@@ -239,6 +237,7 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
             demand.namespace = Arc::from(path::UNTOLD);
         }
     }
+    let policies = Table::from(policies);
     let by_name = ByName::new(&policies);
     let reader = Reader {
         namespaces,
@@ -370,13 +369,11 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
             Universe::new(seen.chain(listed).collect())
         },
     );
-    let mut held_by: Vec<BTreeSet<HolderId>> = policies.iter().map(|_| BTreeSet::new()).collect();
+    let mut held_by: IndexVec<Policy, BTreeSet<HolderId>> = policies.map(|_| BTreeSet::new());
     let mut missing: BTreeMap<PolicyId, BTreeSet<HolderId>> = BTreeMap::new();
     for set in &sets {
         for &p in &set.policies {
-            if let Some(h) = held_by.get_mut(p) {
-                h.extend(&set.holders);
-            }
+            held_by[p].extend(&set.holders);
         }
         for policy in &set.missing {
             missing.entry(policy.clone()).or_default().extend(&set.holders);
@@ -400,7 +397,7 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
         sets,
         current,
         logins,
-        demands,
+        demands: demands.into(),
         uses,
         held_by,
         may_hold,
@@ -463,6 +460,12 @@ mod tests {
         })
     }
 
+    /// The first stanza of a policy.
+    fn first(joined: &Joined, policy: &str) -> StanzaId {
+        let number = joined.policies.position(|one| &*one.name == policy).unwrap();
+        joined.policies.stanza(number, 0).unwrap()
+    }
+
     #[test]
     fn a_demand_is_decided_by_the_policies_in_force_for_it() {
         let j = joined(
@@ -484,7 +487,7 @@ mod tests {
         assert_eq!(outcome("s/b"), Outcome::Denied);
         assert_eq!(outcome("s/c"), Outcome::NotExplained);
         assert_eq!(j.missing.keys().map(ToString::to_string).collect::<Vec<_>>(), ["x"]);
-        assert_eq!(j.uses[&(0, 0)][&Capability::Read].requests, 3);
+        assert_eq!(j.uses[&first(&j, "p")][&Capability::Read].requests, 3);
     }
 
     #[test]
@@ -497,8 +500,8 @@ mod tests {
             vec![demand("s/a", &["p"], 2, 0), demand("s/a/b", &["q"], 0, 1)],
         );
         // `q` allows `s/a` as well: its stanza counts as used, for no further request.
-        assert_eq!(j.uses[&(1, 0)][&Capability::Read].requests, 0);
-        assert_eq!(j.uses[&(0, 0)][&Capability::Read].requests, 2);
+        assert_eq!(j.uses[&first(&j, "q")][&Capability::Read].requests, 0);
+        assert_eq!(j.uses[&first(&j, "p")][&Capability::Read].requests, 2);
         assert_eq!(j.demands.iter().map(|d| d.demand.allowed).sum::<u64>(), 2);
     }
 
@@ -512,7 +515,7 @@ mod tests {
             vec![demand("s/home/ann/x", &["home"], 1, 0)],
         );
         assert!(
-            matches!(j.demands[0].outcome, Outcome::Explained(_)),
+            matches!(j.demands.as_slice()[0].outcome, Outcome::Explained(_)),
             "{:?}",
             j.inferred
         );

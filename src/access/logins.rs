@@ -7,7 +7,7 @@
 use super::holder::{AssignedBy, Holder, HolderId};
 use super::join::Joined;
 use super::meant::HeldSet;
-use super::sets::SetId;
+use super::sets::{PolicyNumber, SetId};
 use crate::vault::PolicyId;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -55,11 +55,11 @@ fn paths_in(holder: &Holder) -> Vec<Vec<usize>> {
 /// The policies of tokens that no known way in gives: of principals that come from no place of the deployment, or with more than
 /// their places give. Whatever hands these out may be what gave it to them.
 #[must_use]
-pub fn unplaced(joined: &Joined) -> BTreeSet<usize> {
+pub fn unplaced(joined: &Joined) -> BTreeSet<PolicyNumber> {
     if joined.handed_out.is_none() {
         return BTreeSet::new();
     }
-    let mut given: BTreeMap<HolderId, BTreeSet<usize>> = BTreeMap::new();
+    let mut given: BTreeMap<HolderId, BTreeSet<PolicyNumber>> = BTreeMap::new();
     for login in &joined.logins {
         let policies = &joined.sets[login.set].policies;
         given.entry(login.holder).or_default().extend(policies);
@@ -70,7 +70,7 @@ pub fn unplaced(joined: &Joined) -> BTreeSet<usize> {
         let mut bound = set.holders.iter().filter(|&&holder| joined.holders[holder].is_bound());
         let is_given = |holder: &HolderId| {
             let given = given.get(holder).unwrap_or(&none);
-            let is_default = |p: &usize| joined.policies.get(*p).is_some_and(|policy| policy.id().is_default());
+            let is_default = |p: &PolicyNumber| joined.policies[*p].id().is_default();
             set.policies.iter().all(|p| given.contains(p) || is_default(p))
         };
         if !bound.all(is_given) {

@@ -240,6 +240,7 @@ mod tests {
     use super::*;
     use crate::policy::model::Policy;
     use crate::policy::syntax::{self, Dialect};
+    use crate::policy::table::Table;
 
     fn policy(namespace: &str, name: &str) -> Policy {
         let text = "path \"s/*\" { capabilities = [\"read\"] }";
@@ -262,7 +263,7 @@ mod tests {
     }
 
     /// The readings as labels, and whether they are open.
-    fn read(policies: &[Policy], id: &str, held: &Held, at: &str) -> (Vec<Vec<String>>, bool) {
+    fn read(policies: &Table, id: &str, held: &Held, at: &str) -> (Vec<Vec<String>>, bool) {
         let mut namespaces = Namespaces::default();
         namespaces.note("aB3xY", "team/");
         let by_name = ByName::new(policies);
@@ -280,7 +281,7 @@ mod tests {
 
     #[test]
     fn what_the_log_tells_is_taken() {
-        let both = [policy("", "admin"), policy("team/", "admin")];
+        let both: Table = [policy("", "admin"), policy("team/", "admin")].into_iter().collect();
         let mut told = held(&["admin"]);
         told.space = Space::of("root", "");
         assert_eq!(read(&both, "e", &told, "team/"), (vec![vec!["admin".into()]], false));
@@ -297,7 +298,9 @@ mod tests {
 
     #[test]
     fn what_it_leaves_open_is_read_in_every_way() {
-        let both = [policy("", "admin"), policy("team/", "admin"), policy("", "lead")];
+        let both: Table = [policy("", "admin"), policy("team/", "admin"), policy("", "lead")]
+            .into_iter()
+            .collect();
         assert_eq!(
             read(&both, "e", &held(&["admin"]), "team/"),
             (vec![vec!["team/admin".into()], vec!["admin".into()]], true)
@@ -319,7 +322,7 @@ mod tests {
 
     #[test]
     fn a_list_that_is_not_there_may_be_anything() {
-        let both = [policy("", "admin")];
+        let both: Table = [policy("", "admin")].into_iter().collect();
         let mut unlisted = held(&[]);
         unlisted.listed = false;
         assert!(read(&both, "e", &unlisted, "").1);

@@ -3,24 +3,28 @@
 use super::holder::{Holder, HolderId};
 use super::meant::HeldSet;
 use crate::index::{Idx, IndexVec};
-use crate::policy::acl::Acl;
+use crate::policy::acl::{Acl, RuleId};
 use crate::policy::model::Policy;
 use crate::policy::profile::Profile;
+use crate::policy::table::{InList, StanzaIdx, Table, stanza_in};
 use crate::policy::template::{Identity, is_templated, literal_start};
-use crate::vault::PolicyId;
+use crate::vault::{CapabilitySet, PolicyId};
 use rayon::prelude::*;
 use std::collections::{BTreeSet, HashMap};
 
 /// Number of an access set in [`super::Joined::sets`].
 pub type SetId = Idx<AccessSet>;
 
-/// A stanza: index of its policy in [`super::Joined::policies`], and of the stanza in it.
-pub type StanzaId = (usize, usize);
+/// Number of a policy in [`super::Joined::policies`].
+pub type PolicyNumber = Idx<Policy>;
+
+/// Number of a stanza of these.
+pub type StanzaId = StanzaIdx<Policy>;
 
 /// Policies in force together, for one identity or for all.
 pub struct AccessSet {
-    /// Policies, as indexes into [`super::Joined::policies`], ascending.
-    pub policies: Vec<usize>,
+    /// Its policies, ascending.
+    pub policies: Vec<PolicyNumber>,
     /// Policies of it that were not read.
     pub missing: Vec<PolicyId>,
     /// Whether the list may hold others, for all that the log says.
@@ -29,7 +33,7 @@ pub struct AccessSet {
     pub acl: Acl,
     /// From what templates were filled.
     pub identity: Identity,
-    /// Stanzas whose template could not be filled: (policy index, stanza index).
+    /// Stanzas whose template could not be filled.
     pub unfilled: Vec<StanzaId>,
     /// Where those of them may lie that the server can fill, for all that is known: the literal text before the template.
     pub unsure: Vec<String>,
@@ -40,6 +44,18 @@ pub struct AccessSet {
 }
 
 impl AccessSet {
+    /// The stanza that something of its list came from.
+    #[must_use]
+    pub fn stanza(&self, found: &impl InList) -> StanzaId {
+        stanza_in(&self.policies, found)
+    }
+
+    /// The stanzas that make up a rule of its list.
+    pub fn sources(&self, rule: RuleId) -> impl Iterator<Item = (StanzaId, CapabilitySet)> + '_ {
+        let sources = self.acl.rule(rule).into_iter().flat_map(|rule| &rule.sources);
+        sources.map(|source| (self.stanza(source), source.capabilities))
+    }
+
     /// Whether all its policies are known.
     #[must_use]
     pub fn is_known(&self) -> bool {
@@ -56,14 +72,13 @@ impl AccessSet {
 }
 
 /// Policies by namespace and name.
-pub(super) struct ByName<'a>(HashMap<(&'a str, &'a str), usize>);
+pub(super) struct ByName<'a>(HashMap<(&'a str, &'a str), PolicyNumber>);
 
 impl<'a> ByName<'a> {
-    pub(super) fn new(policies: &'a [Policy]) -> Self {
+    pub(super) fn new(policies: &'a Table) -> Self {
         Self(
             policies
-                .iter()
-                .enumerate()
+                .numbered()
                 .map(|(n, p)| ((&*p.namespace, &*p.name), n))
                 .collect(),
         )
@@ -75,14 +90,14 @@ impl<'a> ByName<'a> {
     }
 
     /// The policy of that name in that namespace, and in no other.
-    pub(super) fn find(&self, namespace: &str, name: &str) -> Option<usize> {
+    pub(super) fn find(&self, namespace: &str, name: &str) -> Option<PolicyNumber> {
         self.0.get(&(namespace, name)).copied()
     }
 }
 
 /// Collects the distinct access sets, then compiles each once.
 pub(super) struct Sets<'a> {
-    policies: &'a [Policy],
+    policies: &'a Table,
     by_name: &'a ByName<'a>,
     profile: Profile,
     now: Option<i64>,
@@ -92,7 +107,7 @@ pub(super) struct Sets<'a> {
 
 /// An access set before it is compiled.
 struct FoundSet {
-    policies: Vec<usize>,
+    policies: Vec<PolicyNumber>,
     missing: Vec<PolicyId>,
     open: bool,
     identity: Identity,
@@ -101,10 +116,10 @@ struct FoundSet {
 }
 
 /// Policies, those that were not read, whether the list is open; and the holder, where a template makes the set its own.
-type SetKey = (Vec<usize>, Vec<PolicyId>, bool, Option<HolderId>);
+type SetKey = (Vec<PolicyNumber>, Vec<PolicyId>, bool, Option<HolderId>);
 
 impl<'a> Sets<'a> {
-    pub(super) fn new(policies: &'a [Policy], by_name: &'a ByName<'a>, profile: Profile, now: Option<i64>) -> Self {
+    pub(super) fn new(policies: &'a Table, by_name: &'a ByName<'a>, profile: Profile, now: Option<i64>) -> Self {
         Self {
             policies,
             by_name,
@@ -119,7 +134,7 @@ impl<'a> Sets<'a> {
         let (policies, missing) = resolve(self.by_name, &held.policies);
         let templated = policies
             .iter()
-            .filter_map(|&p| self.policies.get(p))
+            .map(|&p| &self.policies[p])
             .any(|p| p.stanzas.iter().any(|s| s.templated));
         let key = (policies, missing, held.open, templated.then_some(id));
         let found = &mut self.found;
@@ -156,23 +171,18 @@ impl<'a> Sets<'a> {
                     holders,
                     current,
                 } = found;
-                let chosen: Vec<&Policy> = policies.iter().filter_map(|&p| all.get(p)).collect();
-                let acl = Acl::compile(profile, &chosen, &identity, now);
+                let acl = Acl::compile(profile, &all.listed(&policies), &identity, now);
                 let unfilled: Vec<StanzaId> = acl
                     .skips()
                     .iter()
-                    .filter_map(|skip| Some((*policies.get(skip.policy)?, skip.stanza)))
-                    .filter(|&(p, s)| {
-                        all.get(p)
-                            .and_then(|p| p.stanzas.get(s))
-                            .is_some_and(|s| is_templated(&s.path))
-                    })
+                    .map(|skip| stanza_in(&policies, skip))
+                    .filter(|&id| is_templated(&all[id].path))
                     .collect();
                 let identity_known = |h: &HolderId| holders_known[*h].identity_known;
                 let unsure = if holders.iter().all(identity_known) {
                     Vec::new()
                 } else {
-                    unfilled.iter().filter_map(|&id| before_template(all, id)).collect()
+                    unfilled.iter().map(|&id| before_template(all, id)).collect()
                 };
                 AccessSet {
                     policies,
@@ -192,14 +202,13 @@ impl<'a> Sets<'a> {
 }
 
 /// The literal text before a stanza's template, namespace in front.
-fn before_template(policies: &[Policy], (policy, stanza): StanzaId) -> Option<String> {
-    let policy = policies.get(policy)?;
-    let path = &policy.stanzas.get(stanza)?.path;
-    Some(format!("{}{}", policy.namespace, literal_start(path)))
+fn before_template(policies: &Table, id: StanzaId) -> String {
+    let policy = &policies[id.policy()];
+    format!("{}{}", policy.namespace, literal_start(&policies[id].path))
 }
 
 /// The numbers of these policies, and those that were not read.
-pub(super) fn resolve(by_name: &ByName<'_>, policies: &[PolicyId]) -> (Vec<usize>, Vec<PolicyId>) {
+pub(super) fn resolve(by_name: &ByName<'_>, policies: &[PolicyId]) -> (Vec<PolicyNumber>, Vec<PolicyId>) {
     let mut found = Vec::new();
     let mut missing = Vec::new();
     for policy in policies {

@@ -6,7 +6,7 @@
 //! identities, not with their product; chains to the great targets are found by one walk backwards from each.
 
 use super::takeover::{Lever, Levers, Power, Step, TokenRole};
-use crate::access::{Holder, HolderId, Joined, SetId, StanzaId};
+use crate::access::{Holder, HolderId, Joined, PolicyNumber, SetId, StanzaId};
 use crate::deployment::Deployment;
 use crate::policy::acl::{Acl, RuleId};
 use crate::policy::model::Policy;
@@ -60,20 +60,21 @@ struct Class<'a> {
     /// The first of their sets; none for what a token role hands out.
     set: Option<SetId>,
     acl: &'a Acl,
-    policies: Vec<usize>,
+    policies: Vec<PolicyNumber>,
     holders: Vec<HolderId>,
     name: String,
     key: ClassKey<'a>,
 }
 
 /// Policies, names without policy, and the rules that matter to control paths.
-type ClassKey<'a> = (Vec<usize>, &'a [PolicyId], Vec<(String, u16)>);
+type ClassKey<'a> = (Vec<PolicyNumber>, &'a [PolicyId], Vec<(String, u16)>);
 
 /// The shortest chains from every policy set in force: to everything, and to other identities.
 #[must_use]
 pub fn chains(joined: &Joined, deployment: Option<&Deployment>) -> Vec<Chain> {
     let levers = Levers::of(joined, deployment);
-    let handed_out: Vec<(Vec<usize>, Acl)> = levers.token_roles.iter().map(|role| handed_out(joined, role)).collect();
+    let handed_out: Vec<(Vec<PolicyNumber>, Acl)> =
+        levers.token_roles.iter().map(|role| handed_out(joined, role)).collect();
     let (classes, class_of_set) = classes(joined, &levers, &handed_out);
     let mut graph = Graph {
         joined,
@@ -88,7 +89,7 @@ pub fn chains(joined: &Joined, deployment: Option<&Deployment>) -> Vec<Chain> {
 }
 
 /// The policies that a token role may hand out, and their list.
-fn handed_out(joined: &Joined, role: &TokenRole) -> (Vec<usize>, Acl) {
+fn handed_out(joined: &Joined, role: &TokenRole) -> (Vec<PolicyNumber>, Acl) {
     let fits = |policy: &Policy| {
         *policy.namespace == *role.namespace
             && !policy.is_root()
@@ -97,22 +98,21 @@ fn handed_out(joined: &Joined, role: &TokenRole) -> (Vec<usize>, Acl) {
                 None => *policy.name == **glob,
             })
     };
-    let found: Vec<usize> = joined
-        .policies
-        .iter()
-        .enumerate()
-        .filter(|(_, p)| fits(p))
-        .map(|(n, _)| n)
-        .collect();
-    let chosen: Vec<&Policy> = found.iter().filter_map(|&n| joined.policies.get(n)).collect();
-    let acl = Acl::compile(joined.profile, &chosen, &template::Identity::default(), joined.now);
+    let fitting = joined.policies.numbered().filter(|(_, policy)| fits(policy));
+    let found: Vec<PolicyNumber> = fitting.map(|(number, _)| number).collect();
+    let acl = Acl::compile(
+        joined.profile,
+        &joined.policies.listed(&found),
+        &template::Identity::default(),
+        joined.now,
+    );
     (found, acl)
 }
 
 fn power<'a>(
     joined: &'a Joined,
     levers: &'a Levers,
-    policies: &[usize],
+    policies: &[PolicyNumber],
     missing: &'a [PolicyId],
     acl: &'a Acl,
     holders: &[HolderId],
@@ -120,7 +120,7 @@ fn power<'a>(
     let holders: Vec<&Holder> = holders.iter().map(|&h| &joined.holders[h]).collect();
     let read = policies
         .iter()
-        .filter_map(|&p| joined.policies.get(p))
+        .map(|&p| &joined.policies[p])
         .map(|p| (&*p.namespace, &*p.name));
     // Who writes a policy that it holds and that does not exist yet decides what it says.
     let own = read
@@ -132,7 +132,7 @@ fn power<'a>(
 fn classes<'a>(
     joined: &'a Joined,
     levers: &'a Levers,
-    handed_out: &'a [(Vec<usize>, Acl)],
+    handed_out: &'a [(Vec<PolicyNumber>, Acl)],
 ) -> (Vec<Class<'a>>, HashMap<SetId, usize>) {
     let mut classes: Vec<Class<'a>> = Vec::new();
     let mut by_key: HashMap<ClassKey<'a>, usize> = HashMap::new();
@@ -223,7 +223,7 @@ struct Graph<'a> {
     graph: DiGraph<Node, Step>,
     at: HashMap<Node, NodeIndex>,
     /// Policies that a class may write, with the path.
-    writable: HashMap<usize, BTreeMap<usize, String>>,
+    writable: HashMap<usize, BTreeMap<PolicyNumber, String>>,
 }
 
 impl<'a> Graph<'a> {
@@ -474,7 +474,7 @@ impl<'a> Graph<'a> {
         if class.set.is_none() {
             return;
         }
-        let own: BTreeSet<usize> = class.policies.iter().copied().collect();
+        let own: BTreeSet<PolicyNumber> = class.policies.iter().copied().collect();
         let mut came: HashMap<NodeIndex, Option<(EdgeIndex, NodeIndex)>> = HashMap::from([(start, None)]);
         let mut queue = VecDeque::from([start]);
         let mut found = 0;
@@ -550,13 +550,9 @@ impl<'a> Graph<'a> {
 
     fn stanzas(&self, set: SetId, rule: Option<RuleId>) -> Vec<StanzaId> {
         let set = &self.joined.sets[set];
-        let sources = rule
-            .and_then(|rule| set.acl.rule(rule))
-            .map(|r| r.sources.as_slice())
-            .unwrap_or_default();
-        sources
-            .iter()
-            .filter_map(|s| Some((*set.policies.get(s.policy)?, s.stanza)))
+        rule.into_iter()
+            .flat_map(|rule| set.sources(rule))
+            .map(|(id, _)| id)
             .collect()
     }
 

@@ -18,7 +18,7 @@
 
 use super::newcomers::Newcomers;
 use crate::access::holder::AssignedBy;
-use crate::access::{Holder, HolderId, Joined};
+use crate::access::{Holder, HolderId, Joined, PolicyNumber};
 use crate::advice::{Evidence, EvidenceState};
 use crate::index::IndexVec;
 use crate::policy::model::Policy;
@@ -246,7 +246,7 @@ pub fn of_policies(
     watch: &Watch,
     settings: &EvidenceSettings,
     last: Option<Timestamp>,
-) -> Vec<Evidence> {
+) -> IndexVec<Policy, Evidence> {
     let since = in_force_since(joined, last);
     let newcomers = Newcomers::of(joined, watch, settings, last);
     let peers = Peers::of(joined);
@@ -267,11 +267,9 @@ pub fn of_policies(
         .collect();
     joined
         .policies
-        .iter()
-        .enumerate()
-        .zip(&joined.held_by)
-        .zip(&since)
-        .map(|(((number, policy), held), since)| {
+        .numbered()
+        .map(|(number, policy)| {
+            let (held, since) = (&joined.held_by[number], &since[number]);
             let (spoken_for, others): (Vec<HolderId>, Vec<HolderId>) =
                 held.iter().partition(|&&h| peers.speak_for(h, &policy.id()));
             let holders: Vec<Activity> = others.iter().map(|&h| activities[h].clone()).collect();
@@ -299,13 +297,12 @@ pub fn of_policies(
 }
 
 /// Why nothing of a policy may be taken away, for all that the log leaves open.
-fn doubt_open(joined: &Joined, policy: usize) -> Option<String> {
-    let mut kept = joined.kept.range((policy, 0)..(policy + 1, 0));
-    let is_unheld = joined.held_by.get(policy).is_none_or(BTreeSet::is_empty);
-    if let Some((_, why)) = kept.next().filter(|_| is_unheld) {
+fn doubt_open(joined: &Joined, policy: PolicyNumber) -> Option<String> {
+    let (read, unheld) = (&joined.policies[policy], joined.held_by[policy].is_empty());
+    let mut stanzas = joined.policies.stanzas_of(policy);
+    if let Some(why) = stanzas.find_map(|id| joined.kept.get(&id)).filter(|_| unheld) {
         return Some(why.to_string());
     }
-    let read = joined.policies.get(policy)?;
     let mut may_hold = joined.may_hold.who(&read.name);
     if let Some(holder) = may_hold.next().map(|holder| &joined.holders[holder]) {
         return Some(format!(
@@ -313,7 +310,6 @@ fn doubt_open(joined: &Joined, policy: usize) -> Option<String> {
             holder.display()
         ));
     }
-    let unheld = joined.held_by.get(policy).is_none_or(BTreeSet::is_empty);
     if let Some(missing) = joined
         .missing
         .keys()
@@ -324,11 +320,8 @@ fn doubt_open(joined: &Joined, policy: usize) -> Option<String> {
             "nobody holds it, while `{missing}` is held and was not read: this may be that one"
         ));
     }
-    let doubt = joined
-        .doubted
-        .iter()
-        .find(|((p, _), _)| *p == policy)
-        .map(|(_, doubt)| doubt);
+    let mut stanzas = joined.policies.stanzas_of(policy);
+    let doubt = stanzas.find_map(|id| joined.doubted.get(&id));
     doubt.filter(|_| unheld).map(|doubt| {
         format!(
             "`{}` on `{}` was allowed, no policy that its maker is known to hold explains it, and this one could",
@@ -338,14 +331,14 @@ fn doubt_open(joined: &Joined, policy: usize) -> Option<String> {
 }
 
 /// What may have been lost of its use.
-fn doubt_lost(joined: &Joined, policy: usize, settings: &EvidenceSettings) -> Option<String> {
+fn doubt_lost(joined: &Joined, policy: PolicyNumber, settings: &EvidenceSettings) -> Option<String> {
     if joined.cut > settings.cut_entries {
         return Some(format!(
             "{} entries are cut so far that nobody knows whose they were (`evidence.cut_entries` accepts {})",
             joined.cut, settings.cut_entries
         ));
     }
-    let mut held = joined.held_by.get(policy).into_iter().flatten();
+    let mut held = joined.held_by[policy].iter();
     let (holder, lines) = held.find_map(|holder| Some((holder, joined.lost.get(holder)?)))?;
     let name = joined.holders[*holder].display();
     Some(format!("what `{name}` asked for in {lines} cut entries is not known"))
@@ -364,7 +357,7 @@ fn may_be_one(joined: &Joined, read: &Policy, missing: &PolicyId) -> bool {
 
 /// From when on each policy could have been used as it is, by what the log shows of writes: of the policy itself, of the mounts that
 /// its stanzas are about, and of moves of mounts, of which the log does not tell the paths.
-fn in_force_since(joined: &Joined, last: Option<Timestamp>) -> Vec<Option<Since>> {
+fn in_force_since(joined: &Joined, last: Option<Timestamp>) -> IndexVec<Policy, Option<Since>> {
     let mut written: BTreeMap<PolicyId, Timestamp> = BTreeMap::new();
     let mut mounted: BTreeMap<String, Timestamp> = BTreeMap::new();
     let mut moved: Option<Timestamp> = None;
@@ -413,19 +406,17 @@ fn in_force_since(joined: &Joined, last: Option<Timestamp>) -> Vec<Option<Since>
         let days_ago = last?.duration_since(at).as_secs_f64() / 86_400.0;
         Some(Since { days_ago, what })
     };
-    joined.policies.iter().map(of_policy).collect()
+    joined.policies.map(of_policy)
 }
 
 /// The policies that may be tightened: those whose "unused" is well enough known. `default` is for everybody's own token,
 /// and every token has it: what it holds beyond the servers' own is a finding, what it leaves unused is not.
 #[must_use]
-pub fn removable(joined: &Joined, evidence: &[Evidence]) -> Vec<bool> {
-    joined
-        .policies
-        .iter()
-        .zip(evidence)
-        .map(|(policy, e)| e.state == EvidenceState::Removable && &*policy.name != "default")
-        .collect()
+pub fn removable(joined: &Joined, evidence: &IndexVec<Policy, Evidence>) -> IndexVec<Policy, bool> {
+    let is_removable = |(number, policy): (PolicyNumber, &Policy)| {
+        evidence[number].state == EvidenceState::Removable && &*policy.name != "default"
+    };
+    joined.policies.numbered().map(is_removable).collect()
 }
 
 /// A number of days for people: hours and minutes below one.

@@ -3,8 +3,8 @@
 use super::access_graph::Chain;
 use super::evidence::Watch;
 use super::risk::Exposure;
-use crate::access::{Holder, HolderId, Joined};
-use crate::advice::{Evidence, EvidenceState, Finding, Severity, Subject};
+use crate::access::{Holder, HolderId, Joined, PolicyNumber, StanzaId};
+use crate::advice::{Evidence, Finding, Severity, Subject};
 use crate::deployment::Deployment;
 use crate::index::IndexVec;
 use crate::origin::Origin;
@@ -22,7 +22,7 @@ pub struct Context<'a> {
     /// The deployment, where one was given.
     pub deployment: Option<&'a Deployment>,
     /// How well an "unused" is known, by policy.
-    pub evidence: &'a [Evidence],
+    pub evidence: &'a IndexVec<Policy, Evidence>,
     /// What each holder is exposed to, by holder.
     pub exposures: &'a IndexVec<Holder, Exposure>,
     /// Chains of escalation.
@@ -37,9 +37,9 @@ pub struct Context<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mend {
     /// The policy.
-    pub policy: usize,
+    pub policy: PolicyNumber,
     /// The stanza; none for the policy as a whole.
-    pub stanza: Option<usize>,
+    pub stanza: Option<StanzaId>,
     /// These capabilities of it; the whole stanza where there are none.
     pub capabilities: CapabilitySet,
 }
@@ -49,11 +49,11 @@ impl Context<'_> {
     #[must_use]
     pub fn mended(&self, mend: &Mend) -> Option<String> {
         let after = self.after?;
-        let today = self.joined.policies.get(mend.policy)?;
+        let today = &self.joined.policies[mend.policy];
         let Some(proposed) = after.iter().find(|policy| policy.id() == today.id()) else {
             return Some(today.id().to_string());
         };
-        let stanza = today.stanzas.get(mend.stanza?)?;
+        let stanza = &self.joined.policies[mend.stanza?];
         let whole = Pattern::parse(&stanza.path, &today.namespace).ok();
         let is_part = |other: &Stanza| {
             let other = Pattern::parse(&other.path, &today.namespace).ok();
@@ -74,11 +74,8 @@ impl Context<'_> {
 
     /// The evidence of a policy's "unused".
     #[must_use]
-    pub fn evidence_of(&self, policy: usize) -> Evidence {
-        self.evidence.get(policy).cloned().unwrap_or(Evidence {
-            state: EvidenceState::Suspect,
-            ..Evidence::default()
-        })
+    pub fn evidence_of(&self, policy: PolicyNumber) -> Evidence {
+        self.evidence[policy].clone()
     }
 
     /// The name of a holder.

@@ -2,7 +2,7 @@
 //! and which of them a list of policies may write.
 
 use crate::access::universe::lead;
-use crate::access::{Holder, Joined};
+use crate::access::{Holder, Joined, PolicyNumber};
 use crate::deployment::{AuthRole, Deployment};
 use crate::policy::acl::{Acl, Rule, RuleId};
 use crate::vault::{Capability, Operation, PrincipalKind, protected};
@@ -65,7 +65,7 @@ pub enum Lever {
     /// Makes a token by a token role.
     TokenRole(usize),
     /// Changes a policy.
-    Policy(usize),
+    Policy(PolicyNumber),
 }
 
 /// An identity that can be taken over: an auth role or a user.
@@ -133,7 +133,7 @@ impl Levers {
                 }
             }
         }
-        for (p, policy) in joined.policies.iter().enumerate() {
+        for (p, policy) in joined.policies.numbered() {
             for folder in ["sys/policies/acl/", "sys/policy/"] {
                 let path = format!("{}{folder}{}", policy.namespace, policy.name);
                 all.paths.push((path, Lever::Policy(p)));

@@ -6,9 +6,9 @@
 
 use super::model::Scope;
 use super::sides::{Sides, key};
-use crate::access::{HolderId, Joined, JoinedDemand, StanzaId};
+use crate::access::{HolderId, Joined, JoinedDemand, PolicyNumber, StanzaId};
 use crate::policy::model::Policy;
-use crate::vault::{CapabilitySet, PrincipalKind};
+use crate::vault::{Capability, CapabilitySet, PrincipalKind};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -19,14 +19,13 @@ type Accesses<'a> = HashMap<&'a str, CapabilitySet>;
 pub(super) struct Plain<'a> {
     scope: Scope,
     by_principal: HashMap<(PrincipalKind, Arc<str>), Accesses<'a>>,
-    by_policy: BTreeMap<usize, Accesses<'a>>,
+    by_policy: BTreeMap<PolicyNumber, Accesses<'a>>,
 }
 
 /// The stanzas that allowed a demand; none where it needs none or `default` is among them.
 fn sources(joined: &Joined, d: &JoinedDemand) -> Vec<(StanzaId, CapabilitySet)> {
     let found: Vec<(StanzaId, CapabilitySet)> = joined.allowed_by(d).collect();
-    let default =
-        |((p, _), _): &(StanzaId, CapabilitySet)| joined.policies.get(*p).is_some_and(|p| &*p.name == "default");
+    let default = |(id, _): &(StanzaId, CapabilitySet)| &*joined.policies[id.policy()].name == "default";
     if found.iter().any(default) { Vec::new() } else { found }
 }
 
@@ -56,8 +55,13 @@ impl<'a> Plain<'a> {
             let mine = plain.by_principal.entry(key(&d.demand.principal)).or_default();
             let on = mine.entry(&d.path).or_default();
             *on = on.union(d.needs());
-            for ((policy, _), capabilities) in sources {
-                let on = plain.by_policy.entry(policy).or_default().entry(&d.path).or_default();
+            for (id, capabilities) in sources {
+                let on = plain
+                    .by_policy
+                    .entry(id.policy())
+                    .or_default()
+                    .entry(&d.path)
+                    .or_default();
                 *on = on.union(d.needs().intersection(capabilities));
             }
         }
@@ -118,25 +122,21 @@ pub(super) fn stanzas(sides: &Sides<'_>, days: i32) -> Vec<Policy> {
         }
     }
     let past = &sides.past;
-    let mut policies = past.policies.clone();
-    for (p, policy) in policies
-        .iter_mut()
-        .enumerate()
-        .filter(|(_, policy)| &*policy.name != "default")
-    {
-        let stanzas = std::mem::take(&mut policy.stanzas);
-        policy.stanzas = stanzas
-            .into_iter()
-            .enumerate()
-            .filter_map(|(s, mut stanza)| {
-                if stanza.capability_set().contains(crate::vault::Capability::Deny) {
+    let left = |(number, policy): (PolicyNumber, &Policy)| {
+        let mut policy = policy.clone();
+        if &*policy.name != "default" {
+            let stanzas = past.policies.stanzas_of(number).zip(policy.stanzas);
+            let kept = stanzas.filter_map(|(id, mut stanza)| {
+                if stanza.capability_set().contains(Capability::Deny) {
                     return Some(stanza);
                 }
-                let kept = used.get(&(p, s)).copied().unwrap_or_default();
+                let kept = used.get(&id).copied().unwrap_or_default();
                 stanza.capabilities.retain(|c| kept.contains(*c));
                 (!stanza.capabilities.is_empty()).then_some(stanza)
-            })
-            .collect();
-    }
-    policies
+            });
+            policy.stanzas = kept.collect();
+        }
+        policy
+    };
+    past.policies.numbered().map(left).collect()
 }

@@ -5,9 +5,9 @@ use super::plain::{self, Plain};
 use super::sides::{Sides, key};
 use super::split::{self, Cut};
 use crate::access::weight::Weighed;
-use crate::access::{self, Joined, JoinedDemand, Outcome};
+use crate::access::{self, Joined, JoinedDemand, Outcome, PolicyNumber};
 use crate::index::IndexVec;
-use crate::optimize::proof::{self, Proof, Scheme};
+use crate::optimize::proof::{self, Proof, ProposedNumber, Scheme};
 use crate::optimize::redesign::{self, excess};
 use crate::optimize::tighten::{self, Span};
 use crate::policy::acl::Acl;
@@ -39,7 +39,7 @@ pub(super) fn window(input: &Input<'_>, options: &Options, cut: &Cut) -> Window 
         horizon: cut.test.end - cut.test.start,
     };
     let outlook = tighten::outlook(&sides.past, &how, &weighed, span);
-    let today = redesign::measure(&sides.past, &as_is(&sides.past), &weighed);
+    let today = redesign::measure(&sides.past, &Scheme::today(&sides.past), &weighed);
     let mut redesigned: Vec<Point> = Vec::new();
     for &budget in &options.budgets {
         let rule = |proposal| Rule::Proposed {
@@ -50,7 +50,7 @@ pub(super) fn window(input: &Input<'_>, options: &Options, cut: &Cut) -> Window 
         let is_proven = |proof: &Proof| proof.newly_denied == 0 && proof.newly_granted == 0;
         let offer = outlook.within_budget(budget, &options.foresight);
         let whole = outlook.tighten(&sides.past, &how, &offer);
-        let (proven, policies) = (is_proven(&whole.proof), &whole.scheme.policies);
+        let (proven, policies) = (is_proven(&whole.proof), whole.scheme.policies.as_slice());
         let mut point = score(rule(Proposal::Tighten), policies, proven);
         point.promised = Some(Promise::of(offer.denied));
         points.push(point);
@@ -138,17 +138,6 @@ fn used(future: &Joined) -> UsedBy<'_> {
     used
 }
 
-/// Today's policies and holders.
-fn as_is(joined: &Joined) -> Scheme {
-    let sets = joined.sets.numbered();
-    Scheme {
-        policies: joined.policies.clone(),
-        given: sets
-            .flat_map(|(n, set)| set.holders.iter().map(move |&h| ((n, h), set.policies.clone())))
-            .collect(),
-    }
-}
-
 /// Scores policies that are handed out anew: who was there before has what the scheme gives; who is new has what most have
 /// whose policies of today are the same.
 fn by_scheme(
@@ -159,9 +148,9 @@ fn by_scheme(
     scheme: &Scheme,
     proven: bool,
 ) -> Point {
-    type Lists<'a> = Vec<(&'a [usize], &'a Vec<usize>)>;
+    type Lists<'a> = Vec<(&'a [PolicyNumber], &'a Vec<ProposedNumber>)>;
     let mut by_holder: HashMap<(PrincipalKind, Arc<str>), Lists<'_>> = HashMap::new();
-    let mut by_set: HashMap<&[usize], (usize, BTreeMap<usize, usize>)> = HashMap::new();
+    let mut by_set: HashMap<&[PolicyNumber], (usize, BTreeMap<ProposedNumber, usize>)> = HashMap::new();
     for ((set, holder), given) in &scheme.given {
         let (set, holder) = (&sides.past.sets[*set], &sides.past.holders[*holder]);
         by_holder
@@ -174,13 +163,12 @@ fn by_scheme(
             *of_set.1.entry(p).or_default() += 1;
         }
     }
-    let named: HashMap<(&str, &str), usize> = scheme
+    let named: HashMap<(&str, &str), ProposedNumber> = scheme
         .policies
-        .iter()
-        .enumerate()
+        .numbered()
         .map(|(n, p)| ((&*p.namespace, &*p.name), n))
         .collect();
-    let given = |d: &JoinedDemand| -> Vec<usize> {
+    let given = |d: &JoinedDemand| -> Vec<ProposedNumber> {
         let policies = sides.future.sets[d.set].policies.as_slice();
         let mine = by_holder.get(&key(&d.demand.principal));
         let same = mine.and_then(|all| all.iter().find(|(set, _)| *set == policies));
@@ -194,16 +182,16 @@ fn by_scheme(
                 .map(|(&p, _)| p)
                 .collect();
         }
-        let today = policies.iter().filter_map(|&p| sides.future.policies.get(p));
+        let today = sides.future.policies.listed(policies);
         today
+            .into_iter()
             .filter_map(|p| named.get(&(&*p.namespace, &*p.name)).copied())
             .collect()
     };
-    let compile = |given: &[usize], set: &access::AccessSet| {
-        let chosen: Vec<&Policy> = given.iter().filter_map(|&p| scheme.policies.get(p)).collect();
-        Acl::compile(sides.profile, &chosen, &set.identity, sides.now)
+    let compile = |given: &[ProposedNumber], set: &access::AccessSet| {
+        Acl::compile(sides.profile, &scheme.policies.listed(given), &set.identity, sides.now)
     };
-    let mut lists: HashMap<(access::SetId, Vec<usize>), Acl> = HashMap::new();
+    let mut lists: HashMap<(access::SetId, Vec<ProposedNumber>), Acl> = HashMap::new();
     let mut tally = Tally::default();
     for d in asked(&sides.future) {
         let set = &sides.future.sets[d.set];
@@ -240,10 +228,8 @@ fn by_policies(
 ) -> Point {
     let by_name: HashMap<(&str, &str), &Policy> = list.iter().map(|p| ((&*p.namespace, &*p.name), p)).collect();
     let compile = |joined: &Joined, set: &access::AccessSet| {
-        let chosen: Vec<&Policy> = set
-            .policies
-            .iter()
-            .filter_map(|&p| joined.policies.get(p))
+        let today = joined.policies.listed(&set.policies).into_iter();
+        let chosen: Vec<&Policy> = today
             .filter_map(|p| by_name.get(&(&*p.namespace, &*p.name)).copied())
             .collect();
         Acl::compile(sides.profile, &chosen, &set.identity, sides.now)
@@ -377,11 +363,8 @@ fn stanza(joined: &Joined, d: &JoinedDemand) -> String {
     let Outcome::Explained(rule) = d.outcome else {
         return String::new();
     };
-    let set = &joined.sets[d.set];
-    let source = set.acl.rule(rule).and_then(|r| r.sources.first());
-    let found = source.and_then(|s| Some((*set.policies.get(s.policy)?, s.stanza)));
-    let named = found.and_then(|id| Some((joined.policies.get(id.0)?, joined.stanza(id)?)));
-    named.map_or_else(String::new, |(policy, stanza)| {
-        format!("{} `{}`", policy.name, stanza.path)
+    let found = joined.sets[d.set].sources(rule).next();
+    found.map_or_else(String::new, |(id, _)| {
+        format!("{} `{}`", joined.policies[id.policy()].name, joined.policies[id].path)
     })
 }

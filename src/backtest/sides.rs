@@ -4,7 +4,9 @@ use super::model::{Input, Options};
 use super::split::{self, Cut};
 use crate::access::{self, Inputs, Joined, Universe};
 use crate::analysis::evidence::Watch;
+use crate::index::IndexVec;
 use crate::pipeline::{self, Question};
+use crate::policy::model::Policy;
 use crate::policy::profile::Profile;
 use crate::usage::demand::Principal;
 use crate::vault::PrincipalKind;
@@ -19,9 +21,9 @@ pub(super) fn key(principal: &Principal) -> (PrincipalKind, Arc<str>) {
 pub(super) struct Sides<'a> {
     pub(super) past: Joined,
     /// What may be tightened for all that the past tells, by policy.
-    pub(super) removable: Vec<bool>,
+    pub(super) removable: IndexVec<Policy, bool>,
     /// What is not deleted, by policy.
-    pub(super) lingering: Vec<bool>,
+    pub(super) lingering: IndexVec<Policy, bool>,
     pub(super) future: Joined,
     pub(super) cut: &'a Cut,
     /// Every path known on either side.

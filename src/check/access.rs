@@ -8,6 +8,7 @@ use crate::pipeline::place::Changed;
 use crate::policy::compare::{Aspect, Comparison, Decider, Difference, Holder, Options, compare_policies};
 use crate::policy::model::Policy;
 use crate::policy::profile::Profile;
+use crate::policy::table::Table;
 use crate::vault::PolicyId;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -20,7 +21,7 @@ const MOST_TOLD: usize = 4;
 pub fn findings(
     profile: Profile,
     old: &[Policy],
-    new: &[Policy],
+    new: &Table,
     joined: &Joined,
     changed: &Changed,
     now: i64,
@@ -28,7 +29,7 @@ pub fn findings(
     let (after, before) = &changed.differ;
     let differ: BTreeSet<PolicyId> = after
         .iter()
-        .filter_map(|&n| new.get(n))
+        .map(|&n| &new[n])
         .chain(before.iter().filter_map(|&n| old.get(n)))
         .map(Policy::id)
         .collect();
@@ -44,7 +45,14 @@ pub fn findings(
         let needed = all.iter().filter(|p| needed.contains(&p.id()));
         needed.cloned().collect()
     };
-    let found = compare_policies(profile, &of(old), &of(new), Some(&holders), now, Options::default());
+    let found = compare_policies(
+        profile,
+        &of(old),
+        &of(new.as_slice()),
+        Some(&holders),
+        now,
+        Options::default(),
+    );
     let mut told = Told::default();
     for one in &found.policies {
         if differ.contains(&one.policy) {

@@ -5,7 +5,7 @@ use super::rules::{self, NEED_USAGE, NEW_ACCESS, NOT_CHECKED, POLICY_GONE, UNREA
 use super::rules::{WAIVER_EXPIRED, WAIVER_INVALID, WAIVER_UNUSED};
 use super::source::{Problem, Read, Ways};
 use super::{access as new_access, brought, risk, ways};
-use crate::access::{Inputs, Joined};
+use crate::access::{Inputs, Joined, PolicyNumber};
 use crate::advice::{Finding, RuleView, Severity, Subject};
 use crate::analysis::evidence::Watch;
 use crate::analysis::rule::fingerprint;
@@ -17,6 +17,7 @@ use crate::pipeline::{self, Question};
 use crate::policy::lint;
 use crate::policy::model::Policy;
 use crate::policy::profile::Profile;
+use crate::policy::table::Table;
 use crate::settings::{RuleLevel, Settings};
 use crate::usage::Facts;
 use jiff::Timestamp;
@@ -142,10 +143,10 @@ pub fn check(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&st
     unique(&mut findings);
 
     let (base, old_ways, known_outside) = match base {
-        Some(old) => (Some(old.policies), old.ways, old.unchecked),
+        Some(old) => (Some(Table::from(old.policies)), old.ways, old.unchecked),
         None => (None, Ways::default(), Vec::new()),
     };
-    let changed = base.as_ref().map(|old| Changed::new(old, &joined.policies));
+    let changed = base.as_ref().map(|old| Changed::new(old.as_slice(), &joined.policies));
     let untouched: BTreeSet<String> = changed.as_ref().map_or_else(BTreeSet::new, |changed| {
         let old = findings.iter().filter(|f| !changed.touches(f, &places));
         old.map(|f| f.fingerprint.clone()).collect()
@@ -153,10 +154,17 @@ pub fn check(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&st
     if let (Some(old), Some(changed)) = (&base, &changed) {
         step("comparing with the base");
         let new = &joined.policies;
-        findings.extend(new_access::findings(options.profile, old, new, joined, changed, now));
+        findings.extend(new_access::findings(
+            options.profile,
+            old.as_slice(),
+            new,
+            joined,
+            changed,
+            now,
+        ));
     }
-    let before = base.as_deref().map(|policies| ways::Before {
-        policies,
+    let before = base.as_ref().map(|policies| ways::Before {
+        policies: policies.as_slice(),
         ways: &old_ways,
     });
     // What is found in the ways that files may set variables, and not without.
@@ -165,13 +173,13 @@ pub fn check(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&st
     findings.extend(other);
     findings.extend(read.broken.iter().map(|p| problem(UNREADABLE, "policy", p)));
     let gone: Vec<&Policy> = match (&base, &changed) {
-        (Some(old), Some(changed)) => changed.gone.iter().filter_map(|&n| old.get(n)).collect(),
+        (Some(old), Some(changed)) => changed.gone.iter().filter_map(|&n| old.as_slice().get(n)).collect(),
         _ => Vec::new(),
     };
     findings.extend(unchecked(&read.unchecked, &gone, &known_outside));
     findings.extend(
         gone.iter()
-            .map(|policy| is_gone(policy, &read.broken, &joined.policies)),
+            .map(|policy| is_gone(policy, &read.broken, joined.policies.as_slice())),
     );
     findings.extend(brought);
     if let Some(most) = options.max_risk {
@@ -189,7 +197,7 @@ pub fn check(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&st
     let waived = waive(
         &mut findings,
         joined,
-        base.as_deref().zip(changed.as_ref()),
+        base.as_ref().zip(changed.as_ref()),
         &places,
         options,
         today,
@@ -268,11 +276,11 @@ pub(super) fn warnings(joined: &Joined, deployment: Option<&Deployment>) -> Vec<
     let mounts = deployment
         .into_iter()
         .flat_map(|d| d.mounts.iter().chain(&d.auth_mounts));
-    let pairs = |held: &[usize]| -> Vec<(usize, usize)> {
+    let pairs = |held: &[PolicyNumber]| -> Vec<(usize, usize)> {
         let later = |n: usize| held.iter().skip(n + 1);
         held.iter()
             .enumerate()
-            .flat_map(|(n, one)| later(n).map(move |two| (*one, *two)))
+            .flat_map(|(n, one)| later(n).map(move |two| (one.number(), two.number())))
             .collect()
     };
     let somebody = joined.sets.iter().filter(|set| !set.holders.is_empty());
@@ -289,7 +297,7 @@ pub(super) fn warnings(joined: &Joined, deployment: Option<&Deployment>) -> Vec<
         held_together: (!joined.holders.is_empty() && deployment.is_some_and(|d| d.unread.is_empty()))
             .then(|| somebody.flat_map(|set| pairs(&set.policies)).collect()),
     };
-    lint::policies(&joined.policies, &context)
+    lint::policies(joined.policies.as_slice(), &context)
         .into_iter()
         .map(|w| Finding {
             fingerprint: fingerprint(w.id, "stanza", &format!("{} {}", w.policy, w.path)),
@@ -433,7 +441,7 @@ const OUTGROWN: &str =
 fn waive(
     findings: &mut Vec<Finding>,
     joined: &Joined,
-    base: Option<(&[Policy], &Changed)>,
+    base: Option<(&Table, &Changed)>,
     places: &Places,
     options: &Options<'_>,
     today: Date,
@@ -441,14 +449,14 @@ fn waive(
 ) -> usize {
     let (mut waivers, mut invalid) = waiver::of_settings(options.settings);
     let mut beside = Vec::new();
-    for (n, policy) in joined.policies.iter().enumerate() {
-        waiver::of_policy(policy, n, &mut beside, &mut invalid);
+    for n in joined.policies.ids() {
+        waiver::of_policy(&joined.policies, n, &mut beside, &mut invalid);
     }
     if let Some((old, _)) = base {
         // What the change itself says to be waived is not, before it has gone in.
         let (mut before, mut ignored) = (Vec::new(), Vec::new());
-        for (n, policy) in old.iter().enumerate() {
-            waiver::of_policy(policy, n, &mut before, &mut ignored);
+        for n in old.ids() {
+            waiver::of_policy(old, n, &mut before, &mut ignored);
         }
         let before: HashSet<_> = before.iter().map(Waiver::key).collect();
         let (known, brought): (Vec<_>, Vec<_>) = beside.into_iter().partition(|w| before.contains(&w.key()));

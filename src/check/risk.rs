@@ -40,6 +40,7 @@ fn of_policies(joined: &Joined, settings: &Settings, most: f64) -> Vec<Finding> 
     let weighed = Weighed::new(&settings.weights, &universe);
     joined
         .policies
+        .as_slice()
         .par_iter()
         .filter_map(|policy| {
             let acl = Acl::compile(joined.profile, &[policy], &Identity::default(), joined.now);

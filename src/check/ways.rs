@@ -8,6 +8,7 @@ use crate::advice::Finding;
 use crate::pipeline::place::{Changed, Places};
 use crate::pipeline::{self, Question};
 use crate::policy::model::Policy;
+use crate::policy::table::Table;
 use crate::settings::RuleLevel;
 use crate::sources::Way;
 use crate::usage::Facts;
@@ -45,12 +46,13 @@ pub fn findings(
     let plain: HashMap<PolicyId, &Policy> = joined.policies.iter().map(|policy| (policy.id(), policy)).collect();
     let mut found = Vec::new();
     for way in all {
-        let new = ways.taken(&joined.policies, way);
+        let new = ways.taken(joined.policies.as_slice(), way);
         let differ = |policy: &&Policy| plain.get(&policy.id()) != Some(policy);
         let other: Vec<Policy> = new.iter().filter(differ).cloned().collect();
         let mut these = alone(other, levels, options);
         if let Some(before) = before {
             let old = before.ways.taken(before.policies, way);
+            let new = Table::from(new);
             let (changed, places) = (Changed::new(&old, &new), Places::new(&new));
             these.retain(|finding| changed.touches(finding, &places));
             these.extend(access::findings(options.profile, &old, &new, joined, &changed, now));

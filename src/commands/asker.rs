@@ -59,8 +59,7 @@ impl<'p> Known<'p> {
                 "policy `{missing}` of `{name}` was not read: the answer leaves it out"
             ));
         }
-        let read = set.policies.iter();
-        let mut policies: Vec<&Policy> = read.filter_map(|&p| self.joined.policies.get(p)).collect();
+        let mut policies = self.joined.policies.listed(&set.policies);
         if holders::is_root(self.joined, number) && policies.iter().all(|p| !p.is_root()) {
             policies.push(self.root);
         }

@@ -104,13 +104,13 @@ fn uses(joined: &Joined, asker: &Asker<'_>, acl: &Acl) -> HashMap<usize, Use> {
         }
         return found;
     }
-    let number = |policy: &Policy| joined.policies.iter().position(|p| std::ptr::eq(p, policy));
+    let number = |policy: &Policy| joined.policies.position(|p| std::ptr::eq(p, policy));
     for (id, rule) in acl.rules_with_ids() {
         for source in &rule.sources {
             let stanza: Option<StanzaId> = asker
                 .policies
                 .get(source.policy)
-                .and_then(|policy| Some((number(policy)?, source.stanza)));
+                .and_then(|policy| joined.policies.stanza(number(policy)?, source.stanza));
             for used in stanza
                 .and_then(|id| joined.uses.get(&id))
                 .into_iter()

@@ -4,7 +4,6 @@ use super::{Exit, Failure, Talk, holders};
 use crate::access::{AccessSet, Joined};
 use crate::cli::{Common, ReplayArgs, TextOrJson};
 use crate::index::IndexVec;
-use crate::policy::model::Policy;
 use crate::policy::profile::Profile;
 use crate::policy::replay::{Asked, Change, Replay, replay};
 use crate::report::escape;
@@ -33,7 +32,7 @@ pub(super) fn run(
     }
     let (joined, _) = holders::joined(&args.granting, &args.reading, common, profile, talk)?;
     let held = held(&joined);
-    let found = replay(profile, &joined.policies, asked(&joined, &held));
+    let found = replay(profile, joined.policies.as_slice(), asked(&joined, &held));
     let text = match args.format {
         TextOrJson::Json => {
             let mut value = serde_json::to_value(&found).map_err(|e| Failure::from_error(&e, None))?;
@@ -54,11 +53,7 @@ pub(super) fn run(
 /// The policies of every set in force, those that were not read as well.
 fn held(joined: &Joined) -> IndexVec<AccessSet, Vec<PolicyId>> {
     let of_set = |set: &AccessSet| {
-        let read = set
-            .policies
-            .iter()
-            .filter_map(|&p| joined.policies.get(p))
-            .map(Policy::id);
+        let read = set.policies.iter().map(|&p| joined.policies[p].id());
         read.chain(set.missing.iter().cloned()).collect()
     };
     joined.sets.map(of_set)

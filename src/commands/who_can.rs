@@ -114,8 +114,7 @@ fn everybody<'p>(joined: &'p Joined, deployment: Option<&Deployment>, root: &'p 
         if holder.principal.kind == PrincipalKind::Unauthenticated {
             continue;
         }
-        let set = joined.current_set(h).policies.iter();
-        let mut policies: Vec<&Policy> = set.filter_map(|&p| joined.policies.get(p)).collect();
+        let mut policies = joined.policies.listed(&joined.current_set(h).policies);
         if holders::is_root(joined, h) && policies.iter().all(|p| !p.is_root()) {
             policies.push(root);
         }

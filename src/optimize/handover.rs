@@ -7,11 +7,12 @@
 //! narrow stanza hides part of a new wide one for a while, none less than all that was ever used.
 
 use super::proof;
-use crate::access::{HolderId, Joined, Outcome, SetId};
+use crate::access::{DemandId, HolderId, Joined, Outcome, SetId};
+use crate::index::Idx;
 use crate::policy::acl::Acl;
 use crate::policy::compare::{self, Verdict};
-use crate::policy::model::Policy;
 use crate::policy::pattern::Pattern;
+use crate::policy::table::Table;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Mutex;
@@ -19,12 +20,14 @@ use std::sync::Mutex;
 /// How much work a comparison may take.
 const BUDGET: u64 = 10_000_000;
 
-/// A place that hands out policies: what it lists before, with old and new together, and in the end. Policies are indexes
-/// into the pool.
+/// What the policies are numbered by that are in force at some step.
+pub enum Pooled {}
+
+/// A place that hands out policies: what it lists before, with old and new together, and in the end.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Place {
     /// The three lists.
-    pub stages: [BTreeSet<usize>; 3],
+    pub stages: [BTreeSet<Idx<Pooled>>; 3],
     /// Whether a token keeps what it got from here.
     pub stays_on_tokens: bool,
     /// Those of a lower rank get the new policies first, as far as that is safe.
@@ -41,7 +44,7 @@ pub struct Way {
     /// Its places, as indexes.
     pub places: Vec<usize>,
     /// Policies that every such token has besides, whatever its places list.
-    pub always: Vec<usize>,
+    pub always: Vec<Idx<Pooled>>,
 }
 
 /// What came out.
@@ -60,7 +63,7 @@ pub enum Handover {
 
 /// Looks for both orders.
 #[must_use]
-pub fn order(joined: &Joined, pool: &[Policy], places: &[Place], ways: &[Way]) -> Handover {
+pub fn order(joined: &Joined, pool: &Table<Pooled>, places: &[Place], ways: &[Way]) -> Handover {
     let search = Search::new(joined, pool, places, ways);
     let mut stage = vec![0_u8; places.len()];
     let (first, mut stuck) = search.half(&mut stage, 1);
@@ -78,25 +81,25 @@ pub fn order(joined: &Joined, pool: &[Policy], places: &[Place], ways: &[Way]) -
 }
 
 /// A list of policies for a set, and for one holder alone where a template makes it its own.
-type ListKey = (SetId, Option<HolderId>, Vec<usize>);
+type ListKey = (SetId, Option<HolderId>, Vec<Idx<Pooled>>);
 
 /// A list, and the one of the end that it has to hold, where it has to.
-type Looked = (ListKey, Option<Vec<usize>>);
+type Looked = (ListKey, Option<Vec<Idx<Pooled>>>);
 
 struct Search<'a> {
     joined: &'a Joined,
-    pool: &'a [Policy],
+    pool: &'a Table<Pooled>,
     places: &'a [Place],
     ways: &'a [Way],
     ways_of: Vec<Vec<usize>>,
-    /// What was used with each set, as indexes into [`Joined::demands`].
-    used: HashMap<SetId, Vec<usize>>,
+    /// What was used with each set.
+    used: HashMap<SetId, Vec<DemandId>>,
     /// Ways that are the same for all that counts here are looked at once.
     known: Mutex<HashMap<Looked, bool>>,
 }
 
 impl<'a> Search<'a> {
-    fn new(joined: &'a Joined, pool: &'a [Policy], places: &'a [Place], ways: &'a [Way]) -> Self {
+    fn new(joined: &'a Joined, pool: &'a Table<Pooled>, places: &'a [Place], ways: &'a [Way]) -> Self {
         let mut ways_of = vec![Vec::new(); places.len()];
         for (n, way) in ways.iter().enumerate() {
             for &place in &way.places {
@@ -106,8 +109,8 @@ impl<'a> Search<'a> {
             }
         }
         let sets: BTreeSet<SetId> = ways.iter().map(|way| way.set).collect();
-        let mut used: HashMap<SetId, Vec<usize>> = HashMap::new();
-        for (n, demand) in joined.demands.iter().enumerate() {
+        let mut used: HashMap<SetId, Vec<DemandId>> = HashMap::new();
+        for (n, demand) in joined.demands.numbered() {
             if sets.contains(&demand.set) && matches!(demand.outcome, Outcome::Explained(_)) {
                 used.entry(demand.set).or_default().push(n);
             }
@@ -158,7 +161,7 @@ impl<'a> Search<'a> {
             return 0;
         };
         let [_, both, after] = &place.stages;
-        let gone = both.difference(after).filter_map(|&policy| self.pool.get(policy));
+        let gone = both.difference(after).map(|&policy| &self.pool[policy]);
         gone.flat_map(|policy| policy.stanzas.iter().map(|stanza| (stanza, &policy.namespace)))
             .filter_map(|(stanza, namespace)| Pattern::parse(&stanza.path, namespace).ok())
             .map(|pattern| pattern.first_wildcard())
@@ -194,34 +197,36 @@ impl<'a> Search<'a> {
         tokens
     }
 
-    fn list(&self, way: &Way, stage: impl Fn(usize) -> u8) -> Vec<usize> {
+    fn list(&self, way: &Way, stage: impl Fn(usize) -> u8) -> Vec<Idx<Pooled>> {
         let listed = way.places.iter().flat_map(|&place| {
             let stages = self.places.get(place).map(|place| &place.stages);
             let list = stages.and_then(|stages| stages.get(usize::from(stage(place))));
             list.into_iter().flatten().copied()
         });
-        let all: BTreeSet<usize> = way.always.iter().copied().chain(listed).collect();
+        let all: BTreeSet<Idx<Pooled>> = way.always.iter().copied().chain(listed).collect();
         all.into_iter().collect()
     }
 
     /// Whether all that was used with the set, by this holder alone where the list is its own, stays possible.
     fn keeps_used(&self, way: &Way, own: Option<HolderId>, now: &Acl) -> bool {
         let used = self.used.get(&way.set).into_iter().flatten();
-        let used = used.filter_map(|&n| self.joined.demands.get(n));
+        let used = used.map(|&n| &self.joined.demands[n]);
         let mut used = used.filter(|demand| own.is_none_or(|holder| holder == demand.holder));
         used.all(|demand| proof::still_allowed(demand, now.check(demand.operation(), &demand.path)))
     }
 
-    fn holds(&self, way: &Way, list: &[usize], last: Option<&Vec<usize>>) -> bool {
-        let policies = |list: &[usize]| -> Vec<&Policy> { list.iter().filter_map(|&p| self.pool.get(p)).collect() };
-        let is_templated = |list: &[usize]| policies(list).iter().any(|p| p.stanzas.iter().any(|s| s.templated));
+    fn holds(&self, way: &Way, list: &[Idx<Pooled>], last: Option<&Vec<Idx<Pooled>>>) -> bool {
+        let is_templated =
+            |list: &[Idx<Pooled>]| list.iter().any(|&p| self.pool[p].stanzas.iter().any(|s| s.templated));
         let own = (is_templated(list) || last.is_some_and(|last| is_templated(last))).then_some(way.holder);
         let key = ((way.set, own, list.to_vec()), last.cloned());
         if let Some(&known) = self.known.lock().ok().as_ref().and_then(|known| known.get(&key)) {
             return known;
         }
         let identity = proof::identity(self.joined, way.set, way.holder);
-        let compile = |list: &[usize]| Acl::compile(self.joined.profile, &policies(list), identity, self.joined.now);
+        let compile = |list: &[Idx<Pooled>]| {
+            Acl::compile(self.joined.profile, &self.pool.listed(list), identity, self.joined.now)
+        };
         let options = compare::Options {
             budget: BUDGET,
             ..compare::Options::default()

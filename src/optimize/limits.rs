@@ -82,7 +82,8 @@ impl<'a> Limits<'a> {
     /// Lets go of the constraints of a stanza; whether it had any to let go of.
     pub(super) fn give_up(&mut self, joined: &Joined, id: StanzaId, reason: &str) -> bool {
         let held = self.is_on(id) && self.stanzas.remove(&id);
-        if let (true, Some(stanza), Some(policy)) = (held, joined.stanza(id), joined.policies.get(id.0)) {
+        if held {
+            let (stanza, policy) = (&joined.policies[id], &joined.policies[id.policy()]);
             self.given_up.push((
                 format!(
                     "constraining parameters of `{}` in policy `{}`",

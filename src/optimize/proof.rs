@@ -2,40 +2,76 @@
 //! policies that occurs compared completely with today's. A proposal that fails here is repaired or withdrawn, never shipped.
 
 use super::parameters;
-use crate::access::{HolderId, Joined, JoinedDemand, Outcome, SetId};
+use crate::access::{AccessSet, DemandId, HolderId, Joined, JoinedDemand, Outcome, PolicyNumber, SetId};
+use crate::index::Idx;
 use crate::policy::acl::{Acl, Check};
 use crate::policy::compare::{self, Verdict};
 use crate::policy::model::Policy;
+use crate::policy::table::Table;
 use crate::policy::template::Identity;
+use crate::vault::PolicyId;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// What the policies of a scheme are numbered by.
+pub enum Proposed {}
+
+/// The number of a policy in a scheme.
+pub type ProposedNumber = Idx<Proposed>;
+
+/// For every access set and holder of it: the policies, ascending.
+pub type Given = BTreeMap<(SetId, HolderId), Vec<ProposedNumber>>;
 
 /// A set of policies and who would get which.
 pub struct Scheme {
     /// The policies.
-    pub policies: Vec<Policy>,
-    /// For every access set and holder of it: the policies, as indexes into `policies`, ascending.
-    pub given: BTreeMap<(SetId, HolderId), Vec<usize>>,
+    pub policies: Table<Proposed>,
+    /// Who gets which.
+    pub given: Given,
 }
 
 /// What makes a list: a set, its policies, and the holder where a template makes the list its own.
-pub type ListKey<'a> = (SetId, &'a [usize], Option<HolderId>);
+pub type ListKey<'a> = (SetId, &'a [ProposedNumber], Option<HolderId>);
 
 impl Scheme {
+    /// Today's policies and holders.
+    #[must_use]
+    pub fn today(joined: &Joined) -> Self {
+        let mut policies = Table::default();
+        let number = joined.policies.map(|policy| policies.push(policy.clone()));
+        let listed = |set: &AccessSet| set.policies.iter().map(|&p| number[p]).collect::<Vec<ProposedNumber>>();
+        let sets = joined.sets.numbered();
+        let given = sets.flat_map(|(n, set)| set.holders.iter().map(move |&h| ((n, h), listed(set))));
+        let given = given.collect();
+        Self { policies, given }
+    }
+
     /// Whether any of these policies holds a template.
     #[must_use]
-    pub fn is_templated(&self, given: &[usize]) -> bool {
-        given
-            .iter()
-            .filter_map(|&p| self.policies.get(p))
-            .any(|p| p.stanzas.iter().any(|s| s.templated))
+    pub fn is_templated(&self, given: &[ProposedNumber]) -> bool {
+        let mut stanzas = given.iter().flat_map(|&policy| &self.policies[policy].stanzas);
+        stanzas.any(|stanza| stanza.templated)
+    }
+
+    /// The policies of these names.
+    #[must_use]
+    pub fn called(&self, names: &BTreeSet<PolicyId>) -> Vec<ProposedNumber> {
+        let named = self
+            .policies
+            .numbered()
+            .filter(|(_, policy)| names.contains(&policy.id()));
+        named.map(|(number, _)| number).collect()
     }
 
     /// The list that these policies make for a holder in an access set.
     #[must_use]
-    pub fn acl(&self, joined: &Joined, set: SetId, holder: HolderId, given: &[usize]) -> Acl {
-        let chosen: Vec<&Policy> = given.iter().filter_map(|&p| self.policies.get(p)).collect();
-        Acl::compile(joined.profile, &chosen, identity(joined, set, holder), joined.now)
+    pub fn acl(&self, joined: &Joined, set: SetId, holder: HolderId, given: &[ProposedNumber]) -> Acl {
+        Acl::compile(
+            joined.profile,
+            &self.policies.listed(given),
+            identity(joined, set, holder),
+            joined.now,
+        )
     }
 
     /// Who has the same list: by set and policies, and one by one where a template makes the list its holder's own.
@@ -84,10 +120,10 @@ pub struct Proof {
 /// What is wrong with a scheme.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Failure {
-    /// An allowed demand (index into [`Joined::demands`]) would be denied, or decided under other constraints.
+    /// An allowed demand would be denied, or decided under other constraints.
     Denied {
         /// The demand.
-        demand: usize,
+        demand: DemandId,
     },
     /// Something new would be granted; the path of the witness.
     Granted {
@@ -114,20 +150,20 @@ pub enum Failure {
 /// One comparison: the set, the policies given, who.
 struct Case<'a> {
     set: SetId,
-    given: &'a [usize],
+    given: &'a [ProposedNumber],
     holders: Vec<HolderId>,
-    demands: Vec<usize>,
+    demands: Vec<DemandId>,
 }
 
 /// Proves `scheme` against what is joined, or says what fails.
 #[must_use]
 pub fn prove(joined: &Joined, scheme: &Scheme) -> (Proof, Vec<Failure>) {
-    prove_some(joined, scheme, 0..joined.demands.len())
+    prove_some(joined, scheme, joined.demands.ids())
 }
 
-/// The same with these demands alone (indexes into [`Joined::demands`]): for a scheme that gives policies in some sets only.
+/// The same with these demands alone: for a scheme that gives policies in some sets only.
 #[must_use]
-pub fn prove_some(joined: &Joined, scheme: &Scheme, demands: impl Iterator<Item = usize>) -> (Proof, Vec<Failure>) {
+pub fn prove_some(joined: &Joined, scheme: &Scheme, demands: impl Iterator<Item = DemandId>) -> (Proof, Vec<Failure>) {
     let cases = cases(joined, scheme, demands);
     let results: Vec<(Proof, Vec<Failure>)> = cases.par_iter().map(|case| examine(joined, scheme, case)).collect();
     let mut proof = Proof::default();
@@ -148,7 +184,7 @@ pub fn prove_some(joined: &Joined, scheme: &Scheme, demands: impl Iterator<Item 
     (proof, failures)
 }
 
-fn cases<'a>(joined: &Joined, scheme: &'a Scheme, demands: impl Iterator<Item = usize>) -> Vec<Case<'a>> {
+fn cases<'a>(joined: &Joined, scheme: &'a Scheme, demands: impl Iterator<Item = DemandId>) -> Vec<Case<'a>> {
     let mut cases: Vec<Case<'_>> = Vec::new();
     let mut case_of: HashMap<(SetId, HolderId), usize> = HashMap::new();
     for ((set, given, _), holders) in scheme.by_list() {
@@ -162,7 +198,8 @@ fn cases<'a>(joined: &Joined, scheme: &'a Scheme, demands: impl Iterator<Item = 
             demands: Vec::new(),
         });
     }
-    for (n, demand) in demands.filter_map(|n| Some((n, joined.demands.get(n)?))) {
+    for n in demands {
+        let demand = &joined.demands[n];
         let case = case_of
             .get(&(demand.set, demand.holder))
             .and_then(|&c| cases.get_mut(c));
@@ -180,7 +217,7 @@ fn examine(joined: &Joined, scheme: &Scheme, case: &Case<'_>) -> (Proof, Vec<Fai
     };
     let mut failures = Vec::new();
     let set = &joined.sets[case.set];
-    let chosen: Vec<&Policy> = case.given.iter().filter_map(|&p| scheme.policies.get(p)).collect();
+    let chosen = scheme.policies.listed(case.given);
     let Some(&holder) = case.holders.first() else {
         let reason = "a list that nobody holds".to_owned();
         let set = case.set;
@@ -195,7 +232,7 @@ fn examine(joined: &Joined, scheme: &Scheme, case: &Case<'_>) -> (Proof, Vec<Fai
     };
     let acl = scheme.acl(joined, case.set, holder, case.given);
     for &n in &case.demands {
-        let Some(demand) = joined.demands.get(n) else { continue };
+        let demand = &joined.demands[n];
         match demand.outcome {
             Outcome::Explained(rule) => {
                 proof.demands_replayed += 1;
@@ -264,13 +301,11 @@ pub fn is_whole(joined: &Joined, scheme: &Scheme, proof: &Proof) -> bool {
 }
 
 /// Whether the policies given are today's, word for word.
-fn unchanged(joined: &Joined, today: &[usize], chosen: &[&Policy]) -> bool {
+fn unchanged(joined: &Joined, today: &[PolicyNumber], chosen: &[&Policy]) -> bool {
     today.len() == chosen.len()
         && today.iter().zip(chosen).all(|(&p, new)| {
-            joined
-                .policies
-                .get(p)
-                .is_some_and(|old| old.source == new.source && old.name == new.name && old.namespace == new.namespace)
+            let old = &joined.policies[p];
+            old.source == new.source && old.name == new.name && old.namespace == new.namespace
         })
 }
 

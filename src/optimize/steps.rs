@@ -7,7 +7,8 @@
 //! wide stanzas are new and its narrow ones still old. Where nothing helps, a change has to be withdrawn.
 
 use super::proof;
-use crate::access::{HolderId, Joined, SetId};
+use crate::access::{HolderId, Joined, PolicyNumber, SetId};
+use crate::index::IndexVec;
 use crate::policy::acl::Acl;
 use crate::policy::compare::{self, Verdict};
 use crate::policy::model::{Policy, Stanza};
@@ -24,8 +25,8 @@ const MOST_BETWEEN: usize = 6;
 
 /// A policy that changes.
 pub struct Move {
-    /// Index of the policy in [`Joined::policies`].
-    pub policy: usize,
+    /// The policy.
+    pub policy: PolicyNumber,
     /// What it becomes; none where it goes.
     pub to: Option<Policy>,
     /// Its wave: those of a lower number come first, as far as that is safe.
@@ -35,8 +36,8 @@ pub struct Move {
 /// A step of an order.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Planned {
-    /// Index of the policy in [`Joined::policies`].
-    pub policy: usize,
+    /// The policy.
+    pub policy: PolicyNumber,
     /// A text between the two; none where the policy becomes what it is to be.
     pub between: Option<Arc<str>>,
     /// The wave that the step is in.
@@ -50,20 +51,23 @@ pub struct Planned {
 pub enum Order {
     /// An order of steps, each safe.
     Safe(Vec<Planned>),
-    /// There is none as long as this policy changes (index in [`Joined::policies`]).
-    None(usize),
+    /// There is none as long as this policy changes.
+    None(PolicyNumber),
 }
+
+/// The policies from which a way begins; none where one is gone.
+pub type Base<'a> = IndexVec<Policy, Option<&'a Policy>>;
 
 /// Looks for an order of `moves` that is safe at every step. The end of the way is taken as proven.
 #[must_use]
 pub fn order(joined: &Joined, moves: Vec<Move>) -> Order {
-    let base: Vec<Option<&Policy>> = joined.policies.iter().map(Some).collect();
+    let base: Base<'_> = joined.policies.iter().map(Some).collect();
     Search::new(joined, &base, moves, true).run()
 }
 
 /// The same where the policies are `base` already, which was proven; the end of the way is looked at like any other step.
 #[must_use]
-pub fn order_from(joined: &Joined, base: &[Option<&Policy>], moves: Vec<Move>) -> Order {
+pub fn order_from(joined: &Joined, base: &Base<'_>, moves: Vec<Move>) -> Order {
     Search::new(joined, base, moves, false).run()
 }
 
@@ -80,7 +84,7 @@ struct Case {
 struct Search<'a> {
     joined: &'a Joined,
     /// The policies from which the way begins.
-    base: &'a [Option<&'a Policy>],
+    base: &'a Base<'a>,
     end_is_proven: bool,
     moves: Vec<Move>,
     /// Of every move the policy as it stands now; none where it is gone.
@@ -90,19 +94,19 @@ struct Search<'a> {
     done: Vec<bool>,
     cases: Vec<Case>,
     cases_of: Vec<Vec<usize>>,
-    move_of: HashMap<usize, usize>,
+    move_of: HashMap<PolicyNumber, usize>,
 }
 
 impl<'a> Search<'a> {
-    fn new(joined: &'a Joined, base: &'a [Option<&'a Policy>], mut moves: Vec<Move>, end_is_proven: bool) -> Self {
-        let base_of = |policy: usize| base.get(policy).copied().flatten();
+    fn new(joined: &'a Joined, base: &'a Base<'a>, mut moves: Vec<Move>, end_is_proven: bool) -> Self {
+        let base_of = |policy: PolicyNumber| base[policy];
         // The widest change first, within a wave.
         moves.sort_by_cached_key(|change| {
             let policy = base_of(change.policy);
             let name = policy.map(|p| (p.namespace.clone(), p.name.clone()));
             (change.wave, width(policy, change.to.as_ref()), name)
         });
-        let move_of: HashMap<usize, usize> = moves.iter().enumerate().map(|(n, m)| (m.policy, n)).collect();
+        let move_of: HashMap<PolicyNumber, usize> = moves.iter().enumerate().map(|(n, m)| (m.policy, n)).collect();
         let now = moves.iter().map(|m| base_of(m.policy).cloned()).collect();
         let mut search = Self {
             joined,
@@ -172,7 +176,7 @@ impl<'a> Search<'a> {
             .iter()
             .filter_map(|p| match self.move_of.get(p) {
                 Some(&m) => of(m),
-                None => self.base.get(*p).copied().flatten(),
+                None => self.base[*p],
             })
             .collect();
         let identity = proof::identity(self.joined, set, holder);
@@ -214,9 +218,10 @@ impl<'a> Search<'a> {
     fn run(&mut self) -> Order {
         let mut steps = Vec::new();
         let mut wave = 0;
-        while let Some(first) = self.done.iter().position(|done| !done) {
+        while let Some(first) = self.moves.iter().zip(&self.done).find(|(_, done)| !**done) {
+            let stuck = first.0.policy;
             let Some((step, text)) = self.next() else {
-                return Order::None(self.moves.get(first).map_or(0, |change| change.policy));
+                return Order::None(stuck);
             };
             let Some(change) = self.moves.get(step) else { break };
             wave = wave.max(change.wave);

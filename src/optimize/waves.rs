@@ -1,7 +1,7 @@
 //! Which wave a change belongs to: the least expected harm first.
 
 use super::steps::Planned;
-use crate::access::{HolderId, Joined};
+use crate::access::{HolderId, Joined, PolicyNumber};
 use crate::policy::model::{Policy, Stanza};
 use crate::policy::pattern::Pattern;
 use std::collections::BTreeSet;
@@ -18,25 +18,26 @@ pub const TITLES: [&str; 4] = [
 /// The wave of a change of a policy, as a number by which waves are put in order: how likely it is that somebody will miss what
 /// goes, and within that by team.
 #[must_use]
-pub fn of(joined: &Joined, policy: usize, to: Option<&Policy>) -> usize {
+pub fn of(joined: &Joined, policy: PolicyNumber, to: Option<&Policy>) -> usize {
     let teams = teams(joined);
-    let team = joined.apart.teams.get(policy).cloned().flatten();
-    let team = team.and_then(|team| teams.iter().position(|one| **one == *team));
+    let team = joined.apart.teams.get(&policy);
+    let team = team.and_then(|team| teams.iter().position(|one| one == team));
     kind(joined, policy, to) * (teams.len() + 1) + team.map_or(0, |team| team + 1)
 }
 
 /// All teams, by name.
 fn teams(joined: &Joined) -> Vec<Arc<str>> {
-    let all: BTreeSet<Arc<str>> = joined.apart.teams.iter().flatten().cloned().collect();
+    let all: BTreeSet<Arc<str>> = joined.apart.teams.values().cloned().collect();
     all.into_iter().collect()
 }
 
 /// How likely it is that somebody will miss what goes: an index into [`TITLES`].
-fn kind(joined: &Joined, policy: usize, to: Option<&Policy>) -> usize {
+fn kind(joined: &Joined, policy: PolicyNumber, to: Option<&Policy>) -> usize {
     let is_held = joined.sets.iter().any(|set| set.policies.contains(&policy));
-    let (true, Some(old), Some(new)) = (is_held, joined.policies.get(policy), to) else {
+    let (true, Some(new)) = (is_held, to) else {
         return usize::from(is_held);
     };
+    let old = &joined.policies[policy];
     let there = |stanza: &Stanza| {
         let same = |old: &&Stanza| old.path == stanza.path && old.constraints == stanza.constraints;
         old.stanzas.iter().any(|old| same(&old))
@@ -78,7 +79,7 @@ fn cut<'s>(joined: &Joined, steps: impl Iterator<Item = &'s Planned>) -> Vec<Vec
     let mut parts: Vec<Vec<&Planned>> = Vec::new();
     let mut concerned: BTreeSet<HolderId> = BTreeSet::new();
     for step in steps {
-        let held = joined.held_by.get(step.policy).cloned().unwrap_or_default();
+        let held = joined.held_by[step.policy].clone();
         match parts.last_mut().filter(|_| concerned.union(&held).count() <= most) {
             Some(part) => {
                 part.push(step);

@@ -1,11 +1,13 @@
 //! What each principal used and could do, stanza by stanza, and what becomes of what it never used: from the same join, the same
 //! rights and the same proposal that everything else is counted from.
 
-use crate::access::{AccessSet, Holder, HolderId, Joined, JoinedDemand, Outcome, SetId, StanzaId, reach, rights_on};
+use crate::access::{
+    AccessSet, Holder, HolderId, Joined, JoinedDemand, Outcome, PolicyNumber, SetId, StanzaId, reach, rights_on,
+};
 use crate::advice::{Account, AllowedBy, Bridge, BridgePart, PathUse, StanzaRef, StanzaRight, Unused, UnusedCounts};
 use crate::index::IndexVec;
 use crate::optimize::edit::Change;
-use crate::optimize::proof::Scheme;
+use crate::optimize::proof::{ProposedNumber, Scheme};
 use crate::optimize::tighten::{Fate, Hold, Tightening};
 use crate::policy::acl::{Acl, RuleId};
 use crate::policy::pattern::Pattern;
@@ -79,45 +81,36 @@ pub(super) fn accounts(joined: &Joined, tightening: &Tightening, foreseen: bool)
 }
 
 /// What the holder has under the proposal; none where no policy of it changes.
-fn after(joined: &Joined, scheme: &Scheme, set: SetId, holder: HolderId, given: &[usize]) -> Option<Acl> {
+fn after(joined: &Joined, scheme: &Scheme, set: SetId, holder: HolderId, given: &[ProposedNumber]) -> Option<Acl> {
     let today = &joined.sets[set].policies;
     let same = today.len() == given.len()
         && today.iter().zip(given).all(|(&old, &new)| {
-            let (old, new) = (joined.policies.get(old), scheme.policies.get(new));
-            old.zip(new)
-                .is_some_and(|(old, new)| old.id() == new.id() && old.source == new.source)
+            let (old, new) = (&joined.policies[old], &scheme.policies[new]);
+            old.id() == new.id() && old.source == new.source
         });
     (!same).then(|| scheme.acl(joined, set, holder, given))
 }
 
 /// Stanzas as reports name them.
-struct Names(Vec<Vec<Arc<StanzaRef>>>);
+struct Names(BTreeMap<StanzaId, Arc<StanzaRef>>);
 
 impl Names {
     fn of(joined: &Joined) -> Self {
-        let policies = joined.policies.iter().map(|policy| {
-            let label = format!("{}{}", policy.namespace, policy.name);
-            let stanzas = policy.stanzas.iter().map(|stanza| {
-                Arc::new(StanzaRef {
-                    policy: label.clone(),
-                    path: stanza.path.to_string(),
-                    origin: stanza.origin.clone(),
-                })
-            });
-            stanzas.collect()
+        let named = joined.policies.stanzas().map(|id| {
+            let (policy, stanza) = (&joined.policies[id.policy()], &joined.policies[id]);
+            let named = StanzaRef {
+                policy: format!("{}{}", policy.namespace, policy.name),
+                path: stanza.path.to_string(),
+                origin: stanza.origin.clone(),
+            };
+            (id, Arc::new(named))
         });
-        Self(policies.collect())
+        Self(named.collect())
     }
 
-    fn get(&self, (policy, stanza): StanzaId) -> Option<Arc<StanzaRef>> {
-        self.0.get(policy)?.get(stanza).cloned()
+    fn get(&self, id: StanzaId) -> Option<Arc<StanzaRef>> {
+        self.0.get(&id).cloned()
     }
-}
-
-/// The stanzas of a rule of a list.
-fn sources(set: &AccessSet, rule: RuleId) -> impl Iterator<Item = (StanzaId, CapabilitySet)> + '_ {
-    let sources = set.acl.rule(rule).into_iter().flat_map(|rule| &rule.sources);
-    sources.filter_map(|source| Some(((*set.policies.get(source.policy)?, source.stanza), source.capabilities)))
 }
 
 /// What a stanza lets go of, and why not of the rest.
@@ -208,9 +201,7 @@ fn verdict(joined: &Joined, id: StanzaId, fate: &Fate, whole: Unused) -> Verdict
         Fate::Withdrawn(change) => (change, Some(Unused::Withdrawn)),
         Fate::Changed(change) => (change, None),
     };
-    let (Some(stanza), Some(policy)) = (joined.stanza(id), joined.policies.get(id.0)) else {
-        return Verdict::All(other.unwrap_or(whole));
-    };
+    let (stanza, policy) = (&joined.policies[id], &joined.policies[id.policy()]);
     let own = Pattern::parse(&stanza.path, &policy.namespace).ok();
     let covered = match change {
         Change::Keep => return Verdict::All(other.unwrap_or(whole)),
@@ -251,7 +242,7 @@ struct Slot {
 }
 
 /// By what becomes of it and the policy: how many.
-type ByPolicy = BTreeMap<(Unused, Option<usize>), u64>;
+type ByPolicy = BTreeMap<(Unused, Option<PolicyNumber>), u64>;
 
 /// What one list grants on known paths and what becomes of each, as if nobody used any of it.
 struct Ground {
@@ -271,7 +262,7 @@ impl Ground {
             for right in rights_on(&set.acl, path) {
                 let slot = *slot_of.entry(right.rule).or_insert_with(|| {
                     slots.push(Slot {
-                        stanzas: right.rule.into_iter().flat_map(|rule| sources(set, rule)).collect(),
+                        stanzas: right.rule.into_iter().flat_map(|rule| set.sources(rule)).collect(),
                         granted: 0,
                         unused: UnusedCounts::default(),
                         first: Vec::new(),
@@ -314,10 +305,10 @@ impl Ground {
         Self { slots, entries }
     }
 
-    fn key(&self, entry: &Entry) -> (Unused, Option<usize>) {
+    fn key(&self, entry: &Entry) -> (Unused, Option<PolicyNumber>) {
         let slot = self.slots.get(entry.slot);
         let source = slot.and_then(|slot| slot.stanzas.get(entry.source));
-        (entry.what, source.map(|(id, _)| id.0))
+        (entry.what, source.map(|(id, _)| id.policy()))
     }
 
     /// The same by policy, for so many holders.
@@ -395,7 +386,7 @@ fn bridge(joined: &Joined, all: &ByPolicy) -> Bridge {
         let of = all.iter().filter(|((kind, _), count)| *kind == what && **count > 0);
         let mut policies: Vec<(String, u64)> = of
             .map(|((_, policy), count)| {
-                let policy = policy.and_then(|p| joined.policies.get(p));
+                let policy = policy.map(|p| &joined.policies[p]);
                 let label = policy.map_or_else(|| "root".to_owned(), |p| format!("{}{}", p.namespace, p.name));
                 (label, *count)
             })

@@ -3,7 +3,7 @@
 
 use super::exposure;
 use crate::access::weight::{Weighed, Weights};
-use crate::access::{self, Holder, Inputs, Joined, StanzaId};
+use crate::access::{self, Holder, Inputs, Joined, PolicyNumber, StanzaId};
 use crate::advice::{Evidence, Finding};
 use crate::analysis::access_graph::{self, Chain};
 use crate::analysis::evidence::{self, EvidenceSettings, Watch};
@@ -45,7 +45,7 @@ pub struct Analysis<'a> {
     /// What the logs are worth.
     pub watch: Watch,
     /// How far each policy's "unused" can be believed, by policy.
-    pub evidence: Vec<Evidence>,
+    pub evidence: IndexVec<Policy, Evidence>,
     /// Accesses to KV version 2 that count as needed though nobody used them; none where that was not asked for.
     pub kept_kv2: Option<usize>,
     last: Option<Timestamp>,
@@ -85,23 +85,22 @@ pub fn analyse(question: Question<'_>) -> Analysis<'_> {
 
 impl Analysis<'_> {
     /// Keeps these stanzas, and these policies from being deleted; what is known of each policy's "unused" follows.
-    pub fn keep(&mut self, stanzas: BTreeMap<StanzaId, Arc<str>>, policies: &BTreeSet<usize>) {
+    pub fn keep(&mut self, stanzas: BTreeMap<StanzaId, Arc<str>>, policies: &BTreeSet<PolicyNumber>) {
         self.joined.keep(stanzas, policies);
         self.evidence = evidence::of_policies(&self.joined, &self.watch, self.settings, self.last);
     }
 
     /// The policies that may be tightened.
     #[must_use]
-    pub fn removable(&self) -> Vec<bool> {
+    pub fn removable(&self) -> IndexVec<Policy, bool> {
         evidence::removable(&self.joined, &self.evidence)
     }
 
     /// The policies that are not deleted, whatever known holders get.
     #[must_use]
-    pub fn lingering(&self) -> Vec<bool> {
+    pub fn lingering(&self) -> IndexVec<Policy, bool> {
         let newcomers = Newcomers::of(&self.joined, &self.watch, self.settings, self.last);
-        let policies = self.joined.policies.iter();
-        policies.map(|policy| newcomers.may_have(&policy.id())).collect()
+        self.joined.policies.map(|policy| newcomers.may_have(&policy.id()))
     }
 
     /// What each path and capability weighs.

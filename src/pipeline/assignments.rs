@@ -4,10 +4,10 @@ use crate::access::holder::{AssignedBy, Holder};
 use crate::access::logins::is_asked_for;
 use crate::access::{AccessSet, HolderId, Joined, Login, SetId};
 use crate::advice::Assignment;
-use crate::index::IndexVec;
+use crate::index::{Idx, IndexVec};
 use crate::optimize::assign::{Need, spread};
-use crate::optimize::proof::Scheme;
-use crate::policy::model::Policy;
+use crate::optimize::proof::{ProposedNumber, Scheme};
+use crate::policy::table::Table;
 use crate::vault::PolicyId;
 use crate::vault::PrincipalKind;
 use std::collections::{BTreeMap, BTreeSet};
@@ -55,7 +55,7 @@ fn by_itself(
     kind: String,
     held: &AccessSet,
     who: &Holder,
-    given: &[usize],
+    given: &[ProposedNumber],
 ) -> Option<Assignment> {
     let before = with_missing(&joined.policies, &held.policies, held);
     let after = with_missing(&scheme.policies, given, held);
@@ -71,8 +71,8 @@ fn by_itself(
 }
 
 /// Policies, and those that nobody read: they stay.
-fn with_missing(policies: &[Policy], numbers: &[usize], held: &AccessSet) -> BTreeSet<PolicyId> {
-    let read = numbers.iter().filter_map(|&p| policies.get(p)).map(Policy::id);
+fn with_missing<T>(policies: &Table<T>, numbers: &[Idx<T>], held: &AccessSet) -> BTreeSet<PolicyId> {
+    let read = numbers.iter().map(|&p| policies[p].id());
     read.chain(held.missing.iter().cloned()).collect()
 }
 
@@ -86,7 +86,7 @@ fn labels(namespace: &str, policies: &BTreeSet<PolicyId>) -> Vec<String> {
 }
 
 /// What one login is to have.
-fn given<'s>(scheme: &'s Scheme, login: &Login) -> &'s [usize] {
+fn given<'s>(scheme: &'s Scheme, login: &Login) -> &'s [ProposedNumber] {
     let given = scheme.given.get(&(login.set, login.holder));
     given.map_or(&[][..], Vec::as_slice)
 }

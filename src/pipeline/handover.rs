@@ -7,14 +7,16 @@
 use super::assignments::assignments;
 use crate::access::holder::AssignedBy;
 use crate::access::weight::Weighed;
-use crate::access::{HolderId, Joined, SetId};
+use crate::access::{HolderId, Joined, PolicyNumber, SetId};
 use crate::advice::{Assignment, Step, Text, Wave};
-use crate::optimize::handover::{self, Handover, Place, Way};
-use crate::optimize::proof::{self, Scheme};
+use crate::index::Idx;
+use crate::optimize::handover::{self, Handover, Place, Pooled, Way};
+use crate::optimize::proof::{self, Proposed, ProposedNumber, Scheme};
 use crate::optimize::redesign::{self, Redesign};
 use crate::optimize::steps::{self, Move, Order};
-use crate::optimize::tighten::Tightening;
+use crate::optimize::tighten::{Tightened, Tightening};
 use crate::policy::model::Policy;
+use crate::policy::table::Table;
 use crate::vault::PolicyId;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -29,10 +31,10 @@ pub(super) struct Settled {
     pub(super) assignments: Vec<Assignment>,
     /// Assignments in the order in which they get the new policies, and in which they lose the old ones.
     halves: [Vec<usize>; 2],
-    /// Policies (by number in [`Joined::policies`]) in the order in which they are deleted.
-    deleted: Vec<usize>,
+    /// Policies in the order in which they are deleted.
+    deleted: Vec<PolicyNumber>,
     /// Policies that nobody gets any more and that stay, since tokens that are out would have more without them.
-    pub(super) stay: BTreeSet<usize>,
+    pub(super) stay: BTreeSet<PolicyNumber>,
 }
 
 /// Looks for a way to the redesign; what cannot be reached safely stays as it is. None where nothing of it can be reached.
@@ -74,28 +76,20 @@ pub(super) fn settle(
     None
 }
 
-fn by_id(policies: &[Policy]) -> HashMap<PolicyId, &Policy> {
+fn by_id(policies: &Table<Proposed>) -> HashMap<PolicyId, &Policy> {
     policies.iter().map(|policy| (policy.id(), policy)).collect()
 }
 
 /// Gives these what they have today, tightened; whether that changes anything and the whole can be proven.
 fn keep(joined: &Joined, tight: &Scheme, redesign: &mut Redesign, who: &BTreeSet<(SetId, HolderId)>) -> bool {
-    let mut at: HashMap<PolicyId, usize> = redesign.scheme.policies.iter().map(Policy::id).zip(0..).collect();
+    let numbered = redesign.scheme.policies.numbered();
+    let mut at: HashMap<PolicyId, ProposedNumber> = numbered.map(|(number, policy)| (policy.id(), number)).collect();
     let mut changed = false;
     for key in who {
         let mut given = Vec::new();
-        for policy in tight
-            .given
-            .get(key)
-            .into_iter()
-            .flatten()
-            .filter_map(|&p| tight.policies.get(p))
-        {
-            let number = *at.entry(policy.id()).or_insert_with(|| {
-                redesign.scheme.policies.push(policy.clone());
-                redesign.scheme.policies.len() - 1
-            });
-            given.push(number);
+        for policy in tight.given.get(key).into_iter().flatten().map(|&p| &tight.policies[p]) {
+            let number = at.entry(policy.id());
+            given.push(*number.or_insert_with(|| redesign.scheme.policies.push(policy.clone())));
         }
         given.sort_unstable();
         let before = redesign.scheme.given.insert(*key, given.clone());
@@ -115,25 +109,22 @@ fn keep(joined: &Joined, tight: &Scheme, redesign: &mut Redesign, who: &BTreeSet
 
 /// All policies that are in force at some step: the tightened ones, and the new ones.
 struct Pool {
-    policies: Vec<Policy>,
-    at: HashMap<PolicyId, usize>,
+    policies: Table<Pooled>,
+    at: HashMap<PolicyId, Idx<Pooled>>,
 }
 
 impl Pool {
     fn new(tight: &Scheme, new: &Scheme) -> Self {
-        let mut policies = Vec::new();
+        let mut policies = Table::default();
         let mut at = HashMap::new();
         for policy in tight.policies.iter().chain(&new.policies) {
-            at.entry(policy.id()).or_insert_with(|| {
-                policies.push(policy.clone());
-                policies.len() - 1
-            });
+            at.entry(policy.id()).or_insert_with(|| policies.push(policy.clone()));
         }
         Self { policies, at }
     }
 
     /// The policies that a list in this namespace names, as far as they are known.
-    fn listed<'n>(&self, namespace: &str, names: impl IntoIterator<Item = &'n String>) -> BTreeSet<usize> {
+    fn listed<'n>(&self, namespace: &str, names: impl IntoIterator<Item = &'n String>) -> BTreeSet<Idx<Pooled>> {
         let find = |name: &String| {
             let here = self.at.get(&PolicyId::new(namespace, name.as_str()));
             // One of another namespace has that in front.
@@ -181,7 +172,7 @@ fn places(joined: &Joined, assignments: &[Assignment], pool: &Pool) -> (Vec<Plac
         let mut of: Vec<usize> = Vec::new();
         for place in login.places.iter().filter_map(|&n| holder.assigned.get(n)) {
             of.push(*number.entry(key_of(place)).or_insert_with(|| {
-                let list: BTreeSet<usize> = place
+                let list: BTreeSet<Idx<Pooled>> = place
                     .policies
                     .iter()
                     .filter_map(|policy| pool.at.get(policy).copied())
@@ -198,7 +189,7 @@ fn places(joined: &Joined, assignments: &[Assignment], pool: &Pool) -> (Vec<Plac
         of.extend(number.get(&("entity", &*holder.namespace, &*holder.principal.id)));
         of.sort_unstable();
         of.dedup();
-        let default = set.policies.iter().filter_map(|&p| joined.policies.get(p));
+        let default = joined.policies.listed(&set.policies).into_iter();
         let default = default.filter(|policy| policy.id().is_default());
         ways.push(Way {
             set: login.set,
@@ -232,18 +223,19 @@ fn stays_on_tokens(kind: &str) -> bool {
 
 /// The policies that the redesign does without, in an order in which tokens that still name them never get more; and those
 /// for which there is none.
-fn deletions(joined: &Joined, tight: &HashMap<PolicyId, &Policy>, scheme: &Scheme) -> (Vec<usize>, BTreeSet<usize>) {
+fn deletions(
+    joined: &Joined,
+    tight: &HashMap<PolicyId, &Policy>,
+    scheme: &Scheme,
+) -> (Vec<PolicyNumber>, BTreeSet<PolicyNumber>) {
     let kept: BTreeSet<PolicyId> = scheme.policies.iter().map(Policy::id).collect();
-    let base: Vec<Option<&Policy>> = joined
-        .policies
-        .iter()
-        .map(|policy| tight.get(&policy.id()).copied())
-        .collect();
+    let base: steps::Base<'_> = joined.policies.map(|policy| tight.get(&policy.id()).copied());
     let mut stay = BTreeSet::new();
     loop {
-        let gone = joined.policies.iter().enumerate().filter(|(n, policy)| {
-            !kept.contains(&policy.id()) && !stay.contains(n) && base.get(*n).is_some_and(Option::is_some)
-        });
+        let gone = joined
+            .policies
+            .numbered()
+            .filter(|(n, policy)| !kept.contains(&policy.id()) && !stay.contains(n) && base[*n].is_some());
         let moves = gone.map(|(policy, _)| Move {
             policy,
             to: None,
@@ -272,10 +264,10 @@ const TITLES: [&str; 5] = [
 /// The waves: `shift` is how many new policies stand before those of today in the proposal.
 pub(super) fn waves(joined: &Joined, tightened: &Tightening, settled: &Settled, shift: usize) -> Vec<Wave> {
     let kept = by_id(&settled.redesign.scheme.policies);
-    let text_of: BTreeMap<usize, Option<&String>> = tightened
+    let text_of: BTreeMap<usize, &Tightened> = tightened
         .changed
         .iter()
-        .map(|changed| (changed.policy, changed.text.as_ref()))
+        .map(|changed| (changed.policy.number(), changed))
         .collect();
     let mut waves: Vec<Wave> = super::proposals::waves(joined, tightened);
     for step in waves.iter_mut().flat_map(|wave| &mut wave.steps) {
@@ -283,9 +275,11 @@ pub(super) fn waves(joined: &Joined, tightened: &Tightening, settled: &Settled, 
             continue;
         };
         let stays =
-            joined.policies.get(*policy).is_some_and(|p| kept.contains_key(&p.id())) || settled.stay.contains(policy);
-        if let (Text::Proposed, false, Some(Some(text))) = (&to, stays, text_of.get(policy)) {
-            *to = Text::Between(text.as_str().into());
+            |number: PolicyNumber| kept.contains_key(&joined.policies[number].id()) || settled.stay.contains(&number);
+        // What goes later all the same has the tightened text only for a while.
+        let changed = text_of.get(policy).filter(|changed| !stays(changed.policy));
+        if let (Text::Proposed, Some(text)) = (&to, changed.and_then(|changed| changed.text.as_deref())) {
+            *to = Text::Between(text.into());
         }
         *policy += shift;
     }
@@ -334,7 +328,11 @@ pub(super) fn waves(joined: &Joined, tightened: &Tightening, settled: &Settled, 
     add(
         delete,
         true,
-        settled.deleted.iter().map(|&n| policy(n + shift, false)).collect(),
+        settled
+            .deleted
+            .iter()
+            .map(|&n| policy(n.number() + shift, false))
+            .collect(),
     );
     waves
 }

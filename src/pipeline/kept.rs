@@ -3,7 +3,7 @@
 use super::analysis::Analysis;
 use super::place::{Places, Spot};
 use super::waiver::{self, Waiver};
-use crate::access::{Holder, Joined, StanzaId};
+use crate::access::{Holder, Joined, PolicyNumber, StanzaId};
 use crate::advice::Finding;
 use crate::index::IndexVec;
 use crate::policy::model::Policy;
@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Stanzas that are kept, with the reason, and policies that are not to be deleted.
-type Kept = (BTreeMap<StanzaId, Arc<str>>, BTreeSet<usize>);
+type Kept = (BTreeMap<StanzaId, Arc<str>>, BTreeSet<PolicyNumber>);
 
 /// The waivers in force.
 pub(super) struct Waivers {
@@ -28,8 +28,8 @@ impl Waivers {
     /// Those of the settings and beside the stanzas whose last day is not past.
     pub(super) fn of(joined: &Joined, settings: &Settings, today: Date) -> Self {
         let (mut waivers, mut invalid) = waiver::of_settings(settings);
-        for (n, policy) in joined.policies.iter().enumerate() {
-            waiver::of_policy(policy, n, &mut waivers, &mut invalid);
+        for n in joined.policies.ids() {
+            waiver::of_policy(&joined.policies, n, &mut waivers, &mut invalid);
         }
         waivers.retain(|waiver| !waiver.is_expired(today));
         Self {
@@ -65,8 +65,7 @@ impl Waivers {
                 .position(|holder| about && holder.key() == finding.subject.key);
             let held = joined
                 .held_by
-                .iter()
-                .enumerate()
+                .numbered()
                 .filter(move |(_, held)| holder.is_some_and(|h| held.contains(&h)));
             let held = held.map(|(policy, _)| Spot { policy, stanza: None });
             let spots: Vec<Spot> = self.places.of_finding(finding).chain(held).collect();
@@ -116,7 +115,7 @@ pub(super) fn keep(analysis: &mut Analysis<'_>, settings: &Settings, waivers: &W
 /// What is kept: stanzas with the reason, and policies that are not to be deleted.
 fn kept(joined: &Joined, settings: &Settings, waivers: &Waivers, findings: &[Finding]) -> Kept {
     let mut kept: BTreeMap<StanzaId, Arc<str>> = BTreeMap::new();
-    let mut policies: BTreeSet<usize> = BTreeSet::new();
+    let mut policies: BTreeSet<PolicyNumber> = BTreeSet::new();
     let protected: Arc<str> = Arc::from("the settings protect it");
     let by_settings = protected_policies(joined, &settings.protect).into_iter();
     let by_settings = by_settings.map(|policy| (Spot { policy, stanza: None }, protected.clone()));
@@ -126,13 +125,10 @@ fn kept(joined: &Joined, settings: &Settings, waivers: &Waivers, findings: &[Fin
         .chain(waivers.spots(joined, findings))
         .collect();
     for (spot, why) in all {
-        let stanzas = joined
-            .policies
-            .get(spot.policy)
-            .map_or(0, |policy| policy.stanzas.len());
         policies.insert(spot.policy);
-        for stanza in (0..stanzas).filter(|&s| spot.stanza.is_none_or(|only| only == s)) {
-            kept.entry((spot.policy, stanza)).or_insert_with(|| why.clone());
+        let stanzas = joined.policies.stanzas_of(spot.policy);
+        for id in stanzas.filter(|&id| spot.stanza.is_none_or(|only| only == id)) {
+            kept.entry(id).or_insert_with(|| why.clone());
         }
     }
     (kept, policies)
@@ -204,7 +200,7 @@ fn idle_protections<'a>(joined: &Joined, protect: &'a [String]) -> Vec<&'a str> 
 }
 
 /// The policies that the settings protect: by their name, by a group that hands them out, or by who holds them.
-fn protected_policies(joined: &Joined, protect: &[String]) -> BTreeSet<usize> {
+fn protected_policies(joined: &Joined, protect: &[String]) -> BTreeSet<PolicyNumber> {
     let mut found = BTreeSet::new();
     if protect.is_empty() {
         return found;
@@ -212,8 +208,8 @@ fn protected_policies(joined: &Joined, protect: &[String]) -> BTreeSet<usize> {
     let is = |text: &str| protect.iter().any(|name| is_meant(name, text));
     let of_holder = |holder: &Holder| is(&holder.key()) || names_of(holder).any(is);
     let holders: IndexVec<Holder, bool> = joined.holders.map(of_holder);
-    for (n, (policy, held)) in joined.policies.iter().zip(&joined.held_by).enumerate() {
-        let by_holder = held.iter().any(|&holder| holders[holder]);
+    for (n, policy) in joined.policies.numbered() {
+        let by_holder = joined.held_by[n].iter().any(|&holder| holders[holder]);
         if by_holder || is(&policy.name) || is(&Policy::id(policy).to_string()) {
             found.insert(n);
         }

@@ -21,6 +21,7 @@ use crate::analysis::evidence::{self, Watch};
 use crate::analysis::rules;
 use crate::deployment::Deployment;
 use crate::optimize::foresight::ForesightSettings;
+use crate::optimize::proof::Scheme;
 use crate::optimize::redesign;
 use crate::optimize::tighten::{self, Outlook, Span, Tightening};
 use crate::policy::model::Policy;
@@ -28,6 +29,7 @@ use crate::policy::profile::Profile;
 use crate::settings::Settings;
 use crate::usage::{Facts, Usage};
 use jiff::Timestamp;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// What advice is made of.
@@ -117,7 +119,7 @@ pub fn advise(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&s
         teams: if settings.waves.teams {
             owners::teams(&analysis.joined, &settings.owners)
         } else {
-            Vec::new()
+            BTreeMap::new()
         },
         most_principals: settings.waves.most_principals.filter(|most| *most > 0),
     };
@@ -157,7 +159,7 @@ pub fn advise(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&s
     };
 
     step("measuring the policies of today");
-    let today = redesign::measure(joined, &proposals::today(joined), &weighed);
+    let today = redesign::measure(joined, &Scheme::today(joined), &weighed);
 
     step("designing roles");
     let bases = redesign::Bases {
@@ -183,7 +185,7 @@ pub fn advise(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&s
     let base = foreseen.base.filter(|_| from_whole != Some(true));
 
     step("looking for findings");
-    let mut findings = analysis.findings(&settings.rules, Some(&tightened.scheme.policies));
+    let mut findings = analysis.findings(&settings.rules, Some(tightened.scheme.policies.as_slice()));
     findings.retain(|finding| waivers.of_finding(finding).is_none());
     step("drawing up what each principal used");
     let accounts = account::accounts(joined, &tightened, settings.foresight.horizon_days > 0);

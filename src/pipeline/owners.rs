@@ -1,16 +1,17 @@
 //! To whom each policy, principal and finding belongs.
 
 use super::place::Places;
-use crate::access::{Holder, HolderId, Joined};
+use crate::access::{Holder, HolderId, Joined, PolicyNumber};
 use crate::advice::{Advice, Finding, Owners};
 use crate::index::IndexVec;
+use crate::policy::model::Policy;
 use crate::settings::owners::Owners as Settings;
 use crate::vault::secret;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// The team of each policy: what the settings say, else the one group that all its holders are in.
-pub(super) fn teams(joined: &Joined, settings: &Settings) -> Vec<Option<Arc<str>>> {
+pub(super) fn teams(joined: &Joined, settings: &Settings) -> BTreeMap<PolicyNumber, Arc<str>> {
     let group = |held: &BTreeSet<HolderId>| {
         let of = held.iter().map(|&holder| &joined.holders[holder]).map(|holder| {
             let groups = holder.assigned.iter().filter(|place| place.kind == "group");
@@ -18,10 +19,11 @@ pub(super) fn teams(joined: &Joined, settings: &Settings) -> Vec<Option<Arc<str>
         });
         only(of)
     };
-    let owned = of_policies(joined, settings).into_iter();
-    owned
-        .zip(&joined.held_by)
-        .map(|(owner, held)| owner.or_else(|| group(held)).map(Arc::from))
+    let owned = of_policies(joined, settings);
+    let team = |number: PolicyNumber| owned[number].clone().or_else(|| group(&joined.held_by[number]));
+    let teams = joined.policies.ids();
+    teams
+        .filter_map(|number| Some((number, Arc::from(team(number)?))))
         .collect()
 }
 
@@ -40,13 +42,9 @@ pub(super) fn of(joined: &Joined, settings: &Settings, advice: &Advice) -> Owner
         }
     }
     for (number, holder) in joined.holders.numbered() {
-        let held = joined
-            .held_by
-            .iter()
-            .zip(&policies)
-            .filter(|(held, _)| held.contains(&number));
+        let held = joined.held_by.numbered().filter(|(_, held)| held.contains(&number));
         // What nobody owns is everybody's: `default` and the like say nothing of their holders.
-        let owned = held.map(|(_, owner)| owner.clone()).filter(Option::is_some);
+        let owned = held.map(|(policy, _)| policies[policy].clone()).filter(Option::is_some);
         let owner = by_metadata[number].clone().or_else(|| only(owned));
         if let Some(owner) = owner {
             owners.principals.insert(holder.key(), owner);
@@ -58,7 +56,7 @@ pub(super) fn of(joined: &Joined, settings: &Settings, advice: &Advice) -> Owner
             return owners.principals.get(&finding.subject.key).cloned();
         }
         let spots = places.of_finding(finding);
-        let by_place = only(spots.map(|spot| policies.get(spot.policy).cloned().flatten()));
+        let by_place = only(spots.map(|spot| policies[spot.policy].clone()));
         by_place.or_else(|| {
             let named = joined.policies.iter().zip(&policies);
             let mut named = named.filter(|(policy, _)| finding.fixed_in.as_deref() == Some(&*policy.name));
@@ -78,19 +76,18 @@ fn by_metadata(joined: &Joined, settings: &Settings) -> IndexVec<Holder, Option<
 }
 
 /// The owner of each policy.
-fn of_policies(joined: &Joined, settings: &Settings) -> Vec<Option<String>> {
+fn of_policies(joined: &Joined, settings: &Settings) -> IndexVec<Policy, Option<String>> {
     let by_metadata = by_metadata(joined, settings);
     joined
         .policies
-        .iter()
-        .zip(&joined.held_by)
-        .map(|(policy, held)| {
+        .numbered()
+        .map(|(number, policy)| {
             let label = policy.id().to_string();
             let named = settings.of_policy(&label, Some(&*policy.file));
             let paths = policy.stanzas.iter().map(|stanza| &*stanza.path);
             let by_path = || settings.of_paths(paths);
             named.or_else(by_path).map(str::to_owned).or_else(|| {
-                let holders = held.iter().map(|&holder| by_metadata[holder].clone());
+                let holders = joined.held_by[number].iter().map(|&holder| by_metadata[holder].clone());
                 only(holders)
             })
         })

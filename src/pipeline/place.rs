@@ -1,18 +1,21 @@
 //! Which policy and stanza a place in a file belongs to, and which of them differ from the base.
 
+use crate::access::{PolicyNumber, StanzaId};
 use crate::advice::Finding;
+use crate::index::IndexVec;
 use crate::origin::Origin;
 use crate::policy::model::{Policy, Stanza};
+use crate::policy::table::Table;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 /// A policy, or a stanza in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Spot {
-    /// Number of the policy.
-    pub policy: usize,
-    /// Number of the stanza; none for the policy as a whole.
-    pub stanza: Option<usize>,
+    /// The policy.
+    pub policy: PolicyNumber,
+    /// The stanza; none for the policy as a whole.
+    pub stanza: Option<StanzaId>,
 }
 
 impl Spot {
@@ -26,24 +29,24 @@ impl Spot {
 /// All places.
 pub struct Places {
     by_file: HashMap<Arc<str>, Vec<(u32, u32, Spot)>>,
-    by_name: HashMap<Arc<str>, Vec<usize>>,
-    names: Vec<Named>,
+    by_name: HashMap<Arc<str>, Vec<PolicyNumber>>,
+    names: IndexVec<Policy, Named>,
 }
 
 /// What a policy and its stanzas are called.
 struct Named {
     name: Arc<str>,
     label: String,
-    paths: Vec<Arc<str>>,
+    paths: Vec<(StanzaId, Arc<str>)>,
 }
 
 impl Places {
     /// Of policies.
     #[must_use]
-    pub fn new(policies: &[Policy]) -> Self {
+    pub fn new(policies: &Table) -> Self {
         let mut by_file: HashMap<Arc<str>, Vec<(u32, u32, Spot)>> = HashMap::new();
-        let mut by_name: HashMap<Arc<str>, Vec<usize>> = HashMap::new();
-        for (p, policy) in policies.iter().enumerate() {
+        let mut by_name: HashMap<Arc<str>, Vec<PolicyNumber>> = HashMap::new();
+        for (p, policy) in policies.numbered() {
             by_name.entry(policy.name.clone()).or_default().push(p);
             let all = by_file.entry(policy.file.clone()).or_default();
             if policy.stanzas.is_empty() {
@@ -56,12 +59,13 @@ impl Places {
                     },
                 ));
             }
-            all.extend(policy.stanzas.iter().enumerate().map(|(s, stanza)| {
+            all.extend(policies.stanzas_of(p).map(|id| {
                 let spot = Spot {
                     policy: p,
-                    stanza: Some(s),
+                    stanza: Some(id),
                 };
-                (stanza.origin.line, stanza.origin.column, spot)
+                let origin = &policies[id].origin;
+                (origin.line, origin.column, spot)
             }));
         }
         for all in by_file.values_mut() {
@@ -71,11 +75,14 @@ impl Places {
             by_file,
             by_name,
             names: policies
-                .iter()
-                .map(|policy| Named {
+                .numbered()
+                .map(|(number, policy)| Named {
                     name: policy.name.clone(),
                     label: policy.id().to_string(),
-                    paths: policy.stanzas.iter().map(|stanza| Arc::from(&*stanza.path)).collect(),
+                    paths: policies
+                        .stanzas_of(number)
+                        .map(|id| (id, policies[id].path.clone()))
+                        .collect(),
                 })
                 .collect(),
         }
@@ -108,25 +115,24 @@ impl Places {
     /// The name of a policy.
     #[must_use]
     pub fn policy_name(&self, spot: Spot) -> &str {
-        self.names.get(spot.policy).map_or("", |n| &n.name)
+        &self.names[spot.policy].name
     }
 
     /// Whether a place is that policy (its name, or with the namespace in front), and that stanza where one is named.
     #[must_use]
     pub fn is_named(&self, spot: Spot, policy: &str, path: Option<&str>) -> bool {
-        self.names.get(spot.policy).is_some_and(|named| {
-            let is_path = |path: &str| {
-                let stanza = spot.stanza.and_then(|stanza| named.paths.get(stanza));
-                stanza.is_some_and(|stanza| stanza.trim_start_matches('/') == path.trim_start_matches('/'))
-            };
-            (*named.name == *policy || named.label == policy) && path.is_none_or(is_path)
-        })
+        let named = &self.names[spot.policy];
+        let is_path = |path: &str| {
+            let stanza = named.paths.iter().find(|(id, _)| spot.stanza == Some(*id));
+            stanza.is_some_and(|(_, stanza)| stanza.trim_start_matches('/') == path.trim_start_matches('/'))
+        };
+        (*named.name == *policy || named.label == policy) && path.is_none_or(is_path)
     }
 
     /// Every place that is called so.
     pub fn named<'a>(&'a self, policy: &'a str, path: Option<&'a str>) -> impl Iterator<Item = Spot> + 'a {
-        let all = self.names.iter().enumerate().flat_map(move |(policy, named)| {
-            let stanzas = 0..named.paths.len();
+        let all = self.names.numbered().flat_map(move |(policy, named)| {
+            let stanzas = named.paths.iter().map(|(id, _)| *id);
             let whole = path.is_none().then_some(Spot { policy, stanza: None });
             let single = stanzas.filter(move |_| path.is_some()).map(move |stanza| Spot {
                 policy,
@@ -143,18 +149,18 @@ pub struct Changed {
     stanzas: HashSet<Spot>,
     /// Those of them that say something that no stanza of the same path said before.
     wider: HashSet<Spot>,
-    policies: HashSet<usize>,
+    policies: HashSet<PolicyNumber>,
     /// Numbers of the base's policies that are gone.
     pub gone: Vec<usize>,
     gone_names: BTreeSet<Arc<str>>,
     /// Numbers of the policies that differ, new side and old side.
-    pub differ: (Vec<usize>, Vec<usize>),
+    pub differ: (Vec<PolicyNumber>, Vec<usize>),
 }
 
 impl Changed {
     /// Compares by what is said, not by where.
     #[must_use]
-    pub fn new(old: &[Policy], new: &[Policy]) -> Self {
+    pub fn new(old: &[Policy], new: &Table) -> Self {
         type Id<'p> = (&'p str, &'p str);
         fn id(policy: &Policy) -> Id<'_> {
             (&policy.namespace, &policy.name)
@@ -175,18 +181,19 @@ impl Changed {
                 .collect(),
             differ: (Vec::new(), Vec::new()),
         };
-        for (p, policy) in new.iter().enumerate() {
+        for (p, policy) in new.numbered() {
             let same_name = before.get(&id(policy));
             let twin = same_name.and_then(|&n| old.get(n));
             let before = twin.map_or(&[][..], |twin| &twin.stanzas);
             let said: HashSet<_> = before.iter().map(saying).collect();
-            for (s, stanza) in policy.stanzas.iter().enumerate() {
+            for id in new.stanzas_of(p) {
+                let stanza = &new[id];
                 if said.contains(&saying(stanza)) {
                     continue;
                 }
                 let spot = Spot {
                     policy: p,
-                    stanza: Some(s),
+                    stanza: Some(id),
                 };
                 out.stanzas.insert(spot);
                 if !before.iter().any(|old| says_all_of(old, stanza)) {

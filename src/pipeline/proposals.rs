@@ -2,8 +2,8 @@
 
 use super::assignments::changed_for;
 use super::handover::{self, Settled};
-use crate::access::Joined;
 use crate::access::weight::Weighed;
+use crate::access::{Joined, PolicyNumber};
 use crate::advice::{
     Change, Complexity, Expected, Optimality, Proof, Proposal, ProposedPolicy, Step, Text, Wave, Withdrawn,
 };
@@ -52,7 +52,7 @@ fn whole(joined: &Joined, mut tightened: Tightening, redesigned: Option<Redesign
     let redesigned = redesigned.filter(|r| proof::is_whole(joined, &r.scheme, &r.proof));
     if !proof::is_whole(joined, &tightened.scheme, &tightened.proof) {
         let why = "the proof does not account for every request that was allowed: please report this as a fault";
-        tightened.withdraw(today(joined), why);
+        tightened.withdraw(Scheme::today(joined), why);
     }
     (tightened, redesigned)
 }
@@ -64,19 +64,6 @@ fn expected(spread: Spread, horizon_days: i32) -> Expected {
         denied: spread.mean,
         low,
         high,
-    }
-}
-
-/// Today's policies and holders, as a scheme.
-pub(super) fn today(joined: &Joined) -> Scheme {
-    let given = joined
-        .sets
-        .numbered()
-        .flat_map(|(n, set)| set.holders.iter().map(move |&h| ((n, h), set.policies.clone())))
-        .collect();
-    Scheme {
-        policies: joined.policies.clone(),
-        given,
     }
 }
 
@@ -125,18 +112,15 @@ fn stanzas(policy: &Policy) -> Vec<(String, Vec<String>)> {
         .collect()
 }
 
-fn holders(joined: &Joined, policy: usize) -> Vec<String> {
-    joined
-        .held_by
-        .get(policy)
-        .into_iter()
-        .flatten()
+fn holders(joined: &Joined, policy: PolicyNumber) -> Vec<String> {
+    joined.held_by[policy]
+        .iter()
         .map(|&h| joined.holders[h].display().to_owned())
         .collect()
 }
 
 fn tighten(joined: &Joined, t: Tightening, (before, after): (Complexity, Complexity), horizon_days: i32) -> Proposal {
-    let changes: BTreeMap<usize, _> = t.changed.iter().map(|c| (c.policy, c)).collect();
+    let changes: BTreeMap<PolicyNumber, _> = t.changed.iter().map(|c| (c.policy, c)).collect();
     let new: BTreeMap<(&str, &str), &Policy> = t
         .scheme
         .policies
@@ -145,8 +129,7 @@ fn tighten(joined: &Joined, t: Tightening, (before, after): (Complexity, Complex
         .collect();
     let policies: Vec<ProposedPolicy> = joined
         .policies
-        .iter()
-        .enumerate()
+        .numbered()
         .map(|(n, policy)| {
             let change = changes.get(&n);
             ProposedPolicy {
@@ -222,7 +205,7 @@ fn tighten(joined: &Joined, t: Tightening, (before, after): (Complexity, Complex
 
 /// The steps of a tightening as waves. Its policies are those of the joined ones, by number.
 pub(super) fn waves(joined: &Joined, tightening: &Tightening) -> Vec<Wave> {
-    let expected: BTreeMap<usize, f64> = tightening
+    let expected: BTreeMap<PolicyNumber, f64> = tightening
         .changed
         .iter()
         .filter_map(|changed| Some((changed.policy, changed.expected.as_ref()?.mean)))
@@ -242,7 +225,7 @@ pub(super) fn waves(joined: &Joined, tightening: &Tightening) -> Vec<Wave> {
             steps: steps
                 .into_iter()
                 .map(|step| Step::Policy {
-                    policy: step.policy,
+                    policy: step.policy.number(),
                     to: step.between.clone().map_or(Text::Proposed, Text::Between),
                     free: step.free,
                 })
@@ -299,7 +282,7 @@ fn redesign(joined: &Joined, tightened: &Tightening, settled: Settled, before: C
     for policy in &r.scheme.policies {
         new_by_name.entry((&*policy.namespace, &*policy.name)).or_insert(policy);
     }
-    for (n, policy) in joined.policies.iter().enumerate() {
+    for (n, policy) in joined.policies.numbered() {
         let stays = kept.contains(&policy.id());
         let kept_by_wish = stays && r.kept.contains(&policy.name);
         let new = new_by_name.get(&(&*policy.namespace, &*policy.name)).copied();

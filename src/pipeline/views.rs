@@ -2,7 +2,7 @@
 
 use crate::access::logins::is_asked_for;
 use crate::access::weight::Weighed;
-use crate::access::{Holder, HolderId, Joined, Outcome, StanzaId, reach};
+use crate::access::{Holder, HolderId, Joined, Outcome, PolicyNumber, StanzaId, reach};
 use crate::advice::{
     Account, CapabilityUse, CoverageView, Escalation, Evidence, EvidenceState, HeatCell, HeatGroup, HeatMap,
     PolicyView, PrincipalView, RequestTotals, Skip, StanzaView, Totals,
@@ -13,6 +13,7 @@ use crate::analysis::risk::{self, Exposure};
 use crate::deployment::Deployment;
 use crate::index::IndexVec;
 use crate::policy::acl::Acl;
+use crate::policy::model::Policy;
 use crate::policy::template::Identity;
 
 use crate::usage::Usage;
@@ -116,20 +117,24 @@ pub(super) fn notes(joined: &Joined, coverage: &CoverageView) -> Vec<String> {
 }
 
 /// What stays only because some of its holders never acted.
-pub(super) fn held_back(joined: &Joined, evidence: &[Evidence], settings: &EvidenceSettings) -> Option<String> {
+pub(super) fn held_back(
+    joined: &Joined,
+    evidence: &IndexVec<Policy, Evidence>,
+    settings: &EvidenceSettings,
+) -> Option<String> {
     let peers = Peers::of(joined);
     let dormant = |h: HolderId| !joined.holders[h].is_active();
     let waits = |found: &Evidence| found.state == EvidenceState::Suspect && found.window_days < settings.dormant_days;
     let mut who: BTreeSet<HolderId> = BTreeSet::new();
     let mut policies = 0_usize;
-    for ((found, held), policy) in evidence.iter().zip(&joined.held_by).zip(&joined.policies) {
-        let idle = held
+    for (number, policy) in joined.policies.numbered() {
+        let idle = joined.held_by[number]
             .iter()
             .copied()
             .filter(|&h| dormant(h) && !peers.speak_for(h, &policy.id()));
         let idle: Vec<HolderId> = idle.collect();
         // `default` stays whoever holds it.
-        if waits(found) && !idle.is_empty() && is_asked_for(&policy.id()) {
+        if waits(&evidence[number]) && !idle.is_empty() && is_asked_for(&policy.id()) {
             who.extend(idle);
             policies += 1;
         }
@@ -283,43 +288,47 @@ fn marks(holder: &crate::access::Holder) -> BTreeMap<String, Vec<String>> {
 }
 
 /// Policies, by name.
-pub(super) fn policies(joined: &Joined, evidence: &[Evidence], weighed: &Weighed<'_>) -> Vec<PolicyView> {
+pub(super) fn policies(
+    joined: &Joined,
+    evidence: &IndexVec<Policy, Evidence>,
+    weighed: &Weighed<'_>,
+) -> Vec<PolicyView> {
     let used = used_through(joined);
     let mut views: Vec<PolicyView> = joined
         .policies
-        .par_iter()
-        .enumerate()
-        .map(|(p, policy)| {
+        .ids()
+        .collect::<Vec<PolicyNumber>>()
+        .into_par_iter()
+        .map(|number| {
+            let policy = &joined.policies[number];
             let acl = Acl::compile(joined.profile, &[policy], &Identity::default(), joined.now);
-            let held = joined.held_by.get(p);
-            let unused = evidence.get(p).map_or(EvidenceState::Suspect, |e| e.state);
+            let unused = evidence[number].state;
             PolicyView {
                 namespace: policy.namespace.clone(),
                 name: policy.name.to_string(),
                 file: policy.file.to_string(),
-                holders: held
-                    .into_iter()
-                    .flatten()
+                holders: joined.held_by[number]
+                    .iter()
                     .map(|&h| joined.holders[h].display().to_owned())
                     .collect(),
-                stanzas: policy
-                    .stanzas
-                    .iter()
-                    .enumerate()
-                    .map(|(s, stanza)| StanzaView {
+                stanzas: joined
+                    .policies
+                    .stanzas_of(number)
+                    .map(|id| (id, &joined.policies[id]))
+                    .map(|(id, stanza)| StanzaView {
                         path: stanza.path.to_string(),
                         origin: stanza.origin.clone(),
                         capabilities: stanza
                             .capabilities
                             .iter()
                             .map(|c| {
-                                let used = joined.uses.get(&(p, s)).and_then(|u| u.get(c));
+                                let used = joined.uses.get(&id).and_then(|u| u.get(c));
                                 CapabilityUse {
                                     capability: c.to_string(),
                                     requests: used.map_or(0, |u| u.requests),
                                     principals: used.map_or(0, |u| u.holders.len() as u64),
                                     last_used: used.and_then(|u| u.last),
-                                    state: if used.is_some() || twin_used(joined, (p, s), *c) {
+                                    state: if used.is_some() || twin_used(joined, id, *c) {
                                         EvidenceState::InUse
                                     } else {
                                         unused
@@ -329,7 +338,7 @@ pub(super) fn policies(joined: &Joined, evidence: &[Evidence], weighed: &Weighed
                             .collect(),
                     })
                     .collect(),
-                risk: risk::exposure(&reach(&acl, &joined.universe), used.get(p), weighed).risk,
+                risk: risk::exposure(&reach(&acl, &joined.universe), Some(&used[number]), weighed).risk,
             }
         })
         .collect();
@@ -349,14 +358,12 @@ fn twin_used(joined: &Joined, stanza: StanzaId, capability: Capability) -> bool 
 }
 
 /// What anybody used through each policy, by path.
-fn used_through(joined: &Joined) -> Vec<HashMap<&str, CapabilitySet>> {
-    let mut used: Vec<HashMap<&str, CapabilitySet>> = joined.policies.iter().map(|_| HashMap::new()).collect();
+fn used_through(joined: &Joined) -> IndexVec<Policy, HashMap<&str, CapabilitySet>> {
+    let mut used: IndexVec<Policy, HashMap<&str, CapabilitySet>> = joined.policies.map(|_| HashMap::new());
     for d in &joined.demands {
-        for ((policy, _), _) in joined.allowed_by(d) {
-            if let Some(used) = used.get_mut(policy) {
-                let on = used.entry(&d.path).or_default();
-                *on = on.union(d.needs());
-            }
+        for (id, _) in joined.allowed_by(d) {
+            let on = used[id.policy()].entry(&d.path).or_default();
+            *on = on.union(d.needs());
         }
     }
     used

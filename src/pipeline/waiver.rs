@@ -6,9 +6,11 @@
 //! ```
 
 use super::place::{Places, Spot};
+use crate::access::PolicyNumber;
 use crate::advice::Finding;
 use crate::origin::Origin;
-use crate::policy::model::{Language, Policy};
+use crate::policy::model::Language;
+use crate::policy::table::Table;
 use crate::settings::decisions::{self, About};
 use crate::settings::{FILE_NAME, Settings};
 use jiff::civil::Date;
@@ -182,7 +184,8 @@ fn parts(rule: &str, expires: &str, owner: &str, reason: &str) -> Result<Date, S
 }
 
 /// Those beside the stanzas of a policy: in the comment above, or inside. One that is beside none covers the policy.
-pub fn of_policy(policy: &Policy, n: usize, waivers: &mut Vec<Waiver>, invalid: &mut Vec<Invalid>) {
+pub fn of_policy(policies: &Table, n: PolicyNumber, waivers: &mut Vec<Waiver>, invalid: &mut Vec<Invalid>) {
+    let policy = &policies[n];
     if policy.language == Language::Json {
         return;
     }
@@ -193,7 +196,7 @@ pub fn of_policy(policy: &Policy, n: usize, waivers: &mut Vec<Waiver>, invalid: 
         }
         let line = policy.source.get(at..).and_then(|t| t.lines().next()).unwrap_or("");
         let line = line.trim_end().trim_end_matches("*/");
-        let (spot, about, origin) = beside(policy, n, at);
+        let (spot, about, origin) = beside(policies, n, at);
         let read = line
             .strip_prefix(MARK)
             .ok_or_else(String::new)
@@ -224,13 +227,15 @@ fn in_comment(before: &str) -> bool {
 }
 
 /// The stanza that a byte of the text is beside, in words, and the byte's line.
-fn beside(policy: &Policy, n: usize, at: usize) -> (Spot, String, Origin) {
+fn beside(policies: &Table, n: PolicyNumber, at: usize) -> (Spot, String, Origin) {
+    let policy = &policies[n];
     let source = &policy.source;
     let lines = |from: usize, to: usize| {
         let between = source.get(from..to).unwrap_or("").matches('\n').count();
         u32::try_from(between).unwrap_or(u32::MAX)
     };
-    for (s, stanza) in policy.stanzas.iter().enumerate() {
+    for id in policies.stanzas_of(n) {
+        let stanza = &policies[id];
         let from = stanza.comment_span.as_ref().map_or(stanza.span.start, |c| c.start);
         let end_of_line = source
             .get(stanza.span.end..)
@@ -246,7 +251,7 @@ fn beside(policy: &Policy, n: usize, at: usize) -> (Spot, String, Origin) {
         };
         let spot = Spot {
             policy: n,
-            stanza: Some(s),
+            stanza: Some(id),
         };
         let about = format!("`{}` of policy `{}{}`", stanza.path, policy.namespace, policy.name);
         return (spot, about, Origin::new(policy.file.clone(), line, 1));
@@ -316,7 +321,9 @@ mod tests {
     fn read(text: &str) -> (Vec<Waiver>, Vec<Invalid>) {
         let policy = syntax::parse("p", "p.hcl", text, &Profile::default().dialect()).unwrap();
         let (mut waivers, mut invalid) = (Vec::new(), Vec::new());
-        of_policy(&policy, 0, &mut waivers, &mut invalid);
+        let policies = Table::from(vec![policy]);
+        let only = policies.ids().next().unwrap();
+        of_policy(&policies, only, &mut waivers, &mut invalid);
         (waivers, invalid)
     }
 

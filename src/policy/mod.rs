@@ -16,5 +16,6 @@ pub mod profile;
 pub mod relation;
 pub mod replay;
 pub mod syntax;
+pub mod table;
 pub mod template;
 pub mod who_can;

@@ -98,10 +98,8 @@ impl Shift<'_> {
 /// The policies of a set, those that were not read too.
 pub(super) fn ids_of(joined: &Joined, set: SetId) -> BTreeSet<PolicyId> {
     let set = &joined.sets[set];
-    let read = set.policies.iter().filter_map(|&policy| joined.policies.get(policy));
-    read.map(crate::policy::model::Policy::id)
-        .chain(set.missing.iter().cloned())
-        .collect()
+    let read = set.policies.iter().map(|&policy| joined.policies[policy].id());
+    read.chain(set.missing.iter().cloned()).collect()
 }
 
 /// The places that hand out policies to somebody; without a deployment itself.

@@ -352,7 +352,8 @@ impl World<'_> {
             }
             let before = self.as_of(&now, part, self.policies(state), state);
             open.retain(|&n| {
-                let (Some(was), Some(is)) = (before.demands.get(n), now.demands.get(n)) else {
+                let (before_all, now_all) = (before.demands.as_slice(), now.demands.as_slice());
+                let (Some(was), Some(is)) = (before_all.get(n), now_all.get(n)) else {
                     return true;
                 };
                 if was.outcome != Outcome::DeniedButAllowed {
@@ -370,7 +371,7 @@ impl World<'_> {
                 false
             });
         }
-        for demand in open.iter().filter_map(|&n| now.demands.get(n)) {
+        for demand in open.iter().filter_map(|&n| now.demands.as_slice().get(n)) {
             let unread = !now.sets[demand.set].is_known();
             if unread {
                 found.unknown += demand.demand.denied;
@@ -392,7 +393,7 @@ impl World<'_> {
             };
             let then = self.join(self.policies(waves), anew.facts(now, &part.facts));
             let allowed = |&&n: &&usize| {
-                let demand = then.demands.get(n);
+                let demand = then.demands.as_slice().get(n);
                 demand.is_some_and(|demand| demand.outcome == Outcome::DeniedButAllowed)
             };
             older.extend(open.iter().filter(allowed));
@@ -417,8 +418,7 @@ impl World<'_> {
             .sources
             .iter()
             .filter(|source| source.capabilities.contains(was.demand.capability))
-            .filter_map(|source| before.policies.get(*set.policies.get(source.policy)?))
-            .map(key_of)
+            .map(|source| key_of(&before.policies[set.stanza(source).policy()]))
             .collect();
         let policy = keys.iter().find(|key| changes.contains(key)).or(keys.first())?.clone();
         let targets = targets(now, is, &policy);
@@ -440,7 +440,7 @@ impl World<'_> {
         }
         let holder = &now.holders[is.holder];
         // With a text or a list that somebody else wrote in between, what is in force is not what was applied.
-        let mut held = set.policies.iter().filter_map(|&p| before.policies.get(p));
+        let mut held = set.policies.iter().map(|&p| &before.policies[p]);
         if held.any(|policy| writes.policy_before(policy, last)) || writes.place_before(holder, last) {
             return None;
         }
@@ -478,7 +478,7 @@ fn targets(now: &Joined, is: &JoinedDemand, policy: &PolicyKey) -> Vec<PolicyKey
     }
     let read = now.sets[is.set].policies.iter();
     let mut others: Vec<(usize, PolicyKey)> = read
-        .filter_map(|&n| Some((now.held_by.get(n)?.len(), now.policies.get(n)?)))
+        .map(|&n| (now.held_by[n].len(), &now.policies[n]))
         .filter(|(_, policy)| !policy.id().is_default())
         .map(|(holders, policy)| (holders, key_of(policy)))
         .collect();

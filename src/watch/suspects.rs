@@ -80,20 +80,18 @@ impl Suspects {
         let mut events = Vec::new();
         for used in &joined.demands {
             for (id, given) in joined.allowed_by(used) {
-                let Some(policy) = joined.policies.get(id.0) else {
-                    continue;
-                };
+                let policy = &joined.policies[id.policy()];
                 for capability in used.needs().intersection(given).iter() {
                     let grant = (
                         policy.file.to_string(),
                         policy.name.to_string(),
-                        id.1,
+                        id.place(),
                         capability.to_string(),
                     );
                     let Some(state) = self.grants.remove(&grant) else {
                         continue;
                     };
-                    let stanza = policy.stanzas.get(id.1).map_or("", |s| &s.path);
+                    let stanza = &joined.policies[id].path;
                     let who = &used.demand.principal;
                     let name = if who.name.is_empty() { &who.id } else { &who.name };
                     let message = format!(

@@ -12,6 +12,7 @@ use vault_advisor::pipeline::waiver;
 use vault_advisor::policy::load::Names;
 use vault_advisor::policy::profile::Profile;
 use vault_advisor::policy::syntax;
+use vault_advisor::policy::table::Table;
 use vault_advisor::settings::Settings;
 use vault_advisor::usage::{Usage, store};
 use vault_advisor::watch::tail::Tail;
@@ -67,7 +68,10 @@ pub fn settings(bytes: &[u8]) {
     }
     if let Ok(policy) = syntax::parse_bytes("p", "p.hcl", bytes, &Profile::default().dialect()) {
         let (mut waivers, mut invalid) = (Vec::new(), Vec::new());
-        waiver::of_policy(&policy, 0, &mut waivers, &mut invalid);
+        let policies = Table::from(vec![policy]);
+        for id in policies.ids() {
+            waiver::of_policy(&policies, id, &mut waivers, &mut invalid);
+        }
         assert!(waivers.iter().all(|w| !w.rule.is_empty() && !w.owner.is_empty()));
     }
 }

@@ -18,21 +18,21 @@ pub fn is_built_in(name: &str) -> bool {
 
 /// A draft about a stanza.
 #[must_use]
-pub fn stanza(context: &Context<'_>, id: StanzaId) -> Option<Draft> {
-    let policy = context.joined.policies.get(id.0)?;
-    let stanza = context.joined.stanza(id)?;
-    Some(Draft {
+pub fn stanza(context: &Context<'_>, id: StanzaId) -> Draft {
+    let policies = &context.joined.policies;
+    let (policy, stanza) = (&policies[id.policy()], &policies[id]);
+    Draft {
         kind: "stanza",
         name: format!("{} {}", policy.name, stanza.path),
         key: stanza_key(policy, stanza),
         origins: vec![stanza.origin.clone()],
         mend: Some(Mend {
-            policy: id.0,
-            stanza: Some(id.1),
+            policy: id.policy(),
+            stanza: Some(id),
             capabilities: CapabilitySet::EMPTY,
         }),
         ..Draft::default()
-    })
+    }
 }
 
 /// What tells a stanza from all others: namespace, policy and path.
@@ -94,10 +94,10 @@ pub fn once(drafts: Vec<Draft>) -> Vec<Draft> {
 #[must_use]
 pub fn stanzas(context: &Context<'_>, ids: impl IntoIterator<Item = StanzaId>, most: usize) -> String {
     let named = |id: StanzaId| {
-        let (policy, stanza) = (context.joined.policies.get(id.0)?, context.joined.stanza(id)?);
-        Some(format!("`{}` of policy `{}`", stanza.path, policy.name))
+        let policies = &context.joined.policies;
+        format!("`{}` of policy `{}`", policies[id].path, policies[id.policy()].name)
     };
-    let all: Vec<String> = ids.into_iter().filter_map(named).collect();
+    let all: Vec<String> = ids.into_iter().map(named).collect();
     let shown = all.iter().take(most).cloned().collect::<Vec<_>>().join(", ");
     match all.len().saturating_sub(most) {
         0 => shown,

@@ -42,29 +42,37 @@ impl Rule for BroadGlob {
         let used = used_paths(context);
         let mounts = Mounts::of(context.deployment);
         let mut drafts = Vec::new();
-        for (p, (policy, held)) in joined.policies.iter().zip(&joined.held_by).enumerate() {
+        for (number, policy) in joined.policies.numbered() {
+            let held = &joined.held_by[number];
             if held.is_empty() || &*policy.name == "default" {
                 continue;
             }
-            for (s, stanza) in policy.stanzas.iter().enumerate().filter(|(_, s)| !s.templated) {
+            for id in joined.policies.stanzas_of(number) {
+                let stanza = &joined.policies[id];
                 let grants = stanza.capability_set();
                 let Ok(pattern) = Pattern::parse(&stanza.path, &policy.namespace) else {
                     continue;
                 };
                 let denies = grants.contains(Capability::Deny);
-                if pattern.is_exact() || grants.is_empty() || denies || is_control(&pattern, &policy.namespace) {
+                if stanza.templated
+                    || pattern.is_exact()
+                    || grants.is_empty()
+                    || denies
+                    || is_control(&pattern, &policy.namespace)
+                {
                     continue;
                 }
                 let spans = mounts.spanned_by(&pattern, &policy.namespace);
                 let reached = reached(&pattern, &joined.universe);
-                let in_use = used.get(&(p, s)).map_or(0, HashSet::len);
+                let in_use = used.get(&id).map_or(0, HashSet::len);
                 let broad = match spans {
                     Span::Everything | Span::Mount => in_use < WELL_USED || in_use * 2 < reached,
                     Span::Part => reached >= MANY && in_use * ONE_IN <= reached,
                 };
-                let Some(mut draft) = about::stanza(context, (p, s)).filter(|_| broad) else {
+                if !broad {
                     continue;
-                };
+                }
+                let mut draft = about::stanza(context, id);
                 let what = match spans {
                     Span::Everything => "reaches across mounts",
                     Span::Mount => "reaches a whole mount",
@@ -81,7 +89,7 @@ impl Rule for BroadGlob {
                         n => format!("{n} of them were"),
                     },
                 );
-                draft.evidence = Some(context.evidence_of(p));
+                draft.evidence = Some(context.evidence_of(number));
                 draft.remedy = match in_use {
                     0 => "Remove it, or name the paths that its holders need.".to_owned(),
                     _ => "Name the paths or the folder in use instead.".to_owned(),

@@ -1,10 +1,10 @@
 //! `default-policy-widened`: the `default` policy grants more than the servers put into it.
 
 use super::about;
-use crate::access::{HolderId, StanzaId};
+use crate::access::{HolderId, PolicyNumber, StanzaId};
 use crate::advice::Severity;
 use crate::analysis::rule::{Context, Draft, Rule, count};
-use crate::policy::model::Stanza;
+use crate::policy::model::{Policy, Stanza};
 use crate::policy::pattern::Pattern;
 use crate::policy::relation::implies;
 use crate::vault::{Capability, CapabilitySet};
@@ -48,19 +48,17 @@ impl Rule for DefaultPolicyWidened {
     fn check(&self, context: &Context<'_>) -> Vec<Draft> {
         let joined = context.joined;
         let mut drafts = Vec::new();
-        for (p, policy) in joined
-            .policies
-            .iter()
-            .enumerate()
-            .filter(|(_, p)| &*p.name == "default")
-        {
-            for (s, stanza) in policy.stanzas.iter().enumerate() {
+        let is_default = |(_, policy): &(PolicyNumber, &Policy)| &*policy.name == "default";
+        for (number, _) in joined.policies.numbered().filter(is_default) {
+            for id in joined.policies.stanzas_of(number) {
+                let stanza = &joined.policies[id];
                 let added = added(stanza);
-                let Some(mut draft) = about::stanza(context, (p, s)).filter(|_| !added.is_empty()) else {
+                if added.is_empty() {
                     continue;
-                };
-                let users = users(context, (p, s));
-                let all = joined.held_by.get(p).map_or(0, |h| h.len());
+                }
+                let mut draft = about::stanza(context, id);
+                let users = users(context, id);
+                let all = joined.held_by[number].len();
                 draft.title = format!("`default` grants {added} on `{}` to everybody", stanza.path);
                 draft.detail = format!(
                     "The servers' own `default` does not. {} have the policy, as every token does that is not made without it; {} used \
@@ -81,7 +79,7 @@ impl Rule for DefaultPolicyWidened {
                 let reading: CapabilitySet = [Capability::Read, Capability::List].into_iter().collect();
                 let grave = (control && !added.is_subset(reading)) || stanza.path.trim_start_matches('/') == "*";
                 draft.severity = grave.then_some(Severity::High);
-                draft.evidence = users.is_empty().then(|| context.evidence_of(p));
+                draft.evidence = users.is_empty().then(|| context.evidence_of(number));
                 if !users.is_empty() {
                     draft.mend = None;
                 }

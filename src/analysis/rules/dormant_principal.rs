@@ -1,7 +1,7 @@
 //! `dormant-principal`: somebody who can log in and does not.
 
 use super::about;
-use crate::access::{Holder, HolderId};
+use crate::access::{Holder, HolderId, PolicyNumber};
 use crate::advice::{Evidence, EvidenceState, Severity};
 use crate::analysis::evidence::{Activity, days};
 use crate::analysis::rule::{Context, Draft, Rule, quoted};
@@ -37,17 +37,17 @@ impl Rule for DormantPrincipal {
         let joined = context.joined;
         let last_day = joined.holders.iter().filter_map(|h| h.days.last()).max().copied();
         // By auth mount, policies and whether it ever acted: those that only one clean-up is needed for.
-        let mut alike: BTreeMap<(&str, Vec<usize>, bool), Vec<HolderId>> = BTreeMap::new();
+        let mut alike: BTreeMap<(&str, Vec<PolicyNumber>, bool), Vec<HolderId>> = BTreeMap::new();
         for (h, holder) in joined.holders.numbered() {
             if !is_for_policies(holder) {
                 continue;
             }
             let set = joined.current_set(h);
-            let own: Vec<usize> = set
+            let own: Vec<PolicyNumber> = set
                 .policies
                 .iter()
                 .copied()
-                .filter(|&p| joined.policies.get(p).is_some_and(|p| !about::is_built_in(&p.name)))
+                .filter(|&p| !about::is_built_in(&joined.policies[p].name))
                 .collect();
             let dormant = !holder.is_active() || stopped(context, holder, last_day).is_some();
             if dormant && !own.is_empty() {
@@ -56,7 +56,7 @@ impl Rule for DormantPrincipal {
             }
         }
         let mut drafts = Vec::new();
-        let mut apart: Vec<(HolderId, Vec<usize>)> = Vec::new();
+        let mut apart: Vec<(HolderId, Vec<PolicyNumber>)> = Vec::new();
         for ((mount, policies, acted), holders) in alike {
             if holders.len() <= APART || acted {
                 apart.extend(holders.iter().map(|&h| (h, policies.clone())));
@@ -115,7 +115,7 @@ fn stopped(context: &Context<'_>, holder: &Holder, last_day: Option<i32>) -> Opt
     (silent >= LEAST_SILENCE_DAYS && silent > PAUSES * rhythm).then_some(silent)
 }
 
-fn one(context: &Context<'_>, h: HolderId, policies: &[usize], last_day: Option<i32>) -> Option<Draft> {
+fn one(context: &Context<'_>, h: HolderId, policies: &[PolicyNumber], last_day: Option<i32>) -> Option<Draft> {
     let holder = &context.joined.holders[h];
     let mut draft = about::principal(holder);
     let exposed = context.exposures[h].risk.parts.join("; ");
@@ -150,7 +150,7 @@ fn one(context: &Context<'_>, h: HolderId, policies: &[usize], last_day: Option<
     Some(draft)
 }
 
-fn many(context: &Context<'_>, holders: &[HolderId], policies: &[usize], mount: &str) -> Option<Draft> {
+fn many(context: &Context<'_>, holders: &[HolderId], policies: &[PolicyNumber], mount: &str) -> Option<Draft> {
     let first = &context.joined.holders[*holders.first()?];
     let mut draft = about::principal(first);
     let policies_named = names(context, policies);
@@ -174,7 +174,7 @@ fn many(context: &Context<'_>, holders: &[HolderId], policies: &[usize], mount: 
 }
 
 /// The evidence of the policy that needs the longest watching.
-fn evidence_of(context: &Context<'_>, policies: &[usize]) -> Evidence {
+fn evidence_of(context: &Context<'_>, policies: &[PolicyNumber]) -> Evidence {
     let all = policies.iter().map(|&p| context.evidence_of(p));
     let slowest = all
         .max_by(|a, b| a.dwell_days.total_cmp(&b.dwell_days))
@@ -193,12 +193,8 @@ fn evidence_of(context: &Context<'_>, policies: &[usize]) -> Evidence {
     }
 }
 
-fn names(context: &Context<'_>, policies: &[usize]) -> String {
-    let names: Vec<&str> = policies
-        .iter()
-        .filter_map(|&p| context.joined.policies.get(p))
-        .map(|p| &*p.name)
-        .collect();
+fn names(context: &Context<'_>, policies: &[PolicyNumber]) -> String {
+    let names: Vec<&str> = policies.iter().map(|&p| &*context.joined.policies[p].name).collect();
     quoted(&names, 5)
 }
 

@@ -84,7 +84,7 @@ fn draft(context: &Context<'_>, chains: &[&Chain], administrators: &HashSet<Hold
     let via_keys: Vec<String> = chain
         .via
         .iter()
-        .filter_map(|&id| Some(about::stanza_key(joined.policies.get(id.0)?, joined.stanza(id)?)))
+        .map(|&id| about::stanza_key(&joined.policies[id.policy()], &joined.policies[id]))
         .collect();
     // The stanza that opens the way keeps the finding the same, not who happens to hold it.
     draft.key = format!("{:?} {} {}", chain.target, via_keys.join(" "), chain.steps.join(" "));
@@ -114,11 +114,7 @@ fn draft(context: &Context<'_>, chains: &[&Chain], administrators: &HashSet<Hold
         }
     );
     draft.who.clone_from(&holders);
-    draft.origins = chain
-        .via
-        .iter()
-        .filter_map(|&id| Some(joined.stanza(id)?.origin.clone()))
-        .collect();
+    draft.origins = chain.via.iter().map(|&id| joined.policies[id].origin.clone()).collect();
     let everything = matches!(chain.target, Target::Everything | Target::Storage);
     let meant = holders.iter().any(|h| administrators.contains(h));
     draft.severity = Some(match (everything, meant) {
@@ -132,9 +128,9 @@ fn draft(context: &Context<'_>, chains: &[&Chain], administrators: &HashSet<Hold
     } else {
         "Narrow the stanza that allows the first step to the paths in use, or take `create`, `update` and `sudo` out of it.".to_owned()
     };
-    draft.mend = chain.via.first().filter(|_| !meant).map(|id| Mend {
-        policy: id.0,
-        stanza: Some(id.1),
+    draft.mend = chain.via.first().filter(|_| !meant).map(|&id| Mend {
+        policy: id.policy(),
+        stanza: Some(id),
         capabilities: CapabilitySet::EMPTY,
     });
     Some(draft)

@@ -2,8 +2,8 @@
 //! its rules may meet on a path.
 
 use crate::access::universe::lead;
-use crate::access::{AccessSet, HolderId, Joined, StanzaId};
-use crate::policy::acl::{Acl, Rule, RuleId, Source};
+use crate::access::{AccessSet, HolderId, Joined, PolicyNumber};
+use crate::policy::acl::{Acl, Rule, RuleId};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// At most so many rules are looked at for one rule: enough for any list written by people.
@@ -20,7 +20,7 @@ pub struct InForce<'a> {
 /// The combinations of policies in force today, root aside.
 #[must_use]
 pub fn combinations(joined: &Joined) -> Vec<InForce<'_>> {
-    let mut found: BTreeMap<&[usize], InForce<'_>> = BTreeMap::new();
+    let mut found: BTreeMap<&[PolicyNumber], InForce<'_>> = BTreeMap::new();
     for (id, set) in joined.sets.numbered().filter(|(_, s)| s.current && !s.acl.is_root()) {
         let holders = set.holders.iter().copied().filter(|&h| joined.current[h] == id);
         let combination = found.entry(&set.policies).or_insert(InForce {
@@ -33,12 +33,6 @@ pub fn combinations(joined: &Joined) -> Vec<InForce<'_>> {
         }
     }
     found.into_values().collect()
-}
-
-/// The stanza that a rule was made of.
-#[must_use]
-pub fn stanza_of(set: &AccessSet, source: &Source) -> Option<StanzaId> {
-    Some((*set.policies.get(source.policy)?, source.stanza))
 }
 
 /// The rules of a list by the literal text before their first wildcard. Two rules can match one path only if the one's text

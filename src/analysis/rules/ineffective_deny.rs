@@ -1,7 +1,7 @@
 //! `ineffective-deny`: a deny that does not hold, or that denies what nobody is granted anyway.
 
 use super::about;
-use super::in_force::{Neighbours, combinations, stanza_of};
+use super::in_force::{Neighbours, combinations};
 use crate::access::{Outcome, SetId, StanzaId};
 use crate::advice::Severity;
 use crate::analysis::rule::{Context, Draft, Rule};
@@ -57,7 +57,7 @@ impl Rule for IneffectiveDeny {
                     .filter(|(_, other)| grants(other))
                     .map(|(_, other)| (other, relation(&other.pattern, &rule.pattern)))
                     .filter(|(_, r)| *r != Relation::Disjoint)
-                    .filter_map(|(other, r)| Some((stanza_of(set, other.sources.first()?)?, r)))
+                    .filter_map(|(other, r)| Some((set.stanza(other.sources.first()?), r)))
                     .collect();
                 let effect = rule
                     .sources
@@ -71,13 +71,13 @@ impl Rule for IneffectiveDeny {
                     .iter()
                     .filter(|s| s.capabilities.contains(Capability::Deny))
                 {
-                    let Some(stanza) = stanza_of(set, source) else { continue };
+                    let stanza = set.stanza(source);
                     let found = denies.entry(stanza).or_default();
                     found.effect |= effect;
                     found.wholly |= lifting
                         .iter()
                         .any(|(_, r)| matches!(r, Relation::Subsumes | Relation::Equal));
-                    found.by_other_policy |= lifting.iter().any(|(by, _)| by.0 != stanza.0);
+                    found.by_other_policy |= lifting.iter().any(|(by, _)| by.policy() != stanza.policy());
                     found.lifted_by.extend(lifting.iter().map(|(by, _)| *by));
                 }
             }
@@ -111,7 +111,7 @@ fn passed(context: &Context<'_>, denies: &mut BTreeMap<StanzaId, Found>) {
             .filter(|r| is_deny(r) && !r.pattern.is_exact())
             .map(|r| {
                 let stanzas = r.sources.iter().filter(|s| s.capabilities.contains(Capability::Deny));
-                (&r.pattern, stanzas.filter_map(|s| stanza_of(set, s)).collect())
+                (&r.pattern, stanzas.map(|s| set.stanza(s)).collect())
             })
             .collect();
         if !patterns.is_empty() {
@@ -131,7 +131,7 @@ fn passed(context: &Context<'_>, denies: &mut BTreeMap<StanzaId, Found>) {
                 }
                 found.passed += d.demand.allowed;
                 found.lifted_by.extend(by);
-                found.by_other_policy |= by.is_some_and(|by| by.0 != stanza.0);
+                found.by_other_policy |= by.is_some_and(|by| by.policy() != stanza.policy());
             }
         }
     }
@@ -139,8 +139,8 @@ fn passed(context: &Context<'_>, denies: &mut BTreeMap<StanzaId, Found>) {
 
 fn draft(context: &Context<'_>, id: StanzaId, found: &Found) -> Option<Draft> {
     let joined = context.joined;
-    let (policy, stanza) = (joined.policies.get(id.0)?, joined.stanza(id)?);
-    let mut draft = about::stanza(context, id)?;
+    let (policy, stanza) = (&joined.policies[id.policy()], &joined.policies[id]);
+    let mut draft = about::stanza(context, id);
     draft.mend = None;
     let lifted = about::stanzas(context, found.lifted_by.iter().copied(), 3);
     if found.lifted_by.is_empty() {
@@ -163,7 +163,7 @@ fn draft(context: &Context<'_>, id: StanzaId, found: &Found) -> Option<Draft> {
             .lifted_by
             .iter()
             .take(3)
-            .filter_map(|&id| Some(joined.stanza(id)?.origin.clone())),
+            .map(|&id| joined.policies[id].origin.clone()),
     );
     if found.passed > 0 {
         draft.title = format!("the deny of `{}` in policy `{}` did not hold", stanza.path, policy.name);

@@ -40,7 +40,7 @@ impl Rule for NearDuplicatePolicies {
     }
 
     fn check(&self, context: &Context<'_>) -> Vec<Draft> {
-        let policies = &context.joined.policies;
+        let policies = context.joined.policies.as_slice();
         let said: Vec<BTreeSet<u64>> = policies.iter().map(said).collect();
         let mut groups = Groups::new(policies.len());
         for (a, b) in candidates(&said) {

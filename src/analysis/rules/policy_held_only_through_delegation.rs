@@ -1,10 +1,9 @@
 //! `policy-held-only-through-delegation`: a policy that nobody has by login, only tokens that somebody made.
 
 use super::about;
-use crate::access::{HolderId, Joined};
+use crate::access::{HolderId, Joined, PolicyNumber};
 use crate::advice::Severity;
 use crate::analysis::rule::{Context, Draft, Rule, count, quoted};
-use crate::policy::model::Policy;
 use crate::vault::PolicyId;
 use crate::vault::PrincipalKind;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -28,24 +27,22 @@ impl Rule for PolicyHeldOnlyThroughDelegation {
     fn check(&self, context: &Context<'_>) -> Vec<Draft> {
         let joined = context.joined;
         let makers = makers(joined);
-        let mut holders_of: BTreeMap<usize, BTreeSet<HolderId>> = BTreeMap::new();
-        for (p, held) in joined.held_by.iter().enumerate().filter(|(_, held)| !held.is_empty()) {
-            let Some(policy) = joined.policies.get(p).map(Policy::id) else {
-                continue;
-            };
+        let mut holders_of: BTreeMap<PolicyNumber, BTreeSet<HolderId>> = BTreeMap::new();
+        for (p, held) in joined.held_by.numbered().filter(|(_, held)| !held.is_empty()) {
+            let policy = joined.policies[p].id();
             if !about::is_built_in(&policy.name) && held.iter().all(|&h| is_delegated(joined, &makers, p, &policy, h)) {
                 holders_of.insert(p, held.clone());
             }
         }
         holders_of
             .into_iter()
-            .filter_map(|(p, held)| draft(context, &makers, p, &held))
+            .map(|(p, held)| draft(context, &makers, p, &held))
             .collect()
     }
 }
 
 /// Who made tokens, and with which policies in force.
-type Makers = HashMap<HolderId, HashSet<usize>>;
+type Makers = HashMap<HolderId, HashSet<PolicyNumber>>;
 
 fn makers(joined: &Joined) -> Makers {
     let mut makers = Makers::new();
@@ -61,7 +58,7 @@ fn makers(joined: &Joined) -> Makers {
 }
 
 /// Whether a holder has the policy only by tokens that it, or somebody, made.
-fn is_delegated(joined: &Joined, makers: &Makers, p: usize, policy: &PolicyId, h: HolderId) -> bool {
+fn is_delegated(joined: &Joined, makers: &Makers, p: PolicyNumber, policy: &PolicyId, h: HolderId) -> bool {
     let holder = &joined.holders[h];
     // What the deployment says it gets is the better witness.
     if !holder.assigned.is_empty() {
@@ -79,9 +76,9 @@ fn is_delegated(joined: &Joined, makers: &Makers, p: usize, policy: &PolicyId, h
     makers.get(&h).is_some_and(|own| !own.contains(&p))
 }
 
-fn draft(context: &Context<'_>, makers: &Makers, p: usize, held: &BTreeSet<HolderId>) -> Option<Draft> {
+fn draft(context: &Context<'_>, makers: &Makers, p: PolicyNumber, held: &BTreeSet<HolderId>) -> Draft {
     let joined = context.joined;
-    let policy = joined.policies.get(p)?;
+    let policy = &joined.policies[p];
     let mut draft = about::policy(policy);
     draft.title = format!("policy `{}` is held only by tokens that somebody made", policy.name);
     let made: Vec<HolderId> = held.iter().copied().filter(|h| makers.contains_key(h)).collect();
@@ -115,7 +112,7 @@ fn draft(context: &Context<'_>, makers: &Makers, p: usize, held: &BTreeSet<Holde
         "Whoever takes it from the roles will not find it there: look at what makes these tokens first. A token role \
                     (`auth/token/roles/`) with this policy in `allowed_policies` makes the delegation visible."
             .to_owned();
-    Some(draft)
+    draft
 }
 
 fn fits(glob: &str, name: &str) -> bool {

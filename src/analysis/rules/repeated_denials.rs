@@ -1,7 +1,6 @@
 //! `repeated-denials`: somebody asks again and again for what is denied.
 
 use super::about;
-use super::in_force::stanza_of;
 use crate::access::{HolderId, JoinedDemand, Outcome, StanzaId};
 use crate::advice::Severity;
 use crate::analysis::rule::{Context, Draft, Rule, count, quoted};
@@ -177,7 +176,7 @@ fn draft(context: &Context<'_>, folder: &str, why: Why, asked: &[(HolderId, Vec<
     }
     draft.remedy = match why {
         Why::Explicit(id) => {
-            let (policy, stanza) = (joined.policies.get(id.0)?, joined.stanza(id)?);
+            let (policy, stanza) = (&joined.policies[id.policy()], &joined.policies[id]);
             draft.origins.push(stanza.origin.clone());
             let by = format!("`{}` of policy `{}`", stanza.path, policy.name);
             draft.detail = format!("{} {by} denies it explicitly.", draft.detail);
@@ -211,7 +210,7 @@ fn explicit_deny(context: &Context<'_>, d: &JoinedDemand) -> Option<StanzaId> {
         .sources
         .iter()
         .find(|s| s.capabilities.contains(Capability::Deny))?;
-    stanza_of(set, source)
+    Some(set.stanza(source))
 }
 
 /// The stanzas that would allow just that, as HCL.

@@ -1,12 +1,11 @@
 //! `shadowed-stanza`: a stanza that decides nothing for any holder, because another always decides in its place.
 
 use super::about;
-use super::in_force::{Neighbours, combinations, stanza_of};
-use crate::access::{AccessSet, StanzaId};
+use super::in_force::{Neighbours, combinations};
+use crate::access::{AccessSet, PolicyNumber, StanzaId};
 use crate::advice::Severity;
 use crate::analysis::rule::{Context, Draft, Rule, count};
 use crate::policy::acl;
-use crate::policy::model::Stanza;
 use crate::policy::relation::{Relation, relation};
 use crate::vault::Capability;
 use std::collections::{BTreeMap, HashMap};
@@ -60,19 +59,19 @@ impl Rule for ShadowedStanza {
 fn in_one(context: &Context<'_>, set: &AccessSet, verdicts: &mut BTreeMap<StanzaId, Option<Shadow>>) {
     let neighbours = Neighbours::of(&set.acl);
     for (id, rule) in set.acl.rules_with_ids() {
-        let beaten = beaten(&neighbours, id, rule).and_then(|by| stanza_of(set, by.sources.first()?));
+        let beaten = beaten(&neighbours, id, rule).and_then(|by| Some(set.stanza(by.sources.first()?)));
         for source in rule
             .sources
             .iter()
             .filter(|s| !s.capabilities.contains(Capability::Deny))
         {
-            let Some(stanza) = stanza_of(set, source) else { continue };
+            let stanza = set.stanza(source);
             let denied = || {
                 let deny = rule
                     .sources
                     .iter()
                     .find(|s| s.capabilities.contains(Capability::Deny))?;
-                stanza_of(set, deny).map(Shadow::Denied)
+                Some(Shadow::Denied(set.stanza(deny)))
             };
             let shadow = denied()
                 .or_else(|| beaten.map(Shadow::Beaten))
@@ -110,15 +109,13 @@ fn repeated(context: &Context<'_>, set: &AccessSet, rule: &acl::Rule, own: Stanz
     if rule.sources.len() < 2 {
         return None;
     }
-    let stanza: &Stanza = context.joined.stanza(own)?;
+    let policies = &context.joined.policies;
+    let stanza = &policies[own];
     let capabilities = stanza.capability_set();
-    rule.sources.iter().filter_map(|s| stanza_of(set, s)).find(|&id| {
-        id != own
-            && context.joined.stanza(id).is_some_and(|other| {
-                let all = other.capability_set();
-                let more = all != capabilities || id < own;
-                capabilities.is_subset(all) && more && other.constraints == stanza.constraints
-            })
+    rule.sources.iter().map(|s| set.stanza(s)).find(|&id| {
+        let (other, all) = (&policies[id], policies[id].capability_set());
+        let more = all != capabilities || id < own;
+        id != own && capabilities.is_subset(all) && more && other.constraints == stanza.constraints
     })
 }
 
@@ -126,7 +123,7 @@ fn repeated(context: &Context<'_>, set: &AccessSet, rule: &acl::Rule, own: Stanz
 fn never_in_force(context: &Context<'_>, verdicts: &mut BTreeMap<StanzaId, Option<Shadow>>) {
     let joined = context.joined;
     let mut unfilled: HashMap<StanzaId, usize> = HashMap::new();
-    let mut sets_of: HashMap<usize, usize> = HashMap::new();
+    let mut sets_of: HashMap<PolicyNumber, usize> = HashMap::new();
     for set in joined.sets.iter().filter(|s| s.current) {
         for &p in &set.policies {
             *sets_of.entry(p).or_default() += 1;
@@ -135,57 +132,45 @@ fn never_in_force(context: &Context<'_>, verdicts: &mut BTreeMap<StanzaId, Optio
             *unfilled.entry(stanza).or_default() += 1;
         }
     }
-    let known = |p: usize| {
-        let mut holders = joined.held_by.get(p).into_iter().flatten();
+    let known = |p: PolicyNumber| {
+        let mut holders = joined.held_by[p].iter();
         holders.all(|&h| joined.holders[h].identity_known)
     };
     for (stanza, times) in unfilled {
-        if sets_of.get(&stanza.0) == Some(&times) && known(stanza.0) {
+        if sets_of.get(&stanza.policy()) == Some(&times) && known(stanza.policy()) {
             verdicts.insert(stanza, Some(Shadow::Unfillable));
         }
     }
-    for &p in sets_of.keys() {
-        for (s, stanza) in joined
-            .policies
-            .get(p)
-            .into_iter()
-            .flat_map(|p| p.stanzas.iter().enumerate())
-        {
-            let past = stanza
-                .constraints
-                .expiration
-                .zip(joined.now)
-                .is_some_and(|(at, now)| now > at);
-            if past {
-                verdicts.insert((p, s), Some(Shadow::Expired));
-            }
+    for id in sets_of.keys().flat_map(|&policy| joined.policies.stanzas_of(policy)) {
+        let expires = joined.policies[id].constraints.expiration;
+        if expires.zip(joined.now).is_some_and(|(at, now)| now > at) {
+            verdicts.insert(id, Some(Shadow::Expired));
         }
     }
 }
 
 fn draft(context: &Context<'_>, id: StanzaId, shadow: Shadow) -> Option<Draft> {
     let joined = context.joined;
-    let (policy, stanza) = (joined.policies.get(id.0)?, joined.stanza(id)?);
+    let (policy, stanza) = (&joined.policies[id.policy()], &joined.policies[id]);
     let used = joined.uses.contains_key(&id);
     let built_in = &*policy.name == "default";
     // What was seen to decide can decide.
     if built_in || (used && !matches!(shadow, Shadow::Repeated(_))) {
         return None;
     }
-    let mut draft = about::stanza(context, id)?;
+    let mut draft = about::stanza(context, id);
     let (path, name) = (&stanza.path, &policy.name);
-    let holders = count(joined.held_by.get(id.0).map_or(0, |h| h.len()), "holder");
-    let other = |other: StanzaId| -> Option<String> {
-        let of = joined.policies.get(other.0)?;
-        let at = joined.stanza(other)?;
-        Some(format!("`{}` of policy `{}` ({})", at.path, of.name, at.origin))
+    let holders = count(joined.held_by[id.policy()].len(), "holder");
+    let other = |other: StanzaId| {
+        let (of, at) = (&joined.policies[other.policy()], &joined.policies[other]);
+        format!("`{}` of policy `{}` ({})", at.path, of.name, at.origin)
     };
     match shadow {
         Shadow::Denied(by) => {
             draft.title = format!("`{path}` of policy `{name}` is denied for every holder");
             draft.detail = format!(
                 "{} denies the same path, and a deny is stronger: for none of its {holders} it grants anything.",
-                other(by)?
+                other(by)
             );
             draft.remedy = "Remove the stanza, or the deny if the grant was meant.".to_owned();
         }
@@ -194,13 +179,13 @@ fn draft(context: &Context<'_>, id: StanzaId, shadow: Shadow) -> Option<Draft> {
             draft.detail = format!(
                 "{} matches all that it matches and is the stronger of the two, for every one of its {holders}; stanzas of different \
                  paths never add up.",
-                other(by)?
+                other(by)
             );
             draft.remedy = "Remove the stanza, or add its capabilities to the other where they are needed.".to_owned();
         }
         Shadow::Repeated(by) => {
             draft.title = format!("`{path}` of policy `{name}` adds nothing");
-            draft.detail = format!("Each of its {holders} has all of it from {} already.", other(by)?);
+            draft.detail = format!("Each of its {holders} has all of it from {} already.", other(by));
             draft.remedy = "Remove the stanza: nothing changes for anybody.".to_owned();
             draft.severity = Some(Severity::Info);
         }
@@ -219,7 +204,7 @@ fn draft(context: &Context<'_>, id: StanzaId, shadow: Shadow) -> Option<Draft> {
     if used {
         draft.mend = None;
     } else {
-        draft.evidence = Some(context.evidence_of(id.0));
+        draft.evidence = Some(context.evidence_of(id.policy()));
     }
     Some(draft)
 }

@@ -1,7 +1,7 @@
 //! `stanza-revokes-by-accident`: a narrow stanza of one policy takes away what a broad one of another grants to the same holder.
 
 use super::about;
-use super::in_force::{Neighbours, combinations, stanza_of};
+use super::in_force::{Neighbours, combinations};
 use crate::access::{AccessSet, HolderId, StanzaId};
 use crate::advice::Severity;
 use crate::analysis::rule::{Context, Draft, Rule, count};
@@ -42,15 +42,11 @@ impl Rule for StanzaRevokesByAccident {
             let set = combination.set;
             let neighbours = Neighbours::of(&set.acl);
             for (id, rule) in set.acl.rules_with_ids() {
-                let Some(stanza) = rule.sources.first().and_then(|s| stanza_of(set, s)) else {
+                let Some(stanza) = rule.sources.first().map(|s| set.stanza(s)) else {
                     continue;
                 };
                 // Next to `*`, every line of the servers' own `default` would be told here.
-                let built_in = context
-                    .joined
-                    .policies
-                    .get(stanza.0)
-                    .is_some_and(|p| &*p.name == "default");
+                let built_in = &*context.joined.policies[stanza.policy()].name == "default";
                 if rule.capabilities.contains(Capability::Deny) || built_in {
                     continue;
                 }
@@ -64,10 +60,7 @@ impl Rule for StanzaRevokesByAccident {
             }
         }
         denied(context, &mut narrow);
-        let drafts = narrow
-            .iter()
-            .filter_map(|(&id, found)| draft(context, id, found))
-            .collect();
+        let drafts = narrow.iter().map(|(&id, found)| draft(context, id, found)).collect();
         about::once(drafts)
     }
 }
@@ -94,7 +87,7 @@ fn taken_away(set: &AccessSet, neighbours: &Neighbours<'_>, id: acl::RuleId, rul
             .filter(|&c| !meant && is_lost(set, id, c, &path))
             .collect();
         if !lost.is_empty() {
-            return Some((broad.sources.first().and_then(|s| stanza_of(set, s)), lost));
+            return Some((broad.sources.first().map(|s| set.stanza(s)), lost));
         }
         if whole {
             return None;
@@ -141,7 +134,7 @@ fn denied(context: &Context<'_>, narrow: &mut BTreeMap<StanzaId, Found>) {
             .filter(|&other| other < id)
             .filter_map(|other| set.acl.rule(other))
             .find(|other| foreign(rule, other) && other.capabilities.contains(d.demand.capability));
-        let stanza = rule.sources.first().and_then(|s| stanza_of(set, s));
+        let stanza = rule.sources.first().map(|s| set.stanza(s));
         let (Some(broad), Some(stanza)) = (broad, stanza) else {
             continue;
         };
@@ -152,16 +145,14 @@ fn denied(context: &Context<'_>, narrow: &mut BTreeMap<StanzaId, Found>) {
         found.denied += d.demand.denied;
         found.lost.insert(d.demand.capability);
         found.holders.insert(d.holder);
-        found
-            .broad
-            .extend(broad.sources.first().and_then(|s| stanza_of(set, s)));
+        found.broad.extend(broad.sources.first().map(|s| set.stanza(s)));
     }
 }
 
-fn draft(context: &Context<'_>, id: StanzaId, found: &Found) -> Option<Draft> {
+fn draft(context: &Context<'_>, id: StanzaId, found: &Found) -> Draft {
     let joined = context.joined;
-    let (policy, stanza) = (joined.policies.get(id.0)?, joined.stanza(id)?);
-    let mut draft = about::stanza(context, id)?;
+    let (policy, stanza) = (&joined.policies[id.policy()], &joined.policies[id]);
+    let mut draft = about::stanza(context, id);
     let broad = about::stanzas(context, found.broad.iter().copied(), 3);
     draft.title = format!(
         "`{}` of policy `{}` takes away {}",
@@ -182,20 +173,16 @@ fn draft(context: &Context<'_>, id: StanzaId, found: &Found) -> Option<Draft> {
         );
         draft.severity = Some(Severity::High);
     }
-    draft.origins.extend(
-        found
-            .broad
-            .iter()
-            .take(3)
-            .filter_map(|&id| Some(joined.stanza(id)?.origin.clone())),
-    );
+    draft
+        .origins
+        .extend(found.broad.iter().take(3).map(|&id| joined.policies[id].origin.clone()));
     draft.remedy = format!(
         "If it is not meant, name {} in `{}` too; if it is, say so with a comment or an explicit `deny`.",
         found.lost, stanza.path
     );
     draft.mend = None;
     draft.who = found.holders.iter().copied().collect();
-    Some(draft)
+    draft
 }
 
 fn who(context: &Context<'_>, found: &Found) -> String {

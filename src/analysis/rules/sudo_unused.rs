@@ -42,9 +42,11 @@ impl Rule for SudoUnused {
     fn check(&self, context: &Context<'_>) -> Vec<Draft> {
         let joined = context.joined;
         let mut drafts = Vec::new();
-        for (p, (policy, held)) in joined.policies.iter().zip(&joined.held_by).enumerate() {
-            for (s, stanza) in policy.stanzas.iter().enumerate() {
-                let uses = joined.uses.get(&(p, s));
+        for (number, policy) in joined.policies.numbered() {
+            let held = &joined.held_by[number];
+            for id in joined.policies.stanzas_of(number) {
+                let stanza = &joined.policies[id];
+                let uses = joined.uses.get(&id);
                 let used = uses.is_some_and(|u| u.contains_key(&Capability::Sudo));
                 if held.is_empty() || used || !stanza.capability_set().contains(Capability::Sudo) {
                     continue;
@@ -52,10 +54,8 @@ impl Rule for SudoUnused {
                 let Ok(pattern) = Pattern::parse(&stanza.path, "") else {
                     continue;
                 };
-                let Some(mut draft) = about::stanza(context, (p, s)) else {
-                    continue;
-                };
-                let evidence = context.evidence_of(p);
+                let mut draft = about::stanza(context, id);
+                let evidence = context.evidence_of(number);
                 let to = format!(
                     "{} ({})",
                     count(held.len(), "holder"),

@@ -38,7 +38,7 @@ pub struct Case {
     /// The join.
     pub joined: Joined,
     deployment: Option<Deployment>,
-    evidence: Vec<Evidence>,
+    evidence: IndexVec<Policy, Evidence>,
     exposures: IndexVec<Holder, Exposure>,
     chains: Vec<Chain>,
     watch: Watch,

@@ -26,21 +26,18 @@ impl Rule for UnusedCapability {
         // An unused `sudo` has a rule of its own; `subscribe` leaves no audited operation behind, so its use cannot be seen.
         let untold: CapabilitySet = [Capability::Sudo, Capability::Subscribe].into_iter().collect();
         let mut drafts = Vec::new();
-        for (&(p, s), uses) in &joined.uses {
-            let (Some(policy), Some(stanza)) = (joined.policies.get(p), joined.stanza((p, s))) else {
-                continue;
-            };
+        for (&id, uses) in &joined.uses {
+            let (policy, stanza) = (&joined.policies[id.policy()], &joined.policies[id]);
             let used: CapabilitySet = uses.keys().copied().collect();
             // To a client `create` and `update` are one request: the one is not unused while the other is in use.
             let unused = stanza
                 .capability_set()
                 .difference(used.with_write_twin())
                 .difference(untold);
-            let Some(mut draft) =
-                about::stanza(context, (p, s)).filter(|_| !unused.is_empty() && &*policy.name != "default")
-            else {
+            if unused.is_empty() || &*policy.name == "default" {
                 continue;
-            };
+            }
+            let mut draft = about::stanza(context, id);
             let in_use: Vec<String> = uses
                 .iter()
                 .filter(|(capability, _)| **capability != Capability::Sudo)
@@ -54,9 +51,9 @@ impl Rule for UnusedCapability {
             draft.detail = format!(
                 "It was used for {}; it also grants {unused} to {}.",
                 in_use.join(", "),
-                count(joined.held_by.get(p).map_or(0, |h| h.len()), "holder"),
+                count(joined.held_by[id.policy()].len(), "holder"),
             );
-            draft.evidence = Some(context.evidence_of(p));
+            draft.evidence = Some(context.evidence_of(id.policy()));
             if let Some(mend) = &mut draft.mend {
                 mend.capabilities = unused;
             }

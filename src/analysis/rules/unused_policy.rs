@@ -27,12 +27,10 @@ impl Rule for UnusedPolicy {
         let given_by = given_by(context);
         joined
             .policies
-            .iter()
-            .zip(&joined.held_by)
-            .enumerate()
-            .filter(|(_, (policy, held))| held.is_empty() && !about::is_built_in(&policy.name))
-            .map(|(p, (policy, _))| {
-                let mut evidence = context.evidence_of(p);
+            .numbered()
+            .filter(|(number, policy)| joined.held_by[*number].is_empty() && !about::is_built_in(&policy.name))
+            .map(|(number, policy)| {
+                let mut evidence = context.evidence_of(number);
                 let mut draft = about::policy(policy);
                 draft.title = format!("policy `{}` was held by nobody", policy.name);
                 let stanzas = count(policy.stanzas.len(), "stanza");
@@ -50,7 +48,7 @@ impl Rule for UnusedPolicy {
                     );
                     draft.remedy = "Delete the policy, or name who needs it.".to_owned();
                     draft.mend = Some(Mend {
-                        policy: p,
+                        policy: number,
                         stanza: None,
                         capabilities: CapabilitySet::EMPTY,
                     });

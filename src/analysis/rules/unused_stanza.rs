@@ -32,27 +32,27 @@ impl Rule for UnusedStanza {
             .flat_map(|set| set.unfilled.iter().copied())
             .collect();
         let mut drafts = Vec::new();
-        for (p, (policy, held)) in joined.policies.iter().zip(&joined.held_by).enumerate() {
+        for (number, policy) in joined.policies.numbered() {
+            let held = &joined.held_by[number];
             // The servers' own `default` policy is for everybody's own token: unused lines there are no excess worth a finding.
             if held.is_empty() || &*policy.name == "default" {
                 continue;
             }
-            for (s, stanza) in policy.stanzas.iter().enumerate() {
+            for id in joined.policies.stanzas_of(number) {
+                let stanza = &joined.policies[id];
                 let grants = stanza.capability_set();
                 let denies = grants.contains(Capability::Deny);
-                if joined.uses.contains_key(&(p, s)) || grants.is_empty() || denies || unfilled.contains(&(p, s)) {
+                if joined.uses.contains_key(&id) || grants.is_empty() || denies || unfilled.contains(&id) {
                     continue;
                 }
-                let Some(mut draft) = about::stanza(context, (p, s)) else {
-                    continue;
-                };
+                let mut draft = about::stanza(context, id);
                 draft.title = format!("nobody used `{}` of policy `{}`", stanza.path, policy.name);
                 draft.detail = format!(
                     "It grants {grants} to {} ({}); no allowed request in what was seen was decided by it.",
                     count(held.len(), "holder"),
                     context.names(held.iter().copied(), 3),
                 );
-                draft.evidence = Some(context.evidence_of(p));
+                draft.evidence = Some(context.evidence_of(number));
                 draft.remedy = "Remove the stanza.".to_owned();
                 drafts.push(draft);
             }

@@ -52,8 +52,10 @@ impl Rule for WildcardOnControlPaths {
             .map(|d: &Deployment| d.namespaces.iter().map(String::as_str).collect())
             .unwrap_or_default();
         let mut drafts = Vec::new();
-        for (p, (policy, held)) in joined.policies.iter().zip(&joined.held_by).enumerate() {
-            for (s, stanza) in policy.stanzas.iter().enumerate() {
+        for (number, policy) in joined.policies.numbered() {
+            let held = &joined.held_by[number];
+            for id in joined.policies.stanzas_of(number) {
+                let stanza = &joined.policies[id];
                 let grants = stanza.capability_set();
                 if grants.is_empty() || grants.contains(Capability::Deny) {
                     continue;
@@ -62,16 +64,14 @@ impl Rule for WildcardOnControlPaths {
                 let Ok(pattern) = Pattern::parse(below_namespace(path, &namespaces), "") else {
                     continue;
                 };
-                let (Some(reach), Some(mut draft)) = (reach(&pattern), about::stanza(context, (p, s))) else {
+                let Some(reach) = reach(&pattern) else {
                     continue;
                 };
+                let mut draft = about::stanza(context, id);
                 let writing = grants.difference(reading());
                 let verb = if writing.is_empty() { "reads" } else { "writes" };
                 draft.title = format!("`{}` of policy `{}` {verb} {}", stanza.path, policy.name, reach.words);
-                let used = joined
-                    .uses
-                    .get(&(p, s))
-                    .map_or(0, |u| u.values().map(|u| u.requests).sum());
+                let used = joined.uses.get(&id).map_or(0, |u| u.values().map(|u| u.requests).sum());
                 draft.detail = format!(
                     "It grants {grants} to {}, on all that exists there and all that ever will; {} made through it.",
                     count(held.len(), "holder"),
@@ -88,7 +88,7 @@ impl Rule for WildcardOnControlPaths {
                     (false, false) => None,
                     (false, true) => Some(Severity::Critical),
                 };
-                draft.evidence = (used == 0 && !held.is_empty()).then(|| context.evidence_of(p));
+                draft.evidence = (used == 0 && !held.is_empty()).then(|| context.evidence_of(number));
                 drafts.push(draft);
             }
         }

@@ -5,11 +5,12 @@ use super::label;
 use super::matrix::{Permission, Permissions, User};
 use super::model::Role;
 use crate::access::{HandedOut, HolderId, Joined, SetId};
-use crate::optimize::proof::Scheme;
+use crate::optimize::proof::{Proposed, ProposedNumber, Scheme};
 use crate::optimize::roles;
 use crate::origin::Origin;
 use crate::policy::model::{Constraints, Policy, Stanza};
 use crate::policy::syntax::{self, print};
+use crate::policy::table::{StanzaIdx, Table};
 use crate::policy::template::is_templated;
 use crate::vault::Capability;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -18,11 +19,11 @@ use std::sync::Arc;
 /// What stays of today.
 pub(super) struct Stays<'a> {
     /// Policies, with those who hold them.
-    pub(super) fixed: &'a [usize],
+    pub(super) fixed: &'a [ProposedNumber],
     /// Who keeps what it has.
     pub(super) untouched: &'a [(SetId, HolderId)],
     /// Policies that are not deleted, whoever holds them.
-    pub(super) lingering: &'a [usize],
+    pub(super) lingering: &'a [ProposedNumber],
     /// Policies that may be kept as roles.
     pub(super) kept: &'a [Kept],
 }
@@ -41,16 +42,19 @@ pub(super) fn build(
     permissions: &Permissions,
     mined: &roles::Mined,
 ) -> Option<(Vec<Role>, Scheme)> {
-    let mut policies: Vec<Policy> = fixed
-        .iter()
-        .filter_map(|&p| tightened.policies.get(p).cloned())
-        .collect();
-    let mut at: BTreeMap<usize, usize> = fixed.iter().enumerate().map(|(n, &p)| (p, n)).collect();
+    let mut taken_over = TakenOver {
+        from: tightened,
+        policies: Table::default(),
+        at: BTreeMap::new(),
+    };
+    for &p in fixed {
+        taken_over.number(p);
+    }
     let mut taken = Names {
         taken: names(joined).collect(),
         last: HashMap::new(),
     };
-    let mut given_to: Vec<Vec<usize>> = users.iter().map(|_| Vec::new()).collect();
+    let mut given_to: Vec<Vec<ProposedNumber>> = users.iter().map(|_| Vec::new()).collect();
     let mut roles = Vec::new();
     for role in &mined.roles {
         let chosen: Vec<&Permission> = role
@@ -62,11 +66,8 @@ pub(super) fn build(
             continue;
         };
         let today = role.kept.and_then(|k| kept.get(k)).map(|k| k.policy);
-        if let Some((p, policy)) = today.and_then(|p| Some((p, tightened.policies.get(p)?))) {
-            let n = *at.entry(p).or_insert_with(|| {
-                policies.push(policy.clone());
-                policies.len() - 1
-            });
+        if let Some(p) = today {
+            let n = taken_over.number(p);
             for &u in &role.users {
                 if let Some(list) = given_to.get_mut(u as usize) {
                     list.push(n);
@@ -94,25 +95,23 @@ pub(super) fn build(
             shared: label::shared(joined, &holders),
             holders,
         });
+        let n = taken_over.policies.push(policy);
         for &u in &role.users {
             if let Some(list) = given_to.get_mut(u as usize) {
-                list.push(policies.len());
+                list.push(n);
             }
         }
-        policies.push(policy);
     }
     let mut given = BTreeMap::new();
     for (user, mut list) in users.iter().zip(given_to) {
-        let today = joined.sets[user.set].policies.as_slice();
-        for (n, &p) in fixed.iter().enumerate() {
-            let held = tightened.policies.get(p).is_some_and(|policy| {
-                today
-                    .iter()
-                    .filter_map(|&t| joined.policies.get(t))
-                    .any(|t| t.name == policy.name && t.namespace == policy.namespace)
-            });
-            if held {
-                list.push(n);
+        let today = joined.policies.listed(&joined.sets[user.set].policies);
+        for &p in fixed {
+            let policy = &tightened.policies[p];
+            if today
+                .iter()
+                .any(|t| t.name == policy.name && t.namespace == policy.namespace)
+            {
+                list.push(taken_over.number(p));
             }
         }
         list.sort_unstable();
@@ -121,23 +120,31 @@ pub(super) fn build(
     }
     // Who keeps what it has needs its policies to stay.
     for key in untouched {
-        let mut list = Vec::new();
-        for &p in tightened.given.get(key).into_iter().flatten() {
-            let Some(policy) = tightened.policies.get(p) else {
-                continue;
-            };
-            let n = *at.entry(p).or_insert_with(|| {
-                policies.push(policy.clone());
-                policies.len() - 1
-            });
-            list.push(n);
-        }
+        let given_now = tightened.given.get(key).into_iter().flatten();
+        let mut list: Vec<ProposedNumber> = given_now.map(|&p| taken_over.number(p)).collect();
         list.sort_unstable();
         given.insert(*key, list);
     }
-    let others = lingering.iter().filter(|p| !at.contains_key(*p));
-    policies.extend(others.filter_map(|&p| tightened.policies.get(p).cloned()));
+    for &p in lingering {
+        taken_over.number(p);
+    }
+    let policies = taken_over.policies;
     Some((roles, Scheme { policies, given }))
+}
+
+/// The policies of a new scheme, with those that it takes over from another.
+struct TakenOver<'a> {
+    from: &'a Scheme,
+    policies: Table<Proposed>,
+    at: BTreeMap<ProposedNumber, ProposedNumber>,
+}
+
+impl TakenOver<'_> {
+    /// The number here of a policy of the other scheme.
+    fn number(&mut self, theirs: ProposedNumber) -> ProposedNumber {
+        let taken = || self.policies.push(self.from.policies[theirs].clone());
+        *self.at.entry(theirs).or_insert_with(taken)
+    }
 }
 
 /// Names of policies that are known of, read or not.
@@ -148,7 +155,7 @@ fn names(joined: &Joined) -> impl Iterator<Item = String> {
 }
 
 /// A path, and the stanza that its constraints come from.
-type StanzaKey<'a> = (&'a str, Option<(usize, usize)>);
+type StanzaKey<'a> = (&'a str, Option<StanzaIdx<Proposed>>);
 
 /// The stanzas of a set of permissions: one a path.
 fn stanzas(tightened: &Scheme, chosen: &[&Permission]) -> Vec<Stanza> {
@@ -160,10 +167,8 @@ fn stanzas(tightened: &Scheme, chosen: &[&Permission]) -> Vec<Stanza> {
         .into_iter()
         .map(|((path, source), mut capabilities)| {
             capabilities.sort_unstable();
-            let constraints = source
-                .and_then(|(p, s)| tightened.policies.get(p).and_then(|p| p.stanzas.get(s)))
-                .map(|s| s.constraints.clone())
-                .unwrap_or_default();
+            let constraints = source.map(|id| tightened.policies[id].constraints.clone());
+            let constraints = constraints.unwrap_or_default();
             stanza(path, capabilities, constraints)
         })
         .collect()

@@ -8,19 +8,19 @@ use super::size::measure;
 use crate::access::holder::AssignedBy;
 use crate::access::weight::Weighed;
 use crate::access::{HolderId, Joined, Login, SetId};
-use crate::optimize::proof::{self, Scheme};
+use crate::optimize::proof::{self, ProposedNumber, Scheme};
 use crate::policy::compare::{self, Verdict};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Gives them that, proves the whole once more, and takes it back where the proof does not hold.
 pub(super) fn follow(joined: &Joined, redesign: &mut Redesign, weighed: &Weighed<'_>) {
     let more = common(joined, &redesign.scheme);
-    let before: Vec<((SetId, HolderId), Vec<usize>)> = more
+    let before: Vec<((SetId, HolderId), Vec<ProposedNumber>)> = more
         .into_iter()
         .filter_map(|(key, roles)| {
             let old = redesign.scheme.given.get(&key)?.clone();
-            let with: BTreeSet<usize> = old.iter().copied().chain(roles).collect();
-            let with: Vec<usize> = with.into_iter().collect();
+            let with: BTreeSet<ProposedNumber> = old.iter().copied().chain(roles).collect();
+            let with: Vec<ProposedNumber> = with.into_iter().collect();
             if with == old || !opens_nothing(joined, &redesign.scheme, key, &with) {
                 return None;
             }
@@ -38,7 +38,7 @@ pub(super) fn follow(joined: &Joined, redesign: &mut Redesign, weighed: &Weighed
     }
     for (key @ (_, holder), _) in before {
         let given = redesign.scheme.given.get(&key).into_iter().flatten();
-        let names = given.filter_map(|&p| redesign.scheme.policies.get(p)).map(|p| &*p.name);
+        let names = given.map(|&p| &*redesign.scheme.policies[p].name);
         for name in names {
             if let Some(role) = redesign.roles.iter_mut().find(|role| role.name == name) {
                 role.holders.insert(holder);
@@ -50,7 +50,7 @@ pub(super) fn follow(joined: &Joined, redesign: &mut Redesign, weighed: &Weighed
 }
 
 /// For each login of somebody who never acted, the policies that all logins of those who did act get, place by place.
-fn common(joined: &Joined, scheme: &Scheme) -> BTreeMap<(SetId, HolderId), BTreeSet<usize>> {
+fn common(joined: &Joined, scheme: &Scheme) -> BTreeMap<(SetId, HolderId), BTreeSet<ProposedNumber>> {
     let mut members: BTreeMap<&AssignedBy, Vec<&Login>> = BTreeMap::new();
     for login in &joined.logins {
         let holder = &joined.holders[login.holder];
@@ -58,13 +58,17 @@ fn common(joined: &Joined, scheme: &Scheme) -> BTreeMap<(SetId, HolderId), BTree
             members.entry(place).or_default().push(login);
         }
     }
-    let mut more: BTreeMap<(SetId, HolderId), BTreeSet<usize>> = BTreeMap::new();
+    let mut more: BTreeMap<(SetId, HolderId), BTreeSet<ProposedNumber>> = BTreeMap::new();
     for logins in members.values() {
         let acted = |login: &&Login| joined.holders[login.holder].is_active();
         let (active, idle): (Vec<&Login>, Vec<&Login>) = logins.iter().partition(|login| acted(login));
         let mut given = active.iter().map(|login| {
             let given = scheme.given.get(&(login.set, login.holder));
-            given.into_iter().flatten().copied().collect::<BTreeSet<usize>>()
+            given
+                .into_iter()
+                .flatten()
+                .copied()
+                .collect::<BTreeSet<ProposedNumber>>()
         });
         let Some(first) = given.next() else { continue };
         let shared = given.fold(first, |shared, next| shared.intersection(&next).copied().collect());
@@ -75,7 +79,7 @@ fn common(joined: &Joined, scheme: &Scheme) -> BTreeMap<(SetId, HolderId), BTree
     more
 }
 
-fn opens_nothing(joined: &Joined, scheme: &Scheme, (set, holder): (SetId, HolderId), given: &[usize]) -> bool {
+fn opens_nothing(joined: &Joined, scheme: &Scheme, (set, holder): (SetId, HolderId), given: &[ProposedNumber]) -> bool {
     let then = scheme.acl(joined, set, holder, given);
     let found = compare::grants_nothing_new(&joined.sets[set].acl, &then, compare::Options::default());
     matches!(found, Verdict::Proven)

@@ -1,16 +1,15 @@
 //! Policies that people want to keep: roles that cost nothing but their memberships, so that a proposal does not churn.
 
-use super::matrix::{Permission, Permissions};
+use super::matrix::{Permissions, permission};
 use super::model::Options;
 use crate::access::Joined;
-use crate::optimize::proof::Scheme;
+use crate::optimize::proof::{ProposedNumber, Scheme};
 use crate::vault::{Capability, glob};
-use std::sync::Arc;
 
 /// A policy to keep.
 pub(super) struct Kept {
-    /// Its index in the tightened scheme.
-    pub(super) policy: usize,
+    /// Its number in the tightened scheme.
+    pub(super) policy: ProposedNumber,
     /// What it holds, sorted.
     pub(super) permissions: Vec<u32>,
 }
@@ -25,11 +24,11 @@ pub(super) fn kept(
     joined: &Joined,
     tightened: &Scheme,
     options: &Options<'_>,
-    fixed: &[usize],
+    fixed: &[ProposedNumber],
     permissions: &mut Permissions,
 ) -> Vec<Kept> {
     let mut found = Vec::new();
-    for (n, policy) in tightened.policies.iter().enumerate() {
+    for (n, policy) in tightened.policies.numbered() {
         let plain = policy
             .stanzas
             .iter()
@@ -39,14 +38,9 @@ pub(super) fn kept(
             continue;
         }
         let mut list = Vec::new();
-        for (s, stanza) in policy.stanzas.iter().enumerate() {
-            for capability in stanza.capability_set().iter() {
-                list.push(permissions.number(Permission {
-                    namespace: policy.namespace.clone(),
-                    path: Arc::from(stanza.path.strip_prefix('/').unwrap_or(&stanza.path)),
-                    capability,
-                    source: (!stanza.constraints.is_empty()).then_some((n, s)),
-                }));
+        for id in tightened.policies.stanzas_of(n) {
+            for capability in tightened.policies[id].capability_set().iter() {
+                list.push(permissions.number(permission(tightened, id, capability)));
             }
         }
         list.sort_unstable();

@@ -6,15 +6,16 @@ use super::needs::Needs;
 use super::size::measure;
 use crate::access::{HolderId, Joined, SetId};
 use crate::optimize::cover::{self, Column, Instance, Limits};
-use crate::optimize::proof::{self, Failure, Scheme};
+use crate::optimize::proof::{self, Failure, Given, ProposedNumber, Scheme};
 use crate::policy::model::Policy;
+use crate::policy::table::Table;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The tightened policies as roles: each principal gets the fewest of those it holds that cover its use. Where that fails the
 /// proof, it keeps all of them, which the tightening has proven.
 pub(super) fn kept(joined: &Joined, tightened: &Scheme, options: &Options<'_>, more: &Needs) -> Option<Redesign> {
     let mut permissions = Permissions::default();
-    let fixed: BTreeSet<usize> = super::fixed(joined, tightened, options).into_iter().collect();
+    let fixed: BTreeSet<ProposedNumber> = super::fixed(joined, tightened, options).into_iter().collect();
     let (users, untouched) = users(joined, tightened, &[], more, &mut permissions);
     let mut given = tightened.given.clone();
     let mut cost = 0.0;
@@ -29,7 +30,8 @@ pub(super) fn kept(joined: &Joined, tightened: &Scheme, options: &Options<'_>, m
         given.insert((user.set, user.holder), chosen.0);
     }
     let mut withdrawn = Vec::new();
-    let stays: BTreeSet<usize> = super::lingering(joined, tightened, options).chain(fixed).collect();
+    let lingering = super::lingering(joined, tightened, options);
+    let stays: BTreeSet<ProposedNumber> = lingering.into_iter().chain(fixed.iter().copied()).collect();
     loop {
         let scheme = handed_out(tightened, &given, &stays);
         let (proof, failures) = proof::prove(joined, &scheme);
@@ -71,12 +73,7 @@ pub(super) fn kept(joined: &Joined, tightened: &Scheme, options: &Options<'_>, m
 /// The holders that a failure is about.
 pub(super) fn concerned(joined: &Joined, failure: &Failure) -> Vec<(SetId, HolderId)> {
     match failure {
-        Failure::Denied { demand } => joined
-            .demands
-            .get(*demand)
-            .map(|d| (d.set, d.holder))
-            .into_iter()
-            .collect(),
+        Failure::Denied { demand } => vec![(joined.demands[*demand].set, joined.demands[*demand].holder)],
         Failure::Granted { set, holders, .. } | Failure::Undecided { set, holders, .. } => {
             holders.iter().map(|&h| (*set, h)).collect()
         }
@@ -86,11 +83,11 @@ pub(super) fn concerned(joined: &Joined, failure: &Failure) -> Vec<(SetId, Holde
 /// The fewest of `held` that have what the user needs, by set cover, with what every token has; its cost and bound.
 fn fewest(
     tightened: &Scheme,
-    held: &[usize],
+    held: &[ProposedNumber],
     user: &User,
     permissions: &Permissions,
-    fixed: &BTreeSet<usize>,
-) -> Option<(Vec<usize>, f64, f64)> {
+    fixed: &BTreeSet<ProposedNumber>,
+) -> Option<(Vec<ProposedNumber>, f64, f64)> {
     let needs: Vec<u32> = user.needs.iter().copied().collect();
     let has = |policy: &Policy, p: &Permission| {
         policy.namespace == p.namespace
@@ -100,13 +97,17 @@ fn fewest(
     };
     let columns: Vec<Column> = held
         .iter()
-        .filter_map(|&p| Some((p, tightened.policies.get(p)?)))
-        .map(|(p, policy)| Column {
+        .map(|&p| Column {
             cost: if fixed.contains(&p) { 0.0 } else { 1.0 },
             rows: needs
                 .iter()
                 .zip(0_u32..)
-                .filter(|(n, _)| permissions.all.get(**n as usize).is_some_and(|p| has(policy, p)))
+                .filter(|(n, _)| {
+                    permissions
+                        .all
+                        .get(**n as usize)
+                        .is_some_and(|permission| has(&tightened.policies[p], permission))
+                })
                 .map(|(_, row)| row)
                 .collect(),
         })
@@ -117,7 +118,7 @@ fn fewest(
         ..Limits::default()
     };
     let solved = cover::solve(&instance, &limits);
-    let mut chosen: Vec<usize> = solved
+    let mut chosen: Vec<ProposedNumber> = solved
         .columns
         .iter()
         .filter_map(|&c| held.get(c as usize).copied())
@@ -129,14 +130,13 @@ fn fewest(
 }
 
 /// The scheme without the policies that nobody gets any more, but for those that stay.
-fn handed_out(tightened: &Scheme, given: &BTreeMap<(SetId, HolderId), Vec<usize>>, stays: &BTreeSet<usize>) -> Scheme {
-    let used: BTreeSet<usize> = given.values().flatten().chain(stays).copied().collect();
-    let number: BTreeMap<usize, usize> = used.iter().enumerate().map(|(new, &old)| (old, new)).collect();
+fn handed_out(tightened: &Scheme, given: &Given, stays: &BTreeSet<ProposedNumber>) -> Scheme {
+    let used: BTreeSet<ProposedNumber> = given.values().flatten().chain(stays).copied().collect();
+    let mut policies = Table::default();
+    let taken = |&old: &ProposedNumber| (old, policies.push(tightened.policies[old].clone()));
+    let number: BTreeMap<ProposedNumber, ProposedNumber> = used.iter().map(taken).collect();
     Scheme {
-        policies: used
-            .iter()
-            .filter_map(|&p| tightened.policies.get(p).cloned())
-            .collect(),
+        policies,
         given: given
             .iter()
             .map(|(key, list)| (*key, list.iter().filter_map(|p| number.get(p).copied()).collect()))

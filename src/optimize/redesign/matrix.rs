@@ -4,10 +4,11 @@ use super::needs::{self, Needs};
 use crate::access::universe::lead;
 use crate::access::{AccessSet, Holder, HolderId, Joined, JoinedDemand, Login, Outcome, SetId};
 use crate::index::IndexVec;
-use crate::optimize::proof::Scheme;
+use crate::optimize::proof::{Proposed, ProposedNumber, Scheme};
 use crate::optimize::templates::filled;
 use crate::policy::pattern::Pattern;
 use crate::policy::relation;
+use crate::policy::table::{StanzaIdx, stanza_in};
 use crate::policy::template::is_templated;
 use crate::vault::{Capability, CapabilitySet};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -32,8 +33,8 @@ pub(super) struct Permission {
     pub(super) namespace: Arc<str>,
     pub(super) path: Arc<str>,
     pub(super) capability: Capability,
-    /// Where constraints are to be copied from: policy and stanza of the tightened scheme.
-    pub(super) source: Option<(usize, usize)>,
+    /// The stanza of the tightened scheme that constraints are to be copied from.
+    pub(super) source: Option<StanzaIdx<Proposed>>,
 }
 
 #[derive(Clone, Default)]
@@ -99,14 +100,14 @@ fn by_hand(joined: &Joined) -> BTreeSet<HolderId> {
 pub(super) fn users(
     joined: &Joined,
     tightened: &Scheme,
-    fixed: &[usize],
+    fixed: &[ProposedNumber],
     more: &Needs,
     permissions: &mut Permissions,
 ) -> (Vec<User>, Vec<(SetId, HolderId)>) {
-    let mut demands: BTreeMap<(SetId, HolderId), Vec<usize>> = BTreeMap::new();
-    for (n, d) in joined.demands.iter().enumerate() {
+    let mut demands: BTreeMap<(SetId, HolderId), Vec<&JoinedDemand>> = BTreeMap::new();
+    for d in &joined.demands {
         if matches!(d.outcome, Outcome::Explained(_)) {
-            demands.entry((d.set, d.holder)).or_default().push(n);
+            demands.entry((d.set, d.holder)).or_default().push(d);
         }
     }
     // Only asked for where something is unsure.
@@ -130,58 +131,27 @@ pub(super) fn users(
         }
         let acl = tightened.acl(joined, set_id, holder, given);
         let mut needs = BTreeSet::new();
-        for d in demands
-            .get(&(set_id, holder))
-            .into_iter()
-            .flatten()
-            .filter_map(|&n| joined.demands.get(n))
-        {
+        for d in demands.get(&(set_id, holder)).into_iter().flatten() {
             let Some(rule) = acl.winner(d.operation(), &d.path).and_then(|r| acl.rule(r)) else {
                 continue;
             };
             for capability in kept(joined, d).iter() {
                 let source = rule.sources.iter().find(|s| s.capabilities.contains(capability));
-                let Some(&policy) = source.and_then(|s| given.get(s.policy)) else {
+                let Some(id) = source.map(|source| stanza_in(given, source)) else {
                     continue;
                 };
-                let Some(source) = source else { continue };
-                let by_fixed = rule.sources.iter().any(|s| {
-                    s.capabilities.contains(capability) && given.get(s.policy).is_some_and(|p| fixed.contains(p))
-                });
-                if by_fixed {
-                    continue;
+                let by_fixed = rule
+                    .sources
+                    .iter()
+                    .any(|s| s.capabilities.contains(capability) && fixed.contains(&stanza_in(given, s).policy()));
+                if !by_fixed {
+                    needs.insert(permissions.number(permission(tightened, id, capability)));
                 }
-                let Some(stanza) = tightened
-                    .policies
-                    .get(policy)
-                    .and_then(|p| p.stanzas.get(source.stanza))
-                else {
-                    continue;
-                };
-                needs.insert(
-                    permissions.number(Permission {
-                        namespace: tightened
-                            .policies
-                            .get(policy)
-                            .map_or_else(|| Arc::from(""), |p| p.namespace.clone()),
-                        path: Arc::from(stanza.path.strip_prefix('/').unwrap_or(&stanza.path)),
-                        capability,
-                        source: (!stanza.constraints.is_empty()).then_some((policy, source.stanza)),
-                    }),
-                );
             }
         }
-        for (policy, stanza, capability) in needs::of(more, (set_id, holder)) {
-            let found = tightened.policies.get(policy);
-            if let Some((of, stanza_of)) = found.and_then(|p| Some((p, p.stanzas.get(stanza)?)))
-                && !fixed.contains(&policy)
-            {
-                needs.insert(permissions.number(Permission {
-                    namespace: of.namespace.clone(),
-                    path: Arc::from(stanza_of.path.strip_prefix('/').unwrap_or(&stanza_of.path)),
-                    capability,
-                    source: (!stanza_of.constraints.is_empty()).then_some((policy, stanza)),
-                }));
+        for (id, capability) in needs::of(more, (set_id, holder)) {
+            if !fixed.contains(&id.policy()) {
+                needs.insert(permissions.number(permission(tightened, id, capability)));
             }
         }
         users.push(User {
@@ -192,6 +162,17 @@ pub(super) fn users(
         });
     }
     (users, untouched)
+}
+
+/// A capability of a stanza of the tightened scheme.
+pub(super) fn permission(tightened: &Scheme, id: StanzaIdx<Proposed>, capability: Capability) -> Permission {
+    let stanza = &tightened.policies[id];
+    Permission {
+        namespace: tightened.policies[id.policy()].namespace.clone(),
+        path: Arc::from(stanza.path.strip_prefix('/').unwrap_or(&stanza.path)),
+        capability,
+        source: (!stanza.constraints.is_empty()).then_some(id),
+    }
 }
 
 /// Whether a stanza that could not be filled, for want of the identity, may decide what another stanza of the set decides, or
@@ -252,7 +233,7 @@ impl<'a> Grantable<'a> {
 
     /// Stanzas with templates are compared as they are written.
     fn templated(&self, joined: &Joined, set: &AccessSet, found: &mut BTreeSet<u32>) {
-        for policy in set.policies.iter().filter_map(|&p| joined.policies.get(p)) {
+        for policy in joined.policies.listed(&set.policies) {
             for stanza in policy.stanzas.iter().filter(|s| is_templated(&s.path)) {
                 let path: Arc<str> = Arc::from(stanza.path.strip_prefix('/').unwrap_or(&stanza.path));
                 found.extend(stanza.capability_set().iter().filter_map(|capability| {

@@ -16,17 +16,15 @@ mod own;
 mod repair;
 mod size;
 
-use super::proof::{self, Scheme};
+use super::proof::{self, ProposedNumber, Scheme};
 use super::roles::{self, Matrix, Objective};
 use crate::access::{HolderId, Joined, Outcome, SetId, logins};
 use crate::optimize::foresight::interval::Spread;
 use crate::optimize::paths::Price;
-use crate::vault::PolicyId;
 use keep::Kept;
 use matrix::{Grantable, Permissions, User};
 use needs::Needs;
 use rayon::prelude::*;
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -157,38 +155,21 @@ pub fn cost(size: &Size, price: &Price) -> f64 {
 
 /// The policies of the tightened scheme that stay, with those who hold them: of which too little is known, of which a stanza is not
 /// to be touched for anybody, which nobody holds and tightening kept all the same, or which somebody holds who got it nobody knows how.
-fn fixed(joined: &Joined, tightened: &Scheme, options: &Options<'_>) -> Vec<usize> {
+fn fixed(joined: &Joined, tightened: &Scheme, options: &Options<'_>) -> Vec<ProposedNumber> {
     let unplaced = logins::unplaced(joined);
-    let stays = joined.policies.iter().enumerate();
-    let unheld = |p: usize| joined.held_by.get(p).is_none_or(BTreeSet::is_empty);
-    let stays = stays.filter(|(p, policy)| {
-        let is_removable = options.removable.get(*p).copied().unwrap_or(false);
-        !is_removable
-            || unheld(*p)
-            || unplaced.contains(p)
-            || (0..policy.stanzas.len()).any(|s| joined.is_fixed((*p, s)))
+    let stays = joined.policies.ids().filter(|&p| {
+        !options.removable[p]
+            || joined.held_by[p].is_empty()
+            || unplaced.contains(&p)
+            || joined.policies.stanzas_of(p).any(|id| joined.is_fixed(id))
     });
-    let stays: BTreeSet<(&str, &str)> = stays.map(|(_, q)| (&*q.namespace, &*q.name)).collect();
-    let all = tightened.policies.iter().enumerate();
-    all.filter(|(_, q)| stays.contains(&(&*q.namespace, &*q.name)))
-        .map(|(n, _)| n)
-        .collect()
+    tightened.called(&stays.map(|p| joined.policies[p].id()).collect())
 }
 
 /// The policies of the tightened scheme that are not deleted, whoever holds them.
-fn lingering(joined: &Joined, tightened: &Scheme, options: &Options<'_>) -> impl Iterator<Item = usize> + use<> {
-    let lingering = joined
-        .policies
-        .iter()
-        .zip(options.lingering)
-        .filter(|(_, lingers)| **lingers);
-    let lingering: BTreeSet<PolicyId> = lingering.map(|(policy, _)| policy.id()).collect();
-    let all = tightened.policies.iter().enumerate();
-    let found: Vec<usize> = all
-        .filter(|(_, policy)| lingering.contains(&policy.id()))
-        .map(|(n, _)| n)
-        .collect();
-    found.into_iter()
+fn lingering(joined: &Joined, tightened: &Scheme, options: &Options<'_>) -> Vec<ProposedNumber> {
+    let lingering = joined.policies.ids().filter(|&p| options.lingering[p]);
+    tightened.called(&lingering.map(|p| joined.policies[p].id()).collect())
 }
 
 /// What one way to mine came to.
@@ -207,9 +188,9 @@ struct Material<'a> {
     tightened: &'a Scheme,
     options: &'a Options<'a>,
     /// Policies of the tightened scheme that stay as they are.
-    fixed: Vec<usize>,
+    fixed: Vec<ProposedNumber>,
     /// Policies of the tightened scheme that are not deleted.
-    lingering: Vec<usize>,
+    lingering: Vec<ProposedNumber>,
     users: Vec<User>,
     untouched: Vec<(SetId, HolderId)>,
     permissions: Permissions,
@@ -233,7 +214,7 @@ impl<'a> Material<'a> {
             tightened,
             options,
             fixed,
-            lingering: lingering(joined, tightened, options).collect(),
+            lingering: lingering(joined, tightened, options),
             users,
             untouched,
             permissions,

@@ -4,9 +4,11 @@ use super::needs::Ahead;
 use super::size::Size;
 use crate::access::HolderId;
 use crate::access::weight::Weighed;
+use crate::index::IndexVec;
 use crate::optimize::foresight::interval::Spread;
 use crate::optimize::paths::Price;
 use crate::optimize::proof::{Proof, Scheme};
+use crate::policy::model::Policy;
 use crate::vault::CapabilitySet;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -34,9 +36,9 @@ pub struct Options<'a> {
     /// What is asked of the future; none looks at the past alone.
     pub ahead: Option<Ahead<'a>>,
     /// For every policy of the join: whether what is unused in it may go. All others stay, with those who hold them.
-    pub removable: &'a [bool],
+    pub removable: &'a IndexVec<Policy, bool>,
     /// For every policy of the join: whether it is not deleted though no known holder gets it any more.
-    pub lingering: &'a [bool],
+    pub lingering: &'a IndexVec<Policy, bool>,
 }
 
 /// The tightened policies that a redesign may begin with, each proven.

@@ -12,9 +12,11 @@ use crate::optimize::foresight::births::{Place, Unit};
 use crate::optimize::foresight::choice::{Form, Limits};
 use crate::optimize::foresight::estimate::{Estimate, Off};
 use crate::optimize::foresight::interval::Spread;
-use crate::optimize::proof::Scheme;
+use crate::optimize::proof::{Proposed, ProposedNumber, Scheme};
 use crate::optimize::tighten::{Span, shapes};
+use crate::policy::model::Stanza;
 use crate::policy::pattern::Pattern;
+use crate::policy::table::{StanzaIdx, stanza_in};
 use crate::vault::{Capability, CapabilitySet};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -36,7 +38,7 @@ pub struct Ahead<'a> {
 /// What to keep, by principal and set, and what that is expected to cost.
 #[derive(Debug, Default)]
 pub(super) struct Needs {
-    /// Policy, stanza (of the tightened scheme) and capability.
+    /// Stanzas of the tightened scheme, with their capabilities.
     pub(super) kept: HashMap<Key, Vec<Granted>>,
     /// Expected wrong denials of what goes.
     pub(super) denied: Spread,
@@ -48,8 +50,8 @@ fn hashed(parts: impl Hash) -> u64 {
     hasher.finish()
 }
 
-/// One thing granted by a policy: policy, stanza, capability.
-type Granted = (usize, usize, Capability);
+/// One thing granted by a policy.
+type Granted = (StanzaIdx<Proposed>, Capability);
 
 /// Who used a grant: the days, with how often.
 type Used = BTreeMap<HolderId, BTreeMap<i32, u32>>;
@@ -58,32 +60,34 @@ type Used = BTreeMap<HolderId, BTreeMap<i32, u32>>;
 pub(super) fn needs(joined: &Joined, tightened: &Scheme, weighed: &Weighed<'_>, ahead: &Ahead<'_>) -> Needs {
     let span = ahead.span;
     let judged = |set: SetId| joined.sets[set].is_known() && !joined.sets[set].acl.is_root();
-    let mut holders: BTreeMap<usize, BTreeSet<HolderId>> = BTreeMap::new();
+    let mut holders: BTreeMap<ProposedNumber, BTreeSet<HolderId>> = BTreeMap::new();
     for ((_, holder), given) in tightened.given.iter().filter(|((set, _), _)| judged(*set)) {
         for &policy in given {
             holders.entry(policy).or_default().insert(*holder);
         }
     }
     let used = used(joined, tightened, span.first);
-    let sizes = sizes(tightened, weighed);
     let shapes = shapes(&tightened.policies);
     let ids: Vec<Granted> = holders
         .keys()
-        .flat_map(|&p| {
-            let stanzas = tightened.policies.get(p).map(|q| q.stanzas.len()).unwrap_or_default();
-            (0..stanzas).flat_map(move |s| granted(tightened, p, s).iter().map(move |c| (p, s, c)))
+        .flat_map(|&policy| tightened.policies.stanzas_of(policy))
+        .flat_map(|id| {
+            granted(&tightened.policies[id])
+                .iter()
+                .map(move |capability| (id, capability))
         })
         .collect();
     let nobody = BTreeSet::new();
     let units: Vec<Unit> = ids
         .par_iter()
         .map(|id| {
-            let all = holders.get(&id.0).unwrap_or(&nobody);
-            let size = sizes.get(id.0).and_then(|s| s.get(id.1)).copied().unwrap_or(1.0);
-            let shape = shapes.get(id.0).and_then(|s| s.stanzas.get(id.1));
+            let (policy, place) = (id.0.policy(), id.0.place());
+            let all = holders.get(&policy).unwrap_or(&nobody);
+            let size = size(tightened, id.0, weighed);
+            let shape = shapes[policy].stanzas.get(place);
             let likes = vec![
-                hashed(id.2.as_str()),
-                hashed((id.2.as_str(), shape.map_or("", String::as_str))),
+                hashed(id.1.as_str()),
+                hashed((id.1.as_str(), shape.map_or("", String::as_str))),
             ];
             unit(tightened, *id, all, used.get(id), (size, weighed.weights()), likes)
         })
@@ -98,10 +102,10 @@ pub(super) fn needs(joined: &Joined, tightened: &Scheme, weighed: &Weighed<'_>, 
     let found = estimate.within(&units, limits);
     let all = units.iter().zip(&found.chosen).zip(&estimate.expected);
     let denied = estimate.spread(all.map(|((unit, chosen), expected)| (unit, chosen, expected)));
-    let mut stays: BTreeMap<usize, Vec<Granted>> = BTreeMap::new();
+    let mut stays: BTreeMap<ProposedNumber, Vec<Granted>> = BTreeMap::new();
     for (id, chosen) in ids.into_iter().zip(&found.chosen) {
         if chosen.form == Form::Keep {
-            stays.entry(id.0).or_default().push(id);
+            stays.entry(id.0.policy()).or_default().push(id);
         }
     }
     let mut kept: HashMap<Key, Vec<Granted>> = HashMap::new();
@@ -142,11 +146,8 @@ fn used(joined: &Joined, tightened: &Scheme, first: i32) -> BTreeMap<Granted, Us
             for d in demands {
                 let rule = acl.winner(d.operation(), &d.path).and_then(|r| acl.rule(r));
                 for source in rule.into_iter().flat_map(|r| &r.sources) {
-                    let Some(&policy) = given.get(source.policy) else {
-                        continue;
-                    };
                     for capability in d.needs().intersection(source.capabilities).iter() {
-                        let used = found.entry((policy, source.stanza, capability)).or_default();
+                        let used = found.entry((stanza_in(given, source), capability)).or_default();
                         let days = used.entry(key.1).or_default();
                         for &day in &d.demand.days {
                             *days.entry(day - first).or_default() += 1;
@@ -174,9 +175,8 @@ fn used(joined: &Joined, tightened: &Scheme, first: i32) -> BTreeMap<Granted, Us
 }
 
 /// The capabilities of a stanza that are a grant.
-fn granted(tightened: &Scheme, policy: usize, stanza: usize) -> CapabilitySet {
-    let found = tightened.policies.get(policy).and_then(|p| p.stanzas.get(stanza));
-    let set = found.map(|s| s.capability_set()).unwrap_or_default();
+fn granted(stanza: &Stanza) -> CapabilitySet {
+    let set = stanza.capability_set();
     if set.contains(Capability::Deny) {
         CapabilitySet::EMPTY
     } else {
@@ -184,42 +184,34 @@ fn granted(tightened: &Scheme, policy: usize, stanza: usize) -> CapabilitySet {
     }
 }
 
-/// Known paths under each stanza, open ends counted as the weights do.
-fn sizes(tightened: &Scheme, weighed: &Weighed<'_>) -> Vec<Vec<f64>> {
+/// Known paths under a stanza, open ends counted as the weights do.
+fn size(tightened: &Scheme, id: StanzaIdx<Proposed>, weighed: &Weighed<'_>) -> f64 {
     let universe = weighed.universe();
-    let size = |namespace: &str, path: &str| {
-        let Ok(pattern) = Pattern::parse(path, namespace) else {
-            return 1.0;
-        };
-        let lead = crate::access::universe::lead(&pattern);
-        let under = universe.under(lead);
-        if pattern.is_exact() {
-            1.0
-        } else if pattern.is_plain_prefix() {
-            1.0 + under.len() as f64
-        } else {
-            let matching = under.filter(|&n| universe.paths().get(n).is_some_and(|p| pattern.matches(p)));
-            1.0 + matching.count() as f64
-        }
+    let namespace = &tightened.policies[id.policy()].namespace;
+    let Ok(pattern) = Pattern::parse(&tightened.policies[id].path, namespace) else {
+        return 1.0;
     };
-    tightened
-        .policies
-        .par_iter()
-        .map(|p| p.stanzas.iter().map(|s| size(&p.namespace, &s.path)).collect())
-        .collect()
+    let under = universe.under(crate::access::universe::lead(&pattern));
+    if pattern.is_exact() {
+        1.0
+    } else if pattern.is_plain_prefix() {
+        1.0 + under.len() as f64
+    } else {
+        let matching = under.filter(|&n| universe.paths().get(n).is_some_and(|p| pattern.matches(p)));
+        1.0 + matching.count() as f64
+    }
 }
 
 /// A grant as a unit: those who used it are its places; what is open is open to those who did not.
 fn unit(
     tightened: &Scheme,
-    (policy, stanza, capability): Granted,
+    (id, capability): Granted,
     holders: &BTreeSet<HolderId>,
     used: Option<&Used>,
     (size, weights): (f64, &Weights),
     likes: Vec<u64>,
 ) -> Unit {
-    let found = tightened.policies.get(policy).and_then(|p| p.stanzas.get(stanza));
-    let path = found.map(|s| &*s.path).unwrap_or_default();
+    let path = &tightened.policies[id].path;
     let number = |h: HolderId| u32::try_from(h.number()).unwrap_or(u32::MAX);
     let is_user = |h: &&HolderId| used.is_some_and(|used| used.contains_key(h));
     let others: Vec<u32> = holders.iter().filter(|h| !is_user(h)).map(|h| number(*h)).collect();
@@ -245,7 +237,7 @@ fn unit(
     Unit {
         likes,
         places: root.into_iter().chain(leaves).collect(),
-        block: u32::try_from(policy).unwrap_or(u32::MAX),
+        block: u32::try_from(id.policy().number()).unwrap_or(u32::MAX),
         shares: others.into_iter().map(|h| (h, 1.0 / count)).collect(),
         breadth: size,
         open,

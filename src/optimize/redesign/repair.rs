@@ -5,8 +5,8 @@ use super::matrix::{Permission, Permissions, User, kept};
 use crate::access::{HolderId, Joined, JoinedDemand, Outcome, SetId};
 use crate::optimize::proof::{Failure, Scheme};
 use crate::optimize::templates::filled;
-use crate::policy::model::Policy;
 use crate::policy::pattern::Pattern;
+use crate::policy::table::stanza_in;
 use crate::policy::template::is_templated;
 use crate::vault::{Capability, Operation};
 use std::collections::{BTreeSet, HashMap};
@@ -38,7 +38,7 @@ pub(super) fn make_exact(
     for failure in failures {
         match failure {
             Failure::Denied { demand } => {
-                let Some(d) = joined.demands.get(*demand) else { continue };
+                let d = &joined.demands[*demand];
                 let Some(user) = number.get(&(d.set, d.holder)).and_then(|&n| users.get_mut(n)) else {
                     continue;
                 };
@@ -95,7 +95,7 @@ fn exact(joined: &Joined, demand: &JoinedDemand, capability: Capability) -> Perm
     let today = joined
         .allowed_by(demand)
         .next()
-        .and_then(|((policy, _), _)| joined.policies.get(policy));
+        .map(|(id, _)| &joined.policies[id.policy()]);
     let home = today.map_or_else(|| demand.demand.namespace.clone(), |p| p.namespace.clone());
     let path = demand.path.strip_prefix(&*home).unwrap_or(&demand.path);
     Permission {
@@ -111,13 +111,11 @@ fn winner(joined: &Joined, scheme: &Scheme, user: &User, path: &str, operation: 
     let Some(given) = scheme.given.get(&(user.set, user.holder)) else {
         return BTreeSet::new();
     };
-    let chosen: Vec<&Policy> = given.iter().filter_map(|&p| scheme.policies.get(p)).collect();
     let acl = scheme.acl(joined, user.set, user.holder, given);
     let rule = acl.winner(operation, path).and_then(|r| acl.rule(r));
     rule.into_iter()
         .flat_map(|r| &r.sources)
-        .filter_map(|s| chosen.get(s.policy).and_then(|p| p.stanzas.get(s.stanza)))
-        .map(|s| s.path.clone())
+        .map(|source| scheme.policies[stanza_in(given, source)].path.clone())
         .collect()
 }
 

@@ -5,7 +5,7 @@ use crate::access::{HolderId, Joined, Reach, reach};
 use crate::optimize::proof::Scheme;
 use crate::vault::CapabilitySet;
 use rayon::prelude::*;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 /// Size and exposure of a scheme.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -33,10 +33,8 @@ pub(super) fn price(size: &Size, lambda: f64) -> f64 {
 #[must_use]
 pub fn measure(joined: &Joined, scheme: &Scheme, weighed: &Weighed<'_>) -> Size {
     let used = joined.used();
-    let mut in_force: BTreeSet<usize> = BTreeSet::new();
     let mut size = Size::default();
     for (&(set, holder), given) in &scheme.given {
-        in_force.extend(given);
         if !acts(joined, holder) {
             continue;
         }
@@ -45,8 +43,7 @@ pub fn measure(joined: &Joined, scheme: &Scheme, weighed: &Weighed<'_>) -> Size 
         }
     }
     // A policy that nobody holds is still one to read, and one to attach by mistake.
-    in_force.extend(0..scheme.policies.len());
-    size.policies = in_force.len() as u64;
+    size.policies = scheme.policies.len() as u64;
     size.stanzas = scheme.policies.iter().map(|p| p.stanzas.len() as u64).sum();
     let cases: Vec<_> = scheme
         .by_list()

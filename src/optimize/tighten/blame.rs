@@ -10,11 +10,11 @@ use super::{Ladders, settle};
 use crate::access::{HolderId, Joined, SetId, StanzaId};
 use crate::optimize::limits::Limits;
 use crate::optimize::proof::{Failure, Scheme};
-use crate::policy::model::Policy;
 use crate::policy::pattern::Pattern;
-use crate::vault::Operation;
+use crate::policy::relation::implies;
+use crate::policy::table::stanza_in;
+use crate::vault::{Operation, PolicyId};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 /// What a failure is about, and in words.
 struct About {
@@ -30,7 +30,7 @@ struct About {
 fn about(joined: &Joined, failure: &Failure) -> Option<About> {
     Some(match failure {
         Failure::Denied { demand } => {
-            let d = joined.demands.get(*demand)?;
+            let d = &joined.demands[*demand];
             About {
                 set: d.set,
                 holder: d.holder,
@@ -86,10 +86,11 @@ pub(super) fn blamed(
         let set = &joined.sets[about.set];
         let mut suspects: Vec<Vec<StanzaId>> = Vec::new();
         if let Some((path, operation)) = &about.request {
-            let rule = set.acl.winner(*operation, path).and_then(|r| set.acl.rule(r));
-            let sources = rule.into_iter().flat_map(|r| &r.sources);
-            let before: Vec<StanzaId> = sources
-                .filter_map(|s| Some((*set.policies.get(s.policy)?, s.stanza)))
+            let rule = set.acl.winner(*operation, path);
+            let before: Vec<StanzaId> = rule
+                .into_iter()
+                .flat_map(|rule| set.sources(rule))
+                .map(|(id, _)| id)
                 .collect();
             let after = replacing(joined, scheme, (about.set, about.holder), *operation, path);
             suspects = match about.lost {
@@ -100,10 +101,7 @@ pub(super) fn blamed(
                 false => vec![before, after],
             };
         }
-        let all = set.policies.iter().flat_map(|&p| {
-            let stanzas = joined.policies.get(p).map_or(0, |q| q.stanzas.len());
-            (0..stanzas).map(move |s| (p, s))
-        });
+        let all = set.policies.iter().flat_map(|&p| joined.policies.stanzas_of(p));
         suspects.push(all.collect());
         let found = suspects.into_iter().find(|some| some.iter().any(can));
         for id in found.into_iter().flatten().filter(|id| can(id)) {
@@ -125,26 +123,22 @@ fn replacing(
     let Some(given) = scheme.given.get(&(set_id, holder)) else {
         return Vec::new();
     };
-    let chosen: Vec<&Policy> = given.iter().filter_map(|&p| scheme.policies.get(p)).collect();
     let acl = scheme.acl(joined, set_id, holder, given);
     let Some(rule) = acl.winner(operation, path).and_then(|r| acl.rule(r)) else {
         return Vec::new();
     };
-    let names: BTreeSet<(Arc<str>, Arc<str>)> = rule
+    let names: BTreeSet<PolicyId> = rule
         .sources
         .iter()
-        .filter_map(|s| chosen.get(s.policy).map(|p| (p.namespace.clone(), p.name.clone())))
+        .map(|source| scheme.policies[stanza_in(given, source).policy()].id())
         .collect();
     set.policies
         .iter()
-        .filter_map(|&p| Some((p, joined.policies.get(p)?)))
-        .filter(|(_, policy)| names.contains(&(policy.namespace.clone(), policy.name.clone())))
-        .flat_map(|(p, policy)| {
-            let winner = rule.pattern.clone();
-            policy.stanzas.iter().enumerate().filter_map(move |(s, stanza)| {
-                let old = Pattern::parse(&stanza.path, &policy.namespace).ok()?;
-                crate::policy::relation::implies(&winner, &old).then_some((p, s))
-            })
+        .filter(|&&p| names.contains(&joined.policies[p].id()))
+        .flat_map(|&p| joined.policies.stanzas_of(p))
+        .filter(|&id| {
+            let namespace = &joined.policies[id.policy()].namespace;
+            Pattern::parse(&joined.policies[id].path, namespace).is_ok_and(|old| implies(&rule.pattern, &old))
         })
         .collect()
 }

@@ -1,12 +1,14 @@
 //! Policies as they would be: texts edited where they stand, parsed again, and put together to a scheme.
 
 use super::{Ladders, Tightened};
-use crate::access::{Joined, SetId, StanzaId};
+use crate::access::{Joined, PolicyNumber, SetId, StanzaId};
+use crate::index::IndexVec;
 use crate::optimize::edit::{self, Change};
 use crate::optimize::limits::Limits;
-use crate::optimize::proof::Scheme;
+use crate::optimize::proof::{ProposedNumber, Scheme};
 use crate::policy::model::Policy;
 use crate::policy::profile::Profile;
+use crate::policy::table::Table;
 use crate::vault::Capability;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,14 +28,14 @@ pub(super) struct Draft {
 /// Drafts policies.
 pub(super) struct Drafter<'a> {
     pub(super) joined: &'a Joined,
-    pub(super) removable: &'a [bool],
+    pub(super) removable: &'a IndexVec<Policy, bool>,
     pub(super) ladders: &'a Ladders,
 }
 
 impl Drafter<'_> {
     /// The policy at these levels; none where its new text would not parse again.
-    pub(super) fn draft(&self, p: usize, levels: &Levels, limits: &Limits<'_>) -> Option<Draft> {
-        let policy = self.joined.policies.get(p)?;
+    pub(super) fn draft(&self, p: PolicyNumber, levels: &Levels, limits: &Limits<'_>) -> Option<Draft> {
+        let policy = &self.joined.policies[p];
         if self.goes(p, policy) {
             return Some(Draft {
                 tightened: Tightened {
@@ -47,19 +49,13 @@ impl Drafter<'_> {
             });
         }
         let mut reasons = Vec::new();
-        let changes: Vec<Change> = policy
-            .stanzas
-            .iter()
-            .enumerate()
-            .map(|(s, stanza)| {
-                let level = levels.get(&(p, s)).copied().unwrap_or_default();
-                let wanted = self.ladders.get(&(p, s)).and_then(|ladder| ladder.get(level));
-                let change = limits.put(
-                    &policy.namespace,
-                    (p, s),
-                    stanza,
-                    wanted.cloned().unwrap_or(Change::Keep),
-                );
+        let stanzas = self.joined.policies.stanzas_of(p);
+        let changes: Vec<Change> = stanzas
+            .map(|id| {
+                let stanza = &self.joined.policies[id];
+                let level = levels.get(&id).copied().unwrap_or_default();
+                let wanted = self.ladders.get(&id).and_then(|ladder| ladder.get(level));
+                let change = limits.put(&policy.namespace, id, stanza, wanted.cloned().unwrap_or(Change::Keep));
                 reasons.extend(edit::describe(stanza, &change));
                 change
             })
@@ -85,32 +81,38 @@ impl Drafter<'_> {
     }
 
     /// Whether the whole policy goes: nobody held it. `root` is no text at all, and servers refuse to delete `default`.
-    fn goes(&self, p: usize, policy: &Policy) -> bool {
-        let unheld = self.joined.held_by.get(p).is_none_or(BTreeSet::is_empty);
-        let drops = |s: usize| self.ladders.get(&(p, s)).and_then(|l| l.first()) == Some(&Change::Drop);
-        let mut stanzas = policy.stanzas.iter().enumerate();
-        let all_go = stanzas.all(|(s, stanza)| stanza.capability_set().contains(Capability::Deny) || drops(s));
-        let enough = self.removable.get(p).copied().unwrap_or(false);
-        unheld && enough && all_go && !policy.is_root() && &*policy.name != "default"
+    fn goes(&self, p: PolicyNumber, policy: &Policy) -> bool {
+        let policies = &self.joined.policies;
+        let drops = |id: StanzaId| self.ladders.get(&id).and_then(|l| l.first()) == Some(&Change::Drop);
+        let mut stanzas = policies.stanzas_of(p);
+        let all_go = stanzas.all(|id| policies[id].capability_set().contains(Capability::Deny) || drops(id));
+        self.joined.held_by[p].is_empty()
+            && self.removable[p]
+            && all_go
+            && !policy.is_root()
+            && &*policy.name != "default"
     }
 }
 
 /// The policies as drafted, in force for the holders of these sets; all of them where none are named.
 pub(super) fn scheme<'d>(
     joined: &Joined,
-    draft: impl Fn(usize) -> Option<&'d Draft>,
+    draft: impl Fn(PolicyNumber) -> &'d Draft,
     sets: Option<&BTreeSet<SetId>>,
 ) -> Scheme {
-    let within: Option<BTreeSet<usize>> = sets.map(|sets| {
+    let within: Option<BTreeSet<PolicyNumber>> = sets.map(|sets| {
         let sets = sets.iter().map(|&n| &joined.sets[n]);
         sets.flat_map(|set| set.policies.iter().copied()).collect()
     });
-    let mut policies = Vec::new();
-    let mut at: BTreeMap<usize, usize> = BTreeMap::new();
-    for p in (0..joined.policies.len()).filter(|p| within.as_ref().is_none_or(|w| w.contains(p))) {
-        if let Some(policy) = draft(p).and_then(|d| d.policy.clone()) {
-            at.insert(p, policies.len());
-            policies.push(policy);
+    let mut policies = Table::default();
+    let mut at: BTreeMap<PolicyNumber, ProposedNumber> = BTreeMap::new();
+    for p in joined
+        .policies
+        .ids()
+        .filter(|p| within.as_ref().is_none_or(|w| w.contains(p)))
+    {
+        if let Some(policy) = draft(p).policy.clone() {
+            at.insert(p, policies.push(policy));
         }
     }
     let mut given = BTreeMap::new();
@@ -118,7 +120,8 @@ pub(super) fn scheme<'d>(
         if sets.is_some_and(|sets| !sets.contains(&n)) {
             continue;
         }
-        let list: Vec<usize> = set.policies.iter().filter_map(|p| at.get(p).copied()).collect();
+        // A policy that goes is in no list any more.
+        let list: Vec<ProposedNumber> = set.policies.iter().filter_map(|p| at.get(p).copied()).collect();
         for &holder in &set.holders {
             given.insert((n, holder), list.clone());
         }

@@ -20,8 +20,9 @@ use super::proof::{Proof, Scheme};
 use super::steps::Planned;
 use super::templates::{self, Use};
 use crate::access::universe::lead;
-use crate::access::{AccessSet, HolderId, Joined, Outcome, StanzaId};
-use crate::policy::model::Stanza;
+use crate::access::{AccessSet, HolderId, Joined, Outcome, PolicyNumber, StanzaId};
+use crate::index::IndexVec;
+use crate::policy::model::{Policy, Stanza};
 use crate::policy::pattern::Pattern;
 use crate::policy::template::is_templated;
 use crate::vault::{Capability, CapabilitySet};
@@ -37,7 +38,7 @@ pub struct Options<'a> {
     /// Prices of stanzas and exposure.
     pub price: &'a Price,
     /// For every policy: whether what is unused in it may go.
-    pub removable: &'a [bool],
+    pub removable: &'a IndexVec<Policy, bool>,
     /// Mount paths, where they are known.
     pub mounts: &'a [String],
 }
@@ -48,8 +49,8 @@ pub type Ladders = BTreeMap<StanzaId, Vec<Change>>;
 /// A tightened policy.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tightened {
-    /// Index of the policy in [`Joined::policies`].
-    pub policy: usize,
+    /// The policy.
+    pub policy: PolicyNumber,
     /// Its new text; none where nothing is left of it and nobody needs it.
     pub text: Option<String>,
     /// What was done, a sentence a change.
@@ -119,10 +120,10 @@ impl Tightening {
 
     /// The text that a policy has afterwards; none where it goes.
     #[must_use]
-    pub fn text(&self, joined: &Joined, policy: usize) -> Option<String> {
+    pub fn text(&self, joined: &Joined, policy: PolicyNumber) -> Option<String> {
         match self.changed.iter().find(|changed| changed.policy == policy) {
             Some(changed) => changed.text.clone(),
-            None => joined.policies.get(policy).map(|policy| policy.source.to_string()),
+            None => Some(joined.policies[policy].source.to_string()),
         }
     }
 }
@@ -143,18 +144,18 @@ pub fn tighten(joined: &Joined, options: &Options<'_>) -> Tightening {
     let narrowed: BTreeMap<StanzaId, Narrowed> = ids
         .par_iter()
         .filter_map(|&id| {
-            let namespace = &joined.policies.get(id.0)?.namespace;
-            let found = narrow(joined, options, namespace, joined.stanza(id)?, fields.get(&id)?)?;
+            let namespace = &joined.policies[id.policy()].namespace;
+            let found = narrow(joined, options, namespace, &joined.policies[id], fields.get(&id)?)?;
             Some((id, found))
         })
         .collect();
     let ladders: Ladders = ids
         .iter()
-        .filter_map(|&id| {
+        .map(|&id| {
             let mut ladder: Vec<Change> = Vec::new();
             ladder.extend(narrowed.get(&id).map(|n| Change::Replace(n.stanzas.clone())));
-            ladder.extend(without_unused(joined, id, joined.stanza(id)?));
-            Some((id, ladder))
+            ladder.extend(without_unused(joined, id, &joined.policies[id]));
+            (id, ladder)
         })
         .collect();
     let mut settled = settle::settle(joined, options, &ladders);
@@ -168,21 +169,21 @@ pub fn tighten(joined: &Joined, options: &Options<'_>) -> Tightening {
 }
 
 /// The stanzas that may change at all.
-fn changeable(joined: &Joined, removable: &[bool]) -> Vec<StanzaId> {
+fn changeable(joined: &Joined, removable: &IndexVec<Policy, bool>) -> Vec<StanzaId> {
     let all = held(joined, removable).into_iter();
     all.filter_map(|(id, hold)| hold.is_none().then_some(id)).collect()
 }
 
 /// Every stanza with what holds it back: those change of policies of which enough is known, and not beside a template that could
 /// not be filled.
-fn held(joined: &Joined, removable: &[bool]) -> Vec<(StanzaId, Option<Hold>)> {
+fn held(joined: &Joined, removable: &IndexVec<Policy, bool>) -> Vec<(StanzaId, Option<Hold>)> {
     // A template that could not be filled for a holder: its use can't be told.
     let unfilled: BTreeSet<StanzaId> = joined
         .sets
         .iter()
         .flat_map(|set| set.unfilled.iter().copied())
         .collect();
-    let mut unsure: BTreeMap<usize, Vec<&AccessSet>> = BTreeMap::new();
+    let mut unsure: BTreeMap<PolicyNumber, Vec<&AccessSet>> = BTreeMap::new();
     for set in joined.sets.iter().filter(|set| !set.unsure.is_empty()) {
         for &policy in &set.policies {
             unsure.entry(policy).or_default().push(set);
@@ -190,17 +191,15 @@ fn held(joined: &Joined, removable: &[bool]) -> Vec<(StanzaId, Option<Hold>)> {
     }
     joined
         .policies
-        .iter()
-        .enumerate()
-        .flat_map(|(p, policy)| (0..policy.stanzas.len()).map(move |s| (p, s)))
+        .stanzas()
         .map(|id| {
             let hold = if joined.kept.contains_key(&id) {
                 Some(Hold::Kept)
             } else if joined.doubted.contains_key(&id) {
                 Some(Hold::Doubted)
-            } else if !removable.get(id.0).copied().unwrap_or(false) {
+            } else if !removable[id.policy()] {
                 Some(Hold::Suspect)
-            } else if unfilled.contains(&id) || may_meet_unfilled(joined, id, unsure.get(&id.0)) {
+            } else if unfilled.contains(&id) || may_meet_unfilled(joined, id, unsure.get(&id.policy())) {
                 Some(Hold::Template)
             } else {
                 None
@@ -244,21 +243,13 @@ fn fields(joined: &Joined) -> BTreeMap<StanzaId, UsedBy> {
     for d in &joined.demands {
         let Outcome::Explained(rule) = d.outcome else { continue };
         let set = &joined.sets[d.set];
-        let Some(rule) = set.acl.rule(rule) else { continue };
-        for source in &rule.sources {
-            let Some(&policy) = set.policies.get(source.policy) else {
-                continue;
-            };
-            let needed = d
-                .needs()
-                .intersection(source.capabilities)
-                .with_write_twin()
-                .intersection(source.capabilities);
+        for (stanza, given) in set.sources(rule) {
+            let needed = d.needs().intersection(given).with_write_twin().intersection(given);
             if needed.is_empty() {
                 continue;
             }
             let used = fields
-                .entry((policy, source.stanza))
+                .entry(stanza)
                 .or_default()
                 .entry(d.path.clone())
                 .or_default()
@@ -381,9 +372,10 @@ fn evidence(chosen: &paths::Chosen, joined: &Joined) -> Option<String> {
 /// Whether the stanza may overlap a templated one that the server can fill and the program can't: what decides there is unknown,
 /// and any change may take or give something.
 fn may_meet_unfilled(joined: &Joined, id: StanzaId, unsure: Option<&Vec<&AccessSet>>) -> bool {
-    let (Some(unsure), Some(of), Some(stanza)) = (unsure, joined.policies.get(id.0), joined.stanza(id)) else {
+    let Some(unsure) = unsure else {
         return false;
     };
+    let (of, stanza) = (&joined.policies[id.policy()], &joined.policies[id]);
     let path = stanza.path.strip_prefix('/').unwrap_or(&stanza.path);
     let literal = path.split(['+', '*', '{']).next().unwrap_or_default();
     let literal = format!("{}{literal}", of.namespace);

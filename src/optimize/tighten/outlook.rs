@@ -185,7 +185,8 @@ impl Outlook {
         let levels = settled.levels.clone();
         let mut tightening = settled.into_tightening();
         for changed in &mut tightening.changed {
-            let taken = |id: &StanzaId| id.0 == changed.policy && levels.get(id).copied().unwrap_or_default() == 0;
+            let taken =
+                |id: &StanzaId| id.policy() == changed.policy && levels.get(id).copied().unwrap_or_default() == 0;
             let stanzas = ladders.keys().filter(|id| taken(id));
             let formed: Vec<(&StanzaId, &Vec<Formed<'_>>)> =
                 stanzas.filter_map(|id| Some((id, by_stanza.get(id)?))).collect();
@@ -230,7 +231,7 @@ impl Outlook {
                 )
             }
         };
-        let stanza = joined.stanza(id)?;
+        let stanza = &joined.policies[id];
         let mean = if spread.mean < 0.01 {
             "less than 0.01".to_owned()
         } else {
@@ -245,8 +246,8 @@ impl Outlook {
 
 /// The changes of one stanza, the tightest first; none where all of it stays.
 fn ladder(joined: &Joined, id: StanzaId, grants: &[Formed<'_>]) -> Option<Vec<Change>> {
-    let stanza = joined.stanza(id)?;
-    let namespace = &joined.policies.get(id.0)?.namespace;
+    let stanza = &joined.policies[id];
+    let namespace = &joined.policies[id.policy()].namespace;
     let whole = format!("{namespace}{}", stanza.path.strip_prefix('/').unwrap_or(&stanza.path));
     if grants.iter().all(|(_, _, c, _)| c.form == Form::Keep) {
         return None;

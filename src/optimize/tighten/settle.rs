@@ -5,7 +5,7 @@
 
 use super::draft::{Draft, Drafter, Levels, scheme};
 use super::{Fate, Ladders, Options, Tightening, blame, held};
-use crate::access::{AccessSet, Joined, SetId, StanzaId};
+use crate::access::{AccessSet, DemandId, Joined, PolicyNumber, SetId, StanzaId};
 use crate::index::IndexVec;
 use crate::optimize::edit::Change;
 use crate::optimize::limits::Limits;
@@ -21,7 +21,7 @@ const MOST_TRIALS: usize = 400;
 
 /// What can be proven.
 pub(super) struct Settled {
-    drafts: Vec<Draft>,
+    drafts: IndexVec<Policy, Draft>,
     scheme: Scheme,
     proof: Proof,
     steps: Vec<Planned>,
@@ -60,26 +60,24 @@ struct Work<'a> {
     drafter: Drafter<'a>,
     limits: Limits<'a>,
     levels: Levels,
-    drafts: Vec<Draft>,
+    drafts: IndexVec<Policy, Draft>,
     why: BTreeMap<StanzaId, String>,
     /// Demands by set.
-    demands: IndexVec<AccessSet, Vec<usize>>,
+    demands: IndexVec<AccessSet, Vec<DemandId>>,
     /// Sets by policy.
-    sets_of: Vec<Vec<SetId>>,
+    sets_of: IndexVec<Policy, Vec<SetId>>,
 }
 
 /// Settles what is wanted.
 pub(super) fn settle(joined: &Joined, options: &Options<'_>, ladders: &Ladders) -> Settled {
-    let mut demands: IndexVec<AccessSet, Vec<usize>> = joined.sets.map(|_| Vec::new());
-    for (n, d) in joined.demands.iter().enumerate() {
+    let mut demands: IndexVec<AccessSet, Vec<DemandId>> = joined.sets.map(|_| Vec::new());
+    for (n, d) in joined.demands.numbered() {
         demands[d.set].push(n);
     }
-    let mut sets_of: Vec<Vec<SetId>> = joined.policies.iter().map(|_| Vec::new()).collect();
+    let mut sets_of: IndexVec<Policy, Vec<SetId>> = joined.policies.map(|_| Vec::new());
     for (n, set) in joined.sets.numbered() {
         for &p in &set.policies {
-            if let Some(of) = sets_of.get_mut(p) {
-                of.push(n);
-            }
+            sets_of[p].push(n);
         }
     }
     let mut work = Work {
@@ -91,7 +89,7 @@ pub(super) fn settle(joined: &Joined, options: &Options<'_>, ladders: &Ladders) 
         },
         limits: Limits::new(joined, options.price, ladders.keys().copied().collect()),
         levels: Levels::new(),
-        drafts: Vec::new(),
+        drafts: IndexVec::new(),
         why: BTreeMap::new(),
         demands,
         sets_of,
@@ -104,7 +102,7 @@ pub(super) fn settle(joined: &Joined, options: &Options<'_>, ladders: &Ladders) 
     if !replays {
         work.keep_all(ladders);
     }
-    work.drafts = (0..joined.policies.len()).map(|p| work.redraft(p, replays)).collect();
+    work.drafts = joined.policies.ids().map(|p| work.redraft(p, replays)).collect();
     if replays {
         work.repair();
         work.restore();
@@ -137,30 +135,29 @@ impl<'a> Work<'a> {
     }
 
     /// The policy at its levels; as it is today where that does not parse, or where nothing is `wanted`.
-    fn redraft(&mut self, p: usize, wanted: bool) -> Draft {
+    fn redraft(&mut self, p: PolicyNumber, wanted: bool) -> Draft {
         if wanted && let Some(draft) = self.drafter.draft(p, &self.levels, &self.limits) {
             return draft;
         }
         if wanted {
             self.hold(p, "its new text would not parse again");
         }
-        let policy = self.joined.policies.get(p);
+        let policy = &self.joined.policies[p];
         Draft {
             tightened: super::Tightened {
                 policy: p,
-                text: policy.map(|q| q.source.to_string()),
+                text: Some(policy.source.to_string()),
                 reasons: Vec::new(),
                 expected: None,
             },
-            policy: policy.cloned(),
+            policy: Some(policy.clone()),
             changed: false,
         }
     }
 
     /// Every stanza of the policy stays.
-    fn hold(&mut self, policy: usize, reason: &str) {
-        let stanzas = self.joined.policies.get(policy).map_or(0, |p| p.stanzas.len());
-        for id in (0..stanzas).map(|s| (policy, s)) {
+    fn hold(&mut self, policy: PolicyNumber, reason: &str) {
+        for id in self.joined.policies.stanzas_of(policy) {
             let end = self.drafter.ladders.get(&id).map_or(0, Vec::len);
             self.limits.give_up(self.joined, id, reason);
             if self.levels.insert(id, end) != Some(end) {
@@ -180,30 +177,29 @@ impl<'a> Work<'a> {
     }
 
     /// The sets in which one of these policies is in force.
-    fn concerned(&self, policies: &BTreeSet<usize>) -> BTreeSet<SetId> {
-        let of = policies.iter().filter_map(|&p| self.sets_of.get(p));
-        of.flatten().copied().collect()
+    fn concerned(&self, policies: &BTreeSet<PolicyNumber>) -> BTreeSet<SetId> {
+        policies.iter().flat_map(|&p| &self.sets_of[p]).copied().collect()
     }
 
     /// Steps back until the proof holds. After the first round only what changed is proven again.
     fn repair(&mut self) {
         let mut concerned: Option<BTreeSet<SetId>> = None;
         loop {
-            let scheme = scheme(self.joined, |p| self.drafts.get(p), concerned.as_ref());
+            let scheme = scheme(self.joined, |p| &self.drafts[p], concerned.as_ref());
             let (_, failures) = self.prove(&scheme, concerned.as_ref());
             if failures.is_empty() {
                 return;
             }
             let state = (self.drafter.ladders, &self.levels, &self.limits);
             let blamed = blame::blamed(self.joined, &scheme, &failures, state);
-            let mut moved: BTreeSet<usize> = BTreeSet::new();
+            let mut moved: BTreeSet<PolicyNumber> = BTreeSet::new();
             for (id, reason) in blamed {
                 if self.limits.give_up(self.joined, id, &reason) {
-                    moved.insert(id.0);
+                    moved.insert(id.policy());
                 } else if can_step_back(self.drafter.ladders, &self.levels, id) {
                     *self.levels.entry(id).or_default() += 1;
                     self.why.insert(id, reason);
-                    moved.insert(id.0);
+                    moved.insert(id.policy());
                 }
             }
             if moved.is_empty() {
@@ -214,15 +210,12 @@ impl<'a> Work<'a> {
                 for &p in &moved {
                     self.hold(p, "no tighter set could be proven");
                 }
-                if moved.iter().all(|&p| self.drafts.get(p).is_none_or(|d| !d.changed)) {
+                if moved.iter().all(|&p| !self.drafts[p].changed) {
                     return;
                 }
             }
             for &p in &moved {
-                let draft = self.redraft(p, true);
-                if let Some(old) = self.drafts.get_mut(p) {
-                    *old = draft;
-                }
+                self.drafts[p] = self.redraft(p, true);
             }
             let mut next = self.concerned(&moved);
             next.extend(failing(self.joined, &failures));
@@ -251,9 +244,7 @@ impl<'a> Work<'a> {
                 self.levels.insert(id, level);
             }
             for (p, draft) in trial.drafts {
-                if let Some(old) = self.drafts.get_mut(p) {
-                    *old = draft;
-                }
+                self.drafts[p] = draft;
             }
         }
     }
@@ -269,19 +260,19 @@ impl<'a> Work<'a> {
             }
             n
         }
-        for &(p, _) in ids {
-            let mut sets = self.sets_of.get(p).into_iter().flatten().copied();
+        for id in ids {
+            let mut sets = self.sets_of[id.policy()].iter().copied();
             let Some(first) = sets.next() else { continue };
             for other in sets {
                 let (a, b) = (top(&mut leader, first), top(&mut leader, other));
                 leader[b] = a;
             }
         }
-        let mut groups: BTreeMap<Result<SetId, usize>, Vec<StanzaId>> = BTreeMap::new();
+        let mut groups: BTreeMap<Result<SetId, PolicyNumber>, Vec<StanzaId>> = BTreeMap::new();
         for &id in ids {
             // A policy of no set is apart from all.
-            let first = self.sets_of.get(id.0).and_then(|sets| sets.first().copied());
-            let group = first.map(|n| top(&mut leader, n)).ok_or(id.0);
+            let first = self.sets_of[id.policy()].first().copied();
+            let group = first.map(|n| top(&mut leader, n)).ok_or(id.policy());
             groups.entry(group).or_default().push(id);
         }
         groups.into_values().collect()
@@ -323,8 +314,8 @@ impl<'a> Work<'a> {
         levels.extend(trial.levels.iter().map(|(&id, &level)| (id, level)));
         let wanted: Vec<(StanzaId, usize)> = wanted.collect();
         levels.extend(wanted.iter().copied());
-        let policies: BTreeSet<usize> = wanted.iter().map(|(id, _)| id.0).collect();
-        let mut drafts: BTreeMap<usize, Draft> = BTreeMap::new();
+        let policies: BTreeSet<PolicyNumber> = wanted.iter().map(|(id, _)| id.policy()).collect();
+        let mut drafts: BTreeMap<PolicyNumber, Draft> = BTreeMap::new();
         for &p in &policies {
             match self.drafter.draft(p, &levels, &self.limits) {
                 Some(draft) => drafts.insert(p, draft),
@@ -332,9 +323,9 @@ impl<'a> Work<'a> {
             };
         }
         let sets = self.concerned(&policies);
-        let draft = |p: usize| {
+        let draft = |p: PolicyNumber| {
             let new = drafts.get(&p).or_else(|| trial.drafts.get(&p));
-            new.or_else(|| self.drafts.get(p))
+            new.unwrap_or(&self.drafts[p])
         };
         let scheme = scheme(self.joined, draft, Some(&sets));
         if !self.prove(&scheme, Some(&sets)).1.is_empty() {
@@ -349,13 +340,13 @@ impl<'a> Work<'a> {
     /// not to hold after all, today's policies stand.
     fn confirm(&mut self) -> (Proof, Scheme, Vec<Planned>) {
         loop {
-            let scheme = scheme(self.joined, |p| self.drafts.get(p), None);
+            let scheme = scheme(self.joined, |p| &self.drafts[p], None);
             let (proof, failures) = self.prove(&scheme, None);
             if self.drafts.iter().all(|d| !d.changed) {
                 return (proof, scheme, Vec::new());
             }
             if !failures.is_empty() {
-                for p in 0..self.joined.policies.len() {
+                for p in self.joined.policies.ids() {
                     self.stay(p, "no tighter set could be proven");
                 }
                 continue;
@@ -371,12 +362,9 @@ impl<'a> Work<'a> {
     }
 
     /// The policy is as it is today.
-    fn stay(&mut self, policy: usize, reason: &str) {
+    fn stay(&mut self, policy: PolicyNumber, reason: &str) {
         self.hold(policy, reason);
-        let draft = self.redraft(policy, false);
-        if let Some(old) = self.drafts.get_mut(policy) {
-            *old = draft;
-        }
+        self.drafts[policy] = self.redraft(policy, false);
     }
 
     /// The policies that change, with what they become and the wave that they belong to.
@@ -385,21 +373,21 @@ impl<'a> Work<'a> {
             scheme.policies.iter().map(|p| ((&*p.namespace, &*p.name), p)).collect();
         let changed = self.drafts.iter().filter(|draft| draft.changed);
         changed
-            .filter_map(|draft| {
+            .map(|draft| {
                 let policy = draft.tightened.policy;
-                let old = self.joined.policies.get(policy)?;
+                let old = &self.joined.policies[policy];
                 let to = by_name.get(&(&*old.namespace, &*old.name)).map(|p| (*p).clone());
                 let to = to.filter(|_| draft.tightened.text.is_some());
                 let wave = waves::of(self.joined, policy, to.as_ref());
-                Some(Move { policy, to, wave })
+                Move { policy, to, wave }
             })
             .collect()
     }
 
     /// What became of every stanza. A policy that goes as a whole takes all of them along.
-    fn fates(&self, removable: &[bool]) -> BTreeMap<StanzaId, Fate> {
+    fn fates(&self, removable: &IndexVec<Policy, bool>) -> BTreeMap<StanzaId, Fate> {
         let fate = |(id, hold): (StanzaId, Option<super::Hold>)| {
-            let goes = self.drafts.get(id.0).is_some_and(|d| d.policy.is_none());
+            let goes = self.drafts[id.policy()].policy.is_none();
             let ladder = self.drafter.ladders.get(&id);
             let level = self.levels.get(&id).copied().unwrap_or_default();
             let change = ladder.and_then(|ladder| ladder.get(level)).cloned();
@@ -421,8 +409,7 @@ impl<'a> Work<'a> {
         ladders
             .filter(|(id, _)| self.levels.get(id).is_some_and(|level| *level > 0))
             .filter_map(|(id, ladder)| {
-                let stanza = self.joined.stanza(*id)?;
-                let policy = self.joined.policies.get(id.0)?;
+                let (stanza, policy) = (&self.joined.policies[*id], &self.joined.policies[id.policy()]);
                 let what = match ladder.first()? {
                     Change::Replace(_) => "narrowing",
                     _ => "dropping unused capabilities of",
@@ -438,14 +425,14 @@ impl<'a> Work<'a> {
 #[derive(Default)]
 struct Trial {
     levels: Levels,
-    drafts: BTreeMap<usize, Draft>,
+    drafts: BTreeMap<PolicyNumber, Draft>,
 }
 
 /// The sets that failures are about.
 fn failing(joined: &Joined, failures: &[Failure]) -> BTreeSet<SetId> {
     let set = |f: &Failure| match f {
-        Failure::Denied { demand } => joined.demands.get(*demand).map(|d| d.set),
-        Failure::Granted { set, .. } | Failure::Undecided { set, .. } => Some(*set),
+        Failure::Denied { demand } => joined.demands[*demand].set,
+        Failure::Granted { set, .. } | Failure::Undecided { set, .. } => *set,
     };
-    failures.iter().filter_map(set).collect()
+    failures.iter().map(set).collect()
 }

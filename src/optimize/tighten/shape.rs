@@ -3,7 +3,8 @@
 //! A word of a path is taken out where it is in the policy's own name too (`team-web` and `secret/data/web/*`), or where at least
 //! three policies have the same path but for this word.
 
-use crate::policy::model::Policy;
+use crate::index::IndexVec;
+use crate::policy::table::Table;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What stands for a word that was taken out.
@@ -62,7 +63,7 @@ fn joined(pieces: &[&str]) -> String {
 }
 
 /// The shapes of all policies.
-pub(in crate::optimize) fn shapes(policies: &[Policy]) -> Vec<Shape> {
+pub(in crate::optimize) fn shapes<T>(policies: &Table<T>) -> IndexVec<T, Shape> {
     let mut paths: Vec<Vec<Vec<&str>>> = policies
         .iter()
         .map(|policy| {
@@ -139,8 +140,13 @@ fn with_hole(pieces: &[&str], at: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::model::Policy;
     use crate::policy::profile::Profile;
     use crate::policy::syntax;
+
+    fn found(policies: Vec<Policy>) -> Vec<Shape> {
+        shapes::<Policy>(&policies.into()).into()
+    }
 
     #[test]
     fn siblings_have_one_shape() {
@@ -156,7 +162,7 @@ mod tests {
             )
         };
         let other = make("ops", "path \"secret/*\" { capabilities = [\"read\"] }\n".to_owned());
-        let found = shapes(&[of("web"), of("data-eng"), other]);
+        let found = found(vec![of("web"), of("data-eng"), other]);
         assert_eq!(found[0], found[1]);
         assert_ne!(found[0].policy, found[2].policy);
     }
@@ -168,21 +174,21 @@ mod tests {
             let text = format!("path \"kv/apps/mail-{n}/*\" {{ capabilities = [\"read\"] }}\n");
             syntax::parse(&format!("app-mail-{n}"), "x.hcl", &text, &dialect).unwrap()
         };
-        let found = shapes(&[make(7), make(12)]);
+        let found = found(vec![make(7), make(12)]);
         assert_eq!(found[0], found[1]);
     }
 
     #[test]
     fn what_many_paths_differ_in_is_a_name() {
         let dialect = Profile::default().dialect();
-        let found: Vec<Policy> = ["a1", "b2", "c3"]
+        let policies = ["a1", "b2", "c3"]
             .iter()
             .map(|n| {
                 let text = format!("path \"kv/{n}x/*\" {{ capabilities = [\"read\"] }}\n");
                 syntax::parse(&format!("p{n}"), "x.hcl", &text, &dialect).unwrap()
             })
             .collect();
-        let found = shapes(&found);
+        let found = found(policies);
         assert_eq!(found[0], found[2]);
     }
 }

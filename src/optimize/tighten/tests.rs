@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::access::{Inputs, join};
+use crate::index::IndexVec;
+use crate::policy::model::Policy;
 use crate::policy::profile::Profile;
 use crate::policy::syntax;
 use crate::usage::Held;
@@ -36,13 +38,13 @@ fn demand(who: &str, policies: &[&str], path: &str, capability: Capability) -> D
     }
 }
 
-fn joined(texts: &[(&str, &str)], demands: Vec<Demand>) -> (Joined, Vec<bool>) {
+fn joined(texts: &[(&str, &str)], demands: Vec<Demand>) -> (Joined, IndexVec<Policy, bool>) {
     let dialect = Profile::default().dialect();
     let policies = texts
         .iter()
         .map(|(name, text)| syntax::parse(name, &format!("{name}.hcl"), text, &dialect).unwrap())
         .collect::<Vec<_>>();
-    let removable: Vec<bool> = policies.iter().map(|p| &*p.name != "default").collect();
+    let removable = policies.iter().map(|p| &*p.name != "default").collect();
     let joined = join(Inputs {
         facts: demands.into(),
         policies,
@@ -88,11 +90,8 @@ fn only_what_is_to_blame_goes_back() {
         mounts: &[],
     };
     let some = vec![Capability::Create, Capability::Read, Capability::Update];
-    let ladders = Ladders::from([
-        ((0, 0), vec![Change::Capabilities(some)]),
-        ((0, 1), vec![Change::Drop]),
-        ((0, 2), vec![Change::Drop]),
-    ]);
+    let wanted = [vec![Change::Capabilities(some)], vec![Change::Drop], vec![Change::Drop]];
+    let ladders: Ladders = joined.policies.stanzas().zip(wanted).collect();
     let found = settle::settle(&joined, &options, &ladders).into_tightening();
     assert!(found.proof.newly_granted == 0 && found.proof.newly_denied == 0);
     let new = text(&found, "team");
@@ -124,11 +123,14 @@ fn a_proof_over_nothing_proposes_nothing_and_the_servers_own_policies_stay() {
     assert!(found.changed.is_empty(), "no request was replayed");
     let demands = vec![demand("v", &["other"], "kv/a", Capability::Read)];
     let found = tightened(&[("team", TEAM), ("default", unheld), ("other", unheld)], demands);
-    let gone: Vec<usize> = found
+    let gone = found
         .changed
         .iter()
         .filter(|c| c.text.is_none())
-        .map(|c| c.policy)
-        .collect();
-    assert_eq!(gone, [0], "nobody held `team`; nobody can delete `default`");
+        .map(|c| c.policy.number());
+    assert_eq!(
+        gone.collect::<Vec<_>>(),
+        [0],
+        "nobody held `team`; nobody can delete `default`"
+    );
 }

@@ -3,8 +3,10 @@
 use super::expressible;
 use super::shape::{Shape, shapes};
 use crate::access::weight::Weighed;
-use crate::access::{HolderId, Joined, StanzaId};
+use crate::access::{HolderId, Joined, PolicyNumber, StanzaId};
+use crate::index::IndexVec;
 use crate::optimize::foresight::births::{Place, Unit};
+use crate::policy::model::Policy;
 use crate::policy::pattern::Pattern;
 use crate::vault::{Capability, CapabilitySet};
 use rayon::prelude::*;
@@ -138,30 +140,27 @@ pub(super) fn read(joined: &Joined, weighed: &Weighed<'_>, free: &BTreeSet<Stanz
     }
     let shapes = shapes(&joined.policies);
     let sums = Sums::new(weighed);
-    let holders: Vec<f64> = current_holders(joined);
+    let holders = current_holders(joined);
     let ids: Vec<(StanzaId, Capability)> = joined
         .policies
-        .iter()
-        .enumerate()
-        .flat_map(|(p, policy)| {
-            policy.stanzas.iter().enumerate().flat_map(move |(s, stanza)| {
-                let set = stanza.capability_set();
-                let denies = set.contains(Capability::Deny);
-                set.iter().filter(move |_| !denies).map(move |c| ((p, s), c))
-            })
+        .stanzas()
+        .flat_map(|id| {
+            let set = joined.policies[id].capability_set();
+            let denies = set.contains(Capability::Deny);
+            set.iter().filter(move |_| !denies).map(move |c| (id, c))
         })
         .collect();
     let empty = Used::new();
     let (grants, units): (Vec<Grant>, Vec<(Unit, Vec<Both>)>) = ids
         .par_iter()
         .filter_map(|&(id, capability)| {
-            let policy = joined.policies.get(id.0)?;
-            let stanza = joined.stanza(id)?;
+            let (number, stanza) = (id.policy(), &joined.policies[id]);
+            let policy = &joined.policies[number];
             let pattern = Pattern::parse(&stanza.path, &policy.namespace).ok()?;
             let mine = used.get(&(id, capability)).unwrap_or(&empty);
-            let likes = likes(shapes.get(id.0)?, id.1, capability);
+            let likes = likes(&shapes[number], id.place(), capability);
             let pairs = pairs.get(&(id, capability));
-            let count = holders.get(id.0).copied().unwrap_or_default().max(0.5);
+            let count = holders[number].max(0.5);
             let open = Open {
                 weighed,
                 sums: &sums,
@@ -191,12 +190,12 @@ pub(super) fn read(joined: &Joined, weighed: &Weighed<'_>, free: &BTreeSet<Stanz
                     Unit {
                         likes,
                         places,
-                        shares: shares(by.get(&(id, capability)), joined.held_by.get(id.0)),
-                        block: u32::try_from(id.0).unwrap_or(u32::MAX),
+                        shares: shares(by.get(&(id, capability)), &joined.held_by[number]),
+                        block: u32::try_from(number.number()).unwrap_or(u32::MAX),
                         breadth: opens.first().map_or(1.0, |all| all.pairs / count),
                         open: 0.0,
                         narrows,
-                        idle: idle(joined, id.0),
+                        idle: idle(joined, number),
                         free: free.contains(&id),
                     },
                     opens,
@@ -213,15 +212,14 @@ pub(super) fn read(joined: &Joined, weighed: &Weighed<'_>, free: &BTreeSet<Stanz
 }
 
 /// Who would be denied: those who used it, by how often; where nobody did, its holders alike.
-fn shares(used: Option<&BTreeMap<HolderId, f64>>, held: Option<&BTreeSet<HolderId>>) -> Vec<(u32, f64)> {
+fn shares(used: Option<&BTreeMap<HolderId, f64>>, held: &BTreeSet<HolderId>) -> Vec<(u32, f64)> {
     let number = |h: HolderId| u32::try_from(h.number()).unwrap_or(u32::MAX);
     if let Some(used) = used {
         let all: f64 = used.values().sum();
         return used.iter().map(|(&h, n)| (number(h), n / all)).collect();
     }
-    let held: Vec<HolderId> = held.into_iter().flatten().copied().collect();
     let all = held.len().max(1) as f64;
-    held.into_iter().map(|h| (number(h), 1.0 / all)).collect()
+    held.iter().map(|&h| (number(h), 1.0 / all)).collect()
 }
 
 /// What one access weighs in the mean.
@@ -247,11 +245,9 @@ fn measured(units: Vec<(Unit, Vec<Both>)>, worth: f64) -> Vec<Unit> {
 }
 
 /// Whether nobody holds the policy, and it is known that nothing hands it out.
-fn idle(joined: &Joined, policy: usize) -> bool {
-    let unheld = joined.held_by.get(policy).is_none_or(BTreeSet::is_empty);
+fn idle(joined: &Joined, policy: PolicyNumber) -> bool {
     let known = joined.handed_out.as_ref().filter(|known| known.is_complete());
-    let id = joined.policies.get(policy).map(crate::policy::model::Policy::id);
-    unheld && known.zip(id).is_some_and(|(known, id)| !known.names(&id))
+    joined.held_by[policy].is_empty() && known.is_some_and(|known| !known.names(&joined.policies[policy].id()))
 }
 
 /// What a grant is like, from the widest to the nearest: the capability, then the shape of stanza and policy. Nothing that follows from
@@ -263,13 +259,11 @@ fn likes(shape: &Shape, stanza: usize, capability: Capability) -> Vec<u64> {
 }
 
 /// How many hold each policy today.
-fn current_holders(joined: &Joined) -> Vec<f64> {
-    let mut count = vec![0.0; joined.policies.len()];
+fn current_holders(joined: &Joined) -> IndexVec<Policy, f64> {
+    let mut count = joined.policies.map(|_| 0.0);
     for &set in &joined.current {
         for &p in &joined.sets[set].policies {
-            if let Some(n) = count.get_mut(p) {
-                *n += 1.0;
-            }
+            count[p] += 1.0;
         }
     }
     count
