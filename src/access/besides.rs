@@ -1,31 +1,35 @@
 //! What servers ask policies for besides the path of a request: which keys a list shows (OpenBao's
-//! `list_scan_response_keys_filter_path`), and which events a subscription gets (Vault Enterprise). No log tells that these stanzas
-//! were asked, so whatever may have been counts as used.
+//! `list_scan_response_keys_filter_path`), which events a subscription gets (Vault Enterprise), and whether anything is granted below
+//! a mount, for the question that clients ask before they use KV. No log tells that these stanzas were asked, so whatever may have
+//! been counts as used.
 
 use super::holder::HolderId;
-use super::join::JoinedDemand;
-use super::sets::{AccessSet, StanzaId};
+use super::join::{JoinedDemand, Outcome};
+use super::sets::{AccessSet, SetId, StanzaId};
+use crate::index::IndexVec;
 use crate::policy::model::{Policy, Stanza};
 use crate::policy::table::Table;
 use crate::policy::template::literal_start;
-use crate::vault::Capability;
+use crate::vault::{Capability, protected};
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::sync::Arc;
 
 /// A stanza with its policy.
 type Held<'a> = (StanzaId, &'a Policy, &'a Stanza);
 
-/// The stanzas that may have been asked, with the reason.
-pub(super) fn kept<'a>(
+/// The stanzas that may have been asked, with the reason; `mounts` are those of the deployment, each with its namespace.
+pub(super) fn kept(
     policies: &Table,
     demands: &[JoinedDemand],
-    sets: impl Iterator<Item = &'a AccessSet>,
+    sets: &IndexVec<AccessSet>,
+    mounts: &[String],
 ) -> BTreeMap<StanzaId, Arc<str>> {
     let subscribed = demands
         .iter()
         .filter(|d| d.was_allowed() && d.demand.path.starts_with("sys/events/subscribe/"));
     let subscribers: BTreeSet<HolderId> = subscribed.map(|d| d.holder).collect();
-    let mut kept = BTreeMap::new();
+    let mut kept = below_mounts(policies, demands, sets, mounts);
     for set in sets {
         let held: Vec<Held<'_>> = held(policies, set).collect();
         for (_, policy, list) in &held {
@@ -50,6 +54,98 @@ pub(super) fn kept<'a>(
 fn held<'a>(policies: &'a Table, set: &'a AccessSet) -> impl Iterator<Item = Held<'a>> {
     let stanzas = set.policies.iter().flat_map(|&policy| policies.stanzas_of(policy));
     stanzas.map(|id| (id, &policies[id.policy()], &policies[id]))
+}
+
+/// The questions for mounts that each holder got an answer to: namespace and path.
+fn questions(demands: &[JoinedDemand]) -> BTreeMap<HolderId, BTreeSet<(&str, &str)>> {
+    let mut asked: BTreeMap<HolderId, BTreeSet<(&str, &str)>> = BTreeMap::new();
+    for d in demands.iter().filter(|d| d.demand.allowed > d.demand.failed) {
+        if let Some(path) = protected::mount_question(&d.demand.path) {
+            let question = (&*d.demand.namespace, path.trim_end_matches('/'));
+            asked.entry(d.holder).or_default().insert(question);
+        }
+    }
+    asked
+}
+
+/// What may have been the one grant below a mount that a holder asked for: where nothing that it used lies there, all that may be it.
+fn below_mounts(
+    policies: &Table,
+    demands: &[JoinedDemand],
+    sets: &IndexVec<AccessSet>,
+    mounts: &[String],
+) -> BTreeMap<StanzaId, Arc<str>> {
+    let mut kept = BTreeMap::new();
+    let asked = questions(demands);
+    if asked.is_empty() {
+        return kept;
+    }
+    let mut used: BTreeMap<(SetId, HolderId), BTreeSet<&str>> = BTreeMap::new();
+    for d in demands.iter().filter(|d| matches!(d.outcome, Outcome::Explained(_))) {
+        used.entry((d.set, d.holder)).or_default().insert(&d.path);
+    }
+    let nothing = BTreeSet::new();
+    for (id, set) in sets.numbered() {
+        let all = asked.iter().filter(|(holder, _)| set.holders.contains(holder));
+        for (holder, &(namespace, path)) in all.flat_map(|(holder, all)| all.iter().map(move |one| (*holder, one))) {
+            let mount = Mount::of(namespace, path, mounts);
+            let used = used.get(&(id, holder)).unwrap_or(&nothing);
+            let from = used.range::<str, _>((Bound::Included(mount.begins.as_str()), Bound::Unbounded));
+            let mut there = from.take_while(|used| used.starts_with(&mount.begins));
+            let full = format!("{namespace}{path}");
+            if there.any(|used| mount.is_whole || lies_at(used, &full)) {
+                continue;
+            }
+            let reason: Arc<str> = Arc::from(format!(
+                "servers answered `{namespace}sys/internal/ui/mounts/{path}` for a grant below that mount, and this may be it"
+            ));
+            let deciding = held(policies, set).filter(|(_, policy, stanza)| may_meet(policy, stanza, &mount.begins));
+            kept.extend(deciding.map(|(id, ..)| (id, reason.clone())));
+        }
+    }
+    kept
+}
+
+/// What is known of the mount that a path lies in.
+struct Mount {
+    /// What its path is or begins with, namespace in front.
+    begins: String,
+    /// Whether that is all of it.
+    is_whole: bool,
+}
+
+impl Mount {
+    fn of(namespace: &str, path: &str, mounts: &[String]) -> Self {
+        let full = format!("{namespace}{path}/");
+        let listed = mounts.iter().filter(|mount| full.starts_with(mount.as_str()));
+        let first = path.split('/').next().unwrap_or_default();
+        match listed.max_by_key(|mount| mount.len()) {
+            Some(mount) => Self {
+                begins: mount.clone(),
+                is_whole: true,
+            },
+            None => Self {
+                begins: format!("{namespace}{first}/"),
+                is_whole: first == path,
+            },
+        }
+    }
+}
+
+/// Whether a path that was used is that of the question, or lies where KV version 2 has it: a folder of its own stands between the
+/// mount and the rest.
+fn lies_at(used: &str, asked: &str) -> bool {
+    let used = used.trim_end_matches('/');
+    used == asked
+        || asked.match_indices('/').any(|(at, _)| {
+            let (mount, rest) = asked.split_at(at);
+            let below = used.strip_prefix(mount).and_then(|below| below.strip_suffix(rest));
+            below.is_some_and(|folder| {
+                folder
+                    .strip_prefix('/')
+                    .is_some_and(|name| !name.is_empty() && !name.contains('/'))
+            })
+        })
 }
 
 /// Whether a stanza may match something that begins so.

@@ -142,6 +142,7 @@ mod tests {
             role: Arc::from(role),
             by_login: true,
             last_seen: Timestamp::from_second(at).ok(),
+            first_seen: None,
         }
     }
 

@@ -132,6 +132,8 @@ pub struct Joined {
     pub uses: BTreeMap<StanzaId, BTreeMap<Capability, StanzaUse>>,
     /// Who holds each policy.
     pub held_by: IndexVec<Policy, BTreeSet<HolderId>>,
+    /// When somebody was first seen with each policy.
+    pub first_held: IndexVec<Policy, Option<Timestamp>>,
     /// Who may hold which policy without that being known.
     pub may_hold: MayHold,
     /// Stanzas that could have explained what the policies as read do not explain: nobody's use of them is known whole.
@@ -266,6 +268,7 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
     let seen = set_holders.iter().zip(&seen_sets).map(|(&holder, set)| Seen {
         holder,
         held: &set.held,
+        first: set.first_seen,
         last: set.last_seen,
         login: directory
             .as_ref()
@@ -278,6 +281,7 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
         .map(|(&holder, (_, held, _))| Seen {
             holder,
             held,
+            first: None,
             last: None,
             login: None,
         });
@@ -351,6 +355,8 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
     for (&holder, (.., lines)) in lost_holders.iter().zip(&lost_known) {
         *lost_by.entry(holder).or_default() += lines;
     }
+    let first_held = lists.first_held();
+    let first_held = policies.map(|policy| first_held.get(&policy.id()).copied());
     drop(lists);
     let sets = builder.compile(&holders);
 
@@ -387,7 +393,11 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
         held_by: &held_by,
         may_hold: &may_hold,
     });
-    let kept = besides::kept(&policies, &demands, sets.iter());
+    let mounts = deployment.into_iter().flat_map(|d| &d.mounts);
+    let mounts: Vec<String> = mounts
+        .map(|mount| format!("{}{}", mount.namespace, mount.path))
+        .collect();
+    let kept = besides::kept(&policies, &demands, &sets, &mounts);
     let handed_out = deployment.map(|d| HandedOut::by(d, &told, holders.iter(), unknown));
     Joined {
         profile,
@@ -400,6 +410,7 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
         demands: demands.into(),
         uses,
         held_by,
+        first_held,
         may_hold,
         doubted,
         unexplained_by,

@@ -5,7 +5,7 @@ use super::meant::{HeldSet, Meant, Reader};
 use crate::index::{Idx, IndexVec};
 use crate::usage::demand::{Demand, Principal};
 use crate::usage::held::{Held, Namespaces};
-use crate::vault::{PrincipalKind, RoleId, identity, path};
+use crate::vault::{PolicyId, PrincipalKind, RoleId, identity, path};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -14,6 +14,7 @@ use std::sync::Arc;
 pub(super) struct Seen<'a> {
     pub(super) holder: HolderId,
     pub(super) held: &'a Held,
+    pub(super) first: Option<Timestamp>,
     pub(super) last: Option<Timestamp>,
     /// Mount and role of its login, as the server vouches for them.
     pub(super) login: Option<(Arc<str>, &'a Arc<str>)>,
@@ -22,10 +23,11 @@ pub(super) struct Seen<'a> {
 /// Policy sets of one principal, with when each was last seen in force.
 type SeenLast = BTreeMap<HeldSet, Option<Timestamp>>;
 
-/// A list of policies in the log: whose, what it means, and when it was last in force.
+/// A list of policies in the log: whose, what it means, and when it was in force.
 pub(super) struct Listed {
     pub(super) holder: HolderId,
     pub(super) meant: Meant,
+    first: Option<Timestamp>,
     last: Option<Timestamp>,
 }
 
@@ -80,7 +82,8 @@ impl<'a> Lists<'a> {
                 }
             };
             before = Some((holder, demand, list));
-            self.used(list, demand.last_seen);
+            // Of the lists that it was made with a demand keeps the last one.
+            self.used(list, (demand.last_seen, demand.last_seen));
             list_of.push(list);
         }
         list_of
@@ -106,7 +109,7 @@ impl<'a> Lists<'a> {
             };
             for at in places {
                 let list = self.number(seen.holder, &holder.principal, seen.held, at);
-                self.used(list, seen.last);
+                self.used(list, (seen.first, seen.last));
                 let space = self.listed[list].meant.space();
                 if let (Some(space), Some((mount, role))) = (space, &seen.login) {
                     roles.insert(RoleId::new(space.clone(), mount.clone(), Arc::clone(role)));
@@ -160,14 +163,29 @@ impl<'a> Lists<'a> {
             listed.push(Listed {
                 holder,
                 meant: reader.read(principal, held, at, told),
+                first: None,
                 last: None,
             })
         })
     }
 
-    fn used(&mut self, number: Idx<Listed>, last: Option<Timestamp>) {
+    fn used(&mut self, number: Idx<Listed>, (first, last): (Option<Timestamp>, Option<Timestamp>)) {
         let listed = &mut self.listed[number];
+        listed.first = [listed.first, first].into_iter().flatten().min();
         listed.last = listed.last.max(last);
+    }
+
+    /// When somebody was first seen with each policy.
+    pub(super) fn first_held(&self) -> BTreeMap<&PolicyId, Timestamp> {
+        let mut first_held: BTreeMap<&PolicyId, Timestamp> = BTreeMap::new();
+        for listed in &self.listed {
+            let readings = listed.meant.readings().flat_map(|reading| reading.policies.iter());
+            for (policy, first) in readings.filter_map(|policy| Some((policy, listed.first?))) {
+                let known = first_held.entry(policy).or_insert(first);
+                *known = first.min(*known);
+            }
+        }
+        first_held
     }
 }
 

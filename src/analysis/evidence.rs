@@ -18,11 +18,13 @@
 
 use super::newcomers::Newcomers;
 use crate::access::holder::AssignedBy;
-use crate::access::{Holder, HolderId, Joined, PolicyNumber};
+use crate::access::{Holder, HolderId, Joined, PolicyNumber, logins};
 use crate::advice::{Evidence, EvidenceState};
+use crate::deployment::required;
 use crate::index::IndexVec;
 use crate::policy::model::Policy;
 use crate::policy::template::literal_start;
+use crate::usage::{Coverage, Gap};
 use crate::vault::{Operation, PolicyId, path};
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -68,6 +70,28 @@ pub struct Watch {
     pub health: f64,
     /// Nodes whose logs were read.
     pub nodes: usize,
+    /// Times within the window of which there is no entry.
+    pub gaps: Vec<Gap>,
+}
+
+impl Watch {
+    /// Of logs.
+    #[must_use]
+    pub fn of(coverage: &Coverage) -> Self {
+        Self {
+            window_days: coverage.window_days(),
+            health: coverage.health(),
+            nodes: coverage.nodes.len().max(1),
+            gaps: coverage.gaps.clone(),
+        }
+    }
+
+    /// Days that were watched from a time on.
+    fn days_since(&self, at: Timestamp, last: Timestamp) -> f64 {
+        let days = |from: Timestamp, to: Timestamp| (to.duration_since(from).as_secs_f64() / 86_400.0).max(0.0);
+        let silent: f64 = self.gaps.iter().map(|gap| days(gap.from.max(at), gap.to)).sum();
+        (days(at, last) - silent).max(0.0)
+    }
 }
 
 /// How one holder acted in the window.
@@ -119,8 +143,8 @@ fn windows(holders: &[Activity], days: f64) -> usize {
 /// From when on a policy could have been used as it is, where the logs show that this was later than their beginning.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Since {
-    /// Days before the logs end.
-    pub days_ago: f64,
+    /// Days that were watched since.
+    pub days: f64,
     /// What happened then, as a sentence without its end.
     pub what: String,
 }
@@ -135,13 +159,10 @@ pub fn unused(
     by_others: bool,
 ) -> Evidence {
     let mut reasons = Vec::new();
-    let window = since.map_or(watch.window_days, |since| since.days_ago.min(watch.window_days));
+    let window = since.map_or(watch.window_days, |since| since.days.min(watch.window_days));
     reasons.push(format!("watched for {}", days(window)));
-    if let Some(Since { days_ago, what }) = since {
-        reasons.push(format!(
-            "{what} {} before the logs end, so only that counts",
-            days(*days_ago)
-        ));
+    if let Some(Since { what, .. }) = since {
+        reasons.push(format!("{what}, and only the {} watched since count", days(window)));
     }
     let mut base = settings.min_days.max(since.map_or(0.0, |_| settings.changed_days));
     let active = holders.iter().filter(|h| !h.days.is_empty()).count();
@@ -247,7 +268,7 @@ pub fn of_policies(
     settings: &EvidenceSettings,
     last: Option<Timestamp>,
 ) -> IndexVec<Policy, Evidence> {
-    let since = in_force_since(joined, last);
+    let since = in_force_since(joined, watch, last);
     let newcomers = Newcomers::of(joined, watch, settings, last);
     let peers = Peers::of(joined);
     let unknown: BTreeSet<HolderId> = joined
@@ -357,10 +378,12 @@ fn may_be_one(joined: &Joined, read: &Policy, missing: &PolicyId) -> bool {
 
 /// From when on each policy could have been used as it is, by what the log shows of writes: of the policy itself, of the mounts that
 /// its stanzas are about, and of moves of mounts, of which the log does not tell the paths.
-fn in_force_since(joined: &Joined, last: Option<Timestamp>) -> IndexVec<Policy, Option<Since>> {
+fn in_force_since(joined: &Joined, watch: &Watch, last: Option<Timestamp>) -> IndexVec<Policy, Option<Since>> {
     let mut written: BTreeMap<PolicyId, Timestamp> = BTreeMap::new();
     let mut mounted: BTreeMap<String, Timestamp> = BTreeMap::new();
     let mut moved: Option<Timestamp> = None;
+    let mut replaced: Option<Timestamp> = None;
+    let mut place: Option<(Timestamp, &str)> = None;
     for d in joined.demands.iter().filter(|d| d.was_allowed()) {
         let is_write = matches!(d.operation(), Operation::Update | Operation::Create);
         let (true, Some(at)) = (is_write, d.demand.last_seen) else {
@@ -369,6 +392,9 @@ fn in_force_since(joined: &Joined, last: Option<Timestamp>) -> IndexVec<Policy, 
         let (asked, namespace) = (&*d.demand.path, &d.demand.namespace);
         let mount = asked.strip_prefix("sys/mounts/").map(str::to_owned);
         let mount = mount.or_else(|| Some(format!("auth/{}", asked.strip_prefix("sys/auth/")?)));
+        if required::written_place(asked).is_some() {
+            place = place.max(Some((at, &d.path)));
+        }
         if let Some(name) = path::policy_at(asked) {
             let policy = PolicyId::new(namespace.clone(), name.trim().to_lowercase());
             let known = written.entry(policy).or_insert(at);
@@ -380,6 +406,8 @@ fn in_force_since(joined: &Joined, last: Option<Timestamp>) -> IndexVec<Policy, 
             *known = at.max(*known);
         } else if asked == "sys/remount" {
             moved = moved.max(Some(at));
+        } else if replaces_the_storage(asked) {
+            replaced = replaced.max(Some(at));
         }
     }
     let of_policy = |policy: &Policy| {
@@ -400,13 +428,89 @@ fn in_force_since(joined: &Joined, last: Option<Timestamp>) -> IndexVec<Policy, 
         let known = [
             written.map(|at| (at, "the policy was changed".to_owned())),
             mounted.map(|(at, mount)| (at, format!("`{mount}` was mounted"))),
-            moved.map(|at| (at, "a mount was moved, and the log does not say which,".to_owned())),
+            moved.map(|at| (at, "a mount was moved, and the log does not say which".to_owned())),
+            replaced.map(|at| {
+                (
+                    at,
+                    "the server got another storage, with policies of which the log does not tell".to_owned(),
+                )
+            }),
         ];
-        let (at, what) = known.into_iter().flatten().max_by_key(|(at, _)| *at)?;
-        let days_ago = last?.duration_since(at).as_secs_f64() / 86_400.0;
-        Some(Since { days_ago, what })
+        known.into_iter().flatten().max_by_key(|(at, _)| *at)
     };
-    joined.policies.map(of_policy)
+    let unplaced: BTreeSet<PolicyId> = logins::unplaced(joined)
+        .into_iter()
+        .map(|p| joined.policies[p].id())
+        .collect();
+    let since = |(number, policy)| {
+        let last = last?;
+        let changed = of_policy(policy);
+        let held = match joined.first_held[number] {
+            Some(first) => late(first, watch, last).then(|| (first, "somebody was first seen with it".to_owned())),
+            None => never_held(joined, number, place, &unplaced, last),
+        };
+        let (at, what) = [changed, held].into_iter().flatten().max_by_key(|(at, _)| *at)?;
+        Some(Since {
+            days: watch.days_since(at, last),
+            what,
+        })
+    };
+    joined.policies.numbered().map(since).collect()
+}
+
+/// Whether a write at this path puts another storage in the place of the server's, or writes in it below the policies.
+fn replaces_the_storage(path: &str) -> bool {
+    let below = |start: &str| path.strip_prefix(start);
+    let snapshot = below("sys/storage/raft/snapshot").is_some_and(|rest| matches!(rest, "" | "-force"));
+    let loaded = path.starts_with("sys/storage/raft/snapshot-auto/snapshot-load/");
+    let replicated = below("sys/replication/").is_some_and(|rest| {
+        let ends = [
+            "/secondary/enable",
+            "/secondary/update-primary",
+            "/recover",
+            "/demote",
+            "/promote",
+        ];
+        ends.iter().any(|end| rest.ends_with(end))
+    });
+    snapshot || loaded || replicated || path.starts_with("sys/raw/")
+}
+
+/// Whether what the log first shows then was not there from its beginning: what nobody had nobody could use.
+fn late(first: Timestamp, watch: &Watch, last: Timestamp) -> bool {
+    /// What begins within so many days of the first entry may have been before.
+    const FIRST_DAYS: f64 = 1.0;
+    watch.window_days - last.duration_since(first).as_secs_f64() / 86_400.0 > FIRST_DAYS
+}
+
+/// From when on those may have a policy who have it by the deployment alone, which is as new as the end of the logs: since a `place`
+/// that hands out policies was last written, and for whoever acts without being seen with it not at all yet. So for those who came by
+/// one of the `unplaced` policies, which a place gives together with this one.
+fn never_held(
+    joined: &Joined,
+    number: PolicyNumber,
+    place: Option<(Timestamp, &str)>,
+    unplaced: &BTreeSet<PolicyId>,
+    last: Timestamp,
+) -> Option<(Timestamp, String)> {
+    let policy = joined.policies[number].id();
+    let gives_both = |place: &AssignedBy| {
+        place.policies.contains(&policy) && place.policies.iter().any(|other| unplaced.contains(other))
+    };
+    let mut holders = joined.held_by[number].iter().map(|&holder| &joined.holders[holder]);
+    let by_it = |holder: &&Holder| (holder.is_active() && holder.is_bound()) || holder.assigned.iter().any(gives_both);
+    if let Some(holder) = holders.find(by_it) {
+        let what = format!(
+            "`{}` holds it by the deployment, and no entry shows it yet",
+            holder.display()
+        );
+        return Some((last, what));
+    }
+    let (at, place) = place.filter(|_| !joined.held_by[number].is_empty())?;
+    Some((
+        at,
+        format!("nobody was seen with it, and `{place}` was written, which may be what hands it out"),
+    ))
 }
 
 /// The policies that may be tightened: those whose "unused" is well enough known. `default` is for everybody's own token,
@@ -451,6 +555,7 @@ mod tests {
             window_days,
             health,
             nodes: 1,
+            gaps: Vec::new(),
         }
     }
 
@@ -468,6 +573,7 @@ mod tests {
             window_days: 24.0,
             health: 0.6,
             nodes: 1,
+            gaps: Vec::new(),
         };
         let daily: Vec<i32> = (0..24).collect();
         let dwell = |days: &[i32]| unused(&settings, &watch, &[holder("a", days)], None, false).dwell_days;
@@ -525,7 +631,7 @@ mod tests {
         };
         let daily = [holder("app", &(0..60).collect::<Vec<_>>())];
         let since = Since {
-            days_ago: 5.0,
+            days: 5.0,
             what: "the policy was changed".to_owned(),
         };
         let e = unused(&settings, &watch(60.0, 1.0), &daily, Some(&since), false);

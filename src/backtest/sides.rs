@@ -49,6 +49,7 @@ impl<'a> Sides<'a> {
                 window_days: f64::from(cut.train.end - cut.train.start),
                 health: input.health,
                 nodes: input.nodes,
+                gaps: Vec::new(),
             },
             last: split::start_of(cut.train.end),
             evidence: &options.evidence,

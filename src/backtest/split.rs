@@ -41,13 +41,25 @@ pub fn cuts(demands: &[Demand], train_days: i32, test_days: i32, step_days: i32)
 /// What the logs say of `days`: their demands, trimmed to them, and the sets that were last in force in them. A set that was in
 /// force later says nothing of when it began.
 pub(super) fn trim(facts: &Facts, days: &Range<i32>) -> Facts {
+    let (start, end) = (start_of(days.start), start_of(days.end));
+    let begins = |set: &PolicySet| set.first_seen.or(set.last_seen);
     let inside = |set: &&PolicySet| {
-        let day = set.last_seen.map(|t| i32::try_from(t.as_second().div_euclid(86_400)));
-        day.is_none_or(|day| day.is_ok_and(|day| days.contains(&day)))
+        let is_late = begins(set).zip(end).is_some_and(|(first, end)| first >= end);
+        let is_early = set.last_seen.zip(start).is_some_and(|(last, start)| last < start);
+        !is_late && !is_early
+    };
+    let within = |set: &PolicySet| PolicySet {
+        first_seen: set.first_seen.max(start.filter(|_| set.first_seen.is_some())),
+        last_seen: [set.last_seen, end]
+            .into_iter()
+            .flatten()
+            .min()
+            .filter(|_| set.last_seen.is_some()),
+        ..set.clone()
     };
     Facts {
         demands: facts.demands.iter().filter_map(|d| trimmed(d, days)).collect(),
-        sets: facts.sets.iter().filter(inside).cloned().collect(),
+        sets: facts.sets.iter().filter(inside).map(within).collect(),
         namespaces: facts.namespaces.clone(),
         lost: facts.lost.clone(),
         untold: facts.untold,

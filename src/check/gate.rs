@@ -44,6 +44,7 @@ impl Seen {
                 window_days: 0.0,
                 health: 1.0,
                 nodes: 1,
+                gaps: Vec::new(),
             },
             last: None,
         }

@@ -17,8 +17,8 @@ use crate::report::gate::{self, Gate};
 use crate::settings::{self, Settings, SettingsError, decisions};
 use crate::sources;
 use crate::staged;
+use crate::usage::Facts;
 use crate::usage::tally::Tally;
-use crate::usage::{Facts, Usage};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
@@ -480,7 +480,7 @@ fn seen(reading: &Reading, talk: &Talk) -> Result<Option<(Seen, Tally)>, Failure
     })?;
     material::not_empty(&usage)?;
     let seen = Seen {
-        watch: watch(&usage),
+        watch: Watch::of(&usage.coverage()),
         last: usage.coverage().last,
         facts: Facts::from(&usage),
     };
@@ -488,25 +488,4 @@ fn seen(reading: &Reading, talk: &Talk) -> Result<Option<(Seen, Tally)>, Failure
     // Nobody waits for what is given back.
     rayon::spawn(move || drop(usage));
     Ok(Some((seen, tally)))
-}
-
-/// What the logs are worth.
-fn watch(usage: &Usage) -> Watch {
-    let seen = usage.coverage();
-    let days = |from: Timestamp, to: Timestamp| to.duration_since(from).as_secs_f64() / 86_400.0;
-    let window_days = match (seen.first, seen.last) {
-        (Some(first), Some(last)) => days(first, last),
-        _ => 0.0,
-    };
-    let gap_days: f64 = seen.gaps.iter().map(|g| days(g.from, g.to)).sum();
-    let gap_share = if window_days > 0.0 {
-        (gap_days / window_days).min(1.0)
-    } else {
-        0.0
-    };
-    Watch {
-        window_days,
-        health: ((1.0 - seen.skipped_share) * (1.0 - gap_share)).clamp(0.0, 1.0),
-        nodes: seen.nodes.len().max(1),
-    }
 }

@@ -29,8 +29,6 @@ pub struct Entry<'a> {
     pub of_plugin: bool,
     /// The request went from one node to another.
     pub forwarded: bool,
-    /// The raw address of the node that forwarded it.
-    pub forwarded_from: &'a [u8],
 }
 
 /// The `request` object: raw texts between their quotes, empty where absent.
@@ -194,8 +192,8 @@ impl<'a> Draft<'a> {
                 entry.answer = object(value);
             }
             b"error" => set_error(entry, value),
-            b"forwarded" => entry.forwarded = value == b"true",
-            b"forwarded_from" => entry.forwarded_from = scan::unquoted(value).unwrap_or_default(),
+            b"forwarded" => entry.forwarded |= value == b"true",
+            b"forwarded_from" => entry.forwarded |= scan::unquoted(value).is_some_and(|from| !from.is_empty()),
             _ => {}
         }
         Ok(())
@@ -203,7 +201,6 @@ impl<'a> Draft<'a> {
 
     fn entry(mut self, kind: Kind) -> Entry<'a> {
         self.entry.response = kind == Kind::Response;
-        self.entry.forwarded |= !self.entry.forwarded_from.is_empty();
         self.entry
     }
 }

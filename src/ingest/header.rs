@@ -39,6 +39,13 @@ pub fn tells_of_a_request(text: &[u8]) -> bool {
             .any(has)
 }
 
+/// Whether a line holds what no text does: control characters other than those of terminals and of records that are set apart.
+#[must_use]
+pub fn is_no_text(line: &[u8]) -> bool {
+    const IN_TEXT: [u8; 6] = [b'\t', b'\n', b'\r', 0x0c, 0x1b, 0x1e];
+    line.iter().any(|c| (*c < b' ' && !IN_TEXT.contains(c)) || *c == 0x7f)
+}
+
 /// What stands in a line that is all base64; nothing where it is not, or too short to be an entry.
 #[must_use]
 pub fn from_base64(line: &[u8]) -> Option<Vec<u8>> {

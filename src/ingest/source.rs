@@ -80,9 +80,10 @@ pub fn expand(names: &[String]) -> Result<Named, IngestError> {
                 let before = named.logs.len();
                 for path in found {
                     match path {
+                        Ok(path) if path.is_dir() => folder(&path, &mut named)?,
                         Ok(path) if path.is_file() => named.logs.push(LogInput::File(path)),
                         Ok(path) if leads_nowhere(&path) => named.unread.push(IngestError::Gone(path)),
-                        Ok(_) => {}
+                        Ok(path) => named.left_out.push(path),
                         Err(error) => named.unread.push(IngestError::Read {
                             path: error.path().to_path_buf(),
                             source: error.into(),
@@ -98,6 +99,8 @@ pub fn expand(names: &[String]) -> Result<Named, IngestError> {
     }
     let mut seen = std::collections::HashSet::new();
     named.logs.retain(|input| seen.insert(input.clone()));
+    named.left_out.sort();
+    named.left_out.dedup();
     Ok(named)
 }
 
@@ -143,7 +146,7 @@ fn folder(path: &Path, named: &mut Named) -> Result<(), IngestError> {
             .is_some_and(|name| name.to_string_lossy().starts_with('.'));
         if entry.is_dir() {
             folder(&entry, named)?;
-        } else if is_hidden {
+        } else if is_hidden && !(entry.is_file() && shows_entries(&entry)) {
             // Nothing of a log: editors and tools leave these behind.
         } else if leads_nowhere(&entry) {
             named.unread.push(IngestError::Gone(entry));
@@ -217,7 +220,8 @@ impl Stored {
     pub fn of(head: &[u8]) -> Self {
         if head.starts_with(&[0x1f, 0x8b]) {
             Self::Gzip
-        } else if head.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
+        } else if head.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) || matches!(head, [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..]) {
+            // It may begin with a frame that is to be skipped.
             Self::Zstd
         } else if matches!(head, [b'B', b'Z', b'h', b'1'..=b'9', ..]) {
             Self::Bzip2
@@ -348,6 +352,18 @@ mod tests {
                 "messages",
                 "sub/vault_audit"
             ]
+        );
+        std::fs::write(
+            dir.path().join("sub/.audit.log.1"),
+            r#"{"time":"2026-05-01T00:00:00Z","type":"request","auth":{}}"#,
+        )
+        .unwrap();
+        let matched = expand(&[at("s*")]).unwrap();
+        let matched: Vec<String> = matched.logs.iter().map(|i| i.name().replace(&at(""), "")).collect();
+        assert_eq!(
+            matched,
+            ["sub/.audit.log.1", "sub/vault_audit"],
+            "a folder that is matched stands for its logs, and what shows an entry is one, hidden or not"
         );
         let matched = expand(&[at("audit.l*")]).unwrap();
         assert_eq!((matched.logs.len(), matched.left_out.len()), (2, 0));

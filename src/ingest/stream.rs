@@ -288,9 +288,12 @@ impl Reading<'_> {
         self.settle(found);
     }
 
-    /// Whether a line that is no entry shows that it was one, or a part of one: its beginning is lost, it is no JSON any more, or
-    /// it stands where no other does. The first line may be the end of one from before the log.
+    /// Whether a line that is no entry shows that it was one, or a part of one, or may be anything: its beginning is lost, it is no
+    /// JSON any more, it stands where no other does, or it is no text (encrypted, compressed, lost when a disk failed). The first line may be the end of one from before the log.
     fn is_part_of_entry(&self, raw: &[u8], reason: Skip) -> bool {
+        if header::is_no_text(raw) {
+            return true;
+        }
         if self.stream.torn || self.stream.lines <= 1 {
             return false;
         }
@@ -308,7 +311,10 @@ impl Reading<'_> {
         let begins = header::BEGINNINGS_OF_ENTRIES
             .iter()
             .any(|begin| dense.starts_with(begin));
-        let hidden = || header::from_base64(raw).is_some_and(|text| header::tells_of_a_request(&text));
+        let hidden = || {
+            let inner = header::from_base64(raw);
+            inner.is_some_and(|inner| header::tells_of_a_request(&inner) || header::is_no_text(&inner))
+        };
         marks > usize::from(reason == Skip::NotAudit)
             || (begins && reason == Skip::NotJson)
             || header::tells_of_a_request(raw)

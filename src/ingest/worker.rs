@@ -13,7 +13,7 @@ use crate::usage::auth::Auth;
 use crate::usage::coverage::day_of;
 use crate::usage::interner::TextId;
 use crate::usage::record::{Class, Record, flag, hash_id, join_ids};
-use crate::usage::table::{AuthId, Key, MAX_KEYS, NamesId, Table};
+use crate::usage::table::{AuthId, Key, MAX_KEYS, NamesId, Table, Used};
 use crate::usage::{GroupBy, Usage};
 use crate::vault::{Operation, path, secret};
 use foldhash::fast::RandomState;
@@ -212,10 +212,6 @@ impl Worker {
             record.last = time;
             self.usage.table_mut().seen.time(time);
         }
-        if !entry.forwarded_from.is_empty() {
-            let node = decode(entry.forwarded_from);
-            self.usage.table_mut().seen.node(&node);
-        }
         match self.demand(entry, asker, &mut record) {
             Ok(()) => {
                 record.class = if entry.response {
@@ -242,7 +238,10 @@ impl Worker {
         };
         let Some(capability) = operation.capability() else {
             return Err(match operation {
-                Operation::Help => Skip::Help,
+                Operation::Help => {
+                    self.held(entry, asker, record);
+                    Skip::Help
+                }
                 _ if NEVER_ALLOWED.contains(&request.operation) => Skip::UnknownOperation,
                 _ => self.unsaid(entry, asker, record),
             });
@@ -265,9 +264,11 @@ impl Worker {
         let known = self.known(asker, entry.auth, request, &space, namespace);
         record.flags |= known.flags;
         let endpoint = open_paths::endpoint(&asked, &mount_type, &mount_point);
-        // Which of the server's own paths are open changes with its version; of a plugin's it does not.
+        // Which of the server's own paths are open changes with its version and its settings, and some ask for a token all the same;
+        // of a plugin's it does not.
         let is_own = asked.starts_with("sys/") || asked.starts_with("identity/");
-        let endpoint = endpoint.filter(|_| !(known.granted && is_own));
+        let shows = is_own && (known.granted || (!known.wrapping && self.shows_policies(known)));
+        let endpoint = endpoint.filter(|_| !shows);
         let open = endpoint.is_some() || (known.wrapping && asked == "sys/wrapping/unwrap");
         let auth = if open {
             record.auth = self.logged_in(entry, &asked, &mount_point, &space, namespace);
@@ -275,6 +276,7 @@ impl Worker {
                 record.flags |= flag::TOLD;
             }
             asked = endpoint.map_or(asked, Cow::Owned);
+            self.note_holder(known, record);
             self.nobody
         } else if let Some(auth) = known.auth {
             if known.unnamed && is_refused(entry, known.flags) && !self.shows_policies(known) {
@@ -305,6 +307,24 @@ impl Worker {
             record.keys = self.keys(request.data, request.cut);
         }
         Ok(())
+    }
+
+    /// Notes who showed a token where none was needed: it holds its policies all the same.
+    fn note_holder(&mut self, known: Known, record: &Record) {
+        let is_used = record.flags & (flag::ERROR | flag::RESULT_DENIED) == 0 && record.first <= record.last;
+        if let (true, Some(auth)) = (is_used && self.shows_policies(known), known.auth) {
+            self.usage
+                .table_mut()
+                .use_auth(auth, Used::at(record.first, record.last));
+        }
+    }
+
+    /// Notes whose entry it is that asked for no more than help.
+    fn held(&mut self, entry: &Entry<'_>, asker: Asker, record: &Record) {
+        let space = namespace_of(&entry.request);
+        let namespace = self.namespace(&space, &entry.request);
+        let known = self.known(asker, entry.auth, &entry.request, &space, namespace);
+        self.note_holder(known, record);
     }
 
     /// Notes whose entry it is that does not say what was asked, and says why it is left out.
@@ -464,7 +484,7 @@ impl Worker {
             return false;
         };
         let table = self.usage.table_mut();
-        table.use_auth(auth, time);
+        table.use_auth(auth, Used::at(time, time));
         let held = &table.auths.get(auth).held;
         held.listed && !held.own.is_empty()
     }

@@ -92,11 +92,7 @@ pub fn advise(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&s
             profile: options.profile,
             now: coverage.last.map(Timestamp::as_second),
         },
-        watch: Watch {
-            window_days: coverage.window_days,
-            health: coverage.health,
-            nodes: coverage.nodes.len().max(1),
-        },
+        watch: Watch::of(&usage.coverage()),
         last: coverage.last,
         evidence: &settings.evidence,
         weights: &settings.weights,

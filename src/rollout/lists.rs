@@ -71,6 +71,7 @@ impl Shift<'_> {
             role: Arc::from(""),
             by_login: false,
             last_seen: None,
+            first_seen: None,
         });
         Facts {
             demands: demands.collect(),

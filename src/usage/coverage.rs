@@ -41,7 +41,7 @@ pub struct Coverage {
     pub last: Option<Timestamp>,
     /// Times without entries.
     pub gaps: Vec<Gap>,
-    /// Hosts named by envelopes, and addresses that forwarded requests.
+    /// Hosts named by envelopes. Who forwarded requests is none: a node that answers some by itself writes them into a log of its own.
     pub nodes: Vec<Arc<str>>,
     /// The most copies of one entry that were seen: how many devices or nodes wrote the same request.
     pub copies: u32,

@@ -118,4 +118,6 @@ pub struct PolicySet {
     pub by_login: bool,
     /// When something was last allowed with it.
     pub last_seen: Option<Timestamp>,
+    /// When something was first allowed with it.
+    pub first_seen: Option<Timestamp>,
 }

@@ -4,7 +4,7 @@ use super::coverage::timestamp;
 use super::demand::{Demand, PolicySet, Principal, PrincipalSeen};
 use super::held::Held;
 use super::interner::{Text, TextId};
-use super::table::{Row, RowId, SOME_TIME, Table, Who, WhoId};
+use super::table::{NEVER_FIRST, Row, RowId, SOME_TIME, Table, Used, Who, WhoId};
 use crate::index::{Idx, IndexVec};
 use crate::vault::{PrincipalKind, path};
 use jiff::Timestamp;
@@ -209,18 +209,18 @@ impl Table {
 
     /// The sets of policies that principals acted with, in a fixed order. A demand keeps the last of them only.
     pub(crate) fn policy_sets(&self) -> Vec<PolicySet> {
-        self.sets(|used| used.map(used_at))
+        self.sets(|used| used.map(Some))
     }
 
     /// The sets of policies that somebody asked with, whether or not anything was allowed.
     pub(crate) fn sets_asked_with(&self) -> Vec<PolicySet> {
-        self.sets(|used| Some(used.and_then(used_at)))
+        self.sets(Some)
     }
 
-    /// The sets for which `last` says when something was last allowed.
-    fn sets(&self, last: impl Fn(Option<i64>) -> Option<Option<Timestamp>>) -> Vec<PolicySet> {
+    /// The sets that `is_one` lets through by when something was allowed to them.
+    fn sets(&self, is_one: impl Fn(Option<Used>) -> Option<Option<Used>>) -> Vec<PolicySet> {
         let used = self.auths.numbered().filter_map(|(number, auth)| {
-            let last_seen = last(self.auth_used(number))?;
+            let used = is_one(self.auth_used(number))?;
             let has_policies = auth.kind != PrincipalKind::Unauthenticated && !auth.held.is_nothing();
             has_policies.then(|| PolicySet {
                 principal: self.principal_named(self.principal_of(number)),
@@ -228,7 +228,8 @@ impl Table {
                 mount: Arc::clone(&auth.mount),
                 role: Arc::clone(&auth.role),
                 by_login: auth.login,
-                last_seen,
+                first_seen: used.and_then(|used| timestamp(used.first).filter(|_| used.first != NEVER_FIRST)),
+                last_seen: used.and_then(|used| timestamp(used.last).filter(|_| used.last > SOME_TIME)),
             })
         });
         let mut sets: Vec<PolicySet> = used.collect();
@@ -242,6 +243,7 @@ impl Table {
                 && later.by_login == kept.by_login;
             if is_same {
                 kept.last_seen = later.last_seen;
+                kept.first_seen = [kept.first_seen, later.first_seen].into_iter().flatten().min();
             }
             is_same
         });
@@ -268,9 +270,4 @@ impl Table {
         seen.sort_unstable_by(|a, b| a.principal.cmp(&b.principal));
         seen
     }
-}
-
-/// The time when something was last allowed, if entries told it.
-fn used_at(time: i64) -> Option<Timestamp> {
-    timestamp(time).filter(|_| time > SOME_TIME)
 }

@@ -434,6 +434,11 @@ impl Stored {
         Self::new(Source::Bytes(bytes), about)
     }
 
+    /// Whether there is a column of this name.
+    pub fn has(&self, name: &str) -> bool {
+        self.schema.get(name).is_some()
+    }
+
     /// The values of a column.
     ///
     /// # Errors

@@ -10,7 +10,7 @@ use super::interner::TextId;
 use super::ledger::Ledger;
 use super::part::Usage;
 use super::record::{Class, Record};
-use super::table::{AuthId, Counts, NamesId, RowId, Table, Who};
+use super::table::{AuthId, Counts, NEVER_FIRST, NamesId, RowId, Table, Used, Who};
 use super::tally::{Skip, Skipped, Tally};
 use super::window::Window;
 use crate::index::Idx;
@@ -114,6 +114,9 @@ pub(crate) struct StoredAuth {
     /// When something was last allowed to it; parts of earlier versions do not say.
     #[serde(default)]
     pub(super) used: Option<i64>,
+    /// When something was first allowed to it; parts of earlier versions do not say.
+    #[serde(default)]
+    pub(super) first_used: Option<i64>,
     /// Lines of it that could not be read.
     #[serde(default)]
     pub(super) lost: u64,
@@ -210,8 +213,8 @@ impl State {
         for auth in &self.bulk.auths {
             let number = table.auth(auth.auth());
             auths.push(number);
-            if let Some(time) = auth.used {
-                table.use_auth(number, time);
+            if let Some(last) = auth.used {
+                table.use_auth(number, Used::at(auth.first_used.unwrap_or(NEVER_FIRST), last));
             }
             table.lose(number, auth.lost);
         }
@@ -304,7 +307,7 @@ impl StoredPrincipal {
 }
 
 impl StoredAuth {
-    fn of(auth: &Auth, used: Option<i64>, lost: u64) -> Self {
+    fn of(auth: &Auth, used: Option<Used>, lost: u64) -> Self {
         Self {
             kind: auth.kind,
             id: Arc::clone(&auth.id),
@@ -319,7 +322,8 @@ impl StoredAuth {
             entity_id: Arc::clone(&auth.entity_id),
             display_name: Arc::clone(&auth.display_name),
             metadata_keys: Arc::clone(&auth.metadata_keys),
-            used,
+            used: used.map(|used| used.last),
+            first_used: used.map(|used| used.first).filter(|first| *first != NEVER_FIRST),
             lost,
         }
     }

@@ -79,6 +79,7 @@ impl Bulk {
         columns.lists_of_texts("placed_policies", &placed(|one| one.name.to_string()))?;
         columns.lists_of_texts("placed_namespaces", &placed(|one| space_text(&one.space)))?;
         columns.some_numbers("used", auths.iter().map(|auth| auth.used));
+        columns.some_numbers("first_used", auths.iter().map(|auth| auth.first_used));
         columns.numbers("lost", auths.iter().map(|auth| signed(auth.lost)).collect());
         Ok(columns)
     }
@@ -241,6 +242,11 @@ fn auths_of(stored: &Stored) -> PolarsResult<Vec<StoredAuth>> {
     let placed = lists(stored, "placed_policies")?.into_iter();
     let placed: Vec<_> = placed.zip(lists(stored, "placed_namespaces")?).collect();
     let used = stored.column("used")?.numbers()?;
+    // Parts of earlier versions have no such column.
+    let first_used = match stored.has("first_used") {
+        true => stored.column("first_used")?.numbers()?,
+        false => Vec::new(),
+    };
     let lost = stored.column("lost")?.numbers()?;
     let row = |at: usize| {
         let text = |texts: &[Arc<str>]| texts.get(at).cloned().ok_or_else(|| damaged("id"));
@@ -268,6 +274,7 @@ fn auths_of(stored: &Stored) -> PolarsResult<Vec<StoredAuth>> {
             display_name: text(&display_names)?,
             metadata_keys: list(&metadata_keys),
             used: used.get(at).copied().flatten(),
+            first_used: first_used.get(at).copied().flatten(),
             lost: unsigned(lost.get(at).copied().flatten().unwrap_or(0)),
         })
     };

@@ -27,6 +27,9 @@ pub(crate) const ANY_OPEN_PATH: &str = "+";
 /// Stands for a time that no entry tells.
 pub(crate) const SOME_TIME: i64 = i64::MIN + 1;
 
+/// Stands for a first time that no entry tells.
+pub(crate) const NEVER_FIRST: i64 = i64::MAX;
+
 /// The number of a demand.
 pub type RowId = Idx<Row>;
 /// The number of a principal.
@@ -156,12 +159,38 @@ pub struct Who {
     pub(crate) login: Best<Arc<str>>,
 }
 
+/// When something was allowed to an auth: first and last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Used {
+    /// [`NEVER_FIRST`] where no entry tells.
+    pub(crate) first: i64,
+    /// [`SOME_TIME`] where no entry tells.
+    pub(crate) last: i64,
+}
+
+impl Used {
+    /// At times that the entries may not tell.
+    pub(crate) fn at(first: i64, last: i64) -> Self {
+        Self {
+            first,
+            last: last.max(SOME_TIME),
+        }
+    }
+
+    fn and(self, other: Self) -> Self {
+        Self {
+            first: self.first.min(other.first),
+            last: self.last.max(other.last),
+        }
+    }
+}
+
 /// What a table keeps of an auth.
 #[derive(Debug, Clone)]
 struct Kept {
     principal: WhoId,
-    /// When something was last allowed to it.
-    used: Option<i64>,
+    /// When something was allowed to it.
+    used: Option<Used>,
     /// Lines of it that could not be read, beyond who asked.
     lost: u64,
 }
@@ -232,15 +261,15 @@ impl Table {
         number
     }
 
-    /// When something was last allowed to an auth.
-    pub(crate) fn auth_used(&self, auth: AuthId) -> Option<i64> {
+    /// When something was allowed to an auth.
+    pub(crate) fn auth_used(&self, auth: AuthId) -> Option<Used> {
         self.kept[auth].used
     }
 
-    /// Notes that something was allowed to an auth, at a time that the entry may not tell.
-    pub(crate) fn use_auth(&mut self, auth: AuthId, time: i64) {
+    /// Notes that something was allowed to an auth.
+    pub(crate) fn use_auth(&mut self, auth: AuthId, at: Used) {
         let used = &mut self.kept[auth].used;
-        *used = (*used).max(Some(time.max(SOME_TIME)));
+        *used = Some(used.map_or(at, |used| used.and(at)));
     }
 
     /// Lines of an auth that could not be read, beyond who asked.
@@ -449,7 +478,7 @@ impl Table {
         }
         let denied = record.denied();
         if let Some(auth) = record.auth.filter(|_| !denied) {
-            self.use_auth(auth, record.last);
+            self.use_auth(auth, Used::at(record.first, record.last));
         }
         let Some(row) = record.row else { return };
         let (texts, auths) = (&self.texts, &self.auths);

@@ -86,6 +86,9 @@ pub fn may_need_sudo(mount_type: &str, path: &str) -> bool {
         return true;
     }
     match place(mount_type, path) {
+        // What asks for it in its own code, or from some version on, is in no list of paths: where it is given, it may be needed.
+        Some(("system", rest)) if !is_below(&SYSTEM_WITHOUT_SUDO, rest) => return true,
+        Some(("token", rest)) if !is_below(&TOKEN_WITHOUT_SUDO, rest) => return true,
         // Without `sudo` children have none but the maker's policies, a parent, and no period or id that was asked for.
         Some(("token", rest)) if ["create", "create-orphan"].contains(&rest) || rest.starts_with("create/") => {
             return true;
@@ -112,6 +115,56 @@ pub fn may_need_sudo(mount_type: &str, path: &str) -> bool {
         }
         kind => !WITHOUT_SUDO.contains(&kind),
     }
+}
+
+/// Endpoints of the server itself that never ask for it, each with what is below.
+const SYSTEM_WITHOUT_SUDO: [&str; 24] = [
+    "policies",
+    "policy",
+    "mounts",
+    "capabilities",
+    "capabilities-self",
+    "capabilities-accessor",
+    "wrapping",
+    "tools",
+    "internal/ui",
+    "internal/specs",
+    "health",
+    "leader",
+    "seal-status",
+    "key-status",
+    "ha-status",
+    "renew",
+    "revoke",
+    "leases/renew",
+    "leases/revoke",
+    "leases/lookup",
+    "namespaces",
+    "quotas",
+    "auth",
+    "audit-hash",
+];
+
+/// Endpoints of tokens that never ask for it, each with what is below. (Creation asks for it where more is given than the maker has.)
+const TOKEN_WITHOUT_SUDO: [&str; 12] = [
+    "lookup",
+    "lookup-self",
+    "lookup-accessor",
+    "renew",
+    "renew-self",
+    "renew-accessor",
+    "revoke",
+    "revoke-self",
+    "revoke-accessor",
+    "roles",
+    "create",
+    "create-orphan",
+];
+
+/// Whether a path is one of these, or below one.
+fn is_below(all: &[&str], path: &str) -> bool {
+    let mut rests = all.iter().filter_map(|one| path.strip_prefix(one));
+    rests.any(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// Types of mounts that protect nothing.
@@ -162,10 +215,18 @@ pub fn sudo_paths() -> impl Iterator<Item = (&'static str, &'static str)> {
         .flat_map(|(kind, special)| special.sudo.iter().map(|path| (*kind, *path)))
 }
 
-/// Whether the UI's and the CLI's question for a mount: allowed by any grant below the mount, so that no stanza is needed for it.
+/// The path that the UI or the CLI asks for the mount of; such a request is allowed by any grant below the mount, so that no stanza
+/// of its own is needed for it.
+#[must_use]
+pub fn mount_question(path: &str) -> Option<&str> {
+    let path = path.trim_start_matches('/').strip_prefix("sys/internal/ui/mounts/");
+    path.filter(|path| !path.is_empty())
+}
+
+/// Whether a request is such a question.
 #[must_use]
 pub fn is_mount_question(path: &str) -> bool {
-    path.trim_start_matches('/').starts_with("sys/internal/ui/mounts/")
+    mount_question(path).is_some()
 }
 
 /// The type of the mount that a path lies under, and the rest of the path below the mount.

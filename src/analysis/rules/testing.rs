@@ -94,6 +94,7 @@ impl Case {
             window_days,
             health: 1.0,
             nodes: 1,
+            gaps: Vec::new(),
         };
         let evidence = evidence::of_policies(&joined, &watch, &EvidenceSettings::default(), None);
         let mut used: IndexVec<Holder, HashMap<&str, crate::vault::CapabilitySet>> =

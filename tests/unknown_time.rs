@@ -1,0 +1,323 @@
+//! What is not known of time and of who was there is not touched: who got a policy of late, who is seen only where no policy is
+//! needed, what began when, and logs that are passed over.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails loudly"
+)]
+
+#[path = "common/given.rs"]
+mod given;
+
+use given::*;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::fs;
+
+/// The past alone, so that nothing but time holds back what is unused.
+const PAST_ALONE: &str = "[evidence]\nchanged_days = 30\n[foresight]\nhorizon = 0\n";
+
+/// What becomes of a policy in each proposal; nothing where it stays.
+fn fate(given: &Given, name: &str) -> Vec<String> {
+    let changes = given.changes().into_iter();
+    changes
+        .filter(|(of, _)| of.ends_with(&format!(" {name}")))
+        .map(|(of, change)| format!("{of}: {change}"))
+        .collect()
+}
+
+/// The log with other lists on its last days.
+fn lately(log: &Log, days: usize, change: impl Fn(&mut Value)) -> String {
+    every(log, |entry| {
+        let day: usize = entry["request"]["id"]
+            .as_str()
+            .unwrap()
+            .split('-')
+            .next()
+            .unwrap()
+            .parse()
+            .unwrap();
+        if day >= DAYS - days {
+            change(entry);
+        }
+    })
+}
+
+fn app_and_db() -> [(&'static str, String); 3] {
+    [
+        ("app.hcl", stanza("kv/*", &["read"]) + &stanza("old/*", &["read"])),
+        ("db.hcl", stanza("database/creds/x", &["read"])),
+        ("default.hcl", default()),
+    ]
+}
+
+#[test]
+fn what_nobody_had_before_nobody_could_use() {
+    let app = Token::new("e-1", "approle", &["app", "default"]);
+    let log = Log::default().asks(app.granted("app", ROOT), "read", "kv/a", ROOT);
+    let with_db = |entry: &mut Value| {
+        for list in ["policies", "token_policies"] {
+            entry["auth"][list] = json!(["app", "db", "default"]);
+        }
+    };
+    for (days, stays) in [(3, true), (60, false), (DAYS, false)] {
+        let given = Given::new(&lately(&log, days, with_db), &app_and_db()).settings(PAST_ALONE);
+        assert_eq!(fate(&given, "db").is_empty(), stays, "{days}");
+        // What was always there is judged as ever.
+        assert!(!fate(&given, "app").is_empty());
+    }
+    // By default as well, where the future is asked.
+    let given = Given::new(&lately(&log, 3, with_db), &app_and_db());
+    assert_eq!(fate(&given, "db"), [""; 0]);
+}
+
+#[test]
+fn what_a_deployment_gives_and_no_entry_shows_is_new() {
+    let app = Token::new("e-1", "app", &["app", "default"]);
+    let log = Log::default().asks(app.granted("app", ROOT), "read", "kv/a", ROOT);
+    for (own, of_group) in [(vec!["db"], vec![]), (vec![], vec!["db"])] {
+        let given = Given::new(&log.text(), &app_and_db()).settings(PAST_ALONE);
+        deployed(&given, &[]);
+        let folder = given.folder.path().join("deployment.json");
+        let entity = json!([{"id": "e-1", "name": "app", "policies": own}]);
+        let group = json!([{"id": "g-1", "name": "g", "policies": of_group, "member_entities": ["e-1"]}]);
+        fs::write(folder.join("entities.json"), entity.to_string()).unwrap();
+        fs::write(folder.join("groups.json"), group.to_string()).unwrap();
+        assert_eq!(fate(&given, "db"), [""; 0]);
+        assert!(!fate(&given, "app").is_empty());
+    }
+}
+
+#[test]
+fn what_a_place_gives_is_as_old_as_its_last_write() {
+    let (app, adm) = (
+        Token::new("e-1", "approle", &["app", "default"]),
+        Token::new("e-2", "userpass-adm", &["adm", "default"]),
+    );
+    let log = Log::default()
+        .asks(app.granted("app", ROOT), "read", "kv/a", ROOT)
+        .asks(adm.granted("adm", ROOT), "update", "sys/tools/hash", ROOT);
+    let mut policies = app_and_db().to_vec();
+    policies.push(("adm.hcl", stanza("sys/*", &["update"]) + &stanza("auth/*", &["update"])));
+    let fate_of_db = |days: usize| {
+        let written = every(&log, |entry| {
+            if entry["request"]["id"] == json!(format!("{}-1", DAYS - days)) {
+                entry["request"]["path"] = json!("auth/approle/role/b");
+            }
+        });
+        let given = Given::new(&written, &policies).settings(PAST_ALONE);
+        deployed(&given, &[approle("app", &["app"]), approle("b", &["db"])]);
+        fate(&given, "db")
+    };
+    // Nobody logged in by it: so long is `dormant_days`.
+    assert_eq!(fate_of_db(3), [""; 0]);
+    assert!(!fate_of_db(110).is_empty());
+}
+
+#[test]
+fn who_was_refused_yesterday_is_new_as_well() {
+    let (app, ann) = (
+        Token::new("e-1", "approle", &["app", "default"]),
+        Token::new("e-7", "userpass-ann", &["db", "default"]),
+    );
+    let log = Log::default().asks(app.granted("app", ROOT), "read", "kv/a", ROOT);
+    let mut text = log.text();
+    let mut refused = ann.auth.clone();
+    refused["policy_results"] = json!({"allowed": false});
+    for kind in ["request", "response"] {
+        let entry = json!({
+            "time": "2026-06-28T07:00:00Z", "type": kind, "auth": refused, "error": "permission denied",
+            "request": {"id": "ann", "operation": "read", "mount_type": "database", "namespace": {"id": "root"}, "path": "database/creds/y"},
+        });
+        text.push_str(&(entry.to_string() + "\n"));
+    }
+    let given = Given::new(&text, &app_and_db());
+    assert_eq!(fate(&given, "db"), [""; 0]);
+}
+
+#[test]
+fn who_shows_a_token_where_none_is_needed_holds_its_policies() {
+    let (app, bob) = (
+        Token::new("e-1", "approle", &["app", "default"]),
+        Token::new("", "token-bob", &["db", "default"]),
+    );
+    for (operation, path) in [
+        ("read", "sys/internal/ui/mounts/kv/x/y"),
+        ("read", "sys/health"),
+        ("help", "kv/x"),
+        ("update", "sys/wrapping/lookup"),
+    ] {
+        let log = Log::default()
+            .asks(app.granted("app", ROOT), "read", "kv/a", ROOT)
+            .asks(bob.auth.clone(), operation, path, ROOT);
+        let given = Given::new(&log.text(), &app_and_db());
+        deployed(&given, &[approle("app", &["app"])]);
+        let found = fate(&given, "db");
+        assert!(!found.iter().any(|fate| fate.ends_with("delete")), "{path} {found:?}");
+    }
+    let log = Log::default().asks(app.granted("app", ROOT), "read", "kv/a", ROOT);
+    let given = Given::new(&log.text(), &app_and_db());
+    deployed(&given, &[approle("app", &["app"])]);
+    assert_eq!(fate(&given, "db"), ["redesign db: delete", "tighten db: delete"]);
+}
+
+#[test]
+fn a_mount_that_was_asked_for_keeps_a_grant_below_it() {
+    let app = Token::new("e-1", "approle", &["app", "kv", "default"]);
+    let policies = |kv: &str| {
+        [
+            ("app.hcl", stanza("secret/data/app/*", &["read"])),
+            ("kv.hcl", stanza(kv, &["read"])),
+            ("default.hcl", default()),
+        ]
+    };
+    let log = |used: &'static str, question: &'static str| {
+        Log::default()
+            .asks(app.granted("app", ROOT), "read", used, ROOT)
+            .asks(app.auth.clone(), "read", question, ROOT)
+    };
+    let run = |log: Log, kv: &str| {
+        let given = Given::new(&log.text(), &policies(kv)).settings(PAST_ALONE);
+        fate(&given, "kv")
+    };
+    let used = "secret/data/app/a";
+    assert_eq!(run(log(used, "sys/internal/ui/mounts/kv/x/y"), "kv/data/x/*"), [""; 0]);
+    assert_eq!(run(log(used, "sys/internal/ui/mounts/kv"), "kv/data/x/*"), [""; 0]);
+    assert_eq!(
+        run(log(used, "sys/internal/ui/mounts/team/kv/x"), "team/kv/data/*"),
+        [""; 0]
+    );
+    // What is asked for lies in the mount that is used: another grant there may go.
+    let own = "sys/internal/ui/mounts/secret/app/a";
+    assert!(!run(log(used, own), "kv/data/x/*").is_empty());
+    assert!(!run(log(used, own), "secret/data/old/*").is_empty());
+}
+
+#[test]
+fn another_storage_starts_the_clock_again() {
+    let (app, ops) = (
+        Token::new("e-1", "approle", &["app", "db", "default"]),
+        Token::new("e-2", "userpass-ops", &["ops", "default"]),
+    );
+    let log = Log::default()
+        .asks(app.granted("app", ROOT), "read", "kv/a", ROOT)
+        .asks(ops.granted("ops", ROOT), "update", "sys/tools/hash", ROOT);
+    let policies = |path: &str| {
+        let mut policies = app_and_db().to_vec();
+        policies.push(("ops.hcl", stanza("sys/*", &["read", "update", "sudo"])));
+        let mut entry: Value = serde_json::from_str(log.text().lines().last().unwrap()).unwrap();
+        entry["time"] = json!("2026-06-28T09:00:00Z");
+        entry["request"]["id"] = json!("late");
+        entry["request"]["path"] = json!(path);
+        let given = Given::new(&(log.text() + &entry.to_string() + "\n"), &policies).settings(PAST_ALONE);
+        fate(&given, "db")
+    };
+    assert_eq!(policies("sys/storage/raft/snapshot-force"), [""; 0]);
+    assert_eq!(policies("sys/storage/raft/snapshot"), [""; 0]);
+    assert_eq!(policies("sys/replication/performance/secondary/enable"), [""; 0]);
+    assert_eq!(policies("sys/raw/core/cluster"), [""; 0]);
+    assert!(!policies("sys/tools/random").is_empty());
+}
+
+#[test]
+fn a_silence_is_no_watching() {
+    let (app, ops) = (
+        Token::new("e-1", "approle", &["app", "db", "default"]),
+        Token::new("e-2", "userpass-ops", &["ops", "default"]),
+    );
+    let log = Log::default()
+        .asks(app.granted("app", ROOT), "read", "kv/a", ROOT)
+        .asks(ops.granted("ops", ROOT), "update", "sys/policies/acl/other", ROOT);
+    let mut policies = app_and_db().to_vec();
+    policies.push(("ops.hcl", stanza("sys/*", &["update", "sudo"])));
+    // The policy is written three days before the end; then nothing, and one more entry after fifty days.
+    let written = lately(&log, 3, |entry| {
+        let id = entry["request"]["id"].as_str().unwrap();
+        if id.ends_with("-1") && id.starts_with("117-") {
+            entry["request"]["path"] = json!("sys/policies/acl/db");
+        }
+    });
+    let mut late: Value = serde_json::from_str(written.lines().next().unwrap()).unwrap();
+    late["time"] = json!("2026-08-17T08:00:00Z");
+    late["request"]["id"] = json!("late");
+    let settings = "[evidence]\nchanged_days = 30\nmin_health = 0.1\n[foresight]\nhorizon = 0\n";
+    let given = Given::new(&(written + &late.to_string() + "\n"), &policies).settings(settings);
+    assert_eq!(fate(&given, "db"), [""; 0]);
+}
+
+#[test]
+fn who_forwards_requests_is_no_witness() {
+    let app = Token::new("e-1", "approle", &["app", "default"]);
+    let log = Log::default().asks(app.granted("app", ROOT), "read", "kv/a", ROOT);
+    let policies = app_and_db();
+    let fate_of_db = |dormant: usize, change: &dyn Fn(&mut Value)| {
+        let settings = format!("[evidence]\ndormant_days = {dormant}\n[foresight]\nhorizon = 0\n");
+        let given = Given::new(&every(&log, change), &policies).settings(&settings);
+        deployed(&given, &[approle("app", &["app"]), approle("b", &["db"])]);
+        fate(&given, "db")
+    };
+    let forwarded = |entry: &mut Value| {
+        let day: usize = entry["request"]["id"]
+            .as_str()
+            .unwrap()
+            .split('-')
+            .next()
+            .unwrap()
+            .parse()
+            .unwrap();
+        entry["forwarded_from"] = json!(format!("10.0.0.{}:8201", day % 2));
+    };
+    assert!(!fate_of_db(DAYS - 20, &forwarded).is_empty());
+    assert_eq!(fate_of_db(DAYS + 10, &forwarded), [""; 0]);
+}
+
+#[test]
+fn no_log_is_passed_over() {
+    let (log, policies) = two();
+    let whole = log.text();
+    let (rest, update): (String, String) = whole
+        .lines()
+        .map(|line| line.to_owned() + "\n")
+        .partition(|line| !line.contains("\"update\""));
+    type Write = fn(&Given, &[u8]);
+    let further: [(&str, Write); 4] = [
+        ("*", |given, log| {
+            fs::create_dir(given.folder.path().join("logs/node1")).unwrap();
+            fs::write(given.folder.path().join("logs/node1/audit.log"), log).unwrap();
+        }),
+        ("", |given, log| {
+            fs::write(given.folder.path().join("logs/.audit.log.1"), log).unwrap();
+        }),
+        ("", |given, log| {
+            // A frame that is to be skipped comes first.
+            let mut stored = vec![0x50, 0x2a, 0x4d, 0x18, 4, 0, 0, 0, 1, 2, 3, 4];
+            stored.extend(zstd::encode_all(log, 3).unwrap());
+            fs::write(given.folder.path().join("logs/b.log.zst"), stored).unwrap();
+        }),
+        ("", |given, log| {
+            // Nothing of it can be read: it may be anything.
+            let hidden: Vec<u8> = log.iter().map(|c| c ^ 0x35).collect();
+            fs::write(given.folder.path().join("logs/b.log"), hidden).unwrap();
+        }),
+    ];
+    for (number, (pattern, write)) in further.into_iter().enumerate() {
+        let given = Given::new("", &policies);
+        fs::create_dir(given.folder.path().join("logs")).unwrap();
+        fs::write(given.folder.path().join("logs/audit.log"), &rest).unwrap();
+        write(&given, update.as_bytes());
+        fs::remove_file(given.folder.path().join("audit.log")).unwrap();
+        let logs = Some(format!("{}/{pattern}", given.folder.path().join("logs").display()));
+        let kept = left(&Given { logs, ..given }, "web");
+        assert!(kept.iter().all(|text| text.contains("update")), "{number}: {kept:?}");
+    }
+}
+
+#[test]
+fn what_is_unread_beside_text_is_said() {
+    let (log, policies) = two();
+    let given = Given::new(&(log.text() + "\u{1}\u{2}\u{0}\u{0}\u{0}\u{0}\n"), &policies);
+    assert_eq!(given.changes(), BTreeMap::new());
+}
