@@ -1144,3 +1144,126 @@ fn a_policy_that_stands_packed_or_for_another_is_not_passed_over() {
         ground.check(1, &["check failed"]);
     }
 }
+
+#[test]
+fn a_control_group_is_weaker_unless_it_is_the_same() {
+    let with = |group: &str| format!("path \"secret/data/web/*\" {{\n  capabilities = [\"read\"]\n{group}}}\n");
+    let group = |factor: &str| format!("  control_group = {{\n    factor \"ops\" {{\n      {factor}\n    }}\n  }}\n");
+    let asked = with(&group(
+        "identity {\n        group_names = [\"ops\"]\n        approvals = 2\n      }",
+    ));
+    let ground = Ground::new(&[("base/web.hcl", &asked), ("pr/web.hcl", &asked)]);
+    let expect = |status: i32, words: &[&str]| {
+        let arguments = [
+            "check",
+            "--policies",
+            "pr",
+            "--base-dir",
+            "base",
+            "--server",
+            "vault@1.19.0",
+        ];
+        ground.expect(".", &arguments, status, words)
+    };
+    expect(0, &["check passed"]);
+    for weaker in [
+        asked.replace("approvals = 2", "approvals = 1"),
+        asked.replace("\"ops\"]", "\"everybody\"]"),
+        with("  control_group = {}\n"),
+        asked.replace("    factor", "    max_ttl = \"4h\"\n    factor"),
+    ] {
+        ground.write(&[("pr/web.hcl", &weaker)]);
+        expect(1, &["new-access", "the approval of a control group"]);
+    }
+    ground.write(&[(
+        "pr/web.hcl",
+        &asked.replace("    factor", "    # as before\n    factor"),
+    )]);
+    expect(0, &["check passed"]);
+}
+
+#[test]
+fn a_deny_that_becomes_nothing_merges_with_what_others_grant() {
+    let guard = |words: &str| format!("path \"secret/data/web/prod\" {{\n  capabilities = [{words}]\n}}\n");
+    let ground = Ground::new(&[
+        ("base/guard.hcl", &guard("\"deny\"")),
+        ("pr/guard.hcl", &guard("")),
+        ("base/web.hcl", READ),
+        ("pr/web.hcl", READ),
+    ]);
+    ground.check(
+        1,
+        &[
+            "high[new-access]",
+            "policy `guard` no longer withholds",
+            "secret/data/web/prod",
+        ],
+    );
+    ground.write(&[("pr/guard.hcl", &guard("\"deny\""))]);
+    ground.check(0, &["check passed"]);
+}
+
+#[test]
+fn the_old_form_of_a_policy_shows_one_too() {
+    let map = |inside: &str| {
+        format!("apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: e\ndata:\n  z.hcl: |\n    {inside}\n")
+    };
+    for (file, text) in [
+        ("e.yaml", map("path \"sys/*\" { policy = \"sudo\" }")),
+        ("e.yaml", map("{\"path\":{\"sys/*\":{\"policy\":\"sudo\"}}}")),
+        (
+            "e.yaml",
+            "- community.hashi_vault.vault_write:\n    path: sys/policies/acl/z\n    data: \"{{ p }}\"\n".to_owned(),
+        ),
+        (
+            "e.yaml",
+            "- hashivault_policy:\n    name: z\n    rules: \"{{ p }}\"\n".to_owned(),
+        ),
+        (
+            "Pulumi.yaml",
+            "name: e\nruntime: yaml\nresources:\n  z:\n    type: vault:Policy\n    properties:\n      policy: ${p}\n"
+                .to_owned(),
+        ),
+        (
+            "body.json",
+            "{\"policy\": \"path \\\"sys/*\\\" { policy = \\\"sudo\\\" }\"}".to_owned(),
+        ),
+    ] {
+        let ground = Ground::new(&[
+            ("base/web.hcl", READ),
+            ("pr/web.hcl", READ),
+            (&format!("pr/{file}"), &text),
+        ]);
+        ground.check(1, &["not-checked", file]);
+    }
+}
+
+#[test]
+fn a_program_that_holds_a_policy_is_read_by_nobody() {
+    for (file, text) in [
+        (
+            "x.ts",
+            "new vault.Policy(\"x\", { policy: `path \"secret/*\" { capabilities = [\"read\"] }` });\n",
+        ),
+        (
+            "x.cue",
+            "p: \"path \\\"secret/*\\\" { capabilities = [\\\"read\\\"] }\"\n",
+        ),
+    ] {
+        let ground = Ground::new(&[
+            ("repo/policies/web.hcl", READ),
+            (&format!("repo/policies/{file}"), text),
+        ]);
+        let base = ground.repository();
+        ground.write(&[("repo/policies/web.hcl", &format!("# the same\n{READ}"))]);
+        ground.commit("beside it");
+        ground.since(
+            &base,
+            0,
+            &["low[not-checked]", "The base has it just so", "check passed"],
+        );
+        ground.write(&[(&format!("repo/policies/{file}"), &text.replace("read", "sudo"))]);
+        ground.commit("wider");
+        ground.since(&base, 1, &["medium[not-checked]", file]);
+    }
+}

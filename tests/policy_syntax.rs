@@ -288,7 +288,7 @@ fn other_editions_are_read_where_that_is_asked_for() {
     let any = Dialect::VAULT.any_edition();
     let policy = syntax::parse("p", "p.hcl", text, &any).unwrap();
     let constraints = &policy.stanzas[0].constraints;
-    assert!(constraints.control_group);
+    assert_eq!(constraints.control_groups.len(), 1);
     assert_eq!(constraints.max_wrapping_ttl_ns, 172_800_000_000_000);
     let printed = print::policy(&policy.stanzas);
     let again = syntax::parse("p", "p.hcl", &printed, &any).unwrap();

@@ -1,10 +1,12 @@
 //! Reads the policies of a repository: HCL, JSON and Terraform, each policy with its place, and all that could not be read.
 
+use crate::files;
 use crate::origin::Origin;
-use crate::policy::load::{LoadCause, Names};
+use crate::policy::load::{self, LoadCause, Names};
 use crate::policy::model::Policy;
-use crate::policy::syntax::{Dialect, ParseError};
+use crate::policy::syntax::{Dialect, MAX_BYTES, ParseError};
 use crate::sources::{self, InWay, Options, PatternError, Way};
+use sha2::{Digest as _, Sha256};
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -132,14 +134,14 @@ pub fn read(paths: &[PathBuf], dialect: &Dialect, names: Names, options: &Option
                     all.broken(name, &parse, origin);
                 }
                 cause @ (LoadCause::NoPolicy { .. } | LoadCause::Duplicate { .. }) => {
-                    all.unchecked(&path, cause.to_string());
+                    all.unchecked(&path, cause.to_string(), None);
                 }
             },
         }
     }
     for one in found.skipped {
         if one.is_suspect(dialect) {
-            all.unchecked(&one.path, format!("it was not read: {}", one.why));
+            all.unchecked(&one.path, format!("it was not read: {}", one.why), code(&one.path));
         } else {
             all.read.others.push(one.path);
         }
@@ -213,16 +215,25 @@ impl All {
         });
     }
 
-    fn unchecked(&mut self, path: &Path, why: String) {
+    fn unchecked(&mut self, path: &Path, why: String, same: Option<Arc<str>>) {
         let file = path.display().to_string();
         self.read.unchecked.push(Problem {
             origin: Origin::new(file.as_str(), 1, 1),
             what: file,
             why,
             remedy: UNREAD,
-            same: None,
+            same,
         });
     }
+}
+
+/// What a program is: what it says. One that is there just so in the base is told, and no more.
+fn code(path: &Path) -> Option<Arc<str>> {
+    let bytes = files::read(path, MAX_BYTES).ok().filter(|_| load::is_code(path))?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let digest = Sha256::digest(&bytes);
+    let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    Some(Arc::from(format!("{name} {digest}")))
 }
 
 /// Calls files below `folder` what they are called in messages.

@@ -84,7 +84,7 @@ pub fn merge(into: &mut Constraints, from: &Constraints) {
     union(&mut into.required_parameters, &from.required_parameters);
     union(&mut into.mfa_methods, &from.mfa_methods);
     union(&mut into.subscribe_event_types, &from.subscribe_event_types);
-    into.control_group |= from.control_group;
+    union(&mut into.control_groups, &from.control_groups);
     if from.pagination_limit > 0 && (into.pagination_limit <= 0 || from.pagination_limit < into.pagination_limit) {
         into.pagination_limit = from.pagination_limit;
     }

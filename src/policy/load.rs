@@ -14,7 +14,7 @@ mod meant;
 mod shows;
 
 pub use meant::meant;
-pub use shows::packed;
+pub use shows::{looks_like_policy, packed};
 
 use super::model::Policy;
 use super::syntax::{self, Dialect, MAX_BYTES, ParseError};
@@ -244,10 +244,60 @@ pub fn may_be_policy(path: &Path, dialect: &Dialect) -> bool {
         Ok(bytes) => match syntax::parse_bytes("", "", &bytes, dialect) {
             Ok(policy) => !policy.stanzas.is_empty(),
             Err(_) if ending(path).is_some() => shows::policy(&bytes) || syntax::is_other_than_text(&bytes),
+            Err(_) if is_code(path) => looks_like_policy(&String::from_utf8_lossy(&bytes)),
             // Whatever it is called, nothing but a policy is a policy in base64.
             Err(_) => shows::packed(&bytes).is_some() && shows::policy(&bytes),
         },
     }
+}
+
+/// Whether a file is a program, or data of one, that may write policies when somebody runs it: by the ending of its name.
+#[must_use]
+pub fn is_code(path: &Path) -> bool {
+    const ENDINGS: [&str; 40] = [
+        "bash",
+        "bzl",
+        "c",
+        "cc",
+        "cpp",
+        "cs",
+        "cue",
+        "dhall",
+        "ex",
+        "exs",
+        "fs",
+        "go",
+        "groovy",
+        "ini",
+        "java",
+        "js",
+        "jsonnet",
+        "jsx",
+        "kt",
+        "kts",
+        "libsonnet",
+        "lua",
+        "mjs",
+        "nix",
+        "php",
+        "pkl",
+        "pl",
+        "ps1",
+        "py",
+        "rb",
+        "rs",
+        "scala",
+        "sh",
+        "star",
+        "swift",
+        "toml",
+        "ts",
+        "tsx",
+        "vb",
+        "zsh",
+    ];
+    let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase());
+    ending.is_some_and(|ending| ENDINGS.contains(&&*ending))
 }
 
 /// A file that is to be read.
@@ -679,6 +729,10 @@ mod tests {
             (".terraform.lock.hcl", "provider \"x\" {\n  version = \"1\"\n}\n", false),
             ("README.md", "# Policies\n\nSuch as this:\n\n    path \"a\" {}\n", false),
             ("empty.txt", "", false),
+            ("x.ts", "const p = `path \"a\" { capabilities = [\"read\"] }`;", true),
+            ("x.cue", "p: \"path \\\"a\\\" { policy = \\\"sudo\\\" }\"", true),
+            ("x.py", "path = 'a'\npolicy = load(path)\n", false),
+            ("notes.md", "`path \"a\" { capabilities = [\"read\"] }`", false),
         ] {
             write(folder.path(), &[(name, text)]);
             assert_eq!(

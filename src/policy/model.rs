@@ -125,10 +125,8 @@ pub struct Constraints {
     pub max_wrapping_ttl_ns: i64,
     /// MFA methods that must have been passed.
     pub mfa_methods: Vec<String>,
-    /// Whether a control group must approve.
-    pub control_group: bool,
-    /// That control group as HCL, to be printed again.
-    pub control_group_text: Option<String>,
+    /// The control groups that must approve, as HCL.
+    pub control_groups: Vec<String>,
     /// OpenBao's `pagination_limit`; zero for none.
     pub pagination_limit: i64,
     /// OpenBao's `expiration`: after it the stanza is as if it were not there (seconds since the epoch).

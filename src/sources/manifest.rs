@@ -270,14 +270,37 @@ fn resource(source: &Arc<SourceText>, root: &Node, content: &mut Content, known:
     }
 }
 
+/// Whether a text says that something beside it is a policy: the place where servers have them, or the type of a resource.
+fn is_of_a_policy(text: &str) -> bool {
+    let is_one_line = !text.trim().contains('\n');
+    is_one_line
+        && [
+            "sys/policies/acl/",
+            "sys/policy/",
+            "vault:index/policy:Policy",
+            "vault:Policy",
+        ]
+        .iter()
+        .any(|mark| text.contains(mark))
+}
+
 /// Where texts stand that look like policies and were not read as such.
 fn suspicious(node: &Node, known: &BTreeSet<usize>, places: &mut Vec<usize>) {
     match &node.kind {
-        Kind::Text(text) if looks_like_policy(&text.text) && !known.contains(&node.range.start) => {
+        Kind::Text(text)
+            if (looks_like_policy(&text.text) || is_of_a_policy(&text.text)) && !known.contains(&node.range.start) =>
+        {
             places.push(node.range.start);
         }
         Kind::List(items) => items.iter().for_each(|item| suspicious(item, known, places)),
-        Kind::Map(entries) => entries.iter().for_each(|(_, value)| suspicious(value, known, places)),
+        Kind::Map(entries) => {
+            for (key, value) in entries {
+                if key.contains("hashivault_policy") {
+                    places.push(value.range.start);
+                }
+                suspicious(value, known, places);
+            }
+        }
         _ => {}
     }
 }

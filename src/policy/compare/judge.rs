@@ -342,7 +342,12 @@ fn dropped_condition(operation: Operation, more: &Constraints, less: &Constraint
     if let Some(method) = less.mfa_methods.iter().find(|m| !more.mfa_methods.contains(m)) {
         return Some(format!("MFA by `{method}`"));
     }
-    if less.control_group && !more.control_group {
+    // Only the same is known to ask for as much.
+    if less
+        .control_groups
+        .iter()
+        .any(|group| !more.control_groups.contains(group))
+    {
         return Some("the approval of a control group".to_owned());
     }
     let lists = matches!(operation, Operation::List | Operation::Scan);

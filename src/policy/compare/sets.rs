@@ -3,7 +3,7 @@
 use super::outcome::{Comparison, Difference};
 use super::unfilled;
 use crate::policy::acl::Acl;
-use crate::policy::model::Policy;
+use crate::policy::model::{Policy, Stanza};
 use crate::policy::profile::Profile;
 use crate::policy::syntax;
 use crate::policy::template::Identity;
@@ -153,8 +153,9 @@ fn is_withheld(capabilities: CapabilitySet) -> bool {
     capabilities.is_empty() || capabilities.contains(Capability::Deny)
 }
 
-/// A policy that allows everything where this one lives; none where the servers know no such text.
-fn everything(profile: Profile, id: &PolicyId) -> Option<Policy> {
+/// A policy that allows everything where this one lives, by `*`, and by the very patterns that it denied and now says something else
+/// of, which merges with what others say of them; none where the servers know no such text.
+fn everything(profile: Profile, of: &Policy, new: Option<&Policy>) -> Option<Policy> {
     const NAME: &str = "(any other policy)";
     let with = |more: &str| {
         let text =
@@ -162,7 +163,20 @@ fn everything(profile: Profile, id: &PolicyId) -> Option<Policy> {
         syntax::parse(NAME, NAME, &text, &profile.dialect()).ok()
     };
     let mut policy = with(r#", "patch""#).or_else(|| with(""))?;
-    policy.namespace = id.namespace.clone();
+    policy.namespace = of.namespace.clone();
+    let all = policy.stanzas.first()?.clone();
+    let denies = |stanza: &Stanza| stanza.capability_set().contains(Capability::Deny);
+    let lets_go = |stanza: &&Stanza| {
+        let now = new.into_iter().flat_map(|new| &new.stanzas);
+        let mut same = now.filter(|new| new.path == stanza.path).peekable();
+        same.peek().is_some() && !same.any(denies)
+    };
+    let denied = of.stanzas.iter().filter(|stanza| denies(stanza)).filter(lets_go);
+    policy.stanzas.extend(denied.map(|stanza| Stanza {
+        path: stanza.path.clone(),
+        templated: stanza.templated,
+        ..all.clone()
+    }));
     Some(policy)
 }
 
@@ -190,7 +204,10 @@ impl<'p, F: Fn(&Acl, &Acl) -> Comparison + Sync> Work<'p, F> {
     fn unguarded(&self, id: &PolicyId) -> Vec<Difference> {
         let (old, new) = (self.old.get(id).copied(), self.new.get(id).copied());
         let withholds = |policy: &&Policy| policy.stanzas.iter().any(|s| is_withheld(s.capability_set()));
-        let (Some(old), Some(all)) = (old.filter(withholds), everything(self.profile, id)) else {
+        let Some((old, all)) = old
+            .filter(withholds)
+            .and_then(|old| Some((old, everything(self.profile, old, new)?)))
+        else {
             return Vec::new();
         };
         let after: Vec<&Policy> = new.into_iter().chain([&all]).collect();

@@ -10,6 +10,33 @@ pub(super) fn policy(bytes: &[u8]) -> bool {
     opens_block(&text) || at_top(&text) || packed(bytes).is_some_and(|text| opens_block(&text) || at_top(&text))
 }
 
+/// Whether a text looks like a policy to somebody who does not parse it, packed as the servers take it too: it has a `path`, and what
+/// is granted there, also in the old form `policy = "sudo"`, whatever it is quoted by.
+#[must_use]
+pub fn looks_like_policy(text: &str) -> bool {
+    let plain = |text: &str| text.contains("path") && (text.contains("capabilities") || grants_by_a_word(text));
+    let unpacked = |text: &str| text.contains("path") && (text.contains("capabilities") || text.contains("policy"));
+    plain(text) || packed(text.as_bytes()).is_some_and(|text| unpacked(&text))
+}
+
+fn grants_by_a_word(text: &str) -> bool {
+    const QUOTES: [char; 3] = ['"', '\'', '\\'];
+    text.match_indices("policy").any(|(at, key)| {
+        let after = text
+            .get(at + key.len()..)
+            .unwrap_or_default()
+            .trim_start_matches(QUOTES)
+            .trim_start();
+        let Some(value) = after.strip_prefix(['=', ':']) else {
+            return false;
+        };
+        let value = value.trim_start().trim_start_matches(QUOTES);
+        let end = value.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(value.len());
+        let word = value.get(..end).unwrap_or_default().to_ascii_lowercase();
+        ["deny", "read", "write", "sudo"].contains(&&*word)
+    })
+}
+
 /// The text that a policy in base64 stands for: the servers take it so.
 pub fn packed(bytes: &[u8]) -> Option<String> {
     // As they do, line ends within passed over.
@@ -95,6 +122,27 @@ fn is_key(after: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_grants_below_a_path_looks_like_a_policy() {
+        for looks in [
+            "path \"a\" { capabilities = [\"read\"] }",
+            "path \"a\" { policy = \"sudo\" }",
+            "{\"path\":{\"sys/*\":{\"policy\":\"sudo\"}}}",
+            "\"path \\\"a\\\" { policy = \\\"write\\\" }\"",
+            "path 'a' { policy: 'deny' }",
+        ] {
+            assert!(looks_like_policy(looks), "{looks}");
+        }
+        for not in [
+            "path = \"a\"",
+            "policy = \"sudo\"",
+            "path: a\npolicy: readable",
+            "path: a\nimagePullPolicy: Always",
+        ] {
+            assert!(!looks_like_policy(not), "{not}");
+        }
+    }
 
     #[test]
     fn only_a_path_at_the_top_shows_a_policy() {

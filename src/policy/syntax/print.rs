@@ -70,7 +70,7 @@ fn constraints(body: &mut Body, constraints: &Constraints) {
     }
     body.block("allowed_parameters", &constraints.allowed_parameters);
     body.block("denied_parameters", &constraints.denied_parameters);
-    if let Some(text) = &constraints.control_group_text {
+    for text in &constraints.control_groups {
         body.raw(format!("control_group = {text}"));
     }
 }

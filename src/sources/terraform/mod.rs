@@ -612,10 +612,4 @@ fn mentions(expr: &Expr, value: &Value) -> bool {
     raw.contains("sys/polic") || looks_like_policy(raw) || holds_policy(value)
 }
 
-/// Whether a text looks like a policy to somebody who does not parse it, packed as the servers take it too.
-#[must_use]
-pub fn looks_like_policy(text: &str) -> bool {
-    let plain = |text: &str| text.contains("path") && (text.contains("capabilities") || text.contains("policy"));
-    text.contains("path") && text.contains("capabilities")
-        || load::packed(text.as_bytes()).is_some_and(|text| plain(&text))
-}
+pub use crate::policy::load::looks_like_policy;
