@@ -1239,6 +1239,39 @@ fn the_old_form_of_a_policy_shows_one_too() {
 }
 
 #[test]
+fn a_submodule_among_the_policies_is_read_by_nobody() {
+    let ground = Ground::new(&[
+        ("repo/policies/web.hcl", READ),
+        ("repo/other.txt", "x"),
+        ("sub/a.hcl", READ),
+    ]);
+    let base = ground.repository();
+    ground.git("sub", &["init", "-q"]);
+    ground.git("sub", &["add", "-A"]);
+    ground.git("sub", &["commit", "-q", "-m", "one"]);
+    let at = ground.git("sub", &["rev-parse", "HEAD"]);
+    let link = |at: &str| format!("160000,{at},policies/extra");
+    ground.git("repo", &["update-index", "--add", "--cacheinfo", &link(&at)]);
+    ground.git("repo", &["commit", "-q", "-m", "a submodule"]);
+    ground.since(
+        &base,
+        1,
+        &["medium[not-checked]", "policies/extra", "it is a submodule"],
+    );
+    let now = ground.git("repo", &["rev-parse", "HEAD"]);
+    ground.since(
+        &now,
+        0,
+        &["low[not-checked]", "The base has it just so", "check passed"],
+    );
+    ground.git("sub", &["commit", "-q", "--allow-empty", "-m", "two"]);
+    let at = ground.git("sub", &["rev-parse", "HEAD"]);
+    ground.git("repo", &["update-index", "--cacheinfo", &link(&at)]);
+    ground.git("repo", &["commit", "-q", "-m", "another commit of it"]);
+    ground.since(&now, 1, &["medium[not-checked]", "policies/extra"]);
+}
+
+#[test]
 fn a_program_that_holds_a_policy_is_read_by_nobody() {
     for (file, text) in [
         (

@@ -165,6 +165,31 @@ fn who_shows_a_token_where_none_is_needed_holds_its_policies() {
 }
 
 #[test]
+fn a_response_that_tells_of_a_token_shows_who_holds_what() {
+    let app = Token::new("e-1", "approle", &["app", "default"]);
+    let bob = Token::new("e-9", "bob", &["db", "default"]);
+    for path in [
+        "sys/mfa/validate",
+        "auth/saml/token",
+        "auth/custom/v2/login/x",
+        "auth/custom/exchange",
+    ] {
+        let log = Log::default()
+            .asks(app.granted("app", ROOT), "read", "kv/a", ROOT)
+            .asks(json!({}), "update", path, ROOT);
+        let text = every(&log, |entry| {
+            if entry["request"]["path"] == path && entry["type"] == "response" {
+                entry["response"] = json!({"auth": bob.auth});
+            }
+        });
+        let given = Given::new(&text, &app_and_db());
+        deployed(&given, &[approle("app", &["app"])]);
+        let found = fate(&given, "db");
+        assert!(!found.iter().any(|fate| fate.ends_with("delete")), "{path} {found:?}");
+    }
+}
+
+#[test]
 fn a_mount_that_was_asked_for_keeps_a_grant_below_it() {
     let app = Token::new("e-1", "approle", &["app", "kv", "default"]);
     let policies = |kv: &str| {
@@ -320,4 +345,64 @@ fn what_is_unread_beside_text_is_said() {
     let (log, policies) = two();
     let given = Given::new(&(log.text() + "\u{1}\u{2}\u{0}\u{0}\u{0}\u{0}\n"), &policies);
     assert_eq!(given.changes(), BTreeMap::new());
+}
+
+#[test]
+fn an_entry_of_which_nothing_is_left_is_of_anybody() {
+    let (log, policies) = two();
+    let bare = |entry: &mut Value| {
+        *entry = json!({"time": entry["time"], "type": entry["type"]});
+    };
+    let masked = |entry: &mut Value| {
+        *entry = json!({"time": entry["time"], "type": entry["type"], "host": "a", "auth": "[REDACTED]", "request": "[REDACTED]"});
+    };
+    let others = |entry: &mut Value| {
+        *entry = json!({"time": entry["time"], "type": entry["type"], "method": "GET", "url": "/"});
+    };
+    let whole = Given::new(&log.text(), &policies);
+    for (text, stays) in [
+        (changed(&log, 1, bare), true),
+        (changed(&log, 1, masked), true),
+        // Lines of somebody else's beside the log are nothing.
+        (log.text() + &changed(&log, 1, others), false),
+    ] {
+        let given = Given::new(&text, &policies);
+        assert_eq!(
+            given.changes() == BTreeMap::new(),
+            stays,
+            "{}",
+            text.lines().last().unwrap()
+        );
+    }
+    assert!(!whole.changes().is_empty());
+}
+
+#[test]
+fn what_is_written_by_a_name_in_its_body_may_be_new() {
+    let (ci, adm) = (
+        Token::new("e-1", "approle", &["ci", "default"]),
+        Token::new("e-2", "userpass-adm", &["adm", "default"]),
+    );
+    let log = Log::default().asks(ci.granted("ci", ROOT), "read", "kv/a", ROOT).asks(
+        adm.granted("adm", ROOT),
+        "update",
+        "sys/tools/hash",
+        ROOT,
+    );
+    let mut policies = ci_and_old().to_vec();
+    policies.push(("adm.hcl", stanza("*", &["update"])));
+    for (path, stays) in [
+        ("identity/group", true),
+        ("identity/entity", true),
+        ("sys/tools/random", false),
+    ] {
+        let written = every(&log, |entry| {
+            if entry["request"]["id"] == json!(format!("{}-1", DAYS - 5)) {
+                entry["request"]["path"] = json!(path);
+            }
+        });
+        let given = Given::new(&written, &policies);
+        deployed(&given, &[]);
+        assert_eq!(fate(&given, "old").is_empty(), stays, "{path}");
+    }
 }

@@ -103,9 +103,8 @@ fn written(joined: &Joined, settings: &EvidenceSettings, last: Option<Timestamp>
     };
     let unlisted = |d: &JoinedDemand| match (&joined.handed_out, required::written_place(&d.demand.path)?) {
         (Some(known), Some(place)) => (!known.lists(&d.demand.namespace, place)).then(|| d.path.clone()),
-        // The deployment has it, whatever it is called.
-        (Some(_), None) => None,
-        (None, _) => Some(d.path.clone()),
+        // What it is called stands in the request: the deployment may be older.
+        (_, None) | (None, _) => Some(d.path.clone()),
     };
     let place = joined.demands.iter().filter(is_written).find_map(unlisted)?;
     Some(format!(

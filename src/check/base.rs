@@ -1,7 +1,7 @@
 //! The policies before a change, and all else that the gate goes by: settings, waivers, baseline, deployment. A change must
 //! not bring its own judge, so what it can change is read as it was before it.
 
-use super::git::{GitError, Repo};
+use super::git::{GitError, Repo, Submodule};
 use super::source::{self, Read, ReadError};
 use crate::policy::load::Names;
 use crate::policy::syntax::Dialect;
@@ -16,6 +16,8 @@ pub struct Base {
     kind: Kind,
     /// The policies before the change.
     policies: Vec<PathBuf>,
+    /// The submodules among them.
+    submodules: Vec<Submodule>,
     /// What to know about it.
     pub notes: Vec<String>,
 }
@@ -77,6 +79,7 @@ impl Base {
                 taken: 0,
             },
             policies: Vec::new(),
+            submodules: Vec::new(),
             notes: Vec::new(),
         };
         for path in policies {
@@ -99,6 +102,7 @@ impl Base {
                 pairs: policies.iter().cloned().zip(folders.iter().cloned()).collect(),
             },
             policies: folders.to_vec(),
+            submodules: Vec::new(),
             notes: Vec::new(),
         }
     }
@@ -120,6 +124,7 @@ impl Base {
         let place = folder.path().join(taken.to_string()).join(&below);
         *taken += 1;
         let export = repo.export(commit, &below, &place)?;
+        self.submodules.extend(export.submodules);
         let left = export.left_out.iter();
         self.notes
             .extend(left.map(|(name, why)| format!("`{name}` of the base was left out: {why}")));
@@ -149,6 +154,21 @@ impl Base {
             }
         }
         Ok(true)
+    }
+
+    /// The submodules among these policies as they are now.
+    ///
+    /// # Errors
+    /// Where git can't say.
+    pub fn submodules(&self, policies: &[PathBuf]) -> Result<Vec<Submodule>, GitError> {
+        let Kind::Git { repo, .. } = &self.kind else {
+            return Ok(Vec::new());
+        };
+        let mut found = Vec::new();
+        for path in policies {
+            found.extend(repo.submodules(&repo.below(path)?)?);
+        }
+        Ok(found)
     }
 
     /// Which files of the repository a change can bring.
@@ -185,6 +205,7 @@ impl Base {
             let ways = read.ways.all.iter_mut().map(|one| &mut one.policy);
             source::relabel(read.policies.iter_mut().chain(ways), folder.path(), revision);
         }
+        read.unchecked.extend(self.submodules.iter().map(source::submodule));
         let broken = read.broken.iter();
         self.notes
             .extend(broken.map(|p| format!("policy `{}` of the base cannot be used: {}", p.what, p.why)));

@@ -34,6 +34,17 @@ pub struct Export {
     pub files: usize,
     /// What was left out: its name and why.
     pub left_out: Vec<(String, &'static str)>,
+    /// Submodules.
+    pub submodules: Vec<Submodule>,
+}
+
+/// A submodule: another repository that stands in a folder, of which nothing is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Submodule {
+    /// Where, from the top.
+    pub path: String,
+    /// At which of its commits.
+    pub commit: String,
 }
 
 /// Why a revision can't be read.
@@ -225,6 +236,35 @@ impl Repo {
         Ok(!listed.is_empty())
     }
 
+    /// The submodules that git knows at and below a path of the work tree.
+    ///
+    /// # Errors
+    /// Where git can't say.
+    pub fn submodules(&self, below: &Path) -> Result<Vec<Submodule>, GitError> {
+        const WHAT: &str = "ls-files";
+        let mut arguments = ["-s", "-z"].map(OsStr::new).to_vec();
+        if !below.as_os_str().is_empty() {
+            arguments.extend([OsStr::new("--"), below.as_os_str()]);
+        }
+        let listed = self.git(WHAT, &arguments)?;
+        let mut found = Vec::new();
+        for entry in listed.split(|b| *b == 0).filter(|e| !e.is_empty()) {
+            let entry = String::from_utf8_lossy(entry);
+            let (head, path) = entry.split_once('\t').ok_or(GitError::Form(WHAT))?;
+            let mut words = head.split_ascii_whitespace();
+            let (Some(mode), Some(commit)) = (words.next(), words.next()) else {
+                return Err(GitError::Form(WHAT));
+            };
+            if mode == "160000" {
+                found.push(Submodule {
+                    path: path.to_owned(),
+                    commit: commit.to_owned(),
+                });
+            }
+        }
+        Ok(found)
+    }
+
     /// All files that git knows of the work tree, by their real paths.
     ///
     /// # Errors
@@ -272,6 +312,12 @@ impl Repo {
                 place.join(relative)
             };
             let size: u64 = size.parse().unwrap_or(u64::MAX);
+            if kind == "commit" {
+                export.submodules.push(Submodule {
+                    path: name.display().to_string(),
+                    commit: id.to_owned(),
+                });
+            }
             let why = if kind != "blob" || !matches!(mode, "100644" | "100755") {
                 Some("no plain file in git")
             } else if !is_inside(name) {
@@ -545,6 +591,13 @@ mod tests {
             Repo::holding(&top.join("sub")),
             Err(GitError::Submodule { .. })
         ));
+        git(&top, &["commit", "-q", "-m", "with a submodule"]);
+        let commit = found.commit("HEAD").unwrap();
+        let place = tempfile::tempdir().unwrap();
+        let export = found.export(&commit, Path::new(""), place.path()).unwrap();
+        assert_eq!(export.submodules, found.submodules(Path::new("")).unwrap());
+        assert_eq!(export.submodules.len(), 1);
+        assert_eq!(found.submodules(Path::new("policies")).unwrap(), []);
         git(&top, &["worktree", "add", "-q", "tree", "HEAD"]);
         let tree = Repo::holding(&top.join("tree/policies")).unwrap();
         assert_eq!(tree.commit("HEAD").unwrap(), found.commit("HEAD").unwrap());

@@ -1,5 +1,6 @@
 //! Reads the policies of a repository: HCL, JSON and Terraform, each policy with its place, and all that could not be read.
 
+use super::git::Submodule;
 use crate::files;
 use crate::origin::Origin;
 use crate::policy::load::{self, LoadCause, Names};
@@ -98,6 +99,7 @@ const REFUSED: &str = "Mend it: the server would refuse it, and nothing in it wa
 const TWICE: &str = "Give each policy one file: a policy is named as its path below the folder, or with `--policy-names file` as its file.";
 const EVALUATED: &str = "Check what `terraform show -json` says of it (`--policies plan.json`), give the variable a value, or write its text out.";
 const OUTSIDE: &str = "Look at what it writes, and let somebody answer for it with a waiver; `terraform show -json` says what its modules make (`--policies plan.json`).";
+const SUBMODULE: &str = "Check the policies in that repository too, or take it out of the folder.";
 const UNREAD: &str = "Write it as a plain file that is named as policies are, or take it out of the folder.";
 
 /// Why policies can't be read at all.
@@ -224,6 +226,17 @@ impl All {
             remedy: UNREAD,
             same,
         });
+    }
+}
+
+/// A submodule among the policies: whoever checks it out with its submodules has other files there.
+pub fn submodule(one: &Submodule) -> Problem {
+    Problem {
+        what: one.path.clone(),
+        why: format!("it is a submodule at commit `{}`, of which nothing is read", one.commit),
+        origin: Origin::new(one.path.as_str(), 1, 1),
+        remedy: SUBMODULE,
+        same: Some(Arc::from(format!("{} {}", one.path, one.commit))),
     }
 }
 

@@ -441,7 +441,7 @@ fn granted(
 ) -> Result<(Read, Option<Read>), Failure> {
     let (dialect, names) = (profile.dialect(), args.granting.policy_names.into());
     let failed = |e: source::ReadError| Failure::from_error(&e, Some("name a policy file or folder"));
-    let read = source::read(&args.granting.policies, &dialect, names, options).map_err(failed)?;
+    let mut read = source::read(&args.granting.policies, &dialect, names, options).map_err(failed)?;
     let Some(base) = base else {
         // A plan says what was before it; what it does not speak of stays.
         let before = read.before.clone().map(|before| Read {
@@ -450,6 +450,10 @@ fn granted(
         });
         return Ok((read, before));
     };
+    let submodules = base
+        .submodules(&args.granting.policies)
+        .map_err(|e| Failure::from_error(&e, Some(git_hint(&e))))?;
+    read.unchecked.extend(submodules.iter().map(source::submodule));
     // Files beside the policies say what variables are, too, and may have said it before.
     let wide = read
         .policies

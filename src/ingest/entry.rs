@@ -29,6 +29,8 @@ pub struct Entry<'a> {
     pub of_plugin: bool,
     /// The request went from one node to another.
     pub forwarded: bool,
+    /// Who asked and for what was taken out: nothing else is left than what entries have, or something stands in its place.
+    pub hidden: bool,
 }
 
 /// The `request` object: raw texts between their quotes, empty where absent.
@@ -148,16 +150,21 @@ struct Draft<'a> {
     typed: bool,
     asked: bool,
     answers: bool,
+    /// It has members that no entry has.
+    more: bool,
+    /// A text stands in the place of who asked, or of what.
+    masked: bool,
 }
 
 impl<'a> Draft<'a> {
     /// The entry, if it is one. Devices leave out what they are told to: without `type` a request that says who asked for what is
-    /// one all the same, and so is an entry without `request` of somebody who is named.
-    fn whole(self) -> Option<Entry<'a>> {
+    /// one all the same, and so is an entry without `request` of somebody who is named, or of which nothing but the bare entry is left.
+    fn whole(mut self) -> Option<Entry<'a>> {
         let named = !matches!(self.entry.auth, b"" | b"{}");
+        self.entry.hidden = self.masked || (!self.more && self.entry.time.is_some());
         match (self.kind, self.asked) {
             (Some(kind), true) => Some(self.entry(kind)),
-            (Some(kind), false) => (named && !self.entry.of_plugin).then(|| self.entry(kind)),
+            (Some(kind), false) => ((named || self.entry.hidden) && !self.entry.of_plugin).then(|| self.entry(kind)),
             (None, true) if !self.typed && named && self.entry.request.names_a_demand() => {
                 let kind = if self.answers { Kind::Response } else { Kind::Request };
                 Some(self.entry(kind))
@@ -182,11 +189,15 @@ impl<'a> Draft<'a> {
                 entry.of_plugin = self.kind.is_some() && !matches!(value, b"\"request\"" | b"\"response\"");
             }
             b"time" => entry.time = scan::unquoted(value).and_then(time::parse),
-            b"auth" => entry.auth = object(value),
+            b"auth" => {
+                entry.auth = object(value);
+                self.masked |= value.first() == Some(&b'"');
+            }
             b"request" if value.first() == Some(&b'{') => {
                 entry.request = request(value)?;
                 self.asked = true;
             }
+            b"request" => self.masked |= value.first() == Some(&b'"'),
             b"response" => {
                 self.answers = true;
                 entry.answer = object(value);
@@ -194,7 +205,7 @@ impl<'a> Draft<'a> {
             b"error" => set_error(entry, value),
             b"forwarded" => entry.forwarded |= value == b"true",
             b"forwarded_from" => entry.forwarded |= scan::unquoted(value).is_some_and(|from| !from.is_empty()),
-            _ => {}
+            _ => self.more = true,
         }
         Ok(())
     }

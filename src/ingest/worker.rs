@@ -291,6 +291,7 @@ impl Worker {
             }
             auth
         } else {
+            record.auth = self.logged_in(entry, &asked, &mount_point, &space, namespace);
             self.nobody
         };
         let table = self.usage.table_mut();
@@ -344,7 +345,7 @@ impl Worker {
             record.auth = known.auth;
         } else if is_refused {
             return Skip::NoPath;
-        } else if request.raw.is_empty() {
+        } else if request.raw.is_empty() && !entry.hidden {
             // An object of somebody else's that has the same two keys.
             return Skip::NotAudit;
         }
@@ -461,9 +462,11 @@ impl Worker {
         if !entry.response || entry.error {
             return None;
         }
-        let mount = open_paths::login_mount(path, mount_point)?;
-        let inner = super::envelope::follow(entry.answer, "/auth").unwrap_or_default();
-        [entry.auth, inner].into_iter().find_map(|raw| {
+        let inner = told(entry);
+        let mount = open_paths::login_mount(path, mount_point);
+        // Whatever the path: a response with an `auth` shows a token.
+        let mount = mount.or_else(|| inner.map(|_| path::auth_mount(path)))?;
+        [entry.auth, inner.unwrap_or_default()].into_iter().find_map(|raw| {
             self.essence.read(raw, &self.group_by);
             self.essence.of_login(mount);
             let known = self.meaning(namespace, number);
@@ -474,12 +477,16 @@ impl Worker {
     /// Notes whose a token is that this request made or renewed, from its response: it has its policies before it is ever used.
     /// Whether the response tells them.
     fn made(&mut self, entry: &Entry<'_>, time: i64, asked: &str, namespace: &str, number: TextId) -> bool {
-        if !entry.response || entry.error || !open_paths::gives_a_token(asked) {
+        if !entry.response || entry.error {
             return false;
         }
-        let inner = super::envelope::follow(entry.answer, "/auth").unwrap_or_default();
+        let Some(inner) = told(entry) else { return false };
         self.essence.read(inner, &self.group_by);
-        self.essence.of_login(path::TOKEN_MOUNT);
+        self.essence.of_login(if open_paths::gives_a_token(asked) {
+            path::TOKEN_MOUNT
+        } else {
+            path::auth_mount(asked)
+        });
         let Some(auth) = self.meaning(namespace, number).auth else {
             return false;
         };
@@ -528,6 +535,12 @@ impl Worker {
 
 /// Operations that no client can ask for, and that the ACL never allows.
 const NEVER_ALLOWED: [&[u8]; 4] = [b"alias-lookahead", b"resolve-role", b"header", b"rollback"];
+
+/// The `auth` object of a response: the token that it tells of.
+fn told<'a>(entry: &Entry<'a>) -> Option<&'a [u8]> {
+    memchr::memmem::find(entry.answer, b"\"auth\"")?;
+    super::envelope::follow(entry.answer, "/auth").filter(|auth| auth.first() == Some(&b'{'))
+}
 
 /// Whether a response says that a login failed: its error is that of the method, not of the server.
 fn lets_nobody_in(entry: &Entry<'_>) -> bool {

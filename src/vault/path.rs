@@ -68,6 +68,14 @@ pub fn lets_in(path: &str) -> bool {
     is_login && ends.any(lets_in_below)
 }
 
+/// The auth mount that a path lies in, as far as the path tells; nothing where it lies in none.
+#[must_use]
+pub fn auth_mount(path: &str) -> &str {
+    let ends = path.match_indices('/').map(|(at, _)| at + 1);
+    let end = ends.take(2).last().filter(|_| path.starts_with("auth/"));
+    end.and_then(|end| path.get(..end)).unwrap_or_default()
+}
+
 /// [`lets_in`] for what comes after the mount's path.
 #[must_use]
 pub fn lets_in_below(rest: &str) -> bool {
