@@ -2,7 +2,7 @@
 //!
 //! Every name in here may come from an attacker: a face of `report` escapes it for its own grammar.
 
-use crate::origin::{Origin, Written};
+use crate::origin::{LogLine, Origin, Written};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -258,6 +258,8 @@ pub struct PathUse {
     pub days: Vec<(i32, i32)>,
     /// Why it was allowed.
     pub by: AllowedBy,
+    /// Where the last request that was allowed stands, where that is known.
+    pub example: Option<LogLine>,
 }
 
 /// Why something was allowed.

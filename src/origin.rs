@@ -34,6 +34,21 @@ impl fmt::Display for Origin {
     }
 }
 
+/// A line of a log.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct LogLine {
+    /// The log as the user named it, a file inside of it, or `<stdin>`.
+    pub file: Arc<str>,
+    /// From one; of what is compressed a line of the text inside.
+    pub line: u32,
+}
+
+impl fmt::Display for LogLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.file, self.line)
+    }
+}
+
 /// A text of a repository, whole: what places in it are counted against.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceText {

@@ -83,6 +83,33 @@ fn the_recorded_log_becomes_proven_advice() {
         !out.join("policies/unused-legacy.hcl").exists(),
         "what nobody holds is proposed to go"
     );
+    uses_name_their_lines(&advice, &fs::read_to_string(out.join("report.html")).unwrap());
+}
+
+/// Whatever was allowed names the line of its response.
+fn uses_name_their_lines(advice: &Value, page: &str) {
+    let log = fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/acme/audit.log.gz")).unwrap();
+    let mut text = String::new();
+    std::io::Read::read_to_string(&mut flate2::read::MultiGzDecoder::new(&log[..]), &mut text).unwrap();
+    let entries: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let principals = advice["principals"].as_array().unwrap();
+    let uses = principals.iter().flat_map(|p| p["account"]["uses"].as_array().unwrap());
+    let mut seen = 0;
+    for one in uses {
+        assert_eq!(one["allowed"] == 0, one["example"].is_null(), "{one}");
+        let Some(line) = one["example"]["line"].as_u64() else {
+            continue;
+        };
+        assert_eq!(one["example"]["file"], "fixtures/acme/audit.log.gz");
+        let entry = &entries[usize::try_from(line).unwrap() - 1];
+        let path = one["path"].as_str().unwrap().trim_end_matches(['/', '+']);
+        assert!(entry["request"]["path"].as_str().unwrap().starts_with(path), "{one}");
+        assert_eq!(entry["type"], "response", "{one}");
+        assert!(one["denied"] != 0 || entry["time"] == one["last"], "{one} {entry}");
+        seen += 1;
+    }
+    assert!(seen > 300, "{seen}");
+    assert!(page.contains("Log line") && page.contains("fixtures/acme/audit.log.gz"));
 }
 
 #[test]

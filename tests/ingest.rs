@@ -46,6 +46,24 @@ fn feed(text: &[u8]) -> Usage {
     reader.take()
 }
 
+/// The demands, without where they stand in the log.
+fn placeless(usage: &Usage) -> Vec<Demand> {
+    let without = |demand| Demand {
+        example: None,
+        ..demand
+    };
+    usage.demands().into_iter().map(without).collect()
+}
+
+/// The demands, as those of a log of this name.
+fn as_of(name: &str, usage: &Usage) -> Vec<Demand> {
+    let mut demands = usage.demands();
+    for example in demands.iter_mut().filter_map(|demand| demand.example.as_mut()) {
+        example.file = name.into();
+    }
+    demands
+}
+
 fn find<'a>(demands: &'a [Demand], name: &str, path: &str, capability: &str) -> &'a Demand {
     demands
         .iter()
@@ -128,7 +146,21 @@ fn every_envelope_gives_the_same_demands() {
         "concatenated.json",
     ] {
         let usage = read(name);
-        assert_eq!(usage.demands(), want.demands(), "{name}");
+        assert_eq!(placeless(&usage), placeless(&want), "{name}");
+        let text = std::fs::read_to_string(logs().join(name)).unwrap();
+        for demand in usage.demands().iter().filter(|demand| demand.allowed > 0) {
+            let line = demand.example.as_ref().unwrap().line as usize;
+            let mut lines = text.lines().skip(line - 1);
+            let mut line = lines.next().unwrap().to_owned();
+            let path = demand.path.split(['+', '<']).next().unwrap().trim_end_matches('/');
+            // Of an entry over several lines it is the first.
+            let begins = name != "plain.log" && line.trim_end().ends_with('{');
+            if ["cri.log", "docker.log"].contains(&name) {
+                line.extend(lines.take(3));
+            }
+            let is_there = line.contains(path) || line.replace("\\/", "/").contains(path);
+            assert!(begins || is_there, "{name}: {path} in {line}");
+        }
         let tally = usage.tally();
         assert!(tally.balanced(), "{name}: {tally:?}");
         assert_eq!((tally.used, tally.paired), (12, 12), "{name}");
@@ -151,14 +183,14 @@ fn every_envelope_gives_the_same_demands() {
 
 #[test]
 fn an_envelope_can_be_named_and_a_pointer_given() {
-    let want = read("plain.log").demands();
+    let want = placeless(&read("plain.log"));
     let by = |name: &str, envelope: Option<Envelope>, unwrap: Option<&str>| {
         let options = Options {
             envelope,
             unwrap: unwrap.map(str::to_owned),
             ..Options::default()
         };
-        read_with(&logs().join(name), &options).demands()
+        placeless(&read_with(&logs().join(name), &options))
     };
     for (name, envelope) in [
         ("plain.log", Envelope::Json),
@@ -190,16 +222,16 @@ fn copies_and_forwarded_entries_count_once() {
         let _ = writeln!(twice, "{}", line.replace("hmac-sha256:0000", "hmac-sha256:ffff"));
     }
     let twice = feed(twice.as_bytes());
-    assert_eq!(twice.demands(), once.demands());
+    assert_eq!(placeless(&twice), placeless(&once));
     assert_eq!(twice.coverage().copies, 2);
     let after = feed(format!("{text}{text}").as_bytes());
-    assert_eq!(after.demands(), once.demands());
+    assert_eq!(placeless(&after), placeless(&once));
     assert!(after.tally().balanced() && twice.tally().balanced());
     let forwarded = text
         .replace("\"}}\n", "\"},\"forwarded_from\":\"10.0.0.2:8201\"}\n")
         .replace("}}\n", "},\"forwarded_from\":\"10.0.0.2:8201\"}\n");
     let whole = feed(format!("{forwarded}{text}").as_bytes());
-    assert_eq!(whole.demands(), once.demands());
+    assert_eq!(placeless(&whole), placeless(&once));
     assert_eq!(
         whole.coverage().nodes.len(),
         0,
@@ -325,12 +357,12 @@ fn names_of_data_are_bounded_and_sets_are_told_apart() {
 #[test]
 fn what_came_first_decides_nothing() {
     let text = std::fs::read_to_string(logs().join("plain.log")).unwrap();
-    let want = feed(text.as_bytes()).demands();
+    let want = placeless(&feed(text.as_bytes()));
     let mut lines: Vec<&str> = text.lines().collect();
     lines.reverse();
-    assert_eq!(feed(lines.join("\n").as_bytes()).demands(), want);
+    assert_eq!(placeless(&feed(lines.join("\n").as_bytes())), want);
     lines.sort_unstable();
-    assert_eq!(feed(lines.join("\n").as_bytes()).demands(), want);
+    assert_eq!(placeless(&feed(lines.join("\n").as_bytes())), want);
 }
 
 #[test]
@@ -410,6 +442,92 @@ fn strict_stops_at_what_may_be_lost() {
     assert!(error.hint().is_some());
 }
 
+/// The text of a log, which may be compressed.
+fn unpacked(path: &Path) -> String {
+    let bytes = std::fs::read(path).unwrap();
+    let mut text = String::new();
+    if path.extension().is_some_and(|extension| extension == "gz") {
+        std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(&bytes[..]), &mut text).unwrap();
+    } else {
+        text.push_str(&String::from_utf8(bytes).unwrap());
+    }
+    text
+}
+
+#[test]
+fn the_line_that_is_named_for_a_use_is_its_entry() {
+    let dir = tempfile::tempdir().unwrap();
+    let plain = std::fs::read_to_string(logs().join("plain.log")).unwrap();
+    let day = |day: u32| {
+        let many = (0..200).map(|n| {
+            let id = format!("{day:04}{n:04}-0000-4000-a000");
+            plain.replace("00000000-0000-4000-a000", &id)
+        });
+        many.collect::<String>()
+            .replace("2026-03-01T08", &format!("2026-03-{day:02}T08"))
+            .replace("secret/data/a/new", &format!("secret/data/a/new-{day}"))
+    };
+    // Of a pair the response stands in the next file; the middle one is large enough to be read in pieces.
+    let middle = (2..=3).map(day).collect::<String>();
+    let middle = format!("{middle}{}", day(3)[..plain.len()].replace("new-3", "split"));
+    let response = middle[..middle.rfind("split").unwrap()].rfind('\n').unwrap();
+    let (middle, rest) = middle.split_at(response + 1);
+    assert!(middle.len() > 8 << 20);
+    let mut old = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut old, day(1).as_bytes()).unwrap();
+    let files = [
+        ("old.log.gz", old.finish().unwrap()),
+        ("audit.log.1", middle.as_bytes().to_vec()),
+        ("audit.log", format!("{rest}\n{}", day(4)).into_bytes()),
+    ];
+    let inputs: Vec<LogInput> = files
+        .map(|(name, bytes)| {
+            let path = dir.path().join(name);
+            std::fs::write(&path, bytes).unwrap();
+            LogInput::File(path)
+        })
+        .into();
+    let read = |threads| {
+        let options = Options {
+            threads: Some(threads),
+            ..Options::default()
+        };
+        ingest::read(&inputs, &options, &Quiet).unwrap()
+    };
+    let demands = read(1).demands();
+    assert_eq!(read(3).demands(), demands);
+    let mut texts = std::collections::BTreeMap::new();
+    let mut named = std::collections::BTreeSet::new();
+    for demand in &demands {
+        let Some(example) = &demand.example else {
+            assert_eq!(demand.allowed, 0, "{demand:?}");
+            continue;
+        };
+        let path = Path::new(&*example.file);
+        let text = texts.entry(path).or_insert_with(|| unpacked(path));
+        let line = text.lines().nth(example.line as usize - 1).unwrap();
+        let entry: serde_json::Value = serde_json::from_str(line).unwrap();
+        let asked = entry["request"]["path"].as_str().unwrap();
+        assert!(
+            asked.starts_with(demand.path.trim_end_matches(['+', '/'])),
+            "{asked} {demand:?}"
+        );
+        let time: jiff::Timestamp = entry["time"].as_str().unwrap().parse().unwrap();
+        assert!(demand.denied > 0 || Some(time) == demand.last_seen, "{time} {demand:?}");
+        if demand.principal.kind.as_str() == "entity" {
+            assert_eq!(entry["auth"]["entity_id"].as_str(), Some(&*demand.principal.id));
+        }
+        // Only of what has no response, the request is named.
+        let is_alone = demand.capability.as_str() == "patch";
+        assert_eq!(entry["type"] == "request", is_alone, "{line}");
+        if asked.ends_with("split") {
+            assert!(path.ends_with("audit.log") && example.line == 1, "{example}");
+        }
+        named.insert(path.file_name().unwrap().to_owned());
+    }
+    assert_eq!(named.len(), 3, "{named:?}");
+}
+
 #[test]
 fn compressed_logs_and_many_threads_give_the_same() {
     let dir = tempfile::tempdir().unwrap();
@@ -439,7 +557,7 @@ fn compressed_logs_and_many_threads_give_the_same() {
                 ..Options::default()
             };
             let usage = read_with(path, &options);
-            assert_eq!(usage.demands(), want.demands(), "{}", path.display());
+            assert_eq!(as_of("log", &usage), want.demands(), "{}", path.display());
             assert_eq!(usage.tally().lines, want.tally().lines);
         }
     }
@@ -1127,7 +1245,7 @@ fn essence(usage: &Usage) -> (Vec<Demand>, Vec<u64>, String) {
     counts.extend(Skip::ALL.map(|reason| tally.skipped(reason)));
     let coverage = usage.coverage();
     (
-        usage.demands(),
+        as_of("log", usage),
         counts,
         format!("{:?} {:?} {coverage:?}", usage.unpaired(), usage.principals()),
     )
@@ -1142,7 +1260,11 @@ proptest! {
         let (a, b) = (cut.index(lines.len() + 1), cut2.index(lines.len() + 1));
         let (a, b) = (a.min(b), a.max(b));
         let part = |range: std::ops::Range<usize>| {
-            feed(lines[range].iter().fold(String::new(), |text, line| text + line + "\n").as_bytes())
+            let mut reader = Reader::new(&Options::default());
+            reader.resume("log", range.start as u64);
+            reader.feed("log", lines[range].iter().fold(String::new(), |text, line| text + line + "\n").as_bytes());
+            reader.finish_file("log");
+            reader.take()
         };
         let whole = if lines.is_empty() { part(0..0) } else { let _ = whole; part(0..lines.len()) };
         let parts = || (part(0..a), part(a..b), part(b..lines.len()));

@@ -15,7 +15,7 @@ use vault_advisor::usage::answer::{Cells, answer};
 use vault_advisor::usage::ask::Question;
 use vault_advisor::usage::demand::PolicySet;
 use vault_advisor::usage::store::{self, StoreError};
-use vault_advisor::usage::{Skip, Usage};
+use vault_advisor::usage::{Demand, Skip, Usage};
 
 fn fixture(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/logs").join(name);
@@ -23,24 +23,35 @@ fn fixture(name: &str) -> String {
 }
 
 fn feed(text: &str) -> Usage {
-    let mut reader = Reader::new(&Options::default());
+    feed_from(0, text, &Options::default())
+}
+
+/// Of a log of which so many lines were read before.
+fn feed_from(lines: usize, text: &str, options: &Options) -> Usage {
+    let mut reader = Reader::new(options);
+    reader.resume("log", lines as u64);
     reader.feed("log", text.as_bytes());
     reader.finish_file("log");
     reader.take()
 }
 
 fn essence(usage: &Usage) -> String {
-    essence_with(usage, usage.policy_sets())
+    essence_with(usage, &usage.demands(), &usage.policy_sets())
 }
 
-fn essence_with(usage: &Usage, sets: Vec<PolicySet>) -> String {
+/// But for what earlier versions did not store: where requests stand, and what they tell of lists.
+fn essence_of_old(usage: &Usage) -> String {
+    let mut demands = usage.demands();
+    demands.iter_mut().for_each(|demand| demand.example = None);
+    essence_with(usage, &demands, &[])
+}
+
+fn essence_with(usage: &Usage, demands: &[Demand], sets: &[PolicySet]) -> String {
     let tally = usage.tally();
     assert!(tally.balanced(), "{tally:?}");
     let skipped: Vec<u64> = Skip::ALL.map(|reason| tally.skipped(reason)).to_vec();
     format!(
-        "{:#?} {:#?} {:#?} {:?} {:?} {:?} {skipped:?}",
-        usage.demands(),
-        sets,
+        "{demands:#?} {sets:#?} {:#?} {:?} {:?} {:?} {skipped:?}",
         usage.principals(),
         usage.unpaired(),
         usage.coverage(),
@@ -73,8 +84,8 @@ fn a_part_of_the_first_version_is_as_good_as_one_of_this() {
     let back = store::read_parquet(&old).unwrap();
     // What it says of lines is by file and line, and of how principals are grouped it says nothing.
     assert_eq!(back.group_by(), None);
-    let but_for_sets = |usage: &Usage| essence_with(usage, Vec::new());
-    assert_eq!(but_for_sets(&back), but_for_sets(&usage));
+    assert_eq!(essence_of_old(&back), essence_of_old(&usage));
+    assert!(back.demands().iter().all(|demand| demand.example.is_none()));
     // Nor does it say when a list was first seen, nor who showed a token where none was needed.
     let mut sets = usage.policy_sets();
     assert!(sets.iter().all(|set| set.first_seen.is_some()));
@@ -95,16 +106,27 @@ fn a_part_of_the_first_version_is_as_good_as_one_of_this() {
     );
 }
 
+#[test]
+fn a_part_that_names_no_lines_is_as_good_as_one_that_does() {
+    let old = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stored/usage.v2.parquet");
+    let (old, usage) = (store::read_parquet(&old).unwrap(), feed(&fixture("plain.log")));
+    assert_eq!(essence_of_old(&old), essence_of_old(&usage));
+    assert!(old.demands().iter().all(|demand| demand.example.is_none()));
+    let both = old.clone().merge(usage.clone()).unwrap();
+    assert_eq!(both.demands(), usage.demands());
+    assert_eq!(usage.merge(old).unwrap().demands(), both.demands());
+}
+
 /// Cuts a log before each of its lines; both parts, stored, merge to the whole, whichever comes first, and so once more stored.
-fn cut_at_any_line(feed: impl Fn(&str) -> Usage) {
+fn cut_at_any_line(options: &Options) {
     let dir = tempfile::tempdir().unwrap();
     let text = fixture("plain.log");
     let lines: Vec<&str> = text.split_inclusive('\n').collect();
-    let whole = essence(&feed(&text));
+    let whole = essence(&feed_from(0, &text, options));
     for cut in 0..=lines.len() {
         let (head, tail) = lines.split_at(cut);
-        let head = stored(&feed(&head.concat()), dir.path(), "head.parquet");
-        let tail = stored(&feed(&tail.concat()), dir.path(), "tail.parquet");
+        let head = stored(&feed_from(0, &head.concat(), options), dir.path(), "head.parquet");
+        let tail = stored(&feed_from(cut, &tail.concat(), options), dir.path(), "tail.parquet");
         assert_eq!(
             essence(&head.clone().merge(tail.clone()).unwrap()),
             whole,
@@ -117,7 +139,7 @@ fn cut_at_any_line(feed: impl Fn(&str) -> Usage) {
 
 #[test]
 fn parts_cut_at_any_line_merge_to_the_whole() {
-    cut_at_any_line(feed);
+    cut_at_any_line(&Options::default());
 }
 
 #[test]
@@ -180,7 +202,10 @@ proptest! {
         cuts.sort_unstable();
         let parts: Vec<Usage> = cuts
             .windows(2)
-            .map(|w| stored(&feed(&lines[w[0]..w[1]].concat()), dir.path(), "part.parquet"))
+            .map(|w| {
+                let part = feed_from(w[0], &lines[w[0]..w[1]].concat(), &Options::default());
+                stored(&part, dir.path(), "part.parquet")
+            })
             .collect();
         let merged = order.iter().fold(Usage::default(), |sum, n| sum.merge(parts[*n].clone()).unwrap());
         prop_assert_eq!(essence(&merged), essence(&feed(&text)));
@@ -243,13 +268,7 @@ fn parts_with_much_outside_of_the_window_keep_their_account() {
         since: Some("2030-01-01T00:00:00Z".parse().unwrap()),
         ..Options::default()
     };
-    let feed = |text: &str| {
-        let mut reader = Reader::new(&options);
-        reader.feed("log", text.as_bytes());
-        reader.finish_file("log");
-        reader.take()
-    };
-    cut_at_any_line(feed);
+    cut_at_any_line(&options);
 }
 
 #[test]

@@ -458,6 +458,7 @@ mod tests {
             held: Arc::new(Held::named(policies.iter().map(|p| Arc::from(*p)).collect())),
             keys_always: BTreeSet::new(),
             keys_ever: BTreeSet::new(),
+            example: None,
         }
     }
 

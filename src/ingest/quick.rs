@@ -203,7 +203,7 @@ impl Quick {
             return;
         }
         worker.usage_mut().table_mut().tally.lines += 1;
-        let mut record = worker.record(entry, draft.asker);
+        let mut record = worker.record(entry, draft.asker, stream.lines);
         if let Some(waiting) = self.take(hash_id(entry.request.id)) {
             let partner = record.usable().then(|| partner(worker, text, &waiting, entry, &record));
             match partner.flatten() {

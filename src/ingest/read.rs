@@ -10,6 +10,7 @@ use super::worker::Worker;
 use super::zip::Zip;
 use crate::origin::Origin;
 use crate::usage::{Skip, Usage, Window};
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
@@ -40,6 +41,8 @@ const MOST_PIECES: u64 = 32;
 #[derive(Debug, Clone)]
 struct Unit {
     input: usize,
+    /// Which of the pieces of its log.
+    piece: u32,
     /// Bytes from and to, cut at line ends; the whole log if none.
     range: Option<(u64, u64)>,
 }
@@ -75,6 +78,9 @@ struct Inner {
 struct Sink<'a> {
     worker: &'a mut Worker,
     wrapping: &'a Wrapping,
+    /// The name of the log, and which of its pieces is read.
+    log: String,
+    piece: u32,
     /// What is damaged is counted as lost and the others are read; else it is an error.
     lenient: bool,
     files: Vec<Inner>,
@@ -122,6 +128,8 @@ pub(super) fn read(
             let mut sink = Sink {
                 worker: &mut worker,
                 wrapping: &wrapping,
+                log: input.name(),
+                piece: unit.piece,
                 lenient: inputs.len() > 1,
                 files: Vec::new(),
             };
@@ -154,6 +162,7 @@ pub(super) fn read(
 /// Turns line numbers within units into places in files.
 fn examples(usage: &mut Usage, inputs: &[LogInput], units: &[Unit], done: &[Done]) {
     let mut before = (usize::MAX, 0_u64);
+    let mut pieces: HashMap<(String, u32), u64> = HashMap::new();
     for done in done {
         let Some(unit) = units.get(done.unit) else {
             continue;
@@ -164,9 +173,12 @@ fn examples(usage: &mut Usage, inputs: &[LogInput], units: &[Unit], done: &[Done
         let Some(input) = inputs.get(unit.input) else {
             continue;
         };
+        if unit.piece > 0 {
+            pieces.insert((input.name(), unit.piece), before.1);
+        }
         for file in &done.files {
             let (name, lines) = match &file.name {
-                Some(inner) => (format!("{}/{inner}", input.name()), 0),
+                Some(inner) => (inside(&input.name(), inner), 0),
                 None => (input.name(), before.1),
             };
             for (reason, line) in Skip::ALL.into_iter().zip(file.examples) {
@@ -179,13 +191,26 @@ fn examples(usage: &mut Usage, inputs: &[LogInput], units: &[Unit], done: &[Done
             before.1 += file.lines;
         }
     }
+    if !pieces.is_empty() {
+        let before = |log: &str, piece| pieces.get(&(log.to_owned(), piece)).copied().unwrap_or(0);
+        usage.table_mut().place_pieces(before);
+    }
+}
+
+/// The name of a file of an archive.
+fn inside(archive: &str, name: &str) -> String {
+    format!("{archive}/{name}")
 }
 
 /// Cuts the logs into units of work.
 fn units(inputs: &[LogInput], options: &Options, threads: usize) -> Result<Vec<Unit>, IngestError> {
     let mut units = Vec::new();
     for (input, log) in inputs.iter().enumerate() {
-        let whole = Unit { input, range: None };
+        let whole = Unit {
+            input,
+            piece: 0,
+            range: None,
+        };
         let (LogInput::File(path), Some(size)) = (log, log.size()) else {
             units.push(whole);
             continue;
@@ -209,8 +234,9 @@ fn units(inputs: &[LogInput], options: &Options, threads: usize) -> Result<Vec<U
             None => units.push(whole),
             Some(cuts) => {
                 let ends = cuts.iter().copied().skip(1).chain([u64::MAX]);
-                units.extend(cuts.iter().zip(ends).map(|(from, to)| Unit {
+                units.extend(cuts.iter().zip(ends).zip(0..).map(|((from, to), piece)| Unit {
                     input,
+                    piece,
                     range: Some((*from, to)),
                 }));
             }
@@ -542,6 +568,10 @@ impl Read for Piped {
 /// end is not there yet, and room.
 fn lines(from: &mut dyn Read, name: Option<&str>, sink: &mut Sink<'_>) -> io::Result<()> {
     let (worker, wrapping) = (&mut *sink.worker, sink.wrapping);
+    match name {
+        Some(name) => worker.reads(&inside(&sink.log, name), 0),
+        None => worker.reads(&sink.log, sink.piece),
+    }
     let mut early = false;
     let mut stream = Stream::default();
     let mut quick = Quick::default();

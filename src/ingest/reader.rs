@@ -78,6 +78,7 @@ impl Reader {
             growing.keep(bytes);
             return;
         };
+        self.worker.reads(name, 0);
         let (lines, rest) = bytes.split_at(last + 1);
         let mut lines = lines;
         if !growing.unfinished.is_empty() || growing.skipping.is_some() {
@@ -104,6 +105,7 @@ impl Reader {
         let Some(mut growing) = self.files.remove(name) else {
             return;
         };
+        self.worker.reads(name, 0);
         growing.end(&mut self.worker, &self.wrapping);
         note_examples(&mut self.worker, name, &growing.stream);
     }
@@ -114,6 +116,7 @@ impl Reader {
         let mut worker = self.worker.clone();
         for (name, growing) in &self.files {
             let mut stream = growing.stream.clone();
+            worker.reads(name, 0);
             stream.end(&mut worker, &self.wrapping);
             note_examples(&mut worker, name, &stream);
         }

@@ -140,6 +140,8 @@ struct Outside<'a> {
     doubtful: bool,
     /// It is judged by itself, whatever follows.
     alone: bool,
+    /// The line in which it begins, where that is not the one that is read.
+    since: Option<u64>,
 }
 
 impl Stream {
@@ -273,7 +275,11 @@ impl Reading<'_> {
                 Row::Broken(lines) => return self.bin(Skip::NotJson, lines),
                 Row::Record { object, further } => {
                     self.join(further);
-                    let found = self.wrapper(object.as_bytes(), Outside::default());
+                    let row = Outside {
+                        since: self.stream.lines.checked_sub(further),
+                        ..Outside::default()
+                    };
+                    let found = self.wrapper(object.as_bytes(), row);
                     return self.settle(found);
                 }
             }
@@ -430,7 +436,11 @@ impl Reading<'_> {
                 let mut open = self.stream.open.swap_remove(at);
                 open.text.extend_from_slice(piece);
                 self.join(open.pieces.len() as u64 + 1);
-                let found = self.judge(trim(&open.text), outside);
+                let whole = Outside {
+                    since: Some(open.since),
+                    ..outside
+                };
+                let found = self.judge(trim(&open.text), whole);
                 self.settle(found);
                 true
             }
@@ -494,7 +504,7 @@ impl Reading<'_> {
     fn cut_entry(&mut self, entry: &Entry<'_>, reason: Skip) {
         self.stream.torn = true;
         self.worker.usage_mut().table_mut().tally.lines += 1;
-        if let Some(skip) = self.worker.cut(entry, reason) {
+        if let Some(skip) = self.worker.cut(entry, reason, self.stream.lines) {
             self.stream.example(skip, self.stream.lines);
         }
     }
@@ -515,7 +525,7 @@ impl Reading<'_> {
             seen.node(node);
         }
         self.worker.usage_mut().table_mut().tally.lines += 1;
-        if let Some(skip) = self.worker.entry(&entry) {
+        if let Some(skip) = self.worker.entry(&entry, outside.since.unwrap_or(self.stream.lines)) {
             self.stream.example(skip, self.stream.lines);
         }
     }

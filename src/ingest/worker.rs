@@ -11,6 +11,7 @@ use super::text::decode;
 use crate::usage::Skip;
 use crate::usage::auth::Auth;
 use crate::usage::coverage::day_of;
+use crate::usage::example::{Log, LogId, LogPlace};
 use crate::usage::interner::TextId;
 use crate::usage::record::{Class, Record, flag, hash_id, join_ids};
 use crate::usage::table::{AuthId, Key, MAX_KEYS, NamesId, Table, Used};
@@ -45,6 +46,8 @@ pub struct Worker {
     spelled: Vec<u8>,
     namespaces: Recall,
     mount_types: Recall,
+    /// Of the log that is read: its entries that tell no outcome, and its responses.
+    logs: Option<[LogId; 2]>,
 }
 
 /// The numbers of the texts that were asked for last: namespaces and mount types are few, and come again with each entry.
@@ -94,7 +97,18 @@ impl Worker {
             spelled: Vec::new(),
             namespaces: Recall::default(),
             mount_types: Recall::default(),
+            logs: None,
         }
+    }
+
+    /// Says which log, or which piece of one, the entries stand in that come next.
+    pub fn reads(&mut self, file: &str, piece: u32) {
+        let logs = &mut self.usage.table_mut().logs;
+        let file: Arc<str> = Arc::from(file);
+        self.logs = Some([false, true].map(|outcome| {
+            let whole = Log::whole(Arc::clone(&file), outcome);
+            logs.intern(Log { piece, ..whole })
+        }));
     }
 
     /// To note what is no entry.
@@ -118,25 +132,26 @@ impl Worker {
         self.key_sets.clear();
         self.namespaces = Recall::default();
         self.mount_types = Recall::default();
+        self.logs = None;
     }
 
-    /// Adds an entry. Returns why it names no demand, if it names none.
-    pub fn entry(&mut self, entry: &Entry<'_>) -> Option<Skip> {
+    /// Adds an entry that begins in a line. Returns why it names no demand, if it names none.
+    pub fn entry(&mut self, entry: &Entry<'_>, line: u64) -> Option<Skip> {
         if let Some(reason) = self.outside(entry.time) {
             self.usage.table_mut().tally.skip(reason, 1);
             return Some(reason);
         }
-        let record = self.record(entry, Asker::Unread);
+        let record = self.record(entry, Asker::Unread, line);
         self.usage.add(&record);
         (!record.usable()).then(|| Skip::from_index(record.skip)).flatten()
     }
 
     /// Adds an entry whose end is missing, as far as it can be read. Where its path was lost, it is lost for whoever asked.
     /// Returns why it names no demand, if it names none.
-    pub fn cut(&mut self, entry: &Entry<'_>, reason: Skip) -> Option<Skip> {
+    pub fn cut(&mut self, entry: &Entry<'_>, reason: Skip, line: u64) -> Option<Skip> {
         let outside = self.outside(entry.time);
         if outside == Some(Skip::OutsideWindow) || (outside.is_none() && entry.request.names_a_demand()) {
-            return self.entry(entry);
+            return self.entry(entry, line);
         }
         let reason = outside.unwrap_or(reason);
         let space = namespace_of(&entry.request);
@@ -191,9 +206,13 @@ impl Worker {
         }
     }
 
-    /// The record of an entry, of whose `auth` something may be known already.
-    pub fn record(&mut self, entry: &Entry<'_>, asker: Asker) -> Record {
+    /// The record of an entry that begins in a line, of whose `auth` something may be known already.
+    pub fn record(&mut self, entry: &Entry<'_>, asker: Asker, line: u64) -> Record {
         let mut record = Record::new(0, entry.response);
+        record.place = self.logs.map(|[request, response]| {
+            let log = if entry.response { response } else { request };
+            LogPlace::new(log, line)
+        });
         record.flags = if entry.request.has_id() { 0 } else { flag::NO_ID }
             | if entry.error { flag::ERROR } else { 0 }
             | if entry.denied_by_acl || (entry.denied && !entry.response) {

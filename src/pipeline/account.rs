@@ -9,6 +9,7 @@ use crate::index::IndexVec;
 use crate::optimize::edit::Change;
 use crate::optimize::proof::{ProposedNumber, Scheme};
 use crate::optimize::tighten::{Fate, Hold, Tightening};
+use crate::origin::LogLine;
 use crate::policy::acl::{Acl, RuleId};
 use crate::policy::pattern::Pattern;
 use crate::vault::{Capability, CapabilitySet};
@@ -412,19 +413,21 @@ fn uses(joined: &Joined, names: &Names, most: usize) -> Vec<(Vec<PathUse>, u64)>
 
 /// One path and one capability of a holder, while it is put together from the demands of all its policy sets.
 #[derive(Default)]
-struct Gathered {
+struct Gathered<'a> {
     allowed: u64,
     denied: u64,
     first: Option<Timestamp>,
     last: Option<Timestamp>,
     days: BTreeSet<i32>,
+    /// The last, and the time of its demand.
+    example: Option<(Option<Timestamp>, &'a LogLine)>,
     stanzas: BTreeSet<StanzaId>,
     none_needed: bool,
     unexplained: bool,
 }
 
 fn uses_of(joined: &Joined, names: &Names, demands: &[&JoinedDemand], most: usize) -> (Vec<PathUse>, u64) {
-    let mut found: BTreeMap<(&str, Capability), Gathered> = BTreeMap::new();
+    let mut found: BTreeMap<(&str, Capability), Gathered<'_>> = BTreeMap::new();
     for &d in demands {
         let one = found.entry((&d.path, d.demand.capability)).or_default();
         one.allowed += d.demand.allowed;
@@ -432,6 +435,8 @@ fn uses_of(joined: &Joined, names: &Names, demands: &[&JoinedDemand], most: usiz
         one.first = [one.first, d.demand.first_seen].into_iter().flatten().min();
         one.last = one.last.max(d.demand.last_seen);
         one.days.extend(&d.demand.days);
+        let example = d.demand.example.as_ref().map(|place| (d.demand.last_seen, place));
+        one.example = one.example.max(example);
         match &d.outcome {
             Outcome::Explained(_) => {
                 let granting = joined.allowed_by(d);
@@ -444,7 +449,7 @@ fn uses_of(joined: &Joined, names: &Names, demands: &[&JoinedDemand], most: usiz
         }
     }
     let total = found.len() as u64;
-    let mut all: Vec<((&str, Capability), Gathered)> = found.into_iter().collect();
+    let mut all: Vec<((&str, Capability), Gathered<'_>)> = found.into_iter().collect();
     all.sort_by_key(|(_, one)| std::cmp::Reverse(one.allowed + one.denied));
     let uses = all.into_iter().take(most).map(|((path, capability), one)| PathUse {
         path: Arc::from(path),
@@ -454,6 +459,7 @@ fn uses_of(joined: &Joined, names: &Names, demands: &[&JoinedDemand], most: usiz
         first: one.first,
         last: one.last,
         days: spans(&one.days),
+        example: one.example.map(|(_, place)| place.clone()),
         by: match () {
             () if !one.stanzas.is_empty() => {
                 AllowedBy::Stanzas(one.stanzas.iter().filter_map(|id| names.get(*id)).collect())

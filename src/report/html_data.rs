@@ -436,6 +436,7 @@ fn use_row<'a>(from: &'a PathUse, days: &Days, names: &mut Names<'a>, stanzas: &
         from.last.map(|time| time.as_second()),
         days.marks(&from.days),
         by,
+        from.example.as_ref().map(|place| (names.of(&place.file), place.line)),
     ])
 }
 

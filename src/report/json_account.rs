@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::json_model::Place;
 use crate::advice::{self, AllowedBy, UnusedCounts};
+use crate::origin;
 
 /// By what becomes of it, how many (principal, known path, capability) triples; what does not occur is not named.
 pub type Unused = BTreeMap<String, u64>;
@@ -69,6 +70,9 @@ pub struct PathUse {
     pub reason: String,
     /// The stanzas that allowed it.
     pub stanzas: Vec<StanzaRef>,
+    /// Where the last request that was allowed stands in the logs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub example: Option<LogLine>,
 }
 
 impl From<&advice::PathUse> for PathUse {
@@ -89,6 +93,26 @@ impl From<&advice::PathUse> for PathUse {
             days: from.days.iter().map(|&span| days(span)).collect(),
             reason: reason.to_owned(),
             stanzas,
+            example: from.example.as_ref().map(Into::into),
+        }
+    }
+}
+
+/// A line of a log.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LogLine {
+    /// The log as it was named, or `<stdin>`.
+    pub file: String,
+    /// Line, from one; of what is compressed a line of the text inside.
+    pub line: u32,
+}
+
+impl From<&origin::LogLine> for LogLine {
+    fn from(from: &origin::LogLine) -> Self {
+        Self {
+            file: from.file.to_string(),
+            line: from.line,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! One row of usage: who asked for what, how often, when, and with which policies in force.
 
 use super::held::Held;
+use crate::origin::LogLine;
 use crate::vault::{Capability, PrincipalKind, path};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -52,6 +53,8 @@ pub struct Demand {
     pub keys_always: BTreeSet<Arc<str>>,
     /// Keys of the request data that were sent with some allowed request.
     pub keys_ever: BTreeSet<Arc<str>>,
+    /// Where the last request that was allowed stands; parts of earlier versions do not say.
+    pub example: Option<LogLine>,
 }
 
 /// Tokens that were made and of which the log does not say what they hold: responses are missing, or wrapped.

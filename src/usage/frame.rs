@@ -4,13 +4,15 @@
 
 use super::best::Best;
 use super::coverage::{day_of, timestamp};
+use super::example::{Log, LogPlace};
 use super::interner::TextId;
 use super::listing::Listing;
 use super::parquet::{self, Stored, Table as Columns};
 use super::part::Usage;
 use super::record::{flag, join_ids};
 use super::state::{Bulk, Head, State, VERSION};
-use super::table::{AuthId, Key, RowId, Table, WhoId};
+use super::table::{AuthId, Key, Row as TableRow, RowId, Table, WhoId};
+use crate::origin::LogLine;
 use crate::vault::{Capability, PrincipalKind};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -203,6 +205,13 @@ fn demands(table: &Table, listing: &Listing<'_>) -> PolarsResult<Columns> {
     columns.lists_of_texts("keys_always", &always)?;
     let ever: Vec<_> = rows.iter().map(|r| names(Some(&r.row.keys_ever))).collect();
     columns.lists_of_texts("keys_ever", &ever)?;
+    let examples: Vec<Option<LogLine>> = rows.iter().map(|r| table.example(r.row)).collect();
+    let files: Vec<Option<&str>> = examples.iter().map(|one| Some(&*one.as_ref()?.file)).collect();
+    columns.some_texts("example_file", &files);
+    columns.some_numbers(
+        "example_line",
+        examples.iter().map(|one| Some(i64::from(one.as_ref()?.line))),
+    );
     Ok(columns)
 }
 
@@ -225,6 +234,15 @@ fn of_demands(table: &Table, listing: &Listing<'_>) -> Columns {
     };
     let told: Vec<Option<&str>> = rows.iter().map(|row| told(row.namespace)).collect();
     columns.some_texts("namespace", &told);
+    columns.some_numbers(
+        "example_time",
+        rows.iter().map(|row| other(row.example.time(), row.last)),
+    );
+    let outcome = |row: &&TableRow| {
+        let place = row.example.value();
+        place.is_some_and(|place| table.logs.get(place.log).outcome)
+    };
+    columns.flags("example_outcome", &rows.iter().map(outcome).collect::<Vec<_>>());
     columns
 }
 
@@ -294,6 +312,14 @@ struct Row {
     keys_ever: Vec<String>,
     auth: Option<u32>,
     auth_time: Option<i64>,
+    example: Option<StoredExample>,
+}
+
+/// Where the last request that was allowed stands.
+struct StoredExample {
+    place: LogLine,
+    outcome: bool,
+    time: Option<i64>,
 }
 
 /// What both versions keep alike.
@@ -362,9 +388,45 @@ impl Alike {
                 keys_ever: Vec::new(),
                 auth: None,
                 auth_time: None,
+                example: None,
             })
         };
         (0..kinds.len()).map(row).collect()
+    }
+}
+
+/// The columns that say where requests stand; files of earlier versions have none.
+#[derive(Default)]
+struct Examples<'a> {
+    files: Vec<Option<&'a str>>,
+    lines: Vec<Option<i64>>,
+    outcomes: Vec<bool>,
+    times: Vec<Option<i64>>,
+}
+
+impl<'a> Examples<'a> {
+    fn of(columns: &'a [Option<parquet::Values>; 4]) -> PolarsResult<Self> {
+        let [Some(files), Some(lines), Some(outcomes), Some(times)] = columns else {
+            return Ok(Self::default());
+        };
+        Ok(Self {
+            files: files.texts()?,
+            lines: lines.numbers()?,
+            outcomes: outcomes.flags()?,
+            times: times.numbers()?,
+        })
+    }
+
+    fn at(&self, row: usize) -> Option<StoredExample> {
+        let (file, line) = ((*self.files.get(row)?)?, (*self.lines.get(row)?)?);
+        Some(StoredExample {
+            place: LogLine {
+                file: Arc::from(file),
+                line: u32::try_from(line).ok()?,
+            },
+            outcome: self.outcomes.get(row).copied().unwrap_or(false),
+            time: self.times.get(row).copied().flatten(),
+        })
     }
 }
 
@@ -384,6 +446,13 @@ fn rows(stored: &Stored) -> Result<Vec<Row>, FrameError> {
     let days = stored.column("days")?.lists_of_numbers()?;
     let always = stored.column("keys_always")?.lists_of_texts()?;
     let ever = stored.column("keys_ever")?.lists_of_texts()?;
+    let examples = [
+        stored.later_column("example_file")?,
+        stored.later_column("example_line")?,
+        more.later_column("example_outcome")?,
+        more.later_column("example_time")?,
+    ];
+    let examples = Examples::of(&examples)?;
     let number = |numbers: &[Option<i64>], at: usize| numbers.get(at).copied().flatten();
     let time = |micros: &[Option<i64>], rest: &[Option<i64>], at: usize| {
         let rest = number(rest, at)?;
@@ -398,6 +467,7 @@ fn rows(stored: &Stored) -> Result<Vec<Row>, FrameError> {
         (row.keys_always, row.keys_ever) = (always, ever.unwrap_or_default());
         row.auth = number(&auths, at).and_then(|auth| u32::try_from(auth).ok());
         row.auth_time = number(&auth_times, at);
+        row.example = examples.at(at);
         if let Some(told) = told.get(at).copied().flatten() {
             told.clone_into(&mut row.namespace);
         }
@@ -491,7 +561,16 @@ fn restore(rows: &[Row], table: &mut Table, auths: &[AuthId]) -> Vec<RowId> {
         };
         let always = stored.keys_always.as_deref().map(&mut names);
         let ever = names(&stored.keys_ever);
+        let example = stored.example.as_ref().map(|StoredExample { place, outcome, time }| {
+            let log = Log::whole(Arc::clone(&place.file), *outcome);
+            let place = LogPlace {
+                log: table.logs.intern(log),
+                line: place.line,
+            };
+            Best::seen(Some(place), time.unwrap_or(stored.last))
+        });
         let row = &mut table.rows[number];
+        row.example = example.unwrap_or(Best::NONE);
         row.mount_type = mount_type;
         (row.allowed, row.denied, row.failed) = (stored.allowed, stored.denied, stored.failed);
         (row.first, row.last) = (stored.first, stored.last);
@@ -500,8 +579,8 @@ fn restore(rows: &[Row], table: &mut Table, auths: &[AuthId]) -> Vec<RowId> {
         row.days.dedup();
         let auth = stored.auth.and_then(|auth| auths.get(auth as usize).copied());
         row.auth = Best::seen(auth, stored.auth_time.unwrap_or(row.last));
-        row.keys_always = always;
-        row.keys_ever = ever;
+        row.keys_always = always.map(Into::into);
+        row.keys_ever = ever.into();
         numbers.push(number);
     }
     numbers
@@ -529,6 +608,7 @@ mod tests {
             keys_ever: Vec::new(),
             auth: None,
             auth_time: None,
+            example: None,
         }
     }
 

@@ -104,6 +104,17 @@ impl<T: std::hash::Hash + Eq> Values<T> {
         id
     }
 
+    /// Other values for the same numbers.
+    pub fn change(&mut self, to: impl Fn(&mut T)) {
+        self.index.clear();
+        for id in self.values.ids() {
+            to(&mut self.values[id]);
+            let values = &self.values;
+            let hash = |&id: &Idx<T>| HASHER.hash_one(&values[id]);
+            self.index.insert_unique(hash(&id), id, hash);
+        }
+    }
+
     /// The value of a number.
     #[must_use]
     pub fn get(&self, id: Idx<T>) -> &T {

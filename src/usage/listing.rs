@@ -6,6 +6,7 @@ use super::held::Held;
 use super::interner::{Text, TextId};
 use super::table::{NEVER_FIRST, Row, RowId, SOME_TIME, Table, Used, Who, WhoId};
 use crate::index::{Idx, IndexVec};
+use crate::origin::LogLine;
 use crate::vault::{PrincipalKind, path};
 use jiff::Timestamp;
 use rayon::prelude::*;
@@ -170,6 +171,12 @@ impl Table {
         told.map_or(text, Arc::clone)
     }
 
+    /// The place of the last request that was allowed.
+    pub(crate) fn example(&self, row: &Row) -> Option<LogLine> {
+        let place = row.example.value().filter(|_| row.allowed > 0)?;
+        Some(place.told(&self.logs))
+    }
+
     fn demand(&self, listed: Listed<'_>, all_root: bool) -> Demand {
         let names = |names: &[TextId]| -> BTreeSet<Arc<str>> { names.iter().map(|n| self.texts.shared(*n)).collect() };
         let row = listed.row;
@@ -192,6 +199,7 @@ impl Table {
                 .map_or_else(|| Arc::new(Held::nothing()), Arc::clone),
             keys_always: names(row.keys_always.as_deref().unwrap_or_default()),
             keys_ever: names(&row.keys_ever),
+            example: self.example(row),
         }
     }
 

@@ -9,6 +9,7 @@ pub mod auth;
 mod best;
 pub mod coverage;
 pub mod demand;
+pub mod example;
 pub mod facts;
 pub mod frame;
 pub mod group;

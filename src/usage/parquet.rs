@@ -434,9 +434,12 @@ impl Stored {
         Self::new(Source::Bytes(bytes), about)
     }
 
-    /// Whether there is a column of this name.
-    pub fn has(&self, name: &str) -> bool {
-        self.schema.get(name).is_some()
+    /// The values of a column that files of earlier versions do not have.
+    ///
+    /// # Errors
+    /// When it is damaged.
+    pub fn later_column(&self, name: &str) -> PolarsResult<Option<Values>> {
+        self.schema.contains(name).then(|| self.column(name)).transpose()
     }
 
     /// The values of a column.

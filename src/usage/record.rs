@@ -4,6 +4,7 @@
 //! any part of a log. Of the entries of one request those of the highest [`Class`] decide; the others lend only their time.
 
 use super::best::greatest;
+use super::example::LogPlace;
 use super::interner::TextId;
 use super::table::{AuthId, NamesId, RowId};
 use std::cmp::Ordering;
@@ -63,6 +64,8 @@ pub struct Record {
     pub keys: Option<NamesId>,
     /// Type of the mount.
     pub mount_type: Option<TextId>,
+    /// Where the entry stands that decided.
+    pub place: Option<LogPlace>,
     /// Request entries seen.
     pub requests: u32,
     /// Response entries seen.
@@ -87,6 +90,7 @@ impl Record {
             auth: None,
             keys: None,
             mount_type: None,
+            place: None,
             requests: if response { 0 } else { 1 },
             responses: if response { 1 } else { 0 },
             class: if response {
@@ -181,6 +185,7 @@ impl Record {
         greatest(&mut self.auth, other.auth, |a, b| by.auths(*a, *b));
         greatest(&mut self.keys, other.keys, |a, b| by.names(*a, *b));
         greatest(&mut self.mount_type, other.mount_type, |a, b| by.texts(*a, *b));
+        greatest(&mut self.place, other.place, |a, b| by.places(*a, *b));
     }
 }
 
@@ -197,6 +202,8 @@ pub trait Meanings {
     fn names(&self, a: NamesId, b: NamesId) -> Ordering;
     /// Of [`Record::mount_type`].
     fn texts(&self, a: TextId, b: TextId) -> Ordering;
+    /// Of [`Record::place`].
+    fn places(&self, a: LogPlace, b: LogPlace) -> Ordering;
 }
 
 /// Hash of a request id: stable over runs and machines, since parts of a log carry it.
@@ -253,6 +260,10 @@ pub(super) mod tests {
         fn texts(&self, a: TextId, b: TextId) -> Ordering {
             a.cmp(&b)
         }
+
+        fn places(&self, a: LogPlace, b: LogPlace) -> Ordering {
+            (a.log, a.line).cmp(&(b.log, b.line))
+        }
     }
 
     fn some<T>(number: usize) -> Option<Idx<T>> {
@@ -266,27 +277,31 @@ pub(super) mod tests {
             0_u8..15,
             [0_usize..4, 0..4, 0..4, 0..4],
             (0_i64..9, 0_i64..9),
+            (0_usize..4, 1_u64..4),
         )
-            .prop_map(|(class, flags, skip, [row, auth, keys, mount_type], (a, b))| {
-                let response = class & 1 == 1;
-                Record {
-                    first: a.min(b),
-                    last: a.max(b),
-                    row: some(row),
-                    auth: some(auth),
-                    keys: some(keys),
-                    mount_type: some(mount_type),
-                    class: match class {
-                        0 => Class::UnusableRequest,
-                        1 => Class::UnusableResponse,
-                        2 => Class::Request,
-                        _ => Class::Response,
-                    },
-                    flags,
-                    skip,
-                    ..Record::new(7, response)
-                }
-            })
+            .prop_map(
+                |(class, flags, skip, [row, auth, keys, mount_type], (a, b), (log, line))| {
+                    let response = class & 1 == 1;
+                    Record {
+                        first: a.min(b),
+                        last: a.max(b),
+                        row: some(row),
+                        auth: some(auth),
+                        keys: some(keys),
+                        mount_type: some(mount_type),
+                        place: some(log).map(|log| LogPlace::new(log, line)),
+                        class: match class {
+                            0 => Class::UnusableRequest,
+                            1 => Class::UnusableResponse,
+                            2 => Class::Request,
+                            _ => Class::Response,
+                        },
+                        flags,
+                        skip,
+                        ..Record::new(7, response)
+                    }
+                },
+            )
     }
 
     fn fold(mut a: Record, b: &Record) -> Record {

@@ -4,6 +4,7 @@ use super::auth::Auth;
 use super::best::Best;
 use super::coverage::Seen;
 use super::demand::Untold;
+use super::example::{Log, LogId, LogPlace};
 use super::group::GroupBy;
 use super::held::{Held, Namespaces, Placed, Space};
 use super::interner::TextId;
@@ -14,7 +15,7 @@ use super::table::{AuthId, Counts, NEVER_FIRST, NamesId, RowId, Table, Used, Who
 use super::tally::{Skip, Skipped, Tally};
 use super::window::Window;
 use crate::index::Idx;
-use crate::origin::Origin;
+use crate::origin::{LogLine, Origin};
 use crate::vault::PrincipalKind;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -61,6 +62,9 @@ pub(crate) struct Bulk {
     pub(super) principals: Vec<StoredPrincipal>,
     pub(super) key_sets: Vec<Vec<Arc<str>>>,
     pub(super) mount_types: Vec<Arc<str>>,
+    /// Parts of earlier versions name none.
+    #[serde(default)]
+    pub(super) files: Vec<Arc<str>>,
     pub(super) records: Vec<StoredRecord>,
 }
 
@@ -132,7 +136,8 @@ pub(super) struct StoredPrincipal(
     pub(super) Option<(i64, Arc<str>)>,
 );
 
-/// Id, times, numbers (row, auth, keys, mount type), entries, class, flags, skip.
+/// Id, times, numbers (row, auth, keys, mount type), entries, class, flags, skip; file and line, which parts of earlier versions do
+/// not say.
 #[derive(Debug, Deserialize)]
 pub(super) struct StoredRecord(
     pub(super) u64,
@@ -140,6 +145,7 @@ pub(super) struct StoredRecord(
     pub(super) [u32; 4],
     pub(super) [u32; 2],
     pub(super) [u8; 3],
+    #[serde(default)] pub(super) Option<(u32, u32)>,
 );
 
 impl State {
@@ -148,6 +154,8 @@ impl State {
         let places: HashMap<RowId, u32> = rows.iter().copied().zip(0..).collect();
         let mut mount_types: Vec<Arc<str>> = Vec::new();
         let mut mount_numbers: HashMap<TextId, u32> = HashMap::new();
+        let mut files: Vec<Arc<str>> = Vec::new();
+        let mut file_numbers: HashMap<Arc<str>, u32> = HashMap::new();
         let records = ledger
             .records()
             .iter()
@@ -158,6 +166,14 @@ impl State {
                         u32::try_from(mount_types.len() - 1).unwrap_or(NONE)
                     })
                 });
+                let example = r.place.map(|place| {
+                    let LogLine { file, line } = place.told(&table.logs);
+                    let number = *file_numbers.entry(file).or_insert_with_key(|file| {
+                        files.push(Arc::clone(file));
+                        u32::try_from(files.len() - 1).unwrap_or(NONE)
+                    });
+                    (number, line)
+                });
                 let row = r.row.and_then(|row| places.get(&row).copied()).unwrap_or(NONE);
                 StoredRecord(
                     r.id,
@@ -165,6 +181,7 @@ impl State {
                     [row, number_of(r.auth), number_of(r.keys), mount_type],
                     [r.requests, r.responses],
                     [r.class as u8, r.flags, r.skip],
+                    example,
                 )
             })
             .collect();
@@ -201,6 +218,7 @@ impl State {
                 .map(|set| set.numbers().iter().map(|n| table.texts.shared(*n)).collect())
                 .collect(),
             mount_types,
+            files,
             records,
         };
         Self { head, bulk }
@@ -259,37 +277,48 @@ impl State {
             })
             .collect();
         let mount_types: Vec<TextId> = self.bulk.mount_types.iter().map(|m| table.text(m)).collect();
+        let log =
+            |file: &Arc<str>| [false, true].map(|outcome| table.logs.intern(Log::whole(Arc::clone(file), outcome)));
+        let logs: Vec<[LogId; 2]> = self.bulk.files.iter().map(log).collect();
         fn to<T>(map: &[Idx<T>], number: u32) -> Option<Idx<T>> {
             map.get(number as usize).copied()
         }
         self.bulk
             .records
             .iter()
-            .filter_map(|StoredRecord(id, times, numbers, entries, [class, flags, skip])| {
-                let ([first, last], [row, auth, set, mount_type]) = (*times, *numbers);
-                let [requests, responses] = *entries;
-                let class = match class {
-                    0 => Class::UnusableRequest,
-                    1 => Class::UnusableResponse,
-                    2 => Class::Request,
-                    3 => Class::Response,
-                    _ => return None,
-                };
-                Some(Record {
-                    id: *id,
-                    first,
-                    last,
-                    row: to(rows, row),
-                    auth: to(auths, auth),
-                    keys: to(&keys, set),
-                    mount_type: to(&mount_types, mount_type),
-                    requests,
-                    responses,
-                    class,
-                    flags: *flags,
-                    skip: *skip,
-                })
-            })
+            .filter_map(
+                |StoredRecord(id, times, numbers, entries, [class, flags, skip], example)| {
+                    let ([first, last], [row, auth, set, mount_type]) = (*times, *numbers);
+                    let [requests, responses] = *entries;
+                    let class = match class {
+                        0 => Class::UnusableRequest,
+                        1 => Class::UnusableResponse,
+                        2 => Class::Request,
+                        3 => Class::Response,
+                        _ => return None,
+                    };
+                    let outcome = matches!(class, Class::UnusableResponse | Class::Response);
+                    let place = example.and_then(|(file, line)| {
+                        let log = *logs.get(file as usize)?.get(usize::from(outcome))?;
+                        Some(LogPlace { log, line })
+                    });
+                    Some(Record {
+                        id: *id,
+                        first,
+                        last,
+                        row: to(rows, row),
+                        auth: to(auths, auth),
+                        keys: to(&keys, set),
+                        mount_type: to(&mount_types, mount_type),
+                        place,
+                        requests,
+                        responses,
+                        class,
+                        flags: *flags,
+                        skip: *skip,
+                    })
+                },
+            )
             .collect()
     }
 }

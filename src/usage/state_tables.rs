@@ -118,6 +118,12 @@ impl Bulk {
             .map(|one| self.mount_types.get(one.2[3] as usize).cloned())
             .collect();
         columns.some_texts("mount_type", &mount_types);
+        let files: Vec<_> = all
+            .iter()
+            .map(|one| self.files.get(one.5?.0 as usize).cloned())
+            .collect();
+        columns.some_texts("example_file", &files);
+        columns.some_numbers("example_line", all.iter().map(|one| Some(i64::from(one.5?.1))));
         columns.numbers("request_entries", all.iter().map(|one| one.3[0].into()).collect());
         columns.numbers("response_entries", all.iter().map(|one| one.3[1].into()).collect());
         columns.numbers("class", all.iter().map(|one| one.4[0].into()).collect());
@@ -133,6 +139,7 @@ impl Bulk {
             principals: principals_of(principals)?,
             key_sets: Vec::new(),
             mount_types: Vec::new(),
+            files: Vec::new(),
             records: Vec::new(),
         };
         bulk.requests_of(requests)?;
@@ -148,6 +155,13 @@ impl Bulk {
         let keys = stored.column("keys")?.lists_of_texts()?;
         let mount_types = stored.column("mount_type")?;
         let mount_types = mount_types.texts()?;
+        let (files, lines) = (
+            stored.later_column("example_file")?,
+            stored.later_column("example_line")?,
+        );
+        let files = files.as_ref().map(Values::texts).transpose()?.unwrap_or_default();
+        let lines = lines.as_ref().map(Values::numbers).transpose()?.unwrap_or_default();
+        let mut file_numbers: HashMap<&str, u32> = HashMap::new();
         let at = |numbers: &[Option<i64>], at: usize| numbers.get(at).copied().flatten();
         let small = |numbers: &[Option<i64>], row: usize| {
             let small = at(numbers, row).and_then(|number| u8::try_from(number).ok());
@@ -171,6 +185,14 @@ impl Bulk {
                     u32::try_from(next).unwrap_or(NONE)
                 })
             });
+            let file = files.get(row).copied().flatten().map(|file| {
+                let next = self.files.len();
+                *file_numbers.entry(file).or_insert_with(|| {
+                    self.files.push(Arc::from(file));
+                    u32::try_from(next).unwrap_or(NONE)
+                })
+            });
+            let line = at(&lines, row).and_then(|line| u32::try_from(line).ok());
             let entries = |numbers: &[Option<i64>]| {
                 let entries = at(numbers, row).and_then(|number| u32::try_from(number).ok());
                 entries.ok_or_else(|| damaged("request_entries"))
@@ -182,6 +204,7 @@ impl Bulk {
                 [narrow(at(&demands, row)), narrow(at(&auths, row)), keys, mount_type],
                 [entries(&requests)?, entries(&responses)?],
                 [small(&classes, row)?, small(&flags, row)?, small(&skips, row)?],
+                file.zip(line),
             ));
         }
         Ok(())
@@ -243,10 +266,8 @@ fn auths_of(stored: &Stored) -> PolarsResult<Vec<StoredAuth>> {
     let placed: Vec<_> = placed.zip(lists(stored, "placed_namespaces")?).collect();
     let used = stored.column("used")?.numbers()?;
     // Parts of earlier versions have no such column.
-    let first_used = match stored.has("first_used") {
-        true => stored.column("first_used")?.numbers()?,
-        false => Vec::new(),
-    };
+    let first_used = stored.later_column("first_used")?;
+    let first_used = first_used.map_or(Ok(Vec::new()), |values| values.numbers())?;
     let lost = stored.column("lost")?.numbers()?;
     let row = |at: usize| {
         let text = |texts: &[Arc<str>]| texts.get(at).cloned().ok_or_else(|| damaged("id"));

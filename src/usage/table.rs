@@ -4,6 +4,7 @@ use super::auth::Auth;
 use super::best::{Best, greatest};
 use super::coverage::{Seen, day_of};
 use super::demand::{Lost, Untold};
+use super::example::{Log, LogId, LogPlace};
 use super::interner::{HASHER, Text, TextId, Texts, Values};
 use super::record::{Meanings, Record, flag, hash_id, join_ids};
 use super::tally::{Skip, Tally};
@@ -79,12 +80,14 @@ pub struct Row {
     pub(crate) first: i64,
     pub(crate) last: i64,
     pub(crate) auth: Best<AuthId>,
+    /// Where the last request that was allowed stands, and its time.
+    pub(crate) example: Best<LogPlace>,
     /// Sorted.
     pub(crate) days: Vec<i32>,
     /// Sorted by number; `None` before the first allowed request.
-    pub(crate) keys_always: Option<Vec<TextId>>,
+    pub(crate) keys_always: Option<Box<[TextId]>>,
     /// Sorted by number.
-    pub(crate) keys_ever: Vec<TextId>,
+    pub(crate) keys_ever: Box<[TextId]>,
     /// The names that came last, if any were taken over from a request.
     keys_recent: Option<Option<NamesId>>,
 }
@@ -96,6 +99,7 @@ struct Sighting<'a> {
     days: &'a [i32],
     mount_type: Option<TextId>,
     auth: Best<AuthId>,
+    example: Best<LogPlace>,
     /// The names that all allowed requests had, sorted; none where none was allowed.
     keys_always: Option<&'a [TextId]>,
     keys_ever: &'a [TextId],
@@ -103,7 +107,7 @@ struct Sighting<'a> {
 
 impl Row {
     /// Takes over what was seen. Nothing depends on the order in which it comes.
-    fn see(&mut self, seen: &Sighting<'_>, texts: &Texts, auths: &Values<Auth>) {
+    fn see(&mut self, seen: &Sighting<'_>, texts: &Texts, auths: &Values<Auth>, logs: &Values<Log>) {
         self.first = self.first.min(seen.first);
         self.last = self.last.max(seen.last);
         for day in seen.days {
@@ -113,14 +117,20 @@ impl Row {
             texts.get(*a).cmp(texts.get(*b))
         });
         self.auth.see(seen.auth, |a, b| auths.get(*a).cmp(auths.get(*b)));
+        self.example.see(seen.example, |a, b| a.compare(*b, logs));
         if let Some(names) = seen.keys_always {
             match &mut self.keys_always {
-                None => self.keys_always = Some(names.to_vec()),
-                Some(always) => always.retain(|n| names.binary_search(n).is_ok()),
+                None => self.keys_always = Some(Box::from(names)),
+                Some(always) => {
+                    let stays = |n: &TextId| names.binary_search(n).is_ok();
+                    if !always.iter().all(stays) {
+                        *always = always.iter().copied().filter(stays).collect();
+                    }
+                }
             }
         }
         if let Some(ever) = with_all(&self.keys_ever, seen.keys_ever) {
-            self.keys_ever = bounded(ever, texts);
+            self.keys_ever = bounded(ever, texts).into();
         }
     }
 }
@@ -211,6 +221,7 @@ pub struct Table {
     pub(crate) texts: Texts,
     pub(crate) auths: Values<Auth>,
     pub(crate) key_sets: Values<Names>,
+    pub(crate) logs: Values<Log>,
     index: HashTable<Place>,
     /// So many of the rows are in the index; the others join them when the index is next asked.
     indexed: usize,
@@ -259,6 +270,14 @@ impl Table {
             });
         }
         number
+    }
+
+    /// Says of logs that were read in pieces how many lines stand before each piece.
+    pub(crate) fn place_pieces(&mut self, before: impl Fn(&str, u32) -> u64) {
+        self.logs.change(|log| {
+            log.before += before(&log.file, log.piece);
+            log.piece = 0;
+        });
     }
 
     /// When something was allowed to an auth.
@@ -415,9 +434,10 @@ impl Table {
             first: i64::MAX,
             last: i64::MIN,
             auth: Best::NONE,
+            example: Best::NONE,
             days: Vec::new(),
             keys_always: None,
-            keys_ever: Vec::new(),
+            keys_ever: Box::default(),
             keys_recent: None,
         })
     }
@@ -481,7 +501,7 @@ impl Table {
             self.use_auth(auth, Used::at(record.first, record.last));
         }
         let Some(row) = record.row else { return };
-        let (texts, auths) = (&self.texts, &self.auths);
+        let (texts, auths, logs) = (&self.texts, &self.auths, &self.logs);
         let row = &mut self.rows[row];
         // The names that came last with it need not be looked at again.
         let is_new = !denied && row.keys_recent != Some(record.keys);
@@ -497,10 +517,11 @@ impl Table {
             days: if has_time { &days } else { &[] },
             mount_type: record.mount_type,
             auth: Best::seen(record.auth, record.last),
+            example: Best::seen(record.place.filter(|_| !denied), record.last),
             keys_always: is_new.then_some(names),
             keys_ever: if is_new { names } else { &[] },
         };
-        row.see(&seen, texts, auths);
+        row.see(&seen, texts, auths, logs);
     }
 
     /// Adds the counts of a record, or takes them back.
@@ -573,6 +594,7 @@ impl Table {
         let mut to = Renumbered {
             texts: other.texts.iter().map(|t| self.texts.intern(t)).collect(),
             auths: other.auths.iter().map(|a| self.auth(a.clone())).collect(),
+            logs: other.logs.iter().map(|log| self.logs.intern(log.clone())).collect(),
             ..Renumbered::default()
         };
         for (kept, &auth) in other.kept.iter().zip(&to.auths) {
@@ -611,10 +633,14 @@ impl Table {
                 days: &theirs.days,
                 mount_type: theirs.mount_type.map(|text| to.texts[text]),
                 auth: to.seen(&theirs.auth),
+                example: Best::seen(
+                    theirs.example.value().map(|place| to.place(*place)),
+                    theirs.example.time(),
+                ),
                 keys_always: always.as_deref(),
                 keys_ever: &to.names(&theirs.keys_ever),
             };
-            mine.see(&seen, &self.texts, &self.auths);
+            mine.see(&seen, &self.texts, &self.auths, &self.logs);
             mine.keys_recent = None;
         }
         self.tally.merge(other.tally);
@@ -644,6 +670,10 @@ impl Meanings for Table {
     fn texts(&self, a: TextId, b: TextId) -> Ordering {
         self.texts.get(a).cmp(self.texts.get(b))
     }
+
+    fn places(&self, a: LogPlace, b: LogPlace) -> Ordering {
+        a.compare(b, &self.logs)
+    }
 }
 
 /// What the numbers of one table are called in another.
@@ -653,6 +683,7 @@ pub(crate) struct Renumbered {
     auths: IndexVec<Auth, AuthId>,
     keys: IndexVec<Names, NamesId>,
     texts: IndexVec<Text, TextId>,
+    logs: IndexVec<Log, LogId>,
 }
 
 impl Renumbered {
@@ -663,7 +694,15 @@ impl Renumbered {
             auth: record.auth.map(|auth| self.auths[auth]),
             keys: record.keys.map(|keys| self.keys[keys]),
             mount_type: record.mount_type.map(|text| self.texts[text]),
+            place: record.place.map(|place| self.place(place)),
             ..*record
+        }
+    }
+
+    fn place(&self, place: LogPlace) -> LogPlace {
+        LogPlace {
+            log: self.logs[place.log],
+            ..place
         }
     }
 

@@ -12,7 +12,7 @@ use vault_advisor::advice::{
     PathUse, PolicyView, PrincipalView, Proof, Proposal, ProposedPolicy, RequestTotals, Risk, RuleView, Run, Severity,
     Skip, StanzaRef, StanzaRight, StanzaView, Subject, Totals, Unused, UnusedCounts, Withdrawn,
 };
-use vault_advisor::origin::Origin;
+use vault_advisor::origin::{LogLine, Origin};
 
 /// What attackers write into paths, names and metadata, one for each grammar and then some.
 pub const HOSTILE: &[&str] = &[
@@ -449,6 +449,10 @@ fn account(index: usize, team: &str, granted: u64, used: u64) -> Account {
                 } else {
                     AllowedBy::Stanzas(vec![secrets.clone()])
                 },
+                example: (n != 3).then(|| LogLine {
+                    file: "logs/audit-2026-01.log.gz".into(),
+                    line: 12,
+                }),
             })
             .collect(),
         uses_total: used,

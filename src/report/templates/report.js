@@ -616,15 +616,16 @@
       body.push(el("p", { class: "card pad" }, "To stay small, this page does not hold what it used: see ", el("code", null, "principals[].account"), " of advice.json."));
     } else {
       const [uses, usesTotal, rights, rightsTotal] = account;
-      const heads = [["Path"], ["Capability"], ["Requests", "r"], ["Denied", "r"], ["First"], ["Last"], ["Days", "wide"], ["Allowed by"]];
-      const useRows = uses.map((u) => ({ path: names[u[0]], capability: names[u[1]], allowed: u[2], denied: u[3], first: u[4], last: u[5], days: u[6], by: u[7] }));
+      const heads = [["Path"], ["Capability"], ["Requests", "r"], ["Denied", "r"], ["First"], ["Last"], ["Log line"], ["Days", "wide"], ["Allowed by"]];
+      const useRows = uses.map((u) => ({ path: names[u[0]], capability: names[u[1]], allowed: u[2], denied: u[3], first: u[4], last: u[5], days: u[6], by: u[7], example: u[8] && `${names[u[8][0]]}:${u[8][1]}` }));
       const said = (u) => `from ${day(u.first)} to ${day(u.last)}`;
       const sum = useRows.reduce((all, u) => all + u.allowed + u.denied, 0);
       body.push(el("div", { class: "card" }, el("div", { class: "tools" }, el("h2", null, "What it asked for"),
         el("span", { class: "count" }, plural(usesTotal, "use", "uses") + (uses.length < usesTotal ? `; the ${number(uses.length)} most frequent are here, ${number(sum)} of ${number(p.requests)} requests` : `, ${plural(p.requests, "request", "requests")}`)),
-        el("button", { class: "button no-print", type: "button", onclick: () => download(p.name + ".csv", [["path", "capability", "allowed", "denied", "first", "last", "allowed_by"], ...useRows.map((u) => [u.path, u.capability, u.allowed, u.denied, day(u.first), day(u.last), typeof u.by === "string" ? u.by : u.by.map((s) => `${stanzaRefs[s].policy} ${stanzaRefs[s].path} ${stanzaRefs[s].place}`).join("; ")])]) }, "CSV")),
+        el("button", { class: "button no-print", type: "button", onclick: () => download(p.name + ".csv", [["path", "capability", "allowed", "denied", "first", "last", "log_line", "allowed_by"], ...useRows.map((u) => [u.path, u.capability, u.allowed, u.denied, day(u.first), day(u.last), u.example || "", typeof u.by === "string" ? u.by : u.by.map((s) => `${stanzaRefs[s].policy} ${stanzaRefs[s].path} ${stanzaRefs[s].place}`).join("; ")])]) }, "CSV")),
         uses.length ? table("What it asked for", heads, useRows.map((u) => [
           el("th", { scope: "row" }, el("code", null, u.path)), el("td", null, u.capability), right(number(u.allowed + u.denied)), right(u.denied ? number(u.denied) : "–"), el("td", { class: "nowrap" }, day(u.first)), el("td", { class: "nowrap" }, day(u.last)),
+          el("td", { class: "paths" }, u.example ? el("code", null, u.example) : el("span", { class: "muted" }, "–")),
           el("td", { class: "wide" }, timeline(u.days, said(u))),
           el("td", null, typeof u.by === "string" ? el("span", { class: "muted" }, u.by) : u.by.map((s) => refLink(stanzaRefs[s]))),
         ])) : el("p", { class: "empty" }, "Nothing in the window.")));
