@@ -54,6 +54,7 @@ fn joined(policies: Vec<Policy>, held: &[Vec<String>]) -> Joined {
         held: Arc::new(Held::named(names.iter().map(|name| Arc::from(name.as_str())).collect())),
         keys_always: BTreeSet::new(),
         keys_ever: BTreeSet::new(),
+        granting: BTreeSet::new(),
         example: None,
     });
     access::join(Inputs {

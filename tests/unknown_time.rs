@@ -406,3 +406,35 @@ fn what_is_written_by_a_name_in_its_body_may_be_new() {
         assert_eq!(fate(&given, "old").is_empty(), stays, "{path}");
     }
 }
+
+#[test]
+fn the_policy_that_the_server_names_was_used() {
+    let app = Token::new("e-1", "approle", &["app", "wide", "default"]);
+    let policies = [
+        ("app.hcl", stanza("kv/a", &["read"])),
+        ("wide.hcl", stanza("kv/*", &["read"]) + &stanza("old/*", &["read"])),
+        ("default.hcl", default()),
+    ];
+    let run = |log: Log| {
+        let given = Given::new(&log.text(), &policies).settings(PAST_ALONE);
+        ["app", "wide"].map(|name| left(&given, name)[0].clone())
+    };
+    // By the texts the exact path decides; the server says otherwise: its texts are others.
+    let [own, wide] = run(Log::default().asks(app.granted("wide", ROOT), "read", "kv/a", ROOT));
+    assert!(own.contains("kv/a") && wide.contains("kv/*"), "{own}{wide}");
+    assert!(!wide.contains("old/*"), "{wide}");
+    let [own, wide] = run(Log::default().asks(app.granted("app", ROOT), "read", "kv/a", ROOT));
+    assert!(own.contains("kv/a") && !wide.contains("kv/*"), "{own}{wide}");
+    // One that the list lacks, and of which no text is about the path, is another on the server.
+    let unlisted = Token::new("e-1", "approle", &["app", "default"]);
+    let [_, wide] = run(Log::default().asks(unlisted.granted("wide", ROOT), "read", "kv/a", ROOT));
+    assert!(wide.contains("kv/*"), "{wide}");
+    let elsewhere = [
+        ("app.hcl", stanza("kv/a", &["read"])),
+        ("x.hcl", stanza("other/*", &["read"])),
+        ("default.hcl", default()),
+    ];
+    let log = Log::default().asks(unlisted.granted("x", ROOT), "read", "kv/a", ROOT);
+    let given = Given::new(&log.text(), &elsewhere).settings(PAST_ALONE);
+    assert!(left(&given, "x")[0].contains("other/*"));
+}

@@ -39,10 +39,13 @@ fn essence(usage: &Usage) -> String {
     essence_with(usage, &usage.demands(), &usage.policy_sets())
 }
 
-/// But for what earlier versions did not store: where requests stand, and what they tell of lists.
+/// But for what earlier versions did not store: where requests stand, which policies allowed them, and what they tell of lists.
 fn essence_of_old(usage: &Usage) -> String {
     let mut demands = usage.demands();
-    demands.iter_mut().for_each(|demand| demand.example = None);
+    for demand in &mut demands {
+        demand.example = None;
+        demand.granting.clear();
+    }
     essence_with(usage, &demands, &[])
 }
 

@@ -50,6 +50,7 @@ pub fn keep_kv2(joined: &mut Joined, deployment: Option<&Deployment>) -> usize {
                     failed: 0,
                     keys_always: BTreeSet::new(),
                     keys_ever: BTreeSet::new(),
+                    granting: BTreeSet::new(),
                     ..d.demand.clone()
                 },
                 path: full,

@@ -11,13 +11,14 @@ use super::attribute::allowed_by;
 use super::holder::{Holder, HolderId};
 use super::join::{JoinedDemand, Outcome};
 use super::lists::MayHold;
-use super::sets::{AccessSet, PolicyNumber, SetId, StanzaId};
+use super::sets::{AccessSet, ByName, PolicyNumber, SetId, StanzaId};
 use crate::index::IndexVec;
 use crate::policy::model::{Policy, Stanza};
 use crate::policy::pattern::Pattern;
 use crate::policy::table::Table;
 use crate::policy::template::{is_templated, literal_start};
-use crate::vault::{Capability, Operation, path, secret};
+use crate::usage::held::{Granting, Namespaces};
+use crate::vault::{Capability, Operation, PolicyId, path, secret};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
@@ -34,6 +35,8 @@ pub struct Doubt {
     pub holder: HolderId,
     /// Whether the log does not say in which namespace.
     pub is_unplaced: bool,
+    /// The policy that the server names as what allowed it, where by the texts as read another one did.
+    pub named: Option<PolicyId>,
 }
 
 /// What doubts are made of.
@@ -44,6 +47,8 @@ pub(super) struct Known<'a> {
     pub(super) sets_of: &'a IndexVec<Holder, BTreeSet<SetId>>,
     pub(super) held_by: &'a IndexVec<Policy, BTreeSet<HolderId>>,
     pub(super) may_hold: &'a MayHold,
+    pub(super) by_name: &'a ByName<'a>,
+    pub(super) namespaces: &'a Namespaces,
 }
 
 impl Known<'_> {
@@ -58,6 +63,7 @@ impl Known<'_> {
 pub(super) fn stanzas(known: &Known<'_>) -> (BTreeMap<StanzaId, Doubt>, BTreeSet<HolderId>) {
     let mut doubted = BTreeMap::new();
     marked(known, &mut doubted);
+    contradicted(known, &mut doubted);
     let by_holder = unexplained(known);
     if by_holder.is_empty() {
         return (doubted, BTreeSet::new());
@@ -162,6 +168,7 @@ fn marked(known: &Known<'_>, doubted: &mut BTreeMap<StanzaId, Doubt>) {
             capability: d.demand.capability,
             holder: d.holder,
             is_unplaced: false,
+            named: None,
         };
         for (stanza, _) in allowed_by(d, known.sets) {
             note(doubted, stanza, Some(&doubt));
@@ -175,6 +182,90 @@ fn marked(known: &Known<'_>, doubted: &mut BTreeMap<StanzaId, Doubt>) {
             note(doubted, id, first.as_ref());
         }
     }
+}
+
+/// The policies read that the server names as what allowed a demand. Of one that it does not place any of that name may be meant.
+fn named(known: &Known<'_>, d: &JoinedDemand) -> Vec<PolicyNumber> {
+    let mut found = Vec::new();
+    for Granting { space, name } in &d.demand.granting {
+        let at = space.as_ref().and_then(|space| known.namespaces.path(space));
+        match at {
+            Some(at) => found.extend(known.by_name.find(&at, name)),
+            None => {
+                let spaces = known.by_name.namespaces().into_iter();
+                found.extend(spaces.filter_map(|space| known.by_name.find(space, name)));
+            }
+        }
+    }
+    found
+}
+
+/// What the server names was asked and used. Where by the texts as read it allowed nothing of that request, its stanzas about the path
+/// are in doubt; and where none of those that it names did, its text on the server is another: then all of it is where nothing of it
+/// is about the path, and so is what would have allowed the request by the texts.
+fn contradicted(known: &Known<'_>, doubted: &mut BTreeMap<StanzaId, Doubt>) {
+    let is_explained = |d: &&JoinedDemand| matches!(d.outcome, Outcome::Explained(_));
+    let of = |d: &JoinedDemand| (d.holder, Arc::<str>::from(d.path.as_str()), d.demand.capability);
+    // Seldom any: only of these the other lists of the same holder are asked.
+    let mut open: BTreeMap<(HolderId, Arc<str>, Capability), Contradicted> = BTreeMap::new();
+    let named_ones = known
+        .demands
+        .iter()
+        .filter(|d| d.was_allowed() && !d.demand.granting.is_empty());
+    for d in named_ones.filter(is_explained) {
+        let (named, explaining) = (named(known, d), explaining(known, d));
+        if named.iter().any(|policy| !explaining.contains(policy)) {
+            open.entry(of(d)).or_default().named.extend(named);
+        }
+    }
+    if open.is_empty() {
+        return;
+    }
+    for d in known.demands.iter().filter(is_explained) {
+        if let Some(open) = open.get_mut(&of(d)) {
+            open.explaining.extend(explaining(known, d));
+            open.by.extend(allowed_by(d, known.sets).map(|(id, _)| id));
+        }
+    }
+    for ((holder, path, capability), Contradicted { named, explaining, by }) in open {
+        let none_did = named.is_disjoint(&explaining);
+        for &policy in named.difference(&explaining) {
+            let doubt = Doubt {
+                path: path.clone(),
+                capability,
+                holder,
+                is_unplaced: false,
+                named: Some(known.policies[policy].id()),
+            };
+            let asked = Asked::from([(path.clone(), doubt.clone())]);
+            let namespace = &known.policies[policy].namespace;
+            let about = |id: &StanzaId| first_match(namespace, &known.policies[*id], &asked).is_some();
+            let stanzas: Vec<StanzaId> = known.policies.stanzas_of(policy).filter(about).collect();
+            let all = known
+                .policies
+                .stanzas_of(policy)
+                .filter(|_| none_did && stanzas.is_empty());
+            let decided = by.iter().copied().filter(|_| none_did);
+            for id in stanzas.iter().copied().chain(all).chain(decided) {
+                note(doubted, id, Some(&doubt));
+            }
+        }
+    }
+}
+
+/// A request of which the server names other policies than explain it.
+#[derive(Default)]
+struct Contradicted {
+    named: BTreeSet<PolicyNumber>,
+    /// Those that explain it, by any list of its maker, and their stanzas.
+    explaining: BTreeSet<PolicyNumber>,
+    by: BTreeSet<StanzaId>,
+}
+
+/// The policies that give what a demand asked for.
+fn explaining(known: &Known<'_>, d: &JoinedDemand) -> BTreeSet<PolicyNumber> {
+    let giving = allowed_by(d, known.sets).filter(|(_, given)| given.contains(d.demand.capability));
+    giving.map(|(id, _)| id.policy()).collect()
 }
 
 /// Notes why a stanza is in doubt: of several reasons the least, so that the order does not matter.
@@ -206,6 +297,7 @@ fn unexplained(known: &Known<'_>) -> BTreeMap<HolderId, Asked> {
             capability: d.demand.capability,
             holder: d.holder,
             is_unplaced: path::is_unplaced(&d.demand.namespace),
+            named: None,
         };
         by_holder.entry(d.holder).or_default().entry(path).or_insert(doubt);
     }
@@ -250,6 +342,7 @@ mod tests {
                     capability: Capability::Read,
                     holder: IndexVec::<Holder, ()>::new().push(()),
                     is_unplaced: false,
+                    named: None,
                 };
                 (path, doubt)
             })

@@ -392,6 +392,8 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
         sets_of: &sets_of,
         held_by: &held_by,
         may_hold: &may_hold,
+        by_name: &by_name,
+        namespaces,
     });
     let mounts = deployment.into_iter().flat_map(|d| &d.mounts);
     let mounts: Vec<String> = mounts
@@ -458,6 +460,7 @@ mod tests {
             held: Arc::new(Held::named(policies.iter().map(|p| Arc::from(*p)).collect())),
             keys_always: BTreeSet::new(),
             keys_ever: BTreeSet::new(),
+            granting: BTreeSet::new(),
             example: None,
         }
     }

@@ -343,6 +343,15 @@ fn doubt_open(joined: &Joined, policy: PolicyNumber) -> Option<String> {
     }
     let mut stanzas = joined.policies.stanzas_of(policy);
     let doubt = stanzas.find_map(|id| joined.doubted.get(&id));
+    if let Some((doubt, named)) = doubt
+        .filter(|_| unheld)
+        .and_then(|doubt| Some((doubt, doubt.named.as_ref()?)))
+    {
+        return Some(format!(
+            "the server says that policy `{named}` allowed `{}` on `{}`, and by the texts as read another one did",
+            doubt.capability, doubt.path
+        ));
+    }
     doubt.filter(|_| unheld).map(|doubt| {
         format!(
             "`{}` on `{}` was allowed, no policy that its maker is known to hold explains it, and this one could",

@@ -627,6 +627,7 @@ impl Maker {
                 held: who.held.clone(),
                 keys_always: BTreeSet::new(),
                 keys_ever: BTreeSet::new(),
+                granting: BTreeSet::new(),
                 example: None,
             })
             .collect()

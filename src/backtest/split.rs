@@ -129,6 +129,7 @@ mod tests {
             held: Arc::new(Held::nothing()),
             keys_always: BTreeSet::new(),
             keys_ever: BTreeSet::new(),
+            granting: BTreeSet::new(),
             example: None,
         }
     }

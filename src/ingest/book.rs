@@ -6,7 +6,7 @@
 
 use super::essence::Essence;
 use crate::usage::interner::TextId;
-use crate::usage::table::AuthId;
+use crate::usage::table::{AuthId, NamesId};
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 use std::hash::BuildHasher;
@@ -36,8 +36,8 @@ pub struct Known {
     pub flags: u8,
     /// A token that only unwraps a response.
     pub wrapping: bool,
-    /// Whether the ACL was asked: the server names the policy that allowed it.
-    pub granted: bool,
+    /// The policies that the server names as those that allowed it, where the ACL was asked.
+    pub granting: Option<NamesId>,
     /// The one namespace that this is so in, or none if it is so in all.
     pub only_in: Option<TextId>,
 }
@@ -219,7 +219,7 @@ mod tests {
             unnamed: false,
             flags: 0,
             wrapping: false,
-            granted: false,
+            granting: None,
             only_in: None,
         }
     }

@@ -8,7 +8,7 @@ use super::scan;
 use super::text::decode;
 use crate::usage::GroupBy;
 use crate::usage::auth::Auth;
-use crate::usage::held::{Held, Placed, Space};
+use crate::usage::held::{Granting as Named, Held, Placed, Space};
 use crate::vault::{PrincipalKind, path, secret};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -243,10 +243,12 @@ impl<'a> Facts<'a> {
         self.login.is_some()
     }
 
-    /// Whether the ACL was asked and allowed it, by the policy that the server names.
-    #[must_use]
-    pub fn granted(&self) -> bool {
-        !self.granting.is_empty()
+    /// The policies that the server names as those that allowed it.
+    pub fn granting(&self) -> impl Iterator<Item = Named> + '_ {
+        self.granting.iter().map(|policy| Named {
+            space: Space::of(&policy.namespace_id, &policy.namespace_path),
+            name: Arc::from(&*policy.name),
+        })
     }
 
     /// Whether the token is one that only unwraps a response.

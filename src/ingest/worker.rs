@@ -286,7 +286,7 @@ impl Worker {
         // Which of the server's own paths are open changes with its version and its settings, and some ask for a token all the same;
         // of a plugin's it does not.
         let is_own = asked.starts_with("sys/") || asked.starts_with("identity/");
-        let shows = is_own && (known.granted || (!known.wrapping && self.shows_policies(known)));
+        let shows = is_own && (known.granting.is_some() || (!known.wrapping && self.shows_policies(known)));
         let endpoint = endpoint.filter(|_| !shows);
         let open = endpoint.is_some() || (known.wrapping && asked == "sys/wrapping/unwrap");
         let auth = if open {
@@ -305,6 +305,7 @@ impl Worker {
                 return Err(Skip::Probe);
             }
             record.auth = Some(auth);
+            record.granting = known.granting;
             if self.made(entry, record.last, &asked, &space, namespace) {
                 record.flags |= flag::TOLD;
             }
@@ -453,6 +454,8 @@ impl Worker {
         let unnamed = auth.is_none();
         // Where no token had to be shown the server says so; else it was somebody's.
         let auth = auth.or_else(|| facts.somebody(namespace));
+        let granting: Vec<TextId> = facts.granting().map(|one| table.text(&one.text())).collect();
+        let granting = (!granting.is_empty()).then(|| table.keys(granting));
         let known = Known {
             auth: auth.map(|auth| table.auth(auth)),
             unnamed,
@@ -462,7 +465,7 @@ impl Worker {
                 None => 0,
             },
             wrapping: facts.wrapping(),
-            granted: facts.granted(),
+            granting,
             only_in: depends.unwrap_or_else(|| facts.is_of_login()).then_some(number),
         };
         self.meanings.add(&self.essence, known);

@@ -1,6 +1,6 @@
 //! One row of usage: who asked for what, how often, when, and with which policies in force.
 
-use super::held::Held;
+use super::held::{Granting, Held};
 use crate::origin::LogLine;
 use crate::vault::{Capability, PrincipalKind, path};
 use jiff::Timestamp;
@@ -53,6 +53,8 @@ pub struct Demand {
     pub keys_always: BTreeSet<Arc<str>>,
     /// Keys of the request data that were sent with some allowed request.
     pub keys_ever: BTreeSet<Arc<str>>,
+    /// The policies that the server named as those that allowed it.
+    pub granting: BTreeSet<Granting>,
     /// Where the last request that was allowed stands; parts of earlier versions do not say.
     pub example: Option<LogLine>,
 }

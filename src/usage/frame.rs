@@ -76,7 +76,7 @@ pub fn write(usage: &Usage, to: &mut impl Write) -> Result<(), FrameError> {
             let state = State::of(table, &usage.stored_ledger(), usage, &rows);
             let head = serde_json::to_string(&state.head).map_err(|e| FrameError::State(e.to_string()))?;
             let bulk = [
-                (DEMANDS, of_demands(table, &listing)),
+                (DEMANDS, of_demands(table, &listing)?),
                 (AUTHS, state.bulk.auth_columns()?),
                 (PRINCIPALS, state.bulk.principal_columns()),
                 (REQUESTS, state.bulk.request_columns()?),
@@ -216,7 +216,7 @@ fn demands(table: &Table, listing: &Listing<'_>) -> PolarsResult<Columns> {
 }
 
 /// What a merge needs of the demands beyond what everybody sees, row by row.
-fn of_demands(table: &Table, listing: &Listing<'_>) -> Columns {
+fn of_demands(table: &Table, listing: &Listing<'_>) -> PolarsResult<Columns> {
     let all_root = table.says_no_namespace();
     let rows: Vec<_> = listing.iter().map(|listed| listed.row).collect();
     let mut columns = Columns::default();
@@ -243,7 +243,10 @@ fn of_demands(table: &Table, listing: &Listing<'_>) -> Columns {
         place.is_some_and(|place| table.logs.get(place.log).outcome)
     };
     columns.flags("example_outcome", &rows.iter().map(outcome).collect::<Vec<_>>());
-    columns
+    let granting = |row: &&TableRow| Some(row.granting.iter().map(|text| table.texts.get(*text)).collect());
+    let granting: Vec<Option<Vec<&str>>> = rows.iter().map(granting).collect();
+    columns.lists_of_texts("granting", &granting)?;
+    Ok(columns)
 }
 
 /// Reads a part that [`write()`] wrote.
@@ -310,6 +313,7 @@ struct Row {
     days: Vec<i32>,
     keys_always: Option<Vec<String>>,
     keys_ever: Vec<String>,
+    granting: Vec<String>,
     auth: Option<u32>,
     auth_time: Option<i64>,
     example: Option<StoredExample>,
@@ -386,6 +390,7 @@ impl Alike {
                 days: Vec::new(),
                 keys_always: None,
                 keys_ever: Vec::new(),
+                granting: Vec::new(),
                 auth: None,
                 auth_time: None,
                 example: None,
@@ -446,6 +451,13 @@ fn rows(stored: &Stored) -> Result<Vec<Row>, FrameError> {
     let days = stored.column("days")?.lists_of_numbers()?;
     let always = stored.column("keys_always")?.lists_of_texts()?;
     let ever = stored.column("keys_ever")?.lists_of_texts()?;
+    let granting = more.later_column("granting")?;
+    let granting = granting
+        .as_ref()
+        .map(parquet::Values::lists_of_texts)
+        .transpose()?
+        .unwrap_or_default();
+    let mut granting = granting.into_iter();
     let examples = [
         stored.later_column("example_file")?,
         stored.later_column("example_line")?,
@@ -465,6 +477,7 @@ fn rows(stored: &Stored) -> Result<Vec<Row>, FrameError> {
         let days = days.unwrap_or_default().into_iter();
         row.days = days.filter_map(|day| i32::try_from(day).ok()).collect();
         (row.keys_always, row.keys_ever) = (always, ever.unwrap_or_default());
+        row.granting = granting.next().flatten().unwrap_or_default();
         row.auth = number(&auths, at).and_then(|auth| u32::try_from(auth).ok());
         row.auth_time = number(&auth_times, at);
         row.example = examples.at(at);
@@ -561,6 +574,7 @@ fn restore(rows: &[Row], table: &mut Table, auths: &[AuthId]) -> Vec<RowId> {
         };
         let always = stored.keys_always.as_deref().map(&mut names);
         let ever = names(&stored.keys_ever);
+        let granting = names(&stored.granting);
         let example = stored.example.as_ref().map(|StoredExample { place, outcome, time }| {
             let log = Log::whole(Arc::clone(&place.file), *outcome);
             let place = LogPlace {
@@ -581,6 +595,7 @@ fn restore(rows: &[Row], table: &mut Table, auths: &[AuthId]) -> Vec<RowId> {
         row.auth = Best::seen(auth, stored.auth_time.unwrap_or(row.last));
         row.keys_always = always.map(Into::into);
         row.keys_ever = ever.into();
+        row.granting = granting.into();
         numbers.push(number);
     }
     numbers
@@ -606,6 +621,7 @@ mod tests {
             days: vec![0],
             keys_always: None,
             keys_ever: Vec::new(),
+            granting: Vec::new(),
             auth: None,
             auth_time: None,
             example: None,

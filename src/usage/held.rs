@@ -42,6 +42,40 @@ pub struct Placed {
     pub name: Arc<str>,
 }
 
+/// A policy that the server names as one that allowed a request.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Granting {
+    /// Its namespace, where the server says it.
+    pub space: Option<Space>,
+    /// Its name.
+    pub name: Arc<str>,
+}
+
+impl Granting {
+    /// As one text.
+    #[must_use]
+    pub fn text(&self) -> String {
+        match &self.space {
+            None => format!("?\n{}", self.name),
+            Some(Space::Path(path)) => format!("/{path}\n{}", self.name),
+            Some(Space::Id(id)) => format!("#{id}\n{}", self.name),
+        }
+    }
+
+    /// From its text.
+    #[must_use]
+    pub fn of_text(text: &str) -> Option<Self> {
+        let (space, name) = text.split_once('\n')?;
+        let space = match space.split_at_checked(1)? {
+            ("/", path) => Some(Space::Path(Arc::from(path))),
+            ("#", id) => Some(Space::Id(Arc::from(id))),
+            _ => None,
+        };
+        let name = Arc::from(name);
+        Some(Self { space, name })
+    }
+}
+
 /// The policies in force for a token.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Held {

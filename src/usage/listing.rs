@@ -2,7 +2,7 @@
 
 use super::coverage::timestamp;
 use super::demand::{Demand, PolicySet, Principal, PrincipalSeen};
-use super::held::Held;
+use super::held::{Granting, Held};
 use super::interner::{Text, TextId};
 use super::table::{NEVER_FIRST, Row, RowId, SOME_TIME, Table, Used, Who, WhoId};
 use crate::index::{Idx, IndexVec};
@@ -199,6 +199,11 @@ impl Table {
                 .map_or_else(|| Arc::new(Held::nothing()), Arc::clone),
             keys_always: names(row.keys_always.as_deref().unwrap_or_default()),
             keys_ever: names(&row.keys_ever),
+            granting: row
+                .granting
+                .iter()
+                .filter_map(|text| Granting::of_text(self.texts.get(*text)))
+                .collect(),
             example: self.example(row),
         }
     }

@@ -31,7 +31,7 @@ pub use coverage::{AuditSwitch, Coverage, Gap};
 pub use demand::{Demand, Lost, Principal, PrincipalSeen, Untold};
 pub use facts::Facts;
 pub use group::GroupBy;
-pub use held::{Held, Namespaces, Placed, Space};
+pub use held::{Granting, Held, Namespaces, Placed, Space};
 pub use part::{Overlap, Unlike, Unpaired, Usage};
 pub use tally::{Skip, Skipped, Tally};
 pub use window::Window;

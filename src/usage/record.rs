@@ -62,6 +62,8 @@ pub struct Record {
     pub auth: Option<AuthId>,
     /// Names in the request's data.
     pub keys: Option<NamesId>,
+    /// The policies that the server names as those that allowed it.
+    pub granting: Option<NamesId>,
     /// Type of the mount.
     pub mount_type: Option<TextId>,
     /// Where the entry stands that decided.
@@ -89,6 +91,7 @@ impl Record {
             row: None,
             auth: None,
             keys: None,
+            granting: None,
             mount_type: None,
             place: None,
             requests: if response { 0 } else { 1 },
@@ -184,6 +187,7 @@ impl Record {
         greatest(&mut self.row, other.row, |a, b| by.rows(*a, *b));
         greatest(&mut self.auth, other.auth, |a, b| by.auths(*a, *b));
         greatest(&mut self.keys, other.keys, |a, b| by.names(*a, *b));
+        greatest(&mut self.granting, other.granting, |a, b| by.names(*a, *b));
         greatest(&mut self.mount_type, other.mount_type, |a, b| by.texts(*a, *b));
         greatest(&mut self.place, other.place, |a, b| by.places(*a, *b));
     }
@@ -198,7 +202,7 @@ pub trait Meanings {
     fn rows(&self, a: RowId, b: RowId) -> Ordering;
     /// Of [`Record::auth`].
     fn auths(&self, a: AuthId, b: AuthId) -> Ordering;
-    /// Of [`Record::keys`].
+    /// Of [`Record::keys`] and [`Record::granting`].
     fn names(&self, a: NamesId, b: NamesId) -> Ordering;
     /// Of [`Record::mount_type`].
     fn texts(&self, a: TextId, b: TextId) -> Ordering;

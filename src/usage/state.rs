@@ -136,8 +136,8 @@ pub(super) struct StoredPrincipal(
     pub(super) Option<(i64, Arc<str>)>,
 );
 
-/// Id, times, numbers (row, auth, keys, mount type), entries, class, flags, skip; file and line, which parts of earlier versions do
-/// not say.
+/// Id, times, numbers (row, auth, keys, mount type), entries, class, flags, skip; file and line, and the set of the policies that allowed
+/// it, which parts of earlier versions do not say.
 #[derive(Debug, Deserialize)]
 pub(super) struct StoredRecord(
     pub(super) u64,
@@ -146,6 +146,7 @@ pub(super) struct StoredRecord(
     pub(super) [u32; 2],
     pub(super) [u8; 3],
     #[serde(default)] pub(super) Option<(u32, u32)>,
+    #[serde(default)] pub(super) Option<u32>,
 );
 
 impl State {
@@ -182,6 +183,7 @@ impl State {
                     [r.requests, r.responses],
                     [r.class as u8, r.flags, r.skip],
                     example,
+                    r.granting.map(|names| number_of(Some(names))),
                 )
             })
             .collect();
@@ -287,7 +289,7 @@ impl State {
             .records
             .iter()
             .filter_map(
-                |StoredRecord(id, times, numbers, entries, [class, flags, skip], example)| {
+                |StoredRecord(id, times, numbers, entries, [class, flags, skip], example, granting)| {
                     let ([first, last], [row, auth, set, mount_type]) = (*times, *numbers);
                     let [requests, responses] = *entries;
                     let class = match class {
@@ -309,6 +311,7 @@ impl State {
                         row: to(rows, row),
                         auth: to(auths, auth),
                         keys: to(&keys, set),
+                        granting: granting.and_then(|set| to(&keys, set)),
                         mount_type: to(&mount_types, mount_type),
                         place,
                         requests,

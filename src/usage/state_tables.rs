@@ -113,6 +113,11 @@ impl Bulk {
             .map(|one| self.key_sets.get(one.2[2] as usize).cloned())
             .collect();
         columns.lists_of_texts("keys", &keys)?;
+        let granting: Vec<_> = all
+            .iter()
+            .map(|one| self.key_sets.get(one.6? as usize).cloned())
+            .collect();
+        columns.lists_of_texts("granting", &granting)?;
         let mount_types: Vec<_> = all
             .iter()
             .map(|one| self.mount_types.get(one.2[3] as usize).cloned())
@@ -167,17 +172,26 @@ impl Bulk {
             let small = at(numbers, row).and_then(|number| u8::try_from(number).ok());
             small.ok_or_else(|| damaged("class"))
         };
+        let granting = stored.later_column("granting")?;
+        let granting = granting
+            .as_ref()
+            .map(Values::lists_of_texts)
+            .transpose()?
+            .unwrap_or_default();
+        let mut granting = granting.into_iter();
         let mut sets: HashMap<Vec<String>, u32> = HashMap::new();
         let mut mounts: HashMap<&str, u32> = HashMap::new();
         for (row, names) in keys.into_iter().enumerate() {
-            let keys = names.map_or(NONE, |names| {
+            let mut set = |names: Vec<String>| {
                 let next = self.key_sets.len();
                 *sets.entry(names).or_insert_with_key(|names| {
                     self.key_sets
                         .push(names.iter().map(|name| Arc::from(&**name)).collect());
                     u32::try_from(next).unwrap_or(NONE)
                 })
-            });
+            };
+            let keys = names.map_or(NONE, &mut set);
+            let granting = granting.next().flatten().map(&mut set);
             let mount_type = mount_types.get(row).copied().flatten().map_or(NONE, |mount| {
                 let next = self.mount_types.len();
                 *mounts.entry(mount).or_insert_with(|| {
@@ -205,6 +219,7 @@ impl Bulk {
                 [entries(&requests)?, entries(&responses)?],
                 [small(&classes, row)?, small(&flags, row)?, small(&skips, row)?],
                 file.zip(line),
+                granting,
             ));
         }
         Ok(())

@@ -88,6 +88,8 @@ pub struct Row {
     pub(crate) keys_always: Option<Box<[TextId]>>,
     /// Sorted by number.
     pub(crate) keys_ever: Box<[TextId]>,
+    /// The policies that the server named as those that allowed it, as [`super::held::Granting`] has them; sorted by number.
+    pub(crate) granting: Box<[TextId]>,
     /// The names that came last, if any were taken over from a request.
     keys_recent: Option<Option<NamesId>>,
 }
@@ -103,6 +105,7 @@ struct Sighting<'a> {
     /// The names that all allowed requests had, sorted; none where none was allowed.
     keys_always: Option<&'a [TextId]>,
     keys_ever: &'a [TextId],
+    granting: &'a [TextId],
 }
 
 impl Row {
@@ -131,6 +134,9 @@ impl Row {
         }
         if let Some(ever) = with_all(&self.keys_ever, seen.keys_ever) {
             self.keys_ever = bounded(ever, texts).into();
+        }
+        if let Some(granting) = with_all(&self.granting, seen.granting) {
+            self.granting = granting.into();
         }
     }
 }
@@ -438,6 +444,7 @@ impl Table {
             days: Vec::new(),
             keys_always: None,
             keys_ever: Box::default(),
+            granting: Box::default(),
             keys_recent: None,
         })
     }
@@ -508,7 +515,8 @@ impl Table {
         if is_new {
             row.keys_recent = Some(record.keys);
         }
-        let names = record.keys.map_or(&[][..], |keys| self.key_sets.get(keys).numbers());
+        let numbers = |set: Option<NamesId>| set.map_or(&[][..], |set| self.key_sets.get(set).numbers());
+        let (names, granting) = (numbers(record.keys), numbers(record.granting));
         let days = [day_of(record.first), day_of(record.last)];
         let has_time = record.first <= record.last;
         let seen = Sighting {
@@ -520,6 +528,7 @@ impl Table {
             example: Best::seen(record.place.filter(|_| !denied), record.last),
             keys_always: is_new.then_some(names),
             keys_ever: if is_new { names } else { &[] },
+            granting: if denied { &[] } else { granting },
         };
         row.see(&seen, texts, auths, logs);
     }
@@ -639,6 +648,7 @@ impl Table {
                 ),
                 keys_always: always.as_deref(),
                 keys_ever: &to.names(&theirs.keys_ever),
+                granting: &to.names(&theirs.granting),
             };
             mine.see(&seen, &self.texts, &self.auths, &self.logs);
             mine.keys_recent = None;
@@ -693,6 +703,7 @@ impl Renumbered {
             row: record.row.map(|row| self.rows[row]),
             auth: record.auth.map(|auth| self.auths[auth]),
             keys: record.keys.map(|keys| self.keys[keys]),
+            granting: record.granting.map(|names| self.keys[names]),
             mount_type: record.mount_type.map(|text| self.texts[text]),
             place: record.place.map(|place| self.place(place)),
             ..*record

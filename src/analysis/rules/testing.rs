@@ -186,6 +186,7 @@ pub fn demand(line: &str) -> Demand {
         held: Arc::new(Held::named(policies.into())),
         keys_always: BTreeSet::new(),
         keys_ever: BTreeSet::new(),
+        granting: BTreeSet::new(),
         example: None,
     }
 }

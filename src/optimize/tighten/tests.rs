@@ -35,6 +35,7 @@ fn demand(who: &str, policies: &[&str], path: &str, capability: Capability) -> D
         )),
         keys_always: BTreeSet::new(),
         keys_ever: BTreeSet::new(),
+        granting: BTreeSet::new(),
         example: None,
     }
 }
