@@ -99,7 +99,6 @@ fn measure(year: &Year, flags: &Flags) -> Backtest {
             deployment: None,
             profile: Profile::default(),
             health: 1.0,
-            nodes: 1,
         },
         &Options {
             train_days: flags.train,

@@ -38,7 +38,6 @@ fn run(year: &Year) -> Backtest {
         deployment: None,
         profile: Profile::default(),
         health: 1.0,
-        nodes: 1,
     };
     backtest::run(&input, &options, &mut |_| {})
 }

@@ -356,6 +356,19 @@ fn an_entry_of_which_nothing_is_left_is_of_anybody() {
     let masked = |entry: &mut Value| {
         *entry = json!({"time": entry["time"], "type": entry["type"], "host": "a", "auth": "[REDACTED]", "request": "[REDACTED]"});
     };
+    let wrapped = |change: &dyn Fn(&mut Value)| -> String {
+        let text = changed(&log, 1, change);
+        let lines = text.lines().map(|line| {
+            let entry: Value = serde_json::from_str(line).unwrap();
+            let text = if entry["gone"].is_null() {
+                json!(line)
+            } else {
+                entry["gone"].clone()
+            };
+            json!({"@timestamp": "x", "message": text}).to_string() + "\n"
+        });
+        lines.collect()
+    };
     let others = |entry: &mut Value| {
         *entry = json!({"time": entry["time"], "type": entry["type"], "method": "GET", "url": "/"});
     };
@@ -363,6 +376,13 @@ fn an_entry_of_which_nothing_is_left_is_of_anybody() {
     for (text, stays) in [
         (changed(&log, 1, bare), true),
         (changed(&log, 1, masked), true),
+        (wrapped(&|entry| *entry = json!({"gone": "[REDACTED]"})), true),
+        (wrapped(&|entry| *entry = json!({"gone": "-"})), true),
+        (wrapped(&|entry| *entry = json!({"gone": {}})), true),
+        (
+            wrapped(&|entry| *entry = json!({"gone": "==> Vault server started"})),
+            false,
+        ),
         // Lines of somebody else's beside the log are nothing.
         (log.text() + &changed(&log, 1, others), false),
     ] {

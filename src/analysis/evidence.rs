@@ -68,8 +68,6 @@ pub struct Watch {
     pub window_days: f64,
     /// 0 (blind) to 1.
     pub health: f64,
-    /// Nodes whose logs were read.
-    pub nodes: usize,
     /// Times within the window of which there is no entry.
     pub gaps: Vec<Gap>,
 }
@@ -81,7 +79,6 @@ impl Watch {
         Self {
             window_days: coverage.window_days(),
             health: coverage.health(),
-            nodes: coverage.nodes.len().max(1),
             gaps: coverage.gaps.clone(),
         }
     }
@@ -185,10 +182,6 @@ pub fn unused(
         reasons.push("a group or an auth method hands it out to others as well, whom nobody saw".to_owned());
     }
     let mut confirmations = 0;
-    if watch.nodes > 1 {
-        confirmations += 1;
-        reasons.push(format!("logs of {} nodes agree", watch.nodes));
-    }
     if active >= ENOUGH_ACTIVE {
         confirmations += 1;
         reasons.push(format!("none of {active} active holders used it"));
@@ -563,7 +556,6 @@ mod tests {
         Watch {
             window_days,
             health,
-            nodes: 1,
             gaps: Vec::new(),
         }
     }
@@ -581,7 +573,6 @@ mod tests {
         let watch = Watch {
             window_days: 24.0,
             health: 0.6,
-            nodes: 1,
             gaps: Vec::new(),
         };
         let daily: Vec<i32> = (0..24).collect();

@@ -23,8 +23,6 @@ pub struct Input<'a> {
     pub profile: Profile,
     /// How complete the logs are, 0 to 1.
     pub health: f64,
-    /// Nodes whose logs were read.
-    pub nodes: usize,
 }
 
 /// How it is replayed.

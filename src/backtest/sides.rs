@@ -48,7 +48,6 @@ impl<'a> Sides<'a> {
             watch: Watch {
                 window_days: f64::from(cut.train.end - cut.train.start),
                 health: input.health,
-                nodes: input.nodes,
                 gaps: Vec::new(),
             },
             last: split::start_of(cut.train.end),

@@ -43,7 +43,6 @@ impl Seen {
             watch: Watch {
                 window_days: 0.0,
                 health: 1.0,
-                nodes: 1,
                 gaps: Vec::new(),
             },
             last: None,

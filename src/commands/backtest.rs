@@ -50,7 +50,6 @@ pub(super) fn run(
             deployment: deployment.as_ref(),
             profile,
             health: coverage.health(),
-            nodes: coverage.nodes.len().max(1),
         },
         &Options {
             train_days,

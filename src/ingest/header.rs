@@ -39,6 +39,18 @@ pub fn tells_of_a_request(text: &[u8]) -> bool {
             .any(has)
 }
 
+/// Whether what stands in the place of an entry, a text or not, says that it is gone: `{}`, or a text such as `-`, `[REDACTED]`.
+#[must_use]
+pub fn is_mark(value: &[u8], is_text: bool) -> bool {
+    const LONGEST: usize = 40;
+    let bracketed = [(b'[', b']'), (b'<', b'>'), (b'(', b')')];
+    let is_one = |(open, close): &(u8, u8)| value.first() == Some(open) && value.last() == Some(close);
+    match is_text {
+        false => matches!(value, b"{}" | b"[]" | b"null"),
+        true => value == b"-" || (value.len() <= LONGEST && bracketed.iter().any(is_one)),
+    }
+}
+
 /// Whether a line holds what no text does: control characters other than those of terminals and of records that are set apart.
 #[must_use]
 pub fn is_no_text(line: &[u8]) -> bool {

@@ -237,6 +237,11 @@ impl Stream {
         }
     }
 
+    /// Whether an entry stood at a place.
+    fn stood(&self, name: &[u8]) -> bool {
+        self.stood.iter().any(|(known, _)| known == name)
+    }
+
     /// Whether an entry at a place is one of this log's: the place is the one at which most stood so far. What stands bare at
     /// the beginning of a line is inside of nothing.
     fn stands(&mut self, name: &[u8]) -> bool {
@@ -735,7 +740,9 @@ impl Reading<'_> {
                 placed: true,
                 ..outside
             };
-            let found = if leaf.text {
+            let found = if self.stream.stood(&name) && header::is_mark(leaf.value, leaf.text) {
+                Found::Nothing(Skip::TooLong)
+            } else if leaf.text {
                 self.text(leaf.value, inside)
             } else {
                 let entry = entry::parse(leaf.value, 0).ok().and_then(|(entry, _)| entry);

@@ -93,7 +93,6 @@ impl Case {
         let watch = Watch {
             window_days,
             health: 1.0,
-            nodes: 1,
             gaps: Vec::new(),
         };
         let evidence = evidence::of_policies(&joined, &watch, &EvidenceSettings::default(), None);
