@@ -81,9 +81,7 @@ pub(super) fn logs(names: &[String], talk: &Talk) -> Result<Vec<ingest::LogInput
     }
     if !named.left_out.is_empty() {
         let left_out = named.left_out.iter();
-        let left_out: Vec<String> = left_out
-            .map(|path| escape::terminal(&path.display().to_string()))
-            .collect();
+        let left_out: Vec<String> = left_out.map(|name| escape::terminal(name)).collect();
         talk.warn(&format!(
             "left out of the folders of `--logs`, for neither their names nor their first bytes are those of a log: {}",
             quoted(&left_out, 3)
@@ -143,10 +141,8 @@ fn across(name: &str, part: &Usage) -> Failure {
 /// What the logs are of which nothing could be read, and what would read them.
 fn tell_what_they_are(inputs: &[ingest::LogInput], talk: &Talk) {
     for input in inputs.iter().take(3) {
-        if let ingest::LogInput::File(path) = input
-            && let Some(what) = ingest::what_is(path)
-        {
-            talk.note(&format!("`{}` is {what}", path.display()));
+        if let Some(what) = ingest::what_is(input) {
+            talk.note(&format!("`{}` is {what}", input.name()));
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What can stop the reading, and what to do about it.
 
+use super::object::Trouble;
 use super::source;
 use crate::usage::Skip;
 use std::path::PathBuf;
@@ -21,12 +22,20 @@ pub enum IngestError {
     /// A log in object storage.
     #[error("`{0}` is in object storage, which is not read from here")]
     Remote(String),
+    /// An object, or what a name stands for, cannot be had.
+    #[error("cannot read `{name}`: {}", trouble.why)]
+    Object {
+        /// The object.
+        name: String,
+        /// Why.
+        trouble: Trouble,
+    },
     /// A pattern that fits nothing.
     #[error("no log matches `{0}`")]
     NoMatch(String),
     /// A folder without a log.
-    #[error("no log in `{}`", .0.display())]
-    EmptyFolder(PathBuf),
+    #[error("no log in `{0}`")]
+    EmptyFolder(String),
     /// A link in a folder that leads nowhere.
     #[error("`{}` is a link that leads nowhere: the log that it stood for cannot be read", .0.display())]
     Gone(PathBuf),
@@ -53,6 +62,7 @@ impl IngestError {
             Self::Read { .. } => Some("name a file, a folder, a glob in quotes, or - for standard input"),
             Self::Gone(_) => Some("take the link away if its log is read elsewhere, or name the files themselves"),
             Self::Remote(name) => source::pipe_for(name),
+            Self::Object { trouble, .. } => Some(trouble.hint),
             Self::NoMatch(_) => Some("check the pattern; quote it if the shell must not expand it"),
             Self::EmptyFolder(_) => Some(
                 "a file in a folder is read if its name ends as that of a log, or its first bytes show an entry; name other files themselves",

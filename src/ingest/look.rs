@@ -7,10 +7,7 @@ use super::header;
 use super::place;
 use super::read;
 use super::scan;
-use super::source::Form;
-use std::fs::File;
-use std::io::Read;
-use std::path::Path;
+use super::source::{Form, LogInput};
 
 /// As much of a file is looked at.
 const LOOKED_AT: u64 = 1 << 18;
@@ -43,11 +40,10 @@ const OTHERS: [(&[u8], &str); 6] = [
     ),
 ];
 
-/// What a file is, in words, with the flag or the command that would read it where there is one; none if it cannot be told.
+/// What a log is, in words, with the flag or the command that would read it where there is one; none if it cannot be told.
 #[must_use]
-pub fn what_is(path: &Path) -> Option<String> {
-    let mut raw = Vec::new();
-    File::open(path).ok()?.take(LOOKED_AT).read_to_end(&mut raw).ok()?;
+pub fn what_is(log: &LogInput) -> Option<String> {
+    let raw = log.beginning(LOOKED_AT)?;
     if raw.is_empty() {
         return Some("empty".to_owned());
     }
@@ -148,7 +144,7 @@ mod tests {
     fn what(bytes: &[u8]) -> Option<String> {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), bytes).unwrap();
-        what_is(file.path())
+        what_is(&LogInput::File(file.path().to_owned()))
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Reading many logs on many cores: each core builds its own part, and the parts are merged.
 
 use super::error::IngestError;
+use super::object::Trouble;
 use super::options::{Options, Progress};
 use super::quick::Quick;
 use super::source::{self, Decoder, Form, LogInput, Stored};
@@ -297,6 +298,7 @@ fn read_unit(input: &LogInput, unit: &Unit, sink: &mut Sink<'_>, progress: &dyn 
             ),
             None => any(Counted { from: file, progress }, sink),
         }),
+        LogInput::Object(object) => object.read(|from| any(Counted { from, progress }, sink))?,
     };
     match read {
         Err(error) if sink.lenient && is_damage(&error) => {
@@ -308,6 +310,13 @@ fn read_unit(input: &LogInput, unit: &Unit, sink: &mut Sink<'_>, progress: &dyn 
             LogInput::File(path) => IngestError::Read {
                 path: path.clone(),
                 source,
+            },
+            LogInput::Object(object) => IngestError::Object {
+                name: object.name().to_owned(),
+                trouble: Trouble {
+                    why: source.to_string(),
+                    hint: "unpack it elsewhere, or name the others: a log that is damaged is passed over only among others",
+                },
             },
         }),
         Ok(()) => Ok(()),

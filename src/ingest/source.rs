@@ -1,8 +1,9 @@
-//! Where logs come from: files, folders, globs and standard input, plain, compressed or in archives.
+//! Where logs come from: files, folders, globs, objects and standard input, plain, compressed or in archives.
 
 use super::error::IngestError;
 use super::gunzip::Gunzip;
 use super::header;
+use super::object::Object;
 use super::utf16;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -12,6 +13,8 @@ use std::path::{Path, PathBuf};
 pub enum LogInput {
     /// A file.
     File(PathBuf),
+    /// What is no file, such as an object of a bucket.
+    Object(Object),
     /// Standard input.
     Stdin,
 }
@@ -22,6 +25,7 @@ impl LogInput {
     pub fn name(&self) -> String {
         match self {
             Self::File(path) => path.display().to_string(),
+            Self::Object(object) => object.name().to_owned(),
             Self::Stdin => "<stdin>".to_owned(),
         }
     }
@@ -31,8 +35,20 @@ impl LogInput {
     pub fn size(&self) -> Option<u64> {
         match self {
             Self::File(path) => path.metadata().ok().filter(|m| m.is_file()).map(|m| m.len()),
+            Self::Object(object) => Some(object.size()),
             Self::Stdin => None,
         }
+    }
+
+    /// Its first bytes, at most so many; none where they can be read only once, or not at all.
+    pub(super) fn beginning(&self, most: u64) -> Option<Vec<u8>> {
+        let mut head = Vec::new();
+        let read = match self {
+            Self::File(path) => std::fs::File::open(path).and_then(|file| file.take(most).read_to_end(&mut head)),
+            Self::Object(object) => object.read(|from| from.take(most).read_to_end(&mut head)).ok()?,
+            Self::Stdin => return None,
+        };
+        read.ok().map(|_| head)
     }
 }
 
@@ -42,7 +58,7 @@ pub struct Named {
     /// The logs.
     pub logs: Vec<LogInput>,
     /// Files of folders that show no entry.
-    pub left_out: Vec<PathBuf>,
+    pub left_out: Vec<String>,
     /// What could not be read of what they stand for: links that lead nowhere, folders that a pattern cannot look into.
     pub unread: Vec<IngestError>,
 }
@@ -69,7 +85,7 @@ pub fn expand(names: &[String]) -> Result<Named, IngestError> {
                 let before = named.logs.len();
                 folder(&path, &mut named)?;
                 if named.logs.len() == before && named.unread.is_empty() {
-                    return Err(IngestError::EmptyFolder(path));
+                    return Err(IngestError::EmptyFolder(name.clone()));
                 }
             }
             Ok(_) => named.logs.push(LogInput::File(path)),
@@ -83,7 +99,7 @@ pub fn expand(names: &[String]) -> Result<Named, IngestError> {
                         Ok(path) if path.is_dir() => folder(&path, &mut named)?,
                         Ok(path) if path.is_file() => named.logs.push(LogInput::File(path)),
                         Ok(path) if leads_nowhere(&path) => named.unread.push(IngestError::Gone(path)),
-                        Ok(path) => named.left_out.push(path),
+                        Ok(path) => named.left_out.push(path.display().to_string()),
                         Err(error) => named.unread.push(IngestError::Read {
                             path: error.path().to_path_buf(),
                             source: error.into(),
@@ -146,14 +162,21 @@ fn folder(path: &Path, named: &mut Named) -> Result<(), IngestError> {
             .is_some_and(|name| name.to_string_lossy().starts_with('.'));
         if entry.is_dir() {
             folder(&entry, named)?;
-        } else if is_hidden && !(entry.is_file() && shows_entries(&entry)) {
-            // Nothing of a log: editors and tools leave these behind.
         } else if leads_nowhere(&entry) {
-            named.unread.push(IngestError::Gone(entry));
-        } else if entry.is_file() && (is_log(&entry) || shows_entries(&entry)) {
-            named.logs.push(LogInput::File(entry));
+            if !is_hidden {
+                named.unread.push(IngestError::Gone(entry));
+            }
         } else {
-            named.left_out.push(entry);
+            let is_named = is_log(&entry);
+            let log = LogInput::File(entry);
+            let is_log =
+                log.size().is_some() && (is_named || log.beginning(TELLING).is_some_and(|head| shows_entries(&head)));
+            if is_log {
+                named.logs.push(log);
+            } else if !is_hidden {
+                // Else it is nothing of a log: editors and tools leave these behind.
+                named.left_out.push(log.name());
+            }
         }
     }
     Ok(())
@@ -164,19 +187,19 @@ fn leads_nowhere(path: &Path) -> bool {
     path.is_symlink() && !path.exists()
 }
 
+/// As many first bytes tell whether a file of any name is a log.
+pub(super) const TELLING: u64 = 64 << 10;
+
 /// Whether a file of any name is a log, by its first bytes: it is compressed, an archive, or shows an entry.
-fn shows_entries(path: &Path) -> bool {
-    const LOOKED_AT: u64 = 64 << 10;
-    let mut head = Vec::new();
-    let read = std::fs::File::open(path).and_then(|file| file.take(LOOKED_AT).read_to_end(&mut head));
-    let shows = |mark: &&[u8]| memchr::memmem::find(&head, mark).is_some();
-    match Form::of(&head) {
+pub(super) fn shows_entries(head: &[u8]) -> bool {
+    let shows = |mark: &&[u8]| memchr::memmem::find(head, mark).is_some();
+    match Form::of(head) {
         Form::Text { utf16: None } => {
             let mut beginnings = header::BEGINNINGS_OF_ENTRIES.iter();
             let marks = header::MARKS_OF_ENTRIES.iter().filter(|mark| shows(mark));
-            read.is_ok() && (beginnings.any(shows) || marks.take(2).count() == 2)
+            beginnings.any(shows) || marks.take(2).count() == 2
         }
-        _ => read.is_ok(),
+        _ => true,
     }
 }
 
@@ -329,7 +352,7 @@ mod tests {
         std::fs::write(dir.path().join("sub/vault_audit"), "x").unwrap();
         let at = |name: &str| dir.path().join(name).display().to_string();
         let names = |named: Named| -> Vec<String> {
-            assert_eq!(named.left_out, [dir.path().join("notes.md")]);
+            assert_eq!(named.left_out, [at("notes.md")]);
             named.logs.iter().map(|i| i.name().replace(&at(""), "")).collect()
         };
         let rotated = ["audit-20260501", "audit.1", "audit.old", "messages"];

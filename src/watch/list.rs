@@ -12,7 +12,7 @@ pub fn list(names: &[String]) -> BTreeSet<PathBuf> {
         .flat_map(|named| named.logs)
         .filter_map(|input| match input {
             LogInput::File(path) => Some(path),
-            LogInput::Stdin => None,
+            LogInput::Object(_) | LogInput::Stdin => None,
         })
         .collect()
 }
