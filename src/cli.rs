@@ -80,7 +80,8 @@ pub enum Color {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Logs and usage")]
 pub struct Reading {
-    /// Audit logs: files, folders, globs (quoted), or - for standard input; .gz and .zst are read as they are
+    /// Audit logs: files, folders, globs (quoted), s3://, gs:// or az:// (in released programs), or - for standard input; .gz, .zst
+    /// and the like are read as they are
     #[arg(long, value_name = "PATH", num_args = 1..)]
     pub logs: Vec<String>,
     /// Usage that an earlier run wrote (.parquet); may be given several times, and together with logs

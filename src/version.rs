@@ -10,13 +10,27 @@ pub const SHORT: &str = env!("CARGO_PKG_VERSION");
 pub const COMMIT: &str = env!("VAULT_ADVISOR_COMMIT");
 
 static LONG: LazyLock<String> = LazyLock::new(|| {
-    let features = if cfg!(feature = "highs") { "highs" } else { "none" };
     format!(
-        "{SHORT}\ncommit: {COMMIT}\nsolver: {}\nfeatures: {features}\ntarget: {}",
+        "{SHORT}\ncommit: {COMMIT}\nsolver: {}\nfeatures: {}\ntarget: {}",
         ilp::SOLVER,
+        features(),
         env!("VAULT_ADVISOR_TARGET"),
     )
 });
+
+/// The features that are built in, with commas between them, or `none`.
+fn features() -> String {
+    let all = [
+        ("highs", cfg!(feature = "highs")),
+        ("object-storage", cfg!(feature = "object-storage")),
+    ];
+    let built: Vec<&str> = all.iter().filter(|(_, is)| *is).map(|(name, _)| *name).collect();
+    if built.is_empty() {
+        "none".to_owned()
+    } else {
+        built.join(",")
+    }
+}
 
 /// What `--version` shows after the name. There is no time in it: the same source gives the same text.
 #[must_use]
@@ -40,10 +54,6 @@ mod tests {
     #[test]
     fn the_solver_fits_the_features() {
         let text = long();
-        assert_eq!(
-            text.contains("solver: HiGHS"),
-            text.contains("features: highs"),
-            "{text}"
-        );
+        assert_eq!(text.contains("solver: HiGHS"), features().contains("highs"), "{text}");
     }
 }

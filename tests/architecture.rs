@@ -26,7 +26,7 @@ const FLOORS: [&[&str]; 9] = [
 ];
 
 /// Packages that only these files may name.
-const FENCES: [(&str, &[&str]); 12] = [
+const FENCES: [(&str, &[&str]); 16] = [
     (
         "polars::",
         &[
@@ -42,6 +42,18 @@ const FENCES: [(&str, &[&str]); 12] = [
     ("petgraph::", &["analysis/access_graph.rs"]),
     ("minijinja::", &["report/html.rs"]),
     ("notify::", &["watch/notice.rs"]),
+    (
+        "object_store::",
+        &[
+            "ingest/bucket.rs",
+            "ingest/bucket/client.rs",
+            "ingest/bucket/pieces.rs",
+            "ingest/bucket/trouble.rs",
+        ],
+    ),
+    ("tokio::", &["ingest/bucket.rs", "ingest/bucket/pieces.rs"]),
+    ("futures_util::", &["ingest/bucket.rs", "ingest/bucket/pieces.rs"]),
+    ("reqwest::", &["ingest/bucket/client.rs"]),
     ("ureq::", &["deployment/live.rs", "watch/post.rs"]),
     ("httparse::", &["watch/serve.rs"]),
     ("hmac::", &["watch/hook.rs"]),

@@ -1,6 +1,8 @@
 //! Audit logs to usage: files of any shape in, demands with an exact account of every line out.
 
 mod book;
+#[cfg(feature = "object-storage")]
+mod bucket;
 mod columns;
 mod entry;
 mod envelope;
