@@ -18,7 +18,7 @@ COPY src src
 ARG COMMIT=
 RUN target="$(uname -m)-unknown-linux-musl" \
     && rustup target add "$target" \
-    && VAULT_ADVISOR_COMMIT="$COMMIT" cargo build --release --locked --bin vault-advisor --target "$target" \
+    && VAULT_ADVISOR_COMMIT="$COMMIT" cargo build --release --locked --features object-storage --bin vault-advisor --target "$target" \
     && strip -o /vault-advisor "target/$target/release/vault-advisor"
 
 FROM scratch

@@ -46,7 +46,7 @@ umask 022
 if [ -z "$binary" ]; then
   # Paths of this machine do not go into the program.
   remap="--remap-path-prefix=$PWD=. --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=cargo"
-  RUSTFLAGS="${RUSTFLAGS:-} $remap" cargo build --release --locked --target "$target"
+  RUSTFLAGS="${RUSTFLAGS:-} $remap" cargo build --release --locked --features object-storage --target "$target"
   binary="${CARGO_TARGET_DIR:-target}/$target/release/vault-advisor"
 fi
 [ -x "$binary" ] || fail "\`$binary\` is no program"
@@ -71,7 +71,9 @@ fi
 say "packaging vault-advisor $version for $target"
 mkdir -p "$dist"
 name="vault-advisor-$version-$target"
-scripts/sbom.py --target "$target" --sbom "$dist/$name.cdx.json" --licences "$work/THIRD-PARTY-LICENCES.txt" >&2
+features="$("$program" --version | sed -n 's/^features: //p')"
+[ "$features" != none ] || features=
+scripts/sbom.py --target "$target" --features "$features" --sbom "$dist/$name.cdx.json" --licences "$work/THIRD-PARTY-LICENCES.txt" >&2
 
 # What the packages hold beside the program.
 mkdir -p "$work/completions"
