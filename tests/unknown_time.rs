@@ -411,10 +411,16 @@ fn what_is_written_by_a_name_in_its_body_may_be_new() {
     );
     let mut policies = ci_and_old().to_vec();
     policies.push(("adm.hcl", stanza("*", &["update"])));
-    for (path, stays) in [
-        ("identity/group", true),
-        ("identity/entity", true),
-        ("sys/tools/random", false),
+    let start: jiff::Timestamp = "2026-03-01T08:01:00Z".parse().unwrap();
+    let day = |day: usize| start + jiff::SignedDuration::from_hours(24 * i64::try_from(day).unwrap());
+    let (before, at) = (day(DAYS - 6), day(DAYS - 5));
+    for (path, group, stays) in [
+        ("identity/group", None, true),
+        ("identity/group", Some(before), true),
+        // A deployment with a group that was written no earlier has this one too, as far as it can be read.
+        ("identity/group", Some(at), false),
+        ("identity/entity", Some(at), true),
+        ("sys/tools/random", None, false),
     ] {
         let written = every(&log, |entry| {
             if entry["request"]["id"] == json!(format!("{}-1", DAYS - 5)) {
@@ -422,8 +428,9 @@ fn what_is_written_by_a_name_in_its_body_may_be_new() {
             }
         });
         let given = Given::new(&written, &policies);
-        deployed(&given, &[]);
-        assert_eq!(fate(&given, "old").is_empty(), stays, "{path}");
+        let groups = json!([{"namespace": "", "id": "g", "name": "g", "policies": [], "last_update_time": group}]);
+        deployed_with(&given, &[], &groups);
+        assert_eq!(fate(&given, "old").is_empty(), stays, "{path} {group:?}");
     }
 }
 

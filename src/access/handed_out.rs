@@ -3,7 +3,8 @@
 use super::holder::{AssignedBy, Holder, policies_of, role_id, role_place};
 use crate::deployment::{Deployment, Group, required};
 use crate::vault::{PolicyId, RoleId, glob};
-use std::collections::BTreeSet;
+use jiff::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The policies that roles, groups and entities of a deployment hand out or may hand out.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -17,6 +18,8 @@ pub struct HandedOut {
     to_others: Names,
     /// Namespace and path of all that hands out policies, as it is written.
     places: BTreeSet<(String, String)>,
+    /// When the last group, or entity, of a namespace was written that the deployment has, by the path they are written at.
+    written: BTreeMap<(String, &'static str), Timestamp>,
     /// Whether all that hands out policies could be read.
     pub whole: bool,
     /// The first thing that hands out policies and of which the deployment does not tell which; none where there is none.
@@ -54,6 +57,7 @@ impl HandedOut {
             besides,
             to_others,
             places: required::places(deployment).collect(),
+            written: required::last_written(deployment),
             whole: deployment.unread.is_empty(),
             left_out: left_out
                 .or_else(|| Some(format!("the policies of `{}`", untold.next()?)))
@@ -76,6 +80,14 @@ impl HandedOut {
     #[must_use]
     pub fn lists(&self, namespace: &str, path: &str) -> bool {
         self.places.contains(&(namespace.to_owned(), path.to_lowercase()))
+    }
+
+    /// Whether the deployment is as new as a write, at `at`, to something of a kind that is called by name in the request: it has
+    /// something of that kind that was written no earlier. The log may have the time of the answer, which is a little later.
+    #[must_use]
+    pub fn is_as_new_as(&self, namespace: &str, path: &str, at: Timestamp) -> bool {
+        let of_kind = required::named_in_body(path).and_then(|kind| self.written.get(&(namespace.to_owned(), kind)));
+        of_kind.is_some_and(|last| at.duration_since(*last).as_secs() < 1)
     }
 
     /// Whether something hands out this policy.

@@ -104,7 +104,11 @@ fn written(joined: &Joined, settings: &EvidenceSettings, last: Option<Timestamp>
     let unlisted = |d: &JoinedDemand| match (&joined.handed_out, required::written_place(&d.demand.path)?) {
         (Some(known), Some(place)) => (!known.lists(&d.demand.namespace, place)).then(|| d.path.clone()),
         // What it is called stands in the request: the deployment may be older.
-        (_, None) | (None, _) => Some(d.path.clone()),
+        (Some(known), None) => {
+            let is_known = |at| known.is_as_new_as(&d.demand.namespace, &d.demand.path, at);
+            (!d.demand.last_seen.is_some_and(is_known)).then(|| d.path.clone())
+        }
+        (None, _) => Some(d.path.clone()),
     };
     let place = joined.demands.iter().filter(is_written).find_map(unlisted)?;
     Some(format!(

@@ -1,5 +1,6 @@
 //! What a server has besides its policies: mounts, auth roles, entities, groups, and the names of its secrets.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -133,6 +134,9 @@ pub struct Entity {
     pub aliases: Vec<Alias>,
     /// Whether it is disabled.
     pub disabled: bool,
+    /// When the server last wrote it: what was written before that is in a deployment with it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_update_time: Option<Timestamp>,
 }
 
 /// An alias of an entity.
@@ -171,4 +175,7 @@ pub struct Group {
     pub metadata: BTreeMap<String, String>,
     /// Whether membership comes from an auth method.
     pub external: bool,
+    /// When the server last wrote it, as [`Entity::last_update_time`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_update_time: Option<Timestamp>,
 }

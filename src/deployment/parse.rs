@@ -3,6 +3,7 @@
 
 use super::model::{Alias, AuthRole, Entity, Group, Mount};
 use crate::vault::path;
+use jiff::Timestamp;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -93,6 +94,7 @@ pub fn entity(namespace: &str, id: &str, value: &Value) -> Entity {
         metadata: table(value, "metadata"),
         aliases,
         disabled: flag(value, "disabled"),
+        last_update_time: time(value, "last_update_time"),
     }
 }
 
@@ -118,6 +120,7 @@ pub fn group(namespace: &str, id: &str, value: &Value) -> Group {
         member_groups: in_order(strings(value, "member_group_ids")),
         metadata: table(value, "metadata"),
         external: text(value, "type") == "external",
+        last_update_time: time(value, "last_update_time"),
     }
 }
 
@@ -143,6 +146,10 @@ fn strings(value: &Value, key: &str) -> Vec<String> {
 
 fn text(value: &Value, key: &str) -> String {
     value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned()
+}
+
+fn time(value: &Value, key: &str) -> Option<Timestamp> {
+    value.get(key)?.as_str()?.parse().ok()
 }
 
 fn flag(value: &Value, key: &str) -> bool {
@@ -233,11 +240,12 @@ mod tests {
             "ns/",
             "e-1",
             &json!({"name":"ann","metadata":null,"policies":null,"disabled":true,
-            "aliases":[{"id":"2","name":"z","mount_accessor":"m"},{"id":"1","name":"ann","mount_accessor":"m","custom_metadata":{"k":"v"}}]}),
+            "last_update_time":"2026-01-02T03:04:05.678Z","aliases":[{"id":"2","name":"z","mount_accessor":"m"},{"id":"1","name":"ann","mount_accessor":"m","custom_metadata":{"k":"v"}}]}),
         );
         assert_eq!(e.aliases[0].name, "ann");
         assert_eq!(e.aliases[0].custom_metadata["k"], "v");
         assert!(e.disabled && e.metadata.is_empty());
+        assert_eq!(e.last_update_time, Some("2026-01-02T03:04:05.678Z".parse().unwrap()));
         let g = group(
             "",
             "g-1",

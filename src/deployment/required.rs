@@ -2,6 +2,7 @@
 //! something of that.
 
 use super::model::{Deployment, Mount};
+use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -92,6 +93,33 @@ pub fn written_place(path: &str) -> Option<Option<&str>> {
     });
     let config = || CONFIGS.iter().any(|(_, config)| path.ends_with(&format!("/{config}")));
     named.map(Some).or_else(|| config().then_some(None))
+}
+
+/// The path at which groups, or entities, are written that the request itself names; none of another path.
+#[must_use]
+pub fn named_in_body(path: &str) -> Option<&'static str> {
+    let kinds = [GROUPS, ENTITIES].map(|kind| kind.strip_suffix("/id").unwrap_or(kind));
+    kinds.into_iter().find(|kind| *kind == path)
+}
+
+/// When the last group, and the last entity, of each namespace was written that a deployment has.
+#[must_use]
+pub fn last_written(deployment: &Deployment) -> BTreeMap<(String, &'static str), Timestamp> {
+    let [group, entity] = [GROUPS, ENTITIES].map(|kind| kind.strip_suffix("/id").unwrap_or(kind));
+    let groups = deployment
+        .groups
+        .iter()
+        .map(|g| (&g.namespace, group, g.last_update_time));
+    let entities = deployment
+        .entities
+        .iter()
+        .map(|e| (&e.namespace, entity, e.last_update_time));
+    let mut last = BTreeMap::new();
+    for (namespace, kind, at) in groups.chain(entities) {
+        let known: &mut Option<Timestamp> = last.entry((namespace.clone(), kind)).or_default();
+        *known = at.max(*known);
+    }
+    last.into_iter().filter_map(|(kind, at)| Some((kind, at?))).collect()
 }
 
 /// The paths of what a deployment lists that hands out policies, as [`written_place`] has them, in small letters.

@@ -316,6 +316,12 @@ pub fn ci_and_old() -> [(&'static str, String); 3] {
 
 /// A deployment with one AppRole that hands out `ci`, and with these roles.
 pub fn deployed(given: &Given, others: &[Value]) {
+    deployed_with(given, others, &json!([]));
+}
+
+/// The same, with groups.
+pub fn deployed_with(given: &Given, others: &[Value], groups: &Value) {
+    let groups = groups.to_string();
     let ci = approle("ci", &["ci"]);
     let roles: Vec<&Value> = std::iter::once(&ci).chain(others).collect();
     // A folder stands in the place of the file.
@@ -328,7 +334,7 @@ pub fn deployed(given: &Given, others: &[Value]) {
             r#"[{"namespace":"","path":"auth/approle/","kind":"approle","accessor":"a","kv_version":null,"description":""}]"#,
         ),
         ("entities.json", "[]"),
-        ("groups.json", "[]"),
+        ("groups.json", groups.as_str()),
     ] {
         fs::write(folder.join(name), text).unwrap();
     }
