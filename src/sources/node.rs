@@ -18,6 +18,8 @@ pub struct Node {
     /// Where the first line begins that holds it and nothing else, with its name or its dash, where it can go by itself: in YAML, where
     /// it is written in lines and no other value stands for a part of it.
     pub line: Option<usize>,
+    /// Whether another reader of YAML may take it, or a name in it, for something else.
+    pub odd: bool,
 }
 
 /// What a value is.
@@ -27,8 +29,8 @@ pub enum Kind {
     Null,
     /// True or false.
     Bool(bool),
-    /// A number.
-    Number(f64),
+    /// A number, as it is written.
+    Number(Arc<str>),
     /// A text.
     Text(Text),
     /// Values in order.
@@ -223,6 +225,7 @@ impl Json<'_> {
             kind,
             range: start..self.at,
             line: None,
+            odd: false,
         })
     }
 
@@ -240,8 +243,8 @@ impl Json<'_> {
             self.at += 1;
         }
         let text = self.source.text.get(start..self.at).unwrap_or("");
-        match text.parse() {
-            Ok(number) => Ok(Kind::Number(number)),
+        match text.parse::<f64>() {
+            Ok(_) => Ok(Kind::Number(text.into())),
             Err(_) => Err(self.trouble("it is no number")),
         }
     }

@@ -19,6 +19,8 @@ struct Open {
     anchor: usize,
     start: usize,
     items: Vec<Item>,
+    /// Whether it has a tag.
+    odd: bool,
 }
 
 /// A value as it comes.
@@ -54,12 +56,12 @@ pub fn documents(source: &Arc<SourceText>) -> Result<Vec<Node>, Trouble> {
             Event::SequenceStart(..) | Event::MappingStart(..) if open.len() >= MAX_DEPTH => {
                 return Err(trouble(TOO_DEEP));
             }
-            Event::SequenceStart(style, anchor, _) => {
-                open.push(begun(false, &style, anchor, at));
+            Event::SequenceStart(style, anchor, tag) => {
+                open.push(begun(false, &style, anchor, at, tag.is_some()));
                 continue;
             }
-            Event::MappingStart(style, anchor, _) => {
-                open.push(begun(true, &style, anchor, at));
+            Event::MappingStart(style, anchor, tag) => {
+                open.push(begun(true, &style, anchor, at, tag.is_some()));
                 continue;
             }
             Event::SequenceEnd | Event::MappingEnd => {
@@ -76,8 +78,9 @@ pub fn documents(source: &Arc<SourceText>) -> Result<Vec<Node>, Trouble> {
                 }
                 item
             }
-            Event::Scalar(value, style, anchor, _) => {
-                let node = scalar(source, &value, style, &span);
+            Event::Scalar(value, style, anchor, tag) => {
+                let mut node = scalar(source, &value, style, &span);
+                node.odd |= tag.is_some();
                 let pieces = node.text().map_or(0, |text| text.pieces.len());
                 count.add(1 + pieces, at)?;
                 if anchor > 0 {
@@ -110,13 +113,14 @@ pub fn documents(source: &Arc<SourceText>) -> Result<Vec<Node>, Trouble> {
     Ok(done)
 }
 
-const fn begun(map: bool, style: &StructureStyle, anchor: usize, start: usize) -> Open {
+const fn begun(map: bool, style: &StructureStyle, anchor: usize, start: usize, odd: bool) -> Open {
     Open {
         map,
         block: matches!(style, StructureStyle::Block),
         anchor,
         start,
         items: Vec::new(),
+        odd,
     }
 }
 
@@ -140,8 +144,18 @@ fn size(node: &Node) -> usize {
 
 fn finished(source: &SourceText, open: Open, end: usize) -> Item {
     let shared = open.items.iter().any(|item| item.shared);
+    // Of a name that comes twice, or that not all take for the same, it is not known what it stands for.
+    let names = open.items.iter().step_by(2).filter(|_| open.map);
+    let mut seen = HashSet::new();
+    let mut odd = open.odd
+        || names.fold(false, |odd, key| {
+            let known = matches!(&key.node.kind, Kind::Text(text) if seen.insert(Arc::clone(&text.text)));
+            odd || !known || (key.node.odd && key.node.str() != Some("<<"))
+        });
     let kind = if open.map {
-        Kind::Map(entries(source, open.items, open.block))
+        let (entries, clear) = entries(source, open.items, open.block);
+        odd |= !clear;
+        Kind::Map(entries)
     } else {
         let item = |mut item: Item| {
             let dash = source.text.get(source.line_start(item.at)..item.at);
@@ -157,14 +171,16 @@ fn finished(source: &SourceText, open: Open, end: usize) -> Item {
             kind,
             range: open.start..end,
             line: None,
+            odd,
         },
         at: open.start,
         shared,
     }
 }
 
-/// The entries of a map. What `<<` brings in stands before its own, which count in its place.
-fn entries(source: &SourceText, items: Vec<Item>, block: bool) -> Vec<(Arc<str>, Node)> {
+/// The entries of a map. What `<<` brings in stands before its own, which count in its place. And whether all readers see the same: not
+/// where a name comes from several places.
+fn entries(source: &SourceText, items: Vec<Item>, block: bool) -> (Vec<(Arc<str>, Node)>, bool) {
     let mut own = Vec::with_capacity(items.len() / 2);
     let mut brought: Vec<Node> = Vec::new();
     let mut items = items.into_iter();
@@ -187,7 +203,7 @@ fn entries(source: &SourceText, items: Vec<Item>, block: bool) -> Vec<(Arc<str>,
         let name: Arc<str> = match &key.node.kind {
             Kind::Text(text) => Arc::clone(&text.text),
             Kind::Bool(yes) => yes.to_string().into(),
-            Kind::Number(number) => number.to_string().into(),
+            Kind::Number(number) => Arc::clone(number),
             _ => "".into(),
         };
         let line = source.line_start(key.at);
@@ -200,23 +216,29 @@ fn entries(source: &SourceText, items: Vec<Item>, block: bool) -> Vec<(Arc<str>,
         own.push((name, value.node));
     }
     if brought.is_empty() {
-        return own;
+        return (own, true);
     }
+    let mut clear = brought.len() == 1;
     let mut known: HashSet<Arc<str>> = own.iter().map(|(name, _)| Arc::clone(name)).collect();
     let mut all = Vec::new();
     // Of several maps the first counts.
     for map in brought {
+        clear &= !map.odd;
         let Kind::Map(entries) = map.kind else { continue };
         // In the map itself the last of a name counts.
         let new: Vec<_> = entries
             .into_iter()
             .rev()
-            .filter(|(name, _)| known.insert(Arc::clone(name)))
+            .filter(|(name, _)| {
+                let new = known.insert(Arc::clone(name));
+                clear &= new;
+                new
+            })
             .collect();
         all.extend(new.into_iter().rev());
     }
     all.append(&mut own);
-    all
+    (all, clear)
 }
 
 /// The lines that a value of a map or list takes along when it goes, with the comments that stand right above it and are about it alone.
@@ -303,6 +325,7 @@ fn scalar(source: &Arc<SourceText>, value: &str, style: ScalarStyle, span: &Span
         _ => Kind::Text(text(source, value, style, start)),
     };
     Node {
+        odd: style == ScalarStyle::Plain && is_odd(value),
         kind,
         range: start..end,
         line: None,
@@ -315,10 +338,39 @@ fn plain(value: &str) -> Kind {
         "true" | "True" | "TRUE" => Kind::Bool(true),
         "false" | "False" | "FALSE" => Kind::Bool(false),
         _ => match value.parse::<f64>() {
-            Ok(number) if value.starts_with(|c: char| c.is_ascii_digit() || c == '-') => Kind::Number(number),
+            Ok(_) if value.starts_with(|c: char| c.is_ascii_digit() || c == '-') => Kind::Number(value.into()),
             _ => Kind::Text(Text::made(value)),
         },
     }
+}
+
+/// Whether not all readers of YAML take a plain word for the same: to one it is a text, to another a number, a time or true.
+fn is_odd(value: &str) -> bool {
+    let word = value.to_ascii_lowercase();
+    if matches!(&*word, "y" | "n" | "yes" | "no" | "on" | "off" | "=" | "<<" | "t" | "f") {
+        return true;
+    }
+    if matches!(&*word, "true" | "false" | "null" | "~" | "") {
+        return false;
+    }
+    if !word.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '+' | '-' | '.')) {
+        return false;
+    }
+    let bare = word.trim_start_matches(['+', '-']);
+    let whole = bare.bytes().all(|b| b.is_ascii_digit()) && !bare.is_empty();
+    // Addresses and versions have more dots than a number.
+    let dots = bare.bytes().all(|b| b.is_ascii_digit() || b == b'.') && bare.matches('.').count() > 1;
+    if whole || dots {
+        return whole
+            && (value.starts_with('+') || (bare.len() > 1 && bare.starts_with('0')) || bare == "0" && bare != value);
+    }
+    let based = ["0x", "0o", "0b"].iter().any(|base| bare.starts_with(base));
+    let named = matches!(bare, ".inf" | ".nan" | "inf" | "nan");
+    based
+        || named
+        || bare
+            .chars()
+            .all(|c| c.is_ascii_digit() || matches!(c, '_' | '.' | ':' | '-' | '+' | ' ' | 'e' | 't' | 'z'))
 }
 
 /// The text of a scalar; of a literal block with the place of every line.
@@ -439,7 +491,7 @@ mod tests {
         let text = "base: &base {a: 1, b: 2}\nmore: &more {b: 3, c: 4}\none: {<<: *base, b: 5}\ntwo: {<<: [*more, *base], d: 6}\nquoted: {'<<': *base}\n";
         let root = &read(text)[0];
         let number = |pointer: &str| match root.at(pointer).map(|node| &node.kind) {
-            Some(Kind::Number(number)) => Some(*number as i64),
+            Some(Kind::Number(number)) => number.parse::<i64>().ok(),
             _ => None,
         };
         assert_eq!((number("/one/a"), number("/one/b")), (Some(1), Some(5)));

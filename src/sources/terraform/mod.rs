@@ -8,6 +8,7 @@ mod model;
 mod module;
 mod outside;
 mod types;
+mod unify;
 mod value;
 mod ways;
 

@@ -582,13 +582,12 @@ impl Module {
                 Value::Bool(_) | Value::Null => return Err("`count` is no number".into()),
                 value => value.number()?,
             };
-            if !(0.0..=100_000.0).contains(&count) {
-                return Err("`count` is no number of instances".into());
-            }
-            world.works(count as usize)?;
-            return Ok((0..count as usize)
+            let count = usize::try_from(count).ok().filter(|count| *count <= 100_000);
+            let count = count.ok_or_else(|| Why::from("`count` is no number of instances"))?;
+            world.works(count)?;
+            return Ok((0..count)
                 .map(|n| {
-                    let index = Value::Number(n as f64);
+                    let index = Value::count(n);
                     let count = Value::object([("index", index.clone())]);
                     (index, vec![(Arc::from("count"), count)])
                 })

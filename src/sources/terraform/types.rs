@@ -3,7 +3,8 @@
 
 use super::eval::{Scope, World};
 use super::model::Expr;
-use super::value::Value;
+use super::unify::unified;
+use super::value::{Form, Value};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -47,26 +48,25 @@ fn made(world: &World<'_>, kind: &Type, value: Value) -> Value {
             return Ok(value.clone());
         }
         let items = |kind: &Type| -> Result<Vec<Value>, Arc<str>> {
+            if !matches!(value, Value::List(_)) {
+                return Err("a variable of a list is given none".into());
+            }
             let items = world.items(&value)?.into_iter();
             Ok(items.map(|(_, item)| made(world, kind, item)).collect())
         };
         Ok(match kind {
             Type::Any => value.clone(),
             Type::Text => Value::Text(value.text()?),
-            Type::Number => Value::Number(value.number()?),
+            Type::Number => Value::whole(Some(value.number()?))?,
             Type::Bool => Value::Bool(value.truth()?),
-            Type::List(of) => Value::list(items(of)?),
+            Type::List(of) => Value::list(unified(items(of)?)?),
             Type::Set(of) => super::functions::set(world, items(of)?)?,
             Type::Map(of) => {
                 let Value::Map(entries) = &value else {
                     return Err("a variable of a map is given none".into());
                 };
-                Value::map(
-                    entries
-                        .iter()
-                        .map(|(name, item)| (Arc::clone(name), made(world, of, item.clone())))
-                        .collect(),
-                )
+                let items = entries.values().map(|item| made(world, of, item.clone())).collect();
+                Value::map(entries.keys().cloned().zip(unified(items)?).collect())
             }
             Type::Tuple(kinds) => {
                 let Value::List(items) = &value else {
@@ -76,7 +76,7 @@ fn made(world: &World<'_>, kind: &Type, value: Value) -> Value {
                     return Err("a variable of a tuple is given another".into());
                 }
                 let pairs = kinds.iter().zip(items.iter());
-                Value::list(pairs.map(|(kind, item)| made(world, kind, item.clone())).collect())
+                Value::tuple(pairs.map(|(kind, item)| made(world, kind, item.clone())).collect())
             }
             Type::Object(fields) => {
                 let Value::Map(entries) = &value else {
@@ -95,7 +95,7 @@ fn made(world: &World<'_>, kind: &Type, value: Value) -> Value {
                     };
                     all.insert(Arc::clone(name), item);
                 }
-                Value::map(all)
+                Value::mapped(all, Form::Own)
             }
             Type::Odd => return Err("the type of a variable is not understood".into()),
         })

@@ -1,4 +1,5 @@
-//! Values of Terraform, as far as they are known before a provider is asked.
+//! Values of Terraform, as far as they are known before a provider is asked. A value is the very one that Terraform has, or it is not
+//! known: numbers are whole and within bounds, two values are the same only where Terraform's types say so too.
 
 use crate::sources::node::{Kind, Node};
 use crate::sources::text::Text;
@@ -12,12 +13,30 @@ const MAX_WEIGHT: usize = 32 * 1024 * 1024;
 pub const ITEM: usize = 16;
 /// How deep values may be in each other.
 const MAX_DEPTH: usize = 200;
+/// Numbers from here on are not worked out: Terraform has 512 bits for them, other readers of the same text 53.
+const MAX_NUMBER: i64 = 1 << 53;
+
+/// What is said of a number that is not worked out.
+const ODD_NUMBER: &str = "a number that is not whole, or large";
+
+/// What a list or map is to Terraform.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// A tuple or an object: each value has a type of its own.
+    Own,
+    /// A list or a map; or which of all is not known.
+    Any,
+    /// A set.
+    Set,
+}
 
 /// What holds values, with what all of them weigh, each as often as it is reached. What is shared takes no room twice, but
 /// whoever walks through it comes by twice: what weighs too much is not made.
 #[derive(Debug, Clone)]
 pub struct Held<T> {
     inner: T,
+    /// What it is to Terraform.
+    pub form: Form,
     weight: usize,
     depth: usize,
 }
@@ -40,8 +59,8 @@ pub enum Value {
     Null,
     /// True or false.
     Bool(bool),
-    /// A number.
-    Number(f64),
+    /// A whole number. [`Value::whole`] makes them.
+    Number(i64),
     /// A text.
     Text(Text),
     /// A list, tuple or set.
@@ -65,12 +84,48 @@ impl Value {
         Self::Text(Text::made(text))
     }
 
+    /// A number, where it is one that is worked out.
+    ///
+    /// # Errors
+    /// Where it is not.
+    pub fn whole(number: Option<i64>) -> Result<Self, Arc<str>> {
+        match number {
+            Some(number) if number.abs_diff(0) < MAX_NUMBER.abs_diff(0) => Ok(Self::Number(number)),
+            _ => Err(ODD_NUMBER.into()),
+        }
+    }
+
+    /// A number as it is written; unknown where it is not whole, or large.
+    #[must_use]
+    pub fn written(number: &str) -> Self {
+        Self::whole(digits(number)).unwrap_or_else(Self::Unknown)
+    }
+
+    /// How many.
+    #[must_use]
+    pub fn count(number: usize) -> Self {
+        Self::whole(i64::try_from(number).ok()).unwrap_or_else(Self::Unknown)
+    }
+
+    /// A tuple; unknown where it is too much.
+    #[must_use]
+    pub fn tuple(items: Vec<Self>) -> Self {
+        Self::listed(items, Form::Own)
+    }
+
     /// A list; unknown where it is too much.
     #[must_use]
     pub fn list(items: Vec<Self>) -> Self {
+        Self::listed(items, Form::Any)
+    }
+
+    /// A list of a form; unknown where it is too much.
+    #[must_use]
+    pub fn listed(items: Vec<Self>, form: Form) -> Self {
         match weighed(items.iter()) {
             Ok((weight, depth)) => Self::List(Arc::new(Held {
                 inner: items,
+                form,
                 weight,
                 depth,
             })),
@@ -81,10 +136,20 @@ impl Value {
     /// A map; unknown where it is too much.
     #[must_use]
     pub fn map(entries: BTreeMap<Arc<str>, Self>) -> Self {
+        Self::mapped(entries, Form::Any)
+    }
+
+    /// A map of a form; unknown where it is too much, or where two of its names may be one to Terraform.
+    #[must_use]
+    pub fn mapped(entries: BTreeMap<Arc<str>, Self>, form: Form) -> Self {
+        if !entries.keys().all(|name| settled(name)) {
+            return Self::unknown("a name in a map may be another to Terraform");
+        }
         let names: usize = entries.keys().map(|name| name.len()).sum();
         match weighed(entries.values()) {
             Ok((weight, depth)) => Self::Map(Arc::new(Held {
                 inner: entries,
+                form,
                 weight: weight.saturating_add(names),
                 depth,
             })),
@@ -92,10 +157,11 @@ impl Value {
         }
     }
 
-    /// A map of a few names.
+    /// An object of a few names.
     #[must_use]
     pub fn object<const N: usize>(fields: [(&str, Self); N]) -> Self {
-        Self::map(fields.into_iter().map(|(name, value)| (name.into(), value)).collect())
+        let fields = fields.into_iter().map(|(name, value)| (name.into(), value));
+        Self::mapped(fields.collect(), Form::Own)
     }
 
     /// Its letters, and [`ITEM`] for each value in it.
@@ -134,7 +200,7 @@ impl Value {
         match self {
             Self::Text(text) => Ok(text.clone()),
             Self::Bool(yes) => Ok(Text::made(yes.to_string())),
-            Self::Number(number) => Ok(Text::made(number_text(*number))),
+            Self::Number(number) => Ok(Text::made(number.to_string())),
             Self::Unknown(why) => Err(Arc::clone(why)),
             Self::Null => Err("a text is `null`".into()),
             Self::List(_) | Self::Map(_) => Err("a text is a list or a map".into()),
@@ -159,33 +225,31 @@ impl Value {
     ///
     /// # Errors
     /// Why it is none.
-    pub fn number(&self) -> Result<f64, Arc<str>> {
+    pub fn number(&self) -> Result<i64, Arc<str>> {
         match self {
             Self::Number(number) => Ok(*number),
-            Self::Text(text) => {
-                let digits = text.text.starts_with(|c: char| c.is_ascii_digit() || c == '-');
-                let number = text
-                    .text
-                    .parse()
-                    .ok()
-                    .filter(|number: &f64| digits && number.is_finite());
-                number.ok_or_else(|| "a number is none".into())
-            }
+            Self::Text(text) => match Self::whole(digits(&text.text))? {
+                Self::Number(number) => Ok(number),
+                _ => Err(ODD_NUMBER.into()),
+            },
             Self::Unknown(why) => Err(Arc::clone(why)),
             _ => Err("a number is none".into()),
         }
     }
 
-    /// Its items: of a list in order, of a map by name.
+    /// Its items with what they are called: of a list in order, of a map by name; those of a set are called what they are.
     ///
     /// # Errors
     /// Why there are none.
     pub fn items(&self) -> Result<Vec<(Value, Value)>, Arc<str>> {
         match self {
+            Self::List(items) if items.form == Form::Set => {
+                Ok(items.iter().map(|item| (item.clone(), item.clone())).collect())
+            }
             Self::List(items) => Ok(items
                 .iter()
                 .enumerate()
-                .map(|(n, item)| (Self::Number(n as f64), item.clone()))
+                .map(|(n, item)| (Self::count(n), item.clone()))
                 .collect()),
             Self::Map(entries) => Ok(entries
                 .iter()
@@ -207,7 +271,8 @@ impl Value {
         }
     }
 
-    /// Whether both are the same, as `==` says; none where that is not known.
+    /// Whether both are the same, as `==` says; none where that is not known. To Terraform values of two types are never the same, and a
+    /// list is of another type than a tuple: only of what is written out as it is, is it known.
     #[must_use]
     pub fn same(&self, other: &Self) -> Option<bool> {
         Some(match (self, other) {
@@ -215,47 +280,57 @@ impl Value {
             (Self::Null, Self::Null) => true,
             (Self::Bool(a), Self::Bool(b)) => a == b,
             (Self::Number(a), Self::Number(b)) => a == b,
-            (Self::Text(a), Self::Text(b)) => a.text == b.text,
-            (Self::List(a), Self::List(b)) => {
-                if a.len() != b.len() {
-                    return Some(false);
-                }
-                for (a, b) in a.iter().zip(b.iter()) {
-                    if !a.same(b)? {
-                        return Some(false);
-                    }
-                }
-                true
+            (Self::Text(a), Self::Text(b)) => {
+                let same = a.text == b.text;
+                let known = same || (settled(&a.text) && settled(&b.text));
+                return known.then_some(same);
             }
-            (Self::Map(a), Self::Map(b)) => {
-                if a.len() != b.len() || !a.keys().eq(b.keys()) {
-                    return Some(false);
-                }
-                for (a, b) in a.values().zip(b.values()) {
-                    if !a.same(b)? {
-                        return Some(false);
-                    }
-                }
-                true
+            (Self::List(a), Self::List(b)) if a.form == Form::Own && b.form == Form::Own => {
+                let pairs = a.iter().zip(b.iter());
+                a.len() == b.len() && Self::all_same(pairs)?
             }
+            (Self::Map(a), Self::Map(b)) if a.form == Form::Own && b.form == Form::Own => {
+                let pairs = a.values().zip(b.values());
+                a.keys().eq(b.keys()) && Self::all_same(pairs)?
+            }
+            (Self::List(_), Self::List(_)) | (Self::Map(_), Self::Map(_)) => return None,
             _ => false,
         })
+    }
+
+    fn all_same<'v>(pairs: impl Iterator<Item = (&'v Self, &'v Self)>) -> Option<bool> {
+        let mut all = true;
+        for (a, b) in pairs {
+            all &= a.same(b)?;
+        }
+        Some(all)
+    }
+
+    /// Whether it is a set whose order is Terraform's alone.
+    #[must_use]
+    pub fn without_order(&self) -> bool {
+        let simple = |item: &Self| matches!(item, Self::Text(_) | Self::Number(_) | Self::Bool(_));
+        matches!(self, Self::List(items) if items.form == Form::Set && items.len() > 1 && !items.iter().all(simple))
     }
 
     /// Of JSON or YAML.
     #[must_use]
     pub fn of_node(node: &Node) -> Self {
+        if node.odd {
+            return Self::unknown("a value of YAML that not all readers take for the same");
+        }
         match &node.kind {
             Kind::Null => Self::Null,
             Kind::Bool(yes) => Self::Bool(*yes),
-            Kind::Number(number) => Self::Number(*number),
+            Kind::Number(number) => Self::written(number),
             Kind::Text(text) => Self::Text(text.clone()),
-            Kind::List(items) => Self::list(items.iter().map(Self::of_node).collect()),
-            Kind::Map(entries) => Self::map(
+            Kind::List(items) => Self::tuple(items.iter().map(Self::of_node).collect()),
+            Kind::Map(entries) => Self::mapped(
                 entries
                     .iter()
                     .map(|(key, value)| (Arc::clone(key), Self::of_node(value)))
                     .collect(),
+                Form::Own,
             ),
         }
     }
@@ -268,7 +343,7 @@ impl Value {
         let kind = match self {
             Self::Null => Kind::Null,
             Self::Bool(yes) => Kind::Bool(*yes),
-            Self::Number(number) => Kind::Number(*number),
+            Self::Number(number) => Kind::Number(number.to_string().into()),
             Self::Text(text) => Kind::Text(text.clone()),
             Self::List(items) => Kind::List(items.iter().map(Self::node).collect::<Result<_, _>>()?),
             Self::Map(entries) => Kind::Map(
@@ -283,6 +358,7 @@ impl Value {
             kind,
             range: 0..0,
             line: None,
+            odd: false,
         })
     }
 
@@ -300,8 +376,9 @@ impl Value {
         match self {
             Self::Null => out.push_str("null"),
             Self::Bool(yes) => out.push_str(if *yes { "true" } else { "false" }),
-            Self::Number(number) => out.push_str(&number_text(*number)),
-            Self::Text(text) => out.push_str(&json_text(&text.text)),
+            Self::Number(number) => out.push_str(&number.to_string()),
+            Self::Text(text) => out.push_str(&json_text(&text.text)?),
+            Self::List(_) if self.without_order() => return Err(NO_ORDER.into()),
             Self::List(items) => {
                 out.push('[');
                 for (n, item) in items.iter().enumerate() {
@@ -318,7 +395,7 @@ impl Value {
                     if n > 0 {
                         out.push(',');
                     }
-                    out.push_str(&json_text(key));
+                    out.push_str(&json_text(key)?);
                     out.push(':');
                     value.write_json(out)?;
                 }
@@ -341,21 +418,46 @@ fn weighed<'v>(values: impl Iterator<Item = &'v Value>) -> Result<(usize, usize)
     Ok((weight, depth + 1))
 }
 
-/// A text in JSON, `<`, `>` and `&` spelt out as Terraform does.
-fn json_text(text: &str) -> String {
-    serde_json::Value::from(text)
+/// Why what is made of a set in order is not known.
+pub const NO_ORDER: &str = "the order of a set is Terraform's alone";
+
+/// A text in JSON, as Terraform writes it.
+fn json_text(text: &str) -> Result<String, Arc<str>> {
+    if text.contains(['\u{8}', '\u{c}']) {
+        return Err("how a character is written in JSON is not known".into());
+    }
+    Ok(serde_json::Value::from(text)
         .to_string()
         .replace('<', "\\u003c")
         .replace('>', "\\u003e")
         .replace('&', "\\u0026")
+        .replace('\u{2028}', "\\u2028")
+        .replace('\u{2029}', "\\u2029"))
 }
 
-/// A number as Terraform writes it.
+/// A whole number as everybody writes it.
+fn digits(text: &str) -> Option<i64> {
+    let number: i64 = text.parse().ok()?;
+    (number.to_string() == text).then_some(number)
+}
+
+/// Whether a text stays what it is where Terraform brings it into its normal form (NFC), also beside another such text: no letter in it is
+/// written in several ways.
 #[must_use]
-pub fn number_text(number: f64) -> String {
-    if number.fract() == 0.0 && number.abs() < 1e15 {
-        format!("{number:.0}")
-    } else {
-        number.to_string()
-    }
+pub fn settled(text: &str) -> bool {
+    text.is_ascii()
+        || text.chars().all(|c| {
+            matches!(c,
+                '\0'..='\u{2ff}'
+                | '\u{400}'..='\u{482}'
+                | '\u{48a}'..='\u{52f}'
+                | '\u{2010}'..='\u{205e}'
+                | '\u{2190}'..='\u{22ff}'
+                | '\u{2500}'..='\u{27bf}'
+                | '\u{3041}'..='\u{3096}'
+                | '\u{30a1}'..='\u{30fe}'
+                | '\u{4e00}'..='\u{9fff}'
+                | '\u{ac00}'..='\u{d7a3}'
+                | '\u{1f300}'..='\u{1faff}')
+        })
 }
