@@ -181,6 +181,8 @@ pub struct Written {
     pub pieces: Vec<Piece>,
     /// Where each piece begins in the text.
     starts: Vec<usize>,
+    /// The address of the server that it is for, where that is said.
+    pub server: Arc<str>,
     /// Why nothing can be written back, where that is known from the start.
     pub fixed: Option<Arc<str>>,
     /// What makes this policy and nothing else, where it can go as it is.
@@ -202,6 +204,7 @@ impl Written {
             origin,
             starts: starts.collect(),
             pieces,
+            server: Arc::default(),
             fixed: None,
             whole: None,
         }

@@ -1300,3 +1300,149 @@ fn a_program_that_holds_a_policy_is_read_by_nobody() {
         ground.since(&base, 1, &["medium[not-checked]", file]);
     }
 }
+
+/// What `main` holds in `before` and the change in `after`, told as `words`; and passed where nothing changes.
+#[track_caller]
+fn changes(before: &[(&str, &str)], after: &[(&str, &str)], words: &[&str]) {
+    let place = |side: &str, files: &[(&str, &str)]| -> Vec<(String, String)> {
+        files
+            .iter()
+            .map(|(name, text)| (format!("{side}/{name}"), (*text).to_owned()))
+            .collect()
+    };
+    let write = |ground: &Ground, files: &[(String, String)]| {
+        let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (&**name, &**text)).collect();
+        ground.write(&files);
+    };
+    let plain = ("app.hcl", READ);
+    let ground = Ground::new(&[]);
+    write(&ground, &place("base", &[before, &[plain]].concat()));
+    write(&ground, &place("pr", &[before, &[plain]].concat()));
+    ground.check(0, &["check passed"]);
+    write(&ground, &place("pr", after));
+    ground.check(1, words);
+}
+
+#[test]
+fn the_providers_that_a_module_gets_and_their_servers_are_followed() {
+    let providers = |handed: &str, address: &str| {
+        format!(
+            "provider \"vault\" {{\n  alias = \"a\"\n  namespace = \"sandbox\"\n{address}}}\nprovider \"vault\" {{\n  alias = \"b\"\n  namespace = \"admin\"\n}}\nmodule \"m\" {{\n  source = \"./m\"\n  providers = {{ vault = {handed} }}\n}}\n"
+        )
+    };
+    let policy = format!("resource \"vault_policy\" \"p\" {{\n  name = \"p\"\n  policy = <<EOT\n{READ}EOT\n}}\n");
+    let before = providers("vault.a", "");
+    let files = [("main.tf", before.as_str()), ("m/a.tf", policy.as_str())];
+    changes(
+        &files,
+        &[("main.tf", &providers("vault.b", ""))],
+        &["new-access", "admin"],
+    );
+    changes(
+        &files,
+        &[("main.tf", &providers("local.x.y", ""))],
+        &["not-checked", "is not understood"],
+    );
+    changes(
+        &files,
+        &[("main.tf", &providers("vault.a", "  address = \"https://other:8200\"\n"))],
+        &["not-checked", "another server: `https://other:8200`"],
+    );
+    let resource = |address: &str| {
+        format!(
+            "apiVersion: redhatcop.redhat.io/v1alpha1\nkind: Policy\nmetadata:\n  name: p\nspec:\n  connection: {{address: \"https://{address}\"}}\n  policy: |\n    path \"a\" {{\n      capabilities = [\"read\"]\n    }}\n"
+        )
+    };
+    changes(
+        &[("p.yaml", &resource("a"))],
+        &[("p.yaml", &resource("b"))],
+        &["not-checked", "another server: `https://b`"],
+    );
+}
+
+#[test]
+fn a_path_or_an_input_that_is_not_known_may_be_one_of_policies() {
+    let endpoint = |path: &str| {
+        format!(
+            "variable \"p\" {{}}\nresource \"vault_generic_endpoint\" \"x\" {{\n  path = {path}\n  data_json = \"{{}}\"\n}}\n"
+        )
+    };
+    for path in ["var.p", "\"${var.p}/x\"", "\"sys/${var.p}\""] {
+        let told = ["not-checked", "may be one of policies"];
+        changes(&[], &[("x.tf", &endpoint(path))], &told);
+    }
+    for path in ["\"auth/${var.p}/users/x\"", "\"${vault_mount.kv.path}/x\""] {
+        let ground = Ground::new(&[
+            ("base/app.hcl", READ),
+            ("pr/app.hcl", READ),
+            ("pr/x.tf", &endpoint(path)),
+        ]);
+        ground.check(0, &["check passed"]);
+    }
+    let stack = "deployment \"x\" {\n  inputs = { policy = \"path \\\"a\\\" {}\" }\n}\n";
+    changes(&[], &[("x.tfdeploy.hcl", stack)], &["not-checked", "x.tfdeploy.hcl"]);
+}
+
+#[test]
+fn what_a_template_of_a_policy_makes_is_not_known() {
+    let template = "path \"sys/*\" {\n  capabilities = ${caps}\n}\n";
+    for name in ["evil.hcl.tpl", "evil.hcl.j2", "evil.ctmpl"] {
+        changes(
+            &[],
+            &[(name, template)],
+            &["medium[not-checked]", "a template of a policy"],
+        );
+    }
+    changes(
+        &[("a.hcl.tpl", template), ("below/render.json", "{\"caps\": [\"read\"]}")],
+        &[("below/render.json", "{\"caps\": [\"sudo\"]}")],
+        &["medium[not-checked]", "render.json"],
+    );
+    let chart = "kind: Policy\nmetadata:\n  name: {{ .Values.n }}\nspec:\n  policy: {{ .Values.p | quote }}\n";
+    changes(
+        &[],
+        &[("templates/p.yaml", chart)],
+        &["medium[not-checked]", "templates/p.yaml"],
+    );
+    let whole = "kind: Policy\nspec: {{ .Values.p }}\n";
+    changes(
+        &[],
+        &[("templates/p.yaml", whole)],
+        &["medium[not-checked]", "templates/p.yaml"],
+    );
+    // Without a template beside it, a file of values is any other.
+    let ground = Ground::new(&[
+        ("base/app.hcl", READ),
+        ("pr/app.hcl", READ),
+        ("pr/render.json", "{\"caps\": 1}"),
+    ]);
+    ground.check(0, &["check passed"]);
+}
+
+#[test]
+fn what_kustomize_makes_of_policies_is_not_known() {
+    let plain = "resources: [p.yaml]\n";
+    for more in [
+        "nameSuffix: -x\n",
+        "namePrefix: de\n",
+        "patches:\n- target: {kind: Policy}\n  patch: |-\n    - op: copy\n      from: /metadata/annotations/x\n      path: /spec/policy\n",
+        "replacements:\n- source: {kind: ConfigMap, name: c}\n",
+        "components:\n- ../other\n",
+        "bases:\n- github.com/org/policies//x?ref=main\n",
+    ] {
+        let changed = format!("{plain}{more}");
+        changes(
+            &[("kustomization.yaml", plain)],
+            &[("kustomization.yaml", &changed)],
+            &["medium[not-checked]", "kustomization.yaml"],
+        );
+        // Just so in the base, it is no news; without it the policies are others again.
+        changes(
+            &[("kustomization.yaml", &changed)],
+            &[("kustomization.yaml", plain)],
+            &["medium[not-checked]", "it is gone"],
+        );
+    }
+    let flux = "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nspec:\n  postBuild:\n    substitute: {a: b}\n";
+    changes(&[], &[("flux.yaml", flux)], &["medium[not-checked]", "flux.yaml"]);
+}

@@ -218,8 +218,8 @@ fn modules_and_endpoints_and_the_json_form_are_read() {
         ],
         &[
             "admin/gen: g read @main.tf:10:38",
+            "admin/x: x sudo @main.tf:6:21",
             "jj: j read @j/x.tf.json:1:94",
-            "x: x sudo @main.tf:6:21",
         ],
     );
 }

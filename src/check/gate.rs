@@ -142,9 +142,9 @@ pub fn check(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&st
     findings.extend(warnings(joined, deployment.as_ref()));
     unique(&mut findings);
 
-    let (base, old_ways, known_outside) = match base {
-        Some(old) => (Some(Table::from(old.policies)), old.ways, old.unchecked),
-        None => (None, Ways::default(), Vec::new()),
+    let (base, old_ways, known_outside, old_news) = match base {
+        Some(old) => (Some(Table::from(old.policies)), old.ways, old.unchecked, Some(old.news)),
+        None => (None, Ways::default(), Vec::new(), None),
     };
     let changed = base.as_ref().map(|old| Changed::new(old.as_slice(), &joined.policies));
     let untouched: BTreeSet<String> = changed.as_ref().map_or_else(BTreeSet::new, |changed| {
@@ -177,6 +177,12 @@ pub fn check(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&st
         _ => Vec::new(),
     };
     findings.extend(unchecked(&read.unchecked, &gone, &known_outside));
+    if let Some(old) = &old_news {
+        findings.extend(news(&read.news, old));
+    }
+    if let Some(old) = &base {
+        findings.extend(moved(old.as_slice(), joined.policies.as_slice()));
+    }
     findings.extend(
         gone.iter()
             .map(|policy| is_gone(policy, &read.broken, joined.policies.as_slice())),
@@ -369,6 +375,67 @@ fn unchecked<'a>(all: &'a [Problem], gone: &'a [&Policy], before: &'a [Problem])
         }
         finding
     })
+}
+
+/// What may make other policies of those that are there, and is not as it is in the base.
+fn news(now: &[Problem], before: &[Problem]) -> Vec<Finding> {
+    let lacks = |one: &Problem, others: &[Problem]| !others.iter().any(|other| other.same == one.same);
+    let mut findings: Vec<Finding> = now
+        .iter()
+        .filter(|one| lacks(one, before))
+        .map(|one| problem(NOT_CHECKED, "policy", one))
+        .collect();
+    // One that is gone is told where none has come in its place.
+    let gone = before.iter().filter(|one| lacks(one, now) && findings.is_empty());
+    let gone: Vec<Finding> = gone
+        .map(|one| {
+            let mut finding = problem(NOT_CHECKED, "policy", one);
+            finding.detail = "The base has it, and it is gone.".to_owned();
+            finding
+        })
+        .collect();
+    findings.extend(gone);
+    findings
+}
+
+/// Policies that are written to another server than in the base.
+fn moved(before: &[Policy], now: &[Policy]) -> Vec<Finding> {
+    let server = |policy: &Policy| {
+        policy
+            .written
+            .as_ref()
+            .map_or_else(Arc::default, |written| Arc::clone(&written.server))
+    };
+    let before: HashMap<_, _> = before.iter().map(|policy| (policy.id(), server(policy))).collect();
+    let named = |server: &str| match server {
+        "" => "one that is not said".to_owned(),
+        server => format!("`{server}`"),
+    };
+    now.iter()
+        .filter_map(|policy| {
+            let (old, new) = (before.get(&policy.id())?, server(policy));
+            if *old == new {
+                return None;
+            }
+            let origin = policy.written.as_ref().map(|written| written.origin.clone());
+            let title = format!(
+                "policy `{}{}` is written to another server: {}, before {}",
+                policy.namespace,
+                policy.name,
+                named(&new),
+                named(old)
+            );
+            Some(own(
+                NOT_CHECKED,
+                "policy",
+                &policy.name,
+                &new,
+                title,
+                "Check it against the policies of that server, and let somebody answer for it with a waiver.",
+                &origin.unwrap_or_else(|| Origin::new(Arc::clone(&policy.file), 1, 1)),
+            ))
+        })
+        .collect()
 }
 
 /// Whether what was not read stands where the base has a policy: by its name, or in the same file.

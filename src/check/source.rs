@@ -22,6 +22,8 @@ pub struct Read {
     pub broken: Vec<Problem>,
     /// What was not checked: it needs evaluation, or it was not read and may hold a policy.
     pub unchecked: Vec<Problem>,
+    /// What may make other policies of those that are there: told where the base lacks the very same.
+    pub news: Vec<Problem>,
     /// Files that were not read as policies and show none.
     pub others: Vec<PathBuf>,
     /// Files that `exclude` or `.gitignore` leave out.
@@ -99,6 +101,8 @@ const REFUSED: &str = "Mend it: the server would refuse it, and nothing in it wa
 const TWICE: &str = "Give each policy one file: a policy is named as its path below the folder, or with `--policy-names file` as its file.";
 const EVALUATED: &str = "Check what `terraform show -json` says of it (`--policies plan.json`), give the variable a value, or write its text out.";
 const OUTSIDE: &str = "Look at what it writes, and let somebody answer for it with a waiver; `terraform show -json` says what its modules make (`--policies plan.json`).";
+const RENDERED: &str =
+    "Check what comes out of it (`kustomize build`, `helm template`), and let somebody answer for it with a waiver.";
 const SUBMODULE: &str = "Check the policies in that repository too, or take it out of the folder.";
 const UNREAD: &str = "Write it as a plain file that is named as policies are, or take it out of the folder.";
 
@@ -153,6 +157,13 @@ pub fn read(paths: &[PathBuf], dialect: &Dialect, names: Names, options: &Option
         why: one.why,
         origin: one.origin,
         remedy: if one.same.is_some() { OUTSIDE } else { EVALUATED },
+        same: one.same,
+    }));
+    all.read.news.extend(found.news.into_iter().map(|one| Problem {
+        what: one.what,
+        why: one.why,
+        origin: one.origin,
+        remedy: RENDERED,
         same: one.same,
     }));
     all.read.others.extend(found.others);

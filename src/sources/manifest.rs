@@ -5,7 +5,9 @@ use super::terraform::{looks_like_policy, unpacked};
 use super::yaml;
 use super::{Found, Problem, SourceSettings};
 use crate::origin::SourceText;
+use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeSet, HashMap};
+use std::path::Path;
 use std::sync::Arc;
 
 /// The policies of a document.
@@ -15,6 +17,8 @@ pub struct Content {
     pub found: Vec<Found>,
     /// What looks like one and is none of the kinds known.
     pub unread: Vec<Problem>,
+    /// What makes other resources of those that are there.
+    pub news: Vec<Problem>,
 }
 
 /// Reads a document as a resource of Kubernetes, or as the settings of bank-vaults.
@@ -23,6 +27,7 @@ pub fn read(source: &Arc<SourceText>, root: &Node) -> Content {
     let mut content = Content::default();
     let mut known = BTreeSet::new();
     resource(source, root, &mut content, &mut known, 0);
+    content.news.extend(kustomization(source, root));
     // What stands behind it is known to who decrypts it alone.
     if root.get("sops").is_some()
         && let Some(node) = ["data", "policy", "rules"].iter().find_map(|name| root.get(name))
@@ -97,6 +102,7 @@ pub fn by_settings(source: &Arc<SourceText>, root: &Node, settings: &SourceSetti
             address: format!("{name} at {}", filled(&settings.policy, &keys)),
             name,
             namespace: namespace.to_owned(),
+            server: Arc::default(),
             text: unpacked(text),
             source: Arc::clone(source),
             at: node.range.start,
@@ -188,6 +194,13 @@ fn filled(pointer: &str, keys: &[String]) -> String {
     parts.collect::<Vec<_>>().join("/")
 }
 
+/// What a text is.
+#[must_use]
+pub fn is_so(file: &Path, text: &str) -> Arc<str> {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    format!("{name} {}", digest(text)).into()
+}
+
 fn resource(source: &Arc<SourceText>, root: &Node, content: &mut Content, known: &mut BTreeSet<usize>, depth: usize) {
     let word = |pointer: &str| root.at(pointer).and_then(Node::str);
     let version = word("/apiVersion").unwrap_or("");
@@ -203,6 +216,12 @@ fn resource(source: &Arc<SourceText>, root: &Node, content: &mut Content, known:
         0 => yaml::document_of(source, root),
         _ => yaml::lines_of(source, root),
     };
+    // What the resource is written to: a server, or what somewhere else says of one.
+    let server: Arc<str> = ["/spec/connection/address", "/spec/providerConfigRef/name"]
+        .iter()
+        .find_map(|pointer| word(pointer))
+        .unwrap_or("")
+        .into();
     let mut add =
         |name: Option<&str>, namespace: Option<&str>, text: Option<&Node>, what: &str, item: Option<&Node>| {
             let Some(node) = text else { return };
@@ -220,6 +239,7 @@ fn resource(source: &Arc<SourceText>, root: &Node, content: &mut Content, known:
             content.found.push(Found {
                 name: name.to_owned(),
                 namespace: namespace.unwrap_or("").to_owned(),
+                server: Arc::clone(&server),
                 text: unpacked(text),
                 address: format!("{what} {name}"),
                 source: Arc::clone(source),
@@ -253,6 +273,18 @@ fn resource(source: &Arc<SourceText>, root: &Node, content: &mut Content, known:
         );
         return;
     }
+    // A template, or a patch: what its policy says comes from elsewhere.
+    let group = version.is_empty() || version.contains("{{");
+    if kind == "Policy" && group && root.get("spec").is_some() {
+        content.unread.push(Problem {
+            what: source.file.to_string(),
+            why: "it is a policy whose server or text is not said in it".to_owned(),
+            origin: source.place(root.range.start),
+            policy: None,
+            same: Some(digest(&source.text)),
+        });
+        return;
+    }
     let configured = match kind {
         "Vault" => root.at("/spec/externalConfig/policies"),
         "" => root.get("policies"),
@@ -282,6 +314,73 @@ fn is_of_a_policy(text: &str) -> bool {
         ]
         .iter()
         .any(|mark| text.contains(mark))
+}
+
+/// What makes other resources of those around it (Kustomize, and Flux where it runs that).
+fn kustomization(source: &Arc<SourceText>, root: &Node) -> Option<Problem> {
+    const CHANGES: [&str; 13] = [
+        "namePrefix",
+        "nameSuffix",
+        "patches",
+        "patchesStrategicMerge",
+        "patchesJson6902",
+        "replacements",
+        "vars",
+        "transformers",
+        "generators",
+        "helmCharts",
+        "configurations",
+        "components",
+        "postBuild",
+    ];
+    let word = |name: &str| root.get(name).and_then(Node::str).unwrap_or("");
+    let (kind, version) = (word("kind"), word("apiVersion"));
+    let file = source.file.rsplit('/').next().unwrap_or("").to_lowercase();
+    let is_named = file.split('.').next() == Some("kustomization") && kind.is_empty();
+    let is_one = matches!(kind, "Kustomization" | "Component") && version.starts_with("kustomize.");
+    if !is_named && !is_one {
+        return None;
+    }
+    let place = match version.starts_with("kustomize.toolkit.") {
+        true => root.get("spec")?,
+        false => root,
+    };
+    let changes = CHANGES.iter().filter_map(|name| Some((*name, place.get(name)?)));
+    let fetched = ["resources", "bases"]
+        .iter()
+        .filter_map(|name| place.get(name))
+        .flat_map(Node::items)
+        .filter(|item| item.str().is_some_and(is_elsewhere))
+        .map(|item| ("resources", item));
+    let all: Vec<(&str, &Node)> = changes.chain(fetched).collect();
+    let (first, at) = all.first()?;
+    let said: Vec<&str> = all
+        .iter()
+        .flat_map(|(name, node)| [*name, source.text.get(node.range.clone()).unwrap_or("")])
+        .collect();
+    Some(Problem {
+        what: source.file.to_string(),
+        why: format!("it makes other resources of those that are there (`{first}`), and is not followed"),
+        origin: source.place(at.range.start),
+        policy: None,
+        same: Some(digest(&said.join("\n"))),
+    })
+}
+
+/// Whether a resource of a kustomization is fetched from elsewhere.
+fn is_elsewhere(resource: &str) -> bool {
+    let first = resource.split('/').next().unwrap_or("");
+    let host = first.contains('.') && !first.starts_with('.') && resource.contains('/');
+    resource.contains("://") || resource.contains('@') || resource.contains("?ref=") || host
+}
+
+fn digest(text: &str) -> Arc<str> {
+    let digest = Sha256::digest(text);
+    digest
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect::<String>()
+        .into()
 }
 
 /// Where texts stand that look like policies and were not read as such.

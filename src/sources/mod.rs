@@ -79,6 +79,8 @@ pub struct Read {
     pub unread: Vec<Problem>,
     /// The policies before a plan, where one was read.
     pub before: Option<Vec<Policy>>,
+    /// What may make other policies of those that are there: told where the base lacks it.
+    pub news: Vec<Problem>,
     /// What was left out for other reasons, and may hold a policy.
     pub skipped: Vec<Skipped>,
     /// Files that hold no policy.
@@ -113,6 +115,8 @@ pub struct Found {
     pub name: String,
     /// Its namespace, as written.
     pub namespace: String,
+    /// The address of its server, where that is said.
+    pub server: Arc<str>,
     /// Its text.
     pub text: Text,
     /// What makes it.
@@ -158,6 +162,7 @@ pub fn read(paths: &[PathBuf], dialect: &Dialect, names: Names, options: &Option
             exclude: &exclude,
             by_settings: &by_settings,
             plain: BTreeMap::new(),
+            templates: Vec::new(),
             read: Read::default(),
         };
         reader.all(paths);
@@ -240,6 +245,8 @@ struct Reader<'r> {
     by_settings: &'r [(Globs, &'r SourceSettings)],
     /// What JSON files are as policies: they may be something else.
     plain: BTreeMap<PathBuf, Result<Policy, LoadError>>,
+    /// The folders that hold templates of policies.
+    templates: Vec<PathBuf>,
     read: Read,
 }
 
@@ -261,6 +268,7 @@ impl Reader<'_> {
         self.policies(paths, &kept, &named, &used, &listing.excluded);
         let used = used.files;
         self.documents(&listing.files, &named, paths);
+        self.values();
         self.read.excluded.append(&mut listing.excluded);
         self.read.others.retain(|other| !used.contains(&files::tidy(other)));
     }
@@ -371,6 +379,7 @@ impl Reader<'_> {
         let namespace: Arc<str> = vault_path::namespace(&found.namespace).into();
         let mut written = found.text.written(&found.address, &found.source, found.at);
         written.fixed.clone_from(&found.fixed);
+        written.server = Arc::clone(&found.server);
         written.whole = found.whole.clone().map(|range| (Arc::clone(&found.source), range));
         let file = &found.source.file;
         match syntax::parse(&found.name, file, &found.text.text, self.dialect) {
@@ -440,8 +449,82 @@ impl Reader<'_> {
                 if matches!(one.why, Why::NoPolicy) {
                     self.wrapper(&one.path);
                 }
+                if self.options.every_way && matches!(one.why, Why::Ending) && self.template(&one) {
+                    continue;
+                }
                 self.read.skipped.push(one);
             }
+        }
+    }
+
+    /// Names a template that shows a policy, whatever stands in it; whether it is named here.
+    fn template(&mut self, one: &Skipped) -> bool {
+        const ENDS: [&str; 9] = [
+            "tpl", "tmpl", "ctmpl", "j2", "jinja", "jinja2", "erb", "gotmpl", "mustache",
+        ];
+        let end = one.path.extension().map(|end| end.to_string_lossy().to_lowercase());
+        if !end.is_some_and(|end| ENDS.contains(&&*end)) {
+            return false;
+        }
+        let files = Files::around(&one.path, self.options.overlay.clone());
+        let Ok(source) = files.source(&one.path) else {
+            return false;
+        };
+        if !opens_policy(&source.text) && !suspicious(&source.text) {
+            return false;
+        }
+        self.templates
+            .push(one.path.parent().map(files::tidy).unwrap_or_default());
+        if one.is_suspect(self.dialect) {
+            return false;
+        }
+        self.read.unread.push(Problem {
+            what: source.file.to_string(),
+            why: "it is a template of a policy, and was not rendered".to_owned(),
+            origin: Origin::new(Arc::clone(&source.file), 1, 1),
+            policy: None,
+            same: Some(manifest::is_so(&one.path, &source.text)),
+        });
+        true
+    }
+
+    /// Names files of values beside templates of policies, or below them: what comes out hangs on them.
+    fn values(&mut self) {
+        if self.templates.is_empty() {
+            return;
+        }
+        let skipped = self.read.skipped.iter().map(|one| &one.path);
+        let files: BTreeSet<PathBuf> = self.read.others.iter().chain(skipped).cloned().collect();
+        for path in files {
+            const ENDS: [&str; 9] = [
+                "json",
+                "yaml",
+                "yml",
+                "toml",
+                "ini",
+                "env",
+                "properties",
+                "conf",
+                "tfvars",
+            ];
+            let end = path.extension().map(|end| end.to_string_lossy().to_lowercase());
+            let tidy = files::tidy(&path);
+            let beside = self
+                .templates
+                .iter()
+                .any(|folder| tidy.parent().is_some_and(|own| own.starts_with(folder)));
+            if !beside || !end.is_some_and(|end| ENDS.contains(&&*end)) {
+                continue;
+            }
+            let around = Files::around(&path, self.options.overlay.clone());
+            let Ok(source) = around.source(&path) else { continue };
+            self.read.news.push(Problem {
+                what: source.file.to_string(),
+                why: "a template of a policy lies beside it, and what it makes of it is not known".to_owned(),
+                origin: Origin::new(Arc::clone(&source.file), 1, 1),
+                policy: None,
+                same: Some(manifest::is_so(&path, &source.text)),
+            });
         }
     }
 
@@ -453,7 +536,9 @@ impl Reader<'_> {
             return;
         }
         let Ok(source) = files.source(path) else { return };
-        let Some(same) = terraform::wraps(&source) else { return };
+        let Some(same) = terraform::wraps(&source).or_else(|| terraform::gives(&source)) else {
+            return;
+        };
         self.read.unread.push(Problem {
             what: source.file.to_string(),
             why: "it runs Terraform with a module or with variables of its own, and is not read".to_owned(),
@@ -511,6 +596,7 @@ impl Reader<'_> {
                 Ok(roots) => roots,
                 Err(_) if source.text.contains("{{") => {
                     if suspicious(&source.text) {
+                        self.chart(path);
                         let origin = Origin::new(Arc::clone(&source.file), 1, 1);
                         self.unread(
                             &source.file,
@@ -533,6 +619,9 @@ impl Reader<'_> {
                 }
             }
         };
+        if source.text.contains("{{") && suspicious(&source.text) {
+            self.chart(path);
+        }
         let before = self.read.files.len() + self.read.unread.len();
         let mut known = false;
         for root in &roots {
@@ -547,6 +636,17 @@ impl Reader<'_> {
         } else if !known && nothing {
             self.read.others.push(path.to_path_buf());
         }
+    }
+
+    /// Notes a template of a chart: its values lie beside it, or beside its folder.
+    fn chart(&mut self, path: &Path) {
+        let folder = path.parent().map(files::tidy).unwrap_or_default();
+        let chart = folder
+            .ancestors()
+            .find(|above| above.ends_with("templates"))
+            .and_then(Path::parent);
+        let chart = chart.map(Path::to_path_buf);
+        self.templates.push(chart.unwrap_or(folder));
     }
 
     /// Reads a document; whether it is one of the kinds known.
@@ -577,9 +677,10 @@ impl Reader<'_> {
             return false;
         }
         let content = manifest::read(source, root);
-        let any = !content.found.is_empty() || !content.unread.is_empty();
+        let any = !content.found.is_empty() || !content.unread.is_empty() || !content.news.is_empty();
         content.found.iter().for_each(|found| self.found(found));
         self.read.unread.extend(content.unread);
+        self.read.news.extend(content.news);
         any
     }
 
@@ -616,9 +717,22 @@ fn is_document(path: &Path) -> bool {
         .file_name()
         .map(|n| n.to_string_lossy().to_lowercase())
         .unwrap_or_default();
+    if name == "kustomization" {
+        return true;
+    }
     [".json", ".yaml", ".yml", ".tfstate"]
         .iter()
         .any(|end| name.ends_with(end))
+}
+
+/// Whether a template opens the block of a path, whatever its path and what is granted there are.
+fn opens_policy(text: &str) -> bool {
+    text.lines().any(|line| {
+        let rest = line.trim_start().strip_prefix("path").map(str::trim_start);
+        rest.is_some_and(|rest| {
+            rest.starts_with(['"', '{', '$', '<']) && (rest.ends_with('{') || rest.contains("\" {"))
+        })
+    })
 }
 
 /// Whether a text that cannot be read may hold a policy.

@@ -108,6 +108,7 @@ fn policy(source: &Arc<SourceText>, kind: &str, address: &str, values: &Node, fi
     Some(Found {
         name,
         namespace: values.get("namespace").and_then(Node::str).unwrap_or("").to_owned(),
+        server: Arc::default(),
         text: unpacked(&text),
         address: address.to_owned(),
         source: Arc::clone(source),
@@ -159,6 +160,7 @@ fn answer(source: &Arc<SourceText>, root: &Node) -> Option<Content> {
         found: vec![Found {
             name: name.to_owned(),
             namespace: String::new(),
+            server: Arc::default(),
             text: unpacked(text),
             address: format!("the answer that holds `{name}`"),
             source: Arc::clone(source),

@@ -15,7 +15,7 @@ mod ways;
 pub use functions::placeless;
 pub use model::is_other;
 pub use module::is_terraform;
-pub use outside::wraps;
+pub use outside::{gives, wraps};
 pub use ways::Way;
 
 use super::files::Files;
@@ -314,7 +314,8 @@ impl Reader<'_, '_> {
         shows("data_json") || shows("path")
     }
 
-    fn namespace(&self, module: &Module, block: &Block, scope: &Scope<'_>) -> Result<String, Why> {
+    /// The namespace that a resource writes to, and the address of its server.
+    fn server(&self, module: &Module, block: &Block, scope: &Scope<'_>) -> Result<(String, Arc<str>), Why> {
         let own = match block.attributes.get("namespace") {
             Some(expr) => match self.world.value(expr, scope) {
                 Value::Null => String::new(),
@@ -322,36 +323,20 @@ impl Reader<'_, '_> {
             },
             None => String::new(),
         };
-        let alias = block.attributes.get("provider").and_then(|expr| match expr {
-            Expr::Hcl(source, _) => source.text.get(expr.range()).map(str::to_owned),
-            Expr::Json(_, node) => node.str().map(str::to_owned),
-        });
-        let alias = alias
-            .as_deref()
-            .and_then(|name| name.split_once('.'))
-            .map(|(_, alias)| alias);
-        let base = module
-            .providers("vault")
-            .find(|b| {
-                let named = b
-                    .attributes
-                    .get("alias")
-                    .map(|expr| self.world.value(expr, &Scope::of(module)));
-                match (alias, named) {
-                    (None, None) => true,
-                    (Some(wanted), Some(Value::Text(text))) => *text.text == *wanted,
-                    _ => false,
-                }
-            })
-            .and_then(|b| b.attributes.get("namespace"))
-            .and_then(|expr| self.world.value(expr, &Scope::of(module)).text().ok())
-            .map(|text| text.text.trim_matches('/').to_owned())
-            .unwrap_or_default();
-        Ok(match (base.is_empty(), own.trim_matches('/').is_empty()) {
+        let provider = match block.attributes.get("provider") {
+            Some(expr) => expr.provider().ok_or("its `provider` is not understood")?,
+            None => "vault".to_owned(),
+        };
+        let module::Server {
+            namespace: base,
+            address,
+        } = module.server(self.world, &provider)?;
+        let namespace = match (base.is_empty(), own.trim_matches('/').is_empty()) {
             (true, _) => own,
             (false, true) => base,
             (false, false) => format!("{base}/{}", own.trim_matches('/')),
-        })
+        };
+        Ok((namespace, address.into()))
     }
 
     fn policy(&mut self, module: &Module, instance: &Instance<'_>, scope: &Scope<'_>) {
@@ -378,8 +363,8 @@ impl Reader<'_, '_> {
                 );
             }
         };
-        let namespace = match self.namespace(module, block, scope) {
-            Ok(namespace) => namespace,
+        let (namespace, server) = match self.server(module, block, scope) {
+            Ok(server) => server,
             Err(why) => {
                 return self.unread(
                     address,
@@ -390,10 +375,16 @@ impl Reader<'_, '_> {
                 );
             }
         };
-        self.found(&name, &namespace, value("policy"), instance, at("policy"));
+        self.found((&name, &namespace, server), value("policy"), instance, at("policy"));
     }
 
-    fn found(&mut self, name: &str, namespace: &str, text: Result<Text, Why>, instance: &Instance<'_>, at: usize) {
+    fn found(
+        &mut self,
+        (name, namespace, server): (&str, &str, Arc<str>),
+        text: Result<Text, Why>,
+        instance: &Instance<'_>,
+        at: usize,
+    ) {
         let Instance { block, address, .. } = instance;
         // Each policy is parsed, also where many are of one text.
         let counted = text.and_then(|text| self.world.makes(text.cost()).map(|()| text));
@@ -408,6 +399,7 @@ impl Reader<'_, '_> {
         self.content.found.push(Found {
             name: name.to_owned(),
             namespace: namespace.to_owned(),
+            server,
             text,
             address: address.to_owned(),
             source: Arc::clone(&block.source),
@@ -468,6 +460,9 @@ impl Reader<'_, '_> {
                         path_expr.range().start,
                         None,
                     );
+                } else if may_lead_to_policies(path_expr) {
+                    let why = format!("its path may be one of policies, and cannot be worked out: {why}");
+                    self.outside(module, block, address, &why);
                 }
                 return;
             }
@@ -477,8 +472,8 @@ impl Reader<'_, '_> {
             return;
         };
         let at = data_expr.range().start;
-        let namespace = match self.namespace(module, block, scope) {
-            Ok(namespace) => namespace,
+        let (namespace, server) = match self.server(module, block, scope) {
+            Ok(server) => server,
             Err(why) => {
                 return self.unread(
                     address,
@@ -489,7 +484,7 @@ impl Reader<'_, '_> {
                 );
             }
         };
-        self.found(name, &namespace, body(&data), instance, at);
+        self.found((name, &namespace, server), body(&data), instance, at);
     }
 
     fn call(&mut self, module: &Module, block: &Block, above: &Asked) {
@@ -598,6 +593,18 @@ fn holds_policy(value: &Value) -> bool {
         Value::List(items) => items.iter().any(holds_policy),
         Value::Map(entries) => entries.values().any(holds_policy),
         _ => false,
+    }
+}
+
+/// Whether a path that is not known may be one of policies, by what it begins with. No mount lies there.
+fn may_lead_to_policies(path: &Expr) -> bool {
+    let raw = path.raw().trim_start_matches('"').trim_start_matches('/');
+    if raw.starts_with("${vault_") || raw.starts_with("vault_") {
+        return false;
+    }
+    match (path.raw().starts_with('"'), raw.split_once("${")) {
+        (true, Some((start, _))) => "sys/polic".starts_with(start) || start.starts_with("sys/polic"),
+        _ => true,
     }
 }
 

@@ -34,6 +34,47 @@ impl Expr {
 }
 
 impl Expr {
+    /// How it is written.
+    #[must_use]
+    pub fn raw(&self) -> &str {
+        let (Self::Hcl(source, _) | Self::Json(source, _)) = self;
+        source.text.get(self.range()).unwrap_or("")
+    }
+
+    /// As the name of a provider, such as `vault.b`.
+    #[must_use]
+    pub fn provider(&self) -> Option<String> {
+        match self {
+            Self::Hcl(..) => provider_name(self.raw()),
+            Self::Json(_, node) => provider_name(node.str()?),
+        }
+    }
+
+    /// As the providers that a module gets: by their names in it, those of its caller.
+    #[must_use]
+    pub fn pairs(&self) -> Option<Vec<(String, String)>> {
+        match self {
+            Self::Hcl(source, expression) => {
+                let name = |expression: &Expression| provider_name(source.text.get(expression.span()?)?);
+                let pairs = expression.as_object()?.iter().map(|(key, value)| {
+                    let key = match key {
+                        ObjectKey::Ident(word) => provider_name(word.as_str()),
+                        ObjectKey::Expression(key) => name(key),
+                    };
+                    Some((key?, name(value.expr())?))
+                });
+                pairs.collect()
+            }
+            Self::Json(_, node) => {
+                let Kind::Map(entries) = &node.kind else { return None };
+                let pairs = entries
+                    .iter()
+                    .map(|(key, value)| Some((provider_name(key)?, provider_name(value.str()?)?)));
+                pairs.collect()
+            }
+        }
+    }
+
     /// As the type of a variable.
     #[must_use]
     pub fn as_type(&self) -> Type {
@@ -45,6 +86,18 @@ impl Expr {
             }
         }
     }
+}
+
+/// A name such as `vault` or `vault.b`, as it is written.
+fn provider_name(written: &str) -> Option<String> {
+    let bare = written.trim().trim_matches('"');
+    let bare = bare
+        .strip_prefix("${")
+        .and_then(|bare| bare.strip_suffix('}'))
+        .unwrap_or(bare);
+    let bare = bare.trim();
+    let word = |part: &str| !part.is_empty() && part.chars().all(word_char);
+    (bare.split('.').count() < 3 && bare.split('.').all(word)).then(|| bare.to_owned())
 }
 
 /// How deep types may be in each other.

@@ -20,6 +20,18 @@ const MAX_MODULES: usize = 16;
 /// What it takes to hold a module beside its arguments, in bytes.
 const MODULE: usize = 4096;
 
+/// Where a provider writes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Server {
+    /// The namespace, without slashes around it.
+    pub namespace: String,
+    /// The address, as far as it is known: else how it is written.
+    pub address: String,
+}
+
+/// The providers that a module gets from its caller, by their names in it; `*` stands for any.
+type Passed = BTreeMap<String, Result<Server, Why>>;
+
 /// The files of a folder, read.
 #[derive(Debug, Clone, Default)]
 pub struct Folder {
@@ -81,6 +93,7 @@ pub struct Module {
     pub blocks: Arc<Vec<Block>>,
     index: Arc<Index>,
     arguments: BTreeMap<Arc<str>, (Value, Asked)>,
+    passed: Passed,
     /// What files may give its variables beside that, and which of it counts here.
     given: Rc<Given>,
     way: Way,
@@ -358,6 +371,7 @@ impl Module {
             blocks,
             index,
             arguments,
+            passed: Passed::new(),
             given: Rc::default(),
             way: Way::new(),
             memo: RefCell::default(),
@@ -366,10 +380,78 @@ impl Module {
         }
     }
 
-    /// Its blocks of a provider.
-    pub fn providers(&self, name: &str) -> impl Iterator<Item = &Block> {
-        let all = self.index.providers.iter().filter_map(|n| self.blocks.get(*n));
-        all.filter(move |block| block.label(0) == name)
+    /// Where a provider of it writes, such as `vault` or `vault.b`.
+    ///
+    /// # Errors
+    /// Where its caller says which that is, and it is not understood.
+    pub fn server(&self, world: &World<'_>, provider: &str) -> Result<Server, Why> {
+        let (name, alias) = match provider.split_once('.') {
+            Some((name, alias)) => (name, Some(alias)),
+            None => (provider, None),
+        };
+        let value = |expr: &Expr| world.value(expr, &Scope::of(self));
+        let own = self.index.providers.iter().filter_map(|n| self.blocks.get(*n));
+        let own = own.filter(|block| block.label(0) == name).find(|block| {
+            let called = block.attributes.get("alias").map(value);
+            match (alias, called) {
+                (None, None) => true,
+                (Some(wanted), Some(Value::Text(text))) => *text.text == *wanted,
+                _ => false,
+            }
+        });
+        if let Some(block) = own {
+            let text = |attribute: &str| {
+                let expr = block.attributes.get(attribute)?;
+                Some((value(expr).text().ok().map(|text| text.text.to_string()), expr))
+            };
+            let namespace = text("namespace").and_then(|(known, _)| known).unwrap_or_default();
+            let written = |expr: &Expr| expr.raw().to_owned();
+            return Ok(Server {
+                namespace: namespace.trim_matches('/').to_owned(),
+                address: text("address")
+                    .map_or_else(String::new, |(known, expr)| known.unwrap_or_else(|| written(expr))),
+            });
+        }
+        match self.passed.get(provider).or_else(|| self.passed.get("*")) {
+            Some(passed) => passed.clone(),
+            None if self.depth > 0 && alias.is_some() => Err(format!("provider `{provider}` is not known").into()),
+            None => Ok(Server::default()),
+        }
+    }
+
+    /// What a call of a module hands on of its providers.
+    fn handed_on(&self, world: &World<'_>, block: &Block) -> Passed {
+        let Some(expr) = block.attributes.get("providers") else {
+            // Those without an alias.
+            let own = self.index.providers.iter().filter_map(|n| self.blocks.get(*n));
+            let own = own.filter(|block| !block.attributes.contains_key("alias"));
+            let own = own.map(|block| block.label(0).to_owned());
+            let passed = self.passed.keys().filter(|name| !name.contains('.')).cloned();
+            let names: BTreeSet<String> = own.chain(passed).collect();
+            return names
+                .into_iter()
+                .map(|name| {
+                    let server = match &*name {
+                        "*" => Err("which providers its module gets is not understood".into()),
+                        name => self.server(world, name),
+                    };
+                    (name, server)
+                })
+                .collect();
+        };
+        match expr.pairs() {
+            Some(pairs) => pairs
+                .into_iter()
+                .map(|(name, outer)| {
+                    let server = self.server(world, &outer);
+                    (name, server)
+                })
+                .collect(),
+            None => {
+                let why = "which providers its module gets is not understood";
+                Passed::from([("*".to_owned(), Err(why.into()))])
+            }
+        }
     }
 
     fn block(&self, name: &str) -> Option<&Block> {
@@ -629,14 +711,9 @@ impl Module {
             })
             .map(|(name, expr)| (Arc::clone(name), world.noting(|| world.value(expr, &scope))))
             .collect();
-        let below = Rc::new(Self::new(
-            world,
-            address.clone(),
-            &self.root,
-            &path,
-            arguments,
-            self.depth + 1,
-        ));
+        let mut below = Self::new(world, address.clone(), &self.root, &path, arguments, self.depth + 1);
+        below.passed = self.handed_on(world, block);
+        let below = Rc::new(below);
         self.below.borrow_mut().insert(address, Rc::clone(&below));
         Ok(below)
     }

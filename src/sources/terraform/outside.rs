@@ -84,6 +84,18 @@ pub fn wraps(source: &Arc<SourceText>) -> Option<Arc<str>> {
     (attributes.contains_key("inputs") || leads).then(|| hex(&Sha256::digest(&*source.text)))
 }
 
+/// A file of a stack of Terraform that says what its modules are given: what it is.
+#[must_use]
+pub fn gives(source: &Arc<SourceText>) -> Option<Arc<str>> {
+    const ENDS: [&str; 3] = [".tfdeploy.hcl", ".tfstack.hcl", ".tfcomponent.hcl"];
+    if !ENDS.iter().any(|end| source.file.ends_with(end)) {
+        return None;
+    }
+    let blocks = super::model::blocks(source).unwrap_or_default();
+    let gives = blocks.iter().any(|block| block.attributes.contains_key("inputs"));
+    (gives || looks_like_policy(&source.text)).then(|| hex(&Sha256::digest(&*source.text)))
+}
+
 fn hex(bytes: &[u8]) -> Arc<str> {
     let mut text = String::new();
     for byte in bytes {
