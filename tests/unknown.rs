@@ -94,6 +94,36 @@ fn a_token_of_the_parent_has_the_parent_s_policies() {
 }
 
 #[test]
+fn a_namespace_with_some_of_the_names_comes_into_question_too() {
+    let token = Token::new("", "ci", &["admin", "default", "ops"]);
+    // No granting policy tells the token's namespace, and `ops` of the root was not read.
+    let log = Log::default().asks(token.auth.clone(), "list", "kv/y/", TEAM);
+    let policies = [
+        ("policies/default.hcl", default()),
+        ("policies/admin.hcl", stanza("team1/kv/*", &["list"])),
+        ("namespaces/team1/policies/admin.hcl", stanza("kv/*", &["list"])),
+        ("namespaces/team1/policies/ops.hcl", stanza("kv/x", &["read"])),
+    ];
+    let given = Given::new(&log.text(), &policies).with(&["--horizon", "0"]);
+    assert_eq!(given.changes(), BTreeMap::new());
+}
+
+#[test]
+fn a_policy_of_a_namespace_that_is_not_told_may_be_one_that_is_called_otherwise() {
+    // A group of a namespace gives `ops` of it; the log never tells that namespace's path.
+    let token =
+        Token::new("", "ci", &["app", "default"]).with("external_namespace_policies", json!({"cD4wZ": ["ops"]}));
+    let log = Log::default().asks(token.granted("app", ROOT), "read", "kv/a", ROOT);
+    let policies = [
+        ("policies/default.hcl", default()),
+        ("policies/app.hcl", stanza("kv/a", &["read"])),
+        ("namespaces/team1/policies/ops-v2.hcl", stanza("kv/x", &["read"])),
+    ];
+    let given = Given::new(&log.text(), &policies).with(&["--horizon", "0"]);
+    assert_eq!(given.changes(), BTreeMap::new());
+}
+
+#[test]
 fn tokens_of_one_name_in_two_namespaces_are_two() {
     let token = Token::new("", "ci", &["app", "default"]);
     let log = Log::default()

@@ -101,7 +101,7 @@ impl<'a> Lists<'a> {
             let (holder, roles) = (&holders[seen.holder], &mut logged_in_as[seen.holder]);
             let all = at_work_in[seen.holder].clone();
             let places = match all.first() {
-                None => BTreeSet::from([""]),
+                None => BTreeSet::from([path::UNTOLD]),
                 Some(first) if holder.principal.kind == PrincipalKind::Entity => {
                     BTreeSet::from([identity::common(first, &all)])
                 }

@@ -2,13 +2,14 @@
 //!
 //! All policies of a token's own list are of the token's namespace: what granted a request, the mount of its login and the end of
 //! its entity's id tell which that is. Where nothing tells, it is the namespace that the token is at work in or one above it, and
-//! of these one that has policies of the names listed. If several do, each reading counts as held, and the list counts as open:
+//! of these one that has a policy of a name listed. If several do, each reading counts as held, and the list counts as open:
 //! nothing that its holder may have by it is taken away.
 
 use super::sets::ByName;
 use crate::usage::demand::{Demand, PolicySet, Principal};
 use crate::usage::held::{Held, Namespaces, Space};
 use crate::vault::{PolicyId, PrincipalKind, identity, path};
+use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -142,15 +143,19 @@ impl Reader<'_> {
                 .filter(|name| self.by_name.find(space, name).is_some())
                 .count()
         };
-        let most = may_be.iter().map(has).max().unwrap_or(0);
-        if most == 0 {
+        // Where it has policies of other namespaces besides, it may have these alone.
+        let comes_into_question = |space: &&Arc<str>| has(space) > 0 || !held.placed.is_empty();
+        let mut having: Vec<Arc<str>> = may_be.iter().filter(comes_into_question).cloned().collect();
+        if may_be.iter().all(|space| has(space) == 0) {
             // Names that nothing was read for, or `default` alone, which is never changed: where it is at work is as good as any.
             let first = may_be.into_iter().next().unwrap_or_else(|| Arc::from(at));
             return (vec![first], asked.is_empty());
         }
-        let best: Vec<Arc<str>> = may_be.into_iter().filter(|space| has(space) == most).collect();
-        let is_sure = best.len() == 1;
-        (best, is_sure)
+        // Tokens may hold names that are nothing, and of a policy that was not read nobody knows where it lives: one that has fewer of
+        // the names is less likely, and comes into question all the same.
+        having.sort_by_key(|space| Reverse(has(space)));
+        let is_sure = having.len() == 1;
+        (having, is_sure)
     }
 
     /// The namespace of an entity, by the end of its id: outside of the root namespace servers put the namespace's id there.
@@ -309,10 +314,19 @@ mod tests {
             read(&both, "e", &held(&["admin"]), ""),
             (vec![vec!["admin".into()]], false)
         );
-        // A name that is in one place only tells it for the rest.
+        // Where only some of the names are is less likely, no more.
+        let (root, team) = (["admin", "lead"], ["team/admin", "team/lead"]);
         assert_eq!(
             read(&both, "e", &held(&["admin", "lead"]), "team/"),
-            (vec![vec!["admin".into(), "lead".into()]], false)
+            (
+                vec![root.map(String::from).to_vec(), team.map(String::from).to_vec()],
+                true
+            )
+        );
+        // Of a namespace that has none of the names nothing that was read is meant.
+        assert_eq!(
+            read(&both, "e", &held(&["lead", "gone"]), "team/"),
+            (vec![vec!["gone".into(), "lead".into()]], false)
         );
         assert_eq!(
             read(&both, "e", &held(&["gone"]), "team/"),

@@ -374,7 +374,9 @@ fn may_be_one(joined: &Joined, read: &Policy, missing: &PolicyId) -> bool {
         let rest = long.strip_suffix(short);
         rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('/'))
     };
-    let is_unsure = joined.handed_out.is_none() && read.namespace == missing.namespace && !missing.is_default();
+    // Of a namespace that the log does not tell the path of it may be one of any.
+    let is_near = read.namespace == missing.namespace || path::is_unplaced(&missing.namespace);
+    let is_unsure = joined.handed_out.is_none() && is_near && !missing.is_default();
     is_unsure || ends(&read.name, &missing.name) || ends(&missing.name, &read.name)
 }
 

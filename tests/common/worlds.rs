@@ -538,7 +538,7 @@ impl World {
                         namespace: String::new(),
                         mount: format!("auth/{kind}/"),
                         kind: kind.to_owned(),
-                        item: "role".to_owned(),
+                        item: if kind == "userpass" { "user" } else { "role" }.to_owned(),
                         name: NAMES[n].to_owned(),
                         policies: place.policies,
                         unlisted: false,
