@@ -456,7 +456,9 @@ impl Stored {
             for column in &columns {
                 let range = column.byte_range();
                 let bytes = self.source.bytes(range.start, range.end)?;
-                let reader = PageReader::new(Cursor::new(bytes.into()), column, Vec::new(), usize::MAX);
+                let (ahead, bytes) = twice(Cursor::new(bytes.into()));
+                bounded(PageReader::new(ahead, column, Vec::new(), usize::MAX), column)?;
+                let reader = PageReader::new(bytes, column, Vec::new(), usize::MAX);
                 pages.push(BasicDecompressor::new(reader, Vec::new()));
             }
             let kinds = columns
@@ -471,6 +473,23 @@ impl Stored {
         }
         Ok(values)
     }
+}
+
+/// Refuses pages that say that they have more values than their column: room is made for all of them before the first is read.
+fn bounded(pages: PageReader, column: &ColumnChunkMetadata) -> PolarsResult<()> {
+    let more = || PolarsError::from(io::Error::other("a page says that it has more values than its column"));
+    let mut left = usize::try_from(column.num_values()).map_err(|_| more())?;
+    for page in pages {
+        if let CompressedPage::Data(page) = page? {
+            left = left.checked_sub(page.num_values()).ok_or_else(more)?;
+        }
+    }
+    Ok(())
+}
+
+/// One and its clone.
+fn twice<T: Clone>(one: T) -> (T, T) {
+    (one.clone(), one)
 }
 
 impl Values {
@@ -637,6 +656,24 @@ mod tests {
         let mut alone = Vec::new();
         write(&mut alone, &table(), &[], &[]).unwrap();
         same(&file(&alone).unwrap());
+    }
+
+    #[test]
+    fn a_page_has_no_more_values_than_its_column() {
+        let mut numbers = Table::default();
+        numbers.some_numbers("n", [Some(1), None, Some(3), Some(4), Some(5)]);
+        let mut bytes = Vec::new();
+        write(&mut bytes, &numbers, &[], &[]).unwrap();
+        // The header of a data page, which begins with its number of values: twice 5, and for -5 one less.
+        let header = [0x2c, 0x15, 0x0a];
+        let places = bytes.windows(header.len()).enumerate().filter(|(_, at)| *at == header);
+        let places: Vec<usize> = places.map(|(at, _)| at + 2).collect();
+        assert_eq!(places.len(), 1);
+        for many in [0x09, 0x0c] {
+            let mut damaged = bytes.clone();
+            damaged[places[0]] = many;
+            assert!(file(&damaged).unwrap().column("n").is_err(), "{many}");
+        }
     }
 
     #[test]
