@@ -451,7 +451,13 @@ impl Company {
                     .unwrap();
                 let held = self.held(event.person);
                 let chosen: Vec<&Policy> = policies.iter().filter(|policy| held.contains(&policy.id())).collect();
-                let granting = rule.sources.iter().map(|source| chosen[source.policy]).map(|policy| {
+                // Servers name those that give what was asked for.
+                let wanted = PROFILE.capability(event.operation).unwrap();
+                let giving = rule
+                    .sources
+                    .iter()
+                    .filter(|source| source.capabilities.contains(wanted));
+                let granting = giving.map(|source| chosen[source.policy]).map(|policy| {
                     let (path, id) = SPACES
                         .into_iter()
                         .find(|(path, _)| *path == &*policy.namespace)
