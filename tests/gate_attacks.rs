@@ -1381,6 +1381,9 @@ fn a_path_or_an_input_that_is_not_known_may_be_one_of_policies() {
     }
     let stack = "deployment \"x\" {\n  inputs = { policy = \"path \\\"a\\\" {}\" }\n}\n";
     changes(&[], &[("x.tfdeploy.hcl", stack)], &["not-checked", "x.tfdeploy.hcl"]);
+    // One that cannot be read may say what it likes.
+    let broken = "deployment \"x\" {\n  inputs = { policy = }\n}\n";
+    changes(&[], &[("x.tfdeploy.hcl", broken)], &["not-checked", "x.tfdeploy.hcl"]);
 }
 
 #[test]
@@ -1410,6 +1413,17 @@ fn what_a_template_of_a_policy_makes_is_not_known() {
         &[("templates/p.yaml", whole)],
         &["medium[not-checked]", "templates/p.yaml"],
     );
+    // One that cannot be read is not known to be as it was.
+    let ground = Ground::new(&[
+        ("base/app.hcl", READ),
+        ("base/a.hcl.tpl", template),
+        ("pr/app.hcl", READ),
+        ("pr/a.hcl.tpl", template),
+    ]);
+    for side in ["base", "pr"] {
+        fs::write(ground.at(&format!("{side}/values.ini")), b"caps=\xff\n").unwrap();
+    }
+    ground.check(1, &["medium[not-checked]", "values.ini"]);
     // Without a template beside it, a file of values is any other.
     let ground = Ground::new(&[
         ("base/app.hcl", READ),

@@ -517,14 +517,29 @@ impl Reader<'_> {
                 continue;
             }
             let around = Files::around(&path, self.options.overlay.clone());
-            let Ok(source) = around.source(&path) else { continue };
-            self.read.news.push(Problem {
-                what: source.file.to_string(),
-                why: "a template of a policy lies beside it, and what it makes of it is not known".to_owned(),
-                origin: Origin::new(Arc::clone(&source.file), 1, 1),
+            let source = around.source(&path);
+            let file: Arc<str> = match &source {
+                Ok(source) => Arc::clone(&source.file),
+                Err(_) => path.display().to_string().into(),
+            };
+            let problem = |why: String, same| Problem {
+                what: file.to_string(),
+                why,
+                origin: Origin::new(Arc::clone(&file), 1, 1),
                 policy: None,
-                same: Some(manifest::is_so(&path, &source.text)),
-            });
+                same,
+            };
+            match source {
+                Ok(source) => self.read.news.push(problem(
+                    "a template of a policy lies beside it, and what it makes of it is not known".to_owned(),
+                    Some(manifest::is_so(&path, &source.text)),
+                )),
+                // Whether it is as it was before is not known either.
+                Err(why) => self.read.unread.push(problem(
+                    format!("a template of a policy lies beside it, and {why}"),
+                    None,
+                )),
+            }
         }
     }
 

@@ -91,8 +91,10 @@ pub fn gives(source: &Arc<SourceText>) -> Option<Arc<str>> {
     if !ENDS.iter().any(|end| source.file.ends_with(end)) {
         return None;
     }
-    let blocks = super::model::blocks(source).unwrap_or_default();
-    let gives = blocks.iter().any(|block| block.attributes.contains_key("inputs"));
+    // What cannot be read may give anything.
+    let gives = super::model::blocks(source).map_or(true, |blocks| {
+        blocks.iter().any(|block| block.attributes.contains_key("inputs"))
+    });
     (gives || looks_like_policy(&source.text)).then(|| hex(&Sha256::digest(&*source.text)))
 }
 
