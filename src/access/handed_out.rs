@@ -86,7 +86,7 @@ impl HandedOut {
     /// something of that kind that was written no earlier. The log may have the time of the answer, which is a little later.
     #[must_use]
     pub fn is_as_new_as(&self, namespace: &str, path: &str, at: Timestamp) -> bool {
-        let of_kind = required::named_in_body(path).and_then(|kind| self.written.get(&(namespace.to_owned(), kind)));
+        let of_kind = self.written.get(&(namespace.to_owned(), path));
         of_kind.is_some_and(|last| at.duration_since(*last).as_secs() < 1)
     }
 

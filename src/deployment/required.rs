@@ -71,12 +71,11 @@ pub fn items_of(kind: &str) -> impl Iterator<Item = &'static Items> {
 /// Whether a write at this path sets what something hands out: the path of that thing, or nothing of it where the path does not tell.
 #[must_use]
 pub fn written_place(path: &str) -> Option<Option<&str>> {
-    for kind in [GROUPS, ENTITIES] {
-        let of_kind = kind.strip_suffix("/id").unwrap_or(kind);
-        if path == of_kind {
+    for kind in [GROUP, ENTITY] {
+        if path == kind {
             return Some(None);
         }
-        let below = path.strip_prefix(of_kind).unwrap_or_default();
+        let below = path.strip_prefix(kind).unwrap_or_default();
         if below.starts_with("/id/") || below.starts_with("/name/") {
             return Some(Some(path));
         }
@@ -95,25 +94,18 @@ pub fn written_place(path: &str) -> Option<Option<&str>> {
     named.map(Some).or_else(|| config().then_some(None))
 }
 
-/// The path at which groups, or entities, are written that the request itself names; none of another path.
-#[must_use]
-pub fn named_in_body(path: &str) -> Option<&'static str> {
-    let kinds = [GROUPS, ENTITIES].map(|kind| kind.strip_suffix("/id").unwrap_or(kind));
-    kinds.into_iter().find(|kind| *kind == path)
-}
-
-/// When the last group, and the last entity, of each namespace was written that a deployment has.
+/// When the last group, and the last entity, of each namespace was written that a deployment has, by the path at which they are written
+/// that the request itself names.
 #[must_use]
 pub fn last_written(deployment: &Deployment) -> BTreeMap<(String, &'static str), Timestamp> {
-    let [group, entity] = [GROUPS, ENTITIES].map(|kind| kind.strip_suffix("/id").unwrap_or(kind));
     let groups = deployment
         .groups
         .iter()
-        .map(|g| (&g.namespace, group, g.last_update_time));
+        .map(|g| (&g.namespace, GROUP, g.last_update_time));
     let entities = deployment
         .entities
         .iter()
-        .map(|e| (&e.namespace, entity, e.last_update_time));
+        .map(|e| (&e.namespace, ENTITY, e.last_update_time));
     let mut last = BTreeMap::new();
     for (namespace, kind, at) in groups.chain(entities) {
         let known: &mut Option<Timestamp> = last.entry((namespace.clone(), kind)).or_default();
@@ -134,17 +126,16 @@ pub fn places(deployment: &Deployment) -> impl Iterator<Item = (String, String)>
         })
     });
     let of = |kind: &'static str, namespace: &str, id: &str, name: &str| {
-        let base = kind.strip_suffix("/id").unwrap_or(kind);
-        [format!("{base}/id/{id}"), format!("{base}/name/{name}")].map(|path| (namespace.to_owned(), path))
+        [format!("{kind}/id/{id}"), format!("{kind}/name/{name}")].map(|path| (namespace.to_owned(), path))
     };
     let groups = deployment
         .groups
         .iter()
-        .flat_map(move |g| of(GROUPS, &g.namespace, &g.id, &g.name));
+        .flat_map(move |g| of(GROUP, &g.namespace, &g.id, &g.name));
     let entities = deployment
         .entities
         .iter()
-        .flat_map(move |e| of(ENTITIES, &e.namespace, &e.id, &e.name));
+        .flat_map(move |e| of(ENTITY, &e.namespace, &e.id, &e.name));
     roles
         .chain(groups)
         .chain(entities)
@@ -159,6 +150,12 @@ pub const MOUNTS: &str = "sys/mounts";
 pub const AUTH_MOUNTS: &str = "sys/auth";
 /// Path of the namespaces directly below.
 pub const NAMESPACES: &str = "sys/namespaces";
+/// Where entities are written that the request itself names.
+const ENTITY: &str = "identity/entity";
+
+/// Where groups are written that the request itself names.
+const GROUP: &str = "identity/group";
+
 /// Path of the list of entities; each is below it.
 pub const ENTITIES: &str = "identity/entity/id";
 /// Path of the list of groups; each is below it.
