@@ -143,17 +143,21 @@ impl Reader<'_> {
                 .filter(|name| self.by_name.find(space, name).is_some())
                 .count()
         };
-        // Where it has policies of other namespaces besides, it may have these alone.
-        let comes_into_question = |space: &&Arc<str>| has(space) > 0 || !held.placed.is_empty();
-        let mut having: Vec<Arc<str>> = may_be.iter().filter(comes_into_question).cloned().collect();
-        if may_be.iter().all(|space| has(space) == 0) {
-            // Names that nothing was read for, or `default` alone, which is never changed: where it is at work is as good as any.
-            let first = may_be.into_iter().next().unwrap_or_else(|| Arc::from(at));
-            return (vec![first], asked.is_empty());
-        }
+        let mut counted: Vec<(usize, Arc<str>)> = may_be.into_iter().map(|space| (has(&space), space)).collect();
         // Tokens may hold names that are nothing, and of a policy that was not read nobody knows where it lives: one that has fewer of
         // the names is less likely, and comes into question all the same.
-        having.sort_by_key(|space| Reverse(has(space)));
+        counted.sort_by_key(|(has, _)| Reverse(*has));
+        if counted.first().is_none_or(|(most, _)| *most == 0) {
+            // Names that nothing was read for, or `default` alone, which is never changed: where it is at work is as good as any.
+            let first = counted
+                .into_iter()
+                .next()
+                .map_or_else(|| Arc::from(at), |(_, space)| space);
+            return (vec![first], asked.is_empty());
+        }
+        // Where it has policies of other namespaces besides, it may have these alone.
+        counted.retain(|(has, _)| *has > 0 || !held.placed.is_empty());
+        let having: Vec<Arc<str>> = counted.into_iter().map(|(_, space)| space).collect();
         let is_sure = having.len() == 1;
         (having, is_sure)
     }
