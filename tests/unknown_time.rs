@@ -221,15 +221,20 @@ fn a_mount_that_was_asked_for_keeps_a_grant_below_it() {
     assert!(!run(log(used, own), "secret/data/old/*").is_empty());
 }
 
-#[test]
-fn another_storage_starts_the_clock_again() {
+/// Somebody who holds `db` and does not use it, and an operator who writes at a path.
+fn app_and_ops(path: &'static str) -> Log {
     let (app, ops) = (
         Token::new("e-1", "approle", &["app", "db", "default"]),
         Token::new("e-2", "userpass-ops", &["ops", "default"]),
     );
-    let log = Log::default()
+    Log::default()
         .asks(app.granted("app", ROOT), "read", "kv/a", ROOT)
-        .asks(ops.granted("ops", ROOT), "update", "sys/tools/hash", ROOT);
+        .asks(ops.granted("ops", ROOT), "update", path, ROOT)
+}
+
+#[test]
+fn another_storage_starts_the_clock_again() {
+    let log = app_and_ops("sys/tools/hash");
     let policies = |path: &str| {
         let mut policies = app_and_db().to_vec();
         policies.push(("ops.hcl", stanza("sys/*", &["read", "update", "sudo"])));
@@ -249,13 +254,7 @@ fn another_storage_starts_the_clock_again() {
 
 #[test]
 fn a_silence_is_no_watching() {
-    let (app, ops) = (
-        Token::new("e-1", "approle", &["app", "db", "default"]),
-        Token::new("e-2", "userpass-ops", &["ops", "default"]),
-    );
-    let log = Log::default()
-        .asks(app.granted("app", ROOT), "read", "kv/a", ROOT)
-        .asks(ops.granted("ops", ROOT), "update", "sys/policies/acl/other", ROOT);
+    let log = app_and_ops("sys/policies/acl/other");
     let mut policies = app_and_db().to_vec();
     policies.push(("ops.hcl", stanza("sys/*", &["update", "sudo"])));
     // The policy is written three days before the end; then nothing, and one more entry after fifty days.
