@@ -1384,6 +1384,8 @@ fn a_path_or_an_input_that_is_not_known_may_be_one_of_policies() {
     // One that cannot be read may say what it likes.
     let broken = "deployment \"x\" {\n  inputs = { policy = }\n}\n";
     changes(&[], &[("x.tfdeploy.hcl", broken)], &["not-checked", "x.tfdeploy.hcl"]);
+    let broken = "inputs = { policy = }\n";
+    changes(&[], &[("terragrunt.hcl", broken)], &["not-checked", "terragrunt.hcl"]);
 }
 
 #[test]

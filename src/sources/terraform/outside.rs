@@ -76,12 +76,20 @@ pub fn wraps(source: &Arc<SourceText>) -> Option<Arc<str>> {
     if !source.text.contains("inputs") && !source.text.contains("terraform") {
         return None;
     }
-    let attributes = super::model::attributes(source).ok()?;
-    let blocks = super::model::blocks(source).ok()?;
-    let leads = blocks.iter().any(|block| {
-        &*block.kind == "terraform" && (block.attributes.contains_key("source") || !block.blocks.is_empty())
+    // What cannot be read may give anything.
+    let read = || {
+        Some((
+            super::model::attributes(source).ok()?,
+            super::model::blocks(source).ok()?,
+        ))
+    };
+    let gives = read().is_none_or(|(attributes, blocks)| {
+        let leads = blocks.iter().any(|block| {
+            &*block.kind == "terraform" && (block.attributes.contains_key("source") || !block.blocks.is_empty())
+        });
+        attributes.contains_key("inputs") || leads
     });
-    (attributes.contains_key("inputs") || leads).then(|| hex(&Sha256::digest(&*source.text)))
+    gives.then(|| hex(&Sha256::digest(&*source.text)))
 }
 
 /// A file of a stack of Terraform that says what its modules are given: what it is.
