@@ -109,6 +109,25 @@ fn a_namespace_with_some_of_the_names_comes_into_question_too() {
 }
 
 #[test]
+fn a_namespace_with_none_of_the_names_may_have_one_that_is_called_otherwise() {
+    // The token may be of the root namespace, of which `app` was read, or of team1, of which one was read that nobody holds.
+    let token = Token::new("", "ci", &["app", "default"]);
+    let log = Log::default().asks(token.auth.clone(), "update", "kv/x", TEAM);
+    for root in ["app", "renamed"] {
+        let policies = [
+            ("policies/default.hcl", default()),
+            (&*format!("policies/{root}.hcl"), stanza("team1/kv/*", &["update"])),
+            ("namespaces/team1/policies/app-v2.hcl", stanza("kv/*", &["update"])),
+        ];
+        let changes = Given::new(&log.text(), &policies).with(&["--horizon", "0"]).changes();
+        assert!(
+            !changes.values().any(|change| change == "delete"),
+            "{root}: {changes:?}"
+        );
+    }
+}
+
+#[test]
 fn a_policy_of_a_namespace_that_is_not_told_may_be_one_that_is_called_otherwise() {
     // A group of a namespace gives `ops` of it; the log never tells that namespace's path.
     let token =

@@ -154,6 +154,8 @@ pub struct Joined {
     pub untold: Untold,
     /// Policies that somebody holds and that were not read, with who.
     pub missing: BTreeMap<PolicyId, BTreeSet<HolderId>>,
+    /// Policies that were not read and that somebody's list may mean, where the namespace of its token is not known.
+    pub may_be_missing: BTreeSet<PolicyId>,
     /// Every path known.
     pub universe: Universe,
     /// Values of templates taken from the log, as sentences.
@@ -355,6 +357,11 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
     for (&holder, (.., lines)) in lost_holders.iter().zip(&lost_known) {
         *lost_by.entry(holder).or_default() += lines;
     }
+    let may_be_missing = lists
+        .listed
+        .iter()
+        .flat_map(|list| list.meant.unread.iter().cloned())
+        .collect();
     let first_held = lists.first_held();
     let first_held = policies.map(|policy| first_held.get(&policy.id()).copied());
     drop(lists);
@@ -423,6 +430,7 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
         cut: lost.cut,
         untold,
         missing,
+        may_be_missing,
         universe,
         inferred,
         handed_out,

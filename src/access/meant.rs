@@ -45,6 +45,8 @@ pub(super) struct Meant {
     pub(super) is_unlisted: bool,
     /// Names of policies that it holds in a namespace that nothing names.
     pub(super) somewhere: BTreeSet<Arc<str>>,
+    /// What it may mean in the namespaces of which none of its names was read: files are not always called as on the server.
+    pub(super) unread: BTreeSet<PolicyId>,
     /// The namespaces that its token may be of, the likeliest first.
     pub(super) spaces: Vec<Arc<str>>,
 }
@@ -64,6 +66,30 @@ impl Meant {
     }
 }
 
+/// The namespaces that a token may be of.
+struct Spaces {
+    /// Those that come into question, the likeliest first.
+    having: Vec<Arc<str>>,
+    /// Those that none of the policies listed was read of.
+    lacking: Vec<Arc<str>>,
+    /// Whether it makes no difference which of those that come into question it is.
+    is_sure: bool,
+}
+
+impl Spaces {
+    fn only(space: Arc<str>) -> Self {
+        Self::of(vec![space], true)
+    }
+
+    const fn of(having: Vec<Arc<str>>, is_sure: bool) -> Self {
+        Self {
+            having,
+            lacking: Vec::new(),
+            is_sure,
+        }
+    }
+}
+
 /// What is known of namespaces and policies.
 pub(super) struct Reader<'a> {
     pub(super) namespaces: &'a Namespaces,
@@ -74,7 +100,17 @@ impl Reader<'_> {
     /// What `held` means for a principal at work in `at`; `told` are the namespaces that other tokens of the principal with the
     /// same list are known to be of.
     pub(super) fn read(&self, principal: &Principal, held: &Held, at: &str, told: &BTreeSet<Arc<str>>) -> Meant {
-        let (spaces, is_sure) = self.spaces(principal, held, at, told);
+        let Spaces {
+            having: spaces,
+            lacking,
+            is_sure,
+        } = self.spaces(principal, held, at, told);
+        let names = held.own.iter().filter(|name| &***name != identity::DEFAULT);
+        let unread = names.flat_map(|name| {
+            lacking
+                .iter()
+                .map(move |space| PolicyId::new(space.clone(), name.clone()))
+        });
         let mut somewhere = BTreeSet::new();
         let placed: Vec<PolicyId> = held
             .placed
@@ -105,14 +141,15 @@ impl Reader<'_> {
             others,
             is_unlisted: !held.listed,
             somewhere,
+            unread: unread.collect(),
             spaces,
         }
     }
 
-    /// The namespaces that the token may be of, the likeliest first, and whether it makes no difference which.
-    fn spaces(&self, principal: &Principal, held: &Held, at: &str, told: &BTreeSet<Arc<str>>) -> (Vec<Arc<str>>, bool) {
+    /// The namespaces that the token may be of.
+    fn spaces(&self, principal: &Principal, held: &Held, at: &str, told: &BTreeSet<Arc<str>>) -> Spaces {
         if let Some(path) = held.space.as_ref().and_then(|space| self.namespaces.path(space)) {
-            return (vec![path], true);
+            return Spaces::only(path);
         }
         let may_be: Vec<Arc<str>> = if path::is_unplaced(at) {
             self.by_name.namespaces().into_iter().map(Arc::from).collect()
@@ -122,19 +159,17 @@ impl Reader<'_> {
         let among = |space: &Arc<str>| may_be.contains(space);
         let known: Vec<Arc<str>> = told.iter().filter(|space| among(space)).cloned().collect();
         if let [only] = &known[..] {
-            return (vec![only.clone()], true);
+            return Spaces::only(only.clone());
         }
         if known.is_empty()
             && let Some(space) = self.of_entity(principal).filter(among)
         {
-            return (vec![space], true);
+            return Spaces::only(space);
         }
         let may_be = if known.is_empty() { may_be } else { known };
-        if may_be.len() == 1 {
-            return (may_be, true);
-        }
-        if !held.listed {
-            return (may_be, false);
+        if may_be.len() == 1 || !held.listed {
+            let is_sure = may_be.len() == 1;
+            return Spaces::of(may_be, is_sure);
         }
         let asked: Vec<&Arc<str>> = held.own.iter().filter(|name| &***name != identity::DEFAULT).collect();
         let has = |space: &Arc<str>| {
@@ -147,19 +182,25 @@ impl Reader<'_> {
         // Tokens may hold names that are nothing, and of a policy that was not read nobody knows where it lives: one that has fewer of
         // the names is less likely, and comes into question all the same.
         counted.sort_by_key(|(has, _)| Reverse(*has));
-        if counted.first().is_none_or(|(most, _)| *most == 0) {
+        let mut spaces = if counted.first().is_none_or(|(most, _)| *most == 0) {
             // Names that nothing was read for, or `default` alone, which is never changed: where it is at work is as good as any.
-            let first = counted
-                .into_iter()
-                .next()
-                .map_or_else(|| Arc::from(at), |(_, space)| space);
-            return (vec![first], asked.is_empty());
-        }
-        // Where it has policies of other namespaces besides, it may have these alone.
-        counted.retain(|(has, _)| *has > 0 || !held.placed.is_empty());
-        let having: Vec<Arc<str>> = counted.into_iter().map(|(_, space)| space).collect();
-        let is_sure = having.len() == 1;
-        (having, is_sure)
+            let first = if counted.is_empty() {
+                Arc::from(at)
+            } else {
+                counted.remove(0).1
+            };
+            Spaces::of(vec![first], asked.is_empty())
+        } else {
+            // Where it has policies of other namespaces besides, it may have these alone.
+            let may_be_these = |has: usize| has > 0 || !held.placed.is_empty();
+            let having = counted.iter().filter(|(has, _)| may_be_these(*has));
+            let having: Vec<Arc<str>> = having.map(|(_, space)| space.clone()).collect();
+            counted.retain(|(has, _)| !may_be_these(*has));
+            let is_sure = having.len() == 1;
+            Spaces::of(having, is_sure)
+        };
+        spaces.lacking = counted.into_iter().map(|(_, space)| space).collect();
+        spaces
     }
 
     /// The namespace of an entity, by the end of its id: outside of the root namespace servers put the namespace's id there.

@@ -324,14 +324,16 @@ fn doubt_open(joined: &Joined, policy: PolicyNumber) -> Option<String> {
             holder.display()
         ));
     }
-    if let Some(missing) = joined
-        .missing
-        .keys()
-        .filter(|missing| unheld && !missing.is_fixed())
-        .find(|missing| may_be_one(joined, read, missing))
-    {
+    let may_be_this = |missing: &&PolicyId| unheld && !missing.is_fixed() && may_be_one(joined, read, missing);
+    if let Some(missing) = joined.missing.keys().find(may_be_this) {
         return Some(format!(
             "nobody holds it, while `{missing}` is held and was not read: this may be that one"
+        ));
+    }
+    if let Some(missing) = joined.may_be_missing.iter().find(may_be_this) {
+        return Some(format!(
+            "nobody holds it, while `{missing}`, which was not read, may be held: the log does not tell of which namespace a list \
+             of policies is, and this may be that one"
         ));
     }
     let mut stanzas = joined.policies.stanzas_of(policy);
