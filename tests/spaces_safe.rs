@@ -142,7 +142,7 @@ proptest! {
     /// leaves to somebody, the other leaves too.
     #[test]
     fn a_log_that_lacks_something_takes_no_more(company in company()) {
-        let (whole, less) = (company.with(|_| Lack::Nothing), company.with(Lack::of_what_is_there));
+        let (whole, less) = (company.with(|_, _| Lack::Nothing), company.with(Lack::of_what_is_there));
         let proposed = |company: &Company| after(company, &advise(company, &company.log()).proposals[0]);
         let (whole, lacking) = (proposed(&whole), proposed(&less));
         // Of whom the log shows nothing at all, it tells nothing either.

@@ -39,15 +39,34 @@ pub fn tells_of_a_request(text: &[u8]) -> bool {
             .any(has)
 }
 
-/// Whether what stands in the place of an entry, a text or not, says that it is gone: `{}`, or a text such as `-`, `[REDACTED]`.
+/// Words by which pipelines say that a text is not there.
+const GONE: [&str; 8] = [
+    "truncated",
+    "too large",
+    "too long",
+    "dropped",
+    "omitted",
+    "redacted",
+    "removed",
+    "exceeds",
+];
+
+/// Whether what stands in the place of an entry, a text or not, says that it is gone: `{}`, or a text such as `-`, `[REDACTED]`,
+/// `message too large, dropped`.
 #[must_use]
 pub fn is_mark(value: &[u8], is_text: bool) -> bool {
     const LONGEST: usize = 40;
+    const LONGEST_SENTENCE: usize = 200;
+    let says = || {
+        let text = String::from_utf8_lossy(value).to_lowercase();
+        GONE.iter().any(|word| text.contains(word))
+    };
+    let is_sentence = || value.len() <= LONGEST_SENTENCE && !value.contains(&b'{') && !is_server_log(value) && says();
     let bracketed = [(b'[', b']'), (b'<', b'>'), (b'(', b')')];
     let is_one = |(open, close): &(u8, u8)| value.first() == Some(open) && value.last() == Some(close);
     match is_text {
         false => matches!(value, b"{}" | b"[]" | b"null"),
-        true => value == b"-" || (value.len() <= LONGEST && bracketed.iter().any(is_one)),
+        true => value == b"-" || (value.len() <= LONGEST && bracketed.iter().any(is_one)) || is_sentence(),
     }
 }
 

@@ -293,6 +293,12 @@ pub fn member<'a>(object: &'a [u8], name: &str) -> Option<&'a [u8]> {
     found
 }
 
+/// The names of an object's members, as they are written; nothing of what is no object.
+pub fn names(object: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut members = Members::of(object, 0).ok();
+    std::iter::from_fn(move || members.as_mut()?.next().ok()?.map(|member| member.key))
+}
+
 /// The places at which a value holds entries, of which `preferred` come first. Where the same entries stand at several, as
 /// text and parsed, one is kept.
 #[must_use]

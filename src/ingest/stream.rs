@@ -16,6 +16,7 @@ use super::scan::{self, Fault};
 use super::text::decode;
 use super::worker::Worker;
 use crate::usage::Skip;
+use std::collections::BTreeSet;
 
 /// Wrappings inside of each other that are taken off.
 const MOST_WRAPPINGS: u32 = 5;
@@ -34,6 +35,9 @@ const MOST_BEGUN: u32 = 8;
 
 /// Places that are kept to.
 const MOST_PLACES: usize = 8;
+
+/// Objects that hold entries of which is noted what else they have.
+const MOST_SAMPLES: u32 = 64;
 
 /// How lines are wrapped, as far as the user said.
 #[derive(Debug, Clone, Default)]
@@ -68,6 +72,12 @@ pub struct Stream {
     stood: Vec<(Vec<u8>, u64)>,
     /// The places in objects, those together that were found together.
     places: Vec<Vec<Place>>,
+    /// What the objects that hold entries have as members: of the first of them.
+    members: BTreeSet<Vec<u8>>,
+    /// How many objects these were.
+    sampled: u32,
+    /// Something else than entries stood where they stand: lines of a server's own log, or of another program.
+    mixed: bool,
     /// The header of the last entry that had one.
     header: Vec<u8>,
     /// A list was begun in a line of its own.
@@ -235,6 +245,21 @@ impl Stream {
         if let Some(example) = self.examples.get_mut(usize::from(reason.index())) {
             *example = Some(example.map_or(line, |known| known.min(line)));
         }
+    }
+
+    /// Notes what an object that holds an entry is made of.
+    fn sample(&mut self, object: &[u8]) {
+        if self.sampled < MOST_SAMPLES {
+            self.sampled += 1;
+            self.members.extend(place::names(object).map(<[u8]>::to_vec));
+        }
+    }
+
+    /// Whether an object without a text is one of those of which the others all hold entries: it has nothing that they do not have.
+    fn lacks_its_text(&self, object: &[u8]) -> bool {
+        let mut names = place::names(object).peekable();
+        let is_any = names.peek().is_some();
+        !self.mixed && self.sampled > 0 && is_any && names.all(|name| self.members.contains(name))
     }
 
     /// Whether an entry stood at a place.
@@ -686,11 +711,7 @@ impl Reading<'_> {
         }
         if let Some(place) = asked {
             let there = self.at(object, &place, outside);
-            return if there {
-                Found::Done
-            } else {
-                Found::Nothing(Skip::NotAudit)
-            };
+            return self.held(there, object);
         }
         let mut places = std::mem::take(&mut self.stream.places);
         let mut there = false;
@@ -718,11 +739,23 @@ impl Reading<'_> {
             .filter(|_| !there)
             .any(|place| envelope::follow(object, &place) == Some(b"null"));
         self.stream.places = places;
-        match (there, emptied) {
-            (true, _) => Found::Done,
-            (false, true) => Found::Nothing(Skip::TooLong),
-            (false, false) => Found::Nothing(Skip::NotAudit),
+        if emptied {
+            return Found::Nothing(Skip::TooLong);
         }
+        self.held(there, object)
+    }
+
+    /// What an object is where others hold entries, by whether something stood at their place in it.
+    fn held(&mut self, there: bool, object: &[u8]) -> Found {
+        if there {
+            self.stream.sample(object);
+            return Found::Done;
+        }
+        if self.stream.lacks_its_text(object) {
+            return Found::Nothing(Skip::Unsaid);
+        }
+        self.stream.mixed = true;
+        Found::Nothing(Skip::NotAudit)
     }
 
     /// Reads what stands at a place in an object; false if the place is not there.
@@ -740,14 +773,18 @@ impl Reading<'_> {
                 placed: true,
                 ..outside
             };
-            let found = if self.stream.stood(&name) && header::is_mark(leaf.value, leaf.text) {
+            let stood = self.stream.stood(&name);
+            let found = if stood && header::is_mark(leaf.value, leaf.text) {
                 Found::Nothing(Skip::TooLong)
+            } else if stood && leaf.text && !self.stream.mixed && trim(leaf.value).is_empty() {
+                Found::Nothing(Skip::Unsaid)
             } else if leaf.text {
                 self.text(leaf.value, inside)
             } else {
                 let entry = entry::parse(leaf.value, 0).ok().and_then(|(entry, _)| entry);
                 self.object(entry, leaf.value, inside)
             };
+            self.stream.mixed |= matches!(found, Found::Nothing(Skip::ServerLog | Skip::NotJson | Skip::NotAudit));
             self.settle(found);
         })
     }

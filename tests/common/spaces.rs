@@ -86,10 +86,12 @@ pub enum Lack {
 }
 
 impl Lack {
-    /// The same, as far as it leaves a trace: what is dropped as a whole is never known to have been there.
-    pub fn of_what_is_there(self) -> Self {
+    /// The same, as far as it leaves a trace: what is dropped as a whole is never known to have been there, and of a refusal that
+    /// tells neither who was refused nor what they held there is nothing to learn.
+    pub fn of_what_is_there(self, allowed: bool) -> Self {
         match self {
             Self::All | Self::Request | Self::Response | Self::Beginning(_) => Self::Nothing,
+            Self::Who if !allowed => Self::Nothing,
             other => other,
         }
     }
@@ -234,11 +236,11 @@ pub fn company() -> impl Strategy<Value = Company> {
 }
 
 impl Company {
-    /// The same company, with logs that lack something else.
-    pub fn with(&self, lack: impl Fn(Lack) -> Lack) -> Self {
+    /// The same company, with logs that lack something else of each request, by what they lack and whether it was allowed.
+    pub fn with(&self, lack: impl Fn(Lack, bool) -> Lack) -> Self {
         let mut other = self.clone();
-        for deed in &mut other.deeds {
-            deed.lack = lack(deed.lack);
+        for (deed, event) in other.deeds.iter_mut().zip(self.events()) {
+            deed.lack = lack(deed.lack, event.allowed);
         }
         other
     }
