@@ -1076,19 +1076,20 @@ fn what_could_not_be_used_before_is_watched_from_then_on() {
     let log = Log::default()
         .asks(ci.granted("ci", ROOT), "read", "kv/a", ROOT)
         .asks(ci.granted("old", ROOT), "read", "kw/x", ROOT)
-        .asks(ops.granted("ops", ROOT), "update", "sys/mounts/kv/tune", ROOT);
+        .asks(ops.granted("ops", ROOT), "update", "sys/tools/hash", ROOT);
     let policies = [
         ("ci.hcl", stanza("kv/*", &["read"]) + &stanza("new/*", &["read"])),
         ("old.hcl", stanza("kw/*", &["read"])),
         ("ops.hcl", stanza("sys/*", &["read", "update", "sudo"])),
         ("default.hcl", default()),
     ];
-    let late = |path: &str| {
+    let late = |path: &str, data: Value| {
         let mut entry: Value = serde_json::from_str(log.text().lines().last().unwrap()).unwrap();
         entry["time"] = json!("2026-06-28T09:00:00Z");
         entry["request"]["id"] = json!("late");
         entry["request"]["operation"] = json!("update");
         entry["request"]["path"] = json!(path);
+        entry["request"]["data"] = data;
         log.text() + &entry.to_string() + "\n"
     };
     let touched = |log: &str| {
@@ -1097,9 +1098,13 @@ fn what_could_not_be_used_before_is_watched_from_then_on() {
         let changes = given.changes();
         ["ci", "old"].map(|name| changes.contains_key(&format!("tighten {name}")))
     };
-    assert_eq!(touched(&late("sys/mounts/kv/tune")), [true, true]);
-    assert_eq!(touched(&late("sys/mounts/new")), [false, true]);
-    assert_eq!(touched(&late("sys/remount")), [false, false]);
+    let (lease, version) = (json!({"max_lease_ttl": "1h"}), json!({"options": {"version": "2"}}));
+    assert_eq!(touched(&late("sys/mounts/new/tune", lease)), [true, true]);
+    // Another version has other paths; so it may where the entry does not say what was set.
+    assert_eq!(touched(&late("sys/mounts/new/tune", version)), [false, true]);
+    assert_eq!(touched(&late("sys/mounts/new/tune", Value::Null)), [false, true]);
+    assert_eq!(touched(&late("sys/mounts/new", Value::Null)), [false, true]);
+    assert_eq!(touched(&late("sys/remount", Value::Null)), [false, false]);
 }
 
 #[test]

@@ -75,6 +75,22 @@ fn what_nobody_had_before_nobody_could_use() {
 }
 
 #[test]
+fn who_is_only_refused_did_not_act() {
+    let app = Token::new("e-1", "approle", &["app", "db", "default"]);
+    let refused = |entry: &mut Value| {
+        entry["auth"]["policy_results"] = json!({"allowed": false});
+        entry["request"]["path"] = json!("other/a");
+        entry["error"] = json!("1 error occurred:\n\t* permission denied\n\n");
+    };
+    let settings = "[evidence]\nchanged_days = 30\ndormant_days = 300\n[foresight]\nhorizon = 0\n";
+    let log = Log::default().asks(app.granted("app", ROOT), "read", "kv/a", ROOT);
+    for (log, stays) in [(log.text(), false), (every(&log, refused), true)] {
+        let given = Given::new(&log, &app_and_db()).settings(settings);
+        assert_eq!(fate(&given, "db").is_empty(), stays);
+    }
+}
+
+#[test]
 fn what_a_deployment_gives_and_no_entry_shows_is_new() {
     let app = Token::new("e-1", "app", &["app", "default"]);
     let log = Log::default().asks(app.granted("app", ROOT), "read", "kv/a", ROOT);

@@ -26,7 +26,9 @@ pub struct Holder {
     pub identity: Identity,
     /// Whether the identity comes from the deployment, and not from hints in the log.
     pub identity_known: bool,
-    /// Days (since the epoch) on which it acted.
+    /// Whether it asked for anything, if only to be refused.
+    pub asked: bool,
+    /// Days (since the epoch) on which it acted: on which something was allowed to it.
     pub days: BTreeSet<i32>,
     /// Metadata, groups and the like that people know it by: a label for grouping.
     pub label: String,
@@ -344,6 +346,7 @@ impl<'a> Directory<'a> {
                 sets,
                 identity: entity.and_then(|entity| self.identity(&entity.id)).unwrap_or_default(),
                 identity_known: true,
+                asked: false,
                 days: BTreeSet::new(),
                 label: role.mount.clone(),
                 assigned,
@@ -371,6 +374,7 @@ impl<'a> Directory<'a> {
                 sets,
                 identity: self.identity(&entity.id).unwrap_or_default(),
                 identity_known: true,
+                asked: false,
                 days: BTreeSet::new(),
                 label: String::new(),
                 assigned,

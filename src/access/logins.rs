@@ -194,6 +194,7 @@ mod tests {
             sets: sets.iter().map(|set| names(set)).collect(),
             identity: Identity::default(),
             identity_known: true,
+            asked: false,
             days: BTreeSet::new(),
             label: String::new(),
             assigned,

@@ -37,8 +37,12 @@ impl<'a> People<'a> {
             };
             before = Some((&demand.principal, id));
             holder_of.push(id);
+            people.holders[id].asked = true;
+            if demand.allowed == 0 {
+                continue;
+            }
             people.holders[id].days.extend(&demand.days);
-            if demand.allowed > 0 && !path::is_unplaced(&demand.namespace) {
+            if !path::is_unplaced(&demand.namespace) {
                 people.at_work_in[id].insert(&demand.namespace);
             }
         }
@@ -95,6 +99,7 @@ fn new_holder(principal: &Principal, namespace: &str, directory: Option<&Directo
         sets: Vec::new(),
         identity,
         identity_known,
+        asked: false,
         days: BTreeSet::new(),
     }
 }

@@ -24,6 +24,7 @@ use crate::deployment::required;
 use crate::index::IndexVec;
 use crate::policy::model::Policy;
 use crate::policy::template::literal_start;
+use crate::usage::demand::Demand;
 use crate::usage::{Coverage, Gap};
 use crate::vault::{Operation, PolicyId, path};
 use jiff::Timestamp;
@@ -386,7 +387,7 @@ fn may_be_one(joined: &Joined, read: &Policy, missing: &PolicyId) -> bool {
 /// its stanzas are about, and of moves of mounts, of which the log does not tell the paths.
 fn in_force_since(joined: &Joined, watch: &Watch, last: Option<Timestamp>) -> IndexVec<Policy, Option<Since>> {
     let mut written: BTreeMap<PolicyId, Timestamp> = BTreeMap::new();
-    let mut mounted: BTreeMap<String, Timestamp> = BTreeMap::new();
+    let mut mounted: BTreeMap<String, (Timestamp, &str)> = BTreeMap::new();
     let mut moved: Option<Timestamp> = None;
     let mut replaced: Option<Timestamp> = None;
     let mut place: Option<(Timestamp, &str)> = None;
@@ -405,11 +406,11 @@ fn in_force_since(joined: &Joined, watch: &Watch, last: Option<Timestamp>) -> In
             let policy = PolicyId::new(namespace.clone(), name.trim().to_lowercase());
             let known = written.entry(policy).or_insert(at);
             *known = at.max(*known);
-        } else if let Some(mount) = mount.filter(|mount| !mount.ends_with("/tune")) {
+        } else if let Some((mount, done)) = mount.and_then(|mount| set_up(&d.demand, &mount)) {
             let known = mounted
                 .entry(format!("{namespace}{}", path::namespace(&mount)))
-                .or_insert(at);
-            *known = at.max(*known);
+                .or_insert((at, done));
+            *known = (*known).max((at, done));
         } else if asked == "sys/remount" {
             moved = moved.max(Some(at));
         } else if replaces_the_storage(asked) {
@@ -427,13 +428,16 @@ fn in_force_since(joined: &Joined, watch: &Watch, last: Option<Timestamp>) -> In
             .filter_map(|lead| {
                 let above = lead.match_indices('/').filter_map(|(at, _)| lead.get(..=at));
                 above
-                    .filter_map(|mount| Some((*mounted.get(mount)?, mount.to_owned())))
+                    .filter_map(|mount| {
+                        let (at, done) = mounted.get(mount)?;
+                        Some((*at, format!("`{mount}` was {done}")))
+                    })
                     .max()
             })
             .max();
         let known = [
             written.map(|at| (at, "the policy was changed".to_owned())),
-            mounted.map(|(at, mount)| (at, format!("`{mount}` was mounted"))),
+            mounted,
             moved.map(|at| (at, "a mount was moved, and the log does not say which".to_owned())),
             replaced.map(|at| {
                 (
@@ -462,6 +466,16 @@ fn in_force_since(joined: &Joined, watch: &Watch, last: Option<Timestamp>) -> In
         })
     };
     joined.policies.numbered().map(since).collect()
+}
+
+/// The mount that a write below `sys/mounts/` or `sys/auth/` set up, and what it did: another version of an engine has other paths.
+fn set_up(demand: &Demand, mount: &str) -> Option<(String, &'static str)> {
+    let Some(mount) = mount.strip_suffix("/tune") else {
+        return Some((mount.to_owned(), "mounted"));
+    };
+    let keys = &demand.keys_ever;
+    let is_other = keys.is_empty() || ["options", "plugin_version"].iter().any(|key| keys.contains(*key));
+    is_other.then(|| (mount.to_owned(), "tuned to another version"))
 }
 
 /// Whether a write at this path puts another storage in the place of the server's, or writes in it below the policies.
@@ -504,7 +518,7 @@ fn never_held(
         place.policies.contains(&policy) && place.policies.iter().any(|other| unplaced.contains(other))
     };
     let mut holders = joined.held_by[number].iter().map(|&holder| &joined.holders[holder]);
-    let by_it = |holder: &&Holder| (holder.is_active() && holder.is_bound()) || holder.assigned.iter().any(gives_both);
+    let by_it = |holder: &&Holder| (holder.asked && holder.is_bound()) || holder.assigned.iter().any(gives_both);
     if let Some(holder) = holders.find(by_it) {
         let what = format!(
             "`{}` holds it by the deployment, and no entry shows it yet",

@@ -129,7 +129,7 @@ fn one(context: &Context<'_>, h: HolderId, policies: &[PolicyNumber], last_day: 
         ));
     } else {
         draft.title = format!("`{name}` never acted");
-        evidence.reasons.push("not one request of its was seen".to_owned());
+        evidence.reasons.push("not one request of its was allowed".to_owned());
     }
     draft.detail = format!(
         "It holds {}{}.",
