@@ -75,6 +75,156 @@ fn what_nobody_had_before_nobody_could_use() {
 }
 
 #[test]
+fn what_somebody_got_lately_is_new_to_them_whoever_had_it_before() {
+    let (old, app) = (
+        Token::new("e-1", "approle", &["db", "default"]),
+        Token::new("e-7", "approle", &["app", "default"]),
+    );
+    let log = Log::default()
+        .asks(old.granted("db", ROOT), "read", "database/creds/x", ROOT)
+        .asks(app.granted("app", ROOT), "read", "kv/a", ROOT);
+    let policies = [
+        ("app.hcl", stanza("kv/a", &["read"])),
+        (
+            "db.hcl",
+            stanza("database/creds/x", &["read"]) + &stanza("database/creds/y", &["read"]),
+        ),
+        ("default.hcl", default()),
+    ];
+    let with_db = |entry: &mut Value| {
+        if entry["auth"]["entity_id"] == "e-7" {
+            for list in ["policies", "token_policies"] {
+                entry["auth"][list] = json!(["app", "db", "default"]);
+            }
+        }
+    };
+    let assigned = |advice: &Value| -> Vec<Value> {
+        let given = advice["proposals"][1]["assignments"].as_array().unwrap().iter();
+        given.map(|one| one["after"].clone()).collect()
+    };
+    for (days, stays) in [(3, true), (60, false)] {
+        let given = Given::new(&lately(&log, days, with_db), &policies).settings(PAST_ALONE);
+        assert_eq!(fate(&given, "db").is_empty(), stays, "{days}");
+        let (_, advice) = given.run();
+        assert_eq!(assigned(&advice).is_empty(), stays, "{advice}");
+    }
+    // Somebody who is new altogether.
+    let without = |days: usize| -> String {
+        let text = lately(&log, days, |entry| entry["kept"] = json!(true));
+        let is_there = |line: &&str| !line.contains("\"e-7\"") || line.contains("\"kept\"");
+        text.lines()
+            .filter(is_there)
+            .map(|line| line.to_owned() + "\n")
+            .collect()
+    };
+    let both = |text: &str| text.replace("[\"app\",\"default\"]", "[\"app\",\"db\",\"default\"]");
+    for (days, stays) in [(3, true), (60, false)] {
+        let given = Given::new(&both(&without(days)), &policies).settings(PAST_ALONE);
+        assert_eq!(fate(&given, "db").is_empty(), stays, "{days}");
+    }
+    // The deployment gives it, and no entry shows it yet.
+    let given = Given::new(&log.text(), &policies).settings(PAST_ALONE);
+    deployed(&given, &[]);
+    let entities = json!([
+        {"id": "e-1", "name": "old", "policies": ["db"]},
+        {"id": "e-7", "name": "app", "policies": ["app", "db"]},
+    ]);
+    fs::write(
+        given.folder.path().join("deployment.json/entities.json"),
+        entities.to_string(),
+    )
+    .unwrap();
+    assert_eq!(fate(&given, "db"), [""; 0]);
+}
+
+#[test]
+fn what_one_token_did_says_nothing_of_another_of_its_name() {
+    let (busy, spare) = (
+        Token::new("", "token", &["a", "default"]),
+        Token::new("", "token", &["b", "default"]),
+    );
+    let open = |path: &str| {
+        let once = Log::default().asks(spare.auth.clone(), "read", "kv/b", ROOT).text();
+        let mut entries = once
+            .lines()
+            .take(2)
+            .map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let entries = entries.by_ref().map(|mut entry| {
+            entry["request"]["path"] = json!(path);
+            entry.to_string() + "\n"
+        });
+        entries.collect::<String>()
+    };
+    let log = Log::default()
+        .asks(busy.granted("a", ROOT), "read", "kv/a", ROOT)
+        .text();
+    let policies = [
+        ("a.hcl", stanza("kv/a", &["read", "update"])),
+        ("b.hcl", stanza("kv/b", &["read", "update"])),
+        ("default.hcl", default()),
+    ];
+    let settings = "[evidence]\ndormant_days = 300\n[foresight]\nhorizon = 0\n";
+    for path in ["sys/health", "sys/internal/ui/mounts/kv"] {
+        let given = Given::new(&(log.clone() + &open(path)), &policies).settings(settings);
+        assert_eq!(
+            (fate(&given, "a").is_empty(), fate(&given, "b").len()),
+            (false, 0),
+            "{path}"
+        );
+    }
+    // It was at work itself.
+    let given = Given::new(&(log + &open("kv/b")), &policies).settings(settings);
+    assert!(!fate(&given, "b").is_empty());
+}
+
+#[test]
+fn what_was_made_lately_nobody_could_use_before() {
+    let (app, adm) = (
+        Token::new("e-1", "approle", &["app", "default"]),
+        Token::new("e-2", "userpass-adm", &["adm", "default"]),
+    );
+    let log = Log::default()
+        .asks(app.granted("app", ROOT), "read", "kv/a", ROOT)
+        .asks(adm.granted("adm", ROOT), "update", "sys/tools/hash", ROOT);
+    let touched = |mount_type: &str, operation: &str, path: &str, unused: &str| {
+        let late = lately(&log, 3, |entry| {
+            if entry["auth"]["entity_id"] == "e-2" {
+                entry["request"]["path"] = json!(path);
+                entry["request"]["operation"] = json!(operation);
+                entry["request"]["mount_type"] = json!(mount_type);
+            }
+        });
+        let policies = [
+            ("app.hcl", stanza("kv/a", &["read"]) + &stanza(unused, &["read"])),
+            (
+                "adm.hcl",
+                stanza("+/*", &["create", "update", "sudo"]) + &stanza("sys/*", &["create", "update", "sudo"]),
+            ),
+            ("default.hcl", default()),
+        ];
+        !fate(&Given::new(&late, &policies).settings(PAST_ALONE), "app").is_empty()
+    };
+    for (mount_type, operation, path, unused) in [
+        ("database", "create", "database/roles/new", "database/creds/new"),
+        ("transit", "create", "transit/keys/new", "transit/encrypt/new"),
+        ("kv", "create", "secret/data/app/new", "secret/metadata/app/new"),
+        ("kv", "create", "secret/data/app/new", "secret/data/app/new/*"),
+        ("kv", "create", "secret/new", "secret/new"),
+        ("ns_system", "update", "sys/namespaces/team-x", "team-x/secret/data/a"),
+    ] {
+        assert!(!touched(mount_type, operation, path, unused), "{path} {unused}");
+    }
+    for (mount_type, operation, path, unused) in [
+        ("database", "update", "database/roles/new", "database/creds/new"),
+        ("database", "create", "database/roles/new", "database/creds/old"),
+        ("kv", "create", "secret/data/app/new", "secret/data/app/old"),
+        ("kv", "create", "secret/data/app/new", "secret/data/app/*"),
+    ] {
+        assert!(touched(mount_type, operation, path, unused), "{path} {unused}");
+    }
+}
+
+#[test]
 fn who_is_only_refused_did_not_act() {
     let app = Token::new("e-1", "approle", &["app", "db", "default"]);
     let refused = |entry: &mut Value| {

@@ -17,7 +17,7 @@ pub(super) fn is_unbound(demand: &Demand) -> bool {
 }
 
 /// Whether servers ask for no stanza there, or not all versions of them do.
-fn is_open(demand: &Demand) -> bool {
+pub(super) fn is_open(demand: &Demand) -> bool {
     demand.path.starts_with("sys/internal/ui/mounts") || protected::unauthenticated(&demand.mount_type, &demand.path)
 }
 
@@ -25,6 +25,13 @@ fn is_open(demand: &Demand) -> bool {
 pub(super) struct Readings {
     pub(super) first: SetId,
     pub(super) others: Vec<SetId>,
+}
+
+impl Readings {
+    /// Each of them.
+    pub(super) fn all(&self) -> impl Iterator<Item = SetId> + '_ {
+        std::iter::once(self.first).chain(self.others.iter().copied())
+    }
 }
 
 /// Decides a demand by the first reading of its list that explains it; by the likeliest one where none does.

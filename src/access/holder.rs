@@ -28,7 +28,7 @@ pub struct Holder {
     pub identity_known: bool,
     /// Whether it asked for anything, if only to be refused.
     pub asked: bool,
-    /// Days (since the epoch) on which it acted: on which something was allowed to it.
+    /// Days (since the epoch) on which it acted: on which something was allowed to it that policies are asked for.
     pub days: BTreeSet<i32>,
     /// Metadata, groups and the like that people know it by: a label for grouping.
     pub label: String,

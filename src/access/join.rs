@@ -1,6 +1,6 @@
 //! The join itself: every demand decided by the policies that were in force for it.
 
-use super::attribute::{self, Readings, decide, is_unbound, under_other_sets, uses};
+use super::attribute::{self, Readings, decide, is_open, is_unbound, under_other_sets, uses};
 use super::besides;
 use super::doubt::{self, Doubt};
 use super::handed_out::HandedOut;
@@ -132,8 +132,8 @@ pub struct Joined {
     pub uses: BTreeMap<StanzaId, BTreeMap<Capability, StanzaUse>>,
     /// Who holds each policy.
     pub held_by: IndexVec<Policy, BTreeSet<HolderId>>,
-    /// When somebody was first seen with each policy.
-    pub first_held: IndexVec<Policy, Option<Timestamp>>,
+    /// Who was seen with each policy.
+    pub seen_with: IndexVec<Policy, BTreeMap<HolderId, SeenWith>>,
     /// Who may hold which policy without that being known.
     pub may_hold: MayHold,
     /// Stanzas that could have explained what the policies as read do not explain: nobody's use of them is known whole.
@@ -144,6 +144,8 @@ pub struct Joined {
     pub kept: BTreeMap<StanzaId, Arc<str>>,
     /// Who holds a policy of which something is kept.
     pub kept_for: BTreeSet<HolderId>,
+    /// Who came to hold something so lately that nothing is known yet of what they need of it, and whether others speak for them.
+    pub lately: BTreeMap<HolderId, bool>,
     /// How changes are kept apart.
     pub apart: Apart,
     /// Whose lines could not be read as far as what they asked for: how many of each.
@@ -162,6 +164,15 @@ pub struct Joined {
     pub inferred: Vec<String>,
     /// What the deployment hands out; none without a deployment.
     pub handed_out: Option<HandedOut>,
+}
+
+/// What the log shows of a holder with a policy: tokens of it whose lists have, or may have, that policy.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SeenWith {
+    /// When first.
+    pub first: Option<Timestamp>,
+    /// Whether something was allowed to one of these tokens for which policies are asked.
+    pub acted: bool,
 }
 
 /// How changes are kept apart, so that not everybody is hurt at once.
@@ -191,10 +202,12 @@ impl Joined {
         used
     }
 
-    /// Whether what this holder has is to stay as it is: something that it did is not explained, or something is kept.
+    /// Whether what this holder has is to stay as it is: something that it did is not explained, something is kept, or it came to
+    /// hold something lately and nobody speaks for it.
     #[must_use]
     pub fn stays(&self, holder: HolderId) -> bool {
-        self.unexplained_by.contains(&holder) || self.kept_for.contains(&holder)
+        let is_alone = self.lately.get(&holder) == Some(&false);
+        is_alone || self.unexplained_by.contains(&holder) || self.kept_for.contains(&holder)
     }
 
     /// Whether a stanza is not to be touched, for anybody.
@@ -362,10 +375,23 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
         .iter()
         .flat_map(|list| list.meant.unread.iter().cloned())
         .collect();
-    let first_held = lists.first_held();
-    let first_held = policies.map(|policy| first_held.get(&policy.id()).copied());
+    let acting: BTreeSet<Idx<Listed>> = demands
+        .iter()
+        .zip(&list_of)
+        .filter_map(|(demand, &list)| (demand.allowed > 0 && !is_open(demand)).then_some(list))
+        .collect();
+    let listed = lists.listed.map(|listed| (listed.holder, listed.first));
     drop(lists);
     let sets = builder.compile(&holders);
+    let mut seen_with: IndexVec<Policy, BTreeMap<HolderId, SeenWith>> = policies.map(|_| BTreeMap::new());
+    for (list, &(holder, first)) in listed.numbered() {
+        let in_lists = readings[list].all().flat_map(|set| &sets[set].policies);
+        for &policy in in_lists {
+            let seen = seen_with[policy].entry(holder).or_default();
+            seen.first = [seen.first, first].into_iter().flatten().min();
+            seen.acted |= acting.contains(&list);
+        }
+    }
 
     let demands: Vec<JoinedDemand> = demands
         .into_par_iter()
@@ -419,12 +445,13 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
         demands: demands.into(),
         uses,
         held_by,
-        first_held,
+        seen_with,
         may_hold,
         doubted,
         unexplained_by,
         kept,
         kept_for: BTreeSet::new(),
+        lately: BTreeMap::new(),
         apart: Apart::default(),
         lost: lost_by,
         cut: lost.cut,

@@ -5,7 +5,7 @@ use super::meant::{HeldSet, Meant, Reader};
 use crate::index::{Idx, IndexVec};
 use crate::usage::demand::{Demand, Principal};
 use crate::usage::held::{Held, Namespaces};
-use crate::vault::{PolicyId, PrincipalKind, RoleId, identity, path};
+use crate::vault::{PrincipalKind, RoleId, identity, path};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -27,7 +27,7 @@ type SeenLast = BTreeMap<HeldSet, Option<Timestamp>>;
 pub(super) struct Listed {
     pub(super) holder: HolderId,
     pub(super) meant: Meant,
-    first: Option<Timestamp>,
+    pub(super) first: Option<Timestamp>,
     last: Option<Timestamp>,
 }
 
@@ -173,19 +173,6 @@ impl<'a> Lists<'a> {
         let listed = &mut self.listed[number];
         listed.first = [listed.first, first].into_iter().flatten().min();
         listed.last = listed.last.max(last);
-    }
-
-    /// When somebody was first seen with each policy.
-    pub(super) fn first_held(&self) -> BTreeMap<&PolicyId, Timestamp> {
-        let mut first_held: BTreeMap<&PolicyId, Timestamp> = BTreeMap::new();
-        for listed in &self.listed {
-            let readings = listed.meant.readings().flat_map(|reading| reading.policies.iter());
-            for (policy, first) in readings.filter_map(|policy| Some((policy, listed.first?))) {
-                let known = first_held.entry(policy).or_insert(first);
-                *known = first.min(*known);
-            }
-        }
-        first_held
     }
 }
 

@@ -27,7 +27,7 @@ pub use doubt::Doubt;
 pub use grants::{Reach, Right, askable, granted_on, reach, rights_on};
 pub use handed_out::HandedOut;
 pub use holder::{Holder, HolderId};
-pub use join::{Apart, DemandId, Inputs, Joined, JoinedDemand, Outcome, StanzaUse, join};
+pub use join::{Apart, DemandId, Inputs, Joined, JoinedDemand, Outcome, SeenWith, StanzaUse, join};
 pub use lists::MayHold;
 pub use logins::Login;
 pub use meant::HeldSet;

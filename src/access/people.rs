@@ -1,5 +1,6 @@
 //! Who there is: the principals of usage, each once, with where something was allowed to it.
 
+use super::attribute::is_open;
 use super::holder::{Directory, Holder, HolderId};
 use crate::index::IndexVec;
 use crate::policy::template::{Entity, Identity};
@@ -41,7 +42,10 @@ impl<'a> People<'a> {
             if demand.allowed == 0 {
                 continue;
             }
-            people.holders[id].days.extend(&demand.days);
+            // What anybody may ask shows nothing of what it needs.
+            if !is_open(demand) {
+                people.holders[id].days.extend(&demand.days);
+            }
             if !path::is_unplaced(&demand.namespace) {
                 people.at_work_in[id].insert(&demand.namespace);
             }

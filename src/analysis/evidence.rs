@@ -16,6 +16,8 @@
 //! A group says that its members need the same: who holds a policy through a group alone and never acted does not hold it
 //! back where three or more members of that group did act.
 
+use super::lately::{Lately, late};
+use super::made::Made;
 use super::newcomers::Newcomers;
 use crate::access::holder::AssignedBy;
 use crate::access::{Holder, HolderId, Joined, PolicyNumber, logins};
@@ -84,8 +86,18 @@ impl Watch {
         }
     }
 
+    /// Days that were watched.
+    pub(super) fn days(&self) -> f64 {
+        let silent: f64 = self
+            .gaps
+            .iter()
+            .map(|gap| gap.to.duration_since(gap.from).as_secs_f64() / 86_400.0)
+            .sum();
+        (self.window_days - silent).max(0.0)
+    }
+
     /// Days that were watched from a time on.
-    fn days_since(&self, at: Timestamp, last: Timestamp) -> f64 {
+    pub(super) fn days_since(&self, at: Timestamp, last: Timestamp) -> f64 {
         let days = |from: Timestamp, to: Timestamp| (to.duration_since(from).as_secs_f64() / 86_400.0).max(0.0);
         let silent: f64 = self.gaps.iter().map(|gap| days(gap.from.max(at), gap.to)).sum();
         (days(at, last) - silent).max(0.0)
@@ -176,7 +188,10 @@ pub fn unused(
     let dormant = holders.len() - active;
     if dormant > 0 {
         base = base.max(settings.dormant_days);
-        reasons.push(format!("{dormant} of its {} holders never acted", holders.len()));
+        reasons.push(format!(
+            "{dormant} of its {} holders never acted with it",
+            holders.len()
+        ));
     }
     if by_others {
         base = base.max(settings.dormant_days);
@@ -219,7 +234,7 @@ pub fn unused(
 }
 
 /// So many who act speak for others.
-const ENOUGH_ACTIVE: usize = 3;
+pub(super) const ENOUGH_ACTIVE: usize = 3;
 
 /// The groups of which enough members acted.
 pub struct Peers<'a> {
@@ -263,6 +278,7 @@ pub fn of_policies(
     last: Option<Timestamp>,
 ) -> IndexVec<Policy, Evidence> {
     let since = in_force_since(joined, watch, last);
+    let lately = Lately::new(joined, watch, settings, last);
     let newcomers = Newcomers::of(joined, watch, settings, last);
     let peers = Peers::of(joined);
     let unknown: BTreeSet<HolderId> = joined
@@ -284,12 +300,26 @@ pub fn of_policies(
         .policies
         .numbered()
         .map(|(number, policy)| {
-            let (held, since) = (&joined.held_by[number], &since[number]);
+            let held = &joined.held_by[number];
+            let newest = lately.newest(number).zip(last).map(|((at, holder), last)| Since {
+                days: watch.days_since(at, last),
+                what: format!("`{}` has it only since lately", joined.holders[holder].display()),
+            });
+            let since = [&since[number], &newest].into_iter().flatten();
+            let since = since.min_by(|a, b| a.days.total_cmp(&b.days));
             let (spoken_for, others): (Vec<HolderId>, Vec<HolderId>) =
                 held.iter().partition(|&&h| peers.speak_for(h, &policy.id()));
-            let holders: Vec<Activity> = others.iter().map(|&h| activities[h].clone()).collect();
+            // What one token of a holder did says nothing of another that nothing was done with.
+            let with_it = |&holder: &HolderId| {
+                let mut activity = activities[holder].clone();
+                if !joined.seen_with[number].get(&holder).is_some_and(|seen| seen.acted) {
+                    activity.days.clear();
+                }
+                activity
+            };
+            let holders: Vec<Activity> = others.iter().map(with_it).collect();
             let by_others = newcomers.are_given(&policy.id());
-            let mut evidence = unused(settings, watch, &holders, since.as_ref(), by_others);
+            let mut evidence = unused(settings, watch, &holders, since, by_others);
             if !spoken_for.is_empty() {
                 evidence.reasons.push(format!(
                     "{} never acted, as members of groups of which others did",
@@ -390,6 +420,7 @@ fn in_force_since(joined: &Joined, watch: &Watch, last: Option<Timestamp>) -> In
     let mut mounted: BTreeMap<String, (Timestamp, &str)> = BTreeMap::new();
     let mut moved: Option<Timestamp> = None;
     let mut replaced: Option<Timestamp> = None;
+    let mut made = Made::default();
     let mut place: Option<(Timestamp, &str)> = None;
     for d in joined.demands.iter().filter(|d| d.was_allowed()) {
         let is_write = matches!(d.operation(), Operation::Update | Operation::Create);
@@ -397,8 +428,9 @@ fn in_force_since(joined: &Joined, watch: &Watch, last: Option<Timestamp>) -> In
             continue;
         };
         let (asked, namespace) = (&*d.demand.path, &d.demand.namespace);
-        let mount = asked.strip_prefix("sys/mounts/").map(str::to_owned);
-        let mount = mount.or_else(|| Some(format!("auth/{}", asked.strip_prefix("sys/auth/")?)));
+        if d.operation() == Operation::Create {
+            made.note(&d.demand, at);
+        }
         if required::written_place(asked).is_some() {
             place = place.max(Some((at, &d.path)));
         }
@@ -406,7 +438,7 @@ fn in_force_since(joined: &Joined, watch: &Watch, last: Option<Timestamp>) -> In
             let policy = PolicyId::new(namespace.clone(), name.trim().to_lowercase());
             let known = written.entry(policy).or_insert(at);
             *known = at.max(*known);
-        } else if let Some((mount, done)) = mount.and_then(|mount| set_up(&d.demand, &mount)) {
+        } else if let Some((mount, done)) = set_up(&d.demand) {
             let known = mounted
                 .entry(format!("{namespace}{}", path::namespace(&mount)))
                 .or_insert((at, done));
@@ -438,6 +470,7 @@ fn in_force_since(joined: &Joined, watch: &Watch, last: Option<Timestamp>) -> In
         let known = [
             written.map(|at| (at, "the policy was changed".to_owned())),
             mounted,
+            made.last_of(policy),
             moved.map(|at| (at, "a mount was moved, and the log does not say which".to_owned())),
             replaced.map(|at| {
                 (
@@ -455,7 +488,7 @@ fn in_force_since(joined: &Joined, watch: &Watch, last: Option<Timestamp>) -> In
     let since = |(number, policy)| {
         let last = last?;
         let changed = of_policy(policy);
-        let held = match joined.first_held[number] {
+        let held = match joined.seen_with[number].values().filter_map(|seen| seen.first).min() {
             Some(first) => late(first, watch, last).then(|| (first, "somebody was first seen with it".to_owned())),
             None => never_held(joined, number, place, &unplaced, last),
         };
@@ -468,14 +501,21 @@ fn in_force_since(joined: &Joined, watch: &Watch, last: Option<Timestamp>) -> In
     joined.policies.numbered().map(since).collect()
 }
 
-/// The mount that a write below `sys/mounts/` or `sys/auth/` set up, and what it did: another version of an engine has other paths.
-fn set_up(demand: &Demand, mount: &str) -> Option<(String, &'static str)> {
-    let Some(mount) = mount.strip_suffix("/tune") else {
-        return Some((mount.to_owned(), "mounted"));
+/// The mount or namespace that a write set up, and what it did with it: another version of an engine has other paths.
+fn set_up(demand: &Demand) -> Option<(String, &'static str)> {
+    let path = &*demand.path;
+    if let Some(namespace) = path.strip_prefix("sys/namespaces/") {
+        return Some((namespace.to_owned(), "made"));
+    }
+    let auth = |path: &str| Some(format!("auth/{}", path.strip_prefix("sys/auth/")?));
+    let mount = path.strip_prefix("sys/mounts/").map(str::to_owned);
+    let mount = mount.or_else(|| auth(path))?;
+    let Some(tuned) = mount.strip_suffix("/tune") else {
+        return Some((mount, "mounted"));
     };
     let keys = &demand.keys_ever;
     let is_other = keys.is_empty() || ["options", "plugin_version"].iter().any(|key| keys.contains(*key));
-    is_other.then(|| (mount.to_owned(), "tuned to another version"))
+    is_other.then(|| (tuned.to_owned(), "tuned to another version"))
 }
 
 /// Whether a write at this path puts another storage in the place of the server's, or writes in it below the policies.
@@ -494,13 +534,6 @@ fn replaces_the_storage(path: &str) -> bool {
         ends.iter().any(|end| rest.ends_with(end))
     });
     snapshot || loaded || replicated || path.starts_with("sys/raw/")
-}
-
-/// Whether what the log first shows then was not there from its beginning: what nobody had nobody could use.
-fn late(first: Timestamp, watch: &Watch, last: Timestamp) -> bool {
-    /// What begins within so many days of the first entry may have been before.
-    const FIRST_DAYS: f64 = 1.0;
-    watch.window_days - last.duration_since(first).as_secs_f64() / 86_400.0 > FIRST_DAYS
 }
 
 /// From when on those may have a policy who have it by the deployment alone, which is as new as the end of the logs: since a `place`

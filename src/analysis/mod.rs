@@ -6,6 +6,8 @@
 
 pub mod access_graph;
 pub mod evidence;
+pub mod lately;
+mod made;
 pub mod newcomers;
 pub mod risk;
 pub mod rule;

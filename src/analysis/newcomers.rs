@@ -21,7 +21,7 @@ impl<'a> Newcomers<'a> {
         let handed_out = joined.handed_out.as_ref();
         let is_complete = handed_out.is_some_and(HandedOut::is_complete);
         // Whoever comes by what is not known comes within such a time.
-        let is_short = watch.window_days < settings.dormant_days;
+        let is_short = watch.days() < settings.dormant_days;
         let any = match handed_out {
             Some(known) if !known.whole => {
                 Some("not all that hands out policies could be read: something of that may hand it out".to_owned())
@@ -39,7 +39,7 @@ impl<'a> Newcomers<'a> {
         let any = any
             .or_else(|| untold_children(joined))
             .or_else(|| (!is_complete).then(|| untold_logins(joined))?)
-            .or_else(|| written(joined, settings, last));
+            .or_else(|| written(joined, watch, settings, last));
         Self { handed_out, any }
     }
 
@@ -91,11 +91,8 @@ fn untold_logins(joined: &Joined) -> Option<String> {
 }
 
 /// Something that hands out policies was written so lately that nobody has to have come by it, and nothing says what it gives.
-fn written(joined: &Joined, settings: &EvidenceSettings, last: Option<Timestamp>) -> Option<String> {
-    let is_late = |at: Timestamp| {
-        let days = last.map(|last| last.duration_since(at).as_secs_f64() / 86_400.0);
-        days.is_none_or(|days| days < settings.dormant_days)
-    };
+fn written(joined: &Joined, watch: &Watch, settings: &EvidenceSettings, last: Option<Timestamp>) -> Option<String> {
+    let is_late = |at| last.is_none_or(|last| watch.days_since(at, last) < settings.dormant_days);
     let is_written = |d: &&JoinedDemand| {
         matches!(d.operation(), Operation::Update | Operation::Create | Operation::Patch)
             && d.was_allowed()

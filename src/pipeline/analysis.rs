@@ -7,6 +7,7 @@ use crate::access::{self, Holder, Inputs, Joined, PolicyNumber, StanzaId};
 use crate::advice::{Evidence, Finding};
 use crate::analysis::access_graph::{self, Chain};
 use crate::analysis::evidence::{self, EvidenceSettings, Watch};
+use crate::analysis::lately::Lately;
 use crate::analysis::newcomers::Newcomers;
 use crate::analysis::risk::Exposure;
 use crate::analysis::rule::{self, Context};
@@ -68,6 +69,7 @@ pub fn analyse(question: Question<'_>) -> Analysis<'_> {
     } = question;
     let deployment = inputs.deployment;
     let mut joined = access::join(inputs);
+    joined.lately = Lately::new(&joined, &watch, settings, last).holders();
     let kept_kv2 = kv2_closure.then(|| access::closures::keep_kv2(&mut joined, deployment));
     Analysis {
         evidence: evidence::of_policies(&joined, &watch, settings, last),

@@ -1,4 +1,5 @@
-//! Who never acted gets what all who did act get from the same place: a member of a group who was away keeps its common roles.
+//! Who never acted, or came lately, gets what all others get from the same place: a member of a group who was away keeps its common
+//! roles.
 //!
 //! Nothing is known of what such a principal needs. Alone it would get nothing, and the group, of which it is a member, could then
 //! give nothing to anybody either. It never gets more than it has today.
@@ -49,7 +50,7 @@ pub(super) fn follow(joined: &Joined, redesign: &mut Redesign, weighed: &Weighed
     redesign.size = measure(joined, &redesign.scheme, weighed);
 }
 
-/// For each login of somebody who never acted, the policies that all logins of those who did act get, place by place.
+/// For each login of somebody who never acted, or came lately, the policies that all logins of those who did act get, place by place.
 fn common(joined: &Joined, scheme: &Scheme) -> BTreeMap<(SetId, HolderId), BTreeSet<ProposedNumber>> {
     let mut members: BTreeMap<&AssignedBy, Vec<&Login>> = BTreeMap::new();
     for login in &joined.logins {
@@ -60,7 +61,8 @@ fn common(joined: &Joined, scheme: &Scheme) -> BTreeMap<(SetId, HolderId), BTree
     }
     let mut more: BTreeMap<(SetId, HolderId), BTreeSet<ProposedNumber>> = BTreeMap::new();
     for logins in members.values() {
-        let acted = |login: &&Login| joined.holders[login.holder].is_active();
+        let acted =
+            |login: &&Login| joined.holders[login.holder].is_active() && !joined.lately.contains_key(&login.holder);
         let (active, idle): (Vec<&Login>, Vec<&Login>) = logins.iter().partition(|login| acted(login));
         let mut given = active.iter().map(|login| {
             let given = scheme.given.get(&(login.set, login.holder));

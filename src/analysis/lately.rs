@@ -1,0 +1,138 @@
+//! Who came to hold a policy so lately that nothing is known yet of what they need of it.
+//!
+//! What somebody got yesterday was not unused for as long as the logs are: it counts from the first entry that shows them with it, or
+//! from the end of the logs where only the deployment does. Three or more who have it for long, and act, speak for the others as far as
+//! the policy itself goes; who gets it at all only those of the same place do.
+
+use super::evidence::{ENOUGH_ACTIVE, EvidenceSettings, Watch};
+use crate::access::holder::AssignedBy;
+use crate::access::{Holder, HolderId, Joined, PolicyNumber, SeenWith};
+use crate::vault::PolicyId;
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+
+/// Since when a holder has a policy, as far as it matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Has {
+    /// For long enough.
+    Long,
+    /// Only since then.
+    Lately(Timestamp),
+    /// It is not seen with it.
+    Unseen,
+}
+
+/// Since when holders have policies.
+pub struct Lately<'a> {
+    joined: &'a Joined,
+    watch: &'a Watch,
+    changed_days: f64,
+    last: Option<Timestamp>,
+}
+
+impl<'a> Lately<'a> {
+    /// Of what is joined; `last` is when the logs end.
+    #[must_use]
+    pub const fn new(
+        joined: &'a Joined,
+        watch: &'a Watch,
+        settings: &EvidenceSettings,
+        last: Option<Timestamp>,
+    ) -> Self {
+        Self {
+            joined,
+            watch,
+            changed_days: settings.changed_days,
+            last,
+        }
+    }
+
+    fn has(&self, holder: HolderId, policy: PolicyNumber) -> Has {
+        let (known, Some(last)) = (&self.joined.holders[holder], self.last) else {
+            return Has::Long;
+        };
+        if !known.asked || !known.is_bound() {
+            return Has::Long;
+        }
+        let is_lately = |at| self.watch.days_since(at, last) < self.changed_days;
+        match self.joined.seen_with[policy].get(&holder) {
+            Some(SeenWith { first: Some(first), .. }) if late(*first, self.watch, last) && is_lately(*first) => {
+                Has::Lately(*first)
+            }
+            Some(_) => Has::Long,
+            // Groups and the entity itself are asked at each request: each entry since then would show it.
+            None if self.is_by_identity(known, policy) && is_lately(last) => Has::Lately(last),
+            None => Has::Unseen,
+        }
+    }
+
+    fn is_by_identity(&self, holder: &Holder, policy: PolicyNumber) -> bool {
+        let policy = self.joined.policies[policy].id();
+        let mut places = holder.assigned.iter();
+        places.any(|place| matches!(&*place.kind, "entity" | "group") && place.policies.contains(&policy))
+    }
+
+    /// The holder who has a policy for the shortest time, with since when; none where all have it for long, or enough of them.
+    #[must_use]
+    pub fn newest(&self, policy: PolicyNumber) -> Option<(Timestamp, HolderId)> {
+        let (mut newest, mut long) = (None, 0);
+        for &holder in &self.joined.held_by[policy] {
+            match self.has(holder, policy) {
+                Has::Lately(at) => newest = newest.max(Some((at, holder))),
+                Has::Long if self.joined.holders[holder].is_active() => long += 1,
+                Has::Long | Has::Unseen => {}
+            }
+        }
+        newest.filter(|_| long < ENOUGH_ACTIVE)
+    }
+
+    /// Who has something only lately, and whether enough others speak for each: those who have it for long from the same place.
+    #[must_use]
+    pub fn holders(&self) -> BTreeMap<HolderId, bool> {
+        let mut found: BTreeMap<HolderId, Vec<PolicyId>> = BTreeMap::new();
+        for (number, policy) in self.joined.policies.numbered() {
+            // What everybody has is nobody's to lose.
+            if policy.id().is_default() {
+                continue;
+            }
+            for &holder in &self.joined.held_by[number] {
+                if matches!(self.has(holder, number), Has::Lately(_)) {
+                    found.entry(holder).or_default().push(policy.id());
+                }
+            }
+        }
+        if found.is_empty() {
+            return BTreeMap::new();
+        }
+        let mut long: BTreeMap<&AssignedBy, usize> = BTreeMap::new();
+        for (id, holder) in self.joined.holders.numbered() {
+            if holder.is_active() && !found.contains_key(&id) {
+                for place in &holder.assigned {
+                    *long.entry(place).or_default() += 1;
+                }
+            }
+        }
+        let speaks = |place: &AssignedBy| long.get(place).is_some_and(|&many| many >= ENOUGH_ACTIVE);
+        let is_spoken_for = |holder: HolderId, new: &[PolicyId]| {
+            let mut places = self.joined.holders[holder]
+                .assigned
+                .iter()
+                .filter(|place| speaks(place));
+            new.iter()
+                .all(|policy| places.clone().any(|place| place.policies.contains(policy)))
+                && places.next().is_some()
+        };
+        let found = found.into_iter();
+        found
+            .map(|(holder, new)| (holder, is_spoken_for(holder, &new)))
+            .collect()
+    }
+}
+
+/// Whether what the log first shows then was not there from its beginning: what nobody had nobody could use.
+#[must_use]
+pub fn late(first: Timestamp, watch: &Watch, last: Timestamp) -> bool {
+    /// What begins within so many days of the first entry may have been before.
+    const FIRST_DAYS: f64 = 1.0;
+    watch.window_days - last.duration_since(first).as_secs_f64() / 86_400.0 > FIRST_DAYS
+}
