@@ -1326,8 +1326,21 @@ fn a_line_that_shows_an_entry_and_is_none_is_lost() {
         whole.lines().map(|line| of(line) + "\n").collect()
     };
     let half = |line: &str| line.len() / 2;
+    let first = whole.lines().next().unwrap();
+    let cut = format!("{first}\n{}\n", &first[..first.len() * 9 / 10]);
+    assert!(!Given::new(&(cut.clone() + &whole), &policies).changes().is_empty());
     for broken in [
         lines(&|line| line[half(line)..].to_owned()),
+        // Soon after an entry that was cut, one that has more than its rest; and long after.
+        cut.clone() + &lines(&|line| line[3..].to_owned()),
+        cut.clone()
+            + &lines(&|line| {
+                if line.contains("\"119-") {
+                    line[half(line)..].to_owned()
+                } else {
+                    line.to_owned()
+                }
+            }),
         lines(&|line| line.replace('"', "'")),
         lines(&|line| format!("{}...", &line[..30])),
         lines(&|line| json!({"host": "a", "inner": serde_json::from_str::<Value>(line).unwrap()}).to_string()),

@@ -33,6 +33,9 @@ const MOST_OPEN: usize = 16;
 /// Held lines that are themselves beginnings without an end: of more, none is held again when what holds them is given up.
 const MOST_BEGUN: u32 = 8;
 
+/// Lines between an entry that was cut and its rest, where others write in between.
+const MOST_BETWEEN: u64 = 64;
+
 /// Places that are kept to.
 const MOST_PLACES: usize = 8;
 
@@ -82,8 +85,8 @@ pub struct Stream {
     header: Vec<u8>,
     /// A list was begun in a line of its own.
     listed: bool,
-    /// An entry was cut and read as far as it goes: lines that begin within one are the rest of such.
-    torn: bool,
+    /// The line of the last entry that was cut and read as far as it goes: lines soon after it that begin within one are its rest.
+    torn: Option<u64>,
     columns: Columns,
 }
 
@@ -262,6 +265,11 @@ impl Stream {
         !self.mixed && self.sampled > 0 && is_any && names.all(|name| self.members.contains(name))
     }
 
+    /// Whether a line may be the rest of an entry that was cut.
+    fn is_torn(&self) -> bool {
+        self.torn.is_some_and(|line| self.lines.abs_diff(line) <= MOST_BETWEEN)
+    }
+
     /// Whether an entry stood at a place.
     fn stood(&self, name: &[u8]) -> bool {
         self.stood.iter().any(|(known, _)| known == name)
@@ -330,7 +338,7 @@ impl Reading<'_> {
         if header::is_no_text(raw) {
             return true;
         }
-        if self.stream.torn || self.stream.lines <= 1 {
+        if self.stream.lines <= 1 || (self.stream.is_torn() && !header::is_more_than_a_rest(raw)) {
             return false;
         }
         let marks = header::MARKS_OF_ENTRIES.iter();
@@ -532,7 +540,7 @@ impl Reading<'_> {
     }
 
     fn cut_entry(&mut self, entry: &Entry<'_>, reason: Skip) {
-        self.stream.torn = true;
+        self.stream.torn = Some(self.stream.lines);
         self.worker.usage_mut().table_mut().tally.lines += 1;
         if let Some(skip) = self.worker.cut(entry, reason, self.stream.lines) {
             self.stream.example(skip, self.stream.lines);
@@ -542,7 +550,7 @@ impl Reading<'_> {
     /// A whole entry, which is counted if entries stand there.
     fn entry(&mut self, entry: &Entry<'_>, outside: Outside<'_>) {
         if !self.stream.stands(outside.place) {
-            let is_lost = !outside.doubtful && !self.stream.torn;
+            let is_lost = !outside.doubtful && !self.stream.is_torn();
             return self.bin(if is_lost { Skip::Unsaid } else { Skip::NotAudit }, 1);
         }
         let mut entry = *entry;
