@@ -617,6 +617,56 @@ fn what_is_written_by_a_name_in_its_body_may_be_new() {
 }
 
 #[test]
+fn what_was_written_after_the_deployment_may_be_otherwise() {
+    let (ci, adm) = (
+        Token::new("e-1", "approle", &["ci", "default"]),
+        Token::new("e-2", "userpass-adm", &["adm", "default"]),
+    );
+    let asked = Log::default().asks(ci.granted("ci", ROOT), "read", "kv/a", ROOT).asks(
+        adm.granted("adm", ROOT),
+        "update",
+        "sys/tools/hash",
+        ROOT,
+    );
+    let mut policies = ci_and_old().to_vec();
+    policies.push(("adm.hcl", stanza("*", &["update"])));
+    let groups = |day: &str| {
+        let time = format!("2026-{day}T00:00:00Z");
+        json!([{"namespace": "", "id": "g", "name": "g", "policies": [], "last_update_time": time}])
+    };
+    let stays = |path: &str, groups: &Value, taken: Option<&str>, settings: &str| {
+        let written = every(&asked, |entry| {
+            if entry["request"]["id"] == json!("115-1") {
+                entry["request"]["path"] = json!(path);
+            }
+        });
+        let given = Given::new(&written, &policies).settings(settings);
+        deployed_with(&given, &[], groups);
+        if let Some(taken) = taken {
+            let mark = json!({"layout": 1, "product": null, "version": null, "taken": taken});
+            fs::write(
+                given.folder.path().join("deployment.json/snapshot.json"),
+                mark.to_string(),
+            )
+            .unwrap();
+        }
+        fate(&given, "old").is_empty()
+    };
+    // Day 115 is the 24th of June; the logs end on the 28th.
+    let (before, after) = ("2026-06-23T00:00:00Z", "2026-06-26T00:00:00Z");
+    for (path, of_group) in [("auth/approle/role/ci", "06-01"), ("identity/group/name/g", "06-20")] {
+        let groups = groups(of_group);
+        assert!(stays(path, &groups, None, ""), "{path}");
+        assert!(stays(path, &groups, Some(before), ""), "{path}");
+        assert!(!stays(path, &groups, Some(after), ""), "{path}");
+        let stated = format!("[evidence]\ndeployment_as_of = \"{after}\"\n");
+        assert!(!stays(path, &groups, None, &stated), "{path}");
+    }
+    assert!(!stays("identity/group/name/g", &groups("06-25"), None, ""));
+    assert!(stays("auth/approle/role/ci", &groups("06-25"), None, ""));
+}
+
+#[test]
 fn the_policy_that_the_server_names_was_used() {
     let app = Token::new("e-1", "approle", &["app", "wide", "default"]);
     let policies = [

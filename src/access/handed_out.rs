@@ -20,6 +20,8 @@ pub struct HandedOut {
     places: BTreeSet<(String, String)>,
     /// When the last group, or entity, of a namespace was written that the deployment has, by the path they are written at.
     written: BTreeMap<(String, &'static str), Timestamp>,
+    /// The time that the deployment is of, where it is known.
+    as_of: Option<Timestamp>,
     /// Whether all that hands out policies could be read.
     pub whole: bool,
     /// The first thing that hands out policies and of which the deployment does not tell which; none where there is none.
@@ -58,6 +60,7 @@ impl HandedOut {
             to_others,
             places: required::places(deployment).collect(),
             written: required::last_written(deployment),
+            as_of: deployment.as_of,
             whole: deployment.unread.is_empty(),
             left_out: left_out
                 .or_else(|| Some(format!("the policies of `{}`", untold.next()?)))
@@ -82,12 +85,19 @@ impl HandedOut {
         self.places.contains(&(namespace.to_owned(), path.to_lowercase()))
     }
 
-    /// Whether the deployment is as new as a write, at `at`, to something of a kind that is called by name in the request: it has
-    /// something of that kind that was written no earlier. The log may have the time of the answer, which is a little later.
+    /// Whether the deployment says itself that it is of a later time.
+    #[must_use]
+    pub fn is_after(&self, at: Timestamp) -> bool {
+        self.as_of.is_some_and(|as_of| at < as_of)
+    }
+
+    /// Whether the deployment is as new as a write, at `at`, to a group or an entity: it has something of that kind that was written
+    /// no earlier. The log may have the time of the answer, which is a little later.
     #[must_use]
     pub fn is_as_new_as(&self, namespace: &str, path: &str, at: Timestamp) -> bool {
-        let of_kind = self.written.get(&(namespace.to_owned(), path));
-        of_kind.is_some_and(|last| at.duration_since(*last).as_secs() < 1)
+        let of_space = self.written.iter().filter(|((space, _), _)| space == namespace);
+        let mut of_kind = of_space.filter(|((_, kind), _)| path.starts_with(kind));
+        of_kind.any(|(_, last)| at.duration_since(*last).as_secs() < 1)
     }
 
     /// Whether something hands out this policy.

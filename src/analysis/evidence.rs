@@ -49,6 +49,8 @@ pub struct EvidenceSettings {
     pub min_health: f64,
     /// So many entries may be cut that far that not even their holder is known; beyond it nothing is removable.
     pub cut_entries: u64,
+    /// The time that the deployment is of, where it does not say it itself.
+    pub deployment_as_of: Option<Timestamp>,
 }
 
 impl Default for EvidenceSettings {
@@ -60,6 +62,7 @@ impl Default for EvidenceSettings {
             doubt: 2.0,
             min_health: 0.5,
             cut_entries: 0,
+            deployment_as_of: None,
         }
     }
 }

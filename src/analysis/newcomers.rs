@@ -93,17 +93,21 @@ fn untold_logins(joined: &Joined) -> Option<String> {
 /// Something that hands out policies was written so lately that nobody has to have come by it, and nothing says what it gives.
 fn written(joined: &Joined, watch: &Watch, settings: &EvidenceSettings, last: Option<Timestamp>) -> Option<String> {
     let is_late = |at| last.is_none_or(|last| watch.days_since(at, last) < settings.dormant_days);
+    let stated = settings.deployment_as_of;
     let is_written = |d: &&JoinedDemand| {
         matches!(d.operation(), Operation::Update | Operation::Create | Operation::Patch)
             && d.was_allowed()
             && d.demand.last_seen.is_none_or(is_late)
     };
     let unlisted = |d: &JoinedDemand| match (&joined.handed_out, required::written_place(&d.demand.path)?) {
-        (Some(known), Some(place)) => (!known.lists(&d.demand.namespace, place)).then(|| d.path.clone()),
-        // What it is called stands in the request: the deployment may be older.
-        (Some(known), None) => {
-            let is_known = |at| known.is_as_new_as(&d.demand.namespace, &d.demand.path, at);
-            (!d.demand.last_seen.is_some_and(is_known)).then(|| d.path.clone())
+        // The deployment may be older, also where it has something of that name.
+        (Some(known), place) => {
+            let (namespace, last) = (&d.demand.namespace, d.demand.last_seen);
+            let is_listed = place.is_none_or(|place| known.lists(namespace, place));
+            let is_current =
+                |at| known.is_after(at) || (is_listed && known.is_as_new_as(namespace, &d.demand.path, at));
+            let is_known = last.is_some_and(|at| is_current(at) || stated.is_some_and(|as_of| at < as_of));
+            (!is_known).then(|| d.path.clone())
         }
         (None, _) => Some(d.path.clone()),
     };

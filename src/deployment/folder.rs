@@ -87,6 +87,7 @@ pub fn read(place: &Path) -> Result<Deployment, DeploymentError> {
         path: place.to_path_buf(),
         source,
     })?;
+    let mark = mark(place)?;
     let mut found = false;
     let deployment = Deployment {
         mounts: part(place, files::MOUNTS, &["path", "kind"], &mut found)?,
@@ -96,7 +97,8 @@ pub fn read(place: &Path) -> Result<Deployment, DeploymentError> {
         groups: part(place, files::GROUPS, &["id"], &mut found)?,
         secrets: part(place, files::SECRETS, &[], &mut found)?,
         namespaces: part(place, files::NAMESPACES, &[], &mut found)?,
-        unread: unread(place)?,
+        unread: mark.as_ref().map(unread).unwrap_or_default(),
+        as_of: mark.as_ref().and_then(|mark| mark.taken),
         left_out: Vec::new(),
     };
     if found {
@@ -105,8 +107,7 @@ pub fn read(place: &Path) -> Result<Deployment, DeploymentError> {
             .into_iter()
             .filter(|name| !place.join(name).exists());
         let lacking = lacking.map(|name| format!("`{name}`")).collect();
-        let is_snapshot = place.join(MARK).exists();
-        Ok(if is_snapshot {
+        Ok(if mark.is_some() {
             deployment
         } else {
             left_out(deployment, lacking)
@@ -132,23 +133,26 @@ fn left_out(mut deployment: Deployment, lacking: Vec<String>) -> Deployment {
     deployment
 }
 
-/// What a snapshot could not read of the things that hand out policies. Secrets and mounts hand out none.
-fn unread(folder: &Path) -> Result<Vec<String>, DeploymentError> {
+/// The mark of a snapshot; none where it is none.
+fn mark(folder: &Path) -> Result<Option<Mark>, DeploymentError> {
     let path = folder.join(MARK);
     if !path.exists() {
-        return Ok(Vec::new());
+        return Ok(None);
     }
-    let bytes = bytes(&path)?;
-    let mark: Mark = parse(&path, &bytes)?;
+    parse(&path, &bytes(&path)?).map(Some)
+}
+
+/// What a snapshot could not read of the things that hand out policies. Secrets and mounts hand out none.
+fn unread(mark: &Mark) -> Vec<String> {
     let hands_out = |missing: &&Missing| {
         ["auth/", "identity/", "sys/auth", "sys/namespaces"]
             .iter()
             .any(|start| missing.path.starts_with(start))
     };
     let unread = mark.missing.iter().filter(hands_out);
-    Ok(unread
+    unread
         .map(|m| format!("{} {}{} ({})", m.capability, m.namespace, m.path, m.reason))
-        .collect())
+        .collect()
 }
 
 /// A list of records, each of which has to have `keys`: one without them is about something else.
@@ -315,6 +319,7 @@ impl Exported {
             .collect();
         let secrets = self.secrets.iter().flat_map(|s| secret_paths(&mounts, s)).collect();
         Deployment {
+            as_of: None,
             mounts,
             auth_mounts,
             roles,
@@ -402,6 +407,7 @@ mod tests {
             layout: 1,
             product: None,
             version: None,
+            taken: None,
             secrets_listed: true,
             template_switches: Vec::new(),
             missing: vec![missing("auth/approle/role"), missing("secret/metadata")],

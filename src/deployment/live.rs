@@ -114,6 +114,15 @@ struct Exchange {
     body: Vec<u8>,
 }
 
+/// What a server says of itself to anybody.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct About {
+    /// Its version.
+    pub version: Option<String>,
+    /// What time it has.
+    pub time: Option<Timestamp>,
+}
+
 impl Client {
     /// Sets up the connection; nothing is sent yet.
     ///
@@ -162,20 +171,21 @@ impl Client {
         self.ask(namespace, path, "?list=true", MAX_ANSWER_BYTES)
     }
 
-    /// The server's version, where it says it to anybody. Its state of health does not matter here.
+    /// The server's version and what time it has, where it says so to anybody. Its state of health does not matter here.
     ///
     /// # Errors
     /// When the server can't be reached.
-    pub fn version(&self) -> Result<Option<String>, LiveError> {
+    pub fn about(&self) -> Result<About, LiveError> {
         let url = format!("{}/v1/sys/health?standbyok=true&perfstandbyok=true", self.base);
         let exchange = self.persist("sys/health", &url, "", 0, MAX_RECORD_BYTES)?;
         let body: Option<Value> = serde_json::from_slice(&exchange.body).ok();
-        Ok(body
-            .as_ref()
-            .and_then(|b| b.get("version"))
-            .and_then(Value::as_str)
-            .filter(|version| is_version(version))
-            .map(str::to_owned))
+        let said = |key| body.as_ref().and_then(|b| b.get(key));
+        let version = said("version").and_then(Value::as_str);
+        let time = said("server_time_utc").and_then(Value::as_i64);
+        Ok(About {
+            version: version.filter(|version| is_version(version)).map(str::to_owned),
+            time: time.and_then(|seconds| Timestamp::from_second(seconds).ok()),
+        })
     }
 
     /// The server's own words about a failure, with nothing in them that lets anybody in.

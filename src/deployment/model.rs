@@ -24,6 +24,8 @@ pub struct Deployment {
     pub namespaces: Vec<String>,
     /// What hands out policies and could not be read, as `read auth/approle/role/+ (denied)`: what is there is not known.
     pub unread: Vec<String>,
+    /// The time that it is of, by the clock of the server: what was written later may be otherwise.
+    pub as_of: Option<Timestamp>,
     /// What hands out policies and was left out by whoever exported it, as `roles of auth/kubernetes/`.
     pub left_out: Vec<String>,
 }

@@ -112,11 +112,13 @@ pub fn take(
         found: false,
         progress,
     };
+    let about = client.about()?;
     let mut snapshot = Snapshot {
-        version: client.version()?,
+        version: about.version,
         secrets_listed: wishes.list_secrets,
         ..Snapshot::default()
     };
+    snapshot.deployment.as_of = about.time;
     let namespaces = reader.namespaces(base)?;
     for namespace in &namespaces {
         reader.namespace(namespace, wishes, &mut snapshot)?;
@@ -140,7 +142,7 @@ pub fn take(
     Ok(snapshot)
 }
 
-/// One order for everything, so that an unchanged server gives an identical folder.
+/// One order for everything, so that an unchanged server gives an identical folder but for the time.
 fn sort(snapshot: &mut Snapshot) {
     let d = &mut snapshot.deployment;
     let by_path = |a: &Mount, b: &Mount| (&a.namespace, &a.path).cmp(&(&b.namespace, &b.path));

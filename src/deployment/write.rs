@@ -12,6 +12,7 @@
 use super::folder::files;
 use super::snapshot::{Missing, PolicyText, Snapshot};
 use crate::staged;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
@@ -39,6 +40,9 @@ pub struct Mark {
     pub product: Option<String>,
     /// The server's version, where it said it.
     pub version: Option<String>,
+    /// When it was begun, by the clock of the server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub taken: Option<Timestamp>,
     /// Whether names of secrets were asked for.
     #[serde(default)]
     pub secrets_listed: bool,
@@ -175,6 +179,7 @@ fn plan(snapshot: &Snapshot) -> Result<BTreeMap<PathBuf, Vec<u8>>, WriteError> {
         layout: LAYOUT,
         product: snapshot.product.clone(),
         version: snapshot.version.clone(),
+        taken: d.as_of,
         secrets_listed: snapshot.secrets_listed,
         missing: snapshot.missing.clone(),
         long_names: long_names(snapshot),
