@@ -1452,3 +1452,89 @@ fn sudo_stays_where_it_may_be_needed() {
         }
     }
 }
+
+#[test]
+fn who_was_not_seen_may_have_what_roles_and_external_groups_give() {
+    let app = Token::new("e-1", "approle", &["app", "default"]).with("metadata", json!({"role_name": "web"}));
+    let log = Log::default()
+        .asks(app.granted("app", ROOT), "read", "kv/a", ROOT)
+        .asks(json!({}), "update", "auth/approle/login", ROOT);
+    let log = every(&log, |entry| {
+        if entry["type"] == "response" && entry["request"]["path"] == "auth/approle/login" {
+            entry["response"] = json!({"auth": app.auth});
+        }
+    });
+    let policies = [
+        ("app.hcl", stanza("kv/*", &["read", "delete"])),
+        ("default.hcl", default()),
+    ];
+    let settings = "[evidence]\ndormant_days = 300\n[foresight]\nhorizon = 0\n";
+    let touched = |groups: &Value, others: &[Value]| {
+        let given = Given::new(&log, &policies).settings(settings);
+        let folder = given.folder.path().join("deployment.json");
+        deployed_with(&given, &[], groups);
+        fs::write(folder.join("roles.json"), json!([approle("web", &["app"])]).to_string()).unwrap();
+        let own =
+            json!({"id": "e-1", "name": "e-1", "aliases": [{"id": "a-1", "name": "c0ffee", "mount_accessor": "a"}]});
+        let entities: Vec<&Value> = std::iter::once(&own).chain(others).collect();
+        fs::write(folder.join("entities.json"), json!(entities).to_string()).unwrap();
+        given.changes().contains_key("tighten app")
+    };
+    let unseen = |accessor: &str| {
+        json!({"id": "e-9", "name": "e-9", "policies": ["default"],
+            "aliases": [{"id": "a-9", "name": "decaf", "mount_accessor": accessor}]})
+    };
+    let group = |external: bool| json!([{"namespace": "", "id": "g", "name": "g", "policies": ["app"], "external": external, "member_entities": ["e-1"]}]);
+    assert!(touched(&json!([]), &[]));
+    assert!(touched(&json!([]), &[unseen("userpass")]));
+    assert!(!touched(&json!([]), &[unseen("a")]));
+    assert!(touched(&group(false), &[]));
+    assert!(!touched(&group(true), &[]));
+}
+
+#[test]
+fn a_deployment_that_lacks_who_is_at_work_lacks_more() {
+    let (ci, bob) = (
+        Token::new("e-1", "approle", &["ci", "default"]),
+        Token::new("e-2", "approle", &["ci", "default"]),
+    );
+    let log = Log::default().asks(ci.granted("ci", ROOT), "read", "kv/a", ROOT).asks(
+        bob.granted("ci", ROOT),
+        "read",
+        "kv/b",
+        ROOT,
+    );
+    let settings = "[evidence]\ndormant_days = 300\n[foresight]\nhorizon = 0\n";
+    let deleted = |log: &str, entities: &[&str], taken: Option<&str>| {
+        let given = Given::new(log, &ci_and_old()).settings(settings);
+        deployed(&given, &[]);
+        let folder = given.folder.path().join("deployment.json");
+        let entities: Vec<Value> = entities.iter().map(|id| json!({"id": id, "name": id})).collect();
+        fs::write(folder.join("entities.json"), json!(entities).to_string()).unwrap();
+        if let Some(taken) = taken {
+            let mark = json!({"layout": 1, "product": null, "version": null, "taken": taken});
+            fs::write(folder.join("snapshot.json"), mark.to_string()).unwrap();
+        }
+        given.changes().contains_key("tighten old")
+    };
+    let (all, after) = (log.text(), Some("2026-07-01T00:00:00Z"));
+    assert!(deleted(&all, &["e-1", "e-2"], None));
+    assert!(!deleted(&all, &["e-1"], None));
+    // Who is gone when the deployment is read was there before.
+    assert!(deleted(&all, &["e-1"], after));
+    assert!(!deleted(&all, &["e-1"], Some("2026-05-01T00:00:00Z")));
+    let gone = all
+        .lines()
+        .enumerate()
+        .filter(|(n, line)| *n < 100 || !line.contains("\"e-2\""));
+    let gone: String = gone.map(|(_, line)| format!("{line}\n")).collect();
+    assert!(deleted(&gone, &["e-1"], None));
+    // A namespace of which the deployment knows nothing.
+    let elsewhere = Log::default().asks(ci.granted("ci", ROOT), "read", "kv/a", ROOT).asks(
+        ci.granted("ci", ROOT),
+        "read",
+        "kv/a",
+        TEAM,
+    );
+    assert!(!deleted(&elsewhere.text(), &["e-1"], None));
+}

@@ -1,7 +1,7 @@
 //! What a deployment hands out: the policies that its roles, groups and entities give or may give, and what it leaves open of that.
 
 use super::holder::{AssignedBy, Holder, policies_of, role_id, role_place};
-use crate::deployment::{Deployment, Group, required};
+use crate::deployment::{Deployment, Group, Mount, required};
 use crate::vault::{PolicyId, RoleId, glob};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -40,9 +40,11 @@ impl HandedOut {
         let known: BTreeSet<&str> = known
             .chain(deployment.entities.iter().map(|entity| entity.id.as_str()))
             .collect();
+        let seen: BTreeSet<&str> = holders.clone().filter(|h| h.asked).map(|h| &*h.principal.id).collect();
         let places: BTreeSet<(&str, &str, &str)> = holders.flat_map(|holder| &holder.assigned).map(key).collect();
         let (mut policies, mut besides, mut to_others) = (Names::default(), Names::default(), Names::default());
-        for (way, given) in given(deployment, &places, &known) {
+        let open = open_mounts(deployment, &seen);
+        for (way, given) in given(deployment, &places, &known, &open) {
             if way != Way::Place {
                 besides.add(&given);
             }
@@ -155,12 +157,25 @@ fn key(place: &AssignedBy) -> (&str, &str, &str) {
     (&place.kind, &place.namespace, &place.id)
 }
 
+/// The auth mounts, namespace and path, at which somebody logs in who was not `seen`: by which of the roles there nothing tells.
+fn open_mounts<'d>(deployment: &'d Deployment, seen: &BTreeSet<&str>) -> BTreeSet<(&'d str, &'d str)> {
+    let mounts = deployment.auth_mounts.iter();
+    let mounts: BTreeMap<&str, &Mount> = mounts.map(|mount| (mount.accessor.as_str(), mount)).collect();
+    let unseen = deployment.entities.iter().filter(|e| !seen.contains(e.id.as_str()));
+    let aliases = unseen.flat_map(|entity| &entity.aliases);
+    let open = aliases.filter_map(|alias| mounts.get(alias.mount_accessor.as_str()));
+    open.map(|mount| (mount.namespace.as_str(), mount.path.as_str()))
+        .collect()
+}
+
 /// What each thing of the deployment hands out, or may hand out, and by which way; `places` are those of known holders.
-/// A group with members that are not `known` is one of others, too.
+/// A group with members that are not `known` is one of others, too, and so is one whose members come and go with their logins, and a
+/// role of an `open` mount.
 fn given(
     deployment: &Deployment,
     places: &BTreeSet<(&str, &str, &str)>,
     known: &BTreeSet<&str>,
+    open: &BTreeSet<(&str, &str)>,
 ) -> Vec<(Way, Vec<PolicyId>)> {
     let way = |is_place: bool| if is_place { Way::Place } else { Way::Others };
     let groups_known: BTreeSet<&str> = deployment.groups.iter().map(|group| group.id.as_str()).collect();
@@ -173,7 +188,9 @@ fn given(
     let roles = deployment.roles.iter().map(|role| {
         let mut given = policies_of(&role.namespace, &role.policies);
         given.extend(policies_of(&role.namespace, &role.allowed_policies));
-        let is_place = role.is_login() && places.contains(&key(&role_place(role)));
+        // A user is one alias; a role is whoever logs in by it.
+        let is_open = role.item != "user" && open.contains(&(role.namespace.as_str(), role.mount.as_str()));
+        let is_place = role.is_login() && !is_open && places.contains(&key(&role_place(role)));
         (
             if role.kind == "token" {
                 Way::Child
@@ -186,7 +203,7 @@ fn given(
     let groups = deployment.groups.iter().map(|group| {
         let is_place = places.contains(&("group", group.namespace.as_str(), group.key()));
         (
-            way(is_place && are_known(group)),
+            way(is_place && !group.external && are_known(group)),
             policies_of(&group.namespace, &group.policies),
         )
     });

@@ -5,7 +5,7 @@ use super::meant::HeldSet;
 use crate::deployment::{AuthRole, Deployment, Entity as DeployedEntity};
 use crate::index::Idx;
 use crate::policy::template::{Alias, Entity, Group, Identity};
-use crate::usage::demand::{PolicySet, Principal};
+use crate::usage::demand::{Demand, PolicySet, Principal};
 use crate::vault::{MountId, PolicyId, PrincipalKind, RoleId, identity, path};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -173,6 +173,32 @@ impl<'a> Directory<'a> {
         let mut fitting = mounts.iter().filter(|mount| may_be_mount(mount, &set.mount));
         let only = fitting.next().filter(|_| fitting.next().is_none())?;
         Some(Arc::from(*only))
+    }
+
+    /// Somebody at work, or a namespace, that the deployment does not have though it was there at the end: then it has not all that
+    /// hands out policies.
+    pub(super) fn unknown_work(&self, demands: &[Demand]) -> Option<String> {
+        if !self.deployment.lists_entities {
+            return None;
+        }
+        let allowed = || demands.iter().filter(|d| d.allowed > 0);
+        let end = allowed().filter_map(|d| d.last_seen).max();
+        // What was there before the deployment was read is gone since.
+        let was_there = |d: &&Demand| match (self.deployment.as_of, d.last_seen, end) {
+            (Some(as_of), Some(at), _) => at > as_of,
+            (None, Some(at), Some(end)) => end.duration_since(at).as_hours() < 24,
+            (_, None, _) | (None, _, None) => true,
+        };
+        let namespaces = &self.deployment.namespaces;
+        let mut unknown = allowed().filter(was_there).filter_map(|d| {
+            let (of, at) = (&d.principal, &*d.namespace);
+            if of.kind == PrincipalKind::Entity && !self.entities.contains_key(&*of.id) {
+                return Some(format!("the entity `{}`, which is at work", of.id));
+            }
+            let is_unknown = !at.is_empty() && !path::is_unplaced(at) && !namespaces.iter().any(|known| known == at);
+            is_unknown.then(|| format!("the namespace `{at}`, where somebody is at work"))
+        });
+        unknown.next()
     }
 
     /// A login by something that the deployment does not have: then it has not all that hands out policies.

@@ -322,9 +322,11 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
         holders.extend(dormant);
     }
 
-    let unknown = directory
-        .as_ref()
-        .and_then(|directory| directory.unknown_login(&seen_sets));
+    let unknown = directory.as_ref().and_then(|directory| {
+        directory
+            .unknown_login(&seen_sets)
+            .or_else(|| directory.unknown_work(&demands))
+    });
     // What a role gives that the deployment does not list is told by its logins.
     let told: BTreeSet<RoleId> = logged_in_as.into_iter().flatten().collect();
     logins::list(holders.as_mut_slice());

@@ -98,7 +98,7 @@ pub(super) struct Reader<'a> {
 
 impl Reader<'_> {
     /// What `held` means for a principal at work in `at`; `told` are the namespaces that other tokens of the principal with the
-    /// same list are known to be of.
+    /// same list are known to be of. Of one that is known by a name only others may have that name.
     pub(super) fn read(&self, principal: &Principal, held: &Held, at: &str, told: &BTreeSet<Arc<str>>) -> Meant {
         let Spaces {
             having: spaces,

@@ -427,7 +427,8 @@ fn in_force_since(joined: &Joined, watch: &Watch, last: Option<Timestamp>) -> In
     let mut place: Option<(Timestamp, &str)> = None;
     for d in joined.demands.iter().filter(|d| d.was_allowed()) {
         let is_write = matches!(d.operation(), Operation::Update | Operation::Create);
-        let (true, Some(at)) = (is_write, d.demand.last_seen) else {
+        // Of one without a time nobody knows that it was before the end.
+        let (true, Some(at)) = (is_write, d.demand.last_seen.or(last)) else {
             continue;
         };
         let (asked, namespace) = (&*d.demand.path, &d.demand.namespace);

@@ -98,6 +98,7 @@ pub fn read(place: &Path) -> Result<Deployment, DeploymentError> {
         secrets: part(place, files::SECRETS, &[], &mut found)?,
         namespaces: part(place, files::NAMESPACES, &[], &mut found)?,
         unread: mark.as_ref().map(unread).unwrap_or_default(),
+        lists_entities: place.join(files::ENTITIES).exists(),
         as_of: mark.as_ref().and_then(|mark| mark.taken),
         left_out: Vec::new(),
     };
@@ -320,6 +321,7 @@ impl Exported {
         let secrets = self.secrets.iter().flat_map(|s| secret_paths(&mounts, s)).collect();
         Deployment {
             as_of: None,
+            lists_entities: false,
             mounts,
             auth_mounts,
             roles,

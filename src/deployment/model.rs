@@ -26,6 +26,8 @@ pub struct Deployment {
     pub unread: Vec<String>,
     /// The time that it is of, by the clock of the server: what was written later may be otherwise.
     pub as_of: Option<Timestamp>,
+    /// Whether it has all entities and namespaces, as far as whoever made it knew.
+    pub lists_entities: bool,
     /// What hands out policies and was left out by whoever exported it, as `roles of auth/kubernetes/`.
     pub left_out: Vec<String>,
 }

@@ -322,6 +322,14 @@ pub fn deployed(given: &Given, others: &[Value]) {
 /// The same, with groups.
 pub fn deployed_with(given: &Given, others: &[Value], groups: &Value) {
     let groups = groups.to_string();
+    let log = fs::read_to_string(given.folder.path().join("audit.log")).unwrap();
+    let entries = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let at_work: std::collections::BTreeSet<String> = entries
+        .filter_map(|entry| Some(entry["auth"]["entity_id"].as_str()?.to_owned()))
+        .filter(|id| !id.is_empty())
+        .collect();
+    let entities: Vec<Value> = at_work.iter().map(|id| json!({"id": id, "name": id})).collect();
+    let entities = json!(entities).to_string();
     let ci = approle("ci", &["ci"]);
     let roles: Vec<&Value> = std::iter::once(&ci).chain(others).collect();
     // A folder stands in the place of the file.
@@ -333,7 +341,7 @@ pub fn deployed_with(given: &Given, others: &[Value], groups: &Value) {
             "auth.json",
             r#"[{"namespace":"","path":"auth/approle/","kind":"approle","accessor":"a","kv_version":null,"description":""}]"#,
         ),
-        ("entities.json", "[]"),
+        ("entities.json", entities.as_str()),
         ("groups.json", groups.as_str()),
     ] {
         fs::write(folder.join(name), text).unwrap();

@@ -12,7 +12,7 @@ use crate::policy::model::{Constraints, Policy, Stanza};
 use crate::policy::syntax::{self, print};
 use crate::policy::table::{StanzaIdx, Table};
 use crate::policy::template::is_templated;
-use crate::vault::Capability;
+use crate::vault::{Capability, path};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -151,7 +151,10 @@ impl TakenOver<'_> {
 fn names(joined: &Joined) -> impl Iterator<Item = String> {
     let read = joined.policies.iter().map(|policy| policy.name.to_string());
     let handed_out = joined.handed_out.iter().flat_map(HandedOut::policies);
-    read.chain(joined.missing.keys().chain(handed_out).map(|id| id.name.to_string()))
+    let held = joined.missing.keys().chain(&joined.may_be_missing);
+    let written = joined.demands.iter().filter_map(|d| path::policy_at(&d.demand.path));
+    let known = held.chain(handed_out).map(|id| id.name.to_string());
+    read.chain(known).chain(written.map(|name| name.trim().to_lowercase()))
 }
 
 /// A path, and the stanza that its constraints come from.
@@ -272,4 +275,50 @@ fn slug(word: &str) -> String {
         slug = slug.replace("--", "-");
     }
     slug.trim_matches('-').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::access::{Inputs, join};
+    use crate::policy::profile::Profile;
+    use crate::usage::demand::{Demand, Principal};
+    use crate::usage::held::Held;
+    use crate::vault::PrincipalKind;
+
+    #[test]
+    fn a_policy_that_the_log_shows_is_known_by_its_name() {
+        let demand = Demand {
+            principal: Principal {
+                kind: PrincipalKind::Entity,
+                id: Arc::from("e-1"),
+                name: Arc::from(""),
+                auth_mount: Arc::from(""),
+            },
+            namespace: Arc::from(""),
+            path: Arc::from("sys/policies/acl/Shown"),
+            capability: Capability::Read,
+            mount_type: Arc::from("system"),
+            allowed: 1,
+            denied: 0,
+            failed: 0,
+            first_seen: None,
+            last_seen: None,
+            days: BTreeSet::new(),
+            held: Arc::new(Held::named(Arc::from([Arc::from("held")]))),
+            keys_always: BTreeSet::new(),
+            keys_ever: BTreeSet::new(),
+            granting: BTreeSet::new(),
+            example: None,
+        };
+        let joined = join(Inputs {
+            facts: vec![demand].into(),
+            policies: Vec::new(),
+            deployment: None,
+            profile: Profile::default(),
+            now: None,
+        });
+        let names: BTreeSet<String> = names(&joined).collect();
+        assert_eq!(names, ["held", "shown"].map(str::to_owned).into());
+    }
 }
