@@ -1538,3 +1538,37 @@ fn a_deployment_that_lacks_who_is_at_work_lacks_more() {
     );
     assert!(!deleted(&elsewhere.text(), &["e-1"], None));
 }
+
+#[test]
+fn a_token_made_in_another_namespace_does_not_tell_where_one_of_its_name_is_from() {
+    // Root's token and one of team1 are both called so; the log, without `policy_results`, shows that one was made in team1.
+    let (svc, adm) = (
+        Token::new("", "token-svc", &["app", "default"]),
+        Token::new(
+            "0a1b2c3d-0000-4000-8000-000000000001.aB3xY",
+            "userpass-adm",
+            &["default", "adm"],
+        ),
+    );
+    let log = Log::default().asks(svc.auth.clone(), "read", "kv/a", TEAM).asks(
+        adm.auth.clone(),
+        "update",
+        "auth/token/create",
+        TEAM,
+    );
+    let log = every(&log, |entry| {
+        if entry["type"] == "response" && entry["request"]["path"] == "auth/token/create" {
+            entry["response"] = json!({"auth": svc.auth});
+        }
+    });
+    let policies = [
+        ("policies/default.hcl", default()),
+        ("policies/app.hcl", stanza("team1/kv/*", &["read"])),
+        ("namespaces/team1/policies/app.hcl", stanza("kv/*", &["read"])),
+        ("namespaces/team1/policies/adm.hcl", stanza("auth/token/*", &["update"])),
+        ("namespaces/team1/policies/default.hcl", default()),
+    ];
+    let given = Given::new(&log, &policies).settings("[foresight]\nhorizon = 0\n");
+    let changed: Vec<String> = given.changes().into_keys().filter(|key| key.ends_with("app")).collect();
+    assert_eq!(changed, [""; 0]);
+}

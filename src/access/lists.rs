@@ -1,7 +1,7 @@
 //! The lists of policies in a log: whose each is, what it means, and when it was last in force.
 
 use super::holder::{Holder, HolderId};
-use super::meant::{HeldSet, Meant, Reader};
+use super::meant::{HeldSet, Meant, Reader, speaks_for};
 use crate::index::{Idx, IndexVec};
 use crate::usage::demand::{Demand, Principal};
 use crate::usage::held::{Held, Namespaces};
@@ -40,7 +40,7 @@ pub(super) struct Lists<'a> {
     /// Namespaces that tokens of a principal with a list of these names are known to be of.
     told: Told<'a>,
     pub(super) listed: IndexVec<Listed>,
-    number: HashMap<(HolderId, &'a Held, &'a str), Idx<Listed>>,
+    number: HashMap<(HolderId, &'a Held, &'a str, bool), Idx<Listed>>,
 }
 
 impl<'a> Lists<'a> {
@@ -68,6 +68,7 @@ impl<'a> Lists<'a> {
             let list = match before {
                 Some((h, last, list))
                     if h == holder
+                        && (last.allowed > 0) == (demand.allowed > 0)
                         && Arc::ptr_eq(&last.held, &demand.held)
                         && (Arc::ptr_eq(&last.namespace, &demand.namespace) || last.namespace == demand.namespace) =>
                 {
@@ -78,7 +79,7 @@ impl<'a> Lists<'a> {
                         demand.principal.kind == PrincipalKind::Entity && !path::is_unplaced(&demand.namespace);
                     let elsewhere = is_of_all.then(|| &at_work_in[holder]);
                     let at = elsewhere.map_or(&*demand.namespace, |all| identity::common(&demand.namespace, all));
-                    self.number(holder, &demand.principal, &demand.held, at)
+                    self.number(holder, &demand.principal, &demand.held, at, demand.allowed > 0)
                 }
             };
             before = Some((holder, demand, list));
@@ -108,7 +109,7 @@ impl<'a> Lists<'a> {
                 Some(_) => all,
             };
             for at in places {
-                let list = self.number(seen.holder, &holder.principal, seen.held, at);
+                let list = self.number(seen.holder, &holder.principal, seen.held, at, true);
                 self.used(list, (seen.first, seen.last));
                 let space = self.listed[list].meant.space();
                 if let (Some(space), Some((mount, role))) = (space, &seen.login) {
@@ -155,11 +156,21 @@ impl<'a> Lists<'a> {
         }
     }
 
-    fn number(&mut self, holder: HolderId, principal: &Principal, held: &'a Held, at: &'a str) -> Idx<Listed> {
+    fn number(
+        &mut self,
+        holder: HolderId,
+        principal: &Principal,
+        held: &'a Held,
+        at: &'a str,
+        worked: bool,
+    ) -> Idx<Listed> {
         let (reader, told, listed) = (&self.reader, &self.told, &mut self.listed);
-        *self.number.entry((holder, held, at)).or_insert_with(|| {
+        *self.number.entry((holder, held, at, worked)).or_insert_with(|| {
             let none = BTreeSet::new();
-            let told = told.get(&(holder, &*held.own)).unwrap_or(&none);
+            let told = told
+                .get(&(holder, &*held.own))
+                .filter(|_| speaks_for(principal, worked));
+            let told = told.unwrap_or(&none);
             listed.push(Listed {
                 holder,
                 meant: reader.read(principal, held, at, told),

@@ -10,7 +10,7 @@ use crate::usage::demand::{Demand, PolicySet, Principal};
 use crate::usage::held::{Held, Namespaces, Space};
 use crate::vault::{PolicyId, PrincipalKind, identity, path};
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 /// A list of policies in force.
@@ -66,6 +66,12 @@ impl Meant {
     }
 }
 
+/// Whether the namespace of other tokens of a principal with the same list tells that of one: anybody's tokens may be called by the
+/// same name, but of one that was only refused nothing is lost by taking it for one of these.
+pub(super) fn speaks_for(principal: &Principal, worked: bool) -> bool {
+    principal.kind == PrincipalKind::Entity || !worked
+}
+
 /// The namespaces that a token may be of.
 struct Spaces {
     /// Those that come into question, the likeliest first.
@@ -98,7 +104,7 @@ pub(super) struct Reader<'a> {
 
 impl Reader<'_> {
     /// What `held` means for a principal at work in `at`; `told` are the namespaces that other tokens of the principal with the
-    /// same list are known to be of. Of one that is known by a name only others may have that name.
+    /// same list are known to be of.
     pub(super) fn read(&self, principal: &Principal, held: &Held, at: &str, told: &BTreeSet<Arc<str>>) -> Meant {
         let Spaces {
             having: spaces,
@@ -240,13 +246,22 @@ pub(super) fn settle(demands: &mut [Demand], sets: &mut [PolicySet], reader: &Re
             told.entry((principal, &held.own)).or_default().insert(space);
         }
     }
+    let worked: HashSet<(&Principal, &Held)> = demands
+        .iter()
+        .filter(|d| d.allowed > 0 && open(&d.principal, &d.held, &d.namespace))
+        .map(|d| (&d.principal, &*d.held))
+        .collect();
     for d in demands.iter().filter(|d| open(&d.principal, &d.held, &d.namespace)) {
         let key = (d.principal.clone(), d.held.clone());
         if settled.contains_key(&key) {
             continue;
         }
         let none = BTreeSet::new();
-        let told = told.get(&(&d.principal, &*d.held.own)).unwrap_or(&none);
+        let worked = worked.contains(&(&d.principal, &*d.held));
+        let told = told
+            .get(&(&d.principal, &*d.held.own))
+            .filter(|_| speaks_for(&d.principal, worked));
+        let told = told.unwrap_or(&none);
         let meant = reader.read(&d.principal, &d.held, &d.namespace, told);
         let name = d.principal.id.strip_prefix(&*d.namespace);
         if let (Some(space), Some(name)) = (meant.space().filter(|space| **space != d.namespace), name) {
