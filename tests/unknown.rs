@@ -1334,6 +1334,7 @@ fn a_line_that_shows_an_entry_and_is_none_is_lost() {
         lines(&|line| line[half(line)..].to_owned()),
         // Soon after an entry that was cut, one that has more than its rest; and long after.
         cut.clone() + &lines(&|line| line[3..].to_owned()),
+        cut.clone() + &lines(&|line| line[line.find("policies").unwrap()..].to_owned()),
         cut.clone()
             + &lines(&|line| {
                 if line.contains("\"119-") {

@@ -51,12 +51,11 @@ const GONE: [&str; 8] = [
     "exceeds",
 ];
 
-/// Whether a text that begins within an entry has more of it than the rest of one whose beginning was read: who asks stands before
-/// what is asked.
+/// Whether a text that begins within an entry tells what was asked, which the rest of one whose beginning was read as far as that
+/// does not.
 #[must_use]
 pub fn is_more_than_a_rest(text: &[u8]) -> bool {
-    let find = |word: &str| memchr::memmem::find(text, word.as_bytes());
-    find("\"auth\":{").is_some_and(|auth| find("\"request\":{").is_some_and(|request| auth < request))
+    memchr::memmem::find(text, b"\"request\":{").is_some()
 }
 
 /// Whether what stands in the place of an entry, a text or not, says that it is gone: `{}`, or a text such as `-`, `[REDACTED]`,
