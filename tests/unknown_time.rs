@@ -697,3 +697,28 @@ fn the_policy_that_the_server_names_was_used() {
     let given = Given::new(&log.text(), &elsewhere).settings(PAST_ALONE);
     assert!(left(&given, "x")[0].contains("other/*"));
 }
+
+#[test]
+fn halves_without_the_other_tell_of_requests_of_which_nothing_is_left() {
+    let (log, policies) = two();
+    // Of each update both lines are lost, of the other requests now the one line and now the other.
+    let lines = |keeps: &dyn Fn(usize, &Value) -> bool| -> String {
+        let text = log.text();
+        let kept = text.lines().enumerate().filter(|(n, line)| {
+            let entry: Value = serde_json::from_str(line).unwrap();
+            keeps(*n, &entry)
+        });
+        kept.map(|(_, line)| format!("{line}\n")).collect()
+    };
+    let touched = |log: &str| !Given::new(log, &policies).settings(PAST_ALONE).changes().is_empty();
+    let not_updates = |entry: &Value| entry["request"]["operation"] != "update";
+    assert!(!touched(&lines(&|n, entry| not_updates(entry) && n % 5 < 3)));
+    // A device that writes the one kind alone, and a log that begins and ends within a request.
+    assert!(touched(&lines(
+        &|_, entry| not_updates(entry) && entry["type"] == "response"
+    )));
+    let whole = lines(&|_, entry| not_updates(entry));
+    let (_, rest) = whole.split_once('\n').unwrap();
+    let (rest, _) = rest.trim_end().rsplit_once('\n').unwrap();
+    assert!(touched(&format!("{rest}\n")));
+}

@@ -150,7 +150,7 @@ pub struct Joined {
     pub apart: Apart,
     /// Whose lines could not be read as far as what they asked for: how many of each.
     pub lost: BTreeMap<HolderId, u64>,
-    /// Entries that are cut so far that not even their holder is known.
+    /// Entries that are cut so far that not even their holder is known, and requests of which no entry is there.
     pub cut: u64,
     /// Tokens of which the log does not say what they hold.
     pub untold: Untold,
@@ -456,7 +456,7 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
         lately: BTreeMap::new(),
         apart: Apart::default(),
         lost: lost_by,
-        cut: lost.cut,
+        cut: lost.cut.saturating_add(lost.whole),
         untold,
         missing,
         may_be_missing,

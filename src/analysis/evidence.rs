@@ -47,7 +47,7 @@ pub struct EvidenceSettings {
     pub doubt: f64,
     /// Below this health nothing is removable.
     pub min_health: f64,
-    /// So many entries may be cut that far that not even their holder is known; beyond it nothing is removable.
+    /// So many entries may be lost, or cut that far that not even their holder is known; beyond it nothing is removable.
     pub cut_entries: u64,
     /// The time that the deployment is of, where it does not say it itself.
     pub deployment_as_of: Option<Timestamp>,
@@ -393,7 +393,7 @@ fn doubt_open(joined: &Joined, policy: PolicyNumber) -> Option<String> {
 fn doubt_lost(joined: &Joined, policy: PolicyNumber, settings: &EvidenceSettings) -> Option<String> {
     if joined.cut > settings.cut_entries {
         return Some(format!(
-            "{} entries are cut so far that nobody knows whose they were (`evidence.cut_entries` accepts {})",
+            "{} entries are lost, or cut so far that nobody knows whose they were (`evidence.cut_entries` accepts {})",
             joined.cut, settings.cut_entries
         ));
     }

@@ -87,6 +87,8 @@ pub struct Lost {
     pub unknown: u64,
     /// Of these, the lines that were an entry's and are cut: a request of somebody is lost by each.
     pub cut: u64,
+    /// Requests of which neither entry is there, by how many have lost one of their two.
+    pub whole: u64,
     /// Lines of which only the holder could be read: of whom, with which policies in force.
     pub known: BTreeMap<(Principal, Arc<Held>), u64>,
 }

@@ -325,7 +325,21 @@ impl Table {
             .map(skipped)
             .sum::<u64>();
         lost.cut = cut.saturating_sub(known);
+        lost.whole = self.lost_whole();
         lost
+    }
+
+    /// How many requests have lost both of their entries, where either is lost as often whatever became of the other: of those
+    /// whose response is there as large a share lacks the request entry as of those whose response is not. A log that has only the
+    /// one kind of entries tells nothing by that.
+    fn lost_whole(&self) -> u64 {
+        let Counts {
+            unpaired_requests,
+            unpaired_responses,
+            ..
+        } = self.counts;
+        let halves = u128::from(unpaired_requests) * u128::from(unpaired_responses);
+        u64::try_from(halves / u128::from(self.tally.paired).max(1)).unwrap_or(u64::MAX)
     }
 
     fn principal(&mut self, kind: PrincipalKind, id: Arc<str>) -> WhoId {
@@ -544,10 +558,12 @@ impl Table {
         };
         let count = record.count();
         change(&mut self.tally.paired, record.entries().saturating_sub(count));
-        if record.requests == 0 {
+        // What has no id of its own has no partner that is known.
+        let has_id = record.flags & flag::NO_ID == 0;
+        if has_id && record.requests == 0 {
             change(&mut self.counts.unpaired_responses, 1);
         }
-        if record.responses == 0 {
+        if has_id && record.responses == 0 {
             change(&mut self.counts.unpaired_requests, 1);
         }
         if !record.usable() {
