@@ -699,6 +699,29 @@ fn the_policy_that_the_server_names_was_used() {
 }
 
 #[test]
+fn what_takes_over_when_a_stanza_expires_is_used() {
+    let app = Token::new("e-1", "approle", &["app", "default"]);
+    let log = Log::default().asks(app.granted("app", ROOT), "read", "kv/x", ROOT);
+    let until = |time: &str| format!("path \"kv/x\" {{\n  capabilities = [\"read\"]\n  expiration = \"{time}\"\n}}\n");
+    let kept = |exact: String| {
+        let policies = [
+            (
+                "app.hcl",
+                exact + &stanza("kv/*", &["read"]) + &stanza("old/*", &["read"]),
+            ),
+            ("default.hcl", default()),
+        ];
+        let given = Given::new(&log.text(), &policies).settings(PAST_ALONE);
+        let given = given.with(&["--server", "openbao-2.6"]);
+        let texts = left(&given, "app");
+        assert!(texts.iter().all(|text| !text.contains("old/*")), "{texts:?}");
+        texts.iter().all(|text| text.contains("kv/*"))
+    };
+    assert!(kept(until("2026-07-15T00:00:00Z")));
+    assert!(!kept(stanza("kv/x", &["read"])));
+}
+
+#[test]
 fn halves_without_the_other_tell_of_requests_of_which_nothing_is_left() {
     let (log, policies) = two();
     // Of each update both lines are lost, of the other requests now the one line and now the other.

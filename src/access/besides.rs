@@ -1,14 +1,17 @@
 //! What servers ask policies for besides the path of a request: which keys a list shows (OpenBao's
 //! `list_scan_response_keys_filter_path`), which events a subscription gets (Vault Enterprise), and whether anything is granted below
 //! a mount, for the question that clients ask before they use KV. No log tells that these stanzas were asked, so whatever may have
-//! been counts as used.
+//! been counts as used. So does what takes over from a stanza that will expire (OpenBao's `expiration`).
 
+use super::attribute::allowed_by;
 use super::holder::HolderId;
 use super::join::{JoinedDemand, Outcome};
 use super::sets::{AccessSet, SetId, StanzaId};
 use crate::index::IndexVec;
+use crate::policy::acl::Acl;
 use crate::policy::model::{Policy, Stanza};
-use crate::policy::table::Table;
+use crate::policy::profile::Profile;
+use crate::policy::table::{Table, stanza_in};
 use crate::policy::template::literal_start;
 use crate::vault::{Capability, protected};
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,18 +21,21 @@ use std::sync::Arc;
 /// A stanza with its policy.
 type Held<'a> = (StanzaId, &'a Policy, &'a Stanza);
 
-/// The stanzas that may have been asked, with the reason; `mounts` are those of the deployment, each with its namespace.
+/// The stanzas that may have been asked, or will be, with the reason; `mounts` are those of the deployment, each with its namespace,
+/// and `now` is what the sets were compiled for.
 pub(super) fn kept(
     policies: &Table,
     demands: &[JoinedDemand],
     sets: &IndexVec<AccessSet>,
     mounts: &[String],
+    (profile, now): (Profile, Option<i64>),
 ) -> BTreeMap<StanzaId, Arc<str>> {
     let subscribed = demands
         .iter()
         .filter(|d| d.was_allowed() && d.demand.path.starts_with("sys/events/subscribe/"));
     let subscribers: BTreeSet<HolderId> = subscribed.map(|d| d.holder).collect();
     let mut kept = below_mounts(policies, demands, sets, mounts);
+    kept.extend(heirs(policies, demands, sets, profile, now));
     for set in sets {
         let held: Vec<Held<'_>> = held(policies, set).collect();
         for (_, policy, list) in &held {
@@ -46,6 +52,47 @@ pub(super) fn kept(
             let reason: Arc<str> = Arc::from("it decides which events its holders get that subscribe to them");
             let deciding = held.iter().filter(|(_, _, stanza)| may_be_of_events(stanza));
             kept.extend(deciding.map(|(id, ..)| (*id, reason.clone())));
+        }
+    }
+    kept
+}
+
+/// More moments than this, at which a stanza of a set expires, are taken as one: at the last of them.
+const MOST_MOMENTS: usize = 16;
+
+/// What decides what was used once a stanza has expired that decided it till now.
+fn heirs(
+    policies: &Table,
+    demands: &[JoinedDemand],
+    sets: &IndexVec<AccessSet>,
+    profile: Profile,
+    now: Option<i64>,
+) -> BTreeMap<StanzaId, Arc<str>> {
+    let mut kept = BTreeMap::new();
+    let is_to_come = |at: &i64| now.is_none_or(|now| now <= *at);
+    for (id, set) in sets.numbered() {
+        let expirations = held(policies, set).filter_map(|(_, _, stanza)| stanza.constraints.expiration);
+        let moments: BTreeSet<i64> = expirations.filter(is_to_come).collect();
+        let skipped = moments.len().saturating_sub(MOST_MOMENTS);
+        for moment in moments.into_iter().skip(skipped) {
+            let then = moment.saturating_add(1);
+            let later = Acl::compile(profile, &policies.listed(&set.policies), &set.identity, Some(then));
+            let used = demands.iter().filter(|d| d.set == id && d.was_allowed());
+            for d in used.filter(|d| matches!(d.outcome, Outcome::Explained(_))) {
+                let Some(rule) = later.winner(d.operation(), &d.path).and_then(|rule| later.rule(rule)) else {
+                    continue;
+                };
+                let today: BTreeSet<StanzaId> = allowed_by(d, sets).map(|(stanza, _)| stanza).collect();
+                let giving = rule
+                    .sources
+                    .iter()
+                    .filter(|s| s.capabilities.contains(d.demand.capability));
+                let heirs = giving.map(|source| stanza_in(&set.policies, source));
+                for heir in heirs.filter(|heir| !today.contains(heir)) {
+                    let reason = || Arc::from(format!("it decides `{}` when another stanza has expired", d.path));
+                    kept.entry(heir).or_insert_with(reason);
+                }
+            }
         }
     }
     kept

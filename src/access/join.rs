@@ -434,7 +434,7 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
     let mounts: Vec<String> = mounts
         .map(|mount| format!("{}{}", mount.namespace, mount.path))
         .collect();
-    let kept = besides::kept(&policies, &demands, &sets, &mounts);
+    let kept = besides::kept(&policies, &demands, &sets, &mounts, (profile, now));
     let handed_out = deployment.map(|d| HandedOut::by(d, &told, holders.iter(), unknown));
     Joined {
         profile,
