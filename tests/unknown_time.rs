@@ -699,6 +699,47 @@ fn the_policy_that_the_server_names_was_used() {
 }
 
 #[test]
+fn a_template_is_as_old_as_what_it_is_filled_from() {
+    let (app, adm) = (
+        Token::new("e-1", "approle", &["app", "default"]),
+        Token::new("e-2", "userpass-adm", &["adm", "default"]),
+    );
+    let log = Log::default()
+        .asks(app.granted("app", ROOT), "read", "kv/a", ROOT)
+        .asks(adm.granted("adm", ROOT), "update", "sys/tools/hash", ROOT);
+    let touched = |path: &str, template: &str| {
+        let late = lately(&log, 3, |entry| {
+            if entry["auth"]["entity_id"] == "e-2" {
+                entry["request"]["path"] = json!(path);
+            }
+        });
+        let policies = [
+            ("app.hcl", stanza("kv/a", &["read"]) + &stanza(template, &["read"])),
+            ("adm.hcl", stanza("*", &["update", "sudo"])),
+            ("default.hcl", default()),
+        ];
+        !fate(&Given::new(&late, &policies).settings(PAST_ALONE), "app").is_empty()
+    };
+    let of_entity = "old/{{identity.entity.id}}/x";
+    let of_group = "old/{{identity.groups.names.ops.metadata.x}}/x";
+    for (path, template) in [
+        ("identity/entity/id/e-1", of_entity),
+        ("identity/entity", of_entity),
+        ("identity/entity-alias/id/a-1", of_entity),
+        ("identity/group/name/ops", of_group),
+    ] {
+        assert!(!touched(path, template), "{path} {template}");
+    }
+    for (path, template) in [
+        ("identity/entity/id/e-2", of_entity),
+        ("identity/group/name/ops", of_entity),
+        ("identity/entity/id/e-1", "old/x"),
+    ] {
+        assert!(touched(path, template), "{path} {template}");
+    }
+}
+
+#[test]
 fn what_takes_over_when_a_stanza_expires_is_used() {
     let app = Token::new("e-1", "approle", &["app", "default"]);
     let log = Log::default().asks(app.granted("app", ROOT), "read", "kv/x", ROOT);

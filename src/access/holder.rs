@@ -62,6 +62,12 @@ impl Holder {
         !self.days.is_empty()
     }
 
+    /// What its entity is called, where that is known.
+    #[must_use]
+    pub fn name_of_entity(&self) -> Option<&str> {
+        self.identity.entity.as_ref().map(|entity| entity.name.as_str())
+    }
+
     /// Whether it is somebody: who comes without a token is counted as no principal.
     #[must_use]
     pub fn is_known(&self) -> bool {

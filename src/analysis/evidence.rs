@@ -424,6 +424,7 @@ fn in_force_since(joined: &Joined, watch: &Watch, last: Option<Timestamp>) -> In
     let mut moved: Option<Timestamp> = None;
     let mut replaced: Option<Timestamp> = None;
     let mut made = Made::default();
+    let mut identities: Vec<(Timestamp, &str)> = Vec::new();
     let mut place: Option<(Timestamp, &str)> = None;
     for d in joined.demands.iter().filter(|d| d.was_allowed()) {
         let is_write = matches!(d.operation(), Operation::Update | Operation::Create);
@@ -432,6 +433,9 @@ fn in_force_since(joined: &Joined, watch: &Watch, last: Option<Timestamp>) -> In
             continue;
         };
         let (asked, namespace) = (&*d.demand.path, &d.demand.namespace);
+        if fills_templates(asked) {
+            identities.push((at, asked));
+        }
         if d.operation() == Operation::Create {
             made.note(&d.demand, at);
         }
@@ -453,7 +457,8 @@ fn in_force_since(joined: &Joined, watch: &Watch, last: Option<Timestamp>) -> In
             replaced = replaced.max(Some(at));
         }
     }
-    let of_policy = |policy: &Policy| {
+    identities.sort_unstable();
+    let of_policy = |number: PolicyNumber, policy: &Policy| {
         let written = written.get(&policy.id()).copied();
         // A stanza about a mount could not be used before there was one.
         let leads = policy
@@ -475,6 +480,7 @@ fn in_force_since(joined: &Joined, watch: &Watch, last: Option<Timestamp>) -> In
             written.map(|at| (at, "the policy was changed".to_owned())),
             mounted,
             made.last_of(policy),
+            filled(joined, number, &identities),
             moved.map(|at| (at, "a mount was moved, and the log does not say which".to_owned())),
             replaced.map(|at| {
                 (
@@ -491,7 +497,7 @@ fn in_force_since(joined: &Joined, watch: &Watch, last: Option<Timestamp>) -> In
         .collect();
     let since = |(number, policy)| {
         let last = last?;
-        let changed = of_policy(policy);
+        let changed = of_policy(number, policy);
         let held = match joined.seen_with[number].values().filter_map(|seen| seen.first).min() {
             Some(first) => late(first, watch, last).then(|| (first, "somebody was first seen with it".to_owned())),
             None => never_held(joined, number, place, &unplaced, last),
@@ -503,6 +509,39 @@ fn in_force_since(joined: &Joined, watch: &Watch, last: Option<Timestamp>) -> In
         })
     };
     joined.policies.numbered().map(since).collect()
+}
+
+/// Whether a write sets what templates are filled from.
+fn fills_templates(path: &str) -> bool {
+    let below = |kind: &str| {
+        path.strip_prefix(kind)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    ["identity/entity", "identity/entity-alias", "identity/group"]
+        .into_iter()
+        .any(below)
+}
+
+/// When what a policy's templates are filled from was last written, as far as the path of the write tells whose it was.
+fn filled(joined: &Joined, number: PolicyNumber, identities: &[(Timestamp, &str)]) -> Option<(Timestamp, String)> {
+    let stanzas = joined.policies[number].stanzas.iter();
+    let templates: Vec<&str> = stanzas.filter(|s| s.templated).map(|s| &*s.path).collect();
+    let asks = |what: &str| templates.iter().any(|path| path.contains(what));
+    let holders = || joined.held_by[number].iter().map(|&holder| &joined.holders[holder]);
+    let may_be_of_it = |path: &str| {
+        if path.starts_with("identity/group") {
+            return asks("identity.groups");
+        }
+        let of = ["identity/entity/id/", "identity/entity/name/"];
+        let one = of.iter().find_map(|start| path.strip_prefix(start));
+        let is_holder = |one: &str| holders().any(|h| *h.principal.id == *one || h.name_of_entity() == Some(one));
+        asks("identity.entity") && one.is_none_or(is_holder)
+    };
+    let (at, path) = identities.iter().rev().find(|(_, path)| may_be_of_it(path))?;
+    Some((
+        *at,
+        format!("`{path}` was written, which its templates are filled from"),
+    ))
 }
 
 /// The mount or namespace that a write set up, and what it did with it: another version of an engine has other paths.
