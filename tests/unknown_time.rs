@@ -699,6 +699,36 @@ fn the_policy_that_the_server_names_was_used() {
 }
 
 #[test]
+fn what_the_log_says_is_lost_may_have_been_used() {
+    let (log, policies) = two();
+    let touched = |line: &str| !Given::new(&(log.text() + line + "\n"), &policies).changes().is_empty();
+    for line in [
+        "May 02 10:00:00 node-1 systemd-journald[312]: Suppressed 512 messages from vault.service",
+        "2026-05-02T10:00:00Z node-1 rsyslogd: imuxsock lost 123 messages from pid 77 due to rate-limiting",
+        "[... 120 lines omitted ...]",
+        "2026-05-02T10:00:00.000Z [ERROR] core: failed to audit response: request_path=kv/a error=\"no space left on device\"",
+    ] {
+        assert!(!touched(line), "{line}");
+    }
+    let records = |last: &str| {
+        let text = log.text() + last;
+        let lines = text
+            .lines()
+            .map(|line| json!({"MESSAGE": line, "_HOSTNAME": "a"}).to_string() + "\n");
+        !Given::new(&lines.collect::<String>(), &policies).changes().is_empty()
+    };
+    assert!(!records("imjournal: 8102 messages lost due to rate-limiting"));
+    assert!(records("==> Vault server started!"));
+    for line in [
+        "2026-05-02T10:00:00.000Z [WARN]  core: leadership lost, stopping active operation",
+        "2026-05-02T10:00:00.000Z [INFO]  expiration: revoked lease: lease_id=auth/token/create/h1",
+        "==> Vault server started! Log data will stream in below:",
+    ] {
+        assert!(touched(line), "{line}");
+    }
+}
+
+#[test]
 fn a_template_is_as_old_as_what_it_is_filled_from() {
     let (app, adm) = (
         Token::new("e-1", "approle", &["app", "default"]),

@@ -39,6 +39,20 @@ pub fn tells_of_a_request(text: &[u8]) -> bool {
             .any(has)
 }
 
+/// Whether a line that is no entry says that others are lost: whoever carried the log dropped them, or the server could not write them.
+#[must_use]
+pub fn says_that_entries_are_lost(text: &[u8]) -> bool {
+    const LONGEST_LINE: usize = 1024;
+    const LOST: [&str; 6] = ["suppressed", "lost", "omitted", "dropped", "discarded", "throttled"];
+    const THINGS: [&str; 5] = ["message", "line", "entries", "event", "record"];
+    const FAILED: [&str; 3] = ["failed to audit", "failed to log request", "failed to log response"];
+    let text = text.get(..LONGEST_LINE).unwrap_or(text);
+    let has_number = text.iter().any(u8::is_ascii_digit);
+    let text = String::from_utf8_lossy(text).to_lowercase();
+    let any = |words: &[&str]| words.iter().any(|word| text.contains(word));
+    any(&FAILED) || (has_number && any(&LOST) && any(&THINGS))
+}
+
 /// Words by which pipelines say that a text is not there.
 const GONE: [&str; 8] = [
     "truncated",

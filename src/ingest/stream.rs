@@ -415,6 +415,11 @@ impl Reading<'_> {
                 }
                 Found::Done
             }
+            Found::Nothing(Skip::NotJson | Skip::NotAudit | Skip::ServerLog)
+                if !outside.doubtful && text.first() != Some(&b'{') && header::says_that_entries_are_lost(text) =>
+            {
+                Found::Nothing(Skip::Unsaid)
+            }
             found => found,
         }
     }
