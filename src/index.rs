@@ -140,6 +140,14 @@ impl<T, V> IndexVec<T, V> {
         self.0.iter().enumerate().map(|(n, value)| (Idx::new(n), value))
     }
 
+    /// Those from the nth on, each with its number, without a walk over those before.
+    pub fn numbered_from(&self, first: usize) -> impl Iterator<Item = (Idx<T>, &V)> {
+        let rest = self.0.get(first..).unwrap_or_default();
+        rest.iter()
+            .enumerate()
+            .map(move |(n, value)| (Idx::new(first + n), value))
+    }
+
     /// The number of the first that this holds of.
     pub fn position(&self, is: impl FnMut(&V) -> bool) -> Option<Idx<T>> {
         self.0.iter().position(is).map(Idx::new)

@@ -699,6 +699,21 @@ fn the_policy_that_the_server_names_was_used() {
 }
 
 #[test]
+fn who_writes_may_have_to_write_anew() {
+    let app = Token::new("e-1", "approle", &["app", "default"]);
+    let log = Log::default().asks(app.granted("app", ROOT), "update", "secret/data/a", ROOT);
+    let policies = [
+        ("app.hcl", stanza("secret/data/a", &["create", "read", "update"])),
+        ("default.hcl", default()),
+    ];
+    // By default as by the past alone.
+    for settings in ["", PAST_ALONE] {
+        let texts = left(&Given::new(&log.text(), &policies).settings(settings), "app");
+        assert!(texts.iter().all(|text| text.contains("create")), "{texts:?}");
+    }
+}
+
+#[test]
 fn what_the_log_says_is_lost_may_have_been_used() {
     let (log, policies) = two();
     let touched = |line: &str| !Given::new(&(log.text() + line + "\n"), &policies).changes().is_empty();

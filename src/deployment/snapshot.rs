@@ -119,6 +119,7 @@ pub fn take(
         ..Snapshot::default()
     };
     snapshot.deployment.as_of = about.time;
+    snapshot.deployment.lists_entities = true;
     let namespaces = reader.namespaces(base)?;
     for namespace in &namespaces {
         reader.namespace(namespace, wishes, &mut snapshot)?;

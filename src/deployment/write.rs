@@ -397,6 +397,8 @@ mod tests {
         };
         Snapshot {
             deployment: Deployment {
+                as_of: Some("2026-05-01T00:00:00Z".parse().unwrap()),
+                lists_entities: true,
                 entities: vec![Entity {
                     id: "e-1".into(),
                     name: "ann".into(),

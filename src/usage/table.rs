@@ -466,7 +466,7 @@ impl Table {
     /// Brings the rows into the index that are not in it yet.
     fn index_rows(&mut self) {
         self.index.reserve(self.rows.len() - self.indexed, Place::hash);
-        for (number, row) in self.rows.numbered().skip(self.indexed) {
+        for (number, row) in self.rows.numbered_from(self.indexed) {
             let place = Place {
                 row: number,
                 principal: row.principal,

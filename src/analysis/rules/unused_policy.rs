@@ -41,6 +41,12 @@ impl Rule for UnusedPolicy {
                     evidence.reasons.push(format!("it is handed out by {givers}"));
                     draft.detail = format!("Nobody seen held it, though it is handed out by {givers}. It has {stanzas}.");
                     draft.remedy = format!("Find out who still needs it; if nobody, take it out of {givers} first, then delete it.");
+                } else if let (EvidenceState::Suspect, Some(why)) = (evidence.state, evidence.reasons.last()) {
+                    draft.title = format!("nobody was seen with policy `{}`", policy.name);
+                    draft.detail = format!(
+                        "No list of policies in the logs names it. That does not show that nobody holds it: {why}. It has {stanzas}."
+                    );
+                    draft.remedy = "Find out who may hold it; only if nobody does, delete it.".to_owned();
                 } else {
                     draft.detail = format!(
                         "No token, entity, group or role in what was seen held it. Its {stanzas} grant nothing today, and whatever \
