@@ -327,7 +327,7 @@ fn what_is_not_read_fails() {
         (&*deep, STAR),
     ] {
         let ground = Ground::new(&[("base/web.hcl", READ), ("pr/web.hcl", READ), (name, text)]);
-        ground.check(1, &["medium[not-checked]", "was not read"]);
+        ground.check(1, &["high[not-checked]", "was not read"]);
     }
     let ground = Ground::new(&[
         ("base/web.hcl", READ),
@@ -335,10 +335,10 @@ fn what_is_not_read_fails() {
         ("elsewhere/web.hcl", STAR),
     ]);
     ground.link("../elsewhere", "pr/more");
-    ground.check(1, &["medium[not-checked]: `pr/more`", "a link"]);
+    ground.check(1, &["high[not-checked]: `pr/more`", "a link"]);
     fs::remove_file(ground.at("pr/more")).unwrap();
     ground.link("web.hcl", "pr/default.hcl");
-    ground.check(1, &["medium[not-checked]: `pr/default.hcl`", "a link"]);
+    ground.check(1, &["high[not-checked]: `pr/default.hcl`", "a link"]);
 }
 
 #[test]
@@ -385,7 +385,7 @@ fn a_policy_that_needs_evaluation_fails() {
     ]);
     ground.check(1, &["high[not-checked]", "check failed"]);
     ground.write(&[("base/main.tf", ""), ("pr/new.tf", evaluated)]);
-    ground.check(1, &["medium[not-checked]"]);
+    ground.check(1, &["high[not-checked]"]);
 }
 
 #[test]
@@ -1095,7 +1095,7 @@ fn what_may_write_policies_elsewhere_is_named_and_new_it_fails() {
         let base = ground.repository();
         ground.write(&[(&format!("repo/policies/{file}"), text)]);
         ground.commit("new");
-        ground.since(&base, 1, &["medium[not-checked]", what]);
+        ground.since(&base, 1, &["high[not-checked]", what]);
         let now = ground.git("repo", &["rev-parse", "HEAD"]);
         ground.since(
             &now,
@@ -1114,7 +1114,7 @@ fn what_may_write_policies_elsewhere_is_named_and_new_it_fails() {
                 .replace("bao policy", "bao  policy"),
         )]);
         ground.commit("other");
-        ground.since(&now, 1, &["medium[not-checked]"]);
+        ground.since(&now, 1, &["high[not-checked]"]);
     }
 }
 
@@ -1256,7 +1256,7 @@ fn a_submodule_among_the_policies_is_read_by_nobody() {
     ground.since(
         &base,
         1,
-        &["medium[not-checked]", "policies/extra", "it is a submodule"],
+        &["high[not-checked]", "policies/extra", "it is a submodule"],
     );
     let now = ground.git("repo", &["rev-parse", "HEAD"]);
     ground.since(
@@ -1268,7 +1268,7 @@ fn a_submodule_among_the_policies_is_read_by_nobody() {
     let at = ground.git("sub", &["rev-parse", "HEAD"]);
     ground.git("repo", &["update-index", "--cacheinfo", &link(&at)]);
     ground.git("repo", &["commit", "-q", "-m", "another commit of it"]);
-    ground.since(&now, 1, &["medium[not-checked]", "policies/extra"]);
+    ground.since(&now, 1, &["high[not-checked]", "policies/extra"]);
 }
 
 #[test]
@@ -1297,7 +1297,7 @@ fn a_program_that_holds_a_policy_is_read_by_nobody() {
         );
         ground.write(&[(&format!("repo/policies/{file}"), &text.replace("read", "sudo"))]);
         ground.commit("wider");
-        ground.since(&base, 1, &["medium[not-checked]", file]);
+        ground.since(&base, 1, &["high[not-checked]", file]);
     }
 }
 
@@ -1395,25 +1395,25 @@ fn what_a_template_of_a_policy_makes_is_not_known() {
         changes(
             &[],
             &[(name, template)],
-            &["medium[not-checked]", "a template of a policy"],
+            &["high[not-checked]", "a template of a policy"],
         );
     }
     changes(
         &[("a.hcl.tpl", template), ("below/render.json", "{\"caps\": [\"read\"]}")],
         &[("below/render.json", "{\"caps\": [\"sudo\"]}")],
-        &["medium[not-checked]", "render.json"],
+        &["high[not-checked]", "render.json"],
     );
     let chart = "kind: Policy\nmetadata:\n  name: {{ .Values.n }}\nspec:\n  policy: {{ .Values.p | quote }}\n";
     changes(
         &[],
         &[("templates/p.yaml", chart)],
-        &["medium[not-checked]", "templates/p.yaml"],
+        &["high[not-checked]", "templates/p.yaml"],
     );
     let whole = "kind: Policy\nspec: {{ .Values.p }}\n";
     changes(
         &[],
         &[("templates/p.yaml", whole)],
-        &["medium[not-checked]", "templates/p.yaml"],
+        &["high[not-checked]", "templates/p.yaml"],
     );
     // One that cannot be read is not known to be as it was.
     let ground = Ground::new(&[
@@ -1425,7 +1425,7 @@ fn what_a_template_of_a_policy_makes_is_not_known() {
     for side in ["base", "pr"] {
         fs::write(ground.at(&format!("{side}/values.ini")), b"caps=\xff\n").unwrap();
     }
-    ground.check(1, &["medium[not-checked]", "values.ini"]);
+    ground.check(1, &["high[not-checked]", "values.ini"]);
     // Without a template beside it, a file of values is any other.
     let ground = Ground::new(&[
         ("base/app.hcl", READ),
@@ -1450,15 +1450,15 @@ fn what_kustomize_makes_of_policies_is_not_known() {
         changes(
             &[("kustomization.yaml", plain)],
             &[("kustomization.yaml", &changed)],
-            &["medium[not-checked]", "kustomization.yaml"],
+            &["high[not-checked]", "kustomization.yaml"],
         );
         // Just so in the base, it is no news; without it the policies are others again.
         changes(
             &[("kustomization.yaml", &changed)],
             &[("kustomization.yaml", plain)],
-            &["medium[not-checked]", "it is gone"],
+            &["high[not-checked]", "it is gone"],
         );
     }
     let flux = "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nspec:\n  postBuild:\n    substitute: {a: b}\n";
-    changes(&[], &[("flux.yaml", flux)], &["medium[not-checked]", "flux.yaml"]);
+    changes(&[], &[("flux.yaml", flux)], &["high[not-checked]", "flux.yaml"]);
 }

@@ -348,7 +348,7 @@ fn problem(rule: &str, kind: &str, problem: &Problem) -> Finding {
     )
 }
 
-/// What was not read. It is graver where the base has a policy of that name or place, which is there no more.
+/// What was not read, with the policy that the base has of that name or at that place, which is there no more.
 /// What may write policies and is just so in the base is told and no more.
 fn unchecked<'a>(all: &'a [Problem], gone: &'a [&Policy], before: &'a [Problem]) -> impl Iterator<Item = Finding> + 'a {
     let mut known: HashMap<&str, usize> = HashMap::new();
@@ -370,7 +370,6 @@ fn unchecked<'a>(all: &'a [Problem], gone: &'a [&Policy], before: &'a [Problem])
         }
         let replaced = gone.iter().find(|policy| replaces(one, policy));
         if let Some(policy) = replaced {
-            finding.severity = Severity::High;
             finding.detail = format!("The base has policy `{}{}` there.", policy.namespace, policy.name);
         }
         finding

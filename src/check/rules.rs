@@ -39,7 +39,7 @@ pub const ALL: [(&str, Severity, &str, &str); 10] = [
     ),
     (
         NOT_CHECKED,
-        Severity::Medium,
+        Severity::High,
         "something that may hold a policy and was not read",
         include_str!("../../docs/rules/not-checked.md"),
     ),
