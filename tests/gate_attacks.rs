@@ -1253,11 +1253,7 @@ fn a_submodule_among_the_policies_is_read_by_nobody() {
     let link = |at: &str| format!("160000,{at},policies/extra");
     ground.git("repo", &["update-index", "--add", "--cacheinfo", &link(&at)]);
     ground.git("repo", &["commit", "-q", "-m", "a submodule"]);
-    ground.since(
-        &base,
-        1,
-        &["high[not-checked]", "policies/extra", "it is a submodule"],
-    );
+    ground.since(&base, 1, &["high[not-checked]", "policies/extra", "it is a submodule"]);
     let now = ground.git("repo", &["rev-parse", "HEAD"]);
     ground.since(
         &now,

@@ -321,11 +321,20 @@ fn settings_name_other_files() {
             "kind: ConfigMap\ndata:\n  web.hcl: |\n    path \"w\" { capabilities = [\"read\"] }\n  pay.hcl: |\n    path \"p\" { capabilities = [\"read\"] }\n",
         ),
         ("skip/x.hcl", "path \"x\" { capabilities = [\"read\"] }\n"),
+        (
+            "skip/terragrunt.hcl",
+            "terraform {\n  source = \"git::https://x/y.git\"\n}\ninputs = {\n  a = \"b\"\n}\n",
+        ),
         ("ignored/y.hcl", "path \"y\" { capabilities = [\"read\"] }\n"),
         (".gitignore", "ignored/\n"),
     ]);
     // Without settings what looks like a policy is named, once for a document.
     assert_eq!(read(folder.path()).unread.len(), 1);
+    let gate = Options {
+        every_way: true,
+        ..Options::default()
+    };
+    assert_eq!(unread(&read_with(folder.path(), &gate)).len(), 2);
     let options = Options {
         sources: vec![SourceSettings {
             files: "k/*.yaml".to_owned(),
@@ -334,6 +343,7 @@ fn settings_name_other_files() {
             namespace: None,
         }],
         exclude: vec!["skip/**".to_owned()],
+        every_way: true,
         ..Options::default()
     };
     let read = read_with(folder.path(), &options);
@@ -348,8 +358,10 @@ fn settings_name_other_files() {
         .map(|p| p.strip_prefix(folder.path()).unwrap().to_path_buf())
         .collect();
     left.sort();
-    left.dedup();
-    assert_eq!(left, [Path::new("ignored/y.hcl"), Path::new("skip/x.hcl")]);
+    assert_eq!(
+        left,
+        ["ignored/y.hcl", "skip/terragrunt.hcl", "skip/x.hcl"].map(Path::new)
+    );
 }
 
 #[test]

@@ -419,11 +419,12 @@ impl Reader<'_> {
             let tidy = files::tidy(&path);
             let by_name = named.contains(&tidy);
             let broken = matches!(&read, Err(error) if matches!(error.cause, LoadCause::Parse(_)));
+            if !by_name && excluded(&tidy) {
+                continue;
+            }
             if broken && !by_name && self.is_other(&path) {
                 self.wrapper(&path);
                 self.read.others.push(path);
-            } else if !by_name && excluded(&tidy) {
-                self.read.excluded.push(path);
             } else if by_name || !(used.files.contains(&tidy) || is_document(&path) && kept.contains(&tidy)) {
                 self.read.files.push((path, read));
             } else if used.files.contains(&tidy) {
@@ -443,9 +444,7 @@ impl Reader<'_> {
             let ours = matches!(one.why, Why::Ending | Why::NoPolicy)
                 && kept.contains(&tidy)
                 && (alone(&one.path) || used.files.contains(&tidy) || files::gives_variables(&one.path));
-            if excluded(&tidy) {
-                self.read.excluded.push(one.path);
-            } else if !ours {
+            if !ours && !excluded(&tidy) {
                 if matches!(one.why, Why::NoPolicy) {
                     self.wrapper(&one.path);
                 }
