@@ -699,6 +699,33 @@ fn the_policy_that_the_server_names_was_used() {
 }
 
 #[test]
+fn what_decides_a_list_on_another_version_is_used_where_nothing_says_which_it_is() {
+    let app = Token::new("e-1", "approle", &["app", "default"]);
+    let log = Log::default().asks(app.granted("app", ROOT), "list", "secret/metadata/app/", ROOT);
+    let policies = [
+        (
+            "app.hcl",
+            stanza("secret/metadata/*", &["list"])
+                + &stanza("secret/metadata/+", &["list"])
+                + &stanza("old/*", &["list"]),
+        ),
+        ("default.hcl", default()),
+    ];
+    let texts = |flags: &[&'static str]| {
+        let texts = left(
+            &Given::new(&log.text(), &policies).settings(PAST_ALONE).with(flags),
+            "app",
+        )
+        .concat();
+        assert!(!texts.contains("old/*"), "{texts}");
+        texts
+    };
+    let (unknown, newest) = (texts(&[]), texts(&["--server", "vault-2.0.3"]));
+    assert!(unknown.contains("secret/metadata/*"), "{unknown}");
+    assert!(!newest.contains("secret/metadata/*"), "{newest}");
+}
+
+#[test]
 fn who_writes_may_have_to_write_anew() {
     let app = Token::new("e-1", "approle", &["app", "default"]);
     let log = Log::default().asks(app.granted("app", ROOT), "update", "secret/data/a", ROOT);

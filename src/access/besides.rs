@@ -1,7 +1,8 @@
 //! What servers ask policies for besides the path of a request: which keys a list shows (OpenBao's
 //! `list_scan_response_keys_filter_path`), which events a subscription gets (Vault Enterprise), and whether anything is granted below
 //! a mount, for the question that clients ask before they use KV. No log tells that these stanzas were asked, so whatever may have
-//! been counts as used. So does what takes over from a stanza that will expire (OpenBao's `expiration`).
+//! been counts as used. So does what takes over from a stanza that will expire (OpenBao's `expiration`), and what decides on other
+//! versions, where nothing says which the server has.
 
 use super::attribute::allowed_by;
 use super::holder::HolderId;
@@ -10,10 +11,10 @@ use super::sets::{AccessSet, SetId, StanzaId};
 use crate::index::IndexVec;
 use crate::policy::acl::Acl;
 use crate::policy::model::{Policy, Stanza};
-use crate::policy::profile::Profile;
+use crate::policy::profile::{ListRule, Profile};
 use crate::policy::table::{Table, stanza_in};
 use crate::policy::template::literal_start;
-use crate::vault::{Capability, protected};
+use crate::vault::{Capability, Operation, protected};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::Arc;
@@ -36,6 +37,9 @@ pub(super) fn kept(
     let subscribers: BTreeSet<HolderId> = subscribed.map(|d| d.holder).collect();
     let mut kept = below_mounts(policies, demands, sets, mounts);
     kept.extend(heirs(policies, demands, sets, profile, now));
+    if profile.is_assumed() {
+        kept.extend(by_other_versions(demands, sets));
+    }
     for set in sets {
         let held: Vec<Held<'_>> = held(policies, set).collect();
         for (_, policy, list) in &held {
@@ -52,6 +56,32 @@ pub(super) fn kept(
             let reason: Arc<str> = Arc::from("it decides which events its holders get that subscribe to them");
             let deciding = held.iter().filter(|(_, _, stanza)| may_be_of_events(stanza));
             kept.extend(deciding.map(|(id, ..)| (*id, reason.clone())));
+        }
+    }
+    kept
+}
+
+/// What decides the lists that were asked for on servers of other versions, where nothing says of which the server is.
+fn by_other_versions(demands: &[JoinedDemand], sets: &IndexVec<AccessSet>) -> BTreeMap<StanzaId, Arc<str>> {
+    let mut kept = BTreeMap::new();
+    let lists = demands.iter().filter(|d| d.was_allowed() && d.path.ends_with('/'));
+    let lists = lists.filter(|d| matches!(d.operation(), Operation::List | Operation::Scan));
+    for d in lists.filter(|d| matches!(d.outcome, Outcome::Explained(_))) {
+        let set = &sets[d.set];
+        let today: BTreeSet<StanzaId> = allowed_by(d, sets).map(|(stanza, _)| stanza).collect();
+        for rule in ListRule::ALL.map(Some) {
+            let sources = set
+                .acl
+                .winner_by(rule, &d.path)
+                .into_iter()
+                .flat_map(|rule| set.sources(rule));
+            let giving = sources.filter(|(_, given)| given.contains(d.demand.capability));
+            for (stanza, _) in giving.filter(|(stanza, _)| !today.contains(stanza)) {
+                kept.entry(stanza).or_insert_with(|| {
+                    let path = &d.path;
+                    Arc::from(format!("it decides the list of `{path}` on other versions, and nothing says which the server has (`--server`)"))
+                });
+            }
         }
     }
     kept

@@ -48,7 +48,7 @@ pub(super) fn settled(common: &Common, command: &Command, talk: &Talk) -> Result
                     Profile::default()
                 ));
                 }
-                Profile::default()
+                Profile::assumed()
             }
         };
     if let Some(note) = profile.note() {

@@ -14,6 +14,8 @@ pub struct Profile {
     /// The version asked for, where one was.
     version: Option<Version>,
     switches: &'static Switches,
+    /// Nothing says that it is this one.
+    assumed: bool,
 }
 
 /// A group of server versions that decide alike.
@@ -40,6 +42,16 @@ pub enum ListRule {
     Together,
     /// `path/` first; `path` only where nothing matches.
     SlashThenBare,
+}
+
+impl ListRule {
+    /// Those of all versions.
+    pub const ALL: [Self; 4] = [
+        Self::SlashOnly,
+        Self::BareThenSlash,
+        Self::Together,
+        Self::SlashThenBare,
+    ];
 }
 
 /// How a parameter value is compared with a list of values.
@@ -187,7 +199,23 @@ impl Profile {
             kind,
             version: None,
             switches: &NO_SWITCHES,
+            assumed: false,
         }
+    }
+
+    /// The server that is taken where nothing says which it is.
+    #[must_use]
+    pub fn assumed() -> Self {
+        Self {
+            assumed: true,
+            ..Self::default()
+        }
+    }
+
+    /// Whether nothing says which server it is.
+    #[must_use]
+    pub const fn is_assumed(self) -> bool {
+        self.assumed
     }
 
     /// The same server with these switches, kept until the program ends.

@@ -259,10 +259,16 @@ impl Acl {
     /// The rule that decides the operation on the path (namespace in front, no leading slash).
     #[must_use]
     pub fn winner(&self, operation: Operation, path: &str) -> Option<RuleId> {
+        self.winner_by(self.profile.list_rule(operation), path)
+    }
+
+    /// The rule that decides a path where it is looked up so.
+    #[must_use]
+    pub fn winner_by(&self, rule: Option<ListRule>, path: &str) -> Option<RuleId> {
         if self.root != Root::No {
             return None;
         }
-        let (Some(rule), Some(bare)) = (self.profile.list_rule(operation), path.strip_suffix('/')) else {
+        let (Some(rule), Some(bare)) = (rule, path.strip_suffix('/')) else {
             return self.best(path);
         };
         if rule == ListRule::Together {
