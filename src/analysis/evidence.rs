@@ -16,96 +16,19 @@
 //! A group says that its members need the same: who holds a policy through a group alone and never acted does not hold it
 //! back where three or more members of that group did act.
 
-use super::lately::{Lately, late};
-use super::made::Made;
+use super::lately::{ENOUGH_ACTIVE, Lately};
 use super::newcomers::Newcomers;
+use super::since;
 use crate::access::holder::AssignedBy;
-use crate::access::{Holder, HolderId, Joined, PolicyNumber, logins};
+use crate::access::{Holder, HolderId, Joined, PolicyNumber};
 use crate::advice::{Evidence, EvidenceState};
-use crate::deployment::required;
 use crate::index::IndexVec;
 use crate::policy::model::Policy;
-use crate::policy::template::literal_start;
-use crate::usage::demand::Demand;
-use crate::usage::{Coverage, Gap};
-use crate::vault::{Operation, PolicyId, path};
+use crate::vault::{PolicyId, path};
 use jiff::Timestamp;
-use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Thresholds.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct EvidenceSettings {
-    /// Nothing is removable before so many days were watched. Zero: the logs given are the window.
-    pub min_days: f64,
-    /// A holder that never acted keeps its grants suspect until so many days were watched.
-    pub dormant_days: f64,
-    /// What could be used as it is only since a day of the logs is suspect until it was watched for so many.
-    pub changed_days: f64,
-    /// How much bad logs lengthen the dwell time.
-    pub doubt: f64,
-    /// Below this health nothing is removable.
-    pub min_health: f64,
-    /// So many entries may be lost, or cut that far that not even their holder is known; beyond it nothing is removable.
-    pub cut_entries: u64,
-    /// The time that the deployment is of, where it does not say it itself.
-    pub deployment_as_of: Option<Timestamp>,
-}
-
-impl Default for EvidenceSettings {
-    fn default() -> Self {
-        Self {
-            min_days: 0.0,
-            dormant_days: 90.0,
-            changed_days: 30.0,
-            doubt: 2.0,
-            min_health: 0.5,
-            cut_entries: 0,
-            deployment_as_of: None,
-        }
-    }
-}
-
-/// What the logs are worth.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Watch {
-    /// Days between the first and the last entry.
-    pub window_days: f64,
-    /// 0 (blind) to 1.
-    pub health: f64,
-    /// Times within the window of which there is no entry.
-    pub gaps: Vec<Gap>,
-}
-
-impl Watch {
-    /// Of logs.
-    #[must_use]
-    pub fn of(coverage: &Coverage) -> Self {
-        Self {
-            window_days: coverage.window_days(),
-            health: coverage.health(),
-            gaps: coverage.gaps.clone(),
-        }
-    }
-
-    /// Days that were watched.
-    pub(super) fn days(&self) -> f64 {
-        let silent: f64 = self
-            .gaps
-            .iter()
-            .map(|gap| gap.to.duration_since(gap.from).as_secs_f64() / 86_400.0)
-            .sum();
-        (self.window_days - silent).max(0.0)
-    }
-
-    /// Days that were watched from a time on.
-    pub(super) fn days_since(&self, at: Timestamp, last: Timestamp) -> f64 {
-        let days = |from: Timestamp, to: Timestamp| (to.duration_since(from).as_secs_f64() / 86_400.0).max(0.0);
-        let silent: f64 = self.gaps.iter().map(|gap| days(gap.from.max(at), gap.to)).sum();
-        (days(at, last) - silent).max(0.0)
-    }
-}
+pub use super::window::{EvidenceSettings, Since, Watch};
 
 /// How one holder acted in the window.
 #[derive(Debug, Clone, PartialEq)]
@@ -151,15 +74,6 @@ fn windows(holders: &[Activity], days: f64) -> usize {
         .filter(|window| *window < whole)
         .collect();
     if seen.len() == whole { whole } else { 0 }
-}
-
-/// From when on a policy could have been used as it is, where the logs show that this was later than their beginning.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Since {
-    /// Days that were watched since.
-    pub days: f64,
-    /// What happened then, as a sentence without its end.
-    pub what: String,
 }
 
 /// What is held of an unused grant of a policy with these holders, which could be used as it is only `since` then.
@@ -236,9 +150,6 @@ pub fn unused(
     }
 }
 
-/// So many who act speak for others.
-pub(super) const ENOUGH_ACTIVE: usize = 3;
-
 /// The groups of which enough members acted.
 pub struct Peers<'a> {
     joined: &'a Joined,
@@ -280,7 +191,7 @@ pub fn of_policies(
     settings: &EvidenceSettings,
     last: Option<Timestamp>,
 ) -> IndexVec<Policy, Evidence> {
-    let since = in_force_since(joined, watch, last);
+    let since = since::in_force(joined, watch, last);
     let lately = Lately::new(joined, watch, settings, last);
     let newcomers = Newcomers::of(joined, watch, settings, last);
     let peers = Peers::of(joined);
@@ -304,10 +215,7 @@ pub fn of_policies(
         .numbered()
         .map(|(number, policy)| {
             let held = &joined.held_by[number];
-            let newest = lately.newest(number).zip(last).map(|((at, holder), last)| Since {
-                days: watch.days_since(at, last),
-                what: format!("`{}` has it only since lately", joined.holders[holder].display()),
-            });
+            let newest = lately.newest(number);
             let since = [&since[number], &newest].into_iter().flatten();
             let since = since.min_by(|a, b| a.days.total_cmp(&b.days));
             let (spoken_for, others): (Vec<HolderId>, Vec<HolderId>) =
@@ -414,199 +322,6 @@ fn may_be_one(joined: &Joined, read: &Policy, missing: &PolicyId) -> bool {
     let is_near = read.namespace == missing.namespace || path::is_unplaced(&missing.namespace);
     let is_unsure = joined.handed_out.is_none() && is_near && !missing.is_default();
     is_unsure || ends(&read.name, &missing.name) || ends(&missing.name, &read.name)
-}
-
-/// From when on each policy could have been used as it is, by what the log shows of writes: of the policy itself, of the mounts that
-/// its stanzas are about, and of moves of mounts, of which the log does not tell the paths.
-fn in_force_since(joined: &Joined, watch: &Watch, last: Option<Timestamp>) -> IndexVec<Policy, Option<Since>> {
-    let mut written: BTreeMap<PolicyId, Timestamp> = BTreeMap::new();
-    let mut mounted: BTreeMap<String, (Timestamp, &str)> = BTreeMap::new();
-    let mut moved: Option<Timestamp> = None;
-    let mut replaced: Option<Timestamp> = None;
-    let mut made = Made::default();
-    let mut identities: Vec<(Timestamp, &str)> = Vec::new();
-    let mut place: Option<(Timestamp, &str)> = None;
-    for d in joined.demands.iter().filter(|d| d.was_allowed()) {
-        let is_write = matches!(d.operation(), Operation::Update | Operation::Create);
-        // Of one without a time nobody knows that it was before the end.
-        let (true, Some(at)) = (is_write, d.demand.last_seen.or(last)) else {
-            continue;
-        };
-        let (asked, namespace) = (&*d.demand.path, &d.demand.namespace);
-        if fills_templates(asked) {
-            identities.push((at, asked));
-        }
-        if d.operation() == Operation::Create {
-            made.note(&d.demand, at);
-        }
-        if required::written_place(asked).is_some() {
-            place = place.max(Some((at, &d.path)));
-        }
-        if let Some(name) = path::policy_at(asked) {
-            let policy = PolicyId::new(namespace.clone(), name.trim().to_lowercase());
-            let known = written.entry(policy).or_insert(at);
-            *known = at.max(*known);
-        } else if let Some((mount, done)) = set_up(&d.demand) {
-            let known = mounted
-                .entry(format!("{namespace}{}", path::namespace(&mount)))
-                .or_insert((at, done));
-            *known = (*known).max((at, done));
-        } else if asked == "sys/remount" {
-            moved = moved.max(Some(at));
-        } else if replaces_the_storage(asked) {
-            replaced = replaced.max(Some(at));
-        }
-    }
-    identities.sort_unstable();
-    let of_policy = |number: PolicyNumber, policy: &Policy| {
-        let written = written.get(&policy.id()).copied();
-        // A stanza about a mount could not be used before there was one.
-        let leads = policy
-            .stanzas
-            .iter()
-            .map(|stanza| format!("{}{}", policy.namespace, literal_start(&stanza.path)));
-        let mounted = leads
-            .filter_map(|lead| {
-                let above = lead.match_indices('/').filter_map(|(at, _)| lead.get(..=at));
-                above
-                    .filter_map(|mount| {
-                        let (at, done) = mounted.get(mount)?;
-                        Some((*at, format!("`{mount}` was {done}")))
-                    })
-                    .max()
-            })
-            .max();
-        let known = [
-            written.map(|at| (at, "the policy was changed".to_owned())),
-            mounted,
-            made.last_of(policy),
-            filled(joined, number, &identities),
-            moved.map(|at| (at, "a mount was moved, and the log does not say which".to_owned())),
-            replaced.map(|at| {
-                (
-                    at,
-                    "the server got another storage, with policies of which the log does not tell".to_owned(),
-                )
-            }),
-        ];
-        known.into_iter().flatten().max_by_key(|(at, _)| *at)
-    };
-    let unplaced: BTreeSet<PolicyId> = logins::unplaced(joined)
-        .into_iter()
-        .map(|p| joined.policies[p].id())
-        .collect();
-    let since = |(number, policy)| {
-        let last = last?;
-        let changed = of_policy(number, policy);
-        let held = match joined.seen_with[number].values().filter_map(|seen| seen.first).min() {
-            Some(first) => late(first, watch, last).then(|| (first, "somebody was first seen with it".to_owned())),
-            None => never_held(joined, number, place, &unplaced, last),
-        };
-        let (at, what) = [changed, held].into_iter().flatten().max_by_key(|(at, _)| *at)?;
-        Some(Since {
-            days: watch.days_since(at, last),
-            what,
-        })
-    };
-    joined.policies.numbered().map(since).collect()
-}
-
-/// Whether a write sets what templates are filled from.
-fn fills_templates(path: &str) -> bool {
-    let below = |kind: &str| {
-        path.strip_prefix(kind)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    };
-    ["identity/entity", "identity/entity-alias", "identity/group"]
-        .into_iter()
-        .any(below)
-}
-
-/// When what a policy's templates are filled from was last written, as far as the path of the write tells whose it was.
-fn filled(joined: &Joined, number: PolicyNumber, identities: &[(Timestamp, &str)]) -> Option<(Timestamp, String)> {
-    let stanzas = joined.policies[number].stanzas.iter();
-    let templates: Vec<&str> = stanzas.filter(|s| s.templated).map(|s| &*s.path).collect();
-    let asks = |what: &str| templates.iter().any(|path| path.contains(what));
-    let holders = || joined.held_by[number].iter().map(|&holder| &joined.holders[holder]);
-    let may_be_of_it = |path: &str| {
-        if path.starts_with("identity/group") {
-            return asks("identity.groups");
-        }
-        let of = ["identity/entity/id/", "identity/entity/name/"];
-        let one = of.iter().find_map(|start| path.strip_prefix(start));
-        let is_holder = |one: &str| holders().any(|h| *h.principal.id == *one || h.name_of_entity() == Some(one));
-        asks("identity.entity") && one.is_none_or(is_holder)
-    };
-    let (at, path) = identities.iter().rev().find(|(_, path)| may_be_of_it(path))?;
-    Some((
-        *at,
-        format!("`{path}` was written, which its templates are filled from"),
-    ))
-}
-
-/// The mount or namespace that a write set up, and what it did with it: another version of an engine has other paths.
-fn set_up(demand: &Demand) -> Option<(String, &'static str)> {
-    let path = &*demand.path;
-    if let Some(namespace) = path.strip_prefix("sys/namespaces/") {
-        return Some((namespace.to_owned(), "made"));
-    }
-    let auth = |path: &str| Some(format!("auth/{}", path.strip_prefix("sys/auth/")?));
-    let mount = path.strip_prefix("sys/mounts/").map(str::to_owned);
-    let mount = mount.or_else(|| auth(path))?;
-    let Some(tuned) = mount.strip_suffix("/tune") else {
-        return Some((mount, "mounted"));
-    };
-    let keys = &demand.keys_ever;
-    let is_other = keys.is_empty() || ["options", "plugin_version"].iter().any(|key| keys.contains(*key));
-    is_other.then(|| (tuned.to_owned(), "tuned to another version"))
-}
-
-/// Whether a write at this path puts another storage in the place of the server's, or writes in it below the policies.
-fn replaces_the_storage(path: &str) -> bool {
-    let below = |start: &str| path.strip_prefix(start);
-    let snapshot = below("sys/storage/raft/snapshot").is_some_and(|rest| matches!(rest, "" | "-force"));
-    let loaded = path.starts_with("sys/storage/raft/snapshot-auto/snapshot-load/");
-    let replicated = below("sys/replication/").is_some_and(|rest| {
-        let ends = [
-            "/secondary/enable",
-            "/secondary/update-primary",
-            "/recover",
-            "/demote",
-            "/promote",
-        ];
-        ends.iter().any(|end| rest.ends_with(end))
-    });
-    snapshot || loaded || replicated || path.starts_with("sys/raw/")
-}
-
-/// From when on those may have a policy who have it by the deployment alone, which is as new as the end of the logs: since a `place`
-/// that hands out policies was last written, and for whoever acts without being seen with it not at all yet. So for those who came by
-/// one of the `unplaced` policies, which a place gives together with this one.
-fn never_held(
-    joined: &Joined,
-    number: PolicyNumber,
-    place: Option<(Timestamp, &str)>,
-    unplaced: &BTreeSet<PolicyId>,
-    last: Timestamp,
-) -> Option<(Timestamp, String)> {
-    let policy = joined.policies[number].id();
-    let gives_both = |place: &AssignedBy| {
-        place.policies.contains(&policy) && place.policies.iter().any(|other| unplaced.contains(other))
-    };
-    let mut holders = joined.held_by[number].iter().map(|&holder| &joined.holders[holder]);
-    let by_it = |holder: &&Holder| (holder.asked && holder.is_bound()) || holder.assigned.iter().any(gives_both);
-    if let Some(holder) = holders.find(by_it) {
-        let what = format!(
-            "`{}` holds it by the deployment, and no entry shows it yet",
-            holder.display()
-        );
-        return Some((last, what));
-    }
-    let (at, place) = place.filter(|_| !joined.held_by[number].is_empty())?;
-    Some((
-        at,
-        format!("nobody was seen with it, and `{place}` was written, which may be what hands it out"),
-    ))
 }
 
 /// The policies that may be tightened: those whose "unused" is well enough known. `default` is for everybody's own token,

@@ -4,12 +4,15 @@
 //! from the end of the logs where only the deployment does. Three or more who have it for long, and act, speak for the others as far as
 //! the policy itself goes; who gets it at all only those of the same place do.
 
-use super::evidence::{ENOUGH_ACTIVE, EvidenceSettings, Watch};
+use super::window::{EvidenceSettings, Since, Watch};
 use crate::access::holder::AssignedBy;
 use crate::access::{Holder, HolderId, Joined, PolicyNumber, SeenWith};
 use crate::vault::PolicyId;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
+
+/// So many who act speak for others.
+pub(super) const ENOUGH_ACTIVE: usize = 3;
 
 /// Since when a holder has a policy, as far as it matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,9 +75,9 @@ impl<'a> Lately<'a> {
         places.any(|place| matches!(&*place.kind, "entity" | "group") && place.policies.contains(&policy))
     }
 
-    /// The holder who has a policy for the shortest time, with since when; none where all have it for long, or enough of them.
+    /// Since when the holder has a policy who has it for the shortest time; none where all have it for long, or enough of them.
     #[must_use]
-    pub fn newest(&self, policy: PolicyNumber) -> Option<(Timestamp, HolderId)> {
+    pub fn newest(&self, policy: PolicyNumber) -> Option<Since> {
         let (mut newest, mut long) = (None, 0);
         for &holder in &self.joined.held_by[policy] {
             match self.has(holder, policy) {
@@ -83,7 +86,11 @@ impl<'a> Lately<'a> {
                 Has::Long | Has::Unseen => {}
             }
         }
-        newest.filter(|_| long < ENOUGH_ACTIVE)
+        let (at, holder) = newest.filter(|_| long < ENOUGH_ACTIVE)?;
+        Some(Since {
+            days: self.watch.days_since(at, self.last?),
+            what: format!("`{}` has had it only of late", self.joined.holders[holder].display()),
+        })
     }
 
     /// Who has something only lately, and whether enough others speak for each: those who have it for long from the same place.

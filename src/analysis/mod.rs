@@ -12,4 +12,6 @@ pub mod newcomers;
 pub mod risk;
 pub mod rule;
 pub mod rules;
+mod since;
 pub mod takeover;
+pub mod window;

@@ -1,7 +1,7 @@
 //! Who may come with policies that nobody is seen with: by tokens and by places of which neither the log nor the deployment says what
 //! they give.
 
-use super::evidence::{EvidenceSettings, Watch};
+use super::window::{EvidenceSettings, Watch};
 use crate::access::{HandedOut, Joined, JoinedDemand, Outcome};
 use crate::deployment::required;
 use crate::vault::{Operation, PolicyId, PrincipalKind, path};
