@@ -201,6 +201,8 @@ impl Story {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         let run = |command: &mut Command| fine(&command.output().unwrap());
+        // The server tells its time in whole seconds: what is of the same second may be later.
+        thread::sleep(Duration::from_secs(1));
         run(server.program().args(["snapshot", "--out"]).arg(at("deployment")));
         run(server
             .program()

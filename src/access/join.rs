@@ -285,6 +285,7 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
         held: &set.held,
         first: set.first_seen,
         last: set.last_seen,
+        is_lost: false,
         login: directory
             .as_ref()
             .and_then(|d| Some((d.mount_of_login(set)?, &set.role))),
@@ -298,6 +299,7 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
             held,
             first: None,
             last: None,
+            is_lost: true,
             login: None,
         });
     let seen: Vec<Seen<'_>> = seen.chain(lost_sets).collect();

@@ -7,7 +7,7 @@ use crate::usage::demand::{Demand, Principal};
 use crate::usage::held::{Held, Namespaces};
 use crate::vault::{PrincipalKind, RoleId, identity, path};
 use jiff::Timestamp;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 /// A list that a token had, also if nothing was seen to be done with it.
@@ -16,6 +16,8 @@ pub(super) struct Seen<'a> {
     pub(super) held: &'a Held,
     pub(super) first: Option<Timestamp>,
     pub(super) last: Option<Timestamp>,
+    /// Whether lines of it could not be read as far as what was asked for.
+    pub(super) is_lost: bool,
     /// Mount and role of its login, as the server vouches for them.
     pub(super) login: Option<(Arc<str>, &'a Arc<str>)>,
 }
@@ -41,6 +43,8 @@ pub(super) struct Lists<'a> {
     told: Told<'a>,
     pub(super) listed: IndexVec<Listed>,
     number: HashMap<(HolderId, &'a Held, &'a str, bool), Idx<Listed>>,
+    /// The lists with which something was allowed.
+    worked: HashSet<(HolderId, &'a Held)>,
 }
 
 impl<'a> Lists<'a> {
@@ -51,6 +55,7 @@ impl<'a> Lists<'a> {
             reader,
             listed: IndexVec::new(),
             number: HashMap::new(),
+            worked: HashSet::new(),
         }
     }
 
@@ -82,6 +87,9 @@ impl<'a> Lists<'a> {
                     self.number(holder, &demand.principal, &demand.held, at, demand.allowed > 0)
                 }
             };
+            if demand.allowed > 0 && before.is_none_or(|(_, _, last)| last != list) {
+                self.worked.insert((holder, &demand.held));
+            }
             before = Some((holder, demand, list));
             // Of the lists that it was made with a demand keeps the last one.
             self.used(list, (demand.last_seen, demand.last_seen));
@@ -109,7 +117,8 @@ impl<'a> Lists<'a> {
                 Some(_) => all,
             };
             for at in places {
-                let list = self.number(seen.holder, &holder.principal, seen.held, at, true);
+                let worked = seen.is_lost || self.worked.contains(&(seen.holder, seen.held));
+                let list = self.number(seen.holder, &holder.principal, seen.held, at, worked);
                 self.used(list, (seen.first, seen.last));
                 let space = self.listed[list].meant.space();
                 if let (Some(space), Some((mount, role))) = (space, &seen.login) {
