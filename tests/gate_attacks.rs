@@ -888,6 +888,38 @@ fn the_names_of_logs_do_nothing_to_a_terminal() {
 }
 
 #[test]
+fn addresses_that_are_named_as_inputs_keep_their_signatures() {
+    let ground = Ground::new(&[
+        ("pr/web.hcl", READ),
+        ("x.log", &entry(1, "a", r#"{"entity_id":"e","policies":["p"]}"#)),
+    ]);
+    let address = "https://me:CANARY@host/audit.log?x=CANARY&sig=CANARY%2F";
+    let pattern = "https://host/*.log?sig=CANARY";
+    for (code, arguments) in [
+        (2, &["usage", "--logs", address][..]),
+        (2, &["usage", "--logs", pattern]),
+        (2, &["usage", "--usage", address]),
+        (2, &["usage", address]),
+        (2, &["usage", "--logs", "s3://bucket/audit.log?X-Amz-Signature=CANARY"]),
+        (2, &["check", "--policies", address]),
+        (2, &["check", "--policies", "pr", "--deployment", address]),
+        (2, &["check", "--policies", "pr", "--config", address]),
+        (2, &["explain", "--policies", address, "a"]),
+        (2, &["advise", "--logs", "x.log", "--policies", address, "--out", "out"]),
+        (
+            0,
+            &[
+                "watch", "--logs", address, "--state", "state", "--once", "--format", "json",
+            ],
+        ),
+    ] {
+        let (got, told) = ground.run(".", arguments);
+        assert!(!told.contains("CANARY"), "{arguments:?}: {told}");
+        assert_eq!(got, code, "{arguments:?}: {told}");
+    }
+}
+
+#[test]
 fn a_deployment_that_says_nothing_is_none() {
     let ground = Ground::new(&[
         ("pr/web.hcl", READ),

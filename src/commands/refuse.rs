@@ -2,8 +2,10 @@
 
 use super::{Exit, Failure};
 use crate::cli::Cli;
+use crate::vault::secret;
 use clap::CommandFactory as _;
 use clap::error::{Error, ErrorKind};
+use std::borrow::Cow;
 use std::io::{self, Write};
 
 /// Tells what the flags lack or what was asked, and how the program ends.
@@ -11,10 +13,7 @@ use std::io::{self, Write};
 /// # Errors
 /// When that cannot be written.
 pub fn answer(error: &Error, arguments: &[String]) -> Result<Exit, Failure> {
-    error
-        .print()
-        .and_then(|()| io::stdout().flush())
-        .map_err(Failure::from_output)?;
+    print(error).map_err(Failure::from_output)?;
     if error.kind() == ErrorKind::MissingRequiredArgument
         && let Some(example) = example(arguments)
     {
@@ -33,6 +32,16 @@ pub fn answer(error: &Error, arguments: &[String]) -> Result<Exit, Failure> {
         0 => Exit::Fine,
         _ => Exit::Error,
     })
+}
+
+/// What is wrong may quote what was typed, a signed address too.
+fn print(error: &Error) -> io::Result<()> {
+    if error.use_stderr()
+        && let Cow::Owned(text) = secret::addresses(&error.render().to_string())
+    {
+        return write!(io::stderr().lock(), "{text}");
+    }
+    error.print().and_then(|()| io::stdout().flush())
 }
 
 /// The command named.

@@ -4,6 +4,7 @@ use crate::cli::{Color, Common};
 use crate::ingest::Progress;
 use crate::report::escape;
 use crate::report::ink::{self, Face};
+use crate::vault::secret;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::{self, IsTerminal, Write};
 use std::sync::Mutex;
@@ -182,11 +183,13 @@ impl Talk {
 
     fn line(&self, text: &str) {
         self.clear();
-        // Who closed stderr does not want to be told.
+        // Whatever was named as an input may be a signed address.
+        let text = secret::addresses(text);
         let text = match self.width {
-            Some(width) => ink::wrapped(text, width),
-            None => text.to_owned(),
+            Some(width) => ink::wrapped(&text, width),
+            None => text.into_owned(),
         };
+        // Who closed stderr does not want to be told.
         let _ = writeln!(io::stderr().lock(), "{text}");
     }
 }

@@ -71,6 +71,65 @@ pub fn words(text: &str) -> String {
     marked.concat()
 }
 
+/// A message in which addresses have neither user nor query: a password or a signature may be in there.
+#[must_use]
+pub fn addresses(text: &str) -> Cow<'_, str> {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(":/") {
+        // A path that was cleaned has one slash of the two.
+        let slashes = if rest.get(at + 2..).is_some_and(|rest| rest.starts_with('/')) {
+            3
+        } else {
+            2
+        };
+        let (before, after) = rest.split_at(at + slashes);
+        let is_of_scheme = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.');
+        let begins = before.get(..at).unwrap_or("").trim_end_matches(is_of_scheme);
+        let scheme = before.get(begins.len()..at).unwrap_or("").to_ascii_lowercase();
+        // A code of a terminal's colour may stand before it.
+        let is_web = ["http", "https", "ftp"].iter().any(|web| scheme.ends_with(web));
+        out.push_str(before);
+        rest = after;
+        if is_web || slashes == 3 {
+            let (address, left) = after.split_at(end_of_address(after, begins.chars().next_back()));
+            out.push_str(address_alone(is_web, address));
+            rest = left;
+        }
+    }
+    if out.is_empty() {
+        return Cow::Borrowed(text);
+    }
+    out.push_str(rest);
+    Cow::Owned(out)
+}
+
+/// Where an address ends in a sentence: where a quote that was opened before it is closed, else at the next space.
+fn end_of_address(text: &str, before: Option<char>) -> usize {
+    let quote = before.filter(|c| matches!(c, '`' | '\'' | '"'));
+    let mut chars = text.char_indices();
+    let ends = chars.find(|(at, c)| {
+        let follows = text.get(at + c.len_utf8()..).and_then(|rest| rest.chars().next());
+        let closes = quote == Some(*c) && follows.is_none_or(|c| c.is_whitespace() || ":,.;)\u{1b}\\".contains(c));
+        closes || *c == '\u{1b}' || (c.is_whitespace() && quote.is_none())
+    });
+    ends.map_or(text.len(), |(at, _)| at)
+}
+
+/// What follows the scheme, without what may be a secret. In object storage a `?` may be a pattern's, and a name before an
+/// `@` that of a container.
+fn address_alone(is_web: bool, address: &str) -> &str {
+    let end = address
+        .find(['?', '#'])
+        .filter(|&at| is_web || address.get(at..).is_some_and(|query| query.contains('=')))
+        .unwrap_or(address.len());
+    let address = address.get(..end).unwrap_or("");
+    let host = address.find('/').unwrap_or(address.len());
+    let user = address.get(..host).and_then(|host| host.rfind('@'));
+    let user = user.filter(|&at| is_web || address.get(..at).is_some_and(|user| user.contains(':')));
+    address.get(user.map_or(0, |at| at + 1)..).unwrap_or("")
+}
+
 /// What a token is known by in the place of its accessor: always the same, and nothing can be done with it. A log that
 /// hashes accessors has said it already.
 #[must_use]
@@ -240,6 +299,36 @@ mod tests {
         }
         assert_eq!(name("alice"), "alice");
         assert_eq!(name("hvs.CAESIJ"), TOKEN);
+    }
+
+    #[test]
+    fn addresses_lose_users_and_queries() {
+        for (said, want) in [
+            (
+                "cannot read `https://h/a?sig=S`: none",
+                "cannot read `https://h/a`: none",
+            ),
+            (
+                "cannot read `https://h/a?s=a b`c'd\"S`: none",
+                "cannot read `https://h/a`: none",
+            ),
+            ("`HTTPS://u:S@h:1/a#S`", "`HTTPS://h:1/a`"),
+            ("see https://S@h/a?S and http://h/b", "see https://h/a and http://h/b"),
+            ("'https://h?S' found", "'https://h' found"),
+            ("\u{1b}[33mhttps://h/?S\u{1b}[0m x", "\u{1b}[33mhttps://h/\u{1b}[0m x"),
+            ("`s3://b/a-?.log` `s3://b/a?sig=S`", "`s3://b/a-?.log` `s3://b/a`"),
+            (
+                "`abfss://c@a.dfs.net/x` `az://u:S@h/x`",
+                "`abfss://c@a.dfs.net/x` `az://h/x`",
+            ),
+            (
+                "`https:/u:S@h` [\"/tmp/https:/u:S@h/a?S\"]",
+                "`https:/h` [\"/tmp/https:/h/a",
+            ),
+            ("`/a?b`: none, c:/x@y?a=b", "`/a?b`: none, c:/x@y?a=b"),
+        ] {
+            assert_eq!(addresses(said), want);
+        }
     }
 
     #[test]

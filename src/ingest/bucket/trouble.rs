@@ -1,6 +1,7 @@
 //! What goes wrong with object storage, in words: why, and what to do.
 
 use super::super::object::Trouble;
+use crate::vault::secret;
 
 /// What was being done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -135,18 +136,8 @@ fn with_cause(error: &object_store::Error) -> String {
 
 /// One line, in which addresses have neither user nor query: a signature may be in there.
 fn plain(text: &str) -> String {
-    let words = text.split_whitespace().map(|word| {
-        let Some(at) = word.find("://") else {
-            return word.to_owned();
-        };
-        let (scheme, rest) = word.split_at(at + 3);
-        let end = rest.find(['?', '#']).unwrap_or(rest.len());
-        let rest = rest.get(..end).unwrap_or_default();
-        let host = rest.find('/').unwrap_or(rest.len());
-        let user = rest.get(..host).and_then(|host| host.rfind('@')).map_or(0, |n| n + 1);
-        format!("{scheme}{}", rest.get(user..).unwrap_or_default())
-    });
-    words.collect::<Vec<_>>().join(" ")
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    secret::addresses(&line).into_owned()
 }
 
 /// Not more than fits into a message.
