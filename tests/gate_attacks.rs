@@ -809,6 +809,8 @@ fn entry(id: u32, path: &str, auth: &str) -> String {
 fn secrets_in_paths_and_names_reach_no_output() {
     let nameless = r#"{"accessor":"CANARYaccessor","policies":["web"],"policy_results":{"allowed":true}}"#;
     let named = r#"{"entity_id":"e1","display_name":"hvs.CANARYname1","metadata":{"username":"hvs.CANARYuser1"},"policies":["web"],"policy_results":{"allowed":true}}"#;
+    // A token where an entity id, an accessor, a name of a policy, of a namespace or of a metadatum should be.
+    let misplaced = r#"{"entity_id":"hvs.CANARYentity1","display_name":"token-s.CANARYdisplay12","accessor":"hvs.CANARYaccessor1","metadata":{"hvb.CANARYkey1":"hvs.CANARYvalue1","email":"a/hvs.CANARYmail1"},"policies":["web","hvs.CANARYpolicy1"],"external_namespace_policies":{"hvs.CANARYspace1":["hvs.CANARYpolicy2"]},"policy_results":{"allowed":true,"granting_policies":[{"name":"hvs.CANARYpolicy3","namespace_id":"x1","namespace_path":"hvs.CANARYspace2/","type":"acl"}]}}"#;
     let paths = [
         "auth/token/lookup/hvs.CANARYpath1",
         "auth/token/revoke/s.CANARYpath2",
@@ -819,7 +821,19 @@ fn secrets_in_paths_and_names_reach_no_output() {
     ];
     let log: String = (0..)
         .zip(paths)
-        .flat_map(|(n, path)| [entry(n, path, nameless), entry(n + 20, path, named)])
+        .flat_map(|(n, path)| {
+            let elsewhere = entry(n + 30, path, misplaced).replace(
+                r#""namespace":{"id":"root"}"#,
+                r#""namespace":{"id":"x2","path":"hvs.CANARYspace3/"},"data":{"hvs.CANARYdata1":"hmac-sha256:1"}"#,
+            );
+            let unnamed = misplaced.replace("hvs.CANARYentity1", "");
+            [
+                entry(n, path, nameless),
+                entry(n + 20, path, named),
+                elsewhere,
+                entry(n + 40, path, &unnamed),
+            ]
+        })
         .collect();
     let ground = Ground::new(&[
         ("w.log", &log[..log.len() / 2]),

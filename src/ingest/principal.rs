@@ -103,7 +103,8 @@ impl<'a> Facts<'a> {
                 }
                 Piece::External => {
                     for (namespace, policies) in members(raw) {
-                        let names = texts(policies).filter(|policy| !policy.is_empty());
+                        let names = texts(policies).filter(|policy| !policy.is_empty()).map(policy_name);
+                        let namespace = secret::identity(namespace);
                         let named = names.map(|policy| (namespace.clone(), policy));
                         facts.external.extend(named);
                     }
@@ -121,18 +122,18 @@ impl<'a> Facts<'a> {
                         }
                     }
                 }
-                Piece::Entity => facts.entity_id = decode(raw),
-                Piece::DisplayName => facts.display_name = decode(raw),
+                Piece::Entity => facts.entity_id = secret::identity(decode(raw)),
+                Piece::DisplayName => facts.display_name = secret::identity(decode(raw)),
                 Piece::Shown => facts.shows_a_token = true,
-                Piece::Accessor => facts.accessor = decode(raw),
+                Piece::Accessor => facts.accessor = secret::identity(decode(raw)),
                 Piece::Key => {
-                    let key = decode(raw);
+                    let key = secret::identity(decode(raw));
                     facts.metadata.insert(key.clone(), Cow::Borrowed(""));
                     metadatum = Some(key);
                 }
                 Piece::Value => {
                     if let Some(key) = metadatum.take() {
-                        facts.metadata.insert(key, decode(raw));
+                        facts.metadata.insert(key, secret::identity(decode(raw)));
                     }
                 }
                 Piece::Login => facts.login = Some(decode(raw)),
@@ -141,6 +142,8 @@ impl<'a> Facts<'a> {
         // What is no text names nothing, and leaves the list with a hole.
         facts.listed &= facts.policies.iter().all(|name| is_name(name));
         facts.policies.retain(|name| !name.is_empty());
+        let named = std::mem::take(&mut facts.policies).into_iter().map(policy_name);
+        facts.policies = named.collect();
         facts.policies.sort_unstable();
         facts.policies.dedup();
         facts.external.sort_unstable();
@@ -293,17 +296,16 @@ impl<'a> Facts<'a> {
             self.first_of(&NAME_KEYS)
         };
         let name = of_people.or(some(&self.display_name)).unwrap_or(&id);
-        let name = secret::name(name);
         let auth = Auth {
             kind,
             name: Arc::from(name),
-            role: Arc::from(secret::name(self.role().unwrap_or_default())),
+            role: Arc::from(self.role().unwrap_or_default()),
             id: Arc::from(&*secret::path(&id)),
             mount: Arc::from(mount),
             login: self.login.is_some(),
             held: Arc::new(held),
             entity_id: Arc::from(&*self.entity_id),
-            display_name: Arc::from(secret::name(&self.display_name)),
+            display_name: Arc::from(&*self.display_name),
             metadata_keys: self.metadata.keys().map(|k| Arc::from(&**k)).collect(),
         };
         Some((auth, (by_name && !is_told) || self.login.is_some()))
@@ -387,6 +389,15 @@ fn is_name(text: &str) -> bool {
     !is_hashed && !text.bytes().any(|c| c.is_ascii_uppercase()) && text.chars().any(char::is_alphanumeric)
 }
 
+/// The name of a policy. That of one is in small letters; a token in its place is not, and goes no further.
+fn policy_name(name: Cow<'_, str>) -> Cow<'_, str> {
+    if name.bytes().any(|c| c.is_ascii_uppercase()) {
+        secret::identity(name)
+    } else {
+        name
+    }
+}
+
 fn some(text: &str) -> Option<&str> {
     Some(text).filter(|t| !t.is_empty())
 }
@@ -421,9 +432,9 @@ fn granting(value: &[u8]) -> Option<Granting<'_>> {
     let mut is_acl = true;
     for (key, value) in members(value) {
         match &*key {
-            "name" => found.name = text(value),
-            "namespace_id" => found.namespace_id = text(value),
-            "namespace_path" => found.namespace_path = path::namespace(&text(value)),
+            "name" => found.name = policy_name(text(value)),
+            "namespace_id" => found.namespace_id = secret::identity(text(value)),
+            "namespace_path" => found.namespace_path = path::namespace(&secret::identity(text(value))),
             "type" => is_acl = matches!(&*text(value), "acl" | ""),
             _ => {}
         }

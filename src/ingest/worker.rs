@@ -407,7 +407,7 @@ impl Worker {
     fn namespace(&mut self, path: &str, request: &Request<'_>) -> TextId {
         let table = self.usage.table_mut();
         if !request.namespace.is_empty() && !request.namespace_id.is_empty() && !path::is_unplaced(path) {
-            let id = decode(request.namespace_id);
+            let id = secret::identity(decode(request.namespace_id));
             if !table.seen.namespaces.is_noted(&id, path) {
                 table.seen.namespaces.note(&id, path);
             }
@@ -538,7 +538,10 @@ impl Worker {
             return Some(*keys);
         }
         let spelled = self.spelled.strip_suffix(b"\"").unwrap_or_default();
-        let mut names: Vec<Cow<'_, str>> = spelled.split(|c| *c == b'"').map(decode).collect();
+        let mut names: Vec<Cow<'_, str>> = spelled
+            .split(|c| *c == b'"')
+            .map(|name| key_name(decode(name)))
+            .collect();
         names.sort_unstable();
         names.dedup();
         names.truncate(MAX_KEYS);
@@ -552,6 +555,14 @@ impl Worker {
             self.key_sets.insert(Box::from(&self.spelled[..]), keys);
         }
         Some(keys)
+    }
+}
+
+/// The name of a data key; where a token stands in its place, that of any.
+fn key_name(name: Cow<'_, str>) -> Cow<'_, str> {
+    match secret::identity(name.clone()) {
+        Cow::Owned(masked) if masked != name => Cow::Borrowed(ANY_NAME),
+        _ => name,
     }
 }
 
@@ -587,8 +598,8 @@ fn namespace_of<'a>(request: &Request<'a>) -> Cow<'a, str> {
             Some(namespace) => Cow::Owned(namespace.to_owned()),
             None => Cow::Borrowed(path::UNTOLD),
         },
-        (b"", id) => Cow::Owned(path::namespace_of_id(&decode(id))),
-        (namespace, _) => Cow::Owned(path::namespace(&decode(namespace))),
+        (b"", id) => Cow::Owned(path::namespace_of_id(&secret::identity(decode(id)))),
+        (namespace, _) => Cow::Owned(path::namespace(&secret::identity(decode(namespace)))),
     }
 }
 

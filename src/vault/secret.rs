@@ -51,10 +51,28 @@ fn marked(path: &str) -> Cow<'_, str> {
     Cow::Owned(masked.join("/"))
 }
 
-/// A name that somebody gave: the mark where it is a token.
+/// What somebody is known by: a hash where a token stands in it, the same for the same token, so that two stay two. What stands
+/// before the token stays: it may tell what kind of name it is.
 #[must_use]
-pub fn name(name: &str) -> &str {
-    if is_token(name) { TOKEN } else { name }
+pub fn identity(text: Cow<'_, str>) -> Cow<'_, str> {
+    if memchr::memchr(b'.', text.as_bytes()).is_none() || !is_token(&text) {
+        return text;
+    }
+    let mut out = String::with_capacity(text.len());
+    for (n, segment) in text.split('/').enumerate() {
+        if n > 0 {
+            out.push('/');
+        }
+        match token_at(segment) {
+            Some(at) => {
+                out.push_str(segment.get(..at).unwrap_or(""));
+                let token = segment.get(at..).unwrap_or(segment);
+                out.push_str(&format!("(token-{})", hash(token)));
+            }
+            None => out.push_str(segment),
+        }
+    }
+    Cow::Owned(out)
 }
 
 /// A sentence with a mark for each word that is a token.
@@ -137,9 +155,13 @@ pub fn accessor(accessor: &str) -> Cow<'_, str> {
     if accessor.is_empty() || accessor.starts_with("hmac-sha256:") {
         return Cow::Borrowed(accessor);
     }
-    let digest = Sha256::digest(accessor.as_bytes());
-    let hex: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    Cow::Owned(format!("accessor-{hex}"))
+    Cow::Owned(format!("accessor-{}", hash(accessor)))
+}
+
+/// What two secrets are told apart by.
+fn hash(secret: &str) -> String {
+    let digest = Sha256::digest(secret.as_bytes());
+    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Cheap, and true of every path that [`path`] changes.
@@ -154,6 +176,11 @@ fn may_hold_one(path: &str) -> bool {
 
 /// Whether a text is a token, or has one in it.
 fn is_token(text: &str) -> bool {
+    token_at(text).is_some()
+}
+
+/// Where the first token in a text begins.
+fn token_at(text: &str) -> Option<usize> {
     let mut from = 0;
     while let Some(at) = text.get(from..).and_then(|rest| rest.find('.')).map(|at| from + at) {
         let (before, after) = (text.get(..at).unwrap_or(""), text.get(at + 1..).unwrap_or(""));
@@ -162,22 +189,26 @@ fn is_token(text: &str) -> bool {
             .take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
             .count();
         let alone = |kind: &str| {
-            before
-                .strip_suffix(kind)
-                .is_some_and(|lead| !lead.ends_with(|c: char| c.is_alphanumeric()))
+            let lead = before.strip_suffix(kind)?;
+            (!lead.ends_with(|c: char| c.is_alphanumeric())).then_some(lead.len())
         };
-        if body >= 4 && ["hvs", "hvb", "hvr"].into_iter().any(alone) {
-            return true;
+        if body >= 4
+            && let Some(begins) = ["hvs", "hvb", "hvr"].into_iter().find_map(alone)
+        {
+            return Some(begins);
         }
         // `s.conf` is a file; a token has 24 characters of which some are capital letters.
         let plain = after.bytes().take_while(u8::is_ascii_alphanumeric).count();
         let capital = after.bytes().take(plain).any(|b| b.is_ascii_uppercase());
-        if plain >= 12 && capital && ["s", "b", "r"].into_iter().any(alone) {
-            return true;
+        if plain >= 12
+            && capital
+            && let Some(begins) = ["s", "b", "r"].into_iter().find_map(alone)
+        {
+            return Some(begins);
         }
         from = at + 1;
     }
-    false
+    None
 }
 
 /// Whether a segment has the form of what ends a lease's id: 20 letters and digits or more, a UUID, a hash.
@@ -297,8 +328,29 @@ mod tests {
         ] {
             assert!(matches!(path(asked), Cow::Borrowed(same) if same == asked), "{asked}");
         }
-        assert_eq!(name("alice"), "alice");
-        assert_eq!(name("hvs.CAESIJ"), TOKEN);
+    }
+
+    #[test]
+    fn a_token_in_the_place_of_a_name_is_known_by_its_hash() {
+        let known = |text: &'static str| identity(Cow::Borrowed(text)).into_owned();
+        assert_eq!(known("alice@example.com"), "alice@example.com");
+        let one = known("hvs.CAESIJabcd");
+        assert_eq!(one, known("hvs.CAESIJabcd"));
+        assert_ne!(one, known("hvs.CAESIJabce"));
+        assert_eq!(known("team/token-hvs.CAESIJabcd"), format!("team/token-{one}"));
+        for token in [
+            "s.ABCDEFGHijkl1234",
+            "hvb.AAAAAQ",
+            "b.ABCDEFGHijkl1234",
+            "x.y hvr.CAES/z",
+        ] {
+            let told = known(token);
+            assert!(
+                !told.contains("AAAA") && !told.contains("ABCD") && !told.contains("CAES"),
+                "{told}"
+            );
+            assert_eq!(identity(Cow::Borrowed(&told)), told);
+        }
     }
 
     #[test]
