@@ -4,7 +4,8 @@
 #   docker run --rm --read-only --network none --user "$(id -u):$(id -g)" -v "$PWD:/work" vault-advisor \
 #     advise --logs audit.log.gz --policies policies --out report
 
-FROM rust:1.95-slim-bookworm AS build
+# The tag says what it is, the digest which one: `.github/dependabot.yml` proposes the next.
+FROM rust:1.95-slim-bookworm@sha256:d7482085ff5b415f84dba5647ae71606650bdef00db7aeb69f4b3d170c3e4082 AS build
 # hadolint ignore=DL3008
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends ca-certificates cmake make musl-tools \

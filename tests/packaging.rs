@@ -42,6 +42,38 @@ fn every_package_is_of_one_version() {
 }
 
 #[test]
+fn images_are_pinned_by_digest() {
+    let mut pinned = std::collections::BTreeMap::new();
+    for file in ["Dockerfile", "ci/gitlab.yml", "src/commands/init/gitlab.yml"] {
+        let text = read(file);
+        let images = text.lines().filter_map(|line| {
+            let line = line.trim_start();
+            line.strip_prefix("FROM ").or_else(|| line.strip_prefix("image: "))
+        });
+        for image in images
+            .filter_map(|line| line.split_whitespace().next())
+            .filter(|image| *image != "scratch")
+        {
+            let (name, digest) = image
+                .split_once("@sha256:")
+                .unwrap_or_else(|| panic!("{file}: {image}"));
+            assert!(
+                digest.len() == 64 && digest.bytes().all(|c| c.is_ascii_hexdigit()),
+                "{file}: {image}"
+            );
+            let known = pinned.insert(name.to_owned(), digest.to_owned());
+            assert!(
+                known.is_none_or(|known| known == digest),
+                "{file}: {name} has two digests"
+            );
+        }
+    }
+    assert_eq!(pinned.len(), 2);
+    let updates = read(".github/dependabot.yml");
+    assert!(updates.contains("package-ecosystem: docker") && updates.contains("package-ecosystem: github-actions"));
+}
+
+#[test]
 fn actions_are_pinned_by_digest() {
     for file in [
         "action.yml",
