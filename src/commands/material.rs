@@ -17,7 +17,7 @@ use crate::sources;
 use crate::usage::demand::PolicySet;
 use crate::usage::held::Namespaces;
 use crate::usage::tally::Tally;
-use crate::usage::{Overlap, Unlike, Usage, Window, store};
+use crate::usage::{Bounds, Overlap, Unlike, Usage, Window, store};
 use jiff::Timestamp;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -29,6 +29,7 @@ pub(super) const SETTINGS_HINT: &str = "docs/settings.md lists every setting";
 /// Options of the reader, from the flags.
 pub(super) fn ingest_options(reading: &Reading) -> ingest::Options {
     ingest::Options {
+        bounds: Bounds::default(),
         since: reading.since,
         until: reading.until,
         window: reading.window,

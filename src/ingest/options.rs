@@ -1,7 +1,7 @@
 //! What the reading is asked for, and whoever wants to know how far it is.
 
 use super::envelope::Envelope;
-use crate::usage::{GroupBy, Window};
+use crate::usage::{Bounds, GroupBy, Window};
 use jiff::{SignedDuration, Timestamp};
 
 /// What to read, and how.
@@ -21,6 +21,8 @@ pub struct Options {
     pub unwrap: Option<String>,
     /// A line that is skipped and may have held a request is an error.
     pub strict: bool,
+    /// Bounds on what clients make many of.
+    pub bounds: Bounds,
     /// Threads; all cores if none is given.
     pub threads: Option<usize>,
 }

@@ -108,7 +108,7 @@ pub(super) fn read(
     };
     let group_by = Arc::new(options.group_by.clone());
     let work = || -> Result<Usage, IngestError> {
-        let mut usage = Usage::asked(window, options.group_by.clone());
+        let mut usage = Usage::asked(window, options.group_by.clone()).bounded(options.bounds);
         usage.share_memory(threads);
         let mut worker = Worker::new(usage, Arc::clone(&group_by));
         loop {

@@ -43,7 +43,7 @@ impl Reader {
     pub fn new(options: &Options) -> Self {
         Self {
             worker: Worker::new(
-                Usage::asked(options.asked_window(), options.group_by.clone()),
+                Usage::asked(options.asked_window(), options.group_by.clone()).bounded(options.bounds),
                 Arc::new(options.group_by.clone()),
             ),
             quick: Quick::default(),

@@ -14,7 +14,7 @@ use crate::usage::coverage::day_of;
 use crate::usage::example::{Log, LogId, LogPlace};
 use crate::usage::interner::TextId;
 use crate::usage::record::{Class, Record, flag, hash_id, join_ids};
-use crate::usage::table::{AuthId, Key, MAX_KEYS, NamesId, Table, Used};
+use crate::usage::table::{ANY_NAME, AuthId, Key, MAX_KEYS, NamesId, Table, Used};
 use crate::usage::{GroupBy, Usage};
 use crate::vault::{Operation, path, secret};
 use foldhash::fast::RandomState;
@@ -25,9 +25,6 @@ use std::sync::Arc;
 /// The longest set of names that is known again by its bytes, and how many such are kept.
 const LONGEST_SPELLED: usize = 1_024;
 const MOST_SPELLED: usize = 16_384;
-
-/// Stands among the names of a request's data for those that were cut off.
-const ANY_NAME: &str = "*";
 
 /// Turns entries into records of one part.
 #[derive(Debug, Clone)]
@@ -60,7 +57,7 @@ impl Recall {
     const SLOTS: usize = 16;
 
     /// The number of a text.
-    fn number(&mut self, text: &str, table: &mut Table) -> TextId {
+    fn number(&mut self, text: &str, table: &mut Table, intern: fn(&mut Table, &str) -> TextId) -> TextId {
         let telling = text.len() + text.as_bytes().first().map_or(0, |c| usize::from(*c));
         let slot = telling % Self::SLOTS;
         if let Some((known, number)) = self.slots.get(slot)
@@ -68,7 +65,7 @@ impl Recall {
         {
             return *number;
         }
-        let number = table.text(text);
+        let number = intern(table, text);
         if self.slots.is_empty() {
             self.slots = vec![(Box::from(""), table.text("")); Self::SLOTS];
         }
@@ -239,6 +236,7 @@ impl Worker {
                     Class::Request
                 };
             }
+            Err(Skip::TooMany | Skip::TooManyRefused) => record = record.without_room(),
             Err(reason) => record.skip = reason.index(),
         }
         record.id = self.id_of(&entry.request, &record);
@@ -314,15 +312,24 @@ impl Worker {
             record.auth = self.logged_in(entry, &asked, &mount_point, &space, namespace);
             self.nobody
         };
+        let refused = known.flags & flag::RESULT_DENIED != 0
+            || (known.flags & flag::RESULT_ALLOWED == 0 && record.flags & flag::ERROR_DENIED != 0);
         let table = self.usage.table_mut();
-        record.row = Some(table.row(&Key {
+        if !refused && &*space != path::UNTOLD && table.texts.get(namespace) == path::UNTOLD {
+            table.pass_all();
+        }
+        let key = Key {
             principal: table.principal_of(auth),
             namespace,
             path: &asked,
             capability,
-        }));
+        };
+        record.row = table.row(&key, refused);
+        if record.row.is_none() {
+            return Err(if refused { Skip::TooManyRefused } else { Skip::TooMany });
+        }
         if !mount_type.is_empty() {
-            record.mount_type = Some(self.mount_types.number(&mount_type, table));
+            record.mount_type = Some(self.mount_types.number(&mount_type, table, Table::text));
         }
         if auth != self.nobody {
             record.keys = self.keys(request.data, request.cut);
@@ -412,7 +419,7 @@ impl Worker {
                 table.seen.namespaces.note(&id, path);
             }
         }
-        self.namespaces.number(path, table)
+        self.namespaces.number(path, table, Table::space)
     }
 
     /// The meaning of an `auth` object that came with a request in this namespace.
@@ -546,8 +553,7 @@ impl Worker {
         names.dedup();
         names.truncate(MAX_KEYS);
         let table = self.usage.table_mut();
-        let numbers = names.iter().map(|name| table.text(name)).collect();
-        let keys = table.keys(numbers);
+        let keys = table.data_keys(&names);
         if self.spelled.len() <= LONGEST_SPELLED {
             if self.key_sets.len() >= MOST_SPELLED {
                 self.key_sets.clear();

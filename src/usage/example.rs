@@ -106,7 +106,7 @@ mod tests {
         };
         let log = table.logs.intern(Log::whole(Arc::from(file), outcome));
         let record = Record {
-            row: Some(table.row(&key)),
+            row: table.row(&key, false),
             first: time,
             last: time,
             class: if outcome { Class::Response } else { Class::Request },
@@ -128,7 +128,7 @@ mod tests {
 
     fn of_all(tables: impl Iterator<Item = Table>) -> Table {
         tables.fold(Table::default(), |mut all, table| {
-            all.merge(table);
+            all.merge(table, &[]);
             all
         })
     }

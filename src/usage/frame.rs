@@ -559,9 +559,10 @@ fn restore(rows: &[Row], table: &mut Table, auths: &[AuthId]) -> Vec<RowId> {
         };
         before = Some(place);
         let number = if ascending {
-            table.begin_row(&key)
+            table.begin_row(&key, stored.allowed == 0)
         } else {
-            table.row(&key)
+            let known = table.row(&key, stored.allowed == 0);
+            known.unwrap_or_else(|| table.begin_row(&key, stored.allowed == 0))
         };
         let mount_type = match &*stored.mount_type {
             "" => None,

@@ -45,6 +45,13 @@ impl Texts {
         id
     }
 
+    /// The number of `text`, where it is there.
+    #[must_use]
+    pub fn find(&self, text: &str) -> Option<TextId> {
+        let hash = HASHER.hash_one(text.as_bytes());
+        self.index.find(hash, |&id| *self.texts[id] == *text).copied()
+    }
+
     /// The text of a number.
     #[must_use]
     pub fn get(&self, id: TextId) -> &str {
@@ -102,6 +109,12 @@ impl<T: std::hash::Hash + Eq> Values<T> {
         let values = &self.values;
         self.index.insert_unique(hash, id, |&id| HASHER.hash_one(&values[id]));
         id
+    }
+
+    /// The number of `value`, where it is there.
+    pub fn find(&self, value: &T) -> Option<Idx<T>> {
+        let hash = HASHER.hash_one(value);
+        self.index.find(hash, |&id| self.values[id] == *value).copied()
     }
 
     /// Other values for the same numbers.

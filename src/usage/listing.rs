@@ -4,7 +4,7 @@ use super::coverage::timestamp;
 use super::demand::{Demand, PolicySet, Principal, PrincipalSeen};
 use super::held::{Granting, Held};
 use super::interner::{Text, TextId};
-use super::table::{NEVER_FIRST, Row, RowId, SOME_TIME, Table, Used, Who, WhoId};
+use super::table::{ANY_NAME, NEVER_FIRST, Row, RowId, SOME_TIME, Table, Used, Who, WhoId};
 use crate::index::{Idx, IndexVec};
 use crate::origin::LogLine;
 use crate::vault::{PrincipalKind, path};
@@ -150,7 +150,7 @@ impl Table {
     /// Whether no request says of a namespace other than the root that it is in it.
     pub(crate) fn says_no_namespace(&self) -> bool {
         let is_root = |row: &Row| matches!(self.texts.get(row.namespace), "" | path::UNTOLD);
-        self.seen.namespaces.is_empty() && self.rows.iter().all(is_root)
+        self.seen.namespaces.is_empty() && !self.is_past_a_bound() && self.rows.iter().all(is_root)
     }
 
     /// Whether requests that do not say their namespace were taken for those of the root namespace: old servers have no other.
@@ -180,6 +180,12 @@ impl Table {
     fn demand(&self, listed: Listed<'_>, all_root: bool) -> Demand {
         let names = |names: &[TextId]| -> BTreeSet<Arc<str>> { names.iter().map(|n| self.texts.shared(*n)).collect() };
         let row = listed.row;
+        let mut keys_always = names(row.keys_always.as_deref().unwrap_or_default());
+        let mut keys_ever = names(&row.keys_ever);
+        if self.passed.names && row.allowed > 0 {
+            keys_always.clear();
+            keys_ever.insert(Arc::from(ANY_NAME));
+        }
         Demand {
             principal: listed.principal.clone(),
             namespace: self.namespace(row.namespace, all_root),
@@ -197,8 +203,8 @@ impl Table {
             held: self
                 .held_of(listed)
                 .map_or_else(|| Arc::new(Held::nothing()), Arc::clone),
-            keys_always: names(row.keys_always.as_deref().unwrap_or_default()),
-            keys_ever: names(&row.keys_ever),
+            keys_always,
+            keys_ever,
             granting: row
                 .granting
                 .iter()

@@ -7,6 +7,7 @@ pub mod answer;
 pub mod ask;
 pub mod auth;
 mod best;
+pub mod bounds;
 pub mod coverage;
 pub mod demand;
 pub mod example;
@@ -27,6 +28,7 @@ pub mod table;
 pub mod tally;
 pub mod window;
 
+pub use bounds::Bounds;
 pub use coverage::{AuditSwitch, Coverage, Gap};
 pub use demand::{Demand, Lost, Principal, PrincipalSeen, Untold};
 pub use facts::Facts;

@@ -1,5 +1,6 @@
 //! A part of the usage: the demands of some logs, and what is needed to merge it with the parts of others.
 
+use super::bounds::Bounds;
 use super::coverage::{AuditSwitch, Coverage, timestamp};
 use super::demand::{Demand, Lost, PolicySet, PrincipalSeen, Untold};
 use super::group::GroupBy;
@@ -115,6 +116,14 @@ impl Usage {
             group_by: self.group_by.clone(),
             ..Self::default()
         }
+        .bounded(self.table.bounds)
+    }
+
+    /// The same with other bounds on what clients make many of.
+    #[must_use]
+    pub fn bounded(mut self, bounds: Bounds) -> Self {
+        self.table.bound(bounds);
+        self
     }
 
     /// What a principal is in it, where that is known.
@@ -308,7 +317,7 @@ impl Usage {
             other.tidy();
         }
         let mut records = other.ledger.drain();
-        let renumbered = self.table.merge(other.table);
+        let renumbered = self.table.merge(other.table, &records);
         for record in &mut records {
             *record = renumbered.record(record);
         }
@@ -425,7 +434,7 @@ impl Usage {
             nodes: table.seen.nodes.iter().cloned().collect(),
             copies: table.seen.copies,
             requests: table.tally.used,
-            with_policy_results: table.counts.with_results,
+            with_policy_results: table.counts.with_results.min(table.tally.used),
             switched: switched(table),
             skipped_share: share(table.tally.lost(), table.tally.lines),
         }

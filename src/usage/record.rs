@@ -7,6 +7,7 @@ use super::best::greatest;
 use super::example::LogPlace;
 use super::interner::TextId;
 use super::table::{AuthId, NamesId, RowId};
+use super::tally::Skip;
 use std::cmp::Ordering;
 
 /// Which entries of a request decide.
@@ -104,6 +105,17 @@ impl Record {
             flags: 0,
             skip: 0,
         }
+    }
+
+    /// The same where there is no room for its row.
+    pub(crate) const fn without_room(mut self) -> Self {
+        self.row = None;
+        self.skip = Skip::TooMany.index();
+        self.class = match self.class {
+            Class::Request | Class::UnusableRequest => Class::UnusableRequest,
+            Class::Response | Class::UnusableResponse => Class::UnusableResponse,
+        };
+        self
     }
 
     /// Whether it names a demand.

@@ -2,6 +2,7 @@
 
 use super::auth::Auth;
 use super::best::Best;
+use super::bounds::Passed;
 use super::coverage::Seen;
 use super::demand::Untold;
 use super::example::{Log, LogId, LogPlace};
@@ -53,6 +54,9 @@ pub(crate) struct Head {
     /// Parts of earlier versions do not say it.
     #[serde(default)]
     pub(crate) untold: Option<Untold>,
+    /// Parts of earlier versions had no bounds.
+    #[serde(default, skip_serializing_if = "Passed::none")]
+    passed: Passed,
 }
 
 /// What there are many of. Version 1 had them as JSON, later ones have them as tables.
@@ -126,7 +130,7 @@ pub(crate) struct StoredAuth {
     pub(super) lost: u64,
 }
 
-/// Kind, id, number of the auth, when that was seen, and the last login.
+/// Kind, id, number of the auth, when that was seen, the last login, and whether not all is known that was allowed to it.
 #[derive(Debug, Deserialize)]
 pub(super) struct StoredPrincipal(
     pub(super) PrincipalKind,
@@ -134,6 +138,7 @@ pub(super) struct StoredPrincipal(
     pub(super) Option<u32>,
     pub(super) i64,
     pub(super) Option<(i64, Arc<str>)>,
+    #[serde(default)] pub(super) bool,
 );
 
 /// Id, times, numbers (row, auth, keys, mount type), entries, class, flags, skip; file and line, and the set of the policies that allowed
@@ -206,6 +211,7 @@ impl State {
                 table.counts.unpaired_responses,
             ],
             untold: Some(table.counts.untold),
+            passed: table.passed,
         };
         let bulk = Bulk {
             auths: table
@@ -238,17 +244,17 @@ impl State {
             }
             table.lose(number, auth.lost);
         }
-        for StoredPrincipal(kind, id, auth, time, login) in &self.bulk.principals {
+        for StoredPrincipal(kind, id, auth, time, login, is_over) in &self.bulk.principals {
             let auth = auth.and_then(|number| auths.get(number as usize).copied());
-            table.restore_principal(Who {
-                kind: *kind,
-                id: Arc::clone(id),
+            let login = login.clone();
+            let who = Who {
                 auth: Best::seen(auth, *time),
-                login: login
-                    .clone()
-                    .map_or(Best::NONE, |(time, mount)| Best::seen(Some(mount), time)),
-            });
+                login: login.map_or(Best::NONE, |(time, mount)| Best::seen(Some(mount), time)),
+                ..Who::new(*kind, Arc::clone(id))
+            };
+            table.restore_principal(who, *is_over);
         }
+        table.passed = self.head.passed;
         table.tally = self.head.tally.tally();
         table.seen = Seen::default();
         table.seen.first = self.head.seen.first;
@@ -334,7 +340,14 @@ impl StoredPrincipal {
     fn of(who: &Who) -> Self {
         let auth = who.auth.value().map(|auth| number_of(Some(*auth)));
         let login = who.login.value().map(|mount| (who.login.time(), Arc::clone(mount)));
-        Self(who.kind, Arc::clone(&who.id), auth, who.auth.time(), login)
+        Self(
+            who.kind,
+            Arc::clone(&who.id),
+            auth,
+            who.auth.time(),
+            login,
+            who.is_over(),
+        )
     }
 }
 

@@ -95,6 +95,7 @@ impl Bulk {
         columns.some_numbers("login_time", all.iter().map(|one| one.4.as_ref().map(|login| login.0)));
         let mounts: Vec<Option<&str>> = all.iter().map(|one| one.4.as_ref().map(|login| &*login.1)).collect();
         columns.some_texts("login_mount", &mounts);
+        columns.flags("over", &all.iter().map(|one| one.5).collect::<Vec<_>>());
         columns
     }
 
@@ -257,13 +258,17 @@ fn principals_of(stored: &Stored) -> PolarsResult<Vec<StoredPrincipal>> {
     let times = stored.column("time")?.numbers()?;
     let login_times = stored.column("login_time")?.numbers()?;
     let login_mounts = some_texts(stored, "login_mount")?;
+    // Parts of earlier versions have no such column.
+    let over = stored.later_column("over")?;
+    let over = over.map_or(Ok(Vec::new()), |values| values.flags())?;
+    let over = over.into_iter().chain(std::iter::repeat(false));
     let kinds = kinds(&stored.column("kind")?)?;
     let logins = login_times.into_iter().zip(login_mounts);
-    let rows = kinds.into_iter().zip(ids).zip(auths).zip(times).zip(logins);
-    rows.map(|((((kind, id), auth), time), login)| {
+    let rows = kinds.into_iter().zip(ids).zip(auths).zip(times).zip(logins).zip(over);
+    rows.map(|(((((kind, id), auth), time), login), over)| {
         let auth = auth.and_then(|auth| u32::try_from(auth).ok());
         let time = time.ok_or_else(|| damaged("time"))?;
-        Ok(StoredPrincipal(kind, id, auth, time, login.0.zip(login.1)))
+        Ok(StoredPrincipal(kind, id, auth, time, login.0.zip(login.1), over))
     })
     .collect()
 }

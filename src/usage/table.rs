@@ -2,15 +2,18 @@
 
 use super::auth::Auth;
 use super::best::{Best, greatest};
+use super::bounds::{Bounds, Filled, Passed, is_own, weight};
 use super::coverage::{Seen, day_of};
 use super::demand::{Lost, Untold};
 use super::example::{Log, LogId, LogPlace};
+use super::held::Held;
 use super::interner::{HASHER, Text, TextId, Texts, Values};
 use super::record::{Meanings, Record, flag, hash_id, join_ids};
 use super::tally::{Skip, Tally};
 use crate::index::{Idx, IndexVec};
-use crate::vault::{Capability, PrincipalKind};
-use hashbrown::HashTable;
+use crate::vault::{Capability, PrincipalKind, path};
+use hashbrown::{HashMap, HashTable};
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::hash::BuildHasher;
 use std::sync::Arc;
@@ -21,6 +24,12 @@ pub(crate) const MAX_KEYS: usize = 512;
 /// The most rows of requests that need no token, and the longest path of one: who sends them chooses what they name.
 const MOST_OPEN_ROWS: usize = 4_096;
 const LONGEST_OPEN_PATH: usize = 1_024;
+
+/// Stands among the names of a request's data for those that are not known.
+pub(crate) const ANY_NAME: &str = "*";
+
+/// Who stands for those of whom there are too many.
+const OTHERS: &str = "(others)";
 
 /// The path of the row in which all others without token are counted.
 pub(crate) const ANY_OPEN_PATH: &str = "+";
@@ -73,6 +82,8 @@ pub struct Row {
     pub(crate) capability: Capability,
     /// Hash of these four, the same in every part.
     meaning: u64,
+    /// Whether something of it may have been allowed.
+    used: bool,
     pub(crate) mount_type: Option<TextId>,
     pub(crate) allowed: u64,
     pub(crate) denied: u64,
@@ -173,6 +184,35 @@ pub struct Who {
     pub(crate) auth: Best<AuthId>,
     /// The mount of the login that was seen last.
     pub(crate) login: Best<Arc<str>>,
+    /// What its rows take of its bounds.
+    pub(crate) room: Room,
+}
+
+/// What the rows of a principal take of its bounds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Room {
+    used: usize,
+    refused: usize,
+    /// Whether more was asked for than there is room for, so that not all of it is known.
+    over: bool,
+}
+
+impl Who {
+    /// Without any row yet.
+    pub(crate) fn new(kind: PrincipalKind, id: Arc<str>) -> Self {
+        Self {
+            kind,
+            id,
+            auth: Best::NONE,
+            login: Best::NONE,
+            room: Room::default(),
+        }
+    }
+
+    /// Whether not all is known that was allowed to it.
+    pub(crate) const fn is_over(&self) -> bool {
+        self.room.over
+    }
 }
 
 /// When something was allowed to an auth: first and last.
@@ -240,9 +280,24 @@ pub struct Table {
     pub(crate) tally: Tally,
     pub(crate) seen: Seen,
     pub(crate) counts: Counts,
+    pub(crate) bounds: Bounds,
+    filled: Filled,
+    pub(crate) passed: Passed,
 }
 
 impl Table {
+    /// Sets other bounds.
+    pub(crate) fn bound(&mut self, bounds: Bounds) {
+        let own = self.rows.iter().filter(|row| row.used && is_own(&row.path));
+        let own: usize = own
+            .filter(|row| !self.is_open(row.principal))
+            .map(|row| weight(row.path.len()))
+            .sum();
+        let of = |who: &Who| if who.is_over() { bounds.used } else { who.room.used };
+        self.filled.used = own + self.principals.iter().map(of).sum::<usize>();
+        self.bounds = bounds;
+    }
+
     /// Makes room for so many rows more.
     pub(crate) fn reserve(&mut self, rows: usize) {
         self.rows.reserve(rows);
@@ -255,19 +310,65 @@ impl Table {
         self.texts.intern(text)
     }
 
-    /// The number of a set of names.
-    pub fn keys(&mut self, mut names: Vec<TextId>) -> NamesId {
+    /// The number of the text that a namespace has; where there are too many, of that which stands for any.
+    pub fn space(&mut self, text: &str) -> TextId {
+        if let Some(known) = self.texts.find(text) {
+            return known;
+        }
+        if self.filled.namespaces >= self.bounds.namespaces {
+            return self.texts.intern(path::UNTOLD);
+        }
+        self.filled.namespaces += 1;
+        self.texts.intern(text)
+    }
+
+    /// The number of a set of names of request data; where there are too many, of one that stands for any.
+    pub fn data_keys(&mut self, names: &[Cow<'_, str>]) -> NamesId {
+        let bytes: usize = names.iter().map(|name| 16 + name.len()).sum();
+        if self.filled.names + bytes > self.bounds.names {
+            let numbers: Option<Vec<TextId>> = names.iter().map(|name| self.texts.find(name)).collect();
+            let known = numbers.and_then(|numbers| self.key_sets.find(&self.set(numbers)));
+            return known.unwrap_or_else(|| {
+                self.passed.names = true;
+                let any = self.texts.intern(ANY_NAME);
+                self.key_sets.intern(Names(vec![any]))
+            });
+        }
+        let numbers = names.iter().map(|name| self.texts.intern(name)).collect();
+        let before = self.key_sets.len();
+        let number = self.keys(numbers);
+        if self.key_sets.len() > before {
+            self.filled.names += bytes;
+        }
+        number
+    }
+
+    fn set(&self, mut names: Vec<TextId>) -> Names {
         names.sort_unstable();
         names.dedup();
-        self.key_sets.intern(Names(bounded(names, &self.texts)))
+        Names(bounded(names, &self.texts))
+    }
+
+    /// The number of a set of names.
+    pub fn keys(&mut self, names: Vec<TextId>) -> NamesId {
+        let set = self.set(names);
+        self.key_sets.intern(set)
     }
 
     /// The number of an auth.
     pub fn auth(&mut self, auth: Auth) -> AuthId {
+        let bytes = auth.id.len() + auth.display_name.len();
+        let taken = weight(bytes + auth.metadata_keys.iter().map(|key| key.len()).sum::<usize>());
+        let has_room = self.filled.auths + taken <= self.bounds.auths || &*auth.id == OTHERS;
+        if !has_room && auth.kind != PrincipalKind::Unauthenticated && self.auths.find(&auth).is_none() {
+            self.passed.all = true;
+            return self.auth(others());
+        }
         let kind = auth.kind;
         let id = Arc::clone(&auth.id);
         let number = self.auths.intern(auth);
         if number.number() == self.kept.len() {
+            self.filled.auths += taken;
             let principal = self.principal(kind, id);
             self.kept.push(Kept {
                 principal,
@@ -319,12 +420,25 @@ impl Table {
         }
         let known: u64 = lost.known.values().sum();
         lost.unknown = self.tally.lost().saturating_sub(known);
+        if self.passed.all {
+            lost.unknown = lost.unknown.max(1);
+        }
+        // What found no room is not known of any list of its principal: which of them it was hangs on what came first.
+        for (number, kept) in self.kept.numbered() {
+            if self.principals[kept.principal].is_over() {
+                let of = (
+                    self.principal_named(kept.principal),
+                    Arc::clone(&self.auths.get(number).held),
+                );
+                lost.known.entry(of).or_insert(1);
+            }
+        }
         let skipped = |reason| self.tally.skipped.get(&reason).map_or(0, |skipped| skipped.count);
         let cut = [Skip::Truncated, Skip::TooLong, Skip::Unsaid, Skip::Jsonx]
             .into_iter()
             .map(skipped)
             .sum::<u64>();
-        lost.cut = cut.saturating_sub(known);
+        lost.cut = cut.saturating_sub(known.saturating_sub(skipped(Skip::TooMany)));
         lost.whole = self.lost_whole();
         lost
     }
@@ -344,12 +458,7 @@ impl Table {
 
     fn principal(&mut self, kind: PrincipalKind, id: Arc<str>) -> WhoId {
         let hash_of = |who: &Who| HASHER.hash_one((who.kind, who.id.as_bytes()));
-        let who = Who {
-            kind,
-            id,
-            auth: Best::NONE,
-            login: Best::NONE,
-        };
+        let who = Who::new(kind, id);
         let (hash, known) = (hash_of(&who), &self.principals);
         let is_it = |&number: &WhoId| known[number].kind == kind && known[number].id == who.id;
         if let Some(number) = self.principal_index.find(hash, is_it) {
@@ -363,9 +472,12 @@ impl Table {
     }
 
     /// Takes a principal over from a stored part.
-    pub(crate) fn restore_principal(&mut self, who: Who) {
+    pub(crate) fn restore_principal(&mut self, who: Who, is_over: bool) {
         let number = self.principal(who.kind, Arc::clone(&who.id));
         self.principals[number] = who;
+        if is_over {
+            self.note_over(number);
+        }
     }
 
     /// The number of a stored demand's principal, which is named in full.
@@ -379,8 +491,8 @@ impl Table {
         self.kept[auth].principal
     }
 
-    /// The row of a demand, which is begun if it is new.
-    pub fn row(&mut self, key: &Key<'_>) -> RowId {
+    /// The row of a demand, which is begun if it is new; none where there is no room for it.
+    pub fn row(&mut self, key: &Key<'_>, refused: bool) -> Option<RowId> {
         if self.indexed < self.rows.len() {
             self.index_rows();
         }
@@ -392,20 +504,110 @@ impl Table {
                 && place.capability == key.capability
                 && *place.path == *key.path
         }) {
-            return place.row;
+            let row = place.row;
+            if !refused {
+                self.use_row(row);
+            }
+            return Some(row);
         }
         if self.is_open(key.principal) && key.path != ANY_OPEN_PATH {
             if self.open_rows >= MOST_OPEN_ROWS || key.path.len() > LONGEST_OPEN_PATH {
-                return self.row(&Key {
+                let any = Key {
                     path: ANY_OPEN_PATH,
                     ..*key
-                });
+                };
+                return self.row(&any, refused);
             }
             self.open_rows += 1;
+        } else if !self.is_open(key.principal) && !self.has_room(key, refused) {
+            return None;
         }
-        let at = self.begin_row(key);
+        let at = self.begin_row(key, refused);
         self.index_rows();
-        at
+        Some(at)
+    }
+
+    /// Whether there is room for a row more. Where there is none and it may have been allowed, that is noted.
+    fn has_room(&mut self, key: &Key<'_>, refused: bool) -> bool {
+        let taken = weight(key.path.len());
+        let room = self.principals[key.principal].room;
+        if refused {
+            return room.refused + taken <= self.bounds.refused
+                && self.filled.refused + taken <= self.bounds.all_refused;
+        }
+        if !is_own(key.path) && room.used + taken > self.bounds.used {
+            self.note_over(key.principal);
+            return false;
+        }
+        if self.filled.used + taken > self.bounds.all_used {
+            self.passed.all = true;
+            return false;
+        }
+        true
+    }
+
+    /// Takes the room of a row.
+    fn take_room(&mut self, principal: WhoId, path: &str, refused: bool) {
+        let taken = weight(path.len());
+        let who = &mut self.principals[principal];
+        if who.kind == PrincipalKind::Unauthenticated {
+            return;
+        }
+        if refused {
+            who.room.refused += taken;
+            self.filled.refused += taken;
+            return;
+        }
+        let is_own = is_own(path);
+        if !is_own {
+            who.room.used += taken;
+        }
+        let over = who.room.used > self.bounds.used;
+        // Whoever is over counts for as much as the bound, whatever was kept.
+        if is_own || !who.room.over {
+            self.filled.used += taken;
+        }
+        if over {
+            self.note_over(principal);
+        }
+        self.passed.all |= self.filled.used > self.bounds.all_used;
+    }
+
+    /// Notes that not all is known that was allowed to a principal.
+    fn note_over(&mut self, principal: WhoId) {
+        let room = &mut self.principals[principal].room;
+        if !room.over {
+            room.over = true;
+            self.filled.used = (self.filled.used + self.bounds.used).saturating_sub(room.used);
+            self.passed.all |= self.filled.used > self.bounds.all_used;
+        }
+    }
+
+    /// Notes that something of a row may have been allowed.
+    fn use_row(&mut self, at: RowId) {
+        let row = &mut self.rows[at];
+        if row.used {
+            return;
+        }
+        row.used = true;
+        let (principal, path) = (row.principal, Arc::clone(&row.path));
+        let who = &mut self.principals[principal];
+        if who.kind != PrincipalKind::Unauthenticated {
+            let taken = weight(path.len());
+            who.room.refused = who.room.refused.saturating_sub(taken);
+            self.filled.refused = self.filled.refused.saturating_sub(taken);
+            self.take_room(principal, &path, false);
+        }
+    }
+
+    /// Notes that not all is known that was allowed, to whomever.
+    pub fn pass_all(&mut self) {
+        self.passed.all = true;
+    }
+
+    /// Whether somebody asked for more than there is room for.
+    pub(crate) fn is_past_a_bound(&self) -> bool {
+        self.passed.all || self.principals.iter().any(Who::is_over)
     }
 
     /// What a record is about: who asks for what and where, or only who where it does not say more. The same in every part.
@@ -437,7 +639,8 @@ impl Table {
     }
 
     /// Begins a row that is known to be new.
-    pub(crate) fn begin_row(&mut self, key: &Key<'_>) -> RowId {
+    pub(crate) fn begin_row(&mut self, key: &Key<'_>, refused: bool) -> RowId {
+        self.take_room(key.principal, key.path, refused);
         let path = self.texts.intern(key.path);
         let asked = join_ids(hash_id(key.path.as_bytes()), key.capability as u64);
         let place = hash_id(self.texts.get(key.namespace).as_bytes());
@@ -447,6 +650,7 @@ impl Table {
             path: self.texts.shared(path),
             capability: key.capability,
             meaning: join_ids(join_ids(asked, place), self.meaning_of_principal(key.principal)),
+            used: !refused,
             mount_type: None,
             allowed: 0,
             denied: 0,
@@ -514,12 +718,13 @@ impl Table {
         if let Some(auth) = record.auth {
             self.observe(auth, record.last);
         }
+        let denied = record.denied();
+        let is_used = record.usable() || record.skip == Skip::TooMany.index();
+        if let Some(auth) = record.auth.filter(|_| is_used && !denied) {
+            self.use_auth(auth, Used::at(record.first, record.last));
+        }
         if !record.usable() {
             return;
-        }
-        let denied = record.denied();
-        if let Some(auth) = record.auth.filter(|_| !denied) {
-            self.use_auth(auth, Used::at(record.first, record.last));
         }
         let Some(row) = record.row else { return };
         let (texts, auths, logs) = (&self.texts, &self.auths, &self.logs);
@@ -567,8 +772,11 @@ impl Table {
             change(&mut self.counts.unpaired_requests, 1);
         }
         if !record.usable() {
-            let reason = Skip::from_index(record.skip).unwrap_or(Skip::NotAudit);
-            if reason == Skip::Unsaid
+            let reason = match Skip::from_index(record.skip).unwrap_or(Skip::NotAudit) {
+                Skip::TooMany if record.denied() => Skip::TooManyRefused,
+                reason => reason,
+            };
+            if matches!(reason, Skip::Unsaid | Skip::TooMany)
                 && let Some(auth) = record.auth
             {
                 change(&mut self.kept[auth].lost, count);
@@ -614,10 +822,11 @@ impl Table {
         who.see(Best::seen(Some(number), time), Best::seen(mount, time), auths);
     }
 
-    /// Adds another table, and says how its numbers are called here.
-    pub(crate) fn merge(&mut self, other: Self) -> Renumbered {
+    /// Adds another table, and says how its numbers are called here, as far as the rows that find room and these records have
+    /// them.
+    pub(crate) fn merge(&mut self, other: Self, records: &[Record]) -> Renumbered {
         let mut to = Renumbered {
-            texts: other.texts.iter().map(|t| self.texts.intern(t)).collect(),
+            texts: IndexVec::from(vec![None; other.texts.len()]),
             auths: other.auths.iter().map(|a| self.auth(a.clone())).collect(),
             logs: other.logs.iter().map(|log| self.logs.intern(log.clone())).collect(),
             ..Renumbered::default()
@@ -628,48 +837,84 @@ impl Table {
             }
             self.lose(auth, kept.lost);
         }
-        for set in other.key_sets.iter() {
-            to.keys.push(self.key_sets.intern(Names(to.names(set.numbers()))));
+        let theirs = &other.texts;
+        for record in records {
+            if let Some(mount_type) = record.mount_type {
+                to.text(mount_type, theirs, &mut self.texts);
+            }
+            if let Some(keys) = record.keys.filter(|keys| !to.keys.contains_key(keys)) {
+                let names = other.key_sets.get(keys).numbers().iter();
+                let names: Vec<Cow<'_, str>> = names.map(|name| Cow::Borrowed(theirs.get(*name))).collect();
+                to.keys.insert(keys, self.data_keys(&names));
+            }
+            if let Some(set) = record.granting.filter(|set| !to.granting.contains_key(set)) {
+                let names = to.names(other.key_sets.get(set).numbers(), theirs, &mut self.texts);
+                to.granting.insert(set, self.keys(names));
+            }
         }
         let mut principals: IndexVec<Who, WhoId> = IndexVec::new();
         for theirs in other.principals {
+            let is_over = theirs.is_over();
             let number = self.principal(theirs.kind, theirs.id);
             principals.push(number);
+            if is_over {
+                self.note_over(number);
+            }
             let auth = to.seen(&theirs.auth);
             self.principals[number].see(auth, theirs.login, &self.auths);
         }
         self.reserve(other.rows.len() / 2);
-        for theirs in other.rows {
-            let at = self.row(&Key {
-                principal: principals[theirs.principal],
-                namespace: to.texts[theirs.namespace],
-                path: &theirs.path,
-                capability: theirs.capability,
-            });
+        let mut without_room = [0_u64; 2];
+        for row in other.rows {
+            let key = Key {
+                principal: principals[row.principal],
+                namespace: to.text(row.namespace, theirs, &mut self.texts),
+                path: &row.path,
+                capability: row.capability,
+            };
+            let at = self.row(&key, !row.used);
             to.rows.push(at);
+            let Some(at) = at else {
+                without_room[0] += row.allowed;
+                without_room[1] += row.denied;
+                if let Some(auth) = to.seen(&row.auth).value() {
+                    self.lose(*auth, row.allowed);
+                }
+                continue;
+            };
+            let texts = &mut self.texts;
+            let always = row.keys_always.as_deref().map(|names| to.names(names, theirs, texts));
+            let ever = to.names(&row.keys_ever, theirs, texts);
+            let granting = to.names(&row.granting, theirs, texts);
+            let mount_type = row.mount_type.map(|text| to.text(text, theirs, texts));
+            let theirs = row;
             let mine = &mut self.rows[at];
             mine.allowed += theirs.allowed;
             mine.denied += theirs.denied;
             mine.failed += theirs.failed;
-            let always = theirs.keys_always.as_deref().map(|names| to.names(names));
             let seen = Sighting {
                 first: theirs.first,
                 last: theirs.last,
                 days: &theirs.days,
-                mount_type: theirs.mount_type.map(|text| to.texts[text]),
+                mount_type,
                 auth: to.seen(&theirs.auth),
                 example: Best::seen(
                     theirs.example.value().map(|place| to.place(*place)),
                     theirs.example.time(),
                 ),
                 keys_always: always.as_deref(),
-                keys_ever: &to.names(&theirs.keys_ever),
-                granting: &to.names(&theirs.granting),
+                keys_ever: &ever,
+                granting: &granting,
             };
             mine.see(&seen, &self.texts, &self.auths, &self.logs);
             mine.keys_recent = None;
         }
         self.tally.merge(other.tally);
+        let [allowed, refused] = without_room;
+        self.tally.used = self.tally.used.saturating_sub(allowed + refused);
+        self.tally.skip(Skip::TooMany, allowed);
+        self.tally.skip(Skip::TooManyRefused, refused);
+        self.passed.merge(other.passed);
         self.seen.merge(other.seen);
         self.counts.with_results += other.counts.with_results;
         self.counts.unpaired_requests += other.counts.unpaired_requests;
@@ -705,25 +950,36 @@ impl Meanings for Table {
 /// What the numbers of one table are called in another.
 #[derive(Debug, Default)]
 pub(crate) struct Renumbered {
-    rows: IndexVec<Row, RowId>,
+    rows: IndexVec<Row, Option<RowId>>,
     auths: IndexVec<Auth, AuthId>,
-    keys: IndexVec<Names, NamesId>,
-    texts: IndexVec<Text, TextId>,
+    keys: HashMap<NamesId, NamesId>,
+    granting: HashMap<NamesId, NamesId>,
+    texts: IndexVec<Text, Option<TextId>>,
     logs: IndexVec<Log, LogId>,
 }
 
 impl Renumbered {
     /// The record in the other table's numbers.
     pub fn record(&self, record: &Record) -> Record {
-        Record {
-            row: record.row.map(|row| self.rows[row]),
+        let known = Record {
+            row: record.row.and_then(|row| self.rows[row]),
             auth: record.auth.map(|auth| self.auths[auth]),
-            keys: record.keys.map(|keys| self.keys[keys]),
-            granting: record.granting.map(|names| self.keys[names]),
-            mount_type: record.mount_type.map(|text| self.texts[text]),
+            keys: record.keys.and_then(|keys| self.keys.get(&keys).copied()),
+            granting: record.granting.and_then(|names| self.granting.get(&names).copied()),
+            mount_type: record.mount_type.and_then(|text| self.texts[text]),
             place: record.place.map(|place| self.place(place)),
             ..*record
+        };
+        if record.row.is_some() && known.row.is_none() {
+            known.without_room()
+        } else {
+            known
         }
+    }
+
+    /// A text's number, which is kept if it is new.
+    fn text(&mut self, number: TextId, theirs: &Texts, mine: &mut Texts) -> TextId {
+        *self.texts[number].get_or_insert_with(|| mine.intern(theirs.get(number)))
     }
 
     fn place(&self, place: LogPlace) -> LogPlace {
@@ -737,10 +993,25 @@ impl Renumbered {
         Best::seen(auth.value().map(|auth| self.auths[*auth]), auth.time())
     }
 
-    fn names(&self, names: &[TextId]) -> Vec<TextId> {
-        let mut names: Vec<TextId> = names.iter().map(|name| self.texts[*name]).collect();
+    fn names(&mut self, names: &[TextId], theirs: &Texts, mine: &mut Texts) -> Vec<TextId> {
+        let mut names: Vec<TextId> = names.iter().map(|name| self.text(*name, theirs, mine)).collect();
         names.sort_unstable();
         names
+    }
+}
+
+/// Whoever is one too many: nobody knows what they hold.
+fn others() -> Auth {
+    let others: Arc<str> = Arc::from(OTHERS);
+    Auth {
+        kind: PrincipalKind::Token,
+        id: Arc::clone(&others),
+        name: others,
+        held: Arc::new(Held {
+            listed: false,
+            ..Held::nothing()
+        }),
+        ..Auth::nobody()
     }
 }
 
@@ -792,7 +1063,7 @@ mod tests {
                 path: "secret/data/a",
                 capability: Capability::Update,
             };
-            let row = Some(table.row(&key));
+            let row = table.row(&key, false);
             let numbers: Vec<TextId> = names.iter().map(|name| table.text(name)).collect();
             Record {
                 class: Class::Request,
@@ -810,7 +1081,7 @@ mod tests {
     #[test]
     fn a_request_without_names_counts_after_a_merge_too() {
         let (mut table, request) = with_names(&["a"]);
-        table.merge(with_names(&["a", "b"]).0);
+        table.merge(with_names(&["a", "b"]).0, &[]);
         let always = |table: &Table| table.rows.iter().find_map(|row| Some(row.keys_always.as_ref()?.len()));
         assert_eq!(always(&table), Some(1));
         let without = request(&mut table, &[]);

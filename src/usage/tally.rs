@@ -43,11 +43,15 @@ pub enum Skip {
     Nameless,
     /// An entry of the server that does not say what was asked, or where.
     Unsaid,
+    /// One of more different requests than are kept, which may have been allowed.
+    TooMany,
+    /// One of more different requests than are kept, which was refused.
+    TooManyRefused,
 }
 
 impl Skip {
     /// Every reason.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 18] = [
         Self::Blank,
         Self::ServerLog,
         Self::NotJson,
@@ -64,6 +68,8 @@ impl Skip {
         Self::NoTime,
         Self::Nameless,
         Self::Unsaid,
+        Self::TooMany,
+        Self::TooManyRefused,
     ];
 
     /// The word in outputs.
@@ -86,6 +92,8 @@ impl Skip {
             Self::NoTime => "no-time",
             Self::Nameless => "nameless",
             Self::Unsaid => "unsaid",
+            Self::TooMany => "too-many",
+            Self::TooManyRefused => "too-many-refused",
         }
     }
 
@@ -109,6 +117,8 @@ impl Skip {
             Self::NoTime => "no time, and a window was asked for",
             Self::Nameless => "nobody is named, though the request was not refused",
             Self::Unsaid => "audit entry that does not say what was asked, or where",
+            Self::TooMany => "one of more different requests than are kept",
+            Self::TooManyRefused => "refused, one of more different requests than are kept",
         }
     }
 
@@ -117,7 +127,13 @@ impl Skip {
     pub const fn benign(self) -> bool {
         matches!(
             self,
-            Self::Blank | Self::ServerLog | Self::NoPrincipal | Self::Probe | Self::Help | Self::OutsideWindow
+            Self::Blank
+                | Self::ServerLog
+                | Self::NoPrincipal
+                | Self::Probe
+                | Self::Help
+                | Self::OutsideWindow
+                | Self::TooManyRefused
         )
     }
 
