@@ -167,8 +167,9 @@ impl Reader<'_> {
         if let [only] = &known[..] {
             return Spaces::only(only.clone());
         }
+        // It may have been refused where it has no business.
         if known.is_empty()
-            && let Some(space) = self.of_entity(principal).filter(among)
+            && let Some(space) = self.of_entity(principal)
         {
             return Spaces::only(space);
         }

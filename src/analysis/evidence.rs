@@ -105,8 +105,9 @@ pub fn unused(
     let dormant = holders.len() - active;
     if dormant > 0 {
         base = base.max(settings.dormant_days);
+        let first = holders.iter().find(|h| h.days.is_empty()).map_or("", |h| &h.name);
         reasons.push(format!(
-            "{dormant} of its {} holders never acted with it",
+            "{dormant} of its {} holders never acted with it, such as `{first}`",
             holders.len()
         ));
     }
