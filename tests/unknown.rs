@@ -1521,15 +1521,35 @@ fn a_deployment_that_lacks_who_is_at_work_lacks_more() {
     let (all, after) = (log.text(), Some("2026-07-01T00:00:00Z"));
     assert!(deleted(&all, &["e-1", "e-2"], None));
     assert!(!deleted(&all, &["e-1"], None));
-    // Who is gone when the deployment is read was there before.
-    assert!(deleted(&all, &["e-1"], after));
+    assert!(!deleted(&all, &["e-1"], after));
     assert!(!deleted(&all, &["e-1"], Some("2026-05-01T00:00:00Z")));
-    let gone = all
-        .lines()
-        .enumerate()
-        .filter(|(n, line)| *n < 100 || !line.contains("\"e-2\""));
-    let gone: String = gone.map(|(_, line)| format!("{line}\n")).collect();
-    assert!(deleted(&gone, &["e-1"], None));
+    // Who came after the deployment was made is no part of it, and who was last seen long ago may be gone.
+    let part = |keeps: &dyn Fn(usize) -> bool| -> String {
+        let kept = all
+            .lines()
+            .enumerate()
+            .filter(|(n, line)| keeps(*n) || !line.contains("\"e-2\""));
+        kept.map(|(_, line)| format!("{line}\n")).collect()
+    };
+    assert!(deleted(&part(&|n| n > 400), &["e-1"], Some("2026-05-01T00:00:00Z")));
+    assert!(deleted(&part(&|n| n < 100), &["e-1"], after));
+    let deletion = all.lines().last().unwrap().replace("\"e-2\"", "\"e-1\"");
+    let deletion = deletion
+        .replace("\"read\"", "\"delete\"")
+        .replace("kv/b", "identity/entity/id/e-2");
+    let told = |log: &str| {
+        let given = Given::new(log, &ci_and_old()).settings(settings);
+        deployed(&given, &[]);
+        let folder = given.folder.path().join("deployment.json");
+        fs::write(
+            folder.join("entities.json"),
+            json!([{"id": "e-1", "name": "e-1"}]).to_string(),
+        )
+        .unwrap();
+        given.run().1.to_string().contains("`e-2`, which is at work")
+    };
+    assert!(told(&all));
+    assert!(!told(&(all.clone() + &deletion + "\n")));
     // A namespace of which the deployment knows nothing.
     let elsewhere = Log::default().asks(ci.granted("ci", ROOT), "read", "kv/a", ROOT).asks(
         ci.granted("ci", ROOT),

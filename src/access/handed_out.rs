@@ -169,8 +169,8 @@ fn open_mounts<'d>(deployment: &'d Deployment, seen: &BTreeSet<&str>) -> BTreeSe
 }
 
 /// What each thing of the deployment hands out, or may hand out, and by which way; `places` are those of known holders.
-/// A group with members that are not `known` is one of others, too, and so is one whose members come and go with their logins, and a
-/// role of an `open` mount.
+/// A group with members that are not `known` is one of others, too, and so is one with members that come and go with their logins, and
+/// a role of an `open` mount.
 fn given(
     deployment: &Deployment,
     places: &BTreeSet<(&str, &str, &str)>,
@@ -178,11 +178,29 @@ fn given(
     open: &BTreeSet<(&str, &str)>,
 ) -> Vec<(Way, Vec<PolicyId>)> {
     let way = |is_place: bool| if is_place { Way::Place } else { Way::Others };
-    let groups_known: BTreeSet<&str> = deployment.groups.iter().map(|group| group.id.as_str()).collect();
+    let by_id: BTreeMap<&str, &Group> = deployment
+        .groups
+        .iter()
+        .map(|group| (group.id.as_str(), group))
+        .collect();
+    // All that are members by a group within it are members of it; circles end at what was asked already.
     let are_known = |group: &Group| {
-        let mut groups = group.member_groups.iter();
-        group.member_entities.iter().all(|id| known.contains(id.as_str()))
-            && groups.all(|id| groups_known.contains(id.as_str()))
+        let (mut asked, mut todo) = (BTreeSet::new(), vec![group]);
+        while let Some(group) = todo.pop() {
+            let inner: Option<Vec<&Group>> = group
+                .member_groups
+                .iter()
+                .map(|id| by_id.get(id.as_str()).copied())
+                .collect();
+            let Some(inner) = inner else { return false };
+            if group.external || !group.member_entities.iter().all(|id| known.contains(id.as_str())) {
+                return false;
+            }
+            if asked.insert(&group.id) {
+                todo.extend(inner);
+            }
+        }
+        true
     };
 
     let roles = deployment.roles.iter().map(|role| {
@@ -203,7 +221,7 @@ fn given(
     let groups = deployment.groups.iter().map(|group| {
         let is_place = places.contains(&("group", group.namespace.as_str(), group.key()));
         (
-            way(is_place && !group.external && are_known(group)),
+            way(is_place && are_known(group)),
             policies_of(&group.namespace, &group.policies),
         )
     });

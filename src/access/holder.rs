@@ -6,7 +6,8 @@ use crate::deployment::{AuthRole, Deployment, Entity as DeployedEntity};
 use crate::index::Idx;
 use crate::policy::template::{Alias, Entity, Group, Identity};
 use crate::usage::demand::{Demand, PolicySet, Principal};
-use crate::vault::{MountId, PolicyId, PrincipalKind, RoleId, identity, path};
+use crate::vault::{Capability, MountId, PolicyId, PrincipalKind, RoleId, identity, path};
+use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -181,30 +182,52 @@ impl<'a> Directory<'a> {
         Some(Arc::from(*only))
     }
 
-    /// Somebody at work, or a namespace, that the deployment does not have though it was there at the end: then it has not all that
-    /// hands out policies.
+    /// Somebody at work, or a namespace, that was there when the deployment was made and that it does not have: then it has not all that
+    /// hands out policies. Who came later is no part of it, nor is what the log shows to be deleted, or was last seen long before.
     pub(super) fn unknown_work(&self, demands: &[Demand]) -> Option<String> {
+        /// Of who was last seen more days before nobody is surprised that they are gone.
+        const DAYS: i64 = 30;
         if !self.deployment.lists_entities {
             return None;
         }
         let allowed = || demands.iter().filter(|d| d.allowed > 0);
-        let end = allowed().filter_map(|d| d.last_seen).max();
-        // What was there before the deployment was read is gone since.
-        let was_there = |d: &&Demand| match (self.deployment.as_of, d.last_seen, end) {
-            (Some(as_of), Some(at), _) => at > as_of,
-            (None, Some(at), Some(end)) => end.duration_since(at).as_hours() < 24,
-            (_, None, _) | (None, _, None) => true,
-        };
-        let namespaces = &self.deployment.namespaces;
-        let mut unknown = allowed().filter(was_there).filter_map(|d| {
+        let end = allowed().filter_map(|d| d.last_seen).max()?;
+        // Of a deployment without a time it is only known that it is about as new as the logs' end.
+        let (end, slack) = self.deployment.as_of.map_or((end, 24), |as_of| (as_of, 0));
+        let mut seen: BTreeMap<(bool, &str), (Timestamp, Timestamp)> = BTreeMap::new();
+        for d in allowed() {
+            let (Some(first), Some(last)) = (d.first_seen, d.last_seen) else {
+                continue;
+            };
             let (of, at) = (&d.principal, &*d.namespace);
-            if of.kind == PrincipalKind::Entity && !self.entities.contains_key(&*of.id) {
-                return Some(format!("the entity `{}`, which is at work", of.id));
+            let is_lacking = of.kind == PrincipalKind::Entity && !self.entities.contains_key(&*of.id);
+            let is_elsewhere =
+                !at.is_empty() && !path::is_unplaced(at) && !self.deployment.namespaces.iter().any(|known| known == at);
+            let lacking = [
+                is_lacking.then_some((true, &*of.id)),
+                is_elsewhere.then_some((false, at)),
+            ];
+            for what in lacking.into_iter().flatten() {
+                let known = seen.entry(what).or_insert((first, last));
+                *known = (known.0.min(first), known.1.max(last));
             }
-            let is_unknown = !at.is_empty() && !path::is_unplaced(at) && !namespaces.iter().any(|known| known == at);
-            is_unknown.then(|| format!("the namespace `{at}`, where somebody is at work"))
-        });
-        unknown.next()
+        }
+        let deleted = |what: &str| {
+            let mut deletions = allowed().filter(|d| d.capability == Capability::Delete);
+            deletions.any(|d| format!("{}{}/", d.namespace, d.path.trim_end_matches('/')).ends_with(what))
+        };
+        let hours = |from: Timestamp, to: Timestamp| to.duration_since(from).as_hours();
+        let was_there = |first, last| first < end && hours(first, end) >= slack && hours(last, end) < DAYS * 24;
+        seen.into_iter().find_map(|((is_entity, what), (first, last))| {
+            let (kind, path) = match is_entity {
+                true => ("entity", format!("identity/entity/id/{what}/")),
+                false => (
+                    "namespace",
+                    format!("sys/namespaces/{}/", what.trim_end_matches('/').rsplit('/').next()?),
+                ),
+            };
+            (was_there(first, last) && !deleted(&path)).then(|| format!("the {kind} `{what}`, which is at work"))
+        })
     }
 
     /// A login by something that the deployment does not have: then it has not all that hands out policies.
