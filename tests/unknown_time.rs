@@ -122,6 +122,41 @@ fn what_somebody_got_lately_is_new_to_them_whoever_had_it_before() {
         let given = Given::new(&both(&without(days)), &policies).settings(PAST_ALONE);
         assert_eq!(fate(&given, "db").is_empty(), stays, "{days}");
     }
+    // It logged in, and asked for nothing yet; or nothing says when it came.
+    let login = |change: &dyn Fn(&mut Value)| -> String {
+        let text = both(&without(1));
+        let lines = text.lines().filter(|line| line.contains("\"e-7\""));
+        let logins = lines.map(|line| {
+            let mut entry: Value = serde_json::from_str(line).unwrap();
+            if entry["type"] == "response" {
+                entry["response"] = json!({"auth": entry["auth"]});
+            }
+            entry["auth"] = json!({});
+            entry["request"]["path"] = json!("auth/approle/login");
+            entry["request"]["operation"] = json!("update");
+            change(&mut entry);
+            entry.to_string() + "\n"
+        });
+        without(0) + &logins.collect::<String>()
+    };
+    let old_alone = without(0);
+    assert!(!fate(&Given::new(&old_alone, &policies).settings(PAST_ALONE), "db").is_empty());
+    for text in [
+        login(&|_| ()),
+        both(&without(1))
+            .lines()
+            .map(|line| {
+                let mut entry: Value = serde_json::from_str(line).unwrap();
+                if entry["auth"]["entity_id"] == "e-7" {
+                    entry.as_object_mut().unwrap().remove("time");
+                }
+                entry.to_string() + "\n"
+            })
+            .collect(),
+    ] {
+        let given = Given::new(&text, &policies).settings(PAST_ALONE);
+        assert_eq!(fate(&given, "db"), [""; 0], "{}", text.lines().last().unwrap());
+    }
     // The deployment gives it, and no entry shows it yet.
     let given = Given::new(&log.text(), &policies).settings(PAST_ALONE);
     deployed(&given, &[]);
@@ -135,6 +170,40 @@ fn what_somebody_got_lately_is_new_to_them_whoever_had_it_before() {
     )
     .unwrap();
     assert_eq!(fate(&given, "db"), [""; 0]);
+}
+
+#[test]
+fn a_role_written_of_late_gives_of_late() {
+    let (old, adm) = (
+        Token::new("e-1", "approle", &["db", "default"]),
+        Token::new("e-2", "userpass-adm", &["adm", "default"]),
+    );
+    let log = Log::default().asks(old.granted("db", ROOT), "read", "kv/a", ROOT).asks(
+        adm.granted("adm", ROOT),
+        "update",
+        "sys/tools/hash",
+        ROOT,
+    );
+    let policies = [
+        ("db.hcl", stanza("kv/a", &["read"]) + &stanza("kv/b", &["read"])),
+        ("adm.hcl", stanza("*", &["update", "sudo"])),
+        ("default.hcl", default()),
+    ];
+    for (days, path, stays) in [
+        (3, "auth/approle/role/b", true),
+        (60, "auth/approle/role/b", false),
+        (3, "auth/approle/role/other", false),
+        (3, "auth/approle/role/b/secret-id", false),
+    ] {
+        let written = every(&log, |entry| {
+            if entry["request"]["id"] == json!(format!("{}-1", DAYS - days)) {
+                entry["request"]["path"] = json!(path);
+            }
+        });
+        let given = Given::new(&written, &policies).settings(PAST_ALONE);
+        deployed(&given, &[approle("b", &["db"]), approle("other", &["adm"])]);
+        assert_eq!(fate(&given, "db").is_empty(), stays, "{days} {path}");
+    }
 }
 
 #[test]
@@ -206,19 +275,22 @@ fn what_was_made_lately_nobody_could_use_before() {
     };
     for (mount_type, operation, path, unused) in [
         ("database", "create", "database/roles/new", "database/creds/new"),
-        ("transit", "create", "transit/keys/new", "transit/encrypt/new"),
+        ("database", "create", "database/roles/n-1", "database/creds/n-*"),
+        ("transit", "update", "transit/keys/new", "transit/encrypt/new"),
         ("kv", "create", "secret/data/app/new", "secret/metadata/app/new"),
         ("kv", "create", "secret/data/app/new", "secret/data/app/new/*"),
+        ("kv", "create", "secret/data/app/new", "secret/data/app/*"),
         ("kv", "create", "secret/new", "secret/new"),
         ("ns_system", "update", "sys/namespaces/team-x", "team-x/secret/data/a"),
     ] {
         assert!(!touched(mount_type, operation, path, unused), "{path} {unused}");
     }
     for (mount_type, operation, path, unused) in [
-        ("database", "update", "database/roles/new", "database/creds/new"),
         ("database", "create", "database/roles/new", "database/creds/old"),
         ("kv", "create", "secret/data/app/new", "secret/data/app/old"),
-        ("kv", "create", "secret/data/app/new", "secret/data/app/*"),
+        ("kv", "update", "secret/data/app/new", "secret/data/app/new"),
+        // What is made anew was there before.
+        ("kv", "create", "kv/a", "kv/a/*"),
     ] {
         assert!(touched(mount_type, operation, path, unused), "{path} {unused}");
     }

@@ -56,6 +56,31 @@ pub struct AssignedBy {
     pub unlisted: bool,
 }
 
+impl AssignedBy {
+    /// Whether this is what a write at that path of a namespace sets, as far as the path tells.
+    #[must_use]
+    pub fn may_be_at(&self, namespace: &str, path: &str) -> bool {
+        if *self.namespace != *namespace {
+            return false;
+        }
+        let path = path.to_lowercase();
+        let named = |kind: &str| {
+            let rest = path.strip_prefix(kind)?;
+            let one = rest.strip_prefix("/id/").or_else(|| rest.strip_prefix("/name/"));
+            Some(one.is_none_or(|one| one == self.id.to_lowercase() || one == self.name.to_lowercase()))
+        };
+        match &*self.kind {
+            "entity" => named("identity/entity").unwrap_or_default(),
+            "group" => named("identity/group").unwrap_or_default(),
+            _ => {
+                let of_mount = path.strip_prefix(&self.mount.to_lowercase());
+                let mut segments = of_mount.into_iter().flat_map(|rest| rest.split('/'));
+                segments.any(|segment| segment == self.name.to_lowercase())
+            }
+        }
+    }
+}
+
 impl Holder {
     /// Whether it acted in the window.
     #[must_use]

@@ -6,8 +6,9 @@
 
 use super::window::{EvidenceSettings, Since, Watch};
 use crate::access::holder::AssignedBy;
-use crate::access::{Holder, HolderId, Joined, PolicyNumber, SeenWith};
-use crate::vault::PolicyId;
+use crate::access::{Holder, HolderId, Joined, JoinedDemand, PolicyNumber, SeenWith};
+use crate::deployment::required;
+use crate::vault::{Operation, PolicyId};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 
@@ -31,22 +32,29 @@ pub struct Lately<'a> {
     watch: &'a Watch,
     changed_days: f64,
     last: Option<Timestamp>,
+    /// What was written of late that hands out policies: when, in which namespace, at which path.
+    written: Vec<(Timestamp, &'a str, &'a str)>,
 }
 
 impl<'a> Lately<'a> {
     /// Of what is joined; `last` is when the logs end.
     #[must_use]
-    pub const fn new(
-        joined: &'a Joined,
-        watch: &'a Watch,
-        settings: &EvidenceSettings,
-        last: Option<Timestamp>,
-    ) -> Self {
+    pub fn new(joined: &'a Joined, watch: &'a Watch, settings: &EvidenceSettings, last: Option<Timestamp>) -> Self {
+        let changed_days = settings.changed_days;
+        let is_write = |d: &&JoinedDemand| {
+            let sets = matches!(d.operation(), Operation::Update | Operation::Create | Operation::Patch);
+            sets && d.was_allowed() && required::written_place(&d.demand.path).is_some()
+        };
+        let at = |d: &'a JoinedDemand| Some((d.demand.last_seen.or(last)?, &*d.demand.namespace, &*d.demand.path));
+        let written = joined.demands.iter().filter(is_write).filter_map(at);
+        let is_late =
+            |(at, ..): &(Timestamp, &str, &str)| last.is_some_and(|last| watch.days_since(*at, last) < changed_days);
         Self {
             joined,
             watch,
-            changed_days: settings.changed_days,
+            changed_days,
             last,
+            written: written.filter(is_late).collect(),
         }
     }
 
@@ -54,7 +62,7 @@ impl<'a> Lately<'a> {
         let (known, Some(last)) = (&self.joined.holders[holder], self.last) else {
             return Has::Long;
         };
-        if !known.asked || !known.is_bound() {
+        if !known.is_bound() {
             return Has::Long;
         }
         let is_lately = |at| self.watch.days_since(at, last) < self.changed_days;
@@ -62,11 +70,27 @@ impl<'a> Lately<'a> {
             Some(SeenWith { first: Some(first), .. }) if late(*first, self.watch, last) && is_lately(*first) => {
                 Has::Lately(*first)
             }
+            // When that was nobody knows.
+            Some(SeenWith { first: None, .. }) if is_lately(last) => Has::Lately(last),
             Some(_) => Has::Long,
             // Groups and the entity itself are asked at each request: each entry since then would show it.
-            None if self.is_by_identity(known, policy) && is_lately(last) => Has::Lately(last),
-            None => Has::Unseen,
+            None if known.asked && self.is_by_identity(known, policy) && is_lately(last) => Has::Lately(last),
+            None => self.given(known, policy).map_or(Has::Unseen, Has::Lately),
         }
+    }
+
+    /// When something was last written of late by which a holder has a policy that it was never seen with.
+    fn given(&self, holder: &Holder, policy: PolicyNumber) -> Option<Timestamp> {
+        if self.written.is_empty() {
+            return None;
+        }
+        let policy = self.joined.policies[policy].id();
+        let giving = || holder.assigned.iter().filter(|place| place.policies.contains(&policy));
+        let of_it = self
+            .written
+            .iter()
+            .filter(|(_, namespace, path)| giving().any(|place| place.may_be_at(namespace, path)));
+        of_it.map(|(at, ..)| *at).max()
     }
 
     fn is_by_identity(&self, holder: &Holder, policy: PolicyNumber) -> bool {

@@ -1,55 +1,93 @@
 //! What was made within the logs: before that nobody could use it.
 //!
-//! Servers log the first write of something as `create`. What the names of stanzas are about is told as the engines lay out their
-//! paths: a role `database/roles/x` is used by `database/creds/x`, a key `transit/keys/x` by `transit/encrypt/x`, and a secret of KV
-//! has one path for each thing that is done with it.
+//! A secret of KV was made where the first that the logs show of it is a `create`, as servers log the first write of it. Engines whose
+//! servers do not look whether something is there log each write of a role or key as `update`: there the first that the logs show of a
+//! name that is written counts. What the names of stanzas are about is told as the engines lay out their paths: a role
+//! `database/roles/x` is used by `database/creds/x`, a key `transit/keys/x` by `transit/encrypt/x`, and a secret of KV has one path for
+//! each thing that is done with it.
 
 use crate::policy::model::Policy;
 use crate::policy::template::literal_start;
 use crate::usage::demand::Demand;
+use crate::vault::Capability;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 
 /// What stands between a mount of KV version 2 and the path of a secret.
 const KV2: [&str; 6] = ["data", "metadata", "delete", "undelete", "destroy", "subkeys"];
 
-/// What was made, with when last.
+/// What the logs show first of something.
+#[derive(Debug, Clone, Copy)]
+struct First {
+    at: Timestamp,
+    /// Whether it was made then, as far as the logs can show it.
+    made: bool,
+}
+
+impl First {
+    fn and(self, other: Self) -> Self {
+        match self.at.cmp(&other.at) {
+            std::cmp::Ordering::Less => self,
+            std::cmp::Ordering::Greater => other,
+            std::cmp::Ordering::Equal => Self {
+                at: self.at,
+                made: self.made || other.made,
+            },
+        }
+    }
+}
+
+/// What was made, with when.
 #[derive(Debug, Default)]
 pub struct Made {
     /// Secrets, by their paths as [`secret`] has them.
-    secrets: BTreeMap<Vec<String>, Timestamp>,
+    secrets: BTreeMap<Vec<String>, First>,
     /// Roles, keys and the like, by the beginning of their mount and their name.
-    others: BTreeMap<(String, String), Timestamp>,
+    others: BTreeMap<(String, String), First>,
+    /// Whether anything was made at all.
+    any: bool,
 }
 
 impl Made {
-    /// Notes what a request made.
+    /// Notes what a request shows of something.
     pub fn note(&mut self, demand: &Demand, at: Timestamp) {
         let path = format!("{}{}", demand.namespace, demand.path);
-        let known = if matches!(&*demand.mount_type, "" | "kv" | "generic") {
-            self.secrets.entry(secret(&path)).or_insert(at)
-        } else {
-            let (Some(name), Some(mount)) = (segments(&path).last(), segments(&path).next()) else {
-                return;
-            };
-            self.others.entry((mount.to_owned(), name.to_owned())).or_insert(at)
+        let is_kv = matches!(&*demand.mount_type, "" | "kv" | "generic");
+        let writes = match demand.capability {
+            Capability::Create => true,
+            Capability::Update => !is_kv,
+            _ => false,
         };
-        *known = at.max(*known);
+        let first = First { at, made: writes };
+        self.any |= writes;
+        if is_kv {
+            let known = self.secrets.entry(secret(&path)).or_insert(first);
+            *known = known.and(first);
+        } else if let (Some(name), Some(mount)) = (segments(&path).last(), segments(&path).next()) {
+            let known = self.others.entry((mount.to_owned(), name.to_owned())).or_insert(first);
+            *known = First {
+                at: known.at.min(at),
+                made: known.made || writes,
+            };
+        }
     }
 
     /// The last thing made that a stanza of the policy is about, in words.
     #[must_use]
     pub fn last_of(&self, policy: &Policy) -> Option<(Timestamp, String)> {
-        if self.secrets.is_empty() && self.others.is_empty() {
+        if !self.any {
             return None;
         }
         let stanzas = policy.stanzas.iter();
         let found = stanzas.filter_map(|stanza| {
             let start = literal_start(&stanza.path);
-            // A word that goes on names nothing.
-            let whole = start.trim_start_matches('/').len() == stanza.path.trim_start_matches('/').len();
-            let named = if whole { start } else { start.get(..start.rfind('/')?)? };
-            self.last_about(&format!("{}{}", policy.namespace, named.trim_start_matches('/')))
+            let named = format!("{}{start}", policy.namespace);
+            // What a pattern begins with may go on within a word.
+            let is_whole = start.len() == stanza.path.trim_start_matches('/').len();
+            match is_whole {
+                true => self.last_about(&named),
+                false => self.last_about(named.rsplit_once('/')?.0).max(self.first_below(&named)),
+            }
         });
         found.max()
     }
@@ -57,15 +95,37 @@ impl Made {
     fn last_about(&self, named: &str) -> Option<(Timestamp, String)> {
         let path = secret(named);
         let above = (1..=path.len()).filter_map(|end| path.get(..end));
-        let secrets = above.filter_map(|above| Some((*self.secrets.get(above)?, above.join("/"))));
+        let secrets = above.filter_map(|above| Some((self.secrets.get(above)?, above.join("/"))));
         let mount = segments(named).next().unwrap_or_default();
         let names = segments(named).skip(1);
         let others = names.filter_map(|name| {
-            let at = self.others.get(&(mount.to_owned(), name.to_owned()))?;
-            Some((*at, name.to_owned()))
+            let key = (mount.to_owned(), name.to_owned());
+            Some((self.others.get(&key)?, name.to_owned()))
         });
-        let (at, name) = secrets.chain(others).max()?;
-        Some((at, format!("`{name}` was made")))
+        let made = secrets.chain(others).filter(|(first, _)| first.made);
+        made.map(|(first, name)| (first.at, format!("`{name}` was made"))).max()
+    }
+
+    /// The first thing that a pattern which begins so is about, where it was made within the logs: there was nothing before.
+    fn first_below(&self, begins: &str) -> Option<(Timestamp, String)> {
+        let (folder, word) = begins.rsplit_once('/')?;
+        let folder = secret(folder);
+        let kinds = folder.len() < 2 && KV2.contains(&word);
+        if folder.is_empty() || kinds {
+            return None;
+        }
+        let below = self.secrets.range(folder.clone()..);
+        let below = below.take_while(|(path, _)| path.starts_with(&folder));
+        let below = below.filter(|(path, _)| path.get(folder.len()).is_some_and(|next| next.starts_with(word)));
+        let secrets = below.map(|(path, first)| (*first, path.join("/")));
+        let mount = segments(begins).next()?.to_owned();
+        let names = self.others.range((mount.clone(), word.to_owned())..);
+        let names = names.take_while(|((of, name), _)| !word.is_empty() && *of == mount && name.starts_with(word));
+        let others = names.map(|((_, name), first)| (*first, name.clone()));
+        let (first, name) = secrets.chain(others).min_by_key(|(first, _)| first.at)?;
+        first
+            .made
+            .then(|| (first.at, format!("`{name}` was made, the first that it is about")))
     }
 }
 

@@ -62,6 +62,9 @@ impl<'a> Writes<'a> {
     fn of(joined: &'a Joined, last: Option<Timestamp>) -> Self {
         let mut writes = Self::default();
         for d in joined.demands.iter().filter(|d| d.was_allowed()) {
+            if let Some(at) = d.demand.first_seen.or(last) {
+                writes.made.note(&d.demand, at);
+            }
             let is_write = matches!(d.operation(), Operation::Update | Operation::Create);
             // Of one without a time nobody knows that it was before the end.
             if let (true, Some(at)) = (is_write, d.demand.last_seen.or(last)) {
@@ -76,9 +79,6 @@ impl<'a> Writes<'a> {
         let (asked, namespace) = (&*d.demand.path, &d.demand.namespace);
         if fills_templates(asked) {
             self.identities.push((at, asked));
-        }
-        if d.operation() == Operation::Create {
-            self.made.note(&d.demand, at);
         }
         if required::written_place(asked).is_some() {
             self.place = self.place.max(Some((at, &d.path)));
