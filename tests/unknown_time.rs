@@ -636,6 +636,7 @@ fn an_entry_of_which_nothing_is_left_is_of_anybody() {
         (gone(""), true),
         (gone("no text"), true),
         (gone("another program's"), false),
+        (gone(started) + &gone("2 old files removed"), false),
         (gone(started) + &gone(""), false),
         // Lines of somebody else's beside the log are nothing.
         (log.text() + &changed(&log, 1, others), false),
@@ -820,6 +821,7 @@ fn what_the_log_says_is_lost_may_have_been_used() {
         "May 02 10:00:00 node-1 systemd-journald[312]: Suppressed 512 messages from vault.service",
         "2026-05-02T10:00:00Z node-1 rsyslogd: imuxsock lost 123 messages from pid 77 due to rate-limiting",
         "[... 120 lines omitted ...]",
+        "May 02 10:00:00 node-1 kernel: audit: Missed 12 messages",
         "2026-05-02T10:00:00.000Z [ERROR] core: failed to audit response: request_path=kv/a error=\"no space left on device\"",
     ] {
         assert!(!touched(line), "{line}");
@@ -835,6 +837,9 @@ fn what_the_log_says_is_lost_may_have_been_used() {
     assert!(records("==> Vault server started!"));
     for line in [
         "2026-05-02T10:00:00.000Z [WARN]  core: leadership lost, stopping active operation",
+        "2026-05-02T10:00:00.000Z [INFO]  events: dropped 5 events",
+        "May 02 10:00:00 node-1 backup[7]: context deadline lost after 30 s",
+        "May 02 10:00:00 node-1 shipper[7]: 0 records dropped",
         "2026-05-02T10:00:00.000Z [INFO]  expiration: revoked lease: lease_id=auth/token/create/h1",
         "==> Vault server started! Log data will stream in below:",
     ] {

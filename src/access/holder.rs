@@ -27,6 +27,8 @@ pub struct Holder {
     pub identity: Identity,
     /// Whether the identity comes from the deployment, and not from hints in the log.
     pub identity_known: bool,
+    /// When the deployment says that its entity, or a group of it, was last written.
+    pub identity_written: Option<Timestamp>,
     /// Whether it asked for anything, if only to be refused.
     pub asked: bool,
     /// Days (since the epoch) on which it acted: on which something was allowed to it that policies are asked for.
@@ -329,6 +331,13 @@ impl<'a> Directory<'a> {
         })
     }
 
+    /// When an entity, or a group of it, was last written; none where the entity does not say it.
+    pub(super) fn written(&self, id: &str) -> Option<Timestamp> {
+        let own = self.entities.get(id)?.last_update_time?;
+        let groups = self.groups(id).filter_map(|group| group.last_update_time);
+        groups.chain([own]).max()
+    }
+
     fn groups(&self, entity: &str) -> impl Iterator<Item = &'a crate::deployment::Group> {
         let numbers = self.groups_of.get(entity).cloned().unwrap_or_default();
         let deployment = self.deployment;
@@ -426,6 +435,7 @@ impl<'a> Directory<'a> {
                 sets,
                 identity: entity.and_then(|entity| self.identity(&entity.id)).unwrap_or_default(),
                 identity_known: true,
+                identity_written: entity.and_then(|entity| self.written(&entity.id)),
                 asked: false,
                 days: BTreeSet::new(),
                 label: role.mount.clone(),
@@ -454,6 +464,7 @@ impl<'a> Directory<'a> {
                 sets,
                 identity: self.identity(&entity.id).unwrap_or_default(),
                 identity_known: true,
+                identity_written: self.written(&entity.id),
                 asked: false,
                 days: BTreeSet::new(),
                 label: String::new(),

@@ -194,6 +194,7 @@ mod tests {
             sets: sets.iter().map(|set| names(set)).collect(),
             identity: Identity::default(),
             identity_known: true,
+            identity_written: None,
             asked: false,
             days: BTreeSet::new(),
             label: String::new(),

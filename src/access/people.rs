@@ -84,6 +84,7 @@ fn is_same(a: &Principal, b: &Principal) -> bool {
 fn new_holder(principal: &Principal, namespace: &str, directory: Option<&Directory<'_>>) -> Holder {
     let principal = principal.clone();
     let known = directory.and_then(|d| d.identity(&principal.id));
+    let principal_id = Arc::clone(&principal.id);
     let identity_known = known.is_some();
     let identity = known.unwrap_or_else(|| match principal.kind {
         PrincipalKind::Entity => Identity {
@@ -103,6 +104,7 @@ fn new_holder(principal: &Principal, namespace: &str, directory: Option<&Directo
         sets: Vec::new(),
         identity,
         identity_known,
+        identity_written: directory.and_then(|d| d.written(&principal_id)),
         asked: false,
         days: BTreeSet::new(),
     }

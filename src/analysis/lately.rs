@@ -9,7 +9,7 @@ use crate::access::holder::AssignedBy;
 use crate::access::{Holder, HolderId, Joined, JoinedDemand, PolicyNumber, SeenWith};
 use crate::deployment::required;
 use crate::vault::{Operation, PolicyId};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
 
 /// So many who act speak for others.
@@ -75,8 +75,16 @@ impl<'a> Lately<'a> {
             Some(_) => Has::Long,
             // Groups and the entity itself are asked at each request: each entry since then would show it.
             None if known.asked && self.is_by_identity(known, policy) && is_lately(last) => Has::Lately(last),
+            None if self.is_stale(last) && is_lately(last) => Has::Lately(last),
             None => self.given(known, policy).map_or(Has::Unseen, Has::Lately),
         }
+    }
+
+    /// Whether the logs end a day and more before the deployment was made: what was given since then they cannot show.
+    fn is_stale(&self, last: Timestamp) -> bool {
+        let day_after = last.saturating_add(SignedDuration::from_hours(24)).unwrap_or(last);
+        let deployment = self.joined.handed_out.as_ref();
+        deployment.is_some_and(|known| known.is_after(day_after))
     }
 
     /// When something was last written of late by which a holder has a policy that it was never seen with.

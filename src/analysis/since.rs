@@ -25,10 +25,10 @@ pub(super) fn in_force(joined: &Joined, watch: &Watch, last: Option<Timestamp>) 
     let unplaced: BTreeSet<PolicyId> = unplaced.map(|p| joined.policies[p].id()).collect();
     let since = |(number, policy)| {
         let last = last?;
-        let changed = writes.last_about(joined, number, policy);
+        let changed = writes.last_about(joined, (number, policy), &|at| late(at, watch, last));
         let held = match joined.seen_with[number].values().filter_map(|seen| seen.first).min() {
             Some(first) => late(first, watch, last).then(|| (first, "somebody was first seen with it".to_owned())),
-            None => never_held(joined, number, writes.place, &unplaced, last),
+            None => never_held(joined, number, &writes.places, &unplaced, last),
         };
         let (at, what) = [changed, held].into_iter().flatten().max_by_key(|(at, _)| *at)?;
         Some(Since {
@@ -54,8 +54,8 @@ struct Writes<'a> {
     made: Made,
     /// What templates are filled from, by the path of the write, in the order of time.
     identities: Vec<(Timestamp, &'a str)>,
-    /// The last place that hands out policies.
-    place: Option<(Timestamp, &'a str)>,
+    /// What hands out policies: when, in which namespace, at which path.
+    places: Vec<(Timestamp, &'a str, &'a str)>,
 }
 
 impl<'a> Writes<'a> {
@@ -81,7 +81,7 @@ impl<'a> Writes<'a> {
             self.identities.push((at, asked));
         }
         if required::written_place(asked).is_some() {
-            self.place = self.place.max(Some((at, &d.path)));
+            self.places.push((at, namespace, asked));
         }
         if let Some(name) = path::policy_at(asked) {
             let policy = PolicyId::new(namespace.clone(), name.trim().to_lowercase());
@@ -99,14 +99,19 @@ impl<'a> Writes<'a> {
     }
 
     /// The last write that a policy's meaning hangs on.
-    fn last_about(&self, joined: &Joined, number: PolicyNumber, policy: &Policy) -> Option<Event> {
+    fn last_about(
+        &self,
+        joined: &Joined,
+        (number, policy): (PolicyNumber, &Policy),
+        is_late: &dyn Fn(Timestamp) -> bool,
+    ) -> Option<Event> {
         let is = |at: Option<Timestamp>, what: &str| at.map(|at| (at, what.to_owned()));
         let storage = "the server got another storage, with policies of which the log does not tell";
         let known = [
             is(self.policies.get(&policy.id()).copied(), "the policy was changed"),
             self.last_mount(policy),
             self.made.last_of(policy),
-            filled(joined, number, &self.identities),
+            filled(joined, number, &self.identities, is_late),
             is(self.moved, "a mount was moved, and the log does not say which"),
             is(self.replaced, storage),
         ];
@@ -140,20 +145,43 @@ fn fills_templates(path: &str) -> bool {
         .any(below)
 }
 
-/// When what a policy's templates are filled from was last written, as far as the path of the write tells whose it was.
-fn filled(joined: &Joined, number: PolicyNumber, identities: &[(Timestamp, &str)]) -> Option<Event> {
+/// When what a policy's templates are filled from was last written: as the deployment says it of its holders, where it is newer than
+/// any such write; else as far as the path of a write tells whose it was.
+fn filled(
+    joined: &Joined,
+    number: PolicyNumber,
+    identities: &[(Timestamp, &str)],
+    is_late: &dyn Fn(Timestamp) -> bool,
+) -> Option<Event> {
     let stanzas = joined.policies[number].stanzas.iter();
     let templates: Vec<&str> = stanzas.filter(|s| s.templated).map(|s| &*s.path).collect();
     let asks = |what: &str| templates.iter().any(|path| path.contains(what));
+    if !asks("identity.") {
+        return None;
+    }
     let holders = || joined.held_by[number].iter().map(|&holder| &joined.holders[holder]);
+    let is_after = |at| joined.handed_out.as_ref().is_some_and(|known| known.is_after(at));
+    let told: Option<Vec<Timestamp>> = holders().map(|holder| holder.identity_written).collect();
+    let newest = identities.last().map(|(at, _)| *at);
+    if let Some(last) = told.and_then(|told| told.into_iter().max())
+        && newest.is_none_or(is_after)
+    {
+        return is_late(last).then(|| (last, "what its templates are filled from was written".to_owned()));
+    }
+    let is_one = |holder: &Holder, one: &str| {
+        let name = holder.name_of_entity().unwrap_or_default();
+        *holder.principal.id == *one || name.eq_ignore_ascii_case(one)
+    };
     let may_be_of_it = |path: &str| {
         if path.starts_with("identity/group") {
             return asks("identity.groups");
         }
         let of = ["identity/entity/id/", "identity/entity/name/"];
         let one = of.iter().find_map(|start| path.strip_prefix(start));
-        let is_holder = |one: &str| holders().any(|h| *h.principal.id == *one || h.name_of_entity() == Some(one));
-        asks("identity.entity") && one.is_none_or(is_holder)
+        let may_be = |one: &str| {
+            holders().any(|holder| is_one(holder, one)) || !joined.holders.iter().any(|holder| is_one(holder, one))
+        };
+        asks("identity.entity") && one.is_none_or(may_be)
     };
     let (at, path) = identities.iter().rev().find(|(_, path)| may_be_of_it(path))?;
     Some((
@@ -197,13 +225,13 @@ fn replaces_the_storage(path: &str) -> bool {
     snapshot || loaded || replicated || path.starts_with("sys/raw/")
 }
 
-/// From when on those may have a policy who have it by the deployment alone, which is as new as the end of the logs: since a `place`
-/// that hands out policies was last written, and for whoever acts without being seen with it not at all yet. So for those who came by
-/// one of the `unplaced` policies, which a place gives together with this one.
+/// From when on those may have a policy who have it by the deployment alone, which is as new as the end of the logs: since something
+/// that gives it to one of them was last written, and for whoever acts without being seen with it not at all yet. So for those who
+/// came by one of the `unplaced` policies, which a place gives together with this one.
 fn never_held(
     joined: &Joined,
     number: PolicyNumber,
-    place: Option<(Timestamp, &str)>,
+    places: &[(Timestamp, &str, &str)],
     unplaced: &BTreeSet<PolicyId>,
     last: Timestamp,
 ) -> Option<Event> {
@@ -211,18 +239,26 @@ fn never_held(
     let gives_both = |place: &AssignedBy| {
         place.policies.contains(&policy) && place.policies.iter().any(|other| unplaced.contains(other))
     };
-    let mut holders = joined.held_by[number].iter().map(|&holder| &joined.holders[holder]);
+    let holders = || joined.held_by[number].iter().map(|&holder| &joined.holders[holder]);
     let by_it = |holder: &&Holder| (holder.asked && holder.is_bound()) || holder.assigned.iter().any(gives_both);
-    if let Some(holder) = holders.find(by_it) {
+    if let Some(holder) = holders().find(by_it) {
         let what = format!(
             "`{}` holds it by the deployment, and no entry shows it yet",
             holder.display()
         );
         return Some((last, what));
     }
-    let (at, place) = place.filter(|_| !joined.held_by[number].is_empty())?;
+    let giving = || {
+        holders()
+            .flat_map(|holder| &holder.assigned)
+            .filter(|place| place.policies.contains(&policy))
+    };
+    let of_it = places
+        .iter()
+        .filter(|(_, namespace, path)| giving().any(|place| place.may_be_at(namespace, path)));
+    let (at, _, path) = of_it.max()?;
     Some((
-        at,
-        format!("nobody was seen with it, and `{place}` was written, which may be what hands it out"),
+        *at,
+        format!("nobody was seen with it, and `{path}` was written, which hands it out"),
     ))
 }

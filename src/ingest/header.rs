@@ -39,18 +39,42 @@ pub fn tells_of_a_request(text: &[u8]) -> bool {
             .any(has)
 }
 
-/// Whether a line that is no entry says that others are lost: whoever carried the log dropped them, or the server could not write them.
+/// Whether a line that is no entry says that others are lost: whoever carried the log dropped so many of them, or the server could not
+/// write them.
 #[must_use]
 pub fn says_that_entries_are_lost(text: &[u8]) -> bool {
     const LONGEST_LINE: usize = 1024;
-    const LOST: [&str; 6] = ["suppressed", "lost", "omitted", "dropped", "discarded", "throttled"];
-    const THINGS: [&str; 5] = ["message", "line", "entries", "event", "record"];
+    /// How many words a number may be away from what it counts, and from what became of that.
+    const NEAR: usize = 4;
+    const LOST: [&str; 9] = [
+        "suppressed",
+        "lost",
+        "omitted",
+        "dropped",
+        "discarded",
+        "throttled",
+        "missed",
+        "skipped",
+        "dropping",
+    ];
+    const THINGS: [&str; 9] = [
+        "message", "messages", "line", "lines", "entry", "entries", "events", "record", "records",
+    ];
     const FAILED: [&str; 3] = ["failed to audit", "failed to log request", "failed to log response"];
-    let text = text.get(..LONGEST_LINE).unwrap_or(text);
-    let has_number = text.iter().any(u8::is_ascii_digit);
-    let text = String::from_utf8_lossy(text).to_lowercase();
-    let any = |words: &[&str]| words.iter().any(|word| text.contains(word));
-    any(&FAILED) || (has_number && any(&LOST) && any(&THINGS))
+    let line = String::from_utf8_lossy(text.get(..LONGEST_LINE).unwrap_or(text)).to_lowercase();
+    // What a server says of itself is about its log only where it could not write it.
+    if is_server_log(text) {
+        return FAILED.iter().any(|word| line.contains(word));
+    }
+    let words: Vec<&str> = line
+        .split(|c: char| !c.is_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .collect();
+    words.iter().enumerate().any(|(n, word)| {
+        let is_number = word.bytes().all(|c| c.is_ascii_digit()) && word.bytes().any(|c| c != b'0');
+        let near = || words.iter().skip(n.saturating_sub(NEAR)).take(2 * NEAR + 1);
+        is_number && near().any(|word| LOST.contains(word)) && near().any(|word| THINGS.contains(word))
+    })
 }
 
 /// Words by which pipelines say that a text is not there.
@@ -72,22 +96,26 @@ pub fn is_more_than_a_rest(text: &[u8]) -> bool {
     memchr::memmem::find(text, b"\"request\":{").is_some()
 }
 
-/// Whether what stands in the place of an entry, a text or not, says that it is gone: `{}`, or a text such as `-`, `[REDACTED]`,
-/// `message too large, dropped`.
+/// Whether a text in the place of an entry says that it is gone, where nothing but entries stands there: `message too large, dropped`.
+#[must_use]
+pub fn says_it_is_gone(text: &[u8]) -> bool {
+    const LONGEST: usize = 200;
+    let says = || {
+        let text = String::from_utf8_lossy(text).to_lowercase();
+        GONE.iter().any(|word| text.contains(word))
+    };
+    text.len() <= LONGEST && !text.contains(&b'{') && !is_server_log(text) && says()
+}
+
+/// Whether what stands in the place of an entry, a text or not, says that it is gone: `{}`, or a text such as `-`, `[REDACTED]`.
 #[must_use]
 pub fn is_mark(value: &[u8], is_text: bool) -> bool {
     const LONGEST: usize = 40;
-    const LONGEST_SENTENCE: usize = 200;
-    let says = || {
-        let text = String::from_utf8_lossy(value).to_lowercase();
-        GONE.iter().any(|word| text.contains(word))
-    };
-    let is_sentence = || value.len() <= LONGEST_SENTENCE && !value.contains(&b'{') && !is_server_log(value) && says();
     let bracketed = [(b'[', b']'), (b'<', b'>'), (b'(', b')')];
     let is_one = |(open, close): &(u8, u8)| value.first() == Some(open) && value.last() == Some(close);
     match is_text {
         false => matches!(value, b"{}" | b"[]" | b"null"),
-        true => value == b"-" || (value.len() <= LONGEST && bracketed.iter().any(is_one)) || is_sentence(),
+        true => value == b"-" || (value.len() <= LONGEST && bracketed.iter().any(is_one)),
     }
 }
 

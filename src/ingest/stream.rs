@@ -789,7 +789,11 @@ impl Reading<'_> {
             let stood = self.stream.stood(&name);
             let found = if stood && header::is_mark(leaf.value, leaf.text) {
                 Found::Nothing(Skip::TooLong)
-            } else if stood && leaf.text && !self.stream.mixed && trim(leaf.value).is_empty() {
+            } else if stood
+                && leaf.text
+                && !self.stream.mixed
+                && (trim(leaf.value).is_empty() || header::says_it_is_gone(leaf.value))
+            {
                 Found::Nothing(Skip::Unsaid)
             } else if leaf.text {
                 self.text(leaf.value, inside)

@@ -763,8 +763,11 @@ impl Table {
         };
         let count = record.count();
         change(&mut self.tally.paired, record.entries().saturating_sub(count));
-        // What has no id of its own has no partner that is known.
-        let has_id = record.flags & flag::NO_ID == 0;
+        // What has no id of its own has no partner that is known, nor has what is not kept.
+        let is_kept = ![Skip::TooMany, Skip::TooManyRefused]
+            .map(Skip::index)
+            .contains(&record.skip);
+        let has_id = record.flags & flag::NO_ID == 0 && (record.usable() || is_kept);
         if has_id && record.requests == 0 {
             change(&mut self.counts.unpaired_responses, 1);
         }
