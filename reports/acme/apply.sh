@@ -23,9 +23,9 @@ set -euo pipefail
 export LC_ALL=C
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-plan=9ed661c033a0406e
-waves=2
-first_half=2
+plan=2a936ca79b6f3a9d
+waves=3
+first_half=3
 absolute=no
 yes=no check=no dry=no part=apply first=1 last=$first_half
 
@@ -425,22 +425,22 @@ forward() {
   policy '' 'pki-ops' free ba92004cb67095881ff03d2710cd8406c7be627463f781ec13f19642e8c31dee 'rollback/policies/pki-ops.hcl' - '-' '' '' 'pki-ops.hcl'
   policy '' 'pki-web' free 3405692df70c8a64846a39dd065bb2dc73e548264dfb935943bff5c8e1bf41cf 'rollback/policies/pki-web.hcl' - '-' '' '' 'pki-web.hcl'
   policy '' 'unused-legacy' free 81d4c9d952c14b5aae3ae36697c0ff84c9d6f7555691aed8475d024a0bf41b99 'rollback/policies/unused-legacy.hcl' - '-' '' '' 'unused-legacy.hcl'
-  wave 2 'capabilities and stanzas that nobody used'
-  policy '' 'operators' bound b62b3b68fc21f5072aa502256210fa0f3a7e7a9f04d590755f94c8bdb1c6ff89 'rollback/policies/operators.hcl' e05485f1db7a0e3ebf12cdf60be06aafb038c85616fa9c967ec3e82e360fede5 'policies/operators.hcl' '' '' 'operators.hcl'
-  policy '' 'team-core' bound f58fe5b9a9f6ceca4fe0239d2c5bdb17a589407d6a4f0e8af7425d194d4c21dc 'rollback/policies/team-core.hcl' 4a91990732b85452f621d36513cb0568e5849f0829229597c8f3c6e3b4c77488 'policies/team-core.hcl' '' '' 'team-core.hcl'
-  policy '' 'team-ml' bound 309f3451d45cde2684f0c1b500e6fec5c543f1bb590db9822f3263ea3028c9f4 'rollback/policies/team-ml.hcl' 357c16238637d32870e0f89785003863030ea07e8f2a4761bc81e6c3ad195708 'policies/team-ml.hcl' '' '' 'team-ml.hcl'
-  policy '' 'team-ops' bound 6fd0300bd42f620820c6c8f22982f4c4dd666a1e47826fccb098ce97f5368a61 'rollback/policies/team-ops.hcl' 370f5642185b91932a5aec039ccfe437803da32b0fec3f1209ebebde0ea93548 'policies/team-ops.hcl' '' '' 'team-ops.hcl'
-  policy '' 'team-web' bound 9047ebb3c43cdabb177dfd85887fb42457eb5b56d0f85746e7ae0d9890c6eb0f 'rollback/policies/team-web.hcl' 1aeb5f5215b81136c3f2cbdc02ed791336d06eb8765ab738b3de25bc02b9c89e 'policies/team-web.hcl' '' '' 'team-web.hcl'
+  wave 2 'folders that nobody used'
+  policy '' 'team-ops' bound 6fd0300bd42f620820c6c8f22982f4c4dd666a1e47826fccb098ce97f5368a61 'rollback/policies/team-ops.hcl' 9323c1a6cfdafc3e418716e22db0d43ae922882358c4f058c9f13a969596b4eb 'policies/team-ops.hcl' '' '' 'team-ops.hcl'
+  policy '' 'team-pay' bound c564c632c3ae3e01db5081f97d61f5b242a8bc87c70437be3bda976956a16a10 'rollback/policies/team-pay.hcl' 00b25e8c15363f27be7434142a930302f5944e18893be91012766fd0b51c5c45 'policies/team-pay.hcl' '' '' 'team-pay.hcl'
+  wave 3 'paths that nobody used'
+  policy '' 'operators' bound b62b3b68fc21f5072aa502256210fa0f3a7e7a9f04d590755f94c8bdb1c6ff89 'rollback/policies/operators.hcl' 2cfc68af13fd7a4da917bc89927ea3d49d624a23bdc020891e293b99cf4339fc 'policies/operators.hcl' '' '' 'operators.hcl'
+  policy '' 'team-core' bound f58fe5b9a9f6ceca4fe0239d2c5bdb17a589407d6a4f0e8af7425d194d4c21dc 'rollback/policies/team-core.hcl' cdd8190f4d575e2b72d75574f051636bf6e4381936dece9e1ddfaa1be7183fcb 'policies/team-core.hcl' '' '' 'team-core.hcl'
 }
 
 backward() {
   :
-  wave 2 'capabilities and stanzas that nobody used'
-  policy '' 'team-web' bound 9047ebb3c43cdabb177dfd85887fb42457eb5b56d0f85746e7ae0d9890c6eb0f 'rollback/policies/team-web.hcl' 1aeb5f5215b81136c3f2cbdc02ed791336d06eb8765ab738b3de25bc02b9c89e 'policies/team-web.hcl' '' '' 'team-web.hcl'
-  policy '' 'team-ops' bound 6fd0300bd42f620820c6c8f22982f4c4dd666a1e47826fccb098ce97f5368a61 'rollback/policies/team-ops.hcl' 370f5642185b91932a5aec039ccfe437803da32b0fec3f1209ebebde0ea93548 'policies/team-ops.hcl' '' '' 'team-ops.hcl'
-  policy '' 'team-ml' bound 309f3451d45cde2684f0c1b500e6fec5c543f1bb590db9822f3263ea3028c9f4 'rollback/policies/team-ml.hcl' 357c16238637d32870e0f89785003863030ea07e8f2a4761bc81e6c3ad195708 'policies/team-ml.hcl' '' '' 'team-ml.hcl'
-  policy '' 'team-core' bound f58fe5b9a9f6ceca4fe0239d2c5bdb17a589407d6a4f0e8af7425d194d4c21dc 'rollback/policies/team-core.hcl' 4a91990732b85452f621d36513cb0568e5849f0829229597c8f3c6e3b4c77488 'policies/team-core.hcl' '' '' 'team-core.hcl'
-  policy '' 'operators' bound b62b3b68fc21f5072aa502256210fa0f3a7e7a9f04d590755f94c8bdb1c6ff89 'rollback/policies/operators.hcl' e05485f1db7a0e3ebf12cdf60be06aafb038c85616fa9c967ec3e82e360fede5 'policies/operators.hcl' '' '' 'operators.hcl'
+  wave 3 'paths that nobody used'
+  policy '' 'team-core' bound f58fe5b9a9f6ceca4fe0239d2c5bdb17a589407d6a4f0e8af7425d194d4c21dc 'rollback/policies/team-core.hcl' cdd8190f4d575e2b72d75574f051636bf6e4381936dece9e1ddfaa1be7183fcb 'policies/team-core.hcl' '' '' 'team-core.hcl'
+  policy '' 'operators' bound b62b3b68fc21f5072aa502256210fa0f3a7e7a9f04d590755f94c8bdb1c6ff89 'rollback/policies/operators.hcl' 2cfc68af13fd7a4da917bc89927ea3d49d624a23bdc020891e293b99cf4339fc 'policies/operators.hcl' '' '' 'operators.hcl'
+  wave 2 'folders that nobody used'
+  policy '' 'team-pay' bound c564c632c3ae3e01db5081f97d61f5b242a8bc87c70437be3bda976956a16a10 'rollback/policies/team-pay.hcl' 00b25e8c15363f27be7434142a930302f5944e18893be91012766fd0b51c5c45 'policies/team-pay.hcl' '' '' 'team-pay.hcl'
+  policy '' 'team-ops' bound 6fd0300bd42f620820c6c8f22982f4c4dd666a1e47826fccb098ce97f5368a61 'rollback/policies/team-ops.hcl' 9323c1a6cfdafc3e418716e22db0d43ae922882358c4f058c9f13a969596b4eb 'policies/team-ops.hcl' '' '' 'team-ops.hcl'
   wave 1 'policies that nobody holds'
   policy '' 'unused-legacy' free 81d4c9d952c14b5aae3ae36697c0ff84c9d6f7555691aed8475d024a0bf41b99 'rollback/policies/unused-legacy.hcl' - '-' '' '' 'unused-legacy.hcl'
   policy '' 'pki-web' free 3405692df70c8a64846a39dd065bb2dc73e548264dfb935943bff5c8e1bf41cf 'rollback/policies/pki-web.hcl' - '-' '' '' 'pki-web.hcl'

@@ -45,7 +45,7 @@ pub fn tells_of_a_request(text: &[u8]) -> bool {
 pub fn says_that_entries_are_lost(text: &[u8]) -> bool {
     const LONGEST_LINE: usize = 1024;
     /// How many words a number may be away from what it counts, and from what became of that.
-    const NEAR: usize = 4;
+    const NEAR: usize = 2;
     const LOST: [&str; 9] = [
         "suppressed",
         "lost",

@@ -1,8 +1,12 @@
 path "secret/*" {
-  capabilities = ["list"]
+  capabilities = ["read", "list"]
 }
 
 path "sys/*" {
+  capabilities = ["read", "list"]
+}
+
+path "sys/audit" {
   capabilities = ["read", "list", "sudo"]
 }
 

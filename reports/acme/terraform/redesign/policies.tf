@@ -128,10 +128,14 @@ resource "vault_policy" "operators" {
   name   = "operators"
   policy = <<POLICY
 path "secret/*" {
-  capabilities = ["list"]
+  capabilities = ["read", "list"]
 }
 
 path "sys/*" {
+  capabilities = ["read", "list"]
+}
+
+path "sys/audit" {
   capabilities = ["read", "list", "sudo"]
 }
 
@@ -286,7 +290,11 @@ resource "vault_policy" "team-core" {
   name   = "team-core"
   policy = <<POLICY
 path "secret/data/+/core/*" {
-  capabilities = ["read", "update", "delete", "list"]
+  capabilities = ["read", "delete", "list"]
+}
+
+path "secret/data/stage/core/cache" {
+  capabilities = ["create", "read", "update", "delete", "list"]
 }
 
 path "secret/metadata/+/core/*" {
@@ -346,7 +354,7 @@ resource "vault_policy" "team-ml" {
   name   = "team-ml"
   policy = <<POLICY
 path "secret/data/+/ml/*" {
-  capabilities = ["read", "update", "delete", "list"]
+  capabilities = ["create", "read", "update", "delete", "list"]
 }
 
 path "secret/metadata/+/ml/*" {
@@ -376,7 +384,11 @@ resource "vault_policy" "team-ops" {
   name   = "team-ops"
   policy = <<POLICY
 path "secret/data/+/ops/*" {
-  capabilities = ["read", "update", "delete", "list"]
+  capabilities = ["read", "delete", "list"]
+}
+
+path "secret/data/prod/ops/*" {
+  capabilities = ["create", "read", "update", "delete", "list"]
 }
 
 path "secret/metadata/+/ops/*" {
@@ -406,6 +418,10 @@ resource "vault_policy" "team-pay" {
   name   = "team-pay"
   policy = <<POLICY
 path "secret/data/+/pay/*" {
+  capabilities = ["read", "delete", "list"]
+}
+
+path "secret/data/stage/pay/*" {
   capabilities = ["create", "read", "update", "delete", "list"]
 }
 
@@ -436,7 +452,7 @@ resource "vault_policy" "team-web" {
   name   = "team-web"
   policy = <<POLICY
 path "secret/data/+/web/*" {
-  capabilities = ["read", "update", "delete", "list"]
+  capabilities = ["create", "read", "update", "delete", "list"]
 }
 
 path "secret/metadata/+/web/*" {
