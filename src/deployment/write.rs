@@ -77,7 +77,7 @@ pub enum Written {
     New,
     /// It was there and is replaced.
     Changed,
-    /// It was there, the same to the byte, and was left alone.
+    /// It was there, the same to the byte but for the time that it is of.
     Unchanged,
 }
 
@@ -144,10 +144,23 @@ pub fn write(snapshot: &Snapshot, out: &Path) -> Result<Written, WriteError> {
             .map_err(|source| failed(&path, source))?;
     }
     staged::finish(|| swap(&new, &stage.path().join("old"), &absolute))?;
-    Ok(match there {
+    Ok(match there.map(untimed) {
+        Some(there) if there == untimed(planned) => Written::Unchanged,
         Some(_) => Written::Changed,
         None => Written::New,
     })
+}
+
+/// The files without the time that they are of.
+fn untimed(mut files: BTreeMap<PathBuf, Vec<u8>>) -> (BTreeMap<PathBuf, Vec<u8>>, Option<Mark>) {
+    let mark = files
+        .get(Path::new(MARK))
+        .and_then(|bytes| serde_json::from_slice::<Mark>(bytes).ok());
+    let mark = mark.map(|mark| Mark { taken: None, ..mark });
+    if mark.is_some() {
+        files.remove(Path::new(MARK));
+    }
+    (files, mark)
 }
 
 /// Puts `new` in the place of `target`, what was there goes to `old`; if that fails, it comes back.
