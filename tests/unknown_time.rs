@@ -822,6 +822,8 @@ fn what_the_log_says_is_lost_may_have_been_used() {
         "2026-05-02T10:00:00Z node-1 rsyslogd: imuxsock lost 123 messages from pid 77 due to rate-limiting",
         "[... 120 lines omitted ...]",
         "May 02 10:00:00 node-1 kernel: audit: Missed 12 messages",
+        "May 02 10:00:00 node-1 syslog-ng[99]: Destination queue full, dropping messages; queue_len=10000",
+        "May 02 10:00:00 node-1 rsyslogd: imuxsock[pid 77]: begin to drop messages due to rate-limiting",
         "2026-05-02T10:00:00.000Z [ERROR] core: failed to audit response: request_path=kv/a error=\"no space left on device\"",
     ] {
         assert!(!touched(line), "{line}");

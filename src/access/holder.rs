@@ -65,19 +65,19 @@ impl AssignedBy {
         if *self.namespace != *namespace {
             return false;
         }
-        let path = path.to_lowercase();
+        let is = |one: &str, other: &str| one.eq_ignore_ascii_case(other);
         let named = |kind: &str| {
             let rest = path.strip_prefix(kind)?;
             let one = rest.strip_prefix("/id/").or_else(|| rest.strip_prefix("/name/"));
-            Some(one.is_none_or(|one| one == self.id.to_lowercase() || one == self.name.to_lowercase()))
+            Some(one.is_none_or(|one| is(one, &self.id) || is(one, &self.name)))
         };
         match &*self.kind {
             "entity" => named("identity/entity").unwrap_or_default(),
             "group" => named("identity/group").unwrap_or_default(),
             _ => {
-                let of_mount = path.strip_prefix(&self.mount.to_lowercase());
-                let mut segments = of_mount.into_iter().flat_map(|rest| rest.split('/'));
-                segments.any(|segment| segment == self.name.to_lowercase())
+                let rest = path.strip_prefix(&*self.mount);
+                let mut segments = rest.into_iter().flat_map(|rest| rest.split('/'));
+                segments.any(|segment| is(segment, &self.name))
             }
         }
     }

@@ -10,7 +10,7 @@ use crate::access::{Holder, HolderId, Joined, JoinedDemand, PolicyNumber, SeenWi
 use crate::deployment::required;
 use crate::vault::{Operation, PolicyId};
 use jiff::{SignedDuration, Timestamp};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// So many who act speak for others.
 pub(super) const ENOUGH_ACTIVE: usize = 3;
@@ -26,35 +26,54 @@ enum Has {
     Unseen,
 }
 
+/// When the places that give policies to holders were last written, and at which path.
+pub type Written<'a> = BTreeMap<&'a AssignedBy, (Timestamp, &'a str)>;
+
+/// What the log shows of writes of the places that give policies to holders.
+pub(super) fn written(joined: &Joined, last: Option<Timestamp>) -> Written<'_> {
+    let is_write = |d: &&JoinedDemand| {
+        let sets = matches!(d.operation(), Operation::Update | Operation::Create | Operation::Patch);
+        sets && d.was_allowed() && required::written_place(&d.demand.path).is_some()
+    };
+    let writes: Vec<&JoinedDemand> = joined.demands.iter().filter(is_write).collect();
+    if writes.is_empty() {
+        return Written::new();
+    }
+    let places: BTreeSet<&AssignedBy> = joined.holders.iter().flat_map(|holder| &holder.assigned).collect();
+    let last_of = |place: &AssignedBy| {
+        let of_it = writes
+            .iter()
+            .filter(|d| place.may_be_at(&d.demand.namespace, &d.demand.path));
+        of_it
+            .filter_map(|d| Some((d.demand.last_seen.or(last)?, &*d.demand.path)))
+            .max()
+    };
+    places
+        .into_iter()
+        .filter_map(|place| Some((place, last_of(place)?)))
+        .collect()
+}
+
 /// Since when holders have policies.
 pub struct Lately<'a> {
     joined: &'a Joined,
     watch: &'a Watch,
     changed_days: f64,
     last: Option<Timestamp>,
-    /// What was written of late that hands out policies: when, in which namespace, at which path.
-    written: Vec<(Timestamp, &'a str, &'a str)>,
+    /// What hands out policies and was written, with when last.
+    written: Written<'a>,
 }
 
 impl<'a> Lately<'a> {
     /// Of what is joined; `last` is when the logs end.
     #[must_use]
     pub fn new(joined: &'a Joined, watch: &'a Watch, settings: &EvidenceSettings, last: Option<Timestamp>) -> Self {
-        let changed_days = settings.changed_days;
-        let is_write = |d: &&JoinedDemand| {
-            let sets = matches!(d.operation(), Operation::Update | Operation::Create | Operation::Patch);
-            sets && d.was_allowed() && required::written_place(&d.demand.path).is_some()
-        };
-        let at = |d: &'a JoinedDemand| Some((d.demand.last_seen.or(last)?, &*d.demand.namespace, &*d.demand.path));
-        let written = joined.demands.iter().filter(is_write).filter_map(at);
-        let is_late =
-            |(at, ..): &(Timestamp, &str, &str)| last.is_some_and(|last| watch.days_since(*at, last) < changed_days);
         Self {
             joined,
             watch,
-            changed_days,
+            changed_days: settings.changed_days,
             last,
-            written: written.filter(is_late).collect(),
+            written: written(joined, last),
         }
     }
 
@@ -93,12 +112,9 @@ impl<'a> Lately<'a> {
             return None;
         }
         let policy = self.joined.policies[policy].id();
-        let giving = || holder.assigned.iter().filter(|place| place.policies.contains(&policy));
-        let of_it = self
-            .written
-            .iter()
-            .filter(|(_, namespace, path)| giving().any(|place| place.may_be_at(namespace, path)));
-        of_it.map(|(at, ..)| *at).max()
+        let giving = holder.assigned.iter().filter(|place| place.policies.contains(&policy));
+        let at = giving.filter_map(|place| self.written.get(place)).max()?.0;
+        (self.watch.days_since(at, self.last?) < self.changed_days).then_some(at)
     }
 
     fn is_by_identity(&self, holder: &Holder, policy: PolicyNumber) -> bool {

@@ -1,12 +1,11 @@
 //! From when on each policy could have been used as it is, where the logs show that this was later than their beginning: by what they
 //! show of writes of the policy itself and of what its stanzas are about, and of who was first seen with it when.
 
-use super::lately::late;
+use super::lately::{Written, late, written};
 use super::made::Made;
 use super::window::{Since, Watch};
 use crate::access::holder::AssignedBy;
 use crate::access::{Holder, Joined, JoinedDemand, PolicyNumber, logins};
-use crate::deployment::required;
 use crate::index::IndexVec;
 use crate::policy::model::Policy;
 use crate::policy::template::literal_start;
@@ -21,6 +20,7 @@ type Event = (Timestamp, String);
 /// From when on each policy could have been used as it is; none where that is not later than the logs begin.
 pub(super) fn in_force(joined: &Joined, watch: &Watch, last: Option<Timestamp>) -> IndexVec<Policy, Option<Since>> {
     let writes = Writes::of(joined, last);
+    let places = written(joined, last);
     let unplaced = logins::unplaced(joined).into_iter();
     let unplaced: BTreeSet<PolicyId> = unplaced.map(|p| joined.policies[p].id()).collect();
     let since = |(number, policy)| {
@@ -28,7 +28,7 @@ pub(super) fn in_force(joined: &Joined, watch: &Watch, last: Option<Timestamp>) 
         let changed = writes.last_about(joined, (number, policy), &|at| late(at, watch, last));
         let held = match joined.seen_with[number].values().filter_map(|seen| seen.first).min() {
             Some(first) => late(first, watch, last).then(|| (first, "somebody was first seen with it".to_owned())),
-            None => never_held(joined, number, &writes.places, &unplaced, last),
+            None => never_held(joined, number, &places, &unplaced, last),
         };
         let (at, what) = [changed, held].into_iter().flatten().max_by_key(|(at, _)| *at)?;
         Some(Since {
@@ -54,8 +54,6 @@ struct Writes<'a> {
     made: Made,
     /// What templates are filled from, by the path of the write, in the order of time.
     identities: Vec<(Timestamp, &'a str)>,
-    /// What hands out policies: when, in which namespace, at which path.
-    places: Vec<(Timestamp, &'a str, &'a str)>,
 }
 
 impl<'a> Writes<'a> {
@@ -79,9 +77,6 @@ impl<'a> Writes<'a> {
         let (asked, namespace) = (&*d.demand.path, &d.demand.namespace);
         if fills_templates(asked) {
             self.identities.push((at, asked));
-        }
-        if required::written_place(asked).is_some() {
-            self.places.push((at, namespace, asked));
         }
         if let Some(name) = path::policy_at(asked) {
             let policy = PolicyId::new(namespace.clone(), name.trim().to_lowercase());
@@ -231,7 +226,7 @@ fn replaces_the_storage(path: &str) -> bool {
 fn never_held(
     joined: &Joined,
     number: PolicyNumber,
-    places: &[(Timestamp, &str, &str)],
+    places: &Written<'_>,
     unplaced: &BTreeSet<PolicyId>,
     last: Timestamp,
 ) -> Option<Event> {
@@ -248,15 +243,9 @@ fn never_held(
         );
         return Some((last, what));
     }
-    let giving = || {
-        holders()
-            .flat_map(|holder| &holder.assigned)
-            .filter(|place| place.policies.contains(&policy))
-    };
-    let of_it = places
-        .iter()
-        .filter(|(_, namespace, path)| giving().any(|place| place.may_be_at(namespace, path)));
-    let (at, _, path) = of_it.max()?;
+    let giving = holders().flat_map(|holder| &holder.assigned);
+    let giving = giving.filter(|place| place.policies.contains(&policy));
+    let (at, path) = giving.filter_map(|place| places.get(place)).max()?;
     Some((
         *at,
         format!("nobody was seen with it, and `{path}` was written, which hands it out"),

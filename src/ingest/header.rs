@@ -60,11 +60,23 @@ pub fn says_that_entries_are_lost(text: &[u8]) -> bool {
     const THINGS: [&str; 9] = [
         "message", "messages", "line", "lines", "entry", "entries", "events", "record", "records",
     ];
+    const SAID: [&str; 7] = [
+        "messages lost",
+        "messages dropped",
+        "dropping messages",
+        "drop messages",
+        "entries were not forwarded",
+        "rate limit exceeded",
+        "ratelimit exceeded",
+    ];
     const FAILED: [&str; 3] = ["failed to audit", "failed to log request", "failed to log response"];
     let line = String::from_utf8_lossy(text.get(..LONGEST_LINE).unwrap_or(text)).to_lowercase();
     // What a server says of itself is about its log only where it could not write it.
     if is_server_log(text) {
         return FAILED.iter().any(|word| line.contains(word));
+    }
+    if SAID.iter().any(|words| line.contains(words)) {
+        return true;
     }
     let words: Vec<&str> = line
         .split(|c: char| !c.is_alphanumeric())
