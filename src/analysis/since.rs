@@ -105,7 +105,7 @@ impl<'a> Writes<'a> {
         let known = [
             is(self.policies.get(&policy.id()).copied(), "the policy was changed"),
             self.last_mount(policy),
-            self.made.last_of(policy),
+            self.made.last_of(policy).filter(|(at, _)| is_late(*at)),
             filled(joined, number, &self.identities, is_late),
             is(self.moved, "a mount was moved, and the log does not say which"),
             is(self.replaced, storage),
