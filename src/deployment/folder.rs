@@ -260,6 +260,8 @@ struct ExportedUser {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct ExportedGroup {
+    #[serde(rename = "type")]
+    kind: String,
     id: String,
     policies: Vec<String>,
     members: Vec<String>,
@@ -315,6 +317,7 @@ impl Exported {
                 policies: g.policies,
                 member_entities: g.members,
                 metadata: g.metadata,
+                external: g.kind == "external",
                 ..Group::default()
             })
             .collect();
@@ -420,12 +423,25 @@ mod tests {
     }
 
     #[test]
+    fn a_group_is_external_as_it_is_told() {
+        for (said, external) in [
+            (r#""external":true"#, true),
+            (r#""type":"external""#, true),
+            (r#""type":"internal""#, false),
+            (r#""name":"g""#, false),
+        ] {
+            let group: Group = serde_json::from_str(&format!("{{\"id\":\"g\",{said}}}")).unwrap();
+            assert_eq!(group.external, external, "{said}");
+        }
+    }
+
+    #[test]
     fn reads_the_exported_shape() {
         let text = r#"{"mounts":{"secret/":{"type":"kv","accessor":"kv_1","options":{"version":"2"}},"kv1/":{"type":"kv","options":{"version":"1"}}},
             "auth":{"userpass/":{"type":"userpass","accessor":"up_1"}},
             "approle":{"web":{"policies":["team-web"],"team":"x"}},
             "userpass":{"ann":{"entity_id":"e-1"}},
-            "groups":{"g":{"policies":["p"],"members":["e-1"]}},
+            "groups":{"g":{"policies":["p"],"members":["e-1"],"type":"external"}},
             "secrets":["prod/a","kv1/b"]}"#;
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("deployment.json"), text).unwrap();
@@ -435,6 +451,7 @@ mod tests {
         assert_eq!(d.roles.len(), 2);
         assert_eq!(d.auth_mounts[0].path, "auth/userpass/");
         assert_eq!(d.groups[0].member_entities, ["e-1"]);
+        assert!(d.groups[0].external);
     }
 
     #[test]

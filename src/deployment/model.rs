@@ -1,7 +1,7 @@
 //! What a server has besides its policies: mounts, auth roles, entities, groups, and the names of its secrets.
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
 
 /// A snapshot of a deployment, or what is known of one.
@@ -159,6 +159,20 @@ pub struct Alias {
     pub custom_metadata: BTreeMap<String, String>,
 }
 
+/// `true`, or the word of servers.
+fn is_external<'de, D: Deserializer<'de>>(from: D) -> Result<bool, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Said {
+        Flag(bool),
+        Word(String),
+    }
+    Ok(match Said::deserialize(from)? {
+        Said::Flag(external) => external,
+        Said::Word(word) => word == "external",
+    })
+}
+
 /// An identity group.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -177,7 +191,8 @@ pub struct Group {
     pub member_groups: Vec<String>,
     /// Metadata.
     pub metadata: BTreeMap<String, String>,
-    /// Whether membership comes from an auth method.
+    /// Whether membership comes from an auth method; servers call the `type` so.
+    #[serde(alias = "type", deserialize_with = "is_external")]
     pub external: bool,
     /// When the server last wrote it, as [`Entity::last_update_time`].
     #[serde(skip_serializing_if = "Option::is_none")]
