@@ -252,23 +252,28 @@ pub(super) fn settle(demands: &mut [Demand], sets: &mut [PolicySet], reader: &Re
         .filter(|d| d.allowed > 0 && open(&d.principal, &d.held, &d.namespace))
         .map(|d| (&d.principal, &*d.held))
         .collect();
-    for d in demands.iter().filter(|d| open(&d.principal, &d.held, &d.namespace)) {
-        let key = (d.principal.clone(), d.held.clone());
+    let at_work = demands.iter().map(|d| (&d.principal, &d.held, &d.namespace));
+    // A demand keeps the list that it was made with last: with another list of the same principal the same may have been done.
+    let at: HashMap<&Principal, &Arc<str>> = at_work.clone().map(|(principal, _, at)| (principal, at)).collect();
+    let listed = sets
+        .iter()
+        .filter_map(|set| Some((&set.principal, &set.held, *at.get(&set.principal)?)));
+    let all = at_work.chain(listed);
+    for (principal, held, at) in all.filter(|(principal, held, at)| open(principal, held, at)) {
+        let key = (principal.clone(), held.clone());
         if settled.contains_key(&key) {
             continue;
         }
         let none = BTreeSet::new();
-        let worked = worked.contains(&(&d.principal, &*d.held));
-        let told = told
-            .get(&(&d.principal, &*d.held.own))
-            .filter(|_| speaks_for(&d.principal, worked));
-        let told = told.unwrap_or(&none);
-        let meant = reader.read(&d.principal, &d.held, &d.namespace, told);
-        let name = d.principal.id.strip_prefix(&*d.namespace);
-        if let (Some(space), Some(name)) = (meant.space().filter(|space| **space != d.namespace), name) {
+        let worked = worked.contains(&(principal, &**held));
+        let told = told.get(&(principal, &*held.own));
+        let told = told.filter(|_| speaks_for(principal, worked)).unwrap_or(&none);
+        let meant = reader.read(principal, held, at, told);
+        let name = principal.id.strip_prefix(&**at);
+        if let (Some(space), Some(name)) = (meant.space().filter(|space| *space != at), name) {
             let principal = Principal {
                 id: Arc::from(format!("{space}{name}")),
-                ..d.principal.clone()
+                ..principal.clone()
             };
             settled.insert(key, principal);
         }
@@ -393,6 +398,55 @@ mod tests {
             read(&both, "e", &held(&["gone"]), "team/"),
             (vec![vec!["team/gone".into()]], true)
         );
+    }
+
+    #[test]
+    fn every_list_of_a_principal_is_settled() {
+        let both: Table = [policy("", "admin"), policy("", "lead")].into_iter().collect();
+        let (namespaces, by_name) = (Namespaces::default(), ByName::new(&both));
+        let reader = Reader {
+            namespaces: &namespaces,
+            by_name: &by_name,
+        };
+        let principal = Principal {
+            kind: PrincipalKind::Role,
+            ..principal("team/auth/approle/bob")
+        };
+        let mut demand = Demand {
+            principal: principal.clone(),
+            namespace: Arc::from("team/"),
+            path: Arc::from("s/a"),
+            capability: crate::vault::Capability::Read,
+            mount_type: Arc::from("kv"),
+            allowed: 1,
+            denied: 0,
+            failed: 0,
+            first_seen: None,
+            last_seen: None,
+            days: BTreeSet::new(),
+            held: Arc::new(held(&["admin", "lead"])),
+            keys_always: BTreeSet::new(),
+            keys_ever: BTreeSet::new(),
+            granting: BTreeSet::new(),
+            example: None,
+        };
+        // What was done with this list was done with the other one later.
+        let mut set = PolicySet {
+            principal,
+            held: Arc::new(held(&["admin"])),
+            mount: Arc::from(""),
+            role: Arc::from(""),
+            by_login: false,
+            last_seen: None,
+            first_seen: None,
+        };
+        settle(
+            std::slice::from_mut(&mut demand),
+            std::slice::from_mut(&mut set),
+            &reader,
+        );
+        assert_eq!(&*demand.principal.id, "auth/approle/bob");
+        assert_eq!(&*set.principal.id, "auth/approle/bob");
     }
 
     #[test]
