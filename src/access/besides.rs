@@ -14,7 +14,7 @@ use crate::policy::model::{Policy, Stanza};
 use crate::policy::profile::{ListRule, Profile};
 use crate::policy::table::{Table, stanza_in};
 use crate::policy::template::literal_start;
-use crate::vault::{Capability, Operation, protected};
+use crate::vault::{Capability, CapabilitySet, Operation, protected};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::Arc;
@@ -61,28 +61,42 @@ pub(super) fn kept(
     kept
 }
 
+/// Stanzas with why they are kept.
+type Kept = BTreeMap<StanzaId, Arc<str>>;
+
+/// Keeps what would give a demand what it asked for in the place of the stanzas that do today.
+fn keep_others(
+    kept: &mut Kept,
+    d: &JoinedDemand,
+    sets: &IndexVec<AccessSet>,
+    deciding: impl Iterator<Item = (StanzaId, CapabilitySet)>,
+    why: impl Fn() -> String,
+) {
+    let today: BTreeSet<StanzaId> = allowed_by(d, sets).map(|(stanza, _)| stanza).collect();
+    for (stanza, given) in deciding {
+        if given.contains(d.demand.capability) && !today.contains(&stanza) {
+            kept.entry(stanza).or_insert_with(|| Arc::from(why()));
+        }
+    }
+}
+
 /// What decides the lists that were asked for on servers of other versions, where nothing says of which the server is.
-fn by_other_versions(demands: &[JoinedDemand], sets: &IndexVec<AccessSet>) -> BTreeMap<StanzaId, Arc<str>> {
-    let mut kept = BTreeMap::new();
+fn by_other_versions(demands: &[JoinedDemand], sets: &IndexVec<AccessSet>) -> Kept {
+    let mut kept = Kept::new();
     let lists = demands.iter().filter(|d| d.was_allowed() && d.path.ends_with('/'));
     let lists = lists.filter(|d| matches!(d.operation(), Operation::List | Operation::Scan));
     for d in lists.filter(|d| matches!(d.outcome, Outcome::Explained(_))) {
         let set = &sets[d.set];
-        let today: BTreeSet<StanzaId> = allowed_by(d, sets).map(|(stanza, _)| stanza).collect();
-        for rule in ListRule::ALL.map(Some) {
-            let sources = set
-                .acl
-                .winner_by(rule, &d.path)
-                .into_iter()
-                .flat_map(|rule| set.sources(rule));
-            let giving = sources.filter(|(_, given)| given.contains(d.demand.capability));
-            for (stanza, _) in giving.filter(|(stanza, _)| !today.contains(stanza)) {
-                kept.entry(stanza).or_insert_with(|| {
-                    let path = &d.path;
-                    Arc::from(format!("it decides the list of `{path}` on other versions, and nothing says which the server has (`--server`)"))
-                });
-            }
-        }
+        let winners = ListRule::ALL
+            .into_iter()
+            .filter_map(|rule| set.acl.winner_by(Some(rule), &d.path));
+        let deciding = winners.flat_map(|rule| set.sources(rule));
+        keep_others(&mut kept, d, sets, deciding, || {
+            let path = &d.path;
+            format!(
+                "it decides the list of `{path}` on other versions, and nothing says which the server has (`--server`)"
+            )
+        });
     }
     kept
 }
@@ -97,31 +111,39 @@ fn heirs(
     sets: &IndexVec<AccessSet>,
     profile: Profile,
     now: Option<i64>,
-) -> BTreeMap<StanzaId, Arc<str>> {
-    let mut kept = BTreeMap::new();
+) -> Kept {
+    let mut kept = Kept::new();
     let is_to_come = |at: &i64| now.is_none_or(|now| now <= *at);
+    let mut moments: BTreeMap<SetId, BTreeSet<i64>> = BTreeMap::new();
     for (id, set) in sets.numbered() {
         let expirations = held(policies, set).filter_map(|(_, _, stanza)| stanza.constraints.expiration);
-        let moments: BTreeSet<i64> = expirations.filter(is_to_come).collect();
+        for moment in expirations.filter(is_to_come) {
+            moments.entry(id).or_default().insert(moment);
+        }
+    }
+    if moments.is_empty() {
+        return kept;
+    }
+    let mut used: BTreeMap<SetId, Vec<&JoinedDemand>> = BTreeMap::new();
+    let explained = demands
+        .iter()
+        .filter(|d| matches!(d.outcome, Outcome::Explained(_)) && d.was_allowed());
+    for d in explained.filter(|d| moments.contains_key(&d.set)) {
+        used.entry(d.set).or_default().push(d);
+    }
+    for (id, used) in used {
+        let (set, moments) = (&sets[id], moments.remove(&id).unwrap_or_default());
         let skipped = moments.len().saturating_sub(MOST_MOMENTS);
         for moment in moments.into_iter().skip(skipped) {
             let then = moment.saturating_add(1);
             let later = Acl::compile(profile, &policies.listed(&set.policies), &set.identity, Some(then));
-            let used = demands.iter().filter(|d| d.set == id && d.was_allowed());
-            for d in used.filter(|d| matches!(d.outcome, Outcome::Explained(_))) {
-                let Some(rule) = later.winner(d.operation(), &d.path).and_then(|rule| later.rule(rule)) else {
-                    continue;
-                };
-                let today: BTreeSet<StanzaId> = allowed_by(d, sets).map(|(stanza, _)| stanza).collect();
-                let giving = rule
-                    .sources
-                    .iter()
-                    .filter(|s| s.capabilities.contains(d.demand.capability));
-                let heirs = giving.map(|source| stanza_in(&set.policies, source));
-                for heir in heirs.filter(|heir| !today.contains(heir)) {
-                    let reason = || Arc::from(format!("it decides `{}` when another stanza has expired", d.path));
-                    kept.entry(heir).or_insert_with(reason);
-                }
+            for d in &used {
+                let rule = later.winner(d.operation(), &d.path).and_then(|rule| later.rule(rule));
+                let sources = rule.into_iter().flat_map(|rule| &rule.sources);
+                let deciding = sources.map(|source| (stanza_in(&set.policies, source), source.capabilities));
+                keep_others(&mut kept, d, sets, deciding, || {
+                    format!("it decides `{}` when another stanza has expired", d.path)
+                });
             }
         }
     }

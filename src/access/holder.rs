@@ -239,10 +239,13 @@ impl<'a> Directory<'a> {
                 *known = (known.0.min(first), known.1.max(last));
             }
         }
-        let deleted = |what: &str| {
-            let mut deletions = allowed().filter(|d| d.capability == Capability::Delete);
-            deletions.any(|d| format!("{}{}/", d.namespace, d.path.trim_end_matches('/')).ends_with(what))
-        };
+        let deletions = allowed().filter(|d| d.capability == Capability::Delete);
+        let deletions =
+            deletions.filter(|d| d.path.starts_with("identity/entity/") || d.path.starts_with("sys/namespaces/"));
+        let deletions: Vec<String> = deletions
+            .map(|d| format!("{}{}/", d.namespace, d.path.trim_end_matches('/')))
+            .collect();
+        let deleted = |what: &str| deletions.iter().any(|path| path.ends_with(what));
         let hours = |from: Timestamp, to: Timestamp| to.duration_since(from).as_hours();
         let was_there = |first, last| first < end && hours(first, end) >= slack && hours(last, end) < DAYS * 24;
         seen.into_iter().find_map(|((is_entity, what), (first, last))| {

@@ -192,8 +192,8 @@ pub fn of_policies(
     settings: &EvidenceSettings,
     last: Option<Timestamp>,
 ) -> IndexVec<Policy, Evidence> {
-    let since = since::in_force(joined, watch, last);
     let lately = Lately::new(joined, watch, settings, last);
+    let since = since::in_force(joined, lately.written(), watch, last);
     let newcomers = Newcomers::of(joined, watch, settings, last);
     let peers = Peers::of(joined);
     let unknown: BTreeSet<HolderId> = joined

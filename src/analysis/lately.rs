@@ -29,13 +29,16 @@ enum Has {
 /// When the places that give policies to holders were last written, and at which path.
 pub type Written<'a> = BTreeMap<&'a AssignedBy, (Timestamp, &'a str)>;
 
+/// The allowed writes of what hands out policies.
+pub(super) fn writes_of_places(joined: &Joined) -> impl Iterator<Item = &JoinedDemand> {
+    let sets = |d: &JoinedDemand| matches!(d.operation(), Operation::Update | Operation::Create | Operation::Patch);
+    let allowed = joined.demands.iter().filter(move |d| sets(d) && d.was_allowed());
+    allowed.filter(|d| required::written_place(&d.demand.path).is_some())
+}
+
 /// What the log shows of writes of the places that give policies to holders.
-pub(super) fn written(joined: &Joined, last: Option<Timestamp>) -> Written<'_> {
-    let is_write = |d: &&JoinedDemand| {
-        let sets = matches!(d.operation(), Operation::Update | Operation::Create | Operation::Patch);
-        sets && d.was_allowed() && required::written_place(&d.demand.path).is_some()
-    };
-    let writes: Vec<&JoinedDemand> = joined.demands.iter().filter(is_write).collect();
+fn written(joined: &Joined, last: Option<Timestamp>) -> Written<'_> {
+    let writes: Vec<&JoinedDemand> = writes_of_places(joined).collect();
     if writes.is_empty() {
         return Written::new();
     }
@@ -75,6 +78,11 @@ impl<'a> Lately<'a> {
             last,
             written: written(joined, last),
         }
+    }
+
+    /// When the places that give policies to holders were last written.
+    pub(super) const fn written(&self) -> &Written<'a> {
+        &self.written
     }
 
     fn has(&self, holder: HolderId, policy: PolicyNumber) -> Has {

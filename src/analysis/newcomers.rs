@@ -1,10 +1,11 @@
 //! Who may come with policies that nobody is seen with: by tokens and by places of which neither the log nor the deployment says what
 //! they give.
 
+use super::lately::writes_of_places;
 use super::window::{EvidenceSettings, Watch};
 use crate::access::{HandedOut, Joined, JoinedDemand, Outcome};
 use crate::deployment::required;
-use crate::vault::{Operation, PolicyId, PrincipalKind, path};
+use crate::vault::{PolicyId, PrincipalKind, path};
 use jiff::Timestamp;
 
 /// What is known of those who were not seen.
@@ -94,11 +95,7 @@ fn untold_logins(joined: &Joined) -> Option<String> {
 fn written(joined: &Joined, watch: &Watch, settings: &EvidenceSettings, last: Option<Timestamp>) -> Option<String> {
     let is_late = |at| last.is_none_or(|last| watch.days_since(at, last) < settings.dormant_days);
     let stated = settings.deployment_as_of;
-    let is_written = |d: &&JoinedDemand| {
-        matches!(d.operation(), Operation::Update | Operation::Create | Operation::Patch)
-            && d.was_allowed()
-            && d.demand.last_seen.is_none_or(is_late)
-    };
+    let is_of_late = |d: &&JoinedDemand| d.demand.last_seen.is_none_or(is_late);
     let unlisted = |d: &JoinedDemand| match (&joined.handed_out, required::written_place(&d.demand.path)?) {
         // The deployment may be older, also where it has something of that name.
         (Some(known), place) => {
@@ -111,7 +108,7 @@ fn written(joined: &Joined, watch: &Watch, settings: &EvidenceSettings, last: Op
         }
         (None, _) => Some(d.path.clone()),
     };
-    let place = joined.demands.iter().filter(is_written).find_map(unlisted)?;
+    let place = writes_of_places(joined).filter(is_of_late).find_map(unlisted)?;
     Some(format!(
         "`{place}` was written, and nothing says what it hands out: this may be part of it"
     ))

@@ -1,7 +1,7 @@
 //! From when on each policy could have been used as it is, where the logs show that this was later than their beginning: by what they
 //! show of writes of the policy itself and of what its stanzas are about, and of who was first seen with it when.
 
-use super::lately::{Written, late, written};
+use super::lately::{Written, late};
 use super::made::Made;
 use super::window::{Since, Watch};
 use crate::access::holder::AssignedBy;
@@ -18,9 +18,14 @@ use std::collections::{BTreeMap, BTreeSet};
 type Event = (Timestamp, String);
 
 /// From when on each policy could have been used as it is; none where that is not later than the logs begin.
-pub(super) fn in_force(joined: &Joined, watch: &Watch, last: Option<Timestamp>) -> IndexVec<Policy, Option<Since>> {
+/// `places` are those that were written and give policies to holders.
+pub(super) fn in_force(
+    joined: &Joined,
+    places: &Written<'_>,
+    watch: &Watch,
+    last: Option<Timestamp>,
+) -> IndexVec<Policy, Option<Since>> {
     let writes = Writes::of(joined, last);
-    let places = written(joined, last);
     let unplaced = logins::unplaced(joined).into_iter();
     let unplaced: BTreeSet<PolicyId> = unplaced.map(|p| joined.policies[p].id()).collect();
     let since = |(number, policy)| {
@@ -28,7 +33,7 @@ pub(super) fn in_force(joined: &Joined, watch: &Watch, last: Option<Timestamp>) 
         let changed = writes.last_about(joined, (number, policy), &|at| late(at, watch, last));
         let held = match joined.seen_with[number].values().filter_map(|seen| seen.first).min() {
             Some(first) => late(first, watch, last).then(|| (first, "somebody was first seen with it".to_owned())),
-            None => never_held(joined, number, &places, &unplaced, last),
+            None => never_held(joined, number, places, &unplaced, last),
         };
         let (at, what) = [changed, held].into_iter().flatten().max_by_key(|(at, _)| *at)?;
         Some(Since {
