@@ -218,14 +218,13 @@ impl<'a> Directory<'a> {
             return None;
         }
         let allowed = || demands.iter().filter(|d| d.allowed > 0);
-        let end = allowed().filter_map(|d| d.last_seen).max()?;
         // Of a deployment without a time it is only known that it is about as new as the logs' end.
-        let (end, slack) = self.deployment.as_of.map_or((end, 24), |as_of| (as_of, 0));
-        let mut seen: BTreeMap<(bool, &str), (Timestamp, Timestamp)> = BTreeMap::new();
+        let as_of = self.deployment.as_of.map(|as_of| (as_of, 0));
+        let made = as_of.or_else(|| Some((allowed().filter_map(|d| d.last_seen).max()?, 24)));
+        // From when to when each was seen; none where that is not told of all of it.
+        let mut seen: BTreeMap<(bool, &str), Option<(Timestamp, Timestamp)>> = BTreeMap::new();
         for d in allowed() {
-            let (Some(first), Some(last)) = (d.first_seen, d.last_seen) else {
-                continue;
-            };
+            let times = d.first_seen.zip(d.last_seen);
             let (of, at) = (&d.principal, &*d.namespace);
             let is_lacking = of.kind == PrincipalKind::Entity && !self.entities.contains_key(&*of.id);
             let is_elsewhere =
@@ -235,8 +234,8 @@ impl<'a> Directory<'a> {
                 is_elsewhere.then_some((false, at)),
             ];
             for what in lacking.into_iter().flatten() {
-                let known = seen.entry(what).or_insert((first, last));
-                *known = (known.0.min(first), known.1.max(last));
+                let known = seen.entry(what).or_insert(times);
+                *known = known.zip(times).map(|(a, b)| (a.0.min(b.0), a.1.max(b.1)));
             }
         }
         let deletions = allowed().filter(|d| d.capability == Capability::Delete);
@@ -247,8 +246,12 @@ impl<'a> Directory<'a> {
             .collect();
         let deleted = |what: &str| deletions.iter().any(|path| path.ends_with(what));
         let hours = |from: Timestamp, to: Timestamp| to.duration_since(from).as_hours();
-        let was_there = |first, last| first < end && hours(first, end) >= slack && hours(last, end) < DAYS * 24;
-        seen.into_iter().find_map(|((is_entity, what), (first, last))| {
+        let was_there = |times: Option<(Timestamp, Timestamp)>| {
+            times.zip(made).is_none_or(|((first, last), (made, slack))| {
+                first < made && hours(first, made) >= slack && hours(last, made) < DAYS * 24
+            })
+        };
+        seen.into_iter().find_map(|((is_entity, what), times)| {
             let (kind, path) = match is_entity {
                 true => ("entity", format!("identity/entity/id/{what}/")),
                 false => (
@@ -256,7 +259,7 @@ impl<'a> Directory<'a> {
                     format!("sys/namespaces/{}/", what.trim_end_matches('/').rsplit('/').next()?),
                 ),
             };
-            (was_there(first, last) && !deleted(&path)).then(|| format!("the {kind} `{what}`, which is at work"))
+            (was_there(times) && !deleted(&path)).then(|| format!("the {kind} `{what}`, which is at work"))
         })
     }
 
