@@ -1106,6 +1106,9 @@ fn what_could_not_be_used_before_is_watched_from_then_on() {
     assert_eq!(touched(&late("sys/mounts/new/tune", Value::Null)), [false, true]);
     assert_eq!(touched(&late("sys/mounts/new", Value::Null)), [false, true]);
     assert_eq!(touched(&late("sys/remount", Value::Null)), [false, false]);
+    // An engine gives nothing out before it is configured; what was at work before was configured before.
+    assert_eq!(touched(&late("new/config/pg", Value::Null)), [false, true]);
+    assert_eq!(touched(&late("kv/config", Value::Null)), [true, true]);
 }
 
 #[test]
@@ -1470,10 +1473,13 @@ fn who_was_not_seen_may_have_what_roles_and_external_groups_give() {
         ("default.hcl", default()),
     ];
     let settings = "[evidence]\ndormant_days = 300\n[foresight]\nhorizon = 0\n";
-    let touched = |groups: &Value, others: &[Value]| {
+    let touched_at = |accessor: &str, groups: &Value, others: &[Value]| {
         let given = Given::new(&log, &policies).settings(settings);
         let folder = given.folder.path().join("deployment.json");
         deployed_with(&given, &[], groups);
+        let mount = json!([{"namespace": "", "path": "auth/approle/", "kind": "approle", "accessor": accessor,
+            "kv_version": null, "description": ""}]);
+        fs::write(folder.join("auth.json"), mount.to_string()).unwrap();
         fs::write(folder.join("roles.json"), json!([approle("web", &["app"])]).to_string()).unwrap();
         let own =
             json!({"id": "e-1", "name": "e-1", "aliases": [{"id": "a-1", "name": "c0ffee", "mount_accessor": "a"}]});
@@ -1481,6 +1487,7 @@ fn who_was_not_seen_may_have_what_roles_and_external_groups_give() {
         fs::write(folder.join("entities.json"), json!(entities).to_string()).unwrap();
         given.changes().contains_key("tighten app")
     };
+    let touched = |groups: &Value, others: &[Value]| touched_at("a", groups, others);
     let unseen = |accessor: &str| {
         json!({"id": "e-9", "name": "e-9", "policies": ["default"],
             "aliases": [{"id": "a-9", "name": "decaf", "mount_accessor": accessor}]})
@@ -1489,6 +1496,9 @@ fn who_was_not_seen_may_have_what_roles_and_external_groups_give() {
     assert!(touched(&json!([]), &[]));
     assert!(touched(&json!([]), &[unseen("userpass")]));
     assert!(!touched(&json!([]), &[unseen("a")]));
+    // Where the deployment does not tell which accessor a mount has it may be any.
+    assert!(touched_at("", &json!([]), &[]));
+    assert!(!touched_at("", &json!([]), &[unseen("a")]));
     assert!(touched(&group(false), &[]));
     assert!(!touched(&group(true), &[]));
 }
@@ -1601,4 +1611,36 @@ fn a_token_made_in_another_namespace_does_not_tell_where_one_of_its_name_is_from
     let given = Given::new(&log, &policies).settings("[foresight]\nhorizon = 0\n");
     let changed: Vec<String> = given.changes().into_keys().filter(|key| key.ends_with("app")).collect();
     assert_eq!(changed, [""; 0]);
+}
+
+#[test]
+fn a_new_role_is_not_called_as_a_policy_that_could_not_be_read() {
+    let tokens: Vec<Token> = (1..=4)
+        .map(|n| Token::new(&format!("e-{n}"), "approle", &[&format!("p{n}"), "default"]))
+        .collect();
+    let log = tokens.iter().zip(1..).fold(Log::default(), |log, (token, n)| {
+        log.asks(token.granted(&format!("p{n}"), ROOT), "read", "kv/shared/a", ROOT)
+    });
+    let texts: Vec<(String, String)> = (1..=4)
+        .map(|n| (format!("p{n}.hcl"), stanza("kv/shared/*", &["read", "delete"])))
+        .collect();
+    let mut policies: Vec<(&str, String)> = texts.iter().map(|(name, text)| (name.as_str(), text.clone())).collect();
+    policies.push(("default.hcl", default()));
+    let made = |broken: &[String]| -> Vec<String> {
+        let files = broken.iter().map(|name| (name.as_str(), "path \"x".to_owned()));
+        let policies: Vec<(&str, String)> = policies.iter().cloned().chain(files).collect();
+        let given = Given::new(&log.text(), &policies).settings("[foresight]\nhorizon = 0\n");
+        let changes = given.changes().into_iter();
+        let made = changes.filter(|(_, change)| change == "add");
+        made.filter_map(|(of, _)| Some(of.strip_prefix("redesign ")?.trim().to_owned()))
+            .collect()
+    };
+    let first = made(&[]);
+    assert!(!first.is_empty());
+    let broken: Vec<String> = first.iter().map(|name| format!("{name}.hcl")).collect();
+    let second = made(&broken);
+    assert!(
+        !second.is_empty() && second.iter().all(|name| !first.contains(name)),
+        "{first:?} {second:?}"
+    );
 }

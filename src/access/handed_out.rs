@@ -158,14 +158,33 @@ fn key(place: &AssignedBy) -> (&str, &str, &str) {
 }
 
 /// The auth mounts, namespace and path, at which somebody logs in who was not `seen`: by which of the roles there nothing tells.
+/// An accessor that no mount of the deployment has may be that of each mount without one.
 fn open_mounts<'d>(deployment: &'d Deployment, seen: &BTreeSet<&str>) -> BTreeSet<(&'d str, &'d str)> {
-    let mounts = deployment.auth_mounts.iter();
+    fn at(mount: &Mount) -> (&str, &str) {
+        (&mount.namespace, &mount.path)
+    }
+    let mounts = deployment.auth_mounts.iter().filter(|mount| !mount.accessor.is_empty());
     let mounts: BTreeMap<&str, &Mount> = mounts.map(|mount| (mount.accessor.as_str(), mount)).collect();
     let unseen = deployment.entities.iter().filter(|e| !seen.contains(e.id.as_str()));
-    let aliases = unseen.flat_map(|entity| &entity.aliases);
-    let open = aliases.filter_map(|alias| mounts.get(alias.mount_accessor.as_str()));
-    open.map(|mount| (mount.namespace.as_str(), mount.path.as_str()))
-        .collect()
+    let accessors = unseen
+        .flat_map(|entity| &entity.aliases)
+        .map(|alias| alias.mount_accessor.as_str());
+    let (known, unknown): (BTreeSet<&str>, BTreeSet<&str>) =
+        accessors.partition(|accessor| mounts.contains_key(accessor));
+    let mut open: BTreeSet<(&str, &str)> = known
+        .iter()
+        .filter_map(|accessor| mounts.get(accessor))
+        .map(|m| at(m))
+        .collect();
+    if !unknown.is_empty() {
+        let named: BTreeSet<(&str, &str)> = mounts.values().map(|mount| at(mount)).collect();
+        let of_roles = deployment
+            .roles
+            .iter()
+            .map(|role| (role.namespace.as_str(), role.mount.as_str()));
+        open.extend(of_roles.filter(|mount| !named.contains(mount)));
+    }
+    open
 }
 
 /// What each thing of the deployment hands out, or may hand out, and by which way; `places` are those of known holders.

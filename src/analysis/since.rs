@@ -51,6 +51,8 @@ struct Writes<'a> {
     policies: BTreeMap<PolicyId, Timestamp>,
     /// Mounts and namespaces, with what was done.
     mounts: BTreeMap<String, (Timestamp, &'static str)>,
+    /// Mounts that were configured, with when first, and of which nothing was seen before.
+    configured: BTreeMap<String, Timestamp>,
     /// Any mount: the log does not tell the paths.
     moved: Option<Timestamp>,
     /// The storage as a whole.
@@ -75,6 +77,7 @@ impl<'a> Writes<'a> {
             }
         }
         writes.identities.sort_unstable();
+        writes.configured = first_configured(joined, last);
         writes
     }
 
@@ -109,7 +112,7 @@ impl<'a> Writes<'a> {
         let storage = "the server got another storage, with policies of which the log does not tell";
         let known = [
             is(self.policies.get(&policy.id()).copied(), "the policy was changed"),
-            self.last_mount(policy),
+            self.last_mount(policy, is_late),
             self.made.last_of(policy).filter(|(at, _)| is_late(*at)),
             filled(joined, number, &self.identities, is_late),
             is(self.moved, "a mount was moved, and the log does not say which"),
@@ -119,19 +122,67 @@ impl<'a> Writes<'a> {
     }
 
     /// A stanza about a mount could not be used before there was one.
-    fn last_mount(&self, policy: &Policy) -> Option<Event> {
+    fn last_mount(&self, policy: &Policy, is_late: &dyn Fn(Timestamp) -> bool) -> Option<Event> {
         let stanzas = policy.stanzas.iter();
         let leads = stanzas.map(|stanza| format!("{}{}", policy.namespace, literal_start(&stanza.path)));
         let last_above = |lead: String| {
             let above = lead.match_indices('/').filter_map(|(at, _)| lead.get(..=at));
             let known = above.filter_map(|mount| {
-                let (at, done) = self.mounts.get(mount)?;
-                Some((*at, format!("`{mount}` was {done}")))
+                let configured = self.configured.get(mount).filter(|at| is_late(**at));
+                let configured = configured.map(|at| (*at, "configured for the first time"));
+                let (at, done) = self.mounts.get(mount).copied().max(configured)?;
+                Some((at, format!("`{mount}` was {done}")))
             });
             known.max()
         };
         leads.filter_map(last_above).max()
     }
+}
+
+/// The mount of a path at which an engine is configured.
+fn configures(path: &str) -> Option<&str> {
+    let steps = [
+        "/config",
+        "/root/generate/",
+        "/root/rotate/",
+        "/intermediate/set-signed",
+    ];
+    let is_step = |at: usize, step: &str| {
+        let rest = path.get(at + step.len()..).unwrap_or_default();
+        step.ends_with('/') || rest.is_empty() || rest.starts_with('/')
+    };
+    let ends = steps
+        .into_iter()
+        .filter_map(|step| path.find(step).filter(|&at| is_step(at, step)));
+    ends.min().and_then(|end| path.get(..end))
+}
+
+/// Mounts that were configured, with when first, and of which nothing was seen before: an engine gives nothing out until it is.
+fn first_configured(joined: &Joined, last: Option<Timestamp>) -> BTreeMap<String, Timestamp> {
+    let mut first: BTreeMap<String, Timestamp> = BTreeMap::new();
+    let allowed = || joined.demands.iter().filter(|d| d.was_allowed());
+    let whole = |d: &JoinedDemand, path: &str| format!("{}{path}/", d.demand.namespace);
+    for d in allowed().filter(|d| matches!(d.operation(), Operation::Update | Operation::Create)) {
+        if let (Some(mount), Some(at)) = (configures(&d.demand.path), d.demand.first_seen.or(last)) {
+            let known = first.entry(whole(d, mount)).or_insert(at);
+            *known = at.min(*known);
+        }
+    }
+    if first.is_empty() {
+        return first;
+    }
+    for d in allowed() {
+        let path = whole(d, &d.demand.path);
+        for mount in path.match_indices('/').filter_map(|(at, _)| path.get(..=at)) {
+            if first
+                .get(mount)
+                .is_some_and(|at| d.demand.first_seen.is_none_or(|seen| seen < *at))
+            {
+                first.remove(mount);
+            }
+        }
+    }
+    first
 }
 
 /// Whether a write sets what templates are filled from.
