@@ -104,6 +104,7 @@ impl Case {
             deployment: self.deployment.clone(),
             inputs: Vec::new(),
             policies_dir: String::new(),
+            unread: Vec::new(),
             notes: Vec::new(),
         };
         let options = pipeline::Options {

@@ -50,6 +50,7 @@ fn advise(world: &World, settings: &Settings) -> Advice {
             deployment: world.deployment(),
             inputs: Vec::new(),
             policies_dir: "policies".to_owned(),
+            unread: Vec::new(),
             notes: Vec::new(),
         },
         &pipeline::Options {

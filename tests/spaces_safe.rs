@@ -57,6 +57,7 @@ fn advise(company: &Company, log: &str) -> Advice {
             deployment: None,
             inputs: Vec::new(),
             policies_dir: "policies".to_owned(),
+            unread: Vec::new(),
             notes: Vec::new(),
         },
         &pipeline::Options {

@@ -68,6 +68,7 @@ pub(super) fn window(input: &Input<'_>, options: &Options, cut: &Cut) -> Window 
             over_grant: options.over_grant,
             price: &options.price,
             keep: &[],
+            unread: &[],
             today,
             removable,
             lingering: &sides.lingering,

@@ -75,6 +75,7 @@ pub(super) fn run(
             deployment,
             inputs,
             policies_dir: material::policies_dir(&args.granting.policies),
+            unread: granted.unread,
             notes: granted.notes,
         },
         &Options {

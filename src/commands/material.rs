@@ -190,6 +190,8 @@ pub(super) fn not_empty(usage: &Usage) -> Result<(), Failure> {
 /// Policies that could be read, and what to know about the others.
 pub(super) struct Granted {
     pub(super) policies: Vec<Policy>,
+    /// Names of policies that are there and could not be read.
+    pub(super) unread: Vec<Arc<str>>,
     pub(super) notes: Vec<String>,
 }
 
@@ -406,6 +408,7 @@ pub(super) fn policies(
         ));
     }
     Ok(Granted {
+        unread: loaded.unread(),
         policies: loaded.policies,
         notes,
     })

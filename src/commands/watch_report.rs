@@ -98,6 +98,7 @@ impl Reporter for Advisor {
             deployment: deployment.clone(),
             inputs,
             policies_dir: material::policies_dir(&self.policies),
+            unread: loaded.unread(),
             notes: notes.clone(),
         };
         let options = Options {

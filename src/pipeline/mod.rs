@@ -30,6 +30,7 @@ use crate::settings::Settings;
 use crate::usage::{Facts, Usage};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What advice is made of.
@@ -44,6 +45,8 @@ pub struct Material {
     pub inputs: Vec<String>,
     /// The folder of policies, as the user named it.
     pub policies_dir: String,
+    /// Names of policies that are there and could not be read.
+    pub unread: Vec<Arc<str>>,
     /// What a reader should know first: policies that could not be read and the like.
     pub notes: Vec<String>,
 }
@@ -75,6 +78,7 @@ pub fn advise(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&s
         deployment,
         inputs,
         policies_dir,
+        unread,
         mut notes,
     } = material;
     notes.extend(options.profile.note());
@@ -170,6 +174,7 @@ pub fn advise(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&s
         over_grant: settings.over_grant,
         price: &settings.price,
         keep: &settings.keep,
+        unread: &unread,
         today,
         removable: &removable,
         lingering: &analysis.lingering(),

@@ -50,6 +50,14 @@ pub struct Loaded {
     pub skipped: Vec<Skipped>,
 }
 
+impl Loaded {
+    /// The names of policies that are there and could not be read.
+    #[must_use]
+    pub fn unread(&self) -> Vec<Arc<str>> {
+        self.errors.iter().filter_map(|error| error.name.clone()).collect()
+    }
+}
+
 /// What the files hold, one by one.
 #[derive(Debug, Default)]
 pub struct Listed {

@@ -26,6 +26,8 @@ pub(super) struct Stays<'a> {
     pub(super) lingering: &'a [ProposedNumber],
     /// Policies that may be kept as roles.
     pub(super) kept: &'a [Kept],
+    /// Names of policies that could not be read.
+    pub(super) unread: &'a [Arc<str>],
 }
 
 /// Roles as policies, and who gets them.
@@ -37,6 +39,7 @@ pub(super) fn build(
         untouched,
         lingering,
         kept,
+        unread,
     }: Stays<'_>,
     users: &[User],
     permissions: &Permissions,
@@ -51,7 +54,9 @@ pub(super) fn build(
         taken_over.number(p);
     }
     let mut taken = Names {
-        taken: names(joined).collect(),
+        taken: names(joined)
+            .chain(unread.iter().map(|name| name.to_lowercase()))
+            .collect(),
         last: HashMap::new(),
     };
     let mut given_to: Vec<Vec<ProposedNumber>> = users.iter().map(|_| Vec::new()).collect();

@@ -263,6 +263,7 @@ impl<'a> Material<'a> {
                     untouched: &self.untouched,
                     lingering: &self.lingering,
                     kept: &self.kept,
+                    unread: options.unread,
                 },
                 &users,
                 &permissions,

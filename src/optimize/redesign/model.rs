@@ -31,6 +31,8 @@ pub struct Options<'a> {
     pub price: &'a Price,
     /// Policies that cost nothing as roles, by name; a `*` at the end stands for any rest.
     pub keep: &'a [String],
+    /// Names of policies that are there and could not be read: no role is called so.
+    pub unread: &'a [Arc<str>],
     /// Size and exposure of what is in force today.
     pub today: Size,
     /// What is asked of the future; none looks at the past alone.
