@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::io::{self, BufWriter, Write};
+use vault_advisor::random::Random;
 
 const USAGE: &str = "usage: gen_log [--size 750MB] [--seed 1] [--order struct|alphabetical] [--principals 400] [--paths 2000] [--paths-each 24] \
 [--lists 0.05] [--writes 0.2] [--denials 0.02] [--large 0.01] [--in-flight 8] [--nodes 1] [--policy-results yes|no] \
@@ -117,16 +118,12 @@ fn size(text: &str) -> Option<u64> {
     None
 }
 
-/// Random numbers: splitmix64.
-struct Chance(u64);
+/// What chance decides in a log.
+struct Chance(Random);
 
 impl Chance {
     fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        self.0.bits()
     }
 
     fn below(&mut self, n: u64) -> u64 {
@@ -134,7 +131,7 @@ impl Chance {
     }
 
     fn of(&mut self, share: f64) -> bool {
-        (self.next() >> 11) as f64 / ((1_u64 << 53) as f64) < share
+        self.0.chance(share)
     }
 
     fn hmac(&mut self) -> String {
@@ -269,12 +266,12 @@ fn life(plan: &Plan, chance: &mut Chance) -> u64 {
 
 /// The set of policies of a token: one of the few of its holder.
 fn set_of(plan: &Plan, number: u64, pick: u64) -> u64 {
-    Chance(number * SETS_EACH + pick).below(plan.policy_sets)
+    Chance(Random::new(number * SETS_EACH + pick)).below(plan.policy_sets)
 }
 
 /// The names of a set of policies, sorted.
 fn names_of(plan: &Plan, set: u64) -> Vec<String> {
-    let mut chance = Chance(set << 20);
+    let mut chance = Chance(Random::new(set << 20));
     let count = 1 + chance.below(plan.policies);
     let mut names: Vec<String> = (0..count)
         .map(|_| format!("svc-{:03}-read", chance.below(plan.policy_sets)))
@@ -360,7 +357,7 @@ fn ask(plan: &Plan, chance: &mut Chance, holders: &mut [Holder], nanos: u64) -> 
     let denied = chance.of(plan.denials);
     // Each has its own few paths; of these some are asked for often, and most seldom.
     let seldom = chance.below(plan.paths_each) * chance.below(plan.paths_each) / plan.paths_each;
-    let place = Chance(number * plan.paths_each + seldom).below(plan.paths);
+    let place = Chance(Random::new(number * plan.paths_each + seldom)).below(plan.paths);
     let word = |list: &[&'static str], n: u64| list.get((n % list.len() as u64) as usize).copied().unwrap_or("x");
     let team = word(&TEAMS, if denied { token.team + 3 } else { token.team });
     let kind = word(&KINDS, place);
@@ -521,7 +518,7 @@ fn entry(plan: &Plan, asked: &Asked, nanos: u64, response: bool, node: u64) -> S
 }
 
 fn write(plan: &Plan, to: &mut dyn Write) -> io::Result<()> {
-    let mut chance = Chance(plan.seed);
+    let mut chance = Chance(Random::new(plan.seed));
     let mut holders = holders(plan, &mut chance);
     let mut open: VecDeque<(Asked, u64)> = VecDeque::new();
     let mut nanos = 0_u64;

@@ -6,6 +6,7 @@
 pub mod files;
 pub mod index;
 pub mod origin;
+pub mod random;
 pub mod staged;
 pub mod units;
 pub mod vault;

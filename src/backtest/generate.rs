@@ -14,6 +14,7 @@ mod companies;
 use crate::policy::model::Policy;
 use crate::policy::profile::Profile;
 use crate::policy::syntax;
+use crate::random::Random;
 use crate::usage::Held;
 use crate::usage::demand::{Demand, Principal};
 use crate::vault::{Capability, PrincipalKind};
@@ -147,25 +148,17 @@ impl Year {
     }
 }
 
-/// SplitMix64.
-struct Random(u64);
+/// What chance decides in a company.
+struct Draws(Random);
 
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
+impl Draws {
     /// From `low` to `high`, both included.
     fn range(&mut self, low: u64, high: u64) -> u64 {
-        low + self.next() % (high - low + 1)
+        low + self.0.bits() % (high - low + 1)
     }
 
     fn chance(&mut self, of_thousand: u64) -> bool {
-        self.next() % 1000 < of_thousand
+        self.0.bits() % 1000 < of_thousand
     }
 
     fn day(&mut self, low: i32, high: i32) -> i32 {
@@ -176,8 +169,7 @@ impl Random {
     /// One of `items`; the first ones far more often (a Zipf-like choice).
     fn often<'a, T>(&mut self, items: &'a [T]) -> Option<&'a T> {
         let most = items.len() as f64;
-        let unit = (self.next() >> 11) as f64 / (1_u64 << 53) as f64;
-        items.get((most.powf(unit) - 1.0) as usize)
+        items.get((most.powf(self.0.unit()) - 1.0) as usize)
     }
 
     fn any<'a, T>(&mut self, items: &'a [T]) -> Option<&'a T> {
@@ -252,7 +244,7 @@ path "pki/issue/{team}" {{ capabilities = ["update"] }}
 #[must_use]
 pub fn year(plan: &Plan) -> Year {
     let mut maker = Maker {
-        random: Random(plan.seed.wrapping_mul(0x5851_f42d_4c95_7f2d)),
+        random: Draws(Random::new(plan.seed.wrapping_mul(0x5851_f42d_4c95_7f2d))),
         first: plan.first_day,
         days: plan.days,
         folded: BTreeMap::new(),
@@ -346,7 +338,7 @@ struct Who {
 }
 
 struct Maker {
-    random: Random,
+    random: Draws,
     first: i32,
     days: i32,
     folded: Folded,

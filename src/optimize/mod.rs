@@ -13,7 +13,6 @@ mod limits;
 pub mod parameters;
 pub mod paths;
 pub mod proof;
-mod random;
 pub mod redesign;
 pub mod roles;
 pub mod steps;

@@ -8,6 +8,7 @@ use super::about;
 use crate::advice::Severity;
 use crate::analysis::rule::{Context, Draft, Rule, quoted};
 use crate::policy::model::Policy;
+use crate::random::Random;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -176,12 +177,9 @@ fn family(group: &[&Policy]) -> Option<Draft> {
     Some(draft)
 }
 
-/// A value permuted by a seed (the finaliser of SplitMix64).
+/// A value permuted by a seed.
 fn mixed(value: u64, seed: u64) -> u64 {
-    let mut z = value ^ seed.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
+    Random::new(value ^ seed.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15)).bits()
 }
 
 /// Disjoint groups, joined pair by pair.

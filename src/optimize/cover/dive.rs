@@ -11,7 +11,7 @@ use super::clock::Clock;
 use super::lagrangian::{Climb, Walk, climb, price_out, reduced_cost};
 use super::matrix::Matrix;
 use super::reduce::{Part, submatrix};
-use crate::optimize::random::Random;
+use crate::random::Random;
 
 /// Columns of clearly negative reduced cost may be fixed.
 const FIXED_BELOW: f64 = -0.001;

@@ -9,7 +9,7 @@ use super::instance::{Column, Instance};
 use super::matrix::Matrix;
 use super::reduce::{components, reduce};
 use super::{Cover, Limits, greedy, solve};
-use crate::optimize::random::Random;
+use crate::random::Random;
 
 /// The least cost of a cover, by trying every choice of columns.
 fn cheapest(rows: usize, columns: &[Column]) -> f64 {

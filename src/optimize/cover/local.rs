@@ -10,7 +10,7 @@
 
 use super::clock::Clock;
 use super::matrix::Matrix;
-use crate::optimize::random::Random;
+use crate::random::Random;
 
 /// The clock is looked at once in so many steps.
 const STEPS_PER_LOOK: u64 = 64;

@@ -20,7 +20,7 @@ mod search;
 
 use std::time::Duration;
 
-use crate::optimize::random::Random;
+use crate::random::Random;
 use clock::Clock;
 pub use instance::{Column, Instance, InstanceError};
 use matrix::Matrix;

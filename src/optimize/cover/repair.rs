@@ -8,7 +8,7 @@ use super::exact::Tree;
 use super::lagrangian::{Climb, climb, price_out};
 use super::matrix::Matrix;
 use super::reduce::{Part, reduce, submatrix};
-use crate::optimize::random::Random;
+use crate::random::Random;
 
 /// Columns of the first hole, and of the smallest.
 const FIRST_SIZE: f64 = 12.0;

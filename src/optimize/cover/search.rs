@@ -11,7 +11,7 @@ use super::lagrangian::{Climb, Prices, climb, initial_prices, price_out, promisi
 use super::local::Local;
 use super::reduce::{Part, submatrix};
 use super::repair::Repair;
-use crate::optimize::random::Random;
+use crate::random::Random;
 
 /// Work of the first slices, and the most that a slice grows to.
 const FIRST_SLICE: u64 = 1_000_000;

@@ -9,9 +9,9 @@
 
 use std::time::Instant;
 
-use crate::optimize::random::Random;
 use crate::optimize::roles::bits::ones;
 use crate::optimize::roles::field::{Field, holds};
+use crate::random::Random;
 
 /// So much of what a role would take from others is left to chance where it is to vary.
 const TASTES: [f64; 2] = [0.2, 1.0];

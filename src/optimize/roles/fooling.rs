@@ -4,9 +4,9 @@
 
 use std::time::Instant;
 
-use crate::optimize::random::Random;
 use crate::optimize::roles::field::Field;
 use crate::optimize::roles::problem::NONE;
+use crate::random::Random;
 
 /// A cell that was put in or taken out stays so for this many moves, and for up to as many more by chance.
 const STAY: usize = 7;

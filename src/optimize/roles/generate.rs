@@ -1,7 +1,7 @@
 //! Planted instances: known roles, users who hold some of them, and noise, to measure how many roles are found again.
 
-use crate::optimize::random::Random;
 use crate::optimize::roles::matrix::Matrix;
+use crate::random::Random;
 
 /// The shape of a planted instance.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -5,13 +5,13 @@
 
 use std::time::Instant;
 
-use crate::optimize::random::Random;
 use crate::optimize::roles::anchors::Growth;
 use crate::optimize::roles::field::Field;
 use crate::optimize::roles::fooling::Fooling;
 use crate::optimize::roles::problem::Problem;
 use crate::optimize::roles::refute::{self, Verdict};
 use crate::optimize::roles::wide::{KernelCover, cover_widely};
+use crate::random::Random;
 
 /// Work of the first round for each cell, and at least; each further round doubles it.
 const WORK_PER_CELL: u64 = 200;
@@ -74,7 +74,7 @@ impl<'a> Hunt<'a> {
     /// Starts with roles grown from a fooling set, and with those of single users or permissions where these are fewer.
     fn new(field: &'a Field<'a>, seed: u64, deadline: Instant) -> Self {
         let mut rng = Random::new(seed);
-        let mut fooling = Fooling::new(field, Random::new(rng.next()));
+        let mut fooling = Fooling::new(field, Random::new(rng.bits()));
         fooling.begin(GRACE, deadline);
         let plain = Growth::plain(field);
         let mut grown = Growth::from_fooling(field, fooling.best());
@@ -89,7 +89,7 @@ impl<'a> Hunt<'a> {
             best: best.clone(),
             chains: [grown, plain].map(|growth| Chain {
                 growth,
-                rng: Random::new(rng.next()),
+                rng: Random::new(rng.bits()),
             }),
             leads_on: true,
             deadline,

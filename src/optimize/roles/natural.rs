@@ -12,13 +12,13 @@
 
 use std::time::Instant;
 
-use crate::optimize::random::Random;
 use crate::optimize::roles::bits::ones;
 use crate::optimize::roles::description::{Explained, Model};
 use crate::optimize::roles::matrix::Matrix;
 use crate::optimize::roles::model::{Mined, Options};
 use crate::optimize::roles::problem::{NONE, Problem};
 use crate::optimize::roles::settle::settle;
+use crate::random::Random;
 
 /// Finds roles that describe the matrix shortly.
 pub fn mine_naturally(matrix: &Matrix, options: &Options<'_>) -> Mined {

@@ -5,9 +5,9 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use crate::optimize::random::Random;
 use crate::optimize::roles::problem::Problem;
 use crate::optimize::roles::state::State;
+use crate::random::Random;
 
 /// A way to close open cells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -8,10 +8,10 @@ use std::collections::BTreeSet;
 use std::time::Instant;
 
 use crate::optimize::cover;
-use crate::optimize::random::Random;
 use crate::optimize::roles::problem::{Problem, UNIT};
 use crate::optimize::roles::repair::{Taste, prune, prune_permissions, prune_users, repair};
 use crate::optimize::roles::state::{Slot, State};
+use crate::random::Random;
 
 /// Temperatures that the rounds begin with, in edges: which one gets out of a trap depends on the matrix.
 const HEATS: [f64; 5] = [1.5, 0.7, 6.0, 3.0, 12.0];

@@ -17,18 +17,18 @@ impl Random {
     #[must_use]
     pub fn of(seed: u64, purpose: u64) -> Self {
         let mut random = Self::new(seed);
-        random.state = random.next() ^ purpose.wrapping_mul(0xD1B5_4A32_D192_ED03);
+        random.state = random.bits() ^ purpose.wrapping_mul(0xD1B5_4A32_D192_ED03);
         random
     }
 
     /// A stream of its own for some part of the work.
     #[must_use]
     pub fn fork(&mut self) -> Self {
-        Self { state: self.next() }
+        Self { state: self.bits() }
     }
 
     /// The next 64 bits.
-    pub fn next(&mut self) -> u64 {
+    pub fn bits(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut bits = self.state;
         bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -38,12 +38,12 @@ impl Random {
 
     /// A number of at least 0 and below 1.
     pub fn unit(&mut self) -> f64 {
-        (self.next() >> 11) as f64 / (1_u64 << 53) as f64
+        (self.bits() >> 11) as f64 / (1_u64 << 53) as f64
     }
 
     /// A number in `0..bound`; 0 when `bound` is 0.
     pub fn below(&mut self, bound: usize) -> usize {
-        ((u128::from(self.next()) * bound as u128) >> 64) as usize
+        ((u128::from(self.bits()) * bound as u128) >> 64) as usize
     }
 
     /// True with probability `p`.
@@ -71,7 +71,7 @@ mod tests {
     #[test]
     fn a_seed_fixes_the_stream_and_bounds_hold() {
         let (mut a, mut b, mut other) = (Random::of(7, 1), Random::of(7, 1), Random::of(7, 2));
-        assert_ne!(a.clone().next(), other.next());
+        assert_ne!(a.clone().bits(), other.bits());
         for bound in 1..1000 {
             let x = a.below(bound);
             assert!(x < bound);
