@@ -1644,3 +1644,67 @@ fn a_new_role_is_not_called_as_a_policy_that_could_not_be_read() {
         "{first:?} {second:?}"
     );
 }
+
+#[test]
+fn what_one_of_two_logins_by_a_role_uses_stays_with_the_role() {
+    let paths = [
+        "kw/0/x", "kw/1/x", "kw/2/x", "kw/3/x", "kw/4/x", "kw/5/x", "kw/6/x", "kw/7/x",
+    ];
+    let role = json!({"role_name": "web"});
+    let known = Token::new("e-1", "approle", &["p1", "p2", "default"]).with("metadata", role.clone());
+    // The same workload, where a device leaves the entity out.
+    let unknown = Token::new("", "approle", &["p1", "p2", "default"]).with("metadata", role);
+    let log = Log::default()
+        .asks(known.granted("p1", ROOT), "read", "kv/a", ROOT)
+        .asks(unknown.granted("p1", ROOT), "read", "kv/a", ROOT)
+        .asks(json!({}), "update", "auth/approle/login", ROOT);
+    let asked = paths.into_iter();
+    let log = asked.fold(log, |log, path| {
+        log.asks(unknown.granted("p2", ROOT), "read", path, ROOT)
+    });
+    let log = every(&log, |entry| {
+        if entry["type"] == "response" && entry["request"]["path"] == "auth/approle/login" {
+            entry["response"] = json!({"auth": known.auth});
+        }
+    });
+    let policies = [
+        ("p1.hcl", stanza("kv/*", &["read"])),
+        (
+            "p2.hcl",
+            (0..8).map(|n| stanza(&format!("kw/{n}/*"), &["read"])).collect(),
+        ),
+        ("default.hcl", default()),
+    ];
+    let given = Given::new(&log, &policies).settings("[foresight]\nhorizon = 0\n");
+    deployed_with(&given, &[], &json!([]));
+    let folder = given.folder.path().join("deployment.json");
+    let roles = json!([approle("web", &["p1", "p2"])]).to_string();
+    fs::write(folder.join("roles.json"), roles).unwrap();
+    let (output, advice) = given.run();
+    assert!(output.status.success());
+    let proposals = advice["proposals"].as_array().unwrap();
+    let redesign = proposals.iter().find(|p| p["kind"] == "redesign");
+    let texts = |name: &str| {
+        let policies = redesign.unwrap()["policies"].as_array().unwrap();
+        let policy = policies.iter().find(|p| p["name"] == name);
+        policy.and_then(|p| p["text"].as_str()).unwrap_or_default().to_owned()
+    };
+    let lists = redesign.map_or(Vec::new(), |r| r["assignments"].as_array().unwrap().clone());
+    let web = lists.iter().find(|a| a["name"] == "web");
+    let given: Vec<String> = match web {
+        Some(list) => list["after"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|n| n.as_str().unwrap().to_owned())
+            .collect(),
+        None => vec!["p1".to_owned(), "p2".to_owned()],
+    };
+    for path in ["kv/", "kw/"] {
+        assert!(
+            redesign.is_none() || given.iter().any(|name| texts(name).contains(path)),
+            "{path} {lists:?}"
+        );
+    }
+    assert!(lists.iter().all(|list| list["kind"] != "token"), "{lists:?}");
+}

@@ -12,12 +12,16 @@ use crate::vault::PolicyId;
 use crate::vault::PrincipalKind;
 use std::collections::{BTreeMap, BTreeSet};
 
+/// The logins of a principal, by what their tokens have.
+pub(super) type Logins = BTreeSet<(SetId, HolderId)>;
+
 /// The lists that change; one that has `default` keeps it, and none gets it. Where a deployment says where policies come from,
-/// each of its places gets one list; without one, each principal is a place. Tokens whose policies come from no place that is
-/// known (child tokens, an auth role that the deployment does not join to the principal) are told by themselves, as `token`.
-pub(super) fn assignments(joined: &Joined, scheme: &Scheme) -> Vec<Assignment> {
-    let mut list = of_places(joined, scheme);
-    let by_login: BTreeSet<(SetId, HolderId)> = joined.logins.iter().map(|l| (l.set, l.holder)).collect();
+/// each of its places gets one list; without one, each principal is a place. Tokens that no login gave (child tokens, an auth role
+/// that the deployment does not join to the principal) are told by themselves, as `token`. Where a login cannot get what it is to have,
+/// since others come by the same places, there is no such list: then these are all logins by a place of one of those.
+pub(super) fn assignments(joined: &Joined, scheme: &Scheme) -> Result<Vec<Assignment>, Logins> {
+    let mut list = of_places(joined, scheme)?;
+    let by_login: Logins = joined.logins.iter().map(|l| (l.set, l.holder)).collect();
     for (&(set, holder), given) in &scheme.given {
         let (held, who) = (&joined.sets[set], &joined.holders[holder]);
         if by_login.contains(&(set, holder)) {
@@ -35,7 +39,7 @@ pub(super) fn assignments(joined: &Joined, scheme: &Scheme) -> Vec<Assignment> {
     list.sort_by(|a, b| {
         (&a.kind, &a.name, &a.namespace, &a.id, &a.before).cmp(&(&b.kind, &b.name, &b.namespace, &b.id, &b.before))
     });
-    list
+    Ok(list)
 }
 
 /// How many principals get other policies than they have, in any of their sets.
@@ -132,7 +136,7 @@ impl<'a> Places<'a> {
     }
 }
 
-fn of_places(joined: &Joined, scheme: &Scheme) -> Vec<Assignment> {
+fn of_places(joined: &Joined, scheme: &Scheme) -> Result<Vec<Assignment>, Logins> {
     let new: IndexVec<Holder, Option<AssignedBy>> = joined.holders.map(own_entity);
     let places = Places::new(joined, &new);
     let all: Vec<&AssignedBy> = places.number.keys().map(|(_, place)| *place).collect();
@@ -141,8 +145,20 @@ fn of_places(joined: &Joined, scheme: &Scheme) -> Vec<Assignment> {
     let fits =
         |place: usize, policy: &PolicyId| all.get(place).is_some_and(|place| place.namespace == policy.namespace);
     let found = spread(&today, &needs, fits);
+    let lacking = needs
+        .iter()
+        .zip(&found.lacking)
+        .filter(|(_, lacking)| !lacking.is_empty());
+    let short: BTreeSet<usize> = lacking.flat_map(|(need, _)| need.places.iter().copied()).collect();
+    let concerned = joined.logins.iter().zip(&needs).zip(&found.lacking);
+    let concerned = concerned
+        .filter(|((_, need), lacking)| !lacking.is_empty() || need.places.iter().any(|place| short.contains(place)));
+    let concerned: Logins = concerned.map(|((login, _), _)| (login.set, login.holder)).collect();
+    if !concerned.is_empty() {
+        return Err(concerned);
+    }
     let changed = all.iter().zip(&today).zip(&found.lists);
-    let mut list: Vec<Assignment> = changed
+    let changed = changed
         .filter(|((_, before), after)| before != after)
         .map(|((place, before), after)| Assignment {
             namespace: place.namespace.clone(),
@@ -152,16 +168,8 @@ fn of_places(joined: &Joined, scheme: &Scheme) -> Vec<Assignment> {
             mount: place.mount.clone(),
             before: listed(place, before),
             after: listed(place, after),
-        })
-        .collect();
-    for (login, lacking) in joined.logins.iter().zip(&found.lacking) {
-        if !lacking.is_empty() {
-            let (held, who) = (&joined.sets[login.set], &joined.holders[login.holder]);
-            let given = given(scheme, login);
-            list.extend(by_itself(joined, scheme, "token".to_owned(), held, who, given));
-        }
-    }
-    list
+        });
+    Ok(changed.collect())
 }
 
 fn asked_for(place: &AssignedBy) -> BTreeSet<PolicyId> {

@@ -4,10 +4,10 @@
 //! beside the old ones; then the old ones go from where they are handed out, and last they are deleted. Where no order is
 //! safe, those concerned keep what they have, and the redesign is proven anew.
 
-use super::assignments::assignments;
+use super::assignments::{Logins, assignments};
 use crate::access::holder::AssignedBy;
 use crate::access::weight::Weighed;
-use crate::access::{HolderId, Joined, PolicyNumber, SetId};
+use crate::access::{Joined, PolicyNumber};
 use crate::advice::{Assignment, Step, Text, Wave};
 use crate::index::Idx;
 use crate::optimize::handover::{self, Handover, Place, Pooled, Way};
@@ -46,7 +46,18 @@ pub(super) fn settle(
 ) -> Option<Settled> {
     let tight = by_id(&tightened.scheme.policies);
     for _ in 0..MOST_ROUNDS {
-        let assignments = assignments(joined, &redesign.scheme);
+        let assignments = match assignments(joined, &redesign.scheme) {
+            Ok(assignments) => assignments,
+            Err(concerned) => {
+                let why = "others come by the same auth role or group, and no list of it gives each what it is to have";
+                if !keep(joined, &tightened.scheme, &mut redesign, &concerned, why) {
+                    return None;
+                }
+                redesign::only_held(joined, &mut redesign);
+                redesign.size = redesign::measure(joined, &redesign.scheme, weighed);
+                continue;
+            }
+        };
         let pool = Pool::new(&tightened.scheme, &redesign.scheme);
         let (places, ways) = places(joined, &assignments, &pool);
         match handover::order(joined, &pool.policies, &places, &ways) {
@@ -65,10 +76,12 @@ pub(super) fn settle(
                 let concerned = ways
                     .iter()
                     .filter(|way| way.places.iter().any(|place| stuck.contains(place)));
-                let who: BTreeSet<(SetId, HolderId)> = concerned.map(|way| (way.set, way.holder)).collect();
-                if !keep(joined, &tightened.scheme, &mut redesign, &who) {
+                let who: Logins = concerned.map(|way| (way.set, way.holder)).collect();
+                let why = "whatever the order of the steps, it would have more or less for a while";
+                if !keep(joined, &tightened.scheme, &mut redesign, &who, why) {
                     return None;
                 }
+                redesign::only_held(joined, &mut redesign);
                 redesign.size = redesign::measure(joined, &redesign.scheme, weighed);
             }
         }
@@ -81,7 +94,7 @@ fn by_id(policies: &Table<Proposed>) -> HashMap<PolicyId, &Policy> {
 }
 
 /// Gives these what they have today, tightened; whether that changes anything and the whole can be proven.
-fn keep(joined: &Joined, tight: &Scheme, redesign: &mut Redesign, who: &BTreeSet<(SetId, HolderId)>) -> bool {
+fn keep(joined: &Joined, tight: &Scheme, redesign: &mut Redesign, who: &Logins, why: &str) -> bool {
     let numbered = redesign.scheme.policies.numbered();
     let mut at: HashMap<PolicyId, ProposedNumber> = numbered.map(|(number, policy)| (policy.id(), number)).collect();
     let mut changed = false;
@@ -96,10 +109,9 @@ fn keep(joined: &Joined, tight: &Scheme, redesign: &mut Redesign, who: &BTreeSet
         if before.as_ref() != Some(&given) {
             changed = true;
             let name = joined.holders[key.1].display();
-            redesign.withdrawn.push((
-                format!("other policies for `{name}`"),
-                String::from("whatever the order of the steps, it would have more or less for a while"),
-            ));
+            redesign
+                .withdrawn
+                .push((format!("other policies for `{name}`"), why.to_owned()));
         }
     }
     let (proof, failures) = proof::prove(joined, &redesign.scheme);

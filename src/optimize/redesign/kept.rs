@@ -1,5 +1,6 @@
 //! The tightened policies handed out anew: no new role, each principal gets the fewest that cover its use.
 
+use super::label;
 use super::matrix::{Permission, Permissions, User, users};
 use super::model::{Options, Redesign};
 use super::needs::Needs;
@@ -9,6 +10,7 @@ use crate::optimize::cover::{self, Column, Instance, Limits};
 use crate::optimize::proof::{self, Failure, Given, ProposedNumber, Scheme};
 use crate::policy::model::Policy;
 use crate::policy::table::Table;
+use crate::vault::PolicyId;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The tightened policies as roles: each principal gets the fewest of those it holds that cover its use. Where that fails the
@@ -127,6 +129,34 @@ fn fewest(
     chosen.sort_unstable();
     chosen.dedup();
     Some((chosen, solved.cost, solved.lower_bound))
+}
+
+/// Takes the new roles out that nobody gets in the end, and tells the others who does.
+pub fn only_held(joined: &Joined, redesign: &mut Redesign) {
+    let today: BTreeSet<PolicyId> = joined.policies.iter().map(Policy::id).collect();
+    let scheme = &redesign.scheme;
+    let stays = scheme
+        .policies
+        .numbered()
+        .filter(|(_, policy)| today.contains(&policy.id()));
+    let stays = stays.map(|(number, _)| number).collect();
+    let scheme = handed_out(scheme, &scheme.given, &stays);
+    let mut holders: BTreeMap<PolicyId, BTreeSet<HolderId>> = BTreeMap::new();
+    for ((_, holder), given) in &scheme.given {
+        for &policy in given {
+            holders.entry(scheme.policies[policy].id()).or_default().insert(*holder);
+        }
+    }
+    redesign.roles.retain_mut(|role| {
+        let held = holders.remove(&PolicyId::new(role.namespace.clone(), role.name.as_str()));
+        let held = held.unwrap_or_default();
+        if held != role.holders {
+            role.shared = label::shared(joined, &held);
+            role.holders = held;
+        }
+        !role.holders.is_empty()
+    });
+    redesign.scheme = scheme;
 }
 
 /// The scheme without the policies that nobody gets any more, but for those that stay.

@@ -28,6 +28,7 @@ use rayon::prelude::*;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+pub use kept::only_held;
 pub use model::{Bases, Options, Redesign, Role};
 pub use needs::Ahead;
 pub use size::{Size, excess, measure};
