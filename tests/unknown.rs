@@ -1402,6 +1402,15 @@ fn a_path_that_is_masked_narrows_nothing() {
         "secret/data/s.AbCdEfGh12345678/x",
         "sys/leases/revoke/database/creds/ro/AbCdEfGh12345678",
         "auth/token/lookup/hvs.CAESIAbcdefghijkl1234567890",
+        // What pipelines put in the place of what they hide.
+        "secret/data/app/[REDACTED]",
+        "secret/data/<redacted>/x",
+        "secret/data/app/hmac-sha256:594e519ae499312b29433b7dd8a97ff068defcba9755b6d5d00e84c524d67b06",
+        "secret/data/app/xxxxxx",
+        "secret/data/jo***@example.org/x",
+        "secret/data/app/redacted",
+        "secret/data/app/%EMAIL%",
+        "secret/data/app/None",
     ] {
         let log = Log::default()
             .asks(ann.granted("web", ROOT), "update", path, ROOT)

@@ -15,6 +15,7 @@ use super::sets::{AccessSet, ByName, PolicyNumber, SetId, StanzaId};
 use crate::index::IndexVec;
 use crate::policy::model::{Policy, Stanza};
 use crate::policy::pattern::Pattern;
+use crate::policy::relation;
 use crate::policy::table::Table;
 use crate::policy::template::{is_templated, literal_start};
 use crate::usage::held::{Granting, Namespaces};
@@ -177,11 +178,63 @@ fn marked(known: &Known<'_>, doubted: &mut BTreeMap<StanzaId, Doubt>) {
             first = Some(doubt);
         }
     }
+    replaced(known, doubted);
     for id in known.policies.stanzas() {
         if matches!(secret::path(&known.policies[id].path), Cow::Owned(_)) {
             note(doubted, id, first.as_ref());
         }
     }
+}
+
+/// Of a path in which a pipeline replaced something nobody knows what was asked for: whatever of its maker's list could have decided it
+/// stays as it is.
+fn replaced(known: &Known<'_>, doubted: &mut BTreeMap<StanzaId, Doubt>) {
+    let mut looked_at: BTreeSet<(SetId, String)> = BTreeSet::new();
+    for d in known.demands.iter().filter(|d| d.was_allowed()) {
+        let Some(pattern) = with_holes(&d.path) else { continue };
+        if !looked_at.insert((d.set, pattern.clone())) {
+            continue;
+        }
+        let doubt = Doubt {
+            path: Arc::from(d.path.as_str()),
+            capability: d.demand.capability,
+            holder: d.holder,
+            is_unplaced: false,
+            named: None,
+        };
+        let asked = Pattern::parse(&pattern, "").ok();
+        for &number in &known.sets[d.set].policies {
+            let namespace = &known.policies[number].namespace;
+            for id in known.policies.stanzas_of(number) {
+                let stanza = &known.policies[id];
+                let own = Pattern::parse(&stanza.path, namespace)
+                    .ok()
+                    .filter(|_| !is_templated(&stanza.path));
+                let is_apart = asked
+                    .as_ref()
+                    .zip(own)
+                    .is_some_and(|(asked, own)| relation::disjoint(asked, &own));
+                if !is_apart {
+                    note(doubted, id, Some(&doubt));
+                }
+            }
+        }
+    }
+}
+
+/// A path with `+` for each segment that is not what was asked for, and with `*` where that is the last; none where all of it is.
+fn with_holes(path: &str) -> Option<String> {
+    if !path.split('/').any(secret::is_replaced) {
+        return None;
+    }
+    let mut segments: Vec<&str> = path.split('/').collect();
+    for segment in segments.iter_mut().filter(|segment| secret::is_replaced(segment)) {
+        *segment = "+";
+    }
+    if let Some(last) = segments.last_mut().filter(|last| **last == "+") {
+        *last = "*";
+    }
+    Some(segments.join("/"))
 }
 
 /// The policies read that the server names as what allowed a demand. Of one that it does not place any of that name may be meant.

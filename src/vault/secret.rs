@@ -21,6 +21,51 @@ pub fn is_marked(path: &str) -> bool {
     path.contains('(') && path.split('/').any(|segment| marks.contains(&segment))
 }
 
+/// Whether a segment of a path is what somebody else put in the place of it, or of a part of it, on the way to us: brackets with a
+/// word, a hash, a row of one sign.
+#[must_use]
+pub fn is_replaced(segment: &str) -> bool {
+    const WORDS: [&str; 12] = [
+        "redacted",
+        "masked",
+        "filtered",
+        "hidden",
+        "removed",
+        "anonymized",
+        "none",
+        "null",
+        "nil",
+        "undefined",
+        "-",
+        "--",
+    ];
+    let opens = |c: char| matches!(c, '[' | '<');
+    let is_hash = segment
+        .strip_prefix("hmac-sha256:")
+        .is_some_and(|rest| rest.len() >= 32 && rest.bytes().all(|b| b.is_ascii_hexdigit()));
+    let mut signs = segment.chars();
+    let first = signs.next().filter(|c| {
+        matches!(
+            c.to_ascii_lowercase(),
+            'x' | '*' | '#' | '•' | '█' | '?' | '.' | '-' | '_'
+        )
+    });
+    let is_row = first.is_some_and(|first| signs.clone().count() >= 2 && signs.all(|c| c == first));
+    let is_bracketed = match segment.as_bytes() {
+        [b'(', .., b')'] => !is_marked(segment),
+        [b'{', .., b'}'] => !segment.starts_with("{{"),
+        [b'%', .., b'%'] | [b'$', .., b'$'] => true,
+        _ => false,
+    };
+    segment.contains(opens)
+        || segment.contains("***")
+        || segment.contains('…')
+        || is_hash
+        || is_row
+        || is_bracketed
+        || WORDS.iter().any(|word| segment.eq_ignore_ascii_case(word))
+}
+
 /// A path, with a mark for each segment that is a secret by its form or by its place.
 #[must_use]
 pub fn path(path: &str) -> Cow<'_, str> {
@@ -390,6 +435,43 @@ mod tests {
         assert!(!accessor("abc").contains("abc"));
         assert_eq!(accessor("hmac-sha256:1"), "hmac-sha256:1");
         assert_eq!(accessor(""), "");
+    }
+
+    #[test]
+    fn what_a_pipeline_puts_in_the_place_of_a_segment_is_told_from_a_name() {
+        for segment in [
+            "[REDACTED]",
+            "<email>",
+            "(hidden)",
+            "{name}",
+            "xxxx",
+            "***",
+            "a***b",
+            "####",
+            "...",
+            "None",
+            "-",
+            "%USER%",
+        ] {
+            assert!(is_replaced(segment), "{segment}");
+        }
+        for segment in [
+            "",
+            "a",
+            "data",
+            "app-1",
+            "xx",
+            "x-y",
+            "team (eu)",
+            "(token)",
+            "{{identity.entity.name}}",
+            "hmac-sha256",
+            "a.b",
+            "+",
+            "*",
+        ] {
+            assert!(!is_replaced(segment), "{segment}");
+        }
     }
 
     proptest! {
