@@ -728,6 +728,24 @@ fn tokens_of_which_the_log_does_not_say_what_they_hold_may_hold_anything() {
     assert!(!deleted(&["update", "sudo"], &wrapped));
     // Without `sudo` a child has none but policies of its maker.
     assert!(deleted(&["update"], &wrapped));
+    // What a token role allows is not bound to what its caller has: so it is known only where the deployment has the role.
+    let by_role = Log::default()
+        .asks(ci.granted("ci", ROOT), "update", "auth/token/create/job", ROOT)
+        .asks(ci.granted("ci", ROOT), "read", "kv/a", ROOT);
+    let log = every(&by_role, |entry| {
+        if entry["type"] == "response" && entry["request"]["path"] == "auth/token/create/job" {
+            entry["response"] = wrapped.clone();
+        }
+    });
+    let mut by_role = policies(&["update"]);
+    by_role[0].1 += &stanza("auth/token/create/job", &["update"]);
+    let job = json!({"namespace": "", "mount": "auth/token/", "kind": "token", "item": "role", "name": "job", "policies": [],
+        "allowed_policies": ["ci"]});
+    for (roles, is_deleted) in [(vec![], false), (vec![job], true)] {
+        let given = Given::new(&log, &by_role);
+        deployed(&given, &roles);
+        assert_eq!(given.changes().contains_key("tighten old"), is_deleted);
+    }
 }
 
 #[test]

@@ -72,7 +72,7 @@ impl<'a> Newcomers<'a> {
 fn untold_children(joined: &Joined) -> Option<String> {
     let may_give_any = |d: &&JoinedDemand| {
         let is_root = joined.holders[d.holder].principal.kind == PrincipalKind::Root;
-        is_root || d.needs_sudo || d.outcome == Outcome::NotExplained
+        is_root || d.needs_sudo || d.outcome == Outcome::NotExplained || by_unknown_role(joined, d)
     };
     let mut makers = joined
         .demands
@@ -83,6 +83,21 @@ fn untold_children(joined: &Joined) -> Option<String> {
         "`{}` made tokens of which the log does not show the policies: this may be one of them",
         joined.holders[maker.holder].display()
     ))
+}
+
+/// Whether a token was made by a token role that the deployment does not tell of: what such a one allows may be more than its caller has.
+fn by_unknown_role(joined: &Joined, d: &JoinedDemand) -> bool {
+    let Some(role) = d
+        .demand
+        .path
+        .strip_prefix("auth/token/create/")
+        .filter(|role| !role.is_empty())
+    else {
+        return false;
+    };
+    let place = format!("auth/token/roles/{}", role.trim_end_matches('/'));
+    let handed_out = joined.handed_out.as_ref();
+    !handed_out.is_some_and(|known| known.lists(&d.demand.namespace, &place))
 }
 
 /// Logins of which the log does not say whom they let in.
