@@ -1365,6 +1365,31 @@ fn a_line_that_shows_an_entry_and_is_none_is_lost() {
                 }
             }),
         lines(&|line| line.replace('"', "'")),
+        // Zeros where a disk or a machine failed: whole lines, the end of one, most of one.
+        lines(&|line| "\0".repeat(line.len())),
+        whole
+            .lines()
+            .enumerate()
+            .map(|(n, line)| {
+                if n == 9 {
+                    format!("{}{line}\n", "\0".repeat(5000))
+                } else {
+                    format!("{line}\n")
+                }
+            })
+            .collect(),
+        whole.clone() + &"\0".repeat(300_000),
+        whole
+            .lines()
+            .enumerate()
+            .map(|(n, line)| {
+                if n == 9 {
+                    format!("{}{}\n", &line[..line.len() - 20], "\0".repeat(5000))
+                } else {
+                    format!("{line}\n")
+                }
+            })
+            .collect(),
         lines(&|line| format!("{}...", &line[..30])),
         lines(&|line| json!({"host": "a", "inner": serde_json::from_str::<Value>(line).unwrap()}).to_string()),
         lines(&|line| json!({"host": "a", "message": line}).to_string()),

@@ -646,15 +646,16 @@ fn lines(from: &mut dyn Read, name: Option<&str>, sink: &mut Sink<'_>) -> io::Re
     Ok(())
 }
 
-/// The buffer is full and holds no line end: drops leading NUL bytes, else grows, else gives the line up.
+/// The buffer is full and holds no line end: drops all but one of leading NUL bytes, else grows, else gives the line up.
 fn make_room(buffer: &mut Vec<u8>, kept: usize, skipping: &mut Option<Vec<u8>>) -> usize {
     if skipping.is_some() {
         return 0;
     }
-    let zeros = buffer.iter().take_while(|c| **c == 0).count();
-    if zeros > 0 {
-        buffer.copy_within(zeros..kept, 0);
-        return kept - zeros;
+    // One of them stays, which tells that there were some.
+    let further = buffer.iter().take_while(|c| **c == 0).count().saturating_sub(1);
+    if further > 0 {
+        buffer.copy_within(further..kept, 0);
+        return kept - further;
     }
     if kept >= LONGEST_LINE {
         *skipping = Some(buffer.get(..BEGINNING).unwrap_or_default().to_vec());

@@ -59,7 +59,7 @@ pub fn is_replaced(segment: &str) -> bool {
     };
     segment.contains(opens)
         || segment.contains("***")
-        || segment.contains('…')
+        || segment.contains(['…', '\0'])
         || is_hash
         || is_row
         || is_bracketed
