@@ -91,9 +91,12 @@ impl Quick {
         let bare = wrapping.bare();
         let new = text.get(begin..).unwrap_or_default();
         let first = begin;
+        // Of a line with NUL bytes something was lost, whatever it looks like.
+        let has_zeros = memchr::memchr(0, new).is_some();
         for end in memchr::memchr_iter(b'\n', new).map(|end| first + end) {
             let line = text.get(begin..end).unwrap_or_default();
-            let known = bare && stream.fresh() && self.line(worker, stream, wrapping, text, begin, line);
+            let is_whole = !(has_zeros && line.contains(&0));
+            let known = bare && is_whole && stream.fresh() && self.line(worker, stream, wrapping, text, begin, line);
             if !known {
                 self.give_up(worker, stream, wrapping, text);
                 stream.line(worker, wrapping, line);

@@ -308,8 +308,8 @@ impl Reading<'_> {
         // A file that was cut off while it was written begins so; anywhere else something else stood there before a disk or a
         // machine failed.
         let zeros = raw.iter().take_while(|byte| **byte == 0).count();
-        let rest = raw.get(zeros..).unwrap_or_default().trim_ascii_end();
-        if (zeros > 0 && self.stream.lines > 1) || rest.last() == Some(&0) {
+        let from = if self.stream.lines > 1 { 0 } else { zeros };
+        if memchr::memchr(0, raw.get(from..).unwrap_or_default()).is_some() {
             self.bin(Skip::Unsaid, 1);
         }
         if self.wrapping.bare() {
@@ -537,10 +537,6 @@ impl Reading<'_> {
 
     /// A text whose end is missing: what was asked is read off its beginning.
     fn cut(&mut self, text: &[u8], reason: Skip, doubtful: bool) {
-        // What stands in the place of its end may have been more than that.
-        if memchr::memchr(0, text).is_some() {
-            self.bin(Skip::Unsaid, 1);
-        }
         if !doubtful {
             if let Some(entry) = entry::head(text) {
                 return self.cut_entry(&entry, reason);
