@@ -2,7 +2,7 @@
 //!
 //! A secret of KV was made where the first that the logs show of it is a `create`, as servers log the first write of it. Engines whose
 //! servers do not look whether something is there log each write of a role or key as `update`: there the first that the logs show of a
-//! name that is written counts. What the names of stanzas are about is told as the engines lay out their paths: a role
+//! name that is written counts, and what is only used (`encrypt`, `issue`) is not written. What the names of stanzas are about is told as the engines lay out their paths: a role
 //! `database/roles/x` is used by `database/creds/x`, a key `transit/keys/x` by `transit/encrypt/x`, and a secret of KV has one path for
 //! each thing that is done with it.
 
@@ -15,6 +15,25 @@ use std::collections::BTreeMap;
 
 /// What stands between a mount of KV version 2 and the path of a secret.
 const KV2: [&str; 6] = ["data", "metadata", "delete", "undelete", "destroy", "subkeys"];
+
+/// What engines are asked to do with what was made before, by requests that are updates as well.
+const USES: [&str; 15] = [
+    "encrypt",
+    "decrypt",
+    "rewrap",
+    "datakey",
+    "hmac",
+    "sign",
+    "sign-verbatim",
+    "verify",
+    "verify-cert",
+    "issue",
+    "generate",
+    "creds",
+    "code",
+    "hash",
+    "random",
+];
 
 /// What the logs show first of something.
 #[derive(Debug, Clone, Copy)]
@@ -55,7 +74,7 @@ impl Made {
         let is_kv = matches!(&*demand.mount_type, "" | "kv" | "generic");
         let writes = match demand.capability {
             Capability::Create => true,
-            Capability::Update => !is_kv,
+            Capability::Update => !is_kv && !segments(&path).any(|segment| USES.contains(&segment)),
             _ => false,
         };
         let first = First { at, made: writes };

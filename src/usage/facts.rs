@@ -1,8 +1,11 @@
 //! What a join needs to know of usage, in one value: whoever joins takes all of it, so that no part is left behind.
 
-use super::demand::{Demand, Lost, PolicySet, Untold};
-use super::held::Namespaces;
+use super::demand::{Demand, Lost, PolicySet, Principal, Untold};
+use super::held::{Held, Namespaces};
 use super::part::Usage;
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// What the logs say.
 #[derive(Debug, Clone, Default)]
@@ -35,9 +38,25 @@ impl From<&Usage> for Facts {
 }
 
 impl From<Vec<Demand>> for Facts {
-    /// These demands, of a log in which everything could be read.
+    /// These demands, of a log in which everything could be read, and in which each was made with one list from its first day to its last.
     fn from(demands: Vec<Demand>) -> Self {
+        let mut sets: BTreeMap<(&Principal, &Arc<Held>), (Option<Timestamp>, Option<Timestamp>)> = BTreeMap::new();
+        for demand in demands.iter().filter(|demand| demand.allowed > 0) {
+            let times = sets.entry((&demand.principal, &demand.held)).or_default();
+            times.0 = [times.0, demand.first_seen].into_iter().flatten().min();
+            times.1 = times.1.max(demand.last_seen);
+        }
+        let set = |((principal, held), (first_seen, last_seen)): ((&Principal, &Arc<Held>), _)| PolicySet {
+            principal: principal.clone(),
+            held: Arc::clone(held),
+            mount: principal.auth_mount.clone(),
+            role: Arc::from(""),
+            by_login: false,
+            last_seen,
+            first_seen,
+        };
         Self {
+            sets: sets.into_iter().map(set).collect(),
             demands,
             ..Self::default()
         }

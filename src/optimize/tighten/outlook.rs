@@ -264,6 +264,16 @@ fn ladder(joined: &Joined, id: StanzaId, grants: &[Formed<'_>]) -> Option<Vec<Ch
             }
         }
     }
+    // To a client `create` and `update` are one request: whoever keeps the one on a path of its own keeps the other.
+    let all = stanza.capability_set();
+    for (text, kept) in &mut patterns {
+        if Pattern::parse(text, "").is_ok_and(|pattern| pattern.is_exact()) {
+            *kept = kept.union(kept.with_write_twin().intersection(all));
+        }
+    }
+    if patterns.get(&*whole) == Some(&all) {
+        return None;
+    }
     let left: CapabilitySet = patterns.values().fold(CapabilitySet::EMPTY, |all, c| all.union(*c));
     let kept: Vec<Capability> = stanza
         .capabilities

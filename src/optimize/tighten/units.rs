@@ -121,9 +121,7 @@ pub(super) fn read(joined: &Joined, weighed: &Weighed<'_>, free: &BTreeSet<Stanz
     let mut pairs: HashMap<(StanzaId, Capability), HashSet<(HolderId, &str)>> = HashMap::new();
     for d in &joined.demands {
         for (stanza, given) in joined.allowed_by(d) {
-            // To a client `create` and `update` are one request.
-            let needed = d.needs().intersection(given).with_write_twin().intersection(given);
-            for capability in needed.iter() {
+            for capability in d.needs().intersection(given).iter() {
                 let key = (stanza, capability);
                 // The same use under another set of the same holder counts once.
                 if !pairs.entry(key).or_default().insert((d.holder, &d.path)) {
