@@ -8,6 +8,9 @@
     reason = "a test fails loudly"
 )]
 
+#[path = "support/skip.rs"]
+mod skip;
+
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use std::fmt::Write as _;
@@ -458,9 +461,9 @@ fn dashboards_and_rules_name_metrics_that_are_there() {
     line_with(&told, "\"regression\"");
     let page = metrics(&address);
     end(child);
+    let page = page.split_once("\r\n\r\n").unwrap().1;
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("integrations");
     let dashboard = fs::read_to_string(folder.join("grafana/vault-advisor.json")).unwrap();
-    let _: Value = serde_json::from_str(&dashboard).unwrap();
     let rules = fs::read_to_string(folder.join("prometheus/vault-advisor.rules.yml")).unwrap();
     for text in [&dashboard, &rules] {
         let mut names = 0;
@@ -477,4 +480,70 @@ fn dashboards_and_rules_name_metrics_that_are_there() {
         }
         assert!(names > 3, "{names}");
     }
+    if let Some(promtool) = promtool() {
+        prometheus_agrees(&promtool, &["check", "metrics"], &folder, page);
+    }
+}
+
+/// Prometheus' own word on what it is given: every alert comes when it should and not when it should not, and every panel asks
+/// something that can be asked.
+#[test]
+fn prometheus_takes_the_alert_rules_and_the_dashboard() {
+    let Some(promtool) = promtool() else { return };
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("integrations");
+    let rules = folder.join("prometheus");
+    prometheus_agrees(&promtool, &["check", "rules", "vault-advisor.rules.yml"], &rules, "");
+    prometheus_agrees(&promtool, &["test", "rules", "vault-advisor.test.yml"], &rules, "");
+    let dashboard = fs::read_to_string(folder.join("grafana/vault-advisor.json")).unwrap();
+    let dashboard: Value = serde_json::from_str(&dashboard).unwrap();
+    let panels = dashboard["panels"].as_array().unwrap();
+    let targets = panels.iter().flat_map(|panel| panel["targets"].as_array().unwrap());
+    // What Grafana fills in itself is filled in here.
+    let asked: Vec<Value> = targets
+        .map(|target| target["expr"].as_str().unwrap().replace("$__rate_interval", "5m"))
+        .map(|expression| json!({"record": "panel", "expr": expression, "labels": {"of": expression}}))
+        .collect();
+    assert!(asked.len() > 3, "{asked:?}");
+    let place = tempfile::tempdir().unwrap();
+    let file = json!({"groups": [{"name": "panels", "rules": asked}]}).to_string();
+    fs::write(place.path().join("panels.yml"), file).unwrap();
+    prometheus_agrees(&promtool, &["check", "rules", "panels.yml"], place.path(), "");
+}
+
+/// Prometheus' own tool: where it is named, where `.ci/run` puts it, or on the search path.
+fn promtool() -> Option<PathBuf> {
+    let named = std::env::var_os("VAULT_ADVISOR_PROMTOOL").map(PathBuf::from);
+    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+    let cache = cache.or_else(|| std::env::home_dir().map(|home| home.join(".cache")));
+    let cached = cache.map(|cache| cache.join("vault-advisor/tools/bin"));
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = cached.into_iter().chain(std::env::split_paths(&path));
+    let found = named.or_else(|| {
+        folders
+            .map(|folder| folder.join("promtool"))
+            .find(|file| file.is_file())
+    });
+    if found.is_none() {
+        skip::skipped("no promtool (VAULT_ADVISOR_PROMTOOL names it)");
+    }
+    found
+}
+
+fn prometheus_agrees(promtool: &Path, arguments: &[&str], folder: &Path, input: &str) {
+    let mut child = Command::new(promtool)
+        .args(arguments)
+        .current_dir(folder)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    assert!(
+        output.status.success(),
+        "{arguments:?}: {}",
+        String::from_utf8_lossy(&said)
+    );
 }
