@@ -437,6 +437,40 @@ fn watch_tells_who_is_denied_because_of_a_wave_and_that_it_does_worse() {
     );
 }
 
+/// The watch that comes first sees how policies came to be, and each write of a wave before the wave is done.
+#[test]
+fn a_watch_from_before_the_first_wave_tells_what_it_takes() {
+    let place = Place::new();
+    place.tightened();
+    let write = |id: u32, time: &str| {
+        entry(
+            id,
+            time,
+            &["admin", "default"],
+            "update",
+            "sys/policies/acl/wide",
+            false,
+        )
+    };
+    place.append("audit.log", &write(1, "2026-02-01T10:00:00Z"));
+    place.watch(&["--once"]).wait_with_output().unwrap();
+    let mut child = place.watch(&[]);
+    let told = lines(child.stdout.take().unwrap());
+    let wave = |event: &str, at: &str| {
+        let line = json!({"plan": "p", "wave": 1, "event": event, "at": at});
+        place.append("report/applied.jsonl", &format!("{line}\n"));
+    };
+    wave("begun", "2026-03-01T10:00:00Z");
+    place.append("audit.log", &write(2, "2026-03-01T10:00:07Z"));
+    line_with(&told, "\"policy_changed\"");
+    wave("applied", "2026-03-01T10:00:09Z");
+    let asked = entry(3, "2026-03-01T11:00:00Z", &["default", "wide"], "delete", "kv/a", true);
+    place.append("audit.log", &asked);
+    let event = line_with(&told, "\"regression\"");
+    end(child);
+    assert!(event.contains("because of wave 1"), "{event}");
+}
+
 /// Every metric that the dashboard and the rules ask for is one that `watch` serves.
 #[test]
 fn dashboards_and_rules_name_metrics_that_are_there() {

@@ -289,15 +289,23 @@ impl Applied {
         Ok(())
     }
 
-    /// Whether a time is one at which a wave wrote by itself.
+    /// Whether something was written by somebody else: since the first wave began, and not by one of them. A wave that is not done
+    /// is written still, as far as it is about this policy.
     #[must_use]
-    pub fn wrote_at(&self, at: Timestamp) -> bool {
-        self.waves.iter().any(|wave| {
-            let until = wave.done.or(wave.begun);
+    pub fn is_of_another(&self, at: Timestamp, policy: Option<&(String, String)>) -> bool {
+        let by = |wave: &Wave| {
+            let began = wave.begun.is_some_and(|begun| begun <= at);
             // The clock of the script counts whole seconds.
-            let until = until.and_then(|t| t.checked_add(jiff::SignedDuration::from_secs(1)).ok());
-            wave.begun.is_some_and(|begun| begun <= at) && until.is_some_and(|until| at <= until)
-        })
+            let second = jiff::SignedDuration::from_secs(1);
+            began
+                && match wave.done {
+                    Some(done) => done.checked_add(second).is_ok_and(|until| at <= until),
+                    None => policy.is_none_or(|policy| wave.changes.contains(policy)),
+                }
+        };
+        // What was written before the first wave is in the policies that the waves began with.
+        let first = self.waves.iter().filter_map(|wave| wave.begun).min();
+        first.is_some_and(|first| first <= at) && !self.waves.iter().any(by)
     }
 
     /// The time in which the most waves were in force, of all in which something between `first` and `last` may have been.

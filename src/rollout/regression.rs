@@ -186,7 +186,7 @@ fn denied(usage: &Usage) -> Vec<Demand> {
     demands.filter(|demand| demand.denied > 0).collect()
 }
 
-/// Writes that no wave made: of policies, and of places that hand them out, each with its times.
+/// Writes of policies, and of places that hand them out, each with its times. Which of them a wave made is known when it is done.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Writes {
     policies: BTreeMap<PolicyKey, BTreeSet<Timestamp>>,
@@ -194,10 +194,8 @@ pub struct Writes {
 }
 
 impl Writes {
-    /// Takes note of those that usage shows. What was written before the first wave is in the policies that the waves began with.
+    /// Takes note of those that usage shows.
     pub fn note(&mut self, applied: &Applied, usage: &Usage) {
-        let from = applied.waves.iter().filter_map(|wave| wave.begun).min();
-        let is_since = |at: &Timestamp| from.is_none_or(|from| *at >= from);
         for demand in usage.demands() {
             let is_write = !matches!(
                 Operation::of(demand.capability),
@@ -209,8 +207,6 @@ impl Writes {
             // Of several the first and the last are known; no more is asked of them than whether there was more than one.
             let first = demand.first_seen.filter(|_| demand.allowed > 1);
             let times = first.into_iter().chain(demand.last_seen);
-            let times = times.filter(is_since);
-            let times: BTreeSet<Timestamp> = times.filter(|&at| !applied.wrote_at(at)).collect();
             let (namespace, path) = (demand.namespace.to_string(), demand.path.to_string());
             if let Some(name) = path::policy_at(&path) {
                 let key = (namespace, name.to_owned());
@@ -221,42 +217,43 @@ impl Writes {
         }
     }
 
-    fn policy_before(&self, policy: &Policy, last: Option<Timestamp>) -> bool {
-        let times = self.policies.get(&key_of(policy));
-        times.is_some_and(|times| times.iter().any(|&at| last.is_some_and(|last| at <= last)))
+    /// When somebody else wrote a policy.
+    fn of_policy<'w>(&'w self, applied: &'w Applied, policy: &'w PolicyKey) -> impl Iterator<Item = Timestamp> + 'w {
+        let times = self.policies.get(policy).into_iter().flatten().copied();
+        times.filter(move |&at| applied.is_of_another(at, Some(policy)))
     }
 
-    /// The times at which one of these was written, after the first and until the last.
+    fn policy_before(&self, applied: &Applied, policy: &PolicyKey, last: Option<Timestamp>) -> bool {
+        let mut times = self.of_policy(applied, policy);
+        times.any(|at| last.is_some_and(|last| at <= last))
+    }
+
+    /// The times at which somebody else wrote one of these, after the first and until the last.
     fn between<'w>(
         &'w self,
+        applied: &'w Applied,
         policies: impl Iterator<Item = &'w PolicyKey>,
         (first, last): (Option<Timestamp>, Option<Timestamp>),
     ) -> BTreeSet<Timestamp> {
-        let times = policies.filter_map(|policy| self.policies.get(policy)).flatten();
-        let inside = |at: &&Timestamp| Some(**at) > first && Some(**at) <= last;
-        times.filter(inside).copied().collect()
+        let times = policies.flat_map(|policy| self.of_policy(applied, policy));
+        times.filter(|at| Some(*at) > first && Some(*at) <= last).collect()
     }
 
-    fn policy_after(&self, policy: &PolicyKey, last: Option<Timestamp>) -> bool {
-        let times = self.policies.get(policy);
-        times.is_some_and(|times| times.iter().any(|&at| last.is_some_and(|last| at > last)))
-    }
-
-    fn place_before(&self, holder: &access::Holder, last: Option<Timestamp>) -> bool {
+    fn place_before(&self, applied: &Applied, holder: &access::Holder, last: Option<Timestamp>) -> bool {
         holder.assigned.iter().any(|place| {
             let key = (place.kind.clone(), place.namespace.to_string(), place.id.clone());
-            let times = self.places.get(&key);
-            times.is_some_and(|times| times.iter().any(|&at| last.is_some_and(|last| at <= last)))
+            let times = self.places.get(&key).into_iter().flatten();
+            let mut times = times.filter(|at| applied.is_of_another(**at, None));
+            times.any(|&at| last.is_some_and(|last| at <= last))
         })
     }
 
     /// Whether this regression was answered: a policy that could give it back was written after it was denied last.
     #[must_use]
-    pub fn answer(&self, regression: &Regression) -> bool {
+    pub fn answer(&self, applied: &Applied, regression: &Regression) -> bool {
         let policies = regression.targets.iter().chain([&regression.policy]);
-        policies
-            .into_iter()
-            .any(|policy| self.policy_after(policy, regression.last_seen))
+        let mut times = policies.flat_map(|policy| self.of_policy(applied, policy));
+        times.any(|at| regression.last_seen.is_some_and(|last| at > last))
     }
 }
 
@@ -427,7 +424,7 @@ impl World<'_> {
         let (first, mut last) = (is.demand.first_seen, is.demand.last_seen);
         let mut days = is.demand.days.clone();
         if allowed_too {
-            let times = writes.between(targets.iter().chain([&policy]), (first, last));
+            let times = writes.between(self.applied, targets.iter().chain([&policy]), (first, last));
             match (times.len(), times.first()) {
                 (0, _) => {}
                 (1, Some(at)) => {
@@ -440,8 +437,9 @@ impl World<'_> {
         }
         let holder = &now.holders[is.holder];
         // With a text or a list that somebody else wrote in between, what is in force is not what was applied.
-        let mut held = set.policies.iter().map(|&p| &before.policies[p]);
-        if held.any(|policy| writes.policy_before(policy, last)) || writes.place_before(holder, last) {
+        let mut held = set.policies.iter().map(|&p| key_of(&before.policies[p]));
+        let is_other = held.any(|policy| writes.policy_before(self.applied, &policy, last));
+        if is_other || writes.place_before(self.applied, holder, last) {
             return None;
         }
         let acl = &now.sets[is.set].acl;
@@ -464,7 +462,7 @@ impl World<'_> {
             has: has.unwrap_or_default().difference(CapabilitySet::of(Capability::Deny)),
             answered: false,
         };
-        regression.answered = writes.answer(&regression);
+        regression.answered = writes.answer(self.applied, &regression);
         Some(regression)
     }
 }

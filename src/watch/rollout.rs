@@ -150,7 +150,7 @@ impl Rollout {
         };
         self.writes.note(applied, part);
         for one in &mut self.kept.regressions {
-            one.answered = one.answered || self.writes.answer(one);
+            one.answered = one.answered || self.writes.answer(applied, one);
         }
         let seen = Seen::sorted(applied, part);
         let deployment = self.options.deployment.as_ref();
