@@ -322,6 +322,22 @@ fn the_use_of_a_grant_that_the_report_called_unused_is_told() {
 }
 
 #[test]
+fn a_report_of_a_watch_says_what_decisions_hide() {
+    let place = learned();
+    let policies = place.dir.path().join("policies");
+    fs::create_dir(&policies).unwrap();
+    let text = "path \"secret/data/*\" {\n  capabilities = [\"read\", \"delete\"]\n}\n";
+    fs::write(policies.join("p1.hcl"), text).unwrap();
+    let decision = "version = 1\n\n[[decisions]]\nverdict = \"postpone\"\npolicy = \"p1\"\nowner = \"ann\"\nreason = \"quarterly\"\nuntil = \"2999-01-31\"\n";
+    fs::write(policies.join("vault-advisor.decisions.toml"), decision).unwrap();
+    let policies = policies.display().to_string();
+    let watcher = Watcher::start(&place, &["--listen", "127.0.0.1:0", "--policies", &policies]);
+    let (_, page) = wait_for_page(watcher.address(), "/", "Decided, and not shown");
+    assert!(page.contains("postponed by ann until 2999-01-31 (quarterly)"), "{page}");
+    terminate(watcher.child);
+}
+
+#[test]
 fn settings_are_read_again_on_sighup_and_stay_where_they_are_wrong() {
     let place = learned();
     let settings = place.dir.path().join("vault-advisor.toml");
