@@ -306,3 +306,113 @@ fn waves_concern_no_more_principals_than_they_may_and_teams_go_apart() {
         "{apart:?}"
     );
 }
+
+/// Teams alike, of which the first was made tight before: months in which all read every other day, and nobody deletes.
+fn teams() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("policies")).unwrap();
+    let mut log = String::new();
+    let teams = [
+        "web", "pay", "ops", "hub", "geo", "sky", "sea", "ice", "sun", "oak", "elm", "ash",
+    ];
+    for (n, team) in teams.into_iter().enumerate() {
+        let given = "path \"kv/web/*\" {\n  capabilities = [\"read\"]\n}\npath \"kv/web/a\" {\n  capabilities = [\"read\", \"delete\"]\n}\n";
+        let whole = format!(
+            "path \"kv/{team}/*\" {{\n  capabilities = [\"read\", \"delete\"]\n}}\npath \"sys/{team}\" {{\n  capabilities = [\"read\"]\n}}\n"
+        );
+        let text = if n == 0 { given } else { &whole };
+        fs::write(folder.path().join(format!("policies/team-{team}.hcl")), text).unwrap();
+        for day in (0..90).step_by(2) {
+            let date = jiff::civil::date(2026, 1, 1).saturating_add(jiff::Span::new().days(day));
+            for (m, path) in ["a", "b"].into_iter().enumerate() {
+                for kind in ["request", "response"] {
+                    let entry = serde_json::json!({
+                        "time": format!("{date}T10:{n:02}:0{m}Z"), "type": kind,
+                        "auth": {"client_token": "hmac-sha256:00", "accessor": format!("hmac-sha256:{n}"),
+                            "display_name": format!("token-{team}"), "policies": [format!("team-{team}")],
+                            "token_policies": [format!("team-{team}")], "policy_results": {"allowed": true},
+                            "token_type": "service"},
+                        "request": {"id": format!("{n:04x}{day:04x}-000{m}-4000-8000-000000000000"), "operation": "read",
+                            "mount_type": "kv", "namespace": {"id": "root"}, "path": format!("kv/{team}/{path}")},
+                    });
+                    log.push_str(&format!("{entry}\n"));
+                }
+            }
+        }
+    }
+    fs::write(folder.path().join("audit.log"), log).unwrap();
+    folder
+}
+
+/// Of the change of each policy, and of each of its stanzas, how many wrong denials are expected, and why.
+fn foreseen(folder: &Path, budget: &str) -> Vec<(String, f64, String)> {
+    let mut arguments = ADVISE.to_vec();
+    arguments.retain(|word| !["--horizon", "0"].contains(word));
+    arguments.extend(["--budget", budget]);
+    let output = run(folder, &arguments);
+    assert!(output.status.success(), "{}", told(&output));
+    let advice: Value = serde_json::from_slice(&fs::read(folder.join("out/advice.json")).unwrap()).unwrap();
+    let proposals = advice["proposals"].as_array().unwrap();
+    let tighten = proposals.iter().find(|one| one["kind"] == "tighten").unwrap();
+    let reasons = tighten["policies"].as_array().unwrap().iter().flat_map(|policy| {
+        let reasons = policy["reasons"].as_array().unwrap().iter();
+        reasons.map(|reason| (policy["name"].as_str().unwrap(), reason.as_str().unwrap()))
+    });
+    let expected = reasons.filter_map(|(policy, reason)| {
+        let (stanza, rest) = reason.split_once(": expected ")?;
+        let (number, why) = rest.trim_start_matches("less than ").split_once(' ')?;
+        Some((format!("{policy} {stanza}"), number.parse().unwrap(), why.to_owned()))
+    });
+    expected.collect()
+}
+
+/// A regression is a wrong denial that was seen: it makes others like it more likely, and what is not like it as likely as it was.
+#[test]
+fn what_was_given_back_raises_what_is_expected_of_its_like() {
+    const WIDE: &str = "1000/10000";
+    let place = teams();
+    let folder = place.path();
+    let given_back = |path: &str, missed: &str| {
+        let text = format!(
+            "version = 1\n\n[[decisions]]\nverdict = \"given-back\"\npolicy = \"team-web\"\npath = \"{path}\"\nowner = \"web\"\n\
+             reason = \"r\"\nuntil = \"2026-01-31\"\n{missed}"
+        );
+        fs::write(folder.join("vault-advisor.decisions.toml"), text).unwrap();
+    };
+    let (before, small) = (foreseen(folder, WIDE), foreseen(folder, "10/10000"));
+    assert_eq!(before.len(), 24, "{before:?}");
+    // One that says nothing of what was missed tells of nothing, nor does what was missed of another kind.
+    given_back("kv/web/a", "");
+    assert_eq!(foreseen(folder, WIDE), before);
+    given_back(
+        "kv/all/a",
+        "missed = [{ capability = \"delete\", policy = \"team-web\", path = \"kv/all/*\" }]\n",
+    );
+    assert_eq!(foreseen(folder, WIDE), before);
+    // Its day is past, and it tells of its like all the same.
+    given_back(
+        "kv/web/a",
+        "missed = [{ capability = \"delete\", policy = \"team-web\", path = \"kv/web/*\" }]\n",
+    );
+    let after = foreseen(folder, WIDE);
+    let itself = |(stanza, ..): &(String, f64, String)| stanza == "team-web `kv/web/a`";
+    assert!(before.iter().any(itself) && !after.iter().any(itself), "{after:?}");
+    let others: Vec<_> = before.iter().filter(|one| !itself(one)).collect();
+    assert_eq!(others.len(), after.len(), "{after:?}");
+    for ((stanza, before, why), (same, after, because)) in others.into_iter().zip(&after) {
+        assert_eq!(stanza, same);
+        // What all others may delete; what is read by the tight one is of another kind.
+        if stanza.contains("`kv/") && !stanza.ends_with("`kv/web/*`") {
+            assert!(*after > 1.5 * before, "{stanza}: {before} and {after}");
+            assert!(
+                because.contains("and 1 that had been taken away had to be given back"),
+                "{because}"
+            );
+        } else {
+            assert_eq!((before, why), (after, because), "{stanza}");
+        }
+    }
+    // Within what may be denied there is room for fewer of them.
+    let fewer = foreseen(folder, "10/10000");
+    assert!(fewer.len() < small.len(), "{small:?} and {fewer:?}");
+}

@@ -111,9 +111,14 @@ impl Place {
 
     /// One wave: `delete` goes from the policy `wide`.
     fn tightened(&self) {
-        let old = self.policy("wide", WIDE);
-        self.write("report/new.hcl", &WIDE.replace(", \"delete\"", ""));
-        let new = json!({"name": "wide", "file": "new.hcl", "sha256": sha(&WIDE.replace(", \"delete\"", ""))});
+        self.without_delete(WIDE);
+    }
+
+    fn without_delete(&self, text: &str) {
+        let old = self.policy("wide", text);
+        let tight = text.replace(", \"delete\"", "");
+        self.write("report/new.hcl", &tight);
+        let new = json!({"name": "wide", "file": "new.hcl", "sha256": sha(&tight)});
         let waves = json!([{"title": "capabilities", "promised": 0.2, "steps": [new]}]);
         let document =
             json!({"version": 1, "plan": "p", "horizon_days": 90, "policies": [old, self.default()], "waves": waves});
@@ -292,6 +297,55 @@ fn what_was_given_back_and_is_allowed_since_is_answered() {
     place.append("audit.log", &asked(5, "2026-03-07T12:00:00Z", true));
     let (_, found) = place.regressions();
     assert_eq!(found["denied"]["unknown"], 2, "{found:#}");
+}
+
+/// As the policy writes it: a policy of the parent grants in the namespace of the request by a longer path.
+#[test]
+fn what_is_given_back_is_remembered_once_with_what_had_granted_it() {
+    let place = Place::new();
+    place.without_delete(&WIDE.replace("kv/", "team/kv/"));
+    place.applied(1, "2026-03-01T00:00:00Z");
+    for (id, path) in [(1, "kv/a"), (2, "kv/b")] {
+        let asked = entry(id, "2026-03-02T10:00:00Z", &["default", "wide"], "delete", path, true);
+        let inside = asked.replace(
+            r#""namespace":{"id":"root"}"#,
+            r#""namespace":{"id":"t","path":"team/"}"#,
+        );
+        assert_ne!(asked, inside);
+        place.append("audit.log", &inside);
+    }
+    let remember = || {
+        let output = Command::new(PROGRAM)
+            .args(["regressions", "--quiet", "--remember", "--decisions"])
+            .arg(place.at("decisions.toml"))
+            .arg("--applied")
+            .arg(place.at("report"))
+            .arg("--logs")
+            .arg(place.at("audit.log"))
+            .arg("--deployment")
+            .arg(place.at("deployment"))
+            .arg("--out")
+            .arg(place.at("back"))
+            .output()
+            .unwrap();
+        assert_eq!(
+            output.status.code(),
+            Some(1),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        fs::read_to_string(place.at("decisions.toml")).unwrap()
+    };
+    let text = remember();
+    for path in ["team/kv/a", "team/kv/b"] {
+        assert!(
+            text.contains(&format!("policy = \"wide\"\npath = \"{path}\"\n")),
+            "{text}"
+        );
+    }
+    let missed = "missed = [{ capability = \"delete\", policy = \"wide\", path = \"team/kv/*\" }]\n";
+    assert_eq!(text.matches(missed).count(), 2, "{text}");
+    assert_eq!(remember(), text, "no more for being told again");
 }
 
 fn metrics(address: &str) -> String {

@@ -31,6 +31,8 @@ pub(super) fn window(input: &Input<'_>, options: &Options, cut: &Cut) -> Window 
         price: &options.price,
         removable,
         mounts: &mounts,
+        // It would be told of what is to come.
+        missed: &[],
     };
     let weighed = Weighed::new(&options.weights, &sides.past.universe);
     let span = Span {

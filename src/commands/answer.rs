@@ -83,6 +83,7 @@ fn decision(args: &AnswerArgs, word: Answer, about: About) -> Result<Decision, F
         until: until
             .parse::<Date>()
             .map_err(|_| Failure::new(format!("`--until {until}` is no date"), Some("write it as 2027-01-31")))?,
+        missed: Vec::new(),
         line: 0,
     })
 }

@@ -10,7 +10,7 @@ use crate::rollout::applied::{Applied, AppliedError};
 use crate::rollout::regression::{self, Found, Regression, Seen, Writes};
 use crate::rollout::restore::{self, Restore};
 use crate::rollout::verdict::{Standing, Verdict, standings};
-use crate::settings::decisions::{self, About, Decision, Verdict as Decided};
+use crate::settings::decisions::{self, About, Decision, Missed, Verdict as Decided};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -74,9 +74,17 @@ fn remember(
         let Some((policy, _)) = restore.of(regression) else {
             continue;
         };
+        // As the policy writes it: a namespace below its own is a part of the path.
+        let asked = format!("{}{}", regression.namespace, regression.path);
+        let path = asked.strip_prefix(&*policy.0).unwrap_or(&asked);
+        let missed = regression.stanza.iter().map(|stanza| Missed {
+            capability: regression.capability,
+            policy: label(&regression.policy),
+            path: stanza.trim_start_matches('/').to_owned(),
+        });
         let decision = Decision {
             verdict: Decided::GivenBack,
-            about: About::Grant(label(policy), Some(regression.path.clone())),
+            about: About::Grant(label(policy), Some(path.to_owned())),
             owner: regression.principal.clone(),
             reason: format!(
                 "{} was denied {} since wave {}",
@@ -85,6 +93,7 @@ fn remember(
                 regression.wave
             ),
             until: until(applied, regression),
+            missed: missed.collect(),
             line: 0,
         };
         decisions::put(&mut all, decision);

@@ -6,6 +6,7 @@ use super::waiver::{self, Waiver};
 use crate::access::{Holder, Joined, PolicyNumber, StanzaId};
 use crate::advice::Finding;
 use crate::index::IndexVec;
+use crate::optimize::tighten::Missed;
 use crate::policy::model::Policy;
 use crate::settings::Settings;
 use crate::settings::decisions::About;
@@ -146,6 +147,24 @@ fn decided<'a>(places: &'a Places, settings: &'a Settings, today: Date) -> impl 
         };
         spots.into_iter().map(move |spot| (spot, why.clone()))
     })
+}
+
+/// What was taken away and missed, whether or not it is still kept for that.
+pub(super) fn missed(settings: &Settings) -> Vec<Missed> {
+    let given = settings.decisions.iter().flat_map(|decision| {
+        let About::Grant(to, Some(path)) = &decision.about else {
+            return Vec::new();
+        };
+        let missed = decision.missed.iter().map(|missed| Missed {
+            capability: missed.capability,
+            policy: missed.policy.clone(),
+            stanza: missed.path.clone(),
+            to: to.clone(),
+            path: path.clone(),
+        });
+        missed.collect()
+    });
+    given.collect()
 }
 
 /// What decisions say, for whoever reads the report.

@@ -138,6 +138,7 @@ pub fn advise(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&s
         price: &settings.price,
         removable: &removable,
         mounts: &mounts,
+        missed: &kept::missed(settings),
     };
     let foreseen = foreseen(joined, &how, &weighed, &settings.foresight, &coverage);
     if let Some(said) = &foreseen.said {

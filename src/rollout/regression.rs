@@ -9,7 +9,7 @@ use super::applied::{Applied, Span};
 use super::lists::{Shift, ids_of};
 use crate::access::{self, Inputs, Joined, JoinedDemand, Outcome};
 use crate::deployment::Deployment;
-use crate::policy::model::Policy;
+use crate::policy::model::{Policy, Stanza};
 use crate::policy::profile::Profile;
 use crate::usage::demand::Demand;
 use crate::usage::{Facts, Principal, Usage};
@@ -47,6 +47,9 @@ pub struct Regression {
     pub last_seen: Option<Timestamp>,
     /// The policy that allowed it before.
     pub policy: PolicyKey,
+    /// The path of the stanza by which it did, where the wave took it out of that policy.
+    #[serde(default)]
+    pub stanza: Option<String>,
     /// The policies that could give it back, the likeliest first: those that the token has.
     pub targets: Vec<PolicyKey>,
     /// The wave that took it.
@@ -411,13 +414,16 @@ impl World<'_> {
             .winner(was.operation(), &was.path)
             .and_then(|id| set.acl.rule(id))?;
         let changes = &self.applied.waves.get(wave.checked_sub(1)?)?.changes;
-        let keys: Vec<PolicyKey> = rule
+        let sources: Vec<(PolicyKey, &Stanza)> = rule
             .sources
             .iter()
             .filter(|source| source.capabilities.contains(was.demand.capability))
-            .map(|source| key_of(&before.policies[set.stanza(source).policy()]))
+            .map(|source| set.stanza(source))
+            .map(|id| (key_of(&before.policies[id.policy()]), &before.policies[id]))
             .collect();
-        let policy = keys.iter().find(|key| changes.contains(key)).or(keys.first())?.clone();
+        let changed = sources.iter().find(|(key, _)| changes.contains(key));
+        let (policy, stanza) = changed.or(sources.first())?.clone();
+        let stanza = self.took(wave, &policy, stanza, was.demand.capability);
         let targets = targets(now, is, &policy);
         // What was allowed as well was so since one of the policies that could give it was written; nobody knows how it went on where
         // that happened more than once.
@@ -458,12 +464,24 @@ impl World<'_> {
             last_seen: last,
             targets,
             policy,
+            stanza,
             wave,
             has: has.unwrap_or_default().difference(CapabilitySet::of(Capability::Deny)),
             answered: false,
         };
         regression.answered = writes.answer(self.applied, &regression);
         Some(regression)
+    }
+}
+
+impl World<'_> {
+    /// The path of a stanza that granted this before a wave, where it does no longer.
+    fn took(&self, wave: usize, policy: &PolicyKey, before: &Stanza, capability: Capability) -> Option<String> {
+        let after = self.applied.states.get(wave)?;
+        let mut after = after.iter().filter(|after| key_of(after) == *policy);
+        let mut stanzas = after.next().into_iter().flat_map(|after| &after.stanzas);
+        let stays = stanzas.any(|stanza| stanza.path == before.path && stanza.capability_set().contains(capability));
+        (!stays).then(|| before.path.to_string())
     }
 }
 

@@ -2,6 +2,7 @@
 //! `advise`, `check` and `watch` alike.
 
 use crate::files;
+use crate::vault::Capability;
 use jiff::civil::Date;
 use serde::Deserialize;
 use std::fmt::Write as _;
@@ -63,6 +64,18 @@ pub enum About {
     Grant(String, Option<String>),
 }
 
+/// A grant that was taken away, and that somebody needed.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Missed {
+    /// What was needed.
+    pub capability: Capability,
+    /// The policy that had granted it, with its namespace in front.
+    pub policy: String,
+    /// The path of the stanza by which it had.
+    pub path: String,
+}
+
 /// One decision.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision {
@@ -76,6 +89,8 @@ pub struct Decision {
     pub reason: String,
     /// The last day on which it holds.
     pub until: Date,
+    /// What was missed when it had been taken away: it tells of its like, whatever is decided and until when.
+    pub missed: Vec<Missed>,
     /// The line on which it begins.
     pub line: u32,
 }
@@ -137,6 +152,17 @@ impl Decision {
             // Writing into a string cannot fail.
             let _ = writeln!(out, "{key} = {}", quoted(value));
         }
+        let missed = self.missed.iter().map(|missed| {
+            let [policy, path] = [&missed.policy, &missed.path].map(|text| quoted(text));
+            format!(
+                "{{ capability = \"{}\", policy = {policy}, path = {path} }}",
+                missed.capability
+            )
+        });
+        let missed: Vec<String> = missed.collect();
+        if !missed.is_empty() {
+            let _ = writeln!(out, "missed = [{}]", missed.join(", "));
+        }
     }
 }
 
@@ -177,6 +203,8 @@ struct Entry {
     owner: String,
     reason: String,
     until: String,
+    #[serde(default)]
+    missed: Vec<Missed>,
 }
 
 /// Why decisions can't be used.
@@ -259,6 +287,7 @@ fn decision(entry: Entry, line: u32) -> Result<Decision, String> {
             .until
             .parse()
             .map_err(|_| wrong("ends on no date like 2027-01-31"))?,
+        missed: entry.missed,
         line,
     })
 }
@@ -273,10 +302,15 @@ pub fn render(decisions: &[Decision]) -> String {
     out
 }
 
-/// Puts a decision in the place of an older one about the same, or at the end.
-pub fn put(decisions: &mut Vec<Decision>, new: Decision) {
+/// Puts a decision in the place of an older one about the same, or at the end. What was missed stays remembered.
+pub fn put(decisions: &mut Vec<Decision>, mut new: Decision) {
     match decisions.iter_mut().find(|one| one.about == new.about) {
-        Some(old) => *old = new,
+        Some(old) => {
+            new.missed.append(&mut old.missed);
+            new.missed.sort();
+            new.missed.dedup();
+            *old = new;
+        }
         None => decisions.push(new),
     }
 }
@@ -298,16 +332,34 @@ mod tests {
             Just(Verdict::Postpone),
             Just(Verdict::GivenBack)
         ];
-        (verdict, about, "[a-z]{1,5}", "[a-z\"\\\\\n\t#=\\[\\]]{0,9}x", 1_i16..28).prop_map(
-            |(verdict, about, owner, reason, day)| Decision {
+        let missed = (
+            prop_oneof![Just(Capability::Read), Just(Capability::Delete)],
+            "[ -~]{1,9}",
+            "\\PC{0,6}",
+        );
+        let missed = missed.prop_map(|(capability, policy, path)| Missed {
+            capability,
+            policy,
+            path,
+        });
+        let missed = proptest::collection::vec(missed, 0..3);
+        (
+            verdict,
+            about,
+            "[a-z]{1,5}",
+            "[a-z\"\\\\\n\t#=\\[\\]]{0,9}x",
+            1_i16..28,
+            missed,
+        )
+            .prop_map(|(verdict, about, owner, reason, day, missed)| Decision {
                 verdict,
                 about,
                 owner,
                 reason,
                 until: jiff::civil::date(2027, 2, i8::try_from(day).unwrap()),
+                missed,
                 line: 0,
-            },
-        )
+            })
     }
 
     proptest! {
@@ -331,6 +383,10 @@ mod tests {
             ("reason = \"r\"\nfinding = \"f\"\npolicy = \"p\"\n", "needs a `finding`"),
             ("reason = \" \"\npolicy = \"p\"\n", "line 3 has no `reason`"),
             ("reason = \"r\"\npolicy = \"p\"\nwhy = \"x\"\n", "why"),
+            (
+                "reason = \"r\"\npolicy = \"p\"\nmissed = [{capability = \"red\", policy = \"p\", path = \"x\"}]\n",
+                "red",
+            ),
         ] {
             let error = parse(file(fields).as_bytes()).unwrap_err();
             assert!(error.contains(word), "{error}");
@@ -346,6 +402,7 @@ mod tests {
             owner: "a".to_owned(),
             reason: "r".to_owned(),
             until: jiff::civil::date(2027, 1, 31),
+            missed: Vec::new(),
             line: 1,
         };
         let mut all = vec![one(Verdict::Postpone, "x"), one(Verdict::Postpone, "y")];
@@ -353,5 +410,29 @@ mod tests {
         let verdicts: Vec<Verdict> = all.iter().map(|one| one.verdict).collect();
         assert_eq!(verdicts, [Verdict::Reject, Verdict::Postpone]);
         assert!(!all[0].is_expired(all[0].until) && all[0].is_expired(all[0].until.tomorrow().unwrap()));
+    }
+
+    #[test]
+    fn what_was_missed_is_kept_once_whatever_is_decided_after_it() {
+        let one = |verdict, capability: Option<Capability>| Decision {
+            verdict,
+            about: About::Grant("p".to_owned(), Some("kv/a".to_owned())),
+            owner: "a".to_owned(),
+            reason: "r".to_owned(),
+            until: jiff::civil::date(2027, 1, 31),
+            missed: Vec::from_iter(capability.map(|capability| Missed {
+                capability,
+                policy: "p".to_owned(),
+                path: "kv/*".to_owned(),
+            })),
+            line: 1,
+        };
+        let mut all = Vec::new();
+        for capability in [Capability::Delete, Capability::Read, Capability::Delete] {
+            put(&mut all, one(Verdict::GivenBack, Some(capability)));
+        }
+        put(&mut all, one(Verdict::Postpone, None));
+        let missed: Vec<Capability> = all[0].missed.iter().map(|missed| missed.capability).collect();
+        assert_eq!((all.len(), missed), (1, vec![Capability::Read, Capability::Delete]));
     }
 }

@@ -97,6 +97,15 @@ impl Unit {
     }
 }
 
+/// Something that had been closed, and came into use all the same: nobody saw it in the past.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Missed {
+    /// What its unit is like, as [`Unit::likes`].
+    pub likes: Vec<u64>,
+    /// How deep the place lies below which it was new; none where nothing of its unit was in use.
+    pub below: Option<u8>,
+}
+
 /// What was born at one place, and what followed.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Births {

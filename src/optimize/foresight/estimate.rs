@@ -3,7 +3,7 @@
 //! Estimates are raised by how far they were off at earlier days. A promise scatters by three things: new needs are used again and
 //! again; what is alike comes or stays away together; and there may always come what never came.
 
-use super::births::Unit;
+use super::births::{Missed, Unit};
 use super::choice::{self, Choice, Chosen, Limits};
 use super::forecast::{Expected, forecast};
 use super::interval::Spread;
@@ -37,14 +37,15 @@ const COMMON: (f64, f64) = (0.6, 1.0);
 const ALIKE: f64 = 1.5;
 
 impl Estimate {
-    /// Looks `horizon` days ahead from the end of the past; earlier days tell how far off that is.
+    /// Looks `horizon` days ahead from the end of the past; earlier days tell how far off that is, as if nothing had been missed.
     #[must_use]
-    pub fn new(units: &[Unit], end: i32, horizon: i32, piece: f64) -> Self {
+    pub fn new(units: &[Unit], missed: &[Missed], (end, horizon): (i32, i32), piece: f64) -> Self {
         let origins = origins(units, end, horizon);
         Self {
+            expected: forecast(units, missed, end, horizon),
             off: off(&origins, units, piece),
             origins,
-            ..Self::known(units, (end, horizon), piece, Off::unknown())
+            piece,
         }
     }
 
@@ -52,7 +53,7 @@ impl Estimate {
     #[must_use]
     pub fn known(units: &[Unit], (end, horizon): (i32, i32), piece: f64, off: Off) -> Self {
         Self {
-            expected: forecast(units, end, horizon),
+            expected: forecast(units, &[], end, horizon),
             off,
             origins: Vec::new(),
             piece,
@@ -223,7 +224,7 @@ mod tests {
             }
         };
         let units: Vec<Unit> = (0..6).map(unit).collect();
-        let found = Estimate::new(&units, 90, 60, 5.0);
+        let found = Estimate::new(&units, &[], (90, 60), 5.0);
         assert!(found.off.factor > 1.5, "{:?}", found.off);
     }
 

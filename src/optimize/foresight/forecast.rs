@@ -4,12 +4,15 @@
 //! births of the second and the last third of the past, for each kind by itself (`fade.rs`). How often they come at a place, and
 //! how often one is used again, are rates pooled over what is alike. What is used again is followed for one horizon at most: a
 //! season ends. Where nothing new ever came, what is in use already tells how much a newcomer would be used.
+//!
+//! What was closed and missed is one more that came, of its nearest like alone, and in no time of its own: what was closed and not
+//! missed is not seen either. So it only ever raises what is expected, and the more the more of it there is.
 #![allow(
     clippy::indexing_slicing,
     reason = "INVARIANT: cumulated ages are indexed up to the length they were made with; places by their own numbers"
 )]
 
-use super::births::{Births, Unit};
+use super::births::{Births, Missed, Unit};
 use super::fade::{Fade, Fades, Halves};
 use super::pool::{Entry, Pool};
 use rayon::prelude::*;
@@ -32,6 +35,8 @@ pub struct Expected {
     pub burst: f64,
     /// First uses or new places that were counted of what is like it: how well its rate is known.
     pub known: f64,
+    /// Of what is like it, what was closed and missed.
+    pub missed: u32,
 }
 
 /// Counts of one place.
@@ -114,14 +119,33 @@ impl Alike {
 
 /// What a place is like in how fast births fade: the nearest of what its unit is like, and how deep it lies.
 fn kind(unit: &Unit, depth: u8) -> u64 {
-    unit.nearest()
-        .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    deep(unit.nearest(), depth)
+}
+
+/// The key of what lies so deep in what is alike.
+fn deep(like: u64, depth: u8) -> u64 {
+    like.wrapping_mul(0x9e37_79b9_7f4a_7c15)
         .wrapping_add(u64::from(depth.min(3)))
 }
 
-/// Expected wrong denials of all forms of all units in `horizon` days after `until`.
+/// The groups of a place: how deep it lies, and there what its unit is like.
+fn placed(likes: &[u64], depth: u8) -> Vec<u64> {
+    let alike = likes.iter().map(|like| deep(*like, depth));
+    [u64::from(depth.min(3))].into_iter().chain(alike).collect()
+}
+
+/// One more that came, in no time of its own.
+fn more(groups: Vec<u64>) -> Entry {
+    Entry {
+        groups,
+        count: 1.0,
+        exposure: 0.0,
+    }
+}
+
+/// Expected wrong denials of all forms of all units in `horizon` days after `until`, with what was missed besides.
 #[must_use]
-pub fn forecast(units: &[Unit], until: i32, horizon: i32) -> Vec<Expected> {
+pub fn forecast(units: &[Unit], missed: &[Missed], until: i32, horizon: i32) -> Vec<Expected> {
     let most = usize::try_from(until + horizon + 2).unwrap_or(2);
     let counts: Vec<Vec<u32>> = units.par_iter().map(|u| u.counts(until)).collect();
     let (of_units, of_places) = fades(units, until, most);
@@ -153,7 +177,9 @@ pub fn forecast(units: &[Unit], until: i32, horizon: i32) -> Vec<Expected> {
     for (unit, entry) in units.iter().zip(&first) {
         known.add(unit.nearest(), entry.count, entry.exposure);
     }
-    let first = Pool::learn(&first, (0.5, of_units.whole().between(burn, until) * 50.0));
+    let whole = missed.iter().filter(|missed| missed.below.is_none());
+    let whole: Vec<Entry> = whole.map(|missed| more(missed.likes.clone())).collect();
+    let first = Pool::with_more(&first, &whole, (0.5, of_units.whole().between(burn, until) * 50.0));
 
     let places: Vec<Counted> = units
         .par_iter()
@@ -162,11 +188,9 @@ pub fn forecast(units: &[Unit], until: i32, horizon: i32) -> Vec<Expected> {
         .collect();
     let groups = |c: &Counted| -> Vec<u64> {
         let unit = &units[c.unit];
-        let depth = u64::from(unit.places[c.place].depth.min(3));
-        let with = |like: &u64| like.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(depth);
-        let mut groups: Vec<u64> = vec![depth];
-        groups.extend(unit.likes.iter().map(with));
-        groups.push(with(&(c.unit as u64 ^ 0x5851_f42d_4c95_7f2d)));
+        let depth = unit.places[c.place].depth;
+        let mut groups = placed(&unit.likes, depth);
+        groups.push(deep(c.unit as u64 ^ 0x5851_f42d_4c95_7f2d, depth));
         groups
     };
     let groups: Vec<Vec<u64>> = places.par_iter().map(groups).collect();
@@ -184,7 +208,11 @@ pub fn forecast(units: &[Unit], until: i32, horizon: i32) -> Vec<Expected> {
             })
             .collect()
     };
-    let born = Pool::learn(&entries(&|c| (c.births.born, c.exposure)), (0.5, 50.0));
+    let below = missed
+        .iter()
+        .filter_map(|missed| Some(more(placed(&missed.likes, missed.below?))));
+    let below: Vec<Entry> = below.collect();
+    let born = Pool::with_more(&entries(&|c| (c.births.born, c.exposure)), &below, (0.5, 50.0));
     let mut before: BTreeMap<&[u64], (f64, f64)> = BTreeMap::new();
     let mut told = Alike::default();
     for (c, groups) in places.iter().zip(&groups) {
@@ -224,6 +252,12 @@ pub fn forecast(units: &[Unit], until: i32, horizon: i32) -> Vec<Expected> {
     }
     let follow = Pool::told(&follow, &established(before, horizon), (1.0, 10.0));
 
+    let mut of_like: HashMap<(u64, bool), u32> = HashMap::new();
+    for one in missed {
+        let nearest = one.likes.last().copied().unwrap_or_default();
+        *of_like.entry((nearest, one.below.is_some())).or_default() += 1;
+    }
+
     let asleep = asleep(units, until, horizon);
     let mut expected: Vec<Expected> = units
         .par_iter()
@@ -247,6 +281,7 @@ pub fn forecast(units: &[Unit], until: i32, horizon: i32) -> Vec<Expected> {
                 counts,
                 burst: 1.0 + again * f64::from(horizon) / 2.0,
                 known: if unused { known.of(unit.nearest()).0 } else { 0.0 },
+                missed: of_like.get(&(unit.nearest(), !unused)).copied().unwrap_or_default(),
             }
         })
         .collect();
@@ -486,6 +521,7 @@ fn fades(units: &[Unit], until: i32, most: usize) -> (Fades, Fades) {
 #[cfg(test)]
 mod tests {
     use super::super::births::Place;
+    use super::super::choice;
     use super::*;
     use proptest::prelude::*;
 
@@ -532,7 +568,7 @@ mod tests {
             units.push(unit(7, &[]));
             // Others came into use, and were used once.
             units.extend((0..4).map(|n| unit(8, &[vec![50 + n]])));
-            forecast(&units, 90, 60)[8].drop.unwrap()
+            forecast(&units, &[], 90, 60)[8].drop.unwrap()
         };
         assert!(cost(1) > 2.0 * cost(30), "{} and {}", cost(1), cost(30));
     }
@@ -551,7 +587,12 @@ mod tests {
             };
             (0..10).map(of).collect()
         };
-        let cost = |again: i32| forecast(&make(again), 90, 60).iter().map(|e| e.narrow[0]).sum::<f64>();
+        let cost = |again: i32| {
+            forecast(&make(again), &[], 90, 60)
+                .iter()
+                .map(|e| e.narrow[0])
+                .sum::<f64>()
+        };
         assert!(cost(0) < cost(20) / 4.0, "{} and {}", cost(0), cost(20));
     }
 
@@ -563,7 +604,7 @@ mod tests {
         for (n, unit) in units.iter_mut().enumerate() {
             unit.block = [0, 0, 0, 0, 1, 1, 1, 1, 0, 1][n];
         }
-        let found = forecast(&units, 90, 60);
+        let found = forecast(&units, &[], 90, 60);
         let (busy, idle) = (found[8].drop.unwrap(), found[9].drop.unwrap());
         assert!(busy > 1.5 * idle, "{busy} and {idle}");
     }
@@ -582,7 +623,7 @@ mod tests {
             (used.block, never.block) = (block, block);
             units.extend([used, never]);
         }
-        let found = forecast(&units, 90, 60);
+        let found = forecast(&units, &[], 90, 60);
         let (used, never) = (found[0].drop.unwrap(), found[1].drop.unwrap());
         assert!(used > 3.0 * never && used > 2.0, "{used} and {never}");
     }
@@ -602,7 +643,7 @@ mod tests {
         let rare: Vec<Vec<i32>> = [0, 1, 2, 3, 5, 8, 13, 21, 32, 34, 40, 55].map(|day| vec![day]).to_vec();
         let mut units = vec![unit(7, &weekly)];
         units.extend((0..6).map(|_| unit(8, &rare)));
-        let found = forecast(&units, 90, 56);
+        let found = forecast(&units, &[], 90, 56);
         assert!(found[0].narrow[0] > 5.5, "eight more weeks: {}", found[0].narrow[0]);
         assert!(found[1].narrow[0] < found[0].narrow[0] / 2.0, "{}", found[1].narrow[0]);
     }
@@ -623,19 +664,80 @@ mod tests {
             let at = at % units.len();
             let mut turned = units.clone();
             turned.rotate_left(at);
-            let (mut one, other) = (forecast(&units, 90, 60), forecast(&turned, 90, 60));
+            let (mut one, other) = (forecast(&units, &[], 90, 60), forecast(&turned, &[], 90, 60));
             one.rotate_left(at);
             let close = |a: f64, b: f64| (a - b).abs() <= 1e-9 * a.abs().max(b.abs()).max(1e-9);
             for (a, b) in one.iter().zip(&other) {
                 prop_assert!(a.drop.zip(b.drop).is_none_or(|(a, b)| close(a, b)) && a.drop.is_some() == b.drop.is_some());
                 prop_assert!(a.narrow.iter().zip(&b.narrow).all(|(a, b)| close(*a, *b)), "{a:?} {b:?}");
             }
-            for (unit, found) in units.iter().zip(forecast(&units, 90, 0)) {
+            for (unit, found) in units.iter().zip(forecast(&units, &[], 90, 0)) {
                 prop_assert!(found.narrow.iter().all(|n| *n == 0.0));
                 prop_assert!(found.drop.is_none_or(|n| n == 0.0));
                 // What was used is never dropped.
                 prop_assert_eq!(found.drop.is_none(), unit.first(90).is_some());
             }
         }
+
+        #[test]
+        fn what_was_missed_raises_its_own_like_and_lowers_nobody(
+            uses in prop::collection::vec((0_u64..3, prop::collection::vec(prop::collection::btree_set(0_i32..90, 0..6), 0..4)), 1..9),
+            missed in prop::collection::vec((0_u64..3, prop::option::of(0_u8..2)), 1..5),
+            price in 0_i32..5,
+        ) {
+            let units: Vec<Unit> = uses
+                .iter()
+                .map(|(like, days)| {
+                    let days: Vec<Vec<i32>> = days.iter().filter(|d| !d.is_empty()).map(|d| d.iter().copied().collect()).collect();
+                    unit(*like, &days)
+                })
+                .collect();
+            let missed: Vec<Missed> = missed.into_iter().map(|(like, below)| Missed { likes: vec![1, like], below }).collect();
+            for n in 0..missed.len() {
+                let (fewer, more) = (forecast(&units, &missed[..n], 90, 60), forecast(&units, &missed[..=n], 90, 60));
+                for ((unit, one), other) in units.iter().zip(&fewer).zip(&more) {
+                    let is_like = unit.likes == missed[n].likes;
+                    let mut raised = Vec::new();
+                    if let (Some(a), Some(b)) = (one.drop, other.drop) {
+                        raised.push((a, b, is_like && missed[n].below.is_none()));
+                    }
+                    let narrow = unit.places.iter().zip(one.narrow.iter().zip(&other.narrow));
+                    for (place, (a, b)) in narrow.filter(|(place, _)| place.uses.is_empty()) {
+                        raised.push((*a, *b, is_like && missed[n].below == Some(place.depth)));
+                    }
+                    for (a, b, is_meant) in raised {
+                        prop_assert!(if is_meant { b > a } else { a.to_bits() == b.to_bits() }, "{a} and {b}: {is_meant}");
+                    }
+                    prop_assert!(is_like || one == other);
+                    // So no more of it goes, at whatever price.
+                    let best = |e: &Expected| choice::best(unit, e, 10_f64.powi(price), 0.1).open;
+                    prop_assert!(best(other) >= best(one));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn one_of_a_dozen_alike_that_was_missed_is_news_and_one_in_a_busy_folder_is_little() {
+        let missed = |below| {
+            [Missed {
+                likes: vec![1, 7],
+                below,
+            }]
+        };
+        let unused: Vec<Unit> = (0..12).map(|_| unit(7, &[])).chain([unit(8, &[every(1)])]).collect();
+        let drop = |missed: &[Missed]| forecast(&unused, missed, 90, 60)[0].drop.unwrap();
+        assert!(
+            drop(&missed(None)) > 1.5 * drop(&[]),
+            "{} and {}",
+            drop(&missed(None)),
+            drop(&[])
+        );
+        // A new path each week below each of four.
+        let weekly: Vec<Vec<i32>> = (0..13).map(|n| vec![n * 7]).collect();
+        let busy: Vec<Unit> = (0..4).map(|_| unit(7, &weekly)).collect();
+        let narrow = |missed: &[Missed]| forecast(&busy, missed, 90, 60)[0].narrow[0];
+        let (with, without) = (narrow(&missed(Some(0))), narrow(&[]));
+        assert!(with > without && with < 1.2 * without, "{with} and {without}");
     }
 }

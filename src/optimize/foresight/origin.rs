@@ -39,7 +39,7 @@ pub fn origins(units: &[Unit], end: i32, horizon: i32) -> Vec<Origin> {
         .map(|ahead| Origin {
             at: end - ahead,
             end,
-            expected: forecast(units, end - ahead, ahead),
+            expected: forecast(units, &[], end - ahead, ahead),
         })
         .collect()
 }

@@ -40,6 +40,22 @@ impl Pool {
     /// says nothing, nor how much groups differ.
     #[must_use]
     pub fn told(entries: &[Entry], told: &[Entry], prior: (f64, f64)) -> Self {
+        Self::built(entries, told, prior, None)
+    }
+
+    /// The same as of the entries alone, but for what more is told of the nearest of some groups, which changes nothing of how much groups
+    /// differ on nearer floors either: where it is a count without exposure, no rate gets lower.
+    #[must_use]
+    pub fn with_more(entries: &[Entry], more: &[Entry], prior: (f64, f64)) -> Self {
+        let without = Self::learn(entries, prior);
+        if more.is_empty() {
+            return without;
+        }
+        Self::built(entries, more, prior, Some(&without.worth))
+    }
+
+    /// With what the wider groups are worth on each floor, where that is known.
+    fn built(entries: &[Entry], told: &[Entry], prior: (f64, f64), worths: Option<&[f64]>) -> Self {
         let sums = entries
             .iter()
             .fold(prior, |sum, e| (sum.0 + e.count, sum.1 + e.exposure));
@@ -68,7 +84,9 @@ impl Pool {
                     .then(a.1.total_cmp(&b.1))
                     .then(a.2.total_cmp(&b.2))
             });
-            let worth = likeliest(&list);
+            let worth = worths
+                .and_then(|worths| worths.get(floor).copied())
+                .unwrap_or_else(|| likeliest(&list));
             for entry in told.iter().filter(|e| e.groups.len() == floor + 1) {
                 let above = pool.at(entry.groups.get(..floor).unwrap_or_default());
                 let sum = sums.entry(nested(&entry.groups)).or_insert((0.0, 0.0, above));
@@ -210,6 +228,24 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn more_of_one_group_raises_it_and_what_is_below_and_nothing_else(
+            list in prop::collection::vec((0_u64..3, 0_u64..4, 0_u64..4, 0_u32..9, 1_u32..90), 2..30),
+            at in (0_u64..3, 0_u64..4),
+        ) {
+            let entries: Vec<Entry> = list
+                .iter()
+                .map(|&(a, b, c, count, exposure)| entry(&[a, b, c], f64::from(count), f64::from(exposure)))
+                .collect();
+            let more = [entry(&[at.0, at.1], 1.0, 0.0)];
+            let (one, other) = (Pool::learn(&entries, (0.5, 50.0)), Pool::with_more(&entries, &more, (0.5, 50.0)));
+            for e in &entries {
+                let (a, b) = (one.at(&e.groups), other.at(&e.groups));
+                let is_below = e.groups.starts_with(&more[0].groups);
+                prop_assert!(if is_below { b > a } else { a.to_bits() == b.to_bits() }, "{a} and {b}");
+            }
+        }
+
         #[test]
         fn no_order_of_entries_matters(
             list in prop::collection::vec((0_u64..3, 0_u64..4, 0_u32..9, 1_u32..90), 2..30),

@@ -67,7 +67,7 @@ pub(super) fn needs(joined: &Joined, tightened: &Scheme, weighed: &Weighed<'_>, 
         }
     }
     let used = used(joined, tightened, span.first);
-    let shapes = shapes(&tightened.policies);
+    let (shapes, _) = shapes(&tightened.policies);
     let ids: Vec<Granted> = holders
         .keys()
         .flat_map(|&policy| tightened.policies.stanzas_of(policy))

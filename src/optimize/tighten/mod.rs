@@ -6,6 +6,7 @@
 
 mod blame;
 mod draft;
+mod missed;
 mod outlook;
 mod settle;
 mod shape;
@@ -31,6 +32,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub(in crate::optimize) use shape::shapes;
 
+pub use missed::Missed;
 pub use outlook::{Offer, Outlook, Span, outlook};
 
 /// What tightening has to respect.
@@ -41,6 +43,8 @@ pub struct Options<'a> {
     pub removable: &'a IndexVec<Policy, bool>,
     /// Mount paths, where they are known.
     pub mounts: &'a [String],
+    /// What was taken away before, and missed.
+    pub missed: &'a [Missed],
 }
 
 /// What is wanted of each stanza: changes, the tightest first; it stays as it is where none of them can be proven.

@@ -1,7 +1,7 @@
 //! What tightening would cost tomorrow, and the forms that are best within a budget.
 
 use super::units::{self, Grant, Units};
-use super::{Ladders, Options, Tightening, changeable, settle};
+use super::{Ladders, Options, Tightening, changeable, missed, settle};
 use crate::access::weight::Weighed;
 use crate::access::{Joined, JoinedDemand, Outcome, StanzaId};
 use crate::optimize::edit::{Change, NewStanza};
@@ -62,7 +62,9 @@ pub struct Offer {
 pub fn outlook(joined: &Joined, options: &Options<'_>, weighed: &Weighed<'_>, span: Span) -> Outlook {
     let free: BTreeSet<StanzaId> = changeable(joined, options.removable).into_iter().collect();
     let units = units::read(joined, weighed, &free, (span.first, span.end));
-    let estimate = Estimate::new(&units.units, span.end - span.first, span.horizon, PIECE);
+    let missed = missed::evidence(options.missed, joined, &units);
+    let days = (span.end - span.first, span.horizon);
+    let estimate = Estimate::new(&units.units, &missed, days, PIECE);
     Outlook {
         horizon: span.horizon,
         uses: uses(joined, span),
@@ -214,7 +216,11 @@ impl Outlook {
         let why = match &chosen.form {
             Form::Places(_) => {
                 let (born, days) = expected.born;
-                format!("in the last {days} days {born} new paths or folders came below it")
+                let missed = match expected.missed {
+                    0 => String::new(),
+                    n => format!("; {n} below what is like it had been taken away and had to be given back"),
+                };
+                format!("in the last {days} days {born} new paths or folders came below it{missed}")
             }
             _ => {
                 let (all, came) = expected.like;
@@ -226,8 +232,12 @@ impl Outlook {
                     times if times <= 1.0 => "once".to_owned(),
                     times => format!("{times:.0} times"),
                 };
+                let missed = match expected.missed {
+                    0 => String::new(),
+                    n => format!(" and {n} that had been taken away had to be given back"),
+                };
                 format!(
-                    "of {like} unused at first, {came} came into use later; one that does is used about {often} in that time"
+                    "of {like} unused at first, {came} came into use later{missed}; one that does is used about {often} in that time"
                 )
             }
         };

@@ -25,6 +25,44 @@ pub(in crate::optimize) struct Shape {
     pub(in crate::optimize) stanzas: Vec<String>,
 }
 
+/// Which words of paths are names.
+#[derive(Debug, Clone, Default)]
+pub(in crate::optimize) struct Names(BTreeSet<String>);
+
+impl Names {
+    /// The shape of a path of a policy, whether or not one of these has it.
+    pub(super) fn shape(&self, policy: &str, path: &str) -> String {
+        let mut pieces = without_own(policy, words(path));
+        self.take_out(&mut pieces);
+        joined(&pieces)
+    }
+
+    fn take_out(&self, pieces: &mut [&str]) {
+        let holes: Vec<usize> = pieces
+            .iter()
+            .enumerate()
+            .filter(|(n, w)| is_word(w) && self.0.contains(&with_hole(pieces, *n)))
+            .map(|(n, _)| n)
+            .collect();
+        for n in holes {
+            if let Some(word) = pieces.get_mut(n) {
+                *word = HOLE;
+            }
+        }
+    }
+}
+
+/// The words of a path, those out that are in the policy's own name.
+fn without_own<'p>(policy: &str, pieces: Vec<&'p str>) -> Vec<&'p str> {
+    let name: BTreeSet<&str> = words(policy).into_iter().filter(|w| is_word(w)).collect();
+    let slash = |m: Option<usize>| m.and_then(|m| pieces.get(m)).is_none_or(|p| *p == "/");
+    // A word that is a part of engines is so only where it is the whole segment.
+    let is_part = |n: usize, w: &str| PARTS.contains(&w) && slash(n.checked_sub(1)) && slash(Some(n + 1));
+    let named = |n: usize, w: &str| name.contains(w) && !is_part(n, w);
+    let holed = pieces.iter().enumerate();
+    holed.map(|(n, &w)| if named(n, w) { HOLE } else { w }).collect()
+}
+
 /// A path in words and what stands between them.
 fn words(path: &str) -> Vec<&str> {
     let mut found = Vec::new();
@@ -62,29 +100,13 @@ fn joined(pieces: &[&str]) -> String {
     text
 }
 
-/// The shapes of all policies.
-pub(in crate::optimize) fn shapes<T>(policies: &Table<T>) -> IndexVec<T, Shape> {
+/// The shapes of all policies, and what was taken out of them.
+pub(in crate::optimize) fn shapes<T>(policies: &Table<T>) -> (IndexVec<T, Shape>, Names) {
     let mut paths: Vec<Vec<Vec<&str>>> = policies
         .iter()
         .map(|policy| {
-            let name: BTreeSet<&str> = words(&policy.name).into_iter().filter(|w| is_word(w)).collect();
-            policy
-                .stanzas
-                .iter()
-                .map(|s| {
-                    let pieces = words(&s.path);
-                    let slash = |m: Option<usize>| m.and_then(|m| pieces.get(m)).is_none_or(|p| *p == "/");
-                    // A word that is a part of engines is so only where it is the whole segment.
-                    let is_part =
-                        |n: usize, w: &str| PARTS.contains(&w) && slash(n.checked_sub(1)) && slash(Some(n + 1));
-                    let named = |n: usize, w: &str| name.contains(w) && !is_part(n, w);
-                    pieces
-                        .iter()
-                        .enumerate()
-                        .map(|(n, &w)| if named(n, w) { HOLE } else { w })
-                        .collect()
-                })
-                .collect()
+            let stanzas = policy.stanzas.iter();
+            stanzas.map(|s| without_own(&policy.name, words(&s.path))).collect()
         })
         .collect();
     // Paths that differ in one word only, over policies.
@@ -94,20 +116,12 @@ pub(in crate::optimize) fn shapes<T>(policies: &Table<T>) -> IndexVec<T, Shape> 
             seen.entry(with_hole(stanza, n)).or_default().insert(word);
         }
     }
+    let names = seen.into_iter().filter(|(_, words)| words.len() >= ENOUGH);
+    let names = Names(names.map(|(text, _)| text).collect());
     for stanza in paths.iter_mut().flatten() {
-        let holes: Vec<usize> = stanza
-            .iter()
-            .enumerate()
-            .filter(|(n, w)| is_word(w) && seen.get(&with_hole(stanza, *n)).is_some_and(|s| s.len() >= ENOUGH))
-            .map(|(n, _)| n)
-            .collect();
-        for n in holes {
-            if let Some(word) = stanza.get_mut(n) {
-                *word = HOLE;
-            }
-        }
+        names.take_out(stanza);
     }
-    policies
+    let shapes = policies
         .iter()
         .zip(paths)
         .map(|(policy, paths)| {
@@ -126,7 +140,8 @@ pub(in crate::optimize) fn shapes<T>(policies: &Table<T>) -> IndexVec<T, Shape> 
                 stanzas,
             }
         })
-        .collect()
+        .collect();
+    (shapes, names)
 }
 
 fn with_hole(pieces: &[&str], at: usize) -> String {
@@ -145,7 +160,7 @@ mod tests {
     use crate::policy::syntax;
 
     fn found(policies: Vec<Policy>) -> Vec<Shape> {
-        shapes::<Policy>(&policies.into()).into()
+        shapes::<Policy>(&policies.into()).0.into()
     }
 
     #[test]
@@ -187,8 +202,13 @@ mod tests {
                 let text = format!("path \"kv/{n}x/*\" {{ capabilities = [\"read\"] }}\n");
                 syntax::parse(&format!("p{n}"), "x.hcl", &text, &dialect).unwrap()
             })
-            .collect();
-        let found = found(policies);
+            .collect::<Vec<_>>();
+        let (found, names) = shapes::<Policy>(&policies.into());
+        let found: Vec<Shape> = found.into();
         assert_eq!(found[0], found[2]);
+        // So it is in a policy that is gone, and what is a name nowhere else is none.
+        assert_eq!(names.shape("pd4", "kv/d4x/*"), found[0].stanzas[0]);
+        assert_eq!(names.shape("pd4", "kv2/d4x/*"), "kv2/d4x/*");
+        assert_eq!(names.shape("d4x", "kv2/d4x/*"), "kv2/*name*/*");
     }
 }

@@ -12,7 +12,7 @@ use crate::usage::demand::{Demand, Principal};
 use crate::vault::PrincipalKind;
 use std::sync::Arc;
 
-fn demand(who: &str, policies: &[&str], path: &str, capability: Capability) -> Demand {
+pub(super) fn demand(who: &str, policies: &[&str], path: &str, capability: Capability) -> Demand {
     Demand {
         principal: Principal {
             kind: PrincipalKind::Role,
@@ -40,7 +40,7 @@ fn demand(who: &str, policies: &[&str], path: &str, capability: Capability) -> D
     }
 }
 
-fn joined(texts: &[(&str, &str)], demands: Vec<Demand>) -> (Joined, IndexVec<Policy, bool>) {
+pub(super) fn joined(texts: &[(&str, &str)], demands: Vec<Demand>) -> (Joined, IndexVec<Policy, bool>) {
     let dialect = Profile::default().dialect();
     let policies = texts
         .iter()
@@ -65,6 +65,7 @@ fn tightened(texts: &[(&str, &str)], demands: Vec<Demand>) -> Tightening {
             price: &Price::default(),
             removable: &removable,
             mounts: &[],
+            missed: &[],
         },
     )
 }
@@ -90,6 +91,7 @@ fn only_what_is_to_blame_goes_back() {
         price: &Price::default(),
         removable: &removable,
         mounts: &[],
+        missed: &[],
     };
     let some = vec![Capability::Create, Capability::Read, Capability::Update];
     let wanted = [vec![Change::Capabilities(some)], vec![Change::Drop], vec![Change::Drop]];

@@ -1,7 +1,7 @@
 //! Stanzas and their capabilities as units of the forecast: what each was used for, by whom, on which days, and what it is like.
 
 use super::expressible;
-use super::shape::{Shape, shapes};
+use super::shape::{Names, Shape, shapes};
 use crate::access::weight::Weighed;
 use crate::access::{HolderId, Joined, PolicyNumber, StanzaId};
 use crate::index::IndexVec;
@@ -33,6 +33,10 @@ pub(super) struct Units {
     pub(super) units: Vec<Unit>,
     /// What one access leaves open, in the mean.
     pub(super) worth: f64,
+    /// The shape of each stanza, by policy.
+    pub(super) shapes: IndexVec<Policy, Shape>,
+    /// Which words of paths are names.
+    pub(super) names: Names,
 }
 
 /// What was used through one unit: by path, the days with how often.
@@ -138,7 +142,7 @@ pub(super) fn read(joined: &Joined, weighed: &Weighed<'_>, free: &BTreeSet<Stanz
             }
         }
     }
-    let shapes = shapes(&joined.policies);
+    let (shapes, names) = shapes(&joined.policies);
     let sums = Sums::new(weighed);
     let holders = current_holders(joined);
     let ids: Vec<(StanzaId, Capability)> = joined
@@ -208,6 +212,8 @@ pub(super) fn read(joined: &Joined, weighed: &Weighed<'_>, free: &BTreeSet<Stanz
         grants,
         units: measured(units, worth),
         worth,
+        shapes,
+        names,
     }
 }
 
@@ -397,7 +403,7 @@ fn tree(pattern: &Pattern, used: &Used<'_>, narrows: bool) -> (Vec<String>, Vec<
 }
 
 /// The patterns from the one below the root to the path itself: wildcards filled in one after the other, then folder by folder.
-fn steps(pattern: &Pattern, path: &str) -> Vec<String> {
+pub(super) fn steps(pattern: &Pattern, path: &str) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
     let want: Vec<&str> = pattern.text.split('/').collect();
     let have: Vec<&str> = path.split('/').collect();
