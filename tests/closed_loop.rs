@@ -11,12 +11,13 @@
 
 mod server;
 
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use server::{Server, fine};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{BufRead as _, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
@@ -180,6 +181,16 @@ fn policies(server: &Server) -> BTreeMap<String, String> {
         .collect()
 }
 
+/// A running watch; dropping it kills it.
+struct Watch(Child);
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
 /// A server on which people worked, and what the program says of it.
 struct Story {
     server: Server,
@@ -244,7 +255,16 @@ impl Story {
         let output = self
             .server
             .program()
-            .args(["regressions", "--quiet", "--format", "json", "--applied"])
+            .args([
+                "regressions",
+                "--quiet",
+                "--format",
+                "json",
+                "--remember",
+                "--decisions",
+            ])
+            .arg(at("decisions.toml"))
+            .arg("--applied")
             .arg(at(applied))
             .arg("--logs")
             .arg(self.server.audit_log())
@@ -259,8 +279,25 @@ impl Story {
         (output.status.code(), found)
     }
 
+    /// The regressions that it tells, until there are as many: by the id of each, so that one told twice is one.
+    fn told(events: &Receiver<Value>, count: usize) -> BTreeMap<String, Value> {
+        let asked = Instant::now();
+        let mut told = BTreeMap::new();
+        while told.len() < count {
+            // It says so within seconds; a machine that is busy gets more.
+            let left = Duration::from_secs(60).saturating_sub(asked.elapsed());
+            let event = events.recv_timeout(left);
+            let event = event.unwrap_or_else(|_| panic!("only {told:?} in a minute"));
+            if event["kind"] == "regression" {
+                told.insert(event["id"].as_str().unwrap().to_owned(), event);
+            }
+        }
+        eprintln!("watch told {count} after {:?}", asked.elapsed());
+        told
+    }
+
     /// A watch on what was applied: its events as they come.
-    fn watch(&self) -> (Child, Receiver<Value>) {
+    fn watch(&self) -> (Watch, Receiver<Value>) {
         let at = |name: &str| self.folder.path().join(name);
         let mut child = self
             .server
@@ -293,7 +330,7 @@ impl Story {
                 }
             }
         });
-        (child, events)
+        (Watch(child), events)
     }
 
     fn give_back(&self, arguments: &[&str]) {
@@ -454,24 +491,17 @@ fn what_hurts_is_noticed_and_given_back() {
 
     // Something that was thought to be excess is wanted after all.
     let wanted = [EXCESS[0], EXCESS[3]];
-    let (mut child, events) = story.watch();
+    let (watch, events) = story.watch();
     assert_eq!(ask(server, &story.tokens, &wanted), [403, 403]);
-    let asked = Instant::now();
-    let mut told = BTreeSet::new();
-    while told.len() < wanted.len() {
-        // It says so within seconds; a machine that is busy gets more.
-        let left = Duration::from_secs(60).saturating_sub(asked.elapsed());
-        let event = events
-            .recv_timeout(left)
-            .unwrap_or_else(|_| panic!("only {told:?} in a minute"));
-        if event["kind"] == "regression" {
-            told.insert((
-                event["path"].as_str().unwrap().to_owned(),
-                event["policy"].as_str().unwrap().to_owned(),
-            ));
-        }
-    }
-    eprintln!("watch told both after {:?}", asked.elapsed());
+    let told = Story::told(&events, wanted.len());
+    let told: BTreeSet<(String, String)> = told
+        .values()
+        .map(|event| {
+            ["path", "policy"]
+                .map(|key| event[key].as_str().unwrap().to_owned())
+                .into()
+        })
+        .collect();
     let expected = [("secret/data/old/a", "readers"), ("secret/data/web/a", "team-web")];
     assert_eq!(
         told,
@@ -479,8 +509,7 @@ fn what_hurts_is_noticed_and_given_back() {
             .map(|(path, policy)| (path.to_owned(), policy.to_owned()))
             .into()
     );
-    child.kill().unwrap();
-    child.wait().unwrap();
+    drop(watch);
     let (code, found) = story.regressions("back");
     assert_eq!(code, Some(1), "{found}");
     let regressions = found["regressions"].as_array().unwrap();
@@ -588,4 +617,257 @@ fn two_policies_of_one_name_are_two() {
         read("again/policies/namespaces/team-b/policies/app.hcl"),
         read("out/policies/namespaces/team-b/policies/app.hcl")
     );
+}
+
+/// Two namespaces, alike: an application that never deletes, and a policy that nobody holds.
+const SPACES: [&str; 3] = ["", "bank", "shop"];
+const DAYS: i64 = 100;
+
+impl Story {
+    /// The same in two namespaces, with months of use.
+    fn of_months() -> Option<Self> {
+        let server = Server::start()?;
+        let (status, _) = server.send(server.token(), "POST", "", "sys/namespaces/bank", Some(&json!({})));
+        if status >= 400 {
+            server::skip::skipped("the server has no namespaces");
+            return None;
+        }
+        server.write("sys/namespaces/shop", json!({}));
+        let mut tokens = BTreeMap::new();
+        for space in ["bank", "shop"] {
+            let write = |path: &str, body: Value| server.ok("POST", space, path, Some(&body));
+            write("sys/mounts/kv", json!({"type": "kv", "options": {"version": "1"}}));
+            let app = "# Of the application.\npath \"kv/app/*\" {\n  capabilities = [\"create\", \"read\", \"update\", \"delete\"]\n}\n";
+            let old = "path \"kv/old/*\" {\n  capabilities = [\"read\"]\n}";
+            for (name, text) in [("app", app), ("old", old)] {
+                write(&format!("sys/policies/acl/{name}"), json!({ "policy": text }));
+            }
+            for path in ["kv/app/a", "kv/app/b", "kv/app/c"] {
+                write(path, json!({"value": "CANARY-value"}));
+            }
+            let body = json!({"policies": ["app"], "no_default_policy": true, "display_name": format!("{space}-app")});
+            let answer = write("auth/token/create", body);
+            tokens.insert(space, answer["auth"]["client_token"].as_str().unwrap().to_owned());
+        }
+        let mut story = Self {
+            server,
+            folder: tempfile::tempdir().unwrap(),
+            tokens,
+            before: Vec::new(),
+        };
+        story.before = story.use_of_a_day();
+        assert!(story.before.iter().all(|status| *status < 300), "{:?}", story.before);
+        story.spread();
+        // The server tells its time in whole seconds: what is of the same second may be later.
+        thread::sleep(Duration::from_secs(1));
+        story.snapshot("deployment");
+        story.foresee("out", &[]);
+        Some(story)
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn use_of_a_day(&self) -> Vec<u16> {
+        let asked = [("GET", "kv/app/a"), ("GET", "kv/app/b"), ("POST", "kv/app/c")];
+        let each = ["bank", "shop"]
+            .into_iter()
+            .flat_map(|space| asked.map(|(method, path)| (space, method, path)));
+        each.map(|(space, method, path)| self.asked(space, method, path))
+            .collect()
+    }
+
+    /// What the application of a namespace is answered.
+    fn asked(&self, space: &str, method: &str, path: &str) -> u16 {
+        let body = json!({"value": "CANARY-value"});
+        let body = (method == "POST").then_some(&body);
+        self.server.send(&self.tokens[space], method, space, path, body).0
+    }
+
+    /// What the applications did, as if they had done it every day for months: the server's own entries, with other times.
+    fn spread(&self) {
+        let log = fs::read_to_string(self.server.audit_log()).unwrap();
+        let entries = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let entries: Vec<Value> = entries
+            .filter(|entry| {
+                entry["auth"]["display_name"]
+                    .as_str()
+                    .is_some_and(|name| name.ends_with("-app"))
+            })
+            .collect();
+        assert_eq!(entries.len(), 2 * self.before.len());
+        let mut text = String::new();
+        for day in (0..DAYS).rev() {
+            let earlier = |time: &Value, days: i64| {
+                let time: Timestamp = time.as_str().unwrap().parse().unwrap();
+                json!((time - SignedDuration::from_hours(24 * days)).to_string())
+            };
+            for entry in &entries {
+                let mut entry = entry.clone();
+                entry["time"] = earlier(&entry["time"], day);
+                entry["auth"]["token_issue_time"] = earlier(&entry["auth"]["token_issue_time"], DAYS);
+                entry["request"]["id"] = json!(format!("{day}-{}", entry["request"]["id"].as_str().unwrap()));
+                text += &format!("{entry}\n");
+            }
+        }
+        fs::write(self.at("months.log"), text).unwrap();
+    }
+
+    fn snapshot(&self, name: &str) {
+        let mut snapshot = self.server.program();
+        fine(
+            &snapshot
+                .args(["snapshot", "--out"])
+                .arg(self.at(name))
+                .output()
+                .unwrap(),
+        );
+    }
+
+    /// Advice on the months, for the next ones.
+    fn foresee(&self, out: &str, more: &[&str]) -> Value {
+        let mut advise = self.server.program();
+        advise
+            .current_dir(self.folder.path())
+            .args(["advise", "--time-limit", "2s", "--logs", "months.log"])
+            .args(["--policies", "deployment", "--deployment", "deployment", "--out", out])
+            .args(more);
+        fine(&advise.output().unwrap());
+        serde_json::from_slice(&fs::read(self.at(out).join("advice.json")).unwrap()).unwrap()
+    }
+
+    /// Which requests the policies of one snapshot allow and those of another do not: policy, operation, path.
+    fn gained(&self, old: &str, new: &str) -> BTreeSet<[String; 3]> {
+        let mut compare = self.server.program();
+        compare
+            .args(["compare", "--format", "json"])
+            .arg(self.at(old))
+            .arg(self.at(new));
+        let output = compare.output().unwrap();
+        let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let policies = found["policies"].as_array().unwrap().iter();
+        let gained = policies.flat_map(|policy| {
+            assert_eq!(policy["not_decided"]["gained"], json!([]), "{policy}");
+            let gained = policy["gained"].as_array().unwrap().iter();
+            gained.map(|one| {
+                let request = &one["request"];
+                [&policy["policy"], &request["operation"], &request["path"]]
+                    .map(|word| word.as_str().unwrap().to_owned())
+            })
+        });
+        gained.collect()
+    }
+
+    /// How often policies were written or deleted, by which path.
+    fn writes(&self) -> BTreeMap<String, usize> {
+        let log = fs::read_to_string(self.server.audit_log()).unwrap();
+        let mut writes = BTreeMap::new();
+        for entry in log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()) {
+            let path = entry["request"]["path"].as_str().unwrap_or_default();
+            let is_write = ["update", "delete", "create"]
+                .iter()
+                .any(|word| entry["request"]["operation"] == *word);
+            if entry["type"] == "response" && is_write && path.starts_with("sys/policies/acl/") {
+                assert!(entry["error"].is_null(), "{entry}");
+                let space = entry["request"]["namespace"]["path"].as_str().unwrap_or_default();
+                *writes.entry(format!("{space}{path}")).or_default() += 1;
+            }
+        }
+        writes
+    }
+
+    /// Runs a script that is killed before and after each of its writes; each of these is made once, and what is used works on.
+    fn through_kills(&self, script: &str, arguments: &[&str], writes: &[&str]) {
+        let before = self.writes();
+        let killed = self.server.script_through_kills(&self.at(script), arguments, || {
+            assert_eq!(self.use_of_a_day(), self.before, "{script} {arguments:?}, killed");
+        });
+        assert_eq!(killed, 2 * writes.len(), "{script} {arguments:?}");
+        let mut after = self.writes();
+        for (path, count) in &mut after {
+            *count -= before.get(path).copied().unwrap_or_default();
+        }
+        after.retain(|_, count| *count > 0);
+        let once: BTreeMap<String, usize> = writes.iter().map(|path| ((*path).to_owned(), 1)).collect();
+        assert_eq!(after, once, "{script} {arguments:?}");
+        assert_eq!(self.use_of_a_day(), self.before);
+    }
+}
+
+/// All of it, from months of use to the last rollback, on a server with namespaces, and whatever writes is killed at every step.
+#[test]
+fn the_loop_is_closed_through_kills() {
+    let Some(story) = Story::of_months() else { return };
+    let server = &story.server;
+    let original = server.handing_out(&SPACES);
+    let (apps, olds) = (
+        ["bank/sys/policies/acl/app", "shop/sys/policies/acl/app"],
+        ["bank/sys/policies/acl/old", "shop/sys/policies/acl/old"],
+    );
+
+    let (watch, events) = story.watch();
+    story.through_kills("out/apply.sh", &["--wave", "1", "--yes"], &olds);
+    story.through_kills("out/apply.sh", &["--wave", "2", "--yes"], &apps);
+    let applied = fs::read_to_string(story.at("out/applied.jsonl")).unwrap();
+    let applied: Vec<Value> = applied
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let applied: Vec<(&Value, &Value)> = applied.iter().map(|line| (&line["wave"], &line["event"])).collect();
+    let (one, two) = (json!(1), json!(2));
+    let (begun, done) = (json!("begun"), json!("applied"));
+    assert_eq!(applied, [(&one, &begun), (&one, &done), (&two, &begun), (&two, &done)]);
+
+    // What was foreseen as unlikely: one while the watch follows, one after it was killed.
+    assert_eq!(story.asked("bank", "DELETE", "kv/app/a"), 403);
+    let first = Story::told(&events, 1);
+    drop(watch);
+    assert_eq!(story.asked("shop", "DELETE", "kv/app/b"), 403);
+    let (watch, events) = story.watch();
+    let mut told = first;
+    while told.len() < 2 {
+        told.extend(Story::told(&events, 1));
+    }
+    drop(watch);
+    let attributed: BTreeSet<(&str, &str, bool)> = told
+        .values()
+        .map(|event| {
+            let word = |key: &str| event[key].as_str().unwrap();
+            (
+                word("path"),
+                word("policy"),
+                word("message").contains("because of wave 2 "),
+            )
+        })
+        .collect();
+    let expected = [("bank/kv/app/a", "bank/app", true), ("shop/kv/app/b", "shop/app", true)];
+    assert_eq!(attributed, BTreeSet::from(expected));
+
+    let (code, found) = story.regressions("back");
+    assert_eq!(code, Some(1), "{found:#}");
+    assert_eq!(found["regressions"].as_array().unwrap().len(), 2, "{found:#}");
+    story.snapshot("tight");
+    let tight = server.handing_out(&SPACES);
+    story.through_kills("back/restore.sh", &["--yes"], &apps);
+    story.snapshot("given-back");
+    let given = ["bank/app", "shop/app"].map(str::to_owned);
+    let gained: BTreeSet<[String; 3]> = given
+        .into_iter()
+        .zip(["bank/kv/app/a", "shop/kv/app/b"])
+        .map(|(policy, path)| [policy, "delete".to_owned(), path.to_owned()])
+        .collect();
+    assert_eq!(story.gained("tight", "given-back"), gained, "just that");
+    assert_eq!(story.gained("deployment", "given-back"), BTreeSet::new());
+    assert_eq!(story.asked("bank", "DELETE", "kv/app/c"), 403);
+    assert!(story.asked("bank", "DELETE", "kv/app/a") < 300);
+    assert!(story.asked("shop", "DELETE", "kv/app/b") < 300);
+    let write = |space: &str, path: &str| server.ok("POST", space, path, Some(&json!({"value": "CANARY-value"})));
+    write("bank", "kv/app/a");
+    write("shop", "kv/app/b");
+
+    story.through_kills("back/restore.sh", &["--rollback", "--yes"], &apps);
+    assert_eq!(server.handing_out(&SPACES), tight);
+    story.through_kills("out/apply.sh", &["--rollback", "--yes"], &[apps, olds].concat());
+    assert_eq!(server.handing_out(&SPACES), original, "byte for byte as before");
 }

@@ -344,46 +344,6 @@ fn rights(server: &Server, tokens: &Tokens) -> BTreeMap<(String, String, String)
     found
 }
 
-/// Everything that hands out access: texts of policies, and what roles, users, entities and groups hand out.
-fn state(server: &Server) -> BTreeMap<String, Value> {
-    let mut found = BTreeMap::new();
-    for space in SPACES {
-        let list = |path: &str| -> Vec<String> {
-            let (status, answer) = server.send(server.token(), "LIST", space, path, None);
-            let keys = (status == 200).then(|| answer["data"]["keys"].clone());
-            keys.map(|keys| serde_json::from_value(keys).unwrap())
-                .unwrap_or_default()
-        };
-        let mut read = |path: String, field: &str| {
-            let mut value = server.ok("GET", space, &path, None)["data"][field].clone();
-            // To the server a list is a set.
-            if let Some(names) = value.as_array_mut() {
-                names.sort_by_key(ToString::to_string);
-            }
-            found.insert(format!("{space}:{path}"), value);
-        };
-        for name in list("sys/policies/acl").into_iter().filter(|name| name != "root") {
-            read(format!("sys/policies/acl/{name}"), "policy");
-        }
-        for name in list("auth/approle/role") {
-            read(format!("auth/approle/role/{name}"), "token_policies");
-        }
-        for name in list("auth/userpass/users") {
-            read(format!("auth/userpass/users/{name}"), "token_policies");
-        }
-        for id in list("identity/entity/id") {
-            read(format!("identity/entity/id/{id}"), "policies");
-        }
-        for id in list("identity/group/id") {
-            read(format!("identity/group/id/{id}"), "policies");
-        }
-        for name in list("auth/token/roles") {
-            read(format!("auth/token/roles/{name}"), "allowed_policies");
-        }
-    }
-    found
-}
-
 struct Company {
     server: Server,
     folder: tempfile::TempDir,
@@ -513,15 +473,15 @@ impl Company {
 fn tightened_and_back() {
     let Some(company) = Company::begin() else { return };
     let server = &company.server;
-    let (original, before) = (state(server), rights(server, &company.tokens));
+    let (original, before) = (server.handing_out(&SPACES), rights(server, &company.tokens));
     company.script("apply.sh", &["--yes"]);
-    assert_ne!(state(server), original);
+    assert_ne!(server.handing_out(&SPACES), original);
     company.holds(&company.tokens, &before, "with the tokens that are out");
     let again = log_in(server);
     company.holds(&again, &before, "with new ones");
     company.excess_is_denied(&again);
     company.script("apply.sh", &["--rollback", "--yes"]);
-    assert_eq!(state(server), original, "all as before");
+    assert_eq!(server.handing_out(&SPACES), original, "all as before");
     assert_eq!(rights(server, &company.tokens), before);
 }
 
@@ -529,7 +489,7 @@ fn tightened_and_back() {
 fn redesigned_and_back() {
     let Some(company) = Company::begin() else { return };
     let server = &company.server;
-    let (original, before) = (state(server), rights(server, &company.tokens));
+    let (original, before) = (server.handing_out(&SPACES), rights(server, &company.tokens));
     company.script("roles/apply.sh", &["--yes"]);
     company.holds(&company.tokens, &before, "half the way, with the tokens that are out");
     let halfway = log_in(server);
@@ -539,6 +499,6 @@ fn redesigned_and_back() {
     company.holds(&again, &before, "all the way");
     company.excess_is_denied(&again);
     company.script("roles/apply.sh", &["--rollback", "--yes"]);
-    assert_eq!(state(server), original, "all as before");
+    assert_eq!(server.handing_out(&SPACES), original, "all as before");
     assert_eq!(rights(server, &log_in(server)), before);
 }

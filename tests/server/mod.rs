@@ -14,10 +14,13 @@
 pub mod skip;
 
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::env;
 use std::fs::{self, File};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::thread;
@@ -241,6 +244,46 @@ impl Server {
 }
 
 impl Server {
+    /// Everything that hands out access: texts of policies, and what roles, users, entities and groups hand out.
+    pub fn handing_out(&self, spaces: &[&str]) -> BTreeMap<String, Value> {
+        let mut found = BTreeMap::new();
+        for space in spaces {
+            let list = |path: &str| -> Vec<String> {
+                let (status, answer) = self.send(&self.token, "LIST", space, path, None);
+                let keys = (status == 200).then(|| answer["data"]["keys"].clone());
+                keys.map(|keys| serde_json::from_value(keys).unwrap())
+                    .unwrap_or_default()
+            };
+            let mut read = |path: String, field: &str| {
+                let mut value = self.ok("GET", space, &path, None)["data"][field].clone();
+                // To the server a list is a set.
+                if let Some(names) = value.as_array_mut() {
+                    names.sort_by_key(ToString::to_string);
+                }
+                found.insert(format!("{space}:{path}"), value);
+            };
+            for name in list("sys/policies/acl").into_iter().filter(|name| name != "root") {
+                read(format!("sys/policies/acl/{name}"), "policy");
+            }
+            for name in list("auth/approle/role") {
+                read(format!("auth/approle/role/{name}"), "token_policies");
+            }
+            for name in list("auth/userpass/users") {
+                read(format!("auth/userpass/users/{name}"), "token_policies");
+            }
+            for id in list("identity/entity/id") {
+                read(format!("identity/entity/id/{id}"), "policies");
+            }
+            for id in list("identity/group/id") {
+                read(format!("identity/group/id/{id}"), "policies");
+            }
+            for name in list("auth/token/roles") {
+                read(format!("auth/token/roles/{name}"), "allowed_policies");
+            }
+        }
+        found
+    }
+
     /// The program, with the address and the root token of this server.
     pub fn program(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_vault-advisor"));
@@ -254,17 +297,47 @@ impl Server {
 
     /// Runs a script that the program wrote, which must go well.
     pub fn script(&self, path: &Path, arguments: &[&str]) {
-        let output = Command::new("bash")
+        let cli = binary().unwrap();
+        fine(&self.running(path, arguments, &cli).output().unwrap());
+    }
+
+    fn running(&self, path: &Path, arguments: &[&str], cli: &Path) -> Command {
+        let mut command = Command::new("bash");
+        command
             .arg(path)
             .args(arguments)
-            .env("VAULT_CLI", binary().unwrap())
+            .env("VAULT_CLI", cli)
             .env("VAULT_ADDR", &self.address)
             .env("BAO_ADDR", &self.address)
             .env("VAULT_TOKEN", &self.token)
             .env("BAO_TOKEN", &self.token)
-            .output()
-            .unwrap();
-        fine(&output);
+            // What is killed leaves its scratch behind.
+            .env("TMPDIR", self.folder.path());
+        command
+    }
+
+    /// The same, but again and again killed (with all that it began): right before its next write, and right after that write, and so
+    /// on, until it has no more to write. `between` is called after each kill; how often it was killed.
+    pub fn script_through_kills(&self, path: &Path, arguments: &[&str], mut between: impl FnMut()) -> usize {
+        const MOST: usize = 100;
+        let cli = self.folder.path().join("killing");
+        for kill in 0..MOST {
+            let first = if kill % 2 == 0 { "" } else { "\"$SERVER_CLI\" \"$@\"; " };
+            let text = format!(
+                "#!/bin/sh\ncase $1 in write | delete) {first}kill -KILL 0 ;; *) exec \"$SERVER_CLI\" \"$@\" ;; esac\n"
+            );
+            fs::write(&cli, text).unwrap();
+            fs::set_permissions(&cli, fs::Permissions::from_mode(0o755)).unwrap();
+            let mut command = self.running(path, arguments, &cli);
+            let output = command.env("SERVER_CLI", binary().unwrap()).process_group(0).output();
+            let output = output.unwrap();
+            if output.status.signal().is_none() {
+                fine(&output);
+                return kill;
+            }
+            between();
+        }
+        panic!("killed {MOST} times, and not at an end");
     }
 }
 
