@@ -263,7 +263,7 @@ impl Story {
                 "--remember",
                 "--decisions",
             ])
-            .arg(at("decisions.toml"))
+            .arg(at("vault-advisor.decisions.toml"))
             .arg("--applied")
             .arg(at(applied))
             .arg("--logs")
@@ -870,4 +870,13 @@ fn the_loop_is_closed_through_kills() {
     assert_eq!(server.handing_out(&SPACES), tight);
     story.through_kills("out/apply.sh", &["--rollback", "--yes"], &[apps, olds].concat());
     assert_eq!(server.handing_out(&SPACES), original, "byte for byte as before");
+
+    // What was missed is remembered: both had been thought to need no `delete`, and neither is any more.
+    let deletes = |out: &str| {
+        let text =
+            |space: &str| fs::read_to_string(story.at(&format!("{out}/policies/namespaces/{space}/policies/app.hcl")));
+        ["bank", "shop"].map(|space| text(space).unwrap().contains("delete"))
+    };
+    story.foresee("again", &[]);
+    assert_eq!((deletes("out"), deletes("again")), ([false; 2], [true; 2]));
 }
