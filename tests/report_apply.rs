@@ -27,7 +27,8 @@ use vault_advisor::report::{self, Options};
 
 /// A stand-in for `bao`: policies are files, with versions where VERSIONS is set; lists are files of JSON, records files of
 /// JSON laid out as the command does. A namespace is in front of the file's name. A value that begins with `@` is the text of
-/// a file, `-` alone is JSON from the standard input. Before each write it runs the hook RACE, if there is one.
+/// a file, `-` alone is JSON from the standard input. Before each write it runs the hook RACE, before each look at a text or a list
+/// the hook LOOK with its number among those at this one, if there are such. What else is known of a policy lies in `.data` beside it.
 const STAND_IN: &str = r#"#!/usr/bin/env bash
 set -u
 verb=$1; shift
@@ -42,12 +43,18 @@ echo "${ns:+$ns }$verb $path" >>"$STORE.log"
 none() { echo "No value found at $path" >&2; exit 2; }
 case $verb in
   read)
+    case $field in
+      policy | policies | token_policies)
+        echo "$path" >>"$STORE.looks"
+        [[ -z ${LOOK:-} ]] || path=$path nth=$(grep -cFx "$path" "$STORE.looks") bash -c "$LOOK" ;;
+    esac
     case $path in
       sys/policies/acl/default) [[ -n ${VERSIONS:-} && $field == version ]] && { printf 0; exit 0; }; exit 2 ;;
       sys/policies/acl/*)
         [[ -e $file ]] || none
         case $field in
           policy) cat "$file" ;;
+          data) cat "$file.data" 2>/dev/null || exit 2 ;;
           version) [[ -n ${VERSIONS:-} ]] || exit 2; printf '%s' "$(cat "$file.version")" ;;
           *) exit 2 ;;
         esac ;;
@@ -300,6 +307,148 @@ fn a_change_between_the_look_and_the_write_makes_it_stop() {
     as_analysed(&place);
     stopped(place.run("apply.sh", &["--yes"]));
     assert_eq!(place.live("team-web"), Some(format!("{OLD}\n\n")));
+}
+
+#[test]
+fn where_there_are_no_versions_a_last_look_comes_right_before_the_write() {
+    // The first look is that of the check, the second that of the step, the third the last one.
+    let at_the_last_look = |path: &str| {
+        format!("[[ $path != {path} || $nth != 3 ]] || echo 'path \"theirs\" {{}}' >\"$STORE/${{path//\\//%}}\"")
+    };
+    let theirs = Some("path \"theirs\" {}\n");
+    for name in ["team-web", "legacy", "fresh"] {
+        let path = format!("sys/policies/acl/{name}");
+        let place = Place::new(&tighten()).with("LOOK", &at_the_last_look(&path));
+        as_analysed(&place);
+        let text = stopped(place.run("apply.sh", &["--yes"]));
+        assert!(text.contains("changed by somebody else just now"), "{text}");
+        assert_eq!(place.live(name).as_deref(), theirs);
+        assert!(!place.log().contains(&format!("write {path}")), "{}", place.log());
+        assert!(!place.log().contains(&format!("delete {path}")), "{}", place.log());
+    }
+    let place = Place::new(&redesign()).with(
+        "LOOK",
+        // Two looks of the check: the role has a step in either half.
+        "[[ $path != auth/approle/role/app || $nth != 4 ]] || echo '[\"theirs\"]' >\"$STORE/${path//\\//%}\"",
+    );
+    place.put("legacy", OLD);
+    for path in ["auth/approle/role/app", "identity/entity/id/6d1f"] {
+        fs::write(place.stored(path), "[\"kept\",\"legacy\"]").unwrap();
+    }
+    let text = stopped(place.run("roles/apply.sh", &["--yes"]));
+    assert!(
+        text.contains("auth/approle/role/app was changed by somebody else just now"),
+        "{text}"
+    );
+    let role = fs::read_to_string(place.stored("auth/approle/role/app")).unwrap();
+    assert_eq!(role, "[\"theirs\"]\n");
+}
+
+#[test]
+fn what_may_be_overwritten_unseen_is_said() {
+    for (versions, says) in [("", true), ("yes", false)] {
+        let place = Place::new(&tighten()).with("VERSIONS", versions);
+        as_analysed(&place);
+        let text = ok(place.run("apply.sh", &["--yes"]));
+        assert_eq!(
+            text.matches("is overwritten unseen").count(),
+            usize::from(says),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn a_setting_of_a_policy_that_a_write_would_lose_stops_it() {
+    for name in ["team-web", "legacy"] {
+        for setting in [
+            "\"expiration\": \"2030-01-01T00:00:00Z\"",
+            "\"allow_slashes_in_identity_templates\": true",
+            "\"allow_wildcards_in_identity_templates\": true",
+        ] {
+            let place = Place::new(&tighten()).with("VERSIONS", "yes");
+            as_analysed(&place);
+            let data = format!("{{\n  \"cas_required\": false,\n  {setting},\n  \"name\": \"x\"\n}}\n");
+            fs::write(format!("{}.data", place.file(name).display()), &data).unwrap();
+            let text = stopped(place.run("apply.sh", &["--yes"]));
+            assert!(text.contains("would lose"), "{text}");
+            let path = format!("sys/policies/acl/{name}");
+            assert!(!place.log().contains(&format!("write {path}")), "{}", place.log());
+            assert!(!place.log().contains(&format!("delete {path}")), "{}", place.log());
+        }
+    }
+    // What is not set is nothing that could be lost.
+    let place = Place::new(&tighten()).with("VERSIONS", "yes");
+    as_analysed(&place);
+    let data =
+        "{\n  \"allow_slashes_in_identity_templates\": false,\n  \"policy\": \"\\n  \\\"expiration\\\": 1\"\n}\n";
+    fs::write(format!("{}.data", place.file("team-web").display()), data).unwrap();
+    ok(place.run("apply.sh", &["--yes"]));
+}
+
+#[test]
+fn what_a_run_did_not_come_to_is_left_alone_when_it_is_taken_back() {
+    let theirs = "path \"theirs\" {}";
+    let stopped_early = || {
+        let place = Place::new(&tighten()).with("REFUSE", "ns/pay");
+        as_analysed(&place);
+        stopped(place.run("apply.sh", &["--yes"]));
+        place.put("legacy", theirs);
+        place.put("ns/pay", theirs);
+        place
+    };
+    let place = stopped_early();
+    let text = ok(place.run("apply.sh", &["--rollback", "--yes"]));
+    for name in ["legacy", "ns/pay"] {
+        assert!(text.contains(&format!("left      policy {name}")), "{text}");
+        assert_eq!(place.live(name).as_deref(), Some(theirs));
+    }
+    assert_eq!(place.live("team-web"), Some(format!("{OLD}\n\n")));
+    // What it wrote, and somebody else after it, is a surprise.
+    let place = stopped_early();
+    place.put("team-web", theirs);
+    let text = stopped(place.run("apply.sh", &["--rollback", "--yes"]));
+    assert!(text.contains("policy team-web on the server"), "{text}");
+    assert_eq!(place.live("team-web").as_deref(), Some(theirs));
+    // So is anything where nothing says what was written.
+    let place = stopped_early();
+    fs::remove_file(place.out("rollback/written")).unwrap();
+    stopped(place.run("apply.sh", &["--rollback", "--yes"]));
+    assert_eq!(place.live("team-web").as_deref(), Some(NEW));
+}
+
+#[test]
+fn who_was_quicker_keeps_what_they_wrote_also_when_it_is_taken_back() {
+    let place = Place::new(&tighten()).with("VERSIONS", "yes").with(
+        "RACE",
+        "[[ $path != *pay ]] || { echo theirs >\"$STORE/${path//\\//%}\"; echo 9 >\"$STORE/${path//\\//%}.version\"; }",
+    );
+    as_analysed(&place);
+    stopped(place.run("apply.sh", &["--yes"]));
+    assert_eq!(place.live("ns/pay").as_deref(), Some("theirs\n"));
+    assert_eq!(place.live("team-web").as_deref(), Some(NEW));
+    ok(place.run("apply.sh", &["--rollback", "--yes"]));
+    assert_eq!(place.live("ns/pay").as_deref(), Some("theirs\n"));
+    assert_eq!(place.live("team-web"), Some(format!("{OLD}\n\n")));
+}
+
+#[test]
+fn lists_that_a_run_did_not_come_to_are_left_alone_when_it_is_taken_back() {
+    let place = Place::new(&redesign()).with("REFUSE", "6d1f");
+    place.put("legacy", OLD);
+    for path in ["auth/approle/role/app", "identity/entity/id/6d1f"] {
+        fs::write(place.stored(path), "[\"kept\",\"legacy\"]").unwrap();
+    }
+    stopped(place.run("roles/apply.sh", &["--yes"]));
+    let lists = || {
+        ["auth/approle/role/app", "identity/entity/id/6d1f"]
+            .map(|path| fs::read_to_string(place.stored(path)).unwrap().trim().to_owned())
+    };
+    assert_eq!(lists()[0], "[\"fresh\",\"kept\",\"legacy\"]");
+    fs::write(place.stored("identity/entity/id/6d1f"), "[\"theirs\"]").unwrap();
+    let text = ok(place.run("roles/apply.sh", &["--rollback", "--yes"]));
+    assert!(text.contains("left      identity/entity/id/6d1f"), "{text}");
+    assert_eq!(lists(), ["[\"kept\",\"legacy\"]", "[\"theirs\"]"]);
 }
 
 #[test]
