@@ -88,7 +88,7 @@ impl ServerSettings {
         let named = |names: &[String]| {
             let any = |name: &String| PolicyMatch {
                 namespace: None,
-                name: name.trim().to_lowercase(),
+                name: crate::vault::name::policy(name),
             };
             names.iter().map(any).collect()
         };

@@ -410,6 +410,20 @@ fn a_renamed_policy_is_another_policy() {
 }
 
 #[test]
+fn a_name_is_the_one_that_the_server_makes_of_it() {
+    for name in ["ADM\u{130}N", "admin ", "\u{212a}v"] {
+        let ground = Ground::new(&[
+            ("base/admin.hcl", READ),
+            ("base/kv.hcl", READ),
+            ("pr/admin.hcl", READ),
+            ("pr/kv.hcl", READ),
+            (&format!("pr/{name}.hcl"), STAR),
+        ]);
+        ground.check(1, &["two files are the policy of this name"]);
+    }
+}
+
+#[test]
 fn a_policy_that_is_gone_is_told() {
     let ground = Ground::new(&[("base/web.hcl", READ), ("base/guard.hcl", READ), ("pr/web.hcl", READ)]);
     ground.check(0, &["low[policy-gone]: policy `guard`"]);

@@ -10,7 +10,7 @@ use crate::index::IndexVec;
 use crate::policy::model::Policy;
 use crate::policy::template::literal_start;
 use crate::usage::demand::Demand;
-use crate::vault::{Operation, PolicyId, path};
+use crate::vault::{Operation, PolicyId, name, path};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -87,7 +87,7 @@ impl<'a> Writes<'a> {
             self.identities.push((at, asked));
         }
         if let Some(name) = path::policy_at(asked) {
-            let policy = PolicyId::new(namespace.clone(), name.trim().to_lowercase());
+            let policy = PolicyId::new(namespace.clone(), name::policy(name));
             let known = self.policies.entry(policy).or_insert(at);
             *known = at.max(*known);
         } else if let Some((mount, done)) = set_up(&d.demand) {

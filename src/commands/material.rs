@@ -9,7 +9,7 @@ use crate::ingest;
 use crate::policy::load::{self, LoadCause, Names, Skipped};
 use crate::policy::model::Policy;
 use crate::policy::profile::Profile;
-use crate::policy::syntax::{self, Style};
+use crate::policy::syntax::Style;
 use crate::report::digest;
 use crate::report::escape;
 use crate::settings::Settings;
@@ -240,7 +240,7 @@ pub(super) fn held_by(
         held.extend(
             names
                 .iter()
-                .map(|name| (namespace.into(), syntax::policy_name(name).into())),
+                .map(|name| (namespace.into(), crate::vault::name::policy(name).into())),
         );
     };
     if let Some(deployment) = deployment {

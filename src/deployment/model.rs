@@ -110,7 +110,7 @@ impl Deployment {
         let groups = self.groups.iter_mut().map(|group| &mut group.policies);
         for names in roles.chain(entities).chain(groups) {
             for name in names.iter_mut() {
-                *name = name.trim().to_lowercase();
+                *name = crate::vault::name::policy(name);
             }
             names.retain(|name| !name.is_empty());
             names.sort();

@@ -5,10 +5,10 @@
 //! never where the keys of a request are not known, are no names of parameters, or more were sent than usage keeps.
 
 use crate::access::{Joined, JoinedDemand, StanzaId};
-use crate::policy::constraints::lower;
 use crate::policy::model::Constraints;
 use crate::policy::pattern::Pattern;
 use crate::usage::table::MAX_KEYS;
+use crate::vault::name::lower;
 use crate::vault::{Capability, CapabilitySet, Operation};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};

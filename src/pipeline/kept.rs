@@ -10,7 +10,7 @@ use crate::optimize::tighten::Missed;
 use crate::policy::model::Policy;
 use crate::settings::Settings;
 use crate::settings::decisions::About;
-use crate::vault::glob;
+use crate::vault::{glob, name};
 use jiff::civil::Date;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -184,7 +184,7 @@ pub(super) fn told(settings: &Settings, today: Date) -> Vec<String> {
 
 /// Whether an entry of `protect` means this name: in small letters, as servers read them; a `*` at its end stands for any rest.
 fn is_meant(entry: &str, name: &str) -> bool {
-    glob::is_named(&entry.trim().to_lowercase(), &name.to_lowercase())
+    glob::is_named(&name::policy(entry), &name::policy(name))
 }
 
 /// What a holder is called, in an entry of `protect` as well.

@@ -3,6 +3,7 @@
 use crate::policy::model::Constraints;
 use crate::policy::profile::{Profile, ValueRule};
 use crate::vault::Operation;
+use crate::vault::name::lower;
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -59,16 +60,6 @@ pub enum Refusal {
 }
 
 const NS: i64 = 1_000_000_000;
-
-/// Lower case as the servers do it: rune by rune, each to one rune.
-#[must_use]
-pub fn lower(text: &str) -> Cow<'_, str> {
-    if text.bytes().all(|b| b.is_ascii() && !b.is_ascii_uppercase()) {
-        return Cow::Borrowed(text);
-    }
-    let one = |c: char| c.to_lowercase().next().unwrap_or(c);
-    Cow::Owned(text.chars().map(one).collect())
-}
 
 /// Merges the constraints of a further stanza with the same pattern into `into`. Neither may be a deny.
 pub fn merge(into: &mut Constraints, from: &Constraints) {

@@ -19,7 +19,7 @@ pub use shows::{looks_like_policy, packed};
 use super::model::Policy;
 use super::syntax::{self, Dialect, MAX_BYTES, ParseError};
 use crate::files::{self, Found, Left};
-use crate::vault::path as vault_path;
+use crate::vault::{name, path as vault_path};
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
@@ -469,10 +469,7 @@ fn placed(found: &Found, layout: &Layout, names: Names) -> Result<(String, Strin
     let namespace = long(namespace).unwrap_or_else(|| decoded(namespace));
     Ok((
         vault_path::namespace(&namespace),
-        name.map_or_else(
-            || name_of(Path::new(file), Names::File),
-            |name| syntax::policy_name(&name),
-        ),
+        name.map_or_else(|| name_of(Path::new(file), Names::File), |name| name::policy(&name)),
     ))
 }
 
@@ -505,7 +502,7 @@ fn name_of(below: &Path, names: Names) -> String {
         }
     }
     name.push_str(&decoded(stem));
-    syntax::policy_name(&name)
+    name::policy(&name)
 }
 
 /// `%XX` to bytes. What is no such code stays.

@@ -1,6 +1,6 @@
 //! The pattern of a stanza as the servers keep it, what it matches, and which of two patterns is the stronger.
 
-use crate::policy::constraints::lower;
+use crate::vault::name::lower;
 use std::cmp::{Ordering, Reverse};
 use std::fmt;
 use std::sync::Arc;

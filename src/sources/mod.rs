@@ -16,7 +16,7 @@ use crate::origin::{Hold, Origin, SourceText, Spelling, Written};
 use crate::policy::load::{self, LoadCause, LoadError, Names, Skipped, Why};
 use crate::policy::model::Policy;
 use crate::policy::syntax::{self, Dialect, ParseError};
-use crate::vault::path as vault_path;
+use crate::vault::{name, path as vault_path};
 use files::Files;
 use globs::{Globs, Ignored};
 use node::Node;
@@ -390,7 +390,7 @@ impl Reader<'_> {
             }
             Err(error) => Err(LoadError {
                 path: PathBuf::from(&**file),
-                name: Some(syntax::policy_name(&found.name).into()),
+                name: Some(name::policy(&found.name).into()),
                 namespace,
                 cause: LoadCause::Parse(Box::new(self::moved(error, &found.text.text, &written))),
             }),

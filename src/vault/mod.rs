@@ -3,6 +3,7 @@
 pub mod capability;
 pub mod glob;
 pub mod identity;
+pub mod name;
 pub mod operation;
 pub mod path;
 pub mod principal;

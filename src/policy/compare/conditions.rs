@@ -7,10 +7,11 @@
 
 use super::table::Grant;
 use super::values;
-use crate::policy::constraints::{self, Data, lower};
+use crate::policy::constraints::{self, Data};
 use crate::policy::model::Constraints;
 use crate::policy::profile::{Profile, ValueRule};
 use crate::vault::Operation;
+use crate::vault::name::lower;
 use serde_json::Value;
 use std::collections::BTreeSet;
 

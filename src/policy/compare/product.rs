@@ -6,7 +6,7 @@
 //! one of them can speak for all. States are met in the order of their shortest path, each once.
 
 use super::table::{Entry, Mask, NEW, OLD, Rest, THROUGH, Table, Want, Weight, case_variants};
-use crate::policy::constraints::lower;
+use crate::vault::name::lower;
 use crate::vault::{Capability, CapabilitySet};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, HashSet};

@@ -1,9 +1,9 @@
 //! The stanza patterns of two lists in one table, cut into segments, with what is needed to tell which of them can still matter.
 
 use crate::policy::acl::{Acl, Rule};
-use crate::policy::constraints::lower;
 use crate::policy::model::Constraints;
 use crate::policy::pattern::Pattern;
+use crate::vault::name::lower;
 use crate::vault::{Capability, CapabilitySet, Operation};
 use std::borrow::Cow;
 use std::cmp::Ordering;

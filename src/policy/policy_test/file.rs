@@ -16,7 +16,7 @@
 
 use crate::policy::profile::Profile;
 use crate::policy::template::{Alias, Entity, Group, Identity, duration_seconds};
-use crate::vault::{Capability, Operation, path};
+use crate::vault::{Capability, Operation, name, path};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use serde_saphyr::Spanned;
@@ -246,7 +246,7 @@ fn checked(index: usize, line: u64, raw: RawTest) -> Result<Test, String> {
     Ok(Test {
         line,
         name,
-        policies: raw.policies.words().iter().map(|p| p.to_lowercase()).collect(),
+        policies: raw.policies.words().iter().map(|p| name::policy(p)).collect(),
         path: format!("{namespace}{}", path::clean(&raw.path)),
         operations,
         expect: raw.expect,

@@ -7,6 +7,7 @@ use super::{duration, hints};
 use crate::origin::Origin;
 use crate::policy::model::{Constraints, KeySpan, Stanza};
 use crate::vault::Capability;
+use crate::vault::name::lower;
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
@@ -467,7 +468,12 @@ struct Raw<'t> {
 
 fn lower_keys(map: BTreeMap<String, Vec<Any>>) -> BTreeMap<String, Vec<Value>> {
     map.into_iter()
-        .map(|(key, values)| (key.to_lowercase(), values.into_iter().map(Any::into_json).collect()))
+        .map(|(key, values)| {
+            (
+                lower(&key).into_owned(),
+                values.into_iter().map(Any::into_json).collect(),
+            )
+        })
         .collect()
 }
 

@@ -23,6 +23,7 @@ pub(crate) use error::{Tone, render, shortened};
 pub use hints::nearest_word;
 
 use crate::policy::model::{Language, Policy};
+use crate::vault::name;
 use ast::{Fault, Pos};
 use std::sync::Arc;
 
@@ -43,7 +44,7 @@ pub fn parse(name: &str, file: &str, text: &str, dialect: &Dialect) -> Result<Po
         .and_then(|items| decode::stanzas(&file, text, json, &items, dialect))
         .map_err(|fault| ParseError::new(&file, text, fault))?;
     Ok(Policy {
-        name: policy_name(name).into(),
+        name: name::policy(name).into(),
         file,
         namespace: "".into(),
         source: text.into(),
@@ -146,10 +147,4 @@ fn check_size(file: &str, bytes: usize) -> Result<(), ParseError> {
         format!("policy of more than {MAX_BYTES} bytes, the most that servers take"),
         "check that this is a policy at all",
     ))
-}
-
-/// A policy's name as the servers keep it: lower-cased and trimmed.
-#[must_use]
-pub fn policy_name(name: &str) -> String {
-    name.trim().to_lowercase()
 }
