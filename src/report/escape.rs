@@ -25,13 +25,47 @@ pub const fn is_deceptive(c: char) -> bool {
     )
 }
 
-/// Text for the eye: what is deceptive is spelt out (`\n`, `\u{202e}`), so the result is one line and says what is there.
+/// Text for the eye: what is deceptive is spelt out (`\n`, `\u{202e}`), so the result is one line and says what is there. Nor is
+/// there anything in it that a build server takes for an instruction where it comes by in the output of a job.
 #[must_use]
 pub fn visible(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         push_visible(&mut out, c);
     }
+    uninstructed(out)
+}
+
+/// Without the instructions of build servers: `##vso[…]`, `##[…]` and `##teamcity[…]` anywhere in a line, `::name …::` where it
+/// begins one.
+fn uninstructed(line: String) -> String {
+    let begins = line.trim_start();
+    let is_command = begins.starts_with("::") && begins.get(2..).is_some_and(|rest| rest.contains("::"));
+    if !is_command && !line.contains("##") {
+        return line;
+    }
+    let mut out = String::with_capacity(line.len() + 16);
+    let mut rest = line.as_str();
+    if is_command {
+        out.push_str(line.get(..line.len() - begins.len()).unwrap_or_default());
+        out.push_str("\\u{3a}");
+        rest = begins.get(1..).unwrap_or_default();
+    }
+    while let Some(at) = rest.find('#') {
+        let (before, marks) = rest.split_at(at);
+        let behind = marks.trim_start_matches('#');
+        let count = marks.len() - behind.len();
+        out.push_str(before);
+        out.push_str(&"#".repeat(count - 1));
+        let word = behind.trim_start_matches(|c: char| c.is_ascii_alphanumeric());
+        out.push_str(if count > 1 && word.starts_with('[') {
+            "\\u{23}"
+        } else {
+            "#"
+        });
+        rest = behind;
+    }
+    out.push_str(rest);
     out
 }
 
@@ -46,7 +80,9 @@ pub fn visible_lines(text: &str) -> String {
             push_visible(&mut out, c);
         }
     }
-    out
+    out.split_inclusive('\n')
+        .map(|line| uninstructed(line.to_owned()))
+        .collect()
 }
 
 fn push_visible(out: &mut String, c: char) {
@@ -72,6 +108,8 @@ pub fn html(text: &str) -> String {
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
             '\'' => out.push_str("&#39;"),
+            // No instruction for a build server, as in `visible`.
+            '#' if out.ends_with('#') => out.push_str("&#35;"),
             c => push_visible(&mut out, c),
         }
     }
@@ -403,6 +441,30 @@ mod tests {
     fn what_deceives_is_spelt_out() {
         assert_eq!(visible("a\u{1b}[31m\u{202e}b\n"), "a\\u{1b}[31m\\u{202e}b\\n");
         assert_eq!(visible_lines("a\r\nb\rc"), "a\nb\\rc");
+    }
+
+    #[test]
+    fn build_servers_see_no_instruction() {
+        for (text, shown) in [
+            (
+                "a ##vso[task.setvariable variable=PATH]x",
+                "a #\\u{23}vso[task.setvariable variable=PATH]x",
+            ),
+            ("####[group]#", "###\\u{23}[group]#"),
+            ("##teamcity[x] ##VSO[y]", "#\\u{23}teamcity[x] #\\u{23}VSO[y]"),
+            (" ::error file=x::y", " \\u{3a}:error file=x::y"),
+            ("\u{85}::stop-commands::y", "\\u{85}::stop-commands::y"),
+            ("## a heading [1]", "## a heading [1]"),
+            ("::1", "::1"),
+            ("a ::error::b", "a ::error::b"),
+        ] {
+            assert_eq!(visible(text), shown);
+        }
+        assert_eq!(html("##[x]"), "#&#35;[x]");
+        assert_eq!(
+            visible_lines("a\n::debug::b\n##[x]\n"),
+            "a\n\\u{3a}:debug::b\n#\\u{23}[x]\n"
+        );
     }
 
     #[test]
