@@ -314,10 +314,11 @@ impl Worker {
         };
         let refused = known.flags & flag::RESULT_DENIED != 0
             || (known.flags & flag::RESULT_ALLOWED == 0 && record.flags & flag::ERROR_DENIED != 0);
-        let table = self.usage.table_mut();
-        if !refused && &*space != path::UNTOLD && table.texts.get(namespace) == path::UNTOLD {
-            table.pass_all();
+        // Also where its row finds no room, so that what is counted hangs on no order.
+        if auth != self.nobody {
+            record.keys = self.keys(request.data, request.cut);
         }
+        let table = self.usage.table_mut();
         let key = Key {
             principal: table.principal_of(auth),
             namespace,
@@ -330,9 +331,6 @@ impl Worker {
         }
         if !mount_type.is_empty() {
             record.mount_type = Some(self.mount_types.number(&mount_type, table, Table::text));
-        }
-        if auth != self.nobody {
-            record.keys = self.keys(request.data, request.cut);
         }
         Ok(())
     }
@@ -462,7 +460,7 @@ impl Worker {
         // Where no token had to be shown the server says so; else it was somebody's.
         let auth = auth.or_else(|| facts.somebody(namespace));
         let granting: Vec<TextId> = facts.granting().map(|one| table.text(&one.text())).collect();
-        let granting = (!granting.is_empty()).then(|| table.keys(granting));
+        let granting = (!granting.is_empty()).then(|| table.granting(granting));
         let known = Known {
             auth: auth.map(|auth| table.auth(auth)),
             unnamed,

@@ -30,6 +30,22 @@ pub struct Auth {
 }
 
 impl Auth {
+    /// What its texts take.
+    pub(crate) fn bytes(&self) -> usize {
+        let texts = [
+            &self.id,
+            &self.name,
+            &self.mount,
+            &self.role,
+            &self.entity_id,
+            &self.display_name,
+        ];
+        let lists = self.metadata_keys.iter().chain(&*self.held.own);
+        let placed = self.held.placed.iter().map(|policy| &policy.name);
+        let own = texts.into_iter().map(|text| text.len()).sum::<usize>();
+        own + lists.chain(placed).map(|text| 32 + text.len()).sum::<usize>()
+    }
+
     /// Whoever needs no token.
     #[must_use]
     pub fn nobody() -> Self {

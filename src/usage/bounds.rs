@@ -2,11 +2,12 @@
 //!
 //! What is refused is used by nobody, so that the bound of one principal on it takes nothing away. What may have been allowed and
 //! finds no room is lost for whoever asked, as a line is that cannot be read: it may have been anything that its holder may do.
-//! Whether a bound was passed follows from all that was seen, in whatever order and parts it came.
+//! Whether a bound was passed follows from all that was seen, in whatever order and parts it came. Only of the names of data a part
+//! that was stored forgets which it had, and where their bound was passed, whether another was may hang on the order.
 
 use serde::{Deserialize, Serialize};
 
-/// The bounds. A long name counts for several.
+/// The bounds. A long name counts for several, and so do many names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
     /// Different requests of one principal that may have been allowed, those to the server itself aside.
@@ -32,7 +33,7 @@ impl Default for Bounds {
             refused: 1 << 16,
             all_used: 1 << 22,
             all_refused: 1 << 20,
-            auths: 1 << 20,
+            auths: 1 << 21,
             namespaces: 1 << 16,
             names: 1 << 27,
         }
@@ -92,17 +93,21 @@ mod tests {
     use super::*;
     use crate::vault::{Capability, PrincipalKind};
     use proptest::prelude::*;
+    use std::borrow::Cow;
     use std::collections::BTreeSet;
     use std::sync::Arc;
 
-    /// One who asks with one of two lists for a path, of the server itself or not, and is refused or not.
-    #[derive(Debug, Clone)]
+    /// One who asks with one of two lists for a path, of the server itself or not, in a namespace, with some names of data, and is
+    /// refused or not.
+    #[derive(Debug, Clone, Default)]
     struct Asked {
         who: u8,
         list: u8,
         path: u8,
         own: bool,
         refused: bool,
+        space: u8,
+        names: u8,
     }
 
     impl Asked {
@@ -117,6 +122,13 @@ mod tests {
             }
         }
 
+        fn space(&self) -> String {
+            match self.space {
+                0 => String::new(),
+                n => format!("n{n}/"),
+            }
+        }
+
         fn path(&self) -> String {
             format!("{}/{}", if self.own { "sys" } else { "secret" }, self.path)
         }
@@ -127,9 +139,13 @@ mod tests {
         for (number, asked) in all {
             let table = usage.table_mut();
             let auth = table.auth(asked.auth());
+            let names: Vec<Cow<'_, str>> = (0..20 * usize::from(asked.names))
+                .map(|n| Cow::Owned(format!("n{n:02}")))
+                .collect();
+            let keys = table.data_keys(&names);
             let key = Key {
                 principal: table.principal_of(auth),
-                namespace: table.space(""),
+                namespace: table.space(&asked.space()),
                 path: &asked.path(),
                 capability: Capability::Read,
             };
@@ -141,7 +157,7 @@ mod tests {
             } else {
                 flag::RESULT_ALLOWED
             };
-            (record.row, record.auth) = (row, Some(auth));
+            (record.row, record.auth, record.keys) = (row, Some(auth), Some(keys));
             record.last = i64::try_from(number).unwrap();
             record.first = record.last;
             if row.is_none() {
@@ -155,8 +171,10 @@ mod tests {
         usage
     }
 
-    /// What must not hang on the order: whose use is not known whole. Where it is anybody's, no names matter.
-    fn unknown(usage: &Usage) -> (BTreeSet<(String, Arc<Held>)>, bool) {
+    type Unknown = (BTreeSet<(String, Arc<Held>)>, bool);
+
+    /// What must not hang on the order: whose use is not known whole. Where it is anybody's, it does not matter whose.
+    fn unknown(usage: &Usage) -> Unknown {
         let lost = usage.lost();
         let known = lost
             .known
@@ -166,15 +184,38 @@ mod tests {
         (known.filter(|_| !anybody).collect(), anybody)
     }
 
+    /// The names of data of whoever's use is known whole, by who, where and what.
+    fn names(usage: &Usage) -> BTreeSet<(String, String, String, Vec<String>, Vec<String>)> {
+        let (unknown, anybody) = unknown(usage);
+        let is_known = |id: &str| !anybody && unknown.iter().all(|(who, _)| who != id);
+        let texts = |names: &BTreeSet<Arc<str>>| names.iter().map(ToString::to_string).collect();
+        let demands = usage.demands().into_iter().filter(|demand| demand.allowed > 0);
+        demands
+            .filter(|demand| is_known(&demand.principal.id))
+            .map(|demand| {
+                (
+                    demand.principal.id.to_string(),
+                    demand.namespace.to_string(),
+                    demand.path.to_string(),
+                    texts(&demand.keys_always),
+                    texts(&demand.keys_ever),
+                )
+            })
+            .collect()
+    }
+
     /// Everything that was allowed is either there or not known whole.
     fn nothing_is_forgotten(usage: &Usage, all: &[Asked]) {
         let (known, anybody) = unknown(usage);
         let demands = usage.demands();
         for asked in all.iter().filter(|asked| !asked.refused) {
             let auth = asked.auth();
-            let is_there = demands
-                .iter()
-                .any(|demand| *demand.principal.id == *auth.id && *demand.path == asked.path() && demand.allowed > 0);
+            let is_there = demands.iter().any(|demand| {
+                *demand.principal.id == *auth.id
+                    && *demand.path == asked.path()
+                    && *demand.namespace == asked.space()
+                    && demand.allowed > 0
+            });
             assert!(
                 is_there || anybody || known.contains(&(auth.id.to_string(), auth.held)),
                 "{asked:?}"
@@ -185,29 +226,32 @@ mod tests {
     }
 
     fn asked() -> impl Strategy<Value = Asked> {
-        (0_u8..3, 0_u8..2, 0_u8..6, prop::bool::weighted(0.2), any::<bool>()).prop_map(
-            |(who, list, path, own, refused)| Asked {
-                who,
-                list,
-                path,
-                own,
-                refused,
-            },
-        )
+        let what = (0_u8..6, prop::bool::weighted(0.2), any::<bool>(), 0_u8..4, 0_u8..4);
+        (0_u8..3, 0_u8..2, what).prop_map(|(who, list, (path, own, refused, space, names))| Asked {
+            who,
+            list,
+            path,
+            own,
+            refused,
+            space,
+            names,
+        })
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(200))]
+        #![proptest_config(ProptestConfig::with_cases(500))]
 
         #[test]
         fn whose_use_is_not_known_whole_hangs_on_no_order(
             all in prop::collection::vec(asked(), 1..40),
             other in prop::collection::vec(any::<u32>(), 40),
             parts in 1_usize..5,
-            (used, refused, all_used, auths) in (1_usize..5, 1_usize..4, 2_usize..14, 2_usize..9),
+            (used, refused, all_used, auths) in (1_usize..12, 1_usize..4, 2_usize..30, 2_usize..9),
+            (namespaces, names_bytes) in (1_usize..7, prop::option::weighted(0.3, 0_usize..2_500)),
             stored in prop::bool::weighted(0.1),
         ) {
-            let bounds = Bounds { used, refused, all_used, all_refused: 6, auths, ..Bounds::default() };
+            let names_bytes = names_bytes.filter(|_| !stored).unwrap_or(1 << 20);
+            let bounds = Bounds { used, refused, all_used, all_refused: 6, auths, namespaces, names: names_bytes };
             let whole = part(all.iter().enumerate(), bounds);
             nothing_is_forgotten(&whole, &all);
             let mut order: Vec<usize> = (0..all.len()).collect();
@@ -226,25 +270,24 @@ mod tests {
                 sum = if other[n] % 2 == 0 { sum.merge(one).unwrap() } else { one.merge(sum).unwrap() };
             }
             nothing_is_forgotten(&sum, &all);
-            prop_assert_eq!(unknown(&whole), unknown(&sum));
+            prop_assert_eq!(whole.settled().passed.names, sum.settled().passed.names);
+            if !whole.settled().passed.names {
+                prop_assert_eq!(unknown(&whole), unknown(&sum));
+                prop_assert_eq!(names(&whole), names(&sum));
+            }
         }
     }
 
     #[test]
     fn what_is_refused_without_end_takes_nothing_from_what_is_known() {
         let refused = (0..50).map(|path| Asked {
-            who: 0,
-            list: 0,
             path,
-            own: false,
             refused: true,
+            ..Asked::default()
         });
         let used = (0..3).map(|path| Asked {
-            who: 0,
-            list: 0,
             path,
-            own: false,
-            refused: false,
+            ..Asked::default()
         });
         let all: Vec<Asked> = refused.chain(used).collect();
         let bounds = Bounds {
@@ -267,16 +310,7 @@ mod tests {
         };
         let mut usage = Usage::default().bounded(bounds);
         let table = usage.table_mut();
-        let auth = table.auth(
-            Asked {
-                who: 0,
-                list: 0,
-                path: 0,
-                own: false,
-                refused: false,
-            }
-            .auth(),
-        );
+        let auth = table.auth(Asked::default().auth());
         let mut begun = 0;
         for n in 0..8 {
             let key = Key {
@@ -289,6 +323,115 @@ mod tests {
         }
         assert_eq!(begun, 2);
         assert!(table.is_past_a_bound());
+    }
+
+    #[test]
+    fn of_too_many_namespaces_anybody_may_have_done_anything() {
+        let of = |spaces: std::ops::Range<u8>| {
+            let asked: Vec<Asked> = spaces
+                .map(|space| Asked {
+                    space,
+                    ..Asked::default()
+                })
+                .collect();
+            let bounds = Bounds {
+                namespaces: 4,
+                ..Bounds::default()
+            };
+            part(asked.iter().enumerate(), bounds)
+        };
+        assert!(!unknown(&of(0..4)).1);
+        let usage = of(0..9);
+        assert!(unknown(&usage).1);
+        let there: BTreeSet<String> = usage.demands().iter().map(|one| one.namespace.to_string()).collect();
+        assert_eq!(
+            there.len(),
+            5,
+            "those that found room, and one for all others: {there:?}"
+        );
+        assert_eq!(usage.demands().iter().map(|one| one.allowed).sum::<u64>(), 9);
+        // Also where no part has too many.
+        assert!(unknown(&of(0..3).merge(of(3..6)).unwrap()).1);
+        assert!(!unknown(&of(0..4).merge(of(1..4)).unwrap()).1);
+        // A long name counts for several.
+        let mut table = of(0..1).table;
+        table.space(&"x".repeat(1_000));
+        assert!(table.passed.all);
+    }
+
+    #[test]
+    fn a_namespace_in_which_nothing_found_room_counts_in_a_stored_part_too() {
+        let asked = [
+            Asked {
+                space: 1,
+                ..Asked::default()
+            },
+            Asked {
+                space: 2,
+                path: 1,
+                refused: true,
+                ..Asked::default()
+            },
+        ];
+        let bounds = Bounds {
+            refused: 0,
+            namespaces: 2,
+            ..Bounds::default()
+        };
+        let mut one = part(asked.iter().enumerate(), bounds);
+        one.seal();
+        let mut file = tempfile::tempfile().unwrap();
+        frame::write(&one, &mut file).unwrap();
+        std::io::Seek::rewind(&mut file).unwrap();
+        let mut one = frame::read(file).unwrap().bounded(bounds);
+        assert!(!one.table.passed.all);
+        one.table.space("third/");
+        assert!(one.table.passed.all);
+    }
+
+    #[test]
+    fn what_is_said_of_those_who_ask_counts_with_all_its_names() {
+        let bounds = Bounds {
+            auths: 1_000,
+            ..Bounds::default()
+        };
+        let mut usage = Usage::default().bounded(bounds);
+        let table = usage.table_mut();
+        // Each with another part of two hundred policies.
+        for n in 0..100 {
+            let own: Arc<[Arc<str>]> = (n..n + 100).map(|n| Arc::from(format!("policy-{n:03}"))).collect();
+            table.auth(Auth {
+                held: Arc::new(Held::named(own)),
+                ..Asked::default().auth()
+            });
+        }
+        assert!(table.passed.all);
+    }
+
+    #[test]
+    fn a_request_with_many_names_of_data_counts_for_several() {
+        let bounds = Bounds {
+            used: 20,
+            ..Bounds::default()
+        };
+        let many = |paths| {
+            let asked: Vec<Asked> = (0..paths)
+                .map(|path| Asked {
+                    path,
+                    names: 8,
+                    ..Asked::default()
+                })
+                .collect();
+            part(asked.iter().enumerate(), bounds)
+        };
+        assert!(unknown(&many(3)).0.is_empty());
+        let usage = many(10);
+        assert_eq!(unknown(&usage).0.len(), 1);
+        for demand in usage.demands() {
+            assert!(demand.keys_always.is_empty() && demand.keys_ever.contains("*"));
+        }
+        let kept: usize = usage.settled().rows.iter().map(|row| row.keys_ever.len()).sum();
+        assert!(kept <= 32 * 20, "{kept}");
     }
 
     #[test]

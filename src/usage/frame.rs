@@ -538,7 +538,7 @@ fn restore(rows: &[Row], table: &mut Table, auths: &[AuthId]) -> Vec<RowId> {
     let mut before: Option<(WhoId, &str, &str, Capability)> = None;
     let (mut begun, mut ascending) = (HashSet::<WhoId, FixedState>::default(), true);
     for stored in rows {
-        let namespace = table.text(&stored.namespace);
+        let namespace = table.space(&stored.namespace);
         let principal = match last {
             Some((known, number)) if known == (stored.kind, &stored.id) => number,
             _ => table.restored_principal(stored.kind, &stored.id),
@@ -558,6 +558,8 @@ fn restore(rows: &[Row], table: &mut Table, auths: &[AuthId]) -> Vec<RowId> {
             None => begun.insert(principal),
         };
         before = Some(place);
+        // Of too many namespaces several are one.
+        ascending &= table.texts.get(namespace) == &*stored.namespace;
         let number = if ascending {
             table.begin_row(&key, stored.allowed == 0)
         } else {
@@ -597,6 +599,7 @@ fn restore(rows: &[Row], table: &mut Table, auths: &[AuthId]) -> Vec<RowId> {
         row.keys_always = always.map(Into::into);
         row.keys_ever = ever.into();
         row.granting = granting.into();
+        table.take_names(number, 0);
         numbers.push(number);
     }
     numbers

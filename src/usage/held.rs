@@ -164,14 +164,20 @@ impl Namespaces {
     }
 
     fn note_path(&mut self, id: &str, at: &str) {
-        let is_full = self.0.len() >= MOST_NAMESPACES;
         match self.0.get_mut(id) {
             Some(known) if **known == *at || **known == *SEVERAL => {}
             Some(known) => *known = Arc::from(SEVERAL),
-            None if is_full => {}
             None => {
                 self.0.insert(Arc::from(id), Arc::from(at));
+                self.keep(MOST_NAMESPACES);
             }
+        }
+    }
+
+    /// Keeps the first ones by id: the same in whatever order they come.
+    fn keep(&mut self, most: usize) {
+        while self.0.len() > most {
+            self.0.pop_last();
         }
     }
 
@@ -261,5 +267,18 @@ mod tests {
         whole.note("x", "a/");
         whole.merge(&one);
         assert_eq!(whole, one);
+    }
+
+    #[test]
+    fn of_too_many_namespaces_the_same_ones_stay_whatever_the_order() {
+        let ids: Vec<String> = (0..=MOST_NAMESPACES + 3).map(|n| format!("{n:06}")).collect();
+        let of = |ids: &mut dyn Iterator<Item = &String>| {
+            let mut namespaces = Namespaces::default();
+            ids.for_each(|id| namespaces.note(id, "a/"));
+            namespaces
+        };
+        let (up, down) = (of(&mut ids.iter()), of(&mut ids.iter().rev()));
+        assert_eq!(up.0.len(), MOST_NAMESPACES);
+        assert!(up == down);
     }
 }

@@ -182,7 +182,7 @@ impl Table {
         let row = listed.row;
         let mut keys_always = names(row.keys_always.as_deref().unwrap_or_default());
         let mut keys_ever = names(&row.keys_ever);
-        if self.passed.names && row.allowed > 0 {
+        if self.has_lost_names(row.principal) && row.allowed > 0 {
             keys_always.clear();
             keys_ever.insert(Arc::from(ANY_NAME));
         }

@@ -19,6 +19,7 @@ use crate::index::Idx;
 use crate::origin::{LogLine, Origin};
 use crate::vault::PrincipalKind;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -57,6 +58,9 @@ pub(crate) struct Head {
     /// Parts of earlier versions had no bounds.
     #[serde(default, skip_serializing_if = "Passed::none")]
     passed: Passed,
+    /// Namespaces that are those of no row.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    spaces: Vec<Arc<str>>,
 }
 
 /// What there are many of. Version 1 had them as JSON, later ones have them as tables.
@@ -212,6 +216,7 @@ impl State {
             ],
             untold: Some(table.counts.untold),
             passed: table.passed,
+            spaces: table.spaces_without_rows(),
         };
         let bulk = Bulk {
             auths: table
@@ -254,7 +259,10 @@ impl State {
             };
             table.restore_principal(who, *is_over);
         }
-        table.passed = self.head.passed;
+        for space in &self.head.spaces {
+            table.space(space);
+        }
+        table.passed.merge(self.head.passed);
         table.tally = self.head.tally.tally();
         table.seen = Seen::default();
         table.seen.first = self.head.seen.first;
@@ -275,15 +283,19 @@ impl State {
 
     /// The open requests, in the numbers of `table`, in which the rows and auths of the file are called `rows` and `auths`.
     pub(crate) fn records(&self, table: &mut Table, rows: &[RowId], auths: &[AuthId]) -> Vec<Record> {
-        let keys: Vec<NamesId> = self
-            .bulk
-            .key_sets
-            .iter()
-            .map(|set| {
-                let names = set.iter().map(|name| table.text(name)).collect();
-                table.keys(names)
-            })
-            .collect();
+        let mut sets: HashMap<(u32, bool), NamesId> = HashMap::new();
+        let mut set = |table: &mut Table, number: u32, of_data: bool| -> Option<NamesId> {
+            let names = self.bulk.key_sets.get(number as usize)?;
+            Some(*sets.entry((number, of_data)).or_insert_with(|| {
+                if of_data {
+                    let names: Vec<_> = names.iter().map(|name| Cow::Borrowed(&**name)).collect();
+                    table.data_keys(&names)
+                } else {
+                    let names = names.iter().map(|name| table.text(name)).collect();
+                    table.granting(names)
+                }
+            }))
+        };
         let mount_types: Vec<TextId> = self.bulk.mount_types.iter().map(|m| table.text(m)).collect();
         let log =
             |file: &Arc<str>| [false, true].map(|outcome| table.logs.intern(Log::whole(Arc::clone(file), outcome)));
@@ -296,7 +308,7 @@ impl State {
             .iter()
             .filter_map(
                 |StoredRecord(id, times, numbers, entries, [class, flags, skip], example, granting)| {
-                    let ([first, last], [row, auth, set, mount_type]) = (*times, *numbers);
+                    let ([first, last], [row, auth, keys, mount_type]) = (*times, *numbers);
                     let [requests, responses] = *entries;
                     let class = match class {
                         0 => Class::UnusableRequest,
@@ -316,8 +328,8 @@ impl State {
                         last,
                         row: to(rows, row),
                         auth: to(auths, auth),
-                        keys: to(&keys, set),
-                        granting: granting.and_then(|set| to(&keys, set)),
+                        keys: set(table, keys, true),
+                        granting: granting.and_then(|number| set(table, number, false)),
                         mount_type: to(&mount_types, mount_type),
                         place,
                         requests,

@@ -12,7 +12,8 @@ use super::record::{Meanings, Record, flag, hash_id, join_ids};
 use super::tally::{Skip, Tally};
 use crate::index::{Idx, IndexVec};
 use crate::vault::{Capability, PrincipalKind, path};
-use hashbrown::{HashMap, HashTable};
+use foldhash::fast::RandomState;
+use hashbrown::{HashMap, HashSet, HashTable};
 use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::hash::BuildHasher;
@@ -49,14 +50,18 @@ pub type AuthId = Idx<Auth>;
 /// The number of a set of names.
 pub type NamesId = Idx<Names>;
 
-/// A set of names of request data, sorted by number.
+/// A set of names, of request data or of policies, sorted by number.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Names(Vec<TextId>);
+pub struct Names {
+    numbers: Vec<TextId>,
+    /// Whether clients choose them.
+    of_data: bool,
+}
 
 impl Names {
     /// Their numbers, sorted.
     pub(crate) fn numbers(&self) -> &[TextId] {
-        &self.0
+        &self.numbers
     }
 }
 
@@ -120,6 +125,11 @@ struct Sighting<'a> {
 }
 
 impl Row {
+    /// For how many rows its names count.
+    fn weight_of_names(&self) -> usize {
+        self.keys_ever.len() / 32
+    }
+
     /// Takes over what was seen. Nothing depends on the order in which it comes.
     fn see(&mut self, seen: &Sighting<'_>, texts: &Texts, auths: &Values<Auth>, logs: &Values<Log>) {
         self.first = self.first.min(seen.first);
@@ -282,6 +292,8 @@ pub struct Table {
     pub(crate) counts: Counts,
     pub(crate) bounds: Bounds,
     filled: Filled,
+    /// The namespaces that count.
+    spaces: HashSet<TextId, RandomState>,
     pub(crate) passed: Passed,
 }
 
@@ -291,7 +303,7 @@ impl Table {
         let own = self.rows.iter().filter(|row| row.used && is_own(&row.path));
         let own: usize = own
             .filter(|row| !self.is_open(row.principal))
-            .map(|row| weight(row.path.len()))
+            .map(|row| weight(row.path.len()) + row.weight_of_names())
             .sum();
         let of = |who: &Who| if who.is_over() { bounds.used } else { who.room.used };
         self.filled.used = own + self.principals.iter().map(of).sum::<usize>();
@@ -312,14 +324,27 @@ impl Table {
 
     /// The number of the text that a namespace has; where there are too many, of that which stands for any.
     pub fn space(&mut self, text: &str) -> TextId {
-        if let Some(known) = self.texts.find(text) {
+        if let Some(known) = self.texts.find(text).filter(|known| self.spaces.contains(known)) {
             return known;
         }
-        if self.filled.namespaces >= self.bounds.namespaces {
+        let taken = weight(text.len());
+        if self.filled.namespaces + taken > self.bounds.namespaces {
+            self.passed.all = true;
             return self.texts.intern(path::UNTOLD);
         }
-        self.filled.namespaces += 1;
-        self.texts.intern(text)
+        self.filled.namespaces += taken;
+        let number = self.texts.intern(text);
+        self.spaces.insert(number);
+        number
+    }
+
+    /// The namespaces that count and are those of no row.
+    pub(crate) fn spaces_without_rows(&self) -> Vec<Arc<str>> {
+        let of_rows: HashSet<TextId, RandomState> = self.rows.iter().map(|row| row.namespace).collect();
+        let without = self.spaces.difference(&of_rows);
+        let mut texts: Vec<Arc<str>> = without.map(|number| self.texts.shared(*number)).collect();
+        texts.sort_unstable();
+        texts
     }
 
     /// The number of a set of names of request data; where there are too many, of one that stands for any.
@@ -327,38 +352,42 @@ impl Table {
         let bytes: usize = names.iter().map(|name| 16 + name.len()).sum();
         if self.filled.names + bytes > self.bounds.names {
             let numbers: Option<Vec<TextId>> = names.iter().map(|name| self.texts.find(name)).collect();
-            let known = numbers.and_then(|numbers| self.key_sets.find(&self.set(numbers)));
+            let known = numbers.and_then(|numbers| self.key_sets.find(&self.set(numbers, true)));
             return known.unwrap_or_else(|| {
                 self.passed.names = true;
                 let any = self.texts.intern(ANY_NAME);
-                self.key_sets.intern(Names(vec![any]))
+                let any = self.set(vec![any], true);
+                self.key_sets.intern(any)
             });
         }
         let numbers = names.iter().map(|name| self.texts.intern(name)).collect();
         let before = self.key_sets.len();
-        let number = self.keys(numbers);
+        let set = self.set(numbers, true);
+        let number = self.key_sets.intern(set);
         if self.key_sets.len() > before {
             self.filled.names += bytes;
         }
         number
     }
 
-    fn set(&self, mut names: Vec<TextId>) -> Names {
+    fn set(&self, mut names: Vec<TextId>, of_data: bool) -> Names {
         names.sort_unstable();
         names.dedup();
-        Names(bounded(names, &self.texts))
+        Names {
+            numbers: bounded(names, &self.texts),
+            of_data,
+        }
     }
 
-    /// The number of a set of names.
-    pub fn keys(&mut self, names: Vec<TextId>) -> NamesId {
-        let set = self.set(names);
+    /// The number of a set of names of policies.
+    pub fn granting(&mut self, names: Vec<TextId>) -> NamesId {
+        let set = self.set(names, false);
         self.key_sets.intern(set)
     }
 
     /// The number of an auth.
     pub fn auth(&mut self, auth: Auth) -> AuthId {
-        let bytes = auth.id.len() + auth.display_name.len();
-        let taken = weight(bytes + auth.metadata_keys.iter().map(|key| key.len()).sum::<usize>());
+        let taken = weight(auth.bytes());
         let has_room = self.filled.auths + taken <= self.bounds.auths || &*auth.id == OTHERS;
         if !has_room && auth.kind != PrincipalKind::Unauthenticated && self.auths.find(&auth).is_none() {
             self.passed.all = true;
@@ -535,11 +564,14 @@ impl Table {
             return room.refused + taken <= self.bounds.refused
                 && self.filled.refused + taken <= self.bounds.all_refused;
         }
-        if !is_own(key.path) && room.used + taken > self.bounds.used {
+        let is_own = is_own(key.path);
+        if !is_own && room.used + taken > self.bounds.used {
             self.note_over(key.principal);
             return false;
         }
-        if self.filled.used + taken > self.bounds.all_used {
+        // Whoever is over counts for as much as the bound already.
+        let is_counted = is_own || !room.over;
+        if is_counted && self.filled.used + taken > self.bounds.all_used {
             self.passed.all = true;
             return false;
         }
@@ -558,7 +590,31 @@ impl Table {
             self.filled.refused += taken;
             return;
         }
-        let is_own = is_own(path);
+        self.take(principal, is_own(path), taken);
+    }
+
+    /// Takes the room of the names that a row has got beyond those of before.
+    pub(crate) fn take_names(&mut self, at: RowId, before: usize) {
+        let row = &self.rows[at];
+        let taken = row.weight_of_names().saturating_sub(before);
+        if taken > 0 {
+            self.take(row.principal, is_own(&row.path), taken);
+        }
+    }
+
+    /// Whether the names of request data that the rows of a principal have are not all that were sent.
+    pub(crate) fn has_lost_names(&self, principal: WhoId) -> bool {
+        self.passed.names || self.passed.all || self.principals[principal].is_over()
+    }
+
+    /// Whether further names of request data are kept. Of whoever is over only those count that were sent to the server itself.
+    fn keeps_names(&self, principal: WhoId, path: &str) -> bool {
+        !self.has_lost_names(principal) || (!self.passed.names && !self.passed.all && is_own(path))
+    }
+
+    /// Takes room for something that may have been allowed.
+    fn take(&mut self, principal: WhoId, is_own: bool, taken: usize) {
+        let who = &mut self.principals[principal];
         if !is_own {
             who.room.used += taken;
         }
@@ -598,11 +654,6 @@ impl Table {
             self.filled.refused = self.filled.refused.saturating_sub(taken);
             self.take_room(principal, &path, false);
         }
-    }
-
-    /// Notes that not all is known that was allowed, to whomever.
-    pub fn pass_all(&mut self) {
-        self.passed.all = true;
     }
 
     /// Whether somebody asked for more than there is room for.
@@ -727,10 +778,13 @@ impl Table {
             return;
         }
         let Some(row) = record.row else { return };
+        let at = row;
+        let keeps_names = self.keeps_names(self.rows[at].principal, &self.rows[at].path);
         let (texts, auths, logs) = (&self.texts, &self.auths, &self.logs);
-        let row = &mut self.rows[row];
+        let row = &mut self.rows[at];
+        let before = row.weight_of_names();
         // The names that came last with it need not be looked at again.
-        let is_new = !denied && row.keys_recent != Some(record.keys);
+        let is_new = !denied && keeps_names && row.keys_recent != Some(record.keys);
         if is_new {
             row.keys_recent = Some(record.keys);
         }
@@ -750,6 +804,7 @@ impl Table {
             granting: if denied { &[] } else { granting },
         };
         row.see(&seen, texts, auths, logs);
+        self.take_names(at, before);
     }
 
     /// Adds the counts of a record, or takes them back.
@@ -845,15 +900,21 @@ impl Table {
             if let Some(mount_type) = record.mount_type {
                 to.text(mount_type, theirs, &mut self.texts);
             }
-            if let Some(keys) = record.keys.filter(|keys| !to.keys.contains_key(keys)) {
-                let names = other.key_sets.get(keys).numbers().iter();
-                let names: Vec<Cow<'_, str>> = names.map(|name| Cow::Borrowed(theirs.get(*name))).collect();
-                to.keys.insert(keys, self.data_keys(&names));
-            }
-            if let Some(set) = record.granting.filter(|set| !to.granting.contains_key(set)) {
-                let names = to.names(other.key_sets.get(set).numbers(), theirs, &mut self.texts);
-                to.granting.insert(set, self.keys(names));
-            }
+        }
+        for set in other.key_sets.iter() {
+            let number = if set.of_data {
+                let names = set.numbers().iter().map(|name| Cow::Borrowed(theirs.get(*name)));
+                self.data_keys(&names.collect::<Vec<_>>())
+            } else {
+                let names = to.names(set.numbers(), theirs, &mut self.texts);
+                self.granting(names)
+            };
+            to.sets.push(number);
+        }
+        let mut spaces: Vec<TextId> = other.spaces.into_iter().collect();
+        spaces.sort_unstable();
+        for number in spaces {
+            to.spaces.insert(number, self.space(theirs.get(number)));
         }
         let mut principals: IndexVec<Who, WhoId> = IndexVec::new();
         for theirs in other.principals {
@@ -871,7 +932,10 @@ impl Table {
         for row in other.rows {
             let key = Key {
                 principal: principals[row.principal],
-                namespace: to.text(row.namespace, theirs, &mut self.texts),
+                namespace: *to
+                    .spaces
+                    .entry(row.namespace)
+                    .or_insert_with(|| self.space(theirs.get(row.namespace))),
                 path: &row.path,
                 capability: row.capability,
             };
@@ -885,9 +949,12 @@ impl Table {
                 }
                 continue;
             };
+            let keeps_names = self.keeps_names(key.principal, key.path);
             let texts = &mut self.texts;
-            let always = row.keys_always.as_deref().map(|names| to.names(names, theirs, texts));
-            let ever = to.names(&row.keys_ever, theirs, texts);
+            let always = row.keys_always.as_deref().filter(|_| keeps_names);
+            let always = always.map(|names| to.names(names, theirs, texts));
+            let ever = if keeps_names { &*row.keys_ever } else { &[] };
+            let ever = to.names(ever, theirs, texts);
             let granting = to.names(&row.granting, theirs, texts);
             let mount_type = row.mount_type.map(|text| to.text(text, theirs, texts));
             let theirs = row;
@@ -909,8 +976,10 @@ impl Table {
                 keys_ever: &ever,
                 granting: &granting,
             };
+            let before = mine.weight_of_names();
             mine.see(&seen, &self.texts, &self.auths, &self.logs);
             mine.keys_recent = None;
+            self.take_names(at, before);
         }
         self.tally.merge(other.tally);
         let [allowed, refused] = without_room;
@@ -955,8 +1024,8 @@ impl Meanings for Table {
 pub(crate) struct Renumbered {
     rows: IndexVec<Row, Option<RowId>>,
     auths: IndexVec<Auth, AuthId>,
-    keys: HashMap<NamesId, NamesId>,
-    granting: HashMap<NamesId, NamesId>,
+    sets: IndexVec<Names, NamesId>,
+    spaces: HashMap<TextId, TextId, RandomState>,
     texts: IndexVec<Text, Option<TextId>>,
     logs: IndexVec<Log, LogId>,
 }
@@ -967,8 +1036,8 @@ impl Renumbered {
         let known = Record {
             row: record.row.and_then(|row| self.rows[row]),
             auth: record.auth.map(|auth| self.auths[auth]),
-            keys: record.keys.and_then(|keys| self.keys.get(&keys).copied()),
-            granting: record.granting.and_then(|names| self.granting.get(&names).copied()),
+            keys: record.keys.map(|keys| self.sets[keys]),
+            granting: record.granting.map(|names| self.sets[names]),
             mount_type: record.mount_type.and_then(|text| self.texts[text]),
             place: record.place.map(|place| self.place(place)),
             ..*record
@@ -1067,11 +1136,11 @@ mod tests {
                 capability: Capability::Update,
             };
             let row = table.row(&key, false);
-            let numbers: Vec<TextId> = names.iter().map(|name| table.text(name)).collect();
+            let names: Vec<Cow<'_, str>> = names.iter().map(|name| Cow::Borrowed(*name)).collect();
             Record {
                 class: Class::Request,
                 row,
-                keys: (!numbers.is_empty()).then(|| table.keys(numbers)),
+                keys: (!names.is_empty()).then(|| table.data_keys(&names)),
                 ..Record::new(1, false)
             }
         };
