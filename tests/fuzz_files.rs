@@ -1,4 +1,4 @@
-//! The fuzz targets for files, as a test: each target's seeds, then changes of them by chance for a moment, or for
+//! The fuzz targets, as a test: each target's seeds, then changes of them by chance for a moment, or for
 //! `VAULT_ADVISOR_FUZZ_SECONDS`. An input that takes too long, or all of them too much memory, fails.
 
 #![allow(
@@ -8,10 +8,14 @@
     reason = "a failing test is told by its panic"
 )]
 
+#[path = "common/fuzz_decide.rs"]
+mod fuzz_decide;
 #[path = "common/fuzz_files.rs"]
 mod fuzz_files;
+#[path = "common/plain_scan.rs"]
+mod plain_scan;
 
-use fuzz_files::{ALL, CANARY};
+use fuzz_files::{ALL, CANARY, Target};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -107,6 +111,47 @@ const WAIVED: &str =
     "# vault-advisor: allow a until 2030-01-01 owner=\"b c\" reason=d\npath \"a\" { capabilities = [\"read\"] }\n";
 const BASELINE: &str = "{\"version\":1,\"findings\":[{\"fingerprint\":\"a\",\"rule\":\"b\",\"subject\":\"c\"}]}";
 
+const TERRAFORM: &str = r#"variable "envs" {
+  type    = map(object({ read = optional(list(string), ["a"]), n = number }))
+  default = { dev = { n = 1 }, prod = { read = ["b", "c"], n = 2.5 } }
+}
+locals {
+  all   = { for k, v in var.envs : k => join(",", sort(v.read)) if v.n < 3 && k != "x" }
+  words = [for w in split("-", "a-b-c") : upper(format("%s%02d", w, length(w)))]
+  doc   = jsondecode(jsonencode({ a = [1, true, null], b = try(local.words[7], "none") }))
+  text  = yamldecode("a: [1, 2]\nb: &x {c: yes}\n")
+}
+resource "vault_policy" "each" {
+  for_each = local.all
+  name     = "team-${each.key}"
+  policy   = <<-EOT
+    %{for p in split(",", each.value)~}
+    path "secret/data/${each.key}/${p}" {
+      capabilities = ["read"${each.key == "prod" ? ", \"list\"" : ""}]
+    }
+    %{endfor~}
+  EOT
+}
+data "vault_policy_document" "d" {
+  rule {
+    path         = replace("kv/*", "/k(v)/", "$1")
+    capabilities = distinct(concat(["read"], ["list", "read"]))
+    allowed_parameter {
+      key   = "k"
+      value = ["v"]
+    }
+  }
+}
+module "m" {
+  source = "./m"
+  count  = length(local.words)
+}
+"#;
+const TERRAFORM_JSON: &str = r#"{"locals":{"n":"${1 + 2}"},"resource":{"vault_policy":{"p":[{"name":"p${local.n}","policy":"path \"a\" { capabilities = [\"read\"] }"}]}}}"#;
+const PLAN: &str = r#"{"format_version":"1.2","planned_values":{"root_module":{"resources":[{"address":"vault_policy.p","mode":"managed","type":"vault_policy","name":"p","values":{"name":"p","policy":"path \"a\" { capabilities = [\"read\"] }"}}]}},"resource_changes":[]}"#;
+const MANIFEST: &str = "apiVersion: redhatcop.redhat.io/v1alpha1\nkind: Policy\nmetadata: {name: p}\nspec:\n  policy: |\n    path \"a\" { capabilities = [\"read\"] }\n---\n\
+    a: &x [1, *x, !!str 2]\nb: >-\n  two\n  lines\n";
+
 /// What a target begins with.
 fn seeds(target: &str) -> Vec<Vec<u8>> {
     let canary = format!("[{{\"id\":\"{CANARY}\",\"x\":\"{CANARY}\"}},\"{CANARY}\"]").into_bytes();
@@ -114,6 +159,16 @@ fn seeds(target: &str) -> Vec<Vec<u8>> {
         .into_iter()
         .filter(|log| log.len() < 1 << 16);
     match target {
+        "policy_parse" => {
+            let cases = fs::read_to_string("fixtures/policies-syntax/cases.jsonl").unwrap();
+            let rules = |line: &str| {
+                let case: serde_json::Value = serde_json::from_str(line).unwrap();
+                case["rules"].as_str().map(|rules| rules.as_bytes().to_vec())
+            };
+            cases.lines().filter_map(rules).collect()
+        }
+        "decide" => files("fixtures/fuzz-decide", ""),
+        "ingest" => log.collect(),
         "deployment" => {
             let mut seeds = files("fixtures", "deployment.json");
             seeds.retain(|seed| seed.len() < 1 << 16);
@@ -124,7 +179,10 @@ fn seeds(target: &str) -> Vec<Vec<u8>> {
             seeds
         }
         "settings" => vec![SETTINGS.into(), WAIVED.into(), BASELINE.into(), canary],
-        "terraform" => files("fixtures/check/terraform", ""),
+        "terraform" => {
+            let more = [TERRAFORM, TERRAFORM_JSON, PLAN, MANIFEST].map(|text| text.as_bytes().to_vec());
+            files("fixtures/check/terraform", "").into_iter().chain(more).collect()
+        }
         "usage" => {
             let folder = tempfile::tempdir().unwrap();
             let file = folder.path().join("usage.parquet");
@@ -171,7 +229,8 @@ fn every_target_holds_on_its_seeds_and_on_changes_of_them() {
         .ok()
         .and_then(|s| s.parse().ok());
     let seed: u64 = seed.unwrap_or(begun.as_nanos() as u64) | 1;
-    for (name, check) in ALL {
+    let decide: Target = ("decide", fuzz_decide::check);
+    for (name, check) in ALL.into_iter().chain([decide]) {
         if only.as_ref().is_some_and(|only| *only != name) {
             continue;
         }

@@ -1,5 +1,5 @@
-//! What the fuzz targets for files do with an input: deployments, settings and waivers, Terraform, usage in Parquet, and the
-//! tail of `watch`. Their seeds, and changes of them by chance, run as a test too (`tests/fuzz_files.rs`).
+//! What the fuzz targets for files do with an input: policies, logs, deployments, settings and waivers, Terraform, usage in
+//! Parquet, and the tail of `watch`. Their seeds, and changes of them by chance, run as a test too (`tests/fuzz_files.rs`).
 
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
@@ -7,14 +7,15 @@ use std::path::Path;
 use vault_advisor::check::baseline::Baseline;
 use vault_advisor::check::source;
 use vault_advisor::deployment;
-use vault_advisor::ingest::Options;
+use vault_advisor::ingest::{Options, Reader};
 use vault_advisor::pipeline::waiver;
 use vault_advisor::policy::load::Names;
 use vault_advisor::policy::profile::Profile;
-use vault_advisor::policy::syntax;
+use vault_advisor::policy::syntax::{self, Dialect, Style, print};
 use vault_advisor::policy::table::Table;
+use vault_advisor::policy::{lint, lint_json};
 use vault_advisor::settings::Settings;
-use vault_advisor::usage::{Usage, store};
+use vault_advisor::usage::{Demand, Skip, Usage, store};
 use vault_advisor::watch::tail::Tail;
 
 /// A word that only the input has: no message may repeat a value of JSON.
@@ -24,13 +25,78 @@ pub const CANARY: &str = "hvs.CANARYvalue";
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const ALL: [Target; 5] = [
+pub const ALL: [Target; 7] = [
+    ("policy_parse", policy_parse),
+    ("ingest", ingest),
     ("deployment", deployment),
     ("settings", settings),
     ("terraform", terraform),
     ("usage", usage),
     ("tail", tail),
 ];
+
+/// Any bytes as a policy: no crash, and what is accepted is linted and printed so that it reads back as it was.
+pub fn policy_parse(bytes: &[u8]) {
+    for dialect in [
+        Dialect::VAULT,
+        Dialect::VAULT.any_edition(),
+        Dialect::OPENBAO.any_edition(),
+    ] {
+        let read = syntax::parse_bytes("fuzz", "fuzz.hcl", bytes, &dialect);
+        let _ = lint_json::document("fuzz.hcl", read.as_ref());
+        let policy = match read {
+            Ok(policy) => policy,
+            Err(error) => {
+                let _ = error.render(Style::Coloured);
+                continue;
+            }
+        };
+        for stanza in &policy.stanzas {
+            assert!(policy.source.get(stanza.span.clone()).is_some());
+            for key in &stanza.keys {
+                assert!(policy.source.get(key.key.clone()).is_some() && policy.source.get(key.value.clone()).is_some());
+            }
+        }
+        let printed = print::policy(&policy.stanzas);
+        let again = syntax::parse("fuzz", "fuzz.hcl", &printed, &dialect).expect("what is printed can be read");
+        assert_eq!(again.stanzas.len(), policy.stanzas.len());
+        for (new, old) in again.stanzas.iter().zip(&policy.stanzas) {
+            assert_eq!(new.path, old.path);
+            assert_eq!(new.capabilities, old.capabilities);
+            assert_eq!(new.constraints, old.constraints, "{printed}");
+        }
+        for warning in lint::policies(&[policy], &lint::Context::default()) {
+            let _ = warning.render(Style::Plain);
+        }
+    }
+}
+
+fn essence(usage: &Usage) -> (Vec<Demand>, Vec<u64>) {
+    let tally = usage.tally();
+    assert!(tally.balanced(), "{tally:?}");
+    let mut counts = vec![tally.lines, tally.used, tally.paired];
+    counts.extend(Skip::ALL.map(|reason| tally.skipped(reason)));
+    (usage.demands(), counts)
+}
+
+/// Any bytes as a log: nothing panics, every line is accounted for, and cutting the log changes nothing.
+pub fn ingest(bytes: &[u8]) {
+    let mut whole = Reader::new(&Options::default());
+    whole.feed("log", bytes);
+    whole.finish_file("log");
+    let want = essence(&whole.take());
+
+    // The same bytes in pieces, whose lengths the input chooses.
+    let mut pieces = Reader::new(&Options::default());
+    let mut rest = bytes;
+    while let Some(length) = rest.first() {
+        let (piece, next) = rest.split_at((usize::from(*length) + 1).min(rest.len()));
+        pieces.feed("log", piece);
+        rest = next;
+    }
+    pieces.finish_file("log");
+    assert_eq!(essence(&pieces.take()), want);
+}
 
 /// Any bytes as each file of a deployment.
 pub fn deployment(bytes: &[u8]) {
