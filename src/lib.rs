@@ -7,6 +7,7 @@ pub mod files;
 pub mod index;
 pub mod origin;
 pub mod random;
+pub mod shown;
 pub mod staged;
 pub mod units;
 pub mod vault;

@@ -14,7 +14,9 @@ use std::path::{Path, PathBuf};
 
 /// Rooms by floor, the lowest first. A room sees only rooms of lower floors, and itself.
 const FLOORS: [&[&str]; 9] = [
-    &["origin", "random", "files", "index", "staged", "vault", "units"],
+    &[
+        "origin", "random", "files", "index", "shown", "staged", "vault", "units",
+    ],
     &["usage", "policy", "deployment", "advice"],
     &["ingest", "access", "sources"],
     &["analysis", "optimize"],

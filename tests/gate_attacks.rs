@@ -424,6 +424,46 @@ fn a_name_is_the_one_that_the_server_makes_of_it() {
 }
 
 #[test]
+fn no_path_writes_a_line_of_its_own_or_an_instruction_to_the_build_server() {
+    let hostile = "path \"secret/a\\nFORGED: both sides decide every request alike\\n::stop-commands::x/*\" { capabilities = [\"read\"] }\n\
+        path \"b/##vso[task.setvariable variable=PATH]x/*\" { capabilities = [\"read\"] }\n";
+    let ground = Ground::new(&[("base/web.hcl", READ), ("pr/web.hcl", &format!("{READ}{hostile}"))]);
+    let tests = "[[test]]\npolicies = [\"web\"]\npath = \"secret/a\\nFORGED\\n::stop-commands::x/y\"\noperations = [\"update\"]\nexpect = \"allow\"\n";
+    ground.write(&[("t.toml", tests)]);
+    let runs: [&[&str]; 8] = [
+        &["compare", "base", "pr"],
+        &["lint", "pr"],
+        &[
+            "explain",
+            "--policies",
+            "pr",
+            "read",
+            "secret/a\nFORGED: both\n::stop-commands::x/y",
+        ],
+        &["test", "--policies", "pr", "t.toml"],
+        &["check", "--policies", "pr", "--base-dir", "base"],
+        &["check", "--policies", "pr", "--base-dir", "base", "--format", "github"],
+        &[
+            "check",
+            "--policies",
+            "pr",
+            "--base-dir",
+            "base",
+            "--format",
+            "markdown",
+        ],
+        &["check", "--policies", "pr", "--base-dir", "base", "--format", "junit"],
+    ];
+    for run in runs {
+        let (_, text) = ground.run(".", run);
+        let lines = || text.lines().map(str::trim_start);
+        assert!(!lines().any(|line| line.starts_with("FORGED")), "{run:?}: {text}");
+        assert!(!lines().any(|line| line.starts_with("::stop")), "{run:?}: {text}");
+        assert!(!text.contains("##vso["), "{run:?}: {text}");
+    }
+}
+
+#[test]
 fn a_policy_that_is_gone_is_told() {
     let ground = Ground::new(&[("base/web.hcl", READ), ("base/guard.hcl", READ), ("pr/web.hcl", READ)]);
     ground.check(0, &["low[policy-gone]: policy `guard`"]);

@@ -3,6 +3,7 @@
 use crate::policy::compare::{
     Asked, Aspect, Combination, Comparison, Decider, Difference, Open, PolicyComparison, Presence, SetComparison,
 };
+use crate::shown::{line, visible};
 use crate::vault::PolicyId;
 use serde_json::{Map, Value, json};
 use std::fmt::{self, Write};
@@ -34,13 +35,15 @@ fn tell(out: &mut String, found: &SetComparison) -> fmt::Result {
             (Presence::Added, Some(before)) => format!("added; it decides as `{before}` did, which is gone"),
             (Presence::Removed, Some(after)) => format!("removed; `{after}` decides as it did"),
         };
-        writeln!(out, "policy {}: {what}", policy.policy)?;
+        line(out, format_args!("policy {}: {what}", policy.policy))?;
         comparison(out, &policy.comparison)?;
         for difference in policy.unguarded.iter().take(MOST_TOLD) {
-            writeln!(
+            line(
                 out,
-                "  ! {}: withheld no more from whoever may by another policy",
-                difference.asked
+                format_args!(
+                    "  ! {}: withheld no more from whoever may by another policy",
+                    difference.asked
+                ),
             )?;
         }
     }
@@ -48,14 +51,16 @@ fn tell(out: &mut String, found: &SetComparison) -> fmt::Result {
         if combination.comparison.is_equal() && combination.unknown.is_empty() {
             continue;
         }
-        writeln!(
+        line(
             out,
-            "held together by {}: {}",
-            holders(combination),
-            names(&combination.policies)
+            format_args!(
+                "held together by {}: {}",
+                holders(combination),
+                names(&combination.policies)
+            ),
         )?;
         if !combination.unknown.is_empty() {
-            writeln!(out, "  on neither side: {}", names(&combination.unknown))?;
+            line(out, format_args!("  on neither side: {}", names(&combination.unknown)))?;
         }
         comparison(out, &combination.comparison)?;
     }
@@ -66,7 +71,9 @@ fn tell(out: &mut String, found: &SetComparison) -> fmt::Result {
 #[must_use]
 pub fn between(first: &str, second: &str, found: &Comparison) -> String {
     let mut out = format!(
-        "+ what {second} may do and {first} may not; - the other way round; on {}\n",
+        "+ what {} may do and {} may not; - the other way round; on {}\n",
+        visible(second),
+        visible(first),
         found.profile
     );
     // Writing into a string cannot fail.
@@ -90,46 +97,48 @@ pub fn between_document(first: &str, second: &str, found: &Comparison) -> Value 
 fn comparison(out: &mut String, found: &Comparison) -> fmt::Result {
     for (sign, differences) in [('+', &found.gained), ('-', &found.lost)] {
         for difference in differences.iter().take(MOST_TOLD) {
-            line(out, sign, difference)?;
+            self::difference(out, sign, difference)?;
         }
         if let Some(more) = differences.len().checked_sub(MOST_TOLD).filter(|more| *more > 0) {
-            writeln!(out, "  {sign} and {more} more (`--format json` has all)")?;
+            line(out, format_args!("  {sign} and {more} more (`--format json` has all)"))?;
         }
     }
     for (what, open) in [("gained", &found.open_gained), ("lost", &found.open_lost)] {
         for one in open.iter().take(MOST_TOLD) {
-            writeln!(
+            line(
                 out,
-                "  ? not decided whether something is {what}: {}: {}",
-                one.asked, one.reason
+                format_args!(
+                    "  ? not decided whether something is {what}: {}: {}",
+                    one.asked, one.reason
+                ),
             )?;
         }
     }
     if let Some(reason) = &found.incomplete {
-        writeln!(out, "  ? not decided: {reason}")?;
+        line(out, format_args!("  ? not decided: {reason}"))?;
     }
     if found.is_equal() {
-        writeln!(out, "  = decides every request alike (proven)")?;
+        line(out, format_args!("  = decides every request alike (proven)"))?;
     } else if found.grants_nothing_new() {
-        writeln!(out, "  grants nothing new (proven)")?;
+        line(out, format_args!("  grants nothing new (proven)"))?;
     }
     Ok(())
 }
 
-fn line(out: &mut String, sign: char, difference: &Difference) -> fmt::Result {
-    write!(out, "  {sign} {}", difference.asked)?;
+fn difference(out: &mut String, sign: char, difference: &Difference) -> fmt::Result {
+    let mut told = format!("  {sign} {}", difference.asked);
     match &difference.aspect {
         Aspect::Access => {}
-        Aspect::Sudo => write!(out, ", with sudo")?,
-        Aspect::Subscribe => write!(out, ", as a subscription to events")?,
-        Aspect::Condition(condition) => write!(out, ", without {condition}")?,
+        Aspect::Sudo => told.push_str(", with sudo"),
+        Aspect::Subscribe => told.push_str(", as a subscription to events"),
+        Aspect::Condition(condition) => write!(told, ", without {condition}")?,
     }
     for when in &difference.when {
-        write!(out, ", where {when}")?;
+        write!(told, ", where {when}")?;
     }
-    writeln!(out)?;
-    writeln!(out, "      old: {}", decided_by(difference.old.as_ref()))?;
-    writeln!(out, "      new: {}", decided_by(difference.new.as_ref()))
+    line(out, format_args!("{told}"))?;
+    line(out, format_args!("      old: {}", decided_by(difference.old.as_ref())))?;
+    line(out, format_args!("      new: {}", decided_by(difference.new.as_ref())))
 }
 
 fn decided_by(decider: Option<&Decider>) -> String {
@@ -164,15 +173,15 @@ fn summary(out: &mut String, found: &SetComparison) -> fmt::Result {
         .count();
     let unguarded = found.unguarded().count();
     if found.is_equal() {
-        writeln!(out, "both sides decide every request alike (proven)")
+        line(out, format_args!("both sides decide every request alike (proven)"))
     } else if found.grants_nothing_new() {
-        writeln!(out, "nothing new is granted (proven), something is taken")
+        line(out, format_args!("nothing new is granted (proven), something is taken"))
     } else if unguarded == 0 {
-        writeln!(out, "new access in {gained}, not decided in {open}")
+        line(out, format_args!("new access in {gained}, not decided in {open}"))
     } else {
-        writeln!(
+        line(
             out,
-            "new access in {gained}, not decided in {open}, less withheld in {unguarded}"
+            format_args!("new access in {gained}, not decided in {open}, less withheld in {unguarded}"),
         )
     }
 }

@@ -11,10 +11,10 @@ use crate::rollout::regression::{self, Found, Regression, Seen, Writes};
 use crate::rollout::restore::{self, Restore};
 use crate::rollout::verdict::{Standing, Verdict, standings};
 use crate::settings::decisions::{self, About, Decision, Missed, Verdict as Decided};
+use crate::shown::line;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::io::Write;
 
 /// More regressions than this are counted, not told, in the text.
@@ -206,55 +206,70 @@ fn text(applied: &Applied, found: &Found, restore: &Restore, standings: &[Standi
     let mut out = String::new();
     // Writing into a string cannot fail.
     for r in found.regressions.iter().take(MOST_TOLD) {
-        let _ = writeln!(
-            out,
-            "{}: {} on `{}{}` denied {} since wave {}, {} to {}",
-            r.principal,
-            r.capability,
-            r.namespace,
-            r.path,
-            digest::times(r.count),
-            r.wave,
-            r.first_seen.map(|t| t.to_string()).unwrap_or_default(),
-            r.last_seen.map(|t| t.to_string()).unwrap_or_default(),
+        let _ = line(
+            &mut out,
+            format_args!(
+                "{}: {} on `{}{}` denied {} since wave {}, {} to {}",
+                r.principal,
+                r.capability,
+                r.namespace,
+                r.path,
+                digest::times(r.count),
+                r.wave,
+                r.first_seen.map(|t| t.to_string()).unwrap_or_default(),
+                r.last_seen.map(|t| t.to_string()).unwrap_or_default()
+            ),
         );
         match (r.answered, restore.of(r), restore.by_hand.get(&r.policy)) {
             (true, ..) => {
-                let _ = writeln!(out, "  policy `{}` was written since", label(&r.policy));
+                let _ = line(
+                    &mut out,
+                    format_args!("  policy `{}` was written since", label(&r.policy)),
+                );
             }
             (_, Some((policy, stanza)), _) => {
-                let _ = writeln!(out, "  policy `{}` gives it back with:", label(policy));
-                for line in stanza.lines() {
-                    let _ = writeln!(out, "    {line}");
+                let _ = line(
+                    &mut out,
+                    format_args!("  policy `{}` gives it back with:", label(policy)),
+                );
+                for row in stanza.lines() {
+                    let _ = line(&mut out, format_args!("    {row}"));
                 }
             }
             (_, None, why) => {
                 let why = why.map_or("no change was found", String::as_str);
-                let _ = writeln!(out, "  policy `{}` allowed it before; by hand: {why}", label(&r.policy));
+                let _ = line(
+                    &mut out,
+                    format_args!("  policy `{}` allowed it before; by hand: {why}", label(&r.policy)),
+                );
             }
         }
     }
     if let Some(more) = found.regressions.len().checked_sub(MOST_TOLD).filter(|more| *more > 0) {
-        let _ = writeln!(out, "and {more} more (`--format json` has all)");
+        let _ = line(&mut out, format_args!("and {more} more (`--format json` has all)"));
     }
     for (wave, standing) in applied.waves.iter().zip(standings) {
         if standing.verdict == Verdict::NotInForce && standing.seen == 0 {
             continue;
         }
-        let _ = writeln!(
-            out,
-            "wave {} ({}): {}{}",
-            wave.number,
-            wave.title,
-            standing.verdict.as_str(),
-            told(standing, applied.horizon_days),
+        let _ = line(
+            &mut out,
+            format_args!(
+                "wave {} ({}): {}{}",
+                wave.number,
+                wave.title,
+                standing.verdict.as_str(),
+                told(standing, applied.horizon_days)
+            ),
         );
     }
-    let _ = writeln!(
-        out,
-        "{} denied requests: {} denied before as well, {} denied by something else, {} by tokens that are older than a wave, {} \
+    let _ = line(
+        &mut out,
+        format_args!(
+            "{} denied requests: {} denied before as well, {} denied by something else, {} by tokens that are older than a wave, {} \
          not told apart",
-        found.denied, found.before_as_well, found.elsewhere, found.older_tokens, found.unknown
+            found.denied, found.before_as_well, found.elsewhere, found.older_tokens, found.unknown
+        ),
     );
     out
 }

@@ -7,9 +7,9 @@ use crate::index::IndexVec;
 use crate::policy::profile::Profile;
 use crate::policy::replay::{Asked, Change, Replay, replay};
 use crate::report::escape;
+use crate::shown::line;
 use crate::vault::PolicyId;
 use crate::vault::PrincipalKind;
-use std::fmt::Write as _;
 use std::io::Write;
 use std::sync::Arc;
 
@@ -85,26 +85,28 @@ fn text(found: &Replay, profile: Profile) -> String {
     list(&mut out, "not decidable from the log", &found.undecided);
     for (name, requests) in &found.missing_policies {
         // Writing into a string cannot fail.
-        let _ = writeln!(
-            out,
-            "policy `{name}` was not given; {requests} requests were made under it"
+        let _ = line(
+            &mut out,
+            format_args!("policy `{name}` was not given; {requests} requests were made under it"),
         );
     }
-    let _ = writeln!(
-        out,
-        "{} requests: {} decided as before, {} need no stanza, {} newly denied, {} newly allowed, {} not decidable",
-        found.requests,
-        found.same,
-        found.no_stanza_needed,
-        found.denied_requests(),
-        found.allowed_requests(),
-        found.not_decidable
+    let _ = line(
+        &mut out,
+        format_args!(
+            "{} requests: {} decided as before, {} need no stanza, {} newly denied, {} newly allowed, {} not decidable",
+            found.requests,
+            found.same,
+            found.no_stanza_needed,
+            found.denied_requests(),
+            found.allowed_requests(),
+            found.not_decidable
+        ),
     );
     if let Some(text) = found.conformance(profile) {
-        let _ = writeln!(out, "if these policies were in force: {text}");
+        let _ = line(&mut out, format_args!("if these policies were in force: {text}"));
     }
     if let Some(note) = profile.note() {
-        let _ = writeln!(out, "{note}");
+        let _ = line(&mut out, format_args!("{note}"));
     }
     out
 }
@@ -113,15 +115,17 @@ fn list(out: &mut String, title: &str, changes: &[Change]) {
     if changes.is_empty() {
         return;
     }
-    let _ = writeln!(out, "{title}:");
+    let _ = line(out, format_args!("{title}:"));
     for c in changes.iter().take(MOST_TOLD) {
-        let _ = writeln!(
+        let _ = line(
             out,
-            "  {} {} `{}{}` ({} requests): {}",
-            c.principal, c.capability, c.namespace, c.path, c.requests, c.why
+            format_args!(
+                "  {} {} `{}{}` ({} requests): {}",
+                c.principal, c.capability, c.namespace, c.path, c.requests, c.why
+            ),
         );
     }
     if let Some(more) = changes.len().checked_sub(MOST_TOLD).filter(|m| *m > 0) {
-        let _ = writeln!(out, "  and {more} more (`--format json` has all)");
+        let _ = line(out, format_args!("  and {more} more (`--format json` has all)"));
     }
 }

@@ -2,17 +2,21 @@
 
 use super::change::Change;
 use super::tell::{Explanation, RuleView};
+use crate::shown::line;
 use std::fmt::{self, Display, Formatter};
 
 impl Display for Explanation {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let verdict = if self.allowed { "allowed" } else { "denied" };
-        writeln!(f, "{verdict}: {} of `{}` on {}", self.operation, self.path, self.server)?;
-        writeln!(f, "  why: {}", self.why)?;
+        line(
+            f,
+            format_args!("{verdict}: {} of `{}` on {}", self.operation, self.path, self.server),
+        )?;
+        line(f, format_args!("  why: {}", self.why))?;
         if self.needs_sudo {
-            writeln!(
+            line(
                 f,
-                "  note: this path is root-protected: the winning stanza needs `sudo` besides"
+                format_args!("  note: this path is root-protected: the winning stanza needs `sudo` besides"),
             )?;
         }
         if let Some(winner) = &self.winner {
@@ -25,39 +29,48 @@ impl Display for Explanation {
             } else {
                 ""
             };
-            writeln!(f, "    because {}{allow}", beaten.because)?;
+            line(f, format_args!("    because {}{allow}", beaten.because))?;
         }
         if let Some(nearest) = &self.nearest {
             rule(f, "nearest", &nearest.rule)?;
             if let Some(hint) = &nearest.hint {
-                writeln!(f, "    hint: {hint}")?;
+                line(f, format_args!("    hint: {hint}"))?;
             }
         }
         for skipped in &self.not_in_force {
-            writeln!(
+            line(
                 f,
-                "  not in force: {} (policy `{}`): {}",
-                skipped.origin, skipped.policy, skipped.because
+                format_args!(
+                    "  not in force: {} (policy `{}`): {}",
+                    skipped.origin, skipped.policy, skipped.because
+                ),
             )?;
         }
         if !self.changes.is_empty() {
-            writeln!(f, "  to allow it, the smallest change first:")?;
+            line(f, format_args!("  to allow it, the smallest change first:"))?;
         }
         for change in &self.changes {
-            writeln!(f, "    - {change}")?;
+            line(f, format_args!("    - {change}"))?;
         }
         Ok(())
     }
 }
 
 fn rule(f: &mut Formatter<'_>, role: &str, rule: &RuleView) -> fmt::Result {
-    writeln!(f, "  {role}: `{}` gives {}", rule.pattern, words(&rule.capabilities))?;
+    line(
+        f,
+        format_args!("  {role}: `{}` gives {}", rule.pattern, words(&rule.capabilities)),
+    )?;
     for stanza in &rule.stanzas {
-        write!(f, "    {} (policy `{}`)", stanza.origin, stanza.policy)?;
-        if rule.stanzas.len() > 1 {
-            write!(f, " alone gives {}", words(&stanza.capabilities))?;
-        }
-        writeln!(f)?;
+        let alone = if rule.stanzas.len() > 1 {
+            format!(" alone gives {}", words(&stanza.capabilities))
+        } else {
+            String::new()
+        };
+        line(
+            f,
+            format_args!("    {} (policy `{}`){alone}", stanza.origin, stanza.policy),
+        )?;
     }
     Ok(())
 }

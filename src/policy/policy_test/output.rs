@@ -1,6 +1,7 @@
 //! The reports of test files as text, JSON and `JUnit` XML.
 
 use super::run::{Outcome, Report};
+use crate::shown::line;
 use serde::Serialize;
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -15,30 +16,33 @@ pub fn text(reports: &[Report]) -> String {
         failed += report.failed;
         for test in &report.tests {
             let mark = if test.passed { "ok  " } else { "FAIL" };
-            let _ = writeln!(out, "{mark} {}:{} {}", report.file, test.line, test.name);
+            let _ = line(
+                &mut out,
+                format_args!("{mark} {}:{} {}", report.file, test.line, test.name),
+            );
             if !test.passed {
                 failure(&mut out, test);
             }
         }
     }
-    let _ = writeln!(out, "{passed} passed, {failed} failed");
+    let _ = line(&mut out, format_args!("{passed} passed, {failed} failed"));
     for (file, note) in reports.iter().filter_map(|r| Some((&r.file, r.note.as_ref()?))) {
-        let _ = writeln!(out, "{file} {note}");
+        let _ = line(&mut out, format_args!("{file} {note}"));
     }
     out
 }
 
 fn failure(out: &mut String, test: &Outcome) {
-    let _ = writeln!(out, "       expected: {}", test.expect);
+    let _ = line(out, format_args!("       expected: {}", test.expect));
     if let Some(because) = &test.because {
-        let _ = writeln!(out, "       because: {because}");
+        let _ = line(out, format_args!("       because: {because}"));
     }
     for failure in &test.failures {
-        let _ = writeln!(out, "       {failure}");
+        let _ = line(out, format_args!("       {failure}"));
     }
     for explanation in &test.explanations {
-        for line in explanation.to_string().lines().skip(2) {
-            let _ = writeln!(out, "       {line}");
+        for row in explanation.to_string().lines().skip(2) {
+            let _ = line(out, format_args!("       {row}"));
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::ast::{Fault, Pos};
 use crate::origin::Origin;
+use crate::shown::uninstructed;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -117,7 +118,7 @@ impl Excerpt {
             line.push('…');
         }
         Self {
-            line: line.into(),
+            line: uninstructed(line, |_| "\u{fffd}").into(),
             caret: u32::try_from(caret).unwrap_or(0),
             width: u32::try_from(width).unwrap_or(1),
         }
@@ -132,7 +133,7 @@ pub(crate) fn shortened(text: &str) -> String {
     if chars.next().is_some() {
         out.push('…');
     }
-    out
+    uninstructed(out, |_| "\u{fffd}")
 }
 
 /// How many characters the word or string at `offset` has.
