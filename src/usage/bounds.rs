@@ -94,7 +94,7 @@ mod tests {
     use crate::vault::{Capability, PrincipalKind};
     use proptest::prelude::*;
     use std::borrow::Cow;
-    use std::collections::BTreeSet;
+    use std::collections::{BTreeMap, BTreeSet};
     use std::sync::Arc;
 
     /// One who asks with one of two lists for a path, of the server itself or not, in a namespace, with some names of data, and is
@@ -185,7 +185,7 @@ mod tests {
     }
 
     /// The names of data of whoever's use is known whole, by who, where and what.
-    fn names(usage: &Usage) -> BTreeSet<(String, String, String, Vec<String>, Vec<String>)> {
+    fn names(usage: &Usage) -> BTreeMap<String, [Vec<String>; 2]> {
         let (unknown, anybody) = unknown(usage);
         let is_known = |id: &str| !anybody && unknown.iter().all(|(who, _)| who != id);
         let texts = |names: &BTreeSet<Arc<str>>| names.iter().map(ToString::to_string).collect();
@@ -193,13 +193,8 @@ mod tests {
         demands
             .filter(|demand| is_known(&demand.principal.id))
             .map(|demand| {
-                (
-                    demand.principal.id.to_string(),
-                    demand.namespace.to_string(),
-                    demand.path.to_string(),
-                    texts(&demand.keys_always),
-                    texts(&demand.keys_ever),
-                )
+                let asked = format!("{} {}{}", demand.principal.id, demand.namespace, demand.path);
+                (asked, [texts(&demand.keys_always), texts(&demand.keys_ever)])
             })
             .collect()
     }

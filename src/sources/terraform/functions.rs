@@ -7,7 +7,6 @@ use crate::origin::{Level, Piece, SourceText, Spelling};
 use crate::sources::node::{self, Kind, Node};
 use crate::sources::text::{Builder, Cutter, Text};
 use crate::sources::yaml;
-use crate::vault::name::lower;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use regex_automata::meta;
@@ -450,11 +449,8 @@ impl Call<'_> {
             Ok(Value::Text(whole.part(start..start + kept.len())))
         };
         match self.name {
-            "upper" if text.chars().any(|c| c.to_uppercase().count() > 1) => {
-                return Err("`upper(…)` of a letter that becomes several".into());
-            }
             "upper" => self.made(text.to_uppercase()),
-            "lower" => self.made(lower(text).into_owned()),
+            "lower" => self.made(text.to_lowercase()),
             "title" => self.made(titled(text)),
             "strrev" => self.made(text.chars().rev().collect()),
             "trimspace" => cut(text.trim()),
