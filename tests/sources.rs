@@ -246,6 +246,128 @@ fn what_is_found_and_not_known_is_named() {
 }
 
 #[test]
+fn a_namespace_that_is_not_known_is_not_root() {
+    let policy = |provider: &str| {
+        format!(
+            "resource \"vault_policy\" \"web\" {{\n{provider}  name = \"web\"\n  policy = \"path \\\"a\\\" {{ capabilities = [\\\"read\\\"] }}\"\n}}\n"
+        )
+    };
+    let of_a = policy("  provider = vault.a\n");
+    for (text, why) in [
+        (
+            format!("variable \"ns\" {{}}\nprovider \"vault\" {{\n  namespace = var.ns\n}}\n{}", policy("")),
+            "variable `ns` has no value here",
+        ),
+        (
+            format!("variable \"ns\" {{}}\nprovider \"vault\" {{\n  namespace = \"admin/${{var.ns}}\"\n}}\n{}", policy("")),
+            "variable `ns` has no value here",
+        ),
+        (
+            format!("provider \"vault\" {{\n  namespace = terraform.workspace\n}}\n{}", policy("")),
+            "`terraform.workspace` is not known",
+        ),
+        (
+            format!("provider \"vault\" {{\n  alias = \"a\"\n  namespace = data.x.y.path\n}}\n{of_a}"),
+            "`data.x.y.path` is not known",
+        ),
+        (of_a.clone(), "provider `vault.a` is not known"),
+        (
+            format!("provider \"vault\" {{\n  set_namespace_from_token = true\n}}\n{}", policy("")),
+            "it is that of the token",
+        ),
+        (
+            format!("provider \"vault\" {{\n  auth_login {{\n    path = \"auth/x/login\"\n    namespace = \"team\"\n  }}\n}}\n{}", policy("")),
+            "it is that of the token",
+        ),
+        (
+            "variable \"ns\" {}\nprovider \"vault\" {\n  namespace = var.ns\n}\nresource \"vault_generic_endpoint\" \"web\" {\n  path = \"sys/policies/acl/web\"\n  data_json = jsonencode({ policy = \"path \\\"a\\\" { capabilities = [\\\"read\\\"] }\" })\n}\n".to_owned(),
+            "variable `ns` has no value here",
+        ),
+    ] {
+        let folder = folder(&[("main.tf", &text)]);
+        let read = read(folder.path());
+        assert!(read.files.is_empty(), "{text}");
+        let told = unread(&read);
+        let [told] = &told[..] else { panic!("{text}\n{told:?}") };
+        assert!(told.contains("its namespace cannot be worked out") && told.contains(why), "{told}");
+    }
+    // One that says nothing of namespaces has none.
+    for provider in [
+        "",
+        "provider \"vault\" {\n}\n",
+        "provider \"vault\" {\n  namespace = null\n  set_namespace_from_token = false\n  auth_login {\n    path = \"auth/x/login\"\n  }\n}\n",
+    ] {
+        let text = format!("{provider}{}", policy(""));
+        let line = 3 + provider.lines().count();
+        check(&[("main.tf", &text)], &[&format!("web: a read @main.tf:{line}:13")]);
+    }
+}
+
+#[test]
+fn a_crossplane_policy_lives_where_its_provider_config_says() {
+    let policy = |reference: &str, own: &str| {
+        format!(
+            "apiVersion: vault.vault.upbound.io/v1alpha1\nkind: Policy\nmetadata: {{name: web}}\nspec:\n{reference}  forProvider:\n{own}    name: web\n    policy: 'path \"a\" {{ capabilities = [\"read\"] }}'\n"
+        )
+    };
+    let config = |name: &str, spec: &str| {
+        format!(
+            "apiVersion: vault.upbound.io/v1beta1\nkind: ProviderConfig\nmetadata: {{name: {name}}}\nspec:\n  address: https://vault\n{spec}"
+        )
+    };
+    let of_a = policy("  providerConfigRef: {name: a}\n", "");
+    let team = config("a", "  namespace: team\n");
+    let names = |files: &[(&str, &str)]| {
+        let folder = folder(files);
+        let read = read(folder.path());
+        let ids: Vec<String> = policies(&read).iter().map(|policy| policy.id().to_string()).collect();
+        (ids, unread(&read))
+    };
+    let none = Vec::<String>::new();
+    // In whatever file it stands, and below it what the policy says itself.
+    assert_eq!(
+        names(&[("p.yaml", &of_a), ("z.yaml", &team)]),
+        (vec!["team/web".to_owned()], none.clone())
+    );
+    let below = policy("  providerConfigRef: {name: a}\n", "    namespace: sub\n");
+    let same = format!("{team}---\n{below}");
+    assert_eq!(
+        names(&[("p.yaml", &same)]),
+        (vec!["team/sub/web".to_owned()], none.clone())
+    );
+    // The default one, which may have none.
+    let default = config("default", "  namespace: team\n");
+    assert_eq!(
+        names(&[("c.yaml", &default), ("p.yaml", &policy("", ""))]).0,
+        ["team/web"]
+    );
+    assert_eq!(names(&[("p.yaml", &policy("", ""))]), (vec!["web".to_owned()], none));
+    assert_eq!(names(&[("c.yaml", &config("a", "")), ("p.yaml", &of_a)]).0, ["web"]);
+    // What is not there, said in two ways, put in by something else or taken from the token is not known.
+    let (other, template) = (
+        config("a", "  namespace: other\n"),
+        config("a", "  namespace: \"${NS}\"\n"),
+    );
+    let of_token = config("a", "  setNamespaceFromToken: true\n");
+    let strange = policy("", "    namespace: 12\n");
+    for files in [
+        vec![("p.yaml", &of_a)],
+        vec![("a.yaml", &team), ("b.yaml", &other), ("p.yaml", &of_a)],
+        vec![("a.yaml", &template), ("p.yaml", &of_a)],
+        vec![("a.yaml", &of_token), ("p.yaml", &of_a)],
+        vec![("p.yaml", &strange)],
+    ] {
+        let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (*name, text.as_str())).collect();
+        let (ids, unread) = names(&files);
+        assert_eq!(ids, Vec::<String>::new());
+        assert!(
+            unread.len() == 1 && unread[0].contains("its namespace cannot be worked out"),
+            "{unread:?}"
+        );
+    }
+}
+
+#[test]
 fn depth_and_work_are_bounded() {
     let started = std::time::Instant::now();
     let nested = format!("locals {{\n  a = {}1{}\n}}\n", "[".repeat(10_000), "]".repeat(10_000));

@@ -19,6 +19,71 @@ pub struct Content {
     pub unread: Vec<Problem>,
     /// What makes other resources of those that are there.
     pub news: Vec<Problem>,
+    /// Policies whose namespace is said by what they are written through, of any file.
+    pub through: Vec<Through>,
+    /// What policies are written through.
+    pub providers: Vec<Provider>,
+}
+
+/// A policy of Crossplane.
+#[derive(Debug)]
+pub struct Through {
+    found: Found,
+    /// The name of its `ProviderConfig`.
+    provider: String,
+}
+
+/// A `ProviderConfig` of Crossplane.
+#[derive(Debug)]
+pub struct Provider {
+    name: String,
+    /// Its namespace, where that is known.
+    namespace: Option<String>,
+}
+
+/// The `ProviderConfig` of what names none.
+const DEFAULT_PROVIDER: &str = "default";
+
+impl Through {
+    /// The policy, in its namespace.
+    ///
+    /// # Errors
+    /// Where that is not known.
+    pub fn placed(mut self, providers: &[Provider]) -> Result<Found, Problem> {
+        let mut named = providers.iter().filter(|one| one.name == self.provider);
+        let base = match named.next() {
+            Some(first) if named.all(|other| other.namespace == first.namespace) => first.namespace.as_deref(),
+            Some(_) => None,
+            // Who says nothing of namespaces has none.
+            None => (self.provider == DEFAULT_PROVIDER).then_some(""),
+        };
+        let Some(base) = base else {
+            let why = format!("that of the `ProviderConfig` `{}` is not known", self.provider);
+            return Err(unplaced(&self.found.source, self.found.at, &self.found.address, &why));
+        };
+        self.found.namespace = format!("{}/{}", base.trim_matches('/'), self.found.namespace.trim_matches('/'));
+        Ok(self.found)
+    }
+}
+
+/// What the place of a namespace says; none where that is not known.
+fn namespace(node: Option<&Node>) -> Option<&str> {
+    match node.map(|node| &node.kind) {
+        None | Some(Kind::Null) => Some(""),
+        // A name has none of these: it is put in by something else.
+        Some(Kind::Text(text)) => Some(&*text.text).filter(|text| !text.contains(['{', '$'])),
+        Some(_) => None,
+    }
+}
+
+fn unplaced(source: &Arc<SourceText>, at: usize, what: &str, why: &str) -> Problem {
+    Problem {
+        what: what.to_owned(),
+        why: format!("its namespace cannot be worked out: {why}"),
+        origin: source.place(at),
+        policy: None,
+        same: None,
+    }
 }
 
 /// Reads a document as a resource of Kubernetes, or as the settings of bank-vaults.
@@ -83,11 +148,8 @@ pub fn by_settings(source: &Arc<SourceText>, root: &Node, settings: &SourceSetti
                 .last()
                 .map(|key| key.strip_suffix(".hcl").unwrap_or(key).to_owned()),
         };
-        let namespace = settings
-            .namespace
-            .as_ref()
-            .and_then(|pointer| names.at(root, &filled(pointer, &keys))?.str())
-            .unwrap_or("");
+        let place = settings.namespace.as_ref();
+        let place = place.and_then(|pointer| names.at(root, &filled(pointer, &keys)));
         let Some(name) = named else {
             content.unread.push(Problem {
                 what: source.file.to_string(),
@@ -98,8 +160,15 @@ pub fn by_settings(source: &Arc<SourceText>, root: &Node, settings: &SourceSetti
             });
             continue;
         };
+        let address = format!("{name} at {}", filled(&settings.policy, &keys));
+        let Some(namespace) = namespace(place) else {
+            content
+                .unread
+                .push(unplaced(source, node.range.start, &address, NO_NAME));
+            continue;
+        };
         content.found.push(Found {
-            address: format!("{name} at {}", filled(&settings.policy, &keys)),
+            address,
             name,
             namespace: namespace.to_owned(),
             server: Arc::default(),
@@ -194,6 +263,9 @@ fn filled(pointer: &str, keys: &[String]) -> String {
     parts.collect::<Vec<_>>().join("/")
 }
 
+/// Why a namespace is not known.
+const NO_NAME: &str = "what is said of it is not the name of one";
+
 /// What a text is.
 #[must_use]
 pub fn is_so(file: &Path, text: &str) -> Arc<str> {
@@ -222,55 +294,78 @@ fn resource(source: &Arc<SourceText>, root: &Node, content: &mut Content, known:
         .find_map(|pointer| word(pointer))
         .unwrap_or("")
         .into();
-    let mut add =
-        |name: Option<&str>, namespace: Option<&str>, text: Option<&Node>, what: &str, item: Option<&Node>| {
-            let Some(node) = text else { return };
-            known.insert(node.range.start);
-            let (Some(name), Some(text)) = (name, node.text()) else {
-                content.unread.push(Problem {
-                    what: what.to_owned(),
-                    why: "its name or its text is missing".to_owned(),
-                    origin: source.place(node.range.start),
-                    policy: None,
-                    same: None,
-                });
-                return;
-            };
-            content.found.push(Found {
-                name: name.to_owned(),
-                namespace: namespace.unwrap_or("").to_owned(),
-                server: Arc::clone(&server),
-                text: unpacked(text),
-                address: format!("{what} {name}"),
-                source: Arc::clone(source),
-                at: node.range.start,
-                fixed: None,
-                whole: match item {
-                    Some(item) => yaml::lines_of(source, item),
-                    None => itself(),
-                },
-                asked: Default::default(),
-                way: Default::default(),
+    let before = content.found.len();
+    let mut add = |name: Option<&str>, place: Option<&Node>, text: Option<&Node>, what: &str, item: Option<&Node>| {
+        let Some(node) = text else { return };
+        known.insert(node.range.start);
+        let (Some(name), Some(text)) = (name, node.text()) else {
+            content.unread.push(Problem {
+                what: what.to_owned(),
+                why: "its name or its text is missing".to_owned(),
+                origin: source.place(node.range.start),
+                policy: None,
+                same: None,
             });
+            return;
         };
+        let address = format!("{what} {name}");
+        let Some(namespace) = namespace(place) else {
+            content
+                .unread
+                .push(unplaced(source, node.range.start, &address, NO_NAME));
+            return;
+        };
+        content.found.push(Found {
+            name: name.to_owned(),
+            namespace: namespace.to_owned(),
+            server: Arc::clone(&server),
+            text: unpacked(text),
+            address,
+            source: Arc::clone(source),
+            at: node.range.start,
+            fixed: None,
+            whole: match item {
+                Some(item) => yaml::lines_of(source, item),
+                None => itself(),
+            },
+            asked: Default::default(),
+            way: Default::default(),
+        });
+    };
     if kind == "Policy" && version.starts_with("redhatcop.redhat.io/") {
         let name = word("/spec/name").or_else(|| word("/metadata/name"));
-        let namespace = word("/spec/authentication/namespace");
         // What signs in to a namespace writes there.
+        let namespace = root.at("/spec/authentication/namespace");
         add(name, namespace, root.at("/spec/policy"), "Policy", None);
         return;
     }
-    if kind == "Policy" && version.split('/').next().is_some_and(|group| group.contains("vault")) {
+    let of_crossplane = version.split('/').next().is_some_and(|group| group.contains("vault"));
+    if of_crossplane && matches!(kind, "ProviderConfig" | "ClusterProviderConfig") {
+        let of_token = matches!(root.at("/spec/setNamespaceFromToken"), Some(node) if !matches!(node.kind, Kind::Bool(false) | Kind::Null));
+        let namespace = namespace(root.at("/spec/namespace")).filter(|said| !said.is_empty() || !of_token);
+        content.providers.push(Provider {
+            name: word("/metadata/name").unwrap_or("").to_owned(),
+            namespace: namespace.map(str::to_owned),
+        });
+        return;
+    }
+    if kind == "Policy" && of_crossplane {
         let name = word("/spec/forProvider/name")
             .or_else(|| word("/metadata/annotations/crossplane.io~1external-name"))
             .or_else(|| word("/metadata/name"));
         add(
             name,
-            word("/spec/forProvider/namespace"),
+            root.at("/spec/forProvider/namespace"),
             root.at("/spec/forProvider/policy"),
             "Policy",
             None,
         );
+        let provider = word("/spec/providerConfigRef/name").unwrap_or(DEFAULT_PROVIDER);
+        let through = content.found.drain(before..).map(|found| Through {
+            found,
+            provider: provider.to_owned(),
+        });
+        content.through.extend(through);
         return;
     }
     // A template, or a patch: what its policy says comes from elsewhere.
@@ -294,7 +389,7 @@ fn resource(source: &Arc<SourceText>, root: &Node, content: &mut Content, known:
         let name = policy.get("name").and_then(Node::str);
         add(
             name,
-            policy.get("namespace").and_then(Node::str),
+            policy.get("namespace"),
             policy.get("rules"),
             "the policy",
             Some(policy),

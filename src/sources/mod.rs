@@ -163,6 +163,8 @@ pub fn read(paths: &[PathBuf], dialect: &Dialect, names: Names, options: &Option
             by_settings: &by_settings,
             plain: BTreeMap::new(),
             templates: Vec::new(),
+            through: Vec::new(),
+            providers: Vec::new(),
             read: Read::default(),
         };
         reader.all(paths);
@@ -247,6 +249,9 @@ struct Reader<'r> {
     plain: BTreeMap<PathBuf, Result<Policy, LoadError>>,
     /// The folders that hold templates of policies.
     templates: Vec<PathBuf>,
+    /// Policies of Crossplane, and what they are written through, of all files.
+    through: Vec<manifest::Through>,
+    providers: Vec<manifest::Provider>,
     read: Read,
 }
 
@@ -583,6 +588,12 @@ impl Reader<'_> {
             }
             self.document(&path, named.contains(&files::tidy(&path)));
         }
+        for through in std::mem::take(&mut self.through) {
+            match through.placed(&self.providers) {
+                Ok(found) => self.found(&found),
+                Err(problem) => self.read.unread.push(problem),
+            }
+        }
     }
 
     fn document(&mut self, path: &Path, by_name: bool) {
@@ -691,7 +702,12 @@ impl Reader<'_> {
             return false;
         }
         let content = manifest::read(source, root);
-        let any = !content.found.is_empty() || !content.unread.is_empty() || !content.news.is_empty();
+        let any = !content.found.is_empty()
+            || !content.through.is_empty()
+            || !content.unread.is_empty()
+            || !content.news.is_empty();
+        self.through.extend(content.through);
+        self.providers.extend(content.providers);
         content.found.iter().for_each(|found| self.found(found));
         self.read.unread.extend(content.unread);
         self.read.news.extend(content.news);

@@ -383,7 +383,7 @@ impl Module {
     /// Where a provider of it writes, such as `vault` or `vault.b`.
     ///
     /// # Errors
-    /// Where its caller says which that is, and it is not understood.
+    /// Where that is said, and not understood.
     pub fn server(&self, world: &World<'_>, provider: &str) -> Result<Server, Why> {
         let (name, alias) = match provider.split_once('.') {
             Some((name, alias)) => (name, Some(alias)),
@@ -400,22 +400,50 @@ impl Module {
             }
         });
         if let Some(block) = own {
-            let text = |attribute: &str| {
-                let expr = block.attributes.get(attribute)?;
-                Some((value(expr).text().ok().map(|text| text.text.to_string()), expr))
-            };
-            let namespace = text("namespace").and_then(|(known, _)| known).unwrap_or_default();
-            let written = |expr: &Expr| expr.raw().to_owned();
+            let address = block.attributes.get("address").map(|expr| match value(expr).text() {
+                Ok(text) => text.text.to_string(),
+                Err(_) => expr.raw().to_owned(),
+            });
             return Ok(Server {
-                namespace: namespace.trim_matches('/').to_owned(),
-                address: text("address")
-                    .map_or_else(String::new, |(known, expr)| known.unwrap_or_else(|| written(expr))),
+                namespace: self.namespace(world, block)?,
+                address: address.unwrap_or_default(),
             });
         }
         match self.passed.get(provider).or_else(|| self.passed.get("*")) {
             Some(passed) => passed.clone(),
-            None if self.depth > 0 && alias.is_some() => Err(format!("provider `{provider}` is not known").into()),
+            None if alias.is_some() => Err(format!("provider `{provider}` is not known").into()),
             None => Ok(Server::default()),
+        }
+    }
+
+    /// The namespace that a provider writes to.
+    fn namespace(&self, world: &World<'_>, provider: &Block) -> Result<String, Why> {
+        let value = |name: &str| match provider.attributes.get(name) {
+            Some(expr) => world.value(expr, &Scope::of(self)),
+            None => Value::Null,
+        };
+        match value("namespace") {
+            Value::Null => {}
+            value => return Ok(value.text()?.text.trim_matches('/').to_owned()),
+        }
+        let logs_in = |kind: &str| kind.starts_with("auth_login");
+        let mut blocks = provider.blocks.iter();
+        let in_block = blocks.any(|block| {
+            // `dynamic "auth_login"` too.
+            let kind = block.labels.first().unwrap_or(&block.kind);
+            let mut bodies = block.blocks.iter().chain([block]);
+            logs_in(kind) && bodies.any(|body| body.attributes.contains_key("namespace"))
+        });
+        let mut attributes = provider.attributes.iter();
+        let in_json = attributes.any(|(name, expr)| logs_in(name) && expr.raw().contains("\"namespace\""));
+        let of_token = match value("set_namespace_from_token") {
+            Value::Bool(false) => false,
+            Value::Null => in_block || in_json,
+            _ => true,
+        };
+        match of_token {
+            true => Err("it is that of the token that its provider gets".into()),
+            false => Ok(String::new()),
         }
     }
 
