@@ -4,6 +4,7 @@
 //! A role that hands out more than its logins had, or less, is none: what the one says and the other does not counts for the
 //! holder.
 
+use super::meant::space_of;
 use crate::deployment::{AuthRole, Deployment};
 use crate::usage::Namespaces;
 use crate::usage::demand::PolicySet;
@@ -28,24 +29,34 @@ pub struct Contradiction {
 /// Finds them, sorted by role.
 #[must_use]
 pub fn contradictions(sets: &[PolicySet], namespaces: &Namespaces, deployment: &Deployment) -> Vec<Contradiction> {
-    let mut roles: BTreeMap<(&str, &str), Vec<&AuthRole>> = BTreeMap::new();
-    let mut mounts_with: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    let mut by_name: BTreeMap<&str, Vec<&AuthRole>> = BTreeMap::new();
     for role in deployment.roles.iter().filter(|role| is_login(role)) {
-        roles.entry((&role.mount, &role.name)).or_default().push(role);
-        mounts_with.entry(&role.name).or_default().insert(&role.mount);
+        by_name.entry(&role.name).or_default().push(role);
     }
+    // Where there is one namespace alone, whatever does not say its own is of that.
+    let of_roles = deployment.roles.iter().map(|role| role.namespace.as_str());
+    let mut others = deployment.namespaces.iter().map(String::as_str).chain(of_roles);
+    let is_flat = namespaces.paths().next().is_none() && others.all(str::is_empty);
     let mut newest: BTreeMap<(&str, &str, &str), (&AuthRole, &PolicySet)> = BTreeMap::new();
-    for set in sets
-        .iter()
-        .filter(|set| set.held.listed && !set.role.is_empty() && is_there_alone(mounts_with.get(&*set.role), set))
-    {
-        let told = set.held.space.as_ref().and_then(|space| namespaces.path(space));
-        let of_name = roles.get(&(&*set.mount, &*set.role)).into_iter().flatten();
-        let mut of_name = of_name.filter(|role| told.as_deref().is_none_or(|at| at == role.namespace));
+    for set in sets.iter().filter(|set| set.held.listed && !set.role.is_empty()) {
+        let told = space_of(&set.principal, &set.held, namespaces);
+        let of_name = by_name.get(&*set.role).into_iter().flatten();
+        let mut may_be = of_name.filter(|role| {
+            let is_there = told.as_deref().map_or(is_flat, |at| at == role.namespace);
+            let is_mount = match set.by_login {
+                true => *set.mount == *role.mount,
+                false => may_be_mount(&role.mount, &set.mount),
+            };
+            is_there && is_mount
+        });
         // Which of two is meant is open where the log does not say.
-        let (Some(&role), None) = (of_name.next(), of_name.next()) else {
+        let (Some(&role), None) = (may_be.next(), may_be.next()) else {
             continue;
         };
+        // A guess that is not the mount itself says too little.
+        if *role.mount != *set.mount {
+            continue;
+        }
         let key = (role.namespace.as_str(), role.mount.as_str(), role.name.as_str());
         let last = newest.entry(key).or_insert((role, set));
         if set.last_seen > last.1.last_seen {
@@ -68,12 +79,6 @@ pub fn contradictions(sets: &[PolicySet], namespaces: &Namespaces, deployment: &
         })
     });
     found.collect()
-}
-
-/// Whether it is known at which mount a login was, as far as deployments tell mounts of guesses.
-fn is_there_alone(mounts: Option<&BTreeSet<&str>>, set: &PolicySet) -> bool {
-    let mounts = mounts.into_iter().flatten();
-    set.by_login || mounts.filter(|mount| may_be_mount(mount, &set.mount)).count() == 1
 }
 
 /// Whether a mount may be the one that was guessed from what the server calls its tokens: the path of the mount with dashes for
@@ -180,5 +185,28 @@ mod tests {
         let mut login = set("web", &["api"], 1);
         Arc::make_mut(&mut login.held).space = Space::of("root", "");
         assert!(found(vec![login], &elsewhere).is_empty());
+    }
+    #[test]
+    fn the_role_of_a_token_whose_namespace_nothing_tells_is_open() {
+        let elsewhere = WEB.replace(r#""namespace":"""#, r#""namespace":"team/""#);
+        let with_namespaces = |namespaces: &str| {
+            let end = format!(r#","namespaces":{namespaces}}}"#);
+            format!("{}{end}", WEB.trim_end().strip_suffix('}').unwrap())
+        };
+        let mut of_root = set("web", &["api"], 1);
+        of_root.principal.kind = PrincipalKind::Entity;
+        of_root.principal.id = Arc::from("0a1b2c3d-0000-4000-8000-000000000001");
+        let mut open = of_root.clone();
+        open.principal.id = Arc::from("0a1b2c3d-0000-4000-8000-000000000001.aB3xY");
+        for by_login in [true, false] {
+            of_root.by_login = by_login;
+            open.by_login = by_login;
+            // The id of an entity tells it.
+            assert!(found(vec![of_root.clone()], &elsewhere).is_empty());
+            assert_eq!(found(vec![of_root.clone()], &with_namespaces(r#"["team/"]"#)).len(), 1);
+            assert!(found(vec![open.clone()], &elsewhere).is_empty());
+            assert!(found(vec![open.clone()], &with_namespaces(r#"["team/"]"#)).is_empty());
+            assert_eq!(found(vec![open.clone()], &with_namespaces("[]")).len(), 1);
+        }
     }
 }

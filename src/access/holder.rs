@@ -1,10 +1,11 @@
 //! Who holds policies: the principals of usage, and the auth roles and entities of the deployment that never acted.
 
 use super::contradiction::may_be_mount;
-use super::meant::HeldSet;
+use super::meant::{HeldSet, space_of};
 use crate::deployment::{AuthRole, Deployment, Entity as DeployedEntity};
 use crate::index::Idx;
 use crate::policy::template::{Alias, Entity, Group, Identity};
+use crate::usage::Namespaces;
 use crate::usage::demand::{Demand, PolicySet, Principal};
 use crate::vault::{Capability, MountId, PolicyId, PrincipalKind, RoleId, identity, path};
 use jiff::Timestamp;
@@ -134,15 +135,16 @@ pub(super) struct Directory<'a> {
     entities: BTreeMap<&'a str, &'a DeployedEntity>,
     groups_of: BTreeMap<&'a str, BTreeSet<usize>>,
     roles: BTreeMap<RoleId, Vec<&'a AuthRole>>,
-    /// The mounts that have a role of a name.
-    mounts_with: BTreeMap<&'a str, BTreeSet<&'a str>>,
+    /// The mounts that have a role of a name, by namespace.
+    mounts_with: BTreeMap<&'a str, BTreeSet<(&'a str, &'a str)>>,
     mount_of: BTreeMap<&'a str, MountId>,
+    namespaces: &'a Namespaces,
     /// Whether groups give policies to members of other namespaces, as some servers are set to.
     crosses: bool,
 }
 
 impl<'a> Directory<'a> {
-    pub(super) fn new(deployment: &'a Deployment, crosses: bool) -> Self {
+    pub(super) fn new(deployment: &'a Deployment, namespaces: &'a Namespaces, crosses: bool) -> Self {
         let entities = deployment.entities.iter().map(|e| (e.id.as_str(), e)).collect();
         let number: BTreeMap<&str, usize> = deployment
             .groups
@@ -172,10 +174,11 @@ impl<'a> Directory<'a> {
         let mut roles: BTreeMap<RoleId, Vec<&AuthRole>> = BTreeMap::new();
         // A group of an auth method is no login, and a token role is told by nothing that a token carries.
         let logins = deployment.roles.iter().filter(|role| role.is_login());
-        let mut mounts_with: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+        let mut mounts_with: BTreeMap<&str, BTreeSet<(&str, &str)>> = BTreeMap::new();
         for role in logins {
             roles.entry(role_id(role)).or_default().push(role);
-            mounts_with.entry(&role.name).or_default().insert(&role.mount);
+            let mounts = mounts_with.entry(&role.name).or_default();
+            mounts.insert((&role.namespace, &role.mount));
         }
         let mounts = deployment.auth_mounts.iter().filter(|mount| !mount.accessor.is_empty());
         let mount_of = mounts
@@ -194,13 +197,28 @@ impl<'a> Directory<'a> {
             roles,
             mounts_with,
             mount_of,
+            namespaces,
             crosses,
         }
     }
 
+    /// Whether something of that namespace may be what a login was by.
+    fn may_be_in(&self, namespace: &str, set: &PolicySet) -> bool {
+        let told = space_of(&set.principal, &set.held, self.namespaces);
+        told.is_none_or(|told| *told == *namespace)
+    }
+
+    /// The mounts that a login by a role may have been at, as far as its namespace tells.
+    fn mounts_for(&self, set: &PolicySet) -> BTreeSet<&'a str> {
+        let with = self.mounts_with.get(&*set.role).filter(|_| !set.role.is_empty());
+        let mounts = with.into_iter().flatten();
+        let mounts = mounts.filter(|(namespace, _)| self.may_be_in(namespace, set));
+        mounts.map(|(_, mount)| *mount).collect()
+    }
+
     /// The mount that a login by a role was at: as it was seen, or, where it is a guess, the only one that it can be.
     pub(super) fn mount_of_login(&self, set: &PolicySet) -> Option<Arc<str>> {
-        let mounts = self.mounts_with.get(&*set.role).filter(|_| !set.role.is_empty())?;
+        let mounts = self.mounts_for(set);
         if set.by_login {
             return mounts.contains(&*set.mount).then(|| set.mount.clone());
         }
@@ -265,21 +283,16 @@ impl<'a> Directory<'a> {
 
     /// A login by something that the deployment does not have: then it has not all that hands out policies.
     pub(super) fn unknown_login(&self, sets: &[PolicySet]) -> Option<String> {
-        let mounts: BTreeSet<&str> = self
-            .deployment
-            .auth_mounts
-            .iter()
-            .map(|mount| mount.path.as_str())
-            .collect();
+        let mounts = &self.deployment.auth_mounts;
         let seen = sets
             .iter()
             .filter(|set| set.by_login && !set.mount.is_empty() && *set.mount != *path::TOKEN_MOUNT);
         let mut unknown = seen.filter_map(|set| {
-            if !mounts.is_empty() && !mounts.contains(&*set.mount) {
+            let mut at = mounts.iter().filter(|mount| mount.path == *set.mount);
+            if !mounts.is_empty() && !at.any(|mount| self.may_be_in(&mount.namespace, set)) {
                 return Some(format!("the auth method at `{}`, where somebody logged in", set.mount));
             }
-            let with = self.mounts_with.get(&*set.role);
-            let is_known = set.role.is_empty() || with.is_some_and(|mounts| mounts.contains(&*set.mount));
+            let is_known = set.role.is_empty() || self.mounts_for(set).contains(&*set.mount);
             (!is_known).then(|| format!("`{}{}`, by which somebody logged in", set.mount, set.role))
         });
         unknown.next()
@@ -510,4 +523,48 @@ pub(super) fn policies_of(namespace: &str, names: &[String]) -> Vec<PolicyId> {
         .iter()
         .map(|name| PolicyId::new(namespace.clone(), name.as_str()))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::usage::{Held, Space};
+
+    #[test]
+    fn a_mount_and_a_role_of_another_namespace_are_others() {
+        let deployment: Deployment = serde_json::from_str(
+            r#"{"auth_mounts":[{"namespace":"team/","path":"auth/jwt/","kind":"jwt","accessor":"jwt_1","kv_version":null,"description":""}],
+            "roles":[{"namespace":"team/","mount":"auth/jwt/","kind":"jwt","item":"role","name":"ci","policies":["ops"]}],
+            "namespaces":["team/"]}"#,
+        )
+        .unwrap();
+        let namespaces = Namespaces::default();
+        let directory = Directory::new(&deployment, &namespaces, false);
+        let login = |namespace: &str, by_login: bool| PolicySet {
+            principal: Principal {
+                kind: PrincipalKind::Role,
+                id: Arc::from("auth/jwt/ci"),
+                name: Arc::from("ci"),
+                auth_mount: Arc::from("auth/jwt/"),
+            },
+            held: Arc::new(Held {
+                space: Some(Space::Path(Arc::from(namespace))),
+                ..Held::named(Arc::from([Arc::from("adm")]))
+            }),
+            mount: Arc::from("auth/jwt/"),
+            role: Arc::from("ci"),
+            by_login,
+            last_seen: None,
+            first_seen: None,
+        };
+        for by_login in [true, false] {
+            assert_eq!(directory.mount_of_login(&login("", by_login)), None);
+            assert_eq!(
+                directory.mount_of_login(&login("team/", by_login)).as_deref(),
+                Some("auth/jwt/")
+            );
+        }
+        assert_eq!(directory.unknown_login(&[login("team/", true)]), None);
+        assert!(directory.unknown_login(&[login("", true)]).is_some());
+    }
 }

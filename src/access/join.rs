@@ -272,7 +272,7 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
         .collect();
     let is_crossing = |held: &Held| !held.placed.is_empty() && held.listed;
     let crosses = seen_sets.iter().any(|set| is_crossing(&set.held)) || demands.iter().any(|d| is_crossing(&d.held));
-    let directory = deployment.map(|deployment| Directory::new(deployment, crosses));
+    let directory = deployment.map(|deployment| Directory::new(deployment, namespaces, crosses));
     let (mut people, holder_of) = People::of(&demands, directory.as_ref());
     // Who logged in and asked for nothing, or of whose lines nothing else could be read, holds policies all the same.
     let set_holders: Vec<HolderId> = seen_sets.iter().map(|set| people.number(&set.principal)).collect();

@@ -154,7 +154,7 @@ impl Reader<'_> {
 
     /// The namespaces that the token may be of.
     fn spaces(&self, principal: &Principal, held: &Held, at: &str, told: &BTreeSet<Arc<str>>) -> Spaces {
-        if let Some(path) = held.space.as_ref().and_then(|space| self.namespaces.path(space)) {
+        if let Some(path) = told_space(held, self.namespaces) {
             return Spaces::only(path);
         }
         let may_be: Vec<Arc<str>> = if path::is_unplaced(at) {
@@ -169,7 +169,7 @@ impl Reader<'_> {
         }
         // It may have been refused where it has no business.
         if known.is_empty()
-            && let Some(space) = self.of_entity(principal)
+            && let Some(space) = space_of_entity(principal, self.namespaces)
         {
             return Spaces::only(space);
         }
@@ -209,16 +209,25 @@ impl Reader<'_> {
         spaces.lacking = counted.into_iter().map(|(_, space)| space).collect();
         spaces
     }
+}
 
-    /// The namespace of an entity, by the end of its id: outside of the root namespace servers put the namespace's id there.
-    fn of_entity(&self, principal: &Principal) -> Option<Arc<str>> {
-        if principal.kind != PrincipalKind::Entity {
-            return None;
-        }
-        match principal.id.rsplit_once('.') {
-            Some((_, namespace)) => self.namespaces.path_of(namespace).cloned(),
-            None => is_uuid(&principal.id).then(|| Arc::from("")),
-        }
+/// The namespace of a token that the log tells of it alone: by what granted its requests, its login, or its entity.
+pub(super) fn space_of(principal: &Principal, held: &Held, namespaces: &Namespaces) -> Option<Arc<str>> {
+    told_space(held, namespaces).or_else(|| space_of_entity(principal, namespaces))
+}
+
+fn told_space(held: &Held, namespaces: &Namespaces) -> Option<Arc<str>> {
+    held.space.as_ref().and_then(|space| namespaces.path(space))
+}
+
+/// The namespace of an entity, by the end of its id: outside of the root namespace servers put the namespace's id there.
+fn space_of_entity(principal: &Principal, namespaces: &Namespaces) -> Option<Arc<str>> {
+    if principal.kind != PrincipalKind::Entity {
+        return None;
+    }
+    match principal.id.rsplit_once('.') {
+        Some((_, namespace)) => namespaces.path_of(namespace).cloned(),
+        None => is_uuid(&principal.id).then(|| Arc::from("")),
     }
 }
 
