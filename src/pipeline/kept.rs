@@ -182,7 +182,7 @@ pub(super) fn told(settings: &Settings, today: Date) -> Vec<String> {
     notes
 }
 
-/// Whether an entry of `protect` means this name: in small letters, as servers read them; a `*` at its end stands for any rest.
+/// Whether an entry of `protect` means a holder of this name: in small letters, as servers read them; a `*` at its end stands for any rest.
 fn is_meant(entry: &str, name: &str) -> bool {
     glob::is_named(&name::policy(entry), &name::policy(name))
 }
@@ -205,7 +205,7 @@ fn idle_protections<'a>(joined: &Joined, protect: &'a [String]) -> Vec<&'a str> 
     let means_any = |entry: &&String| {
         let policies = joined.policies.iter().map(Policy::id);
         let mut policies = policies.chain(joined.missing.keys().cloned());
-        policies.any(|id| is_meant(entry, &id.name) || is_meant(entry, &id.to_string()))
+        policies.any(|id| id.is_meant_by(entry))
             || joined
                 .holders
                 .iter()
@@ -229,7 +229,8 @@ fn protected_policies(joined: &Joined, protect: &[String]) -> BTreeSet<PolicyNum
     let holders: IndexVec<Holder, bool> = joined.holders.map(of_holder);
     for (n, policy) in joined.policies.numbered() {
         let by_holder = joined.held_by[n].iter().any(|&holder| holders[holder]);
-        if by_holder || is(&policy.name) || is(&Policy::id(policy).to_string()) {
+        let id = policy.id();
+        if by_holder || protect.iter().any(|entry| id.is_meant_by(entry)) {
             found.insert(n);
         }
     }

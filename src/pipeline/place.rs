@@ -6,6 +6,7 @@ use crate::index::IndexVec;
 use crate::origin::Origin;
 use crate::policy::model::{Policy, Stanza};
 use crate::policy::table::Table;
+use crate::vault::PolicyId;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -35,8 +36,7 @@ pub struct Places {
 
 /// What a policy and its stanzas are called.
 struct Named {
-    name: Arc<str>,
-    label: String,
+    id: PolicyId,
     paths: Vec<(StanzaId, Arc<str>)>,
 }
 
@@ -77,8 +77,7 @@ impl Places {
             names: policies
                 .numbered()
                 .map(|(number, policy)| Named {
-                    name: policy.name.clone(),
-                    label: policy.id().to_string(),
+                    id: policy.id(),
                     paths: policies
                         .stanzas_of(number)
                         .map(|id| (id, policies[id].path.clone()))
@@ -112,13 +111,7 @@ impl Places {
         named.chain(placed)
     }
 
-    /// The name of a policy.
-    #[must_use]
-    pub fn policy_name(&self, spot: Spot) -> &str {
-        &self.names[spot.policy].name
-    }
-
-    /// Whether a place is that policy (its name, or with the namespace in front), and that stanza where one is named.
+    /// Whether a place is that policy ([`PolicyId::is_meant_by`]), and that stanza where one is named.
     #[must_use]
     pub fn is_named(&self, spot: Spot, policy: &str, path: Option<&str>) -> bool {
         let named = &self.names[spot.policy];
@@ -126,7 +119,7 @@ impl Places {
             let stanza = named.paths.iter().find(|(id, _)| spot.stanza == Some(*id));
             stanza.is_some_and(|(_, stanza)| stanza.trim_start_matches('/') == path.trim_start_matches('/'))
         };
-        (*named.name == *policy || named.label == policy) && path.is_none_or(is_path)
+        named.id.is_meant_by(policy) && path.is_none_or(is_path)
     }
 
     /// Every place that is called so.

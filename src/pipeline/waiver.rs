@@ -13,6 +13,7 @@ use crate::policy::model::Language;
 use crate::policy::table::Table;
 use crate::settings::decisions::{self, About};
 use crate::settings::{FILE_NAME, Settings};
+use crate::vault::glob;
 use jiff::civil::Date;
 
 /// What a comment begins with.
@@ -105,10 +106,7 @@ impl Waiver {
             }
             Scope::Spot(own) => places.of_finding(finding).any(|spot| own.covers(spot)),
             Scope::Named(name) => {
-                let is = |text: &str| match name.strip_suffix('*') {
-                    Some(lead) => text.starts_with(lead),
-                    None => text == name,
-                };
+                let is = |text: &str| glob::is_named(name, text);
                 // A name is what callers choose; a principal is who the server says it is.
                 let subject = &finding.subject;
                 let is_subject = match subject.kind.as_str() {
@@ -117,7 +115,7 @@ impl Waiver {
                 };
                 is(&finding.fingerprint)
                     || is_subject
-                    || places.of_finding(finding).any(|spot| is(places.policy_name(spot)))
+                    || places.of_finding(finding).any(|spot| places.is_named(spot, name, None))
             }
         }
     }
@@ -315,6 +313,7 @@ fn quoted(text: &str) -> Option<(&str, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::advice::{Severity, Subject};
     use crate::policy::profile::Profile;
     use crate::policy::syntax;
 
@@ -375,5 +374,51 @@ mod tests {
         }
         let (waivers, invalid) = read("path \"vault-advisor: x\" {}\npath \"# vault-advisor: allow\" {}\n");
         assert!(waivers.is_empty() && invalid.is_empty());
+    }
+    #[test]
+    fn a_policy_is_named_with_its_namespace_or_without() {
+        let of = |namespace: &str, file: &str| {
+            let text = "path \"a\" { capabilities = [\"read\"] }";
+            let mut policy = syntax::parse("web", file, text, &Profile::default().dialect()).unwrap();
+            policy.namespace = namespace.into();
+            policy
+        };
+        let policies = Table::from(vec![of("", "root.hcl"), of("team/", "team.hcl")]);
+        let places = Places::new(&policies);
+        let finding = |file: &str| Finding {
+            fingerprint: "f".to_owned(),
+            rule: "broad-glob".into(),
+            severity: Severity::Low,
+            title: String::new(),
+            detail: String::new(),
+            subject: Subject {
+                kind: "stanza".to_owned(),
+                name: "web a".to_owned(),
+                key: String::new(),
+            },
+            origins: vec![Origin::new(file, 1, 1)],
+            evidence: None,
+            remedy: String::new(),
+            fixed_in: None,
+            who: Vec::new(),
+        };
+        let waiver = |scope: &str| Waiver {
+            rule: "broad-glob".to_owned(),
+            scope: Scope::Named(scope.to_owned()),
+            about: scope.to_owned(),
+            owner: "a".to_owned(),
+            reason: "b".to_owned(),
+            expires: "2027-01-31".parse().unwrap(),
+            origin: Origin::new(FILE_NAME, 1, 1),
+        };
+        for (scope, root, team) in [
+            ("web", true, true),
+            ("team/web", false, true),
+            ("team/*", false, true),
+            ("other/web", false, false),
+        ] {
+            let covers = |file| waiver(scope).covers(&finding(file), &places);
+            assert_eq!((covers("root.hcl"), covers("team.hcl")), (root, team), "{scope}");
+        }
     }
 }

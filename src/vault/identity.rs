@@ -3,6 +3,7 @@
 //! A name alone is no identity: two namespaces each have an `admin`. Maps and comparisons go by these types; a label is made
 //! from them at the end, for people.
 
+use super::glob;
 use std::fmt;
 use std::sync::Arc;
 
@@ -22,6 +23,15 @@ impl PolicyId {
             namespace: namespace.into(),
             name: name.into(),
         }
+    }
+
+    /// Whether people mean it by this: its name, whatever its namespace, or its name with the namespace in front, in small letters, as
+    /// servers read them; a `*` at the end stands for any rest.
+    #[must_use]
+    pub fn is_meant_by(&self, entry: &str) -> bool {
+        let entry = entry.trim().to_lowercase();
+        let is = |text: &str| glob::is_named(&entry, &text.to_lowercase());
+        is(&self.name) || is(&self.to_string())
     }
 
     /// Whether it is the `default` of its namespace, which comes with every token by itself.
@@ -133,6 +143,18 @@ mod tests {
             RoleId::new("team/", "auth/approle/", "web").to_string(),
             "team/auth/approle/web"
         );
+    }
+
+    #[test]
+    fn a_policy_is_meant_by_its_name_and_by_that_with_its_namespace() {
+        let team = PolicyId::new("team/", "web");
+        for entry in ["web", "team/web", "Team/Web", "team/*", "we*", " web "] {
+            assert!(team.is_meant_by(entry), "{entry}");
+        }
+        for entry in ["other/web", "eb", "team", "/web", "team/web/*"] {
+            assert!(!team.is_meant_by(entry), "{entry}");
+        }
+        assert!(!PolicyId::new("", "web").is_meant_by("team/web"));
     }
 
     #[test]
