@@ -65,7 +65,7 @@ impl Rule for NearDuplicatePolicies {
     }
 }
 
-/// All that a policy says, each as a hash.
+/// All that a policy says, each as a hash. Paths are below the namespace: those of two are not the same.
 fn said(policy: &Policy) -> BTreeSet<u64> {
     let mut all = BTreeSet::new();
     if about::is_built_in(&policy.name) {
@@ -79,7 +79,7 @@ fn said(policy: &Policy) -> BTreeSet<u64> {
         };
         let path = stanza.path.strip_prefix('/').unwrap_or(&stanza.path);
         for capability in stanza.capability_set().iter() {
-            all.insert(hash(&(path, capability, &conditions)));
+            all.insert(hash(&(&policy.namespace, path, capability, &conditions)));
         }
     }
     all
@@ -124,7 +124,8 @@ fn candidates(said: &[BTreeSet<u64>]) -> BTreeSet<(usize, usize)> {
 
 /// Policies that are the same when each one's own name (`web` of `team-web`) is taken out of its paths.
 fn but_for_their_name(policies: &[Policy], told: &BTreeSet<usize>) -> Vec<Draft> {
-    let mut alike: BTreeMap<Vec<(String, u16, String)>, Vec<&Policy>> = BTreeMap::new();
+    type Shape = Vec<(String, u16, String)>;
+    let mut alike: BTreeMap<(&str, Shape), Vec<&Policy>> = BTreeMap::new();
     for (n, policy) in policies.iter().enumerate() {
         let words: Vec<&str> = policy
             .name
@@ -132,7 +133,7 @@ fn but_for_their_name(policies: &[Policy], told: &BTreeSet<usize>) -> Vec<Draft>
             .filter(|w| w.len() > 1)
             .collect();
         let mut named = false;
-        let mut shape: Vec<(String, u16, String)> = Vec::with_capacity(policy.stanzas.len());
+        let mut shape: Shape = Vec::with_capacity(policy.stanzas.len());
         for stanza in &policy.stanzas {
             let bare = stanza.path.split('/').map(|segment| {
                 let own = segment == &*policy.name || words.contains(&segment);
@@ -149,7 +150,7 @@ fn but_for_their_name(policies: &[Policy], told: &BTreeSet<usize>) -> Vec<Draft>
         }
         shape.sort();
         if named && !told.contains(&n) && !about::is_built_in(&policy.name) {
-            alike.entry(shape).or_default().push(policy);
+            alike.entry((&policy.namespace, shape)).or_default().push(policy);
         }
     }
     alike
@@ -161,7 +162,8 @@ fn but_for_their_name(policies: &[Policy], told: &BTreeSet<usize>) -> Vec<Draft>
 
 fn family(group: &[&Policy]) -> Option<Draft> {
     let first = group.first()?;
-    let names: Vec<&str> = group.iter().map(|p| &*p.name).collect();
+    let labels: Vec<String> = group.iter().map(|p| p.id().to_string()).collect();
+    let names: Vec<&str> = labels.iter().map(String::as_str).collect();
     let mut draft = about::policy(first);
     draft.key = format!("family {}", draft.key);
     draft.title = format!("{} policies differ by their name only", group.len());
@@ -219,7 +221,8 @@ fn draft(policies: &[Policy], members: &[usize], said: &[BTreeSet<u64>]) -> Opti
     let first = chosen.first()?;
     let own = said.get(*members.first()?)?;
     let same = members.iter().filter_map(|&n| said.get(n)).all(|other| other == own);
-    let names: Vec<&str> = chosen.iter().map(|p| &*p.name).collect();
+    let labels: Vec<String> = chosen.iter().map(|p| p.id().to_string()).collect();
+    let names: Vec<&str> = labels.iter().map(String::as_str).collect();
     let mut draft = about::policy(first);
     let how = if same { "the same" } else { "nearly the same" };
     draft.title = match names.as_slice() {
@@ -261,6 +264,7 @@ fn draft(policies: &[Policy], members: &[usize], said: &[BTreeSet<u64>]) -> Opti
 mod tests {
     use super::*;
     use crate::analysis::rules::testing::{check, titles};
+    use crate::policy::syntax::{self, Dialect};
 
     #[test]
     fn fixtures() {
@@ -293,6 +297,32 @@ mod tests {
         );
         let text: String = ["web", "ops"].map(one).concat();
         assert!(titles(&NearDuplicatePolicies, &text).is_empty());
+    }
+
+    #[test]
+    fn the_paths_of_another_namespace_are_others() {
+        let of = |namespace: &str, name: &str| {
+            let text = "path \"secret/data/web/*\" { capabilities = [\"read\"] }";
+            let mut policy = syntax::parse(name, "x.hcl", text, &Dialect::default()).unwrap();
+            policy.namespace = namespace.into();
+            policy
+        };
+        let grouped = |policies: &[Policy]| {
+            let said: Vec<BTreeSet<u64>> = policies.iter().map(said).collect();
+            let pairs: Vec<(usize, usize)> = candidates(&said).into_iter().collect();
+            let titles = pairs.iter().filter_map(|(a, b)| draft(policies, &[*a, *b], &said));
+            let families = but_for_their_name(policies, &BTreeSet::new());
+            let titles: Vec<String> = titles.chain(families).map(|draft| draft.title).collect();
+            titles
+        };
+        assert_eq!(
+            grouped(&[of("", "web"), of("team/", "web"), of("ops/", "web")]),
+            Vec::<String>::new()
+        );
+        assert_eq!(
+            grouped(&[of("team/", "web"), of("team/", "api")]),
+            ["policies `team/web` and `team/api` say the same"]
+        );
     }
 
     #[test]
