@@ -91,7 +91,57 @@ pub fn written_place(path: &str) -> Option<Option<&str>> {
         path.get(..at + name.len()).filter(|_| sets)
     });
     let config = || CONFIGS.iter().any(|(_, config)| path.ends_with(&format!("/{config}")));
-    named.map(Some).or_else(|| config().then_some(None))
+    // A method that the servers do not bring keeps what it hands out wherever it likes.
+    let is_of_others = || !path.split('/').skip(2).any(is_word);
+    named.map(Some).or_else(|| (config() || is_of_others()).then_some(None))
+}
+
+/// Whether a segment of a path is a word of the auth methods that servers bring: of where they are logged in at, set up and kept, whatever
+/// they are mounted at.
+fn is_word(segment: &str) -> bool {
+    const WORDS: [&str; 40] = [
+        "accessors",
+        "callback",
+        "certs",
+        "config",
+        "create",
+        "create-orphan",
+        "crls",
+        "custom-secret-id",
+        "duo",
+        "groups",
+        "identity-accesslist",
+        "identity-whitelist",
+        "labels",
+        "login",
+        "lookup",
+        "lookup-accessor",
+        "lookup-self",
+        "map",
+        "mfa_config",
+        "oidc",
+        "password",
+        "renew",
+        "renew-accessor",
+        "renew-self",
+        "revoke",
+        "revoke-accessor",
+        "revoke-orphan",
+        "revoke-self",
+        "role",
+        "roles",
+        "roletag-blacklist",
+        "roletag-denylist",
+        "rotate-root",
+        "secret-id",
+        "service-accounts",
+        "sso_service_url",
+        "tidy",
+        "token",
+        "users",
+        "verify",
+    ];
+    WORDS.contains(&segment)
 }
 
 /// When the last group, and the last entity, of each namespace was written that a deployment has, by the path at which they are written
@@ -340,6 +390,14 @@ mod tests {
             ("auth/ldap/config", Some(None)),
             ("identity/group", Some(None)),
             ("identity/group/name/fin", Some(Some("identity/group/name/fin"))),
+            // Of a method that the servers do not bring.
+            ("auth/corp/policy/x", Some(None)),
+            ("auth/corp/x", Some(None)),
+            ("auth/team/corp/login", None),
+            ("auth/token/create/jobs", None),
+            ("auth/token/renew-self", None),
+            ("auth/aws/identity-accesslist/i-1", None),
+            ("auth/kubernetes/login", None),
             ("identity/entity-alias", None),
             ("secret/role/x", None),
             ("sys/auth/ldap", None),
