@@ -40,13 +40,14 @@ impl From<&Usage> for Facts {
 impl From<Vec<Demand>> for Facts {
     /// These demands, of a log in which everything could be read, and in which each was made with one list from its first day to its last.
     fn from(demands: Vec<Demand>) -> Self {
-        let mut sets: BTreeMap<(&Principal, &Arc<Held>), (Option<Timestamp>, Option<Timestamp>)> = BTreeMap::new();
+        type Times = (Option<Timestamp>, Option<Timestamp>);
+        let mut sets: BTreeMap<(&Principal, &Arc<Held>), Times> = BTreeMap::new();
         for demand in demands.iter().filter(|demand| demand.allowed > 0) {
             let times = sets.entry((&demand.principal, &demand.held)).or_default();
             times.0 = [times.0, demand.first_seen].into_iter().flatten().min();
             times.1 = times.1.max(demand.last_seen);
         }
-        let set = |((principal, held), (first_seen, last_seen)): ((&Principal, &Arc<Held>), _)| PolicySet {
+        let set = |((principal, held), (first_seen, last_seen)): ((&Principal, &Arc<Held>), Times)| PolicySet {
             principal: principal.clone(),
             held: Arc::clone(held),
             mount: principal.auth_mount.clone(),
