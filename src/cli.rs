@@ -30,8 +30,8 @@ const STYLES: Styles = Styles::styled()
     styles = STYLES,
     max_term_width = 100,
     propagate_version = true,
-    after_help = "Exit status: 0 fine; 1 findings at or above the threshold (check, compare, test, lint); \
-                  2 an error; 3 no usable record in the logs."
+    after_help = "Exit status: 0 fine; 1 something to look at: findings at or above the threshold (check, \
+                  lint), new access (compare), a failed test (test), a regression that nobody has answered (regressions); 2 an error; 3 no usable record in the logs."
 )]
 pub struct Cli {
     /// What to do
@@ -87,7 +87,7 @@ pub struct Reading {
     /// Usage that an earlier run wrote (.parquet); may be given several times, and together with logs
     #[arg(long, value_name = "FILE", num_args = 1..)]
     pub usage: Vec<PathBuf>,
-    /// Leave out what was before this time (2026-01-31, or RFC 3339); of --usage, files that are wholly before it
+    /// Leave out what was before this time (2026-01-31, or RFC 3339); of --usage, whole files that end before it
     #[arg(long, value_name = "TIME", value_parser = units::time)]
     pub since: Option<Timestamp>,
     /// Leave out what was after this time
@@ -102,7 +102,7 @@ pub struct Reading {
     /// Log envelope: how lines are wrapped (detected if none is given)
     #[arg(long, value_name = "KIND", value_parser = envelope())]
     pub envelope: Option<Envelope>,
-    /// JSON pointer to the audit entry inside of each wrapping object (/message); a step * is each element of a list
+    /// JSON pointer to the audit entry inside of each wrapping object (/message); * stands for each element of a list
     #[arg(long, value_name = "POINTER")]
     pub unwrap: Option<String>,
     /// Any line that has to be skipped, and any policy that can't be read, is an error
@@ -174,7 +174,7 @@ fn most_findings(text: &str) -> Result<(Severity, usize), String> {
         let severity = Severity::ALL.into_iter().find(|s| s.as_str() == severity)?;
         Some((severity, most.parse().ok()?))
     });
-    parts.ok_or_else(|| format!("`{text}` is no severity and number such as medium=10"))
+    parts.ok_or_else(|| format!("`{text}` is not a severity and a number, such as medium=10"))
 }
 
 /// The envelopes, by their words.
@@ -214,29 +214,29 @@ pub enum Command {
                       \"path \\\"secret/*\\\" { capabilities = [\\\"read\\\"] }\"}], \"requests\": \
                       [{\"operation\": \"read\", \"path\": \"secret/x\"}]}")]
     Decide,
-    /// Tell one decision in words: which stanza won, what it beat, what is missing
+    /// Explain one decision: which stanza won, what it beat, what is missing
     Explain(ExplainArgs),
     /// Tell who reaches a path, and through what
     WhoCan(WhoCanArgs),
-    /// Tell all that somebody may do: path by path, or as one policy
+    /// List all that somebody may do: path by path, or as one policy
     Capabilities(CapabilitiesArgs),
-    /// Tell what two principals, roles, sets of policies or days of one principal differ in
+    /// Tell how the access of two principals, roles, sets of policies, or days of one principal differs
     DiffAccess(DiffAccessArgs),
-    /// Write the least readable policy for what a log shows was used, from nothing
+    /// Write the smallest policy that allows what a log shows was used, and that people can still read
     Generate(GenerateArgs),
     /// Check policies: errors with their place, and what is legal but a trap
     Lint(LintArgs),
     /// Run policy unit tests, offline
     Test(TestArgs),
-    /// Tell what the new policies allow that the old ones don't, with a request as witness, and the other way round
+    /// Tell what new policies allow that the old ones don't, and the other way round, each with a request that shows it
     Compare(CompareArgs),
     /// Decide every logged request again under these policies
     Replay(ReplayArgs),
-    /// Who is denied since a wave of an applied report, and the smallest change that gives it back
+    /// Tell who is denied since a wave of changes was applied, and the smallest change that gives it back
     Regressions(RegressionsArgs),
     /// Accept, reject or postpone a finding or a proposal: with owner, reason and last day, in a file that all runs honour
     Answer(AnswerArgs),
-    /// The gate for changes of policies: findings in what changed, new access, over-privilege, a budget of risk
+    /// Decide whether a change of policies may go in, for CI: new access, findings in what changed, a budget of risk
     Check(CheckArgs),
     /// Propose on the past, replay the future: would it have hurt?
     Backtest(BacktestArgs),
@@ -250,7 +250,7 @@ pub enum Command {
     Init(InitArgs),
     /// Write shell completions to stdout
     Completions(CompletionsArgs),
-    /// Write man pages, one a subcommand, into a folder
+    /// Write man pages, one for each subcommand, into a folder
     Man(ManArgs),
 }
 
@@ -292,16 +292,16 @@ pub struct AdviseArgs {
         value_delimiter = ','
     )]
     pub keep: Vec<String>,
-    /// Wrong denials that may be expected, for the uses that are expected over the horizon: `10/10000`
+    /// How many of the uses expected over the horizon may be denied wrongly, as a share: `10/10000`
     #[arg(help_heading = "What is proposed", long, value_name = "SHARE", value_parser = share)]
     pub budget: Option<f64>,
-    /// How far ahead that is asked for: `90d`; `0` looks at the past alone
+    /// How many days ahead the budget looks: `90d`; `0` looks at the past alone
     #[arg(help_heading = "What is proposed", long, value_name = "DURATION", value_parser = whole_days)]
     pub horizon: Option<i32>,
-    /// Work out the whole curve of excess against expected wrong denials too
+    /// Also work out the whole curve of excess against expected wrong denials
     #[arg(help_heading = "Output", long)]
     pub frontier: bool,
-    /// A report, a summary and diffs for each owner besides, in `owners/`: `[owners]` in the settings says who owns what
+    /// Also write a report, a summary and diffs for each owner, into `owners/`: `[owners]` in the settings says who owns what
     #[arg(help_heading = "Output", long)]
     pub per_owner: bool,
     /// Leave the time of the run out, so that the same input gives the same bytes
@@ -326,18 +326,18 @@ pub struct UsageArgs {
     /// File to write: .parquet, .jsonl or .csv; - for stdout
     #[arg(short, long, value_name = "FILE", default_value = "-")]
     pub output: String,
-    /// How to write it, where the file's name does not tell (JSON lines on stdout, of a question a table); only Parquet of all
-    /// usage can be merged later
+    /// Format, where the file's name does not say (on stdout JSON lines, or a table for the answer to a question); only Parquet of
+    /// all usage can be merged later
     #[arg(long, value_name = "FORMAT")]
     pub format: Option<UsageFormat>,
     /// Ask: a row for each of these together (principal, namespace, mount, path, capability, mount_type, auth_mount,
     /// principal_kind, day)
     #[arg(help_heading = "Questions", long, value_name = "COLUMN", value_delimiter = ',')]
     pub by: Vec<String>,
-    /// Ask: only rows of which this is true, such as `denied > 0 and path like 'secret/*'` or `not last_read > 90d ago`
+    /// Ask: only rows for which this is true, such as `denied > 0 and path like 'secret/*'` or `not last_read > 90d ago`
     #[arg(help_heading = "Questions", long = "where", value_name = "CONDITION")]
     pub condition: Option<String>,
-    /// Ask: in the order of these columns, downwards with - before it (-requests,path)
+    /// Ask: sort by these columns, downwards where - stands before one (-requests,path)
     #[arg(
         help_heading = "Questions",
         long,
@@ -349,7 +349,7 @@ pub struct UsageArgs {
     /// Ask: only the first so many rows
     #[arg(help_heading = "Questions", long, value_name = "N")]
     pub top: Option<usize>,
-    /// Write usage without a single usable record too: as a part of something larger
+    /// Write usage even without a single usable record: as a part of something larger
     #[arg(long)]
     pub allow_empty: bool,
 }
@@ -452,10 +452,10 @@ pub struct CapabilitiesArgs {
     /// Who asks
     #[command(flatten)]
     pub asking: Asking,
-    /// Only what begins so, or matches this pattern
+    /// Only paths that begin with this, or match this pattern
     #[arg(long, value_name = "PREFIX")]
     pub path: Option<String>,
-    /// As one policy that decides every request alike
+    /// Write it as one policy that decides every request the same way
     #[arg(long, conflicts_with = "format")]
     pub hcl: bool,
     /// Grants
@@ -477,10 +477,10 @@ pub struct CapabilitiesArgs {
                         vault-advisor diff-access app-web@2026-01-31 app-web@2026-03-31 --policies policies/ --logs audit.log.gz"
 )]
 pub struct DiffAccessArgs {
-    /// The one: a principal, a role, or policies with commas between; `principal:`, `role:` or `as:` in front says which, `@DAY`
-    /// behind a principal takes the policies that it acted with on that day
+    /// One side: a principal, a role, or policies with commas between; `principal:`, `role:` or `as:` in front says which, `@DAY`
+    /// after a principal takes the policies that it acted with on that day
     pub first: String,
-    /// The other
+    /// The other side
     pub second: String,
     /// Grants
     #[command(flatten)]
@@ -505,10 +505,10 @@ pub struct GenerateArgs {
     /// Usage
     #[command(flatten)]
     pub reading: Reading,
-    /// What this principal used, by name or key (else what all used together that were no root tokens)
+    /// What this principal used, by name or key (else what everybody used together, but for root tokens)
     #[arg(long, value_name = "NAME")]
     pub principal: Option<String>,
-    /// What all used that logged in by this role: `web`, or with its mount in front, `approle/web`
+    /// What everybody used who logged in by this role: `web`, or with its mount in front, `approle/web`
     #[arg(long, value_name = "ROLE")]
     pub role: Option<String>,
     /// What root tokens used
@@ -530,9 +530,9 @@ pub struct GenerateArgs {
 pub enum Style {
     /// Each path that was used, and no other
     Exact,
-    /// Folders and `+` where enough below them was used, by the prices of the optimizer
+    /// Folders and `+` where enough below them was used
     Folders,
-    /// The same, and identity templates where each used its own
+    /// The same, and identity templates where each holder used its own
     Templates,
 }
 
@@ -621,7 +621,7 @@ pub struct CheckArgs {
     /// Grants
     #[command(flatten)]
     pub granting: Granting,
-    /// Policies before the change: a git revision. Settings, waivers and baseline count as they were there
+    /// Policies before the change: a git revision. Settings, waivers and baseline count as they are in it
     #[arg(help_heading = "What is new", long, value_name = "REV")]
     pub base: Option<String>,
     /// Policies before the change: folders or files, in the order of those of `--policies`
@@ -636,10 +636,10 @@ pub struct CheckArgs {
     /// At most so many findings of a severity (medium=10); may be given several times
     #[arg(help_heading = "What fails", long, value_name = "SEVERITY=N", value_parser = most_findings)]
     pub budget: Vec<(Severity, usize)>,
-    /// Show only what this file does not have
+    /// Show only findings that this file does not have
     #[arg(help_heading = "What is new", long, value_name = "FILE")]
     pub baseline: Option<PathBuf>,
-    /// Write what is found to this file, to be named by `--baseline` later, and do nothing else
+    /// Write all findings to this file, for a later `--baseline`, and do nothing else
     #[arg(help_heading = "Output", long, value_name = "FILE")]
     pub write_baseline: Option<PathBuf>,
     /// Output
@@ -713,7 +713,7 @@ pub struct ReplayArgs {
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example:\n  vault-advisor regressions --applied report/ --logs 'audit/*.log.gz' --out give-back/\n\n\
-                  Exit status 1 when there is one that nobody has answered yet."
+                  Exit status 1 when there is a regression that nobody has answered yet."
 )]
 pub struct RegressionsArgs {
     /// The report whose waves were applied: the folder that `advise --out` wrote, with what `apply.sh` wrote into it
@@ -725,10 +725,10 @@ pub struct RegressionsArgs {
     /// Deployment folder or file: who holds what, identities (see `snapshot`)
     #[arg(long, value_name = "PATH")]
     pub deployment: Option<PathBuf>,
-    /// Folder to write what gives it back to: restore.sh, policies, diffs, Terraform
+    /// Folder to write to what gives the access back: restore.sh, policies, diffs, Terraform
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// Write what is given back into the file of decisions too, so that it is not proposed again before its time has come
+    /// Also write what is given back into the file of decisions, so that no run proposes to take it away again too soon
     #[arg(long, requires = "out")]
     pub remember: bool,
     /// The file of decisions (else the one beside the settings, or in this folder)
@@ -747,7 +747,7 @@ pub struct RegressionsArgs {
                         vault-advisor answer postpone --policy team-web --path 'secret/data/web/*' --owner web --reason 'quarterly job' --until 2027-01-31\n  \
                         vault-advisor answer reject --finding 3f2a91c07d5e --owner ann --reason 'break glass' --until 2027-06-30\n  \
                         vault-advisor answer forget --policy team-web --path 'secret/data/web/*'\n\n\
-                        Without a word all decisions are listed. The file is vault-advisor.decisions.toml, beside vault-advisor.toml: keep it in git."
+                        Without any of these words all decisions are listed. The file is vault-advisor.decisions.toml, beside vault-advisor.toml: keep it in git."
 )]
 pub struct AnswerArgs {
     /// What is decided
@@ -779,11 +779,11 @@ pub struct AnswerArgs {
 /// What `answer` decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Answer {
-    /// It is right and will be done until that day: it stays in sight, and is overdue afterwards
+    /// It is right and will be done by that day: it stays in sight, and is overdue afterwards
     Accept,
     /// It is wrong: not shown, and what it is about stays
     Reject,
-    /// Not now: the same, and it comes back by itself
+    /// Not now: as with reject, and it comes back by itself after that day
     Postpone,
     /// Nothing is decided any more
     Forget,
@@ -808,7 +808,7 @@ pub struct BacktestArgs {
     /// How much of the future it is replayed on
     #[arg(help_heading = "Past and future", long, value_name = "DURATION", default_value = "30d", value_parser = units::duration)]
     pub test: SignedDuration,
-    /// From one cut between past and future to the next
+    /// How far it is from one cut between past and future to the next
     #[arg(help_heading = "Past and future", long, value_name = "DURATION", default_value = "7d", value_parser = units::duration)]
     pub step: SignedDuration,
     /// Budgets that the curve is drawn through (the one of the settings is always among them)
@@ -842,7 +842,7 @@ pub enum BacktestFormat {
     Text,
     /// For programs: every cut, every denial by principal and stanza
     Json,
-    /// For spreadsheets: a line a cut and rule
+    /// For spreadsheets: a line for each cut and rule
     Csv,
 }
 
@@ -854,7 +854,7 @@ pub enum BacktestFormat {
                         vault-advisor roles --logs audit.log.gz"
 )]
 pub struct RolesArgs {
-    /// Matrix: a line a user, its name and then its permissions; # comments
+    /// Matrix: a line for each user, its name and then its permissions; # begins a comment
     #[arg(long, value_name = "FILE", conflicts_with_all = ["logs", "usage"])]
     pub matrix: Option<PathBuf>,
     /// Usage, as the matrix
@@ -872,7 +872,7 @@ pub struct RolesArgs {
     /// Maximum roles per user
     #[arg(help_heading = "The search", long, value_name = "N")]
     pub max_roles: Option<u32>,
-    /// Matrix of existing roles (a line a role), which cost nothing
+    /// Matrix of existing roles (a line for each role), which cost nothing
     #[arg(help_heading = "The search", long, value_name = "FILE")]
     pub keep: Option<PathBuf>,
     /// Matrix of what is granted today: pairs may be added only inside of it
@@ -892,7 +892,7 @@ pub enum Objective {
     Edges,
     /// Roles, memberships and permissions
     Wsc,
-    /// The length of a description that takes noise for noise
+    /// The length of a description of the matrix, in which noise makes no roles of its own
     Natural,
 }
 
@@ -921,10 +921,10 @@ pub struct SnapshotArgs {
     /// List the names (never the values) of secrets under KV mounts too
     #[arg(long)]
     pub list_secrets: bool,
-    /// At most so many names a mount
+    /// Most names to list of each mount
     #[arg(long, value_name = "N", default_value_t = 1_000_000)]
     pub max_secrets: usize,
-    /// Requests under way at once
+    /// Most requests to the server at the same time
     #[arg(long, value_name = "N", default_value_t = 8)]
     pub concurrency: usize,
     /// Print the least policy that a snapshot needs, and do nothing else
@@ -957,19 +957,19 @@ pub struct WatchArgs {
     /// Log envelope: how lines are wrapped (detected if none is given)
     #[arg(help_heading = "Logs and usage", long, value_name = "KIND", value_parser = envelope())]
     pub envelope: Option<Envelope>,
-    /// JSON pointer to the audit entry inside of each wrapping object (/message); a step * is each element of a list
+    /// JSON pointer to the audit entry inside of each wrapping object (/message); * stands for each element of a list
     #[arg(help_heading = "Logs and usage", long, value_name = "POINTER")]
     pub unwrap: Option<String>,
-    /// How news are written to stdout
+    /// How events are written to stdout
     #[arg(help_heading = "What is told", long, value_name = "FORMAT", default_value = "text")]
     pub format: TextOrJson,
-    /// Look at everything named so often, for disks that do not tell of changes (network disks); 60s
+    /// How often to look at everything named, for disks that do not tell of changes, such as network disks (60s if none is given)
     #[arg(help_heading = "Logs and usage", long, value_name = "DURATION", value_parser = duration_as_typed)]
     pub poll: Option<String>,
-    /// At least so long from commit to commit; 1s
+    /// Least time from commit to commit (1s if none is given)
     #[arg(help_heading = "What is told", long, value_name = "DURATION", value_parser = duration_as_typed)]
     pub commit_every: Option<String>,
-    /// Policies, files and folders: reports are made, and the use of a grant that a report called unused is told
+    /// Policies, files and folders: with them reports are made, and the use of a grant that a report called unused is an event
     #[arg(help_heading = "Reports", long, value_name = "PATH", num_args = 1..)]
     pub policies: Vec<PathBuf>,
     /// What a policy in a folder is named by: its path below the folder, or its file alone
@@ -987,22 +987,22 @@ pub struct WatchArgs {
     /// A report whose waves are applied: who is denied because of one is told at once, with what gives it back
     #[arg(help_heading = "Reports", long, value_name = "DIR")]
     pub applied: Option<PathBuf>,
-    /// At least so long from report to report; 15m
+    /// Least time from report to report (15m if none is given)
     #[arg(help_heading = "Reports", long, value_name = "DURATION", value_parser = duration_as_typed)]
     pub report_every: Option<String>,
     /// Serve the report, /metrics and /health at this address, read-only
     #[arg(help_heading = "What is told", long, value_name = "ADDRESS:PORT")]
     pub listen: Option<std::net::SocketAddr>,
-    /// Names besides its own under which the server may be asked
+    /// Further host names that `--listen` answers to
     #[arg(help_heading = "What is told", long, value_name = "NAME", num_args = 1.., requires = "listen")]
     pub listen_host: Vec<String>,
-    /// Send news to this webhook, signed; the secret is in VAULT_ADVISOR_NOTIFY_SECRET or in a file
+    /// Send events to this webhook, signed; the secret is in VAULT_ADVISOR_NOTIFY_SECRET or in a file
     #[arg(help_heading = "What is told", long, value_name = "URL")]
     pub notify: Option<String>,
     /// File with the secret that signs what is sent
     #[arg(help_heading = "What is told", long, value_name = "FILE", requires = "notify")]
     pub notify_secret_file: Option<PathBuf>,
-    /// News that may wait for the webhook; what is beyond is dropped and counted
+    /// Most events that may wait for the webhook; further ones are dropped and counted
     #[arg(
         help_heading = "What is told",
         long,
@@ -1034,10 +1034,10 @@ pub struct InitArgs {
     /// The repository
     #[arg(value_name = "DIR", default_value = ".")]
     pub dir: PathBuf,
-    /// Where the policies are, seen from the repository
+    /// Where the policies are, relative to the repository
     #[arg(long, value_name = "DIR", default_value = "policies")]
     pub policies: String,
-    /// Whose CI the job is for; found by itself where one of them is in use
+    /// Which CI the job is for (detected where one of them is in use)
     #[arg(long, value_name = "FORGE")]
     pub ci: Option<Forge>,
 }

@@ -111,6 +111,43 @@ fn subcommand(out: &mut String, command: &mut Command) {
     }
 }
 
+/// What status 1 means, in the reference.
+const ENDS_WITH_1: &str = "| 1 | something to look at: findings at or above the threshold (`check`, `lint`), new access (`compare`), \
+                           a failed test (`test`), a regression that nobody has answered (`regressions`) |";
+
+/// The subcommands whose files may end with status 1.
+fn may_find() -> Vec<String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/commands");
+    let mut names: Vec<String> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|ext| ext == "rs"))
+        .filter(|path| fs::read_to_string(path).unwrap().contains("Exit::Findings"))
+        .map(|path| path.file_stem().unwrap().to_string_lossy().into_owned())
+        .map(|name| name.replace("_command", "").replace("policy_", ""))
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn every_command_that_may_end_with_1_is_named() {
+    let names = may_find();
+    assert!(names.contains(&"check".to_owned()), "{names:?}");
+    let help = Cli::command().get_after_help().unwrap().to_string();
+    let (_, of_help) = help.split_once("1 ").unwrap();
+    let (of_help, _) = of_help.split_once("; 2 ").unwrap();
+    for name in names {
+        assert!(
+            Cli::command().find_subcommand(&name).is_some(),
+            "{name} is no subcommand"
+        );
+        let words = |text: &str| text.split(|c: char| !c.is_ascii_alphabetic()).any(|word| word == name);
+        assert!(words(of_help), "help does not name {name}: {of_help}");
+        assert!(words(ENDS_WITH_1), "the reference does not name {name}");
+    }
+}
+
 #[test]
 fn the_flags() {
     let mut program = Cli::command();
@@ -124,15 +161,17 @@ fn the_flags() {
     out.push_str(
         "- `-h, --help`, `-V, --version`: `--version` names the commit, the solver, the features and the target\n",
     );
-    out.push_str(
+    write!(
+        out,
         "\n## How it ends\n\n| status | means |\n|---:|---|\n| 0 | fine |\n\
-         | 1 | findings at or above the threshold (`check`, `compare`, `test`, `lint`) |\n\
+         {ENDS_WITH_1}\n\
          | 2 | an error; the message says what, where, why and what to do |\n\
          | 3 | no usable record in the logs |\n\
          | 130, 143 | interrupted (Ctrl-C, SIGTERM): nothing half-written is left. `watch` commits what it read and ends with 0 |\n\n\
          Data goes to stdout, talk to stderr. A reader of stdout that goes (`| head`) is no error; a full disk is. \
          A file appears whole or not at all.\n",
-    );
+    )
+    .unwrap();
     for command in program.get_subcommands_mut().filter(|c| c.get_name() != "help") {
         subcommand(&mut out, command);
     }

@@ -45,7 +45,7 @@ pub use terminal::Talk;
 pub enum Exit {
     /// Fine.
     Fine = 0,
-    /// Findings at or above the threshold.
+    /// Something to look at: findings, new access, a failed test, an open regression.
     Findings = 1,
     /// An error.
     Error = 2,
