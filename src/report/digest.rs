@@ -1,6 +1,7 @@
 //! The few words and numbers that several faces say alike.
 
-use crate::advice::{Advice, Change, CoverageView, Optimality, PrincipalView, Proof, Proposal, Severity, Unused};
+use crate::advice::{Advice, Change, CoverageView, Optimality, PrincipalView, Proof, Proposal, Severity, Skip, Unused};
+use crate::usage;
 use jiff::Timestamp;
 
 /// What is said of something that is granted and was never used.
@@ -33,19 +34,19 @@ pub const UNUSED: [UnusedSaid; Unused::ALL.len()] = [
     UnusedSaid {
         what: Unused::Expected,
         title: "Expected to be needed",
-        why: "It was not used yet, but what looked like it came into use later too often: taking it away would cost more wrong denials than the budget allows.",
+        why: "It was not used yet, but grants like it came into use later too often: taking it away would cost more wrong denials than the budget allows.",
         next: "Give longer logs, or accept more with `--budget`; `--horizon 0` looks at the past alone.",
     },
     UnusedSaid {
         what: Unused::Glob,
         title: "Below a wildcard that stays",
-        why: "The wildcard holds paths that are used, and is as narrow as was found to be worth its stanzas.",
+        why: "The wildcard covers paths that are used, and narrowing it further was not worth the stanzas that it would take.",
         next: "Name the paths one by one where they matter most.",
     },
     UnusedSaid {
         what: Unused::Elsewhere,
         title: "Granted by another stanza too",
-        why: "The stanza that decides it today lets go of it, and a wider one of the same principal then grants it.",
+        why: "The stanza that decides it today no longer grants it, but then a wider one of the same principal does.",
         next: "Look at the wider stanza.",
     },
     UnusedSaid {
@@ -62,8 +63,8 @@ pub const UNUSED: [UnusedSaid; Unused::ALL.len()] = [
     },
     UnusedSaid {
         what: Unused::Unexplained,
-        title: "May explain what the policies do not",
-        why: "Requests were allowed that the policies as read do not explain: this stanza may have been the reason.",
+        title: "May have allowed what the policies do not explain",
+        why: "Requests were allowed that the policies as read do not explain: this stanza may be why.",
         next: "Give the policies that were in force when the logs were written.",
     },
     UnusedSaid {
@@ -389,9 +390,27 @@ pub fn skips(coverage: &CoverageView) -> String {
     }
 }
 
+/// Why lines were skipped, in words; as it is where the id is not one of ours.
+#[must_use]
+pub fn reason(skip: &Skip) -> &str {
+    let known = usage::Skip::ALL.into_iter().find(|one| one.as_str() == skip.reason);
+    known.map_or(skip.reason.as_str(), |known| known.text())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_reason_is_told_in_words() {
+        let skip = |reason: &str| Skip {
+            reason: reason.to_owned(),
+            count: 1,
+            first: None,
+        };
+        assert_eq!(reason(&skip("probe")), "the server's own trial of an audit device");
+        assert_eq!(reason(&skip("of a later version")), "of a later version");
+    }
 
     #[test]
     fn numbers_read_well() {

@@ -309,7 +309,7 @@ impl Page {
                 .skipped
                 .iter()
                 .map(|skip| SkipRow {
-                    reason: visible(&skip.reason),
+                    reason: visible(digest::reason(skip)),
                     count: number(skip.count),
                     first: visible(skip.first.as_deref().unwrap_or("–")),
                 })
@@ -557,7 +557,7 @@ fn facts(advice: &Advice) -> Vec<Fact> {
         fact(
             "Lines",
             format!(
-                "{} read, {} used, {} belonging to a request already used",
+                "{} read, {} used, {} belonging to a request already counted",
                 number(coverage.lines),
                 number(coverage.used),
                 number(coverage.paired)

@@ -61,9 +61,9 @@ fn coverage(out: &mut String, advice: &Advice) {
             .unwrap_or_default();
         let _ = writeln!(
             out,
-            "- skipped, {}: {}{first}",
-            markdown(&skip.reason),
-            digest::number(skip.count)
+            "- skipped {}: {}{first}",
+            digest::number(skip.count),
+            markdown(digest::reason(skip))
         );
     }
     for (start, end) in &coverage.gaps {

@@ -43,12 +43,12 @@ fn plain(proposal: &Proposal) -> Vec<Wave> {
     }
     vec![
         Wave {
-            title: String::from("new policies, and who gets them besides the old ones"),
+            title: String::from("new policies, handed out besides the old ones"),
             steps: of(Change::Add).chain(lists(both)).collect(),
             ..Wave::default()
         },
         Wave {
-            title: String::from("old policies, when no token needs them any more"),
+            title: String::from("old policies, once no token needs them any more"),
             second_half: true,
             promised: None,
             steps: lists(|one| one.after.clone()).chain(changes).collect(),

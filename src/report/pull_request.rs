@@ -188,7 +188,7 @@ fn body(advice: &Advice, proposal: &Proposal, commits: &[Commit<'_>]) -> String 
         .zip(commits)
         .map(|(number, commit)| {
             let wait = if commit.second_half {
-                " (when no token needs the old policies any more)"
+                " (once no token needs the old policies any more)"
             } else {
                 ""
             };

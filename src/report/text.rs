@@ -35,9 +35,9 @@ pub fn render(advice: &Advice, color: bool) -> String {
             .unwrap_or_default();
         let _ = writeln!(
             out,
-            "  skipped, {}: {}{first}",
-            terminal(&skip.reason),
-            number(skip.count)
+            "  skipped {}: {}{first}",
+            number(skip.count),
+            terminal(digest::reason(skip))
         );
     }
     for note in &advice.run.notes {

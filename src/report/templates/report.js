@@ -262,7 +262,7 @@
       const fix = changeOf(p.name);
       return [stanzas, el("div", { class: "cols" },
         el("div", null, el("h4", null, "Holders"), p.holders.length ? nameList(p.holders, 40) : el("p", null, "Nobody.")),
-        el("div", null, el("h4", null, "Risk for one holder more"), p.parts.length ? list(p.parts, prose) : el("p", null, "None.")),
+        el("div", null, el("h4", null, "Risk of a new holder"), p.parts.length ? list(p.parts, prose) : el("p", null, "None.")),
         about.length || fix ? el("div", null, fix ? el("p", null, el("a", { href: "#" + fix.id }, "The proposed change")) : null, about.length ? [el("h4", null, "Findings"), list(about.slice(0, 12), findingLink)] : null) : null)];
     },
   });
@@ -596,7 +596,7 @@
       el("p", { class: "lede" }, [p.kind, p.mount, p.namespace && "namespace " + p.namespace, p.id, ...p.marks.map(([mark, value]) => `${mark.replace(/^metadata /, "")}: ${value}`)].filter(Boolean).join(" · ")),
       el("div", { class: "kpis" },
         tile("Risk, 0 to 100", p.after === null || p.after === p.risk ? String(p.risk) : `${p.risk} → ${p.after}`, p.after === null || p.root ? "" : p.after === p.risk ? "the same with the changes" : "with the changes"),
-        tile("Used of granted", p.root ? "unlimited" : p.unknown ? `${number(p.used)} of unknown` : `${number(p.used)} of ${number(p.granted)}`, p.root ? "no policy binds a root token" : `capabilities on known paths; ${number(p.pathsUsed)} of ${number(p.pathsGranted)} paths`),
+        tile("Used of granted", p.root ? "unlimited" : p.unknown ? `${number(p.used)} of unknown` : `${number(p.used)} of ${number(p.granted)}`, p.root ? "no policy limits a root token" : `capabilities on known paths; ${number(p.pathsUsed)} of ${number(p.pathsGranted)} paths`),
         tile("Never used", p.root ? "–" : number(p.excess), p.root ? "" : `${number(p.unused[GOES])} go with the changes, ${number(stays)} stay`),
         tile("Requests", number(p.requests), `${number(p.denied)} denied`),
         tile("Days with requests", number(p.days), p.first === null ? "never acted in the window" : `${day(p.first)} to ${day(p.last)}`)),
@@ -608,12 +608,12 @@
     }
     const most = parts.filter((u) => u.key !== "goes").sort((a, b) => b.count - a.count);
     for (const u of most.slice(0, 2)) next.push(el("li", null, `${number(u.count)} stay: ${u.title.charAt(0).toLowerCase()}${u.title.slice(1)}. `, prose(u.next)));
-    if (p.root) next.push(el("li", null, "Revoke the root token, and give who used it a policy for what is listed below."));
+    if (p.root) next.push(el("li", null, "Revoke the root token, and give whoever used it a policy for what is listed below."));
     else if (p.unknown) next.push(el("li", null, "One of its policies was not among those read: export it too."));
     if (!next.length) next.push(el("li", null, "Nothing to do: it used all that it is granted."));
     body.push(el("div", { class: "card pad next" }, el("h2", null, "Next step"), el("ol", null, next)));
     if (!account) {
-      body.push(el("p", { class: "card pad" }, "To stay small, this page does not hold what it used: see ", el("code", null, "principals[].account"), " of advice.json."));
+      body.push(el("p", { class: "card pad" }, "To stay small, this page leaves out what this principal used: see ", el("code", null, "principals[].account"), " of advice.json."));
     } else {
       const [uses, usesTotal, rights, rightsTotal] = account;
       const heads = [["Path"], ["Capability"], ["Requests", "r"], ["Denied", "r"], ["First"], ["Last"], ["Log line"], ["Days", "wide"], ["Allowed by"]];
@@ -636,7 +636,7 @@
           el("td", { class: "paths" }, examples.length ? examples.map((path) => el("code", null, names[path])) : el("span", { class: "muted" }, "–")),
         ])) : el("p", { class: "empty" }, p.unknown ? "Its policies were not read." : "Nothing on any known path.")));
     }
-    if (parts.length) body.push(el("div", { class: "card pad" }, el("h2", null, "What becomes of what it never used"), el("ul", { class: "fates" }, parts.map((u) => el("li", null, el("span", { class: "fate " + u.key }, el("span", { class: "bars", "aria-hidden": "true" }, width(el("i"), Math.max(0.6, share(u.count, p.excess)))), el("b", null, number(u.count))), el("span", null, el("a", { href: "#stays-" + u.key }, u.title), el("span", { class: "sub" }, prose(u.why))))))));
+    if (parts.length) body.push(el("div", { class: "card pad" }, el("h2", null, "What happens to what it never used"), el("ul", { class: "fates" }, parts.map((u) => el("li", null, el("span", { class: "fate " + u.key }, el("span", { class: "bars", "aria-hidden": "true" }, width(el("i"), Math.max(0.6, share(u.count, p.excess)))), el("b", null, number(u.count))), el("span", null, el("a", { href: "#stays-" + u.key }, u.title), el("span", { class: "sub" }, prose(u.why))))))));
     const about = findingsOf(p);
     body.push(el("div", { class: "cols card pad" },
       el("div", null, el("h4", null, "Why this risk"), p.parts.length ? list(p.parts, prose) : el("p", null, "Nothing beyond what it uses.")),
