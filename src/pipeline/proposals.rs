@@ -5,12 +5,12 @@ use super::handover::{self, Settled};
 use crate::access::weight::Weighed;
 use crate::access::{Joined, PolicyNumber};
 use crate::advice::{
-    Change, Complexity, Expected, Optimality, Proof, Proposal, ProposedPolicy, Step, Text, Wave, Withdrawn,
+    Assignment, Change, Complexity, Expected, Optimality, Proof, Proposal, ProposedPolicy, Step, Text, Wave, Withdrawn,
 };
 use crate::optimize;
 use crate::optimize::foresight::interval::Spread;
 use crate::optimize::proof::{self, Scheme};
-use crate::optimize::redesign::{Redesign, Size};
+use crate::optimize::redesign::{Redesign, Role, Size};
 use crate::optimize::steps::Planned;
 use crate::optimize::tighten::Tightening;
 use crate::policy::model::Policy;
@@ -160,7 +160,7 @@ fn tighten(joined: &Joined, t: Tightening, (before, after): (Complexity, Complex
         .collect();
     let changed = |kind| policies.iter().filter(|p| p.change == kind).count();
     let title = format!(
-        "{} edited, {} deleted, {} unchanged; holders stay",
+        "{} edited, {} deleted, {} unchanged; who holds them stays the same",
         digest::count(changed(Change::Edit) as u64, "policy", "policies"),
         changed(Change::Delete),
         changed(Change::Keep)
@@ -171,7 +171,7 @@ fn tighten(joined: &Joined, t: Tightening, (before, after): (Complexity, Complex
         let Some(p) = policies.get(policy) else { continue };
         migration.push(match (p.change, to) {
             (Change::Delete, _) => format!("delete policy `{}`, which nobody holds", p.label()),
-            (_, Text::Between(_)) => format!("write policy `{}`, with a text between the two", p.label()),
+            (_, Text::Between(_)) => format!("write policy `{}`, with an intermediate text", p.label()),
             (_, Text::Proposed) => format!("write policy `{}`", p.label()),
         });
     }
@@ -241,6 +241,60 @@ fn of_policy(step: &Step) -> Option<(usize, &Text)> {
     }
 }
 
+/// A policy for a new role.
+fn new_role(joined: &Joined, role: &Role) -> ProposedPolicy {
+    ProposedPolicy {
+        namespace: role.namespace.clone(),
+        name: role.name.clone(),
+        text: Some(role.text.clone()),
+        change: Change::Add,
+        reasons: vec![match &role.shared {
+            Some(shared) => format!("held by {} principals, all of {shared}", role.holders.len()),
+            None => format!("held by {} principals", role.holders.len()),
+        }],
+        shared: role.shared.clone(),
+        stanzas: role
+            .stanzas
+            .iter()
+            .map(|(path, c)| (path.clone(), c.iter().map(|c| c.to_string()).collect()))
+            .collect(),
+        holders: role
+            .holders
+            .iter()
+            .map(|&h| joined.holders[h].display().to_owned())
+            .collect(),
+        ..ProposedPolicy::default()
+    }
+}
+
+/// How to get from today's policies to the redesign.
+fn migration(assignments: &[Assignment], untouched: usize) -> Vec<String> {
+    let mut migration: Vec<String> =
+        vec!["tighten the policies of today, from which the redesign is made, wave by wave".to_owned()];
+    migration.push("write the new roles as policies: nobody holds them yet, so nothing changes".to_owned());
+    migration.push("add the new roles where each principal gets its policies, and watch for a while".to_owned());
+    migration.push(
+        "take the old policies away in the same places; tokens already out keep what their auth role gave them until they end"
+            .to_owned(),
+    );
+    migration.push("delete the old policies when no token holds them any more".to_owned());
+    let ends = assignments.iter().filter(|one| ends_renewal(&one.kind)).count();
+    if ends > 0 {
+        migration.push(format!(
+            "tokens of the {ends} users and roles whose policies change cannot be renewed any more, by the rules of their auth methods: \
+             let them log in again, or wait for a quiet hour"
+        ));
+    }
+    if untouched > 0 {
+        migration.push(format!(
+            "{untouched} policy sets stay as they are: not all of their policies were read, a template in them could not be filled, whoever holds \
+             them makes tokens for others (whose policies servers require to be among its own, by name), or their auth role lets \
+             anybody in"
+        ));
+    }
+    migration
+}
+
 fn redesign(joined: &Joined, tightened: &Tightening, settled: Settled, before: Complexity) -> Proposal {
     let waves = handover::waves(joined, tightened, &settled, settled.redesign.roles.len());
     let Settled {
@@ -250,32 +304,7 @@ fn redesign(joined: &Joined, tightened: &Tightening, settled: Settled, before: C
         ..
     } = settled;
     let after = complexity(r.size);
-    let mut policies: Vec<ProposedPolicy> = r
-        .roles
-        .iter()
-        .map(|role| ProposedPolicy {
-            namespace: role.namespace.clone(),
-            name: role.name.clone(),
-            text: Some(role.text.clone()),
-            change: Change::Add,
-            reasons: vec![match &role.shared {
-                Some(shared) => format!("held by {} principals, all of {shared}", role.holders.len()),
-                None => format!("held by {} principals", role.holders.len()),
-            }],
-            shared: role.shared.clone(),
-            stanzas: role
-                .stanzas
-                .iter()
-                .map(|(path, c)| (path.clone(), c.iter().map(|c| c.to_string()).collect()))
-                .collect(),
-            holders: role
-                .holders
-                .iter()
-                .map(|&h| joined.holders[h].display().to_owned())
-                .collect(),
-            ..ProposedPolicy::default()
-        })
-        .collect();
+    let mut policies: Vec<ProposedPolicy> = r.roles.iter().map(|role| new_role(joined, role)).collect();
     let kept: BTreeSet<PolicyId> = r.scheme.policies.iter().map(Policy::id).collect();
     // Of two by one name the first, as a reader would find it.
     let mut new_by_name: BTreeMap<(&str, &str), &Policy> = BTreeMap::new();
@@ -306,12 +335,12 @@ fn redesign(joined: &Joined, tightened: &Tightening, settled: Settled, before: C
             text,
             reasons: if waits {
                 vec![
-                    "nobody gets it any more; it stays, since tokens that name it would have more without it: delete it when \
-                     they have ended"
+                    "nobody gets it any more; it stays for now, since tokens that name it would have more access without it: delete it \
+                     when they have ended"
                         .to_owned(),
                 ]
             } else if kept_by_wish {
-                vec!["kept as a role, as was asked for".to_owned()]
+                vec!["kept as a role, as asked".to_owned()]
             } else if stays {
                 Vec::new()
             } else {
@@ -331,40 +360,16 @@ fn redesign(joined: &Joined, tightened: &Tightening, settled: Settled, before: C
         changed_for(joined, &r.scheme),
         assignments.len()
     );
-    let mut migration: Vec<String> =
-        vec!["tighten the policies of today, from which the redesign is made, wave by wave".to_owned()];
-    migration.push("write the new roles as policies: nobody holds them yet, so nothing changes".to_owned());
-    migration.push("add the new roles where each principal gets its policies, and watch for a while".to_owned());
-    migration.push(
-        "take the old policies away there; tokens already out keep what their auth role gave them until they end"
-            .to_owned(),
-    );
-    migration.push("delete the old policies when no token holds them any more".to_owned());
-    let ends = assignments.iter().filter(|one| ends_renewal(&one.kind)).count();
-    if ends > 0 {
-        migration.push(format!(
-            "tokens of {ends} users and roles whose policies change cannot be renewed any more: servers refuse it for their auth \
-             methods; let them log in again, or wait for a quiet hour"
-        ));
-    }
-    if r.untouched > 0 {
-        migration.push(format!(
-            "{} policy sets stay as they are: not all of their policies were read, a template in them could not be filled, who has \
-             them makes tokens for others (servers want these to have a part of its policies, by name), or their auth role lets in \
-             whoever comes",
-            r.untouched
-        ));
-    }
     Proposal {
         kind: "redesign".to_owned(),
         title,
         policies,
+        migration: migration(&assignments, r.untouched),
         assignments,
         before,
         after,
         proof: proven(&r.proof),
         withdrawn: withdrawn(r.withdrawn),
-        migration,
         waves,
         optimality: Optimality {
             objective: "roles + memberships + permissions, unused ones at their price".to_owned(),
