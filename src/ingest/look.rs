@@ -126,6 +126,12 @@ fn of_text(text: &[u8]) -> Option<String> {
 
 fn of_json(value: &[u8]) -> String {
     match place::request(value) {
+        Some((pointer, true)) if pointer.is_empty() => {
+            format!(
+                "JSON with audit entries that nothing wraps: `--envelope {}`",
+                Envelope::Json
+            )
+        }
         Some((pointer, true)) => {
             let quoted = pointer.replace('\'', r"'\''");
             format!("JSON with an audit entry at `{pointer}`: `--unwrap '{quoted}'`")
@@ -159,6 +165,7 @@ mod tests {
                 br#"{"a":{"b":{"type":"request","request":{"path":"x"}}}}"#,
                 "--unwrap '/a/b'",
             ),
+            (br#"{"type":"request","request":{"path":"x"}}"#, "--envelope json"),
             (br#"{"level":"info","msg":"x"}"#, "without any object"),
             (b"one,two,three\n1,2,3\n", "columns `one`, `two`, `three`"),
             (

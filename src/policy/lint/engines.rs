@@ -87,7 +87,7 @@ fn never_asked(
         return;
     }
     let words: Vec<String> = idle.iter().map(|c| format!("`{c}`")).collect();
-    let (words, does) = (words.join(" and "), if idle.len() == 1 { "is" } else { "are" });
+    let words = words.join(" or ");
     let name = match kind {
         "kv2" => "KV version 2",
         "system" => "the system backend",
@@ -100,7 +100,7 @@ fn never_asked(
         policy,
         stanza,
         format!(
-            "{words} {does} asked by no request to `{}`: `{mount}` {is} {name}",
+            "no request to `{}` asks for {words}: `{mount}` {is} {name}",
             stanza.path
         ),
         Some(where_it_is(kind, rest, mount, idle, asked)),
