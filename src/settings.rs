@@ -364,7 +364,7 @@ impl Settings {
     pub fn parse(bytes: &[u8], path: PathBuf) -> Result<Self, SettingsError> {
         let text = std::str::from_utf8(bytes).map_err(|_| SettingsError::Read {
             path: path.clone(),
-            source: std::io::Error::new(std::io::ErrorKind::InvalidData, "it has bytes that are no UTF-8"),
+            source: std::io::Error::new(std::io::ErrorKind::InvalidData, "it has bytes that are not UTF-8"),
         })?;
         let failed = |source| SettingsError::Parse {
             path: path.clone(),

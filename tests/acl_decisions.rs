@@ -102,7 +102,7 @@ fn a_line_that_is_no_case_is_named_without_its_values() {
     let error = decide::run(cases.as_bytes(), &mut output, Profile::default()).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "line 3 of the cases, column 21, is no case: invalid type: map, expected a string"
+        "line 3 of the cases, column 21, is not a case: invalid type: map, expected a string"
     );
     assert_eq!(String::from_utf8(output).unwrap(), "{\"results\":[]}\n");
 

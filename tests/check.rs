@@ -238,7 +238,7 @@ fn a_baseline_survives_moved_lines_and_no_new_name() {
     let text = expect(at.path(), &with, 1, &["c*d"]);
     assert!(!text.contains("a*b"), "{text}");
     write(at.path(), &[("b.json", "{}")]);
-    expect(at.path(), &with, 2, &["is no baseline"]);
+    expect(at.path(), &with, 2, &["is not a baseline"]);
 }
 
 #[test]

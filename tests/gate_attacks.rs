@@ -226,7 +226,7 @@ fn a_folder_called_as_the_base_is_not_the_base() {
     }
     // Nor where git does not know the name at all, as in a shallow clone.
     ground.write(&[("repo/origin/release/web.hcl", STAR)]);
-    ground.since("origin/release", 2, &["is no git revision"]);
+    ground.since("origin/release", 2, &["is not a git revision"]);
 }
 
 #[test]
@@ -401,7 +401,7 @@ fn a_renamed_policy_is_another_policy() {
             "new-access",
             "`default` now allows",
             "policy-gone",
-            "`admin` of the base is there no more",
+            "`admin` of the base is gone",
         ],
     );
     assert!(text.contains("`default` says the same"), "{text}");
@@ -1200,7 +1200,7 @@ fn what_may_write_policies_elsewhere_is_named_and_new_it_fails() {
         ground.since(
             &now,
             0,
-            &["low[not-checked]", "The base has it just so", "check passed"],
+            &["low[not-checked]", "The base has the very same", "check passed"],
         );
         // The same with another word in it is another.
         ground.write(&[(
@@ -1358,7 +1358,7 @@ fn a_submodule_among_the_policies_is_read_by_nobody() {
     ground.since(
         &now,
         0,
-        &["low[not-checked]", "The base has it just so", "check passed"],
+        &["low[not-checked]", "The base has the very same", "check passed"],
     );
     ground.git("sub", &["commit", "-q", "--allow-empty", "-m", "two"]);
     let at = ground.git("sub", &["rev-parse", "HEAD"]);
@@ -1389,7 +1389,7 @@ fn a_program_that_holds_a_policy_is_read_by_nobody() {
         ground.since(
             &base,
             0,
-            &["low[not-checked]", "The base has it just so", "check passed"],
+            &["low[not-checked]", "The base has the very same", "check passed"],
         );
         ground.write(&[(&format!("repo/policies/{file}"), &text.replace("read", "sudo"))]);
         ground.commit("wider");

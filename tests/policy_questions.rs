@@ -361,7 +361,7 @@ fn broken_test_files_are_told_by_place() {
     for (yaml, want) in [
         (
             "- as: a\n  path: b\n  operation: raed\n  expect: allow\n",
-            "t.yaml:1:3: `raed` is no operation",
+            "t.yaml:1:3: `raed` is not an operation",
         ),
         (
             "- as: a\n  path: b\n  expect: allow\n",

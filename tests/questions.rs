@@ -487,7 +487,7 @@ fn the_same_principal_is_told_apart_by_day() {
     assert_eq!(refused(ground.path(), &stored, &["is told by logs alone"]), Some(2));
     let unknown = asked("nobody", "ann");
     assert!(
-        stderr(&unknown).contains("`nobody` is no principal, no role and no policy"),
+        stderr(&unknown).contains("`nobody` is not a principal, role or policy"),
         "{}",
         stderr(&unknown)
     );

@@ -323,7 +323,7 @@ fn a_deployment_that_contradicts_the_log_ends_the_run() {
     let given = Given::new(&log.text(), &policies).deployment(&deployment);
     let said = given.fails();
     assert!(
-        said.contains("role `auth/approle/web` hands out `web`") && said.contains("had `api` in place of that"),
+        said.contains("role `auth/approle/web` hands out `web`") && said.contains("had `api` instead"),
         "{said}"
     );
     // Changed since, says somebody: what its tokens did counts for what they had.

@@ -113,7 +113,7 @@ pub fn unused(
     }
     if by_others {
         base = base.max(settings.dormant_days);
-        reasons.push("a group or an auth method hands it out to others as well, whom nobody saw".to_owned());
+        reasons.push("a group or an auth method hands it out to others as well, who were not seen".to_owned());
     }
     let mut confirmations = 0;
     if active >= ENOUGH_ACTIVE {
@@ -124,7 +124,7 @@ pub fn unused(
     if windows >= 2 && since.is_none() {
         confirmations += 1;
         reasons.push(format!(
-            "not in one of {windows} windows of {} with activity",
+            "not once in {windows} windows of {}, each with activity",
             days(base)
         ));
     }
@@ -234,7 +234,7 @@ pub fn of_policies(
             let mut evidence = unused(settings, watch, &holders, since, by_others);
             if !spoken_for.is_empty() {
                 evidence.reasons.push(format!(
-                    "{} never acted, as members of groups of which others did",
+                    "{} never acted, but other members of their groups did",
                     spoken_for.len()
                 ));
             }
@@ -275,8 +275,8 @@ fn doubt_open(joined: &Joined, policy: PolicyNumber) -> Option<String> {
     }
     if let Some(missing) = joined.may_be_missing.iter().find(may_be_this) {
         return Some(format!(
-            "nobody holds it, while `{missing}`, which was not read, may be held: the log does not tell of which namespace a list \
-             of policies is, and this may be that one"
+            "nobody holds it, while `{missing}`, which was not read, may be held: the log does not say to which namespace a list \
+             of policies belongs, and this may be that one"
         ));
     }
     let mut stanzas = joined.policies.stanzas_of(policy);
@@ -286,13 +286,13 @@ fn doubt_open(joined: &Joined, policy: PolicyNumber) -> Option<String> {
         .and_then(|doubt| Some((doubt, doubt.named.as_ref()?)))
     {
         return Some(format!(
-            "the server says that policy `{named}` allowed `{}` on `{}`, and by the texts as read another one did",
+            "the server says that policy `{named}` allowed `{}` on `{}`, and by the policies as read another one did",
             doubt.capability, doubt.path
         ));
     }
     doubt.filter(|_| unheld).map(|doubt| {
         format!(
-            "`{}` on `{}` was allowed, no policy that its maker is known to hold explains it, and this one could",
+            "`{}` on `{}` was allowed, no policy that the requester is known to hold explains it, and this one could",
             doubt.capability, doubt.path
         )
     })
@@ -302,7 +302,7 @@ fn doubt_open(joined: &Joined, policy: PolicyNumber) -> Option<String> {
 fn doubt_lost(joined: &Joined, policy: PolicyNumber, settings: &EvidenceSettings) -> Option<String> {
     if joined.cut > settings.cut_entries {
         return Some(format!(
-            "{} entries are lost, or cut so far that nobody knows whose they were (`evidence.cut_entries` accepts {})",
+            "{} entries are lost, or cut so far that it is unknown whose they were (`evidence.cut_entries` accepts {})",
             joined.cut, settings.cut_entries
         ));
     }

@@ -145,7 +145,7 @@ impl<'a> Lately<'a> {
         let (at, holder) = newest.filter(|_| long < ENOUGH_ACTIVE)?;
         Some(Since {
             days: self.watch.days_since(at, self.last?),
-            what: format!("`{}` has had it only of late", self.joined.holders[holder].display()),
+            what: format!("`{}` got it only recently", self.joined.holders[holder].display()),
         })
     }
 

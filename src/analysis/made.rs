@@ -144,7 +144,7 @@ impl Made {
         let (first, name) = secrets.chain(others).min_by_key(|(first, _)| first.at)?;
         first
             .made
-            .then(|| (first.at, format!("`{name}` was made, the first that it is about")))
+            .then(|| (first.at, format!("`{name}` was made, the first thing that it covers")))
     }
 }
 

@@ -24,14 +24,12 @@ impl<'a> Newcomers<'a> {
         // Whoever comes by what is not known comes within such a time.
         let is_short = watch.days() < settings.dormant_days;
         let any = match handed_out {
-            Some(known) if !known.whole => {
-                Some("not all that hands out policies could be read: something of that may hand it out".to_owned())
-            }
+            Some(known) if !known.whole => Some(
+                "not everything that hands out policies could be read, and what is missing may hand it out".to_owned(),
+            ),
             Some(HandedOut {
                 left_out: Some(what), ..
-            }) if is_short => Some(format!(
-                "the deployment leaves out {what}: something of that may hand it out"
-            )),
+            }) if is_short => Some(format!("the deployment leaves out {what}, which may hand it out")),
             None if is_short => {
                 Some("no deployment was given: a role that nobody used in the window may hand it out".to_owned())
             }
@@ -80,7 +78,7 @@ fn untold_children(joined: &Joined) -> Option<String> {
         .filter(|d| d.was_allowed() && path::makes_a_child(&d.demand.path));
     let maker = makers.find(may_give_any).filter(|_| joined.untold.children > 0)?;
     Some(format!(
-        "`{}` made tokens of which the log does not show the policies: this may be one of them",
+        "`{}` made tokens whose policies the log does not show: this may be one of them",
         joined.holders[maker.holder].display()
     ))
 }
@@ -103,7 +101,7 @@ fn by_unknown_role(joined: &Joined, d: &JoinedDemand) -> bool {
 /// Logins of which the log does not say whom they let in.
 fn untold_logins(joined: &Joined) -> Option<String> {
     let logins = joined.untold.logins;
-    (logins > 0).then(|| format!("the log does not show whom {logins} logins let in: somebody of them may have it"))
+    (logins > 0).then(|| format!("the log does not show who came in by {logins} logins: one of them may hold it"))
 }
 
 /// Something that hands out policies was written so lately that nobody has to have come by it, and nothing says what it gives.
@@ -125,6 +123,6 @@ fn written(joined: &Joined, watch: &Watch, settings: &EvidenceSettings, last: Op
     };
     let place = writes_of_places(joined).filter(is_of_late).find_map(unlisted)?;
     Some(format!(
-        "`{place}` was written, and nothing says what it hands out: this may be part of it"
+        "`{place}` was written, and nothing says which policies it hands out: this may be one of them"
     ))
 }

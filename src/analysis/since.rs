@@ -109,7 +109,7 @@ impl<'a> Writes<'a> {
         is_late: &dyn Fn(Timestamp) -> bool,
     ) -> Option<Event> {
         let is = |at: Option<Timestamp>, what: &str| at.map(|at| (at, what.to_owned()));
-        let storage = "the server got another storage, with policies of which the log does not tell";
+        let storage = "the storage of the server was replaced, with policies that the log does not show";
         let known = [
             is(self.policies.get(&policy.id()).copied(), "the policy was changed"),
             self.last_mount(policy, is_late),
@@ -217,7 +217,12 @@ fn filled(
     if let Some(last) = told.and_then(|told| told.into_iter().max())
         && newest.is_none_or(is_after)
     {
-        return is_late(last).then(|| (last, "what its templates are filled from was written".to_owned()));
+        return is_late(last).then(|| {
+            (
+                last,
+                "the entity or group that fills its templates was written".to_owned(),
+            )
+        });
     }
     let is_one = |holder: &Holder, one: &str| {
         let name = holder.name_of_entity().unwrap_or_default();
@@ -235,10 +240,7 @@ fn filled(
         asks("identity.entity") && one.is_none_or(may_be)
     };
     let (at, path) = identities.iter().rev().find(|(_, path)| may_be_of_it(path))?;
-    Some((
-        *at,
-        format!("`{path}` was written, which its templates are filled from"),
-    ))
+    Some((*at, format!("`{path}` was written, which fills its templates")))
 }
 
 /// The mount or namespace that a write set up, and what it did with it: another version of an engine has other paths.
@@ -294,7 +296,7 @@ fn never_held(
     let by_it = |holder: &&Holder| (holder.asked && holder.is_bound()) || holder.assigned.iter().any(gives_both);
     if let Some(holder) = holders().find(by_it) {
         let what = format!(
-            "`{}` holds it by the deployment, and no entry shows it yet",
+            "`{}` holds it according to the deployment, and no entry of the log shows it yet",
             holder.display()
         );
         return Some((last, what));
@@ -304,6 +306,6 @@ fn never_held(
     let (at, path) = giving.filter_map(|place| places.get(place)).max()?;
     Some((
         *at,
-        format!("nobody was seen with it, and `{path}` was written, which hands it out"),
+        format!("nobody was seen with it, and `{path}`, which hands it out, was written"),
     ))
 }

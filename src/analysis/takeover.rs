@@ -35,7 +35,7 @@ impl Target {
         match self {
             Self::Everything => "any policy, so everything".to_owned(),
             Self::Storage => "everything in storage".to_owned(),
-            Self::Listening => "everything that passes: an audit device of its own".to_owned(),
+            Self::Listening => "every request: an audit device of its own".to_owned(),
             Self::Unseen => "acting unseen: the audit devices".to_owned(),
             Self::Become(name) => format!("`{name}`"),
         }
@@ -476,8 +476,8 @@ impl<'a> Power<'a> {
     pub fn any_entity(&self) -> Option<Step> {
         self.namespaces.iter().find_map(|ns| {
             [
-                ("identity/entity-alias", "put its own login on another's entity"),
-                ("identity/entity/merge", "merge another's entity into its own"),
+                ("identity/entity-alias", "attach its own alias to another entity"),
+                ("identity/entity/merge", "merge another entity into its own"),
             ]
             .into_iter()
             .find_map(|(path, what)| {

@@ -44,7 +44,7 @@ pub enum BaselineError {
         source: std::io::Error,
     },
     /// The file is something else.
-    #[error("`{path}` is no baseline: {why}")]
+    #[error("`{path}` is not a baseline: {why}")]
     Form {
         /// The file.
         path: String,

@@ -82,7 +82,7 @@ pub fn waiver(waiver: &Waiver) -> Finding {
         &waiver.about,
         &key,
         title,
-        "It covers nothing here. Let it go in first, by somebody who may pass this gate by, then the change.",
+        "It covers nothing here. Have it merged first, by somebody who may override this gate, then the change.",
         &waiver.origin,
     );
     finding.detail = format!(
@@ -101,7 +101,7 @@ fn changed(kind: &str, name: &str, key: &str, title: &str, file: &str) -> Findin
         name,
         key,
         title.to_owned(),
-        "The gate goes by what was there before. Let this go in first, by somebody who may pass this gate by.",
+        "The gate goes by what the base has. Have this merged first, by somebody who may override this gate.",
         &Origin::new(file, 1, 1),
     )
 }

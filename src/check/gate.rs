@@ -365,7 +365,7 @@ fn unchecked<'a>(all: &'a [Problem], gone: &'a [&Policy], before: &'a [Problem])
         {
             *left -= 1;
             finding.severity = Severity::Low;
-            finding.detail = "The base has it just so.".to_owned();
+            finding.detail = "The base has the very same.".to_owned();
             return finding;
         }
         let replaced = gone.iter().find(|policy| replaces(one, policy));
@@ -389,7 +389,7 @@ fn news(now: &[Problem], before: &[Problem]) -> Vec<Finding> {
     let gone: Vec<Finding> = gone
         .map(|one| {
             let mut finding = problem(NOT_CHECKED, "policy", one);
-            finding.detail = "The base has it, and it is gone.".to_owned();
+            finding.detail = "The base has it, and the change does not.".to_owned();
             finding
         })
         .collect();
@@ -407,7 +407,7 @@ fn moved(before: &[Policy], now: &[Policy]) -> Vec<Finding> {
     };
     let before: HashMap<_, _> = before.iter().map(|policy| (policy.id(), server(policy))).collect();
     let named = |server: &str| match server {
-        "" => "one that is not said".to_owned(),
+        "" => "one that is not named".to_owned(),
         server => format!("`{server}`"),
     };
     now.iter()
@@ -455,15 +455,15 @@ fn is_gone(policy: &Policy, broken: &[Problem], now: &[Policy]) -> Finding {
         "policy",
         &id,
         "",
-        format!("policy `{id}` of the base is there no more"),
-        "Who holds it loses what it grants, and what it denies is denied no more.",
+        format!("policy `{id}` of the base is gone"),
+        "Whoever holds it loses what it grants, and is no longer denied what it denies.",
         &Origin::new(policy.file.clone(), 1, 1),
     );
     if broken.iter().any(|p| *p.what == *policy.name) {
         finding.detail = "What stands there now cannot be used.".to_owned();
     } else if let Some(same) = now.iter().find(says_so) {
         finding.detail = format!(
-            "`{}{}` says the same. It is another policy: who holds what goes by names.",
+            "`{}{}` says the same, but is another policy: tokens, roles and groups hold policies by name.",
             same.namespace, same.name
         );
     }
@@ -590,7 +590,7 @@ fn waive(
 
 fn of_waiver(rule: &str, waiver: &Waiver, what: String) -> Finding {
     let remedy = match rule {
-        WAIVER_EXPIRED => "Mend what it covered and remove it, or let its owner set a new day.",
+        WAIVER_EXPIRED => "Fix what it covered and remove it, or let its owner set a new day.",
         _ => "Remove it.",
     };
     let title = format!("the waiver of `{}` for {} {what}", waiver.rule, waiver.about);

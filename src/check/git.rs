@@ -51,7 +51,7 @@ pub struct Submodule {
 #[derive(Debug, thiserror::Error)]
 pub enum GitError {
     /// The revision's name can't be one.
-    #[error("`{0}` is no git revision")]
+    #[error("`{0}` is not a git revision")]
     Name(String),
     /// More than one thing has the revision's name.
     #[error("`{name}` may be {}", refs.iter().map(|r| format!("`{r}`")).collect::<Vec<_>>().join(" or "))]
@@ -62,7 +62,7 @@ pub enum GitError {
         refs: Vec<String>,
     },
     /// There is no repository.
-    #[error("`{0}` is in no git repository")]
+    #[error("`{0}` is not in a git repository")]
     NoRepo(String),
     /// The path is a repository inside of the one that is worked in: a change brings what it points to.
     #[error("`{path}` is a submodule of `{outer}`: a change says what it points to")]

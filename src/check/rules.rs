@@ -46,19 +46,19 @@ pub const ALL: [(&str, Severity, &str, &str); 10] = [
     (
         POLICY_GONE,
         Severity::Low,
-        "a policy of the base that is there no more",
+        "a policy of the base that is gone",
         include_str!("../../docs/rules/policy-gone.md"),
     ),
     (
         GATE_CHANGED,
         Severity::High,
-        "settings or a baseline that the change brings along",
+        "settings or a baseline that the change brings with it",
         include_str!("../../docs/rules/gate-changed.md"),
     ),
     (
         WAIVER_NEW,
         Severity::High,
-        "a waiver that the change brings along",
+        "a waiver that the change brings with it",
         include_str!("../../docs/rules/waiver-new.md"),
     ),
     (

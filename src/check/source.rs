@@ -97,7 +97,7 @@ pub struct Problem {
     pub same: Option<Arc<str>>,
 }
 
-const REFUSED: &str = "Mend it: the server would refuse it, and nothing in it was checked.";
+const REFUSED: &str = "Fix it: the server would refuse it, and nothing in it was checked.";
 const TWICE: &str = "Give each policy one file: a policy is named as its path below the folder, or with `--policy-names file` as its file.";
 const EVALUATED: &str = "Check what `terraform show -json` says of it (`--policies plan.json`), give the variable a value, or write its text out.";
 const OUTSIDE: &str = "Look at what it writes, and let somebody answer for it with a waiver; `terraform show -json` says what its modules make (`--policies plan.json`).";

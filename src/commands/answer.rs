@@ -10,7 +10,7 @@ use jiff::civil::Date;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-const HINT: &str = "docs/settings.md says what stands in it";
+const HINT: &str = "docs/settings.md says what belongs in it";
 
 /// Lists decisions, or makes one.
 pub(super) fn run(args: &AnswerArgs, common: &Common, out: &mut dyn Write) -> Result<Exit, Failure> {
@@ -25,7 +25,7 @@ pub(super) fn run(args: &AnswerArgs, common: &Common, out: &mut dyn Write) -> Re
         (None, Some(policy)) => About::Grant(policy.clone(), args.path.clone()),
         (None, None) => {
             return Err(Failure::new(
-                "nothing is named that it is about",
+                "neither a finding nor a policy is named",
                 Some("give `--finding` or `--policy`"),
             ));
         }
@@ -80,9 +80,12 @@ fn decision(args: &AnswerArgs, word: Answer, about: About) -> Result<Decision, F
         about,
         owner: needs("--owner", &args.owner)?,
         reason: needs("--reason", &args.reason)?,
-        until: until
-            .parse::<Date>()
-            .map_err(|_| Failure::new(format!("`--until {until}` is no date"), Some("write it as 2027-01-31")))?,
+        until: until.parse::<Date>().map_err(|_| {
+            Failure::new(
+                format!("`--until {until}` is not a date"),
+                Some("write it as 2027-01-31"),
+            )
+        })?,
         missed: Vec::new(),
         line: 0,
     })

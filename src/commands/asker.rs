@@ -41,7 +41,7 @@ impl<'p> Known<'p> {
         }
         if asking.as_policies.is_empty() {
             return Err(Failure::new(
-                "nobody asks: none of `--as`, `--principal` and `--role` is given",
+                "it is not said who asks: none of `--as`, `--principal` and `--role` is given",
                 Some(
                     "name policies (`--as web,default`), a principal (`--principal app-web`) or a role (`--role web`)",
                 ),

@@ -41,7 +41,7 @@ fn tell(out: &mut String, found: &SetComparison) -> fmt::Result {
             line(
                 out,
                 format_args!(
-                    "  ! {}: withheld no more from whoever may by another policy",
+                    "  ! {}: no longer withheld from whoever has it by another policy",
                     difference.asked
                 ),
             )?;

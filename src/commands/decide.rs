@@ -8,7 +8,7 @@ use std::io::{self, BufReader, BufWriter, IsTerminal as _, Write};
 /// Decides every line of standard input.
 pub(super) fn run(profile: Profile, out: &mut dyn Write, talk: &Talk) -> Result<Exit, Failure> {
     if io::stdin().is_terminal() {
-        talk.note("reading cases from standard input, one JSON object a line (Ctrl-D ends; see `--help`)");
+        talk.note("reading cases from standard input, one JSON object on each line (Ctrl-D ends; see `--help`)");
     }
     let mut out = BufWriter::new(out);
     let counts = decide::run(BufReader::new(io::stdin().lock()), &mut out, profile).map_err(|e| match e {

@@ -195,7 +195,7 @@ fn asker<'p>(known: &Known<'p>, typed: &str, day: Option<&Day<'_>>, talk: &Talk)
         .or_else(|_| known.named(&list(typed), "", talk))
         .map_err(|_| {
             Failure::new(
-                format!("`{typed}` is no principal, no role and no policy that is known"),
+                format!("`{typed}` is not a principal, role or policy that is known"),
                 Some("name one as `principal:NAME`, `role:NAME` or `as:POLICY,POLICY`; `--logs` and `--deployment` tell of the first two"),
             )
         })

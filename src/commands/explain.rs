@@ -73,7 +73,7 @@ fn parameters(pairs: &[String]) -> Result<Option<Data>, Failure> {
     for pair in pairs {
         let (key, value) = pair.split_once('=').ok_or_else(|| {
             Failure::new(
-                format!("`{pair}` is no parameter"),
+                format!("`{pair}` is not a parameter"),
                 Some("write parameters as `key=value`"),
             )
         })?;

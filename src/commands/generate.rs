@@ -171,7 +171,7 @@ fn head(made: &Generated, name: &str, style: Style, profile: Profile) -> String 
         );
     }
     if made.free > 0 {
-        let _ = writeln!(text, "# {} requests more need no policy.", made.free);
+        let _ = writeln!(text, "# {} more requests need no policy.", made.free);
     }
     for (path, requests) in &made.unsayable {
         let path = escape::terminal(path).replace(['\n', '\r'], " ");

@@ -84,7 +84,7 @@ pub(super) fn logs(names: &[String], talk: &Talk) -> Result<Vec<ingest::LogInput
         let left_out = named.left_out.iter();
         let left_out: Vec<String> = left_out.map(|name| escape::terminal(name)).collect();
         talk.warn(&format!(
-            "left out of the folders of `--logs`, for neither their names nor their first bytes are those of a log: {}",
+            "left out of the folders of `--logs`, since neither their names nor their first bytes are those of a log: {}",
             quoted(&left_out, 3)
         ));
     }
@@ -177,7 +177,7 @@ pub(super) fn not_empty(usage: &Usage) -> Result<(), Failure> {
         return Err(Failure {
             message: "no usable record in the logs".to_owned(),
             hint: Some(
-                "is it an audit log (one JSON object a line)? `--envelope` and `--unwrap` tell how its lines are wrapped; \
+                "is it an audit log (one JSON object on each line)? `--envelope` and `--unwrap` tell how its lines are wrapped; \
                  `--since`, `--until` and `--window` may leave nothing"
                     .to_owned(),
             ),
@@ -282,7 +282,7 @@ pub(super) fn agree(
     };
     Err(Failure::new(
         format!(
-            "the deployment contradicts the log: role `{}` hands out {}, and its newest login{last} had {} in place of that{others}",
+            "the deployment contradicts the log: role `{}` hands out {}, but its newest login{last} had {} instead{others}",
             first.role,
             names(&first.lacked),
             names(&first.had),
@@ -387,13 +387,13 @@ pub(super) fn policies(
         Unusable::Strict if bad > 0 => {
             return Err(Failure::new(
                 format!("`--strict`: {policies} cannot be used"),
-                Some("mend the policies shown above, or leave `--strict` out"),
+                Some("fix the policies shown above, or leave `--strict` out"),
             ));
         }
         Unusable::Refused if bad > 0 => {
             return Err(Failure::new(
-                format!("{policies} cannot be used, and the answer would be another one without them"),
-                Some("mend the policies shown above"),
+                format!("{policies} cannot be used, and the answer may differ without them"),
+                Some("fix the policies shown above"),
             ));
         }
         Unusable::LeftOut | Unusable::Strict | Unusable::Refused => {}

@@ -267,7 +267,7 @@ fn text(applied: &Applied, found: &Found, restore: &Restore, standings: &[Standi
         &mut out,
         format_args!(
             "{} denied requests: {} denied before as well, {} denied by something else, {} by tokens that are older than a wave, {} \
-         not told apart",
+         with unknown cause",
             found.denied, found.before_as_well, found.elsewhere, found.older_tokens, found.unknown
         ),
     );

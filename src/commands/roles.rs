@@ -94,13 +94,13 @@ fn read(path: &Path) -> Result<Matrix, Failure> {
     result.map_err(|e| {
         Failure::new(
             format!("cannot read matrix `{}`: {e}", path.display()),
-            Some("a matrix has a line a user: its name, then its permissions, set apart by blanks"),
+            Some("a matrix has a line for each user: its name, then its permissions, separated by blanks"),
         )
     })?;
     Matrix::read_upa(&text).map_err(|e| {
         Failure::from_error(
             &e,
-            Some("a matrix has a line a user: its name, then its permissions, set apart by blanks"),
+            Some("a matrix has a line for each user: its name, then its permissions, separated by blanks"),
         )
     })
 }

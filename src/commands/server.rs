@@ -176,7 +176,7 @@ fn read(file: &Path) -> Result<Mark, Failure> {
     let wrong = |error: &dyn std::fmt::Display| {
         Failure::new(
             format!("cannot read `{}`: {error}", file.display()),
-            Some("`vault-advisor snapshot` writes it anew"),
+            Some("`vault-advisor snapshot` writes it again"),
         )
     };
     let text = files::read(file, MAX_MARK_BYTES).map_err(|e| wrong(&e))?;

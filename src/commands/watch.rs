@@ -164,7 +164,7 @@ fn webhook(url: &str) -> Result<Webhook, Failure> {
         let hint = match e {
             AddressError::NotHttp => "give a URL such as https://hooks.example/vault",
             AddressError::Plain => "use https; http goes to this machine alone, where a proxy may speak TLS",
-            AddressError::Credentials => "leave it out: messages are signed, and the receiver checks that",
+            AddressError::Credentials => "leave it out: messages are signed, and the receiver can check that",
         };
         Failure::from_error(&e, Some(hint))
     })

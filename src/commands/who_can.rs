@@ -46,7 +46,7 @@ pub(super) fn run(
         }
         Some((right, false)) if names_below(&joined, right) => {
             talk.note(&format!(
-                "did you mean `{}`? So it is where the mount is KV version 2",
+                "did you mean `{}`? That is the path if the mount is KV version 2",
                 escape::terminal(right)
             ));
             typed

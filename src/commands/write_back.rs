@@ -168,7 +168,7 @@ fn changes(proposal: &Proposal, texts: &Texts, reading: &Reading<'_>) -> (Vec<Fi
     for file in edited.files {
         let policies: Vec<usize> = file.policies.iter().filter_map(|n| number(*n)).collect();
         if policies.iter().any(|n| bad.contains(n)) {
-            let why = format!("`{}` would not say it when it is read again", file.file);
+            let why = format!("`{}` would not say the same when it is read again", file.file);
             left.extend(policies.into_iter().map(|n| (n, why.clone())));
             continue;
         }

@@ -43,7 +43,10 @@ pub fn describe(stanza: &Stanza, change: &Change) -> Option<String> {
         Change::Capabilities(kept) => {
             let kept: CapabilitySet = kept.iter().copied().collect();
             let gone = stanza.capability_set().difference(kept);
-            Some(format!("`{}` was never used for {gone}: {kept} stays", stanza.path))
+            Some(format!(
+                "`{}` was never used for {gone}; what is left: {kept}",
+                stanza.path
+            ))
         }
         Change::Replace(new) if matches!(&new[..], [only] if *only.path == *stanza.path) => {
             let parameters = new

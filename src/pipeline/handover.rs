@@ -77,7 +77,7 @@ pub(super) fn settle(
                     .iter()
                     .filter(|way| way.places.iter().any(|place| stuck.contains(place)));
                 let who: Logins = concerned.map(|way| (way.set, way.holder)).collect();
-                let why = "whatever the order of the steps, it would have more or less for a while";
+                let why = "whatever the order of the steps, it would have more or less access for a while";
                 if !keep(joined, &tightened.scheme, &mut redesign, &who, why) {
                     return None;
                 }
@@ -267,10 +267,10 @@ fn deletions(
 /// What the waves are called.
 const TITLES: [&str; 5] = [
     "new policies: nobody holds them yet",
-    "who gets new policies has them besides the old ones",
-    "users whose tokens end with the change",
-    "the old policies go from where they are handed out, when no token from before needs them any more",
-    "the old policies are deleted, when no token names them any more",
+    "new policies are handed out besides the old ones",
+    "users whose tokens cannot be renewed after the change",
+    "the old policies are no longer handed out, once no earlier token needs them",
+    "the old policies are deleted, once no token names them any more",
 ];
 
 /// The waves: `shift` is how many new policies stand before those of today in the proposal.

@@ -92,7 +92,7 @@ pub(super) fn keep(analysis: &mut Analysis<'_>, settings: &Settings, waivers: &W
     if !idle.is_empty() {
         let idle: Vec<String> = idle.into_iter().map(|entry| format!("`{entry}`")).collect();
         notes.push(format!(
-            "`protect` names what is no policy, group, entity or other holder that was read, and protects nothing by it: {}.",
+            "These entries of `protect` match no policy, group, entity or other holder that was read, and protect nothing: {}.",
             idle.join(", ")
         ));
     }

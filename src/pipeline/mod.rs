@@ -285,8 +285,8 @@ fn foreseen<'a>(
     };
     let said = if short {
         Some(format!(
-            "The logs cover {}: too short to learn from them what will be needed, so that nothing is proposed to be taken away. \
-             Give the logs of {FEWEST_DAYS} days at least, better of months; `--horizon 0` looks at the past alone.",
+            "The logs cover {}: too short to learn from them what will be needed, so nothing is proposed to be taken away. \
+             Give the logs of at least {FEWEST_DAYS} days, or better of months; `--horizon 0` looks at the past alone.",
             evidence::days(coverage.window_days)
         ))
     } else {

@@ -89,7 +89,7 @@ pub(super) fn notes(joined: &Joined, coverage: &CoverageView) -> Vec<String> {
         .count();
     if unexplained > unknown {
         notes.push(format!(
-            "{} allowed demands are not explained by the policies read: they are newer or older than the logs, or the \
+            "{} allowed demands (a principal, a path, a capability) are not explained by the policies read: these are newer or older than the logs, or the \
              server's rules differ from `{}`.",
             unexplained - unknown,
             joined.profile
@@ -104,12 +104,12 @@ pub(super) fn notes(joined: &Joined, coverage: &CoverageView) -> Vec<String> {
         .collect();
     if !unfilled.is_empty() {
         let remedy = if joined.handed_out.is_some() {
-            "they have no entity, or the deployment does not hold it (a fresh `snapshot` does)"
+            "these principals have no entity, or the deployment does not have it (a fresh `snapshot` does)"
         } else {
             "a deployment folder (`--deployment`) gives the values"
         };
         notes.push(format!(
-            "Templated stanzas of {} principals could not be filled in, so they and wider ones beside them are left as they are; {remedy}.",
+            "Templated stanzas of {} principals could not be filled in, so these stanzas, and wider ones beside them, are left as they are: {remedy}.",
             unfilled.len()
         ));
     }
@@ -141,7 +141,7 @@ pub(super) fn held_back(
     }
     (policies > 0).then(|| {
         format!(
-            "{} of the principals never acted and hold {policies} of the policies: tightening leaves those as they are until {} were \
+            "{} of the principals never acted and hold {policies} of the policies: tightening leaves these policies as they are until {} were \
              watched (`evidence.dormant_days`), since what these principals need is not known.",
             who.len(),
             crate::analysis::evidence::days(settings.dormant_days)
@@ -157,8 +157,8 @@ pub(super) fn unread(deployment: &Deployment) -> Option<String> {
         n => format!(" and {n} more"),
     };
     Some(format!(
-        "The deployment is not whole: its snapshot could not {first}{others}. No policy is proposed to be deleted, since \
-         something unread may hand it out; `snapshot` prints the policy with which its token reads all of it."
+        "The deployment is incomplete: its snapshot could not {first}{others}. No policy is proposed to be deleted, since \
+         something unread may hand it out; `snapshot` prints the policy that its token needs to read all of it."
     ))
 }
 

@@ -26,7 +26,7 @@ pub enum DecideError {
         source: io::Error,
     },
     /// A line is no case.
-    #[error("line {line} of the cases, column {column}, is no case: {message}")]
+    #[error("line {line} of the cases, column {column}, is not a case: {message}")]
     Malformed {
         /// The line, from one.
         line: u64,
@@ -153,7 +153,7 @@ fn nanoseconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>
         None => return Ok(None),
         Some(WrapTtl::Seconds(seconds)) => seconds,
         Some(WrapTtl::Text(text)) => {
-            duration_seconds(&text).ok_or_else(|| D::Error::custom("`wrap_ttl` is no duration"))?
+            duration_seconds(&text).ok_or_else(|| D::Error::custom("`wrap_ttl` is not a duration"))?
         }
     };
     Ok((seconds > 0).then(|| seconds.saturating_mul(1_000_000_000)))

@@ -62,7 +62,7 @@ impl AppliedError {
             Self::Io { .. } => "name the folder that `advise --out` wrote",
             Self::Malformed { .. } | Self::Changed { .. } => "take the report as it was written, from where it is kept",
             Self::NeverApplied { .. } => {
-                "`apply.sh --yes` writes it down; for policies that went another way, `--since TIME` says it"
+                "`apply.sh --yes` writes it down; for policies that were applied another way, `--since TIME` says it"
             }
         }
     }
@@ -383,7 +383,7 @@ fn put(
     {
         return Err(malformed(String::from("it lies outside of the report")));
     }
-    let text = String::from_utf8(read(&path)?).map_err(|_| malformed(String::from("it is no UTF-8")))?;
+    let text = String::from_utf8(read(&path)?).map_err(|_| malformed(String::from("it is not UTF-8")))?;
     if trimmed_sha256(&text) != *hash {
         return Err(AppliedError::Changed { path });
     }

@@ -251,7 +251,7 @@ pub fn read(path: &Path) -> Result<Vec<Decision>, DecisionsError> {
 }
 
 fn parse(bytes: &[u8]) -> Result<Vec<Decision>, String> {
-    let text = std::str::from_utf8(bytes).map_err(|_| String::from("it has bytes that are no UTF-8"))?;
+    let text = std::str::from_utf8(bytes).map_err(|_| String::from("it has bytes that are not UTF-8"))?;
     let document: Document = toml::from_str(text).map_err(|error| error.to_string())?;
     if document.version != VERSION {
         return Err(format!("version {} is not known", document.version));
@@ -286,7 +286,7 @@ fn decision(entry: Entry, line: u32) -> Result<Decision, String> {
         until: entry
             .until
             .parse()
-            .map_err(|_| wrong("ends on no date like 2027-01-31"))?,
+            .map_err(|_| wrong("does not end on a date such as 2027-01-31"))?,
         missed: entry.missed,
         line,
     })

@@ -197,7 +197,7 @@ fn meant(word: &str) -> Option<Column> {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AskError {
     /// No such column.
-    #[error("`{word}` is no column{}", meant.map(|column| format!(": is `{column}` meant?")).unwrap_or_default())]
+    #[error("`{word}` is not a column{}", meant.map(|column| format!(": is `{column}` meant?")).unwrap_or_default())]
     NoColumn {
         /// As written.
         word: String,
@@ -802,8 +802,8 @@ mod tests {
     #[test]
     fn what_is_wrong_is_named_with_its_place() {
         for (condition, said) in [
-            ("denid > 0", "`denid` is no column: is `denied` meant?"),
-            ("xyz = 1", "`xyz` is no column"),
+            ("denid > 0", "`denid` is not a column: is `denied` meant?"),
+            ("xyz = 1", "`xyz` is not a column"),
             ("denied > many", "`denied` is a number (10), and `many` is none"),
             ("denied > NaN", "`denied` is a number (10), and `NaN` is none"),
             (
@@ -845,7 +845,7 @@ mod tests {
         );
         assert_eq!(
             condition("PATH = a").map_err(|e| e.to_string()),
-            Err("`PATH` is no column: is `path` meant?".to_owned())
+            Err("`PATH` is not a column: is `path` meant?".to_owned())
         );
     }
 

@@ -77,7 +77,9 @@ impl Desk {
             Err(TryRecvError::Empty) => None,
             Err(TryRecvError::Disconnected) => {
                 let was_busy = std::mem::replace(&mut self.busy, false);
-                was_busy.then(|| Err("the reports can't be made any more: an error in this program".to_owned()))
+                was_busy.then(|| {
+                    Err("reports can't be made any more: this is a fault of the program, please report it".to_owned())
+                })
             }
         }
     }

@@ -98,7 +98,7 @@ impl std::str::FromStr for Kind {
 
 /// A word that is no kind of news.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no kind of news: there are {list}", list = Kind::ALL.map(Kind::as_str).join(", "))]
+#[error("`{0}` is not a kind of event: there are {list}", list = Kind::ALL.map(Kind::as_str).join(", "))]
 pub struct UnknownKind(String);
 
 /// One piece of news.

@@ -97,8 +97,8 @@ fn reason(error: &ureq::Error) -> &'static str {
         ureq::Error::HostNotFound => "its name is not known",
         ureq::Error::ConnectionFailed => "it cannot be reached",
         ureq::Error::Io(e) if e.kind() == std::io::ErrorKind::ConnectionRefused => "it refuses the connection",
-        ureq::Error::Tls(_) | ureq::Error::Rustls(_) => "its certificate is not good",
-        _ => "the talk broke off",
+        ureq::Error::Tls(_) | ureq::Error::Rustls(_) => "its certificate is not valid",
+        _ => "the connection broke off",
     }
 }
 

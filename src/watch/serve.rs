@@ -321,7 +321,7 @@ impl House {
         let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
         let mut request = httparse::Request::new(&mut headers);
         if !request.parse(head).is_ok_and(|status| status.is_complete()) {
-            return sending(&Answer::word(400, "this is no request"), true);
+            return sending(&Answer::word(400, "this is not an HTTP request"), true);
         }
         let with_body = request.method != Some("HEAD");
         sending(&reply(&request, &self.names, &*self.pages), with_body)
@@ -340,11 +340,11 @@ fn reply(request: &httparse::Request<'_, '_>, names: &Names, pages: &Pages) -> A
     let mut hosts = values("host");
     match (hosts.next(), hosts.next()) {
         (Some(host), None) if names.has_host(host) => {}
-        (Some(_), None) => return Answer::word(421, "this server is not asked under that name"),
-        _ => return Answer::word(400, "a request names one host"),
+        (Some(_), None) => return Answer::word(421, "this server does not answer to that host name"),
+        _ => return Answer::word(400, "a request has to name one host"),
     }
     if !values("origin").all(|origin| names.has_origin(origin)) {
-        return Answer::word(403, "another page may not ask this");
+        return Answer::word(403, "requests from other pages are refused");
     }
     if !matches!(request.method, Some("GET" | "HEAD")) {
         return Answer::word(405, "read-only: GET and HEAD");

@@ -83,7 +83,7 @@ pub enum StateError {
         source: io::Error,
     },
     /// The content.
-    #[error("`{}` is not a state of this program: {why}", path.display())]
+    #[error("`{}` is not a state that `watch` wrote: {why}", path.display())]
     Content {
         /// Where.
         path: PathBuf,
@@ -112,7 +112,7 @@ impl StateError {
         match self {
             Self::Locked(_) => "end the other watcher, or give this one a state of its own with `--state`",
             Self::Io { .. } | Self::Usage(_) => "check that the folder exists, may be written to and has room",
-            Self::Content { .. } => "name an empty folder with `--state`; what is in the logs is then read anew",
+            Self::Content { .. } => "name an empty folder with `--state`; what is in the logs is then read again",
             Self::Reading { .. } => "use the same flags as before, or another folder with `--state`",
         }
     }

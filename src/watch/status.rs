@@ -172,13 +172,17 @@ impl Status {
         );
         page.counter(
             "truncations_total",
-            "Files that were cut or written anew",
+            "Files that were truncated or rewritten",
             &[("", self.counts.truncations)],
         );
-        page.gauge("lag_bytes", "Bytes that are there and not read", self.lag_bytes as f64);
+        page.gauge(
+            "lag_bytes",
+            "Bytes of the logs that are not read yet",
+            self.lag_bytes as f64,
+        );
         page.gauge(
             "lag_seconds",
-            "For how long the oldest of what is not in the usage has waited",
+            "How long the oldest entry that is not in the usage yet has waited",
             self.lag().as_secs_f64(),
         );
         let events: Vec<(String, u64)> = Kind::ALL
@@ -190,7 +194,7 @@ impl Status {
                 )
             })
             .collect();
-        page.counter("events_total", "News since the start, by kind", &events);
+        page.counter("events_total", "Events since the start, by kind", &events);
         if let Some(hook) = &self.hook {
             page.gauge("notify_queue", "Events that wait for the webhook", hook.waiting as f64);
             page.counter(

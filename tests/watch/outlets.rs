@@ -358,7 +358,7 @@ fn settings_are_read_again_on_sighup_and_stay_where_they_are_wrong() {
     fs::write(&settings, "[watch]\nmute = [\"loud\"]\n").unwrap();
     hang_up();
     let said = watcher.says("the settings stay as they were");
-    assert!(said.contains("`loud` is no kind of news"), "{said}");
+    assert!(said.contains("`loud` is not a kind of event"), "{said}");
     // What is muted is learned, but not told.
     append(&place.log(), &news(2_000));
     wait_for(&place.state(), &(pairs(0..1001) + &news(2_000)));

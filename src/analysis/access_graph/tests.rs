@@ -76,10 +76,7 @@ fn single_steps() {
         ),
         (
             r#"path "sys/audit/*" { capabilities = ["update", "sudo"] }"#,
-            Some((
-                "write `sys/audit/…`",
-                "everything that passes: an audit device of its own",
-            )),
+            Some(("write `sys/audit/…`", "every request: an audit device of its own")),
         ),
         (
             r#"path "auth/token/roles/*" { capabilities = ["update"] } path "auth/token/create/*" { capabilities = ["update"] }"#,

@@ -19,7 +19,7 @@ impl Rule for DanglingGroupOrRole {
     }
 
     fn summary(&self) -> &'static str {
-        "a group, role or entity that names a policy that does not exist, or gives nothing to nobody"
+        "a group, role or entity that names a policy that does not exist, or a group without members or policies"
     }
 
     fn check(&self, context: &Context<'_>) -> Vec<Draft> {
@@ -149,7 +149,7 @@ fn of_group(group: &Group, known: &Known<'_>) -> Vec<Draft> {
         } else {
             format!("Nobody gets {} through it.", policies_of(group))
         };
-        draft.remedy = "Delete the group, or put into it who belongs there.".to_owned();
+        draft.remedy = "Delete the group, or add the members that belong there.".to_owned();
         draft.severity = group.external.then_some(Severity::Info);
         drafts.push(draft);
     }

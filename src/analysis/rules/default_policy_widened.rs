@@ -42,7 +42,7 @@ impl Rule for DefaultPolicyWidened {
     }
 
     fn summary(&self) -> &'static str {
-        "the default policy, which everybody has, grants more than the servers put into it"
+        "the default policy, which everybody holds, grants more than the servers put into it"
     }
 
     fn check(&self, context: &Context<'_>) -> Vec<Draft> {

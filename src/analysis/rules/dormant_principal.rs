@@ -87,11 +87,11 @@ fn others(context: &Context<'_>, rest: &[HolderId]) -> Option<Draft> {
     draft.who = rest.to_vec();
     draft.title = format!("{} principals more never acted, or stopped", rest.len());
     draft.detail = format!(
-        "Each is exposed to less than the {MOST_APART} that are told one by one. Among them: {}.",
+        "Each exposes less than the {MOST_APART} that are shown one by one. Among them: {}.",
         context.names(rest.iter().copied(), 10)
     );
     draft.remedy =
-        "Look for what they have in common (an auth mount, a team, an automation) and clean up there.".to_owned();
+        "Look for what they have in common (an auth mount, a team, an automated job) and clean up there.".to_owned();
     draft.evidence = Some(evidence_of(context, &[]));
     Some(draft)
 }

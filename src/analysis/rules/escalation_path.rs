@@ -1,4 +1,4 @@
-//! `escalation-path`: a principal can make itself more than it is.
+//! `escalation-path`: a principal can raise its own privileges.
 
 use super::about;
 use crate::access::{HolderId, StanzaId};
@@ -21,7 +21,7 @@ impl Rule for EscalationPath {
     }
 
     fn summary(&self) -> &'static str {
-        "a principal that can make itself more than it is"
+        "a principal that can raise its own privileges"
     }
 
     fn check(&self, context: &Context<'_>) -> Vec<Draft> {

@@ -21,7 +21,7 @@ impl Rule for PolicyHeldOnlyThroughDelegation {
     }
 
     fn summary(&self) -> &'static str {
-        "a policy that nobody has by login, only child tokens"
+        "a policy that only child tokens hold, and nobody by login"
     }
 
     fn check(&self, context: &Context<'_>) -> Vec<Draft> {
@@ -94,7 +94,7 @@ fn draft(context: &Context<'_>, makers: &Makers, p: PolicyNumber, held: &BTreeSe
         .map(|r| r.name.as_str())
         .collect();
     draft.detail = format!(
-        "{} ({}) had it, and none of them by login, entity or group.{}{}",
+        "{} ({}) held it, and none of them by login, entity or group.{}{}",
         count(held.len(), "principal"),
         context.names(held.iter().copied(), 3),
         if made.is_empty() {
@@ -109,8 +109,8 @@ fn draft(context: &Context<'_>, makers: &Makers, p: PolicyNumber, held: &BTreeSe
         },
     );
     draft.remedy =
-        "Whoever takes it from the roles will not find it there: look at what makes these tokens first. A token role \
-                    (`auth/token/roles/`) with this policy in `allowed_policies` makes the delegation visible."
+        "No auth role, entity or group hands it out, so it cannot be taken away there: look first at what makes these tokens. \
+                    A token role (`auth/token/roles/`) with this policy in `allowed_policies` makes the delegation visible."
             .to_owned();
     draft
 }

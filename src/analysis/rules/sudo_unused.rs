@@ -36,7 +36,7 @@ impl Rule for SudoUnused {
     }
 
     fn summary(&self) -> &'static str {
-        "a stanza with sudo of which nobody made use"
+        "a stanza whose `sudo` nobody used"
     }
 
     fn check(&self, context: &Context<'_>) -> Vec<Draft> {
@@ -70,12 +70,12 @@ impl Rule for SudoUnused {
                         .any(|path| relation(&pattern, path) != Relation::Disjoint)
                 {
                     draft.detail = format!(
-                        "It opens paths that ask for `sudo` to {to}, and nobody asked for one of them through it."
+                        "It opens paths that need `sudo` to {to}, and nobody requested one of them through it."
                     );
                 } else {
                     draft.detail = format!(
-                        "It is granted to {to}, and none of the paths under `sys/` and `auth/token/` that ask for `sudo` is matched: it \
-                         has no effect there but to alarm who reads it."
+                        "It is granted to {to}, and the stanza matches none of the paths under `sys/` and `auth/token/` that need `sudo`: \
+                         all it does there is alarm whoever reads it."
                     );
                     draft.severity = Some(Severity::Low);
                 }

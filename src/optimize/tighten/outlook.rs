@@ -120,7 +120,7 @@ impl Outlook {
         };
         let (low, high) = spread.interval();
         Some(format!(
-            "On your own past, this advice, made {days} days before the logs end, would have denied {:.0} of {:.0} later uses (promised {low:.0} to {high:.0}).",
+            "Tried on your own past: this advice, made {days} days before the logs end, would have denied {:.0} of {:.0} later uses ({low:.0} to {high:.0} were expected).",
             found.denied, found.uses
         ))
     }

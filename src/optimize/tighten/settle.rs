@@ -355,7 +355,7 @@ impl<'a> Work<'a> {
                 steps::Order::Safe(order) => return (proof, scheme, order),
                 steps::Order::None(policy) => self.stay(
                     policy,
-                    "whatever the order of the changes, somebody would have more or less for a while",
+                    "whatever the order of the changes, somebody would have more or less access for a while",
                 ),
             }
         }

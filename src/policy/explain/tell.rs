@@ -245,7 +245,7 @@ fn slips(asked: &str, question: &Question<'_>) -> Vec<(String, String)> {
         let hint = if known {
             format!("`{mount}` is KV version 2, where the path is `{path}`")
         } else {
-            format!("did you mean `{path}`? So it is where `{mount}` is KV version 2")
+            format!("did you mean `{path}`? That is the path if `{mount}` is KV version 2")
         };
         meant.push((path, hint));
     }

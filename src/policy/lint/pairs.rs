@@ -269,8 +269,8 @@ fn takes_from(
         (0, 0) => String::new(),
         (0, 1) => "; so does one more pair of their paths".to_owned(),
         (0, pairs) => format!("; so do {pairs} more pairs of their paths"),
-        (1, _) => "; the like holds for one more policy".to_owned(),
-        (policies, _) => format!("; the like holds for {policies} more policies"),
+        (1, _) => "; the same holds for one more policy".to_owned(),
+        (policies, _) => format!("; the same holds for {policies} more policies"),
     };
     Warning::about(
         TAKES_AWAY,

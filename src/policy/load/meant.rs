@@ -71,13 +71,16 @@ pub fn meant(policies: &mut [Policy], held: &BTreeSet<Id>) -> Vec<String> {
     };
     note(
         renamed,
-        "Held under a longer name than their files have, and taken for it",
+        "Taken for policies that are held under a longer name than their files have",
     );
-    note(unclear, "Held under several longer names, and taken for none");
+    note(
+        unclear,
+        "Not matched to a held policy, since several have a longer name that ends so",
+    );
     let flat: BTreeSet<Arc<str>> = flat.into_iter().collect();
     note(
         flat.iter().map(|name| format!("`{name}`")).collect(),
-        "Held, and only a file in another folder is called so (if it is that one, `--policy-names file` says so)",
+        "Held, but only a file in another folder has that name (if it is that one, give `--policy-names file`)",
     );
     notes
 }
@@ -110,7 +113,7 @@ mod tests {
         assert_eq!(names, ["salt/minions", "app"]);
         assert_eq!(
             notes,
-            ["Held under a longer name than their files have, and taken for it: `minions` as `salt/minions`"]
+            ["Taken for policies that are held under a longer name than their files have: `minions` as `salt/minions`"]
         );
     }
 

@@ -261,7 +261,7 @@ fn checked(index: usize, line: u64, raw: RawTest) -> Result<Test, String> {
 fn operations(operation: Option<String>, capabilities: Option<OneOrMany>) -> Result<Vec<Operation>, String> {
     match (operation, capabilities) {
         (Some(word), None) => match Operation::from_word(word.trim()) {
-            Operation::Other => Err(format!("`{word}` is no operation; known are {}", known())),
+            Operation::Other => Err(format!("`{word}` is not an operation; known are {}", known())),
             operation => Ok(vec![operation]),
         },
         (None, Some(words)) => {
@@ -279,7 +279,7 @@ fn operations(operation: Option<String>, capabilities: Option<OneOrMany>) -> Res
 fn operation_of(word: &str) -> Result<Operation, String> {
     let capability: Capability = word
         .parse()
-        .map_err(|_| format!("`{word}` is no capability; known are {}", known()))?;
+        .map_err(|_| format!("`{word}` is not a capability; known are {}", known()))?;
     Operation::of(capability)
         .ok_or_else(|| format!("no request asks for `{word}` alone; a test may ask for {}", known()))
 }
@@ -294,7 +294,7 @@ fn wrap_ttl_ns(given: Option<NumberOrText>) -> Result<Option<i64>, String> {
         None => return Ok(None),
         Some(NumberOrText::Number(seconds)) => seconds,
         Some(NumberOrText::Text(text)) => {
-            duration_seconds(&text).ok_or_else(|| "`wrap_ttl` is no duration: write `60` or `\"1m\"`".to_owned())?
+            duration_seconds(&text).ok_or_else(|| "`wrap_ttl` is not a duration: write `60` or `\"1m\"`".to_owned())?
         }
     };
     Ok((seconds > 0).then(|| seconds.saturating_mul(1_000_000_000)))
