@@ -461,7 +461,7 @@ go=plan
 if [[ $yes == no && $check == no ]]; then
   steps
   if ((first > last)); then printf 'There is no second half.\n'; fi
-  printf 'Nothing was asked of a server, nothing was written. --check compares with what is live, --yes does it.\n'
+  printf 'No server was contacted, nothing was written. --check compares with what is live, --yes does it.\n'
   exit 0
 fi
 

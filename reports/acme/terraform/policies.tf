@@ -124,9 +124,9 @@ import {
   id = "operators"
 }
 
-# `secret/*` was never used for create, update, delete, sudo: read, list stays
+# `secret/*` was never used for create, update, delete, sudo; what is left: read, list
 # `sys/*` narrowed to what was used: `sys/*`, `sys/audit`
-# `auth/*` was never used for create, read, update, delete: list stays
+# `auth/*` was never used for create, read, update, delete; what is left: list
 # `secret/*`: expected 0.19 wrong denials in 90 days (0 to 1): of the one grant like this one that was unused at first, 0 came into use later; one that does is used about 2 times in that time
 # `sys/*`: expected 0.18 wrong denials in 90 days (0 to 1): of 24 grants like this one that were unused at first, 0 came into use later; one that does is used about 2 times in that time
 # `auth/*`: expected 0.22 wrong denials in 90 days (0 to 1): of 31 grants like this one that were unused at first, 0 came into use later; one that does is used about 3 times in that time
