@@ -1552,7 +1552,7 @@ fn what_kustomize_makes_of_policies_is_not_known() {
         changes(
             &[("kustomization.yaml", &changed)],
             &[("kustomization.yaml", plain)],
-            &["high[not-checked]", "it is gone"],
+            &["high[not-checked]", "and the change does not"],
         );
     }
     let flux = "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nspec:\n  postBuild:\n    substitute: {a: b}\n";

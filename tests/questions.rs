@@ -364,7 +364,7 @@ fn roles_have_default_and_root_has_everything() {
     ] {
         assert_eq!(refused(folder.path(), &[&asked[..], &asker].concat(), &[word]), Some(2));
     }
-    assert_eq!(refused(folder.path(), &asked, &["nobody asks"]), Some(2));
+    assert_eq!(refused(folder.path(), &asked, &["who asks"]), Some(2));
 }
 
 // ---- diff-access
