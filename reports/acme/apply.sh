@@ -17,15 +17,21 @@
 # The steps are in an order in which a stop after any of them leaves nobody with more than before the first, nor with less
 # than is proposed. Before each write the live policy is read and its hash compared with the one that was analysed (white
 # space at its beginning and end does not count), and the file to be written with the one that was proposed. Where the server
-# has versions of policies (OpenBao), the write says which version it replaces. What was live is kept in rollback/live, byte
-# for byte, under its hash. When a wave began and when it was done is written to applied.jsonl. It stops at the first surprise.
+# has versions of policies (OpenBao from 2.3 on), the write says which version it replaces, and the server refuses it if
+# somebody else was quicker. Vault has none, and no server has any for what is deleted or for the lists of roles, entities and
+# groups: there a last look comes right before the write, and what somebody else writes in the instant between the two is
+# overwritten unseen. What was live is kept in rollback/live, byte for byte, under its hash. When a wave began and when it was
+# done is written to applied.jsonl, each write to rollback/written. It stops at the first surprise.
+#
+# --rollback takes back what was written. What --yes did not come to, and somebody else has changed since, it names and leaves
+# alone; what was written and changed since then by somebody else is a surprise.
 set -euo pipefail
 export LC_ALL=C
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-plan=2a936ca79b6f3a9d
-waves=3
-first_half=3
+plan=9ed661c033a0406e
+waves=2
+first_half=2
 absolute=no
 yes=no check=no dry=no part=apply first=1 last=$first_half
 
@@ -146,6 +152,42 @@ look() {
   fi
 }
 
+# again NAMESPACE NAME: the last look before a write that cannot say what it replaces.
+again() {
+  local was=$live
+  look "$1" "$2"
+  if [[ $live != "$was" ]]; then stop "policy $(label "$1" "$2") was changed by somebody else just now"; fi
+}
+
+# versioned NAMESPACE: whether the server has versions of policies.
+versioned() {
+  if [[ -z $has_versions ]]; then
+    has_versions=no
+    if [[ $(ask "$1" read -format=table -field=version sys/policies/acl/default 2>/dev/null) =~ ^[0-9]+$ ]]; then has_versions=yes
+    else told note 'this server has no versions of policies: what somebody else writes in the instant between a look and the write is overwritten unseen'
+    fi
+  fi
+  [[ $has_versions == yes ]]
+}
+
+# note_write SIGN STEP: + before a step is written, - when it was not written after all, or is taken back.
+note_write() { printf '%s %s %s\n' "$plan" "$1" "$2" >>"$here/rollback/written"; }
+
+# untouched STEP: whether it is known that this script did not write a step, or took it back.
+untouched() {
+  local file=$here/rollback/written
+  [[ -f $file ]] && grep -q "^$plan " "$file" && [[ $(grep -Fx -e "$plan + $1" -e "$plan - $1" "$file" | tail -n 1) != "$plan + $1" ]]
+}
+
+# elsewhere STEP NAME WORDS: on the way back something is neither as it was nor as proposed.
+elsewhere() {
+  if untouched "$1"; then
+    told left "$2 was not written by this script, and somebody else has changed it"
+    left=' Not all is as it was: what is named as left above was changed by somebody else.'
+  else surprise "$2 $3"
+  fi
+}
+
 # may NAMESPACE PATH CAPABILITY: a write that the server would refuse is known before the first one, where it can be asked.
 may() {
   local has
@@ -156,20 +198,52 @@ may() {
   surprise "the token has no $3 on $(label "$1" "$2")"
 }
 
-# put NAMESPACE NAME: writes $work/text, replacing exactly the version that was looked at, where the server knows versions.
+# put NAMESPACE NAME STEP: writes $work/text, replacing exactly what was looked at.
 put() {
-  local more=()
-  if [[ $live == - ]]; then
-    # -1: there must be none. A server without versions would take the field for nothing.
-    if [[ $(ask "$1" read -format=table -field=version sys/policies/acl/default 2>/dev/null) =~ ^[0-9]+$ ]]; then more+=(cas=-1); fi
-  elif [[ -n $version ]]; then
+  local more=() data
+  if [[ -n $version ]]; then
+    lasting "$1" "$2"
     more+=("cas=$version")
-    if [[ $(ask "$1" read -format=table -field=cas_required "sys/policies/acl/$2" 2>/dev/null) == true ]]; then more+=(cas_required=true); fi
-    if ask "$1" read -format=table -field=expiration "sys/policies/acl/$2" >/dev/null 2>&1; then stop "policy $(label "$1" "$2") has an expiration, which a write would lose"; fi
+    if [[ $data == *$'\n  "cas_required": true'* ]]; then more+=(cas_required=true); fi
+  elif [[ $live == - ]] && versioned "$1"; then
+    # -1: there must be none. A server without versions would take the field for nothing.
+    more+=(cas=-1)
+  else
+    versioned "$1" || true
+    again "$1" "$2"
   fi
-  ask "$1" write "sys/policies/acl/$2" "policy=@$work/text" ${more[@]+"${more[@]}"} >/dev/null || stop "the server refused to write policy $(label "$1" "$2")"
+  note_write + "$3"
+  if ! ask "$1" write "sys/policies/acl/$2" "policy=@$work/text" ${more[@]+"${more[@]}"} >/dev/null; then
+    look "$1" "$2"
+    if [[ $live == - ]] || ! cmp -s "$work/live" "$work/text"; then note_write - "$3"; fi
+    stop "the server refused to write policy $(label "$1" "$2")"
+  fi
   look "$1" "$2"
-  if [[ $live == - ]] || ! cmp -s "$work/live" "$work/text"; then stop "policy $(label "$1" "$2") is not what was written"; fi
+  if [[ $live == - ]] || ! cmp -s "$work/live" "$work/text"; then stop "policy $(label "$1" "$2") is not what was written: somebody else wrote it right after"; fi
+}
+
+# take NAMESPACE NAME STEP: deletes a policy. No server can be told which version.
+take() {
+  local data
+  if [[ -n $version ]]; then lasting "$1" "$2"; else versioned "$1" || true; fi
+  again "$1" "$2"
+  note_write + "$3"
+  if ! ask "$1" delete "sys/policies/acl/$2" >/dev/null; then
+    look "$1" "$2"
+    if [[ $live != - ]]; then note_write - "$3"; fi
+    stop "the server refused to delete policy $(label "$1" "$2")"
+  fi
+}
+
+# lasting NAMESPACE NAME: what the server keeps of a policy besides its text goes to $data. Some of it no write can bring back.
+lasting() {
+  data=$(ask "$1" read -format=json -field=data "sys/policies/acl/$2" 2>/dev/null) || data=
+  local field
+  for field in expiration allow_wildcards_in_identity_templates allow_slashes_in_identity_templates; do
+    if [[ $data == *$'\n  "'"$field"'": '* && $data != *$'\n  "'"$field"'": false'* ]]; then
+      stop "policy $(label "$1" "$2") has the setting $field, which a write would lose"
+    fi
+  done
 }
 
 # keep HASH FILE: what is live is kept, byte for byte, under its hash.
@@ -238,7 +312,7 @@ in_order() {
 # policy NAMESPACE NAME FREE BEFORE FROM AFTER TO EARLIER LATER PLACE: one policy from one text to the next. BEFORE and AFTER are
 # hashes, - where there is no policy; FROM and TO the files; EARLIER and LATER the hashes of the texts it has before and behind.
 policy() {
-  local name verb
+  local name verb step="policy $1:$2 $4 $6"
   name="policy $(label "$1" "$2")"
   if [[ $part == rollback ]]; then policy_back "$@"; return; fi
   case $4:$6 in -:*) verb=add ;; *:-) verb=delete ;; *) verb=edit ;; esac
@@ -275,18 +349,15 @@ policy() {
   if [[ $verb != delete ]] && ! chosen "$here/$7" "$6"; then stop "the file $(printf %q "$7") is not the one that was proposed"; fi
   begin
   case $verb in
-    add) put "$1" "$2"; told added "$name" ;;
-    edit) keep "$4" "${10}"; put "$1" "$2"; told edited "$name" ;;
-    delete)
-      keep "$4" "${10}"
-      ask "$1" delete "sys/policies/acl/$2" >/dev/null || stop "the server refused to delete $name"
-      told deleted "$name" ;;
+    add) put "$1" "$2" "$step"; told added "$name" ;;
+    edit) keep "$4" "${10}"; put "$1" "$2" "$step"; told edited "$name" ;;
+    delete) keep "$4" "${10}"; take "$1" "$2" "$step"; told deleted "$name" ;;
   esac
 }
 
 # The way back of the same step.
 policy_back() {
-  local name kept
+  local name kept step="policy $1:$2 $4 $6"
   name="policy $(label "$1" "$2")"
   if ! selected "$wave"; then return; fi
   kept=$here/rollback/live/$4/${10}
@@ -301,7 +372,7 @@ policy_back() {
   place "$4" "$6" "$8" "$9"
   case $found in
     before) told done "$name is as it was"; return ;;
-    elsewhere) surprise "$name on the server is neither one that was analysed nor one that was proposed"; return ;;
+    elsewhere) elsewhere "$step" "$name" 'on the server is neither one that was analysed nor one that was proposed'; return ;;
   esac
   if [[ $4 != - ]] && ! chosen "$kept" "$4" && ! chosen "$here/$5" "$4"; then
     surprise "neither rollback/live nor $(printf %q "$5") holds the text that $name had"
@@ -314,13 +385,10 @@ policy_back() {
   fi
   if [[ $live != "$6" ]]; then stop "$name on the server is not the one that was proposed"; fi
   begin
-  if [[ $4 == - ]]; then
-    ask "$1" delete "sys/policies/acl/$2" >/dev/null || stop "the server refused to delete $name"
-    told deleted "$name"
-  else
-    put "$1" "$2"
-    told restored "$name"
+  if [[ $4 == - ]]; then take "$1" "$2" "$step"; told deleted "$name"
+  else put "$1" "$2" "$step"; told restored "$name"
   fi
+  note_write - "$step"
 }
 
 # A list of policies, sorted, - where it is empty. `default` comes with every token by itself: whether it is listed says nothing.
@@ -342,9 +410,10 @@ look_list() {
 # The rest of a holder, without its list. What is not set is as good as empty.
 rest() { sed "/^  \"$1\": \[\$/,/^  \]/d; /^  \"$1\": /d; s/,\$//; s/^\(  \"[^\"]*\": \)null\$/\1[]/" "$2"; }
 
-# put_list NAMESPACE PATH FIELD HOW LIST: writes a list. What a server replaces as a whole is read first and written as a whole.
+# put_list NAMESPACE PATH FIELD HOW LIST STEP: writes a list. What a server replaces as a whole is read first and written as a
+# whole. Lists have no versions: the last look comes right before the write.
 put_list() {
-  local list=$5 json
+  local list=$5 json was=$live
   if [[ $list == - ]]; then list=; fi
   if [[ $default == yes ]]; then list=${list:+$list,}default; fi
   json='[]'
@@ -354,22 +423,35 @@ put_list() {
     if [[ $(sed -n '1p' "$work/role") != '{' || $(sed -n '$p' "$work/role") != '}' ]]; then stop "$(label "$1" "$2") is not read as it has to be to be written again"; fi
     # Of two fields of one name the last one counts. What is not set is left so.
     { sed '$d; /^  "[^"]*": null,\{0,1\}$/d' "$work/role" | sed '$s/,$//'; printf ',"%s":%s}\n' "$3" "$json"; } >"$work/new"
-    ask "$1" write "$2" - <"$work/new" >/dev/null || stop "the server refused to write $(label "$1" "$2")"
+    write_list "$1" "$2" "$3" "$6" - <"$work/new"
     ask "$1" read -format=json -field=data "$2" >"$work/now" 2>/dev/null || stop "cannot read $(label "$1" "$2")"
     if [[ $(rest "$3" "$work/role") != "$(rest "$3" "$work/now")" ]]; then stop "$(label "$1" "$2") has other fields than before the write"; fi
   elif [[ $list == @* ]]; then
     # The command would read a file of that name.
-    printf '{"%s":%s}' "$3" "$json" | ask "$1" write "$2" - >/dev/null || stop "the server refused to write $(label "$1" "$2")"
+    printf '{"%s":%s}' "$3" "$json" >"$work/new"
+    write_list "$1" "$2" "$3" "$6" - <"$work/new"
   else
-    ask "$1" write "$2" "$3=$list" >/dev/null || stop "the server refused to write $(label "$1" "$2")"
+    write_list "$1" "$2" "$3" "$6" "$3=$list"
   fi
   look_list "$1" "$2" "$3"
   if [[ $live != "$5" ]]; then stop "$(label "$1" "$2") has not the policies that were written"; fi
 }
 
+# write_list NAMESPACE PATH FIELD STEP ARGUMENT: the write itself, if the list still is $was.
+write_list() {
+  look_list "$1" "$2" "$3" </dev/null
+  if [[ $live != "$was" ]]; then stop "$(label "$1" "$2") was changed by somebody else just now"; fi
+  note_write + "$4"
+  if ! ask "$1" write "$2" "$5" >/dev/null; then
+    look_list "$1" "$2" "$3" </dev/null
+    if [[ $live == "$was" ]]; then note_write - "$4"; fi
+    stop "the server refused to write $(label "$1" "$2")"
+  fi
+}
+
 # list NAMESPACE PATH FIELD HOW FREE BEFORE AFTER EARLIER LATER: the list of policies of a holder, from one to the next.
 list() {
-  local name
+  local name step="list $1:$2 $6 $7"
   name=$(label "$1" "$2")
   if [[ $part == rollback ]]; then list_back "$@"; return; fi
   if [[ $go == plan ]]; then
@@ -392,13 +474,13 @@ list() {
   if [[ $found == behind ]]; then told done "$name"; return; fi
   if [[ $live != "$6" ]]; then stop "$name has the policies ${live/#-/(none)}, not ${6/#-/(none)} as analysed"; fi
   begin
-  put_list "$1" "$2" "$3" "$4" "$7"
+  put_list "$1" "$2" "$3" "$4" "$7" "$step"
   told assigned "$name: ${7/#-/(none)}"
 }
 
 # The way back of the same step.
 list_back() {
-  local name
+  local name step="list $1:$2 $6 $7"
   name=$(label "$1" "$2")
   if ! selected "$wave"; then return; fi
   if [[ $go == plan ]]; then told assign "$name: $3 = ${6/#-/(none)}"; return; fi
@@ -406,12 +488,13 @@ list_back() {
   place "$6" "$7" "$8" "$9"
   case $found in
     before) told done "$name"; return ;;
-    elsewhere) surprise "$name has the policies ${live/#-/(none)}, which this script never set"; return ;;
+    elsewhere) elsewhere "$step" "$name" "has the policies ${live/#-/(none)}, which this script never set"; return ;;
   esac
   if [[ $go == check ]]; then may "$1" "$2" update; told ready "$name"; return; fi
   if [[ $live != "$7" ]]; then stop "$name has the policies ${live/#-/(none)}, not ${7/#-/(none)}"; fi
   begin
-  put_list "$1" "$2" "$3" "$4" "$6"
+  put_list "$1" "$2" "$3" "$4" "$6" "$step"
+  note_write - "$step"
   told assigned "$name: ${6/#-/(none)}"
 }
 
@@ -425,22 +508,22 @@ forward() {
   policy '' 'pki-ops' free ba92004cb67095881ff03d2710cd8406c7be627463f781ec13f19642e8c31dee 'rollback/policies/pki-ops.hcl' - '-' '' '' 'pki-ops.hcl'
   policy '' 'pki-web' free 3405692df70c8a64846a39dd065bb2dc73e548264dfb935943bff5c8e1bf41cf 'rollback/policies/pki-web.hcl' - '-' '' '' 'pki-web.hcl'
   policy '' 'unused-legacy' free 81d4c9d952c14b5aae3ae36697c0ff84c9d6f7555691aed8475d024a0bf41b99 'rollback/policies/unused-legacy.hcl' - '-' '' '' 'unused-legacy.hcl'
-  wave 2 'folders that nobody used'
-  policy '' 'team-ops' bound 6fd0300bd42f620820c6c8f22982f4c4dd666a1e47826fccb098ce97f5368a61 'rollback/policies/team-ops.hcl' 9323c1a6cfdafc3e418716e22db0d43ae922882358c4f058c9f13a969596b4eb 'policies/team-ops.hcl' '' '' 'team-ops.hcl'
-  policy '' 'team-pay' bound c564c632c3ae3e01db5081f97d61f5b242a8bc87c70437be3bda976956a16a10 'rollback/policies/team-pay.hcl' 00b25e8c15363f27be7434142a930302f5944e18893be91012766fd0b51c5c45 'policies/team-pay.hcl' '' '' 'team-pay.hcl'
-  wave 3 'paths that nobody used'
-  policy '' 'operators' bound b62b3b68fc21f5072aa502256210fa0f3a7e7a9f04d590755f94c8bdb1c6ff89 'rollback/policies/operators.hcl' 2cfc68af13fd7a4da917bc89927ea3d49d624a23bdc020891e293b99cf4339fc 'policies/operators.hcl' '' '' 'operators.hcl'
-  policy '' 'team-core' bound f58fe5b9a9f6ceca4fe0239d2c5bdb17a589407d6a4f0e8af7425d194d4c21dc 'rollback/policies/team-core.hcl' cdd8190f4d575e2b72d75574f051636bf6e4381936dece9e1ddfaa1be7183fcb 'policies/team-core.hcl' '' '' 'team-core.hcl'
+  wave 2 'capabilities and stanzas that nobody used'
+  policy '' 'operators' bound b62b3b68fc21f5072aa502256210fa0f3a7e7a9f04d590755f94c8bdb1c6ff89 'rollback/policies/operators.hcl' e05485f1db7a0e3ebf12cdf60be06aafb038c85616fa9c967ec3e82e360fede5 'policies/operators.hcl' '' '' 'operators.hcl'
+  policy '' 'team-core' bound f58fe5b9a9f6ceca4fe0239d2c5bdb17a589407d6a4f0e8af7425d194d4c21dc 'rollback/policies/team-core.hcl' 4a91990732b85452f621d36513cb0568e5849f0829229597c8f3c6e3b4c77488 'policies/team-core.hcl' '' '' 'team-core.hcl'
+  policy '' 'team-ml' bound 309f3451d45cde2684f0c1b500e6fec5c543f1bb590db9822f3263ea3028c9f4 'rollback/policies/team-ml.hcl' 357c16238637d32870e0f89785003863030ea07e8f2a4761bc81e6c3ad195708 'policies/team-ml.hcl' '' '' 'team-ml.hcl'
+  policy '' 'team-ops' bound 6fd0300bd42f620820c6c8f22982f4c4dd666a1e47826fccb098ce97f5368a61 'rollback/policies/team-ops.hcl' 370f5642185b91932a5aec039ccfe437803da32b0fec3f1209ebebde0ea93548 'policies/team-ops.hcl' '' '' 'team-ops.hcl'
+  policy '' 'team-web' bound 9047ebb3c43cdabb177dfd85887fb42457eb5b56d0f85746e7ae0d9890c6eb0f 'rollback/policies/team-web.hcl' 1aeb5f5215b81136c3f2cbdc02ed791336d06eb8765ab738b3de25bc02b9c89e 'policies/team-web.hcl' '' '' 'team-web.hcl'
 }
 
 backward() {
   :
-  wave 3 'paths that nobody used'
-  policy '' 'team-core' bound f58fe5b9a9f6ceca4fe0239d2c5bdb17a589407d6a4f0e8af7425d194d4c21dc 'rollback/policies/team-core.hcl' cdd8190f4d575e2b72d75574f051636bf6e4381936dece9e1ddfaa1be7183fcb 'policies/team-core.hcl' '' '' 'team-core.hcl'
-  policy '' 'operators' bound b62b3b68fc21f5072aa502256210fa0f3a7e7a9f04d590755f94c8bdb1c6ff89 'rollback/policies/operators.hcl' 2cfc68af13fd7a4da917bc89927ea3d49d624a23bdc020891e293b99cf4339fc 'policies/operators.hcl' '' '' 'operators.hcl'
-  wave 2 'folders that nobody used'
-  policy '' 'team-pay' bound c564c632c3ae3e01db5081f97d61f5b242a8bc87c70437be3bda976956a16a10 'rollback/policies/team-pay.hcl' 00b25e8c15363f27be7434142a930302f5944e18893be91012766fd0b51c5c45 'policies/team-pay.hcl' '' '' 'team-pay.hcl'
-  policy '' 'team-ops' bound 6fd0300bd42f620820c6c8f22982f4c4dd666a1e47826fccb098ce97f5368a61 'rollback/policies/team-ops.hcl' 9323c1a6cfdafc3e418716e22db0d43ae922882358c4f058c9f13a969596b4eb 'policies/team-ops.hcl' '' '' 'team-ops.hcl'
+  wave 2 'capabilities and stanzas that nobody used'
+  policy '' 'team-web' bound 9047ebb3c43cdabb177dfd85887fb42457eb5b56d0f85746e7ae0d9890c6eb0f 'rollback/policies/team-web.hcl' 1aeb5f5215b81136c3f2cbdc02ed791336d06eb8765ab738b3de25bc02b9c89e 'policies/team-web.hcl' '' '' 'team-web.hcl'
+  policy '' 'team-ops' bound 6fd0300bd42f620820c6c8f22982f4c4dd666a1e47826fccb098ce97f5368a61 'rollback/policies/team-ops.hcl' 370f5642185b91932a5aec039ccfe437803da32b0fec3f1209ebebde0ea93548 'policies/team-ops.hcl' '' '' 'team-ops.hcl'
+  policy '' 'team-ml' bound 309f3451d45cde2684f0c1b500e6fec5c543f1bb590db9822f3263ea3028c9f4 'rollback/policies/team-ml.hcl' 357c16238637d32870e0f89785003863030ea07e8f2a4761bc81e6c3ad195708 'policies/team-ml.hcl' '' '' 'team-ml.hcl'
+  policy '' 'team-core' bound f58fe5b9a9f6ceca4fe0239d2c5bdb17a589407d6a4f0e8af7425d194d4c21dc 'rollback/policies/team-core.hcl' 4a91990732b85452f621d36513cb0568e5849f0829229597c8f3c6e3b4c77488 'policies/team-core.hcl' '' '' 'team-core.hcl'
+  policy '' 'operators' bound b62b3b68fc21f5072aa502256210fa0f3a7e7a9f04d590755f94c8bdb1c6ff89 'rollback/policies/operators.hcl' e05485f1db7a0e3ebf12cdf60be06aafb038c85616fa9c967ec3e82e360fede5 'policies/operators.hcl' '' '' 'operators.hcl'
   wave 1 'policies that nobody holds'
   policy '' 'unused-legacy' free 81d4c9d952c14b5aae3ae36697c0ff84c9d6f7555691aed8475d024a0bf41b99 'rollback/policies/unused-legacy.hcl' - '-' '' '' 'unused-legacy.hcl'
   policy '' 'pki-web' free 3405692df70c8a64846a39dd065bb2dc73e548264dfb935943bff5c8e1bf41cf 'rollback/policies/pki-web.hcl' - '-' '' '' 'pki-web.hcl'
@@ -448,7 +531,7 @@ backward() {
 }
 
 steps() {
-  wave=0 begun=0 pending= surprises=0 worst=
+  wave=0 begun=0 pending= surprises=0 worst= has_versions= left=
   if [[ $part == rollback ]]; then backward; else forward; fi
   close
 }
@@ -476,4 +559,4 @@ fi
 printf 'Checked. Writing:\n'
 go=write
 steps
-printf 'Done.\n'
+printf 'Done.%s\n' "$left"

@@ -1,12 +1,8 @@
 path "secret/*" {
-  capabilities = ["read", "list"]
+  capabilities = ["list"]
 }
 
 path "sys/*" {
-  capabilities = ["read", "list"]
-}
-
-path "sys/audit" {
   capabilities = ["read", "list", "sudo"]
 }
 

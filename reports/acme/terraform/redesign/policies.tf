@@ -128,14 +128,10 @@ resource "vault_policy" "operators" {
   name   = "operators"
   policy = <<POLICY
 path "secret/*" {
-  capabilities = ["read", "list"]
+  capabilities = ["list"]
 }
 
 path "sys/*" {
-  capabilities = ["read", "list"]
-}
-
-path "sys/audit" {
   capabilities = ["read", "list", "sudo"]
 }
 
@@ -290,11 +286,7 @@ resource "vault_policy" "team-core" {
   name   = "team-core"
   policy = <<POLICY
 path "secret/data/+/core/*" {
-  capabilities = ["read", "delete", "list"]
-}
-
-path "secret/data/stage/core/cache" {
-  capabilities = ["create", "read", "update", "delete", "list"]
+  capabilities = ["read", "update", "delete", "list"]
 }
 
 path "secret/metadata/+/core/*" {
@@ -354,7 +346,7 @@ resource "vault_policy" "team-ml" {
   name   = "team-ml"
   policy = <<POLICY
 path "secret/data/+/ml/*" {
-  capabilities = ["create", "read", "update", "delete", "list"]
+  capabilities = ["read", "update", "delete", "list"]
 }
 
 path "secret/metadata/+/ml/*" {
@@ -384,11 +376,7 @@ resource "vault_policy" "team-ops" {
   name   = "team-ops"
   policy = <<POLICY
 path "secret/data/+/ops/*" {
-  capabilities = ["read", "delete", "list"]
-}
-
-path "secret/data/prod/ops/*" {
-  capabilities = ["create", "read", "update", "delete", "list"]
+  capabilities = ["read", "update", "delete", "list"]
 }
 
 path "secret/metadata/+/ops/*" {
@@ -418,10 +406,6 @@ resource "vault_policy" "team-pay" {
   name   = "team-pay"
   policy = <<POLICY
 path "secret/data/+/pay/*" {
-  capabilities = ["read", "delete", "list"]
-}
-
-path "secret/data/stage/pay/*" {
   capabilities = ["create", "read", "update", "delete", "list"]
 }
 
@@ -452,7 +436,7 @@ resource "vault_policy" "team-web" {
   name   = "team-web"
   policy = <<POLICY
 path "secret/data/+/web/*" {
-  capabilities = ["create", "read", "update", "delete", "list"]
+  capabilities = ["read", "update", "delete", "list"]
 }
 
 path "secret/metadata/+/web/*" {

@@ -128,15 +128,15 @@ resource "vault_policy" "operators" {
   name   = "operators"
   policy = <<POLICY
 path "secret/*" {
-  capabilities = ["create", "read", "update", "delete", "list", "sudo"]
+  capabilities = ["list"]
 }
 
 path "sys/*" {
-  capabilities = ["create", "read", "update", "delete", "list", "sudo"]
+  capabilities = ["read", "list", "sudo"]
 }
 
 path "auth/*" {
-  capabilities = ["create", "read", "update", "delete", "list"]
+  capabilities = ["list"]
 }
 
 path "identity/*" {
@@ -286,7 +286,7 @@ resource "vault_policy" "team-core" {
   name   = "team-core"
   policy = <<POLICY
 path "secret/data/+/core/*" {
-  capabilities = ["create", "read", "update", "delete", "list"]
+  capabilities = ["read", "update", "delete", "list"]
 }
 
 path "secret/metadata/+/core/*" {
@@ -346,7 +346,7 @@ resource "vault_policy" "team-ml" {
   name   = "team-ml"
   policy = <<POLICY
 path "secret/data/+/ml/*" {
-  capabilities = ["create", "read", "update", "delete", "list"]
+  capabilities = ["read", "update", "delete", "list"]
 }
 
 path "secret/metadata/+/ml/*" {
@@ -376,11 +376,7 @@ resource "vault_policy" "team-ops" {
   name   = "team-ops"
   policy = <<POLICY
 path "secret/data/+/ops/*" {
-  capabilities = ["read", "delete", "list"]
-}
-
-path "secret/data/prod/ops/*" {
-  capabilities = ["create", "read", "update", "delete", "list"]
+  capabilities = ["read", "update", "delete", "list"]
 }
 
 path "secret/metadata/+/ops/*" {
@@ -410,10 +406,6 @@ resource "vault_policy" "team-pay" {
   name   = "team-pay"
   policy = <<POLICY
 path "secret/data/+/pay/*" {
-  capabilities = ["read", "delete", "list"]
-}
-
-path "secret/data/stage/pay/*" {
   capabilities = ["create", "read", "update", "delete", "list"]
 }
 
@@ -444,7 +436,7 @@ resource "vault_policy" "team-web" {
   name   = "team-web"
   policy = <<POLICY
 path "secret/data/+/web/*" {
-  capabilities = ["create", "read", "update", "delete", "list"]
+  capabilities = ["read", "update", "delete", "list"]
 }
 
 path "secret/metadata/+/web/*" {
