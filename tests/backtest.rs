@@ -3,7 +3,7 @@
 
 use vault_advisor::access::weight::Weights;
 use vault_advisor::analysis::evidence::EvidenceSettings;
-use vault_advisor::backtest::generate::{self, Plan, Year};
+use vault_advisor::backtest::generate::{self, Company, Plan, Year};
 use vault_advisor::backtest::{self, Backtest, Input, Options, Point, Rule, Scope, text};
 use vault_advisor::optimize::foresight::ForesightSettings;
 use vault_advisor::optimize::paths::Price;
@@ -19,17 +19,27 @@ fn plan(seed: u64) -> Plan {
 }
 
 fn run(year: &Year) -> Backtest {
+    over(
+        year,
+        (60, 30),
+        vec![0.0, ForesightSettings::default().budget, 0.01],
+        vec![30, 60],
+    )
+}
+
+/// The backtest with so many days of past and future.
+fn over(year: &Year, (train_days, test_days): (i32, i32), budgets: Vec<f64>, plain_days: Vec<i32>) -> Backtest {
     let price = Price::default();
     let options = Options {
-        train_days: 60,
-        test_days: 30,
+        train_days,
+        test_days,
         step_days: 30,
-        budgets: vec![0.0, ForesightSettings::default().budget, 0.01],
+        budgets,
         foresight: ForesightSettings::default(),
         over_grant: 0.5,
         price,
         evidence: EvidenceSettings::default(),
-        plain_days: vec![30, 60],
+        plain_days,
         weights: Weights::default(),
     };
     let input = Input {
@@ -111,6 +121,27 @@ fn proposals_are_proven_and_hurt_less_than_the_plain_rule() {
         better >= 2,
         "at equal excess, at most half of the wrong denials in {better} of 3 years"
     );
+}
+
+/// The advice is worth having only where no line of SQL is as good.
+#[test]
+fn no_plain_rule_is_as_good_in_both_as_the_default_advice() {
+    for company in [Company::Teams, Company::Turnover] {
+        let plan = Plan {
+            seed: 1,
+            days: 210,
+            company,
+            ..Plan::default()
+        };
+        let budget = ForesightSettings::default().budget;
+        let found = over(&generate::year(&plan), (90, 60), vec![budget], vec![30, 60, 90]);
+        let chosen = |p: &&Point| matches!(p.rule, Rule::Proposed { chosen: true, .. });
+        let advice = found.curve.iter().find(chosen).unwrap();
+        for plain in found.curve.iter().filter(|p| matches!(p.rule, Rule::Plain { .. })) {
+            let is_as_good = plain.excess <= advice.excess && plain.denied <= advice.denied;
+            assert!(!is_as_good, "{company:?}: {}", text::name(&plain.rule));
+        }
+    }
 }
 
 #[test]
