@@ -167,7 +167,7 @@ fn a_decision_says_who_why_and_until_when() {
         (&["--owner", "ann", "--until", "2999-01-31"][..], "--reason"),
         (&["--reason", "r", "--until", "2999-01-31"], "--owner"),
         (&["--owner", "ann", "--reason", "r"], "--until"),
-        (&["--owner", "ann", "--reason", "r", "--until", "soon"], "no date"),
+        (&["--owner", "ann", "--reason", "r", "--until", "soon"], "not a date"),
     ] {
         let mut all = vec!["answer", "reject"];
         all.extend(stanza);

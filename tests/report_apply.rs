@@ -697,7 +697,10 @@ fn waves_go_one_by_one_and_say_when() {
     ok(place.run("apply.sh", &["--rollback", "--yes"]));
     assert_eq!(place.live("team-web"), Some(format!("{OLD}\n\n")));
     assert_eq!(place.live("legacy").as_deref(), Some(OLD));
-    assert_eq!(events()[4..], ["2 taken back", "1 taken back"]);
+    assert_eq!(
+        events()[4..],
+        ["2 taking back", "2 taken back", "1 taking back", "1 taken back"]
+    );
     // A state that is no step of the way was proven by nobody.
     place.put("ns/pay", NEW);
     let text = stopped(place.run("apply.sh", &["--yes"]));

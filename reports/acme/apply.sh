@@ -265,11 +265,17 @@ event_of() {
   fi
 }
 
-# begin: before the first write of a wave.
+# begin: before the first write of a wave, or the first that takes it back.
 begin() {
   if [[ $begun == "$wave" ]]; then return; fi
   begun=$wave
-  if [[ $part == apply && $(event_of "$wave") != begun ]]; then record "$wave" begun; fi
+  local was
+  was=$(event_of "$wave")
+  if [[ $part == apply ]]; then
+    if [[ $was != begun ]]; then record "$wave" begun; fi
+  elif [[ -n $was && $was != 'taking back' ]]; then
+    record "$wave" 'taking back'
+  fi
 }
 
 # wave NUMBER TITLE: what follows belongs to it.

@@ -178,7 +178,7 @@ fn parts(rule: &str, expires: &str, owner: &str, reason: &str) -> Result<Date, S
     }
     expires
         .parse()
-        .map_err(|_| "its last day is no date like 2027-01-31".to_owned())
+        .map_err(|_| "its last day is not a date like 2027-01-31".to_owned())
 }
 
 /// Those beside the stanzas of a policy: in the comment above, or inside. One that is beside none covers the policy.
@@ -364,8 +364,8 @@ mod tests {
         for (text, why) in [
             ("allow x until 2027-01-31 owner=a", "`reason`"),
             ("allow x until 2027-01-31 reason=a", "`owner`"),
-            ("allow x owner=a reason=b", "no date"),
-            ("allow x until 2027-02-30 owner=a reason=b", "no date"),
+            ("allow x owner=a reason=b", "not a date"),
+            ("allow x until 2027-02-30 owner=a reason=b", "not a date"),
             ("forbid x", "does not read"),
         ] {
             let (waivers, invalid) = read(&format!("# vault-advisor: {text}\npath \"a\" {{}}\n"));

@@ -81,6 +81,8 @@ pub struct Wave {
     pub begun: Option<Timestamp>,
     /// When its last write was.
     pub done: Option<Timestamp>,
+    /// When the first write took something of it back.
+    pub taking_back: Option<Timestamp>,
     /// When it was taken back.
     pub taken_back: Option<Timestamp>,
     /// The policies that it changes, by namespace and name.
@@ -228,6 +230,7 @@ impl Applied {
                 promised: steps.promised,
                 begun: since,
                 done: since,
+                taking_back: None,
                 taken_back: None,
                 changes,
             });
@@ -275,13 +278,14 @@ impl Applied {
                 "begun" => {
                     wave.begun = Some(event.at);
                     wave.done = None;
-                    wave.taken_back = None;
+                    (wave.taking_back, wave.taken_back) = (None, None);
                 }
                 "applied" => {
                     wave.begun = wave.begun.or(Some(event.at));
                     wave.done = Some(event.at);
-                    wave.taken_back = None;
+                    (wave.taking_back, wave.taken_back) = (None, None);
                 }
+                "taking back" => wave.taking_back = Some(event.at),
                 "taken back" => wave.taken_back = Some(event.at),
                 _ => {}
             }
@@ -293,16 +297,16 @@ impl Applied {
     /// is written still, as far as it is about this policy.
     #[must_use]
     pub fn is_of_another(&self, at: Timestamp, policy: Option<&(String, String)>) -> bool {
-        let by = |wave: &Wave| {
-            let began = wave.begun.is_some_and(|begun| begun <= at);
-            // The clock of the script counts whole seconds.
-            let second = jiff::SignedDuration::from_secs(1);
-            began
-                && match wave.done {
-                    Some(done) => done.checked_add(second).is_ok_and(|until| at <= until),
+        // The clock of the script counts whole seconds.
+        let second = jiff::SignedDuration::from_secs(1);
+        let within = |wave: &Wave, from: Option<Timestamp>, to: Option<Timestamp>| {
+            from.is_some_and(|from| from <= at)
+                && match to {
+                    Some(to) => to.checked_add(second).is_ok_and(|until| at <= until),
                     None => policy.is_none_or(|policy| wave.changes.contains(policy)),
                 }
         };
+        let by = |wave: &Wave| within(wave, wave.begun, wave.done) || within(wave, wave.taking_back, wave.taken_back);
         // What was written before the first wave is in the policies that the waves began with.
         let first = self.waves.iter().filter_map(|wave| wave.begun).min();
         first.is_some_and(|first| first <= at) && !self.waves.iter().any(by)
@@ -417,6 +421,7 @@ mod tests {
             promised: None,
             begun: begun.map(at),
             done: begun.map(at),
+            taking_back: taken_back.map(at),
             taken_back: taken_back.map(at),
             changes: Vec::new(),
         }
@@ -441,6 +446,10 @@ mod tests {
         assert_eq!(found, [(one.to_owned(), 1), (two.to_owned(), 2), (three.to_owned(), 1)]);
         assert_eq!(applied.spans()[1].to.unwrap().to_string(), three);
         assert_eq!(applied.spans()[2].to, None);
+        // What a wave wrote, and what took it back, is nobody else's.
+        let is_of_another = |at: &str| applied.is_of_another(at.parse().unwrap(), None);
+        assert!(!is_of_another(one) && !is_of_another(two) && !is_of_another(three));
+        assert!(is_of_another("2026-01-02T12:00:00Z") && is_of_another("2026-01-03T12:00:00Z"));
     }
 
     #[test]

@@ -123,6 +123,7 @@ mod tests {
             promised,
             begun: Some(begun),
             done: Some(begun),
+            taking_back: None,
             taken_back: None,
             changes: Vec::new(),
         };
@@ -135,6 +136,7 @@ mod tests {
         assert_eq!(say(Some(6.0), 0, 1), Verdict::AsPromised, "too soon to praise");
         assert_eq!(say(Some(6.0), 0, 90), Verdict::Better);
         let gone = Wave {
+            taking_back: Some(after(1)),
             taken_back: Some(after(1)),
             ..wave(None)
         };
