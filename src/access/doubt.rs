@@ -40,6 +40,19 @@ pub struct Doubt {
     pub named: Option<PolicyId>,
 }
 
+impl Doubt {
+    /// What is open because of a demand.
+    fn by(d: &JoinedDemand) -> Self {
+        Self {
+            path: Arc::from(d.path.as_str()),
+            capability: d.demand.capability,
+            holder: d.holder,
+            is_unplaced: false,
+            named: None,
+        }
+    }
+}
+
 /// What doubts are made of.
 pub(super) struct Known<'a> {
     pub(super) policies: &'a Table,
@@ -164,13 +177,7 @@ fn marked(known: &Known<'_>, doubted: &mut BTreeMap<StanzaId, Doubt>) {
         .iter()
         .filter(|d| d.was_allowed() && secret::is_marked(&d.path))
     {
-        let doubt = Doubt {
-            path: Arc::from(d.path.as_str()),
-            capability: d.demand.capability,
-            holder: d.holder,
-            is_unplaced: false,
-            named: None,
-        };
+        let doubt = Doubt::by(d);
         for (stanza, _) in allowed_by(d, known.sets) {
             note(doubted, stanza, Some(&doubt));
         }
@@ -195,21 +202,12 @@ fn replaced(known: &Known<'_>, doubted: &mut BTreeMap<StanzaId, Doubt>) {
         if !looked_at.insert((d.set, pattern.clone())) {
             continue;
         }
-        let doubt = Doubt {
-            path: Arc::from(d.path.as_str()),
-            capability: d.demand.capability,
-            holder: d.holder,
-            is_unplaced: false,
-            named: None,
-        };
+        let doubt = Doubt::by(d);
         let asked = Pattern::parse(&pattern, "").ok();
         for &number in &known.sets[d.set].policies {
             let namespace = &known.policies[number].namespace;
             for id in known.policies.stanzas_of(number) {
-                let stanza = &known.policies[id];
-                let own = Pattern::parse(&stanza.path, namespace)
-                    .ok()
-                    .filter(|_| !is_templated(&stanza.path));
+                let own = pattern_of(namespace, &known.policies[id]);
                 let is_apart = asked
                     .as_ref()
                     .zip(own)
@@ -359,16 +357,12 @@ fn unexplained(known: &Known<'_>) -> BTreeMap<HolderId, Asked> {
 
 /// The first of the paths that the stanza may match. A template may be filled with anything.
 fn first_match<'a>(namespace: &str, stanza: &Stanza, asked: &'a Asked) -> Option<&'a Doubt> {
-    let matches: Box<dyn Fn(&str) -> bool> = if is_templated(&stanza.path) {
-        Box::new(|_| true)
-    } else {
-        match Pattern::parse(&stanza.path, namespace) {
-            Ok(pattern) => Box::new(move |path: &str| {
-                pattern.matches(path) || path.strip_suffix('/').is_some_and(|path| pattern.matches(path))
-            }),
-            // What is no pattern to us may be one to the server.
-            Err(_) => Box::new(|_| true),
-        }
+    let pattern = pattern_of(namespace, stanza);
+    let matches = |path: &str| {
+        let is = |pattern: &Pattern| {
+            pattern.matches(path) || path.strip_suffix('/').is_some_and(|path| pattern.matches(path))
+        };
+        pattern.as_ref().is_none_or(is)
     };
     let lead = format!("{namespace}{}", literal_start(&stanza.path));
     // An exact `a` answers the list of `a/` as well, which begins with it.
@@ -376,6 +370,12 @@ fn first_match<'a>(namespace: &str, stanza: &Stanza, asked: &'a Asked) -> Option
     from.take_while(|(path, _)| path.starts_with(&lead))
         .find(|(path, _)| matches(path))
         .map(|(_, doubt)| doubt)
+}
+
+/// The pattern of a stanza; none where it may match anything: a template, or what is no pattern to us and may be one to the server.
+fn pattern_of(namespace: &str, stanza: &Stanza) -> Option<Pattern> {
+    let known = !is_templated(&stanza.path);
+    known.then(|| Pattern::parse(&stanza.path, namespace).ok())?
 }
 
 #[cfg(test)]

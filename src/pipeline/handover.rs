@@ -50,11 +50,7 @@ pub(super) fn settle(
             Ok(assignments) => assignments,
             Err(concerned) => {
                 let why = "others come by the same auth role or group, and no list of it gives each what it is to have";
-                if !keep(joined, &tightened.scheme, &mut redesign, &concerned, why) {
-                    return None;
-                }
-                redesign::only_held(joined, &mut redesign);
-                redesign.size = redesign::measure(joined, &redesign.scheme, weighed);
+                redesign = keep(joined, weighed, &tightened.scheme, redesign, &concerned, why)?;
                 continue;
             }
         };
@@ -78,11 +74,7 @@ pub(super) fn settle(
                     .filter(|way| way.places.iter().any(|place| stuck.contains(place)));
                 let who: Logins = concerned.map(|way| (way.set, way.holder)).collect();
                 let why = "whatever the order of the steps, it would have more or less access for a while";
-                if !keep(joined, &tightened.scheme, &mut redesign, &who, why) {
-                    return None;
-                }
-                redesign::only_held(joined, &mut redesign);
-                redesign.size = redesign::measure(joined, &redesign.scheme, weighed);
+                redesign = keep(joined, weighed, &tightened.scheme, redesign, &who, why)?;
             }
         }
     }
@@ -93,8 +85,15 @@ fn by_id(policies: &Table<Proposed>) -> HashMap<PolicyId, &Policy> {
     policies.iter().map(|policy| (policy.id(), policy)).collect()
 }
 
-/// Gives these what they have today, tightened; whether that changes anything and the whole can be proven.
-fn keep(joined: &Joined, tight: &Scheme, redesign: &mut Redesign, who: &Logins, why: &str) -> bool {
+/// The redesign in which these have what they have today, tightened; none where that changes nothing, or the whole cannot be proven.
+fn keep(
+    joined: &Joined,
+    weighed: &Weighed<'_>,
+    tight: &Scheme,
+    mut redesign: Redesign,
+    who: &Logins,
+    why: &str,
+) -> Option<Redesign> {
     let numbered = redesign.scheme.policies.numbered();
     let mut at: HashMap<PolicyId, ProposedNumber> = numbered.map(|(number, policy)| (policy.id(), number)).collect();
     let mut changed = false;
@@ -115,8 +114,13 @@ fn keep(joined: &Joined, tight: &Scheme, redesign: &mut Redesign, who: &Logins, 
         }
     }
     let (proof, failures) = proof::prove(joined, &redesign.scheme);
+    if !changed || !failures.is_empty() {
+        return None;
+    }
     redesign.proof = proof;
-    changed && failures.is_empty()
+    redesign::only_held(joined, &mut redesign);
+    redesign.size = redesign::measure(joined, &redesign.scheme, weighed);
+    Some(redesign)
 }
 
 /// All policies that are in force at some step: the tightened ones, and the new ones.
