@@ -413,6 +413,97 @@ fn plans_and_states_say_what_will_be_and_what_was() {
     assert!(read2.before.is_none());
 }
 
+/// A plan of resources of one policy each: module address, name and key of the provider; with these settings of providers and calls of
+/// modules.
+fn plan(resources: &[(&str, &str)], root: &str, calls: &str, providers: &str) -> String {
+    let change = |(module, name): &(&str, &str)| {
+        let address = if module.is_empty() {
+            String::new()
+        } else {
+            format!("{module}.")
+        };
+        format!(
+            r#"{{"address":{:?},"module_address":{module:?},"mode":"managed","type":"vault_policy","name":"{name}","change":{{"actions":["create"],"before":null,"after":{{"name":"{name}","policy":"path \"a\" {{ capabilities = [\"read\"] }}","namespace":null}},"after_unknown":{{}}}}}}"#,
+            format!("{address}vault_policy.{name}"),
+        )
+    };
+    let changes: Vec<String> = resources.iter().map(change).collect();
+    format!(
+        r#"{{"format_version":"1.2","terraform_version":"1.9.5","planned_values":{{}},"resource_changes":[{}],"configuration":{{"provider_config":{{{providers}}},"root_module":{{"resources":[{root}],"module_calls":{{{calls}}}}}}}}}"#,
+        changes.join(",")
+    )
+}
+
+#[test]
+fn a_plan_tells_the_namespace_of_its_providers() {
+    let of = |name: &str, key: &str| {
+        format!(r#"{{"mode":"managed","type":"vault_policy","name":"{name}","provider_config_key":"{key}"}}"#)
+    };
+    let providers = concat!(
+        r#""vault":{"name":"vault","expressions":{"address":{"constant_value":"https://v"}}},"#,
+        r#""vault.team":{"name":"vault","alias":"team","expressions":{"namespace":{"constant_value":"admin/team/"}}},"#,
+        r#""vault.made":{"name":"vault","alias":"made","expressions":{"namespace":{"references":["var.ns"]}}},"#,
+        r#""vault.token":{"name":"vault","alias":"token","expressions":{"auth_login":[{"namespace":{"constant_value":"x"}}]}}"#,
+    );
+    let root = [
+        of("own", "vault"),
+        of("team", "vault.team"),
+        of("made", "vault.made"),
+        of("token", "vault.token"),
+        of("other", "module.b:vault.lost"),
+    ]
+    .join(",");
+    let inner = format!(r#""resources":[{}]"#, of("deep", "vault.team"));
+    let calls = format!(r#""a":{{"module":{{"module_calls":{{"b":{{"module":{{{inner}}}}}}}}}}}"#);
+    let resources = [
+        ("", "own"),
+        ("", "team"),
+        ("", "made"),
+        ("", "token"),
+        ("", "other"),
+        (r#"module.a["x].\"y"].module.b[0]"#, "deep"),
+        ("module.gone", "deep"),
+    ];
+    let folder = folder(&[("plan.json", &plan(&resources, &root, &calls, providers))]);
+    let read = read(folder.path());
+    let names: Vec<String> = policies(&read).iter().map(|policy| policy.id().to_string()).collect();
+    assert_eq!(names, ["own", "admin/team/team", "admin/team/deep"]);
+    let not_told = "the plan does not say by which provider it is written";
+    let unknown = |address: &str, why: &str| format!("{address}: its namespace cannot be worked out: {why}");
+    assert_eq!(
+        unread(&read),
+        [
+            unknown(
+                "vault_policy.made",
+                "a plan does not tell the `namespace` of its provider, which is made from others"
+            ),
+            unknown("vault_policy.token", "it is that of the token that its provider gets"),
+            unknown("vault_policy.other", not_told),
+            unknown("module.gone.vault_policy.deep", not_told),
+        ]
+    );
+}
+
+#[test]
+fn a_resource_of_a_plan_or_a_state_without_a_text_is_named() {
+    let state = r#"{"terraform_version":"1.9","lineage":"l","resources":[
+{"type":"vault_policy","name":"a","provider":"provider[\"r/hashicorp/vault\"].team","instances":[{"attributes":{"name":"a","policy":"path \"a\" { capabilities = [\"read\"] }"}}]},
+{"type":"vault_policy","name":"b","provider":"provider[\"r/hashicorp/vault\"]","instances":[{"attributes":{"name":"b","policy":null}}]},
+{"type":"vault_generic_endpoint","name":"c","instances":[{"attributes":{"path":"sys/policies/acl/c","data_json":"{}"}}]},
+{"type":"vault_generic_endpoint","name":"d","instances":[{"attributes":{"path":"auth/userpass/users/d","data_json":"{}"}}]}]}"#;
+    let folder = folder(&[("x.tfstate.json", state)]);
+    let read = read(folder.path());
+    assert_eq!(policies(&read).len(), 0);
+    assert_eq!(
+        unread(&read),
+        [
+            "vault_policy.a: its namespace cannot be worked out: a state does not tell where its provider `team` writes",
+            "vault_policy.b: its `policy` is no text",
+            "vault_generic_endpoint.c: its `data_json` holds no text of a policy",
+        ]
+    );
+}
+
 #[test]
 fn kubernetes_resources_are_read_line_by_line() {
     check(

@@ -112,6 +112,12 @@ impl Node {
         Some(here)
     }
 
+    /// Whether it is nothing.
+    #[must_use]
+    pub const fn is_null(&self) -> bool {
+        matches!(self.kind, Kind::Null)
+    }
+
     /// The entries of a map.
     #[must_use]
     pub fn entries(&self) -> &[(Arc<str>, Self)] {

@@ -1,9 +1,11 @@
 //! What `terraform show -json` says of a plan or a state, what a state file holds, and what `vault read -format=json` answers.
 
-use super::node::Node;
+use super::node::{Kind, MAX_DEPTH, Node};
 use super::terraform::unpacked;
+use super::text::Text;
 use super::{Found, Problem};
 use crate::origin::SourceText;
+use crate::vault::path;
 use std::sync::Arc;
 
 /// The policies of a document.
@@ -30,7 +32,7 @@ pub fn read(source: &Arc<SourceText>, root: &Node) -> Option<Content> {
     if root.get("format_version").is_some() && root.get("terraform_version").is_some() {
         let mut content = Content::default();
         if let Some(module) = root.at("/values/root_module") {
-            values(source, module, &mut content, 0);
+            values((source, STATE), module, &Ok(String::new()), &mut content, 0);
         }
         return Some(content);
     }
@@ -45,93 +47,314 @@ fn plan(source: &Arc<SourceText>, root: &Node) -> Content {
         before: Some(Vec::new()),
         ..Content::default()
     };
+    let providers = Providers::of(root);
     let Some(changes) = root.get("resource_changes") else {
         if let Some(module) = root.at("/planned_values/root_module") {
-            values(source, module, &mut content, 0);
+            values((source, PLAN), module, &providers.of_all(), &mut content, 0);
         }
         return content;
     };
     for resource in changes.items() {
         let Some(change) = resource.get("change") else { continue };
-        let address = resource.get("address").and_then(Node::str).unwrap_or("");
-        let kind = resource.get("type").and_then(Node::str).unwrap_or("");
-        if let Some(before) = change.get("before")
-            && let (Some(found), Some(all)) = (policy(source, kind, address, before, PLAN), content.before.as_mut())
-        {
-            all.push(found);
-        }
-        let Some(after) = change.get("after") else { continue };
-        let unknown = |name: &str| {
-            change
-                .get("after_unknown")
-                .and_then(|u| u.get(name))
-                .is_some_and(|u| matches!(u.kind, super::node::Kind::Bool(true)))
-        };
-        let fields = match kind {
-            "vault_policy" => ["name", "policy", "namespace"],
-            "vault_generic_endpoint" => ["path", "data_json", "namespace"],
-            _ => continue,
-        };
-        if let Some(field) = fields.into_iter().find(|field| unknown(field)) {
-            let name = after.get("name").and_then(Node::str);
-            let namespace = after.get("namespace").and_then(Node::str).unwrap_or("");
-            content.unread.push(Problem {
-                what: address.to_owned(),
-                why: format!("its `{field}` is known only after the plan is applied"),
-                origin: source.place(resource.range.start),
-                policy: name.map(|name| (namespace.into(), name.into())),
-                same: None,
-            });
+        let Some(said) = Said::of(source, resource, PLAN) else {
             continue;
+        };
+        let base = providers.namespace(resource);
+        let before = change.get("before").filter(|values| !values.is_null());
+        let before = before.map_or(Ok(None), |values| said.policy(values, &base));
+        let read = said.after(change, &base);
+        // What cannot be told of it as it is, and as it will be, is said once.
+        if let Err(problem) = &before
+            && read.as_ref().err() != Some(problem)
+        {
+            content.unread.push(problem.clone());
         }
-        content.found.extend(policy(source, kind, address, after, PLAN));
+        content.before.get_or_insert_default().extend(before.ok().flatten());
+        content.take(read);
     }
     content
 }
 
-/// A policy of the values of a resource.
-fn policy(source: &Arc<SourceText>, kind: &str, address: &str, values: &Node, fixed: &str) -> Option<Found> {
-    let (name, text) = match kind {
-        "vault_policy" => (
-            values.get("name")?.str()?.to_owned(),
-            values.get("policy")?.text()?.clone(),
-        ),
-        "vault_generic_endpoint" => {
-            let path = values.get("path")?.str()?.trim_matches('/');
-            let name = crate::vault::path::policy_at(path)?;
-            let data: serde_json::Value = serde_json::from_str(values.get("data_json")?.str()?).ok()?;
-            let text = data.get("policy").or_else(|| data.get("rules"))?.as_str()?.to_owned();
-            (name.to_owned(), super::text::Text::made(text))
+impl Content {
+    fn take(&mut self, read: Result<Option<Found>, Problem>) {
+        match read {
+            Ok(found) => self.found.extend(found),
+            Err(problem) => self.unread.push(problem),
         }
-        _ => return None,
+    }
+}
+
+/// What a policy may be written by.
+#[derive(Clone, Copy)]
+enum Kept {
+    /// `vault_policy`
+    Policy,
+    /// `vault_generic_endpoint`, which writes policies among other things.
+    Endpoint,
+}
+
+/// A resource of a document.
+struct Said<'a> {
+    source: &'a Arc<SourceText>,
+    kept: Kept,
+    address: String,
+    at: usize,
+    fixed: &'a str,
+}
+
+impl<'a> Said<'a> {
+    /// A resource; none of a kind that writes no policies.
+    fn of(source: &'a Arc<SourceText>, resource: &Node, fixed: &'a str) -> Option<Self> {
+        let text = |name: &str| resource.get(name).and_then(Node::str);
+        let kind = text("type").unwrap_or("");
+        let kept = match kind {
+            "vault_policy" => Kept::Policy,
+            "vault_generic_endpoint" => Kept::Endpoint,
+            _ => return None,
+        };
+        let address = text("address").map(str::to_owned);
+        Some(Self {
+            source,
+            kept,
+            address: address.unwrap_or_else(|| format!("{kind}.{}", text("name").unwrap_or(""))),
+            at: resource.range.start,
+            fixed,
+        })
+    }
+
+    /// The fields that a policy is made of.
+    const fn fields(&self) -> [&'static str; 3] {
+        match self.kept {
+            Kept::Policy => ["name", "policy", "namespace"],
+            Kept::Endpoint => ["path", "data_json", "namespace"],
+        }
+    }
+
+    fn problem(&self, why: String, policy: Option<(Arc<str>, Arc<str>)>) -> Problem {
+        Problem {
+            what: self.address.clone(),
+            why,
+            origin: self.source.place(self.at),
+            policy,
+            same: None,
+        }
+    }
+
+    /// The namespace of the resource, below that of its provider.
+    fn namespace(&self, values: &Node, base: &Result<String, String>) -> Result<String, String> {
+        let own = match values.get("namespace") {
+            Some(own) if !own.is_null() => own.str().ok_or("its `namespace` is no text")?,
+            _ => "",
+        };
+        let parts = [base.as_ref()?.trim_matches('/'), own.trim_matches('/')];
+        let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+        Ok(parts.join("/"))
+    }
+
+    /// The policy as it will be; none where it goes.
+    fn after(&self, change: &Node, base: &Result<String, String>) -> Result<Option<Found>, Problem> {
+        let Some(after) = change.get("after").filter(|values| !values.is_null()) else {
+            return Ok(None);
+        };
+        let is_unknown = |name: &&str| {
+            let unknown = change.get("after_unknown").and_then(|unknown| unknown.get(name));
+            unknown.is_some_and(|unknown| matches!(unknown.kind, Kind::Bool(true)))
+        };
+        let Some(field) = self.fields().into_iter().find(is_unknown) else {
+            return self.policy(after, base);
+        };
+        let why = format!("its `{field}` is known only after the plan is applied");
+        let name = after.get("name").and_then(Node::str);
+        let space = self.namespace(after, base).ok().filter(|_| field != "namespace");
+        let id = space.zip(name).map(|(space, name)| (space.into(), name.into()));
+        Err(self.problem(why, id))
+    }
+
+    /// The policy of the values of a resource; none where it writes something else.
+    fn policy(&self, values: &Node, base: &Result<String, String>) -> Result<Option<Found>, Problem> {
+        let text = |name: &'static str| {
+            let text = values.get(name).and_then(Node::text);
+            text.ok_or_else(|| self.problem(format!("its `{name}` is no text"), None))
+        };
+        let name = match self.kept {
+            Kept::Policy => text("name")?.text.to_string(),
+            Kept::Endpoint => match path::policy_at(text("path")?.text.trim_matches('/')) {
+                Some(name) => name.to_owned(),
+                None => return Ok(None),
+            },
+        };
+        let namespace = self.namespace(values, base);
+        let namespace =
+            namespace.map_err(|why| self.problem(format!("its namespace cannot be worked out: {why}"), None))?;
+        let id = || Some((namespace.as_str().into(), name.as_str().into()));
+        let (text, at) = match self.kept {
+            Kept::Policy => (unpacked(text("policy")?), values.range.start),
+            Kept::Endpoint => {
+                let written: Option<serde_json::Value> = serde_json::from_str(&text("data_json")?.text).ok();
+                let written = written
+                    .as_ref()
+                    .and_then(|data| data.get("policy").or_else(|| data.get("rules")));
+                let Some(written) = written.and_then(serde_json::Value::as_str) else {
+                    return Err(self.problem("its `data_json` holds no text of a policy".to_owned(), id()));
+                };
+                (unpacked(&Text::made(written.to_owned())), values.range.start)
+            }
+        };
+        Ok(Some(Found {
+            name,
+            namespace,
+            server: Arc::default(),
+            text,
+            address: self.address.clone(),
+            source: Arc::clone(self.source),
+            at,
+            fixed: Some(self.fixed.into()),
+            whole: None,
+            asked: Default::default(),
+            way: Default::default(),
+        }))
+    }
+}
+
+/// The providers of a plan, by the keys that its resources name them with.
+struct Providers<'a> {
+    configuration: Option<&'a Node>,
+    known: Vec<(&'a str, Result<String, String>)>,
+}
+
+impl<'a> Providers<'a> {
+    fn of(root: &'a Node) -> Self {
+        let configuration = root.get("configuration");
+        let all = configuration.and_then(|node| node.get("provider_config"));
+        let known = all.map(Node::entries).unwrap_or_default().iter();
+        Self {
+            configuration,
+            known: known.map(|(key, said)| (&**key, written_to(said))).collect(),
+        }
+    }
+
+    /// The namespace that the provider of a changed resource writes to.
+    fn namespace(&self, resource: &Node) -> Result<String, String> {
+        let key = self.key(resource);
+        let of_key = self.known.iter().find(|(known, _)| Some(*known) == key);
+        if let Some((_, namespace)) = of_key {
+            return namespace.clone();
+        }
+        // A provider without settings; or one handed to a module, of which older versions do not say which it is.
+        match key.is_some_and(|key| !key.contains([':', '.'])) {
+            true => Ok(String::new()),
+            false => self.of_all(),
+        }
+    }
+
+    /// The namespace where the provider is not known: the root one where no provider names another.
+    fn of_all(&self) -> Result<String, String> {
+        match self.known.iter().all(|(_, namespace)| namespace.as_deref() == Ok("")) {
+            true => Ok(String::new()),
+            false => Err("the plan does not say by which provider it is written".to_owned()),
+        }
+    }
+
+    /// The key of a resource's provider, from the configuration of its module.
+    fn key(&self, resource: &Node) -> Option<&'a str> {
+        let text = |name: &str| resource.get(name).and_then(Node::str);
+        let mut module = self.configuration?.get("root_module")?;
+        for call in calls(text("module_address").unwrap_or(""))? {
+            module = module.get("module_calls")?.get(call)?.get("module")?;
+        }
+        let is_it = |own: &&Node| {
+            let same = |name: &str| own.get(name).and_then(Node::str) == text(name);
+            same("type") && same("name") && own.get("mode").and_then(Node::str) != Some("data")
+        };
+        let own = module.get("resources")?.items().iter().find(is_it)?;
+        own.get("provider_config_key")?.str()
+    }
+}
+
+/// The namespace that a provider writes to by its settings.
+fn written_to(provider: &Node) -> Result<String, String> {
+    let Some(settings) = provider.get("expressions") else {
+        return Ok(String::new());
     };
-    Some(Found {
-        name,
-        namespace: values.get("namespace").and_then(Node::str).unwrap_or("").to_owned(),
-        server: Arc::default(),
-        text: unpacked(&text),
-        address: address.to_owned(),
-        source: Arc::clone(source),
-        at: values.range.start,
-        fixed: Some(fixed.into()),
-        whole: None,
-        asked: Default::default(),
-        way: Default::default(),
-    })
+    let constant = |name: &str| settings.get(name).map(|said| said.get("constant_value"));
+    match constant("namespace") {
+        Some(Some(said)) if said.is_null() => {}
+        Some(Some(said)) => {
+            let said = said.str().ok_or("the `namespace` of its provider is no text")?;
+            return Ok(said.trim_matches('/').to_owned());
+        }
+        Some(None) => {
+            return Err("a plan does not tell the `namespace` of its provider, which is made from others".to_owned());
+        }
+        None => {}
+    }
+    let logs_in = |(name, said): &(Arc<str>, Node)| {
+        let names_one = |said: &Node| said.get("namespace").is_some();
+        name.starts_with("auth_login") && (names_one(said) || said.items().iter().any(names_one))
+    };
+    let of_token = match constant("set_namespace_from_token") {
+        Some(Some(said)) if matches!(said.kind, Kind::Bool(false)) => false,
+        Some(Some(said)) if !said.is_null() => true,
+        Some(None) => true,
+        _ => settings.entries().iter().any(logs_in),
+    };
+    match of_token {
+        true => Err("it is that of the token that its provider gets".to_owned()),
+        false => Ok(String::new()),
+    }
+}
+
+/// The modules on the way to a resource, such as `a` and `b` of `module.a[0].module.b["x.y"]`; none where that is not understood.
+fn calls(address: &str) -> Option<Vec<&str>> {
+    let mut found = Vec::new();
+    let mut rest = address;
+    while !rest.is_empty() {
+        rest = rest.strip_prefix("module.")?;
+        let end = rest.find(['.', '[']).unwrap_or(rest.len());
+        let (name, after) = rest.split_at(end);
+        found.push(name);
+        rest = after.strip_prefix('[').map_or(Some(after), past_key)?;
+        rest = match rest.strip_prefix('.') {
+            Some(next) if !next.is_empty() => next,
+            Some(_) => return None,
+            None if rest.is_empty() => rest,
+            None => return None,
+        };
+    }
+    Some(found)
+}
+
+/// What follows the key of an instance, behind its bracket.
+fn past_key(text: &str) -> Option<&str> {
+    let Some(quoted) = text.strip_prefix('"') else {
+        return text.split_once(']').map(|(_, after)| after);
+    };
+    let mut escaped = false;
+    let end = quoted.find(|c| {
+        let ends = c == '"' && !escaped;
+        escaped = c == '\\' && !escaped;
+        ends
+    })?;
+    quoted.get(end + 1..)?.strip_prefix(']')
 }
 
 /// The resources of a module and of those below it.
-fn values(source: &Arc<SourceText>, module: &Node, content: &mut Content, depth: usize) {
+fn values(
+    (source, fixed): (&Arc<SourceText>, &str),
+    module: &Node,
+    base: &Result<String, String>,
+    content: &mut Content,
+    depth: usize,
+) {
     for resource in module.get("resources").map(Node::items).unwrap_or_default() {
-        let address = resource.get("address").and_then(Node::str).unwrap_or("");
-        let kind = resource.get("type").and_then(Node::str).unwrap_or("");
-        if let Some(values) = resource.get("values") {
-            content.found.extend(policy(source, kind, address, values, STATE));
+        let said = Said::of(source, resource, fixed);
+        if let Some((said, values)) = said.zip(resource.get("values")) {
+            content.take(said.policy(values, base));
         }
     }
-    if depth < super::node::MAX_DEPTH {
+    if depth < MAX_DEPTH {
         for below in module.get("child_modules").map(Node::items).unwrap_or_default() {
-            values(source, below, content, depth + 1);
+            values((source, fixed), below, base, content, depth + 1);
         }
     }
 }
@@ -139,12 +362,18 @@ fn values(source: &Arc<SourceText>, module: &Node, content: &mut Content, depth:
 fn state_file(source: &Arc<SourceText>, root: &Node) -> Content {
     let mut content = Content::default();
     for resource in root.get("resources").map(Node::items).unwrap_or_default() {
-        let kind = resource.get("type").and_then(Node::str).unwrap_or("");
-        let name = resource.get("name").and_then(Node::str).unwrap_or("");
+        let Some(said) = Said::of(source, resource, STATE) else {
+            continue;
+        };
+        // `provider["registry.terraform.io/hashicorp/vault"].team`
+        let provider = resource.get("provider").and_then(Node::str).unwrap_or("");
+        let base = match provider.rsplit_once("].") {
+            Some((_, alias)) => Err(format!("a state does not tell where its provider `{alias}` writes")),
+            None => Ok(String::new()),
+        };
         for instance in resource.get("instances").map(Node::items).unwrap_or_default() {
             if let Some(values) = instance.get("attributes") {
-                let address = format!("{kind}.{name}");
-                content.found.extend(policy(source, kind, &address, values, STATE));
+                content.take(said.policy(values, &base));
             }
         }
     }
