@@ -169,28 +169,46 @@ impl<'a> Makers<'a> {
 }
 
 /// Of a path with a mark in the place of a secret not all is known: what it was allowed by stays as it is, and so does every stanza
-/// that has such a secret in its own path.
+/// that has a secret in its own path and may be about that one.
 fn marked(known: &Known<'_>, doubted: &mut BTreeMap<StanzaId, Doubt>) {
-    let mut first = None;
-    for d in known
-        .demands
-        .iter()
-        .filter(|d| d.was_allowed() && secret::is_marked(&d.path))
-    {
+    let mut asked: BTreeMap<String, Doubt> = BTreeMap::new();
+    for d in known.demands.iter().filter(|d| d.was_allowed()) {
+        let Some(pattern) = with_holes(&d.path, secret::is_mark) else {
+            continue;
+        };
         let doubt = Doubt::by(d);
         for (stanza, _) in allowed_by(d, known.sets) {
             note(doubted, stanza, Some(&doubt));
         }
-        if first.as_ref().is_none_or(|known| doubt < *known) {
-            first = Some(doubt);
+        let first = asked.entry(pattern).or_insert_with(|| doubt.clone());
+        if doubt < *first {
+            *first = doubt;
         }
     }
     replaced(known, doubted);
+    let asked: Vec<(Option<Pattern>, Doubt)> = asked
+        .into_iter()
+        .map(|(pattern, doubt)| (Pattern::parse(&pattern, "").ok(), doubt))
+        .collect();
     for id in known.policies.stanzas() {
-        if matches!(secret::path(&known.policies[id].path), Cow::Owned(_)) {
-            note(doubted, id, first.as_ref());
+        let path = &known.policies[id].path;
+        let Cow::Owned(own) = secret::path(path) else { continue };
+        let namespace = &known.policies[id.policy()].namespace;
+        let own = with_holes(&own, secret::is_mark).filter(|_| !is_templated(path));
+        let own = own.and_then(|own| Pattern::parse(&own, namespace).ok());
+        let of_it = asked
+            .iter()
+            .filter(|(pattern, _)| may_meet(pattern.as_ref(), own.as_ref()));
+        for (_, doubt) in of_it {
+            note(doubted, id, Some(doubt));
         }
     }
+}
+
+/// Whether two patterns may match one path; none may be any.
+fn may_meet(one: Option<&Pattern>, other: Option<&Pattern>) -> bool {
+    !one.zip(other)
+        .is_some_and(|(one, other)| relation::disjoint(one, other))
 }
 
 /// Of a path in which a pipeline replaced something nobody knows what was asked for: whatever of its maker's list could have decided it
@@ -198,7 +216,9 @@ fn marked(known: &Known<'_>, doubted: &mut BTreeMap<StanzaId, Doubt>) {
 fn replaced(known: &Known<'_>, doubted: &mut BTreeMap<StanzaId, Doubt>) {
     let mut looked_at: BTreeSet<(SetId, String)> = BTreeSet::new();
     for d in known.demands.iter().filter(|d| d.was_allowed()) {
-        let Some(pattern) = with_holes(&d.path) else { continue };
+        let Some(pattern) = with_holes(&d.path, secret::is_replaced) else {
+            continue;
+        };
         if !looked_at.insert((d.set, pattern.clone())) {
             continue;
         }
@@ -208,11 +228,7 @@ fn replaced(known: &Known<'_>, doubted: &mut BTreeMap<StanzaId, Doubt>) {
             let namespace = &known.policies[number].namespace;
             for id in known.policies.stanzas_of(number) {
                 let own = pattern_of(namespace, &known.policies[id]);
-                let is_apart = asked
-                    .as_ref()
-                    .zip(own)
-                    .is_some_and(|(asked, own)| relation::disjoint(asked, &own));
-                if !is_apart {
+                if may_meet(asked.as_ref(), own.as_ref()) {
                     note(doubted, id, Some(&doubt));
                 }
             }
@@ -221,12 +237,12 @@ fn replaced(known: &Known<'_>, doubted: &mut BTreeMap<StanzaId, Doubt>) {
 }
 
 /// A path with `+` for each segment that is not what was asked for, and with `*` where that is the last; none where all of it is.
-fn with_holes(path: &str) -> Option<String> {
-    if !path.split('/').any(secret::is_replaced) {
+fn with_holes(path: &str, is_hole: fn(&str) -> bool) -> Option<String> {
+    if !path.split('/').any(is_hole) {
         return None;
     }
     let mut segments: Vec<&str> = path.split('/').collect();
-    for segment in segments.iter_mut().filter(|segment| secret::is_replaced(segment)) {
+    for segment in segments.iter_mut().filter(|segment| is_hole(segment)) {
         *segment = "+";
     }
     if let Some(last) = segments.last_mut().filter(|last| **last == "+") {

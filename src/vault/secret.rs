@@ -17,8 +17,13 @@ pub const SECRET_ID: &str = "(secret-id)";
 /// Whether a mark stands in a path, so that not all of it is known.
 #[must_use]
 pub fn is_marked(path: &str) -> bool {
-    let marks = [TOKEN, ACCESSOR, LEASE, SECRET_ID];
-    path.contains('(') && path.split('/').any(|segment| marks.contains(&segment))
+    path.contains('(') && path.split('/').any(is_mark)
+}
+
+/// Whether a segment of a path is such a mark.
+#[must_use]
+pub fn is_mark(segment: &str) -> bool {
+    [TOKEN, ACCESSOR, LEASE, SECRET_ID].contains(&segment)
 }
 
 /// Whether a segment of a path is what somebody else put in the place of it, or of a part of it, on the way to us: brackets with a
