@@ -156,6 +156,8 @@ pub struct Joined {
     pub untold: Untold,
     /// Policies that somebody holds and that were not read, with who.
     pub missing: BTreeMap<PolicyId, BTreeSet<HolderId>>,
+    /// Those of them that the server does not have.
+    pub nowhere: BTreeSet<PolicyId>,
     /// Policies that were not read and that somebody's list may mean, where the namespace of its token is not known.
     pub may_be_missing: BTreeSet<PolicyId>,
     /// Every path known.
@@ -210,6 +212,12 @@ impl Joined {
         is_alone || self.unexplained_by.contains(&holder) || self.kept_for.contains(&holder)
     }
 
+    /// Policies that somebody holds, that were not read, and that may exist, with who.
+    pub fn unread(&self) -> impl Iterator<Item = (&PolicyId, &BTreeSet<HolderId>)> {
+        let may_exist = |(policy, _): &(&PolicyId, &BTreeSet<HolderId>)| !self.nowhere.contains(policy);
+        self.missing.iter().filter(may_exist)
+    }
+
     /// Whether a stanza is not to be touched, for anybody.
     #[must_use]
     pub fn is_fixed(&self, stanza: StanzaId) -> bool {
@@ -255,7 +263,7 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
         }
     }
     let policies = Table::from(policies);
-    let by_name = ByName::new(&policies);
+    let by_name = ByName::new(&policies, deployment);
     let reader = Reader {
         namespaces,
         by_name: &by_name,
@@ -422,6 +430,11 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
             missing.entry(policy.clone()).or_default().extend(&set.holders);
         }
     }
+    let nowhere = missing
+        .keys()
+        .filter(|policy| by_name.is_nowhere(policy))
+        .cloned()
+        .collect();
     let (doubted, unexplained_by) = doubt::stanzas(&doubt::Known {
         policies: &policies,
         demands: &demands,
@@ -461,6 +474,7 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
         cut: lost.cut.saturating_add(lost.whole),
         untold,
         missing,
+        nowhere,
         may_be_missing,
         universe,
         inferred,
@@ -542,6 +556,53 @@ mod tests {
         assert_eq!(outcome("s/c"), Outcome::NotExplained);
         assert_eq!(j.missing.keys().map(ToString::to_string).collect::<Vec<_>>(), ["x"]);
         assert_eq!(j.uses[&first(&j, "p")][&Capability::Read].requests, 3);
+    }
+
+    #[test]
+    fn what_the_server_does_not_have_leaves_nothing_unknown() {
+        let with = |listed: &[&str]| {
+            let names = listed.iter().map(|name| (*name).to_owned()).collect();
+            let deployment = Deployment {
+                policies: BTreeMap::from([(String::new(), names)]),
+                ..Deployment::default()
+            };
+            join(Inputs {
+                facts: vec![demand("s/a", &["p", "x"], 3, 0)].into(),
+                policies: vec![policy("p", "path \"s/a\" { capabilities = [\"read\"] }")],
+                deployment: Some(&deployment),
+                profile: Profile::default(),
+                now: None,
+            })
+        };
+        let unread = |joined: &Joined| {
+            joined
+                .unread()
+                .map(|(policy, _)| policy.to_string())
+                .collect::<Vec<_>>()
+        };
+        let is_known = |joined: &Joined| joined.sets.iter().all(AccessSet::is_known);
+        let (nowhere, exists) = (with(&["default", "p"]), with(&["default", "p", "x"]));
+        assert!(unread(&nowhere).is_empty() && is_known(&nowhere));
+        assert_eq!(nowhere.missing.len(), 1, "it stays in the lists");
+        assert_eq!(unread(&exists), ["x"]);
+        assert!(!is_known(&exists));
+    }
+
+    #[test]
+    fn a_lease_that_was_renewed_by_its_path_holds_what_may_be_about_it() {
+        let stanza = |path: &str| format!("path \"{path}\" {{ capabilities = [\"update\"] }}\n");
+        let paths = [
+            "sys/leases/renew/*",
+            "sys/leases/renew/db/creds/x/*",
+            "sys/leases/renew/db/creds/y/*",
+            "sys/leases/revoke/*",
+        ];
+        let text: String = paths.iter().map(|path| stanza(path)).collect();
+        let mut renewed = demand("sys/leases/renew/db/creds/x/(lease)", &["p"], 1, 0);
+        renewed.capability = Capability::Update;
+        let joined = joined(vec![policy("p", &text)], vec![renewed]);
+        let doubted: Vec<&str> = joined.doubted.keys().map(|&id| &*joined.policies[id].path).collect();
+        assert_eq!(doubted, paths[..2]);
     }
 
     #[test]

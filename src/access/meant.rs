@@ -346,7 +346,7 @@ mod tests {
     fn read(policies: &Table, id: &str, held: &Held, at: &str) -> (Vec<Vec<String>>, bool) {
         let mut namespaces = Namespaces::default();
         namespaces.note("aB3xY", "team/");
-        let by_name = ByName::new(policies);
+        let by_name = ByName::new(policies, None);
         let reader = Reader {
             namespaces: &namespaces,
             by_name: &by_name,
@@ -412,7 +412,7 @@ mod tests {
     #[test]
     fn every_list_of_a_principal_is_settled() {
         let both: Table = [policy("", "admin"), policy("", "lead")].into_iter().collect();
-        let (namespaces, by_name) = (Namespaces::default(), ByName::new(&both));
+        let (namespaces, by_name) = (Namespaces::default(), ByName::new(&both, None));
         let reader = Reader {
             namespaces: &namespaces,
             by_name: &by_name,

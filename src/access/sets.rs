@@ -2,6 +2,7 @@
 
 use super::holder::{Holder, HolderId};
 use super::meant::HeldSet;
+use crate::deployment::Deployment;
 use crate::index::{Idx, IndexVec};
 use crate::policy::acl::{Acl, RuleId};
 use crate::policy::model::Policy;
@@ -10,7 +11,7 @@ use crate::policy::table::{InList, StanzaIdx, Table, stanza_in};
 use crate::policy::template::{Identity, is_templated, literal_start};
 use crate::vault::{CapabilitySet, PolicyId};
 use rayon::prelude::*;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Number of an access set in [`super::Joined::sets`].
 pub type SetId = Idx<AccessSet>;
@@ -27,6 +28,8 @@ pub struct AccessSet {
     pub policies: Vec<PolicyNumber>,
     /// Policies of it that were not read.
     pub missing: Vec<PolicyId>,
+    /// Whether one of these may exist.
+    pub unread: bool,
     /// Whether the list may hold others, for all that the log says.
     pub open: bool,
     /// The compiled list.
@@ -59,7 +62,7 @@ impl AccessSet {
     /// Whether all its policies are known.
     #[must_use]
     pub fn is_known(&self) -> bool {
-        self.missing.is_empty() && !self.open
+        !self.unread && !self.open
     }
 
     /// Whether a stanza that could not be filled for want of the identity may decide something below `lead`.
@@ -72,26 +75,35 @@ impl AccessSet {
 }
 
 /// Policies by namespace and name.
-pub(super) struct ByName<'a>(HashMap<(&'a str, &'a str), PolicyNumber>);
+pub(super) struct ByName<'a> {
+    read: HashMap<(&'a str, &'a str), PolicyNumber>,
+    /// The names of all that the server has, by namespace, as far as that is known.
+    listed: Option<&'a BTreeMap<String, BTreeSet<String>>>,
+}
 
 impl<'a> ByName<'a> {
-    pub(super) fn new(policies: &'a Table) -> Self {
-        Self(
-            policies
-                .numbered()
-                .map(|(n, p)| ((&*p.namespace, &*p.name), n))
-                .collect(),
-        )
+    pub(super) fn new(policies: &'a Table, deployment: Option<&'a Deployment>) -> Self {
+        let read = policies.numbered().map(|(n, p)| ((&*p.namespace, &*p.name), n));
+        Self {
+            read: read.collect(),
+            listed: deployment.map(|deployment| &deployment.policies),
+        }
+    }
+
+    /// Whether the server has no policy of that name, and had none when it was asked.
+    pub(super) fn is_nowhere(&self, policy: &PolicyId) -> bool {
+        let of_space = self.listed.and_then(|listed| listed.get(&*policy.namespace));
+        of_space.is_some_and(|names| !names.contains(&*policy.name))
     }
 
     /// The namespaces that have policies, and the root namespace.
     pub(super) fn namespaces(&self) -> BTreeSet<&'a str> {
-        self.0.keys().map(|(namespace, _)| *namespace).chain([""]).collect()
+        self.read.keys().map(|(namespace, _)| *namespace).chain([""]).collect()
     }
 
     /// The policy of that name in that namespace, and in no other.
     pub(super) fn find(&self, namespace: &str, name: &str) -> Option<PolicyNumber> {
-        self.0.get(&(namespace, name)).copied()
+        self.read.get(&(namespace, name)).copied()
     }
 }
 
@@ -159,7 +171,7 @@ impl<'a> Sets<'a> {
     }
 
     pub(super) fn compile(self, holders_known: &IndexVec<Holder>) -> IndexVec<AccessSet> {
-        let (all, profile, now) = (self.policies, self.profile, self.now);
+        let (all, by_name, profile, now) = (self.policies, self.by_name, self.profile, self.now);
         let compiled: Vec<AccessSet> = Vec::from(self.found)
             .into_par_iter()
             .map(|found| {
@@ -186,6 +198,7 @@ impl<'a> Sets<'a> {
                 };
                 AccessSet {
                     policies,
+                    unread: missing.iter().any(|policy| !by_name.is_nowhere(policy)),
                     missing,
                     open,
                     acl,

@@ -268,7 +268,7 @@ fn doubt_open(joined: &Joined, policy: PolicyNumber) -> Option<String> {
         ));
     }
     let may_be_this = |missing: &&PolicyId| unheld && !missing.is_fixed() && may_be_one(joined, read, missing);
-    if let Some(missing) = joined.missing.keys().find(may_be_this) {
+    if let Some(missing) = joined.unread().map(|(missing, _)| missing).find(may_be_this) {
         return Some(format!(
             "nobody holds it, while `{missing}` is held and was not read: this may be that one"
         ));

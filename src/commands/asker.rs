@@ -54,7 +54,11 @@ impl<'p> Known<'p> {
     pub(super) fn principal(&self, name: &str, talk: &Talk) -> Result<Asker<'p>, Failure> {
         let number = find(self.joined, name)?;
         let set = self.joined.current_set(number);
-        for missing in &set.missing {
+        let unread = set
+            .missing
+            .iter()
+            .filter(|policy| !self.joined.nowhere.contains(policy));
+        for missing in unread {
             talk.warn(&format!(
                 "policy `{missing}` of `{name}` was not read: the answer leaves it out"
             ));

@@ -57,8 +57,8 @@ pub(super) fn run(
         Target::parse(path).map_err(|e| Failure::from_error(&e, Some("a pattern is written as in a policy")))?;
     let root = Policy::root();
     let everybody = everybody(&joined, deployment.as_ref(), &root);
-    if !joined.missing.is_empty() {
-        let names: Vec<String> = joined.missing.keys().map(|policy| format!("`{policy}`")).collect();
+    let names: Vec<String> = joined.unread().map(|(policy, _)| format!("`{policy}`")).collect();
+    if !names.is_empty() {
         talk.warn(&format!(
             "policies that somebody holds were not read, and may let more through: {}",
             names.join(", ")

@@ -100,6 +100,7 @@ pub fn read(place: &Path) -> Result<Deployment, DeploymentError> {
         unread: mark.as_ref().map(unread).unwrap_or_default(),
         lists_entities: place.join(files::ENTITIES).exists(),
         as_of: mark.as_ref().and_then(|mark| mark.taken),
+        policies: mark.as_ref().map(|mark| mark.policies.clone()).unwrap_or_default(),
         left_out: Vec::new(),
     };
     if found {
@@ -333,6 +334,7 @@ impl Exported {
             secrets,
             namespaces: Vec::new(),
             unread: Vec::new(),
+            policies: BTreeMap::new(),
             left_out: Vec::new(),
         }
     }
@@ -414,6 +416,7 @@ mod tests {
             version: None,
             taken: None,
             secrets_listed: true,
+            policies: BTreeMap::new(),
             template_switches: Vec::new(),
             missing: vec![missing("auth/approle/role"), missing("secret/metadata")],
             long_names: BTreeMap::new(),

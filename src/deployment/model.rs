@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A snapshot of a deployment, or what is known of one.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -22,6 +22,8 @@ pub struct Deployment {
     pub secrets: Vec<String>,
     /// Namespaces besides root, in the form `a/b/`.
     pub namespaces: Vec<String>,
+    /// Names of the policies that the server has, by namespace, where all of them were listed: others that something names do not exist.
+    pub policies: BTreeMap<String, BTreeSet<String>>,
     /// What hands out policies and could not be read, as `read auth/approle/role/+ (denied)`: what is there is not known.
     pub unread: Vec<String>,
     /// The time that it is of, by the clock of the server: what was written later may be otherwise.

@@ -245,7 +245,7 @@ impl Reader<'_> {
         }
         let mounts = parse::mounts(namespace, "", &mounts);
         let auth_mounts = parse::mounts(namespace, "auth/", &auth_mounts);
-        self.policies(namespace, &mut snapshot.policies)?;
+        self.policies(namespace, snapshot)?;
         for mount in &auth_mounts {
             let mut known = false;
             for items in required::items_of(&mount.kind) {
@@ -302,14 +302,20 @@ impl Reader<'_> {
         Ok(table.into_iter().filter(|(_, v)| v.is_object()).collect())
     }
 
-    fn policies(&mut self, namespace: &str, policies: &mut Vec<PolicyText>) -> Result<(), LiveError> {
+    fn policies(&mut self, namespace: &str, snapshot: &mut Snapshot) -> Result<(), LiveError> {
         let mut names = self.names(namespace, required::POLICIES)?;
+        let mut missed = self.missing.keys();
+        let is_whole = !missed.any(|(of, path, ..)| of == namespace && path.starts_with(required::POLICIES));
+        if is_whole && !names.is_empty() {
+            let all = names.iter().cloned().collect();
+            snapshot.deployment.policies.insert(namespace.to_owned(), all);
+        }
         // `root` has no text: it allows all, whatever it says.
         names.retain(|name| name != "root");
         for (name, value) in self.values(namespace, required::POLICIES, names)? {
             if let Some(text) = value.get("policy").and_then(Value::as_str) {
                 let switch = |key: &str| value.get(key).and_then(Value::as_bool) == Some(true);
-                policies.push(PolicyText {
+                snapshot.policies.push(PolicyText {
                     namespace: namespace.to_owned(),
                     name,
                     text: text.to_owned(),
@@ -538,6 +544,7 @@ impl Reader<'_> {
 mod tests {
     use super::*;
     use crate::deployment::connection::{Connection, Given};
+    use std::collections::BTreeSet;
     use std::io::{BufRead, BufReader, Write};
     use std::net::TcpListener;
 
@@ -603,6 +610,14 @@ mod tests {
         let snapshot = taken(&server("\"../../x/\",\"\",\"a\\r\\nX-Evil: 1/\"", "\"root\""));
         assert!(snapshot.deployment.namespaces.is_empty());
         assert!(reasons(&snapshot).contains(&"names that no namespace can have"));
+    }
+
+    #[test]
+    fn names_of_policies_are_kept_where_all_were_listed() {
+        let listed = |folders| taken(&server("", folders)).deployment.policies;
+        let all = BTreeSet::from(["default".to_owned(), "root".to_owned()]);
+        assert_eq!(listed("\"default\",\"root\""), BTreeMap::from([(String::new(), all)]));
+        assert!(listed("\"default\",\"d/\"").is_empty());
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::staged;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -49,6 +49,9 @@ pub struct Mark {
     /// What the token could not read.
     #[serde(default)]
     pub missing: Vec<Missing>,
+    /// Names of the policies that the server has, by namespace, where all of them were listed.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub policies: BTreeMap<String, BTreeSet<String>>,
     /// Names that are too long for a file, by what their files and folders are called.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub long_names: BTreeMap<String, String>,
@@ -195,6 +198,7 @@ fn plan(snapshot: &Snapshot) -> Result<BTreeMap<PathBuf, Vec<u8>>, WriteError> {
         taken: d.as_of,
         secrets_listed: snapshot.secrets_listed,
         missing: snapshot.missing.clone(),
+        policies: d.policies.clone(),
         long_names: long_names(snapshot),
         template_switches: snapshot
             .policies
@@ -424,6 +428,7 @@ mod tests {
                 }],
                 secrets: vec!["secret/data/a".into()],
                 namespaces: vec!["a/b/".into()],
+                policies: BTreeMap::from([("a/b/".into(), BTreeSet::from(["default".into(), "web".into()]))]),
                 ..Deployment::default()
             },
             policies: vec![

@@ -70,10 +70,16 @@ pub(super) fn notes(joined: &Joined, coverage: &CoverageView) -> Vec<String> {
             crate::analysis::evidence::days(coverage.window_days)
         ));
     }
-    for (policy, holders) in &joined.missing {
+    for (policy, holders) in joined.unread() {
+        let how = match policy.is_default() {
+            true => {
+                "Servers bring it, and anybody may have changed it: put what `vault policy read default` prints beside the others."
+            }
+            false => "Export it too.",
+        };
         notes.push(format!(
             "Policy `{policy}` was in force for {} principals but is not among the policies read: what they may do is \
-             unknown, and nothing of theirs is taken away. Export it too.",
+             unknown, and nothing of theirs is taken away. {how}",
             holders.len()
         ));
     }

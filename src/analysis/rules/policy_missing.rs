@@ -52,6 +52,13 @@ impl Rule for PolicyMissing {
                     draft.detail = format!("The servers attach it to {who} by themselves; what it allows here is not known.");
                     draft.remedy = "Export `default` with the other policies.".to_owned();
                     draft.severity = Some(Severity::Info);
+                } else if joined.nowhere.contains(policy) {
+                    draft.title = format!("policy `{name}` is attached, and does not exist");
+                    draft.detail = format!(
+                        "It was in force for {who}, and the server had no such policy when the snapshot was taken: whoever may write \
+                         `sys/policies/acl/{name}` decides what they can do."
+                    );
+                    draft.remedy = "Detach the name, or write the policy that was meant.".to_owned();
                 } else if does_something > 0 {
                     draft.detail = format!(
                         "It was in force for {who}. {} of theirs were allowed that the policies read do not explain, so it does exist \
