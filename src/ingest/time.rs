@@ -1,8 +1,10 @@
-//! Times of entries: RFC 3339 with any fraction, as nanoseconds since 1970.
+//! Times of entries: RFC 3339 with any fraction, and what databases make of it, as nanoseconds since 1970.
 
 use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 
-/// Nanoseconds since 1970 of an RFC 3339 time; none if it is no time or outside of what 64 bits hold.
+/// Nanoseconds since 1970 of a time; none if it is no time or outside of what 64 bits hold.
 #[must_use]
 pub fn parse(raw: &[u8]) -> Option<i64> {
     utc(raw).or_else(|| general(raw))
@@ -104,8 +106,16 @@ fn general(raw: &[u8]) -> Option<i64> {
     let parsed = text
         .parse::<Timestamp>()
         .ok()
-        .or_else(|| shortened(text)?.parse().ok())?;
+        .or_else(|| shortened(text)?.parse().ok())
+        .or_else(|| without_offset(text))?;
     i64::try_from(parsed.as_nanosecond()).ok()
+}
+
+/// A time as databases export it: in UTC, which they say in words or not at all.
+fn without_offset(text: &str) -> Option<Timestamp> {
+    let text = text.strip_suffix("UTC").map_or(text, str::trim_end);
+    let civil: DateTime = text.contains(':').then(|| text.parse().ok())??;
+    civil.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
 }
 
 /// A time whose fraction is cut to nine digits.
@@ -130,6 +140,11 @@ mod tests {
             ("1970-01-01T00:00:00.000000001Z", Some(1)),
             ("1970-01-01T00:00:00.0000000019Z", Some(1)),
             ("1970-01-01T02:00:00+02:00", Some(0)),
+            ("1970-01-01 00:00:01Z", Some(1_000_000_000)),
+            ("1970-01-01 00:00:01 UTC", Some(1_000_000_000)),
+            ("1970-01-01 00:00:01.5", Some(1_500_000_000)),
+            ("1970-01-01T00:00:01", Some(1_000_000_000)),
+            ("1970-01-01", None),
             ("2016-02-29T12:00:00Z", Some(1_456_747_200_000_000_000)),
             ("2015-02-29T12:00:00Z", None),
             ("0001-01-01T00:00:00Z", None),
