@@ -4,7 +4,8 @@ use super::matrix::{Permissions, permission};
 use super::model::Options;
 use crate::access::Joined;
 use crate::optimize::proof::{ProposedNumber, Scheme};
-use crate::vault::{Capability, glob};
+use crate::policy::model::Policy;
+use crate::vault::Capability;
 
 /// A policy to keep.
 pub(super) struct Kept {
@@ -14,9 +15,10 @@ pub(super) struct Kept {
     pub(super) permissions: Vec<u32>,
 }
 
-/// Whether a name is among those to keep: `*` at the end stands for any rest.
-pub(super) fn is_named(keep: &[String], name: &str) -> bool {
-    keep.iter().any(|entry| glob::is_named(entry, name))
+/// Whether a policy is among those to keep.
+pub(super) fn is_meant(keep: &[String], policy: &Policy) -> bool {
+    let id = policy.id();
+    keep.iter().any(|entry| id.is_meant_by(entry))
 }
 
 /// The policies to keep as sets of permissions. One with a `deny` takes from others and is no role.
@@ -33,7 +35,7 @@ pub(super) fn kept(
             .stanzas
             .iter()
             .all(|s| !s.capability_set().contains(Capability::Deny));
-        let named = is_named(options.keep, &policy.name) && !fixed.contains(&n);
+        let named = is_meant(options.keep, policy) && !fixed.contains(&n);
         if !named || !plain || policy.is_root() || joined.policies.is_empty() || policy.stanzas.is_empty() {
             continue;
         }
@@ -53,16 +55,4 @@ pub(super) fn kept(
         }
     }
     found
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_may_end_in_a_star() {
-        let keep = ["team-*".to_owned(), "ops".to_owned()];
-        assert!(is_named(&keep, "team-web") && is_named(&keep, "ops"));
-        assert!(!is_named(&keep, "ops-2") && !is_named(&keep, "web"));
-    }
 }

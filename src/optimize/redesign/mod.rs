@@ -129,11 +129,11 @@ pub fn redesign(joined: &Joined, tightened: &Scheme, options: &Options<'_>) -> O
 
 /// The policies of a scheme that were asked to be kept.
 fn named(scheme: &Scheme, options: &Options<'_>) -> Vec<Arc<str>> {
-    let names = scheme.policies.iter().map(|p| &p.name);
-    names
-        .filter(|name| keep::is_named(options.keep, name))
-        .cloned()
-        .collect()
+    let kept = scheme
+        .policies
+        .iter()
+        .filter(|policy| keep::is_meant(options.keep, policy));
+    kept.map(|policy| policy.name.clone()).collect()
 }
 
 /// Policies, stanzas and exposure at their price; policies that were asked to be kept are free.
@@ -142,7 +142,7 @@ fn price(found: &Redesign, options: &Options<'_>) -> f64 {
         .scheme
         .policies
         .iter()
-        .filter(|p| keep::is_named(options.keep, &p.name))
+        .filter(|policy| keep::is_meant(options.keep, policy))
         .collect();
     let stanzas: usize = free.iter().map(|p| p.stanzas.len()).sum();
     size::price(&found.size, options.price.lambda) - (free.len() + stanzas) as f64
