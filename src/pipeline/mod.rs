@@ -290,7 +290,7 @@ fn foreseen<'a>(
             evidence::days(coverage.window_days)
         ))
     } else {
-        outlook.on_own_past(&offer)
+        outlook.on_own_past(foresight)
     };
     let half = match short {
         true => 0.0,

@@ -40,9 +40,14 @@ impl Estimate {
     /// Looks `horizon` days ahead from the end of the past; earlier days tell how far off that is, as if nothing had been missed.
     #[must_use]
     pub fn new(units: &[Unit], missed: &[Missed], (end, horizon): (i32, i32), piece: f64) -> Self {
-        let origins = origins(units, end, horizon);
+        let expected = forecast(units, missed, end, horizon);
+        Self::of(expected, origins(units, end, horizon), units, piece)
+    }
+
+    /// Of what is expected, with earlier days that tell how far off it is.
+    fn of(expected: Vec<Expected>, origins: Vec<Origin>, units: &[Unit], piece: f64) -> Self {
         Self {
-            expected: forecast(units, missed, end, horizon),
+            expected,
             off: off(&origins, units, piece),
             origins,
             piece,
@@ -97,12 +102,37 @@ impl Estimate {
         spread
     }
 
-    /// What the same choice at earlier days of the past promised, and what came; the longest look ahead first.
+    /// What would have been chosen at the earliest of these days, with limits for the uses that were expected then, how it was promised,
+    /// and what came of it; none where there is no earlier day.
     #[must_use]
-    pub fn checked(&self, units: &[Unit], price: f64) -> Vec<(i32, Checked)> {
-        let check = |o: &Origin| (o.end - o.at, o.check(units, price, self.piece));
-        self.origins.iter().map(check).collect()
+    pub fn on_own_past(&self, units: &[Unit], limits: impl Fn(f64) -> Limits) -> Option<Tried> {
+        let origin = self.origins.first()?;
+        let days = origin.end - origin.at;
+        let seen = units.iter().filter_map(|unit| unit.counts(origin.at).first().copied());
+        let seen: f64 = seen.map(f64::from).sum();
+        // Nothing that was seen later.
+        let before = origins(units, origin.at, days);
+        let then = Self::of(origin.expected.clone(), before, units, self.piece);
+        let choice = then.within(units, limits(seen * f64::from(days) / f64::from(origin.at.max(1))));
+        let formed = units.iter().zip(&choice.chosen).zip(&then.expected);
+        let promised = then.spread(formed.map(|((unit, chosen), expected)| (unit, chosen, expected)));
+        Some(Tried {
+            days,
+            promised,
+            came: origin.tried(units, &choice.chosen),
+        })
     }
+}
+
+/// What came of a choice that was made at an earlier day.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Tried {
+    /// So many days before the end of the past.
+    pub days: i32,
+    /// What it promised.
+    pub promised: Spread,
+    /// What came.
+    pub came: Checked,
 }
 
 impl Off {
@@ -194,17 +224,16 @@ mod tests {
         assert!(promise(&[dropped(1, 10.0, 0.0)]).common > promise(&[dropped(1, 10.0, 30.0)]).common);
     }
 
-    #[test]
-    fn earlier_days_raise_what_was_too_little() {
-        // Nothing new in the first sixty days; then a new path every day, below each of many.
+    /// Six units in use from the first day on, to which a new path comes on each of these days, and on each is used for good.
+    fn growing(days: impl Fn(i32) -> std::ops::Range<i32>) -> Vec<Unit> {
+        let leaf = |day: i32| Place {
+            parent: Some(0),
+            depth: 1,
+            open: 0.0,
+            first: day,
+            uses: (day..90).map(|d| (d, 1)).collect(),
+        };
         let unit = |shift: i32| {
-            let leaf = |day: i32| Place {
-                parent: Some(0),
-                depth: 1,
-                open: 0.0,
-                first: day,
-                uses: (day..90).map(|d| (d, 1)).collect(),
-            };
             let mut places = vec![Place {
                 parent: None,
                 depth: 0,
@@ -213,7 +242,7 @@ mod tests {
                 uses: Vec::new(),
             }];
             places.push(leaf(0));
-            places.extend((62 + shift..90).map(leaf));
+            places.extend(days(shift).map(leaf));
             Unit {
                 likes: vec![7],
                 places,
@@ -223,9 +252,31 @@ mod tests {
                 ..Unit::default()
             }
         };
-        let units: Vec<Unit> = (0..6).map(unit).collect();
-        let found = Estimate::new(&units, &[], (90, 60), 5.0);
+        (0..6).map(unit).collect()
+    }
+
+    #[test]
+    fn earlier_days_raise_what_was_too_little() {
+        // Nothing new in the first sixty days; then a new path every day, below each of many.
+        let found = Estimate::new(&growing(|shift| 62 + shift..90), &[], (90, 60), 5.0);
         assert!(found.off.factor > 1.5, "{:?}", found.off);
+    }
+
+    #[test]
+    fn what_an_earlier_day_would_have_chosen_keeps_to_its_budget() {
+        // New paths until the fortieth day: to close what is around them costs little today, and cost much then.
+        let units = growing(|shift| 20..34 + shift);
+        let found = Estimate::new(&units, &[], (90, 60), 5.0);
+        let limits = |uses: f64| Limits {
+            budget: uses / 10.0,
+            each: 1e9,
+            worth: 0.0,
+        };
+        let today = found.within(&units, limits(5000.0));
+        let tried = found.on_own_past(&units, limits).unwrap();
+        assert!(today.open < 600.0, "something goes today: {today:?}");
+        assert_eq!(tried.days, 30);
+        assert!(tried.promised.mean <= tried.came.uses / 10.0, "{tried:?}");
     }
 
     proptest! {

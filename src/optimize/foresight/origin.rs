@@ -5,7 +5,7 @@
 )]
 
 use super::births::Unit;
-use super::choice::{self, Form};
+use super::choice::{self, Chosen, Form};
 use super::forecast::{Expected, forecast};
 use rayon::prelude::*;
 
@@ -15,7 +15,7 @@ pub struct Origin {
     pub at: i32,
     /// The day after the last that is known.
     pub end: i32,
-    expected: Vec<Expected>,
+    pub(super) expected: Vec<Expected>,
 }
 
 /// What a choice at an earlier day promised, and what came.
@@ -48,49 +48,64 @@ impl Origin {
     /// What the best forms at this price would have denied.
     #[must_use]
     pub fn check(&self, units: &[Unit], price: f64, piece: f64) -> Checked {
-        let one = |(unit, expected): (&Unit, &Expected)| {
-            let chosen = choice::best(unit, expected, price, piece);
-            let came = |n: usize| -> f64 {
-                let uses = unit.places[n].uses.iter();
-                uses.filter(|(day, _)| (self.at..self.end).contains(day))
-                    .map(|(_, n)| f64::from(*n))
-                    .sum()
-            };
-            let mut whole = vec![false; unit.places.len()];
-            if let Form::Places(kept) = &chosen.form {
-                for &n in kept {
-                    whole[n as usize] = true;
-                }
-            }
-            let mut checked = Checked {
-                promised: chosen.denied,
-                ..Checked::default()
-            };
-            for (n, place) in unit.places.iter().enumerate() {
-                whole[n] |= place.parent.is_some_and(|p| whole[p as usize]);
-                let uses = came(n);
-                checked.uses += uses;
-                let denied = match chosen.form {
-                    Form::Keep => false,
-                    Form::Drop => true,
-                    Form::Places(_) => !whole[n],
-                };
-                if denied {
-                    checked.denied += uses;
-                }
-            }
-            checked
-        };
-        units
-            .par_iter()
-            .zip(&self.expected)
-            .map(one)
-            .collect::<Vec<_>>()
+        let pairs = units.par_iter().zip(&self.expected);
+        let all = pairs.map(|(unit, expected)| self.came(unit, &choice::best(unit, expected, price, piece)));
+        all.collect::<Vec<_>>()
             .into_iter()
-            .fold(Checked::default(), |a, b| Checked {
-                promised: a.promised + b.promised,
-                denied: a.denied + b.denied,
-                uses: a.uses + b.uses,
-            })
+            .fold(Checked::default(), Checked::and)
+    }
+
+    /// What these forms would have denied.
+    #[must_use]
+    pub fn tried(&self, units: &[Unit], chosen: &[Chosen]) -> Checked {
+        let pairs = units.par_iter().zip(chosen);
+        let all = pairs.map(|(unit, chosen)| self.came(unit, chosen));
+        all.collect::<Vec<_>>()
+            .into_iter()
+            .fold(Checked::default(), Checked::and)
+    }
+
+    /// What came for a unit in its form.
+    fn came(&self, unit: &Unit, chosen: &Chosen) -> Checked {
+        let came = |n: usize| -> f64 {
+            let uses = unit.places[n].uses.iter();
+            uses.filter(|(day, _)| (self.at..self.end).contains(day))
+                .map(|(_, n)| f64::from(*n))
+                .sum()
+        };
+        let mut whole = vec![false; unit.places.len()];
+        if let Form::Places(kept) = &chosen.form {
+            for &n in kept {
+                whole[n as usize] = true;
+            }
+        }
+        let mut checked = Checked {
+            promised: chosen.denied,
+            ..Checked::default()
+        };
+        for (n, place) in unit.places.iter().enumerate() {
+            whole[n] |= place.parent.is_some_and(|p| whole[p as usize]);
+            let uses = came(n);
+            checked.uses += uses;
+            let denied = match chosen.form {
+                Form::Keep => false,
+                Form::Drop => true,
+                Form::Places(_) => !whole[n],
+            };
+            if denied {
+                checked.denied += uses;
+            }
+        }
+        checked
+    }
+}
+
+impl Checked {
+    fn and(self, other: Self) -> Self {
+        Self {
+            promised: self.promised + other.promised,
+            denied: self.denied + other.denied,
+            uses: self.uses + other.uses,
+        }
     }
 }

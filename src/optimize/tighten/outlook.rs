@@ -8,10 +8,9 @@ use crate::optimize::edit::{Change, NewStanza};
 use crate::optimize::foresight::ForesightSettings;
 use crate::optimize::foresight::births::Unit;
 use crate::optimize::foresight::choice::{Chosen, Form, Limits};
-use crate::optimize::foresight::estimate::{Estimate, Off};
+use crate::optimize::foresight::estimate::{Estimate, Off, Tried};
 use crate::optimize::foresight::forecast::Expected;
 use crate::optimize::foresight::interval::Spread;
-use crate::optimize::foresight::origin::Checked;
 use crate::policy::pattern::Pattern;
 use crate::policy::relation;
 use crate::vault::{Capability, CapabilitySet};
@@ -46,8 +45,6 @@ type Formed<'a> = (&'a Grant, &'a Unit, &'a Chosen, &'a Expected);
 pub struct Offer {
     /// The budget: wrong denials for each use that is expected.
     pub budget: f64,
-    /// The price of an expected wrong denial that the budget comes to.
-    pub price: f64,
     /// What stays open, by weight and number of accesses alike.
     pub open: f64,
     /// Nothing within the budget leaves less open than this.
@@ -95,33 +92,16 @@ impl Outlook {
         self.estimate.off
     }
 
-    /// What the same choice at earlier days of the past promised, and what came.
+    /// The same choice made at an earlier day of the past, within the same budget and knowing no more than was known then, in a sentence;
+    /// none where there is too little of the past.
     #[must_use]
-    pub fn checked(&self, offer: &Offer) -> Vec<Checked> {
-        let all = self.estimate.checked(&self.units.units, offer.price);
-        all.into_iter().map(|(_, checked)| checked).collect()
-    }
-
-    /// The same choice made at an earlier day of the past, in a sentence; none where there is too little of it.
-    #[must_use]
-    pub fn on_own_past(&self, offer: &Offer) -> Option<String> {
-        let all = self.estimate.checked(&self.units.units, offer.price);
-        let (days, found) = all.first().copied()?;
-        let mean = found.promised * self.estimate.off.factor;
-        let scale = if offer.denied.mean > 0.0 {
-            mean / offer.denied.mean
-        } else {
-            1.0
-        };
-        let spread = Spread {
-            mean,
-            own: offer.denied.own * scale,
-            common: offer.denied.common,
-        };
-        let (low, high) = spread.interval();
+    pub fn on_own_past(&self, settings: &ForesightSettings) -> Option<String> {
+        let limits = |uses| self.limits(settings.budget, uses, settings);
+        let Tried { days, promised, came } = self.estimate.on_own_past(&self.units.units, limits)?;
+        let (low, high) = promised.interval();
         Some(format!(
             "Tried on your own past: this advice, made {days} days before the logs end, would have denied {:.0} of {:.0} later uses ({low:.0} to {high:.0} were expected).",
-            found.denied, found.uses
+            came.denied, came.uses
         ))
     }
 
@@ -134,24 +114,26 @@ impl Outlook {
     /// How many wrong denials a budget comes to.
     #[must_use]
     pub fn allowed(&self, budget: f64, settings: &ForesightSettings) -> f64 {
-        if budget > 0.0 {
-            (budget * self.uses).max(settings.at_least)
-        } else {
-            0.0
+        self.limits(budget, self.uses, settings).budget
+    }
+
+    /// What a budget comes to where so many uses are expected.
+    fn limits(&self, budget: f64, uses: f64, settings: &ForesightSettings) -> Limits {
+        Limits {
+            budget: match budget > 0.0 {
+                true => (budget * uses).max(settings.at_least),
+                false => 0.0,
+            },
+            // A larger budget is for those who would go beyond what one may bear, too.
+            each: (settings.per_principal * budget / settings.budget.max(1e-12)).max(settings.at_least),
+            worth: self.units.worth,
         }
     }
 
     /// The same with another budget: wrong denials for each use that is expected.
     #[must_use]
     pub fn within_budget(&self, budget: f64, settings: &ForesightSettings) -> Offer {
-        let whole = self.allowed(budget, settings);
-        // A larger budget is for those who would go beyond what one may bear, too.
-        let each = (settings.per_principal * budget / settings.budget.max(1e-12)).max(settings.at_least);
-        let limits = Limits {
-            budget: whole,
-            each,
-            worth: self.units.worth,
-        };
+        let limits = self.limits(budget, self.uses, settings);
         let found = self.estimate.within(&self.units.units, limits);
         let all = self.units.units.iter().zip(&found.chosen).zip(&self.estimate.expected);
         let denied = self
@@ -159,7 +141,6 @@ impl Outlook {
             .spread(all.map(|((unit, chosen), expected)| (unit, chosen, expected)));
         Offer {
             budget,
-            price: found.price,
             open: found.open,
             bound: found.bound,
             denied,
