@@ -10,6 +10,7 @@
 
 mod change;
 mod companies;
+mod releases;
 
 use crate::policy::model::Policy;
 use crate::policy::profile::Profile;
@@ -43,11 +44,13 @@ pub enum Company {
     Turnover,
     /// Features rolled out to all services of a tier at once, and tenants that come one after the other.
     Rollout,
+    /// Releases that log in by names of their own, pipelines, rotations of a quarter, people on call.
+    Releases,
 }
 
 impl Company {
     /// All.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Teams,
         Self::Cluster,
         Self::Steady,
@@ -56,6 +59,7 @@ impl Company {
         Self::Growth,
         Self::Turnover,
         Self::Rollout,
+        Self::Releases,
     ];
 
     /// Its name in flags.
@@ -70,6 +74,7 @@ impl Company {
             Self::Growth => "growth",
             Self::Turnover => "turnover",
             Self::Rollout => "rollout",
+            Self::Releases => "releases",
         }
     }
 }
@@ -259,6 +264,7 @@ pub fn year(plan: &Plan) -> Year {
         Company::Growth => Some(change::growth(&mut maker, plan.teams)),
         Company::Turnover => Some(change::turnover(&mut maker, plan.teams)),
         Company::Rollout => Some(change::rollout(&mut maker, plan.teams)),
+        Company::Releases => Some(releases::releases(&mut maker, plan.teams)),
     };
     if let Some(texts) = other {
         return Year {
