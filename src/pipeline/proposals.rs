@@ -267,32 +267,54 @@ fn new_role(joined: &Joined, role: &Role) -> ProposedPolicy {
     }
 }
 
-/// How to get from today's policies to the redesign.
-fn migration(assignments: &[Assignment], untouched: usize) -> Vec<String> {
-    let mut migration: Vec<String> =
-        vec!["tighten the policies of today, from which the redesign is made, wave by wave".to_owned()];
-    migration.push("write the new roles as policies: nobody holds them yet, so nothing changes".to_owned());
-    migration.push("add the new roles where each principal gets its policies, and watch for a while".to_owned());
-    migration.push(
-        "take the old policies away in the same places; tokens already out keep what their auth role gave them until they end"
-            .to_owned(),
-    );
-    migration.push("delete the old policies when no token holds them any more".to_owned());
+/// How to get from today's policies to the redesign: the steps that there are, in order; some policies may have to `wait` to be deleted.
+fn migration(policies: &[ProposedPolicy], assignments: &[Assignment], wait: bool) -> Vec<String> {
+    let any = |change: Change| policies.iter().any(|policy| policy.change == change);
     let ends = assignments.iter().filter(|one| ends_renewal(&one.kind)).count();
-    if ends > 0 {
-        migration.push(format!(
-            "tokens of the {ends} users and roles whose policies change cannot be renewed any more, by the rules of their auth methods: \
-             let them log in again, or wait for a quiet hour"
-        ));
-    }
-    if untouched > 0 {
-        migration.push(format!(
-            "{untouched} policy sets stay as they are: not all of their policies were read, a template in them could not be filled, whoever holds \
-             them makes tokens for others (whose policies servers require to be among its own, by name), or their auth role lets \
-             anybody in"
-        ));
-    }
-    migration
+    let steps = [
+        (
+            any(Change::Edit) || any(Change::Delete),
+            "tighten the policies of today, from which the redesign is made, wave by wave".to_owned(),
+        ),
+        (
+            any(Change::Add),
+            "write the new roles as policies: nobody holds them yet, so nothing changes".to_owned(),
+        ),
+        (
+            !assignments.is_empty(),
+            "add the new roles where each principal gets its policies, and watch for a while".to_owned(),
+        ),
+        (
+            !assignments.is_empty(),
+            "take the old policies away in the same places; tokens already out keep what their auth role gave them until they end"
+                .to_owned(),
+        ),
+        (
+            any(Change::Delete) || wait,
+            "delete the old policies when no token holds them any more".to_owned(),
+        ),
+        (
+            ends > 0,
+            format!(
+                "tokens of the {ends} users and roles whose policies change cannot be renewed any more, by the rules of their auth methods: \
+                 let them log in again, or wait for a quiet hour"
+            ),
+        ),
+    ];
+    steps.into_iter().filter_map(|(is, step)| is.then_some(step)).collect()
+}
+
+/// What the redesign leaves alone.
+fn untouched(sets: usize) -> Option<Withdrawn> {
+    (sets > 0).then(|| Withdrawn {
+        what: match sets {
+            1 => "one policy set stays as it is".to_owned(),
+            _ => format!("{sets} policy sets stay as they are"),
+        },
+        reason: "not all of its policies were read, a template in it could not be filled, whoever holds it makes tokens for others (whose \
+                 policies servers require to be among its own, by name), or its auth role lets anybody in"
+            .to_owned(),
+    })
 }
 
 fn redesign(joined: &Joined, tightened: &Tightening, settled: Settled, before: Complexity) -> Proposal {
@@ -363,13 +385,16 @@ fn redesign(joined: &Joined, tightened: &Tightening, settled: Settled, before: C
     Proposal {
         kind: "redesign".to_owned(),
         title,
+        migration: migration(&policies, &assignments, !stay.is_empty()),
         policies,
-        migration: migration(&assignments, r.untouched),
         assignments,
         before,
         after,
         proof: proven(&r.proof),
-        withdrawn: withdrawn(r.withdrawn),
+        withdrawn: withdrawn(r.withdrawn)
+            .into_iter()
+            .chain(untouched(r.untouched))
+            .collect(),
         waves,
         optimality: Optimality {
             objective: "roles + memberships + permissions, unused ones at their price".to_owned(),
