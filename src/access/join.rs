@@ -1,15 +1,16 @@
 //! The join itself: every demand decided by the policies that were in force for it.
 
-use super::attribute::{self, Readings, decide, is_open, is_unbound, under_other_sets, uses};
+use super::attribute::{self, decide, under_other_sets, uses};
 use super::besides;
 use super::doubt::{self, Doubt};
 use super::handed_out::HandedOut;
 use super::holder::{Directory, Holder, HolderId};
-use super::infer;
-use super::lists::{Listed, Lists, MayHold, Seen};
-use super::logins::{self, Login, Way};
-use super::meant::{self, HeldSet, Reader};
-use super::people::People;
+use super::in_force::{self, OfHolders};
+use super::lists::MayHold;
+use super::logged::Logged;
+use super::logins::Login;
+use super::meant::Reader;
+use super::present::Present;
 use super::sets::{AccessSet, ByName, PolicyNumber, SetId, Sets, StanzaId};
 use super::universe::Universe;
 use crate::deployment::Deployment;
@@ -18,10 +19,9 @@ use crate::policy::acl::RuleId;
 use crate::policy::model::Policy;
 use crate::policy::profile::Profile;
 use crate::policy::table::Table;
-use crate::usage::demand::{Demand, Principal};
-use crate::usage::held::Held;
+use crate::usage::demand::Demand;
 use crate::usage::{Facts, Untold};
-use crate::vault::{Capability, CapabilitySet, Operation, PolicyId, RoleId, path};
+use crate::vault::{Capability, CapabilitySet, Operation, PolicyId};
 use jiff::Timestamp;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -247,218 +247,69 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
         profile,
         now,
     } = inputs;
-    let Facts {
-        mut demands,
-        sets: mut seen_sets,
-        namespaces,
-        lost,
-        untold,
-        is_untold,
-    } = facts;
-    let namespaces = &namespaces;
-    if is_untold && policies.iter().any(|policy| !policy.namespace.is_empty()) {
-        // Where there are others, what does not say its namespace may be in any.
-        for demand in demands.iter_mut().filter(|demand| demand.namespace.is_empty()) {
-            demand.namespace = Arc::from(path::UNTOLD);
-        }
-    }
     let policies = Table::from(policies);
     let by_name = ByName::new(&policies, deployment);
+    let logged = Logged::settled(facts, &policies, &by_name);
+    let namespaces = &logged.namespaces;
+    let directory = deployment.map(|deployment| Directory::new(deployment, namespaces, logged.crosses()));
     let reader = Reader {
         namespaces,
         by_name: &by_name,
     };
-    let settled = meant::settle(&mut demands, &mut seen_sets, &reader);
-    let whose = |(principal, held): &(Principal, Arc<Held>)| {
-        let settled = settled.get(&(principal.clone(), held.clone()));
-        settled.unwrap_or(principal).clone()
-    };
-    let lost_known: Vec<(Principal, &Held, u64)> = lost
-        .known
-        .iter()
-        .map(|(of, lines)| (whose(of), &*of.1, *lines))
-        .collect();
-    let is_crossing = |held: &Held| !held.placed.is_empty() && held.listed;
-    let crosses = seen_sets.iter().any(|set| is_crossing(&set.held)) || demands.iter().any(|d| is_crossing(&d.held));
-    let directory = deployment.map(|deployment| Directory::new(deployment, namespaces, crosses));
-    let (mut people, holder_of) = People::of(&demands, directory.as_ref());
-    // Who logged in and asked for nothing, or of whose lines nothing else could be read, holds policies all the same.
-    let set_holders: Vec<HolderId> = seen_sets.iter().map(|set| people.number(&set.principal)).collect();
-    let lost_holders: Vec<HolderId> = lost_known
-        .iter()
-        .map(|(principal, ..)| people.number(principal))
-        .collect();
-    let seen = set_holders.iter().zip(&seen_sets).map(|(&holder, set)| Seen {
-        holder,
-        held: &set.held,
-        first: set.first_seen,
-        last: set.last_seen,
-        is_lost: false,
-        login: directory
-            .as_ref()
-            .and_then(|d| Some((d.mount_of_login(set)?, &set.role))),
-    });
-    // The lists that tokens had, also those that nothing was seen to be done with.
-    let lost_sets = lost_holders
-        .iter()
-        .zip(&lost_known)
-        .map(|(&holder, (_, held, _))| Seen {
-            holder,
-            held,
-            first: None,
-            last: None,
-            is_lost: true,
-            login: None,
-        });
-    let seen: Vec<Seen<'_>> = seen.chain(lost_sets).collect();
-    let People {
-        mut holders,
-        at_work_in,
-        ..
-    } = people;
-    let of_demands = demands.iter().zip(&holder_of).map(|(d, &h)| (h, &*d.held));
-    let of_lists = seen.iter().map(|seen| (seen.holder, seen.held));
-    let mut lists = Lists::new(reader, of_demands.chain(of_lists));
-    let list_of = lists.of_demands(&demands, &holder_of, &at_work_in);
-    let logged_in_as = lists.of_sets(&seen, &holders, &at_work_in);
-    lists.tell(&mut holders);
-    if let Some(directory) = &directory {
-        for (holder, roles) in holders.iter_mut().zip(&logged_in_as) {
-            holder.assigned = directory.assigned(&holder.principal, roles);
-        }
-    }
-    if let Some(directory) = &directory {
-        let dormant = directory.dormant(holders.as_slice());
-        holders.extend(dormant);
-    }
-
+    let mut present = Present::of(&logged, directory.as_ref(), reader);
+    let inferred = present.infer_identities(&logged.demands, &policies, &by_name, profile, now);
     let unknown = directory.as_ref().and_then(|directory| {
         directory
-            .unknown_login(&seen_sets)
-            .or_else(|| directory.unknown_work(&demands))
+            .unknown_login(&logged.sets)
+            .or_else(|| directory.unknown_work(&logged.demands))
     });
+    let Present {
+        holders,
+        ways,
+        holder_of,
+        list_of,
+        lists,
+        roles,
+        lost,
+    } = present;
     // What a role gives that the deployment does not list is told by its logins.
-    let told: BTreeSet<RoleId> = logged_in_as.into_iter().flatten().collect();
-    logins::list(holders.as_mut_slice());
-    let ways: Vec<Vec<Way>> = holders.iter().map(logins::ways).collect();
-    for (holder, ways) in holders.iter_mut().zip(&ways) {
-        logins::first(holder, ways);
-    }
-
-    let asked = demands.iter().zip(holder_of.iter().copied()).zip(&list_of);
-    let asked = asked.filter(|((demand, _), _)| !is_unbound(demand));
-    let asked = asked.map(|((demand, holder), &list)| (demand, holder, &lists.listed[list].meant.likeliest));
-    let inferred = infer::identities(&mut holders, asked, &policies, &by_name, profile, now);
-    let mut builder = Sets::new(&policies, &by_name, profile, now);
-    let mut current: IndexVec<Holder, SetId> = IndexVec::new();
-    let mut sets_of: IndexVec<Holder, BTreeSet<SetId>> = IndexVec::new();
-    let mut logins = Vec::new();
-    for ((id, holder), ways) in holders.numbered().zip(ways) {
-        let first = holder.sets.first().cloned().unwrap_or_else(|| HeldSet::of([]));
-        let today = builder.number(id, holder, &first, true);
-        current.push(today);
-        let others = holder.sets.iter().skip(1);
-        let mut held: BTreeSet<SetId> = others.map(|held| builder.number(id, holder, held, false)).collect();
-        held.insert(today);
-        sets_of.push(held);
-        for way in ways {
-            logins.push(Login {
-                holder: id,
-                set: builder.number(id, holder, &way.held, false),
-                places: way.places,
-            });
-        }
-    }
-    let readings = lists.listed.iter().map(|listed| {
-        let mut number = |reading| builder.number(listed.holder, &holders[listed.holder], reading, false);
-        Readings {
-            first: number(&listed.meant.likeliest),
-            others: listed.meant.others.iter().map(number).collect(),
-        }
-    });
-    let readings: IndexVec<Listed, Readings> = readings.collect();
+    let handed_out = deployment.map(|d| HandedOut::by(d, &roles, holders.iter(), unknown));
     let may_hold = MayHold::by(&lists.listed);
-    let mut lost_by: BTreeMap<HolderId, u64> = BTreeMap::new();
-    for (&holder, (.., lines)) in lost_holders.iter().zip(&lost_known) {
-        *lost_by.entry(holder).or_default() += lines;
-    }
-    let may_be_missing = lists
-        .listed
-        .iter()
-        .flat_map(|list| list.meant.unread.iter().cloned())
-        .collect();
-    let acting: BTreeSet<Idx<Listed>> = demands
-        .iter()
-        .zip(&list_of)
-        .filter_map(|(demand, &list)| (demand.allowed > 0 && !is_open(demand)).then_some(list))
-        .collect();
-    let listed = lists.listed.map(|listed| (listed.holder, listed.first));
-    drop(lists);
-    let sets = builder.compile(&holders);
-    let mut seen_with: IndexVec<Policy, BTreeMap<HolderId, SeenWith>> = policies.map(|_| BTreeMap::new());
-    for (list, &(holder, first)) in listed.numbered() {
-        let in_lists = readings[list].all().flat_map(|set| &sets[set].policies);
-        for &policy in in_lists {
-            let seen = seen_with[policy].entry(holder).or_default();
-            seen.first = [seen.first, first].into_iter().flatten().min();
-            seen.acted |= acting.contains(&list);
-        }
-    }
+    let may_be_missing = lists.unread();
 
-    let demands: Vec<JoinedDemand> = demands
-        .into_par_iter()
-        .zip(holder_of)
-        .zip(list_of)
-        .map(|((demand, holder), list)| decide(demand, holder, &readings[list], &sets))
-        .collect();
-    let demands = under_other_sets(demands, &holders, &sets_of, &sets);
-    let (uses, universe) = rayon::join(
-        || uses(&demands, &sets),
-        || {
-            let seen = demands.iter().map(|d| d.path.clone());
-            let listed = deployment.into_iter().flat_map(|d| d.secrets.iter().cloned());
-            Universe::new(seen.chain(listed).collect())
-        },
-    );
-    let mut held_by: IndexVec<Policy, BTreeSet<HolderId>> = policies.map(|_| BTreeSet::new());
-    let mut missing: BTreeMap<PolicyId, BTreeSet<HolderId>> = BTreeMap::new();
-    for set in &sets {
-        for &p in &set.policies {
-            held_by[p].extend(&set.holders);
-        }
-        for policy in &set.missing {
-            missing.entry(policy.clone()).or_default().extend(&set.holders);
-        }
-    }
-    let nowhere = missing
-        .keys()
-        .filter(|policy| by_name.is_nowhere(policy))
-        .cloned()
-        .collect();
+    let mut sets = Sets::new(&policies, &by_name, profile, now);
+    let of_holders = OfHolders::numbered(&mut sets, &holders, ways);
+    let lists = in_force::of_lists(&mut sets, &holders, lists);
+    let sets = sets.compile(&holders);
+    let seen_with = in_force::seen_with(&policies, &lists, &sets);
+    let held_by = in_force::held_by(&policies, &sets);
+    let missing = in_force::missing(&sets);
+    let nowhere = missing.keys().filter(|policy| by_name.is_nowhere(policy));
+    let nowhere = nowhere.cloned().collect();
+
+    let demands = logged.demands.into_par_iter().zip(holder_of).zip(list_of);
+    let demands = demands.map(|((demand, holder), list)| decide(demand, holder, &lists[list].readings, &sets));
+    let demands = under_other_sets(demands.collect(), &holders, &of_holders.all, &sets);
+    let (uses, universe) = rayon::join(|| uses(&demands, &sets), || known_paths(&demands, deployment));
     let (doubted, unexplained_by) = doubt::stanzas(&doubt::Known {
         policies: &policies,
         demands: &demands,
         sets: &sets,
-        sets_of: &sets_of,
+        sets_of: &of_holders.all,
         held_by: &held_by,
         may_hold: &may_hold,
         by_name: &by_name,
         namespaces,
     });
-    let mounts = deployment.into_iter().flat_map(|d| &d.mounts);
-    let mounts: Vec<String> = mounts
-        .map(|mount| format!("{}{}", mount.namespace, mount.path))
-        .collect();
-    let kept = besides::kept(&policies, &demands, &sets, &mounts, (profile, now));
-    let handed_out = deployment.map(|d| HandedOut::by(d, &told, holders.iter(), unknown));
+    let kept = besides::kept(&policies, &demands, &sets, &mounted(deployment), (profile, now));
     Joined {
         profile,
         now,
         policies,
         holders,
         sets,
-        current,
-        logins,
+        current: of_holders.current,
+        logins: of_holders.logins,
         demands: demands.into(),
         uses,
         held_by,
@@ -470,9 +321,9 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
         kept_for: BTreeSet::new(),
         lately: BTreeMap::new(),
         apart: Apart::default(),
-        lost: lost_by,
-        cut: lost.cut.saturating_add(lost.whole),
-        untold,
+        lost,
+        cut: logged.cut,
+        untold: logged.untold,
         missing,
         nowhere,
         may_be_missing,
@@ -482,10 +333,27 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
     }
 }
 
+/// The paths that were asked for, and those of secrets that the deployment lists.
+fn known_paths(demands: &[JoinedDemand], deployment: Option<&Deployment>) -> Universe {
+    let asked = demands.iter().map(|d| d.path.clone());
+    let listed = deployment.into_iter().flat_map(|d| d.secrets.iter().cloned());
+    Universe::new(asked.chain(listed).collect())
+}
+
+/// Where the deployment has secrets engines mounted, with the namespace in front.
+fn mounted(deployment: Option<&Deployment>) -> Vec<String> {
+    let mounts = deployment.into_iter().flat_map(|d| &d.mounts);
+    mounts
+        .map(|mount| format!("{}{}", mount.namespace, mount.path))
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::policy::syntax;
+    use crate::usage::demand::Principal;
+    use crate::usage::held::Held;
     use crate::vault::PrincipalKind;
 
     fn policy(name: &str, text: &str) -> Policy {

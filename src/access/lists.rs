@@ -1,11 +1,12 @@
 //! The lists of policies in a log: whose each is, what it means, and when it was last in force.
 
+use super::attribute::is_open;
 use super::holder::{Holder, HolderId};
 use super::meant::{HeldSet, Meant, Reader, speaks_for};
 use crate::index::{Idx, IndexVec};
 use crate::usage::demand::{Demand, Principal};
 use crate::usage::held::{Held, Namespaces};
-use crate::vault::{PrincipalKind, RoleId, identity, path};
+use crate::vault::{PolicyId, PrincipalKind, RoleId, identity, path};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -31,6 +32,8 @@ pub(super) struct Listed {
     pub(super) meant: Meant,
     pub(super) first: Option<Timestamp>,
     last: Option<Timestamp>,
+    /// Whether something was allowed with it for which policies are asked.
+    pub(super) acted: bool,
 }
 
 /// The namespaces that lists of these names are known to be of, by principal.
@@ -93,6 +96,7 @@ impl<'a> Lists<'a> {
             before = Some((holder, demand, list));
             // Of the lists that it was made with a demand keeps the last one.
             self.used(list, (demand.last_seen, demand.last_seen));
+            self.listed[list].acted |= demand.allowed > 0 && !is_open(demand);
             list_of.push(list);
         }
         list_of
@@ -165,6 +169,12 @@ impl<'a> Lists<'a> {
         }
     }
 
+    /// What they may mean in namespaces of which none of their names was read.
+    pub(super) fn unread(&self) -> BTreeSet<PolicyId> {
+        let unread = self.listed.iter().flat_map(|list| &list.meant.unread);
+        unread.cloned().collect()
+    }
+
     fn number(
         &mut self,
         holder: HolderId,
@@ -185,6 +195,7 @@ impl<'a> Lists<'a> {
                 meant: reader.read(principal, held, at, told),
                 first: None,
                 last: None,
+                acted: false,
             })
         })
     }

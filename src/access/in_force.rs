@@ -1,0 +1,112 @@
+//! Which sets of policies are in force: for each holder, for each way in, for each list of the log; and who has each policy by them.
+
+use super::attribute::Readings;
+use super::holder::{Holder, HolderId};
+use super::join::SeenWith;
+use super::lists::{Listed, Lists};
+use super::logins::{Login, Way};
+use super::meant::HeldSet;
+use super::sets::{AccessSet, SetId, Sets};
+use crate::index::IndexVec;
+use crate::policy::model::Policy;
+use crate::policy::table::Table;
+use crate::vault::PolicyId;
+use jiff::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The sets of holders.
+#[derive(Default)]
+pub(super) struct OfHolders {
+    /// What each has today.
+    pub(super) current: IndexVec<Holder, SetId>,
+    /// What each has or had, whichever way it came in.
+    pub(super) all: IndexVec<Holder, BTreeSet<SetId>>,
+    /// The ways in, with what each gives.
+    pub(super) logins: Vec<Login>,
+}
+
+impl OfHolders {
+    /// Numbers the sets of holders and of their ways in.
+    pub(super) fn numbered(sets: &mut Sets<'_>, holders: &IndexVec<Holder>, ways: Vec<Vec<Way>>) -> Self {
+        let mut numbered = Self::default();
+        for ((id, holder), ways) in holders.numbered().zip(ways) {
+            let first = holder.sets.first().cloned().unwrap_or_else(|| HeldSet::of([]));
+            let today = sets.number(id, holder, &first, true);
+            numbered.current.push(today);
+            let others = holder.sets.iter().skip(1);
+            let mut held: BTreeSet<SetId> = others.map(|held| sets.number(id, holder, held, false)).collect();
+            held.insert(today);
+            numbered.all.push(held);
+            let logins = ways.into_iter().map(|way| Login {
+                holder: id,
+                set: sets.number(id, holder, &way.held, false),
+                places: way.places,
+            });
+            numbered.logins.extend(logins);
+        }
+        numbered
+    }
+}
+
+/// The sets that a list of the log may mean.
+pub(super) struct OfList {
+    pub(super) readings: Readings,
+    holder: HolderId,
+    first: Option<Timestamp>,
+    acted: bool,
+}
+
+/// Numbers the sets that the lists of the log may mean.
+pub(super) fn of_lists(sets: &mut Sets<'_>, holders: &IndexVec<Holder>, lists: Lists<'_>) -> IndexVec<Listed, OfList> {
+    lists.listed.map(|list| {
+        let mut number = |reading| sets.number(list.holder, &holders[list.holder], reading, false);
+        OfList {
+            readings: Readings {
+                first: number(&list.meant.likeliest),
+                others: list.meant.others.iter().map(number).collect(),
+            },
+            holder: list.holder,
+            first: list.first,
+            acted: list.acted,
+        }
+    })
+}
+
+/// Who was seen with each policy.
+pub(super) fn seen_with(
+    policies: &Table,
+    lists: &IndexVec<Listed, OfList>,
+    sets: &IndexVec<AccessSet>,
+) -> IndexVec<Policy, BTreeMap<HolderId, SeenWith>> {
+    let mut seen_with: IndexVec<Policy, BTreeMap<HolderId, SeenWith>> = policies.map(|_| BTreeMap::new());
+    for list in lists {
+        for &policy in list.readings.all().flat_map(|set| &sets[set].policies) {
+            let seen = seen_with[policy].entry(list.holder).or_default();
+            seen.first = [seen.first, list.first].into_iter().flatten().min();
+            seen.acted |= list.acted;
+        }
+    }
+    seen_with
+}
+
+/// Who holds each policy.
+pub(super) fn held_by(policies: &Table, sets: &IndexVec<AccessSet>) -> IndexVec<Policy, BTreeSet<HolderId>> {
+    let mut held_by: IndexVec<Policy, BTreeSet<HolderId>> = policies.map(|_| BTreeSet::new());
+    for set in sets {
+        for &policy in &set.policies {
+            held_by[policy].extend(&set.holders);
+        }
+    }
+    held_by
+}
+
+/// Policies that somebody holds and that were not read, with who.
+pub(super) fn missing(sets: &IndexVec<AccessSet>) -> BTreeMap<PolicyId, BTreeSet<HolderId>> {
+    let mut missing: BTreeMap<PolicyId, BTreeSet<HolderId>> = BTreeMap::new();
+    for set in sets {
+        for policy in &set.missing {
+            missing.entry(policy.clone()).or_default().extend(&set.holders);
+        }
+    }
+    missing
+}
