@@ -3,6 +3,7 @@
 mod account;
 pub mod analysis;
 mod assignments;
+mod designs;
 mod exposure;
 mod handover;
 pub mod kept;
@@ -14,20 +15,16 @@ pub mod waiver;
 
 pub use analysis::{Analysis, Question, analyse};
 
-use crate::access::weight::Weighed;
-use crate::access::{self, Inputs, Joined};
-use crate::advice::{Advice, FrontierPoint, RuleView, Run};
-use crate::analysis::evidence::{self, Watch};
+use crate::access::{Apart, Inputs, Joined};
+use crate::advice::{Advice, RuleView, Run};
+use crate::analysis::evidence::Watch;
 use crate::analysis::rules;
 use crate::deployment::Deployment;
-use crate::optimize::foresight::ForesightSettings;
-use crate::optimize::proof::Scheme;
-use crate::optimize::redesign;
-use crate::optimize::tighten::{self, Outlook, Span, Tightening};
 use crate::policy::model::Policy;
 use crate::policy::profile::Profile;
 use crate::settings::Settings;
 use crate::usage::{Facts, Usage};
+use designs::Designs;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -86,6 +83,7 @@ pub fn advise(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&s
     step("sorting demands");
     let facts = Facts::from(&usage);
     let coverage = views::coverage(&usage, facts.demands.len() as u64);
+    let today = today(options, &coverage);
 
     step("joining usage with grants");
     let mut analysis = analyse(Question {
@@ -102,27 +100,15 @@ pub fn advise(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&s
         weights: &settings.weights,
         kv2_closure: settings.price.kv2_closure,
     });
-    if let Some(kept) = analysis.kept_kv2 {
-        notes.push(format!(
-            "KV version 2, as `optimize.kv2_closure` asks: {kept} accesses to metadata that belong to reads of secrets count as \
-             needed though nobody used them"
-        ));
-    }
+    notes.extend(analysis.kept_kv2.map(kept_kv2));
     notes.extend(views::notes(&analysis.joined, &coverage));
     notes.extend(deployment.as_ref().and_then(views::unread));
 
     step("looking for what is not used");
-    let waivers = kept::Waivers::of(&analysis.joined, settings, today(options, &coverage));
+    let waivers = kept::Waivers::of(&analysis.joined, settings, today);
     notes.extend(kept::keep(&mut analysis, settings, &waivers));
-    notes.extend(kept::told(settings, today(options, &coverage)));
-    analysis.joined.apart = access::Apart {
-        teams: if settings.waves.teams {
-            owners::teams(&analysis.joined, &settings.owners)
-        } else {
-            BTreeMap::new()
-        },
-        most_principals: settings.waves.most_principals.filter(|most| *most > 0),
-    };
+    notes.extend(kept::told(settings, today));
+    analysis.joined.apart = apart(&analysis.joined, settings);
     let joined = &analysis.joined;
     notes.extend(views::held_back(joined, &analysis.evidence, &settings.evidence));
     step("weighing what is exposed");
@@ -131,74 +117,25 @@ pub fn advise(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&s
     step("following who can take over what");
     let chains = analysis.chains();
 
-    step("tightening policies");
-    let removable = analysis.removable();
-    let mounts = access::mounts(joined, deployment.as_ref());
-    let how = tighten::Options {
-        price: &settings.price,
-        removable: &removable,
-        mounts: &mounts,
-        missed: &kept::missed(settings),
-    };
-    let foreseen = foreseen(joined, &how, &weighed, &settings.foresight, &coverage);
-    if let Some(said) = &foreseen.said {
+    let designs = Designs::of(&analysis, &weighed, &coverage, &unread, options, step);
+    if let Some(said) = &designs.said {
         notes.insert(0, said.clone());
     }
-    let tightened = foreseen.tightened;
-    step("weighing what stays exposed");
-    let after = exposure::after(joined, &weighed, &tightened.scheme);
-
-    let frontier = if options.frontier {
-        step("working out the trade-off");
-        foreseen
-            .outlook
-            .as_ref()
-            .map(|o| frontier(o, &settings.foresight))
-            .unwrap_or_default()
-    } else {
-        Vec::new()
-    };
-
-    step("measuring the policies of today");
-    let today = redesign::measure(joined, &Scheme::today(joined), &weighed);
-
-    step("designing roles");
-    let bases = redesign::Bases {
-        half: foreseen.base.as_ref().map_or(&tightened.scheme, |base| &base.scheme),
-        whole: &tightened.scheme,
-    };
-    let how = redesign::Options {
-        weighed: &weighed,
-        time_limit: options.time_limit,
-        seed: options.seed,
-        max_roles: options.max_roles,
-        over_grant: settings.over_grant,
-        price: &settings.price,
-        keep: &settings.keep,
-        unread: &unread,
-        today,
-        removable: &removable,
-        lingering: &analysis.lingering(),
-        ahead: foreseen.ahead,
-    };
-    let (redesigned, from_whole) = redesign::better(joined, bases, &how).unzip();
-    let tight = redesign::measure(joined, &tightened.scheme, &weighed);
-    // What the redesign began with, where that are not the tightened policies.
-    let base = foreseen.base.filter(|_| from_whole != Some(true));
 
     step("looking for findings");
-    let mut findings = analysis.findings(&settings.rules, Some(tightened.scheme.policies.as_slice()));
+    let mut findings = analysis.findings(&settings.rules, Some(designs.tightened.scheme.policies.as_slice()));
     findings.retain(|finding| waivers.of_finding(finding).is_none());
     step("drawing up what each principal used");
-    let accounts = account::accounts(joined, &tightened, settings.foresight.horizon_days > 0);
+    let horizon_days = settings.foresight.horizon_days;
+    let accounts = account::accounts(joined, &designs.tightened, horizon_days > 0);
     step("putting proposals together");
     let proposals = proposals::all(
         joined,
         &weighed,
-        (today, tight),
-        tightened,
-        redesigned,
-        (settings.foresight.horizon_days, base),
+        (designs.today, designs.tight),
+        designs.tightened,
+        designs.redesigned,
+        (horizon_days, designs.base),
     );
 
     step("describing principals and policies");
@@ -213,11 +150,11 @@ pub fn advise(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&s
         },
         rules: rule_views(),
         totals: views::totals(joined, exposures.as_slice()),
-        principals: views::principals(joined, exposures, &after, accounts.of),
+        principals: views::principals(joined, exposures, &designs.after, accounts.of),
         policies: views::policies(joined, &analysis.evidence, &weighed),
         heat: views::heat(joined),
         escalations: views::escalations(joined, chains),
-        frontier,
+        frontier: designs.frontier,
         coverage,
         findings,
         proposals,
@@ -235,105 +172,24 @@ fn today(options: &Options<'_>, coverage: &crate::advice::CoverageView) -> jiff:
     at.to_zoned(jiff::tz::TimeZone::UTC).date()
 }
 
-/// What is proposed with an eye on tomorrow.
-struct Foreseen<'a> {
-    tightened: Tightening,
-    outlook: Option<Outlook>,
-    /// What a redesign begins with: tightened within half of the budget, so that the other half is for its roles.
-    base: Option<Tightening>,
-    /// What a redesign has to ask of the future.
-    ahead: Option<redesign::Ahead<'a>>,
-    /// What a reader should know first.
-    said: Option<String>,
+/// What a reader should know of accesses that count as needed though nobody used them.
+fn kept_kv2(kept: usize) -> String {
+    format!(
+        "KV version 2, as `optimize.kv2_closure` asks: {kept} accesses to metadata that belong to reads of secrets count as \
+         needed though nobody used them"
+    )
 }
 
-/// Fewer days than these have no earlier day at which to see what came next.
-const FEWEST_DAYS: i32 = 14;
-
-/// Tightens within the budget of wrong denials that may be expected; without a horizon, to what was used.
-fn foreseen<'a>(
-    joined: &Joined,
-    how: &tighten::Options<'_>,
-    weighed: &Weighed<'_>,
-    foresight: &'a ForesightSettings,
-    coverage: &crate::advice::CoverageView,
-) -> Foreseen<'a> {
-    let day = |t: Timestamp| i32::try_from(t.as_second().div_euclid(86_400)).unwrap_or_default();
-    let (first, end) = (coverage.first.map_or(0, day), coverage.last.map_or(0, day) + 1);
-    if foresight.horizon_days == 0 {
-        return Foreseen {
-            tightened: tighten::tighten(joined, how),
-            outlook: None,
-            base: None,
-            ahead: None,
-            said: Some(
-                "No horizon is set: what was not used in the logs goes, whatever may be needed tomorrow.".to_owned(),
-            ),
-        };
+/// How changes are kept apart, as the settings ask.
+fn apart(joined: &Joined, settings: &Settings) -> Apart {
+    Apart {
+        teams: if settings.waves.teams {
+            owners::teams(joined, &settings.owners)
+        } else {
+            BTreeMap::new()
+        },
+        most_principals: settings.waves.most_principals.filter(|most| *most > 0),
     }
-    let span = Span {
-        first,
-        end,
-        horizon: foresight.horizon_days,
-    };
-    let outlook = tighten::outlook(joined, how, weighed, span);
-    let short = end - first < FEWEST_DAYS;
-    let offer = if short {
-        outlook.within_budget(0.0, foresight)
-    } else {
-        outlook.within(foresight)
-    };
-    let said = if short {
-        Some(format!(
-            "The logs cover {}: too short to learn from them what will be needed, so nothing is proposed to be taken away. \
-             Give the logs of at least {FEWEST_DAYS} days, or better of months; `--horizon 0` looks at the past alone.",
-            evidence::days(coverage.window_days)
-        ))
-    } else {
-        outlook.on_own_past(foresight)
-    };
-    let half = match short {
-        true => 0.0,
-        false => foresight.budget / 2.0,
-    };
-    Foreseen {
-        base: Some(outlook.tighten(joined, how, &outlook.within_budget(half, foresight))),
-        ahead: Some(redesign::Ahead {
-            span,
-            off: outlook.off(),
-            budget: outlook.allowed(half, foresight),
-            settings: foresight,
-        }),
-        tightened: outlook.tighten(joined, how, &offer),
-        outlook: Some(outlook),
-        said,
-    }
-}
-
-/// The budgets that the curve is drawn through, for 10,000 uses.
-const BUDGETS: [f64; 9] = [0.0, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 500.0];
-
-/// Excess against expected wrong denials.
-fn frontier(outlook: &Outlook, foresight: &ForesightSettings) -> Vec<FrontierPoint> {
-    let mut budgets: Vec<f64> = BUDGETS.iter().map(|n| n / 10_000.0).collect();
-    budgets.push(foresight.budget);
-    budgets.sort_by(f64::total_cmp);
-    budgets.dedup();
-    budgets
-        .into_iter()
-        .map(|budget| {
-            let offer = outlook.within_budget(budget, foresight);
-            let (low, high) = offer.denied.interval();
-            FrontierPoint {
-                budget,
-                open: offer.open,
-                denied: offer.denied.mean,
-                denied_low: low,
-                denied_high: high,
-                chosen: budget == foresight.budget,
-            }
-        })
-        .collect()
 }
 
 /// The rules, for the help that goes with findings.
