@@ -7,16 +7,15 @@
 //!
 //! What was closed and missed is one more that came, of its nearest like alone, and in no time of its own: what was closed and not
 //! missed is not seen either. So it only ever raises what is expected, and the more the more of it there is.
-#![allow(
-    clippy::indexing_slicing,
-    reason = "INVARIANT: cumulated ages are indexed up to the length they were made with; places by their own numbers"
-)]
 
-use super::births::{Births, Missed, Unit};
-use super::fade::{Fade, Fades, Halves};
+use super::births::{Missed, Unit};
+use super::blocks::{Asleep, Busy};
+use super::first_use::FirstUses;
+use super::past::Past;
+use super::places::Places;
 use super::pool::{Entry, Pool};
 use rayon::prelude::*;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 /// Expected wrong denials of a unit's forms.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -39,198 +38,51 @@ pub struct Expected {
     pub missed: u32,
 }
 
-/// Counts of one place.
-struct Counted {
-    unit: usize,
-    place: usize,
-    births: Births,
-    exposure: f64,
-    /// The age at the end.
-    age: i32,
-    /// Uses and days of children that were there from the beginning.
-    before: (f64, f64),
-}
-
-/// How much of a first use each unit stands for that was in use from the beginning: nobody knows since when.
-const BEFORE: f64 = 0.1;
-/// How much what was in use from the beginning tells of how often something new of its like is used again, against what was new
-/// itself: what is found early is what is used most. Of what is not alike it tells nothing ([`established`]).
-const ESTABLISHED: f64 = 0.05;
-
-/// The day before which births are not told apart from what was there before the past began.
-fn burn(until: i32) -> i32 {
-    until / 3
-}
-
-/// The births at all places of a unit in use, with exposures by the fade of their kind.
-fn counted(n: usize, unit: &Unit, until: i32, horizon: i32, fades: &Fades) -> Vec<Counted> {
-    let burn = burn(until);
-    let follows = unit.follows(until, horizon);
-    let mut all: Vec<Counted> = Vec::new();
-    let mut number: Vec<Option<usize>> = vec![None; unit.places.len()];
-    for (p, place) in unit.places.iter().enumerate() {
-        if place.first >= until {
-            continue;
-        }
-        if let Some(parent) = place.parent.map(|p| p as usize) {
-            let above = &unit.places[parent];
-            if let Some(c) = number[parent].map(|n| &mut all[n]) {
-                let new = place.first > above.first && place.first >= burn;
-                let (uses, days) = follows[p];
-                if new {
-                    c.births.born += 1.0;
-                    c.births.uses += uses;
-                    c.births.days += days;
-                } else {
-                    c.before = (c.before.0 + uses, c.before.1 + days);
-                }
-            }
-        }
-        if place.uses.is_empty() {
-            let from = (burn - 1 - place.first).max(0);
-            number[p] = Some(all.len());
-            all.push(Counted {
-                unit: n,
-                place: p,
-                births: Births::default(),
-                exposure: fades.of(kind(unit, place.depth)).between(from, until - 1 - place.first),
-                age: until - 1 - place.first,
-                before: (0.0, 0.0),
-            });
-        }
-    }
-    all
-}
-
-/// Sums of what is alike, by key.
-#[derive(Default)]
-struct Alike(HashMap<u64, (f64, f64)>);
-
-impl Alike {
-    fn add(&mut self, key: u64, count: f64, exposure: f64) {
-        let sum = self.0.entry(key).or_default();
-        *sum = (sum.0 + count, sum.1 + exposure);
-    }
-
-    fn of(&self, key: u64) -> (f64, f64) {
-        self.0.get(&key).copied().unwrap_or_default()
-    }
-}
-
-/// What a place is like in how fast births fade: the nearest of what its unit is like, and how deep it lies.
-fn kind(unit: &Unit, depth: u8) -> u64 {
-    deep(unit.nearest(), depth)
-}
-
-/// The key of what lies so deep in what is alike.
-fn deep(like: u64, depth: u8) -> u64 {
-    like.wrapping_mul(0x9e37_79b9_7f4a_7c15)
-        .wrapping_add(u64::from(depth.min(3)))
-}
-
-/// The groups of a place: how deep it lies, and there what its unit is like.
-fn placed(likes: &[u64], depth: u8) -> Vec<u64> {
-    let alike = likes.iter().map(|like| deep(*like, depth));
-    [u64::from(depth.min(3))].into_iter().chain(alike).collect()
-}
-
-/// One more that came, in no time of its own.
-fn more(groups: Vec<u64>) -> Entry {
-    Entry {
-        groups,
-        count: 1.0,
-        exposure: 0.0,
-    }
-}
-
 /// Expected wrong denials of all forms of all units in `horizon` days after `until`, with what was missed besides.
 #[must_use]
 pub fn forecast(units: &[Unit], missed: &[Missed], until: i32, horizon: i32) -> Vec<Expected> {
-    let most = usize::try_from(until + horizon + 2).unwrap_or(2);
-    let counts: Vec<Vec<u32>> = units.par_iter().map(|u| u.counts(until)).collect();
-    let (of_units, of_places) = fades(units, until, most);
-    let fade_of = |unit: &Unit| of_units.of(kind(unit, 0));
-
-    // Units that were not used: when did any first come into use?
-    let burn = burn(until);
-    let first: Vec<Entry> = units
-        .iter()
+    let past = Past { units, until, horizon };
+    let first = FirstUses::learn(past, missed);
+    let places = Places::learn(past, missed);
+    let busy = Busy::of(past);
+    let follow = follow(past, &places, &busy);
+    let asleep = Asleep::of(past);
+    let missed = by_like(missed);
+    let mut expected: Vec<Expected> = units
+        .par_iter()
         .map(|unit| {
-            let first = unit.first(until);
-            let seen_after_burn = first.filter(|day| *day >= burn);
-            let watched = match first {
-                Some(day) if day < burn => 0.0,
-                Some(day) => fade_of(unit).between(burn, day + 1),
-                None => fade_of(unit).between(burn, until),
-            };
-            // What was in use from the beginning came into use at some time before: a little of that was as late as this.
-            let before = first.is_some_and(|day| day < burn);
-            Entry {
-                groups: unit.likes.clone(),
-                count: f64::from(u8::from(seen_after_burn.is_some())) + if before { BEFORE } else { 0.0 },
-                exposure: watched,
+            let is_unused = unit.first(until).is_none();
+            let again = follow.at(&unit.likes) * busy.is(unit);
+            let drop = is_unused.then(|| match unit.idle {
+                true => 0.0,
+                false => first.ahead(past, unit, again) + asleep.cost(unit),
+            });
+            Expected {
+                drop,
+                like: first.like(unit),
+                born: (0, until - past.burn()),
+                narrow: vec![0.0; unit.places.len()],
+                counts: unit.counts(until),
+                burst: past.burst(again),
+                known: if is_unused { first.known(unit) } else { 0.0 },
+                missed: missed.get(&(unit.nearest(), !is_unused)).copied().unwrap_or_default(),
             }
         })
         .collect();
-    let like = like(units, &first, until);
-    let mut known = Alike::default();
-    for (unit, entry) in units.iter().zip(&first) {
-        known.add(unit.nearest(), entry.count, entry.exposure);
-    }
-    let whole = missed.iter().filter(|missed| missed.below.is_none());
-    let whole: Vec<Entry> = whole.map(|missed| more(missed.likes.clone())).collect();
-    let first = Pool::with_more(&first, &whole, (0.5, of_units.whole().between(burn, until) * 50.0));
+    places.tell(&mut expected);
+    expected
+}
 
-    let places: Vec<Counted> = units
-        .par_iter()
-        .enumerate()
-        .flat_map_iter(|(n, unit)| counted(n, unit, until, horizon, &of_places))
-        .collect();
-    let groups = |c: &Counted| -> Vec<u64> {
-        let unit = &units[c.unit];
-        let depth = unit.places[c.place].depth;
-        let mut groups = placed(&unit.likes, depth);
-        groups.push(deep(c.unit as u64 ^ 0x5851_f42d_4c95_7f2d, depth));
-        groups
-    };
-    let groups: Vec<Vec<u64>> = places.par_iter().map(groups).collect();
-    let entries = |count: &(dyn Fn(&Counted) -> (f64, f64) + Sync)| -> Vec<Entry> {
-        places
-            .iter()
-            .zip(&groups)
-            .map(|(c, groups)| {
-                let (count, exposure) = count(c);
-                Entry {
-                    groups: groups.clone(),
-                    count,
-                    exposure,
-                }
-            })
-            .collect()
-    };
-    let below = missed
-        .iter()
-        .filter_map(|missed| Some(more(placed(&missed.likes, missed.below?))));
-    let below: Vec<Entry> = below.collect();
-    let born = Pool::with_more(&entries(&|c| (c.births.born, c.exposure)), &below, (0.5, 50.0));
-    let mut before: BTreeMap<&[u64], (f64, f64)> = BTreeMap::new();
-    let mut told = Alike::default();
-    for (c, groups) in places.iter().zip(&groups) {
-        let sum = before.entry(&groups[..groups.len() - 1]).or_default();
-        *sum = (sum.0 + c.before.0, sum.1 + c.before.1);
-        told.add(units[c.unit].nearest(), c.births.born, c.exposure);
-    }
-    let before = established(before, horizon);
-    let again = Pool::told(&entries(&|c| (c.births.uses, c.births.days)), &before, (0.5, 10.0));
-
-    // How often a unit is used once it came into use: told by those that did, a little by its nearest like that always were in use,
-    // and, of the widest group alone, by what came new below units in use.
-    let busy = Busy::of(units, until, horizon);
-    let follow: Vec<Entry> = units
+/// How often a unit is used once it came into use: told by those that did, a little by its nearest like that always were in use,
+/// and, of the widest group alone, by what came new below units in use.
+fn follow(past: Past<'_>, places: &Places<'_>, busy: &Busy) -> Pool {
+    let burn = past.burn();
+    let came: Vec<Entry> = past
+        .units
         .par_iter()
         .filter_map(|unit| {
-            let day = unit.first(until)?;
-            let (uses, days) = unit.follows(until, horizon).first().copied()?;
+            let day = unit.first(past.until)?;
+            let (uses, days) = past.follows(unit)?;
             (day >= burn).then(|| Entry {
                 groups: unit.likes.clone(),
                 count: uses,
@@ -238,284 +90,30 @@ pub fn forecast(units: &[Unit], missed: &[Missed], until: i32, horizon: i32) -> 
             })
         })
         .collect();
-    let below = places.iter().filter(|c| c.births.born > 0.0).map(|c| Entry {
-        groups: units[c.unit].likes.iter().take(1).copied().collect(),
-        count: c.births.uses,
-        exposure: c.births.days * busy.is(&units[c.unit]),
+    let below = places.with_births().map(|(unit, births)| Entry {
+        groups: unit.likes.iter().take(1).copied().collect(),
+        count: births.uses,
+        exposure: births.days * busy.is(unit),
     });
-    let follow: Vec<Entry> = follow.into_iter().chain(below).collect();
+    let entries: Vec<Entry> = came.into_iter().chain(below).collect();
     let mut before: BTreeMap<&[u64], (f64, f64)> = BTreeMap::new();
-    for unit in units.iter().filter(|u| u.first(until).is_some_and(|day| day < burn)) {
-        let (uses, days) = unit.follows(until, horizon).first().copied().unwrap_or_default();
+    let always = |unit: &&Unit| unit.first(past.until).is_some_and(|day| day < burn);
+    for unit in past.units.iter().filter(always) {
+        let (uses, days) = past.follows(unit).unwrap_or_default();
         let sum = before.entry(unit.likes.as_slice()).or_default();
         *sum = (sum.0 + uses, sum.1 + days * busy.is(unit));
     }
-    let follow = Pool::told(&follow, &established(before, horizon), (1.0, 10.0));
+    Pool::told(&entries, &past.established(before), (1.0, 10.0))
+}
 
+/// How much was missed of what is alike: of units in use, and of others.
+fn by_like(missed: &[Missed]) -> HashMap<(u64, bool), u32> {
     let mut of_like: HashMap<(u64, bool), u32> = HashMap::new();
     for one in missed {
         let nearest = one.likes.last().copied().unwrap_or_default();
         *of_like.entry((nearest, one.below.is_some())).or_default() += 1;
     }
-
-    let asleep = asleep(units, until, horizon);
-    let mut expected: Vec<Expected> = units
-        .par_iter()
-        .zip(counts)
-        .map(|(unit, counts)| {
-            let unused = unit.first(until).is_none();
-            let again = follow.at(&unit.likes) * busy.is(unit);
-            let drop = unused.then(|| {
-                if unit.idle {
-                    return 0.0;
-                }
-                let rate = first.at(&unit.likes);
-                let own = ahead(rate, again, fade_of(unit), until, horizon, true);
-                own + asleep.cost(unit)
-            });
-            Expected {
-                drop,
-                like: like.of(unit),
-                born: (0, until - burn),
-                narrow: vec![0.0; unit.places.len()],
-                counts,
-                burst: 1.0 + again * f64::from(horizon) / 2.0,
-                known: if unused { known.of(unit.nearest()).0 } else { 0.0 },
-                missed: of_like.get(&(unit.nearest(), !unused)).copied().unwrap_or_default(),
-            }
-        })
-        .collect();
-    for (c, groups) in places.iter().zip(&groups) {
-        let rate = born.own(groups, c.births.born, c.exposure);
-        let of = &units[c.unit];
-        let kind = kind(of, of.places[c.place].depth);
-        let again = again.own(groups, c.births.uses, c.births.days);
-        let fade = of_places.of(kind);
-        let cost = ahead(rate, again, fade, c.age, horizon, false);
-        let unit = &mut expected[c.unit];
-        unit.narrow[c.place] = cost;
-        unit.born.0 += c.births.born as u32;
-        unit.known = told.of(of.nearest()).0;
-        unit.burst = 1.0 + again * f64::from(horizon) / 2.0;
-    }
-    expected
-}
-
-/// How many units there are of each kind, and how many came into use: to be told, nothing is worked out of it.
-struct Like(Vec<HashMap<u64, (u32, u32)>>);
-
-impl Like {
-    /// Of the nearest kind that has some.
-    fn of(&self, unit: &Unit) -> (u32, u32) {
-        const SOME: u32 = 10;
-        let found = unit
-            .likes
-            .iter()
-            .zip(&self.0)
-            .rev()
-            .filter_map(|(like, floor)| floor.get(like));
-        let mut last = (0, 0);
-        for &(all, came) in found {
-            last = (all, came);
-            if all >= SOME {
-                break;
-            }
-        }
-        last
-    }
-}
-
-fn like(units: &[Unit], first: &[Entry], until: i32) -> Like {
-    let floors = units.iter().map(|u| u.likes.len()).max().unwrap_or_default();
-    let mut found = Like(vec![HashMap::new(); floors]);
-    for (unit, entry) in units.iter().zip(first).filter(|(_, e)| e.exposure > 0.0) {
-        let came = u32::from(unit.first(until).is_some());
-        for (like, floor) in entry.groups.iter().zip(&mut found.0) {
-            let sum = floor.entry(*like).or_default();
-            *sum = (sum.0 + 1, sum.1 + came);
-        }
-    }
-    found
-}
-
-/// What was in use from the beginning as evidence of how often something new of its like is used again: a little of it, and never
-/// more than one newcomer that was watched for a horizon.
-fn established(sums: BTreeMap<&[u64], (f64, f64)>, horizon: i32) -> Vec<Entry> {
-    let part = |days: f64| ESTABLISHED.min(f64::from(horizon) / days.max(1.0));
-    sums.into_iter()
-        .map(|(groups, (uses, days))| Entry {
-            groups: groups.to_vec(),
-            count: uses * part(days),
-            exposure: days * part(days),
-        })
-        .collect()
-}
-
-/// How busy blocks are: uses a day of a unit that is in use. What is new in a busy one is expected to be used more.
-struct Busy {
-    blocks: HashMap<u32, f64>,
-    all: f64,
-}
-
-impl Busy {
-    /// So many days of all count for each block: one that was hardly watched is as busy as others.
-    const FEW: f64 = 10.0;
-    /// Nothing is less busy.
-    const LEAST: f64 = 1e-3;
-
-    fn of(units: &[Unit], until: i32, horizon: i32) -> Self {
-        let mut sums: BTreeMap<u32, (f64, f64)> = BTreeMap::new();
-        let mut all = (0.0, 0.0);
-        for unit in units.iter().filter(|u| u.first(until).is_some()) {
-            let (uses, days) = unit.follows(until, horizon).first().copied().unwrap_or_default();
-            let sum = sums.entry(unit.block).or_default();
-            *sum = (sum.0 + uses, sum.1 + days);
-            all = (all.0 + uses, all.1 + days);
-        }
-        let all = if all.1 > 0.0 { all.0 / all.1 } else { 1.0 };
-        let mean = |(uses, days): (f64, f64)| (uses + Self::FEW * all) / (days + Self::FEW);
-        Self {
-            blocks: sums.into_iter().map(|(block, sum)| (block, mean(sum))).collect(),
-            all,
-        }
-    }
-
-    fn is(&self, unit: &Unit) -> f64 {
-        self.blocks
-            .get(&unit.block)
-            .copied()
-            .unwrap_or(self.all)
-            .max(Self::LEAST)
-    }
-}
-
-/// Blocks of which nothing was used.
-struct Asleep {
-    blocks: HashSet<u32>,
-    /// The chance that one of them wakes up in the horizon.
-    wakes: f64,
-    /// How likely a unit is in use where its block is.
-    share: Pool,
-    /// Uses a day of a unit in use.
-    often: Pool,
-    /// Days from the middle of the horizon to its end: a block wakes up on any day of it.
-    days: f64,
-}
-
-impl Asleep {
-    /// Expected wrong denials of dropping a unit, because all that it belongs to may wake up: then it is used as its like are, or once
-    /// and all over, as in an emergency.
-    fn cost(&self, unit: &Unit) -> f64 {
-        if !self.blocks.contains(&unit.block) {
-            return 0.0;
-        }
-        let uses = 1.0 + self.often.at(&unit.likes) * self.days;
-        self.wakes * self.share.at(&unit.likes) * uses.max(unit.breadth.sqrt())
-    }
-}
-
-fn asleep(units: &[Unit], until: i32, horizon: i32) -> Asleep {
-    let mut first: BTreeMap<u32, Option<i32>> = BTreeMap::new();
-    for unit in units {
-        let known = first.entry(unit.block).or_default();
-        *known = [*known, unit.first(until)].into_iter().flatten().min();
-    }
-    let burn = burn(until);
-    let (mut woke, mut days) = (0.5, f64::from(until));
-    for day in first.values() {
-        woke += f64::from(u8::from(day.is_some_and(|day| day >= burn)));
-        days += f64::from((day.unwrap_or(until) - burn).max(0));
-    }
-    let entry = |unit: &Unit, (count, exposure): (f64, f64)| Entry {
-        groups: unit.likes.clone(),
-        count,
-        exposure,
-    };
-    let (mut share, mut woken) = (Vec::new(), Vec::new());
-    let mut before: BTreeMap<&[u64], (f64, f64)> = BTreeMap::new();
-    for unit in units {
-        let Some(day) = first.get(&unit.block).copied().flatten() else {
-            continue;
-        };
-        let used = unit.first(until).is_some();
-        share.push(entry(unit, (f64::from(u8::from(used)), 1.0)));
-        let follows = unit.follows(until, horizon).first().copied().filter(|_| used);
-        let Some((uses, days)) = follows else { continue };
-        if day >= burn {
-            woken.push(entry(unit, (uses, days)));
-        } else {
-            let sum = before.entry(unit.likes.as_slice()).or_default();
-            *sum = (sum.0 + uses, sum.1 + days);
-        }
-    }
-    Asleep {
-        blocks: first
-            .iter()
-            .filter(|(_, day)| day.is_none())
-            .map(|(&block, _)| block)
-            .collect(),
-        wakes: 1.0 - (-(woke / days.max(1.0)) * f64::from(horizon)).exp(),
-        share: Pool::learn(&share, (0.5, 2.0)),
-        often: Pool::told(&woken, &established(before, horizon), (1.0, 10.0)),
-        days: f64::from(horizon) / 2.0,
-    }
-}
-
-/// Uses on what is born in the horizon, each from its birth to the end of it. `once`: only the first birth counts.
-fn ahead(rate: f64, again: f64, fade: &Fade, age: i32, horizon: i32, once: bool) -> f64 {
-    let mut sum = 0.0;
-    let mut left = 1.0;
-    for day in 0..horizon {
-        let mut born = rate * fade.between(age + day, age + day + 1);
-        if once {
-            born = born.min(1.0) * left;
-            left -= born;
-        }
-        sum += born * (1.0 + again * f64::from(horizon - 1 - day));
-    }
-    sum
-}
-
-/// How fast births fade: of units, of places.
-fn fades(units: &[Unit], until: i32, most: usize) -> (Fades, Fades) {
-    let (burn, middle) = (burn(until), burn(until) * 2);
-    let ages = (f64::from(burn + middle) / 2.0, f64::from(middle + until) / 2.0);
-    let of_units = units.iter().map(|unit| {
-        let first = unit.first(until).unwrap_or(until);
-        let halves = Halves {
-            born: (
-                f64::from(u8::from((burn..middle).contains(&first))),
-                f64::from(u8::from((middle..until).contains(&first))),
-            ),
-            days: (
-                f64::from((first.min(middle) - burn).max(0)),
-                f64::from((first - middle).max(0)),
-            ),
-        };
-        (kind(unit, 0), halves)
-    });
-    // Only places that are there from the beginning, so that day and age are one.
-    let old = |day: i32| day < burn.min(7);
-    let of_places = units.iter().flat_map(|unit| {
-        let mut found: Vec<(u64, Halves)> = Vec::new();
-        let mut number: Vec<Option<usize>> = vec![None; unit.places.len()];
-        for (n, place) in unit.places.iter().enumerate() {
-            if let Some(halves) = place.parent.and_then(|p| number[p as usize]).map(|at| &mut found[at].1) {
-                halves.born.0 += f64::from(u8::from((burn..middle).contains(&place.first)));
-                halves.born.1 += f64::from(u8::from((middle..until).contains(&place.first)));
-            }
-            if place.uses.is_empty() && old(place.first) {
-                number[n] = Some(found.len());
-                let halves = Halves {
-                    born: (0.0, 0.0),
-                    days: (f64::from(middle - burn), f64::from(until - middle)),
-                };
-                found.push((kind(unit, place.depth), halves));
-            }
-        }
-        found
-    });
-    (Fades::learn(of_units, ages, most), Fades::learn(of_places, ages, most))
+    of_like
 }
 
 #[cfg(test)]

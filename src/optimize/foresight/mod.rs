@@ -10,12 +10,16 @@
 //! Nothing in here knows what a unit, a place or a use is.
 
 pub mod births;
+mod blocks;
 pub mod choice;
 pub mod estimate;
 mod fade;
+mod first_use;
 pub mod forecast;
 pub mod interval;
 pub mod origin;
+mod past;
+mod places;
 pub mod pool;
 
 use crate::units;
