@@ -2,7 +2,7 @@
 //! gone in, and each is told.
 
 use super::baseline::Baseline;
-use super::gate::own;
+use super::own::own;
 use super::rules::{GATE_CHANGED, WAIVER_NEW};
 use crate::advice::Finding;
 use crate::origin::Origin;

@@ -1,29 +1,27 @@
 //! The gate itself: collects findings, takes off what is waived, unchanged or known, and says whether it passes.
 
 use super::baseline::Baseline;
-use super::rules::{self, NEED_USAGE, NEW_ACCESS, NOT_CHECKED, POLICY_GONE, UNREADABLE};
-use super::rules::{WAIVER_EXPIRED, WAIVER_INVALID, WAIVER_UNUSED};
-use super::source::{Problem, Read, Ways};
-use super::{access as new_access, brought, risk, ways};
+use super::change::{self, Base};
+use super::own::problem;
+use super::rules::{self, NEED_USAGE, NEW_ACCESS, UNREADABLE};
+use super::source::Read;
+use super::waived::waive;
+use super::{risk, ways};
 use crate::access::{Inputs, Joined, PolicyNumber};
 use crate::advice::{Finding, RuleView, Severity, Subject};
 use crate::analysis::evidence::Watch;
 use crate::analysis::rule::fingerprint;
 use crate::deployment::Deployment;
-use crate::origin::Origin;
-use crate::pipeline::place::{Changed, Places};
-use crate::pipeline::waiver::{self, Invalid, Waiver};
+use crate::pipeline::place::Places;
 use crate::pipeline::{self, Question};
 use crate::policy::lint;
-use crate::policy::model::Policy;
 use crate::policy::profile::Profile;
-use crate::policy::table::Table;
 use crate::settings::{RuleLevel, Settings};
 use crate::usage::Facts;
 use jiff::Timestamp;
 use jiff::civil::Date;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::path::Path;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 /// What usage says.
@@ -103,29 +101,35 @@ pub struct Checked {
     pub baseline: Baseline,
 }
 
+impl Options<'_> {
+    /// The day that waivers are judged by.
+    pub(super) fn today(&self) -> Date {
+        self.now.to_zoned(jiff::tz::TimeZone::UTC).date()
+    }
+}
+
 /// Checks. `step` is told what comes next.
 #[must_use]
 pub fn check(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&str)) -> Checked {
     let Material {
-        read,
+        mut read,
         base,
         brought,
         seen,
         deployment,
     } = material;
     let settings = options.settings;
-    let with_usage = seen.is_some();
+    let levels = levels(settings, seen.is_some());
     let Seen { facts, watch, last } = seen.unwrap_or_else(Seen::nothing);
-    let now = options.now.as_second();
 
     step("joining usage with grants");
     let analysis = pipeline::analyse(Question {
         inputs: Inputs {
             facts,
-            policies: read.policies,
+            policies: std::mem::take(&mut read.policies),
             deployment: deployment.as_ref(),
             profile: options.profile,
-            now: Some(now),
+            now: Some(options.now.as_second()),
         },
         watch,
         last,
@@ -135,105 +139,47 @@ pub fn check(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&st
     });
     let joined = &analysis.joined;
     let places = Places::new(&joined.policies);
-    let levels = levels(settings, with_usage);
 
     step("looking for findings");
     let mut findings = analysis.findings(&levels, None);
     findings.extend(warnings(joined, deployment.as_ref()));
     unique(&mut findings);
-
-    let (base, old_ways, known_outside, old_news) = match base {
-        Some(old) => (Some(Table::from(old.policies)), old.ways, old.unchecked, Some(old.news)),
-        None => (None, Ways::default(), Vec::new(), None),
-    };
-    let changed = base.as_ref().map(|old| Changed::new(old.as_slice(), &joined.policies));
-    let untouched: BTreeSet<String> = changed.as_ref().map_or_else(BTreeSet::new, |changed| {
-        let old = findings.iter().filter(|f| !changed.touches(f, &places));
-        old.map(|f| f.fingerprint.clone()).collect()
-    });
-    if let (Some(old), Some(changed)) = (&base, &changed) {
+    let base = base.map(|read| Base::of(read, &joined.policies));
+    let base = base.as_ref();
+    let untouched = base.map(|base| base.untouched(&findings, &places));
+    if let Some(base) = base {
         step("comparing with the base");
-        let new = &joined.policies;
-        findings.extend(new_access::findings(
-            options.profile,
-            old.as_slice(),
-            new,
-            joined,
-            changed,
-            now,
-        ));
+        findings.extend(base.new_access(joined, options));
     }
-    let before = base.as_ref().map(|policies| ways::Before {
-        policies: policies.as_slice(),
-        ways: &old_ways,
-    });
     // What is found in the ways that files may set variables, and not without.
     let alone = self::levels(settings, false);
+    let before = base.map(Base::before);
     let other = ways::findings(joined, &read.ways, before.as_ref(), &alone, options, &findings);
     findings.extend(other);
     findings.extend(read.broken.iter().map(|p| problem(UNREADABLE, "policy", p)));
-    let gone: Vec<&Policy> = match (&base, &changed) {
-        (Some(old), Some(changed)) => changed.gone.iter().filter_map(|&n| old.as_slice().get(n)).collect(),
-        _ => Vec::new(),
-    };
-    findings.extend(unchecked(&read.unchecked, &gone, &known_outside));
-    if let Some(old) = &old_news {
-        findings.extend(news(&read.news, old));
-    }
-    if let Some(old) = &base {
-        findings.extend(moved(old.as_slice(), joined.policies.as_slice()));
-    }
-    findings.extend(
-        gone.iter()
-            .map(|policy| is_gone(policy, &read.broken, joined.policies.as_slice())),
-    );
+    findings.extend(change::findings(base, &read, &joined.policies));
     findings.extend(brought);
     if let Some(most) = options.max_risk {
-        findings.extend(risk::over_budget(
-            joined,
-            analysis.exposures().as_slice(),
-            settings,
-            most,
-        ));
+        let exposures = analysis.exposures().as_slice();
+        findings.extend(risk::over_budget(joined, exposures, settings, most));
     }
 
-    let mut rules = pipeline::rule_views();
-    rules.extend(rules::views());
-    let today = options.now.to_zoned(jiff::tz::TimeZone::UTC).date();
-    let waived = waive(
-        &mut findings,
-        joined,
-        base.as_ref().zip(changed.as_ref()),
-        &places,
-        options,
-        today,
-        &ran(&levels, options),
-    );
+    let waived = waive(&mut findings, joined, base, &places, options, &ran(&levels, options));
     apply_levels(&mut findings, settings);
     unique(&mut findings);
-    findings.sort_by(|a, b| {
-        (b.severity, &a.rule, &a.origins, &a.subject, &a.fingerprint).cmp(&(
-            a.severity,
-            &b.rule,
-            &b.origins,
-            &b.subject,
-            &b.fingerprint,
-        ))
+    findings.sort_by(|a, b| by_gravity(a).cmp(&by_gravity(b)));
+    let unchanged = take_off(&mut findings, |f| {
+        untouched.as_ref().is_some_and(|old| old.contains(&f.fingerprint))
     });
-    let all = findings.len();
-    findings.retain(|f| !untouched.contains(&f.fingerprint));
-    let unchanged = all - findings.len();
     let baseline = Baseline::of(&findings);
-    let mut known = 0;
-    if let Some(before) = options.baseline {
+    let known = options.baseline.map_or(0, |before| {
         let knows = before.knows();
-        findings.retain(|f| rules::UNWAIVED.contains(&&*f.rule) || !knows(f));
-        known = baseline.len() - findings.len();
-    }
+        take_off(&mut findings, |f| !rules::UNWAIVED.contains(&&*f.rule) && knows(f))
+    });
     let checked = Checked {
         reasons: reasons(&findings, options),
         findings,
-        rules,
+        rules: pipeline::rule_views().into_iter().chain(rules::views()).collect(),
         policies: joined.policies.len(),
         waived,
         unchanged,
@@ -244,6 +190,26 @@ pub fn check(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&st
     let joined = analysis.joined;
     rayon::spawn(move || drop(joined));
     checked
+}
+
+/// The gravest first, else by rule and place.
+fn by_gravity(finding: &Finding) -> impl Ord + '_ {
+    let Finding {
+        severity,
+        rule,
+        origins,
+        subject,
+        fingerprint,
+        ..
+    } = finding;
+    (Reverse(severity), rule, origins, subject, fingerprint)
+}
+
+/// Takes off what is not to be shown; how many these were.
+fn take_off(findings: &mut Vec<Finding>, is_off: impl Fn(&Finding) -> bool) -> usize {
+    let all = findings.len();
+    findings.retain(|finding| !is_off(finding));
+    all - findings.len()
 }
 
 /// Rule levels, with the rules off that say nothing without usage.
@@ -330,278 +296,6 @@ pub(super) fn warnings(joined: &Joined, deployment: Option<&Deployment>) -> Vec<
             who: Vec::new(),
         })
         .collect()
-}
-
-fn problem(rule: &str, kind: &str, problem: &Problem) -> Finding {
-    let title = match rule {
-        UNREADABLE => format!("policy `{}` cannot be used: {}", problem.what, problem.why),
-        _ => format!("`{}` was not checked: {}", problem.what, problem.why),
-    };
-    own(
-        rule,
-        kind,
-        &problem.what,
-        &problem.why,
-        title,
-        problem.remedy,
-        &problem.origin,
-    )
-}
-
-/// What was not read, with the policy that the base has of that name or at that place, which is there no more.
-/// What may write policies and is just so in the base is told and no more.
-fn unchecked<'a>(all: &'a [Problem], gone: &'a [&Policy], before: &'a [Problem]) -> impl Iterator<Item = Finding> + 'a {
-    let mut known: HashMap<&str, usize> = HashMap::new();
-    for same in before.iter().filter_map(|one| one.same.as_deref()) {
-        *known.entry(same).or_default() += 1;
-    }
-    all.iter().map(move |one| {
-        let mut finding = problem(NOT_CHECKED, "policy", one);
-        if let Some(left) = one
-            .same
-            .as_deref()
-            .and_then(|same| known.get_mut(same))
-            .filter(|n| **n > 0)
-        {
-            *left -= 1;
-            finding.severity = Severity::Low;
-            finding.detail = "The base has the very same.".to_owned();
-            return finding;
-        }
-        let replaced = gone.iter().find(|policy| replaces(one, policy));
-        if let Some(policy) = replaced {
-            finding.detail = format!("The base has policy `{}{}` there.", policy.namespace, policy.name);
-        }
-        finding
-    })
-}
-
-/// What may make other policies of those that are there, and is not as it is in the base.
-fn news(now: &[Problem], before: &[Problem]) -> Vec<Finding> {
-    let lacks = |one: &Problem, others: &[Problem]| !others.iter().any(|other| other.same == one.same);
-    let mut findings: Vec<Finding> = now
-        .iter()
-        .filter(|one| lacks(one, before))
-        .map(|one| problem(NOT_CHECKED, "policy", one))
-        .collect();
-    // One that is gone is told where none has come in its place.
-    let gone = before.iter().filter(|one| lacks(one, now) && findings.is_empty());
-    let gone: Vec<Finding> = gone
-        .map(|one| {
-            let mut finding = problem(NOT_CHECKED, "policy", one);
-            finding.detail = "The base has it, and the change does not.".to_owned();
-            finding
-        })
-        .collect();
-    findings.extend(gone);
-    findings
-}
-
-/// Policies that are written to another server than in the base.
-fn moved(before: &[Policy], now: &[Policy]) -> Vec<Finding> {
-    let server = |policy: &Policy| {
-        policy
-            .written
-            .as_ref()
-            .map_or_else(Arc::default, |written| Arc::clone(&written.server))
-    };
-    let before: HashMap<_, _> = before.iter().map(|policy| (policy.id(), server(policy))).collect();
-    let named = |server: &str| match server {
-        "" => "one that is not named".to_owned(),
-        server => format!("`{server}`"),
-    };
-    now.iter()
-        .filter_map(|policy| {
-            let (old, new) = (before.get(&policy.id())?, server(policy));
-            if *old == new {
-                return None;
-            }
-            let origin = policy.written.as_ref().map(|written| written.origin.clone());
-            let title = format!(
-                "policy `{}{}` is written to another server: {}, before {}",
-                policy.namespace,
-                policy.name,
-                named(&new),
-                named(old)
-            );
-            Some(own(
-                NOT_CHECKED,
-                "policy",
-                &policy.name,
-                &new,
-                title,
-                "Check it against the policies of that server, and let somebody answer for it with a waiver.",
-                &origin.unwrap_or_else(|| Origin::new(Arc::clone(&policy.file), 1, 1)),
-            ))
-        })
-        .collect()
-}
-
-/// Whether what was not read stands where the base has a policy: by its name, or in the same file.
-fn replaces(one: &Problem, policy: &Policy) -> bool {
-    let file = |text: &str| Path::new(text).file_name().map(ToOwned::to_owned);
-    let named = one.what.rsplit(['.', '/', ' ']).next().unwrap_or_default();
-    *one.what == *policy.name
-        || named.trim_matches(['"', '`']) == &*policy.name
-        || file(&one.origin.file) == file(&policy.file)
-}
-
-/// A policy that the base has and the change has not.
-fn is_gone(policy: &Policy, broken: &[Problem], now: &[Policy]) -> Finding {
-    let id = format!("{}{}", policy.namespace, policy.name);
-    let says_so = |p: &&Policy| p.source == policy.source && p.namespace == policy.namespace;
-    let mut finding = own(
-        POLICY_GONE,
-        "policy",
-        &id,
-        "",
-        format!("policy `{id}` of the base is gone"),
-        "Whoever holds it loses what it grants, and is no longer denied what it denies.",
-        &Origin::new(policy.file.clone(), 1, 1),
-    );
-    if broken.iter().any(|p| *p.what == *policy.name) {
-        finding.detail = "What stands there now cannot be used.".to_owned();
-    } else if let Some(same) = now.iter().find(says_so) {
-        finding.detail = format!(
-            "`{}{}` says the same, but is another policy: tokens, roles and groups hold policies by name.",
-            same.namespace, same.name
-        );
-    }
-    finding
-}
-
-/// A finding of the gate itself.
-pub(super) fn own(
-    rule: &str,
-    kind: &str,
-    name: &str,
-    key: &str,
-    title: String,
-    remedy: &str,
-    origin: &Origin,
-) -> Finding {
-    Finding {
-        fingerprint: fingerprint(rule, kind, &format!("{name} {key}")),
-        rule: Arc::from(rule),
-        severity: rules::severity(rule),
-        title,
-        detail: String::new(),
-        subject: Subject {
-            kind: kind.to_owned(),
-            name: name.to_owned(),
-            key: String::new(),
-        },
-        origins: vec![origin.clone()],
-        evidence: None,
-        remedy: remedy.to_owned(),
-        fixed_in: None,
-        who: Vec::new(),
-    }
-}
-
-/// Said of what a waiver beside a stanza does not cover.
-const OUTGROWN: &str =
-    " The waiver beside the stanza is for what it said before; one in the settings can be for what is to come.";
-
-/// Takes off what is waived, and tells of waivers that are past, useless or broken. Returns how many findings went.
-fn waive(
-    findings: &mut Vec<Finding>,
-    joined: &Joined,
-    base: Option<(&Table, &Changed)>,
-    places: &Places,
-    options: &Options<'_>,
-    today: Date,
-    ran: &dyn Fn(&str) -> bool,
-) -> usize {
-    let (mut waivers, mut invalid) = waiver::of_settings(options.settings);
-    let mut beside = Vec::new();
-    for n in joined.policies.ids() {
-        waiver::of_policy(&joined.policies, n, &mut beside, &mut invalid);
-    }
-    if let Some((old, _)) = base {
-        // What the change itself says to be waived is not, before it has gone in.
-        let (mut before, mut ignored) = (Vec::new(), Vec::new());
-        for n in old.ids() {
-            waiver::of_policy(old, n, &mut before, &mut ignored);
-        }
-        let before: HashSet<_> = before.iter().map(Waiver::key).collect();
-        let (known, brought): (Vec<_>, Vec<_>) = beside.into_iter().partition(|w| before.contains(&w.key()));
-        findings.extend(brought.iter().map(brought::waiver));
-        beside = known;
-    }
-    waivers.extend(beside);
-    let mut by_rule: HashMap<&str, Vec<usize>> = HashMap::new();
-    for (n, waiver) in waivers.iter().enumerate() {
-        by_rule.entry(&waiver.rule).or_default().push(n);
-    }
-    let mut used = vec![false; waivers.len()];
-    let before = findings.len();
-    findings.retain_mut(|finding| {
-        let mut keep = true;
-        if rules::UNWAIVED.contains(&&*finding.rule) {
-            return keep;
-        }
-        // Whoever answers for a stanza answers for what it said, not for what a change makes of it.
-        let grew = base.is_some_and(|(_, changed)| *finding.rule == *NEW_ACCESS || changed.widens(finding, places));
-        let of_rule = [&*finding.rule, waiver::ANY_RULE]
-            .into_iter()
-            .filter_map(|rule| by_rule.get(rule));
-        for &n in of_rule.flatten() {
-            let covering = waivers
-                .get(n)
-                .filter(|w| !w.is_expired(today) && w.covers(finding, places));
-            if let (Some(waiver), Some(used)) = (covering, used.get_mut(n)) {
-                *used = true;
-                if grew && waiver.is_of_stanza() {
-                    finding.remedy.push_str(OUTGROWN);
-                } else {
-                    keep = false;
-                }
-            }
-        }
-        keep
-    });
-    let waived = before - findings.len();
-    for (waiver, used) in waivers.iter().zip(used) {
-        if waiver.is_expired(today) {
-            findings.push(of_waiver(
-                WAIVER_EXPIRED,
-                waiver,
-                format!("ended on {}", waiver.expires),
-            ));
-        } else if !used && waiver.rule != waiver::ANY_RULE && ran(&waiver.rule) {
-            findings.push(of_waiver(WAIVER_UNUSED, waiver, "covers no finding".to_owned()));
-        }
-    }
-    findings.extend(invalid.into_iter().map(|Invalid { why, origin }| {
-        let title = format!("the waiver at {origin} covers nothing: {why}");
-        own(
-            WAIVER_INVALID,
-            "waiver",
-            &origin.file,
-            &why,
-            title,
-            "Complete it.",
-            &origin,
-        )
-    }));
-    waived
-}
-
-fn of_waiver(rule: &str, waiver: &Waiver, what: String) -> Finding {
-    let remedy = match rule {
-        WAIVER_EXPIRED => "Fix what it covered and remove it, or let its owner set a new day.",
-        _ => "Remove it.",
-    };
-    let title = format!("the waiver of `{}` for {} {what}", waiver.rule, waiver.about);
-    let key = format!("{} {}", waiver.rule, waiver.expires);
-    let mut finding = own(rule, "waiver", &waiver.about, &key, title, remedy, &waiver.origin);
-    finding.detail = format!(
-        "Owner: {}. Reason: {}.",
-        waiver.owner,
-        waiver.reason.trim_end_matches('.')
-    );
-    finding
 }
 
 /// Two findings of one fingerprint would be one in a baseline: the second gets a number.

@@ -5,11 +5,14 @@ mod access;
 pub mod base;
 pub mod baseline;
 pub mod brought;
+mod change;
 mod gate;
 pub mod git;
+mod own;
 mod risk;
 pub mod rules;
 pub mod source;
+mod waived;
 mod ways;
 
 pub use gate::{Checked, Material, Options, Seen, check};
