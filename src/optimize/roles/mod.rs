@@ -12,6 +12,7 @@ mod fooling;
 mod generate;
 mod kernel;
 mod matrix;
+mod merge;
 mod mine;
 mod model;
 mod natural;

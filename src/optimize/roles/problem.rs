@@ -5,8 +5,7 @@
 // INVARIANT: user and permission classes are numbered 0..users() and 0..permissions(), every table here has exactly that length,
 // and rows, columns and kept sets hold only such numbers; cells are numbered 0..cells() in row order.
 
-use std::collections::HashMap;
-
+use super::merge::Merged;
 use crate::optimize::roles::matrix::Matrix;
 use crate::optimize::roles::model::{Objective, Options};
 
@@ -16,8 +15,6 @@ pub const UNIT: i64 = 1024;
 pub const NONE: u32 = u32::MAX;
 /// The tables from (user, permission) to the cell are dense up to this many entries, else found by bisection.
 const DENSE_ENTRIES: usize = 1 << 24;
-/// With tolerated over-grant every pair may become a cell; beyond this many none does.
-const MOST_OPTIONAL: usize = 1 << 22;
 
 /// The merged matrix with prices.
 #[derive(Debug, Clone)]
@@ -73,143 +70,37 @@ pub fn members(classes: &[u32], members: &[Vec<u32>]) -> Vec<u32> {
 impl Problem {
     /// Merges `matrix` under `options`.
     pub fn new(matrix: &Matrix, options: &Options<'_>) -> Self {
-        let optional = optional_rows(matrix, options);
-        let labels = label_numbers(matrix, options);
-
-        let mut keeps: Vec<Vec<u32>> = options.keep.clone();
-        keeps.iter_mut().for_each(|set| {
-            set.sort_unstable();
-            set.dedup();
-        });
-        let keeps: Vec<(usize, Vec<u32>)> = keeps
-            .into_iter()
-            .enumerate()
-            .filter(|(_, set)| set.last().is_some_and(|&p| (p as usize) < matrix.permissions.len()))
-            .collect();
-
-        // Users first: two are one when row, optional row and label agree.
-        let mut user_ids: HashMap<(&[u32], &[u32], u32), usize> = HashMap::new();
-        let mut user_members: Vec<Vec<u32>> = Vec::new();
-        for (u, row) in matrix.rows.iter().enumerate().filter(|(_, row)| !row.is_empty()) {
-            let extra = optional.get(u).map_or(&[][..], Vec::as_slice);
-            let next = user_members.len();
-            let class = *user_ids.entry((row, extra, labels[u])).or_insert(next);
-            if class == next {
-                user_members.push(Vec::new());
-            }
-            user_members[class].push(u as u32);
-        }
-
-        // Then permissions: two are one when they have the same user classes and the same existing roles.
-        let mut signatures: Vec<Vec<u32>> = vec![Vec::new(); matrix.permissions.len()];
-        for (class, members) in user_members.iter().enumerate() {
-            let u = members[0] as usize;
-            for &p in &matrix.rows[u] {
-                signatures[p as usize].push(2 * class as u32);
-            }
-            for &p in optional.get(u).into_iter().flatten() {
-                signatures[p as usize].push(2 * class as u32 + 1);
-            }
-        }
-        let used: Vec<bool> = signatures.iter().map(|s| s.iter().any(|x| x % 2 == 0)).collect();
-        for (index, set) in &keeps {
-            for &p in set {
-                signatures[p as usize].push(u32::MAX - *index as u32);
-            }
-        }
-        let mut permission_ids: HashMap<&[u32], u32> = HashMap::new();
-        let mut permission_members: Vec<Vec<u32>> = Vec::new();
-        let mut class_of: Vec<u32> = vec![NONE; matrix.permissions.len()];
-        for (p, signature) in signatures.iter().enumerate() {
-            if !used[p] {
-                continue;
-            }
-            let next = permission_members.len() as u32;
-            let class = *permission_ids.entry(signature).or_insert(next);
-            if class == next {
-                permission_members.push(Vec::new());
-            }
-            permission_members[class as usize].push(p as u32);
-            class_of[p] = class;
-        }
-
-        // An existing role that holds a permission nobody here has is of no use: it would grant it to its users.
-        let keep = keeps
-            .into_iter()
-            .filter(|(_, set)| set.iter().all(|&p| used[p as usize]))
-            .map(|(index, set)| {
-                let mut permissions: Vec<u32> = set.iter().map(|&p| class_of[p as usize]).collect();
-                permissions.sort_unstable();
-                permissions.dedup();
-                Kept { permissions, index }
-            })
-            .collect();
-
-        let mut rows: Vec<Vec<u32>> = Vec::with_capacity(user_members.len());
-        let mut starts = Vec::with_capacity(user_members.len());
-        let mut columns = vec![Vec::new(); permission_members.len()];
-        let (mut needed, mut added_price) = (Vec::new(), Vec::new());
-        let price = options.over_grant.unwrap_or_default().max(0.0);
-        for (class, members) in user_members.iter().enumerate() {
-            let u = members[0] as usize;
-            let mut row: Vec<(u32, bool)> = matrix.rows[u].iter().map(|&p| (class_of[p as usize], true)).collect();
-            let extra = optional.get(u).into_iter().flatten();
-            row.extend(
-                extra
-                    .filter(|&&p| used[p as usize])
-                    .map(|&p| (class_of[p as usize], false)),
-            );
-            row.sort_unstable();
-            row.dedup();
-            starts.push(needed.len() as u32);
-            for &(p, need) in &row {
-                let pairs = (members.len() * permission_members[p as usize].len()) as f64;
-                columns[p as usize].push((class as u32, needed.len() as u32));
-                needed.push(need);
-                added_price.push(if need {
-                    0
-                } else {
-                    (price * pairs * UNIT as f64).round() as i64
-                });
-            }
-            rows.push(row.into_iter().map(|(p, _)| p).collect());
-        }
-
+        let merged = Merged::of(matrix, options);
+        let Cells {
+            rows,
+            starts,
+            columns,
+            needed,
+            added_price,
+        } = Cells::of(&merged, options);
         let weight = |members: &Vec<u32>| members.len() as i64 * UNIT;
-        let user_price: Vec<i64> = user_members.iter().map(weight).collect();
-        let permission_price: Vec<i64> = permission_members.iter().map(weight).collect();
         let role_price = match options.objective {
             // More than all edges of the worst cover, so that edges only break ties.
             Objective::Roles => UNIT * (matrix.ones() + matrix.rows.len() + matrix.permissions.len() + 1) as i64,
             Objective::Edges | Objective::Natural => 1,
             Objective::Wsc => UNIT,
         };
-        let entries = rows.len() * permission_members.len();
-        let table = (entries <= DENSE_ENTRIES).then(|| {
-            let mut table = vec![NONE; entries];
-            for (u, row) in rows.iter().enumerate() {
-                for (&p, cell) in row.iter().zip(starts[u]..) {
-                    table[u * permission_members.len() + p as usize] = cell;
-                }
-            }
-            table
-        });
         Self {
-            labels: user_members.iter().map(|m| labels[m[0] as usize]).collect(),
             label_price: if options.affinity.is_some() { UNIT / 32 } else { 0 },
             max_roles: options.max_roles_per_user.map_or(usize::MAX, |k| k.max(1) as usize),
-            user_members,
-            permission_members,
-            user_price,
-            permission_price,
+            user_price: merged.users.iter().map(weight).collect(),
+            permission_price: merged.permissions.iter().map(weight).collect(),
             role_price,
+            table: dense(&rows, &starts, columns.len()),
             rows,
             starts,
             columns,
             needed,
             added_price,
-            keep,
-            table,
+            labels: merged.labels,
+            user_members: merged.users,
+            permission_members: merged.permissions,
+            keep: merged.keep,
         }
     }
 
@@ -292,36 +183,54 @@ impl Problem {
     }
 }
 
-/// What may be added to each user's row: nothing unless over-grant has a price.
-fn optional_rows(matrix: &Matrix, options: &Options<'_>) -> Vec<Vec<u32>> {
-    if options.over_grant.is_none() || options.objective == Objective::Natural {
-        return Vec::new();
-    }
-    let width = matrix.permissions.len();
-    let mut rows = match options.allowed {
-        Some(allowed) => matrix.translate(allowed),
-        None if matrix.rows.len().saturating_mul(width) <= MOST_OPTIONAL => {
-            vec![(0..width as u32).collect(); matrix.rows.len()]
-        }
-        None => return Vec::new(),
-    };
-    for (row, have) in rows.iter_mut().zip(&matrix.rows) {
-        row.retain(|p| have.binary_search(p).is_err());
-    }
-    rows
+/// The pairs of a user and a permission class that may be granted, numbered row by row.
+struct Cells {
+    rows: Vec<Vec<u32>>,
+    starts: Vec<u32>,
+    columns: Vec<Vec<(u32, u32)>>,
+    needed: Vec<bool>,
+    added_price: Vec<i64>,
 }
 
-/// A number for every user's label.
-fn label_numbers(matrix: &Matrix, options: &Options<'_>) -> Vec<u32> {
-    let mut ids: HashMap<&str, u32> = HashMap::new();
-    (0..matrix.rows.len())
-        .map(|u| {
-            let label = options
-                .affinity
-                .and_then(|labels| labels.get(u))
-                .map_or("", String::as_str);
-            let next = ids.len() as u32;
-            *ids.entry(label).or_insert(next)
-        })
-        .collect()
+impl Cells {
+    fn of(merged: &Merged<'_>, options: &Options<'_>) -> Self {
+        let mut cells = Self {
+            rows: Vec::with_capacity(merged.users.len()),
+            starts: Vec::with_capacity(merged.users.len()),
+            columns: vec![Vec::new(); merged.permissions.len()],
+            needed: Vec::new(),
+            added_price: Vec::new(),
+        };
+        let price = options.over_grant.unwrap_or_default().max(0.0);
+        for (class, members) in merged.users.iter().enumerate() {
+            let row = merged.row(members);
+            cells.starts.push(cells.needed.len() as u32);
+            for &(p, need) in &row {
+                let pairs = (members.len() * merged.permissions[p as usize].len()) as f64;
+                cells.columns[p as usize].push((class as u32, cells.needed.len() as u32));
+                cells.needed.push(need);
+                cells.added_price.push(if need {
+                    0
+                } else {
+                    (price * pairs * UNIT as f64).round() as i64
+                });
+            }
+            cells.rows.push(row.into_iter().map(|(p, _)| p).collect());
+        }
+        cells
+    }
+}
+
+/// The cell of every pair, [`NONE`] where there is none; nothing where that were too many.
+fn dense(rows: &[Vec<u32>], starts: &[u32], width: usize) -> Option<Vec<u32>> {
+    let entries = rows.len() * width;
+    (entries <= DENSE_ENTRIES).then(|| {
+        let mut table = vec![NONE; entries];
+        for (u, row) in rows.iter().enumerate() {
+            for (&p, cell) in row.iter().zip(starts[u]..) {
+                table[u * width + p as usize] = cell;
+            }
+        }
+        table
+    })
 }
