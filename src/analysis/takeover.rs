@@ -350,125 +350,130 @@ impl<'a> Power<'a> {
     /// What is reached in one request, whoever else there is.
     #[must_use]
     pub fn direct(&self) -> Vec<(Target, Step)> {
-        let mut found = Vec::new();
-        let mut add =
-            |target: Target, rule: RuleId, text: String| found.push((target, Step { text, rule: Some(rule) }));
-        for (namespace, policy) in &self.own {
-            for folder in ["sys/policies/acl/", "sys/policy/"] {
-                let path = format!("{folder}{policy}");
-                if let Some(rule) = writes(self.acl, namespace, &path) {
-                    add(
-                        Target::Everything,
-                        rule,
-                        format!("write `{namespace}{path}`: rewrite its own policy"),
-                    );
-                    break;
-                }
-            }
-        }
+        let mut found = self.by_own_policies();
         for &ns in &self.namespaces {
-            for (path, what) in [
-                ("auth/token/create", "a token with any policy, `root` too"),
-                ("auth/token/create-orphan", "an orphan token with any policy"),
-            ] {
-                if let Some(rule) = with_sudo(self.acl, Operation::Update, ns, path) {
-                    add(
-                        Target::Everything,
-                        rule,
-                        format!("write `{ns}{path}` with sudo: {what}"),
-                    );
-                }
-            }
-            for (path, shown, what) in [
-                (
-                    "identity/entity",
-                    "identity/entity",
-                    "attach any policy to its own entity",
-                ),
-                (
-                    "identity/group",
-                    "identity/group",
-                    "make a group with any policy and itself in it",
-                ),
-                (
-                    "identity/group/name/new",
-                    "identity/group/name/…",
-                    "make a group with any policy and itself in it",
-                ),
-            ] {
-                if let Some(rule) = writes(self.acl, ns, path) {
-                    add(Target::Everything, rule, format!("write `{ns}{shown}`: {what}"));
-                }
-            }
-            for (by, word) in self
-                .entities
-                .iter()
-                .flat_map(|&(id, name)| [("id", id), ("name", name)])
-            {
-                let path = format!("identity/entity/{by}/{word}");
-                if let Some(rule) = writes(self.acl, ns, &path).filter(|_| !word.is_empty()) {
-                    add(
-                        Target::Everything,
-                        rule,
-                        format!("write `{ns}{path}`: attach any policy to itself"),
-                    );
-                }
-            }
-            if let Some(rule) = writes(self.acl, ns, "auth/token/roles/new")
-                .filter(|_| writes(self.acl, ns, "auth/token/create/new").is_some())
-            {
-                add(
-                    Target::Everything,
-                    rule,
-                    format!("write `{ns}auth/token/roles/…`: a token role for any policy, then a token by it"),
-                );
-            }
-            if let Some(rule) =
-                writes(self.acl, ns, "sys/auth/new").filter(|_| writes(self.acl, ns, "auth/new/role/new").is_some())
-            {
-                add(
-                    Target::Everything,
-                    rule,
-                    format!("write `{ns}sys/auth/…`: mount an auth method whose roles have any policy"),
-                );
-            }
+            found.extend(self.by_tokens(ns));
+            found.extend(self.by_identity(ns));
+            found.extend(self.by_roles(ns));
         }
-        if let Some(rule) = writes(self.acl, "", "sys/plugins/catalog/secret/new") {
-            add(
-                Target::Everything,
-                rule,
-                "write `sys/plugins/catalog/…`: register a program that the server runs".to_owned(),
-            );
-        }
-        if let Some(rule) = writes(self.acl, "", "sys/raw/core") {
-            add(
-                Target::Everything,
-                rule,
-                "write `sys/raw/…`: change the storage itself".to_owned(),
-            );
-        }
-        if let Some(rule) = with_sudo(self.acl, Operation::Read, "", "sys/raw/core") {
-            add(
-                Target::Storage,
-                rule,
-                "read `sys/raw/…`: all that is stored, decrypted".to_owned(),
-            );
-        }
-        if let Some(rule) = writes(self.acl, "", "sys/audit/new") {
-            add(
-                Target::Listening,
-                rule,
-                "write `sys/audit/…`: an audit device that writes every secret in clear".to_owned(),
-            );
-        }
-        if let Some(rule) = with_sudo(self.acl, Operation::Delete, "", "sys/audit/file") {
-            add(
-                Target::Unseen,
-                rule,
-                "delete `sys/audit/…`: switch an audit device off".to_owned(),
-            );
-        }
+        found.extend(self.by_server());
         found
+    }
+
+    fn by_own_policies(&self) -> Vec<(Target, Step)> {
+        let one = |namespace: &str, policy: &str| {
+            ["sys/policies/acl/", "sys/policy/"].iter().find_map(|folder| {
+                let path = format!("{folder}{policy}");
+                let rule = writes(self.acl, namespace, &path)?;
+                Some(everything(
+                    rule,
+                    format!("write `{namespace}{path}`: rewrite its own policy"),
+                ))
+            })
+        };
+        self.own
+            .iter()
+            .filter_map(|(namespace, policy)| one(namespace, policy))
+            .collect()
+    }
+
+    fn by_tokens(&self, ns: &str) -> impl Iterator<Item = (Target, Step)> {
+        let made = [
+            ("auth/token/create", "a token with any policy, `root` too"),
+            ("auth/token/create-orphan", "an orphan token with any policy"),
+        ];
+        made.into_iter().filter_map(move |(path, what)| {
+            let rule = with_sudo(self.acl, Operation::Update, ns, path)?;
+            Some(everything(rule, format!("write `{ns}{path}` with sudo: {what}")))
+        })
+    }
+
+    fn by_identity(&self, ns: &str) -> impl Iterator<Item = (Target, Step)> {
+        const GROUP: &str = "make a group with any policy and itself in it";
+        let any = [
+            (
+                "identity/entity",
+                "identity/entity",
+                "attach any policy to its own entity",
+            ),
+            ("identity/group", "identity/group", GROUP),
+            ("identity/group/name/new", "identity/group/name/…", GROUP),
+        ];
+        let any = any.into_iter().filter_map(move |(path, shown, what)| {
+            let rule = writes(self.acl, ns, path)?;
+            Some(everything(rule, format!("write `{ns}{shown}`: {what}")))
+        });
+        let entities = self.entities.iter();
+        let words = entities.flat_map(|&(id, name)| [("id", id), ("name", name)]);
+        let words = words.filter(|(_, word)| !word.is_empty());
+        let own = words.filter_map(move |(by, word)| {
+            let path = format!("identity/entity/{by}/{word}");
+            let rule = writes(self.acl, ns, &path)?;
+            Some(everything(
+                rule,
+                format!("write `{ns}{path}`: attach any policy to itself"),
+            ))
+        });
+        any.chain(own)
+    }
+
+    fn by_roles(&self, ns: &str) -> impl Iterator<Item = (Target, Step)> {
+        let ways = [
+            (
+                "auth/token/roles/new",
+                "auth/token/create/new",
+                "auth/token/roles/…`: a token role for any policy, then a token by it",
+            ),
+            (
+                "sys/auth/new",
+                "auth/new/role/new",
+                "sys/auth/…`: mount an auth method whose roles have any policy",
+            ),
+        ];
+        ways.into_iter().filter_map(move |(makes, then, what)| {
+            let rule = writes(self.acl, ns, makes)?;
+            writes(self.acl, ns, then)?;
+            Some(everything(rule, format!("write `{ns}{what}")))
+        })
+    }
+
+    /// By the server itself, which only the root namespace has.
+    fn by_server(&self) -> impl Iterator<Item = (Target, Step)> {
+        let (acl, sudo) = (self.acl, |operation, path| with_sudo(self.acl, operation, "", path));
+        let ways = [
+            (
+                Target::Everything,
+                writes(acl, "", "sys/plugins/catalog/secret/new"),
+                "write `sys/plugins/catalog/…`: register a program that the server runs",
+            ),
+            (
+                Target::Everything,
+                writes(acl, "", "sys/raw/core"),
+                "write `sys/raw/…`: change the storage itself",
+            ),
+            (
+                Target::Storage,
+                sudo(Operation::Read, "sys/raw/core"),
+                "read `sys/raw/…`: all that is stored, decrypted",
+            ),
+            (
+                Target::Listening,
+                writes(acl, "", "sys/audit/new"),
+                "write `sys/audit/…`: an audit device that writes every secret in clear",
+            ),
+            (
+                Target::Unseen,
+                sudo(Operation::Delete, "sys/audit/file"),
+                "delete `sys/audit/…`: switch an audit device off",
+            ),
+        ];
+        ways.into_iter().filter_map(|(target, rule, text)| {
+            let step = Step {
+                text: text.to_owned(),
+                rule: Some(rule?),
+            };
+            Some((target, step))
+        })
     }
 
     /// The request that makes it any other entity.
@@ -499,6 +504,10 @@ fn may_write(rule: &Rule) -> bool {
 
 fn reads_raw(rule: &Rule) -> bool {
     rule.capabilities.contains(Capability::Sudo) && rule.pattern.matches("sys/raw/core")
+}
+
+fn everything(rule: RuleId, text: String) -> (Target, Step) {
+    (Target::Everything, Step { text, rule: Some(rule) })
 }
 
 /// The rule that allows to write (create or update) a path of a namespace, `sudo` included where it is asked for.
