@@ -89,9 +89,13 @@ fn unplaced(source: &Arc<SourceText>, at: usize, what: &str, why: &str) -> Probl
 /// Reads a document as a resource of Kubernetes, or as the settings of bank-vaults.
 #[must_use]
 pub fn read(source: &Arc<SourceText>, root: &Node) -> Content {
-    let mut content = Content::default();
-    let mut known = BTreeSet::new();
-    resource(source, root, &mut content, &mut known, 0);
+    let mut resources = Resources {
+        source,
+        content: Content::default(),
+        known: BTreeSet::new(),
+    };
+    resources.read(&Resource::of(root, false));
+    let Resources { mut content, known, .. } = resources;
     content.news.extend(kustomization(source, root));
     // What stands behind it is known to who decrypts it alone.
     if root.get("sops").is_some()
@@ -273,34 +277,157 @@ pub fn is_so(file: &Path, text: &str) -> Arc<str> {
     format!("{name} {}", digest(text)).into()
 }
 
-fn resource(source: &Arc<SourceText>, root: &Node, content: &mut Content, known: &mut BTreeSet<usize>, depth: usize) {
-    let word = |pointer: &str| root.at(pointer).and_then(Node::str);
-    let version = word("/apiVersion").unwrap_or("");
-    let kind = word("/kind").unwrap_or("");
-    if kind == "List" && depth == 0 {
-        for item in root.get("items").map(Node::items).unwrap_or_default() {
-            resource(source, item, content, known, 1);
+/// Takes the policies out of the resources of a document.
+struct Resources<'s> {
+    source: &'s Arc<SourceText>,
+    content: Content,
+    /// Where texts stand that are known to be policies.
+    known: BTreeSet<usize>,
+}
+
+/// A resource of Kubernetes.
+struct Resource<'n> {
+    root: &'n Node,
+    version: &'n str,
+    kind: &'n str,
+    /// Whether it is an item of a list of resources, and not a document by itself.
+    is_item: bool,
+    /// What it is written to: a server, or what somewhere else says of one.
+    server: Arc<str>,
+}
+
+impl<'n> Resource<'n> {
+    fn of(root: &'n Node, is_item: bool) -> Self {
+        let word = |pointer: &str| root.at(pointer).and_then(Node::str);
+        let server = word("/spec/connection/address").or_else(|| word("/spec/providerConfigRef/name"));
+        Self {
+            root,
+            version: word("/apiVersion").unwrap_or(""),
+            kind: word("/kind").unwrap_or(""),
+            is_item,
+            server: server.unwrap_or("").into(),
         }
-        return;
     }
-    // A resource is a document by itself, or an item of a list of them.
-    let itself = || match depth {
-        0 => yaml::document_of(source, root),
-        _ => yaml::lines_of(source, root),
-    };
-    // What the resource is written to: a server, or what somewhere else says of one.
-    let server: Arc<str> = ["/spec/connection/address", "/spec/providerConfigRef/name"]
-        .iter()
-        .find_map(|pointer| word(pointer))
-        .unwrap_or("")
-        .into();
-    let before = content.found.len();
-    let mut add = |name: Option<&str>, place: Option<&Node>, text: Option<&Node>, what: &str, item: Option<&Node>| {
-        let Some(node) = text else { return };
-        known.insert(node.range.start);
-        let (Some(name), Some(text)) = (name, node.text()) else {
-            content.unread.push(Problem {
-                what: what.to_owned(),
+
+    fn word(&self, pointer: &str) -> Option<&'n str> {
+        self.root.at(pointer).and_then(Node::str)
+    }
+
+    fn is_of_crossplane(&self) -> bool {
+        let group = self.version.split('/').next();
+        group.is_some_and(|group| group.contains("vault"))
+    }
+
+    /// Whether it is a template, or a patch: what its policy says comes from elsewhere.
+    fn is_unfinished(&self) -> bool {
+        (self.version.is_empty() || self.version.contains("{{")) && self.root.get("spec").is_some()
+    }
+}
+
+/// What a resource says of a policy.
+struct Said<'n> {
+    what: &'n str,
+    name: Option<&'n str>,
+    namespace: Option<&'n Node>,
+    text: Option<&'n Node>,
+    /// The item of the resource that is the policy; none where the whole resource is.
+    item: Option<&'n Node>,
+}
+
+impl Resources<'_> {
+    fn read(&mut self, one: &Resource<'_>) {
+        match one.kind {
+            "List" if !one.is_item => {
+                for item in one.root.get("items").map(Node::items).unwrap_or_default() {
+                    self.read(&Resource::of(item, true));
+                }
+            }
+            "Policy" if one.version.starts_with("redhatcop.redhat.io/") => self.of_red_hat(one),
+            "Policy" if one.is_of_crossplane() => self.of_crossplane(one),
+            "ProviderConfig" | "ClusterProviderConfig" if one.is_of_crossplane() => self.provider(one),
+            "Policy" if one.is_unfinished() => self.content.unread.push(Problem {
+                what: self.source.file.to_string(),
+                why: "it is a policy whose server or text is not said in it".to_owned(),
+                origin: self.source.place(one.root.range.start),
+                policy: None,
+                same: Some(digest(&self.source.text)),
+            }),
+            "Vault" => self.of_settings(one, one.root.at("/spec/externalConfig/policies")),
+            "" => self.of_settings(one, one.root.get("policies")),
+            _ => {}
+        }
+    }
+
+    fn of_red_hat(&mut self, one: &Resource<'_>) {
+        self.add(
+            one,
+            &Said {
+                what: "Policy",
+                name: one.word("/spec/name").or_else(|| one.word("/metadata/name")),
+                // What signs in to a namespace writes there.
+                namespace: one.root.at("/spec/authentication/namespace"),
+                text: one.root.at("/spec/policy"),
+                item: None,
+            },
+        );
+    }
+
+    fn of_crossplane(&mut self, one: &Resource<'_>) {
+        let before = self.content.found.len();
+        self.add(
+            one,
+            &Said {
+                what: "Policy",
+                name: one
+                    .word("/spec/forProvider/name")
+                    .or_else(|| one.word("/metadata/annotations/crossplane.io~1external-name"))
+                    .or_else(|| one.word("/metadata/name")),
+                namespace: one.root.at("/spec/forProvider/namespace"),
+                text: one.root.at("/spec/forProvider/policy"),
+                item: None,
+            },
+        );
+        let provider = one.word("/spec/providerConfigRef/name").unwrap_or(DEFAULT_PROVIDER);
+        let through = self.content.found.drain(before..).map(|found| Through {
+            found,
+            provider: provider.to_owned(),
+        });
+        self.content.through.extend(through);
+    }
+
+    fn provider(&mut self, one: &Resource<'_>) {
+        let of_token = one.root.at("/spec/setNamespaceFromToken");
+        let of_token = of_token.is_some_and(|node| !matches!(node.kind, Kind::Bool(false) | Kind::Null));
+        let namespace = namespace(one.root.at("/spec/namespace")).filter(|said| !said.is_empty() || !of_token);
+        self.content.providers.push(Provider {
+            name: one.word("/metadata/name").unwrap_or("").to_owned(),
+            namespace: namespace.map(str::to_owned),
+        });
+    }
+
+    /// The settings of bank-vaults.
+    fn of_settings(&mut self, one: &Resource<'_>, policies: Option<&Node>) {
+        for policy in policies.map(Node::items).unwrap_or_default() {
+            self.add(
+                one,
+                &Said {
+                    what: "the policy",
+                    name: policy.get("name").and_then(Node::str),
+                    namespace: policy.get("namespace"),
+                    text: policy.get("rules"),
+                    item: Some(policy),
+                },
+            );
+        }
+    }
+
+    fn add(&mut self, one: &Resource<'_>, said: &Said<'_>) {
+        let source = self.source;
+        let Some(node) = said.text else { return };
+        self.known.insert(node.range.start);
+        let (Some(name), Some(text)) = (said.name, node.text()) else {
+            self.content.unread.push(Problem {
+                what: said.what.to_owned(),
                 why: "its name or its text is missing".to_owned(),
                 origin: source.place(node.range.start),
                 policy: None,
@@ -308,92 +435,29 @@ fn resource(source: &Arc<SourceText>, root: &Node, content: &mut Content, known:
             });
             return;
         };
-        let address = format!("{what} {name}");
-        let Some(namespace) = namespace(place) else {
-            content
-                .unread
-                .push(unplaced(source, node.range.start, &address, NO_NAME));
+        let address = format!("{} {name}", said.what);
+        let Some(namespace) = namespace(said.namespace) else {
+            let unplaced = unplaced(source, node.range.start, &address, NO_NAME);
+            self.content.unread.push(unplaced);
             return;
         };
-        content.found.push(Found {
+        self.content.found.push(Found {
             name: name.to_owned(),
             namespace: namespace.to_owned(),
-            server: Arc::clone(&server),
+            server: Arc::clone(&one.server),
             text: unpacked(text),
             address,
             source: Arc::clone(source),
             at: node.range.start,
             fixed: None,
-            whole: match item {
+            whole: match said.item {
                 Some(item) => yaml::lines_of(source, item),
-                None => itself(),
+                None if one.is_item => yaml::lines_of(source, one.root),
+                None => yaml::document_of(source, one.root),
             },
             asked: Default::default(),
             way: Default::default(),
         });
-    };
-    if kind == "Policy" && version.starts_with("redhatcop.redhat.io/") {
-        let name = word("/spec/name").or_else(|| word("/metadata/name"));
-        // What signs in to a namespace writes there.
-        let namespace = root.at("/spec/authentication/namespace");
-        add(name, namespace, root.at("/spec/policy"), "Policy", None);
-        return;
-    }
-    let of_crossplane = version.split('/').next().is_some_and(|group| group.contains("vault"));
-    if of_crossplane && matches!(kind, "ProviderConfig" | "ClusterProviderConfig") {
-        let of_token = matches!(root.at("/spec/setNamespaceFromToken"), Some(node) if !matches!(node.kind, Kind::Bool(false) | Kind::Null));
-        let namespace = namespace(root.at("/spec/namespace")).filter(|said| !said.is_empty() || !of_token);
-        content.providers.push(Provider {
-            name: word("/metadata/name").unwrap_or("").to_owned(),
-            namespace: namespace.map(str::to_owned),
-        });
-        return;
-    }
-    if kind == "Policy" && of_crossplane {
-        let name = word("/spec/forProvider/name")
-            .or_else(|| word("/metadata/annotations/crossplane.io~1external-name"))
-            .or_else(|| word("/metadata/name"));
-        add(
-            name,
-            root.at("/spec/forProvider/namespace"),
-            root.at("/spec/forProvider/policy"),
-            "Policy",
-            None,
-        );
-        let provider = word("/spec/providerConfigRef/name").unwrap_or(DEFAULT_PROVIDER);
-        let through = content.found.drain(before..).map(|found| Through {
-            found,
-            provider: provider.to_owned(),
-        });
-        content.through.extend(through);
-        return;
-    }
-    // A template, or a patch: what its policy says comes from elsewhere.
-    let group = version.is_empty() || version.contains("{{");
-    if kind == "Policy" && group && root.get("spec").is_some() {
-        content.unread.push(Problem {
-            what: source.file.to_string(),
-            why: "it is a policy whose server or text is not said in it".to_owned(),
-            origin: source.place(root.range.start),
-            policy: None,
-            same: Some(digest(&source.text)),
-        });
-        return;
-    }
-    let configured = match kind {
-        "Vault" => root.at("/spec/externalConfig/policies"),
-        "" => root.get("policies"),
-        _ => None,
-    };
-    for policy in configured.map(Node::items).unwrap_or_default() {
-        let name = policy.get("name").and_then(Node::str);
-        add(
-            name,
-            policy.get("namespace"),
-            policy.get("rules"),
-            "the policy",
-            Some(policy),
-        );
     }
 }
 

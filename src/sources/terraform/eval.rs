@@ -12,7 +12,9 @@ use crate::sources::files::Files;
 use crate::sources::node::{Kind, Node};
 use crate::sources::text::{Builder, Text};
 use hcl_edit::Span as _;
-use hcl_edit::expr::{BinaryOperator, Expression, ForExpr, ObjectKey, TraversalOperator, UnaryOperator};
+use hcl_edit::expr::{
+    BinaryOperator, Conditional, Expression, ForExpr, FuncCall, Object, ObjectKey, TraversalOperator, UnaryOperator,
+};
 use hcl_edit::template::{Directive, Element, HeredocTemplate, Strip, Template};
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
@@ -290,64 +292,15 @@ impl<'f> World<'f> {
             Expression::Array(items) => Ok(Value::tuple(
                 items.iter().map(|item| self.soft(source, item, scope)).collect(),
             )),
-            Expression::Object(object) => {
-                let mut entries = BTreeMap::new();
-                for (key, value) in object.iter() {
-                    let name = match key {
-                        ObjectKey::Ident(ident) => Arc::from(ident.as_str()),
-                        ObjectKey::Expression(key) => self.hcl(source, key, scope)?.text()?.text,
-                    };
-                    entries.insert(name, self.soft(source, value.expr(), scope));
-                }
-                Ok(Value::mapped(entries, Form::Own))
-            }
+            Expression::Object(object) => self.object(source, object, scope),
             Expression::Parenthesis(inner) => self.hcl(source, inner.inner(), scope),
             Expression::Variable(name) if !settled(name.as_str()) => Err(ODD_NAME.into()),
             Expression::Variable(name) => match scope.find(name.as_str()) {
                 Some(value) => Ok(value.clone()),
                 None => Err(format!("`{}` is not known", name.as_str()).into()),
             },
-            Expression::Conditional(conditional) => {
-                let yes = self.hcl(source, &conditional.cond_expr, scope)?.truth()?;
-                let (branch, other) = if yes {
-                    (&conditional.true_expr, &conditional.false_expr)
-                } else {
-                    (&conditional.false_expr, &conditional.true_expr)
-                };
-                let chosen = self.hcl(source, branch, scope)?;
-                // A text stays one, whatever the other is.
-                if matches!(chosen, Value::Text(_) | Value::Null) {
-                    return Ok(chosen);
-                }
-                match self.hcl(source, other, scope) {
-                    // What fails is left out.
-                    Err(why) if &*why == NO_NAME || &*why == NO_ITEM => Ok(loosened(chosen)),
-                    Err(why) => Err(why),
-                    Ok(other) => {
-                        self.works(chosen.steps().saturating_add(other.steps()))?;
-                        unified(vec![chosen, other])?
-                            .into_iter()
-                            .next()
-                            .ok_or_else(|| "it is not known".into())
-                    }
-                }
-            }
-            Expression::FuncCall(call) => {
-                let name = call.name.name.as_str();
-                if !call.name.namespace.is_empty() {
-                    return Err(format!("`{name}(…)` is a function of a provider").into());
-                }
-                if matches!(name, "try" | "can") {
-                    return self.attempt(source, name, call.args.iter(), scope);
-                }
-                let mut arguments: Vec<Value> = call.args.iter().map(|a| self.soft(source, a, scope)).collect();
-                if call.args.expand_final()
-                    && let Some(last) = arguments.pop()
-                {
-                    arguments.extend(self.items(&last)?.into_iter().map(|(_, item)| item));
-                }
-                functions::call(self, scope, name, arguments)
-            }
+            Expression::Conditional(conditional) => self.conditional(source, conditional, scope),
+            Expression::FuncCall(call) => self.call(source, call, scope),
             Expression::Traversal(traversal) => {
                 let operators: Vec<&TraversalOperator> = traversal.operators.iter().map(|o| o.value()).collect();
                 self.traversal(source, &traversal.expr, &operators, scope)
@@ -370,6 +323,66 @@ impl<'f> World<'f> {
             }
             Expression::ForExpr(each) => self.for_each(source, each, scope),
         }
+    }
+
+    fn object(&self, source: &Arc<SourceText>, object: &Object, scope: &Scope<'_>) -> Result<Value, Why> {
+        let mut entries = BTreeMap::new();
+        for (key, value) in object.iter() {
+            let name = match key {
+                ObjectKey::Ident(ident) => Arc::from(ident.as_str()),
+                ObjectKey::Expression(key) => self.hcl(source, key, scope)?.text()?.text,
+            };
+            entries.insert(name, self.soft(source, value.expr(), scope));
+        }
+        Ok(Value::mapped(entries, Form::Own))
+    }
+
+    fn conditional(
+        &self,
+        source: &Arc<SourceText>,
+        conditional: &Conditional,
+        scope: &Scope<'_>,
+    ) -> Result<Value, Why> {
+        let yes = self.hcl(source, &conditional.cond_expr, scope)?.truth()?;
+        let (branch, other) = if yes {
+            (&conditional.true_expr, &conditional.false_expr)
+        } else {
+            (&conditional.false_expr, &conditional.true_expr)
+        };
+        let chosen = self.hcl(source, branch, scope)?;
+        // A text stays one, whatever the other is.
+        if matches!(chosen, Value::Text(_) | Value::Null) {
+            return Ok(chosen);
+        }
+        match self.hcl(source, other, scope) {
+            // What fails is left out.
+            Err(why) if &*why == NO_NAME || &*why == NO_ITEM => Ok(loosened(chosen)),
+            Err(why) => Err(why),
+            Ok(other) => {
+                self.works(chosen.steps().saturating_add(other.steps()))?;
+                unified(vec![chosen, other])?
+                    .into_iter()
+                    .next()
+                    .ok_or_else(|| "it is not known".into())
+            }
+        }
+    }
+
+    fn call(&self, source: &Arc<SourceText>, call: &FuncCall, scope: &Scope<'_>) -> Result<Value, Why> {
+        let name = call.name.name.as_str();
+        if !call.name.namespace.is_empty() {
+            return Err(format!("`{name}(…)` is a function of a provider").into());
+        }
+        if matches!(name, "try" | "can") {
+            return self.attempt(source, name, call.args.iter(), scope);
+        }
+        let mut arguments: Vec<Value> = call.args.iter().map(|a| self.soft(source, a, scope)).collect();
+        if call.args.expand_final()
+            && let Some(last) = arguments.pop()
+        {
+            arguments.extend(self.items(&last)?.into_iter().map(|(_, item)| item));
+        }
+        functions::call(self, scope, name, arguments)
     }
 
     fn attempt<'e>(
