@@ -1,0 +1,43 @@
+//! Lines that are no entry, and show that one was there.
+
+use super::Reading;
+use crate::ingest::header;
+use crate::usage::Skip;
+
+/// By so much of a line it is told whether it begins as an entry does.
+const LONGEST_BEGINNING: usize = 16;
+
+impl Reading<'_> {
+    /// Whether a line that is no entry shows that it was one, or a part of one, or may be anything: its beginning is lost, it is no
+    /// JSON any more, it stands where no other does, or it is no text (encrypted, compressed, lost when a disk failed). The first line may be the end of one from before the log.
+    pub(super) fn is_part_of_entry(&self, raw: &[u8], reason: Skip) -> bool {
+        if header::is_no_text(raw) {
+            return true;
+        }
+        if self.stream.lines <= 1 || (self.stream.is_torn() && !header::is_more_than_a_rest(raw)) {
+            return false;
+        }
+        let marks = header::MARKS_OF_ENTRIES.iter();
+        let marks = marks
+            .filter(|mark| memchr::memmem::find(raw, mark).is_some())
+            .take(2)
+            .count();
+        let dense: Vec<u8> = raw
+            .iter()
+            .copied()
+            .filter(|c| *c != b' ')
+            .take(LONGEST_BEGINNING)
+            .collect();
+        let begins = header::BEGINNINGS_OF_ENTRIES
+            .iter()
+            .any(|begin| dense.starts_with(begin));
+        let hidden = || {
+            let inner = header::from_base64(raw);
+            inner.is_some_and(|inner| header::tells_of_a_request(&inner) || header::is_no_text(&inner))
+        };
+        marks > usize::from(reason == Skip::NotAudit)
+            || (begins && reason == Skip::NotJson)
+            || header::tells_of_a_request(raw)
+            || hidden()
+    }
+}
