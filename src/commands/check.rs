@@ -55,16 +55,7 @@ pub(super) fn run(
     );
     let (mut read, mut base) = granted?;
     if read.policies.is_empty() && read.broken.is_empty() && read.unchecked.is_empty() {
-        let places: Vec<String> = args
-            .granting
-            .policies
-            .iter()
-            .map(|p| format!("`{}`", p.display()))
-            .collect();
-        return Err(Failure::new(
-            format!("no policy in {}: nothing was checked", places.join(", ")),
-            Some("docs/sources.md lists where policies are looked for"),
-        ));
+        return Err(nothing_read(args));
     }
     notes.extend(others(&read.others));
     notes.extend(excluded(&read.excluded));
@@ -108,16 +99,39 @@ pub(super) fn run(
         &mut |step| talk.step(step),
     );
     talk.done();
-    if let Some(file) = &args.write_baseline {
-        no_link(file)?;
-        checked.baseline.save(file).map_err(|e| Failure::from_error(&e, None))?;
-        talk.note(&format!(
-            "wrote {} findings to {}",
-            checked.baseline.len(),
-            file.display()
-        ));
-        return Ok(Exit::Fine);
+    match &args.write_baseline {
+        Some(file) => {
+            save_baseline(&checked.baseline, file, talk)?;
+            Ok(Exit::Fine)
+        }
+        None => tell(checked, args, notes, out, talk),
     }
+}
+
+fn nothing_read(args: &CheckArgs) -> Failure {
+    let places = args.granting.policies.iter();
+    let places: Vec<String> = places.map(|p| format!("`{}`", p.display())).collect();
+    Failure::new(
+        format!("no policy in {}: nothing was checked", places.join(", ")),
+        Some("docs/sources.md lists where policies are looked for"),
+    )
+}
+
+fn save_baseline(baseline: &Baseline, file: &Path, talk: &Talk) -> Result<(), Failure> {
+    no_link(file)?;
+    baseline.save(file).map_err(|e| Failure::from_error(&e, None))?;
+    talk.note(&format!("wrote {} findings to {}", baseline.len(), file.display()));
+    Ok(())
+}
+
+/// Tells what the gate says, and with it whether the run is fine.
+fn tell(
+    checked: Checked,
+    args: &CheckArgs,
+    notes: Vec<String>,
+    out: &mut dyn Write,
+    talk: &Talk,
+) -> Result<Exit, Failure> {
     let exit = if checked.reasons.is_empty() {
         Exit::Fine
     } else {

@@ -124,6 +124,23 @@ impl Status {
     #[must_use]
     pub fn metrics(&self) -> String {
         let mut page = Page(String::new());
+        self.tell_logs(&mut page);
+        self.tell_lag(&mut page);
+        let of = |kind: &Kind| self.events.get(kind).copied().unwrap_or(0);
+        let events = by_label("kind", Kind::ALL.iter().map(|kind| (kind.as_str(), of(kind))));
+        page.counter("events_total", "Events since the start, by kind", &events);
+        if let Some(hook) = &self.hook {
+            page.hook(hook);
+        }
+        if let Some(rollout) = &self.rollout {
+            page.waves(rollout);
+        }
+        self.tell_commits(&mut page);
+        page.0
+    }
+
+    /// What was read of the logs.
+    fn tell_logs(&self, page: &mut Page) {
         page.gauge(
             "up_to_date",
             "1 where nothing waits to be read or committed",
@@ -139,15 +156,8 @@ impl Status {
             "Lines that were audit entries and were used",
             &[("", self.used)],
         );
-        let skipped: Vec<(String, u64)> = Skip::ALL
-            .into_iter()
-            .map(|reason| {
-                (
-                    format!("{{reason=\"{}\"}}", reason.as_str()),
-                    self.skipped.get(&reason).copied().unwrap_or(0),
-                )
-            })
-            .collect();
+        let of = |reason: &Skip| self.skipped.get(reason).copied().unwrap_or(0);
+        let skipped = by_label("reason", Skip::ALL.iter().map(|reason| (reason.as_str(), of(reason))));
         page.counter("lines_skipped_total", "Lines that were not used, by reason", &skipped);
         page.counter(
             "read_bytes_total",
@@ -175,6 +185,10 @@ impl Status {
             "Files that were truncated or rewritten",
             &[("", self.counts.truncations)],
         );
+    }
+
+    /// What is still to be read.
+    fn tell_lag(&self, page: &mut Page) {
         page.gauge(
             "lag_bytes",
             "Bytes of the logs that are not read yet",
@@ -185,37 +199,10 @@ impl Status {
             "How long the oldest entry that is not in the usage yet has waited",
             self.lag().as_secs_f64(),
         );
-        let events: Vec<(String, u64)> = Kind::ALL
-            .into_iter()
-            .map(|kind| {
-                (
-                    format!("{{kind=\"{}\"}}", kind.as_str()),
-                    self.events.get(&kind).copied().unwrap_or(0),
-                )
-            })
-            .collect();
-        page.counter("events_total", "Events since the start, by kind", &events);
-        if let Some(hook) = &self.hook {
-            page.gauge("notify_queue", "Events that wait for the webhook", hook.waiting as f64);
-            page.counter(
-                "notify_delivered_total",
-                "Events that the webhook took",
-                &[("", hook.delivered)],
-            );
-            page.counter(
-                "notify_dropped_total",
-                "Events that had no room in the queue or were refused",
-                &[("", hook.dropped)],
-            );
-            page.counter(
-                "notify_failures_total",
-                "Messages that the webhook did not take",
-                &[("", hook.failures)],
-            );
-        }
-        if let Some(rollout) = &self.rollout {
-            page.waves(rollout);
-        }
+    }
+
+    /// What became of what was read.
+    fn tell_commits(&self, page: &mut Page) {
         let failed = f64::from(u8::from(self.report_trouble.is_some()));
         page.gauge("report_failed", "1 where the last report could not be made", failed);
         let committed = self.committed.and_then(|at| at.duration_since(UNIX_EPOCH).ok());
@@ -229,8 +216,14 @@ impl Status {
             "How long the last commit took",
             self.commit_took.as_secs_f64(),
         );
-        page.0
     }
+}
+
+/// Numbers with a label each.
+fn by_label<'a>(label: &str, numbers: impl Iterator<Item = (&'a str, u64)>) -> Vec<(String, u64)> {
+    numbers
+        .map(|(value, number)| (format!("{{{label}=\"{value}\"}}"), number))
+        .collect()
 }
 
 /// A page of metrics.
@@ -247,6 +240,26 @@ impl Page {
     fn gauge(&mut self, name: &str, help: &str, value: f64) {
         self.head(name, "gauge", help);
         let _ = writeln!(self.0, "vault_advisor_{name} {value}");
+    }
+
+    /// How the webhook does.
+    fn hook(&mut self, hook: &Deliveries) {
+        self.gauge("notify_queue", "Events that wait for the webhook", hook.waiting as f64);
+        self.counter(
+            "notify_delivered_total",
+            "Events that the webhook took",
+            &[("", hook.delivered)],
+        );
+        self.counter(
+            "notify_dropped_total",
+            "Events that had no room in the queue or were refused",
+            &[("", hook.dropped)],
+        );
+        self.counter(
+            "notify_failures_total",
+            "Messages that the webhook did not take",
+            &[("", hook.failures)],
+        );
     }
 
     /// How the waves of an applied report do.
