@@ -56,6 +56,22 @@ struct Found<'e, 'p> {
 }
 
 pub(super) fn check(policies: &[Policy], context: &Context, warnings: &mut Vec<Warning>) {
+    let entries = entries(policies, warnings);
+    let mut pairs = Pairs {
+        entries: &entries,
+        context,
+        work_left: MAX_WORK,
+        takers: BTreeMap::new(),
+        between: BTreeMap::new(),
+    };
+    for weaker in entries.iter().filter(|entry| !entry.pattern.is_exact()) {
+        pairs.compare(weaker, warnings);
+    }
+    pairs.tell(warnings);
+}
+
+/// The stanzas that are compared, by what they begin with; those that no request reaches are told.
+fn entries<'p>(policies: &'p [Policy], warnings: &mut Vec<Warning>) -> Vec<Entry<'p>> {
     let mut entries: Vec<Entry<'_>> = Vec::new();
     let mut stanzas = policies.iter().flat_map(|policy| &policy.stanzas);
     let grants_sudo = stanzas.any(|stanza| stanza.capabilities.contains(&Capability::Sudo));
@@ -79,29 +95,39 @@ pub(super) fn check(policies: &[Policy], context: &Context, warnings: &mut Vec<W
         }
     }
     entries.sort_by(|a, b| a.head().cmp(b.head()));
-    let mut work_left = MAX_WORK;
-    let mut takers: BTreeMap<usize, Found<'_, '_>> = BTreeMap::new();
-    // Of two policies, by their numbers, the stronger one's first: what the one takes from the other, stanza by stanza.
-    type Taken<'e, 'p> = Vec<(usize, &'e Entry<'p>, CapabilitySet)>;
-    let mut between: BTreeMap<(usize, usize), Taken<'_, '_>> = BTreeMap::new();
-    let apart = |one: usize, other: usize| {
-        let pair = (one.min(other), one.max(other));
-        context.held_together.as_ref().is_some_and(|held| !held.contains(&pair))
-    };
-    for weaker in entries.iter().filter(|entry| !entry.pattern.is_exact()) {
+    entries
+}
+
+/// What stanzas of one policy take from those of another: the place of the stronger one, the weaker one, and what is taken.
+type Taken<'e, 'p> = Vec<(usize, &'e Entry<'p>, CapabilitySet)>;
+
+/// What is found of pairs of stanzas.
+struct Pairs<'e, 'p> {
+    entries: &'e [Entry<'p>],
+    context: &'e Context,
+    work_left: usize,
+    /// What a stanza takes from others of its own policy, by its place.
+    takers: BTreeMap<usize, Found<'e, 'p>>,
+    /// What is taken between two policies, by their numbers, the stronger one's first.
+    between: BTreeMap<(usize, usize), Taken<'e, 'p>>,
+}
+
+impl<'e, 'p> Pairs<'e, 'p> {
+    /// Compares a stanza with all that may be stronger, and tells what becomes of it as a whole.
+    fn compare(&mut self, weaker: &'e Entry<'p>, warnings: &mut Vec<Warning>) {
         // Whatever is stronger and matches a path in common has its first wildcard no earlier, so it begins the same way.
-        let from = entries.partition_point(|entry| entry.head() < weaker.head());
+        let from = self.entries.partition_point(|entry| entry.head() < weaker.head());
         let mut lifted: Vec<&Entry<'_>> = Vec::new();
         let mut masters: Vec<&Entry<'_>> = Vec::new();
-        for (at, stronger) in entries.iter().enumerate().skip(from) {
+        for (at, stronger) in self.entries.iter().enumerate().skip(from) {
             if !stronger.head().starts_with(weaker.head()) {
                 break;
             }
             let work = weaker.pattern.text.len() + stronger.pattern.text.len() + 32;
-            let Some(left) = work_left.checked_sub(work) else {
+            let Some(left) = self.work_left.checked_sub(work) else {
                 break;
             };
-            work_left = left;
+            self.work_left = left;
             if stronger.pattern.cmp_strength(&weaker.pattern) != Ordering::Greater {
                 continue;
             }
@@ -115,23 +141,13 @@ pub(super) fn check(policies: &[Policy], context: &Context, warnings: &mut Vec<W
                 masters.push(stronger);
                 continue;
             }
-            let mut lost = weaker.grants.difference(stronger.grants);
-            if !stronger.sudo_matters {
-                lost.remove(Capability::Sudo);
+            if stronger.denies() || stronger.grants.is_empty() {
+                continue;
             }
             if weaker.denies() {
-                if !stronger.denies() && !stronger.grants.is_empty() {
-                    lifted.push(stronger);
-                }
-            } else if !stronger.denies() && !stronger.grants.is_empty() && !lost.is_empty() {
-                if stronger.is_in_policy_of(weaker) {
-                    let found = takers.entry(at).or_default();
-                    found.others.push(weaker);
-                    found.lost = found.lost.union(lost);
-                } else if !apart(stronger.number, weaker.number) {
-                    let pair = between.entry((stronger.number, weaker.number)).or_default();
-                    pair.push((at, weaker, lost));
-                }
+                lifted.push(stronger);
+            } else {
+                self.note_taken((at, stronger), weaker);
             }
         }
         if let Some(master) = masters.iter().find(|m| m.is_in_policy_of(weaker)).or(masters.first()) {
@@ -141,28 +157,58 @@ pub(super) fn check(policies: &[Policy], context: &Context, warnings: &mut Vec<W
             warnings.push(deny_defeated(weaker, &lifted));
         }
     }
-    for (at, found) in takers {
-        if let Some(stronger) = entries.get(at) {
-            warnings.push(takes_away(stronger, &found));
+
+    /// Notes what a stanza takes from a weaker one where both match.
+    fn note_taken(&mut self, (at, stronger): (usize, &Entry<'_>), weaker: &'e Entry<'p>) {
+        let mut lost = weaker.grants.difference(stronger.grants);
+        if !stronger.sudo_matters {
+            lost.remove(Capability::Sudo);
+        }
+        if lost.is_empty() {
+            return;
+        }
+        if stronger.is_in_policy_of(weaker) {
+            let found = self.takers.entry(at).or_default();
+            found.others.push(weaker);
+            found.lost = found.lost.union(lost);
+        } else if !self.are_apart(stronger.number, weaker.number) {
+            let pair = self.between.entry((stronger.number, weaker.number)).or_default();
+            pair.push((at, weaker, lost));
         }
     }
-    if context.held_together.is_none() {
-        // Whoever holds what is not known, and most pairs are held by nobody: one word a policy.
-        let mut by_policy: BTreeMap<usize, Vec<(usize, &Entry<'_>, CapabilitySet)>> = BTreeMap::new();
-        for ((stronger, _), taken) in between {
-            by_policy.entry(stronger).or_default().extend(taken);
-        }
-        for taken in by_policy.values() {
-            let others: BTreeSet<usize> = taken.iter().map(|(_, weaker, _)| weaker.number).collect();
-            if let Some((stronger, weaker, lost)) = first_of(&entries, taken) {
-                warnings.push(takes_from(stronger, weaker, lost, others.len() - 1, None));
+
+    /// Whether it is known that nobody holds both policies.
+    fn are_apart(&self, one: usize, other: usize) -> bool {
+        let pair = (one.min(other), one.max(other));
+        let held = self.context.held_together.as_ref();
+        held.is_some_and(|held| !held.contains(&pair))
+    }
+
+    /// Tells what stanzas take from others.
+    fn tell(self, warnings: &mut Vec<Warning>) {
+        for (at, found) in self.takers {
+            if let Some(stronger) = self.entries.get(at) {
+                warnings.push(takes_away(stronger, &found));
             }
         }
-        return;
-    }
-    for taken in between.values() {
-        if let Some((stronger, weaker, lost)) = first_of(&entries, taken) {
-            warnings.push(takes_from(stronger, weaker, lost, 0, Some(taken.len() - 1)));
+        if self.context.held_together.is_none() {
+            // Whoever holds what is not known, and most pairs are held by nobody: one word a policy.
+            let mut by_policy: BTreeMap<usize, Taken<'_, '_>> = BTreeMap::new();
+            for ((stronger, _), taken) in self.between {
+                by_policy.entry(stronger).or_default().extend(taken);
+            }
+            for taken in by_policy.values() {
+                let others: BTreeSet<usize> = taken.iter().map(|(_, weaker, _)| weaker.number).collect();
+                if let Some((stronger, weaker, lost)) = first_of(self.entries, taken) {
+                    warnings.push(takes_from(stronger, weaker, lost, others.len() - 1, None));
+                }
+            }
+            return;
+        }
+        for taken in self.between.values() {
+            if let Some((stronger, weaker, lost)) = first_of(self.entries, taken) {
+                warnings.push(takes_from(stronger, weaker, lost, 0, Some(taken.len() - 1)));
+            }
         }
     }
 }
