@@ -45,51 +45,70 @@ pub(super) fn build(
     permissions: &Permissions,
     mined: &roles::Mined,
 ) -> Option<(Vec<Role>, Scheme)> {
-    let mut taken_over = TakenOver {
-        from: tightened,
-        policies: Table::default(),
-        at: BTreeMap::new(),
+    let mut build = Build {
+        joined,
+        users,
+        taken_over: TakenOver {
+            from: tightened,
+            policies: Table::default(),
+            at: BTreeMap::new(),
+        },
+        names: Names {
+            taken: names(joined)
+                .chain(unread.iter().map(|name| name.to_lowercase()))
+                .collect(),
+            last: HashMap::new(),
+        },
+        given_to: users.iter().map(|_| Vec::new()).collect(),
+        roles: Vec::new(),
     };
     for &p in fixed {
-        taken_over.number(p);
+        build.taken_over.number(p);
     }
-    let mut taken = Names {
-        taken: names(joined)
-            .chain(unread.iter().map(|name| name.to_lowercase()))
-            .collect(),
-        last: HashMap::new(),
-    };
-    let mut given_to: Vec<Vec<ProposedNumber>> = users.iter().map(|_| Vec::new()).collect();
-    let mut roles = Vec::new();
     for role in &mined.roles {
         let chosen: Vec<&Permission> = role
             .permissions
             .iter()
             .filter_map(|&p| permissions.all.get(p as usize))
             .collect();
-        let (Some(first), false) = (chosen.first(), role.users.is_empty()) else {
-            continue;
-        };
-        let today = role.kept.and_then(|k| kept.get(k)).map(|k| k.policy);
-        if let Some(p) = today {
-            let n = taken_over.number(p);
-            for &u in &role.users {
-                if let Some(list) = given_to.get_mut(u as usize) {
-                    list.push(n);
-                }
-            }
+        if chosen.is_empty() || role.users.is_empty() {
             continue;
         }
-        let name = name(&chosen, &mut taken);
-        let stanzas = stanzas(tightened, &chosen);
-        let policy = policy(joined, &name, first.namespace.clone(), &stanzas)?;
-        let holders: BTreeSet<HolderId> = role
-            .users
-            .iter()
-            .filter_map(|&u| users.get(u as usize))
-            .map(|u| u.holder)
-            .collect();
-        roles.push(Role {
+        let number = match role.kept.and_then(|k| kept.get(k)) {
+            Some(kept) => build.taken_over.number(kept.policy),
+            None => build.role(&chosen, &role.users)?,
+        };
+        build.give(number, &role.users);
+    }
+    let given = build.given(fixed, untouched);
+    for &p in lingering {
+        build.taken_over.number(p);
+    }
+    let policies = build.taken_over.policies;
+    Some((build.roles, Scheme { policies, given }))
+}
+
+/// A scheme of roles that is being built.
+struct Build<'a> {
+    joined: &'a Joined,
+    users: &'a [User],
+    taken_over: TakenOver<'a>,
+    names: Names,
+    /// The policies of each user.
+    given_to: Vec<Vec<ProposedNumber>>,
+    roles: Vec<Role>,
+}
+
+impl Build<'_> {
+    /// A new role of these permissions, for these users.
+    fn role(&mut self, chosen: &[&Permission], users: &[u32]) -> Option<ProposedNumber> {
+        let name = name(chosen, &mut self.names);
+        let stanzas = stanzas(self.taken_over.from, chosen);
+        let namespace = chosen.first()?.namespace.clone();
+        let policy = policy(self.joined, &name, namespace, &stanzas)?;
+        let holders = users.iter().filter_map(|&u| self.users.get(u as usize));
+        let holders: BTreeSet<HolderId> = holders.map(|u| u.holder).collect();
+        self.roles.push(Role {
             namespace: policy.namespace.clone(),
             name,
             text: policy.source.to_string(),
@@ -97,44 +116,52 @@ pub(super) fn build(
                 .iter()
                 .map(|s| (s.path.to_string(), s.capability_set()))
                 .collect(),
-            shared: label::shared(joined, &holders),
+            shared: label::shared(self.joined, &holders),
             holders,
         });
-        let n = taken_over.policies.push(policy);
-        for &u in &role.users {
-            if let Some(list) = given_to.get_mut(u as usize) {
-                list.push(n);
+        Some(self.taken_over.policies.push(policy))
+    }
+
+    fn give(&mut self, policy: ProposedNumber, users: &[u32]) {
+        for &u in users {
+            if let Some(list) = self.given_to.get_mut(u as usize) {
+                list.push(policy);
             }
         }
     }
-    let mut given = BTreeMap::new();
-    for (user, mut list) in users.iter().zip(given_to) {
-        let today = joined.policies.listed(&joined.sets[user.set].policies);
-        for &p in fixed {
-            let policy = &tightened.policies[p];
-            if today
-                .iter()
-                .any(|t| t.name == policy.name && t.namespace == policy.namespace)
-            {
-                list.push(taken_over.number(p));
+
+    /// Who gets what in the end: its roles, and those of its policies that stay.
+    fn given(
+        &mut self,
+        fixed: &[ProposedNumber],
+        untouched: &[(SetId, HolderId)],
+    ) -> BTreeMap<(SetId, HolderId), Vec<ProposedNumber>> {
+        let tightened = self.taken_over.from;
+        let mut given = BTreeMap::new();
+        for (user, mut list) in self.users.iter().zip(std::mem::take(&mut self.given_to)) {
+            let today = self.joined.policies.listed(&self.joined.sets[user.set].policies);
+            for &p in fixed {
+                let policy = &tightened.policies[p];
+                if today
+                    .iter()
+                    .any(|t| t.name == policy.name && t.namespace == policy.namespace)
+                {
+                    list.push(self.taken_over.number(p));
+                }
             }
+            list.sort_unstable();
+            list.dedup();
+            given.insert((user.set, user.holder), list);
         }
-        list.sort_unstable();
-        list.dedup();
-        given.insert((user.set, user.holder), list);
+        // Who keeps what it has needs its policies to stay.
+        for key in untouched {
+            let given_now = tightened.given.get(key).into_iter().flatten();
+            let mut list: Vec<ProposedNumber> = given_now.map(|&p| self.taken_over.number(p)).collect();
+            list.sort_unstable();
+            given.insert(*key, list);
+        }
+        given
     }
-    // Who keeps what it has needs its policies to stay.
-    for key in untouched {
-        let given_now = tightened.given.get(key).into_iter().flatten();
-        let mut list: Vec<ProposedNumber> = given_now.map(|&p| taken_over.number(p)).collect();
-        list.sort_unstable();
-        given.insert(*key, list);
-    }
-    for &p in lingering {
-        taken_over.number(p);
-    }
-    let policies = taken_over.policies;
-    Some((roles, Scheme { policies, given }))
 }
 
 /// The policies of a new scheme, with those that it takes over from another.
