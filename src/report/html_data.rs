@@ -138,69 +138,23 @@ pub fn render(
 
     let heat = heat(&advice.heat, budget.left / 3);
     budget.spend(&heat);
-    let mut for_policies = Budget { left: budget.left / 3 };
-    let mut policies = Vec::new();
-    for policy in &advice.policies {
-        let before = names.list.len();
-        let row = policy_row(policy, changes.to(&policy.label()), &mut names);
-        let bytes = size(&row) + names.bytes_after(before);
-        if !for_policies.take_bytes(bytes) {
-            names.forget(before);
-            break;
-        }
-        budget.spend_bytes(bytes);
-        policies.push(row);
-    }
+    let policies = budget.rows(budget.left / 3, &advice.policies, &mut names, |policy, names| {
+        policy_row(policy, changes.to(&policy.label()), names)
+    });
     // Two thirds of what is left for principals, so that a finding is never crowded out by them.
-    let mut for_principals = Budget {
-        left: budget.left / 3 * 2,
-    };
-    let mut principals = Vec::new();
-    for principal in &advice.principals {
-        let owner = advice.owners.principals.get(&principal.id);
-        let before = names.list.len();
-        let row = principal_row(principal, owner, &mut names);
-        let bytes = size(&row) + names.bytes_after(before);
-        if !for_principals.take_bytes(bytes) {
-            names.forget(before);
-            break;
-        }
-        budget.spend_bytes(bytes);
-        principals.push(row);
-    }
+    let owners = &advice.owners.principals;
+    let principals = budget.rows(
+        budget.left / 3 * 2,
+        &advice.principals,
+        &mut names,
+        |principal, names| principal_row(principal, owners.get(&principal.id), names),
+    );
     // So that what principals used is never crowded out by findings.
-    let mut for_findings = Budget {
-        left: budget.left / 3 * 2,
-    };
-    let mut findings = Vec::new();
-    for finding in &advice.findings {
-        let before = names.list.len();
-        let row = finding_row(finding, &mut names);
-        let bytes = size(&row) + names.bytes_after(before);
-        if !for_findings.take_bytes(bytes) {
-            names.forget(before);
-            break;
-        }
-        budget.spend_bytes(bytes);
-        findings.push(row);
-    }
+    let findings = budget.rows(budget.left / 3 * 2, &advice.findings, &mut names, finding_row);
     let days = Days::of(advice);
     let mut stanzas = Stanzas::default();
-    let mut accounts = Vec::new();
-    for (at, principal) in advice.principals.iter().take(principals.len()).enumerate() {
-        let (names_before, stanzas_before) = (names.list.len(), stanzas.list.len());
-        // Each has its share of what is left; who needs less leaves the rest to those behind.
-        let share = budget.left / (principals.len() - at).max(1);
-        let (uses, rights) = fitting(&principal.account, &names, share);
-        let row = account_row(&principal.account, (uses, rights), &days, (&mut names, &mut stanzas));
-        let new_stanzas: usize = stanzas.list.iter().skip(stanzas_before).map(size).sum();
-        if !budget.take_bytes(size(&row) + names.bytes_after(names_before) + new_stanzas) {
-            names.forget(names_before);
-            stanzas.list.truncate(stanzas_before);
-            break;
-        }
-        accounts.push(row);
-    }
+    let shown = advice.principals.get(..principals.len()).unwrap_or_default();
+    let accounts = accounts(shown, &mut budget, &days, (&mut names, &mut stanzas));
     let shown = [principals.len(), policies.len(), findings.len(), accounts.len()];
     let omitted = omitted(advice, shown);
     let data = json!({
@@ -217,6 +171,31 @@ pub fn render(
         "heat": heat,
     });
     Ok((serde_json::to_string(&data)?, omitted))
+}
+
+/// What these principals used, as far as there is room.
+fn accounts<'a>(
+    principals: &'a [PrincipalView],
+    budget: &mut Budget,
+    days: &Days,
+    (names, stanzas): (&mut Names<'a>, &mut Stanzas<'a>),
+) -> Vec<Value> {
+    let mut accounts = Vec::new();
+    for (at, principal) in principals.iter().enumerate() {
+        let (names_before, stanzas_before) = (names.list.len(), stanzas.list.len());
+        // Each has its share of what is left; who needs less leaves the rest to those behind.
+        let share = budget.left / (principals.len() - at).max(1);
+        let (uses, rights) = fitting(&principal.account, names, share);
+        let row = account_row(&principal.account, (uses, rights), days, (names, stanzas));
+        let new_stanzas: usize = stanzas.list.iter().skip(stanzas_before).map(size).sum();
+        if !budget.take_bytes(size(&row) + names.bytes_after(names_before) + new_stanzas) {
+            names.forget(names_before);
+            stanzas.list.truncate(stanzas_before);
+            break;
+        }
+        accounts.push(row);
+    }
+    accounts
 }
 
 fn omitted(advice: &Advice, [principals, policies, findings, accounts]: [usize; 4]) -> Option<String> {
@@ -285,6 +264,30 @@ impl Budget {
 
     fn spend_bytes(&mut self, bytes: usize) {
         self.left = self.left.saturating_sub(bytes);
+    }
+
+    /// As many rows as there is room for, with the names that they bring.
+    fn rows<'a, T>(
+        &mut self,
+        room: usize,
+        all: &'a [T],
+        names: &mut Names<'a>,
+        row: impl Fn(&'a T, &mut Names<'a>) -> Value,
+    ) -> Vec<Value> {
+        let mut own = Self { left: room };
+        let mut rows = Vec::new();
+        for one in all {
+            let before = names.list.len();
+            let row = row(one, names);
+            let bytes = size(&row) + names.bytes_after(before);
+            if !own.take_bytes(bytes) {
+                names.forget(before);
+                break;
+            }
+            self.spend_bytes(bytes);
+            rows.push(row);
+        }
+        rows
     }
 
     fn take(&mut self, value: &Value) -> bool {

@@ -10,7 +10,7 @@ use super::history;
 use super::html_changes::{self, Tighten, sentence};
 use super::html_data::Changes;
 use super::svg;
-use crate::advice::{Advice, Bridge, Change, Proposal, Unused};
+use crate::advice::{Advice, Bridge, Change, Proposal, Skip, Unused};
 
 const PRINCIPALS_DRAWN: usize = 12;
 const ROWS_WITHOUT_SCRIPT: usize = 25;
@@ -229,20 +229,6 @@ impl Page {
             .map(|change| (change, tighten.map_or(0, |proposal| digest::changes(proposal, change))))
             .collect();
         let compared = advice.principals.iter().any(|principal| principal.risk_after.is_some());
-        let mut notes = cut(&advice.run.notes, NOTES_SHOWN);
-        let skipped: u64 = coverage.skipped.iter().map(|skip| skip.count).sum();
-        if skipped > 0 {
-            notes.push(format!(
-                "{} of the logs could not be used: a use of a grant may hide in them.",
-                count(skipped, "line", "lines")
-            ));
-        }
-        if !coverage.gaps.is_empty() {
-            notes.push(format!(
-                "The logs have {}.",
-                count(digest::len(&coverage.gaps), "gap", "gaps")
-            ));
-        }
         Self {
             csp: String::new(),
             style: "",
@@ -256,7 +242,7 @@ impl Page {
             window: digest::window(coverage),
             skips: digest::skips(coverage),
             health: decimal((coverage.health * 100.0).round()),
-            notes,
+            notes: notes(advice),
             unused_percent: digest::percent(unused, totals.granted),
             unused: number(unused),
             granted: number(totals.granted),
@@ -305,15 +291,7 @@ impl Page {
                 .map(|history| svg::history(&history.points)),
             frontier: (!advice.frontier.is_empty()).then(|| svg::frontier(&advice.frontier)),
             facts: facts(advice),
-            skipped: coverage
-                .skipped
-                .iter()
-                .map(|skip| SkipRow {
-                    reason: visible(digest::reason(skip)),
-                    count: number(skip.count),
-                    first: visible(skip.first.as_deref().unwrap_or("–")),
-                })
-                .collect(),
+            skipped: coverage.skipped.iter().map(skip_row).collect(),
             gaps: coverage
                 .gaps
                 .iter()
@@ -322,6 +300,34 @@ impl Page {
             devices: all_visible(&coverage.device_changes),
             footer: footer(advice),
         }
+    }
+}
+
+/// What a reader should know first.
+fn notes(advice: &Advice) -> Vec<String> {
+    let coverage = &advice.coverage;
+    let mut notes = cut(&advice.run.notes, NOTES_SHOWN);
+    let skipped: u64 = coverage.skipped.iter().map(|skip| skip.count).sum();
+    if skipped > 0 {
+        notes.push(format!(
+            "{} of the logs could not be used: a use of a grant may hide in them.",
+            count(skipped, "line", "lines")
+        ));
+    }
+    if !coverage.gaps.is_empty() {
+        notes.push(format!(
+            "The logs have {}.",
+            count(digest::len(&coverage.gaps), "gap", "gaps")
+        ));
+    }
+    notes
+}
+
+fn skip_row(skip: &Skip) -> SkipRow {
+    SkipRow {
+        reason: visible(digest::reason(skip)),
+        count: number(skip.count),
+        first: visible(skip.first.as_deref().unwrap_or("–")),
     }
 }
 

@@ -9,7 +9,7 @@ use super::escape::{comment, shell, terraform_name, terraform_string, terraform_
 use super::hcl;
 use super::holder::{Holder, Place};
 use super::output::OutputFile;
-use crate::advice::{Change, Proposal, ProposedPolicy};
+use crate::advice::{Assignment, Change, Proposal, ProposedPolicy};
 
 const VERSIONS: &str = r#"terraform {
   required_version = ">= 1.5"
@@ -124,119 +124,134 @@ fn resource(out: &mut String, kind: &str, label: &str, path: &str, mut rows: Vec
     let _ = write!(out, "resource \"{kind}\" \"{label}\" {{\n{}}}\n\n", attributes(&rows));
 }
 
-/// The policies of the group with this id, an expression.
-fn group(out: &mut String, label: &str, path: &str, id: String, policies: String) {
-    let rows = vec![
-        ("group_id", id),
-        ("exclusive", String::from("true")),
-        ("policies", policies),
-    ];
-    resource(out, "vault_identity_group_policies", label, path, rows);
-}
-
 fn assignments(proposal: &Proposal) -> String {
     let mut out = String::new();
     let mut labels = BTreeSet::new();
     for assignment in &proposal.assignments {
-        let name = &assignment.name;
-        let place = &assignment.namespace;
-        let policies = list(&assignment.after);
-        let label = label(&mut labels, &format!("{place}{}_{name}", assignment.kind));
-        match Holder::of(assignment) {
-            Some(Holder {
-                place: Place::Entity(id),
-                ..
-            }) => {
-                let _ = writeln!(out, "# Entity {}", comment(name));
-                let rows = vec![
-                    ("entity_id", terraform_string(&id)),
-                    ("exclusive", String::from("true")),
-                    ("policies", policies),
-                ];
-                resource(&mut out, "vault_identity_entity_policies", &label, place, rows);
-            }
-            Some(Holder {
-                place: Place::Group(id),
-                ..
-            }) => {
-                let _ = writeln!(out, "# Group {}", comment(name));
-                group(&mut out, &label, place, terraform_string(&id), policies);
-            }
-            Some(Holder {
-                place: Place::NamedGroup(named),
-                ..
-            }) => {
-                let mut rows = vec![("group_name", terraform_string(&named))];
-                if let Some(namespace) = namespace(place) {
-                    rows.insert(0, ("namespace", namespace));
-                }
-                let _ = write!(
-                    out,
-                    "# Group {}\ndata \"vault_identity_group\" \"{label}\" {{\n{}}}\n\n",
-                    comment(name),
-                    attributes(&rows),
-                );
-                let id = format!("data.vault_identity_group.{label}.id");
-                group(&mut out, &label, place, id, policies);
-            }
-            Some(Holder {
-                place: Place::AppRole(mount),
-                path,
-                ..
-            }) => {
-                import(&mut out, place, "vault_approle_auth_backend_role", &label, &path);
-                let mut rows = vec![
-                    ("backend", terraform_string(&mount)),
-                    ("role_name", terraform_string(path.rsplit('/').next().unwrap_or(name))),
-                    ("token_policies", policies),
-                ];
-                if let Some(namespace) = namespace(place) {
-                    rows.insert(0, ("namespace", namespace));
-                }
-                let _ = write!(
-                    out,
-                    "resource \"vault_approle_auth_backend_role\" \"{label}\" {{\n{}\n  lifecycle {{\n    ignore_changes = [{}]\n  }}\n}}\n\n",
-                    attributes(&rows),
-                    APPROLE_LEFT_ALONE.join(", "),
-                );
-            }
+        let Assignment {
+            kind, name, namespace, ..
+        } = assignment;
+        let block = Block {
+            out: &mut out,
+            label: label(&mut labels, &format!("{namespace}{kind}_{name}")),
+            policies: list(&assignment.after),
+            assignment,
+        };
+        let in_namespace = |what: &str| format!("{}{}", comment(namespace), comment(what));
+        let Some(holder) = Holder::of(assignment) else {
+            block.by_hand(&format!(": {} {}", comment(kind), in_namespace(name)));
+            continue;
+        };
+        match &holder.place {
+            Place::Entity(id) => block.entity(id),
+            Place::Group(id) => block.known_group(id),
+            Place::NamedGroup(named) => block.named_group(named),
+            Place::AppRole(mount) => block.app_role(mount, &holder.path),
             // The provider would write the list alone, and the server would forget the rest.
-            Some(Holder { path, whole: true, .. }) => {
-                let _ = write!(
-                    out,
-                    "# By hand, in the resource that has its other fields: {}{} gets {}\n\n",
-                    comment(place),
-                    comment(&path),
-                    comment(&assignment.after.join(", ")),
-                );
+            Place::Other if holder.whole => {
+                let at = in_namespace(&holder.path);
+                block.by_hand(&format!(", in the resource that has its other fields: {at}"));
             }
-            Some(Holder {
-                path,
-                field,
-                place: Place::Other,
-                ..
-            }) => {
-                let rows = vec![
-                    ("path", terraform_string(&path)),
-                    ("disable_delete", String::from("true")),
-                    ("ignore_absent_fields", String::from("true")),
-                    ("data_json", format!("jsonencode({{ {field} = {policies} }})")),
-                ];
-                resource(&mut out, "vault_generic_endpoint", &label, place, rows);
-            }
-            None => {
-                let _ = write!(
-                    out,
-                    "# By hand: {} {}{} gets {}\n\n",
-                    comment(&assignment.kind),
-                    comment(place),
-                    comment(name),
-                    comment(&assignment.after.join(", ")),
-                );
-            }
+            Place::Other => block.endpoint(&holder.path, holder.field),
         }
     }
     finished(out)
+}
+
+/// What hands policies to one holder.
+struct Block<'a> {
+    out: &'a mut String,
+    assignment: &'a Assignment,
+    /// What the block is called.
+    label: String,
+    /// All policies that the holder gets, as a list.
+    policies: String,
+}
+
+impl Block<'_> {
+    fn name(&self) -> String {
+        comment(&self.assignment.name)
+    }
+
+    fn entity(self, id: &str) {
+        let _ = writeln!(self.out, "# Entity {}", self.name());
+        let rows = vec![
+            ("entity_id", terraform_string(id)),
+            ("exclusive", String::from("true")),
+            ("policies", self.policies),
+        ];
+        let place = &self.assignment.namespace;
+        resource(self.out, "vault_identity_entity_policies", &self.label, place, rows);
+    }
+
+    /// A group with this id, an expression.
+    fn group(self, id: String) {
+        let rows = vec![
+            ("group_id", id),
+            ("exclusive", String::from("true")),
+            ("policies", self.policies),
+        ];
+        let place = &self.assignment.namespace;
+        resource(self.out, "vault_identity_group_policies", &self.label, place, rows);
+    }
+
+    fn known_group(self, id: &str) {
+        let _ = writeln!(self.out, "# Group {}", self.name());
+        self.group(terraform_string(id));
+    }
+
+    /// A group whose id is asked for by its name.
+    fn named_group(self, named: &str) {
+        let mut rows = vec![("group_name", terraform_string(named))];
+        if let Some(namespace) = namespace(&self.assignment.namespace) {
+            rows.insert(0, ("namespace", namespace));
+        }
+        let (name, label) = (self.name(), &self.label);
+        let _ = write!(
+            self.out,
+            "# Group {name}\ndata \"vault_identity_group\" \"{label}\" {{\n{}}}\n\n",
+            attributes(&rows),
+        );
+        let id = format!("data.vault_identity_group.{label}.id");
+        self.group(id);
+    }
+
+    fn app_role(self, mount: &str, path: &str) {
+        let (label, place) = (&self.label, &self.assignment.namespace);
+        import(self.out, place, "vault_approle_auth_backend_role", label, path);
+        let name = path.rsplit('/').next().unwrap_or(&self.assignment.name);
+        let mut rows = vec![
+            ("backend", terraform_string(mount)),
+            ("role_name", terraform_string(name)),
+            ("token_policies", self.policies),
+        ];
+        if let Some(namespace) = namespace(place) {
+            rows.insert(0, ("namespace", namespace));
+        }
+        let _ = write!(
+            self.out,
+            "resource \"vault_approle_auth_backend_role\" \"{label}\" {{\n{}\n  lifecycle {{\n    ignore_changes = [{}]\n  }}\n}}\n\n",
+            attributes(&rows),
+            APPROLE_LEFT_ALONE.join(", "),
+        );
+    }
+
+    /// Something else that has a path and keeps what is not written.
+    fn endpoint(self, path: &str, field: &str) {
+        let rows = vec![
+            ("path", terraform_string(path)),
+            ("disable_delete", String::from("true")),
+            ("ignore_absent_fields", String::from("true")),
+            ("data_json", format!("jsonencode({{ {field} = {} }})", self.policies)),
+        ];
+        let place = &self.assignment.namespace;
+        resource(self.out, "vault_generic_endpoint", &self.label, place, rows);
+    }
+
+    fn by_hand(self, what: &str) {
+        let policies = comment(&self.assignment.after.join(", "));
+        let _ = write!(self.out, "# By hand{what} gets {policies}\n\n");
+    }
 }
 
 /// The provider imports into one namespace at a time, which its environment names: an `import` block of a namespace would
