@@ -236,14 +236,19 @@ fn replaced(known: &Known<'_>, doubted: &mut BTreeMap<StanzaId, Doubt>) {
     }
 }
 
-/// A path with `+` for each segment that is not what was asked for, and with `*` where that is the last; none where all of it is.
+/// A path with `+` for each segment that is not what was asked for, and with `*` where that is the last, or what comes after it is not
+/// known either; none where all of it is.
 fn with_holes(path: &str, is_hole: fn(&str) -> bool) -> Option<String> {
     if !path.split('/').any(is_hole) {
         return None;
     }
-    let mut segments: Vec<&str> = path.split('/').collect();
-    for segment in segments.iter_mut().filter(|segment| is_hole(segment)) {
-        *segment = "+";
+    let mut segments: Vec<&str> = Vec::new();
+    for segment in path.split('/') {
+        let is_hole = is_hole(segment);
+        segments.push(if is_hole { "+" } else { segment });
+        if is_hole && secret::is_cut(segment) {
+            break;
+        }
     }
     if let Some(last) = segments.last_mut().filter(|last| **last == "+") {
         *last = "*";
@@ -417,6 +422,21 @@ mod tests {
             })
             .collect();
         first_match("team/", &policy.stanzas[0], &asked).map(|doubt| doubt.path.to_string())
+    }
+
+    #[test]
+    fn what_was_replaced_or_cut_off_may_have_been_anything() {
+        for (path, want) in [
+            ("kv/a/b", None),
+            ("kv/[REDACTED]/b", Some("kv/+/b")),
+            ("kv/w\u{fffd}b/b", Some("kv/+/b")),
+            ("kv/w?b", Some("kv/*")),
+            ("kv/a/we…/b", Some("kv/a/*")),
+            ("kv/a/we...", Some("kv/a/*")),
+            ("kv/a../b", None),
+        ] {
+            assert_eq!(with_holes(path, secret::is_replaced).as_deref(), want, "{path}");
+        }
     }
 
     #[test]

@@ -188,7 +188,7 @@ impl<'a> Draft<'a> {
                 self.kind = Kind::of(value);
                 entry.of_plugin = self.kind.is_some() && !matches!(value, b"\"request\"" | b"\"response\"");
             }
-            b"time" => entry.time = scan::unquoted(value).and_then(time::parse),
+            b"time" => entry.time = time::parse(scan::unquoted(value).unwrap_or(value)),
             b"auth" => {
                 entry.auth = object(value);
                 self.masked |= value.first() == Some(&b'"');

@@ -1,4 +1,4 @@
-//! Times of entries: RFC 3339 with any fraction, and what databases make of it, as nanoseconds since 1970.
+//! Times of entries: RFC 3339 with any fraction, and what databases and pipelines make of it, as nanoseconds since 1970.
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
@@ -103,12 +103,39 @@ fn general(raw: &[u8]) -> Option<i64> {
     if text.len() > 64 {
         return None;
     }
+    if let Some(nanos) = since_1970(text) {
+        return Some(nanos);
+    }
     let parsed = text
         .parse::<Timestamp>()
         .ok()
         .or_else(|| shortened(text)?.parse().ok())
         .or_else(|| without_offset(text))?;
     i64::try_from(parsed.as_nanosecond()).ok()
+}
+
+/// A time as a number since 1970: of seconds, milliseconds, microseconds or nanoseconds, by its size.
+fn since_1970(text: &str) -> Option<i64> {
+    const SECOND: i64 = 1_000_000_000;
+    let (whole, part) = text.split_once('.').unwrap_or((text, ""));
+    let is_number = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+    if !is_number(whole) || !is_number(part) {
+        return None;
+    }
+    let unit = match whole.len() {
+        9..=10 => SECOND,
+        12..=13 => SECOND / 1_000,
+        15..=16 => SECOND / 1_000_000,
+        18..=19 => 1,
+        _ => return None,
+    };
+    let mut nanos = whole.parse::<i64>().ok()?.checked_mul(unit)?;
+    let mut digit = unit;
+    for b in part.bytes() {
+        digit /= 10;
+        nanos = nanos.checked_add(i64::from(b - b'0') * digit)?;
+    }
+    Some(nanos)
 }
 
 /// A time as databases export it: in UTC, which they say in words or not at all.
@@ -145,6 +172,15 @@ mod tests {
             ("1970-01-01 00:00:01.5", Some(1_500_000_000)),
             ("1970-01-01T00:00:01", Some(1_000_000_000)),
             ("1970-01-01", None),
+            ("1780300800", Some(1_780_300_800_000_000_000)),
+            ("1780300800.25", Some(1_780_300_800_250_000_000)),
+            ("1780300800250", Some(1_780_300_800_250_000_000)),
+            ("1780300800250.5", Some(1_780_300_800_250_500_000)),
+            ("1780300800250000", Some(1_780_300_800_250_000_000)),
+            ("1780300800250000001", Some(1_780_300_800_250_000_001)),
+            ("9999999999999999999", None),
+            ("20260601", None),
+            ("1780300800.x", None),
             ("2016-02-29T12:00:00Z", Some(1_456_747_200_000_000_000)),
             ("2015-02-29T12:00:00Z", None),
             ("0001-01-01T00:00:00Z", None),

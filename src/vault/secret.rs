@@ -27,7 +27,7 @@ pub fn is_mark(segment: &str) -> bool {
 }
 
 /// Whether a segment of a path is what somebody else put in the place of it, or of a part of it, on the way to us: brackets with a
-/// word, a hash, a row of one sign.
+/// word, a hash, a row of one sign; what is left of a text that is cut, or of letters that another encoding does not have.
 #[must_use]
 pub fn is_replaced(segment: &str) -> bool {
     const WORDS: [&str; 12] = [
@@ -64,11 +64,18 @@ pub fn is_replaced(segment: &str) -> bool {
     };
     segment.contains(opens)
         || segment.contains("***")
-        || segment.contains(['…', '\0'])
+        || is_cut(segment)
+        || segment.contains(['\0', char::REPLACEMENT_CHARACTER, '?'])
         || is_hash
         || is_row
         || is_bracketed
         || WORDS.iter().any(|word| segment.eq_ignore_ascii_case(word))
+}
+
+/// Whether a segment is the end of what is left of a path that was cut: what came after it is not known.
+#[must_use]
+pub fn is_cut(segment: &str) -> bool {
+    segment.contains('…') || segment.ends_with("...")
 }
 
 /// A path, with a mark for each segment that is a secret by its form or by its place.
