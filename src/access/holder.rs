@@ -32,7 +32,9 @@ pub struct Holder {
     pub identity_written: Option<Timestamp>,
     /// Whether it asked for anything, if only to be refused.
     pub asked: bool,
-    /// Days (since the epoch) on which it acted: on which something was allowed to it that policies are asked for.
+    /// Whether it acted: something was allowed to it that policies are asked for.
+    pub acted: bool,
+    /// Days (since the epoch) on which it acted, as far as its entries have a time.
     pub days: BTreeSet<i32>,
     /// Metadata, groups and the like that people know it by: a label for grouping.
     pub label: String,
@@ -88,7 +90,7 @@ impl Holder {
     /// Whether it acted in the window.
     #[must_use]
     pub fn is_active(&self) -> bool {
-        !self.days.is_empty()
+        self.acted
     }
 
     /// What its entity is called, where that is known.
@@ -456,6 +458,7 @@ impl<'a> Directory<'a> {
                 identity_known: true,
                 identity_written: entity.and_then(|entity| self.written(&entity.id)),
                 asked: false,
+                acted: false,
                 days: BTreeSet::new(),
                 label: role.mount.clone(),
                 assigned,
@@ -485,6 +488,7 @@ impl<'a> Directory<'a> {
                 identity_known: true,
                 identity_written: self.written(&entity.id),
                 asked: false,
+                acted: false,
                 days: BTreeSet::new(),
                 label: String::new(),
                 assigned,

@@ -196,6 +196,7 @@ mod tests {
             identity_known: true,
             identity_written: None,
             asked: false,
+            acted: false,
             days: BTreeSet::new(),
             label: String::new(),
             assigned,

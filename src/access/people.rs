@@ -44,6 +44,7 @@ impl<'a> People<'a> {
             }
             // What anybody may ask shows nothing of what it needs.
             if !is_open(demand) {
+                people.holders[id].acted = true;
                 people.holders[id].days.extend(&demand.days);
             }
             if !path::is_unplaced(&demand.namespace) {
@@ -106,6 +107,7 @@ fn new_holder(principal: &Principal, namespace: &str, directory: Option<&Directo
         identity_known,
         identity_written: directory.and_then(|d| d.written(&principal_id)),
         asked: false,
+        acted: false,
         days: BTreeSet::new(),
     }
 }

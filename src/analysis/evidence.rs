@@ -35,7 +35,9 @@ pub use super::window::{EvidenceSettings, Since, Watch};
 pub struct Activity {
     /// Its name, for the reasoning.
     pub name: String,
-    /// Days (since the epoch) on which it acted, ascending.
+    /// Whether it acted.
+    pub acted: bool,
+    /// Days (since the epoch) on which it acted, ascending; none where its entries have no time.
     pub days: Vec<i32>,
     /// Whether a policy it holds was not read, so that what it uses cannot be told apart.
     pub grants_unknown: bool,
@@ -102,13 +104,21 @@ pub fn unused(
             reasons.push(format!("`{}` acts with pauses of up to {}", slowest.name, days(rhythm)));
         }
     }
-    let dormant = holders.len() - active;
-    if dormant > 0 {
+    let dormant = || holders.iter().filter(|h| !h.acted);
+    if let Some(first) = dormant().next() {
         base = base.max(settings.dormant_days);
-        let first = holders.iter().find(|h| h.days.is_empty()).map_or("", |h| &h.name);
         reasons.push(format!(
-            "{dormant} of its {} holders never acted with it, such as `{first}`",
-            holders.len()
+            "{} of its {} holders never acted with it, such as `{}`",
+            dormant().count(),
+            holders.len(),
+            first.name
+        ));
+    }
+    if let Some(undated) = holders.iter().find(|h| h.acted && h.days.is_empty()) {
+        base = base.max(settings.dormant_days);
+        reasons.push(format!(
+            "when `{}` acted is not known: its entries have no time",
+            undated.name
         ));
     }
     if by_others {
@@ -207,6 +217,7 @@ pub fn of_policies(
         .numbered()
         .map(|(h, holder)| Activity {
             name: holder.display().to_owned(),
+            acted: holder.acted,
             days: holder.days.iter().copied().collect(),
             grants_unknown: unknown.contains(&h),
         })
@@ -225,6 +236,7 @@ pub fn of_policies(
             let with_it = |&holder: &HolderId| {
                 let mut activity = activities[holder].clone();
                 if !joined.seen_with[number].get(&holder).is_some_and(|seen| seen.acted) {
+                    activity.acted = false;
                     activity.days.clear();
                 }
                 activity
@@ -326,11 +338,13 @@ fn may_be_one(joined: &Joined, read: &Policy, missing: &PolicyId) -> bool {
 }
 
 /// The policies that may be tightened: those whose "unused" is well enough known. `default` is for everybody's own token,
-/// and every token has it: what it holds beyond the servers' own is a finding, what it leaves unused is not.
+/// and every token has it: what it holds beyond the servers' own is a finding, what it leaves unused is not. Those of the servers that
+/// nobody can write stay.
 #[must_use]
 pub fn removable(joined: &Joined, evidence: &IndexVec<Policy, Evidence>) -> IndexVec<Policy, bool> {
     let is_removable = |(number, policy): (PolicyNumber, &Policy)| {
-        evidence[number].state == EvidenceState::Removable && &*policy.name != "default"
+        let id = policy.id();
+        evidence[number].state == EvidenceState::Removable && !id.is_default() && !id.is_fixed()
     };
     joined.policies.numbered().map(is_removable).collect()
 }
@@ -357,6 +371,7 @@ mod tests {
     fn holder(name: &str, days: &[i32]) -> Activity {
         Activity {
             name: name.to_owned(),
+            acted: !days.is_empty(),
             days: days.to_vec(),
             grants_unknown: false,
         }

@@ -108,6 +108,7 @@ fn stopped(context: &Context<'_>, holder: &Holder, last_day: Option<i32>) -> Opt
     let silent = f64::from(last_day? - holder.days.last()?);
     let activity = Activity {
         name: String::new(),
+        acted: true,
         days: holder.days.iter().copied().collect(),
         grants_unknown: false,
     };
