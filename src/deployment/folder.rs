@@ -214,8 +214,11 @@ fn read_file(path: &Path) -> Result<Deployment, DeploymentError> {
         });
     }
     let exported: Exported = parse(path, &bytes)?;
+    // What it says under another name is not read, and may be about anybody.
+    let strange = said.keys().filter(|key| !EXPORTED.contains(&key.as_str()));
+    let strange = strange.map(|key| format!("what it says in `{key}`"));
     let lacking = ["auth", "groups"].into_iter().filter(|key| !said.contains_key(*key));
-    let lacking = lacking.map(|key| format!("`{key}`")).collect();
+    let lacking = strange.chain(lacking.map(|key| format!("`{key}`"))).collect();
     Ok(left_out(exported.into_deployment(), lacking).as_tokens_name_them())
 }
 
