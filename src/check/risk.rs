@@ -46,9 +46,9 @@ fn of_policies(joined: &Joined, settings: &Settings, most: f64) -> Vec<Finding> 
             let acl = Acl::compile(joined.profile, &[policy], &Identity::default(), joined.now);
             let reach = access::reach(&acl, &universe);
             let exposure = risk::exposure(&reach, None, &weighed);
-            let key = format!("{}{}", policy.namespace, policy.name);
+            let key = policy.id().to_string();
             (exposure.risk.score > most).then(|| {
-                let mut found = finding("policy", &policy.name, &key, &exposure, most);
+                let mut found = finding("policy", &key, &key, &exposure, most);
                 found.origins.extend(policy.stanzas.first().map(|s| s.origin.clone()));
                 found
             })

@@ -47,7 +47,7 @@ impl Places {
         let mut by_file: HashMap<Arc<str>, Vec<(u32, u32, Spot)>> = HashMap::new();
         let mut by_name: HashMap<Arc<str>, Vec<PolicyNumber>> = HashMap::new();
         for (p, policy) in policies.numbered() {
-            by_name.entry(policy.name.clone()).or_default().push(p);
+            by_name.entry(policy.id().to_string().into()).or_default().push(p);
             let all = by_file.entry(policy.file.clone()).or_default();
             if policy.stanzas.is_empty() {
                 all.push((
@@ -170,7 +170,7 @@ impl Changed {
             gone_names: old
                 .iter()
                 .filter(|p| !after.contains(&id(p)))
-                .map(|p| p.name.clone())
+                .map(|p| p.id().to_string().into())
                 .collect(),
             differ: (Vec::new(), Vec::new()),
         };

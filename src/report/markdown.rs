@@ -176,7 +176,7 @@ fn changes(out: &mut String, advice: &Advice, tighten: &Proposal) {
             out,
             "- **{}** {} ({held}){}{reasons}",
             policy.change.as_str(),
-            markdown_code(&policy.name),
+            markdown_code(&policy.label()),
             if reasons.is_empty() { "" } else { ": " }
         );
     }
@@ -273,7 +273,7 @@ fn diffs(out: &mut String, advice: &Advice, tighten: &Proposal) {
     for (placed, body) in &all {
         let block = format!(
             "<details><summary><code>{}</code></summary>\n\n{}\n</details>\n\n",
-            super::escape::html(&placed.policy.name),
+            super::escape::html(&placed.policy.label()),
             markdown_block("diff", body),
         );
         if out.len() + block.len() > MOST_BYTES {

@@ -23,7 +23,7 @@ pub fn stanza(context: &Context<'_>, id: StanzaId) -> Draft {
     let (policy, stanza) = (&policies[id.policy()], &policies[id]);
     Draft {
         kind: "stanza",
-        name: format!("{} {}", policy.name, stanza.path),
+        name: format!("{} {}", policy.id(), stanza.path),
         key: stanza_key(policy, stanza),
         origins: vec![stanza.origin.clone()],
         mend: Some(Mend {
@@ -46,7 +46,7 @@ pub fn stanza_key(policy: &Policy, stanza: &Stanza) -> String {
 pub fn policy(policy: &Policy) -> Draft {
     Draft {
         kind: "policy",
-        name: policy.name.to_string(),
+        name: policy.id().to_string(),
         key: format!("{}{}", policy.namespace, policy.name),
         origins: vec![beginning(policy)],
         ..Draft::default()
@@ -95,7 +95,7 @@ pub fn once(drafts: Vec<Draft>) -> Vec<Draft> {
 pub fn stanzas(context: &Context<'_>, ids: impl IntoIterator<Item = StanzaId>, most: usize) -> String {
     let named = |id: StanzaId| {
         let policies = &context.joined.policies;
-        format!("`{}` of policy `{}`", policies[id].path, policies[id.policy()].name)
+        format!("`{}` of policy `{}`", policies[id].path, policies[id.policy()].id())
     };
     let all: Vec<String> = ids.into_iter().map(named).collect();
     let shown = all.iter().take(most).cloned().collect::<Vec<_>>().join(", ");

@@ -44,7 +44,7 @@ impl Rule for BroadGlob {
         let mut drafts = Vec::new();
         for (number, policy) in joined.policies.numbered() {
             let held = &joined.held_by[number];
-            if held.is_empty() || &*policy.name == "default" {
+            if held.is_empty() || about::is_built_in(&policy.name) {
                 continue;
             }
             for id in joined.policies.stanzas_of(number) {
@@ -78,7 +78,7 @@ impl Rule for BroadGlob {
                     Span::Mount => "reaches a whole mount",
                     Span::Part => "reaches far more than is used",
                 };
-                draft.title = format!("`{}` of policy `{}` {what}", stanza.path, policy.name);
+                draft.title = format!("`{}` of policy `{}` {what}", stanza.path, policy.id());
                 draft.detail = format!(
                     "It grants {grants} to {} on {reached} of the paths known to exist, and on whatever comes to exist there; {} used \
                      through it.",

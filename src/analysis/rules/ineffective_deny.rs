@@ -149,7 +149,8 @@ fn draft(context: &Context<'_>, id: StanzaId, found: &Found) -> Option<Draft> {
         }
         draft.title = format!(
             "the deny of `{}` in policy `{}` denies nothing",
-            stanza.path, policy.name
+            stanza.path,
+            policy.id()
         );
         draft.detail =
             "No holder of it is granted anything there by another stanza, and what is not granted is denied already."
@@ -166,7 +167,7 @@ fn draft(context: &Context<'_>, id: StanzaId, found: &Found) -> Option<Draft> {
             .map(|&id| joined.policies[id].origin.clone()),
     );
     if found.passed > 0 {
-        draft.title = format!("the deny of `{}` in policy `{}` did not hold", stanza.path, policy.name);
+        draft.title = format!("the deny of `{}` in policy `{}` did not hold", stanza.path, policy.id());
         draft.detail = format!(
             "{} for paths below it, such as `{}`: {lifted} is more specific, and only the most specific stanza counts.",
             if found.passed == 1 {
@@ -184,7 +185,8 @@ fn draft(context: &Context<'_>, id: StanzaId, found: &Found) -> Option<Draft> {
     } else {
         draft.title = format!(
             "the deny of `{}` in policy `{}` does not hold everywhere",
-            stanza.path, policy.name
+            stanza.path,
+            policy.id()
         );
         draft.detail = if found.wholly {
             format!("{lifted} matches all that it matches and is stronger: it never denies anything there.")

@@ -80,7 +80,7 @@ fn draft(context: &Context<'_>, makers: &Makers, p: PolicyNumber, held: &BTreeSe
     let joined = context.joined;
     let policy = &joined.policies[p];
     let mut draft = about::policy(policy);
-    draft.title = format!("policy `{}` is held only by tokens that somebody made", policy.name);
+    draft.title = format!("policy `{}` is held only by tokens that somebody made", policy.id());
     let made: Vec<HolderId> = held.iter().copied().filter(|h| makers.contains_key(h)).collect();
     let roles: Vec<&str> = context
         .deployment

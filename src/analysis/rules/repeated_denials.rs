@@ -178,7 +178,7 @@ fn draft(context: &Context<'_>, folder: &str, why: Why, asked: &[(HolderId, Vec<
         Why::Explicit(id) => {
             let (policy, stanza) = (&joined.policies[id.policy()], &joined.policies[id]);
             draft.origins.push(stanza.origin.clone());
-            let by = format!("`{}` of policy `{}`", stanza.path, policy.name);
+            let by = format!("`{}` of policy `{}`", stanza.path, policy.id());
             draft.detail = format!("{} {by} denies it explicitly.", draft.detail);
             "It is denied on purpose: find out what asks for it, and stop it there.".to_owned()
         }

@@ -159,7 +159,7 @@ fn draft(context: &Context<'_>, id: StanzaId, shadow: Shadow) -> Option<Draft> {
         return None;
     }
     let mut draft = about::stanza(context, id);
-    let (path, name) = (&stanza.path, &policy.name);
+    let (path, name) = (&stanza.path, policy.id());
     let holders = count(joined.held_by[id.policy()].len(), "holder");
     let other = |other: StanzaId| {
         let (of, at) = (&joined.policies[other.policy()], &joined.policies[other]);

@@ -156,7 +156,9 @@ fn draft(context: &Context<'_>, id: StanzaId, found: &Found) -> Draft {
     let broad = about::stanzas(context, found.broad.iter().copied(), 3);
     draft.title = format!(
         "`{}` of policy `{}` takes away {}",
-        stanza.path, policy.name, found.lost
+        stanza.path,
+        policy.id(),
+        found.lost
     );
     draft.detail = format!(
         "{} hold it together with {}, which grants {} there. The narrower path decides alone, so they lose it.",

@@ -61,7 +61,7 @@ impl Rule for SudoUnused {
                     count(held.len(), "holder"),
                     context.names(held.iter().copied(), 3)
                 );
-                draft.title = format!("`sudo` on `{}` of policy `{}` was never used", stanza.path, policy.name);
+                draft.title = format!("`sudo` on `{}` of policy `{}` was never used", stanza.path, policy.id());
                 draft.remedy = "Take `sudo` out of its capabilities.".to_owned();
                 let inside = ASKED_INSIDE.iter().any(|path| pattern.matches(path));
                 if inside

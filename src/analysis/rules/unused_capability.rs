@@ -34,7 +34,7 @@ impl Rule for UnusedCapability {
                 .capability_set()
                 .difference(used.with_write_twin())
                 .difference(untold);
-            if unused.is_empty() || &*policy.name == "default" {
+            if unused.is_empty() || about::is_built_in(&policy.name) {
                 continue;
             }
             let mut draft = about::stanza(context, id);
@@ -46,7 +46,8 @@ impl Rule for UnusedCapability {
             draft.kind = "capability";
             draft.title = format!(
                 "`{}` of policy `{}` was never used for {unused}",
-                stanza.path, policy.name
+                stanza.path,
+                policy.id()
             );
             draft.detail = format!(
                 "It was used for {}; it also grants {unused} to {}.",

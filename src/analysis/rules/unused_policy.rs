@@ -32,7 +32,7 @@ impl Rule for UnusedPolicy {
             .map(|(number, policy)| {
                 let mut evidence = context.evidence_of(number);
                 let mut draft = about::policy(policy);
-                draft.title = format!("policy `{}` was held by nobody", policy.name);
+                draft.title = format!("policy `{}` was held by nobody", policy.id());
                 let stanzas = count(policy.stanzas.len(), "stanza");
                 if let Some(givers) = given_by.get(&policy.id()) {
                     // Who gets it through one of these may just not have logged in: that is no reason to delete it.
@@ -42,7 +42,7 @@ impl Rule for UnusedPolicy {
                     draft.detail = format!("Nobody seen held it, though it is handed out by {givers}. It has {stanzas}.");
                     draft.remedy = format!("Find out who still needs it; if nobody, take it out of {givers} first, then delete it.");
                 } else if let (EvidenceState::Suspect, Some(why)) = (evidence.state, evidence.reasons.last()) {
-                    draft.title = format!("nobody was seen with policy `{}`", policy.name);
+                    draft.title = format!("nobody was seen with policy `{}`", policy.id());
                     draft.detail = format!(
                         "No list of policies in the logs names it. That does not show that nobody holds it: {why}. It has {stanzas}."
                     );

@@ -35,7 +35,7 @@ impl Rule for UnusedStanza {
         for (number, policy) in joined.policies.numbered() {
             let held = &joined.held_by[number];
             // The servers' own `default` policy is for everybody's own token: unused lines there are no excess worth a finding.
-            if held.is_empty() || &*policy.name == "default" {
+            if held.is_empty() || about::is_built_in(&policy.name) {
                 continue;
             }
             for id in joined.policies.stanzas_of(number) {
@@ -46,7 +46,7 @@ impl Rule for UnusedStanza {
                     continue;
                 }
                 let mut draft = about::stanza(context, id);
-                draft.title = format!("nobody used `{}` of policy `{}`", stanza.path, policy.name);
+                draft.title = format!("nobody used `{}` of policy `{}`", stanza.path, policy.id());
                 draft.detail = format!(
                     "It grants {grants} to {} ({}); no allowed request in what was seen was decided by it.",
                     count(held.len(), "holder"),

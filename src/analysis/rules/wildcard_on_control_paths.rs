@@ -57,7 +57,10 @@ impl Rule for WildcardOnControlPaths {
             for id in joined.policies.stanzas_of(number) {
                 let stanza = &joined.policies[id];
                 let grants = stanza.capability_set();
-                if grants.is_empty() || grants.contains(Capability::Deny) {
+                // `sudo` is no operation: alone it allows nothing.
+                let mut asked = grants;
+                asked.remove(Capability::Sudo);
+                if asked.is_empty() || grants.contains(Capability::Deny) {
                     continue;
                 }
                 let path = stanza.path.strip_prefix('/').unwrap_or(&stanza.path);
@@ -68,9 +71,9 @@ impl Rule for WildcardOnControlPaths {
                     continue;
                 };
                 let mut draft = about::stanza(context, id);
-                let writing = grants.difference(reading());
+                let writing = asked.difference(reading());
                 let verb = if writing.is_empty() { "reads" } else { "writes" };
-                draft.title = format!("`{}` of policy `{}` {verb} {}", stanza.path, policy.name, reach.words);
+                draft.title = format!("`{}` of policy `{}` {verb} {}", stanza.path, policy.id(), reach.words);
                 let used = joined.uses.get(&id).map_or(0, |u| u.values().map(|u| u.requests).sum());
                 draft.detail = format!(
                     "It grants {grants} to {}, on all that exists there and all that ever will; {} made through it.",
@@ -126,7 +129,7 @@ fn reach(pattern: &Pattern) -> Option<Reach> {
         let first: Vec<&str> = pattern.segments().take(2).collect();
         let open =
             pattern.is_plain_prefix() && ["sys/", "auth/", "identity/"].iter().any(|area| area.starts_with(lead));
-        let all = open || matches!(first.as_slice(), ["+", "+"] | ["+"]) || (first == ["+", ""] && pattern.prefix);
+        let all = open || first == ["+", "+"] || (matches!(first.as_slice(), ["+"] | ["+", ""]) && pattern.prefix);
         return all.then(|| Reach {
             words: "`sys/`, `auth/` or `identity/` among all else".to_owned(),
             wide: true,
@@ -184,6 +187,10 @@ mod tests {
                 (
                     "`auth/approle/role/+/secret-id` of policy `admin` writes whatever is below `auth/approle/role/`",
                     None
+                ),
+                (
+                    "`sys/*` of policy `watcher` reads all of `sys/`",
+                    Some(Severity::Medium)
                 ),
             ]
         );
