@@ -228,16 +228,26 @@ pub fn headline(advice: &Advice) -> String {
     let totals = &advice.totals;
     let over = over_privileged(advice);
     let unused = totals.granted.saturating_sub(totals.used);
-    format!(
-        "{} of {} can do more than they did: {} % of what is granted was never used.",
+    let all = totals.principals.max(len(&advice.principals));
+    let everybody = count(all, "principal", "principals");
+    let is_unknown = |one: &&PrincipalView| one.grants_unknown && !is_root(one);
+    let unknown = u64::try_from(advice.principals.iter().filter(is_unknown).count()).unwrap_or(u64::MAX);
+    let not_read = "not known: not all of their policies were read, or the log does not list them";
+    if unknown == all && unknown > 0 {
+        return format!("What {everybody} may do is {not_read}.");
+    }
+    let known = format!(
+        "{} of {everybody} can do more than they did: {} % of what is granted was never used.",
         number(over),
-        count(
-            totals.principals.max(len(&advice.principals)),
-            "principal",
-            "principals"
-        ),
         percent(unused, totals.granted),
-    )
+    );
+    match unknown {
+        0 => known,
+        _ => format!(
+            "{known} What {} may do besides is {not_read}.",
+            count(unknown, "principal", "principals")
+        ),
+    }
 }
 
 /// What can be done about it, in one sentence.
