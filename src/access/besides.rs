@@ -62,7 +62,7 @@ pub(super) fn kept(
 }
 
 /// Stanzas with why they are kept.
-type Kept = BTreeMap<StanzaId, Arc<str>>;
+pub(super) type Kept = BTreeMap<StanzaId, Arc<str>>;
 
 /// Keeps what would give a demand what it asked for in the place of the stanzas that do today.
 fn keep_others(

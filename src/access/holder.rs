@@ -352,6 +352,52 @@ impl<'a> Directory<'a> {
         })
     }
 
+    /// The entities of the deployment.
+    pub(super) fn entities(&self) -> impl Iterator<Item = &'a DeployedEntity> {
+        self.deployment.entities.iter()
+    }
+
+    /// What an entity has by itself and by its groups, as far as any server gives it.
+    pub(super) fn own_policies(&self, entity: &str) -> BTreeSet<PolicyId> {
+        let places = self.of_entity(entity, true);
+        places.into_iter().flat_map(|place| place.policies).collect()
+    }
+
+    /// The mount of an alias; none where the deployment does not have it.
+    pub(super) fn mount_of_alias(&self, alias: &crate::deployment::Alias) -> Option<MountId> {
+        self.mount_of.get(alias.mount_accessor.as_str()).cloned()
+    }
+
+    /// What an alias has as the user that it is; none where it is not known as whom it logs in.
+    pub(super) fn as_user(&self, alias: &crate::deployment::Alias) -> Option<Vec<PolicyId>> {
+        let mut users = self.roles_of(alias).peekable();
+        users.peek()?;
+        Some(
+            users
+                .flat_map(|user| policies_of(&user.namespace, &user.policies))
+                .collect(),
+        )
+    }
+
+    /// What may be given to who logs in at a mount, or at any where it is not known: by each of its roles and groups, or by its groups
+    /// alone where it is known as whom.
+    pub(super) fn given_at(&self, mount: Option<&MountId>, groups_alone: bool) -> Vec<(String, BTreeSet<PolicyId>)> {
+        let is_there = |role: &&AuthRole| {
+            mount.is_none_or(|mount| role.namespace == *mount.namespace && role.mount == *mount.path)
+        };
+        let roles = self.deployment.roles.iter().filter(is_there);
+        let roles = roles.filter(|role| match role.item.as_str() {
+            "group" => true,
+            _ => !groups_alone && role.is_login(),
+        });
+        let given = |role: &AuthRole| {
+            let default = (!role.no_default_policy).then(|| identity::DEFAULT.to_owned());
+            let names: Vec<String> = role.policies.iter().cloned().chain(default).collect();
+            policies_of(&role.namespace, &names).into_iter().collect()
+        };
+        roles.map(|role| (role_id(role).to_string(), given(role))).collect()
+    }
+
     /// When an entity, or a group of it, was last written; none where the entity does not say it.
     pub(super) fn written(&self, id: &str) -> Option<Timestamp> {
         let own = self.entities.get(id)?.last_update_time?;

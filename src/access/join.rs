@@ -13,6 +13,7 @@ use super::meant::Reader;
 use super::present::Present;
 use super::sets::{AccessSet, ByName, PolicyNumber, SetId, Sets, StanzaId};
 use super::universe::Universe;
+use super::unseen::{self, MayHave};
 use crate::deployment::Deployment;
 use crate::index::{Idx, IndexVec};
 use crate::policy::acl::RuleId;
@@ -146,6 +147,10 @@ pub struct Joined {
     pub kept_for: BTreeSet<HolderId>,
     /// Who came to hold something so lately that nothing is known yet of what they need of it, and whether others speak for them.
     pub lately: BTreeMap<HolderId, bool>,
+    /// Who may log in by roles or groups of an auth method that nobody was seen to use for it, with the method.
+    pub open_to: BTreeMap<HolderId, String>,
+    /// Lists of policies that somebody may have and that nobody was seen with, and how many there are more.
+    pub may_have: (Vec<MayHave>, usize),
     /// How changes are kept apart.
     pub apart: Apart,
     /// Whose lines could not be read as far as what they asked for: how many of each.
@@ -227,7 +232,7 @@ impl Joined {
     /// Keeps these stanzas, and these policies from being deleted.
     pub fn keep(&mut self, stanzas: BTreeMap<StanzaId, Arc<str>>, policies: &BTreeSet<PolicyNumber>) {
         let held = policies.iter().flat_map(|&policy| &self.held_by[policy]);
-        self.kept_for = held.copied().collect();
+        self.kept_for.extend(held.copied());
         self.kept.extend(stanzas);
     }
 
@@ -301,7 +306,20 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
         by_name: &by_name,
         namespaces,
     });
-    let kept = besides::kept(&policies, &demands, &sets, &mounted(deployment), (profile, now));
+    let open_to = directory.as_ref().map(|directory| unseen::open(directory, &holders));
+    let open_to = open_to.unwrap_or_default();
+    let may_have = directory.as_ref().map(|directory| unseen::lists(directory, &holders));
+    let may_have = may_have.unwrap_or_default();
+    let together = directory
+        .as_ref()
+        .map(|directory| unseen::kept(directory, &holders, &policies, &by_name, &sets));
+    let together = together.unwrap_or_default();
+    let kept_for = together
+        .keys()
+        .flat_map(|id| held_by[id.policy()].iter().copied())
+        .collect();
+    let mut kept = besides::kept(&policies, &demands, &sets, &mounted(deployment), (profile, now));
+    kept.extend(together);
     Joined {
         profile,
         now,
@@ -318,7 +336,9 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
         doubted,
         unexplained_by,
         kept,
-        kept_for: BTreeSet::new(),
+        kept_for,
+        open_to,
+        may_have,
         lately: BTreeMap::new(),
         apart: Apart::default(),
         lost,

@@ -6,6 +6,7 @@
 mod attribute;
 mod besides;
 pub mod closures;
+pub mod compared;
 pub mod contradiction;
 pub mod doubt;
 pub mod grants;
@@ -23,6 +24,7 @@ mod people;
 mod present;
 pub mod sets;
 pub mod universe;
+pub mod unseen;
 pub mod weight;
 
 pub use contradiction::{Contradiction, contradictions};

@@ -1,9 +1,11 @@
 //! New access against the base: what the policies allow that they did not, each with a request as witness.
 
-use super::rules::NEW_ACCESS;
-use crate::access::Joined;
+use super::own::own;
+use super::rules::{NEW_ACCESS, NOT_CHECKED};
+use crate::access::{Joined, compared};
 use crate::advice::{Finding, Severity, Subject};
 use crate::analysis::rule::fingerprint;
+use crate::origin::Origin;
 use crate::pipeline::place::Changed;
 use crate::policy::compare::{Aspect, Comparison, Decider, Difference, Holder, Options, compare_policies};
 use crate::policy::model::Policy;
@@ -36,7 +38,7 @@ pub fn findings(
     if differ.is_empty() {
         return Vec::new();
     }
-    let holders: Vec<Holder> = holders(joined)
+    let holders: Vec<Holder> = compared::lists(joined)
         .filter(|h| h.policies.iter().any(|id| differ.contains(id)))
         .collect();
     // What nobody holds together with something that changed cannot gain anything.
@@ -66,18 +68,19 @@ pub fn findings(
         let names: Vec<String> = one.policies.iter().map(ToString::to_string).collect();
         told.comparison(&names.join(", "), Some(&one.holders), &one.comparison);
     }
+    if let Some(left_out) = compared::left_out(joined) {
+        let at = after.first().map(|&n| Origin::new(new[n].file.clone(), 1, 1));
+        told.findings.push(own(
+            NOT_CHECKED,
+            "policy",
+            "",
+            "lists that somebody may have",
+            left_out,
+            "Compare the policies of these roles and groups by themselves, and let somebody answer for it with a waiver.",
+            &at.unwrap_or_else(|| Origin::new("", 1, 1)),
+        ));
+    }
     told.findings
-}
-
-fn holders(joined: &Joined) -> impl Iterator<Item = Holder> {
-    // Every list that each acted with or may have: a token that is out keeps its own.
-    joined.holders.iter().flat_map(|h| {
-        h.sets.iter().map(|set| Holder {
-            name: h.display().to_owned(),
-            policies: set.policies.to_vec(),
-            identity: Some(h.identity.clone()),
-        })
-    })
 }
 
 #[derive(Default)]

@@ -63,6 +63,11 @@ impl<'p> Known<'p> {
                 "policy `{missing}` of `{name}` was not read: the answer leaves it out"
             ));
         }
+        if let Some(method) = self.joined.open_to.get(&number) {
+            talk.warn(&format!(
+                "by which role or group of {method} `{name}` logs in is not known, and the answer leaves out what that gives: name it with `--role`, or give logs with a login of it"
+            ));
+        }
         let mut policies = self.joined.policies.listed(&set.policies);
         if holders::is_root(self.joined, number) && policies.iter().all(|p| !p.is_root()) {
             policies.push(self.root);

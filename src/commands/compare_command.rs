@@ -43,18 +43,10 @@ pub(super) fn run(
             profile,
             now: Some(now),
         });
-        joined
-            .holders
-            .iter()
-            .flat_map(|h| {
-                // Each list that it may have: groups of other namespaces give theirs on some servers only.
-                h.sets.iter().map(|set| Holder {
-                    name: h.display().to_owned(),
-                    policies: set.policies.to_vec(),
-                    identity: Some(h.identity.clone()),
-                })
-            })
-            .collect()
+        if let Some(left_out) = access::compared::left_out(&joined) {
+            talk.warn(&left_out);
+        }
+        access::compared::lists(&joined).collect()
     });
     talk.step("comparing");
     let found = compare_policies(profile, &old, &new, holders.as_deref(), now, Options::default());

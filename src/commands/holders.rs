@@ -51,7 +51,7 @@ pub(super) fn path_meant<'t>(typed: &'t str, talk: &Talk) -> &'t str {
     let (meant, otherwise) = path::as_typed(typed);
     if otherwise {
         talk.note(&format!(
-            "asked for `{}`: `v1/` belongs to the address of the API, and not to the path",
+            "asked for `{}`: `v1/`, and what stands behind a `?`, belong to the address of the API, and not to the path",
             crate::report::escape::terminal(meant)
         ));
     }

@@ -82,11 +82,12 @@ pub fn lets_in_below(rest: &str) -> bool {
     matches!(rest, "login" | "cel/login" | "oidc/callback" | "oidc/poll") || rest.starts_with("login/")
 }
 
-/// The path that somebody means who typed this: error messages and the API show paths with `/v1/` in front, or whole URLs,
-/// which no policy has. Also whether it was otherwise than it stands now, a leading slash aside.
+/// The path that somebody means who typed this: error messages and the API show paths with `/v1/` in front, or whole URLs, some with a
+/// query behind, none of which a policy has. Also whether it was otherwise than it stands now, a leading slash aside.
 #[must_use]
 pub fn as_typed(text: &str) -> (&str, bool) {
     let text = text.trim();
+    let (text, asked) = text.split_once('?').map_or((text, false), |(path, _)| (path, true));
     let of_url = ["https://", "http://"]
         .iter()
         .find_map(|scheme| text.strip_prefix(scheme))
@@ -95,7 +96,7 @@ pub fn as_typed(text: &str) -> (&str, bool) {
     let path = clean(of_url.unwrap_or(text));
     match path.strip_prefix("v1/") {
         Some(rest) => (clean(rest), true),
-        None => (path, of_url.is_some()),
+        None => (path, asked || of_url.is_some()),
     }
 }
 
@@ -136,6 +137,8 @@ mod tests {
             ("/v1/secret/data/x", ("secret/data/x", true)),
             ("v1/secret/data/x", ("secret/data/x", true)),
             ("https://vault:8200/v1/sys/auth", ("sys/auth", true)),
+            ("https://vault:8200/v1/secret/data/x?version=2", ("secret/data/x", true)),
+            ("secret/data/x?version=2", ("secret/data/x", true)),
             ("v10/x", ("v10/x", false)),
         ] {
             assert_eq!(as_typed(typed), want, "{typed}");

@@ -1,0 +1,33 @@
+//! The lists of policies that a change is compared on: those that each holder has or had, since a token that is out keeps its own, and
+//! those that somebody may have whom nobody saw.
+
+use super::join::Joined;
+use crate::policy::compare::Holder;
+
+/// The lists, each with who has it.
+pub fn lists(joined: &Joined) -> impl Iterator<Item = Holder> + '_ {
+    let had = joined.holders.iter().flat_map(|holder| {
+        holder.sets.iter().map(|set| Holder {
+            name: holder.display().to_owned(),
+            policies: set.policies.to_vec(),
+            identity: Some(holder.identity.clone()),
+        })
+    });
+    let may_have = joined.may_have.0.iter().map(|one| Holder {
+        name: format!("{}, if it logs in by {}", one.name, one.through),
+        policies: one.policies.clone(),
+        identity: None,
+    });
+    had.chain(may_have)
+}
+
+/// What is to be said of lists that are too many to be compared; none where all are.
+#[must_use]
+pub fn left_out(joined: &Joined) -> Option<String> {
+    let more = joined.may_have.1;
+    (more > 0).then(|| {
+        format!(
+            "{more} more lists of policies that entities may have, depending on the role they log in by, are too many to be compared one by one"
+        )
+    })
+}
