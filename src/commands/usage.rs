@@ -7,7 +7,7 @@ use crate::report::usage::{self as rows, Format, UnknownFormat};
 use crate::staged::{self, Readers};
 use crate::usage::Usage;
 use crate::usage::answer::{self, Answer};
-use crate::usage::ask::{AskError, Question};
+use crate::usage::ask::{AskError, Question, told_apart};
 use crate::usage::store::StoreError;
 use jiff::Timestamp;
 use std::io::{self, Write};
@@ -66,15 +66,23 @@ fn ask(args: &UsageArgs, path: Option<&Path>, out: &mut dyn Write, talk: &Talk) 
             Format::Csv => UsageFormat::Csv,
         },
     };
-    let question = |end: Option<Timestamp>| {
-        Question::new(&args.by, args.condition.as_deref(), &args.sort, args.top, end)
+    let question = |by: &[String], end: Option<Timestamp>| {
+        Question::new(by, args.condition.as_deref(), &args.sort, args.top, end)
             .map_err(|e: AskError| Failure::new(&e, Some(&e.hint())))
     };
     // What is wrong with it is told before anything is read.
-    question(None)?;
+    question(&args.by, None)?;
     let usage = read(args, talk)?;
     let coverage = usage.coverage();
-    let question = question(coverage.last)?;
+    let apart = told_apart(&args.by).filter(|_| {
+        let mut spaces = usage.demands().into_iter().map(|demand| demand.namespace);
+        let first = spaces.next();
+        spaces.any(|space| Some(&space) != first.as_ref())
+    });
+    if apart.is_some() {
+        talk.note("there are requests to several namespaces: they are told apart by `namespace`");
+    }
+    let question = question(apart.as_ref().unwrap_or(&args.by), coverage.last)?;
     if let (Some(asked), Some(first)) = (question.earliest(), coverage.first)
         && asked < first
     {

@@ -152,9 +152,18 @@ fn sayable(path: &str) -> bool {
         && Pattern::parse(path, "").is_ok_and(|p| p.is_exact())
 }
 
+/// Whether `sudo` was asked for, also where the path alone does not ask for it.
+fn asks_for_sudo(demand: &JoinedDemand) -> bool {
+    let d = &demand.demand;
+    demand.needs_sudo || protected::asks_for_sudo(&d.mount_type, &d.path, |key| d.keys_ever.contains(key))
+}
+
 /// What a request needs. Who created a thing will change it: to a client both are one request.
 fn needs(demand: &JoinedDemand) -> CapabilitySet {
     let mut needs = demand.needs();
+    if asks_for_sudo(demand) {
+        needs.insert(Capability::Sudo);
+    }
     if needs.contains(Capability::Create) {
         needs.insert(Capability::Update);
     }
@@ -325,7 +334,7 @@ fn denied<'d>(joined: &Joined, policy: &Policy, demands: &[&'d JoinedDemand]) ->
     for demand in demands {
         with(demand.holder, &mut |acl| {
             let check = acl.check(demand.operation(), &demand.path);
-            if !check.allowed || (demand.needs_sudo && !check.sudo) {
+            if !check.allowed || (asks_for_sudo(demand) && !check.sudo) {
                 found.push(*demand);
             }
         });

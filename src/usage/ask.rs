@@ -371,6 +371,18 @@ pub struct Question {
 /// What nobody grouped is grouped by: all that a demand is.
 const ALL_OF_IT: [Column; 4] = [Column::Principal, Column::Namespace, Column::Path, Column::Capability];
 
+/// What an answer is grouped by where demands are of several namespaces: a path and a mount are those of one of them.
+#[must_use]
+pub fn told_apart(by: &[String]) -> Option<Vec<String>> {
+    let at = |column: Column| by.iter().position(|word| word == column.as_str());
+    let first = at(Column::Path).into_iter().chain(at(Column::Mount)).min()?;
+    at(Column::Namespace).is_none().then(|| {
+        let (before, after) = by.split_at(first);
+        let namespace = Column::Namespace.as_str().to_owned();
+        before.iter().cloned().chain([namespace]).chain(after.iter().cloned()).collect()
+    })
+}
+
 impl Question {
     /// What is asked, as written. Times that are told from the end count from `end`.
     ///
@@ -773,6 +785,20 @@ mod tests {
         let by: Vec<String> = by.iter().map(ToString::to_string).collect();
         let end = "2026-03-31T00:00:00Z".parse().ok();
         Question::new(&by, Some(condition), &[], None, end)
+    }
+
+    #[test]
+    fn paths_and_mounts_are_those_of_a_namespace() {
+        let apart = |by: &[&str]| told_apart(&by.iter().map(ToString::to_string).collect::<Vec<_>>());
+        for (by, want) in [
+            (&["path"][..], Some("namespace path")),
+            (&["principal", "mount", "path"], Some("principal namespace mount path")),
+            (&["path", "namespace"], None),
+            (&["principal"], None),
+            (&[], None),
+        ] {
+            assert_eq!(apart(by).map(|by| by.join(" ")).as_deref(), want, "{by:?}");
+        }
     }
 
     #[test]

@@ -77,6 +77,13 @@ pub fn open_endpoint_below(mount_type: &str, rest: &str) -> Option<String> {
     Some(pattern.replace('*', "+"))
 }
 
+/// Whether a request needs `sudo` by what is sent: a token without a parent, with an id that was chosen, or with a period.
+#[must_use]
+pub fn asks_for_sudo(mount_type: &str, path: &str, is_sent: impl Fn(&str) -> bool) -> bool {
+    let makes_a_token = place(mount_type, path.trim_start_matches('/')) == Some(("token", "create"));
+    makes_a_token && ["no_parent", "id", "period"].into_iter().any(is_sent)
+}
+
 /// Whether a request on `path` may need `sudo` besides, for all that is known: where the mount ends is often not said, its type
 /// not always, what plugins of unknown types protect is not in the table, and some endpoints ask for it by what is sent.
 #[must_use]
