@@ -5,6 +5,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use std::collections::BTreeMap;
 
 /// The longest header.
 const LONGEST: usize = 512;
@@ -87,6 +88,21 @@ pub fn says_that_entries_are_lost(text: &[u8]) -> bool {
         let near = || words.iter().skip(n.saturating_sub(NEAR)).take(2 * NEAR + 1);
         is_number && near().any(|word| LOST.contains(word)) && near().any(|word| THINGS.contains(word))
     })
+}
+
+/// Whether an object says nothing but that an entry is lost, as pipelines write it in the place of what they could not carry:
+/// `{"message":"event too large, dropped"}`.
+#[must_use]
+pub fn is_word_of_loss(text: &[u8]) -> bool {
+    const LONGEST: usize = 1024;
+    if text.len() > LONGEST || text.first() != Some(&b'{') {
+        return false;
+    }
+    let said: Option<BTreeMap<String, String>> = serde_json::from_slice(text).ok();
+    let words = said
+        .filter(|said| said.len() == 1)
+        .and_then(|said| said.into_values().next());
+    words.is_some_and(|words| says_it_is_gone(words.as_bytes()) || says_that_entries_are_lost(words.as_bytes()))
 }
 
 /// Words by which pipelines say that a text is not there.
@@ -363,6 +379,21 @@ mod tests {
         assert_eq!(after(b"not of this shape at all: abc d", like), None);
         assert_eq!(after(b"my_clusterabc", b"my_cluster"), Some(&b"abc"[..]));
         assert_eq!(after(b"otherabc", b"my_cluster"), None);
+    }
+
+    #[test]
+    fn an_object_may_say_nothing_but_that_an_entry_is_lost() {
+        for (text, is) in [
+            (r#"{"message":"event too large, dropped"}"#, true),
+            (r#"{"log": "12 messages lost"}"#, true),
+            (r#"{"message":"started"}"#, false),
+            (r#"{"message":"connection dropped","app":"web"}"#, false),
+            (r#"{"dropped":3}"#, false),
+            ("{}", false),
+            ("event too large, dropped", false),
+        ] {
+            assert_eq!(is_word_of_loss(text.as_bytes()), is, "{text}");
+        }
     }
 
     #[test]

@@ -379,7 +379,12 @@ pub fn told_apart(by: &[String]) -> Option<Vec<String>> {
     at(Column::Namespace).is_none().then(|| {
         let (before, after) = by.split_at(first);
         let namespace = Column::Namespace.as_str().to_owned();
-        before.iter().cloned().chain([namespace]).chain(after.iter().cloned()).collect()
+        before
+            .iter()
+            .cloned()
+            .chain([namespace])
+            .chain(after.iter().cloned())
+            .collect()
     })
 }
 

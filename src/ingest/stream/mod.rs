@@ -345,7 +345,9 @@ impl Reading<'_> {
                 Found::Done
             }
             Found::Nothing(Skip::NotJson | Skip::NotAudit | Skip::ServerLog)
-                if !outside.doubtful && text.first() != Some(&b'{') && header::says_that_entries_are_lost(text) =>
+                if !outside.doubtful
+                    && (header::is_word_of_loss(text)
+                        || (text.first() != Some(&b'{') && header::says_that_entries_are_lost(text))) =>
             {
                 Found::Nothing(Skip::Unsaid)
             }
