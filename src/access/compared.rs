@@ -16,7 +16,7 @@ pub fn lists(joined: &Joined) -> impl Iterator<Item = Holder> + '_ {
     let may_have = joined.may_have.0.iter().map(|one| Holder {
         name: format!("{}, if it logs in by {}", one.name, one.through),
         policies: one.policies.clone(),
-        identity: None,
+        identity: Some(one.identity.clone()),
     });
     had.chain(may_have)
 }

@@ -357,31 +357,21 @@ impl<'a> Directory<'a> {
         self.deployment.entities.iter()
     }
 
-    /// What an entity has by itself and by its groups, as far as any server gives it.
-    pub(super) fn own_policies(&self, entity: &str) -> BTreeSet<PolicyId> {
-        let places = self.of_entity(entity, true);
-        places.into_iter().flat_map(|place| place.policies).collect()
-    }
-
     /// The mount of an alias; none where the deployment does not have it.
     pub(super) fn mount_of_alias(&self, alias: &crate::deployment::Alias) -> Option<MountId> {
         self.mount_of.get(alias.mount_accessor.as_str()).cloned()
     }
 
-    /// What an alias has as the user that it is; none where it is not known as whom it logs in.
-    pub(super) fn as_user(&self, alias: &crate::deployment::Alias) -> Option<Vec<PolicyId>> {
+    /// What an alias is as a user; none where it is not known as whom it logs in.
+    pub(super) fn as_user(&self, alias: &crate::deployment::Alias) -> Option<Vec<AssignedBy>> {
         let mut users = self.roles_of(alias).peekable();
         users.peek()?;
-        Some(
-            users
-                .flat_map(|user| policies_of(&user.namespace, &user.policies))
-                .collect(),
-        )
+        Some(users.map(role_place).collect())
     }
 
-    /// What may be given to who logs in at a mount, or at any where it is not known: by each of its roles and groups, or by its groups
-    /// alone where it is known as whom.
-    pub(super) fn given_at(&self, mount: Option<&MountId>, groups_alone: bool) -> Vec<(String, BTreeSet<PolicyId>)> {
+    /// What may give something to who logs in at a mount, or at any where it is not known, each with the `default` of its tokens: its
+    /// roles and its groups, or these alone where it is known as whom.
+    pub(super) fn given_at(&self, mount: Option<&MountId>, groups_alone: bool) -> Vec<(AssignedBy, Option<PolicyId>)> {
         let is_there = |role: &&AuthRole| {
             mount.is_none_or(|mount| role.namespace == *mount.namespace && role.mount == *mount.path)
         };
@@ -390,12 +380,9 @@ impl<'a> Directory<'a> {
             "group" => true,
             _ => !groups_alone && role.is_login(),
         });
-        let given = |role: &AuthRole| {
-            let default = (!role.no_default_policy).then(|| identity::DEFAULT.to_owned());
-            let names: Vec<String> = role.policies.iter().cloned().chain(default).collect();
-            policies_of(&role.namespace, &names).into_iter().collect()
-        };
-        roles.map(|role| (role_id(role).to_string(), given(role))).collect()
+        let default = |role: &AuthRole| PolicyId::new(role.namespace.as_str(), identity::DEFAULT);
+        let default = |role: &AuthRole| (!role.no_default_policy).then(|| default(role));
+        roles.map(|role| (role_place(role), default(role))).collect()
     }
 
     /// When an entity, or a group of it, was last written; none where the entity does not say it.
@@ -429,7 +416,7 @@ impl<'a> Directory<'a> {
     }
 
     /// Where the policies of an entity are set, whichever way it logs in; groups of other namespaces only if their policies cross.
-    fn of_entity(&self, id: &str, crosses: bool) -> Vec<AssignedBy> {
+    pub(super) fn of_entity(&self, id: &str, crosses: bool) -> Vec<AssignedBy> {
         let own = self.entities.get(id).filter(|entity| !entity.policies.is_empty());
         let home: Option<&str> = self.entities.get(id).map(|entity| entity.namespace.as_str());
         let own = own.map(|entity| AssignedBy {

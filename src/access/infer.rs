@@ -7,7 +7,7 @@
 
 use super::holder::{Holder, HolderId};
 use super::meant::HeldSet;
-use super::sets::{ByName, resolve};
+use super::sets::{ByName, StanzaId, resolve};
 use crate::index::IndexVec;
 use crate::policy::acl::Acl;
 use crate::policy::pattern::Pattern;
@@ -137,9 +137,12 @@ pub(super) fn identities<'d>(
             let mut said = Vec::new();
             for held in holder.sets.clone() {
                 let (chosen, missing) = resolve(by_name, &held.policies);
-                let mut stanzas = chosen.iter().flat_map(|&policy| policies.stanzas_of(policy));
-                // A policy that was not read may explain anything.
-                if !stanzas.any(|id| is_templated(&policies[id].path)) || !missing.is_empty() || held.open {
+                let stanzas = chosen.iter().flat_map(|&policy| policies.stanzas_of(policy));
+                let may_be_a_pattern = |id: StanzaId| profile.template_rule(&policies[id.policy()]).wildcards;
+                let mut templated = stanzas.filter(|&id| is_templated(&policies[id].path)).peekable();
+                // A policy that was not read may explain anything, and a value with a wildcard in it more than one path tells.
+                let is_open = !missing.is_empty() || held.open;
+                if is_open || templated.peek().is_none() || templated.any(may_be_a_pattern) {
                     continue;
                 }
                 let acl = Acl::compile(profile, &policies.listed(&chosen), &holder.identity, now);

@@ -13,7 +13,7 @@ use super::meant::Reader;
 use super::present::Present;
 use super::sets::{AccessSet, ByName, PolicyNumber, SetId, Sets, StanzaId};
 use super::universe::Universe;
-use super::unseen::{self, MayHave};
+use super::unseen::{self, MayHave, Unseen};
 use crate::deployment::Deployment;
 use crate::index::{Idx, IndexVec};
 use crate::policy::acl::RuleId;
@@ -151,6 +151,8 @@ pub struct Joined {
     pub open_to: BTreeMap<HolderId, String>,
     /// Lists of policies that somebody may have and that nobody was seen with, and how many there are more.
     pub may_have: (Vec<MayHave>, usize),
+    /// Those of these lists that nobody has who was seen.
+    pub unseen: Vec<Unseen>,
     /// How changes are kept apart.
     pub apart: Apart,
     /// Whose lines could not be read as far as what they asked for: how many of each.
@@ -310,9 +312,10 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
     let open_to = open_to.unwrap_or_default();
     let may_have = directory.as_ref().map(|directory| unseen::lists(directory, &holders));
     let may_have = may_have.unwrap_or_default();
-    let together = directory
-        .as_ref()
-        .map(|directory| unseen::kept(directory, &holders, &policies, &by_name, &sets));
+    let read = (&policies, &by_name);
+    let unseen = unseen::uncompared(&may_have.0, read, &sets, (profile, now));
+    let together = directory.as_ref().filter(|_| may_have.1 > 0);
+    let together = together.map(|directory| unseen::kept(directory, &holders, read));
     let together = together.unwrap_or_default();
     let kept_for = together
         .keys()
@@ -338,6 +341,7 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
         kept,
         kept_for,
         open_to,
+        unseen,
         may_have,
         lately: BTreeMap::new(),
         apart: Apart::default(),

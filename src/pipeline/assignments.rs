@@ -2,15 +2,20 @@
 
 use crate::access::holder::{AssignedBy, Holder};
 use crate::access::logins::is_asked_for;
+use crate::access::unseen::MayHave;
 use crate::access::{AccessSet, HolderId, Joined, Login, SetId};
 use crate::advice::Assignment;
 use crate::index::{Idx, IndexVec};
 use crate::optimize::assign::{Need, spread};
 use crate::optimize::proof::{ProposedNumber, Scheme};
+use crate::policy::acl::Acl;
+use crate::policy::compare;
+use crate::policy::model::Policy;
 use crate::policy::table::Table;
 use crate::vault::PolicyId;
 use crate::vault::PrincipalKind;
-use std::collections::{BTreeMap, BTreeSet};
+use rayon::prelude::*;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// The logins of a principal, by what their tokens have.
 pub(super) type Logins = BTreeSet<(SetId, HolderId)>;
@@ -157,6 +162,13 @@ fn of_places(joined: &Joined, scheme: &Scheme) -> Result<Vec<Assignment>, Logins
     if !concerned.is_empty() {
         return Err(concerned);
     }
+    let lists = BTreeMap::from_iter(all.iter().copied().zip(today.iter().zip(&found.lists)));
+    let gaining = Unseen::new(joined, scheme, lists).gaining();
+    if !gaining.is_empty() {
+        let by_one = |login: &&Login| places.of(login).any(|(_, place)| gaining.contains(place));
+        let concerned = joined.logins.iter().filter(by_one);
+        return Err(concerned.map(|login| (login.set, login.holder)).collect());
+    }
     let changed = all.iter().zip(&today).zip(&found.lists);
     let changed = changed
         .filter(|((_, before), after)| before != after)
@@ -170,6 +182,70 @@ fn of_places(joined: &Joined, scheme: &Scheme) -> Result<Vec<Assignment>, Logins
             after: listed(place, after),
         });
     Ok(changed.collect())
+}
+
+/// A place's policies today, and as they are to be.
+type Change<'a> = (&'a BTreeSet<PolicyId>, &'a BTreeSet<PolicyId>);
+
+/// Lists that somebody may have whom nobody saw, as they come of the changed ones.
+struct Unseen<'a> {
+    joined: &'a Joined,
+    lists: BTreeMap<&'a AssignedBy, Change<'a>>,
+    today: HashMap<PolicyId, &'a Policy>,
+    proposed: HashMap<PolicyId, &'a Policy>,
+}
+
+impl<'a> Unseen<'a> {
+    fn new(joined: &'a Joined, scheme: &'a Scheme, lists: BTreeMap<&'a AssignedBy, Change<'a>>) -> Self {
+        let by_id = |policy: &'a Policy| (policy.id(), policy);
+        Self {
+            joined,
+            lists,
+            today: joined.policies.iter().map(by_id).collect(),
+            proposed: scheme.policies.iter().map(by_id).collect(),
+        }
+    }
+
+    fn changes(&self, place: &AssignedBy) -> bool {
+        self.lists.get(place).is_some_and(|(before, after)| before != after)
+    }
+
+    /// The places that together would give somebody more, before all of them are changed or after; all that change where there are
+    /// too many lists to look at each.
+    fn gaining(&self) -> BTreeSet<&'a AssignedBy> {
+        let (all, more) = &self.joined.may_have;
+        if *more > 0 {
+            return self.lists.keys().copied().filter(|place| self.changes(place)).collect();
+        }
+        let gains = |one: &&MayHave| one.places.iter().any(|place| self.changes(place)) && self.gains(one);
+        let gaining: Vec<&MayHave> = all.par_iter().filter(gains).collect();
+        let places = gaining.into_iter().flat_map(|one| &one.places);
+        let known = places.filter_map(|place| self.lists.get_key_value(place));
+        known.map(|(place, _)| *place).collect()
+    }
+
+    fn gains(&self, one: &MayHave) -> bool {
+        let list = |pick: &dyn Fn(&Change<'_>) -> BTreeSet<PolicyId>| -> BTreeSet<PolicyId> {
+            let of = |place: &AssignedBy| self.lists.get(place).map_or_else(|| asked_for(place), pick);
+            let default = one.policies.iter().filter(|policy| policy.is_default()).cloned();
+            one.places.iter().flat_map(of).chain(default).collect()
+        };
+        let compile =
+            |policies: &[&Policy]| Acl::compile(self.joined.profile, policies, &one.identity, self.joined.now);
+        let today: Vec<&Policy> = one
+            .policies
+            .iter()
+            .filter_map(|id| self.today.get(id).copied())
+            .collect();
+        let today = compile(&today);
+        let after = list(&|(_, after)| (*after).clone());
+        let both = list(&|(before, after)| before.union(after).cloned().collect());
+        [after, both].into_iter().any(|list| {
+            let text = |id: &PolicyId| self.proposed.get(id).or_else(|| self.today.get(id)).copied();
+            let policies: Vec<&Policy> = list.iter().filter_map(text).collect();
+            !compare::compare(&today, &compile(&policies)).gained.is_empty()
+        })
+    }
 }
 
 fn asked_for(place: &AssignedBy) -> BTreeSet<PolicyId> {

@@ -13,6 +13,7 @@ mod shape;
 #[cfg(test)]
 mod tests;
 mod units;
+mod unseen;
 
 use super::edit::{Change, NewStanza};
 use super::foresight::interval::Spread;

@@ -4,6 +4,7 @@
 //! it, then by halves, each time with a proof of the sets concerned. Policies that share no set are tried apart from each other.
 
 use super::draft::{Draft, Drafter, Levels, scheme};
+use super::unseen::{self, Gain};
 use super::{Fate, Ladders, Options, Tightening, blame, held};
 use crate::access::{AccessSet, DemandId, Joined, PolicyNumber, SetId, StanzaId};
 use crate::index::IndexVec;
@@ -66,6 +67,8 @@ struct Work<'a> {
     demands: IndexVec<AccessSet, Vec<DemandId>>,
     /// Sets by policy.
     sets_of: IndexVec<Policy, Vec<SetId>>,
+    /// Lists that nobody was seen with, by policy.
+    unseen_of: IndexVec<Policy, Vec<usize>>,
 }
 
 /// Settles what is wanted.
@@ -78,6 +81,12 @@ pub(super) fn settle(joined: &Joined, options: &Options<'_>, ladders: &Ladders) 
     for (n, set) in joined.sets.numbered() {
         for &p in &set.policies {
             sets_of[p].push(n);
+        }
+    }
+    let mut unseen_of: IndexVec<Policy, Vec<usize>> = joined.policies.map(|_| Vec::new());
+    for (n, list) in joined.unseen.iter().enumerate() {
+        for &p in &list.policies {
+            unseen_of[p].push(n);
         }
     }
     let mut work = Work {
@@ -93,6 +102,7 @@ pub(super) fn settle(joined: &Joined, options: &Options<'_>, ladders: &Ladders) 
         why: BTreeMap::new(),
         demands,
         sets_of,
+        unseen_of,
     };
     // What no request was replayed for proves nothing: then nothing changes.
     let replays = joined
@@ -181,9 +191,57 @@ impl<'a> Work<'a> {
         policies.iter().flat_map(|&p| &self.sets_of[p]).copied().collect()
     }
 
-    /// Steps back until the proof holds. After the first round only what changed is proven again.
+    /// Steps back until the proof holds, and until nobody who may log in unseen has more than today.
     fn repair(&mut self) {
         let mut concerned: Option<BTreeSet<SetId>> = None;
+        let mut left: BTreeSet<usize> = (0..self.joined.unseen.len()).collect();
+        loop {
+            self.repair_seen(concerned);
+            let gaining: Vec<(usize, Gain)> = left
+                .par_iter()
+                .filter_map(|&n| Some((n, unseen::gain(self.joined, n, &|p| &self.drafts[p])?)))
+                .collect();
+            if gaining.is_empty() {
+                return;
+            }
+            let moved = self.step_back(&gaining);
+            for &p in &moved {
+                self.drafts[p] = self.redraft(p, true);
+            }
+            left = moved.iter().flat_map(|&p| &self.unseen_of[p]).copied().collect();
+            left.extend(gaining.iter().map(|(n, _)| *n));
+            concerned = Some(self.concerned(&moved));
+        }
+    }
+
+    /// What is to blame for what would be gained steps back; where nothing of it can, the list's policies stay. Which policies moved.
+    fn step_back(&mut self, gaining: &[(usize, Gain)]) -> BTreeSet<PolicyNumber> {
+        let mut moved = BTreeSet::new();
+        for (n, gain) in gaining {
+            let suspects = unseen::suspects(self.joined, *n, gain);
+            let can =
+                |id: &&StanzaId| can_step_back(self.drafter.ladders, &self.levels, **id) || self.limits.is_on(**id);
+            let first = suspects.iter().find(|some| some.iter().any(|id| can(&id)));
+            let blamed: Vec<StanzaId> = first.into_iter().flatten().filter(can).copied().collect();
+            for id in &blamed {
+                if !self.limits.give_up(self.joined, *id, &gain.reason) {
+                    *self.levels.entry(*id).or_default() += 1;
+                    self.why.insert(*id, gain.reason.clone());
+                }
+                moved.insert(id.policy());
+            }
+            if let (true, Some(list)) = (blamed.is_empty(), self.joined.unseen.get(*n)) {
+                for &p in &list.policies {
+                    self.hold(p, &gain.reason);
+                    moved.insert(p);
+                }
+            }
+        }
+        moved
+    }
+
+    /// Steps back until the proof holds. After the first round only what changed is proven again.
+    fn repair_seen(&mut self, mut concerned: Option<BTreeSet<SetId>>) {
         loop {
             let scheme = scheme(self.joined, |p| &self.drafts[p], concerned.as_ref());
             let (_, failures) = self.prove(&scheme, concerned.as_ref());
@@ -331,6 +389,13 @@ impl<'a> Work<'a> {
         if !self.prove(&scheme, Some(&sets)).1.is_empty() {
             return false;
         }
+        let lists: BTreeSet<usize> = policies.iter().flat_map(|&p| &self.unseen_of[p]).copied().collect();
+        if lists
+            .into_iter()
+            .any(|n| unseen::gain(self.joined, n, &draft).is_some())
+        {
+            return false;
+        }
         trial.levels.extend(wanted);
         trial.drafts.extend(drafts);
         true
@@ -345,7 +410,9 @@ impl<'a> Work<'a> {
             if self.drafts.iter().all(|d| !d.changed) {
                 return (proof, scheme, Vec::new());
             }
-            if !failures.is_empty() {
+            let lists = 0..self.joined.unseen.len();
+            let gains = |n: usize| unseen::gain(self.joined, n, &|p| &self.drafts[p]).is_some();
+            if !failures.is_empty() || lists.into_par_iter().any(gains) {
                 for p in self.joined.policies.ids() {
                     self.stay(p, "no tighter set could be proven");
                 }

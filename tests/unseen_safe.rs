@@ -1,0 +1,313 @@
+//! The promise over logins that nobody saw: an entity may log in by any role of the auth method of its alias, and has the policies of
+//! its groups besides. Whatever is proposed, no such list gives more than before, and nobody who was seen loses what they used.
+//!
+//! `PROPTEST_CASES=20000 cargo test --test unseen_safe` looks at more deployments.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a failing test is told by its panic"
+)]
+
+use proptest::collection::{btree_set, vec};
+use proptest::prelude::*;
+use proptest::sample::select;
+use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+use vault_advisor::advice::{Advice, Proposal};
+use vault_advisor::analysis::evidence::EvidenceSettings;
+use vault_advisor::deployment::Deployment;
+use vault_advisor::ingest::{self, Reader};
+use vault_advisor::optimize::foresight::ForesightSettings;
+use vault_advisor::pipeline::{self, Material};
+use vault_advisor::policy::acl::Acl;
+use vault_advisor::policy::compare;
+use vault_advisor::policy::model::Policy;
+use vault_advisor::policy::profile::Profile;
+use vault_advisor::policy::syntax;
+use vault_advisor::policy::template::Identity;
+use vault_advisor::settings::Settings;
+use vault_advisor::vault::Operation;
+
+const PROFILE: Profile = Profile::Vault203;
+const PATHS: [&str; 8] = ["kv/*", "kv/x", "kv/x/*", "kv/+", "kv/+/y", "kv/y*", "kv/x/y", "tr/*"];
+const ASKED: [&str; 5] = ["kv/x", "kv/y", "kv/x/y", "kv/z/y", "tr/x"];
+const POLICIES: usize = 4;
+
+/// A path with what is granted there.
+type Rule = (&'static str, BTreeSet<&'static str>);
+
+#[derive(Debug, Clone)]
+struct Person {
+    own: BTreeSet<usize>,
+    groups: BTreeSet<usize>,
+    /// The role that it is seen to log in by.
+    seen: Option<usize>,
+    asked: Vec<(&'static str, bool)>,
+}
+
+#[derive(Debug, Clone)]
+struct World {
+    policies: Vec<Vec<Rule>>,
+    roles: Vec<BTreeSet<usize>>,
+    groups: Vec<BTreeSet<usize>>,
+    people: Vec<Person>,
+}
+
+fn world() -> impl Strategy<Value = World> {
+    let granted = prop_oneof![
+        8 => btree_set(select(&["read", "update", "list"][..]), 1..3),
+        1 => Just(BTreeSet::from(["deny"])),
+    ];
+    let policy = vec((select(&PATHS[..]), granted), 1..4);
+    let list = || btree_set(0..POLICIES, 0..3);
+    let person = (
+        btree_set(0..POLICIES, 0..2),
+        btree_set(0..2_usize, 0..3),
+        prop::option::of(0..3_usize),
+        vec((select(&ASKED[..]), any::<bool>()), 1..5),
+    );
+    let person = person.prop_map(|(own, groups, seen, asked)| Person {
+        own,
+        groups,
+        seen,
+        asked,
+    });
+    (vec(policy, POLICIES), vec(list(), 3), vec(list(), 2), vec(person, 2..5)).prop_map(
+        |(policies, roles, groups, people)| World {
+            policies,
+            roles,
+            groups,
+            people,
+        },
+    )
+}
+
+/// Where policies come from: which each role, group and entity gives.
+#[derive(Debug, Clone)]
+struct Lists(BTreeMap<String, BTreeSet<String>>);
+
+impl Lists {
+    /// What a person's token has that logs in by a role.
+    fn of(&self, world: &World, person: usize, role: usize) -> BTreeSet<String> {
+        let groups = world.people[person].groups.iter().map(|group| format!("g{group}"));
+        let places = groups.chain([entity(person), format!("auth/kubernetes/r{role}")]);
+        places
+            .filter_map(|place| self.0.get(&place))
+            .flatten()
+            .cloned()
+            .collect()
+    }
+}
+
+fn entity(person: usize) -> String {
+    format!("0a1b2c3d-0000-4000-8000-{person:012}")
+}
+
+fn names(list: &BTreeSet<usize>) -> BTreeSet<String> {
+    list.iter().map(|n| format!("p{n}")).collect()
+}
+
+impl World {
+    fn policies(&self) -> Vec<Policy> {
+        let text = |rules: &Vec<Rule>| -> String {
+            rules
+                .iter()
+                .map(|(path, granted)| {
+                    let granted: Vec<&str> = granted.iter().copied().collect();
+                    format!("path {path:?} {{ capabilities = {granted:?} }}\n")
+                })
+                .collect()
+        };
+        let all = self.policies.iter().enumerate();
+        all.map(|(n, rules)| parsed(&format!("p{n}"), &text(rules))).collect()
+    }
+
+    fn lists(&self) -> Lists {
+        let roles = self.roles.iter().enumerate();
+        let roles = roles.map(|(n, list)| (format!("auth/kubernetes/r{n}"), names(list)));
+        let groups = self
+            .groups
+            .iter()
+            .enumerate()
+            .map(|(n, list)| (format!("g{n}"), names(list)));
+        let people = self
+            .people
+            .iter()
+            .enumerate()
+            .map(|(n, one)| (entity(n), names(&one.own)));
+        Lists(roles.chain(groups).chain(people).collect())
+    }
+
+    fn deployment(&self) -> Deployment {
+        let mount = json!({"namespace": "", "path": "auth/kubernetes/", "kind": "kubernetes", "accessor": "a1", "kv_version": null, "description": ""});
+        let role = |(n, list)| json!({"namespace": "", "mount": "auth/kubernetes/", "kind": "kubernetes", "item": "role", "name": format!("r{n}"), "policies": names(list), "no_default_policy": true});
+        let group = |(n, list)| {
+            let members = self
+                .people
+                .iter()
+                .enumerate()
+                .filter(|(_, one)| one.groups.contains(&n));
+            json!({"namespace": "", "id": format!("g{n}"), "name": format!("g{n}"), "policies": names(list), "member_entities": members.map(|(n, _)| entity(n)).collect::<Vec<_>>()})
+        };
+        let person = |(n, one): (usize, &Person)| {
+            let alias = json!({"id": format!("al{n}"), "name": format!("account-{n}"), "mount_accessor": "a1"});
+            json!({"namespace": "", "id": entity(n), "name": format!("e{n}"), "policies": names(&one.own), "aliases": [alias]})
+        };
+        serde_json::from_value(json!({
+            "auth_mounts": [mount],
+            "roles": self.roles.iter().enumerate().map(role).collect::<Vec<_>>(),
+            "groups": self.groups.iter().enumerate().map(group).collect::<Vec<_>>(),
+            "entities": self.people.iter().enumerate().map(person).collect::<Vec<_>>(),
+            "lists_entities": true,
+        }))
+        .unwrap()
+    }
+
+    /// What was asked for by those who were seen: who, by which role, what, and whether it was allowed.
+    fn events(&self) -> Vec<(usize, usize, Operation, &'static str, bool)> {
+        let (policies, lists) = (self.policies(), self.lists());
+        let mut events = Vec::new();
+        for (n, person) in self.people.iter().enumerate() {
+            let Some(role) = person.seen else { continue };
+            let acl = acl(&policies, &lists.of(self, n, role));
+            for &(path, writes) in &person.asked {
+                let operation = if writes { Operation::Update } else { Operation::Read };
+                events.push((n, role, operation, path, acl.check(operation, path).allowed));
+            }
+        }
+        events
+    }
+
+    fn log(&self) -> String {
+        let lists = self.lists();
+        let mut lines = String::new();
+        for (at, (person, role, operation, path, allowed)) in self.events().into_iter().enumerate() {
+            let held = lists.of(self, person, role);
+            let of_role = &lists.0[&format!("auth/kubernetes/r{role}")];
+            let login = json!({
+                "client_token": "hmac-sha256:1", "accessor": format!("hmac-sha256:{person}"), "display_name": "kubernetes", "policies": held,
+                "token_policies": of_role, "identity_policies": held.difference(of_role).collect::<Vec<_>>(),
+                "metadata": {"role": format!("r{role}")}, "entity_id": entity(person), "token_type": "service",
+            });
+            for kind in ["request", "response"] {
+                let mut entry = json!({
+                    "time": format!("2026-03-01T10:{:02}:{:02}Z", at / 60, at % 60),
+                    "type": kind,
+                    "auth": login,
+                    "request": {"id": format!("r-{at}"), "operation": operation.as_str(), "mount_type": "kv", "mount_point": "kv/", "namespace": {"id": "root"}, "path": path},
+                });
+                if !allowed {
+                    entry["error"] = json!("1 error occurred:\n\t* permission denied\n\n");
+                }
+                lines.push_str(&format!("{entry}\n"));
+            }
+        }
+        lines
+    }
+
+    fn advise(&self) -> Advice {
+        let mut reader = Reader::new(&ingest::Options::default());
+        reader.feed("audit.log", self.log().as_bytes());
+        reader.finish_file("audit.log");
+        let settings = Settings {
+            evidence: EvidenceSettings {
+                dormant_days: 0.0,
+                ..EvidenceSettings::default()
+            },
+            foresight: ForesightSettings {
+                horizon_days: 0,
+                ..ForesightSettings::default()
+            },
+            ..Settings::default()
+        };
+        pipeline::advise(
+            Material {
+                usage: reader.take(),
+                policies: self.policies(),
+                deployment: Some(self.deployment()),
+                inputs: Vec::new(),
+                policies_dir: "policies".to_owned(),
+                unread: Vec::new(),
+                notes: Vec::new(),
+            },
+            &pipeline::Options {
+                profile: PROFILE,
+                settings: &settings,
+                time_limit: Duration::from_millis(20),
+                seed: 1,
+                max_roles: None,
+                frontier: false,
+                generated_at: None,
+            },
+            &mut |_| {},
+        )
+    }
+}
+
+fn parsed(name: &str, text: &str) -> Policy {
+    let read = syntax::parse(name, &format!("{name}.hcl"), text, &PROFILE.dialect());
+    read.unwrap_or_else(|e| panic!("{e}\n{text}"))
+}
+
+fn acl(policies: &[Policy], held: &BTreeSet<String>) -> Acl {
+    let chosen: Vec<&Policy> = policies.iter().filter(|policy| held.contains(&*policy.name)).collect();
+    Acl::compile(PROFILE, &chosen, &Identity::default(), None)
+}
+
+/// Policies and lists once a proposal is in force.
+fn after(world: &World, proposal: &Proposal) -> (Vec<Policy>, Lists) {
+    let proposed = proposal.policies.iter();
+    let policies = proposed.filter_map(|policy| Some(parsed(&policy.name, policy.text.as_deref()?)));
+    let mut lists = world.lists();
+    for one in &proposal.assignments {
+        lists.0.insert(one.id.clone(), one.after.iter().cloned().collect());
+    }
+    (policies.collect(), lists)
+}
+
+fn cases() -> ProptestConfig {
+    ProptestConfig {
+        cases: std::env::var("PROPTEST_CASES")
+            .ok()
+            .and_then(|n| n.parse().ok())
+            .unwrap_or(200),
+        max_shrink_iters: 2000,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
+}
+
+proptest! {
+    #![proptest_config(cases())]
+
+    #[test]
+    fn nobody_gains_by_a_login_that_nobody_saw(world in world()) {
+        let advice = world.advise();
+        let (old, today) = (world.policies(), world.lists());
+        for proposal in &advice.proposals {
+            prop_assert!(proposal.proof.holds());
+            let (new, lists) = after(&world, proposal);
+            for (person, role, operation, path, allowed) in world.events() {
+                let still = acl(&new, &lists.of(&world, person, role)).check(operation, path).allowed;
+                prop_assert!(still || !allowed, "{}: e{person} by r{role} loses {operation} {path}", proposal.kind);
+            }
+            for (person, one) in world.people.iter().enumerate() {
+                for role in (0..world.roles.len()).filter(|role| one.seen.is_none_or(|seen| seen == *role)) {
+                    let before = acl(&old, &today.of(&world, person, role));
+                    let found = compare::compare(&before, &acl(&new, &lists.of(&world, person, role)));
+                    prop_assert!(
+                        found.gained.is_empty(),
+                        "{}: e{person} (seen {:?}) by r{role} gains {}\n{:?}",
+                        proposal.kind,
+                        one.seen,
+                        found.gained[0].asked,
+                        lists
+                    );
+                }
+            }
+        }
+    }
+}
