@@ -76,16 +76,42 @@ pub(super) fn lists(directory: &Directory<'_>, holders: &IndexVec<Holder>) -> (V
             }
         }
     }
-    let roles = directory.given_at(None, false).into_iter();
-    let alone = roles.filter(|(role, _)| !taken.contains(role));
-    let alone = alone.map(|(role, default)| MayHave {
+    let new = |places: Vec<AssignedBy>, default: Option<PolicyId>| MayHave {
         name: "somebody new".to_owned(),
-        through: format!("{}{}", role.namespace, role.id),
-        policies: role.policies.iter().cloned().chain(default).collect(),
-        places: vec![role],
+        through: places
+            .iter()
+            .map(|place| format!("{}{}", place.namespace, place.id))
+            .collect::<Vec<_>>()
+            .join(" and "),
+        policies: places
+            .iter()
+            .flat_map(|place| place.policies.iter().cloned())
+            .chain(default)
+            .collect(),
+        places,
         identity: Identity::default(),
-    });
-    (found.into_values().chain(alone).collect(), more)
+    };
+    let all = directory.given_at(None, false);
+    let mut lists: Vec<MayHave> = found.into_values().collect();
+    let open = all.iter().filter(|(role, _)| !taken.contains(role));
+    lists.extend(open.map(|(role, default)| new(vec![role.clone()], default.clone())));
+    // Who is in two groups of a method has what both give, and what the user has besides.
+    let of_method = |place: &AssignedBy| place.kind.ends_with("-group") || place.kind.ends_with("-user");
+    let members: Vec<&(AssignedBy, Option<PolicyId>)> = all.iter().filter(|(place, _)| of_method(place)).collect();
+    for (n, (one, default)) in members.iter().enumerate() {
+        for (other, _) in members.iter().skip(n + 1) {
+            let is_group = one.kind.ends_with("-group") || other.kind.ends_with("-group");
+            if !is_group || (&one.namespace, &one.mount) != (&other.namespace, &other.mount) {
+                continue;
+            }
+            if lists.len() >= MOST_LISTS {
+                more += 1;
+                continue;
+            }
+            lists.push(new(vec![one.clone(), other.clone()], default.clone()));
+        }
+    }
+    (lists, more)
 }
 
 /// Users and roles that only one entity can log in by, and that one is known: it is an alias that tells it, or it was seen.

@@ -240,7 +240,14 @@ impl<'a> Unseen<'a> {
         let today = compile(&today);
         let after = list(&|(_, after)| (*after).clone());
         let both = list(&|(before, after)| before.union(after).cloned().collect());
-        [after, both].into_iter().any(|list| {
+        // A token that is out keeps what its role gave.
+        let role = one.places.last();
+        let of_role = role.into_iter().flat_map(|role| match self.lists.get(role) {
+            Some((before, _)) => (*before).clone(),
+            None => asked_for(role),
+        });
+        let stale: BTreeSet<PolicyId> = after.iter().cloned().chain(of_role).collect();
+        [after, stale, both].into_iter().any(|list| {
             let text = |id: &PolicyId| self.proposed.get(id).or_else(|| self.today.get(id)).copied();
             let policies: Vec<&Policy> = list.iter().filter_map(text).collect();
             !compare::compare(&today, &compile(&policies)).gained.is_empty()
