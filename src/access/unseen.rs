@@ -156,9 +156,17 @@ pub(super) fn open(directory: &Directory<'_>, holders: &IndexVec<Holder>) -> BTr
 
 /// Whether a holder was seen to log in by a role of this mount.
 fn logs_in_at(holder: &Holder, mount: Option<&MountId>) -> bool {
-    let mut roles = holder.assigned.iter().filter(|place| !place.mount.is_empty());
-    holder.asked
-        && mount.is_some_and(|mount| roles.any(|role| role.namespace == mount.namespace && *role.mount == *mount.path))
+    holder.asked && roles_at(holder, mount).next().is_some()
+}
+
+/// Whether a holder was seen to log in by the one role of this mount that it can: an alias of AppRole is that of one role.
+fn has_one_role_at(holder: &Holder, mount: Option<&MountId>) -> bool {
+    holder.asked && roles_at(holder, mount).any(|role| role.kind == "approle")
+}
+
+fn roles_at<'h>(holder: &'h Holder, mount: Option<&'h MountId>) -> impl Iterator<Item = &'h AssignedBy> {
+    let roles = holder.assigned.iter().filter(|place| !place.mount.is_empty());
+    roles.filter(move |role| mount.is_some_and(|mount| role.namespace == mount.namespace && *role.mount == *mount.path))
 }
 
 /// Two policies that may come together, with who may have both: one that a role gives, and one of its own.
@@ -281,7 +289,7 @@ pub(super) fn kept(
     kept
 }
 
-/// The entities that were not seen to log in by a role of a mount of theirs and have something of their own.
+/// The entities that have something of their own, by where they may log in by other roles than those that they were seen with.
 fn at_mounts<'a>(directory: &Directory<'a>, holders: &IndexVec<Holder>) -> Brought<'a> {
     let known = holders
         .iter()
@@ -293,7 +301,7 @@ fn at_mounts<'a>(directory: &Directory<'a>, holders: &IndexVec<Holder>) -> Broug
         for alias in entity.aliases.iter().filter(|_| !own.is_empty()) {
             let mount = directory.mount_of_alias(alias);
             let holder = known.get(entity.id.as_str());
-            if holder.is_some_and(|holder| logs_in_at(holder, mount.as_ref())) {
+            if holder.is_some_and(|holder| has_one_role_at(holder, mount.as_ref())) {
                 continue;
             }
             let as_user = directory.as_user(alias);
