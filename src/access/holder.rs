@@ -357,6 +357,12 @@ impl<'a> Directory<'a> {
         self.deployment.entities.iter()
     }
 
+    /// Groups whose members come with each login, by what the method says of them.
+    pub(super) fn external_groups(&self) -> impl Iterator<Item = AssignedBy> + '_ {
+        let external = self.deployment.groups.iter().filter(|group| group.external);
+        external.map(group_place)
+    }
+
     /// The mount of an alias; none where the deployment does not have it.
     pub(super) fn mount_of_alias(&self, alias: &crate::deployment::Alias) -> Option<MountId> {
         self.mount_of.get(alias.mount_accessor.as_str()).cloned()
@@ -430,16 +436,7 @@ impl<'a> Directory<'a> {
         });
         let groups = self.groups(id);
         let groups = groups.filter(|group| crosses || home.is_none_or(|home| home == group.namespace));
-        let groups = groups.map(|group| AssignedBy {
-            kind: "group".to_owned(),
-            namespace: Arc::from(group.namespace.as_str()),
-            id: group.key().to_owned(),
-            name: group.name.clone(),
-            mount: String::new(),
-            policies: policies_of(&group.namespace, &group.policies),
-            unlisted: false,
-        });
-        own.into_iter().chain(groups).collect()
+        own.into_iter().chain(groups.map(group_place)).collect()
     }
 
     /// What somebody has who was never seen: where groups of other namespaces have the entity as a member, and nothing says
@@ -528,6 +525,19 @@ impl<'a> Directory<'a> {
             });
         }
         dormant
+    }
+}
+
+/// The place where a group's policies are set.
+fn group_place(group: &crate::deployment::Group) -> AssignedBy {
+    AssignedBy {
+        kind: "group".to_owned(),
+        namespace: Arc::from(group.namespace.as_str()),
+        id: group.key().to_owned(),
+        name: group.name.clone(),
+        mount: String::new(),
+        policies: policies_of(&group.namespace, &group.policies),
+        unlisted: false,
     }
 }
 

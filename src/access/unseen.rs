@@ -95,23 +95,42 @@ pub(super) fn lists(directory: &Directory<'_>, holders: &IndexVec<Holder>) -> (V
     let mut lists: Vec<MayHave> = found.into_values().collect();
     let open = all.iter().filter(|(role, _)| !taken.contains(role));
     lists.extend(open.map(|(role, default)| new(vec![role.clone()], default.clone())));
-    // Who is in two groups of a method has what both give, and what the user has besides.
-    let of_method = |place: &AssignedBy| place.kind.ends_with("-group") || place.kind.ends_with("-user");
+    for (one, other, default) in together(directory, &all) {
+        if lists.len() >= MOST_LISTS {
+            more += 1;
+            continue;
+        }
+        lists.push(new(vec![one, other], default));
+    }
+    (lists, more)
+}
+
+/// Places whose policies somebody may have together whom nobody knows yet: two groups of one method, or a group and a user of it; an
+/// external group beside a role of a method that says of which groups somebody is. The second is the one that a login is by.
+fn together(
+    directory: &Directory<'_>,
+    all: &[(AssignedBy, Option<PolicyId>)],
+) -> Vec<(AssignedBy, AssignedBy, Option<PolicyId>)> {
+    /// Methods that know of no groups.
+    const ALONE: [&str; 5] = ["approle", "userpass", "kubernetes", "cert", "token"];
+    let is_group = |place: &AssignedBy| place.kind.ends_with("-group");
+    let of_method = |place: &AssignedBy| is_group(place) || place.kind.ends_with("-user");
+    let mut found = Vec::new();
     let members: Vec<&(AssignedBy, Option<PolicyId>)> = all.iter().filter(|(place, _)| of_method(place)).collect();
     for (n, (one, default)) in members.iter().enumerate() {
         for (other, _) in members.iter().skip(n + 1) {
-            let is_group = one.kind.ends_with("-group") || other.kind.ends_with("-group");
-            if !is_group || (&one.namespace, &one.mount) != (&other.namespace, &other.mount) {
-                continue;
+            let is_one_method = (&one.namespace, &one.mount) == (&other.namespace, &other.mount);
+            if is_one_method && (is_group(one) || is_group(other)) {
+                found.push((one.clone(), other.clone(), default.clone()));
             }
-            if lists.len() >= MOST_LISTS {
-                more += 1;
-                continue;
-            }
-            lists.push(new(vec![one.clone(), other.clone()], default.clone()));
         }
     }
-    (lists, more)
+    for group in directory.external_groups().filter(|group| !group.policies.is_empty()) {
+        for (role, default) in all.iter().filter(|(role, _)| !ALONE.contains(&role.kind.as_str())) {
+            found.push((group.clone(), role.clone(), default.clone()));
+        }
+    }
+    found
 }
 
 /// Users and roles that only one entity can log in by, and that one is known: it is an alias that tells it, or it was seen.
