@@ -14,7 +14,7 @@ pub fn lists(joined: &Joined) -> impl Iterator<Item = Holder> + '_ {
         })
     });
     let may_have = joined.may_have.0.iter().map(|one| Holder {
-        name: format!("{}, if it logs in by {}", one.name, one.through),
+        name: one.name.clone(),
         policies: one.policies.clone(),
         identity: Some(one.identity.clone()),
     });

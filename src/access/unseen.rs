@@ -8,6 +8,7 @@
 
 use super::besides::Kept;
 use super::holder::{AssignedBy, Directory, Holder, HolderId};
+use super::meant::HeldSet;
 use super::sets::{AccessSet, ByName, PolicyNumber};
 use super::universe::lead;
 use crate::deployment::Entity as DeployedEntity;
@@ -32,10 +33,8 @@ type Brought<'a> = BTreeMap<(Option<MountId>, bool), BTreeMap<Vec<AssignedBy>, &
 /// A list of policies that somebody may have, and that nobody was seen with.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MayHave {
-    /// Who.
+    /// Who, and by what.
     pub name: String,
-    /// Through which role or group of an auth method.
-    pub through: String,
     /// The policies.
     pub policies: Vec<PolicyId>,
     /// Where they come from, `default` aside.
@@ -66,8 +65,7 @@ pub(super) fn lists(directory: &Directory<'_>, holders: &IndexVec<Holder>) -> (V
                     let policies = places.iter().flat_map(|place| place.policies.iter().cloned());
                     let policies: BTreeSet<PolicyId> = policies.chain(default.clone()).collect();
                     MayHave {
-                        name: entity.name.clone(),
-                        through: format!("{}{}", role.namespace, role.id),
+                        name: format!("{}, if it logs in by {}{}", entity.name, role.namespace, role.id),
                         policies: policies.into_iter().collect(),
                         places: places.clone(),
                         identity: directory.identity(&entity.id).unwrap_or_default(),
@@ -76,25 +74,29 @@ pub(super) fn lists(directory: &Directory<'_>, holders: &IndexVec<Holder>) -> (V
             }
         }
     }
-    let new = |places: Vec<AssignedBy>, default: Option<PolicyId>| MayHave {
-        name: "somebody new".to_owned(),
-        through: places
-            .iter()
-            .map(|place| format!("{}{}", place.namespace, place.id))
-            .collect::<Vec<_>>()
-            .join(" and "),
-        policies: places
-            .iter()
-            .flat_map(|place| place.policies.iter().cloned())
-            .chain(default)
-            .collect(),
-        places,
-        identity: Identity::default(),
+    let new = |places: Vec<AssignedBy>, default: Option<PolicyId>| {
+        let by = places.iter().map(|place| format!("{}{}", place.namespace, place.id));
+        let given = places.iter().flat_map(|place| place.policies.iter().cloned());
+        MayHave {
+            name: format!(
+                "somebody new, if it logs in by {}",
+                by.collect::<Vec<_>>().join(" and ")
+            ),
+            policies: given.chain(default).collect(),
+            places,
+            identity: Identity::default(),
+        }
     };
     let all = directory.given_at(None, false);
     let mut lists: Vec<MayHave> = found.into_values().collect();
     let open = all.iter().filter(|(role, _)| !taken.contains(role));
     lists.extend(open.map(|(role, default)| new(vec![role.clone()], default.clone())));
+    lists.extend(
+        holders
+            .iter()
+            .filter(|holder| holder.asked)
+            .flat_map(|holder| older(directory, holder)),
+    );
     for (one, other, default) in together(directory, &all) {
         if lists.len() >= MOST_LISTS {
             more += 1;
@@ -103,6 +105,25 @@ pub(super) fn lists(directory: &Directory<'_>, holders: &IndexVec<Holder>) -> (V
         lists.push(new(vec![one, other], default));
     }
     (lists, more)
+}
+
+/// What tokens of somebody that are out may have: the policies that their login gave, beside what entity and groups give now.
+fn older(directory: &Directory<'_>, holder: &Holder) -> Vec<MayHave> {
+    let id = &holder.principal.id;
+    let places = directory.of_entity(id, true);
+    let now: Vec<PolicyId> = places.iter().flat_map(|place| place.policies.clone()).collect();
+    let sets = holder.sets.iter().filter(|_| !now.is_empty());
+    let list = |held: &HeldSet| -> BTreeSet<PolicyId> { held.policies.iter().chain(&now).cloned().collect() };
+    let more = sets
+        .map(|held| (held, list(held)))
+        .filter(|(held, list)| list.len() > held.policies.len());
+    more.map(|(_, list)| MayHave {
+        name: format!("an older token of {}", holder.display()),
+        policies: list.into_iter().collect(),
+        places: places.clone(),
+        identity: directory.identity(id).unwrap_or_default(),
+    })
+    .collect()
 }
 
 /// Places whose policies somebody may have together whom nobody knows yet: two groups of one method, or a group and a user of it; an
@@ -259,7 +280,7 @@ pub(super) fn uncompared(
     let found: Vec<(Vec<PolicyNumber>, &MayHave)> =
         found.into_iter().map(|((numbers, _), one)| (numbers, one)).collect();
     let compiled = found.into_par_iter().map(|(numbers, one)| Unseen {
-        name: format!("{}, if it logs in by {}", one.name, one.through),
+        name: one.name.clone(),
         acl: Acl::compile(profile, &policies.listed(&numbers), &one.identity, now),
         policies: numbers,
         identity: one.identity.clone(),

@@ -87,7 +87,8 @@ pub fn lets_in_below(rest: &str) -> bool {
 #[must_use]
 pub fn as_typed(text: &str) -> (&str, bool) {
     let text = text.trim();
-    let (text, asked) = text.split_once('?').map_or((text, false), |(path, _)| (path, true));
+    let query = text.split_once('?').filter(|(_, query)| query.contains('='));
+    let (text, asked) = query.map_or((text, false), |(path, _)| (path, true));
     let of_url = ["https://", "http://"]
         .iter()
         .find_map(|scheme| text.strip_prefix(scheme))

@@ -56,6 +56,8 @@ fn never(stanza: &Stanza, context: &Context) -> Option<(&'static str, String)> {
     if of_the_api && !v1_is_mounted {
         let what = if written.contains("://") {
             "it is an address; policies name what follows `/v1/` in it"
+        } else if written.contains('?') {
+            "what stands behind a `?` belongs to the address of the API, and not to the path"
         } else {
             "`v1/` belongs to the address of the API, and not to the path"
         };

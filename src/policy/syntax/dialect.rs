@@ -190,12 +190,12 @@ impl Dialect {
         segment_wildcards: true,
     };
 
-    /// The same server in any edition and age: Vault Enterprise's keys and times in days are taken as well. For reading
-    /// policies that a server already took, where refusing one would make its holders' grants unknown.
+    /// The same server in any edition and age: Vault Enterprise's keys and times in days are taken as well; of OpenBao there is one
+    /// edition. For reading policies that a server already took, where refusing one would make its holders' grants unknown.
     #[must_use]
     pub fn any_edition(self) -> Self {
         let keys: &'static [Key] = if self.keys.contains(&Key::PaginationLimit) {
-            &Key::ALL
+            self.keys
         } else {
             &ENTERPRISE_KEYS
         };
