@@ -316,7 +316,8 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
     let unseen = unseen::uncompared(&may_have.0, read, &sets, (profile, now));
     let together = directory.as_ref().filter(|_| may_have.1 > 0);
     let together = together.map(|directory| unseen::kept(directory, &holders, read));
-    let together = together.unwrap_or_default();
+    let mut together = together.unwrap_or_default();
+    together.extend(unseen::beside_unread(&may_have.0, read));
     let kept_for = together
         .keys()
         .flat_map(|id| held_by[id.policy()].iter().copied())

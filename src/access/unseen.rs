@@ -288,6 +288,32 @@ pub(super) fn uncompared(
     compiled.collect()
 }
 
+/// The stanzas of lists of which not all was read: nobody knows what they hide there.
+pub(super) fn beside_unread(lists: &[MayHave], (policies, by_name): (&Table, &ByName<'_>)) -> Kept {
+    let mut kept = Kept::new();
+    for one in lists {
+        let number = |id: &PolicyId| by_name.find(&id.namespace, &id.name);
+        let may_exist = |id: &&PolicyId| number(id).is_none() && !id.is_fixed() && !by_name.is_nowhere(id);
+        let Some(unread) = one.policies.iter().find(may_exist) else {
+            continue;
+        };
+        for id in one
+            .policies
+            .iter()
+            .filter_map(number)
+            .flat_map(|p| policies.stanzas_of(p))
+        {
+            kept.entry(id).or_insert_with(|| {
+                Arc::from(format!(
+                    "{} has it together with policy `{unread}`, which was not read",
+                    one.name
+                ))
+            });
+        }
+    }
+    kept
+}
+
 /// The stanzas that stay because of what may come together, where there are too many lists.
 pub(super) fn kept(
     directory: &Directory<'_>,
@@ -410,8 +436,10 @@ mod tests {
         syntax::parse(name, &format!("{name}.hcl"), text, &Profile::default().dialect()).unwrap()
     }
 
+    const ALL: [&str; 3] = ["app", "default", "global"];
+
     /// `app` hides a part of `global` where both come together: a role gives the one, a group the other.
-    fn joined(alias: &str, mount: &str, role: &str) -> Joined {
+    fn joined(alias: &str, mount: &str, read: &[&str]) -> Joined {
         let deployment = serde_json::json!({
             "auth_mounts": [
                 {"namespace": "", "path": "auth/approle/", "kind": "approle", "accessor": "a1", "kv_version": null, "description": ""},
@@ -420,26 +448,30 @@ mod tests {
             ],
             "roles": [
                 {"namespace": "", "mount": "auth/approle/", "kind": "approle", "item": "role", "name": "web", "policies": ["app"]},
-                {"namespace": "", "mount": "auth/userpass/", "kind": "userpass", "item": "user", "name": "ann", "policies": [role]},
+                {"namespace": "", "mount": "auth/userpass/", "kind": "userpass", "item": "user", "name": "ann", "policies": ["app"]},
                 {"namespace": "", "mount": "auth/ldap/", "kind": "ldap", "item": "group", "name": "devs", "policies": ["app"]},
             ],
             "entities": [{"namespace": "", "id": "e1", "name": "one", "aliases": [{"id": "x", "name": alias, "mount_accessor": mount}]}],
             "groups": [{"namespace": "", "id": "g1", "name": "g", "policies": ["global"], "member_entities": ["e1"]}],
         });
         let deployment: Deployment = serde_json::from_value(deployment).unwrap();
+        let policies = [
+            policy(
+                "app",
+                "path \"kv/s\" { capabilities = [\"list\"] }\npath \"x\" { capabilities = [\"read\"] }",
+            ),
+            policy("global", "path \"kv/*\" { capabilities = [\"read\"] }"),
+            policy(
+                "default",
+                "path \"auth/token/lookup-self\" { capabilities = [\"read\"] }",
+            ),
+        ];
         join(Inputs {
             facts: Facts::default(),
-            policies: vec![
-                policy(
-                    "app",
-                    "path \"kv/s\" { capabilities = [\"list\"] }\npath \"x\" { capabilities = [\"read\"] }",
-                ),
-                policy("global", "path \"kv/*\" { capabilities = [\"read\"] }"),
-                policy(
-                    "default",
-                    "path \"auth/token/lookup-self\" { capabilities = [\"read\"] }",
-                ),
-            ],
+            policies: policies
+                .into_iter()
+                .filter(|policy| read.contains(&&*policy.name))
+                .collect(),
             deployment: Some(&deployment),
             profile: Profile::default(),
             now: None,
@@ -456,7 +488,7 @@ mod tests {
     #[test]
     fn what_may_come_together_unseen_is_compared() {
         for (alias, mount) in [("a-role-id", "a1"), ("carl", "a3"), ("who", "of-no-mount")] {
-            let joined = joined(alias, mount, "app");
+            let joined = joined(alias, mount, &ALL);
             assert!(
                 joined
                     .unseen
@@ -472,8 +504,19 @@ mod tests {
     }
 
     #[test]
+    fn what_may_come_beside_a_policy_that_was_not_read_stays() {
+        let kept = |alias: &str, mount: &str| {
+            let joined = joined(alias, mount, &["app", "default"]);
+            let paths = joined.kept.keys().map(|&id| joined.policies[id].path.to_string());
+            paths.collect::<Vec<_>>()
+        };
+        assert!(kept("a-role-id", "a1").contains(&"kv/s".to_owned()));
+        assert!(kept("ann", "a2").is_empty());
+    }
+
+    #[test]
     fn what_is_known_to_come_together_is_no_open_list() {
-        let joined = joined("ann", "a2", "app");
+        let joined = joined("ann", "a2", &ALL);
         assert!(joined.unseen.is_empty() && joined.open_to.is_empty());
     }
 }
