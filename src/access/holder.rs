@@ -357,10 +357,23 @@ impl<'a> Directory<'a> {
         self.deployment.entities.iter()
     }
 
-    /// Groups whose members come with each login, by what the method says of them.
-    pub(super) fn external_groups(&self) -> impl Iterator<Item = AssignedBy> + '_ {
-        let external = self.deployment.groups.iter().filter(|group| group.external);
-        external.map(group_place)
+    /// Groups whose members come with each login, by what the method says of them; each with those that it is in.
+    pub(super) fn external_groups(&self) -> Vec<Vec<AssignedBy>> {
+        let groups = &self.deployment.groups;
+        let external = groups.iter().filter(|group| group.external);
+        let with_parents = external.map(|group| {
+            let mut chain = vec![group];
+            let mut next = 0;
+            while let Some(one) = chain.get(next).copied() {
+                let is_new = |above: &&crate::deployment::Group| !chain.iter().any(|known| known.id == above.id);
+                let above = groups.iter().filter(|above| above.member_groups.contains(&one.id));
+                let above: Vec<&crate::deployment::Group> = above.filter(is_new).collect();
+                chain.extend(above);
+                next += 1;
+            }
+            chain.into_iter().map(group_place).collect()
+        });
+        with_parents.collect()
     }
 
     /// The mount of an alias; none where the deployment does not have it.

@@ -97,12 +97,12 @@ pub(super) fn lists(directory: &Directory<'_>, holders: &IndexVec<Holder>) -> (V
             .filter(|holder| holder.asked)
             .flat_map(|holder| older(directory, holder)),
     );
-    for (one, other, default) in together(directory, &all) {
+    for (places, default) in together(directory, &all) {
         if lists.len() >= MOST_LISTS {
             more += 1;
             continue;
         }
-        lists.push(new(vec![one, other], default));
+        lists.push(new(places, default));
     }
     (lists, more)
 }
@@ -127,11 +127,12 @@ fn older(directory: &Directory<'_>, holder: &Holder) -> Vec<MayHave> {
 }
 
 /// Places whose policies somebody may have together whom nobody knows yet: two groups of one method, or a group and a user of it; an
-/// external group beside a role of a method that says of which groups somebody is. The second is the one that a login is by.
+/// external group, with those that it is in, alone and beside a role of a method that says of which groups somebody is. The last is the
+/// one that a login is by.
 fn together(
     directory: &Directory<'_>,
     all: &[(AssignedBy, Option<PolicyId>)],
-) -> Vec<(AssignedBy, AssignedBy, Option<PolicyId>)> {
+) -> Vec<(Vec<AssignedBy>, Option<PolicyId>)> {
     /// Methods that know of no groups.
     const ALONE: [&str; 5] = ["approle", "userpass", "kubernetes", "cert", "token"];
     let is_group = |place: &AssignedBy| place.kind.ends_with("-group");
@@ -142,13 +143,18 @@ fn together(
         for (other, _) in members.iter().skip(n + 1) {
             let is_one_method = (&one.namespace, &one.mount) == (&other.namespace, &other.mount);
             if is_one_method && (is_group(one) || is_group(other)) {
-                found.push((one.clone(), other.clone(), default.clone()));
+                found.push((vec![one.clone(), other.clone()], default.clone()));
             }
         }
     }
-    for group in directory.external_groups().filter(|group| !group.policies.is_empty()) {
-        for (role, default) in all.iter().filter(|(role, _)| !ALONE.contains(&role.kind.as_str())) {
-            found.push((group.clone(), role.clone(), default.clone()));
+    for mut groups in directory.external_groups() {
+        groups.retain(|group| !group.policies.is_empty());
+        let roles = all.iter().filter(|(role, _)| !ALONE.contains(&role.kind.as_str()));
+        for (role, default) in roles.filter(|_| !groups.is_empty()) {
+            found.push((groups.iter().chain([role]).cloned().collect(), default.clone()));
+        }
+        if groups.len() > 1 {
+            found.push((groups, None));
         }
     }
     found
