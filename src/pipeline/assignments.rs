@@ -20,10 +20,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 /// The logins of a principal, by what their tokens have.
 pub(super) type Logins = BTreeSet<(SetId, HolderId)>;
 
-/// The lists that change; one that has `default` keeps it, and none gets it. Where a deployment says where policies come from,
-/// each of its places gets one list; without one, each principal is a place. Tokens that no login gave (child tokens, an auth role
-/// that the deployment does not join to the principal) are told by themselves, as `token`. Where a login cannot get what it is to have,
-/// since others come by the same places, there is no such list: then these are all logins by a place of one of those.
+/// The lists that change; one that has `default` keeps it, and none gets it. Where a deployment says where policies come from, each of
+/// its places gets one list; without one, each principal but an entity is a place. Tokens of which nothing tells where their policies
+/// come from (those of an entity without a deployment, child tokens, an auth role that the deployment does not join to the principal) are
+/// told by themselves, as `token`. Where a login cannot get what it is to have, since others come by the same places, there is no such
+/// list: then these are all logins by a place of one of those.
 pub(super) fn assignments(joined: &Joined, scheme: &Scheme) -> Result<Vec<Assignment>, Logins> {
     let mut list = of_places(joined, scheme)?;
     let by_login: Logins = joined.logins.iter().map(|l| (l.set, l.holder)).collect();
@@ -33,7 +34,9 @@ pub(super) fn assignments(joined: &Joined, scheme: &Scheme) -> Result<Vec<Assign
             continue;
         }
         let is_today = joined.current[holder] == set;
-        let is_place = is_today && joined.handed_out.is_none();
+        // Whether an entity has its policies by itself, by a group or by a role no log says.
+        let is_told = who.principal.kind != PrincipalKind::Entity;
+        let is_place = is_today && is_told && joined.handed_out.is_none();
         let kind = if is_place {
             who.principal.kind.to_string()
         } else {
