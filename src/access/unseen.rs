@@ -303,12 +303,9 @@ pub(super) fn beside_unread(lists: &[MayHave], (policies, by_name): (&Table, &By
         let Some(unread) = one.policies.iter().find(may_exist) else {
             continue;
         };
-        for id in one
-            .policies
-            .iter()
-            .filter_map(number)
-            .flat_map(|p| policies.stanzas_of(p))
-        {
+        // Of `default`, which everybody has, nothing is taken anyway.
+        let read = one.policies.iter().filter(|id| !id.is_default()).filter_map(number);
+        for id in read.flat_map(|p| policies.stanzas_of(p)) {
             kept.entry(id).or_insert_with(|| {
                 Arc::from(format!(
                     "{} has it together with policy `{unread}`, which was not read",
