@@ -9,7 +9,7 @@ use crate::index::{Idx, IndexVec};
 use crate::optimize::assign::{Need, spread};
 use crate::optimize::proof::{ProposedNumber, Scheme};
 use crate::policy::acl::Acl;
-use crate::policy::compare;
+use crate::policy::compare::{self, Verdict};
 use crate::policy::model::Policy;
 use crate::policy::table::Table;
 use crate::vault::PolicyId;
@@ -228,32 +228,27 @@ impl<'a> Unseen<'a> {
     }
 
     fn gains(&self, one: &MayHave) -> bool {
+        let given: BTreeSet<PolicyId> = one.places.iter().flat_map(asked_for).collect();
         let list = |pick: &dyn Fn(&Change<'_>) -> BTreeSet<PolicyId>| -> BTreeSet<PolicyId> {
             let of = |place: &AssignedBy| self.lists.get(place).map_or_else(|| asked_for(place), pick);
-            let default = one.policies.iter().filter(|policy| policy.is_default()).cloned();
-            one.places.iter().flat_map(of).chain(default).collect()
+            // What comes from no place stays: `default`, and what an older token was given.
+            let fixed = one.policies.iter().filter(|policy| !given.contains(policy)).cloned();
+            one.places.iter().flat_map(of).chain(fixed).collect()
         };
         let compile =
             |policies: &[&Policy]| Acl::compile(self.joined.profile, policies, &one.identity, self.joined.now);
-        let today: Vec<&Policy> = one
-            .policies
-            .iter()
-            .filter_map(|id| self.today.get(id).copied())
-            .collect();
-        let today = compile(&today);
+        let today = one.policies.iter().filter_map(|id| self.today.get(id).copied());
+        let today = compile(&today.collect::<Vec<_>>());
         let after = list(&|(_, after)| (*after).clone());
         let both = list(&|(before, after)| before.union(after).cloned().collect());
         // A token that is out keeps what its role gave.
-        let role = one.places.last();
-        let of_role = role.into_iter().flat_map(|role| match self.lists.get(role) {
-            Some((before, _)) => (*before).clone(),
-            None => asked_for(role),
-        });
+        let of_role = one.places.last().into_iter().flat_map(asked_for);
         let stale: BTreeSet<PolicyId> = after.iter().cloned().chain(of_role).collect();
         [after, stale, both].into_iter().any(|list| {
             let text = |id: &PolicyId| self.proposed.get(id).or_else(|| self.today.get(id)).copied();
             let policies: Vec<&Policy> = list.iter().filter_map(text).collect();
-            !compare::compare(&today, &compile(&policies)).gained.is_empty()
+            let found = compare::grants_nothing_new(&today, &compile(&policies), compare::Options::default());
+            !matches!(found, Verdict::Proven)
         })
     }
 }
