@@ -172,7 +172,8 @@ impl<'a> Makers<'a> {
 /// that has a secret in its own path and may be about that one.
 fn marked(known: &Known<'_>, doubted: &mut BTreeMap<StanzaId, Doubt>) {
     let mut asked: BTreeMap<String, Doubt> = BTreeMap::new();
-    for d in known.demands.iter().filter(|d| d.was_allowed()) {
+    let marked = |d: &&JoinedDemand| d.was_allowed() && secret::is_marked(&d.path);
+    for d in known.demands.iter().filter(marked) {
         let Some(pattern) = with_holes(&d.path, secret::is_mark) else {
             continue;
         };
