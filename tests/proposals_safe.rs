@@ -13,6 +13,8 @@
     reason = "a failing test is told by its panic"
 )]
 
+#[path = "common/advised.rs"]
+mod advised;
 #[path = "common/plain_scan.rs"]
 mod plain_scan;
 #[path = "common/worlds.rs"]
@@ -23,68 +25,28 @@ use proptest::test_runner::TestCaseError;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use vault_advisor::advice::{Advice, Change, Proposal};
-use vault_advisor::analysis::evidence::EvidenceSettings;
-use vault_advisor::ingest::{self, Reader};
-use vault_advisor::optimize::foresight::ForesightSettings;
-use vault_advisor::pipeline::{self, Material};
 use vault_advisor::policy::compare;
 use vault_advisor::policy::model::Policy;
 use vault_advisor::settings::Settings;
-use vault_advisor::usage::Usage;
 use vault_advisor::vault::Operation;
 use worlds::{Place, World, permits, world};
 
-fn usage(world: &World) -> Usage {
-    let mut reader = Reader::new(&ingest::Options::default());
-    reader.feed("audit.log", world.log().as_bytes());
-    reader.finish_file("audit.log");
-    reader.take()
-}
-
 /// What `advise` says when all that is unused may go.
 fn advise(world: &World, settings: &Settings) -> Advice {
-    pipeline::advise(
-        Material {
-            usage: usage(world),
-            policies: world.read(),
-            deployment: world.deployment(),
-            inputs: Vec::new(),
-            policies_dir: "policies".to_owned(),
-            unread: Vec::new(),
-            notes: Vec::new(),
-        },
-        &pipeline::Options {
-            profile: world.profile,
-            settings,
-            time_limit: Duration::from_millis(40),
-            seed: 1,
-            max_roles: None,
-            frontier: false,
-            generated_at: None,
-        },
-        &mut |_| {},
+    let given = (world.read(), world.deployment());
+    advised::advise(
+        &world.log(),
+        given,
+        (world.profile, settings),
+        Duration::from_millis(40),
     )
-}
-
-fn settings() -> Settings {
-    Settings {
-        evidence: EvidenceSettings {
-            dormant_days: 0.0,
-            ..EvidenceSettings::default()
-        },
-        foresight: ForesightSettings {
-            horizon_days: 0,
-            ..ForesightSettings::default()
-        },
-        ..Settings::default()
-    }
 }
 
 /// Policy sets that the program can know of: those that something was allowed with, and those that the snapshot gives.
 fn known_sets(world: &World) -> BTreeSet<(usize, Vec<String>)> {
     let allowed = world.events().into_iter().filter(|event| event.allowed);
     let mut known: BTreeSet<(usize, Vec<String>)> = allowed.map(|event| (event.person, event.policies)).collect();
-    for demand in usage(world).demands() {
+    for demand in advised::usage(&world.log()).demands() {
         let person = world
             .people()
             .find(|&n| world.name(n) == &*demand.principal.name)
@@ -243,19 +205,6 @@ fn applies(world: &World, proposal: &Proposal) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// As many as the environment says, few otherwise: each is a whole run.
-fn cases() -> ProptestConfig {
-    ProptestConfig {
-        cases: std::env::var("PROPTEST_CASES")
-            .ok()
-            .and_then(|n| n.parse().ok())
-            .unwrap_or(60),
-        max_shrink_iters: 400,
-        failure_persistence: None,
-        ..ProptestConfig::default()
-    }
-}
-
 /// Every number of what is unused comes from the same count: by principal, by stanza, by what becomes of it, and in all.
 fn adds_up(advice: &Advice) -> Result<(), TestCaseError> {
     let tighten = &advice.proposals[0];
@@ -297,17 +246,17 @@ fn adds_up(advice: &Advice) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(cases())]
+    #![proptest_config(advised::cases(60, 400))]
 
     #[test]
     fn what_is_unused_adds_up_and_so_does_why_it_stays(world in world(), ahead in any::<bool>()) {
-        let settings = if ahead { Settings::default() } else { settings() };
+        let settings = if ahead { Settings::default() } else { advised::settings() };
         adds_up(&advise(&world, &settings))?;
     }
 
     #[test]
     fn proposals_take_nothing_that_was_used_and_give_nothing_new(world in world()) {
-        let advice = advise(&world, &settings());
+        let advice = advise(&world, &advised::settings());
         prop_assert_eq!(&advice.proposals[0].kind, "tighten");
         for proposal in &advice.proposals {
             holds(&world, proposal)?;

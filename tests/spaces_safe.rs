@@ -12,6 +12,8 @@
     reason = "a failing test is told by its panic; parts of the other worlds are not used here"
 )]
 
+#[path = "common/advised.rs"]
+mod advised;
 #[path = "common/plain_scan.rs"]
 mod plain_scan;
 #[path = "common/spaces.rs"]
@@ -24,53 +26,15 @@ use spaces::{Company, Lack, company};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use vault_advisor::advice::{Advice, Proposal};
-use vault_advisor::analysis::evidence::EvidenceSettings;
-use vault_advisor::ingest::{self, Reader};
-use vault_advisor::optimize::foresight::ForesightSettings;
-use vault_advisor::pipeline::{self, Material};
 use vault_advisor::policy::compare;
 use vault_advisor::policy::model::Policy;
 use vault_advisor::policy::profile::Profile;
-use vault_advisor::settings::Settings;
 use vault_advisor::vault::PolicyId;
 use worlds::permits;
 
 fn advise(company: &Company, log: &str) -> Advice {
-    let mut reader = Reader::new(&ingest::Options::default());
-    reader.feed("audit.log", log.as_bytes());
-    reader.finish_file("audit.log");
-    let settings = Settings {
-        evidence: EvidenceSettings {
-            dormant_days: 0.0,
-            ..EvidenceSettings::default()
-        },
-        foresight: ForesightSettings {
-            horizon_days: 0,
-            ..ForesightSettings::default()
-        },
-        ..Settings::default()
-    };
-    pipeline::advise(
-        Material {
-            usage: reader.take(),
-            policies: company.read(),
-            deployment: None,
-            inputs: Vec::new(),
-            policies_dir: "policies".to_owned(),
-            unread: Vec::new(),
-            notes: Vec::new(),
-        },
-        &pipeline::Options {
-            profile: Profile::Vault203,
-            settings: &settings,
-            time_limit: Duration::from_millis(20),
-            seed: 1,
-            max_roles: None,
-            frontier: false,
-            generated_at: None,
-        },
-        &mut |_| {},
-    )
+    let how = (Profile::Vault203, &advised::settings());
+    advised::advise(log, (company.read(), None), how, Duration::from_millis(20))
 }
 
 /// The policies once the proposal is in force.
@@ -82,20 +46,8 @@ fn after(company: &Company, proposal: &Proposal) -> Vec<Policy> {
     proposed.collect()
 }
 
-fn cases() -> ProptestConfig {
-    ProptestConfig {
-        cases: std::env::var("PROPTEST_CASES")
-            .ok()
-            .and_then(|n| n.parse().ok())
-            .unwrap_or(200),
-        max_shrink_iters: 2000,
-        failure_persistence: None,
-        ..ProptestConfig::default()
-    }
-}
-
 proptest! {
-    #![proptest_config(cases())]
+    #![proptest_config(advised::cases(200, 2000))]
 
     #[test]
     fn what_is_not_explained_is_not_touched(company in company()) {
@@ -137,7 +89,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(cases())]
+    #![proptest_config(advised::cases(200, 2000))]
 
     /// A log that lacks something never leads to taking more than the whole log does: whatever the proposal of the whole one
     /// leaves to somebody, the other leaves too.

@@ -10,6 +10,9 @@
     reason = "a failing test is told by its panic"
 )]
 
+#[path = "common/advised.rs"]
+mod advised;
+
 use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -17,18 +20,13 @@ use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use vault_advisor::advice::{Advice, Proposal};
-use vault_advisor::analysis::evidence::EvidenceSettings;
 use vault_advisor::deployment::Deployment;
-use vault_advisor::ingest::{self, Reader};
-use vault_advisor::optimize::foresight::ForesightSettings;
-use vault_advisor::pipeline::{self, Material};
 use vault_advisor::policy::acl::Acl;
 use vault_advisor::policy::compare;
 use vault_advisor::policy::model::Policy;
 use vault_advisor::policy::profile::Profile;
 use vault_advisor::policy::syntax;
 use vault_advisor::policy::template::Identity;
-use vault_advisor::settings::Settings;
 use vault_advisor::vault::Operation;
 
 const PROFILE: Profile = Profile::Vault203;
@@ -209,41 +207,9 @@ impl World {
     }
 
     fn advise(&self) -> Advice {
-        let mut reader = Reader::new(&ingest::Options::default());
-        reader.feed("audit.log", self.log().as_bytes());
-        reader.finish_file("audit.log");
-        let settings = Settings {
-            evidence: EvidenceSettings {
-                dormant_days: 0.0,
-                ..EvidenceSettings::default()
-            },
-            foresight: ForesightSettings {
-                horizon_days: 0,
-                ..ForesightSettings::default()
-            },
-            ..Settings::default()
-        };
-        pipeline::advise(
-            Material {
-                usage: reader.take(),
-                policies: self.policies(),
-                deployment: Some(self.deployment()),
-                inputs: Vec::new(),
-                policies_dir: "policies".to_owned(),
-                unread: Vec::new(),
-                notes: Vec::new(),
-            },
-            &pipeline::Options {
-                profile: PROFILE,
-                settings: &settings,
-                time_limit: Duration::from_millis(20),
-                seed: 1,
-                max_roles: None,
-                frontier: false,
-                generated_at: None,
-            },
-            &mut |_| {},
-        )
+        let given = (self.policies(), Some(self.deployment()));
+        let how = (PROFILE, &advised::settings());
+        advised::advise(&self.log(), given, how, Duration::from_millis(20))
     }
 }
 
@@ -268,20 +234,8 @@ fn after(world: &World, proposal: &Proposal) -> (Vec<Policy>, Lists) {
     (policies.collect(), lists)
 }
 
-fn cases() -> ProptestConfig {
-    ProptestConfig {
-        cases: std::env::var("PROPTEST_CASES")
-            .ok()
-            .and_then(|n| n.parse().ok())
-            .unwrap_or(200),
-        max_shrink_iters: 2000,
-        failure_persistence: None,
-        ..ProptestConfig::default()
-    }
-}
-
 proptest! {
-    #![proptest_config(cases())]
+    #![proptest_config(advised::cases(200, 2000))]
 
     #[test]
     fn nobody_gains_by_a_login_that_nobody_saw(world in world()) {
