@@ -13,7 +13,7 @@ pub fn lists(joined: &Joined) -> impl Iterator<Item = Holder> + '_ {
             identity: Some(holder.identity.clone()),
         })
     });
-    let may_have = joined.may_have.0.iter().map(|one| Holder {
+    let may_have = joined.unseen.lists.iter().map(|one| Holder {
         name: one.name.clone(),
         policies: one.policies.clone(),
         identity: Some(one.identity.clone()),
@@ -24,7 +24,7 @@ pub fn lists(joined: &Joined) -> impl Iterator<Item = Holder> + '_ {
 /// What is to be said of lists that are too many to be compared; none where all are.
 #[must_use]
 pub fn left_out(joined: &Joined) -> Option<String> {
-    let more = joined.may_have.1;
+    let more = joined.unseen.more;
     (more > 0).then(|| {
         format!(
             "{more} more lists of policies that entities may have, depending on the role they log in by, are too many to be compared one by one"

@@ -42,6 +42,9 @@ pub struct Holder {
     pub assigned: Vec<AssignedBy>,
 }
 
+/// A place with the `default` that its tokens have besides, if they do.
+pub(super) type Giving = (AssignedBy, Option<PolicyId>);
+
 /// A place that hands policies to a holder.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct AssignedBy {
@@ -390,7 +393,7 @@ impl<'a> Directory<'a> {
 
     /// What may give something to who logs in at a mount, or at any where it is not known, each with the `default` of its tokens: its
     /// roles and its groups, or these alone where it is known as whom.
-    pub(super) fn given_at(&self, mount: Option<&MountId>, groups_alone: bool) -> Vec<(AssignedBy, Option<PolicyId>)> {
+    pub(super) fn given_at(&self, mount: Option<&MountId>, groups_alone: bool) -> Vec<Giving> {
         let is_there = |role: &&AuthRole| {
             mount.is_none_or(|mount| role.namespace == *mount.namespace && role.mount == *mount.path)
         };

@@ -13,7 +13,7 @@ use super::meant::Reader;
 use super::present::Present;
 use super::sets::{AccessSet, ByName, PolicyNumber, SetId, Sets, StanzaId};
 use super::universe::Universe;
-use super::unseen::{self, MayHave, Unseen};
+use super::unseen::{self, Unseen};
 use crate::deployment::Deployment;
 use crate::index::{Idx, IndexVec};
 use crate::policy::acl::RuleId;
@@ -147,12 +147,8 @@ pub struct Joined {
     pub kept_for: BTreeSet<HolderId>,
     /// Who came to hold something so lately that nothing is known yet of what they need of it, and whether others speak for them.
     pub lately: BTreeMap<HolderId, bool>,
-    /// Who may log in by roles or groups of an auth method that nobody was seen to use for it, with the method.
-    pub open_to: BTreeMap<HolderId, String>,
-    /// Lists of policies that somebody may have and that nobody was seen with, and how many there are more.
-    pub may_have: (Vec<MayHave>, usize),
-    /// Those of these lists that nobody has who was seen.
-    pub unseen: Vec<Unseen>,
+    /// What logins may bring that nobody saw.
+    pub unseen: Unseen,
     /// How changes are kept apart.
     pub apart: Apart,
     /// Whose lines could not be read as far as what they asked for: how many of each.
@@ -308,16 +304,11 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
         by_name: &by_name,
         namespaces,
     });
-    let open_to = directory.as_ref().map(|directory| unseen::open(directory, &holders));
-    let open_to = open_to.unwrap_or_default();
-    let may_have = directory.as_ref().map(|directory| unseen::lists(directory, &holders));
-    let may_have = may_have.unwrap_or_default();
-    let read = (&policies, &by_name);
-    let unseen = unseen::uncompared(&may_have.0, read, &sets, (profile, now));
-    let together = directory.as_ref().filter(|_| may_have.1 > 0);
-    let together = together.map(|directory| unseen::kept(directory, &holders, read));
-    let mut together = together.unwrap_or_default();
-    together.extend(unseen::beside_unread(&may_have.0, read));
+    let unseen = directory.as_ref().map(|directory| {
+        let read = (&policies, &by_name);
+        unseen::of(directory, &holders, read, &sets, (profile, now))
+    });
+    let (unseen, together) = unseen.unwrap_or_default();
     let kept_for = together
         .keys()
         .flat_map(|id| held_by[id.policy()].iter().copied())
@@ -341,9 +332,7 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
         unexplained_by,
         kept,
         kept_for,
-        open_to,
         unseen,
-        may_have,
         lately: BTreeMap::new(),
         apart: Apart::default(),
         lost,

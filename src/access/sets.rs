@@ -90,6 +90,11 @@ impl<'a> ByName<'a> {
         }
     }
 
+    /// The policy that this means, where it was read.
+    pub(super) fn of(&self, policy: &PolicyId) -> Option<PolicyNumber> {
+        self.find(&policy.namespace, &policy.name)
+    }
+
     /// Whether the server has no policy of that name, and had none when it was asked.
     pub(super) fn is_nowhere(&self, policy: &PolicyId) -> bool {
         let of_space = self.listed.and_then(|listed| listed.get(&*policy.namespace));
@@ -225,7 +230,7 @@ pub(super) fn resolve(by_name: &ByName<'_>, policies: &[PolicyId]) -> (Vec<Polic
     let mut found = Vec::new();
     let mut missing = Vec::new();
     for policy in policies {
-        match by_name.find(&policy.namespace, &policy.name) {
+        match by_name.of(policy) {
             Some(n) => found.push(n),
             // `root` needs no text: it stands alone and allows everything.
             None if policy.is_root() => {}

@@ -7,8 +7,7 @@
 //! stanzas of two policies that may come together and are about the same paths stay.
 
 use super::besides::Kept;
-use super::holder::{AssignedBy, Directory, Holder, HolderId};
-use super::meant::HeldSet;
+use super::holder::{AssignedBy, Directory, Giving, Holder, HolderId};
 use super::sets::{AccessSet, ByName, PolicyNumber};
 use super::universe::lead;
 use crate::deployment::Entity as DeployedEntity;
@@ -26,138 +25,245 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-/// What gives an entity what it has by itself, with who has that; by where they may log in, and whether it is known as which user, so
-/// that only groups of the method are open.
-type Brought<'a> = BTreeMap<(Option<MountId>, bool), BTreeMap<Vec<AssignedBy>, &'a DeployedEntity>>;
+/// What logins may bring that nobody saw.
+#[derive(Default)]
+pub struct Unseen {
+    /// Lists of policies that somebody may have.
+    pub lists: Vec<MayHave>,
+    /// How many there are more, too many to look at each.
+    pub more: usize,
+    /// Those of the lists that nobody has who was seen, as they are in force today.
+    pub uncompared: Vec<List>,
+    /// Who may log in by roles or groups of an auth method that nobody was seen to use for it, with the method.
+    pub open_to: BTreeMap<HolderId, String>,
+}
 
-/// A list of policies that somebody may have, and that nobody was seen with.
+/// A list of policies that somebody may have.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MayHave {
     /// Who, and by what.
     pub name: String,
     /// The policies.
     pub policies: Vec<PolicyId>,
-    /// Where they come from, `default` aside.
+    /// Where they come from, as far as they come from a place that can be written; the last is the one that a login is by.
     pub places: Vec<AssignedBy>,
     /// What templates are filled from.
     pub identity: Identity,
 }
 
-/// So many lists are told one by one.
+/// A list as it is in force today.
+pub struct List {
+    /// Who may have it, and by what.
+    pub name: String,
+    /// Its policies, ascending.
+    pub policies: Vec<PolicyNumber>,
+    /// What templates are filled from.
+    pub identity: Identity,
+    /// The compiled list.
+    pub acl: Acl,
+}
+
+/// What was read, to look policies up in.
+type Read<'a> = (&'a Table, &'a ByName<'a>);
+
+/// What logins may bring by this deployment, and the stanzas that stay for it.
+pub(super) fn of(
+    directory: &Directory<'_>,
+    holders: &IndexVec<Holder>,
+    read: Read<'_>,
+    sets: &IndexVec<AccessSet>,
+    (profile, now): (Profile, Option<i64>),
+) -> (Unseen, Kept) {
+    let lists = Lists::of(directory, holders, read.1);
+    let mut kept = lists.kept(read.0);
+    kept.extend(beside_unread(&lists.all, read));
+    let unseen = Unseen {
+        uncompared: uncompared(&lists.all, read, sets, (profile, now)),
+        lists: lists.all,
+        more: lists.more,
+        open_to: open_to(directory, holders),
+    };
+    (unseen, kept)
+}
+
+/// So many lists are looked at one by one.
 const MOST_LISTS: usize = 16_384;
 
-/// The lists that entities may have who were not seen, each once, and how many there are more.
-pub(super) fn lists(directory: &Directory<'_>, holders: &IndexVec<Holder>) -> (Vec<MayHave>, usize) {
-    let taken = taken(directory, holders);
-    let mut found: BTreeMap<Vec<AssignedBy>, MayHave> = BTreeMap::new();
-    let mut more = 0;
-    for ((mount, mapped), brought) in at_mounts(directory, holders) {
-        let roles = directory.given_at(mount.as_ref(), mapped).into_iter();
-        for (role, default) in roles.filter(|(role, _)| !taken.contains(role)) {
-            for (own, entity) in &brought {
-                let mut places = own.clone();
-                places.push(role.clone());
-                if found.len() >= MOST_LISTS && !found.contains_key(&places) {
-                    more += 1;
-                    continue;
+/// Lists as they are found.
+struct Lists<'a> {
+    all: Vec<MayHave>,
+    more: usize,
+    /// Of those that are too many: policies that may come together, both read, ...
+    pairs: BTreeSet<(PolicyNumber, PolicyNumber)>,
+    /// ... or one of them, with the name of one that was not.
+    alone: BTreeMap<PolicyNumber, PolicyId>,
+    by_name: &'a ByName<'a>,
+}
+
+impl<'a> Lists<'a> {
+    fn of(directory: &Directory<'_>, holders: &IndexVec<Holder>, by_name: &'a ByName<'a>) -> Self {
+        let mut lists = Self {
+            all: Vec::new(),
+            more: 0,
+            pairs: BTreeSet::new(),
+            alone: BTreeMap::new(),
+            by_name,
+        };
+        let all = directory.given_at(None, false);
+        let taken = taken(directory, holders);
+        for (role, default) in all.iter().filter(|(role, _)| !taken.contains(role)) {
+            lists.of_somebody_new(&[role], default.as_slice());
+        }
+        for ((mount, mapped), brought) in at_mounts(directory, holders) {
+            let roles = directory.given_at(mount.as_ref(), mapped);
+            for (role, default) in roles.iter().filter(|(role, _)| !taken.contains(role)) {
+                for (own, entity) in &brought {
+                    let places: Vec<&AssignedBy> = own.iter().chain([role]).collect();
+                    lists.add(&places, default.as_slice(), || {
+                        let name = format!("{}, if it logs in by {}", entity.name, named(role));
+                        (name, directory.identity(&entity.id).unwrap_or_default())
+                    });
                 }
-                found.entry(places).or_insert_with_key(|places| {
-                    let policies = places.iter().flat_map(|place| place.policies.iter().cloned());
-                    let policies: BTreeSet<PolicyId> = policies.chain(default.clone()).collect();
-                    MayHave {
-                        name: format!("{}, if it logs in by {}{}", entity.name, role.namespace, role.id),
-                        policies: policies.into_iter().collect(),
-                        places: places.clone(),
-                        identity: directory.identity(&entity.id).unwrap_or_default(),
-                    }
-                });
+            }
+        }
+        for holder in holders.iter().filter(|holder| holder.asked) {
+            lists.of_older_tokens(directory, holder);
+        }
+        lists.of_groups(directory, &all);
+        lists
+    }
+
+    fn add(&mut self, places: &[&AssignedBy], besides: &[PolicyId], who: impl FnOnce() -> (String, Identity)) {
+        let policies = places.iter().flat_map(|place| &place.policies).chain(besides);
+        if self.all.len() < MOST_LISTS {
+            let policies: BTreeSet<PolicyId> = policies.cloned().collect();
+            let (name, identity) = who();
+            self.all.push(MayHave {
+                name,
+                policies: policies.into_iter().collect(),
+                places: places.iter().map(|place| (*place).clone()).collect(),
+                identity,
+            });
+            return;
+        }
+        self.more += 1;
+        // Of `default`, which everybody has, nothing is taken.
+        let policies: Vec<&PolicyId> = policies.filter(|policy| !policy.is_default()).collect();
+        for (n, one) in policies.iter().enumerate() {
+            for other in policies.iter().skip(n + 1) {
+                match (self.by_name.of(one), self.by_name.of(other)) {
+                    (Some(one), Some(other)) if one == other => {}
+                    (Some(one), Some(other)) => drop(self.pairs.insert((one.min(other), one.max(other)))),
+                    (Some(read), None) => self.beside(read, other),
+                    (None, Some(read)) => self.beside(read, one),
+                    // Of neither is anything known, nor taken.
+                    (None, None) => {}
+                }
             }
         }
     }
-    let new = |places: Vec<AssignedBy>, default: Option<PolicyId>| {
-        let by = places.iter().map(|place| format!("{}{}", place.namespace, place.id));
-        let given = places.iter().flat_map(|place| place.policies.iter().cloned());
-        MayHave {
-            name: format!(
-                "somebody new, if it logs in by {}",
-                by.collect::<Vec<_>>().join(" and ")
-            ),
-            policies: given.chain(default).collect(),
-            places,
-            identity: Identity::default(),
+
+    fn beside(&mut self, read: PolicyNumber, unread: &PolicyId) {
+        if !self.by_name.is_nowhere(unread) {
+            self.alone.entry(read).or_insert_with(|| unread.clone());
         }
-    };
-    let all = directory.given_at(None, false);
-    let mut lists: Vec<MayHave> = found.into_values().collect();
-    let open = all.iter().filter(|(role, _)| !taken.contains(role));
-    lists.extend(open.map(|(role, default)| new(vec![role.clone()], default.clone())));
-    lists.extend(
-        holders
+    }
+
+    fn of_somebody_new(&mut self, places: &[&AssignedBy], default: &[PolicyId]) {
+        self.add(places, default, || {
+            let by: Vec<String> = places.iter().map(|place| named(place)).collect();
+            let name = format!("somebody new, if it logs in by {}", by.join(" and "));
+            (name, Identity::default())
+        });
+    }
+
+    /// What tokens of somebody that are out may have: the policies that their login gave, beside what entity and groups give now.
+    fn of_older_tokens(&mut self, directory: &Directory<'_>, holder: &Holder) {
+        let id = &holder.principal.id;
+        let places = directory.of_entity(id, true);
+        for held in &holder.sets {
+            let mut now = places.iter().flat_map(|place| &place.policies);
+            if now.all(|policy| held.policies.contains(policy)) {
+                continue;
+            }
+            self.add(&places.iter().collect::<Vec<_>>(), &held.policies, || {
+                let name = format!("an older token of {}", holder.display());
+                (name, directory.identity(id).unwrap_or_default())
+            });
+        }
+    }
+
+    /// What somebody may have together whom nobody knows yet: by two groups of one method, or a group and a user of it; by an external
+    /// group, with those that it is in, alone and beside a role of a method that says of which groups somebody is.
+    fn of_groups(&mut self, directory: &Directory<'_>, all: &[Giving]) {
+        /// Methods that know of no groups.
+        const ALONE: [&str; 5] = ["approle", "userpass", "kubernetes", "cert", "token"];
+        let is_group = |place: &AssignedBy| place.kind.ends_with("-group");
+        let members = all
             .iter()
-            .filter(|holder| holder.asked)
-            .flat_map(|holder| older(directory, holder)),
-    );
-    for (places, default) in together(directory, &all) {
-        if lists.len() >= MOST_LISTS {
-            more += 1;
-            continue;
+            .filter(|(place, _)| is_group(place) || place.kind.ends_with("-user"));
+        let mut of_method: BTreeMap<(&str, &str), Vec<&Giving>> = BTreeMap::new();
+        for member in members {
+            let method = (&*member.0.namespace, member.0.mount.as_str());
+            of_method.entry(method).or_default().push(member);
         }
-        lists.push(new(places, default));
-    }
-    (lists, more)
-}
-
-/// What tokens of somebody that are out may have: the policies that their login gave, beside what entity and groups give now.
-fn older(directory: &Directory<'_>, holder: &Holder) -> Vec<MayHave> {
-    let id = &holder.principal.id;
-    let places = directory.of_entity(id, true);
-    let now: Vec<PolicyId> = places.iter().flat_map(|place| place.policies.clone()).collect();
-    let sets = holder.sets.iter().filter(|_| !now.is_empty());
-    let list = |held: &HeldSet| -> BTreeSet<PolicyId> { held.policies.iter().chain(&now).cloned().collect() };
-    let more = sets
-        .map(|held| (held, list(held)))
-        .filter(|(held, list)| list.len() > held.policies.len());
-    more.map(|(_, list)| MayHave {
-        name: format!("an older token of {}", holder.display()),
-        policies: list.into_iter().collect(),
-        places: places.clone(),
-        identity: directory.identity(id).unwrap_or_default(),
-    })
-    .collect()
-}
-
-/// Places whose policies somebody may have together whom nobody knows yet: two groups of one method, or a group and a user of it; an
-/// external group, with those that it is in, alone and beside a role of a method that says of which groups somebody is. The last is the
-/// one that a login is by.
-fn together(
-    directory: &Directory<'_>,
-    all: &[(AssignedBy, Option<PolicyId>)],
-) -> Vec<(Vec<AssignedBy>, Option<PolicyId>)> {
-    /// Methods that know of no groups.
-    const ALONE: [&str; 5] = ["approle", "userpass", "kubernetes", "cert", "token"];
-    let is_group = |place: &AssignedBy| place.kind.ends_with("-group");
-    let of_method = |place: &AssignedBy| is_group(place) || place.kind.ends_with("-user");
-    let mut found = Vec::new();
-    let members: Vec<&(AssignedBy, Option<PolicyId>)> = all.iter().filter(|(place, _)| of_method(place)).collect();
-    for (n, (one, default)) in members.iter().enumerate() {
-        for (other, _) in members.iter().skip(n + 1) {
-            let is_one_method = (&one.namespace, &one.mount) == (&other.namespace, &other.mount);
-            if is_one_method && (is_group(one) || is_group(other)) {
-                found.push((vec![one.clone(), other.clone()], default.clone()));
+        for members in of_method.into_values() {
+            for (n, (one, default)) in members.iter().enumerate() {
+                for (other, _) in members.iter().skip(n + 1) {
+                    if is_group(one) || is_group(other) {
+                        self.of_somebody_new(&[one, other], default.as_slice());
+                    }
+                }
+            }
+        }
+        for mut groups in directory.external_groups() {
+            groups.retain(|group| !group.policies.is_empty());
+            let roles = all.iter().filter(|(role, _)| !ALONE.contains(&role.kind.as_str()));
+            for (role, default) in roles.filter(|_| !groups.is_empty()) {
+                let places: Vec<&AssignedBy> = groups.iter().chain([role]).collect();
+                self.of_somebody_new(&places, default.as_slice());
+            }
+            if groups.len() > 1 {
+                self.of_somebody_new(&groups.iter().collect::<Vec<_>>(), &[]);
             }
         }
     }
-    for mut groups in directory.external_groups() {
-        groups.retain(|group| !group.policies.is_empty());
-        let roles = all.iter().filter(|(role, _)| !ALONE.contains(&role.kind.as_str()));
-        for (role, default) in roles.filter(|_| !groups.is_empty()) {
-            found.push((groups.iter().chain([role]).cloned().collect(), default.clone()));
+
+    /// The stanzas that stay because of lists that are too many.
+    fn kept(&self, policies: &Table) -> Kept {
+        let mut patterns: HashMap<PolicyNumber, Arc<[Stanza]>> = HashMap::new();
+        let mut of = |policy: PolicyNumber| -> Arc<[Stanza]> {
+            let all = patterns.entry(policy).or_insert_with(|| stanzas(policies, policy));
+            Arc::clone(all)
+        };
+        let binds = |id: StanzaIdx<Policy>| {
+            let stanza = &policies[id];
+            stanza.capability_set().contains(Capability::Deny) || stanza.constraints != Constraints::default()
+        };
+        let why = |beside: &PolicyId| -> Arc<str> {
+            Arc::from(format!(
+                "somebody may have it together with policy `{beside}`, as nobody was seen to, and which of both decides a path would change"
+            ))
+        };
+        let mut kept = Kept::new();
+        for &(one, other) in &self.pairs {
+            for stanza in meeting(&of(one), &of(other), binds) {
+                let beside = if stanza.policy() == one { other } else { one };
+                kept.entry(stanza).or_insert_with(|| why(&policies[beside].id()));
+            }
         }
-        if groups.len() > 1 {
-            found.push((groups, None));
+        for (&read, unread) in &self.alone {
+            for stanza in policies.stanzas_of(read) {
+                kept.entry(stanza).or_insert_with(|| why(unread));
+            }
         }
+        kept
     }
-    found
+}
+
+/// A place, namespace in front.
+fn named(place: &AssignedBy) -> String {
+    format!("{}{}", place.namespace, place.id)
 }
 
 /// Users and roles that only one entity can log in by, and that one is known: it is an alias that tells it, or it was seen.
@@ -174,11 +280,8 @@ fn taken(directory: &Directory<'_>, holders: &IndexVec<Holder>) -> BTreeSet<Assi
     users.chain(seen.cloned()).collect()
 }
 
-/// A stanza with its pattern; none where it may match anything.
-type Stanza = (StanzaIdx<Policy>, Option<Pattern>);
-
-/// Who may log in by roles or groups of a method that nobody was seen to use for it, with the method: what these give is not known.
-pub(super) fn open(directory: &Directory<'_>, holders: &IndexVec<Holder>) -> BTreeMap<HolderId, String> {
+/// Who may log in by roles or groups of a method that nobody was seen to use for it, with the method.
+fn open_to(directory: &Directory<'_>, holders: &IndexVec<Holder>) -> BTreeMap<HolderId, String> {
     let entities = directory.entities().map(|entity| (entity.id.as_str(), entity));
     let entities: BTreeMap<&str, &DeployedEntity> = entities.collect();
     let open = |holder: &Holder| {
@@ -194,10 +297,8 @@ pub(super) fn open(directory: &Directory<'_>, holders: &IndexVec<Holder>) -> BTr
             is_open.then(|| mount.map_or("some auth method".to_owned(), |mount| format!("`{mount}`")))
         })
     };
-    holders
-        .numbered()
-        .filter_map(|(id, holder)| Some((id, open(holder)?)))
-        .collect()
+    let all = holders.numbered();
+    all.filter_map(|(id, holder)| Some((id, open(holder)?))).collect()
 }
 
 /// Whether a holder was seen to log in by a role of this mount.
@@ -215,148 +316,9 @@ fn roles_at<'h>(holder: &'h Holder, mount: Option<&'h MountId>) -> impl Iterator
     roles.filter(move |role| mount.is_some_and(|mount| role.namespace == mount.namespace && *role.mount == *mount.path))
 }
 
-/// Two policies that may come together, with who may have both: one that a role gives, and one of its own.
-struct Pair {
-    given: PolicyId,
-    own: PolicyId,
-    who: String,
-}
-
-/// All pairs.
-fn pairs(directory: &Directory<'_>, holders: &IndexVec<Holder>) -> Vec<Pair> {
-    let of = |places: &[AssignedBy]| -> Vec<PolicyId> {
-        let policies = places.iter().flat_map(|place| place.policies.clone());
-        policies.collect()
-    };
-    let mut found = Vec::new();
-    for ((mount, mapped), brought) in at_mounts(directory, holders) {
-        let roles = directory.given_at(mount.as_ref(), mapped).into_iter();
-        let roles: Vec<AssignedBy> = roles.map(|(role, _)| role).collect();
-        for (own, entity) in brought {
-            for (given, own) in of(&roles)
-                .iter()
-                .flat_map(|given| of(&own).into_iter().map(move |own| (given, own)))
-            {
-                found.push(Pair {
-                    given: given.clone(),
-                    own,
-                    who: entity.name.clone(),
-                });
-            }
-        }
-    }
-    found
-}
-
-/// A list that was not compared with any that somebody was seen with, as it is in force today.
-pub struct Unseen {
-    /// Who may have it, and by which role.
-    pub name: String,
-    /// Its policies, ascending.
-    pub policies: Vec<PolicyNumber>,
-    /// What templates are filled from.
-    pub identity: Identity,
-    /// The compiled list.
-    pub acl: Acl,
-}
-
-/// The lists that nobody has who was seen.
-pub(super) fn uncompared(
-    lists: &[MayHave],
-    (policies, by_name): (&Table, &ByName<'_>),
-    sets: &IndexVec<AccessSet>,
-    (profile, now): (Profile, Option<i64>),
-) -> Vec<Unseen> {
-    let compared: BTreeSet<&[PolicyNumber]> = sets.iter().map(|set| set.policies.as_slice()).collect();
-    let is_own = |n: &PolicyNumber| policies[*n].stanzas.iter().any(|stanza| stanza.templated);
-    let mut found: BTreeMap<(Vec<PolicyNumber>, Option<&str>), &MayHave> = BTreeMap::new();
-    for one in lists {
-        let numbers = one
-            .policies
-            .iter()
-            .filter_map(|id| by_name.find(&id.namespace, &id.name));
-        let numbers: BTreeSet<PolicyNumber> = numbers.collect();
-        let numbers: Vec<PolicyNumber> = numbers.into_iter().collect();
-        // Templates are filled for each anew.
-        let own = numbers.iter().any(is_own).then_some(one.name.as_str());
-        if own.is_some() || !compared.contains(numbers.as_slice()) {
-            found.entry((numbers, own)).or_insert(one);
-        }
-    }
-    let found: Vec<(Vec<PolicyNumber>, &MayHave)> =
-        found.into_iter().map(|((numbers, _), one)| (numbers, one)).collect();
-    let compiled = found.into_par_iter().map(|(numbers, one)| Unseen {
-        name: one.name.clone(),
-        acl: Acl::compile(profile, &policies.listed(&numbers), &one.identity, now),
-        policies: numbers,
-        identity: one.identity.clone(),
-    });
-    compiled.collect()
-}
-
-/// The stanzas of lists of which not all was read: nobody knows what they hide there.
-pub(super) fn beside_unread(lists: &[MayHave], (policies, by_name): (&Table, &ByName<'_>)) -> Kept {
-    let mut kept = Kept::new();
-    for one in lists {
-        let number = |id: &PolicyId| by_name.find(&id.namespace, &id.name);
-        let may_exist = |id: &&PolicyId| number(id).is_none() && !id.is_fixed() && !by_name.is_nowhere(id);
-        let Some(unread) = one.policies.iter().find(may_exist) else {
-            continue;
-        };
-        // Of `default`, which everybody has, nothing is taken anyway.
-        let read = one.policies.iter().filter(|id| !id.is_default()).filter_map(number);
-        for id in read.flat_map(|p| policies.stanzas_of(p)) {
-            kept.entry(id).or_insert_with(|| {
-                Arc::from(format!(
-                    "{} has it together with policy `{unread}`, which was not read",
-                    one.name
-                ))
-            });
-        }
-    }
-    kept
-}
-
-/// The stanzas that stay because of what may come together, where there are too many lists.
-pub(super) fn kept(
-    directory: &Directory<'_>,
-    holders: &IndexVec<Holder>,
-    (policies, by_name): (&Table, &ByName<'_>),
-) -> Kept {
-    let mut patterns: HashMap<PolicyNumber, Arc<[Stanza]>> = HashMap::new();
-    let mut of = |policy: PolicyNumber| -> Arc<[Stanza]> {
-        let all = patterns.entry(policy).or_insert_with(|| stanzas(policies, policy));
-        Arc::clone(all)
-    };
-    let binds = |id: StanzaIdx<Policy>| {
-        let stanza = &policies[id];
-        stanza.capability_set().contains(Capability::Deny) || stanza.constraints != Constraints::default()
-    };
-    let mut kept = Kept::new();
-    let mut looked_at: BTreeSet<(Option<PolicyNumber>, Option<PolicyNumber>)> = BTreeSet::new();
-    for Pair { given, own, who } in pairs(directory, holders) {
-        let number = |id: &PolicyId| by_name.find(&id.namespace, &id.name);
-        let (one, other) = (number(&given), number(&own));
-        if one == other || !looked_at.insert((one, other)) || by_name.is_nowhere(&given) || by_name.is_nowhere(&own) {
-            continue;
-        }
-        // Of what was not read nobody knows what it is about.
-        let meeting: BTreeSet<StanzaIdx<Policy>> = match (one, other) {
-            (Some(one), Some(other)) => meeting(&of(one), &of(other), binds),
-            (Some(read), None) | (None, Some(read)) => policies.stanzas_of(read).collect(),
-            (None, None) => continue,
-        };
-        for stanza in meeting {
-            let beside = if Some(stanza.policy()) == one { &own } else { &given };
-            kept.entry(stanza).or_insert_with(|| {
-                Arc::from(format!(
-                    "`{who}`, who was not seen, may have it together with policy `{beside}`, as nobody was seen to, and which of both decides a path would change"
-                ))
-            });
-        }
-    }
-    kept
-}
+/// What gives an entity what it has by itself, with who has that; by where they may log in, and whether it is known as which user, so
+/// that only groups of the method are open.
+type Brought<'a> = BTreeMap<(Option<MountId>, bool), BTreeMap<Vec<AssignedBy>, &'a DeployedEntity>>;
 
 /// The entities that have something of their own, by where they may log in by other roles than those that they were seen with.
 fn at_mounts<'a>(directory: &Directory<'a>, holders: &IndexVec<Holder>) -> Brought<'a> {
@@ -381,6 +343,66 @@ fn at_mounts<'a>(directory: &Directory<'a>, holders: &IndexVec<Holder>) -> Broug
     }
     found
 }
+
+/// The lists that nobody has who was seen, compiled.
+fn uncompared(
+    lists: &[MayHave],
+    (policies, by_name): Read<'_>,
+    sets: &IndexVec<AccessSet>,
+    (profile, now): (Profile, Option<i64>),
+) -> Vec<List> {
+    let compared: BTreeSet<&[PolicyNumber]> = sets.iter().map(|set| set.policies.as_slice()).collect();
+    let is_own = |n: &PolicyNumber| policies[*n].stanzas.iter().any(|stanza| stanza.templated);
+    let mut found: BTreeMap<(Vec<PolicyNumber>, Option<&str>), &MayHave> = BTreeMap::new();
+    for one in lists {
+        let numbers = one.policies.iter().filter_map(|id| by_name.of(id));
+        let numbers: BTreeSet<PolicyNumber> = numbers.collect();
+        let numbers: Vec<PolicyNumber> = numbers.into_iter().collect();
+        // Templates are filled for each anew.
+        let own = numbers.iter().any(is_own).then_some(one.name.as_str());
+        if own.is_some() || !compared.contains(numbers.as_slice()) {
+            found.entry((numbers, own)).or_insert(one);
+        }
+    }
+    let found: Vec<(Vec<PolicyNumber>, &MayHave)> =
+        found.into_iter().map(|((numbers, _), one)| (numbers, one)).collect();
+    let compiled = found.into_par_iter().map(|(numbers, one)| List {
+        name: one.name.clone(),
+        acl: Acl::compile(profile, &policies.listed(&numbers), &one.identity, now),
+        policies: numbers,
+        identity: one.identity.clone(),
+    });
+    compiled.collect()
+}
+
+/// The stanzas of lists of which not all was read: nobody knows what they hide there.
+fn beside_unread(lists: &[MayHave], (policies, by_name): Read<'_>) -> Kept {
+    let mut kept = Kept::new();
+    for one in lists {
+        let may_exist = |id: &&PolicyId| by_name.of(id).is_none() && !id.is_fixed() && !by_name.is_nowhere(id);
+        let Some(unread) = one.policies.iter().find(may_exist) else {
+            continue;
+        };
+        // Of `default`, which everybody has, nothing is taken anyway.
+        let read = one
+            .policies
+            .iter()
+            .filter(|id| !id.is_default())
+            .filter_map(|id| by_name.of(id));
+        for id in read.flat_map(|p| policies.stanzas_of(p)) {
+            kept.entry(id).or_insert_with(|| {
+                Arc::from(format!(
+                    "{} has it together with policy `{unread}`, which was not read",
+                    one.name
+                ))
+            });
+        }
+    }
+    kept
+}
+
+/// A stanza with its pattern; none where it may match anything.
+type Stanza = (StanzaIdx<Policy>, Option<Pattern>);
 
 fn stanzas(policies: &Table, number: PolicyNumber) -> Arc<[Stanza]> {
     let namespace = &policies[number].namespace;
@@ -434,6 +456,7 @@ mod tests {
     use crate::policy::profile::Profile;
     use crate::policy::syntax;
     use crate::usage::Facts;
+    use serde_json::{Value, json};
 
     fn policy(name: &str, text: &str) -> Policy {
         syntax::parse(name, &format!("{name}.hcl"), text, &Profile::default().dialect()).unwrap()
@@ -443,7 +466,7 @@ mod tests {
 
     /// `app` hides a part of `global` where both come together: a role gives the one, a group the other.
     fn joined(alias: &str, mount: &str, read: &[&str]) -> Joined {
-        let deployment = serde_json::json!({
+        let deployment = json!({
             "auth_mounts": [
                 {"namespace": "", "path": "auth/approle/", "kind": "approle", "accessor": "a1", "kv_version": null, "description": ""},
                 {"namespace": "", "path": "auth/userpass/", "kind": "userpass", "accessor": "a2", "kv_version": null, "description": ""},
@@ -457,7 +480,12 @@ mod tests {
             "entities": [{"namespace": "", "id": "e1", "name": "one", "aliases": [{"id": "x", "name": alias, "mount_accessor": mount}]}],
             "groups": [{"namespace": "", "id": "g1", "name": "g", "policies": ["global"], "member_entities": ["e1"]}],
         });
-        let deployment: Deployment = serde_json::from_value(deployment).unwrap();
+        of(&deployment, read)
+    }
+
+    /// The policies that were read, joined with a deployment alone.
+    fn of(deployment: &Value, read: &[&str]) -> Joined {
+        let deployment: Deployment = serde_json::from_value(deployment.clone()).unwrap();
         let policies = [
             policy(
                 "app",
@@ -481,6 +509,11 @@ mod tests {
         })
     }
 
+    fn kept(joined: &Joined) -> Vec<String> {
+        let paths = joined.kept.keys().map(|&id| joined.policies[id].path.to_string());
+        paths.collect()
+    }
+
     fn lists(joined: &Joined) -> Vec<String> {
         let all = compared::lists(joined).filter(|one| one.name.contains("logs in by"));
         let named =
@@ -495,31 +528,46 @@ mod tests {
             assert!(
                 joined
                     .unseen
+                    .uncompared
                     .iter()
                     .any(|list| list.name.starts_with("one, ") && list.policies.len() == 3),
                 "{mount}"
             );
             assert!(joined.kept.is_empty(), "{mount}");
             assert!(lists(&joined).contains(&"app default global".to_owned()), "{mount}");
-            assert_eq!(joined.open_to.len(), 1, "{mount}");
+            assert_eq!(joined.unseen.open_to.len(), 1, "{mount}");
             assert_eq!(compared::left_out(&joined), None);
         }
     }
 
     #[test]
     fn what_may_come_beside_a_policy_that_was_not_read_stays() {
-        let kept = |alias: &str, mount: &str| {
-            let joined = joined(alias, mount, &["app", "default"]);
-            let paths = joined.kept.keys().map(|&id| joined.policies[id].path.to_string());
-            paths.collect::<Vec<_>>()
-        };
+        let kept = |alias: &str, mount: &str| kept(&joined(alias, mount, &["app", "default"]));
         assert!(kept("a-role-id", "a1").contains(&"kv/s".to_owned()));
         assert!(kept("ann", "a2").is_empty());
     }
 
     #[test]
+    fn where_the_lists_are_too_many_what_is_about_the_same_paths_stays() {
+        let many = |item: &dyn Fn(u32) -> Value| (0..130).map(item).collect::<Vec<_>>();
+        let deployment = json!({
+            "auth_mounts": [{"namespace": "", "path": "auth/kubernetes/", "kind": "kubernetes", "accessor": "a1", "kv_version": null, "description": ""}],
+            "roles": many(&|n| json!({"namespace": "", "mount": "auth/kubernetes/", "kind": "kubernetes", "item": "role", "name": format!("r{n}"), "policies": ["app"]})),
+            "groups": many(&|n| json!({"namespace": "", "id": format!("g{n}"), "name": format!("g{n}"), "policies": ["global"], "member_entities": [format!("e{n}")]})),
+            "entities": many(&|n| json!({"namespace": "", "id": format!("e{n}"), "name": format!("e{n}"), "aliases": [{"id": format!("x{n}"), "name": format!("sa{n}"), "mount_accessor": "a1"}]})),
+        });
+        let joined = of(&deployment, &ALL);
+        assert_eq!(joined.unseen.lists.len(), super::MOST_LISTS);
+        assert_eq!(joined.unseen.more, 130 + 130 * 130 - super::MOST_LISTS);
+        assert_eq!(kept(&joined), ["kv/s", "kv/*"], "and not `x`");
+        assert!(compared::left_out(&joined).is_some());
+        // Of what was not read nobody knows what it is about.
+        assert_eq!(kept(&of(&deployment, &["app", "default"])), ["kv/s", "x"]);
+    }
+
+    #[test]
     fn what_is_known_to_come_together_is_no_open_list() {
         let joined = joined("ann", "a2", &ALL);
-        assert!(joined.unseen.is_empty() && joined.open_to.is_empty());
+        assert!(joined.unseen.uncompared.is_empty() && joined.unseen.open_to.is_empty());
     }
 }

@@ -63,7 +63,7 @@ impl<'p> Known<'p> {
                 "policy `{missing}` of `{name}` was not read: the answer leaves it out"
             ));
         }
-        if let Some(method) = self.joined.open_to.get(&number) {
+        if let Some(method) = self.joined.unseen.open_to.get(&number) {
             talk.warn(&format!(
                 "by which role or group of {method} `{name}` logs in is not known, and the answer leaves out what that gives: name it with `--role`, or give logs with a login of it"
             ));

@@ -166,7 +166,7 @@ fn of_places(joined: &Joined, scheme: &Scheme) -> Result<Vec<Assignment>, Logins
         return Err(concerned);
     }
     let lists = BTreeMap::from_iter(all.iter().copied().zip(today.iter().zip(&found.lists)));
-    let gaining = Unseen::new(joined, scheme, lists).gaining();
+    let gaining = Coming::new(joined, scheme, lists).gaining();
     if !gaining.is_empty() {
         let by_one = |login: &&Login| places.of(login).any(|(_, place)| gaining.contains(place));
         let concerned = joined.logins.iter().filter(by_one);
@@ -191,14 +191,14 @@ fn of_places(joined: &Joined, scheme: &Scheme) -> Result<Vec<Assignment>, Logins
 type Change<'a> = (&'a BTreeSet<PolicyId>, &'a BTreeSet<PolicyId>);
 
 /// Lists that somebody may have whom nobody saw, as they come of the changed ones.
-struct Unseen<'a> {
+struct Coming<'a> {
     joined: &'a Joined,
     lists: BTreeMap<&'a AssignedBy, Change<'a>>,
     today: HashMap<PolicyId, &'a Policy>,
     proposed: HashMap<PolicyId, &'a Policy>,
 }
 
-impl<'a> Unseen<'a> {
+impl<'a> Coming<'a> {
     fn new(joined: &'a Joined, scheme: &'a Scheme, lists: BTreeMap<&'a AssignedBy, Change<'a>>) -> Self {
         let by_id = |policy: &'a Policy| (policy.id(), policy);
         Self {
@@ -216,12 +216,12 @@ impl<'a> Unseen<'a> {
     /// The places that together would give somebody more, before all of them are changed or after; all that change where there are
     /// too many lists to look at each.
     fn gaining(&self) -> BTreeSet<&'a AssignedBy> {
-        let (all, more) = &self.joined.may_have;
-        if *more > 0 {
+        let unseen = &self.joined.unseen;
+        if unseen.more > 0 {
             return self.lists.keys().copied().filter(|place| self.changes(place)).collect();
         }
         let gains = |one: &&MayHave| one.places.iter().any(|place| self.changes(place)) && self.gains(one);
-        let gaining: Vec<&MayHave> = all.par_iter().filter(gains).collect();
+        let gaining: Vec<&MayHave> = unseen.lists.par_iter().filter(gains).collect();
         let places = gaining.into_iter().flat_map(|one| &one.places);
         let known = places.filter_map(|place| self.lists.get_key_value(place));
         known.map(|(place, _)| *place).collect()

@@ -84,7 +84,7 @@ pub(super) fn settle(joined: &Joined, options: &Options<'_>, ladders: &Ladders) 
         }
     }
     let mut unseen_of: IndexVec<Policy, Vec<usize>> = joined.policies.map(|_| Vec::new());
-    for (n, list) in joined.unseen.iter().enumerate() {
+    for (n, list) in joined.unseen.uncompared.iter().enumerate() {
         for &p in &list.policies {
             unseen_of[p].push(n);
         }
@@ -194,7 +194,7 @@ impl<'a> Work<'a> {
     /// Steps back until the proof holds, and until nobody who may log in unseen has more than today.
     fn repair(&mut self) {
         let mut concerned: Option<BTreeSet<SetId>> = None;
-        let mut left: BTreeSet<usize> = (0..self.joined.unseen.len()).collect();
+        let mut left: BTreeSet<usize> = (0..self.joined.unseen.uncompared.len()).collect();
         loop {
             self.repair_seen(concerned);
             let gaining: Vec<(usize, Gain)> = left
@@ -230,7 +230,7 @@ impl<'a> Work<'a> {
                 }
                 moved.insert(id.policy());
             }
-            if let (true, Some(list)) = (blamed.is_empty(), self.joined.unseen.get(*n)) {
+            if let (true, Some(list)) = (blamed.is_empty(), self.joined.unseen.uncompared.get(*n)) {
                 for &p in &list.policies {
                     self.hold(p, &gain.reason);
                     moved.insert(p);
@@ -410,7 +410,7 @@ impl<'a> Work<'a> {
             if self.drafts.iter().all(|d| !d.changed) {
                 return (proof, scheme, Vec::new());
             }
-            let lists = 0..self.joined.unseen.len();
+            let lists = 0..self.joined.unseen.uncompared.len();
             let gains = |n: usize| unseen::gain(self.joined, n, &|p| &self.drafts[p]).is_some();
             if !failures.is_empty() || lists.into_par_iter().any(gains) {
                 for p in self.joined.policies.ids() {

@@ -18,7 +18,7 @@ pub(super) struct Gain {
 
 /// What a list would gain by these drafts.
 pub(super) fn gain<'d>(joined: &Joined, list: usize, draft: &impl Fn(PolicyNumber) -> &'d Draft) -> Option<Gain> {
-    let one = joined.unseen.get(list)?;
+    let one = joined.unseen.uncompared.get(list)?;
     if one.policies.iter().all(|&p| !draft(p).changed) {
         return None;
     }
@@ -42,7 +42,7 @@ pub(super) fn gain<'d>(joined: &Joined, list: usize, draft: &impl Fn(PolicyNumbe
 
 /// The stanzas that may be to blame: first those that decide the request today, then all of the list.
 pub(super) fn suspects(joined: &Joined, list: usize, gain: &Gain) -> Vec<Vec<StanzaId>> {
-    let Some(one) = joined.unseen.get(list) else {
+    let Some(one) = joined.unseen.uncompared.get(list) else {
         return Vec::new();
     };
     let request = gain.request.as_ref();
