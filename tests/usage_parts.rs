@@ -360,7 +360,7 @@ fn acme() -> Usage {
 fn asked(usage: &Usage, by: &[&str], condition: Option<&str>, sort: &[&str], top: Option<usize>) -> Vec<String> {
     let words = |words: &[&str]| -> Vec<String> { words.iter().map(ToString::to_string).collect() };
     let question = Question::new(&words(by), condition, &words(sort), top, usage.coverage().last).unwrap();
-    let answer = answer(usage, &question).unwrap();
+    let answer = answer(&usage.demands(), &question).unwrap();
     let cell = |cells: &Cells, at: usize| match cells {
         Cells::Texts(texts) => texts[at].clone(),
         Cells::Counts(counts) => counts[at].to_string(),

@@ -74,11 +74,10 @@ fn ask(args: &UsageArgs, path: Option<&Path>, out: &mut dyn Write, talk: &Talk) 
     question(&args.by, None)?;
     let usage = read(args, talk)?;
     let coverage = usage.coverage();
-    let apart = told_apart(&args.by).filter(|_| {
-        let mut spaces = usage.demands().into_iter().map(|demand| demand.namespace);
-        let first = spaces.next();
-        spaces.any(|space| Some(&space) != first.as_ref())
-    });
+    let demands = usage.demands();
+    let first = demands.first().map(|demand| &demand.namespace);
+    let several = demands.iter().any(|demand| Some(&demand.namespace) != first);
+    let apart = told_apart(&args.by).filter(|_| several);
     if apart.is_some() {
         talk.note("there are requests to several namespaces: they are told apart by `namespace`");
     }
@@ -90,7 +89,7 @@ fn ask(args: &UsageArgs, path: Option<&Path>, out: &mut dyn Write, talk: &Talk) 
             "the condition looks back to {asked}, and what was read begins at {first}: what was before that is not known"
         ));
     }
-    let answer = answer::answer(&usage, &question).map_err(|e| failed(StoreError::Frame(e)))?;
+    let answer = answer::answer(&demands, &question).map_err(|e| failed(StoreError::Frame(e)))?;
     if answer.height < answer.found {
         talk.note(&format!("the first {} of {} rows", answer.height, answer.found));
     }

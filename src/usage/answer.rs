@@ -5,7 +5,6 @@ use super::coverage::timestamp;
 use super::demand::{Demand, Principal};
 use super::frame::FrameError;
 use super::parquet;
-use super::part::Usage;
 use crate::vault::{Capability, glob};
 use jiff::Timestamp;
 use polars::frame::group_by::GroupBy;
@@ -50,16 +49,15 @@ const DEMAND: &str = "#demand";
 ///
 /// # Errors
 /// When there is not enough memory for it.
-pub fn answer(usage: &Usage, question: &Question) -> Result<Answer, FrameError> {
-    let demands = usage.demands();
-    let (mut frame, people) = demands_frame(&demands)?;
+pub fn answer(demands: &[Demand], question: &Question) -> Result<Answer, FrameError> {
+    let (mut frame, people) = demands_frame(demands)?;
     if let Some(condition) = &question.demands {
         frame = frame.filter(&mask(&frame, condition)?)?;
     }
     if question.is_by_day() {
-        frame = each_day(&frame, &demands)?;
+        frame = each_day(&frame, demands)?;
     }
-    let mut groups = grouped(&frame, question, &demands, &people)?;
+    let mut groups = grouped(&frame, question, demands, &people)?;
     if let Some(condition) = &question.groups {
         groups = groups.filter(&mask(&groups, condition)?)?;
     }
