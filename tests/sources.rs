@@ -490,6 +490,7 @@ fn a_resource_of_a_plan_or_a_state_without_a_text_is_named() {
 {"type":"vault_policy","name":"a","provider":"provider[\"r/hashicorp/vault\"].team","instances":[{"attributes":{"name":"a","policy":"path \"a\" { capabilities = [\"read\"] }"}}]},
 {"type":"vault_policy","name":"b","provider":"provider[\"r/hashicorp/vault\"]","instances":[{"attributes":{"name":"b","policy":null}}]},
 {"type":"vault_generic_endpoint","name":"c","instances":[{"attributes":{"path":"sys/policies/acl/c","data_json":"{}"}}]},
+{"type":"vault_policy","name":"e","instances":[{}]},
 {"type":"vault_generic_endpoint","name":"d","instances":[{"attributes":{"path":"auth/userpass/users/d","data_json":"{}"}}]}]}"#;
     let folder = folder(&[("x.tfstate.json", state)]);
     let read = read(folder.path());
@@ -500,6 +501,7 @@ fn a_resource_of_a_plan_or_a_state_without_a_text_is_named() {
             "vault_policy.a: its namespace cannot be worked out: a state does not tell where its provider `team` writes",
             "vault_policy.b: its `policy` is no text",
             "vault_generic_endpoint.c: its `data_json` holds no text of a policy",
+            "vault_policy.e: it has no values",
         ]
     );
 }

@@ -55,8 +55,13 @@ fn plan(source: &Arc<SourceText>, root: &Node) -> Content {
         return content;
     };
     for resource in changes.items() {
-        let Some(change) = resource.get("change") else { continue };
         let Some(said) = Said::of(source, resource, PLAN) else {
+            continue;
+        };
+        let Some(change) = resource.get("change") else {
+            content
+                .unread
+                .push(said.problem("it does not say what changes".to_owned(), None));
             continue;
         };
         let base = providers.namespace(resource);
@@ -168,6 +173,12 @@ impl<'a> Said<'a> {
         let space = self.namespace(after, base).ok().filter(|_| field != "namespace");
         let id = space.zip(name).map(|(space, name)| (space.into(), name.into()));
         Err(self.problem(why, id))
+    }
+
+    /// The policy of a resource, as far as it has values.
+    fn of_values(&self, values: Option<&Node>, base: &Result<String, String>) -> Result<Option<Found>, Problem> {
+        let values = values.ok_or_else(|| self.problem("it has no values".to_owned(), None))?;
+        self.policy(values, base)
     }
 
     /// The policy of the values of a resource; none where it writes something else.
@@ -347,9 +358,8 @@ fn values(
     depth: usize,
 ) {
     for resource in module.get("resources").map(Node::items).unwrap_or_default() {
-        let said = Said::of(source, resource, fixed);
-        if let Some((said, values)) = said.zip(resource.get("values")) {
-            content.take(said.policy(values, base));
+        if let Some(said) = Said::of(source, resource, fixed) {
+            content.take(said.of_values(resource.get("values"), base));
         }
     }
     if depth < MAX_DEPTH {
@@ -372,9 +382,7 @@ fn state_file(source: &Arc<SourceText>, root: &Node) -> Content {
             None => Ok(String::new()),
         };
         for instance in resource.get("instances").map(Node::items).unwrap_or_default() {
-            if let Some(values) = instance.get("attributes") {
-                content.take(said.policy(values, &base));
-            }
+            content.take(said.of_values(instance.get("attributes"), &base));
         }
     }
     content
