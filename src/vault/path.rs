@@ -82,13 +82,18 @@ pub fn lets_in_below(rest: &str) -> bool {
     matches!(rest, "login" | "cel/login" | "oidc/callback" | "oidc/poll") || rest.starts_with("login/")
 }
 
+/// What stands before the query of an address, and whether there is one: a `?` with a `=` behind it.
+#[must_use]
+pub fn before_query(text: &str) -> (&str, bool) {
+    let query = text.split_once('?').filter(|(_, query)| query.contains('='));
+    query.map_or((text, false), |(path, _)| (path, true))
+}
+
 /// The path that somebody means who typed this: error messages and the API show paths with `/v1/` in front, or whole URLs, some with a
 /// query behind, none of which a policy has. Also whether it was otherwise than it stands now, a leading slash aside.
 #[must_use]
 pub fn as_typed(text: &str) -> (&str, bool) {
-    let text = text.trim();
-    let query = text.split_once('?').filter(|(_, query)| query.contains('='));
-    let (text, asked) = query.map_or((text, false), |(path, _)| (path, true));
+    let (text, asked) = before_query(text.trim());
     let of_url = ["https://", "http://"]
         .iter()
         .find_map(|scheme| text.strip_prefix(scheme))

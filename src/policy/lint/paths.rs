@@ -50,14 +50,13 @@ pub(super) fn check(policies: &[Policy], context: &Context, warnings: &mut Vec<W
 /// Why no request has the path, and what to write.
 fn never(stanza: &Stanza, context: &Context) -> Option<(&'static str, String)> {
     let written = &*stanza.path;
-    let (meant, of_the_api) = path::as_typed(written);
+    let (before, has_query) = path::before_query(written);
+    let (meant, of_the_api) = path::as_typed(before);
     // A mount may be called `v1`, where somebody says so.
     let v1_is_mounted = context.mounts.iter().any(|m| m.path.ends_with("v1/"));
     if of_the_api && !v1_is_mounted {
         let what = if written.contains("://") {
             "it is an address; policies name what follows `/v1/` in it"
-        } else if written.contains('?') {
-            "what stands behind a `?` belongs to the address of the API, and not to the path"
         } else {
             "`v1/` belongs to the address of the API, and not to the path"
         };
@@ -82,9 +81,7 @@ fn never(stanza: &Stanza, context: &Context) -> Option<(&'static str, String)> {
             format!("`{open}` is a character like others to the server: render the file first, then write the policy"),
         ));
     }
-    if let Some((before, query)) = written.split_once('?')
-        && query.contains('=')
-    {
+    if has_query {
         return Some((
             "what follows `?` in an address is no part of the path",
             format!("write `{before}`"),
