@@ -123,13 +123,13 @@ impl Holder {
         format!("{}:{}", self.principal.kind, self.principal.id)
     }
 
-    /// The human's word, or the key where there is none.
+    /// The human's word, or the key where there is none. A root token is called like any token of no name, and is told from those.
     #[must_use]
     pub fn display(&self) -> &str {
-        if self.principal.name.is_empty() {
-            &self.principal.id
-        } else {
-            &self.principal.name
+        match (self.principal.kind, &*self.principal.name) {
+            (PrincipalKind::Root, "" | "root" | "token") => "root token",
+            (_, "") => &self.principal.id,
+            (_, name) => name,
         }
     }
 }

@@ -6,14 +6,15 @@ use super::digest;
 use super::escape::svg;
 use crate::advice::{FrontierPoint, HistoryPoint, PrincipalView, Severity};
 
-const NAME_CHARS: usize = 26;
+/// What a name has room for, and what it has on a narrow screen, where letters are larger beside the plot.
+const NAME_CHARS: [(&str, usize); 2] = [("name", 26), ("name brief", 18)];
 
 /// Text cut to what a label has room for.
-fn short(text: &str) -> String {
-    if text.chars().count() <= NAME_CHARS {
+fn short(text: &str, most: usize) -> String {
+    if text.chars().count() <= most {
         return text.to_owned();
     }
-    let mut out: String = text.chars().take(NAME_CHARS - 1).collect();
+    let mut out: String = text.chars().take(most.saturating_sub(1)).collect();
     out.push('…');
     out
 }
@@ -30,7 +31,12 @@ pub fn dumbbell(principals: &[PrincipalView], most: usize) -> String {
     let (left, right, row, top) = (190.0, 600.0, 25.0, 8.0);
     let height = top + row * length(rows.len()) + 26.0;
     let x = |score: f64| left + (right - left) * score.clamp(0.0, 100.0) / 100.0;
-    let mut out = open(640.0, height, "Risk of the riskiest principals, today and as proposed");
+    let mut out = open(
+        "plot people",
+        656.0,
+        height,
+        "Risk of the riskiest principals, today and as proposed",
+    );
     for tick in [0.0, 25.0, 50.0, 75.0, 100.0] {
         let at = x(tick);
         let _ = write!(
@@ -53,14 +59,16 @@ pub fn dumbbell(principals: &[PrincipalView], most: usize) -> String {
             ),
             None => format!("{}: {} today", principal.name, digest::decimal(principal.risk.score)),
         };
-        let _ = write!(
-            out,
-            "<g><title>{}</title><text class=\"name\" x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
-            svg(&words),
-            left - 14.0,
-            y + 4.0,
-            svg(&short(&principal.name)),
-        );
+        let _ = write!(out, "<g><title>{}</title>", svg(&words),);
+        for (class, most) in NAME_CHARS {
+            let _ = write!(
+                out,
+                "<text class=\"{class}\" x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
+                left - 14.0,
+                y + 4.0,
+                svg(&short(&principal.name, most)),
+            );
+        }
         if let Some(after) = after {
             let _ = write!(
                 out,
@@ -112,7 +120,7 @@ pub fn histogram(principals: &[PrincipalView]) -> String {
     let most = before.iter().chain(&after).copied().fold(1.0, f64::max);
     let (left, width, bottom, tall) = (14.0, 392.0, 312.0, 270.0);
     let step = width / length(BINS);
-    let mut out = open(420.0, 340.0, "Principals by risk, today and as proposed");
+    let mut out = open("plot", 420.0, 340.0, "Principals by risk, today and as proposed");
     let _ = write!(
         out,
         "<line class=\"axis\" x1=\"{left}\" x2=\"{:.1}\" y1=\"{bottom}\" y2=\"{bottom}\"/>",
@@ -192,6 +200,7 @@ pub fn frontier(points: &[FrontierPoint]) -> String {
     let x = |point: &FrontierPoint| left + (right - left) * (size(point) - low) / (high - low);
     let y = |point: &FrontierPoint| bottom - (bottom - top) * point.open / most;
     let mut out = open(
+        "plot",
         530.0,
         290.0,
         "Weight of unused grants left, against expected wrong denials",
@@ -265,7 +274,7 @@ pub fn history(points: &[HistoryPoint]) -> String {
     let most = points.iter().map(|point| int_f64(point.excess)).fold(1.0, f64::max);
     let x = |point: &HistoryPoint| left + (right - left) * (seconds(point) - first) / (last - first).max(1.0);
     let y = |point: &HistoryPoint| bottom - (bottom - top) * int_f64(point.excess) / most;
-    let mut out = open(640.0, 150.0, "Granted and never used, run by run");
+    let mut out = open("plot", 640.0, 150.0, "Granted and never used, run by run");
     grid(&mut out, (left, right), (top, bottom), most);
     let line: Vec<String> = points
         .iter()
@@ -372,9 +381,9 @@ fn grid(out: &mut String, (left, right): (f64, f64), (top, bottom): (f64, f64), 
     }
 }
 
-fn open(width: f64, height: f64, label: &str) -> String {
+fn open(class: &str, width: f64, height: f64, label: &str) -> String {
     format!(
-        "<svg class=\"plot\" viewBox=\"0 0 {width} {height}\" role=\"img\" aria-label=\"{}\">",
+        "<svg class=\"{class}\" viewBox=\"0 0 {width} {height}\" role=\"img\" aria-label=\"{}\">",
         svg(label)
     )
 }

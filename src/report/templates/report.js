@@ -501,12 +501,12 @@
   function drawDumbbell(people) {
     const all = people.slice(0, 12), left = 190, top = 8, row = 25, height = top + row * all.length + 26;
     const x = (score) => left + 4.1 * Math.min(100, Math.max(0, score));
-    return shape("svg", { class: "plot", viewBox: `0 0 640 ${height}`, role: "img", "aria-label": `Risk of the riskiest principals of ${scope}, today and as proposed` },
+    return shape("svg", { class: "plot people", viewBox: `0 0 656 ${height}`, role: "img", "aria-label": `Risk of the riskiest principals of ${scope}, today and as proposed` },
       ...[0, 25, 50, 75, 100].flatMap((tick) => [shape("line", { class: "grid", x1: x(tick), x2: x(tick), y1: top, y2: height - 22 }), label(x(tick), height - 6, tick, inMiddle)]),
       ...all.map((p, at) => {
         const y = top + row * (at + 0.5), name = [...p.name];
         return shape("g", {}, shape("title", {}, p.after === null ? `${p.name}: ${p.risk} today` : `${p.name}: ${p.risk} today, ${p.after} proposed`),
-          label(left - 14, y + 4, name.length > 26 ? name.slice(0, 25).join("") + "…" : p.name, { class: "name", ...atRight }),
+          ...[["name", 26], ["name brief", 18]].map(([kind, most]) => label(left - 14, y + 4, name.length > most ? name.slice(0, most - 1).join("") + "…" : p.name, { class: kind, ...atRight })),
           ...(p.after === null ? [] : [shape("line", { class: "link", x1: x(p.after), x2: x(p.risk), y1: y, y2: y })]),
           shape("circle", { class: "before", cx: x(p.risk), cy: y, r: 5.5 }),
           ...(p.after === null ? [] : [shape("circle", { class: "after", cx: x(p.after), cy: y, r: 5.5 })]),
