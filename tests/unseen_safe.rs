@@ -1,5 +1,7 @@
 //! The promise over logins that nobody saw: an entity may log in by any role of the auth method of its alias, and has the policies of
-//! its groups besides. Whatever is proposed, no such list gives more than before, and nobody who was seen loses what they used.
+//! its groups besides. Whatever is proposed, no such list gives more than before, in the end and after each step on the way, and nobody
+//! who was seen loses what they used. Whoever may choose what a token that they make has, by a token role or of what they have, can choose
+//! nothing that gives more than before: no policy does by itself, and none that is new is called as the pattern of a token role says.
 //!
 //! `PROPTEST_CASES=20000 cargo test --test unseen_safe` looks at more deployments.
 
@@ -19,7 +21,7 @@ use proptest::sample::select;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
-use vault_advisor::advice::{Advice, Proposal};
+use vault_advisor::advice::{Advice, Proposal, Step, Text};
 use vault_advisor::deployment::Deployment;
 use vault_advisor::policy::acl::Acl;
 use vault_advisor::policy::compare;
@@ -27,7 +29,7 @@ use vault_advisor::policy::model::Policy;
 use vault_advisor::policy::profile::Profile;
 use vault_advisor::policy::syntax;
 use vault_advisor::policy::template::Identity;
-use vault_advisor::vault::Operation;
+use vault_advisor::vault::{Operation, glob};
 
 const PROFILE: Profile = Profile::Vault203;
 const PATHS: [&str; 8] = ["kv/*", "kv/x", "kv/x/*", "kv/+", "kv/+/y", "kv/y*", "kv/x/y", "tr/*"];
@@ -52,6 +54,8 @@ struct World {
     roles: Vec<BTreeSet<usize>>,
     groups: Vec<BTreeSet<usize>>,
     people: Vec<Person>,
+    /// The policies that tokens of a token role may have.
+    handed_out: &'static str,
 }
 
 fn world() -> impl Strategy<Value = World> {
@@ -73,14 +77,21 @@ fn world() -> impl Strategy<Value = World> {
         seen,
         asked,
     });
-    (vec(policy, POLICIES), vec(list(), 3), vec(list(), 2), vec(person, 2..5)).prop_map(
-        |(policies, roles, groups, people)| World {
+    let handed_out = select(&["ci", "kv-*", "*-read", "*"][..]);
+    (
+        vec(policy, POLICIES),
+        vec(list(), 3),
+        vec(list(), 2),
+        vec(person, 2..5),
+        handed_out,
+    )
+        .prop_map(|(policies, roles, groups, people, handed_out)| World {
             policies,
             roles,
             groups,
             people,
-        },
-    )
+            handed_out,
+        })
 }
 
 /// Where policies come from: which each role, group and entity gives.
@@ -141,6 +152,7 @@ impl World {
 
     fn deployment(&self) -> Deployment {
         let mount = json!({"namespace": "", "path": "auth/kubernetes/", "kind": "kubernetes", "accessor": "a1", "kv_version": null, "description": ""});
+        let token_role = json!({"namespace": "", "mount": "auth/token/", "kind": "token", "item": "role", "name": "ci", "policies": [], "allowed_policies": [self.handed_out]});
         let role = |(n, list)| json!({"namespace": "", "mount": "auth/kubernetes/", "kind": "kubernetes", "item": "role", "name": format!("r{n}"), "policies": names(list), "no_default_policy": true});
         let group = |(n, list)| {
             let members = self
@@ -156,7 +168,7 @@ impl World {
         };
         serde_json::from_value(json!({
             "auth_mounts": [mount],
-            "roles": self.roles.iter().enumerate().map(role).collect::<Vec<_>>(),
+            "roles": self.roles.iter().enumerate().map(role).chain([token_role]).collect::<Vec<_>>(),
             "groups": self.groups.iter().enumerate().map(group).collect::<Vec<_>>(),
             "entities": self.people.iter().enumerate().map(person).collect::<Vec<_>>(),
             "lists_entities": true,
@@ -223,8 +235,43 @@ fn acl(policies: &[Policy], held: &BTreeSet<String>) -> Acl {
     Acl::compile(PROFILE, &chosen, &Identity::default(), None)
 }
 
+/// Policies and lists as they are at some time.
+type State = (Vec<Policy>, Lists);
+
+/// What is in force after each step of a proposal; the last is the end.
+fn on_the_way(world: &World, proposal: &Proposal) -> Vec<State> {
+    let mut policies: BTreeMap<String, Policy> = world
+        .policies()
+        .into_iter()
+        .map(|policy| (policy.name.to_string(), policy))
+        .collect();
+    let mut lists = world.lists();
+    let mut states = Vec::new();
+    for step in proposal.waves.iter().flat_map(|wave| &wave.steps) {
+        match step {
+            Step::Policy { policy, to, .. } => {
+                let one = &proposal.policies[*policy];
+                let text = match to {
+                    Text::Between(text) => Some(&**text),
+                    Text::Proposed => one.text.as_deref(),
+                };
+                match text {
+                    Some(text) => drop(policies.insert(one.name.clone(), parsed(&one.name, text))),
+                    None => drop(policies.remove(&one.name)),
+                }
+            }
+            Step::Holder { assignment, to } => {
+                let one = &proposal.assignments[*assignment];
+                lists.0.insert(one.id.clone(), to.iter().cloned().collect());
+            }
+        }
+        states.push((policies.values().cloned().collect(), lists.clone()));
+    }
+    states
+}
+
 /// Policies and lists once a proposal is in force.
-fn after(world: &World, proposal: &Proposal) -> (Vec<Policy>, Lists) {
+fn after(world: &World, proposal: &Proposal) -> State {
     let proposed = proposal.policies.iter();
     let policies = proposed.filter_map(|policy| Some(parsed(&policy.name, policy.text.as_deref()?)));
     let mut lists = world.lists();
@@ -234,34 +281,46 @@ fn after(world: &World, proposal: &Proposal) -> (Vec<Policy>, Lists) {
     (policies.collect(), lists)
 }
 
+/// What somebody has more than today by a login of any entity by any role, or by a token with one policy.
+fn gained(world: &World, (new, lists): &State) -> Option<String> {
+    let (old, today) = (world.policies(), world.lists());
+    let gained = |before: &BTreeSet<String>, after: &BTreeSet<String>| {
+        let found = compare::compare(&acl(&old, before), &acl(new, after));
+        found.gained.first().map(|gained| format!("{:?}", gained.asked))
+    };
+    let logins = (0..world.people.len()).flat_map(|person| (0..world.roles.len()).map(move |role| (person, role)));
+    let mut by_login = logins.filter_map(|(person, role)| {
+        let more = gained(&today.of(world, person, role), &lists.of(world, person, role))?;
+        let seen = world.people[person].seen;
+        Some(format!("e{person} (seen {seen:?}) by r{role} gains {more}\n{lists:?}"))
+    });
+    let alone = (0..POLICIES).map(|n| BTreeSet::from([format!("p{n}")]));
+    let mut alone = alone.filter_map(|one| Some(format!("{one:?} alone gains {}", gained(&one, &one)?)));
+    by_login.next().or_else(|| alone.next())
+}
+
 proptest! {
     #![proptest_config(advised::cases(200, 2000))]
 
     #[test]
     fn nobody_gains_by_a_login_that_nobody_saw(world in world()) {
         let advice = world.advise();
-        let (old, today) = (world.policies(), world.lists());
+        let known: BTreeSet<String> = (0..POLICIES).map(|n| format!("p{n}")).collect();
         for proposal in &advice.proposals {
             prop_assert!(proposal.proof.holds());
-            let (new, lists) = after(&world, proposal);
+            let end = after(&world, proposal);
             for (person, role, operation, path, allowed) in world.events() {
-                let still = acl(&new, &lists.of(&world, person, role)).check(operation, path).allowed;
+                let still = acl(&end.0, &end.1.of(&world, person, role)).check(operation, path).allowed;
                 prop_assert!(still || !allowed, "{}: e{person} by r{role} loses {operation} {path}", proposal.kind);
             }
-            for (person, one) in world.people.iter().enumerate() {
-                for role in 0..world.roles.len() {
-                    let before = acl(&old, &today.of(&world, person, role));
-                    let found = compare::compare(&before, &acl(&new, &lists.of(&world, person, role)));
-                    prop_assert!(
-                        found.gained.is_empty(),
-                        "{}: e{person} (seen {:?}) by r{role} gains {}\n{:?}",
-                        proposal.kind,
-                        one.seen,
-                        found.gained[0].asked,
-                        lists
-                    );
-                }
+            let way = on_the_way(&world, proposal);
+            for (n, state) in way.iter().chain([&end]).enumerate() {
+                let gained = gained(&world, state);
+                prop_assert!(gained.is_none(), "{}, step {n} of {}: {gained:?}\n{:?}", proposal.kind, way.len(), proposal.waves);
             }
+            let new = end.0.iter().map(|policy| &*policy.name).filter(|name| !known.contains(*name));
+            let meant: Vec<&str> = new.filter(|name| world.handed_out != "*" && glob::matches(world.handed_out, name)).collect();
+            prop_assert!(meant.is_empty(), "{}: a token role of {} hands out {meant:?}", proposal.kind, world.handed_out);
         }
     }
 }

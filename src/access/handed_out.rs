@@ -108,6 +108,14 @@ impl HandedOut {
         self.policies.mean(policy)
     }
 
+    /// Whether a token role hands out this policy by a pattern of names, but not all that there are.
+    #[must_use]
+    pub fn may_name(&self, policy: &PolicyId) -> bool {
+        let all = |pattern: &PolicyId| pattern.name.bytes().all(|c| c == b'*');
+        let mut patterns = self.policies.patterns.iter().filter(|pattern| !all(pattern));
+        patterns.any(|pattern| pattern.namespace == policy.namespace && glob::matches(&pattern.name, &policy.name))
+    }
+
     /// Whether somebody gets this policy who was not seen.
     #[must_use]
     pub fn gives_to_others(&self, policy: &PolicyId) -> bool {

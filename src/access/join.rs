@@ -304,11 +304,8 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
         by_name: &by_name,
         namespaces,
     });
-    let unseen = directory.as_ref().map(|directory| {
-        let read = (&policies, &by_name);
-        unseen::of(directory, &holders, read, &sets, (profile, now))
-    });
-    let (unseen, together) = unseen.unwrap_or_default();
+    let read = (&policies, &by_name);
+    let (unseen, together) = unseen::of(directory.as_ref(), &holders, read, &sets, (profile, now));
     let kept_for = together
         .keys()
         .flat_map(|id| held_by[id.policy()].iter().copied())

@@ -3,6 +3,10 @@
 //! most methods does not say by which role (that of AppRole is a role id, that of Kubernetes a service account), so any of its mount
 //! may be the one.
 //!
+//! Whoever makes a token from another, or by a token role, may choose which policies it has, and so may leave out one that hides a part
+//! of another. What a token of several policies may do is given by one of them, in the stanza that decides: so nobody who may choose has
+//! more than today if no policy by itself gives more.
+//!
 //! A proposal is compared on these lists too: whoever logs in so tomorrow has no more than today. Where they are too many for that, the
 //! stanzas of two policies that may come together and are about the same paths stay.
 
@@ -32,7 +36,7 @@ pub struct Unseen {
     pub lists: Vec<MayHave>,
     /// How many there are more, too many to look at each.
     pub more: usize,
-    /// Those of the lists that nobody has who was seen, as they are in force today.
+    /// Those of the lists that nobody has who was seen, as they are in force today; each policy by itself is one.
     pub uncompared: Vec<List>,
     /// Who may log in by roles or groups of an auth method that nobody was seen to use for it, with the method.
     pub open_to: BTreeMap<HolderId, String>,
@@ -53,14 +57,25 @@ pub struct MayHave {
 
 /// A list as it is in force today.
 pub struct List {
-    /// Who may have it, and by what.
-    pub name: String,
     /// Its policies, ascending.
     pub policies: Vec<PolicyNumber>,
-    /// What templates are filled from.
-    pub identity: Identity,
+    /// Who may have it, and by what, with what templates are filled from. It is the same for all of them today.
+    pub whose: Vec<(String, Identity)>,
+    /// Whether somebody was seen with it: then it is compared for others where a template is new in it.
+    pub seen: bool,
     /// The compiled list.
     pub acl: Acl,
+}
+
+impl List {
+    /// Those for whom the list has to be compared with what it becomes: with each where a template makes that each one's own.
+    pub fn compared_for(&self, becomes_templated: bool) -> &[(String, Identity)] {
+        match (becomes_templated, self.seen) {
+            (true, _) => &self.whose,
+            (false, true) => &[],
+            (false, false) => self.whose.get(..1).unwrap_or_default(),
+        }
+    }
 }
 
 /// What was read, to look policies up in.
@@ -68,7 +83,7 @@ type Read<'a> = (&'a Table, &'a ByName<'a>);
 
 /// What logins may bring by this deployment, and the stanzas that stay for it.
 pub(super) fn of(
-    directory: &Directory<'_>,
+    directory: Option<&Directory<'_>>,
     holders: &IndexVec<Holder>,
     read: Read<'_>,
     sets: &IndexVec<AccessSet>,
@@ -77,13 +92,27 @@ pub(super) fn of(
     let lists = Lists::of(directory, holders, read.1);
     let mut kept = lists.kept(read.0);
     kept.extend(beside_unread(&lists.all, read));
+    let alone: Vec<MayHave> = read.0.iter().map(alone).collect();
     let unseen = Unseen {
-        uncompared: uncompared(&lists.all, read, sets, (profile, now)),
+        uncompared: uncompared(lists.all.iter().chain(&alone), read, sets, (profile, now)),
         lists: lists.all,
         more: lists.more,
-        open_to: open_to(directory, holders),
+        open_to: directory
+            .map(|directory| open_to(directory, holders))
+            .unwrap_or_default(),
     };
     (unseen, kept)
+}
+
+/// What a token has that was made with this policy and no other.
+fn alone(policy: &Policy) -> MayHave {
+    let id = policy.id();
+    MayHave {
+        name: format!("a token with policy {id} alone"),
+        policies: vec![id],
+        places: Vec::new(),
+        identity: Identity::default(),
+    }
 }
 
 /// So many lists are looked at one by one.
@@ -101,7 +130,7 @@ struct Lists<'a> {
 }
 
 impl<'a> Lists<'a> {
-    fn of(directory: &Directory<'_>, holders: &IndexVec<Holder>, by_name: &'a ByName<'a>) -> Self {
+    fn of(directory: Option<&Directory<'_>>, holders: &IndexVec<Holder>, by_name: &'a ByName<'a>) -> Self {
         let mut lists = Self {
             all: Vec::new(),
             more: 0,
@@ -109,6 +138,8 @@ impl<'a> Lists<'a> {
             alone: BTreeMap::new(),
             by_name,
         };
+        // Without a deployment nothing is known of who may log in.
+        let Some(directory) = directory else { return lists };
         let all = directory.given_at(None, false);
         let taken = taken(directory, holders);
         for (role, default) in all.iter().filter(|(role, _)| !taken.contains(role)) {
@@ -344,33 +375,36 @@ fn at_mounts<'a>(directory: &Directory<'a>, holders: &IndexVec<Holder>) -> Broug
     found
 }
 
-/// The lists that nobody has who was seen, compiled.
-fn uncompared(
-    lists: &[MayHave],
+/// The lists as they are in force today: those that nobody has who was seen, and those that others have who were not.
+fn uncompared<'l>(
+    lists: impl Iterator<Item = &'l MayHave>,
     (policies, by_name): Read<'_>,
     sets: &IndexVec<AccessSet>,
     (profile, now): (Profile, Option<i64>),
 ) -> Vec<List> {
     let compared: BTreeSet<&[PolicyNumber]> = sets.iter().map(|set| set.policies.as_slice()).collect();
     let is_own = |n: &PolicyNumber| policies[*n].stanzas.iter().any(|stanza| stanza.templated);
-    let mut found: BTreeMap<(Vec<PolicyNumber>, Option<&str>), &MayHave> = BTreeMap::new();
+    let mut found: BTreeMap<(Vec<PolicyNumber>, Option<&str>), Vec<&MayHave>> = BTreeMap::new();
     for one in lists {
         let numbers = one.policies.iter().filter_map(|id| by_name.of(id));
         let numbers: BTreeSet<PolicyNumber> = numbers.collect();
         let numbers: Vec<PolicyNumber> = numbers.into_iter().collect();
         // Templates are filled for each anew.
         let own = numbers.iter().any(is_own).then_some(one.name.as_str());
-        if own.is_some() || !compared.contains(numbers.as_slice()) {
-            found.entry((numbers, own)).or_insert(one);
-        }
+        found.entry((numbers, own)).or_default().push(one);
     }
-    let found: Vec<(Vec<PolicyNumber>, &MayHave)> =
-        found.into_iter().map(|((numbers, _), one)| (numbers, one)).collect();
-    let compiled = found.into_par_iter().map(|(numbers, one)| List {
-        name: one.name.clone(),
-        acl: Acl::compile(profile, &policies.listed(&numbers), &one.identity, now),
-        policies: numbers,
-        identity: one.identity.clone(),
+    let found: Vec<_> = found.into_iter().collect();
+    let compiled = found.into_par_iter().filter_map(|((numbers, own), all)| {
+        let first = all.first()?;
+        Some(List {
+            acl: Acl::compile(profile, &policies.listed(&numbers), &first.identity, now),
+            seen: own.is_none() && compared.contains(numbers.as_slice()),
+            whose: all
+                .into_iter()
+                .map(|one| (one.name.clone(), one.identity.clone()))
+                .collect(),
+            policies: numbers,
+        })
     });
     compiled.collect()
 }
@@ -530,7 +564,7 @@ mod tests {
                     .unseen
                     .uncompared
                     .iter()
-                    .any(|list| list.name.starts_with("one, ") && list.policies.len() == 3),
+                    .any(|list| list.whose[0].0.starts_with("one, ") && list.policies.len() == 3),
                 "{mount}"
             );
             assert!(joined.kept.is_empty(), "{mount}");
@@ -568,6 +602,7 @@ mod tests {
     #[test]
     fn what_is_known_to_come_together_is_no_open_list() {
         let joined = joined("ann", "a2", &ALL);
-        assert!(joined.unseen.uncompared.is_empty() && joined.unseen.open_to.is_empty());
+        let alone = |list: &super::List| list.seen || list.policies.len() == 1;
+        assert!(joined.unseen.uncompared.iter().all(alone) && joined.unseen.open_to.is_empty());
     }
 }

@@ -1,22 +1,23 @@
 //! Orders of changes that are safe at every step.
 //!
 //! Policies change one after the other, and the world goes on between two writes. After each of them every combination of
-//! policies that occurs has to grant nothing beyond what it grants today, and everything that it is to grant in the end: both
+//! policies that occurs or may occur has to grant nothing beyond what it grants today, and everything that it is to grant in the end: both
 //! are proven by the same comparison as the proposal itself. A narrow stanza that hides a wide one of another policy must not
 //! go first, so the widest changes come first. Where that is not enough a policy goes by a text between the two, in which its
 //! wide stanzas are new and its narrow ones still old. Where nothing helps, a change has to be withdrawn.
 
 use super::proof;
-use crate::access::{HolderId, Joined, PolicyNumber, SetId};
+use crate::access::{Joined, PolicyNumber};
 use crate::index::IndexVec;
 use crate::policy::acl::Acl;
 use crate::policy::compare::{self, Verdict};
 use crate::policy::model::{Policy, Stanza};
 use crate::policy::pattern::Pattern;
 use crate::policy::syntax::{self, print};
+use crate::policy::template::Identity;
 use rayon::prelude::*;
 use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// How much work a comparison may take. Lists that differ in a few stanzas take a fraction of it.
 const BUDGET: u64 = 10_000_000;
@@ -71,14 +72,23 @@ pub fn order_from(joined: &Joined, base: &Base<'_>, moves: Vec<Move>) -> Order {
     Search::new(joined, base, moves, false).run()
 }
 
-/// A combination of policies of which more than one changes.
-struct Case {
-    set: SetId,
-    holder: HolderId,
+/// A combination of policies that changes: somebody was seen with it, or may have it.
+struct Case<'a> {
+    list: Listed<'a>,
     /// Those of its policies that change, as numbers of moves.
     moving: Vec<usize>,
-    /// The list in the end.
-    last: Acl,
+    /// The list in the end, where it was asked for.
+    last: OnceLock<Acl>,
+}
+
+/// A combination of policies.
+#[derive(Clone, Copy)]
+struct Listed<'a> {
+    policies: &'a [PolicyNumber],
+    /// From what templates are filled.
+    identity: &'a Identity,
+    /// The list as it is today.
+    today: &'a Acl,
 }
 
 struct Search<'a> {
@@ -92,7 +102,7 @@ struct Search<'a> {
     /// How many texts it had, the first one not counted.
     version: Vec<usize>,
     done: Vec<bool>,
-    cases: Vec<Case>,
+    cases: Vec<Case<'a>>,
     cases_of: Vec<Vec<usize>>,
     move_of: HashMap<PolicyNumber, usize>,
 }
@@ -131,56 +141,67 @@ impl<'a> Search<'a> {
         search
     }
 
-    /// With one policy that changes a combination is today's before, and the one proven afterwards.
-    fn find_cases(&self) -> Vec<Case> {
-        let mut wanted: Vec<(SetId, HolderId, Vec<usize>)> = Vec::new();
-        for (id, set) in self.joined.sets.numbered() {
-            let moving: Vec<usize> = set
-                .policies
-                .iter()
-                .filter_map(|p| self.move_of.get(p).copied())
-                .collect();
-            if moving.len() < 1 + usize::from(self.end_is_proven) {
-                continue;
-            }
-            let becomes_templated = moving.iter().filter_map(|&m| self.moves.get(m)?.to.as_ref());
-            let own = becomes_templated
-                .flat_map(|policy| &policy.stanzas)
-                .any(|stanza| stanza.templated);
-            let holders = set.holders.iter().copied();
-            if own {
-                wanted.extend(holders.map(|holder| (id, holder, moving.clone())));
-            } else {
-                wanted.extend(holders.take(1).map(|holder| (id, holder, moving.clone())));
-            }
+    fn find_cases(&self) -> Vec<Case<'a>> {
+        let joined = self.joined;
+        let mut wanted: Vec<(Listed<'a>, Vec<usize>)> = Vec::new();
+        for (id, set) in joined.sets.numbered() {
+            let (moving, own) = self.moving(&set.policies);
+            let holders = set.holders.iter().take(if own { usize::MAX } else { 1 });
+            wanted.extend(holders.map(|&holder| {
+                let list = Listed {
+                    policies: &set.policies,
+                    identity: proof::identity(joined, id, holder),
+                    today: &set.acl,
+                };
+                (list, moving.clone())
+            }));
         }
-        wanted
-            .into_par_iter()
-            .filter_map(|(set, holder, moving)| {
-                let last = self.list(set, holder, |m| self.moves.get(m).and_then(|change| change.to.as_ref()))?;
-                Some(Case {
-                    set,
-                    holder,
-                    moving,
-                    last,
-                })
-            })
-            .collect()
+        for list in &joined.unseen.uncompared {
+            let (moving, own) = self.moving(&list.policies);
+            wanted.extend(list.compared_for(own).iter().map(|(_, identity)| {
+                let list = Listed {
+                    policies: &list.policies,
+                    identity,
+                    today: &list.acl,
+                };
+                (list, moving.clone())
+            }));
+        }
+        let changing = wanted.into_iter().filter(|(_, moving)| !moving.is_empty());
+        let cases = changing.map(|(list, moving)| Case {
+            list,
+            moving,
+            last: OnceLock::new(),
+        });
+        cases.collect()
+    }
+
+    /// Those of these policies that change, and whether the list has a template in the end, so that it is each one's own.
+    fn moving(&self, policies: &[PolicyNumber]) -> (Vec<usize>, bool) {
+        let moving: Vec<usize> = policies.iter().filter_map(|p| self.move_of.get(p).copied()).collect();
+        let becomes = policies.iter().filter_map(|p| match self.move_of.get(p) {
+            Some(&m) => self.moves.get(m)?.to.as_ref(),
+            None => self.base[*p],
+        });
+        let mut stanzas = becomes.flat_map(|policy| &policy.stanzas);
+        let own = !moving.is_empty() && stanzas.any(|stanza| stanza.templated);
+        (moving, own)
     }
 
     /// The list of a combination in which policies that change are what `of` says.
-    fn list<'s>(&'s self, set: SetId, holder: HolderId, of: impl Fn(usize) -> Option<&'s Policy>) -> Option<Acl> {
-        let held = &self.joined.sets[set];
-        let policies: Vec<&Policy> = held
-            .policies
-            .iter()
-            .filter_map(|p| match self.move_of.get(p) {
-                Some(&m) => of(m),
-                None => self.base[*p],
-            })
-            .collect();
-        let identity = proof::identity(self.joined, set, holder);
-        Some(Acl::compile(self.joined.profile, &policies, identity, self.joined.now))
+    fn compiled<'s>(&'s self, list: &Listed<'_>, of: impl Fn(usize) -> Option<&'s Policy>) -> Acl {
+        let policies = list.policies.iter().filter_map(|p| match self.move_of.get(p) {
+            Some(&m) => of(m),
+            None => self.base[*p],
+        });
+        let policies: Vec<&Policy> = policies.collect();
+        Acl::compile(self.joined.profile, &policies, list.identity, self.joined.now)
+    }
+
+    /// The list of a combination in the end.
+    fn last<'s>(&'s self, case: &'s Case<'_>) -> &'s Acl {
+        case.last
+            .get_or_init(|| self.compiled(&case.list, |m| self.moves.get(m)?.to.as_ref()))
     }
 
     /// Whether `step` may be `text` next: for everybody who has it.
@@ -201,23 +222,25 @@ impl<'a> Search<'a> {
                 // This is the end, which is proven.
                 return true;
             }
-            let between = self.list(case.set, case.holder, |m| {
+            let between = self.compiled(&case.list, |m| {
                 if m == step {
                     text
                 } else {
                     self.now.get(m).and_then(Option::as_ref)
                 }
             });
-            let Some(between) = between else { return false };
-            let set = &self.joined.sets[case.set];
-            proven(compare::grants_nothing_new(&set.acl, &between, options))
-                && proven(compare::grants_nothing_new(&between, &case.last, options))
+            proven(compare::grants_nothing_new(case.list.today, &between, options))
+                && proven(compare::grants_nothing_new(&between, self.last(case), options))
         })
     }
 
     fn run(&mut self) -> Order {
         let mut steps = Vec::new();
         let mut wave = 0;
+        let seen = self.joined.sets.iter().flat_map(|set| &set.policies);
+        let unseen = self.joined.unseen.uncompared.iter();
+        let unseen = unseen.map(|list| &list.policies).filter(|policies| policies.len() > 1);
+        let held: BTreeSet<PolicyNumber> = seen.chain(unseen.flatten()).copied().collect();
         while let Some(first) = self.moves.iter().zip(&self.done).find(|(_, done)| !**done) {
             let stuck = first.0.policy;
             let Some((step, text)) = self.next() else {
@@ -230,7 +253,7 @@ impl<'a> Search<'a> {
                 policy: change.policy,
                 between: text.as_ref().filter(|_| !whole).map(|policy| policy.source.clone()),
                 wave,
-                free: !self.joined.sets.iter().any(|set| set.policies.contains(&change.policy)),
+                free: !held.contains(&change.policy),
             });
             if let Some(done) = self.done.get_mut(step) {
                 *done = whole;

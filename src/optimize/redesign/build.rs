@@ -4,7 +4,8 @@ use super::keep::Kept;
 use super::label;
 use super::matrix::{Permission, Permissions, User};
 use super::model::Role;
-use crate::access::{HandedOut, HolderId, Joined, SetId};
+use super::names::Names;
+use crate::access::{HolderId, Joined, SetId};
 use crate::optimize::proof::{Proposed, ProposedNumber, Scheme};
 use crate::optimize::roles;
 use crate::origin::Origin;
@@ -12,8 +13,8 @@ use crate::policy::model::{Constraints, Policy, Stanza};
 use crate::policy::syntax::{self, print};
 use crate::policy::table::{StanzaIdx, Table};
 use crate::policy::template::is_templated;
-use crate::vault::{Capability, path};
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use crate::vault::Capability;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// What stays of today.
@@ -53,12 +54,7 @@ pub(super) fn build(
             policies: Table::default(),
             at: BTreeMap::new(),
         },
-        names: Names {
-            taken: names(joined)
-                .chain(unread.iter().map(|name| name.to_lowercase()))
-                .collect(),
-            last: HashMap::new(),
-        },
+        names: Names::new(joined, unread),
         given_to: users.iter().map(|_| Vec::new()).collect(),
         roles: Vec::new(),
     };
@@ -93,7 +89,7 @@ struct Build<'a> {
     joined: &'a Joined,
     users: &'a [User],
     taken_over: TakenOver<'a>,
-    names: Names,
+    names: Names<'a>,
     /// The policies of each user.
     given_to: Vec<Vec<ProposedNumber>>,
     roles: Vec<Role>,
@@ -102,9 +98,9 @@ struct Build<'a> {
 impl Build<'_> {
     /// A new role of these permissions, for these users.
     fn role(&mut self, chosen: &[&Permission], users: &[u32]) -> Option<ProposedNumber> {
-        let name = name(chosen, &mut self.names);
-        let stanzas = stanzas(self.taken_over.from, chosen);
         let namespace = chosen.first()?.namespace.clone();
+        let name = self.names.of(&namespace, chosen)?;
+        let stanzas = stanzas(self.taken_over.from, chosen);
         let policy = policy(self.joined, &name, namespace, &stanzas)?;
         let holders = users.iter().filter_map(|&u| self.users.get(u as usize));
         let holders: BTreeSet<HolderId> = holders.map(|u| u.holder).collect();
@@ -179,16 +175,6 @@ impl TakenOver<'_> {
     }
 }
 
-/// Names of policies that are known of, read or not.
-fn names(joined: &Joined) -> impl Iterator<Item = String> {
-    let read = joined.policies.iter().map(|policy| policy.name.to_string());
-    let handed_out = joined.handed_out.iter().flat_map(HandedOut::policies);
-    let held = joined.missing.keys().chain(&joined.may_be_missing);
-    let written = joined.demands.iter().filter_map(|d| path::policy_at(&d.demand.path));
-    let known = held.chain(handed_out).map(|id| id.name.to_string());
-    read.chain(known).chain(written.map(|name| name.trim().to_lowercase()))
-}
-
 /// A path, and the stanza that its constraints come from.
 type StanzaKey<'a> = (&'a str, Option<StanzaIdx<Proposed>>);
 
@@ -229,128 +215,4 @@ fn policy(joined: &Joined, name: &str, namespace: Arc<str>, stanzas: &[Stanza]) 
     let mut policy = syntax::parse(name, &format!("{name}.hcl"), &text, &joined.profile.dialect()).ok()?;
     policy.namespace = namespace;
     Some(policy)
-}
-
-/// A name that says what the role is about: the words that all its paths share, or its first path's.
-fn name(chosen: &[&Permission], taken: &mut Names) -> String {
-    const DULL: [&str; 7] = ["data", "metadata", "+", "*", "", "acl", "policies"];
-    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-    let paths: BTreeSet<&str> = chosen.iter().map(|p| &*p.path).collect();
-    for path in &paths {
-        let words: BTreeSet<&str> = path
-            .split('/')
-            .filter(|w| !DULL.contains(w) && !w.contains(['{', '}', '*', '+']))
-            .collect();
-        for word in words {
-            *counts.entry(word).or_default() += 1;
-        }
-    }
-    let first: Vec<&str> = paths.first().map(|p| p.split('/').collect()).unwrap_or_default();
-    let mut words: Vec<(&str, usize)> = counts.into_iter().collect();
-    words.sort_by_key(|(word, n)| {
-        let place = first.iter().position(|w| w == word).unwrap_or(usize::MAX);
-        (std::cmp::Reverse(*n), place, *word)
-    });
-    let writes = chosen
-        .iter()
-        .any(|p| !matches!(p.capability, Capability::Read | Capability::List | Capability::Scan));
-    let mut parts: Vec<String> = words
-        .iter()
-        .take(2)
-        .map(|(w, _)| slug(w))
-        .filter(|w| !w.is_empty())
-        .collect();
-    if parts.is_empty() {
-        parts.push("role".to_owned());
-    }
-    parts.push(if writes { "write" } else { "read" }.to_owned());
-    let base = parts.join("-");
-    taken.free(base)
-}
-
-/// Names in use, and for each with how high a number it was last made another.
-struct Names {
-    taken: HashSet<String>,
-    last: HashMap<String, usize>,
-}
-
-impl Names {
-    fn free(&mut self, base: String) -> String {
-        if self.taken.insert(base.clone()) {
-            return base;
-        }
-        let last = self.last.entry(base.clone()).or_insert(1);
-        loop {
-            *last += 1;
-            let name = format!("{base}-{last}");
-            if self.taken.insert(name.clone()) {
-                return name;
-            }
-        }
-    }
-}
-
-/// Letters, digits and dashes of a word, lower case, at most 24.
-fn slug(word: &str) -> String {
-    let mut slug: String = word
-        .chars()
-        .map(|c| {
-            if c.is_ascii_alphanumeric() {
-                c.to_ascii_lowercase()
-            } else {
-                '-'
-            }
-        })
-        .take(24)
-        .collect();
-    while slug.contains("--") {
-        slug = slug.replace("--", "-");
-    }
-    slug.trim_matches('-').to_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::access::{Inputs, join};
-    use crate::policy::profile::Profile;
-    use crate::usage::demand::{Demand, Principal};
-    use crate::usage::held::Held;
-    use crate::vault::PrincipalKind;
-
-    #[test]
-    fn a_policy_that_the_log_shows_is_known_by_its_name() {
-        let demand = Demand {
-            principal: Principal {
-                kind: PrincipalKind::Entity,
-                id: Arc::from("e-1"),
-                name: Arc::from(""),
-                auth_mount: Arc::from(""),
-            },
-            namespace: Arc::from(""),
-            path: Arc::from("sys/policies/acl/Shown"),
-            capability: Capability::Read,
-            mount_type: Arc::from("system"),
-            allowed: 1,
-            denied: 0,
-            failed: 0,
-            first_seen: None,
-            last_seen: None,
-            days: BTreeSet::new(),
-            held: Arc::new(Held::named(Arc::from([Arc::from("held")]))),
-            keys_always: BTreeSet::new(),
-            keys_ever: BTreeSet::new(),
-            granting: BTreeSet::new(),
-            example: None,
-        };
-        let joined = join(Inputs {
-            facts: vec![demand].into(),
-            policies: Vec::new(),
-            deployment: None,
-            profile: Profile::default(),
-            now: None,
-        });
-        let names: BTreeSet<String> = names(&joined).collect();
-        assert_eq!(names, ["held", "shown"].map(str::to_owned).into());
-    }
 }

@@ -11,6 +11,7 @@ mod kept;
 mod label;
 mod matrix;
 mod model;
+mod names;
 mod needs;
 mod own;
 mod repair;

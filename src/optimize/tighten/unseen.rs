@@ -23,21 +23,25 @@ pub(super) fn gain<'d>(joined: &Joined, list: usize, draft: &impl Fn(PolicyNumbe
         return None;
     }
     let drafted: Vec<&Policy> = one.policies.iter().filter_map(|&p| draft(p).policy.as_ref()).collect();
-    let after = Acl::compile(joined.profile, &drafted, &one.identity, joined.now);
-    match compare::grants_nothing_new(&one.acl, &after, compare::Options::default()) {
-        Verdict::Proven => None,
-        Verdict::Witness(difference) => Some(Gain {
-            reason: format!(
-                "`{}` would gain {} on `{}`",
-                one.name, difference.asked.operation, difference.asked.path
-            ),
-            request: Some((difference.asked.path.clone(), difference.asked.operation)),
-        }),
-        Verdict::Undecided(reason) => Some(Gain {
-            request: None,
-            reason: format!("the proof for `{}` could not be finished: {reason}", one.name),
-        }),
-    }
+    let mut stanzas = drafted.iter().flat_map(|policy| &policy.stanzas);
+    let templated = stanzas.any(|stanza| stanza.templated);
+    one.compared_for(templated).iter().find_map(|(name, identity)| {
+        let after = Acl::compile(joined.profile, &drafted, identity, joined.now);
+        match compare::grants_nothing_new(&one.acl, &after, compare::Options::default()) {
+            Verdict::Proven => None,
+            Verdict::Witness(difference) => Some(Gain {
+                reason: format!(
+                    "`{name}` would gain {} on `{}`",
+                    difference.asked.operation, difference.asked.path
+                ),
+                request: Some((difference.asked.path.clone(), difference.asked.operation)),
+            }),
+            Verdict::Undecided(reason) => Some(Gain {
+                request: None,
+                reason: format!("the proof for `{name}` could not be finished: {reason}"),
+            }),
+        }
+    })
 }
 
 /// The stanzas that may be to blame: first those that decide the request today, then all of the list.
