@@ -85,6 +85,33 @@ pub enum Readers {
     Owner,
 }
 
+/// Whether a file can be written, as far as that can be known before there is anything to write: nobody should wait for an answer to be
+/// told that it has no place.
+///
+/// # Errors
+/// When it can't.
+pub fn ready(target: &Path) -> io::Result<()> {
+    let target = fs::canonicalize(target).unwrap_or_else(|_| target.to_owned());
+    let there = fs::metadata(&target).ok();
+    if there.as_ref().is_some_and(fs::Metadata::is_dir) {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    // A device or a pipe is there, and says by itself what it takes.
+    if there.is_some_and(|there| !there.is_file()) {
+        return Ok(());
+    }
+    tempfile::Builder::new()
+        .prefix(PREFIX)
+        .tempfile_in(folder_of(&target))
+        .map(drop)
+}
+
+/// Where a file stands.
+fn folder_of(target: &Path) -> &Path {
+    let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty());
+    folder.unwrap_or(Path::new("."))
+}
+
 /// Writes the file `target` through `fill`; `failed` tells what went wrong in the caller's words. A device or a pipe is
 /// written to as it is: it must not be replaced. A new file is as open as any other.
 ///
@@ -115,12 +142,11 @@ pub fn write_for<E>(
         PLACED.store(true, Ordering::Relaxed);
         return fill(&mut OpenOptions::new().write(true).open(&target).map_err(failed)?);
     }
-    let folder = target.parent().filter(|p| !p.as_os_str().is_empty());
     let mut options = tempfile::Builder::new();
     options.prefix(PREFIX);
     // One that is replaced stays as open as it was.
     options.permissions(there.map_or_else(|| new_file(readers), |there| there.permissions()));
-    let mut file = options.tempfile_in(folder.unwrap_or(Path::new("."))).map_err(&failed)?;
+    let mut file = options.tempfile_in(folder_of(&target)).map_err(&failed)?;
     let unfinished = Unfinished::new(file.path());
     fill(file.as_file_mut())?;
     finish(|| file.persist(&target)).map_err(|e| failed(e.error))?;
@@ -148,6 +174,17 @@ mod tests {
 
     fn names(folder: &Path) -> usize {
         fs::read_dir(folder).unwrap().count()
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_known_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let kind = |path: &Path| ready(path).map_err(|error| error.kind());
+        assert_eq!(kind(&folder.path().join("new")), Ok(()));
+        assert_eq!(kind(&folder.path().join("none/new")), Err(io::ErrorKind::NotFound));
+        assert_eq!(kind(folder.path()), Err(io::ErrorKind::IsADirectory));
+        assert_eq!(kind(Path::new("/dev/null")), Ok(()));
+        assert_eq!(names(folder.path()), 0, "and nothing is left of the look");
     }
 
     #[test]

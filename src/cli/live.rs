@@ -14,31 +14,36 @@ use std::path::PathBuf;
 )]
 pub struct SnapshotArgs {
     /// Folder to write to
-    #[arg(long, value_name = "DIR", required_unless_present = "print_policy")]
+    #[arg(
+        help_heading = "Output",
+        long,
+        value_name = "DIR",
+        required_unless_present = "print_policy"
+    )]
     pub out: Option<PathBuf>,
     /// Address of the server (else VAULT_ADDR or BAO_ADDR)
-    #[arg(long, value_name = "URL")]
+    #[arg(help_heading = "The server", long, value_name = "URL")]
     pub address: Option<String>,
     /// Namespace (else VAULT_NAMESPACE or BAO_NAMESPACE)
-    #[arg(long, value_name = "NAMESPACE")]
+    #[arg(help_heading = "The server", long, value_name = "NAMESPACE")]
     pub namespace: Option<String>,
     /// Certificate authority of the server, PEM (else VAULT_CACERT or BAO_CACERT)
-    #[arg(long, value_name = "FILE")]
+    #[arg(help_heading = "The server", long, value_name = "FILE")]
     pub ca_cert: Option<PathBuf>,
     /// Do not verify the server's certificate
-    #[arg(long)]
+    #[arg(help_heading = "The server", long)]
     pub tls_skip_verify: bool,
     /// List the names (never the values) of secrets under KV mounts too
-    #[arg(long)]
+    #[arg(help_heading = "What is read", long)]
     pub list_secrets: bool,
     /// Most names to list of each mount
-    #[arg(long, value_name = "N", default_value_t = 1_000_000)]
+    #[arg(help_heading = "What is read", long, value_name = "N", default_value_t = 1_000_000)]
     pub max_secrets: usize,
     /// Most requests to the server at the same time
-    #[arg(long, value_name = "N", default_value_t = 8)]
+    #[arg(help_heading = "What is read", long, value_name = "N", default_value_t = 8)]
     pub concurrency: usize,
     /// Print the least policy that a snapshot needs, and do nothing else
-    #[arg(long)]
+    #[arg(help_heading = "Output", long)]
     pub print_policy: bool,
 }
 

@@ -71,7 +71,7 @@ pub struct Common {
     /// When to colour what is written to a terminal
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub color: Color,
-    /// Say nothing but errors
+    /// Say nothing but warnings and errors
     #[arg(short, long, global = true)]
     pub quiet: bool,
     /// Say more: the time and memory of each step

@@ -27,7 +27,7 @@ pub struct AdviseArgs {
     /// Random seed
     #[arg(help_heading = "What is proposed", long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
-    /// Maximum roles per principal in the redesign
+    /// Maximum roles per principal in the redesign (any number if none is given)
     #[arg(help_heading = "What is proposed", long, value_name = "N")]
     pub max_roles: Option<u32>,
     /// Policies that the redesign keeps where it can: they cost nothing as roles. Names; a `*` at the end for any rest
@@ -38,10 +38,10 @@ pub struct AdviseArgs {
         value_delimiter = ','
     )]
     pub keep: Vec<String>,
-    /// How many of the uses expected over the horizon may be denied wrongly, as a share: `10/10000`
+    /// How many of the uses expected over the horizon may be denied wrongly, as a share (10/10000, or what the settings say, if none is given)
     #[arg(help_heading = "What is proposed", long, value_name = "SHARE", value_parser = share)]
     pub budget: Option<f64>,
-    /// How many days ahead the budget looks: `90d`; `0` looks at the past alone
+    /// How many days ahead the budget looks; 0 looks at the past alone (90d, or what the settings say, if none is given)
     #[arg(help_heading = "What is proposed", long, value_name = "DURATION", value_parser = whole_days)]
     pub horizon: Option<i32>,
     /// Also work out the whole curve of excess against expected wrong denials
@@ -63,25 +63,25 @@ pub struct AdviseArgs {
 )]
 pub struct RegressionsArgs {
     /// The report whose waves were applied: the folder that `advise --out` wrote, with what `apply.sh` wrote into it
-    #[arg(long, value_name = "DIR")]
+    #[arg(help_heading = "What was applied", long, value_name = "DIR")]
     pub applied: PathBuf,
     /// Usage; `--since` says when the report was applied, where `apply.sh` did not
     #[command(flatten)]
     pub reading: Reading,
     /// Deployment folder or file: who holds what, identities (see `snapshot`)
-    #[arg(long, value_name = "PATH")]
+    #[arg(help_heading = "What was applied", long, value_name = "PATH")]
     pub deployment: Option<PathBuf>,
     /// Folder to write to what gives the access back: restore.sh, policies, diffs, Terraform
-    #[arg(long, value_name = "DIR")]
+    #[arg(help_heading = "Output", long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// Also write what is given back into the file of decisions, so that no run proposes to take it away again too soon
-    #[arg(long, requires = "out")]
+    #[arg(help_heading = "Output", long, requires = "out")]
     pub remember: bool,
     /// The file of decisions (else the one beside the settings, or in this folder)
-    #[arg(long, value_name = "FILE", requires = "remember")]
+    #[arg(help_heading = "Output", long, value_name = "FILE", requires = "remember")]
     pub decisions: Option<PathBuf>,
     /// Output
-    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    #[arg(help_heading = "Output", long, value_name = "FORMAT", default_value = "text")]
     pub format: TextOrJson,
 }
 
@@ -100,25 +100,30 @@ pub struct AnswerArgs {
     #[arg(requires = "what it is about")]
     pub word: Option<Answer>,
     /// The finding, by its fingerprint (in `advice.json`, `findings.csv` and the report)
-    #[arg(long, value_name = "FINGERPRINT", requires = "word")]
+    #[arg(
+        help_heading = "What it is about",
+        long,
+        value_name = "FINGERPRINT",
+        requires = "word"
+    )]
     pub finding: Option<String>,
     /// The policy for which something is proposed, with the namespace in front where it has one
-    #[arg(long, value_name = "POLICY", requires = "word")]
+    #[arg(help_heading = "What it is about", long, value_name = "POLICY", requires = "word")]
     pub policy: Option<String>,
     /// One stanza of it, by its path
-    #[arg(long, value_name = "PATH", requires = "policy")]
+    #[arg(help_heading = "What it is about", long, value_name = "PATH", requires = "policy")]
     pub path: Option<String>,
     /// Who answers for it
-    #[arg(long, value_name = "WHO")]
+    #[arg(help_heading = "The decision", long, value_name = "WHO")]
     pub owner: Option<String>,
     /// Why
-    #[arg(long, value_name = "WHY")]
+    #[arg(help_heading = "The decision", long, value_name = "WHY")]
     pub reason: Option<String>,
     /// The last day on which it holds: 2027-01-31
-    #[arg(long, value_name = "DAY")]
+    #[arg(help_heading = "The decision", long, value_name = "DAY")]
     pub until: Option<String>,
     /// The file of decisions (else the one beside the settings, or in this folder)
-    #[arg(long, value_name = "FILE")]
+    #[arg(help_heading = "The decision", long, value_name = "FILE")]
     pub file: Option<PathBuf>,
 }
 

@@ -36,6 +36,8 @@ pub(super) fn run(
     if args.max_risk.is_some_and(|most| !(0.0..=100.0).contains(&most)) {
         return Err(Failure::new("`--max-risk` has to be between 0 and 100", None));
     }
+    material::ready(args.output.as_deref())?;
+    material::ready(args.write_baseline.as_deref())?;
     let mut base = base(args, talk)?;
     let judge = judge(args, common, base.as_mut(), talk)?;
     let settings = judge.settings;
@@ -222,12 +224,7 @@ fn no_link(path: &Path) -> Result<(), Failure> {
 /// Writes a file, whole or not at all.
 fn write(path: &Path, text: &str) -> Result<(), Failure> {
     no_link(path)?;
-    let failed = |e: std::io::Error| {
-        Failure::new(
-            format!("cannot write `{}`: {e}", path.display()),
-            Some("check that the folder exists, is writable and has room"),
-        )
-    };
+    let failed = |e: std::io::Error| material::unwritten(path, &e);
     staged::write(path, failed, |file| file.write_all(text.as_bytes()).map_err(failed))
 }
 

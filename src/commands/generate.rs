@@ -23,6 +23,7 @@ pub(super) fn run(
     out: &mut dyn Write,
     talk: &Talk,
 ) -> Result<Exit, Failure> {
+    material::ready(args.output.as_deref())?;
     let nothing_granted = Granting {
         policies: Vec::new(),
         policy_names: PolicyNames::default(),
@@ -76,12 +77,7 @@ pub(super) fn run(
     let text = format!("{}{}", head(&made, &name, args.style, profile), made.text);
     match &args.output {
         Some(path) => {
-            let failed = |e: std::io::Error| {
-                Failure::new(
-                    format!("cannot write `{}`: {e}", path.display()),
-                    Some("is the folder there, and the disk not full?"),
-                )
-            };
+            let failed = |e: std::io::Error| material::unwritten(path, &e);
             staged::write(path, failed, |file| file.write_all(text.as_bytes()).map_err(failed))?;
             talk.note(&format!("wrote {}", path.display()));
         }

@@ -14,6 +14,7 @@ use crate::report::digest;
 use crate::report::escape;
 use crate::settings::Settings;
 use crate::sources;
+use crate::staged;
 use crate::usage::demand::PolicySet;
 use crate::usage::held::Namespaces;
 use crate::usage::tally::Tally;
@@ -169,6 +170,21 @@ pub(super) fn tell_tally(tally: &Tally, talk: &Talk) {
             .unwrap_or_default();
         talk.note(&format!("  skipped {}: {}{first}", skipped.count, reason.text()));
     }
+}
+
+/// That a file could not be written.
+pub(super) fn unwritten(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::new(
+        format!("cannot write `{}`: {error}", path.display()),
+        Some("check that the folder exists, is writable and has room"),
+    )
+}
+
+/// Whether what is asked for can be written where it is to go: said before anything is read.
+pub(super) fn ready(path: Option<&Path>) -> Result<(), Failure> {
+    path.map_or(Ok(()), |path| {
+        staged::ready(path).map_err(|error| unwritten(path, &error))
+    })
 }
 
 /// Usage without a single record is no basis for anything.

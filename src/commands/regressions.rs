@@ -29,6 +29,9 @@ pub(super) fn run(
     talk: &Talk,
 ) -> Result<Exit, Failure> {
     let since = args.reading.since;
+    if let Some(folder) = &args.out {
+        report::write::ready(folder).map_err(|e| Failure::from_error(&e, Some(e.hint())))?;
+    }
     talk.step("reading what was applied");
     let applied = Applied::read_applied(&args.applied, profile, since)
         .map_err(|e: AppliedError| Failure::from_error(&e, Some(e.hint())))?;

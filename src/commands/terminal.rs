@@ -202,7 +202,8 @@ impl Progress for Talk {
         let bar = match total_bytes {
             Some(total) => {
                 let bar = ProgressBar::new(total);
-                let template = "reading {bar:30} {percent}% {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left";
+                // At most 76 columns, whatever the numbers: `100% 999.99 GiB of 999.99 GiB, 99h left`.
+                let template = "reading {bar:24} {percent}% {bytes} of {total_bytes}, {eta} left";
                 if let Ok(style) = ProgressStyle::with_template(template) {
                     bar.set_style(style);
                 }

@@ -16,6 +16,7 @@ use std::path::Path;
 /// Reads and writes.
 pub(super) fn run(args: &UsageArgs, out: &mut dyn Write, talk: &Talk) -> Result<Exit, Failure> {
     let path = (args.output != "-").then(|| Path::new(&args.output));
+    material::ready(path)?;
     let asks = !args.by.is_empty() || args.condition.is_some() || !args.sort.is_empty() || args.top.is_some();
     if asks || matches!(args.format, Some(UsageFormat::Json | UsageFormat::Table)) {
         return ask(args, path, out, talk);
