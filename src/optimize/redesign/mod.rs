@@ -88,7 +88,7 @@ fn redesign(joined: &Joined, tightened: &Scheme, options: &Options<'_>, clock: &
 /// How many ways to mine there are.
 const WAYS: usize = 5;
 
-/// More steps made nothing better by more than this: what is further behind is not searched again.
+/// More steps made nothing better by more than this: a way that is further behind the best is not searched again.
 const WORTH_MORE: f64 = 1.1;
 
 /// The best redesign by mined roles, and how many ways were given up. Something has to come of it: while nothing was found, neither here
@@ -110,54 +110,57 @@ fn mined(
     let Some(material) = Material::new(joined, tightened, options, more) else {
         return (None, 0);
     };
-    let mut may_end = known.is_some();
-    let mut best: Option<(Box<Redesign>, Way)> = None;
+    let mut found: Vec<(Box<Redesign>, Way)> = Vec::new();
     let mut given_up = 0;
     for (objective, over_grant) in ways {
-        if may_end && clock.is_late() {
+        let may_end = known.is_some() || !found.is_empty();
+        let is_late = || may_end && clock.is_late();
+        if is_late() {
             given_up += 1;
             continue;
         }
         let mut way = material.way(objective, over_grant);
-        let outcome = material.go(&mut way, ways::FIRST_STEPS, clock, &|| may_end && clock.is_late());
-        match outcome {
-            ways::Outcome::Proven(found) => {
-                may_end = true;
-                let is_better = |(best, _): &(Box<Redesign>, Way)| compared(&found, best, options).is_lt();
-                if best.as_ref().is_none_or(is_better) {
-                    best = Some((found, way));
-                }
-            }
+        match material.go(&mut way, ways::FIRST_STEPS, clock, &is_late) {
+            ways::Outcome::Proven(redesign) => found.push((redesign, way)),
             ways::Outcome::Late => given_up += 1,
             ways::Outcome::Fails => {}
         }
     }
-    let Some((mut best, mut way)) = best else {
+    let all = || known.into_iter().chain(found.iter().map(|(redesign, _)| &**redesign));
+    let Some(best) = all().min_by(|a, b| compared(a, b, options)) else {
         return (None, given_up);
     };
-    let is_behind = known.is_some_and(|known| {
-        compared(&best, known, options).is_gt() && price(&best, options) > WORTH_MORE * price(known, options)
-    });
-    if !is_behind
-        && !clock.is_late()
-        && let ways::Outcome::Proven(more) = material.go(&mut way, ways::LAST_STEPS, clock, &|| clock.is_late())
-        && compared(&more, &best, options).is_lt()
-    {
-        best = more;
+    let most = WORTH_MORE * price(best, options);
+    let is_near = |one: &Redesign| larger(one, options) <= larger(best, options) && price(one, options) <= most;
+    let near: Vec<Way> = found
+        .iter()
+        .filter(|(redesign, _)| is_near(redesign))
+        .map(|(_, way)| way.clone())
+        .collect();
+    let mut best: Vec<Box<Redesign>> = found.into_iter().map(|(redesign, _)| redesign).collect();
+    for mut way in near {
+        if !clock.is_late()
+            && let ways::Outcome::Proven(more) = material.go(&mut way, ways::LAST_STEPS, clock, &|| clock.is_late())
+        {
+            best.push(more);
+        }
     }
-    (Some(*best), given_up)
+    let best = best.into_iter().min_by(|a, b| compared(a, b, options));
+    (best.map(|best| *best), given_up)
+}
+
+/// In how many respects a redesign is as large as what there is today, or larger.
+fn larger(found: &Redesign, options: &Options<'_>) -> u8 {
+    let (size, today) = (&found.size, &options.today);
+    u8::from(size.policies >= today.policies)
+        + u8::from(size.stanzas >= today.stanzas)
+        + u8::from(size.exposure >= today.exposure)
 }
 
 /// Which of two redesigns is better. What is larger than today's in any respect is no redesign that anybody wants, however little it
 /// opens.
 fn compared(a: &Redesign, b: &Redesign, options: &Options<'_>) -> Ordering {
-    let today = options.today;
-    let larger = |r: &Redesign| {
-        u8::from(r.size.policies >= today.policies)
-            + u8::from(r.size.stanzas >= today.stanzas)
-            + u8::from(r.size.exposure >= today.exposure)
-    };
-    let by_size = larger(a).cmp(&larger(b));
+    let by_size = larger(a, options).cmp(&larger(b, options));
     by_size.then_with(|| price(a, options).total_cmp(&price(b, options)))
 }
 

@@ -1,7 +1,7 @@
 //! Ways to mine roles: each is mined, proven and repaired until its proof holds.
 //!
 //! What is mined first mostly fails its proof, and what is learned of that changes the matrix. So each way is searched with little work
-//! until its proof holds, and the best of all with more work after that. Work is counted, so that the same input gives the same
+//! until its proof holds, and those that come near the best with more work after that. Work is counted, so that the same input gives the same
 //! proposal on any machine, wherever the clock does not end it.
 
 use super::keep::{self, Kept};
@@ -25,7 +25,7 @@ const MOST_TIMES: u32 = 3;
 const GRACE: Duration = Duration::from_secs(10);
 /// Steps of a search for every user and permission, until a proof holds, ...
 pub(super) const FIRST_STEPS: u64 = 1;
-/// ... and for the best way: ten times as many again made no cost better by a hundredth (docs/optimizer.md).
+/// ... and for what comes near the best: ten times as many again made no cost better by a hundredth (docs/optimizer.md).
 pub(super) const LAST_STEPS: u64 = 10;
 /// The most that one search may take of the time that is left.
 const SHARE: u32 = 4;
