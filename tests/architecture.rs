@@ -1,4 +1,4 @@
-//! The house, held: floors by the `crate::` paths in use, heavy packages in one file each, every file says what it is for.
+//! The house, held: floors by the paths in use, no circles of files, heavy packages in one file each, every file says what it is for.
 
 #![allow(
     clippy::unwrap_used,
@@ -8,7 +8,9 @@
     reason = "a test fails loudly"
 )]
 
-use std::collections::BTreeMap;
+use petgraph::algo::tarjan_scc;
+use petgraph::graph::{DiGraph, NodeIndex};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -141,6 +143,153 @@ fn no_room_sees_a_floor_above_or_a_neighbour() {
     }
     wrong.dedup();
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// Readers of different things, which meet in `access` and nowhere before.
+const APART: [&str; 3] = ["ingest", "policy", "deployment"];
+
+#[test]
+fn the_readers_do_not_see_each_other() {
+    let named = |from: &str, to: &str| from != to && APART.contains(&from) && APART.contains(&to);
+    let mut wrong = Vec::new();
+    for (file, text) in sources() {
+        let seen = paths(&module(&file), &code(&text));
+        let rooms = seen.iter().filter_map(|path| path.first());
+        wrong.extend(
+            rooms
+                .filter(|to| named(room(&file), to))
+                .map(|to| format!("{file} sees {to}")),
+        );
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// Files that need each other by what they are about, with the reason.
+const CIRCLES: [(&[&str], &str); 2] = [
+    (
+        &["sources::node", "sources::text"],
+        "a value may be a text, and a text may hold the value that it says",
+    ),
+    (
+        &[
+            "sources::terraform::document",
+            "sources::terraform::eval",
+            "sources::terraform::model",
+            "sources::terraform::module",
+            "sources::terraform::types",
+        ],
+        "an expression is evaluated in its module, whose locals, variables and types are expressions",
+    ),
+];
+
+#[test]
+fn no_files_need_each_other() {
+    let files: Vec<(Vec<String>, String)> = sources()
+        .into_iter()
+        .map(|(file, text)| (module(&file), code(&text)))
+        .collect();
+    // What opens a folder names all that is in it, and is no circle.
+    let opens = |module: &[String]| {
+        files
+            .iter()
+            .any(|(other, _)| other.len() > module.len() && other.starts_with(module))
+    };
+    let names: BTreeMap<&[String], String> = files
+        .iter()
+        .filter(|(module, _)| !opens(module))
+        .map(|(module, _)| (module.as_slice(), module.join("::")))
+        .collect();
+    let mut graph: DiGraph<&str, ()> = DiGraph::new();
+    let nodes: BTreeMap<&[String], NodeIndex> = names
+        .iter()
+        .map(|(module, name)| (*module, graph.add_node(name)))
+        .collect();
+    for (module, code) in &files {
+        let Some(&from) = nodes.get(module.as_slice()) else {
+            continue;
+        };
+        for path in paths(module, code) {
+            let to = (1..=path.len()).rev().find_map(|n| nodes.get(&path[..n]));
+            if let Some(&to) = to.filter(|to| **to != from) {
+                graph.add_edge(from, to, ());
+            }
+        }
+    }
+    let named = |circle: Vec<NodeIndex>| circle.into_iter().map(|n| graph[n]).collect::<BTreeSet<&str>>();
+    let circles = tarjan_scc(&graph).into_iter().filter(|circle| circle.len() > 1);
+    let circles: BTreeSet<BTreeSet<&str>> = circles.map(named).collect();
+    let known: BTreeSet<BTreeSet<&str>> = CIRCLES
+        .iter()
+        .map(|(files, _)| files.iter().copied().collect())
+        .collect();
+    assert_eq!(circles, known);
+}
+
+/// The path of a file's module.
+fn module(file: &str) -> Vec<String> {
+    let path = file.trim_end_matches(".rs").trim_end_matches("/mod");
+    path.split('/').map(str::to_owned).collect()
+}
+
+/// All that a text names by `crate::`, `self::` or `super::`, from the crate on.
+fn paths(module: &[String], code: &str) -> BTreeSet<Vec<String>> {
+    let mut found = BTreeSet::new();
+    for word in ["crate::", "self::", "super::"] {
+        for (at, _) in code.match_indices(word) {
+            let before = code[..at].chars().next_back();
+            if before.is_some_and(|c| c.is_alphanumeric() || matches!(c, '_' | ':')) {
+                continue;
+            }
+            let mut rest = &code[at..];
+            let mut base = if rest.starts_with("crate::") {
+                Vec::new()
+            } else {
+                module.to_vec()
+            };
+            while let Some(after) = rest.strip_prefix("super::") {
+                base.pop();
+                rest = after;
+            }
+            let rest = rest
+                .strip_prefix("crate::")
+                .or_else(|| rest.strip_prefix("self::"))
+                .unwrap_or(rest);
+            follow(&base, &mut rest.chars().peekable(), &mut found);
+        }
+    }
+    found
+}
+
+/// Follows a path, and each of several in braces, to its end.
+fn follow(base: &[String], rest: &mut std::iter::Peekable<std::str::Chars<'_>>, found: &mut BTreeSet<Vec<String>>) {
+    while rest.next_if(|c| c.is_whitespace()).is_some() {}
+    if rest.next_if_eq(&'{').is_some() {
+        loop {
+            follow(base, rest, found);
+            while rest.next_if(|c| c.is_whitespace() || *c == ',').is_some() {}
+            match rest.peek() {
+                Some('}') | None => break,
+                Some(c) if c.is_alphanumeric() || matches!(c, '_' | '{') => {}
+                // `*`, or what is no path.
+                Some(_) => drop(rest.next()),
+            }
+        }
+        rest.next();
+        return;
+    }
+    let mut word = String::new();
+    while let Some(c) = rest.next_if(|c| c.is_alphanumeric() || *c == '_') {
+        word.push(c);
+    }
+    let path: Vec<String> = match word.as_str() {
+        "" | "self" => base.to_vec(),
+        _ => base.iter().cloned().chain([word]).collect(),
+    };
+    if rest.next_if_eq(&':').is_some() && rest.next_if_eq(&':').is_some() {
+        return follow(&path, rest, found);
+    }
+    // Another name for it (`x as y`) is none of its parts.
+    found.insert(path);
 }
 
 #[test]

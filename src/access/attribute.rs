@@ -1,7 +1,7 @@
 //! What decided each demand: the stanza that allowed it, and how much each capability of a stanza is used.
 
+use super::demand::{JoinedDemand, Outcome, StanzaUse};
 use super::holder::{Holder, HolderId};
-use super::join::{JoinedDemand, Outcome, StanzaUse};
 use super::sets::{AccessSet, SetId, StanzaId};
 use crate::index::IndexVec;
 use crate::usage::demand::Demand;

@@ -5,8 +5,8 @@
 //! versions, where nothing says which the server has.
 
 use super::attribute::allowed_by;
+use super::demand::{JoinedDemand, Outcome};
 use super::holder::HolderId;
-use super::join::{JoinedDemand, Outcome};
 use super::sets::{AccessSet, SetId, StanzaId};
 use crate::index::IndexVec;
 use crate::policy::acl::Acl;

@@ -3,8 +3,9 @@
 //! Each is an access that nobody used and that today's policies grant: kept, never added. It counts no request.
 
 use super::attribute;
+use super::demand::{JoinedDemand, Outcome, StanzaUse};
 use super::holder::HolderId;
-use super::join::{Joined, JoinedDemand, Outcome, StanzaUse};
+use super::joined::Joined;
 use super::sets::SetId;
 use crate::deployment::Deployment;
 use crate::usage::demand::Demand;

@@ -1,7 +1,7 @@
 //! The lists of policies that a change is compared on: those that each holder has or had, since a token that is out keeps its own, and
 //! those that somebody may have whom nobody saw.
 
-use super::join::Joined;
+use super::joined::Joined;
 use crate::policy::compare::Holder;
 
 /// The lists, each with who has it.

@@ -8,10 +8,11 @@
 //! doubt: path or list are not what they seem (pipelines replace what they are told to hide).
 
 use super::attribute::allowed_by;
+use super::by_name::{ByName, PolicyNumber};
+use super::demand::{JoinedDemand, Outcome};
 use super::holder::{Holder, HolderId};
-use super::join::{JoinedDemand, Outcome};
 use super::lists::MayHold;
-use super::sets::{AccessSet, ByName, PolicyNumber, SetId, StanzaId};
+use super::sets::{AccessSet, SetId, StanzaId};
 use crate::index::IndexVec;
 use crate::policy::model::{Policy, Stanza};
 use crate::policy::pattern::Pattern;

@@ -1,10 +1,11 @@
 //! Which sets of policies are in force: for each holder, for each way in, for each list of the log; and who has each policy by them.
 
 use super::attribute::Readings;
+use super::demand::SeenWith;
 use super::holder::{Holder, HolderId};
-use super::join::SeenWith;
+use super::joined::Login;
 use super::lists::{Listed, Lists};
-use super::logins::{Login, Way};
+use super::logins::Way;
 use super::meant::HeldSet;
 use super::sets::{AccessSet, SetId, Sets};
 use crate::index::IndexVec;

@@ -5,9 +5,10 @@
 //! variables may explain tells of none of them. Nothing is guessed without such evidence, and a deployment folder makes all
 //! of this unnecessary.
 
+use super::by_name::ByName;
 use super::holder::{Holder, HolderId};
 use super::meant::HeldSet;
-use super::sets::{ByName, StanzaId, resolve};
+use super::sets::{StanzaId, resolve};
 use crate::index::IndexVec;
 use crate::policy::acl::Acl;
 use crate::policy::pattern::Pattern;

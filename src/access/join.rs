@@ -1,32 +1,28 @@
 //! The join itself: every demand decided by the policies that were in force for it.
 
-use super::attribute::{self, decide, under_other_sets, uses};
+use super::attribute::{decide, under_other_sets, uses};
 use super::besides;
-use super::doubt::{self, Doubt};
+use super::by_name::ByName;
+use super::demand::JoinedDemand;
+use super::doubt::{self};
 use super::handed_out::HandedOut;
-use super::holder::{Directory, Holder, HolderId};
+use super::holder::Directory;
 use super::in_force::{self, OfHolders};
+use super::joined::{Apart, Joined};
 use super::lists::MayHold;
 use super::logged::Logged;
-use super::logins::Login;
 use super::meant::Reader;
 use super::present::Present;
-use super::sets::{AccessSet, ByName, PolicyNumber, SetId, Sets, StanzaId};
+use super::sets::Sets;
 use super::universe::Universe;
-use super::unseen::{self, Unseen};
+use super::unseen::{self};
 use crate::deployment::Deployment;
-use crate::index::{Idx, IndexVec};
-use crate::policy::acl::RuleId;
 use crate::policy::model::Policy;
 use crate::policy::profile::Profile;
 use crate::policy::table::Table;
-use crate::usage::demand::Demand;
-use crate::usage::{Facts, Untold};
-use crate::vault::{Capability, CapabilitySet, Operation, PolicyId};
-use jiff::Timestamp;
+use crate::usage::Facts;
 use rayon::prelude::*;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
+use std::collections::BTreeMap;
 
 /// What is joined.
 pub struct Inputs<'a> {
@@ -40,204 +36,6 @@ pub struct Inputs<'a> {
     pub profile: Profile,
     /// Seconds since the epoch, for stanzas that expire.
     pub now: Option<i64>,
-}
-
-/// What the engine says of a demand.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
-    /// Allowed by this rule of its access set.
-    Explained(RuleId),
-    /// Needs no stanza: unauthenticated, root, help, or a path that any grant allows.
-    NeedsNone,
-    /// The log allowed it, the policies at hand do not.
-    NotExplained,
-    /// The log denied it, and so do the policies at hand.
-    Denied,
-    /// The log denied it, the policies at hand would allow it.
-    DeniedButAllowed,
-}
-
-/// A demand with who, which policies, and what the engine says.
-pub struct JoinedDemand {
-    /// The demand.
-    pub demand: Demand,
-    /// The path with its namespace.
-    pub path: String,
-    /// Who.
-    pub holder: HolderId,
-    /// By which policies.
-    pub set: SetId,
-    /// What the engine says.
-    pub outcome: Outcome,
-    /// Whether the path asked for `sudo` besides.
-    pub needs_sudo: bool,
-}
-
-impl JoinedDemand {
-    /// The operation that asks for its capability.
-    #[must_use]
-    pub fn operation(&self) -> Operation {
-        Operation::of(self.demand.capability).unwrap_or(Operation::Other)
-    }
-
-    /// The capabilities it needs of the winning stanza.
-    #[must_use]
-    pub fn needs(&self) -> CapabilitySet {
-        let mut needs = CapabilitySet::of(self.demand.capability);
-        if self.needs_sudo {
-            needs.insert(Capability::Sudo);
-        }
-        needs
-    }
-
-    /// Whether it was allowed at least once.
-    #[must_use]
-    pub const fn was_allowed(&self) -> bool {
-        self.demand.allowed > 0
-    }
-}
-
-/// Number of a demand in [`Joined::demands`].
-pub type DemandId = Idx<JoinedDemand>;
-
-/// Use of one capability of one stanza.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct StanzaUse {
-    /// Requests that it allowed.
-    pub requests: u64,
-    /// By whom.
-    pub holders: BTreeSet<HolderId>,
-    /// Last time.
-    pub last: Option<Timestamp>,
-}
-
-/// Usage joined with grants.
-pub struct Joined {
-    /// Whose rules decide.
-    pub profile: Profile,
-    /// Now, for stanzas that expire.
-    pub now: Option<i64>,
-    /// The policies read.
-    pub policies: Table,
-    /// Who.
-    pub holders: IndexVec<Holder>,
-    /// Policies in force together.
-    pub sets: IndexVec<AccessSet>,
-    /// What each holder has today: what it has when it logs in, where the deployment says so; else what it was seen with last.
-    pub current: IndexVec<Holder, SetId>,
-    /// The ways in that the deployment knows of, with where their policies come from.
-    pub logins: Vec<Login>,
-    /// Every demand.
-    pub demands: IndexVec<JoinedDemand>,
-    /// Use by stanza, by capability.
-    pub uses: BTreeMap<StanzaId, BTreeMap<Capability, StanzaUse>>,
-    /// Who holds each policy.
-    pub held_by: IndexVec<Policy, BTreeSet<HolderId>>,
-    /// Who was seen with each policy.
-    pub seen_with: IndexVec<Policy, BTreeMap<HolderId, SeenWith>>,
-    /// Who may hold which policy without that being known.
-    pub may_hold: MayHold,
-    /// Stanzas that could have explained what the policies as read do not explain: nobody's use of them is known whole.
-    pub doubted: BTreeMap<StanzaId, Doubt>,
-    /// Who did something that is not explained.
-    pub unexplained_by: BTreeSet<HolderId>,
-    /// Stanzas that are kept because somebody said so, or because servers may have asked them besides, with the reason.
-    pub kept: BTreeMap<StanzaId, Arc<str>>,
-    /// Who holds a policy of which something is kept.
-    pub kept_for: BTreeSet<HolderId>,
-    /// Who came to hold something so lately that nothing is known yet of what they need of it, and whether others speak for them.
-    pub lately: BTreeMap<HolderId, bool>,
-    /// What logins may bring that nobody saw.
-    pub unseen: Unseen,
-    /// How changes are kept apart.
-    pub apart: Apart,
-    /// Whose lines could not be read as far as what they asked for: how many of each.
-    pub lost: BTreeMap<HolderId, u64>,
-    /// Entries that are cut so far that not even their holder is known, and requests of which no entry is there.
-    pub cut: u64,
-    /// Tokens of which the log does not say what they hold.
-    pub untold: Untold,
-    /// Policies that somebody holds and that were not read, with who.
-    pub missing: BTreeMap<PolicyId, BTreeSet<HolderId>>,
-    /// Those of them that the server does not have.
-    pub nowhere: BTreeSet<PolicyId>,
-    /// Policies that were not read and that somebody's list may mean, where the namespace of its token is not known.
-    pub may_be_missing: BTreeSet<PolicyId>,
-    /// Every path known.
-    pub universe: Universe,
-    /// Values of templates taken from the log, as sentences.
-    pub inferred: Vec<String>,
-    /// What the deployment hands out; none without a deployment.
-    pub handed_out: Option<HandedOut>,
-}
-
-/// What the log shows of a holder with a policy: tokens of it whose lists have, or may have, that policy.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct SeenWith {
-    /// When first.
-    pub first: Option<Timestamp>,
-    /// Whether something was allowed to one of these tokens for which policies are asked.
-    pub acted: bool,
-}
-
-/// How changes are kept apart, so that not everybody is hurt at once.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Apart {
-    /// The teams of policies, where something tells them.
-    pub teams: BTreeMap<PolicyNumber, Arc<str>>,
-    /// At most so many principals a wave; none for as many as there are.
-    pub most_principals: Option<usize>,
-}
-
-impl Joined {
-    /// The set in force for a holder today.
-    #[must_use]
-    pub fn current_set(&self, holder: HolderId) -> &AccessSet {
-        &self.sets[self.current[holder]]
-    }
-
-    /// What every holder used, by path.
-    #[must_use]
-    pub fn used(&self) -> IndexVec<Holder, HashMap<&str, CapabilitySet>> {
-        let mut used: IndexVec<Holder, HashMap<&str, CapabilitySet>> = self.holders.map(|_| HashMap::new());
-        for d in self.demands.iter().filter(|d| d.was_allowed()) {
-            let on = used[d.holder].entry(&d.path).or_default();
-            *on = on.union(d.needs());
-        }
-        used
-    }
-
-    /// Whether what this holder has is to stay as it is: something that it did is not explained, something is kept, or it came to
-    /// hold something lately and nobody speaks for it.
-    #[must_use]
-    pub fn stays(&self, holder: HolderId) -> bool {
-        let is_alone = self.lately.get(&holder) == Some(&false);
-        is_alone || self.unexplained_by.contains(&holder) || self.kept_for.contains(&holder)
-    }
-
-    /// Policies that somebody holds, that were not read, and that may exist, with who.
-    pub fn unread(&self) -> impl Iterator<Item = (&PolicyId, &BTreeSet<HolderId>)> {
-        let may_exist = |(policy, _): &(&PolicyId, &BTreeSet<HolderId>)| !self.nowhere.contains(policy);
-        self.missing.iter().filter(may_exist)
-    }
-
-    /// Whether a stanza is not to be touched, for anybody.
-    #[must_use]
-    pub fn is_fixed(&self, stanza: StanzaId) -> bool {
-        self.doubted.contains_key(&stanza) || self.kept.contains_key(&stanza)
-    }
-
-    /// Keeps these stanzas, and these policies from being deleted.
-    pub fn keep(&mut self, stanzas: BTreeMap<StanzaId, Arc<str>>, policies: &BTreeSet<PolicyNumber>) {
-        let held = policies.iter().flat_map(|&policy| &self.held_by[policy]);
-        self.kept_for.extend(held.copied());
-        self.kept.extend(stanzas);
-    }
-
-    /// The stanzas that allowed a demand, each with all that it gives there; none where no stanza explains it.
-    pub fn allowed_by(&self, demand: &JoinedDemand) -> impl Iterator<Item = (StanzaId, CapabilitySet)> + '_ {
-        attribute::allowed_by(demand, &self.sets)
-    }
 }
 
 /// Joins.
@@ -362,10 +160,15 @@ fn mounted(deployment: Option<&Deployment>) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::access::{AccessSet, Outcome, StanzaId};
     use crate::policy::syntax;
+    use crate::usage::demand::Demand;
     use crate::usage::demand::Principal;
     use crate::usage::held::Held;
+    use crate::vault::Capability;
     use crate::vault::PrincipalKind;
+    use std::collections::BTreeSet;
+    use std::sync::Arc;
 
     fn policy(name: &str, text: &str) -> Policy {
         syntax::parse(name, &format!("{name}.hcl"), text, &Profile::default().dialect()).unwrap()

@@ -1,7 +1,7 @@
 //! What the logs say, once it is settled whose tokens are meant.
 
+use super::by_name::ByName;
 use super::meant::{self, Reader};
-use super::sets::ByName;
 use crate::policy::table::Table;
 use crate::usage::demand::{Demand, PolicySet, Principal};
 use crate::usage::held::{Held, Namespaces};

@@ -4,23 +4,12 @@
 //! auth roles has as many ways in, each with a set of its own. Other sets of a principal (those of child tokens) come from no
 //! place: whoever made the token chose them.
 
+use super::by_name::PolicyNumber;
 use super::holder::{AssignedBy, Holder, HolderId};
-use super::join::Joined;
+use super::joined::Joined;
 use super::meant::HeldSet;
-use super::sets::{PolicyNumber, SetId};
 use crate::vault::PolicyId;
 use std::collections::{BTreeMap, BTreeSet};
-
-/// A principal's way in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Login {
-    /// Who.
-    pub holder: HolderId,
-    /// What its tokens have.
-    pub set: SetId,
-    /// Where that comes from, as indexes into [`Holder::assigned`].
-    pub places: Vec<usize>,
-}
 
 /// A way in before its set has a number.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,7 +5,7 @@
 //! of these one that has a policy of a name listed. If several do, each reading counts as held, and the list counts as open:
 //! nothing that its holder may have by it is taken away.
 
-use super::sets::ByName;
+use super::by_name::ByName;
 use crate::usage::demand::{Demand, PolicySet, Principal};
 use crate::usage::held::{Held, Namespaces, Space};
 use crate::vault::{PolicyId, PrincipalKind, identity, path};

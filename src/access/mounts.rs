@@ -1,6 +1,6 @@
 //! Where mounts are, as far as it is known: a glob never opens more than one.
 
-use super::join::Joined;
+use super::joined::Joined;
 use crate::deployment::Deployment;
 use std::collections::BTreeSet;
 

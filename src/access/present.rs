@@ -1,6 +1,7 @@
 //! Who there is and what each holds: by the lists of policies in the logs, and by the places of the deployment.
 
 use super::attribute::is_unbound;
+use super::by_name::ByName;
 use super::holder::{Directory, Holder, HolderId};
 use super::infer;
 use super::lists::{Listed, Lists, Seen};
@@ -8,7 +9,6 @@ use super::logged::{Logged, LostLines};
 use super::logins::{self, Way};
 use super::meant::Reader;
 use super::people::People;
-use super::sets::ByName;
 use crate::index::{Idx, IndexVec};
 use crate::policy::profile::Profile;
 use crate::policy::table::Table;

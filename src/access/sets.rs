@@ -1,8 +1,8 @@
 //! Policy sets: what is in force together for one identity or for many, found by name and compiled once each.
 
+use super::by_name::{ByName, PolicyNumber};
 use super::holder::{Holder, HolderId};
 use super::meant::HeldSet;
-use crate::deployment::Deployment;
 use crate::index::{Idx, IndexVec};
 use crate::policy::acl::{Acl, RuleId};
 use crate::policy::model::Policy;
@@ -11,13 +11,10 @@ use crate::policy::table::{InList, StanzaIdx, Table, stanza_in};
 use crate::policy::template::{Identity, is_templated, literal_start};
 use crate::vault::{CapabilitySet, PolicyId};
 use rayon::prelude::*;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 
 /// Number of an access set in [`super::Joined::sets`].
 pub type SetId = Idx<AccessSet>;
-
-/// Number of a policy in [`super::Joined::policies`].
-pub type PolicyNumber = Idx<Policy>;
 
 /// Number of a stanza of these.
 pub type StanzaId = StanzaIdx<Policy>;
@@ -71,44 +68,6 @@ impl AccessSet {
         self.unsure
             .iter()
             .any(|unsure| unsure.starts_with(lead) || lead.starts_with(unsure.as_str()))
-    }
-}
-
-/// Policies by namespace and name.
-pub(super) struct ByName<'a> {
-    read: HashMap<(&'a str, &'a str), PolicyNumber>,
-    /// The names of all that the server has, by namespace, as far as that is known.
-    listed: Option<&'a BTreeMap<String, BTreeSet<String>>>,
-}
-
-impl<'a> ByName<'a> {
-    pub(super) fn new(policies: &'a Table, deployment: Option<&'a Deployment>) -> Self {
-        let read = policies.numbered().map(|(n, p)| ((&*p.namespace, &*p.name), n));
-        Self {
-            read: read.collect(),
-            listed: deployment.map(|deployment| &deployment.policies),
-        }
-    }
-
-    /// The policy that this means, where it was read.
-    pub(super) fn of(&self, policy: &PolicyId) -> Option<PolicyNumber> {
-        self.find(&policy.namespace, &policy.name)
-    }
-
-    /// Whether the server has no policy of that name, and had none when it was asked.
-    pub(super) fn is_nowhere(&self, policy: &PolicyId) -> bool {
-        let of_space = self.listed.and_then(|listed| listed.get(&*policy.namespace));
-        of_space.is_some_and(|names| !names.contains(&*policy.name))
-    }
-
-    /// The namespaces that have policies, and the root namespace.
-    pub(super) fn namespaces(&self) -> BTreeSet<&'a str> {
-        self.read.keys().map(|(namespace, _)| *namespace).chain([""]).collect()
-    }
-
-    /// The policy of that name in that namespace, and in no other.
-    pub(super) fn find(&self, namespace: &str, name: &str) -> Option<PolicyNumber> {
-        self.read.get(&(namespace, name)).copied()
     }
 }
 

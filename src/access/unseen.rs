@@ -11,8 +11,9 @@
 //! stanzas of two policies that may come together and are about the same paths stay.
 
 use super::besides::Kept;
+use super::by_name::{ByName, PolicyNumber};
 use super::holder::{AssignedBy, Directory, Giving, Holder, HolderId};
-use super::sets::{AccessSet, ByName, PolicyNumber};
+use super::sets::AccessSet;
 use super::universe::lead;
 use crate::deployment::Entity as DeployedEntity;
 use crate::index::IndexVec;

@@ -1,7 +1,7 @@
 //! The change, compared with the base: new access, policies that are gone or moved, and what was not read of either.
 
 use super::access as new_access;
-use super::gate::Options;
+use super::given::Options;
 use super::own::{own, problem};
 use super::rules::{NOT_CHECKED, POLICY_GONE};
 use super::source::{Problem, Read, Ways};

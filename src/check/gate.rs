@@ -2,83 +2,18 @@
 
 use super::baseline::Baseline;
 use super::change::{self, Base};
+use super::given::{Material, Options, Seen};
 use super::own::problem;
 use super::rules::{self, NEED_USAGE, NEW_ACCESS, UNREADABLE};
-use super::source::Read;
 use super::waived::waive;
-use super::{risk, ways};
-use crate::access::{Inputs, Joined, PolicyNumber};
-use crate::advice::{Finding, RuleView, Severity, Subject};
-use crate::analysis::evidence::Watch;
-use crate::analysis::rule::fingerprint;
-use crate::deployment::Deployment;
+use super::{risk, warnings, ways};
+use crate::access::Inputs;
+use crate::advice::{Finding, RuleView};
 use crate::pipeline::place::Places;
 use crate::pipeline::{self, Question};
-use crate::policy::lint;
-use crate::policy::profile::Profile;
 use crate::settings::{RuleLevel, Settings};
-use crate::usage::Facts;
-use jiff::Timestamp;
-use jiff::civil::Date;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
-
-/// What usage says.
-pub struct Seen {
-    /// Who asked for what.
-    pub facts: Facts,
-    /// What the logs are worth.
-    pub watch: Watch,
-    /// When they end.
-    pub last: Option<Timestamp>,
-}
-
-impl Seen {
-    pub(super) fn nothing() -> Self {
-        Self {
-            facts: Facts::default(),
-            watch: Watch {
-                window_days: 0.0,
-                health: 1.0,
-                gaps: Vec::new(),
-            },
-            last: None,
-        }
-    }
-}
-
-/// What is checked.
-pub struct Material {
-    /// The policies.
-    pub read: Read,
-    /// What the base has, where there is one.
-    pub base: Option<Read>,
-    /// What the change brings along to be judged by.
-    pub brought: Vec<Finding>,
-    /// Usage, where there is any.
-    pub seen: Option<Seen>,
-    /// The deployment, where one is named.
-    pub deployment: Option<Deployment>,
-}
-
-/// How it is checked.
-pub struct Options<'a> {
-    /// Whose rules decide.
-    pub profile: Profile,
-    /// Weights, rule levels, waivers.
-    pub settings: &'a Settings,
-    /// Findings of this severity and above fail.
-    pub fail_on: Severity,
-    /// No holder's risk may be above this.
-    pub max_risk: Option<f64>,
-    /// At most so many findings of a severity, whatever the threshold.
-    pub budgets: &'a [(Severity, usize)],
-    /// What was there before.
-    pub baseline: Option<&'a Baseline>,
-    /// Today, for waivers and stanzas that expire.
-    pub now: Timestamp,
-}
 
 /// What the gate says.
 #[derive(Debug)]
@@ -99,13 +34,6 @@ pub struct Checked {
     pub known: usize,
     /// What a baseline written now would have.
     pub baseline: Baseline,
-}
-
-impl Options<'_> {
-    /// The day that waivers are judged by.
-    pub(super) fn today(&self) -> Date {
-        self.now.to_zoned(jiff::tz::TimeZone::UTC).date()
-    }
 }
 
 /// Checks. `step` is told what comes next.
@@ -142,7 +70,7 @@ pub fn check(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&st
 
     step("looking for findings");
     let mut findings = analysis.findings(&levels, None);
-    findings.extend(warnings(joined, deployment.as_ref()));
+    findings.extend(warnings::warnings(joined, deployment.as_ref()));
     unique(&mut findings);
     let base = base.map(|read| Base::of(read, &joined.policies));
     let base = base.as_ref();
@@ -241,61 +169,6 @@ fn apply_levels(findings: &mut Vec<Finding>, settings: &Settings) {
             true
         }
     });
-}
-
-/// The warnings of `lint` as findings.
-pub(super) fn warnings(joined: &Joined, deployment: Option<&Deployment>) -> Vec<Finding> {
-    let mounts = deployment
-        .into_iter()
-        .flat_map(|d| d.mounts.iter().chain(&d.auth_mounts));
-    let pairs = |held: &[PolicyNumber]| -> Vec<(usize, usize)> {
-        let later = |n: usize| held.iter().skip(n + 1);
-        held.iter()
-            .enumerate()
-            .flat_map(|(n, one)| later(n).map(move |two| (one.number(), two.number())))
-            .collect()
-    };
-    let somebody = joined.sets.iter().filter(|set| !set.holders.is_empty());
-    let context = lint::Context {
-        mounts: mounts
-            .map(|mount| lint::Mounted {
-                path: format!("{}{}", mount.namespace, mount.path),
-                kind: mount.kind.clone(),
-                kv_version: mount.kv_version,
-            })
-            .collect(),
-        profile: joined.profile,
-        // Whoever is not known may hold any two together.
-        held_together: (!joined.holders.is_empty() && deployment.is_some_and(|d| d.unread.is_empty()))
-            .then(|| somebody.flat_map(|set| pairs(&set.policies)).collect()),
-    };
-    lint::policies(joined.policies.as_slice(), &context)
-        .into_iter()
-        .map(|w| Finding {
-            fingerprint: fingerprint(w.id, "stanza", &format!("{} {}", w.policy, w.path)),
-            rule: Arc::from(w.id),
-            severity: match w.severity {
-                lint::Severity::Note => Severity::Info,
-                lint::Severity::Warning => Severity::Low,
-            },
-            title: if w.path.is_empty() {
-                format!("policy `{}`: {}", w.policy, w.message)
-            } else {
-                format!("`{}` of policy `{}`: {}", w.path, w.policy, w.message)
-            },
-            detail: String::new(),
-            subject: Subject {
-                kind: "stanza".to_owned(),
-                name: format!("{} {}", w.policy, w.path),
-                key: String::new(),
-            },
-            origins: vec![w.origin],
-            evidence: None,
-            remedy: w.hint.unwrap_or_default(),
-            fixed_in: None,
-            who: Vec::new(),
-        })
-        .collect()
 }
 
 /// Two findings of one fingerprint would be one in a baseline: the second gets a number.

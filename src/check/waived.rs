@@ -2,7 +2,7 @@
 
 use super::brought;
 use super::change::Base;
-use super::gate::Options;
+use super::given::Options;
 use super::own::own;
 use super::rules::{self, NEW_ACCESS, WAIVER_EXPIRED, WAIVER_INVALID, WAIVER_UNUSED};
 use crate::access::Joined;

@@ -1,8 +1,9 @@
 //! Findings about policies of Terraform in the ways that files may set their variables: whether Terraform is told to read a
 //! `prod.tfvars` is not known, so each way has to be as good as the one without.
 
+use super::given::{Options, Seen};
 use super::source::Ways;
-use super::{access, gate};
+use super::{access, warnings};
 use crate::access::{Inputs, Joined};
 use crate::advice::Finding;
 use crate::pipeline::place::{Changed, Places};
@@ -29,7 +30,7 @@ pub fn findings(
     ways: &Ways,
     before: Option<&Before<'_>>,
     levels: &BTreeMap<String, RuleLevel>,
-    options: &gate::Options<'_>,
+    options: &Options<'_>,
     known: &[Finding],
 ) -> Vec<Finding> {
     // One finding may say more in one way than in another: only what says the same is the same.
@@ -66,12 +67,12 @@ pub fn findings(
 }
 
 /// What the policies are by themselves, without anybody who used them.
-fn alone(policies: Vec<Policy>, levels: &BTreeMap<String, RuleLevel>, options: &gate::Options<'_>) -> Vec<Finding> {
+fn alone(policies: Vec<Policy>, levels: &BTreeMap<String, RuleLevel>, options: &Options<'_>) -> Vec<Finding> {
     if policies.is_empty() {
         return Vec::new();
     }
     let settings = options.settings;
-    let nothing = gate::Seen::nothing();
+    let nothing = Seen::nothing();
     let analysis = pipeline::analyse(Question {
         inputs: Inputs {
             facts: Facts::default(),
@@ -87,7 +88,7 @@ fn alone(policies: Vec<Policy>, levels: &BTreeMap<String, RuleLevel>, options: &
         kv2_closure: settings.price.kv2_closure,
     });
     let mut found = analysis.findings(levels, None);
-    found.extend(gate::warnings(&analysis.joined, None));
+    found.extend(warnings::warnings(&analysis.joined, None));
     found
 }
 

@@ -5,7 +5,7 @@ use super::{Failure, Talk, material};
 use crate::analysis::rules;
 use crate::check::rules as of_the_gate;
 use crate::cli::{CheckArgs, Command, Common};
-use crate::deployment::write::{MARK, Mark};
+use crate::deployment::mark::{MARK, Mark};
 use crate::files;
 use crate::policy::lint;
 use crate::policy::profile::{PolicyMatch, Profile, Switches};

@@ -1,9 +1,9 @@
 //! Reads a deployment: the folder that `snapshot` writes (one JSON file a kind), or one `deployment.json` of the older,
 //! hand-exported shape (`mounts`, `auth`, `approle`, `userpass`, `groups`, `secrets`).
 
+use super::mark::{MARK, Mark};
 use super::model::{Alias, AuthRole, Deployment, Entity, Group, Mount};
 use super::snapshot::Missing;
-use super::write::{MARK, Mark};
 use crate::vault::path;
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};

@@ -6,6 +6,7 @@
 pub mod connection;
 pub mod folder;
 pub mod live;
+pub mod mark;
 pub mod model;
 pub mod pace;
 pub mod parse;

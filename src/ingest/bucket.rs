@@ -6,7 +6,8 @@ mod pieces;
 mod trouble;
 
 use super::error::IngestError;
-use super::object::{Object, Trouble};
+use super::error::Trouble;
+use super::object::Object;
 use super::source::{self, LogInput, Named, TELLING};
 use client::Connector;
 use futures_util::{StreamExt as _, TryStreamExt as _};

@@ -1,6 +1,7 @@
 //! The audit entry as the servers write it, in any key order: only what is needed is looked at, as slices of the line.
 
-use super::scan::{self, Fault, Members};
+use super::fault::Fault;
+use super::scan::{self, Members};
 use super::text::decode;
 use super::time;
 

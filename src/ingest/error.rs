@@ -1,7 +1,5 @@
 //! What can stop the reading, and what to do about it.
 
-use super::object::Trouble;
-use super::source;
 use crate::usage::Skip;
 use std::path::PathBuf;
 
@@ -61,7 +59,7 @@ impl IngestError {
         match self {
             Self::Read { .. } => Some("name a file, a folder, a glob in quotes, or - for standard input"),
             Self::Gone(_) => Some("take the link away if its log is read elsewhere, or name the files themselves"),
-            Self::Remote(name) => source::pipe_for(name),
+            Self::Remote(name) => pipe_for(name),
             Self::Object { trouble, .. } => Some(trouble.hint),
             Self::NoMatch(_) => Some("check the pattern; quote it if the shell must not expand it"),
             Self::EmptyFolder(_) => Some(
@@ -73,4 +71,38 @@ impl IngestError {
             Self::Stdin(_) | Self::Thread => None,
         }
     }
+}
+
+/// Why bytes could not be had, and what to do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{why}")]
+pub struct Trouble {
+    /// Why.
+    pub why: String,
+    /// What the user can do.
+    pub hint: &'static str,
+}
+
+/// What brings a log from object storage to standard input, where that is what a name is of.
+#[must_use]
+pub fn pipe_for(name: &str) -> Option<&'static str> {
+    const PIPES: [(&[&str], &str); 3] = [
+        (
+            &["s3", "s3a"],
+            "`aws s3 cp s3://BUCKET/KEY - | vault-advisor usage --logs -` reads one, whatever it is compressed with; `aws s3 sync` brings many",
+        ),
+        (
+            &["gs"],
+            "`gcloud storage cat gs://BUCKET/OBJECT | vault-advisor usage --logs -` reads one, whatever it is compressed with; \
+             `gcloud storage rsync` brings many",
+        ),
+        (
+            &["az", "abfs", "abfss"],
+            "`azcopy cp URL --from-to BlobPipe | vault-advisor usage --logs -` reads one, whatever it is compressed with; `azcopy sync` brings many",
+        ),
+    ];
+    let (scheme, _) = name.split_once("://")?;
+    let scheme = scheme.to_ascii_lowercase();
+    let found = PIPES.iter().find(|(schemes, _)| schemes.contains(&&*scheme));
+    found.map(|(_, pipe)| *pipe)
 }

@@ -5,9 +5,9 @@
 //! the number of a job among the metadata) is left out here, so that equal bytes mean equal facts: [`super::principal::Facts`]
 //! are read from an essence and from nothing else.
 
-use super::principal::is_telling;
 use super::scan::{self, Members};
 use super::simd;
+use super::telling::is_telling;
 use super::text::decode;
 use crate::usage::GroupBy;
 

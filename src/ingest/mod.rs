@@ -8,6 +8,7 @@ mod entry;
 mod envelope;
 mod error;
 mod essence;
+mod fault;
 mod flat;
 mod grammar;
 mod gunzip;
@@ -25,6 +26,7 @@ mod scan;
 mod simd;
 mod source;
 mod stream;
+mod telling;
 mod text;
 mod time;
 mod utf16;
@@ -32,13 +34,13 @@ mod worker;
 mod zip;
 
 pub use envelope::{Envelope, UnknownEnvelope};
-pub use error::IngestError;
+pub use error::{IngestError, Trouble, pipe_for};
 pub use look::{not_followed, what_is};
-pub use object::{Bytes, Object, Pieces, Trouble};
+pub use object::{Bytes, Object, Pieces};
 pub use open_paths::needs_no_token;
 pub use options::{Options, Progress, Quiet};
 pub use reader::{Reader, Rest};
-pub use source::{LogInput, Named, Stored, decoder, expand, pipe_for};
+pub use source::{LogInput, Named, Stored, decoder, expand};
 
 pub use crate::usage::group::{GroupBy, UnknownGrouping};
 

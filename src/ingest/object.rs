@@ -1,22 +1,12 @@
 //! Logs that are no files: the reader knows of such an object its name, its size, and how to ask for its bytes, and nothing of
 //! where they come from.
 
-use super::error::IngestError;
+use super::error::{IngestError, Trouble};
 use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::io::{self, Read};
 use std::sync::{Arc, OnceLock};
-
-/// Why bytes could not be had, and what to do.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{why}")]
-pub struct Trouble {
-    /// Why.
-    pub why: String,
-    /// What the user can do.
-    pub hint: &'static str,
-}
 
 /// Pieces of bytes in order, to the end or to the first trouble.
 pub type Pieces<'a> = Box<dyn Iterator<Item = Result<Vec<u8>, Trouble>> + Send + 'a>;

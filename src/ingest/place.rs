@@ -5,9 +5,10 @@
 //! list of numbers, and what was packed into base64.
 
 use super::entry;
+use super::fault::Fault;
 use super::flat;
 use super::header;
-use super::scan::{self, Fault, Members};
+use super::scan::{self, Members};
 use super::text::decode;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;

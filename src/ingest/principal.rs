@@ -5,6 +5,7 @@
 
 use super::essence::{Essence, Piece, members};
 use super::scan;
+use super::telling::{NAME_KEYS, ROLE_KEYS, SERVICE_ACCOUNT};
 use super::text::decode;
 use crate::usage::GroupBy;
 use crate::usage::auth::Auth;
@@ -13,45 +14,6 @@ use crate::vault::{PrincipalKind, path, secret};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-
-/// Metadata that name a role or a user of an auth method, the best first.
-const ROLE_KEYS: [&str; 10] = [
-    "role_name",
-    "role",
-    "username",
-    "service_account_name",
-    "cert_name",
-    "common_name",
-    "user",
-    "email",
-    "org",
-    "account_id",
-];
-
-/// Metadata that a person would call the principal by, the best first.
-const NAME_KEYS: [&str; 9] = [
-    "role_name",
-    "username",
-    "role",
-    "service_account_name",
-    "common_name",
-    "cert_name",
-    "user",
-    "email",
-    "name",
-];
-
-/// Metadata of which the display name of a Kubernetes login is made.
-const SERVICE_ACCOUNT: [&str; 2] = ["service_account_namespace", "service_account_name"];
-
-/// Whether the value of a metadatum of this name may name somebody. Of all others only the end of the display name is looked for.
-#[must_use]
-pub fn is_telling(key: &str, group_by: &GroupBy) -> bool {
-    ROLE_KEYS.contains(&key)
-        || NAME_KEYS.contains(&key)
-        || SERVICE_ACCOUNT.contains(&key)
-        || matches!(group_by, GroupBy::Metadata(asked) if asked == key)
-}
 
 /// What somebody is called of whom the log has no name.
 const SOMEBODY: &str = "(not named)";

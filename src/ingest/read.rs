@@ -1,7 +1,7 @@
 //! Reading many logs on many cores: each core builds its own part, and the parts are merged.
 
 use super::error::IngestError;
-use super::object::Trouble;
+use super::error::Trouble;
 use super::options::{Options, Progress};
 use super::quick::Quick;
 use super::source::{self, Decoder, Form, LogInput, Stored};

@@ -2,16 +2,8 @@
 //!
 //! What is skipped is not validated beyond its strings and the balance of its brackets.
 
+use super::fault::Fault;
 use super::simd;
-
-/// Why a value could not be stepped over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
-    /// The text ends inside the value.
-    Truncated,
-    /// This is no JSON.
-    Malformed,
-}
 
 /// The byte at `at`, or a fault at the end.
 pub fn byte(text: &[u8], at: usize) -> Result<u8, Fault> {

@@ -6,7 +6,7 @@
 //! machines run, and the tests hold both forms to the same answers.
 #![allow(unsafe_code, reason = "vector loads, fenced into this file; see INVARIANT comments")]
 
-use super::scan::Fault;
+use super::fault::Fault;
 
 const BLOCK: usize = 64;
 

@@ -2,7 +2,7 @@
 
 #[cfg(feature = "object-storage")]
 use super::bucket;
-use super::error::IngestError;
+use super::error::{IngestError, pipe_for};
 use super::gunzip::Gunzip;
 use super::header;
 use super::object::Object;
@@ -121,30 +121,6 @@ pub fn expand(names: &[String]) -> Result<Named, IngestError> {
     named.left_out.sort();
     named.left_out.dedup();
     Ok(named)
-}
-
-/// What brings a log from object storage to standard input, where that is what a name is of.
-#[must_use]
-pub fn pipe_for(name: &str) -> Option<&'static str> {
-    const PIPES: [(&[&str], &str); 3] = [
-        (
-            &["s3", "s3a"],
-            "`aws s3 cp s3://BUCKET/KEY - | vault-advisor usage --logs -` reads one, whatever it is compressed with; `aws s3 sync` brings many",
-        ),
-        (
-            &["gs"],
-            "`gcloud storage cat gs://BUCKET/OBJECT | vault-advisor usage --logs -` reads one, whatever it is compressed with; \
-             `gcloud storage rsync` brings many",
-        ),
-        (
-            &["az", "abfs", "abfss"],
-            "`azcopy cp URL --from-to BlobPipe | vault-advisor usage --logs -` reads one, whatever it is compressed with; `azcopy sync` brings many",
-        ),
-    ];
-    let (scheme, _) = name.split_once("://")?;
-    let scheme = scheme.to_ascii_lowercase();
-    let found = PIPES.iter().find(|(schemes, _)| schemes.contains(&&*scheme));
-    found.map(|(_, pipe)| *pipe)
 }
 
 /// Without the feature no object is read.

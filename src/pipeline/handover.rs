@@ -285,7 +285,7 @@ pub(super) fn waves(joined: &Joined, tightened: &Tightening, settled: &Settled, 
         .iter()
         .map(|changed| (changed.policy.number(), changed))
         .collect();
-    let mut waves: Vec<Wave> = super::proposals::waves(joined, tightened);
+    let mut waves: Vec<Wave> = super::waves::waves(joined, tightened);
     for step in waves.iter_mut().flat_map(|wave| &mut wave.steps) {
         let Step::Policy { policy, to, .. } = step else {
             continue;

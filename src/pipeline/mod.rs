@@ -12,6 +12,7 @@ pub mod place;
 mod proposals;
 mod views;
 pub mod waiver;
+mod waves;
 
 pub use analysis::{Analysis, Question, analyse};
 

@@ -2,16 +2,15 @@
 
 use super::assignments::changed_for;
 use super::handover::{self, Settled};
+use super::waves;
 use crate::access::weight::Weighed;
 use crate::access::{Joined, PolicyNumber};
 use crate::advice::{
-    Assignment, Change, Complexity, Expected, Optimality, Proof, Proposal, ProposedPolicy, Step, Text, Wave, Withdrawn,
+    Assignment, Change, Complexity, Expected, Optimality, Proof, Proposal, ProposedPolicy, Step, Text, Withdrawn,
 };
-use crate::optimize;
 use crate::optimize::foresight::interval::Spread;
 use crate::optimize::proof::{self, Scheme};
 use crate::optimize::redesign::{Redesign, Role, Size};
-use crate::optimize::steps::Planned;
 use crate::optimize::tighten::Tightening;
 use crate::policy::model::Policy;
 use crate::report::digest;
@@ -165,7 +164,7 @@ fn tighten(joined: &Joined, t: Tightening, (before, after): (Complexity, Complex
         changed(Change::Delete),
         changed(Change::Keep)
     );
-    let waves = waves(joined, &t);
+    let waves = waves::waves(joined, &t);
     let mut migration: Vec<String> = Vec::new();
     for (policy, to) in waves.iter().flat_map(|wave| &wave.steps).filter_map(of_policy) {
         let Some(p) = policies.get(policy) else { continue };
@@ -201,37 +200,6 @@ fn tighten(joined: &Joined, t: Tightening, (before, after): (Complexity, Complex
         owners: std::collections::BTreeMap::new(),
         policies,
     }
-}
-
-/// The steps of a tightening as waves. Its policies are those of the joined ones, by number.
-pub(super) fn waves(joined: &Joined, tightening: &Tightening) -> Vec<Wave> {
-    let expected: BTreeMap<PolicyNumber, f64> = tightening
-        .changed
-        .iter()
-        .filter_map(|changed| Some((changed.policy, changed.expected.as_ref()?.mean)))
-        .collect();
-    // What is expected of a policy is expected of the step that makes it what it is to be.
-    let of_wave = |steps: &[&Planned]| {
-        let last = steps.iter().filter(|step| step.between.is_none());
-        let known: Vec<f64> = last.filter_map(|step| expected.get(&step.policy).copied()).collect();
-        (!expected.is_empty()).then(|| known.into_iter().sum())
-    };
-    optimize::waves::titled(joined, &tightening.steps)
-        .into_iter()
-        .map(|(title, steps)| Wave {
-            title,
-            second_half: false,
-            promised: of_wave(&steps),
-            steps: steps
-                .into_iter()
-                .map(|step| Step::Policy {
-                    policy: step.policy.number(),
-                    to: step.between.clone().map_or(Text::Proposed, Text::Between),
-                    free: step.free,
-                })
-                .collect(),
-        })
-        .collect()
 }
 
 fn of_policy(step: &Step) -> Option<(usize, &Text)> {

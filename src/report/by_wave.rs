@@ -7,7 +7,7 @@ use super::diff;
 use super::holder::Holder;
 use super::layout::Placed;
 use super::output::OutputFile;
-use super::script::State;
+use super::state::State;
 use super::terraform;
 use crate::advice::{self, Assignment, Proposal, ProposedPolicy, Step, Wave};
 

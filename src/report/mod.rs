@@ -31,6 +31,7 @@ mod pull_request;
 pub mod roles;
 pub mod sarif;
 pub mod script;
+pub mod state;
 mod svg;
 pub mod terraform;
 pub mod text;

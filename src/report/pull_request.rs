@@ -12,7 +12,8 @@ use super::escape::{self, markdown, markdown_code, markdown_prose, shell};
 use super::layout::{self, Placed};
 use super::output::OutputFile;
 use super::plan;
-use super::script::{self, State};
+use super::script;
+use super::state::State;
 use crate::advice::{Advice, Change, Proposal, Step, Wave};
 
 /// GitHub takes 65,536 characters, GitLab more.

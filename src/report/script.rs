@@ -6,13 +6,13 @@
 use std::fmt::Write as _;
 
 use serde::Serialize;
-use sha2::{Digest as _, Sha256};
 
 use super::escape::{comment, shell};
 use super::hcl;
 use super::holder::Holder;
 use super::layout::Placed;
 use super::output::OutputFile;
+use super::state::{State, sha256};
 use super::{by_wave, plan};
 use crate::advice::{Assignment, Change, Proposal, Step, Text, Wave};
 
@@ -121,32 +121,6 @@ fn kept<'a>(placed: &'a [Placed<'a>], waves: &[Wave]) -> Vec<Kept<'a>> {
 fn original<'a>(placed: &'a Placed<'_>) -> Option<&'a str> {
     let text = placed.policy.original.as_deref();
     text.filter(|_| placed.policy.change != Change::Add)
-}
-
-/// A text that a policy has somewhere on its way: its hash and its file, `-` where there is no policy.
-#[derive(Debug, Clone)]
-pub(super) struct State {
-    pub(super) hash: String,
-    pub(super) file: String,
-    pub(super) text: Option<String>,
-}
-
-impl State {
-    fn none() -> Self {
-        Self {
-            hash: String::from("-"),
-            file: String::from("-"),
-            text: None,
-        }
-    }
-
-    fn of(text: String, file: String) -> Self {
-        Self {
-            hash: trimmed_sha256(&text),
-            file,
-            text: Some(text),
-        }
-    }
 }
 
 /// All steps as lines of the script.
@@ -312,12 +286,6 @@ fn around<T: AsRef<str>>(chain: &[T], at: usize) -> (String, String) {
     )
 }
 
-impl AsRef<str> for State {
-    fn as_ref(&self) -> &str {
-        &self.hash
-    }
-}
-
 /// A policy from one state to the next.
 fn policy_line(placed: &Placed<'_>, chain: &[State], at: usize, free: bool) -> String {
     let policy = placed.policy;
@@ -439,19 +407,6 @@ fn is_tame_namespace(path: &str) -> bool {
     path.is_empty() || is_tame(path.strip_suffix('/').unwrap_or(path))
 }
 
-pub(super) fn sha256(bytes: &[u8]) -> String {
-    let mut out = String::with_capacity(64);
-    for byte in Sha256::digest(bytes) {
-        let _ = write!(out, "{byte:02x}");
-    }
-    out
-}
-
-/// The hash without the white space around the text, as the script's own `digest` has it.
-pub(super) fn trimmed_sha256(text: &str) -> String {
-    sha256(text.trim_matches([' ', '\t', '\n', '\u{b}', '\u{c}', '\r']).as_bytes())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -468,10 +423,5 @@ mod tests {
         }
         assert!(is_tame_namespace("") && is_tame_namespace("a/b/"));
         assert!(!is_tame_namespace("a b/") && !is_tame_namespace("/") && !is_tame_namespace("a//"));
-    }
-
-    #[test]
-    fn white_space_around_a_policy_does_not_count() {
-        assert_eq!(trimmed_sha256("\n a b \r\n"), sha256(b"a b"));
     }
 }

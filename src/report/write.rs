@@ -12,7 +12,7 @@ use std::path::{Component, Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::output::OutputFile;
-use super::script::sha256;
+use super::state::sha256;
 use crate::staged;
 
 /// The list of the files that a run wrote.

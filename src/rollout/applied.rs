@@ -6,12 +6,11 @@
 use crate::policy::model::Policy;
 use crate::policy::profile::Profile;
 use crate::policy::syntax;
+use crate::report::state::trimmed_sha256;
 use crate::vault::PolicyId;
 use jiff::Timestamp;
 use serde::Deserialize;
-use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 use std::fs;
 use std::io;
 use std::path::{Component, Path, PathBuf};
@@ -396,17 +395,6 @@ fn put(
     policy.namespace = entry.namespace.as_str().into();
     now.insert(key, policy);
     Ok(())
-}
-
-/// As `apply.sh` has it: white space around a text does not count.
-fn trimmed_sha256(text: &str) -> String {
-    let trimmed = text.trim_matches([' ', '\t', '\n', '\u{b}', '\u{c}', '\r']);
-    Sha256::digest(trimmed.as_bytes())
-        .iter()
-        .fold(String::new(), |mut out, byte| {
-            let _ = write!(out, "{byte:02x}");
-            out
-        })
 }
 
 #[cfg(test)]

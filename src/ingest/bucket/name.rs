@@ -1,7 +1,7 @@
 //! Names of object storage as users write them: which service, which bucket, what in it.
 
 use super::super::error::IngestError;
-use super::super::object::Trouble;
+use super::super::error::Trouble;
 
 /// A service that keeps objects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -1,7 +1,8 @@
 //! The bytes of one object: a stretch at a time, the next ones asked for while one is read, all of them of one and the same state
 //! of the object.
 
-use super::super::object::{Bytes, Pieces, Trouble};
+use super::super::error::Trouble;
+use super::super::object::{Bytes, Pieces};
 use super::trouble::{self, Doing};
 use futures_util::StreamExt as _;
 use object_store::{GetOptions, GetRange, ObjectMeta, ObjectStore};

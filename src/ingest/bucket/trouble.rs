@@ -1,6 +1,6 @@
 //! What goes wrong with object storage, in words: why, and what to do.
 
-use super::super::object::Trouble;
+use super::super::error::Trouble;
 use crate::vault::secret;
 
 /// What was being done.

@@ -2,9 +2,10 @@
 
 use super::{Found, MOST_WRAPPINGS, Outside, Reading, trim};
 use crate::ingest::entry::{self, Entry};
+use crate::ingest::fault::Fault;
 use crate::ingest::grammar::{self, Progress};
 use crate::ingest::header;
-use crate::ingest::scan::{self, Fault};
+use crate::ingest::scan;
 use crate::ingest::text::decode;
 use crate::usage::Skip;
 

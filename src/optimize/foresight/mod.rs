@@ -13,6 +13,7 @@ pub mod births;
 mod blocks;
 pub mod choice;
 pub mod estimate;
+mod expected;
 mod fade;
 mod first_use;
 pub mod forecast;

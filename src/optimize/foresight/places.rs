@@ -5,8 +5,8 @@
 )]
 
 use super::births::{Births, Missed, Unit};
+use super::expected::Expected;
 use super::fade::{Fades, Halves};
-use super::forecast::Expected;
 use super::past::{Alike, Past, deep, kind, more, placed};
 use super::pool::{Entry, Pool};
 use rayon::prelude::*;

@@ -1,51 +1,13 @@
 //! Candidate patterns of a cover: exact paths, prefix globs, and `+` patterns that used paths suggest.
 
+use super::fits::{inside, may_glob, stays_in_mount};
 use super::price::looks_like_id;
 use super::{Chosen, Field, priced, tree};
 use crate::policy::pattern::Pattern;
-use crate::policy::relation;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// More candidates than this are not worth weighing against each other: the prefix cover stands.
 const MOST: usize = 20_000;
-
-/// Whether a glob may stand at `prefix` (ending in a slash), under which `children` distinct children were used.
-pub(super) fn may_glob(field: &Field<'_>, prefix: &str, children: usize) -> bool {
-    let few = children < field.price.min_children;
-    !(prefix.is_empty() || few && !only_ids(field, prefix))
-        && stays_in_mount(field, prefix)
-        && inside(field, &format!("{prefix}*"))
-}
-
-/// Whether all that was used directly under `prefix` looks like ids.
-fn only_ids(field: &Field<'_>, prefix: &str) -> bool {
-    let start = field.used.partition_point(|u| u.path.as_str() < prefix);
-    field
-        .used
-        .iter()
-        .skip(start)
-        .map_while(|u| u.path.strip_prefix(prefix))
-        .all(|rest| rest.split('/').next().is_some_and(looks_like_id))
-}
-
-/// A glob never opens `sys/` or `auth/`, nor more than one mount.
-fn stays_in_mount(field: &Field<'_>, lead: &str) -> bool {
-    let relative = field
-        .mounts
-        .iter()
-        .filter(|m| lead.starts_with(m.as_str()))
-        .max_by_key(|m| m.len());
-    let control = |p: &str| p.starts_with("sys/") || p.starts_with("auth/");
-    if control(lead) || relative.is_some_and(|m| control(m)) || lead.contains("/sys/") {
-        return false;
-    }
-    let crosses = field.mounts.iter().any(|m| m.starts_with(lead) && m.len() > lead.len());
-    relative.is_some() || field.mounts.is_empty() && lead.contains('/') && !crosses
-}
-
-fn inside(field: &Field<'_>, text: &str) -> bool {
-    Pattern::parse(text, "").is_ok_and(|p| relation::implies(&p, field.within))
-}
 
 /// Exact paths and prefix globs.
 pub(super) fn plain(field: &Field<'_>) -> Vec<Chosen> {

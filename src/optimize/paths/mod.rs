@@ -6,6 +6,7 @@
 //! it matches, so that whichever stanza wins, no use is lost.
 
 mod candidates;
+mod fits;
 mod price;
 mod tree;
 

@@ -1,6 +1,7 @@
 //! The best cover by exact paths and prefix globs: exact, by dynamic programming over the tree of used paths.
 
-use super::{Chosen, Field, PathCover, candidates, priced};
+use super::fits::may_glob;
+use super::{Chosen, Field, PathCover, priced};
 use crate::policy::pattern::Pattern;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -87,7 +88,7 @@ pub(super) fn best(field: &Field<'_>) -> PathCover {
             cost += field.price.of(&exact);
             stanzas.push(exact);
         }
-        if candidates::may_glob(field, &folder.prefix, folder.children.len()) {
+        if may_glob(field, &folder.prefix, folder.children.len()) {
             let text = format!("{}*", folder.prefix);
             if let Ok(pattern) = Pattern::parse(&text, "") {
                 let glob = priced(field, text, &pattern);

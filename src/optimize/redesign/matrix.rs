@@ -14,9 +14,6 @@ use crate::vault::{Capability, CapabilitySet};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-/// A policy set and who acts with it.
-pub(super) type Key = (SetId, HolderId);
-
 /// One principal with one of its policy sets, and the permissions it used.
 #[derive(Clone)]
 pub(super) struct User {

@@ -4,7 +4,6 @@
 //! hold the policy, or goes for those who did not use it: that costs what those use who come to use it later, be they new or not. How
 //! often that happens is told by the grant itself and by its like in other policies.
 
-use super::matrix::Key;
 use crate::access::weight::{Weighed, Weights};
 use crate::access::{HolderId, Joined, JoinedDemand, Outcome, SetId};
 use crate::optimize::foresight::ForesightSettings;
@@ -21,6 +20,9 @@ use crate::vault::{Capability, CapabilitySet};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
+
+/// A policy set and who acts with it.
+pub(super) type Key = (SetId, HolderId);
 
 /// What is asked of the future.
 #[derive(Debug, Clone, Copy)]

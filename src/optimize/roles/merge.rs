@@ -4,9 +4,20 @@
 
 use std::collections::HashMap;
 
-use super::problem::{Kept, NONE};
 use crate::optimize::roles::matrix::Matrix;
 use crate::optimize::roles::model::{Objective, Options};
+
+/// No cell, and no class.
+pub const NONE: u32 = u32::MAX;
+
+/// An existing role that may be used for nothing.
+#[derive(Debug, Clone)]
+pub struct Kept {
+    /// Its permission classes, sorted.
+    pub permissions: Vec<u32>,
+    /// Its place in [`Options::keep`].
+    pub index: usize,
+}
 
 /// With tolerated over-grant every pair may become a cell; beyond this many none does.
 const MOST_OPTIONAL: usize = 1 << 22;

@@ -6,13 +6,12 @@
 // and rows, columns and kept sets hold only such numbers; cells are numbered 0..cells() in row order.
 
 use super::merge::Merged;
+pub use super::merge::{Kept, NONE};
 use crate::optimize::roles::matrix::Matrix;
 use crate::optimize::roles::model::{Objective, Options};
 
 /// What one edge costs in the solvers' integers; finer differences (ties) are parts of it.
 pub const UNIT: i64 = 1024;
-/// No cell.
-pub const NONE: u32 = u32::MAX;
 /// The tables from (user, permission) to the cell are dense up to this many entries, else found by bisection.
 const DENSE_ENTRIES: usize = 1 << 24;
 
@@ -48,15 +47,6 @@ pub struct Problem {
     /// Most roles a user.
     pub max_roles: usize,
     table: Option<Vec<u32>>,
-}
-
-/// An existing role that may be used for nothing.
-#[derive(Debug, Clone)]
-pub struct Kept {
-    /// Its permission classes, sorted.
-    pub permissions: Vec<u32>,
-    /// Its place in [`Options::keep`].
-    pub index: usize,
 }
 
 /// The members of these classes together, sorted.

@@ -5,8 +5,8 @@
 //! something is lost, a stanza that came in the place of another decides instead: the one that it came from is to blame. Only
 //! where these can take no step back are the others asked.
 
-use super::draft::Levels;
-use super::{Ladders, settle};
+use super::Ladders;
+use super::draft::{Levels, can_step_back};
 use crate::access::{HolderId, Joined, SetId, StanzaId};
 use crate::optimize::limits::Limits;
 use crate::optimize::proof::{Failure, Scheme};
@@ -81,7 +81,7 @@ pub(super) fn blamed(
     (ladders, levels, limits): (&Ladders, &Levels, &Limits<'_>),
 ) -> BTreeMap<StanzaId, String> {
     let mut blamed: BTreeMap<StanzaId, String> = BTreeMap::new();
-    let can = |id: &StanzaId| settle::can_step_back(ladders, levels, *id) || limits.is_on(*id);
+    let can = |id: &StanzaId| can_step_back(ladders, levels, *id) || limits.is_on(*id);
     for about in failures.iter().filter_map(|f| about(joined, f)) {
         let set = &joined.sets[about.set];
         let mut suspects: Vec<Vec<StanzaId>> = Vec::new();

@@ -134,3 +134,9 @@ fn reparse(profile: Profile, original: &Policy, text: &str) -> Option<Policy> {
     policy.namespace = original.namespace.clone();
     Some(policy)
 }
+
+/// Whether a stanza is still changed.
+pub(super) fn can_step_back(ladders: &Ladders, levels: &Levels, id: StanzaId) -> bool {
+    let level = levels.get(&id).copied().unwrap_or_default();
+    ladders.get(&id).is_some_and(|ladder| level < ladder.len())
+}

@@ -3,7 +3,7 @@
 //! Blame is a good guess, and may take harmless changes along. So, when the proof holds, what was given up is tried again: all of
 //! it, then by halves, each time with a proof of the sets concerned. Policies that share no set are tried apart from each other.
 
-use super::draft::{Draft, Drafter, Levels, scheme};
+use super::draft::{Draft, Drafter, Levels, can_step_back, scheme};
 use super::unseen::{self, Gain};
 use super::{Fate, Ladders, Options, Tightening, blame, held};
 use crate::access::{AccessSet, DemandId, Joined, PolicyNumber, SetId, StanzaId};
@@ -48,12 +48,6 @@ impl Settled {
             price: self.price,
         }
     }
-}
-
-/// Whether a stanza is still changed.
-pub(super) fn can_step_back(ladders: &Ladders, levels: &Levels, id: StanzaId) -> bool {
-    let level = levels.get(&id).copied().unwrap_or_default();
-    ladders.get(&id).is_some_and(|ladder| level < ladder.len())
 }
 
 struct Work<'a> {

@@ -1,7 +1,7 @@
 //! The smallest changes that would allow a denied request, each tried out before it is told.
 
 use super::kv;
-use super::tell::{Question, common_segments, lacks_sudo};
+use super::question::{Question, common_segments, lacks_sudo};
 use crate::policy::acl::{Acl, Decision, Reason, Request, Rule, Source};
 use crate::policy::constraints::Refusal;
 use crate::policy::model::{Policy, Stanza};

@@ -1,6 +1,6 @@
 //! The paths of KV version 2: what somebody asks for who leaves `data/` out, and whether the mount is one.
 
-use super::tell::Question;
+use super::question::{KvMount, Question};
 use crate::vault::{Operation, path};
 
 /// What follows the mount in a path of KV version 2.
@@ -15,15 +15,6 @@ pub(super) const PARTS: [&str; 9] = [
     "options",
     "detailed-metadata",
 ];
-
-/// A KV mount.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct KvMount<'m> {
-    /// Its path, namespace in front, with its last slash.
-    pub path: &'m str,
-    /// Its version.
-    pub version: u8,
-}
 
 /// The path that a request would have had with the part of KV version 2 in it, where it has none.
 pub(super) struct Meant {

@@ -2,9 +2,11 @@
 
 mod change;
 mod kv;
+mod question;
 mod tell;
 mod text;
 
 pub use change::Change;
-pub use kv::{KvMount, value_path};
-pub use tell::{Beaten, Explanation, Nearest, NotInForce, Question, RuleView, StanzaView, explain};
+pub use kv::value_path;
+pub use question::{KvMount, Question};
+pub use tell::{Beaten, Explanation, Nearest, NotInForce, RuleView, StanzaView, explain};

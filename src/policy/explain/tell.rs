@@ -1,34 +1,14 @@
 //! The explanation, gathered from the compiled list.
 
 use super::change::{self, Change};
-use super::kv::{self, KvMount};
+use super::kv;
+use super::question::{Question, common_segments, lacks_sudo};
 use crate::policy::acl::{Acl, Decision, Reason, Request, Rule, RuleId};
-use crate::policy::model::Policy;
 use crate::policy::pattern::Pattern;
-use crate::policy::profile::{ListRule, Profile};
-use crate::policy::template::Identity;
+use crate::policy::profile::ListRule;
 use crate::vault::{Capability, Operation, path};
 use serde::Serialize;
 use std::sync::Arc;
-
-/// A request to explain, and who makes it.
-#[derive(Debug, Clone, Copy)]
-pub struct Question<'q> {
-    /// The server.
-    pub profile: Profile,
-    /// The policies of the token.
-    pub policies: &'q [&'q Policy],
-    /// What templates are filled from.
-    pub identity: &'q Identity,
-    /// The request.
-    pub request: Request<'q>,
-    /// Whether the path is root-protected, so that `sudo` is needed besides.
-    pub needs_sudo: bool,
-    /// The time that decides which stanza has expired; the clock where none is given.
-    pub now: Option<i64>,
-    /// The KV mount that the path lies on, where that is known.
-    pub kv: Option<KvMount<'q>>,
-}
 
 /// A decision and how it came about.
 #[derive(Debug, Clone, Serialize)]
@@ -159,11 +139,6 @@ pub fn explain(question: &Question<'_>) -> Explanation {
     }
 }
 
-/// Whether the list allows the request and the missing `sudo` denies it all the same.
-pub(super) fn lacks_sudo(question: &Question<'_>, decision: &Decision) -> bool {
-    decision.allowed && question.needs_sudo && !decision.sudo && question.request.operation != Operation::Help
-}
-
 fn why(acl: &Acl, question: &Question<'_>, decision: &Decision, lacks_sudo: bool) -> String {
     let names = |policies: &[Arc<str>]| {
         let quoted: Vec<_> = policies.iter().map(|p| format!("`{p}`")).collect();
@@ -227,15 +202,6 @@ fn nearest(acl: &Acl, asked: &str, question: &Question<'_>) -> Option<Nearest> {
         rule: view(acl, rule),
         hint,
     })
-}
-
-/// How many leading segments a pattern has in common with a path.
-pub(super) fn common_segments(pattern: &str, path: &str) -> usize {
-    pattern
-        .split('/')
-        .zip(path.split('/'))
-        .take_while(|(a, b)| a == b || *a == "+")
-        .count()
 }
 
 /// Paths that a policy's writer may have had in mind for this one, with the slip told.

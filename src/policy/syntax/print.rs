@@ -6,6 +6,7 @@
 use super::cursor::RESERVED;
 use super::duration;
 use super::error::hidden;
+pub use super::quote::quote;
 use crate::policy::model::{Constraints, Stanza};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -153,45 +154,6 @@ fn value(value: &Value) -> String {
             }
         }
     }
-}
-
-/// A text as an HCL string, quotes included. Reads back as the same text whatever it holds.
-#[must_use]
-pub fn quote(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 2);
-    out.push('"');
-    let mut rest = text.chars();
-    while let Some(c) = rest.next() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            '$' if rest.as_str().starts_with('{') && !harmless_interpolation(rest.as_str()) => out.push_str("\\x24"),
-            c if hidden(c) || c == RESERVED => {
-                let code = u32::from(c);
-                let _ = if code <= 0xffff {
-                    write!(out, "\\u{code:04x}")
-                } else {
-                    write!(out, "\\U{code:08x}")
-                };
-            }
-            c => out.push(c),
-        }
-    }
-    out.push('"');
-    out
-}
-
-/// Whether the `{...}` after a `$` holds a plain name only.
-fn harmless_interpolation(text: &str) -> bool {
-    text.strip_prefix('{')
-        .and_then(|inner| inner.split_once('}'))
-        .is_some_and(|(name, _)| {
-            name.chars()
-                .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'))
-        })
 }
 
 /// Comment lines, each with its `#`; nothing in the text can end the comment early or hide in it.

@@ -1,7 +1,10 @@
-//! What stands between the quotes: the value of a string or heredoc token, by the servers' own rules.
+//! What stands between the quotes: the value of a string or heredoc token, by the servers' own rules, and a value put between them.
 
 use super::ast::Kind;
+use super::cursor::RESERVED;
+use super::error::hidden;
 use std::borrow::Cow;
+use std::fmt::Write as _;
 
 /// The value of a token that is a bare word, a string, a heredoc or JSON's null.
 ///
@@ -195,4 +198,43 @@ fn heredoc(text: &str) -> String {
         whole = head;
     }
     text_of(whole)
+}
+
+/// A text as an HCL string, quotes included. Reads back as the same text whatever it holds.
+#[must_use]
+pub fn quote(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('"');
+    let mut rest = text.chars();
+    while let Some(c) = rest.next() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            '$' if rest.as_str().starts_with('{') && !harmless_interpolation(rest.as_str()) => out.push_str("\\x24"),
+            c if hidden(c) || c == RESERVED => {
+                let code = u32::from(c);
+                let _ = if code <= 0xffff {
+                    write!(out, "\\u{code:04x}")
+                } else {
+                    write!(out, "\\U{code:08x}")
+                };
+            }
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
+}
+
+/// Whether the `{...}` after a `$` holds a plain name only.
+fn harmless_interpolation(text: &str) -> bool {
+    text.strip_prefix('{')
+        .and_then(|inner| inner.split_once('}'))
+        .is_some_and(|(name, _)| {
+            name.chars()
+                .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'))
+        })
 }

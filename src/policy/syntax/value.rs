@@ -1,8 +1,7 @@
 //! Values as the servers' decoder makes them: strings, lists, maps and anything, with what happens when a key comes twice.
 
 use super::ast::{Fault, Item, Kind, Node, Token};
-use super::print::quote;
-use super::quote as unquote;
+use super::quote::{self as unquote, quote};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
