@@ -11,6 +11,7 @@ use crate::origin::Origin;
 use crate::policy::model::{Policy, Stanza};
 use crate::policy::pattern::Pattern;
 use crate::policy::relation::implies;
+use crate::units::number;
 use crate::vault::CapabilitySet;
 use sha2::{Digest as _, Sha256};
 use std::sync::Arc;
@@ -84,6 +85,27 @@ impl Context<'_> {
         self.joined.holders[holder].display()
     }
 
+    /// Whether anything says who holds what: a deployment, or logs.
+    #[must_use]
+    pub fn knows_holders(&self) -> bool {
+        self.deployment.is_some() || !self.joined.holders.is_empty()
+    }
+
+    /// Whether anything says what is used.
+    #[must_use]
+    pub fn knows_use(&self) -> bool {
+        !self.joined.demands.is_empty()
+    }
+
+    /// Who holds a policy: so many holders, or that nothing tells it.
+    #[must_use]
+    pub fn holders_of(&self, policy: PolicyNumber) -> String {
+        match self.knows_holders() {
+            true => count(self.joined.held_by[policy].len(), "holder"),
+            false => "whoever holds it (no deployment and no usage were given that say who)".to_owned(),
+        }
+    }
+
     /// The names of holders, at most `most`, and how many more.
     #[must_use]
     pub fn names(&self, holders: impl IntoIterator<Item = HolderId>, most: usize) -> String {
@@ -144,11 +166,8 @@ pub fn quoted<S: AsRef<str>>(names: &[S], most: usize) -> String {
 /// `1 holder`, `3 holders`.
 #[must_use]
 pub fn count(n: usize, noun: &str) -> String {
-    if n == 1 {
-        format!("1 {noun}")
-    } else {
-        format!("{n} {noun}s")
-    }
+    let s = if n == 1 { "" } else { "s" };
+    format!("{} {noun}{s}", number(n as u64))
 }
 
 /// Runs one rule.

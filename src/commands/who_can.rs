@@ -9,8 +9,8 @@ use crate::policy::model::Policy;
 use crate::policy::profile::Profile;
 use crate::policy::template::Identity;
 use crate::policy::who_can::{Extent, Holder, Reach, Target, Through, who_can};
-use crate::report::escape;
 use crate::report::ink::Face;
+use crate::report::{digest, escape};
 use crate::vault::{PrincipalKind, path};
 use serde_json::json;
 use std::fmt::Write as _;
@@ -180,8 +180,17 @@ fn text(path: &str, reached: &[Reach], below: bool) -> String {
         return out;
     }
     let what = if below { "something of " } else { "" };
-    let does = if reached.len() == 1 { "reaches" } else { "reach" };
-    let _ = writeln!(out, "{} {does} {what}`{shown}`:", reached.len());
+    let policies = reached.iter().all(|reach| &*reach.kind == "policy");
+    let (one, many) = if policies {
+        ("policy reaches", "policies reach")
+    } else {
+        ("reaches", "reach")
+    };
+    let _ = writeln!(
+        out,
+        "{} {what}`{shown}`:",
+        digest::count(digest::len(reached), one, many)
+    );
     let mut reasons = Reasons::default();
     let mut kind = "";
     for reach in reached {

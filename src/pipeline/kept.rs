@@ -8,6 +8,7 @@ use crate::advice::Finding;
 use crate::index::IndexVec;
 use crate::optimize::tighten::Missed;
 use crate::policy::model::Policy;
+use crate::report::digest::count;
 use crate::settings::Settings;
 use crate::settings::decisions::About;
 use crate::vault::{glob, name};
@@ -98,13 +99,14 @@ pub(super) fn keep(analysis: &mut Analysis<'_>, settings: &Settings, waivers: &W
     }
     if waived > 0 {
         notes.push(format!(
-            "{waived} findings are waived: they are not shown, and what they are about is not taken away."
+            "{} waived: not shown, and what it is about is not taken away.",
+            count(waived as u64, "finding is", "findings are")
         ));
     }
     if !stanzas.is_empty() {
         notes.push(format!(
-            "{} stanzas stay as they are because the settings protect them, a decision keeps them, or a waiver answers for them.",
-            stanzas.len()
+            "{} protected by the settings, kept by a decision, or answered for by a waiver: nothing of it is taken away.",
+            count(stanzas.len() as u64, "stanza is", "stanzas are")
         ));
     }
     if !policies.is_empty() {

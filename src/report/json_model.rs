@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::json::{SCHEMA, VERSION};
 use super::json_account::{Account, Bridge};
+use super::json_history::History;
 use super::json_proposal::{Escalation, FrontierPoint, Heat, Proposal};
 use crate::advice::{self, Advice, EvidenceState, Severity};
 use crate::origin::Origin;
@@ -43,6 +44,9 @@ pub struct Document {
     pub heat: Heat,
     /// From what is unused today to what is unused under the `tighten` proposal, and why.
     pub bridge: Bridge,
+    /// What is different from earlier runs, where there were any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub history: Option<History>,
 }
 
 impl From<&Advice> for Document {
@@ -62,6 +66,7 @@ impl From<&Advice> for Document {
             escalations: from.escalations.iter().map(Into::into).collect(),
             heat: (&from.heat).into(),
             bridge: (&from.bridge).into(),
+            history: from.history.as_ref().map(Into::into),
         }
     }
 }

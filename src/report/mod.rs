@@ -20,6 +20,7 @@ mod html_page;
 pub mod ink;
 pub mod json;
 pub mod json_account;
+pub mod json_history;
 pub mod json_model;
 pub mod json_proposal;
 pub mod layout;

@@ -66,13 +66,12 @@ fn principals(out: &mut String, advice: &Advice, paint: Ink) {
             .risk_after
             .as_ref()
             .map_or_else(|| String::from("–"), |risk| decimal(risk.score));
-        let granted = digest::granted(one);
         let _ = writeln!(
             out,
-            "{:>6} → {after:<5}  {:<NAME_WIDTH$}  {} of {granted}",
+            "{:>6} → {after:<5}  {:<NAME_WIDTH$}  {}",
             decimal(one.risk.score),
             shortened(&terminal(&one.name)),
-            number(one.used),
+            digest::use_of_granted(one),
         );
     }
     more(out, advice.principals.len(), PRINCIPALS_SHOWN, paint);
@@ -143,6 +142,9 @@ fn proposals(out: &mut String, advice: &Advice, paint: Ink) {
         let proof = digest::proof(&proposal.proof);
         let code = if proposal.proof.holds() { "32" } else { "1;31" };
         let _ = writeln!(out, "  proof: {}", paint.with(code, &proof));
+    }
+    if !advice.proposals.is_empty() {
+        let _ = writeln!(out, "\n{}", paint.dim(digest::DEMAND));
     }
 }
 

@@ -282,6 +282,7 @@ impl<'a> Material<'a> {
                     scheme,
                     proof,
                     withdrawn,
+                    of_held: false,
                     cost: mined.cost,
                     lower_bound: mined.lower_bound,
                     optimal: mined.optimal,
