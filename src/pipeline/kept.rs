@@ -99,14 +99,22 @@ pub(super) fn keep(analysis: &mut Analysis<'_>, settings: &Settings, waivers: &W
     }
     if waived > 0 {
         notes.push(format!(
-            "{} waived: not shown, and what it is about is not taken away.",
-            count(waived as u64, "finding is", "findings are")
+            "{}.",
+            count(
+                waived as u64,
+                "finding is waived: it is not shown, and what it is about is not taken away",
+                "findings are waived: they are not shown, and what they are about is not taken away"
+            )
         ));
     }
     if !stanzas.is_empty() {
         notes.push(format!(
-            "{} protected by the settings, kept by a decision, or answered for by a waiver: nothing of it is taken away.",
-            count(stanzas.len() as u64, "stanza is", "stanzas are")
+            "{}.",
+            count(
+                stanzas.len() as u64,
+                "stanza stays as it is because the settings protect it, a decision keeps it, or a waiver answers for it",
+                "stanzas stay as they are because the settings protect them, a decision keeps them, or a waiver answers for them"
+            )
         ));
     }
     if !policies.is_empty() {

@@ -268,14 +268,14 @@ fn thousands(value: f64) -> String {
 /// A number, run by run, with what is said of each.
 #[must_use]
 pub fn trend(label: &str, points: &[(Timestamp, f64)], words: &dyn Fn(f64) -> String) -> String {
-    let (left, right, top, bottom) = (72.0, 600.0, 14.0, 120.0);
+    let (left, right, top, bottom) = (56.0, 326.0, 14.0, 120.0);
     let seconds = |point: &(Timestamp, f64)| point.0.as_second() as f64;
     let first = points.iter().map(seconds).fold(f64::INFINITY, f64::min);
     let last = points.iter().map(seconds).fold(f64::NEG_INFINITY, f64::max);
     let most = points.iter().map(|point| point.1).fold(1.0, f64::max);
     let x = |point: &(Timestamp, f64)| left + (right - left) * (seconds(point) - first) / (last - first).max(1.0);
     let y = |point: &(Timestamp, f64)| bottom - (bottom - top) * point.1 / most;
-    let mut out = open("plot", 640.0, 150.0, label);
+    let mut out = open("plot", 340.0, 150.0, label);
     grid(&mut out, (left, right), (top, bottom), most);
     let line: Vec<String> = points
         .iter()

@@ -119,6 +119,12 @@ pub(super) fn by_rule(findings: &[Finding], shown: usize, ink: Ink) -> String {
 fn proposals(out: &mut String, advice: &Advice, paint: Ink) {
     for proposal in &advice.proposals {
         let (before, after) = (&proposal.before, &proposal.after);
+        let tighten = digest::proposal(advice, "tighten").filter(|_| proposal.kind == "redesign");
+        if tighten.is_some_and(|tighten| digest::is_same(proposal, tighten)) {
+            let kind = paint.bold(&terminal(&proposal.kind));
+            let _ = writeln!(out, "\n{kind}: {}", terminal(&proposal.title));
+            continue;
+        }
         let _ = writeln!(
             out,
             "\n{}: policies {} → {}, stanzas {} → {}, unused grants {} → {}, mean risk {} → {}",
