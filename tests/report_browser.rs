@@ -594,6 +594,10 @@ fn paper_and_themes() {
     page.js("dispatchEvent(new Event('beforeprint'))");
     assert_eq!(page.js(rows), json!(60));
     assert_eq!(page.js(heat), json!(60));
+    assert_eq!(
+        page.js("document.querySelectorAll('[data-heat] thead button').length"),
+        json!(0)
+    );
     // The heads are words, not buttons, which are not repeated on every sheet.
     let heads = "[...document.querySelectorAll('[data-table=principals] thead th')].map((th) => th.firstChild.nodeType + th.textContent).join()";
     assert_eq!(
@@ -646,6 +650,11 @@ fn paper_and_themes() {
     assert_eq!(
         page.js("getComputedStyle(document.querySelector('.page .card')).breakInside"),
         json!("auto")
+    );
+    // The tables of the page keep their titles.
+    assert_eq!(
+        page.js("document.getElementById('page').innerText.includes('What it asked for')"),
+        json!(true)
     );
     page.call("Emulation.setEmulatedMedia", json!({"media": ""}));
     let pdf = page.call("Page.printToPDF", json!({"printBackground": true}));

@@ -446,7 +446,7 @@
       el("thead", null, el("tr", null, el("td"), order.map((at) => {
         const line = columns[at];
         const title = `${line.label}: ${plural(line.size, "path", "paths")}`;
-        return el("th", { scope: "col", class: "col", title }, line.opens ? el("button", { type: "button", onclick: () => { heatState.column = line.group; drawHeat(); } }, line.label) : el("span", null, line.label));
+        return el("th", { scope: "col", class: "col", title }, line.opens && !heatState.every ? el("button", { type: "button", onclick: () => { heatState.column = line.group; drawHeat(); } }, line.label) : el("span", null, line.label));
       }))),
       el("tbody", null, page.map((row) => el("tr", null,
         el("th", { scope: "row", title: `${row.label}: ${plural(row.size, "principal", "principals")}` }, row.opens ? el("button", { type: "button", onclick: () => { heatState.row = row.group; heatState.page = 0; drawHeat(); } }, `${row.label} (${number(row.size)})`) : row.label),
