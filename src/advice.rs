@@ -5,7 +5,7 @@
 use crate::origin::{LogLine, Origin, Written};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// The whole result of a run.
@@ -57,14 +57,23 @@ pub struct Owners {
 pub struct History {
     /// When the last run was.
     pub last: Option<Timestamp>,
-    /// Fingerprints of findings that no earlier run had.
-    pub new: Vec<String>,
-    /// Fingerprints of findings that the last run did not have and an earlier one had.
-    pub back: Vec<String>,
-    /// How many findings of the last run are gone.
-    pub gone: u64,
+    /// Findings that no earlier run had.
+    pub new: Vec<Noted>,
+    /// Findings that the last run did not have and an earlier one had.
+    pub back: Vec<Noted>,
+    /// Findings of the last run that are gone.
+    pub gone: Vec<Noted>,
     /// How it went from run to run, this one last.
     pub points: Vec<HistoryPoint>,
+}
+
+/// A finding as a run noted it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Noted {
+    /// Its fingerprint.
+    pub fingerprint: String,
+    /// Its title; none where the run did not note it.
+    pub title: Option<String>,
 }
 
 /// One run.
@@ -76,6 +85,8 @@ pub struct HistoryPoint {
     pub excess: u64,
     /// Mean risk of the principals.
     pub risk_mean: f64,
+    /// How many findings it had; none where it did not note them.
+    pub findings: Option<u64>,
 }
 
 /// What was run, on what.
@@ -648,6 +659,8 @@ pub struct Proposal {
     pub wave_files: Vec<Vec<FileChange>>,
     /// Who owns the files that policies were read from, where somebody says so.
     pub owners: BTreeMap<Arc<str>, String>,
+    /// Ids of the principals that get other policies than they hold.
+    pub changed_for: BTreeSet<String>,
 }
 
 /// Wrong denials that are expected in days ahead.
@@ -900,10 +913,14 @@ pub struct Escalation {
     pub principals: Vec<String>,
     /// What it can become: `root`, a policy, another principal.
     pub target: String,
+    /// What it can do at the end: "can give itself any policy".
+    pub says: String,
     /// The steps, each a sentence, the shortest chain.
     pub steps: Vec<String>,
     /// The nodes of the chain, for drawing.
     pub nodes: Vec<String>,
+    /// Other ways to the same in one step.
+    pub also: Vec<String>,
 }
 
 /// Groups of principals × groups of paths.

@@ -1,4 +1,4 @@
-//! What users type with units: durations (`90d`, `12h`, `30s`), times (RFC 3339, or a day), sizes.
+//! What users type with units: durations (`90d`, `12h`, `30s`), times (RFC 3339, or a day), sizes; and numbers as they read them.
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -14,6 +14,20 @@ pub enum UnitError {
     /// No time.
     #[error("`{0}` is not a time: write a day (2026-01-31) or an RFC 3339 time (2026-01-31T12:00:00Z)")]
     Time(String),
+}
+
+/// A number with its thousands set apart.
+#[must_use]
+pub fn number(value: u64) -> String {
+    let digits = value.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
 }
 
 /// A duration such as `90d`. A number without unit is none: nobody knows whether days or seconds were meant.

@@ -351,6 +351,21 @@ fn every_format_is_what_it_says() {
 }
 
 /// The text of the block scalar that follows `key` in a YAML file.
+/// Without usage and deployment nothing is known of holders and use: no format says that there are none.
+#[test]
+fn what_is_not_known_is_not_told_as_none() {
+    let policy = "path \"sys/*\" {\n  capabilities = [\"create\", \"update\"]\n}\npath \"sys/policies/acl/x\" {\n  capabilities = [\"read\"]\n}\npath \"sys/policies/acl/x\" {\n  capabilities = [\"deny\"]\n}\n";
+    let at = folder(&[("policies/ops.hcl", policy)]);
+    for format in ["text", "sarif", "gitlab", "junit", "github", "markdown"] {
+        let output = check(at.path(), &["--policies", "policies", "-q", "--format", format]);
+        let text = told(&output);
+        assert!(text.contains("wildcard-on-control-paths"), "{format}: {text}");
+        for words in ["0 holder", "0 requests", "no request was made"] {
+            assert!(!text.contains(words), "{format}: {text}");
+        }
+    }
+}
+
 fn script(file: &str, key: &str) -> String {
     let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap();
     let (_, after) = text.split_once(key).unwrap();

@@ -197,6 +197,22 @@ fn a_principal_has_a_page_of_its_own() {
         page.js("document.querySelectorAll('#page table')[0].tBodies[0].rows.length"),
         json!(account.uses.len())
     );
+    // A finding that means it among others is its own, and a critical one is the first thing to do.
+    let title = "operator-jane can become root by writing its own policy";
+    assert_eq!(
+        page.js("document.querySelector('#page .next li').textContent")
+            .as_str()
+            .unwrap()
+            .split(". ")
+            .next(),
+        Some(title)
+    );
+    assert_eq!(
+        page.js("[...document.querySelectorAll('#page .cols li a')].filter((a) => a.textContent.startsWith('operator-jane')).length"),
+        json!(1)
+    );
+    let saved = "[...document.querySelectorAll('#page .tools button')].filter((b) => b.textContent === 'CSV').length";
+    assert_eq!(page.js(saved), json!(2), "both tables can be saved");
     let column = |n: usize| {
         format!(
             "[...document.querySelectorAll('#page table')[1].tBodies[0].rows].reduce((all, row) => all + (Number(row.cells[{n}].textContent.replaceAll(',', '')) || 0), 0)"
@@ -371,7 +387,8 @@ fn a_team_narrows_all_of_the_page() {
     );
     // So do the plots, and the way from today to proposed.
     let bound: Vec<_> = people.iter().filter(|p| p.kind != "root").collect();
-    let drawn = "[...document.querySelectorAll('.charts figure:first-of-type .name')].map((n) => n.textContent)";
+    let drawn =
+        "[...document.querySelectorAll('.charts figure:first-of-type .name:not(.brief)')].map((n) => n.textContent)";
     let names = page.js(drawn);
     assert_eq!(names.as_array().unwrap().len(), bound.len().min(12));
     assert!(
@@ -389,8 +406,49 @@ fn a_team_narrows_all_of_the_page() {
     let goes: u64 = bound.iter().map(|p| p.account.unused.of(Unused::Goes)).sum();
     let proposed = "[...document.querySelector('.bridge tbody').rows].at(-1).cells[1].textContent.replaceAll(',', '')";
     assert_eq!(page.js(proposed), json!((excess - goes).to_string()));
+    // So do the changes and the escalations; the bar stays in sight.
+    let shown = |what: &str| format!("[...document.querySelectorAll('{what}:not(.hidden)')]");
+    let names = json!(people.iter().map(|p| &p.name).collect::<Vec<_>>());
+    let theirs = |policy: &str| {
+        let policy = advice.policies.iter().find(|one| one.name == policy).unwrap();
+        policy.holders.iter().any(|name| people.iter().any(|p| p.name == *name))
+    };
+    let told = page.js(&format!("{}.map((n) => n.dataset.policy)", shown("details.change")));
+    let told: Vec<&str> = told
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|name| name.as_str().unwrap())
+        .collect();
+    assert!(told.iter().all(|name| theirs(name)), "{told:?}");
+    let hidden = page.js("[...document.querySelectorAll('details.change.hidden')].map((n) => n.dataset.policy)");
+    assert!(
+        hidden
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|name| !theirs(name.as_str().unwrap())),
+        "{hidden}"
+    );
+    assert!(
+        !told.is_empty() && !hidden.as_array().unwrap().is_empty(),
+        "{told:?} {hidden}"
+    );
+    assert_eq!(
+        page.js(&format!("((names) => {}.every((n) => [...n.querySelectorAll('.name')].some((one) => names.includes(one.textContent))))({names})", shown(".escalation"))),
+        json!(true)
+    );
+    page.js("document.getElementById('coverage').scrollIntoView()");
+    assert_eq!(
+        page.js("(() => { const at = document.getElementById('scope').getBoundingClientRect(); return at.top >= 0 && at.bottom < innerHeight; })()"),
+        json!(true)
+    );
     // A link to somebody of another team opens all the same.
     page.js("document.querySelector('#scope button').click()");
+    assert_eq!(
+        page.js("document.querySelectorAll('.change.hidden, .escalation.hidden, .none-of-team').length"),
+        json!(0)
+    );
     assert_eq!(
         page.js("document.querySelector('[data-tools=principals] .count').textContent"),
         json!("60 principals")
@@ -530,8 +588,35 @@ fn paper_and_themes() {
     assert_ne!(dark, light);
     // Every row is on paper, and a diff only with its change.
     let rows = "document.querySelectorAll('[data-table=principals] tbody > tr').length";
+    let heat = "document.querySelectorAll('[data-heat] tbody tr').length";
+    page.js("{ const s = document.querySelector('[data-tools=heat] select'); if (s) { s.value = 'all'; s.dispatchEvent(new Event('change', {bubbles: true})); } }");
+    assert_eq!(page.js(heat), json!(40));
     page.js("dispatchEvent(new Event('beforeprint'))");
     assert_eq!(page.js(rows), json!(60));
+    assert_eq!(page.js(heat), json!(60));
+    assert_eq!(
+        page.js("document.querySelectorAll('[data-heat] thead button').length"),
+        json!(0)
+    );
+    // The heads are words, not buttons, which are not repeated on every sheet.
+    let heads = "[...document.querySelectorAll('[data-table=principals] thead th')].map((th) => th.firstChild.nodeType + th.textContent).join()";
+    assert_eq!(
+        page.js(heads),
+        json!("3Principal,3Risk,3Used of granted,3Excess,3Requests,3Denied,3Last seen")
+    );
+    // What only a screen can do is not on paper.
+    page.call("Emulation.setEmulatedMedia", json!({"media": "print"}));
+    for words in ["what it used", "If it is meant", "Choose a group to look inside"] {
+        assert_eq!(
+            page.js(&format!(
+                "document.querySelector('main').innerText.includes({})",
+                json!(words)
+            )),
+            json!(false),
+            "{words}"
+        );
+    }
+    page.call("Emulation.setEmulatedMedia", json!({"media": ""}));
     assert_eq!(
         page.js("document.querySelectorAll('details:not([open])').length"),
         json!(0)
@@ -542,6 +627,36 @@ fn paper_and_themes() {
     );
     page.js("dispatchEvent(new Event('afterprint'))");
     assert_eq!(page.js(rows), json!(25));
+    assert_eq!(page.js(heat), json!(40));
+    assert_eq!(
+        page.js("document.querySelectorAll('[data-table=principals] thead button').length"),
+        json!(7)
+    );
+    // What a rule says has its names set apart, and no marks.
+    assert_eq!(
+        page.js(
+            "[...document.querySelectorAll('.finding.rule > summary h3')].some((h) => h.textContent.includes('`'))"
+        ),
+        json!(false)
+    );
+    assert_eq!(
+        page.js("document.querySelectorAll('.finding.rule > summary h3 > code').length"),
+        json!(1)
+    );
+    // A card of the page of a principal may go on over the edge of a sheet.
+    page.js("location.hash = document.querySelector('[data-table=principals] a').hash");
+    page.wait("!document.getElementById('page').hidden");
+    page.call("Emulation.setEmulatedMedia", json!({"media": "print"}));
+    assert_eq!(
+        page.js("getComputedStyle(document.querySelector('.page .card')).breakInside"),
+        json!("auto")
+    );
+    // The tables of the page keep their titles.
+    assert_eq!(
+        page.js("document.getElementById('page').innerText.includes('What it asked for')"),
+        json!(true)
+    );
+    page.call("Emulation.setEmulatedMedia", json!({"media": ""}));
     let pdf = page.call("Page.printToPDF", json!({"printBackground": true}));
     assert!(pdf["data"].as_str().unwrap().len() > 20_000);
     no_complaints(&mut page);

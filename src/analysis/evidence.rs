@@ -19,6 +19,7 @@
 use super::lately::{ENOUGH_ACTIVE, Lately};
 use super::newcomers::Newcomers;
 use super::since;
+use super::words::count;
 use crate::access::holder::AssignedBy;
 use crate::access::{Holder, HolderId, Joined, PolicyNumber};
 use crate::advice::{Evidence, EvidenceState};
@@ -108,9 +109,10 @@ pub fn unused(
     if let Some(first) = dormant().next() {
         base = base.max(settings.dormant_days);
         reasons.push(format!(
-            "{} of its {} holders never acted with it, such as `{}`",
+            "{} of its {} never acted with it{} `{}`",
             dormant().count(),
-            holders.len(),
+            count(holders.len(), "holder"),
+            if dormant().count() == 1 { ":" } else { ", such as" },
             first.name
         ));
     }

@@ -56,13 +56,21 @@ impl First {
     }
 }
 
+/// What the logs show first of something that is no secret.
+#[derive(Debug)]
+struct Other {
+    first: First,
+    /// Its path, which says what it is: that of the request that wrote it, where one did.
+    path: String,
+}
+
 /// What was made, with when.
 #[derive(Debug, Default)]
 pub struct Made {
     /// Secrets, by their paths as [`secret`] has them.
     secrets: BTreeMap<Vec<String>, First>,
     /// Roles, keys and the like, by the beginning of their mount and their name.
-    others: BTreeMap<(String, String), First>,
+    others: BTreeMap<(String, String), Other>,
     /// Whether anything was made at all.
     any: bool,
 }
@@ -73,6 +81,7 @@ impl Made {
         let path = format!("{}{}", demand.namespace, demand.path);
         let is_kv = matches!(&*demand.mount_type, "" | "kv" | "generic");
         let writes = match demand.capability {
+            _ if is_endpoint(&demand.path) => false,
             Capability::Create => true,
             Capability::Update => !is_kv && !segments(&path).any(|segment| USES.contains(&segment)),
             _ => false,
@@ -83,10 +92,17 @@ impl Made {
             let known = self.secrets.entry(secret(&path)).or_insert(first);
             *known = known.and(first);
         } else if let (Some(name), Some(mount)) = (segments(&path).last(), segments(&path).next()) {
-            let known = self.others.entry((mount.to_owned(), name.to_owned())).or_insert(first);
-            *known = First {
-                at: known.at.min(at),
-                made: known.made || writes,
+            let key = (mount.to_owned(), name.to_owned());
+            let known = self.others.entry(key).or_insert_with(|| Other {
+                first,
+                path: path.clone(),
+            });
+            if writes && !known.first.made {
+                known.path.clone_from(&path);
+            }
+            known.first = First {
+                at: known.first.at.min(at),
+                made: known.first.made || writes,
             };
         }
     }
@@ -119,7 +135,8 @@ impl Made {
         let names = segments(named).skip(1);
         let others = names.filter_map(|name| {
             let key = (mount.to_owned(), name.to_owned());
-            Some((self.others.get(&key)?, name.to_owned()))
+            let other = self.others.get(&key)?;
+            Some((&other.first, other.path.clone()))
         });
         let made = secrets.chain(others).filter(|(first, _)| first.made);
         made.map(|(first, name)| (first.at, format!("`{name}` was made"))).max()
@@ -140,12 +157,18 @@ impl Made {
         let mount = segments(begins).next()?.to_owned();
         let names = self.others.range((mount.clone(), word.to_owned())..);
         let names = names.take_while(|((of, name), _)| !word.is_empty() && *of == mount && name.starts_with(word));
-        let others = names.map(|((_, name), first)| (*first, name.clone()));
+        let others = names.map(|(_, other)| (other.first, other.path.clone()));
         let (first, name) = secrets.chain(others).min_by_key(|(first, _)| first.at)?;
         first
             .made
             .then(|| (first.at, format!("`{name}` was made, the first thing that it covers")))
     }
+}
+
+/// Whether a path is one that servers have by themselves: what is written there has no name.
+fn is_endpoint(path: &str) -> bool {
+    let of_tokens = path.strip_prefix("auth/token/");
+    of_tokens.is_some_and(|rest| !rest.starts_with("roles/")) || segments(path).any(|segment| segment == "login")
 }
 
 fn segments(path: &str) -> impl DoubleEndedIterator<Item = &str> {
@@ -160,4 +183,29 @@ fn secret(path: &str) -> Vec<String> {
         segments.remove(kind + 1);
     }
     segments
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::rules::testing::demand;
+    use crate::policy::syntax::{self, Dialect};
+
+    fn policy(path: &str) -> Policy {
+        let text = format!("path \"{path}\" {{ capabilities = [\"update\"] }}");
+        syntax::parse("p", "p.hcl", &text, &Dialect::default()).unwrap()
+    }
+
+    #[test]
+    fn what_was_made_is_named_by_its_path_and_an_endpoint_is_nothing_made() {
+        let mut made = Made::default();
+        for (path, mount_type) in [("auth/token/create", "token"), ("database/roles/web", "database")] {
+            let mut demand = demand(&format!("web (p): update {path}"));
+            demand.mount_type = mount_type.into();
+            made.note(&demand, Timestamp::UNIX_EPOCH);
+        }
+        assert_eq!(made.last_of(&policy("auth/token/create")), None);
+        let (_, words) = made.last_of(&policy("database/creds/web")).unwrap();
+        assert_eq!(words, "`database/roles/web` was made");
+    }
 }

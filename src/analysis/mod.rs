@@ -15,3 +15,4 @@ pub mod rules;
 mod since;
 pub mod takeover;
 pub mod window;
+mod words;

@@ -5,6 +5,7 @@ use super::lately::writes_of_places;
 use super::window::{EvidenceSettings, Watch};
 use crate::access::{HandedOut, Joined, JoinedDemand, Outcome};
 use crate::deployment::required;
+use crate::units::number;
 use crate::vault::{PolicyId, PrincipalKind, path};
 use jiff::Timestamp;
 
@@ -101,7 +102,15 @@ fn by_unknown_role(joined: &Joined, d: &JoinedDemand) -> bool {
 /// Logins of which the log does not say whom they let in.
 fn untold_logins(joined: &Joined) -> Option<String> {
     let logins = joined.untold.logins;
-    (logins > 0).then(|| format!("the log does not show who came in by {logins} logins: one of them may hold it"))
+    (logins > 0).then(|| {
+        format!(
+            "the log does not show who came in by {}: one of them may hold it",
+            match logins {
+                1 => "1 login".to_owned(),
+                n => format!("{} logins", number(n)),
+            }
+        )
+    })
 }
 
 /// Something that hands out policies was written so lately that nobody has to have come by it, and nothing says what it gives.

@@ -13,6 +13,7 @@
 use crate::access::Reach;
 use crate::access::weight::{Weighed, score};
 use crate::advice::Risk;
+use crate::units::number;
 use crate::vault::{Capability, CapabilitySet};
 use std::collections::{BTreeMap, HashMap};
 
@@ -79,13 +80,17 @@ pub fn exposure(reach: &Reach, used: Option<&HashMap<&str, CapabilitySet>>, weig
         .filter(|(_, (granted, used))| granted > used)
         .map(|((class, v), (granted, used))| {
             let (verb, _) = VERBS.get(v).copied().unwrap_or(("use", &[]));
-            let noun = if class == "secrets" {
-                "secrets".to_owned()
-            } else {
-                format!("{class} paths")
+            let noun = match (class, granted) {
+                ("secrets", 1) => "secret".to_owned(),
+                ("secrets", _) => "secrets".to_owned(),
+                (_, 1) => format!("{class} path"),
+                _ => format!("{class} paths"),
             };
             let rank = (granted - used) as f64 * if class == "control" { 5.0 } else { 1.0 };
-            (rank, format!("can {verb} {granted} {noun}, used {used}"))
+            (
+                rank,
+                format!("can {verb} {} {noun}, used {}", number(granted), number(used)),
+            )
         })
         .collect();
     let open: f64 = reach
@@ -183,5 +188,11 @@ mod tests {
         let e = exposure(&reach(&granted, 1), Some(&used), &Weighed::new(&Weights::default(), &u));
         assert_eq!(e.risk.parts[0], "can read 20 secrets, used 1");
         assert_eq!((e.granted, e.used, e.paths_granted, e.paths_used), (20, 1, 20, 1));
+        let one = exposure(
+            &reach(granted.get(..1).unwrap(), 0),
+            None,
+            &Weighed::new(&Weights::default(), &u),
+        );
+        assert_eq!(one.risk.parts, ["can read 1 secret, used 0"]);
     }
 }

@@ -3,6 +3,7 @@
 use super::access_graph::Chain;
 use super::evidence::Watch;
 use super::risk::Exposure;
+pub use super::words::{count, quoted};
 use crate::access::{Holder, HolderId, Joined, PolicyNumber, StanzaId};
 use crate::advice::{Evidence, Finding, Severity, Subject};
 use crate::deployment::Deployment;
@@ -84,6 +85,27 @@ impl Context<'_> {
         self.joined.holders[holder].display()
     }
 
+    /// Whether anything says who holds what: a deployment, or logs.
+    #[must_use]
+    pub fn knows_holders(&self) -> bool {
+        self.deployment.is_some() || !self.joined.holders.is_empty()
+    }
+
+    /// Whether anything says what is used.
+    #[must_use]
+    pub fn knows_use(&self) -> bool {
+        !self.joined.demands.is_empty()
+    }
+
+    /// Who holds a policy: so many holders, or that nothing tells it.
+    #[must_use]
+    pub fn holders_of(&self, policy: PolicyNumber) -> String {
+        match self.knows_holders() {
+            true => count(self.joined.held_by[policy].len(), "holder"),
+            false => "whoever holds it (no deployment and no usage were given that say who)".to_owned(),
+        }
+    }
+
     /// The names of holders, at most `most`, and how many more.
     #[must_use]
     pub fn names(&self, holders: impl IntoIterator<Item = HolderId>, most: usize) -> String {
@@ -129,26 +151,6 @@ pub struct Draft {
     pub who: Vec<HolderId>,
     /// Where this one is graver or lighter than its rule.
     pub severity: Option<Severity>,
-}
-
-/// Names in back quotes, at most `most`, and how many more.
-#[must_use]
-pub fn quoted<S: AsRef<str>>(names: &[S], most: usize) -> String {
-    let shown: Vec<String> = names.iter().take(most).map(|n| format!("`{}`", n.as_ref())).collect();
-    match names.len().saturating_sub(most) {
-        0 => shown.join(", "),
-        more => format!("{} and {more} more", shown.join(", ")),
-    }
-}
-
-/// `1 holder`, `3 holders`.
-#[must_use]
-pub fn count(n: usize, noun: &str) -> String {
-    if n == 1 {
-        format!("1 {noun}")
-    } else {
-        format!("{n} {noun}s")
-    }
 }
 
 /// Runs one rule.

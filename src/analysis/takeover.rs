@@ -29,11 +29,24 @@ pub enum Target {
 }
 
 impl Target {
+    /// What one principal, or several, can do at the end.
+    #[must_use]
+    pub fn can(&self, several: bool) -> String {
+        match self {
+            Self::Become(name) => format!("can become `{name}`"),
+            Self::Everything if several => "can give themselves any policy".to_owned(),
+            Self::Everything => "can give itself any policy".to_owned(),
+            Self::Storage => "can read all of the storage".to_owned(),
+            Self::Listening => "can listen to all that passes".to_owned(),
+            Self::Unseen => "can switch the audit trail off".to_owned(),
+        }
+    }
+
     /// In words.
     #[must_use]
     pub fn describe(&self) -> String {
         match self {
-            Self::Everything => "any policy, so everything".to_owned(),
+            Self::Everything => "any policy".to_owned(),
             Self::Storage => "everything in storage".to_owned(),
             Self::Listening => "every request: an audit device of its own".to_owned(),
             Self::Unseen => "acting unseen: the audit devices".to_owned(),

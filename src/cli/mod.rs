@@ -199,7 +199,7 @@ pub enum Command {
     Check(CheckArgs),
     /// Propose on the past, replay the future: would it have hurt?
     Backtest(BacktestArgs),
-    /// Mine roles from a matrix, or from logs and policies
+    /// Mine roles from a matrix, or from logs
     Roles(RolesArgs),
     /// Read a live server into a deployment folder, read-only
     Snapshot(SnapshotArgs),

@@ -10,8 +10,8 @@ use crate::policy::model::Policy;
 use crate::policy::pattern::Pattern;
 use crate::policy::profile::Profile;
 use crate::policy::who_can::Target;
-use crate::report::escape;
 use crate::report::ink::Face;
+use crate::report::{digest, escape};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -139,7 +139,11 @@ fn used_words(row: &Row, uses: &HashMap<usize, Use>) -> String {
         Some(Use {
             requests,
             last: Some(last),
-        }) => format!("{requests} requests, last on {}", last.strftime("%Y-%m-%d")),
+        }) => format!(
+            "{}, last on {}",
+            digest::count(*requests, "request", "requests"),
+            last.strftime("%Y-%m-%d")
+        ),
         _ => "not used in what was seen".to_owned(),
     }
 }

@@ -13,6 +13,7 @@ use crate::pipeline::waiver::{self, Waiver};
 use crate::policy::load;
 use crate::policy::model::Policy;
 use crate::policy::profile::Profile;
+use crate::report::digest;
 use crate::report::gate::{self, Gate};
 use crate::settings::{self, Settings, SettingsError, decisions};
 use crate::sources;
@@ -122,7 +123,11 @@ fn nothing_read(args: &CheckArgs) -> Failure {
 fn save_baseline(baseline: &Baseline, file: &Path, talk: &Talk) -> Result<(), Failure> {
     no_link(file)?;
     baseline.save(file).map_err(|e| Failure::from_error(&e, None))?;
-    talk.note(&format!("wrote {} findings to {}", baseline.len(), file.display()));
+    talk.note(&format!(
+        "wrote {} to {}",
+        digest::count(baseline.len() as u64, "finding", "findings"),
+        file.display()
+    ));
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 use crate::policy::compare::{
     Asked, Aspect, Combination, Comparison, Decider, Difference, Open, PolicyComparison, Presence, SetComparison,
 };
+use crate::report::digest::count;
 use crate::shown::{line, visible};
 use crate::vault::PolicyId;
 use serde_json::{Map, Value, json};
@@ -160,10 +161,14 @@ fn decided_by(decider: Option<&Decider>) -> String {
 
 fn summary(out: &mut String, found: &SetComparison) -> fmt::Result {
     let counting: Vec<&Comparison> = found.counting().collect();
-    let count = found.policies.len();
-    write!(out, "{count} {}", if count == 1 { "policy" } else { "policies" })?;
+    write!(out, "{}", count(found.policies.len() as u64, "policy", "policies"))?;
     if let Some(combinations) = &found.combinations {
-        write!(out, " and {} combinations that are held", combinations.len())?;
+        let held = count(
+            combinations.len() as u64,
+            "combination that is held",
+            "combinations that are held",
+        );
+        write!(out, " and {held}")?;
     }
     write!(out, " compared for {}: ", found.profile)?;
     let gained = counting.iter().filter(|c| !c.gained.is_empty()).count();

@@ -149,8 +149,9 @@ fn whose(args: &GenerateArgs, joined: &Joined, by_assignment: bool) -> Result<(B
 fn head(made: &Generated, name: &str, style: Style, profile: Profile) -> String {
     let name = escape::terminal(name).replace(['\n', '\r'], " ");
     let mut text = format!(
-        "# What {name} used: {} requests to {} paths, on {profile}.\n",
-        made.requests, made.paths
+        "# What {name} used: {} to {}, on {profile}.\n",
+        digest::count(made.requests, "request", "requests"),
+        digest::count(made.paths as u64, "path", "paths")
     );
     // Writing into a string cannot fail.
     if !made.namespace.is_empty() {
@@ -167,13 +168,15 @@ fn head(made: &Generated, name: &str, style: Style, profile: Profile) -> String 
         );
     }
     if made.free > 0 {
-        let _ = writeln!(text, "# {} more requests need no policy.", made.free);
+        let more = digest::count(made.free, "more request needs", "more requests need");
+        let _ = writeln!(text, "# {more} no policy.");
     }
     for (path, requests) in &made.unsayable {
         let path = escape::terminal(path).replace(['\n', '\r'], " ");
         let _ = writeln!(
             text,
-            "# Left out, since no stanza can name it alone: {path} ({requests} requests)."
+            "# Left out, since no stanza can name it alone: {path} ({}).",
+            digest::count(*requests, "request", "requests")
         );
     }
     text.push('\n');

@@ -399,6 +399,7 @@ pub(super) fn policies(
     }
     let bad = loaded.errors.len() + unread.len();
     let policies = digest::count(u64::try_from(bad).unwrap_or(u64::MAX), "policy", "policies");
+    let it = if bad == 1 { "it" } else { "them" };
     match unusable.into() {
         Unusable::Strict if bad > 0 => {
             return Err(Failure::new(
@@ -408,7 +409,7 @@ pub(super) fn policies(
         }
         Unusable::Refused if bad > 0 => {
             return Err(Failure::new(
-                format!("{policies} cannot be used, and the answer may differ without them"),
+                format!("{policies} cannot be used, and the answer may differ without {it}"),
                 Some("fix the policies shown above"),
             ));
         }

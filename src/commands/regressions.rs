@@ -291,7 +291,11 @@ fn told(standing: &Standing, horizon_days: Option<i32>) -> String {
     };
     match (standing.seen, standing.requests) {
         (0, _) => expected,
-        (seen, requests) => format!("{stop}; {seen} wrong denials ({requests} requests){expected}"),
+        (seen, requests) => format!(
+            "{stop}; {} ({}){expected}",
+            digest::count(seen, "wrong denial", "wrong denials"),
+            digest::count(requests, "request", "requests")
+        ),
     }
 }
 

@@ -6,6 +6,7 @@ use crate::cli::{Common, ReplayArgs, TextOrJson};
 use crate::index::IndexVec;
 use crate::policy::profile::Profile;
 use crate::policy::replay::{Asked, Change, Replay, replay};
+use crate::report::digest::{count, number};
 use crate::report::escape;
 use crate::shown::line;
 use crate::vault::PolicyId;
@@ -87,19 +88,23 @@ fn text(found: &Replay, profile: Profile) -> String {
         // Writing into a string cannot fail.
         let _ = line(
             &mut out,
-            format_args!("policy `{name}` was not given; {requests} requests were made under it"),
+            format_args!(
+                "policy `{name}` was not given; {} made under it",
+                count(*requests, "request was", "requests were")
+            ),
         );
     }
     let _ = line(
         &mut out,
         format_args!(
-            "{} requests: {} decided as before, {} need no stanza, {} newly denied, {} newly allowed, {} not decidable",
-            found.requests,
-            found.same,
-            found.no_stanza_needed,
-            found.denied_requests(),
-            found.allowed_requests(),
-            found.not_decidable
+            "{}: {} decided as before, {} {} no stanza, {} newly denied, {} newly allowed, {} not decidable",
+            count(found.requests, "request", "requests"),
+            number(found.same),
+            number(found.no_stanza_needed),
+            if found.no_stanza_needed == 1 { "needs" } else { "need" },
+            number(found.denied_requests()),
+            number(found.allowed_requests()),
+            number(found.not_decidable)
         ),
     );
     if let Some(text) = found.conformance(profile) {
@@ -120,8 +125,13 @@ fn list(out: &mut String, title: &str, changes: &[Change]) {
         let _ = line(
             out,
             format_args!(
-                "  {} {} `{}{}` ({} requests): {}",
-                c.principal, c.capability, c.namespace, c.path, c.requests, c.why
+                "  {} {} `{}{}` ({}): {}",
+                c.principal,
+                c.capability,
+                c.namespace,
+                c.path,
+                count(c.requests, "request", "requests"),
+                c.why
             ),
         );
     }

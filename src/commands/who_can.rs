@@ -9,8 +9,8 @@ use crate::policy::model::Policy;
 use crate::policy::profile::Profile;
 use crate::policy::template::Identity;
 use crate::policy::who_can::{Extent, Holder, Reach, Target, Through, who_can};
-use crate::report::escape;
 use crate::report::ink::Face;
+use crate::report::{digest, escape};
 use crate::vault::{PrincipalKind, path};
 use serde_json::json;
 use std::fmt::Write as _;
@@ -170,6 +170,31 @@ fn everybody<'p>(joined: &'p Joined, deployment: Option<&Deployment>, root: &'p 
     all
 }
 
+/// So many of each kind, in words.
+fn counted(kinds: &[&str]) -> String {
+    let many = |is: &dyn Fn(&str) -> bool| kinds.iter().filter(|kind| is(kind)).count() as u64;
+    let is_principal = |kind: &str| kind.starts_with("principal");
+    let parts = [
+        (many(&is_principal), "principal", "principals"),
+        (
+            many(&|kind| !is_principal(kind) && !matches!(kind, "group" | "policy")),
+            "role or user",
+            "roles and users",
+        ),
+        (many(&|kind| kind == "group"), "group", "groups"),
+        (many(&|kind| kind == "policy"), "policy", "policies"),
+    ];
+    let told: Vec<String> = parts
+        .into_iter()
+        .filter(|(many, ..)| *many > 0)
+        .map(|(many, one, several)| digest::count(many, one, several))
+        .collect();
+    match told.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
+        _ => told.concat(),
+    }
+}
+
 fn text(path: &str, reached: &[Reach], below: bool) -> String {
     let mut out = String::new();
     let shown = escape::terminal(path);
@@ -181,7 +206,8 @@ fn text(path: &str, reached: &[Reach], below: bool) -> String {
     }
     let what = if below { "something of " } else { "" };
     let does = if reached.len() == 1 { "reaches" } else { "reach" };
-    let _ = writeln!(out, "{} {does} {what}`{shown}`:", reached.len());
+    let kinds: Vec<&str> = reached.iter().map(|reach| &*reach.kind).collect();
+    let _ = writeln!(out, "{} {does} {what}`{shown}`:", counted(&kinds));
     let mut reasons = Reasons::default();
     let mut kind = "";
     for reach in reached {
@@ -255,5 +281,25 @@ impl<'r> Reasons<'r> {
             format!("{} {}", capabilities.join(", "), numbers.join(" "))
         };
         by_capabilities.into_iter().map(part).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_reaches_is_counted_by_kind() {
+        assert_eq!(counted(&["policy"]), "1 policy");
+        assert_eq!(
+            counted(&[
+                "principal",
+                "principal (never seen)",
+                "approle role",
+                "policy",
+                "policy"
+            ]),
+            "2 principals, 1 role or user and 2 policies"
+        );
     }
 }

@@ -50,14 +50,14 @@ pub(super) fn assignments(joined: &Joined, scheme: &Scheme) -> Result<Vec<Assign
     Ok(list)
 }
 
-/// How many principals get other policies than they have, in any of their sets.
-pub(super) fn changed_for(joined: &Joined, scheme: &Scheme) -> usize {
+/// The ids of the principals that get other policies than they have, in any of their sets.
+pub(super) fn changed_for(joined: &Joined, scheme: &Scheme) -> BTreeSet<String> {
     let given = scheme.given.iter();
     let changed = given.filter(|((set, _), given)| {
         let held = &joined.sets[*set];
         with_missing(&joined.policies, &held.policies, held) != with_missing(&scheme.policies, given, held)
     });
-    changed.map(|((_, holder), _)| holder).collect::<BTreeSet<_>>().len()
+    changed.map(|((_, holder), _)| joined.holders[*holder].key()).collect()
 }
 
 /// What is told to a principal and not to a place.

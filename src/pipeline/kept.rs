@@ -8,6 +8,7 @@ use crate::advice::Finding;
 use crate::index::IndexVec;
 use crate::optimize::tighten::Missed;
 use crate::policy::model::Policy;
+use crate::report::digest::count;
 use crate::settings::Settings;
 use crate::settings::decisions::About;
 use crate::vault::{glob, name};
@@ -98,13 +99,22 @@ pub(super) fn keep(analysis: &mut Analysis<'_>, settings: &Settings, waivers: &W
     }
     if waived > 0 {
         notes.push(format!(
-            "{waived} findings are waived: they are not shown, and what they are about is not taken away."
+            "{}.",
+            count(
+                waived as u64,
+                "finding is waived: it is not shown, and what it is about is not taken away",
+                "findings are waived: they are not shown, and what they are about is not taken away"
+            )
         ));
     }
     if !stanzas.is_empty() {
         notes.push(format!(
-            "{} stanzas stay as they are because the settings protect them, a decision keeps them, or a waiver answers for them.",
-            stanzas.len()
+            "{}.",
+            count(
+                stanzas.len() as u64,
+                "stanza stays as it is because the settings protect it, a decision keeps it, or a waiver answers for it",
+                "stanzas stay as they are because the settings protect them, a decision keeps them, or a waiver answers for them"
+            )
         ));
     }
     if !policies.is_empty() {

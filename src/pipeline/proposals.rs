@@ -43,6 +43,11 @@ pub(super) fn all(
         proposal.expected = both.map(|both| expected(both, horizon_days));
         proposal
     }));
+    if let [tighten, redesign] = proposals.as_mut_slice()
+        && digest::is_same(redesign, tighten)
+    {
+        redesign.title = digest::SAME.to_owned();
+    }
     proposals
 }
 
@@ -157,12 +162,12 @@ fn tighten(joined: &Joined, t: Tightening, (before, after): (Complexity, Complex
             }
         })
         .collect();
-    let changed = |kind| policies.iter().filter(|p| p.change == kind).count();
+    let changed = |kind| policies.iter().filter(|p| p.change == kind).count() as u64;
     let title = format!(
         "{} edited, {} deleted, {} unchanged; who holds them stays the same",
-        digest::count(changed(Change::Edit) as u64, "policy", "policies"),
-        changed(Change::Delete),
-        changed(Change::Keep)
+        digest::count(changed(Change::Edit), "policy", "policies"),
+        digest::number(changed(Change::Delete)),
+        digest::number(changed(Change::Keep))
     );
     let waves = waves::waves(joined, &t);
     let mut migration: Vec<String> = Vec::new();
@@ -187,7 +192,10 @@ fn tighten(joined: &Joined, t: Tightening, (before, after): (Complexity, Complex
         optimality: Optimality {
             objective: match t.expected {
                 Some(_) => "what stays open within the budget of expected wrong denials".to_owned(),
-                None => "price of narrowed stanzas (stanzas + lambda × exposure)".to_owned(),
+                None => {
+                    "price of narrowed stanzas (stanzas, and what they leave open at the price set by `optimize.lambda`)"
+                        .to_owned()
+                }
             },
             cost: t.price.0,
             lower_bound: t.price.1,
@@ -197,7 +205,8 @@ fn tighten(joined: &Joined, t: Tightening, (before, after): (Complexity, Complex
         expected: t.expected.map(|s| expected(s, horizon_days)),
         files: Vec::new(),
         wave_files: Vec::new(),
-        owners: std::collections::BTreeMap::new(),
+        owners: BTreeMap::new(),
+        changed_for: BTreeSet::new(),
         policies,
     }
 }
@@ -211,14 +220,15 @@ fn of_policy(step: &Step) -> Option<(usize, &Text)> {
 
 /// A policy for a new role.
 fn new_role(joined: &Joined, role: &Role) -> ProposedPolicy {
+    let holders = digest::count(role.holders.len() as u64, "principal", "principals");
     ProposedPolicy {
         namespace: role.namespace.clone(),
         name: role.name.clone(),
         text: Some(role.text.clone()),
         change: Change::Add,
         reasons: vec![match &role.shared {
-            Some(shared) => format!("held by {} principals, all of {shared}", role.holders.len()),
-            None => format!("held by {} principals", role.holders.len()),
+            Some(shared) => format!("held by {holders}, all of {shared}"),
+            None => format!("held by {holders}"),
         }],
         shared: role.shared.clone(),
         stanzas: role
@@ -264,8 +274,9 @@ fn migration(policies: &[ProposedPolicy], assignments: &[Assignment], wait: bool
         (
             ends > 0,
             format!(
-                "tokens of the {ends} users and roles whose policies change cannot be renewed any more, by the rules of their auth methods: \
-                 let them log in again, or wait for a quiet hour"
+                "tokens of {} whose policies change cannot be renewed any more, by the rules of their auth methods: \
+                 let them log in again, or wait for a quiet hour",
+                digest::count(ends as u64, "user or role", "users and roles")
             ),
         ),
     ];
@@ -342,17 +353,13 @@ fn redesign(joined: &Joined, tightened: &Tightening, settled: Settled, before: C
             ..ProposedPolicy::default()
         });
     }
-    let title = format!(
-        "{} policies instead of {}, {} of them new; other policies for {} principals, set in {} places",
-        r.scheme.policies.len(),
-        joined.policies.len(),
-        r.roles.len(),
-        changed_for(joined, &r.scheme),
-        assignments.len()
-    );
+    let changed_for = changed_for(joined, &r.scheme);
     Proposal {
         kind: "redesign".to_owned(),
-        title,
+        title: redesigned(
+            (r.scheme.policies.len(), joined.policies.len(), r.roles.len()),
+            (changed_for.len(), assignments.len()),
+        ),
         migration: migration(&policies, &assignments, !stay.is_empty()),
         policies,
         assignments,
@@ -365,7 +372,11 @@ fn redesign(joined: &Joined, tightened: &Tightening, settled: Settled, before: C
             .collect(),
         waves,
         optimality: Optimality {
-            objective: "roles + memberships + permissions, unused ones at their price".to_owned(),
+            objective: if r.of_held {
+                digest::OF_HELD.to_owned()
+            } else {
+                "roles + memberships + permissions, unused ones at their price".to_owned()
+            },
             cost: r.cost,
             lower_bound: r.lower_bound,
             optimal: r.optimal,
@@ -374,6 +385,41 @@ fn redesign(joined: &Joined, tightened: &Tightening, settled: Settled, before: C
         expected: None,
         files: Vec::new(),
         wave_files: Vec::new(),
-        owners: std::collections::BTreeMap::new(),
+        owners: BTreeMap::new(),
+        changed_for,
+    }
+}
+
+/// A redesign in a sentence: so many policies instead of so many, so many new; for so many principals, in so many places.
+fn redesigned((policies, today, new): (usize, usize, usize), (principals, places): (usize, usize)) -> String {
+    let mut out = format!(
+        "{} instead of {}",
+        digest::count(policies as u64, "policy", "policies"),
+        digest::number(today as u64)
+    );
+    if new > 0 {
+        out.push_str(&format!(", {} of them new", digest::number(new as u64)));
+    }
+    if principals > 0 {
+        let who = digest::count(principals as u64, "principal", "principals");
+        out.push_str(&format!("; other policies for {who}"));
+    }
+    if places > 0 {
+        out.push_str(&format!(", set in {}", digest::count(places as u64, "place", "places")));
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_redesign_does_not_do_is_not_told() {
+        assert_eq!(redesigned((21, 1204, 0), (0, 0)), "21 policies instead of 1,204");
+        assert_eq!(
+            redesigned((1, 2, 1), (1, 1)),
+            "1 policy instead of 2, 1 of them new; other policies for 1 principal, set in 1 place"
+        );
     }
 }

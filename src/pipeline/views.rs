@@ -15,7 +15,7 @@ use crate::index::IndexVec;
 use crate::policy::acl::Acl;
 use crate::policy::model::Policy;
 use crate::policy::template::Identity;
-
+use crate::report::digest::{count, number};
 use crate::usage::Usage;
 use crate::vault::{Capability, CapabilitySet, PrincipalKind};
 use rayon::prelude::*;
@@ -78,9 +78,9 @@ pub(super) fn notes(joined: &Joined, coverage: &CoverageView) -> Vec<String> {
             false => "Export it too.",
         };
         notes.push(format!(
-            "Policy `{policy}` was in force for {} principals but is not among the policies read: what they may do is \
+            "Policy `{policy}` was in force for {} but is not among the policies read: what they may do is \
              unknown, and nothing of theirs is taken away. {how}",
-            holders.len()
+            count(holders.len() as u64, "principal", "principals")
         ));
     }
     let unexplained = joined
@@ -95,9 +95,13 @@ pub(super) fn notes(joined: &Joined, coverage: &CoverageView) -> Vec<String> {
         .count();
     if unexplained > unknown {
         notes.push(format!(
-            "{} allowed demands (a principal, a path, a capability) are not explained by the policies read: these are newer or older than the logs, or the \
+            "{} (one principal, one path, one capability each) not explained by the policies read: these are newer or older than the logs, or the \
              server's rules differ from `{}`.",
-            unexplained - unknown,
+            count(
+                (unexplained - unknown) as u64,
+                "allowed demand is",
+                "allowed demands are"
+            ),
             joined.profile
         ));
     }
@@ -115,8 +119,8 @@ pub(super) fn notes(joined: &Joined, coverage: &CoverageView) -> Vec<String> {
             "a deployment folder (`--deployment`) gives the values"
         };
         notes.push(format!(
-            "Templated stanzas of {} principals could not be filled in, so these stanzas, and wider ones beside them, are left as they are: {remedy}.",
-            unfilled.len()
+            "Templated stanzas of {} could not be filled in, so these stanzas, and wider ones beside them, are left as they are: {remedy}.",
+            count(unfilled.len() as u64, "principal", "principals")
         ));
     }
     notes
@@ -132,7 +136,7 @@ pub(super) fn held_back(
     let dormant = |h: HolderId| !joined.holders[h].is_active();
     let waits = |found: &Evidence| found.state == EvidenceState::Suspect && found.window_days < settings.dormant_days;
     let mut who: BTreeSet<HolderId> = BTreeSet::new();
-    let mut policies = 0_usize;
+    let mut policies = 0_u64;
     for (number, policy) in joined.policies.numbered() {
         let idle = joined.held_by[number]
             .iter()
@@ -147,10 +151,15 @@ pub(super) fn held_back(
     }
     (policies > 0).then(|| {
         format!(
-            "{} of the principals never acted and hold {policies} of the policies: tightening leaves these policies as they are until {} were \
-             watched (`evidence.dormant_days`), since what these principals need is not known.",
-            who.len(),
-            crate::analysis::evidence::days(settings.dormant_days)
+            "{} {} that nobody else speaks for: {} until {} were watched (`evidence.dormant_days`), since what {} is not known.",
+            match who.len() {
+                1 => "1 principal that never acted holds".to_owned(),
+                n => format!("{} principals that never acted hold", number(n as u64)),
+            },
+            count(policies, "policy", "policies"),
+            if policies == 1 { "it stays" } else { "they stay" },
+            crate::analysis::evidence::days(settings.dormant_days),
+            if who.len() == 1 { "it needs" } else { "they need" },
         )
     })
 }
@@ -395,8 +404,10 @@ pub(super) fn escalations(joined: &Joined, chains: &[Chain]) -> Vec<Escalation> 
                 principal,
                 principals: names.iter().map(|name| (*name).to_owned()).collect(),
                 target: chain.target.describe(),
+                says: chain.target.can(names.len() > 1),
                 steps: chain.steps.clone(),
                 nodes: chain.nodes.clone(),
+                also: chain.also.clone(),
             }
         })
         .collect()

@@ -7,6 +7,7 @@ use crate::policy::acl::{Acl, AclCache, Check, Rule};
 use crate::policy::model::Policy;
 use crate::policy::profile::Profile;
 use crate::policy::template::Identity;
+use crate::units::number;
 use crate::vault::{Capability, Operation, PolicyId, protected};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -111,8 +112,10 @@ impl Replay {
             return None;
         }
         let mut text = format!(
-            "{requests} of {} requests were decided otherwise by the server than by profile {profile} on the policies given",
-            self.requests
+            "{} of {} requests {} decided otherwise by the server than by profile {profile} on the policies given",
+            number(requests),
+            number(self.requests),
+            if requests == 1 { "was" } else { "were" },
         );
         let named = self
             .missing_policies

@@ -79,6 +79,7 @@ pub fn findings(advice: &Advice) -> String {
         "evidence",
         "remedy",
         "fixed_in",
+        "who",
     ]);
     for finding in &advice.findings {
         let place = finding.origins.first().map(ToString::to_string).unwrap_or_default();
@@ -94,6 +95,7 @@ pub fn findings(advice: &Advice) -> String {
             finding.evidence.as_ref().map_or("", |evidence| evidence.state.as_str()),
             &finding.remedy,
             finding.fixed_in.as_deref().unwrap_or_default(),
+            &finding.who.join("; "),
         ]);
     }
     out.text()

@@ -3,6 +3,9 @@
 use crate::advice::{Advice, Change, CoverageView, Optimality, PrincipalView, Proof, Proposal, Severity, Skip, Unused};
 use crate::usage;
 use jiff::Timestamp;
+use std::collections::BTreeMap;
+
+pub use crate::units::number;
 
 /// What is said of something that is granted and was never used.
 #[derive(Debug, Clone, Copy)]
@@ -29,7 +32,7 @@ pub const UNUSED: [UnusedSaid; Unused::ALL.len()] = [
         what: Unused::Shared,
         title: "Used by others with the same policy",
         why: "One policy serves several principals: what one of them uses all of them have. `create` and `update` count as one, as to a client they are.",
-        next: "Give those who need it a policy of their own: the redesign shows how.",
+        next: "Give those who need it a policy of their own.",
     },
     UnusedSaid {
         what: Unused::Expected,
@@ -86,20 +89,6 @@ pub const UNUSED: [UnusedSaid; Unused::ALL.len()] = [
 pub fn unused_said(what: Unused) -> UnusedSaid {
     // INVARIANT: the list is in the order of the enum, which a test holds.
     UNUSED.get(what as usize).copied().unwrap_or(UNUSED[0])
-}
-
-/// A number with its thousands set apart.
-#[must_use]
-pub fn number(value: u64) -> String {
-    let digits = value.to_string();
-    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
 }
 
 /// "1 policy", "3 policies": the number with the word that goes with it.
@@ -159,17 +148,24 @@ pub fn decimal(value: f64) -> String {
     text.strip_suffix(".0").map_or(text.clone(), str::to_owned)
 }
 
-/// How much a principal was granted, in words where a number would mislead.
+/// How much of what a principal was granted it used, in words where a number would mislead.
 #[must_use]
-pub fn granted(principal: &PrincipalView) -> String {
+pub fn use_of_granted(principal: &PrincipalView) -> String {
     if is_root(principal) {
-        String::from("everything")
+        format!("unlimited, {}", count(principal.requests, "request", "requests"))
     } else if principal.grants_unknown {
-        String::from("unknown")
+        format!("{} of unknown", number(principal.used))
     } else {
-        number(principal.granted)
+        format!("{} of {}", number(principal.used), number(principal.granted))
     }
 }
+
+/// What a demand is.
+pub const DEMAND: &str = "A demand is one principal, one path and one capability, however often it asked.";
+
+/// What the health of the logs is.
+pub const HEALTH: &str =
+    "100 % where every line was used and no time is without entries: what was skipped and the gaps are taken off";
 
 /// Whether a principal is root, which no policy binds.
 #[must_use]
@@ -303,22 +299,49 @@ pub fn proof(proof: &Proof) -> String {
     out
 }
 
+/// What is made small where principals only get fewer of the policies that they hold.
+pub const OF_HELD: &str = "policies that each principal holds, of those that it holds today";
+
+/// What is said of a redesign that is the tightened policies.
+pub const SAME: &str = "No other set of policies was found that is better than the tightened one";
+
+/// Whether a redesign is nothing but the tightened policies, held by the same.
+#[must_use]
+pub fn is_same(redesign: &Proposal, tighten: &Proposal) -> bool {
+    let texts = |of: &Proposal| -> BTreeMap<(String, String), Option<String>> {
+        let each = of.policies.iter();
+        each.map(|one| ((one.namespace.to_string(), one.name.clone()), one.text.clone()))
+            .collect()
+    };
+    redesign.changed_for.is_empty() && redesign.assignments.is_empty() && texts(redesign) == texts(tighten)
+}
+
 /// How close a design is to the best possible, in one sentence; none where nothing was minimised.
 #[must_use]
 pub fn optimality(found: &Optimality) -> Option<String> {
     if found.objective.is_empty() {
         return None;
     }
-    if found.optimal || found.cost <= 0.0 {
-        return Some(String::from(
-            "No smaller set of policies does the same: that is proven.",
-        ));
-    }
-    let gap = (found.cost - found.lower_bound).max(0.0) / found.cost;
-    Some(format!(
-        "A smaller set may exist, but none that is more than {} % smaller (policies, who holds them, and what they grant, taken together).",
-        decimal((gap * 100.0).ceil())
-    ))
+    let gap = match found.cost > 0.0 {
+        true => (found.cost - found.lower_bound).max(0.0) / found.cost,
+        false => 0.0,
+    };
+    let gap = decimal((gap * 100.0).ceil());
+    Some(match (found.objective == OF_HELD, found.optimal || found.cost <= 0.0) {
+        (true, true) => String::from("Nobody could do with fewer of the policies that they hold today (proven)."),
+        (true, false) if gap == "0" => return None,
+        (true, false) => {
+            format!(
+                "Some may do with fewer of the policies that they hold today: with not more than {gap} % fewer in all."
+            )
+        }
+        (false, true) => String::from(
+            "No set of roles that grants what was used costs less (roles, who holds them, and what they grant, taken together): that is proven.",
+        ),
+        (false, false) => format!(
+            "A set of roles that costs less may exist, but none that costs {gap} % less (roles, who holds them, and what they grant, taken together)."
+        ),
+    })
 }
 
 /// What the logs covered, in one sentence.
@@ -374,15 +397,18 @@ pub fn is_short(coverage: &CoverageView) -> bool {
 /// A length of time in words.
 #[must_use]
 pub fn days(days: f64) -> String {
-    if days >= 1.0 {
-        format!("{} days", decimal(days))
+    let (value, unit) = if days >= 1.0 {
+        (days, "day")
     } else if days * 24.0 >= 1.0 {
-        format!("{} hours", decimal(days * 24.0))
+        (days * 24.0, "hour")
     } else if days * 24.0 * 60.0 >= 1.0 {
-        format!("{} minutes", decimal(days * 24.0 * 60.0))
+        (days * 24.0 * 60.0, "minute")
     } else {
-        format!("{} seconds", decimal(days * 24.0 * 60.0 * 60.0))
-    }
+        (days * 24.0 * 60.0 * 60.0, "second")
+    };
+    let value = decimal(value);
+    let s = if value == "1" { "" } else { "s" };
+    format!("{value} {unit}{s}")
 }
 
 /// Lines skipped, in one sentence.
@@ -423,12 +449,68 @@ mod tests {
     }
 
     #[test]
+    fn what_is_proven_of_a_design_is_what_was_minimised() {
+        let found = |objective: &str, cost: f64, bound: f64| {
+            optimality(&Optimality {
+                objective: objective.to_owned(),
+                cost,
+                lower_bound: bound,
+                optimal: cost <= bound,
+                seconds: None,
+            })
+        };
+        let held = found(OF_HELD, 10.0, 10.0).unwrap();
+        assert!(
+            held.starts_with("Nobody could do with fewer of the policies that they hold"),
+            "{held}"
+        );
+        assert!(found(OF_HELD, 10.0, 9.0).unwrap().contains("not more than 10 % fewer"));
+        assert!(found("roles", 10.0, 10.0).unwrap().contains("that is proven"));
+        assert!(!found("roles", 10.0, 9.0).unwrap().contains("proven"));
+        assert_eq!(found("", 1.0, 1.0), None);
+    }
+
+    #[test]
+    fn a_redesign_that_changes_nothing_is_told_from_one_that_does() {
+        let policy = |text: &str| crate::advice::ProposedPolicy {
+            name: "a".to_owned(),
+            text: Some(text.to_owned()),
+            ..crate::advice::ProposedPolicy::default()
+        };
+        let proposal = |text: &str| Proposal {
+            policies: vec![policy(text)],
+            ..Proposal::default()
+        };
+        assert!(is_same(&proposal("x"), &proposal("x")));
+        assert!(!is_same(&proposal("y"), &proposal("x")));
+        let mut other = proposal("x");
+        other.changed_for.insert("entity:1".to_owned());
+        assert!(!is_same(&other, &proposal("x")));
+    }
+
+    #[test]
+    fn what_root_may_do_is_no_number() {
+        let mut one = PrincipalView {
+            kind: "root".to_owned(),
+            requests: 1401,
+            ..PrincipalView::default()
+        };
+        assert_eq!(use_of_granted(&one), "unlimited, 1,401 requests");
+        one.kind = "entity".to_owned();
+        (one.used, one.granted) = (3, 1234);
+        assert_eq!(use_of_granted(&one), "3 of 1,234");
+        one.grants_unknown = true;
+        assert_eq!(use_of_granted(&one), "3 of unknown");
+    }
+
+    #[test]
     fn numbers_read_well() {
         assert_eq!(number(0), "0");
         assert_eq!(number(1_234_567), "1,234,567");
         assert_eq!(count(1, "policy", "policies"), "1 policy");
         assert_eq!(decimal(12.04), "12");
         assert_eq!(decimal(12.25), "12.2");
+        assert_eq!(days(1.0), "1 day");
         assert_eq!(days(0.5), "12 hours");
         assert_eq!(days(12.0 / 86_400.0), "12 seconds");
     }

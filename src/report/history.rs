@@ -1,7 +1,7 @@
 //! `history.jsonl`: a line for each run, so that a report can say what is new, gone and back since the last one, and draw how it went.
 
 use super::digest;
-use crate::advice::{Advice, History, HistoryPoint};
+use crate::advice::{Advice, History, HistoryPoint, Noted};
 use crate::files;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -12,11 +12,13 @@ use std::path::Path;
 /// The name of the file.
 pub const FILE_NAME: &str = "history.jsonl";
 /// The form of a line.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// Lines that are looked at, the last ones.
 const MOST_LINES: usize = 2_000;
 /// Bytes that are looked at, the last ones.
 const MOST_BYTES: u64 = 256 << 20;
+/// Findings whose titles a line remembers.
+const MOST_TITLES: usize = 500;
 /// Findings that a line remembers one by one.
 const MOST_FINDINGS: usize = 10_000;
 
@@ -39,9 +41,11 @@ pub struct Entry {
     /// The worst.
     pub risk_max: Option<f64>,
     /// Findings by severity.
-    pub findings: BTreeMap<String, u64>,
+    pub findings: Option<BTreeMap<String, u64>>,
     /// Their fingerprints.
     pub fingerprints: BTreeSet<String>,
+    /// Titles of the gravest, by fingerprint. Version 1 has none.
+    pub titles: BTreeMap<String, String>,
     /// Wrong denials that the proposal is expected to make over the horizon.
     pub promised: Option<f64>,
     /// Wrong denials that were seen since waves were applied.
@@ -65,13 +69,19 @@ impl Entry {
             by: by.to_owned(),
             window: advice.coverage.first.zip(advice.coverage.last),
             excess: Some(totals.granted.saturating_sub(totals.used)),
-            risk_mean: Some(super::json_model::rounded(totals.risk_mean)),
-            risk_max: Some(super::json_model::rounded(totals.risk_max)),
-            findings,
+            risk_mean: Some(super::json_part::rounded(totals.risk_mean)),
+            risk_max: Some(super::json_part::rounded(totals.risk_max)),
+            findings: Some(findings),
+            titles: advice
+                .findings
+                .iter()
+                .take(MOST_TITLES)
+                .map(|finding| (finding.fingerprint.clone(), finding.title.clone()))
+                .collect(),
             fingerprints: fingerprints.take(MOST_FINDINGS).collect(),
             promised: tighten
                 .and_then(|proposal| proposal.expected)
-                .map(|expected| super::json_model::rounded(expected.denied)),
+                .map(|expected| super::json_part::rounded(expected.denied)),
             seen: None,
         }
     }
@@ -125,13 +135,19 @@ pub fn compare(earlier: &[Entry], now: &Entry) -> Option<History> {
             at: entry.at?,
             excess: entry.excess?,
             risk_mean: entry.risk_mean?,
+            findings: entry.findings.as_ref().map(|by_severity| by_severity.values().sum()),
         })
     };
+    let noted = |entry: &Entry, fingerprint: &String| Noted {
+        fingerprint: fingerprint.clone(),
+        title: entry.titles.get(fingerprint).cloned(),
+    };
+    let gone = last.fingerprints.difference(&now.fingerprints);
     Some(History {
         last: last.at,
-        new: new.into_iter().cloned().collect(),
-        back: back.into_iter().cloned().collect(),
-        gone: last.fingerprints.difference(&now.fingerprints).count() as u64,
+        new: new.into_iter().map(|one| noted(now, one)).collect(),
+        back: back.into_iter().map(|one| noted(now, one)).collect(),
+        gone: gone.map(|one| noted(last, one)).collect(),
         points: earlier.iter().chain([now]).filter_map(point).collect(),
     })
 }
@@ -139,17 +155,20 @@ pub fn compare(earlier: &[Entry], now: &Entry) -> Option<History> {
 /// In a sentence.
 #[must_use]
 pub fn sentence(history: &History) -> String {
-    let n = |count: usize| digest::number(count as u64);
     let since = history.last.map_or_else(
         || String::from("the last run"),
         |at| format!("the run of {}", digest::moment(at)),
     );
-    let mut out = format!(
-        "Since {since}: {} findings are new, {} are back, {} are gone",
-        n(history.new.len()),
-        n(history.back.len()),
-        digest::number(history.gone)
-    );
+    let mut told = vec![match history.new.len() as u64 {
+        0 => String::from("no new findings"),
+        new => digest::count(new, "new finding", "new findings"),
+    }];
+    for (of, what) in [(&history.back, "back"), (&history.gone, "fixed")] {
+        if !of.is_empty() {
+            told.push(format!("{} {what}", digest::number(digest::len(of))));
+        }
+    }
+    let mut out = format!("Since {since}: {}", told.join(", "));
     if let [.., before, now] = history.points.as_slice() {
         out.push_str(&format!(
             "; granted and never used: {} then, {} now",
@@ -173,6 +192,11 @@ mod tests {
             excess: Some(excess),
             risk_mean: Some(10.0),
             fingerprints: fingerprints.iter().map(|one| (*one).to_owned()).collect(),
+            titles: fingerprints
+                .iter()
+                .map(|one| ((*one).to_owned(), format!("title of {one}")))
+                .collect(),
+            findings: Some(BTreeMap::from([("low".to_owned(), fingerprints.len() as u64)])),
             ..Entry::default()
         }
     }
@@ -181,11 +205,23 @@ mod tests {
     fn new_gone_and_back_are_told_apart() {
         let earlier = [entry(1, 100, &["a", "b"]), entry(2, 90, &["b", "c"])];
         let found = compare(&earlier, &entry(3, 50, &["a", "b", "d"])).unwrap();
-        assert_eq!(
-            (found.new, found.back, found.gone),
-            (vec!["d".to_owned()], vec!["a".to_owned()], 1)
+        let all = [&found.new, &found.back, &found.gone];
+        let names = all.map(|of| of.iter().map(|one| one.fingerprint.as_str()).collect::<Vec<_>>());
+        assert_eq!(names, [vec!["d"], vec!["a"], vec!["c"]]);
+        assert_eq!(found.gone[0].title.as_deref(), Some("title of c"));
+        assert!(
+            sentence(&found).contains(": 1 new finding, 1 back, 1 fixed; granted and never used: 90 then, 50 now."),
+            "{}",
+            sentence(&found)
         );
-        assert_eq!(found.points.len(), 3);
+        let same = compare(&earlier, &entry(3, 90, &["b"])).unwrap();
+        assert!(
+            sentence(&same).contains(": no new findings, 1 fixed;"),
+            "{}",
+            sentence(&same)
+        );
+        let findings: Vec<Option<u64>> = found.points.iter().map(|point| point.findings).collect();
+        assert_eq!(findings, [Some(2), Some(2), Some(3)]);
         assert_eq!(compare(&[], &entry(3, 50, &[])), None);
     }
 
@@ -207,13 +243,17 @@ mod tests {
         assert_eq!(read(&path).unwrap(), []);
         fs::write(
             &path,
-            "{\"at\":\"2026-01-01T00:00:00Z\",\"later\":1}\n{\"version\":1,\"exc",
+            "{\"at\":\"2026-01-01T00:00:00Z\",\"later\":1}\n{\"version\":1,\"findings\":{\"low\":3},\"fingerprints\":[\"x\"]}\n{\"version\":1,\"exc",
         )
         .unwrap();
         append(&path, &entry(2, 7, &["a"])).unwrap();
         let all = read(&path).unwrap();
-        assert_eq!(all.len(), 2);
-        assert_eq!((all[0].excess, all[1].excess), (None, Some(7)));
-        assert_eq!(all[1], entry(2, 7, &["a"]));
+        assert_eq!(all.len(), 3);
+        assert_eq!((all[0].excess, all[2].excess), (None, Some(7)));
+        assert_eq!((&all[0].findings, all[1].findings.as_ref().unwrap()["low"]), (&None, 3));
+        assert_eq!(all[2], entry(2, 7, &["a"]));
+        // What an old line does not say of its findings is not known: they are counted by their fingerprints.
+        let gone = compare(&all[..2], &all[2]).unwrap().gone;
+        assert_eq!((gone[0].fingerprint.as_str(), &gone[0].title), ("x", &None));
     }
 }

@@ -8,7 +8,7 @@ use super::digest::{self, count, decimal};
 use super::escape::{visible, visible_lines};
 use super::layout;
 use super::{diff, svg};
-use crate::advice::{Advice, Change, Proposal, Risk};
+use crate::advice::{Advice, Change, Proposal, Risk, Unused};
 
 const CHANGES_SHOWN: usize = 500;
 const WITHDRAWN_SHOWN: usize = 500;
@@ -29,6 +29,8 @@ pub struct Tighten {
 #[derive(Serialize)]
 struct ChangeRow {
     name: String,
+    /// Grants that go with it.
+    goes: Option<String>,
     risk: Option<String>,
     change: &'static str,
     holders: String,
@@ -65,12 +67,18 @@ pub fn view(advice: &Advice, proposal: &Proposal, mut room: usize) -> Tighten {
         .iter()
         .filter(|placed| placed.policy.change != Change::Keep)
         .collect();
-    // What most people stand to lose by comes first.
+    let goes = advice.bridge.parts.iter().filter(|part| part.what == Unused::Goes);
+    let goes: HashMap<&str, u64> = goes
+        .flat_map(|part| &part.policies)
+        .map(|(policy, count)| (policy.as_str(), *count))
+        .collect();
+    let goes = |placed: &layout::Placed<'_>| goes.get(&*placed.policy.label()).copied().unwrap_or_default();
+    // What most goes with comes first; where nothing does, what most people stand to lose by.
     let weight = |placed: &layout::Placed<'_>| {
         let weight = risks.get(&placed.policy.label()).map_or(0.0, |risk| risk.weight);
         svg::length(placed.policy.holders.len()) * weight
     };
-    changed.sort_by(|a, b| weight(b).total_cmp(&weight(a)));
+    changed.sort_by(|a, b| goes(b).cmp(&goes(a)).then(weight(b).total_cmp(&weight(a))));
     let changes = changed
         .into_iter()
         .take(CHANGES_SHOWN)
@@ -90,6 +98,7 @@ pub fn view(advice: &Advice, proposal: &Proposal, mut room: usize) -> Tighten {
                 name: visible(&placed.policy.label()),
                 change: placed.policy.change.as_str(),
                 holders: count(digest::len(&placed.policy.holders), "holder", "holders"),
+                goes: (goes(placed) > 0).then(|| count(goes(placed), "grant goes", "grants go")),
                 risk: risks.get(&placed.policy.label()).map(|risk| decimal(risk.score)),
                 plus: starts('+', "+++ "),
                 minus: starts('-', "--- "),

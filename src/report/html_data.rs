@@ -142,12 +142,16 @@ pub fn render(
         policy_row(policy, changes.to(&policy.label()), names)
     });
     // Two thirds of what is left for principals, so that a finding is never crowded out by them.
+    let redesigned = digest::proposal(advice, "redesign").map(|proposal| &proposal.changed_for);
     let owners = &advice.owners.principals;
     let principals = budget.rows(
         budget.left / 3 * 2,
         &advice.principals,
         &mut names,
-        |principal, names| principal_row(principal, owners.get(&principal.id), names),
+        |principal, names| {
+            let redesigned = redesigned.is_some_and(|changed| changed.contains(&principal.id));
+            principal_row(principal, (owners.get(&principal.id), redesigned), names)
+        },
     );
     // So that what principals used is never crowded out by findings.
     let findings = budget.rows(budget.left / 3 * 2, &advice.findings, &mut names, finding_row);
@@ -337,7 +341,11 @@ fn parts(risk: &Risk) -> Vec<String> {
     risk.parts.iter().map(|part| visible(part)).collect()
 }
 
-fn principal_row<'a>(from: &'a PrincipalView, owner: Option<&'a String>, names: &mut Names<'a>) -> Value {
+fn principal_row<'a>(
+    from: &'a PrincipalView,
+    (owner, redesigned): (Option<&'a String>, bool),
+    names: &mut Names<'a>,
+) -> Value {
     json!([
         visible(&from.id),
         visible(&from.name),
@@ -371,6 +379,8 @@ fn principal_row<'a>(from: &'a PrincipalView, owner: Option<&'a String>, names: 
             .flat_map(|(mark, value)| [names.of(mark), names.of(value)])
             .collect::<Vec<_>>(),
         unused(&from.account.unused),
+        // 1: the redesign gives it other policies.
+        u8::from(redesigned),
     ])
 }
 

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::digest::{self, count, decimal, number};
+use super::digest::{self, UnusedSaid, count, decimal, number};
 use super::escape::{fragment, visible};
 use super::history;
 use super::html_changes::{self, Tighten, sentence};
 use super::html_data::Changes;
 use super::svg;
-use crate::advice::{Advice, Bridge, Change, Proposal, Skip, Unused};
+use crate::advice::{Advice, Change, History, HistoryPoint, Noted, Proposal, Skip, Unused};
 
 const PRINCIPALS_DRAWN: usize = 12;
 const ROWS_WITHOUT_SCRIPT: usize = 25;
@@ -21,6 +21,8 @@ const STANZAS_SHOWN: usize = 12;
 /// So many changes stand on the first screen.
 const CHANGES_TO_START: usize = 5;
 const NOTES_SHOWN: usize = 60;
+const NOTED_SHOWN: usize = 30;
+const WAYS_SHOWN: usize = 200;
 const INPUTS_SHOWN: usize = 12;
 const SHARES_SHOWN: usize = 6;
 
@@ -47,6 +49,8 @@ pub struct Page {
     window: String,
     skips: String,
     health: String,
+    health_is: &'static str,
+    demand: &'static str,
     notes: Vec<String>,
     unused_percent: u64,
     unused: String,
@@ -79,8 +83,7 @@ pub struct Page {
     policies: Vec<PolicyRow>,
     redesign: Option<Redesign>,
     frontier: Option<String>,
-    history: Option<String>,
-    history_drawn: Option<String>,
+    history: Option<HistoryShown>,
     facts: Vec<Fact>,
     skipped: Vec<SkipRow>,
     gaps: Vec<String>,
@@ -96,7 +99,6 @@ struct PrincipalRow {
     risk: String,
     risk_after: Option<String>,
     used: String,
-    granted: String,
     excess: String,
     requests: String,
     denied: String,
@@ -119,7 +121,7 @@ struct BridgeRow {
     goes: bool,
     title: &'static str,
     why: &'static str,
-    next: &'static str,
+    next: String,
     count: String,
     percent: u64,
     bar: String,
@@ -132,6 +134,24 @@ struct ShareRow {
     href: String,
     policy: String,
     count: String,
+}
+
+/// What is different from earlier runs.
+#[derive(Serialize)]
+struct HistoryShown {
+    sentence: String,
+    lists: Vec<NotedList>,
+    /// Each with what it draws.
+    drawn: Vec<(&'static str, String)>,
+}
+
+#[derive(Serialize)]
+struct NotedList {
+    what: &'static str,
+    total: String,
+    /// Titles, each with the address of the finding where it is on this page.
+    all: Vec<(String, Option<String>)>,
+    more: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -148,9 +168,10 @@ struct FindingRow {
 struct Chain {
     principal: String,
     others: Vec<String>,
-    target: String,
+    says: String,
     nodes: Vec<String>,
     steps: Vec<String>,
+    also: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -168,11 +189,14 @@ struct PolicyRow {
 #[derive(Serialize)]
 struct Redesign {
     title: String,
+    /// Whether it is the tightened policies: then there is nothing to tell of it.
+    same: bool,
     rows: Vec<SizeRow>,
     proof: String,
     optimality: Option<String>,
     migration: Vec<String>,
     roles: Vec<RoleRow>,
+    more_roles: Option<String>,
     gone: Option<String>,
 }
 
@@ -242,6 +266,8 @@ impl Page {
             window: digest::window(coverage),
             skips: digest::skips(coverage),
             health: decimal((coverage.health * 100.0).round()),
+            health_is: digest::HEALTH,
+            demand: digest::DEMAND,
             notes: notes(advice),
             unused_percent: digest::percent(unused, totals.granted),
             unused: number(unused),
@@ -268,7 +294,7 @@ impl Page {
             principals: principal_rows(advice),
             tighten: tighten.map(|proposal| html_changes::view(advice, proposal, diff_bytes)),
             start_here: CHANGES_TO_START,
-            bridge: bridge(&advice.bridge),
+            bridge: bridge(advice),
             findings: finding_rows(advice),
             has_heat: !advice.heat.rows.is_empty(),
             escalations: chains(advice),
@@ -280,15 +306,7 @@ impl Page {
                 .map(|more| format!("{more} more in advice.json.")),
             policies: policy_rows(advice, tighten),
             redesign: digest::proposal(advice, "redesign").map(|proposal| redesign_view(proposal, tighten)),
-            history: advice
-                .history
-                .as_ref()
-                .map(|history| visible(&history::sentence(history))),
-            history_drawn: advice
-                .history
-                .as_ref()
-                .filter(|history| history.points.len() > 1)
-                .map(|history| svg::history(&history.points)),
+            history: advice.history.as_ref().map(history_shown),
             frontier: (!advice.frontier.is_empty()).then(|| svg::frontier(&advice.frontier)),
             facts: facts(advice),
             skipped: coverage.skipped.iter().map(skip_row).collect(),
@@ -323,6 +341,57 @@ fn notes(advice: &Advice) -> Vec<String> {
     notes
 }
 
+fn history_shown(history: &History) -> HistoryShown {
+    let lists = [
+        ("New", &history.new, true),
+        ("Back", &history.back, true),
+        ("Fixed", &history.gone, false),
+    ];
+    let list = |(what, of, here): (&'static str, &Vec<Noted>, bool)| {
+        let known = of
+            .iter()
+            .filter_map(|one| Some((one.title.as_ref()?, &one.fingerprint)));
+        let all: Vec<_> = known
+            .take(NOTED_SHOWN)
+            .map(|(title, fingerprint)| {
+                let address = here.then(|| format!("#{}", fragment(&visible(fingerprint))));
+                (visible(title), address)
+            })
+            .collect();
+        let more = of.len().checked_sub(all.len()).filter(|more| *more > 0);
+        let more = more.map(|more| format!("{} more, in advice.json", number(more as u64)));
+        (!of.is_empty()).then_some(NotedList {
+            what,
+            total: number(of.len() as u64),
+            all,
+            more,
+        })
+    };
+    let draw = |label: &'static str, words: &'static str, value: &dyn Fn(&HistoryPoint) -> Option<f64>| {
+        let points: Vec<_> = history
+            .points
+            .iter()
+            .filter_map(|point| Some((point.at, value(point)?)))
+            .collect();
+        (points.len() > 1).then(|| {
+            let told = |value: f64| format!("{} {words}", decimal(value));
+            (label, svg::trend(&format!("{label}, run by run"), &points, &told))
+        })
+    };
+    let drawn = [
+        draw("Granted and never used", "granted and never used", &|point| {
+            Some(point.excess as f64)
+        }),
+        draw("Mean risk", "mean risk", &|point| Some(point.risk_mean)),
+        draw("Findings", "findings", &|point| point.findings.map(|all| all as f64)),
+    ];
+    HistoryShown {
+        sentence: visible(&history::sentence(history)),
+        lists: lists.into_iter().filter_map(list).collect(),
+        drawn: drawn.into_iter().flatten().collect(),
+    }
+}
+
 fn skip_row(skip: &Skip) -> SkipRow {
     SkipRow {
         reason: visible(digest::reason(skip)),
@@ -340,7 +409,21 @@ fn cut(texts: &[String], most: usize) -> Vec<String> {
     out
 }
 
-fn bridge(from: &Bridge) -> Option<BridgeView> {
+/// What to do about something unused, for all.
+fn next_of(said: UnusedSaid, advice: &Advice) -> String {
+    let redesign = digest::proposal(advice, "redesign").filter(|_| said.what == Unused::Shared);
+    let changed = redesign.map_or(0, |redesign| redesign.changed_for.len() as u64);
+    match (changed, said.next.strip_suffix('.')) {
+        (1.., Some(next)) => {
+            let who = count(changed, "principal", "principals");
+            format!("{next}: the redesign shows how for {who}.")
+        }
+        _ => said.next.to_owned(),
+    }
+}
+
+fn bridge(advice: &Advice) -> Option<BridgeView> {
+    let from = &advice.bridge;
     let (today, proposed) = (from.today(), from.proposed());
     if today == 0 {
         return None;
@@ -355,7 +438,7 @@ fn bridge(from: &Bridge) -> Option<BridgeView> {
             goes,
             title: said.title,
             why: said.why,
-            next: said.next,
+            next: next_of(said, advice),
             count: number(part.count),
             percent: digest::percent(part.count, today),
             bar: svg::step_bar(part.count, left, today, if goes { "f-used" } else { "f-excess" }),
@@ -421,8 +504,7 @@ fn principal_rows(advice: &Advice) -> Vec<PrincipalRow> {
             mount: visible(&principal.auth_mount),
             risk: decimal(principal.risk.score),
             risk_after: principal.risk_after.as_ref().map(|risk| decimal(risk.score)),
-            used: number(principal.used),
-            granted: digest::granted(principal),
+            used: digest::use_of_granted(principal),
             excess: number(principal.excess),
             requests: number(principal.requests),
             denied: number(principal.denied),
@@ -455,9 +537,10 @@ fn chains(advice: &Advice) -> Vec<Chain> {
         .map(|one| Chain {
             principal: visible(&one.principal),
             others: all_visible(if one.principals.len() > 1 { &one.principals } else { &[] }),
-            target: visible(&one.target),
+            says: visible(&one.says),
             nodes: all_visible(&one.nodes),
             steps: all_visible(&one.steps),
+            also: cut(&one.also, WAYS_SHOWN),
         })
         .collect()
 }
@@ -495,6 +578,7 @@ fn redesign_view(redesign: &Proposal, tighten: Option<&Proposal>) -> Redesign {
     };
     Redesign {
         title: sentence(&redesign.title),
+        same: tighten.is_some_and(|tighten| digest::is_same(redesign, tighten)),
         rows: vec![
             row(
                 "Policies",
@@ -526,6 +610,14 @@ fn redesign_view(redesign: &Proposal, tighten: Option<&Proposal>) -> Redesign {
         optimality: digest::optimality(&redesign.optimality),
         migration: all_visible(&redesign.migration),
         gone: gone(redesign),
+        more_roles: redesign
+            .policies
+            .iter()
+            .filter(|policy| policy.change != Change::Delete)
+            .count()
+            .checked_sub(ROLES_SHOWN)
+            .filter(|more| *more > 0)
+            .map(|more| format!("and {} more, in roles/", number(more as u64))),
         roles: redesign
             .policies
             .iter()
@@ -569,10 +661,7 @@ fn facts(advice: &Advice) -> Vec<Fact> {
                 number(coverage.paired)
             ),
         ),
-        fact(
-            "Demands",
-            format!("{} (principal, path, capability)", number(coverage.demands)),
-        ),
+        fact("Demands", demands(advice)),
         fact(
             "Decisions",
             String::from(if coverage.has_policy_results {
@@ -583,7 +672,11 @@ fn facts(advice: &Advice) -> Vec<Fact> {
         ),
         fact(
             "Log health",
-            format!("{} %", decimal((coverage.health * 100.0).round())),
+            format!(
+                "{} %. It is {}.",
+                decimal((coverage.health * 100.0).round()),
+                digest::HEALTH
+            ),
         ),
     ];
     if let Some(requests) = digest::requests(advice) {
@@ -598,6 +691,22 @@ fn facts(advice: &Advice) -> Vec<Fact> {
     }
     if !advice.run.server.is_empty() {
         out.push(fact("Server rules", visible(&advice.run.server)));
+    }
+    out
+}
+
+/// How many demands there are, and how many of them the proof decides again.
+fn demands(advice: &Advice) -> String {
+    let mut out = format!(
+        "{} (one principal, one path, one capability each)",
+        number(advice.coverage.demands)
+    );
+    let again = digest::proposal(advice, "tighten").map_or(0, |tighten| tighten.proof.demands_replayed);
+    if again > 0 {
+        out.push_str(&format!(
+            "; {} of them are allowed by a stanza and decided again",
+            number(again)
+        ));
     }
     out
 }

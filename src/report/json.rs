@@ -6,12 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::json_model::Document;
-
-/// The version that is written.
-pub const VERSION: u32 = 2;
-
-/// Where the schema of what is written can be found.
-pub const SCHEMA: &str = "advice.v2.schema.json";
+pub use super::json_model::{SCHEMA, VERSION};
 
 /// Why a document could not be loaded.
 #[derive(Debug, thiserror::Error)]

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-use super::json_model::Place;
+use super::json_part::Place;
 use crate::advice::{self, AllowedBy, UnusedCounts};
 use crate::origin;
 

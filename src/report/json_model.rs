@@ -5,11 +5,17 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::json::{SCHEMA, VERSION};
+/// The version that is written.
+pub const VERSION: u32 = 2;
+
+/// Where the schema of what is written can be found.
+pub const SCHEMA: &str = "advice.v2.schema.json";
+
 use super::json_account::{Account, Bridge};
+use super::json_history::History;
+use super::json_part::{Place, rounded};
 use super::json_proposal::{Escalation, FrontierPoint, Heat, Proposal};
 use crate::advice::{self, Advice, EvidenceState, Severity};
-use crate::origin::Origin;
 
 /// The whole of it.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -43,6 +49,9 @@ pub struct Document {
     pub heat: Heat,
     /// From what is unused today to what is unused under the `tighten` proposal, and why.
     pub bridge: Bridge,
+    /// What is different from earlier runs, where there were any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub history: Option<History>,
 }
 
 impl From<&Advice> for Document {
@@ -62,6 +71,7 @@ impl From<&Advice> for Document {
             escalations: from.escalations.iter().map(Into::into).collect(),
             heat: (&from.heat).into(),
             bridge: (&from.bridge).into(),
+            history: from.history.as_ref().map(Into::into),
         }
     }
 }
@@ -406,28 +416,6 @@ impl From<&advice::StanzaView> for Stanza {
     }
 }
 
-/// A place in a policy file.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Place {
-    /// File.
-    pub file: String,
-    /// Line, from one.
-    pub line: u32,
-    /// Column in characters, from one.
-    pub column: u32,
-}
-
-impl From<&Origin> for Place {
-    fn from(from: &Origin) -> Self {
-        Self {
-            file: from.file.to_string(),
-            line: from.line,
-            column: from.column,
-        }
-    }
-}
-
 /// Use of one capability of one stanza.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -572,9 +560,4 @@ impl From<&advice::Subject> for Subject {
             name: from.name.clone(),
         }
     }
-}
-
-/// Four digits after the point: more would differ between machines and say nothing.
-pub(super) fn rounded(value: f64) -> f64 {
-    (value * 10_000.0).round() / 10_000.0
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::json_model::rounded;
+use super::json_part::rounded;
 use crate::advice;
 
 /// A set of changes.
@@ -345,6 +345,9 @@ pub struct Escalation {
     pub steps: Vec<String>,
     /// The nodes of the chain.
     pub nodes: Vec<String>,
+    /// Other ways to the same in one step.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<String>,
 }
 
 impl From<&advice::Escalation> for Escalation {
@@ -355,6 +358,7 @@ impl From<&advice::Escalation> for Escalation {
             target: from.target.clone(),
             steps: from.steps.clone(),
             nodes: from.nodes.clone(),
+            also: from.also.clone(),
         }
     }
 }

@@ -7,12 +7,13 @@ use super::digest;
 use super::escape::{markdown, markdown_block, markdown_code, markdown_prose};
 use super::history;
 use super::layout::{self, Placed};
-use crate::advice::{Advice, Change, Proposal};
+use crate::advice::{Advice, Change, Noted, Proposal};
 
 /// A comment on GitHub holds 65,536 characters.
 const MOST_BYTES: usize = 60_000;
 const PRINCIPALS_SHOWN: usize = 10;
 const FINDINGS_SHOWN: usize = 25;
+const NOTED_SHOWN: usize = 10;
 const CHANGES_SHOWN: usize = 50;
 
 /// The summary.
@@ -27,6 +28,9 @@ pub fn render(advice: &Advice) -> String {
     );
     if let Some(history) = &advice.history {
         let _ = writeln!(out, "{}\n", markdown(&history::sentence(history)));
+        noted(&mut out, "New", &history.new);
+        noted(&mut out, "Back", &history.back);
+        noted(&mut out, "Fixed", &history.gone);
     }
     coverage(&mut out, advice);
     numbers(&mut out, advice);
@@ -36,12 +40,28 @@ pub fn render(advice: &Advice) -> String {
     }
     findings(&mut out, advice);
     if let Some(redesign) = digest::proposal(advice, "redesign") {
-        roles(&mut out, redesign);
+        roles(&mut out, redesign, digest::proposal(advice, "tighten"));
     }
     if let Some(tighten) = digest::proposal(advice, "tighten") {
         diffs(&mut out, advice, tighten);
     }
     out
+}
+
+/// Findings by their titles, as far as they are known.
+fn noted(out: &mut String, what: &str, all: &[Noted]) {
+    let titles = all.iter().filter_map(|one| one.title.as_ref());
+    let told: Vec<String> = titles.take(NOTED_SHOWN).map(|title| markdown_prose(title)).collect();
+    if told.is_empty() {
+        return;
+    }
+    for title in &told {
+        let _ = writeln!(out, "- {what}: {title}");
+    }
+    if let Some(more) = all.len().checked_sub(told.len()).filter(|more| *more > 0) {
+        let _ = writeln!(out, "- {what}: and {more} more, in `advice.json`");
+    }
+    out.push('\n');
 }
 
 fn coverage(out: &mut String, advice: &Advice) {
@@ -130,12 +150,12 @@ fn principals(out: &mut String, advice: &Advice) {
     }
     out.push_str("## Most over-privileged\n\n| principal | kind | used of granted | risk | after | why |\n|---|---|---:|---:|---:|---|\n");
     for principal in advice.principals.iter().take(PRINCIPALS_SHOWN) {
-        let granted = format!("{} of {}", digest::number(principal.used), digest::granted(principal));
         let _ = writeln!(
             out,
-            "| {} | {} | {granted} | {} | {} | {} |",
+            "| {} | {} | {} | {} | {} | {} |",
             markdown_code(&principal.name),
             markdown(&principal.kind),
+            digest::use_of_granted(principal),
             digest::decimal(principal.risk.score),
             principal
                 .risk_after
@@ -163,7 +183,12 @@ fn changes(out: &mut String, advice: &Advice, tighten: &Proposal) {
         .filter(|policy| policy.change != Change::Keep)
         .collect();
     out.push_str("## What to change\n\n");
-    let _ = writeln!(out, "Proof: {}\n", markdown(&digest::proof(&tighten.proof)));
+    let _ = writeln!(
+        out,
+        "Proof: {} {}\n",
+        markdown(&digest::proof(&tighten.proof)),
+        digest::DEMAND
+    );
     for policy in changed.iter().take(CHANGES_SHOWN) {
         let reasons = policy
             .reasons
@@ -246,7 +271,11 @@ fn findings(out: &mut String, advice: &Advice) {
     out.push('\n');
 }
 
-fn roles(out: &mut String, redesign: &Proposal) {
+fn roles(out: &mut String, redesign: &Proposal, tighten: Option<&Proposal>) {
+    if tighten.is_some_and(|tighten| digest::is_same(redesign, tighten)) {
+        let _ = writeln!(out, "## Redesign from scratch\n\n{}.\n", markdown(&redesign.title));
+        return;
+    }
     let _ = writeln!(
         out,
         "## Redesign from scratch\n\n{} with {} would do ({} today with {}), leaving {} unused grants. {} See `roles/`.\n",

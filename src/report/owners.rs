@@ -1,5 +1,6 @@
 //! One report, one summary and one set of diffs for each owner, so that each can be handed its own page and its own pull request.
 
+use super::digest;
 use super::layout::{self, Placed};
 use super::output::OutputFile;
 use super::{RenderError, csv, diff, hcl, html, markdown, terraform};
@@ -141,7 +142,7 @@ fn part(advice: &Advice, owner: Option<&str>) -> Advice {
         escalations: advice
             .escalations
             .iter()
-            .filter(|one| names.contains(one.principal.as_str()))
+            .filter(|one| one.principals.iter().any(|name| names.contains(name.as_str())))
             .cloned()
             .collect(),
         run: advice.run.clone(),
@@ -162,12 +163,12 @@ fn mine(proposal: &Proposal, totals: &Totals, is_mine: &dyn Fn(&str, &str) -> bo
         .cloned()
         .collect();
     let labels: BTreeMap<String, ()> = policies.iter().map(|policy| (policy.label(), ())).collect();
-    let changed = |kind| policies.iter().filter(|policy| policy.change == kind).count();
+    let changed = |kind| policies.iter().filter(|policy| policy.change == kind).count() as u64;
     let title = format!(
-        "{} policies edited, {} deleted, {} unchanged",
-        changed(Change::Edit),
-        changed(Change::Delete),
-        changed(Change::Keep)
+        "{} edited, {} deleted, {} unchanged",
+        digest::count(changed(Change::Edit), "policy", "policies"),
+        digest::number(changed(Change::Delete)),
+        digest::number(changed(Change::Keep))
     );
     let left = policies.iter().filter(|policy| policy.text.is_some());
     let mut after = proposal.after.clone();

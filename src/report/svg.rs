@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use super::digest;
 use super::escape::svg;
-use crate::advice::{FrontierPoint, HistoryPoint, PrincipalView, Severity};
+use crate::advice::{FrontierPoint, PrincipalView, Severity};
+use jiff::Timestamp;
 
 /// What a name has room for, and what it has on a narrow screen, where letters are larger beside the plot.
 const NAME_CHARS: [(&str, usize); 2] = [("name", 26), ("name brief", 18)];
@@ -264,17 +265,17 @@ fn thousands(value: f64) -> String {
         .map_or_else(|_| format!("{value:.0}"), digest::number)
 }
 
-/// What was granted and not used, run by run.
+/// A number, run by run, with what is said of each.
 #[must_use]
-pub fn history(points: &[HistoryPoint]) -> String {
-    let (left, right, top, bottom) = (72.0, 600.0, 14.0, 120.0);
-    let seconds = |point: &HistoryPoint| point.at.as_second() as f64;
+pub fn trend(label: &str, points: &[(Timestamp, f64)], words: &dyn Fn(f64) -> String) -> String {
+    let (left, right, top, bottom) = (56.0, 326.0, 14.0, 120.0);
+    let seconds = |point: &(Timestamp, f64)| point.0.as_second() as f64;
     let first = points.iter().map(seconds).fold(f64::INFINITY, f64::min);
     let last = points.iter().map(seconds).fold(f64::NEG_INFINITY, f64::max);
-    let most = points.iter().map(|point| int_f64(point.excess)).fold(1.0, f64::max);
-    let x = |point: &HistoryPoint| left + (right - left) * (seconds(point) - first) / (last - first).max(1.0);
-    let y = |point: &HistoryPoint| bottom - (bottom - top) * int_f64(point.excess) / most;
-    let mut out = open("plot", 640.0, 150.0, "Granted and never used, run by run");
+    let most = points.iter().map(|point| point.1).fold(1.0, f64::max);
+    let x = |point: &(Timestamp, f64)| left + (right - left) * (seconds(point) - first) / (last - first).max(1.0);
+    let y = |point: &(Timestamp, f64)| bottom - (bottom - top) * point.1 / most;
+    let mut out = open("plot", 340.0, 150.0, label);
     grid(&mut out, (left, right), (top, bottom), most);
     let line: Vec<String> = points
         .iter()
@@ -284,26 +285,21 @@ pub fn history(points: &[HistoryPoint]) -> String {
     for point in points {
         let _ = write!(
             out,
-            "<circle class=\"dot after\" cx=\"{:.1}\" cy=\"{:.1}\" r=\"3\"><title>{}: {} granted and never used, mean risk {}</title></circle>",
+            "<circle class=\"dot after\" cx=\"{:.1}\" cy=\"{:.1}\" r=\"3\"><title>{}: {}</title></circle>",
             x(point),
             y(point),
-            svg(&digest::moment(point.at)),
-            digest::number(point.excess),
-            digest::decimal(point.risk_mean),
+            svg(&digest::moment(point.0)),
+            svg(&words(point.1)),
         );
     }
-    for (point, anchor) in points
-        .first()
-        .zip(Some("start"))
-        .into_iter()
-        .chain(points.last().zip(Some("end")))
-    {
+    let ends = [(points.first(), "start"), (points.last(), "end")];
+    for (point, anchor) in ends.into_iter().filter_map(|(point, anchor)| Some((point?, anchor))) {
         let _ = write!(
             out,
             "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"{anchor}\">{}</text>",
             x(point),
             bottom + 20.0,
-            svg(&digest::day(point.at)),
+            svg(&digest::day(point.0)),
         );
     }
     out.push_str("</svg>");

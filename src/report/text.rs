@@ -66,13 +66,12 @@ fn principals(out: &mut String, advice: &Advice, paint: Ink) {
             .risk_after
             .as_ref()
             .map_or_else(|| String::from("–"), |risk| decimal(risk.score));
-        let granted = digest::granted(one);
         let _ = writeln!(
             out,
-            "{:>6} → {after:<5}  {:<NAME_WIDTH$}  {} of {granted}",
+            "{:>6} → {after:<5}  {:<NAME_WIDTH$}  {}",
             decimal(one.risk.score),
             shortened(&terminal(&one.name)),
-            number(one.used),
+            digest::use_of_granted(one),
         );
     }
     more(out, advice.principals.len(), PRINCIPALS_SHOWN, paint);
@@ -120,6 +119,12 @@ pub(super) fn by_rule(findings: &[Finding], shown: usize, ink: Ink) -> String {
 fn proposals(out: &mut String, advice: &Advice, paint: Ink) {
     for proposal in &advice.proposals {
         let (before, after) = (&proposal.before, &proposal.after);
+        let tighten = digest::proposal(advice, "tighten").filter(|_| proposal.kind == "redesign");
+        if tighten.is_some_and(|tighten| digest::is_same(proposal, tighten)) {
+            let kind = paint.bold(&terminal(&proposal.kind));
+            let _ = writeln!(out, "\n{kind}: {}", terminal(&proposal.title));
+            continue;
+        }
         let _ = writeln!(
             out,
             "\n{}: policies {} → {}, stanzas {} → {}, unused grants {} → {}, mean risk {} → {}",
@@ -143,6 +148,9 @@ fn proposals(out: &mut String, advice: &Advice, paint: Ink) {
         let proof = digest::proof(&proposal.proof);
         let code = if proposal.proof.holds() { "32" } else { "1;31" };
         let _ = writeln!(out, "  proof: {}", paint.with(code, &proof));
+    }
+    if !advice.proposals.is_empty() {
+        let _ = writeln!(out, "\n{}", paint.dim(digest::DEMAND));
     }
 }
 

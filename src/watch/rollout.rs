@@ -3,6 +3,7 @@
 use super::events::{Event, Kind, Who};
 use crate::deployment::Deployment;
 use crate::policy::profile::Profile;
+use crate::report::digest::count;
 use crate::rollout::applied::{Applied, EVENTS, WAVES};
 use crate::rollout::regression::{self, Found, Regression, Seen, Writes};
 use crate::rollout::restore;
@@ -192,8 +193,9 @@ impl Rollout {
         let events = new.map(|one| {
             let promised = one.promised.unwrap_or_default();
             let message = format!(
-                "wave {} does worse than promised: {} wrong denials were seen, {promised:.1} expected; stop here",
-                one.wave, one.seen
+                "wave {} does worse than promised: {} seen, {promised:.1} expected; stop here",
+                one.wave,
+                count(one.seen, "wrong denial was", "wrong denials were")
             );
             Event::told(Kind::WaveWorse, Who::default(), last, "", "", "", message)
         });

@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -210,18 +210,27 @@ pub fn sample(principals: usize) -> Advice {
             risk_mean: mean,
         },
         heat: heat(&people, &mut numbers),
-        rules: vec![RuleView {
-            id: String::from("unused-stanza"),
-            severity: Severity::High,
-            summary: String::from("A stanza that decided no request"),
-            help: String::from("# unused-stanza\n\nNo request of any holder was decided by it.\n"),
-        }],
+        rules: vec![
+            RuleView {
+                id: String::from("unused-stanza"),
+                severity: Severity::High,
+                summary: String::from("A stanza that decided no request"),
+                help: String::from("# unused-stanza\n\nNo request of any holder was decided by it.\n"),
+            },
+            RuleView {
+                id: String::from("dormant-principal"),
+                severity: Severity::Low,
+                summary: String::from("A principal with `grants` that never acted"),
+                help: String::from("# dormant-principal\n\nIt never acted.\n"),
+            },
+        ],
         findings: findings(&people),
         proposals: vec![
             Proposal {
                 files: Vec::new(),
                 wave_files: Vec::new(),
-                owners: std::collections::BTreeMap::new(),
+                owners: BTreeMap::new(),
+                changed_for: BTreeSet::new(),
                 kind: String::from("tighten"),
                 title: String::from("The same policies with what nobody used taken out."),
                 policies: tightened(&policies),
@@ -256,7 +265,8 @@ pub fn sample(principals: usize) -> Advice {
             Proposal {
                 files: Vec::new(),
                 wave_files: Vec::new(),
-                owners: std::collections::BTreeMap::new(),
+                owners: BTreeMap::new(),
+                changed_for: people.iter().take(60).map(|p| p.id.clone()).collect(),
                 kind: String::from("redesign"),
                 title: String::from("The fewest policies that cover what was used, and nothing else."),
                 policies: redesigned(&people),
@@ -320,6 +330,7 @@ pub fn sample(principals: usize) -> Advice {
                 principal: String::from("operator-jane"),
                 principals: vec![String::from("operator-jane")],
                 target: String::from("root"),
+                says: String::from("can give itself any policy"),
                 steps: vec![
                     String::from("`operators` lets it write `sys/policies/acl/*`"),
                     String::from("it can add `path \"*\"` to a policy that it holds itself"),
@@ -330,6 +341,7 @@ pub fn sample(principals: usize) -> Advice {
                     String::from("sys/policies/acl/*"),
                     String::from("root"),
                 ],
+                also: vec![String::from("write `sys/policies/acl/default`: rewrite its own policy")],
             },
             Escalation {
                 principal: String::from("app-ci-0 and 2 more with the same policies"),
@@ -339,6 +351,7 @@ pub fn sample(principals: usize) -> Advice {
                     String::from("app-ci-2"),
                 ],
                 target: String::from("readers"),
+                says: String::from("can become `readers`"),
                 steps: vec![String::from("`ci` lets it create tokens at `auth/token/create`")],
                 nodes: vec![
                     String::from("app-ci-0"),
@@ -346,6 +359,7 @@ pub fn sample(principals: usize) -> Advice {
                     String::from("auth/token/create"),
                     String::from("readers"),
                 ],
+                also: Vec::new(),
             },
         ],
         policies,
@@ -648,7 +662,8 @@ fn findings(people: &[PrincipalView]) -> Vec<Finding> {
             evidence: None,
             remedy: String::from("Name the policies that operators may write, or move the duty to a break-glass role."),
             fixed_in: Some(String::from("operators")),
-            who: Vec::new(),
+            // Who is meant besides whom it is about.
+            who: people.get(7).map(|person| person.name.clone()).into_iter().collect(),
         },
         Finding {
             fingerprint: String::from("a1b2c3d4e5f60718"),
@@ -917,6 +932,8 @@ pub fn hostile() -> Advice {
         one.principal = next();
         each(&mut one.principals, &mut next);
         one.target = next();
+        one.says = next();
+        each(&mut one.also, &mut next);
         each(&mut one.steps, &mut next);
         each(&mut one.nodes, &mut next);
     }

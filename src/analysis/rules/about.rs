@@ -4,6 +4,7 @@ use crate::access::{Holder, StanzaId};
 use crate::analysis::rule::{Context, Draft, Mend};
 use crate::origin::Origin;
 use crate::policy::model::{Policy, Stanza};
+use crate::units::number;
 use crate::vault::CapabilitySet;
 use std::collections::HashMap;
 
@@ -108,9 +109,6 @@ pub fn stanzas(context: &Context<'_>, ids: impl IntoIterator<Item = StanzaId>, m
 /// A number of requests in words.
 #[must_use]
 pub fn requests(n: u64) -> String {
-    if n == 1 {
-        "1 request".to_owned()
-    } else {
-        format!("{n} requests")
-    }
+    let s = if n == 1 { "" } else { "s" };
+    format!("{} request{s}", number(n))
 }

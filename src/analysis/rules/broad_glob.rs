@@ -7,6 +7,7 @@ use crate::advice::Severity;
 use crate::analysis::rule::{Context, Draft, Rule, count};
 use crate::deployment::Deployment;
 use crate::policy::pattern::Pattern;
+use crate::units;
 use crate::vault::{Capability, CapabilitySet};
 use std::collections::{HashMap, HashSet};
 
@@ -80,13 +81,14 @@ impl Rule for BroadGlob {
                 };
                 draft.title = format!("`{}` of policy `{}` {what}", stanza.path, policy.id());
                 draft.detail = format!(
-                    "It grants {grants} to {} on {reached} of the paths known to exist, and on whatever comes to exist there; {} used \
-                     through it.",
+                    "It grants {grants} to {} on {} of the paths known to exist, and on whatever comes to exist there; {}.",
                     count(held.len(), "holder"),
+                    units::number(reached as u64),
                     match in_use {
-                        0 => "not one of them was".to_owned(),
-                        1 => "1 of them was".to_owned(),
-                        n => format!("{n} of them were"),
+                        _ if !context.knows_use() => "which of them are used is not known".to_owned(),
+                        0 => "not one of them was used through it".to_owned(),
+                        1 => "1 of them was used through it".to_owned(),
+                        n => format!("{} of them were used through it", units::number(n as u64)),
                     },
                 );
                 draft.evidence = Some(context.evidence_of(number));
@@ -148,13 +150,14 @@ enum Span {
     Part,
 }
 
-/// Mount paths, where they are known.
-struct Mounts(Vec<String>);
+/// Mount paths, where they are known, each with whether its paths may be those of KV version 2.
+struct Mounts(Vec<(String, bool)>);
 
 impl Mounts {
     fn of(deployment: Option<&Deployment>) -> Self {
         let mounts = deployment.into_iter().flat_map(|d| &d.mounts);
-        Self(mounts.map(|m| format!("{}{}", m.namespace, m.path)).collect())
+        let each = mounts.map(|m| (format!("{}{}", m.namespace, m.path), m.kv_version != Some(1)));
+        Self(each.collect())
     }
 
     fn spanned_by(&self, pattern: &Pattern, namespace: &str) -> Span {
@@ -171,12 +174,13 @@ impl Mounts {
             .text
             .get(lead.len()..)
             .is_none_or(|after| after.split('/').all(|s| s.is_empty() || s == "+"));
-        let mounted = |at: &str| KV2.contains(&at) || at.is_empty();
-        let known = self
-            .0
-            .iter()
-            .any(|m| lead.strip_prefix(m.as_str()).is_some_and(mounted) || m.starts_with(lead));
-        if open && (known || (!first.is_empty() && mounted(rest))) {
+        let spans = |below: &str, may_be_2: bool| below.is_empty() || (may_be_2 && KV2.contains(&below));
+        let on = self.0.iter().filter(|(mount, _)| lead.starts_with(mount.as_str()));
+        let whole = match on.max_by_key(|(mount, _)| mount.len()) {
+            Some((mount, may_be_2)) => lead.strip_prefix(mount.as_str()).is_some_and(|b| spans(b, *may_be_2)),
+            None => !first.is_empty() && spans(rest, true),
+        };
+        if open && (whole || self.0.iter().any(|(mount, _)| mount.starts_with(lead))) {
             Span::Mount
         } else {
             Span::Part
@@ -188,6 +192,7 @@ impl Mounts {
 mod tests {
     use super::*;
     use crate::analysis::rules::testing::{check, titles};
+    use crate::deployment::Mount;
 
     #[test]
     fn fixtures() {
@@ -203,6 +208,32 @@ mod tests {
         );
         assert_eq!(found[0].severity, Some(Severity::High));
         assert!(titles(&BroadGlob, include_str!("../../../fixtures/rules/broad-glob/clean.txt")).is_empty());
+    }
+
+    #[test]
+    fn a_mount_of_version_1_has_folders_called_data() {
+        let mount = |path: &str, version| Mount {
+            namespace: String::new(),
+            path: path.to_owned(),
+            kind: "kv".to_owned(),
+            accessor: String::new(),
+            kv_version: Some(version),
+            description: String::new(),
+        };
+        let deployment = Deployment {
+            mounts: vec![mount("kv1/", 1), mount("kv2/", 2)],
+            ..Deployment::default()
+        };
+        let mounts = Mounts::of(Some(&deployment));
+        for (path, want) in [
+            ("kv1/data/*", Span::Part),
+            ("kv1/*", Span::Mount),
+            ("kv2/data/*", Span::Mount),
+            ("other/data/*", Span::Mount),
+        ] {
+            let pattern = Pattern::parse(path, "").unwrap();
+            assert_eq!(mounts.spanned_by(&pattern, ""), want, "{path}");
+        }
     }
 
     #[test]

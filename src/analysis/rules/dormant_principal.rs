@@ -4,7 +4,8 @@ use super::about;
 use crate::access::{Holder, HolderId, PolicyNumber};
 use crate::advice::{Evidence, EvidenceState, Severity};
 use crate::analysis::evidence::{Activity, days};
-use crate::analysis::rule::{Context, Draft, Rule, quoted};
+use crate::analysis::rule::{Context, Draft, Rule, count, quoted};
+use crate::units::number;
 use crate::vault::PrincipalKind;
 use std::collections::BTreeMap;
 
@@ -85,7 +86,13 @@ fn others(context: &Context<'_>, rest: &[HolderId]) -> Option<Draft> {
     let mut draft = about::principal(&context.joined.holders[*rest.first()?]);
     draft.key = "others".to_owned();
     draft.who = rest.to_vec();
-    draft.title = format!("{} principals more never acted, or stopped", rest.len());
+    draft.title = format!(
+        "{} never acted, or stopped",
+        match rest.len() {
+            1 => "1 more principal".to_owned(),
+            n => format!("{} more principals", number(n as u64)),
+        }
+    );
     draft.detail = format!(
         "Each exposes less than the {MOST_APART} that are shown one by one. Among them: {}.",
         context.names(rest.iter().copied(), 10)
@@ -125,8 +132,8 @@ fn one(context: &Context<'_>, h: HolderId, policies: &[PolicyNumber], last_day: 
     if let Some(silent) = stopped(context, holder, last_day) {
         draft.title = format!("`{name}` stopped acting {} ago", days(silent));
         evidence.reasons.push(format!(
-            "it acted on {} days before, with shorter pauses",
-            holder.days.len()
+            "it acted on {} before, with shorter pauses",
+            count(holder.days.len(), "day")
         ));
     } else {
         draft.title = format!("`{name}` never acted");
@@ -162,7 +169,7 @@ fn many(context: &Context<'_>, holders: &[HolderId], policies: &[PolicyNumber], 
     };
     draft.key = format!("{mount} {policies_named}");
     draft.who = holders.to_vec();
-    draft.title = format!("{} principals{of} never acted", holders.len());
+    draft.title = format!("{} principals{of} never acted", number(holders.len() as u64));
     draft.detail = format!(
         "They all hold {policies_named}. Among them: {}.",
         context.names(holders.iter().copied(), 5)

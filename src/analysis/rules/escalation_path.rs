@@ -8,6 +8,9 @@ use crate::analysis::rule::{Context, Draft, Mend, Rule, count};
 use crate::vault::{CapabilitySet, Operation};
 use std::collections::{BTreeMap, HashSet};
 
+/// So many of the other ways are told in a finding; the escalation that it is about has all.
+const WAYS_TOLD: usize = 5;
+
 /// The rule.
 pub struct EscalationPath;
 
@@ -76,9 +79,9 @@ fn draft(context: &Context<'_>, chains: &[&Chain], administrators: &HashSet<Hold
     let holders: Vec<HolderId> = chains.iter().flat_map(|c| c.holders.iter().copied()).collect();
     let first = &joined.holders[*holders.first()?];
     let mut draft = about::principal(first);
-    let (who, oneself) = match holders.len() {
-        1 => (format!("`{}`", first.display()), "itself"),
-        n => (format!("`{}` and {} more", first.display(), n - 1), "themselves"),
+    let who = match holders.len() {
+        1 => format!("`{}`", first.display()),
+        n => format!("`{}` and {} more", first.display(), n - 1),
     };
     let via = about::stanzas(context, chain.via.iter().copied(), 3);
     let via_keys: Vec<String> = chain
@@ -88,13 +91,7 @@ fn draft(context: &Context<'_>, chains: &[&Chain], administrators: &HashSet<Hold
         .collect();
     // The stanza that opens the way keeps the finding the same, not who happens to hold it.
     draft.key = format!("{:?} {} {}", chain.target, via_keys.join(" "), chain.steps.join(" "));
-    draft.title = match &chain.target {
-        Target::Become(name) => format!("{who} can become `{name}`"),
-        Target::Everything => format!("{who} can give {oneself} any policy"),
-        Target::Storage => format!("{who} can read all of the storage"),
-        Target::Listening => format!("{who} can listen to all that passes"),
-        Target::Unseen => format!("{who} can switch the audit trail off"),
-    };
+    draft.title = format!("{who} {}", chain.target.can(holders.len() > 1));
     draft.detail = format!(
         "In {}: {}.{}{}",
         count(chain.steps.len(), "step"),
@@ -102,14 +99,25 @@ fn draft(context: &Context<'_>, chains: &[&Chain], administrators: &HashSet<Hold
         if via.is_empty() {
             String::new()
         } else {
-            format!(" The first is allowed by {via}.")
+            let step = if chain.steps.len() == 1 { "It" } else { "The first" };
+            format!(" {step} is allowed by {via}.")
         },
         match chain.also.len() {
             0 => String::new(),
             n => format!(
-                " {} besides: {}.",
+                " {} besides: {}{}.",
                 count(n, "other way"),
-                chain.also.iter().take(5).cloned().collect::<Vec<_>>().join("; ")
+                chain
+                    .also
+                    .iter()
+                    .take(WAYS_TOLD)
+                    .cloned()
+                    .collect::<Vec<_>>()
+                    .join("; "),
+                match n.saturating_sub(WAYS_TOLD) {
+                    0 => String::new(),
+                    more => format!("; and {more} more"),
+                }
             ),
         }
     );
@@ -140,6 +148,20 @@ fn draft(context: &Context<'_>, chains: &[&Chain], administrators: &HashSet<Hold
 mod tests {
     use super::*;
     use crate::analysis::rules::testing::{check, titles};
+
+    #[test]
+    fn one_step_is_no_first_and_what_is_left_out_is_counted() {
+        let text = "== policy own\npath \"sys/policies/acl/own\" { capabilities = [\"update\"] }\n== usage\nweb (own): read kv/a";
+        let detail = &check(&EscalationPath, text)[0].detail;
+        assert!(detail.contains(" It is allowed by "), "{detail}");
+        let all = "== policy own\npath \"sys/*\" { capabilities = [\"create\", \"update\"] }\npath \"auth/*\" { capabilities = [\"create\", \"update\"] }\n== policy a\n== policy b\n== policy c\n== policy d\n== policy e\n== usage\nweb (own, a, b, c, d, e): read kv/a";
+        let detail = &check(&EscalationPath, all)[0].detail;
+        let (told, more) = detail.split_once("; and ").unwrap_or_else(|| panic!("{detail}"));
+        let besides = told.split_once(" besides: ").unwrap();
+        let ways: usize = besides.0.rsplit(' ').nth(2).unwrap().parse().unwrap();
+        assert_eq!(besides.1.matches("; ").count() + 1, WAYS_TOLD, "{detail}");
+        assert!(more.starts_with(&format!("{} more", ways - WAYS_TOLD)), "{detail}");
+    }
 
     #[test]
     fn fixtures() {

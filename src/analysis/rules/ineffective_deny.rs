@@ -173,7 +173,7 @@ fn draft(context: &Context<'_>, id: StanzaId, found: &Found) -> Option<Draft> {
             if found.passed == 1 {
                 "1 request was allowed".to_owned()
             } else {
-                format!("{} requests were allowed", found.passed)
+                format!("{} were allowed", about::requests(found.passed))
             },
             found.path
         );

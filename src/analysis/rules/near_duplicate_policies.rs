@@ -24,6 +24,9 @@ const FAMILY: usize = 3;
 /// Within one band's bucket each policy is held against so many before it.
 const MOST_COMPARED: usize = 16;
 
+/// So many places are named of policies that are alike.
+const MOST_PLACES: usize = 100;
+
 /// The rule.
 pub struct NearDuplicatePolicies;
 
@@ -175,7 +178,7 @@ fn family(group: &[&Policy]) -> Option<Draft> {
         "One templated policy (such as with `{{identity.entity.metadata.team}}`) can take their place, or one \
                     module that writes them all."
             .to_owned();
-    draft.origins = group.iter().take(5).map(|p| about::beginning(p)).collect();
+    draft.origins = group.iter().take(MOST_PLACES).map(|p| about::beginning(p)).collect();
     Some(draft)
 }
 
@@ -256,7 +259,7 @@ fn draft(policies: &[Policy], members: &[usize], said: &[BTreeSet<u64>]) -> Opti
         "Check whether the differences are meant; if not, keep one. If they differ by a name only, one templated policy may do.".to_owned()
     };
     draft.severity = same.then_some(Severity::Low);
-    draft.origins = chosen.iter().take(5).map(|p| about::beginning(p)).collect();
+    draft.origins = chosen.iter().take(MOST_PLACES).map(|p| about::beginning(p)).collect();
     Some(draft)
 }
 

@@ -5,6 +5,7 @@ use crate::access::{HolderId, JoinedDemand, Outcome, StanzaId};
 use crate::advice::Severity;
 use crate::analysis::rule::{Context, Draft, Rule, count, quoted};
 use crate::policy::syntax::print::quote;
+use crate::units::number;
 use crate::vault::{Capability, CapabilitySet, PrincipalKind};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -160,15 +161,18 @@ fn draft(context: &Context<'_>, folder: &str, why: Why, asked: &[(HolderId, Vec<
         count(days.len(), "day"),
         count(paths.len(), "path")
     );
-    let times = denied(&demands);
+    let times = match denied(&demands) {
+        1 => "once".to_owned(),
+        n => format!("{} times", number(n)),
+    };
     if asked.len() == 1 {
         draft.key = format!("{} {folder}", holder.key());
-        draft.title = format!("`{}` was denied {what} on `{place}` {times} times", holder.display());
+        draft.title = format!("`{}` was denied {what} on `{place}` {times}", holder.display());
     } else {
         draft.key = format!("several {folder} {}", matches!(why, Why::Explicit(_)));
         draft.title = format!(
-            "{} principals were denied {what} on `{place}` {times} times",
-            asked.len()
+            "{} principals were denied {what} on `{place}` {times}",
+            number(asked.len() as u64)
         );
         let who = context.names(asked.iter().map(|(h, _)| *h), 5);
         draft.detail = format!("{} Among them {who}.", draft.detail);

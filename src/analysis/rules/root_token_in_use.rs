@@ -1,7 +1,7 @@
 //! `root-token-in-use`: requests made with a root token.
 
 use super::about;
-use crate::access::HolderId;
+use crate::access::{Holder, HolderId};
 use crate::advice::Severity;
 use crate::analysis::rule::{Context, Draft, Rule, count, quoted};
 use crate::vault::PrincipalKind;
@@ -41,7 +41,7 @@ impl Rule for RootTokenInUse {
                 most.sort_by_key(|&(folder, n)| (std::cmp::Reverse(n), folder));
                 let most: Vec<String> = most.into_iter().map(|(folder, n)| format!("{folder} ({n})")).collect();
                 let mut draft = about::principal(holder);
-                draft.title = format!("root token `{}` made {}", holder.display(), about::requests(requests));
+                draft.title = format!("{} made {}", named(holder), about::requests(requests));
                 draft.detail = format!(
                     "It acted on {}, mostly on {}. No policy limits a root token, and nothing of what it may do can be proposed away.",
                     count(holder.days.len().max(1), "day"),
@@ -66,6 +66,14 @@ fn folder(path: &str) -> &str {
         .unwrap_or(path)
 }
 
+/// The token as a reader knows it.
+fn named(holder: &Holder) -> String {
+    match holder.display() {
+        "root token" | "root" => "a root token".to_owned(),
+        name => format!("root token `{name}`"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -78,7 +86,7 @@ mod tests {
             include_str!("../../../fixtures/rules/root-token-in-use/found.txt"),
         );
         assert_eq!(found.len(), 1);
-        assert_eq!(found[0].title, "root token `root` made 9 requests");
+        assert_eq!(found[0].title, "a root token made 9 requests");
         assert!(
             found[0].detail.contains("`secret/data (6)`, `sys/policies (3)`"),
             "{}",

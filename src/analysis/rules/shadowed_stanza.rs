@@ -160,7 +160,11 @@ fn draft(context: &Context<'_>, id: StanzaId, shadow: Shadow) -> Option<Draft> {
     }
     let mut draft = about::stanza(context, id);
     let (path, name) = (&stanza.path, policy.id());
-    let holders = count(joined.held_by[id.policy()].len(), "holder");
+    let known = context.knows_holders();
+    let of = |all: &str| match known {
+        true => format!("{all} of its {}", count(joined.held_by[id.policy()].len(), "holder")),
+        false => format!("{all} of its holders"),
+    };
     let other = |other: StanzaId| {
         let (of, at) = (&joined.policies[other.policy()], &joined.policies[other]);
         format!("`{}` of policy `{}` ({})", at.path, of.name, at.origin)
@@ -169,35 +173,39 @@ fn draft(context: &Context<'_>, id: StanzaId, shadow: Shadow) -> Option<Draft> {
         Shadow::Denied(by) => {
             draft.title = format!("`{path}` of policy `{name}` is denied for every holder");
             draft.detail = format!(
-                "{} denies the same path, and a deny is stronger: for none of its {holders} it grants anything.",
-                other(by)
+                "{} denies the same path, and a deny is stronger: it grants nothing to {}.",
+                other(by),
+                of("any")
             );
             draft.remedy = "Remove the stanza, or the deny if the grant was meant.".to_owned();
         }
         Shadow::Beaten(by) => {
             draft.title = format!("`{path}` of policy `{name}` can never decide");
             draft.detail = format!(
-                "{} matches all that it matches and is the stronger of the two, for every one of its {holders}; stanzas of different \
-                 paths never add up.",
-                other(by)
+                "{} matches all that it matches and is the stronger of the two, for {}; stanzas of different paths never add up.",
+                other(by),
+                of("every one")
             );
             draft.remedy = "Remove the stanza, or add its capabilities to the other where they are needed.".to_owned();
         }
         Shadow::Repeated(by) => {
             draft.title = format!("`{path}` of policy `{name}` adds nothing");
-            draft.detail = format!("Each of its {holders} has all of it from {} already.", other(by));
+            draft.detail = format!("{} has all of it from {} already.", of("Each"), other(by));
             draft.remedy = "Remove the stanza: nothing changes for anybody.".to_owned();
             draft.severity = Some(Severity::Info);
         }
         Shadow::Unfillable => {
             draft.title = format!("`{path}` of policy `{name}` applies to nobody");
-            draft.detail = format!("Its template can be filled in for none of its {holders}, so the servers skip it.");
+            draft.detail = format!(
+                "Its template can be filled in for {}, so the servers skip it.",
+                of("none")
+            );
             draft.remedy =
                 "Correct the template (metadata key, mount accessor, group name), or remove the stanza.".to_owned();
         }
         Shadow::Expired => {
             draft.title = format!("`{path}` of policy `{name}` has expired");
-            draft.detail = format!("Its `expiration` is past: the servers skip it for all of its {holders}.");
+            draft.detail = format!("Its `expiration` is past: the servers skip it for {}.", of("all"));
             draft.remedy = "Remove the stanza.".to_owned();
         }
     }

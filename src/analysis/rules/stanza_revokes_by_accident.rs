@@ -161,10 +161,16 @@ fn draft(context: &Context<'_>, id: StanzaId, found: &Found) -> Draft {
         found.lost
     );
     draft.detail = format!(
-        "{} hold it together with {}, which grants {} there. The narrower path decides alone, so they lose it.",
+        "{} {} it together with {broad}, which {} {} there. The narrower path decides alone, so {}.",
         who(context, found),
-        broad,
+        if found.holders.len() == 1 { "holds" } else { "hold" },
+        if found.broad.len() == 1 { "grants" } else { "grant" },
         found.lost,
+        if found.holders.len() == 1 {
+            "it is lost there"
+        } else {
+            "they lose it"
+        },
     );
     if found.denied > 0 {
         draft.detail = format!(
@@ -196,11 +202,8 @@ fn who(context: &Context<'_>, found: &Found) -> String {
 }
 
 fn were(n: u64) -> String {
-    if n == 1 {
-        "1 request was".to_owned()
-    } else {
-        format!("{n} requests were")
-    }
+    let were = if n == 1 { "was" } else { "were" };
+    format!("{} {were}", about::requests(n))
 }
 
 #[cfg(test)]
@@ -225,6 +228,11 @@ mod tests {
         assert_eq!(found[0].severity, Some(Severity::High));
         assert!(
             found[0].detail.contains("3 requests were denied"),
+            "{}",
+            found[0].detail
+        );
+        assert!(
+            found[0].detail.contains(" holds it together with "),
             "{}",
             found[0].detail
         );

@@ -3,7 +3,7 @@
 use super::about;
 use crate::access::universe::lead;
 use crate::advice::Severity;
-use crate::analysis::rule::{Context, Draft, Rule, count};
+use crate::analysis::rule::{Context, Draft, Rule};
 use crate::deployment::Deployment;
 use crate::policy::pattern::Pattern;
 use crate::policy::relation::implies;
@@ -76,12 +76,13 @@ impl Rule for WildcardOnControlPaths {
                 draft.title = format!("`{}` of policy `{}` {verb} {}", stanza.path, policy.id(), reach.words);
                 let used = joined.uses.get(&id).map_or(0, |u| u.values().map(|u| u.requests).sum());
                 draft.detail = format!(
-                    "It grants {grants} to {}, on all that exists there and all that ever will; {} made through it.",
-                    count(held.len(), "holder"),
-                    if used == 1 {
-                        "1 request was".to_owned()
-                    } else {
-                        format!("{used} requests were")
+                    "It grants {grants} to {}, on all that exists there and all that ever will; {}.",
+                    context.holders_of(number),
+                    match used {
+                        _ if !context.knows_use() => "what was used of it is not known".to_owned(),
+                        0 => "no request was made through it".to_owned(),
+                        1 => "1 request was made through it".to_owned(),
+                        _ => format!("{} were made through it", about::requests(used)),
                     },
                 );
                 draft.remedy = "Name the endpoints in use, each with the capabilities it needs.".to_owned();
@@ -196,6 +197,33 @@ mod tests {
         );
         let clean = include_str!("../../../fixtures/rules/wildcard-on-control-paths/clean.txt");
         assert!(titles(&WildcardOnControlPaths, clean).is_empty());
+    }
+
+    #[test]
+    fn what_nothing_tells_is_not_told_as_none() {
+        let policy = "== policy admin\npath \"sys/*\" { capabilities = [\"read\"] }\n";
+        let detail = |more: &str| {
+            check(&WildcardOnControlPaths, &format!("{policy}{more}"))[0]
+                .detail
+                .clone()
+        };
+        let alone = detail("");
+        assert!(
+            alone.contains("whoever holds it") && alone.contains("is not known"),
+            "{alone}"
+        );
+        let deployed = detail("== deployment\n{\"groups\": []}");
+        assert!(
+            deployed.contains("to 0 holders") && deployed.contains("what was used of it is not known"),
+            "{deployed}"
+        );
+        let used = detail("== usage\nweb (admin): read kv/a");
+        assert!(
+            used.contains("to 1 holder,") && used.contains("no request was made"),
+            "{used}"
+        );
+        let often = detail("== usage\nweb (admin): read sys/health x1234");
+        assert!(often.contains("1,234 requests were made"), "{often}");
     }
 
     #[test]

@@ -44,10 +44,12 @@ pub(super) fn kept(joined: &Joined, tightened: &Scheme, options: &Options<'_>, m
                 kept: super::named(&scheme, options),
                 scheme,
                 proof,
+                // Whoever got all of its policies back may do with fewer.
+                optimal: cost <= lower_bound && withdrawn.is_empty(),
                 withdrawn,
+                of_held: true,
                 cost,
                 lower_bound,
-                optimal: cost <= lower_bound,
                 untouched: untouched.len(),
                 expected: more.denied,
             });

@@ -81,6 +81,8 @@ pub struct Redesign {
     pub proof: Proof,
     /// What was given up on the way.
     pub withdrawn: Vec<(String, String)>,
+    /// Whether it hands out the tightened policies anew and has no roles: cost and bound are then of that alone.
+    pub of_held: bool,
     /// Objective, bound, optimality of the role mining.
     pub cost: f64,
     /// No role set is cheaper.

@@ -176,6 +176,7 @@ impl<'a> Material<'a> {
                     scheme,
                     proof,
                     withdrawn: way.withdrawn.clone(),
+                    of_held: false,
                     cost: mined.cost,
                     lower_bound: mined.lower_bound,
                     optimal: mined.optimal,

@@ -24,6 +24,12 @@
   const plural = (value, one, many) => number(value) + " " + (value === 1 ? one : many);
   function width(node, percent) { node.style.width = percent.toFixed(1) + "%"; return node; }
   function list(items, draw) { return el("ul", null, items.map((item) => el("li", null, draw ? draw(item) : item))); }
+  // The first of many; the others open, so that none is out of reach.
+  function firstOf(items, most, draw) {
+    if (items.length <= most) return list(items, draw);
+    const others = el("details", { class: "others" }, el("summary", null, `and ${number(items.length - most)} more`), list(items.slice(most), draw));
+    return el("div", null, list(items.slice(0, most), draw), others);
+  }
   // Names stand between backticks in sentences.
   function prose(text) {
     const parts = text.split("`");
@@ -42,15 +48,15 @@
   const principals = data.principals.map((r, at) => ({
     id: r[0], name: r[1], kind: names[r[2]], mount: names[r[3]], policies: r[4].map((i) => names[i]), granted: r[5], used: r[6], excess: r[7],
     pathsGranted: r[8], pathsUsed: r[9], requests: r[10], denied: r[11], first: r[12], last: r[13], days: r[14], risk: r[15], after: r[16], unknown: r[17] === 1, root: r[17] === 2, parts: r[18],
-    namespace: r[19], marks: pairs(r[20]), unused: r[21], at,
+    namespace: r[19], marks: pairs(r[20]), unused: r[21], redesigned: r[22] === 1, at,
   }));
   const policies = data.policies.map((r) => {
     const stanzas = r[3].map((s) => ({ path: s[0], line: s[1], uses: s[2].map((u) => ({ capability: names[u[0]], requests: u[1], principals: u[2], last: u[3], state: u[4] })) }));
     const uses = stanzas.flatMap((s) => s.uses);
     return { name: r[0], file: r[1], holders: r[2].map((i) => names[i]), stanzas, risk: r[4], parts: r[5], change: r[6], capabilities: uses.length, used: uses.filter((u) => u.requests > 0).length };
   });
-  const findings = data.findings.map((r) => ({
-    id: r[0], rule: r[1], severity: r[2], title: r[3], detail: r[4], kind: r[5], subject: r[6], places: r[7],
+  const findings = data.findings.map((r, at) => ({
+    at, id: r[0], rule: r[1], severity: r[2], title: r[3], detail: r[4], kind: r[5], subject: r[6], places: r[7],
     evidence: r[8] && { state: r[8][0], window: r[8][1], dwell: r[8][2], reasons: r[8][3] }, remedy: r[9], fixed: r[10], who: r[11].map((i) => names[i]),
   }));
   for (const item of [...principals, ...policies, ...findings]) {
@@ -62,11 +68,12 @@
   const policyHolders = new Map(policies.map((p) => [p.name, p.holders]));
   // A finding about a stanza or a capability has its policy in front of the path.
   const policyOf = (f) => f.kind === "policy" ? f.subject : f.kind === "stanza" || f.kind === "capability" ? f.subject.split(" ")[0] : null;
-  const bySubject = new Map();
-  for (const finding of findings) for (const key of new Set([finding.subject, policyOf(finding)])) {
-    if (key === null) continue;
-    if (!bySubject.has(key)) bySubject.set(key, []);
-    bySubject.get(key).push(finding);
+  // Findings by the policy that they are about, and by the principals: those that they are about, and all who are meant.
+  const byPolicy = new Map(), byPrincipal = new Map();
+  for (const finding of findings) {
+    const note = (map, key) => { if (!map.has(key)) map.set(key, []); map.get(key).push(finding); };
+    if (policyOf(finding) !== null) note(byPolicy, policyOf(finding));
+    for (const name of new Set([...(finding.kind === "principal" ? [finding.subject] : []), ...finding.who])) note(byPrincipal, name);
   }
   const findingLink = (f) => el("a", { href: "#" + encodeURIComponent(f.id) }, prose(f.title));
 
@@ -121,6 +128,7 @@
     const state = { page: 0, sort: sortBy, down: true, open: null };
     let shown = [];
     const redraw = () => { filter(); draw(); };
+    const buttons = [];
     const box = $(`[data-tools="${name}"]`);
     const save = el("button", { class: "button", type: "button", onclick: () => download(name + ".csv", [csv.heads, ...shown.map(csv.row)]) }, "CSV");
     const count = tools(name, [...controls(() => { state.page = 0; redraw(); }), save]);
@@ -132,10 +140,11 @@
       const key = sorts[index];
       if (!key) return;
       const label = head.textContent;
-      head.replaceChildren(el("button", { class: "sort", type: "button", onclick: () => {
+      buttons[index] = el("button", { class: "sort", type: "button", onclick: () => {
         if (state.sort === index) state.down = !state.down; else { state.sort = index; state.down = typeof key(items[0] || {}) !== "string"; }
         state.page = 0; redraw();
-      } }, label));
+      } }, label);
+      head.replaceChildren(buttons[index]);
     });
     function filter() {
       const key = sorts[state.sort];
@@ -171,7 +180,8 @@
     redraw();
     return {
       redraw: () => { state.page = 0; redraw(); },
-      print: (on) => draw(on),
+      // On paper the heads are words: a browser does not repeat a button's text on every sheet.
+      print(on) { draw(on); heads.forEach((head, index) => { if (buttons[index]) head.replaceChildren(on ? labels[index] : buttons[index]); }); },
       show(item) {
         if (!shown.includes(item)) { clear(); filter(); }
         const at = shown.indexOf(item);
@@ -220,7 +230,7 @@
       el("label", { class: "check" }, el("input", { type: "checkbox", onchange: (e) => { wantP.only = e.target.checked; change(); } }), "only over-privileged"),
     ],
     row: (p) => [
-      el("th", { scope: "row" }, open(p.name), el("span", { class: "sub" }, [p.kind, p.mount, p.namespace].filter(Boolean).join(" · "), " · ", el("a", { href: pageOf(p) }, "what it used"))),
+      el("th", { scope: "row" }, open(p.name), el("span", { class: "sub" }, [p.kind, p.mount, p.namespace].filter(Boolean).join(" · "), ""), el("span", { class: "sub no-print" }, el("a", { href: pageOf(p) }, "what it used"))),
       el("td", null, riskBar(p.risk, p.after)), el("td", null, useBar(p)),
       right(number(p.excess)), right(number(p.requests)), right(number(p.denied)), el("td", { class: "nowrap" }, day(p.last)),
     ],
@@ -232,11 +242,12 @@
         el("div", null, el("h4", null, "Seen"), list([
           `${number(p.pathsUsed)} of ${number(p.pathsGranted)} paths used`,
           p.first === null ? "never acted in the window" : `${day(p.first)} to ${day(p.last)}, on ${plural(p.days, "day", "days")}`,
-          p.id]), el("p", null, el("a", { href: pageOf(p) }, "What it used, and what it never did"))),
-        about.length ? el("div", null, el("h4", null, "Findings"), list(about.slice(0, 12), findingLink)) : null);
+          p.id]), el("p", { class: "no-print" }, el("a", { href: pageOf(p) }, "What it used, and what it never did"))),
+        about.length ? el("div", null, el("h4", null, "Findings"), firstOf(about, 12, findingLink)) : null);
     },
   });
 
+  const STANZAS_SHOWN = 200;
   const wantY = { query: "", change: "" };
   const policyTable = explorer({
     name: "policies", items: policies, size: 25, sortBy: 2, words: ["policy", "policies"],
@@ -255,20 +266,22 @@
     more: (p) => {
       const stanzas = el("div", { class: "scroll" }, el("table", null, el("caption", { class: "sr" }, "Stanzas of " + p.name),
         el("thead", null, el("tr", null, ["Stanza", "Line", "Capability", "Requests", "Principals", "Last used", "State"].map((t, i) => el("th", { scope: "col", class: i === 1 || i === 3 || i === 4 ? "r" : null }, t)))),
-        el("tbody", null, p.stanzas.slice(0, 200).flatMap((s) => (s.uses.length ? s.uses : [{ capability: "–", requests: 0, principals: 0, last: null, state: "" }]).map((u, index) => el("tr", null,
+        el("tbody", null, p.stanzas.slice(0, STANZAS_SHOWN).flatMap((s) => (s.uses.length ? s.uses : [{ capability: "–", requests: 0, principals: 0, last: null, state: "" }]).map((u, index) => el("tr", null,
           el("td", null, index === 0 ? el("code", null, s.path) : ""), right(index === 0 ? String(s.line) : ""), el("td", null, u.capability), right(number(u.requests)), right(number(u.principals)),
-          el("td", { class: "nowrap" }, day(u.last)), el("td", null, u.state ? el("span", { class: "pill " + u.state.replace(" ", "") }, u.state) : "")))))));
-      const about = bySubject.get(p.name) || [];
+          el("td", { class: "nowrap" }, day(u.last)), el("td", null, u.state ? el("span", { class: "pill " + u.state.replace(" ", "") }, u.state) : "")))))),
+        p.stanzas.length > STANZAS_SHOWN ? el("p", { class: "muted small" }, `and ${number(p.stanzas.length - STANZAS_SHOWN)} more, in advice.json`) : null);
+      const about = byPolicy.get(p.name) || [];
       const fix = changeOf(p.name);
       return [stanzas, el("div", { class: "cols" },
         el("div", null, el("h4", null, "Holders"), p.holders.length ? nameList(p.holders, 40) : el("p", null, "Nobody.")),
         el("div", null, el("h4", null, "Risk of a new holder"), p.parts.length ? list(p.parts, prose) : el("p", null, "None.")),
-        about.length || fix ? el("div", null, fix ? el("p", null, el("a", { href: "#" + fix.id }, "The proposed change")) : null, about.length ? [el("h4", null, "Findings"), list(about.slice(0, 12), findingLink)] : null) : null)];
+        about.length || fix ? el("div", null, fix ? el("p", null, el("a", { href: "#" + fix.id }, "The proposed change")) : null, about.length ? [el("h4", null, "Findings"), firstOf(about, 12, findingLink)] : null) : null)];
     },
   });
 
+  const changes = [...document.querySelectorAll("details.change")];
   function changeOf(policy) {
-    return [...document.querySelectorAll("details.change")].find((node) => node.dataset.policy === policy) || null;
+    return changes.find((node) => node.dataset.policy === policy) || null;
   }
 
   // Findings: by rule, each an article that opens.
@@ -282,7 +295,7 @@
     choose("Severity", [["", "All severities"], ...SEVERITIES.filter((s) => findings.some((f) => f.severity === s)).map((s) => [s, s])], findingsChange("severity")),
     choose("Rule", [["", "All rules"], ...values(findings, "rule").map((r) => [r, r])], findingsChange("rule")),
     choose("Order", [["", "By rule"], ["flat", "One by one"]], findingsChange("flat")),
-    el("button", { class: "button", type: "button", onclick: () => download("findings.csv", [["fingerprint", "severity", "rule", "title", "about", "detail", "what_to_do", "places"], ...shownFindings.map((f) => [f.id, f.severity, f.rule, f.title, `${f.kind} ${f.subject}`, f.detail, f.remedy, f.places.join(" ")])]) }, "CSV"),
+    el("button", { class: "button", type: "button", onclick: () => download("findings.csv", [["fingerprint", "severity", "rule", "title", "about", "who", "detail", "what_to_do", "places"], ...shownFindings.map((f) => [f.id, f.severity, f.rule, f.title, `${f.kind} ${f.subject}`, f.who.join("; "), f.detail, f.remedy, f.places.join(" ")])]) }, "CSV"),
   ]);
   function drawFindings() {
     shownFindings = findings.filter((f) => inFindings(f) && words(f.text, findingState.query) && (!findingState.severity || f.severity === findingState.severity) && (!findingState.rule || f.rule === findingState.rule));
@@ -306,7 +319,7 @@
     const body = el("div", { class: "of-rule" });
     const worst = SEVERITIES.find((s) => of.some((f) => f.severity === s));
     const node = el("details", { class: "finding rule" }, el("summary", null, el("span", { class: "pill " + worst }, worst),
-      el("h3", null, capital(ruleSays.get(rule) || rule), el("span", { class: "sub" }, about.slice(0, 6).join(", ") + (about.length > 6 ? ` and ${number(about.length - 6)} more` : ""))),
+      el("h3", null, prose(capital(ruleSays.get(rule) || rule)), el("span", { class: "sub" }, about.slice(0, 6).join(", ") + (about.length > 6 ? ` and ${number(about.length - 6)} more` : ""))),
       el("span", { class: "side" }, el("b", null, number(of.length)), " ", el("code", null, rule))), body);
     const state = { most: FINDINGS_A_PAGE };
     const draw = () => body.replaceChildren(...of.slice(0, state.most).map(drawFinding), of.length > state.most ? el("p", { class: "more-of" }, el("button", { class: "button", type: "button", onclick: () => { state.most += 100; draw(); } }, `${number(of.length - state.most)} more`)) : "");
@@ -335,12 +348,13 @@
     const field = (name, ...value) => fields.push(el("dt", null, name), el("dd", null, ...value));
     field("About", `${f.kind} `, f.kind === "policy" ? policyLink(f.subject) : f.kind === "principal" ? who(f.subject) : el("code", null, f.subject));
     if (f.who.length) field("Who", nameList(f.who, 12));
-    if (f.places.length) field("Where", list(f.places.slice(0, 20), (p) => el("code", null, p)));
+    if (f.places.length) field("Where", firstOf(f.places, 20, (p) => el("code", null, p)));
     if (f.evidence) field("Evidence", el("span", { class: "pill " + f.evidence.state.replace(" ", "") }, f.evidence.state), ` watched ${f.evidence.window} days, ${f.evidence.dwell} needed`, f.evidence.reasons.length ? list(f.evidence.reasons, prose) : null);
     if (f.remedy) field("What to do", ...prose(f.remedy));
-    field("If it is meant", copyButton("Copy a waiver for it", () => waiver(f)));
+    fields.push(el("dt", { class: "no-print" }, "If it is meant"), el("dd", { class: "no-print" }, copyButton("Copy a waiver for it", () => waiver(f))));
     field("Link", el("a", { href: "#" + encodeURIComponent(f.id) }, "#" + f.id));
     const body = el("div", { class: "body" }, el("p", null, prose(f.detail)), el("dl", { class: "fields" }, fields));
+    if (f.rule === "escalation-path" && $("#escalations")) body.append(el("p", { class: "no-print" }, el("a", { href: "#escalations" }, "All ways to the same")));
     const fix = f.fixed && changeOf(f.fixed);
     if (fix) {
       const diff = $("pre.diff", fix);
@@ -355,8 +369,8 @@
 
   // The matrix: groups first, a group opened into its members, many members in pages.
   const heat = data.heat;
-  const heatState = { page: 0, row: null, column: null, used: false };
-  const HEAT_ROWS = 40, HEAT_COLUMNS = 48, ALL = Symbol("all");
+  const heatState = { page: 0, row: null, column: null, used: false, every: false };
+  const HEAT_ROWS = 40, HEAT_ROWS_ON_PAPER = 1000, HEAT_COLUMNS = 48, ALL = Symbol("all");
   const heatRowGroups = new Map(), heatColumnGroups = new Map();
   function groupHeat() {
     heatRowGroups.clear();
@@ -427,17 +441,19 @@
     level("column", "secrets", "secrets by mount");
     $('[data-tools="heat"] .crumbs').replaceChildren(...crumbs);
     heatCount.textContent = `${plural(rows.length, "row", "rows")}, ${plural(columns.length, "column", "columns")}` + (hiddenColumns ? `; the ${HEAT_COLUMNS} with most excess` : "") + (heat.omitted ? `; ${plural(heat.omitted, "principal is", "principals are")} left out, see advice.json` : "");
-    const page = rows.slice(heatState.page * HEAT_ROWS, (heatState.page + 1) * HEAT_ROWS);
+    const page = heatState.every ? rows.slice(0, HEAT_ROWS_ON_PAPER) : rows.slice(heatState.page * HEAT_ROWS, (heatState.page + 1) * HEAT_ROWS);
     const table = el("table", { class: "heat" }, el("caption", { class: "sr" }, "Grants by principal and secret"),
       el("thead", null, el("tr", null, el("td"), order.map((at) => {
         const line = columns[at];
         const title = `${line.label}: ${plural(line.size, "path", "paths")}`;
-        return el("th", { scope: "col", class: "col", title }, line.opens ? el("button", { type: "button", onclick: () => { heatState.column = line.group; drawHeat(); } }, line.label) : el("span", null, line.label));
+        return el("th", { scope: "col", class: "col", title }, line.opens && !heatState.every ? el("button", { type: "button", onclick: () => { heatState.column = line.group; drawHeat(); } }, line.label) : el("span", null, line.label));
       }))),
       el("tbody", null, page.map((row) => el("tr", null,
         el("th", { scope: "row", title: `${row.label}: ${plural(row.size, "principal", "principals")}` }, row.opens ? el("button", { type: "button", onclick: () => { heatState.row = row.group; heatState.page = 0; drawHeat(); } }, `${row.label} (${number(row.size)})`) : row.label),
         order.map((at) => heatCell(row, at, columns[at], value(row, at), most, tone))))));
-    $("[data-heat]").replaceChildren(table);
+    // What says so on the screen stands in a bar that is not on paper.
+    const left = [rows.length > page.length ? `${plural(rows.length - page.length, "row is", "rows are")} left out` : "", hiddenColumns ? `of the columns the ${HEAT_COLUMNS} with most excess are shown, ${number(hiddenColumns)} are not` : "", heat.omitted ? `${plural(heat.omitted, "principal is", "principals are")} in no row` : ""].filter(Boolean);
+    $("[data-heat]").replaceChildren(table, ...(heatState.every && left.length ? [el("p", { class: "muted small left-out" }, capital(left.join("; ")) + ": see advice.json.")] : []));
     pager("heat", heatState, HEAT_ROWS, rows.length, drawHeat);
   }
   function heatCell(row, at, column, value, most, tone) {
@@ -558,13 +574,44 @@
     scopeNames = new Set(principals.filter(inScope).map((p) => p.name));
     const bar = $("#scope");
     bar.hidden = !scope;
-    bar.replaceChildren(...(scope ? [`Only ${dimension.replace(/^metadata /, "")} `, el("b", null, scope), `: ${plural(scopeNames.size, "principal", "principals")}, their policies, findings and plots. The figures at the top are of all. `, el("button", { class: "button", type: "button", onclick: () => setScope("") }, "Show all")] : []));
+    bar.replaceChildren(...(scope ? [`Only ${dimension.replace(/^metadata /, "")} `, el("b", null, scope), `: ${plural(scopeNames.size, "principal", "principals")}, with their policies, changes, findings, escalations and plots. The figures at the top, the redesign and the coverage are of all. `, el("button", { class: "button no-print", type: "button", onclick: () => setScope("") }, "Show all")] : []));
+    narrow(changes, (node) => (policyHolders.get(node.dataset.policy) || []));
+    narrow(escalations, whoCan);
+    for (const node of [...chosen]) if (node.classList.contains("hidden")) { node.tick.checked = false; chosen.delete(node); }
+    drawChosen(); drawEscalations();
     principalTable.redraw(); policyTable.redraw(); findingState.page = 0; drawFindings(); groupHeat(); drawTeams(); drawPlots();
     heatState.page = 0; if (heatState.row !== ALL) heatState.row = null;
     drawHeat();
   }
+  // Shows of several nodes those that somebody in scope has to do with, and says so where there is none.
+  function narrow(nodes, names) {
+    for (const node of nodes) node.classList.toggle("hidden", scope !== "" && !names(node).some((name) => scopeNames.has(name)));
+    const card = nodes[0]?.parentElement;
+    if (!card) return;
+    $(".none-of-team", card)?.remove();
+    if (nodes.every((node) => node.classList.contains("hidden"))) card.append(el("p", { class: "empty none-of-team" }, "None of this team."));
+  }
+  const escalations = [...document.querySelectorAll(".escalation")];
+  // Who a way is open to: all who are listed, or the one in its head.
+  function whoCan(node) { const all = [...node.querySelectorAll("details.who .name")]; return (all.length ? all : [$("h3 .name", node)]).map((name) => name.textContent); }
+  function drawEscalations() {
+    if (!escalations.length) return;
+    const shown = escalations.filter((node) => !node.classList.contains("hidden"));
+    const texts = (node, selector) => [...node.querySelectorAll(selector)].map((one) => one.textContent);
+    const row = (node) => [whoCan(node).join("; "), $("h3", node).textContent, texts(node, ".chain .node").join(" → "), texts(node, ".steps li").join("; "), texts(node, ".also li").join("; ")];
+    tools("escalations", [el("button", { class: "button", type: "button", onclick: () => download("escalations.csv", [["who", "what", "way", "steps", "other_ways"], ...shown.map(row)]) }, "CSV")])
+      .textContent = shown.length === escalations.length ? plural(shown.length, "way", "ways") : `${number(shown.length)} of ${plural(escalations.length, "way", "ways")}`;
+  }
+  function drawRedesign() {
+    const table = $("#redesign .tall table");
+    if (!table) return;
+    const rows = [...table.tBodies[0].rows];
+    const stanzas = (cell) => [...cell.children].map((one) => one.textContent).join("; ");
+    tools("redesign", [el("button", { class: "button", type: "button", onclick: () => download("redesign.csv", [["policy", "change", "holders", "grants"], ...rows.map((row) => [...[0, 1, 2].map((at) => row.cells[at].textContent), stanzas(row.cells[3])])]) }, "CSV")]).textContent = plural(rows.length, "policy", "policies");
+  }
   function inScope(p) { return !scope || teamsOf(p).includes(scope); }
-  function findingsOf(p) { return [...(bySubject.get(p.name) || []), ...(p.id !== p.name && bySubject.get(p.id) || [])]; }
+  // The gravest first, as all of them.
+  function findingsOf(p) { return [...new Set([p.name, p.id].flatMap((key) => byPrincipal.get(key) || []))].sort((a, b) => a.at - b.at); }
 
   // The page of one principal.
   const page = $("#page");
@@ -585,6 +632,8 @@
       el("thead", null, el("tr", null, heads.map(([text, kind]) => el("th", { scope: "col", class: kind || null }, text)))),
       el("tbody", null, rows.map((cells) => el("tr", null, cells.map((cell, at) => { if (at) cell.dataset.label = heads[at][0]; return cell; }))))));
   }
+  // The redesign is pointed at where it gives this principal other policies.
+  const nextOf = (u, p) => u.key === "shared" && p.redesigned ? u.next.replace(/\.$/, ": the redesign shows how.") : u.next;
   function drawPage(p) {
     const account = data.accounts[p.at];
     const tile = (title, value, text) => el("div", { class: "card kpi" }, el("h3", null, title), el("div", { class: "value" }, value), text ? el("p", null, text) : null);
@@ -601,13 +650,16 @@
         tile("Requests", number(p.requests), `${number(p.denied)} denied`),
         tile("Days with requests", number(p.days), p.first === null ? "never acted in the window" : `${day(p.first)} to ${day(p.last)}`)),
     ];
-    const next = [];
+    const next = [], about = findingsOf(p);
+    const grave = about.filter((f) => f.severity === "critical");
+    for (const f of grave.slice(0, 3)) next.push(el("li", null, findingLink(f), ". ", prose(f.remedy)));
+    if (grave.length > 3) next.push(el("li", null, `${plural(grave.length - 3, "more critical finding is", "more critical findings are")} among the findings below.`));
     if (p.unused[GOES] > 0) {
       const changes = [...new Set(p.policies)].map((name) => [name, changeOf(name)]).filter(([, node]) => node);
       next.push(el("li", null, `Apply the changes of ${changes.length === 1 ? "the policy" : "the policies"} `, changes.flatMap(([name, node], at) => [at ? ", " : null, el("a", { href: "#" + node.id }, el("code", null, name))]), `: ${plural(p.unused[GOES], "grant goes", "grants go")}.`));
     }
     const most = parts.filter((u) => u.key !== "goes").sort((a, b) => b.count - a.count);
-    for (const u of most.slice(0, 2)) next.push(el("li", null, `${number(u.count)} stay: ${u.title.charAt(0).toLowerCase()}${u.title.slice(1)}. `, prose(u.next)));
+    for (const u of most.slice(0, 2)) next.push(el("li", null, `${number(u.count)} stay: ${u.title.charAt(0).toLowerCase()}${u.title.slice(1)}. `, prose(nextOf(u, p))));
     if (p.root) next.push(el("li", null, "Revoke the root token, and give whoever used it a policy for what is listed below."));
     else if (p.unknown) next.push(el("li", null, "One of its policies was not among those read: export it too."));
     if (!next.length) next.push(el("li", null, "Nothing to do: it used all that it is granted."));
@@ -629,7 +681,8 @@
           el("td", { class: "wide" }, timeline(u.days, said(u))),
           el("td", null, typeof u.by === "string" ? el("span", { class: "muted" }, u.by) : u.by.map((s) => refLink(stanzaRefs[s]))),
         ])) : el("p", { class: "empty" }, "Nothing in the window.")));
-      if (!p.root) body.push(el("div", { class: "card" }, el("div", { class: "tools" }, el("h2", null, "What it could do, by stanza"), el("span", { class: "count" }, `${plural(rightsTotal, "stanza", "stanzas")}` + (rights.length < rightsTotal ? `; the first ${number(rights.length)} are here` : `: ${number(p.used)} used, ${number(p.excess)} never, ${number(p.granted)} in all`))),
+      if (!p.root) body.push(el("div", { class: "card" }, el("div", { class: "tools" }, el("h2", null, "What it could do, by stanza"), el("span", { class: "count" }, `${plural(rightsTotal, "stanza", "stanzas")}` + (rights.length < rightsTotal ? `; the first ${number(rights.length)} are here` : `: ${number(p.used)} used, ${number(p.excess)} never, ${number(p.granted)} in all`)),
+        el("button", { class: "button no-print", type: "button", onclick: () => download(p.name + "-could.csv", [["stanzas", "granted", "used", "never", "goes", "why_the_rest_stays", "never_touched"], ...rights.map(([refs, granted, used, goes, why, examples]) => [refs.map((s) => `${stanzaRefs[s].policy} ${stanzaRefs[s].path} ${stanzaRefs[s].place}`).join("; "), granted, used, granted - used, goes, why === null ? "" : UNUSED[why].title, examples.map((path) => names[path]).join("; ")])]) }, "CSV")),
         rights.length ? table("What it could do, by stanza", [["Stanza"], ["Granted", "r"], ["Used", "r"], ["Never", "r"], ["Goes", "r"], ["Why the rest stays"], ["Never touched, for example"]], rights.map(([refs, granted, used, goes, why, examples]) => [
           el("th", { scope: "row" }, refs.length ? refs.map((s) => refLink(stanzaRefs[s])) : "root policy"), right(number(granted)), right(number(used)), right(number(granted - used)), right(goes ? number(goes) : "–"),
           el("td", null, why === null ? el("span", { class: "muted" }, "–") : el("span", { title: UNUSED[why].why.replaceAll("`", "") }, UNUSED[why].title)),
@@ -637,7 +690,6 @@
         ])) : el("p", { class: "empty" }, p.unknown ? "Its policies were not read." : "Nothing on any known path.")));
     }
     if (parts.length) body.push(el("div", { class: "card pad" }, el("h2", null, "What happens to what it never used"), el("ul", { class: "fates" }, parts.map((u) => el("li", null, el("span", { class: "fate " + u.key }, el("span", { class: "bars", "aria-hidden": "true" }, width(el("i"), Math.max(0.6, share(u.count, p.excess)))), el("b", null, number(u.count))), el("span", null, el("a", { href: "#stays-" + u.key }, u.title), el("span", { class: "sub" }, prose(u.why))))))));
-    const about = findingsOf(p);
     body.push(el("div", { class: "cols card pad" },
       el("div", null, el("h4", null, "Why this risk"), p.parts.length ? list(p.parts, prose) : el("p", null, "Nothing beyond what it uses.")),
       el("div", null, el("h4", null, "Policies"), p.policies.length ? list(p.policies, policyLink) : el("p", null, "None.")),
@@ -691,7 +743,6 @@
     setTimeout(() => URL.revokeObjectURL(url), 1000);
   }
   const diffText = (node) => [...$("pre.diff code", node).children].map((line) => line.textContent + "\n").join("");
-  const changes = [...document.querySelectorAll("details.change")];
   const chosen = new Set();
   for (const node of changes) {
     const diff = $("pre.diff", node);
@@ -704,16 +755,17 @@
   function drawChosen() {
     const box = $('[data-tools="changes"]');
     if (!box) return;
-    const list = changes.filter((node) => chosen.has(node));
+    const open = changes.filter((node) => !node.classList.contains("hidden"));
+    const list = open.filter((node) => chosen.has(node));
     const withDiff = list.filter((node) => $("pre.diff", node)?.dataset.exact === "true");
     const withTerraform = list.filter((node) => terraform.has(node.dataset.policy));
-    const all = el("input", { type: "checkbox", onchange: () => { for (const node of changes) { node.tick.checked = all.checked; if (all.checked) chosen.add(node); else chosen.delete(node); } drawChosen(); } });
-    all.checked = changes.length > 0 && list.length === changes.length;
+    const all = el("input", { type: "checkbox", onchange: () => { for (const node of open) { node.tick.checked = all.checked; if (all.checked) chosen.add(node); else chosen.delete(node); } drawChosen(); } });
+    all.checked = open.length > 0 && list.length === open.length;
     const missing = list.length - withDiff.length;
     box.replaceChildren(el("label", { class: "check" }, all, "all"),
       ...(list.length ? [withDiff.length ? copyButton("Copy diffs", () => withDiff.map(diffText).join("")) : null, withTerraform.length ? copyButton("Copy Terraform", () => withTerraform.map((node) => terraform.get(node.dataset.policy)).join("\n")) : null] : []).filter(Boolean),
-      el("span", { class: "count", role: "status" }, list.length ? `${number(list.length)} of ${plural(changes.length, "change", "changes")} chosen` + (missing ? `; the diffs of ${number(missing)} are in diffs/` : "") : "choose changes to copy their diffs or Terraform"));
-    box.hidden = changes.length === 0;
+      el("span", { class: "count", role: "status" }, list.length ? `${number(list.length)} of ${plural(open.length, "change", "changes")} chosen` + (missing ? `; the diffs of ${number(missing)} are in diffs/` : "") : (open.length < changes.length ? `${number(open.length)} of ${plural(changes.length, "change", "changes")}; ` : "") + "choose changes to copy their diffs or Terraform"));
+    box.hidden = open.length === 0;
   }
 
   // Addresses: #fingerprint, #policy/NAME, #principal/ID, and the parts of the page.
@@ -745,6 +797,8 @@
       if (policy) policyTable.show(policy);
     } else {
       const target = document.getElementById(hash);
+      // A link to what the team hides shows all.
+      if (target?.classList.contains("hidden")) { setScope(""); target.scrollIntoView(); }
       if (target instanceof HTMLDetailsElement) target.open = true;
       if (was && hash !== "principals") target?.scrollIntoView();
     }
@@ -754,6 +808,8 @@
   drawChosen();
   drawFindings();
   drawHeat();
+  drawEscalations();
+  drawRedesign();
   for (const node of document.querySelectorAll("details.others .name")) node.replaceChildren(who(node.textContent));
   addEventListener("hashchange", follow);
   follow();
@@ -773,6 +829,7 @@
     if (!page.hidden) return;
     principalTable.print(true); policyTable.print(true);
     findingState.every = true; drawFindings();
+    heatState.every = true; drawHeat();
     for (let open = true; open;) {
       const more = [...document.querySelectorAll("details:not([open])")];
       closed.push(...more);
@@ -785,6 +842,7 @@
     for (const node of closed) node.open = false;
     closed = [];
     findingState.every = false;
+    heatState.every = false; drawHeat();
     principalTable.print(false); policyTable.print(false); drawFindings();
   });
   root.dataset.ready = "true";
