@@ -30,6 +30,12 @@ pub fn number(value: u64) -> String {
     out
 }
 
+/// "1 policy", "3 policies": the number with the word that goes with it.
+#[must_use]
+pub fn count(value: u64, one: &str, many: &str) -> String {
+    format!("{} {}", number(value), if value == 1 { one } else { many })
+}
+
 /// A duration such as `90d`. A number without unit is none: nobody knows whether days or seconds were meant.
 ///
 /// # Errors

@@ -64,7 +64,7 @@ impl JoinedDemand {
     }
 }
 
-/// Number of a demand in [`Joined::demands`].
+/// Number of a demand in [`super::Joined::demands`].
 pub type DemandId = Idx<JoinedDemand>;
 
 /// Use of one capability of one stanza.

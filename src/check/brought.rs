@@ -8,6 +8,7 @@ use crate::advice::Finding;
 use crate::origin::Origin;
 use crate::pipeline::waiver::{ANY_RULE, Waiver};
 use crate::settings::{FILE_NAME, Settings};
+use crate::units;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -63,7 +64,10 @@ pub fn baseline(before: Option<&Baseline>, now: &Baseline, path: &Path) -> Optio
     let more = now.more_than(before);
     (more > 0).then(|| {
         let name = path.display().to_string();
-        let what = format!("the change adds {more} findings to the baseline `{name}`");
+        let what = format!(
+            "the change adds {} to the baseline `{name}`",
+            units::count(more as u64, "finding", "findings")
+        );
         changed("baseline", &name, &more.to_string(), &what, &name)
     })
 }

@@ -12,6 +12,7 @@ use crate::advice::{Finding, RuleView};
 use crate::pipeline::place::Places;
 use crate::pipeline::{self, Question};
 use crate::settings::{RuleLevel, Settings};
+use crate::units;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 
@@ -196,8 +197,9 @@ fn reasons(findings: &[Finding], options: &Options<'_>) -> Vec<String> {
     for (severity, most) in options.budgets {
         let n = findings.iter().filter(|f| f.severity == *severity).count();
         if n > *most {
+            let found = units::count(n as u64, "finding", "findings");
             reasons.push(format!(
-                "{n} findings of severity {}, and the budget is {most}",
+                "{found} of severity {}, and the budget is {most}",
                 severity.as_str()
             ));
         }

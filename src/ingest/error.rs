@@ -1,5 +1,6 @@
 //! What can stop the reading, and what to do about it.
 
+use crate::units;
 use crate::usage::Skip;
 use std::path::PathBuf;
 
@@ -38,7 +39,7 @@ pub enum IngestError {
     #[error("`{}` is a link that leads nowhere: the log that it stood for cannot be read", .0.display())]
     Gone(PathBuf),
     /// `--strict`, and a line was skipped.
-    #[error("`--strict`: {count} lines skipped, first `{first}`: {}", reason.text())]
+    #[error("`--strict`: {} skipped, first `{first}`: {}", units::count(*count, "line", "lines"), reason.text())]
     Strict {
         /// How many lines.
         count: u64,

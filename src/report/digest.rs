@@ -5,7 +5,7 @@ use crate::usage;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 
-pub use crate::units::number;
+pub use crate::units::{count, number};
 
 /// What is said of something that is granted and was never used.
 #[derive(Debug, Clone, Copy)]
@@ -89,12 +89,6 @@ pub const UNUSED: [UnusedSaid; Unused::ALL.len()] = [
 pub fn unused_said(what: Unused) -> UnusedSaid {
     // INVARIANT: the list is in the order of the enum, which a test holds.
     UNUSED.get(what as usize).copied().unwrap_or(UNUSED[0])
-}
-
-/// "1 policy", "3 policies": the number with the word that goes with it.
-#[must_use]
-pub fn count(value: u64, one: &str, many: &str) -> String {
-    format!("{} {}", number(value), if value == 1 { one } else { many })
 }
 
 /// "once", "3 times".

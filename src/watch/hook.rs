@@ -6,7 +6,7 @@
 //! queue alone.
 
 use super::events::Event;
-use super::wake::Wake;
+use super::waker::Waker;
 use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
@@ -164,7 +164,7 @@ pub struct Hook {
 
 impl Hook {
     /// Begins to send, first what an earlier run could not deliver.
-    pub fn start(post: Box<dyn Post>, secret: Secret, limits: Limits, pending: Undelivered, wake: Wake) -> Self {
+    pub fn start(post: Box<dyn Post>, secret: Secret, limits: Limits, pending: Undelivered, waker: Waker) -> Self {
         let shared = Arc::new(Shared::default());
         shared.lock().pending = pending;
         let sender = Sender {
@@ -172,7 +172,7 @@ impl Hook {
             post,
             secret,
             limits,
-            wake,
+            waker,
         };
         thread::spawn(move || sender.work());
         Self { shared, limits }
@@ -267,7 +267,7 @@ struct Sender {
     post: Box<dyn Post>,
     secret: Secret,
     limits: Limits,
-    wake: Wake,
+    waker: Waker,
 }
 
 impl Sender {
@@ -276,7 +276,7 @@ impl Sender {
         while let Some((batch, dropped)) = self.next() {
             let outcome = self.send(&batch, dropped);
             let pause = self.settle(batch.len(), dropped, outcome, &mut failures);
-            self.wake.tell(|news| news.hook = true);
+            self.waker.tell(|news| news.hook = true);
             if let Some(pause) = pause {
                 self.rest(pause);
             }
@@ -438,7 +438,7 @@ mod tests {
             patience: Duration::from_millis(20),
         };
         let secret = Secret::new(SECRET).unwrap();
-        let hook = Hook::start(Box::new(receiver), secret, limits, pending, Wake::default());
+        let hook = Hook::start(Box::new(receiver), secret, limits, pending, Waker::default());
         (hook, answer, got)
     }
 
@@ -518,7 +518,7 @@ mod tests {
             secret,
             limits,
             Undelivered::default(),
-            Wake::default(),
+            Waker::default(),
         );
         assert_eq!(hook.offer(&news), 0);
         hook.end();

@@ -1,15 +1,16 @@
 //! Follows live logs: usage grows as they do, what is news is told, and nothing is counted twice or lost.
 
-mod board;
 mod content;
-pub mod desk;
 pub mod events;
 pub mod hook;
+mod lag;
 mod list;
 mod log;
 mod notice;
 pub mod page;
 pub mod post;
+mod published;
+pub mod report_worker;
 pub mod rollout;
 pub mod run;
 pub mod serve;
@@ -17,7 +18,6 @@ pub mod state;
 pub mod status;
 pub mod suspects;
 pub mod tail;
-mod waiting;
-mod wake;
+mod waker;
 
 pub use run::{WatchError, watch};

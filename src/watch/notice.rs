@@ -1,6 +1,6 @@
 //! Hears from the system which files change, and from a slow clock on disks whose system does not tell.
 
-use super::wake::Wake;
+use super::waker::Waker;
 use notify::event::{EventKind, ModifyKind};
 use notify::{Config, Event, RecommendedWatcher, RecursiveMode, Watcher};
 use std::collections::BTreeMap;
@@ -17,8 +17,8 @@ impl Notice {
     ///
     /// # Errors
     /// When the system gives no means to.
-    pub fn new(wake: Wake) -> Result<Self, String> {
-        let heard = move |event: notify::Result<Event>| hear(&wake, event);
+    pub fn new(waker: Waker) -> Result<Self, String> {
+        let heard = move |event: notify::Result<Event>| hear(&waker, event);
         let watcher = RecommendedWatcher::new(heard, Config::default()).map_err(|e| e.to_string())?;
         Ok(Self {
             watcher,
@@ -47,17 +47,17 @@ impl Notice {
     }
 }
 
-fn hear(wake: &Wake, event: notify::Result<Event>) {
+fn hear(waker: &Waker, event: notify::Result<Event>) {
     let Ok(event) = event else {
-        wake.tell(|news| news.rescan = true);
+        waker.tell(|news| news.rescan = true);
         return;
     };
     match event.kind {
         EventKind::Access(_) => {}
         EventKind::Modify(ModifyKind::Data(_) | ModifyKind::Any) if !event.need_rescan() => {
-            wake.tell(|news| news.changed.extend(event.paths));
+            waker.tell(|news| news.changed.extend(event.paths));
         }
         EventKind::Modify(ModifyKind::Metadata(_)) if !event.need_rescan() => {}
-        _ => wake.tell(|news| news.rescan = true),
+        _ => waker.tell(|news| news.rescan = true),
     }
 }

@@ -1,6 +1,6 @@
 //! The page that is served where no policies were given: what the usage holds, in numbers.
 
-use super::desk::{Report, Reporter};
+use super::report_worker::{Report, Reporter};
 use super::suspects::Suspects;
 use crate::report::escape::html;
 use crate::usage::Usage;

@@ -48,7 +48,7 @@ pub struct Kept {
 
 /// The waves, as they stand.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Board {
+pub struct WaveProgress {
     /// Of each wave what was promised and seen.
     pub standings: Vec<Standing>,
     /// Regressions that nobody has answered.
@@ -97,8 +97,8 @@ impl Rollout {
 
     /// How the waves stand.
     #[must_use]
-    pub fn board(&self) -> Board {
-        Board {
+    pub fn progress(&self) -> WaveProgress {
+        WaveProgress {
             standings: self.standings(),
             open: self.kept.regressions.iter().filter(|one| !one.answered).count(),
             trouble: self.trouble.clone(),

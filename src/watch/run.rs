@@ -1,21 +1,22 @@
 //! The watch itself: read what is new, commit, tell what is news, wait.
 
-use super::board::Board;
-use super::desk::{Desk, Reporter};
 use super::events::{Event, Kind, Known};
 use super::hook::{Hook, Limits, Post, Secret};
+use super::lag::Lag;
 use super::list::folders;
 use super::notice::Notice;
+use super::published::Published;
+use super::report_worker::{ReportWorker, Reporter};
 use super::rollout::{self, Rollout};
 use super::serve;
 use super::state::{Kept, StateDir, StateError, Store};
 use super::status::Status;
 use super::suspects::Suspects;
 use super::tail::Tail;
-use super::waiting::Waiting;
-use super::wake::{News, Wake};
+use super::waker::{News, Waker};
 use crate::ingest;
 use crate::report::history;
+use crate::units;
 use crate::usage::Usage;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -156,18 +157,18 @@ pub fn watch<S: Store>(
     store: S,
     audience: &mut dyn Audience,
 ) -> Result<(), WatchError> {
-    let wake = Wake::default();
-    listen_to_signals(&wake)?;
-    let mut watch = Watch::open(options, outlets, store, audience, &wake)?;
-    watch.work(&wake)
+    let waker = Waker::default();
+    listen_to_signals(&waker)?;
+    let mut watch = Watch::open(options, outlets, store, audience, &waker)?;
+    watch.work(&waker)
 }
 
-fn listen_to_signals(wake: &Wake) -> Result<(), WatchError> {
+fn listen_to_signals(waker: &Waker) -> Result<(), WatchError> {
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).map_err(WatchError::Signals)?;
-    let wake = wake.clone();
+    let waker = waker.clone();
     thread::spawn(move || {
         for signal in signals.forever() {
-            wake.tell(|news| match signal {
+            waker.tell(|news| match signal {
                 SIGHUP => news.reload = true,
                 _ => news.stop = true,
             });
@@ -187,18 +188,18 @@ struct Watch<'a, S> {
     known: Known,
     hook: Option<Hook>,
     hook_failed: bool,
-    desk: Option<Desk>,
+    worker: Option<ReportWorker>,
     suspects: Suspects,
     rollout: Option<Rollout>,
     rollout_trouble: Option<String>,
-    board: Option<Arc<Board>>,
+    published: Option<Arc<Published>>,
     committed: Instant,
     pause: Duration,
     bytes: u64,
     /// Usage came since the last report, and when that was ordered.
     unreported: bool,
     reported: Option<Instant>,
-    waiting: Waiting,
+    waiting: Lag,
     lag_told: Option<Instant>,
     scanned: Instant,
 }
@@ -209,7 +210,7 @@ impl<'a, S: Store> Watch<'a, S> {
         outlets: Outlets,
         store: S,
         audience: &'a mut dyn Audience,
-        wake: &Wake,
+        waker: &Waker,
     ) -> Result<Self, WatchError> {
         let (state, usage, mut kept) = StateDir::open(&options.state, store, &options.reading)?;
         let positions = std::mem::take(&mut kept.positions);
@@ -220,14 +221,14 @@ impl<'a, S: Store> Watch<'a, S> {
             .clone()
             .map(|applied| Rollout::new(applied, std::mem::take(&mut kept.rollout), &usage));
         let tuning = options.tuning.clone();
-        let mut board = None;
+        let mut published = None;
         if let Some((address, names)) = &outlets.listen {
-            let new = Arc::new(Board::new(Status::new(tuning.poll)));
+            let new = Arc::new(Published::new(Status::new(tuning.poll)));
             let pages = Arc::clone(&new);
             let bound = serve::serve(*address, names, Arc::new(move |path: &str| pages.page(path)))
                 .map_err(|e| WatchError::Listen(*address, e))?;
             audience.note(&format!("listening at http://{bound}/"));
-            board = Some(new);
+            published = Some(new);
         }
         let hook = outlets.hook.map(|(post, secret, limits)| {
             Hook::start(
@@ -235,7 +236,7 @@ impl<'a, S: Store> Watch<'a, S> {
                 secret,
                 limits,
                 std::mem::take(&mut kept.undelivered),
-                wake.clone(),
+                waker.clone(),
             )
         });
         Ok(Self {
@@ -249,24 +250,26 @@ impl<'a, S: Store> Watch<'a, S> {
             known,
             hook,
             hook_failed: false,
-            desk: outlets.reporter.map(|reporter| Desk::new(reporter, wake.clone())),
+            worker: outlets
+                .reporter
+                .map(|reporter| ReportWorker::new(reporter, waker.clone())),
             suspects: Suspects::default(),
             rollout,
             rollout_trouble: None,
-            board,
+            published,
             committed: Instant::now(),
             pause: tuning.commit_every,
             tuning,
             bytes: 0,
             reported: None,
-            waiting: Waiting::default(),
+            waiting: Lag::default(),
             lag_told: None,
             scanned: Instant::now(),
         })
     }
 
-    fn work(&mut self, wake: &Wake) -> Result<(), WatchError> {
-        let mut notice = match Notice::new(wake.clone()) {
+    fn work(&mut self, waker: &Waker) -> Result<(), WatchError> {
+        let mut notice = match Notice::new(waker.clone()) {
             Ok(notice) => Some(notice),
             Err(e) => {
                 self.audience
@@ -279,7 +282,7 @@ impl<'a, S: Store> Watch<'a, S> {
         // What came between the first look and the first listening.
         self.tail.scan();
         loop {
-            while self.tail.is_behind() && !wake.is_stopped() {
+            while self.tail.is_behind() && !waker.is_stopped() {
                 self.bytes += self.tail.read();
                 self.look();
                 if self.committed.elapsed() >= self.pause || self.bytes >= COMMIT_BYTES {
@@ -291,10 +294,10 @@ impl<'a, S: Store> Watch<'a, S> {
                 self.audience.warn(&note);
             }
             let vanished = self.tail.end_vanished();
-            if self.tail.is_behind() && !wake.is_stopped() {
+            if self.tail.is_behind() && !waker.is_stopped() {
                 continue;
             }
-            if wake.is_stopped() || self.options.once {
+            if waker.is_stopped() || self.options.once {
                 return self.end();
             }
             let mut deadline = self.scanned + self.tuning.poll;
@@ -309,11 +312,11 @@ impl<'a, S: Store> Watch<'a, S> {
             }
             deadline = self.order_report().map_or(deadline, |due| deadline.min(due));
             self.show();
-            if wake.wait(Some(deadline)) && !wake.is_stopped() {
+            if waker.wait(Some(deadline)) && !waker.is_stopped() {
                 thread::sleep(SETTLE);
             }
-            if !wake.is_stopped() {
-                let news = wake.take();
+            if !waker.is_stopped() {
+                let news = waker.take();
                 self.hear(&news, &mut notice)?;
             }
         }
@@ -363,8 +366,8 @@ impl<'a, S: Store> Watch<'a, S> {
                 self.audience.note(&format!("settings read again: {words}"));
                 self.pause = new.commit_every;
                 self.tuning = new;
-                if let Some(board) = &self.board {
-                    board.status().poll = self.tuning.poll;
+                if let Some(published) = &self.published {
+                    published.status().poll = self.tuning.poll;
                 }
             }
             Err(e) => self.audience.warn(&format!("{e}: the settings stay as they were")),
@@ -428,8 +431,8 @@ impl<'a, S: Store> Watch<'a, S> {
         self.committed = Instant::now();
         let rest = (begun.elapsed() * COMMIT_SHARE).min(MOST_REST);
         self.pause = self.tuning.commit_every.max(rest);
-        if let Some(board) = &self.board {
-            let mut status = board.status();
+        if let Some(published) = &self.published {
+            let mut status = published.status();
             status.committed = Some(SystemTime::now());
             status.commit_took = begun.elapsed();
         }
@@ -439,7 +442,7 @@ impl<'a, S: Store> Watch<'a, S> {
     /// How the waves of an applied report do; that they can't be known is told once.
     fn show_waves(&mut self) {
         let Some(rollout) = &self.rollout else { return };
-        let now = rollout.board();
+        let now = rollout.progress();
         if now.trouble != self.rollout_trouble {
             match &now.trouble {
                 Some(why) => self.audience.warn(why),
@@ -447,8 +450,8 @@ impl<'a, S: Store> Watch<'a, S> {
             }
             self.rollout_trouble.clone_from(&now.trouble);
         }
-        if let Some(board) = &self.board {
-            board.status().rollout = Some(now);
+        if let Some(published) = &self.published {
+            published.status().rollout = Some(now);
         }
     }
 
@@ -463,13 +466,14 @@ impl<'a, S: Store> Watch<'a, S> {
             let dropped = hook.offer(&events);
             if dropped > 0 {
                 self.audience.warn(&format!(
-                    "the webhook's queue is full: {dropped} events are not sent to it"
+                    "the webhook's queue is full, and so {} not sent to it",
+                    units::count(dropped as u64, "event is", "events are")
                 ));
             }
             self.kept.undelivered = hook.undelivered();
         }
-        if let Some(board) = &self.board {
-            let mut status = board.status();
+        if let Some(published) = &self.published {
+            let mut status = published.status();
             for event in &events {
                 *status.events.entry(event.kind).or_default() += 1;
             }
@@ -498,7 +502,7 @@ impl<'a, S: Store> Watch<'a, S> {
 
     /// Orders a report where one is due; else returns when one will be.
     fn order_report(&mut self) -> Option<Instant> {
-        let desk = self.desk.as_mut().filter(|desk| !desk.is_busy())?;
+        let worker = self.worker.as_mut().filter(|worker| !worker.is_busy())?;
         if !self.unreported || self.kept.learned.is_none() {
             return None;
         }
@@ -508,14 +512,14 @@ impl<'a, S: Store> Watch<'a, S> {
         if due > Instant::now() {
             return Some(due);
         }
-        desk.order(self.usage.clone());
+        worker.order(self.usage.clone());
         self.unreported = false;
         self.reported = Some(Instant::now());
         None
     }
 
     fn take_report(&mut self) {
-        let Some(made) = self.desk.as_mut().and_then(Desk::take) else {
+        let Some(made) = self.worker.as_mut().and_then(ReportWorker::take) else {
             return;
         };
         let mut trouble = None;
@@ -528,7 +532,7 @@ impl<'a, S: Store> Watch<'a, S> {
                     entry.seen = self
                         .rollout
                         .as_ref()
-                        .map(|rollout| rollout.board().standings.iter().map(|one| one.seen).sum());
+                        .map(|rollout| rollout.progress().standings.iter().map(|one| one.seen).sum());
                     let path = self.options.state.join(history::FILE_NAME);
                     if let Err(error) = history::append(&path, &entry) {
                         self.audience
@@ -536,8 +540,8 @@ impl<'a, S: Store> Watch<'a, S> {
                     }
                 }
                 self.suspects = report.suspects;
-                if let Some(board) = &self.board {
-                    board.put(report.html, report.policy);
+                if let Some(published) = &self.published {
+                    published.put(report.html, report.policy);
                 }
             }
             Err(why) => {
@@ -545,16 +549,16 @@ impl<'a, S: Store> Watch<'a, S> {
                 trouble = Some(why);
             }
         }
-        if let Some(board) = &self.board {
-            board.status().report_trouble = trouble;
+        if let Some(published) = &self.published {
+            published.status().report_trouble = trouble;
         }
     }
 
     /// The account of all lines, for the metrics.
     fn count(&self) {
-        let Some(board) = &self.board else { return };
+        let Some(published) = &self.published else { return };
         let tally = self.usage.tally();
-        let mut status = board.status();
+        let mut status = published.status();
         status.lines = tally.lines;
         status.used = tally.used;
         status.skipped = tally
@@ -572,8 +576,8 @@ impl<'a, S: Store> Watch<'a, S> {
     /// What is known without counting anything.
     fn show(&mut self) {
         self.look();
-        let Some(board) = &self.board else { return };
-        let mut status = board.status();
+        let Some(published) = &self.published else { return };
+        let mut status = published.status();
         status.at = Instant::now();
         status.counts = self.tail.counts();
         status.files = self.tail.files();

@@ -2,9 +2,10 @@
 
 use super::events::Kind;
 use super::hook::Deliveries;
-use super::rollout::Board;
+use super::rollout::WaveProgress;
 use super::tail::Counts;
 use crate::rollout::verdict::{Standing, Verdict};
+use crate::units;
 use crate::usage::Skip;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -51,7 +52,7 @@ pub struct Status {
     /// Why the last report could not be made.
     pub report_trouble: Option<String>,
     /// The waves of an applied report, where one is followed.
-    pub rollout: Option<Board>,
+    pub rollout: Option<WaveProgress>,
 }
 
 impl Status {
@@ -95,7 +96,11 @@ impl Status {
             complaints.push(format!("{} s behind the logs", self.lag().as_secs()));
         }
         if self.unreadable > 0 {
-            complaints.push(format!("{} files cannot be read", self.unreadable));
+            complaints.push(units::count(
+                self.unreadable as u64,
+                "file cannot be read",
+                "files cannot be read",
+            ));
         }
         if self.at.elapsed() > self.poll + MOST_SILENCE {
             complaints.push(format!("nothing was done for {} s", self.at.elapsed().as_secs()));
@@ -263,7 +268,7 @@ impl Page {
     }
 
     /// How the waves of an applied report do.
-    fn waves(&mut self, rollout: &Board) {
+    fn waves(&mut self, rollout: &WaveProgress) {
         let by_wave = |of: fn(&Standing) -> f64| -> Vec<(String, f64)> {
             let waves = rollout.standings.iter();
             waves

@@ -30,9 +30,9 @@ impl News {
 
 /// The mailbox, shared by whoever has something to tell.
 #[derive(Debug, Clone, Default)]
-pub struct Wake(Arc<(Mutex<News>, Condvar)>);
+pub struct Waker(Arc<(Mutex<News>, Condvar)>);
 
-impl Wake {
+impl Waker {
     /// Tells something.
     pub fn tell(&self, what: impl FnOnce(&mut News)) {
         what(&mut self.lock());

@@ -11,12 +11,12 @@ struct Sheet {
 }
 
 /// Written by the watch, read by the server; neither waits for the other longer than it takes to copy it.
-pub struct Board {
+pub struct Published {
     status: Mutex<Status>,
     sheet: Mutex<Option<Sheet>>,
 }
 
-impl Board {
+impl Published {
     /// An empty one.
     pub const fn new(status: Status) -> Self {
         Self {

@@ -1,7 +1,7 @@
 //! Where reports are made: on a thread of its own, one at a time, so that reading never waits for one.
 
 use super::suspects::Suspects;
-use super::wake::Wake;
+use super::waker::Waker;
 use crate::report::history;
 use crate::usage::Usage;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
@@ -31,15 +31,15 @@ pub struct Report {
 }
 
 /// The thread that makes reports, as the watch sees it.
-pub struct Desk {
+pub struct ReportWorker {
     orders: SyncSender<Usage>,
     reports: Receiver<Result<Report, String>>,
     busy: bool,
 }
 
-impl Desk {
+impl ReportWorker {
     /// Waits for orders.
-    pub fn new(mut reporter: Box<dyn Reporter>, wake: Wake) -> Self {
+    pub fn new(mut reporter: Box<dyn Reporter>, waker: Waker) -> Self {
         let (orders, ordered) = sync_channel::<Usage>(1);
         let (made, reports) = sync_channel(1);
         thread::spawn(move || {
@@ -47,7 +47,7 @@ impl Desk {
                 if made.send(reporter.report(usage)).is_err() {
                     return;
                 }
-                wake.tell(|news| news.report = true);
+                waker.tell(|news| news.report = true);
             }
         });
         Self {

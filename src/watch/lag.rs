@@ -11,14 +11,14 @@ const GRAIN: Duration = Duration::from_millis(250);
 
 /// What waits, and since when.
 #[derive(Debug, Default)]
-pub struct Waiting {
+pub struct Lag {
     /// The bytes that were known to be there, all told, and since when; both ascend.
     notes: VecDeque<(u64, Instant)>,
     /// The bytes that are in the usage.
     done: u64,
 }
 
-impl Waiting {
+impl Lag {
     /// `read` bytes were read since the start, and the logs are known to hold `unread` more; `behind` tells whether there may be
     /// more than that.
     pub fn see(&mut self, read: u64, unread: u64, behind: bool, now: Instant) {
@@ -76,7 +76,7 @@ mod tests {
     #[test]
     fn a_log_that_never_rests_is_as_late_as_its_oldest_entry() {
         let start = Instant::now();
-        let mut waiting = Waiting::default();
+        let mut waiting = Lag::default();
         for second in 0..100 {
             waiting.see(second * 10, 10, true, at(start, second));
             waiting.commit(second * 10, true, false);
@@ -89,7 +89,7 @@ mod tests {
     #[test]
     fn what_came_at_once_waits_until_all_of_it_is_in() {
         let start = Instant::now();
-        let mut waiting = Waiting::default();
+        let mut waiting = Lag::default();
         waiting.see(0, 1000, true, start);
         for second in 1..10 {
             waiting.see(second * 100, 1000 - second * 100, true, at(start, second));
@@ -104,7 +104,7 @@ mod tests {
     #[test]
     fn what_was_read_waits_for_its_commit() {
         let start = Instant::now();
-        let mut waiting = Waiting::default();
+        let mut waiting = Lag::default();
         waiting.see(7, 0, false, start);
         assert_eq!(waiting.since(), Some(start));
         waiting.commit(7, false, false);
@@ -114,7 +114,7 @@ mod tests {
     #[test]
     fn a_file_that_was_cut_holds_nobody_up() {
         let start = Instant::now();
-        let mut waiting = Waiting::default();
+        let mut waiting = Lag::default();
         waiting.see(0, 1000, true, start);
         waiting.see(400, 5, true, at(start, 1));
         waiting.commit(405, true, false);
@@ -130,7 +130,7 @@ mod tests {
     #[test]
     fn a_compressed_file_waits_until_its_end() {
         let start = Instant::now();
-        let mut waiting = Waiting::default();
+        let mut waiting = Lag::default();
         waiting.see(0, 0, true, start);
         waiting.see(50, 0, true, at(start, 5));
         waiting.commit(50, true, true);
