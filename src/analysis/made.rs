@@ -165,10 +165,22 @@ impl Made {
     }
 }
 
-/// Whether a path is one that servers have by themselves: what is written there has no name.
+/// What stands before the name of something at an auth method.
+const BEFORE_NAMES: [&str; 8] = ["role", "roles", "user", "users", "group", "groups", "cert", "certs"];
+
+/// Whether a path is one of auth methods where tokens are made, and nothing that has a name: what is called `login` elsewhere has one.
 fn is_endpoint(path: &str) -> bool {
-    let of_tokens = path.strip_prefix("auth/token/");
-    of_tokens.is_some_and(|rest| !rest.starts_with("roles/")) || segments(path).any(|segment| segment == "login")
+    let Some(at) = path.strip_prefix("auth/") else {
+        return false;
+    };
+    let of_tokens = at
+        .strip_prefix("token/")
+        .is_some_and(|rest| !rest.starts_with("roles/"));
+    let before = segments(at);
+    let logs_in = before
+        .zip(segments(at).skip(1))
+        .any(|(before, segment)| segment == "login" && !BEFORE_NAMES.contains(&before));
+    of_tokens || logs_in
 }
 
 fn segments(path: &str) -> impl DoubleEndedIterator<Item = &str> {
@@ -207,5 +219,24 @@ mod tests {
         assert_eq!(made.last_of(&policy("auth/token/create")), None);
         let (_, words) = made.last_of(&policy("database/creds/web")).unwrap();
         assert_eq!(words, "`database/roles/web` was made");
+    }
+
+    #[test]
+    fn what_is_called_as_an_endpoint_is_made_all_the_same() {
+        for (path, mount_type) in [
+            ("secret/data/login", "kv"),
+            ("ssh/roles/login", "ssh"),
+            ("auth/approle/role/login", "approle"),
+            ("auth/token/roles/ci", "token"),
+        ] {
+            let mut made = Made::default();
+            let mut demand = demand(&format!("web (p): create {path}"));
+            demand.mount_type = mount_type.into();
+            made.note(&demand, Timestamp::UNIX_EPOCH);
+            assert!(made.last_of(&policy(path)).is_some(), "{path}");
+        }
+        for path in ["approle/login", "userpass/login/ann", "token/create/ci"] {
+            assert!(is_endpoint(&format!("auth/{path}")), "{path}");
+        }
     }
 }
