@@ -16,27 +16,8 @@ use vault_advisor::policy::acl::{Acl, Request};
 use vault_advisor::policy::profile::Profile;
 use vault_advisor::policy::syntax;
 use vault_advisor::policy::template::Identity;
+use vault_advisor::random::Random;
 use vault_advisor::vault::Operation;
-
-/// A small generator of its own, so that every run measures the same.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    fn below(&mut self, bound: usize) -> usize {
-        usize::try_from(self.next() % bound as u64).unwrap()
-    }
-
-    fn pick<'t>(&mut self, from: &[&'t str]) -> &'t str {
-        from[self.below(from.len())]
-    }
-}
 
 const MOUNTS: [&str; 8] = ["secret", "kv", "team-kv", "pki", "database", "auth", "sys", "transit"];
 const KINDS: [&str; 6] = ["data", "metadata", "creds", "roles", "issue", "config"];
@@ -55,12 +36,12 @@ const NAMES: [&str; 8] = [
 fn segments(random: &mut Random, size: usize) -> Vec<String> {
     let teams = (size / 20).max(4);
     let mut parts = vec![
-        random.pick(&MOUNTS).to_owned(),
-        random.pick(&KINDS).to_owned(),
+        random.pick(&MOUNTS).unwrap().to_owned(),
+        random.pick(&KINDS).unwrap().to_owned(),
         format!("team-{}", random.below(teams)),
     ];
     for _ in 0..random.below(4) {
-        let name = random.pick(&NAMES);
+        let name = random.pick(&NAMES).unwrap();
         parts.push(format!("{name}-{}", random.below(20)));
     }
     parts
@@ -118,7 +99,7 @@ fn main() {
     let seconds = std::env::args().skip(1).find_map(|a| a.parse().ok()).unwrap_or(2.0);
     println!("stanzas   compile    read/s   list/s   decide/s   allowed");
     for size in [10, 1_000, 100_000] {
-        let mut random = Random(0x9e37_79b9_7f4a_7c15);
+        let mut random = Random::new(1);
         let profile = Profile::default();
         let policy = syntax::parse(
             "bench",

@@ -3,24 +3,9 @@
 
 use super::*;
 use crate::ingest::Reader;
+use crate::random::Random;
 use std::io::Write;
 use std::time::SystemTime;
-
-/// A generator that needs no package.
-struct Chance(u64);
-
-impl Chance {
-    fn next(&mut self, below: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 11) as usize % below
-    }
-
-    fn one_in(&mut self, many: usize) -> bool {
-        self.next(many) == 0
-    }
-}
 
 /// Steps of a rotation that are still to be made.
 enum Todo {
@@ -37,7 +22,7 @@ enum Todo {
 }
 
 struct World {
-    chance: Chance,
+    chance: Random,
     dir: tempfile::TempDir,
     entries: u32,
     names: u32,
@@ -53,7 +38,7 @@ struct World {
 impl World {
     fn new(seed: u64) -> Self {
         let mut world = Self {
-            chance: Chance(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1),
+            chance: Random::new(seed),
             dir: tempfile::tempdir().unwrap(),
             entries: 0,
             names: 0,
@@ -79,7 +64,7 @@ impl World {
     fn line(&mut self) -> String {
         let n = self.entries;
         self.entries += 1;
-        let pad = "x".repeat(self.chance.next(400));
+        let pad = "x".repeat(self.chance.below(400));
         format!(
             r#"{{"time":"2026-03-01T00:00:00Z","type":"response","auth":{{"client_token":"t","accessor":"a","display_name":"d","policies":["default"],"entity_id":"e"}},"request":{{"id":"id-{n}","operation":"read","path":"secret/k{n}","mount_type":"kv","x":"{pad}"}}}}
 "#
@@ -97,11 +82,11 @@ impl World {
 
     fn append(&mut self) {
         let mut text = std::mem::take(&mut self.half);
-        for _ in 0..=self.chance.next(6) {
+        for _ in 0..=self.chance.below(6) {
             text += &self.line();
         }
-        let cut = if self.chance.one_in(2) {
-            self.chance.next(text.len())
+        let cut = if self.chance.below(2) == 0 {
+            self.chance.below(text.len())
         } else {
             text.len()
         };
@@ -119,7 +104,7 @@ impl World {
     fn name(&mut self, end: &str) -> PathBuf {
         self.names += 1;
         // Some come before the log in the order of names, some after.
-        let front = ["audit", "a.log", "old"][self.chance.next(3)];
+        let front = ["audit", "a.log", "old"][self.chance.below(3)];
         self.at(&format!("{front}.log.{}{end}", self.names))
     }
 
@@ -127,7 +112,7 @@ impl World {
         if self.todo.is_some() || !self.log().exists() {
             return;
         }
-        match self.chance.next(5) {
+        match self.chance.below(5) {
             0 | 1 => {
                 self.end_line();
                 let to = self.name("");
@@ -140,7 +125,7 @@ impl World {
             _ => {
                 // A log renamed before, or the one that is written.
                 let mut from = self.log();
-                if self.chance.one_in(2) {
+                if self.chance.below(2) == 0 {
                     let others = list(&[self.dir.path().display().to_string()]);
                     let plain = |p: &PathBuf| p.extension().is_none_or(|e| e != "gz") && *p != self.log();
                     from = others.into_iter().find(plain).unwrap_or(from);
@@ -161,20 +146,20 @@ impl World {
         match self.todo.take() {
             None => self.rotate(),
             Some(Todo::Copy { to, done }) => {
-                let last = self.chance.one_in(3);
+                let last = self.chance.below(3) == 0;
                 if last {
                     self.end_line();
                 }
                 let text = fs::read(self.log()).unwrap();
                 let mut end = text.len();
                 if !last {
-                    end = done + self.chance.next(end - done + 1);
+                    end = done + self.chance.below(end - done + 1);
                 }
                 let mut copy = File::options().create(true).append(true).open(&to).unwrap();
                 copy.write_all(&text[done..end]).unwrap();
                 if last {
                     // Sometimes a copy is only kept, and the log goes on.
-                    if !self.chance.one_in(5) {
+                    if self.chance.below(5) != 0 {
                         self.watch();
                         File::options().write(true).truncate(true).open(self.log()).unwrap();
                     }
@@ -208,8 +193,8 @@ impl World {
                         return;
                     }
                 }
-                let end = done + self.chance.next(packed.len() - done + 1);
-                let end = if self.chance.one_in(3) { packed.len() } else { end };
+                let end = done + self.chance.below(packed.len() - done + 1);
+                let end = if self.chance.below(3) == 0 { packed.len() } else { end };
                 let mut copy = File::options().create(true).append(true).open(&to).unwrap();
                 copy.write_all(&packed[done..end]).unwrap();
                 if end == packed.len() {
@@ -232,7 +217,7 @@ impl World {
         let (usage, positions) = self.committed.clone();
         self.usage = usage;
         let mut tail = Tail::new(names, Options::default(), positions);
-        tail.chunk = vec![0; 1 + self.chance.next(3000)];
+        tail.chunk = vec![0; 1 + self.chance.below(3000)];
         self.tail = Some(tail);
     }
 
@@ -244,7 +229,7 @@ impl World {
 
     /// The watcher does something, or is killed.
     fn watch(&mut self) {
-        let what = self.chance.next(12);
+        let what = self.chance.below(12);
         let tail = self.tail.as_mut().unwrap();
         match what {
             0 => self.start(),
@@ -252,7 +237,7 @@ impl World {
             4 => {
                 let listed: Vec<PathBuf> = list(&tail.names).into_iter().collect();
                 if !listed.is_empty() {
-                    tail.look(&listed[self.chance.next(listed.len())]);
+                    tail.look(&listed[self.chance.below(listed.len())]);
                 }
             }
             5..10 => {
@@ -268,7 +253,7 @@ impl World {
 
     fn play(&mut self, steps: usize) {
         for _ in 0..steps {
-            match self.chance.next(10) {
+            match self.chance.below(10) {
                 0..3 => self.append(),
                 3 => self.go_on(),
                 _ => self.watch(),
