@@ -466,7 +466,7 @@ impl<'a, S: Store> Watch<'a, S> {
             let dropped = hook.offer(&events);
             if dropped > 0 {
                 self.audience.warn(&format!(
-                    "the webhook's queue is full, and so {} not sent to it",
+                    "the webhook's queue is full: {} not sent to it",
                     units::count(dropped as u64, "event is", "events are")
                 ));
             }

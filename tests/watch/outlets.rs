@@ -213,7 +213,7 @@ fn news_outlive_the_watcher_and_what_has_no_room_is_counted() {
         append(&place.log(), &news(n));
         watcher.event();
     }
-    watcher.says("queue is full: 1 events");
+    watcher.says("queue is full: 1 event is not sent to it");
     wait_for_page(address, "/metrics", "vault_advisor_notify_dropped_total 3\n");
     let first = next(&deliveries);
     // What is dropped is known a moment before it is committed.
