@@ -103,7 +103,7 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
         namespaces,
     });
     let read = (&policies, &by_name);
-    let (unseen, together) = unseen::of(directory.as_ref(), &holders, read, &sets, (profile, now));
+    let (unseen, together) = unseen::of(directory.as_ref(), &holders, read, &sets);
     let kept_for = together
         .keys()
         .flat_map(|id| held_by[id.policy()].iter().copied())

@@ -25,10 +25,9 @@ use crate::policy::relation;
 use crate::policy::table::{StanzaIdx, Table};
 use crate::policy::template::{Identity, is_templated};
 use crate::vault::{Capability, MountId, PolicyId, PrincipalKind};
-use rayon::prelude::*;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// What logins may bring that nobody saw.
 #[derive(Default)]
@@ -64,11 +63,19 @@ pub struct List {
     pub whose: Vec<(String, Identity)>,
     /// Whether somebody was seen with it: then it is compared for others where a template is new in it.
     pub seen: bool,
-    /// The compiled list.
-    pub acl: Acl,
+    /// The compiled list, where it was asked for.
+    acl: OnceLock<Acl>,
 }
 
 impl List {
+    /// The compiled list. Most are never asked for: nothing of their policies changes.
+    pub fn acl(&self, policies: &Table, (profile, now): (Profile, Option<i64>)) -> &Acl {
+        let nobody = Identity::default();
+        let identity = self.whose.first().map_or(&nobody, |(_, identity)| identity);
+        let compile = || Acl::compile(profile, &policies.listed(&self.policies), identity, now);
+        self.acl.get_or_init(compile)
+    }
+
     /// Those for whom the list has to be compared with what it becomes: with each where a template makes that each one's own.
     pub fn compared_for(&self, becomes_templated: bool) -> &[(String, Identity)] {
         match (becomes_templated, self.seen) {
@@ -88,14 +95,13 @@ pub(super) fn of(
     holders: &IndexVec<Holder>,
     read: Read<'_>,
     sets: &IndexVec<AccessSet>,
-    (profile, now): (Profile, Option<i64>),
 ) -> (Unseen, Kept) {
     let lists = Lists::of(directory, holders, read.1);
     let mut kept = lists.kept(read.0);
     kept.extend(beside_unread(&lists.all, read));
     let alone: Vec<MayHave> = read.0.iter().map(alone).collect();
     let unseen = Unseen {
-        uncompared: uncompared(lists.all.iter().chain(&alone), read, sets, (profile, now)),
+        uncompared: uncompared(lists.all.iter().chain(&alone), read, sets),
         lists: lists.all,
         more: lists.more,
         open_to: directory
@@ -381,7 +387,6 @@ fn uncompared<'l>(
     lists: impl Iterator<Item = &'l MayHave>,
     (policies, by_name): Read<'_>,
     sets: &IndexVec<AccessSet>,
-    (profile, now): (Profile, Option<i64>),
 ) -> Vec<List> {
     let compared: BTreeSet<&[PolicyNumber]> = sets.iter().map(|set| set.policies.as_slice()).collect();
     let is_own = |n: &PolicyNumber| policies[*n].stanzas.iter().any(|stanza| stanza.templated);
@@ -394,20 +399,16 @@ fn uncompared<'l>(
         let own = numbers.iter().any(is_own).then_some(one.name.as_str());
         found.entry((numbers, own)).or_default().push(one);
     }
-    let found: Vec<_> = found.into_iter().collect();
-    let compiled = found.into_par_iter().filter_map(|((numbers, own), all)| {
-        let first = all.first()?;
-        Some(List {
-            acl: Acl::compile(profile, &policies.listed(&numbers), &first.identity, now),
-            seen: own.is_none() && compared.contains(numbers.as_slice()),
-            whose: all
-                .into_iter()
-                .map(|one| (one.name.clone(), one.identity.clone()))
-                .collect(),
-            policies: numbers,
-        })
+    let lists = found.into_iter().map(|((policies, own), all)| List {
+        seen: own.is_none() && compared.contains(policies.as_slice()),
+        whose: all
+            .into_iter()
+            .map(|one| (one.name.clone(), one.identity.clone()))
+            .collect(),
+        acl: OnceLock::new(),
+        policies,
     });
-    compiled.collect()
+    lists.collect()
 }
 
 /// The stanzas of lists of which not all was read: nobody knows what they hide there.

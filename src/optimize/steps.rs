@@ -158,11 +158,14 @@ impl<'a> Search<'a> {
         }
         for list in &joined.unseen.uncompared {
             let (moving, own) = self.moving(&list.policies);
+            if moving.is_empty() {
+                continue;
+            }
             wanted.extend(list.compared_for(own).iter().map(|(_, identity)| {
                 let list = Listed {
                     policies: &list.policies,
                     identity,
-                    today: &list.acl,
+                    today: list.acl(&joined.policies, (joined.profile, joined.now)),
                 };
                 (list, moving.clone())
             }));

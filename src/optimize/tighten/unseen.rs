@@ -25,9 +25,10 @@ pub(super) fn gain<'d>(joined: &Joined, list: usize, draft: &impl Fn(PolicyNumbe
     let drafted: Vec<&Policy> = one.policies.iter().filter_map(|&p| draft(p).policy.as_ref()).collect();
     let mut stanzas = drafted.iter().flat_map(|policy| &policy.stanzas);
     let templated = stanzas.any(|stanza| stanza.templated);
+    let today = || one.acl(&joined.policies, (joined.profile, joined.now));
     one.compared_for(templated).iter().find_map(|(name, identity)| {
         let after = Acl::compile(joined.profile, &drafted, identity, joined.now);
-        match compare::grants_nothing_new(&one.acl, &after, compare::Options::default()) {
+        match compare::grants_nothing_new(today(), &after, compare::Options::default()) {
             Verdict::Proven => None,
             Verdict::Witness(difference) => Some(Gain {
                 reason: format!(
@@ -50,7 +51,8 @@ pub(super) fn suspects(joined: &Joined, list: usize, gain: &Gain) -> Vec<Vec<Sta
         return Vec::new();
     };
     let request = gain.request.as_ref();
-    let rule = request.and_then(|(path, operation)| one.acl.rule(one.acl.winner(*operation, path)?));
+    let today = one.acl(&joined.policies, (joined.profile, joined.now));
+    let rule = request.and_then(|(path, operation)| today.rule(today.winner(*operation, path)?));
     let sources = rule.into_iter().flat_map(|rule| &rule.sources);
     let deciding: Vec<StanzaId> = sources.map(|source| stanza_in(&one.policies, source)).collect();
     let all = one.policies.iter().flat_map(|&p| joined.policies.stanzas_of(p));
