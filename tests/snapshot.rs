@@ -15,10 +15,10 @@ use server::Server;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use vault_advisor::commands::snapshot::{SnapshotError, SnapshotOptions, SnapshotReport, snapshot};
 use vault_advisor::deployment::connection::{Connection, Given};
 use vault_advisor::deployment::live::LiveError;
 use vault_advisor::deployment::required::required_policy;
+use vault_advisor::deployment::save::{SnapshotError, SnapshotOptions, SnapshotReport, snapshot};
 use vault_advisor::deployment::write::{Written, file_stem};
 use vault_advisor::deployment::{AuthRole, Deployment, read};
 

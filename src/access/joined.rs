@@ -15,7 +15,7 @@ use crate::policy::model::Policy;
 use crate::policy::profile::Profile;
 use crate::policy::table::Table;
 use crate::usage::Untold;
-use crate::vault::{Capability, CapabilitySet, PolicyId};
+use crate::vault::{Capability, CapabilitySet, PolicyId, PrincipalKind};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -93,6 +93,15 @@ impl Joined {
     #[must_use]
     pub fn current_set(&self, holder: HolderId) -> &AccessSet {
         &self.sets[self.current[holder]]
+    }
+
+    /// Whether a holder acts with the root policy, which no file holds.
+    #[must_use]
+    pub fn acts_as_root(&self, holder: HolderId) -> bool {
+        let holder = &self.holders[holder];
+        let today = holder.sets.first();
+        holder.principal.kind == PrincipalKind::Root
+            || today.is_some_and(|set| set.policies.iter().any(PolicyId::is_root))
     }
 
     /// What every holder used, by path.

@@ -11,6 +11,7 @@ pub mod compared;
 pub mod contradiction;
 pub mod demand;
 pub mod doubt;
+pub mod everybody;
 pub mod grants;
 mod handed_out;
 pub mod holder;

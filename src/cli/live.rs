@@ -2,6 +2,7 @@
 
 use super::values::{duration_as_typed, envelope, time_as_typed};
 use super::{PolicyNames, TextOrJson};
+use crate::deployment::save::{DEFAULT_CONCURRENCY, DEFAULT_MAX_SECRETS};
 use crate::ingest::{Envelope, GroupBy};
 use clap::Args;
 use std::path::PathBuf;
@@ -37,10 +38,10 @@ pub struct SnapshotArgs {
     #[arg(help_heading = "What is read", long)]
     pub list_secrets: bool,
     /// Most names to list of each mount
-    #[arg(help_heading = "What is read", long, value_name = "N", default_value_t = 1_000_000)]
+    #[arg(help_heading = "What is read", long, value_name = "N", default_value_t = DEFAULT_MAX_SECRETS)]
     pub max_secrets: usize,
     /// Most requests to the server at the same time
-    #[arg(help_heading = "What is read", long, value_name = "N", default_value_t = 8)]
+    #[arg(help_heading = "What is read", long, value_name = "N", default_value_t = DEFAULT_CONCURRENCY)]
     pub concurrency: usize,
     /// Print the least policy that a snapshot needs, and do nothing else
     #[arg(help_heading = "Output", long)]

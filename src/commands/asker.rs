@@ -1,6 +1,6 @@
 //! Who asks: policies by name, a principal, or an auth role, with the namespace that its policies are of.
 
-use super::{Failure, Talk, holders};
+use super::{Failure, Talk};
 use crate::access::{HolderId, Joined};
 use crate::cli::Asking;
 use crate::deployment::{AuthRole, Deployment};
@@ -69,7 +69,7 @@ impl<'p> Known<'p> {
             ));
         }
         let mut policies = self.joined.policies.listed(&set.policies);
-        if holders::is_root(self.joined, number) && policies.iter().all(|p| !p.is_root()) {
+        if self.joined.acts_as_root(number) && policies.iter().all(|p| !p.is_root()) {
             policies.push(self.root);
         }
         let holder = &self.joined.holders[number];

@@ -1,370 +1,64 @@
-//! `compare`: what new policies allow that old ones do not, and the other way round, told in words or as JSON.
+//! `compare`: two sets of policies read, compared, told.
 
-use crate::policy::compare::{
-    Asked, Aspect, Combination, Comparison, Decider, Difference, Open, PolicyComparison, Presence, SetComparison,
-};
-use crate::report::digest::count;
-use crate::shown::{line, visible};
-use crate::vault::PolicyId;
-use serde_json::{Map, Value, json};
-use std::fmt::{self, Write};
+use super::{Exit, Failure, Talk, material};
+use crate::access::{self, Inputs};
+use crate::cli::{Common, CompareArgs, TextOrJson};
+use crate::policy::compare::{Holder, Options, compare_policies};
+use crate::policy::profile::Profile;
+use crate::report::ink::Face;
+use crate::report::{comparison, escape};
+use crate::usage::Facts;
+use jiff::Timestamp;
+use std::io::Write;
+use std::path::PathBuf;
 
-/// More differences of one comparison than this are counted, not told, in the text.
-const MOST_TOLD: usize = 50;
-/// Holders named of a combination.
-const MOST_HOLDERS: usize = 5;
-
-/// The comparison in words.
-#[must_use]
-pub fn text(found: &SetComparison) -> String {
-    let mut out = String::new();
-    // Writing into a string cannot fail.
-    let _ = tell(&mut out, found);
-    out
-}
-
-fn tell(out: &mut String, found: &SetComparison) -> fmt::Result {
-    for policy in &found.policies {
-        if policy.presence == Presence::Both && policy.comparison.is_equal() && policy.unguarded.is_empty() {
-            continue;
-        }
-        let what = match (policy.presence, &policy.renamed) {
-            (Presence::Both, _) => "changed".to_owned(),
-            (Presence::Added, None) => "added".to_owned(),
-            (Presence::Removed, None) => "removed".to_owned(),
-            // Another policy all the same: who holds what goes by names.
-            (Presence::Added, Some(before)) => format!("added; it decides as `{before}` did, which is gone"),
-            (Presence::Removed, Some(after)) => format!("removed; `{after}` decides as it did"),
-        };
-        line(out, format_args!("policy {}: {what}", policy.policy))?;
-        comparison(out, &policy.comparison)?;
-        for difference in policy.unguarded.iter().take(MOST_TOLD) {
-            line(
-                out,
-                format_args!(
-                    "  ! {}: no longer withheld from whoever has it by another policy",
-                    difference.asked
-                ),
-            )?;
-        }
-    }
-    for combination in found.combinations.iter().flatten() {
-        if combination.comparison.is_equal() && combination.unknown.is_empty() {
-            continue;
-        }
-        line(
-            out,
-            format_args!(
-                "held together by {}: {}",
-                holders(combination),
-                names(&combination.policies)
-            ),
+/// Compares.
+pub(super) fn run(
+    args: &CompareArgs,
+    common: &Common,
+    profile: Profile,
+    out: &mut dyn Write,
+    talk: &Talk,
+) -> Result<Exit, Failure> {
+    let deployment = material::deployment(args.deployment.as_deref())?;
+    let side = |path: &PathBuf| {
+        let mut side = material::policies(
+            std::slice::from_ref(path),
+            args.policy_names,
+            common,
+            profile,
+            material::Unusable::Refused,
+            talk,
         )?;
-        if !combination.unknown.is_empty() {
-            line(out, format_args!("  on neither side: {}", names(&combination.unknown)))?;
-        }
-        comparison(out, &combination.comparison)?;
-    }
-    summary(out, found)
-}
-
-/// What two askers differ in, in words: what the second may do and the first may not, and the other way round.
-#[must_use]
-pub fn between(first: &str, second: &str, found: &Comparison) -> String {
-    let mut out = format!(
-        "+ what {} may do and {} may not; - the other way round; on {}\n",
-        visible(second),
-        visible(first),
-        found.profile
-    );
-    // Writing into a string cannot fail.
-    let _ = comparison(&mut out, found);
-    out.replace("      old: ", "      1st: ")
-        .replace("      new: ", "      2nd: ")
-}
-
-/// The same as JSON, version 1 of its form.
-#[must_use]
-pub fn between_document(first: &str, second: &str, found: &Comparison) -> Value {
-    let mut object = Map::new();
-    object.insert("version".to_owned(), json!(1));
-    object.insert("server".to_owned(), json!(found.profile.to_string()));
-    object.insert("first".to_owned(), json!(first));
-    object.insert("second".to_owned(), json!(second));
-    comparison_json(&mut object, found);
-    Value::Object(object)
-}
-
-fn comparison(out: &mut String, found: &Comparison) -> fmt::Result {
-    for (sign, differences) in [('+', &found.gained), ('-', &found.lost)] {
-        for difference in differences.iter().take(MOST_TOLD) {
-            self::difference(out, sign, difference)?;
-        }
-        if let Some(more) = differences.len().checked_sub(MOST_TOLD).filter(|more| *more > 0) {
-            line(out, format_args!("  {sign} and {more} more (`--format json` has all)"))?;
-        }
-    }
-    for (what, open) in [("gained", &found.open_gained), ("lost", &found.open_lost)] {
-        for one in open.iter().take(MOST_TOLD) {
-            line(
-                out,
-                format_args!(
-                    "  ? not decided whether something is {what}: {}: {}",
-                    one.asked, one.reason
-                ),
-            )?;
-        }
-    }
-    if let Some(reason) = &found.incomplete {
-        line(out, format_args!("  ? not decided: {reason}"))?;
-    }
-    if found.is_equal() {
-        line(out, format_args!("  = decides every request alike (proven)"))?;
-    } else if found.grants_nothing_new() {
-        line(out, format_args!("  grants nothing new (proven)"))?;
-    }
-    Ok(())
-}
-
-fn difference(out: &mut String, sign: char, difference: &Difference) -> fmt::Result {
-    let mut told = format!("  {sign} {}", difference.asked);
-    match &difference.aspect {
-        Aspect::Access => {}
-        Aspect::Sudo => told.push_str(", with sudo"),
-        Aspect::Subscribe => told.push_str(", as a subscription to events"),
-        Aspect::Condition(condition) => write!(told, ", without {condition}")?,
-    }
-    for when in &difference.when {
-        write!(told, ", where {when}")?;
-    }
-    line(out, format_args!("{told}"))?;
-    line(out, format_args!("      old: {}", decided_by(difference.old.as_ref())))?;
-    line(out, format_args!("      new: {}", decided_by(difference.new.as_ref())))
-}
-
-fn decided_by(decider: Option<&Decider>) -> String {
-    let Some(decider) = decider else {
-        return "nothing matches".to_owned();
+        side.meant(None, deployment.as_ref(), talk);
+        Ok(side.policies)
     };
-    let capabilities = if decider.capabilities.is_empty() {
-        "no capability".to_owned()
+    let (old, new) = (side(&args.old)?, side(&args.new)?);
+    let now = Timestamp::now().as_second();
+    let holders: Option<Vec<Holder>> = deployment.as_ref().map(|deployment| {
+        let joined = access::join(Inputs {
+            facts: Facts::default(),
+            policies: Vec::new(),
+            deployment: Some(deployment),
+            profile,
+            now: Some(now),
+        });
+        if let Some(left_out) = access::compared::left_out(&joined) {
+            talk.warn(&left_out);
+        }
+        access::compared::lists(&joined).collect()
+    });
+    talk.step("comparing");
+    let found = compare_policies(profile, &old, &new, holders.as_deref(), now, Options::default());
+    talk.done();
+    let text = match args.format {
+        TextOrJson::Text => talk.told(&escape::visible_lines(&comparison::text(&found)), Face::Difference),
+        TextOrJson::Json => format!("{}\n", comparison::document(&found)),
+    };
+    out.write_all(text.as_bytes()).map_err(Failure::from_output)?;
+    Ok(if found.grants_nothing_new() {
+        Exit::Fine
     } else {
-        decider.capabilities.to_string()
-    };
-    let mut text = format!("`{}` ({capabilities})", decider.pattern);
-    for (n, (policy, origin)) in decider.sources.iter().take(3).enumerate() {
-        let joint = if n == 0 { " in" } else { "," };
-        let _ = write!(text, "{joint} {policy} at {origin}");
-    }
-    text
-}
-
-fn summary(out: &mut String, found: &SetComparison) -> fmt::Result {
-    let counting: Vec<&Comparison> = found.counting().collect();
-    write!(out, "{}", count(found.policies.len() as u64, "policy", "policies"))?;
-    if let Some(combinations) = &found.combinations {
-        let held = count(
-            combinations.len() as u64,
-            "combination that is held",
-            "combinations that are held",
-        );
-        write!(out, " and {held}")?;
-    }
-    write!(out, " compared for {}: ", found.profile)?;
-    let gained = counting.iter().filter(|c| !c.gained.is_empty()).count();
-    let open = counting
-        .iter()
-        .filter(|c| c.gained.is_empty() && !c.grants_nothing_new())
-        .count();
-    let unguarded = found.unguarded().count();
-    if found.is_equal() {
-        line(out, format_args!("both sides decide every request alike (proven)"))
-    } else if found.grants_nothing_new() {
-        line(out, format_args!("nothing new is granted (proven), something is taken"))
-    } else if unguarded == 0 {
-        line(out, format_args!("new access in {gained}, not decided in {open}"))
-    } else {
-        line(
-            out,
-            format_args!("new access in {gained}, not decided in {open}, less withheld in {unguarded}"),
-        )
-    }
-}
-
-fn holders(combination: &Combination) -> String {
-    let mut text = combination
-        .holders
-        .iter()
-        .take(MOST_HOLDERS)
-        .cloned()
-        .collect::<Vec<_>>()
-        .join(", ");
-    if let Some(more) = combination
-        .holders
-        .len()
-        .checked_sub(MOST_HOLDERS)
-        .filter(|more| *more > 0)
-    {
-        let _ = write!(text, " and {more} more");
-    }
-    text
-}
-
-fn names(ids: &[PolicyId]) -> String {
-    ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
-}
-
-/// The comparison as JSON, version 1 of its form.
-#[must_use]
-pub fn document(found: &SetComparison) -> Value {
-    json!({
-        "version": 1,
-        "server": found.profile.to_string(),
-        "equal": found.is_equal(),
-        "grants_nothing_new": found.grants_nothing_new(),
-        "policies": found.policies.iter().map(policy_json).collect::<Vec<_>>(),
-        "combinations": found.combinations.as_ref().map(|all| all.iter().map(combination_json).collect::<Vec<_>>()),
+        Exit::Findings
     })
-}
-
-fn policy_json(policy: &PolicyComparison) -> Value {
-    let presence = match policy.presence {
-        Presence::Both => "both",
-        Presence::Added => "added",
-        Presence::Removed => "removed",
-    };
-    let mut object = Map::new();
-    object.insert("policy".to_owned(), json!(policy.policy.to_string()));
-    object.insert("presence".to_owned(), json!(presence));
-    if let Some(other) = &policy.renamed {
-        object.insert("renamed".to_owned(), json!(other.to_string()));
-    }
-    comparison_json(&mut object, &policy.comparison);
-    object.insert(
-        "unguarded".to_owned(),
-        policy.unguarded.iter().map(difference_json).collect(),
-    );
-    Value::Object(object)
-}
-
-fn combination_json(combination: &Combination) -> Value {
-    let words = |ids: &[PolicyId]| ids.iter().map(ToString::to_string).collect::<Vec<_>>();
-    let mut object = Map::new();
-    object.insert("policies".to_owned(), json!(words(&combination.policies)));
-    object.insert("unknown_policies".to_owned(), json!(words(&combination.unknown)));
-    object.insert("holders".to_owned(), json!(combination.holders));
-    comparison_json(&mut object, &combination.comparison);
-    Value::Object(object)
-}
-
-fn comparison_json(object: &mut Map<String, Value>, found: &Comparison) {
-    object.insert("equal".to_owned(), json!(found.is_equal()));
-    object.insert("grants_nothing_new".to_owned(), json!(found.grants_nothing_new()));
-    for (key, differences) in [("gained", &found.gained), ("lost", &found.lost)] {
-        object.insert(key.to_owned(), differences.iter().map(difference_json).collect());
-    }
-    let open = |all: &[Open]| all.iter().map(open_json).collect::<Vec<_>>();
-    object.insert(
-        "not_decided".to_owned(),
-        json!({
-            "gained": open(&found.open_gained),
-            "lost": open(&found.open_lost),
-            "reason": found.incomplete,
-        }),
-    );
-    object.insert("kinds_of_paths".to_owned(), json!(found.kinds_of_paths));
-}
-
-fn difference_json(difference: &Difference) -> Value {
-    let mut object = Map::new();
-    object.insert("aspect".to_owned(), json!(difference.aspect.as_str()));
-    if let Aspect::Condition(condition) = &difference.aspect {
-        object.insert("condition".to_owned(), json!(condition));
-    }
-    object.insert("request".to_owned(), request_json(&difference.asked));
-    object.insert("when".to_owned(), json!(difference.when));
-    object.insert("old".to_owned(), decider_json(difference.old.as_ref()));
-    object.insert("new".to_owned(), decider_json(difference.new.as_ref()));
-    Value::Object(object)
-}
-
-fn open_json(open: &Open) -> Value {
-    json!({
-        "request": request_json(&open.asked),
-        "reason": open.reason,
-        "old": decider_json(open.old.as_ref()),
-        "new": decider_json(open.new.as_ref()),
-    })
-}
-
-/// A request in the form of `decide`.
-fn request_json(asked: &Asked) -> Value {
-    let mut object = Map::new();
-    object.insert("operation".to_owned(), json!(asked.operation.as_str()));
-    object.insert("path".to_owned(), json!(asked.path));
-    if let Some(data) = &asked.data {
-        object.insert("data".to_owned(), Value::Object(data.clone()));
-    }
-    if let Some(ns) = asked.wrap_ttl_ns {
-        let seconds = if ns % 1_000_000_000 == 0 {
-            json!(ns / 1_000_000_000)
-        } else {
-            json!(ns as f64 / 1e9)
-        };
-        object.insert("wrap_ttl".to_owned(), seconds);
-    }
-    Value::Object(object)
-}
-
-fn decider_json(decider: Option<&Decider>) -> Value {
-    decider.map_or(Value::Null, |d| {
-        json!({
-            "pattern": d.pattern,
-            "capabilities": d.capabilities.iter().map(|c| c.as_str()).collect::<Vec<_>>(),
-            "sources": d.sources.iter().map(|(policy, origin)| json!({
-                "policy": &**policy,
-                "origin": origin.to_string(),
-            })).collect::<Vec<_>>(),
-        })
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::policy::compare::{Options, compare_policies};
-    use crate::policy::model::Policy;
-    use crate::policy::profile::Profile;
-    use crate::policy::syntax;
-
-    fn read(name: &str, text: &str) -> Policy {
-        syntax::parse(name, &format!("{name}.hcl"), text, &Profile::default().dialect()).unwrap()
-    }
-
-    #[test]
-    fn the_words_name_the_request_and_what_decides_it() {
-        let old = [read("app", "path \"secret/data/*\" { capabilities = [\"read\"] }\n")];
-        let new = [read(
-            "app",
-            "path \"secret/data/*\" { capabilities = [\"read\"] }\npath \"secret/data/x\" { capabilities = [\"update\"] }\n",
-        )];
-        let found = compare_policies(Profile::default(), &old, &new, None, 0, Options::default());
-        assert_eq!(
-            text(&found),
-            "policy app: changed\n\
-             \x20 + update secret/data/x\n\
-             \x20     old: `secret/data/*` (read) in app at app.hcl:1:1\n\
-             \x20     new: `secret/data/x` (update) in app at app.hcl:2:1\n\
-             \x20 - read secret/data/x\n\
-             \x20     old: `secret/data/*` (read) in app at app.hcl:1:1\n\
-             \x20     new: `secret/data/x` (update) in app at app.hcl:2:1\n\
-             1 policy compared for vault-2.0.3: new access in 1, not decided in 0\n"
-        );
-        let json = document(&found);
-        assert_eq!(
-            json["policies"][0]["gained"][0]["request"],
-            json!({"operation": "update", "path": "secret/data/x"})
-        );
-        assert_eq!(json["grants_nothing_new"], json!(false));
-    }
 }

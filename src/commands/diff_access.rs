@@ -1,7 +1,7 @@
 //! `diff-access`: in what two principals, roles, sets of policies, or days of one principal differ.
 
 use super::asker::{self, Asker, Known};
-use super::{Exit, Failure, Talk, compare, holders};
+use super::{Exit, Failure, Talk, holders};
 use crate::access::Joined;
 use crate::cli::{Common, DiffAccessArgs, Reading, TextOrJson};
 use crate::deployment::Deployment;
@@ -10,8 +10,8 @@ use crate::policy::compare::Options;
 use crate::policy::compare::compare_with;
 use crate::policy::model::Policy;
 use crate::policy::profile::Profile;
-use crate::report::escape;
 use crate::report::ink::Face;
+use crate::report::{comparison, escape};
 use crate::units;
 use crate::vault::PolicyId;
 use jiff::Timestamp;
@@ -61,10 +61,10 @@ pub(super) fn run(
     talk.done();
     let text = match args.format {
         TextOrJson::Text => talk.told(
-            &escape::visible_lines(&compare::between(&first.name, &second.name, &found)),
+            &escape::visible_lines(&comparison::between(&first.name, &second.name, &found)),
             Face::Difference,
         ),
-        TextOrJson::Json => format!("{}\n", compare::between_document(&first.name, &second.name, &found)),
+        TextOrJson::Json => format!("{}\n", comparison::between_document(&first.name, &second.name, &found)),
     };
     out.write_all(text.as_bytes()).map_err(Failure::from_output)?;
     Ok(Exit::Fine)
@@ -160,7 +160,7 @@ impl<'t> Day<'t> {
                 )),
             }
         }
-        if holders::is_root(joined, number) && policies.iter().all(|policy| !policy.is_root()) {
+        if joined.acts_as_root(number) && policies.iter().all(|policy| !policy.is_root()) {
             policies.push(known.root);
         }
         Ok(Asker {

@@ -1,13 +1,13 @@
 //! Who holds what, for the commands that ask about people: from usage, from the deployment, or both.
 
 use super::{Failure, Talk, material};
-use crate::access::{self, HolderId, Inputs, Joined};
+use crate::access::{self, Inputs, Joined};
 use crate::cli::{Common, Granting, Reading};
 use crate::deployment::{Deployment, Mount};
 use crate::policy::explain::KvMount;
 use crate::policy::profile::Profile;
 use crate::usage::Facts;
-use crate::vault::{PolicyId, PrincipalKind, path};
+use crate::vault::path;
 use jiff::Timestamp;
 
 /// Policies, deployment and usage, joined. Without usage only the deployment tells of holders.
@@ -93,11 +93,4 @@ pub(super) fn kv(mount: &Mounted) -> Option<KvMount<'_>> {
         path: &mount.path,
         version,
     })
-}
-
-/// Whether a holder acts with the root policy, which no file holds.
-pub(super) fn is_root(joined: &Joined, number: HolderId) -> bool {
-    let holder = &joined.holders[number];
-    let today = holder.sets.first();
-    holder.principal.kind == PrincipalKind::Root || today.is_some_and(|set| set.policies.iter().any(PolicyId::is_root))
 }

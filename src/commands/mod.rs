@@ -6,8 +6,7 @@ mod asker;
 mod backtest;
 mod capabilities;
 mod check;
-pub mod compare;
-mod compare_command;
+mod compare;
 mod decide;
 mod diff_access;
 mod explain;
@@ -24,8 +23,7 @@ mod regressions;
 mod replay;
 mod roles;
 mod server;
-pub mod snapshot;
-mod snapshot_command;
+mod snapshot;
 mod terminal;
 mod usage;
 mod watch;
@@ -125,14 +123,14 @@ pub fn run(cli: Cli, out: &mut dyn Write, talk: &Talk) -> Result<Exit, Failure> 
         Command::Generate(args) => generate::run(&args, common, profile, out, talk),
         Command::WhoCan(args) => who_can::run(&args, common, profile, out, talk),
         Command::Test(args) => policy_test::run(&args, common, profile, out, talk),
-        Command::Compare(args) => compare_command::run(&args, common, profile, out, talk),
+        Command::Compare(args) => compare::run(&args, common, profile, out, talk),
         Command::Regressions(args) => regressions::run(&args, common, profile, out, talk),
         Command::Answer(args) => answer::run(&args, common, out),
         Command::Check(args) => check::run(&args, common, profile, out, talk),
         Command::Replay(args) => replay::run(&args, common, profile, out, talk),
         Command::Backtest(args) => backtest::run(&args, common, profile, out, talk),
         Command::Roles(args) => roles::run(&args, out, talk),
-        Command::Snapshot(args) => snapshot_command::run(&args, out, talk),
+        Command::Snapshot(args) => snapshot::run(&args, out, talk),
         Command::Watch(args) => watch::run(&args, common, profile, out, talk),
         Command::Init(args) => init::run(&args, out, talk),
         Command::Completions(args) => man::completions(&args, out),

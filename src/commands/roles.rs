@@ -3,8 +3,8 @@
 use super::{Exit, Failure, Talk, material};
 use crate::cli::{self, RolesArgs};
 use crate::optimize::roles::{self, Matrix, Objective, Options};
-use serde_json::json;
-use std::collections::BTreeMap;
+use crate::optimize::used;
+use crate::report;
 use std::io::{Read, Write};
 use std::path::Path;
 use std::time::Instant;
@@ -13,7 +13,11 @@ use std::time::Instant;
 pub(super) fn run(args: &RolesArgs, out: &mut dyn Write, talk: &Talk) -> Result<Exit, Failure> {
     let matrix = match &args.matrix {
         Some(path) => read(path)?,
-        None => from_usage(args, talk)?,
+        None => {
+            let usage = material::usage(&args.reading, talk)?;
+            material::not_empty(&usage)?;
+            used::matrix(&usage.demands())
+        }
     };
     let allowed = args.allowed.as_deref().map(read).transpose()?;
     let keep = args
@@ -50,36 +54,7 @@ pub(super) fn run(args: &RolesArgs, out: &mut dyn Write, talk: &Talk) -> Result<
     let mined = roles::mine(&matrix, &options);
     let seconds = start.elapsed().as_secs_f64();
     talk.done();
-    let user = |u: &u32| matrix.users.get(*u as usize).map_or("", String::as_str);
-    let permission = |p: &u32| matrix.permissions.get(*p as usize).map_or("", String::as_str);
-    let pair = |(u, p): &(u32, u32)| json!([user(u), permission(p)]);
-    let mut document = json!({
-        "users": matrix.users.len(),
-        "permissions": matrix.permissions.len(),
-        "assignments": matrix.ones(),
-        "objective": options.objective.name(),
-        "roles": mined.roles.iter().map(|r| json!({
-            "users": r.users.iter().map(user).collect::<Vec<_>>(),
-            "permissions": r.permissions.iter().map(permission).collect::<Vec<_>>(),
-            "kept": r.kept.is_some(),
-            "near": r.near.iter().map(user).collect::<Vec<_>>(),
-        })).collect::<Vec<_>>(),
-        "count": mined.count,
-        "edges": mined.edges,
-        "wsc": mined.wsc,
-        "cost": mined.cost,
-        "lower_bound": mined.lower_bound,
-        "optimal": mined.optimal,
-        "seconds": seconds,
-    });
-    if let Some(object) = document.as_object_mut() {
-        if !mined.added.is_empty() {
-            object.insert("added".to_owned(), mined.added.iter().map(pair).collect());
-        }
-        if !mined.direct.is_empty() {
-            object.insert("direct".to_owned(), mined.direct.iter().map(pair).collect());
-        }
-    }
+    let document = report::mined::document(&matrix, options.objective, &mined, seconds);
     writeln!(out, "{document}").map_err(Failure::from_output)?;
     Ok(Exit::Fine)
 }
@@ -103,30 +78,4 @@ fn read(path: &Path) -> Result<Matrix, Failure> {
             Some("a matrix has a line for each user: its name, then its permissions, separated by blanks"),
         )
     })
-}
-
-/// Principals × (path, capability) that were allowed.
-fn from_usage(args: &RolesArgs, talk: &Talk) -> Result<Matrix, Failure> {
-    let usage = material::usage(&args.reading, talk)?;
-    material::not_empty(&usage)?;
-    let mut permissions: BTreeMap<String, u32> = BTreeMap::new();
-    let mut rows: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for demand in usage.demands().iter().filter(|d| d.allowed > 0) {
-        let permission = format!("{} {}{}", demand.capability, demand.namespace, demand.path);
-        permissions.insert(permission.clone(), 0);
-        let user = format!("{}:{}", demand.principal.kind, demand.principal.id);
-        rows.entry(user).or_default().push(permission);
-    }
-    for (n, number) in permissions.values_mut().zip(0_u32..).map(|(v, n)| (n, v)) {
-        *number = n;
-    }
-    let mut matrix = Matrix::from_rows(
-        permissions.len(),
-        rows.values()
-            .map(|row| row.iter().filter_map(|p| permissions.get(p).copied()).collect())
-            .collect(),
-    );
-    matrix.users = rows.into_keys().collect();
-    matrix.permissions = permissions.into_keys().collect();
-    Ok(matrix)
 }

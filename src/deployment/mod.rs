@@ -1,7 +1,7 @@
 //! What a server has besides its policies, read from a folder or from a live server.
 //!
 //! [`folder::read`] takes the folder that `snapshot` writes, or a single JSON file. [`snapshot::take`] reads a live server and
-//! [`write::write`] makes the folder of it.
+//! [`write::write`] makes the folder of it; [`save::snapshot`] is both.
 
 pub mod connection;
 pub mod folder;
@@ -11,6 +11,7 @@ pub mod model;
 pub mod pace;
 pub mod parse;
 pub mod required;
+pub mod save;
 pub mod snapshot;
 pub mod write;
 

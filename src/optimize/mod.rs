@@ -18,4 +18,5 @@ pub mod roles;
 pub mod steps;
 mod templates;
 pub mod tighten;
+pub mod used;
 pub mod waves;

@@ -5,6 +5,7 @@
 
 pub mod answer;
 mod by_wave;
+pub mod comparison;
 pub mod csv;
 pub mod diff;
 pub mod digest;
@@ -26,6 +27,7 @@ pub mod json_part;
 pub mod json_proposal;
 pub mod layout;
 pub mod markdown;
+pub mod mined;
 mod output;
 pub mod owners;
 pub mod plan;
@@ -33,11 +35,13 @@ mod pull_request;
 pub mod roles;
 pub mod sarif;
 pub mod script;
+pub mod snapshot;
 pub mod state;
 mod svg;
 pub mod terraform;
 pub mod text;
 pub mod usage;
+pub mod who_can;
 pub mod write;
 
 use crate::advice::{Advice, Proposal, Run};

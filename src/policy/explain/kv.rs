@@ -1,6 +1,7 @@
 //! The paths of KV version 2: what somebody asks for who leaves `data/` out, and whether the mount is one.
 
 use super::question::{KvMount, Question};
+use crate::policy::model::Policy;
 use crate::vault::{Operation, path};
 
 /// What follows the mount in a path of KV version 2.
@@ -64,4 +65,16 @@ pub(super) fn with_part(asked: &str, operation: Operation, kv: Option<KvMount<'_
 #[must_use]
 pub fn value_path(asked: &str, kv: Option<KvMount<'_>>) -> Option<(String, bool)> {
     with_part(asked, Operation::Read, kv).map(|meant| (meant.path, meant.known))
+}
+
+/// Whether a policy names `data/` below the mount of this path.
+pub fn names_values_below<'p>(policies: impl IntoIterator<Item = &'p Policy>, value_path: &str) -> bool {
+    let Some(end) = value_path.find("/data/") else {
+        return false;
+    };
+    let start = value_path.get(..end + "/data/".len()).unwrap_or(value_path);
+    let mut stanzas = policies
+        .into_iter()
+        .flat_map(|policy| policy.stanzas.iter().map(move |stanza| (policy, stanza)));
+    stanzas.any(|(policy, stanza)| format!("{}{}", policy.namespace, path::clean(&stanza.path)).starts_with(start))
 }

@@ -7,6 +7,6 @@ mod tell;
 mod text;
 
 pub use change::Change;
-pub use kv::value_path;
+pub use kv::{names_values_below, value_path};
 pub use question::{KvMount, Question};
 pub use tell::{Beaten, Explanation, Nearest, NotInForce, RuleView, StanzaView, explain};
