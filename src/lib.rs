@@ -4,6 +4,7 @@
 //! policies, deployment), then the join, what is worked out of it (analysis, optimisation), then advice and its reports.
 
 pub mod files;
+pub mod hint;
 pub mod index;
 pub mod origin;
 pub mod random;

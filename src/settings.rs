@@ -7,6 +7,7 @@ use crate::access::weight::{BadClass, WeightSettings, Weights};
 use crate::advice::Severity;
 use crate::analysis::evidence::EvidenceSettings;
 use crate::files;
+use crate::hint::Hint;
 use crate::optimize::foresight::ForesightSettings;
 use crate::optimize::paths::Price;
 use crate::policy::profile::{PolicyMatch, Switches};
@@ -14,6 +15,7 @@ use crate::sources::SourceSettings;
 use decisions::{Decision, DecisionsError};
 use owners::{Owners, OwnersError, OwnersFile};
 use serde::Deserialize;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -303,6 +305,12 @@ pub enum SettingsError {
         /// What it may be.
         expected: &'static str,
     },
+}
+
+impl Hint for SettingsError {
+    fn hint(&self) -> Option<Cow<'_, str>> {
+        Some(Cow::Borrowed("docs/settings.md lists every setting"))
+    }
 }
 
 impl Settings {

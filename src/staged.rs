@@ -3,6 +3,9 @@
 //! What is not finished yet lies under a hidden name beside its target and is listed here. An interruption takes away what
 //! is listed, and waits for whoever is just moving things into place.
 
+use crate::hint::Hint;
+use crate::shown::visible;
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io;
@@ -83,6 +86,31 @@ pub enum Readers {
     Usual,
     /// This user alone.
     Owner,
+}
+
+/// A file that cannot be written.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write `{}`: {source}", visible(&path.display().to_string()))]
+pub struct Unwritten {
+    path: PathBuf,
+    source: io::Error,
+}
+
+impl Unwritten {
+    /// Of the file and why.
+    #[must_use]
+    pub fn new(path: &Path, source: io::Error) -> Self {
+        Self {
+            path: path.to_owned(),
+            source,
+        }
+    }
+}
+
+impl Hint for Unwritten {
+    fn hint(&self) -> Option<Cow<'_, str>> {
+        Some(Cow::Borrowed("check that the folder exists, is writable and has room"))
+    }
 }
 
 /// Whether a file can be written, as far as that can be known before there is anything to write: nobody should wait for an answer to be

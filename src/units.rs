@@ -1,5 +1,6 @@
 //! What users type with units: durations (`90d`, `12h`, `30s`), times (RFC 3339, or a day), sizes; and numbers as they read them.
 
+use crate::hint::Hint;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -15,6 +16,8 @@ pub enum UnitError {
     #[error("`{0}` is not a time: write a day (2026-01-31) or an RFC 3339 time (2026-01-31T12:00:00Z)")]
     Time(String),
 }
+
+impl Hint for UnitError {}
 
 /// A number with its thousands set apart.
 #[must_use]

@@ -15,9 +15,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Rooms by floor, the lowest first. A room sees only rooms of lower floors, and itself.
-const FLOORS: [&[&str]; 9] = [
+const FLOORS: [&[&str]; 10] = [
+    &["hint", "shown"],
     &[
-        "origin", "random", "files", "index", "shown", "staged", "vault", "units",
+        "origin", "random", "files", "index", "staged", "vault", "units",
     ],
     &["usage", "policy", "deployment", "advice"],
     &["ingest", "access", "sources"],

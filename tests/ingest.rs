@@ -13,6 +13,7 @@ mod skip;
 use proptest::prelude::*;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use vault_advisor::hint::Hint;
 use vault_advisor::ingest::{self, Envelope, GroupBy, IngestError, LogInput, Options, Quiet, Reader};
 use vault_advisor::report::usage as rows;
 use vault_advisor::usage::{Demand, Skip, Usage, store};

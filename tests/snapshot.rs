@@ -21,6 +21,7 @@ use vault_advisor::deployment::required::required_policy;
 use vault_advisor::deployment::save::{SnapshotError, SnapshotOptions, SnapshotReport, snapshot};
 use vault_advisor::deployment::write::{Written, file_stem};
 use vault_advisor::deployment::{AuthRole, Deployment, read};
+use vault_advisor::hint::Hint;
 
 const WEB: &str = "# written by hand\r\npath \"secret/data/web/*\" {\n\tcapabilities = [\"read\"]   \n}\n\n\n";
 const ODD_NAME: &str = "team a/web+ü";

@@ -6,10 +6,13 @@
 
 use super::meant::space_of;
 use crate::deployment::{AuthRole, Deployment};
+use crate::hint::Hint;
+use crate::units;
 use crate::usage::Namespaces;
 use crate::usage::demand::PolicySet;
 use crate::vault::identity::DEFAULT;
 use jiff::Timestamp;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -24,6 +27,68 @@ pub struct Contradiction {
     pub had: Vec<Arc<str>>,
     /// When something was last allowed to a token of it.
     pub last: Option<Timestamp>,
+}
+
+/// The deployment contradicts the log: who holds what cannot be told from them together.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the deployment contradicts the log: role `{}` hands out {}, but its newest login{} had {} instead{}",
+    first.role,
+    quoted(&first.lacked),
+    first.last.map(|at| format!(", last used {at},")).unwrap_or_default(),
+    quoted(&first.had),
+    others(*.more)
+)]
+pub struct Contradicted {
+    /// The first role of which they do.
+    first: Contradiction,
+    /// How many more there are.
+    more: usize,
+}
+
+fn quoted(names: &[Arc<str>]) -> String {
+    let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    names.join(", ")
+}
+
+fn others(more: usize) -> String {
+    match more {
+        0 => String::new(),
+        n => format!("; so do {}", units::count(n as u64, "more role", "more roles")),
+    }
+}
+
+impl Hint for Contradicted {
+    fn hint(&self) -> Option<Cow<'_, str>> {
+        Some(Cow::Borrowed(
+            "give the deployment and the logs of one server, and a snapshot as new as the logs; a role that was changed since \
+             its last login is named in `changed_roles` in the settings",
+        ))
+    }
+}
+
+/// Whether they agree, but for roles that were changed since their last login.
+///
+/// # Errors
+/// When they don't.
+pub fn agree(
+    sets: &[PolicySet],
+    namespaces: &Namespaces,
+    deployment: Option<&Deployment>,
+    changed: &[String],
+) -> Result<(), Contradicted> {
+    let found = deployment.map(|deployment| contradictions(sets, namespaces, deployment));
+    let mut found = found
+        .unwrap_or_default()
+        .into_iter()
+        .filter(|one| !changed.contains(&one.role));
+    match found.next() {
+        None => Ok(()),
+        Some(first) => Err(Contradicted {
+            first,
+            more: found.count(),
+        }),
+    }
 }
 
 /// Finds them, sorted by role.

@@ -32,7 +32,7 @@ pub mod unseen;
 pub mod weight;
 
 pub use by_name::PolicyNumber;
-pub use contradiction::{Contradiction, contradictions};
+pub use contradiction::{Contradicted, Contradiction, agree, contradictions};
 pub use demand::{DemandId, JoinedDemand, Outcome, SeenWith, StanzaUse};
 pub use doubt::Doubt;
 pub use grants::{Reach, Right, askable, granted_on, reach, rights_on};

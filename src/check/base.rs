@@ -3,9 +3,11 @@
 
 use super::git::{GitError, Repo, Submodule};
 use super::source::{self, Read, ReadError};
+use crate::hint::Hint;
 use crate::policy::load::Names;
 use crate::policy::syntax::Dialect;
 use crate::sources::{Options, Tracked};
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tempfile::TempDir;
@@ -58,6 +60,12 @@ pub enum BaseError {
     /// A file.
     #[error(transparent)]
     Read(#[from] ReadError),
+}
+
+impl Hint for BaseError {
+    fn hint(&self) -> Option<Cow<'_, str>> {
+        Some(Cow::Borrowed("name a policy file or folder"))
+    }
 }
 
 impl Base {

@@ -5,8 +5,10 @@
 
 use crate::advice::Finding;
 use crate::files;
+use crate::hint::Hint;
 use crate::staged;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::Path;
@@ -59,6 +61,17 @@ pub enum BaselineError {
         /// Its version.
         version: u32,
     },
+}
+
+impl Hint for BaselineError {
+    fn hint(&self) -> Option<Cow<'_, str>> {
+        match self {
+            Self::Io { what: "write", .. } => None,
+            Self::Io { .. } | Self::Form { .. } | Self::Version { .. } => {
+                Some(Cow::Borrowed("`--write-baseline FILE` writes one"))
+            }
+        }
+    }
 }
 
 impl Baseline {

@@ -11,6 +11,8 @@
 //! call for only in part, and its reading of refs is not the one that the user's `git rev-parse` shows. The
 //! calls here are `rev-parse`, `for-each-ref`, `ls-tree`, `ls-files` and `cat-file` alone, of which none runs hooks or filters.
 
+use crate::hint::Hint;
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -85,7 +87,7 @@ pub enum GitError {
     },
     /// Git could not be run.
     #[error("cannot run `git`: {0}")]
-    Run(std::io::Error),
+    Run(#[source] std::io::Error),
     /// Git said no.
     #[error("`git {what}` failed: {said}")]
     Said {
@@ -99,7 +101,23 @@ pub enum GitError {
     Form(&'static str),
     /// The folder for the files could not be written.
     #[error("cannot write the files of the revision: {0}")]
-    Write(std::io::Error),
+    Write(#[source] std::io::Error),
+}
+
+impl Hint for GitError {
+    fn hint(&self) -> Option<Cow<'_, str>> {
+        Some(Cow::Borrowed(match self {
+            Self::Ambiguous { .. } => {
+                "give its full name, such as refs/remotes/origin/main, or the whole id of a commit"
+            }
+            Self::NoRepo(_) => "`--base-dir` takes a folder with the policies before the change",
+            Self::Submodule { .. } | Self::Link(_) => "give the policies before the change as a folder: `--base-dir`",
+            _ => {
+                "`--base` takes a git revision of the repository that holds the policies (a shallow clone lacks earlier ones: \
+             `git fetch` them); a folder is named with `--base-dir`"
+            }
+        }))
+    }
 }
 
 /// The most bytes of a file that is taken out of a repository.

@@ -2,12 +2,14 @@
 
 use super::git::Submodule;
 use crate::files;
+use crate::hint::Hint;
 use crate::origin::Origin;
 use crate::policy::load::{self, LoadCause, Names};
 use crate::policy::model::Policy;
 use crate::policy::syntax::{Dialect, MAX_BYTES, ParseError};
 use crate::sources::{self, InWay, Options, PatternError, Way};
 use sha2::{Digest as _, Sha256};
+use std::borrow::Cow;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -120,6 +122,12 @@ pub enum ReadError {
     /// The settings name files in a way that is not understood.
     #[error(transparent)]
     Pattern(#[from] PatternError),
+}
+
+impl Hint for ReadError {
+    fn hint(&self) -> Option<Cow<'_, str>> {
+        Some(Cow::Borrowed("name a policy file or folder"))
+    }
 }
 
 /// Reads all policies in `paths`, files and folders. What may hold a policy and is not read is among `unchecked`.

@@ -1,27 +1,22 @@
 //! `advise`: the main job.
 
 use super::{Exit, Failure, Talk, material, write_back};
+use crate::access;
 use crate::advice::Advice;
 use crate::cli::{AdviseArgs, Common};
+use crate::hint::Hint;
 use crate::pipeline::{self, Material, Options};
 use crate::policy::profile::Profile;
 use crate::report::{self, history};
 use jiff::Timestamp;
+use std::borrow::Cow;
 use std::io::Write;
-use std::path::Path;
 
 /// Compares with the runs before, of which the folder keeps a line each: the line of this one.
 fn remembered(advice: &mut Advice, earlier: &[history::Entry]) -> history::Entry {
     let entry = history::Entry::of(advice, "advise", Timestamp::now());
     advice.history = history::compare(earlier, &entry);
     entry
-}
-
-fn unwritten(path: &Path, error: &std::io::Error) -> Failure {
-    Failure::new(
-        format!("cannot keep the history in `{}`: {error}", path.display()),
-        Some("it has to be a file that may be read and written"),
-    )
 }
 
 /// Reads, works out, writes.
@@ -40,10 +35,9 @@ pub(super) fn run(
         settings.look_ahead(horizon);
     }
     settings.keep.extend(args.keep.iter().cloned());
-    report::write::ready(&args.out).map_err(|e| Failure::from_error(&e, Some(e.hint())))?;
+    report::write::ready(&args.out)?;
     let kept = args.out.join(history::FILE_NAME);
-    let earlier = (!args.reproducible).then(|| history::read(&kept)).transpose();
-    let earlier = earlier.map_err(|error| unwritten(&kept, &error))?;
+    let earlier = (!args.reproducible).then(|| history::read(&kept)).transpose()?;
     talk.step("reading policies");
     let mut granted = material::policies(
         &args.granting.policies,
@@ -63,7 +57,12 @@ pub(super) fn run(
     }
     material::not_empty(&usage)?;
     granted.meant(Some(&usage), deployment.as_ref(), talk);
-    material::agree(&usage.policy_sets(), usage.namespaces(), deployment.as_ref(), &settings)?;
+    access::agree(
+        &usage.policy_sets(),
+        usage.namespaces(),
+        deployment.as_ref(),
+        &settings.changed_roles,
+    )?;
     let mut inputs: Vec<String> = args.reading.logs.clone();
     inputs.extend(args.reading.usage.iter().map(|p| p.display().to_string()));
     inputs.extend(args.granting.policies.iter().map(|p| p.display().to_string()));
@@ -99,23 +98,20 @@ pub(super) fn run(
     write_back::files(&mut advice, &reading);
     let run = earlier.map(|earlier| remembered(&mut advice, &earlier));
     talk.step("laying out the report");
-    let files = report::render(&advice, &report::Options::default()).map_err(|e| Failure::from_error(&e, None))?;
+    let files = report::render(&advice, &report::Options::default())?;
     let mut files = files;
     if args.per_owner {
         talk.step("laying out the report of each owner");
         if settings.owners.is_empty() {
-            return Err(Failure::new(
-                "`--per-owner` needs to know who owns what",
-                Some("`[owners]` in vault-advisor.toml says it: docs/settings.md"),
-            ));
+            return Err(NoOwners.into());
         }
         let bytes = report::Options::default().html_bytes;
-        files.extend(report::owners::render(&advice, bytes).map_err(|e| Failure::from_error(&e, None))?);
+        files.extend(report::owners::render(&advice, bytes)?);
     }
     talk.step("writing the report");
-    report::write::write(&files, &args.out).map_err(|e| Failure::from_error(&e, Some(e.hint())))?;
+    report::write::write(&files, &args.out)?;
     if let Some(entry) = run {
-        history::append(&kept, &entry).map_err(|error| unwritten(&kept, &error))?;
+        history::append(&kept, &entry)?;
     }
     talk.done();
     if !common.quiet {
@@ -124,4 +120,17 @@ pub(super) fn run(
         writeln!(out, "report: {}", args.out.join("report.html").display()).map_err(Failure::from_output)?;
     }
     Ok(Exit::Fine)
+}
+
+/// Nothing says to whom what belongs.
+#[derive(Debug, thiserror::Error)]
+#[error("`--per-owner` needs to know who owns what")]
+struct NoOwners;
+
+impl Hint for NoOwners {
+    fn hint(&self) -> Option<Cow<'_, str>> {
+        Some(Cow::Borrowed(
+            "`[owners]` in vault-advisor.toml says it: docs/settings.md",
+        ))
+    }
 }

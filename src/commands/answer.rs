@@ -1,16 +1,16 @@
 //! `answer`: what is decided about a finding or a proposal, written down where all runs honour it.
 
-use super::{Exit, Failure, material};
+use super::{Exit, Failure};
 use crate::cli::{Answer, AnswerArgs, Common};
+use crate::hint::Hint;
 use crate::report::escape;
 use crate::settings::Settings;
 use crate::settings::decisions::{self, About, Decision, DecisionsError, Verdict};
 use crate::staged;
 use jiff::civil::Date;
-use std::io::Write;
+use std::borrow::Cow;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-
-const HINT: &str = "docs/settings.md says what belongs in it";
 
 /// Lists decisions, or makes one.
 pub(super) fn run(args: &AnswerArgs, common: &Common, out: &mut dyn Write) -> Result<Exit, Failure> {
@@ -24,10 +24,7 @@ pub(super) fn run(args: &AnswerArgs, common: &Common, out: &mut dyn Write) -> Re
         (Some(finding), _) => About::Finding(finding.clone()),
         (None, Some(policy)) => About::Grant(policy.clone(), args.path.clone()),
         (None, None) => {
-            return Err(Failure::new(
-                "neither a finding nor a policy is named",
-                Some("give `--finding` or `--policy`"),
-            ));
+            return Err(AnswerError::Unnamed.into());
         }
     };
     let said = match word {
@@ -35,10 +32,7 @@ pub(super) fn run(args: &AnswerArgs, common: &Common, out: &mut dyn Write) -> Re
             let before = all.len();
             all.retain(|one| one.about != about);
             if all.len() == before {
-                return Err(Failure::new(
-                    format!("nothing was decided about that in `{}`", path.display()),
-                    Some("`vault-advisor answer` lists what was"),
-                ));
+                return Err(AnswerError::Undecided(path).into());
             }
             String::from("forgotten")
         }
@@ -60,15 +54,10 @@ pub(super) fn run(args: &AnswerArgs, common: &Common, out: &mut dyn Write) -> Re
     Ok(Exit::Fine)
 }
 
-fn decision(args: &AnswerArgs, word: Answer, about: About) -> Result<Decision, Failure> {
-    let needs = |flag: &str, value: &Option<String>| {
+fn decision(args: &AnswerArgs, word: Answer, about: About) -> Result<Decision, AnswerError> {
+    let needs = |flag: &'static str, value: &Option<String>| {
         let value = value.as_ref().filter(|value| !value.trim().is_empty());
-        value.cloned().ok_or_else(|| {
-            Failure::new(
-                format!("a decision needs `{flag}`"),
-                Some("who answers for it, why, and until when: `--owner`, `--reason`, `--until 2027-01-31`"),
-            )
-        })
+        value.cloned().ok_or(AnswerError::Lacks(flag))
     };
     let until = needs("--until", &args.until)?;
     Ok(Decision {
@@ -80,12 +69,7 @@ fn decision(args: &AnswerArgs, word: Answer, about: About) -> Result<Decision, F
         about,
         owner: needs("--owner", &args.owner)?,
         reason: needs("--reason", &args.reason)?,
-        until: until.parse::<Date>().map_err(|_| {
-            Failure::new(
-                format!("`--until {until}` is not a date"),
-                Some("write it as 2027-01-31"),
-            )
-        })?,
+        until: until.parse::<Date>().map_err(|_| AnswerError::NoDate(until.clone()))?,
         missed: Vec::new(),
         line: 0,
     })
@@ -96,8 +80,7 @@ pub(super) fn file(named: Option<&Path>, common: &Common) -> Result<PathBuf, Fai
     if let Some(file) = named {
         return Ok(file.to_path_buf());
     }
-    let settings = Settings::load(common.config.as_deref(), &[PathBuf::from(".")])
-        .map_err(|e| Failure::from_error(&e, Some(material::SETTINGS_HINT)))?;
+    let settings = Settings::load(common.config.as_deref(), &[PathBuf::from(".")])?;
     Ok(settings.decisions_file.unwrap_or_else(|| {
         let folder = settings.file.as_deref().and_then(Path::parent);
         folder.unwrap_or(Path::new("")).join(decisions::FILE_NAME)
@@ -105,22 +88,20 @@ pub(super) fn file(named: Option<&Path>, common: &Common) -> Result<PathBuf, Fai
 }
 
 /// What a file says; one that is not there says nothing.
-pub(super) fn read(path: &Path) -> Result<Vec<Decision>, Failure> {
+pub(super) fn read(path: &Path) -> Result<Vec<Decision>, DecisionsError> {
     match decisions::read(path) {
         Ok(all) => Ok(all),
         Err(DecisionsError::Read { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
-        Err(error) => Err(Failure::from_error(&error, Some(HINT))),
+        Err(error) => Err(error),
     }
 }
 
 /// Writes it anew, whole or not at all.
-pub(super) fn write(path: &Path, all: &[Decision]) -> Result<(), Failure> {
+pub(super) fn write(path: &Path, all: &[Decision]) -> Result<(), AnswerError> {
     let text = decisions::render(all);
-    let failed = |error: std::io::Error| {
-        Failure::new(
-            format!("cannot write `{}`: {error}", path.display()),
-            Some("name another file with `--file`"),
-        )
+    let failed = |source| AnswerError::Unwritten {
+        path: path.to_owned(),
+        source,
     };
     staged::write(path, failed, |file| file.write_all(text.as_bytes()).map_err(failed))
 }
@@ -140,4 +121,41 @@ fn list(all: &[Decision], path: &Path, out: &mut dyn Write) -> Result<(), Failur
         writeln!(out, "{}{over}", escape::terminal(&one.sentence())).map_err(Failure::from_output)?;
     }
     Ok(())
+}
+
+/// Why nothing is decided.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum AnswerError {
+    /// It is not said about what.
+    #[error("neither a finding nor a policy is named")]
+    Unnamed,
+    /// Nothing to forget.
+    #[error("nothing was decided about that in `{}`", .0.display())]
+    Undecided(PathBuf),
+    /// Somebody answers for it, for a reason, and until some day.
+    #[error("a decision needs `{0}`")]
+    Lacks(&'static str),
+    /// The day.
+    #[error("`--until {0}` is not a date")]
+    NoDate(String),
+    /// The file.
+    #[error("cannot write `{}`: {source}", path.display())]
+    Unwritten {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+impl Hint for AnswerError {
+    fn hint(&self) -> Option<Cow<'_, str>> {
+        Some(Cow::Borrowed(match self {
+            Self::Unnamed => "give `--finding` or `--policy`",
+            Self::Undecided(_) => "`vault-advisor answer` lists what was",
+            Self::Lacks(_) => "who answers for it, why, and until when: `--owner`, `--reason`, `--until 2027-01-31`",
+            Self::NoDate(_) => "write it as 2027-01-31",
+            Self::Unwritten { .. } => "name another file with `--file`",
+        }))
+    }
 }

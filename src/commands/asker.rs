@@ -1,11 +1,13 @@
 //! Who asks: policies by name, a principal, or an auth role, with the namespace that its policies are of.
 
-use super::{Failure, Talk};
+use super::Talk;
 use crate::access::{HolderId, Joined};
 use crate::cli::Asking;
 use crate::deployment::{AuthRole, Deployment};
+use crate::hint::Hint;
 use crate::policy::model::Policy;
 use crate::policy::template::Identity;
+use std::borrow::Cow;
 
 /// Who asks.
 pub(super) struct Asker<'p> {
@@ -32,7 +34,7 @@ pub(super) struct Known<'p> {
 impl<'p> Known<'p> {
     /// The asker that the flags name. `path` is what is asked for, where it is one path: a policy's name that several
     /// namespaces have stands for the one of the path's own.
-    pub(super) fn asker(&self, asking: &Asking, path: &str, talk: &Talk) -> Result<Asker<'p>, Failure> {
+    pub(super) fn asker(&self, asking: &Asking, path: &str, talk: &Talk) -> Result<Asker<'p>, AskerError> {
         if let Some(name) = &asking.principal {
             return self.principal(name, talk);
         }
@@ -40,18 +42,13 @@ impl<'p> Known<'p> {
             return self.role(name, talk);
         }
         if asking.as_policies.is_empty() {
-            return Err(Failure::new(
-                "it is not said who asks: none of `--as`, `--principal` and `--role` is given",
-                Some(
-                    "name policies (`--as web,default`), a principal (`--principal app-web`) or a role (`--role web`)",
-                ),
-            ));
+            return Err(AskerError::Unsaid);
         }
         self.named(&asking.as_policies, path, talk)
     }
 
     /// A principal by key, id or name.
-    pub(super) fn principal(&self, name: &str, talk: &Talk) -> Result<Asker<'p>, Failure> {
+    pub(super) fn principal(&self, name: &str, talk: &Talk) -> Result<Asker<'p>, AskerError> {
         let number = find(self.joined, name)?;
         let set = self.joined.current_set(number);
         let unread = set
@@ -82,7 +79,7 @@ impl<'p> Known<'p> {
     }
 
     /// An auth role by name, with as much of its mount and namespace in front as it takes.
-    pub(super) fn role(&self, name: &str, talk: &Talk) -> Result<Asker<'p>, Failure> {
+    pub(super) fn role(&self, name: &str, talk: &Talk) -> Result<Asker<'p>, AskerError> {
         let roles = self.deployment.map(|d| &d.roles[..]).unwrap_or_default();
         let full = |role: &AuthRole| format!("{}{}{}", role.namespace, role.mount, role.name);
         let short = |role: &AuthRole| format!("{}{}", role.mount.trim_start_matches("auth/"), role.name);
@@ -93,21 +90,17 @@ impl<'p> Known<'p> {
         let role = match fits.as_slice() {
             [one] => *one,
             [] => {
-                return Err(Failure::new(
-                    format!("no auth role `{name}` in the deployment"),
-                    Some(
-                        "`--deployment` names a folder that `snapshot` wrote; roles are named with their mount: `approle/web`",
-                    ),
-                ));
+                return Err(AskerError::NoRole(name.to_owned()));
             }
             several => match several.iter().find(|role| full(role) == name) {
                 Some(exactly) => *exactly,
                 None => {
                     let all: Vec<String> = several.iter().map(|role| full(role)).collect();
-                    return Err(Failure::new(
-                        format!("`{name}` is the name of {} roles: {}", all.len(), all.join(", ")),
-                        Some("name one of them in full"),
-                    ));
+                    return Err(AskerError::Several {
+                        what: "roles",
+                        name: name.to_owned(),
+                        all,
+                    });
                 }
             },
         };
@@ -134,7 +127,7 @@ impl<'p> Known<'p> {
     }
 
     /// Policies by name, with their namespace in front or without.
-    pub(super) fn named(&self, typed: &[String], path: &str, talk: &Talk) -> Result<Asker<'p>, Failure> {
+    pub(super) fn named(&self, typed: &[String], path: &str, talk: &Talk) -> Result<Asker<'p>, AskerError> {
         let names: Vec<String> = typed.iter().map(|n| n.trim().to_lowercase()).collect();
         let fits: Vec<Vec<&'p Policy>> = names.iter().map(|name| self.fitting(name)).collect();
         // All policies of a token are of one namespace: the one that a name says for certain, else the path's.
@@ -159,10 +152,11 @@ impl<'p> Known<'p> {
                         .map(|p| format!("`{}{}`", shown(&p.namespace), p.name))
                         .collect();
                     let Some(chosen) = chosen else {
-                        return Err(Failure::new(
-                            format!("`{name}` is the name of {} policies: {}", all.len(), all.join(", ")),
-                            Some("name it with its namespace in front"),
-                        ));
+                        return Err(AskerError::Several {
+                            what: "policies",
+                            name: name.clone(),
+                            all,
+                        });
                     };
                     talk.note(&format!(
                         "`{name}` is taken for `{}{}`; there are {}",
@@ -210,17 +204,18 @@ impl<'p> Known<'p> {
             .or((name == "root").then_some(self.root))
     }
 
-    fn no_policy(&self, name: &str) -> Failure {
+    fn no_policy(&self, name: &str) -> AskerError {
         let policies = &self.joined.policies;
         let names: Vec<String> = policies
             .iter()
             .take(10)
             .map(|p| format!("{}{}", p.namespace, p.name))
             .collect();
-        Failure::new(
-            format!("no policy `{name}` among those read"),
-            Some(&format!("there are {}: {}", policies.len(), names.join(", "))),
-        )
+        AskerError::NoPolicy {
+            name: name.to_owned(),
+            count: policies.len(),
+            some: names,
+        }
     }
 }
 
@@ -228,16 +223,8 @@ fn shown(namespace: &str) -> &str {
     if namespace.is_empty() { "/" } else { namespace }
 }
 
-/// How it begins where nobody is called so.
-const UNKNOWN: &str = "no principal ";
-
-/// Whether it was said of a name that nobody has it.
-pub(super) fn is_unknown(failure: &Failure) -> bool {
-    failure.message.starts_with(UNKNOWN)
-}
-
 /// The one principal that has this key, id or name.
-pub(super) fn find(joined: &Joined, name: &str) -> Result<HolderId, Failure> {
+pub(super) fn find(joined: &Joined, name: &str) -> Result<HolderId, AskerError> {
     let fits: Vec<HolderId> = joined
         .holders
         .numbered()
@@ -249,20 +236,70 @@ pub(super) fn find(joined: &Joined, name: &str) -> Result<HolderId, Failure> {
         .collect();
     match fits.as_slice() {
         [one] => Ok(*one),
-        [] => Err(Failure::new(
-            format!("{UNKNOWN}`{name}` in the logs, the usage or the deployment"),
-            Some("give `--logs`, `--usage` or `--deployment`; `usage` lists principals by id and name"),
-        )),
+        [] => Err(AskerError::NoPrincipal(name.to_owned())),
         several => {
-            let keys: Vec<String> = several.iter().map(|&h| &joined.holders[h]).map(|h| h.key()).collect();
-            Err(Failure::new(
-                format!(
-                    "`{name}` is the name of {} principals: {}",
-                    several.len(),
-                    keys.join(", ")
-                ),
-                Some("name one of them by its key"),
-            ))
+            let keys = several.iter().map(|&h| &joined.holders[h]).map(|h| h.key());
+            Err(AskerError::Several {
+                what: "principals",
+                name: name.to_owned(),
+                all: keys.collect(),
+            })
         }
+    }
+}
+
+/// Why it is not known who asks.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum AskerError {
+    /// Nobody is named.
+    #[error("it is not said who asks: none of `--as`, `--principal` and `--role` is given")]
+    Unsaid,
+    /// A principal that nothing tells of.
+    #[error("no principal `{0}` in the logs, the usage or the deployment")]
+    NoPrincipal(String),
+    /// A role that the deployment does not have.
+    #[error("no auth role `{0}` in the deployment")]
+    NoRole(String),
+    /// A policy that was not read.
+    #[error("no policy `{name}` among those read")]
+    NoPolicy {
+        /// Its name.
+        name: String,
+        /// How many were read.
+        count: usize,
+        /// Some of them.
+        some: Vec<String>,
+    },
+    /// A name that several have.
+    #[error("`{name}` is the name of {} {what}: {}", all.len(), all.join(", "))]
+    Several {
+        /// Of what kind.
+        what: &'static str,
+        /// The name.
+        name: String,
+        /// All of them, so that they are told apart.
+        all: Vec<String>,
+    },
+}
+
+impl Hint for AskerError {
+    fn hint(&self) -> Option<Cow<'_, str>> {
+        Some(Cow::Borrowed(match self {
+            Self::Unsaid => {
+                "name policies (`--as web,default`), a principal (`--principal app-web`) or a role (`--role web`)"
+            }
+            Self::NoPrincipal(_) => {
+                "give `--logs`, `--usage` or `--deployment`; `usage` lists principals by id and name"
+            }
+            Self::NoRole(_) => {
+                "`--deployment` names a folder that `snapshot` wrote; roles are named with their mount: `approle/web`"
+            }
+            Self::NoPolicy { count, some, .. } => {
+                return Some(Cow::Owned(format!("there are {count}: {}", some.join(", "))));
+            }
+            Self::Several { what: "policies", .. } => "name it with its namespace in front",
+            Self::Several { what: "principals", .. } => "name one of them by its key",
+            Self::Several { .. } => "name one of them in full",
+        }))
     }
 }

@@ -1,11 +1,14 @@
 //! `backtest`: would it have hurt?
 
 use super::{Exit, Failure, Talk, material};
+use crate::access;
 use crate::backtest::{self, Input, Options, text};
 use crate::cli::{BacktestArgs, BacktestFormat, Common};
+use crate::hint::Hint;
 use crate::policy::profile::Profile;
 use crate::usage::Facts;
 use jiff::SignedDuration;
+use std::borrow::Cow;
 use std::io::Write;
 
 /// Reads, replays, tells.
@@ -41,7 +44,12 @@ pub(super) fn run(
     material::not_empty(&usage)?;
     granted.meant(Some(&usage), deployment.as_ref(), talk);
     let facts = Facts::from(&usage);
-    material::agree(&facts.sets, &facts.namespaces, deployment.as_ref(), &settings)?;
+    access::agree(
+        &facts.sets,
+        &facts.namespaces,
+        deployment.as_ref(),
+        &settings.changed_roles,
+    )?;
     let coverage = usage.coverage();
     let found = backtest::run(
         &Input {
@@ -67,14 +75,12 @@ pub(super) fn run(
     );
     talk.done();
     if found.windows.is_empty() {
-        let covered = coverage.window_days().ceil();
-        let days = if covered > 1.0 { "days" } else { "day" };
-        return Err(Failure::new(
-            format!(
-                "the logs cover {covered} {days}: too short for {train_days} days of past and {test_days} of future"
-            ),
-            Some("take shorter ones (`--train 14d --test 7d`), or give older logs too"),
-        ));
+        return Err(BacktestError::TooShort {
+            covered: coverage.window_days().ceil(),
+            train_days,
+            test_days,
+        }
+        .into());
     }
     let rendered = match args.format {
         BacktestFormat::Text => {
@@ -86,7 +92,7 @@ pub(super) fn run(
         }
         BacktestFormat::Csv => text::csv(&found),
         BacktestFormat::Json => {
-            let mut document = serde_json::to_value(&found).map_err(|e| Failure::from_error(&e, None))?;
+            let mut document = serde_json::to_value(&found)?;
             if let Some(object) = document.as_object_mut() {
                 object.insert("server".to_owned(), profile.to_string().into());
             }
@@ -98,13 +104,37 @@ pub(super) fn run(
 }
 
 /// A flag in whole days.
-fn days(flag: &str, duration: SignedDuration) -> Result<i32, Failure> {
+fn days(flag: &'static str, duration: SignedDuration) -> Result<i32, BacktestError> {
     let seconds = duration.as_secs();
     match i32::try_from(seconds / 86_400) {
         Ok(days) if days > 0 && seconds % 86_400 == 0 => Ok(days),
-        _ => Err(Failure::new(
-            format!("`{flag}` is {seconds} seconds, not a number of whole days"),
-            Some("usage is cut between days: write 30d"),
-        )),
+        _ => Err(BacktestError::PartOfDay { flag, seconds }),
+    }
+}
+
+/// Why there is nothing to replay.
+#[derive(Debug, thiserror::Error)]
+enum BacktestError {
+    /// The logs.
+    #[error(
+        "the logs cover {covered} {}: too short for {train_days} days of past and {test_days} of future",
+        if *covered > 1.0 { "days" } else { "day" }
+    )]
+    TooShort {
+        covered: f64,
+        train_days: i32,
+        test_days: i32,
+    },
+    /// A flag.
+    #[error("`{flag}` is {seconds} seconds, not a number of whole days")]
+    PartOfDay { flag: &'static str, seconds: i64 },
+}
+
+impl Hint for BacktestError {
+    fn hint(&self) -> Option<Cow<'_, str>> {
+        Some(Cow::Borrowed(match self {
+            Self::TooShort { .. } => "take shorter ones (`--train 14d --test 7d`), or give older logs too",
+            Self::PartOfDay { .. } => "usage is cut between days: write 30d",
+        }))
     }
 }

@@ -4,16 +4,18 @@ use super::asker::{Asker, Known};
 use super::{Exit, Failure, Talk, holders};
 use crate::access::{Joined, StanzaId};
 use crate::cli::{CapabilitiesArgs, Common, TextOrJson};
+use crate::hint::Hint;
 use crate::policy::acl::Acl;
 use crate::policy::effective::{self, Row};
 use crate::policy::model::Policy;
-use crate::policy::pattern::Pattern;
+use crate::policy::pattern::{Pattern, PatternError};
 use crate::policy::profile::Profile;
 use crate::policy::who_can::Target;
 use crate::report::ink::Face;
 use crate::report::{digest, escape};
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::io::Write;
@@ -69,8 +71,7 @@ fn below(typed: &str) -> Result<Option<Pattern>, Failure> {
     if typed.is_empty() {
         return Ok(None);
     }
-    let target =
-        Target::parse(typed).map_err(|e| Failure::from_error(&e, Some("`--path` is a prefix, or a pattern")))?;
+    let target = Target::parse(typed).map_err(CapabilitiesError::Path)?;
     Ok(Some(match target {
         Target::Below(pattern) => pattern,
         Target::Path(path) => Pattern {
@@ -215,10 +216,7 @@ fn hcl(
     profile: Profile,
 ) -> Result<String, Failure> {
     if acl.is_root() {
-        return Err(Failure::new(
-            format!("`{}` holds the root policy, which no text can say", asker.name),
-            Some("leave `--hcl` out"),
-        ));
+        return Err(CapabilitiesError::Root(asker.name.clone()).into());
     }
     let one_line = |text: &str| text.replace(['\n', '\r'], " ");
     let namespace = effective::common_namespace(acl);
@@ -247,4 +245,24 @@ fn hcl(
         lines
     }));
     Ok(out)
+}
+
+/// Why capabilities cannot be told as asked.
+#[derive(Debug, thiserror::Error)]
+enum CapabilitiesError {
+    /// Where.
+    #[error(transparent)]
+    Path(PatternError),
+    /// All of them, as one policy.
+    #[error("`{0}` holds the root policy, which no text can say")]
+    Root(String),
+}
+
+impl Hint for CapabilitiesError {
+    fn hint(&self) -> Option<Cow<'_, str>> {
+        match self {
+            Self::Path(..) => Some(Cow::Borrowed("`--path` is a prefix, or a pattern")),
+            Self::Root(..) => Some(Cow::Borrowed("leave `--hcl` out")),
+        }
+    }
 }

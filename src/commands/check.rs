@@ -1,6 +1,7 @@
 //! `check`: the gate for policy repositories.
 
 use super::{Exit, Failure, Talk, material};
+use crate::access;
 use crate::advice::{Finding, Severity};
 use crate::analysis::evidence::Watch;
 use crate::check::base::{Base, Before};
@@ -9,6 +10,7 @@ use crate::check::git::GitError;
 use crate::check::source::{self, Read};
 use crate::check::{self, Checked, Material, Options, Seen, brought};
 use crate::cli::{CheckArgs, Common, GateFormat, Reading};
+use crate::hint::Hint;
 use crate::pipeline::waiver::{self, Waiver};
 use crate::policy::load;
 use crate::policy::model::Policy;
@@ -17,10 +19,11 @@ use crate::report::digest;
 use crate::report::gate::{self, Gate};
 use crate::settings::{self, Settings, SettingsError, decisions};
 use crate::sources;
-use crate::staged;
+use crate::staged::{self, Unwritten};
 use crate::usage::Facts;
 use crate::usage::tally::Tally;
 use jiff::Timestamp;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -35,7 +38,7 @@ pub(super) fn run(
     talk: &Talk,
 ) -> Result<Exit, Failure> {
     if args.max_risk.is_some_and(|most| !(0.0..=100.0).contains(&most)) {
-        return Err(Failure::new("`--max-risk` has to be between 0 and 100", None));
+        return Err(CheckError::MaxRisk.into());
     }
     material::ready(args.output.as_deref())?;
     material::ready(args.write_baseline.as_deref())?;
@@ -47,9 +50,7 @@ pub(super) fn run(
     options.ignores_nothing = base.is_some();
     options.every_way = true;
     if let Some(base) = &base {
-        options.tracked = base
-            .tracked()
-            .map_err(|e| Failure::from_error(&e, Some(git_hint(&e))))?;
+        options.tracked = base.tracked()?;
     }
     // Usage is the larger part of what is read; what is said of it comes after what is wrong with the policies.
     let (granted, seen) = rayon::join(
@@ -58,7 +59,7 @@ pub(super) fn run(
     );
     let (mut read, mut base) = granted?;
     if read.policies.is_empty() && read.broken.is_empty() && read.unchecked.is_empty() {
-        return Err(nothing_read(args));
+        return Err(nothing_read(args).into());
     }
     notes.extend(others(&read.others));
     notes.extend(excluded(&read.excluded));
@@ -71,7 +72,12 @@ pub(super) fn run(
         None => None,
     };
     if let Some(seen) = &seen {
-        material::agree(&seen.facts.sets, &seen.facts.namespaces, deployment.as_ref(), &settings)?;
+        access::agree(
+            &seen.facts.sets,
+            &seen.facts.namespaces,
+            deployment.as_ref(),
+            &settings.changed_roles,
+        )?;
     }
     let held = material::held_by(
         seen.as_ref().map(|s| (&*s.facts.sets, &s.facts.namespaces)),
@@ -111,18 +117,15 @@ pub(super) fn run(
     }
 }
 
-fn nothing_read(args: &CheckArgs) -> Failure {
+fn nothing_read(args: &CheckArgs) -> CheckError {
     let places = args.granting.policies.iter();
     let places: Vec<String> = places.map(|p| format!("`{}`", p.display())).collect();
-    Failure::new(
-        format!("no policy in {}: nothing was checked", places.join(", ")),
-        Some("docs/sources.md lists where policies are looked for"),
-    )
+    CheckError::Nothing(places.join(", "))
 }
 
 fn save_baseline(baseline: &Baseline, file: &Path, talk: &Talk) -> Result<(), Failure> {
     no_link(file)?;
-    baseline.save(file).map_err(|e| Failure::from_error(&e, None))?;
+    baseline.save(file)?;
     talk.note(&format!(
         "wrote {} to {}",
         digest::count(baseline.len() as u64, "finding", "findings"),
@@ -190,21 +193,20 @@ fn view(checked: Checked, fail_on: Severity, notes: Vec<String>) -> Gate {
     }
 }
 
-fn render(gate: Gate, format: GateFormat, color: bool) -> Result<String, Failure> {
-    let json = |e: serde_json::Error| Failure::from_error(&e, None);
+fn render(gate: Gate, format: GateFormat, color: bool) -> Result<String, serde_json::Error> {
     Ok(match format {
         GateFormat::Text => gate::text::render(&gate, color),
         GateFormat::Markdown => gate::markdown::render(&gate),
         GateFormat::Junit => gate::junit::render(&gate),
         GateFormat::Github => gate::annotations::render(&gate),
-        GateFormat::Sarif => gate::sarif::render(&gate).map_err(json)?,
-        GateFormat::Gitlab => gate::gitlab::render(&gate).map_err(json)?,
+        GateFormat::Sarif => gate::sarif::render(&gate)?,
+        GateFormat::Gitlab => gate::gitlab::render(&gate)?,
     })
 }
 
 /// A file to write to is no link, nor is a folder on the way to it from here: the folder that is checked is filled by
 /// others, and what is written would land where they choose. Devices and pipes stay what they are.
-fn no_link(path: &Path) -> Result<(), Failure> {
+fn no_link(path: &Path) -> Result<(), CheckError> {
     let relative = if path.is_absolute() {
         std::env::current_dir()
             .ok()
@@ -217,10 +219,10 @@ fn no_link(path: &Path) -> Result<(), Failure> {
         at.push(part);
         let leads_to_file = std::fs::metadata(&at).map_or(true, |there| there.is_file() || there.is_dir());
         if at.is_symlink() && leads_to_file {
-            return Err(Failure::new(
-                format!("cannot write `{}`: `{}` is a link", path.display(), at.display()),
-                Some("name a file in a folder that is no part of what is checked"),
-            ));
+            return Err(CheckError::Link {
+                path: path.to_owned(),
+                at,
+            });
         }
     }
     Ok(())
@@ -229,8 +231,9 @@ fn no_link(path: &Path) -> Result<(), Failure> {
 /// Writes a file, whole or not at all.
 fn write(path: &Path, text: &str) -> Result<(), Failure> {
     no_link(path)?;
-    let failed = |e: std::io::Error| material::unwritten(path, &e);
-    staged::write(path, failed, |file| file.write_all(text.as_bytes()).map_err(failed))
+    let failed = |source| Unwritten::new(path, source);
+    staged::write(path, failed, |file| file.write_all(text.as_bytes()).map_err(failed))?;
+    Ok(())
 }
 
 /// What was there before the change. A revision is git's, whatever folder is called so; only where there is no repository
@@ -239,10 +242,7 @@ fn base(args: &CheckArgs, talk: &Talk) -> Result<Option<Base>, Failure> {
     let policies = &args.granting.policies;
     if !args.base_dir.is_empty() {
         if let Some(none) = args.base_dir.iter().find(|folder| !folder.exists()) {
-            return Err(Failure::new(
-                format!("`{}` is not there", none.display()),
-                Some("`--base-dir` takes the folder with the policies before the change"),
-            ));
+            return Err(CheckError::NoBase(none.clone()).into());
         }
         return Ok(Some(Base::folders(&args.base_dir, policies)));
     }
@@ -255,24 +255,7 @@ fn base(args: &CheckArgs, talk: &Talk) -> Result<Option<Base>, Failure> {
             talk.warn("`--base` takes a git revision, and there is no git repository: taken as `--base-dir`");
             Ok(Some(Base::folders(&[PathBuf::from(revision)], policies)))
         }
-        Err(error) => Err(Failure::from_error(&error, Some(git_hint(&error)))),
-    }
-}
-
-/// What to do where git does not give the base.
-const fn git_hint(error: &GitError) -> &'static str {
-    match error {
-        GitError::Ambiguous { .. } => {
-            "give its full name, such as refs/remotes/origin/main, or the whole id of a commit"
-        }
-        GitError::NoRepo(_) => "`--base-dir` takes a folder with the policies before the change",
-        GitError::Submodule { .. } | GitError::Link(_) => {
-            "give the policies before the change as a folder: `--base-dir`"
-        }
-        _ => {
-            "`--base` takes a git revision of the repository that holds the policies (a shallow clone lacks earlier ones: \
-             `git fetch` them); a folder is named with `--base-dir`"
-        }
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -287,7 +270,7 @@ struct Judge {
 }
 
 fn judge(args: &CheckArgs, common: &Common, base: Option<&mut Base>, talk: &Talk) -> Result<Judge, Failure> {
-    let load = |file: &Path| Baseline::load(file).map_err(|e| Failure::from_error(&e, Some(BASELINE_HINT)));
+    let load = Baseline::load;
     let Some(base) = base else {
         return Ok(Judge {
             settings: material::settings(common, &args.granting, talk)?,
@@ -341,12 +324,9 @@ fn judge(args: &CheckArgs, common: &Common, base: Option<&mut Base>, talk: &Talk
     })
 }
 
-const BASELINE_HINT: &str = "`--write-baseline FILE` writes one";
-
 /// What a file was before the change.
-fn before(base: &mut Base, path: &Path) -> Result<Before, Failure> {
+fn before(base: &mut Base, path: &Path) -> Result<Before, GitError> {
     base.before(path)
-        .map_err(|e| Failure::from_error(&e, Some(git_hint(&e))))
 }
 
 /// The settings before the change, and what the change would have otherwise.
@@ -357,7 +337,6 @@ fn settings(
     talk: &Talk,
     brought: &mut Vec<Finding>,
 ) -> Result<Settings, Failure> {
-    let failed = |e: SettingsError| Failure::from_error(&e, Some(material::SETTINGS_HINT));
     let places = material::settings_places(args.granting.policies.iter().chain(&args.granting.deployment));
     let named = common.config.as_deref();
     let mut was: Option<PathBuf> = None;
@@ -385,7 +364,7 @@ fn settings(
     let mut settings = match was {
         None => Settings::default(),
         Some(file) => {
-            let mut settings = Settings::load(Some(&file), &[]).map_err(failed)?;
+            let mut settings = Settings::load(Some(&file), &[])?;
             settings.file = Some(base.label(&file));
             settings
         }
@@ -407,7 +386,7 @@ fn settings(
     } else {
         decided = decisions::found(&base.places(&near));
     }
-    settings.decide(decided).map_err(failed)?;
+    settings.decide(decided)?;
     settings.decisions_file = settings.decisions_file.take().map(|file| base.label(&file));
     // Those of the change need not be good for anything: they do not count.
     match Settings::load(named, &places) {
@@ -421,7 +400,7 @@ fn settings(
         Err(SettingsError::Read { path, source }) if source.kind() == std::io::ErrorKind::NotFound => {
             brought.push(brought::file("settings", &path, true));
         }
-        Err(error) => return Err(failed(error)),
+        Err(error) => return Err(error.into()),
     }
     if let Some(file) = &settings.file {
         talk.note(&format!("settings from {}", file.display()));
@@ -456,8 +435,7 @@ fn granted(
     notes: &mut Vec<String>,
 ) -> Result<(Read, Option<Read>), Failure> {
     let (dialect, names) = (profile.dialect(), args.granting.policy_names.into());
-    let failed = |e: source::ReadError| Failure::from_error(&e, Some("name a policy file or folder"));
-    let mut read = source::read(&args.granting.policies, &dialect, names, options).map_err(failed)?;
+    let mut read = source::read(&args.granting.policies, &dialect, names, options)?;
     let Some(base) = base else {
         // A plan says what was before it; what it does not speak of stays.
         let before = read.before.clone().map(|before| Read {
@@ -466,18 +444,14 @@ fn granted(
         });
         return Ok((read, before));
     };
-    let submodules = base
-        .submodules(&args.granting.policies)
-        .map_err(|e| Failure::from_error(&e, Some(git_hint(&e))))?;
+    let submodules = base.submodules(&args.granting.policies)?;
     read.unchecked.extend(submodules.iter().map(source::submodule));
     // Files beside the policies say what variables are, too, and may have said it before.
     let wide = read
         .policies
         .iter()
         .any(|policy| sources::is_terraform(Path::new(&*policy.file)));
-    let before = base
-        .read(&dialect, names, options, wide)
-        .map_err(|e| Failure::from_error(&e, Some("name a policy file or folder")))?;
+    let before = base.read(&dialect, names, options, wide)?;
     notes.append(&mut base.notes);
     Ok((read, Some(before)))
 }
@@ -508,4 +482,36 @@ fn seen(reading: &Reading, talk: &Talk) -> Result<Option<(Seen, Tally)>, Failure
     // Nobody waits for what is given back.
     rayon::spawn(move || drop(usage));
     Ok(Some((seen, tally)))
+}
+
+/// Why nothing is checked.
+#[derive(Debug, thiserror::Error)]
+enum CheckError {
+    /// A share of all risk.
+    #[error("`--max-risk` has to be between 0 and 100")]
+    MaxRisk,
+    /// There is no policy.
+    #[error("no policy in {0}: nothing was checked")]
+    Nothing(String),
+    /// What is written would land elsewhere.
+    #[error("cannot write `{}`: `{}` is a link", path.display(), at.display())]
+    Link { path: PathBuf, at: PathBuf },
+    /// What it is compared with.
+    #[error("`{}` is not there", .0.display())]
+    NoBase(PathBuf),
+}
+
+impl Hint for CheckError {
+    fn hint(&self) -> Option<Cow<'_, str>> {
+        match self {
+            Self::MaxRisk => None,
+            Self::Nothing(..) => Some(Cow::Borrowed("docs/sources.md lists where policies are looked for")),
+            Self::Link { .. } => Some(Cow::Borrowed(
+                "name a file in a folder that is no part of what is checked",
+            )),
+            Self::NoBase(..) => Some(Cow::Borrowed(
+                "`--base-dir` takes the folder with the policies before the change",
+            )),
+        }
+    }
 }

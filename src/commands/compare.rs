@@ -31,7 +31,7 @@ pub(super) fn run(
             talk,
         )?;
         side.meant(None, deployment.as_ref(), talk);
-        Ok(side.policies)
+        Ok::<_, Failure>(side.policies)
     };
     let (old, new) = (side(&args.old)?, side(&args.new)?);
     let now = Timestamp::now().as_second();

@@ -13,10 +13,7 @@ pub(super) fn run(profile: Profile, out: &mut dyn Write, talk: &Talk) -> Result<
     let mut out = BufWriter::new(out);
     let counts = decide::run(BufReader::new(io::stdin().lock()), &mut out, profile).map_err(|e| match e {
         DecideError::Write(source) => Failure::from_output(source),
-        other => Failure::from_error(
-            &other,
-            Some("each line is one object: {\"id\", \"policies\", \"requests\", ...}"),
-        ),
+        other => other.into(),
     })?;
     out.flush().map_err(Failure::from_output)?;
     talk.detail(&format!("{} cases, {} requests decided", counts.cases, counts.requests));

@@ -1,10 +1,11 @@
 //! `diff-access`: in what two principals, roles, sets of policies, or days of one principal differ.
 
-use super::asker::{self, Asker, Known};
+use super::asker::{self, Asker, AskerError, Known};
 use super::{Exit, Failure, Talk, holders};
 use crate::access::Joined;
 use crate::cli::{Common, DiffAccessArgs, Reading, TextOrJson};
 use crate::deployment::Deployment;
+use crate::hint::Hint;
 use crate::policy::acl::Acl;
 use crate::policy::compare::Options;
 use crate::policy::compare::compare_with;
@@ -15,6 +16,7 @@ use crate::report::{comparison, escape};
 use crate::units;
 use crate::vault::PolicyId;
 use jiff::Timestamp;
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::io::Write;
 
@@ -42,7 +44,7 @@ pub(super) fn run(
         second_day.as_ref().or(whole.as_ref()),
     ) else {
         // INVARIANT: everything is read where somebody is asked for without a day.
-        return Err(Failure::new("nothing was read", None));
+        return Err(DiffError::NothingRead.into());
     };
     let (first_known, second_known) = (known(first_world, &root), known(second_world, &root));
     let [first, second] = [
@@ -106,10 +108,11 @@ impl<'t> Day<'t> {
         read: &dyn Fn(&Reading) -> Result<World, Failure>,
     ) -> Result<World, Failure> {
         if args.reading.logs.is_empty() || !args.reading.usage.is_empty() {
-            return Err(Failure::new(
-                format!("what `{}` acted with on {} is told by logs alone", self.name, self.day),
-                Some("name audit logs with `--logs`: stored usage keeps the last policies of each demand"),
-            ));
+            return Err(DiffError::LogsAlone {
+                name: self.name.to_owned(),
+                day: self.day.to_owned(),
+            }
+            .into());
         }
         let end = self.start.as_nanosecond() + 86_400_000_000_000 - 1;
         let reading = Reading {
@@ -119,28 +122,28 @@ impl<'t> Day<'t> {
             ..args.reading.clone()
         };
         read(&reading).map_err(|failure| match failure.exit {
-            Exit::NoRecord => self.idle(),
+            Exit::NoRecord => self.idle().into(),
             _ => failure,
         })
     }
 
-    fn idle(&self) -> Failure {
-        Failure::new(
-            format!("`{}` did nothing on {}", self.name, self.day),
-            Some("`usage --since DAY --until DAY` lists who did something, and what"),
-        )
+    fn idle(&self) -> DiffError {
+        DiffError::Idle {
+            name: self.name.to_owned(),
+            day: self.day.to_owned(),
+        }
     }
 
     /// The principal with all policies that it acted with on the day, in the words that they have now.
     fn asker<'p>(&self, known: &Known<'p>, talk: &Talk) -> Result<Asker<'p>, Failure> {
         let joined = known.joined;
-        let number = asker::find(joined, self.name).map_err(|failure| match asker::is_unknown(&failure) {
-            true => self.idle(),
-            false => failure,
+        let number = asker::find(joined, self.name).map_err(|error| match error {
+            AskerError::NoPrincipal(_) => self.idle().into(),
+            error => Failure::from(error),
         })?;
         let holder = &joined.holders[number];
         if !holder.is_active() {
-            return Err(self.idle());
+            return Err(self.idle().into());
         }
         let name = format!("{} on {}", holder.display(), self.day);
         let acted: BTreeSet<&PolicyId> = holder.sets.iter().flat_map(|set| set.policies.iter()).collect();
@@ -179,24 +182,52 @@ fn asker<'p>(known: &Known<'p>, typed: &str, day: Option<&Day<'_>>, talk: &Talk)
     }
     let list = |names: &str| -> Vec<String> { names.split(',').map(str::to_owned).collect() };
     match typed.split_once(':') {
-        Some(("principal", name)) => return known.principal(name, talk),
-        Some(("role", name)) => return known.role(name, talk),
-        Some(("as", names)) => return known.named(&list(names), "", talk),
+        Some(("principal", name)) => return Ok(known.principal(name, talk)?),
+        Some(("role", name)) => return Ok(known.role(name, talk)?),
+        Some(("as", names)) => return Ok(known.named(&list(names), "", talk)?),
         _ => {}
     }
     let first = known.principal(typed, talk);
-    let Err(failure) = first else { return first };
     // Several that are called so are no reason to look elsewhere.
-    if !asker::is_unknown(&failure) {
-        return Err(failure);
+    if !matches!(first, Err(AskerError::NoPrincipal(_))) {
+        return Ok(first?);
     }
     known
         .role(typed, talk)
         .or_else(|_| known.named(&list(typed), "", talk))
-        .map_err(|_| {
-            Failure::new(
-                format!("`{typed}` is not a principal, role or policy that is known"),
-                Some("name one as `principal:NAME`, `role:NAME` or `as:POLICY,POLICY`; `--logs` and `--deployment` tell of the first two"),
-            )
-        })
+        .map_err(|_| DiffError::Unknown(typed.to_owned()).into())
+}
+
+/// Why two sides cannot be compared.
+#[derive(Debug, thiserror::Error)]
+enum DiffError {
+    /// There is no side.
+    #[error("nothing was read")]
+    NothingRead,
+    /// A day, without logs.
+    #[error("what `{name}` acted with on {day} is told by logs alone")]
+    LogsAlone { name: String, day: String },
+    /// A day on which it did nothing.
+    #[error("`{name}` did nothing on {day}")]
+    Idle { name: String, day: String },
+    /// Nobody is called so.
+    #[error("`{0}` is not a principal, role or policy that is known")]
+    Unknown(String),
+}
+
+impl Hint for DiffError {
+    fn hint(&self) -> Option<Cow<'_, str>> {
+        match self {
+            Self::NothingRead => None,
+            Self::LogsAlone { .. } => Some(Cow::Borrowed(
+                "name audit logs with `--logs`: stored usage keeps the last policies of each demand",
+            )),
+            Self::Idle { .. } => Some(Cow::Borrowed(
+                "`usage --since DAY --until DAY` lists who did something, and what",
+            )),
+            Self::Unknown(..) => Some(Cow::Borrowed(
+                "name one as `principal:NAME`, `role:NAME` or `as:POLICY,POLICY`; `--logs` and `--deployment` tell of the first two",
+            )),
+        }
+    }
 }

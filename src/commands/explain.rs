@@ -3,6 +3,7 @@
 use super::asker::Known;
 use super::{Exit, Failure, Talk, holders};
 use crate::cli::{Common, ExplainArgs, TextOrJson};
+use crate::hint::Hint;
 use crate::policy::acl::Request;
 use crate::policy::constraints::Data;
 use crate::policy::explain::{Question, explain};
@@ -12,6 +13,7 @@ use crate::report::escape;
 use crate::report::ink::Face;
 use crate::vault::protected;
 use serde_json::Value;
+use std::borrow::Cow;
 use std::io::Write;
 
 /// Decides and tells.
@@ -56,7 +58,7 @@ pub(super) fn run(
     let text = match args.format {
         TextOrJson::Text => talk.told(&escape::visible_lines(&explanation.to_string()), Face::Decision),
         TextOrJson::Json => {
-            let json = serde_json::to_string_pretty(&explanation).map_err(|e| Failure::from_error(&e, None))?;
+            let json = serde_json::to_string_pretty(&explanation)?;
             format!("{json}\n")
         }
     };
@@ -71,14 +73,20 @@ fn parameters(pairs: &[String]) -> Result<Option<Data>, Failure> {
     }
     let mut data = Data::default();
     for pair in pairs {
-        let (key, value) = pair.split_once('=').ok_or_else(|| {
-            Failure::new(
-                format!("`{pair}` is not a parameter"),
-                Some("write parameters as `key=value`"),
-            )
-        })?;
+        let (key, value) = pair.split_once('=').ok_or_else(|| NoParameter(pair.clone()))?;
         let value = serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.to_owned()));
         data.insert(key.to_owned(), value);
     }
     Ok(Some(data))
+}
+
+/// What `--data` says is no parameter.
+#[derive(Debug, thiserror::Error)]
+#[error("`{0}` is not a parameter")]
+struct NoParameter(String);
+
+impl Hint for NoParameter {
+    fn hint(&self) -> Option<Cow<'_, str>> {
+        Some(Cow::Borrowed("write parameters as `key=value`"))
+    }
 }

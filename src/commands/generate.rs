@@ -1,16 +1,19 @@
 //! `generate`: the least readable policy for what a log shows was used, from nothing.
 
-use super::{Exit, Failure, Talk, asker, material};
+use super::asker::{self, AskerError};
+use super::{Exit, Failure, Talk, material};
 use crate::access::{self, HolderId, Inputs, Joined};
 use crate::cli::{Common, GenerateArgs, Granting, PolicyNames, Style};
+use crate::hint::Hint;
 use crate::ingest::GroupBy;
-use crate::optimize::generate::{self, GenerateError, Generated};
+use crate::optimize::generate::{self, Generated};
 use crate::policy::profile::Profile;
 use crate::report::{digest, escape};
-use crate::staged;
+use crate::staged::{self, Unwritten};
 use crate::usage::Facts;
 use crate::vault::PrincipalKind;
 use jiff::Timestamp;
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io::Write;
@@ -53,20 +56,7 @@ pub(super) fn run(
         Style::Templates => generate::Style::Templates,
     };
     let mounts = access::mounts(&joined, deployment.as_ref());
-    let made = generate::generate(&joined, |h| whose.contains(&h), style, &settings.price, &mounts).map_err(|e| {
-        let hint = match &e {
-            GenerateError::NothingUsed => "`usage` shows what the logs hold, and by whom",
-            GenerateError::Text(_) | GenerateError::Denied { .. } => "this is a fault of the program: please report it",
-        };
-        Failure {
-            exit: if matches!(e, GenerateError::NothingUsed) {
-                Exit::NoRecord
-            } else {
-                Exit::Error
-            },
-            ..Failure::from_error(&e, Some(hint))
-        }
-    })?;
+    let made = generate::generate(&joined, |h| whose.contains(&h), style, &settings.price, &mounts)?;
     let plural = |n: usize, one, many| digest::count(u64::try_from(n).unwrap_or(u64::MAX), one, many);
     for (path, requests) in &made.unsayable {
         talk.warn(&format!(
@@ -77,7 +67,7 @@ pub(super) fn run(
     let text = format!("{}{}", head(&made, &name, args.style, profile), made.text);
     match &args.output {
         Some(path) => {
-            let failed = |e: std::io::Error| material::unwritten(path, &e);
+            let failed = |source| Unwritten::new(path, source);
             staged::write(path, failed, |file| file.write_all(text.as_bytes()).map_err(failed))?;
             talk.note(&format!("wrote {}", path.display()));
         }
@@ -125,22 +115,16 @@ fn whose(args: &GenerateArgs, joined: &Joined, by_assignment: bool) -> Result<(B
         .map(|h| &*h.principal.id)
         .collect();
     if found.is_empty() {
-        return Err(Failure {
-            exit: Exit::NoRecord,
-            ..Failure::new(
-                format!("no role `{role}` in the logs"),
-                Some(
-                    "roles are named by the metadata of their tokens, with the mount in front: `approle/web`; `usage --group-by role` lists them",
-                ),
-            )
-        });
+        return Err(NoRole(role.clone()).into());
     }
     if ids.len() > 1 {
-        let ids: Vec<&str> = ids.into_iter().collect();
-        return Err(Failure::new(
-            format!("`{role}` is the name of {} roles: {}", ids.len(), ids.join(", ")),
-            Some("name one of them in full"),
-        ));
+        let all = ids.into_iter().map(str::to_owned).collect();
+        return Err(AskerError::Several {
+            what: "roles",
+            name: role.clone(),
+            all,
+        }
+        .into());
     }
     Ok((found, format!("role {role}")))
 }
@@ -181,4 +165,21 @@ fn head(made: &Generated, name: &str, style: Style, profile: Profile) -> String 
     }
     text.push('\n');
     text
+}
+
+/// Nobody logged in by that role.
+#[derive(Debug, thiserror::Error)]
+#[error("no role `{0}` in the logs")]
+struct NoRole(String);
+
+impl Hint for NoRole {
+    fn hint(&self) -> Option<Cow<'_, str>> {
+        Some(Cow::Borrowed(
+            "roles are named by the metadata of their tokens, with the mount in front: `approle/web`; `usage --group-by role` lists them",
+        ))
+    }
+
+    fn found_nothing(&self) -> bool {
+        true
+    }
 }

@@ -3,9 +3,11 @@
 use super::{Exit, Failure, Talk};
 use crate::cli::{Forge, InitArgs};
 use crate::deployment::required::required_policy;
+use crate::hint::Hint;
 use crate::report::escape;
 use crate::settings;
-use crate::staged;
+use crate::staged::{self, Unwritten};
+use std::borrow::Cow;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -18,10 +20,7 @@ const GITLAB: &str = include_str!("init/gitlab.yml");
 pub(super) fn run(args: &InitArgs, out: &mut dyn Write, talk: &Talk) -> Result<Exit, Failure> {
     let policies = args.policies.as_str();
     if policies.is_empty() || policies.contains(|c: char| c.is_control() || "'\"\\`$".contains(c)) {
-        return Err(Failure::new(
-            "`--policies` names no folder that a CI file can hold",
-            Some("name it relative to the repository, such as `policies`"),
-        ));
+        return Err(NoFolder.into());
     }
     let fill = |text: &str| {
         text.replace("@VERSION@", env!("CARGO_PKG_VERSION"))
@@ -71,13 +70,8 @@ fn forge(folder: &Path) -> Option<Forge> {
     folder.join(".gitlab-ci.yml").is_file().then_some(Forge::Gitlab)
 }
 
-fn write(folder: &Path, path: &Path, text: &str) -> Result<(), Failure> {
-    let failed = |e: std::io::Error| {
-        Failure::new(
-            format!("cannot write `{}`: {e}", escape::terminal(&path.display().to_string())),
-            Some("check that the folder exists, is writable and has room"),
-        )
-    };
+fn write(folder: &Path, path: &Path, text: &str) -> Result<(), Unwritten> {
+    let failed = |source| Unwritten::new(path, source);
     if !folder.is_dir() {
         return Err(failed(std::io::Error::from(std::io::ErrorKind::NotFound)));
     }
@@ -91,4 +85,15 @@ fn write(folder: &Path, path: &Path, text: &str) -> Result<(), Failure> {
         }
     }
     staged::write(path, failed, |file| file.write_all(text.as_bytes()).map_err(failed))
+}
+
+/// The folder of policies cannot stand in a CI file.
+#[derive(Debug, thiserror::Error)]
+#[error("`--policies` names no folder that a CI file can hold")]
+struct NoFolder;
+
+impl Hint for NoFolder {
+    fn hint(&self) -> Option<Cow<'_, str>> {
+        Some(Cow::Borrowed("name it relative to the repository, such as `policies`"))
+    }
 }

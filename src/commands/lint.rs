@@ -2,15 +2,17 @@
 
 use super::{Exit, Failure, Talk, material};
 use crate::cli::{Common, LintArgs, TextOrJson};
+use crate::hint::Hint;
 use crate::policy::lint::{self, Context, Warning};
 use crate::policy::lint_json;
-use crate::policy::load::{LoadCause, Names};
+use crate::policy::load::{LoadCause, LoadError, Names};
 use crate::policy::model::Policy;
 use crate::policy::profile::Profile;
 use crate::policy::syntax::{ParseError, Style};
 use crate::report::digest;
 use crate::settings::Settings;
 use crate::sources;
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::io::Write;
 
@@ -61,11 +63,9 @@ fn read(args: &LintArgs, common: &Common, profile: Profile, talk: &Talk) -> Resu
     let mut policies = Vec::new();
     let mut broken = Vec::new();
     let mut files: Vec<(String, Option<usize>)> = Vec::new();
-    let settings = Settings::load(common.config.as_deref(), &material::settings_places(args.files.iter()))
-        .map_err(|e| Failure::from_error(&e, Some(material::SETTINGS_HINT)))?;
+    let settings = Settings::load(common.config.as_deref(), &material::settings_places(args.files.iter()))?;
     let options = material::sources(&settings);
-    let found = sources::read(&args.files, &profile.community_dialect(), Names::Path, &options)
-        .map_err(|e| Failure::from_error(&e, Some(material::SETTINGS_HINT)))?;
+    let found = sources::read(&args.files, &profile.community_dialect(), Names::Path, &options)?;
     material::left_out(&found.skipped, profile, talk);
     for problem in &found.unread {
         talk.warn(&format!(
@@ -86,19 +86,13 @@ fn read(args: &LintArgs, common: &Common, profile: Profile, talk: &Talk) -> Resu
                     broken.push(*parse);
                 }
                 _ => {
-                    return Err(Failure::from_error(
-                        &error,
-                        Some("name policy files, or folders of .hcl or .json files"),
-                    ));
+                    return Err(LintError::Read(error).into());
                 }
             },
         }
     }
     if files.is_empty() {
-        return Err(Failure::new(
-            "no policy to check in the files and folders named",
-            Some("policies are files that end in .hcl, .json or .policy"),
-        ));
+        return Err(LintError::Nothing.into());
     }
     Ok(Read {
         policies,
@@ -164,4 +158,24 @@ fn words(policies: &[Policy], broken: &[ParseError], warnings: &[Warning], profi
         text.push_str(&format!("{note}\n"));
     }
     text
+}
+
+/// Why nothing is checked.
+#[derive(Debug, thiserror::Error)]
+enum LintError {
+    /// A file or folder that is named.
+    #[error("{0}")]
+    Read(LoadError),
+    /// There is no policy.
+    #[error("no policy to check in the files and folders named")]
+    Nothing,
+}
+
+impl Hint for LintError {
+    fn hint(&self) -> Option<Cow<'_, str>> {
+        match self {
+            Self::Read(..) => Some(Cow::Borrowed("name policy files, or folders of .hcl or .json files")),
+            Self::Nothing => Some(Cow::Borrowed("policies are files that end in .hcl, .json or .policy")),
+        }
+    }
 }

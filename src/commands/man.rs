@@ -2,9 +2,11 @@
 
 use super::{Exit, Failure, Talk};
 use crate::cli::{Cli, CompletionsArgs, ManArgs};
+use crate::hint::Hint;
 use crate::staged;
 use clap::CommandFactory;
-use std::io::Write;
+use std::io::{self, Write};
+use std::path::PathBuf;
 
 /// Completions on stdout.
 pub(super) fn completions(args: &CompletionsArgs, out: &mut dyn Write) -> Result<Exit, Failure> {
@@ -17,7 +19,10 @@ pub(super) fn completions(args: &CompletionsArgs, out: &mut dyn Write) -> Result
 /// One page a subcommand: all of them, or none.
 pub(super) fn pages(args: &ManArgs, talk: &Talk) -> Result<Exit, Failure> {
     let place = args.out.display();
-    let failed = |e: std::io::Error| Failure::new(format!("cannot write man pages to `{place}`: {e}"), None);
+    let failed = |source| NoPages {
+        place: args.out.clone(),
+        source,
+    };
     std::fs::create_dir_all(&args.out).map_err(failed)?;
     let hidden = tempfile::Builder::new()
         .prefix(staged::PREFIX)
@@ -36,3 +41,13 @@ pub(super) fn pages(args: &ManArgs, talk: &Talk) -> Result<Exit, Failure> {
     talk.note(&format!("wrote man pages to {place}"));
     Ok(Exit::Fine)
 }
+
+/// Man pages cannot be written.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write man pages to `{}`: {source}", place.display())]
+struct NoPages {
+    place: PathBuf,
+    source: io::Error,
+}
+
+impl Hint for NoPages {}

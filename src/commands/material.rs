@@ -1,12 +1,12 @@
 //! What several commands read alike: usage, policies, deployment, settings; each trouble told once, with its place.
 
-use super::{Exit, Failure, Talk};
-use crate::access;
+use super::{Failure, Talk};
 use crate::analysis::rule::quoted;
 use crate::cli::{Common, Granting, PolicyNames, Reading};
-use crate::deployment::{self, Deployment};
+use crate::deployment::{self, Deployment, DeploymentError};
+use crate::hint::Hint;
 use crate::ingest;
-use crate::policy::load::{self, LoadCause, Names, Skipped};
+use crate::policy::load::{self, LoadCause, LoadError, Names, Skipped};
 use crate::policy::model::Policy;
 use crate::policy::profile::Profile;
 use crate::policy::syntax::Style;
@@ -14,18 +14,16 @@ use crate::report::digest;
 use crate::report::escape;
 use crate::settings::Settings;
 use crate::sources;
-use crate::staged;
+use crate::staged::{self, Unwritten};
 use crate::usage::demand::PolicySet;
 use crate::usage::held::Namespaces;
 use crate::usage::tally::Tally;
 use crate::usage::{Bounds, Overlap, Unlike, Usage, Window, store};
 use jiff::Timestamp;
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-/// Where to look when settings are wrong.
-pub(super) const SETTINGS_HINT: &str = "docs/settings.md lists every setting";
 
 /// Options of the reader, from the flags.
 pub(super) fn ingest_options(reading: &Reading) -> ingest::Options {
@@ -52,10 +50,7 @@ pub(super) fn usage(reading: &Reading, talk: &Talk) -> Result<Usage, Failure> {
 /// Reads logs and stored usage, for those whose own output says what was skipped.
 pub(super) fn silent_usage(reading: &Reading, talk: &Talk) -> Result<Usage, Failure> {
     if reading.logs.is_empty() && reading.usage.is_empty() {
-        return Err(Failure::new(
-            "nothing to read: neither `--logs` nor `--usage` is given",
-            Some("name audit logs: `--logs audit.log`"),
-        ));
+        return Err(UsageError::Unnamed.into());
     }
     let mut options = ingest_options(reading);
     let stored = stored_usage(reading, options.asked_window(), talk)?;
@@ -65,21 +60,19 @@ pub(super) fn silent_usage(reading: &Reading, talk: &Talk) -> Result<Usage, Fail
     if let Some(by) = stored.group_by() {
         options.group_by = by.clone();
     }
-    let failed = |e: &ingest::IngestError| Failure::from_error(e, e.hint());
     let inputs = logs(&reading.logs, talk)?;
-    let read = ingest::read(&inputs, &options, talk).map_err(|e| failed(&e))?;
+    let read = ingest::read(&inputs, &options, talk)?;
     if read.tally().used == 0 {
         tell_what_they_are(&inputs, talk);
     }
-    read.merge(stored)
-        .map_err(|unlike| Failure::from_error(&unlike, Some(SAME_GROUPING)))
+    Ok(read.merge(stored)?)
 }
 
 /// The logs that names stand for; what is left out of folders is said.
 pub(super) fn logs(names: &[String], talk: &Talk) -> Result<Vec<ingest::LogInput>, Failure> {
-    let named = ingest::expand(names).map_err(|e| Failure::from_error(&e, e.hint()))?;
-    if let Some(error) = named.unread.first() {
-        return Err(Failure::from_error(error, error.hint()));
+    let named = ingest::expand(names)?;
+    if let Some(error) = named.unread.into_iter().next() {
+        return Err(error.into());
     }
     if !named.left_out.is_empty() {
         let left_out = named.left_out.iter();
@@ -92,13 +85,11 @@ pub(super) fn logs(names: &[String], talk: &Talk) -> Result<Vec<ingest::LogInput
     Ok(named.logs)
 }
 
-const SAME_GROUPING: &str = "usage of one grouping cannot be turned into that of another: read its logs again with the `--group-by` that is wanted";
-
 /// The sum of all stored usage, as far as it is of the time asked for, and grouped as asked for.
 fn stored_usage(reading: &Reading, window: Window, talk: &Talk) -> Result<Usage, Failure> {
     let mut sum = reading.group_by.clone().map_or_else(Usage::default, Usage::grouped);
     for file in &reading.usage {
-        let part = store::read_parquet(file).map_err(|e| Failure::from_error(&e, e.hint()))?;
+        let part = store::read_parquet(file)?;
         let name = format!("`{}`", file.display());
         match part.overlap(window) {
             Overlap::Inside => {}
@@ -106,38 +97,22 @@ fn stored_usage(reading: &Reading, window: Window, talk: &Talk) -> Result<Usage,
                 talk.note(&format!("left out {name}: all of it is outside of the time asked for"));
                 continue;
             }
-            Overlap::Across => return Err(across(&name, &part)),
+            Overlap::Across => {
+                let coverage = part.coverage();
+                let (first, last) = (coverage.first, coverage.last);
+                return Err(UsageError::Across { name, first, last }.into());
+            }
         }
         if part.group_by().is_none() && !part.is_empty() {
             talk.note(&format!(
                 "{name} is of an earlier version and does not say by what it groups principals: it is taken to be as asked for"
             ));
         }
-        sum = sum.merge(part).map_err(|Unlike(wanted, theirs)| {
-            Failure::new(
-                format!("{name} groups principals by {theirs}, and not by {wanted}"),
-                Some(SAME_GROUPING),
-            )
-        })?;
+        sum = sum
+            .merge(part)
+            .map_err(|unlike| UsageError::Grouping { name, unlike })?;
     }
     Ok(sum)
-}
-
-/// Usage of which a part is wanted.
-fn across(name: &str, part: &Usage) -> Failure {
-    let coverage = part.coverage();
-    let time = |time: Option<Timestamp>| time.map_or_else(|| "an unknown time".to_owned(), |time| time.to_string());
-    Failure::new(
-        format!(
-            "{name} is from {} to {}, which is not all inside of the time asked for, and usage does not keep when each request was",
-            time(coverage.first),
-            time(coverage.last)
-        ),
-        Some(
-            "leave out `--since`, `--until` and `--window`, or give them with the logs; with a file a day or a month, whole files \
-             are taken and left out",
-        ),
-    )
 }
 
 /// What the logs are of which nothing could be read, and what would read them.
@@ -172,33 +147,17 @@ pub(super) fn tell_tally(tally: &Tally, talk: &Talk) {
     }
 }
 
-/// That a file could not be written.
-pub(super) fn unwritten(path: &Path, error: &std::io::Error) -> Failure {
-    Failure::new(
-        format!("cannot write `{}`: {error}", path.display()),
-        Some("check that the folder exists, is writable and has room"),
-    )
-}
-
 /// Whether what is asked for can be written where it is to go: said before anything is read.
-pub(super) fn ready(path: Option<&Path>) -> Result<(), Failure> {
+pub(super) fn ready(path: Option<&Path>) -> Result<(), Unwritten> {
     path.map_or(Ok(()), |path| {
-        staged::ready(path).map_err(|error| unwritten(path, &error))
+        staged::ready(path).map_err(|source| Unwritten::new(path, source))
     })
 }
 
 /// Usage without a single record is no basis for anything.
-pub(super) fn not_empty(usage: &Usage) -> Result<(), Failure> {
+pub(super) fn not_empty(usage: &Usage) -> Result<(), UsageError> {
     if usage.is_empty() {
-        return Err(Failure {
-            message: "no usable record in the logs".to_owned(),
-            hint: Some(
-                "is it an audit log (one JSON object on each line)? `--envelope` and `--unwrap` tell how its lines are wrapped; \
-                 `--since`, `--until` and `--window` may leave nothing"
-                    .to_owned(),
-            ),
-            exit: Exit::NoRecord,
-        });
+        return Err(UsageError::Empty);
     }
     Ok(())
 }
@@ -276,40 +235,6 @@ pub(super) fn held_by(
     held
 }
 
-/// Ends the run where the deployment contradicts the log: who holds what cannot be told from them together.
-pub(super) fn agree(
-    sets: &[PolicySet],
-    namespaces: &Namespaces,
-    deployment: Option<&Deployment>,
-    settings: &Settings,
-) -> Result<(), Failure> {
-    let found = deployment.map(|deployment| access::contradictions(sets, namespaces, deployment));
-    let mut found = found.unwrap_or_default();
-    found.retain(|one| !settings.changed_roles.contains(&one.role));
-    let Some(first) = found.first() else { return Ok(()) };
-    let names = |names: &[Arc<str>]| {
-        let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
-        names.join(", ")
-    };
-    let last = first.last.map(|at| format!(", last used {at},")).unwrap_or_default();
-    let others = match found.len() - 1 {
-        0 => String::new(),
-        n => format!("; so do {}", digest::count(n as u64, "more role", "more roles")),
-    };
-    Err(Failure::new(
-        format!(
-            "the deployment contradicts the log: role `{}` hands out {}, but its newest login{last} had {} instead{others}",
-            first.role,
-            names(&first.lacked),
-            names(&first.had),
-        ),
-        Some(
-            "give the deployment and the logs of one server, and a snapshot as new as the logs; a role that was changed since \
-             its last login is named in `changed_roles` in the settings",
-        ),
-    ))
-}
-
 /// Things told of one kind at most.
 const MOST_TOLD: usize = 10;
 
@@ -367,19 +292,16 @@ pub(super) fn policies(
     talk: &Talk,
 ) -> Result<Granted, Failure> {
     let places = settings_places(paths.iter());
-    let settings =
-        Settings::load(common.config.as_deref(), &places).map_err(|e| Failure::from_error(&e, Some(SETTINGS_HINT)))?;
-    let read = sources::read(paths, &profile.dialect(), names.into(), &self::sources(&settings))
-        .map_err(|e| Failure::from_error(&e, Some(SETTINGS_HINT)))?;
+    let settings = Settings::load(common.config.as_deref(), &places)?;
+    let read = sources::read(paths, &profile.dialect(), names.into(), &self::sources(&settings))?;
     let mut notes = left_out(&read.skipped, profile, talk);
     let unread = read.unread;
-    let loaded = load::unique(read.files);
+    let mut loaded = load::unique(read.files);
     let style = if talk.colour() { Style::Coloured } else { Style::Plain };
-    let mut fatal = None;
     for error in &loaded.errors {
         match &error.cause {
             LoadCause::Parse(parse) => talk.refusal(&parse.render(style)),
-            LoadCause::Io { .. } => fatal = fatal.or(Some(error.to_string())),
+            LoadCause::Io { .. } => {}
             LoadCause::Duplicate { .. } | LoadCause::NoPolicy { .. } => talk.warn(&error.to_string()),
         }
         if !matches!(error.cause, LoadCause::Io { .. }) {
@@ -391,38 +313,19 @@ pub(super) fn policies(
         talk.warn(&text);
         notes.push(format!("Policy not read: {text}"));
     }
-    if let Some(message) = fatal {
-        return Err(Failure::new(
-            message,
-            Some("name a policy file, or a folder of .hcl or .json files"),
-        ));
+    let is_gone = |error: &LoadError| matches!(error.cause, LoadCause::Io { .. });
+    if let Some(n) = loaded.errors.iter().position(is_gone) {
+        return Err(PoliciesError::Unread(loaded.errors.swap_remove(n)).into());
     }
     let bad = loaded.errors.len() + unread.len();
-    let policies = digest::count(u64::try_from(bad).unwrap_or(u64::MAX), "policy", "policies");
-    let it = if bad == 1 { "it" } else { "them" };
     match unusable.into() {
-        Unusable::Strict if bad > 0 => {
-            return Err(Failure::new(
-                format!("`--strict`: {policies} cannot be used"),
-                Some("fix the policies shown above, or leave `--strict` out"),
-            ));
-        }
-        Unusable::Refused if bad > 0 => {
-            return Err(Failure::new(
-                format!("{policies} cannot be used, and the answer may differ without {it}"),
-                Some("fix the policies shown above"),
-            ));
-        }
+        Unusable::Strict if bad > 0 => return Err(PoliciesError::Strict(bad).into()),
+        Unusable::Refused if bad > 0 => return Err(PoliciesError::Refused(bad).into()),
         Unusable::LeftOut | Unusable::Strict | Unusable::Refused => {}
     }
     if loaded.policies.is_empty() {
         let places: Vec<String> = paths.iter().map(|p| format!("`{}`", p.display())).collect();
-        return Err(Failure::new(
-            format!("no policy in {}", places.join(", ")),
-            Some(
-                "`vault policy read NAME > NAME.hcl` exports one; docs/sources.md lists where policies are looked for",
-            ),
-        ));
+        return Err(PoliciesError::None(places.join(", ")).into());
     }
     Ok(Granted {
         unread: loaded.unread(),
@@ -441,16 +344,8 @@ pub(super) fn sources(settings: &Settings) -> sources::Options {
 }
 
 /// Reads a deployment, where one is named.
-pub(super) fn deployment(path: Option<&Path>) -> Result<Option<Deployment>, Failure> {
-    path.map(|p| {
-        deployment::read(p).map_err(|e| {
-            Failure::from_error(
-                &e,
-                Some("`vault-advisor snapshot --out DIR` writes a deployment folder"),
-            )
-        })
-    })
-    .transpose()
+pub(super) fn deployment(path: Option<&Path>) -> Result<Option<Deployment>, DeploymentError> {
+    path.map(deployment::read).transpose()
 }
 
 /// Folders in which settings are looked for: beside what was named, and this one.
@@ -467,8 +362,7 @@ pub(super) fn settings_places<'a>(named: impl Iterator<Item = &'a PathBuf>) -> V
 /// Reads settings: those named, or those beside the policies or in this folder.
 pub(super) fn settings(common: &Common, granting: &Granting, talk: &Talk) -> Result<Settings, Failure> {
     let places = settings_places(granting.policies.iter().chain(&granting.deployment));
-    let settings =
-        Settings::load(common.config.as_deref(), &places).map_err(|e| Failure::from_error(&e, Some(SETTINGS_HINT)))?;
+    let settings = Settings::load(common.config.as_deref(), &places)?;
     if let Some(file) = &settings.file {
         talk.note(&format!("settings from {}", file.display()));
     }
@@ -483,4 +377,100 @@ pub(super) fn policies_dir(paths: &[PathBuf]) -> String {
         None => None,
     };
     folder.map(|f| f.display().to_string()).unwrap_or_default()
+}
+
+/// Why there is no usage to go by.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum UsageError {
+    /// None is named.
+    #[error("nothing to read: neither `--logs` nor `--usage` is given")]
+    Unnamed,
+    /// Stored usage of other principals.
+    #[error("{name} groups principals by {theirs}, and not by {wanted}", wanted = unlike.0, theirs = unlike.1)]
+    Grouping {
+        /// The file.
+        name: String,
+        /// By what they are grouped.
+        unlike: Unlike,
+    },
+    /// Stored usage of which a part is wanted.
+    #[error(
+        "{name} is from {} to {}, which is not all inside of the time asked for, and usage does not keep when each request was",
+        known(*first),
+        known(*last)
+    )]
+    Across {
+        /// The file.
+        name: String,
+        /// When it begins.
+        first: Option<Timestamp>,
+        /// When it ends.
+        last: Option<Timestamp>,
+    },
+    /// It has no record.
+    #[error("no usable record in the logs")]
+    Empty,
+}
+
+fn known(time: Option<Timestamp>) -> String {
+    time.map_or_else(|| "an unknown time".to_owned(), |time| time.to_string())
+}
+
+impl Hint for UsageError {
+    fn hint(&self) -> Option<Cow<'_, str>> {
+        Some(Cow::Borrowed(match self {
+            Self::Unnamed => "name audit logs: `--logs audit.log`",
+            Self::Grouping { unlike, .. } => return unlike.hint(),
+            Self::Across { .. } => {
+                "leave out `--since`, `--until` and `--window`, or give them with the logs; with a file a day or a month, whole \
+                 files are taken and left out"
+            }
+            Self::Empty => {
+                "is it an audit log (one JSON object on each line)? `--envelope` and `--unwrap` tell how its lines are wrapped; \
+                 `--since`, `--until` and `--window` may leave nothing"
+            }
+        }))
+    }
+
+    fn found_nothing(&self) -> bool {
+        matches!(self, Self::Empty)
+    }
+}
+
+/// Why there are no policies to go by.
+#[derive(Debug, thiserror::Error)]
+enum PoliciesError {
+    /// A file or folder can't be read.
+    #[error("{0}")]
+    Unread(LoadError),
+    /// Some cannot be used, and that is to end the run.
+    #[error("`--strict`: {} cannot be used", counted(*.0))]
+    Strict(usize),
+    /// Some cannot be used, and the answer is about them.
+    #[error(
+        "{} cannot be used, and the answer may differ without {}",
+        counted(*.0),
+        if *.0 == 1 { "it" } else { "them" }
+    )]
+    Refused(usize),
+    /// There is none.
+    #[error("no policy in {0}")]
+    None(String),
+}
+
+fn counted(policies: usize) -> String {
+    digest::count(u64::try_from(policies).unwrap_or(u64::MAX), "policy", "policies")
+}
+
+impl Hint for PoliciesError {
+    fn hint(&self) -> Option<Cow<'_, str>> {
+        Some(Cow::Borrowed(match self {
+            Self::Unread(_) => "name a policy file, or a folder of .hcl or .json files",
+            Self::Strict(_) => "fix the policies shown above, or leave `--strict` out",
+            Self::Refused(_) => "fix the policies shown above",
+            Self::None(_) => {
+                "`vault policy read NAME > NAME.hcl` exports one; docs/sources.md lists where policies are looked for"
+            }
+        }))
+    }
 }

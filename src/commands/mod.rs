@@ -32,7 +32,10 @@ mod who_can;
 mod write_back;
 
 use crate::cli::{Cli, Command};
-use std::fmt::Display;
+use crate::hint::{self, Hint};
+use std::borrow::Cow;
+use std::error::Error;
+use std::fmt;
 use std::io::{self, Write};
 
 pub use refuse::answer;
@@ -51,7 +54,7 @@ pub enum Exit {
     NoRecord = 3,
 }
 
-/// Why a command could not do what it was asked.
+/// Why a command could not do what it was asked, as it is shown.
 #[derive(Debug)]
 pub struct Failure {
     /// What, where and why, on one line or a few.
@@ -62,31 +65,29 @@ pub struct Failure {
     pub exit: Exit,
 }
 
-impl Failure {
-    /// An error with a hint.
-    pub fn new(message: impl Display, hint: Option<&str>) -> Self {
+impl<E: Hint> From<E> for Failure {
+    fn from(error: E) -> Self {
         Self {
-            message: message.to_string(),
-            hint: hint.map(str::to_owned),
-            exit: Exit::Error,
+            message: hint::whole(&error),
+            hint: error.hint().map(Cow::into_owned),
+            exit: if error.found_nothing() {
+                Exit::NoRecord
+            } else {
+                Exit::Error
+            },
         }
     }
+}
 
-    /// An error of the standard kind, its causes joined by colons.
-    pub fn from_error(error: &dyn std::error::Error, hint: Option<&str>) -> Self {
-        let mut message = error.to_string();
-        let mut source = error.source();
-        while let Some(cause) = source {
-            let cause_text = cause.to_string();
-            if !message.ends_with(&cause_text) {
-                message.push_str(": ");
-                message.push_str(&cause_text);
-            }
-            source = cause.source();
-        }
-        Self::new(message, hint)
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
     }
+}
 
+impl Error for Failure {}
+
+impl Failure {
     /// Output that nobody reads any more is no error.
     pub fn from_output(error: io::Error) -> Self {
         if error.kind() == io::ErrorKind::BrokenPipe {
@@ -96,8 +97,19 @@ impl Failure {
                 exit: Exit::Fine,
             }
         } else {
-            Self::new(format!("cannot write the output: {error}"), Some("is the disk full?"))
+            OutputError(error).into()
         }
+    }
+}
+
+/// The output cannot be written.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write the output: {0}")]
+struct OutputError(#[source] io::Error);
+
+impl Hint for OutputError {
+    fn hint(&self) -> Option<Cow<'_, str>> {
+        Some(Cow::Borrowed("is the disk full?"))
     }
 }
 

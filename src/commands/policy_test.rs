@@ -2,10 +2,12 @@
 
 use super::{Exit, Failure, Talk, material};
 use crate::cli::{Common, TestArgs, TestFormat};
+use crate::hint::Hint;
 use crate::policy::policy_test::{self, Policies};
 use crate::policy::profile::Profile;
 use crate::report::escape;
-use std::io::Write;
+use std::borrow::Cow;
+use std::io::{self, Write};
 
 /// Runs every file.
 pub(super) fn run(
@@ -27,14 +29,11 @@ pub(super) fn run(
     let mut reports = Vec::new();
     for path in &args.files {
         let name = path.display().to_string();
-        let text = std::fs::read_to_string(path).map_err(|e| {
-            Failure::new(
-                format!("cannot read `{name}`: {e}"),
-                Some("name YAML files with policy tests"),
-            )
+        let text = std::fs::read_to_string(path).map_err(|source| Unread {
+            name: name.clone(),
+            source,
         })?;
-        let file = policy_test::parse(&name, &text)
-            .map_err(|e| Failure::from_error(&e, Some("docs/policy-tests.md shows the form")))?;
+        let file = policy_test::parse(&name, &text)?;
         reports.push(policy_test::run(&file, &policies, profile));
     }
     let text = match args.format {
@@ -45,4 +44,18 @@ pub(super) fn run(
     out.write_all(text.as_bytes()).map_err(Failure::from_output)?;
     let failed = reports.iter().any(|r| r.failed > 0);
     Ok(if failed { Exit::Findings } else { Exit::Fine })
+}
+
+/// A file of tests that cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot read `{name}`: {source}")]
+struct Unread {
+    name: String,
+    source: io::Error,
+}
+
+impl Hint for Unread {
+    fn hint(&self) -> Option<Cow<'_, str>> {
+        Some(Cow::Borrowed("name YAML files with policy tests"))
+    }
 }

@@ -3,10 +3,11 @@
 use super::{Exit, Failure, Talk, answer, material};
 use crate::advice::{Change, Proposal, ProposedPolicy, Run};
 use crate::cli::{Common, RegressionsArgs, TextOrJson};
+use crate::hint::Hint;
 use crate::ingest;
 use crate::policy::profile::Profile;
 use crate::report::{self, digest, escape};
-use crate::rollout::applied::{Applied, AppliedError};
+use crate::rollout::applied::Applied;
 use crate::rollout::regression::{self, Found, Regression, Seen, Writes};
 use crate::rollout::restore::{self, Restore};
 use crate::rollout::verdict::{Standing, Verdict, standings};
@@ -14,6 +15,7 @@ use crate::settings::decisions::{self, About, Decision, Missed, Verdict as Decid
 use crate::shown::line;
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::Write;
 
@@ -30,11 +32,10 @@ pub(super) fn run(
 ) -> Result<Exit, Failure> {
     let since = args.reading.since;
     if let Some(folder) = &args.out {
-        report::write::ready(folder).map_err(|e| Failure::from_error(&e, Some(e.hint())))?;
+        report::write::ready(folder)?;
     }
     talk.step("reading what was applied");
-    let applied = Applied::read_applied(&args.applied, profile, since)
-        .map_err(|e: AppliedError| Failure::from_error(&e, Some(e.hint())))?;
+    let applied = Applied::read_applied(&args.applied, profile, since)?;
     let deployment = material::deployment(args.deployment.as_deref())?;
     talk.step("reading usage since");
     let (seen, writes) = read(args, &applied, talk)?;
@@ -42,8 +43,8 @@ pub(super) fn run(
     let found = regression::find(&applied, &seen, &writes, deployment.as_ref(), profile);
     let restore = restore::find(&applied, &found.regressions, &seen, deployment.as_ref(), profile);
     if let Some(folder) = &args.out {
-        let files = given_back(&restore).map_err(|e| Failure::from_error(&e, None))?;
-        report::write::write(&files, folder).map_err(|e| Failure::from_error(&e, Some(e.hint())))?;
+        let files = given_back(&restore)?;
+        report::write::write(&files, folder)?;
     }
     if args.remember {
         remember(args, common, &applied, &found, &restore)?;
@@ -101,7 +102,7 @@ fn remember(
         };
         decisions::put(&mut all, decision);
     }
-    answer::write(&path, &all)
+    Ok(answer::write(&path, &all)?)
 }
 
 /// Two of its own rhythm after it was used last. From one use no rhythm is known: it is no shorter than the time from the wave to
@@ -120,20 +121,13 @@ fn until(applied: &Applied, regression: &Regression) -> jiff::civil::Date {
 /// The logs, time by time: what was denied under which waves.
 fn read(args: &RegressionsArgs, applied: &Applied, talk: &Talk) -> Result<(Vec<Seen>, Writes), Failure> {
     if args.reading.logs.is_empty() || !args.reading.usage.is_empty() {
-        return Err(Failure::new(
-            "regressions are looked for in logs: usage that an earlier run wrote does not tell when each request was denied",
-            Some("name audit logs: `--logs audit.log`"),
-        ));
+        return Err(RegressionsError::Stored.into());
     }
     let options = material::ingest_options(&args.reading);
-    let failed = |e: &ingest::IngestError| Failure::from_error(e, e.hint());
     let inputs = material::logs(&args.reading.logs, talk)?;
     let spans = applied.spans();
     if spans.len() > 1 && args.reading.logs.iter().any(|log| log == "-") {
-        return Err(Failure::new(
-            "standard input can be read once only, and several waves were applied",
-            Some("name files with `--logs`"),
-        ));
+        return Err(RegressionsError::ReadTwice.into());
     }
     let (mut seen, mut writes) = (Vec::new(), Writes::default());
     for span in spans {
@@ -143,7 +137,7 @@ fn read(args: &RegressionsArgs, applied: &Applied, talk: &Talk) -> Result<(Vec<S
             window: None,
             ..options.clone()
         };
-        let usage = ingest::read(&inputs, &options, talk).map_err(|e| failed(&e))?;
+        let usage = ingest::read(&inputs, &options, talk)?;
         material::tell_tally(usage.tally(), talk);
         writes.note(applied, &usage);
         seen.push(Seen::of(span, &usage));
@@ -316,4 +310,26 @@ fn given_back(restore: &Restore) -> Result<Vec<report::OutputFile>, serde_json::
         ..Proposal::default()
     };
     report::restore(&Run::default(), &proposal)
+}
+
+/// Why regressions cannot be looked for.
+#[derive(Debug, thiserror::Error)]
+enum RegressionsError {
+    /// Not in logs.
+    #[error(
+        "regressions are looked for in logs: usage that an earlier run wrote does not tell when each request was denied"
+    )]
+    Stored,
+    /// Wave by wave, from what can be read once.
+    #[error("standard input can be read once only, and several waves were applied")]
+    ReadTwice,
+}
+
+impl Hint for RegressionsError {
+    fn hint(&self) -> Option<Cow<'_, str>> {
+        match self {
+            Self::Stored => Some(Cow::Borrowed("name audit logs: `--logs audit.log`")),
+            Self::ReadTwice => Some(Cow::Borrowed("name files with `--logs`")),
+        }
+    }
 }

@@ -3,6 +3,7 @@
 use super::{Exit, Failure, Talk, holders};
 use crate::access::{AccessSet, Joined};
 use crate::cli::{Common, ReplayArgs, TextOrJson};
+use crate::hint::Hint;
 use crate::index::IndexVec;
 use crate::policy::profile::Profile;
 use crate::policy::replay::{Asked, Change, Replay, replay};
@@ -11,6 +12,7 @@ use crate::report::escape;
 use crate::shown::line;
 use crate::vault::PolicyId;
 use crate::vault::PrincipalKind;
+use std::borrow::Cow;
 use std::io::Write;
 use std::sync::Arc;
 
@@ -26,17 +28,14 @@ pub(super) fn run(
     talk: &Talk,
 ) -> Result<Exit, Failure> {
     if args.reading.logs.is_empty() && args.reading.usage.is_empty() {
-        return Err(Failure::new(
-            "nothing to replay: neither `--logs` nor `--usage` is given",
-            Some("name audit logs: `--logs audit.log`"),
-        ));
+        return Err(NothingToReplay.into());
     }
     let (joined, _) = holders::joined(&args.granting, &args.reading, common, profile, talk)?;
     let held = held(&joined);
     let found = replay(profile, joined.policies.as_slice(), asked(&joined, &held));
     let text = match args.format {
         TextOrJson::Json => {
-            let mut value = serde_json::to_value(&found).map_err(|e| Failure::from_error(&e, None))?;
+            let mut value = serde_json::to_value(&found)?;
             if let Some(object) = value.as_object_mut() {
                 object.insert("server".to_owned(), profile.to_string().into());
                 if let Some(text) = found.conformance(profile) {
@@ -137,5 +136,16 @@ fn list(out: &mut String, title: &str, changes: &[Change]) {
     }
     if let Some(more) = changes.len().checked_sub(MOST_TOLD).filter(|m| *m > 0) {
         let _ = line(out, format_args!("  and {more} more (`--format json` has all)"));
+    }
+}
+
+/// There are no requests.
+#[derive(Debug, thiserror::Error)]
+#[error("nothing to replay: neither `--logs` nor `--usage` is given")]
+struct NothingToReplay;
+
+impl Hint for NothingToReplay {
+    fn hint(&self) -> Option<Cow<'_, str>> {
+        Some(Cow::Borrowed("name audit logs: `--logs audit.log`"))
     }
 }

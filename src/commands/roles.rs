@@ -2,11 +2,13 @@
 
 use super::{Exit, Failure, Talk, material};
 use crate::cli::{self, RolesArgs};
-use crate::optimize::roles::{self, Matrix, Objective, Options};
+use crate::hint::Hint;
+use crate::optimize::roles::{self, Matrix, MatrixError, Objective, Options};
 use crate::optimize::used;
 use crate::report;
-use std::io::{Read, Write};
-use std::path::Path;
+use std::borrow::Cow;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 /// Mines and prints JSON.
@@ -28,10 +30,10 @@ pub(super) fn run(args: &RolesArgs, out: &mut dyn Write, talk: &Talk) -> Result<
         .map(|k| matrix.translate_sets(&k))
         .unwrap_or_default();
     if args.max_roles == Some(0) {
-        return Err(Failure::new("`--max-roles` has to be at least 1", None));
+        return Err(RolesError::MaxRoles.into());
     }
     if args.over_grant.is_some_and(|w| !(w.is_finite() && w >= 0.0)) {
-        return Err(Failure::new("`--over-grant` has to be a number of at least zero", None));
+        return Err(RolesError::OverGrant.into());
     }
     let options = Options {
         objective: match args.objective {
@@ -59,23 +61,44 @@ pub(super) fn run(args: &RolesArgs, out: &mut dyn Write, talk: &Talk) -> Result<
     Ok(Exit::Fine)
 }
 
-fn read(path: &Path) -> Result<Matrix, Failure> {
+fn read(path: &Path) -> Result<Matrix, RolesError> {
     let mut text = String::new();
     let result = if path == Path::new("-") {
         std::io::stdin().lock().read_to_string(&mut text).map(drop)
     } else {
         std::fs::read_to_string(path).map(|t| text = t)
     };
-    result.map_err(|e| {
-        Failure::new(
-            format!("cannot read matrix `{}`: {e}", path.display()),
-            Some("a matrix has a line for each user: its name, then its permissions, separated by blanks"),
-        )
+    result.map_err(|source| RolesError::Read {
+        path: path.to_owned(),
+        source,
     })?;
-    Matrix::read_upa(&text).map_err(|e| {
-        Failure::from_error(
-            &e,
-            Some("a matrix has a line for each user: its name, then its permissions, separated by blanks"),
-        )
-    })
+    Ok(Matrix::read_upa(&text)?)
+}
+
+/// Why no roles are mined.
+#[derive(Debug, thiserror::Error)]
+enum RolesError {
+    /// A number.
+    #[error("`--max-roles` has to be at least 1")]
+    MaxRoles,
+    /// A price.
+    #[error("`--over-grant` has to be a number of at least zero")]
+    OverGrant,
+    /// A file.
+    #[error("cannot read matrix `{}`: {source}", path.display())]
+    Read { path: PathBuf, source: io::Error },
+    /// What is in it.
+    #[error(transparent)]
+    Matrix(#[from] MatrixError),
+}
+
+impl Hint for RolesError {
+    fn hint(&self) -> Option<Cow<'_, str>> {
+        match self {
+            Self::MaxRoles | Self::OverGrant => None,
+            Self::Read { .. } | Self::Matrix(_) => Some(Cow::Borrowed(
+                "a matrix has a line for each user: its name, then its permissions, separated by blanks",
+            )),
+        }
+    }
 }

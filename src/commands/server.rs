@@ -5,13 +5,14 @@ use super::{Failure, Talk, material};
 use crate::analysis::rules;
 use crate::check::rules as of_the_gate;
 use crate::cli::{CheckArgs, Command, Common};
-use crate::deployment::mark::{MARK, Mark};
-use crate::files;
+use crate::deployment::mark::{MARK, Mark, MarkError};
+use crate::hint::Hint;
 use crate::policy::lint;
 use crate::policy::profile::{PolicyMatch, Profile, Switches};
 use crate::policy::syntax::nearest_word;
 use crate::settings::Settings;
-use std::path::{Path, PathBuf};
+use std::borrow::Cow;
+use std::path::PathBuf;
 
 /// The server, with all that is known of it. What a reader of any output has to know is told here, once.
 pub(super) fn settled(common: &Common, command: &Command, talk: &Talk) -> Result<Profile, Failure> {
@@ -54,8 +55,7 @@ pub(super) fn settled(common: &Common, command: &Command, talk: &Talk) -> Result
     if let Some(note) = profile.note() {
         talk.warn(&note);
     }
-    let settings = Settings::load(common.config.as_deref(), &material::settings_places(places.all()))
-        .map_err(|e| Failure::from_error(&e, Some(material::SETTINGS_HINT)))?;
+    let settings = Settings::load(common.config.as_deref(), &material::settings_places(places.all()))?;
     known_rules(&settings)?;
     let mut switches = settings.server.switches();
     if let Some((_, mark)) = mark {
@@ -65,7 +65,7 @@ pub(super) fn settled(common: &Common, command: &Command, talk: &Talk) -> Result
 }
 
 /// A rule that does not exist was meant to be another.
-fn known_rules(settings: &Settings) -> Result<(), Failure> {
+fn known_rules(settings: &Settings) -> Result<(), UnknownRule> {
     let known = || {
         let of_the_analysis = rules::all().into_iter().map(|rule| rule.id());
         of_the_analysis
@@ -75,19 +75,11 @@ fn known_rules(settings: &Settings) -> Result<(), Failure> {
     let Some(unknown) = settings.rules.keys().find(|id| known().all(|k| k != id.as_str())) else {
         return Ok(());
     };
-    let file = settings
-        .file
-        .as_deref()
-        .map(|f| f.display().to_string())
-        .unwrap_or_default();
-    let hint = nearest_word(unknown, known()).map_or_else(
-        || "docs/rules lists every rule".to_owned(),
-        |near| format!("did you mean `{near}`?"),
-    );
-    Err(Failure::new(
-        format!("settings `{file}` cannot be used: there is no rule `{unknown}`"),
-        Some(&hint),
-    ))
+    Err(UnknownRule {
+        file: settings.file.clone().unwrap_or_default(),
+        rule: unknown.clone(),
+        near: nearest_word(unknown, known()).map(str::to_owned),
+    })
 }
 
 /// The switches of single policies that the snapshot saw.
@@ -160,25 +152,30 @@ impl<'a> Places<'a> {
     }
 
     /// The mark of the first snapshot among them, the deployment before the policies.
-    fn mark(&self) -> Result<Option<(PathBuf, Mark)>, Failure> {
+    fn mark(&self) -> Result<Option<(PathBuf, Mark)>, MarkError> {
         let folders = self.deployments.iter().chain(&self.others);
         let Some(file) = folders.map(|folder| folder.join(MARK)).find(|file| file.is_file()) else {
             return Ok(None);
         };
-        read(&file).map(|mark| Some((file, mark)))
+        Ok(Some((file.clone(), Mark::read(&file)?)))
     }
 }
 
-/// The most that a mark may have.
-const MAX_MARK_BYTES: usize = 16 * 1024 * 1024;
+/// Settings of a rule that there is none of.
+#[derive(Debug, thiserror::Error)]
+#[error("settings `{}` cannot be used: there is no rule `{rule}`", file.display())]
+struct UnknownRule {
+    file: PathBuf,
+    rule: String,
+    /// What may have been meant.
+    near: Option<String>,
+}
 
-fn read(file: &Path) -> Result<Mark, Failure> {
-    let wrong = |error: &dyn std::fmt::Display| {
-        Failure::new(
-            format!("cannot read `{}`: {error}", file.display()),
-            Some("`vault-advisor snapshot` writes it again"),
-        )
-    };
-    let text = files::read(file, MAX_MARK_BYTES).map_err(|e| wrong(&e))?;
-    serde_json::from_slice(&text).map_err(|e| wrong(&e))
+impl Hint for UnknownRule {
+    fn hint(&self) -> Option<Cow<'_, str>> {
+        Some(match &self.near {
+            None => Cow::Borrowed("docs/rules lists every rule"),
+            Some(near) => Cow::Owned(format!("did you mean `{near}`?")),
+        })
+    }
 }

@@ -29,12 +29,7 @@ pub(super) fn run(args: &SnapshotArgs, out: &mut dyn Write, talk: &Talk) -> Resu
         list_secrets: args.list_secrets,
         max_secrets: args.max_secrets,
         concurrency: args.concurrency.max(1),
-        ..SnapshotOptions::from_environment(&given, folder).map_err(|e| {
-            Failure::from_error(
-                &e,
-                Some("set `VAULT_ADDR` and `VAULT_TOKEN` (or `BAO_ADDR` and `BAO_TOKEN`)"),
-            )
-        })?
+        ..SnapshotOptions::from_environment(&given, folder)?
     };
     let report = snapshot(&options, &mut |p: Progress<'_>| {
         talk.step(&format!(
@@ -44,8 +39,7 @@ pub(super) fn run(args: &SnapshotArgs, out: &mut dyn Write, talk: &Talk) -> Resu
             p.namespace,
             escape::terminal(p.path)
         ))
-    })
-    .map_err(|e| Failure::from_error(&e, e.hint()))?;
+    })?;
     talk.done();
     for note in &report.notes {
         talk.warn(note);

@@ -3,11 +3,11 @@
 use super::{Exit, Failure, Talk, material};
 use crate::cli::{UsageArgs, UsageFormat};
 use crate::report::answer as faces;
-use crate::report::usage::{self as rows, Format, UnknownFormat};
+use crate::report::usage::{self as rows, Format};
 use crate::staged::{self, Readers};
 use crate::usage::Usage;
 use crate::usage::answer::{self, Answer};
-use crate::usage::ask::{AskError, Question, told_apart};
+use crate::usage::ask::{Question, told_apart};
 use crate::usage::store::StoreError;
 use jiff::Timestamp;
 use std::io::{self, Write};
@@ -25,7 +25,7 @@ pub(super) fn run(args: &UsageArgs, out: &mut dyn Write, talk: &Talk) -> Result<
         (Some(UsageFormat::Parquet), _) => Format::Parquet,
         (Some(UsageFormat::Csv), _) => Format::Csv,
         (Some(_), _) | (None, None) => Format::Jsonl,
-        (None, Some(path)) => format_of(path)?,
+        (None, Some(path)) => rows::format_of(path)?,
     };
     let usage = read(args, talk)?;
     let Some(path) = path else {
@@ -45,14 +45,10 @@ fn read(args: &UsageArgs, talk: &Talk) -> Result<Usage, Failure> {
     Ok(usage)
 }
 
-fn format_of(path: &Path) -> Result<Format, Failure> {
-    rows::format_of(path).map_err(|e| Failure::from_error(&e, Some(UnknownFormat::HINT)))
-}
-
 fn failed(error: StoreError) -> Failure {
     match error {
         StoreError::Stream(error) => Failure::from_output(error),
-        other => Failure::from_error(&other, other.hint()),
+        other => other.into(),
     }
 }
 
@@ -61,16 +57,14 @@ fn ask(args: &UsageArgs, path: Option<&Path>, out: &mut dyn Write, talk: &Talk) 
     let format = match (args.format, path) {
         (Some(format), _) => format,
         (None, None) => UsageFormat::Table,
-        (None, Some(path)) => match format_of(path)? {
+        (None, Some(path)) => match rows::format_of(path)? {
             Format::Parquet => UsageFormat::Parquet,
             Format::Jsonl => UsageFormat::Jsonl,
             Format::Csv => UsageFormat::Csv,
         },
     };
-    let question = |by: &[String], end: Option<Timestamp>| {
-        Question::new(by, args.condition.as_deref(), &args.sort, args.top, end)
-            .map_err(|e: AskError| Failure::new(&e, Some(&e.hint())))
-    };
+    let question =
+        |by: &[String], end: Option<Timestamp>| Question::new(by, args.condition.as_deref(), &args.sort, args.top, end);
     // What is wrong with it is told before anything is read.
     question(&args.by, None)?;
     let usage = read(args, talk)?;

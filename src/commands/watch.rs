@@ -3,23 +3,27 @@
 use super::watch_report::{self, Advisor};
 use super::{Exit, Failure, Talk, material};
 use crate::cli::{Common, TextOrJson, WatchArgs};
+use crate::hint::Cause;
+use crate::hint::Hint;
 use crate::ingest;
 use crate::policy::profile::Profile;
 use crate::report::escape;
 use crate::rollout::applied::Applied;
 use crate::units;
-use crate::usage::{Usage, store};
-use crate::watch::events::Event;
+use crate::usage::Usage;
+use crate::usage::store::{self, StoreError};
+use crate::watch::events::{Event, UnknownKind};
 use crate::watch::hook::{Limits, Secret};
 use crate::watch::page::Summary;
-use crate::watch::post::{AddressError, Webhook};
+use crate::watch::post::Webhook;
 use crate::watch::report_worker::Reporter;
 use crate::watch::rollout;
 use crate::watch::run::{Audience, Options, Outlets, Tuning};
 use crate::watch::state::Store;
 use crate::watch::{WatchError, watch};
+use std::borrow::Cow;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 const SECRET_VARIABLE: &str = "VAULT_ADVISOR_NOTIFY_SECRET";
@@ -43,7 +47,7 @@ pub(super) fn run(
             capacity: args.notify_queue.max(1),
             ..Limits::default()
         };
-        outlets.hook = Some((Box::new(webhook(url)?), secret(args)?, limits));
+        outlets.hook = Some((Box::new(Webhook::new(url)?), secret(args)?, limits));
     }
     if let Some(address) = args.listen.filter(|a| !a.ip().is_loopback()) {
         talk.warn(&format!(
@@ -60,20 +64,12 @@ pub(super) fn run(
     match watch(&options, outlets, Parquet, &mut voice) {
         Ok(()) => Ok(Exit::Fine),
         Err(WatchError::Output(e)) => Err(Failure::from_output(e)),
-        Err(e) => {
-            let hint = match &e {
-                WatchError::State(state) => Some(state.hint()),
-                WatchError::Listen(..) => Some("is the port taken? `--listen 127.0.0.1:0` takes any that is free"),
-                WatchError::Signals(_) | WatchError::Output(_) => None,
-            };
-            Err(Failure::from_error(&e, hint))
-        }
+        Err(e) => Err(e.into()),
     }
 }
 
 fn options(args: &WatchArgs, common: &Common, profile: Profile) -> Result<Options, Failure> {
-    let wrong = |e: units::UnitError| Failure::from_error(&e, None);
-    let since = args.since.as_deref().map(units::time).transpose().map_err(wrong)?;
+    let since = args.since.as_deref().map(units::time).transpose()?;
     let mut reading = format!("--group-by {}", args.group_by);
     let envelope = args.envelope.map(|e| e.to_string());
     for (flag, value) in [
@@ -108,20 +104,19 @@ fn applied(args: &WatchArgs, profile: Profile) -> Result<Option<rollout::Options
     let Some(folder) = &args.applied else {
         return Ok(None);
     };
-    Applied::read(folder, profile, None).map_err(|e| Failure::from_error(&e, Some(e.hint())))?;
+    Applied::read(folder, profile, None)?;
     let since = args.since.as_deref().map(units::time).transpose();
     Ok(Some(rollout::Options {
         folder: folder.clone(),
         profile,
         deployment: material::deployment(args.deployment.as_deref())?,
-        since: since.map_err(|e| Failure::from_error(&e, None))?,
+        since: since?,
     }))
 }
 
 /// What may change while it runs: flags before the settings' file before the defaults.
 fn tuning(args: &WatchArgs, common: &Common) -> Result<Tuning, Failure> {
-    let settings =
-        watch_report::settings(args, common).map_err(|e| Failure::new(e, Some(super::material::SETTINGS_HINT)))?;
+    let settings = watch_report::settings(args, common)?;
     let file = &settings.watch;
     let pick = |flag: &Option<String>, file: &Option<String>, default: &str| {
         duration(flag.as_deref().or(file.as_deref()).unwrap_or(default))
@@ -131,9 +126,7 @@ fn tuning(args: &WatchArgs, common: &Common) -> Result<Tuning, Failure> {
         commit_every: pick(&args.commit_every, &file.commit_every, "1s")?,
         poll: pick(&args.poll, &file.poll, "60s")?,
         report_every: pick(&args.report_every, &file.report_every, "15m")?,
-        mute: mute
-            .collect::<Result<_, _>>()
-            .map_err(|e: crate::watch::events::UnknownKind| Failure::from_error(&e, Some("`watch.mute` names it")))?,
+        mute: mute.collect::<Result<_, UnknownKind>>()?,
     })
 }
 
@@ -146,10 +139,7 @@ fn reporter(
 ) -> Result<Option<Box<dyn Reporter>>, Failure> {
     if args.policies.is_empty() {
         if args.deployment.is_some() && args.applied.is_none() {
-            return Err(Failure::new(
-                "`--deployment` goes with `--policies` or `--applied`",
-                Some("name the policies for the reports"),
-            ));
+            return Err(Wrong::DeploymentAlone.into());
         }
         return Ok(args.listen.map(|_| Box::new(Summary) as Box<dyn Reporter>));
     }
@@ -159,79 +149,43 @@ fn reporter(
     Ok(Some(Box::new(Advisor::new(args, common, profile))))
 }
 
-fn webhook(url: &str) -> Result<Webhook, Failure> {
-    Webhook::new(url).map_err(|e| {
-        let hint = match e {
-            AddressError::NotHttp => "give a URL such as https://hooks.example/vault",
-            AddressError::Plain => "use https; http goes to this machine alone, where a proxy may speak TLS",
-            AddressError::Credentials => "leave it out: messages are signed, and the receiver can check that",
-        };
-        Failure::from_error(&e, Some(hint))
-    })
-}
-
 /// The secret of the webhook: from a file or the environment, never from the command line, which others can see.
-fn secret(args: &WatchArgs) -> Result<Secret, Failure> {
+fn secret(args: &WatchArgs) -> Result<Secret, Wrong> {
     let text = match &args.notify_secret_file {
-        Some(path) => std::fs::read(path).map_err(|e| {
-            Failure::new(
-                format!("cannot read the secret in `{}`: {e}", path.display()),
-                Some("`openssl rand -hex 32 > FILE` makes one"),
-            )
+        Some(path) => std::fs::read(path).map_err(|source| Wrong::Secret {
+            path: path.clone(),
+            source,
         })?,
         None => std::env::var_os(SECRET_VARIABLE)
             .map(std::ffi::OsString::into_encoded_bytes)
-            .ok_or_else(|| {
-                Failure::new(
-                    "`--notify` needs a secret to sign with",
-                    Some(&format!(
-                        "set {SECRET_VARIABLE}, or name a file with `--notify-secret-file`"
-                    )),
-                )
-            })?,
+            .ok_or(Wrong::NoSecret)?,
     };
-    Secret::new(&text).ok_or_else(|| {
-        Failure::new(
-            "the secret of the webhook is too short",
-            Some("it needs at least 16 bytes: `openssl rand -hex 32` makes one"),
-        )
-    })
+    Secret::new(&text).ok_or(Wrong::ShortSecret)
 }
 
 fn duration(text: &str) -> Result<Duration, Failure> {
-    let duration = units::waiting(text).map_err(|e| Failure::from_error(&e, None))?;
+    let duration = units::waiting(text)?;
     if duration.is_zero() {
-        return Err(Failure::new(
-            format!("`{text}` is too short"),
-            Some("give a time such as 1s"),
-        ));
+        return Err(Wrong::TooShort(text.to_owned()).into());
     }
     Ok(duration)
 }
 
 /// The state must not be among the logs: it would be read as one.
-fn apart(logs: &[String], state: &Path) -> Result<(), Failure> {
+fn apart(logs: &[String], state: &Path) -> Result<(), Wrong> {
     let whole = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     if logs.iter().any(|log| log == "-") {
-        return Err(Failure::new(
-            "standard input cannot be watched: there is no position to go on from",
-            Some("name files or folders"),
-        ));
+        return Err(Wrong::Stdin);
     }
     if let Some(log) = logs.iter().find(|log| ingest::pipe_for(log).is_some()) {
-        return Err(Failure::new(
-            format!("`{log}` is in object storage, which is not watched: an object does not grow"),
-            Some("watch the log before it is shipped there, or read what is there with `usage`"),
-        ));
+        return Err(Wrong::Stored(log.clone()));
     }
-    match logs
-        .iter()
-        .find(|log| Path::new(log).is_dir() && whole(state).starts_with(whole(Path::new(log))))
-    {
-        Some(log) => Err(Failure::new(
-            format!("the state `{}` is inside of the logs `{log}`", state.display()),
-            Some("keep the state in a folder of its own, such as /var/lib/vault-advisor"),
-        )),
+    let holds = |log: &&String| Path::new(log).is_dir() && whole(state).starts_with(whole(Path::new(log)));
+    match logs.iter().find(holds) {
+        Some(log) => Err(Wrong::Inside {
+            state: state.to_owned(),
+            log: log.clone(),
+        }),
         None => Ok(()),
     }
 }
@@ -240,12 +194,12 @@ fn apart(logs: &[String], state: &Path) -> Result<(), Failure> {
 struct Parquet;
 
 impl Store for Parquet {
-    fn save(&self, usage: &Usage, path: &Path) -> Result<(), String> {
-        store::write(usage, path).map_err(|e| e.to_string())
+    fn save(&self, usage: &Usage, path: &Path) -> Result<(), StoreError> {
+        store::write(usage, path)
     }
 
-    fn load(&self, path: &Path) -> Result<Usage, String> {
-        store::read_parquet(path).map_err(|e| e.to_string())
+    fn load(&self, path: &Path) -> Result<Usage, StoreError> {
+        store::read_parquet(path)
     }
 
     fn extension(&self) -> &'static str {
@@ -286,7 +240,54 @@ impl Audience for Voice<'_> {
         self.out.flush()
     }
 
-    fn settings(&mut self) -> Result<Tuning, String> {
-        tuning(self.args, self.common).map_err(|failure| failure.message)
+    fn settings(&mut self) -> Result<Tuning, Cause> {
+        tuning(self.args, self.common).map_err(Cause::from)
+    }
+}
+
+/// What cannot be watched as asked.
+#[derive(Debug, thiserror::Error)]
+enum Wrong {
+    /// A deployment that is for nothing.
+    #[error("`--deployment` goes with `--policies` or `--applied`")]
+    DeploymentAlone,
+    /// The file with the secret of the webhook.
+    #[error("cannot read the secret in `{}`: {source}", path.display())]
+    Secret { path: PathBuf, source: io::Error },
+    /// None.
+    #[error("`--notify` needs a secret to sign with")]
+    NoSecret,
+    /// One that can be guessed.
+    #[error("the secret of the webhook is too short")]
+    ShortSecret,
+    /// A time.
+    #[error("`{0}` is too short")]
+    TooShort(String),
+    /// What has no position.
+    #[error("standard input cannot be watched: there is no position to go on from")]
+    Stdin,
+    /// What does not grow.
+    #[error("`{0}` is in object storage, which is not watched: an object does not grow")]
+    Stored(String),
+    /// The state among the logs.
+    #[error("the state `{}` is inside of the logs `{log}`", state.display())]
+    Inside { state: PathBuf, log: String },
+}
+
+impl Hint for Wrong {
+    fn hint(&self) -> Option<Cow<'_, str>> {
+        Some(Cow::Borrowed(match self {
+            Self::DeploymentAlone => "name the policies for the reports",
+            Self::Secret { .. } => "`openssl rand -hex 32 > FILE` makes one",
+            Self::NoSecret => {
+                let hint = format!("set {SECRET_VARIABLE}, or name a file with `--notify-secret-file`");
+                return Some(Cow::Owned(hint));
+            }
+            Self::ShortSecret => "it needs at least 16 bytes: `openssl rand -hex 32` makes one",
+            Self::TooShort(_) => "give a time such as 1s",
+            Self::Stdin => "name files or folders",
+            Self::Stored(_) => "watch the log before it is shipped there, or read what is there with `usage`",
+            Self::Inside { .. } => "keep the state in a folder of its own, such as /var/lib/vault-advisor",
+        }))
     }
 }

@@ -1,13 +1,15 @@
 //! The reports of a running `watch`: what `advise` says of the usage so far, made anew from the policies as they are then.
 
-use super::{Failure, material};
+use super::material;
+use crate::access;
 use crate::cli::{Common, PolicyNames, WatchArgs};
 use crate::deployment;
+use crate::hint::Cause;
 use crate::pipeline::{self, Material, Options};
 use crate::policy::load;
 use crate::policy::profile::Profile;
 use crate::report::{self, history, html};
-use crate::settings::Settings;
+use crate::settings::{Settings, SettingsError};
 use crate::sources;
 use crate::usage::Usage;
 use crate::watch::page::Summary;
@@ -50,7 +52,7 @@ impl Advisor {
 }
 
 /// The settings of a watch: those named, or those beside its policies or in this folder.
-pub(super) fn settings(args: &WatchArgs, common: &Common) -> Result<Settings, String> {
+pub(super) fn settings(args: &WatchArgs, common: &Common) -> Result<Settings, SettingsError> {
     load_settings(common.config.as_ref(), &args.policies, args.deployment.as_ref())
 }
 
@@ -58,31 +60,33 @@ fn load_settings(
     config: Option<&PathBuf>,
     policies: &[PathBuf],
     deployment: Option<&PathBuf>,
-) -> Result<Settings, String> {
+) -> Result<Settings, SettingsError> {
     let places = material::settings_places(policies.iter().chain(deployment));
-    Settings::load(config.map(PathBuf::as_path), &places).map_err(|e| Failure::from_error(&e, None).message)
+    Settings::load(config.map(PathBuf::as_path), &places)
 }
 
 impl Reporter for Advisor {
-    fn report(&mut self, usage: Usage) -> Result<Report, String> {
+    fn report(&mut self, usage: Usage) -> Result<Report, Cause> {
         if usage.is_empty() {
             return Summary.report(usage);
         }
         let settings = load_settings(self.config.as_ref(), &self.policies, self.deployment.as_ref())?;
         let options = material::sources(&settings);
-        let read = sources::read(&self.policies, &self.profile.dialect(), self.names.into(), &options)
-            .map_err(|e| e.to_string())?;
+        let read = sources::read(&self.policies, &self.profile.dialect(), self.names.into(), &options)?;
         let mut loaded = load::unique(read.files);
         let mut notes: Vec<String> = loaded.errors.iter().map(|e| format!("Policy left out: {e}")).collect();
         let unread = read.unread.iter();
         notes.extend(unread.map(|p| format!("Policy not read: {}: `{}`: {}", p.origin, p.what, p.why)));
         if loaded.policies.is_empty() {
-            return Err("no policy can be read".to_owned());
+            return Err("no policy can be read".into());
         }
-        let deployment = self.deployment.as_deref().map(deployment::read).transpose();
-        let deployment = deployment.map_err(|e| Failure::from_error(&e, None).message)?;
-        material::agree(&usage.policy_sets(), usage.namespaces(), deployment.as_ref(), &settings)
-            .map_err(|e| e.message)?;
+        let deployment = self.deployment.as_deref().map(deployment::read).transpose()?;
+        access::agree(
+            &usage.policy_sets(),
+            usage.namespaces(),
+            deployment.as_ref(),
+            &settings.changed_roles,
+        )?;
         let held = material::held(Some(&usage), deployment.as_ref());
         notes.extend(load::meant(&mut loaded.policies, &held));
         let mut inputs = self.logs.clone();
@@ -115,9 +119,9 @@ impl Reporter for Advisor {
         let pool = pool.map_err(|e| format!("cannot start a thread: {e}"))?;
         let mut advice = pool.install(|| pipeline::advise(material, &options, &mut |_| {}));
         let entry = history::Entry::of(&advice, "watch", Timestamp::now());
-        let earlier = history::read(&self.history).map_err(|e| format!("`{}`: {e}", self.history.display()))?;
+        let earlier = history::read(&self.history)?;
         advice.history = history::compare(&earlier, &entry);
-        let html = html::render(&advice, report::Options::default().html_bytes).map_err(|e| e.to_string())?;
+        let html = html::render(&advice, report::Options::default().html_bytes)?;
         let said = std::mem::replace(&mut self.said, notes.clone());
         Ok(Report {
             html,

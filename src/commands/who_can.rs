@@ -3,6 +3,7 @@
 use super::{Exit, Failure, Talk, holders};
 use crate::access::everybody::everybody;
 use crate::cli::{Common, TextOrJson, WhoCanArgs};
+use crate::hint::Hint;
 use crate::policy::explain::{names_values_below, value_path};
 use crate::policy::model::Policy;
 use crate::policy::profile::Profile;
@@ -10,6 +11,7 @@ use crate::policy::who_can::{Target, who_can};
 use crate::report::ink::Face;
 use crate::report::{escape, who_can as faces};
 use serde_json::json;
+use std::borrow::Cow;
 use std::io::Write;
 use std::sync::Arc;
 
@@ -22,10 +24,7 @@ pub(super) fn run(
     talk: &Talk,
 ) -> Result<Exit, Failure> {
     if args.path.trim().is_empty() {
-        return Err(Failure::new(
-            "the path is empty",
-            Some("name one, such as `secret/data/prod/db`, or a mount: `secret/`"),
-        ));
+        return Err(EmptyPath.into());
     }
     let (joined, deployment) = holders::joined(&args.granting, &args.reading, common, profile, talk)?;
     let typed = holders::path_meant(&args.path, talk);
@@ -49,8 +48,7 @@ pub(super) fn run(
         }
         _ => typed,
     };
-    let target =
-        Target::parse(path).map_err(|e| Failure::from_error(&e, Some("a pattern is written as in a policy")))?;
+    let target = Target::parse(path)?;
     let root = Policy::root();
     let everybody = everybody(&joined, deployment.as_ref(), &root);
     let names: Vec<String> = joined.unread().map(|(policy, _)| format!("`{policy}`")).collect();
@@ -73,7 +71,7 @@ pub(super) fn run(
                 "path": path,
                 "reached": reached,
             });
-            let json = serde_json::to_string_pretty(&document).map_err(|e| Failure::from_error(&e, None))?;
+            let json = serde_json::to_string_pretty(&document)?;
             format!("{json}\n")
         }
         TextOrJson::Text => {
@@ -86,4 +84,17 @@ pub(super) fn run(
     };
     out.write_all(text.as_bytes()).map_err(Failure::from_output)?;
     Ok(Exit::Fine)
+}
+
+/// Nothing is asked about.
+#[derive(Debug, thiserror::Error)]
+#[error("the path is empty")]
+struct EmptyPath;
+
+impl Hint for EmptyPath {
+    fn hint(&self) -> Option<Cow<'_, str>> {
+        Some(Cow::Borrowed(
+            "name one, such as `secret/data/prod/db`, or a mount: `secret/`",
+        ))
+    }
 }

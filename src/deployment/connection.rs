@@ -2,7 +2,9 @@
 //! variables that people know from the servers' own command lines (`BAO_*` before `VAULT_*`).
 
 use super::pace::Rate;
+use crate::hint::Hint;
 use crate::vault::path;
+use std::borrow::Cow;
 use std::fmt;
 use std::fs;
 use std::net::IpAddr;
@@ -104,6 +106,14 @@ pub enum ConnectionError {
         /// What it should hold.
         want: &'static str,
     },
+}
+
+impl Hint for ConnectionError {
+    fn hint(&self) -> Option<Cow<'_, str>> {
+        Some(Cow::Borrowed(
+            "set `VAULT_ADDR` and `VAULT_TOKEN` (or `BAO_ADDR` and `BAO_TOKEN`)",
+        ))
+    }
 }
 
 impl Connection {

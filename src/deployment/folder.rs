@@ -4,10 +4,12 @@
 use super::mark::{MARK, Mark};
 use super::model::{Alias, AuthRole, Deployment, Entity, Group, Mount};
 use super::snapshot::Missing;
+use crate::hint::Hint;
 use crate::vault::path;
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -69,6 +71,14 @@ pub enum DeploymentError {
         /// The folder.
         path: PathBuf,
     },
+}
+
+impl Hint for DeploymentError {
+    fn hint(&self) -> Option<Cow<'_, str>> {
+        Some(Cow::Borrowed(
+            "`vault-advisor snapshot --out DIR` writes a deployment folder",
+        ))
+    }
 }
 
 /// Reads a deployment folder or file.

@@ -1,9 +1,13 @@
 //! What marks a folder as a snapshot, and says what it is and what could not be read.
 
 use super::snapshot::Missing;
+use crate::files;
+use crate::hint::{Cause, Hint};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
 /// The file that marks a folder as a snapshot.
 pub const MARK: &str = "snapshot.json";
@@ -35,6 +39,38 @@ pub struct Mark {
     /// Policies whose templates may be filled with more than others' (OpenBao).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub template_switches: Vec<TemplateSwitch>,
+}
+
+/// The most that a mark may have.
+const MAX_BYTES: usize = 16 * 1024 * 1024;
+
+impl Mark {
+    /// From its file.
+    ///
+    /// # Errors
+    /// When it can't be read or is no mark.
+    pub fn read(file: &Path) -> Result<Self, MarkError> {
+        let wrong = |source: Cause| MarkError {
+            file: file.to_owned(),
+            source,
+        };
+        let text = files::read(file, MAX_BYTES).map_err(|e| wrong(e.into()))?;
+        serde_json::from_slice(&text).map_err(|e| wrong(e.into()))
+    }
+}
+
+/// A mark that cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot read `{}`: {source}", file.display())]
+pub struct MarkError {
+    file: PathBuf,
+    source: Cause,
+}
+
+impl Hint for MarkError {
+    fn hint(&self) -> Option<Cow<'_, str>> {
+        Some(Cow::Borrowed("`vault-advisor snapshot` writes it again"))
+    }
 }
 
 /// A policy whose templates may be filled with more than others'.

@@ -5,6 +5,8 @@ use super::live::{Client, LiveError};
 use super::required::required_policy;
 use super::snapshot::{Missing, Progress, Wishes, take};
 use super::write::{self, WriteError, Written};
+use crate::hint::Hint;
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 /// Requests under way at once, where the user names no number.
@@ -85,11 +87,9 @@ pub enum SnapshotError {
     Write(#[from] WriteError),
 }
 
-impl SnapshotError {
-    /// What the user may do about it.
-    #[must_use]
-    pub fn hint(&self) -> Option<&'static str> {
-        match self {
+impl Hint for SnapshotError {
+    fn hint(&self) -> Option<Cow<'_, str>> {
+        let hint = match self {
             Self::Live(LiveError::NothingReadable) => Some(
                 "check the token and the namespace; `snapshot --print-policy` shows the least policy that is needed",
             ),
@@ -104,7 +104,8 @@ impl SnapshotError {
             }
             Self::Write(WriteError::Foreign { .. }) => Some("name a folder that is empty, or that a snapshot wrote"),
             _ => None,
-        }
+        };
+        hint.map(Cow::Borrowed)
     }
 }
 

@@ -1,7 +1,9 @@
 //! What can stop the reading, and what to do about it.
 
+use crate::hint::Hint;
 use crate::units;
 use crate::usage::Skip;
+use std::borrow::Cow;
 use std::path::PathBuf;
 
 /// Reading logs failed.
@@ -17,7 +19,7 @@ pub enum IngestError {
     },
     /// Standard input cannot be read.
     #[error("cannot read standard input: {0}")]
-    Stdin(std::io::Error),
+    Stdin(#[source] std::io::Error),
     /// A log in object storage.
     #[error("`{0}` is in object storage, which is not read from here")]
     Remote(String),
@@ -53,11 +55,9 @@ pub enum IngestError {
     Thread,
 }
 
-impl IngestError {
-    /// What the user can do.
-    #[must_use]
-    pub fn hint(&self) -> Option<&'static str> {
-        match self {
+impl Hint for IngestError {
+    fn hint(&self) -> Option<Cow<'_, str>> {
+        let hint = match self {
             Self::Read { .. } => Some("name a file, a folder, a glob in quotes, or - for standard input"),
             Self::Gone(_) => Some("take the link away if its log is read elsewhere, or name the files themselves"),
             Self::Remote(name) => pipe_for(name),
@@ -70,7 +70,8 @@ impl IngestError {
                 "leave --strict out to count such lines and go on, or name the wrapping with --envelope or --unwrap",
             ),
             Self::Stdin(_) | Self::Thread => None,
-        }
+        };
+        hint.map(Cow::Borrowed)
     }
 }
 

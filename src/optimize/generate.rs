@@ -3,6 +3,7 @@
 use super::paths::{self, Chosen, Field, Price, Used};
 use super::templates;
 use crate::access::{HolderId, Joined, JoinedDemand};
+use crate::hint::Hint;
 use crate::origin::Origin;
 use crate::policy::acl::Acl;
 use crate::policy::model::{Constraints, Policy, Stanza};
@@ -10,6 +11,7 @@ use crate::policy::pattern::Pattern;
 use crate::policy::syntax::{self, ParseError, print};
 use crate::policy::template::is_templated;
 use crate::vault::{Capability, CapabilitySet, protected};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// How paths are written.
@@ -59,6 +61,19 @@ pub enum GenerateError {
         /// Of which path.
         path: String,
     },
+}
+
+impl Hint for GenerateError {
+    fn hint(&self) -> Option<Cow<'_, str>> {
+        Some(Cow::Borrowed(match self {
+            Self::NothingUsed => "`usage` shows what the logs hold, and by whom",
+            Self::Text(_) | Self::Denied { .. } => "this is a fault of the program: please report it",
+        }))
+    }
+
+    fn found_nothing(&self) -> bool {
+        matches!(self, Self::NothingUsed)
+    }
 }
 
 /// Makes the policy for what `whose` used.

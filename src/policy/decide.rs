@@ -1,5 +1,6 @@
 //! Many decisions: JSON lines in, JSON lines out, in the same order, one line in memory at a time.
 
+use crate::hint::Hint;
 use crate::policy::acl::{Acl, Decision, Request};
 use crate::policy::constraints::Data;
 use crate::policy::model::Policy;
@@ -10,6 +11,7 @@ use crate::vault::{Operation, path};
 use serde::de::{Error as _, IgnoredAny};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, Write};
 use std::sync::Arc;
@@ -38,6 +40,14 @@ pub enum DecideError {
     /// The output cannot be written.
     #[error("writing the decisions")]
     Write(#[source] io::Error),
+}
+
+impl Hint for DecideError {
+    fn hint(&self) -> Option<Cow<'_, str>> {
+        Some(Cow::Borrowed(
+            "each line is one object: {\"id\", \"policies\", \"requests\", ...}",
+        ))
+    }
 }
 
 /// How much was decided.

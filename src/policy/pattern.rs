@@ -1,6 +1,8 @@
 //! The pattern of a stanza as the servers keep it, what it matches, and which of two patterns is the stronger.
 
+use crate::hint::Hint;
 use crate::vault::name::lower;
+use std::borrow::Cow;
 use std::cmp::{Ordering, Reverse};
 use std::fmt;
 use std::sync::Arc;
@@ -22,6 +24,12 @@ pub enum PatternError {
     /// `+*` in the path.
     #[error("path `{0}` holds `+*`, which the servers refuse")]
     PlusStar(String),
+}
+
+impl Hint for PatternError {
+    fn hint(&self) -> Option<Cow<'_, str>> {
+        Some(Cow::Borrowed("a pattern is written as in a policy"))
+    }
 }
 
 impl Pattern {

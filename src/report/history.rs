@@ -3,11 +3,13 @@
 use super::digest;
 use crate::advice::{Advice, History, HistoryPoint, Noted};
 use crate::files;
+use crate::hint::Hint;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The name of the file.
 pub const FILE_NAME: &str = "history.jsonl";
@@ -92,8 +94,8 @@ impl Entry {
 ///
 /// # Errors
 /// When it is there and can't be read.
-pub fn read(path: &Path) -> io::Result<Vec<Entry>> {
-    let bytes = last_bytes(path, MOST_BYTES)?;
+pub fn read(path: &Path) -> Result<Vec<Entry>, HistoryError> {
+    let bytes = last_bytes(path, MOST_BYTES).map_err(|source| HistoryError::new(path, source))?;
     let text = String::from_utf8_lossy(&bytes);
     let lines = text.lines().filter_map(|line| serde_json::from_str(line).ok());
     let all: Vec<Entry> = lines.collect();
@@ -105,7 +107,11 @@ pub fn read(path: &Path) -> io::Result<Vec<Entry>> {
 ///
 /// # Errors
 /// When it can't be written.
-pub fn append(path: &Path, entry: &Entry) -> io::Result<()> {
+pub fn append(path: &Path, entry: &Entry) -> Result<(), HistoryError> {
+    append_line(path, entry).map_err(|source| HistoryError::new(path, source))
+}
+
+fn append_line(path: &Path, entry: &Entry) -> io::Result<()> {
     let mut line = serde_json::to_string(entry)?;
     line.push('\n');
     // After half a line a new one begins.
@@ -113,6 +119,29 @@ pub fn append(path: &Path, entry: &Entry) -> io::Result<()> {
         line.insert(0, '\n');
     }
     files::append(path, line.as_bytes())
+}
+
+/// The history cannot be kept.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot keep the history in `{}`: {source}", path.display())]
+pub struct HistoryError {
+    path: PathBuf,
+    source: io::Error,
+}
+
+impl HistoryError {
+    fn new(path: &Path, source: io::Error) -> Self {
+        Self {
+            path: path.to_owned(),
+            source,
+        }
+    }
+}
+
+impl Hint for HistoryError {
+    fn hint(&self) -> Option<Cow<'_, str>> {
+        Some(Cow::Borrowed("it has to be a file that may be read and written"))
+    }
 }
 
 /// The last bytes of a file; none where there is no file.

@@ -45,6 +45,7 @@ pub mod who_can;
 pub mod write;
 
 use crate::advice::{Advice, Proposal, Run};
+use crate::hint::Hint;
 
 pub use output::OutputFile;
 
@@ -71,6 +72,8 @@ pub enum RenderError {
     #[error("cannot render `report.html`: {0}")]
     Html(#[from] html::HtmlError),
 }
+
+impl Hint for RenderError {}
 
 /// Every file of the output folder.
 ///

@@ -1,10 +1,12 @@
 //! Usage for people and their tools: JSON lines and CSV, a row a demand; and which form a file's name asks for.
 
 use super::csv::Sheet;
+use crate::hint::Hint;
 use crate::staged::{self, Readers};
 use crate::usage::store::{self, StoreError};
 use crate::usage::{Demand, Namespaces, Usage};
 use serde::Serialize;
+use std::borrow::Cow;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -32,10 +34,12 @@ pub const COLUMNS: [&str; 14] = [
 #[error("cannot tell the format of `{}`", .0.display())]
 pub struct UnknownFormat(PathBuf);
 
-impl UnknownFormat {
-    /// What the user can do.
-    pub const HINT: &str =
-        "end the name in .parquet, .jsonl or .csv, or say which with `--format`, or use - for standard output";
+impl Hint for UnknownFormat {
+    fn hint(&self) -> Option<Cow<'_, str>> {
+        Some(Cow::Borrowed(
+            "end the name in .parquet, .jsonl or .csv, or say which with `--format`, or use - for standard output",
+        ))
+    }
 }
 
 /// How usage is written.

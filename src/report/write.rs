@@ -4,6 +4,8 @@
 //! in the folder, with hashes: a later run replaces and takes away only what still is what an earlier one put there. No link
 //! below the folder is followed.
 
+use crate::hint::Hint;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
@@ -56,17 +58,15 @@ pub enum WriteError {
     },
 }
 
-impl WriteError {
-    /// What to do about it.
-    #[must_use]
-    pub const fn hint(&self) -> &'static str {
-        match self {
+impl Hint for WriteError {
+    fn hint(&self) -> Option<Cow<'_, str>> {
+        Some(Cow::Borrowed(match self {
             Self::NotAFolder(_) => "name another folder with `--out`",
             Self::Foreign { .. } => "name an empty folder with `--out`, or move that file away",
             Self::Link { .. } => "name another folder with `--out`, or take the link away",
             Self::Outside(_) => "rename the policy file",
             Self::Io { .. } => "check that the folder exists, is writable and has room",
-        }
+        }))
     }
 }
 

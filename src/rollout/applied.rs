@@ -3,6 +3,7 @@
 //! `waves.json` says what the waves are, `applied.jsonl`, which `apply.sh` writes, when they were brought to the server. The
 //! folder is not trusted further than that: no path leads out of it, and every text has to have its hash.
 
+use crate::hint::{Cause, Hint};
 use crate::policy::model::Policy;
 use crate::policy::profile::Profile;
 use crate::policy::syntax;
@@ -10,6 +11,7 @@ use crate::report::state::trimmed_sha256;
 use crate::vault::PolicyId;
 use jiff::Timestamp;
 use serde::Deserialize;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
@@ -37,7 +39,8 @@ pub enum AppliedError {
         /// The file.
         path: PathBuf,
         /// Why.
-        why: String,
+        #[source]
+        why: Cause,
     },
     /// A text was changed since.
     #[error("`{}` was changed since `advise` wrote it", path.display())]
@@ -53,17 +56,15 @@ pub enum AppliedError {
     },
 }
 
-impl AppliedError {
-    /// What to do about it.
-    #[must_use]
-    pub const fn hint(&self) -> &'static str {
-        match self {
+impl Hint for AppliedError {
+    fn hint(&self) -> Option<Cow<'_, str>> {
+        Some(Cow::Borrowed(match self {
             Self::Io { .. } => "name the folder that `advise --out` wrote",
             Self::Malformed { .. } | Self::Changed { .. } => "take the report as it was written, from where it is kept",
             Self::NeverApplied { .. } => {
                 "`apply.sh --yes` writes it down; for policies that were applied another way, `--since TIME` says it"
             }
-        }
+        }))
     }
 }
 
@@ -187,10 +188,10 @@ impl Applied {
         let path = folder.join(WAVES);
         let document: Document = serde_json::from_slice(&read(&path)?).map_err(|error| AppliedError::Malformed {
             path: path.clone(),
-            why: error.to_string(),
+            why: error.into(),
         })?;
         if document.version != 1 {
-            let why = format!("version {} is not known", document.version);
+            let why = format!("version {} is not known", document.version).into();
             return Err(AppliedError::Malformed { path, why });
         }
         let mut now: BTreeMap<(String, String), Policy> = BTreeMap::new();
@@ -267,7 +268,7 @@ impl Applied {
             let Some(line) = line.strip_suffix('\n') else { continue };
             let event: Event = serde_json::from_str(line).map_err(|error| AppliedError::Malformed {
                 path: path.clone(),
-                why: error.to_string(),
+                why: error.into(),
             })?;
             let wave = event.wave.checked_sub(1).and_then(|n| self.waves.get_mut(n));
             let (Some(wave), true) = (wave, event.plan == self.plan) else {
@@ -376,7 +377,7 @@ fn put(
         return Ok(());
     };
     let path = folder.join(file);
-    let malformed = |why: String| AppliedError::Malformed {
+    let malformed = |why: Cause| AppliedError::Malformed {
         path: path.clone(),
         why,
     };
@@ -384,14 +385,14 @@ fn put(
         .components()
         .all(|part| matches!(part, Component::Normal(_)))
     {
-        return Err(malformed(String::from("it lies outside of the report")));
+        return Err(malformed("it lies outside of the report".into()));
     }
-    let text = String::from_utf8(read(&path)?).map_err(|_| malformed(String::from("it is not UTF-8")))?;
+    let text = String::from_utf8(read(&path)?).map_err(|_| malformed("it is not UTF-8".into()))?;
     if trimmed_sha256(&text) != *hash {
         return Err(AppliedError::Changed { path });
     }
     let mut policy = syntax::parse(&entry.name, &path.display().to_string(), &text, &profile.dialect())
-        .map_err(|error| malformed(error.to_string()))?;
+        .map_err(|error| malformed(error.into()))?;
     policy.namespace = entry.namespace.as_str().into();
     now.insert(key, policy);
     Ok(())

@@ -5,6 +5,7 @@ use super::lists::ids_of;
 use super::regression::{PolicyKey, Regression, Seen, World};
 use crate::access::{Holder, Joined, Outcome, SetId};
 use crate::deployment::Deployment;
+use crate::hint::Cause;
 use crate::optimize::edit::{self, Change};
 use crate::policy::acl::Acl;
 use crate::policy::compare::{self, Verdict};
@@ -85,7 +86,7 @@ pub fn find(
                     found = Some((target, (all, text)));
                     break;
                 }
-                Err(error) => why = error,
+                Err(cause) => why = cause.to_string(),
             }
         }
         match found {
@@ -103,7 +104,7 @@ pub fn find(
 
 impl World<'_> {
     /// The policy with what was denied, proven.
-    fn tried(&self, state: usize, target: &PolicyKey, of: &[&Regression], seen: &[Seen]) -> Result<GivenBack, String> {
+    fn tried(&self, state: usize, target: &PolicyKey, of: &[&Regression], seen: &[Seen]) -> Result<GivenBack, Cause> {
         let now = self.policies(state);
         let given = give_back(&now, target, of, self.profile)?;
         let whole = of.iter().map(|regression| regression.wave).min().unwrap_or(1) - 1;
@@ -119,14 +120,14 @@ fn is(policy: &Policy, key: &PolicyKey) -> bool {
     *policy.namespace == *key.0 && *policy.name == *key.1
 }
 
-fn parsed(key: &PolicyKey, text: &str, profile: Profile) -> Result<Policy, String> {
-    let mut policy = syntax::parse(&key.1, &key.1, text, &profile.dialect()).map_err(|error| error.to_string())?;
+fn parsed(key: &PolicyKey, text: &str, profile: Profile) -> Result<Policy, Cause> {
+    let mut policy = syntax::parse(&key.1, &key.1, text, &profile.dialect())?;
     policy.namespace = Arc::from(key.0.as_str());
     Ok(policy)
 }
 
 /// The policy with a stanza for each path: what was denied, and what is given there already.
-fn give_back(now: &[Policy], key: &PolicyKey, of: &[&Regression], profile: Profile) -> Result<GivenBack, String> {
+fn give_back(now: &[Policy], key: &PolicyKey, of: &[&Regression], profile: Profile) -> Result<GivenBack, Cause> {
     let current = now.iter().find(|policy| is(policy, key));
     let mut wanted: BTreeMap<(String, String), (String, CapabilitySet)> = BTreeMap::new();
     for regression in of {
@@ -135,7 +136,7 @@ fn give_back(now: &[Policy], key: &PolicyKey, of: &[&Regression], profile: Profi
             .strip_prefix(&*key.0)
             .ok_or_else(|| format!("`{whole}` is not in the namespace of the policy"))?;
         if is_templated(path) || !Pattern::parse(path, "").is_ok_and(|pattern| pattern.is_exact()) {
-            return Err(format!("no stanza means just `{path}`"));
+            return Err(format!("no stanza means just `{path}`").into());
         }
         let place = wanted
             .entry((regression.namespace.clone(), regression.path.clone()))
@@ -211,7 +212,7 @@ impl World<'_> {
         policies: &[Policy],
         of: &[&Regression],
         seen: &[Seen],
-    ) -> Result<(), String> {
+    ) -> Result<(), Cause> {
         for part in seen {
             let here = self.now(part);
             let was = self.as_of(&here, part, self.policies(before), before);
@@ -225,7 +226,7 @@ impl World<'_> {
                         && then.holders[demand.holder].key() == regression.holder
                 });
                 if asked && is.outcome == Outcome::Denied && demand.outcome != Outcome::DeniedButAllowed {
-                    return Err(format!("`{}` would still be denied", demand.path));
+                    return Err(format!("`{}` would still be denied", demand.path).into());
                 }
             }
             let (was, is, then) = (ByName::of(was), ByName::of(is), ByName::of(then));
@@ -244,26 +245,21 @@ impl World<'_> {
                     then.list(holder, with(&to_now)),
                 );
                 let (Some(was), Some(is), Some(then)) = lists else {
-                    return Err(String::from(
-                        "not every combination of policies can be told from the log",
-                    ));
+                    return Err("not every combination of policies can be told from the log".into());
                 };
                 match compare::grants_nothing_new(was, then, compare::Options::default()) {
                     Verdict::Proven => {}
                     Verdict::Witness(found) => {
-                        return Err(format!(
-                            "it would give `{}`, which was not given before",
-                            found.asked.path
-                        ));
+                        return Err(format!("it would give `{}`, which was not given before", found.asked.path).into());
                     }
-                    _ => return Err(String::from("the comparison could not be finished")),
+                    _ => return Err("the comparison could not be finished".into()),
                 }
                 match compare::grants_nothing_new(then, is, compare::Options::default()) {
                     Verdict::Proven => {}
                     Verdict::Witness(found) => {
-                        return Err(format!("it would take `{}` from somebody else", found.asked.path));
+                        return Err(format!("it would take `{}` from somebody else", found.asked.path).into());
                     }
-                    _ => return Err(String::from("the comparison could not be finished")),
+                    _ => return Err("the comparison could not be finished".into()),
                 }
             }
         }

@@ -2,9 +2,11 @@
 //! `advise`, `check` and `watch` alike.
 
 use crate::files;
+use crate::hint::{Cause, Hint};
 use crate::vault::Capability;
 use jiff::civil::Date;
 use serde::Deserialize;
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -224,8 +226,15 @@ pub enum DecisionsError {
         /// The file.
         path: PathBuf,
         /// Why, with its place.
-        why: String,
+        #[source]
+        why: Cause,
     },
+}
+
+impl Hint for DecisionsError {
+    fn hint(&self) -> Option<Cow<'_, str>> {
+        Some(Cow::Borrowed("docs/settings.md says what belongs in it"))
+    }
 }
 
 /// The file in the first of `places` that has one.
@@ -250,18 +259,18 @@ pub fn read(path: &Path) -> Result<Vec<Decision>, DecisionsError> {
     })
 }
 
-fn parse(bytes: &[u8]) -> Result<Vec<Decision>, String> {
-    let text = std::str::from_utf8(bytes).map_err(|_| String::from("it has bytes that are not UTF-8"))?;
-    let document: Document = toml::from_str(text).map_err(|error| error.to_string())?;
+fn parse(bytes: &[u8]) -> Result<Vec<Decision>, Cause> {
+    let text = std::str::from_utf8(bytes).map_err(|_| "it has bytes that are not UTF-8")?;
+    let document: Document = toml::from_str(text)?;
     if document.version != VERSION {
-        return Err(format!("version {} is not known", document.version));
+        return Err(format!("version {} is not known", document.version).into());
     }
     let lines = text.lines().zip(1_u32..);
     let lines = lines.filter(|(line, _)| line.trim_start().starts_with("[[decisions]]"));
     let mut lines = lines.map(|(_, number)| number);
     let entries = document.decisions.into_iter();
     entries
-        .map(|entry| decision(entry, lines.next().unwrap_or(1)))
+        .map(|entry| decision(entry, lines.next().unwrap_or(1)).map_err(Cause::from))
         .collect()
 }
 
@@ -389,9 +398,9 @@ mod tests {
             ),
         ] {
             let error = parse(file(fields).as_bytes()).unwrap_err();
-            assert!(error.contains(word), "{error}");
+            assert!(error.to_string().contains(word), "{error}");
         }
-        assert!(parse(b"version = 2\n").unwrap_err().contains("version 2"));
+        assert!(parse(b"version = 2\n").unwrap_err().to_string().contains("version 2"));
     }
 
     #[test]

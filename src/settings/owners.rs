@@ -1,6 +1,7 @@
 //! To whom policies and principals belong: patterns of the settings, metadata, or a `CODEOWNERS` file.
 
 use crate::files;
+use crate::hint::Cause;
 use crate::sources::globs::Globs;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
@@ -58,7 +59,7 @@ pub enum OwnersError {
     },
     /// A pattern, or a name that is missing.
     #[error("owners cannot be used: {0}")]
-    Form(String),
+    Form(#[source] Cause),
 }
 
 impl Owners {
@@ -69,11 +70,9 @@ impl Owners {
     pub fn new(file: OwnersFile, settings: &Path) -> Result<Self, OwnersError> {
         for owned in &file.of {
             if owned.owner.trim().is_empty() {
-                return Err(OwnersError::Form(String::from(
-                    "an entry of `owners.of` has no `owner`",
-                )));
+                return Err(OwnersError::Form("an entry of `owners.of` has no `owner`".into()));
             }
-            Globs::new(owned.policies.iter().map(String::as_str)).map_err(|e| OwnersError::Form(e.to_string()))?;
+            Globs::new(owned.policies.iter().map(String::as_str)).map_err(|e| OwnersError::Form(e.into()))?;
         }
         let beside = settings.parent().unwrap_or(Path::new("")).to_path_buf();
         let mut owners = Self {

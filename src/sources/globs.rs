@@ -1,6 +1,8 @@
 //! Patterns of file names, and what `.gitignore` leaves out.
 
+use crate::hint::Hint;
 use glob::{MatchOptions, Pattern};
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -20,6 +22,12 @@ const OPTIONS: MatchOptions = MatchOptions {
 #[derive(Debug, thiserror::Error)]
 #[error("the pattern `{0}` is not understood")]
 pub struct PatternError(pub String);
+
+impl Hint for PatternError {
+    fn hint(&self) -> Option<Cow<'_, str>> {
+        Some(Cow::Borrowed("docs/settings.md lists every setting"))
+    }
+}
 
 /// Patterns, any of which may match.
 #[derive(Debug, Default)]

@@ -2,8 +2,10 @@
 //! language of its own, which names columns and compares them with what is written beside them, and can do nothing else.
 
 use super::coverage::timestamp;
+use crate::hint::Hint;
 use crate::units;
 use jiff::Timestamp;
+use std::borrow::Cow;
 use std::fmt;
 
 /// A column of an answer.
@@ -245,17 +247,15 @@ pub enum AskError {
     Mixed(Column),
 }
 
-impl AskError {
-    /// What the user can do.
-    #[must_use]
-    pub fn hint(&self) -> String {
+impl Hint for AskError {
+    fn hint(&self) -> Option<Cow<'_, str>> {
         let names = |dimension: bool| {
             let columns = Column::ALL
                 .into_iter()
                 .filter(|column| column.is_dimension() == dimension);
             columns.map(Column::as_str).collect::<Vec<_>>().join(", ")
         };
-        match self {
+        Some(Cow::Owned(match self {
             Self::NoColumn { .. } | Self::Counted(_) | Self::Twice(_) => {
                 format!("to group by: {}; counted: {}", names(true), names(false))
             }
@@ -265,7 +265,7 @@ impl AskError {
             Self::NotGrouped(_) | Self::ByDay(_) | Self::Mixed(_) => {
                 "docs/how-to/usage-questions.md shows questions and what answers them".to_owned()
             }
-        }
+        }))
     }
 }
 

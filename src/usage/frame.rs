@@ -12,6 +12,7 @@ use super::part::Usage;
 use super::record::{flag, join_ids};
 use super::state::{Bulk, Head, State, VERSION};
 use super::table::{AuthId, Key, Row as TableRow, RowId, Table, WhoId};
+use crate::hint::Cause;
 use crate::origin::LogLine;
 use crate::vault::{Capability, PrincipalKind};
 use base64::Engine;
@@ -56,7 +57,7 @@ pub enum FrameError {
     NoState,
     /// The state cannot be read.
     #[error("its state cannot be read: {0}")]
-    State(String),
+    State(#[source] Cause),
     /// The reader of Parquet gave up in a way that it should not.
     #[error("it is damaged")]
     Damaged,
@@ -74,7 +75,7 @@ pub fn write(usage: &Usage, to: &mut impl Write) -> Result<(), FrameError> {
         || -> Result<_, FrameError> {
             let rows: Vec<RowId> = listing.iter().map(|listed| listed.number).collect();
             let state = State::of(table, &usage.stored_ledger(), usage, &rows);
-            let head = serde_json::to_string(&state.head).map_err(|e| FrameError::State(e.to_string()))?;
+            let head = serde_json::to_string(&state.head).map_err(|e| FrameError::State(e.into()))?;
             let bulk = [
                 (DEMANDS, of_demands(table, &listing)?),
                 (AUTHS, state.bulk.auth_columns()?),
@@ -258,7 +259,7 @@ pub fn read(from: File) -> Result<Usage, FrameError> {
     let (state, rows) = match version {
         STATE_AS_TEXT => (state_of_text(text)?, rows_of_text(&stored)?),
         VERSION => {
-            let head: Head = serde_json::from_str(text).map_err(|e| FrameError::State(e.to_string()))?;
+            let head: Head = serde_json::from_str(text).map_err(|e| FrameError::State(e.into()))?;
             let bulk = Bulk::of(
                 &stored.inside(AUTHS)?,
                 &stored.inside(PRINCIPALS)?,
@@ -287,13 +288,13 @@ pub fn read(from: File) -> Result<Usage, FrameError> {
 }
 
 fn state_of_text(text: &str) -> Result<State, FrameError> {
-    let wrong = |e: &dyn std::fmt::Display| FrameError::State(e.to_string());
-    let packed = BASE64_STANDARD.decode(text).map_err(|e| wrong(&e))?;
+    let wrong = |e: Cause| FrameError::State(e);
+    let packed = BASE64_STANDARD.decode(text).map_err(|e| wrong(e.into()))?;
     let text = zstd::bulk::decompress(&packed, MOST_STATE_BYTES.min(packed.len().saturating_mul(4096)))
-        .map_err(|e| wrong(&e))?;
+        .map_err(|e| wrong(e.into()))?;
     Ok(State {
-        head: serde_json::from_slice(&text).map_err(|e| wrong(&e))?,
-        bulk: serde_json::from_slice(&text).map_err(|e| wrong(&e))?,
+        head: serde_json::from_slice(&text).map_err(|e| wrong(e.into()))?,
+        bulk: serde_json::from_slice(&text).map_err(|e| wrong(e.into()))?,
     })
 }
 
@@ -364,7 +365,7 @@ impl Alike {
         let (kinds, ids, namespaces) = (kinds.texts()?, ids.texts()?, namespaces.texts()?);
         let (paths, capabilities, mount_types) = (paths.texts()?, capabilities.texts()?, mount_types.texts()?);
         let (allowed, denied, failed) = (allowed.numbers()?, denied.numbers()?, failed.numbers()?);
-        let wrong = |what: &str| FrameError::State(format!("a row without `{what}`"));
+        let wrong = |what: &str| FrameError::State(format!("a row without `{what}`").into());
         let text = |texts: &[Option<&str>], at: usize| texts.get(at).copied().flatten().map(str::to_owned);
         let count = |counts: &[Option<i64>], at: usize| {
             let count = counts.get(at).copied().flatten().unwrap_or(0);
@@ -440,7 +441,7 @@ fn rows(stored: &Stored) -> Result<Vec<Row>, FrameError> {
     let mut rows = Alike::of(stored)?.rows()?;
     let more = stored.inside(DEMANDS)?;
     if more.height() != stored.height() {
-        return Err(FrameError::State("its tables are of different demands".to_owned()));
+        return Err(FrameError::State("its tables are of different demands".into()));
     }
     let numbers = |stored: &Stored, name: &str| stored.column(name)?.numbers();
     let (firsts, lasts) = (numbers(stored, "first_seen")?, numbers(stored, "last_seen")?);

@@ -10,7 +10,9 @@ use super::record::Record;
 use super::table::Table;
 use super::tally::Tally;
 use super::window::Window;
+use crate::hint::Hint;
 use crate::vault::Capability;
+use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 
 /// Requests of which only one entry was seen.
@@ -26,6 +28,14 @@ pub struct Unpaired {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("one groups principals by {0}, the other by {1}")]
 pub struct Unlike(pub GroupBy, pub GroupBy);
+
+impl Hint for Unlike {
+    fn hint(&self) -> Option<Cow<'_, str>> {
+        Some(Cow::Borrowed(
+            "usage of one grouping cannot be turned into that of another: read its logs again with the `--group-by` that is wanted",
+        ))
+    }
+}
 
 /// How the time that a part is of lies to a window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,7 +2,9 @@
 
 use super::frame::{self, FrameError};
 use super::part::Usage;
+use crate::hint::Hint;
 use crate::staged::{self, Readers};
+use std::borrow::Cow;
 use std::io::{self, Write};
 use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
@@ -41,19 +43,18 @@ pub enum StoreError {
     Frame(#[from] FrameError),
     /// Whoever should take it.
     #[error("cannot write usage: {0}")]
-    Stream(io::Error),
+    Stream(#[source] io::Error),
 }
 
-impl StoreError {
-    /// What the user can do.
-    #[must_use]
-    pub const fn hint(&self) -> Option<&'static str> {
-        match self {
+impl Hint for StoreError {
+    fn hint(&self) -> Option<Cow<'_, str>> {
+        let hint = match self {
             Self::Write { .. } | Self::Frame(_) => Some("check that the folder exists, is writable and has room"),
             Self::Read { .. } => None,
             Self::Content { .. } => Some("give a .parquet file that `usage -o` wrote"),
             Self::Stream(_) => None,
-        }
+        };
+        hint.map(Cow::Borrowed)
     }
 }
 

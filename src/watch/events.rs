@@ -1,10 +1,12 @@
 //! What is news: told by comparing what was just read with all that was read before.
 
+use crate::hint::Hint;
 use crate::usage::{Demand, Principal, Usage};
 use crate::vault::{Capability, path};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, LazyLock};
@@ -100,6 +102,12 @@ impl std::str::FromStr for Kind {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a kind of event: there are {list}", list = Kind::ALL.map(Kind::as_str).join(", "))]
 pub struct UnknownKind(String);
+
+impl Hint for UnknownKind {
+    fn hint(&self) -> Option<Cow<'_, str>> {
+        Some(Cow::Borrowed("`watch.mute` names it"))
+    }
+}
 
 /// One piece of news.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -17,9 +17,9 @@ impl Notice {
     ///
     /// # Errors
     /// When the system gives no means to.
-    pub fn new(waker: Waker) -> Result<Self, String> {
+    pub fn new(waker: Waker) -> Result<Self, NoticeError> {
         let heard = move |event: notify::Result<Event>| hear(&waker, event);
-        let watcher = RecommendedWatcher::new(heard, Config::default()).map_err(|e| e.to_string())?;
+        let watcher = RecommendedWatcher::new(heard, Config::default()).map_err(NoticeError::Begin)?;
         Ok(Self {
             watcher,
             watched: BTreeMap::new(),
@@ -30,7 +30,7 @@ impl Notice {
     ///
     /// # Errors
     /// When the folder is not there, or the system's limit is reached.
-    pub fn add(&mut self, folder: &Path, below: bool) -> Result<(), String> {
+    pub fn add(&mut self, folder: &Path, below: bool) -> Result<(), NoticeError> {
         if self.watched.get(folder).is_some_and(|b| *b >= below) {
             return Ok(());
         }
@@ -39,12 +39,29 @@ impl Notice {
         } else {
             RecursiveMode::NonRecursive
         };
-        self.watcher
-            .watch(folder, mode)
-            .map_err(|e| format!("cannot listen to changes in `{}`: {e}", folder.display()))?;
+        self.watcher.watch(folder, mode).map_err(|source| NoticeError::Folder {
+            folder: folder.to_owned(),
+            source,
+        })?;
         self.watched.insert(folder.to_owned(), below);
         Ok(())
     }
+}
+
+/// The system does not tell.
+#[derive(Debug, thiserror::Error)]
+pub enum NoticeError {
+    /// Of anything.
+    #[error("{0}")]
+    Begin(#[source] notify::Error),
+    /// Of a folder.
+    #[error("cannot listen to changes in `{}`: {source}", folder.display())]
+    Folder {
+        /// Which.
+        folder: PathBuf,
+        /// Why.
+        source: notify::Error,
+    },
 }
 
 fn hear(waker: &Waker, event: notify::Result<Event>) {

@@ -2,6 +2,7 @@
 
 use super::report_worker::{Report, Reporter};
 use super::suspects::Suspects;
+use crate::hint::Cause;
 use crate::report::escape::html;
 use crate::usage::Usage;
 use base64::Engine as _;
@@ -21,7 +22,7 @@ td.n,th.n{text-align:right}dt{font-weight:600}dd{margin:0 0 .5rem}";
 pub struct Summary;
 
 impl Reporter for Summary {
-    fn report(&mut self, usage: Usage) -> Result<Report, String> {
+    fn report(&mut self, usage: Usage) -> Result<Report, Cause> {
         let hash = STANDARD.encode(Sha256::digest(STYLE));
         Ok(Report {
             html: page(&usage),

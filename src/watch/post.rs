@@ -1,6 +1,8 @@
 //! Carries messages to a webhook. The one file of `watch` that knows the HTTP client.
 
 use super::hook::{NotTaken, Post};
+use crate::hint::Hint;
+use std::borrow::Cow;
 use std::time::Duration;
 use ureq::http::header::{CONTENT_TYPE, RETRY_AFTER};
 
@@ -26,6 +28,16 @@ pub enum AddressError {
     /// A password in it would be in the list of processes.
     #[error("the webhook's address holds a user name or password")]
     Credentials,
+}
+
+impl Hint for AddressError {
+    fn hint(&self) -> Option<Cow<'_, str>> {
+        Some(Cow::Borrowed(match self {
+            Self::NotHttp => "give a URL such as https://hooks.example/vault",
+            Self::Plain => "use https; http goes to this machine alone, where a proxy may speak TLS",
+            Self::Credentials => "leave it out: messages are signed, and the receiver can check that",
+        }))
+    }
 }
 
 impl Webhook {

@@ -2,6 +2,7 @@
 
 use super::suspects::Suspects;
 use super::waker::Waker;
+use crate::hint::Cause;
 use crate::report::history;
 use crate::usage::Usage;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
@@ -12,8 +13,8 @@ pub trait Reporter: Send {
     /// Makes one of the usage so far.
     ///
     /// # Errors
-    /// When something that it needs can't be read, in words.
-    fn report(&mut self, usage: Usage) -> Result<Report, String>;
+    /// When something that it needs can't be read.
+    fn report(&mut self, usage: Usage) -> Result<Report, Cause>;
 }
 
 /// A report that was made.
@@ -33,7 +34,7 @@ pub struct Report {
 /// The thread that makes reports, as the watch sees it.
 pub struct ReportWorker {
     orders: SyncSender<Usage>,
-    reports: Receiver<Result<Report, String>>,
+    reports: Receiver<Result<Report, Cause>>,
     busy: bool,
 }
 
@@ -68,7 +69,7 @@ impl ReportWorker {
     }
 
     /// The one that was ordered, once it is made.
-    pub fn take(&mut self) -> Option<Result<Report, String>> {
+    pub fn take(&mut self) -> Option<Result<Report, Cause>> {
         match self.reports.try_recv() {
             Ok(report) => {
                 self.busy = false;
@@ -78,7 +79,7 @@ impl ReportWorker {
             Err(TryRecvError::Disconnected) => {
                 let was_busy = std::mem::replace(&mut self.busy, false);
                 was_busy.then(|| {
-                    Err("reports can't be made any more: this is a fault of the program, please report it".to_owned())
+                    Err("reports can't be made any more: this is a fault of the program, please report it".into())
                 })
             }
         }

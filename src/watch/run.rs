@@ -14,12 +14,14 @@ use super::status::Status;
 use super::suspects::Suspects;
 use super::tail::Tail;
 use super::waker::{News, Waker};
+use crate::hint::{Cause, Hint, whole};
 use crate::ingest;
 use crate::report::history;
 use crate::units;
 use crate::usage::Usage;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -120,13 +122,25 @@ pub enum WatchError {
     State(#[from] StateError),
     /// Signals could not be waited for.
     #[error("cannot wait for signals: {0}")]
-    Signals(std::io::Error),
+    Signals(#[source] std::io::Error),
     /// The address to serve at.
     #[error("cannot listen at `{0}`: {1}")]
-    Listen(SocketAddr, std::io::Error),
+    Listen(SocketAddr, #[source] std::io::Error),
     /// The output.
     #[error("cannot write the events: {0}")]
     Output(#[from] std::io::Error),
+}
+
+impl Hint for WatchError {
+    fn hint(&self) -> Option<Cow<'_, str>> {
+        match self {
+            Self::State(state) => state.hint(),
+            Self::Listen(..) => Some(Cow::Borrowed(
+                "is the port taken? `--listen 127.0.0.1:0` takes any that is free",
+            )),
+            Self::Signals(_) | Self::Output(_) => None,
+        }
+    }
 }
 
 /// Whoever the watch talks with.
@@ -144,7 +158,7 @@ pub trait Audience {
     ///
     /// # Errors
     /// When they are wrong, in words.
-    fn settings(&mut self) -> Result<Tuning, String>;
+    fn settings(&mut self) -> Result<Tuning, Cause>;
 }
 
 /// Follows logs until a signal ends it.
@@ -370,7 +384,9 @@ impl<'a, S: Store> Watch<'a, S> {
                     published.status().poll = self.tuning.poll;
                 }
             }
-            Err(e) => self.audience.warn(&format!("{e}: the settings stay as they were")),
+            Err(e) => self
+                .audience
+                .warn(&format!("{}: the settings stay as they were", whole(&*e))),
         }
         // The policies may be others now.
         self.unreported = true;
@@ -544,7 +560,8 @@ impl<'a, S: Store> Watch<'a, S> {
                     published.put(report.html, report.policy);
                 }
             }
-            Err(why) => {
+            Err(cause) => {
+                let why = whole(&*cause);
                 self.audience.warn(&format!("no new report: {why}"));
                 trouble = Some(why);
             }

@@ -6,10 +6,13 @@
 use super::events::Event;
 use super::hook::Undelivered;
 use super::log::Position;
+use crate::hint::{Cause, Hint};
 use crate::staged;
 use crate::usage::Usage;
+use crate::usage::store::StoreError;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
@@ -26,12 +29,12 @@ pub trait Store {
     ///
     /// # Errors
     /// As the store says.
-    fn save(&self, usage: &Usage, path: &Path) -> Result<(), String>;
+    fn save(&self, usage: &Usage, path: &Path) -> Result<(), StoreError>;
     /// Reads.
     ///
     /// # Errors
     /// As the store says.
-    fn load(&self, path: &Path) -> Result<Usage, String>;
+    fn load(&self, path: &Path) -> Result<Usage, StoreError>;
     /// How the files end.
     fn extension(&self) -> &'static str;
 }
@@ -88,11 +91,12 @@ pub enum StateError {
         /// Where.
         path: PathBuf,
         /// Why.
-        why: String,
+        #[source]
+        why: Cause,
     },
     /// The usage.
-    #[error("{0}")]
-    Usage(String),
+    #[error(transparent)]
+    Usage(#[from] StoreError),
     /// Read another way.
     #[error("the state in `{}` was read with {before}, and now it is to be {now}", path.display())]
     Reading {
@@ -105,16 +109,14 @@ pub enum StateError {
     },
 }
 
-impl StateError {
-    /// What the user can do.
-    #[must_use]
-    pub const fn hint(&self) -> &'static str {
-        match self {
+impl Hint for StateError {
+    fn hint(&self) -> Option<Cow<'_, str>> {
+        Some(Cow::Borrowed(match self {
             Self::Locked(_) => "end the other watcher, or give this one a state of its own with `--state`",
             Self::Io { .. } | Self::Usage(_) => "check that the folder exists, may be written to and has room",
             Self::Content { .. } => "name an empty folder with `--state`; what is in the logs is then read again",
             Self::Reading { .. } => "use the same flags as before, or another folder with `--state`",
-        }
+        }))
     }
 }
 
@@ -184,7 +186,7 @@ impl<S: Store> StateDir<S> {
                 });
             }
             if let Some(name) = &file.usage {
-                usage = state.store.load(&dir.join(name)).map_err(StateError::Usage)?;
+                usage = state.store.load(&dir.join(name))?;
             }
             state.generation = file.generation;
             state.usage = file.usage;
@@ -204,7 +206,7 @@ impl<S: Store> StateDir<S> {
         if let Some(usage) = usage {
             let new = format!("usage-{generation}.{}", self.store.extension());
             let path = self.dir.join(&new);
-            self.store.save(usage, &path).map_err(StateError::Usage)?;
+            self.store.save(usage, &path)?;
             sync(&path)?;
             name = Some(new);
         }
@@ -264,17 +266,20 @@ fn sync(path: &Path) -> Result<(), StateError> {
 }
 
 fn parse(path: &Path, text: &[u8]) -> Result<StateFile, StateError> {
-    let wrong = |why: String| StateError::Content {
+    let wrong = |why: Cause| StateError::Content {
         path: path.to_owned(),
         why,
     };
-    let file: StateFile = serde_json::from_slice(text).map_err(|e| wrong(e.to_string()))?;
+    let file: StateFile = serde_json::from_slice(text).map_err(|e| wrong(e.into()))?;
     if file.version == VERSION {
         Ok(file)
     } else {
-        Err(wrong(format!(
-            "it has version {}, and this program reads version {VERSION}",
-            file.version
-        )))
+        Err(wrong(
+            format!(
+                "it has version {}, and this program reads version {VERSION}",
+                file.version
+            )
+            .into(),
+        ))
     }
 }

@@ -14,12 +14,14 @@
 //! Optional besides: `namespace`, `data` (parameters sent), `wrap_ttl`, `entity` and `groups` for templates. A list of tests
 //! without the `tests:` above it is taken too.
 
+use crate::hint::Hint;
 use crate::policy::profile::Profile;
 use crate::policy::template::{Alias, Entity, Group, Identity, duration_seconds};
 use crate::vault::{Capability, Operation, name, path};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use serde_saphyr::Spanned;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// Why a file of tests cannot be used.
@@ -34,6 +36,12 @@ pub struct FileError {
     pub column: u64,
     /// What is wrong.
     pub message: String,
+}
+
+impl Hint for FileError {
+    fn hint(&self) -> Option<Cow<'_, str>> {
+        Some(Cow::Borrowed("docs/policy-tests.md shows the form"))
+    }
 }
 
 /// What a test expects.
