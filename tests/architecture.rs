@@ -17,9 +17,7 @@ use std::path::{Path, PathBuf};
 /// Rooms by floor, the lowest first. A room sees only rooms of lower floors, and itself.
 const FLOORS: [&[&str]; 10] = [
     &["hint", "shown"],
-    &[
-        "origin", "random", "files", "index", "staged", "vault", "units",
-    ],
+    &["origin", "random", "files", "index", "staged", "vault", "units"],
     &["usage", "policy", "deployment", "advice"],
     &["ingest", "access", "sources"],
     &["analysis", "optimize"],

@@ -2,6 +2,7 @@
 
 mod ask;
 mod files;
+mod groups;
 mod live;
 mod propose;
 mod review;
@@ -34,6 +35,9 @@ const STYLES: Styles = Styles::styled()
     .literal(AnsiColor::Cyan.on_default().bold())
     .placeholder(AnsiColor::Cyan.on_default());
 
+/// Help is no wider than this.
+const MOST_COLUMNS: usize = 80;
+
 /// Joins what Vault and OpenBao audit logs show was used with what policies grant, and proposes tighter policies that break
 /// nobody
 #[derive(Debug, Parser)]
@@ -42,7 +46,8 @@ const STYLES: Styles = Styles::styled()
     version,
     long_version = version::long(),
     styles = STYLES,
-    max_term_width = 100,
+    max_term_width = MOST_COLUMNS,
+    help_template = groups::template(),
     propagate_version = true,
     after_help = "Exit status: 0 fine; 1 something to look at: findings at or above the threshold (check, \
                   lint), new access (compare), a failed test (test), a regression that nobody has answered (regressions); 2 an error; 3 no usable record in the logs."
