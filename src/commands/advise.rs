@@ -1,12 +1,12 @@
 //! `advise`: the main job.
 
+use super::resolve::{Meant, Source};
 use super::{Exit, Failure, Talk, material, write_back};
 use crate::access;
 use crate::advice::Advice;
-use crate::cli::{AdviseArgs, Common};
+use crate::cli::AdviseArgs;
 use crate::hint::Hint;
 use crate::pipeline::{self, Material, Options};
-use crate::policy::profile::Profile;
 use crate::report::{self, history};
 use jiff::Timestamp;
 use std::borrow::Cow;
@@ -20,14 +20,16 @@ fn remembered(advice: &mut Advice, earlier: &[history::Entry]) -> history::Entry
 }
 
 /// Reads, works out, writes.
-pub(super) fn run(
-    args: &AdviseArgs,
-    common: &Common,
-    profile: Profile,
-    out: &mut dyn Write,
-    talk: &Talk,
-) -> Result<Exit, Failure> {
-    let mut settings = material::settings(common, &args.granting, talk)?;
+pub(super) fn run(args: &AdviseArgs, meant: Meant, out: &mut dyn Write, talk: &Talk) -> Result<Exit, Failure> {
+    let grants = meant.granted(&args.granting);
+    let source = Source::of(&args.reading, talk)?;
+    meant.tell_settings(talk);
+    let Meant {
+        profile, mut settings, ..
+    } = meant;
+    if args.per_owner && settings.owners.is_empty() {
+        return Err(NoOwners.into());
+    }
     if let Some(budget) = args.budget {
         settings.foresight.budget = budget;
     }
@@ -39,18 +41,11 @@ pub(super) fn run(
     let kept = args.out.join(history::FILE_NAME);
     let earlier = (!args.reproducible).then(|| history::read(&kept)).transpose()?;
     talk.step("reading policies");
-    let mut granted = material::policies(
-        &args.granting.policies,
-        args.granting.policy_names,
-        common,
-        profile,
-        args.reading.strict,
-        talk,
-    )?;
+    let mut granted = material::policies(&grants, args.reading.strict, talk)?;
     talk.step("reading the deployment");
     let deployment = material::deployment(args.granting.deployment.as_deref())?;
     talk.step("reading usage");
-    let usage = material::silent_usage(&args.reading, talk)?;
+    let usage = material::silent_usage(&source, talk)?;
     if usage.is_empty() {
         // There is no report that would say what was skipped.
         material::tell_tally(usage.tally(), talk);
@@ -89,22 +84,13 @@ pub(super) fn run(
         &mut |step| talk.step(step),
     );
     talk.step("writing the changes back");
-    let reading = write_back::Reading {
-        paths: &args.granting.policies,
-        names: args.granting.policy_names.into(),
-        profile,
-        options: material::sources(&settings),
-    };
-    write_back::files(&mut advice, &reading);
+    write_back::files(&mut advice, &grants);
     let run = earlier.map(|earlier| remembered(&mut advice, &earlier));
     talk.step("laying out the report");
     let files = report::render(&advice, &report::Options::default())?;
     let mut files = files;
     if args.per_owner {
         talk.step("laying out the report of each owner");
-        if settings.owners.is_empty() {
-            return Err(NoOwners.into());
-        }
         let bytes = report::Options::default().html_bytes;
         files.extend(report::owners::render(&advice, bytes)?);
     }
@@ -114,7 +100,7 @@ pub(super) fn run(
         history::append(&kept, &entry)?;
     }
     talk.done();
-    if !common.quiet {
+    if !talk.is_quiet() {
         let text = talk.fitted(&report::text::render(&advice, talk.colour_out()));
         out.write_all(text.as_bytes()).map_err(Failure::from_output)?;
         writeln!(out, "report: {}", args.out.join("report.html").display()).map_err(Failure::from_output)?;

@@ -1,11 +1,12 @@
 //! `answer`: what is decided about a finding or a proposal, written down where all runs honour it.
 
+use super::resolve::Meant;
 use super::{Exit, Failure};
-use crate::cli::{Answer, AnswerArgs, Common};
+use crate::cli::{Answer, AnswerArgs};
 use crate::hint::Hint;
 use crate::report::escape;
-use crate::settings::Settings;
 use crate::settings::decisions::{self, About, Decision, DecisionsError, Verdict};
+use crate::settings::{Settings, SettingsError};
 use crate::staged;
 use jiff::civil::Date;
 use std::borrow::Cow;
@@ -13,8 +14,8 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 /// Lists decisions, or makes one.
-pub(super) fn run(args: &AnswerArgs, common: &Common, out: &mut dyn Write) -> Result<Exit, Failure> {
-    let path = file(args.file.as_deref(), common)?;
+pub(super) fn run(args: &AnswerArgs, meant: &Meant, out: &mut dyn Write) -> Result<Exit, Failure> {
+    let path = file(args.file.as_deref(), meant.config.as_deref())?;
     let mut all = read(&path)?;
     let Some(word) = args.word else {
         list(&all, &path, out)?;
@@ -76,11 +77,11 @@ fn decision(args: &AnswerArgs, word: Answer, about: About) -> Result<Decision, A
 }
 
 /// The file named, the one that is there, or the one that is to be: beside the settings, or in this folder.
-pub(super) fn file(named: Option<&Path>, common: &Common) -> Result<PathBuf, Failure> {
+pub(super) fn file(named: Option<&Path>, config: Option<&Path>) -> Result<PathBuf, SettingsError> {
     if let Some(file) = named {
         return Ok(file.to_path_buf());
     }
-    let settings = Settings::load(common.config.as_deref(), &[PathBuf::from(".")])?;
+    let settings = Settings::load(config, &[PathBuf::from(".")])?;
     Ok(settings.decisions_file.unwrap_or_else(|| {
         let folder = settings.file.as_deref().and_then(Path::parent);
         folder.unwrap_or(Path::new("")).join(decisions::FILE_NAME)

@@ -1,27 +1,24 @@
 //! `backtest`: would it have hurt?
 
+use super::resolve::{Meant, Source};
 use super::{Exit, Failure, Talk, material};
 use crate::access;
 use crate::backtest::{self, Input, Options, text};
-use crate::cli::{BacktestArgs, BacktestFormat, Common};
+use crate::cli::{BacktestArgs, BacktestFormat};
 use crate::hint::Hint;
-use crate::policy::profile::Profile;
 use crate::usage::Facts;
 use jiff::SignedDuration;
 use std::borrow::Cow;
 use std::io::Write;
 
 /// Reads, replays, tells.
-pub(super) fn run(
-    args: &BacktestArgs,
-    common: &Common,
-    profile: Profile,
-    out: &mut dyn Write,
-    talk: &Talk,
-) -> Result<Exit, Failure> {
+pub(super) fn run(args: &BacktestArgs, meant: Meant, out: &mut dyn Write, talk: &Talk) -> Result<Exit, Failure> {
     let (train_days, test_days) = (days("--train", args.train)?, days("--test", args.test)?);
     let step_days = days("--step", args.step)?;
-    let settings = material::settings(common, &args.granting, talk)?;
+    let grants = meant.granted(&args.granting);
+    let source = Source::of(&args.reading, talk)?;
+    meant.tell_settings(talk);
+    let Meant { profile, settings, .. } = meant;
     let mut budgets = args.budgets.clone();
     budgets.push(settings.foresight.budget);
     budgets.sort_by(f64::total_cmp);
@@ -31,16 +28,9 @@ pub(super) fn run(
     plain_days.push(train_days);
     plain_days.sort_unstable();
     plain_days.dedup();
-    let mut granted = material::policies(
-        &args.granting.policies,
-        args.granting.policy_names,
-        common,
-        profile,
-        args.reading.strict,
-        talk,
-    )?;
+    let mut granted = material::policies(&grants, args.reading.strict, talk)?;
     let deployment = material::deployment(args.granting.deployment.as_deref())?;
-    let usage = material::usage(&args.reading, talk)?;
+    let usage = material::usage(&source, talk)?;
     material::not_empty(&usage)?;
     granted.meant(Some(&usage), deployment.as_ref(), talk);
     let facts = Facts::from(&usage);

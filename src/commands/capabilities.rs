@@ -1,9 +1,11 @@
 //! `capabilities`: all that somebody may do, pattern by pattern, or as one policy.
 
 use super::asker::{Asker, Known};
+use super::holders::Holding;
+use super::resolve::Meant;
 use super::{Exit, Failure, Talk, holders};
 use crate::access::{Joined, StanzaId};
-use crate::cli::{CapabilitiesArgs, Common, TextOrJson};
+use crate::cli::{CapabilitiesArgs, TextOrJson};
 use crate::hint::Hint;
 use crate::policy::acl::Acl;
 use crate::policy::effective::{self, Row};
@@ -21,25 +23,21 @@ use std::fmt::Write as _;
 use std::io::Write;
 
 /// Looks and tells.
-pub(super) fn run(
-    args: &CapabilitiesArgs,
-    common: &Common,
-    profile: Profile,
-    out: &mut dyn Write,
-    talk: &Talk,
-) -> Result<Exit, Failure> {
-    let (joined, deployment) = holders::joined(&args.granting, &args.reading, common, profile, talk)?;
+pub(super) fn run(args: &CapabilitiesArgs, meant: Meant, out: &mut dyn Write, talk: &Talk) -> Result<Exit, Failure> {
+    let profile = meant.profile;
+    let typed = holders::path_meant(args.path.as_deref().unwrap_or_default(), talk);
+    let below = below(typed)?;
+    let holding = Holding::of(&args.granting, &args.reading, &meant, talk)?;
+    let (joined, deployment) = holders::joined(&holding, talk)?;
     let root = Policy::root();
     let known = Known {
         joined: &joined,
         deployment: deployment.as_ref(),
         root: &root,
     };
-    let typed = holders::path_meant(args.path.as_deref().unwrap_or_default(), talk);
     let asker = known.asker(&args.asking, typed, talk)?;
-    let below = below(typed)?;
     let acl = Acl::compile(profile, &asker.policies, &asker.identity, joined.now);
-    let uses = args.reading.is_given().then(|| uses(&joined, &asker, &acl));
+    let uses = holding.usage.is_some().then(|| uses(&joined, &asker, &acl));
     let rows = effective::rows(&acl, below.as_ref());
     let text = if args.hcl {
         hcl(&asker, &acl, below.as_ref(), uses.as_ref(), profile)?
@@ -67,7 +65,7 @@ pub(super) fn run(
 }
 
 /// What the prefix, or pattern, matches; none for everything.
-fn below(typed: &str) -> Result<Option<Pattern>, Failure> {
+fn below(typed: &str) -> Result<Option<Pattern>, CapabilitiesError> {
     if typed.is_empty() {
         return Ok(None);
     }

@@ -1,5 +1,6 @@
 //! `check`: the gate for policy repositories.
 
+use super::resolve::{self, Meant, Source, sources_of};
 use super::{Exit, Failure, Talk, material};
 use crate::access;
 use crate::advice::{Finding, Severity};
@@ -9,7 +10,7 @@ use crate::check::baseline::Baseline;
 use crate::check::git::GitError;
 use crate::check::source::{self, Read};
 use crate::check::{self, Checked, Material, Options, Seen, brought};
-use crate::cli::{CheckArgs, Common, GateFormat, Reading};
+use crate::cli::{CheckArgs, GateFormat};
 use crate::hint::Hint;
 use crate::pipeline::waiver::{self, Waiver};
 use crate::policy::load;
@@ -30,23 +31,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Reads, checks, tells.
-pub(super) fn run(
-    args: &CheckArgs,
-    common: &Common,
-    profile: Profile,
-    out: &mut dyn Write,
-    talk: &Talk,
-) -> Result<Exit, Failure> {
+pub(super) fn run(args: &CheckArgs, meant: Meant, out: &mut dyn Write, talk: &Talk) -> Result<Exit, Failure> {
     if args.max_risk.is_some_and(|most| !(0.0..=100.0).contains(&most)) {
         return Err(CheckError::MaxRisk.into());
     }
     material::ready(args.output.as_deref())?;
     material::ready(args.write_baseline.as_deref())?;
     let mut base = base(args, talk)?;
-    let judge = judge(args, common, base.as_mut(), talk)?;
+    let profile = meant.profile;
+    let judge = judge(args, meant, base.as_mut(), talk)?;
     let settings = judge.settings;
     let mut notes: Vec<String> = profile.note().into_iter().collect();
-    let mut options = material::sources(&settings);
+    let mut options = sources_of(&settings);
     options.ignores_nothing = base.is_some();
     options.every_way = true;
     if let Some(base) = &base {
@@ -55,7 +51,7 @@ pub(super) fn run(
     // Usage is the larger part of what is read; what is said of it comes after what is wrong with the policies.
     let (granted, seen) = rayon::join(
         || granted(args, profile, base.as_mut(), &options, &mut notes),
-        || seen(&judge.reading, talk),
+        || seen(judge.usage.as_ref(), talk),
     );
     let (mut read, mut base) = granted?;
     if read.policies.is_empty() && read.broken.is_empty() && read.unchecked.is_empty() {
@@ -83,9 +79,9 @@ pub(super) fn run(
         seen.as_ref().map(|s| (&*s.facts.sets, &s.facts.namespaces)),
         deployment.as_ref(),
     );
-    notes.extend(meant(&mut read, &held));
+    notes.extend(renamed(&mut read, &held));
     if let Some(base) = &mut base {
-        meant(base, &held);
+        renamed(base, &held);
     }
     let before = judge.baseline;
     let checked = check::check(
@@ -164,7 +160,7 @@ fn tell(
 }
 
 /// Gives policies the names that are held, in each of their ways.
-fn meant(read: &mut Read, held: &BTreeSet<(Arc<str>, Arc<str>)>) -> Vec<String> {
+fn renamed(read: &mut Read, held: &BTreeSet<(Arc<str>, Arc<str>)>) -> Vec<String> {
     let id = |policy: &Policy| (Arc::clone(&policy.namespace), Arc::clone(&policy.name));
     let before: Vec<_> = read.policies.iter().map(id).collect();
     let notes = load::meant(&mut read.policies, held);
@@ -264,24 +260,25 @@ struct Judge {
     settings: Settings,
     baseline: Option<Baseline>,
     deployment: Option<PathBuf>,
-    reading: Reading,
+    usage: Option<Source>,
     /// What of it the change would have otherwise.
     brought: Vec<Finding>,
 }
 
-fn judge(args: &CheckArgs, common: &Common, base: Option<&mut Base>, talk: &Talk) -> Result<Judge, Failure> {
+fn judge(args: &CheckArgs, meant: Meant, base: Option<&mut Base>, talk: &Talk) -> Result<Judge, Failure> {
     let load = Baseline::load;
     let Some(base) = base else {
+        meant.tell_settings(talk);
         return Ok(Judge {
-            settings: material::settings(common, &args.granting, talk)?,
+            settings: meant.settings,
             baseline: args.baseline.as_deref().map(load).transpose()?,
             deployment: args.granting.deployment.clone(),
-            reading: args.reading.clone(),
+            usage: Source::if_named(&args.reading, talk).map_err(passes_nothing)?,
             brought: Vec::new(),
         });
     };
     let mut brought = Vec::new();
-    let settings = settings(args, common, base, talk, &mut brought)?;
+    let settings = settings(args, meant.config.as_deref(), base, talk, &mut brought)?;
     let baseline = match args.baseline.as_deref() {
         None => None,
         Some(file) => match before(base, file)? {
@@ -319,7 +316,7 @@ fn judge(args: &CheckArgs, common: &Common, base: Option<&mut Base>, talk: &Talk
         settings,
         baseline,
         deployment,
-        reading,
+        usage: Source::if_named(&reading, talk).map_err(passes_nothing)?,
         brought,
     })
 }
@@ -332,13 +329,12 @@ fn before(base: &mut Base, path: &Path) -> Result<Before, GitError> {
 /// The settings before the change, and what the change would have otherwise.
 fn settings(
     args: &CheckArgs,
-    common: &Common,
+    named: Option<&Path>,
     base: &mut Base,
     talk: &Talk,
     brought: &mut Vec<Finding>,
 ) -> Result<Settings, Failure> {
-    let places = material::settings_places(args.granting.policies.iter().chain(&args.granting.deployment));
-    let named = common.config.as_deref();
+    let places = resolve::beside(args.granting.policies.iter().chain(&args.granting.deployment));
     let mut was: Option<PathBuf> = None;
     match named {
         Some(file) => {
@@ -463,15 +459,20 @@ fn with_others(mut before: Vec<Policy>, now: &[Policy]) -> Vec<Policy> {
     before
 }
 
-/// Usage, where it is asked for, and its account. What is empty or can't be read never passes.
-fn seen(reading: &Reading, talk: &Talk) -> Result<Option<(Seen, Tally)>, Failure> {
-    if reading.logs.is_empty() && reading.usage.is_empty() {
-        return Ok(None);
-    }
-    let usage = material::silent_usage(reading, talk).map_err(|failure| Failure {
+/// Usage that can't be read never passes.
+fn passes_nothing(failure: Failure) -> Failure {
+    Failure {
         exit: Exit::NoRecord,
         ..failure
-    })?;
+    }
+}
+
+/// Usage, where it is asked for, and its account. What is empty never passes.
+fn seen(source: Option<&Source>, talk: &Talk) -> Result<Option<(Seen, Tally)>, Failure> {
+    let Some(source) = source else {
+        return Ok(None);
+    };
+    let usage = material::silent_usage(source, talk).map_err(passes_nothing)?;
     material::not_empty(&usage)?;
     let seen = Seen {
         watch: Watch::of(&usage.coverage()),

@@ -1,39 +1,28 @@
 //! `compare`: two sets of policies read, compared, told.
 
+use super::resolve::{Grants, Meant};
 use super::{Exit, Failure, Talk, material};
 use crate::access::{self, Inputs};
-use crate::cli::{Common, CompareArgs, TextOrJson};
+use crate::cli::{CompareArgs, TextOrJson};
 use crate::policy::compare::{Holder, Options, compare_policies};
-use crate::policy::profile::Profile;
 use crate::report::ink::Face;
 use crate::report::{comparison, escape};
 use crate::usage::Facts;
 use jiff::Timestamp;
 use std::io::Write;
-use std::path::PathBuf;
 
 /// Compares.
-pub(super) fn run(
-    args: &CompareArgs,
-    common: &Common,
-    profile: Profile,
-    out: &mut dyn Write,
-    talk: &Talk,
-) -> Result<Exit, Failure> {
+pub(super) fn run(args: &CompareArgs, meant: Meant, out: &mut dyn Write, talk: &Talk) -> Result<Exit, Failure> {
+    let profile = meant.profile;
+    let [old, new] = [&args.old, &args.new].map(|path| meant.side(path, args.policy_names));
+    let (old, new) = (old?, new?);
     let deployment = material::deployment(args.deployment.as_deref())?;
-    let side = |path: &PathBuf| {
-        let mut side = material::policies(
-            std::slice::from_ref(path),
-            args.policy_names,
-            common,
-            profile,
-            material::Unusable::Refused,
-            talk,
-        )?;
+    let side = |grants: &Grants| {
+        let mut side = material::policies(grants, material::Unusable::Refused, talk)?;
         side.meant(None, deployment.as_ref(), talk);
         Ok::<_, Failure>(side.policies)
     };
-    let (old, new) = (side(&args.old)?, side(&args.new)?);
+    let (old, new) = (side(&old)?, side(&new)?);
     let now = Timestamp::now().as_second();
     let holders: Option<Vec<Holder>> = deployment.as_ref().map(|deployment| {
         let joined = access::join(Inputs {

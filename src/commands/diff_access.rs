@@ -1,16 +1,17 @@
 //! `diff-access`: in what two principals, roles, sets of policies, or days of one principal differ.
 
 use super::asker::{self, Asker, AskerError, Known};
+use super::holders::Holding;
+use super::resolve::Meant;
 use super::{Exit, Failure, Talk, holders};
 use crate::access::Joined;
-use crate::cli::{Common, DiffAccessArgs, Reading, TextOrJson};
+use crate::cli::{DiffAccessArgs, TextOrJson};
 use crate::deployment::Deployment;
 use crate::hint::Hint;
 use crate::policy::acl::Acl;
 use crate::policy::compare::Options;
 use crate::policy::compare::compare_with;
 use crate::policy::model::Policy;
-use crate::policy::profile::Profile;
 use crate::report::ink::Face;
 use crate::report::{comparison, escape};
 use crate::units;
@@ -21,22 +22,22 @@ use std::collections::BTreeSet;
 use std::io::Write;
 
 /// Compares and tells.
-pub(super) fn run(
-    args: &DiffAccessArgs,
-    common: &Common,
-    profile: Profile,
-    out: &mut dyn Write,
-    talk: &Talk,
-) -> Result<Exit, Failure> {
+pub(super) fn run(args: &DiffAccessArgs, meant: Meant, out: &mut dyn Write, talk: &Talk) -> Result<Exit, Failure> {
     let typed = [args.first.as_str(), args.second.as_str()];
     let days = typed.map(Day::of);
-    let world = |reading: &Reading| holders::joined(&args.granting, reading, common, profile, talk);
+    let profile = meant.profile;
+    if let Some(day) = days.iter().flatten().next()
+        && (args.reading.logs.is_empty() || !args.reading.usage.is_empty())
+    {
+        return Err(day.alone().into());
+    }
+    let holding = Holding::of(&args.granting, &args.reading, &meant, talk)?;
     // What was held on a day is what the log of that day tells; all else is asked of everything.
     let whole = match days {
         [Some(_), Some(_)] => None,
-        _ => Some(world(&args.reading)?),
+        _ => Some(holders::joined(&holding, talk)?),
     };
-    let of_day = |day: &Option<Day<'_>>| day.as_ref().map(|day| day.world(args, &world)).transpose();
+    let of_day = |day: &Option<Day<'_>>| day.as_ref().map(|day| day.world(&holding, talk)).transpose();
     let [first_day, second_day] = [of_day(&days[0])?, of_day(&days[1])?];
     let root = Policy::root();
     let (Some(first_world), Some(second_world)) = (
@@ -102,29 +103,20 @@ impl<'t> Day<'t> {
     }
 
     /// What the log of the day tells.
-    fn world(
-        &self,
-        args: &DiffAccessArgs,
-        read: &dyn Fn(&Reading) -> Result<World, Failure>,
-    ) -> Result<World, Failure> {
-        if args.reading.logs.is_empty() || !args.reading.usage.is_empty() {
-            return Err(DiffError::LogsAlone {
-                name: self.name.to_owned(),
-                day: self.day.to_owned(),
-            }
-            .into());
-        }
+    fn world(&self, holding: &Holding, talk: &Talk) -> Result<World, Failure> {
         let end = self.start.as_nanosecond() + 86_400_000_000_000 - 1;
-        let reading = Reading {
-            since: Some(self.start),
-            until: Timestamp::from_nanosecond(end).ok(),
-            window: None,
-            ..args.reading.clone()
-        };
-        read(&reading).map_err(|failure| match failure.exit {
+        let of_day = holding.during(self.start, Timestamp::from_nanosecond(end).ok());
+        holders::joined(&of_day, talk).map_err(|failure| match failure.exit {
             Exit::NoRecord => self.idle().into(),
             _ => failure,
         })
+    }
+
+    fn alone(&self) -> DiffError {
+        DiffError::LogsAlone {
+            name: self.name.to_owned(),
+            day: self.day.to_owned(),
+        }
     }
 
     fn idle(&self) -> DiffError {

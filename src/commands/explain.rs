@@ -1,14 +1,15 @@
 //! `explain`: one decision told in words.
 
 use super::asker::Known;
+use super::holders::Holding;
+use super::resolve::Meant;
 use super::{Exit, Failure, Talk, holders};
-use crate::cli::{Common, ExplainArgs, TextOrJson};
+use crate::cli::{ExplainArgs, TextOrJson};
 use crate::hint::Hint;
 use crate::policy::acl::Request;
 use crate::policy::constraints::Data;
 use crate::policy::explain::{Question, explain};
 use crate::policy::model::Policy;
-use crate::policy::profile::Profile;
 use crate::report::escape;
 use crate::report::ink::Face;
 use crate::vault::protected;
@@ -17,14 +18,10 @@ use std::borrow::Cow;
 use std::io::Write;
 
 /// Decides and tells.
-pub(super) fn run(
-    args: &ExplainArgs,
-    common: &Common,
-    profile: Profile,
-    out: &mut dyn Write,
-    talk: &Talk,
-) -> Result<Exit, Failure> {
-    let (joined, deployment) = holders::joined(&args.granting, &args.reading, common, profile, talk)?;
+pub(super) fn run(args: &ExplainArgs, meant: Meant, out: &mut dyn Write, talk: &Talk) -> Result<Exit, Failure> {
+    let data = parameters(&args.data)?;
+    let holding = Holding::of(&args.granting, &args.reading, &meant, talk)?;
+    let (joined, deployment) = holders::joined(&holding, talk)?;
     let operation = args.operation;
     let typed = holders::path_meant(&args.path, talk);
     let path = operation.path_asked(typed);
@@ -34,12 +31,11 @@ pub(super) fn run(
         root: &Policy::root(),
     };
     let asker = known.asker(&args.asking, &path, talk)?;
-    let data = parameters(&args.data)?;
     let wrap_ttl_ns = args.wrap_ttl.and_then(|d| i64::try_from(d.as_nanos()).ok());
     let mounts = holders::mounts(deployment.as_ref());
     let mount = holders::mount_of(&mounts, &path);
     let explanation = explain(&Question {
-        profile,
+        profile: meant.profile,
         policies: &asker.policies,
         identity: &asker.identity,
         request: Request {
@@ -67,7 +63,7 @@ pub(super) fn run(
 }
 
 /// `key=value` pairs: a value that reads as JSON is taken as such, all else as text.
-fn parameters(pairs: &[String]) -> Result<Option<Data>, Failure> {
+fn parameters(pairs: &[String]) -> Result<Option<Data>, NoParameter> {
     if pairs.is_empty() {
         return Ok(None);
     }

@@ -1,9 +1,10 @@
 //! `generate`: the least readable policy for what a log shows was used, from nothing.
 
 use super::asker::{self, AskerError};
+use super::resolve::{Meant, Source};
 use super::{Exit, Failure, Talk, material};
 use crate::access::{self, HolderId, Inputs, Joined};
-use crate::cli::{Common, GenerateArgs, Granting, PolicyNames, Style};
+use crate::cli::{GenerateArgs, Style};
 use crate::hint::Hint;
 use crate::ingest::GroupBy;
 use crate::optimize::generate::{self, Generated};
@@ -19,28 +20,20 @@ use std::fmt::Write as _;
 use std::io::Write;
 
 /// Reads, makes, proves, writes.
-pub(super) fn run(
-    args: &GenerateArgs,
-    common: &Common,
-    profile: Profile,
-    out: &mut dyn Write,
-    talk: &Talk,
-) -> Result<Exit, Failure> {
+pub(super) fn run(args: &GenerateArgs, meant: Meant, out: &mut dyn Write, talk: &Talk) -> Result<Exit, Failure> {
     material::ready(args.output.as_deref())?;
-    let nothing_granted = Granting {
-        policies: Vec::new(),
-        policy_names: PolicyNames::default(),
-        deployment: args.deployment.clone(),
-    };
-    let settings = material::settings(common, &nothing_granted, talk)?;
-    let deployment = material::deployment(args.deployment.as_deref())?;
-    let mut reading = args.reading.clone();
+    let Meant { profile, settings, .. } = &meant;
+    let profile = *profile;
+    meant.tell_settings(talk);
     // A role is who its tokens say they are, unless identities are wanted and the deployment tells who logs in by it.
-    let by_assignment = args.style == Style::Templates && deployment.is_some();
+    let by_assignment = args.style == Style::Templates && args.deployment.is_some();
+    let mut reading = args.reading.clone();
     if args.role.is_some() && !by_assignment {
         reading.group_by = Some(GroupBy::Role);
     }
-    let usage = material::usage(&reading, talk)?;
+    let source = Source::of(&reading, talk)?;
+    let deployment = material::deployment(args.deployment.as_deref())?;
+    let usage = material::usage(&source, talk)?;
     material::not_empty(&usage)?;
     let joined = access::join(Inputs {
         facts: Facts::from(&usage),

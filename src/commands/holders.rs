@@ -1,46 +1,78 @@
 //! Who holds what, for the commands that ask about people: from usage, from the deployment, or both.
 
+use super::resolve::{Grants, Meant, Source};
 use super::{Failure, Talk, material};
 use crate::access::{self, Inputs, Joined};
-use crate::cli::{Common, Granting, Reading};
+use crate::cli::{Granting, Reading};
 use crate::deployment::{Deployment, Mount};
+use crate::ingest;
 use crate::policy::explain::KvMount;
-use crate::policy::profile::Profile;
 use crate::usage::Facts;
 use crate::vault::path;
 use jiff::Timestamp;
+use std::path::PathBuf;
 
-/// Policies, deployment and usage, joined. Without usage only the deployment tells of holders.
-pub(super) fn joined(
-    granting: &Granting,
-    reading: &Reading,
-    common: &Common,
-    profile: Profile,
-    talk: &Talk,
-) -> Result<(Joined, Option<Deployment>), Failure> {
-    let mut granted = material::policies(
-        &granting.policies,
-        granting.policy_names,
-        common,
-        profile,
-        reading.strict,
-        talk,
-    )?;
-    let deployment = material::deployment(granting.deployment.as_deref())?;
-    let facts = if reading.logs.is_empty() && reading.usage.is_empty() {
-        granted.meant(None, deployment.as_ref(), talk);
-        Facts::default()
-    } else {
-        let usage = material::usage(reading, talk)?;
-        material::not_empty(&usage)?;
-        granted.meant(Some(&usage), deployment.as_ref(), talk);
-        Facts::from(&usage)
+/// What tells who holds what.
+#[derive(Clone)]
+pub(super) struct Holding {
+    pub(super) grants: Grants,
+    /// Whether a policy that can't be used ends the run.
+    pub(super) strict: bool,
+    pub(super) deployment: Option<PathBuf>,
+    /// Without it only the deployment tells of holders.
+    pub(super) usage: Option<Source>,
+}
+
+impl Holding {
+    /// What the flags name.
+    pub(super) fn of(granting: &Granting, reading: &Reading, meant: &Meant, talk: &Talk) -> Result<Self, Failure> {
+        Ok(Self {
+            grants: meant.granted(granting),
+            strict: reading.strict,
+            deployment: granting.deployment.clone(),
+            usage: Source::if_named(reading, talk)?,
+        })
+    }
+
+    /// The same of one time.
+    pub(super) fn during(&self, since: Timestamp, until: Option<Timestamp>) -> Self {
+        let of_time = |source: &Source| Source {
+            options: ingest::Options {
+                since: Some(since),
+                until,
+                window: None,
+                ..source.options.clone()
+            },
+            ..source.clone()
+        };
+        Self {
+            usage: self.usage.as_ref().map(of_time),
+            ..self.clone()
+        }
+    }
+}
+
+/// Policies, deployment and usage, joined.
+pub(super) fn joined(holding: &Holding, talk: &Talk) -> Result<(Joined, Option<Deployment>), Failure> {
+    let mut granted = material::policies(&holding.grants, holding.strict, talk)?;
+    let deployment = material::deployment(holding.deployment.as_deref())?;
+    let facts = match &holding.usage {
+        None => {
+            granted.meant(None, deployment.as_ref(), talk);
+            Facts::default()
+        }
+        Some(source) => {
+            let usage = material::usage(source, talk)?;
+            material::not_empty(&usage)?;
+            granted.meant(Some(&usage), deployment.as_ref(), talk);
+            Facts::from(&usage)
+        }
     };
     let joined = access::join(Inputs {
         facts,
         policies: granted.policies,
         deployment: deployment.as_ref(),
-        profile,
+        profile: holding.grants.profile,
         now: Some(Timestamp::now().as_second()),
     });
     Ok((joined, deployment))

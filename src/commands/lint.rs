@@ -1,7 +1,8 @@
 //! `lint`: errors and warnings of policies.
 
+use super::resolve::{Meant, sources_of};
 use super::{Exit, Failure, Talk, material};
-use crate::cli::{Common, LintArgs, TextOrJson};
+use crate::cli::{LintArgs, TextOrJson};
 use crate::hint::Hint;
 use crate::policy::lint::{self, Context, Warning};
 use crate::policy::lint_json;
@@ -10,7 +11,6 @@ use crate::policy::model::Policy;
 use crate::policy::profile::Profile;
 use crate::policy::syntax::{ParseError, Style};
 use crate::report::digest;
-use crate::settings::Settings;
 use crate::sources;
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -25,18 +25,13 @@ struct Read {
 }
 
 /// Parses and tells.
-pub(super) fn run(
-    args: &LintArgs,
-    common: &Common,
-    profile: Profile,
-    out: &mut dyn Write,
-    talk: &Talk,
-) -> Result<Exit, Failure> {
+pub(super) fn run(args: &LintArgs, meant: Meant, out: &mut dyn Write, talk: &Talk) -> Result<Exit, Failure> {
     let Read {
         policies,
         broken,
         files,
-    } = read(args, common, profile, talk)?;
+    } = read(args, &meant, talk)?;
+    let profile = meant.profile;
     let context = Context {
         profile,
         ..Context::default()
@@ -59,14 +54,14 @@ pub(super) fn run(
 }
 
 /// Reads policies; what does not parse is told, and no other file may fail.
-fn read(args: &LintArgs, common: &Common, profile: Profile, talk: &Talk) -> Result<Read, Failure> {
+fn read(args: &LintArgs, meant: &Meant, talk: &Talk) -> Result<Read, Failure> {
     let mut policies = Vec::new();
     let mut broken = Vec::new();
     let mut files: Vec<(String, Option<usize>)> = Vec::new();
-    let settings = Settings::load(common.config.as_deref(), &material::settings_places(args.files.iter()))?;
-    let options = material::sources(&settings);
-    let found = sources::read(&args.files, &profile.community_dialect(), Names::Path, &options)?;
-    material::left_out(&found.skipped, profile, talk);
+    let options = sources_of(&meant.settings);
+    let dialect = meant.profile.community_dialect();
+    let found = sources::read(&args.files, &dialect, Names::Path, &options)?;
+    material::left_out(&found.skipped, meant.profile, talk);
     for problem in &found.unread {
         talk.warn(&format!(
             "{}: `{}` was not read: {}",

@@ -1,94 +1,55 @@
-//! What several commands read alike: usage, policies, deployment, settings; each trouble told once, with its place.
+//! What several commands read alike: usage, policies, deployment; each trouble told once, with its place.
 
+use super::resolve::{Grants, Source};
 use super::{Failure, Talk};
-use crate::analysis::rule::quoted;
-use crate::cli::{Common, Granting, PolicyNames, Reading};
 use crate::deployment::{self, Deployment, DeploymentError};
 use crate::hint::Hint;
 use crate::ingest;
-use crate::policy::load::{self, LoadCause, LoadError, Names, Skipped};
+use crate::policy::load::{self, LoadCause, LoadError, Skipped};
 use crate::policy::model::Policy;
 use crate::policy::profile::Profile;
 use crate::policy::syntax::Style;
 use crate::report::digest;
-use crate::report::escape;
-use crate::settings::Settings;
 use crate::sources;
 use crate::staged::{self, Unwritten};
 use crate::usage::demand::PolicySet;
 use crate::usage::held::Namespaces;
 use crate::usage::tally::Tally;
-use crate::usage::{Bounds, Overlap, Unlike, Usage, Window, store};
+use crate::usage::{Overlap, Unlike, Usage, Window, store};
 use jiff::Timestamp;
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Options of the reader, from the flags.
-pub(super) fn ingest_options(reading: &Reading) -> ingest::Options {
-    ingest::Options {
-        bounds: Bounds::default(),
-        since: reading.since,
-        until: reading.until,
-        window: reading.window,
-        group_by: reading.group_by.clone().unwrap_or_default(),
-        envelope: reading.envelope,
-        unwrap: reading.unwrap.clone(),
-        strict: reading.strict,
-        threads: reading.threads,
-    }
-}
-
 /// Reads logs and stored usage, and says what was skipped.
-pub(super) fn usage(reading: &Reading, talk: &Talk) -> Result<Usage, Failure> {
-    let usage = silent_usage(reading, talk)?;
+pub(super) fn usage(source: &Source, talk: &Talk) -> Result<Usage, Failure> {
+    let usage = silent_usage(source, talk)?;
     tell_tally(usage.tally(), talk);
     Ok(usage)
 }
 
 /// Reads logs and stored usage, for those whose own output says what was skipped.
-pub(super) fn silent_usage(reading: &Reading, talk: &Talk) -> Result<Usage, Failure> {
-    if reading.logs.is_empty() && reading.usage.is_empty() {
-        return Err(UsageError::Unnamed.into());
-    }
-    let mut options = ingest_options(reading);
-    let stored = stored_usage(reading, options.asked_window(), talk)?;
-    if reading.logs.is_empty() {
+pub(super) fn silent_usage(source: &Source, talk: &Talk) -> Result<Usage, Failure> {
+    let mut options = source.options.clone();
+    let stored = stored_usage(source, options.asked_window(), talk)?;
+    if source.logs.is_empty() {
         return Ok(stored);
     }
     if let Some(by) = stored.group_by() {
         options.group_by = by.clone();
     }
-    let inputs = logs(&reading.logs, talk)?;
-    let read = ingest::read(&inputs, &options, talk)?;
+    let read = ingest::read(&source.logs, &options, talk)?;
     if read.tally().used == 0 {
-        tell_what_they_are(&inputs, talk);
+        tell_what_they_are(&source.logs, talk);
     }
     Ok(read.merge(stored)?)
 }
 
-/// The logs that names stand for; what is left out of folders is said.
-pub(super) fn logs(names: &[String], talk: &Talk) -> Result<Vec<ingest::LogInput>, Failure> {
-    let named = ingest::expand(names)?;
-    if let Some(error) = named.unread.into_iter().next() {
-        return Err(error.into());
-    }
-    if !named.left_out.is_empty() {
-        let left_out = named.left_out.iter();
-        let left_out: Vec<String> = left_out.map(|name| escape::terminal(name)).collect();
-        talk.warn(&format!(
-            "left out of the folders of `--logs`, since neither their names nor their first bytes are those of a log: {}",
-            quoted(&left_out, 3)
-        ));
-    }
-    Ok(named.logs)
-}
-
 /// The sum of all stored usage, as far as it is of the time asked for, and grouped as asked for.
-fn stored_usage(reading: &Reading, window: Window, talk: &Talk) -> Result<Usage, Failure> {
-    let mut sum = reading.group_by.clone().map_or_else(Usage::default, Usage::grouped);
-    for file in &reading.usage {
+fn stored_usage(source: &Source, window: Window, talk: &Talk) -> Result<Usage, Failure> {
+    let mut sum = source.group_by.clone().map_or_else(Usage::default, Usage::grouped);
+    for file in &source.stored {
         let part = store::read_parquet(file)?;
         let name = format!("`{}`", file.display());
         match part.overlap(window) {
@@ -168,15 +129,6 @@ pub(super) struct Granted {
     /// Names of policies that are there and could not be read.
     pub(super) unread: Vec<Arc<str>>,
     pub(super) notes: Vec<String>,
-}
-
-impl From<PolicyNames> for Names {
-    fn from(by: PolicyNames) -> Self {
-        match by {
-            PolicyNames::Path => Self::Path,
-            PolicyNames::File => Self::File,
-        }
-    }
 }
 
 impl Granted {
@@ -283,17 +235,9 @@ impl From<bool> for Unusable {
 }
 
 /// Reads policies. What can't be read is shown with its place, however quiet the run is to be.
-pub(super) fn policies(
-    paths: &[PathBuf],
-    names: PolicyNames,
-    common: &Common,
-    profile: Profile,
-    unusable: impl Into<Unusable>,
-    talk: &Talk,
-) -> Result<Granted, Failure> {
-    let places = settings_places(paths.iter());
-    let settings = Settings::load(common.config.as_deref(), &places)?;
-    let read = sources::read(paths, &profile.dialect(), names.into(), &self::sources(&settings))?;
+pub(super) fn policies(grants: &Grants, unusable: impl Into<Unusable>, talk: &Talk) -> Result<Granted, Failure> {
+    let (paths, profile) = (&grants.paths, grants.profile);
+    let read = sources::read(paths, &profile.dialect(), grants.names, &grants.sources)?;
     let mut notes = left_out(&read.skipped, profile, talk);
     let unread = read.unread;
     let mut loaded = load::unique(read.files);
@@ -334,39 +278,9 @@ pub(super) fn policies(
     })
 }
 
-/// What settings say of where policies are.
-pub(super) fn sources(settings: &Settings) -> sources::Options {
-    sources::Options {
-        sources: settings.sources.clone(),
-        exclude: settings.exclude.clone(),
-        ..sources::Options::default()
-    }
-}
-
 /// Reads a deployment, where one is named.
 pub(super) fn deployment(path: Option<&Path>) -> Result<Option<Deployment>, DeploymentError> {
     path.map(deployment::read).transpose()
-}
-
-/// Folders in which settings are looked for: beside what was named, and this one.
-pub(super) fn settings_places<'a>(named: impl Iterator<Item = &'a PathBuf>) -> Vec<PathBuf> {
-    let mut places: Vec<PathBuf> = Vec::new();
-    for path in named {
-        places.push(path.clone());
-        places.extend(path.parent().map(Path::to_path_buf));
-    }
-    places.push(PathBuf::from("."));
-    places
-}
-
-/// Reads settings: those named, or those beside the policies or in this folder.
-pub(super) fn settings(common: &Common, granting: &Granting, talk: &Talk) -> Result<Settings, Failure> {
-    let places = settings_places(granting.policies.iter().chain(&granting.deployment));
-    let settings = Settings::load(common.config.as_deref(), &places)?;
-    if let Some(file) = &settings.file {
-        talk.note(&format!("settings from {}", file.display()));
-    }
-    Ok(settings)
 }
 
 /// The folder that policy files keep their place in: the one named, or the one that the first file named is in.
@@ -382,9 +296,6 @@ pub(super) fn policies_dir(paths: &[PathBuf]) -> String {
 /// Why there is no usage to go by.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum UsageError {
-    /// None is named.
-    #[error("nothing to read: neither `--logs` nor `--usage` is given")]
-    Unnamed,
     /// Stored usage of other principals.
     #[error("{name} groups principals by {theirs}, and not by {wanted}", wanted = unlike.0, theirs = unlike.1)]
     Grouping {
@@ -419,7 +330,6 @@ fn known(time: Option<Timestamp>) -> String {
 impl Hint for UsageError {
     fn hint(&self) -> Option<Cow<'_, str>> {
         Some(Cow::Borrowed(match self {
-            Self::Unnamed => "name audit logs: `--logs audit.log`",
             Self::Grouping { unlike, .. } => return unlike.hint(),
             Self::Across { .. } => {
                 "leave out `--since`, `--until` and `--window`, or give them with the logs; with a file a day or a month, whole \

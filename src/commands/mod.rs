@@ -21,8 +21,8 @@ mod policy_test;
 mod refuse;
 mod regressions;
 mod replay;
+mod resolve;
 mod roles;
-mod server;
 mod snapshot;
 mod terminal;
 mod usage;
@@ -37,6 +37,8 @@ use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
 use std::io::{self, Write};
+
+use resolve::Meant;
 
 pub use refuse::answer;
 pub use terminal::Talk;
@@ -119,31 +121,31 @@ impl Hint for OutputError {
 /// When it can't be done; the message says what, where, why and what to do.
 pub fn run(cli: Cli, out: &mut dyn Write, talk: &Talk) -> Result<Exit, Failure> {
     let common = &cli.common;
-    let profile = server::settled(common, &cli.command, talk)?;
+    let meant = Meant::of(common, &cli.command, talk)?;
     // `watch` commits what it read before it ends.
     if !matches!(cli.command, Command::Watch(_)) {
         interrupt::clean_up(common.quiet);
     }
     match cli.command {
-        Command::Advise(args) => advise::run(&args, common, profile, out, talk),
+        Command::Advise(args) => advise::run(&args, meant, out, talk),
         Command::Usage(args) => usage::run(&args, out, talk),
-        Command::Decide => decide::run(profile, out, talk),
-        Command::Lint(args) => lint::run(&args, common, profile, out, talk),
-        Command::Explain(args) => explain::run(&args, common, profile, out, talk),
-        Command::Capabilities(args) => capabilities::run(&args, common, profile, out, talk),
-        Command::DiffAccess(args) => diff_access::run(&args, common, profile, out, talk),
-        Command::Generate(args) => generate::run(&args, common, profile, out, talk),
-        Command::WhoCan(args) => who_can::run(&args, common, profile, out, talk),
-        Command::Test(args) => policy_test::run(&args, common, profile, out, talk),
-        Command::Compare(args) => compare::run(&args, common, profile, out, talk),
-        Command::Regressions(args) => regressions::run(&args, common, profile, out, talk),
-        Command::Answer(args) => answer::run(&args, common, out),
-        Command::Check(args) => check::run(&args, common, profile, out, talk),
-        Command::Replay(args) => replay::run(&args, common, profile, out, talk),
-        Command::Backtest(args) => backtest::run(&args, common, profile, out, talk),
+        Command::Decide => decide::run(meant.profile, out, talk),
+        Command::Lint(args) => lint::run(&args, meant, out, talk),
+        Command::Explain(args) => explain::run(&args, meant, out, talk),
+        Command::Capabilities(args) => capabilities::run(&args, meant, out, talk),
+        Command::DiffAccess(args) => diff_access::run(&args, meant, out, talk),
+        Command::Generate(args) => generate::run(&args, meant, out, talk),
+        Command::WhoCan(args) => who_can::run(&args, meant, out, talk),
+        Command::Test(args) => policy_test::run(&args, meant, out, talk),
+        Command::Compare(args) => compare::run(&args, meant, out, talk),
+        Command::Regressions(args) => regressions::run(&args, meant, out, talk),
+        Command::Answer(args) => answer::run(&args, &meant, out),
+        Command::Check(args) => check::run(&args, meant, out, talk),
+        Command::Replay(args) => replay::run(&args, meant, out, talk),
+        Command::Backtest(args) => backtest::run(&args, meant, out, talk),
         Command::Roles(args) => roles::run(&args, out, talk),
         Command::Snapshot(args) => snapshot::run(&args, out, talk),
-        Command::Watch(args) => watch::run(&args, common, profile, out, talk),
+        Command::Watch(args) => watch::run(&args, meant, out, talk),
         Command::Init(args) => init::run(&args, out, talk),
         Command::Completions(args) => man::completions(&args, out),
         Command::Man(args) => man::pages(&args, talk),

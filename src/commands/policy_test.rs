@@ -1,30 +1,19 @@
 //! `test`: policy unit tests.
 
+use super::resolve::Meant;
 use super::{Exit, Failure, Talk, material};
-use crate::cli::{Common, TestArgs, TestFormat};
+use crate::cli::{TestArgs, TestFormat};
 use crate::hint::Hint;
 use crate::policy::policy_test::{self, Policies};
-use crate::policy::profile::Profile;
 use crate::report::escape;
 use std::borrow::Cow;
 use std::io::{self, Write};
 
 /// Runs every file.
-pub(super) fn run(
-    args: &TestArgs,
-    common: &Common,
-    profile: Profile,
-    out: &mut dyn Write,
-    talk: &Talk,
-) -> Result<Exit, Failure> {
-    let granted = material::policies(
-        &args.policies,
-        args.policy_names,
-        common,
-        profile,
-        material::Unusable::Refused,
-        talk,
-    )?;
+pub(super) fn run(args: &TestArgs, meant: Meant, out: &mut dyn Write, talk: &Talk) -> Result<Exit, Failure> {
+    let profile = meant.profile;
+    let grants = meant.grants(&args.policies, args.policy_names);
+    let granted = material::policies(&grants, material::Unusable::Refused, talk)?;
     let policies = Policies::new(&granted.policies);
     let mut reports = Vec::new();
     for path in &args.files {

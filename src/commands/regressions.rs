@@ -1,10 +1,11 @@
 //! `regressions`: who is denied because of an applied wave, and what gives it back.
 
+use super::resolve::{Meant, Source};
 use super::{Exit, Failure, Talk, answer, material};
 use crate::advice::{Change, Proposal, ProposedPolicy, Run};
-use crate::cli::{Common, RegressionsArgs, TextOrJson};
+use crate::cli::{RegressionsArgs, TextOrJson};
 use crate::hint::Hint;
-use crate::ingest;
+use crate::ingest::{self, LogInput};
 use crate::policy::profile::Profile;
 use crate::report::{self, digest, escape};
 use crate::rollout::applied::Applied;
@@ -23,14 +24,13 @@ use std::io::Write;
 const MOST_TOLD: usize = 100;
 
 /// Looks and tells; there being one ends as findings do.
-pub(super) fn run(
-    args: &RegressionsArgs,
-    common: &Common,
-    profile: Profile,
-    out: &mut dyn Write,
-    talk: &Talk,
-) -> Result<Exit, Failure> {
+pub(super) fn run(args: &RegressionsArgs, meant: Meant, out: &mut dyn Write, talk: &Talk) -> Result<Exit, Failure> {
     let since = args.reading.since;
+    if args.reading.logs.is_empty() || !args.reading.usage.is_empty() {
+        return Err(RegressionsError::Stored.into());
+    }
+    let source = Source::of(&args.reading, talk)?;
+    let profile = meant.profile;
     if let Some(folder) = &args.out {
         report::write::ready(folder)?;
     }
@@ -38,7 +38,7 @@ pub(super) fn run(
     let applied = Applied::read_applied(&args.applied, profile, since)?;
     let deployment = material::deployment(args.deployment.as_deref())?;
     talk.step("reading usage since");
-    let (seen, writes) = read(args, &applied, talk)?;
+    let (seen, writes) = read(&source, &applied, talk)?;
     talk.step("deciding again");
     let found = regression::find(&applied, &seen, &writes, deployment.as_ref(), profile);
     let restore = restore::find(&applied, &found.regressions, &seen, deployment.as_ref(), profile);
@@ -47,7 +47,7 @@ pub(super) fn run(
         report::write::write(&files, folder)?;
     }
     if args.remember {
-        remember(args, common, &applied, &found, &restore)?;
+        remember(args, &meant, &applied, &found, &restore)?;
     }
     talk.done();
     let standings = standings(&applied, &found.regressions, &BTreeMap::new(), Timestamp::now());
@@ -67,12 +67,12 @@ pub(super) fn run(
 /// Writes what is given back into the file of decisions, so that no later run proposes the same again too soon.
 fn remember(
     args: &RegressionsArgs,
-    common: &Common,
+    meant: &Meant,
     applied: &Applied,
     found: &Found,
     restore: &Restore,
 ) -> Result<(), Failure> {
-    let path = answer::file(args.decisions.as_deref(), common)?;
+    let path = answer::file(args.decisions.as_deref(), meant.config.as_deref())?;
     let mut all = answer::read(&path)?;
     for regression in &found.regressions {
         let Some((policy, _)) = restore.of(regression) else {
@@ -119,25 +119,20 @@ fn until(applied: &Applied, regression: &Regression) -> jiff::civil::Date {
 }
 
 /// The logs, time by time: what was denied under which waves.
-fn read(args: &RegressionsArgs, applied: &Applied, talk: &Talk) -> Result<(Vec<Seen>, Writes), Failure> {
-    if args.reading.logs.is_empty() || !args.reading.usage.is_empty() {
-        return Err(RegressionsError::Stored.into());
-    }
-    let options = material::ingest_options(&args.reading);
-    let inputs = material::logs(&args.reading.logs, talk)?;
+fn read(source: &Source, applied: &Applied, talk: &Talk) -> Result<(Vec<Seen>, Writes), Failure> {
     let spans = applied.spans();
-    if spans.len() > 1 && args.reading.logs.iter().any(|log| log == "-") {
+    if spans.len() > 1 && source.logs.contains(&LogInput::Stdin) {
         return Err(RegressionsError::ReadTwice.into());
     }
     let (mut seen, mut writes) = (Vec::new(), Writes::default());
     for span in spans {
         let options = ingest::Options {
             since: Some(span.from),
-            until: span.to.or(options.until),
+            until: span.to.or(source.options.until),
             window: None,
-            ..options.clone()
+            ..source.options.clone()
         };
-        let usage = ingest::read(&inputs, &options, talk)?;
+        let usage = ingest::read(&source.logs, &options, talk)?;
         material::tell_tally(usage.tally(), talk);
         writes.note(applied, &usage);
         seen.push(Seen::of(span, &usage));

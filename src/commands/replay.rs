@@ -1,8 +1,10 @@
 //! `replay`: every logged request decided again under given policies.
 
+use super::holders::Holding;
+use super::resolve::Meant;
 use super::{Exit, Failure, Talk, holders};
 use crate::access::{AccessSet, Joined};
-use crate::cli::{Common, ReplayArgs, TextOrJson};
+use crate::cli::{ReplayArgs, TextOrJson};
 use crate::hint::Hint;
 use crate::index::IndexVec;
 use crate::policy::profile::Profile;
@@ -20,17 +22,13 @@ use std::sync::Arc;
 const MOST_TOLD: usize = 100;
 
 /// Decides again and tells what differs.
-pub(super) fn run(
-    args: &ReplayArgs,
-    common: &Common,
-    profile: Profile,
-    out: &mut dyn Write,
-    talk: &Talk,
-) -> Result<Exit, Failure> {
-    if args.reading.logs.is_empty() && args.reading.usage.is_empty() {
+pub(super) fn run(args: &ReplayArgs, meant: Meant, out: &mut dyn Write, talk: &Talk) -> Result<Exit, Failure> {
+    if !args.reading.is_given() {
         return Err(NothingToReplay.into());
     }
-    let (joined, _) = holders::joined(&args.granting, &args.reading, common, profile, talk)?;
+    let profile = meant.profile;
+    let holding = Holding::of(&args.granting, &args.reading, &meant, talk)?;
+    let (joined, _) = holders::joined(&holding, talk)?;
     let held = held(&joined);
     let found = replay(profile, joined.policies.as_slice(), asked(&joined, &held));
     let text = match args.format {

@@ -1,5 +1,6 @@
 //! `roles`: role mining alone, from a matrix or from usage.
 
+use super::resolve::Source;
 use super::{Exit, Failure, Talk, material};
 use crate::cli::{self, RolesArgs};
 use crate::hint::Hint;
@@ -13,10 +14,17 @@ use std::time::Instant;
 
 /// Mines and prints JSON.
 pub(super) fn run(args: &RolesArgs, out: &mut dyn Write, talk: &Talk) -> Result<Exit, Failure> {
+    if args.max_roles == Some(0) {
+        return Err(RolesError::MaxRoles.into());
+    }
+    if args.over_grant.is_some_and(|w| !(w.is_finite() && w >= 0.0)) {
+        return Err(RolesError::OverGrant.into());
+    }
     let matrix = match &args.matrix {
         Some(path) => read(path)?,
         None => {
-            let usage = material::usage(&args.reading, talk)?;
+            let source = Source::of(&args.reading, talk)?;
+            let usage = material::usage(&source, talk)?;
             material::not_empty(&usage)?;
             used::matrix(&usage.demands())
         }
@@ -29,12 +37,6 @@ pub(super) fn run(args: &RolesArgs, out: &mut dyn Write, talk: &Talk) -> Result<
         .transpose()?
         .map(|k| matrix.translate_sets(&k))
         .unwrap_or_default();
-    if args.max_roles == Some(0) {
-        return Err(RolesError::MaxRoles.into());
-    }
-    if args.over_grant.is_some_and(|w| !(w.is_finite() && w >= 0.0)) {
-        return Err(RolesError::OverGrant.into());
-    }
     let options = Options {
         objective: match args.objective {
             cli::Objective::Roles => Objective::Roles,

@@ -63,6 +63,12 @@ impl Talk {
         })
     }
 
+    /// Whether nothing but warnings and errors is to be said.
+    #[must_use]
+    pub const fn is_quiet(&self) -> bool {
+        self.quiet
+    }
+
     /// A line for the person, unless `--quiet`.
     pub fn note(&self, text: &str) {
         if !self.quiet {

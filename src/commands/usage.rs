@@ -1,5 +1,6 @@
 //! `usage`: logs to demands, and questions about them.
 
+use super::resolve::Source;
 use super::{Exit, Failure, Talk, material};
 use crate::cli::{UsageArgs, UsageFormat};
 use crate::report::answer as faces;
@@ -17,9 +18,10 @@ use std::path::Path;
 pub(super) fn run(args: &UsageArgs, out: &mut dyn Write, talk: &Talk) -> Result<Exit, Failure> {
     let path = (args.output != "-").then(|| Path::new(&args.output));
     material::ready(path)?;
+    let source = Source::of(&args.reading, talk)?;
     let asks = !args.by.is_empty() || args.condition.is_some() || !args.sort.is_empty() || args.top.is_some();
     if asks || matches!(args.format, Some(UsageFormat::Json | UsageFormat::Table)) {
-        return ask(args, path, out, talk);
+        return ask(args, &source, path, out, talk);
     }
     let format = match (args.format, path) {
         (Some(UsageFormat::Parquet), _) => Format::Parquet,
@@ -27,7 +29,7 @@ pub(super) fn run(args: &UsageArgs, out: &mut dyn Write, talk: &Talk) -> Result<
         (Some(_), _) | (None, None) => Format::Jsonl,
         (None, Some(path)) => rows::format_of(path)?,
     };
-    let usage = read(args, talk)?;
+    let usage = read(args, &source, talk)?;
     let Some(path) = path else {
         rows::write_to(&usage, format, out).map_err(failed)?;
         return Ok(Exit::Fine);
@@ -37,8 +39,8 @@ pub(super) fn run(args: &UsageArgs, out: &mut dyn Write, talk: &Talk) -> Result<
     Ok(Exit::Fine)
 }
 
-fn read(args: &UsageArgs, talk: &Talk) -> Result<Usage, Failure> {
-    let usage = material::usage(&args.reading, talk)?;
+fn read(args: &UsageArgs, source: &Source, talk: &Talk) -> Result<Usage, Failure> {
+    let usage = material::usage(source, talk)?;
     if !args.allow_empty {
         material::not_empty(&usage)?;
     }
@@ -53,7 +55,13 @@ fn failed(error: StoreError) -> Failure {
 }
 
 /// Answers a question.
-fn ask(args: &UsageArgs, path: Option<&Path>, out: &mut dyn Write, talk: &Talk) -> Result<Exit, Failure> {
+fn ask(
+    args: &UsageArgs,
+    source: &Source,
+    path: Option<&Path>,
+    out: &mut dyn Write,
+    talk: &Talk,
+) -> Result<Exit, Failure> {
     let format = match (args.format, path) {
         (Some(format), _) => format,
         (None, None) => UsageFormat::Table,
@@ -67,7 +75,7 @@ fn ask(args: &UsageArgs, path: Option<&Path>, out: &mut dyn Write, talk: &Talk) 
         |by: &[String], end: Option<Timestamp>| Question::new(by, args.condition.as_deref(), &args.sort, args.top, end);
     // What is wrong with it is told before anything is read.
     question(&args.by, None)?;
-    let usage = read(args, talk)?;
+    let usage = read(args, source, talk)?;
     let coverage = usage.coverage();
     let demands = usage.demands();
     let first = demands.first().map(|demand| &demand.namespace);

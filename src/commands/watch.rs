@@ -1,14 +1,16 @@
 //! `watch`: live logs.
 
+use super::resolve::Meant;
 use super::watch_report::{self, Advisor};
 use super::{Exit, Failure, Talk, material};
-use crate::cli::{Common, TextOrJson, WatchArgs};
+use crate::cli::{TextOrJson, WatchArgs};
 use crate::hint::Cause;
 use crate::hint::Hint;
 use crate::ingest;
 use crate::policy::profile::Profile;
 use crate::report::escape;
 use crate::rollout::applied::Applied;
+use crate::settings::WatchSettings;
 use crate::units;
 use crate::usage::Usage;
 use crate::usage::store::{self, StoreError};
@@ -21,6 +23,7 @@ use crate::watch::rollout;
 use crate::watch::run::{Audience, Options, Outlets, Tuning};
 use crate::watch::state::Store;
 use crate::watch::{WatchError, watch};
+use jiff::Timestamp;
 use std::borrow::Cow;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -29,18 +32,12 @@ use std::time::Duration;
 const SECRET_VARIABLE: &str = "VAULT_ADVISOR_NOTIFY_SECRET";
 
 /// Follows, until a signal comes.
-pub(super) fn run(
-    args: &WatchArgs,
-    common: &Common,
-    profile: Profile,
-    out: &mut dyn Write,
-    talk: &Talk,
-) -> Result<Exit, Failure> {
-    let options = options(args, common, profile)?;
+pub(super) fn run(args: &WatchArgs, meant: Meant, out: &mut dyn Write, talk: &Talk) -> Result<Exit, Failure> {
+    let options = options(args, &meant)?;
     let mut outlets = Outlets {
         hook: None,
         listen: args.listen.map(|address| (address, args.listen_host.clone())),
-        reporter: reporter(args, common, profile, talk)?,
+        reporter: reporter(args, &meant, talk)?,
     };
     if let Some(url) = &args.notify {
         let limits = Limits {
@@ -59,7 +56,7 @@ pub(super) fn run(
         talk,
         format: args.format,
         args,
-        common,
+        config: meant.config.as_deref(),
     };
     match watch(&options, outlets, Parquet, &mut voice) {
         Ok(()) => Ok(Exit::Fine),
@@ -68,7 +65,7 @@ pub(super) fn run(
     }
 }
 
-fn options(args: &WatchArgs, common: &Common, profile: Profile) -> Result<Options, Failure> {
+fn options(args: &WatchArgs, meant: &Meant) -> Result<Options, Failure> {
     let since = args.since.as_deref().map(units::time).transpose()?;
     let mut reading = format!("--group-by {}", args.group_by);
     let envelope = args.envelope.map(|e| e.to_string());
@@ -93,31 +90,28 @@ fn options(args: &WatchArgs, common: &Common, profile: Profile) -> Result<Option
             ..ingest::Options::default()
         },
         reading,
-        tuning: tuning(args, common)?,
-        applied: applied(args, profile)?,
+        tuning: tuning(args, &meant.settings.watch)?,
+        applied: applied(args, meant.profile, since)?,
         once: args.once,
     })
 }
 
 /// The report whose waves are followed. One that can't be read at the start is an error; later it is told.
-fn applied(args: &WatchArgs, profile: Profile) -> Result<Option<rollout::Options>, Failure> {
+fn applied(args: &WatchArgs, profile: Profile, since: Option<Timestamp>) -> Result<Option<rollout::Options>, Failure> {
     let Some(folder) = &args.applied else {
         return Ok(None);
     };
     Applied::read(folder, profile, None)?;
-    let since = args.since.as_deref().map(units::time).transpose();
     Ok(Some(rollout::Options {
         folder: folder.clone(),
         profile,
         deployment: material::deployment(args.deployment.as_deref())?,
-        since: since?,
+        since,
     }))
 }
 
 /// What may change while it runs: flags before the settings' file before the defaults.
-fn tuning(args: &WatchArgs, common: &Common) -> Result<Tuning, Failure> {
-    let settings = watch_report::settings(args, common)?;
-    let file = &settings.watch;
+fn tuning(args: &WatchArgs, file: &WatchSettings) -> Result<Tuning, Failure> {
     let pick = |flag: &Option<String>, file: &Option<String>, default: &str| {
         duration(flag.as_deref().or(file.as_deref()).unwrap_or(default))
     };
@@ -131,12 +125,7 @@ fn tuning(args: &WatchArgs, common: &Common) -> Result<Tuning, Failure> {
 }
 
 /// Whoever makes reports: with policies the advisor, else a summary where somebody may look at it.
-fn reporter(
-    args: &WatchArgs,
-    common: &Common,
-    profile: Profile,
-    talk: &Talk,
-) -> Result<Option<Box<dyn Reporter>>, Failure> {
+fn reporter(args: &WatchArgs, meant: &Meant, talk: &Talk) -> Result<Option<Box<dyn Reporter>>, Failure> {
     if args.policies.is_empty() {
         if args.deployment.is_some() && args.applied.is_none() {
             return Err(Wrong::DeploymentAlone.into());
@@ -144,9 +133,9 @@ fn reporter(
         return Ok(args.listen.map(|_| Box::new(Summary) as Box<dyn Reporter>));
     }
     // What is wrong at the start ends the run; what goes wrong later is told, and the last report stays.
-    material::policies(&args.policies, args.policy_names, common, profile, false, talk)?;
+    material::policies(&meant.grants(&args.policies, args.policy_names), false, talk)?;
     material::deployment(args.deployment.as_deref())?;
-    Ok(Some(Box::new(Advisor::new(args, common, profile))))
+    Ok(Some(Box::new(Advisor::new(args, meant))))
 }
 
 /// The secret of the webhook: from a file or the environment, never from the command line, which others can see.
@@ -213,7 +202,7 @@ struct Voice<'a> {
     talk: &'a Talk,
     format: TextOrJson,
     args: &'a WatchArgs,
-    common: &'a Common,
+    config: Option<&'a Path>,
 }
 
 impl Audience for Voice<'_> {
@@ -241,7 +230,8 @@ impl Audience for Voice<'_> {
     }
 
     fn settings(&mut self) -> Result<Tuning, Cause> {
-        tuning(self.args, self.common).map_err(Cause::from)
+        let settings = watch_report::settings(self.config, &self.args.policies, self.args.deployment.as_ref())?;
+        tuning(self.args, &settings.watch).map_err(Cause::from)
     }
 }
 

@@ -1,8 +1,9 @@
 //! The reports of a running `watch`: what `advise` says of the usage so far, made anew from the policies as they are then.
 
 use super::material;
+use super::resolve::{Meant, beside, sources_of};
 use crate::access;
-use crate::cli::{Common, PolicyNames, WatchArgs};
+use crate::cli::{PolicyNames, WatchArgs};
 use crate::deployment;
 use crate::hint::Cause;
 use crate::pipeline::{self, Material, Options};
@@ -16,7 +17,7 @@ use crate::watch::page::Summary;
 use crate::watch::report_worker::{Report, Reporter};
 use crate::watch::suspects::Suspects;
 use jiff::Timestamp;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// The search of roles in a report that nobody waits for, on one core.
@@ -37,32 +38,27 @@ pub(super) struct Advisor {
 }
 
 impl Advisor {
-    pub(super) fn new(args: &WatchArgs, common: &Common, profile: Profile) -> Self {
+    pub(super) fn new(args: &WatchArgs, meant: &Meant) -> Self {
         Self {
             logs: args.logs.clone(),
             policies: args.policies.clone(),
             deployment: args.deployment.clone(),
-            config: common.config.clone(),
+            config: meant.config.clone(),
             names: args.policy_names,
-            profile,
+            profile: meant.profile,
             said: Vec::new(),
             history: args.state.join(history::FILE_NAME),
         }
     }
 }
 
-/// The settings of a watch: those named, or those beside its policies or in this folder.
-pub(super) fn settings(args: &WatchArgs, common: &Common) -> Result<Settings, SettingsError> {
-    load_settings(common.config.as_ref(), &args.policies, args.deployment.as_ref())
-}
-
-fn load_settings(
-    config: Option<&PathBuf>,
+/// The settings of a watch, as they are now: those named, or those beside its policies or in this folder.
+pub(super) fn settings(
+    config: Option<&Path>,
     policies: &[PathBuf],
     deployment: Option<&PathBuf>,
 ) -> Result<Settings, SettingsError> {
-    let places = material::settings_places(policies.iter().chain(deployment));
-    Settings::load(config.map(PathBuf::as_path), &places)
+    Settings::load(config, &beside(policies.iter().chain(deployment)))
 }
 
 impl Reporter for Advisor {
@@ -70,8 +66,8 @@ impl Reporter for Advisor {
         if usage.is_empty() {
             return Summary.report(usage);
         }
-        let settings = load_settings(self.config.as_ref(), &self.policies, self.deployment.as_ref())?;
-        let options = material::sources(&settings);
+        let settings = settings(self.config.as_deref(), &self.policies, self.deployment.as_ref())?;
+        let options = sources_of(&settings);
         let read = sources::read(&self.policies, &self.profile.dialect(), self.names.into(), &options)?;
         let mut loaded = load::unique(read.files);
         let mut notes: Vec<String> = loaded.errors.iter().map(|e| format!("Policy left out: {e}")).collect();

@@ -1,12 +1,13 @@
 //! `who-can`: everybody who reaches a path, and through what.
 
+use super::holders::Holding;
+use super::resolve::Meant;
 use super::{Exit, Failure, Talk, holders};
 use crate::access::everybody::everybody;
-use crate::cli::{Common, TextOrJson, WhoCanArgs};
+use crate::cli::{TextOrJson, WhoCanArgs};
 use crate::hint::Hint;
 use crate::policy::explain::{names_values_below, value_path};
 use crate::policy::model::Policy;
-use crate::policy::profile::Profile;
 use crate::policy::who_can::{Target, who_can};
 use crate::report::ink::Face;
 use crate::report::{escape, who_can as faces};
@@ -16,17 +17,13 @@ use std::io::Write;
 use std::sync::Arc;
 
 /// Asks everybody.
-pub(super) fn run(
-    args: &WhoCanArgs,
-    common: &Common,
-    profile: Profile,
-    out: &mut dyn Write,
-    talk: &Talk,
-) -> Result<Exit, Failure> {
+pub(super) fn run(args: &WhoCanArgs, meant: Meant, out: &mut dyn Write, talk: &Talk) -> Result<Exit, Failure> {
     if args.path.trim().is_empty() {
         return Err(EmptyPath.into());
     }
-    let (joined, deployment) = holders::joined(&args.granting, &args.reading, common, profile, talk)?;
+    let profile = meant.profile;
+    let holding = Holding::of(&args.granting, &args.reading, &meant, talk)?;
+    let (joined, deployment) = holders::joined(&holding, talk)?;
     let typed = holders::path_meant(&args.path, talk);
     let mounts = holders::mounts(deployment.as_ref());
     let mount = holders::mount_of(&mounts, typed);

@@ -1,10 +1,9 @@
 //! The tightened policies that stand inside of other files, as changes of those files: worked out, then proven by reading the
 //! changed files again.
 
+use super::resolve::Grants;
 use crate::advice::{Advice, Change, FileChange, Proposal, ProposedPolicy, Step, Text};
-use crate::policy::load::Names;
 use crate::policy::model::Policy;
-use crate::policy::profile::Profile;
 use crate::policy::syntax::{self, Dialect};
 use crate::report::plan;
 use crate::sources::back::{self, Wanted};
@@ -13,20 +12,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// How the policies were read.
-pub(super) struct Reading<'r> {
-    pub(super) paths: &'r [PathBuf],
-    pub(super) names: Names,
-    pub(super) profile: Profile,
-    pub(super) options: Options,
-}
-
 /// Puts the files that change beside the proposal; what stays out of them says why.
-pub(super) fn files(advice: &mut Advice, reading: &Reading<'_>) {
+pub(super) fn files(advice: &mut Advice, grants: &Grants) {
     if let Some(proposal) = advice.proposals.iter_mut().find(|p| p.kind == "tighten") {
-        proposal.owners = owners(proposal, reading);
-        let (files, left) = changes(proposal, &proposed(proposal), reading);
-        proposal.wave_files = by_wave(proposal, &files, reading);
+        proposal.owners = owners(proposal, grants);
+        let (files, left) = changes(proposal, &proposed(proposal), grants);
+        proposal.wave_files = by_wave(proposal, &files, grants);
         for (n, why) in left {
             if let Some(policy) = proposal.policies.get_mut(n).filter(|p| p.change != Change::Keep) {
                 policy.reasons.push(format!("stays out of its file: {why}"));
@@ -48,8 +39,8 @@ fn proposed(proposal: &Proposal) -> Texts {
 }
 
 /// Who owns the files of the policies.
-fn owners(proposal: &Proposal, reading: &Reading<'_>) -> BTreeMap<Arc<str>, String> {
-    let all: Vec<Owners> = reading.paths.iter().map(|path| Owners::around(path)).collect();
+fn owners(proposal: &Proposal, grants: &Grants) -> BTreeMap<Arc<str>, String> {
+    let all: Vec<Owners> = grants.paths.iter().map(|path| Owners::around(path)).collect();
     let pieces = |policy: &ProposedPolicy| -> Vec<Arc<str>> {
         let written = policy.written.iter().flat_map(|written| &written.pieces);
         let levels = written.flat_map(|piece| &piece.levels);
@@ -70,7 +61,7 @@ fn owners(proposal: &Proposal, reading: &Reading<'_>) -> BTreeMap<Arc<str>, Stri
 }
 
 /// What each wave changes in the files, from what the one before left.
-fn by_wave(proposal: &Proposal, last: &[FileChange], reading: &Reading<'_>) -> Vec<Vec<FileChange>> {
+fn by_wave(proposal: &Proposal, last: &[FileChange], grants: &Grants) -> Vec<Vec<FileChange>> {
     if last.is_empty() {
         return Vec::new();
     }
@@ -98,7 +89,7 @@ fn by_wave(proposal: &Proposal, last: &[FileChange], reading: &Reading<'_>) -> V
         let files = if n + 1 == waves.len() {
             last.to_vec()
         } else {
-            changes(proposal, &texts, reading).0
+            changes(proposal, &texts, grants).0
         };
         let after: BTreeMap<Arc<str>, FileChange> = files
             .into_iter()
@@ -136,7 +127,7 @@ fn by_wave(proposal: &Proposal, last: &[FileChange], reading: &Reading<'_>) -> V
 }
 
 /// The files as they are to be for these texts, and the policies that stay out of them.
-fn changes(proposal: &Proposal, texts: &Texts, reading: &Reading<'_>) -> (Vec<FileChange>, Left) {
+fn changes(proposal: &Proposal, texts: &Texts, grants: &Grants) -> (Vec<FileChange>, Left) {
     let labels: Vec<String> = proposal.policies.iter().map(|p| p.label()).collect();
     let mut numbers = Vec::new();
     let mut wanted = Vec::new();
@@ -163,7 +154,7 @@ fn changes(proposal: &Proposal, texts: &Texts, reading: &Reading<'_>) -> (Vec<Fi
         .into_iter()
         .filter_map(|(n, why)| Some((number(n)?, why)))
         .collect();
-    let bad = unproven(proposal, texts, &edited.files, &numbers, reading);
+    let bad = unproven(proposal, texts, &edited.files, &numbers, grants);
     let mut files = Vec::new();
     for file in edited.files {
         let policies: Vec<usize> = file.policies.iter().filter_map(|n| number(*n)).collect();
@@ -188,23 +179,23 @@ fn unproven(
     texts: &Texts,
     files: &[back::FileEdit],
     numbers: &[usize],
-    reading: &Reading<'_>,
+    grants: &Grants,
 ) -> BTreeSet<usize> {
-    let dialect = reading.profile.dialect();
+    let dialect = grants.profile.dialect();
     let overlay: HashMap<PathBuf, Arc<str>> = files
         .iter()
         .map(|file| (PathBuf::from(&*file.file), Arc::from(file.new.as_str())))
         .collect();
     let options = Options {
         overlay,
-        ..reading.options.clone()
+        ..grants.sources.clone()
     };
     let changed: BTreeSet<usize> = files
         .iter()
         .flat_map(|file| &file.policies)
         .filter_map(|n| numbers.get(*n).copied())
         .collect();
-    let Ok(read) = sources::read(reading.paths, &dialect, reading.names, &options) else {
+    let Ok(read) = sources::read(&grants.paths, &dialect, grants.names, &options) else {
         return changed;
     };
     let now: BTreeMap<(Arc<str>, Arc<str>), Policy> = read
