@@ -7,7 +7,7 @@ use crate::policy::acl::RuleId;
 use crate::usage::demand::Demand;
 use crate::vault::{Capability, CapabilitySet, Operation};
 use jiff::Timestamp;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What the engine says of a demand.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,4 +85,13 @@ pub struct SeenWith {
     pub first: Option<Timestamp>,
     /// Whether something was allowed to one of these tokens for which policies are asked.
     pub acted: bool,
+}
+
+/// Who holds a policy.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Holding {
+    /// All who hold it.
+    pub by: BTreeSet<HolderId>,
+    /// Who was seen with it.
+    pub seen_with: BTreeMap<HolderId, SeenWith>,
 }

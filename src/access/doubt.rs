@@ -9,7 +9,7 @@
 
 use super::attribute::allowed_by;
 use super::by_name::{ByName, PolicyNumber};
-use super::demand::{JoinedDemand, Outcome};
+use super::demand::{Holding, JoinedDemand, Outcome};
 use super::holder::{Holder, HolderId};
 use super::lists::MayHold;
 use super::sets::{AccessSet, SetId, StanzaId};
@@ -60,7 +60,7 @@ pub(super) struct Known<'a> {
     pub(super) demands: &'a [JoinedDemand],
     pub(super) sets: &'a IndexVec<AccessSet>,
     pub(super) sets_of: &'a IndexVec<Holder, BTreeSet<SetId>>,
-    pub(super) held_by: &'a IndexVec<Policy, BTreeSet<HolderId>>,
+    pub(super) held: &'a IndexVec<Policy, Holding>,
     pub(super) may_hold: &'a MayHold,
     pub(super) by_name: &'a ByName<'a>,
     pub(super) namespaces: &'a Namespaces,
@@ -156,7 +156,7 @@ impl<'a> Makers<'a> {
 
     /// What was asked for by those who have a policy, or may have it.
     fn may_have(&self, known: &Known<'_>, number: PolicyNumber, policy: &Policy) -> Vec<&Asked> {
-        let held_by = Some(&known.held_by[number]).filter(|who| !who.is_empty());
+        let held_by = Some(&known.held[number].by).filter(|who| !who.is_empty());
         // What nobody is known to hold may be held under another name.
         let rules_out = |space: &str| held_by.is_some() && space == &*policy.namespace;
         let settled = self.settled.iter().filter(|(space, _)| !rules_out(space));

@@ -1,7 +1,7 @@
 //! Which sets of policies are in force: for each holder, for each way in, for each list of the log; and who has each policy by them.
 
 use super::attribute::Readings;
-use super::demand::SeenWith;
+use super::demand::Holding;
 use super::holder::{Holder, HolderId};
 use super::joined::Login;
 use super::lists::{Listed, Lists};
@@ -73,32 +73,26 @@ pub(super) fn of_lists(sets: &mut Sets<'_>, holders: &IndexVec<Holder>, lists: L
     })
 }
 
-/// Who was seen with each policy.
-pub(super) fn seen_with(
+/// Who holds each policy.
+pub(super) fn held(
     policies: &Table,
     lists: &IndexVec<Listed, OfList>,
     sets: &IndexVec<AccessSet>,
-) -> IndexVec<Policy, BTreeMap<HolderId, SeenWith>> {
-    let mut seen_with: IndexVec<Policy, BTreeMap<HolderId, SeenWith>> = policies.map(|_| BTreeMap::new());
+) -> IndexVec<Policy, Holding> {
+    let mut held: IndexVec<Policy, Holding> = policies.map(|_| Holding::default());
     for list in lists {
         for &policy in list.readings.all().flat_map(|set| &sets[set].policies) {
-            let seen = seen_with[policy].entry(list.holder).or_default();
+            let seen = held[policy].seen_with.entry(list.holder).or_default();
             seen.first = [seen.first, list.first].into_iter().flatten().min();
             seen.acted |= list.acted;
         }
     }
-    seen_with
-}
-
-/// Who holds each policy.
-pub(super) fn held_by(policies: &Table, sets: &IndexVec<AccessSet>) -> IndexVec<Policy, BTreeSet<HolderId>> {
-    let mut held_by: IndexVec<Policy, BTreeSet<HolderId>> = policies.map(|_| BTreeSet::new());
     for set in sets {
         for &policy in &set.policies {
-            held_by[policy].extend(&set.holders);
+            held[policy].by.extend(&set.holders);
         }
     }
-    held_by
+    held
 }
 
 /// Policies that somebody holds and that were not read, with who.

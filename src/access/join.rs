@@ -8,7 +8,7 @@ use super::doubt::{self};
 use super::handed_out::HandedOut;
 use super::holder::Directory;
 use super::in_force::{self, OfHolders};
-use super::joined::{Apart, Joined};
+use super::joined::{Apart, Gaps, Joined, NotRead, Stays};
 use super::lists::MayHold;
 use super::logged::Logged;
 use super::meant::Reader;
@@ -82,8 +82,7 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
     let of_holders = OfHolders::numbered(&mut sets, &holders, ways);
     let lists = in_force::of_lists(&mut sets, &holders, lists);
     let sets = sets.compile(&holders);
-    let seen_with = in_force::seen_with(&policies, &lists, &sets);
-    let held_by = in_force::held_by(&policies, &sets);
+    let held = in_force::held(&policies, &lists, &sets);
     let missing = in_force::missing(&sets);
     let nowhere = missing.keys().filter(|policy| by_name.is_nowhere(policy));
     let nowhere = nowhere.cloned().collect();
@@ -97,7 +96,7 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
         demands: &demands,
         sets: &sets,
         sets_of: &of_holders.all,
-        held_by: &held_by,
+        held: &held,
         may_hold: &may_hold,
         by_name: &by_name,
         namespaces,
@@ -106,7 +105,7 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
     let (unseen, together) = unseen::of(directory.as_ref(), &holders, read, &sets);
     let kept_for = together
         .keys()
-        .flat_map(|id| held_by[id.policy()].iter().copied())
+        .flat_map(|id| held[id.policy()].by.iter().copied())
         .collect();
     let mut kept = besides::kept(&policies, &demands, &sets, &mounted(deployment), (profile, now));
     kept.extend(together);
@@ -120,22 +119,27 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
         logins: of_holders.logins,
         demands: demands.into(),
         uses,
-        held_by,
-        seen_with,
+        held,
         may_hold,
-        doubted,
-        unexplained_by,
-        kept,
-        kept_for,
+        stays: Stays {
+            doubted,
+            unexplained_by,
+            kept,
+            kept_for,
+            lately: BTreeMap::new(),
+        },
         unseen,
-        lately: BTreeMap::new(),
         apart: Apart::default(),
-        lost,
-        cut: logged.cut,
-        untold: logged.untold,
-        missing,
-        nowhere,
-        may_be_missing,
+        gaps: Gaps {
+            lost,
+            cut: logged.cut,
+            untold: logged.untold,
+        },
+        not_read: NotRead {
+            held: missing,
+            nowhere,
+            may_be: may_be_missing,
+        },
         universe,
         inferred,
         handed_out,
@@ -236,7 +240,10 @@ mod tests {
         assert!(matches!(outcome("s/a"), Outcome::Explained(_)));
         assert_eq!(outcome("s/b"), Outcome::Denied);
         assert_eq!(outcome("s/c"), Outcome::NotExplained);
-        assert_eq!(j.missing.keys().map(ToString::to_string).collect::<Vec<_>>(), ["x"]);
+        assert_eq!(
+            j.not_read.held.keys().map(ToString::to_string).collect::<Vec<_>>(),
+            ["x"]
+        );
         assert_eq!(j.uses[&first(&j, "p")][&Capability::Read].requests, 3);
     }
 
@@ -258,14 +265,15 @@ mod tests {
         };
         let unread = |joined: &Joined| {
             joined
-                .unread()
+                .not_read
+                .existing()
                 .map(|(policy, _)| policy.to_string())
                 .collect::<Vec<_>>()
         };
         let is_known = |joined: &Joined| joined.sets.iter().all(AccessSet::is_known);
         let (nowhere, exists) = (with(&["default", "p"]), with(&["default", "p", "x"]));
         assert!(unread(&nowhere).is_empty() && is_known(&nowhere));
-        assert_eq!(nowhere.missing.len(), 1, "it stays in the lists");
+        assert_eq!(nowhere.not_read.held.len(), 1, "it stays in the lists");
         assert_eq!(unread(&exists), ["x"]);
         assert!(!is_known(&exists));
     }
@@ -283,7 +291,12 @@ mod tests {
         let mut renewed = demand("sys/leases/renew/db/creds/x/(lease)", &["p"], 1, 0);
         renewed.capability = Capability::Update;
         let joined = joined(vec![policy("p", &text)], vec![renewed]);
-        let doubted: Vec<&str> = joined.doubted.keys().map(|&id| &*joined.policies[id].path).collect();
+        let doubted: Vec<&str> = joined
+            .stays
+            .doubted
+            .keys()
+            .map(|&id| &*joined.policies[id].path)
+            .collect();
         assert_eq!(doubted, paths[..2]);
     }
 

@@ -2,7 +2,7 @@
 
 use super::attribute;
 use super::by_name::PolicyNumber;
-use super::demand::{JoinedDemand, SeenWith, StanzaUse};
+use super::demand::{Holding, JoinedDemand, StanzaUse};
 use super::doubt::Doubt;
 use super::handed_out::HandedOut;
 use super::holder::{Holder, HolderId};
@@ -40,11 +40,30 @@ pub struct Joined {
     /// Use by stanza, by capability.
     pub uses: BTreeMap<StanzaId, BTreeMap<Capability, StanzaUse>>,
     /// Who holds each policy.
-    pub held_by: IndexVec<Policy, BTreeSet<HolderId>>,
-    /// Who was seen with each policy.
-    pub seen_with: IndexVec<Policy, BTreeMap<HolderId, SeenWith>>,
+    pub held: IndexVec<Policy, Holding>,
     /// Who may hold which policy without that being known.
     pub may_hold: MayHold,
+    /// What stays as it is.
+    pub stays: Stays,
+    /// What logins may bring that nobody saw.
+    pub unseen: Unseen,
+    /// How changes are kept apart.
+    pub apart: Apart,
+    /// What the log does not tell.
+    pub gaps: Gaps,
+    /// Policies that were not read.
+    pub not_read: NotRead,
+    /// Every path known.
+    pub universe: Universe,
+    /// Values of templates taken from the log, as sentences.
+    pub inferred: Vec<String>,
+    /// What the deployment hands out; none without a deployment.
+    pub handed_out: Option<HandedOut>,
+}
+
+/// What stays as it is, and for whom.
+#[derive(Debug, Clone, Default)]
+pub struct Stays {
     /// Stanzas that could have explained what the policies as read do not explain: nobody's use of them is known whole.
     pub doubted: BTreeMap<StanzaId, Doubt>,
     /// Who did something that is not explained.
@@ -55,28 +74,52 @@ pub struct Joined {
     pub kept_for: BTreeSet<HolderId>,
     /// Who came to hold something so lately that nothing is known yet of what they need of it, and whether others speak for them.
     pub lately: BTreeMap<HolderId, bool>,
-    /// What logins may bring that nobody saw.
-    pub unseen: Unseen,
-    /// How changes are kept apart.
-    pub apart: Apart,
+}
+
+/// What the log does not tell.
+#[derive(Debug, Clone, Default)]
+pub struct Gaps {
     /// Whose lines could not be read as far as what they asked for: how many of each.
     pub lost: BTreeMap<HolderId, u64>,
     /// Entries that are cut so far that not even their holder is known, and requests of which no entry is there.
     pub cut: u64,
-    /// Tokens of which the log does not say what they hold.
+    /// Tokens of which it does not say what they hold.
     pub untold: Untold,
-    /// Policies that somebody holds and that were not read, with who.
-    pub missing: BTreeMap<PolicyId, BTreeSet<HolderId>>,
+}
+
+/// Policies that were not read.
+#[derive(Debug, Clone, Default)]
+pub struct NotRead {
+    /// Those that somebody holds, with who.
+    pub held: BTreeMap<PolicyId, BTreeSet<HolderId>>,
     /// Those of them that the server does not have.
     pub nowhere: BTreeSet<PolicyId>,
-    /// Policies that were not read and that somebody's list may mean, where the namespace of its token is not known.
-    pub may_be_missing: BTreeSet<PolicyId>,
-    /// Every path known.
-    pub universe: Universe,
-    /// Values of templates taken from the log, as sentences.
-    pub inferred: Vec<String>,
-    /// What the deployment hands out; none without a deployment.
-    pub handed_out: Option<HandedOut>,
+    /// Those that somebody's list may mean, where the namespace of its token is not known.
+    pub may_be: BTreeSet<PolicyId>,
+}
+
+impl Stays {
+    /// Whether what this holder has is to stay as it is: something that it did is not explained, something is kept, or it came to
+    /// hold something lately and nobody speaks for it.
+    #[must_use]
+    pub fn holds(&self, holder: HolderId) -> bool {
+        let is_alone = self.lately.get(&holder) == Some(&false);
+        is_alone || self.unexplained_by.contains(&holder) || self.kept_for.contains(&holder)
+    }
+
+    /// Whether a stanza is not to be touched, for anybody.
+    #[must_use]
+    pub fn is_fixed(&self, stanza: StanzaId) -> bool {
+        self.doubted.contains_key(&stanza) || self.kept.contains_key(&stanza)
+    }
+}
+
+impl NotRead {
+    /// Those that somebody holds and that may exist, with who.
+    pub fn existing(&self) -> impl Iterator<Item = (&PolicyId, &BTreeSet<HolderId>)> {
+        let may_exist = |(policy, _): &(&PolicyId, &BTreeSet<HolderId>)| !self.nowhere.contains(policy);
+        self.held.iter().filter(may_exist)
+    }
 }
 
 /// How changes are kept apart, so that not everybody is hurt at once.
@@ -115,31 +158,11 @@ impl Joined {
         used
     }
 
-    /// Whether what this holder has is to stay as it is: something that it did is not explained, something is kept, or it came to
-    /// hold something lately and nobody speaks for it.
-    #[must_use]
-    pub fn stays(&self, holder: HolderId) -> bool {
-        let is_alone = self.lately.get(&holder) == Some(&false);
-        is_alone || self.unexplained_by.contains(&holder) || self.kept_for.contains(&holder)
-    }
-
-    /// Policies that somebody holds, that were not read, and that may exist, with who.
-    pub fn unread(&self) -> impl Iterator<Item = (&PolicyId, &BTreeSet<HolderId>)> {
-        let may_exist = |(policy, _): &(&PolicyId, &BTreeSet<HolderId>)| !self.nowhere.contains(policy);
-        self.missing.iter().filter(may_exist)
-    }
-
-    /// Whether a stanza is not to be touched, for anybody.
-    #[must_use]
-    pub fn is_fixed(&self, stanza: StanzaId) -> bool {
-        self.doubted.contains_key(&stanza) || self.kept.contains_key(&stanza)
-    }
-
     /// Keeps these stanzas, and these policies from being deleted.
     pub fn keep(&mut self, stanzas: BTreeMap<StanzaId, Arc<str>>, policies: &BTreeSet<PolicyNumber>) {
-        let held = policies.iter().flat_map(|&policy| &self.held_by[policy]);
-        self.kept_for.extend(held.copied());
-        self.kept.extend(stanzas);
+        let held = policies.iter().flat_map(|&policy| &self.held[policy].by);
+        self.stays.kept_for.extend(held.copied());
+        self.stays.kept.extend(stanzas);
     }
 
     /// The stanzas that allowed a demand, each with all that it gives there; none where no stanza explains it.

@@ -33,13 +33,13 @@ pub mod weight;
 
 pub use by_name::PolicyNumber;
 pub use contradiction::{Contradicted, Contradiction, agree, contradictions};
-pub use demand::{DemandId, JoinedDemand, Outcome, SeenWith, StanzaUse};
+pub use demand::{DemandId, Holding, JoinedDemand, Outcome, SeenWith, StanzaUse};
 pub use doubt::Doubt;
 pub use grants::{Reach, Right, askable, granted_on, reach, rights_on};
 pub use handed_out::HandedOut;
 pub use holder::{Holder, HolderId};
 pub use join::{Inputs, join};
-pub use joined::{Apart, Joined, Login};
+pub use joined::{Apart, Gaps, Joined, Login, NotRead, Stays};
 pub use lists::MayHold;
 pub use meant::HeldSet;
 pub use mounts::mounts;

@@ -546,7 +546,7 @@ mod tests {
     }
 
     fn kept(joined: &Joined) -> Vec<String> {
-        let paths = joined.kept.keys().map(|&id| joined.policies[id].path.to_string());
+        let paths = joined.stays.kept.keys().map(|&id| joined.policies[id].path.to_string());
         paths.collect()
     }
 
@@ -569,7 +569,7 @@ mod tests {
                     .any(|list| list.whose[0].0.starts_with("one, ") && list.policies.len() == 3),
                 "{mount}"
             );
-            assert!(joined.kept.is_empty(), "{mount}");
+            assert!(joined.stays.kept.is_empty(), "{mount}");
             assert!(lists(&joined).contains(&"app default global".to_owned()), "{mount}");
             assert_eq!(joined.unseen.open_to.len(), 1, "{mount}");
             assert_eq!(compared::left_out(&joined), None);

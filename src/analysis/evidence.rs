@@ -228,7 +228,7 @@ pub fn of_policies(
         .policies
         .numbered()
         .map(|(number, policy)| {
-            let held = &joined.held_by[number];
+            let held = &joined.held[number].by;
             let newest = lately.newest(number);
             let since = [&since[number], &newest].into_iter().flatten();
             let since = since.min_by(|a, b| a.days.total_cmp(&b.days));
@@ -237,7 +237,11 @@ pub fn of_policies(
             // What one token of a holder did says nothing of another that nothing was done with.
             let with_it = |&holder: &HolderId| {
                 let mut activity = activities[holder].clone();
-                if !joined.seen_with[number].get(&holder).is_some_and(|seen| seen.acted) {
+                if !joined.held[number]
+                    .seen_with
+                    .get(&holder)
+                    .is_some_and(|seen| seen.acted)
+                {
                     activity.acted = false;
                     activity.days.clear();
                 }
@@ -269,9 +273,9 @@ pub fn of_policies(
 
 /// Why nothing of a policy may be taken away, for all that the log leaves open.
 fn doubt_open(joined: &Joined, policy: PolicyNumber) -> Option<String> {
-    let (read, unheld) = (&joined.policies[policy], joined.held_by[policy].is_empty());
+    let (read, unheld) = (&joined.policies[policy], joined.held[policy].by.is_empty());
     let mut stanzas = joined.policies.stanzas_of(policy);
-    if let Some(why) = stanzas.find_map(|id| joined.kept.get(&id)).filter(|_| unheld) {
+    if let Some(why) = stanzas.find_map(|id| joined.stays.kept.get(&id)).filter(|_| unheld) {
         return Some(why.to_string());
     }
     let mut may_hold = joined.may_hold.who(&read.name);
@@ -282,19 +286,19 @@ fn doubt_open(joined: &Joined, policy: PolicyNumber) -> Option<String> {
         ));
     }
     let may_be_this = |missing: &&PolicyId| unheld && !missing.is_fixed() && may_be_one(joined, read, missing);
-    if let Some(missing) = joined.unread().map(|(missing, _)| missing).find(may_be_this) {
+    if let Some(missing) = joined.not_read.existing().map(|(missing, _)| missing).find(may_be_this) {
         return Some(format!(
             "nobody holds it, while `{missing}` is held and was not read: this may be that one"
         ));
     }
-    if let Some(missing) = joined.may_be_missing.iter().find(may_be_this) {
+    if let Some(missing) = joined.not_read.may_be.iter().find(may_be_this) {
         return Some(format!(
             "nobody holds it, while `{missing}`, which was not read, may be held: the log does not say to which namespace a list \
              of policies belongs, and this may be that one"
         ));
     }
     let mut stanzas = joined.policies.stanzas_of(policy);
-    let doubt = stanzas.find_map(|id| joined.doubted.get(&id));
+    let doubt = stanzas.find_map(|id| joined.stays.doubted.get(&id));
     if let Some((doubt, named)) = doubt
         .filter(|_| unheld)
         .and_then(|doubt| Some((doubt, doubt.named.as_ref()?)))
@@ -314,14 +318,14 @@ fn doubt_open(joined: &Joined, policy: PolicyNumber) -> Option<String> {
 
 /// What may have been lost of its use.
 fn doubt_lost(joined: &Joined, policy: PolicyNumber, settings: &EvidenceSettings) -> Option<String> {
-    if joined.cut > settings.cut_entries {
+    if joined.gaps.cut > settings.cut_entries {
         return Some(format!(
             "{} entries are lost, or cut so far that it is unknown whose they were (`evidence.cut_entries` accepts {})",
-            joined.cut, settings.cut_entries
+            joined.gaps.cut, settings.cut_entries
         ));
     }
-    let mut held = joined.held_by[policy].iter();
-    let (holder, lines) = held.find_map(|holder| Some((holder, joined.lost.get(holder)?)))?;
+    let mut held = joined.held[policy].by.iter();
+    let (holder, lines) = held.find_map(|holder| Some((holder, joined.gaps.lost.get(holder)?)))?;
     let name = joined.holders[*holder].display();
     Some(format!("what `{name}` asked for in {lines} cut entries is not known"))
 }

@@ -93,7 +93,7 @@ impl<'a> Lately<'a> {
             return Has::Long;
         }
         let is_lately = |at| self.watch.days_since(at, last) < self.changed_days;
-        match self.joined.seen_with[policy].get(&holder) {
+        match self.joined.held[policy].seen_with.get(&holder) {
             Some(SeenWith { first: Some(first), .. }) if late(*first, self.watch, last) && is_lately(*first) => {
                 Has::Lately(*first)
             }
@@ -135,7 +135,7 @@ impl<'a> Lately<'a> {
     #[must_use]
     pub fn newest(&self, policy: PolicyNumber) -> Option<Since> {
         let (mut newest, mut long) = (None, 0);
-        for &holder in &self.joined.held_by[policy] {
+        for &holder in &self.joined.held[policy].by {
             match self.has(holder, policy) {
                 Has::Lately(at) => newest = newest.max(Some((at, holder))),
                 Has::Long if self.joined.holders[holder].is_active() => long += 1,
@@ -158,7 +158,7 @@ impl<'a> Lately<'a> {
             if policy.id().is_default() {
                 continue;
             }
-            for &holder in &self.joined.held_by[number] {
+            for &holder in &self.joined.held[number].by {
                 if matches!(self.has(holder, number), Has::Lately(_)) {
                     found.entry(holder).or_default().push(policy.id());
                 }

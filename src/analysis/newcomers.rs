@@ -77,7 +77,7 @@ fn untold_children(joined: &Joined) -> Option<String> {
         .demands
         .iter()
         .filter(|d| d.was_allowed() && path::makes_a_child(&d.demand.path));
-    let maker = makers.find(may_give_any).filter(|_| joined.untold.children > 0)?;
+    let maker = makers.find(may_give_any).filter(|_| joined.gaps.untold.children > 0)?;
     Some(format!(
         "`{}` made tokens whose policies the log does not show: this may be one of them",
         joined.holders[maker.holder].display()
@@ -101,7 +101,7 @@ fn by_unknown_role(joined: &Joined, d: &JoinedDemand) -> bool {
 
 /// Logins of which the log does not say whom they let in.
 fn untold_logins(joined: &Joined) -> Option<String> {
-    let logins = joined.untold.logins;
+    let logins = joined.gaps.untold.logins;
     (logins > 0).then(|| {
         format!(
             "the log does not show who came in by {}: one of them may hold it",

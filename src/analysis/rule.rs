@@ -101,7 +101,7 @@ impl Context<'_> {
     #[must_use]
     pub fn holders_of(&self, policy: PolicyNumber) -> String {
         match self.knows_holders() {
-            true => count(self.joined.held_by[policy].len(), "holder"),
+            true => count(self.joined.held[policy].by.len(), "holder"),
             false => "whoever holds it (no deployment and no usage were given that say who)".to_owned(),
         }
     }

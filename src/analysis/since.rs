@@ -31,7 +31,12 @@ pub(super) fn in_force(
     let since = |(number, policy)| {
         let last = last?;
         let changed = writes.last_about(joined, (number, policy), &|at| late(at, watch, last));
-        let held = match joined.seen_with[number].values().filter_map(|seen| seen.first).min() {
+        let held = match joined.held[number]
+            .seen_with
+            .values()
+            .filter_map(|seen| seen.first)
+            .min()
+        {
             Some(first) => late(first, watch, last).then(|| (first, "somebody was first seen with it".to_owned())),
             None => never_held(joined, number, places, &unplaced, last),
         };
@@ -210,7 +215,7 @@ fn filled(
     if !asks("identity.") {
         return None;
     }
-    let holders = || joined.held_by[number].iter().map(|&holder| &joined.holders[holder]);
+    let holders = || joined.held[number].by.iter().map(|&holder| &joined.holders[holder]);
     let is_after = |at| joined.handed_out.as_ref().is_some_and(|known| known.is_after(at));
     let told: Option<Vec<Timestamp>> = holders().map(|holder| holder.identity_written).collect();
     let newest = identities.last().map(|(at, _)| *at);
@@ -292,7 +297,7 @@ fn never_held(
     let gives_both = |place: &AssignedBy| {
         place.policies.contains(&policy) && place.policies.iter().any(|other| unplaced.contains(other))
     };
-    let holders = || joined.held_by[number].iter().map(|&holder| &joined.holders[holder]);
+    let holders = || joined.held[number].by.iter().map(|&holder| &joined.holders[holder]);
     let by_it = |holder: &&Holder| (holder.asked && holder.is_bound()) || holder.assigned.iter().any(gives_both);
     if let Some(holder) = holders().find(by_it) {
         let what = format!(

@@ -54,7 +54,7 @@ impl<'p> Known<'p> {
         let unread = set
             .missing
             .iter()
-            .filter(|policy| !self.joined.nowhere.contains(policy));
+            .filter(|policy| !self.joined.not_read.nowhere.contains(policy));
         for missing in unread {
             talk.warn(&format!(
                 "policy `{missing}` of `{name}` was not read: the answer leaves it out"

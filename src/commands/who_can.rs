@@ -48,7 +48,11 @@ pub(super) fn run(args: &WhoCanArgs, meant: Meant, out: &mut dyn Write, talk: &T
     let target = Target::parse(path)?;
     let root = Policy::root();
     let everybody = everybody(&joined, deployment.as_ref(), &root);
-    let names: Vec<String> = joined.unread().map(|(policy, _)| format!("`{policy}`")).collect();
+    let names: Vec<String> = joined
+        .not_read
+        .existing()
+        .map(|(policy, _)| format!("`{policy}`"))
+        .collect();
     if !names.is_empty() {
         talk.warn(&format!(
             "policies that somebody holds were not read, and may let more through: {}",

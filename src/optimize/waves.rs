@@ -79,7 +79,7 @@ fn cut<'s>(joined: &Joined, steps: impl Iterator<Item = &'s Planned>) -> Vec<Vec
     let mut parts: Vec<Vec<&Planned>> = Vec::new();
     let mut concerned: BTreeSet<HolderId> = BTreeSet::new();
     for step in steps {
-        let held = joined.held_by[step.policy].clone();
+        let held = joined.held[step.policy].by.clone();
         match parts.last_mut().filter(|_| concerned.union(&held).count() <= most) {
             Some(part) => {
                 part.push(step);

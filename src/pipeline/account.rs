@@ -165,7 +165,7 @@ impl Judge {
         Self {
             verdicts,
             used,
-            kept: joined.kept.keys().copied().collect(),
+            kept: joined.stays.kept.keys().copied().collect(),
         }
     }
 

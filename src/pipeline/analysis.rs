@@ -69,7 +69,7 @@ pub fn analyse(question: Question<'_>) -> Analysis<'_> {
     } = question;
     let deployment = inputs.deployment;
     let mut joined = access::join(inputs);
-    joined.lately = Lately::new(&joined, &watch, settings, last).holders();
+    joined.stays.lately = Lately::new(&joined, &watch, settings, last).holders();
     let kept_kv2 = kv2_closure.then(|| access::closures::keep_kv2(&mut joined, deployment));
     Analysis {
         evidence: evidence::of_policies(&joined, &watch, settings, last),

@@ -66,9 +66,9 @@ impl Waivers {
                 .holders
                 .position(|holder| about && holder.key() == finding.subject.key);
             let held = joined
-                .held_by
+                .held
                 .numbered()
-                .filter(move |(_, held)| holder.is_some_and(|h| held.contains(&h)));
+                .filter(move |(_, held)| holder.is_some_and(|h| held.by.contains(&h)));
             let held = held.map(|(policy, _)| Spot { policy, stanza: None });
             let spots: Vec<Spot> = self.places.of_finding(finding).chain(held).collect();
             why.into_iter()
@@ -214,7 +214,7 @@ fn names_of(holder: &Holder) -> impl Iterator<Item = &str> {
 fn idle_protections<'a>(joined: &Joined, protect: &'a [String]) -> Vec<&'a str> {
     let means_any = |entry: &&String| {
         let policies = joined.policies.iter().map(Policy::id);
-        let mut policies = policies.chain(joined.missing.keys().cloned());
+        let mut policies = policies.chain(joined.not_read.held.keys().cloned());
         policies.any(|id| id.is_meant_by(entry))
             || joined
                 .holders
@@ -238,7 +238,7 @@ fn protected_policies(joined: &Joined, protect: &[String]) -> BTreeSet<PolicyNum
     let of_holder = |holder: &Holder| is(&holder.key()) || names_of(holder).any(is);
     let holders: IndexVec<Holder, bool> = joined.holders.map(of_holder);
     for (n, policy) in joined.policies.numbered() {
-        let by_holder = joined.held_by[n].iter().any(|&holder| holders[holder]);
+        let by_holder = joined.held[n].by.iter().any(|&holder| holders[holder]);
         let id = policy.id();
         if by_holder || protect.iter().any(|entry| id.is_meant_by(entry)) {
             found.insert(n);

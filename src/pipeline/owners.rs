@@ -20,7 +20,7 @@ pub(super) fn teams(joined: &Joined, settings: &Settings) -> BTreeMap<PolicyNumb
         only(of)
     };
     let owned = of_policies(joined, settings);
-    let team = |number: PolicyNumber| owned[number].clone().or_else(|| group(&joined.held_by[number]));
+    let team = |number: PolicyNumber| owned[number].clone().or_else(|| group(&joined.held[number].by));
     let teams = joined.policies.ids();
     teams
         .filter_map(|number| Some((number, Arc::from(team(number)?))))
@@ -42,7 +42,7 @@ pub(super) fn of(joined: &Joined, settings: &Settings, advice: &Advice) -> Owner
         }
     }
     for (number, holder) in joined.holders.numbered() {
-        let held = joined.held_by.numbered().filter(|(_, held)| held.contains(&number));
+        let held = joined.held.numbered().filter(|(_, held)| held.by.contains(&number));
         // What nobody owns is everybody's: `default` and the like say nothing of their holders.
         let owned = held.map(|(policy, _)| policies[policy].clone()).filter(Option::is_some);
         let owner = by_metadata[number].clone().or_else(|| only(owned));
@@ -87,7 +87,7 @@ fn of_policies(joined: &Joined, settings: &Settings) -> IndexVec<Policy, Option<
             let paths = policy.stanzas.iter().map(|stanza| &*stanza.path);
             let by_path = || settings.of_paths(paths);
             named.or_else(by_path).map(str::to_owned).or_else(|| {
-                let holders = joined.held_by[number].iter().map(|&holder| by_metadata[holder].clone());
+                let holders = joined.held[number].by.iter().map(|&holder| by_metadata[holder].clone());
                 only(holders)
             })
         })

@@ -117,7 +117,8 @@ fn stanzas(policy: &Policy) -> Vec<(String, Vec<String>)> {
 }
 
 fn holders(joined: &Joined, policy: PolicyNumber) -> Vec<String> {
-    joined.held_by[policy]
+    joined.held[policy]
+        .by
         .iter()
         .map(|&h| joined.holders[h].display().to_owned())
         .collect()

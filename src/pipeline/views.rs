@@ -70,7 +70,7 @@ pub(super) fn notes(joined: &Joined, coverage: &CoverageView) -> Vec<String> {
             crate::analysis::evidence::days(coverage.window_days)
         ));
     }
-    for (policy, holders) in joined.unread() {
+    for (policy, holders) in joined.not_read.existing() {
         let how = match policy.is_default() {
             true => {
                 "Servers bring it, and anybody may have changed it: put what `vault policy read default` prints beside the others."
@@ -138,7 +138,8 @@ pub(super) fn held_back(
     let mut who: BTreeSet<HolderId> = BTreeSet::new();
     let mut policies = 0_u64;
     for (number, policy) in joined.policies.numbered() {
-        let idle = joined.held_by[number]
+        let idle = joined.held[number]
+            .by
             .iter()
             .copied()
             .filter(|&h| dormant(h) && !peers.speak_for(h, &policy.id()));
@@ -322,7 +323,8 @@ pub(super) fn policies(
                 namespace: policy.namespace.clone(),
                 name: policy.name.to_string(),
                 file: policy.file.to_string(),
-                holders: joined.held_by[number]
+                holders: joined.held[number]
+                    .by
                     .iter()
                     .map(|&h| joined.holders[h].display().to_owned())
                     .collect(),

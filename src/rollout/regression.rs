@@ -494,7 +494,7 @@ fn targets(now: &Joined, is: &JoinedDemand, policy: &PolicyKey) -> Vec<PolicyKey
     }
     let read = now.sets[is.set].policies.iter();
     let mut others: Vec<(usize, PolicyKey)> = read
-        .map(|&n| (now.held_by[n].len(), &now.policies[n]))
+        .map(|&n| (now.held[n].by.len(), &now.policies[n]))
         .filter(|(_, policy)| !policy.id().is_default())
         .map(|(holders, policy)| (holders, key_of(policy)))
         .collect();

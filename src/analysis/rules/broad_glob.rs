@@ -44,7 +44,7 @@ impl Rule for BroadGlob {
         let mounts = Mounts::of(context.deployment);
         let mut drafts = Vec::new();
         for (number, policy) in joined.policies.numbered() {
-            let held = &joined.held_by[number];
+            let held = &joined.held[number].by;
             if held.is_empty() || about::is_built_in(&policy.name) {
                 continue;
             }

@@ -58,7 +58,7 @@ impl Rule for DefaultPolicyWidened {
                 }
                 let mut draft = about::stanza(context, id);
                 let users = users(context, id);
-                let all = joined.held_by[number].len();
+                let all = joined.held[number].by.len();
                 draft.title = format!("`default` grants {added} on `{}` to everybody", stanza.path);
                 draft.detail = format!(
                     "The servers' own `default` does not. {} have the policy, as every token does that is not made without it; {} used \

@@ -28,7 +28,8 @@ impl Rule for PolicyHeldOnlyThroughDelegation {
         let joined = context.joined;
         let makers = makers(joined);
         let mut holders_of: BTreeMap<PolicyNumber, BTreeSet<HolderId>> = BTreeMap::new();
-        for (p, held) in joined.held_by.numbered().filter(|(_, held)| !held.is_empty()) {
+        let held = joined.held.numbered().map(|(p, held)| (p, &held.by));
+        for (p, held) in held.filter(|(_, held)| !held.is_empty()) {
             let policy = joined.policies[p].id();
             if !about::is_built_in(&policy.name) && held.iter().all(|&h| is_delegated(joined, &makers, p, &policy, h)) {
                 holders_of.insert(p, held.clone());

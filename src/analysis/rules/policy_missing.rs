@@ -33,7 +33,7 @@ impl Rule for PolicyMissing {
             }
         }
         joined
-            .missing
+            .not_read.held
             .iter()
             .filter(|(policy, _)| !["response-wrapping", "control-group"].contains(&&*policy.name))
             .map(|(policy, holders)| {
@@ -52,7 +52,7 @@ impl Rule for PolicyMissing {
                     draft.detail = format!("The servers attach it to {who} by themselves; what it allows here is not known.");
                     draft.remedy = "Export `default` with the other policies.".to_owned();
                     draft.severity = Some(Severity::Info);
-                } else if joined.nowhere.contains(policy) {
+                } else if joined.not_read.nowhere.contains(policy) {
                     draft.title = format!("policy `{name}` is attached, and does not exist");
                     draft.detail = format!(
                         "It was in force for {who}, and the server had no such policy when the snapshot was taken: whoever may write \

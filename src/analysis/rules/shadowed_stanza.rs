@@ -133,7 +133,7 @@ fn never_in_force(context: &Context<'_>, verdicts: &mut BTreeMap<StanzaId, Optio
         }
     }
     let known = |p: PolicyNumber| {
-        let mut holders = joined.held_by[p].iter();
+        let mut holders = joined.held[p].by.iter();
         holders.all(|&h| joined.holders[h].identity_known)
     };
     for (stanza, times) in unfilled {
@@ -162,7 +162,7 @@ fn draft(context: &Context<'_>, id: StanzaId, shadow: Shadow) -> Option<Draft> {
     let (path, name) = (&stanza.path, policy.id());
     let known = context.knows_holders();
     let of = |all: &str| match known {
-        true => format!("{all} of its {}", count(joined.held_by[id.policy()].len(), "holder")),
+        true => format!("{all} of its {}", count(joined.held[id.policy()].by.len(), "holder")),
         false => format!("{all} of its holders"),
     };
     let other = |other: StanzaId| {

@@ -43,7 +43,7 @@ impl Rule for SudoUnused {
         let joined = context.joined;
         let mut drafts = Vec::new();
         for (number, policy) in joined.policies.numbered() {
-            let held = &joined.held_by[number];
+            let held = &joined.held[number].by;
             for id in joined.policies.stanzas_of(number) {
                 let stanza = &joined.policies[id];
                 let uses = joined.uses.get(&id);

@@ -52,7 +52,7 @@ impl Rule for UnusedCapability {
             draft.detail = format!(
                 "It was used for {}; it also grants {unused} to {}.",
                 in_use.join(", "),
-                count(joined.held_by[id.policy()].len(), "holder"),
+                count(joined.held[id.policy()].by.len(), "holder"),
             );
             draft.evidence = Some(context.evidence_of(id.policy()));
             if let Some(mend) = &mut draft.mend {

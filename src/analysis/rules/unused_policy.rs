@@ -28,7 +28,7 @@ impl Rule for UnusedPolicy {
         joined
             .policies
             .numbered()
-            .filter(|(number, policy)| joined.held_by[*number].is_empty() && !about::is_built_in(&policy.name))
+            .filter(|(number, policy)| joined.held[*number].by.is_empty() && !about::is_built_in(&policy.name))
             .map(|(number, policy)| {
                 let mut evidence = context.evidence_of(number);
                 let mut draft = about::policy(policy);

@@ -33,7 +33,7 @@ impl Rule for UnusedStanza {
             .collect();
         let mut drafts = Vec::new();
         for (number, policy) in joined.policies.numbered() {
-            let held = &joined.held_by[number];
+            let held = &joined.held[number].by;
             // The servers' own `default` policy is for everybody's own token: unused lines there are no excess worth a finding.
             if held.is_empty() || about::is_built_in(&policy.name) {
                 continue;

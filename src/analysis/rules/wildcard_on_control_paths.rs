@@ -53,7 +53,7 @@ impl Rule for WildcardOnControlPaths {
             .unwrap_or_default();
         let mut drafts = Vec::new();
         for (number, policy) in joined.policies.numbered() {
-            let held = &joined.held_by[number];
+            let held = &joined.held[number].by;
             for id in joined.policies.stanzas_of(number) {
                 let stanza = &joined.policies[id];
                 let grants = stanza.capability_set();

@@ -61,8 +61,9 @@ fn common(joined: &Joined, scheme: &Scheme) -> BTreeMap<(SetId, HolderId), BTree
     }
     let mut more: BTreeMap<(SetId, HolderId), BTreeSet<ProposedNumber>> = BTreeMap::new();
     for logins in members.values() {
-        let acted =
-            |login: &&Login| joined.holders[login.holder].is_active() && !joined.lately.contains_key(&login.holder);
+        let acted = |login: &&Login| {
+            joined.holders[login.holder].is_active() && !joined.stays.lately.contains_key(&login.holder)
+        };
         let (active, idle): (Vec<&Login>, Vec<&Login>) = logins.iter().partition(|login| acted(login));
         let mut given = active.iter().map(|login| {
             let given = scheme.given.get(&(login.set, login.holder));

@@ -121,7 +121,7 @@ pub(super) fn users(
         let set = &joined.sets[set_id];
         let chosen = makes_tokens.contains(&holder) || by_hand.contains(&holder);
         let keeps = chosen || open_ways.contains(&(set_id, holder));
-        let is_open = !set.is_known() || joined.stays(holder);
+        let is_open = !set.is_known() || joined.stays.holds(holder);
         if keeps || is_open || set.acl.is_root() || is_unsure(set, &used[holder]) {
             untouched.push((set_id, holder));
             continue;

@@ -197,9 +197,9 @@ fn fixed(joined: &Joined, tightened: &Scheme, options: &Options<'_>) -> Vec<Prop
     let unplaced = logins::unplaced(joined);
     let stays = joined.policies.ids().filter(|&p| {
         !options.removable[p]
-            || joined.held_by[p].is_empty()
+            || joined.held[p].by.is_empty()
             || unplaced.contains(&p)
-            || joined.policies.stanzas_of(p).any(|id| joined.is_fixed(id))
+            || joined.policies.stanzas_of(p).any(|id| joined.stays.is_fixed(id))
     });
     tightened.called(&stays.map(|p| joined.policies[p].id()).collect())
 }

@@ -104,7 +104,7 @@ fn written(policy: &Policy) -> impl Iterator<Item = Pattern> + '_ {
 fn known(joined: &Joined) -> impl Iterator<Item = String> {
     let read = joined.policies.iter().map(|policy| policy.name.to_string());
     let handed_out = joined.handed_out.iter().flat_map(HandedOut::policies);
-    let held = joined.missing.keys().chain(&joined.may_be_missing);
+    let held = joined.not_read.held.keys().chain(&joined.not_read.may_be);
     let written = joined.demands.iter().filter_map(|d| path::policy_at(&d.demand.path));
     let known = held.chain(handed_out).map(|id| id.name.to_string());
     read.chain(known).chain(written.map(|name| name.trim().to_lowercase()))

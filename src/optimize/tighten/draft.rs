@@ -86,7 +86,7 @@ impl Drafter<'_> {
         let drops = |id: StanzaId| self.ladders.get(&id).and_then(|l| l.first()) == Some(&Change::Drop);
         let mut stanzas = policies.stanzas_of(p);
         let all_go = stanzas.all(|id| policies[id].capability_set().contains(Capability::Deny) || drops(id));
-        self.joined.held_by[p].is_empty()
+        self.joined.held[p].by.is_empty()
             && self.removable[p]
             && all_go
             && !policy.is_root()

@@ -198,9 +198,9 @@ fn held(joined: &Joined, removable: &IndexVec<Policy, bool>) -> Vec<(StanzaId, O
         .policies
         .stanzas()
         .map(|id| {
-            let hold = if joined.kept.contains_key(&id) {
+            let hold = if joined.stays.kept.contains_key(&id) {
                 Some(Hold::Kept)
-            } else if joined.doubted.contains_key(&id) {
+            } else if joined.stays.doubted.contains_key(&id) {
                 Some(Hold::Doubted)
             } else if !removable[id.policy()] {
                 Some(Hold::Suspect)

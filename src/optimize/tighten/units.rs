@@ -194,7 +194,7 @@ pub(super) fn read(joined: &Joined, weighed: &Weighed<'_>, free: &BTreeSet<Stanz
                     Unit {
                         likes,
                         places,
-                        shares: shares(by.get(&(id, capability)), &joined.held_by[number]),
+                        shares: shares(by.get(&(id, capability)), &joined.held[number].by),
                         block: u32::try_from(number.number()).unwrap_or(u32::MAX),
                         breadth: opens.first().map_or(1.0, |all| all.pairs / count),
                         open: 0.0,
@@ -253,7 +253,7 @@ fn measured(units: Vec<(Unit, Vec<Both>)>, worth: f64) -> Vec<Unit> {
 /// Whether nobody holds the policy, and it is known that nothing hands it out.
 fn idle(joined: &Joined, policy: PolicyNumber) -> bool {
     let known = joined.handed_out.as_ref().filter(|known| known.is_complete());
-    joined.held_by[policy].is_empty() && known.is_some_and(|known| !known.names(&joined.policies[policy].id()))
+    joined.held[policy].by.is_empty() && known.is_some_and(|known| !known.names(&joined.policies[policy].id()))
 }
 
 /// What a grant is like, from the widest to the nearest: the capability, then the shape of stanza and policy. Nothing that follows from
