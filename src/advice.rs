@@ -1,10 +1,13 @@
 //! Advice: all that a report sees. Plain values, worked out before; no frame, no graph, no engine behind them.
 //!
 //! Every name in here may come from an attacker: a face of `report` escapes it for its own grammar.
+//!
+//! What has a shape that `advice.json` promises is written and read as it stands here (`docs/schema/` holds it); what is said there
+//! otherwise has a type of its own in `report`.
 
 use crate::origin::{LogLine, Origin, Written};
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -53,9 +56,11 @@ pub struct Owners {
 }
 
 /// What is different from earlier runs.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct History {
     /// When the last run was.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub last: Option<Timestamp>,
     /// Findings that no earlier run had.
     pub new: Vec<Noted>,
@@ -68,35 +73,41 @@ pub struct History {
 }
 
 /// A finding as a run noted it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Noted {
     /// Its fingerprint.
     pub fingerprint: String,
     /// Its title; none where the run did not note it.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
 }
 
 /// One run.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct HistoryPoint {
     /// When it was.
     pub at: Timestamp,
     /// Accesses granted and not used.
     pub excess: u64,
     /// Mean risk of the principals.
+    #[serde(serialize_with = "rounded")]
     pub risk_mean: f64,
     /// How many findings it had; none where it did not note them.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub findings: Option<u64>,
 }
 
 /// What was run, on what.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Run {
     /// Version of the program.
     pub version: String,
     /// Profile of the server's rules.
     pub server: String,
     /// When it ran; absent in golden outputs.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub generated_at: Option<Timestamp>,
     /// Files and folders read, as the user named them.
     pub inputs: Vec<String>,
@@ -140,18 +151,21 @@ pub struct CoverageView {
 }
 
 /// Lines skipped for one reason.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Skip {
     /// The reason's id.
     pub reason: String,
     /// How many lines.
     pub count: u64,
     /// File and line of the first, never its text.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub first: Option<String>,
 }
 
 /// The numbers that matter.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Totals {
     /// Principals that hold policies.
     pub principals: u64,
@@ -170,13 +184,16 @@ pub struct Totals {
     /// What allowed the requests: adds up to those counted.
     pub requests: RequestTotals,
     /// Risk of the deployment, 0 to 100 (the largest of its principals' scores and their mean).
+    #[serde(serialize_with = "rounded")]
     pub risk_max: f64,
     /// Mean risk of its principals.
+    #[serde(serialize_with = "rounded")]
     pub risk_mean: f64,
 }
 
 /// Requests by what allowed them.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct RequestTotals {
     /// Allowed by a stanza of the policies as read: these are decided again.
     pub by_stanza: u64,
@@ -287,13 +304,15 @@ pub enum AllowedBy {
 }
 
 /// A stanza, by its policy and where it stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct StanzaRef {
     /// The policy, with its namespace in front where it has one.
     pub policy: String,
     /// The path as written.
     pub path: String,
     /// Where.
+    #[serde(rename = "place")]
     pub origin: Origin,
 }
 
@@ -442,20 +461,25 @@ impl Bridge {
 }
 
 /// A risk score with its parts.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Risk {
     /// 0 to 100.
+    #[serde(serialize_with = "rounded")]
     pub score: f64,
     /// The weight behind the score, before the curve.
+    #[serde(serialize_with = "rounded")]
     pub weight: f64,
     /// Plain sentences: "can read 500 secrets, used 5".
     pub parts: Vec<String>,
 }
 
 /// One policy.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct PolicyView {
     /// Its namespace, `""` or `a/`.
+    #[serde(skip)]
     pub namespace: Arc<str>,
     /// Name.
     pub name: String,
@@ -478,7 +502,8 @@ impl PolicyView {
 }
 
 /// One stanza.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct StanzaView {
     /// Path as written.
     pub path: String,
@@ -489,7 +514,8 @@ pub struct StanzaView {
 }
 
 /// Use of one capability of one stanza.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct CapabilityUse {
     /// The capability.
     pub capability: String,
@@ -498,6 +524,7 @@ pub struct CapabilityUse {
     /// Principals.
     pub principals: u64,
     /// Last used.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub last_used: Option<Timestamp>,
     /// What is held of it: in use, suspect, removable.
     pub state: EvidenceState,
@@ -529,13 +556,16 @@ impl EvidenceState {
 }
 
 /// Why an "unused" is believed or doubted.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Evidence {
     /// The state.
     pub state: EvidenceState,
     /// Days watched.
+    #[serde(serialize_with = "rounded")]
     pub window_days: f64,
     /// Days that had to pass before it may be removed.
+    #[serde(serialize_with = "rounded")]
     pub dwell_days: f64,
     /// The reasoning, as sentences.
     pub reasons: Vec<String>,
@@ -576,7 +606,8 @@ impl Severity {
 }
 
 /// A rule, for the help that goes with its findings.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct RuleView {
     /// Its id.
     pub id: String,
@@ -589,18 +620,21 @@ pub struct RuleView {
 }
 
 /// What a finding is about.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Subject {
     /// `policy`, `stanza`, `capability`, `principal`, `role`, `group`, `server`.
     pub kind: String,
     /// Its name: policy name, principal name, ...
     pub name: String,
     /// What tells it from others of its name, for whoever matches it: `entity:6d1f…` for a principal.
+    #[serde(skip)]
     pub key: String,
 }
 
 /// One finding of one rule.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Finding {
     /// Stable over runs, moved lines and renamed files: rule and subject, hashed. Also the anchor in the report.
     pub fingerprint: String,
@@ -615,12 +649,15 @@ pub struct Finding {
     /// What it is about.
     pub subject: Subject,
     /// Places in policy files.
+    #[serde(rename = "places")]
     pub origins: Vec<Origin>,
     /// How well it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub evidence: Option<Evidence>,
     /// What to do.
     pub remedy: String,
     /// The policy whose diff (in the `tighten` proposal) mends it.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub fixed_in: Option<String>,
     /// Who is meant, all by name, where it is about several principals.
     pub who: Vec<String>,
@@ -664,15 +701,19 @@ pub struct Proposal {
 }
 
 /// Wrong denials that are expected in days ahead.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Expected {
     /// Days ahead.
     pub horizon_days: i32,
     /// How many are expected.
+    #[serde(serialize_with = "rounded")]
     pub denied: f64,
     /// Nine times of ten at least these.
+    #[serde(serialize_with = "rounded")]
     pub low: f64,
     /// Nine times of ten at most these.
+    #[serde(serialize_with = "rounded")]
     pub high: f64,
 }
 
@@ -799,16 +840,18 @@ impl Change {
 }
 
 /// The policies of one holder, before and after.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Assignment {
+    /// Its namespace, `""` or `a/`.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub namespace: Arc<str>,
     /// `entity`, `group`, `approle`, `userpass`, `role`, `token`, ...
     pub kind: String,
     /// Key of the holder (entity id, `auth/approle/role`), for scripts.
     pub id: String,
     /// Name of the holder.
     pub name: String,
-    /// Its namespace, `""` or `a/`.
-    pub namespace: Arc<str>,
     /// Auth mount where it logs in.
     pub mount: String,
     /// Policies now.
@@ -818,7 +861,8 @@ pub struct Assignment {
 }
 
 /// Size and exposure of a policy set.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Complexity {
     /// Policies.
     pub policies: u64,
@@ -831,6 +875,7 @@ pub struct Complexity {
     /// Weighted structural complexity: policies + assignments + stanzas.
     pub wsc: u64,
     /// Mean risk of the principals.
+    #[serde(serialize_with = "rounded")]
     pub risk_mean: f64,
 }
 
@@ -864,7 +909,8 @@ impl Proof {
 }
 
 /// Something considered and not proposed.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Withdrawn {
     /// What.
     pub what: String,
@@ -873,39 +919,49 @@ pub struct Withdrawn {
 }
 
 /// How close to the best possible.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Optimality {
     /// What was minimised.
     pub objective: String,
     /// Its value.
+    #[serde(serialize_with = "rounded")]
     pub cost: f64,
     /// No solution is cheaper than this.
+    #[serde(serialize_with = "rounded")]
     pub lower_bound: f64,
     /// Whether the value is proved to be the least.
     pub optimal: bool,
     /// Seconds spent; absent in golden outputs.
+    #[serde(serialize_with = "rounded_if_any", skip_serializing_if = "Option::is_none")]
     pub seconds: Option<f64>,
 }
 
 /// A point of the trade-off curve.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct FrontierPoint {
     /// Wrong denials that may be expected, for each use that is expected.
     pub budget: f64,
     /// What stays open within it, by weight.
+    #[serde(serialize_with = "rounded")]
     pub open: f64,
     /// Wrong denials that are expected.
+    #[serde(serialize_with = "rounded")]
     pub denied: f64,
     /// Nine times of ten there are at least these.
+    #[serde(serialize_with = "rounded")]
     pub denied_low: f64,
     /// And at most these.
+    #[serde(serialize_with = "rounded")]
     pub denied_high: f64,
     /// Whether this is the point proposed.
     pub chosen: bool,
 }
 
 /// A chain by which a principal becomes more than it is.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Escalation {
     /// Principal; where several have the same policies, the first and how many more.
     pub principal: String,
@@ -914,12 +970,14 @@ pub struct Escalation {
     /// What it can become: `root`, a policy, another principal.
     pub target: String,
     /// What it can do at the end: "can give itself any policy".
+    #[serde(skip)]
     pub says: String,
     /// The steps, each a sentence, the shortest chain.
     pub steps: Vec<String>,
     /// The nodes of the chain, for drawing.
     pub nodes: Vec<String>,
     /// Other ways to the same in one step.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub also: Vec<String>,
 }
 
@@ -937,7 +995,8 @@ pub struct HeatMap {
 }
 
 /// One row or column of the heat map.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct HeatGroup {
     /// Its label: a principal, or a folder of paths.
     pub label: String,
@@ -954,4 +1013,18 @@ pub struct HeatCell {
     pub granted: u64,
     /// Of these, used.
     pub used: u64,
+}
+
+/// Four digits after the point: more would differ between machines and say nothing.
+#[must_use]
+pub fn round(value: f64) -> f64 {
+    (value * 10_000.0).round() / 10_000.0
+}
+
+fn rounded<S: Serializer>(value: &f64, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_f64(round(*value))
+}
+
+fn rounded_if_any<S: Serializer>(value: &Option<f64>, to: S) -> Result<S::Ok, S::Error> {
+    value.map(round).serialize(to)
 }

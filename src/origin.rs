@@ -1,12 +1,14 @@
 //! Where a piece of text came from: file, line and column, carried from the parser to every message; and how the text of a
 //! policy is put together where it stands inside of other files.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
 /// A place in a source text. Lines and columns count from one; columns count characters.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Origin {
     /// The file as the user named it, or a word such as `<stdin>`.
     pub file: Arc<str>,
@@ -35,7 +37,8 @@ impl fmt::Display for Origin {
 }
 
 /// A line of a log.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct LogLine {
     /// The log as the user named it, a file inside of it, or `<stdin>`.
     pub file: Arc<str>,

@@ -147,7 +147,7 @@ pub(super) fn render(
             wave: number,
             title: &wave.title,
             second_half: wave.second_half,
-            promised: wave.promised.map(super::json_part::rounded),
+            promised: wave.promised.map(crate::advice::round),
             steps,
         });
     }

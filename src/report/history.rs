@@ -1,7 +1,7 @@
 //! `history.jsonl`: a line for each run, so that a report can say what is new, gone and back since the last one, and draw how it went.
 
 use super::digest;
-use crate::advice::{Advice, History, HistoryPoint, Noted};
+use crate::advice::{Advice, History, HistoryPoint, Noted, round};
 use crate::files;
 use crate::hint::Hint;
 use jiff::Timestamp;
@@ -71,8 +71,8 @@ impl Entry {
             by: by.to_owned(),
             window: advice.coverage.first.zip(advice.coverage.last),
             excess: Some(totals.granted.saturating_sub(totals.used)),
-            risk_mean: Some(super::json_part::rounded(totals.risk_mean)),
-            risk_max: Some(super::json_part::rounded(totals.risk_max)),
+            risk_mean: Some(round(totals.risk_mean)),
+            risk_max: Some(round(totals.risk_max)),
             findings: Some(findings),
             titles: advice
                 .findings
@@ -83,7 +83,7 @@ impl Entry {
             fingerprints: fingerprints.take(MOST_FINDINGS).collect(),
             promised: tighten
                 .and_then(|proposal| proposal.expected)
-                .map(|expected| super::json_part::rounded(expected.denied)),
+                .map(|expected| round(expected.denied)),
             seen: None,
         }
     }

@@ -1,7 +1,8 @@
-//! `advice.json`: the whole advice for other programs, in versioned structs of its own.
+//! `advice.json`: the whole advice for other programs.
 //!
-//! [`Document`] is what is promised (JSON Schema in `docs/schema/`): fields are added, never renamed or taken away within a
-//! version. The structs of the rest of the program may change without it.
+//! What is promised is the closed JSON Schema in `docs/schema/`: fields are added, never renamed or taken away within a version, and
+//! tests hold what is written to it. What of an advice has that shape is written as it is (`advice.rs`); [`Document`] has types of its
+//! own for the rest.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,4 @@
-//! The third part of the structs of `advice.json`: what a principal used and could do, and what becomes of the rest.
+//! What a principal used and could do, and what becomes of the rest, as `advice.json` says it: in words, dates and sums.
 
 use std::collections::BTreeMap;
 
@@ -6,9 +6,8 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-use super::json_part::Place;
 use crate::advice::{self, AllowedBy, UnusedCounts};
-use crate::origin;
+use crate::origin::LogLine;
 
 /// By what becomes of it, how many (principal, known path, capability) triples; what does not occur is not named.
 pub type Unused = BTreeMap<String, u64>;
@@ -69,7 +68,7 @@ pub struct PathUse {
     /// Why it was allowed: `stanza`, `none-needed`, `unexplained`, or `denied` where it never was.
     pub reason: String,
     /// The stanzas that allowed it.
-    pub stanzas: Vec<StanzaRef>,
+    pub stanzas: Vec<advice::StanzaRef>,
     /// Where the last request that was allowed stands in the logs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub example: Option<LogLine>,
@@ -78,7 +77,10 @@ pub struct PathUse {
 impl From<&advice::PathUse> for PathUse {
     fn from(from: &advice::PathUse) -> Self {
         let (reason, stanzas) = match &from.by {
-            AllowedBy::Stanzas(stanzas) => ("stanza", stanzas.iter().map(|one| (&**one).into()).collect()),
+            AllowedBy::Stanzas(stanzas) => (
+                "stanza",
+                stanzas.iter().map(|one| advice::StanzaRef::clone(one)).collect(),
+            ),
             AllowedBy::NoneNeeded => ("none-needed", Vec::new()),
             AllowedBy::Unexplained => ("unexplained", Vec::new()),
             AllowedBy::Denied => ("denied", Vec::new()),
@@ -93,26 +95,7 @@ impl From<&advice::PathUse> for PathUse {
             days: from.days.iter().map(|&span| days(span)).collect(),
             reason: reason.to_owned(),
             stanzas,
-            example: from.example.as_ref().map(Into::into),
-        }
-    }
-}
-
-/// A line of a log.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub struct LogLine {
-    /// The log as it was named, or `<stdin>`.
-    pub file: String,
-    /// Line, from one; of what is compressed a line of the text inside.
-    pub line: u32,
-}
-
-impl From<&origin::LogLine> for LogLine {
-    fn from(from: &origin::LogLine) -> Self {
-        Self {
-            file: from.file.to_string(),
-            line: from.line,
+            example: from.example.clone(),
         }
     }
 }
@@ -131,34 +114,12 @@ fn date(day: i32) -> String {
     date.unwrap_or(epoch).to_string()
 }
 
-/// A stanza of a policy.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub struct StanzaRef {
-    /// The policy, with its namespace in front where it has one.
-    pub policy: String,
-    /// The path as written.
-    pub path: String,
-    /// Where it stands.
-    pub place: Place,
-}
-
-impl From<&advice::StanzaRef> for StanzaRef {
-    fn from(from: &advice::StanzaRef) -> Self {
-        Self {
-            policy: from.policy.clone(),
-            path: from.path.clone(),
-            place: (&from.origin).into(),
-        }
-    }
-}
-
 /// What a principal may do by one stanza, or by several of one path, which decide together.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct StanzaRight {
     /// The stanzas; none for the root policy.
-    pub stanzas: Vec<StanzaRef>,
+    pub stanzas: Vec<advice::StanzaRef>,
     /// (known path, capability) pairs that it decides and allows.
     pub granted: u64,
     /// Of these, used.
@@ -172,7 +133,7 @@ pub struct StanzaRight {
 impl From<&advice::StanzaRight> for StanzaRight {
     fn from(from: &advice::StanzaRight) -> Self {
         Self {
-            stanzas: from.stanzas.iter().map(|one| (&**one).into()).collect(),
+            stanzas: from.stanzas.iter().map(|one| advice::StanzaRef::clone(one)).collect(),
             granted: from.granted,
             used: from.used,
             unused: unused(&from.unused),

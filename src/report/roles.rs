@@ -7,10 +7,10 @@ use serde::Serialize;
 use super::digest;
 use super::escape::{markdown, markdown_code, markdown_prose};
 use super::hcl;
-use super::json_proposal::{Assignment, Complexity, Optimality, Proof};
+use super::json_proposal::Proof;
 use super::layout::{self, Placed};
 use super::output::OutputFile;
-use crate::advice::{Proposal, Run};
+use crate::advice::{Assignment, Complexity, Optimality, Proposal, Run};
 
 /// Version of `assignments.json`.
 const VERSION: u32 = 1;
@@ -19,11 +19,11 @@ const VERSION: u32 = 1;
 struct Assignments<'a> {
     version: u32,
     policies: Vec<Role<'a>>,
-    assignments: Vec<Assignment>,
-    before: Complexity,
-    after: Complexity,
+    assignments: &'a [Assignment],
+    before: &'a Complexity,
+    after: &'a Complexity,
     proof: Proof,
-    optimality: Optimality,
+    optimality: &'a Optimality,
     migration: &'a [String],
 }
 
@@ -71,11 +71,11 @@ pub fn render(run: &Run, redesign: &Proposal) -> Result<Vec<OutputFile>, serde_j
                 reasons: &placed.policy.reasons,
             })
             .collect(),
-        assignments: redesign.assignments.iter().map(Into::into).collect(),
-        before: (&redesign.before).into(),
-        after: (&redesign.after).into(),
+        assignments: &redesign.assignments,
+        before: &redesign.before,
+        after: &redesign.after,
         proof: (&redesign.proof).into(),
-        optimality: (&redesign.optimality).into(),
+        optimality: &redesign.optimality,
         migration: &redesign.migration,
     };
     let mut json = serde_json::to_string_pretty(&document)?;

@@ -74,7 +74,7 @@ pub fn render(
     let mut order = serde_json::to_string_pretty(&serde_json::json!({
         "about": "policies in the order in which rollback/restore.sh restores them; sha256 is of the file in rollback/policies",
         "policies": kept(placed, &waves),
-        "assignments": proposal.assignments.iter().rev().map(super::json_proposal::Assignment::from).collect::<Vec<_>>(),
+        "assignments": proposal.assignments.iter().rev().collect::<Vec<_>>(),
     }))?;
     order.push('\n');
     files.push(OutputFile::text(format!("{folder}rollback/order.json"), order));
