@@ -256,15 +256,10 @@ fn decided_by(decider: Option<&Decider>) -> String {
     let Some(decider) = decider else {
         return "nothing matches".to_owned();
     };
-    let capabilities = if decider.capabilities.is_empty() {
-        "no capability".to_owned()
-    } else {
-        decider.capabilities.to_string()
-    };
     let place = decider
         .sources
         .first()
         .map(|(policy, origin)| format!(" in `{policy}` at {origin}"))
         .unwrap_or_default();
-    format!("`{}` ({capabilities}){place}", decider.pattern)
+    format!("{decider}{place}")
 }

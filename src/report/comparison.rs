@@ -146,12 +146,7 @@ fn decided_by(decider: Option<&Decider>) -> String {
     let Some(decider) = decider else {
         return "nothing matches".to_owned();
     };
-    let capabilities = if decider.capabilities.is_empty() {
-        "no capability".to_owned()
-    } else {
-        decider.capabilities.to_string()
-    };
-    let mut text = format!("`{}` ({capabilities})", decider.pattern);
+    let mut text = decider.to_string();
     for (n, (policy, origin)) in decider.sources.iter().take(3).enumerate() {
         let joint = if n == 0 { " in" } else { "," };
         let _ = write!(text, "{joint} {policy} at {origin}");

@@ -91,6 +91,18 @@ pub struct Decider {
     pub sources: Vec<(Arc<str>, Origin)>,
 }
 
+/// The pattern and what it gives; where it stands is told by each reader in its own way.
+impl fmt::Display for Decider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` ", self.pattern)?;
+        if self.capabilities.is_empty() {
+            f.write_str("(no capability)")
+        } else {
+            write!(f, "({})", self.capabilities)
+        }
+    }
+}
+
 /// One difference: a request allowed by the one and not by the other, with what decides it on either side.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Difference {
