@@ -33,13 +33,12 @@ use worlds::{Place, World, permits, world};
 
 /// What `advise` says when all that is unused may go.
 fn advise(world: &World, settings: &Settings) -> Advice {
+    advise_of(world, &world.log(), settings)
+}
+
+fn advise_of(world: &World, log: &str, settings: &Settings) -> Advice {
     let given = (world.read(), world.deployment());
-    advised::advise(
-        &world.log(),
-        given,
-        (world.profile, settings),
-        Duration::from_millis(40),
-    )
+    advised::advise(log, given, (world.profile, settings), Duration::from_millis(40))
 }
 
 /// Policy sets that the program can know of: those that something was allowed with, and those that the snapshot gives.
@@ -255,8 +254,11 @@ proptest! {
     }
 
     #[test]
-    fn proposals_take_nothing_that_was_used_and_give_nothing_new(world in world()) {
-        let advice = advise(&world, &advised::settings());
+    fn proposals_take_nothing_that_was_used_and_give_nothing_new(world in world(), ahead in any::<bool>()) {
+        let advice = match ahead {
+            true => advise_of(&world, &advised::over_weeks(&world.log()), &advised::ahead()),
+            false => advise(&world, &advised::settings()),
+        };
         prop_assert_eq!(&advice.proposals[0].kind, "tighten");
         for proposal in &advice.proposals {
             holds(&world, proposal)?;

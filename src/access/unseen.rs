@@ -40,6 +40,53 @@ pub struct Unseen {
     pub uncompared: Vec<List>,
     /// Who may log in by roles or groups of an auth method that nobody was seen to use for it, with the method.
     pub open_to: BTreeMap<HolderId, String>,
+    /// By which roles entities may log in that have no policies of their own yet: what is written for such a one alone comes beside these.
+    pub ways: BTreeMap<HolderId, Vec<Way>>,
+}
+
+/// Roles and groups by which an entity may log in, with what it has besides.
+#[derive(Debug, Clone)]
+pub struct Way {
+    /// Where it has policies from, whichever role it logs in by.
+    own: Vec<AssignedBy>,
+    roles: Arc<Vec<Giving>>,
+}
+
+impl Unseen {
+    /// The lists that an entity may have together with what is written at a place of its own that is new; none where there are too many to
+    /// look at each.
+    #[must_use]
+    pub fn beside(
+        &self,
+        holders: &IndexVec<Holder>,
+        new: &BTreeMap<HolderId, &AssignedBy>,
+    ) -> Option<Vec<(HolderId, MayHave)>> {
+        let all = || {
+            let ways = new
+                .iter()
+                .filter_map(|(id, place)| Some((id, place, self.ways.get(id)?)));
+            ways.flat_map(|(id, place, ways)| ways.iter().map(move |way| (*id, *place, way)))
+        };
+        if all().map(|(_, _, way)| way.roles.len()).sum::<usize>() > MOST_LISTS {
+            return None;
+        }
+        let lists = all().flat_map(|(id, place, way)| {
+            let holder = &holders[id];
+            way.roles.iter().map(move |(role, default)| {
+                let places: Vec<&AssignedBy> = way.own.iter().chain([place, role]).collect();
+                let policies = places.iter().flat_map(|place| &place.policies).chain(default);
+                let policies: BTreeSet<PolicyId> = policies.cloned().collect();
+                let one = MayHave {
+                    name: format!("{}, if it logs in by {}", holder.display(), named(role)),
+                    policies: policies.into_iter().collect(),
+                    places: places.into_iter().cloned().collect(),
+                    identity: holder.identity.clone(),
+                };
+                (id, one)
+            })
+        });
+        Some(lists.collect())
+    }
 }
 
 /// A list of policies that somebody may have.
@@ -107,6 +154,7 @@ pub(super) fn of(
         open_to: directory
             .map(|directory| open_to(directory, holders))
             .unwrap_or_default(),
+        ways: directory.map(|directory| ways(directory, holders)).unwrap_or_default(),
     };
     (unseen, kept)
 }
@@ -377,6 +425,40 @@ fn at_mounts<'a>(directory: &Directory<'a>, holders: &IndexVec<Holder>) -> Broug
             let place = (mount, as_user.is_some());
             let own = own.iter().cloned().chain(as_user.into_iter().flatten()).collect();
             found.entry(place).or_default().entry(own).or_insert(entity);
+        }
+    }
+    found
+}
+
+/// The roles by which entities may log in that have no policies of their own.
+fn ways(directory: &Directory<'_>, holders: &IndexVec<Holder>) -> BTreeMap<HolderId, Vec<Way>> {
+    let entities = directory.entities().map(|entity| (entity.id.as_str(), entity));
+    let entities: BTreeMap<&str, &DeployedEntity> = entities.filter(|(_, entity)| entity.policies.is_empty()).collect();
+    let mut roles_at: BTreeMap<(Option<MountId>, bool), Arc<Vec<Giving>>> = BTreeMap::new();
+    let mut found: BTreeMap<HolderId, Vec<Way>> = BTreeMap::new();
+    for (id, holder) in holders.numbered() {
+        let is_entity = holder.principal.kind == PrincipalKind::Entity;
+        let Some(entity) = entities.get(&*holder.principal.id).filter(|_| is_entity) else {
+            continue;
+        };
+        for alias in &entity.aliases {
+            let mount = directory.mount_of_alias(alias);
+            if has_one_role_at(holder, mount.as_ref()) {
+                continue;
+            }
+            let as_user = directory.as_user(alias);
+            let at = (mount, as_user.is_some());
+            let roles = roles_at
+                .entry(at)
+                .or_insert_with_key(|(mount, is_known)| Arc::new(directory.given_at(mount.as_ref(), *is_known)));
+            let own = directory
+                .of_entity(&entity.id, true)
+                .into_iter()
+                .chain(as_user.into_iter().flatten());
+            found.entry(id).or_default().push(Way {
+                own: own.collect(),
+                roles: Arc::clone(roles),
+            });
         }
     }
     found

@@ -166,7 +166,12 @@ fn of_places(joined: &Joined, scheme: &Scheme) -> Result<Vec<Assignment>, Logins
         return Err(concerned);
     }
     let lists = BTreeMap::from_iter(all.iter().copied().zip(today.iter().zip(&found.lists)));
-    let gaining = Coming::new(joined, scheme, lists).gaining();
+    let coming = Coming::new(joined, scheme, lists);
+    let mut gaining = coming.gaining();
+    for holder in coming.gaining_of_their_own(&new) {
+        let logins = joined.logins.iter().filter(|login| login.holder == holder);
+        gaining.extend(logins.flat_map(|login| places.of(login)).map(|(_, place)| place));
+    }
     if !gaining.is_empty() {
         let by_one = |login: &&Login| places.of(login).any(|(_, place)| gaining.contains(place));
         let concerned = joined.logins.iter().filter(by_one);
@@ -225,6 +230,23 @@ impl<'a> Coming<'a> {
         let places = gaining.into_iter().flat_map(|one| &one.places);
         let known = places.filter_map(|place| self.lists.get_key_value(place));
         known.map(|(place, _)| *place).collect()
+    }
+
+    /// Entities for which something is written alone that had nothing of their own, and that would have more with it by some role that
+    /// they may log in by; all of them where these are too many to look at each.
+    fn gaining_of_their_own(&self, new: &IndexVec<Holder, Option<AssignedBy>>) -> BTreeSet<HolderId> {
+        let new = new
+            .numbered()
+            .filter_map(|(holder, place)| Some((holder, place.as_ref()?)));
+        let new: BTreeMap<HolderId, &AssignedBy> = new.filter(|(_, place)| self.changes(place)).collect();
+        let Some(lists) = self.joined.unseen.beside(&self.joined.holders, &new) else {
+            return new.into_keys().collect();
+        };
+        let gaining = lists
+            .par_iter()
+            .filter(|(_, one)| self.gains(one))
+            .map(|(holder, _)| *holder);
+        gaining.collect()
     }
 
     fn gains(&self, one: &MayHave) -> bool {

@@ -1,6 +1,15 @@
 //! What `advise` says of a log when all that is unused may go, and how many random cases a law is held to.
 
+#![allow(
+    dead_code,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test fails loudly, and each uses a part"
+)]
+
 use proptest::prelude::ProptestConfig;
+use serde_json::Value;
+use std::collections::HashMap;
 use std::time::Duration;
 use vault_advisor::advice::Advice;
 use vault_advisor::analysis::evidence::EvidenceSettings;
@@ -34,6 +43,34 @@ pub fn settings() -> Settings {
         },
         ..Settings::default()
     }
+}
+
+/// The same with an eye on tomorrow, and a budget that takes all that is worth taking.
+pub fn ahead() -> Settings {
+    Settings {
+        foresight: ForesightSettings {
+            budget: 1.0,
+            at_least: 1e6,
+            horizon_days: 90,
+            per_principal: 1e6,
+        },
+        ..settings()
+    }
+}
+
+/// A log with its requests spread over four weeks: of a shorter one nothing is learned of what will come.
+pub fn over_weeks(log: &str) -> String {
+    let mut days: HashMap<String, usize> = HashMap::new();
+    let lines = log.lines().map(|line| {
+        let mut entry: Value = serde_json::from_str(line).expect("an entry");
+        let next = days.len();
+        let id = entry["request"]["id"].as_str().unwrap_or_default().to_owned();
+        let day = 1 + *days.entry(id).or_insert(next) * 9 % 28;
+        let time = entry["time"].as_str().unwrap_or_default().to_owned();
+        entry["time"] = format!("2026-03-{day:02}{}", time.get(10..).unwrap_or_default()).into();
+        format!("{entry}\n")
+    });
+    lines.collect()
 }
 
 /// What `advise` says, with so much time for the search of roles.
