@@ -1762,3 +1762,36 @@ fn what_one_of_two_logins_by_a_role_uses_stays_with_the_role() {
     }
     assert!(lists.iter().all(|list| list["kind"] != "token"), "{lists:?}");
 }
+
+#[test]
+fn what_tokens_did_that_nobody_is_named_for_may_be_what_any_holder_did() {
+    let ann = Token::new("e-1", "userpass-ann", &["a", "b", "default"]);
+    let bob = Token::new("e-2", "userpass-bob", &["b", "c", "default"]);
+    let of_ann = |other: Token| {
+        let log = Log::default()
+            .asks(ann.auth.clone(), "read", "kv/a/x", ROOT)
+            .asks(bob.auth.clone(), "read", "kv/b/x", ROOT)
+            .asks(other.auth, "read", "kv/b/y", ROOT);
+        let policies = [
+            ("a.hcl", stanza("kv/a/*", &["read"])),
+            ("b.hcl", stanza("kv/b/*", &["read"])),
+            ("c.hcl", stanza("kv/c/*", &["read"])),
+            ("default.hcl", default()),
+        ];
+        let (output, advice) = Given::new(&log.text(), &policies).run();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let redesign = &advice["proposals"][1];
+        assert_eq!(redesign["kind"], "redesign");
+        let moved = redesign["assignments"].as_array().unwrap();
+        let moved = moved.iter().find(|one| one["id"].as_str().unwrap().contains("e-1"));
+        moved.map(|one| one["after"].to_string())
+    };
+    let carl = Token::new("e-3", "userpass-carl", &["b", "c", "default"]);
+    let narrowed = of_ann(carl).unwrap();
+    assert!(!narrowed.contains("\"b\""), "ann never used it: {narrowed}");
+    let mut nobody = Token::new("", "", &["b", "c", "default"]);
+    for key in ["accessor", "display_name"] {
+        nobody.auth.as_object_mut().unwrap().remove(key);
+    }
+    assert_eq!(of_ann(nobody), None);
+}

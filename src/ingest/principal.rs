@@ -9,14 +9,12 @@ use super::telling::{NAME_KEYS, ROLE_KEYS, SERVICE_ACCOUNT};
 use super::text::decode;
 use crate::usage::GroupBy;
 use crate::usage::auth::Auth;
+use crate::usage::demand::NOT_NAMED;
 use crate::usage::held::{Granting as Named, Held, Placed, Space};
 use crate::vault::{PrincipalKind, path, secret};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-
-/// What somebody is called of whom the log has no name.
-const SOMEBODY: &str = "(not named)";
 
 /// What an `auth` object says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -195,8 +193,8 @@ impl<'a> Facts<'a> {
         held.listed |= !shows;
         Some(Auth {
             kind: PrincipalKind::Token,
-            id: Arc::from(SOMEBODY),
-            name: Arc::from(SOMEBODY),
+            id: Arc::from(NOT_NAMED),
+            name: Arc::from(NOT_NAMED),
             held: Arc::new(held),
             ..Auth::nobody()
         })

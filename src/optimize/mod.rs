@@ -10,6 +10,7 @@ pub mod generate;
 pub mod handover;
 pub mod ilp;
 mod limits;
+mod movable;
 pub mod parameters;
 pub mod paths;
 pub mod proof;

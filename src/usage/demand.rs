@@ -22,6 +22,18 @@ pub struct Principal {
     pub auth_mount: Arc<str>,
 }
 
+/// What a principal is called of which the log shows that it had a token, and not whose.
+pub const NOT_NAMED: &str = "(not named)";
+
+impl Principal {
+    /// Whether it is somebody: what tokens did of which the log does not say whose they are may have been done by anybody with the same
+    /// policies.
+    #[must_use]
+    pub fn is_named(&self) -> bool {
+        !(self.kind == PrincipalKind::Token && &*self.id == NOT_NAMED)
+    }
+}
+
 /// A demand: one principal, one path, one capability, all its requests folded together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Demand {

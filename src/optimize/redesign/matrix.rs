@@ -2,8 +2,8 @@
 
 use super::needs::{self, Needs};
 use crate::access::universe::lead;
-use crate::access::{AccessSet, Holder, HolderId, Joined, JoinedDemand, Login, Outcome, SetId};
-use crate::index::IndexVec;
+use crate::access::{AccessSet, HolderId, Joined, JoinedDemand, Outcome, SetId};
+use crate::optimize::movable::Movable;
 use crate::optimize::proof::{Proposed, ProposedNumber, Scheme};
 use crate::optimize::templates::filled;
 use crate::policy::pattern::Pattern;
@@ -60,38 +60,6 @@ impl Permissions {
     }
 }
 
-/// Who makes tokens for others. What these get has to be a part of what their maker has, by name: servers refuse them else.
-fn token_makers(joined: &Joined) -> BTreeSet<HolderId> {
-    let makes = |d: &&JoinedDemand| {
-        let path = d.demand.path.strip_prefix("auth/token/create");
-        d.was_allowed() && path.is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '-']))
-    };
-    joined.demands.iter().filter(makes).map(|d| d.holder).collect()
-}
-
-/// Ways in by which somebody whom nobody has seen yet may come tomorrow, with the same policies. What such a one needs is what
-/// the auth role gives today; a user or an `AppRole` role is one principal, and nobody else comes by it.
-fn open_ways(joined: &Joined) -> BTreeSet<(SetId, HolderId)> {
-    let one_principal = |kind: &str| matches!(kind, "entity" | "group" | "approle" | "userpass" | "token");
-    let is_open = |way: &&Login| {
-        let assigned = &joined.holders[way.holder].assigned;
-        let mut places = way.places.iter().filter_map(|&place| assigned.get(place));
-        places.any(|place| !one_principal(&place.kind))
-    };
-    let open = joined.logins.iter().filter(is_open);
-    open.map(|way| (way.set, way.holder)).collect()
-}
-
-/// Who has tokens that no login gave: whoever made them chose their policies by name, and does so again. Without a deployment
-/// nothing tells where anybody's come from, and each is told what it gets.
-fn by_hand(joined: &Joined) -> BTreeSet<HolderId> {
-    if joined.handed_out.is_none() {
-        return BTreeSet::new();
-    }
-    let log_in: BTreeSet<HolderId> = joined.logins.iter().map(|login| login.holder).collect();
-    joined.holders.ids().filter(|holder| !log_in.contains(holder)).collect()
-}
-
 /// The matrix's users, and who keeps what it has: not all that decides for it is known, or others need its
 /// policies as they are.
 pub(super) fn users(
@@ -107,22 +75,11 @@ pub(super) fn users(
             demands.entry((d.set, d.holder)).or_default().push(d);
         }
     }
-    // Only asked for where something is unsure.
-    let mut used: IndexVec<Holder, Vec<&JoinedDemand>> = joined.holders.map(|_| Vec::new());
-    if joined.sets.iter().any(|set| !set.unsure.is_empty()) {
-        for d in &joined.demands {
-            used[d.holder].push(d);
-        }
-    }
-    let (makes_tokens, open_ways, by_hand) = (token_makers(joined), open_ways(joined), by_hand(joined));
+    let movable = Movable::of(joined);
     let mut users = Vec::new();
     let mut untouched = Vec::new();
     for (&(set_id, holder), given) in &tightened.given {
-        let set = &joined.sets[set_id];
-        let chosen = makes_tokens.contains(&holder) || by_hand.contains(&holder);
-        let keeps = chosen || open_ways.contains(&(set_id, holder));
-        let is_open = !set.is_known() || joined.stays.holds(holder);
-        if keeps || is_open || set.acl.is_root() || is_unsure(set, &used[holder]) {
+        if !movable.is((set_id, holder)) {
             untouched.push((set_id, holder));
             continue;
         }
@@ -170,14 +127,6 @@ pub(super) fn permission(tightened: &Scheme, id: StanzaIdx<Proposed>, capability
         capability,
         source: (!stanza.constraints.is_empty()).then_some(id),
     }
-}
-
-/// Whether a stanza that could not be filled, for want of the identity, may decide what another stanza of the set decides, or
-/// what the holder used.
-fn is_unsure(set: &AccessSet, used: &[&JoinedDemand]) -> bool {
-    !set.unsure.is_empty()
-        && (set.acl.rules().iter().any(|r| set.may_meet(lead(&r.pattern)))
-            || used.iter().any(|d| d.was_allowed() && set.may_meet(&d.path)))
 }
 
 /// The permissions by what a stanza at least as wide has to begin with: a list grants few of all that there are.
