@@ -5,14 +5,13 @@
 //! `cargo run --release --example gen_year -- --seed 3 --out FOLDER` writes one year: `audit.log`, `policies/` and `truth.json`.
 //! The same flags give the same bytes.
 
-use serde_json::json;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 use vault_advisor::access::weight::Weights;
 use vault_advisor::analysis::evidence::EvidenceSettings;
-use vault_advisor::backtest::generate::{self, Company, Kind, Plan, Year};
+use vault_advisor::backtest::generate::{self, Company, Kind, Plan, Year, log};
 use vault_advisor::backtest::{self, Backtest, Comparison, Input, Options, Rule, text};
 use vault_advisor::optimize::foresight::{ForesightSettings, parse_ratio};
 use vault_advisor::optimize::paths::Price;
@@ -199,55 +198,14 @@ fn medians(out: &mut dyn Write, found: &[Backtest]) -> io::Result<()> {
     Ok(())
 }
 
-/// Writes a year as a server would log it: a request and a response entry for every day of every demand.
+/// Writes a year: its log, its policies, and what is true of it.
 fn write(year: &Year, folder: &Path) -> io::Result<()> {
     fs::create_dir_all(folder.join("policies"))?;
     for (name, text) in &year.texts {
         fs::write(folder.join("policies").join(format!("{name}.hcl")), text)?;
     }
     fs::write(folder.join("truth.json"), serde_json::to_string_pretty(&year.kinds)?)?;
-    let mut days: BTreeSet<(i32, usize)> = BTreeSet::new();
-    for (n, demand) in year.demands.iter().enumerate() {
-        days.extend(demand.days.iter().map(|day| (*day, n)));
-    }
-    let mut log = BufWriter::new(fs::File::create(folder.join("audit.log"))?);
-    for (number, (day, n)) in days.into_iter().enumerate() {
-        let Some(demand) = year.demands.get(n) else { continue };
-        let second = i64::from(day) * 86_400 + 8 * 3600 + i64::try_from(n % 28_000).unwrap_or(0);
-        let at = jiff::Timestamp::from_second(second).map_err(io::Error::other)?;
-        let who = &demand.principal;
-        let (entity, role) = match who.kind {
-            vault_advisor::vault::PrincipalKind::Entity => (&*who.id, ""),
-            _ => ("", &*who.name),
-        };
-        let mut entry = json!({
-            "time": at.to_string(),
-            "type": "request",
-            "auth": {
-                "accessor": format!("hmac-sha256:{n:064x}"),
-                "display_name": &*who.name,
-                "entity_id": entity,
-                "metadata": {"role_name": role},
-                "policies": &*demand.held.own,
-                "token_policies": &*demand.held.own,
-                "token_type": "service",
-                "policy_results": {"allowed": true},
-            },
-            "request": {
-                "id": format!("{number:032x}"),
-                "operation": demand.capability.as_str(),
-                "mount_type": &*demand.mount_type,
-                "namespace": {"id": "root"},
-                "path": &*demand.path,
-                "remote_address": "10.0.0.1",
-            },
-        });
-        writeln!(log, "{entry}")?;
-        if let Some(entry) = entry.as_object_mut() {
-            entry.insert("type".to_owned(), json!("response"));
-            entry.insert("response".to_owned(), json!({}));
-        }
-        writeln!(log, "{entry}")?;
-    }
-    log.flush()
+    let mut file = BufWriter::new(fs::File::create(folder.join("audit.log"))?);
+    log::write(year, &mut file)?;
+    file.flush()
 }

@@ -10,7 +10,11 @@
 
 mod change;
 mod companies;
+pub mod log;
+mod planted;
 mod releases;
+
+pub use planted::PlantedRole;
 
 use crate::policy::model::Policy;
 use crate::policy::profile::Profile;
@@ -46,11 +50,13 @@ pub enum Company {
     Rollout,
     /// Releases that log in by names of their own, pipelines, rotations of a quarter, people on call.
     Releases,
+    /// Holders of ten roles that today's policies know nothing of.
+    Planted,
 }
 
 impl Company {
     /// All.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Teams,
         Self::Cluster,
         Self::Steady,
@@ -60,6 +66,7 @@ impl Company {
         Self::Turnover,
         Self::Rollout,
         Self::Releases,
+        Self::Planted,
     ];
 
     /// Its name in flags.
@@ -75,6 +82,7 @@ impl Company {
             Self::Turnover => "turnover",
             Self::Rollout => "rollout",
             Self::Releases => "releases",
+            Self::Planted => "planted",
         }
     }
 }
@@ -141,6 +149,8 @@ pub struct Year {
     pub texts: BTreeMap<String, String>,
     /// What every principal is, by id.
     pub kinds: BTreeMap<String, Kind>,
+    /// The roles that were planted, where some were.
+    pub roles: Vec<PlantedRole>,
 }
 
 impl Year {
@@ -255,6 +265,7 @@ pub fn year(plan: &Plan) -> Year {
         folded: BTreeMap::new(),
         kinds: BTreeMap::new(),
     };
+    let mut roles = Vec::new();
     let other = match plan.company {
         Company::Teams => None,
         Company::Cluster => Some(companies::cluster(&mut maker, plan.teams)),
@@ -265,12 +276,18 @@ pub fn year(plan: &Plan) -> Year {
         Company::Turnover => Some(change::turnover(&mut maker, plan.teams)),
         Company::Rollout => Some(change::rollout(&mut maker, plan.teams)),
         Company::Releases => Some(releases::releases(&mut maker, plan.teams)),
+        Company::Planted => {
+            let (texts, planted) = planted::planted(&mut maker, plan.teams);
+            roles = planted;
+            Some(texts)
+        }
     };
     if let Some(texts) = other {
         return Year {
             demands: maker.demands(),
             texts,
             kinds: maker.kinds,
+            roles,
         };
     }
     let mut texts: BTreeMap<String, String> = [
@@ -301,6 +318,7 @@ pub fn year(plan: &Plan) -> Year {
         demands: maker.demands(),
         texts,
         kinds: maker.kinds,
+        roles,
     }
 }
 

@@ -13,7 +13,7 @@ use crate::optimize::tighten::{self, Span};
 use crate::policy::acl::Acl;
 use crate::policy::model::Policy;
 use crate::vault::{CapabilitySet, PrincipalKind};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// What a principal used, by path.
@@ -59,8 +59,8 @@ pub(super) fn window(input: &Input<'_>, options: &Options, cut: &Cut) -> Window 
         let of_half = outlook.within_budget(budget / 2.0, &options.foresight);
         let half = outlook.tighten(&sides.past, &how, &of_half);
         let bases = redesign::Bases {
-            half: &half.scheme,
-            whole: &whole.scheme,
+            half: &half,
+            whole: &whole,
         };
         let ways = redesign::Options {
             weighed: &weighed,
@@ -79,15 +79,17 @@ pub(super) fn window(input: &Input<'_>, options: &Options, cut: &Cut) -> Window 
                 off: outlook.off(),
                 budget: outlook.allowed(budget / 2.0, &options.foresight),
                 settings: &options.foresight,
+                outlook: &outlook,
+                half: &of_half,
+                missed: how.missed,
             }),
         };
-        let Some((found, from_whole)) = redesign::better(&sides.past, bases, &ways) else {
+        let Some(found) = redesign::better(&sides.past, bases, &ways) else {
             continue;
         };
         let (proven, rule) = (is_proven(&found.proof), rule(Proposal::Redesign));
         let mut point = by_scheme(&sides, &used, options, rule, &found.scheme, proven);
-        let base = if from_whole { offer.denied } else { of_half.denied };
-        point.promised = Some(Promise::of(base.and(found.expected)));
+        point.promised = found.expected.map(Promise::of);
         redesigned.push(point);
     }
     points.extend(redesigned);
@@ -141,8 +143,8 @@ fn used(future: &Joined) -> UsedBy<'_> {
     used
 }
 
-/// Scores policies that are handed out anew: who was there before has what the scheme gives; who is new has what most have
-/// whose policies of today are the same.
+/// Scores policies that are handed out anew: who was there before has what the scheme gives; who is new has the policies of today that
+/// are still there, and where some are not, what most have whose policies of today are the same.
 fn by_scheme(
     sides: &Sides<'_>,
     used: &UsedBy<'_>,
@@ -178,18 +180,19 @@ fn by_scheme(
         if let Some((_, given)) = same {
             return (*given).clone();
         }
-        if let Some((all, counts)) = by_set.get(policies) {
-            return counts
-                .iter()
-                .filter(|(_, n)| **n * 2 >= *all)
-                .map(|(&p, _)| p)
-                .collect();
-        }
         let today = sides.future.policies.listed(policies);
-        today
+        let mut today = today
             .into_iter()
-            .filter_map(|p| named.get(&(&*p.namespace, &*p.name)).copied())
-            .collect()
+            .map(|p| named.get(&(&*p.namespace, &*p.name)).copied());
+        let still_there: Vec<ProposedNumber> = today.clone().flatten().collect();
+        match by_set.get(policies) {
+            Some((all, counts)) if today.any(|p| p.is_none()) => {
+                let most = counts.iter().filter(|(_, n)| **n * 2 >= *all).map(|(&p, _)| p);
+                let both: BTreeSet<ProposedNumber> = most.chain(still_there).collect();
+                both.into_iter().collect()
+            }
+            _ => still_there,
+        }
     };
     let compile = |given: &[ProposedNumber], set: &access::AccessSet| {
         Acl::compile(sides.profile, &scheme.policies.listed(given), &set.identity, sides.now)

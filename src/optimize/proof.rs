@@ -147,6 +147,19 @@ pub enum Failure {
     },
 }
 
+impl Failure {
+    /// Whom it is about, with their sets.
+    #[must_use]
+    pub fn concerned(&self, joined: &Joined) -> Vec<(SetId, HolderId)> {
+        match self {
+            Self::Denied { demand } => vec![(joined.demands[*demand].set, joined.demands[*demand].holder)],
+            Self::Granted { set, holders, .. } | Self::Undecided { set, holders, .. } => {
+                holders.iter().map(|&h| (*set, h)).collect()
+            }
+        }
+    }
+}
+
 /// One comparison: the set, the policies given, who.
 struct Case<'a> {
     set: SetId,

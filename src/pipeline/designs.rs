@@ -11,7 +11,7 @@ use crate::index::IndexVec;
 use crate::optimize::foresight::ForesightSettings;
 use crate::optimize::proof::Scheme;
 use crate::optimize::redesign::{self, Redesign, Size};
-use crate::optimize::tighten::{self, Outlook, Span, Tightening};
+use crate::optimize::tighten::{self, Offer, Outlook, Span, Tightening};
 use jiff::Timestamp;
 use std::sync::Arc;
 
@@ -70,9 +70,21 @@ impl Designs {
 
         step("designing roles");
         let bases = redesign::Bases {
-            half: foreseen.base.as_ref().map_or(&tightened.scheme, |base| &base.scheme),
-            whole: &tightened.scheme,
+            half: foreseen.half.as_ref().map_or(&tightened, |(_, half)| half),
+            whole: &tightened,
         };
+        let outlook = foreseen.outlook.as_ref();
+        let ahead = outlook
+            .zip(foreseen.half.as_ref())
+            .map(|(outlook, (half, _))| redesign::Ahead {
+                span: foreseen.span,
+                off: outlook.off(),
+                budget: outlook.allowed(half.budget, &settings.foresight),
+                settings: &settings.foresight,
+                outlook,
+                half,
+                missed: how.missed,
+            });
         let how = redesign::Options {
             weighed,
             time_limit: options.time_limit,
@@ -85,16 +97,19 @@ impl Designs {
             today,
             removable: &removable,
             lingering: &analysis.lingering(),
-            ahead: foreseen.ahead,
+            ahead: ahead.as_ref().copied(),
         };
-        let (redesigned, from_whole) = redesign::better(joined, bases, &how).unzip();
+        let redesigned = redesign::better(joined, bases, &how);
+        let is_from_whole = redesigned
+            .as_ref()
+            .is_some_and(|found| found.from == redesign::From::Whole);
         Self {
             tight: redesign::measure(joined, &tightened.scheme, weighed),
             tightened,
             after,
             frontier: frontier.unwrap_or_default(),
             redesigned,
-            base: foreseen.base.filter(|_| from_whole != Some(true)),
+            base: foreseen.half.map(|(_, half)| half).filter(|_| !is_from_whole),
             today,
             said: foreseen.said,
         }
@@ -102,13 +117,12 @@ impl Designs {
 }
 
 /// What is proposed with an eye on tomorrow.
-struct Foreseen<'a> {
+struct Foreseen {
     tightened: Tightening,
     outlook: Option<Outlook>,
+    span: Span,
     /// What a redesign begins with: tightened within half of the budget, so that the other half is for its roles.
-    base: Option<Tightening>,
-    /// What a redesign has to ask of the future.
-    ahead: Option<redesign::Ahead<'a>>,
+    half: Option<(Offer, Tightening)>,
     /// What a reader should know first.
     said: Option<String>,
 }
@@ -117,31 +131,31 @@ struct Foreseen<'a> {
 const FEWEST_DAYS: i32 = 14;
 
 /// Tightens within the budget of wrong denials that may be expected; without a horizon, to what was used.
-fn foreseen<'a>(
+fn foreseen(
     joined: &Joined,
     how: &tighten::Options<'_>,
     weighed: &Weighed<'_>,
-    foresight: &'a ForesightSettings,
+    foresight: &ForesightSettings,
     coverage: &CoverageView,
-) -> Foreseen<'a> {
+) -> Foreseen {
     let day = |t: Timestamp| i32::try_from(t.as_second().div_euclid(86_400)).unwrap_or_default();
     let (first, end) = (coverage.first.map_or(0, day), coverage.last.map_or(0, day) + 1);
-    if foresight.horizon_days == 0 {
-        return Foreseen {
-            tightened: tighten::tighten(joined, how),
-            outlook: None,
-            base: None,
-            ahead: None,
-            said: Some(
-                "No horizon is set: what was not used in the logs goes, whatever may be needed tomorrow.".to_owned(),
-            ),
-        };
-    }
     let span = Span {
         first,
         end,
         horizon: foresight.horizon_days,
     };
+    if foresight.horizon_days == 0 {
+        return Foreseen {
+            tightened: tighten::tighten(joined, how),
+            outlook: None,
+            span,
+            half: None,
+            said: Some(
+                "No horizon is set: what was not used in the logs goes, whatever may be needed tomorrow.".to_owned(),
+            ),
+        };
+    }
     let outlook = tighten::outlook(joined, how, weighed, span);
     let short = end - first < FEWEST_DAYS;
     let offer = if short {
@@ -162,14 +176,10 @@ fn foreseen<'a>(
         true => 0.0,
         false => foresight.budget / 2.0,
     };
+    let half = outlook.within_budget(half, foresight);
     Foreseen {
-        base: Some(outlook.tighten(joined, how, &outlook.within_budget(half, foresight))),
-        ahead: Some(redesign::Ahead {
-            span,
-            off: outlook.off(),
-            budget: outlook.allowed(half, foresight),
-            settings: foresight,
-        }),
+        half: Some((half.clone(), outlook.tighten(joined, how, &half))),
+        span,
         tightened: outlook.tighten(joined, how, &offer),
         outlook: Some(outlook),
         said,

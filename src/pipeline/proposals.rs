@@ -31,16 +31,14 @@ pub(super) fn all(
     // What was withdrawn is as large as today.
     let tight = if tightened.changed.is_empty() { today } else { tight };
     let (today, tight) = (complexity(today), complexity(tight));
-    let more = redesigned.as_ref().map(|r| r.expected);
+    let of_redesign = redesigned.as_ref().and_then(|r| r.expected);
     // What the redesign began with.
     let from = base.as_ref().unwrap_or(&tightened);
     let settled = redesigned.and_then(|r| handover::settle(joined, weighed, from, r));
-    let redesigned = settled.map(|settled| redesign(joined, from, settled, today.clone()));
-    let base = from.expected;
+    let redesigned = settled.map(|settled| redesign(joined, from, settled, (today.clone(), &tight)));
     let mut proposals = vec![tighten(joined, tightened, (today, tight), horizon_days)];
     proposals.extend(redesigned.map(|mut proposal| {
-        let both = base.zip(more).map(|(base, more)| base.and(more));
-        proposal.expected = both.map(|both| expected(both, horizon_days));
+        proposal.expected = of_redesign.map(|spread| expected(spread, horizon_days));
         proposal
     }));
     if let [tighten, redesign] = proposals.as_mut_slice()
@@ -297,7 +295,12 @@ fn untouched(sets: usize) -> Option<Withdrawn> {
     })
 }
 
-fn redesign(joined: &Joined, tightened: &Tightening, settled: Settled, before: Complexity) -> Proposal {
+fn redesign(
+    joined: &Joined,
+    tightened: &Tightening,
+    settled: Settled,
+    (before, tight): (Complexity, &Complexity),
+) -> Proposal {
     let waves = handover::waves(joined, tightened, &settled, settled.redesign.roles.len());
     let Settled {
         redesign: r,
@@ -343,6 +346,8 @@ fn redesign(joined: &Joined, tightened: &Tightening, settled: Settled, before: C
                 ]
             } else if kept_by_wish {
                 vec!["kept as a role, as asked".to_owned()]
+            } else if r.for_newcomers.contains(&policy.id()) {
+                vec!["some who hold it get a part of it; it stays as it is for all others, and for whoever comes tomorrow".to_owned()]
             } else if stays {
                 Vec::new()
             } else {
@@ -360,7 +365,7 @@ fn redesign(joined: &Joined, tightened: &Tightening, settled: Settled, before: C
         title: redesigned(
             (r.scheme.policies.len(), joined.policies.len(), r.roles.len()),
             (changed_for.len(), assignments.len()),
-        ),
+        ) + &worth_it(&before, &after, tight),
         migration: migration(&policies, &assignments, !stay.is_empty()),
         policies,
         assignments,
@@ -411,9 +416,47 @@ fn redesigned((policies, today, new): (usize, usize, usize), (principals, places
     out
 }
 
+/// What policies or stanzas more than today are for.
+fn worth_it(today: &Complexity, after: &Complexity, tight: &Complexity) -> String {
+    let more = [
+        (after.policies.saturating_sub(today.policies), ("policy", "policies")),
+        (after.stanzas.saturating_sub(today.stanzas), ("stanza", "stanzas")),
+    ];
+    let more: Vec<String> = more
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, (one, many))| digest::count(*count, &format!("more {one}"), &format!("more {many}")))
+        .collect();
+    match &more[..] {
+        [] => String::new(),
+        more => format!(
+            "; {} for {} unused grants left, where tightening leaves {}",
+            more.join(" and "),
+            digest::number(after.exposure),
+            digest::number(tight.exposure)
+        ),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_more_policies_are_for_is_told() {
+        let of = |policies, stanzas, exposure| Complexity {
+            policies,
+            stanzas,
+            exposure,
+            ..Complexity::default()
+        };
+        let (today, tight) = (of(5, 11, 9000), of(5, 40, 4000));
+        assert_eq!(worth_it(&today, &of(4, 11, 3000), &tight), "");
+        assert_eq!(
+            worth_it(&today, &of(6, 30, 1100), &tight),
+            "; 1 more policy and 19 more stanzas for 1,100 unused grants left, where tightening leaves 4,000"
+        );
+    }
 
     #[test]
     fn what_a_redesign_does_not_do_is_not_told() {

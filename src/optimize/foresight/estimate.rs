@@ -56,9 +56,9 @@ impl Estimate {
 
     /// The same where it is known how far off estimates are.
     #[must_use]
-    pub fn known(units: &[Unit], (end, horizon): (i32, i32), piece: f64, off: Off) -> Self {
+    pub fn known(units: &[Unit], missed: &[Missed], (end, horizon): (i32, i32), piece: f64, off: Off) -> Self {
         Self {
-            expected: forecast(units, &[], end, horizon),
+            expected: forecast(units, missed, end, horizon),
             off,
             origins: Vec::new(),
             piece,
@@ -204,7 +204,7 @@ mod tests {
             factor: 1.0,
             scatter: COMMON.0,
         };
-        let nothing = Estimate::known(&[], (90, 60), 0.0, off);
+        let nothing = Estimate::known(&[], &[], (90, 60), 0.0, off);
         nothing.spread(list.iter().map(|(u, c, e)| (u, c, e)))
     }
 

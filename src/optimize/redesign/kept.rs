@@ -1,13 +1,14 @@
 //! The tightened policies handed out anew: no new role, each principal gets the fewest that cover its use.
 
+use super::Base;
 use super::label;
 use super::matrix::{Permission, Permissions, User, users};
 use super::model::{Options, Redesign};
 use super::needs::Needs;
 use super::size::measure;
-use crate::access::{HolderId, Joined, SetId};
+use crate::access::Joined;
 use crate::optimize::cover::{self, Column, Instance, Limits};
-use crate::optimize::proof::{self, Failure, Given, ProposedNumber, Scheme};
+use crate::optimize::proof::{self, Given, ProposedNumber, Scheme};
 use crate::policy::model::Policy;
 use crate::policy::table::Table;
 use crate::vault::PolicyId;
@@ -15,7 +16,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The tightened policies as roles: each principal gets the fewest of those it holds that cover its use. Where that fails the
 /// proof, it keeps all of them, which the tightening has proven.
-pub(super) fn kept(joined: &Joined, tightened: &Scheme, options: &Options<'_>, more: &Needs) -> Option<Redesign> {
+pub(super) fn kept(joined: &Joined, base: &Base<'_>, options: &Options<'_>, more: &Needs) -> Option<Redesign> {
+    let tightened = base.scheme;
     let mut permissions = Permissions::default();
     let fixed: BTreeSet<ProposedNumber> = super::fixed(joined, tightened, options).into_iter().collect();
     let (users, untouched) = users(joined, tightened, &[], more, &mut permissions);
@@ -32,7 +34,7 @@ pub(super) fn kept(joined: &Joined, tightened: &Scheme, options: &Options<'_>, m
         given.insert((user.set, user.holder), chosen.0);
     }
     let mut withdrawn = Vec::new();
-    let lingering = super::lingering(joined, tightened, options);
+    let lingering = super::lingering(joined, base, options);
     let stays: BTreeSet<ProposedNumber> = lingering.into_iter().chain(fixed.iter().copied()).collect();
     loop {
         let scheme = handed_out(tightened, &given, &stays);
@@ -40,7 +42,7 @@ pub(super) fn kept(joined: &Joined, tightened: &Scheme, options: &Options<'_>, m
         if failures.is_empty() {
             return Some(Redesign {
                 size: measure(joined, &scheme, options.weighed),
-                roles: Vec::new(),
+                roles: label::held(joined, &scheme, base.roles.to_vec()),
                 kept: super::named(&scheme, options),
                 scheme,
                 proof,
@@ -51,11 +53,13 @@ pub(super) fn kept(joined: &Joined, tightened: &Scheme, options: &Options<'_>, m
                 cost,
                 lower_bound,
                 untouched: untouched.len(),
-                expected: more.denied,
+                for_newcomers: base.for_newcomers.clone(),
+                from: base.from,
+                expected: base.expected.map(|expected| expected.and(more.denied)),
             });
         }
         let mut changed = false;
-        for (set, holder) in failures.iter().flat_map(|f| concerned(joined, f)) {
+        for (set, holder) in failures.iter().flat_map(|f| f.concerned(joined)) {
             if let Some(all) = tightened.given.get(&(set, holder))
                 && given.get(&(set, holder)) != Some(all)
             {
@@ -70,16 +74,6 @@ pub(super) fn kept(joined: &Joined, tightened: &Scheme, options: &Options<'_>, m
         }
         if !changed {
             return None;
-        }
-    }
-}
-
-/// The holders that a failure is about.
-pub(super) fn concerned(joined: &Joined, failure: &Failure) -> Vec<(SetId, HolderId)> {
-    match failure {
-        Failure::Denied { demand } => vec![(joined.demands[*demand].set, joined.demands[*demand].holder)],
-        Failure::Granted { set, holders, .. } | Failure::Undecided { set, holders, .. } => {
-            holders.iter().map(|&h| (*set, h)).collect()
         }
     }
 }
@@ -143,21 +137,7 @@ pub fn only_held(joined: &Joined, redesign: &mut Redesign) {
         .filter(|(_, policy)| today.contains(&policy.id()));
     let stays = stays.map(|(number, _)| number).collect();
     let scheme = handed_out(scheme, &scheme.given, &stays);
-    let mut holders: BTreeMap<PolicyId, BTreeSet<HolderId>> = BTreeMap::new();
-    for ((_, holder), given) in &scheme.given {
-        for &policy in given {
-            holders.entry(scheme.policies[policy].id()).or_default().insert(*holder);
-        }
-    }
-    redesign.roles.retain_mut(|role| {
-        let held = holders.remove(&PolicyId::new(role.namespace.clone(), role.name.as_str()));
-        let held = held.unwrap_or_default();
-        if held != role.holders {
-            role.shared = label::shared(joined, &held);
-            role.holders = held;
-        }
-        !role.holders.is_empty()
-    });
+    redesign.roles = label::held(joined, &scheme, std::mem::take(&mut redesign.roles));
     redesign.scheme = scheme;
 }
 

@@ -4,6 +4,7 @@
 //! sets. Role mining makes few roles of that matrix, within what is granted today. Roles do not compose by union, so the
 //! outcome is proven like any proposal; where it fails, the paths to blame become exact stanzas, which always win.
 
+mod apart;
 mod build;
 mod idle;
 mod keep;
@@ -21,45 +22,95 @@ mod ways;
 use super::proof::{ProposedNumber, Scheme};
 use super::roles::Objective;
 use crate::access::{Joined, Outcome, logins};
-use crate::optimize::paths::Price;
+use crate::optimize::foresight::interval::Spread;
+use crate::optimize::tighten::Tightening;
+use crate::vault::PolicyId;
 use needs::Needs;
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use ways::{Clock, Material, Way};
 
 pub use kept::only_held;
-pub use model::{Bases, Options, Redesign, Role};
+pub use model::{Bases, From, Options, Redesign, Role};
 pub use needs::Ahead;
 pub use size::{Size, excess, measure};
 
-/// The better of two redesigns, and whether it began with all of the budget spent: where half of the budget does less by roles than
-/// all of it by tightening, all of it is spent on that, and the roles cost nothing more. So a redesign is never worse than the
-/// tightened policies.
-#[must_use]
-pub fn better(joined: &Joined, bases: Bases<'_>, options: &Options<'_>) -> Option<(Redesign, bool)> {
-    let clock = Clock::new(options.time_limit);
-    let by_half = redesign(joined, bases.half, options, &clock);
-    let of = |size: &Size| cost(size, options.price);
-    let tight = of(&measure(joined, bases.whole, options.weighed));
-    let Some(ahead) = options
-        .ahead
-        .filter(|_| by_half.as_ref().is_none_or(|r| of(&r.size) > tight))
-    else {
-        return by_half.map(|r| (r, false));
-    };
-    let free = Options {
-        ahead: Some(Ahead { budget: 0.0, ..ahead }),
-        ..*options
-    };
-    let by_whole = redesign(joined, bases.whole, &free, &clock);
-    let by_whole = by_whole.filter(|one| by_half.as_ref().is_none_or(|r| of(&one.size) < of(&r.size)));
-    by_whole.map(|r| (r, true)).or_else(|| by_half.map(|r| (r, false)))
+/// What one redesign begins with: policies that were proven, and who has which.
+struct Base<'a> {
+    scheme: &'a Scheme,
+    /// Those of the policies that are new: parts of others.
+    roles: &'a [Role],
+    for_newcomers: BTreeSet<PolicyId>,
+    from: From,
+    /// Expected wrong denials.
+    expected: Option<Spread>,
+    /// What is asked of the future beside.
+    ahead: Option<Ahead<'a>>,
 }
 
-/// Redesigns, starting from a tightened scheme that was proven. The tightened policies are handed out anew, and several ways to
-/// mine roles are tried (the fewest roles, the least structure; unused permissions dear, cheap, nearly free); each is proven,
-/// and the one with the lowest price of policies, stanzas and exposure is taken.
-fn redesign(joined: &Joined, tightened: &Scheme, options: &Options<'_>, clock: &Clock) -> Option<Redesign> {
+impl<'a> Base<'a> {
+    fn of(tightening: &'a Tightening, from: From, ahead: Option<Ahead<'a>>) -> Self {
+        Self {
+            scheme: &tightening.scheme,
+            roles: &[],
+            for_newcomers: BTreeSet::new(),
+            from,
+            expected: tightening.expected,
+            ahead,
+        }
+    }
+}
+
+/// The best of several redesigns. One begins with what is tightened within half of the budget, and has the other half for handing out
+/// less; one with parts of policies for some of their holders, within that half too. Where neither leaves less than all of the budget
+/// spent on tightening, that is handed out anew: a redesign never leaves more open than the tightened policies.
+#[must_use]
+pub fn better(joined: &Joined, bases: Bases<'_>, options: &Options<'_>) -> Option<Redesign> {
+    let clock = Clock::new(options.time_limit);
+    let half = Base::of(bases.half, From::Half, options.ahead);
+    let by_half = redesign(joined, &half, options, (&clock, None));
+    let Some(ahead) = options.ahead else {
+        return by_half;
+    };
+    // All that is asked of the future has been asked.
+    let free = Some(Ahead { budget: 0.0, ..ahead });
+    let parts = apart::parts(joined, bases, options, &ahead);
+    let by_parts = parts.as_ref().and_then(|parts| {
+        let base = Base {
+            scheme: &parts.scheme,
+            roles: &parts.roles,
+            for_newcomers: parts.for_newcomers.clone(),
+            from: From::Half,
+            expected: Some(parts.expected),
+            ahead: free,
+        };
+        redesign(joined, &base, options, (&clock, by_half.as_ref()))
+    });
+    let tight = measure(joined, &bases.whole.scheme, options.weighed);
+    let leaves_less = |one: &Redesign| options.open(&one.size) <= options.open(&tight);
+    let found = by_half.into_iter().chain(by_parts).filter(leaves_less);
+    let best = found.min_by(|a, b| compared(a, b, options));
+    if best
+        .as_ref()
+        .is_some_and(|best| options.cost(&best.size) <= options.cost(&tight))
+    {
+        return best;
+    }
+    let whole = Base::of(bases.whole, From::Whole, free);
+    let by_whole = redesign(joined, &whole, options, (&clock, None)).filter(leaves_less);
+    best.into_iter().chain(by_whole).min_by(|a, b| compared(a, b, options))
+}
+
+/// Redesigns, starting from a scheme that was proven. Its policies are handed out anew, and several ways to mine roles are tried (the
+/// fewest roles, the least structure; unused permissions dear, cheap, nearly free); each is proven, and the one with the lowest price of
+/// policies, stanzas and exposure is taken. Where there is another one to `beat`, roles are mined only of policies that by themselves do.
+fn redesign(
+    joined: &Joined,
+    base: &Base<'_>,
+    options: &Options<'_>,
+    (clock, beat): (&Clock, Option<&Redesign>),
+) -> Option<Redesign> {
     // A proof over no request at all proves nothing.
     if !joined
         .demands
@@ -68,13 +119,21 @@ fn redesign(joined: &Joined, tightened: &Scheme, options: &Options<'_>, clock: &
     {
         return None;
     }
-    let more = options.ahead.map_or_else(Default::default, |ahead| {
-        needs::needs(joined, tightened, options.weighed, &ahead)
+    let more = base.ahead.map_or_else(Default::default, |ahead| {
+        needs::needs(joined, base.scheme, options.weighed, &ahead)
     });
-    let best = kept::kept(joined, tightened, options, &more);
-    let (mined, given_up) = mined(joined, tightened, options, &more, (clock, best.as_ref()));
-    let best = best.into_iter().chain(mined);
-    let mut best = best.min_by(|a, b| compared(a, b, options))?;
+    let kept = kept::kept(joined, base, options, &more);
+    let is_behind = |kept: &Redesign| beat.is_some_and(|beat| compared(kept, beat, options).is_ge());
+    if kept.as_ref().is_some_and(is_behind) {
+        return kept;
+    }
+    let (mined, given_up) = mined(joined, base, options, &more, (clock, kept.as_ref()));
+    // What was taken apart and is put together again as more than that is the noise of the past.
+    let is_larger =
+        |mined: &Redesign| !base.roles.is_empty() && kept.as_ref().is_some_and(|kept| is_more(&mined.size, &kept.size));
+    let mined = mined.filter(|mined| !is_larger(mined));
+    let best = kept.into_iter().chain(mined);
+    let mut best = best.min_by(|a, b| of_base(base, a, b, options))?;
     idle::follow(joined, &mut best, options.weighed);
     if given_up > 0 {
         best.withdrawn.push((
@@ -83,6 +142,10 @@ fn redesign(joined: &Joined, tightened: &Scheme, options: &Options<'_>, clock: &
         ));
     }
     Some(best)
+}
+
+fn is_more(one: &Size, other: &Size) -> bool {
+    one.policies > other.policies || one.stanzas > other.stanzas
 }
 
 /// How many ways to mine there are.
@@ -95,7 +158,7 @@ const WORTH_MORE: f64 = 1.1;
 /// nor in what is `known`, no way is given up.
 fn mined(
     joined: &Joined,
-    tightened: &Scheme,
+    base: &Base<'_>,
     options: &Options<'_>,
     more: &Needs,
     (clock, known): (&Clock, Option<&Redesign>),
@@ -107,7 +170,7 @@ fn mined(
         (Objective::Wsc, Some(options.over_grant)),
         (Objective::Wsc, None),
     ];
-    let Some(material) = Material::new(joined, tightened, options, more) else {
+    let Some(material) = Material::new(joined, base, options, more) else {
         return (None, 0);
     };
     let mut found: Vec<(Box<Redesign>, Way)> = Vec::new();
@@ -127,11 +190,12 @@ fn mined(
         }
     }
     let all = || known.into_iter().chain(found.iter().map(|(redesign, _)| &**redesign));
-    let Some(best) = all().min_by(|a, b| compared(a, b, options)) else {
+    let Some(best) = all().min_by(|a, b| of_base(base, a, b, options)) else {
         return (None, given_up);
     };
     let most = WORTH_MORE * price(best, options);
-    let is_near = |one: &Redesign| larger(one, options) <= larger(best, options) && price(one, options) <= most;
+    let is_as_small = |one: &Redesign| !base.roles.is_empty() || larger(one, options) <= larger(best, options);
+    let is_near = |one: &Redesign| is_as_small(one) && price(one, options) <= most;
     let near: Vec<Way> = found
         .iter()
         .filter(|(redesign, _)| is_near(redesign))
@@ -145,7 +209,7 @@ fn mined(
             best.push(more);
         }
     }
-    let best = best.into_iter().min_by(|a, b| compared(a, b, options));
+    let best = best.into_iter().min_by(|a, b| of_base(base, a, b, options));
     (best.map(|best| *best), given_up)
 }
 
@@ -157,11 +221,19 @@ fn larger(found: &Redesign, options: &Options<'_>) -> u8 {
         + u8::from(size.exposure >= today.exposure)
 }
 
-/// Which of two redesigns is better. What is larger than today's in any respect is no redesign that anybody wants, however little it
-/// opens.
+/// Which of two redesigns of the same base is better. What is larger than today's in any respect is no redesign that anybody wants,
+/// however little it opens; but parts are more by intention, and each has to pay for itself.
+fn of_base(base: &Base<'_>, a: &Redesign, b: &Redesign, options: &Options<'_>) -> Ordering {
+    let by_size = match base.roles {
+        [] => larger(a, options).cmp(&larger(b, options)),
+        _ => Ordering::Equal,
+    };
+    by_size.then_with(|| compared(a, b, options))
+}
+
+/// Which of two redesigns is better: by their price, in which each policy and stanza more has to pay for itself.
 fn compared(a: &Redesign, b: &Redesign, options: &Options<'_>) -> Ordering {
-    let by_size = larger(a, options).cmp(&larger(b, options));
-    by_size.then_with(|| price(a, options).total_cmp(&price(b, options)))
+    price(a, options).total_cmp(&price(b, options))
 }
 
 /// The policies of a scheme that were asked to be kept.
@@ -182,13 +254,7 @@ fn price(found: &Redesign, options: &Options<'_>) -> f64 {
         .filter(|policy| keep::is_meant(options.keep, policy))
         .collect();
     let stanzas: usize = free.iter().map(|p| p.stanzas.len()).sum();
-    size::price(&found.size, options.price.lambda) - (free.len() + stanzas) as f64
-}
-
-/// What a scheme of this size costs: what designs are compared by.
-#[must_use]
-pub fn cost(size: &Size, price: &Price) -> f64 {
-    size::price(size, price.lambda)
+    options.cost(&found.size) - (free.len() + stanzas) as f64
 }
 
 /// The policies of the tightened scheme that stay, with those who hold them: of which too little is known, of which a stanza is not
@@ -204,8 +270,10 @@ fn fixed(joined: &Joined, tightened: &Scheme, options: &Options<'_>) -> Vec<Prop
     tightened.called(&stays.map(|p| joined.policies[p].id()).collect())
 }
 
-/// The policies of the tightened scheme that are not deleted, whoever holds them.
-fn lingering(joined: &Joined, tightened: &Scheme, options: &Options<'_>) -> Vec<ProposedNumber> {
+/// The policies that are not deleted, whoever holds them.
+fn lingering(joined: &Joined, base: &Base<'_>, options: &Options<'_>) -> Vec<ProposedNumber> {
     let lingering = joined.policies.ids().filter(|&p| options.lingering[p]);
-    tightened.called(&lingering.map(|p| joined.policies[p].id()).collect())
+    let lingering = lingering.map(|p| joined.policies[p].id());
+    base.scheme
+        .called(&lingering.chain(base.for_newcomers.iter().cloned()).collect())
 }

@@ -8,11 +8,30 @@ use crate::index::IndexVec;
 use crate::optimize::foresight::interval::Spread;
 use crate::optimize::paths::Price;
 use crate::optimize::proof::{Proof, Scheme};
+use crate::optimize::tighten::Tightening;
 use crate::policy::model::Policy;
-use crate::vault::CapabilitySet;
+use crate::vault::{CapabilitySet, PolicyId};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
+
+impl Options<'_> {
+    /// What stays open with this size: by weight and by number of accesses alike, as when forms are chosen.
+    #[must_use]
+    pub fn open(&self, size: &Size) -> f64 {
+        let worth = match self.today.exposure {
+            0 => 0.0,
+            pairs => self.today.weight / pairs as f64,
+        };
+        f64::midpoint(size.weight, size.exposure as f64 * worth)
+    }
+
+    /// What designs are compared by: policies, stanzas, a tenth for an assignment, and what stays open at its price.
+    #[must_use]
+    pub fn cost(&self, size: &Size) -> f64 {
+        size.structure() + self.price.lambda * self.open(size)
+    }
+}
 
 /// What a redesign has to respect.
 #[derive(Clone, Copy)]
@@ -47,9 +66,18 @@ pub struct Options<'a> {
 #[derive(Clone, Copy)]
 pub struct Bases<'a> {
     /// Within half of the budget, so that the other half is for the roles.
-    pub half: &'a Scheme,
+    pub half: &'a Tightening,
     /// Within all of it.
-    pub whole: &'a Scheme,
+    pub whole: &'a Tightening,
+}
+
+/// What a redesign began with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum From {
+    /// What is tightened within half of the budget.
+    Half,
+    /// What is tightened within all of it.
+    Whole,
 }
 
 /// A role: a policy of the redesign.
@@ -91,8 +119,12 @@ pub struct Redesign {
     pub optimal: bool,
     /// Principals and sets that keep what they have, since it is not fully known.
     pub untouched: usize,
-    /// Wrong denials that are expected beside those of the tightened policies.
-    pub expected: Spread,
+    /// Policies of which today's holders have parts, and that stay for those who will come.
+    pub for_newcomers: BTreeSet<PolicyId>,
+    /// What it began with.
+    pub from: From,
+    /// Wrong denials that are expected of it; none where nothing was asked of the future.
+    pub expected: Option<Spread>,
     /// Size and exposure.
     pub size: Size,
 }

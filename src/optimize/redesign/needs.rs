@@ -7,12 +7,12 @@
 use crate::access::weight::{Weighed, Weights};
 use crate::access::{HolderId, Joined, JoinedDemand, Outcome, SetId};
 use crate::optimize::foresight::ForesightSettings;
-use crate::optimize::foresight::births::{Place, Unit};
+use crate::optimize::foresight::births::{self, Place, Unit};
 use crate::optimize::foresight::choice::{Form, Limits};
 use crate::optimize::foresight::estimate::{Estimate, Off};
 use crate::optimize::foresight::interval::Spread;
 use crate::optimize::proof::{Proposed, ProposedNumber, Scheme};
-use crate::optimize::tighten::{Span, shapes};
+use crate::optimize::tighten::{Missed, Names, Offer, Outlook, Span, shapes};
 use crate::policy::model::Stanza;
 use crate::policy::pattern::Pattern;
 use crate::policy::table::{StanzaIdx, stanza_in};
@@ -25,7 +25,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 pub(super) type Key = (SetId, HolderId);
 
 /// What is asked of the future.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Ahead<'a> {
     /// The days that were watched, and how many ahead.
     pub span: Span,
@@ -35,6 +35,12 @@ pub struct Ahead<'a> {
     pub budget: f64,
     /// Limits.
     pub settings: &'a ForesightSettings,
+    /// All that is expected of today's policies, ...
+    pub outlook: &'a Outlook,
+    /// ... and what half of the budget comes to.
+    pub half: &'a Offer,
+    /// What was taken away before, and missed.
+    pub missed: &'a [Missed],
 }
 
 /// What to keep, by principal and set, and what that is expected to cost.
@@ -69,7 +75,7 @@ pub(super) fn needs(joined: &Joined, tightened: &Scheme, weighed: &Weighed<'_>, 
         }
     }
     let used = used(joined, tightened, span.first);
-    let (shapes, _) = shapes(&tightened.policies);
+    let (shapes, names) = shapes(&tightened.policies);
     let ids: Vec<Granted> = holders
         .keys()
         .flat_map(|&policy| tightened.policies.stanzas_of(policy))
@@ -87,15 +93,13 @@ pub(super) fn needs(joined: &Joined, tightened: &Scheme, weighed: &Weighed<'_>, 
             let all = holders.get(&policy).unwrap_or(&nobody);
             let size = size(tightened, id.0, weighed);
             let shape = shapes[policy].stanzas.get(place);
-            let likes = vec![
-                hashed(id.1.as_str()),
-                hashed((id.1.as_str(), shape.map_or("", String::as_str))),
-            ];
+            let likes = likes(id.1, shape.map_or("", String::as_str));
             unit(tightened, *id, all, used.get(id), (size, weighed.weights()), likes)
         })
         .collect();
     let watched = (span.end - span.first, span.horizon);
-    let estimate = Estimate::known(&units, watched, 0.0, ahead.off);
+    let missed = missed(ahead.missed, &names);
+    let estimate = Estimate::known(&units, &missed, watched, 0.0, ahead.off);
     let limits = Limits {
         budget: ahead.budget,
         each: ahead.settings.per_principal,
@@ -116,6 +120,27 @@ pub(super) fn needs(joined: &Joined, tightened: &Scheme, weighed: &Weighed<'_>, 
         kept.insert(key, mine.collect());
     }
     Needs { kept, denied }
+}
+
+/// What a grant is like: its capability, then the shape of its stanza too.
+fn likes(capability: Capability, shape: &str) -> Vec<u64> {
+    vec![hashed(capability.as_str()), hashed((capability.as_str(), shape))]
+}
+
+/// What was taken away and missed: somebody came to use what others had used, of each grant once.
+fn missed(missed: &[Missed], names: &Names) -> Vec<births::Missed> {
+    let grants: BTreeSet<(&str, &str, Capability)> = missed
+        .iter()
+        .map(|one| (one.policy.as_str(), one.stanza.as_str(), one.capability))
+        .collect();
+    let told = grants.into_iter().map(|(policy, stanza, capability)| {
+        let name = policy.rsplit('/').next().unwrap_or(policy);
+        births::Missed {
+            likes: likes(capability, &names.shape(name, stanza)),
+            below: Some(0),
+        }
+    });
+    told.collect()
 }
 
 /// What one access of one principal leaves open, in the mean.

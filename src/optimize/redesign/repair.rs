@@ -1,6 +1,5 @@
 //! What a failed proof changes: the paths to blame become exact stanzas, which always win.
 
-use super::kept::concerned;
 use super::matrix::{Permission, Permissions, User, kept};
 use crate::access::{HolderId, Joined, JoinedDemand, Outcome, SetId};
 use crate::optimize::proof::{Failure, Scheme};
@@ -26,7 +25,7 @@ pub(super) fn make_exact(
     // Of those alone that something failed for: who that is, is told by the failures.
     let mut asked: HashMap<(SetId, HolderId), Vec<&JoinedDemand>> = failures
         .iter()
-        .flat_map(|f| concerned(joined, f))
+        .flat_map(|f| f.concerned(joined))
         .map(|who| (who, Vec::new()))
         .collect();
     for d in &joined.demands {

@@ -24,9 +24,12 @@ pub struct Size {
     pub risk_mean: f64,
 }
 
-/// Policies, stanzas, a tenth for an assignment, and exposure at its price.
-pub(super) fn price(size: &Size, lambda: f64) -> f64 {
-    size.policies as f64 + size.stanzas as f64 + size.assignments as f64 / 10.0 + lambda * size.weight
+impl Size {
+    /// Policies, stanzas, and a tenth for an assignment.
+    #[must_use]
+    pub fn structure(&self) -> f64 {
+        self.policies as f64 + self.stanzas as f64 + self.assignments as f64 / 10.0
+    }
 }
 
 /// Size and exposure of a scheme over the sets that are in force today.

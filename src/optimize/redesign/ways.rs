@@ -9,7 +9,7 @@ use super::matrix::{self, Grantable, Permissions, User};
 use super::model::{Options, Redesign};
 use super::needs::Needs;
 use super::size::measure;
-use super::{build, label, own, repair};
+use super::{Base, build, label, own, repair};
 use crate::access::{HolderId, Joined, SetId};
 use crate::optimize::foresight::interval::Spread;
 use crate::optimize::proof::{self, ProposedNumber, Scheme};
@@ -97,17 +97,14 @@ pub(super) struct Material<'a> {
     untouched: Vec<(SetId, HolderId)>,
     permissions: Permissions,
     kept: Vec<Kept>,
-    expected: Spread,
+    base: &'a Base<'a>,
+    expected: Option<Spread>,
 }
 
 impl<'a> Material<'a> {
     /// None where there is nobody to give roles to.
-    pub(super) fn new(
-        joined: &'a Joined,
-        tightened: &'a Scheme,
-        options: &'a Options<'a>,
-        more: &Needs,
-    ) -> Option<Self> {
+    pub(super) fn new(joined: &'a Joined, base: &'a Base<'a>, options: &'a Options<'a>, more: &Needs) -> Option<Self> {
+        let tightened = base.scheme;
         let fixed = super::fixed(joined, tightened, options);
         let mut permissions = Permissions::default();
         let (mut users, untouched) = matrix::users(joined, tightened, &fixed, more, &mut permissions);
@@ -121,12 +118,13 @@ impl<'a> Material<'a> {
             tightened,
             options,
             fixed,
-            lingering: super::lingering(joined, tightened, options),
+            lingering: super::lingering(joined, base, options),
             users,
             untouched,
             permissions,
             kept,
-            expected: more.denied,
+            base,
+            expected: base.expected.map(|expected| expected.and(more.denied)),
         })
     }
 
@@ -181,6 +179,8 @@ impl<'a> Material<'a> {
                     lower_bound: mined.lower_bound,
                     optimal: mined.optimal,
                     untouched: self.untouched.len(),
+                    for_newcomers: self.base.for_newcomers.clone(),
+                    from: self.base.from,
                     expected: self.expected,
                 }));
             }

@@ -4,10 +4,12 @@
 //! replays every holder, and where it fails, what is to blame takes a step back until it holds (`settle.rs`). The last step back is
 //! today's policy, so that this always ends.
 
+mod apart;
 mod blame;
 mod draft;
 mod missed;
 mod outlook;
+mod parts;
 mod settle;
 mod shape;
 #[cfg(test)]
@@ -31,8 +33,9 @@ use crate::vault::{Capability, CapabilitySet};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
-pub(in crate::optimize) use shape::shapes;
+pub(in crate::optimize) use shape::{Names, shapes};
 
+pub use apart::{Apart, Asked, Part};
 pub use missed::Missed;
 pub use outlook::{Offer, Outlook, Span, outlook};
 

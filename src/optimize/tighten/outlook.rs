@@ -14,6 +14,7 @@ use crate::optimize::foresight::interval::Spread;
 use crate::policy::pattern::Pattern;
 use crate::policy::relation;
 use crate::vault::{Capability, CapabilitySet};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The days that were watched, and how many ahead are asked for.
@@ -29,8 +30,8 @@ pub struct Span {
 
 /// All that is expected, worked out once for all budgets.
 pub struct Outlook {
-    units: Units,
-    estimate: Estimate,
+    pub(super) units: Units,
+    pub(super) estimate: Estimate,
     /// Uses that are expected over the horizon.
     pub uses: f64,
     /// Days ahead.
@@ -38,7 +39,10 @@ pub struct Outlook {
 }
 
 /// A grant with its unit, its form and what is expected of it.
-type Formed<'a> = (&'a Grant, &'a Unit, &'a Chosen, &'a Expected);
+pub(super) type Formed<'a> = (&'a Grant, &'a Unit, &'a Chosen, &'a Expected);
+
+/// Patterns with their capabilities.
+pub(super) type Patterns<'a> = BTreeMap<Cow<'a, str>, CapabilitySet>;
 
 /// What a budget comes to.
 #[derive(Debug, Clone, PartialEq)]
@@ -51,7 +55,7 @@ pub struct Offer {
     pub bound: f64,
     /// Expected wrong denials, with what scatters them.
     pub denied: Spread,
-    chosen: Vec<Chosen>,
+    pub(super) chosen: Vec<Chosen>,
 }
 
 /// Looks ahead.
@@ -118,7 +122,7 @@ impl Outlook {
     }
 
     /// What a budget comes to where so many uses are expected.
-    fn limits(&self, budget: f64, uses: f64, settings: &ForesightSettings) -> Limits {
+    pub(super) fn limits(&self, budget: f64, uses: f64, settings: &ForesightSettings) -> Limits {
         Limits {
             budget: match budget > 0.0 {
                 true => (budget * uses).max(settings.at_least),
@@ -162,7 +166,7 @@ impl Outlook {
         }
         let ladders: Ladders = by_stanza
             .iter()
-            .filter_map(|(&id, formed)| Some((id, ladder(joined, id, formed)?)))
+            .filter_map(|(&id, formed)| Some((id, ladder(joined, id, &kept(joined, id, formed)?))))
             .collect();
         let settled = settle::settle(joined, options, &ladders);
         let levels = settled.levels.clone();
@@ -235,22 +239,22 @@ impl Outlook {
     }
 }
 
-/// The changes of one stanza, the tightest first; none where all of it stays.
-fn ladder(joined: &Joined, id: StanzaId, grants: &[Formed<'_>]) -> Option<Vec<Change>> {
+/// What the forms of one stanza's grants keep: patterns, the namespace in front, with their capabilities; none where all of it stays.
+pub(super) fn kept<'a>(joined: &Joined, id: StanzaId, grants: &[Formed<'a>]) -> Option<Patterns<'a>> {
     let stanza = &joined.policies[id];
-    let namespace = &joined.policies[id.policy()].namespace;
-    let whole = format!("{namespace}{}", stanza.path.strip_prefix('/').unwrap_or(&stanza.path));
+    let whole = whole(joined, id);
     if grants.iter().all(|(_, _, c, _)| c.form == Form::Keep) {
         return None;
     }
-    let mut patterns: BTreeMap<&str, CapabilitySet> = BTreeMap::new();
+    let mut patterns = Patterns::new();
+    let mut keep = |text: Cow<'a, str>, capability| patterns.entry(text).or_default().insert(capability);
     for (grant, _, chosen, _) in grants {
         match &chosen.form {
-            Form::Keep => patterns.entry(&whole).or_default().insert(grant.capability),
+            Form::Keep => keep(Cow::Owned(whole.clone()), grant.capability),
             Form::Drop => {}
             Form::Places(places) => {
                 for place in places.iter().filter_map(|&n| grant.places.get(n as usize)) {
-                    patterns.entry(place).or_default().insert(grant.capability);
+                    keep(Cow::Borrowed(place), grant.capability);
                 }
             }
         }
@@ -262,9 +266,14 @@ fn ladder(joined: &Joined, id: StanzaId, grants: &[Formed<'_>]) -> Option<Vec<Ch
             *kept = kept.union(kept.with_write_twin().intersection(all));
         }
     }
-    if patterns.get(&*whole) == Some(&all) {
-        return None;
-    }
+    (patterns.get(&*whole) != Some(&all)).then_some(patterns)
+}
+
+/// The changes of one stanza to what it keeps, the tightest first.
+pub(super) fn ladder(joined: &Joined, id: StanzaId, patterns: &Patterns<'_>) -> Vec<Change> {
+    let stanza = &joined.policies[id];
+    let namespace = &joined.policies[id.policy()].namespace;
+    let whole = whole(joined, id);
     let left: CapabilitySet = patterns.values().fold(CapabilitySet::EMPTY, |all, c| all.union(*c));
     let kept: Vec<Capability> = stanza
         .capabilities
@@ -280,7 +289,7 @@ fn ladder(joined: &Joined, id: StanzaId, grants: &[Formed<'_>]) -> Option<Vec<Ch
         None
     };
     let narrow = (!patterns.keys().all(|text| *text == whole)).then(|| {
-        let stanzas = merged(&patterns).into_iter().map(|(path, capabilities)| NewStanza {
+        let stanzas = merged(patterns).into_iter().map(|(path, capabilities)| NewStanza {
             path: path.strip_prefix(&**namespace).unwrap_or(&path).to_owned(),
             capabilities,
             comment: None,
@@ -288,15 +297,21 @@ fn ladder(joined: &Joined, id: StanzaId, grants: &[Formed<'_>]) -> Option<Vec<Ch
         });
         Change::Replace(stanzas.collect())
     });
-    Some(narrow.into_iter().chain(step).collect())
+    narrow.into_iter().chain(step).collect()
+}
+
+/// The path of a stanza, the namespace in front.
+pub(super) fn whole(joined: &Joined, id: StanzaId) -> String {
+    let (namespace, path) = (&joined.policies[id.policy()].namespace, &joined.policies[id].path);
+    format!("{namespace}{}", path.strip_prefix('/').unwrap_or(path))
 }
 
 /// Each pattern with all that wider ones of them have, since it decides alone; without those that say nothing new.
-fn merged(patterns: &BTreeMap<&str, CapabilitySet>) -> Vec<(String, CapabilitySet)> {
+pub(super) fn merged(patterns: &Patterns<'_>) -> Vec<(String, CapabilitySet)> {
     let plus: Vec<(&str, Pattern)> = patterns
         .keys()
         .filter(|text| text.contains('+'))
-        .filter_map(|text| Some((*text, Pattern::parse(text, "").ok()?)))
+        .filter_map(|text| Some((&**text, Pattern::parse(text, "").ok()?)))
         .collect();
     // The wider ones, the nearest first: folder globs on the way up, and patterns with `+`.
     let wider = |text: &str| -> Vec<&str> {
@@ -310,7 +325,7 @@ fn merged(patterns: &BTreeMap<&str, CapabilitySet>) -> Vec<(String, CapabilitySe
             .chain([0])
             .filter_map(|end| body.get(..end))
             .filter_map(|lead| patterns.get_key_value(&*format!("{lead}*")))
-            .filter_map(|(key, _)| Some((*key, Pattern::parse(key, "").ok()?)))
+            .filter_map(|(key, _)| Some((&**key, Pattern::parse(key, "").ok()?)))
             .chain(plus.iter().cloned())
             .filter(|(key, wide)| *key != text && relation::implies(&own, wide))
             .collect();
@@ -324,7 +339,7 @@ fn merged(patterns: &BTreeMap<&str, CapabilitySet>) -> Vec<(String, CapabilitySe
     };
     patterns
         .keys()
-        .map(|text| (*text, full(text)))
+        .map(|text| (&**text, full(text)))
         .filter(|(text, own)| wider(text).first().is_none_or(|nearest| full(nearest) != *own))
         .map(|(text, own)| (text.to_owned(), own))
         .collect()

@@ -31,7 +31,7 @@ pub(in crate::optimize) struct Names(BTreeSet<String>);
 
 impl Names {
     /// The shape of a path of a policy, whether or not one of these has it.
-    pub(super) fn shape(&self, policy: &str, path: &str) -> String {
+    pub(in crate::optimize) fn shape(&self, policy: &str, path: &str) -> String {
         let mut pieces = without_own(policy, words(path));
         self.take_out(&mut pieces);
         joined(&pieces)

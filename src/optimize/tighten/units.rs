@@ -76,6 +76,11 @@ impl Both {
             pairs: self.pairs * n,
         }
     }
+
+    /// Weight and number of accesses count the same over all, where one access weighs so much in the mean.
+    fn measure(&self, worth: f64) -> f64 {
+        f64::midpoint(self.weight, self.pairs * worth)
+    }
 }
 
 impl Sums {
@@ -210,16 +215,159 @@ pub(super) fn read(joined: &Joined, weighed: &Weighed<'_>, free: &BTreeSet<Stanz
     let worth = worth(&units);
     Units {
         grants,
-        units: measured(units, worth),
+        units: units
+            .into_iter()
+            .map(|(unit, opens)| measured(unit, &opens, worth))
+            .collect(),
         worth,
         shapes,
         names,
     }
 }
 
+/// One capability of one stanza, as one of its holders used it.
+#[derive(Debug)]
+pub(super) struct Own {
+    pub(super) holder: HolderId,
+    /// With the places that this holder used.
+    pub(super) grant: Grant,
+    pub(super) unit: Unit,
+}
+
+/// The grants that may change, for each of the holders of their policies by itself, in the measure of `all`.
+pub(super) fn by_holder(
+    joined: &Joined,
+    weighed: &Weighed<'_>,
+    all: &Units,
+    holders: &BTreeMap<PolicyNumber, BTreeSet<HolderId>>,
+    first: i32,
+) -> Vec<Own> {
+    let mut used: HashMap<(StanzaId, Capability, HolderId), Used<'_>> = HashMap::new();
+    let mut seen: HashSet<(StanzaId, Capability, HolderId, &str)> = HashSet::new();
+    for d in &joined.demands {
+        for (stanza, given) in joined.allowed_by(d) {
+            if !holders.get(&stanza.policy()).is_some_and(|by| by.contains(&d.holder)) {
+                continue;
+            }
+            for capability in d.needs().intersection(given).iter() {
+                // The same use under another set counts once, as it does for all of them together.
+                if !seen.insert((stanza, capability, d.holder, &d.path)) {
+                    continue;
+                }
+                let by_day = used
+                    .entry((stanza, capability, d.holder))
+                    .or_default()
+                    .entry(&d.path)
+                    .or_default();
+                for &day in &d.demand.days {
+                    *by_day.entry(day - first).or_default() += 1;
+                }
+                if d.demand.days.is_empty() {
+                    *by_day.entry(0).or_default() += 1;
+                }
+            }
+        }
+    }
+    let sums = Sums::new(weighed);
+    let free = all.grants.iter().zip(&all.units).filter(|(_, unit)| unit.free);
+    let pairs: Vec<(&Grant, &Unit, HolderId)> = free
+        .flat_map(|(grant, unit)| {
+            let by = holders.get(&grant.stanza.policy()).into_iter().flatten();
+            by.map(move |&holder| (grant, unit, holder))
+        })
+        .collect();
+    let mut blocks: HashMap<(PolicyNumber, HolderId), u32> = HashMap::new();
+    for (grant, _, holder) in &pairs {
+        let next = u32::try_from(blocks.len()).unwrap_or(u32::MAX);
+        blocks.entry((grant.stanza.policy(), *holder)).or_insert(next);
+    }
+    let empty = Used::new();
+    pairs
+        .par_iter()
+        .filter_map(|&(of, unit, holder)| {
+            let (id, capability) = (of.stanza, of.capability);
+            let pattern = Pattern::parse(&joined.policies[id].path, &joined.policies[id.policy()].namespace).ok()?;
+            let mine = used.get(&(id, capability, holder)).unwrap_or(&empty);
+            let (texts, places) = tree(&pattern, mine, unit.narrows);
+            let open = Open {
+                weighed,
+                sums: &sums,
+                capability,
+                holders: 1.0,
+            };
+            let by_path: HashMap<&str, f64> = mine.keys().map(|path| (*path, 1.0)).collect();
+            let opens = match places.is_empty() {
+                true => vec![open.under(&pattern)],
+                false => open.places(&pattern, &texts, &places, &by_path),
+            };
+            // Nothing is more like it than the same grant of another holder.
+            let same = hashed(&[
+                capability.as_str(),
+                &joined.policies[id.policy()].id().to_string(),
+                &joined.policies[id].path,
+            ]);
+            let own = Unit {
+                likes: unit.likes.iter().copied().chain([same]).collect(),
+                places,
+                shares: vec![(number(holder), 1.0)],
+                block: blocks.get(&(id.policy(), holder)).copied().unwrap_or(u32::MAX),
+                breadth: opens.first().map_or(1.0, |all| all.pairs),
+                open: 0.0,
+                narrows: unit.narrows,
+                idle: false,
+                free: true,
+            };
+            let grant = Grant {
+                stanza: id,
+                capability,
+                places: texts,
+            };
+            Some(Own {
+                holder,
+                grant,
+                unit: measured(own, &opens, all.worth),
+            })
+        })
+        .collect()
+}
+
+/// What a pattern leaves open to one holder, of a capability, in the measure of units.
+pub(super) struct OpenToOne<'a> {
+    weighed: &'a Weighed<'a>,
+    sums: Sums,
+    worth: f64,
+}
+
+impl<'a> OpenToOne<'a> {
+    pub(super) fn new(weighed: &'a Weighed<'a>, worth: f64) -> Self {
+        Self {
+            weighed,
+            sums: Sums::new(weighed),
+            worth,
+        }
+    }
+
+    pub(super) fn under(&self, pattern: &Pattern, capabilities: CapabilitySet) -> f64 {
+        let open = |capability| {
+            let open = Open {
+                weighed: self.weighed,
+                sums: &self.sums,
+                capability,
+                holders: 1.0,
+            };
+            open.under(pattern).measure(self.worth)
+        };
+        capabilities.iter().map(open).sum()
+    }
+}
+
+/// A holder as the statistics know it.
+pub(super) fn number(holder: HolderId) -> u32 {
+    u32::try_from(holder.number()).unwrap_or(u32::MAX)
+}
+
 /// Who would be denied: those who used it, by how often; where nobody did, its holders alike.
 fn shares(used: Option<&BTreeMap<HolderId, f64>>, held: &BTreeSet<HolderId>) -> Vec<(u32, f64)> {
-    let number = |h: HolderId| u32::try_from(h.number()).unwrap_or(u32::MAX);
     if let Some(used) = used {
         let all: f64 = used.values().sum();
         return used.iter().map(|(&h, n)| (number(h), n / all)).collect();
@@ -235,19 +383,13 @@ fn worth(units: &[(Unit, Vec<Both>)]) -> f64 {
     if all.pairs > 0.0 { all.weight / all.pairs } else { 0.0 }
 }
 
-/// Units with what they leave open in one measure: weight and number of accesses count the same over all.
-fn measured(units: Vec<(Unit, Vec<Both>)>, worth: f64) -> Vec<Unit> {
-    let measure = |both: &Both| f64::midpoint(both.weight, both.pairs * worth);
-    units
-        .into_iter()
-        .map(|(mut unit, opens)| {
-            unit.open = opens.first().map_or(0.0, measure);
-            for (place, open) in unit.places.iter_mut().zip(&opens) {
-                place.open = measure(open);
-            }
-            unit
-        })
-        .collect()
+/// A unit with what it leaves open in one measure.
+fn measured(mut unit: Unit, opens: &[Both], worth: f64) -> Unit {
+    unit.open = opens.first().map_or(0.0, |both| both.measure(worth));
+    for (place, open) in unit.places.iter_mut().zip(opens) {
+        place.open = open.measure(worth);
+    }
+    unit
 }
 
 /// Whether nobody holds the policy, and it is known that nothing hands it out.
