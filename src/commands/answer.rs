@@ -15,10 +15,9 @@ use std::path::{Path, PathBuf};
 
 /// Lists decisions, or makes one.
 pub(super) fn run(args: &AnswerArgs, meant: &Meant, out: &mut dyn Write) -> Result<Exit, Failure> {
-    let path = file(args.file.as_deref(), meant.config.as_deref())?;
-    let mut all = read(&path)?;
     let Some(word) = args.word else {
-        list(&all, &path, out)?;
+        let path = file(args.file.as_deref(), meant.config.as_deref())?;
+        list(&read(&path)?, &path, out)?;
         return Ok(Exit::Fine);
     };
     let about = match (&args.finding, &args.policy) {
@@ -28,8 +27,15 @@ pub(super) fn run(args: &AnswerArgs, meant: &Meant, out: &mut dyn Write) -> Resu
             return Err(AnswerError::Unnamed.into());
         }
     };
-    let said = match word {
-        Answer::Forget => {
+    // What the flags lack is said before any file is read.
+    let decision = match word {
+        Answer::Forget => None,
+        Answer::Accept | Answer::Reject | Answer::Postpone => Some(decision(args, word, about.clone())?),
+    };
+    let path = file(args.file.as_deref(), meant.config.as_deref())?;
+    let mut all = read(&path)?;
+    let said = match decision {
+        None => {
             let before = all.len();
             all.retain(|one| one.about != about);
             if all.len() == before {
@@ -37,8 +43,7 @@ pub(super) fn run(args: &AnswerArgs, meant: &Meant, out: &mut dyn Write) -> Resu
             }
             String::from("forgotten")
         }
-        Answer::Accept | Answer::Reject | Answer::Postpone => {
-            let decision = decision(args, word, about)?;
+        Some(decision) => {
             let said = decision.sentence();
             decisions::put(&mut all, decision);
             said

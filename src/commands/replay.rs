@@ -7,19 +7,13 @@ use crate::access::{AccessSet, Joined};
 use crate::cli::{ReplayArgs, TextOrJson};
 use crate::hint::Hint;
 use crate::index::IndexVec;
-use crate::policy::profile::Profile;
-use crate::policy::replay::{Asked, Change, Replay, replay};
-use crate::report::digest::{count, number};
-use crate::report::escape;
-use crate::shown::line;
+use crate::policy::replay::{Asked, replay};
+use crate::report::{self, escape};
 use crate::vault::PolicyId;
 use crate::vault::PrincipalKind;
 use std::borrow::Cow;
 use std::io::Write;
 use std::sync::Arc;
-
-/// More changes than this are counted, not told, in the text.
-const MOST_TOLD: usize = 100;
 
 /// Decides again and tells what differs.
 pub(super) fn run(args: &ReplayArgs, meant: Meant, out: &mut dyn Write, talk: &Talk) -> Result<Exit, Failure> {
@@ -42,7 +36,7 @@ pub(super) fn run(args: &ReplayArgs, meant: Meant, out: &mut dyn Write, talk: &T
             }
             format!("{value}\n")
         }
-        TextOrJson::Text => escape::visible_lines(&text(&found, profile)),
+        TextOrJson::Text => escape::visible_lines(&report::replay::text(&found, profile)),
     };
     out.write_all(text.as_bytes()).map_err(Failure::from_output)?;
     Ok(Exit::Fine)
@@ -74,67 +68,6 @@ fn asked<'a>(joined: &'a Joined, held: &'a IndexVec<AccessSet, Vec<PolicyId>>) -
             denied: d.demand.denied,
         }
     })
-}
-
-fn text(found: &Replay, profile: Profile) -> String {
-    let mut out = String::new();
-    list(&mut out, "newly denied", &found.newly_denied);
-    list(&mut out, "newly allowed", &found.newly_allowed);
-    list(&mut out, "not decidable from the log", &found.undecided);
-    for (name, requests) in &found.missing_policies {
-        // Writing into a string cannot fail.
-        let _ = line(
-            &mut out,
-            format_args!(
-                "policy `{name}` was not given; {} made under it",
-                count(*requests, "request was", "requests were")
-            ),
-        );
-    }
-    let _ = line(
-        &mut out,
-        format_args!(
-            "{}: {} decided as before, {} {} no stanza, {} newly denied, {} newly allowed, {} not decidable",
-            count(found.requests, "request", "requests"),
-            number(found.same),
-            number(found.no_stanza_needed),
-            if found.no_stanza_needed == 1 { "needs" } else { "need" },
-            number(found.denied_requests()),
-            number(found.allowed_requests()),
-            number(found.not_decidable)
-        ),
-    );
-    if let Some(text) = found.conformance(profile) {
-        let _ = line(&mut out, format_args!("if these policies were in force: {text}"));
-    }
-    if let Some(note) = profile.note() {
-        let _ = line(&mut out, format_args!("{note}"));
-    }
-    out
-}
-
-fn list(out: &mut String, title: &str, changes: &[Change]) {
-    if changes.is_empty() {
-        return;
-    }
-    let _ = line(out, format_args!("{title}:"));
-    for c in changes.iter().take(MOST_TOLD) {
-        let _ = line(
-            out,
-            format_args!(
-                "  {} {} `{}{}` ({}): {}",
-                c.principal,
-                c.capability,
-                c.namespace,
-                c.path,
-                count(c.requests, "request", "requests"),
-                c.why
-            ),
-        );
-    }
-    if let Some(more) = changes.len().checked_sub(MOST_TOLD).filter(|m| *m > 0) {
-        let _ = line(out, format_args!("  and {more} more (`--format json` has all)"));
-    }
 }
 
 /// There are no requests.

@@ -5,6 +5,7 @@
 
 pub mod answer;
 mod by_wave;
+pub mod capabilities;
 pub mod comparison;
 pub mod csv;
 pub mod diff;
@@ -24,12 +25,14 @@ pub mod json_account;
 pub mod json_model;
 pub mod json_proposal;
 pub mod layout;
+pub mod lint;
 pub mod markdown;
 pub mod mined;
 mod output;
 pub mod owners;
 pub mod plan;
 mod pull_request;
+pub mod replay;
 pub mod roles;
 pub mod sarif;
 pub mod script;

@@ -4,4 +4,5 @@ pub mod applied;
 mod lists;
 pub mod regression;
 pub mod restore;
+pub mod told;
 pub mod verdict;
