@@ -276,9 +276,12 @@ fn roles(out: &mut String, redesign: &Proposal, tighten: Option<&Proposal>) {
         let _ = writeln!(out, "## Redesign from scratch\n\n{}.\n", markdown(&redesign.title));
         return;
     }
+    let than = tighten.map_or_else(String::new, |tighten| {
+        format!(", where tightening leaves {}", digest::number(tighten.after.exposure))
+    });
     let _ = writeln!(
         out,
-        "## Redesign from scratch\n\n{} with {} would do ({} today with {}), leaving {} unused grants. {} See `roles/`.\n",
+        "## Redesign from scratch\n\n{} with {} would do ({} today with {}), leaving {} unused grants{than}. {} See `roles/`.\n",
         digest::count(redesign.after.policies, "policy", "policies"),
         digest::count(redesign.after.stanzas, "stanza", "stanzas"),
         digest::number(redesign.before.policies),
