@@ -10,7 +10,7 @@ use crate::advice::{
 };
 use crate::optimize::foresight::interval::Spread;
 use crate::optimize::proof::{self, Scheme};
-use crate::optimize::redesign::{Redesign, Role, Size};
+use crate::optimize::redesign::{Made, Redesign, Role, Size};
 use crate::optimize::tighten::Tightening;
 use crate::policy::model::Policy;
 use crate::report::digest;
@@ -378,10 +378,10 @@ fn redesign(
             .collect(),
         waves,
         optimality: Optimality {
-            objective: if r.of_held {
-                digest::OF_HELD.to_owned()
-            } else {
-                "roles + memberships + permissions, unused ones at their price".to_owned()
+            objective: match r.made {
+                Made::Held => digest::OF_HELD.to_owned(),
+                Made::Parts => digest::OF_PARTS.to_owned(),
+                Made::Mined => "roles + memberships + permissions, unused ones at their price".to_owned(),
             },
             cost: r.cost,
             lower_bound: r.lower_bound,

@@ -296,6 +296,9 @@ pub fn proof(proof: &Proof) -> String {
 /// What is made small where principals only get fewer of the policies that they hold.
 pub const OF_HELD: &str = "policies that each principal holds, of those that it holds today";
 
+/// What is made small where some holders of a policy get a part of it: by a heuristic of which no bound is known.
+pub const OF_PARTS: &str = "policies, stanzas and what stays open, by parts of policies for some of their holders (a heuristic without a bound)";
+
 /// What is said of a redesign that is the tightened policies.
 pub const SAME: &str = "No other set of policies was found that is better than the tightened one";
 
@@ -315,6 +318,11 @@ pub fn is_same(redesign: &Proposal, tighten: &Proposal) -> bool {
 pub fn optimality(found: &Optimality) -> Option<String> {
     if found.objective.is_empty() {
         return None;
+    }
+    if found.objective == OF_PARTS {
+        return Some(
+            "Which holders share a part of a policy is found by a heuristic: how much less another way could cost is not known.".to_owned(),
+        );
     }
     let gap = match found.cost > 0.0 {
         true => (found.cost - found.lower_bound).max(0.0) / found.cost,
@@ -462,6 +470,7 @@ mod tests {
         assert!(found("roles", 10.0, 10.0).unwrap().contains("that is proven"));
         assert!(!found("roles", 10.0, 9.0).unwrap().contains("proven"));
         assert_eq!(found("", 1.0, 1.0), None);
+        assert!(found(OF_PARTS, 10.0, 10.0).unwrap().contains("is not known"));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::Base;
 use super::label;
 use super::matrix::{Permission, Permissions, User, users};
-use super::model::{Options, Redesign};
+use super::model::{Made, Options, Redesign};
 use super::needs::Needs;
 use super::size::measure;
 use crate::access::Joined;
@@ -40,8 +40,13 @@ pub(super) fn kept(joined: &Joined, base: &Base<'_>, options: &Options<'_>, more
         let scheme = handed_out(tightened, &given, &stays);
         let (proof, failures) = proof::prove(joined, &scheme);
         if failures.is_empty() {
+            let size = measure(joined, &scheme, options.weighed);
+            let (made, cost, lower_bound) = match base.roles {
+                [] => (Made::Held, cost, lower_bound),
+                _ => (Made::Parts, options.cost(&size), 0.0),
+            };
             return Some(Redesign {
-                size: measure(joined, &scheme, options.weighed),
+                size,
                 roles: label::held(joined, &scheme, base.roles.to_vec()),
                 kept: super::named(&scheme, options),
                 scheme,
@@ -49,7 +54,7 @@ pub(super) fn kept(joined: &Joined, base: &Base<'_>, options: &Options<'_>, more
                 // Whoever got all of its policies back may do with fewer.
                 optimal: cost <= lower_bound && withdrawn.is_empty(),
                 withdrawn,
-                of_held: true,
+                made,
                 cost,
                 lower_bound,
                 untouched: untouched.len(),

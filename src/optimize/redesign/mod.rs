@@ -32,7 +32,7 @@ use std::sync::Arc;
 use ways::{Clock, Material, Way};
 
 pub use kept::only_held;
-pub use model::{Bases, From, Options, Redesign, Role};
+pub use model::{Bases, From, Made, Options, Redesign, Role};
 pub use needs::Ahead;
 pub use size::{Size, excess, measure};
 

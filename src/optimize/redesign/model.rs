@@ -80,6 +80,17 @@ pub enum From {
     Whole,
 }
 
+/// How a redesign was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Made {
+    /// It hands out the tightened policies anew, and has no roles.
+    Held,
+    /// It hands out these and parts of them.
+    Parts,
+    /// By mining roles.
+    Mined,
+}
+
 /// A role: a policy of the redesign.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Role {
@@ -109,8 +120,8 @@ pub struct Redesign {
     pub proof: Proof,
     /// What was given up on the way.
     pub withdrawn: Vec<(String, String)>,
-    /// Whether it hands out the tightened policies anew and has no roles: cost and bound are then of that alone.
-    pub of_held: bool,
+    /// How it was made: cost and bound are of that alone.
+    pub made: Made,
     /// Objective, bound, optimality of the role mining.
     pub cost: f64,
     /// No role set is cheaper.

@@ -278,3 +278,30 @@ fn unit(
 pub(super) fn of(needs: &Needs, key: Key) -> BTreeSet<Granted> {
     needs.kept.get(&key).into_iter().flatten().copied().collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_missed_once_is_told_of_all_that_are_like_it_once_for_each_grant() {
+        let one = |path: &str| Missed {
+            capability: Capability::Delete,
+            policy: "team1/team-web".to_owned(),
+            stanza: "kv/web/*".to_owned(),
+            to: "team-web".to_owned(),
+            path: path.to_owned(),
+        };
+        let names = Names::default();
+        let told = missed(&[one("kv/web/a"), one("kv/web/b")], &names);
+        let like = likes(Capability::Delete, &names.shape("team-pay", "kv/pay/*"));
+        assert_eq!(
+            told.iter().map(|one| (&one.likes, one.below)).collect::<Vec<_>>(),
+            [(&like, Some(0))]
+        );
+        assert_ne!(
+            told[0].likes,
+            likes(Capability::Read, &names.shape("team-pay", "kv/pay/*"))
+        );
+    }
+}

@@ -6,7 +6,7 @@
 
 use super::keep::{self, Kept};
 use super::matrix::{self, Grantable, Permissions, User};
-use super::model::{Options, Redesign};
+use super::model::{Made, Options, Redesign};
 use super::needs::Needs;
 use super::size::measure;
 use super::{Base, build, label, own, repair};
@@ -174,7 +174,7 @@ impl<'a> Material<'a> {
                     scheme,
                     proof,
                     withdrawn: way.withdrawn.clone(),
-                    of_held: false,
+                    made: Made::Mined,
                     cost: mined.cost,
                     lower_bound: mined.lower_bound,
                     optimal: mined.optimal,
