@@ -97,7 +97,7 @@ impl Designs {
             today,
             removable: &removable,
             lingering: &analysis.lingering(),
-            ahead: ahead.as_ref().copied(),
+            ahead,
         };
         let redesigned = redesign::better(joined, bases, &how);
         let is_from_whole = redesigned

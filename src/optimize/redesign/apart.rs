@@ -110,26 +110,36 @@ fn split(joined: &Joined, common: &Scheme, options: &Options<'_>) -> BTreeMap<Po
         !stays.contains(&id) && !id.is_default() && !policy.is_root() && !keep::is_meant(options.keep, policy)
     });
     let movable = Movable::of(joined);
-    let mut holders: BTreeMap<PolicyNumber, BTreeSet<HolderId>> = BTreeMap::new();
-    let mut stay: BTreeSet<(PolicyNumber, HolderId)> = BTreeSet::new();
-    for &(set, holder) in common.given.keys() {
-        let moves = movable.is((set, holder))
-            && joined.holders[holder].is_active()
-            && !joined.stays.lately.contains_key(&holder);
-        for &policy in joined.sets[set].policies.iter().filter(|&&policy| may[policy]) {
-            if moves {
-                holders.entry(policy).or_default().insert(holder);
-            } else {
-                stay.insert((policy, holder));
-            }
+    let moves = |key: &(SetId, HolderId)| {
+        let is_known = joined.holders[key.1].is_active() && !joined.stays.lately.contains_key(&key.1);
+        movable.is(*key) && is_known
+    };
+    in_each_set(common.given.keys().flat_map(|key| {
+        let (moves, held) = (moves(key), joined.sets[key.0].policies.iter());
+        let held = held.filter(|&&policy| may[policy]);
+        held.map(move |&policy| (policy, key.1, moves))
+    }))
+}
+
+/// By policy, the holders of whom it is true in each of their sets that have it.
+fn in_each_set(
+    told: impl Iterator<Item = (PolicyNumber, HolderId, bool)>,
+) -> BTreeMap<PolicyNumber, BTreeSet<HolderId>> {
+    let (mut with, mut without) = (BTreeMap::<_, BTreeSet<_>>::new(), Vec::new());
+    for (policy, holder, is_true) in told {
+        if is_true {
+            with.entry(policy).or_default().insert(holder);
+        } else {
+            without.push((policy, holder));
         }
     }
-    for (policy, holder) in stay {
-        if let Some(by) = holders.get_mut(&policy) {
+    for (policy, holder) in without {
+        if let Some(by) = with.get_mut(&policy) {
             by.remove(&holder);
         }
     }
-    holders
+    with.retain(|_, by| !by.is_empty());
+    with
 }
 
 /// The policies with the parts, and who has which; none where there is no part.
@@ -227,26 +237,13 @@ fn role(policy: &Policy) -> Role {
 
 /// Who has parts of which policies in all its sets.
 fn with_parts(joined: &Joined, common: &Scheme, scheme: &Scheme) -> BTreeMap<PolicyNumber, BTreeSet<HolderId>> {
-    let mut with: BTreeMap<PolicyNumber, BTreeSet<HolderId>> = BTreeMap::new();
-    let mut without: BTreeSet<(PolicyNumber, HolderId)> = BTreeSet::new();
-    for (&(set, holder), list) in &scheme.given {
+    in_each_set(scheme.given.iter().flat_map(|(&(set, holder), list)| {
         let now: BTreeSet<PolicyId> = list.iter().map(|&p| scheme.policies[p].id()).collect();
         let before = common.given.get(&(set, holder)).into_iter().flatten();
         let before: BTreeSet<PolicyId> = before.map(|&p| common.policies[p].id()).collect();
-        for &policy in &joined.sets[set].policies {
+        joined.sets[set].policies.iter().map(move |&policy| {
             let id = joined.policies[policy].id();
-            if before.contains(&id) && !now.contains(&id) {
-                with.entry(policy).or_default().insert(holder);
-            } else {
-                without.insert((policy, holder));
-            }
-        }
-    }
-    for (policy, holder) in without {
-        if let Some(by) = with.get_mut(&policy) {
-            by.remove(&holder);
-        }
-    }
-    with.retain(|_, by| !by.is_empty());
-    with
+            (policy, holder, before.contains(&id) && !now.contains(&id))
+        })
+    }))
 }

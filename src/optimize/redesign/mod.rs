@@ -63,7 +63,7 @@ impl<'a> Base<'a> {
 }
 
 /// The best of several redesigns. One begins with what is tightened within half of the budget, and has the other half for handing out
-/// less; one with parts of policies for some of their holders, within that half too. Where neither leaves less than all of the budget
+/// less; one with parts of policies for some of their holders, within what the others leave of the budget. Where neither leaves less than all of the budget
 /// spent on tightening, that is handed out anew: a redesign never leaves more open than the tightened policies.
 #[must_use]
 pub fn better(joined: &Joined, bases: Bases<'_>, options: &Options<'_>) -> Option<Redesign> {

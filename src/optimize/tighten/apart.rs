@@ -12,6 +12,7 @@ use crate::optimize::foresight::ForesightSettings;
 use crate::optimize::foresight::births::Unit;
 use crate::optimize::foresight::choice::Chosen;
 use crate::optimize::foresight::estimate::Estimate;
+use crate::optimize::foresight::forecast::Expected;
 use crate::optimize::foresight::interval::Spread;
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -32,12 +33,10 @@ pub struct Part {
 pub struct Apart {
     /// The parts.
     pub parts: Vec<Part>,
-    /// Policies to which somebody new came of late: they stay for those who will.
+    /// Policies to which somebody new is expected to come: they stay for those.
     pub for_newcomers: BTreeSet<PolicyNumber>,
-    /// By policy and holder, the forms that were chosen.
-    chosen: HashMap<(PolicyNumber, HolderId), Vec<usize>>,
-    units: Vec<Own>,
-    forms: Vec<Chosen>,
+    /// By policy and holder, the grants with the forms that were chosen, and what is expected of them.
+    chosen: HashMap<(PolicyNumber, HolderId), Vec<(Own, Chosen, Expected)>>,
     estimate: Estimate,
 }
 
@@ -73,22 +72,18 @@ impl Outlook {
         let units: Vec<_> = own.iter().map(|own| own.unit.clone()).collect();
         let missed = missed::evidence(asked.missed, joined, &self.units);
         // A place costs nothing here: of what several have in common, all together pay for one.
-        let estimate = Estimate::new(&units, &missed, (span.end - span.first, span.horizon), 0.0);
+        let mut estimate = Estimate::new(&units, &missed, (span.end - span.first, span.horizon), 0.0);
         let limits = self.limits(asked.budget, self.uses, asked.settings);
         let forms = estimate.within(&units, limits).chosen;
-        let mut chosen: HashMap<(PolicyNumber, HolderId), Vec<usize>> = HashMap::new();
-        for (n, one) in own.iter().enumerate() {
-            chosen
-                .entry((one.grant.stanza.policy(), one.holder))
-                .or_default()
-                .push(n);
+        let mut chosen: HashMap<_, Vec<(Own, Chosen, Expected)>> = HashMap::new();
+        for ((own, form), expected) in own.into_iter().zip(forms).zip(std::mem::take(&mut estimate.expected)) {
+            let key = (own.grant.stanza.policy(), own.holder);
+            chosen.entry(key).or_default().push((own, form, expected));
         }
         let mut apart = Apart {
             parts: Vec::new(),
             for_newcomers: for_newcomers(joined, span),
             chosen,
-            units: own,
-            forms,
             estimate,
         };
         let open = OpenToOne::new(asked.weighed, self.units.worth);
@@ -152,30 +147,17 @@ impl Apart {
         let keys = with
             .iter()
             .flat_map(|(&policy, by)| by.iter().map(move |&holder| (policy, holder)));
-        let numbers = keys.filter_map(|key| self.chosen.get(&key)).flatten();
-        let formed = numbers.filter_map(|&n| {
-            Some((
-                &self.units.get(n)?.unit,
-                self.forms.get(n)?,
-                self.estimate.expected.get(n)?,
-            ))
-        });
-        self.estimate.spread(formed)
+        let formed = keys.filter_map(|key| self.chosen.get(&key)).flatten();
+        self.estimate
+            .spread(formed.map(|(own, form, expected)| (&own.unit, form, expected)))
     }
 
     /// What one holder may be left with of a policy.
     fn want(&self, joined: &Joined, policy: PolicyNumber, holder: HolderId) -> Want {
         let mut formed: BTreeMap<StanzaId, Vec<Formed<'_>>> = BTreeMap::new();
-        for &n in self.chosen.get(&(policy, holder)).into_iter().flatten() {
-            let (Some(own), Some(form), Some(expected)) =
-                (self.units.get(n), self.forms.get(n), self.estimate.expected.get(n))
-            else {
-                continue;
-            };
-            formed
-                .entry(own.grant.stanza)
-                .or_default()
-                .push((&own.grant, &own.unit, form, expected));
+        for (own, form, expected) in self.chosen.get(&(policy, holder)).into_iter().flatten() {
+            let of = formed.entry(own.grant.stanza).or_default();
+            of.push((&own.grant, &own.unit, form, expected));
         }
         let mut want = Want::new();
         for id in joined.policies.stanzas_of(policy) {
@@ -335,9 +317,9 @@ mod tests {
         }];
         let dropped = |missed: &[Missed]| {
             apart(missed, |_, _, apart| {
-                let all = apart.units.iter().zip(&apart.estimate.expected);
-                let of_delete = all.filter(|(own, _)| own.grant.capability == Capability::Delete);
-                of_delete.filter_map(|(_, expected)| expected.drop).sum::<f64>()
+                let all = apart.chosen.values().flatten();
+                let of_delete = all.filter(|(own, ..)| own.grant.capability == Capability::Delete);
+                of_delete.filter_map(|(_, _, expected)| expected.drop).sum::<f64>()
             })
         };
         let (without, with) = (dropped(&[]), dropped(&missed));
