@@ -74,15 +74,9 @@ impl Unseen {
             let holder = &holders[id];
             way.roles.iter().map(move |(role, default)| {
                 let places: Vec<&AssignedBy> = way.own.iter().chain([place, role]).collect();
-                let policies = places.iter().flat_map(|place| &place.policies).chain(default);
-                let policies: BTreeSet<PolicyId> = policies.cloned().collect();
-                let one = MayHave {
-                    name: format!("{}, if it logs in by {}", holder.display(), named(role)),
-                    policies: policies.into_iter().collect(),
-                    places: places.into_iter().cloned().collect(),
-                    identity: holder.identity.clone(),
-                };
-                (id, one)
+                let name = format!("{}, if it logs in by {}", holder.display(), named(role));
+                let who = (name, holder.identity.clone());
+                (id, MayHave::of(&places, default.as_slice(), who))
             })
         });
         Some(lists.collect())
@@ -100,6 +94,20 @@ pub struct MayHave {
     pub places: Vec<AssignedBy>,
     /// What templates are filled from.
     pub identity: Identity,
+}
+
+impl MayHave {
+    /// What these places give together, and what a token has besides.
+    fn of(places: &[&AssignedBy], besides: &[PolicyId], (name, identity): (String, Identity)) -> Self {
+        let policies = places.iter().flat_map(|place| &place.policies).chain(besides);
+        let policies: BTreeSet<PolicyId> = policies.cloned().collect();
+        Self {
+            name,
+            policies: policies.into_iter().collect(),
+            places: places.iter().map(|place| (*place).clone()).collect(),
+            identity,
+        }
+    }
 }
 
 /// A list as it is in force today.
@@ -220,19 +228,12 @@ impl<'a> Lists<'a> {
     }
 
     fn add(&mut self, places: &[&AssignedBy], besides: &[PolicyId], who: impl FnOnce() -> (String, Identity)) {
-        let policies = places.iter().flat_map(|place| &place.policies).chain(besides);
         if self.all.len() < MOST_LISTS {
-            let policies: BTreeSet<PolicyId> = policies.cloned().collect();
-            let (name, identity) = who();
-            self.all.push(MayHave {
-                name,
-                policies: policies.into_iter().collect(),
-                places: places.iter().map(|place| (*place).clone()).collect(),
-                identity,
-            });
+            self.all.push(MayHave::of(places, besides, who()));
             return;
         }
         self.more += 1;
+        let policies = places.iter().flat_map(|place| &place.policies).chain(besides);
         // Of `default`, which everybody has, nothing is taken.
         let policies: Vec<&PolicyId> = policies.filter(|policy| !policy.is_default()).collect();
         for (n, one) in policies.iter().enumerate() {
@@ -415,19 +416,34 @@ fn at_mounts<'a>(directory: &Directory<'a>, holders: &IndexVec<Holder>) -> Broug
     let mut found = Brought::new();
     for entity in directory.entities() {
         let own = directory.of_entity(&entity.id, true);
-        for alias in entity.aliases.iter().filter(|_| !own.is_empty()) {
-            let mount = directory.mount_of_alias(alias);
-            let holder = known.get(entity.id.as_str());
-            if holder.is_some_and(|holder| has_one_role_at(holder, mount.as_ref())) {
-                continue;
-            }
-            let as_user = directory.as_user(alias);
-            let place = (mount, as_user.is_some());
-            let own = own.iter().cloned().chain(as_user.into_iter().flatten()).collect();
-            found.entry(place).or_default().entry(own).or_insert(entity);
+        if own.is_empty() {
+            continue;
+        }
+        let holder = known.get(entity.id.as_str()).copied();
+        for (at, own) in open_aliases(directory, (entity, &own), holder) {
+            found.entry(at).or_default().entry(own).or_insert(entity);
         }
     }
     found
+}
+
+/// Where an entity may log in by other roles than those that it was seen with, and whether it is known there as which user; each with
+/// where it has policies from, whichever role that is.
+fn open_aliases<'a>(
+    directory: &'a Directory<'a>,
+    (entity, own): (&'a DeployedEntity, &'a [AssignedBy]),
+    holder: Option<&'a Holder>,
+) -> impl Iterator<Item = ((Option<MountId>, bool), Vec<AssignedBy>)> + 'a {
+    entity.aliases.iter().filter_map(move |alias| {
+        let mount = directory.mount_of_alias(alias);
+        if holder.is_some_and(|holder| has_one_role_at(holder, mount.as_ref())) {
+            return None;
+        }
+        let as_user = directory.as_user(alias);
+        let at = (mount, as_user.is_some());
+        let own = own.iter().cloned().chain(as_user.into_iter().flatten());
+        Some((at, own.collect()))
+    })
 }
 
 /// The roles by which entities may log in that have no policies of their own.
@@ -441,22 +457,13 @@ fn ways(directory: &Directory<'_>, holders: &IndexVec<Holder>) -> BTreeMap<Holde
         let Some(entity) = entities.get(&*holder.principal.id).filter(|_| is_entity) else {
             continue;
         };
-        for alias in &entity.aliases {
-            let mount = directory.mount_of_alias(alias);
-            if has_one_role_at(holder, mount.as_ref()) {
-                continue;
-            }
-            let as_user = directory.as_user(alias);
-            let at = (mount, as_user.is_some());
+        let own = directory.of_entity(&entity.id, true);
+        for (at, own) in open_aliases(directory, (entity, &own), Some(holder)) {
             let roles = roles_at
                 .entry(at)
                 .or_insert_with_key(|(mount, is_known)| Arc::new(directory.given_at(mount.as_ref(), *is_known)));
-            let own = directory
-                .of_entity(&entity.id, true)
-                .into_iter()
-                .chain(as_user.into_iter().flatten());
             found.entry(id).or_default().push(Way {
-                own: own.collect(),
+                own,
                 roles: Arc::clone(roles),
             });
         }
