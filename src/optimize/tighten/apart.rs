@@ -29,14 +29,17 @@ pub struct Part {
     pub changes: Vec<Change>,
 }
 
+/// What a holder has by a policy: grants with the forms that were chosen, and what is expected of them.
+type Left = Vec<(Own, Chosen, Expected)>;
+
 /// Parts of policies, with what they are expected to cost.
 pub struct Apart {
     /// The parts.
     pub parts: Vec<Part>,
     /// Policies to which somebody new is expected to come: they stay for those.
     pub for_newcomers: BTreeSet<PolicyNumber>,
-    /// By policy and holder, the grants with the forms that were chosen, and what is expected of them.
-    chosen: HashMap<(PolicyNumber, HolderId), Vec<(Own, Chosen, Expected)>>,
+    /// By policy and holder.
+    chosen: HashMap<(PolicyNumber, HolderId), Left>,
     estimate: Estimate,
 }
 
@@ -75,7 +78,7 @@ impl Outlook {
         let mut estimate = Estimate::new(&units, &missed, (span.end - span.first, span.horizon), 0.0);
         let limits = self.limits(asked.budget, self.uses, asked.settings);
         let forms = estimate.within(&units, limits).chosen;
-        let mut chosen: HashMap<_, Vec<(Own, Chosen, Expected)>> = HashMap::new();
+        let mut chosen: HashMap<_, Left> = HashMap::new();
         for ((own, form), expected) in own.into_iter().zip(forms).zip(std::mem::take(&mut estimate.expected)) {
             let key = (own.grant.stanza.policy(), own.holder);
             chosen.entry(key).or_default().push((own, form, expected));
