@@ -40,21 +40,19 @@ pub(super) struct Parts {
 pub(super) fn parts(joined: &Joined, bases: Bases<'_>, options: &Options<'_>, ahead: &Ahead<'_>) -> Option<Parts> {
     let common = bases.half;
     let holders = split(joined, &common.scheme, options);
+    let asked = Asked {
+        weighed: options.weighed,
+        span: ahead.span,
+        settings: ahead.settings,
+        missed: ahead.missed,
+        lambda: options.price.lambda,
+    };
+    let alone = ahead.outlook.alone(joined, &holders, &asked);
     let within = |budget: f64| {
-        let asked = Asked {
-            weighed: options.weighed,
-            span: ahead.span,
-            settings: ahead.settings,
-            budget,
-            missed: ahead.missed,
-            lambda: options.price.lambda,
-        };
-        proven(
-            joined,
-            common,
-            options,
-            (ahead, ahead.outlook.apart(joined, common, &holders, &asked)),
-        )
+        let apart = ahead
+            .outlook
+            .apart(joined, (&alone, &holders), common, (&asked, budget));
+        proven(joined, common, options, (ahead, apart))
     };
     let by_half = within(ahead.half.budget)?;
     let all = ahead.outlook.allowed(2.0 * ahead.half.budget, ahead.settings);
@@ -69,7 +67,7 @@ fn proven(
     joined: &Joined,
     common: &Tightening,
     options: &Options<'_>,
-    (ahead, apart): (&Ahead<'_>, Apart),
+    (ahead, apart): (&Ahead<'_>, Apart<'_>),
 ) -> Option<Parts> {
     let (mut scheme, roles) = written(joined, &common.scheme, options, &apart)?;
     loop {
@@ -143,7 +141,7 @@ fn in_each_set(
 }
 
 /// The policies with the parts, and who has which; none where there is no part.
-fn written(joined: &Joined, common: &Scheme, options: &Options<'_>, apart: &Apart) -> Option<(Scheme, Vec<Role>)> {
+fn written(joined: &Joined, common: &Scheme, options: &Options<'_>, apart: &Apart<'_>) -> Option<(Scheme, Vec<Role>)> {
     let mut policies = Table::default();
     let number: BTreeMap<ProposedNumber, ProposedNumber> = common
         .policies

@@ -69,12 +69,14 @@ impl<'a> Base<'a> {
 pub fn better(joined: &Joined, bases: Bases<'_>, options: &Options<'_>) -> Option<Redesign> {
     let clock = Clock::new(options.time_limit);
     let half = Base::of(bases.half, From::Half, options.ahead);
-    let by_half = redesign(joined, &half, options, (&clock, None));
+    let by_half = redesign(joined, &half, options, (&clock, f64::INFINITY));
     let Some(ahead) = options.ahead else {
         return by_half;
     };
     // All that is asked of the future has been asked.
     let free = Some(Ahead { budget: 0.0, ..ahead });
+    let tight = measure(joined, &bases.whole.scheme, options.weighed);
+    let dearest = by_half.as_ref().map_or(f64::INFINITY, |half| price(half, options));
     let parts = apart::parts(joined, bases, options, &ahead);
     let by_parts = parts.as_ref().and_then(|parts| {
         let base = Base {
@@ -85,9 +87,8 @@ pub fn better(joined: &Joined, bases: Bases<'_>, options: &Options<'_>) -> Optio
             expected: Some(parts.expected),
             ahead: free,
         };
-        redesign(joined, &base, options, (&clock, by_half.as_ref()))
+        redesign(joined, &base, options, (&clock, dearest.min(options.cost(&tight))))
     });
-    let tight = measure(joined, &bases.whole.scheme, options.weighed);
     let leaves_less = |one: &Redesign| options.open(&one.size) <= options.open(&tight);
     let found = by_half.into_iter().chain(by_parts).filter(leaves_less);
     let best = found.min_by(|a, b| compared(a, b, options));
@@ -98,18 +99,18 @@ pub fn better(joined: &Joined, bases: Bases<'_>, options: &Options<'_>) -> Optio
         return best;
     }
     let whole = Base::of(bases.whole, From::Whole, free);
-    let by_whole = redesign(joined, &whole, options, (&clock, None)).filter(leaves_less);
+    let by_whole = redesign(joined, &whole, options, (&clock, f64::INFINITY)).filter(leaves_less);
     best.into_iter().chain(by_whole).min_by(|a, b| compared(a, b, options))
 }
 
 /// Redesigns, starting from a scheme that was proven. Its policies are handed out anew, and several ways to mine roles are tried (the
 /// fewest roles, the least structure; unused permissions dear, cheap, nearly free); each is proven, and the one with the lowest price of
-/// policies, stanzas and exposure is taken. Where there is another one to `beat`, roles are mined only of policies that by themselves do.
+/// policies, stanzas and exposure is taken. Roles are mined only of policies that by themselves have a price below `dearest`.
 fn redesign(
     joined: &Joined,
     base: &Base<'_>,
     options: &Options<'_>,
-    (clock, beat): (&Clock, Option<&Redesign>),
+    (clock, dearest): (&Clock, f64),
 ) -> Option<Redesign> {
     // A proof over no request at all proves nothing.
     if !joined
@@ -123,7 +124,7 @@ fn redesign(
         needs::needs(joined, base.scheme, options.weighed, &ahead)
     });
     let kept = kept::kept(joined, base, options, &more);
-    let is_behind = |kept: &Redesign| beat.is_some_and(|beat| compared(kept, beat, options).is_ge());
+    let is_behind = |kept: &Redesign| price(kept, options) >= dearest;
     if kept.as_ref().is_some_and(is_behind) {
         return kept;
     }

@@ -29,18 +29,26 @@ pub struct Part {
     pub changes: Vec<Change>,
 }
 
+/// What each holder did by each of its policies, by itself, and what is expected of it, whatever the budget.
+pub struct Alone {
+    own: Vec<Own>,
+    units: Vec<Unit>,
+    estimate: Estimate,
+    for_newcomers: BTreeSet<PolicyNumber>,
+}
+
 /// What a holder has by a policy: grants with the forms that were chosen, and what is expected of them.
-type Left = Vec<(Own, Chosen, Expected)>;
+type Left<'a> = Vec<(&'a Own, Chosen, &'a Expected)>;
 
 /// Parts of policies, with what they are expected to cost.
-pub struct Apart {
+pub struct Apart<'a> {
     /// The parts.
     pub parts: Vec<Part>,
     /// Policies to which somebody new is expected to come: they stay for those.
-    pub for_newcomers: BTreeSet<PolicyNumber>,
+    pub for_newcomers: &'a BTreeSet<PolicyNumber>,
     /// By policy and holder.
-    chosen: HashMap<(PolicyNumber, HolderId), Left>,
-    estimate: Estimate,
+    chosen: HashMap<(PolicyNumber, HolderId), Left<'a>>,
+    estimate: &'a Estimate,
 }
 
 /// What parts are asked for.
@@ -52,8 +60,6 @@ pub struct Asked<'a> {
     pub span: Span,
     /// Limits.
     pub settings: &'a ForesightSettings,
-    /// Wrong denials for each use that is expected.
-    pub budget: f64,
     /// What was taken away before, and missed.
     pub missed: &'a [Missed],
     /// What stays open against a stanza.
@@ -61,31 +67,48 @@ pub struct Asked<'a> {
 }
 
 impl Outlook {
-    /// The parts that are worth it beside `common`, of these policies for these holders.
+    /// What these holders of these policies did by themselves.
     #[must_use]
-    pub fn apart(
+    pub fn alone(
         &self,
         joined: &Joined,
-        common: &Tightening,
         holders: &BTreeMap<PolicyNumber, BTreeSet<HolderId>>,
         asked: &Asked<'_>,
-    ) -> Apart {
+    ) -> Alone {
         let span = asked.span;
         let own = by_holder(joined, asked.weighed, &self.units, holders, span.first);
         let units: Vec<_> = own.iter().map(|own| own.unit.clone()).collect();
         let missed = missed::evidence(asked.missed, joined, &self.units);
-        // A place costs nothing here: of what several have in common, all together pay for one.
-        let mut estimate = Estimate::new(&units, &missed, (span.end - span.first, span.horizon), 0.0);
-        let limits = self.limits(asked.budget, self.uses, asked.settings);
-        let forms = estimate.within(&units, limits).chosen;
-        let mut chosen: HashMap<_, Left> = HashMap::new();
-        for ((own, form), expected) in own.into_iter().zip(forms).zip(std::mem::take(&mut estimate.expected)) {
+        Alone {
+            // A place costs nothing here: of what several have in common, all together pay for one.
+            estimate: Estimate::new(&units, &missed, (span.end - span.first, span.horizon), 0.0),
+            for_newcomers: for_newcomers(joined, span),
+            own,
+            units,
+        }
+    }
+
+    /// The parts that are worth it beside `common`, within so many wrong denials for each use that is expected, of these policies for
+    /// these holders.
+    #[must_use]
+    pub fn apart<'a>(
+        &self,
+        joined: &Joined,
+        (alone, holders): (&'a Alone, &BTreeMap<PolicyNumber, BTreeSet<HolderId>>),
+        common: &Tightening,
+        (asked, budget): (&Asked<'_>, f64),
+    ) -> Apart<'a> {
+        let estimate = &alone.estimate;
+        let limits = self.limits(budget, self.uses, asked.settings);
+        let forms = estimate.within(&alone.units, limits).chosen;
+        let mut chosen: HashMap<_, Left<'_>> = HashMap::new();
+        for ((own, form), expected) in alone.own.iter().zip(forms).zip(&estimate.expected) {
             let key = (own.grant.stanza.policy(), own.holder);
             chosen.entry(key).or_default().push((own, form, expected));
         }
         let mut apart = Apart {
             parts: Vec::new(),
-            for_newcomers: for_newcomers(joined, span),
+            for_newcomers: &alone.for_newcomers,
             chosen,
             estimate,
         };
@@ -112,7 +135,7 @@ impl Outlook {
     pub fn expected_beside(
         &self,
         offer: &Offer,
-        apart: &Apart,
+        apart: &Apart<'_>,
         with: &BTreeMap<PolicyNumber, BTreeSet<HolderId>>,
     ) -> Spread {
         let left = |((grant, unit), chosen): ((&Grant, &Unit), &Chosen)| {
@@ -143,7 +166,7 @@ fn share_without(unit: &Unit, gone: &BTreeSet<HolderId>) -> f64 {
     stay.map(|(_, share)| share).sum()
 }
 
-impl Apart {
+impl Apart<'_> {
     /// What the parts of these holders are expected to cost.
     #[must_use]
     pub fn expected(&self, with: &BTreeMap<PolicyNumber, BTreeSet<HolderId>>) -> Spread {
@@ -152,7 +175,7 @@ impl Apart {
             .flat_map(|(&policy, by)| by.iter().map(move |&holder| (policy, holder)));
         let formed = keys.filter_map(|key| self.chosen.get(&key)).flatten();
         self.estimate
-            .spread(formed.map(|(own, form, expected)| (&own.unit, form, expected)))
+            .spread(formed.map(|(own, form, expected)| (&own.unit, form, *expected)))
     }
 
     /// What one holder may be left with of a policy.
@@ -251,7 +274,7 @@ mod tests {
     };
 
     /// Two who read below a folder each, of a policy that grants more, and what parts of it come to.
-    fn apart<T>(missed: &[Missed], look: impl FnOnce(&Joined, &Outlook, &Apart) -> T) -> T {
+    fn apart<T>(missed: &[Missed], look: impl FnOnce(&Joined, &Outlook, &Apart<'_>) -> T) -> T {
         let text = "path \"kv/web/*\" { capabilities = [\"read\", \"delete\"] }\n";
         let demands = [("ann", "kv/web/a/1"), ("bob", "kv/web/b/1")];
         let demands = demands.map(|(who, path)| demand(who, &["team-web"], path, Capability::Read));
@@ -277,11 +300,12 @@ mod tests {
             weighed: &weighed,
             span: SPAN,
             settings: &settings,
-            budget: 1.0,
             missed,
             lambda: 100.0,
         };
-        look(&joined, &outlook, &outlook.apart(&joined, &common, &holders, &asked))
+        let alone = outlook.alone(&joined, &holders, &asked);
+        let apart = outlook.apart(&joined, (&alone, &holders), &common, (&asked, 1.0));
+        look(&joined, &outlook, &apart)
     }
 
     #[test]

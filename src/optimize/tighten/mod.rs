@@ -35,7 +35,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub(in crate::optimize) use shape::{Names, shapes};
 
-pub use apart::{Apart, Asked, Part};
+pub use apart::{Alone, Apart, Asked, Part};
 pub use missed::Missed;
 pub use outlook::{Offer, Outlook, Span, outlook};
 
