@@ -1484,6 +1484,96 @@ fn a_path_or_an_input_that_is_not_known_may_be_one_of_policies() {
     changes(&[], &[("terragrunt.hcl", broken)], &["not-checked", "terragrunt.hcl"]);
 }
 
+const EVIL: &str = "path \\\"*\\\" { capabilities = [\\\"read\\\", \\\"sudo\\\"] }";
+
+#[test]
+fn a_path_that_leads_to_a_policy_another_way_is_one_of_policies() {
+    let endpoint = |path: &str, data: &str| {
+        format!("resource \"vault_generic_endpoint\" \"x\" {{\n  path = {path}\n  data_json = {data}\n}}\n")
+    };
+    let data = format!("jsonencode({{ policy = \"{EVIL}\" }})");
+    for path in [
+        "team/sys/policies/acl/evil",
+        "/team/one/sys/policy/evil",
+        "sys//policies/acl/evil",
+        "secret/../sys/./policies/acl/evil",
+    ] {
+        let text = endpoint(&format!("\"{path}\""), &data);
+        changes(&[], &[("x.tf", &text)], &["high[new-access]", "evil"]);
+    }
+    // What is not known may be a policy there.
+    for (path, data) in [
+        ("\"team/sys/policies/acl/evil\"", "var.d"),
+        ("\"team/sys/${var.d}\"", "var.d"),
+        ("\"kv/../${var.d}\"", "var.d"),
+    ] {
+        let text = format!("variable \"d\" {{}}\n{}", endpoint(path, data));
+        changes(
+            &[],
+            &[("x.tf", &text)],
+            &["high[not-checked]", "vault_generic_endpoint.x"],
+        );
+    }
+    // What is kept below a mount of such a name, and is no policy, is none.
+    let ground = Ground::new(&[
+        ("base/app.hcl", READ),
+        ("pr/app.hcl", READ),
+        (
+            "pr/x.tf",
+            &endpoint("\"kv/sys/policy/x\"", "jsonencode({ user = \"a\" })"),
+        ),
+    ]);
+    ground.check(0, &["check passed"]);
+}
+
+#[test]
+fn what_another_provider_is_given_may_come_from_elsewhere() {
+    let locals = format!("locals {{\n  p = \"/v1/sys/policies/acl/evil\"\n  d = \"{EVIL}\"\n}}\n");
+    for block in [
+        "resource \"restapi_object\" \"x\" {\n  path = local.p\n  data = \"{}\"\n}\n",
+        "resource \"restapi_object\" \"x\" {\n  data = jsonencode({ policy = local.d })\n}\n",
+        "resource \"openbao_policy\" \"x\" {\n  name = \"evil\"\n  policy = local.d\n}\n",
+        "data \"http\" \"x\" {\n  url = \"https://vault${local.p}\"\n}\n",
+        "resource \"a_b\" \"x\" {\n  request {\n    body = [local.d]\n  }\n}\n",
+    ] {
+        let text = format!("{locals}{block}");
+        changes(
+            &[],
+            &[("x.tf", &text)],
+            &["high[not-checked]", "it holds a policy, or the place of one"],
+        );
+    }
+}
+
+#[test]
+fn hcl_of_other_programs_that_holds_a_policy_is_named() {
+    let policy = "<<EOT\npath \"*\" {\n  capabilities = [\"sudo\"]\n}\nEOT\n";
+    let generate = format!("generate \"p\" {{\n  path = \"p.tf\"\n  contents = {policy}}}\n");
+    let server = format!(
+        "initialize \"x\" {{\n  request \"e\" {{\n    path = \"sys/policies/acl/e\"\n    data = {{\n      policy = {policy}    }}\n  }}\n}}\n"
+    );
+    for (file, text) in [
+        ("terragrunt.hcl", &*generate),
+        (
+            "terragrunt.hcl",
+            "generate = { p = { path = \"p.tf\", contents = file(\"p\") } }\n",
+        ),
+        ("terragrunt.hcl", "locals {\n  x = run_cmd(\"sh\", \"x.sh\")\n}\n"),
+        (
+            "terragrunt.stack.hcl",
+            "unit \"x\" {\n  source = \"git::https://evil.example/x.git\"\n  path = \"x\"\n}\n",
+        ),
+        ("bao.hcl", &*server),
+        ("bao.HCL", &*server),
+        ("any.hcl", &format!("foo \"x\" {{\n  policy = {policy}}}\n")),
+    ] {
+        changes(&[], &[(file, text)], &["high[not-checked]", file]);
+    }
+    let agent = "sink \"file\" {\n  config = {\n    path = \"/x\"\n  }\n}\n";
+    let ground = Ground::new(&[("base/app.hcl", READ), ("pr/app.hcl", READ), ("pr/agent.hcl", agent)]);
+    ground.check(0, &["check passed"]);
+}
+
 #[test]
 fn what_a_template_of_a_policy_makes_is_not_known() {
     let template = "path \"sys/*\" {\n  capabilities = ${caps}\n}\n";

@@ -547,20 +547,30 @@ impl Reader<'_> {
         }
     }
 
-    /// Names what wraps Terraform: where its modules are, and what their variables are, is not read.
+    /// Names HCL of other programs that may write policies: what wraps Terraform, since where its modules are, and what their variables
+    /// are, is not read; and what shows a policy.
     fn wrapper(&mut self, path: &Path) {
         let files = Files::around(path, self.options.overlay.clone());
-        let hcl = path.extension().is_some_and(|end| end == "hcl");
+        let hcl = path.extension().is_some_and(|end| end.eq_ignore_ascii_case("hcl"));
         if !self.options.every_way || !hcl {
             return;
         }
         let Ok(source) = files.source(path) else { return };
-        let Some(same) = terraform::wraps(&source).or_else(|| terraform::gives(&source)) else {
-            return;
+        let runs = terraform::wraps(&source).or_else(|| terraform::gives(&source));
+        let (same, why) = match (runs, terraform::holds_one(&source)) {
+            (Some(same), _) => (
+                same,
+                "it runs Terraform with a module or with variables of its own, and is not read",
+            ),
+            (None, Some(same)) => (
+                same,
+                "it holds a policy, or the place of one, and what reads it is not known",
+            ),
+            (None, None) => return,
         };
         self.read.unread.push(Problem {
             what: source.file.to_string(),
-            why: "it runs Terraform with a module or with variables of its own, and is not read".to_owned(),
+            why: why.to_owned(),
             origin: Origin::new(Arc::clone(&source.file), 1, 1),
             policy: None,
             same: Some(same),

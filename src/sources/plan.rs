@@ -187,16 +187,19 @@ impl<'a> Said<'a> {
             let text = values.get(name).and_then(Node::text);
             text.ok_or_else(|| self.problem(format!("its `{name}` is no text"), None))
         };
-        let name = match self.kept {
-            Kept::Policy => text("name")?.text.to_string(),
-            Kept::Endpoint => match path::policy_at(text("path")?.text.trim_matches('/')) {
-                Some(name) => name.to_owned(),
+        let (above, name) = match self.kept {
+            Kept::Policy => (String::new(), text("name")?.text.to_string()),
+            Kept::Endpoint => match path::policy_written_at(&text("path")?.text) {
+                Some(written) => written,
                 None => return Ok(None),
             },
         };
         let namespace = self.namespace(values, base);
-        let namespace =
+        let mut namespace =
             namespace.map_err(|why| self.problem(format!("its namespace cannot be worked out: {why}"), None))?;
+        if !above.is_empty() {
+            namespace = format!("{namespace}/{above}").trim_matches('/').to_owned();
+        }
         let id = || Some((namespace.as_str().into(), name.as_str().into()));
         let (text, at) = match self.kept {
             Kept::Policy => (unpacked(text("policy")?), values.range.start),
@@ -206,6 +209,10 @@ impl<'a> Said<'a> {
                     .as_ref()
                     .and_then(|data| data.get("policy").or_else(|| data.get("rules")));
                 let Some(written) = written.and_then(serde_json::Value::as_str) else {
+                    // Below a mount that is called like the system backend's paths there may be anything else.
+                    if !above.is_empty() {
+                        return Ok(None);
+                    }
                     return Err(self.problem("its `data_json` holds no text of a policy".to_owned(), id()));
                 };
                 (unpacked(&Text::made(written.to_owned())), values.range.start)

@@ -50,6 +50,34 @@ pub fn policy_at(path: &str) -> Option<&str> {
     folders.iter().find_map(|folder| path.strip_prefix(folder))
 }
 
+/// A path as clients make it of what they are given, before they send it: without empty segments, `.` and `..`.
+#[must_use]
+pub fn joined(path: &str) -> String {
+    let mut all: Vec<&str> = Vec::new();
+    for segment in path.split('/') {
+        match segment {
+            "" | "." => {}
+            ".." => drop(all.pop()),
+            segment => all.push(segment),
+        }
+    }
+    all.join("/")
+}
+
+/// The namespace and the name of the ACL policy that a client writes which is given this path; nothing on any other path. What stands
+/// before the system backend is a namespace below the client's own, or a mount that is called so.
+#[must_use]
+pub fn policy_written_at(path: &str) -> Option<(String, String)> {
+    let path = joined(path);
+    let below = path.match_indices('/').map(|(at, _)| at + 1);
+    let mut starts = std::iter::once(0).chain(below);
+    starts.find_map(|at| {
+        let (above, rest) = path.split_at_checked(at)?;
+        let name = policy_at(rest).filter(|name| !name.is_empty())?;
+        Some((above.trim_end_matches('/').to_owned(), name.to_owned()))
+    })
+}
+
 /// Where tokens are made with tokens.
 pub const TOKEN_MOUNT: &str = "auth/token/";
 
@@ -109,6 +137,23 @@ pub fn as_typed(text: &str) -> (&str, bool) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_policy_is_written_by_each_path_that_leads_to_it() {
+        for (path, written) in [
+            ("sys/policies/acl/web", Some(("", "web"))),
+            ("/a/b/sys//policy/team/web/", Some(("a/b", "team/web"))),
+            ("kv/../sys/./policies/x/../acl/web", Some(("", "web"))),
+            ("../sys/policy/web", Some(("", "web"))),
+            ("sys/policies/acl/", None),
+            ("sys/policies/acl/web/..", None),
+            ("mysys/policy/web", None),
+            ("kv/sys/policies/egp/web", None),
+        ] {
+            let want = written.map(|(above, name)| (above.to_owned(), name.to_owned()));
+            assert_eq!(policy_written_at(path), want, "{path}");
+        }
+    }
 
     #[test]
     fn what_a_path_is_about_is_told_by_its_beginning_or_its_end() {

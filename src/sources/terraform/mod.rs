@@ -15,7 +15,7 @@ mod ways;
 pub use functions::placeless;
 pub use model::is_other;
 pub use module::is_terraform;
-pub use outside::{gives, wraps};
+pub use outside::{gives, holds_one, wraps};
 pub use ways::Way;
 
 use super::files::Files;
@@ -239,7 +239,7 @@ impl Reader<'_, '_> {
                 ("module", _) => self.call(module, block, above),
                 _ => {}
             }
-            if let Some(why) = outside::writes(block) {
+            if let Some(why) = outside::writes(self.world, module, block) {
                 let address = format!("{}{}", module.address, block.labels.join("."));
                 self.outside(module, block, &address, why);
             }
@@ -331,12 +331,7 @@ impl Reader<'_, '_> {
             namespace: base,
             address,
         } = module.server(self.world, &provider)?;
-        let namespace = match (base.is_empty(), own.trim_matches('/').is_empty()) {
-            (true, _) => own,
-            (false, true) => base,
-            (false, false) => format!("{base}/{}", own.trim_matches('/')),
-        };
-        Ok((namespace, address.into()))
+        Ok((below(base, &own), address.into()))
     }
 
     fn policy(&mut self, module: &Module, instance: &Instance<'_>, scope: &Scope<'_>) {
@@ -467,10 +462,14 @@ impl Reader<'_, '_> {
                 return;
             }
         };
-        let path = path.trim_matches('/');
-        let Some(name) = crate::vault::path::policy_at(path) else {
+        let Some((above, name)) = crate::vault::path::policy_written_at(&path) else {
             return;
         };
+        let text = body(&data);
+        // Below a mount that is called like the system backend's paths there may be anything else.
+        if !above.is_empty() && text.is_err() && data.text().is_ok() {
+            return;
+        }
         let at = data_expr.range().start;
         let (namespace, server) = match self.server(module, block, scope) {
             Ok(server) => server,
@@ -484,7 +483,7 @@ impl Reader<'_, '_> {
                 );
             }
         };
-        self.found((name, &namespace, server), body(&data), instance, at);
+        self.found((&name, &below(namespace, &above), server), text, instance, at);
     }
 
     fn call(&mut self, module: &Module, block: &Block, above: &Asked) {
@@ -533,6 +532,15 @@ impl Reader<'_, '_> {
                 }
             }
         }
+    }
+}
+
+/// A namespace below another.
+fn below(base: String, own: &str) -> String {
+    match (base.is_empty(), own.trim_matches('/').is_empty()) {
+        (true, _) => own.to_owned(),
+        (false, true) => base,
+        (false, false) => format!("{base}/{}", own.trim_matches('/')),
     }
 }
 
@@ -596,14 +604,31 @@ fn holds_policy(value: &Value) -> bool {
     }
 }
 
-/// Whether a path that is not known may be one of policies, by what it begins with. No mount lies there.
+/// Whether a path that is not known may be one of policies, by what it begins with: no mount lies there. What stands before may be
+/// a namespace, and `..` leads anywhere.
 fn may_lead_to_policies(path: &Expr) -> bool {
     let raw = path.raw().trim_start_matches('"').trim_start_matches('/');
+    if raw.contains("..") {
+        return true;
+    }
     if raw.starts_with("${vault_") || raw.starts_with("vault_") {
         return false;
     }
     match (path.raw().starts_with('"'), raw.split_once("${")) {
-        (true, Some((start, _))) => "sys/polic".starts_with(start) || start.starts_with("sys/polic"),
+        (true, Some((start, _))) => {
+            let begins = |rest: &str| {
+                rest.starts_with("sys") && ("sys/polic".starts_with(rest) || rest.starts_with("sys/polic"))
+            };
+            "sys/polic".starts_with(start)
+                || start
+                    .split_inclusive('/')
+                    .scan(start, |rest, segment| {
+                        let here = *rest;
+                        *rest = rest.get(segment.len()..)?;
+                        Some(here)
+                    })
+                    .any(begins)
+        }
         _ => true,
     }
 }

@@ -5,6 +5,7 @@ use super::eval::{Scope, World};
 use super::looks_like_policy;
 use super::model::Block;
 use super::module::Module;
+use super::value::Value;
 use crate::origin::SourceText;
 use sha2::{Digest as _, Sha256};
 use std::fmt::Write as _;
@@ -12,7 +13,7 @@ use std::sync::Arc;
 
 /// Why a block may write policies without being one, where it may.
 #[must_use]
-pub fn writes(block: &Block) -> Option<&'static str> {
+pub fn writes(world: &World<'_>, module: &Module, block: &Block) -> Option<&'static str> {
     if !matches!(&*block.kind, "resource" | "data" | "ephemeral" | "action") {
         return None;
     }
@@ -25,11 +26,42 @@ pub fn writes(block: &Block) -> Option<&'static str> {
         _ => {}
     }
     let raw = block.source.text.get(block.range.clone()).unwrap_or("");
-    let names = raw.contains("sys/polic") || raw.contains("policy write") || raw.contains("policy_write");
+    (shows(raw) || is_given(world, module, block))
+        .then_some("it holds a policy, or the place of one, and what it does with it is not known")
+}
+
+/// Whether a text holds a policy, the place of one, or a command that writes one.
+#[must_use]
+pub fn shows(text: &str) -> bool {
+    let names = text.contains("sys/polic") || text.contains("policy write") || text.contains("policy_write");
     // Of a container, for one, there are paths and capabilities too.
     let opens = ["path \"", "path \\\"", "\"path\""];
-    let holds = looks_like_policy(raw) && opens.iter().any(|word| raw.contains(word));
-    (names || holds).then_some("it holds a policy, or the place of one, and what it does with it is not known")
+    names || looks_like_policy(text) && opens.iter().any(|word| text.contains(word))
+}
+
+/// Whether what a block is given from elsewhere, as far as it can be worked out, shows one.
+fn is_given(world: &World<'_>, module: &Module, block: &Block) -> bool {
+    let scope = Scope::of(module);
+    let mut open = vec![block];
+    while let Some(block) = open.pop() {
+        for expr in block.attributes.values() {
+            let value = world.value(expr, &scope);
+            if world.works(value.steps()).is_err() || holds(&value) {
+                return true;
+            }
+        }
+        open.extend(&block.blocks);
+    }
+    false
+}
+
+fn holds(value: &Value) -> bool {
+    match value {
+        Value::Text(text) => shows(&text.text),
+        Value::List(items) => items.iter().any(holds),
+        Value::Map(entries) => entries.values().any(holds),
+        _ => false,
+    }
 }
 
 const RUNS: &str = "it runs a command, and what that writes is not known";
@@ -70,10 +102,12 @@ pub fn same(world: &World<'_>, module: &Module, block: &Block) -> Arc<str> {
     hex(&hash.finalize())
 }
 
-/// A file of a program that runs Terraform, and says where its module is or what its variables are (Terragrunt): what it is.
+/// A file of a program that runs Terraform, and says where its modules are, what their variables are, or what is written beside them
+/// (Terragrunt): what it is.
 #[must_use]
 pub fn wraps(source: &Arc<SourceText>) -> Option<Arc<str>> {
-    if !source.text.contains("inputs") && !source.text.contains("terraform") {
+    const WORDS: [&str; 5] = ["inputs", "terraform", "generate", "source", "run_cmd"];
+    if !WORDS.iter().any(|word| source.text.contains(word)) {
         return None;
     }
     // What cannot be read may give anything.
@@ -85,9 +119,17 @@ pub fn wraps(source: &Arc<SourceText>) -> Option<Arc<str>> {
     };
     let gives = read().is_none_or(|(attributes, blocks)| {
         let leads = blocks.iter().any(|block| {
-            &*block.kind == "terraform" && (block.attributes.contains_key("source") || !block.blocks.is_empty())
+            let names = block.attributes.contains_key("source");
+            match &*block.kind {
+                "terraform" => names || !block.blocks.is_empty(),
+                "unit" | "stack" => names,
+                "generate" => block.attributes.contains_key("contents"),
+                _ => false,
+            }
         });
-        attributes.contains_key("inputs") || leads
+        // A command runs wherever a value is worked out.
+        let gives = ["inputs", "generate"].iter().any(|name| attributes.contains_key(*name));
+        gives || leads || source.text.contains("run_cmd(")
     });
     gives.then(|| hex(&Sha256::digest(&*source.text)))
 }
@@ -104,6 +146,12 @@ pub fn gives(source: &Arc<SourceText>) -> Option<Arc<str>> {
         blocks.iter().any(|block| block.attributes.contains_key("inputs"))
     });
     (gives || looks_like_policy(&source.text)).then(|| hex(&Sha256::digest(&*source.text)))
+}
+
+/// A file of another program that holds a policy, the place of one, or a command that writes one: what it is.
+#[must_use]
+pub fn holds_one(source: &Arc<SourceText>) -> Option<Arc<str>> {
+    shows(&source.text).then(|| hex(&Sha256::digest(&*source.text)))
 }
 
 fn hex(bytes: &[u8]) -> Arc<str> {
