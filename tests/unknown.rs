@@ -1789,9 +1789,63 @@ fn what_tokens_did_that_nobody_is_named_for_may_be_what_any_holder_did() {
     let carl = Token::new("e-3", "userpass-carl", &["b", "c", "default"]);
     let narrowed = of_ann(carl).unwrap();
     assert!(!narrowed.contains("\"b\""), "ann never used it: {narrowed}");
+    // Who is known by its accessor alone is one token of somebody.
     let mut nobody = Token::new("", "", &["b", "c", "default"]);
-    for key in ["accessor", "display_name"] {
+    for key in ["display_name", "accessor"] {
         nobody.auth.as_object_mut().unwrap().remove(key);
+        let auth = nobody.auth.clone();
+        assert_eq!(of_ann(Token { auth }), None);
     }
-    assert_eq!(of_ann(nobody), None);
+}
+
+#[test]
+fn whom_the_log_names_in_two_ways_keeps_what_was_done_under_both_names() {
+    let metadata = serde_json::json!({ "role_name": "job" });
+    let job = Token::new("", "approle", &["a", "b", "default"]).with("metadata", metadata.clone());
+    let pay = Token::new("e-1", "kubernetes-x-pay", &["a", "b", "default"]);
+    let lacking = |token: &Token, key: &str| {
+        let mut auth = token.auth.clone();
+        auth.as_object_mut().unwrap().remove(key);
+        auth
+    };
+    let asked = |first: Value, second: Value| {
+        let log = Log::default()
+            .asks(first, "read", "kv/a/x", ROOT)
+            .asks(second, "read", "kv/b/x", ROOT);
+        log.text()
+    };
+    let moved = |log: &str| {
+        let policies = [
+            ("a.hcl", stanza("kv/a/*", &["read"])),
+            ("b.hcl", stanza("kv/b/*", &["read"])),
+            ("default.hcl", default()),
+        ];
+        let (output, advice) = Given::new(log, &policies).run();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let redesign = advice["proposals"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|p| p["kind"] == "redesign");
+        let moved = redesign.map(|redesign| redesign["assignments"].as_array().unwrap().len());
+        moved.unwrap_or_default()
+    };
+    // Somebody else is somebody else.
+    let web =
+        Token::new("", "approle", &["a", "b", "default"]).with("metadata", serde_json::json!({ "role_name": "web" }));
+    let app = Token::new("e-2", "kubernetes-x-app", &["a", "b", "default"]);
+    let others = [asked(job.auth.clone(), web.auth), asked(pay.auth.clone(), app.auth)];
+    assert_eq!(others.map(|log| moved(&log)), [2, 2]);
+    for (whole, lacks) in [(&job, lacking(&job, "metadata")), (&pay, lacking(&pay, "entity_id"))] {
+        assert_eq!(moved(&asked(whole.auth.clone(), lacks.clone())), 0, "{lacks}");
+    }
+    // Made anew, by the next login: from then on nothing is seen of the one that was.
+    let anew = Token::new("e-9", "kubernetes-x-pay", &["a", "b", "default"]);
+    let both = asked(pay.auth, anew.auth);
+    assert_eq!(moved(&both), 2);
+    let is_late = |line: &&str| ["2026-05", "2026-06"].iter().any(|month| line.contains(month));
+    let then = both.lines().filter(|line| line.contains("\"e-9\"") == is_late(line));
+    let then: String = then.map(|line| format!("{line}\n")).collect();
+    assert!(then.contains("\"e-1\"") && then.contains("\"e-9\""));
+    assert_eq!(moved(&then), 0);
 }

@@ -210,6 +210,7 @@ mod tests {
             held: Arc::new(Held::named(policies.iter().map(|name| Arc::from(*name)).collect())),
             mount: Arc::from("auth/approle/"),
             role: Arc::from(role),
+            display_name: Arc::from(""),
             by_login: true,
             last_seen: Timestamp::from_second(at).ok(),
             first_seen: None,

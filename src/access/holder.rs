@@ -616,6 +616,7 @@ mod tests {
             }),
             mount: Arc::from("auth/jwt/"),
             role: Arc::from("ci"),
+            display_name: Arc::from(""),
             by_login,
             last_seen: None,
             first_seen: None,

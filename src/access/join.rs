@@ -13,6 +13,7 @@ use super::lists::MayHold;
 use super::logged::Logged;
 use super::meant::Reader;
 use super::present::Present;
+use super::same;
 use super::sets::Sets;
 use super::universe::Universe;
 use super::unseen::{self};
@@ -76,6 +77,7 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
     // What a role gives that the deployment does not list is told by its logins.
     let handed_out = deployment.map(|d| HandedOut::by(d, &roles, holders.iter(), unknown));
     let may_hold = MayHold::by(&lists.listed);
+    let doubles = same::doubles(&holders, &logged.sets);
     let may_be_missing = lists.unread();
 
     let mut sets = Sets::new(&policies, &by_name, profile, now);
@@ -127,6 +129,7 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
             kept,
             kept_for,
             lately: BTreeMap::new(),
+            doubles,
         },
         unseen,
         apart: Apart::default(),

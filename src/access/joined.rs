@@ -7,6 +7,7 @@ use super::doubt::Doubt;
 use super::handed_out::HandedOut;
 use super::holder::{Holder, HolderId};
 use super::lists::MayHold;
+use super::same::Doubles;
 use super::sets::{AccessSet, SetId, StanzaId};
 use super::universe::Universe;
 use super::unseen::Unseen;
@@ -74,6 +75,8 @@ pub struct Stays {
     pub kept_for: BTreeSet<HolderId>,
     /// Who came to hold something so lately that nothing is known yet of what they need of it, and whether others speak for them.
     pub lately: BTreeMap<HolderId, bool>,
+    /// Who may be another of the holders, too: what that one did may be what it needs.
+    pub doubles: Doubles,
 }
 
 /// What the log does not tell.

@@ -445,6 +445,7 @@ mod tests {
             held: Arc::new(held(&["admin"])),
             mount: Arc::from(""),
             role: Arc::from(""),
+            display_name: Arc::from(""),
             by_login: false,
             last_seen: None,
             first_seen: None,

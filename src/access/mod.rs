@@ -26,6 +26,7 @@ pub mod meant;
 pub mod mounts;
 mod people;
 mod present;
+mod same;
 pub mod sets;
 pub mod universe;
 pub mod unseen;

@@ -82,7 +82,7 @@ fn is_same(a: &Principal, b: &Principal) -> bool {
     a.kind == b.kind && (Arc::ptr_eq(&a.id, &b.id) || a.id == b.id)
 }
 
-fn new_holder(principal: &Principal, namespace: &str, directory: Option<&Directory<'_>>) -> Holder {
+pub(super) fn new_holder(principal: &Principal, namespace: &str, directory: Option<&Directory<'_>>) -> Holder {
     let principal = principal.clone();
     let known = directory.and_then(|d| d.identity(&principal.id));
     let principal_id = Arc::clone(&principal.id);

@@ -156,6 +156,7 @@ fn written(new: &NewStanza, old: &Stanza) -> Stanza {
         comment: Vec::new(),
         comment_span: None,
         keys: Vec::new(),
+        in_two_cases: Vec::new(),
         constraints: match &new.parameters {
             Some(parameters) => parameters.constraints(),
             None => old.constraints.clone(),

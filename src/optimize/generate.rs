@@ -316,6 +316,7 @@ fn stanzas(chosen: &BTreeMap<String, CapabilitySet>, namespace: &str) -> Vec<Sta
                 comment: Vec::new(),
                 comment_span: None,
                 keys: Vec::new(),
+                in_two_cases: Vec::new(),
             }
         })
         .collect()

@@ -42,6 +42,7 @@ impl<'a> Movable<'a> {
         let keeps = self.makes_tokens.contains(&holder)
             || self.by_hand.contains(&holder)
             || self.open_ways.contains(&(set_id, holder))
+            || self.joined.stays.doubles.some.contains(&holder)
             || set.policies.iter().any(|&policy| self.anybodys[policy]);
         let is_open = !set.is_known() || self.joined.stays.holds(holder);
         !(keeps || is_open || set.acl.is_root() || is_unsure(set, &self.used[holder]))
@@ -86,7 +87,7 @@ fn anybodys(joined: &Joined) -> IndexVec<Policy, bool> {
     let mut anybodys = joined.policies.map(|_| false);
     let acted = joined.demands.iter().filter(|d| d.was_allowed());
     let unnamed: BTreeSet<SetId> = acted
-        .filter(|d| !d.demand.principal.is_named())
+        .filter(|d| !d.demand.principal.is_named() || joined.stays.doubles.anybodys.contains(&d.holder))
         .map(|d| d.set)
         .collect();
     let held: BTreeSet<PolicyNumber> = unnamed

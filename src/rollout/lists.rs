@@ -69,6 +69,7 @@ impl Shift<'_> {
             held: self.held(now, holder, id, &nothing),
             mount: Arc::from(""),
             role: Arc::from(""),
+            display_name: Arc::clone(&now.holders[holder].principal.id),
             by_login: false,
             last_seen: None,
             first_seen: None,

@@ -133,6 +133,8 @@ pub struct PolicySet {
     pub mount: Arc<str>,
     /// The role, user or group of the login at that mount, as the server vouches for it; empty where it does not.
     pub role: Arc<str>,
+    /// What the server calls the token.
+    pub display_name: Arc<str>,
     /// Whether the login itself was seen. Else the mount is a guess from what the server calls the token.
     pub by_login: bool,
     /// When something was last allowed with it.

@@ -52,6 +52,7 @@ impl From<Vec<Demand>> for Facts {
             held: Arc::clone(held),
             mount: principal.auth_mount.clone(),
             role: Arc::from(""),
+            display_name: Arc::clone(&principal.id),
             by_login: false,
             last_seen,
             first_seen,

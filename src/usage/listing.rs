@@ -246,6 +246,7 @@ impl Table {
                 held: Arc::clone(&auth.held),
                 mount: Arc::clone(&auth.mount),
                 role: Arc::clone(&auth.role),
+                display_name: Arc::clone(&auth.display_name),
                 by_login: auth.login,
                 first_seen: used.and_then(|used| timestamp(used.first).filter(|_| used.first != NEVER_FIRST)),
                 last_seen: used.and_then(|used| timestamp(used.last).filter(|_| used.last > SOME_TIME)),
@@ -259,6 +260,7 @@ impl Table {
                 && later.held == kept.held
                 && later.mount == kept.mount
                 && later.role == kept.role
+                && later.display_name == kept.display_name
                 && later.by_login == kept.by_login;
             if is_same {
                 kept.last_seen = later.last_seen;

@@ -207,6 +207,7 @@ fn stanza(path: &str, capabilities: Vec<Capability>, constraints: Constraints) -
         comment: Vec::new(),
         comment_span: None,
         keys: Vec::new(),
+        in_two_cases: Vec::new(),
     }
 }
 
