@@ -2,7 +2,7 @@
 //! hand-exported shape (`mounts`, `auth`, `approle`, `userpass`, `groups`, `secrets`).
 
 use super::mark::{MARK, Mark};
-use super::model::{Alias, AuthRole, Deployment, Entity, Group, Mount};
+use super::model::{Alias, AuthRole, Deployment, Entity, Group, Mount, both};
 use super::snapshot::Missing;
 use crate::hint::Hint;
 use crate::vault::path;
@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::{Map, Value};
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -98,27 +98,35 @@ pub fn read(place: &Path) -> Result<Deployment, DeploymentError> {
         source,
     })?;
     let mark = mark(place)?;
-    let mut found = false;
+    let mut parts = Parts {
+        folder: place,
+        found: false,
+        strange: BTreeSet::new(),
+    };
     let deployment = Deployment {
-        mounts: part(place, files::MOUNTS, &["path", "kind"], &mut found)?,
-        auth_mounts: part(place, files::AUTH_MOUNTS, &["path", "kind"], &mut found)?,
-        roles: part(place, files::ROLES, &["mount", "name"], &mut found)?,
-        entities: part(place, files::ENTITIES, &["id"], &mut found)?,
-        groups: part(place, files::GROUPS, &["id"], &mut found)?,
-        secrets: part(place, files::SECRETS, &[], &mut found)?,
-        namespaces: part(place, files::NAMESPACES, &[], &mut found)?,
+        mounts: parts.list(files::MOUNTS, &["path", "kind"])?,
+        auth_mounts: parts.list(files::AUTH_MOUNTS, &["path", "kind"])?,
+        roles: parts.list(files::ROLES, &["mount", "name"])?,
+        entities: parts.list(files::ENTITIES, &["id"])?,
+        groups: parts.list(files::GROUPS, &["id"])?,
+        secrets: parts.list(files::SECRETS, &[])?,
+        namespaces: parts.list(files::NAMESPACES, &[])?,
         unread: mark.as_ref().map(unread).unwrap_or_default(),
         lists_entities: place.join(files::ENTITIES).exists(),
         as_of: mark.as_ref().and_then(|mark| mark.taken),
         policies: mark.as_ref().map(|mark| mark.policies.clone()).unwrap_or_default(),
         left_out: Vec::new(),
     };
-    if found {
+    if parts.found {
         // A snapshot names itself what it could not read, and writes each file even if nothing is in it.
         let lacking = [files::AUTH_MOUNTS, files::ROLES, files::ENTITIES, files::GROUPS]
             .into_iter()
             .filter(|name| !place.join(name).exists());
-        let lacking = lacking.map(|name| format!("`{name}`")).collect();
+        let lacking = parts
+            .strange
+            .into_iter()
+            .chain(lacking.map(|name| format!("`{name}`")))
+            .collect();
         Ok(if mark.is_some() {
             deployment
         } else {
@@ -167,35 +175,66 @@ fn unread(mark: &Mark) -> Vec<String> {
         .collect()
 }
 
-/// A list of records, each of which has to have `keys`: one without them is about something else.
-fn part<T: DeserializeOwned>(
-    folder: &Path,
-    name: &str,
-    keys: &[&str],
-    found: &mut bool,
-) -> Result<Vec<T>, DeploymentError> {
-    let path = folder.join(name);
-    if !path.exists() {
-        return Ok(Vec::new());
-    }
-    *found = true;
-    let bytes = bytes(&path)?;
-    if !keys.is_empty() {
-        let records: Vec<Keys> = parse(&path, &bytes)?;
-        for (n, record) in records.iter().enumerate() {
-            if let Some(lacks) = keys.iter().find(|key| !record.contains_key(**key)) {
-                return Err(DeploymentError::Strange {
-                    path,
-                    why: format!("record {} has no `{lacks}`", n + 1),
-                });
-            }
-        }
-    }
-    parse(&path, &bytes)
+/// The files of a folder, as they are read.
+struct Parts<'a> {
+    folder: &'a Path,
+    /// Whether any is there.
+    found: bool,
+    /// What says who has which policies, and is not read.
+    strange: BTreeSet<String>,
 }
 
-/// The keys of an object.
-type Keys = BTreeMap<String, IgnoredAny>;
+impl Parts<'_> {
+    /// A list of records, each of which has to have `keys`: one without them is about something else.
+    fn list<T: DeserializeOwned>(&mut self, name: &str, keys: &[&str]) -> Result<Vec<T>, DeploymentError> {
+        let path = self.folder.join(name);
+        if !path.exists() {
+            return Ok(Vec::new());
+        }
+        self.found = true;
+        let bytes = bytes(&path)?;
+        if !keys.is_empty() {
+            let records: Vec<Keys> = parse(&path, &bytes)?;
+            for (n, record) in records.iter().enumerate() {
+                if let Some(lacks) = keys.iter().find(|key| !record.contains_key(**key)) {
+                    return Err(DeploymentError::Strange {
+                        path,
+                        why: format!("record {} has no `{lacks}`", n + 1),
+                    });
+                }
+                self.strange.extend(strange(record).map(|key| said_in(name, key)));
+            }
+        }
+        parse(&path, &bytes)
+    }
+}
+
+/// The keys of a record that say who has which policies, and are not read.
+fn strange(record: &Keys) -> impl Iterator<Item = &str> {
+    const READ: [&str; 8] = [
+        "policies",
+        "token_policies",
+        "allowed_policies",
+        "members",
+        "member_entities",
+        "member_entity_ids",
+        "member_groups",
+        "member_group_ids",
+    ];
+    // What must not be handed out, hands out nothing.
+    let told = record.iter().filter(|(key, value)| {
+        let says = key.contains("policies") || key.contains("member");
+        value.is_some() && says && !key.starts_with("disallowed") && !READ.contains(&key.as_str())
+    });
+    told.map(|(key, _)| key.as_str())
+}
+
+fn said_in(place: &str, key: &str) -> String {
+    format!("what `{place}` says in `{key}`")
+}
+
+/// The keys of an object; none where it says `null`.
+type Keys = BTreeMap<String, Option<IgnoredAny>>;
 
 /// The most that a file of a deployment may have.
 const MAX_BYTES: usize = 1 << 30;
@@ -224,11 +263,15 @@ fn read_file(path: &Path) -> Result<Deployment, DeploymentError> {
         });
     }
     let exported: Exported = parse(path, &bytes)?;
+    let inside = exported.strange();
     // What it says under another name is not read, and may be about anybody.
     let strange = said.keys().filter(|key| !EXPORTED.contains(&key.as_str()));
     let strange = strange.map(|key| format!("what it says in `{key}`"));
     let lacking = ["auth", "groups"].into_iter().filter(|key| !said.contains_key(*key));
-    let lacking = strange.chain(lacking.map(|key| format!("`{key}`"))).collect();
+    let lacking = strange
+        .chain(inside)
+        .chain(lacking.map(|key| format!("`{key}`")))
+        .collect();
     Ok(left_out(exported.into_deployment(), lacking).as_tokens_name_them())
 }
 
@@ -261,6 +304,9 @@ struct ExportedMount {
 #[serde(default)]
 struct ExportedRole {
     policies: Option<Vec<String>>,
+    token_policies: Option<Vec<String>>,
+    #[serde(flatten)]
+    rest: Keys,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -268,7 +314,10 @@ struct ExportedRole {
 struct ExportedUser {
     entity_id: String,
     policies: Option<Vec<String>>,
+    token_policies: Option<Vec<String>>,
     metadata: BTreeMap<String, String>,
+    #[serde(flatten)]
+    rest: Keys,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -278,11 +327,35 @@ struct ExportedGroup {
     kind: String,
     id: String,
     policies: Vec<String>,
-    members: Vec<String>,
-    metadata: BTreeMap<String, String>,
+    members: Option<Vec<String>>,
+    /// As servers call them, ...
+    member_entity_ids: Option<Vec<String>>,
+    /// ... and as a snapshot does.
+    member_entities: Option<Vec<String>>,
+    member_group_ids: Option<Vec<String>>,
+    member_groups: Option<Vec<String>>,
+    metadata: Option<BTreeMap<String, String>>,
+    #[serde(flatten)]
+    rest: Keys,
+}
+
+/// What is handed out at a login, in whichever words it is told; none where it is told in none.
+fn handed_out(policies: Option<Vec<String>>, token_policies: Option<Vec<String>>) -> Option<Vec<String>> {
+    let told = policies.is_some() || token_policies.is_some();
+    told.then(|| both(policies, token_policies))
 }
 
 impl Exported {
+    /// What its records say of who has which policies, and is not read.
+    fn strange(&self) -> BTreeSet<String> {
+        let roles = self.approle.values().map(|role| ("approle", &role.rest));
+        let users = self.userpass.values().map(|user| ("userpass", &user.rest));
+        let groups = self.groups.values().map(|group| ("groups", &group.rest));
+        let all = roles.chain(users).chain(groups);
+        all.flat_map(|(place, rest)| strange(rest).map(move |key| said_in(place, key)))
+            .collect()
+    }
+
     fn into_deployment(self) -> Deployment {
         let mounts: Vec<Mount> = self.mounts.into_iter().map(|(p, m)| m.into_mount(&p, "")).collect();
         let auth_mounts: Vec<Mount> = self.auth.into_iter().map(|(p, m)| m.into_mount(&p, "auth/")).collect();
@@ -297,7 +370,10 @@ impl Exported {
         let mut roles: Vec<AuthRole> = self
             .approle
             .into_iter()
-            .map(|(name, r)| auth_role(&approle_path, "approle", "role", name, r.policies))
+            .map(|(name, r)| {
+                let policies = handed_out(r.policies, r.token_policies);
+                auth_role(&approle_path, "approle", "role", name, policies)
+            })
             .collect();
         let mut entities = Vec::new();
         for (name, user) in self.userpass {
@@ -306,7 +382,7 @@ impl Exported {
                 "userpass",
                 "user",
                 name.clone(),
-                user.policies,
+                handed_out(user.policies, user.token_policies),
             ));
             if !user.entity_id.is_empty() {
                 entities.push(Entity {
@@ -329,8 +405,9 @@ impl Exported {
                 id: g.id,
                 name,
                 policies: g.policies,
-                member_entities: g.members,
-                metadata: g.metadata,
+                member_entities: both(Some(both(g.members, g.member_entities)), g.member_entity_ids),
+                member_groups: both(g.member_groups, g.member_group_ids),
+                metadata: g.metadata.unwrap_or_default(),
                 external: g.kind == "external",
                 ..Group::default()
             })
@@ -449,6 +526,48 @@ mod tests {
             let group: Group = serde_json::from_str(&format!("{{\"id\":\"g\",{said}}}")).unwrap();
             assert_eq!(group.external, external, "{said}");
         }
+    }
+
+    #[test]
+    fn members_are_read_in_the_words_of_servers_and_what_else_says_who_has_what_is_left_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let groups = r#"[{"id":"g","member_entity_ids":["e1"],"member_group_ids":["h"],"parent_group_ids":["x"],"metadata":null},
+            {"id":"h","policies":null,"member_entities":["e2"],"member_entity_ids":["e2","e3"],"member_group_ids":null,"memberships":["x"]}]"#;
+        fs::write(folder.path().join("groups.json"), groups).unwrap();
+        let roles = r#"[{"namespace":"","mount":"auth/a/","kind":"token","item":"role","name":"r","policies":[],"allowed_policies_glob":["t*"],"disallowed_policies":["x"]}]"#;
+        fs::write(folder.path().join("roles.json"), roles).unwrap();
+        let d = read(folder.path()).unwrap();
+        assert_eq!(
+            (&*d.groups[0].member_entities, &*d.groups[0].member_groups),
+            (&["e1".to_owned()][..], &["h".to_owned()][..])
+        );
+        assert_eq!(d.groups[1].member_entities, ["e2", "e3"]);
+        let strange: Vec<&str> = d
+            .left_out
+            .iter()
+            .map(String::as_str)
+            .filter(|what| what.contains("says"))
+            .collect();
+        assert_eq!(
+            strange,
+            [
+                "what `groups.json` says in `memberships`",
+                "what `roles.json` says in `allowed_policies_glob`"
+            ]
+        );
+        let text = r#"{"auth":{},"approle":{"web":{"token_policies":["a"],"policies":["a","b"],"x_policies":["c"]}},
+            "userpass":{"ann":{"token_policies":["u"]}},"groups":{"g":{"members":["e1"],"member_entity_ids":["e2"],"member_group_ids":["h"]}}}"#;
+        fs::write(folder.path().join("deployment.json"), text).unwrap();
+        let d = read(folder.path()).unwrap();
+        assert_eq!(
+            (&*d.roles[0].policies, &*d.roles[1].policies),
+            (&["a".to_owned(), "b".to_owned()][..], &["u".to_owned()][..])
+        );
+        assert_eq!(
+            (&*d.groups[0].member_entities, &*d.groups[0].member_groups),
+            (&["e1".to_owned(), "e2".to_owned()][..], &["h".to_owned()][..])
+        );
+        assert_eq!(d.left_out, ["what `approle` says in `x_policies`"]);
     }
 
     #[test]

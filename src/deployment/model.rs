@@ -1,7 +1,7 @@
 //! What a server has besides its policies: mounts, auth roles, entities, groups, and the names of its secrets.
 
 use jiff::Timestamp;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A snapshot of a deployment, or what is known of one.
@@ -162,22 +162,65 @@ pub struct Alias {
 }
 
 /// `true`, or the word of servers.
-fn is_external<'de, D: Deserializer<'de>>(from: D) -> Result<bool, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Said {
-        Flag(bool),
-        Word(String),
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum External {
+    Flag(bool),
+    Word(String),
+}
+
+/// A group as it is told: in the words of a snapshot, or in those of servers, which leave out what is empty by `null`.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct ToldGroup {
+    namespace: Option<String>,
+    id: Option<String>,
+    name: Option<String>,
+    policies: Option<Vec<String>>,
+    member_entities: Option<Vec<String>>,
+    member_entity_ids: Option<Vec<String>>,
+    member_groups: Option<Vec<String>>,
+    member_group_ids: Option<Vec<String>>,
+    metadata: Option<BTreeMap<String, String>>,
+    #[serde(alias = "type")]
+    external: Option<External>,
+    last_update_time: Option<Timestamp>,
+}
+
+impl From<ToldGroup> for Group {
+    fn from(told: ToldGroup) -> Self {
+        Self {
+            namespace: told.namespace.unwrap_or_default(),
+            id: told.id.unwrap_or_default(),
+            name: told.name.unwrap_or_default(),
+            policies: told.policies.unwrap_or_default(),
+            member_entities: both(told.member_entities, told.member_entity_ids),
+            member_groups: both(told.member_groups, told.member_group_ids),
+            metadata: told.metadata.unwrap_or_default(),
+            external: match told.external {
+                None => false,
+                Some(External::Flag(external)) => external,
+                Some(External::Word(word)) => word == "external",
+            },
+            last_update_time: told.last_update_time,
+        }
     }
-    Ok(match Said::deserialize(from)? {
-        Said::Flag(external) => external,
-        Said::Word(word) => word == "external",
-    })
+}
+
+/// What is told in one list or another, each once.
+pub(super) fn both(one: Option<Vec<String>>, other: Option<Vec<String>>) -> Vec<String> {
+    match (one, other) {
+        (Some(one), None) | (None, Some(one)) => one,
+        (one, other) => {
+            let all: BTreeSet<String> = one.into_iter().chain(other).flatten().collect();
+            all.into_iter().collect()
+        }
+    }
 }
 
 /// An identity group.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(from = "ToldGroup")]
 pub struct Group {
     /// Namespace, `""` or `a/`.
     pub namespace: String,
@@ -194,7 +237,6 @@ pub struct Group {
     /// Metadata.
     pub metadata: BTreeMap<String, String>,
     /// Whether membership comes from an auth method; servers call the `type` so.
-    #[serde(alias = "type", deserialize_with = "is_external")]
     pub external: bool,
     /// When the server last wrote it, as [`Entity::last_update_time`].
     #[serde(skip_serializing_if = "Option::is_none")]
