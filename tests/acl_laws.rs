@@ -35,6 +35,7 @@ fn policy(stanzas: &[(String, Vec<Capability>)]) -> Policy {
         comment: Vec::new(),
         comment_span: None,
         keys: Vec::new(),
+        in_two_cases: Vec::new(),
     };
     Policy {
         name: "p".into(),

@@ -96,6 +96,10 @@ fn each_trap_of_one_stanza_is_found() {
             "path \"a\" {\n capabilities = [\"read\"]\n capabilities = [\"list\"]\n}",
             "duplicate-key:3",
         ),
+        (
+            "path \"x/y\" {\n capabilities = [\"update\"]\n allowed_parameters = { \"ttl\" = [\"1h\"]\n \"TTL\" = [\"*\"] }\n}",
+            "duplicate-key:1",
+        ),
         ("path \"a\" { capabilities = [] }", "empty-capabilities:1"),
         ("path \"a\" { }", "empty-capabilities:1"),
         ("", "policy-grants-nothing:1"),

@@ -411,6 +411,7 @@ fn stanza(path: &str, capabilities: Vec<Capability>, constraints: Constraints, c
         comment,
         comment_span: None,
         keys: Vec::new(),
+        in_two_cases: Vec::new(),
     }
 }
 

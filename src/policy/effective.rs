@@ -159,5 +159,6 @@ fn stanza(path: &str, rule: &Rule) -> Stanza {
         comment: Vec::new(),
         comment_span: None,
         keys: Vec::new(),
+        in_two_cases: Vec::new(),
     }
 }

@@ -87,6 +87,8 @@ pub struct Stanza {
     pub comment_span: Option<Range<usize>>,
     /// Every key of the block in the order of the text, repeated ones too.
     pub keys: Vec<KeySpan>,
+    /// Parameters that one map names in two cases, as `ttl` and `TTL`: which of the two counts is the server's luck.
+    pub in_two_cases: Vec<String>,
 }
 
 /// A key of a stanza and where it stands.

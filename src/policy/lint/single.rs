@@ -288,6 +288,18 @@ fn kv_version_2<'k>(
 }
 
 fn keys(policy: &Policy, stanza: &Stanza, warnings: &mut Vec<Warning>) {
+    for name in &stanza.in_two_cases {
+        let message = format!("parameter `{name}` is named twice, in two cases: the server keeps either");
+        let hint = Some("name it once, in small letters".to_owned());
+        warnings.push(Warning::about(
+            DUPLICATE_KEY,
+            Severity::Warning,
+            policy,
+            stanza,
+            message,
+            hint,
+        ));
+    }
     // Each name once: a file may repeat a key a million times.
     let mut seen: BTreeMap<&str, (u32, u32)> = BTreeMap::new();
     for key in &stanza.keys {

@@ -9,7 +9,7 @@ use crate::policy::model::{Constraints, KeySpan, Stanza};
 use crate::vault::Capability;
 use crate::vault::name::lower;
 use serde_json::Value;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, btree_map};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -166,7 +166,7 @@ impl<'a> Decoder<'a> {
         let keys = entries.iter().map(|(key, entry)| self.key_span(*key, entry)).collect();
         // Labelled blocks of a key are decoded before its plain values.
         entries.sort_by_key(|(_, entry)| !entry.labelled);
-        let (capabilities, constraints) = self.decode(&path, path_pos, &entries)?;
+        let (capabilities, constraints, in_two_cases) = self.decode(&path, path_pos, &entries)?;
         Ok(Stanza {
             capabilities_span: entries
                 .iter()
@@ -181,6 +181,7 @@ impl<'a> Decoder<'a> {
             comment: item.lead.clone().map_or_else(Vec::new, |lead| self.comment_lines(lead)),
             comment_span: item.lead.clone(),
             keys,
+            in_two_cases,
         })
     }
 
@@ -222,7 +223,7 @@ impl<'a> Decoder<'a> {
         path: &str,
         path_pos: Pos,
         entries: &[(Key, Entry<'_>)],
-    ) -> Result<(Vec<Capability>, Constraints), Fault> {
+    ) -> Result<(Vec<Capability>, Constraints, Vec<String>), Fault> {
         let raw = self.raw(entries).map_err(|mut fault| {
             fault.message = format!("{} in path `{path}`", fault.message);
             fault
@@ -235,10 +236,11 @@ impl<'a> Decoder<'a> {
         let capabilities = self.capabilities(path, &raw)?;
         if capabilities == [Capability::Deny] {
             // The servers look at nothing else of a stanza that denies.
-            return Ok((capabilities, Constraints::default()));
+            return Ok((capabilities, Constraints::default(), Vec::new()));
         }
+        let in_two_cases = in_two_cases(&raw.allowed).chain(in_two_cases(&raw.denied)).collect();
         let constraints = self.constraints(path, raw, &capabilities)?;
-        Ok((capabilities, constraints))
+        Ok((capabilities, constraints, in_two_cases))
     }
 
     /// Each key by its type; repeated keys add up as the servers add them.
@@ -378,8 +380,8 @@ impl<'a> Decoder<'a> {
             }
         }
         Ok(Constraints {
-            allowed_parameters: lower_keys(raw.allowed),
-            denied_parameters: lower_keys(raw.denied),
+            allowed_parameters: lower_keys(raw.allowed, allows_either),
+            denied_parameters: lower_keys(raw.denied, denies_each),
             required_parameters: raw.required,
             min_wrapping_ttl_ns: min,
             max_wrapping_ttl_ns: max,
@@ -466,15 +468,57 @@ struct Raw<'t> {
     list_filter: Option<(String, Pos)>,
 }
 
-fn lower_keys(map: BTreeMap<String, Vec<Any>>) -> BTreeMap<String, Vec<Value>> {
-    map.into_iter()
-        .map(|(key, values)| {
-            (
-                lower(&key).into_owned(),
-                values.into_iter().map(Any::into_json).collect(),
-            )
-        })
-        .collect()
+/// The keys in small letters. Of two that are one then, the servers keep either, another one each time they read the policy: what may be
+/// in force is what `both` says.
+fn lower_keys(
+    map: BTreeMap<String, Vec<Any>>,
+    both: fn(Vec<Value>, Vec<Value>) -> Option<Vec<Value>>,
+) -> BTreeMap<String, Vec<Value>> {
+    let mut lowered: BTreeMap<String, Option<Vec<Value>>> = BTreeMap::new();
+    for (key, values) in map {
+        let values: Vec<Value> = values.into_iter().map(Any::into_json).collect();
+        match lowered.entry(lower(&key).into_owned()) {
+            btree_map::Entry::Vacant(place) => {
+                place.insert(Some(values));
+            }
+            btree_map::Entry::Occupied(mut place) => {
+                let first = place.get_mut().take();
+                place.insert(first.and_then(|first| both(first, values)));
+            }
+        }
+    }
+    let kept = lowered.into_iter().filter_map(|(key, values)| Some((key, values?)));
+    kept.collect()
+}
+
+/// The values that one of two lists allows; an empty list allows all.
+fn allows_either(mut first: Vec<Value>, second: Vec<Value>) -> Option<Vec<Value>> {
+    if first.is_empty() || second.is_empty() {
+        return Some(Vec::new());
+    }
+    first.extend(second);
+    Some(first)
+}
+
+/// The values that each of two lists denies; an empty list denies all. None where there is none.
+fn denies_each(first: Vec<Value>, second: Vec<Value>) -> Option<Vec<Value>> {
+    if first.is_empty() {
+        return Some(second);
+    }
+    if second.is_empty() {
+        return Some(first);
+    }
+    let both: Vec<Value> = first.into_iter().filter(|value| second.contains(value)).collect();
+    (!both.is_empty()).then_some(both)
+}
+
+/// The keys that come twice once they are in small letters.
+fn in_two_cases(map: &BTreeMap<String, Vec<Any>>) -> impl Iterator<Item = String> {
+    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+    for key in map.keys() {
+        *seen.entry(lower(key).into_owned()).or_default() += 1;
+    }
+    seen.into_iter().filter(|(_, count)| *count > 1).map(|(key, _)| key)
 }
 
 /// Whether a path holds a template; an error where its braces are not in pairs.
