@@ -1222,6 +1222,7 @@ fn what_may_write_policies_elsewhere_is_named_and_new_it_fails() {
 fn a_policy_that_stands_packed_or_for_another_is_not_passed_over() {
     let packed = "cGF0aCAiKiIgeyBjYXBhYmlsaXRpZXMgPSBbInN1ZG8iXSB9Cg==";
     let wrapped = "cGF0aCAiKiIgeyBjYXBhYmlsaX\nRpZXMgPSBbInN1ZG8iXSB9Cg==\n";
+    let one_equals = "cGF0aCAiKiIgeyBjYXBhYmlsaXRpZXMgPSBbInN1ZG8iLCAicmVhZCJdIH0=";
     let lfs = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 60\n";
     let sops = "{\"data\": \"ENC[AES256_GCM,data:x,iv:y,tag:z,type:str]\", \"sops\": {\"version\": \"3\"}}";
     for (file, text) in [
@@ -1238,6 +1239,22 @@ fn a_policy_that_stands_packed_or_for_another_is_not_passed_over() {
         ("e.hcl", sops.to_owned()),
         ("e.json", sops.to_owned()),
         ("e.hcl", "$ANSIBLE_VAULT;1.1;AES256\n6162\n".to_owned()),
+        // With one `=` at its end it is HCL, too: a key without a value.
+        ("e.hcl", one_equals.to_owned()),
+        ("web.hcl", one_equals.to_owned()),
+        ("e.policy", one_equals.to_owned()),
+        ("e.txt", one_equals.to_owned()),
+        ("e", one_equals.to_owned()),
+        (
+            "e.tf",
+            format!("resource \"vault_policy\" \"e\" {{\n  name = \"e\"\n  policy = \"{one_equals}\"\n}}\n"),
+        ),
+        (
+            "e.tf",
+            format!(
+                "resource \"vault_policy\" \"e\" {{\n  name = \"e\"\n  policy = base64encode(\"path \\\"*\\\" {{ capabilities = [\\\"read\\\"] }}\")\n}}\n"
+            ),
+        ),
     ] {
         let ground = Ground::new(&[("base/web.hcl", READ), ("pr/web.hcl", READ)]);
         ground.write(&[(&format!("pr/{file}"), &text)]);
@@ -1535,6 +1552,16 @@ fn what_another_provider_is_given_may_come_from_elsewhere() {
         "resource \"openbao_policy\" \"x\" {\n  name = \"evil\"\n  policy = local.d\n}\n",
         "data \"http\" \"x\" {\n  url = \"https://vault${local.p}\"\n}\n",
         "resource \"a_b\" \"x\" {\n  request {\n    body = [local.d]\n  }\n}\n",
+        // Each instance, and what stands beside what is not known.
+        "resource \"a_b\" \"x\" {\n  count = 1\n  body = [local.d][count.index]\n}\n",
+        "resource \"a_b\" \"x\" {\n  body = \"${timestamp()}${local.d}\"\n}\n",
+        "locals {\n  e = \"${timestamp()}${local.d}\"\n}\nresource \"a_b\" \"x\" {\n  body = local.e\n}\n",
+        // As the servers read it.
+        "resource \"a_b\" \"x\" {\n  body = base64encode(local.d)\n}\n",
+        "resource \"a_b\" \"x\" {\n  body = replace(local.d, \"path \", \"path  /* a */\\t\")\n}\n",
+        "resource \"a_b\" \"x\" {\n  body = \"path = { \\\"*\\\" = { capabilities = [\\\"read\\\"] } }\"\n}\n",
+        "resource \"a_b\" \"x\" {\n  path = \"/v1/sys//policies/acl/e\"\n}\n",
+        "resource \"a_b\" \"x\" {\n  body = \"cGF0aCAiKiIgeyBjYXBhYmlsaXRpZXMgPSBbInN1ZG8iXSB9Cg==\"\n}\n",
     ] {
         let text = format!("{locals}{block}");
         changes(
@@ -1543,6 +1570,158 @@ fn what_another_provider_is_given_may_come_from_elsewhere() {
             &["high[not-checked]", "it holds a policy, or the place of one"],
         );
     }
+}
+
+/// What `terraform show -json` says of a plan with one change, and what its configuration runs.
+fn planned(kind: &str, before: &str, after: &str, configured: &str) -> String {
+    format!(
+        r#"{{"format_version":"1.2","terraform_version":"1.9.0","planned_values":{{}},"resource_changes":[
+  {{"address":"vault_policy.w","type":"vault_policy","name":"w","change":{{"actions":["no-op"],"before":{{"name":"w","policy":"path \"a\" {{}}"}},"after":{{"name":"w","policy":"path \"a\" {{}}"}}}}}},
+  {{"address":"{kind}.x","mode":"managed","type":"{kind}","name":"x","change":{{"actions":["create"],"before":{before},"after":{after}}}}}],
+  "configuration":{{"root_module":{{"resources":[{{"type":"{kind}","name":"x","mode":"managed"{configured}}}]}}}}}}"#
+    )
+}
+
+#[test]
+fn what_a_plan_writes_by_another_provider_is_named() {
+    let policy = r#"path \"*\" { capabilities = [\"read\"] }"#;
+    for (kind, after, configured, what) in [
+        (
+            "restapi_object",
+            r#"{"path":"/v1/sys/policies/acl/e"}"#.to_owned(),
+            "",
+            "`restapi_object.x`",
+        ),
+        (
+            "vault_kv_secret",
+            r#"{"path":"sys//policies/acl/e"}"#.to_owned(),
+            "",
+            "`vault_kv_secret.x`",
+        ),
+        (
+            "openbao_policy",
+            format!(r#"{{"body":[{{"policy":"{policy}"}}]}}"#),
+            "",
+            "`openbao_policy.x`",
+        ),
+        (
+            "terraform_data",
+            "{}".to_owned(),
+            r#","provisioners":[{"type":"local-exec"}]"#,
+            "it runs a command",
+        ),
+        (
+            "vault_generic_endpoint",
+            format!(
+                r#"{{"path":"team/sys/policies/acl/e","data_json":"{{\"policy\":\"{}\"}}"}}"#,
+                policy.replace('\\', r"\\\")
+            ),
+            "",
+            "new-access",
+        ),
+    ] {
+        let ground = Ground::new(&[("plan.json", &planned(kind, "null", &after, configured))]);
+        ground.expect(".", &["check", "--policies", "plan.json"], 1, &["high[", what]);
+    }
+    let same = r#"{"path":"/v1/sys/policies/acl/e"}"#;
+    let ground = Ground::new(&[("plan.json", &planned("restapi_object", same, same, ""))]);
+    ground.expect(".", &["check", "--policies", "plan.json"], 0, &["check passed"]);
+    let ground = Ground::new(&[("plan.json", &planned("a_b", "null", r#"{"path":"/x"}"#, ""))]);
+    ground.expect(".", &["check", "--policies", "plan.json"], 0, &["check passed"]);
+}
+
+#[test]
+fn terraform_in_json_is_read_whatever_its_root_is() {
+    let resource = format!(r#"{{"resource":{{"vault_policy":{{"e":{{"name":"evil","policy":"{EVIL}"}}}}}}}}"#);
+    for (file, text, what) in [
+        ("e.tf.json", format!("[{{}},{resource}]"), "high[new-access]"),
+        ("e.tofu.json", format!("[{resource}]"), "high[new-access]"),
+        (
+            "e.tf.json",
+            r#""x""#.to_owned(),
+            "neither an object nor a list of objects",
+        ),
+        (
+            "e.tf.json",
+            "[[]]".to_owned(),
+            "neither an object nor a list of objects",
+        ),
+        (
+            "e.tf.json",
+            r#"{"action":{"local_command":{"e":{"config":{"command":"x"}}}}}"#.to_owned(),
+            "it runs a command",
+        ),
+        (
+            "e.tf.json",
+            r#"{"ephemeral":{"a_b":{"e":{"path":"/v1/sys/policies/acl/e"}}}}"#.to_owned(),
+            "it holds a policy",
+        ),
+        (
+            "e.tf.json",
+            r#"{"check":{"c":{"data":{"external":{"x":{"program":["x"]}}}}}}"#.to_owned(),
+            "it runs a command",
+        ),
+        (
+            "e.tf",
+            "check \"c\" {\n  data \"external\" \"x\" {\n    program = [\"x\"]\n  }\n}\n".to_owned(),
+            "it runs a command",
+        ),
+    ] {
+        changes(&[], &[(file, &text)], &["check failed", what]);
+    }
+    let policy = "variable \"c\" {\n  default = \"read\"\n}\nresource \"vault_policy\" \"w\" {\n  name = \"w\"\n  policy = \"path \\\"kv/*\\\" { capabilities = [\\\"${var.c}\\\"] }\"\n}\n";
+    changes(
+        &[("x.tf", policy)],
+        &[("x.auto.tfvars.json", r#"[{"c":"delete"}]"#)],
+        &["high[new-access]"],
+    );
+}
+
+#[test]
+fn where_a_provider_writes_is_told_by_its_headers_too() {
+    let policy = "resource \"vault_policy\" \"w\" {\n  name = \"w\"\n  policy = \"path \\\"kv/*\\\" { capabilities = [\\\"read\\\"] }\"\n}\n";
+    let header = |name: &str| {
+        format!(
+            "provider \"vault\" {{\n  headers {{\n    name = \"X-Vault-Namespace\"\n    value = \"{name}\"\n  }}\n}}\n"
+        )
+    };
+    let in_json = r#"{"provider":{"vault":{"headers":[{"name":"x-vault-namespace","value":"team"}]}}}"#;
+    changes(&[("x.tf", policy)], &[("p.tf", &header("team"))], &["high[new-access]"]);
+    changes(
+        &[("x.tf", policy), ("p.tf", &header("team"))],
+        &[("p.tf", &header("other"))],
+        &["high[new-access]"],
+    );
+    changes(&[("x.tf", policy)], &[("p.tf.json", in_json)], &["high[new-access]"]);
+    for (file, text) in [
+        (
+            "v.tf",
+            "terraform {\n  required_providers {\n    vault = {\n      source = \"evil/vault\"\n    }\n  }\n}\n",
+        ),
+        (
+            "v.tf.json",
+            r#"{"terraform":{"required_providers":{"vault":{"source":"evil/vault"}}}}"#,
+        ),
+    ] {
+        changes(
+            &[("x.tf", policy)],
+            &[(file, text)],
+            &["high[not-checked]", "is not that of HashiCorp"],
+        );
+    }
+}
+
+#[test]
+fn the_capabilities_of_a_container_are_none_of_a_policy() {
+    let pod = "{\"path\": \"/\", \"capabilities\": {\"drop\": [\"ALL\"]}}";
+    let helm = "resource \"helm_release\" \"x\" {\n  values = [file(\"${path.module}/d.json\")]\n}\nresource \"kubernetes_manifest\" \"x\" {\n  manifest = { \"spec\" = { \"path\" = \"/\", \"capabilities\" = { \"drop\" = [\"ALL\"] } } }\n}\n";
+    let ground = Ground::new(&[
+        ("base/app.hcl", READ),
+        ("pr/app.hcl", READ),
+        ("pr/d.json", pod),
+        ("pr/x.tf", helm),
+    ]);
+    ground.check(0, &["check passed"]);
 }
 
 #[test]

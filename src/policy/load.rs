@@ -14,7 +14,7 @@ mod meant;
 mod shows;
 
 pub use meant::meant;
-pub use shows::{looks_like_policy, packed};
+pub use shows::{holds_policy, looks_like_policy};
 
 use super::model::Policy;
 use super::syntax::{self, Dialect, MAX_BYTES, ParseError};
@@ -248,13 +248,13 @@ pub fn files(paths: &[PathBuf], dialect: &Dialect, names: Names) -> Listed {
 pub fn may_be_policy(path: &Path, dialect: &Dialect) -> bool {
     match files::read(path, MAX_BYTES) {
         // What a server would never take is none.
-        Err(error) => error.kind() != io::ErrorKind::FileTooLarge,
+        Err(error) => error.kind() != io::ErrorKind::FileTooLarge || is_code(path),
         Ok(bytes) => match syntax::parse_bytes("", "", &bytes, dialect) {
             Ok(policy) => !policy.stanzas.is_empty(),
             Err(_) if ending(path).is_some() => shows::policy(&bytes) || syntax::is_other_than_text(&bytes),
             Err(_) if is_code(path) => looks_like_policy(&String::from_utf8_lossy(&bytes)),
             // Whatever it is called, nothing but a policy is a policy in base64.
-            Err(_) => shows::packed(&bytes).is_some() && shows::policy(&bytes),
+            Err(_) => syntax::packed(&bytes).is_some() && shows::policy(&bytes),
         },
     }
 }

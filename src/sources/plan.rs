@@ -1,7 +1,7 @@
 //! What `terraform show -json` says of a plan or a state, what a state file holds, and what `vault read -format=json` answers.
 
 use super::node::{Kind, MAX_DEPTH, Node};
-use super::terraform::unpacked;
+use super::terraform::{HOLDS, RUNS, same_text, shows, unpacked};
 use super::text::Text;
 use super::{Found, Problem};
 use crate::origin::SourceText;
@@ -48,6 +48,9 @@ fn plan(source: &Arc<SourceText>, root: &Node) -> Content {
         ..Content::default()
     };
     let providers = Providers::of(root);
+    for action in root.get("action_invocations").map(Node::items).unwrap_or_default() {
+        content.unread.push(problem_of(source, action, RUNS));
+    }
     let Some(changes) = root.get("resource_changes") else {
         if let Some(module) = root.at("/planned_values/root_module") {
             values((source, PLAN), module, &providers.of_all(), &mut content, 0);
@@ -55,7 +58,9 @@ fn plan(source: &Arc<SourceText>, root: &Node) -> Content {
         return content;
     };
     for resource in changes.items() {
+        content.unread.extend(providers.runs(source, resource));
         let Some(said) = Said::of(source, resource, PLAN) else {
+            content.unread.extend(other(source, resource));
             continue;
         };
         let Some(change) = resource.get("change") else {
@@ -78,6 +83,47 @@ fn plan(source: &Arc<SourceText>, root: &Node) -> Content {
         content.take(read);
     }
     content
+}
+
+/// What a change of another kind says, where it shows a policy that it did not before.
+fn other(source: &Arc<SourceText>, resource: &Node) -> Option<Problem> {
+    let written = |side: &str| {
+        let said = resource.get("change").and_then(|change| change.get(side));
+        said.and_then(|said| source.text.get(said.range.clone()))
+    };
+    let says = |side: &str| {
+        resource
+            .get("change")
+            .and_then(|change| change.get(side))
+            .is_some_and(shows_policy)
+    };
+    (says("after") && written("after") != written("before")).then(|| problem_of(source, resource, HOLDS))
+}
+
+/// Whether a text within shows a policy.
+fn shows_policy(node: &Node) -> bool {
+    match &node.kind {
+        Kind::Text(text) => shows(&text.text),
+        Kind::List(items) => items.iter().any(shows_policy),
+        Kind::Map(entries) => entries.iter().any(|(_, value)| shows_policy(value)),
+        _ => false,
+    }
+}
+
+/// A part of a plan that may write policies and is not read. The very same in another plan is no news.
+fn problem_of(source: &Arc<SourceText>, said: &Node, why: &str) -> Problem {
+    let text = |name: &str| said.get(name).and_then(Node::str);
+    let address = text("address").map_or_else(
+        || format!("{}.{}", text("type").unwrap_or(""), text("name").unwrap_or("")),
+        str::to_owned,
+    );
+    Problem {
+        what: address,
+        why: why.to_owned(),
+        origin: source.place(said.range.start),
+        policy: None,
+        same: Some(same_text(source.text.get(said.range.clone()).unwrap_or(""))),
+    }
 }
 
 impl Content {
@@ -275,6 +321,23 @@ impl<'a> Providers<'a> {
 
     /// The key of a resource's provider, from the configuration of its module.
     fn key(&self, resource: &Node) -> Option<&'a str> {
+        self.configured(resource)?.get("provider_config_key")?.str()
+    }
+
+    /// A command that runs where a resource is made or goes, by its configuration.
+    fn runs(&self, source: &Arc<SourceText>, resource: &Node) -> Option<Problem> {
+        let actions = resource.get("change").and_then(|change| change.get("actions"));
+        let changes = actions.map(Node::items).unwrap_or_default();
+        let is_made = changes
+            .iter()
+            .any(|action| matches!(action.str(), Some("create" | "delete")));
+        let provisioners = self.configured(resource)?.get("provisioners")?.items();
+        let is_run = |one: &Node| matches!(one.get("type").and_then(Node::str), Some("local-exec" | "remote-exec"));
+        (is_made && provisioners.iter().any(is_run)).then(|| problem_of(source, resource, RUNS))
+    }
+
+    /// What the configuration says of a resource.
+    fn configured(&self, resource: &Node) -> Option<&'a Node> {
         let text = |name: &str| resource.get(name).and_then(Node::str);
         let mut module = self.configuration?.get("root_module")?;
         for call in calls(text("module_address").unwrap_or(""))? {
@@ -284,8 +347,7 @@ impl<'a> Providers<'a> {
             let same = |name: &str| own.get(name).and_then(Node::str) == text(name);
             same("type") && same("name") && own.get("mode").and_then(Node::str) != Some("data")
         };
-        let own = module.get("resources")?.items().iter().find(is_it)?;
-        own.get("provider_config_key")?.str()
+        module.get("resources")?.items().iter().find(is_it)
     }
 }
 
@@ -365,8 +427,12 @@ fn values(
     depth: usize,
 ) {
     for resource in module.get("resources").map(Node::items).unwrap_or_default() {
-        if let Some(said) = Said::of(source, resource, fixed) {
-            content.take(said.of_values(resource.get("values"), base));
+        match Said::of(source, resource, fixed) {
+            Some(said) => content.take(said.of_values(resource.get("values"), base)),
+            None if fixed == PLAN && resource.get("values").is_some_and(shows_policy) => {
+                content.unread.push(problem_of(source, resource, HOLDS));
+            }
+            None => {}
         }
     }
     if depth < MAX_DEPTH {

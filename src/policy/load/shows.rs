@@ -1,8 +1,7 @@
 //! Whether a text that can't be read as a policy shows one all the same. Only then its faults are told with its words: any
 //! other text may be anybody's, a link to a token among them.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use crate::policy::syntax::packed;
 
 /// Whether the text has a `path` at its top, or a line that opens a `path` block; packed as the servers take it too.
 pub(super) fn policy(bytes: &[u8]) -> bool {
@@ -17,6 +16,75 @@ pub fn looks_like_policy(text: &str) -> bool {
     let plain = |text: &str| text.contains("path") && (text.contains("capabilities") || grants_by_a_word(text));
     let unpacked = |text: &str| text.contains("path") && (text.contains("capabilities") || text.contains("policy"));
     plain(text) || packed(text.as_bytes()).is_some_and(|text| unpacked(&text))
+}
+
+/// Whether a text of something else holds a policy, as it is or packed: one that only has a path and capabilities, as the settings of a
+/// container do, holds none.
+#[must_use]
+pub fn holds_policy(text: &str) -> bool {
+    let shows = |text: &str| {
+        looks_like_policy(text) && opens_path(text) && (lists_capabilities(text) || grants_by_a_word(text))
+    };
+    shows(text) || packed_in(text).any(|text| shows(&text))
+}
+
+/// Whether `path` opens a block, or is a key of a map, anywhere, whatever it is quoted by.
+fn opens_path(text: &str) -> bool {
+    const QUOTES: [char; 3] = ['"', '\'', '\\'];
+    text.match_indices("path").any(|(at, word)| {
+        let after = text.get(at + word.len()..).unwrap_or_default();
+        if after.starts_with(QUOTES) {
+            // The key of JSON, or a block without blanks.
+            return true;
+        }
+        let mut rest = after.trim_start();
+        while let Some(comment) = rest.strip_prefix("/*") {
+            rest = comment.split_once("*/").map_or("", |(_, rest)| rest).trim_start();
+        }
+        let value = rest.strip_prefix(['=', ':']).map(str::trim_start);
+        let is_block = rest.starts_with(QUOTES) && !after.starts_with(|c: char| c.is_alphanumeric() || c == '_');
+        is_block || value.is_some_and(|value| value.starts_with('{'))
+    })
+}
+
+/// Whether `capabilities` are a list somewhere, or something that is not written out. Those of a container are a map.
+fn lists_capabilities(text: &str) -> bool {
+    const QUOTES: [char; 3] = ['"', '\'', '\\'];
+    text.match_indices("capabilities").any(|(at, word)| {
+        let after = text.get(at + word.len()..).unwrap_or_default();
+        let value = after
+            .trim_start_matches(QUOTES)
+            .trim_start()
+            .trim_start_matches(['=', ':']);
+        !value.trim_start().starts_with('{') || value.trim_start().starts_with("{{")
+    })
+}
+
+/// What stands in base64 within a text: in one word, or in lines below each other.
+fn packed_in(text: &str) -> impl Iterator<Item = String> {
+    /// Less is no policy.
+    const LEAST: usize = 20;
+    let is_packed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=');
+    let mut found = Vec::new();
+    let mut lines = String::new();
+    for line in text.lines().map(str::trim).chain([""]) {
+        let whole = !line.is_empty() && line.chars().all(is_packed);
+        if whole && line.len() >= LEAST {
+            lines.push_str(line);
+        } else if !lines.is_empty() {
+            // The last line of what is packed may be short; so may be what ends it.
+            let more = whole.then(|| format!("{lines}{line}"));
+            found.extend(more.iter().chain([&lines]).filter_map(|all| packed(all.as_bytes())));
+            lines.clear();
+        }
+        if !whole {
+            let words = line.split(|c| !is_packed(c)).filter(|word| word.len() >= LEAST);
+            // A name may stand before a word, as in `policy=`.
+            let words = words.flat_map(|word| [Some(word), word.split_once('=').map(|(_, rest)| rest)]);
+            found.extend(words.flatten().filter_map(|word| packed(word.as_bytes())));
+        }
+    }
+    found.into_iter()
 }
 
 fn grants_by_a_word(text: &str) -> bool {
@@ -35,14 +103,6 @@ fn grants_by_a_word(text: &str) -> bool {
         let word = value.get(..end).unwrap_or_default().to_ascii_lowercase();
         ["deny", "read", "write", "sudo"].contains(&&*word)
     })
-}
-
-/// The text that a policy in base64 stands for: the servers take it so.
-pub fn packed(bytes: &[u8]) -> Option<String> {
-    // As they do, line ends within passed over.
-    let packed: Vec<u8> = bytes.iter().copied().filter(|b| !b.is_ascii_whitespace()).collect();
-    let plain = STANDARD.decode(packed).ok().filter(|plain| !plain.is_empty())?;
-    String::from_utf8(plain).ok()
 }
 
 /// A line `path "..."`, however deep it seems to be: brackets of a broken text count for nothing.

@@ -25,6 +25,8 @@ pub use hints::nearest_word;
 use crate::policy::model::{Language, Policy};
 use crate::vault::name;
 use ast::{Fault, Pos};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use std::sync::Arc;
 
 /// The largest text that is read: a server takes no larger request, so no larger policy can be in force.
@@ -84,7 +86,16 @@ pub fn parse_bytes(name: &str, file: &str, bytes: &[u8], dialect: &Dialect) -> R
     }
 }
 
-/// Whether the file is surely no text as policies are: compressed, an archive, in another encoding than UTF-8, or what stands
+/// The text that a policy in base64 stands for: the servers unpack it before they read it.
+#[must_use]
+pub fn packed(bytes: &[u8]) -> Option<String> {
+    // As they do, line ends within passed over.
+    let packed: Vec<u8> = bytes.iter().copied().filter(|b| !b.is_ascii_whitespace()).collect();
+    let plain = STANDARD.decode(packed).ok().filter(|plain| !plain.is_empty())?;
+    String::from_utf8(plain).ok()
+}
+
+/// Whether the file is surely no text as policies are: packed, compressed, an archive, in another encoding than UTF-8, or what stands
 /// for another text, which comes into its place where it is used.
 #[must_use]
 pub fn is_other_than_text(bytes: &[u8]) -> bool {
@@ -97,6 +108,10 @@ fn other_than_text(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
     const UTF_8: &str = "save it as UTF-8";
     const DECRYPT: &str = "decrypt it before it is checked";
     const FETCH: &str = "fetch what it stands for: `git lfs pull`";
+    // Some of it could be read as keys without a value: a policy that grants nothing.
+    if packed(bytes).is_some() {
+        return Some(("packed (base64): servers unpack it before they read it", UNPACK));
+    }
     const STARTS: [(&[u8], &str, &str); 14] = [
         (b"\x1f\x8b", "compressed (gzip)", UNPACK),
         (b"\x28\xb5\x2f\xfd", "compressed (zstd)", UNPACK),

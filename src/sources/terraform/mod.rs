@@ -15,7 +15,7 @@ mod ways;
 pub use functions::placeless;
 pub use model::is_other;
 pub use module::is_terraform;
-pub use outside::{gives, holds_one, wraps};
+pub use outside::{HOLDS, RUNS, gives, holds_one, same_text, shows, wraps};
 pub use ways::Way;
 
 use super::files::Files;
@@ -23,7 +23,7 @@ use super::node::{self, Node};
 use super::text::Text;
 use super::{Found, Problem};
 use crate::origin::{Origin, SourceText, Spelling};
-use crate::policy::load;
+use crate::policy::syntax;
 use eval::{Scope, Why, World};
 use model::{Block, Expr};
 use module::{Module, bracketed};
@@ -239,9 +239,13 @@ impl Reader<'_, '_> {
                 ("module", _) => self.call(module, block, above),
                 _ => {}
             }
-            if let Some(why) = outside::writes(self.world, module, block) {
-                let address = format!("{}{}", module.address, block.labels.join("."));
-                self.outside(module, block, &address, why);
+            // A check reads data of its own.
+            let within = block.blocks.iter().filter(|_| &*block.kind == "check");
+            for block in within.chain([block]) {
+                if let Some(why) = outside::writes(self.world, module, block) {
+                    let address = format!("{}{}", module.address, block.labels.join("."));
+                    self.outside(module, block, &address, why);
+                }
             }
         }
     }
@@ -384,7 +388,7 @@ impl Reader<'_, '_> {
         // Each policy is parsed, also where many are of one text.
         let counted = text.and_then(|text| self.world.makes(text.cost()).map(|()| text));
         let text = match counted {
-            Ok(text) => text,
+            Ok(text) => unpacked(&text),
             Err(why) => {
                 let id = Some((Arc::from(namespace), Arc::from(name)));
                 return self.unread(address, &format!("its text cannot be worked out: {why}"), block, at, id);
@@ -585,13 +589,13 @@ fn body(data: &Value) -> Result<Text, Why> {
     };
     let policy = node.get("policy").or_else(|| node.get("rules")).and_then(Node::text);
     let policy = policy.ok_or_else(|| Why::from("there is no `policy` in it"))?;
-    Ok(unpacked(policy))
+    Ok(policy.clone())
 }
 
 /// The servers take the text of a policy in base64 too.
 #[must_use]
 pub fn unpacked(policy: &Text) -> Text {
-    load::packed(policy.text.as_bytes()).map_or_else(|| policy.clone(), Text::made)
+    syntax::packed(policy.text.as_bytes()).map_or_else(|| policy.clone(), Text::made)
 }
 
 /// Whether a value holds the text of a policy.

@@ -192,7 +192,11 @@ pub type Trouble = node::Trouble;
 pub fn blocks(source: &Arc<SourceText>) -> Result<Vec<Block>, Trouble> {
     if source.file.to_lowercase().ends_with(".json") {
         let root = node::json(source, Spelling::JsonTemplate)?;
-        return Ok(json_blocks(source, &root));
+        let mut found = Vec::new();
+        for body in bodies(&root)? {
+            json_blocks(source, body, &mut found);
+        }
+        return Ok(found);
     }
     let body = parse(source)?;
     Ok(body
@@ -211,9 +215,8 @@ pub fn blocks(source: &Arc<SourceText>) -> Result<Vec<Block>, Trouble> {
 pub fn attributes(source: &Arc<SourceText>) -> Result<BTreeMap<Arc<str>, Expr>, Trouble> {
     if source.file.to_lowercase().ends_with(".json") {
         let root = node::json(source, Spelling::Json)?;
-        return Ok(root
-            .entries()
-            .iter()
+        let entries = bodies(&root)?.iter().flat_map(Node::entries);
+        return Ok(entries
             .map(|(name, value)| {
                 (
                     Arc::clone(name),
@@ -223,6 +226,21 @@ pub fn attributes(source: &Arc<SourceText>) -> Result<BTreeMap<Arc<str>, Expr>, 
             .collect());
     }
     Ok(attributes_of(source, &parse(source)?))
+}
+
+/// The bodies that a file of JSON is made of: an object, or a list of them, as Terraform takes both.
+fn bodies(root: &Node) -> Result<&[Node], Trouble> {
+    let all = match &root.kind {
+        Kind::List(items) => items.as_slice(),
+        _ => std::slice::from_ref(root),
+    };
+    match all.iter().find(|body| !matches!(body.kind, Kind::Map(_))) {
+        Some(odd) => Err(Trouble {
+            offset: odd.range.start,
+            why: "neither an object nor a list of objects".to_owned(),
+        }),
+        None => Ok(all),
+    }
 }
 
 /// Parses HCL 2, within bounds.
@@ -382,21 +400,19 @@ fn block_of(source: &Arc<SourceText>, block: &HclBlock) -> Block {
 /// How many labels a block has in the JSON form.
 fn label_count(kind: &str) -> Option<usize> {
     match kind {
-        "resource" | "data" => Some(2),
-        "variable" | "output" | "module" | "provider" => Some(1),
+        "resource" | "data" | "ephemeral" | "action" => Some(2),
+        "variable" | "output" | "module" | "provider" | "check" => Some(1),
         "locals" | "terraform" => Some(0),
         _ => None,
     }
 }
 
-fn json_blocks(source: &Arc<SourceText>, root: &Node) -> Vec<Block> {
-    let mut found = Vec::new();
-    for (kind, value) in root.entries() {
+fn json_blocks(source: &Arc<SourceText>, body: &Node, found: &mut Vec<Block>) {
+    for (kind, value) in body.entries() {
         if let Some(count) = label_count(kind) {
-            labelled(source, kind, &mut Vec::new(), count, value, &mut found);
+            labelled(source, kind, &mut Vec::new(), count, value, found);
         }
     }
-    found
 }
 
 fn labelled(
@@ -428,6 +444,9 @@ fn labelled(
 /// A block of JSON: each value is an attribute, and may be a block inside as well; who reads it knows which.
 fn json_block(source: &Arc<SourceText>, kind: &Arc<str>, labels: Vec<Arc<str>>, value: &Node) -> Block {
     let mut blocks = Vec::new();
+    if &**kind == "check" {
+        json_blocks(source, value, &mut blocks);
+    }
     for (name, inner) in value.entries() {
         let items = match &inner.kind {
             Kind::List(items) => items.as_slice(),

@@ -426,6 +426,9 @@ impl Module {
             Value::Null => {}
             value => return Ok(value.text()?.text.trim_matches('/').to_owned()),
         }
+        if let Some(named) = self.header(world, provider)? {
+            return Ok(named);
+        }
         let logs_in = |kind: &str| kind.starts_with("auth_login");
         let mut blocks = provider.blocks.iter();
         let in_block = blocks.any(|block| {
@@ -445,6 +448,39 @@ impl Module {
             true => Err("it is that of the token that its provider gets".into()),
             false => Ok(String::new()),
         }
+    }
+
+    /// The namespace that a provider names in a header of its own.
+    fn header(&self, world: &World<'_>, provider: &Block) -> Result<Option<String>, Why> {
+        let scope = Scope::of(self);
+        let is_header = |block: &&Block| &**block.labels.first().unwrap_or(&block.kind) == "headers";
+        let mut said: Vec<(Value, Value)> = Vec::new();
+        for block in provider.blocks.iter().filter(is_header) {
+            let value = |name: &str| match block.attributes.get(name) {
+                Some(expr) => world.value(expr, &scope),
+                None => Value::unknown("a header of its provider is not known"),
+            };
+            said.push((value("name"), value("value")));
+        }
+        if let Some(expr) = provider.attributes.get("headers") {
+            let all = match world.value(expr, &scope) {
+                Value::List(all) => all.to_vec(),
+                one => vec![one],
+            };
+            said.extend(all.into_iter().map(|one| match one {
+                Value::Map(header) => {
+                    let value = |name: &str| header.get(name).cloned().unwrap_or(Value::Null);
+                    (value("name"), value("value"))
+                }
+                odd => (odd.clone(), odd),
+            }));
+        }
+        for (name, value) in said {
+            if name.text()?.text.eq_ignore_ascii_case("x-vault-namespace") {
+                return Ok(Some(value.text()?.text.trim_matches('/').to_owned()));
+            }
+        }
+        Ok(None)
     }
 
     /// What a call of a module hands on of its providers.
@@ -643,6 +679,12 @@ impl Module {
             }),
             _ => Value::unknown(format!("variable `{name}` has no value here")),
         }
+    }
+
+    /// How a local is written.
+    #[must_use]
+    pub fn written_local(&self, name: &str) -> Option<&Expr> {
+        self.index.locals.get(name)
     }
 
     fn local(&self, world: &World<'_>, name: &str) -> Value {

@@ -3,17 +3,26 @@
 
 use super::eval::{Scope, World};
 use super::looks_like_policy;
-use super::model::Block;
+use super::model::{Block, Expr};
 use super::module::Module;
 use super::value::Value;
 use crate::origin::SourceText;
+use crate::policy::load::holds_policy;
+use crate::sources::node::{Kind, Node};
+use hcl_edit::Span as _;
+use hcl_edit::expr::Expression;
+use hcl_edit::visit::{self, Visit};
 use sha2::{Digest as _, Sha256};
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
 /// Why a block may write policies without being one, where it may.
 #[must_use]
 pub fn writes(world: &World<'_>, module: &Module, block: &Block) -> Option<&'static str> {
+    if &*block.kind == "terraform" {
+        return is_another_provider(world, module, block).then_some(ANOTHER);
+    }
     if !matches!(&*block.kind, "resource" | "data" | "ephemeral" | "action") {
         return None;
     }
@@ -26,33 +35,149 @@ pub fn writes(world: &World<'_>, module: &Module, block: &Block) -> Option<&'sta
         _ => {}
     }
     let raw = block.source.text.get(block.range.clone()).unwrap_or("");
-    (shows(raw) || is_given(world, module, block))
-        .then_some("it holds a policy, or the place of one, and what it does with it is not known")
+    (shows(raw) || is_given(world, module, block)).then_some(HOLDS)
 }
+
+/// Why a block that shows a policy is named.
+pub const HOLDS: &str = "it holds a policy, or the place of one, and what it does with it is not known";
 
 /// Whether a text holds a policy, the place of one, or a command that writes one.
 #[must_use]
 pub fn shows(text: &str) -> bool {
-    let names = text.contains("sys/polic") || text.contains("policy write") || text.contains("policy_write");
-    // Of a container, for one, there are paths and capabilities too.
-    let opens = ["path \"", "path \\\"", "\"path\""];
-    names || looks_like_policy(text) && opens.iter().any(|word| text.contains(word))
+    let commands = ["policy write", "policy_write"];
+    // As clients make the path of it.
+    let place = text.match_indices("sys/").any(|(at, word)| {
+        let mut rest = text.get(at + word.len()..).unwrap_or_default();
+        while let Some(next) = rest.strip_prefix('/').or_else(|| rest.strip_prefix("./")) {
+            rest = next;
+        }
+        rest.starts_with("polic")
+    });
+    place || commands.iter().any(|command| text.contains(command)) || holds_policy(text)
 }
 
-/// Whether what a block is given from elsewhere, as far as it can be worked out, shows one.
+/// Whether what a block is given from elsewhere shows one, in any of its instances, as far as it can be worked out.
 fn is_given(world: &World<'_>, module: &Module, block: &Block) -> bool {
-    let scope = Scope::of(module);
-    let mut open = vec![block];
-    while let Some(block) = open.pop() {
-        for expr in block.attributes.values() {
-            let value = world.value(expr, &scope);
-            if world.works(value.steps()).is_err() || holds(&value) {
+    let base = Scope::of(module);
+    // Where the instances are not known, what stands in all of them is.
+    let instances = module
+        .instances(world, block)
+        .unwrap_or_else(|_| vec![(Value::Null, Vec::new())]);
+    instances.into_iter().any(|(_, names)| {
+        let scope = base.with(names);
+        let mut open = vec![block];
+        while let Some(block) = open.pop() {
+            let mut looking = Looking::new(world, module);
+            if block.attributes.values().any(|expr| looking.shows(expr, &scope)) {
                 return true;
             }
+            open.extend(&block.blocks);
         }
-        open.extend(&block.blocks);
+        false
+    })
+}
+
+/// A look for what shows a policy in an expression: in its value; and where that is not known, in what it is made of.
+struct Looking<'a, 'w> {
+    world: &'a World<'w>,
+    module: &'a Module,
+    /// Locals that were looked at.
+    seen: BTreeSet<String>,
+}
+
+impl<'a, 'w> Looking<'a, 'w> {
+    const fn new(world: &'a World<'w>, module: &'a Module) -> Self {
+        Self {
+            world,
+            module,
+            seen: BTreeSet::new(),
+        }
     }
-    false
+
+    /// Where there is too much to look at, that is told elsewhere.
+    fn shows(&mut self, expr: &Expr, scope: &Scope<'_>) -> bool {
+        let value = self.world.value(expr, scope);
+        if self.world.works(value.steps()).is_err() {
+            return false;
+        }
+        holds(&value) || value.unknown_inside().is_some() && self.parts(expr, scope)
+    }
+
+    fn parts(&mut self, expr: &Expr, scope: &Scope<'_>) -> bool {
+        match expr {
+            Expr::Hcl(source, expression) => self.below(source, scope, |parts| parts.visit_below(expression)),
+            Expr::Json(source, node) => match &node.kind {
+                Kind::Text(text) => hcl_edit::parser::parse_template(&text.text).is_ok_and(|template| {
+                    let inner = Arc::new(SourceText::new(Arc::clone(&source.file), Arc::clone(&text.text)));
+                    self.below(&inner, scope, |parts| parts.visit_template(&template))
+                }),
+                Kind::List(items) => items.iter().any(|item| self.parts(&json(source, item), scope)),
+                Kind::Map(entries) => entries.iter().any(|(_, value)| self.parts(&json(source, value), scope)),
+                _ => false,
+            },
+        }
+    }
+
+    fn below(
+        &mut self,
+        source: &Arc<SourceText>,
+        scope: &Scope<'_>,
+        visit: impl FnOnce(&mut Parts<'_, 'a, 'w>),
+    ) -> bool {
+        let mut parts = Parts {
+            looking: self,
+            source,
+            scope,
+            found: false,
+        };
+        visit(&mut parts);
+        parts.found
+    }
+}
+
+fn json(source: &Arc<SourceText>, node: &Node) -> Expr {
+    Expr::Json(Arc::clone(source), Arc::new(node.clone()))
+}
+
+/// The expressions within another.
+struct Parts<'p, 'a, 'w> {
+    looking: &'p mut Looking<'a, 'w>,
+    source: &'p Arc<SourceText>,
+    scope: &'p Scope<'p>,
+    found: bool,
+}
+
+impl Parts<'_, '_, '_> {
+    fn visit_below(&mut self, expression: &Expression) {
+        // A local that is not known is made of something, too.
+        let local = self.source.text.get(expression.span().unwrap_or(0..0)).unwrap_or("");
+        let name: String = local
+            .strip_prefix("local.")
+            .unwrap_or("")
+            .chars()
+            .take_while(|c| c.is_alphanumeric() || matches!(c, '_' | '-'))
+            .collect();
+        if let (module, Some(own)) = (self.looking.module, self.looking.module.written_local(&name))
+            && self.looking.seen.insert(name)
+        {
+            self.found |= self.looking.shows(own, &Scope::of(module));
+        }
+        visit::visit_expr(self, expression);
+    }
+}
+
+impl Visit for Parts<'_, '_, '_> {
+    fn visit_expr(&mut self, expression: &Expression) {
+        if self.found {
+            return;
+        }
+        let expr = Expr::Hcl(Arc::clone(self.source), Arc::new(expression.clone()));
+        let value = self.looking.world.value(&expr, self.scope);
+        self.found = self.looking.world.works(value.steps()).is_ok() && holds(&value);
+        if !self.found && value.unknown_inside().is_some() {
+            self.visit_below(expression);
+        }
+    }
 }
 
 fn holds(value: &Value) -> bool {
@@ -64,7 +189,39 @@ fn holds(value: &Value) -> bool {
     }
 }
 
-const RUNS: &str = "it runs a command, and what that writes is not known";
+const ANOTHER: &str = "its provider `vault` is not that of HashiCorp: what it makes of policies is not known";
+
+/// Whether it says that the provider `vault` is another program.
+fn is_another_provider(world: &World<'_>, module: &Module, block: &Block) -> bool {
+    let scope = Scope::of(module);
+    let required = block.blocks.iter().filter(|inner| &*inner.kind == "required_providers");
+    let in_hcl = required.filter_map(|inner| inner.attributes.get("vault"));
+    let in_hcl = in_hcl.map(|expr| world.value(expr, &scope));
+    let in_json = block
+        .attributes
+        .get("required_providers")
+        .map(|expr| world.value(expr, &scope));
+    let in_json = in_json.into_iter().flat_map(|said| match said {
+        Value::List(all) => all.to_vec(),
+        said => vec![said],
+    });
+    let in_json = in_json.filter_map(|said| match said {
+        Value::Map(entries) => entries.get("vault").cloned(),
+        _ => None,
+    });
+    let is_other = |said: Value| match said {
+        Value::Map(entries) => entries.get("source").is_some_and(|source| {
+            let text = source.text().map(|text| text.text);
+            !text.is_ok_and(|text| text.to_lowercase().ends_with("hashicorp/vault"))
+        }),
+        // In the old form a version stands alone.
+        _ => false,
+    };
+    in_hcl.chain(in_json).any(is_other)
+}
+
+/// Why a block that runs commands is named.
+pub const RUNS: &str = "it runs a command, and what that writes is not known";
 
 /// Whether a block runs commands where Terraform runs, or elsewhere.
 fn runs(block: &Block) -> bool {
@@ -131,7 +288,7 @@ pub fn wraps(source: &Arc<SourceText>) -> Option<Arc<str>> {
         let gives = ["inputs", "generate"].iter().any(|name| attributes.contains_key(*name));
         gives || leads || source.text.contains("run_cmd(")
     });
-    gives.then(|| hex(&Sha256::digest(&*source.text)))
+    gives.then(|| same_text(&source.text))
 }
 
 /// A file of a stack of Terraform that says what its modules are given: what it is.
@@ -145,13 +302,19 @@ pub fn gives(source: &Arc<SourceText>) -> Option<Arc<str>> {
     let gives = super::model::blocks(source).map_or(true, |blocks| {
         blocks.iter().any(|block| block.attributes.contains_key("inputs"))
     });
-    (gives || looks_like_policy(&source.text)).then(|| hex(&Sha256::digest(&*source.text)))
+    (gives || looks_like_policy(&source.text)).then(|| same_text(&source.text))
 }
 
 /// A file of another program that holds a policy, the place of one, or a command that writes one: what it is.
 #[must_use]
 pub fn holds_one(source: &Arc<SourceText>) -> Option<Arc<str>> {
-    shows(&source.text).then(|| hex(&Sha256::digest(&*source.text)))
+    shows(&source.text).then(|| same_text(&source.text))
+}
+
+/// What a text is, to know the very same again.
+#[must_use]
+pub fn same_text(text: &str) -> Arc<str> {
+    hex(&Sha256::digest(text))
 }
 
 fn hex(bytes: &[u8]) -> Arc<str> {
