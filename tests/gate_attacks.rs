@@ -1251,9 +1251,7 @@ fn a_policy_that_stands_packed_or_for_another_is_not_passed_over() {
         ),
         (
             "e.tf",
-            format!(
-                "resource \"vault_policy\" \"e\" {{\n  name = \"e\"\n  policy = base64encode(\"path \\\"*\\\" {{ capabilities = [\\\"read\\\"] }}\")\n}}\n"
-            ),
+            "resource \"vault_policy\" \"e\" {\n  name = \"e\"\n  policy = base64encode(\"path \\\"*\\\" { capabilities = [\\\"read\\\"] }\")\n}\n".to_owned(),
         ),
     ] {
         let ground = Ground::new(&[("base/web.hcl", READ), ("pr/web.hcl", READ)]);
