@@ -5,6 +5,8 @@
 //! What has a shape that `advice.json` promises is written and read as it stands here (`docs/schema/` holds it); what is said there
 //! otherwise has a type of its own in `report`.
 
+mod written;
+
 use crate::origin::{LogLine, Origin, Written};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize, Serializer};
@@ -118,13 +120,17 @@ pub struct Run {
 }
 
 /// What the logs covered.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct CoverageView {
     /// First entry.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub first: Option<Timestamp>,
     /// Last entry.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub last: Option<Timestamp>,
     /// Days between them, at least the part of a day.
+    #[serde(serialize_with = "rounded")]
     pub window_days: f64,
     /// Lines read.
     pub lines: u64,
@@ -138,8 +144,8 @@ pub struct CoverageView {
     pub requests: u64,
     /// Demands (principal, path, capability).
     pub demands: u64,
-    /// Gaps longer than expected: from, to.
-    pub gaps: Vec<(Timestamp, Timestamp)>,
+    /// Gaps longer than expected.
+    pub gaps: Vec<Gap>,
     /// Nodes seen.
     pub nodes: Vec<String>,
     /// Audit devices that were switched on or off inside the window, as sentences.
@@ -147,7 +153,17 @@ pub struct CoverageView {
     /// Whether the log carries the server's own decision (`policy_results`).
     pub has_policy_results: bool,
     /// How healthy the logs are, 0 (blind) to 1.
+    #[serde(serialize_with = "rounded")]
     pub health: f64,
+}
+
+/// A time without entries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gap {
+    /// Last entry before it.
+    pub start: Timestamp,
+    /// First entry after it.
+    pub end: Timestamp,
 }
 
 /// Lines skipped for one reason.
@@ -206,7 +222,8 @@ pub struct RequestTotals {
 }
 
 /// One principal.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct PrincipalView {
     /// Key, such as `entity:6d1f…`.
     pub id: String,
@@ -237,14 +254,17 @@ pub struct PrincipalView {
     /// Requests denied.
     pub denied: u64,
     /// First seen.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub first_seen: Option<Timestamp>,
     /// Last seen.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub last_seen: Option<Timestamp>,
     /// Days on which it acted.
     pub active_days: u32,
     /// Its risk today.
     pub risk: Risk,
     /// Its risk under the `tighten` proposal.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub risk_after: Option<Risk>,
     /// Whether a policy it holds was not among those read, so that its grants are unknown.
     pub grants_unknown: bool,
@@ -253,7 +273,8 @@ pub struct PrincipalView {
 }
 
 /// What a principal used, and what it could do, stanza by stanza.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Account {
     /// What it asked for, the most frequent first; at most so many as there is room for.
     pub uses: Vec<PathUse>,
@@ -268,7 +289,8 @@ pub struct Account {
 }
 
 /// What a principal asked for: one path, one capability.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct PathUse {
     /// The path, namespace in front.
     pub path: Arc<str>,
@@ -279,19 +301,25 @@ pub struct PathUse {
     /// Requests that were denied.
     pub denied: u64,
     /// First seen.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub first: Option<Timestamp>,
     /// Last seen.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub last: Option<Timestamp>,
     /// Days (since 1970-01-01, UTC) on which it was seen: from, to.
+    #[serde(with = "written::days")]
     pub days: Vec<(i32, i32)>,
     /// Why it was allowed.
+    #[serde(flatten)]
     pub by: AllowedBy,
     /// Where the last request that was allowed stands, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub example: Option<LogLine>,
 }
 
 /// Why something was allowed.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(into = "written::Allowed", from = "written::Allowed")]
 pub enum AllowedBy {
     /// These stanzas allowed it: several where they are of one path, or where tokens held different policies.
     Stanzas(Vec<Arc<StanzaRef>>),
@@ -300,6 +328,7 @@ pub enum AllowedBy {
     /// The log says that it was allowed, and the policies as read do not say why.
     Unexplained,
     /// It was not allowed.
+    #[default]
     Denied,
 }
 
@@ -317,7 +346,8 @@ pub struct StanzaRef {
 }
 
 /// What a principal may do by one stanza, or by several of one path, which decide together.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct StanzaRight {
     /// The stanzas; none for the root policy.
     pub stanzas: Vec<Arc<StanzaRef>>,
@@ -332,7 +362,8 @@ pub struct StanzaRight {
 }
 
 /// What becomes of something that is granted and was never used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Unused {
     /// The changes take it away.
     Goes,
@@ -390,7 +421,8 @@ impl Unused {
 }
 
 /// How many unused accesses meet each fate.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "written::Counts", try_from = "written::Counts")]
 pub struct UnusedCounts([u64; Unused::ALL.len()]);
 
 impl UnusedCounts {
@@ -428,21 +460,31 @@ impl UnusedCounts {
 
 /// From what is unused today to what is unused under the `tighten` proposal. Its parts add up to what is unused today; those that
 /// do not go add up to what is unused then.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(into = "written::Sums", from = "written::Sums")]
 pub struct Bridge {
     /// What becomes of how many, and by which policies: only what occurs, in the order of [`Unused::ALL`].
     pub parts: Vec<BridgePart>,
 }
 
 /// One part of the bridge.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct BridgePart {
     /// What becomes of it.
     pub what: Unused,
     /// How many (principal, known path, capability) triples.
     pub count: u64,
     /// The policies that grant them, with how many each, the most first.
-    pub policies: Vec<(String, u64)>,
+    pub policies: Vec<PolicyShare>,
+}
+
+/// How much of a part one policy grants.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PolicyShare {
+    /// The policy.
+    pub policy: String,
+    /// How many.
+    pub count: u64,
 }
 
 impl Bridge {
@@ -982,13 +1024,15 @@ pub struct Escalation {
 }
 
 /// Groups of principals × groups of paths.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct HeatMap {
     /// Rows: label, principals in it.
     pub rows: Vec<HeatGroup>,
     /// Columns: label, paths in it.
     pub columns: Vec<HeatGroup>,
     /// Cells with anything granted or used: (row, column) → counts.
+    #[serde(with = "written::cells")]
     pub cells: BTreeMap<(u32, u32), HeatCell>,
     /// Principals that are in no row, since there are too many.
     pub omitted: u64,

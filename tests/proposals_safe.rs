@@ -210,7 +210,7 @@ fn adds_up(advice: &Advice) -> Result<(), TestCaseError> {
     prop_assert_eq!(advice.bridge.today(), tighten.before.exposure);
     prop_assert_eq!(advice.bridge.proposed(), tighten.after.exposure);
     for part in &advice.bridge.parts {
-        let by_policy: u64 = part.policies.iter().map(|(_, count)| count).sum();
+        let by_policy: u64 = part.policies.iter().map(|share| share.count).sum();
         prop_assert_eq!(part.count, by_policy);
         let by_principal: u64 = advice.principals.iter().map(|p| p.account.unused.of(part.what)).sum();
         prop_assert_eq!(part.count, by_principal, "{:?}", part.what);

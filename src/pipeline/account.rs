@@ -4,7 +4,9 @@
 use crate::access::{
     AccessSet, Holder, HolderId, Joined, JoinedDemand, Outcome, PolicyNumber, SetId, StanzaId, reach, rights_on,
 };
-use crate::advice::{Account, AllowedBy, Bridge, BridgePart, PathUse, StanzaRef, StanzaRight, Unused, UnusedCounts};
+use crate::advice::{
+    Account, AllowedBy, Bridge, BridgePart, PathUse, PolicyShare, StanzaRef, StanzaRight, Unused, UnusedCounts,
+};
 use crate::index::IndexVec;
 use crate::optimize::edit::Change;
 use crate::optimize::proof::{ProposedNumber, Scheme};
@@ -48,7 +50,7 @@ pub(super) fn accounts(joined: &Joined, tightening: &Tightening, foreseen: bool)
         .par_iter()
         .filter_map(|((set, given, _), holders)| {
             let here = holders.iter().copied();
-            let here = here.filter(|&h| joined.current[h] == *set && joined.holders[h].is_bound());
+            let here = here.filter(|&h| joined.holders[h].current == *set && joined.holders[h].is_bound());
             let here: Vec<HolderId> = here.collect();
             let of = &joined.sets[*set];
             let after = after(joined, &tightening.scheme, *set, *here.first()?, given);
@@ -385,15 +387,18 @@ impl Ground {
 fn bridge(joined: &Joined, all: &ByPolicy) -> Bridge {
     let parts = Unused::ALL.into_iter().filter_map(|what| {
         let of = all.iter().filter(|((kind, _), count)| *kind == what && **count > 0);
-        let mut policies: Vec<(String, u64)> = of
+        let mut policies: Vec<PolicyShare> = of
             .map(|((_, policy), count)| {
                 let policy = policy.map(|p| &joined.policies[p]);
                 let label = policy.map_or_else(|| "root".to_owned(), |p| format!("{}{}", p.namespace, p.name));
-                (label, *count)
+                PolicyShare {
+                    policy: label,
+                    count: *count,
+                }
             })
             .collect();
-        policies.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
-        let count = policies.iter().map(|(_, count)| count).sum();
+        policies.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.policy.cmp(&b.policy)));
+        let count = policies.iter().map(|share| share.count).sum();
         (count > 0).then_some(BridgePart { what, count, policies })
     });
     Bridge { parts: parts.collect() }

@@ -4,7 +4,7 @@ use crate::access::logins::is_asked_for;
 use crate::access::weight::Weighed;
 use crate::access::{Holder, HolderId, Joined, Outcome, PolicyNumber, StanzaId, reach};
 use crate::advice::{
-    Account, CapabilityUse, CoverageView, Escalation, Evidence, EvidenceState, HeatCell, HeatGroup, HeatMap,
+    Account, CapabilityUse, CoverageView, Escalation, Evidence, EvidenceState, Gap, HeatCell, HeatGroup, HeatMap,
     PolicyView, PrincipalView, RequestTotals, Skip, StanzaView, Totals,
 };
 use crate::analysis::access_graph::Chain;
@@ -44,7 +44,14 @@ pub(super) fn coverage(usage: &Usage, demands: u64) -> CoverageView {
             .collect(),
         requests: seen.requests,
         demands,
-        gaps: seen.gaps.iter().map(|g| (g.from, g.to)).collect(),
+        gaps: seen
+            .gaps
+            .iter()
+            .map(|g| Gap {
+                start: g.from,
+                end: g.to,
+            })
+            .collect(),
         nodes: seen.nodes.iter().map(|n| n.to_string()).collect(),
         device_changes: seen
             .switched

@@ -70,7 +70,7 @@ pub fn view(advice: &Advice, proposal: &Proposal, mut room: usize) -> Tighten {
     let goes = advice.bridge.parts.iter().filter(|part| part.what == Unused::Goes);
     let goes: HashMap<&str, u64> = goes
         .flat_map(|part| &part.policies)
-        .map(|(policy, count)| (policy.as_str(), *count))
+        .map(|share| (share.policy.as_str(), share.count))
         .collect();
     let goes = |placed: &layout::Placed<'_>| goes.get(&*placed.policy.label()).copied().unwrap_or_default();
     // What most goes with comes first; where nothing does, what most people stand to lose by.

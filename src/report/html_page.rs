@@ -10,7 +10,7 @@ use super::history;
 use super::html_changes::{self, Tighten, sentence};
 use super::html_data::Changes;
 use super::svg;
-use crate::advice::{Advice, Change, History, HistoryPoint, Noted, Proposal, Skip, Unused};
+use crate::advice::{Advice, Change, History, HistoryPoint, Noted, PolicyShare, Proposal, Skip, Unused};
 
 const PRINCIPALS_DRAWN: usize = 12;
 const ROWS_WITHOUT_SCRIPT: usize = 25;
@@ -313,7 +313,7 @@ impl Page {
             gaps: coverage
                 .gaps
                 .iter()
-                .map(|(start, end)| format!("{} to {}", digest::moment(*start), digest::moment(*end)))
+                .map(|gap| format!("{} to {}", digest::moment(gap.start), digest::moment(gap.end)))
                 .collect(),
             devices: all_visible(&coverage.device_changes),
             footer: footer(advice),
@@ -446,7 +446,7 @@ fn bridge(advice: &Advice) -> Option<BridgeView> {
                 .policies
                 .iter()
                 .take(SHARES_SHOWN)
-                .map(|(policy, count)| ShareRow {
+                .map(|PolicyShare { policy, count }| ShareRow {
                     href: format!("#policy/{}", fragment(&visible(policy))),
                     policy: visible(policy),
                     count: number(*count),

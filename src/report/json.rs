@@ -1,8 +1,8 @@
 //! `advice.json`: the whole advice for other programs.
 //!
 //! What is promised is the closed JSON Schema in `docs/schema/`: fields are added, never renamed or taken away within a version, and
-//! tests hold what is written to it. What of an advice has that shape is written as it is (`advice.rs`); [`Document`] has types of its
-//! own for the rest.
+//! tests hold what is written to it. An advice is written as it is (`advice.rs`), except for its proposals, which have more than is
+//! promised (`json_proposal.rs`).
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,5 @@
-//! What is proposed, as `advice.json` says it: without what only scripts need, and whether the proof holds; and the map of use.
+//! What is proposed, as `advice.json` says it. It has types of its own because the model is more than the contract: beside what is said
+//! here it has what scripts and diffs are made of (texts as read, waves, files), and whether a proof holds is worked out there.
 
 use serde::{Deserialize, Serialize};
 
@@ -156,35 +157,6 @@ impl From<&advice::Proof> for Proof {
             combinations_proven: from.combinations_proven,
             not_explained: from.not_explained,
             holds: from.holds(),
-        }
-    }
-}
-
-/// Groups of principals by groups of paths.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Heat {
-    /// Rows.
-    pub rows: Vec<advice::HeatGroup>,
-    /// Columns.
-    pub columns: Vec<advice::HeatGroup>,
-    /// Cells with anything in them: row, column, granted, used.
-    pub cells: Vec<[u64; 4]>,
-    /// Principals that are in no row, since there are too many.
-    pub omitted: u64,
-}
-
-impl From<&advice::HeatMap> for Heat {
-    fn from(from: &advice::HeatMap) -> Self {
-        Self {
-            rows: from.rows.clone(),
-            columns: from.columns.clone(),
-            cells: from
-                .cells
-                .iter()
-                .map(|(&(row, column), cell)| [row.into(), column.into(), cell.granted, cell.used])
-                .collect(),
-            omitted: from.omitted,
         }
     }
 }

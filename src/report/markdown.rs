@@ -86,12 +86,12 @@ fn coverage(out: &mut String, advice: &Advice) {
             markdown(digest::reason(skip))
         );
     }
-    for (start, end) in &coverage.gaps {
+    for gap in &coverage.gaps {
         let _ = writeln!(
             out,
             "- no entries from {} to {}",
-            digest::moment(*start),
-            digest::moment(*end)
+            digest::moment(gap.start),
+            digest::moment(gap.end)
         );
     }
     for note in coverage.device_changes.iter().chain(&advice.run.notes) {

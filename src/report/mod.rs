@@ -21,7 +21,6 @@ mod html_data;
 mod html_page;
 pub mod ink;
 pub mod json;
-pub mod json_account;
 pub mod json_model;
 pub mod json_proposal;
 pub mod layout;

@@ -8,9 +8,10 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use vault_advisor::advice::{
     Account, Advice, AllowedBy, Assignment, Bridge, BridgePart, CapabilityUse, Change, Complexity, CoverageView,
-    Escalation, Evidence, EvidenceState, Expected, Finding, FrontierPoint, HeatCell, HeatGroup, HeatMap, Optimality,
-    PathUse, PolicyView, PrincipalView, Proof, Proposal, ProposedPolicy, RequestTotals, Risk, RuleView, Run, Severity,
-    Skip, StanzaRef, StanzaRight, StanzaView, Subject, Totals, Unused, UnusedCounts, Withdrawn,
+    Escalation, Evidence, EvidenceState, Expected, Finding, FrontierPoint, Gap, HeatCell, HeatGroup, HeatMap,
+    Optimality, PathUse, PolicyShare, PolicyView, PrincipalView, Proof, Proposal, ProposedPolicy, RequestTotals, Risk,
+    RuleView, Run, Severity, Skip, StanzaRef, StanzaRight, StanzaView, Subject, Totals, Unused, UnusedCounts,
+    Withdrawn,
 };
 use vault_advisor::origin::{LogLine, Origin};
 
@@ -186,7 +187,10 @@ pub fn sample(principals: usize) -> Advice {
             }],
             requests: count * 231,
             demands: count * 11,
-            gaps: vec![(time(86_400 * 12), time(86_400 * 12 + 14_400))],
+            gaps: vec![Gap {
+                start: time(86_400 * 12),
+                end: time(86_400 * 12 + 14_400),
+            }],
             nodes: vec![String::from("vault-0"), String::from("vault-1")],
             device_changes: Vec::new(),
             has_policy_results: true,
@@ -505,7 +509,10 @@ fn bridge(people: &[PrincipalView]) -> Bridge {
     let parts = [Unused::Goes, Unused::Shared].map(|what| BridgePart {
         what,
         count: of(what),
-        policies: vec![(String::from("team-web"), of(what))],
+        policies: vec![PolicyShare {
+            policy: String::from("team-web"),
+            count: of(what),
+        }],
     });
     Bridge { parts: parts.into() }
 }
@@ -828,7 +835,8 @@ pub fn hostile() -> Advice {
         }
     }
     for part in &mut advice.bridge.parts {
-        part.policies = (0..9).map(|n| (next(), n)).collect();
+        let mut share = |count| PolicyShare { policy: next(), count };
+        part.policies = (0..9).map(&mut share).collect();
     }
     for policy in &mut advice.policies {
         policy.name = next();
