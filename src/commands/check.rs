@@ -75,7 +75,7 @@ pub(super) fn run(args: &CheckArgs, meant: Meant, out: &mut dyn Write, talk: &Ta
             &settings.changed_roles,
         )?;
     }
-    let held = material::held_by(
+    let held = access::names_held(
         seen.as_ref().map(|s| (&*s.facts.sets, &s.facts.namespaces)),
         deployment.as_ref(),
     );

@@ -4,6 +4,7 @@ use super::asker::Known;
 use super::holders::Holding;
 use super::resolve::Meant;
 use super::{Exit, Failure, Talk, holders};
+use crate::access::Mounted;
 use crate::cli::{ExplainArgs, TextOrJson};
 use crate::hint::Hint;
 use crate::policy::acl::Request;
@@ -32,8 +33,7 @@ pub(super) fn run(args: &ExplainArgs, meant: Meant, out: &mut dyn Write, talk: &
     };
     let asker = known.asker(&args.asking, &path, talk)?;
     let wrap_ttl_ns = args.wrap_ttl.and_then(|d| i64::try_from(d.as_nanos()).ok());
-    let mounts = holders::mounts(deployment.as_ref());
-    let mount = holders::mount_of(&mounts, &path);
+    let mount = Mounted::around(&path, deployment.as_ref());
     let explanation = explain(&Question {
         profile: meant.profile,
         policies: &asker.policies,
@@ -44,12 +44,12 @@ pub(super) fn run(args: &ExplainArgs, meant: Meant, out: &mut dyn Write, talk: &
             data: data.as_ref(),
             wrap_ttl_ns,
         },
-        needs_sudo: match mount.and_then(|m| Some((m, path.strip_prefix(&m.path)?))) {
-            Some((mount, rest)) => protected::needs_sudo_below(&mount.kind, rest),
+        needs_sudo: match mount.as_ref().and_then(|m| Some((m, path.strip_prefix(&m.path)?))) {
+            Some((mount, rest)) => protected::needs_sudo_below(mount.kind(), rest),
             None => protected::needs_sudo("", &path),
         },
         now: None,
-        kv: mount.and_then(holders::kv),
+        kv: mount.as_ref().and_then(Mounted::kv),
     });
     let text = match args.format {
         TextOrJson::Text => talk.told(&escape::visible_lines(&explanation.to_string()), Face::Decision),

@@ -4,9 +4,8 @@ use super::resolve::{Grants, Meant, Source};
 use super::{Failure, Talk, material};
 use crate::access::{self, Inputs, Joined};
 use crate::cli::{Granting, Reading};
-use crate::deployment::{Deployment, Mount};
+use crate::deployment::Deployment;
 use crate::ingest;
-use crate::policy::explain::KvMount;
 use crate::usage::Facts;
 use crate::vault::path;
 use jiff::Timestamp;
@@ -88,41 +87,4 @@ pub(super) fn path_meant<'t>(typed: &'t str, talk: &Talk) -> &'t str {
         ));
     }
     meant
-}
-
-/// A mount with its path, namespace in front.
-pub(super) struct Mounted {
-    /// Namespace and path, with its last slash.
-    pub(super) path: String,
-    /// Its type.
-    pub(super) kind: String,
-    kv_version: Option<u8>,
-}
-
-/// Every mount that the deployment knows.
-pub(super) fn mounts(deployment: Option<&Deployment>) -> Vec<Mounted> {
-    let all = deployment
-        .into_iter()
-        .flat_map(|d| d.mounts.iter().chain(&d.auth_mounts));
-    all.map(|m: &Mount| Mounted {
-        path: format!("{}{}", m.namespace, m.path),
-        kind: m.kind.clone(),
-        kv_version: m.kv_version,
-    })
-    .collect()
-}
-
-/// The mount that a path lies on.
-pub(super) fn mount_of<'m>(mounts: &'m [Mounted], path: &str) -> Option<&'m Mounted> {
-    let around = mounts.iter().filter(|m| path.starts_with(&m.path));
-    around.max_by_key(|m| m.path.len())
-}
-
-/// The mount as a KV mount, where it is one.
-pub(super) fn kv(mount: &Mounted) -> Option<KvMount<'_>> {
-    let version = mount.kv_version?;
-    Some(KvMount {
-        path: &mount.path,
-        version,
-    })
 }

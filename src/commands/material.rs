@@ -2,6 +2,7 @@
 
 use super::resolve::{Grants, Source};
 use super::{Failure, Talk};
+use crate::access;
 use crate::deployment::{self, Deployment, DeploymentError};
 use crate::hint::Hint;
 use crate::ingest;
@@ -12,13 +13,10 @@ use crate::policy::syntax::Style;
 use crate::report::digest;
 use crate::sources;
 use crate::staged::{self, Unwritten};
-use crate::usage::demand::PolicySet;
-use crate::usage::held::Namespaces;
 use crate::usage::tally::Tally;
 use crate::usage::{Overlap, Unlike, Usage, Window, store};
 use jiff::Timestamp;
 use std::borrow::Cow;
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -134,57 +132,12 @@ pub(super) struct Granted {
 impl Granted {
     /// Gives policies the longer names under which log or deployment hold them, and says so.
     pub(super) fn meant(&mut self, usage: Option<&Usage>, deployment: Option<&Deployment>, talk: &Talk) {
-        let notes = load::meant(&mut self.policies, &held(usage, deployment));
+        let sets = usage.map(|usage| (usage.policy_sets(), usage.namespaces()));
+        let seen = sets.as_ref().map(|(sets, namespaces)| (&**sets, *namespaces));
+        let notes = load::meant(&mut self.policies, &access::names_held(seen, deployment));
         notes.iter().for_each(|note| talk.note(note));
         self.notes.extend(notes);
     }
-}
-
-/// The policies that log and deployment hold, by namespace and name. Where a log leaves the namespace open it is the root one: a
-/// folder of another is a snapshot's, and named in full.
-pub(super) fn held(usage: Option<&Usage>, deployment: Option<&Deployment>) -> BTreeSet<(Arc<str>, Arc<str>)> {
-    let sets = usage.map(Usage::policy_sets).unwrap_or_default();
-    held_by(usage.map(|usage| (&*sets, usage.namespaces())), deployment)
-}
-
-/// As [`held`], of what was taken out of a log.
-pub(super) fn held_by(
-    seen: Option<(&[PolicySet], &Namespaces)>,
-    deployment: Option<&Deployment>,
-) -> BTreeSet<(Arc<str>, Arc<str>)> {
-    let root: Arc<str> = "".into();
-    let mut held = BTreeSet::new();
-    if let Some((sets, namespaces)) = seen {
-        for set in sets {
-            let own = set.held.space.as_ref().and_then(|space| namespaces.path(space));
-            let own = own.unwrap_or_else(|| Arc::clone(&root));
-            held.extend(set.held.own.iter().map(|name| (Arc::clone(&own), Arc::clone(name))));
-            let placed = set.held.placed.iter();
-            held.extend(placed.filter_map(|policy| Some((namespaces.path(&policy.space)?, Arc::clone(&policy.name)))));
-        }
-    }
-    let mut all = |namespace: &str, names: &[String]| {
-        held.extend(
-            names
-                .iter()
-                .map(|name| (namespace.into(), crate::vault::name::policy(name).into())),
-        );
-    };
-    if let Some(deployment) = deployment {
-        deployment
-            .roles
-            .iter()
-            .for_each(|role| all(&role.namespace, &role.policies));
-        deployment
-            .entities
-            .iter()
-            .for_each(|one| all(&one.namespace, &one.policies));
-        deployment
-            .groups
-            .iter()
-            .for_each(|group| all(&group.namespace, &group.policies));
-    }
-    held
 }
 
 /// Things told of one kind at most.

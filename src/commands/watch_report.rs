@@ -83,7 +83,8 @@ impl Reporter for Advisor {
             deployment.as_ref(),
             &settings.changed_roles,
         )?;
-        let held = material::held(Some(&usage), deployment.as_ref());
+        let sets = usage.policy_sets();
+        let held = access::names_held(Some((&sets, usage.namespaces())), deployment.as_ref());
         notes.extend(load::meant(&mut loaded.policies, &held));
         let mut inputs = self.logs.clone();
         inputs.extend(

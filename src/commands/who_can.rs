@@ -3,6 +3,7 @@
 use super::holders::Holding;
 use super::resolve::Meant;
 use super::{Exit, Failure, Talk, holders};
+use crate::access::Mounted;
 use crate::access::everybody::everybody;
 use crate::cli::{TextOrJson, WhoCanArgs};
 use crate::hint::Hint;
@@ -25,9 +26,8 @@ pub(super) fn run(args: &WhoCanArgs, meant: Meant, out: &mut dyn Write, talk: &T
     let holding = Holding::of(&args.granting, &args.reading, &meant, talk)?;
     let (joined, deployment) = holders::joined(&holding, talk)?;
     let typed = holders::path_meant(&args.path, talk);
-    let mounts = holders::mounts(deployment.as_ref());
-    let mount = holders::mount_of(&mounts, typed);
-    let right = value_path(typed, mount.and_then(holders::kv));
+    let mount = Mounted::around(typed, deployment.as_ref());
+    let right = value_path(typed, mount.as_ref().and_then(Mounted::kv));
     let path = match &right {
         Some((right, true)) if !typed.ends_with('/') => {
             talk.note(&format!(
