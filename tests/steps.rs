@@ -211,7 +211,7 @@ fn handed_over(role: (&[usize], &[usize]), group: (&[usize], &[usize])) -> Hando
     };
     let holder = j.holders.ids().next().unwrap();
     let way = Way {
-        set: j.current[holder],
+        set: j.holders[holder].current,
         holder,
         places: vec![0, 1],
         always: Vec::new(),

@@ -2,7 +2,7 @@
 
 use super::attribute::Readings;
 use super::demand::Holding;
-use super::holder::{Holder, HolderId};
+use super::holder::{Holder, HolderId, Somebody};
 use super::joined::Login;
 use super::lists::{Listed, Lists};
 use super::logins::Way;
@@ -18,8 +18,8 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The sets of holders.
 #[derive(Default)]
 pub(super) struct OfHolders {
-    /// What each has today.
-    pub(super) current: IndexVec<Holder, SetId>,
+    /// Who, each with what it has today.
+    pub(super) holders: IndexVec<Holder>,
     /// What each has or had, whichever way it came in.
     pub(super) all: IndexVec<Holder, BTreeSet<SetId>>,
     /// The ways in, with what each gives.
@@ -28,22 +28,23 @@ pub(super) struct OfHolders {
 
 impl OfHolders {
     /// Numbers the sets of holders and of their ways in.
-    pub(super) fn numbered(sets: &mut Sets<'_>, holders: &IndexVec<Holder>, ways: Vec<Vec<Way>>) -> Self {
+    pub(super) fn numbered(sets: &mut Sets<'_>, all: IndexVec<Holder, Somebody>, ways: Vec<Vec<Way>>) -> Self {
         let mut numbered = Self::default();
-        for ((id, holder), ways) in holders.numbered().zip(ways) {
-            let first = holder.sets.first().cloned().unwrap_or_else(|| HeldSet::of([]));
-            let today = sets.number(id, holder, &first, true);
-            numbered.current.push(today);
-            let others = holder.sets.iter().skip(1);
-            let mut held: BTreeSet<SetId> = others.map(|held| sets.number(id, holder, held, false)).collect();
+        let ids = all.ids();
+        for ((id, somebody), ways) in ids.zip(all).zip(ways) {
+            let first = somebody.sets.first().cloned().unwrap_or_else(|| HeldSet::of([]));
+            let today = sets.number(id, &somebody, &first, true);
+            let others = somebody.sets.iter().skip(1);
+            let mut held: BTreeSet<SetId> = others.map(|held| sets.number(id, &somebody, held, false)).collect();
             held.insert(today);
             numbered.all.push(held);
             let logins = ways.into_iter().map(|way| Login {
                 holder: id,
-                set: sets.number(id, holder, &way.held, false),
+                set: sets.number(id, &somebody, &way.held, false),
                 places: way.places,
             });
             numbered.logins.extend(logins);
+            numbered.holders.push(Holder::new(somebody, today));
         }
         numbered
     }

@@ -81,7 +81,11 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
     let may_be_missing = lists.unread();
 
     let mut sets = Sets::new(&policies, &by_name, profile, now);
-    let of_holders = OfHolders::numbered(&mut sets, &holders, ways);
+    let OfHolders {
+        holders,
+        all: sets_of,
+        logins,
+    } = OfHolders::numbered(&mut sets, holders, ways);
     let lists = in_force::of_lists(&mut sets, &holders, lists);
     let sets = sets.compile(&holders);
     let held = in_force::held(&policies, &lists, &sets);
@@ -91,13 +95,13 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
 
     let demands = logged.demands.into_par_iter().zip(holder_of).zip(list_of);
     let demands = demands.map(|((demand, holder), list)| decide(demand, holder, &lists[list].readings, &sets));
-    let demands = under_other_sets(demands.collect(), &holders, &of_holders.all, &sets);
+    let demands = under_other_sets(demands.collect(), &holders, &sets_of, &sets);
     let (uses, universe) = rayon::join(|| uses(&demands, &sets), || known_paths(&demands, deployment));
     let (doubted, unexplained_by) = doubt::stanzas(&doubt::Known {
         policies: &policies,
         demands: &demands,
         sets: &sets,
-        sets_of: &of_holders.all,
+        sets_of: &sets_of,
         held: &held,
         may_hold: &may_hold,
         by_name: &by_name,
@@ -117,8 +121,7 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
         policies,
         holders,
         sets,
-        current: of_holders.current,
-        logins: of_holders.logins,
+        logins,
         demands: demands.into(),
         uses,
         held,

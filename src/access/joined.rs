@@ -32,8 +32,6 @@ pub struct Joined {
     pub holders: IndexVec<Holder>,
     /// Policies in force together.
     pub sets: IndexVec<AccessSet>,
-    /// What each holder has today: what it has when it logs in, where the deployment says so; else what it was seen with last.
-    pub current: IndexVec<Holder, SetId>,
     /// The ways in that the deployment knows of, with where their policies come from.
     pub logins: Vec<Login>,
     /// Every demand.
@@ -138,7 +136,7 @@ impl Joined {
     /// The set in force for a holder today.
     #[must_use]
     pub fn current_set(&self, holder: HolderId) -> &AccessSet {
-        &self.sets[self.current[holder]]
+        &self.sets[self.holders[holder].current]
     }
 
     /// Whether a holder acts with the root policy, which no file holds.

@@ -39,7 +39,7 @@ pub use demand::{DemandId, Holding, JoinedDemand, Outcome, SeenWith, StanzaUse};
 pub use doubt::Doubt;
 pub use grants::{Reach, Right, askable, granted_on, reach, rights_on};
 pub use handed_out::HandedOut;
-pub use holder::{Holder, HolderId};
+pub use holder::{Holder, HolderId, Somebody};
 pub use join::{Inputs, join};
 pub use joined::{Apart, Gaps, Joined, Login, NotRead, Stays};
 pub use lists::MayHold;

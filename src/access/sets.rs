@@ -1,7 +1,7 @@
 //! Policy sets: what is in force together for one identity or for many, found by name and compiled once each.
 
 use super::by_name::{ByName, PolicyNumber};
-use super::holder::{Holder, HolderId};
+use super::holder::{Holder, HolderId, Somebody};
 use super::meant::HeldSet;
 use crate::index::{Idx, IndexVec};
 use crate::policy::acl::{Acl, RuleId};
@@ -106,7 +106,7 @@ impl<'a> Sets<'a> {
         }
     }
 
-    pub(super) fn number(&mut self, id: HolderId, holder: &Holder, held: &HeldSet, current: bool) -> SetId {
+    pub(super) fn number(&mut self, id: HolderId, holder: &Somebody, held: &HeldSet, current: bool) -> SetId {
         let (policies, missing) = resolve(self.by_name, &held.policies);
         let templated = policies
             .iter()

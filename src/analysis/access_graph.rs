@@ -142,7 +142,7 @@ fn classes<'a>(
             .holders
             .iter()
             .copied()
-            .filter(|&h| joined.current[h] == id)
+            .filter(|&h| joined.holders[h].current == id)
             .collect();
         let control = power(joined, levers, &set.policies, &set.missing, &set.acl, &holders).control_key();
         let key = (set.policies.clone(), set.missing.as_slice(), control);
@@ -314,7 +314,7 @@ impl<'a> Graph<'a> {
     fn class_of_identity(&self, class_of_set: &HashMap<SetId, usize>) -> HashMap<usize, usize> {
         let mut by_key: HashMap<String, usize> = HashMap::new();
         for (h, holder) in self.joined.holders.numbered() {
-            let Some(&class) = class_of_set.get(&self.joined.current[h]) else {
+            let Some(&class) = class_of_set.get(&self.joined.holders[h].current) else {
                 continue;
             };
             for place in &holder.assigned {

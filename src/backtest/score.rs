@@ -213,7 +213,7 @@ fn by_scheme(
     let mut left = (0, 0.0);
     for (&(n, h), given) in &scheme.given {
         let (set, holder) = (&sides.past.sets[n], &sides.past.holders[h]);
-        if sides.past.current[h] != n || is_apart(holder.principal.kind) {
+        if holder.current != n || is_apart(holder.principal.kind) {
             continue;
         }
         let reach = access::reach(&compile(given, set), &sides.universe);
@@ -253,7 +253,7 @@ fn by_policies(
         let mut reach = None;
         for &h in &set.holders {
             let holder = &sides.past.holders[h];
-            if sides.past.current[h] != n || is_apart(holder.principal.kind) {
+            if holder.current != n || is_apart(holder.principal.kind) {
                 continue;
             }
             let reach = reach.get_or_insert_with(|| access::reach(&compile(&sides.past, set), &sides.universe));

@@ -33,7 +33,7 @@ pub(super) fn assignments(joined: &Joined, scheme: &Scheme) -> Result<Vec<Assign
         if by_login.contains(&(set, holder)) {
             continue;
         }
-        let is_today = joined.current[holder] == set;
+        let is_today = joined.holders[holder].current == set;
         // Whether an entity has its policies by itself, by a group or by a role no log says.
         let is_told = who.principal.kind != PrincipalKind::Entity;
         let is_place = is_today && is_told && joined.handed_out.is_none();

@@ -26,7 +26,8 @@ fn exposures(
 ) -> IndexVec<Holder, Exposure> {
     let used = joined.used();
     let mut by_set: BTreeMap<ListKey, Vec<HolderId>> = BTreeMap::new();
-    for (h, &set) in joined.current.numbered() {
+    for (h, holder) in joined.holders.numbered() {
+        let set = holder.current;
         let own = lists.is_some_and(|l| l.contains_key(&(set, Some(h))));
         by_set.entry((set, own.then_some(h))).or_default().push(h);
     }

@@ -218,11 +218,11 @@ fn places(joined: &Joined, assignments: &[Assignment], pool: &Pool) -> (Vec<Plac
     }
     // Without a deployment each principal is told by itself what it gets.
     if joined.handed_out.is_none() {
-        for ((holder, who), &set) in joined.holders.numbered().zip(&joined.current) {
+        for (holder, who) in joined.holders.numbered() {
             let kind = who.principal.kind.to_string();
             let place = number.get(&(kind.as_str(), &*who.namespace, &*who.principal.id));
             ways.extend(place.map(|&place| Way {
-                set,
+                set: who.current,
                 holder,
                 places: vec![place],
                 always: Vec::new(),

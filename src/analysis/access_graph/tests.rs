@@ -14,7 +14,7 @@ fn told(text: &str) -> Vec<String> {
                 chain
                     .holders
                     .iter()
-                    .all(|&h| case.joined.current[h] == chain.set || chain.holders.len() > 1)
+                    .all(|&h| case.joined.holders[h].current == chain.set || chain.holders.len() > 1)
             );
             let steps: Vec<&str> = chain.steps.iter().map(|s| s.split(':').next().unwrap()).collect();
             format!(

@@ -22,7 +22,7 @@ pub struct InForce<'a> {
 pub fn combinations(joined: &Joined) -> Vec<InForce<'_>> {
     let mut found: BTreeMap<&[PolicyNumber], InForce<'_>> = BTreeMap::new();
     for (id, set) in joined.sets.numbered().filter(|(_, s)| s.current && !s.acl.is_root()) {
-        let holders = set.holders.iter().copied().filter(|&h| joined.current[h] == id);
+        let holders = set.holders.iter().copied().filter(|&h| joined.holders[h].current == id);
         let combination = found.entry(&set.policies).or_insert(InForce {
             set,
             holders: Vec::new(),

@@ -41,7 +41,7 @@ pub fn measure(joined: &Joined, scheme: &Scheme, weighed: &Weighed<'_>) -> Size 
         if !acts(joined, holder) {
             continue;
         }
-        if joined.current[holder] == set {
+        if joined.holders[holder].current == set {
             size.assignments += given.len() as u64;
         }
     }
@@ -52,7 +52,7 @@ pub fn measure(joined: &Joined, scheme: &Scheme, weighed: &Weighed<'_>) -> Size 
         .by_list()
         .into_iter()
         .map(|(key, mut holders)| {
-            holders.retain(|&h| joined.current[h] == key.0 && acts(joined, h));
+            holders.retain(|&h| joined.holders[h].current == key.0 && acts(joined, h));
             (key, holders)
         })
         .filter(|(_, holders)| !holders.is_empty())

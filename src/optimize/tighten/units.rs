@@ -409,8 +409,8 @@ fn likes(shape: &Shape, stanza: usize, capability: Capability) -> Vec<u64> {
 /// How many hold each policy today.
 fn current_holders(joined: &Joined) -> IndexVec<Policy, f64> {
     let mut count = joined.policies.map(|_| 0.0);
-    for &set in &joined.current {
-        for &p in &joined.sets[set].policies {
+    for holder in &joined.holders {
+        for &p in &joined.sets[holder.current].policies {
             count[p] += 1.0;
         }
     }
