@@ -95,30 +95,6 @@ pub fn comment(text: &str) -> String {
     visible(text)
 }
 
-/// A quoted string of HCL 1, as policies use it, quotes included. `${` needs no escape there, but must not be left open:
-/// it is broken up.
-#[must_use]
-pub fn hcl_string(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 2);
-    out.push('"');
-    let mut before = ' ';
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            '{' if before == '$' => out.push_str("\\u007b"),
-            c if is_deceptive(c) => push_u(&mut out, c),
-            c => out.push(c),
-        }
-        before = c;
-    }
-    out.push('"');
-    out
-}
-
 /// A quoted string of Terraform (HCL 2), quotes included: `${` and `%{` are text, not templates.
 #[must_use]
 pub fn terraform_string(text: &str) -> String {
