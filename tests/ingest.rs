@@ -876,9 +876,45 @@ fn a_damaged_file_is_counted_and_the_others_are_read() {
         let first = tally.skipped[&Skip::Truncated].first.as_ref().unwrap();
         assert!(first.file.contains(name), "{first}");
         let alone = ingest::read(&[LogInput::File(path.clone())], &Options::default(), &Quiet);
-        assert!(alone.is_err_and(|error| error.to_string().contains(name)), "{name}");
+        let early = alone.unwrap_err();
+        assert!(
+            matches!(&early, IngestError::Damaged { cut: true, name: of, .. } if of.ends_with(name)),
+            "{name}: {early}"
+        );
         std::fs::remove_file(&path).unwrap();
     }
+}
+
+#[test]
+fn a_log_that_is_cut_off_says_how_far_it_goes() {
+    let packed = std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/acme/audit.log.gz")).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.log.gz");
+    let read = |bytes: &[u8]| {
+        std::fs::write(&path, bytes).unwrap();
+        ingest::read(&[LogInput::File(path.clone())], &Options::default(), &Quiet).unwrap_err()
+    };
+    let early = read(&packed[..packed.len() / 2]);
+    let IngestError::Damaged { cut: true, lines, .. } = early else {
+        panic!("{early}");
+    };
+    assert!(lines > 1_000, "{early}");
+    assert!(early.to_string().contains("a.log.gz` ends early, after 1,"), "{early}");
+    let hint = early.hint().unwrap();
+    assert!(
+        hint.contains("only in part") && hint.contains("still being written"),
+        "{hint}"
+    );
+    // What is wrong in the middle is no end.
+    let mut wrong = packed;
+    let middle = wrong.len() / 2;
+    wrong[middle..middle + 16].fill(0xff);
+    let damaged = read(&wrong);
+    assert!(matches!(damaged, IngestError::Damaged { cut: false, .. }), "{damaged}");
+    assert!(
+        damaged.to_string().contains("a.log.gz` is damaged after 1,"),
+        "{damaged}"
+    );
 }
 
 #[test]

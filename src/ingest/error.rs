@@ -17,6 +17,18 @@ pub enum IngestError {
         /// Why.
         source: std::io::Error,
     },
+    /// A log that is cut off or damaged, and there is no other.
+    #[error("`{name}` {} after {}: {source}", if *cut { "ends early," } else { "is damaged" }, units::count(*lines, "line", "lines"))]
+    Damaged {
+        /// The log.
+        name: String,
+        /// Whether it ends before it should; else what is there is wrong.
+        cut: bool,
+        /// Lines that could be read.
+        lines: u64,
+        /// What the reader says of it.
+        source: std::io::Error,
+    },
     /// Standard input cannot be read.
     #[error("cannot read standard input: {0}")]
     Stdin(#[source] std::io::Error),
@@ -59,6 +71,14 @@ impl Hint for IngestError {
     fn hint(&self) -> Option<Cow<'_, str>> {
         let hint = match self {
             Self::Read { .. } => Some("name a file, a folder, a glob in quotes, or - for standard input"),
+            Self::Damaged { cut: true, .. } => Some(
+                "was it copied or uploaded only in part, or is it still being written? Take it whole; or unpack what is there and \
+                 give that to `--logs`, as in `gzip -dc FILE.gz > FILE.log`: then what is lost is counted",
+            ),
+            Self::Damaged { cut: false, .. } => Some(
+                "copy it again from where it was written, and compare checksums; or unpack what can be had and give that to `--logs`, as in \
+                 `gzip -dc FILE.gz > FILE.log`: then what is lost is counted",
+            ),
             Self::Gone(_) => Some("take the link away if its log is read elsewhere, or name the files themselves"),
             Self::Remote(name) => pipe_for(name),
             Self::Object { trouble, .. } => Some(trouble.hint),

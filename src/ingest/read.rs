@@ -1,7 +1,6 @@
 //! Reading many logs on many cores: each core builds its own part, and the parts are merged.
 
-use super::error::IngestError;
-use super::error::Trouble;
+use super::error::{IngestError, Trouble};
 use super::options::{Options, Progress};
 use super::quick::Quick;
 use super::source::{self, Decoder, Form, LogInput, Stored};
@@ -17,7 +16,7 @@ use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// Bytes asked for at once: what fits into a core's own cache, since the bytes are read soon after they are copied.
 const BLOCK: usize = 1 << 18;
@@ -84,6 +83,8 @@ struct Sink<'a> {
     piece: u32,
     /// What is damaged is counted as lost and the others are read; else it is an error.
     lenient: bool,
+    /// Whether the log was read to its last byte: what is damaged is cut off then.
+    at_end: Arc<AtomicBool>,
     files: Vec<Inner>,
 }
 
@@ -132,6 +133,7 @@ pub(super) fn read(
                 log: input.name(),
                 piece: unit.piece,
                 lenient: inputs.len() > 1,
+                at_end: Arc::default(),
                 files: Vec::new(),
             };
             read_unit(input, unit, &mut sink, progress)?;
@@ -280,11 +282,9 @@ fn cuts(file: &File, size: u64, pieces: u64) -> io::Result<Vec<u64>> {
 
 /// Reads one unit to its end.
 fn read_unit(input: &LogInput, unit: &Unit, sink: &mut Sink<'_>, progress: &dyn Progress) -> Result<(), IngestError> {
+    let at_end = Arc::clone(&sink.at_end);
     let read = match input {
-        LogInput::Stdin => {
-            let from = io::stdin();
-            any(Counted { from, progress }, sink)
-        }
+        LogInput::Stdin => any(Counted::new(io::stdin(), progress, at_end), sink),
         LogInput::File(path) => File::open(path).and_then(|file| match unit.range {
             Some((from, to)) => lines(
                 &mut Range {
@@ -296,15 +296,21 @@ fn read_unit(input: &LogInput, unit: &Unit, sink: &mut Sink<'_>, progress: &dyn 
                 None,
                 sink,
             ),
-            None => any(Counted { from: file, progress }, sink),
+            None => any(Counted::new(file, progress, at_end), sink),
         }),
-        LogInput::Object(object) => object.read(|from| any(Counted { from, progress }, sink))?,
+        LogInput::Object(object) => object.read(|from| any(Counted::new(from, progress, at_end), sink))?,
     };
     match read {
         Err(error) if sink.lenient && is_damage(&error) => {
             sink.damaged(None);
             Ok(())
         }
+        Err(source) if is_damage(&source) => Err(IngestError::Damaged {
+            name: input.name(),
+            cut: source.kind() == io::ErrorKind::UnexpectedEof || sink.at_end.load(Ordering::Relaxed),
+            lines: sink.files.iter().map(|file| file.lines).sum(),
+            source,
+        }),
         Err(source) => Err(match input {
             LogInput::Stdin => IngestError::Stdin(source),
             LogInput::File(path) => IngestError::Read {
@@ -315,7 +321,7 @@ fn read_unit(input: &LogInput, unit: &Unit, sink: &mut Sink<'_>, progress: &dyn 
                 name: object.name().to_owned(),
                 trouble: Trouble {
                     why: source.to_string(),
-                    hint: "unpack it elsewhere, or name the others: a log that is damaged is passed over only among others",
+                    hint: "try again",
                 },
             },
         }),
@@ -425,6 +431,8 @@ fn within(from: &mut dyn Read, name: Option<&str>, sink: &mut Sink<'_>, depth: u
             // Its table stands at its end, so it is set down first.
             let mut file = tempfile::tempfile()?;
             io::copy(&mut all, &mut file)?;
+            // That it was read whole tells nothing of it.
+            sink.at_end.store(false, Ordering::Relaxed);
             let mut archive = Zip::new(file)?;
             let wanted = archive.files.clone().into_iter().filter(|file| is_wanted(&file.name));
             for file in wanted {
@@ -482,12 +490,22 @@ impl Read for Range<'_> {
 struct Counted<'a, R> {
     from: R,
     progress: &'a dyn Progress,
+    at_end: Arc<AtomicBool>,
+}
+
+impl<'a, R> Counted<'a, R> {
+    fn new(from: R, progress: &'a dyn Progress, at_end: Arc<AtomicBool>) -> Self {
+        Self { from, progress, at_end }
+    }
 }
 
 impl<R: Read> Read for Counted<'_, R> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let got = self.from.read(into)?;
         self.progress.advance(got as u64);
+        if got == 0 && !into.is_empty() {
+            self.at_end.store(true, Ordering::Relaxed);
+        }
         Ok(got)
     }
 }
@@ -581,7 +599,7 @@ fn lines(from: &mut dyn Read, name: Option<&str>, sink: &mut Sink<'_>) -> io::Re
         Some(name) => worker.reads(&inside(&sink.log, name), 0),
         None => worker.reads(&sink.log, sink.piece),
     }
-    let mut early = false;
+    let mut early = None;
     let mut stream = Stream::default();
     let mut quick = Quick::default();
     let mut buffer = vec![0; BLOCK];
@@ -600,8 +618,8 @@ fn lines(from: &mut dyn Read, name: Option<&str>, sink: &mut Sink<'_>) -> io::Re
         let got = match from.read(buffer.get_mut(kept..).unwrap_or_default()) {
             Ok(got) => got,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) if sink.lenient && is_damage(&error) => {
-                early = true;
+            Err(error) if is_damage(&error) => {
+                early = Some(error);
                 break;
             }
             Err(error) => return Err(error),
@@ -639,11 +657,12 @@ fn lines(from: &mut dyn Read, name: Option<&str>, sink: &mut Sink<'_>) -> io::Re
         stream.line(worker, wrapping, text.get(waiting..).unwrap_or_default());
     }
     stream.end(worker, wrapping);
-    if early {
+    let lenient = sink.lenient;
+    if early.is_some() && lenient {
         stream.ends_early(worker);
     }
     sink.done(name, stream);
-    Ok(())
+    early.filter(|_| !lenient).map_or(Ok(()), Err)
 }
 
 /// The buffer is full and holds no line end: drops all but one of leading NUL bytes, else grows, else gives the line up.

@@ -40,6 +40,14 @@ fn damaged(what: &'static str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, what)
 }
 
+/// The table stands at the end of an archive.
+fn without_table() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::UnexpectedEof,
+        "the table at the end of the zip archive is missing",
+    )
+}
+
 /// Little-endian numbers and bytes, one after the other.
 struct Fields<'a>(&'a [u8]);
 
@@ -131,7 +139,7 @@ fn table(from: &mut (impl Read + Seek)) -> io::Result<(u64, u64, u64)> {
     from.seek(SeekFrom::Start(begin))?;
     let mut bytes = Vec::new();
     from.by_ref().take(END).read_to_end(&mut bytes)?;
-    let end = memchr::memmem::rfind(&bytes, END_MARK).ok_or_else(|| damaged("the zip archive ends too early"))?;
+    let end = memchr::memmem::rfind(&bytes, END_MARK).ok_or_else(without_table)?;
     let mut fields = Fields(bytes.get(end + 4..).unwrap_or_default());
     fields.bytes(6)?;
     let (count, table_size, at) = (fields.number(2)?, fields.number(4)?, fields.number(4)?);
@@ -140,7 +148,7 @@ fn table(from: &mut (impl Read + Seek)) -> io::Result<(u64, u64, u64)> {
     if count != 0xffff && table_size != 0xffff_ffff && at != 0xffff_ffff {
         return Ok((count, table_size, at));
     }
-    let end = memchr::memmem::rfind(&bytes, END64_MARK).ok_or_else(|| damaged("the zip archive ends too early"))?;
+    let end = memchr::memmem::rfind(&bytes, END64_MARK).ok_or_else(without_table)?;
     let mut fields = Fields(bytes.get(end + 4..).unwrap_or_default());
     fields.bytes(28)?;
     Ok((fields.number(8)?, fields.number(8)?, fields.number(8)?))

@@ -104,7 +104,7 @@ impl Skip {
             Self::Blank => "blank line",
             Self::ServerLog => "line of the server's own log",
             Self::NotJson => "not JSON",
-            Self::Truncated => "truncated JSON",
+            Self::Truncated => "cut off: the entry, or the file, ends early",
             Self::TooLong => "line too long",
             Self::Jsonx => "jsonx (XML) format, which is not read",
             Self::NotAudit => "JSON, but not an audit entry",
