@@ -38,6 +38,16 @@ pub fn whole(error: &dyn Error) -> String {
     message
 }
 
+/// The error with its causes and what can be done about it, in one line.
+#[must_use]
+pub fn with_hint<E: Hint + 'static>(error: &E) -> String {
+    let told = whole(error);
+    match error.hint() {
+        Some(hint) => format!("{told} ({hint})"),
+        None => told,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,7 +5,7 @@ use super::resolve::{Meant, beside, sources_of};
 use crate::access;
 use crate::cli::{PolicyNames, WatchArgs};
 use crate::deployment;
-use crate::hint::Cause;
+use crate::hint::{Cause, with_hint};
 use crate::pipeline::{self, Material, Options};
 use crate::policy::load;
 use crate::policy::profile::Profile;
@@ -116,8 +116,15 @@ impl Reporter for Advisor {
         let pool = pool.map_err(|e| format!("cannot start a thread: {e}"))?;
         let mut advice = pool.install(|| pipeline::advise(material, &options, &mut |_| {}));
         let entry = history::Entry::of(&advice, "watch", Timestamp::now());
-        let earlier = history::read(&self.history)?;
-        advice.history = history::compare(&earlier, &entry);
+        // A report is worth having without what was before it.
+        let earlier = match history::read(&self.history) {
+            Ok(earlier) => Some(earlier),
+            Err(error) => {
+                notes.push(with_hint(&error));
+                None
+            }
+        };
+        advice.history = earlier.as_ref().and_then(|earlier| history::compare(earlier, &entry));
         let html = html::render(&advice, report::Options::default().html_bytes)?;
         let said = std::mem::replace(&mut self.said, notes.clone());
         Ok(Report {
@@ -125,7 +132,7 @@ impl Reporter for Advisor {
             policy: html::policy(),
             suspects: Suspects::new(&advice, loaded.policies, deployment, self.profile),
             notes: if said == notes { Vec::new() } else { notes },
-            history: Some(entry),
+            history: earlier.map(|_| entry),
         })
     }
 }

@@ -95,7 +95,10 @@ impl Entry {
 /// # Errors
 /// When it is there and can't be read.
 pub fn read(path: &Path) -> Result<Vec<Entry>, HistoryError> {
-    let bytes = last_bytes(path, MOST_BYTES).map_err(|source| HistoryError::new(path, source))?;
+    let bytes = last_bytes(path, MOST_BYTES).map_err(|source| HistoryError::Read {
+        path: path.to_owned(),
+        source,
+    })?;
     let text = String::from_utf8_lossy(&bytes);
     let lines = text.lines().filter_map(|line| serde_json::from_str(line).ok());
     let all: Vec<Entry> = lines.collect();
@@ -108,7 +111,10 @@ pub fn read(path: &Path) -> Result<Vec<Entry>, HistoryError> {
 /// # Errors
 /// When it can't be written.
 pub fn append(path: &Path, entry: &Entry) -> Result<(), HistoryError> {
-    append_line(path, entry).map_err(|source| HistoryError::new(path, source))
+    append_line(path, entry).map_err(|source| HistoryError::Write {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 fn append_line(path: &Path, entry: &Entry) -> io::Result<()> {
@@ -123,24 +129,39 @@ fn append_line(path: &Path, entry: &Entry) -> io::Result<()> {
 
 /// The history cannot be kept.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot keep the history in `{}`: {source}", path.display())]
-pub struct HistoryError {
-    path: PathBuf,
-    source: io::Error,
-}
-
-impl HistoryError {
-    fn new(path: &Path, source: io::Error) -> Self {
-        Self {
-            path: path.to_owned(),
-            source,
-        }
-    }
+pub enum HistoryError {
+    /// What earlier runs left is there and cannot be read.
+    #[error("cannot read what earlier runs noted in `{}`: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// This run is not noted.
+    #[error("the report is written, but this run cannot be noted in `{}`: {source}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
 }
 
 impl Hint for HistoryError {
     fn hint(&self) -> Option<Cow<'_, str>> {
-        Some(Cow::Borrowed("it has to be a file that may be read and written"))
+        Some(Cow::Borrowed(match self {
+            Self::Read { .. } => {
+                "reports tell by it what is new since the last run: make it a file that may be read, or move it away to begin anew"
+            }
+            Self::Write { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
+                "make room on the disk: what is new in the next report is told against the last run that was noted"
+            }
+            Self::Write { .. } => {
+                "make it a file that may be written, or move it away to begin anew: what is new in the next report is told against the \
+                 last run that was noted"
+            }
+        }))
     }
 }
 

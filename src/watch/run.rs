@@ -14,7 +14,7 @@ use super::status::Status;
 use super::suspects::Suspects;
 use super::tail::Tail;
 use super::waker::{News, Waker};
-use crate::hint::{Cause, Hint, whole};
+use crate::hint::{Cause, Hint, whole, with_hint};
 use crate::ingest;
 use crate::report::history;
 use crate::units;
@@ -551,8 +551,7 @@ impl<'a, S: Store> Watch<'a, S> {
                         .map(|rollout| rollout.progress().standings.iter().map(|one| one.seen).sum());
                     let path = self.options.state.join(history::FILE_NAME);
                     if let Err(error) = history::append(&path, &entry) {
-                        self.audience
-                            .warn(&format!("cannot keep the history in `{}`: {error}", path.display()));
+                        self.audience.warn(&with_hint(&error));
                     }
                 }
                 self.suspects = report.suspects;

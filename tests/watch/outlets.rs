@@ -338,6 +338,27 @@ fn a_report_of_a_watch_says_what_decisions_hide() {
 }
 
 #[test]
+fn a_report_is_made_though_the_history_cannot_be_read() {
+    let place = learned();
+    let policies = place.dir.path().join("policies");
+    fs::create_dir(&policies).unwrap();
+    fs::write(
+        policies.join("p1.hcl"),
+        "path \"secret/data/*\" {\n  capabilities = [\"read\"]\n}\n",
+    )
+    .unwrap();
+    fs::create_dir_all(place.state().join("history.jsonl")).unwrap();
+    let policies = policies.display().to_string();
+    let watcher = Watcher::start(&place, &["--listen", "127.0.0.1:0", "--policies", &policies]);
+    let address = watcher.address();
+    let told = watcher.says("history.jsonl");
+    assert!(told.contains("cannot read what earlier runs noted in"), "{told}");
+    assert!(told.contains("move it away to begin anew"), "{told}");
+    wait_for_page(address, "/", "Vault access review");
+    terminate(watcher.child);
+}
+
+#[test]
 fn settings_are_read_again_on_sighup_and_stay_where_they_are_wrong() {
     let place = learned();
     let settings = place.dir.path().join("vault-advisor.toml");
