@@ -22,7 +22,9 @@ use std::path::Path;
 use browser::Page;
 use serde_json::json;
 use vault_advisor::advice::{Advice, Unused};
+use vault_advisor::hint::whole;
 use vault_advisor::report;
+use vault_advisor::settings::decisions::{self, About};
 
 const MOST_BYTES: usize = 7_500_000;
 
@@ -313,6 +315,25 @@ fn what_is_chosen_can_be_taken_along() {
     page.wait("window.copied.split('--- a/').length === 3");
     page.js(&button("Copy Terraform"));
     page.wait("window.copied.split('resource \"vault_policy\"').length === 3");
+    // What keeps both as they are; it is refused until somebody answers for it.
+    page.js(&button("Copy waivers"));
+    page.wait("window.copied.includes('[[decisions]]')");
+    let copied = page.js("window.copied").as_str().unwrap().to_owned();
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join(decisions::FILE_NAME);
+    fs::write(&file, format!("version = 1\n{copied}")).unwrap();
+    let refused = whole(&decisions::read(&file).unwrap_err());
+    assert!(refused.contains("has no `owner`"), "{refused}");
+    let filled = copied
+        .replace("owner = \"\"", "owner = \"web\"")
+        .replace("reason = \"\"", "reason = \"asked\"");
+    fs::write(&file, format!("version = 1\n{filled}")).unwrap();
+    let decided = decisions::read(&file).unwrap();
+    let kept: Vec<&About> = decided.iter().filter(|one| one.hides()).map(|one| &one.about).collect();
+    let chosen = page.js("[...document.querySelectorAll('details.change')].slice(0, 2).map((n) => n.dataset.policy)");
+    let chosen: Vec<String> = serde_json::from_value(chosen).unwrap();
+    let chosen: Vec<About> = chosen.into_iter().map(|policy| About::Grant(policy, None)).collect();
+    assert_eq!(kept, chosen.iter().collect::<Vec<_>>());
     // The table as it is filtered.
     page.js("{ const s = document.querySelector('[data-tools=principals] input[type=search]'); s.value = 'operator'; s.dispatchEvent(new Event('input', {bubbles: true})); }");
     page.wait("document.querySelectorAll('[data-table=principals] tbody > tr').length === 1");

@@ -342,7 +342,12 @@
   }
   // A string of TOML: what JSON writes, save for what TOML does not take as it is.
   const toml = (text) => JSON.stringify(text).replace(/[\u007f-\u009f\u2028\u2029]/g, (c) => "\\u" + c.charCodeAt(0).toString(16).padStart(4, "0"));
-  const waiver = (f) => `# ${f.title.replace(/[^\x20-\x7e]/g, "?")}\n[[waivers]]\nrule = ${toml(f.rule)}\nscope = ${toml(f.id)}\nreason = "..."\nowner = "..."\nexpires = "${day(Date.now() / 1000 + 180 * 86400)}"\n`;
+  // Whoever pastes one has to say who answers for it, and why: without that it is refused.
+  const lastDay = () => day(Date.now() / 1000 + 180 * 86400);
+  const waiver = (f) => `# ${f.title.replace(/[^\x20-\x7e]/g, "?")}\n# For vault-advisor.toml. Fill in why, and who answers for it.\n[[waivers]]\nrule = ${toml(f.rule)}\nscope = ${toml(f.id)}\nreason = ""\nowner = ""\nexpires = "${lastDay()}"\n`;
+  // What a change would take away from a policy is not one finding of one rule: a decision keeps all of it.
+  const keeping = (nodes) => "# For vault-advisor.decisions.toml, which begins with the line: version = 1\n# Keeps these policies as they are. Fill in who answers for it, and why.\n" +
+    nodes.map((node) => `\n[[decisions]]\nverdict = "postpone"\npolicy = ${toml(node.dataset.policy)}\nowner = ""\nreason = ""\nuntil = "${lastDay()}"\n`).join("");
   function findingBody(f) {
     const fields = [];
     const field = (name, ...value) => fields.push(el("dt", null, name), el("dd", null, ...value));
@@ -763,8 +768,8 @@
     all.checked = open.length > 0 && list.length === open.length;
     const missing = list.length - withDiff.length;
     box.replaceChildren(el("label", { class: "check" }, all, "all"),
-      ...(list.length ? [withDiff.length ? copyButton("Copy diffs", () => withDiff.map(diffText).join("")) : null, withTerraform.length ? copyButton("Copy Terraform", () => withTerraform.map((node) => terraform.get(node.dataset.policy)).join("\n")) : null] : []).filter(Boolean),
-      el("span", { class: "count", role: "status" }, list.length ? `${number(list.length)} of ${plural(open.length, "change", "changes")} chosen` + (missing ? `; the diffs of ${number(missing)} are in diffs/` : "") : (open.length < changes.length ? `${number(open.length)} of ${plural(changes.length, "change", "changes")}; ` : "") + "choose changes to copy their diffs or Terraform"));
+      ...(list.length ? [withDiff.length ? copyButton("Copy diffs", () => withDiff.map(diffText).join("")) : null, withTerraform.length ? copyButton("Copy Terraform", () => withTerraform.map((node) => terraform.get(node.dataset.policy)).join("\n")) : null, copyButton("Copy waivers", () => keeping(list))] : []).filter(Boolean),
+      el("span", { class: "count", role: "status" }, list.length ? `${number(list.length)} of ${plural(open.length, "change", "changes")} chosen` + (missing ? `; the diffs of ${number(missing)} are in diffs/` : "") : (open.length < changes.length ? `${number(open.length)} of ${plural(changes.length, "change", "changes")}; ` : "") + "choose changes to copy their diffs, their Terraform, or waivers that keep the policies as they are"));
     box.hidden = open.length === 0;
   }
 
