@@ -103,7 +103,10 @@ fn subcommand(out: &mut String, command: &mut Command) {
         let after = after.to_string();
         let (examples, rest) = after.split_once("\n\n").unwrap_or((&after, ""));
         let examples = examples.split_once('\n').map_or(examples, |(_, lines)| lines);
-        let lines: Vec<&str> = examples.lines().map(str::trim_start).collect();
+        let lines: Vec<&str> = examples
+            .lines()
+            .map(|line| line.strip_prefix("  ").unwrap_or(line))
+            .collect();
         writeln!(out, "\n```sh\n{}\n```", lines.join("\n")).unwrap();
         for line in rest.lines().filter(|line| !line.trim().is_empty()) {
             writeln!(out, "\n{}", line.trim()).unwrap();

@@ -1,6 +1,7 @@
 //! The flags of what answers questions about use and access: `usage`, `explain`, `who-can`, `capabilities`, `diff-access`, `generate`,
 //! `replay`.
 
+use super::examples::broken;
 use super::values::{capability, operation};
 use super::{Granting, Reading, TextOrJson, some_usage};
 use crate::units;
@@ -13,11 +14,11 @@ use std::time::Duration;
 #[derive(Debug, Args)]
 #[command(
     group = some_usage(),
-    after_help = "Examples:\n  vault-advisor usage --logs audit.log -o usage.parquet\n  \
+    after_help = broken("Examples:\n  vault-advisor usage --logs audit.log -o usage.parquet\n  \
                         vault-advisor usage --usage node1.parquet node2.parquet -o all.parquet\n  \
                         vault-advisor usage --logs audit.log.gz -o - | jq .path\n  \
                         vault-advisor usage --usage all.parquet --by principal,mount --where 'denied > 0' --sort -requests --top 20\n  \
-                        vault-advisor usage --logs - --format parquet --allow-empty -o - < piece.log > part.parquet"
+                        vault-advisor usage --logs - --format parquet --allow-empty -o - < piece.log > part.parquet")
 )]
 pub struct UsageArgs {
     /// Usage
@@ -92,7 +93,7 @@ pub struct Asking {
 /// `explain`
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  vault-advisor explain read secret/data/prod/db --as web,default --policies policies/"
+    after_help = broken("Example:\n  vault-advisor explain read secret/data/prod/db --as web,default --policies policies/")
 )]
 pub struct ExplainArgs {
     /// Operation: create, read, update, patch, delete, list, scan, recover, help
@@ -123,7 +124,7 @@ pub struct ExplainArgs {
 /// `who-can`
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  vault-advisor who-can secret/data/prod/db --capability read --policies policies/ --logs audit.log"
+    after_help = broken("Example:\n  vault-advisor who-can secret/data/prod/db --capability read --policies policies/ --logs audit.log")
 )]
 pub struct WhoCanArgs {
     /// Path, namespace in front
@@ -145,8 +146,8 @@ pub struct WhoCanArgs {
 /// `capabilities`
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  vault-advisor capabilities --as web,default --policies policies/\n  \
-                        vault-advisor capabilities --principal app-web --policies policies/ --logs audit.log.gz --path secret/ --hcl"
+    after_help = broken("Examples:\n  vault-advisor capabilities --as web,default --policies policies/\n  \
+                        vault-advisor capabilities --principal app-web --policies policies/ --logs audit.log.gz --path secret/ --hcl")
 )]
 pub struct CapabilitiesArgs {
     /// Who asks
@@ -172,9 +173,9 @@ pub struct CapabilitiesArgs {
 /// `diff-access`
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  vault-advisor diff-access ann bob --policies policies/ --deployment deployment/\n  \
+    after_help = broken("Examples:\n  vault-advisor diff-access ann bob --policies policies/ --deployment deployment/\n  \
                         vault-advisor diff-access role:approle/web as:web,default --policies policies/ --deployment deployment/\n  \
-                        vault-advisor diff-access app-web@2026-01-31 app-web@2026-03-31 --policies policies/ --logs audit.log.gz"
+                        vault-advisor diff-access app-web@2026-01-31 app-web@2026-03-31 --policies policies/ --logs audit.log.gz")
 )]
 pub struct DiffAccessArgs {
     /// One side: a principal, a role, or policies with commas between; `principal:`, `role:` or `as:` in front says which, `@DAY`
@@ -198,8 +199,8 @@ pub struct DiffAccessArgs {
 #[command(
     group = some_usage(),
     group = ArgGroup::new("whose use").args(["principal", "role", "root"]),
-    after_help = "Examples:\n  vault-advisor generate --logs audit.log.gz --principal app-web > app-web.hcl\n  \
-                        vault-advisor generate --logs audit.log --root --since 2026-03-01 --style exact"
+    after_help = broken("Examples:\n  vault-advisor generate --logs audit.log.gz --principal app-web > app-web.hcl\n  \
+                        vault-advisor generate --logs audit.log --root --since 2026-03-01 --style exact")
 )]
 pub struct GenerateArgs {
     /// Usage
@@ -238,7 +239,11 @@ pub enum Style {
 
 /// `replay`
 #[derive(Debug, Args)]
-#[command(group = some_usage(), after_help = "Example:\n  vault-advisor replay --logs audit.log.gz --policies proposed/")]
+#[command(
+    group = some_usage(),
+    override_usage = "vault-advisor replay [OPTIONS] --policies <PATH>...\n            <--logs <PATH>...|--usage <FILE>...>",
+    after_help = broken("Example:\n  vault-advisor replay --logs audit.log.gz --policies proposed/")
+)]
 pub struct ReplayArgs {
     /// Usage
     #[command(flatten)]

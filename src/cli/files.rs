@@ -1,13 +1,14 @@
 //! The flags of what writes files of a repository or a shell: `init`, `completions`, `man`.
 
+use super::examples::broken;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
 /// `completions`
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  vault-advisor completions bash > ~/.local/share/bash-completion/completions/vault-advisor\n  \
-                        vault-advisor completions fish > ~/.config/fish/completions/vault-advisor.fish"
+    after_help = broken("Examples:\n  vault-advisor completions bash > ~/.local/share/bash-completion/completions/vault-advisor\n  \
+                        vault-advisor completions fish > ~/.config/fish/completions/vault-advisor.fish")
 )]
 pub struct CompletionsArgs {
     /// The shell
@@ -16,7 +17,7 @@ pub struct CompletionsArgs {
 
 /// `init`
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  vault-advisor init --ci github")]
+#[command(after_help = broken("Example:\n  vault-advisor init --ci github"))]
 pub struct InitArgs {
     /// The repository
     #[arg(value_name = "DIR", default_value = ".")]
@@ -40,7 +41,7 @@ pub enum Forge {
 
 /// `man`
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  vault-advisor man --out ~/.local/share/man/man1")]
+#[command(after_help = broken("Example:\n  vault-advisor man --out ~/.local/share/man/man1"))]
 pub struct ManArgs {
     /// Folder to write to
     #[arg(long, value_name = "DIR")]

@@ -1,5 +1,6 @@
 //! The flags of what works with a server or its live logs: `snapshot`, `watch`.
 
+use super::examples::broken;
 use super::values::{duration_as_typed, envelope, time_as_typed};
 use super::{PolicyNames, TextOrJson};
 use crate::deployment::save::{DEFAULT_CONCURRENCY, DEFAULT_MAX_SECRETS};
@@ -10,8 +11,8 @@ use std::path::PathBuf;
 /// `snapshot`
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  VAULT_ADDR=https://vault:8200 vault-advisor snapshot --out deployment/\n\n\
-                        The token is read from VAULT_TOKEN, BAO_TOKEN or ~/.vault-token, and is never written anywhere."
+    after_help = broken("Example:\n  VAULT_ADDR=https://vault:8200 vault-advisor snapshot --out deployment/\n\n\
+                        The token is read from VAULT_TOKEN, BAO_TOKEN or ~/.vault-token, and is never written anywhere.")
 )]
 pub struct SnapshotArgs {
     /// Folder to write to
@@ -51,11 +52,11 @@ pub struct SnapshotArgs {
 /// `watch`
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  vault-advisor watch --logs /var/log/vault/ --state /var/lib/vault-advisor\n  \
+    after_help = broken("Examples:\n  vault-advisor watch --logs /var/log/vault/ --state /var/lib/vault-advisor\n  \
                         vault-advisor watch --logs audit.log --state state/ --format json --listen 127.0.0.1:9187\n  \
                         vault-advisor watch --logs audit.log --state state/ --policies policies/ --notify https://hooks.example/vault\n  \
                         vault-advisor watch --logs audit.log --state state/ --applied report/ --listen 127.0.0.1:9187\n\n\
-                        SIGTERM and SIGINT end it with all that was read committed; SIGHUP makes it read the settings again and look at everything named."
+                        SIGTERM and SIGINT end it with all that was read committed; SIGHUP makes it read the settings again and look at everything named.")
 )]
 pub struct WatchArgs {
     /// Audit logs to follow: files, folders, globs (quoted)

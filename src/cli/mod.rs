@@ -1,6 +1,7 @@
 //! The flags as they are typed, one struct a subcommand. What they mean is decided elsewhere.
 
 mod ask;
+mod examples;
 mod files;
 mod groups;
 mod live;
@@ -25,6 +26,7 @@ use crate::units;
 use crate::version;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
+use examples::broken;
 use jiff::{SignedDuration, Timestamp};
 use std::path::PathBuf;
 use values::envelope;
@@ -173,10 +175,10 @@ pub enum Command {
     /// Turn logs into demands: who used what, how often, when
     Usage(UsageArgs),
     /// Decide many requests: JSON lines in, JSON lines out
-    #[command(after_help = "Example:\n  vault-advisor decide < cases.jsonl > answers.jsonl\n\n\
+    #[command(after_help = broken("Example:\n  vault-advisor decide < cases.jsonl > answers.jsonl\n\n\
                       A line of cases.jsonl:\n  {\"id\": 1, \"policies\": [{\"name\": \"web\", \"rules\": \
                       \"path \\\"secret/*\\\" { capabilities = [\\\"read\\\"] }\"}], \"requests\": \
-                      [{\"operation\": \"read\", \"path\": \"secret/x\"}]}")]
+                      [{\"operation\": \"read\", \"path\": \"secret/x\"}]}"))]
     Decide,
     /// Explain one decision: which stanza won, what it beat, what is missing
     Explain(ExplainArgs),

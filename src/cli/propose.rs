@@ -1,5 +1,6 @@
 //! The flags of what proposes changes, and of what becomes of them: `advise`, `backtest`, `roles`, `regressions`, `answer`.
 
+use super::examples::broken;
 use super::values::{share, whole_days};
 use super::{Granting, Reading, TextOrJson, some_usage};
 use crate::units;
@@ -10,7 +11,11 @@ use std::time::Duration;
 
 /// `advise`
 #[derive(Debug, Args)]
-#[command(group = some_usage(), after_help = "Example:\n  vault-advisor advise --logs 'audit/*.log.gz' --policies policies/ --out report/")]
+#[command(
+    group = some_usage(),
+    override_usage = "vault-advisor advise [OPTIONS] --policies <PATH>... --out <DIR>\n            <--logs <PATH>...|--usage <FILE>...>",
+    after_help = broken("Example:\n  vault-advisor advise --logs 'audit/*.log.gz' --policies policies/ --out report/")
+)]
 pub struct AdviseArgs {
     /// Usage
     #[command(flatten)]
@@ -44,7 +49,7 @@ pub struct AdviseArgs {
     /// How many days ahead the budget looks; 0 looks at the past alone (90d, or what the settings say, if none is given)
     #[arg(help_heading = "What is proposed", long, value_name = "DURATION", value_parser = whole_days)]
     pub horizon: Option<i32>,
-    /// Also work out the whole curve of excess against expected wrong denials
+    /// Also work out the whole curve of unused grants against expected wrong denials
     #[arg(help_heading = "Output", long)]
     pub frontier: bool,
     /// Also write a report, a summary and diffs for each owner, into `owners/`: `[owners]` in the settings says who owns what
@@ -58,8 +63,8 @@ pub struct AdviseArgs {
 /// `regressions`
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  vault-advisor regressions --applied report/ --logs 'audit/*.log.gz' --out give-back/\n\n\
-                  Exit status 1 when there is a regression that nobody has answered yet."
+    after_help = broken("Example:\n  vault-advisor regressions --applied report/ --logs 'audit/*.log.gz' --out give-back/\n\n\
+                  Exit status 1 when there is a regression that nobody has answered yet.")
 )]
 pub struct RegressionsArgs {
     /// The report whose waves were applied: the folder that `advise --out` wrote, with what `apply.sh` wrote into it
@@ -89,11 +94,11 @@ pub struct RegressionsArgs {
 #[derive(Debug, Args)]
 #[command(
     group = ArgGroup::new("what it is about").args(["finding", "policy"]),
-    after_help = "Examples:\n  vault-advisor answer\n  \
+    after_help = broken("Examples:\n  vault-advisor answer\n  \
                         vault-advisor answer postpone --policy team-web --path 'secret/data/web/*' --owner web --reason 'quarterly job' --until 2027-01-31\n  \
                         vault-advisor answer reject --finding 3f2a91c07d5e --owner ann --reason 'break glass' --until 2027-06-30\n  \
                         vault-advisor answer forget --policy team-web --path 'secret/data/web/*'\n\n\
-                        Without any of these words all decisions are listed. The file is vault-advisor.decisions.toml, beside vault-advisor.toml: keep it in git."
+                        Without any of these words all decisions are listed. The file is vault-advisor.decisions.toml, beside vault-advisor.toml: keep it in git.")
 )]
 pub struct AnswerArgs {
     /// What is decided
@@ -144,7 +149,8 @@ pub enum Answer {
 #[derive(Debug, Args)]
 #[command(
     group = some_usage(),
-    after_help = "Example:\n  vault-advisor backtest --logs 'audit/*.gz' --policies policies/ --train 60d --test 30d --step 7d"
+    override_usage = "vault-advisor backtest [OPTIONS] --policies <PATH>...\n            <--logs <PATH>...|--usage <FILE>...>",
+    after_help = broken("Example:\n  vault-advisor backtest --logs 'audit/*.gz' --policies policies/ --train 60d --test 30d --step 7d")
 )]
 pub struct BacktestArgs {
     /// Usage
@@ -201,8 +207,9 @@ pub enum BacktestFormat {
 #[derive(Debug, Args)]
 #[command(
     group = ArgGroup::new("what to mine").args(["matrix", "logs", "usage"]).required(true).multiple(true),
-    after_help = "Examples:\n  vault-advisor roles --matrix users.upa --objective edges\n  \
-                        vault-advisor roles --logs audit.log.gz"
+    override_usage = "vault-advisor roles [OPTIONS]\n            <--matrix <FILE>|--logs <PATH>...|--usage <FILE>...>",
+    after_help = broken("Examples:\n  vault-advisor roles --matrix users.upa --objective edges\n  \
+                        vault-advisor roles --logs audit.log.gz")
 )]
 pub struct RolesArgs {
     /// Matrix: a line for each user, its name and then its permissions; # begins a comment

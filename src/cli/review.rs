@@ -1,5 +1,6 @@
 //! The flags of what looks at policies and at changes of them: `lint`, `test`, `compare`, `check`.
 
+use super::examples::broken;
 use super::values::most_findings;
 use super::{Granting, PolicyNames, Reading, TextOrJson};
 use crate::advice::Severity;
@@ -8,7 +9,7 @@ use std::path::PathBuf;
 
 /// `lint`
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  vault-advisor lint policies/")]
+#[command(after_help = broken("Example:\n  vault-advisor lint policies/"))]
 pub struct LintArgs {
     /// Policy files and folders
     #[arg(required = true, value_name = "FILE")]
@@ -23,7 +24,7 @@ pub struct LintArgs {
 
 /// `test`
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  vault-advisor test policies/tests/*.yaml --policies policies/")]
+#[command(after_help = broken("Example:\n  vault-advisor test policies/tests/*.yaml --policies policies/"))]
 pub struct TestArgs {
     /// Files of tests
     #[arg(required = true, value_name = "FILE")]
@@ -52,7 +53,7 @@ pub enum TestFormat {
 
 /// `compare`
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  vault-advisor compare policies.old/ policies/")]
+#[command(after_help = broken("Example:\n  vault-advisor compare policies.old/ policies/"))]
 pub struct CompareArgs {
     /// Old policies: a file or a folder
     pub old: PathBuf,
@@ -72,8 +73,8 @@ pub struct CompareArgs {
 /// `check`
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  vault-advisor check --policies policies/ --base origin/main\n  \
-                        vault-advisor check --policies policies/ --usage usage.parquet --fail-on high --format sarif -o check.sarif"
+    after_help = broken("Examples:\n  vault-advisor check --policies policies/ --base origin/main\n  \
+                        vault-advisor check --policies policies/ --usage usage.parquet --fail-on high --format sarif -o check.sarif")
 )]
 pub struct CheckArgs {
     /// Usage
