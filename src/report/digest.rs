@@ -300,7 +300,8 @@ pub const OF_HELD: &str = "policies that each principal holds, of those that it 
 pub const OF_PARTS: &str = "policies, stanzas and what stays open, by parts of policies for some of their holders (a heuristic without a bound)";
 
 /// What is said of a redesign that is the tightened policies.
-pub const SAME: &str = "No other set of policies was found that is better than the tightened one";
+pub const SAME: &str =
+    "No better set of policies was found than the tightened one: roles/ holds the tightened policies, and who has them";
 
 /// Whether a redesign is nothing but the tightened policies, held by the same.
 #[must_use]
