@@ -623,7 +623,7 @@ fn paper_and_themes() {
     let heads = "[...document.querySelectorAll('[data-table=principals] thead th')].map((th) => th.firstChild.nodeType + th.textContent).join()";
     assert_eq!(
         page.js(heads),
-        json!("3Principal,3Risk,3Used of granted,3Excess,3Requests,3Denied,3Last seen")
+        json!("3Principal,3Risk,3Used of granted,3Never used,3Requests,3Denied,3Last seen")
     );
     // What only a screen can do is not on paper.
     page.call("Emulation.setEmulatedMedia", json!({"media": "print"}));

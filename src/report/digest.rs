@@ -252,7 +252,7 @@ pub fn promise(advice: &Advice) -> String {
         String::from("No change is proposed.")
     } else if tighten.proof.holds() {
         format!(
-            "Changing {} takes away {} % of the excess and breaks nothing that was seen to work.",
+            "Changing {} takes away {} % of what was never used and breaks nothing that was seen to work.",
             count(changed, "policy", "policies"),
             percent(gone, tighten.before.exposure),
         )

@@ -117,6 +117,7 @@ pub(super) fn by_rule(findings: &[Finding], shown: usize, ink: Ink) -> String {
 }
 
 fn proposals(out: &mut String, advice: &Advice, paint: Ink) {
+    let mut explained = false;
     for proposal in &advice.proposals {
         let (before, after) = (&proposal.before, &proposal.after);
         let tighten = digest::proposal(advice, "tighten").filter(|_| proposal.kind == "redesign");
@@ -148,9 +149,9 @@ fn proposals(out: &mut String, advice: &Advice, paint: Ink) {
         let proof = digest::proof(&proposal.proof);
         let code = if proposal.proof.holds() { "32" } else { "1;31" };
         let _ = writeln!(out, "  proof: {}", paint.with(code, &proof));
-    }
-    if !advice.proposals.is_empty() {
-        let _ = writeln!(out, "\n{}", paint.dim(digest::DEMAND));
+        if !std::mem::replace(&mut explained, true) {
+            let _ = writeln!(out, "  {}", paint.dim(digest::DEMAND));
+        }
     }
 }
 

@@ -332,7 +332,7 @@
   }
   function drawFinding(f) {
     const node = el("details", { class: "finding" }, el("summary", null,
-      el("span", { class: "pill " + f.severity }, f.severity), el("h3", null, prose(f.title)), el("span", { class: "side" }, el("code", null, f.rule))));
+      el("span", { class: "pill " + f.severity }, f.severity), el("h3", null, prose(capital(f.title))), el("span", { class: "side" }, el("code", null, f.rule))));
     node.id = f.id;
     const fill = () => { if (!$(".body", node)) node.append(findingBody(f)); };
     node.addEventListener("toggle", () => { if (node.open) fill(); });
@@ -445,7 +445,7 @@
     crumbs.push(el("span", { class: "muted", "aria-hidden": "true" }, "×"));
     level("column", "secrets", "secrets by mount");
     $('[data-tools="heat"] .crumbs').replaceChildren(...crumbs);
-    heatCount.textContent = `${plural(rows.length, "row", "rows")}, ${plural(columns.length, "column", "columns")}` + (hiddenColumns ? `; the ${HEAT_COLUMNS} with most excess` : "") + (heat.omitted ? `; ${plural(heat.omitted, "principal is", "principals are")} left out, see advice.json` : "");
+    heatCount.textContent = `${plural(rows.length, "row", "rows")}, ${plural(columns.length, "column", "columns")}` + (hiddenColumns ? `; the ${HEAT_COLUMNS} with most that was never used` : "") + (heat.omitted ? `; ${plural(heat.omitted, "principal is", "principals are")} left out, see advice.json` : "");
     const page = heatState.every ? rows.slice(0, HEAT_ROWS_ON_PAPER) : rows.slice(heatState.page * HEAT_ROWS, (heatState.page + 1) * HEAT_ROWS);
     const table = el("table", { class: "heat" }, el("caption", { class: "sr" }, "Grants by principal and secret"),
       el("thead", null, el("tr", null, el("td"), order.map((at) => {
@@ -457,7 +457,7 @@
         el("th", { scope: "row", title: `${row.label}: ${plural(row.size, "principal", "principals")}` }, row.opens ? el("button", { type: "button", onclick: () => { heatState.row = row.group; heatState.page = 0; drawHeat(); } }, `${row.label} (${number(row.size)})`) : row.label),
         order.map((at) => heatCell(row, at, columns[at], value(row, at), most, tone))))));
     // What says so on the screen stands in a bar that is not on paper.
-    const left = [rows.length > page.length ? `${plural(rows.length - page.length, "row is", "rows are")} left out` : "", hiddenColumns ? `of the columns the ${HEAT_COLUMNS} with most excess are shown, ${number(hiddenColumns)} are not` : "", heat.omitted ? `${plural(heat.omitted, "principal is", "principals are")} in no row` : ""].filter(Boolean);
+    const left = [rows.length > page.length ? `${plural(rows.length - page.length, "row is", "rows are")} left out` : "", hiddenColumns ? `of the columns the ${HEAT_COLUMNS} with most that was never used are shown, ${number(hiddenColumns)} are not` : "", heat.omitted ? `${plural(heat.omitted, "principal is", "principals are")} in no row` : ""].filter(Boolean);
     $("[data-heat]").replaceChildren(table, ...(heatState.every && left.length ? [el("p", { class: "muted small left-out" }, capital(left.join("; ")) + ": see advice.json.")] : []));
     pager("heat", heatState, HEAT_ROWS, rows.length, drawHeat);
   }
@@ -631,7 +631,9 @@
     if (stops.length) node.style.backgroundImage = `linear-gradient(90deg, ${stops.join(", ")})`;
     return node;
   }
-  const refLink = (s) => el("span", { class: "ref" }, policyLink(s.policy), " ", el("code", null, s.path), el("span", { class: "sub" }, s.place));
+  // Where it has to be broken, a path is broken after a slash.
+  const slashed = (path) => path.split(/(?<=\/)/).flatMap((part, at) => at ? [el("wbr"), part] : [part]);
+  const refLink = (s) => el("span", { class: "ref" }, policyLink(s.policy), " ", el("code", null, slashed(s.path)), el("span", { class: "sub" }, slashed(s.place)));
   function table(caption, heads, rows) {
     return el("div", { class: "scroll" }, el("table", null, el("caption", { class: "sr" }, caption),
       el("thead", null, el("tr", null, heads.map(([text, kind]) => el("th", { scope: "col", class: kind || null }, text)))),
@@ -681,8 +683,8 @@
         el("span", { class: "count" }, plural(usesTotal, "use", "uses") + (uses.length < usesTotal ? `; the ${number(uses.length)} most frequent are here, ${number(sum)} of ${number(p.requests)} requests` : `, ${plural(p.requests, "request", "requests")}`)),
         el("button", { class: "button no-print", type: "button", onclick: () => download(p.name + ".csv", [["path", "capability", "allowed", "denied", "first", "last", "log_line", "allowed_by"], ...useRows.map((u) => [u.path, u.capability, u.allowed, u.denied, day(u.first), day(u.last), u.example || "", typeof u.by === "string" ? u.by : u.by.map((s) => `${stanzaRefs[s].policy} ${stanzaRefs[s].path} ${stanzaRefs[s].place}`).join("; ")])]) }, "CSV")),
         uses.length ? table("What it asked for", heads, useRows.map((u) => [
-          el("th", { scope: "row" }, el("code", null, u.path)), el("td", null, u.capability), right(number(u.allowed + u.denied)), right(u.denied ? number(u.denied) : "–"), el("td", { class: "nowrap" }, day(u.first)), el("td", { class: "nowrap" }, day(u.last)),
-          el("td", { class: "paths" }, u.example ? el("code", null, u.example) : el("span", { class: "muted" }, "–")),
+          el("th", { scope: "row" }, el("code", null, slashed(u.path))), el("td", null, u.capability), right(number(u.allowed + u.denied)), right(u.denied ? number(u.denied) : "–"), el("td", { class: "nowrap" }, day(u.first)), el("td", { class: "nowrap" }, day(u.last)),
+          el("td", { class: "paths" }, u.example ? el("code", null, slashed(u.example)) : el("span", { class: "muted" }, "–")),
           el("td", { class: "wide" }, timeline(u.days, said(u))),
           el("td", null, typeof u.by === "string" ? el("span", { class: "muted" }, u.by) : u.by.map((s) => refLink(stanzaRefs[s]))),
         ])) : el("p", { class: "empty" }, "Nothing in the window.")));
