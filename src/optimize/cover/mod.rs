@@ -13,7 +13,6 @@ mod lagrangian;
 mod laws;
 mod local;
 mod matrix;
-pub mod orlib;
 mod reduce;
 mod repair;
 mod search;

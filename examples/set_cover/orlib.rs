@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
-use super::instance::{Column, Instance, InstanceError};
+use vault_advisor::optimize::cover::{Column, Instance, InstanceError};
 
 /// How a file is laid out. All start with two counts; all indices start at 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,13 +2,15 @@
 //! number them), so that anybody can check the cover:
 //! `cargo run --release --example set_cover -- FILE [--time-limit 60s] [--format scp|rail|stein] [--seed N]`.
 
+mod orlib;
+
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use vault_advisor::optimize::cover::{self, Limits, orlib};
+use vault_advisor::optimize::cover::{self, Limits};
 
 const USAGE: &str = "usage: set_cover FILE [--time-limit 60s] [--format scp|rail|stein] [--seed N] [--rounds N]";
 
