@@ -179,6 +179,6 @@ pub struct Login {
     pub holder: HolderId,
     /// What its tokens have.
     pub set: SetId,
-    /// Where that comes from, as indexes into [`Holder::assigned`].
+    /// Where that comes from, as indexes into [`super::holder::Somebody::assigned`].
     pub places: Vec<usize>,
 }
