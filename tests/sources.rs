@@ -443,11 +443,13 @@ fn a_plan_tells_the_namespace_of_its_providers() {
         r#""vault":{"name":"vault","expressions":{"address":{"constant_value":"https://v"}}},"#,
         r#""vault.team":{"name":"vault","alias":"team","expressions":{"namespace":{"constant_value":"admin/team/"}}},"#,
         r#""vault.made":{"name":"vault","alias":"made","expressions":{"namespace":{"references":["var.ns"]}}},"#,
+        r#""vault.header":{"name":"vault","alias":"header","expressions":{"headers":[{"name":{"constant_value":"X-Vault-Namespace"},"value":{"constant_value":"of/header"}}]}},"#,
         r#""vault.token":{"name":"vault","alias":"token","expressions":{"auth_login":[{"namespace":{"constant_value":"x"}}]}}"#,
     );
     let root = [
         of("own", "vault"),
         of("team", "vault.team"),
+        of("header", "vault.header"),
         of("made", "vault.made"),
         of("token", "vault.token"),
         of("other", "module.b:vault.lost"),
@@ -458,6 +460,7 @@ fn a_plan_tells_the_namespace_of_its_providers() {
     let resources = [
         ("", "own"),
         ("", "team"),
+        ("", "header"),
         ("", "made"),
         ("", "token"),
         ("", "other"),
@@ -467,7 +470,7 @@ fn a_plan_tells_the_namespace_of_its_providers() {
     let folder = folder(&[("plan.json", &plan(&resources, &root, &calls, providers))]);
     let read = read(folder.path());
     let names: Vec<String> = policies(&read).iter().map(|policy| policy.id().to_string()).collect();
-    assert_eq!(names, ["own", "admin/team/team", "admin/team/deep"]);
+    assert_eq!(names, ["own", "admin/team/team", "of/header/header", "admin/team/deep"]);
     let not_told = "the plan does not say by which provider it is written";
     let unknown = |address: &str, why: &str| format!("{address}: its namespace cannot be worked out: {why}");
     assert_eq!(

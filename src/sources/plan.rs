@@ -368,6 +368,23 @@ fn written_to(provider: &Node) -> Result<String, String> {
         }
         None => {}
     }
+    // A header of its own names it as well.
+    for header in settings.get("headers").map(Node::items).unwrap_or_default() {
+        let said = |name: &str| {
+            header
+                .get(name)
+                .and_then(|said| said.get("constant_value"))
+                .and_then(Node::str)
+        };
+        let is_known = said("name").is_some_and(|name| !name.eq_ignore_ascii_case("x-vault-namespace"));
+        match (is_known, said("name").and(said("value"))) {
+            (true, _) => {}
+            (false, Some(namespace)) => return Ok(namespace.trim_matches('/').to_owned()),
+            (false, None) => {
+                return Err("a plan does not tell a header of its provider, which is made from others".to_owned());
+            }
+        }
+    }
     let logs_in = |(name, said): &(Arc<str>, Node)| {
         let names_one = |said: &Node| said.get("namespace").is_some();
         name.starts_with("auth_login") && (names_one(said) || said.items().iter().any(names_one))
