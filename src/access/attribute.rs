@@ -3,6 +3,7 @@
 use super::demand::{JoinedDemand, Outcome, StanzaUse};
 use super::holder::{Holder, HolderId};
 use super::sets::{AccessSet, SetId, StanzaId};
+use super::today::Today;
 use crate::index::IndexVec;
 use crate::usage::demand::Demand;
 use crate::vault::{Capability, CapabilitySet, Operation, PrincipalKind, protected};
@@ -92,7 +93,7 @@ pub(super) fn decide(
 /// with another before, so it has to stay possible with each. Such a demand counts no request.
 pub(super) fn under_other_sets(
     mut demands: Vec<JoinedDemand>,
-    holders: &IndexVec<Holder>,
+    holders: &IndexVec<Holder, Today>,
     sets_of: &IndexVec<Holder, BTreeSet<SetId>>,
     sets: &IndexVec<AccessSet>,
 ) -> Vec<JoinedDemand> {

@@ -1,6 +1,6 @@
 //! What a deployment hands out: the policies that its roles, groups and entities give or may give, and what it leaves open of that.
 
-use super::holder::{AssignedBy, Somebody, policies_of, role_id, role_place};
+use super::holder::{AssignedBy, Holder, policies_of, role_id, role_place};
 use crate::deployment::{Deployment, Group, Mount, required};
 use crate::vault::{PolicyId, RoleId, glob};
 use jiff::Timestamp;
@@ -33,7 +33,7 @@ impl HandedOut {
     pub(super) fn by<'h>(
         deployment: &Deployment,
         told: &BTreeSet<RoleId>,
-        holders: impl Iterator<Item = &'h Somebody> + Clone,
+        holders: impl Iterator<Item = &'h Holder> + Clone,
         unknown: Option<String>,
     ) -> Self {
         let known = holders.clone().map(|holder| &*holder.principal.id);

@@ -2,7 +2,6 @@
 
 use super::contradiction::may_be_mount;
 use super::meant::{HeldSet, space_of};
-use super::sets::SetId;
 use crate::deployment::{AuthRole, Deployment, Entity as DeployedEntity};
 use crate::index::Idx;
 use crate::policy::template::{Alias, Entity, Group, Identity};
@@ -11,37 +10,14 @@ use crate::usage::demand::{Demand, PolicySet, Principal};
 use crate::vault::{Capability, MountId, PolicyId, PrincipalKind, RoleId, identity, path};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Deref;
 use std::sync::Arc;
 
 /// Number of a holder in [`super::Joined::holders`].
 pub type HolderId = Idx<Holder>;
 
-/// A principal with the policies that were in force for it, of which it is decided which it has today.
+/// A principal with the policies that were in force for it.
 #[derive(Debug, Clone)]
 pub struct Holder {
-    who: Somebody,
-    /// What it has today: what it has when it logs in, where the deployment says so; else what it was seen with last.
-    pub current: SetId,
-}
-
-impl Holder {
-    pub(super) const fn new(who: Somebody, current: SetId) -> Self {
-        Self { who, current }
-    }
-}
-
-impl Deref for Holder {
-    type Target = Somebody;
-
-    fn deref(&self) -> &Somebody {
-        &self.who
-    }
-}
-
-/// A principal with the lists of policies that were in force for it.
-#[derive(Debug, Clone)]
-pub struct Somebody {
     /// Who.
     pub principal: Principal,
     /// Namespace where its tokens live.
@@ -113,7 +89,7 @@ impl AssignedBy {
     }
 }
 
-impl Somebody {
+impl Holder {
     /// Whether it acted in the window.
     #[must_use]
     pub fn is_active(&self) -> bool {
@@ -489,7 +465,7 @@ impl<'a> Directory<'a> {
     }
 
     /// Auth roles and entities that are not among the principals seen.
-    pub(super) fn dormant(&self, seen: &[Somebody]) -> Vec<Somebody> {
+    pub(super) fn dormant(&self, seen: &[Holder]) -> Vec<Holder> {
         let places: BTreeSet<&AssignedBy> = seen.iter().flat_map(|h| &h.assigned).collect();
         let ids: BTreeSet<&str> = seen.iter().map(|h| &*h.principal.id).collect();
         let mut dormant = Vec::new();
@@ -515,7 +491,7 @@ impl<'a> Directory<'a> {
             let default = PolicyId::new(role.namespace.as_str(), identity::DEFAULT);
             let held = HeldSet::of(given.chain((!role.no_default_policy).then_some(default)));
             let sets = self.with_crossing(entity.map(|entity| entity.id.as_str()), held);
-            dormant.push(Somebody {
+            dormant.push(Holder {
                 principal: Principal {
                     kind: PrincipalKind::Role,
                     id: Arc::from(role_id(role).to_string()),
@@ -550,7 +526,7 @@ impl<'a> Directory<'a> {
             let default = PolicyId::new(entity.namespace.as_str(), identity::DEFAULT);
             let held = HeldSet::of(given.chain([default]));
             let sets = self.with_crossing(Some(&entity.id), held);
-            dormant.push(Somebody {
+            dormant.push(Holder {
                 principal,
                 namespace: Arc::from(entity.namespace.as_str()),
                 sets,

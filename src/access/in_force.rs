@@ -2,12 +2,13 @@
 
 use super::attribute::Readings;
 use super::demand::Holding;
-use super::holder::{Holder, HolderId, Somebody};
+use super::holder::{Holder, HolderId};
 use super::joined::Login;
 use super::lists::{Listed, Lists};
 use super::logins::Way;
 use super::meant::HeldSet;
 use super::sets::{AccessSet, SetId, Sets};
+use super::today::Today;
 use crate::index::IndexVec;
 use crate::policy::model::Policy;
 use crate::policy::table::Table;
@@ -19,7 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 #[derive(Default)]
 pub(super) struct OfHolders {
     /// Who, each with what it has today.
-    pub(super) holders: IndexVec<Holder>,
+    pub(super) holders: IndexVec<Holder, Today>,
     /// What each has or had, whichever way it came in.
     pub(super) all: IndexVec<Holder, BTreeSet<SetId>>,
     /// The ways in, with what each gives.
@@ -28,23 +29,23 @@ pub(super) struct OfHolders {
 
 impl OfHolders {
     /// Numbers the sets of holders and of their ways in.
-    pub(super) fn numbered(sets: &mut Sets<'_>, all: IndexVec<Holder, Somebody>, ways: Vec<Vec<Way>>) -> Self {
+    pub(super) fn numbered(sets: &mut Sets<'_>, all: IndexVec<Holder>, ways: Vec<Vec<Way>>) -> Self {
         let mut numbered = Self::default();
         let ids = all.ids();
-        for ((id, somebody), ways) in ids.zip(all).zip(ways) {
-            let first = somebody.sets.first().cloned().unwrap_or_else(|| HeldSet::of([]));
-            let today = sets.number(id, &somebody, &first, true);
-            let others = somebody.sets.iter().skip(1);
-            let mut held: BTreeSet<SetId> = others.map(|held| sets.number(id, &somebody, held, false)).collect();
+        for ((id, holder), ways) in ids.zip(all).zip(ways) {
+            let first = holder.sets.first().cloned().unwrap_or_else(|| HeldSet::of([]));
+            let today = sets.number(id, &holder, &first, true);
+            let others = holder.sets.iter().skip(1);
+            let mut held: BTreeSet<SetId> = others.map(|held| sets.number(id, &holder, held, false)).collect();
             held.insert(today);
             numbered.all.push(held);
             let logins = ways.into_iter().map(|way| Login {
                 holder: id,
-                set: sets.number(id, &somebody, &way.held, false),
+                set: sets.number(id, &holder, &way.held, false),
                 places: way.places,
             });
             numbered.logins.extend(logins);
-            numbered.holders.push(Holder::new(somebody, today));
+            numbered.holders.push(Today::new(holder, today));
         }
         numbered
     }
@@ -59,7 +60,11 @@ pub(super) struct OfList {
 }
 
 /// Numbers the sets that the lists of the log may mean.
-pub(super) fn of_lists(sets: &mut Sets<'_>, holders: &IndexVec<Holder>, lists: Lists<'_>) -> IndexVec<Listed, OfList> {
+pub(super) fn of_lists(
+    sets: &mut Sets<'_>,
+    holders: &IndexVec<Holder, Today>,
+    lists: Lists<'_>,
+) -> IndexVec<Listed, OfList> {
     lists.listed.map(|list| {
         let mut number = |reading| sets.number(list.holder, &holders[list.holder], reading, false);
         OfList {

@@ -6,7 +6,7 @@
 //! of this unnecessary.
 
 use super::by_name::ByName;
-use super::holder::{Holder, HolderId, Somebody};
+use super::holder::{Holder, HolderId};
 use super::meant::HeldSet;
 use super::sets::{StanzaId, resolve};
 use crate::index::IndexVec;
@@ -118,7 +118,7 @@ pub fn complete(identity: &mut Identity, stanzas: &[&str], unexplained: &[&str])
 /// Completes the identities that are not known from a deployment, from what was asked by whom; returns sentences of what was
 /// taken.
 pub(super) fn identities<'d>(
-    holders: &mut IndexVec<Holder, Somebody>,
+    holders: &mut IndexVec<Holder>,
     asked: impl Iterator<Item = (&'d Demand, HolderId, &'d HeldSet)>,
     policies: &Table,
     by_name: &ByName<'_>,

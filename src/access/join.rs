@@ -87,7 +87,7 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
         logins,
     } = OfHolders::numbered(&mut sets, holders, ways);
     let lists = in_force::of_lists(&mut sets, &holders, lists);
-    let sets = sets.compile(&holders);
+    let sets = sets.compile();
     let held = in_force::held(&policies, &lists, &sets);
     let missing = in_force::missing(&sets);
     let nowhere = missing.keys().filter(|policy| by_name.is_nowhere(policy));

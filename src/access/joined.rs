@@ -9,6 +9,7 @@ use super::holder::{Holder, HolderId};
 use super::lists::MayHold;
 use super::same::Doubles;
 use super::sets::{AccessSet, SetId, StanzaId};
+use super::today::Today;
 use super::universe::Universe;
 use super::unseen::Unseen;
 use crate::index::IndexVec;
@@ -29,7 +30,7 @@ pub struct Joined {
     /// The policies read.
     pub policies: Table,
     /// Who.
-    pub holders: IndexVec<Holder>,
+    pub holders: IndexVec<Holder, Today>,
     /// Policies in force together.
     pub sets: IndexVec<AccessSet>,
     /// The ways in that the deployment knows of, with where their policies come from.
@@ -179,6 +180,6 @@ pub struct Login {
     pub holder: HolderId,
     /// What its tokens have.
     pub set: SetId,
-    /// Where that comes from, as indexes into [`super::holder::Somebody::assigned`].
+    /// Where that comes from, as indexes into [`Holder::assigned`].
     pub places: Vec<usize>,
 }

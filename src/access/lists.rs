@@ -1,7 +1,7 @@
 //! The lists of policies in a log: whose each is, what it means, and when it was last in force.
 
 use super::attribute::is_open;
-use super::holder::{Holder, HolderId, Somebody};
+use super::holder::{Holder, HolderId};
 use super::meant::{HeldSet, Meant, Reader, speaks_for};
 use crate::index::{Idx, IndexVec};
 use crate::usage::demand::{Demand, Principal};
@@ -106,7 +106,7 @@ impl<'a> Lists<'a> {
     pub(super) fn of_sets(
         &mut self,
         seen: &[Seen<'a>],
-        holders: &IndexVec<Holder, Somebody>,
+        holders: &IndexVec<Holder>,
         at_work_in: &IndexVec<Holder, BTreeSet<&'a str>>,
     ) -> IndexVec<Holder, BTreeSet<RoleId>> {
         let mut logged_in_as = holders.map(|_| BTreeSet::new());
@@ -134,7 +134,7 @@ impl<'a> Lists<'a> {
     }
 
     /// Tells each holder the sets that it had, the newest first, and the namespace where its tokens live.
-    pub(super) fn tell(&self, holders: &mut IndexVec<Holder, Somebody>) {
+    pub(super) fn tell(&self, holders: &mut IndexVec<Holder>) {
         let mut seen_last: IndexVec<Holder, SeenLast> = holders.map(|_| BTreeMap::new());
         let mut newest: IndexVec<Holder, Option<Option<Timestamp>>> = holders.map(|_| None);
         for listed in &self.listed {

@@ -5,7 +5,7 @@
 //! place: whoever made the token chose them.
 
 use super::by_name::PolicyNumber;
-use super::holder::{AssignedBy, HolderId, Somebody};
+use super::holder::{AssignedBy, Holder, HolderId};
 use super::joined::Joined;
 use super::meant::HeldSet;
 use crate::vault::PolicyId;
@@ -20,7 +20,7 @@ pub(super) struct Way {
 
 /// The ways in of a holder, by what the deployment says. Where no token was seen with just what the places give, that set is
 /// one that the holder can have all the same.
-pub(super) fn ways(holder: &Somebody) -> Vec<Way> {
+pub(super) fn ways(holder: &Holder) -> Vec<Way> {
     if holder.assigned.is_empty() {
         return Vec::new();
     }
@@ -28,7 +28,7 @@ pub(super) fn ways(holder: &Somebody) -> Vec<Way> {
 }
 
 /// The places of each way in: one auth role, and what is the principal's own.
-fn paths_in(holder: &Somebody) -> Vec<Vec<usize>> {
+fn paths_in(holder: &Holder) -> Vec<Vec<usize>> {
     let (own, roles): (Vec<usize>, Vec<usize>) = (0..holder.assigned.len()).partition(|&n| {
         let kind = holder.assigned.get(n).map(|place| place.kind.as_str());
         matches!(kind, Some("entity" | "group"))
@@ -70,7 +70,7 @@ pub fn unplaced(joined: &Joined) -> BTreeSet<PolicyNumber> {
 }
 
 /// What these places give together.
-fn given<'h>(holder: &'h Somebody, places: &[usize]) -> BTreeSet<&'h PolicyId> {
+fn given<'h>(holder: &'h Holder, places: &[usize]) -> BTreeSet<&'h PolicyId> {
     let places = places.iter().filter_map(|&n| holder.assigned.get(n));
     let policies = places.flat_map(|place| &place.policies);
     policies.filter(|policy| is_asked_for(policy)).collect()
@@ -78,7 +78,7 @@ fn given<'h>(holder: &'h Somebody, places: &[usize]) -> BTreeSet<&'h PolicyId> {
 
 /// Fills in the policies of auth roles that the deployment leaves out: what their logins were seen with last beyond what entity
 /// and groups give, where that is the same for all of them.
-pub(super) fn list(holders: &mut [Somebody]) {
+pub(super) fn list(holders: &mut [Holder]) {
     let mut found: BTreeMap<AssignedBy, BTreeSet<Vec<PolicyId>>> = BTreeMap::new();
     for holder in holders.iter() {
         for places in paths_in(holder) {
@@ -101,7 +101,7 @@ pub(super) fn list(holders: &mut [Somebody]) {
     }
 }
 
-fn way(holder: &Somebody, places: Vec<usize>) -> Way {
+fn way(holder: &Holder, places: Vec<usize>) -> Way {
     let given = given(holder, &places);
     let seen = &holder.sets;
     let held = match seen.iter().find(|set| asked_for(set) == given) {
@@ -127,7 +127,7 @@ pub fn is_asked_for(policy: &PolicyId) -> bool {
 
 /// Puts what a holder has today before its other sets: that of the way in that was seen last, or of the first one known; or of
 /// the last token seen that has more than that, from somewhere that the deployment does not show.
-pub(super) fn first(holder: &mut Somebody, ways: &[Way]) {
+pub(super) fn first(holder: &mut Holder, ways: &[Way]) {
     let seen_at = |way: &&Way| {
         let at = holder.sets.iter().position(|set| *set == way.held);
         at.unwrap_or(usize::MAX)
@@ -171,8 +171,8 @@ mod tests {
         HeldSet::of(set.iter().map(|name| PolicyId::new("", *name)))
     }
 
-    fn jane(assigned: Vec<AssignedBy>, sets: &[&[&str]]) -> Somebody {
-        Somebody {
+    fn jane(assigned: Vec<AssignedBy>, sets: &[&[&str]]) -> Holder {
+        Holder {
             principal: Principal {
                 kind: PrincipalKind::Entity,
                 id: Arc::from("e1"),

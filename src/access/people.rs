@@ -1,7 +1,7 @@
 //! Who there is: the principals of usage, each once, with where something was allowed to it.
 
 use super::attribute::is_open;
-use super::holder::{Directory, Holder, HolderId, Somebody};
+use super::holder::{Directory, Holder, HolderId};
 use crate::index::IndexVec;
 use crate::policy::template::{Entity, Identity};
 use crate::usage::demand::{Demand, Principal};
@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 /// The principals of usage.
 pub(super) struct People<'a> {
-    pub(super) holders: IndexVec<Holder, Somebody>,
+    pub(super) holders: IndexVec<Holder>,
     /// The namespaces where something was allowed to each; a token is refused wherever it has nothing to say. Parallel to
     /// `holders`.
     pub(super) at_work_in: IndexVec<Holder, BTreeSet<&'a str>>,
@@ -82,7 +82,7 @@ fn is_same(a: &Principal, b: &Principal) -> bool {
     a.kind == b.kind && (Arc::ptr_eq(&a.id, &b.id) || a.id == b.id)
 }
 
-pub(super) fn new_holder(principal: &Principal, namespace: &str, directory: Option<&Directory<'_>>) -> Somebody {
+pub(super) fn new_holder(principal: &Principal, namespace: &str, directory: Option<&Directory<'_>>) -> Holder {
     let principal = principal.clone();
     let known = directory.and_then(|d| d.identity(&principal.id));
     let principal_id = Arc::clone(&principal.id);
@@ -97,7 +97,7 @@ pub(super) fn new_holder(principal: &Principal, namespace: &str, directory: Opti
         },
         _ => Identity::default(),
     });
-    Somebody {
+    Holder {
         assigned: Vec::new(),
         label: principal.auth_mount.to_string(),
         principal,

@@ -2,7 +2,7 @@
 
 use super::attribute::is_unbound;
 use super::by_name::ByName;
-use super::holder::{Directory, Holder, HolderId, Somebody};
+use super::holder::{Directory, Holder, HolderId};
 use super::infer;
 use super::lists::{Listed, Lists, Seen};
 use super::logged::{Logged, LostLines};
@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Who there is, with the lists that they were seen with.
 pub(super) struct Present<'a> {
-    pub(super) holders: IndexVec<Holder, Somebody>,
+    pub(super) holders: IndexVec<Holder>,
     /// The ways in of each holder.
     pub(super) ways: Vec<Vec<Way>>,
     /// By whom each demand is.
@@ -114,11 +114,7 @@ fn lost_by(lost: &[LostLines], people: &mut People<'_>) -> BTreeMap<HolderId, u6
 }
 
 /// Tells each holder the places that its policies come from, and adds whom the deployment has and the logs do not.
-fn place(
-    holders: &mut IndexVec<Holder, Somebody>,
-    logged_in_as: &IndexVec<Holder, BTreeSet<RoleId>>,
-    directory: &Directory<'_>,
-) {
+fn place(holders: &mut IndexVec<Holder>, logged_in_as: &IndexVec<Holder, BTreeSet<RoleId>>, directory: &Directory<'_>) {
     for (holder, roles) in holders.iter_mut().zip(logged_in_as) {
         holder.assigned = directory.assigned(&holder.principal, roles);
     }
@@ -127,7 +123,7 @@ fn place(
 }
 
 /// The ways in of each holder; what it has today comes first of its sets then.
-fn ways_in(holders: &mut IndexVec<Holder, Somebody>) -> Vec<Vec<Way>> {
+fn ways_in(holders: &mut IndexVec<Holder>) -> Vec<Vec<Way>> {
     logins::list(holders.as_mut_slice());
     let ways: Vec<Vec<Way>> = holders.iter().map(logins::ways).collect();
     for (holder, ways) in holders.iter_mut().zip(&ways) {

@@ -4,7 +4,7 @@
 //! what older servers did not write), what one did stands under two names; so it does where an entity was deleted and the next login made
 //! another. Two are taken for one who may be: their tokens are called the same, and what is vouched for of their logins is not different.
 
-use super::holder::{Holder, HolderId, Somebody};
+use super::holder::{Holder, HolderId};
 use crate::index::IndexVec;
 use crate::usage::demand::PolicySet;
 use crate::vault::PrincipalKind;
@@ -32,7 +32,7 @@ pub struct Doubles {
 }
 
 /// Who may be another.
-pub(super) fn doubles(holders: &IndexVec<Holder, Somebody>, sets: &[PolicySet]) -> Doubles {
+pub(super) fn doubles(holders: &IndexVec<Holder>, sets: &[PolicySet]) -> Doubles {
     let mut anybodys = BTreeSet::new();
     let number: HashMap<(PrincipalKind, &Arc<str>), HolderId> = holders
         .numbered()
@@ -127,7 +127,7 @@ mod tests {
             name: Arc::from(one.1),
             auth_mount: Arc::from(""),
         };
-        let mut holders: IndexVec<Holder, Somebody> = IndexVec::new();
+        let mut holders: IndexVec<Holder> = IndexVec::new();
         let mut sets = Vec::new();
         for one in all {
             holders.push(new_holder(&principal(one), "", None));

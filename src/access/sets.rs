@@ -1,7 +1,7 @@
 //! Policy sets: what is in force together for one identity or for many, found by name and compiled once each.
 
 use super::by_name::{ByName, PolicyNumber};
-use super::holder::{Holder, HolderId, Somebody};
+use super::holder::{Holder, HolderId};
 use super::meant::HeldSet;
 use crate::index::{Idx, IndexVec};
 use crate::policy::acl::{Acl, RuleId};
@@ -88,6 +88,8 @@ struct FoundSet {
     open: bool,
     identity: Identity,
     holders: BTreeSet<HolderId>,
+    /// Whether the identity of each of them is known.
+    known: bool,
     current: bool,
 }
 
@@ -106,7 +108,7 @@ impl<'a> Sets<'a> {
         }
     }
 
-    pub(super) fn number(&mut self, id: HolderId, holder: &Somebody, held: &HeldSet, current: bool) -> SetId {
+    pub(super) fn number(&mut self, id: HolderId, holder: &Holder, held: &HeldSet, current: bool) -> SetId {
         let (policies, missing) = resolve(self.by_name, &held.policies);
         let templated = policies
             .iter()
@@ -125,16 +127,18 @@ impl<'a> Sets<'a> {
                     open: *open,
                     identity,
                     holders: BTreeSet::new(),
+                    known: true,
                     current: false,
                 })
             });
         let set = &mut found[n];
         set.holders.insert(id);
+        set.known &= holder.identity_known;
         set.current |= current;
         n
     }
 
-    pub(super) fn compile(self, holders_known: &IndexVec<Holder>) -> IndexVec<AccessSet> {
+    pub(super) fn compile(self) -> IndexVec<AccessSet> {
         let (all, by_name, profile, now) = (self.policies, self.by_name, self.profile, self.now);
         let compiled: Vec<AccessSet> = Vec::from(self.found)
             .into_par_iter()
@@ -145,6 +149,7 @@ impl<'a> Sets<'a> {
                     open,
                     identity,
                     holders,
+                    known,
                     current,
                 } = found;
                 let acl = Acl::compile(profile, &all.listed(&policies), &identity, now);
@@ -154,8 +159,7 @@ impl<'a> Sets<'a> {
                     .map(|skip| stanza_in(&policies, skip))
                     .filter(|&id| is_templated(&all[id].path))
                     .collect();
-                let identity_known = |h: &HolderId| holders_known[*h].identity_known;
-                let unsure = if holders.iter().all(identity_known) {
+                let unsure = if known {
                     Vec::new()
                 } else {
                     unfilled.iter().map(|&id| before_template(all, id)).collect()

@@ -14,6 +14,7 @@ use super::besides::Kept;
 use super::by_name::{ByName, PolicyNumber};
 use super::holder::{AssignedBy, Directory, Giving, Holder, HolderId};
 use super::sets::AccessSet;
+use super::today::Today;
 use super::universe::lead;
 use crate::deployment::Entity as DeployedEntity;
 use crate::index::IndexVec;
@@ -58,7 +59,7 @@ impl Unseen {
     #[must_use]
     pub fn beside(
         &self,
-        holders: &IndexVec<Holder>,
+        holders: &IndexVec<Holder, Today>,
         new: &BTreeMap<HolderId, &AssignedBy>,
     ) -> Option<Vec<(HolderId, MayHave)>> {
         let all = || {
@@ -147,7 +148,7 @@ type Read<'a> = (&'a Table, &'a ByName<'a>);
 /// What logins may bring by this deployment, and the stanzas that stay for it.
 pub(super) fn of(
     directory: Option<&Directory<'_>>,
-    holders: &IndexVec<Holder>,
+    holders: &IndexVec<Holder, Today>,
     read: Read<'_>,
     sets: &IndexVec<AccessSet>,
 ) -> (Unseen, Kept) {
@@ -193,7 +194,7 @@ struct Lists<'a> {
 }
 
 impl<'a> Lists<'a> {
-    fn of(directory: Option<&Directory<'_>>, holders: &IndexVec<Holder>, by_name: &'a ByName<'a>) -> Self {
+    fn of(directory: Option<&Directory<'_>>, holders: &IndexVec<Holder, Today>, by_name: &'a ByName<'a>) -> Self {
         let mut lists = Self {
             all: Vec::new(),
             more: 0,
@@ -354,7 +355,7 @@ fn named(place: &AssignedBy) -> String {
 }
 
 /// Users and roles that only one entity can log in by, and that one is known: it is an alias that tells it, or it was seen.
-fn taken(directory: &Directory<'_>, holders: &IndexVec<Holder>) -> BTreeSet<AssignedBy> {
+fn taken(directory: &Directory<'_>, holders: &IndexVec<Holder, Today>) -> BTreeSet<AssignedBy> {
     let aliases = directory.entities().flat_map(|entity| &entity.aliases);
     let users = aliases.filter_map(|alias| directory.as_user(alias)).flatten();
     let seen = holders
@@ -368,7 +369,7 @@ fn taken(directory: &Directory<'_>, holders: &IndexVec<Holder>) -> BTreeSet<Assi
 }
 
 /// Who may log in by roles or groups of a method that nobody was seen to use for it, with the method.
-fn open_to(directory: &Directory<'_>, holders: &IndexVec<Holder>) -> BTreeMap<HolderId, String> {
+fn open_to(directory: &Directory<'_>, holders: &IndexVec<Holder, Today>) -> BTreeMap<HolderId, String> {
     let entities = directory.entities().map(|entity| (entity.id.as_str(), entity));
     let entities: BTreeMap<&str, &DeployedEntity> = entities.collect();
     let open = |holder: &Holder| {
@@ -408,11 +409,11 @@ fn roles_at<'h>(holder: &'h Holder, mount: Option<&'h MountId>) -> impl Iterator
 type Brought<'a> = BTreeMap<(Option<MountId>, bool), BTreeMap<Vec<AssignedBy>, &'a DeployedEntity>>;
 
 /// The entities that have something of their own, by where they may log in by other roles than those that they were seen with.
-fn at_mounts<'a>(directory: &Directory<'a>, holders: &IndexVec<Holder>) -> Brought<'a> {
+fn at_mounts<'a>(directory: &Directory<'a>, holders: &IndexVec<Holder, Today>) -> Brought<'a> {
     let known = holders
         .iter()
         .filter(|holder| holder.principal.kind == PrincipalKind::Entity);
-    let known: BTreeMap<&str, &Holder> = known.map(|holder| (&*holder.principal.id, holder)).collect();
+    let known: BTreeMap<&str, &Holder> = known.map(|holder| (&*holder.principal.id, &**holder)).collect();
     let mut found = Brought::new();
     for entity in directory.entities() {
         let own = directory.of_entity(&entity.id, true);
@@ -447,7 +448,7 @@ fn open_aliases<'a>(
 }
 
 /// The roles by which entities may log in that have no policies of their own.
-fn ways(directory: &Directory<'_>, holders: &IndexVec<Holder>) -> BTreeMap<HolderId, Vec<Way>> {
+fn ways(directory: &Directory<'_>, holders: &IndexVec<Holder, Today>) -> BTreeMap<HolderId, Vec<Way>> {
     let entities = directory.entities().map(|entity| (entity.id.as_str(), entity));
     let entities: BTreeMap<&str, &DeployedEntity> = entities.filter(|(_, entity)| entity.policies.is_empty()).collect();
     let mut roles_at: BTreeMap<(Option<MountId>, bool), Arc<Vec<Giving>>> = BTreeMap::new();

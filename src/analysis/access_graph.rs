@@ -117,7 +117,7 @@ fn power<'a>(
     acl: &'a Acl,
     holders: &[HolderId],
 ) -> Power<'a> {
-    let holders: Vec<&Holder> = holders.iter().map(|&h| &joined.holders[h]).collect();
+    let holders: Vec<&Holder> = holders.iter().map(|&h| &*joined.holders[h]).collect();
     let read = policies
         .iter()
         .map(|&p| &joined.policies[p])

@@ -297,7 +297,7 @@ fn never_held(
     let gives_both = |place: &AssignedBy| {
         place.policies.contains(&policy) && place.policies.iter().any(|other| unplaced.contains(other))
     };
-    let holders = || joined.held[number].by.iter().map(|&holder| &joined.holders[holder]);
+    let holders = || joined.held[number].by.iter().map(|&holder| &*joined.holders[holder]);
     let by_it = |holder: &&Holder| (holder.asked && holder.is_bound()) || holder.assigned.iter().any(gives_both);
     if let Some(holder) = holders().find(by_it) {
         let what = format!(

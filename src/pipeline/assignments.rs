@@ -145,7 +145,7 @@ impl<'a> Places<'a> {
 }
 
 fn of_places(joined: &Joined, scheme: &Scheme) -> Result<Vec<Assignment>, Logins> {
-    let new: IndexVec<Holder, Option<AssignedBy>> = joined.holders.map(own_entity);
+    let new: IndexVec<Holder, Option<AssignedBy>> = joined.holders.map(|holder| own_entity(holder));
     let places = Places::new(joined, &new);
     let all: Vec<&AssignedBy> = places.number.keys().map(|(_, place)| *place).collect();
     let today: Vec<BTreeSet<PolicyId>> = all.iter().map(|place| asked_for(place)).collect();

@@ -236,7 +236,7 @@ fn protected_policies(joined: &Joined, protect: &[String]) -> BTreeSet<PolicyNum
     }
     let is = |text: &str| protect.iter().any(|name| is_meant(name, text));
     let of_holder = |holder: &Holder| is(&holder.key()) || names_of(holder).any(is);
-    let holders: IndexVec<Holder, bool> = joined.holders.map(of_holder);
+    let holders: IndexVec<Holder, bool> = joined.holders.map(|holder| of_holder(holder));
     for (n, policy) in joined.policies.numbered() {
         let by_holder = joined.held[n].by.iter().any(|&holder| holders[holder]);
         let id = policy.id();

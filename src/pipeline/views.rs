@@ -187,7 +187,7 @@ pub(super) fn unread(deployment: &Deployment) -> Option<String> {
 
 /// The numbers that matter.
 pub(super) fn totals(joined: &Joined, exposures: &[Exposure]) -> Totals {
-    let counted: Vec<(&crate::access::Holder, &Exposure)> = joined
+    let counted: Vec<(&crate::access::Today, &Exposure)> = joined
         .holders
         .iter()
         .zip(exposures)

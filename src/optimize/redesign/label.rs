@@ -16,7 +16,7 @@ pub(super) fn of(holder: &Holder) -> String {
 
 /// What all of several holders share.
 pub(super) fn shared(joined: &Joined, holders: &BTreeSet<HolderId>) -> Option<String> {
-    let mut all = holders.iter().map(|&h| &joined.holders[h]).map(features);
+    let mut all = holders.iter().map(|&h| features(&joined.holders[h]));
     let first = all.next()?;
     if holders.len() < 2 {
         return None;

@@ -6,6 +6,7 @@ use crate::sources::node::{self, Kind, Node};
 use hcl_edit::Span as _;
 use hcl_edit::expr::{Expression, ObjectKey};
 use hcl_edit::structure::{Block as HclBlock, Body, Structure};
+use hcl_edit::visit::{self, Visit};
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
@@ -39,6 +40,39 @@ impl Expr {
     pub fn raw(&self) -> &str {
         let (Self::Hcl(source, _) | Self::Json(source, _)) = self;
         source.text.get(self.range()).unwrap_or("")
+    }
+
+    /// The expressions right within it.
+    #[must_use]
+    pub fn within(&self) -> Vec<Self> {
+        let parts = |source: &Arc<SourceText>, visit: &dyn Fn(&mut Parts)| {
+            let mut parts = Parts {
+                source: Arc::clone(source),
+                found: Vec::new(),
+            };
+            visit(&mut parts);
+            parts.found
+        };
+        match self {
+            Self::Hcl(source, expression) => parts(source, &|parts| visit::visit_expr(parts, expression)),
+            Self::Json(source, node) => match &node.kind {
+                Kind::Text(text) => {
+                    let inner = Arc::new(SourceText::new(Arc::clone(&source.file), Arc::clone(&text.text)));
+                    let template = hcl_edit::parser::parse_template(&text.text);
+                    template.map_or_else(
+                        |_| Vec::new(),
+                        |template| parts(&inner, &|parts| parts.visit_template(&template)),
+                    )
+                }
+                Kind::List(items) => items.iter().map(|item| Self::of_node(source, item)).collect(),
+                Kind::Map(entries) => entries.iter().map(|(_, item)| Self::of_node(source, item)).collect(),
+                _ => Vec::new(),
+            },
+        }
+    }
+
+    fn of_node(source: &Arc<SourceText>, node: &Node) -> Self {
+        Self::Json(Arc::clone(source), Arc::new(node.clone()))
     }
 
     /// As the name of a provider, such as `vault.b`.
@@ -85,6 +119,19 @@ impl Expr {
                 expression.map_or(Type::Odd, |expression| type_of(source, &expression, 0))
             }
         }
+    }
+}
+
+/// The expressions right within another.
+struct Parts {
+    source: Arc<SourceText>,
+    found: Vec<Expr>,
+}
+
+impl Visit for Parts {
+    fn visit_expr(&mut self, expression: &Expression) {
+        self.found
+            .push(Expr::Hcl(Arc::clone(&self.source), Arc::new(expression.clone())));
     }
 }
 

@@ -8,10 +8,6 @@ use super::module::Module;
 use super::value::Value;
 use crate::origin::SourceText;
 use crate::policy::load::holds_policy;
-use crate::sources::node::{Kind, Node};
-use hcl_edit::Span as _;
-use hcl_edit::expr::Expression;
-use hcl_edit::visit::{self, Visit};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -103,80 +99,23 @@ impl<'a, 'w> Looking<'a, 'w> {
         holds(&value) || value.unknown_inside().is_some() && self.parts(expr, scope)
     }
 
+    /// Whether what an expression is made of shows one: a local, too, of which not all is known.
     fn parts(&mut self, expr: &Expr, scope: &Scope<'_>) -> bool {
-        match expr {
-            Expr::Hcl(source, expression) => self.below(source, scope, |parts| parts.visit_below(expression)),
-            Expr::Json(source, node) => match &node.kind {
-                Kind::Text(text) => hcl_edit::parser::parse_template(&text.text).is_ok_and(|template| {
-                    let inner = Arc::new(SourceText::new(Arc::clone(&source.file), Arc::clone(&text.text)));
-                    self.below(&inner, scope, |parts| parts.visit_template(&template))
-                }),
-                Kind::List(items) => items.iter().any(|item| self.parts(&json(source, item), scope)),
-                Kind::Map(entries) => entries.iter().any(|(_, value)| self.parts(&json(source, value), scope)),
-                _ => false,
-            },
-        }
-    }
-
-    fn below(
-        &mut self,
-        source: &Arc<SourceText>,
-        scope: &Scope<'_>,
-        visit: impl FnOnce(&mut Parts<'_, 'a, 'w>),
-    ) -> bool {
-        let mut parts = Parts {
-            looking: self,
-            source,
-            scope,
-            found: false,
-        };
-        visit(&mut parts);
-        parts.found
-    }
-}
-
-fn json(source: &Arc<SourceText>, node: &Node) -> Expr {
-    Expr::Json(Arc::clone(source), Arc::new(node.clone()))
-}
-
-/// The expressions within another.
-struct Parts<'p, 'a, 'w> {
-    looking: &'p mut Looking<'a, 'w>,
-    source: &'p Arc<SourceText>,
-    scope: &'p Scope<'p>,
-    found: bool,
-}
-
-impl Parts<'_, '_, '_> {
-    fn visit_below(&mut self, expression: &Expression) {
-        // A local that is not known is made of something, too.
-        let local = self.source.text.get(expression.span().unwrap_or(0..0)).unwrap_or("");
-        let name: String = local
+        let module = self.module;
+        let name: String = expr
+            .raw()
             .strip_prefix("local.")
             .unwrap_or("")
             .chars()
             .take_while(|c| c.is_alphanumeric() || matches!(c, '_' | '-'))
             .collect();
-        if let (module, Some(own)) = (self.looking.module, self.looking.module.written_local(&name))
-            && self.looking.seen.insert(name)
+        if let Some(own) = module.written_local(&name)
+            && self.seen.insert(name)
+            && self.shows(own, &Scope::of(module))
         {
-            self.found |= self.looking.shows(own, &Scope::of(module));
+            return true;
         }
-        visit::visit_expr(self, expression);
-    }
-}
-
-impl Visit for Parts<'_, '_, '_> {
-    fn visit_expr(&mut self, expression: &Expression) {
-        if self.found {
-            return;
-        }
-        let expr = Expr::Hcl(Arc::clone(self.source), Arc::new(expression.clone()));
-        let value = self.looking.world.value(&expr, self.scope);
-        self.found = self.looking.world.works(value.steps()).is_ok() && holds(&value);
-        if !self.found && value.unknown_inside().is_some() {
-            self.visit_below(expression);
-        }
+        expr.within().iter().any(|part| self.shows(part, scope))
     }
 }
 
