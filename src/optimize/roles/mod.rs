@@ -17,15 +17,12 @@ mod mine;
 mod model;
 mod natural;
 mod plain;
-mod pricing;
 mod problem;
 mod reduce;
 mod refute;
-mod relaxation;
 mod repair;
 mod search;
 mod settle;
-mod simplex;
 mod state;
 mod wide;
 
