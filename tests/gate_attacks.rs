@@ -1629,6 +1629,22 @@ fn what_a_plan_writes_by_another_provider_is_named() {
 }
 
 #[test]
+fn what_another_provider_is_given_is_the_very_same_only_if_all_that_it_is_made_of_is() {
+    let locals = |path: &str| format!("locals {{\n  d = \"{}\"\n}}\n", EVIL.replace('*', path));
+    for block in [
+        "resource \"a_b\" \"x\" {\n  body = \"${timestamp()}${local.d}\"\n}\n",
+        "resource \"a_b\" \"x\" {\n  count = 1\n  body = [local.d][count.index]\n}\n",
+        "locals {\n  e = \"${timestamp()}${local.d}\"\n}\nresource \"a_b\" \"x\" {\n  body = local.e\n}\n",
+    ] {
+        changes(
+            &[("x.tf", block), ("l.tf", &locals("kv/a"))],
+            &[("l.tf", &locals("*"))],
+            &["high[not-checked]", "it holds a policy, or the place of one"],
+        );
+    }
+}
+
+#[test]
 fn terraform_in_json_is_read_whatever_its_root_is() {
     let resource = format!(r#"{{"resource":{{"vault_policy":{{"e":{{"name":"evil","policy":"{EVIL}"}}}}}}}}"#);
     for (file, text, what) in [

@@ -2,10 +2,10 @@
 
 use super::node::{Kind, Node};
 use super::terraform::{looks_like_policy, unpacked};
+use super::text::digest;
 use super::yaml;
 use super::{Found, Problem, SourceSettings};
 use crate::origin::SourceText;
-use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;
@@ -531,15 +531,6 @@ fn is_elsewhere(resource: &str) -> bool {
     let first = resource.split('/').next().unwrap_or("");
     let host = first.contains('.') && !first.starts_with('.') && resource.contains('/');
     resource.contains("://") || resource.contains('@') || resource.contains("?ref=") || host
-}
-
-fn digest(text: &str) -> Arc<str> {
-    let digest = Sha256::digest(text);
-    digest
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect::<String>()
-        .into()
 }
 
 /// Where texts stand that look like policies and were not read as such.

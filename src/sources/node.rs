@@ -145,6 +145,17 @@ impl Node {
         }
     }
 
+    /// Whether a text in it is such a one.
+    #[must_use]
+    pub fn says(&self, such: fn(&str) -> bool) -> bool {
+        match &self.kind {
+            Kind::Text(text) => such(&text.text),
+            Kind::List(items) => items.iter().any(|item| item.says(such)),
+            Kind::Map(entries) => entries.iter().any(|(_, value)| value.says(such)),
+            _ => false,
+        }
+    }
+
     /// Says of it and of all in it that it stands for more than what is around it.
     pub fn share(&mut self) {
         self.line = None;

@@ -1,8 +1,8 @@
 //! What `terraform show -json` says of a plan or a state, what a state file holds, and what `vault read -format=json` answers.
 
 use super::node::{Kind, MAX_DEPTH, Node};
-use super::terraform::{HOLDS, RUNS, same_text, shows, unpacked};
-use super::text::Text;
+use super::terraform::{HOLDS, RUNS, shows, unpacked};
+use super::text::{Text, digest};
 use super::{Found, Problem};
 use crate::origin::SourceText;
 use crate::vault::path;
@@ -87,43 +87,29 @@ fn plan(source: &Arc<SourceText>, root: &Node) -> Content {
 
 /// What a change of another kind says, where it shows a policy that it did not before.
 fn other(source: &Arc<SourceText>, resource: &Node) -> Option<Problem> {
-    let written = |side: &str| {
-        let said = resource.get("change").and_then(|change| change.get(side));
-        said.and_then(|said| source.text.get(said.range.clone()))
-    };
-    let says = |side: &str| {
-        resource
-            .get("change")
-            .and_then(|change| change.get(side))
-            .is_some_and(shows_policy)
-    };
-    (says("after") && written("after") != written("before")).then(|| problem_of(source, resource, HOLDS))
-}
-
-/// Whether a text within shows a policy.
-fn shows_policy(node: &Node) -> bool {
-    match &node.kind {
-        Kind::Text(text) => shows(&text.text),
-        Kind::List(items) => items.iter().any(shows_policy),
-        Kind::Map(entries) => entries.iter().any(|(_, value)| shows_policy(value)),
-        _ => false,
-    }
+    let change = resource.get("change")?;
+    let after = change.get("after").filter(|after| after.says(shows))?;
+    let written = |side: &Node| source.text.get(side.range.clone());
+    let is_as_before = change.get("before").and_then(written) == written(after);
+    (!is_as_before).then(|| problem_of(source, resource, HOLDS))
 }
 
 /// A part of a plan that may write policies and is not read. The very same in another plan is no news.
 fn problem_of(source: &Arc<SourceText>, said: &Node, why: &str) -> Problem {
-    let text = |name: &str| said.get(name).and_then(Node::str);
-    let address = text("address").map_or_else(
-        || format!("{}.{}", text("type").unwrap_or(""), text("name").unwrap_or("")),
-        str::to_owned,
-    );
     Problem {
-        what: address,
+        what: address_of(said),
         why: why.to_owned(),
         origin: source.place(said.range.start),
         policy: None,
-        same: Some(same_text(source.text.get(said.range.clone()).unwrap_or(""))),
+        same: Some(digest(source.text.get(said.range.clone()).unwrap_or(""))),
     }
+}
+
+/// The address of a resource; older documents leave it to its type and its name.
+fn address_of(resource: &Node) -> String {
+    let text = |name: &str| resource.get(name).and_then(Node::str);
+    let address = text("address").map(str::to_owned);
+    address.unwrap_or_else(|| format!("{}.{}", text("type").unwrap_or(""), text("name").unwrap_or("")))
 }
 
 impl Content {
@@ -156,18 +142,15 @@ struct Said<'a> {
 impl<'a> Said<'a> {
     /// A resource; none of a kind that writes no policies.
     fn of(source: &'a Arc<SourceText>, resource: &Node, fixed: &'a str) -> Option<Self> {
-        let text = |name: &str| resource.get(name).and_then(Node::str);
-        let kind = text("type").unwrap_or("");
-        let kept = match kind {
-            "vault_policy" => Kept::Policy,
-            "vault_generic_endpoint" => Kept::Endpoint,
+        let kept = match resource.get("type").and_then(Node::str) {
+            Some("vault_policy") => Kept::Policy,
+            Some("vault_generic_endpoint") => Kept::Endpoint,
             _ => return None,
         };
-        let address = text("address").map(str::to_owned);
         Some(Self {
             source,
             kept,
-            address: address.unwrap_or_else(|| format!("{kind}.{}", text("name").unwrap_or(""))),
+            address: address_of(resource),
             at: resource.range.start,
             fixed,
         })
@@ -197,9 +180,7 @@ impl<'a> Said<'a> {
             Some(own) if !own.is_null() => own.str().ok_or("its `namespace` is no text")?,
             _ => "",
         };
-        let parts = [base.as_ref()?.trim_matches('/'), own.trim_matches('/')];
-        let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
-        Ok(parts.join("/"))
+        Ok(path::below(base.as_ref()?, own))
     }
 
     /// The policy as it will be; none where it goes.
@@ -241,11 +222,9 @@ impl<'a> Said<'a> {
             },
         };
         let namespace = self.namespace(values, base);
-        let mut namespace =
+        let namespace =
             namespace.map_err(|why| self.problem(format!("its namespace cannot be worked out: {why}"), None))?;
-        if !above.is_empty() {
-            namespace = format!("{namespace}/{above}").trim_matches('/').to_owned();
-        }
+        let namespace = path::below(&namespace, &above);
         let id = || Some((namespace.as_str().into(), name.as_str().into()));
         let (text, at) = match self.kept {
             Kept::Policy => (unpacked(text("policy")?), values.range.start),
@@ -446,7 +425,7 @@ fn values(
     for resource in module.get("resources").map(Node::items).unwrap_or_default() {
         match Said::of(source, resource, fixed) {
             Some(said) => content.take(said.of_values(resource.get("values"), base)),
-            None if fixed == PLAN && resource.get("values").is_some_and(shows_policy) => {
+            None if fixed == PLAN && resource.get("values").is_some_and(|values| values.says(shows)) => {
                 content.unread.push(problem_of(source, resource, HOLDS));
             }
             None => {}

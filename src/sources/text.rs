@@ -2,8 +2,17 @@
 
 use super::node::Node;
 use crate::origin::{Hold, Level, Piece, SourceText, Spelling, Written};
+use sha2::{Digest as _, Sha256};
 use std::ops::Range;
 use std::sync::Arc;
+
+/// What a text is, to know the very same again.
+#[must_use]
+pub fn digest(text: &str) -> Arc<str> {
+    let digest = Sha256::digest(text);
+    let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    hex.into()
+}
 
 /// A text with its pieces.
 #[derive(Debug, Clone, Default)]

@@ -69,13 +69,25 @@ pub fn joined(path: &str) -> String {
 #[must_use]
 pub fn policy_written_at(path: &str) -> Option<(String, String)> {
     let path = joined(path);
-    let below = path.match_indices('/').map(|(at, _)| at + 1);
-    let mut starts = std::iter::once(0).chain(below);
-    starts.find_map(|at| {
-        let (above, rest) = path.split_at_checked(at)?;
+    tails(&path).find_map(|rest| {
         let name = policy_at(rest).filter(|name| !name.is_empty())?;
+        let above = path.strip_suffix(rest)?;
         Some((above.trim_end_matches('/').to_owned(), name.to_owned()))
     })
+}
+
+/// A path, and what is left of it behind each of its slashes.
+pub fn tails(path: &str) -> impl Iterator<Item = &str> {
+    let below = path.match_indices('/').map(|(at, _)| at + 1);
+    std::iter::once(0).chain(below).filter_map(|at| path.get(at..))
+}
+
+/// A namespace below another, as people write them.
+#[must_use]
+pub fn below(base: &str, own: &str) -> String {
+    let parts = [base.trim_matches('/'), own.trim_matches('/')];
+    let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+    parts.join("/")
 }
 
 /// Where tokens are made with tokens.
@@ -92,8 +104,7 @@ pub fn makes_a_child(path: &str) -> bool {
 #[must_use]
 pub fn lets_in(path: &str) -> bool {
     let is_login = path.starts_with("auth/") && !path.starts_with(TOKEN_MOUNT);
-    let mut ends = path.match_indices('/').filter_map(|(at, _)| path.get(at + 1..)).skip(1);
-    is_login && ends.any(lets_in_below)
+    is_login && tails(path).skip(2).any(lets_in_below)
 }
 
 /// The auth mount that a path lies in, as far as the path tells; nothing where it lies in none.

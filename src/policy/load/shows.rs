@@ -3,6 +3,9 @@
 
 use crate::policy::syntax::packed;
 
+/// What words are quoted by.
+const QUOTES: [char; 3] = ['"', '\'', '\\'];
+
 /// Whether the text has a `path` at its top, or a line that opens a `path` block; packed as the servers take it too.
 pub(super) fn policy(bytes: &[u8]) -> bool {
     let text = String::from_utf8_lossy(bytes);
@@ -30,7 +33,6 @@ pub fn holds_policy(text: &str) -> bool {
 
 /// Whether `path` opens a block, or is a key of a map, anywhere, whatever it is quoted by.
 fn opens_path(text: &str) -> bool {
-    const QUOTES: [char; 3] = ['"', '\'', '\\'];
     text.match_indices("path").any(|(at, word)| {
         let after = text.get(at + word.len()..).unwrap_or_default();
         if after.starts_with(QUOTES) {
@@ -49,7 +51,6 @@ fn opens_path(text: &str) -> bool {
 
 /// Whether `capabilities` are a list somewhere, or something that is not written out. Those of a container are a map.
 fn lists_capabilities(text: &str) -> bool {
-    const QUOTES: [char; 3] = ['"', '\'', '\\'];
     text.match_indices("capabilities").any(|(at, word)| {
         let after = text.get(at + word.len()..).unwrap_or_default();
         let value = after
@@ -88,7 +89,6 @@ fn packed_in(text: &str) -> impl Iterator<Item = String> {
 }
 
 fn grants_by_a_word(text: &str) -> bool {
-    const QUOTES: [char; 3] = ['"', '\'', '\\'];
     text.match_indices("policy").any(|(at, key)| {
         let after = text
             .get(at + key.len()..)

@@ -15,7 +15,7 @@ mod ways;
 pub use functions::placeless;
 pub use model::is_other;
 pub use module::is_terraform;
-pub use outside::{HOLDS, RUNS, gives, holds_one, same_text, shows, wraps};
+pub use outside::{HOLDS, RUNS, gives, holds_one, shows, wraps};
 pub use ways::Way;
 
 use super::files::Files;
@@ -24,6 +24,7 @@ use super::text::Text;
 use super::{Found, Problem};
 use crate::origin::{Origin, SourceText, Spelling};
 use crate::policy::syntax;
+use crate::vault::path;
 use eval::{Scope, Why, World};
 use model::{Block, Expr};
 use module::{Module, bracketed};
@@ -335,7 +336,7 @@ impl Reader<'_, '_> {
             namespace: base,
             address,
         } = module.server(self.world, &provider)?;
-        Ok((below(base, &own), address.into()))
+        Ok((path::below(&base, &own), address.into()))
     }
 
     fn policy(&mut self, module: &Module, instance: &Instance<'_>, scope: &Scope<'_>) {
@@ -466,7 +467,7 @@ impl Reader<'_, '_> {
                 return;
             }
         };
-        let Some((above, name)) = crate::vault::path::policy_written_at(&path) else {
+        let Some((above, name)) = path::policy_written_at(&path) else {
             return;
         };
         let text = body(&data);
@@ -487,7 +488,7 @@ impl Reader<'_, '_> {
                 );
             }
         };
-        self.found((&name, &below(namespace, &above), server), text, instance, at);
+        self.found((&name, &path::below(&namespace, &above), server), text, instance, at);
     }
 
     fn call(&mut self, module: &Module, block: &Block, above: &Asked) {
@@ -498,7 +499,7 @@ impl Reader<'_, '_> {
             let tells = block.attributes.iter().any(|(name, expr)| {
                 let value = self.world.value(expr, &scope);
                 let named = matches!(&**name, "source") && source_names_policies(&value);
-                named || holds_policy(&value)
+                named || value.says(looks_like_policy)
             });
             if tells || !here {
                 self.unread(&address, &why, block, block.range.start, None);
@@ -536,15 +537,6 @@ impl Reader<'_, '_> {
                 }
             }
         }
-    }
-}
-
-/// A namespace below another.
-fn below(base: String, own: &str) -> String {
-    match (base.is_empty(), own.trim_matches('/').is_empty()) {
-        (true, _) => own.to_owned(),
-        (false, true) => base,
-        (false, false) => format!("{base}/{}", own.trim_matches('/')),
     }
 }
 
@@ -598,16 +590,6 @@ pub fn unpacked(policy: &Text) -> Text {
     syntax::packed(policy.text.as_bytes()).map_or_else(|| policy.clone(), Text::made)
 }
 
-/// Whether a value holds the text of a policy.
-fn holds_policy(value: &Value) -> bool {
-    match value {
-        Value::Text(text) => looks_like_policy(&text.text),
-        Value::List(items) => items.iter().any(holds_policy),
-        Value::Map(entries) => entries.values().any(holds_policy),
-        _ => false,
-    }
-}
-
 /// Whether a path that is not known may be one of policies, by what it begins with: no mount lies there. What stands before may be
 /// a namespace, and `..` leads anywhere.
 fn may_lead_to_policies(path: &Expr) -> bool {
@@ -623,15 +605,7 @@ fn may_lead_to_policies(path: &Expr) -> bool {
             let begins = |rest: &str| {
                 rest.starts_with("sys") && ("sys/polic".starts_with(rest) || rest.starts_with("sys/polic"))
             };
-            "sys/polic".starts_with(start)
-                || start
-                    .split_inclusive('/')
-                    .scan(start, |rest, segment| {
-                        let here = *rest;
-                        *rest = rest.get(segment.len()..)?;
-                        Some(here)
-                    })
-                    .any(begins)
+            "sys/polic".starts_with(start) || path::tails(start).any(begins)
         }
         _ => true,
     }
@@ -646,7 +620,7 @@ fn mentions(expr: &Expr, value: &Value) -> bool {
     let raw = match expr {
         Expr::Hcl(source, _) | Expr::Json(source, _) => source.text.get(expr.range()).unwrap_or(""),
     };
-    raw.contains("sys/polic") || looks_like_policy(raw) || holds_policy(value)
+    raw.contains("sys/polic") || looks_like_policy(raw) || value.says(looks_like_policy)
 }
 
 pub use crate::policy::load::looks_like_policy;

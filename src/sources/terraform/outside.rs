@@ -8,9 +8,9 @@ use super::module::Module;
 use super::value::Value;
 use crate::origin::SourceText;
 use crate::policy::load::holds_policy;
-use sha2::{Digest as _, Sha256};
+use crate::sources::text::digest;
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 /// Why a block may write policies without being one, where it may.
@@ -52,79 +52,86 @@ pub fn shows(text: &str) -> bool {
     place || commands.iter().any(|command| text.contains(command)) || holds_policy(text)
 }
 
-/// Whether what a block is given from elsewhere shows one, in any of its instances, as far as it can be worked out.
+/// Whether what a block is given from elsewhere shows one.
 fn is_given(world: &World<'_>, module: &Module, block: &Block) -> bool {
+    let mut found = false;
+    look(world, module, block, &mut |_, value| {
+        found = value.says(shows);
+        if found {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    });
+    found
+}
+
+/// Who is told of values, by the names of their attributes, and says when that is enough.
+type Told<'t> = dyn FnMut(&str, &Value) -> ControlFlow<()> + 't;
+
+/// Tells what a block is given, and the blocks inside, in each of its instances: the values, and of what is not known what that is made of.
+/// It ends where there is too much to look at, which is told elsewhere.
+fn look(world: &World<'_>, module: &Module, block: &Block, told: &mut Told<'_>) {
     let base = Scope::of(module);
     // Where the instances are not known, what stands in all of them is.
-    let instances = module
-        .instances(world, block)
-        .unwrap_or_else(|_| vec![(Value::Null, Vec::new())]);
-    instances.into_iter().any(|(_, names)| {
+    let instances = module.instances(world, block);
+    let instances = instances.unwrap_or_else(|_| vec![(Value::Null, Vec::new())]);
+    let mut looking = Looking {
+        world,
+        module,
+        seen: BTreeSet::new(),
+        told,
+    };
+    for (_, names) in instances {
         let scope = base.with(names);
         let mut open = vec![block];
         while let Some(block) = open.pop() {
-            let mut looking = Looking::new(world, module);
-            if block.attributes.values().any(|expr| looking.shows(expr, &scope)) {
-                return true;
+            let mut attributes = block.attributes.iter();
+            if attributes.any(|(name, expr)| looking.at(name, expr, &scope).is_break()) {
+                return;
             }
             open.extend(&block.blocks);
         }
-        false
-    })
+    }
 }
 
-/// A look for what shows a policy in an expression: in its value; and where that is not known, in what it is made of.
-struct Looking<'a, 'w> {
+struct Looking<'a, 'w, 't> {
     world: &'a World<'w>,
     module: &'a Module,
-    /// Locals that were looked at.
+    /// Locals that were looked into.
     seen: BTreeSet<String>,
+    told: &'a mut Told<'t>,
 }
 
-impl<'a, 'w> Looking<'a, 'w> {
-    const fn new(world: &'a World<'w>, module: &'a Module) -> Self {
-        Self {
-            world,
-            module,
-            seen: BTreeSet::new(),
-        }
-    }
-
-    /// Where there is too much to look at, that is told elsewhere.
-    fn shows(&mut self, expr: &Expr, scope: &Scope<'_>) -> bool {
+impl Looking<'_, '_, '_> {
+    fn at(&mut self, name: &str, expr: &Expr, scope: &Scope<'_>) -> ControlFlow<()> {
         let value = self.world.value(expr, scope);
         if self.world.works(value.steps()).is_err() {
-            return false;
+            return ControlFlow::Break(());
         }
-        holds(&value) || value.unknown_inside().is_some() && self.parts(expr, scope)
+        (self.told)(name, &value)?;
+        match value.unknown_inside() {
+            Some(_) => self.within(name, expr, scope),
+            None => ControlFlow::Continue(()),
+        }
     }
 
-    /// Whether what an expression is made of shows one: a local, too, of which not all is known.
-    fn parts(&mut self, expr: &Expr, scope: &Scope<'_>) -> bool {
+    /// What an expression is made of; of a local, what that is.
+    fn within(&mut self, name: &str, expr: &Expr, scope: &Scope<'_>) -> ControlFlow<()> {
         let module = self.module;
-        let name: String = expr
+        let local: String = expr
             .raw()
             .strip_prefix("local.")
             .unwrap_or("")
             .chars()
             .take_while(|c| c.is_alphanumeric() || matches!(c, '_' | '-'))
             .collect();
-        if let Some(own) = module.written_local(&name)
-            && self.seen.insert(name)
-            && self.shows(own, &Scope::of(module))
+        if let Some(own) = module.written_local(&local)
+            && self.seen.insert(local)
         {
-            return true;
+            self.at(name, own, &Scope::of(module))?;
         }
-        expr.within().iter().any(|part| self.shows(part, scope))
-    }
-}
-
-fn holds(value: &Value) -> bool {
-    match value {
-        Value::Text(text) => shows(&text.text),
-        Value::List(items) => items.iter().any(holds),
-        Value::Map(entries) => entries.values().any(holds),
-        _ => false,
+        expr.within().iter().try_for_each(|part| self.at(name, part, scope))
     }
 }
 
@@ -173,29 +180,18 @@ fn runs(block: &Block) -> bool {
     block.blocks.iter().any(hcl) || raw.is_some_and(|raw| commands.iter().any(|command| raw.contains(command)))
 }
 
-/// What such a block is: its text, and what its attributes are here.
+/// What such a block is: its text, and what it is given here.
 #[must_use]
 pub fn same(world: &World<'_>, module: &Module, block: &Block) -> Arc<str> {
-    let mut hash = Sha256::new();
-    hash.update(block.source.text.get(block.range.clone()).unwrap_or(""));
-    let scope = Scope::of(module);
-    // Those of blocks inside, such as the command of a provisioner, too.
-    let mut open = vec![block];
-    while let Some(block) = open.pop() {
-        for (name, expr) in &block.attributes {
-            let value = world.value(expr, &scope);
-            let said = match world.works(value.steps()) {
-                Ok(()) => value.json().unwrap_or_else(|why| why.to_string()),
-                Err(why) => why.to_string(),
-            };
-            hash.update([0]);
-            hash.update(&**name);
-            hash.update([0]);
-            hash.update(said);
-        }
-        open.extend(&block.blocks);
-    }
-    hex(&hash.finalize())
+    let mut said = block.source.text.get(block.range.clone()).unwrap_or("").to_owned();
+    look(world, module, block, &mut |name, value| {
+        said.push('\0');
+        said.push_str(name);
+        said.push('\0');
+        said.push_str(&value.json().unwrap_or_else(|why| why.to_string()));
+        ControlFlow::Continue(())
+    });
+    digest(&said)
 }
 
 /// A file of a program that runs Terraform, and says where its modules are, what their variables are, or what is written beside them
@@ -227,7 +223,7 @@ pub fn wraps(source: &Arc<SourceText>) -> Option<Arc<str>> {
         let gives = ["inputs", "generate"].iter().any(|name| attributes.contains_key(*name));
         gives || leads || source.text.contains("run_cmd(")
     });
-    gives.then(|| same_text(&source.text))
+    gives.then(|| digest(&source.text))
 }
 
 /// A file of a stack of Terraform that says what its modules are given: what it is.
@@ -241,25 +237,11 @@ pub fn gives(source: &Arc<SourceText>) -> Option<Arc<str>> {
     let gives = super::model::blocks(source).map_or(true, |blocks| {
         blocks.iter().any(|block| block.attributes.contains_key("inputs"))
     });
-    (gives || looks_like_policy(&source.text)).then(|| same_text(&source.text))
+    (gives || looks_like_policy(&source.text)).then(|| digest(&source.text))
 }
 
 /// A file of another program that holds a policy, the place of one, or a command that writes one: what it is.
 #[must_use]
 pub fn holds_one(source: &Arc<SourceText>) -> Option<Arc<str>> {
-    shows(&source.text).then(|| same_text(&source.text))
-}
-
-/// What a text is, to know the very same again.
-#[must_use]
-pub fn same_text(text: &str) -> Arc<str> {
-    hex(&Sha256::digest(text))
-}
-
-fn hex(bytes: &[u8]) -> Arc<str> {
-    let mut text = String::new();
-    for byte in bytes {
-        let _ = write!(text, "{byte:02x}");
-    }
-    text.into()
+    shows(&source.text).then(|| digest(&source.text))
 }

@@ -260,6 +260,17 @@ impl Value {
         }
     }
 
+    /// Whether a text in it is such a one.
+    #[must_use]
+    pub fn says(&self, such: fn(&str) -> bool) -> bool {
+        match self {
+            Self::Text(text) => such(&text.text),
+            Self::List(items) => items.iter().any(|item| item.says(such)),
+            Self::Map(entries) => entries.values().any(|value| value.says(such)),
+            _ => false,
+        }
+    }
+
     /// The first thing in it that is not known.
     #[must_use]
     pub fn unknown_inside(&self) -> Option<Arc<str>> {
