@@ -12,14 +12,45 @@ use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-/// One of those whose tokens are called the same.
-struct One<'a> {
-    holder: HolderId,
-    is_entity: bool,
-    /// The role of its login; empty where nothing vouches for one.
-    role: &'a str,
-    first: Option<Timestamp>,
-    last: Option<Timestamp>,
+/// One whose tokens are called so, or several.
+#[derive(Clone, Copy, Default)]
+struct Seen {
+    /// Whether one of them is no entity: it is told by its name alone.
+    by_name: bool,
+    /// The last time that one of them was new, and for one its first.
+    newest: Option<Timestamp>,
+    /// The first time that one of them was gone, and for one its last.
+    oldest: Option<Timestamp>,
+}
+
+impl Seen {
+    fn and(self, other: Self) -> Self {
+        Self {
+            by_name: self.by_name || other.by_name,
+            newest: self.newest.max(other.newest),
+            oldest: [self.oldest, other.oldest].into_iter().flatten().min(),
+        }
+    }
+
+    /// Whether nothing of this one was seen any more once one of the others was there, or the other way about.
+    fn is_apart(self, others: Self) -> bool {
+        let gone = self
+            .oldest
+            .zip(others.newest)
+            .is_some_and(|(last, newest)| last < newest);
+        gone || self
+            .newest
+            .zip(others.oldest)
+            .is_some_and(|(first, oldest)| first > oldest)
+    }
+}
+
+/// Those whose tokens are called the same: each with the roles of its logins, and when it was there.
+#[derive(Default)]
+struct Called<'a> {
+    /// Where nothing vouches for a role it is empty.
+    by_role: BTreeMap<&'a str, BTreeSet<HolderId>>,
+    seen: BTreeMap<HolderId, Seen>,
 }
 
 /// Who may be another, too.
@@ -38,7 +69,7 @@ pub(super) fn doubles(holders: &IndexVec<Holder>, sets: &[PolicySet]) -> Doubles
         .numbered()
         .map(|(number, holder)| ((holder.principal.kind, &holder.principal.id), number))
         .collect();
-    let mut called: BTreeMap<&str, Vec<One<'_>>> = BTreeMap::new();
+    let mut called: BTreeMap<&str, Called<'_>> = BTreeMap::new();
     for set in sets {
         let kind = set.principal.kind;
         let is_somebody = matches!(kind, PrincipalKind::Entity | PrincipalKind::Role | PrincipalKind::Token);
@@ -49,65 +80,63 @@ pub(super) fn doubles(holders: &IndexVec<Holder>, sets: &[PolicySet]) -> Doubles
         if set.display_name.is_empty() {
             anybodys.extend((kind == PrincipalKind::Token).then_some(holder));
         } else {
-            called.entry(&set.display_name).or_default().push(One {
-                holder,
-                is_entity: kind == PrincipalKind::Entity,
-                role: &set.role,
-                first: set.first_seen,
-                last: set.last_seen,
+            let called = called.entry(&set.display_name).or_default();
+            called.by_role.entry(&set.role).or_default().insert(holder);
+            let seen = called.seen.entry(holder).or_insert(Seen {
+                by_name: kind != PrincipalKind::Entity,
+                newest: set.first_seen,
+                oldest: set.last_seen,
             });
+            seen.newest = [seen.newest, set.first_seen].into_iter().flatten().min();
+            seen.oldest = seen.oldest.max(set.last_seen);
         }
     }
     Doubles {
-        some: called.into_iter().flat_map(|(name, all)| among(name, &all)).collect(),
+        some: called
+            .into_iter()
+            .flat_map(|(name, called)| called.some(name))
+            .collect(),
         anybodys,
     }
 }
 
-/// Those of one name who may be another of them.
-fn among(name: &str, all: &[One<'_>]) -> BTreeSet<HolderId> {
-    let mut found = BTreeSet::new();
-    let mut by_role: BTreeMap<&str, Vec<&One<'_>>> = BTreeMap::new();
-    for one in all {
-        by_role.entry(one.role).or_default().push(one);
+impl Called<'_> {
+    /// Those who may be another of them: of one role, and those without one of any.
+    fn some(mut self, name: &str) -> BTreeSet<HolderId> {
+        let open = self.by_role.remove("").unwrap_or_default();
+        let beside = self.all(&open);
+        let mut found = BTreeSet::new();
+        for of_role in self.by_role.values() {
+            let is_one = of_role.len() == 1 && open.is_subset(of_role);
+            let others = self.all(of_role).and(beside);
+            found.extend(
+                of_role
+                    .iter()
+                    .filter(|_| !is_one)
+                    .filter(|one| self.may_be_of(name, **one, others)),
+            );
+        }
+        let all: BTreeSet<HolderId> = self.seen.keys().copied().collect();
+        let others = self.all(&all);
+        found.extend(
+            open.iter()
+                .filter(|_| all.len() > 1)
+                .filter(|one| self.may_be_of(name, **one, others)),
+        );
+        found
     }
-    let open: Vec<&One<'_>> = by_role.remove("").unwrap_or_default();
-    for ones in by_role.values() {
-        found.extend(among_alike(name, &[&open[..], ones].concat()));
-    }
-    found.extend(among_alike(name, &open));
-    found
-}
 
-/// Of those of whom nothing tells that they differ but what they are known by.
-fn among_alike(name: &str, ones: &[&One<'_>]) -> BTreeSet<HolderId> {
-    let holders: BTreeSet<HolderId> = ones.iter().map(|one| one.holder).collect();
-    if holders.len() < 2 {
-        return BTreeSet::new();
+    fn all(&self, some: &BTreeSet<HolderId>) -> Seen {
+        let seen = some.iter().filter_map(|one| self.seen.get(one));
+        seen.fold(Seen::default(), |all, one| all.and(*one))
     }
-    // An entity is told by its id; whoever is not may be any of the others.
-    if ones.iter().any(|one| !one.is_entity) {
-        return holders;
+
+    /// Whether one may be one of these, itself among them. An entity is told by its id, whoever is not may be any of them; but an entity may
+    /// have been made anew. Children of tokens are called as whoever made them likes.
+    fn may_be_of(&self, name: &str, one: HolderId, others: Seen) -> bool {
+        let is_child = name == "token" || name.starts_with("token-");
+        others.by_name || !is_child && self.seen.get(&one).is_some_and(|seen| seen.is_apart(others))
     }
-    // Children of tokens are called as whoever made them likes.
-    if name == "token" || name.starts_with("token-") {
-        return BTreeSet::new();
-    }
-    // Made anew: nothing of the one was seen any more once the other was there.
-    let mut spans: BTreeMap<HolderId, (Option<Timestamp>, Option<Timestamp>)> = BTreeMap::new();
-    for one in ones {
-        let span = spans.entry(one.holder).or_insert((one.first, one.last));
-        span.0 = [span.0, one.first].into_iter().flatten().min();
-        span.1 = span.1.max(one.last);
-    }
-    let newest = spans.values().filter_map(|(first, _)| *first).max();
-    let oldest = spans.values().filter_map(|(_, last)| *last).min();
-    let is_apart = |(first, last): (Option<Timestamp>, Option<Timestamp>)| {
-        let gone = last.zip(newest).is_some_and(|(last, newest)| last < newest);
-        gone || first.zip(oldest).is_some_and(|(first, oldest)| first > oldest)
-    };
-    let apart = spans.into_iter().filter(|(_, span)| is_apart(*span));
-    apart.map(|(holder, _)| holder).collect()
 }
 
 #[cfg(test)]
