@@ -323,18 +323,9 @@ struct ExportedUser {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct ExportedGroup {
-    #[serde(rename = "type")]
-    kind: String,
-    id: String,
-    policies: Vec<String>,
+    #[serde(flatten)]
+    group: Group,
     members: Option<Vec<String>>,
-    /// As servers call them, ...
-    member_entity_ids: Option<Vec<String>>,
-    /// ... and as a snapshot does.
-    member_entities: Option<Vec<String>>,
-    member_group_ids: Option<Vec<String>>,
-    member_groups: Option<Vec<String>>,
-    metadata: Option<BTreeMap<String, String>>,
     #[serde(flatten)]
     rest: Keys,
 }
@@ -342,7 +333,7 @@ struct ExportedGroup {
 /// What is handed out at a login, in whichever words it is told; none where it is told in none.
 fn handed_out(policies: Option<Vec<String>>, token_policies: Option<Vec<String>>) -> Option<Vec<String>> {
     let told = policies.is_some() || token_policies.is_some();
-    told.then(|| both(policies, token_policies))
+    told.then(|| both(policies.unwrap_or_default(), token_policies.unwrap_or_default()))
 }
 
 impl Exported {
@@ -401,15 +392,11 @@ impl Exported {
         let groups = self
             .groups
             .into_iter()
-            .map(|(name, g)| Group {
-                id: g.id,
+            .map(|(name, told)| Group {
                 name,
-                policies: g.policies,
-                member_entities: both(Some(both(g.members, g.member_entities)), g.member_entity_ids),
-                member_groups: both(g.member_groups, g.member_group_ids),
-                metadata: g.metadata.unwrap_or_default(),
-                external: g.kind == "external",
-                ..Group::default()
+                namespace: String::new(),
+                member_entities: both(told.members.unwrap_or_default(), told.group.member_entities),
+                ..told.group
             })
             .collect();
         let secrets = self.secrets.iter().flat_map(|s| secret_paths(&mounts, s)).collect();

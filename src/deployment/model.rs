@@ -189,13 +189,14 @@ struct ToldGroup {
 
 impl From<ToldGroup> for Group {
     fn from(told: ToldGroup) -> Self {
+        let list = Option::unwrap_or_default;
         Self {
             namespace: told.namespace.unwrap_or_default(),
             id: told.id.unwrap_or_default(),
             name: told.name.unwrap_or_default(),
-            policies: told.policies.unwrap_or_default(),
-            member_entities: both(told.member_entities, told.member_entity_ids),
-            member_groups: both(told.member_groups, told.member_group_ids),
+            policies: list(told.policies),
+            member_entities: both(list(told.member_entities), list(told.member_entity_ids)),
+            member_groups: both(list(told.member_groups), list(told.member_group_ids)),
             metadata: told.metadata.unwrap_or_default(),
             external: match told.external {
                 None => false,
@@ -208,14 +209,12 @@ impl From<ToldGroup> for Group {
 }
 
 /// What is told in one list or another, each once.
-pub(super) fn both(one: Option<Vec<String>>, other: Option<Vec<String>>) -> Vec<String> {
-    match (one, other) {
-        (Some(one), None) | (None, Some(one)) => one,
-        (one, other) => {
-            let all: BTreeSet<String> = one.into_iter().chain(other).flatten().collect();
-            all.into_iter().collect()
-        }
+pub(super) fn both(one: Vec<String>, other: Vec<String>) -> Vec<String> {
+    if one.is_empty() || other.is_empty() {
+        return [one, other].concat();
     }
+    let all: BTreeSet<String> = one.into_iter().chain(other).collect();
+    all.into_iter().collect()
 }
 
 /// An identity group.
