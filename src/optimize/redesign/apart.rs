@@ -47,11 +47,9 @@ pub(super) fn parts(joined: &Joined, bases: Bases<'_>, options: &Options<'_>, ah
         missed: ahead.missed,
         lambda: options.price.lambda,
     };
-    let alone = ahead.outlook.alone(joined, &holders, &asked);
+    let alone = ahead.outlook.alone(joined, holders, &asked);
     let within = |budget: f64| {
-        let apart = ahead
-            .outlook
-            .apart(joined, (&alone, &holders), common, (&asked, budget));
+        let apart = ahead.outlook.apart(joined, &alone, common, (&asked, budget));
         proven(joined, common, options, (ahead, apart))
     };
     let by_half = within(ahead.half.budget)?;

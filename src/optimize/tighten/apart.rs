@@ -31,6 +31,7 @@ pub struct Part {
 
 /// What each holder did by each of its policies, by itself, and what is expected of it, whatever the budget.
 pub struct Alone {
+    holders: BTreeMap<PolicyNumber, BTreeSet<HolderId>>,
     own: Vec<Own>,
     units: Vec<Unit>,
     estimate: Estimate,
@@ -72,29 +73,29 @@ impl Outlook {
     pub fn alone(
         &self,
         joined: &Joined,
-        holders: &BTreeMap<PolicyNumber, BTreeSet<HolderId>>,
+        holders: BTreeMap<PolicyNumber, BTreeSet<HolderId>>,
         asked: &Asked<'_>,
     ) -> Alone {
         let span = asked.span;
-        let own = by_holder(joined, asked.weighed, &self.units, holders, span.first);
+        let own = by_holder(joined, asked.weighed, &self.units, &holders, span.first);
         let units: Vec<_> = own.iter().map(|own| own.unit.clone()).collect();
         let missed = missed::evidence(asked.missed, joined, &self.units);
         Alone {
             // A place costs nothing here: of what several have in common, all together pay for one.
             estimate: Estimate::new(&units, &missed, (span.end - span.first, span.horizon), 0.0),
             for_newcomers: for_newcomers(joined, span),
+            holders,
             own,
             units,
         }
     }
 
-    /// The parts that are worth it beside `common`, within so many wrong denials for each use that is expected, of these policies for
-    /// these holders.
+    /// The parts that are worth it beside `common`, within so many wrong denials for each use that is expected.
     #[must_use]
     pub fn apart<'a>(
         &self,
         joined: &Joined,
-        (alone, holders): (&'a Alone, &BTreeMap<PolicyNumber, BTreeSet<HolderId>>),
+        alone: &'a Alone,
         common: &Tightening,
         (asked, budget): (&Asked<'_>, f64),
     ) -> Apart<'a> {
@@ -114,7 +115,7 @@ impl Outlook {
         };
         let open = OpenToOne::new(asked.weighed, self.units.worth);
         let mut parts = Vec::new();
-        for (&policy, by) in holders {
+        for (&policy, by) in &alone.holders {
             let prices = Prices {
                 policy: &joined.policies[policy],
                 open: &open,
@@ -303,8 +304,8 @@ mod tests {
             missed,
             lambda: 100.0,
         };
-        let alone = outlook.alone(&joined, &holders, &asked);
-        let apart = outlook.apart(&joined, (&alone, &holders), &common, (&asked, 1.0));
+        let alone = outlook.alone(&joined, holders, &asked);
+        let apart = outlook.apart(&joined, &alone, &common, (&asked, 1.0));
         look(&joined, &outlook, &apart)
     }
 
