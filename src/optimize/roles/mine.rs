@@ -7,13 +7,22 @@ use crate::optimize::roles::kernel::cover_kernel;
 use crate::optimize::roles::matrix::Matrix;
 use crate::optimize::roles::model::{Mined, Objective, Options, Role};
 use crate::optimize::roles::plain::{own_columns, own_rows, peeled};
+use crate::optimize::roles::pricing::Costs;
 use crate::optimize::roles::problem::{Problem, UNIT, members};
 use crate::optimize::roles::reduce::reduce;
+use crate::optimize::roles::relaxation::{is_worth_it, relaxed};
 use crate::optimize::roles::search::{Effort, improve, price};
 use crate::optimize::roles::state::{Slot, State};
 
 /// With more cells than this the search gets little done, and the start has to be good.
 const WIDE: usize = 300_000;
+/// A cost that is above the bound by no more than this is the least.
+const CLOSE: f64 = 1e-6;
+/// Elementary steps of the linear relaxation for a step of the search, and in all.
+const RELAXING_A_STEP: u64 = 10_000;
+const MOST_RELAXING: u64 = 40_000_000_000;
+/// Of the time, so much is for the search where the bound is worth the rest.
+const SEARCHING: f64 = 0.7;
 
 /// Finds roles that grant exactly the pairs of `matrix` (and, where over-grant has a price, few others).
 pub fn mine_exactly(matrix: &Matrix, options: &Options<'_>) -> Mined {
@@ -48,11 +57,22 @@ pub fn mine_exactly(matrix: &Matrix, options: &Options<'_>) -> Mined {
     });
     let target = match options.objective {
         Objective::Roles => 0,
-        Objective::Edges | Objective::Natural => (bound.ceil() as i64 * UNIT).saturating_add(UNIT - 1),
+        Objective::Edges | Objective::Natural => {
+            (bound.ceil() as i64 * UNIT).saturating_add(counted.lower_bound as i64)
+        }
         Objective::Wsc => bound.ceil() as i64 * UNIT,
     };
+    // Where the fewest roles are counted the bound is good already.
+    // Of a trial with a step for each user and permission nobody asks how far it is from the least.
+    let trial = (matrix.users.len() + matrix.permissions.len()) as u64;
+    let is_trial = options.steps.is_some_and(|steps| steps <= trial);
+    let may_relax = (!counting || options.over_grant.is_some()) && !is_trial && is_worth_it(&problem);
     let effort = Effort {
-        deadline,
+        deadline: if may_relax {
+            started + options.time_limit.mul_f64(SEARCHING)
+        } else {
+            deadline
+        },
         steps,
         target,
     };
@@ -62,7 +82,7 @@ pub fn mine_exactly(matrix: &Matrix, options: &Options<'_>) -> Mined {
         let role_price = std::mem::replace(&mut problem.role_price, 1);
         let now = Instant::now();
         let half = Effort {
-            deadline: now + deadline.saturating_duration_since(now).mul_f64(0.6),
+            deadline: now + effort.deadline.saturating_duration_since(now).mul_f64(0.6),
             steps,
             target: 0,
         };
@@ -75,8 +95,15 @@ pub fn mine_exactly(matrix: &Matrix, options: &Options<'_>) -> Mined {
     let found = improve(&problem, &start, options.seed, effort);
     let mut mined = unfold(&problem, &found.roles, matrix, options);
     mined.lower_bound = bound.min(mined.cost);
-    mined.optimal = mined.cost <= mined.lower_bound + 1e-6;
-    mined.timed_out = (found.stopped && !mined.optimal) || counted.stopped;
+    let mut stopped = found.stopped;
+    if may_relax && mined.cost > mined.lower_bound + CLOSE {
+        let work = MOST_RELAXING.min(steps.saturating_mul(RELAXING_A_STEP));
+        let relaxed = relaxed(&problem, &Costs::new(&problem, options), &found.roles, work, deadline);
+        mined.lower_bound = mined.lower_bound.max(relaxed.bound).min(mined.cost);
+        stopped |= relaxed.stopped;
+    }
+    mined.optimal = mined.cost <= mined.lower_bound + CLOSE;
+    mined.timed_out = (stopped && !mined.optimal) || counted.stopped;
     mined
 }
 

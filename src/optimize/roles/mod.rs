@@ -17,12 +17,15 @@ mod mine;
 mod model;
 mod natural;
 mod plain;
+mod pricing;
 mod problem;
 mod reduce;
 mod refute;
+mod relaxation;
 mod repair;
 mod search;
 mod settle;
+mod simplex;
 mod state;
 mod wide;
 
