@@ -1798,6 +1798,24 @@ fn what_tokens_did_that_nobody_is_named_for_may_be_what_any_holder_did() {
     }
 }
 
+/// How many lists a redesign changes where nothing but the log tells who there is.
+fn moved(log: &str) -> usize {
+    let policies = [
+        ("a.hcl", stanza("kv/a/*", &["read"])),
+        ("b.hcl", stanza("kv/b/*", &["read"])),
+        ("default.hcl", default()),
+    ];
+    let (output, advice) = Given::new(log, &policies).run();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let redesign = advice["proposals"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|p| p["kind"] == "redesign");
+    let moved = redesign.map(|redesign| redesign["assignments"].as_array().unwrap().len());
+    moved.unwrap_or_default()
+}
+
 #[test]
 fn whom_the_log_names_in_two_ways_keeps_what_was_done_under_both_names() {
     let metadata = serde_json::json!({ "role_name": "job" });
@@ -1813,22 +1831,6 @@ fn whom_the_log_names_in_two_ways_keeps_what_was_done_under_both_names() {
             .asks(first, "read", "kv/a/x", ROOT)
             .asks(second, "read", "kv/b/x", ROOT);
         log.text()
-    };
-    let moved = |log: &str| {
-        let policies = [
-            ("a.hcl", stanza("kv/a/*", &["read"])),
-            ("b.hcl", stanza("kv/b/*", &["read"])),
-            ("default.hcl", default()),
-        ];
-        let (output, advice) = Given::new(log, &policies).run();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        let redesign = advice["proposals"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .find(|p| p["kind"] == "redesign");
-        let moved = redesign.map(|redesign| redesign["assignments"].as_array().unwrap().len());
-        moved.unwrap_or_default()
     };
     // Somebody else is somebody else.
     let web =
@@ -1848,4 +1850,27 @@ fn whom_the_log_names_in_two_ways_keeps_what_was_done_under_both_names() {
     let then: String = then.map(|line| format!("{line}\n")).collect();
     assert!(then.contains("\"e-1\"") && then.contains("\"e-9\""));
     assert_eq!(moved(&then), 0);
+}
+
+#[test]
+fn an_entity_that_logs_in_by_several_roles_keeps_its_lists_where_nothing_tells_which_gives_what() {
+    let by = |display: &str, user: &str, policies: &[&str]| {
+        let name = serde_json::json!({ "role": user });
+        Token::new("e-1", display, policies).with("metadata", name).auth
+    };
+    let asked = |first: &Value, second: &Value| {
+        let log = Log::default().asks(first.clone(), "read", "kv/a/x", ROOT);
+        log.asks(second.clone(), "read", "kv/b/x", ROOT).text()
+    };
+    let all = ["a", "b", "default"];
+    let jwt = by("jwt-bob", "dev", &all);
+    assert_eq!(moved(&asked(&jwt, &jwt)), 1);
+    // Other roles, and other mounts of one type; with one list, or with two.
+    for second in [
+        by("jwt-bob", "ops", &all),
+        by("userpass-bob", "bob", &["b", "default"]),
+        by("jwt2-bob", "dev", &all),
+    ] {
+        assert_eq!(moved(&asked(&jwt, &second)), 0, "{second}");
+    }
 }

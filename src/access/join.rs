@@ -11,6 +11,7 @@ use super::in_force::{self, OfHolders};
 use super::joined::{Apart, Gaps, Joined, NotRead, Stays};
 use super::lists::MayHold;
 use super::logged::Logged;
+use super::logins;
 use super::meant::Reader;
 use super::present::Present;
 use super::same;
@@ -78,6 +79,7 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
     let handed_out = deployment.map(|d| HandedOut::by(d, &roles, holders.iter(), unknown));
     let may_hold = MayHold::by(&lists.listed);
     let doubles = same::doubles(&holders, &logged.sets);
+    let by_several_logins = logins::of_several(&holders, &logged.sets);
     let may_be_missing = lists.unread();
 
     let mut sets = Sets::new(&policies, &by_name, profile, now);
@@ -133,6 +135,7 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
             kept_for,
             lately: BTreeMap::new(),
             doubles,
+            by_several_logins,
         },
         unseen,
         apart: Apart::default(),

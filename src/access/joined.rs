@@ -76,6 +76,8 @@ pub struct Stays {
     pub lately: BTreeMap<HolderId, bool>,
     /// Who may be another of the holders, too: what that one did may be what it needs.
     pub doubles: Doubles,
+    /// Entities whose tokens came of several logins: each of these roles and users has a list of its own.
+    pub by_several_logins: BTreeSet<HolderId>,
 }
 
 /// What the log does not tell.

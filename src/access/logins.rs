@@ -8,8 +8,10 @@ use super::by_name::PolicyNumber;
 use super::holder::{AssignedBy, Holder, HolderId};
 use super::joined::Joined;
 use super::meant::HeldSet;
-use crate::vault::PolicyId;
-use std::collections::{BTreeMap, BTreeSet};
+use crate::index::IndexVec;
+use crate::usage::demand::PolicySet;
+use crate::vault::{PolicyId, PrincipalKind};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// A way in before its set has a number.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +41,24 @@ fn paths_in(holder: &Holder) -> Vec<Vec<usize>> {
     } else {
         roles.into_iter().map(with).collect()
     }
+}
+
+/// The entities whose tokens came of several logins, as far as the log tells: as different roles, or called differently, which servers do by
+/// mount and user.
+pub(super) fn of_several(holders: &IndexVec<Holder>, sets: &[PolicySet]) -> BTreeSet<HolderId> {
+    let entities = holders
+        .numbered()
+        .filter(|(_, holder)| holder.principal.kind == PrincipalKind::Entity);
+    let number: HashMap<&str, HolderId> = entities.map(|(id, holder)| (&*holder.principal.id, id)).collect();
+    let mut logins: BTreeMap<HolderId, BTreeSet<(&str, &str)>> = BTreeMap::new();
+    for set in sets.iter().filter(|set| set.principal.kind == PrincipalKind::Entity) {
+        // Who is no holder did nothing that is asked of policies.
+        if let Some(&holder) = number.get(&*set.principal.id) {
+            logins.entry(holder).or_default().insert((&set.role, &set.display_name));
+        }
+    }
+    let several = logins.into_iter().filter(|(_, logins)| logins.len() > 1);
+    several.map(|(holder, _)| holder).collect()
 }
 
 /// The policies of tokens that no known way in gives: of principals that come from no place of the deployment, or with more than

@@ -72,10 +72,11 @@ fn open_ways(joined: &Joined) -> BTreeSet<(SetId, HolderId)> {
 }
 
 /// Who has tokens that no login gave: whoever made them chose their policies by name, and does so again. Without a deployment
-/// nothing tells where anybody's come from, and each is told what it gets.
+/// nothing tells where anybody's come from, and each is told what it gets; but an entity that logs in by several roles or users has a list
+/// at each, and nothing says which of them gives what.
 fn by_hand(joined: &Joined) -> BTreeSet<HolderId> {
     if joined.handed_out.is_none() {
-        return BTreeSet::new();
+        return joined.stays.by_several_logins.clone();
     }
     let log_in: BTreeSet<HolderId> = joined.logins.iter().map(|login| login.holder).collect();
     joined.holders.ids().filter(|holder| !log_in.contains(holder)).collect()

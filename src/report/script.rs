@@ -326,13 +326,18 @@ fn list_line(assignment: &Assignment, chain: &[String], at: usize) -> String {
         return String::new();
     };
     let Some(holder) = tame_holder(assignment) else {
-        let words = format!(
-            "{} {}{} gets {}",
+        let mut words = format!(
+            "{} {}{}",
             comment(&assignment.kind),
             comment(&assignment.namespace),
-            comment(&assignment.name),
-            comment(to)
+            comment(&assignment.name)
         );
+        for (what, value) in [("id", &assignment.id), ("mount", &assignment.mount)] {
+            if !value.is_empty() && *value != assignment.name {
+                let _ = write!(words, ", {what} {}", comment(value));
+            }
+        }
+        let _ = write!(words, " gets {}", comment(to));
         return format!("  byhand {}\n", shell(&words));
     };
     if from == to {
