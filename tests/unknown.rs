@@ -1449,6 +1449,9 @@ fn a_path_that_is_masked_narrows_nothing() {
         "auth/token/lookup/hvs.CAESIAbcdefghijkl1234567890",
         // What pipelines put in the place of what they hide.
         "secret/data/app/[REDACTED]",
+        "secret/data/*/db",
+        "secret/data/app/*",
+        "secret/data/:id/db",
         "secret/data/<redacted>/x",
         "secret/data/app/hmac-sha256:594e519ae499312b29433b7dd8a97ff068defcba9755b6d5d00e84c524d67b06",
         "secret/data/app/xxxxxx",

@@ -27,7 +27,8 @@ pub fn is_mark(segment: &str) -> bool {
 }
 
 /// Whether a segment of a path is what somebody else put in the place of it, or of a part of it, on the way to us: brackets with a
-/// word, a hash, a row of one sign; what is left of a text that is cut, or of letters that another encoding does not have.
+/// word, the name of a parameter, a hash, a row of one sign; what is left of a text that is cut, or of letters that another encoding does
+/// not have.
 #[must_use]
 pub fn is_replaced(segment: &str) -> bool {
     const WORDS: [&str; 12] = [
@@ -55,11 +56,20 @@ pub fn is_replaced(segment: &str) -> bool {
             'x' | '*' | '#' | '•' | '█' | '?' | '.' | '-' | '_'
         )
     });
-    let is_row = first.is_some_and(|first| signs.clone().count() >= 2 && signs.all(|c| c == first));
+    let is_row = first.is_some_and(|first| {
+        let least = if matches!(first, '*' | '#' | '•' | '█') {
+            0
+        } else {
+            2
+        };
+        signs.clone().count() >= least && signs.all(|c| c == first)
+    });
     let is_bracketed = match segment.as_bytes() {
         [b'(', .., b')'] => !is_marked(segment),
         [b'{', .., b'}'] => !segment.starts_with("{{"),
-        [b'%', .., b'%'] | [b'$', .., b'$'] => true,
+        [b'%', .., b'%'] | [b'%'] => true,
+        // As routes name their parameters.
+        [b'$' | b':', _, ..] => true,
         _ => false,
     };
     segment.contains(opens)
@@ -464,6 +474,13 @@ mod tests {
             "None",
             "-",
             "%USER%",
+            "*",
+            "**",
+            "#",
+            "%",
+            ":id",
+            "$id",
+            "$name$",
         ] {
             assert!(is_replaced(segment), "{segment}");
         }
@@ -480,7 +497,10 @@ mod tests {
             "hmac-sha256",
             "a.b",
             "+",
-            "*",
+            "a:b",
+            "a$",
+            "$",
+            ":",
         ] {
             assert!(!is_replaced(segment), "{segment}");
         }
