@@ -736,6 +736,8 @@ pub struct Proposal {
     pub files: Vec<FileChange>,
     /// The same, wave by wave: each from what the wave before left.
     pub wave_files: Vec<Vec<FileChange>>,
+    /// The same, commit by commit of the branch.
+    pub commit_files: Vec<Vec<FileChange>>,
     /// Who owns the files that policies were read from, where somebody says so.
     pub owners: BTreeMap<Arc<str>, String>,
     /// Ids of the principals that get other policies than they hold.
@@ -844,9 +846,19 @@ pub struct ProposedPolicy {
     pub kept: bool,
     /// Where its text is written, where that is inside of another file.
     pub written: Option<Arc<Written>>,
+    /// Those with the same number keep the order of their steps; it may stand anywhere where there is none.
+    pub tied: Option<usize>,
+    /// Whether its change stays out of the files that were read, and is made by hand or on the server.
+    pub by_hand: bool,
 }
 
 impl ProposedPolicy {
+    /// Whether its file is its text, and changes with it.
+    #[must_use]
+    pub fn is_its_file(&self) -> bool {
+        self.written.is_none() && !self.by_hand
+    }
+
     /// Its name for people: with the namespace in front, where there is one.
     #[must_use]
     pub fn label(&self) -> String {

@@ -2,10 +2,10 @@
 //! changed files again.
 
 use super::resolve::Grants;
-use crate::advice::{Advice, Change, FileChange, Proposal, ProposedPolicy, Step, Text};
+use crate::advice::{Advice, Change, FileChange, Proposal, ProposedPolicy, Text, Wave};
 use crate::policy::model::Policy;
 use crate::policy::syntax::{self, Dialect};
-use crate::report::plan;
+use crate::report::plan::{self, Changed};
 use crate::sources::back::{self, Wanted};
 use crate::sources::{self, Options, Owners};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -16,15 +16,62 @@ use std::sync::Arc;
 pub(super) fn files(advice: &mut Advice, grants: &Grants) {
     if let Some(proposal) = advice.proposals.iter_mut().find(|p| p.kind == "tighten") {
         proposal.owners = owners(proposal, grants);
-        let (files, left) = changes(proposal, &proposed(proposal), grants);
-        proposal.wave_files = by_wave(proposal, &files, grants);
-        for (n, why) in left {
-            if let Some(policy) = proposal.policies.get_mut(n).filter(|p| p.change != Change::Keep) {
-                policy.reasons.push(format!("stays out of its file: {why}"));
-            }
-        }
+        let files = settled(proposal, grants);
+        let waves = plan::waves(proposal).into_owned();
+        proposal.wave_files = group_by_group(proposal, &plan::changes(&waves), &files, grants);
+        let commits = plan::commits(proposal, &waves).into_iter().map(|commit| commit.changes);
+        proposal.commit_files = group_by_group(proposal, &commits.collect::<Vec<_>>(), &files, grants);
         proposal.files = files;
     }
+}
+
+/// The files as they are to be. What cannot be written back is made by hand, and with it what must not come before that.
+fn settled(proposal: &mut Proposal, grants: &Grants) -> Vec<FileChange> {
+    loop {
+        let (files, left) = changes(proposal, &proposed(proposal), grants);
+        let mut is_new = false;
+        for (n, why) in left {
+            if let Some(policy) = proposal
+                .policies
+                .get_mut(n)
+                .filter(|p| p.change != Change::Keep && !p.by_hand)
+            {
+                policy.reasons.push(format!("stays out of its file: {why}"));
+                policy.by_hand = true;
+                is_new = true;
+            }
+        }
+        let waves = plan::waves(proposal).into_owned();
+        for (n, before) in held_up(proposal, &waves) {
+            if let Some(policy) = proposal.policies.get_mut(n) {
+                policy.reasons.push(format!(
+                    "stays out of its file: the change of `{before}` has to come first, and stays out of its own"
+                ));
+                policy.by_hand = true;
+                is_new = true;
+            }
+        }
+        if !is_new {
+            return files;
+        }
+    }
+}
+
+/// Policies with a step that comes after one that is made by hand, where the two may decide one request: each with the policy of that.
+fn held_up(proposal: &Proposal, waves: &[Wave]) -> BTreeMap<usize, String> {
+    let mut by_hand: BTreeMap<usize, String> = BTreeMap::new();
+    let mut held_up = BTreeMap::new();
+    for change in plan::changes(waves).into_iter().flatten() {
+        let Some((policy, tied)) = proposal.policies.get(change.policy).and_then(|p| Some((p, p.tied?))) else {
+            continue;
+        };
+        if policy.by_hand {
+            by_hand.entry(tied).or_insert_with(|| policy.label());
+        } else if let Some(before) = by_hand.get(&tied) {
+            held_up.insert(change.policy, before.clone());
+        }
+    }
+    held_up
 }
 
 type Left = Vec<(usize, String)>;
@@ -32,9 +79,12 @@ type Left = Vec<(usize, String)>;
 /// A text for each policy; none where there is no policy.
 type Texts = Vec<Option<Arc<str>>>;
 
-/// The texts that are proposed.
+/// The texts that are proposed; of what is made by hand those that are there.
 fn proposed(proposal: &Proposal) -> Texts {
-    let text = |p: &ProposedPolicy| p.text.as_deref().filter(|_| p.change != Change::Delete).map(Arc::from);
+    let text = |p: &ProposedPolicy| match p.by_hand {
+        true => p.original.clone(),
+        false => p.text.as_deref().filter(|_| p.change != Change::Delete).map(Arc::from),
+    };
     proposal.policies.iter().map(text).collect()
 }
 
@@ -60,33 +110,37 @@ fn owners(proposal: &Proposal, grants: &Grants) -> BTreeMap<Arc<str>, String> {
         .collect()
 }
 
-/// What each wave changes in the files, from what the one before left.
-fn by_wave(proposal: &Proposal, last: &[FileChange], grants: &Grants) -> Vec<Vec<FileChange>> {
+/// What each of these groups of changes does to the files, from what the one before left.
+fn group_by_group(
+    proposal: &Proposal,
+    groups: &[Vec<Changed<'_>>],
+    last: &[FileChange],
+    grants: &Grants,
+) -> Vec<Vec<FileChange>> {
     if last.is_empty() {
         return Vec::new();
     }
-    let waves = plan::waves(proposal);
     let original = |p: &ProposedPolicy| p.original.clone().filter(|_| p.change != Change::Add);
     let mut texts: Texts = proposal.policies.iter().map(original).collect();
     let end = proposed(proposal);
     let mut before: BTreeMap<Arc<str>, FileChange> = BTreeMap::new();
     let mut all = Vec::new();
-    for (n, wave) in waves.iter().enumerate() {
+    for (n, group) in groups.iter().enumerate() {
         let mut moved = BTreeSet::new();
-        for step in &wave.steps {
-            let Step::Policy { policy, to, .. } = step else {
+        for change in group {
+            let Some(policy) = proposal.policies.get(change.policy).filter(|policy| !policy.by_hand) else {
                 continue;
             };
-            let then = match to {
+            let then = match change.to {
                 Text::Between(text) => Some(Arc::clone(text)),
-                Text::Proposed => end.get(*policy).cloned().flatten(),
+                Text::Proposed => end.get(change.policy).cloned().flatten(),
             };
-            if let (Some(text), Some(policy)) = (texts.get_mut(*policy), proposal.policies.get(*policy)) {
+            if let Some(text) = texts.get_mut(change.policy) {
                 *text = then;
                 moved.insert(policy.label());
             }
         }
-        let files = if n + 1 == waves.len() {
+        let files = if n + 1 == groups.len() {
             last.to_vec()
         } else {
             changes(proposal, &texts, grants).0
@@ -108,7 +162,7 @@ fn by_wave(proposal: &Proposal, last: &[FileChange], grants: &Grants) -> Vec<Vec
                 file: Arc::clone(file),
                 old: old.into(),
                 new,
-                // What of an earlier wave came no sooner is named with those of this one.
+                // What of an earlier group came no sooner is named with those of this one.
                 policies: match policies
                     .iter()
                     .filter(|p| moved.contains(*p))

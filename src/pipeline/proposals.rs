@@ -11,6 +11,7 @@ use crate::advice::{
 use crate::optimize::foresight::interval::Spread;
 use crate::optimize::proof::{self, Scheme};
 use crate::optimize::redesign::{Made, Redesign, Role, Size};
+use crate::optimize::steps;
 use crate::optimize::tighten::Tightening;
 use crate::policy::model::Policy;
 use crate::report::digest;
@@ -130,6 +131,11 @@ fn tighten(joined: &Joined, t: Tightening, (before, after): (Complexity, Complex
         .iter()
         .map(|p| ((&*p.namespace, &*p.name), p))
         .collect();
+    let becomes = changes.keys().map(|&n| {
+        let old = &joined.policies[n];
+        (n, new.get(&(&*old.namespace, &*old.name)).copied())
+    });
+    let tied = steps::tied(joined, &becomes.collect());
     let policies: Vec<ProposedPolicy> = joined
         .policies
         .numbered()
@@ -157,6 +163,7 @@ fn tighten(joined: &Joined, t: Tightening, (before, after): (Complexity, Complex
                     .map(|p| stanzas(p))
                     .unwrap_or_default(),
                 holders: holders(joined, n),
+                tied: tied.get(&n).copied(),
                 ..ProposedPolicy::default()
             }
         })
@@ -204,6 +211,7 @@ fn tighten(joined: &Joined, t: Tightening, (before, after): (Complexity, Complex
         expected: t.expected.map(|s| expected(s, horizon_days)),
         files: Vec::new(),
         wave_files: Vec::new(),
+        commit_files: Vec::new(),
         owners: BTreeMap::new(),
         changed_for: BTreeSet::new(),
         policies,
@@ -391,6 +399,7 @@ fn redesign(
         expected: None,
         files: Vec::new(),
         wave_files: Vec::new(),
+        commit_files: Vec::new(),
         owners: BTreeMap::new(),
         changed_for,
     }

@@ -213,7 +213,7 @@ fn diffs(
     let places = placed.iter().zip(chains.iter().zip(before.iter().zip(after)));
     let changed = places.filter_map(|(placed, (chain, (&before, &after)))| {
         // A file with several policies in it changes as a whole.
-        if before == after || placed.policy.written.is_some() {
+        if before == after || !placed.policy.is_its_file() {
             return None;
         }
         let (old, new) = (chain.get(before)?.text.as_deref(), chain.get(after)?.text.as_deref());

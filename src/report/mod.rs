@@ -96,7 +96,7 @@ pub fn render(advice: &Advice, options: &Options) -> Result<Vec<OutputFile>, Ren
             if let Some(text) = hcl::file(placed.policy) {
                 files.push(OutputFile::text(format!("policies/{}", placed.file), text));
             }
-            if placed.policy.written.is_none()
+            if placed.policy.is_its_file()
                 && let Some(text) = diff::render(placed, &base)
             {
                 files.push(OutputFile::text(format!("diffs/{}", placed.diff), text));

@@ -81,10 +81,12 @@ fn changed_only(proposal: &Proposal) -> Vec<crate::advice::ProposedPolicy> {
 
 fn texts(placed: &Placed<'_>, folder: &str, base: &str) -> Vec<OutputFile> {
     let text = hcl::file(placed.policy).map(|text| OutputFile::text(format!("{folder}policies/{}", placed.file), text));
-    let diff = match placed.policy.written {
-        None => diff::render(placed, base).map(|text| OutputFile::text(format!("{folder}diffs/{}", placed.diff), text)),
-        Some(_) => None,
-    };
+    let diff = placed
+        .policy
+        .is_its_file()
+        .then(|| diff::render(placed, base))
+        .flatten();
+    let diff = diff.map(|text| OutputFile::text(format!("{folder}diffs/{}", placed.diff), text));
     text.into_iter().chain(diff).collect()
 }
 

@@ -1,7 +1,8 @@
 //! The waves of a proposal: those it brings along, else the plain order of adding, giving, taking and deleting.
 
-use crate::advice::{Assignment, Change, Proposal, Step, Text, Wave};
+use crate::advice::{Assignment, Change, Proposal, ProposedPolicy, Step, Text, Wave};
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 /// The waves of a proposal.
 #[must_use]
@@ -63,4 +64,92 @@ pub fn both(assignment: &Assignment) -> Vec<String> {
     all.sort_unstable();
     all.dedup();
     all
+}
+
+/// What one commit of a branch changes.
+#[derive(Debug, Clone, Copy)]
+pub struct Changed<'w> {
+    /// Index into [`Proposal::policies`].
+    pub policy: usize,
+    /// What it is then.
+    pub to: &'w Text,
+}
+
+/// What the waves change, wave by wave.
+#[must_use]
+pub fn changes(waves: &[Wave]) -> Vec<Vec<Changed<'_>>> {
+    let of = |step| match step {
+        &Step::Policy { policy, ref to, .. } => Some(Changed { policy, to }),
+        Step::Holder { .. } => None,
+    };
+    waves
+        .iter()
+        .map(|wave| wave.steps.iter().filter_map(of).collect())
+        .collect()
+}
+
+/// A commit of a branch: what an owner changes in a wave, as far as nobody else's step has to come between.
+#[derive(Debug, Clone)]
+pub struct Commit<'p> {
+    /// Index of the wave.
+    pub wave: usize,
+    /// Whose files it changes; empty where nobody says so.
+    pub owner: &'p str,
+    /// What it changes, in order.
+    pub changes: Vec<Changed<'p>>,
+}
+
+/// The commits of a branch, in order: steps of policies that are tied stay in theirs. What is made by hand is in none.
+#[must_use]
+pub fn commits<'p>(proposal: &'p Proposal, waves: &'p [Wave]) -> Vec<Commit<'p>> {
+    let owner = |policy: &ProposedPolicy| {
+        let owner = policy.file.as_ref().and_then(|file| proposal.owners.get(file));
+        owner.map_or("", String::as_str)
+    };
+    let mut commits = Vec::new();
+    for (wave, changes) in changes(waves).into_iter().enumerate() {
+        let with_policy = |change: Changed<'p>| Some((change, proposal.policies.get(change.policy)?));
+        let mut open: Vec<(Changed<'p>, &ProposedPolicy)> = changes.into_iter().filter_map(with_policy).collect();
+        open.retain(|(_, policy)| !policy.by_hand);
+        while let Some(first) = open.iter().map(|(_, policy)| owner(policy)).min() {
+            // Who comes first by name; where that one has to wait, whose step is the first.
+            let of = first_free(&open, owner, first);
+            let (mut taken, mut left, mut waiting) = (Vec::new(), Vec::new(), BTreeSet::new());
+            for (change, policy) in open {
+                let has_to_wait = policy.tied.is_some_and(|tied| waiting.contains(&tied));
+                if owner(policy) == of && !has_to_wait {
+                    taken.push(change);
+                } else {
+                    waiting.extend(policy.tied);
+                    left.push((change, policy));
+                }
+            }
+            open = left;
+            commits.push(Commit {
+                wave,
+                owner: of,
+                changes: taken,
+            });
+        }
+    }
+    commits
+}
+
+/// The owner who has a step that waits for nobody: this one, or the one of the first step.
+fn first_free<'p>(
+    open: &[(Changed<'_>, &'p ProposedPolicy)],
+    owner: impl Fn(&'p ProposedPolicy) -> &'p str,
+    first: &'p str,
+) -> &'p str {
+    let mut waiting = BTreeSet::new();
+    for (_, policy) in open {
+        if owner(policy) == first {
+            if policy.tied.is_none_or(|tied| !waiting.contains(&tied)) {
+                return first;
+            }
+        } else {
+            waiting.extend(policy.tied);
+        }
+    }
+    open.first().map_or(first, |(_, policy)| owner(policy))
 }

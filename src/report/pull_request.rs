@@ -1,7 +1,6 @@
 //! `pull-request/`: the changes of the files that were read as a branch that somebody can push as it is: one commit a wave
 //! and owner, with the name of the branch, title and body of the request.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use sha2::{Digest as _, Sha256};
@@ -14,7 +13,7 @@ use super::output::OutputFile;
 use super::plan;
 use super::script;
 use super::state::State;
-use crate::advice::{Advice, Change, Proposal, Step, Wave};
+use crate::advice::{Advice, Change, Proposal, Wave};
 
 /// GitHub takes 65,536 characters, GitLab more.
 const MOST_CHARS: usize = 60_000;
@@ -106,7 +105,7 @@ pub(super) fn render(advice: &Advice, proposal: &Proposal, placed: &[Placed<'_>]
     files
 }
 
-/// What each wave changes for each owner, in order.
+/// What each commit changes, in order.
 fn commits<'a>(
     proposal: &'a Proposal,
     placed: &'a [Placed<'_>],
@@ -114,47 +113,39 @@ fn commits<'a>(
     chains: &[Vec<State>],
     base: &str,
 ) -> Vec<Commit<'a>> {
-    let owner = |file: Option<&str>| {
-        file.and_then(|file| proposal.owners.get(file))
-            .map_or("", String::as_str)
-    };
     let mut at = vec![0_usize; placed.len()];
     let mut all = Vec::new();
-    for (n, wave) in waves.iter().enumerate() {
+    for (n, commit) in plan::commits(proposal, waves).into_iter().enumerate() {
         let before = at.clone();
-        for step in &wave.steps {
-            if let Step::Policy { policy, .. } = step
-                && let Some(at) = at.get_mut(*policy)
-            {
+        for change in &commit.changes {
+            if let Some(at) = at.get_mut(change.policy) {
                 *at += 1;
             }
         }
-        // By owner: policies and the diff.
-        let mut by_owner: BTreeMap<&str, (Vec<String>, String)> = BTreeMap::new();
+        let (mut policies, mut diff) = (Vec::new(), String::new());
         for (placed, (chain, (&before, &after))) in placed.iter().zip(chains.iter().zip(before.iter().zip(&at))) {
             let (Some(old), Some(new)) = (chain.get(before), chain.get(after)) else {
                 continue;
             };
-            if placed.policy.written.is_some() {
+            if !placed.policy.is_its_file() {
                 continue;
             }
             if let Some(text) = diff::between(placed, old.text.as_deref(), new.text.as_deref()) {
-                let (policies, diff) = by_owner.entry(owner(placed.policy.file.as_deref())).or_default();
                 policies.push(placed.policy.label());
                 diff.push_str(&text);
             }
         }
-        for change in proposal.wave_files.get(n).into_iter().flatten() {
-            let (policies, diff) = by_owner.entry(owner(Some(&change.file))).or_default();
+        for change in proposal.commit_files.get(n).into_iter().flatten() {
             policies.extend(change.policies.iter().cloned());
             diff.push_str(&diff::body_of_file(change, base));
         }
-        all.extend(by_owner.into_iter().map(|(owner, (policies, diff))| Commit {
-            wave: n + 1,
+        let wave = waves.get(commit.wave).filter(|_| !diff.is_empty());
+        all.extend(wave.map(|wave| Commit {
+            wave: commit.wave + 1,
             title: &wave.title,
             promised: wave.promised,
             second_half: wave.second_half,
-            owner,
+            owner: commit.owner,
             policies,
             diff,
         }));
@@ -182,7 +173,19 @@ fn body(advice: &Advice, proposal: &Proposal, commits: &[Commit<'_>]) -> String 
         markdown(&digest::promise(advice)),
         markdown(&digest::proof(&proposal.proof))
     );
-    out.push_str("Each commit is one wave, of one owner; each can be merged and applied by itself when those before it are in force. ");
+    out.push_str("Each commit is of one wave and one owner; each can be merged and applied by itself when those before it are in force. ");
+    let by_hand = proposal
+        .policies
+        .iter()
+        .filter(|policy| policy.by_hand && policy.change != Change::Keep);
+    let by_hand: Vec<String> = by_hand.map(|policy| markdown_code(&policy.label())).collect();
+    if !by_hand.is_empty() {
+        let _ = write!(
+            out,
+            "What is proposed for {} stays out of it, and none of these commits needs it: `summary.md` says why. ",
+            by_hand.join(", ")
+        );
+    }
     out.push_str("`report.html` and `summary.md` of the run say more.\n\n");
     out.push_str("| commit | wave | owner | policies | wrong denials expected |\n|---:|---|---|---:|---:|\n");
     let mut lines: Vec<String> = (1..)

@@ -233,6 +233,7 @@ pub fn sample(principals: usize) -> Advice {
             Proposal {
                 files: Vec::new(),
                 wave_files: Vec::new(),
+                commit_files: Vec::new(),
                 owners: BTreeMap::new(),
                 changed_for: BTreeSet::new(),
                 kind: String::from("tighten"),
@@ -269,6 +270,7 @@ pub fn sample(principals: usize) -> Advice {
             Proposal {
                 files: Vec::new(),
                 wave_files: Vec::new(),
+                commit_files: Vec::new(),
                 owners: BTreeMap::new(),
                 changed_for: people.iter().take(60).map(|p| p.id.clone()).collect(),
                 kind: String::from("redesign"),
@@ -583,6 +585,8 @@ fn tightened(policies: &[PolicyView]) -> Vec<ProposedPolicy> {
                 namespace: std::sync::Arc::default(),
                 expected: None,
                 written: None,
+                tied: None,
+                by_hand: false,
                 shared: None,
                 kept: false,
                 name: policy.name.clone(),
@@ -619,6 +623,8 @@ fn redesigned(people: &[PrincipalView]) -> Vec<ProposedPolicy> {
         .map(|index| ProposedPolicy {
             expected: None,
             written: None,
+            tied: None,
+            by_hand: false,
             shared: None,
             kept: false,
             name: format!("role-{index}"),
@@ -899,6 +905,8 @@ pub fn hostile() -> Advice {
                 ProposedPolicy {
                     expected: None,
                     written: None,
+                    tied: None,
+                    by_hand: false,
                     shared: Some((*text).to_owned()),
                     kept: true,
                     name: (*text).to_owned(),
