@@ -90,6 +90,47 @@ pub fn says_that_entries_are_lost(text: &[u8]) -> bool {
     })
 }
 
+/// Whether a line among entries says that one is not there: `vault: message too long, dropped`, `[REDACTED]`. What a server says of
+/// itself is about something else.
+#[must_use]
+pub fn says_an_entry_is_gone(text: &[u8]) -> bool {
+    const LONGEST: usize = 200;
+    /// How many words may stand between what is gone and what became of it.
+    const BETWEEN: usize = 2;
+    const THINGS: [&str; 7] = ["message", "entry", "event", "record", "line", "payload", "body"];
+    const BECAME: [&str; 8] = [
+        "too long",
+        "too large",
+        "too big",
+        "truncated",
+        "dropped",
+        "discarded",
+        "omitted",
+        "redacted",
+    ];
+    if text.len() > LONGEST || text.contains(&b'{') || is_server_log(text) {
+        return false;
+    }
+    let line = String::from_utf8_lossy(text).to_lowercase();
+    let words: Vec<&str> = line
+        .split(|c: char| !c.is_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .collect();
+    if let [word] = *words {
+        return GONE.contains(&word);
+    }
+    let is_thing = |word: &&str| THINGS.contains(word);
+    words
+        .iter()
+        .enumerate()
+        .filter(|(_, word)| is_thing(word))
+        .any(|(n, _)| {
+            let behind: Vec<&str> = words.iter().skip(n + 1).take(BETWEEN + 2).copied().collect();
+            let became = |said: &str| BECAME.iter().any(|words| said.starts_with(words));
+            (0..=BETWEEN).any(|skipped| became(&behind.get(skipped..).unwrap_or_default().join(" ")))
+        })
+}
+
 /// Whether an object says nothing but that an entry is lost, as pipelines write it in the place of what they could not carry:
 /// `{"message":"event too large, dropped"}`.
 #[must_use]
@@ -379,6 +420,28 @@ mod tests {
         assert_eq!(after(b"not of this shape at all: abc d", like), None);
         assert_eq!(after(b"my_clusterabc", b"my_cluster"), Some(&b"abc"[..]));
         assert_eq!(after(b"otherabc", b"my_cluster"), None);
+    }
+
+    #[test]
+    fn a_line_may_say_that_an_entry_is_gone() {
+        for (line, is) in [
+            ("2026-06-01T00:00:00Z vault: message too long, dropped", true),
+            ("Jun  1 00:00:00 node vault[7]: [log line was truncated]", true),
+            ("event is too large", true),
+            ("[REDACTED]", true),
+            ("<truncated>", true),
+            ("==> Vault server started! Log data will stream in below:", false),
+            (
+                "May 02 10:00:00 node-1 backup[7]: context deadline lost after 30 s",
+                false,
+            ),
+            ("2026-05-02T10:00:00.000Z [INFO]  events: event dropped", false),
+            ("postfix/qmgr[7]: message removed from the queue", false),
+            ("old files dropped", false),
+            ("(none)", false),
+        ] {
+            assert_eq!(says_an_entry_is_gone(line.as_bytes()), is, "{line}");
+        }
     }
 
     #[test]

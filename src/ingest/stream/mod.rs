@@ -19,7 +19,7 @@ use super::place::{self, Place};
 use super::worker::Worker;
 use crate::usage::Skip;
 use held::{Marks, Open, marks_of, stream_of};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Wrappings inside of each other that are taken off.
 const MOST_WRAPPINGS: u32 = 5;
@@ -71,6 +71,8 @@ pub struct Stream {
     mixed: bool,
     /// The header of the last entry that had one.
     header: Vec<u8>,
+    /// What may be left of entries where none stood yet, by the names of the places: the first line, and how many.
+    left: BTreeMap<Vec<u8>, (u64, u64)>,
     /// A list was begun in a line of its own.
     listed: bool,
     /// The line of the last entry that was cut and read as far as it goes: lines soon after it that begin within one are its rest.
@@ -166,6 +168,7 @@ impl Stream {
         while !reading.stream.open.is_empty() {
             reading.give_up(0);
         }
+        reading.settle_what_is_left();
         self.lines = lines;
     }
 
@@ -347,7 +350,7 @@ impl Reading<'_> {
             Found::Nothing(Skip::NotJson | Skip::NotAudit | Skip::ServerLog)
                 if !outside.doubtful
                     && (header::is_word_of_loss(text)
-                        || (text.first() != Some(&b'{') && header::says_that_entries_are_lost(text))) =>
+                        || (text.first() != Some(&b'{') && self.says_that_entries_are_lost(text))) =>
             {
                 Found::Nothing(Skip::Unsaid)
             }

@@ -17,7 +17,9 @@ impl Reading<'_> {
         match text.first() {
             None => Found::Nothing(Skip::Blank),
             Some(b'{') => self.objects(text, outside),
-            Some(b'[') if self.wrapping.envelope.bare() || outside.depth > 0 => self.array(text, outside),
+            Some(b'[') if text != b"[]" && (self.wrapping.envelope.bare() || outside.depth > 0) => {
+                self.array(text, outside)
+            }
             Some(b']' | b',') if matches!(text, b"]" | b"]," | b",") => {
                 self.join(1);
                 Found::Done
@@ -30,6 +32,7 @@ impl Reading<'_> {
                 };
                 self.text(inner.as_bytes(), outside)
             }
+            Some(_) if matches!(text, b"null" | b"[]") => self.left(outside),
             Some(_) => self.prefixed(text, outside),
         }
     }
@@ -126,13 +129,17 @@ impl Reading<'_> {
 
     /// A whole object, read as an entry if it is one.
     pub(super) fn object(&mut self, entry: Option<Entry<'_>>, object: &[u8], outside: Outside<'_>) -> Found {
-        match entry {
+        let found = match entry {
             Some(entry) if outside.depth > 0 || self.wrapping.bare() => {
                 self.entry(&entry, outside);
                 Found::Done
             }
             _ if outside.placed => self.nested(object, outside),
             _ => self.wrapper(object, outside),
+        };
+        match found {
+            Found::Nothing(Skip::NotAudit) if entry::is_what_is_left(object) => self.left(outside),
+            found => found,
         }
     }
 
