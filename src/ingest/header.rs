@@ -242,10 +242,19 @@ fn structured_data(text: &[u8]) -> Option<usize> {
     quoted_to(head, id, b']')
 }
 
-/// The end of a set of labels, `{name="value", ...}`, as in what `logcli` prints.
+/// Whether a line begins with a word in braces, as a prefix may be.
+#[must_use]
+pub fn begins_in_braces(text: &[u8]) -> bool {
+    labels(text).is_some()
+}
+
+/// The end of a set of labels, `{name="value", ...}`, as in what `logcli` prints; or of a word in braces, which is no JSON.
 fn labels(text: &[u8]) -> Option<usize> {
     let head = text.get(..text.len().min(LONGEST))?;
     let name = head.get(1..)?.iter().position(|c| !is_name(*c))?;
+    if name > 0 && head.get(1 + name) == Some(&b'}') {
+        return Some(name + 2);
+    }
     if name == 0 || head.get(1 + name..)?.get(..2) != Some(b"=\"") {
         return None;
     }
@@ -330,10 +339,20 @@ pub fn after<'a>(line: &'a [u8], like: &[u8]) -> Option<&'a [u8]> {
     (shape(header)? == shape(like)?).then(|| line.get(at..).unwrap_or_default())
 }
 
-/// What tells one writer of a shared log from another: the header without its numbers.
+/// What tells one writer of a shared log from another: the header without what counts on from line to line. That is numbers, times,
+/// and numbers within `name=value`; those of a pod, a host or a process are its name.
 #[must_use]
 pub fn writer(header: &[u8]) -> Vec<u8> {
-    header.iter().copied().filter(|c| !c.is_ascii_digit()).collect()
+    let mut writer = Vec::with_capacity(header.len());
+    for word in header.split_inclusive(u8::is_ascii_whitespace) {
+        let is_of_time = |c: &u8| c.is_ascii_digit() || b"<>[]()-+:.,TZ/|".contains(c);
+        if word.trim_ascii_end().iter().all(is_of_time) {
+            continue;
+        }
+        let is_named = word.contains(&b'=') || word.contains(&b'"');
+        writer.extend(word.iter().filter(|c| !(is_named && c.is_ascii_digit())));
+    }
+    writer
 }
 
 /// Whether a line is one of the server's own log: a time, a level in brackets, and words. Such lines may quote what callers
@@ -392,6 +411,8 @@ mod tests {
             (r#"[pod/vault-0/vault] {"a":1}"#, "[w]"),
             (r#"2026-10-01T08:00:00Z {app="vault", c="{x}"} {"a":1}"#, "w w"),
             (r#"vault-1  | {"a":1}"#, "w |"),
+            (r#"{cluster} {"a":1}"#, "w"),
+            (r#"{my_cluster}{"a":1}"#, "w"),
             (r#"2026-10-01T08:00:00.000Z [INFO]  vault-audit: {"a":1}"#, "w [w] w"),
         ] {
             assert_eq!(parts(line), Some((r#"{"a":1}"#, shape.to_owned())), "{line}");
@@ -407,6 +428,36 @@ mod tests {
             r#"[pod/v/v] 2026-03-02T00:00:00.000Z [WARN]  core: got {"a":1}"#,
         ] {
             assert_eq!(parts(line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_writer_is_known_by_what_does_not_count_on() {
+        for (one, other, same) in [
+            ("[pod/v-0/vault] ", "[pod/v-1/vault] ", false),
+            (
+                "2026-05-02T10:00:00.1Z vault-0 ",
+                "2026-05-02T10:00:07.25+02:00 vault-0 ",
+                true,
+            ),
+            (
+                "<34>Oct  1 22:14:15 n1 vault[71]: ",
+                "<34>Oct 11 22:14:16 n1 vault[71]: ",
+                true,
+            ),
+            (
+                "<34>Oct  1 22:14:15 n1 vault[71]: ",
+                "<34>Oct  1 22:14:15 n2 vault[71]: ",
+                false,
+            ),
+            (
+                "676 <134>1 2026-10-01T08:00:00Z v ",
+                "9 <134>1 2026-10-01T08:00:01Z v ",
+                true,
+            ),
+            ("v - [m seq=\"1\"] ", "v - [m seq=\"20\"] ", true),
+        ] {
+            assert_eq!(writer(one.as_bytes()) == writer(other.as_bytes()), same, "{one}{other}");
         }
     }
 

@@ -164,6 +164,7 @@ impl Stream {
             wrapping,
         };
         let broken = reading.stream.columns.end();
+        reading.waited(lines);
         reading.bin(Skip::NotJson, broken);
         while !reading.stream.open.is_empty() {
             reading.give_up(0);
@@ -271,7 +272,9 @@ impl Reading<'_> {
             self.bin(Skip::Unsaid, 1);
         }
         if self.wrapping.bare() {
-            match self.stream.columns.line(raw) {
+            let row = self.stream.columns.line(raw);
+            self.waited(self.stream.lines.saturating_sub(1));
+            match row {
                 Row::None => {}
                 Row::Head => return self.join(1),
                 Row::Held => return,
@@ -287,6 +290,24 @@ impl Reading<'_> {
                 }
             }
         }
+        self.plain(raw);
+    }
+
+    /// What stood in this line, and waited to be known for the head of a table, is one, or a line as others are.
+    fn waited(&mut self, line: u64) {
+        match self.stream.columns.waited() {
+            Some((_, true)) => self.join(1),
+            Some((first, false)) => {
+                let lines = std::mem::replace(&mut self.stream.lines, line);
+                self.plain(&first);
+                self.stream.lines = lines;
+            }
+            None => {}
+        }
+    }
+
+    /// A line of no table.
+    fn plain(&mut self, raw: &[u8]) {
         let found = self.text(raw, Outside::default());
         let found = match found {
             Found::Nothing(reason @ (Skip::NotJson | Skip::NotAudit)) if self.is_part_of_entry(raw, reason) => {
