@@ -1741,6 +1741,7 @@ fn the_capabilities_of_a_container_are_none_of_a_policy() {
 #[test]
 fn hcl_of_other_programs_that_holds_a_policy_is_named() {
     let policy = "<<EOT\npath \"*\" {\n  capabilities = [\"sudo\"]\n}\nEOT\n";
+    let nomad = "namespace \"default\" {\n  policy = \"read\"\n  variables {\n    path \"x\" {\n      capabilities = [\"read\"]\n    }\n    path \"y/*\" {\n      capabilities = [\"list\"]\n    }\n  }\n}\n";
     let generate = format!("generate \"p\" {{\n  path = \"p.tf\"\n  contents = {policy}}}\n");
     let server = format!(
         "initialize \"x\" {{\n  request \"e\" {{\n    path = \"sys/policies/acl/e\"\n    data = {{\n      policy = {policy}    }}\n  }}\n}}\n"
@@ -1759,12 +1760,42 @@ fn hcl_of_other_programs_that_holds_a_policy_is_named() {
         ("bao.hcl", &*server),
         ("bao.HCL", &*server),
         ("any.hcl", &format!("foo \"x\" {{\n  policy = {policy}}}\n")),
+        (
+            "any.hcl",
+            "policy \"x\" {\n  path \"*\" {\n    capabilities = [\"sudo\"]\n  }\n}\n",
+        ),
+        // A test applies, unless it says that it plans, with what it gives.
+        ("t.tftest.hcl", "run \"a\" {\n  variables {\n    p = \"x\"\n  }\n}\n"),
+        (
+            "t.tofutest.hcl",
+            "variables {\n  p = \"x\"\n}\nrun \"a\" {\n  command = apply\n}\n",
+        ),
+        (
+            "t.tftest.hcl",
+            "run \"a\" {\n  module {\n    source = \"./other\"\n  }\n}\n",
+        ),
+        // What Nomad grants on its own variables is none; what stands beside it is.
+        ("nomad.hcl", &format!("{nomad}x \"y\" {{\n  policy = {policy}}}\n")),
     ] {
         changes(&[], &[(file, text)], &["high[not-checked]", file]);
     }
     let agent = "sink \"file\" {\n  config = {\n    path = \"/x\"\n  }\n}\n";
-    let ground = Ground::new(&[("base/app.hcl", READ), ("pr/app.hcl", READ), ("pr/agent.hcl", agent)]);
-    ground.check(0, &["check passed"]);
+    for (file, text) in [
+        ("pr/agent.hcl", agent),
+        ("pr/nomad.hcl", nomad),
+        ("pr/t.tftest.hcl", "run \"a\" {}\n"),
+        (
+            "pr/t.tftest.hcl",
+            "run \"a\" {\n  command = plan\n  variables {\n    p = \"x\"\n  }\n}\n",
+        ),
+        (
+            "pr/t.tftest.hcl",
+            "mock_provider \"vault\" {}\nvariables {\n  p = \"x\"\n}\nrun \"a\" {}\n",
+        ),
+    ] {
+        let ground = Ground::new(&[("base/app.hcl", READ), ("pr/app.hcl", READ), (file, text)]);
+        ground.check(0, &["check passed"]);
+    }
 }
 
 #[test]

@@ -653,6 +653,60 @@ fn an_entry_of_which_nothing_is_left_is_of_anybody() {
 }
 
 #[test]
+fn what_has_nothing_but_what_entries_have_is_left_of_one_where_entries_stand() {
+    let (log, policies) = two();
+    let whole = log.text();
+    let rare = |change: &dyn Fn(&Value) -> String| -> String {
+        let lines = whole.lines().map(|line| {
+            let entry: Value = serde_json::from_str(line).unwrap();
+            if entry["request"]["operation"] == "update" {
+                change(&entry) + "\n"
+            } else {
+                line.to_owned() + "\n"
+            }
+        });
+        lines.collect()
+    };
+    let stays = |text: &str| Given::new(text, &policies).changes() == BTreeMap::new();
+    assert!(!stays(&rare(&|_| String::new())));
+    for change in [
+        &(|_: &Value| "{}".to_owned()) as &dyn Fn(&Value) -> String,
+        &|_| "null".to_owned(),
+        &|_| "[]".to_owned(),
+        &|entry| json!({"time": entry["time"]}).to_string(),
+        &|entry| json!({"time": entry["time"], "auth": {}, "request": {"id": entry["request"]["id"]}}).to_string(),
+        &|_| "2026-06-01T00:00:00Z vault: message too long, dropped".to_owned(),
+        &|_| "[REDACTED]".to_owned(),
+    ] {
+        let text = rare(change);
+        assert!(stays(&text), "{text}");
+        // Before the first entry as well.
+        let left = |line: &&str| !line.contains("\"request\":{\"") || line.contains("\"auth\":{}");
+        let (left, entries): (Vec<&str>, Vec<&str>) = text.lines().partition(left);
+        if left[0].starts_with(['{', 'n']) {
+            assert!(stays(&[left, entries].concat().join("\n")), "{text}");
+        }
+    }
+    // Behind the header of whoever wrote the others; and of somebody else, where no entry stands.
+    let behind = |header: &str, line: &str| format!("{header}{line}\n");
+    let text: String = rare(&|_| "{}".to_owned())
+        .lines()
+        .map(|line| behind("<34>Oct 11 22:14:15 node vault[1]: ", line))
+        .collect();
+    assert!(stays(&text));
+    for line in [
+        "cron: {}",
+        r#"{"time":"2026-05-02T10:00:00Z","level":"info","msg":"x"}"#,
+        r#"{"@level":"info","@message":"event dropped","@timestamp":"2026-05-02T10:00:00.000000Z"}"#,
+        "2026-05-02T10:00:00.000Z [INFO]  core: vault is unsealed",
+        "==> Vault server started! Log data will stream in below:",
+        "",
+    ] {
+        assert!(!stays(&(whole.clone() + line + "\n")), "{line}");
+    }
+}
+
+#[test]
 fn what_is_written_by_a_name_in_its_body_may_be_new() {
     let (ci, adm) = (
         Token::new("e-1", "approle", &["ci", "default"]),

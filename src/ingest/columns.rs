@@ -1,5 +1,9 @@
 //! Tables: the head names the columns, and each row becomes an object, in which the entry is looked for as in any other.
+//!
+//! What exports differ in is found out by the first lines: what separates columns (spreadsheets say it in a line of its own, `sep=;`),
+//! whether quotes in a cell are doubled or behind a backslash, blanks before a quote, and whether there is a head at all.
 
+use super::scan;
 use serde_json::{Map, Value};
 
 /// The most bytes of one row.
@@ -34,7 +38,7 @@ pub enum Row {
     None,
     /// The head.
     Head,
-    /// The beginning of a row that goes on in the next line.
+    /// The beginning of a row that goes on in the next line, or what may be a head, as the next line tells.
     Held,
     /// A row, which may have stood on further lines.
     Record {
@@ -53,10 +57,14 @@ pub struct Columns {
     /// Whether the first line was seen.
     begun: bool,
     delimiter: u8,
+    /// Quotes within a cell stand behind a backslash; else they are doubled.
+    escaped: bool,
     /// None: it is no table.
     names: Vec<String>,
     /// What may be a head, if the next line holds an entry in a column.
     maybe: Option<(u8, Vec<String>)>,
+    /// The line of that.
+    aside: Vec<u8>,
     /// The beginning of a row.
     open: Vec<u8>,
     lines: u64,
@@ -66,7 +74,13 @@ impl Columns {
     /// Whether a row waits for its rest.
     #[must_use]
     pub const fn waits(&self) -> bool {
-        !self.open.is_empty()
+        !self.open.is_empty() || self.maybe.is_some()
+    }
+
+    /// The line that waited to be known for a head, and whether it was one; nothing where none waited.
+    pub fn waited(&mut self) -> Option<(Vec<u8>, bool)> {
+        let is_known = self.maybe.is_none() && !self.aside.is_empty();
+        is_known.then(|| (std::mem::take(&mut self.aside), !self.names.is_empty()))
     }
 
     /// Reads a line.
@@ -76,39 +90,51 @@ impl Columns {
             if text.is_empty() {
                 return Row::None;
             }
+            if says_the_delimiter(text) {
+                return Row::Head;
+            }
             self.begun = true;
-            return match head(text) {
-                Some((delimiter, names)) => {
-                    (self.delimiter, self.names) = (delimiter, names);
-                    Row::Head
+            if let Some((delimiter, names)) = head(text) {
+                (self.delimiter, self.names) = (delimiter, names);
+                return Row::Head;
+            }
+            let Some((delimiter, width)) = no_head(text) else {
+                self.maybe = any_head(text);
+                if self.maybe.is_none() {
+                    return Row::None;
                 }
-                None => {
-                    self.maybe = any_head(text);
-                    Row::None
-                }
+                self.aside = raw.to_vec();
+                return Row::Held;
             };
-        }
-        if let Some((delimiter, names)) = self.maybe.take() {
-            let quotes = memchr::memmem::find(raw, b"\"{\"\"").is_some();
-            if quotes && record(raw, delimiter).is_some_and(|fields| fields.len() == names.len()) {
+            (self.delimiter, self.escaped) = (delimiter, is_escaped(text));
+            self.names = (1..=width).map(|column| column.to_string()).collect();
+        } else if let Some((delimiter, names)) = self.maybe.take() {
+            let fields = record(raw, delimiter, is_escaped(raw)).map_or(0, |fields| fields.len());
+            let is_row = match cell(raw) {
+                Some(Cell::Whole) => fields == names.len(),
+                Some(Cell::Begun) => (1..=names.len()).contains(&fields),
+                None => false,
+            };
+            if is_row {
                 (self.delimiter, self.names) = (delimiter, names);
             }
         }
         if self.names.is_empty() || (self.open.is_empty() && !self.is_row(raw)) {
             return Row::None;
         }
+        self.escaped |= self.open.is_empty() && is_escaped(raw);
         self.open.extend_from_slice(raw);
         self.lines += 1;
         if self.open.len() > MOST_BYTES {
             return Row::Broken(self.end());
         }
-        if memchr::memchr_iter(b'"', &self.open).count() % 2 == 1 {
+        if is_in_quotes(&self.open, self.escaped) {
             self.open.push(b'\n');
             return Row::Held;
         }
         let row = std::mem::take(&mut self.open);
         let lines = std::mem::take(&mut self.lines);
-        match record(&row, self.delimiter) {
+        match record(&row, self.delimiter, self.escaped) {
             Some(fields) => {
                 let named = self.names.iter().cloned().zip(fields.into_iter().map(Value::String));
                 Row::Record {
@@ -127,6 +153,7 @@ impl Columns {
 
     /// The log ends: so many lines of a row have no end.
     pub fn end(&mut self) -> u64 {
+        self.maybe = None;
         self.open.clear();
         std::mem::take(&mut self.lines)
     }
@@ -141,7 +168,7 @@ pub fn names(line: &[u8]) -> Option<Vec<String>> {
     };
     DELIMITERS
         .into_iter()
-        .filter_map(|delimiter| record(line, delimiter))
+        .filter_map(|delimiter| record(line, delimiter, false))
         .find(|names| names.len() > 2 && names.iter().all(is_name))
 }
 
@@ -151,7 +178,7 @@ fn head(text: &[u8]) -> Option<(u8, Vec<String>)> {
         return None;
     }
     DELIMITERS.into_iter().find_map(|delimiter| {
-        let names = record(text, delimiter)?;
+        let names = record(text, delimiter, false)?;
         let is_known = |name: &String| TELLING.iter().any(|known| name.trim().eq_ignore_ascii_case(known));
         let is_dotted = |name: &String| name.ends_with(".request.path");
         let telling = names.iter().any(|name| is_known(name) || is_dotted(name));
@@ -171,16 +198,99 @@ fn any_head(text: &[u8]) -> Option<(u8, Vec<String>)> {
     }
     let named = DELIMITERS
         .into_iter()
-        .filter_map(|delimiter| Some((delimiter, record(text, delimiter)?)));
+        .filter_map(|delimiter| Some((delimiter, record(text, delimiter, false)?)));
     named.max_by_key(|(_, names)| names.len())
 }
 
-fn record(text: &[u8], delimiter: u8) -> Option<Vec<String>> {
+/// Whether a first line says what separates columns, as spreadsheets write it.
+fn says_the_delimiter(text: &[u8]) -> bool {
+    let inner = text.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\""));
+    matches!(inner.unwrap_or(text), [b's' | b'S', b'e' | b'E', b'p' | b'P', b'=', delimiter] if DELIMITERS.contains(delimiter))
+}
+
+/// The delimiter and the number of columns, if a first line is a row already: one of its cells is a whole object, in quotes.
+fn no_head(text: &[u8]) -> Option<(u8, usize)> {
+    cell(text)?;
+    let is_object = |field: &String| field.starts_with('{') && scan::container(field.as_bytes(), 0) == Ok(field.len());
+    DELIMITERS.into_iter().find_map(|delimiter| {
+        let fields = record(text, delimiter, is_escaped(text))?;
+        // A text alone in its line is one of JSON.
+        let is_row = fields.iter().any(is_object) && !(fields.len() == 1 && is_escaped(text));
+        is_row.then_some((delimiter, fields.len()))
+    })
+}
+
+/// How an object stands in a cell of a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cell {
+    /// With its first member.
+    Whole,
+    /// It goes on in the next line.
+    Begun,
+}
+
+/// Whether an object stands in a cell.
+fn cell(line: &[u8]) -> Option<Cell> {
+    let has = |begin: &[u8]| memchr::memmem::find(line, begin).is_some();
+    if has(b"\"{\"\"") || is_escaped(line) {
+        Some(Cell::Whole)
+    } else {
+        line.trim_ascii_end().ends_with(b"\"{").then_some(Cell::Begun)
+    }
+}
+
+/// Whether the quotes of an object in a cell stand behind backslashes.
+fn is_escaped(line: &[u8]) -> bool {
+    memchr::memmem::find(line, b"\"{\\\"").is_some()
+}
+
+/// Whether a text ends within quotes.
+fn is_in_quotes(text: &[u8], escaped: bool) -> bool {
+    let (mut quoted, mut behind) = (false, false);
+    for c in text {
+        match c {
+            _ if behind => behind = false,
+            b'\\' => behind = escaped,
+            b'"' => quoted = !quoted,
+            _ => {}
+        }
+    }
+    quoted
+}
+
+/// A row without the blanks between what separates columns and a quote.
+fn without_blanks(text: &[u8], delimiter: u8, escaped: bool) -> Vec<u8> {
+    let mut kept: Vec<u8> = Vec::with_capacity(text.len());
+    let (mut quoted, mut behind) = (false, false);
+    for &c in text {
+        match c {
+            _ if behind => behind = false,
+            b'\\' => behind = escaped,
+            b'"' => {
+                let blanks = kept.iter().rev().take_while(|c| **c == b' ').count();
+                let before = kept.len() - blanks;
+                if !quoted && kept.get(..before).is_some_and(|kept| kept.ends_with(&[delimiter])) {
+                    kept.truncate(before);
+                }
+                quoted = !quoted;
+            }
+            _ => {}
+        }
+        kept.push(c);
+    }
+    kept
+}
+
+fn record(text: &[u8], delimiter: u8, escaped: bool) -> Option<Vec<String>> {
+    let has_blanks = memchr::memmem::find(text, &[delimiter, b' ', b'"']).is_some();
+    let closed_up = has_blanks.then(|| without_blanks(text, delimiter, escaped));
     let mut reader = csv::ReaderBuilder::new()
         .has_headers(false)
         .flexible(true)
         .delimiter(delimiter)
-        .from_reader(text);
+        .escape(escaped.then_some(b'\\'))
+        .double_quote(!escaped)
+        .from_reader(closed_up.as_deref().unwrap_or(text));
     let mut record = csv::ByteRecord::new();
     reader.read_byte_record(&mut record).ok()?.then_some(())?;
     Some(
@@ -213,10 +323,66 @@ mod tests {
         assert!(matches!(table.line(br#"2026,"no end"#), Row::Held));
         assert_eq!(table.end(), 1);
         let mut table = Columns::default();
-        assert!(matches!(table.line(b"when;what"), Row::None));
+        assert!(matches!(table.line(b"when;what"), Row::Held));
+        assert!(table.waits() && table.waited().is_none());
         assert!(matches!(table.line(br#"now;"{""a"":1}""#), Row::Record { .. }));
-        for text in ["hello, world", "message", r#"{"message":1,"x":2}"#, ""] {
+        assert_eq!(table.waited(), Some((b"when;what".to_vec(), true)));
+        for first in ["sep=;", "\"sep=;\""] {
+            let mut table = Columns::default();
+            assert!(matches!(table.line(first.as_bytes()), Row::Head), "{first}");
+            assert!(matches!(table.line(b"when;message"), Row::Head));
+        }
+        for text in [r#"{"message":1,"x":2}"#, ""] {
             assert!(matches!(Columns::default().line(text.as_bytes()), Row::None), "{text}");
         }
+        for text in ["hello, world", "message"] {
+            let mut table = Columns::default();
+            assert!(matches!(table.line(text.as_bytes()), Row::Held), "{text}");
+            assert!(matches!(table.line(b"{}"), Row::None), "{text}");
+            assert_eq!(table.waited(), Some((text.as_bytes().to_vec(), false)));
+        }
+    }
+
+    #[test]
+    fn what_tables_differ_in_is_found_out() {
+        let whole = r#"{"a":"b\\c","d":[1,2]}"#;
+        let doubled = whole.replace('"', "\"\"");
+        let escaped = whole.replace('\\', "\\\\").replace('"', "\\\"");
+        for (lines, column) in [
+            (vec![format!("1,h,\"{doubled}\",z")], "3"),
+            (vec![format!("1;h;\"{escaped}\"")], "3"),
+            (vec![format!("\"{doubled}\"")], "1"),
+            (vec!["when,what".to_owned(), format!("1, \"{doubled}\"")], "what"),
+            (vec!["when,what,z".to_owned(), format!("1,\"{escaped}\",2")], "what"),
+            (vec!["time, msg".to_owned(), format!("1, \"{doubled}\"")], "msg"),
+            (
+                vec![
+                    "when,what,z".to_owned(),
+                    "1,\"{".to_owned(),
+                    format!("{}\",2", &doubled[1..]),
+                ],
+                "what",
+            ),
+        ] {
+            let mut table = Columns::default();
+            let row = lines.iter().map(|line| table.line(line.as_bytes())).last();
+            let Some(Row::Record { object, .. }) = row else {
+                panic!("{lines:?}: {row:?}");
+            };
+            let object: Value = serde_json::from_str(&object).unwrap();
+            let cell = object
+                .as_object()
+                .unwrap()
+                .iter()
+                .find(|(name, _)| name.trim() == column)
+                .unwrap();
+            let cell: Value = serde_json::from_str(cell.1.as_str().unwrap()).unwrap();
+            assert_eq!(cell, serde_json::from_str::<Value>(whole).unwrap(), "{lines:?}");
+        }
+        // A text of JSON alone in its line is read as that.
+        assert!(matches!(
+            Columns::default().line(format!("\"{escaped}\"").as_bytes()),
+            Row::None
+        ));
     }
 }

@@ -269,6 +269,23 @@ fn is_denial_of_acl(text: &str) -> bool {
         && items.all(|item| matches!(item, "permission denied" | "invalid token"))
 }
 
+/// Whether an object that is no entry has nothing but what entries have, or nothing at all: what is left of one where a device or a
+/// pipeline leaves out the rest.
+#[must_use]
+pub fn is_what_is_left(object: &[u8]) -> bool {
+    let mut draft = Draft::default();
+    let Ok(mut members) = Members::of(object, 0) else {
+        return false;
+    };
+    loop {
+        match members.next() {
+            Ok(Some(member)) if draft.take(member.key, member.value).is_ok() && !draft.more => {}
+            Ok(None) => return draft.kind.is_some() || !draft.typed,
+            Ok(Some(_)) | Err(_) => return false,
+        }
+    }
+}
+
 /// Reads the `request` object.
 pub fn request(raw: &[u8]) -> Result<Request<'_>, Fault> {
     let mut request = Request {
@@ -412,6 +429,25 @@ mod tests {
         assert_eq!(entry.request.data, br#"{"k":"v"}"#);
         assert!(head(br#"{"a":{"b"#).is_none());
         assert!(head(b"no entry").is_none());
+    }
+
+    #[test]
+    fn what_is_left_of_an_entry_has_nothing_else() {
+        for (text, is) in [
+            ("{}", true),
+            (r#"{"time":"2026-05-02T10:00:00Z"}"#, true),
+            (
+                r#"{"time":"2026-05-02T10:00:00Z","auth":{},"request":{"id":"i"}}"#,
+                true,
+            ),
+            (r#"{"ty\u0070e":"request"}"#, true),
+            (r#"{"type":"cron"}"#, false),
+            (r#"{"time":"2026-05-02T10:00:00Z","level":"info"}"#, false),
+            (r#"{"time":"2026-05-02T10:00:00Z""#, false),
+            ("[]", false),
+        ] {
+            assert_eq!(is_what_is_left(text.as_bytes()), is, "{text}");
+        }
     }
 
     #[test]

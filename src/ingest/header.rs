@@ -90,6 +90,47 @@ pub fn says_that_entries_are_lost(text: &[u8]) -> bool {
     })
 }
 
+/// Whether a line among entries says that one is not there: `vault: message too long, dropped`, `[REDACTED]`. What a server says of
+/// itself is about something else.
+#[must_use]
+pub fn says_an_entry_is_gone(text: &[u8]) -> bool {
+    const LONGEST: usize = 200;
+    /// How many words may stand between what is gone and what became of it.
+    const BETWEEN: usize = 2;
+    const THINGS: [&str; 7] = ["message", "entry", "event", "record", "line", "payload", "body"];
+    const BECAME: [&str; 8] = [
+        "too long",
+        "too large",
+        "too big",
+        "truncated",
+        "dropped",
+        "discarded",
+        "omitted",
+        "redacted",
+    ];
+    if text.len() > LONGEST || text.contains(&b'{') || is_server_log(text) {
+        return false;
+    }
+    let line = String::from_utf8_lossy(text).to_lowercase();
+    let words: Vec<&str> = line
+        .split(|c: char| !c.is_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .collect();
+    if let [word] = *words {
+        return GONE.contains(&word);
+    }
+    let is_thing = |word: &&str| THINGS.contains(word);
+    words
+        .iter()
+        .enumerate()
+        .filter(|(_, word)| is_thing(word))
+        .any(|(n, _)| {
+            let behind: Vec<&str> = words.iter().skip(n + 1).take(BETWEEN + 2).copied().collect();
+            let became = |said: &str| BECAME.iter().any(|words| said.starts_with(words));
+            (0..=BETWEEN).any(|skipped| became(&behind.get(skipped..).unwrap_or_default().join(" ")))
+        })
+}
+
 /// Whether an object says nothing but that an entry is lost, as pipelines write it in the place of what they could not carry:
 /// `{"message":"event too large, dropped"}`.
 #[must_use]
@@ -201,10 +242,19 @@ fn structured_data(text: &[u8]) -> Option<usize> {
     quoted_to(head, id, b']')
 }
 
-/// The end of a set of labels, `{name="value", ...}`, as in what `logcli` prints.
+/// Whether a line begins with a word in braces, as a prefix may be.
+#[must_use]
+pub fn begins_in_braces(text: &[u8]) -> bool {
+    labels(text).is_some()
+}
+
+/// The end of a set of labels, `{name="value", ...}`, as in what `logcli` prints; or of a word in braces, which is no JSON.
 fn labels(text: &[u8]) -> Option<usize> {
     let head = text.get(..text.len().min(LONGEST))?;
     let name = head.get(1..)?.iter().position(|c| !is_name(*c))?;
+    if name > 0 && head.get(1 + name) == Some(&b'}') {
+        return Some(name + 2);
+    }
     if name == 0 || head.get(1 + name..)?.get(..2) != Some(b"=\"") {
         return None;
     }
@@ -289,10 +339,20 @@ pub fn after<'a>(line: &'a [u8], like: &[u8]) -> Option<&'a [u8]> {
     (shape(header)? == shape(like)?).then(|| line.get(at..).unwrap_or_default())
 }
 
-/// What tells one writer of a shared log from another: the header without its numbers.
+/// What tells one writer of a shared log from another: the header without what counts on from line to line. That is numbers, times,
+/// and numbers within `name=value`; those of a pod, a host or a process are its name.
 #[must_use]
 pub fn writer(header: &[u8]) -> Vec<u8> {
-    header.iter().copied().filter(|c| !c.is_ascii_digit()).collect()
+    let mut writer = Vec::with_capacity(header.len());
+    for word in header.split_inclusive(u8::is_ascii_whitespace) {
+        let is_of_time = |c: &u8| c.is_ascii_digit() || b"<>[]()-+:.,TZ/|".contains(c);
+        if word.trim_ascii_end().iter().all(is_of_time) {
+            continue;
+        }
+        let is_named = word.contains(&b'=') || word.contains(&b'"');
+        writer.extend(word.iter().filter(|c| !(is_named && c.is_ascii_digit())));
+    }
+    writer
 }
 
 /// Whether a line is one of the server's own log: a time, a level in brackets, and words. Such lines may quote what callers
@@ -351,6 +411,8 @@ mod tests {
             (r#"[pod/vault-0/vault] {"a":1}"#, "[w]"),
             (r#"2026-10-01T08:00:00Z {app="vault", c="{x}"} {"a":1}"#, "w w"),
             (r#"vault-1  | {"a":1}"#, "w |"),
+            (r#"{cluster} {"a":1}"#, "w"),
+            (r#"{my_cluster}{"a":1}"#, "w"),
             (r#"2026-10-01T08:00:00.000Z [INFO]  vault-audit: {"a":1}"#, "w [w] w"),
         ] {
             assert_eq!(parts(line), Some((r#"{"a":1}"#, shape.to_owned())), "{line}");
@@ -370,6 +432,36 @@ mod tests {
     }
 
     #[test]
+    fn a_writer_is_known_by_what_does_not_count_on() {
+        for (one, other, same) in [
+            ("[pod/v-0/vault] ", "[pod/v-1/vault] ", false),
+            (
+                "2026-05-02T10:00:00.1Z vault-0 ",
+                "2026-05-02T10:00:07.25+02:00 vault-0 ",
+                true,
+            ),
+            (
+                "<34>Oct  1 22:14:15 n1 vault[71]: ",
+                "<34>Oct 11 22:14:16 n1 vault[71]: ",
+                true,
+            ),
+            (
+                "<34>Oct  1 22:14:15 n1 vault[71]: ",
+                "<34>Oct  1 22:14:15 n2 vault[71]: ",
+                false,
+            ),
+            (
+                "676 <134>1 2026-10-01T08:00:00Z v ",
+                "9 <134>1 2026-10-01T08:00:01Z v ",
+                true,
+            ),
+            ("v - [m seq=\"1\"] ", "v - [m seq=\"20\"] ", true),
+        ] {
+            assert_eq!(writer(one.as_bytes()) == writer(other.as_bytes()), same, "{one}{other}");
+        }
+    }
+
+    #[test]
     fn the_rest_of_a_line_stands_after_a_header_of_the_same_shape() {
         let like = b"<34>Oct  1 22:14:15 host vault[1]: ";
         assert_eq!(
@@ -379,6 +471,28 @@ mod tests {
         assert_eq!(after(b"not of this shape at all: abc d", like), None);
         assert_eq!(after(b"my_clusterabc", b"my_cluster"), Some(&b"abc"[..]));
         assert_eq!(after(b"otherabc", b"my_cluster"), None);
+    }
+
+    #[test]
+    fn a_line_may_say_that_an_entry_is_gone() {
+        for (line, is) in [
+            ("2026-06-01T00:00:00Z vault: message too long, dropped", true),
+            ("Jun  1 00:00:00 node vault[7]: [log line was truncated]", true),
+            ("event is too large", true),
+            ("[REDACTED]", true),
+            ("<truncated>", true),
+            ("==> Vault server started! Log data will stream in below:", false),
+            (
+                "May 02 10:00:00 node-1 backup[7]: context deadline lost after 30 s",
+                false,
+            ),
+            ("2026-05-02T10:00:00.000Z [INFO]  events: event dropped", false),
+            ("postfix/qmgr[7]: message removed from the queue", false),
+            ("old files dropped", false),
+            ("(none)", false),
+        ] {
+            assert_eq!(says_an_entry_is_gone(line.as_bytes()), is, "{line}");
+        }
     }
 
     #[test]

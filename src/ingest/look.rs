@@ -100,7 +100,7 @@ fn of_text(text: &[u8]) -> Option<String> {
         Some(b'{' | b'[') if scan::container(whole, 0) == Ok(whole.len()) => whole,
         _ => first,
     };
-    if matches!(value.first(), Some(b'{' | b'[')) {
+    if matches!(value.first(), Some(b'{' | b'[')) && !is_behind_other_text(value) {
         return Some(of_json(value));
     }
     if let Some(names) = columns::names(first) {
@@ -114,13 +114,19 @@ fn of_text(text: &[u8]) -> Option<String> {
                 .join(", ")
         ));
     }
-    let at = header::first_entry(first)?;
-    let is_entry = matches!(entry::parse(first, at), Ok((Some(_), _)));
-    is_entry.then(|| {
+    is_behind_other_text(first).then(|| {
         format!(
             "lines with an entry behind other text: `--envelope {}`",
             Envelope::Prefix
         )
+    })
+}
+
+/// Whether an entry stands behind other text, to the end of the line.
+fn is_behind_other_text(line: &[u8]) -> bool {
+    header::first_entry(line).is_some_and(|at| {
+        let entry = entry::parse(line, at);
+        at > 0 && matches!(entry, Ok((Some(_), end)) if end == line.len())
     })
 }
 
@@ -170,6 +176,10 @@ mod tests {
             (b"one,two,three\n1,2,3\n", "columns `one`, `two`, `three`"),
             (
                 br#"say "x" {"type":"request","request":{"path":"x"}}"#,
+                "--envelope prefix",
+            ),
+            (
+                br#"["a"] {"type":"request","request":{"path":"x"}}"#,
                 "--envelope prefix",
             ),
             (b"<?xml version=\"1.0\"?>", "XML"),

@@ -1,5 +1,6 @@
 //! Audit logs to usage: files of any shape in, demands with an exact account of every line out.
 
+mod attributes;
 mod book;
 #[cfg(feature = "object-storage")]
 mod bucket;

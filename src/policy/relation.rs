@@ -1,8 +1,11 @@
 //! How two stanza patterns relate as sets of paths: equal, one within the other, overlapping or disjoint, decided exactly.
 //!
-//! Both patterns are walked together, a segment at a time. All that a pattern can tell of a segment is whether it is a given
-//! literal, or begins with one (the last segment of a prefix pattern); so at each depth a handful of segments stand for all
-//! there are. The work is linear in the length of the patterns.
+//! The relation alone is read off the segments: of paths of one length a pattern takes at each depth one literal or any, and
+//! what follows a prefix is free, so one set is within another, or shares a path with it, where each segment is or does.
+//! For examples both patterns are walked together, a segment at a time. All that a pattern can tell of a segment is whether it
+//! is a given literal, or begins with one (the last segment of a prefix pattern); so at each depth a handful of segments stand
+//! for all there are. Both are linear in the length of the patterns; the first keeps nothing, and is asked for each pair of
+//! stanzas that a warning could be about.
 
 use crate::policy::pattern::Pattern;
 
@@ -51,7 +54,13 @@ pub struct Overlap {
 /// How `first` relates to `second`.
 #[must_use]
 pub fn relation(first: &Pattern, second: &Pattern) -> Relation {
-    overlap(first, second).relation
+    match (implies(first, second), implies(second, first)) {
+        (true, true) => Relation::Equal,
+        _ if disjoint(first, second) => Relation::Disjoint,
+        (false, true) => Relation::Subsumes,
+        (true, false) => Relation::Subsumed,
+        (false, false) => Relation::Overlaps,
+    }
 }
 
 /// Whether both match the same paths.
@@ -63,13 +72,81 @@ pub fn equivalent(first: &Pattern, second: &Pattern) -> bool {
 /// Whether every path that `first` matches is matched by `second`.
 #[must_use]
 pub fn implies(first: &Pattern, second: &Pattern) -> bool {
-    overlap(first, second).only_first.is_none()
+    if matches_nothing(first) {
+        return true;
+    }
+    let (mut inner, mut outer) = (parts(first), parts(second));
+    loop {
+        let within = match (inner.next(), outer.next()) {
+            (None, None) => return true,
+            (Some(Part::Open(one) | Part::Literal(one)), Some(Part::Open(other))) => return one.starts_with(other),
+            (Some(Part::Any), Some(Part::Open(other))) => return other.is_empty(),
+            (Some(Part::Any | Part::Literal(_)), Some(Part::Any)) => true,
+            (Some(Part::Literal(one)), Some(Part::Literal(other))) => one == other,
+            (Some(Part::Any | Part::Open(_)), Some(_)) | (Some(_), None) | (None, Some(_)) => return false,
+        };
+        if !within {
+            return false;
+        }
+    }
 }
 
 /// Whether no path is matched by both.
 #[must_use]
 pub fn disjoint(first: &Pattern, second: &Pattern) -> bool {
-    overlap(first, second).both.is_none()
+    if matches_nothing(first) || matches_nothing(second) {
+        return true;
+    }
+    let (mut one, mut other) = (parts(first), parts(second));
+    loop {
+        match (one.next(), other.next()) {
+            (None, None) => return false,
+            (None, Some(_)) | (Some(_), None) => return true,
+            (Some(Part::Open(one)), Some(Part::Open(other))) => {
+                return !one.starts_with(other) && !other.starts_with(one);
+            }
+            (Some(Part::Open(begin)), Some(Part::Literal(whole)))
+            | (Some(Part::Literal(whole)), Some(Part::Open(begin))) => return !whole.starts_with(begin),
+            (Some(Part::Any), Some(Part::Open(_))) | (Some(Part::Open(_)), Some(Part::Any)) => return false,
+            (Some(Part::Any), Some(_)) | (Some(_), Some(Part::Any)) => {}
+            (Some(Part::Literal(one)), Some(Part::Literal(other))) => {
+                if one != other {
+                    return true;
+                }
+            }
+        }
+    }
+}
+
+/// What a pattern says of a segment.
+#[derive(Debug, Clone, Copy)]
+enum Part<'p> {
+    /// It is this one.
+    Literal(&'p str),
+    /// It is any one.
+    Any,
+    /// It begins so, and any segments may follow.
+    Open(&'p str),
+}
+
+/// The parts of a pattern, one a segment.
+fn parts(pattern: &Pattern) -> impl Iterator<Item = Part<'_>> {
+    let mut segments = pattern.segments().peekable();
+    std::iter::from_fn(move || {
+        let segment = segments.next()?;
+        Some(if pattern.is_plus(segment) {
+            Part::Any
+        } else if pattern.prefix && segments.peek().is_none() {
+            Part::Open(segment)
+        } else {
+            Part::Literal(segment)
+        })
+    })
+}
+
+/// Whether no path matches: none begins with a slash.
+fn matches_nothing(pattern: &Pattern) -> bool {
+    pattern.text.starts_with('/')
 }
 
 /// How `first` relates to `second`, with examples. A pattern that no path can match (one that begins with a slash) is
@@ -369,6 +446,9 @@ mod tests {
             let (one, two) = (pattern(&first), pattern(&second));
             let found = overlap(&one, &two);
             let mirrored = overlap(&two, &one);
+            prop_assert_eq!(found.relation, relation(&one, &two));
+            prop_assert_eq!(found.only_first.is_none(), implies(&one, &two));
+            prop_assert_eq!(found.both.is_none(), disjoint(&one, &two));
             prop_assert_eq!(found.both.is_some(), mirrored.both.is_some());
             prop_assert_eq!(found.only_first.is_some(), mirrored.only_second.is_some());
             for (example, want) in [(&found.both, (true, true)), (&found.only_first, (true, false)), (&found.only_second, (false, true))] {

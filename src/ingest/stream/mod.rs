@@ -19,7 +19,7 @@ use super::place::{self, Place};
 use super::worker::Worker;
 use crate::usage::Skip;
 use held::{Marks, Open, marks_of, stream_of};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Wrappings inside of each other that are taken off.
 const MOST_WRAPPINGS: u32 = 5;
@@ -71,6 +71,8 @@ pub struct Stream {
     mixed: bool,
     /// The header of the last entry that had one.
     header: Vec<u8>,
+    /// What may be left of entries where none stood yet, by the names of the places: the first line, and how many.
+    left: BTreeMap<Vec<u8>, (u64, u64)>,
     /// A list was begun in a line of its own.
     listed: bool,
     /// The line of the last entry that was cut and read as far as it goes: lines soon after it that begin within one are its rest.
@@ -162,10 +164,12 @@ impl Stream {
             wrapping,
         };
         let broken = reading.stream.columns.end();
+        reading.waited(lines);
         reading.bin(Skip::NotJson, broken);
         while !reading.stream.open.is_empty() {
             reading.give_up(0);
         }
+        reading.settle_what_is_left();
         self.lines = lines;
     }
 
@@ -268,7 +272,9 @@ impl Reading<'_> {
             self.bin(Skip::Unsaid, 1);
         }
         if self.wrapping.bare() {
-            match self.stream.columns.line(raw) {
+            let row = self.stream.columns.line(raw);
+            self.waited(self.stream.lines.saturating_sub(1));
+            match row {
                 Row::None => {}
                 Row::Head => return self.join(1),
                 Row::Held => return,
@@ -284,6 +290,24 @@ impl Reading<'_> {
                 }
             }
         }
+        self.plain(raw);
+    }
+
+    /// What stood in this line, and waited to be known for the head of a table, is one, or a line as others are.
+    fn waited(&mut self, line: u64) {
+        match self.stream.columns.waited() {
+            Some((_, true)) => self.join(1),
+            Some((first, false)) => {
+                let lines = std::mem::replace(&mut self.stream.lines, line);
+                self.plain(&first);
+                self.stream.lines = lines;
+            }
+            None => {}
+        }
+    }
+
+    /// A line of no table.
+    fn plain(&mut self, raw: &[u8]) {
         let found = self.text(raw, Outside::default());
         let found = match found {
             Found::Nothing(reason @ (Skip::NotJson | Skip::NotAudit)) if self.is_part_of_entry(raw, reason) => {
@@ -347,7 +371,7 @@ impl Reading<'_> {
             Found::Nothing(Skip::NotJson | Skip::NotAudit | Skip::ServerLog)
                 if !outside.doubtful
                     && (header::is_word_of_loss(text)
-                        || (text.first() != Some(&b'{') && header::says_that_entries_are_lost(text))) =>
+                        || (text.first() != Some(&b'{') && self.says_that_entries_are_lost(text))) =>
             {
                 Found::Nothing(Skip::Unsaid)
             }

@@ -3,7 +3,7 @@
 use super::held::Marks;
 use super::{Found, Outside, Reading, trim};
 use crate::ingest::envelope::{self, Envelope};
-use crate::ingest::{entry, header};
+use crate::ingest::{attributes, entry, header};
 use crate::usage::Skip;
 
 impl Reading<'_> {
@@ -33,6 +33,15 @@ impl Reading<'_> {
         }
         if let Some(found) = self.rest(text, outside) {
             return found;
+        }
+        if self.wrapping.envelope.wrapped()
+            && let Some(object) = attributes::of_pairs(text)
+        {
+            let inside = Outside {
+                depth: outside.depth + 1,
+                ..outside
+            };
+            return self.wrapper(object.as_bytes(), inside);
         }
         let Some(at) = header::entry_begins(text) else {
             return Found::Nothing(Skip::NotJson);

@@ -16,8 +16,11 @@ impl Reading<'_> {
     pub(super) fn judge(&mut self, text: &[u8], outside: Outside<'_>) -> Found {
         match text.first() {
             None => Found::Nothing(Skip::Blank),
+            Some(b'{') if header::begins_in_braces(text) => self.prefixed(text, outside),
             Some(b'{') => self.objects(text, outside),
-            Some(b'[') if self.wrapping.envelope.bare() || outside.depth > 0 => self.array(text, outside),
+            Some(b'[') if text != b"[]" && (self.wrapping.envelope.bare() || outside.depth > 0) => {
+                self.array(text, outside)
+            }
             Some(b']' | b',') if matches!(text, b"]" | b"]," | b",") => {
                 self.join(1);
                 Found::Done
@@ -30,6 +33,7 @@ impl Reading<'_> {
                 };
                 self.text(inner.as_bytes(), outside)
             }
+            Some(_) if matches!(text, b"null" | b"[]") => self.left(outside),
             Some(_) => self.prefixed(text, outside),
         }
     }
@@ -126,19 +130,23 @@ impl Reading<'_> {
 
     /// A whole object, read as an entry if it is one.
     pub(super) fn object(&mut self, entry: Option<Entry<'_>>, object: &[u8], outside: Outside<'_>) -> Found {
-        match entry {
+        let found = match entry {
             Some(entry) if outside.depth > 0 || self.wrapping.bare() => {
                 self.entry(&entry, outside);
                 Found::Done
             }
             _ if outside.placed => self.nested(object, outside),
             _ => self.wrapper(object, outside),
+        };
+        match found {
+            Found::Nothing(Skip::NotAudit) if entry::is_what_is_left(object) => self.left(outside),
+            found => found,
         }
     }
 
     fn array(&mut self, text: &[u8], outside: Outside<'_>) -> Found {
         match scan::elements(text, 0) {
-            Ok((elements, end)) if matches!(trim(text.get(end..).unwrap_or_default()), b"" | b",") => {
+            Ok((elements, end)) if are_arrays(text.get(end..).unwrap_or_default()) => {
                 let outside = Outside {
                     depth: outside.depth + u32::from(outside.depth > 0),
                     ..outside
@@ -155,6 +163,12 @@ impl Reading<'_> {
                         self.judge(element, outside)
                     };
                     self.settle(found);
+                }
+                let rest = without_comma(text.get(end..).unwrap_or_default());
+                if !rest.is_empty() {
+                    let found = self.array(rest, outside);
+                    self.settle(found);
+                    return Found::Done;
                 }
                 if any {
                     Found::Done
@@ -180,4 +194,22 @@ impl Reading<'_> {
             _ => self.prefixed(text, outside),
         }
     }
+}
+
+/// Whether what stands behind an array is nothing, or further ones.
+fn are_arrays(rest: &[u8]) -> bool {
+    let mut rest = without_comma(rest);
+    while rest.first() == Some(&b'[') {
+        let Ok(end) = scan::container(rest, 0) else {
+            return false;
+        };
+        rest = without_comma(rest.get(end..).unwrap_or_default());
+    }
+    rest.is_empty()
+}
+
+/// A text without blanks around it, and without a comma at its beginning.
+fn without_comma(text: &[u8]) -> &[u8] {
+    let text = trim(text);
+    trim(text.strip_prefix(b",").unwrap_or(text))
 }

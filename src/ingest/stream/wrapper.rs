@@ -2,7 +2,7 @@
 
 use super::{Found, MOST_PLACES, Outside, Reading, trim};
 use crate::ingest::place::{self, Leaf, Place};
-use crate::ingest::{entry, envelope, flat, header};
+use crate::ingest::{attributes, entry, envelope, flat, header};
 use crate::usage::Skip;
 
 impl Reading<'_> {
@@ -28,6 +28,8 @@ impl Reading<'_> {
         if place::is_server_log(object) {
             return Found::Nothing(Skip::ServerLog);
         }
+        let plain = attributes::plain(object);
+        let object = plain.as_deref().map_or(object, str::as_bytes);
         let asked = self.wrapping.pointer.as_deref().map(Place::of);
         if asked.is_none() && !self.wrapping.envelope.wrapped() {
             return Found::Nothing(Skip::NotAudit);

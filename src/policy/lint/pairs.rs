@@ -28,6 +28,8 @@ struct Entry<'p> {
     pattern: Pattern,
     /// Where the first wildcard is.
     head: usize,
+    /// How strong the pattern is: of two, the stronger has the greater number.
+    rank: usize,
     grants: CapabilitySet,
     /// Whether some path that it matches needs `sudo`.
     sudo_matters: bool,
@@ -87,6 +89,7 @@ fn entries<'p>(policies: &'p [Policy], warnings: &mut Vec<Warning>) -> Vec<Entry
                     number,
                     stanza,
                     head: pattern.first_wildcard(),
+                    rank: 0,
                     pattern,
                     grants: stanza.capability_set(),
                     sudo_matters: grants_sudo && sudo_matters(&stanza.path),
@@ -95,7 +98,24 @@ fn entries<'p>(policies: &'p [Policy], warnings: &mut Vec<Warning>) -> Vec<Entry
         }
     }
     entries.sort_by(|a, b| a.head().cmp(b.head()));
+    rank(&mut entries);
     entries
+}
+
+/// Numbers the entries by their strength, those that are alike with one number.
+fn rank(entries: &mut [Entry<'_>]) {
+    let mut by_strength: Vec<(usize, &mut Entry<'_>)> = entries.iter_mut().map(|entry| (0, entry)).collect();
+    by_strength.sort_by(|(_, a), (_, b)| a.pattern.cmp_strength(&b.pattern));
+    let mut last = 0;
+    for at in 1..by_strength.len() {
+        if let Some([(_, before), (rank, here)]) = by_strength.get_mut(at - 1..=at) {
+            last += usize::from(before.pattern.cmp_strength(&here.pattern) != Ordering::Equal);
+            *rank = last;
+        }
+    }
+    for (rank, entry) in by_strength {
+        entry.rank = rank;
+    }
 }
 
 /// What stanzas of one policy take from those of another: the place of the stronger one, the weaker one, and what is taken.
@@ -128,7 +148,7 @@ impl<'e, 'p> Pairs<'e, 'p> {
                 break;
             };
             self.work_left = left;
-            if stronger.pattern.cmp_strength(&weaker.pattern) != Ordering::Greater {
+            if stronger.rank <= weaker.rank {
                 continue;
             }
             let relation = relate(&stronger.pattern, &weaker.pattern);

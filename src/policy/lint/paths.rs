@@ -81,6 +81,19 @@ fn never(stanza: &Stanza, context: &Context) -> Option<(&'static str, String)> {
             format!("`{open}` is a character like others to the server: render the file first, then write the policy"),
         ));
     }
+    if let Some(segment) = written
+        .trim_end_matches('*')
+        .split('/')
+        .find(|segment| is_unfilled(segment))
+    {
+        return Some((
+            "it looks like a template that was never filled in",
+            format!("`{segment}` stands for itself to the server: render the file first, then write the policy"),
+        ));
+    }
+    if let Some(found) = spelled_otherwise(written) {
+        return Some(found);
+    }
     if has_query {
         return Some((
             "what follows `?` in an address is no part of the path",
@@ -94,6 +107,83 @@ fn never(stanza: &Stanza, context: &Context) -> Option<(&'static str, String)> {
         ));
     }
     None
+}
+
+/// Why no client sends a path that is spelled so, and what to write.
+fn spelled_otherwise(written: &str) -> Option<(&'static str, String)> {
+    let is_invisible = |c: char| {
+        c.is_control()
+            || matches!(
+                c,
+                '\u{a0}' | '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}'
+            )
+    };
+    if written.contains(is_invisible) {
+        let seen: String = written.chars().filter(|c| !is_invisible(*c)).collect();
+        return Some(("a character that nobody sees stands in it", format!("write `{seen}`")));
+    }
+    let (first, rest) = written.split_once('/').unwrap_or((written, ""));
+    if rest
+        .split([',', ' '])
+        .skip(1)
+        .any(|next| !first.is_empty() && next.starts_with(&format!("{first}/")))
+    {
+        return Some(("two paths stand in it", "write a block for each".to_owned()));
+    }
+    // What stands before the first segment is told elsewhere.
+    if written.trim_start_matches('/').contains("//") {
+        return Some((
+            "clients and servers make one slash of several",
+            format!("write `{}`", joined(written)),
+        ));
+    }
+    let is_step = |segment: &str| matches!(segment, "." | "..");
+    if written.split('/').any(is_step) {
+        return Some((
+            "clients and servers resolve `.` and `..`",
+            "write the path that it leads to".to_owned(),
+        ));
+    }
+    if written.contains('\\') {
+        return Some((
+            "`/` alone separates segments",
+            format!("write `{}`", written.replace('\\', "/")),
+        ));
+    }
+    if written.starts_with('^') || written.ends_with('$') || written.ends_with("/.*") || written.ends_with("/?") {
+        return Some((
+            "it is a regular expression, which policies do not know",
+            "use `+` for a segment and `*` at the end".to_owned(),
+        ));
+    }
+    None
+}
+
+/// The path without empty segments.
+fn joined(path: &str) -> String {
+    let ends = if path.ends_with('/') { "/" } else { "" };
+    let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
+    segments.join("/") + ends
+}
+
+/// Whether a segment is a name that something else was to fill in: `$ENV`, `<env>`, `{env}`, `%ENV%`, `@ENV@`, `__ENV__`, `:env`.
+fn is_unfilled(segment: &str) -> bool {
+    let is_word = |text: &str| {
+        text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+            && text
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'))
+    };
+    let is_loud = |text: &str| is_word(text) && !text.contains(|c: char| c.is_ascii_lowercase());
+    let within = |open: &str, close: &str| segment.strip_prefix(open).and_then(|rest| rest.strip_suffix(close));
+    [("<", ">"), ("{", "}")]
+        .into_iter()
+        .any(|(open, close)| within(open, close).is_some_and(is_word))
+        || [("%", "%"), ("@", "@"), ("__", "__")]
+            .into_iter()
+            .any(|(open, close)| within(open, close).is_some_and(is_loud))
+        || segment.strip_prefix('$').is_some_and(is_loud)
+        || segment.strip_prefix(':').is_some_and(is_word)
 }
 
 /// `[a-z]`, `[abc]`, `(a|b)`, `{a,b}`: what shells and regular expressions know, and policies do not.
@@ -136,4 +226,58 @@ fn is_base64_of_a_policy(text: &str) -> bool {
         .get(..whole)
         .and_then(|packed| base64::engine::general_purpose::STANDARD.decode(packed).ok())
         .is_some_and(|bytes| String::from_utf8_lossy(&bytes).contains("path"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_no_client_sends_is_told_and_what_one_may_send_is_not() {
+        for path in [
+            "secret//data/b",
+            "secret/data/a/..",
+            "secret/./data/a",
+            "secret\\data\\b",
+            "^secret/data/a",
+            "secret/data/a$",
+            "secret/data/.*",
+            "secret/data/?",
+            "secret/data/a\u{200b}b",
+            "secret/data/a,secret/data/b",
+        ] {
+            assert!(spelled_otherwise(path).is_some(), "{path}");
+        }
+        for path in [
+            "secret/data/a",
+            "//secret/a",
+            "secret/data/",
+            "secret/data/a.b*",
+            "secret/data/a..b",
+            "auth/ldap/groups/cn=a,ou=b",
+            "+/data/*",
+            "*",
+            "",
+        ] {
+            assert_eq!(spelled_otherwise(path), None, "{path}");
+        }
+        for segment in ["$ENV", "<env>", "{env}", "%ENV%", "@ENV@", "__ENV__", ":name"] {
+            assert!(is_unfilled(segment), "{segment}");
+        }
+        for segment in [
+            "a",
+            "$",
+            "$name",
+            "{{identity.entity.id}}",
+            "__init__",
+            "@scope",
+            "a:b",
+            ":",
+            "100%",
+            "<>",
+            "+",
+        ] {
+            assert!(!is_unfilled(segment), "{segment}");
+        }
+    }
 }

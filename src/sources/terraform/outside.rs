@@ -226,22 +226,62 @@ pub fn wraps(source: &Arc<SourceText>) -> Option<Arc<str>> {
     gives.then(|| digest(&source.text))
 }
 
-/// A file of a stack of Terraform that says what its modules are given: what it is.
+/// A file of a stack of Terraform, or of its tests, that says what its modules are given: what it is.
 #[must_use]
 pub fn gives(source: &Arc<SourceText>) -> Option<Arc<str>> {
-    const ENDS: [&str; 3] = [".tfdeploy.hcl", ".tfstack.hcl", ".tfcomponent.hcl"];
-    if !ENDS.iter().any(|end| source.file.ends_with(end)) {
+    const STACKS: [&str; 3] = [".tfdeploy.hcl", ".tfstack.hcl", ".tfcomponent.hcl"];
+    const TESTS: [&str; 2] = [".tftest.hcl", ".tofutest.hcl"];
+    let is_one_of = |ends: &[&str]| ends.iter().any(|end| source.file.ends_with(end));
+    let gives = |blocks: &[Block]| match is_one_of(&TESTS) {
+        true => applies(blocks),
+        false => blocks.iter().any(|block| block.attributes.contains_key("inputs")),
+    };
+    if !is_one_of(&STACKS) && !is_one_of(&TESTS) {
         return None;
     }
     // What cannot be read may give anything.
-    let gives = super::model::blocks(source).map_or(true, |blocks| {
-        blocks.iter().any(|block| block.attributes.contains_key("inputs"))
-    });
+    let gives = super::model::blocks(source).map_or(true, |blocks| gives(&blocks));
     (gives || looks_like_policy(&source.text)).then(|| digest(&source.text))
+}
+
+/// Whether a test applies something else than what is checked, on the server that the provider names: a run plans only where it says so.
+fn applies(blocks: &[Block]) -> bool {
+    let of_kind = |blocks: &[Block], kind: &str| blocks.iter().any(|block| &*block.kind == kind);
+    let is_mocked = blocks
+        .iter()
+        .any(|block| &*block.kind == "mock_provider" && block.label(0) == "vault");
+    let given = of_kind(blocks, "variables");
+    let mut runs = blocks.iter().filter(|block| &*block.kind == "run");
+    !is_mocked
+        && runs.any(|run| {
+            let command = run.attributes.get("command");
+            let plans = command.is_some_and(|command| command.raw().trim() == "plan");
+            !plans && (given || of_kind(&run.blocks, "variables") || of_kind(&run.blocks, "module"))
+        })
 }
 
 /// A file of another program that holds a policy, the place of one, or a command that writes one: what it is.
 #[must_use]
 pub fn holds_one(source: &Arc<SourceText>) -> Option<Arc<str>> {
-    shows(&source.text).then(|| digest(&source.text))
+    shows(&without_variables_of_nomad(source)).then(|| digest(&source.text))
+}
+
+/// A text without what a policy of Nomad grants on variables of Nomad's own: `namespace "a" { variables { path "b" { ... } } }`.
+fn without_variables_of_nomad(source: &Arc<SourceText>) -> String {
+    let blocks = super::model::blocks(source).unwrap_or_default();
+    let inside = |blocks: &[Block], kind: &str| -> Vec<Block> {
+        let all = blocks.iter().filter(|block| &*block.kind == kind);
+        all.flat_map(|block| block.blocks.clone()).collect()
+    };
+    let granted = inside(&inside(&blocks, "namespace"), "variables");
+    let grants_alone = |block: &&Block| {
+        let only = block.attributes.keys().all(|name| &**name == "capabilities");
+        &*block.kind == "path" && only && block.blocks.is_empty() && !shows(block.label(0))
+    };
+    let mut text = source.text.to_string();
+    // From the end, so that the places before stay.
+    for block in granted.iter().filter(grants_alone).rev() {
+        text.replace_range(block.range.clone(), "");
+    }
+    text
 }
