@@ -227,6 +227,39 @@ fn what_a_role_does_not_hand_out_any_more_is_a_regression_of_that_wave_and_goes_
 }
 
 #[test]
+fn a_request_that_no_stanza_can_give_back_holds_up_no_other() {
+    let place = Place::new();
+    place.redesigned();
+    for wave in 1..=3 {
+        place.applied(wave, &format!("2026-03-0{wave}T00:00:00Z"));
+    }
+    let narrow = ["default", "role-web"];
+    // A shell that does not fill in its star asks for just that.
+    for (id, path) in [(1, "kv/b"), (2, "kv/x/*"), (3, "kv/c")] {
+        place.append(
+            "audit.log",
+            &entry(id, "2026-03-04T10:00:00Z", &narrow, "read", path, true),
+        );
+    }
+    let (_, found) = place.regressions();
+    let regressions = found["regressions"].as_array().unwrap();
+    let back: Vec<&str> = regressions
+        .iter()
+        .filter(|one| one["restore"]["policy"] == "role-web")
+        .filter_map(|one| one["path"].as_str())
+        .collect();
+    assert_eq!(back, ["kv/b", "kv/c"], "{found:#}");
+    let by_hand = found["by_hand"].as_array().unwrap();
+    assert_eq!(by_hand.len(), 1, "{found:#}");
+    assert_eq!(by_hand[0]["path"], "kv/x/*", "{found:#}");
+    let text = fs::read_to_string(place.at("back/policies/role-web.hcl")).unwrap();
+    assert!(
+        text.contains("\"kv/b\"") && text.contains("\"kv/c\"") && !text.contains("kv/x"),
+        "{text}"
+    );
+}
+
+#[test]
 fn a_token_that_is_older_than_the_wave_is_told_apart() {
     let place = Place::new();
     place.redesigned();

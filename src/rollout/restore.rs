@@ -18,6 +18,9 @@ use crate::vault::{Capability, CapabilitySet, PolicyId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+/// Namespace and path of a request.
+pub type Place = (String, String);
+
 /// A policy with what is given back to it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GivenBack {
@@ -28,7 +31,7 @@ pub struct GivenBack {
     /// The text that gives it back.
     pub text: String,
     /// The stanzas in it: namespace and path of a request, and the stanza.
-    pub stanzas: BTreeMap<(String, String), String>,
+    pub stanzas: BTreeMap<Place, String>,
 }
 
 /// What can be given back, and what has to be looked at by a person, with the reason.
@@ -36,19 +39,30 @@ pub struct GivenBack {
 pub struct Restore {
     /// Policies, by namespace and name.
     pub policies: Vec<GivenBack>,
-    /// Policies for which nothing could be proven.
-    pub by_hand: BTreeMap<PolicyKey, String>,
+    /// Requests for which nothing could be proven: the policy that allowed each before, and its namespace and path.
+    pub by_hand: BTreeMap<(PolicyKey, Place), String>,
 }
 
 impl Restore {
     /// The policy and the stanza that give a regression back.
     #[must_use]
     pub fn of(&self, regression: &Regression) -> Option<(&PolicyKey, &str)> {
-        let place = (regression.namespace.clone(), regression.path.clone());
+        let place = place(regression);
         let policies = self.policies.iter();
         let mut mine = policies.filter(|given| regression.targets.contains(&given.policy));
         mine.find_map(|given| Some((&given.policy, given.stanzas.get(&place)?.as_str())))
     }
+
+    /// Why nothing gives it back.
+    #[must_use]
+    pub fn why_not(&self, regression: &Regression) -> Option<&str> {
+        let key = (regression.policy.clone(), place(regression));
+        self.by_hand.get(&key).map(String::as_str)
+    }
+}
+
+fn place(regression: &Regression) -> Place {
+    (regression.namespace.clone(), regression.path.clone())
 }
 
 /// What gives these regressions back. What was answered already is left alone.
@@ -74,27 +88,17 @@ pub fn find(
     }
     let state = last.span.waves;
     // What is given to a policy together is proven together.
-    let mut given: BTreeMap<&PolicyKey, (Vec<&Regression>, GivenBack)> = BTreeMap::new();
+    let mut given = Given::new();
     for ((policy, targets), of) in by_targets {
-        let mut why = String::from("its token has no policy that could be given more: let it have the policy again");
-        let mut found = None;
-        for target in targets {
-            let mut all = given.get(target).map(|(all, _)| all.clone()).unwrap_or_default();
-            all.extend(&of);
-            match world.tried(state, target, &all, seen) {
-                Ok(text) => {
-                    found = Some((target, (all, text)));
-                    break;
-                }
-                Err(cause) => why = cause.to_string(),
-            }
-        }
-        match found {
-            Some((target, with)) => {
-                given.insert(target, with);
-            }
-            None => {
-                restore.by_hand.insert(policy.clone(), why);
+        // All together where that can be; else each by itself, so that one that cannot be given back holds up no other.
+        let alone: Vec<&[&Regression]> = match world.given_to_any(state, targets, &of, seen, &mut given) {
+            Ok(()) => Vec::new(),
+            Err(_) => of.chunks(1).collect(),
+        };
+        for one in alone {
+            if let Err(why) = world.given_to_any(state, targets, one, seen, &mut given) {
+                let places = one.iter().map(|regression| (policy.clone(), place(regression)));
+                restore.by_hand.extend(places.map(|key| (key, why.to_string())));
             }
         }
     }
@@ -102,7 +106,34 @@ pub fn find(
     restore
 }
 
+/// What is given back to each policy, for which requests.
+type Given<'r> = BTreeMap<&'r PolicyKey, (Vec<&'r Regression>, GivenBack)>;
+
 impl World<'_> {
+    /// Gives these back by the first of the policies that can, beside what it gives back already.
+    fn given_to_any<'r>(
+        &self,
+        state: usize,
+        targets: &'r [PolicyKey],
+        of: &[&'r Regression],
+        seen: &[Seen],
+        given: &mut Given<'r>,
+    ) -> Result<(), Cause> {
+        let mut why = Cause::from("its token has no policy that could be given more: let it have the policy again");
+        for target in targets {
+            let mut all = given.get(target).map(|(all, _)| all.clone()).unwrap_or_default();
+            all.extend(of);
+            match self.tried(state, target, &all, seen) {
+                Ok(text) => {
+                    given.insert(target, (all, text));
+                    return Ok(());
+                }
+                Err(cause) => why = cause,
+            }
+        }
+        Err(why)
+    }
+
     /// The policy with what was denied, proven.
     fn tried(&self, state: usize, target: &PolicyKey, of: &[&Regression], seen: &[Seen]) -> Result<GivenBack, Cause> {
         let now = self.policies(state);

@@ -66,7 +66,9 @@ pub fn json(
             "by_older_tokens": found.older_tokens,
             "unknown": found.unknown,
         },
-        "by_hand": restore.by_hand.iter().map(|(policy, why)| json!({"policy": label(policy), "why": why})).collect::<Vec<_>>(),
+        "by_hand": restore.by_hand.iter().map(|((policy, (namespace, path)), why)| {
+            json!({"policy": label(policy), "path": format!("{namespace}{path}"), "why": why})
+        }).collect::<Vec<_>>(),
     })
 }
 
@@ -90,7 +92,7 @@ pub fn text(applied: &Applied, found: &Found, restore: &Restore, standings: &[St
                 r.last_seen.map(|t| t.to_string()).unwrap_or_default()
             ),
         );
-        match (r.answered, restore.of(r), restore.by_hand.get(&r.policy)) {
+        match (r.answered, restore.of(r), restore.why_not(r)) {
             (true, ..) => {
                 let _ = line(
                     &mut out,
@@ -107,7 +109,7 @@ pub fn text(applied: &Applied, found: &Found, restore: &Restore, standings: &[St
                 }
             }
             (_, None, why) => {
-                let why = why.map_or("no change was found", String::as_str);
+                let why = why.unwrap_or("no change was found");
                 let _ = line(
                     &mut out,
                     format_args!("  policy `{}` allowed it before; by hand: {why}", label(&r.policy)),
