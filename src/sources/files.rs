@@ -165,7 +165,8 @@ impl Files {
         };
         // What a link leads to is what a change has to be made to.
         let named = self.plain(path).unwrap_or_else(|| path.to_path_buf());
-        if let Some(known) = self.read.borrow().get(&named).cloned() {
+        let known = self.read.borrow().get(&named).cloned();
+        if let Some(known) = known {
             self.read.borrow_mut().insert(path.to_path_buf(), Arc::clone(&known));
             return Ok(known);
         }
