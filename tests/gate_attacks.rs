@@ -341,6 +341,45 @@ fn what_is_not_read_fails() {
     ground.check(1, &["high[not-checked]: `pr/default.hcl`", "a link"]);
 }
 
+/// A policy as a resource of Kubernetes.
+const RESOURCE_JSON: &str = r#"{"apiVersion":"redhatcop.redhat.io/v1alpha1","kind":"Policy","metadata":{"name":"evil"},"spec":{"policy":"path \"*\" { capabilities = [\"read\",\"sudo\"] }"}}"#;
+
+#[test]
+fn json_that_is_no_single_value_hides_no_policy() {
+    let inner = RESOURCE_JSON.strip_prefix('{').unwrap();
+    for text in [
+        format!("{{\"kind\": \"ConfigMap\"}}\n{RESOURCE_JSON}\n"),
+        format!("{{}}\n{RESOURCE_JSON}"),
+        format!("{{\"path\": {{\"secret/data/web/*\": {{\"capabilities\": [\"read\"]}}}}}}\n{RESOURCE_JSON}"),
+        format!("\u{feff}{RESOURCE_JSON}"),
+        format!("---\n{RESOURCE_JSON}"),
+        format!("{{\n // x\n{inner}"),
+        format!("{{\n // x\n{}", inner.replace("path", "\\u0070ath")),
+        format!("{RESOURCE_JSON}\nx"),
+        format!("{{\"x\": NaN, {inner}"),
+        format!("{},\n}}", RESOURCE_JSON.strip_suffix('}').unwrap()),
+        RESOURCE_JSON.replace("\"kind\"", "'kind'"),
+    ] {
+        let ground = Ground::new(&[("base/web.hcl", READ), ("pr/web.hcl", READ), ("pr/p.json", &text)]);
+        let told = ground.check(1, &["pr/p.json", "check failed"]);
+        assert!(
+            told.contains("high[not-checked]") || told.contains("`evil` now allows"),
+            "{text}: {told}"
+        );
+    }
+    // What holds none passes, in as many pieces as it likes.
+    let ground = Ground::new(&[
+        ("base/web.hcl", READ),
+        ("pr/web.hcl", READ),
+        (
+            "pr/tsconfig.json",
+            "{\n  // the paths\n  \"paths\": {\"a\": [\"b\"]},\n}\n",
+        ),
+        ("pr/events.json", "{\"path\": \"a\"}\n{\"path\": \"b\"}\n"),
+    ]);
+    ground.check(0, &["check passed", "tsconfig.json"]);
+}
+
 #[test]
 fn other_files_pass_and_are_named() {
     let ground = Ground::new(&[

@@ -19,7 +19,7 @@ use crate::policy::syntax::{self, Dialect, ParseError};
 use crate::vault::{name, path as vault_path};
 use files::Files;
 use globs::{Globs, Ignored};
-use node::Node;
+use node::{Kind, Node};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
@@ -617,14 +617,29 @@ impl Reader<'_> {
         };
         let json = path.extension().is_some_and(|end| end.eq_ignore_ascii_case("json"));
         let roots: Vec<Node> = if json {
-            match node::json(&source, Spelling::Json) {
-                Ok(node) => vec![node],
+            match node::stream(&source, Spelling::Json) {
+                Ok(all) => all,
                 Err(trouble) if trouble.is_bound() => {
                     let origin = source.place(trouble.offset);
                     return self.unread(&source.file, trouble.why, origin);
                 }
                 // What is broken may be a policy all the same: its own reader tells.
-                Err(_) => return self.policy_file(path, by_name),
+                Err(_) if self.is_policy(path) => return self.policy_file(path, by_name),
+                Err(trouble) => match yaml::documents(&source) {
+                    // Who reads YAML takes it, comments, several documents and all.
+                    Ok(roots)
+                        if roots
+                            .iter()
+                            .any(|root| matches!(root.kind, Kind::Map(_) | Kind::List(_))) =>
+                    {
+                        roots
+                    }
+                    _ if suspicious(&source.text) || load::holds_policy(&source.text) => {
+                        let origin = source.place(trouble.offset);
+                        return self.unread(&source.file, format!("it cannot be read: {}", trouble.why), origin);
+                    }
+                    _ => return self.policy_file(path, by_name),
+                },
             }
         } else {
             match yaml::documents(&source) {
@@ -662,14 +677,28 @@ impl Reader<'_> {
         for root in &roots {
             known |= self.root(path, &source, root);
         }
-        let nothing = self.read.files.len() + self.read.unread.len() == before;
-        if json && !known && nothing {
-            if roots.iter().any(|root| root.get("path").is_some()) || by_name {
-                return self.policy_file(path, by_name);
+        let nothing = !known && self.read.files.len() + self.read.unread.len() == before;
+        let is_policy = roots.iter().any(|root| root.get("path").is_some());
+        // A policy may stand beside something else, as a value of its own.
+        if json && (is_policy && (nothing || roots.len() > 1) || by_name && nothing) {
+            self.policy_file(path, by_name);
+        } else if nothing {
+            self.read.others.push(path.to_path_buf());
+        }
+    }
+
+    /// Whether a document that cannot be read is a policy that grants something, or shows that it was to be one.
+    fn is_policy(&self, path: &Path) -> bool {
+        let is_one = |read: &Result<Policy, LoadError>| match read {
+            Ok(policy) => !policy.stanzas.is_empty(),
+            Err(error) => matches!(error.cause, LoadCause::Parse(_)),
+        };
+        match self.plain.get(&files::tidy(path)) {
+            Some(read) => is_one(read),
+            None => {
+                let listed = load::files(&[path.to_path_buf()], self.dialect, self.names);
+                listed.files.iter().any(|(_, read)| is_one(read))
             }
-            self.read.others.push(path.to_path_buf());
-        } else if !known && nothing {
-            self.read.others.push(path.to_path_buf());
         }
     }
 
