@@ -1432,6 +1432,20 @@ fn a_program_that_holds_a_policy_is_read_by_nobody() {
             "x.cue",
             "p: \"path \\\"secret/*\\\" { capabilities = [\\\"read\\\"] }\"\n",
         ),
+        (
+            "Makefile",
+            "all:\n\tprintf 'path \"secret/*\" { capabilities = [\"read\"] }' | vault policy write x -\n",
+        ),
+        (
+            "apply",
+            "#!/bin/sh\nvault policy write x - <<EOF\npath \"secret/*\" {\n  capabilities = [\"read\"]\n}\nEOF\n",
+        ),
+        ("x.cjs", "put(`path \"secret/*\" { capabilities = [\"read\"] }`);\n"),
+        ("x.json5", "{p: 'path \"secret/*\" { capabilities = [\"read\"] }'}\n"),
+        (
+            "x.tftpl",
+            "path \"secret/*\" {\n  capabilities = [\"read\", ${more}]\n}\n",
+        ),
     ] {
         let ground = Ground::new(&[
             ("repo/policies/web.hcl", READ),

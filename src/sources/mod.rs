@@ -13,7 +13,7 @@ mod text;
 mod yaml;
 
 use crate::origin::{Hold, Origin, SourceText, Spelling, Written};
-use crate::policy::load::{self, LoadCause, LoadError, Names, Skipped, Why};
+use crate::policy::load::{self, Doubt, LoadCause, LoadError, Names, Skipped, Why};
 use crate::policy::model::Policy;
 use crate::policy::syntax::{self, Dialect, ParseError};
 use crate::vault::{name, path as vault_path};
@@ -463,8 +463,8 @@ impl Reader<'_> {
 
     /// Names a template that shows a policy, whatever stands in it; whether it is named here.
     fn template(&mut self, one: &Skipped) -> bool {
-        const ENDS: [&str; 9] = [
-            "tpl", "tmpl", "ctmpl", "j2", "jinja", "jinja2", "erb", "gotmpl", "mustache",
+        const ENDS: [&str; 12] = [
+            "tpl", "tftpl", "gotpl", "tmpl", "ctmpl", "gotmpl", "template", "j2", "jinja", "jinja2", "erb", "mustache",
         ];
         let end = one.path.extension().map(|end| end.to_string_lossy().to_lowercase());
         if !end.is_some_and(|end| ENDS.contains(&&*end)) {
@@ -479,7 +479,7 @@ impl Reader<'_> {
         }
         self.templates
             .push(one.path.parent().map(files::tidy).unwrap_or_default());
-        if one.is_suspect(self.dialect) {
+        if one.doubt(self.dialect) == Some(Doubt::Policy) {
             return false;
         }
         self.read.unread.push(Problem {
