@@ -341,8 +341,78 @@ fn what_is_not_read_fails() {
     ground.check(1, &["high[not-checked]: `pr/default.hcl`", "a link"]);
 }
 
-/// A policy as a resource of Kubernetes.
+/// A policy as a resource of Kubernetes, in YAML, and the same in JSON.
+const RESOURCE: &str = "apiVersion: redhatcop.redhat.io/v1alpha1\nkind: Policy\nmetadata:\n  name: evil\nspec:\n  policy: |\n    path \"*\" {\n      capabilities = [\"read\", \"sudo\"]\n    }\n";
 const RESOURCE_JSON: &str = r#"{"apiVersion":"redhatcop.redhat.io/v1alpha1","kind":"Policy","metadata":{"name":"evil"},"spec":{"policy":"path \"*\" { capabilities = [\"read\",\"sudo\"] }"}}"#;
+
+#[test]
+fn what_is_hidden_is_looked_at_by_those_who_read_it_elsewhere() {
+    let resource = "resource \"vault_policy\" \"e\" {\n  name   = \"evil\"\n  policy = \"path \\\"*\\\" { capabilities = [\\\"sudo\\\"] }\"\n}\n";
+    let runs = "x:\n  script:\n    - |\n      vault policy write evil - <<EOF\n      path \"*\" {\n        capabilities = [\"sudo\"]\n      }\n      EOF\n";
+    let wide = |text: &str| text.replace("sudo", "update");
+    for (name, text) in [
+        (".k8s/p.yaml", RESOURCE),
+        (".k8s/p.json", RESOURCE_JSON),
+        (".tf/main.tf", resource),
+        (
+            ".t/e.json",
+            "{\"policy\": \"path \\\"*\\\" { capabilities = [\\\"sudo\\\"] }\"}",
+        ),
+        (
+            ".t/terragrunt.hcl",
+            "terraform {\n  source = \"git::https://example.com/m.git?ref=sudo\"\n}\n",
+        ),
+        (".t/e.hcl.j2", "path \"sudo/*\" {\n  capabilities = {{ caps }}\n}\n"),
+        (".gitlab-ci.yml", runs),
+        (".github/workflows/x.yml", runs),
+    ] {
+        changes(&[], &[(name, text)], &["high[not-checked]", name]);
+        changes(&[(name, text)], &[(name, &wide(text))], &["high[not-checked]", name]);
+    }
+    changes(
+        &[],
+        &[(
+            ".t/kustomization.yaml",
+            "resources:\n  - https://example.com/x//p?ref=main\n",
+        )],
+        &["high[not-checked]", ".t/kustomization.yaml"],
+    );
+    // What a hidden folder makes of a variable counts as well.
+    let by_variable = "variable \"c\" {\n  default = \"read\"\n}\nresource \"vault_policy\" \"e\" {\n  name   = \"e\"\n  policy = \"path \\\"*\\\" { capabilities = [\\\"${var.c}\\\"] }\"\n}\n";
+    changes(
+        &[(".tf/main.tf", by_variable), (".tf/x.auto.tfvars", "c = \"read\"\n")],
+        &[(".tf/x.auto.tfvars", "c = \"sudo\"\n")],
+        &["high[not-checked]", ".tf/main.tf"],
+    );
+    // What others have there, and what Terraform leaves there, or passes over, is no policy.
+    let ground = Ground::new(&[
+        ("base/web.hcl", READ),
+        ("pr/web.hcl", READ),
+        (
+            "pr/.github/workflows/apply.yml",
+            "on: push\njobs:\n  apply:\n    steps:\n      - run: |\n          for f in policies/*.hcl; do\n            vault policy write \"$(basename \"$f\" .hcl)\" \"$f\"\n          done\n      - run: vault policy write web web.hcl\n",
+        ),
+        ("pr/.terraform/modules/m/main.tf", resource),
+        ("pr/.terraform.lock.hcl", "provider \"x\" {\n  version = \"1\"\n}\n"),
+        ("pr/.x.tf", resource),
+        (".tflint.hcl", "plugin \"x\" {\n  source = \"github.com/x/y\"\n}\n"),
+    ]);
+    ground.check(0, &["check passed", ".github/workflows/apply.yml"]);
+}
+
+#[test]
+fn a_hidden_module_that_is_called_is_read_as_it_is_called() {
+    let module = "variable \"who\" {}\nresource \"vault_policy\" \"e\" {\n  name   = var.who\n  policy = \"path \\\"a\\\" { capabilities = [\\\"read\\\"] }\"\n}\n";
+    let call = "module \"m\" {\n  source = \"./.m\"\n  who    = \"web\"\n}\n";
+    let mut files = Vec::new();
+    for side in ["base", "pr"] {
+        files.push((format!("{side}/.m/main.tf"), module));
+        files.push((format!("{side}/main.tf"), call));
+    }
+    let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (&**name, *text)).collect();
+    let text = Ground::new(&files).check(0, &["1 policy checked", "check passed"]);
+    assert!(!text.contains("not-checked"), "{text}");
+}
 
 #[test]
 fn json_that_is_no_single_value_hides_no_policy() {

@@ -120,7 +120,8 @@ impl Files {
     }
 
     /// Whether git has a file.
-    fn has(&self, real: &Path) -> bool {
+    #[must_use]
+    pub fn has(&self, real: &Path) -> bool {
         match &self.tracked {
             Tracked::Unasked => false,
             Tracked::All => fs::symlink_metadata(real).is_ok(),

@@ -237,6 +237,8 @@ struct Listing {
     files: Vec<PathBuf>,
     /// What `exclude` leaves out.
     excluded: Vec<PathBuf>,
+    /// Those whose name, or that of a folder between, begins with a dot.
+    hidden: Vec<PathBuf>,
 }
 
 struct Reader<'r> {
@@ -273,6 +275,9 @@ impl Reader<'_> {
         self.policies(paths, &kept, &named, &used, &listing.excluded);
         let used = used.files;
         self.documents(&listing.files, &named, paths);
+        if self.options.every_way {
+            self.hidden(&listing.hidden);
+        }
         self.values();
         self.read.excluded.append(&mut listing.excluded);
         self.read.others.retain(|other| !used.contains(&files::tidy(other)));
@@ -283,11 +288,7 @@ impl Reader<'_> {
         let files = Files::around(folder, HashMap::new());
         let real = std::fs::canonicalize(folder).unwrap_or_else(|_| folder.to_path_buf());
         let mut ignored = Ignored::default();
-        for found in crate::files::below(folder)
-            .found
-            .into_iter()
-            .filter(|found| !found.hidden)
-        {
+        for found in crate::files::below(folder).found {
             let mut above: Vec<&Path> = found.below.ancestors().filter(|a| !a.as_os_str().is_empty()).collect();
             above.reverse();
             let out = above.iter().any(|part| {
@@ -298,6 +299,8 @@ impl Reader<'_> {
             });
             if out {
                 listing.excluded.push(found.path);
+            } else if found.hidden {
+                listing.hidden.push(found.path);
             } else {
                 listing.files.push(found.path);
             }
@@ -450,10 +453,12 @@ impl Reader<'_> {
                 && kept.contains(&tidy)
                 && (alone(&one.path) || used.files.contains(&tidy) || files::gives_variables(&one.path));
             if !ours && !excluded(&tidy) {
-                if matches!(one.why, Why::NoPolicy) {
+                let is_hidden = matches!(one.why, Why::Hidden) && !self.is_left_behind(&one.path);
+                if matches!(one.why, Why::NoPolicy) || is_hidden && !one.is_suspect(self.dialect) {
                     self.wrapper(&one.path);
                 }
-                if self.options.every_way && matches!(one.why, Why::Ending) && self.template(&one) {
+                let is_open = matches!(one.why, Why::Ending) || is_hidden;
+                if self.options.every_way && is_open && self.template(&one) {
                     continue;
                 }
                 self.read.skipped.push(one);
@@ -490,6 +495,108 @@ impl Reader<'_> {
             same: Some(manifest::is_so(&one.path, &source.text)),
         });
         true
+    }
+
+    /// Whether Terraform leaves a file in its folder, and git does not have it: no change brings it.
+    fn is_left_behind(&self, path: &Path) -> bool {
+        let is_own = |part: &std::ffi::OsStr| part == ".terraform" || part == ".terragrunt-cache";
+        path.iter().any(is_own) && {
+            let files = Files::around(path, HashMap::new()).tracked(self.options.tracked.clone());
+            !std::fs::canonicalize(path).is_ok_and(|real| files.has(&real))
+        }
+    }
+
+    /// Names what is hidden and would be read, or named, if it were not: whoever deploys from a folder may name a hidden one.
+    fn hidden(&mut self, hidden: &[PathBuf]) {
+        let mut folders: BTreeMap<&Path, Vec<&PathBuf>> = BTreeMap::new();
+        for path in hidden {
+            if self.is_left_behind(path) {
+                continue;
+            }
+            let name = path.file_name().unwrap_or_default();
+            match path.parent() {
+                // Terraform passes over names that begin with a dot, not over folders.
+                Some(folder) if terraform::is_terraform(path) => {
+                    if !name.as_encoded_bytes().starts_with(b".") {
+                        folders.entry(folder).or_default().push(path);
+                    }
+                }
+                _ if is_document(path) => self.hidden_document(path),
+                _ => {}
+            }
+        }
+        for (folder, all) in folders {
+            self.hidden_module(folder, &all);
+        }
+    }
+
+    fn hidden_document(&mut self, path: &PathBuf) {
+        let mut aside = Reader {
+            dialect: self.dialect,
+            names: self.names,
+            options: self.options,
+            exclude: self.exclude,
+            by_settings: self.by_settings,
+            plain: BTreeMap::new(),
+            templates: Vec::new(),
+            through: Vec::new(),
+            providers: Vec::new(),
+            read: Read::default(),
+        };
+        aside.document(path, false);
+        self.read.news.append(&mut aside.read.news);
+        if !(aside.read.files.is_empty() && aside.read.unread.is_empty() && aside.through.is_empty()) {
+            self.hides(&[path], &[]);
+        }
+    }
+
+    fn hidden_module(&mut self, folder: &Path, all: &[&PathBuf]) {
+        let read = self.read.files.iter().map(|(path, _)| path.as_path());
+        let named = self.read.unread.iter().map(|one| Path::new(&*one.origin.file));
+        // One that others call is read as they call it.
+        if read.chain(named).any(|path| path.parent() == Some(folder)) {
+            return;
+        }
+        let files = Files::around(folder, self.options.overlay.clone()).tracked(self.options.tracked.clone());
+        let content = terraform::read(&files, &BTreeSet::from([folder.to_path_buf()]), &BTreeSet::new(), true);
+        if content.found.is_empty() && content.unread.is_empty() {
+            return;
+        }
+        let found = content.found.iter();
+        let mut said: Vec<&str> = found
+            .flat_map(|one| [&*one.namespace, &one.name, &one.text.text])
+            .collect();
+        said.extend(content.unread.iter().map(|one| one.same.as_deref().unwrap_or(&one.why)));
+        self.hides(all, &said);
+    }
+
+    /// Names hidden files that hold policies, or what may write some, once.
+    fn hides(&mut self, all: &[&PathBuf], said: &[&str]) {
+        let Some(first) = all.first() else { return };
+        let is_here = |one: &Skipped| all.iter().any(|path| **path == one.path);
+        let of_them = |one: &&Skipped| is_here(one) && one.is_suspect(self.dialect);
+        if self.read.skipped.iter().filter(of_them).count() > 0 {
+            // It is named as it is.
+            return;
+        }
+        self.read.skipped.retain(|one| !is_here(one));
+        let mut whole: Vec<String> = Vec::new();
+        for path in all {
+            let bytes = crate::files::read(path, files::MAX_FILE).unwrap_or_default();
+            whole.push(manifest::is_so(path, &String::from_utf8_lossy(&bytes)).to_string());
+        }
+        whole.extend(said.iter().map(|one| (*one).to_owned()));
+        let file = first.display().to_string();
+        self.read.unread.push(Problem {
+            why: format!(
+                "it was not read: {}, and it holds a policy, or what may write one",
+                Why::Hidden
+            ),
+            origin: Origin::new(file.as_str(), 1, 1),
+            what: file,
+            policy: None,
+            same: Some(text::digest(&whole.join("\0"))),
+        });
     }
 
     /// Names files of values beside templates of policies, or below them: what comes out hangs on them.
