@@ -346,6 +346,37 @@ const RESOURCE: &str = "apiVersion: redhatcop.redhat.io/v1alpha1\nkind: Policy\n
 const RESOURCE_JSON: &str = r#"{"apiVersion":"redhatcop.redhat.io/v1alpha1","kind":"Policy","metadata":{"name":"evil"},"spec":{"policy":"path \"*\" { capabilities = [\"read\",\"sudo\"] }"}}"#;
 
 #[test]
+fn what_a_block_that_is_not_read_is_given_is_a_part_of_it() {
+    let call = "variable \"caps\" {\n  default = [\"read\"]\n}\nmodule \"m\" {\n  source = \"git::https://example.com/x?ref=v1\"\n  caps   = var.caps\n}\n";
+    // By a file that Terraform may be given.
+    changes(
+        &[("e.tf", call), ("prod.tfvars", "caps = [\"read\"]\n")],
+        &[("prod.tfvars", "caps = [\"sudo\"]\n")],
+        &["high[not-checked]", "module.m"],
+    );
+    changes(
+        &[("e.tf", call)],
+        &[("envs/prod.tfvars", "caps = [\"sudo\"]\n")],
+        &["high[not-checked]", "module.m"],
+    );
+    // By another call, or another instance, of the module that it is in.
+    let wrapper = "variable \"c\" {}\nmodule \"r\" {\n  source = \"git::https://example.com/x\"\n  caps   = var.c\n}\n";
+    let first = "module \"a\" {\n  source = \"./m\"\n  c      = \"read\"\n}\n";
+    let second = "module \"z\" {\n  source = \"./m\"\n  c      = \"sudo\"\n}\n";
+    changes(
+        &[("m/m.tf", wrapper), ("e.tf", first)],
+        &[("z.tf", second)],
+        &["high[not-checked]", "module.z.module.r"],
+    );
+    let each = "module \"a\" {\n  source   = \"./m\"\n  for_each = toset([\"read\"])\n  c        = each.key\n}\n";
+    changes(
+        &[("m/m.tf", wrapper), ("e.tf", each)],
+        &[("e.tf", &each.replace("[\"read\"]", "[\"read\", \"sudo\"]"))],
+        &["high[not-checked]", "module.a[\"sudo\"].module.r"],
+    );
+}
+
+#[test]
 fn what_is_hidden_is_looked_at_by_those_who_read_it_elsewhere() {
     let resource = "resource \"vault_policy\" \"e\" {\n  name   = \"evil\"\n  policy = \"path \\\"*\\\" { capabilities = [\\\"sudo\\\"] }\"\n}\n";
     let runs = "x:\n  script:\n    - |\n      vault policy write evil - <<EOF\n      path \"*\" {\n        capabilities = [\"sudo\"]\n      }\n      EOF\n";
