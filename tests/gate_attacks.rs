@@ -377,6 +377,27 @@ fn what_a_block_that_is_not_read_is_given_is_a_part_of_it() {
 }
 
 #[test]
+fn files_that_a_kustomization_reads_are_a_part_of_it() {
+    let patch = "- op: replace\n  path: /spec/name\n  value: app2\n";
+    for kustomization in [
+        "patches:\n  - path: x/patch.yaml\n    target:\n      kind: Policy\n",
+        "patchesStrategicMerge: [x/patch.yaml]\n",
+        "transformers:\n  - x/patch.yaml\n",
+        "helmCharts:\n  - name: x\n    valuesFile: x/patch.yaml\n",
+    ] {
+        changes(
+            &[
+                ("p.yaml", &RESOURCE.replace("*", "secret/app")),
+                ("kustomization.yaml", kustomization),
+                ("x/patch.yaml", patch),
+            ],
+            &[("x/patch.yaml", &patch.replace("app2", "default"))],
+            &["high[not-checked]", "kustomization.yaml"],
+        );
+    }
+}
+
+#[test]
 fn what_is_hidden_is_looked_at_by_those_who_read_it_elsewhere() {
     let resource = "resource \"vault_policy\" \"e\" {\n  name   = \"evil\"\n  policy = \"path \\\"*\\\" { capabilities = [\\\"sudo\\\"] }\"\n}\n";
     let runs = "x:\n  script:\n    - |\n      vault policy write evil - <<EOF\n      path \"*\" {\n        capabilities = [\"sudo\"]\n      }\n      EOF\n";

@@ -847,7 +847,12 @@ impl Reader<'_> {
             // A policy in JSON.
             return false;
         }
-        let content = manifest::read(source, root);
+        let mut content = manifest::read(source, root);
+        let read = self.beside(path, &content.names);
+        for one in content.news.iter_mut().filter(|_| !read.is_empty()) {
+            let own = one.same.take();
+            one.same = Some(text::digest(&format!("{}{read}", own.as_deref().unwrap_or_default())));
+        }
         let any = !content.found.is_empty()
             || !content.through.is_empty()
             || !content.unread.is_empty()
@@ -858,6 +863,19 @@ impl Reader<'_> {
         self.read.unread.extend(content.unread);
         self.read.news.extend(content.news);
         any
+    }
+
+    /// What files beside one say, of those that words in it name.
+    fn beside(&self, path: &Path, names: &[Arc<str>]) -> String {
+        let files = Files::around(path, self.options.overlay.clone());
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let mut said = String::new();
+        for name in names.iter().filter(|name| !name.is_empty() && !name.starts_with('/')) {
+            if let Ok(source) = files.source(&files::tidy(&folder.join(&**name))) {
+                said.push_str(&format!("\0{name}\0{}", text::digest(&source.text)));
+            }
+        }
+        said
     }
 
     /// A file that is a policy itself.
