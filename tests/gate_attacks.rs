@@ -377,6 +377,48 @@ fn what_a_block_that_is_not_read_is_given_is_a_part_of_it() {
 }
 
 #[test]
+fn what_terraform_reads_and_does_not_say_is_not_hidden_by_that() {
+    let reads = |name: &str| {
+        format!(
+            "resource \"vault_policy\" \"z\" {{\n  name   = \"z\"\n  policy = \"# ${{length(file(\"${{path.module}}/{name}\"))}}\\npath \\\"web\\\" {{ capabilities = [\\\"deny\\\"] }}\"\n}}\n"
+        )
+    };
+    let script = format!("vault policy write evil - <<EOF\n{STAR}EOF\n");
+    for (name, text) in [
+        ("e.sh", &*script),
+        ("e", STAR),
+        ("e.bak", STAR),
+        ("e.tpl", STAR),
+        ("e.toml", &script),
+    ] {
+        changes(
+            &[],
+            &[("z.tf", &reads(name)), (name, text)],
+            &["high[not-checked]", name],
+        );
+    }
+    // What stands in a policy that is found is checked there.
+    let ground = Ground::new(&[
+        ("base/web.hcl", READ),
+        ("pr/web.hcl", READ),
+        (
+            "pr/z.tf",
+            "resource \"vault_policy\" \"z\" {\n  name   = \"z\"\n  policy = templatefile(\"z.tftpl\", { on = false })\n}\nresource \"vault_policy\" \"y\" {\n  name   = \"y\"\n  policy = file(\"y.txt\")\n}\n",
+        ),
+        (
+            "pr/z.tftpl",
+            "path \"a\" {\n  capabilities = [\"deny\"]\n}\n%{ if on }path \"b\" {\n  capabilities = [\"deny\"]\n}\n%{ endif }",
+        ),
+        (
+            "pr/y.txt",
+            "# each path of y\npath \"y\" {\n  capabilities = [\"deny\"]\n}\n",
+        ),
+    ]);
+    let text = ground.check(0, &["check passed"]);
+    assert!(!text.contains("not-checked"), "{text}");
+}
+
+#[test]
 fn files_that_a_kustomization_reads_are_a_part_of_it() {
     let patch = "- op: replace\n  path: /spec/name\n  value: app2\n";
     for kustomization in [

@@ -211,6 +211,20 @@ impl Used {
 
     /// The first stanza of a policy in a file of its own that no policy found says.
     fn lacks(&self, file: &Path, policy: &Policy) -> Option<Origin> {
+        let said = self.said_of(file);
+        let stanza = policy.stanzas.iter().find(|stanza| !said(&stanza.span))?;
+        Some(stanza.origin.clone())
+    }
+
+    /// Whether each path of a file stands in a policy that was found.
+    fn says_all(&self, file: &Path, text: &str) -> bool {
+        let said = self.said_of(file);
+        text.match_indices("path")
+            .all(|(at, word)| said(&(at..at + word.len())))
+    }
+
+    /// Whether a part of a file stands in a policy that was found.
+    fn said_of(&self, file: &Path) -> impl Fn(&Range<usize>) -> bool {
         let mut whole: Vec<(usize, usize)> = Vec::new();
         for (start, end) in self.said.get(file).into_iter().flatten() {
             match whole.last_mut().filter(|last| *start <= last.1) {
@@ -218,15 +232,13 @@ impl Used {
                 None => whole.push((*start, *end)),
             }
         }
-        let said = |span: &Range<usize>| {
+        move |span| {
             let before = whole.partition_point(|(start, _)| *start <= span.start);
             before
                 .checked_sub(1)
                 .and_then(|n| whole.get(n))
                 .is_some_and(|(_, end)| *end >= span.end)
-        };
-        let stanza = policy.stanzas.iter().find(|stanza| !said(&stanza.span))?;
-        Some(stanza.origin.clone())
+        }
     }
 }
 
@@ -451,7 +463,7 @@ impl Reader<'_> {
             let tidy = files::tidy(&one.path);
             let ours = matches!(one.why, Why::Ending | Why::NoPolicy)
                 && kept.contains(&tidy)
-                && (alone(&one.path) || used.files.contains(&tidy) || files::gives_variables(&one.path));
+                && (alone(&one.path) || files::gives_variables(&one.path) || self.is_used(&one, &tidy, used));
             if !ours && !excluded(&tidy) {
                 let is_hidden = matches!(one.why, Why::Hidden) && !self.is_left_behind(&one.path);
                 if matches!(one.why, Why::NoPolicy) || is_hidden && !one.is_suspect(self.dialect) {
@@ -466,22 +478,46 @@ impl Reader<'_> {
         }
     }
 
-    /// Names a template that shows a policy, whatever stands in it; whether it is named here.
-    fn template(&mut self, one: &Skipped) -> bool {
+    /// Whether a file is what Terraform reads and nothing else: it says no policy that is not found there.
+    fn is_used(&self, one: &Skipped, tidy: &Path, used: &Used) -> bool {
+        if !used.files.contains(tidy) {
+            return false;
+        }
+        let shows = |source: &Arc<SourceText>| opens_policy(&source.text) || load::holds_policy(&source.text);
+        let is_template = self.shown_template(&one.path).filter(shows).is_some();
+        let says_some = used.said.contains_key(tidy);
+        match one.doubt(self.dialect) {
+            None => says_some || !is_template,
+            // What is left out of a template was put out by what fills it in.
+            Some(_) if is_template => says_some,
+            Some(_) => {
+                let files = Files::around(&one.path, self.options.overlay.clone());
+                files
+                    .source(&one.path)
+                    .is_ok_and(|source| used.says_all(tidy, &source.text))
+            }
+        }
+    }
+
+    /// The text of a template that shows a policy.
+    fn shown_template(&self, path: &Path) -> Option<Arc<SourceText>> {
         const ENDS: [&str; 12] = [
             "tpl", "tftpl", "gotpl", "tmpl", "ctmpl", "gotmpl", "template", "j2", "jinja", "jinja2", "erb", "mustache",
         ];
-        let end = one.path.extension().map(|end| end.to_string_lossy().to_lowercase());
+        let end = path.extension().map(|end| end.to_string_lossy().to_lowercase());
         if !end.is_some_and(|end| ENDS.contains(&&*end)) {
-            return false;
+            return None;
         }
-        let files = Files::around(&one.path, self.options.overlay.clone());
-        let Ok(source) = files.source(&one.path) else {
+        let files = Files::around(path, self.options.overlay.clone());
+        let source = files.source(path).ok()?;
+        (opens_policy(&source.text) || suspicious(&source.text)).then_some(source)
+    }
+
+    /// Names a template that shows a policy, whatever stands in it; whether it is named here.
+    fn template(&mut self, one: &Skipped) -> bool {
+        let Some(source) = self.shown_template(&one.path) else {
             return false;
         };
-        if !opens_policy(&source.text) && !suspicious(&source.text) {
-            return false;
-        }
         self.templates
             .push(one.path.parent().map(files::tidy).unwrap_or_default());
         if one.doubt(self.dialect) == Some(Doubt::Policy) {
