@@ -341,6 +341,209 @@ fn what_is_not_read_fails() {
     ground.check(1, &["high[not-checked]: `pr/default.hcl`", "a link"]);
 }
 
+/// A policy as a resource of Kubernetes, in YAML, and the same in JSON.
+const RESOURCE: &str = "apiVersion: redhatcop.redhat.io/v1alpha1\nkind: Policy\nmetadata:\n  name: evil\nspec:\n  policy: |\n    path \"*\" {\n      capabilities = [\"read\", \"sudo\"]\n    }\n";
+const RESOURCE_JSON: &str = r#"{"apiVersion":"redhatcop.redhat.io/v1alpha1","kind":"Policy","metadata":{"name":"evil"},"spec":{"policy":"path \"*\" { capabilities = [\"read\",\"sudo\"] }"}}"#;
+
+#[test]
+fn what_a_block_that_is_not_read_is_given_is_a_part_of_it() {
+    let call = "variable \"caps\" {\n  default = [\"read\"]\n}\nmodule \"m\" {\n  source = \"git::https://example.com/x?ref=v1\"\n  caps   = var.caps\n}\n";
+    // By a file that Terraform may be given.
+    changes(
+        &[("e.tf", call), ("prod.tfvars", "caps = [\"read\"]\n")],
+        &[("prod.tfvars", "caps = [\"sudo\"]\n")],
+        &["high[not-checked]", "module.m"],
+    );
+    changes(
+        &[("e.tf", call)],
+        &[("envs/prod.tfvars", "caps = [\"sudo\"]\n")],
+        &["high[not-checked]", "module.m"],
+    );
+    // By another call, or another instance, of the module that it is in.
+    let wrapper = "variable \"c\" {}\nmodule \"r\" {\n  source = \"git::https://example.com/x\"\n  caps   = var.c\n}\n";
+    let first = "module \"a\" {\n  source = \"./m\"\n  c      = \"read\"\n}\n";
+    let second = "module \"z\" {\n  source = \"./m\"\n  c      = \"sudo\"\n}\n";
+    changes(
+        &[("m/m.tf", wrapper), ("e.tf", first)],
+        &[("z.tf", second)],
+        &["high[not-checked]", "module.z.module.r"],
+    );
+    let each = "module \"a\" {\n  source   = \"./m\"\n  for_each = toset([\"read\"])\n  c        = each.key\n}\n";
+    changes(
+        &[("m/m.tf", wrapper), ("e.tf", each)],
+        &[("e.tf", &each.replace("[\"read\"]", "[\"read\", \"sudo\"]"))],
+        &["high[not-checked]", "module.a[\"sudo\"].module.r"],
+    );
+}
+
+#[test]
+fn what_terraform_reads_and_does_not_say_is_not_hidden_by_that() {
+    let reads = |name: &str| {
+        format!(
+            "resource \"vault_policy\" \"z\" {{\n  name   = \"z\"\n  policy = \"# ${{length(file(\"${{path.module}}/{name}\"))}}\\npath \\\"web\\\" {{ capabilities = [\\\"deny\\\"] }}\"\n}}\n"
+        )
+    };
+    let script = format!("vault policy write evil - <<EOF\n{STAR}EOF\n");
+    for (name, text) in [
+        ("e.sh", &*script),
+        ("e", STAR),
+        ("e.bak", STAR),
+        ("e.tpl", STAR),
+        ("e.toml", &script),
+    ] {
+        changes(
+            &[],
+            &[("z.tf", &reads(name)), (name, text)],
+            &["high[not-checked]", name],
+        );
+    }
+    // What stands in a policy that is found is checked there.
+    let ground = Ground::new(&[
+        ("base/web.hcl", READ),
+        ("pr/web.hcl", READ),
+        (
+            "pr/z.tf",
+            "resource \"vault_policy\" \"z\" {\n  name   = \"z\"\n  policy = templatefile(\"z.tftpl\", { on = false })\n}\nresource \"vault_policy\" \"y\" {\n  name   = \"y\"\n  policy = file(\"y.txt\")\n}\n",
+        ),
+        (
+            "pr/z.tftpl",
+            "path \"a\" {\n  capabilities = [\"deny\"]\n}\n%{ if on }path \"b\" {\n  capabilities = [\"deny\"]\n}\n%{ endif }",
+        ),
+        (
+            "pr/y.txt",
+            "# each path of y\npath \"y\" {\n  capabilities = [\"deny\"]\n}\n",
+        ),
+    ]);
+    let text = ground.check(0, &["check passed"]);
+    assert!(!text.contains("not-checked"), "{text}");
+}
+
+#[test]
+fn files_that_a_kustomization_reads_are_a_part_of_it() {
+    let patch = "- op: replace\n  path: /spec/name\n  value: app2\n";
+    for kustomization in [
+        "patches:\n  - path: x/patch.yaml\n    target:\n      kind: Policy\n",
+        "patchesStrategicMerge: [x/patch.yaml]\n",
+        "transformers:\n  - x/patch.yaml\n",
+        "helmCharts:\n  - name: x\n    valuesFile: x/patch.yaml\n",
+    ] {
+        changes(
+            &[
+                ("p.yaml", &RESOURCE.replace("*", "secret/app")),
+                ("kustomization.yaml", kustomization),
+                ("x/patch.yaml", patch),
+            ],
+            &[("x/patch.yaml", &patch.replace("app2", "default"))],
+            &["high[not-checked]", "kustomization.yaml"],
+        );
+    }
+}
+
+#[test]
+fn what_is_hidden_is_looked_at_by_those_who_read_it_elsewhere() {
+    let resource = "resource \"vault_policy\" \"e\" {\n  name   = \"evil\"\n  policy = \"path \\\"*\\\" { capabilities = [\\\"sudo\\\"] }\"\n}\n";
+    let runs = "x:\n  script:\n    - |\n      vault policy write evil - <<EOF\n      path \"*\" {\n        capabilities = [\"sudo\"]\n      }\n      EOF\n";
+    let wide = |text: &str| text.replace("sudo", "update");
+    for (name, text) in [
+        (".k8s/p.yaml", RESOURCE),
+        (".k8s/p.json", RESOURCE_JSON),
+        (".tf/main.tf", resource),
+        (
+            ".t/e.json",
+            "{\"policy\": \"path \\\"*\\\" { capabilities = [\\\"sudo\\\"] }\"}",
+        ),
+        (
+            ".t/terragrunt.hcl",
+            "terraform {\n  source = \"git::https://example.com/m.git?ref=sudo\"\n}\n",
+        ),
+        (".t/e.hcl.j2", "path \"sudo/*\" {\n  capabilities = {{ caps }}\n}\n"),
+        (".gitlab-ci.yml", runs),
+        (".github/workflows/x.yml", runs),
+    ] {
+        changes(&[], &[(name, text)], &["high[not-checked]", name]);
+        changes(&[(name, text)], &[(name, &wide(text))], &["high[not-checked]", name]);
+    }
+    changes(
+        &[],
+        &[(
+            ".t/kustomization.yaml",
+            "resources:\n  - https://example.com/x//p?ref=main\n",
+        )],
+        &["high[not-checked]", ".t/kustomization.yaml"],
+    );
+    // What a hidden folder makes of a variable counts as well.
+    let by_variable = "variable \"c\" {\n  default = \"read\"\n}\nresource \"vault_policy\" \"e\" {\n  name   = \"e\"\n  policy = \"path \\\"*\\\" { capabilities = [\\\"${var.c}\\\"] }\"\n}\n";
+    changes(
+        &[(".tf/main.tf", by_variable), (".tf/x.auto.tfvars", "c = \"read\"\n")],
+        &[(".tf/x.auto.tfvars", "c = \"sudo\"\n")],
+        &["high[not-checked]", ".tf/main.tf"],
+    );
+    // What others have there, and what Terraform leaves there, or passes over, is no policy.
+    let ground = Ground::new(&[
+        ("base/web.hcl", READ),
+        ("pr/web.hcl", READ),
+        (
+            "pr/.github/workflows/apply.yml",
+            "on: push\njobs:\n  apply:\n    steps:\n      - run: |\n          for f in policies/*.hcl; do\n            vault policy write \"$(basename \"$f\" .hcl)\" \"$f\"\n          done\n      - run: vault policy write web web.hcl\n",
+        ),
+        ("pr/.terraform/modules/m/main.tf", resource),
+        ("pr/.terraform.lock.hcl", "provider \"x\" {\n  version = \"1\"\n}\n"),
+        ("pr/.x.tf", resource),
+        (".tflint.hcl", "plugin \"x\" {\n  source = \"github.com/x/y\"\n}\n"),
+    ]);
+    ground.check(0, &["check passed", ".github/workflows/apply.yml"]);
+}
+
+#[test]
+fn a_hidden_module_that_is_called_is_read_as_it_is_called() {
+    let module = "variable \"who\" {}\nresource \"vault_policy\" \"e\" {\n  name   = var.who\n  policy = \"path \\\"a\\\" { capabilities = [\\\"read\\\"] }\"\n}\n";
+    let call = "module \"m\" {\n  source = \"./.m\"\n  who    = \"web\"\n}\n";
+    let mut files = Vec::new();
+    for side in ["base", "pr"] {
+        files.push((format!("{side}/.m/main.tf"), module));
+        files.push((format!("{side}/main.tf"), call));
+    }
+    let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (&**name, *text)).collect();
+    let text = Ground::new(&files).check(0, &["1 policy checked", "check passed"]);
+    assert!(!text.contains("not-checked"), "{text}");
+}
+
+#[test]
+fn json_that_is_no_single_value_hides_no_policy() {
+    let inner = RESOURCE_JSON.strip_prefix('{').unwrap();
+    for text in [
+        format!("{{\"kind\": \"ConfigMap\"}}\n{RESOURCE_JSON}\n"),
+        format!("{{}}\n{RESOURCE_JSON}"),
+        format!("{{\"path\": {{\"secret/data/web/*\": {{\"capabilities\": [\"read\"]}}}}}}\n{RESOURCE_JSON}"),
+        format!("\u{feff}{RESOURCE_JSON}"),
+        format!("---\n{RESOURCE_JSON}"),
+        format!("{{\n // x\n{inner}"),
+        format!("{{\n // x\n{}", inner.replace("path", "\\u0070ath")),
+        format!("{RESOURCE_JSON}\nx"),
+        format!("{{\"x\": NaN, {inner}"),
+        format!("{},\n}}", RESOURCE_JSON.strip_suffix('}').unwrap()),
+        RESOURCE_JSON.replace("\"kind\"", "'kind'"),
+    ] {
+        let ground = Ground::new(&[("base/web.hcl", READ), ("pr/web.hcl", READ), ("pr/p.json", &text)]);
+        let told = ground.check(1, &["pr/p.json", "check failed"]);
+        assert!(
+            told.contains("high[not-checked]") || told.contains("`evil` now allows"),
+            "{text}: {told}"
+        );
+    }
+    // What holds none passes, in as many pieces as it likes.
+    let ground = Ground::new(&[
+        ("base/web.hcl", READ),
+        ("pr/web.hcl", READ),
+        (
+            "pr/tsconfig.json",
+            "{\n  // the paths\n  \"paths\": {\"a\": [\"b\"]},\n}\n",
+        ),
+        ("pr/events.json", "{\"path\": \"a\"}\n{\"path\": \"b\"}\n"),
+    ]);
+    ground.check(0, &["check passed", "tsconfig.json"]);
+}
+
 #[test]
 fn other_files_pass_and_are_named() {
     let ground = Ground::new(&[
@@ -1392,6 +1595,20 @@ fn a_program_that_holds_a_policy_is_read_by_nobody() {
         (
             "x.cue",
             "p: \"path \\\"secret/*\\\" { capabilities = [\\\"read\\\"] }\"\n",
+        ),
+        (
+            "Makefile",
+            "all:\n\tprintf 'path \"secret/*\" { capabilities = [\"read\"] }' | vault policy write x -\n",
+        ),
+        (
+            "apply",
+            "#!/bin/sh\nvault policy write x - <<EOF\npath \"secret/*\" {\n  capabilities = [\"read\"]\n}\nEOF\n",
+        ),
+        ("x.cjs", "put(`path \"secret/*\" { capabilities = [\"read\"] }`);\n"),
+        ("x.json5", "{p: 'path \"secret/*\" { capabilities = [\"read\"] }'}\n"),
+        (
+            "x.tftpl",
+            "path \"secret/*\" {\n  capabilities = [\"read\", ${more}]\n}\n",
         ),
     ] {
         let ground = Ground::new(&[

@@ -1094,6 +1094,31 @@ fn a_link_within_the_repository_leads_to_the_file_that_changes() {
 }
 
 #[test]
+fn what_is_read_by_its_own_path_and_through_a_link_is_read_once() {
+    let folder = folder(&[
+        (
+            "n/n.tf",
+            &policy_of("\"path \\\"x\\\" { capabilities = [\\\"read\\\"] }\""),
+        ),
+        ("e.tf", "module \"m\" {\n  source = \"./lm\"\n}\n"),
+        ("n/p.txt", "path \"y\" { capabilities = [\"list\"] }\n"),
+        (
+            "q.tf",
+            "locals {\n  both = [file(\"n/p.txt\"), file(\"lm/p.txt\")]\n}\nresource \"vault_policy\" \"q\" {\n  name = \"q\"\n  policy = local.both[1]\n}\n",
+        ),
+        (".git/HEAD", ""),
+    ]);
+    std::os::unix::fs::symlink("n", folder.path().join("lm")).unwrap();
+    let read = read(folder.path());
+    let told = told(&read, folder.path());
+    assert!(told.contains(&"q: y list @n/p.txt:1:1".to_owned()), "{told:?}");
+    assert!(
+        told.iter().any(|one| one.starts_with("a: x read @n/n.tf:3:")),
+        "{told:?}"
+    );
+}
+
+#[test]
 fn override_files_override() {
     check(
         &[

@@ -4,7 +4,7 @@ use super::git::Submodule;
 use crate::files;
 use crate::hint::Hint;
 use crate::origin::Origin;
-use crate::policy::load::{self, LoadCause, Names};
+use crate::policy::load::{Doubt, LoadCause, Names};
 use crate::policy::model::Policy;
 use crate::policy::syntax::{Dialect, MAX_BYTES, ParseError};
 use crate::sources::{self, InWay, Options, PatternError, Way};
@@ -154,10 +154,12 @@ pub fn read(paths: &[PathBuf], dialect: &Dialect, names: Names, options: &Option
         }
     }
     for one in found.skipped {
-        if one.is_suspect(dialect) {
-            all.unchecked(&one.path, format!("it was not read: {}", one.why), code(&one.path));
-        } else {
-            all.read.others.push(one.path);
+        match one.doubt(dialect) {
+            Some(doubt) => {
+                let same = (doubt == Doubt::Holder).then(|| said(&one.path)).flatten();
+                all.unchecked(&one.path, format!("it was not read: {}", one.why), same);
+            }
+            None => all.read.others.push(one.path),
         }
     }
     all.read.unchecked.extend(found.unread.into_iter().map(|one| Problem {
@@ -260,8 +262,8 @@ pub fn submodule(one: &Submodule) -> Problem {
 }
 
 /// What a program is: what it says. One that is there just so in the base is told, and no more.
-fn code(path: &Path) -> Option<Arc<str>> {
-    let bytes = files::read(path, MAX_BYTES).ok().filter(|_| load::is_code(path))?;
+fn said(path: &Path) -> Option<Arc<str>> {
+    let bytes = files::read(path, MAX_BYTES).ok()?;
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let digest = Sha256::digest(&bytes);
     let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();

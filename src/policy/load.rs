@@ -92,15 +92,30 @@ pub enum Why {
 }
 
 impl Skipped {
-    /// Whether it may be a policy all the same: it can't be known, or it shows one.
+    /// Whether it may be a policy all the same, or hold one: it can't be known, or it shows one.
     #[must_use]
     pub fn is_suspect(&self, dialect: &Dialect) -> bool {
+        self.doubt(dialect).is_some()
+    }
+
+    /// What it may be all the same.
+    #[must_use]
+    pub fn doubt(&self, dialect: &Dialect) -> Option<Doubt> {
         match &self.why {
-            Why::Left(_) => true,
-            Why::Hidden | Why::Ending | Why::Outside => may_be_policy(&self.path, dialect),
-            Why::NoPolicy => false,
+            Why::Left(_) => Some(Doubt::Policy),
+            Why::Hidden | Why::Ending | Why::Outside => doubt(&self.path, dialect),
+            Why::NoPolicy => None,
         }
     }
+}
+
+/// What a file that was left out may be all the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Doubt {
+    /// A policy.
+    Policy,
+    /// Something that holds a policy, such as a program that writes it when somebody runs it.
+    Holder,
 }
 
 impl fmt::Display for Why {
@@ -243,32 +258,51 @@ pub fn files(paths: &[PathBuf], dialect: &Dialect, names: Names) -> Listed {
     listed
 }
 
-/// Whether a file that was left out could be a policy all the same: it is read as one, or it shows one and can't be read.
+/// What a file that was left out may be all the same: it is read as a policy, or it shows one and can't be read.
 #[must_use]
-pub fn may_be_policy(path: &Path, dialect: &Dialect) -> bool {
-    match files::read(path, MAX_BYTES) {
+pub fn doubt(path: &Path, dialect: &Dialect) -> Option<Doubt> {
+    let bytes = match files::read(path, MAX_BYTES) {
+        Ok(bytes) => bytes,
         // What a server would never take is none.
-        Err(error) => error.kind() != io::ErrorKind::FileTooLarge || is_code(path),
-        Ok(bytes) => match syntax::parse_bytes("", "", &bytes, dialect) {
-            Ok(policy) => !policy.stanzas.is_empty(),
-            Err(_) if ending(path).is_some() => shows::policy(&bytes) || syntax::is_other_than_text(&bytes),
-            Err(_) if is_code(path) => looks_like_policy(&String::from_utf8_lossy(&bytes)),
-            // Whatever it is called, nothing but a policy is a policy in base64.
-            Err(_) => syntax::packed(&bytes).is_some() && shows::policy(&bytes),
-        },
+        Err(error) if error.kind() == io::ErrorKind::FileTooLarge => return is_code(path).then_some(Doubt::Holder),
+        Err(_) => return Some(Doubt::Policy),
+    };
+    match syntax::parse_bytes("", "", &bytes, dialect) {
+        Ok(policy) if policy.stanzas.is_empty() => None,
+        Ok(_) if is_code(path) => Some(Doubt::Holder),
+        Ok(_) => Some(Doubt::Policy),
+        Err(_) if ending(path).is_some() => {
+            (shows::policy(&bytes) || syntax::is_other_than_text(&bytes)).then_some(Doubt::Policy)
+        }
+        // Whatever it is called, nothing but a policy is a policy in base64.
+        Err(_) if syntax::packed(&bytes).is_some() && shows::policy(&bytes) => Some(Doubt::Policy),
+        Err(_) => {
+            let text = String::from_utf8_lossy(&bytes);
+            let holds = match () {
+                () if is_code(path) || text.starts_with("#!") => looks_like_policy(&text),
+                () => !is_prose(path) && !is_read_elsewhere(path) && holds_policy(&text),
+            };
+            holds.then_some(Doubt::Holder)
+        }
     }
 }
 
+/// The ending of a file's name, in small letters, without the dot.
+fn ends(path: &Path) -> Option<String> {
+    path.extension().map(|ending| ending.to_string_lossy().to_lowercase())
+}
+
 /// Whether a file is a program, or data of one, that may write policies when somebody runs it: by the ending of its name.
-#[must_use]
-pub fn is_code(path: &Path) -> bool {
-    const ENDINGS: [&str; 40] = [
+fn is_code(path: &Path) -> bool {
+    const ENDINGS: [&str; 45] = [
         "bash",
         "bzl",
         "c",
         "cc",
+        "cjs",
         "cpp",
         "cs",
+        "cts",
         "cue",
         "dhall",
         "ex",
@@ -281,16 +315,19 @@ pub fn is_code(path: &Path) -> bool {
         "js",
         "jsonnet",
         "jsx",
+        "ksh",
         "kt",
         "kts",
         "libsonnet",
         "lua",
         "mjs",
+        "mts",
         "nix",
         "php",
         "pkl",
         "pl",
         "ps1",
+        "psm1",
         "py",
         "rb",
         "rs",
@@ -304,8 +341,35 @@ pub fn is_code(path: &Path) -> bool {
         "vb",
         "zsh",
     ];
-    let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase());
-    ending.is_some_and(|ending| ENDINGS.contains(&&*ending))
+    ends(path).is_some_and(|ending| ENDINGS.contains(&&*ending))
+}
+
+/// Whether a file is for people to read: it shows policies, and nobody runs it. Of any other file that is not known.
+fn is_prose(path: &Path) -> bool {
+    const ENDINGS: [&str; 18] = [
+        "adoc", "asciidoc", "diff", "htm", "html", "log", "markdown", "md", "mdown", "mdx", "org", "patch", "rst",
+        "sarif", "tex", "text", "textile", "txt",
+    ];
+    const NAMES: [&str; 7] = [
+        "authors",
+        "changelog",
+        "codeowners",
+        "contributing",
+        "license",
+        "notice",
+        "readme",
+    ];
+    match ends(path) {
+        Some(ending) => ENDINGS.contains(&&*ending),
+        None => path
+            .file_name()
+            .is_some_and(|name| NAMES.contains(&&*name.to_string_lossy().to_lowercase())),
+    }
+}
+
+/// Whether a file is one of those that other readers read, and say more of.
+fn is_read_elsewhere(path: &Path) -> bool {
+    ends(path).is_some_and(|ending| matches!(&*ending, "json" | "tf" | "tfstate" | "tofu" | "yaml" | "yml"))
 }
 
 /// A file that is to be read.
@@ -738,10 +802,28 @@ mod tests {
             ("x.cue", "p: \"path \\\"a\\\" { policy = \\\"sudo\\\" }\"", true),
             ("x.py", "path = 'a'\npolicy = load(path)\n", false),
             ("notes.md", "`path \"a\" { capabilities = [\"read\"] }`", false),
+            (
+                "Makefile",
+                "x:\n\techo 'path \"a\" { capabilities = [\"read\"] }' | vault policy write x -\n",
+                true,
+            ),
+            ("plain", "x:\n\tvault policy write a policies/a.hcl\n", false),
+            ("apply", "#!/bin/sh\necho path $1 { capabilities = $2 }\n", true),
+            (
+                "x.json5",
+                "{a: \"\\u0070ath \\\"a\\\" { capabilities = [\\\"sudo\\\"] }\"}",
+                true,
+            ),
+            ("build", "aws deploy --path x --capabilities CAPABILITY_IAM\n", false),
+            (
+                "README",
+                "Such as:\n\n path \"a\" { capabilities = [\"read\"] }\n",
+                false,
+            ),
         ] {
             write(folder.path(), &[(name, text)]);
             assert_eq!(
-                may_be_policy(&folder.path().join(name), &Dialect::default()),
+                doubt(&folder.path().join(name), &Dialect::default()).is_some(),
                 may,
                 "{name}"
             );

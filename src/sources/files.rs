@@ -120,7 +120,8 @@ impl Files {
     }
 
     /// Whether git has a file.
-    fn has(&self, real: &Path) -> bool {
+    #[must_use]
+    pub fn has(&self, real: &Path) -> bool {
         match &self.tracked {
             Tracked::Unasked => false,
             Tracked::All => fs::symlink_metadata(real).is_ok(),
@@ -165,7 +166,8 @@ impl Files {
         };
         // What a link leads to is what a change has to be made to.
         let named = self.plain(path).unwrap_or_else(|| path.to_path_buf());
-        if let Some(known) = self.read.borrow().get(&named).cloned() {
+        let known = self.read.borrow().get(&named).cloned();
+        if let Some(known) = known {
             self.read.borrow_mut().insert(path.to_path_buf(), Arc::clone(&known));
             return Ok(known);
         }

@@ -23,6 +23,8 @@ pub struct Content {
     pub through: Vec<Through>,
     /// What policies are written through.
     pub providers: Vec<Provider>,
+    /// Words that may name files of which `news` are made.
+    pub names: Vec<Arc<str>>,
 }
 
 /// A policy of Crossplane.
@@ -96,7 +98,10 @@ pub fn read(source: &Arc<SourceText>, root: &Node) -> Content {
     };
     resources.read(&Resource::of(root, false));
     let Resources { mut content, known, .. } = resources;
-    content.news.extend(kustomization(source, root));
+    if let Some((problem, names)) = kustomization(source, root) {
+        content.news.push(problem);
+        content.names = names;
+    }
     // What stands behind it is known to who decrypts it alone.
     if root.get("sops").is_some()
         && let Some(node) = ["data", "policy", "rules"].iter().find_map(|name| root.get(name))
@@ -475,8 +480,8 @@ fn is_of_a_policy(text: &str) -> bool {
         .any(|mark| text.contains(mark))
 }
 
-/// What makes other resources of those around it (Kustomize, and Flux where it runs that).
-fn kustomization(source: &Arc<SourceText>, root: &Node) -> Option<Problem> {
+/// What makes other resources of those around it (Kustomize, and Flux where it runs that), and the words in it that may name files.
+fn kustomization(source: &Arc<SourceText>, root: &Node) -> Option<(Problem, Vec<Arc<str>>)> {
     const CHANGES: [&str; 13] = [
         "namePrefix",
         "nameSuffix",
@@ -517,13 +522,26 @@ fn kustomization(source: &Arc<SourceText>, root: &Node) -> Option<Problem> {
         .iter()
         .flat_map(|(name, node)| [*name, source.text.get(node.range.clone()).unwrap_or("")])
         .collect();
-    Some(Problem {
+    let problem = Problem {
         what: source.file.to_string(),
         why: format!("it makes other resources of those that are there (`{first}`), and is not followed"),
         origin: source.place(at.range.start),
         policy: None,
         same: Some(digest(&said.join("\n"))),
-    })
+    };
+    let mut names = Vec::new();
+    all.iter().for_each(|(_, node)| words(node, &mut names));
+    Some((problem, names))
+}
+
+/// The texts of one line in a value.
+fn words(node: &Node, found: &mut Vec<Arc<str>>) {
+    match &node.kind {
+        Kind::Text(text) if !text.text.contains('\n') => found.push(Arc::clone(&text.text)),
+        Kind::List(items) => items.iter().for_each(|item| words(item, found)),
+        Kind::Map(entries) => entries.iter().for_each(|(_, value)| words(value, found)),
+        _ => {}
+    }
 }
 
 /// Whether a resource of a kustomization is fetched from elsewhere.

@@ -13,13 +13,13 @@ mod text;
 mod yaml;
 
 use crate::origin::{Hold, Origin, SourceText, Spelling, Written};
-use crate::policy::load::{self, LoadCause, LoadError, Names, Skipped, Why};
+use crate::policy::load::{self, Doubt, LoadCause, LoadError, Names, Skipped, Why};
 use crate::policy::model::Policy;
 use crate::policy::syntax::{self, Dialect, ParseError};
 use crate::vault::{name, path as vault_path};
 use files::Files;
 use globs::{Globs, Ignored};
-use node::Node;
+use node::{Kind, Node};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
@@ -211,6 +211,20 @@ impl Used {
 
     /// The first stanza of a policy in a file of its own that no policy found says.
     fn lacks(&self, file: &Path, policy: &Policy) -> Option<Origin> {
+        let said = self.said_of(file);
+        let stanza = policy.stanzas.iter().find(|stanza| !said(&stanza.span))?;
+        Some(stanza.origin.clone())
+    }
+
+    /// Whether each path of a file stands in a policy that was found.
+    fn says_all(&self, file: &Path, text: &str) -> bool {
+        let said = self.said_of(file);
+        text.match_indices("path")
+            .all(|(at, word)| said(&(at..at + word.len())))
+    }
+
+    /// Whether a part of a file stands in a policy that was found.
+    fn said_of(&self, file: &Path) -> impl Fn(&Range<usize>) -> bool {
         let mut whole: Vec<(usize, usize)> = Vec::new();
         for (start, end) in self.said.get(file).into_iter().flatten() {
             match whole.last_mut().filter(|last| *start <= last.1) {
@@ -218,15 +232,13 @@ impl Used {
                 None => whole.push((*start, *end)),
             }
         }
-        let said = |span: &Range<usize>| {
+        move |span| {
             let before = whole.partition_point(|(start, _)| *start <= span.start);
             before
                 .checked_sub(1)
                 .and_then(|n| whole.get(n))
                 .is_some_and(|(_, end)| *end >= span.end)
-        };
-        let stanza = policy.stanzas.iter().find(|stanza| !said(&stanza.span))?;
-        Some(stanza.origin.clone())
+        }
     }
 }
 
@@ -237,6 +249,8 @@ struct Listing {
     files: Vec<PathBuf>,
     /// What `exclude` leaves out.
     excluded: Vec<PathBuf>,
+    /// Those whose name, or that of a folder between, begins with a dot.
+    hidden: Vec<PathBuf>,
 }
 
 struct Reader<'r> {
@@ -273,6 +287,9 @@ impl Reader<'_> {
         self.policies(paths, &kept, &named, &used, &listing.excluded);
         let used = used.files;
         self.documents(&listing.files, &named, paths);
+        if self.options.every_way {
+            self.hidden(&listing.hidden);
+        }
         self.values();
         self.read.excluded.append(&mut listing.excluded);
         self.read.others.retain(|other| !used.contains(&files::tidy(other)));
@@ -283,11 +300,7 @@ impl Reader<'_> {
         let files = Files::around(folder, HashMap::new());
         let real = std::fs::canonicalize(folder).unwrap_or_else(|_| folder.to_path_buf());
         let mut ignored = Ignored::default();
-        for found in crate::files::below(folder)
-            .found
-            .into_iter()
-            .filter(|found| !found.hidden)
-        {
+        for found in crate::files::below(folder).found {
             let mut above: Vec<&Path> = found.below.ancestors().filter(|a| !a.as_os_str().is_empty()).collect();
             above.reverse();
             let out = above.iter().any(|part| {
@@ -298,6 +311,8 @@ impl Reader<'_> {
             });
             if out {
                 listing.excluded.push(found.path);
+            } else if found.hidden {
+                listing.hidden.push(found.path);
             } else {
                 listing.files.push(found.path);
             }
@@ -448,12 +463,14 @@ impl Reader<'_> {
             let tidy = files::tidy(&one.path);
             let ours = matches!(one.why, Why::Ending | Why::NoPolicy)
                 && kept.contains(&tidy)
-                && (alone(&one.path) || used.files.contains(&tidy) || files::gives_variables(&one.path));
+                && (alone(&one.path) || files::gives_variables(&one.path) || self.is_used(&one, &tidy, used));
             if !ours && !excluded(&tidy) {
-                if matches!(one.why, Why::NoPolicy) {
+                let is_hidden = matches!(one.why, Why::Hidden) && !self.is_left_behind(&one.path);
+                if matches!(one.why, Why::NoPolicy) || is_hidden && !one.is_suspect(self.dialect) {
                     self.wrapper(&one.path);
                 }
-                if self.options.every_way && matches!(one.why, Why::Ending) && self.template(&one) {
+                let is_open = matches!(one.why, Why::Ending) || is_hidden;
+                if self.options.every_way && is_open && self.template(&one) {
                     continue;
                 }
                 self.read.skipped.push(one);
@@ -461,25 +478,49 @@ impl Reader<'_> {
         }
     }
 
+    /// Whether a file is what Terraform reads and nothing else: it says no policy that is not found there.
+    fn is_used(&self, one: &Skipped, tidy: &Path, used: &Used) -> bool {
+        if !used.files.contains(tidy) {
+            return false;
+        }
+        let shows = |source: &Arc<SourceText>| opens_policy(&source.text) || load::holds_policy(&source.text);
+        let is_template = self.shown_template(&one.path).filter(shows).is_some();
+        let says_some = used.said.contains_key(tidy);
+        match one.doubt(self.dialect) {
+            None => says_some || !is_template,
+            // What is left out of a template was put out by what fills it in.
+            Some(_) if is_template => says_some,
+            Some(_) => {
+                let files = Files::around(&one.path, self.options.overlay.clone());
+                files
+                    .source(&one.path)
+                    .is_ok_and(|source| used.says_all(tidy, &source.text))
+            }
+        }
+    }
+
+    /// The text of a template that shows a policy.
+    fn shown_template(&self, path: &Path) -> Option<Arc<SourceText>> {
+        const ENDS: [&str; 12] = [
+            "tpl", "tftpl", "gotpl", "tmpl", "ctmpl", "gotmpl", "template", "j2", "jinja", "jinja2", "erb", "mustache",
+        ];
+        let end = path.extension().map(|end| end.to_string_lossy().to_lowercase());
+        if !end.is_some_and(|end| ENDS.contains(&&*end)) {
+            return None;
+        }
+        let files = Files::around(path, self.options.overlay.clone());
+        let source = files.source(path).ok()?;
+        (opens_policy(&source.text) || suspicious(&source.text)).then_some(source)
+    }
+
     /// Names a template that shows a policy, whatever stands in it; whether it is named here.
     fn template(&mut self, one: &Skipped) -> bool {
-        const ENDS: [&str; 9] = [
-            "tpl", "tmpl", "ctmpl", "j2", "jinja", "jinja2", "erb", "gotmpl", "mustache",
-        ];
-        let end = one.path.extension().map(|end| end.to_string_lossy().to_lowercase());
-        if !end.is_some_and(|end| ENDS.contains(&&*end)) {
-            return false;
-        }
-        let files = Files::around(&one.path, self.options.overlay.clone());
-        let Ok(source) = files.source(&one.path) else {
+        let Some(source) = self.shown_template(&one.path) else {
             return false;
         };
-        if !opens_policy(&source.text) && !suspicious(&source.text) {
-            return false;
-        }
         self.templates
             .push(one.path.parent().map(files::tidy).unwrap_or_default());
-        if one.is_suspect(self.dialect) {
+        if one.doubt(self.dialect) == Some(Doubt::Policy) {
             return false;
         }
         self.read.unread.push(Problem {
@@ -490,6 +531,108 @@ impl Reader<'_> {
             same: Some(manifest::is_so(&one.path, &source.text)),
         });
         true
+    }
+
+    /// Whether Terraform leaves a file in its folder, and git does not have it: no change brings it.
+    fn is_left_behind(&self, path: &Path) -> bool {
+        let is_own = |part: &std::ffi::OsStr| part == ".terraform" || part == ".terragrunt-cache";
+        path.iter().any(is_own) && {
+            let files = Files::around(path, HashMap::new()).tracked(self.options.tracked.clone());
+            !std::fs::canonicalize(path).is_ok_and(|real| files.has(&real))
+        }
+    }
+
+    /// Names what is hidden and would be read, or named, if it were not: whoever deploys from a folder may name a hidden one.
+    fn hidden(&mut self, hidden: &[PathBuf]) {
+        let mut folders: BTreeMap<&Path, Vec<&PathBuf>> = BTreeMap::new();
+        for path in hidden {
+            if self.is_left_behind(path) {
+                continue;
+            }
+            let name = path.file_name().unwrap_or_default();
+            match path.parent() {
+                // Terraform passes over names that begin with a dot, not over folders.
+                Some(folder) if terraform::is_terraform(path) => {
+                    if !name.as_encoded_bytes().starts_with(b".") {
+                        folders.entry(folder).or_default().push(path);
+                    }
+                }
+                _ if is_document(path) => self.hidden_document(path),
+                _ => {}
+            }
+        }
+        for (folder, all) in folders {
+            self.hidden_module(folder, &all);
+        }
+    }
+
+    fn hidden_document(&mut self, path: &PathBuf) {
+        let mut aside = Reader {
+            dialect: self.dialect,
+            names: self.names,
+            options: self.options,
+            exclude: self.exclude,
+            by_settings: self.by_settings,
+            plain: BTreeMap::new(),
+            templates: Vec::new(),
+            through: Vec::new(),
+            providers: Vec::new(),
+            read: Read::default(),
+        };
+        aside.document(path, false);
+        self.read.news.append(&mut aside.read.news);
+        if !(aside.read.files.is_empty() && aside.read.unread.is_empty() && aside.through.is_empty()) {
+            self.hides(&[path], &[]);
+        }
+    }
+
+    fn hidden_module(&mut self, folder: &Path, all: &[&PathBuf]) {
+        let read = self.read.files.iter().map(|(path, _)| path.as_path());
+        let named = self.read.unread.iter().map(|one| Path::new(&*one.origin.file));
+        // One that others call is read as they call it.
+        if read.chain(named).any(|path| path.parent() == Some(folder)) {
+            return;
+        }
+        let files = Files::around(folder, self.options.overlay.clone()).tracked(self.options.tracked.clone());
+        let content = terraform::read(&files, &BTreeSet::from([folder.to_path_buf()]), &BTreeSet::new(), true);
+        if content.found.is_empty() && content.unread.is_empty() {
+            return;
+        }
+        let found = content.found.iter();
+        let mut said: Vec<&str> = found
+            .flat_map(|one| [&*one.namespace, &one.name, &one.text.text])
+            .collect();
+        said.extend(content.unread.iter().map(|one| one.same.as_deref().unwrap_or(&one.why)));
+        self.hides(all, &said);
+    }
+
+    /// Names hidden files that hold policies, or what may write some, once.
+    fn hides(&mut self, all: &[&PathBuf], said: &[&str]) {
+        let Some(first) = all.first() else { return };
+        let is_here = |one: &Skipped| all.iter().any(|path| **path == one.path);
+        let of_them = |one: &&Skipped| is_here(one) && one.is_suspect(self.dialect);
+        if self.read.skipped.iter().filter(of_them).count() > 0 {
+            // It is named as it is.
+            return;
+        }
+        self.read.skipped.retain(|one| !is_here(one));
+        let mut whole: Vec<String> = Vec::new();
+        for path in all {
+            let bytes = crate::files::read(path, files::MAX_FILE).unwrap_or_default();
+            whole.push(manifest::is_so(path, &String::from_utf8_lossy(&bytes)).to_string());
+        }
+        whole.extend(said.iter().map(|one| (*one).to_owned()));
+        let file = first.display().to_string();
+        self.read.unread.push(Problem {
+            why: format!(
+                "it was not read: {}, and it holds a policy, or what may write one",
+                Why::Hidden
+            ),
+            origin: Origin::new(file.as_str(), 1, 1),
+            what: file,
+            policy: None,
+            same: Some(text::digest(&whole.join("\0"))),
+        });
     }
 
     /// Names files of values beside templates of policies, or below them: what comes out hangs on them.
@@ -617,14 +760,29 @@ impl Reader<'_> {
         };
         let json = path.extension().is_some_and(|end| end.eq_ignore_ascii_case("json"));
         let roots: Vec<Node> = if json {
-            match node::json(&source, Spelling::Json) {
-                Ok(node) => vec![node],
+            match node::stream(&source, Spelling::Json) {
+                Ok(all) => all,
                 Err(trouble) if trouble.is_bound() => {
                     let origin = source.place(trouble.offset);
                     return self.unread(&source.file, trouble.why, origin);
                 }
                 // What is broken may be a policy all the same: its own reader tells.
-                Err(_) => return self.policy_file(path, by_name),
+                Err(_) if self.is_policy(path) => return self.policy_file(path, by_name),
+                Err(trouble) => match yaml::documents(&source) {
+                    // Who reads YAML takes it, comments, several documents and all.
+                    Ok(roots)
+                        if roots
+                            .iter()
+                            .any(|root| matches!(root.kind, Kind::Map(_) | Kind::List(_))) =>
+                    {
+                        roots
+                    }
+                    _ if suspicious(&source.text) || load::holds_policy(&source.text) => {
+                        let origin = source.place(trouble.offset);
+                        return self.unread(&source.file, format!("it cannot be read: {}", trouble.why), origin);
+                    }
+                    _ => return self.policy_file(path, by_name),
+                },
             }
         } else {
             match yaml::documents(&source) {
@@ -662,14 +820,28 @@ impl Reader<'_> {
         for root in &roots {
             known |= self.root(path, &source, root);
         }
-        let nothing = self.read.files.len() + self.read.unread.len() == before;
-        if json && !known && nothing {
-            if roots.iter().any(|root| root.get("path").is_some()) || by_name {
-                return self.policy_file(path, by_name);
+        let nothing = !known && self.read.files.len() + self.read.unread.len() == before;
+        let is_policy = roots.iter().any(|root| root.get("path").is_some());
+        // A policy may stand beside something else, as a value of its own.
+        if json && (is_policy && (nothing || roots.len() > 1) || by_name && nothing) {
+            self.policy_file(path, by_name);
+        } else if nothing {
+            self.read.others.push(path.to_path_buf());
+        }
+    }
+
+    /// Whether a document that cannot be read is a policy that grants something, or shows that it was to be one.
+    fn is_policy(&self, path: &Path) -> bool {
+        let is_one = |read: &Result<Policy, LoadError>| match read {
+            Ok(policy) => !policy.stanzas.is_empty(),
+            Err(error) => matches!(error.cause, LoadCause::Parse(_)),
+        };
+        match self.plain.get(&files::tidy(path)) {
+            Some(read) => is_one(read),
+            None => {
+                let listed = load::files(&[path.to_path_buf()], self.dialect, self.names);
+                listed.files.iter().any(|(_, read)| is_one(read))
             }
-            self.read.others.push(path.to_path_buf());
-        } else if !known && nothing {
-            self.read.others.push(path.to_path_buf());
         }
     }
 
@@ -711,7 +883,12 @@ impl Reader<'_> {
             // A policy in JSON.
             return false;
         }
-        let content = manifest::read(source, root);
+        let mut content = manifest::read(source, root);
+        let read = self.beside(path, &content.names);
+        for one in content.news.iter_mut().filter(|_| !read.is_empty()) {
+            let own = one.same.take();
+            one.same = Some(text::digest(&format!("{}{read}", own.as_deref().unwrap_or_default())));
+        }
         let any = !content.found.is_empty()
             || !content.through.is_empty()
             || !content.unread.is_empty()
@@ -722,6 +899,19 @@ impl Reader<'_> {
         self.read.unread.extend(content.unread);
         self.read.news.extend(content.news);
         any
+    }
+
+    /// What files beside one say, of those that words in it name.
+    fn beside(&self, path: &Path, names: &[Arc<str>]) -> String {
+        let files = Files::around(path, self.options.overlay.clone());
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let mut said = String::new();
+        for name in names.iter().filter(|name| !name.is_empty() && !name.starts_with('/')) {
+            if let Ok(source) = files.source(&files::tidy(&folder.join(&**name))) {
+                said.push_str(&format!("\0{name}\0{}", text::digest(&source.text)));
+            }
+        }
+        said
     }
 
     /// A file that is a policy itself.

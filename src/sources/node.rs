@@ -178,12 +178,7 @@ impl Node {
 /// # Errors
 /// Where it is none, or nested too deep.
 pub fn json(source: &Arc<SourceText>, spelling: crate::origin::Spelling) -> Result<Node, Trouble> {
-    let mut reader = Json {
-        source,
-        spelling,
-        at: 0,
-        count: Count::default(),
-    };
+    let mut reader = Json::of(source, spelling);
     let node = reader.value(0)?;
     reader.space();
     if reader.at < source.text.len() {
@@ -192,6 +187,29 @@ pub fn json(source: &Arc<SourceText>, spelling: crate::origin::Spelling) -> Resu
     Ok(node)
 }
 
+/// Reads all values of JSON that a file holds, one below the other, with or without a mark of the byte order before them: many
+/// programs take such a file.
+///
+/// # Errors
+/// Where something of it is none, or nested too deep.
+pub fn stream(source: &Arc<SourceText>, spelling: crate::origin::Spelling) -> Result<Vec<Node>, Trouble> {
+    let mut reader = Json::of(source, spelling);
+    if source.text.starts_with(BYTE_ORDER) {
+        reader.at = BYTE_ORDER.len_utf8();
+    }
+    let mut all = Vec::new();
+    loop {
+        all.push(reader.value(0)?);
+        reader.space();
+        if reader.at >= source.text.len() {
+            return Ok(all);
+        }
+    }
+}
+
+/// What may stand before a text, and means nothing.
+const BYTE_ORDER: char = '\u{feff}';
+
 struct Json<'s> {
     source: &'s Arc<SourceText>,
     spelling: crate::origin::Spelling,
@@ -199,7 +217,16 @@ struct Json<'s> {
     count: Count,
 }
 
-impl Json<'_> {
+impl<'s> Json<'s> {
+    fn of(source: &'s Arc<SourceText>, spelling: crate::origin::Spelling) -> Self {
+        Self {
+            source,
+            spelling,
+            at: 0,
+            count: Count::default(),
+        }
+    }
+
     fn rest(&self) -> &[u8] {
         self.source.text.as_bytes().get(self.at..).unwrap_or(&[])
     }

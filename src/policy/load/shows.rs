@@ -28,7 +28,34 @@ pub fn holds_policy(text: &str) -> bool {
     let shows = |text: &str| {
         looks_like_policy(text) && opens_path(text) && (lists_capabilities(text) || grants_by_a_word(text))
     };
-    shows(text) || packed_in(text).any(|text| shows(&text))
+    let escaped = || text.contains(ESCAPE) && shows(&unescaped(text));
+    shows(text) || escaped() || packed_in(text).any(|text| shows(&text))
+}
+
+/// What a letter may be written by in JSON and in most programs, with four digits behind it.
+const ESCAPE: &str = "\\u";
+
+/// A text with the letters that are written by their numbers.
+fn unescaped(text: &str) -> String {
+    let mut parts = text.split(ESCAPE);
+    let mut all = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let letter = part
+            .get(..4)
+            .and_then(|digits| u32::from_str_radix(digits, 16).ok())
+            .and_then(char::from_u32);
+        match (letter, part.get(4..)) {
+            (Some(letter), Some(rest)) => {
+                all.push(letter);
+                all.push_str(rest);
+            }
+            _ => {
+                all.push_str(ESCAPE);
+                all.push_str(part);
+            }
+        }
+    }
+    all
 }
 
 /// Whether `path` opens a block, or is a key of a map, anywhere, whatever it is quoted by.

@@ -20,7 +20,7 @@ pub use ways::Way;
 
 use super::files::Files;
 use super::node::{self, Node};
-use super::text::Text;
+use super::text::{Text, digest};
 use super::{Found, Problem};
 use crate::origin::{Origin, SourceText, Spelling};
 use crate::policy::syntax;
@@ -59,6 +59,7 @@ pub fn read(files: &Files, folders: &BTreeSet<PathBuf>, only: &BTreeSet<PathBuf>
         names: HashMap::new(),
         told: HashSet::new(),
         asked: Vec::new(),
+        given: Rc::default(),
     };
     let modules: Vec<(PathBuf, Rc<Given>, Module)> = folders
         .iter()
@@ -129,16 +130,19 @@ struct Reader<'w, 'f> {
     visited: BTreeSet<PathBuf>,
     /// What the files of a folder name of their resources.
     names: HashMap<PathBuf, HashSet<String>>,
-    /// Calls of modules that were named as unread, by file and place.
-    told: HashSet<(Arc<str>, usize)>,
+    /// Blocks that were named as unread, by file and place, and what they are there: one of a module may be several.
+    told: HashSet<(Arc<str>, usize, Arc<str>)>,
     /// What the blocks depend on, of variables that files may give.
     asked: Vec<Asked>,
+    /// What files may give to the root that is read.
+    given: Rc<Given>,
 }
 
 impl Reader<'_, '_> {
     /// Reads a module that nobody calls: as it is, and each way that its variables may be set besides, as far as anything
     /// depends on them.
     fn root(&mut self, module: &Module, given: &Rc<Given>) {
+        self.given = Rc::clone(given);
         let mut open = vec![Way::new()];
         let mut done: BTreeSet<Way> = open.iter().cloned().collect();
         let mut seen: HashSet<(String, Way)> = HashSet::new();
@@ -253,7 +257,19 @@ impl Reader<'_, '_> {
 
     /// Names what may write policies and is not read. Where the base has the very same, it is told alone.
     fn outside(&mut self, module: &Module, block: &Block, address: &str, why: &str) {
-        if !self.told.insert((Arc::clone(&block.source.file), block.range.start)) {
+        let (same, asked) = self.world.noting(|| outside::same(self.world, module, block));
+        // What files may give to it is a part of what it is. It is not told in each of these ways: nothing of it is read.
+        let mut said = same.to_string();
+        for name in &asked {
+            for file in self.given.files(name) {
+                let value = self.given.value(name, file).json();
+                let value = value.unwrap_or_else(|why| why.to_string());
+                said.push_str(&format!("\0{name}\0{file}\0{value}"));
+            }
+        }
+        let same = digest(&said);
+        let told = (Arc::clone(&block.source.file), block.range.start, Arc::clone(&same));
+        if !self.told.insert(told) {
             return;
         }
         self.content.unread.push(Problem {
@@ -261,7 +277,7 @@ impl Reader<'_, '_> {
             why: why.to_owned(),
             origin: block.source.place(block.range.start),
             policy: None,
-            same: Some(outside::same(self.world, module, block)),
+            same: Some(same),
         });
     }
 
@@ -531,7 +547,8 @@ impl Reader<'_, '_> {
                 }
                 // Once for each call: modules that lead to each other fail in as many ways as there are through them.
                 Err(why) => {
-                    if self.told.insert((Arc::clone(&block.source.file), block.range.start)) {
+                    let told = (Arc::clone(&block.source.file), block.range.start, Arc::default());
+                    if self.told.insert(told) {
                         self.unread(&address, &why, block, block.range.start, None);
                     }
                 }
