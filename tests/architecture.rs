@@ -42,7 +42,7 @@ const FENCES: [(&str, &[&str]); 16] = [
     ("polars_arrow::", &["usage/parquet.rs"]),
     ("polars_parquet::", &["usage/parquet.rs"]),
     ("good_lp::", &["optimize/ilp.rs"]),
-    ("petgraph::", &["analysis/access_graph.rs"]),
+    ("petgraph::", &["analysis/access_graph.rs", "optimize/tied.rs"]),
     ("minijinja::", &["report/html.rs"]),
     ("notify::", &["watch/notice.rs"]),
     (

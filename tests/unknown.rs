@@ -1432,6 +1432,7 @@ fn entries_in_another_notation_are_lost_and_not_nothing() {
         "map[auth:map[accessor:x display_name:approle policies:[default web]] request:map[operation:delete path:kv/web/db] type:response]",
         "auth_display_name=approle auth_policies=web request_operation=delete request_path=kv/web/db",
         r#"{"auth_display_name":"approle","request_operation":"delete","request_path":"kv/web/db"}"#,
+        r#"{"TYPE":"request","AUTH":{"DISPLAY_NAME":"approle"},"REQUEST":{"OPERATION":"delete","PATH":"kv/web/db"}}"#,
         r#"{:auth=>{:display_name=>"approle"}, :request=>{:operation=>"delete", :path=>"kv/web/db"}}"#,
         "eyJhdXRoIjp7ImRpc3BsYXlfbmFtZSI6ImFwcHJvbGUifSwicmVxdWVzdCI6eyJvcGVyYXRpb24iOiJkZWxldGUiLCJwYXRoIjoia3Yvd2ViL2RiIn19",
     ] {

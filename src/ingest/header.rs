@@ -29,10 +29,11 @@ pub const MARKS_OF_ENTRIES: [&[u8]; 10] = [
 ];
 
 /// Whether a text that is no entry tells of a request all the same: in another notation (XML, `key=value`, another language's
-/// dump, flattened keys), it has the words of what was asked, and of who asked.
+/// dump, flattened keys, keys in capitals), it has the words of what was asked, and of who asked.
 #[must_use]
 pub fn tells_of_a_request(text: &[u8]) -> bool {
-    let has = |word: &str| memchr::memmem::find(text, word.as_bytes()).is_some();
+    let text = text.to_ascii_lowercase();
+    let has = |word: &str| memchr::memmem::find(&text, word.as_bytes()).is_some();
     has("operation")
         && has("path")
         && ["policies", "display_name", "accessor", "client_token"]

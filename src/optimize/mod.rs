@@ -18,6 +18,7 @@ pub mod redesign;
 pub mod roles;
 pub mod steps;
 mod templates;
+pub mod tied;
 pub mod tighten;
 pub mod used;
 pub mod waves;

@@ -11,7 +11,7 @@ use crate::advice::{
 use crate::optimize::foresight::interval::Spread;
 use crate::optimize::proof::{self, Scheme};
 use crate::optimize::redesign::{Made, Redesign, Role, Size};
-use crate::optimize::steps;
+use crate::optimize::tied::tied;
 use crate::optimize::tighten::Tightening;
 use crate::policy::model::Policy;
 use crate::report::digest;
@@ -135,7 +135,7 @@ fn tighten(joined: &Joined, t: Tightening, (before, after): (Complexity, Complex
         let old = &joined.policies[n];
         (n, new.get(&(&*old.namespace, &*old.name)).copied())
     });
-    let tied = steps::tied(joined, &becomes.collect());
+    let tied = tied(joined, &becomes.collect());
     let policies: Vec<ProposedPolicy> = joined
         .policies
         .numbered()

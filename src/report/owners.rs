@@ -10,6 +10,8 @@ use std::fmt::Write as _;
 
 /// Who has what nobody owns.
 const NOBODY: &str = "nobody";
+/// The list of all owners.
+const INDEX: &str = "README.md";
 
 /// The files of all owners, below `owners/`.
 ///
@@ -20,7 +22,7 @@ pub fn render(advice: &Advice, html_bytes: usize) -> Result<Vec<OutputFile>, Ren
     let mut names: BTreeSet<&str> = owners.policies.values().map(String::as_str).collect();
     names.extend(owners.principals.values().map(String::as_str));
     names.extend(owners.findings.values().map(String::as_str));
-    let mut taken = BTreeSet::new();
+    let mut taken = BTreeSet::from([INDEX.to_lowercase()]);
     let mut files = Vec::new();
     let mut index =
         String::from("# Owners\n\n| owner | policies | changes | findings | folder |\n|---|---:|---:|---:|---|\n");
@@ -41,7 +43,7 @@ pub fn render(advice: &Advice, html_bytes: usize) -> Result<Vec<OutputFile>, Ren
         );
         files.extend(one(&part, &format!("owners/{folder}/"), html_bytes)?);
     }
-    files.push(OutputFile::text("owners/README.md", index));
+    files.push(OutputFile::text(format!("owners/{INDEX}"), index));
     Ok(files)
 }
 
@@ -230,11 +232,22 @@ mod tests {
 
     #[test]
     fn folders_are_tame_and_each_their_own() {
-        let mut taken = BTreeSet::new();
-        let names: Vec<String> = ["@acme/web", "acme-web", "../..", "", "Web", "web"]
+        let mut taken = BTreeSet::from([INDEX.to_lowercase()]);
+        let names: Vec<String> = ["@acme/web", "acme-web", "../..", "", "Web", "web", "readme.md"]
             .iter()
             .map(|owner| folder(owner, &mut taken))
             .collect();
-        assert_eq!(names, ["acme-web", "acme-web-2", "owner", "owner-2", "Web", "web-2"]);
+        assert_eq!(
+            names,
+            [
+                "acme-web",
+                "acme-web-2",
+                "owner",
+                "owner-2",
+                "Web",
+                "web-2",
+                "readme.md-2"
+            ]
+        );
     }
 }
