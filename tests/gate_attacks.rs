@@ -9,6 +9,7 @@
 )]
 
 use assert_cmd::Command;
+use base64::Engine as _;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -384,8 +385,16 @@ fn what_terraform_reads_and_does_not_say_is_not_hidden_by_that() {
         )
     };
     let script = format!("vault policy write evil - <<EOF\n{STAR}EOF\n");
+    // No word of it shows that it is one.
+    let packed = base64::engine::general_purpose::STANDARD.encode(STAR);
+    let spelt = format!(
+        "{{a: {}}}\n",
+        serde_json::json!(STAR).to_string().replace("path", "\\u0070ath")
+    );
     for (name, text) in [
-        ("e.sh", &*script),
+        ("e.dat", &*packed),
+        ("e.json5", &*spelt),
+        ("e.sh", &script),
         ("e", STAR),
         ("e.bak", STAR),
         ("e.tpl", STAR),
@@ -403,11 +412,15 @@ fn what_terraform_reads_and_does_not_say_is_not_hidden_by_that() {
         ("pr/web.hcl", READ),
         (
             "pr/z.tf",
-            "resource \"vault_policy\" \"z\" {\n  name   = \"z\"\n  policy = templatefile(\"z.tftpl\", { on = false })\n}\nresource \"vault_policy\" \"y\" {\n  name   = \"y\"\n  policy = file(\"y.txt\")\n}\n",
+            "resource \"vault_policy\" \"x\" {\n  name   = \"x\"\n  policy = base64decode(file(\"x.b64\"))\n}\nresource \"vault_policy\" \"z\" {\n  name   = \"z\"\n  policy = templatefile(\"z.tftpl\", { on = false })\n}\nresource \"vault_policy\" \"y\" {\n  name   = \"y\"\n  policy = file(\"y.txt\")\n}\n",
         ),
         (
             "pr/z.tftpl",
             "path \"a\" {\n  capabilities = [\"deny\"]\n}\n%{ if on }path \"b\" {\n  capabilities = [\"deny\"]\n}\n%{ endif }",
+        ),
+        (
+            "pr/x.b64",
+            &base64::engine::general_purpose::STANDARD.encode("path \"x\" {\n  capabilities = [\"deny\"]\n}\n"),
         ),
         (
             "pr/y.txt",
@@ -437,6 +450,20 @@ fn files_that_a_kustomization_reads_are_a_part_of_it() {
             &["high[not-checked]", "kustomization.yaml"],
         );
     }
+    // One that is no text: where it stays nothing is new.
+    let ground = Ground::new(&[]);
+    let write = |side: &str, last: u8| {
+        let kustomization = "helmCharts:\n  - name: x\n    valuesFile: x.bin\n";
+        let resource = RESOURCE.replace('*', "secret/app");
+        let at = |name: &str| format!("{side}/{name}");
+        ground.write(&[(&at("p.yaml"), &resource), (&at("kustomization.yaml"), kustomization)]);
+        fs::write(ground.at(&at("x.bin")), [0xff, last]).unwrap();
+    };
+    write("base", 0xfe);
+    write("pr", 0xfe);
+    ground.check(0, &["check passed"]);
+    write("pr", 0xfd);
+    ground.check(1, &["high[not-checked]", "kustomization.yaml"]);
 }
 
 #[test]

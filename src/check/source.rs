@@ -8,7 +8,6 @@ use crate::policy::load::{Doubt, LoadCause, Names};
 use crate::policy::model::Policy;
 use crate::policy::syntax::{Dialect, MAX_BYTES, ParseError};
 use crate::sources::{self, InWay, Options, PatternError, Way};
-use sha2::{Digest as _, Sha256};
 use std::borrow::Cow;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
@@ -264,10 +263,7 @@ pub fn submodule(one: &Submodule) -> Problem {
 /// What a program is: what it says. One that is there just so in the base is told, and no more.
 fn said(path: &Path) -> Option<Arc<str>> {
     let bytes = files::read(path, MAX_BYTES).ok()?;
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let digest = Sha256::digest(&bytes);
-    let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-    Some(Arc::from(format!("{name} {digest}")))
+    Some(sources::is_so(path, &bytes))
 }
 
 /// Calls files below `folder` what they are called in messages.

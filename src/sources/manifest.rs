@@ -7,7 +7,6 @@ use super::yaml;
 use super::{Found, Problem, SourceSettings};
 use crate::origin::SourceText;
 use std::collections::{BTreeSet, HashMap};
-use std::path::Path;
 use std::sync::Arc;
 
 /// The policies of a document.
@@ -274,13 +273,6 @@ fn filled(pointer: &str, keys: &[String]) -> String {
 
 /// Why a namespace is not known.
 const NO_NAME: &str = "what is said of it is not the name of one";
-
-/// What a text is.
-#[must_use]
-pub fn is_so(file: &Path, text: &str) -> Arc<str> {
-    let name = file.file_name().unwrap_or_default().to_string_lossy();
-    format!("{name} {}", digest(text)).into()
-}
 
 /// Takes the policies out of the resources of a document.
 struct Resources<'s> {

@@ -139,6 +139,7 @@ pub use files::Tracked;
 pub use globs::PatternError;
 pub use owners::Owners;
 pub use terraform::{Way, is_terraform};
+pub use text::is_so;
 
 /// How much room the recursive readers get.
 const STACK: usize = 64 * 1024 * 1024;
@@ -187,10 +188,13 @@ struct Used {
     files: BTreeSet<PathBuf>,
     /// Which of their bytes stand in a policy that was found, as they are or as a word put in.
     said: HashMap<PathBuf, BTreeSet<(usize, usize)>>,
+    /// The policies that were found.
+    texts: BTreeSet<Arc<str>>,
 }
 
 impl Used {
     fn says(&mut self, found: &Found) {
+        self.texts.insert(Arc::clone(&found.text.text));
         for level in found.text.pieces.iter().flat_map(|piece| &piece.levels) {
             let as_it_is = level.hold != Hold::Made;
             let word = || {
@@ -216,11 +220,16 @@ impl Used {
         Some(stanza.origin.clone())
     }
 
-    /// Whether each path of a file stands in a policy that was found.
+    /// Whether each path of a file stands in a policy that was found; where none is written so, all of the file, or what is packed in it.
     fn says_all(&self, file: &Path, text: &str) -> bool {
         let said = self.said_of(file);
-        text.match_indices("path")
-            .all(|(at, word)| said(&(at..at + word.len())))
+        let mut paths = text.match_indices("path").peekable();
+        if paths.peek().is_none() {
+            let packed = syntax::packed(text.as_bytes());
+            let is_found = |packed: &str| self.texts.iter().any(|found| found.contains(packed.trim()));
+            return said(&(0..text.trim_end().len())) || packed.is_some_and(|packed| is_found(&packed));
+        }
+        paths.all(|(at, word)| said(&(at..at + word.len())))
     }
 
     /// Whether a part of a file stands in a policy that was found.
@@ -528,7 +537,7 @@ impl Reader<'_> {
             why: "it is a template of a policy, and was not rendered".to_owned(),
             origin: Origin::new(Arc::clone(&source.file), 1, 1),
             policy: None,
-            same: Some(manifest::is_so(&one.path, &source.text)),
+            same: Some(is_so(&one.path, source.text.as_bytes())),
         });
         true
     }
@@ -613,12 +622,16 @@ impl Reader<'_> {
             return;
         }
         self.read.skipped.retain(|one| !is_here(one));
-        let mut whole: Vec<String> = Vec::new();
-        for path in all {
-            let bytes = crate::files::read(path, files::MAX_FILE).unwrap_or_default();
-            whole.push(manifest::is_so(path, &String::from_utf8_lossy(&bytes)).to_string());
-        }
-        whole.extend(said.iter().map(|one| (*one).to_owned()));
+        let is_so = |path: &&PathBuf| {
+            let bytes = crate::files::read(path, files::MAX_FILE).ok()?;
+            Some(is_so(path, &bytes).to_string())
+        };
+        // What cannot be read is not known to be the same.
+        let whole: Option<Vec<String>> = all.iter().map(is_so).collect();
+        let whole = whole.map(|mut whole| {
+            whole.extend(said.iter().map(|one| (*one).to_owned()));
+            text::digest(&whole.join("\0"))
+        });
         let file = first.display().to_string();
         self.read.unread.push(Problem {
             why: format!(
@@ -628,7 +641,7 @@ impl Reader<'_> {
             origin: Origin::new(file.as_str(), 1, 1),
             what: file,
             policy: None,
-            same: Some(text::digest(&whole.join("\0"))),
+            same: whole,
         });
     }
 
@@ -676,7 +689,7 @@ impl Reader<'_> {
             match source {
                 Ok(source) => self.read.news.push(problem(
                     "a template of a policy lies beside it, and what it makes of it is not known".to_owned(),
-                    Some(manifest::is_so(&path, &source.text)),
+                    Some(is_so(&path, source.text.as_bytes())),
                 )),
                 // Whether it is as it was before is not known either.
                 Err(why) => self.read.unread.push(problem(
@@ -882,9 +895,9 @@ impl Reader<'_> {
         }
         let mut content = manifest::read(source, root);
         let read = self.beside(path, &content.names);
-        for one in content.news.iter_mut().filter(|_| !read.is_empty()) {
-            let own = one.same.take();
-            one.same = Some(text::digest(&format!("{}{read}", own.as_deref().unwrap_or_default())));
+        for one in content.news.iter_mut().filter(|_| read.as_deref() != Some("")) {
+            let both = one.same.take().zip(read.as_deref());
+            one.same = both.map(|(own, read)| text::digest(&format!("{own}{read}")));
         }
         let any = !content.found.is_empty()
             || !content.through.is_empty()
@@ -898,17 +911,24 @@ impl Reader<'_> {
         any
     }
 
-    /// What files beside one say, of those that words in it name.
-    fn beside(&self, path: &Path, names: &[Arc<str>]) -> String {
+    /// What files beside one say, of those that words in it name; none where one is there and cannot be read.
+    fn beside(&self, path: &Path, names: &[Arc<str>]) -> Option<String> {
         let files = Files::around(path, self.options.overlay.clone());
         let folder = path.parent().unwrap_or(Path::new(""));
         let mut said = String::new();
         for name in names.iter().filter(|name| !name.is_empty() && !name.starts_with('/')) {
-            if let Ok(source) = files.source(&files::tidy(&folder.join(&**name))) {
-                said.push_str(&format!("\0{name}\0{}", text::digest(&source.text)));
-            }
+            let named = files::tidy(&folder.join(&**name));
+            let is = match files.source(&named) {
+                Ok(source) => text::digest(&source.text),
+                // Most words name no file. What is no text is as its bytes are.
+                Err(_) if std::fs::metadata(&named).is_ok_and(|found| found.is_file()) => {
+                    text::digest_of(&crate::files::read(&named, files::MAX_FILE).ok()?)
+                }
+                Err(_) => continue,
+            };
+            said.push_str(&format!("\0{name}\0{is}"));
         }
-        said
+        Some(said)
     }
 
     /// A file that is a policy itself.

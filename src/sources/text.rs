@@ -4,14 +4,28 @@ use super::node::Node;
 use crate::origin::{Hold, Level, Piece, SourceText, Spelling, Written};
 use sha2::{Digest as _, Sha256};
 use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 
 /// What a text is, to know the very same again.
 #[must_use]
 pub fn digest(text: &str) -> Arc<str> {
-    let digest = Sha256::digest(text);
+    digest_of(text.as_bytes())
+}
+
+/// What bytes are, to know the very same again.
+#[must_use]
+pub fn digest_of(bytes: &[u8]) -> Arc<str> {
+    let digest = Sha256::digest(bytes);
     let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
     hex.into()
+}
+
+/// What a file is: its name and its bytes.
+#[must_use]
+pub fn is_so(file: &Path, bytes: &[u8]) -> Arc<str> {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    format!("{name} {}", digest_of(bytes)).into()
 }
 
 /// A text with its pieces.
