@@ -200,17 +200,11 @@ fn marked(known: &Known<'_>, doubted: &mut BTreeMap<StanzaId, Doubt>) {
         let own = own.and_then(|own| Pattern::parse(&own, namespace).ok());
         let of_it = asked
             .iter()
-            .filter(|(pattern, _)| may_meet(pattern.as_ref(), own.as_ref()));
+            .filter(|(pattern, _)| relation::may_meet(pattern.as_ref(), own.as_ref()));
         for (_, doubt) in of_it {
             note(doubted, id, Some(doubt));
         }
     }
-}
-
-/// Whether two patterns may match one path; none may be any.
-fn may_meet(one: Option<&Pattern>, other: Option<&Pattern>) -> bool {
-    !one.zip(other)
-        .is_some_and(|(one, other)| relation::disjoint(one, other))
 }
 
 /// Of a path in which a pipeline replaced something nobody knows what was asked for: whatever of its maker's list could have decided it
@@ -230,7 +224,7 @@ fn replaced(known: &Known<'_>, doubted: &mut BTreeMap<StanzaId, Doubt>) {
             let namespace = &known.policies[number].namespace;
             for id in known.policies.stanzas_of(number) {
                 let own = pattern_of(namespace, &known.policies[id]);
-                if may_meet(asked.as_ref(), own.as_ref()) {
+                if relation::may_meet(asked.as_ref(), own.as_ref()) {
                     note(doubted, id, Some(&doubt));
                 }
             }

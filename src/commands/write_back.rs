@@ -18,9 +18,19 @@ pub(super) fn files(advice: &mut Advice, grants: &Grants) {
         proposal.owners = owners(proposal, grants);
         let files = settled(proposal, grants);
         let waves = plan::waves(proposal).into_owned();
-        proposal.wave_files = group_by_group(proposal, &plan::changes(&waves), &files, grants);
-        let commits = plan::commits(proposal, &waves).into_iter().map(|commit| commit.changes);
-        proposal.commit_files = group_by_group(proposal, &commits.collect::<Vec<_>>(), &files, grants);
+        let of_waves = plan::changes(&waves);
+        let of_commits: Vec<Vec<Changed<'_>>> = plan::commits(proposal, &waves)
+            .into_iter()
+            .map(|commit| commit.changes)
+            .collect();
+        let wave_files = group_by_group(proposal, &of_waves, &files, grants);
+        // Every group reads all files again: mostly each wave is one commit.
+        let commit_files = if of_commits == of_waves {
+            wave_files.clone()
+        } else {
+            group_by_group(proposal, &of_commits, &files, grants)
+        };
+        (proposal.wave_files, proposal.commit_files) = (wave_files, commit_files);
         proposal.files = files;
     }
 }

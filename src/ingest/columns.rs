@@ -67,7 +67,27 @@ pub struct Columns {
     aside: Vec<u8>,
     /// The beginning of a row.
     open: Vec<u8>,
+    /// How its end stands.
+    quotes: Quotes,
     lines: u64,
+}
+
+/// Whether a place in a row stands within quotes, and behind a backslash.
+#[derive(Debug, Clone, Copy, Default)]
+struct Quotes {
+    quoted: bool,
+    behind: bool,
+}
+
+impl Quotes {
+    fn pass(&mut self, c: u8, escaped: bool) {
+        match c {
+            _ if self.behind => self.behind = false,
+            b'\\' => self.behind = escaped,
+            b'"' => self.quoted = !self.quoted,
+            _ => {}
+        }
+    }
 }
 
 impl Columns {
@@ -128,11 +148,14 @@ impl Columns {
         if self.open.len() > MOST_BYTES {
             return Row::Broken(self.end());
         }
-        if is_in_quotes(&self.open, self.escaped) {
+        raw.iter().for_each(|c| self.quotes.pass(*c, self.escaped));
+        if self.quotes.quoted {
             self.open.push(b'\n');
+            self.quotes.pass(b'\n', self.escaped);
             return Row::Held;
         }
         let row = std::mem::take(&mut self.open);
+        self.quotes = Quotes::default();
         let lines = std::mem::take(&mut self.lines);
         match record(&row, self.delimiter, self.escaped) {
             Some(fields) => {
@@ -155,6 +178,7 @@ impl Columns {
     pub fn end(&mut self) -> u64 {
         self.maybe = None;
         self.open.clear();
+        self.quotes = Quotes::default();
         std::mem::take(&mut self.lines)
     }
 }
@@ -244,38 +268,19 @@ fn is_escaped(line: &[u8]) -> bool {
     memchr::memmem::find(line, b"\"{\\\"").is_some()
 }
 
-/// Whether a text ends within quotes.
-fn is_in_quotes(text: &[u8], escaped: bool) -> bool {
-    let (mut quoted, mut behind) = (false, false);
-    for c in text {
-        match c {
-            _ if behind => behind = false,
-            b'\\' => behind = escaped,
-            b'"' => quoted = !quoted,
-            _ => {}
-        }
-    }
-    quoted
-}
-
 /// A row without the blanks between what separates columns and a quote.
 fn without_blanks(text: &[u8], delimiter: u8, escaped: bool) -> Vec<u8> {
     let mut kept: Vec<u8> = Vec::with_capacity(text.len());
-    let (mut quoted, mut behind) = (false, false);
+    let mut quotes = Quotes::default();
     for &c in text {
-        match c {
-            _ if behind => behind = false,
-            b'\\' => behind = escaped,
-            b'"' => {
-                let blanks = kept.iter().rev().take_while(|c| **c == b' ').count();
-                let before = kept.len() - blanks;
-                if !quoted && kept.get(..before).is_some_and(|kept| kept.ends_with(&[delimiter])) {
-                    kept.truncate(before);
-                }
-                quoted = !quoted;
+        if c == b'"' && !quotes.quoted && !quotes.behind {
+            let blanks = kept.iter().rev().take_while(|c| **c == b' ').count();
+            let before = kept.len() - blanks;
+            if kept.get(..before).is_some_and(|kept| kept.ends_with(&[delimiter])) {
+                kept.truncate(before);
             }
-            _ => {}
         }
+        quotes.pass(c, escaped);
         kept.push(c);
     }
     kept

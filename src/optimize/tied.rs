@@ -32,7 +32,11 @@ pub fn tied(joined: &Joined, changes: &BTreeMap<PolicyNumber, Option<&Policy>>) 
         for other in all.iter().skip(n + 1) {
             let is_new = !groups.equiv(one.number(), other.number());
             let others = patterns(other);
-            let meets = |own: &Option<Pattern>| others.iter().any(|other| may_meet(own.as_ref(), other.as_ref()));
+            let meets = |own: &Option<Pattern>| {
+                others
+                    .iter()
+                    .any(|other| relation::may_meet(own.as_ref(), other.as_ref()))
+            };
             if is_new && patterns(one).iter().any(meets) {
                 groups.union(one.number(), other.number());
             }
@@ -60,10 +64,4 @@ fn changed_patterns(old: &Policy, new: Option<&Policy>) -> Vec<Option<Pattern>> 
     let mut changed = beyond(&old.stanzas, new);
     changed.extend(beyond(new, &old.stanzas));
     changed
-}
-
-/// Whether two patterns may match one path; none may be any.
-fn may_meet(one: Option<&Pattern>, other: Option<&Pattern>) -> bool {
-    !one.zip(other)
-        .is_some_and(|(one, other)| relation::disjoint(one, other))
 }

@@ -149,6 +149,12 @@ fn matches_nothing(pattern: &Pattern) -> bool {
     pattern.text.starts_with('/')
 }
 
+/// Whether two patterns may match one path; of one that is not known, any.
+#[must_use]
+pub fn may_meet(first: Option<&Pattern>, second: Option<&Pattern>) -> bool {
+    !first.zip(second).is_some_and(|(first, second)| disjoint(first, second))
+}
+
 /// How `first` relates to `second`, with examples. A pattern that no path can match (one that begins with a slash) is
 /// disjoint from all but its like.
 #[must_use]

@@ -66,8 +66,8 @@ pub fn both(assignment: &Assignment) -> Vec<String> {
     all
 }
 
-/// What one commit of a branch changes.
-#[derive(Debug, Clone, Copy)]
+/// A step that changes a policy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Changed<'w> {
     /// Index into [`Proposal::policies`].
     pub policy: usize,
@@ -109,47 +109,54 @@ pub fn commits<'p>(proposal: &'p Proposal, waves: &'p [Wave]) -> Vec<Commit<'p>>
     let mut commits = Vec::new();
     for (wave, changes) in changes(waves).into_iter().enumerate() {
         let with_policy = |change: Changed<'p>| Some((change, proposal.policies.get(change.policy)?));
-        let mut open: Vec<(Changed<'p>, &ProposedPolicy)> = changes.into_iter().filter_map(with_policy).collect();
-        open.retain(|(_, policy)| !policy.by_hand);
-        while let Some(first) = open.iter().map(|(_, policy)| owner(policy)).min() {
-            // Who comes first by name; where that one has to wait, whose step is the first.
-            let of = first_free(&open, owner, first);
-            let (mut taken, mut left, mut waiting) = (Vec::new(), Vec::new(), BTreeSet::new());
-            for (change, policy) in open {
-                let has_to_wait = policy.tied.is_some_and(|tied| waiting.contains(&tied));
-                if owner(policy) == of && !has_to_wait {
-                    taken.push(change);
-                } else {
-                    waiting.extend(policy.tied);
-                    left.push((change, policy));
-                }
-            }
-            open = left;
+        let with_policy = changes.into_iter().filter_map(with_policy);
+        let mut open: Vec<Open<'p>> = with_policy
+            .filter(|(_, policy)| !policy.by_hand)
+            .map(|(change, policy)| Open {
+                change,
+                tied: policy.tied,
+                owner: owner(policy),
+            })
+            .collect();
+        // Who comes first by name; where all of that one has to wait, whose step is the first.
+        while let Some((by_name, by_step)) = open
+            .iter()
+            .map(|one| one.owner)
+            .min()
+            .zip(open.first().map(|one| one.owner))
+        {
+            let of = if taken(&open, by_name).contains(&true) {
+                by_name
+            } else {
+                by_step
+            };
+            let taken = taken(&open, of);
+            let (now, later): (Vec<_>, Vec<_>) = open.into_iter().zip(taken).partition(|(_, is_taken)| *is_taken);
+            open = later.into_iter().map(|(one, _)| one).collect();
             commits.push(Commit {
                 wave,
                 owner: of,
-                changes: taken,
+                changes: now.into_iter().map(|(one, _)| one.change).collect(),
             });
         }
     }
     commits
 }
 
-/// The owner who has a step that waits for nobody: this one, or the one of the first step.
-fn first_free<'p>(
-    open: &[(Changed<'_>, &'p ProposedPolicy)],
-    owner: impl Fn(&'p ProposedPolicy) -> &'p str,
-    first: &'p str,
-) -> &'p str {
+/// A change that is in no commit yet.
+struct Open<'p> {
+    change: Changed<'p>,
+    tied: Option<usize>,
+    owner: &'p str,
+}
+
+/// Which of these an owner may make before all others: those that wait for none of another's.
+fn taken(open: &[Open<'_>], owner: &str) -> Vec<bool> {
     let mut waiting = BTreeSet::new();
-    for (_, policy) in open {
-        if owner(policy) == first {
-            if policy.tied.is_none_or(|tied| !waiting.contains(&tied)) {
-                return first;
-            }
-        } else {
-            waiting.extend(policy.tied);
-        }
-    }
-    open.first().map_or(first, |(_, policy)| owner(policy))
+    let of = |one: &Open<'_>| {
+        let is_taken = one.owner == owner && one.tied.is_none_or(|tied| !waiting.contains(&tied));
+        waiting.extend(one.tied.filter(|_| !is_taken));
+        is_taken
+    };
+    open.iter().map(of).collect()
 }
