@@ -132,3 +132,15 @@ fn too_many_who_ask_are_kept_as_others() {
     assert!(usage.tally().balanced());
     assert!(left_by(&usage, &given, "web").contains("delete"));
 }
+
+#[test]
+fn what_a_log_holds_many_times_is_read_in_one_pass() {
+    let many = 200_000;
+    let arrays = "[]".repeat(many);
+    let row = format!("when,message\n1,\"{{\"\"a\"\":\n{}", "x\n".repeat(many));
+    for (log, skipped) in [(arrays, 1), (row, many + 1)] {
+        let usage = within(Bounds::default(), &log, 1 << 20);
+        let all: u64 = usage.tally().skipped.values().map(|skip| skip.count).sum();
+        assert_eq!(usize::try_from(all).unwrap(), skipped, "{:?}", usage.tally());
+    }
+}

@@ -18,6 +18,9 @@ use crate::vault::{Capability, CapabilitySet, PolicyId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+/// How often it is tried what can be given back to a policy: each time is a proof over all that was seen.
+const MOST_TRIES: usize = 100;
+
 /// Namespace and path of a request.
 pub type Place = (String, String);
 
@@ -90,15 +93,24 @@ pub fn find(
     // What is given to a policy together is proven together.
     let mut given = Given::new();
     for ((policy, targets), of) in by_targets {
-        // All together where that can be; else each by itself, so that one that cannot be given back holds up no other.
-        let alone: Vec<&[&Regression]> = match world.given_to_any(state, targets, &of, seen, &mut given) {
-            Ok(()) => Vec::new(),
-            Err(_) => of.chunks(1).collect(),
-        };
-        for one in alone {
-            if let Err(why) = world.given_to_any(state, targets, one, seen, &mut given) {
-                let places = one.iter().map(|regression| (policy.clone(), place(regression)));
-                restore.by_hand.extend(places.map(|key| (key, why.to_string())));
+        // All together where that can be; else by halves, so that one that cannot be given back holds up no other.
+        let mut open: Vec<&[&Regression]> = vec![&of];
+        for tried in 0.. {
+            let Some(some) = open.pop() else { break };
+            let result = match tried < MOST_TRIES {
+                true => world.given_to_any(state, targets, some, seen, &mut given),
+                false => Err("it was not tried: too much else that was denied could not be given back".into()),
+            };
+            match result {
+                Ok(()) => {}
+                Err(_) if some.len() > 1 && tried < MOST_TRIES => {
+                    let (first, second) = some.split_at(some.len() / 2);
+                    open.extend([second, first]);
+                }
+                Err(why) => {
+                    let places = some.iter().map(|regression| (policy.clone(), place(regression)));
+                    restore.by_hand.extend(places.map(|key| (key, why.to_string())));
+                }
             }
         }
     }

@@ -146,13 +146,16 @@ impl Reading<'_> {
 
     fn array(&mut self, text: &[u8], outside: Outside<'_>) -> Found {
         match scan::elements(text, 0) {
-            Ok((elements, end)) if are_arrays(text.get(end..).unwrap_or_default()) => {
+            Ok((first, end)) => {
+                let Some(further) = elements_of_all(text.get(end..).unwrap_or_default()) else {
+                    return self.prefixed(text, outside);
+                };
                 let outside = Outside {
                     depth: outside.depth + u32::from(outside.depth > 0),
                     ..outside
                 };
                 let mut any = false;
-                for element in elements {
+                for element in first.into_iter().chain(further) {
                     if !matches!(element.first(), Some(b'{' | b'[' | b'"')) {
                         continue;
                     }
@@ -163,12 +166,6 @@ impl Reading<'_> {
                         self.judge(element, outside)
                     };
                     self.settle(found);
-                }
-                let rest = without_comma(text.get(end..).unwrap_or_default());
-                if !rest.is_empty() {
-                    let found = self.array(rest, outside);
-                    self.settle(found);
-                    return Found::Done;
                 }
                 if any {
                     Found::Done
@@ -191,21 +188,21 @@ impl Reading<'_> {
                     Some(_) => self.prefixed(text, outside),
                 }
             }
-            _ => self.prefixed(text, outside),
+            Err(_) => self.prefixed(text, outside),
         }
     }
 }
 
-/// Whether what stands behind an array is nothing, or further ones.
-fn are_arrays(rest: &[u8]) -> bool {
-    let mut rest = without_comma(rest);
-    while rest.first() == Some(&b'[') {
-        let Ok(end) = scan::container(rest, 0) else {
-            return false;
-        };
+/// The elements of the arrays of which all of a text is made; none where something else stands in it.
+fn elements_of_all(text: &[u8]) -> Option<Vec<&[u8]>> {
+    let mut all = Vec::new();
+    let mut rest = without_comma(text);
+    while !rest.is_empty() {
+        let (elements, end) = scan::elements(rest, 0).ok().filter(|_| rest.first() == Some(&b'['))?;
+        all.extend(elements);
         rest = without_comma(rest.get(end..).unwrap_or_default());
     }
-    rest.is_empty()
+    Some(all)
 }
 
 /// A text without blanks around it, and without a comma at its beginning.
