@@ -84,7 +84,7 @@ fn found(year: &Year, redesign: &Proposal) -> usize {
 #[test]
 fn planted_roles_are_found_again() {
     let mut all = 0;
-    for (seed, budget) in [(1, 10.0), (2, 10.0), (3, 50.0)] {
+    for (seed, budget) in [(1, 10.0), (2, 10.0), (3, 10.0)] {
         let year = generate::year(&Plan {
             seed,
             company: Company::Planted,
@@ -97,7 +97,7 @@ fn planted_roles_are_found_again() {
         };
         let found = found(&year, redesign);
         let told = format!("seed {seed} at {budget}: {found} of 10, {}", redesign.title);
-        assert!(redesign.proof.holds() && found >= 5, "{told}");
+        assert!(redesign.proof.holds() && found >= 8, "{told}");
         // Of what tightening leaves open they leave little, and the title says what the policies and stanzas more are for.
         assert!(redesign.after.exposure * 4 < tighten.after.exposure, "{told}");
         assert!(
@@ -108,7 +108,7 @@ fn planted_roles_are_found_again() {
         assert!(promised(redesign) <= budget / 10_000.0 * year_uses(&year), "{told}");
         all += found;
     }
-    assert!(all >= 18, "{all} of 30");
+    assert!(all >= 27, "{all} of 30");
 }
 
 /// Uses that are expected in 90 days, if they come as in these 150.

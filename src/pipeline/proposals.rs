@@ -389,6 +389,7 @@ fn redesign(
             objective: match r.made {
                 Made::Held => digest::OF_HELD.to_owned(),
                 Made::Parts => digest::OF_PARTS.to_owned(),
+                Made::Simplified => digest::OF_SIMPLIFIED.to_owned(),
                 Made::Mined => "roles + memberships + permissions, unused ones at their price".to_owned(),
             },
             cost: r.cost,

@@ -299,6 +299,10 @@ pub const OF_HELD: &str = "policies that each principal holds, of those that it 
 /// What is made small where some holders of a policy get a part of it: by a heuristic of which no bound is known.
 pub const OF_PARTS: &str = "policies, stanzas and what stays open, by parts of policies for some of their holders (a heuristic without a bound)";
 
+/// What is made small where roles are put together and made shorter: by a heuristic, too.
+pub const OF_SIMPLIFIED: &str =
+    "policies, stanzas and what stays open, by roles put together (a heuristic without a bound)";
+
 /// What is said of a redesign that is the tightened policies.
 pub const SAME: &str =
     "No better set of policies was found than the tightened one: roles/ holds the tightened policies, and who has them";
@@ -323,6 +327,11 @@ pub fn optimality(found: &Optimality) -> Option<String> {
     if found.objective == OF_PARTS {
         return Some(
             "Which holders share a part of a policy is found by a heuristic: how much less another way could cost is not known.".to_owned(),
+        );
+    }
+    if found.objective == OF_SIMPLIFIED {
+        return Some(
+            "Roles were put together and made shorter by a heuristic: how much less another way could cost is not known.".to_owned(),
         );
     }
     let gap = match found.cost > 0.0 {
@@ -471,7 +480,9 @@ mod tests {
         assert!(found("roles", 10.0, 10.0).unwrap().contains("that is proven"));
         assert!(!found("roles", 10.0, 9.0).unwrap().contains("proven"));
         assert_eq!(found("", 1.0, 1.0), None);
-        assert!(found(OF_PARTS, 10.0, 10.0).unwrap().contains("is not known"));
+        for heuristic in [OF_PARTS, OF_SIMPLIFIED] {
+            assert!(found(heuristic, 10.0, 10.0).unwrap().contains("is not known"));
+        }
     }
 
     #[test]

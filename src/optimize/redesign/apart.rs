@@ -35,29 +35,36 @@ pub(super) struct Parts {
     of_others: Spread,
 }
 
+/// How much dearer than it is what stays open counts where parts are made: as it is, or so much that holders are together who need the
+/// same, and roles are put together after that.
+const DEARER: [f64; 3] = [1.0, 4.0, 16.0];
+
 /// The parts within the budget, beside what is tightened within half of it; none where nobody has one. What those who have parts do not
-/// bear of that half any more is for the parts, too.
-pub(super) fn parts(joined: &Joined, bases: Bases<'_>, options: &Options<'_>, ahead: &Ahead<'_>) -> Option<Parts> {
+/// bear of that half any more is for the parts, too. There are several ways, the first of which counts what stays open as it is.
+pub(super) fn parts(joined: &Joined, bases: Bases<'_>, options: &Options<'_>, ahead: &Ahead<'_>) -> Vec<Parts> {
     let common = bases.half;
     let holders = split(joined, &common.scheme, options);
-    let asked = Asked {
+    let asked = |dearer: f64| Asked {
         weighed: options.weighed,
         span: ahead.span,
         settings: ahead.settings,
         missed: ahead.missed,
-        lambda: options.price.lambda,
+        lambda: options.price.lambda * dearer,
     };
-    let alone = ahead.outlook.alone(joined, holders, &asked);
-    let within = |budget: f64| {
-        let apart = ahead.outlook.apart(joined, &alone, common, (&asked, budget));
-        proven(joined, common, options, (ahead, apart))
-    };
-    let by_half = within(ahead.half.budget)?;
+    let alone = ahead.outlook.alone(joined, holders, &asked(1.0));
     let all = ahead.outlook.allowed(2.0 * ahead.half.budget, ahead.settings);
-    let left = all - by_half.of_others.mean;
-    let by_rest = within(left / ahead.outlook.uses.max(1.0));
-    let is_within = |parts: &Parts| parts.expected.mean <= all;
-    Some(by_rest.filter(is_within).unwrap_or(by_half))
+    let by = |dearer: &f64| {
+        let within = |budget: f64| {
+            let apart = ahead.outlook.apart(joined, &alone, common, (&asked(*dearer), budget));
+            proven(joined, common, options, (ahead, apart))
+        };
+        let by_half = within(ahead.half.budget)?;
+        let left = all - by_half.of_others.mean;
+        let by_rest = within(left / ahead.outlook.uses.max(1.0));
+        let is_within = |parts: &Parts| parts.expected.mean <= all;
+        Some(by_rest.filter(is_within).unwrap_or(by_half))
+    };
+    DEARER.iter().filter_map(by).collect()
 }
 
 /// The parts that can be proven.
@@ -167,7 +174,7 @@ fn written(joined: &Joined, common: &Scheme, options: &Options<'_>, apart: &Apar
         let own = match policy.stanzas.is_empty() {
             true => None,
             false => {
-                roles.push(role(&policy));
+                roles.push(Role::of(&policy));
                 Some(policies.push(policy))
             }
         };
@@ -215,20 +222,6 @@ fn policy(joined: &Joined, part: &Part, names: &mut Names<'_>) -> Option<Policy>
     let mut policy = parse(&name).ok()?;
     policy.namespace = of.namespace.clone();
     Some(policy)
-}
-
-fn role(policy: &Policy) -> Role {
-    let stanzas = policy.stanzas.iter();
-    Role {
-        namespace: policy.namespace.clone(),
-        name: policy.name.to_string(),
-        text: policy.source.to_string(),
-        stanzas: stanzas
-            .map(|stanza| (stanza.path.to_string(), stanza.capability_set()))
-            .collect(),
-        holders: BTreeSet::new(),
-        shared: None,
-    }
 }
 
 /// Who has parts of which policies in all its sets.

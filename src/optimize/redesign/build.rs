@@ -13,7 +13,7 @@ use crate::policy::model::{Constraints, Policy, Stanza};
 use crate::policy::syntax::{self, print};
 use crate::policy::table::{StanzaIdx, Table};
 use crate::policy::template::is_templated;
-use crate::vault::Capability;
+use crate::vault::{Capability, CapabilitySet};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -209,6 +209,19 @@ fn stanza(path: &str, capabilities: Vec<Capability>, constraints: Constraints) -
         keys: Vec::new(),
         in_two_cases: Vec::new(),
     }
+}
+
+/// A policy of plain grants.
+pub(super) fn plain(
+    joined: &Joined,
+    name: &str,
+    namespace: Arc<str>,
+    grants: &BTreeMap<Arc<str>, CapabilitySet>,
+) -> Option<Policy> {
+    let stanzas = grants
+        .iter()
+        .map(|(path, granted)| stanza(path, granted.iter().collect(), Constraints::default()));
+    policy(joined, name, namespace, &stanzas.collect::<Vec<_>>())
 }
 
 fn policy(joined: &Joined, name: &str, namespace: Arc<str>, stanzas: &[Stanza]) -> Option<Policy> {

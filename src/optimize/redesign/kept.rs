@@ -147,7 +147,7 @@ pub fn only_held(joined: &Joined, redesign: &mut Redesign) {
 }
 
 /// The scheme without the policies that nobody gets any more, but for those that stay.
-fn handed_out(tightened: &Scheme, given: &Given, stays: &BTreeSet<ProposedNumber>) -> Scheme {
+pub(super) fn handed_out(tightened: &Scheme, given: &Given, stays: &BTreeSet<ProposedNumber>) -> Scheme {
     let used: BTreeSet<ProposedNumber> = given.values().flatten().chain(stays).copied().collect();
     let mut policies = Table::default();
     let taken = |&old: &ProposedNumber| (old, policies.push(tightened.policies[old].clone()));

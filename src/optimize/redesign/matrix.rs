@@ -202,7 +202,7 @@ fn within(pattern: &Pattern, wide: &Pattern) -> bool {
 
 /// Whether an unconstrained stanza of today, at least as wide as the path, has the capability; and no stanza that could not be
 /// filled may stand in between.
-fn grants_text(set: &AccessSet, namespace: &str, path: &str, capability: Capability) -> bool {
+pub(super) fn grants_text(set: &AccessSet, namespace: &str, path: &str, capability: Capability) -> bool {
     let Ok(pattern) = Pattern::parse(path, namespace) else {
         return false;
     };

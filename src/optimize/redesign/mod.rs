@@ -16,6 +16,7 @@ mod names;
 mod needs;
 mod own;
 mod repair;
+mod simplify;
 mod size;
 mod ways;
 
@@ -68,17 +69,22 @@ impl<'a> Base<'a> {
 #[must_use]
 pub fn better(joined: &Joined, bases: Bases<'_>, options: &Options<'_>) -> Option<Redesign> {
     let clock = Clock::new(options.time_limit);
+    let tight = measure(joined, &bases.whole.scheme, options.weighed);
+    let most = Most {
+        price: f64::INFINITY,
+        open: options.open(&tight),
+    };
     let half = Base::of(bases.half, From::Half, options.ahead);
-    let by_half = redesign(joined, &half, options, (&clock, f64::INFINITY));
+    let by_half = redesign(joined, &half, options, (&clock, most));
     let Some(ahead) = options.ahead else {
         return by_half;
     };
     // All that is asked of the future has been asked.
     let free = Some(Ahead { budget: 0.0, ..ahead });
-    let tight = measure(joined, &bases.whole.scheme, options.weighed);
     let dearest = by_half.as_ref().map_or(f64::INFINITY, |half| price(half, options));
     let parts = apart::parts(joined, bases, options, &ahead);
-    let by_parts = parts.as_ref().and_then(|parts| {
+    let price = dearest.min(options.cost(&tight));
+    let by_parts = parts.iter().enumerate().filter_map(|(n, parts)| {
         let base = Base {
             scheme: &parts.scheme,
             roles: &parts.roles,
@@ -87,9 +93,11 @@ pub fn better(joined: &Joined, bases: Bases<'_>, options: &Options<'_>) -> Optio
             expected: Some(parts.expected),
             ahead: free,
         };
-        redesign(joined, &base, options, (&clock, dearest.min(options.cost(&tight))))
+        // Roles are mined of the first alone: the others are for being put together.
+        let price = if n == 0 { price } else { f64::NEG_INFINITY };
+        redesign(joined, &base, options, (&clock, Most { price, ..most }))
     });
-    let leaves_less = |one: &Redesign| options.open(&one.size) <= options.open(&tight);
+    let leaves_less = |one: &Redesign| options.open(&one.size) <= most.open;
     let found = by_half.into_iter().chain(by_parts).filter(leaves_less);
     let best = found.min_by(|a, b| compared(a, b, options));
     if best
@@ -99,18 +107,27 @@ pub fn better(joined: &Joined, bases: Bases<'_>, options: &Options<'_>) -> Optio
         return best;
     }
     let whole = Base::of(bases.whole, From::Whole, free);
-    let by_whole = redesign(joined, &whole, options, (&clock, f64::INFINITY)).filter(leaves_less);
+    let by_whole = redesign(joined, &whole, options, (&clock, most)).filter(leaves_less);
     best.into_iter().chain(by_whole).min_by(|a, b| compared(a, b, options))
+}
+
+/// What a redesign is not to go beyond.
+#[derive(Clone, Copy)]
+struct Most {
+    /// Roles are mined only of policies that by themselves have a lower price.
+    price: f64,
+    /// No more is opened than this for the sake of fewer policies and stanzas.
+    open: f64,
 }
 
 /// Redesigns, starting from a scheme that was proven. Its policies are handed out anew, and several ways to mine roles are tried (the
 /// fewest roles, the least structure; unused permissions dear, cheap, nearly free); each is proven, and the one with the lowest price of
-/// policies, stanzas and exposure is taken. Roles are mined only of policies that by themselves have a price below `dearest`.
+/// policies, stanzas and exposure is taken.
 fn redesign(
     joined: &Joined,
     base: &Base<'_>,
     options: &Options<'_>,
-    (clock, dearest): (&Clock, f64),
+    (clock, most): (&Clock, Most),
 ) -> Option<Redesign> {
     // A proof over no request at all proves nothing.
     if !joined
@@ -123,8 +140,9 @@ fn redesign(
     let more = base.ahead.map_or_else(Default::default, |ahead| {
         needs::needs(joined, base.scheme, options.weighed, &ahead)
     });
-    let kept = kept::kept(joined, base, options, &more);
-    let is_behind = |kept: &Redesign| price(kept, options) >= dearest;
+    let simpler = |found: Redesign| simplify::simplify(joined, found, options, most.open);
+    let kept = kept::kept(joined, base, options, &more).map(simpler);
+    let is_behind = |kept: &Redesign| price(kept, options) >= most.price;
     if kept.as_ref().is_some_and(is_behind) {
         return kept;
     }
@@ -132,7 +150,7 @@ fn redesign(
     // What was taken apart and is put together again as more than that is the noise of the past.
     let is_larger =
         |mined: &Redesign| !base.roles.is_empty() && kept.as_ref().is_some_and(|kept| is_more(&mined.size, &kept.size));
-    let mined = mined.filter(|mined| !is_larger(mined));
+    let mined = mined.map(simpler).filter(|mined| !is_larger(mined));
     let best = kept.into_iter().chain(mined);
     let mut best = best.min_by(|a, b| of_base(base, a, b, options))?;
     idle::follow(joined, &mut best, options.weighed);

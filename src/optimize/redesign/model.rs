@@ -89,6 +89,8 @@ pub enum Made {
     Parts,
     /// By mining roles.
     Mined,
+    /// Its roles were put together and made shorter after that.
+    Simplified,
 }
 
 /// A role: a policy of the redesign.
@@ -106,6 +108,23 @@ pub struct Role {
     pub holders: BTreeSet<HolderId>,
     /// What all of them share (group, metadata, mount), in words.
     pub shared: Option<String>,
+}
+
+impl Role {
+    /// The policy as a role of which it is not said yet who gets it.
+    pub(super) fn of(policy: &Policy) -> Self {
+        let stanzas = policy.stanzas.iter();
+        Self {
+            namespace: policy.namespace.clone(),
+            name: policy.name.to_string(),
+            text: policy.source.to_string(),
+            stanzas: stanzas
+                .map(|stanza| (stanza.path.to_string(), stanza.capability_set()))
+                .collect(),
+            holders: BTreeSet::new(),
+            shared: None,
+        }
+    }
 }
 
 /// A redesign with its proof.

@@ -13,7 +13,7 @@ mod parts;
 mod settle;
 mod shape;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 mod units;
 mod unseen;
 

@@ -12,7 +12,7 @@ use crate::usage::demand::{Demand, Principal};
 use crate::vault::PrincipalKind;
 use std::sync::Arc;
 
-pub(super) fn demand(who: &str, policies: &[&str], path: &str, capability: Capability) -> Demand {
+pub(in crate::optimize) fn demand(who: &str, policies: &[&str], path: &str, capability: Capability) -> Demand {
     Demand {
         principal: Principal {
             kind: PrincipalKind::Role,
@@ -40,7 +40,7 @@ pub(super) fn demand(who: &str, policies: &[&str], path: &str, capability: Capab
     }
 }
 
-pub(super) fn joined(texts: &[(&str, &str)], demands: Vec<Demand>) -> (Joined, IndexVec<Policy, bool>) {
+pub(in crate::optimize) fn joined(texts: &[(&str, &str)], demands: Vec<Demand>) -> (Joined, IndexVec<Policy, bool>) {
     let dialect = Profile::default().dialect();
     let policies = texts
         .iter()
