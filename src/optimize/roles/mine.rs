@@ -95,15 +95,12 @@ pub fn mine_exactly(matrix: &Matrix, options: &Options<'_>) -> Mined {
     let found = improve(&problem, &start, options.seed, effort);
     let mut mined = unfold(&problem, &found.roles, matrix, options);
     mined.lower_bound = bound.min(mined.cost);
-    let mut stopped = found.stopped;
     if may_relax && mined.cost > mined.lower_bound + CLOSE {
         let work = MOST_RELAXING.min(steps.saturating_mul(RELAXING_A_STEP));
         let relaxed = relaxed(&problem, &Costs::new(&problem, options), &found.roles, work, deadline);
-        mined.lower_bound = mined.lower_bound.max(relaxed.bound).min(mined.cost);
-        stopped |= relaxed.stopped;
+        mined.lower_bound = mined.lower_bound.max(relaxed).min(mined.cost);
     }
     mined.optimal = mined.cost <= mined.lower_bound + CLOSE;
-    mined.timed_out = (stopped && !mined.optimal) || counted.stopped;
     mined
 }
 
@@ -111,7 +108,6 @@ pub fn mine_exactly(matrix: &Matrix, options: &Options<'_>) -> Mined {
 struct Counted {
     roles: Vec<Slot>,
     lower_bound: usize,
-    stopped: bool,
 }
 
 impl Counted {
@@ -162,7 +158,6 @@ fn fewest(problem: &Problem, options: &Options<'_>, deadline: Instant) -> Counte
     Counted {
         roles,
         lower_bound: fixed + kernel.lower_bound,
-        stopped: reduced.stopped || kernel.stopped,
     }
 }
 

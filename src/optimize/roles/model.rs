@@ -112,8 +112,6 @@ pub struct Mined {
     pub added: Vec<(u32, u32)>,
     /// Natural only: pairs that no role explains, granted directly so that nobody loses what was used.
     pub direct: Vec<(u32, u32)>,
-    /// Whether the clock ended the search: then another run may find something else.
-    pub timed_out: bool,
 }
 
 impl Mined {

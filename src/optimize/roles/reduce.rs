@@ -22,8 +22,6 @@ pub struct Reduced {
     pub implied_by: Vec<u32>,
     /// The cells that are neither covered by these nor implied by others, sorted.
     pub kernel: Vec<u32>,
-    /// Whether the clock stopped it early (the result is still lossless).
-    pub stopped: bool,
 }
 
 impl Reduced {
@@ -61,7 +59,7 @@ impl Reduced {
     }
 }
 
-/// Reduces the cells that are `alive`; the others are taken as covered.
+/// Reduces the cells that are `alive`, as far as the time goes; the others are taken as covered.
 pub fn reduce(problem: &Problem, mut alive: Vec<bool>, deadline: Instant) -> Reduced {
     let mut result = Reduced {
         implied_by: vec![NONE; problem.cells()],
@@ -74,7 +72,7 @@ pub fn reduce(problem: &Problem, mut alive: Vec<bool>, deadline: Instant) -> Red
         seen: vec![false; problem.users()],
     };
     let mut dirty = vec![true; problem.permissions()];
-    loop {
+    'all: loop {
         let mut next = vec![false; problem.permissions()];
         let (mut changed, mut looked) = (false, 0_u32);
         for u in 0..problem.users() as u32 {
@@ -83,12 +81,11 @@ pub fn reduce(problem: &Problem, mut alive: Vec<bool>, deadline: Instant) -> Red
             }
             looked += 1;
             if looked % 16 == 1 && Instant::now() >= deadline {
-                result.stopped = true;
-                break;
+                break 'all;
             }
             changed |= reduce_user(problem, u, &mut alive, &mut scratch, &mut next, &mut result);
         }
-        if !changed || result.stopped {
+        if !changed {
             break;
         }
         dirty = next;

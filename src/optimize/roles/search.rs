@@ -46,8 +46,6 @@ pub struct Found {
     pub roles: Vec<Slot>,
     /// Their cost in the problem's prices.
     pub cost: i64,
-    /// Whether the clock cut it.
-    pub stopped: bool,
 }
 
 /// A state with these roles.
@@ -130,7 +128,6 @@ pub fn improve(problem: &Problem, roles: &[Slot], seed: u64, effort: Effort) -> 
     let mut best = Found {
         roles: state.roles(),
         cost: state.cost,
-        stopped: false,
     };
     drop(state);
     let mut done = 0;
@@ -153,7 +150,8 @@ pub fn improve(problem: &Problem, roles: &[Slot], seed: u64, effort: Effort) -> 
     // The second chain goes its own way for some rounds before it comes back to the best.
     let mut wanderer = best.clone();
     let mut gained = 0;
-    while done < effort.steps && best.cost > effort.target && !best.stopped && round < gained + PATIENCE {
+    let is_over = || Instant::now() >= effort.deadline;
+    while done < effort.steps && best.cost > effort.target && !is_over() && round < gained + PATIENCE {
         length = length.min(effort.steps - done);
         let heat = |chain: usize| HEATS[(round as usize + 2 * chain) % HEATS.len()];
         let seeds = [1, 2, 3].map(|i| seed ^ (round * 3 + i).wrapping_mul(0x9e37_79b9));
@@ -162,7 +160,6 @@ pub fn improve(problem: &Problem, roles: &[Slot], seed: u64, effort: Effort) -> 
             wanderer = Found {
                 roles: state.roles(),
                 cost: state.cost,
-                stopped: false,
             };
         } else if round.is_multiple_of(4) {
             wanderer = best.clone();
@@ -179,7 +176,6 @@ pub fn improve(problem: &Problem, roles: &[Slot], seed: u64, effort: Effort) -> 
             anneal(problem, &Found { cost, ..away }, seeds[2], length / 2, HEATS[1], effort)
         };
         let (a, b) = rayon::join(straight, detour);
-        best.stopped = a.stopped || b.stopped;
         pool.add(&a.roles);
         pool.add(&b.roles);
         wanderer = b.clone();
@@ -189,7 +185,7 @@ pub fn improve(problem: &Problem, roles: &[Slot], seed: u64, effort: Effort) -> 
             best.cost = next.cost;
             best.roles = next.roles;
         }
-        if round % 8 == 7 && problem.cells() <= MOST_FRESH && !best.stopped {
+        if round % 8 == 7 && problem.cells() <= MOST_FRESH && !is_over() {
             let roles = pool.combine(problem, seeds[0], effort.deadline);
             let state = start(problem, &roles, seeds[0], effort.deadline);
             if state.cost < best.cost {
@@ -273,14 +269,12 @@ fn anneal(problem: &Problem, from: &Found, seed: u64, length: u64, heat: f64, ef
     let mut best = Found {
         roles: Vec::new(),
         cost: state.cost,
-        stopped: false,
     };
     let mut at_best = true;
     let hot = heat * UNIT as f64;
     let cold = 0.05 * UNIT as f64;
     for step in 0..length {
         if Instant::now() >= effort.deadline {
-            best.stopped = true;
             break;
         }
         let temperature = hot * (cold / hot).powf(step as f64 / length as f64);
