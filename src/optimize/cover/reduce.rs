@@ -122,10 +122,7 @@ pub fn components(matrix: &Matrix, reduced: &Reduced) -> Vec<Part> {
             groups[number[root] as usize].1.push(column);
         }
     }
-    if let [(rows, columns)] = groups.as_slice() {
-        return vec![submatrix(matrix, rows, columns)];
-    }
-    // Many small groups: renaming through one shared table keeps the work linear.
+    // Renaming through one shared table keeps the work linear where the groups are many and small.
     let mut renamed = vec![0u32; matrix.rows()];
     groups
         .into_iter()
