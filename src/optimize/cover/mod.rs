@@ -65,15 +65,6 @@ pub struct Cover {
 }
 
 impl Cover {
-    /// How far the cost may be above the optimum, as a share of the cost: 0 where it is proven.
-    pub fn gap(&self) -> f64 {
-        if self.cost > 0.0 {
-            ((self.cost - self.lower_bound) / self.cost).max(0.0)
-        } else {
-            0.0
-        }
-    }
-
     fn of(matrix: &Matrix, columns: Vec<u32>, lower_bound: f64) -> Self {
         let cost = matrix.cost_of(&columns);
         let optimal = matrix.closes(lower_bound, cost);
