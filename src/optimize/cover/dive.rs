@@ -8,9 +8,9 @@ use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
 use super::clock::Clock;
-use super::lagrangian::{Climb, Walk, climb, price_out, reduced_cost};
+use super::lagrangian::{Climb, Walk, climb, price_out, promising, reduced_cost};
 use super::matrix::Matrix;
-use super::reduce::{Part, submatrix};
+use super::reduce::{Part, of_columns, submatrix};
 use crate::random::Random;
 
 /// Columns of clearly negative reduced cost may be fixed.
@@ -221,23 +221,13 @@ pub fn dive(
 
 /// What the fixed columns leave to be covered; nothing where they are a cover.
 fn rest(matrix: &Matrix, fixed: &[u32], columns: &[u32]) -> Option<Part> {
-    let mut covered = vec![false; matrix.rows()];
-    for &column in fixed {
-        cover(matrix, column, &mut covered);
-    }
-    let rows: Vec<u32> = (0u32..)
-        .zip(&covered)
-        .filter(|&(_, &covered)| !covered)
-        .map(|(row, _)| row)
-        .collect();
+    let rows = matrix.open_rows(fixed);
     (!rows.is_empty()).then(|| submatrix(matrix, &rows, columns))
 }
 
 /// The columns of the part that covers are built from.
 fn near_core(part: &Part, reduced: &[f64]) -> Part {
-    let columns = super::lagrangian::promising(&part.matrix, reduced, 5, 5);
-    let rows: Vec<u32> = (0..part.matrix.rows() as u32).collect();
-    submatrix(&part.matrix, &rows, &columns)
+    of_columns(&part.matrix, &promising(&part.matrix, reduced, 5, 5))
 }
 
 /// Columns of negative reduced cost that alone cover some row among those, and a few more that the prices favour.

@@ -14,7 +14,7 @@ use rayon::prelude::*;
 use super::clock::Clock;
 use super::dive::complete;
 use super::lagrangian::{Climb, climb, price_out};
-use super::matrix::Matrix;
+use super::matrix::{Matrix, set};
 use super::reduce::{Part, reduce, submatrix};
 
 /// Stacks of open nodes; more than there are threads, so that none waits long.
@@ -237,18 +237,8 @@ impl Worker<'_> {
                 let sub = Arc::new(Sub { part, fixed, prices });
                 return Some(self.branch(sub, &costs, bound, node.share));
             }
-            let mut covered = vec![false; part.matrix.rows()];
-            for &column in &forced {
-                fixed.push(part.columns[column as usize]);
-                for &row in part.matrix.rows_of(column) {
-                    covered[row as usize] = true;
-                }
-            }
-            let rows: Vec<u32> = (0u32..)
-                .zip(&covered)
-                .filter(|&(_, &covered)| !covered)
-                .map(|(row, _)| row)
-                .collect();
+            fixed.extend(forced.iter().map(|&column| part.columns[column as usize]));
+            let rows = part.matrix.open_rows(&forced);
             if rows.is_empty() {
                 self.offer(fixed);
                 return Some(Vec::new());
@@ -327,30 +317,14 @@ fn child(node: &Node) -> Option<(Part, Vec<u32>)> {
     let parent = &node.parent;
     let matrix = &parent.part.matrix;
     let mut fixed = parent.fixed.clone();
-    let mut covered = vec![false; matrix.rows()];
-    let mut gone = vec![false; matrix.columns()];
-    if let Some(column) = node.include {
-        fixed.push(parent.part.columns[column as usize]);
-        gone[column as usize] = true;
-        for &row in matrix.rows_of(column) {
-            covered[row as usize] = true;
-        }
+    fixed.extend(node.include.map(|column| parent.part.columns[column as usize]));
+    let rows = matrix.open_rows(node.include.as_slice());
+    let mut left = vec![true; matrix.columns()];
+    for &column in node.include.iter().chain(&node.exclude) {
+        left[column as usize] = false;
     }
-    for &column in &node.exclude {
-        gone[column as usize] = true;
-    }
-    let rows = open(&covered);
-    let columns = open(&gone);
-    let part = cut(&parent.part, &rows, &columns);
+    let part = cut(&parent.part, &rows, &set(&left));
     (!has_dead_row(&part.matrix)).then_some((part, fixed))
-}
-
-fn open(done: &[bool]) -> Vec<u32> {
-    (0u32..)
-        .zip(done)
-        .filter(|&(_, &done)| !done)
-        .map(|(index, _)| index)
-        .collect()
 }
 
 /// A part of a part, with maps into the kernel.
@@ -367,7 +341,8 @@ fn cut(part: &Part, rows: &[u32], columns: &[u32]) -> Part {
     }
 }
 
-fn has_dead_row(matrix: &Matrix) -> bool {
+/// Whether no column covers some row.
+pub fn has_dead_row(matrix: &Matrix) -> bool {
     (0..matrix.rows() as u32).any(|row| matrix.columns_of(row).is_empty())
 }
 

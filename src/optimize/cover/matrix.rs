@@ -128,15 +128,15 @@ impl Matrix {
         cost < upper - COST_TOLERANCE * upper.abs()
     }
 
-    /// Whether the columns cover every row.
-    pub fn is_cover(&self, chosen: &[u32]) -> bool {
-        let mut covered = vec![false; self.rows()];
+    /// The rows that none of the columns covers, ascending.
+    pub fn open_rows(&self, chosen: &[u32]) -> Vec<u32> {
+        let mut open = vec![true; self.rows()];
         for &column in chosen {
             for &row in self.rows_of(column) {
-                covered[row as usize] = true;
+                open[row as usize] = false;
             }
         }
-        covered.into_iter().all(|covered| covered)
+        set(&open)
     }
 
     /// Removes columns that the others make needless, dearest first; the rest ascends.
@@ -165,6 +165,12 @@ impl Matrix {
         });
         chosen.sort_unstable();
     }
+}
+
+/// The numbers whose flag is set, ascending.
+pub fn set(flags: &[bool]) -> Vec<u32> {
+    let numbered = (0u32..).zip(flags);
+    numbered.filter(|&(_, &set)| set).map(|(index, _)| index).collect()
 }
 
 /// The greatest number that divides every cost, if all are whole numbers of `unit`; none if every cost is 0.

@@ -6,7 +6,7 @@
 // INVARIANT: rows and columns come from one `Matrix`, whose indices are in range, and every array here has its length.
 
 use super::clock::Clock;
-use super::matrix::Matrix;
+use super::matrix::{Matrix, set};
 
 /// What is left of a problem.
 #[derive(Debug, Clone)]
@@ -83,6 +83,12 @@ pub fn submatrix(matrix: &Matrix, rows: &[u32], columns: &[u32]) -> Part {
         columns: kept,
         rows: rows.to_vec(),
     }
+}
+
+/// The matrix of all rows and these columns (ascending).
+pub fn of_columns(matrix: &Matrix, columns: &[u32]) -> Part {
+    let rows: Vec<u32> = (0..matrix.rows() as u32).collect();
+    submatrix(matrix, &rows, columns)
 }
 
 /// Splits what is left into its connected components, by first row.
@@ -359,18 +365,10 @@ impl<'a> State<'a> {
         self.chosen.sort_unstable();
         Reduced {
             chosen: self.chosen,
-            rows: indices(&self.row_alive),
-            columns: indices(&self.column_alive),
+            rows: set(&self.row_alive),
+            columns: set(&self.column_alive),
         }
     }
-}
-
-fn indices(alive: &[bool]) -> Vec<u32> {
-    (0u32..)
-        .zip(alive)
-        .filter(|&(_, &alive)| alive)
-        .map(|(index, _)| index)
-        .collect()
 }
 
 /// Whether the ascending `outer` contains every alive member of the ascending `inner`.
