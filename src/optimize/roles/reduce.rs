@@ -11,6 +11,7 @@
 
 use std::time::Instant;
 
+use crate::optimize::roles::bits::ones;
 use crate::optimize::roles::problem::{NONE, Problem};
 
 /// What the reductions leave.
@@ -185,7 +186,7 @@ fn reduce_user(
             }
             let mut cells = Vec::new();
             for &a in &users {
-                for j in bits(&inside, row.len()) {
+                for j in ones(&inside).map(|j| j as usize).take_while(|&j| j < row.len()) {
                     let covered = problem.cell(a, row[j]);
                     if std::mem::take(&mut alive[covered as usize]) {
                         dirty[row[j] as usize] = true;
@@ -201,7 +202,7 @@ fn reduce_user(
         for &a in &users {
             let living = &scratch.alive[a as usize * words..(a as usize + 1) * words];
             let implied: Vec<u64> = common.iter().zip(living).map(|(c, l)| c & l).collect();
-            for j in bits(&implied, row.len()) {
+            for j in ones(&implied).map(|j| j as usize) {
                 if (a, j) == (u, i) {
                     continue;
                 }
@@ -217,22 +218,4 @@ fn reduce_user(
     }
     scratch.clear();
     changed
-}
-
-/// The positions of the set bits below `length`.
-fn bits(words: &[u64], length: usize) -> impl Iterator<Item = usize> + '_ {
-    words
-        .iter()
-        .enumerate()
-        .flat_map(|(w, &word)| {
-            let mut rest = word;
-            std::iter::from_fn(move || {
-                (rest != 0).then(|| {
-                    let bit = rest.trailing_zeros() as usize;
-                    rest &= rest - 1;
-                    w * 64 + bit
-                })
-            })
-        })
-        .take_while(move |&bit| bit < length)
 }
