@@ -205,7 +205,7 @@ fn unfold(problem: &Problem, slots: &[Slot], matrix: &Matrix, options: &Options<
                 .iter()
                 .find(|k| slot.kept && k.permissions == slot.permissions);
             Role {
-                label: options.affinity.and_then(|labels| shared_label(&users, labels)),
+                label: options.shared_label(&users),
                 users,
                 permissions: members(&slot.permissions, &problem.permission_members),
                 kept: kept.map(|k| k.index),
@@ -240,13 +240,6 @@ fn unfold(problem: &Problem, slots: &[Slot], matrix: &Matrix, options: &Options<
     };
     mined.cost = price as f64 + mined.added.len() as f64 * options.over_grant.unwrap_or_default().max(0.0);
     mined
-}
-
-/// The label that all of these users have.
-fn shared_label(users: &[u32], labels: &[String]) -> Option<String> {
-    let mut found = users.iter().map(|&u| labels.get(u as usize));
-    let first = found.next().flatten()?;
-    (!first.is_empty() && found.all(|label| label == Some(first))).then(|| first.clone())
 }
 
 #[cfg(test)]
