@@ -12,7 +12,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use super::clock::Clock;
-use super::dive::complete;
+use super::greedy::complete;
 use super::lagrangian::{Climb, climb, price_out};
 use super::matrix::{Matrix, set};
 use super::reduce::{Part, reduce, submatrix};
@@ -355,7 +355,7 @@ mod tests {
 
     fn solve(kernel: &Matrix) -> (f64, bool) {
         let clock = Clock::new(Duration::from_secs(60));
-        let mut upper = kernel.cost_of(&greedy(kernel).chosen);
+        let mut upper = kernel.cost_of(&greedy(kernel));
         let mut tree = Tree::new(kernel.clone(), vec![0.0; kernel.rows()], 0.0);
         for _ in 0..1000 {
             if let Some(cover) = tree.run(upper, 100_000, &clock) {

@@ -35,9 +35,9 @@ pub struct Prices {
     pub work: u64,
 }
 
-/// Prices to start from: what the cheapest column asks per row.
-pub fn initial_prices(matrix: &Matrix) -> Vec<f64> {
-    (0..matrix.rows() as u32)
+/// Prices to start from: what the cheapest column asks per row. No column's rows pay more than its cost.
+pub fn initial_prices(matrix: &Matrix) -> Prices {
+    let rows: Vec<f64> = (0..matrix.rows() as u32)
         .map(|row| {
             matrix
                 .columns_of(row)
@@ -45,7 +45,12 @@ pub fn initial_prices(matrix: &Matrix) -> Vec<f64> {
                 .map(|&column| matrix.cost(column) / matrix.rows_of(column).len() as f64)
                 .fold(f64::INFINITY, f64::min)
         })
-        .collect()
+        .collect();
+    Prices {
+        bound: price_out(matrix, &rows).1,
+        rows,
+        work: 0,
+    }
 }
 
 /// A column's cost less the prices of its rows.

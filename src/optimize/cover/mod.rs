@@ -22,6 +22,7 @@ use std::time::Duration;
 use crate::random::Random;
 use clock::Clock;
 pub use instance::{Column, Instance, InstanceError};
+use lagrangian::initial_prices;
 use matrix::Matrix;
 use rayon::prelude::*;
 use reduce::{components, reduce};
@@ -80,8 +81,8 @@ impl Cover {
 /// The greedy cover: quick, and at most the harmonic number of the largest column above the optimum.
 pub fn greedy(instance: &Instance) -> Cover {
     let matrix = Matrix::from(instance);
-    let found = greedy::greedy(&matrix);
-    Cover::of(&matrix, found.chosen, found.lower_bound)
+    let bound = initial_prices(&matrix).bound;
+    Cover::of(&matrix, greedy::greedy(&matrix), matrix.round_bound(bound))
 }
 
 /// The cheapest cover that can be found within the limits, with the best bound that can be proven.

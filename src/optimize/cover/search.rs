@@ -80,15 +80,11 @@ struct Slices {
 impl Search {
     /// Starts from the greedy cover.
     pub fn new(part: Part, random: Random) -> Self {
-        let found = greedy(&part.matrix);
+        let best = greedy(&part.matrix);
         Self {
-            cost: part.matrix.cost_of(&found.chosen),
-            best: found.chosen,
-            prices: Prices {
-                rows: initial_prices(&part.matrix),
-                bound: found.lower_bound,
-                work: 0,
-            },
+            cost: part.matrix.cost_of(&best),
+            best,
+            prices: initial_prices(&part.matrix),
             work: None,
             part,
             random,
