@@ -178,7 +178,7 @@ impl Worker<'_> {
         let Some((mut part, mut fixed)) = child(node) else {
             return Some(Vec::new());
         };
-        let mut prices: Vec<f64> = {
+        let prices: Vec<f64> = {
             let of_row = &node.parent;
             let mut rows = of_row.part.rows.iter().zip(&of_row.prices);
             part.rows
@@ -190,68 +190,37 @@ impl Worker<'_> {
                 })
                 .collect()
         };
-        for _ in 0..4 {
-            let entries = part.matrix.entries() as u64;
-            self.spend(entries * 10);
-            let reduced = reduce(&part.matrix, entries * REDUCTION_SHARE + 1000, self.clock);
-            fixed.extend(reduced.chosen.iter().map(|&column| part.columns[column as usize]));
-            if reduced.rows.is_empty() {
-                self.offer(fixed);
-                return Some(Vec::new());
-            }
-            prices = reduced.rows.iter().map(|&row| prices[row as usize]).collect();
-            part = cut(&part, &reduced.rows, &reduced.columns);
-            let spent = self.kernel.cost_of(&fixed);
-            let how = Climb {
-                steps: 60,
-                patience: 30,
-                gain: 0.001,
-                width: 0.05,
-            };
-            self.spend(60 * part.matrix.entries() as u64);
-            let climbed = climb(&part.matrix, prices, self.upper - spent, how, self.clock);
-            prices = climbed.rows;
-            let (costs, bound) = price_out(&part.matrix, &prices);
-            let bound = bound + spent;
-            if self.kernel.closes(bound, self.upper) {
-                return Some(Vec::new());
-            }
-            if self.clock.is_over() {
-                return None;
-            }
-            // Columns that any cheaper cover must contain, or can't.
-            let mut kept: Vec<u32> = Vec::new();
-            let mut forced: Vec<u32> = Vec::new();
-            for (column, &cost) in (0u32..).zip(&costs) {
-                if cost < 0.0 && self.kernel.closes(bound - cost, self.upper) {
-                    forced.push(column);
-                } else if cost <= 0.0 || !self.kernel.closes(bound + cost, self.upper) {
-                    kept.push(column);
-                }
-            }
-            if forced.is_empty() && kept.len() * 20 > costs.len() * 19 {
-                self.try_prices(&part, &prices, &fixed);
-                if self.kernel.closes(bound, self.upper) {
-                    return Some(Vec::new());
-                }
-                let sub = Arc::new(Sub { part, fixed, prices });
-                return Some(self.branch(sub, &costs, bound, node.share));
-            }
-            fixed.extend(forced.iter().map(|&column| part.columns[column as usize]));
-            let rows = part.matrix.open_rows(&forced);
-            if rows.is_empty() {
-                self.offer(fixed);
-                return Some(Vec::new());
-            }
-            prices = rows.iter().map(|&row| prices[row as usize]).collect();
-            part = cut(&part, &rows, &kept);
-            if has_dead_row(&part.matrix) {
-                return Some(Vec::new());
-            }
+        let entries = part.matrix.entries() as u64;
+        self.spend(entries * 10);
+        let reduced = reduce(&part.matrix, entries * REDUCTION_SHARE + 1000, self.clock);
+        fixed.extend(reduced.chosen.iter().map(|&column| part.columns[column as usize]));
+        if reduced.rows.is_empty() {
+            self.offer(fixed);
+            return Some(Vec::new());
         }
+        let prices = reduced.rows.iter().map(|&row| prices[row as usize]).collect();
+        part = cut(&part, &reduced.rows, &reduced.columns);
         let spent = self.kernel.cost_of(&fixed);
+        let how = Climb {
+            steps: 60,
+            patience: 30,
+            gain: 0.001,
+            width: 0.05,
+        };
+        self.spend(60 * part.matrix.entries() as u64);
+        let prices = climb(&part.matrix, prices, self.upper - spent, how, self.clock).rows;
         let (costs, bound) = price_out(&part.matrix, &prices);
-        let bound = (bound + spent).max(node.bound);
+        let bound = bound + spent;
+        if self.kernel.closes(bound, self.upper) {
+            return Some(Vec::new());
+        }
+        if self.clock.is_over() {
+            return None;
+        }
+        self.try_prices(&part, &prices, &fixed);
+        if self.kernel.closes(bound, self.upper) {
+            return Some(Vec::new());
+        }
         let sub = Arc::new(Sub { part, fixed, prices });
         Some(self.branch(sub, &costs, bound, node.share))
     }
