@@ -6,7 +6,7 @@
 
 use super::clock::Clock;
 use super::greedy::{complete, cover};
-use super::lagrangian::{Climb, Walk, climb, price_out, promising, reduced_cost};
+use super::lagrangian::{Climb, Volume, climb, price_out, promising, reduced_cost};
 use super::matrix::Matrix;
 use super::reduce::{Part, of_columns, submatrix};
 use crate::random::Random;
@@ -93,11 +93,11 @@ pub fn dive(
         }
         let (reduced, _) = price_out(&part.matrix, &climbed.rows);
         let near = near_core(&part, &reduced);
-        let mut walk = Walk::new(climbed.rows.clone(), how.width);
+        let mut volume = Volume::new(climbed.rows.clone(), how.width);
         let entries = near.matrix.entries() as u64;
         for _ in 0..effort.covers(entries) {
             let mut found = Vec::new();
-            complete(&near.matrix, &walk.prices, &mut found, usize::MAX);
+            complete(&near.matrix, &volume.trial, &mut found, usize::MAX);
             near.matrix.drop_redundant(&mut found);
             work += COVER_WORK * entries;
             if matrix.improves(near.matrix.cost_of(&found) + spent, upper) {
@@ -114,7 +114,7 @@ pub fn dive(
                     break;
                 }
             }
-            if !walk.step(&near.matrix, upper - spent) || clock.is_over() {
+            if !volume.step(&near.matrix, upper - spent) || clock.is_over() {
                 break;
             }
         }
