@@ -6,7 +6,7 @@ use crate::optimize::roles::bound::edges_bound;
 use crate::optimize::roles::kernel::cover_kernel;
 use crate::optimize::roles::matrix::Matrix;
 use crate::optimize::roles::model::{Mined, Objective, Options, Role};
-use crate::optimize::roles::plain::{own_columns, own_rows, peeled};
+use crate::optimize::roles::plain::{own_columns, own_rows};
 use crate::optimize::roles::pricing::Costs;
 use crate::optimize::roles::problem::{Problem, UNIT, members};
 use crate::optimize::roles::reduce::reduce;
@@ -167,7 +167,7 @@ fn least(problem: &Problem, found: Vec<Slot>) -> Vec<Slot> {
         // Not even pricing them all is worth its time.
         return plain_if_fewer(problem, found);
     }
-    let ways = [found, own_rows(problem), own_columns(problem), peeled(problem)];
+    let ways = [found, own_rows(problem), own_columns(problem)];
     cheapest(problem, ways)
 }
 
@@ -437,7 +437,7 @@ mod tests {
             verify(m, &options, &mined).unwrap();
             assert!(mined.lower_bound <= mined.cost);
             let problem = Problem::new(m, &options);
-            for plain in [own_rows(&problem), own_columns(&problem), peeled(&problem)] {
+            for plain in [own_rows(&problem), own_columns(&problem)] {
                 assert!(mined.cost <= comes_to(m, &options, &plain), "{}", objective.name());
             }
             mined
