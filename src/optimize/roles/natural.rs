@@ -406,17 +406,6 @@ impl Model<'_> {
         let mut seeds = Vec::new();
         for &k in &out {
             seeds.push(self.roles[k as usize].permissions.clone());
-        }
-        if let [a, b, ..] = seeds.as_slice() {
-            let both: Vec<u32> = a.iter().copied().filter(|p| b.binary_search(p).is_ok()).collect();
-            let mut either = [a.as_slice(), b.as_slice()].concat();
-            either.sort_unstable();
-            either.dedup();
-            let only: Vec<u32> = a.iter().copied().filter(|p| b.binary_search(p).is_err()).collect();
-            let other: Vec<u32> = b.iter().copied().filter(|p| a.binary_search(p).is_err()).collect();
-            seeds.extend([both, either, only, other]);
-        }
-        for &k in &out {
             self.empty(k as usize);
         }
         let mut pool = self.seeds(9, rng);
