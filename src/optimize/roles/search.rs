@@ -87,20 +87,6 @@ fn start<'a>(problem: &'a Problem, roles: &[Slot], seed: u64, deadline: Instant)
     let mut rng = Random::new(seed);
     let mut state = load(problem, roles);
     repair(&mut state, Vec::new(), Taste { noise: 0.0, fresh: 64 }, &mut rng);
-    let mut whole: Vec<u32> = state.live().collect();
-    whole.sort_by_key(|&r| {
-        let slot = &state.slots[r as usize];
-        (slot.users.len() * slot.permissions.len(), r)
-    });
-    for r in whole {
-        if Instant::now() >= deadline {
-            break;
-        }
-        let users = &state.slots[r as usize].users;
-        if users.iter().all(|&u| state.may_leave(r, u)) {
-            state.drop_role(r);
-        }
-    }
     // Permissions are dropped from many users at once, so they go first, the dear ones before the others.
     let users: Vec<u32> = (0..problem.users() as u32).collect();
     let mut permissions: Vec<u32> = (0..problem.permissions() as u32).collect();
