@@ -157,10 +157,6 @@ impl<'a> Master<'a> {
         for &u in &part.users {
             master.learn_whole(vec![u], master.needs(u));
         }
-        for &p in &part.permissions {
-            let users = problem.columns[p as usize].iter().map(|&(u, _)| u);
-            master.learn_whole(users.filter(|&u| master.is_needed(u, p)).collect(), vec![p]);
-        }
         for kept in &problem.keep {
             let users = problem.common_users(&kept.permissions).into_iter();
             for u in users.filter(|u| part.users.binary_search(u).is_ok()) {
