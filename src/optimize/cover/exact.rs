@@ -12,7 +12,6 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use super::clock::Clock;
-use super::greedy::complete;
 use super::lagrangian::{Climb, climb, price_out};
 use super::matrix::{Matrix, set};
 use super::reduce::{Part, reduce, submatrix};
@@ -217,10 +216,6 @@ impl Worker<'_> {
         if self.clock.is_over() {
             return None;
         }
-        self.try_prices(&part, &prices, &fixed);
-        if self.kernel.closes(bound, self.upper) {
-            return Some(Vec::new());
-        }
         let sub = Arc::new(Sub { part, fixed, prices });
         Some(self.branch(sub, &costs, bound, node.share))
     }
@@ -259,16 +254,6 @@ impl Worker<'_> {
         }
         children.reverse();
         children
-    }
-
-    /// A cover from the prices, in case it is cheaper.
-    fn try_prices(&mut self, part: &Part, prices: &[f64], fixed: &[u32]) {
-        let mut found = Vec::new();
-        complete(&part.matrix, prices, &mut found, usize::MAX);
-        self.spend(5 * part.matrix.entries() as u64);
-        let mut whole = fixed.to_vec();
-        whole.extend(found.iter().map(|&column| part.columns[column as usize]));
-        self.offer(whole);
     }
 
     fn offer(&mut self, mut cover: Vec<u32>) {
