@@ -209,7 +209,7 @@ impl Worker<'_> {
         self.spend(60 * part.matrix.entries() as u64);
         let prices = climb(&part.matrix, prices, self.upper - spent, how, self.clock).rows;
         let (costs, bound) = price_out(&part.matrix, &prices);
-        let bound = bound + spent;
+        let bound = (bound + spent).max(node.bound);
         if self.kernel.closes(bound, self.upper) {
             return Some(Vec::new());
         }
