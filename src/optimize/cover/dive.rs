@@ -4,13 +4,11 @@
 // INVARIANT: rows and columns come from one `Matrix`, whose indices are in range; prices have one entry a row; the maps of
 // a `Part` have one entry for each of its rows and columns and point into the matrix it was cut from.
 
-use std::cmp::Ordering;
-use std::collections::BinaryHeap;
-
 use super::clock::Clock;
-use super::lagrangian::{Climb, Walk, climb, price_out, reduced_cost};
+use super::greedy::{complete, cover};
+use super::lagrangian::{Climb, Volume, climb, price_out, promising, reduced_cost};
 use super::matrix::Matrix;
-use super::reduce::{Part, submatrix};
+use super::reduce::{Part, of_columns, submatrix};
 use crate::random::Random;
 
 /// Columns of clearly negative reduced cost may be fixed.
@@ -20,84 +18,6 @@ const SHAKE: f64 = 0.1;
 
 /// Building one cover takes about this many steps for each one of the matrix.
 const COVER_WORK: u64 = 8;
-
-struct Offer {
-    score: f64,
-    column: u32,
-}
-
-impl Ord for Offer {
-    // The heap gives the least score first, then the lowest column.
-    fn cmp(&self, other: &Self) -> Ordering {
-        other.score.total_cmp(&self.score).then(other.column.cmp(&self.column))
-    }
-}
-
-impl PartialOrd for Offer {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for Offer {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other) == Ordering::Equal
-    }
-}
-
-impl Eq for Offer {}
-
-/// Completes `chosen` to a cover, each time by the column that the prices favour most per uncovered row; at most `most` more.
-pub fn complete(matrix: &Matrix, prices: &[f64], chosen: &mut Vec<u32>, most: usize) {
-    let mut covered = vec![false; matrix.rows()];
-    let mut open = matrix.rows();
-    for &column in chosen.iter() {
-        open -= cover(matrix, column, &mut covered);
-    }
-    let mut offers: BinaryHeap<Offer> = (0..matrix.columns() as u32)
-        .filter_map(|column| offer(matrix, column, prices, &covered))
-        .collect();
-    let mut added = 0;
-    while open > 0 && added < most {
-        let Some(best) = offers.pop() else { break };
-        // Covered rows only ever worsen an offer, so the first that still stands is the best.
-        match offer(matrix, best.column, prices, &covered) {
-            Some(now) if now.score <= best.score => {
-                open -= cover(matrix, now.column, &mut covered);
-                chosen.push(now.column);
-                added += 1;
-            }
-            Some(now) => offers.push(now),
-            None => {}
-        }
-    }
-}
-
-fn cover(matrix: &Matrix, column: u32, covered: &mut [bool]) -> usize {
-    let mut newly = 0;
-    for &row in matrix.rows_of(column) {
-        if !std::mem::replace(&mut covered[row as usize], true) {
-            newly += 1;
-        }
-    }
-    newly
-}
-
-fn offer(matrix: &Matrix, column: u32, prices: &[f64], covered: &[bool]) -> Option<Offer> {
-    let mut gain = 0;
-    let mut rest = matrix.cost(column);
-    for &row in matrix.rows_of(column) {
-        if !covered[row as usize] {
-            gain += 1;
-            rest -= prices[row as usize];
-        }
-    }
-    let gain = (gain > 0).then_some(f64::from(gain))?;
-    Some(Offer {
-        score: if rest > 0.0 { rest / gain } else { rest * gain },
-        column,
-    })
-}
 
 /// How hard a dive tries.
 #[derive(Debug, Clone, Copy)]
@@ -173,11 +93,11 @@ pub fn dive(
         }
         let (reduced, _) = price_out(&part.matrix, &climbed.rows);
         let near = near_core(&part, &reduced);
-        let mut walk = Walk::new(climbed.rows.clone(), how.width);
+        let mut volume = Volume::new(climbed.rows.clone(), how.width);
         let entries = near.matrix.entries() as u64;
         for _ in 0..effort.covers(entries) {
             let mut found = Vec::new();
-            complete(&near.matrix, &walk.prices, &mut found, usize::MAX);
+            complete(&near.matrix, &volume.trial, &mut found, usize::MAX);
             near.matrix.drop_redundant(&mut found);
             work += COVER_WORK * entries;
             if matrix.improves(near.matrix.cost_of(&found) + spent, upper) {
@@ -194,7 +114,7 @@ pub fn dive(
                     break;
                 }
             }
-            if !walk.step(&near.matrix, upper - spent) || clock.is_over() {
+            if !volume.step(&near.matrix, upper - spent) || clock.is_over() {
                 break;
             }
         }
@@ -221,23 +141,13 @@ pub fn dive(
 
 /// What the fixed columns leave to be covered; nothing where they are a cover.
 fn rest(matrix: &Matrix, fixed: &[u32], columns: &[u32]) -> Option<Part> {
-    let mut covered = vec![false; matrix.rows()];
-    for &column in fixed {
-        cover(matrix, column, &mut covered);
-    }
-    let rows: Vec<u32> = (0u32..)
-        .zip(&covered)
-        .filter(|&(_, &covered)| !covered)
-        .map(|(row, _)| row)
-        .collect();
+    let rows = matrix.open_rows(fixed);
     (!rows.is_empty()).then(|| submatrix(matrix, &rows, columns))
 }
 
 /// The columns of the part that covers are built from.
 fn near_core(part: &Part, reduced: &[f64]) -> Part {
-    let columns = super::lagrangian::promising(&part.matrix, reduced, 5, 5);
-    let rows: Vec<u32> = (0..part.matrix.rows() as u32).collect();
-    submatrix(&part.matrix, &rows, &columns)
+    of_columns(&part.matrix, &promising(&part.matrix, reduced, 5, 5))
 }
 
 /// Columns of negative reduced cost that alone cover some row among those, and a few more that the prices favour.

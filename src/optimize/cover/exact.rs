@@ -12,9 +12,8 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use super::clock::Clock;
-use super::dive::complete;
 use super::lagrangian::{Climb, climb, price_out};
-use super::matrix::Matrix;
+use super::matrix::{Matrix, set};
 use super::reduce::{Part, reduce, submatrix};
 
 /// Stacks of open nodes; more than there are threads, so that none waits long.
@@ -178,7 +177,7 @@ impl Worker<'_> {
         let Some((mut part, mut fixed)) = child(node) else {
             return Some(Vec::new());
         };
-        let mut prices: Vec<f64> = {
+        let prices: Vec<f64> = {
             let of_row = &node.parent;
             let mut rows = of_row.part.rows.iter().zip(&of_row.prices);
             part.rows
@@ -190,78 +189,33 @@ impl Worker<'_> {
                 })
                 .collect()
         };
-        for _ in 0..4 {
-            let entries = part.matrix.entries() as u64;
-            self.spend(entries * 10);
-            let reduced = reduce(&part.matrix, entries * REDUCTION_SHARE + 1000, self.clock);
-            fixed.extend(reduced.chosen.iter().map(|&column| part.columns[column as usize]));
-            if reduced.rows.is_empty() {
-                self.offer(fixed);
-                return Some(Vec::new());
-            }
-            prices = reduced.rows.iter().map(|&row| prices[row as usize]).collect();
-            part = cut(&part, &reduced.rows, &reduced.columns);
-            let spent = self.kernel.cost_of(&fixed);
-            let how = Climb {
-                steps: 60,
-                patience: 30,
-                gain: 0.001,
-                width: 0.05,
-            };
-            self.spend(60 * part.matrix.entries() as u64);
-            let climbed = climb(&part.matrix, prices, self.upper - spent, how, self.clock);
-            prices = climbed.rows;
-            let (costs, bound) = price_out(&part.matrix, &prices);
-            let bound = bound + spent;
-            if self.kernel.closes(bound, self.upper) {
-                return Some(Vec::new());
-            }
-            if self.clock.is_over() {
-                return None;
-            }
-            // Columns that any cheaper cover must contain, or can't.
-            let mut kept: Vec<u32> = Vec::new();
-            let mut forced: Vec<u32> = Vec::new();
-            for (column, &cost) in (0u32..).zip(&costs) {
-                if cost < 0.0 && self.kernel.closes(bound - cost, self.upper) {
-                    forced.push(column);
-                } else if cost <= 0.0 || !self.kernel.closes(bound + cost, self.upper) {
-                    kept.push(column);
-                }
-            }
-            if forced.is_empty() && kept.len() * 20 > costs.len() * 19 {
-                self.try_prices(&part, &prices, &fixed);
-                if self.kernel.closes(bound, self.upper) {
-                    return Some(Vec::new());
-                }
-                let sub = Arc::new(Sub { part, fixed, prices });
-                return Some(self.branch(sub, &costs, bound, node.share));
-            }
-            let mut covered = vec![false; part.matrix.rows()];
-            for &column in &forced {
-                fixed.push(part.columns[column as usize]);
-                for &row in part.matrix.rows_of(column) {
-                    covered[row as usize] = true;
-                }
-            }
-            let rows: Vec<u32> = (0u32..)
-                .zip(&covered)
-                .filter(|&(_, &covered)| !covered)
-                .map(|(row, _)| row)
-                .collect();
-            if rows.is_empty() {
-                self.offer(fixed);
-                return Some(Vec::new());
-            }
-            prices = rows.iter().map(|&row| prices[row as usize]).collect();
-            part = cut(&part, &rows, &kept);
-            if has_dead_row(&part.matrix) {
-                return Some(Vec::new());
-            }
+        let entries = part.matrix.entries() as u64;
+        self.spend(entries * 10);
+        let reduced = reduce(&part.matrix, entries * REDUCTION_SHARE + 1000, self.clock);
+        fixed.extend(reduced.chosen.iter().map(|&column| part.columns[column as usize]));
+        if reduced.rows.is_empty() {
+            self.offer(fixed);
+            return Some(Vec::new());
         }
+        let prices = reduced.rows.iter().map(|&row| prices[row as usize]).collect();
+        part = cut(&part, &reduced.rows, &reduced.columns);
         let spent = self.kernel.cost_of(&fixed);
+        let how = Climb {
+            steps: 60,
+            patience: 30,
+            gain: 0.001,
+            width: 0.05,
+        };
+        self.spend(60 * part.matrix.entries() as u64);
+        let prices = climb(&part.matrix, prices, self.upper - spent, how, self.clock).rows;
         let (costs, bound) = price_out(&part.matrix, &prices);
         let bound = (bound + spent).max(node.bound);
+        if self.kernel.closes(bound, self.upper) {
+            return Some(Vec::new());
+        }
+        if self.clock.is_over() {
+            return None;
+        }
         let sub = Arc::new(Sub { part, fixed, prices });
         Some(self.branch(sub, &costs, bound, node.share))
     }
@@ -302,16 +256,6 @@ impl Worker<'_> {
         children
     }
 
-    /// A cover from the prices, in case it is cheaper.
-    fn try_prices(&mut self, part: &Part, prices: &[f64], fixed: &[u32]) {
-        let mut found = Vec::new();
-        complete(&part.matrix, prices, &mut found, usize::MAX);
-        self.spend(5 * part.matrix.entries() as u64);
-        let mut whole = fixed.to_vec();
-        whole.extend(found.iter().map(|&column| part.columns[column as usize]));
-        self.offer(whole);
-    }
-
     fn offer(&mut self, mut cover: Vec<u32>) {
         self.kernel.drop_redundant(&mut cover);
         let cost = self.kernel.cost_of(&cover);
@@ -327,30 +271,14 @@ fn child(node: &Node) -> Option<(Part, Vec<u32>)> {
     let parent = &node.parent;
     let matrix = &parent.part.matrix;
     let mut fixed = parent.fixed.clone();
-    let mut covered = vec![false; matrix.rows()];
-    let mut gone = vec![false; matrix.columns()];
-    if let Some(column) = node.include {
-        fixed.push(parent.part.columns[column as usize]);
-        gone[column as usize] = true;
-        for &row in matrix.rows_of(column) {
-            covered[row as usize] = true;
-        }
+    fixed.extend(node.include.map(|column| parent.part.columns[column as usize]));
+    let rows = matrix.open_rows(node.include.as_slice());
+    let mut left = vec![true; matrix.columns()];
+    for &column in node.include.iter().chain(&node.exclude) {
+        left[column as usize] = false;
     }
-    for &column in &node.exclude {
-        gone[column as usize] = true;
-    }
-    let rows = open(&covered);
-    let columns = open(&gone);
-    let part = cut(&parent.part, &rows, &columns);
+    let part = cut(&parent.part, &rows, &set(&left));
     (!has_dead_row(&part.matrix)).then_some((part, fixed))
-}
-
-fn open(done: &[bool]) -> Vec<u32> {
-    (0u32..)
-        .zip(done)
-        .filter(|&(_, &done)| !done)
-        .map(|(index, _)| index)
-        .collect()
 }
 
 /// A part of a part, with maps into the kernel.
@@ -367,7 +295,8 @@ fn cut(part: &Part, rows: &[u32], columns: &[u32]) -> Part {
     }
 }
 
-fn has_dead_row(matrix: &Matrix) -> bool {
+/// Whether no column covers some row.
+pub fn has_dead_row(matrix: &Matrix) -> bool {
     (0..matrix.rows() as u32).any(|row| matrix.columns_of(row).is_empty())
 }
 
@@ -380,7 +309,7 @@ mod tests {
 
     fn solve(kernel: &Matrix) -> (f64, bool) {
         let clock = Clock::new(Duration::from_secs(60));
-        let mut upper = kernel.cost_of(&greedy(kernel).chosen);
+        let mut upper = kernel.cost_of(&greedy(kernel));
         let mut tree = Tree::new(kernel.clone(), vec![0.0; kernel.rows()], 0.0);
         for _ in 0..1000 {
             if let Some(cover) = tree.run(upper, 100_000, &clock) {

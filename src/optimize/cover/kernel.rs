@@ -5,7 +5,7 @@ use super::clock::Clock;
 use super::exact::Tree;
 use super::lagrangian::{Prices, price_out};
 use super::matrix::Matrix;
-use super::reduce::submatrix;
+use super::reduce::of_columns;
 use crate::optimize::ilp::{self, IlpError, Program, Row};
 
 /// A tree is grown on kernels of at most so many columns and ones.
@@ -42,8 +42,7 @@ impl Kernel {
         if columns.len() > few.unwrap_or(MOST_COLUMNS) {
             return None;
         }
-        let rows: Vec<u32> = (0..matrix.rows() as u32).collect();
-        let part = submatrix(matrix, &rows, &columns);
+        let part = of_columns(matrix, &columns);
         let entries = part.matrix.entries();
         (entries <= MOST_ENTRIES).then(|| Self {
             tree: Tree::new(part.matrix.clone(), prices.rows.clone(), bound),

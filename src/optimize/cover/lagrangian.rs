@@ -21,8 +21,6 @@ const CORE_PER_ROW: usize = 5;
 const CORE_REDUCED_COST: f64 = 0.1;
 /// The core is cut to this many columns a row.
 const CORE_COLUMNS_PER_ROW: usize = 5;
-/// Steps after which the step width is judged.
-const WINDOW: u32 = 20;
 
 /// Row prices and the bound that they prove.
 #[derive(Debug, Clone)]
@@ -35,9 +33,9 @@ pub struct Prices {
     pub work: u64,
 }
 
-/// Prices to start from: what the cheapest column asks per row.
-pub fn initial_prices(matrix: &Matrix) -> Vec<f64> {
-    (0..matrix.rows() as u32)
+/// Prices to start from: what the cheapest column asks per row. No column's rows pay more than its cost.
+pub fn initial_prices(matrix: &Matrix) -> Prices {
+    let rows: Vec<f64> = (0..matrix.rows() as u32)
         .map(|row| {
             matrix
                 .columns_of(row)
@@ -45,7 +43,12 @@ pub fn initial_prices(matrix: &Matrix) -> Vec<f64> {
                 .map(|&column| matrix.cost(column) / matrix.rows_of(column).len() as f64)
                 .fold(f64::INFINITY, f64::min)
         })
-        .collect()
+        .collect();
+    Prices {
+        bound: price_out(matrix, &rows).1,
+        rows,
+        work: 0,
+    }
 }
 
 /// A column's cost less the prices of its rows.
@@ -69,97 +72,14 @@ pub fn price_out(matrix: &Matrix, prices: &[f64]) -> (Vec<f64>, f64) {
     (reduced, prices.iter().sum::<f64>() + negative)
 }
 
-/// The walk of the prices: where it is, how it steps, and the best it saw.
-#[derive(Debug, Clone)]
-pub struct Walk {
-    /// Prices now.
-    pub prices: Vec<f64>,
-    /// Best prices seen, with their bound over the matrix walked on.
-    pub best: Prices,
-    covered: Vec<i32>,
-    step_width: f64,
-    steps: u32,
-    window: (f64, f64),
-}
-
-impl Walk {
-    /// A walk from the given prices.
-    pub fn new(prices: Vec<f64>, step_width: f64) -> Self {
-        Self {
-            covered: vec![0; prices.len()],
-            best: Prices {
-                rows: prices.clone(),
-                bound: f64::NEG_INFINITY,
-                work: 0,
-            },
-            prices,
-            step_width,
-            steps: 0,
-            window: (f64::INFINITY, f64::NEG_INFINITY),
-        }
-    }
-
-    /// One step: takes the bound of the prices and moves them along the subgradient towards `upper`.
-    /// False where no direction is left: the prices are the best there are.
-    pub fn step(&mut self, matrix: &Matrix, upper: f64) -> bool {
-        self.covered.fill(1);
-        let mut bound: f64 = self.prices.iter().sum();
-        for column in 0..matrix.columns() as u32 {
-            let rows = matrix.rows_of(column);
-            let reduced = matrix.cost(column) - rows.iter().map(|&row| self.prices[row as usize]).sum::<f64>();
-            if reduced < 0.0 {
-                bound += reduced;
-                for &row in rows {
-                    self.covered[row as usize] -= 1;
-                }
-            }
-        }
-        if bound > self.best.bound {
-            self.best.bound = bound;
-            self.best.rows.copy_from_slice(&self.prices);
-        }
-        let norm: f64 = self
-            .covered
-            .iter()
-            .zip(&self.prices)
-            .filter(|&(&slack, &price)| slack > 0 || price > 0.0)
-            .map(|(&slack, _)| f64::from(slack) * f64::from(slack))
-            .sum();
-        if norm == 0.0 {
-            return false;
-        }
-        self.judge_width(bound);
-        let gap = (upper - bound).max(1e-3 * upper.abs()).max(1e-9);
-        let width = self.step_width * gap / norm;
-        for (price, &slack) in self.prices.iter_mut().zip(&self.covered) {
-            *price = (*price + width * f64::from(slack)).max(0.0);
-        }
-        true
-    }
-
-    /// Steps get narrower while the bounds swing, wider while they creep.
-    fn judge_width(&mut self, bound: f64) {
-        self.window = (self.window.0.min(bound), self.window.1.max(bound));
-        self.steps += 1;
-        if self.steps.is_multiple_of(WINDOW) {
-            let swing = (self.window.1 - self.window.0) / self.window.1.abs().max(1e-9);
-            if swing > 0.01 {
-                self.step_width *= 0.5;
-            } else if swing < 0.001 {
-                self.step_width *= 1.5;
-            }
-            self.window = (f64::INFINITY, f64::NEG_INFINITY);
-        }
-    }
-}
-
 /// The volume algorithm (Barahona and Anbil 2000): steps from the best prices along an average of subgradients, which
 /// swings less than single ones.
 #[derive(Debug, Clone)]
 pub struct Volume {
     /// Best prices seen, with their bound over the matrix climbed on.
     pub best: Prices,
-    trial: Vec<f64>,
+    /// Prices of the next step.
+    pub trial: Vec<f64>,
     slack: Vec<f64>,
     mean: Vec<f64>,
     width: f64,
@@ -189,7 +109,7 @@ impl Volume {
         }
     }
 
-    /// One step.
+    /// One step; false where no direction is left.
     pub fn step(&mut self, matrix: &Matrix, upper: f64) -> bool {
         self.slack.fill(1.0);
         let mut bound: f64 = self.trial.iter().sum();

@@ -10,8 +10,6 @@ use super::instance::Instance;
 const INTEGER_TOLERANCE: f64 = 1e-9;
 /// Integers above this are not told apart safely by a double's sums.
 const LARGEST_INTEGER: f64 = 1e9;
-/// Costs are looked at as whole numbers of these units, coarsest first.
-const UNITS: [f64; 4] = [1.0, 0.1, 0.01, 0.001];
 /// Relative slack below which two costs are the same.
 const COST_TOLERANCE: f64 = 1e-9;
 
@@ -53,7 +51,7 @@ impl Matrix {
                 next[row as usize] += 1;
             }
         }
-        let grain = UNITS.iter().find_map(|&unit| common_grain(&costs, unit));
+        let grain = common_grain(&costs);
         Self {
             costs,
             column_starts,
@@ -106,8 +104,8 @@ impl Matrix {
         chosen.iter().map(|&column| self.cost(column)).sum()
     }
 
-    /// The least cost a cover can have, knowing that none is below `bound`: where all costs are multiples of something
-    /// (integers, say), so is every cover's cost.
+    /// The least cost a cover can have, knowing that none is below `bound`: where all costs are multiples of a whole
+    /// number, so is every cover's cost.
     pub fn round_bound(&self, bound: f64) -> f64 {
         match self.grain {
             Some(grain) => {
@@ -128,15 +126,15 @@ impl Matrix {
         cost < upper - COST_TOLERANCE * upper.abs()
     }
 
-    /// Whether the columns cover every row.
-    pub fn is_cover(&self, chosen: &[u32]) -> bool {
-        let mut covered = vec![false; self.rows()];
+    /// The rows that none of the columns covers, ascending.
+    pub fn open_rows(&self, chosen: &[u32]) -> Vec<u32> {
+        let mut open = vec![true; self.rows()];
         for &column in chosen {
             for &row in self.rows_of(column) {
-                covered[row as usize] = true;
+                open[row as usize] = false;
             }
         }
-        covered.into_iter().all(|covered| covered)
+        set(&open)
     }
 
     /// Removes columns that the others make needless, dearest first; the rest ascends.
@@ -167,17 +165,23 @@ impl Matrix {
     }
 }
 
-/// The greatest number that divides every cost, if all are whole numbers of `unit`; none if every cost is 0.
-fn common_grain(costs: &[f64], unit: f64) -> Option<f64> {
+/// The numbers whose flag is set, ascending.
+pub fn set(flags: &[bool]) -> Vec<u32> {
+    let numbered = (0u32..).zip(flags);
+    numbered.filter(|&(_, &set)| set).map(|(index, _)| index).collect()
+}
+
+/// The greatest number that divides every cost, if all are whole; none if every cost is 0.
+fn common_grain(costs: &[f64]) -> Option<f64> {
     let mut grain = 0u64;
     for cost in costs {
-        let count = (cost / unit).round();
-        if (count * unit - cost).abs() > INTEGER_TOLERANCE * unit || count > LARGEST_INTEGER {
+        let count = cost.round();
+        if (count - cost).abs() > INTEGER_TOLERANCE || count > LARGEST_INTEGER {
             return None;
         }
         grain = greatest_common_divisor(grain, count as u64);
     }
-    (grain > 0).then_some(grain as f64 * unit)
+    (grain > 0).then_some(grain as f64)
 }
 
 fn greatest_common_divisor(mut a: u64, mut b: u64) -> u64 {
@@ -219,7 +223,7 @@ mod tests {
         assert_eq!(even.round_bound(2.0 + 1e-9), 2.0);
         assert!(even.closes(2.2, 4.0));
         let halves = Matrix::new(1, [(1.5, [0]), (2.0, [0])]);
-        assert_eq!(halves.round_bound(1.2), 1.5);
+        assert_eq!(halves.round_bound(1.2), 1.2);
         let rough = Matrix::new(1, [(std::f64::consts::PI, [0])]);
         assert_eq!(rough.round_bound(1.2), 1.2);
         assert!(!rough.closes(1.2, 1.5));

@@ -22,6 +22,7 @@ use std::time::Duration;
 use crate::random::Random;
 use clock::Clock;
 pub use instance::{Column, Instance, InstanceError};
+use lagrangian::initial_prices;
 use matrix::Matrix;
 use rayon::prelude::*;
 use reduce::{components, reduce};
@@ -65,15 +66,6 @@ pub struct Cover {
 }
 
 impl Cover {
-    /// How far the cost may be above the optimum, as a share of the cost: 0 where it is proven.
-    pub fn gap(&self) -> f64 {
-        if self.cost > 0.0 {
-            ((self.cost - self.lower_bound) / self.cost).max(0.0)
-        } else {
-            0.0
-        }
-    }
-
     fn of(matrix: &Matrix, columns: Vec<u32>, lower_bound: f64) -> Self {
         let cost = matrix.cost_of(&columns);
         let optimal = matrix.closes(lower_bound, cost);
@@ -89,8 +81,8 @@ impl Cover {
 /// The greedy cover: quick, and at most the harmonic number of the largest column above the optimum.
 pub fn greedy(instance: &Instance) -> Cover {
     let matrix = Matrix::from(instance);
-    let found = greedy::greedy(&matrix);
-    Cover::of(&matrix, found.chosen, found.lower_bound)
+    let bound = initial_prices(&matrix).bound;
+    Cover::of(&matrix, greedy::greedy(&matrix), matrix.round_bound(bound))
 }
 
 /// The cheapest cover that can be found within the limits, with the best bound that can be proven.

@@ -1,12 +1,12 @@
 //! Lossless reductions: what can be decided about a covering problem before any search.
 //!
-//! Free and essential columns are chosen; rows that another row implies go; columns that a cheaper column, or a set of
-//! cheaper columns, can stand in for go. At least one cheapest cover survives.
+//! Free and essential columns are chosen; rows that another row implies go; columns that one no dearer can
+//! stand in for go. At least one cheapest cover survives.
 #![allow(clippy::indexing_slicing, reason = "dense numeric kernel: see the invariant")]
 // INVARIANT: rows and columns come from one `Matrix`, whose indices are in range, and every array here has its length.
 
 use super::clock::Clock;
-use super::matrix::Matrix;
+use super::matrix::{Matrix, set};
 
 /// What is left of a problem.
 #[derive(Debug, Clone)]
@@ -85,6 +85,12 @@ pub fn submatrix(matrix: &Matrix, rows: &[u32], columns: &[u32]) -> Part {
     }
 }
 
+/// The matrix of all rows and these columns (ascending).
+pub fn of_columns(matrix: &Matrix, columns: &[u32]) -> Part {
+    let rows: Vec<u32> = (0..matrix.rows() as u32).collect();
+    submatrix(matrix, &rows, columns)
+}
+
 /// Splits what is left into its connected components, by first row.
 pub fn components(matrix: &Matrix, reduced: &Reduced) -> Vec<Part> {
     let mut leader: Vec<u32> = (0..matrix.rows() as u32).collect();
@@ -122,10 +128,7 @@ pub fn components(matrix: &Matrix, reduced: &Reduced) -> Vec<Part> {
             groups[number[root] as usize].1.push(column);
         }
     }
-    if let [(rows, columns)] = groups.as_slice() {
-        return vec![submatrix(matrix, rows, columns)];
-    }
-    // Many small groups: renaming through one shared table keeps the work linear.
+    // Renaming through one shared table keeps the work linear where the groups are many and small.
     let mut renamed = vec![0u32; matrix.rows()];
     groups
         .into_iter()
@@ -263,7 +266,7 @@ impl<'a> State<'a> {
         }
     }
 
-    /// Columns whose rows one column, or one column a row, covers at no greater cost.
+    /// Columns whose rows one other column covers at no greater cost.
     fn drop_columns(&mut self) {
         let signatures: Vec<u64> = (0..self.matrix.columns() as u32)
             .map(|column| self.signature(self.matrix.rows_of(column), &self.row_alive))
@@ -277,10 +280,7 @@ impl<'a> State<'a> {
             if !self.column_alive[index] || !std::mem::take(&mut self.column_fresh[index]) {
                 continue;
             }
-            if self.column_size[index] == 0
-                || self.has_better_column(column, &signatures)
-                || self.has_cheaper_set(column)
-            {
+            if self.column_size[index] == 0 || self.has_better_column(column, &signatures) {
                 self.kill_column(column);
             }
         }
@@ -313,36 +313,6 @@ impl<'a> State<'a> {
             }
         }
         false
-    }
-
-    /// Whether the cheapest other columns of its rows together cost no more than the column.
-    fn has_cheaper_set(&mut self, column: u32) -> bool {
-        let matrix = self.matrix;
-        let mut stand_ins: Vec<u32> = Vec::new();
-        let mut total = 0.0;
-        for &row in matrix.rows_of(column) {
-            if !self.row_alive[row as usize] {
-                continue;
-            }
-            let columns = matrix.columns_of(row);
-            self.spend(columns.len() / 4 + 1);
-            let cheapest = columns
-                .iter()
-                .copied()
-                .filter(|&other| other != column && self.column_alive[other as usize])
-                .min_by(|&a, &b| matrix.cost(a).total_cmp(&matrix.cost(b)));
-            let Some(cheapest) = cheapest else {
-                return false;
-            };
-            if !stand_ins.contains(&cheapest) {
-                stand_ins.push(cheapest);
-                total += matrix.cost(cheapest);
-                if total > matrix.cost(column) {
-                    return false;
-                }
-            }
-        }
-        true
     }
 
     /// Rows that are covered whenever some other row is.
@@ -395,18 +365,10 @@ impl<'a> State<'a> {
         self.chosen.sort_unstable();
         Reduced {
             chosen: self.chosen,
-            rows: indices(&self.row_alive),
-            columns: indices(&self.column_alive),
+            rows: set(&self.row_alive),
+            columns: set(&self.column_alive),
         }
     }
-}
-
-fn indices(alive: &[bool]) -> Vec<u32> {
-    (0u32..)
-        .zip(alive)
-        .filter(|&(_, &alive)| alive)
-        .map(|(index, _)| index)
-        .collect()
 }
 
 /// Whether the ascending `outer` contains every alive member of the ascending `inner`.
@@ -447,12 +409,6 @@ mod tests {
         assert_eq!(reduced.chosen, [0, 1, 2]);
         assert!(reduced.rows.is_empty());
         assert!(reduced.columns.is_empty());
-    }
-
-    #[test]
-    fn a_set_of_columns_stands_in() {
-        let matrix = Matrix::new(2, [(1.0, vec![0]), (1.0, vec![1]), (2.0, vec![0, 1])]);
-        assert_eq!(reduced(&matrix, EFFORT).chosen, [0, 1]);
     }
 
     #[test]

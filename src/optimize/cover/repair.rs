@@ -4,10 +4,10 @@
 // a `Part` point into the matrix it was cut from.
 
 use super::clock::Clock;
-use super::exact::Tree;
+use super::exact::{Tree, has_dead_row};
 use super::lagrangian::{Climb, climb, price_out};
 use super::matrix::Matrix;
-use super::reduce::{Part, reduce, submatrix};
+use super::reduce::{of_columns, reduce, submatrix};
 use crate::random::Random;
 
 /// Columns of the first hole, and of the smallest.
@@ -121,17 +121,7 @@ impl Repair {
 /// The cheapest way to cover what only the hole's columns cover, if it can be found with the work allowed.
 fn fill(matrix: &Matrix, cover: &[u32], hole: &[u32], prices: &[f64], work: u64, clock: &Clock) -> (Outcome, u64) {
     let kept: Vec<u32> = cover.iter().copied().filter(|column| !hole.contains(column)).collect();
-    let mut covered = vec![false; matrix.rows()];
-    for &column in &kept {
-        for &row in matrix.rows_of(column) {
-            covered[row as usize] = true;
-        }
-    }
-    let rows: Vec<u32> = (0u32..)
-        .zip(&covered)
-        .filter(|&(_, &covered)| !covered)
-        .map(|(row, _)| row)
-        .collect();
+    let rows = matrix.open_rows(&kept);
     let mut columns: Vec<u32> = rows.iter().flat_map(|&row| matrix.columns_of(row)).copied().collect();
     columns.sort_unstable();
     columns.dedup();
@@ -184,9 +174,8 @@ fn fill(matrix: &Matrix, cover: &[u32], hole: &[u32], prices: &[f64], work: u64,
         .filter(|&(_, &cost)| !matrix.closes(bound + spent + cost, upper))
         .map(|(column, _)| column)
         .collect();
-    let all: Vec<u32> = (0..inner.matrix.rows() as u32).collect();
-    let kernel: Part = submatrix(&inner.matrix, &all, &columns);
-    if all.iter().any(|&row| kernel.matrix.columns_of(row).is_empty()) {
+    let kernel = of_columns(&inner.matrix, &columns);
+    if has_dead_row(&kernel.matrix) {
         return (Outcome::Closed, used);
     }
     let mut tree = Tree::new(kernel.matrix, climbed.rows, bound);

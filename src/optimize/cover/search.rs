@@ -9,7 +9,7 @@ use super::greedy::greedy;
 use super::kernel::Kernel;
 use super::lagrangian::{Climb, Prices, climb, initial_prices, price_out, promising};
 use super::local::Local;
-use super::reduce::{Part, submatrix};
+use super::reduce::{Part, of_columns};
 use super::repair::Repair;
 use crate::random::Random;
 
@@ -80,15 +80,11 @@ struct Slices {
 impl Search {
     /// Starts from the greedy cover.
     pub fn new(part: Part, random: Random) -> Self {
-        let found = greedy(&part.matrix);
+        let best = greedy(&part.matrix);
         Self {
-            cost: part.matrix.cost_of(&found.chosen),
-            best: found.chosen,
-            prices: Prices {
-                rows: initial_prices(&part.matrix),
-                bound: found.lower_bound,
-                work: 0,
-            },
+            cost: part.matrix.cost_of(&best),
+            best,
+            prices: initial_prices(&part.matrix),
             work: None,
             part,
             random,
@@ -166,7 +162,7 @@ impl Search {
         columns.extend(&self.best);
         columns.sort_unstable();
         columns.dedup();
-        let near = of_columns(&self.part, &columns);
+        let near = of_columns(matrix, &columns);
         let base = translate(&self.best, &near.columns);
         Work {
             local: Local::new(near.matrix.clone(), &base, self.random.fork()),
@@ -281,7 +277,7 @@ impl Search {
     fn take(&mut self, found: Option<Vec<u32>>) -> bool {
         let Some(found) = found else { return false };
         let cost = self.part.matrix.cost_of(&found);
-        let better = self.part.matrix.is_cover(&found) && self.part.matrix.improves(cost, self.cost);
+        let better = self.part.matrix.open_rows(&found).is_empty() && self.part.matrix.improves(cost, self.cost);
         if better {
             self.best = found;
             self.cost = cost;
@@ -310,11 +306,6 @@ impl Slices {
             exact,
         }
     }
-}
-
-fn of_columns(part: &Part, columns: &[u32]) -> Part {
-    let rows: Vec<u32> = (0..part.matrix.rows() as u32).collect();
-    submatrix(&part.matrix, &rows, columns)
 }
 
 /// Columns of the part as columns of a cut of it (ascending); those that were cut away are left out.

@@ -16,9 +16,7 @@ pub struct Shape {
     pub smallest_role: usize,
     /// ... to so many permissions.
     pub largest_role: usize,
-    /// A user has from so many ...
-    pub least_roles_per_user: usize,
-    /// ... to so many roles (or bundles of roles).
+    /// A user has from one to so many roles (or bundles of roles).
     pub roles_per_user: usize,
     /// How much more often the first roles and permissions are drawn than the last: the exponent of Zipf's law, 0 for all alike.
     pub skew: f64,
@@ -40,7 +38,6 @@ impl Default for Shape {
             permissions: 100,
             smallest_role: 4,
             largest_role: 12,
-            least_roles_per_user: 1,
             roles_per_user: 5,
             skew: 0.0,
             overlap: 0.0,
@@ -95,11 +92,10 @@ pub fn plant(shape: &Shape, seed: u64) -> Planted {
             sample(roles.len(), size, shape.skew, &mut rng)
         })
         .collect();
-    let least = shape.least_roles_per_user.max(1);
     let mut clean = Vec::with_capacity(shape.users);
     let mut noisy = Vec::with_capacity(shape.users);
     for _ in 0..shape.users {
-        let count = least + rng.below(shape.roles_per_user.saturating_sub(least) + 1);
+        let count = 1 + rng.below(shape.roles_per_user.saturating_sub(1) + 1);
         let held: Vec<u32> = if bundles.is_empty() {
             sample(roles.len(), count, shape.skew, &mut rng)
         } else {

@@ -39,7 +39,6 @@ pub fn cover_kernel(problem: &Problem, kernel: &[u32], seed: u64, deadline: Inst
             .map(|clique| clique.into_iter().map(|cell| kernel[cell as usize]).collect())
             .collect(),
         lower_bound: hunt.bound,
-        stopped: hunt.bound < hunt.best.len() && Instant::now() >= deadline,
     }
 }
 

@@ -95,20 +95,6 @@ impl Matrix {
         Ok(matrix)
     }
 
-    /// The matrix as `.upa` text.
-    pub fn to_upa(&self) -> String {
-        let mut text = String::new();
-        for (name, row) in self.users.iter().zip(&self.rows) {
-            text.push_str(name);
-            for &p in row {
-                text.push(' ');
-                text.push_str(self.permissions.get(p as usize).map_or("?", String::as_str));
-            }
-            text.push('\n');
-        }
-        text
-    }
-
     /// How many pairs there are.
     pub fn ones(&self) -> usize {
         self.rows.iter().map(Vec::len).sum()
@@ -205,7 +191,6 @@ mod tests {
         assert_eq!(m.rows, vec![vec![0, 1, 2], vec![]]);
         assert_eq!(m.ones(), 3);
         assert!(m.has(0, 2) && !m.has(1, 2) && !m.has(9, 0));
-        assert_eq!(Matrix::read_upa(&m.to_upa()).unwrap(), m);
     }
 
     #[test]

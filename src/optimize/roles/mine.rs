@@ -6,7 +6,7 @@ use crate::optimize::roles::bound::edges_bound;
 use crate::optimize::roles::kernel::cover_kernel;
 use crate::optimize::roles::matrix::Matrix;
 use crate::optimize::roles::model::{Mined, Objective, Options, Role};
-use crate::optimize::roles::plain::{own_columns, own_rows, peeled};
+use crate::optimize::roles::plain::{own_columns, own_rows};
 use crate::optimize::roles::pricing::Costs;
 use crate::optimize::roles::problem::{Problem, UNIT, members};
 use crate::optimize::roles::reduce::reduce;
@@ -95,15 +95,12 @@ pub fn mine_exactly(matrix: &Matrix, options: &Options<'_>) -> Mined {
     let found = improve(&problem, &start, options.seed, effort);
     let mut mined = unfold(&problem, &found.roles, matrix, options);
     mined.lower_bound = bound.min(mined.cost);
-    let mut stopped = found.stopped;
     if may_relax && mined.cost > mined.lower_bound + CLOSE {
         let work = MOST_RELAXING.min(steps.saturating_mul(RELAXING_A_STEP));
         let relaxed = relaxed(&problem, &Costs::new(&problem, options), &found.roles, work, deadline);
-        mined.lower_bound = mined.lower_bound.max(relaxed.bound).min(mined.cost);
-        stopped |= relaxed.stopped;
+        mined.lower_bound = mined.lower_bound.max(relaxed).min(mined.cost);
     }
     mined.optimal = mined.cost <= mined.lower_bound + CLOSE;
-    mined.timed_out = (stopped && !mined.optimal) || counted.stopped;
     mined
 }
 
@@ -111,7 +108,6 @@ pub fn mine_exactly(matrix: &Matrix, options: &Options<'_>) -> Mined {
 struct Counted {
     roles: Vec<Slot>,
     lower_bound: usize,
-    stopped: bool,
 }
 
 impl Counted {
@@ -162,7 +158,6 @@ fn fewest(problem: &Problem, options: &Options<'_>, deadline: Instant) -> Counte
     Counted {
         roles,
         lower_bound: fixed + kernel.lower_bound,
-        stopped: reduced.stopped || kernel.stopped,
     }
 }
 
@@ -172,7 +167,7 @@ fn least(problem: &Problem, found: Vec<Slot>) -> Vec<Slot> {
         // Not even pricing them all is worth its time.
         return plain_if_fewer(problem, found);
     }
-    let ways = [found, own_rows(problem), own_columns(problem), peeled(problem)];
+    let ways = [found, own_rows(problem), own_columns(problem)];
     cheapest(problem, ways)
 }
 
@@ -210,7 +205,7 @@ fn unfold(problem: &Problem, slots: &[Slot], matrix: &Matrix, options: &Options<
                 .iter()
                 .find(|k| slot.kept && k.permissions == slot.permissions);
             Role {
-                label: options.affinity.and_then(|labels| shared_label(&users, labels)),
+                label: options.shared_label(&users),
                 users,
                 permissions: members(&slot.permissions, &problem.permission_members),
                 kept: kept.map(|k| k.index),
@@ -245,13 +240,6 @@ fn unfold(problem: &Problem, slots: &[Slot], matrix: &Matrix, options: &Options<
     };
     mined.cost = price as f64 + mined.added.len() as f64 * options.over_grant.unwrap_or_default().max(0.0);
     mined
-}
-
-/// The label that all of these users have.
-fn shared_label(users: &[u32], labels: &[String]) -> Option<String> {
-    let mut found = users.iter().map(|&u| labels.get(u as usize));
-    let first = found.next().flatten()?;
-    (!first.is_empty() && found.all(|label| label == Some(first))).then(|| first.clone())
 }
 
 #[cfg(test)]
@@ -449,7 +437,7 @@ mod tests {
             verify(m, &options, &mined).unwrap();
             assert!(mined.lower_bound <= mined.cost);
             let problem = Problem::new(m, &options);
-            for plain in [own_rows(&problem), own_columns(&problem), peeled(&problem)] {
+            for plain in [own_rows(&problem), own_columns(&problem)] {
                 assert!(mined.cost <= comes_to(m, &options, &plain), "{}", objective.name());
             }
             mined

@@ -60,6 +60,16 @@ pub struct Options<'a> {
     pub affinity: Option<&'a [String]>,
 }
 
+impl Options<'_> {
+    /// The label that all of these users have.
+    pub(super) fn shared_label(&self, users: &[u32]) -> Option<String> {
+        let labels = self.affinity?;
+        let mut found = users.iter().map(|&u| labels.get(u as usize));
+        let first = found.next().flatten()?;
+        (!first.is_empty() && found.all(|label| label == Some(first))).then(|| first.clone())
+    }
+}
+
 impl Default for Options<'_> {
     fn default() -> Self {
         Self {
@@ -112,8 +122,6 @@ pub struct Mined {
     pub added: Vec<(u32, u32)>,
     /// Natural only: pairs that no role explains, granted directly so that nobody loses what was used.
     pub direct: Vec<(u32, u32)>,
-    /// Whether the clock ended the search: then another run may find something else.
-    pub timed_out: bool,
 }
 
 impl Mined {

@@ -32,24 +32,22 @@ pub fn mine_naturally(matrix: &Matrix, options: &Options<'_>) -> Mined {
     }
     let mut model = Model::new(&problem, options, deadline);
     let mut best: Option<(f64, Vec<Explained>)> = None;
-    let mut timed_out = false;
     let restarts = 3;
     for restart in 0..restarts {
         let mut rng = Random::new(options.seed.wrapping_add(restart));
         model.reset();
-        timed_out |= model.search(&mut rng, options.steps);
+        model.search(&mut rng, options.steps);
         let bits = model.description();
         if best.as_ref().is_none_or(|(least, _)| bits < *least) {
             best = Some((bits, model.roles.clone()));
         }
-        if timed_out {
+        if Instant::now() >= deadline {
             break;
         }
     }
     let (bits, roles) = best.unwrap_or_default();
     let mut mined = settle(&problem, &roles, matrix, options);
     mined.cost = bits;
-    mined.timed_out = timed_out;
     mined
 }
 
@@ -293,13 +291,13 @@ impl Model<'_> {
         seeds
     }
 
-    /// Grows, fits and replaces roles until nothing gets better; whether the clock cut it.
-    fn search(&mut self, rng: &mut Random, steps: Option<u64>) -> bool {
+    /// Grows, fits and replaces roles until nothing gets better, as far as the time goes.
+    fn search(&mut self, rng: &mut Random, steps: Option<u64>) {
         let deadline = self.deadline;
         for _ in 0..4 {
             while self.grow_some(rng) {
                 if Instant::now() >= deadline {
-                    return true;
+                    return;
                 }
             }
             for k in 0..self.roles.len() {
@@ -310,7 +308,7 @@ impl Model<'_> {
                     self.split(k, rng);
                 }
                 if Instant::now() >= deadline {
-                    return true;
+                    return;
                 }
             }
             self.learn();
@@ -319,7 +317,7 @@ impl Model<'_> {
         let mut best = (self.cost(), self.roles.clone(), self.user_roles.clone());
         for step in 0..limit {
             if Instant::now() >= deadline {
-                return true;
+                return;
             }
             let heat = 20.0 * (1.0 - step as f64 / limit as f64).powi(2);
             let changed = if rng.chance(0.5) {
@@ -336,10 +334,9 @@ impl Model<'_> {
         self.learn();
         while self.grow_some(rng) {
             if Instant::now() >= deadline {
-                return true;
+                return;
             }
         }
-        false
     }
 
     fn grow_some(&mut self, rng: &mut Random) -> bool {
@@ -409,17 +406,6 @@ impl Model<'_> {
         let mut seeds = Vec::new();
         for &k in &out {
             seeds.push(self.roles[k as usize].permissions.clone());
-        }
-        if let [a, b, ..] = seeds.as_slice() {
-            let both: Vec<u32> = a.iter().copied().filter(|p| b.binary_search(p).is_ok()).collect();
-            let mut either = [a.as_slice(), b.as_slice()].concat();
-            either.sort_unstable();
-            either.dedup();
-            let only: Vec<u32> = a.iter().copied().filter(|p| b.binary_search(p).is_err()).collect();
-            let other: Vec<u32> = b.iter().copied().filter(|p| a.binary_search(p).is_err()).collect();
-            seeds.extend([both, either, only, other]);
-        }
-        for &k in &out {
             self.empty(k as usize);
         }
         let mut pool = self.seeds(9, rng);

@@ -11,6 +11,7 @@
 
 use std::time::Instant;
 
+use crate::optimize::roles::bits::ones;
 use crate::optimize::roles::problem::{NONE, Problem};
 
 /// What the reductions leave.
@@ -22,8 +23,6 @@ pub struct Reduced {
     pub implied_by: Vec<u32>,
     /// The cells that are neither covered by these nor implied by others, sorted.
     pub kernel: Vec<u32>,
-    /// Whether the clock stopped it early (the result is still lossless).
-    pub stopped: bool,
 }
 
 impl Reduced {
@@ -61,7 +60,7 @@ impl Reduced {
     }
 }
 
-/// Reduces the cells that are `alive`; the others are taken as covered.
+/// Reduces the cells that are `alive`, as far as the time goes; the others are taken as covered.
 pub fn reduce(problem: &Problem, mut alive: Vec<bool>, deadline: Instant) -> Reduced {
     let mut result = Reduced {
         implied_by: vec![NONE; problem.cells()],
@@ -74,7 +73,7 @@ pub fn reduce(problem: &Problem, mut alive: Vec<bool>, deadline: Instant) -> Red
         seen: vec![false; problem.users()],
     };
     let mut dirty = vec![true; problem.permissions()];
-    loop {
+    'all: loop {
         let mut next = vec![false; problem.permissions()];
         let (mut changed, mut looked) = (false, 0_u32);
         for u in 0..problem.users() as u32 {
@@ -83,12 +82,11 @@ pub fn reduce(problem: &Problem, mut alive: Vec<bool>, deadline: Instant) -> Red
             }
             looked += 1;
             if looked % 16 == 1 && Instant::now() >= deadline {
-                result.stopped = true;
-                break;
+                break 'all;
             }
             changed |= reduce_user(problem, u, &mut alive, &mut scratch, &mut next, &mut result);
         }
-        if !changed || result.stopped {
+        if !changed {
             break;
         }
         dirty = next;
@@ -188,7 +186,7 @@ fn reduce_user(
             }
             let mut cells = Vec::new();
             for &a in &users {
-                for j in bits(&inside, row.len()) {
+                for j in ones(&inside).map(|j| j as usize).take_while(|&j| j < row.len()) {
                     let covered = problem.cell(a, row[j]);
                     if std::mem::take(&mut alive[covered as usize]) {
                         dirty[row[j] as usize] = true;
@@ -204,7 +202,7 @@ fn reduce_user(
         for &a in &users {
             let living = &scratch.alive[a as usize * words..(a as usize + 1) * words];
             let implied: Vec<u64> = common.iter().zip(living).map(|(c, l)| c & l).collect();
-            for j in bits(&implied, row.len()) {
+            for j in ones(&implied).map(|j| j as usize) {
                 if (a, j) == (u, i) {
                     continue;
                 }
@@ -220,22 +218,4 @@ fn reduce_user(
     }
     scratch.clear();
     changed
-}
-
-/// The positions of the set bits below `length`.
-fn bits(words: &[u64], length: usize) -> impl Iterator<Item = usize> + '_ {
-    words
-        .iter()
-        .enumerate()
-        .flat_map(|(w, &word)| {
-            let mut rest = word;
-            std::iter::from_fn(move || {
-                (rest != 0).then(|| {
-                    let bit = rest.trailing_zeros() as usize;
-                    rest &= rest - 1;
-                    w * 64 + bit
-                })
-            })
-        })
-        .take_while(move |&bit| bit < length)
 }

@@ -46,33 +46,18 @@ struct Part {
     cells: usize,
 }
 
-/// A bound that the relaxation proves.
-#[derive(Debug, Clone, Copy)]
-pub struct Relaxed {
-    /// No set of roles costs less than this.
-    pub bound: f64,
-    /// Whether the clock cut it.
-    pub stopped: bool,
-}
-
-/// Raises the bound with so much work. The roles of `seeds` are known from the beginning: the better they are, the quicker it goes.
-pub fn relaxed(problem: &Problem, costs: &Costs, seeds: &[Slot], work: u64, deadline: Instant) -> Relaxed {
+/// No set of roles costs less than this: as far as it can be raised with so much work. The roles of `seeds` are known from the beginning: the better they are, the quicker it goes.
+pub fn relaxed(problem: &Problem, costs: &Costs, seeds: &[Slot], work: u64, deadline: Instant) -> f64 {
     let cells = problem.cells().max(1) as u64;
     let bound = |part: &Part| {
         let share = work / cells * part.cells as u64;
         if part.cells > MOST_CELLS {
-            return Relaxed {
-                bound: 0.0,
-                stopped: false,
-            };
+            return 0.0;
         }
         Master::new(problem, costs, part, seeds).raise(share, deadline)
     };
-    let bounds: Vec<Relaxed> = parts(problem).par_iter().map(bound).collect();
-    Relaxed {
-        bound: bounds.iter().map(|relaxed| relaxed.bound).sum(),
-        stopped: bounds.iter().any(|relaxed| relaxed.stopped),
-    }
+    let bounds: Vec<f64> = parts(problem).par_iter().map(bound).collect();
+    bounds.iter().sum()
 }
 
 /// Whether there is a part of the matrix that is not too large for it.
@@ -171,10 +156,6 @@ impl<'a> Master<'a> {
         }
         for &u in &part.users {
             master.learn_whole(vec![u], master.needs(u));
-        }
-        for &p in &part.permissions {
-            let users = problem.columns[p as usize].iter().map(|&(u, _)| u);
-            master.learn_whole(users.filter(|&u| master.is_needed(u, p)).collect(), vec![p]);
         }
         for kept in &problem.keep {
             let users = problem.common_users(&kept.permissions).into_iter();
@@ -311,15 +292,12 @@ impl<'a> Master<'a> {
     }
 
     /// Goes on until the bound cannot be raised, or the work ends.
-    fn raise(mut self, work: u64, deadline: Instant) -> Relaxed {
-        let mut relaxed = Relaxed {
-            bound: 0.0,
-            stopped: false,
-        };
+    fn raise(mut self, work: u64, deadline: Instant) -> f64 {
+        let mut bound = 0.0;
         let mut held = Prices::none(self.problem.cells());
         let (mut left, mut each) = (work, FIRST_LOOK);
         let mut is_settled = false;
-        while left > 0 && self.program.rows() <= MOST_ROWS && !relaxed.stopped {
+        while left > 0 && self.program.rows() <= MOST_ROWS && Instant::now() < deadline {
             let before = self.program.work;
             let mut is_best = self.program.improve(left, deadline);
             while is_best && self.program.rows() <= MOST_ROWS && self.tighten() {
@@ -328,7 +306,7 @@ impl<'a> Master<'a> {
             left = left.saturating_sub(self.program.work - before);
             let mut prices = self.prices();
             let most: f64 = prices.paid.iter().sum();
-            if is_best && self.costs.reached(relaxed.bound) >= self.costs.reached(most * (1.0 - TOLERANCE)) {
+            if is_best && self.costs.reached(bound) >= self.costs.reached(most * (1.0 - TOLERANCE)) {
                 break;
             }
             if !is_settled {
@@ -341,8 +319,8 @@ impl<'a> Master<'a> {
             if let Some(over) = over {
                 self.cut(&mut prices, &over);
                 let paid = prices.paid.iter().sum();
-                if paid > relaxed.bound {
-                    relaxed.bound = paid;
+                if paid > bound {
+                    bound = paid;
                     held = prices;
                 }
             }
@@ -352,10 +330,8 @@ impl<'a> Master<'a> {
             if is_settled && !is_certain {
                 each *= LONGER_LOOK;
             }
-            relaxed.stopped = Instant::now() >= deadline;
         }
-        relaxed.bound = self.costs.reached(relaxed.bound);
-        relaxed
+        self.costs.reached(bound)
     }
 
     /// Cuts what is paid for each cell by as much as any role that may hold it is paid too much.
@@ -474,7 +450,7 @@ mod tests {
 
     fn relaxed_in_full(problem: &Problem, options: &Options<'_>, work: u64) -> f64 {
         let deadline = Instant::now() + Duration::from_secs(60);
-        relaxed(problem, &Costs::new(problem, options), &[], work, deadline).bound
+        relaxed(problem, &Costs::new(problem, options), &[], work, deadline)
     }
 
     proptest! {

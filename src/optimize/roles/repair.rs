@@ -324,15 +324,14 @@ fn finish(state: &mut State<'_>) {
 /// Drops memberships and permissions that nothing needs any more, around what changed since the last commit.
 pub fn prune(state: &mut State<'_>, rng: &mut Random) {
     let (mut users, mut permissions) = state.touched();
-    if rng.chance(0.5) {
-        rng.shuffle(&mut users);
-        rng.shuffle(&mut permissions);
+    let permissions_first = rng.chance(0.5);
+    rng.shuffle(&mut users);
+    rng.shuffle(&mut permissions);
+    if permissions_first {
         prune_permissions(state, &permissions, rng);
-        prune_users(state, &users, rng);
-    } else {
-        rng.shuffle(&mut users);
-        rng.shuffle(&mut permissions);
-        prune_users(state, &users, rng);
+    }
+    prune_users(state, &users, rng);
+    if !permissions_first {
         prune_permissions(state, &permissions, rng);
     }
 }

@@ -46,8 +46,6 @@ pub struct Found {
     pub roles: Vec<Slot>,
     /// Their cost in the problem's prices.
     pub cost: i64,
-    /// Whether the clock cut it.
-    pub stopped: bool,
 }
 
 /// A state with these roles.
@@ -89,20 +87,6 @@ fn start<'a>(problem: &'a Problem, roles: &[Slot], seed: u64, deadline: Instant)
     let mut rng = Random::new(seed);
     let mut state = load(problem, roles);
     repair(&mut state, Vec::new(), Taste { noise: 0.0, fresh: 64 }, &mut rng);
-    let mut whole: Vec<u32> = state.live().collect();
-    whole.sort_by_key(|&r| {
-        let slot = &state.slots[r as usize];
-        (slot.users.len() * slot.permissions.len(), r)
-    });
-    for r in whole {
-        if Instant::now() >= deadline {
-            break;
-        }
-        let users = &state.slots[r as usize].users;
-        if users.iter().all(|&u| state.may_leave(r, u)) {
-            state.drop_role(r);
-        }
-    }
     // Permissions are dropped from many users at once, so they go first, the dear ones before the others.
     let users: Vec<u32> = (0..problem.users() as u32).collect();
     let mut permissions: Vec<u32> = (0..problem.permissions() as u32).collect();
@@ -130,7 +114,6 @@ pub fn improve(problem: &Problem, roles: &[Slot], seed: u64, effort: Effort) -> 
     let mut best = Found {
         roles: state.roles(),
         cost: state.cost,
-        stopped: false,
     };
     drop(state);
     let mut done = 0;
@@ -153,7 +136,8 @@ pub fn improve(problem: &Problem, roles: &[Slot], seed: u64, effort: Effort) -> 
     // The second chain goes its own way for some rounds before it comes back to the best.
     let mut wanderer = best.clone();
     let mut gained = 0;
-    while done < effort.steps && best.cost > effort.target && !best.stopped && round < gained + PATIENCE {
+    let is_over = || Instant::now() >= effort.deadline;
+    while done < effort.steps && best.cost > effort.target && !is_over() && round < gained + PATIENCE {
         length = length.min(effort.steps - done);
         let heat = |chain: usize| HEATS[(round as usize + 2 * chain) % HEATS.len()];
         let seeds = [1, 2, 3].map(|i| seed ^ (round * 3 + i).wrapping_mul(0x9e37_79b9));
@@ -162,7 +146,6 @@ pub fn improve(problem: &Problem, roles: &[Slot], seed: u64, effort: Effort) -> 
             wanderer = Found {
                 roles: state.roles(),
                 cost: state.cost,
-                stopped: false,
             };
         } else if round.is_multiple_of(4) {
             wanderer = best.clone();
@@ -179,7 +162,6 @@ pub fn improve(problem: &Problem, roles: &[Slot], seed: u64, effort: Effort) -> 
             anneal(problem, &Found { cost, ..away }, seeds[2], length / 2, HEATS[1], effort)
         };
         let (a, b) = rayon::join(straight, detour);
-        best.stopped = a.stopped || b.stopped;
         pool.add(&a.roles);
         pool.add(&b.roles);
         wanderer = b.clone();
@@ -189,7 +171,7 @@ pub fn improve(problem: &Problem, roles: &[Slot], seed: u64, effort: Effort) -> 
             best.cost = next.cost;
             best.roles = next.roles;
         }
-        if round % 8 == 7 && problem.cells() <= MOST_FRESH && !best.stopped {
+        if round % 8 == 7 && problem.cells() <= MOST_FRESH && !is_over() {
             let roles = pool.combine(problem, seeds[0], effort.deadline);
             let state = start(problem, &roles, seeds[0], effort.deadline);
             if state.cost < best.cost {
@@ -273,14 +255,12 @@ fn anneal(problem: &Problem, from: &Found, seed: u64, length: u64, heat: f64, ef
     let mut best = Found {
         roles: Vec::new(),
         cost: state.cost,
-        stopped: false,
     };
     let mut at_best = true;
     let hot = heat * UNIT as f64;
     let cold = 0.05 * UNIT as f64;
     for step in 0..length {
         if Instant::now() >= effort.deadline {
-            best.stopped = true;
             break;
         }
         let temperature = hot * (cold / hot).powf(step as f64 / length as f64);

@@ -38,18 +38,11 @@ pub fn settle(problem: &Problem, roles: &[Explained], matrix: &Matrix, options: 
         if users.is_empty() {
             continue;
         }
-        let label = options.affinity.and_then(|labels| {
-            let first = labels.get(*users.first()? as usize).filter(|label| !label.is_empty())?;
-            users
-                .iter()
-                .all(|&u| labels.get(u as usize) == Some(first))
-                .then(|| first.clone())
-        });
         settled.push(Role {
+            label: options.shared_label(&users),
             users,
             permissions,
             kept: role.kept,
-            label,
             near,
         });
     }

@@ -13,8 +13,6 @@ pub struct KernelCover {
     pub cliques: Vec<Vec<u32>>,
     /// No cover has fewer.
     pub lower_bound: usize,
-    /// Whether the clock cut the work short.
-    pub stopped: bool,
 }
 
 /// Covers the kernel with roles grown around single cells; what the clock leaves open with all users of a permission each.
@@ -22,17 +20,14 @@ pub fn cover_widely(problem: &Problem, kernel: &[u32], deadline: Instant) -> Ker
     let coordinates = problem.coordinates();
     let now = Instant::now();
     let left = deadline.saturating_duration_since(now);
-    let (lower_bound, cut) = fooling_set(problem, kernel, &coordinates, now + left / 3);
-    let (cliques, late) = grow_all(problem, kernel, &coordinates, deadline);
     KernelCover {
-        cliques,
-        lower_bound,
-        stopped: cut || late,
+        lower_bound: fooling_set(problem, kernel, &coordinates, now + left / 3),
+        cliques: grow_all(problem, kernel, &coordinates, deadline),
     }
 }
 
-/// Roles grown around open cells, those of rare permissions first; whether the clock cut it (still a cover).
-fn grow_all(problem: &Problem, kernel: &[u32], coordinates: &[(u32, u32)], end: Instant) -> (Vec<Vec<u32>>, bool) {
+/// Roles grown around open cells, those of rare permissions first.
+fn grow_all(problem: &Problem, kernel: &[u32], coordinates: &[(u32, u32)], end: Instant) -> Vec<Vec<u32>> {
     let mut open = vec![false; problem.cells()];
     for &cell in kernel {
         open[cell as usize] = true;
@@ -71,7 +66,7 @@ fn grow_all(problem: &Problem, kernel: &[u32], coordinates: &[(u32, u32)], end: 
         }
         cliques.push(clique);
     }
-    (cliques, late)
+    cliques
 }
 
 /// The role around the cell that holds most open cells among those met on the way from all users of its permission to fewer users with
@@ -118,8 +113,8 @@ fn grow(problem: &Problem, open: &[bool], u: u32, p: u32, shared: &mut [u32]) ->
     (best.1, best.2)
 }
 
-/// How many cells a greedy search finds of which no two fit one role; whether the clock cut it.
-fn fooling_set(problem: &Problem, kernel: &[u32], coordinates: &[(u32, u32)], end: Instant) -> (usize, bool) {
+/// How many cells a greedy search finds of which no two fit one role.
+fn fooling_set(problem: &Problem, kernel: &[u32], coordinates: &[(u32, u32)], end: Instant) -> usize {
     // Cells of rare permissions of small users have the fewest neighbours.
     let mut order: Vec<u32> = kernel.to_vec();
     order.sort_by_cached_key(|&cell| {
@@ -132,7 +127,7 @@ fn fooling_set(problem: &Problem, kernel: &[u32], coordinates: &[(u32, u32)], en
     let mut size = 0;
     for (i, &cell) in order.iter().enumerate() {
         if i % 256 == 0 && Instant::now() >= end {
-            return (size, true);
+            break;
         }
         let (u, p) = coordinates[cell as usize];
         if taken[p as usize] || chosen_of_user[u as usize] != NONE {
@@ -148,5 +143,5 @@ fn fooling_set(problem: &Problem, kernel: &[u32], coordinates: &[(u32, u32)], en
             size += 1;
         }
     }
-    (size, false)
+    size
 }
