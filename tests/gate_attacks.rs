@@ -378,6 +378,132 @@ fn what_a_block_that_is_not_read_is_given_is_a_part_of_it() {
 }
 
 #[test]
+fn what_a_block_that_is_not_read_is_made_of_is_a_part_of_it() {
+    let given =
+        |caps: &str| format!("module \"r\" {{\n  source = \"git::https://example.com/x\"\n  caps   = {caps}\n}}\n");
+    let file = [("t.txt", "read\n"), ("d/a.yaml", "a: read\n")];
+    // Files that functions read which are not worked out, whose values are not, and that are named alone.
+    for caps in [
+        "filebase64(\"t.txt\")",
+        "filesha256(\"${path.module}/t.txt\")",
+        "templatefile(\"t.txt\", { x = uuid() })",
+        "\"${uuid()}${file(\"t.txt\")}\"",
+        "\"t.txt\"",
+        "{ of = [\"${path.module}/t.txt\"] }",
+        "data.local_file.f.content",
+        "terraform_data.s.output",
+        "module.o.c",
+        "module.w.c",
+        "local.c",
+        "filebase64(uuid())",
+    ] {
+        let beside = "data \"local_file\" \"f\" {\n  filename = \"${path.module}/t.txt\"\n}\nresource \"terraform_data\" \"s\" {\n  input = filebase64(\"t.txt\")\n}\nmodule \"o\" {\n  source = \"./o\"\n}\nmodule \"w\" {\n  source = \"./w\"\n  c      = filebase64(\"t.txt\")\n}\nlocals {\n  c = \"${uuid()}${terraform_data.s.output}\"\n}\n";
+        let text = format!("{beside}{}", given(caps));
+        changes(
+            &[
+                ("e.tf", &text),
+                ("o/o.tf", "output \"c\" {\n  value = filebase64(\"t.txt\")\n}\n"),
+                (
+                    "w/w.tf",
+                    "variable \"c\" {}\noutput \"c\" {\n  value = \"${uuid()}${var.c}\"\n}\n",
+                ),
+                file[0],
+            ],
+            &[("t.txt", "sudo\n")],
+            &["high[not-checked]", "module.r"],
+        );
+    }
+    // A folder, with what comes into it.
+    for caps in ["\"${path.module}/d\"", "fileset(\"d\", \"*.tfvars\")"] {
+        changes(
+            &[("e.tf", &given(caps)), file[1]],
+            &[("d/b.yaml", "b: sudo\n")],
+            &["high[not-checked]", "module.r"],
+        );
+    }
+    // Other blocks, by what they say and are given.
+    let data = "resource \"terraform_data\" \"s\" {\n  input = [local.c]\n}\nlocals {\n  c = \"read\"\n}\n";
+    changes(
+        &[("e.tf", &given("terraform_data.s.output")), ("s.tf", data)],
+        &[("s.tf", &data.replace("read", "sudo"))],
+        &["high[not-checked]", "module.r"],
+    );
+    let call = "module \"w\" {\n  source = \"./w\"\n  c      = \"${uuid()}read\"\n}\n";
+    changes(
+        &[
+            ("e.tf", call),
+            ("w/w.tf", &format!("variable \"c\" {{}}\n{}", given("var.c"))),
+        ],
+        &[("e.tf", &call.replace("read", "sudo"))],
+        &["high[not-checked]", "module.w.module.r"],
+    );
+    let each = "module \"w\" {\n  source   = \"./w\"\n  for_each = { a = filebase64(\"t.txt\") }\n  c        = each.value\n}\n";
+    changes(
+        &[
+            ("e.tf", each),
+            ("w/w.tf", &format!("variable \"c\" {{}}\n{}", given("var.c"))),
+            file[0],
+        ],
+        &[("t.txt", "sudo\n")],
+        &["high[not-checked]", "module.w[\"a\"].module.r"],
+    );
+    // What has nothing to do with it changes nothing.
+    let ground = Ground::new(&[]);
+    for (side, text) in [("base", "read\n"), ("pr", "sudo\n")] {
+        ground.write(&[
+            (&format!("{side}/app.hcl"), READ),
+            (&format!("{side}/e.tf"), &given("\"${path.module} ${uuid()}\"")),
+            (&format!("{side}/t.txt"), text),
+        ]);
+    }
+    ground.check(0, &["The base has the very same"]);
+}
+
+#[test]
+fn a_value_that_a_file_gives_may_make_a_block_one_of_policies() {
+    let variables = "variable \"p\" {\n  default = \"/v1/x\"\n}\nvariable \"q\" {\n  default = \"y\"\n}\n";
+    let block = |path: &str| format!("{variables}resource \"restapi_object\" \"x\" {{\n  path = {path}\n}}\n");
+    for (path, file, values) in [
+        ("var.p", "prod.tfvars", "p = \"/v1/sys/policies/acl/e\"\n"),
+        (
+            "\"${var.p}/${var.q}\"",
+            "envs/prod.tfvars",
+            "p = \"/v1/sys\"\nq = \"policies/acl/e\"\n",
+        ),
+        (
+            "\"/v1/s${var.p}${var.q}cies/acl/e\"",
+            "prod.tfvars",
+            "p = \"ys/\"\nq = \"poli\"\n",
+        ),
+    ] {
+        changes(
+            &[("e.tf", &block(path))],
+            &[(file, values)],
+            &["high[not-checked]", "restapi_object.x", "prod.tfvars"],
+        );
+    }
+    // By two files.
+    changes(
+        &[
+            ("e.tf", &block("\"${var.p}/${var.q}\"")),
+            ("a.tfvars", "q = \"policies/acl/e\"\n"),
+        ],
+        &[("b.tfvars", "p = \"/v1/sys\"\n")],
+        &["high[not-checked]", "restapi_object.x"],
+    );
+    // What makes none of it is no news.
+    let ground = Ground::new(&[
+        ("base/app.hcl", READ),
+        ("base/e.tf", &block("var.p")),
+        ("pr/app.hcl", READ),
+        ("pr/e.tf", &block("var.p")),
+        ("pr/prod.tfvars", "p = \"/v1/z\"\n"),
+    ]);
+    let text = ground.check(0, &["check passed"]);
+    assert!(!text.contains("not-checked"), "{text}");
+}
+
+#[test]
 fn what_terraform_reads_and_does_not_say_is_not_hidden_by_that() {
     let reads = |name: &str| {
         format!(

@@ -11,7 +11,7 @@ use crate::pipeline::{self, Question};
 use crate::policy::model::Policy;
 use crate::policy::table::Table;
 use crate::settings::RuleLevel;
-use crate::sources::Way;
+use crate::sources::{Way, way_said};
 use crate::usage::Facts;
 use crate::vault::PolicyId;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -102,6 +102,5 @@ fn told(detail: &str) -> String {
 
 /// Which files set which variables.
 fn said(way: &Way) -> String {
-    let set: Vec<String> = way.iter().map(|(name, file)| format!("`{name}` of `{file}`")).collect();
-    format!("So with {}", set.join(" and "))
+    format!("So with {}", way_said(way))
 }

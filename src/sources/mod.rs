@@ -138,7 +138,7 @@ pub struct Found {
 pub use files::Tracked;
 pub use globs::PatternError;
 pub use owners::Owners;
-pub use terraform::{Way, is_terraform};
+pub use terraform::{Way, is_terraform, said as way_said};
 pub use text::is_so;
 
 /// How much room the recursive readers get.

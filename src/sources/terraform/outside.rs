@@ -1,16 +1,17 @@
 //! What may write policies and is not read as such: commands that Terraform runs, texts of policies given to something else,
 //! what wraps Terraform. It is named; where it was there before, just so, it is told and no more.
 
-use super::eval::{Scope, World};
+use super::eval::{Scope, Why, World};
 use super::looks_like_policy;
 use super::model::{Block, Expr};
-use super::module::Module;
+use super::module::{Instances, Module};
 use super::value::Value;
 use crate::origin::SourceText;
 use crate::policy::load::holds_policy;
 use crate::sources::text::digest;
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::sync::Arc;
 
 /// Why a block may write policies without being one, where it may.
@@ -52,10 +53,16 @@ pub fn shows(text: &str) -> bool {
     place || commands.iter().any(|command| text.contains(command)) || holds_policy(text)
 }
 
+/// Whether a text may be a part of what shows one.
+#[must_use]
+pub fn leads(text: &str) -> bool {
+    ["sys", "polic", "capabilities"].iter().any(|word| text.contains(word)) || shows(text)
+}
+
 /// Whether what a block is given from elsewhere shows one.
 fn is_given(world: &World<'_>, module: &Module, block: &Block) -> bool {
     let mut found = false;
-    look(world, module, block, &mut |_, value| {
+    look(world, module, block, &mut |_, value, _| {
         found = value.says(shows);
         if found {
             ControlFlow::Break(())
@@ -66,15 +73,15 @@ fn is_given(world: &World<'_>, module: &Module, block: &Block) -> bool {
     found
 }
 
-/// Who is told of values, by the names of their attributes, and says when that is enough.
-type Told<'t> = dyn FnMut(&str, &Value) -> ControlFlow<()> + 't;
+/// Who is told of values, by the names of their attributes and whether each is but a part of what is given, and says when that is enough.
+type Told<'t> = dyn FnMut(&str, &Value, bool) -> ControlFlow<()> + 't;
 
 /// Tells what a block is given, and the blocks inside, in each of its instances: the values, and of what is not known what that is made of.
 /// It ends where there is too much to look at, which is told elsewhere.
 fn look(world: &World<'_>, module: &Module, block: &Block, told: &mut Told<'_>) {
     let base = Scope::of(module);
     // Where the instances are not known, what stands in all of them is.
-    let instances = module.instances(world, block);
+    let instances = of_unknown(world, || module.instances(world, block), instances_are_known);
     let instances = instances.unwrap_or_else(|_| vec![(Value::Null, Vec::new())]);
     let mut looking = Looking {
         world,
@@ -87,12 +94,25 @@ fn look(world: &World<'_>, module: &Module, block: &Block, told: &mut Told<'_>) 
         let mut open = vec![block];
         while let Some(block) = open.pop() {
             let mut attributes = block.attributes.iter();
-            if attributes.any(|(name, expr)| looking.at(name, expr, &scope).is_break()) {
+            if attributes.any(|(name, expr)| looking.at(name, expr, &scope, false).is_break()) {
                 return;
             }
             open.extend(&block.blocks);
         }
     }
+}
+
+/// Works something out, and notes what it needed: where all of it is known, it says itself what files and blocks gave it.
+fn of_unknown<T>(world: &World<'_>, work: impl FnOnce() -> T, is_known: impl FnOnce(&T) -> bool) -> T {
+    let (done, needs) = world.noting(work);
+    world.needs(&if is_known(&done) { needs.of_known() } else { needs });
+    done
+}
+
+/// Whether all that the instances of a block are given is known.
+pub fn instances_are_known(instances: &Result<Instances, Why>) -> bool {
+    let mut given = instances.iter().flatten().flat_map(|(_, names)| names);
+    instances.is_ok() && given.all(|(_, value)| value.unknown_inside().is_none())
 }
 
 struct Looking<'a, 'w, 't> {
@@ -104,12 +124,13 @@ struct Looking<'a, 'w, 't> {
 }
 
 impl Looking<'_, '_, '_> {
-    fn at(&mut self, name: &str, expr: &Expr, scope: &Scope<'_>) -> ControlFlow<()> {
-        let value = self.world.value(expr, scope);
+    fn at(&mut self, name: &str, expr: &Expr, scope: &Scope<'_>, is_part: bool) -> ControlFlow<()> {
+        let is_known = |value: &Value| value.unknown_inside().is_none();
+        let value = of_unknown(self.world, || self.world.value(expr, scope), is_known);
         if self.world.works(value.steps()).is_err() {
             return ControlFlow::Break(());
         }
-        (self.told)(name, &value)?;
+        (self.told)(name, &value, is_part)?;
         match value.unknown_inside() {
             Some(_) => self.within(name, expr, scope),
             None => ControlFlow::Continue(()),
@@ -129,9 +150,11 @@ impl Looking<'_, '_, '_> {
         if let Some(own) = module.written_local(&local)
             && self.seen.insert(local)
         {
-            self.at(name, own, &Scope::of(module))?;
+            self.at(name, own, &Scope::of(module), true)?;
         }
-        expr.within().iter().try_for_each(|part| self.at(name, part, scope))
+        expr.within()
+            .iter()
+            .try_for_each(|part| self.at(name, part, scope, true))
     }
 }
 
@@ -180,18 +203,39 @@ fn runs(block: &Block) -> bool {
     block.blocks.iter().any(hcl) || raw.is_some_and(|raw| commands.iter().any(|command| raw.contains(command)))
 }
 
-/// What such a block is: its text, and what it is given here.
+/// What such a block is: its text, and what it is given here. What it needs beside is noted: the files that it names among them.
 #[must_use]
 pub fn same(world: &World<'_>, module: &Module, block: &Block) -> Arc<str> {
     let mut said = block.source.text.get(block.range.clone()).unwrap_or("").to_owned();
-    look(world, module, block, &mut |name, value| {
+    look(world, module, block, &mut |name, value, is_part| {
         said.push('\0');
         said.push_str(name);
         said.push('\0');
         said.push_str(&value.json().unwrap_or_else(|why| why.to_string()));
+        // Where a command runs says nothing of what it reads there.
+        if name != "working_dir" {
+            named(world, &module.root, value, is_part);
+        }
         ControlFlow::Continue(())
     });
     digest(&said)
+}
+
+/// Notes the files that texts in a value name, and the folders where they are not but a part of a name.
+fn named(world: &World<'_>, folder: &Path, value: &Value, is_part: bool) {
+    /// No name is longer.
+    const LONGEST: usize = 1024;
+    match value {
+        Value::Text(text) if text.text.len() <= LONGEST && !text.text.contains('\n') => {
+            let is_folder = || folder.join(&*text.text).is_dir();
+            if !(is_part && is_folder()) {
+                world.reads(folder, &text.text);
+            }
+        }
+        Value::List(items) => items.iter().for_each(|item| named(world, folder, item, is_part)),
+        Value::Map(entries) => entries.values().for_each(|value| named(world, folder, value, is_part)),
+        _ => {}
+    }
 }
 
 /// A file of a program that runs Terraform, and says where its modules are, what their variables are, or what is written beside them
