@@ -504,6 +504,105 @@ fn a_value_that_a_file_gives_may_make_a_block_one_of_policies() {
 }
 
 #[test]
+fn resources_that_a_kustomization_takes_values_from_are_a_part_of_it() {
+    let map = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\ndata: {a: app2}\n";
+    let generated = "resources: [p.yaml]\nconfigMapGenerator:\n  - name: c\n    files: [a=v.txt]\n";
+    let taking = "  - source: {kind: ConfigMap, name: c, fieldPath: data.a}\n    targets: []\n";
+    let flux = "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {name: x}\nspec:\n  postBuild:\n    substituteFrom:\n      - {kind: ConfigMap, name: c}\n";
+    let resource = RESOURCE.replace('*', "secret/app");
+    let inline = format!("resources: [p.yaml]\nreplacements:\n{taking}");
+    let both = format!("{generated}replacements:\n{taking}");
+    let by_file = "resources: [p.yaml]\nreplacements:\n  - path: r.yaml\n";
+    let one = taking.replacen("  - ", "", 1).replace("\n    ", "\n");
+    for (files, file, from, to) in [
+        (
+            vec![("kustomization.yaml", &*inline), ("cm.yaml", map)],
+            "cm.yaml",
+            "app2",
+            "default",
+        ),
+        (
+            vec![("f.yaml", flux), ("deep/cm.yaml", map)],
+            "deep/cm.yaml",
+            "app2",
+            "default",
+        ),
+        (
+            vec![(".k8s/f.yaml", flux), (".k8s/cm.yaml", map)],
+            ".k8s/cm.yaml",
+            "app2",
+            "default",
+        ),
+        (
+            vec![("kustomization.yaml", &*both), ("v.txt", "app2")],
+            "v.txt",
+            "app2",
+            "default",
+        ),
+        (
+            vec![("kustomization.yaml", by_file), ("r.yaml", &*one), ("cm.yaml", map)],
+            "cm.yaml",
+            "app2",
+            "default",
+        ),
+    ] {
+        let files = [&files[..], &[("p.yaml", &*resource)]].concat();
+        let text = files.iter().find(|(name, _)| *name == file).unwrap().1;
+        changes(&files, &[(file, &text.replace(from, to))], &["high[not-checked]"]);
+    }
+    // One of another name is none of it.
+    let ground = Ground::new(&[]);
+    for (side, value) in [("base", "a"), ("pr", "b")] {
+        ground.write(&[
+            (&format!("{side}/p.yaml"), &resource),
+            (&format!("{side}/kustomization.yaml"), &inline),
+            (
+                &format!("{side}/cm.yaml"),
+                &map.replace("name: c", "name: d").replace("app2", value),
+            ),
+        ]);
+    }
+    ground.check(0, &["check passed"]);
+}
+
+#[test]
+fn a_policy_in_keys_or_lines_of_yaml_is_none_that_passes() {
+    let map = |data: &str| format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: c}}\n{data}");
+    for data in [
+        "data:\n  policy:\n    - 'path \"*\" {'\n    - '  capabilities = [\"sudo\"]'\n    - '}'\n",
+        "policies:\n  - name: e\n    path:\n      \"*\": {capabilities: [read, sudo]}\n",
+        "policies:\n  - name: e\n    rules:\n      - path: \"*\"\n        capabilities: [read, sudo]\n",
+        "policies:\n  - name: e\n    rules:\n      - {path: \"*\", capabilities: sudo}\n",
+    ] {
+        changes(&[], &[("cm.yaml", &map(data))], &["high[not-checked]", "cm.yaml"]);
+    }
+    changes(
+        &[],
+        &[("e.yaml", "path:\n  \"*\":\n    capabilities: [read, sudo]\n")],
+        &["high[not-checked]", "e.yaml"],
+    );
+    changes(
+        &[],
+        &[("e.json", r#"{"p":{"path":{"*":{"capabilities":["sudo"]}}}}"#)],
+        &["high[not-checked]", "e.json"],
+    );
+    // Capabilities of something else.
+    let ground = Ground::new(&[
+        ("base/app.hcl", READ),
+        ("pr/app.hcl", READ),
+        (
+            "pr/pod.yaml",
+            "kind: Pod\nspec:\n  path: /x\n  capabilities: [NET_ADMIN]\n  more:\n    capabilities: {add: [SYS_TIME]}\n",
+        ),
+        (
+            "pr/compose.yaml",
+            "services:\n  a:\n    devices:\n      - capabilities: [gpu]\n",
+        ),
+    ]);
+    ground.check(0, &["check passed"]);
+}
+
+#[test]
 fn what_terraform_reads_and_does_not_say_is_not_hidden_by_that() {
     let reads = |name: &str| {
         format!(

@@ -166,6 +166,8 @@ pub fn read(paths: &[PathBuf], dialect: &Dialect, names: Names, options: &Option
             templates: Vec::new(),
             through: Vec::new(),
             providers: Vec::new(),
+            taking: Vec::new(),
+            objects: BTreeMap::new(),
             read: Read::default(),
         };
         reader.all(paths);
@@ -275,6 +277,10 @@ struct Reader<'r> {
     /// Policies of Crossplane, and what they are written through, of all files.
     through: Vec<manifest::Through>,
     providers: Vec<manifest::Provider>,
+    /// What takes values from resources: which of `read.news`, and the names of those.
+    taking: Vec<(usize, BTreeSet<Arc<str>>)>,
+    /// What these are, by name; no digest where that cannot be read.
+    objects: BTreeMap<Arc<str>, BTreeSet<Option<Arc<str>>>>,
     read: Read,
 }
 
@@ -299,6 +305,7 @@ impl Reader<'_> {
         if self.options.every_way {
             self.hidden(&listing.hidden);
         }
+        self.taken();
         self.values();
         self.read.excluded.append(&mut listing.excluded);
         self.read.others.retain(|other| !used.contains(&files::tidy(other)));
@@ -583,9 +590,17 @@ impl Reader<'_> {
             templates: Vec::new(),
             through: Vec::new(),
             providers: Vec::new(),
+            taking: Vec::new(),
+            objects: BTreeMap::new(),
             read: Read::default(),
         };
         aside.document(path, false);
+        let before = self.read.news.len();
+        let taking = aside.taking.into_iter();
+        self.taking.extend(taking.map(|(n, names)| (before + n, names)));
+        for (name, is) in aside.objects {
+            self.objects.entry(name).or_default().extend(is);
+        }
         self.read.news.append(&mut aside.read.news);
         if !(aside.read.files.is_empty() && aside.read.unread.is_empty() && aside.through.is_empty()) {
             self.hides(&[path], &[]);
@@ -643,6 +658,17 @@ impl Reader<'_> {
             policy: None,
             same: whole,
         });
+    }
+
+    /// What takes values from resources is made of these, too.
+    fn taken(&mut self) {
+        for (n, names) in std::mem::take(&mut self.taking) {
+            let Some(one) = self.read.news.get_mut(n) else { continue };
+            let all = names.iter().filter_map(|name| self.objects.get(name)).flatten();
+            let said: Option<Vec<&str>> = all.map(Option::as_deref).collect();
+            let both = one.same.take().zip(said);
+            one.same = both.map(|(own, said)| text::digest(&format!("{own}\0{}", said.join("\0"))));
+        }
     }
 
     /// Names files of values beside templates of policies, or below them: what comes out hangs on them.
@@ -768,7 +794,7 @@ impl Reader<'_> {
                 return self.unread(&file, why, Origin::new(Arc::clone(&file), 1, 1));
             }
         };
-        let json = path.extension().is_some_and(|end| end.eq_ignore_ascii_case("json"));
+        let json = is_json(path);
         let roots: Vec<Node> = if json {
             match node::stream(&source, Spelling::Json) {
                 Ok(all) => all,
@@ -889,7 +915,7 @@ impl Reader<'_> {
             }
             return true;
         }
-        if root.get("path").is_some() && root.get("kind").is_none() {
+        if is_json(path) && root.get("path").is_some() && root.get("kind").is_none() {
             // A policy in JSON.
             return false;
         }
@@ -907,7 +933,15 @@ impl Reader<'_> {
         self.providers.extend(content.providers);
         content.found.iter().for_each(|found| self.found(found));
         self.read.unread.extend(content.unread);
+        if !content.sources.is_empty() && !content.news.is_empty() {
+            self.taking.push((self.read.news.len(), content.sources));
+        }
         self.read.news.extend(content.news);
+        for one in content.objects {
+            let files = self.beside(path, &one.files);
+            let is = files.map(|files| text::digest(&format!("{}{files}", one.is)));
+            self.objects.entry(one.name).or_default().insert(is);
+        }
         any
     }
 
@@ -956,6 +990,10 @@ impl Reader<'_> {
             same: None,
         });
     }
+}
+
+fn is_json(path: &Path) -> bool {
+    path.extension().is_some_and(|end| end.eq_ignore_ascii_case("json"))
 }
 
 /// Whether a file is read as a document of JSON or YAML.
