@@ -603,6 +603,57 @@ fn a_policy_in_keys_or_lines_of_yaml_is_none_that_passes() {
 }
 
 #[test]
+fn a_plan_that_says_that_it_is_not_whole_is_none() {
+    let plan = |more: &str, change: &str| {
+        let text = planned("a_b", "null", "{}", "");
+        let text = text.replacen('{', &format!("{{{more}"), 1);
+        text.replace(r#""before":null,"after":{}"#, change)
+    };
+    let plain = r#""before":null,"after":{}"#;
+    let put_off = r#""deferred_changes":[{"reason":"x","resource_change":{"address":"vault_policy.e","type":"vault_policy","name":"e","change":{"actions":["create"],"before":null,"after":{"name":null},"after_unknown":{"policy":true}}}}],"#;
+    for (more, change, kind, what) in [
+        (r#""errored":true,"#, plain, "a_b", "errored"),
+        (r#""complete":false,"#, plain, "a_b", "complete"),
+        (put_off, plain, "a_b", "vault_policy.e"),
+        (
+            "",
+            r#""before":null,"after":null,"after_unknown":true"#,
+            "vault_policy",
+            "vault_policy.x",
+        ),
+    ] {
+        let text = plan(more, change).replace("a_b", kind);
+        let ground = Ground::new(&[("plan.json", &text)]);
+        ground.expect(
+            ".",
+            &["check", "--policies", "plan.json"],
+            1,
+            &["high[not-checked]", what],
+        );
+    }
+    let ground = Ground::new(&[("plan.json", &plan(r#""errored":false,"complete":true,"#, plain))]);
+    ground.expect(".", &["check", "--policies", "plan.json"], 0, &["check passed"]);
+    // Data of a program, read when it is planned or when it is applied.
+    let external = r#"{"address":"data.external.e","mode":"data","type":"external","name":"e"}"#;
+    let in_module = format!(
+        r#""configuration":{{"root_module":{{"module_calls":{{"m":{{"module":{{"resources":[{external}]}}}}}},"#
+    );
+    let configured = plan("", plain).replace(r#""configuration":{"root_module":{"#, &in_module);
+    let changed = plan("", plain).replace(
+        r#""resource_changes":["#,
+        &format!(
+            r#""resource_changes":[{},"#,
+            external.replace('}', r#","change":{"actions":["read"]}}"#)
+        ),
+    );
+    for text in [configured, changed] {
+        let ground = Ground::new(&[("plan.json", &text)]);
+        let told = ["high[not-checked]: `data.external.e`", "it runs a command"];
+        ground.expect(".", &["check", "--policies", "plan.json"], 1, &told);
+    }
+}
+
+#[test]
 fn what_terraform_reads_and_does_not_say_is_not_hidden_by_that() {
     let reads = |name: &str| {
         format!(
