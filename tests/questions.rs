@@ -407,6 +407,43 @@ fn names_of_several_namespaces_are_told_apart() {
     assert_eq!(said, Some(2));
 }
 
+#[test]
+fn what_looks_like_a_policy_and_is_none_says_what_to_do() {
+    let ground = ground(&[
+        (
+            "request.hcl",
+            r#"{"policy": "path \"a\" { capabilities = [\"read\"] }"}"#,
+        ),
+        (
+            "request.json",
+            r#"{"policy": "path \"a\" { capabilities = [\"read\"] }"}"#,
+        ),
+        ("quotes.hcl", "path secret/* {\n  capabilities = [\"read\"]\n}\n"),
+        ("other.hcl", "hvs.secret of somebody\n"),
+        ("case.hcl", "path \"a\" {\n  capabilities = [\"LIST\"]\n}\n"),
+        ("write.hcl", "path \"a\" {\n  capabilities = [\"write\"]\n}\n"),
+        (
+            "n/namespaces/team/sub/policies/a.hcl",
+            "path \"a\" {\n  capabilities = [\"read\"]\n}\n",
+        ),
+    ]);
+    for (file, word) in [
+        ("request.hcl", "a request to the API around a policy"),
+        ("request.json", "a request to the API around a policy"),
+        ("quotes.hcl", "needs double quotes"),
+        ("other.hcl", "it has no `path` at its top"),
+        ("case.hcl", "did you mean `list`?"),
+        ("case.hcl", "`invalid capability`"),
+        ("write.hcl", "did you mean `create` and `update`?"),
+        ("n", "`namespaces/team%2Fsub/policies/`"),
+    ] {
+        let output = run(ground.path(), &["lint", file]);
+        let said = format!("{}{}", stdout(&output), stderr(&output));
+        assert!(said.contains(word), "{file}: {said}");
+        assert!(!said.contains("hvs."), "{said}");
+    }
+}
+
 // ---- diff-access
 
 #[test]

@@ -432,6 +432,7 @@ fn granted(
 ) -> Result<(Read, Option<Read>), Failure> {
     let (dialect, names) = (profile.dialect(), args.granting.policy_names.into());
     let mut read = source::read(&args.granting.policies, &dialect, names, options)?;
+    notes.extend(load::nested(&read.policies));
     let Some(base) = base else {
         // A plan says what was before it; what it does not speak of stays.
         let before = read.before.clone().map(|before| Read {

@@ -5,7 +5,7 @@ use super::{Exit, Failure, Talk, material};
 use crate::cli::{LintArgs, TextOrJson};
 use crate::hint::Hint;
 use crate::policy::lint::{self, Context};
-use crate::policy::load::{LoadCause, LoadError, Names};
+use crate::policy::load::{self, LoadCause, LoadError, Names};
 use crate::policy::syntax::Style;
 use crate::report::lint::{self as report, Read};
 use crate::sources;
@@ -69,6 +69,9 @@ fn read(args: &LintArgs, meant: &Meant, talk: &Talk) -> Result<Read, Failure> {
                 }
             },
         }
+    }
+    if let Some(hint) = load::nested(&policies) {
+        talk.warn(&hint);
     }
     if files.is_empty() {
         return Err(LintError::Nothing.into());

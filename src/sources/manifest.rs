@@ -6,7 +6,7 @@ use super::text::digest;
 use super::yaml;
 use super::{Found, Problem, SourceSettings};
 use crate::origin::SourceText;
-use crate::policy::load::holds_policy;
+use crate::policy::load::{REQUEST, holds_policy};
 use crate::vault::Capability;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -139,7 +139,9 @@ pub fn read(source: &Arc<SourceText>, root: &Node) -> Content {
     suspicious(root, &known, &mut places);
     // Once for a document: it may hold as many as somebody likes.
     if let Some(first) = places.first() {
+        let is_request = matches!(&root.kind, Kind::Map(entries) if entries.len() < 3 && entries.iter().any(|(name, _)| &**name == "policy"));
         let why = match places.len() {
+            1 if is_request => return request(content, source, *first),
             1 => "a part of it looks like a policy".to_owned(),
             n => format!("{n} parts of it, of which this is the first, look like policies"),
         };
@@ -151,6 +153,18 @@ pub fn read(source: &Arc<SourceText>, root: &Node) -> Content {
             same: None,
         });
     }
+    content
+}
+
+/// Names a document that is but the request to the API around a policy.
+fn request(mut content: Content, source: &Arc<SourceText>, at: usize) -> Content {
+    content.unread.push(Problem {
+        what: source.file.to_string(),
+        why: REQUEST.to_owned(),
+        origin: source.place(at),
+        policy: None,
+        same: None,
+    });
     content
 }
 
