@@ -88,7 +88,7 @@ fn alone(policies: Vec<Policy>, levels: &BTreeMap<String, RuleLevel>, options: &
         kv2_closure: settings.price.kv2_closure,
     });
     let mut found = analysis.findings(levels, None);
-    found.extend(warnings::warnings(&analysis.joined, None));
+    found.extend(warnings::warnings(&analysis.joined, None).0);
     found
 }
 

@@ -174,7 +174,8 @@ fn renamed(read: &mut Read, held: &BTreeSet<(Arc<str>, Arc<str>)>) -> Vec<String
     notes
 }
 
-fn view(checked: Checked, fail_on: Severity, notes: Vec<String>) -> Gate {
+fn view(checked: Checked, fail_on: Severity, mut notes: Vec<String>) -> Gate {
+    notes.extend(checked.unseen);
     Gate {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         findings: checked.findings,

@@ -20,7 +20,11 @@ pub(super) fn run(args: &LintArgs, meant: Meant, out: &mut dyn Write, talk: &Tal
         profile,
         ..Context::default()
     };
-    let warnings = lint::policies(&read.policies, &context);
+    let found = lint::look(&read.policies, &context);
+    if let Some(unseen) = found.unseen() {
+        talk.warn(&unseen);
+    }
+    let warnings = found.warnings;
     let text = match args.format {
         TextOrJson::Json => report::json(&read, &warnings, profile),
         TextOrJson::Text => {
