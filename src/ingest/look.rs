@@ -118,13 +118,13 @@ fn of_text(text: &[u8]) -> Option<String> {
         return None;
     }
     let before = header::first_entry(first).and_then(|at| first.get(..at));
-    Some(match before.and_then(header::shape) {
-        Some(_) => format!(
+    Some(match before.is_some_and(|before| before.contains(&b'{')) {
+        false => format!(
             "lines with an entry behind other text: `--envelope {}`",
             Envelope::Prefix
         ),
-        None => "lines with an entry behind other text that is not understood: take away what stands before the `{\"` of each, as in \
-                 `sed 's/^[^{]*{\"/{\"/'`, where no brace stands in it"
+        true => "lines with an entry behind other text that is not understood, since a brace stands in it: take it away, so that each line begins \
+                 with its entry"
             .to_owned(),
     })
 }
