@@ -654,6 +654,58 @@ fn a_plan_that_says_that_it_is_not_whole_is_none() {
 }
 
 #[test]
+fn what_terragrunt_includes_from_beside_the_policies_is_a_part_of_it() {
+    let ground = Ground::new(&[
+        ("repo/policies/app.hcl", READ),
+        ("repo/root.hcl", "inputs = { caps = [\"read\"] }\n"),
+    ]);
+    for (n, include) in [
+        "find_in_parent_folders(\"root.hcl\")",
+        "\"../root.hcl\"",
+        "\"${get_repo_root()}/root.hcl\"",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let name = format!("repo/policies/{n}/terragrunt.hcl");
+        let include = include.replace("../", "../../");
+        ground.write(&[(&name, &format!("include \"root\" {{\n  path = {include}\n}}\n"))]);
+    }
+    let base = ground.repository();
+    let text = ground.since(&base, 0, &["low[not-checked]", "The base has the very same"]);
+    assert_eq!(text.matches("low[not-checked]").count(), 3, "{text}");
+    ground.write(&[("repo/root.hcl", "inputs = { caps = [\"sudo\"] }\n")]);
+    ground.commit("change");
+    let text = ground.since(&base, 1, &["high[not-checked]"]);
+    assert_eq!(text.matches("high[not-checked]").count(), 3, "{text}");
+}
+
+#[test]
+fn what_sends_requests_and_is_not_known_may_write_a_policy() {
+    let unknown = "variable \"p\" {}\n";
+    for block in [
+        "resource \"restapi_object\" \"x\" {\n  path = var.p\n  data = var.p\n}\n",
+        "resource \"restapi_object\" \"x\" {\n  path = \"/v1/${var.p}\"\n}\n",
+        "data \"http\" \"x\" {\n  url = \"${var.p}/v1/x\"\n}\n",
+        "resource \"openbao_policy\" \"x\" {\n  policy = var.p\n}\n",
+    ] {
+        let text = format!("{unknown}{block}");
+        changes(&[], &[("x.tf", &text)], &["high[not-checked]", "it may write a policy"]);
+    }
+    let ground = Ground::new(&[
+        ("base/app.hcl", READ),
+        ("pr/app.hcl", READ),
+        (
+            "pr/x.tf",
+            &format!(
+                "{unknown}resource \"restapi_object\" \"x\" {{\n  path = \"/v1/auth/${{var.p}}\"\n}}\nresource \"aws_x\" \"y\" {{\n  path = var.p\n}}\n"
+            ),
+        ),
+    ]);
+    ground.check(0, &["check passed"]);
+}
+
+#[test]
 fn what_terraform_reads_and_does_not_say_is_not_hidden_by_that() {
     let reads = |name: &str| {
         format!(

@@ -445,10 +445,9 @@ fn granted(
     let submodules = base.submodules(&args.granting.policies)?;
     read.unchecked.extend(submodules.iter().map(source::submodule));
     // Files beside the policies say what variables are, too, and may have said it before.
-    let wide = read
-        .policies
-        .iter()
-        .any(|policy| sources::is_terraform(Path::new(&*policy.file)));
+    let is_terraform = |policy: &Policy| sources::is_terraform(Path::new(&*policy.file));
+    // So do files that Terragrunt or a kustomization names.
+    let wide = !(read.unchecked.is_empty() && read.news.is_empty()) || read.policies.iter().any(is_terraform);
     let before = base.read(&dialect, names, options, wide)?;
     notes.append(&mut base.notes);
     Ok((read, Some(before)))

@@ -155,6 +155,12 @@ impl Files {
         &self.root
     }
 
+    /// A path below the root of the repository, as it is read.
+    #[must_use]
+    pub fn at_root(&self, below: &str) -> PathBuf {
+        tidy(&self.named.join(climbing(&self.real, &self.root.join(below))))
+    }
+
     /// Reads a file that is known to be one of those asked for.
     ///
     /// # Errors

@@ -735,14 +735,14 @@ impl Reader<'_> {
             return;
         }
         let Ok(source) = files.source(path) else { return };
-        let runs = terraform::wraps(&source).or_else(|| terraform::gives(&source));
+        let runs = terraform::wraps(&files, &source).or_else(|| terraform::gives(&source).map(Some));
         let (same, why) = match (runs, terraform::holds_one(&source)) {
             (Some(same), _) => (
                 same,
                 "it runs Terraform with a module or with variables of its own, and is not read",
             ),
             (None, Some(same)) => (
-                same,
+                Some(same),
                 "it holds a policy, or the place of one, and what reads it is not known",
             ),
             (None, None) => return,
@@ -752,7 +752,7 @@ impl Reader<'_> {
             why: why.to_owned(),
             origin: Origin::new(Arc::clone(&source.file), 1, 1),
             policy: None,
-            same: Some(same),
+            same,
         });
     }
 

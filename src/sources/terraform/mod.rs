@@ -546,7 +546,7 @@ impl Reader<'_, '_> {
                         path_expr.range().start,
                         None,
                     );
-                } else if may_lead_to_policies(path_expr) {
+                } else if outside::may_lead_to_policies(path_expr) {
                     let why = format!("its path may be one of policies, and cannot be worked out: {why}");
                     self.outside((root, module), block, address, &why, above);
                 }
@@ -702,27 +702,6 @@ fn body(data: &Value) -> Result<Text, Why> {
 #[must_use]
 pub fn unpacked(policy: &Text) -> Text {
     syntax::packed(policy.text.as_bytes()).map_or_else(|| policy.clone(), Text::made)
-}
-
-/// Whether a path that is not known may be one of policies, by what it begins with: no mount lies there. What stands before may be
-/// a namespace, and `..` leads anywhere.
-fn may_lead_to_policies(path: &Expr) -> bool {
-    let raw = path.raw().trim_start_matches('"').trim_start_matches('/');
-    if raw.contains("..") {
-        return true;
-    }
-    if raw.starts_with("${vault_") || raw.starts_with("vault_") {
-        return false;
-    }
-    match (path.raw().starts_with('"'), raw.split_once("${")) {
-        (true, Some((start, _))) => {
-            let begins = |rest: &str| {
-                rest.starts_with("sys") && ("sys/polic".starts_with(rest) || rest.starts_with("sys/polic"))
-            };
-            "sys/polic".starts_with(start) || path::tails(start).any(begins)
-        }
-        _ => true,
-    }
 }
 
 fn source_names_policies(value: &Value) -> bool {
