@@ -23,7 +23,13 @@ pub(super) fn files(advice: &mut Advice, grants: &Grants) {
         let changed = |(policy, to)| Changed { policy, to };
         let of_commits: Vec<Vec<Changed<'_>>> = commits
             .iter()
-            .map(|commit| commit.changes.iter().map(|(policy, to)| changed((*policy, to))).collect())
+            .map(|commit| {
+                commit
+                    .changes
+                    .iter()
+                    .map(|(policy, to)| changed((*policy, to)))
+                    .collect()
+            })
             .collect();
         let wave_files = group_by_group(proposal, &of_waves, &files, grants);
         // Every group reads all files again: mostly each wave is one commit.
