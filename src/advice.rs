@@ -736,8 +736,8 @@ pub struct Proposal {
     pub files: Vec<FileChange>,
     /// The same, wave by wave: each from what the wave before left.
     pub wave_files: Vec<Vec<FileChange>>,
-    /// The same, commit by commit of the branch.
-    pub commit_files: Vec<Vec<FileChange>>,
+    /// The commits of a branch with these changes, in order; none where nobody worked them out.
+    pub commits: Vec<Commit>,
     /// Who owns the files that policies were read from, where somebody says so.
     pub owners: BTreeMap<Arc<str>, String>,
     /// Ids of the principals that get other policies than they hold.
@@ -759,6 +759,19 @@ pub struct Expected {
     /// Nine times of ten at most these.
     #[serde(serialize_with = "rounded")]
     pub high: f64,
+}
+
+/// A commit of a branch: what an owner changes in a wave, as far as nobody else's step has to come between.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Commit {
+    /// Index of the wave.
+    pub wave: usize,
+    /// Whose files it changes; empty where nobody says so.
+    pub owner: String,
+    /// The policies that it changes, in order: their places in [`Proposal::policies`], and what each is then.
+    pub changes: Vec<(usize, Text)>,
+    /// The files that change with it, where policies stand inside of other files: each from what the commit before left.
+    pub files: Vec<FileChange>,
 }
 
 /// A file of a repository that changes with the policies in it.

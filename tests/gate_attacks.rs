@@ -378,6 +378,334 @@ fn what_a_block_that_is_not_read_is_given_is_a_part_of_it() {
 }
 
 #[test]
+fn what_a_block_that_is_not_read_is_made_of_is_a_part_of_it() {
+    let given =
+        |caps: &str| format!("module \"r\" {{\n  source = \"git::https://example.com/x\"\n  caps   = {caps}\n}}\n");
+    let file = [("t.txt", "read\n"), ("d/a.yaml", "a: read\n")];
+    // Files that functions read which are not worked out, whose values are not, and that are named alone.
+    for caps in [
+        "filebase64(\"t.txt\")",
+        "filesha256(\"${path.module}/t.txt\")",
+        "templatefile(\"t.txt\", { x = uuid() })",
+        "\"${uuid()}${file(\"t.txt\")}\"",
+        "\"t.txt\"",
+        "{ of = [\"${path.module}/t.txt\"] }",
+        "data.local_file.f.content",
+        "terraform_data.s.output",
+        "module.o.c",
+        "module.w.c",
+        "local.c",
+        "filebase64(uuid())",
+    ] {
+        let beside = "data \"local_file\" \"f\" {\n  filename = \"${path.module}/t.txt\"\n}\nresource \"terraform_data\" \"s\" {\n  input = filebase64(\"t.txt\")\n}\nmodule \"o\" {\n  source = \"./o\"\n}\nmodule \"w\" {\n  source = \"./w\"\n  c      = filebase64(\"t.txt\")\n}\nlocals {\n  c = \"${uuid()}${terraform_data.s.output}\"\n}\n";
+        let text = format!("{beside}{}", given(caps));
+        changes(
+            &[
+                ("e.tf", &text),
+                ("o/o.tf", "output \"c\" {\n  value = filebase64(\"t.txt\")\n}\n"),
+                (
+                    "w/w.tf",
+                    "variable \"c\" {}\noutput \"c\" {\n  value = \"${uuid()}${var.c}\"\n}\n",
+                ),
+                file[0],
+            ],
+            &[("t.txt", "sudo\n")],
+            &["high[not-checked]", "module.r"],
+        );
+    }
+    // A folder, with what comes into it.
+    for caps in ["\"${path.module}/d\"", "fileset(\"d\", \"*.tfvars\")"] {
+        changes(
+            &[("e.tf", &given(caps)), file[1]],
+            &[("d/b.yaml", "b: sudo\n")],
+            &["high[not-checked]", "module.r"],
+        );
+    }
+    // Other blocks, by what they say and are given.
+    let data = "resource \"terraform_data\" \"s\" {\n  input = [local.c]\n}\nlocals {\n  c = \"read\"\n}\n";
+    changes(
+        &[("e.tf", &given("terraform_data.s.output")), ("s.tf", data)],
+        &[("s.tf", &data.replace("read", "sudo"))],
+        &["high[not-checked]", "module.r"],
+    );
+    let call = "module \"w\" {\n  source = \"./w\"\n  c      = \"${uuid()}read\"\n}\n";
+    changes(
+        &[
+            ("e.tf", call),
+            ("w/w.tf", &format!("variable \"c\" {{}}\n{}", given("var.c"))),
+        ],
+        &[("e.tf", &call.replace("read", "sudo"))],
+        &["high[not-checked]", "module.w.module.r"],
+    );
+    let each = "module \"w\" {\n  source   = \"./w\"\n  for_each = { a = filebase64(\"t.txt\") }\n  c        = each.value\n}\n";
+    changes(
+        &[
+            ("e.tf", each),
+            ("w/w.tf", &format!("variable \"c\" {{}}\n{}", given("var.c"))),
+            file[0],
+        ],
+        &[("t.txt", "sudo\n")],
+        &["high[not-checked]", "module.w[\"a\"].module.r"],
+    );
+    // What has nothing to do with it changes nothing.
+    let ground = Ground::new(&[]);
+    for (side, text) in [("base", "read\n"), ("pr", "sudo\n")] {
+        ground.write(&[
+            (&format!("{side}/app.hcl"), READ),
+            (&format!("{side}/e.tf"), &given("\"${path.module} ${uuid()}\"")),
+            (&format!("{side}/t.txt"), text),
+        ]);
+    }
+    ground.check(0, &["The base has the very same"]);
+}
+
+#[test]
+fn a_value_that_a_file_gives_may_make_a_block_one_of_policies() {
+    let variables = "variable \"p\" {\n  default = \"/v1/x\"\n}\nvariable \"q\" {\n  default = \"y\"\n}\n";
+    let block = |path: &str| format!("{variables}resource \"restapi_object\" \"x\" {{\n  path = {path}\n}}\n");
+    for (path, file, values) in [
+        ("var.p", "prod.tfvars", "p = \"/v1/sys/policies/acl/e\"\n"),
+        (
+            "\"${var.p}/${var.q}\"",
+            "envs/prod.tfvars",
+            "p = \"/v1/sys\"\nq = \"policies/acl/e\"\n",
+        ),
+        (
+            "\"/v1/s${var.p}${var.q}cies/acl/e\"",
+            "prod.tfvars",
+            "p = \"ys/\"\nq = \"poli\"\n",
+        ),
+    ] {
+        changes(
+            &[("e.tf", &block(path))],
+            &[(file, values)],
+            &["high[not-checked]", "restapi_object.x", "prod.tfvars"],
+        );
+    }
+    // By two files.
+    changes(
+        &[
+            ("e.tf", &block("\"${var.p}/${var.q}\"")),
+            ("a.tfvars", "q = \"policies/acl/e\"\n"),
+        ],
+        &[("b.tfvars", "p = \"/v1/sys\"\n")],
+        &["high[not-checked]", "restapi_object.x"],
+    );
+    // What makes none of it is no news.
+    let ground = Ground::new(&[
+        ("base/app.hcl", READ),
+        ("base/e.tf", &block("var.p")),
+        ("pr/app.hcl", READ),
+        ("pr/e.tf", &block("var.p")),
+        ("pr/prod.tfvars", "p = \"/v1/z\"\n"),
+    ]);
+    let text = ground.check(0, &["check passed"]);
+    assert!(!text.contains("not-checked"), "{text}");
+}
+
+#[test]
+fn resources_that_a_kustomization_takes_values_from_are_a_part_of_it() {
+    let map = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\ndata: {a: app2}\n";
+    let generated = "resources: [p.yaml]\nconfigMapGenerator:\n  - name: c\n    files: [a=v.txt]\n";
+    let taking = "  - source: {kind: ConfigMap, name: c, fieldPath: data.a}\n    targets: []\n";
+    let flux = "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {name: x}\nspec:\n  postBuild:\n    substituteFrom:\n      - {kind: ConfigMap, name: c}\n";
+    let resource = RESOURCE.replace('*', "secret/app");
+    let inline = format!("resources: [p.yaml]\nreplacements:\n{taking}");
+    let both = format!("{generated}replacements:\n{taking}");
+    let by_file = "resources: [p.yaml]\nreplacements:\n  - path: r.yaml\n";
+    let one = taking.replacen("  - ", "", 1).replace("\n    ", "\n");
+    for (files, file, from, to) in [
+        (
+            vec![("kustomization.yaml", &*inline), ("cm.yaml", map)],
+            "cm.yaml",
+            "app2",
+            "default",
+        ),
+        (
+            vec![("f.yaml", flux), ("deep/cm.yaml", map)],
+            "deep/cm.yaml",
+            "app2",
+            "default",
+        ),
+        (
+            vec![(".k8s/f.yaml", flux), (".k8s/cm.yaml", map)],
+            ".k8s/cm.yaml",
+            "app2",
+            "default",
+        ),
+        (
+            vec![("kustomization.yaml", &*both), ("v.txt", "app2")],
+            "v.txt",
+            "app2",
+            "default",
+        ),
+        (
+            vec![("kustomization.yaml", by_file), ("r.yaml", &*one), ("cm.yaml", map)],
+            "cm.yaml",
+            "app2",
+            "default",
+        ),
+    ] {
+        let files = [&files[..], &[("p.yaml", &*resource)]].concat();
+        let text = files.iter().find(|(name, _)| *name == file).unwrap().1;
+        changes(&files, &[(file, &text.replace(from, to))], &["high[not-checked]"]);
+    }
+    // One of another name is none of it.
+    let ground = Ground::new(&[]);
+    for (side, value) in [("base", "a"), ("pr", "b")] {
+        ground.write(&[
+            (&format!("{side}/p.yaml"), &resource),
+            (&format!("{side}/kustomization.yaml"), &inline),
+            (
+                &format!("{side}/cm.yaml"),
+                &map.replace("name: c", "name: d").replace("app2", value),
+            ),
+        ]);
+    }
+    ground.check(0, &["check passed"]);
+}
+
+#[test]
+fn a_policy_in_keys_or_lines_of_yaml_is_none_that_passes() {
+    let map = |data: &str| format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: c}}\n{data}");
+    for data in [
+        "data:\n  policy:\n    - 'path \"*\" {'\n    - '  capabilities = [\"sudo\"]'\n    - '}'\n",
+        "policies:\n  - name: e\n    path:\n      \"*\": {capabilities: [read, sudo]}\n",
+        "policies:\n  - name: e\n    rules:\n      - path: \"*\"\n        capabilities: [read, sudo]\n",
+        "policies:\n  - name: e\n    rules:\n      - {path: \"*\", capabilities: sudo}\n",
+    ] {
+        changes(&[], &[("cm.yaml", &map(data))], &["high[not-checked]", "cm.yaml"]);
+    }
+    changes(
+        &[],
+        &[("e.yaml", "path:\n  \"*\":\n    capabilities: [read, sudo]\n")],
+        &["high[not-checked]", "e.yaml"],
+    );
+    changes(
+        &[],
+        &[("e.json", r#"{"p":{"path":{"*":{"capabilities":["sudo"]}}}}"#)],
+        &["high[not-checked]", "e.json"],
+    );
+    // Capabilities of something else.
+    let ground = Ground::new(&[
+        ("base/app.hcl", READ),
+        ("pr/app.hcl", READ),
+        (
+            "pr/pod.yaml",
+            "kind: Pod\nspec:\n  path: /x\n  capabilities: [NET_ADMIN]\n  more:\n    capabilities: {add: [SYS_TIME]}\n",
+        ),
+        (
+            "pr/compose.yaml",
+            "services:\n  a:\n    devices:\n      - capabilities: [gpu]\n",
+        ),
+    ]);
+    ground.check(0, &["check passed"]);
+}
+
+#[test]
+fn a_plan_that_says_that_it_is_not_whole_is_none() {
+    let plan = |more: &str, change: &str| {
+        let text = planned("a_b", "null", "{}", "");
+        let text = text.replacen('{', &format!("{{{more}"), 1);
+        text.replace(r#""before":null,"after":{}"#, change)
+    };
+    let plain = r#""before":null,"after":{}"#;
+    let put_off = r#""deferred_changes":[{"reason":"x","resource_change":{"address":"vault_policy.e","type":"vault_policy","name":"e","change":{"actions":["create"],"before":null,"after":{"name":null},"after_unknown":{"policy":true}}}}],"#;
+    for (more, change, kind, what) in [
+        (r#""errored":true,"#, plain, "a_b", "errored"),
+        (r#""complete":false,"#, plain, "a_b", "complete"),
+        (put_off, plain, "a_b", "vault_policy.e"),
+        (
+            "",
+            r#""before":null,"after":null,"after_unknown":true"#,
+            "vault_policy",
+            "vault_policy.x",
+        ),
+    ] {
+        let text = plan(more, change).replace("a_b", kind);
+        let ground = Ground::new(&[("plan.json", &text)]);
+        ground.expect(
+            ".",
+            &["check", "--policies", "plan.json"],
+            1,
+            &["high[not-checked]", what],
+        );
+    }
+    let ground = Ground::new(&[("plan.json", &plan(r#""errored":false,"complete":true,"#, plain))]);
+    ground.expect(".", &["check", "--policies", "plan.json"], 0, &["check passed"]);
+    // Data of a program, read when it is planned or when it is applied.
+    let external = r#"{"address":"data.external.e","mode":"data","type":"external","name":"e"}"#;
+    let in_module = format!(
+        r#""configuration":{{"root_module":{{"module_calls":{{"m":{{"module":{{"resources":[{external}]}}}}}},"#
+    );
+    let configured = plan("", plain).replace(r#""configuration":{"root_module":{"#, &in_module);
+    let changed = plan("", plain).replace(
+        r#""resource_changes":["#,
+        &format!(
+            r#""resource_changes":[{},"#,
+            external.replace('}', r#","change":{"actions":["read"]}}"#)
+        ),
+    );
+    for text in [configured, changed] {
+        let ground = Ground::new(&[("plan.json", &text)]);
+        let told = ["high[not-checked]: `data.external.e`", "it runs a command"];
+        ground.expect(".", &["check", "--policies", "plan.json"], 1, &told);
+    }
+}
+
+#[test]
+fn what_terragrunt_includes_from_beside_the_policies_is_a_part_of_it() {
+    let ground = Ground::new(&[
+        ("repo/policies/app.hcl", READ),
+        ("repo/root.hcl", "inputs = { caps = [\"read\"] }\n"),
+    ]);
+    for (n, include) in [
+        "find_in_parent_folders(\"root.hcl\")",
+        "\"../root.hcl\"",
+        "\"${get_repo_root()}/root.hcl\"",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let name = format!("repo/policies/{n}/terragrunt.hcl");
+        let include = include.replace("../", "../../");
+        ground.write(&[(&name, &format!("include \"root\" {{\n  path = {include}\n}}\n"))]);
+    }
+    let base = ground.repository();
+    let text = ground.since(&base, 0, &["low[not-checked]", "The base has the very same"]);
+    assert_eq!(text.matches("low[not-checked]").count(), 3, "{text}");
+    ground.write(&[("repo/root.hcl", "inputs = { caps = [\"sudo\"] }\n")]);
+    ground.commit("change");
+    let text = ground.since(&base, 1, &["high[not-checked]"]);
+    assert_eq!(text.matches("high[not-checked]").count(), 3, "{text}");
+}
+
+#[test]
+fn what_sends_requests_and_is_not_known_may_write_a_policy() {
+    let unknown = "variable \"p\" {}\n";
+    for block in [
+        "resource \"restapi_object\" \"x\" {\n  path = var.p\n  data = var.p\n}\n",
+        "resource \"restapi_object\" \"x\" {\n  path = \"/v1/${var.p}\"\n}\n",
+        "data \"http\" \"x\" {\n  url = \"${var.p}/v1/x\"\n}\n",
+        "resource \"openbao_policy\" \"x\" {\n  policy = var.p\n}\n",
+    ] {
+        let text = format!("{unknown}{block}");
+        changes(&[], &[("x.tf", &text)], &["high[not-checked]", "it may write a policy"]);
+    }
+    let ground = Ground::new(&[
+        ("base/app.hcl", READ),
+        ("pr/app.hcl", READ),
+        (
+            "pr/x.tf",
+            &format!(
+                "{unknown}resource \"restapi_object\" \"x\" {{\n  path = \"/v1/auth/${{var.p}}\"\n}}\nresource \"aws_x\" \"y\" {{\n  path = var.p\n}}\n"
+            ),
+        ),
+    ]);
+    ground.check(0, &["check passed"]);
+}
+
+#[test]
 fn what_terraform_reads_and_does_not_say_is_not_hidden_by_that() {
     let reads = |name: &str| {
         format!(

@@ -297,6 +297,19 @@ fn every_warning_has_its_page() {
 }
 
 #[test]
+fn what_is_not_compared_is_said() {
+    let lines = |many: usize| -> String {
+        let line = |n: usize| format!("path \"+/{n:0>200}/*\" {{ capabilities = [\"read\"] }}\n");
+        (0..many).map(line).collect()
+    };
+    let found = lint::look(&[policy("all", &lines(600))], &Context::default());
+    assert!(found.cut_short > 0);
+    assert!(found.unseen().unwrap().contains("stanzas were not compared"));
+    let found = lint::look(&[policy("all", &lines(60))], &Context::default());
+    assert_eq!(found.unseen(), None);
+}
+
+#[test]
 fn large_sets_are_done_quickly() {
     let lines: Vec<String> = (0..20_000)
         .map(|n| format!("path \"secret/data/{n}/*\" {{ capabilities = [\"read\"] }}"))

@@ -367,6 +367,83 @@ fn roles_have_default_and_root_has_everything() {
     assert_eq!(refused(folder.path(), &asked, &["who asks"]), Some(2));
 }
 
+#[test]
+fn names_of_several_namespaces_are_told_apart() {
+    let policy = |path: &str| format!("path \"{path}\" {{\n  capabilities = [\"read\"]\n}}\n");
+    let entity = |id: &str, namespace: &str| json!({"id": id, "name": "bob", "namespace": namespace, "policies": ["app"], "aliases": []});
+    let entities = json!([entity("e1", "team/"), entity("e2", "")]).to_string();
+    let ground = ground(&[
+        ("p/policies/app.hcl", &policy("a")),
+        ("p/namespaces/team/policies/app.hcl", &policy("b")),
+        ("d/entities.json", &entities),
+    ]);
+    // Of two names each means one policy, in whatever order they come.
+    for named in ["app,team/app", "team/app,app"] {
+        let text = told(ground.path(), &["capabilities", "--as", named, "--policies", "p"]);
+        assert!(
+            text.contains("\n  a       read  app (") && text.contains("\n  team/b  read  team/app ("),
+            "{text}"
+        );
+    }
+    let given = ["--policies", "p", "--deployment", "d"];
+    let text = told(ground.path(), &[&["who-can", "team/b"][..], &given].concat());
+    assert!(text.contains("\n  team/bob: read [1]\n"), "{text}");
+    let text = told(ground.path(), &[&["who-can", "a"][..], &given].concat());
+    assert!(text.contains("\n  bob: read [1]\n"), "{text}");
+    // Who is told so can be asked for so.
+    let text = told(
+        ground.path(),
+        &[&["capabilities", "--principal", "team/bob"][..], &given].concat(),
+    );
+    assert!(
+        text.starts_with("team/bob may") && text.contains("  team/b  read"),
+        "{text}"
+    );
+    let said = refused(
+        ground.path(),
+        &[&["capabilities", "--principal", "bob"][..], &given].concat(),
+        &["2 principals"],
+    );
+    assert_eq!(said, Some(2));
+}
+
+#[test]
+fn what_looks_like_a_policy_and_is_none_says_what_to_do() {
+    let ground = ground(&[
+        (
+            "request.hcl",
+            r#"{"policy": "path \"a\" { capabilities = [\"read\"] }"}"#,
+        ),
+        (
+            "request.json",
+            r#"{"policy": "path \"a\" { capabilities = [\"read\"] }"}"#,
+        ),
+        ("quotes.hcl", "path secret/* {\n  capabilities = [\"read\"]\n}\n"),
+        ("other.hcl", "hvs.secret of somebody\n"),
+        ("case.hcl", "path \"a\" {\n  capabilities = [\"LIST\"]\n}\n"),
+        ("write.hcl", "path \"a\" {\n  capabilities = [\"write\"]\n}\n"),
+        (
+            "n/namespaces/team/sub/policies/a.hcl",
+            "path \"a\" {\n  capabilities = [\"read\"]\n}\n",
+        ),
+    ]);
+    for (file, word) in [
+        ("request.hcl", "a request to the API around a policy"),
+        ("request.json", "a request to the API around a policy"),
+        ("quotes.hcl", "needs double quotes"),
+        ("other.hcl", "it has no `path` at its top"),
+        ("case.hcl", "did you mean `list`?"),
+        ("case.hcl", "`invalid capability`"),
+        ("write.hcl", "did you mean `create` and `update`?"),
+        ("n", "`namespaces/team%2Fsub/policies/`"),
+    ] {
+        let output = run(ground.path(), &["lint", file]);
+        let said = format!("{}{}", stdout(&output), stderr(&output));
+        assert!(said.contains(word), "{file}: {said}");
+        assert!(!said.contains("hvs."), "{said}");
+    }
+}
+
 // ---- diff-access
 
 #[test]

@@ -1010,7 +1010,7 @@ fn aliases_and_endless_documents_are_named() {
     let deep = format!("{}1{}", "{\"a\":".repeat(70), "}".repeat(70));
     refuse(&[("p.json", &deep)], &["it is nested too deep"]);
     let many: String = (0..20_000).map(|n| format!("k{n}: path capabilities\n")).collect();
-    refuse(&[("p.yaml", &many)], &["20000 texts in it, of which this is the first"]);
+    refuse(&[("p.yaml", &many)], &["20000 parts of it, of which this is the first"]);
 }
 
 #[test]

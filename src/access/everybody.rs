@@ -26,7 +26,7 @@ pub fn everybody<'p>(joined: &'p Joined, deployment: Option<&Deployment>, root: 
             } else {
                 "principal (never seen)"
             }),
-            name: Arc::from(holder.display()),
+            name: Arc::from(format!("{}{}", holder.namespace, holder.display())),
             policies,
             identity: holder.identity.clone(),
         });

@@ -35,6 +35,8 @@ pub struct Checked {
     pub known: usize,
     /// What a baseline written now would have.
     pub baseline: Baseline,
+    /// What was not looked at.
+    pub unseen: Option<String>,
 }
 
 /// Checks. `step` is told what comes next.
@@ -71,7 +73,8 @@ pub fn check(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&st
 
     step("looking for findings");
     let mut findings = analysis.findings(&levels, None);
-    findings.extend(warnings::warnings(joined, deployment.as_ref()));
+    let (traps, unseen) = warnings::warnings(joined, deployment.as_ref());
+    findings.extend(traps);
     unique(&mut findings);
     let base = base.map(|read| Base::of(read, &joined.policies));
     let base = base.as_ref();
@@ -114,6 +117,7 @@ pub fn check(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&st
         unchanged,
         known,
         baseline,
+        unseen,
     };
     // Nobody waits for what is given back.
     let joined = analysis.joined;

@@ -7,8 +7,8 @@ use crate::deployment::Deployment;
 use crate::policy::lint;
 use std::sync::Arc;
 
-/// The warnings of `lint` as findings.
-pub(super) fn warnings(joined: &Joined, deployment: Option<&Deployment>) -> Vec<Finding> {
+/// The warnings of `lint` as findings, and what it did not look at.
+pub(super) fn warnings(joined: &Joined, deployment: Option<&Deployment>) -> (Vec<Finding>, Option<String>) {
     let mounts = deployment
         .into_iter()
         .flat_map(|d| d.mounts.iter().chain(&d.auth_mounts));
@@ -33,7 +33,10 @@ pub(super) fn warnings(joined: &Joined, deployment: Option<&Deployment>) -> Vec<
         held_together: (!joined.holders.is_empty() && deployment.is_some_and(|d| d.unread.is_empty()))
             .then(|| somebody.flat_map(|set| pairs(&set.policies)).collect()),
     };
-    lint::policies(joined.policies.as_slice(), &context)
+    let found = lint::look(joined.policies.as_slice(), &context);
+    let unseen = found.unseen();
+    let warnings = found
+        .warnings
         .into_iter()
         .map(|w| Finding {
             fingerprint: fingerprint(w.id, "stanza", &format!("{} {}", w.policy, w.path)),
@@ -59,5 +62,6 @@ pub(super) fn warnings(joined: &Joined, deployment: Option<&Deployment>) -> Vec<
             fixed_in: None,
             who: Vec::new(),
         })
-        .collect()
+        .collect();
+    (warnings, unseen)
 }

@@ -11,7 +11,7 @@ use crate::pipeline::{self, Question};
 use crate::policy::model::Policy;
 use crate::policy::table::Table;
 use crate::settings::RuleLevel;
-use crate::sources::Way;
+use crate::sources::{Way, way_said};
 use crate::usage::Facts;
 use crate::vault::PolicyId;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -88,7 +88,7 @@ fn alone(policies: Vec<Policy>, levels: &BTreeMap<String, RuleLevel>, options: &
         kv2_closure: settings.price.kv2_closure,
     });
     let mut found = analysis.findings(levels, None);
-    found.extend(warnings::warnings(&analysis.joined, None));
+    found.extend(warnings::warnings(&analysis.joined, None).0);
     found
 }
 
@@ -102,6 +102,5 @@ fn told(detail: &str) -> String {
 
 /// Which files set which variables.
 fn said(way: &Way) -> String {
-    let set: Vec<String> = way.iter().map(|(name, file)| format!("`{name}` of `{file}`")).collect();
-    format!("So with {}", set.join(" and "))
+    format!("So with {}", way_said(way))
 }

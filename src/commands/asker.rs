@@ -7,6 +7,7 @@ use crate::deployment::{AuthRole, Deployment};
 use crate::hint::Hint;
 use crate::policy::model::Policy;
 use crate::policy::template::Identity;
+use crate::vault::PolicyId;
 use std::borrow::Cow;
 
 /// Who asks.
@@ -71,7 +72,7 @@ impl<'p> Known<'p> {
         }
         let holder = &self.joined.holders[number];
         Ok(Asker {
-            name: holder.display().to_owned(),
+            name: format!("{}{}", holder.namespace, holder.display()),
             policies,
             identity: holder.identity.clone(),
             holder: Some(number),
@@ -135,8 +136,18 @@ impl<'p> Known<'p> {
             [one] if !one.is_root() => Some(one.namespace.clone()),
             _ => None,
         });
+        // One that is named for certain is not meant by a second name as well.
+        let alone = fits.iter().filter_map(|fits| match fits.as_slice() {
+            [one] => Some(one.id()),
+            _ => None,
+        });
+        let alone: Vec<PolicyId> = alone.collect();
         let mut policies = Vec::new();
-        for (name, fits) in names.iter().zip(fits) {
+        for (name, all) in names.iter().zip(fits) {
+            let mut fits = all.clone();
+            if all.len() > 1 {
+                fits.retain(|policy| !alone.contains(&policy.id()));
+            }
             let of = |namespace: &str| fits.iter().find(|p| *p.namespace == *namespace).copied();
             let around = || {
                 let holds = fits.iter().filter(|p| path.starts_with(&*p.namespace));
@@ -144,10 +155,14 @@ impl<'p> Known<'p> {
             };
             let chosen = match fits.as_slice() {
                 [] => return Err(self.no_policy(name)),
-                [one] => *one,
+                [one] if all.len() < 2 => *one,
                 several => {
-                    let chosen = certain.as_deref().and_then(of).or_else(around);
-                    let all: Vec<String> = several
+                    let only = match several {
+                        [one] => Some(*one),
+                        _ => None,
+                    };
+                    let chosen = only.or_else(|| certain.as_deref().and_then(of)).or_else(around);
+                    let all: Vec<String> = all
                         .iter()
                         .map(|p| format!("`{}{}`", shown(&p.namespace), p.name))
                         .collect();
@@ -230,7 +245,8 @@ pub(super) fn find(joined: &Joined, name: &str) -> Result<HolderId, AskerError> 
         .numbered()
         .filter(|(_, h)| {
             let entity = h.identity.entity.as_ref().is_some_and(|entity| entity.id == name);
-            entity || h.key() == name || *h.principal.id == *name || h.display() == name
+            let is = |of: &str| name.strip_prefix(of) == Some(h.display());
+            entity || h.key() == name || *h.principal.id == *name || is("") || is(&h.namespace)
         })
         .map(|(h, _)| h)
         .collect();

@@ -174,7 +174,8 @@ fn renamed(read: &mut Read, held: &BTreeSet<(Arc<str>, Arc<str>)>) -> Vec<String
     notes
 }
 
-fn view(checked: Checked, fail_on: Severity, notes: Vec<String>) -> Gate {
+fn view(checked: Checked, fail_on: Severity, mut notes: Vec<String>) -> Gate {
+    notes.extend(checked.unseen);
     Gate {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         findings: checked.findings,
@@ -432,6 +433,7 @@ fn granted(
 ) -> Result<(Read, Option<Read>), Failure> {
     let (dialect, names) = (profile.dialect(), args.granting.policy_names.into());
     let mut read = source::read(&args.granting.policies, &dialect, names, options)?;
+    notes.extend(load::nested(&read.policies));
     let Some(base) = base else {
         // A plan says what was before it; what it does not speak of stays.
         let before = read.before.clone().map(|before| Read {
@@ -443,10 +445,9 @@ fn granted(
     let submodules = base.submodules(&args.granting.policies)?;
     read.unchecked.extend(submodules.iter().map(source::submodule));
     // Files beside the policies say what variables are, too, and may have said it before.
-    let wide = read
-        .policies
-        .iter()
-        .any(|policy| sources::is_terraform(Path::new(&*policy.file)));
+    let is_terraform = |policy: &Policy| sources::is_terraform(Path::new(&*policy.file));
+    // So do files that Terragrunt or a kustomization names.
+    let wide = !(read.unchecked.is_empty() && read.news.is_empty()) || read.policies.iter().any(is_terraform);
     let before = base.read(&dialect, names, options, wide)?;
     notes.append(&mut base.notes);
     Ok((read, Some(before)))

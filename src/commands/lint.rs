@@ -5,7 +5,7 @@ use super::{Exit, Failure, Talk, material};
 use crate::cli::{LintArgs, TextOrJson};
 use crate::hint::Hint;
 use crate::policy::lint::{self, Context};
-use crate::policy::load::{LoadCause, LoadError, Names};
+use crate::policy::load::{self, LoadCause, LoadError, Names};
 use crate::policy::syntax::Style;
 use crate::report::lint::{self as report, Read};
 use crate::sources;
@@ -20,7 +20,11 @@ pub(super) fn run(args: &LintArgs, meant: Meant, out: &mut dyn Write, talk: &Tal
         profile,
         ..Context::default()
     };
-    let warnings = lint::policies(&read.policies, &context);
+    let found = lint::look(&read.policies, &context);
+    if let Some(unseen) = found.unseen() {
+        talk.warn(&unseen);
+    }
+    let warnings = found.warnings;
     let text = match args.format {
         TextOrJson::Json => report::json(&read, &warnings, profile),
         TextOrJson::Text => {
@@ -69,6 +73,9 @@ fn read(args: &LintArgs, meant: &Meant, talk: &Talk) -> Result<Read, Failure> {
                 }
             },
         }
+    }
+    if let Some(hint) = load::nested(&policies) {
+        talk.warn(&hint);
     }
     if files.is_empty() {
         return Err(LintError::Nothing.into());

@@ -220,6 +220,10 @@ pub(super) fn policies(grants: &Grants, unusable: impl Into<Unusable>, talk: &Ta
         Unusable::Refused if bad > 0 => return Err(PoliciesError::Refused(bad).into()),
         Unusable::LeftOut | Unusable::Strict | Unusable::Refused => {}
     }
+    if let Some(hint) = load::nested(&loaded.policies) {
+        talk.warn(&hint);
+        notes.push(hint);
+    }
     if loaded.policies.is_empty() {
         let places: Vec<String> = paths.iter().map(|p| format!("`{}`", p.display())).collect();
         return Err(PoliciesError::None(places.join(", ")).into());

@@ -158,6 +158,13 @@ fn logs(names: &[String], talk: &Talk) -> Result<Vec<LogInput>, Failure> {
             quoted(&left_out, 3)
         ));
     }
+    if !named.passed.is_empty() {
+        let passed: Vec<String> = named.passed.iter().map(|name| escape::terminal(name)).collect();
+        talk.warn(&format!(
+            "passed over in the folders of `--logs`, since they lead to folders that are read already: {}",
+            quoted(&passed, 3)
+        ));
+    }
     Ok(named.logs)
 }
 

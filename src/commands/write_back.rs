@@ -19,9 +19,17 @@ pub(super) fn files(advice: &mut Advice, grants: &Grants) {
         let files = settled(proposal, grants);
         let waves = plan::waves(proposal).into_owned();
         let of_waves = plan::changes(&waves);
-        let of_commits: Vec<Vec<Changed<'_>>> = plan::commits(proposal, &waves)
-            .into_iter()
-            .map(|commit| commit.changes)
+        let mut commits = plan::commits(proposal, &waves);
+        let changed = |(policy, to)| Changed { policy, to };
+        let of_commits: Vec<Vec<Changed<'_>>> = commits
+            .iter()
+            .map(|commit| {
+                commit
+                    .changes
+                    .iter()
+                    .map(|(policy, to)| changed((*policy, to)))
+                    .collect()
+            })
             .collect();
         let wave_files = group_by_group(proposal, &of_waves, &files, grants);
         // Every group reads all files again: mostly each wave is one commit.
@@ -30,7 +38,10 @@ pub(super) fn files(advice: &mut Advice, grants: &Grants) {
         } else {
             group_by_group(proposal, &of_commits, &files, grants)
         };
-        (proposal.wave_files, proposal.commit_files) = (wave_files, commit_files);
+        for (commit, files) in commits.iter_mut().zip(commit_files) {
+            commit.files = files;
+        }
+        (proposal.wave_files, proposal.commits) = (wave_files, commits);
         proposal.files = files;
     }
 }

@@ -183,17 +183,23 @@ impl Columns {
     }
 }
 
-/// The columns, if a line looks like the head of any table.
+/// The columns, if a line looks like the head of any table; of two columns where the row that follows has as many. A name holds no value:
+/// nothing of JSON is one.
 #[must_use]
-pub fn names(line: &[u8]) -> Option<Vec<String>> {
+pub fn names(line: &[u8], row: Option<&[u8]>) -> Option<Vec<String>> {
     let is_name = |name: &String| {
         let name = name.trim();
-        (1..=64).contains(&name.len()) && name.split_whitespace().count() <= 3
+        (1..=64).contains(&name.len()) && name.split_whitespace().count() <= 3 && !name.contains(['{', '}', '"'])
     };
-    DELIMITERS
-        .into_iter()
-        .filter_map(|delimiter| record(line, delimiter, false))
-        .find(|names| names.len() > 2 && names.iter().all(is_name))
+    DELIMITERS.into_iter().find_map(|delimiter| {
+        let names = record(line, delimiter, false)?;
+        let as_many = || {
+            row.and_then(|row| record(row, delimiter, false))
+                .is_some_and(|row| row.len() == names.len())
+        };
+        let is_table = names.len() > 2 || names.len() == 2 && as_many();
+        (is_table && names.iter().all(is_name)).then_some(names)
+    })
 }
 
 /// The columns, if a line is a head.

@@ -1,4 +1,5 @@
-//! Unpacking gzip as a stream: members one after the other, each with its checksum checked by the same pass that unpacks it.
+//! Unpacking gzip as a stream: members one after the other, each with its checksum checked by the same pass that unpacks it. Zeros behind
+//! one are padding, as tapes and stores of objects leave it.
 //!
 //! The reader that comes with the library sums the bytes up in a pass of its own and copies them once more, which costs a
 //! fifth of the time of unpacking.
@@ -12,6 +13,21 @@ const WINDOW_BITS: u8 = 15;
 /// Bytes of packed text asked for at once.
 const BLOCK: usize = 1 << 16;
 
+/// The first byte of a member.
+const MAGIC: u8 = 0x1f;
+
+/// Bytes that are no gzip stand behind the end of a log: all that was packed is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("bytes that are no gzip follow the end of the gzip data")]
+pub struct Behind;
+
+impl Behind {
+    /// Whether it is what an error is about.
+    pub fn is(error: &io::Error) -> bool {
+        error.get_ref().is_some_and(|inner| inner.is::<Self>())
+    }
+}
+
 /// A gzip log as plain text.
 #[derive(Debug)]
 pub struct Gunzip<R> {
@@ -19,6 +35,8 @@ pub struct Gunzip<R> {
     member: Decompress,
     /// Whether a member was begun and did not end yet.
     inside: bool,
+    /// Whether one has ended.
+    any: bool,
 }
 
 impl<R: Read> Gunzip<R> {
@@ -28,6 +46,7 @@ impl<R: Read> Gunzip<R> {
             from: BufReader::with_capacity(BLOCK, from),
             member: Decompress::new_gzip(WINDOW_BITS),
             inside: false,
+            any: false,
         }
     }
 }
@@ -43,6 +62,16 @@ impl<R: Read> Read for Gunzip<R> {
             if ended && !self.inside {
                 return Ok(0);
             }
+            if self.any && !self.inside {
+                let padding = packed.iter().take_while(|byte| **byte == 0).count();
+                if padding > 0 {
+                    self.from.consume(padding);
+                    continue;
+                }
+                if packed.first() != Some(&MAGIC) {
+                    return Err(io::Error::new(io::ErrorKind::InvalidData, Behind));
+                }
+            }
             let (taken, given) = (self.member.total_in(), self.member.total_out());
             let status = self.member.decompress(packed, into, FlushDecompress::None)?;
             let used = usize::try_from(self.member.total_in() - taken).unwrap_or(packed.len());
@@ -50,6 +79,7 @@ impl<R: Read> Read for Gunzip<R> {
             self.from.consume(used);
             self.inside = status != Status::StreamEnd;
             if !self.inside {
+                self.any = true;
                 self.member = Decompress::new_gzip(WINDOW_BITS);
             }
             if got > 0 {
@@ -123,6 +153,21 @@ mod tests {
     }
 
     #[test]
+    fn zeros_behind_a_member_are_padding() {
+        let good = packed(b"some text of a log");
+        let padded = [&good[..], &vec![0; 3 * BLOCK], &good, &[0]].concat();
+        let mut text = Vec::new();
+        Gunzip::new(&padded[..]).read_to_end(&mut text).unwrap();
+        assert_eq!(text, b"some text of a logsome text of a log");
+        // Before the first they are none: nothing was packed.
+        assert!(
+            Gunzip::new(&[&[0], &good[..]].concat()[..])
+                .read_to_end(&mut Vec::new())
+                .is_err()
+        );
+    }
+
+    #[test]
     fn a_wrong_checksum_and_what_is_no_member_are_errors() {
         let good = packed(b"some text of a log");
         let mut wrong = good.clone();
@@ -130,7 +175,10 @@ mod tests {
         wrong[sum] ^= 1;
         assert!(Gunzip::new(&wrong[..]).read_to_end(&mut Vec::new()).is_err());
         let behind = [&good[..], b"no member"].concat();
-        assert!(Gunzip::new(&behind[..]).read_to_end(&mut Vec::new()).is_err());
+        let mut text = Vec::new();
+        let error = Gunzip::new(&behind[..]).read_to_end(&mut text).unwrap_err();
+        assert!(Behind::is(&error), "{error}");
+        assert_eq!(text, b"some text of a log");
         assert!(Gunzip::new(&b""[..]).read_to_end(&mut Vec::new()).is_ok());
     }
 }

@@ -103,7 +103,7 @@ fn of_text(text: &[u8]) -> Option<String> {
     if matches!(value.first(), Some(b'{' | b'[')) && !is_behind_other_text(value) {
         return Some(of_json(value));
     }
-    if let Some(names) = columns::names(first) {
+    if let Some(names) = columns::names(first, lines.next()) {
         return Some(format!(
             "a table with the columns {}, and no audit entry in any of them",
             names
@@ -114,11 +114,18 @@ fn of_text(text: &[u8]) -> Option<String> {
                 .join(", ")
         ));
     }
-    is_behind_other_text(first).then(|| {
-        format!(
+    if !is_behind_other_text(first) {
+        return None;
+    }
+    let before = header::first_entry(first).and_then(|at| first.get(..at));
+    Some(match before.is_some_and(|before| before.contains(&b'{')) {
+        false => format!(
             "lines with an entry behind other text: `--envelope {}`",
             Envelope::Prefix
-        )
+        ),
+        true => "lines with an entry behind other text that is not understood, since a brace stands in it: take it away, so that each line begins \
+                 with its entry"
+            .to_owned(),
     })
 }
 
@@ -182,6 +189,12 @@ mod tests {
                 br#"["a"] {"type":"request","request":{"path":"x"}}"#,
                 "--envelope prefix",
             ),
+            (
+                br#"[a{b] {"type":"request","auth":{"a":"b"},"request":{"path":"x"}}"#,
+                "not understood",
+            ),
+            (b"one,two\n1,2\n", "columns `one`, `two`"),
+            (b"\"time\",\"message\"\n\"a\",\"b\"\n", "columns `time`, `message`"),
             (b"<?xml version=\"1.0\"?>", "XML"),
             (b"<json:object name=\"auth\">", "jsonx"),
         ] {
@@ -189,6 +202,7 @@ mod tests {
             assert!(said.contains(says), "{said}");
         }
         assert_eq!(what(b"just words"), None);
+        assert_eq!(what(b"well, words\nand more\n"), None);
         let zip = include_bytes!("../../fixtures/shapes/audit.zip");
         assert!(what(&zip[..60]).unwrap().contains("archive"));
     }

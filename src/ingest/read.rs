@@ -1,6 +1,7 @@
 //! Reading many logs on many cores: each core builds its own part, and the parts are merged.
 
 use super::error::{IngestError, Trouble};
+use super::gunzip::Behind;
 use super::options::{Options, Progress};
 use super::quick::Quick;
 use super::source::{self, Decoder, Form, LogInput, Stored};
@@ -657,7 +658,8 @@ fn lines(from: &mut dyn Read, name: Option<&str>, sink: &mut Sink<'_>) -> io::Re
         stream.line(worker, wrapping, text.get(waiting..).unwrap_or_default());
     }
     stream.end(worker, wrapping);
-    let lenient = sink.lenient;
+    // All that was packed is there: what follows is counted as damage, and ends nothing.
+    let lenient = sink.lenient || early.as_ref().is_some_and(Behind::is);
     if early.is_some() && lenient {
         stream.ends_early(worker);
     }

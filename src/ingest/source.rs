@@ -7,6 +7,7 @@ use super::gunzip::Gunzip;
 use super::header;
 use super::object::Object;
 use super::utf16;
+use std::collections::BTreeSet;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
@@ -61,6 +62,8 @@ pub struct Named {
     pub logs: Vec<LogInput>,
     /// Files of folders that show no entry.
     pub left_out: Vec<String>,
+    /// Links to folders that are read already.
+    pub passed: Vec<String>,
     /// What could not be read of what they stand for: links that lead nowhere, folders that a pattern cannot look into.
     pub unread: Vec<IngestError>,
 }
@@ -86,7 +89,7 @@ pub fn expand(names: &[String]) -> Result<Named, IngestError> {
         match path.metadata() {
             Ok(meta) if meta.is_dir() => {
                 let before = named.logs.len();
-                folder(&path, &mut named)?;
+                folder(&path, &mut named, &mut BTreeSet::new())?;
                 if named.logs.len() == before && named.unread.is_empty() {
                     return Err(IngestError::EmptyFolder(name.clone()));
                 }
@@ -97,9 +100,10 @@ pub fn expand(names: &[String]) -> Result<Named, IngestError> {
                     return Err(read(source));
                 };
                 let before = named.logs.len();
+                let mut read = BTreeSet::new();
                 for path in found {
                     match path {
-                        Ok(path) if path.is_dir() => folder(&path, &mut named)?,
+                        Ok(path) if path.is_dir() => folder(&path, &mut named, &mut read)?,
                         Ok(path) if path.is_file() => named.logs.push(LogInput::File(path)),
                         Ok(path) if leads_nowhere(&path) => named.unread.push(IngestError::Gone(path)),
                         Ok(path) => named.left_out.push(path.display().to_string()),
@@ -131,24 +135,30 @@ mod bucket {
     }
 }
 
-fn folder(path: &Path, named: &mut Named) -> Result<(), IngestError> {
+/// The logs of a folder and of those below it, each real folder once: links may lead back. Those that were read are in `seen`.
+fn folder(path: &Path, named: &mut Named, seen: &mut BTreeSet<PathBuf>) -> Result<(), IngestError> {
     let read = |source| IngestError::Read {
         path: path.to_owned(),
         source,
     };
+    if !seen.insert(path.canonicalize().map_err(read)?) {
+        named.passed.push(path.display().to_string());
+        return Ok(());
+    }
     let mut entries: Vec<PathBuf> = path
         .read_dir()
         .map_err(read)?
         .map(|entry| entry.map(|e| e.path()))
         .collect::<io::Result<_>>()
         .map_err(read)?;
-    entries.sort();
+    // A folder comes before links to it.
+    entries.sort_by_cached_key(|entry| (entry.is_symlink() && entry.is_dir(), entry.clone()));
     for entry in entries {
         let is_hidden = entry
             .file_name()
             .is_some_and(|name| name.to_string_lossy().starts_with('.'));
         if entry.is_dir() {
-            folder(&entry, named)?;
+            folder(&entry, named, seen)?;
         } else if leads_nowhere(&entry) {
             if !is_hidden {
                 named.unread.push(IngestError::Gone(entry));
@@ -384,6 +394,15 @@ mod tests {
         assert_eq!((matched.logs.len(), matched.unread.len()), (2, 1));
         assert!(matches!(expand(&[at("none*")]), Err(IngestError::NoMatch(_))));
         assert!(matches!(expand(&[at("none")]), Err(IngestError::Read { .. })));
+        // Each real folder once, whatever leads there.
+        let link = |to: &str, name: &str| std::os::unix::fs::symlink(to, dir.path().join(name)).unwrap();
+        let before = expand(&[at("")]).unwrap().logs;
+        link(".", "sub/back");
+        link("..", "sub/up");
+        link("sub", "a-link");
+        let looped = expand(&[at("")]).unwrap();
+        assert_eq!(looped.logs, before);
+        assert_eq!(looped.passed, [at("sub/back"), at("sub/up"), at("a-link")]);
         std::fs::create_dir(dir.path().join("empty")).unwrap();
         assert!(matches!(expand(&[at("empty")]), Err(IngestError::EmptyFolder(_))));
     }

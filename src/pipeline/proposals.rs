@@ -211,7 +211,7 @@ fn tighten(joined: &Joined, t: Tightening, (before, after): (Complexity, Complex
         expected: t.expected.map(|s| expected(s, horizon_days)),
         files: Vec::new(),
         wave_files: Vec::new(),
-        commit_files: Vec::new(),
+        commits: Vec::new(),
         owners: BTreeMap::new(),
         changed_for: BTreeSet::new(),
         policies,
@@ -400,7 +400,7 @@ fn redesign(
         expected: None,
         files: Vec::new(),
         wave_files: Vec::new(),
-        commit_files: Vec::new(),
+        commits: Vec::new(),
         owners: BTreeMap::new(),
         changed_for,
     }

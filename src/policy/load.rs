@@ -14,7 +14,7 @@ mod meant;
 mod shows;
 
 pub use meant::meant;
-pub use shows::{holds_policy, looks_like_policy};
+pub use shows::{REQUEST, holds_policy, looks_like_policy};
 
 use super::model::Policy;
 use super::syntax::{self, Dialect, MAX_BYTES, ParseError};
@@ -159,10 +159,12 @@ pub enum LoadCause {
     #[error(transparent)]
     Parse(Box<ParseError>),
     /// The text shows no policy: nothing of it is quoted, it may be anybody's.
-    #[error("`{path}` shows no policy: it has no `path` at its top")]
+    #[error("`{path}` shows no policy: {}", looks.unwrap_or("it has no `path` at its top"))]
     NoPolicy {
         /// The file.
         path: String,
+        /// What it looks like instead, and what to do; nothing of the file is in it.
+        looks: Option<&'static str>,
     },
     /// Two files are the policy of one name.
     #[error("policy `{name}` is in `{first}` and again in `{second}`: {}", said(*.same))]
@@ -234,6 +236,21 @@ pub fn unique(files: Vec<(PathBuf, Result<Policy, LoadError>)>) -> Loaded {
         errors,
         skipped: Vec::new(),
     }
+}
+
+/// Policies that stand in the folder of a namespace within another, where they are not read as those of that namespace.
+#[must_use]
+pub fn nested(policies: &[Policy]) -> Option<String> {
+    let folder = |policy: &&Policy| {
+        let (namespace, _) = policy.name.strip_prefix("namespaces/")?.rsplit_once("/policies/")?;
+        (policy.namespace.is_empty() && namespace.contains('/')).then(|| namespace.to_owned())
+    };
+    let namespace = policies.iter().find_map(|policy| folder(&policy))?;
+    Some(format!(
+        "a namespace within another has one folder of its own: `namespaces/{}/policies/`; what is below `namespaces/{namespace}/` is taken for \
+         policies of the root namespace that are called by their paths",
+        namespace.replace('/', "%2F")
+    ))
 }
 
 /// Reads every policy file in `paths`, in the order of `paths`, a name that comes again as well.
@@ -624,7 +641,10 @@ fn read(source: &Source, dialect: &Dialect) -> Result<Policy, LoadError> {
         Err(cause) if shows::policy(&bytes) || syntax::is_other_than_text(&bytes) => {
             Err(error(LoadCause::Parse(Box::new(cause))))
         }
-        Err(_) => Err(error(LoadCause::NoPolicy { path: file })),
+        Err(_) => Err(error(LoadCause::NoPolicy {
+            path: file,
+            looks: shows::instead(&bytes),
+        })),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The waves of a proposal: those it brings along, else the plain order of adding, giving, taking and deleting.
 
-use crate::advice::{Assignment, Change, Proposal, ProposedPolicy, Step, Text, Wave};
+use crate::advice::{Assignment, Change, Commit, Proposal, ProposedPolicy, Step, Text, Wave};
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
@@ -88,29 +88,18 @@ pub fn changes(waves: &[Wave]) -> Vec<Vec<Changed<'_>>> {
         .collect()
 }
 
-/// A commit of a branch: what an owner changes in a wave, as far as nobody else's step has to come between.
-#[derive(Debug, Clone)]
-pub struct Commit<'p> {
-    /// Index of the wave.
-    pub wave: usize,
-    /// Whose files it changes; empty where nobody says so.
-    pub owner: &'p str,
-    /// What it changes, in order.
-    pub changes: Vec<Changed<'p>>,
-}
-
 /// The commits of a branch, in order: steps of policies that are tied stay in theirs. What is made by hand is in none.
 #[must_use]
-pub fn commits<'p>(proposal: &'p Proposal, waves: &'p [Wave]) -> Vec<Commit<'p>> {
+pub fn commits(proposal: &Proposal, waves: &[Wave]) -> Vec<Commit> {
     let owner = |policy: &ProposedPolicy| {
         let owner = policy.file.as_ref().and_then(|file| proposal.owners.get(file));
         owner.map_or("", String::as_str)
     };
     let mut commits = Vec::new();
     for (wave, changes) in changes(waves).into_iter().enumerate() {
-        let with_policy = |change: Changed<'p>| Some((change, proposal.policies.get(change.policy)?));
+        let with_policy = |change| Some((change, policy_of(proposal, change)?));
         let with_policy = changes.into_iter().filter_map(with_policy);
-        let mut open: Vec<Open<'p>> = with_policy
+        let mut open: Vec<Open<'_>> = with_policy
             .filter(|(_, policy)| !policy.by_hand)
             .map(|(change, policy)| Open {
                 change,
@@ -135,12 +124,20 @@ pub fn commits<'p>(proposal: &'p Proposal, waves: &'p [Wave]) -> Vec<Commit<'p>>
             open = later.into_iter().map(|(one, _)| one).collect();
             commits.push(Commit {
                 wave,
-                owner: of,
-                changes: now.into_iter().map(|(one, _)| one.change).collect(),
+                owner: of.to_owned(),
+                changes: now
+                    .into_iter()
+                    .map(|(one, _)| (one.change.policy, one.change.to.clone()))
+                    .collect(),
+                files: Vec::new(),
             });
         }
     }
     commits
+}
+
+fn policy_of<'p>(proposal: &'p Proposal, change: Changed<'_>) -> Option<&'p ProposedPolicy> {
+    proposal.policies.get(change.policy)
 }
 
 /// A change that is in no commit yet.

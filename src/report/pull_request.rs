@@ -71,7 +71,7 @@ pub(super) fn render(advice: &Advice, proposal: &Proposal, placed: &[Placed<'_>]
     let waves = plan::waves(proposal);
     let base = layout::diff_base(&advice.run, proposal);
     let chains = script::chains_of(placed, &waves);
-    let commits = commits(proposal, placed, &waves, &chains, &base);
+    let commits = drawn(proposal, placed, &waves, &chains, &base);
     if commits.is_empty() {
         return Vec::new();
     }
@@ -106,7 +106,7 @@ pub(super) fn render(advice: &Advice, proposal: &Proposal, placed: &[Placed<'_>]
 }
 
 /// What each commit changes, in order.
-fn commits<'a>(
+fn drawn<'a>(
     proposal: &'a Proposal,
     placed: &'a [Placed<'_>],
     waves: &'a [Wave],
@@ -115,10 +115,10 @@ fn commits<'a>(
 ) -> Vec<Commit<'a>> {
     let mut at = vec![0_usize; placed.len()];
     let mut all = Vec::new();
-    for (n, commit) in plan::commits(proposal, waves).into_iter().enumerate() {
+    for commit in &proposal.commits {
         let before = at.clone();
-        for change in &commit.changes {
-            if let Some(at) = at.get_mut(change.policy) {
+        for (policy, _) in &commit.changes {
+            if let Some(at) = at.get_mut(*policy) {
                 *at += 1;
             }
         }
@@ -135,7 +135,7 @@ fn commits<'a>(
                 diff.push_str(&text);
             }
         }
-        for change in proposal.commit_files.get(n).into_iter().flatten() {
+        for change in &commit.files {
             policies.extend(change.policies.iter().cloned());
             diff.push_str(&diff::body_of_file(change, base));
         }
@@ -145,7 +145,7 @@ fn commits<'a>(
             title: &wave.title,
             promised: wave.promised,
             second_half: wave.second_half,
-            owner: commit.owner,
+            owner: &commit.owner,
             policies,
             diff,
         }));

@@ -4,6 +4,7 @@
 //! is of the repository ([`Files::keeps`]), and that something is not there is never known.
 
 use super::globs::{Globs, Ignored};
+use super::text::digest_of;
 use crate::files::Left;
 use crate::origin::SourceText;
 use std::cell::{Cell, RefCell};
@@ -39,6 +40,8 @@ pub struct Files {
     used: RefCell<BTreeSet<PathBuf>>,
     listed: RefCell<HashMap<PathBuf, Rc<Vec<String>>>>,
     total: Cell<usize>,
+    /// What files and folders are, where that can be read.
+    digests: RefCell<HashMap<PathBuf, Option<Arc<str>>>>,
     /// What git knows.
     tracked: Tracked,
     variables: RefCell<Option<Rc<Vec<FileOfVariables>>>>,
@@ -108,6 +111,7 @@ impl Files {
             used: RefCell::default(),
             listed: RefCell::default(),
             total: Cell::new(0),
+            digests: RefCell::default(),
             tracked: Tracked::Unasked,
             variables: RefCell::default(),
         }
@@ -149,6 +153,12 @@ impl Files {
     #[must_use]
     pub fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// A path below the root of the repository, as it is read.
+    #[must_use]
+    pub fn at_root(&self, below: &str) -> PathBuf {
+        tidy(&self.named.join(climbing(&self.real, &self.root.join(below))))
     }
 
     /// Reads a file that is known to be one of those asked for.
@@ -215,6 +225,54 @@ impl Files {
         }
         self.used.borrow_mut().extend([path, PathBuf::from(&*source.file)]);
         Ok(source)
+    }
+
+    /// What a file, or a folder with all that the repository has below it, is, and where; no digest where that cannot be read. None
+    /// where the repository has nothing of the name. What Terraform itself reads of a folder is none of it.
+    #[must_use]
+    pub fn is_as(&self, folder: &Path, name: &str) -> Option<(PathBuf, Option<Arc<str>>)> {
+        let path = joined(folder, name).ok()?;
+        let real = self.inside(&path, "file").ok()?;
+        let below = real.strip_prefix(&self.root).ok()?.to_path_buf();
+        if let Some(known) = self.digests.borrow().get(&real) {
+            return Some((below, known.clone()));
+        }
+        let is = if real.is_dir() {
+            self.folder_is(folder, name, &real)
+        } else if self.keeps(&real) || self.overlay.contains_key(&path) {
+            self.file_is(&real)
+        } else {
+            return None;
+        };
+        self.digests.borrow_mut().insert(real, is.clone());
+        Some((below, is))
+    }
+
+    fn file_is(&self, real: &Path) -> Option<Arc<str>> {
+        let bytes = crate::files::read(real, MAX_FILE).ok()?;
+        let total = self.total.get().saturating_add(bytes.len());
+        if total > MAX_TOTAL {
+            return None;
+        }
+        self.total.set(total);
+        Some(digest_of(&bytes))
+    }
+
+    fn folder_is(&self, folder: &Path, name: &str, base: &Path) -> Option<Arc<str>> {
+        let mut said = String::new();
+        for name in self.below(folder, name).ok()?.iter() {
+            let file = base.join(name);
+            if super::terraform::is_terraform(&file) || !self.keeps(&file) {
+                continue;
+            }
+            // Of a link, what it leads to.
+            let is = match self.inside(&file, "file") {
+                Ok(real) => self.file_is(&real)?.to_string(),
+                Err(_) => fs::read_link(&file).ok()?.display().to_string(),
+            };
+            said.push_str(&format!("\0{name}\0{is}"));
+        }
+        Some(digest_of(said.as_bytes()))
     }
 
     /// Whether a path is in the repository.

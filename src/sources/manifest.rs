@@ -6,6 +6,8 @@ use super::text::digest;
 use super::yaml;
 use super::{Found, Problem, SourceSettings};
 use crate::origin::SourceText;
+use crate::policy::load::{REQUEST, holds_policy};
+use crate::vault::Capability;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -24,6 +26,21 @@ pub struct Content {
     pub providers: Vec<Provider>,
     /// Words that may name files of which `news` are made.
     pub names: Vec<Arc<str>>,
+    /// The names of resources that `news` take values from.
+    pub sources: BTreeSet<Arc<str>>,
+    /// Resources that hold no policy: others may take values from them.
+    pub objects: Vec<Object>,
+}
+
+/// A resource that others may take values from.
+#[derive(Debug)]
+pub struct Object {
+    /// Its name.
+    pub name: Arc<str>,
+    /// What it is.
+    pub is: Arc<str>,
+    /// Words that may name files which it is made of.
+    pub files: Vec<Arc<str>>,
 }
 
 /// A policy of Crossplane.
@@ -97,9 +114,13 @@ pub fn read(source: &Arc<SourceText>, root: &Node) -> Content {
     };
     resources.read(&Resource::of(root, false));
     let Resources { mut content, known, .. } = resources;
-    if let Some((problem, names)) = kustomization(source, root) {
-        content.news.push(problem);
-        content.names = names;
+    if let Some(made) = kustomization(source, root).or_else(|| replacement(source, root)) {
+        content.news.push(made.problem);
+        content.names = made.names;
+        content.sources = made.sources;
+    }
+    if content.found.is_empty() && content.through.is_empty() {
+        objects(source, root, &mut content.objects);
     }
     // What stands behind it is known to who decrypts it alone.
     if root.get("sops").is_some()
@@ -118,9 +139,11 @@ pub fn read(source: &Arc<SourceText>, root: &Node) -> Content {
     suspicious(root, &known, &mut places);
     // Once for a document: it may hold as many as somebody likes.
     if let Some(first) = places.first() {
+        let is_request = matches!(&root.kind, Kind::Map(entries) if entries.len() < 3 && entries.iter().any(|(name, _)| &**name == "policy"));
         let why = match places.len() {
-            1 => "a text in it looks like a policy".to_owned(),
-            n => format!("{n} texts in it, of which this is the first, look like policies"),
+            1 if is_request => return request(content, source, *first),
+            1 => "a part of it looks like a policy".to_owned(),
+            n => format!("{n} parts of it, of which this is the first, look like policies"),
         };
         content.unread.push(Problem {
             what: source.file.to_string(),
@@ -130,6 +153,18 @@ pub fn read(source: &Arc<SourceText>, root: &Node) -> Content {
             same: None,
         });
     }
+    content
+}
+
+/// Names a document that is but the request to the API around a policy.
+fn request(mut content: Content, source: &Arc<SourceText>, at: usize) -> Content {
+    content.unread.push(Problem {
+        what: source.file.to_string(),
+        why: REQUEST.to_owned(),
+        origin: source.place(at),
+        policy: None,
+        same: None,
+    });
     content
 }
 
@@ -472,8 +507,17 @@ fn is_of_a_policy(text: &str) -> bool {
         .any(|mark| text.contains(mark))
 }
 
-/// What makes other resources of those around it (Kustomize, and Flux where it runs that), and the words in it that may name files.
-fn kustomization(source: &Arc<SourceText>, root: &Node) -> Option<(Problem, Vec<Arc<str>>)> {
+/// What makes other resources of those around it.
+struct Makes {
+    problem: Problem,
+    /// The words in it that may name files.
+    names: Vec<Arc<str>>,
+    /// The resources that it takes values from.
+    sources: BTreeSet<Arc<str>>,
+}
+
+/// Kustomize, and Flux where it runs that.
+fn kustomization(source: &Arc<SourceText>, root: &Node) -> Option<Makes> {
     const CHANGES: [&str; 13] = [
         "namePrefix",
         "nameSuffix",
@@ -523,7 +567,90 @@ fn kustomization(source: &Arc<SourceText>, root: &Node) -> Option<(Problem, Vec<
     };
     let mut names = Vec::new();
     all.iter().for_each(|(_, node)| words(node, &mut names));
-    Some((problem, names))
+    let mut sources = BTreeSet::new();
+    for (name, node) in &all {
+        match *name {
+            "replacements" => node
+                .items()
+                .iter()
+                .for_each(|one| named(one.get("source"), &mut sources)),
+            "vars" => node
+                .items()
+                .iter()
+                .for_each(|one| named(one.get("objref"), &mut sources)),
+            "postBuild" => {
+                let from = node.get("substituteFrom").map(Node::items).unwrap_or_default();
+                from.iter().for_each(|one| named(Some(one), &mut sources));
+            }
+            _ => {}
+        }
+    }
+    Some(Makes {
+        problem,
+        names,
+        sources,
+    })
+}
+
+/// A file of replacements, or one of these, which a kustomization may name.
+fn replacement(source: &Arc<SourceText>, root: &Node) -> Option<Makes> {
+    let all = match &root.kind {
+        Kind::List(items) => items.as_slice(),
+        _ => std::slice::from_ref(root),
+    };
+    let is_one =
+        |one: &&Node| one.get("source").is_some_and(|from| from.get("kind").is_some()) && one.get("targets").is_some();
+    let mut sources = BTreeSet::new();
+    all.iter()
+        .filter(is_one)
+        .for_each(|one| named(one.get("source"), &mut sources));
+    (!sources.is_empty()).then(|| Makes {
+        problem: Problem {
+            what: source.file.to_string(),
+            why: "it puts values of one resource into others, and is not followed".to_owned(),
+            origin: source.place(root.range.start),
+            policy: None,
+            same: Some(digest(source.text.get(root.range.clone()).unwrap_or(""))),
+        },
+        names: Vec::new(),
+        sources,
+    })
+}
+
+/// The name of the resource that a reference is to.
+fn named(reference: Option<&Node>, found: &mut BTreeSet<Arc<str>>) {
+    let name = reference.and_then(|node| node.get("name")).and_then(Node::str);
+    found.extend(name.map(Arc::from));
+}
+
+/// The resources of a document that others may take values from, and what generates some.
+fn objects(source: &Arc<SourceText>, root: &Node, found: &mut Vec<Object>) {
+    let mut add = |name: Option<&Node>, node: &Node, files: Vec<Arc<str>>| {
+        if let Some(name) = name.and_then(Node::str) {
+            found.push(Object {
+                name: name.into(),
+                is: digest(source.text.get(node.range.clone()).unwrap_or("")),
+                files,
+            });
+        }
+    };
+    let listed = root.get("items").map(Node::items).unwrap_or_default();
+    for one in listed.iter().chain([root]) {
+        if one.get("kind").is_some() {
+            add(one.at("/metadata/name"), one, Vec::new());
+        }
+    }
+    for kind in ["configMapGenerator", "secretGenerator"] {
+        for one in root.get(kind).map(Node::items).unwrap_or_default() {
+            let mut files = Vec::new();
+            words(one, &mut files);
+            // `key=file`
+            let behind = files.iter().filter_map(|word| word.split_once('='));
+            let behind: Vec<Arc<str>> = behind.map(|(_, file)| file.into()).collect();
+            files.extend(behind);
+            add(one.get("name"), one, files);
+        }
+    }
 }
 
 /// The texts of one line in a value.
@@ -543,9 +670,30 @@ fn is_elsewhere(resource: &str) -> bool {
     resource.contains("://") || resource.contains('@') || resource.contains("?ref=") || host
 }
 
-/// Where texts stand that look like policies and were not read as such.
+/// Whether a value is a list of capabilities, or a word that is one, as a policy grants them.
+fn are_capabilities(node: &Node) -> bool {
+    let is_one = |text: &str| text.trim().parse::<Capability>().is_ok();
+    match &node.kind {
+        Kind::Text(text) => text.text.split(',').all(is_one),
+        Kind::List(items) => !items.is_empty() && items.iter().all(|item| item.str().is_some_and(is_one)),
+        _ => false,
+    }
+}
+
+/// Whether a list holds the lines of a policy.
+fn are_lines(items: &[Node]) -> bool {
+    let lines: Option<Vec<&str>> = items.iter().map(Node::str).collect();
+    lines.is_some_and(|lines| lines.len() > 1 && holds_policy(&lines.join("\n")))
+}
+
+/// Where texts stand that look like policies and were not read as such, and values that say what one does.
 fn suspicious(node: &Node, known: &BTreeSet<usize>, places: &mut Vec<usize>) {
     match &node.kind {
+        Kind::List(items)
+            if are_lines(items) && !items.iter().any(|item| item.str().is_some_and(looks_like_policy)) =>
+        {
+            places.push(node.range.start);
+        }
         Kind::Text(text)
             if (looks_like_policy(&text.text) || is_of_a_policy(&text.text)) && !known.contains(&node.range.start) =>
         {
@@ -554,7 +702,7 @@ fn suspicious(node: &Node, known: &BTreeSet<usize>, places: &mut Vec<usize>) {
         Kind::List(items) => items.iter().for_each(|item| suspicious(item, known, places)),
         Kind::Map(entries) => {
             for (key, value) in entries {
-                if key.contains("hashivault_policy") {
+                if key.contains("hashivault_policy") || &**key == "capabilities" && are_capabilities(value) {
                     places.push(value.range.start);
                 }
                 suspicious(value, known, places);

@@ -2,30 +2,35 @@
 //! and what settings name. One reader for all commands; each policy knows where its text is written.
 
 pub mod back;
+mod documents;
 mod files;
 pub mod globs;
+mod hidden;
 mod manifest;
 mod node;
 mod owners;
 mod plan;
+mod templates;
 mod terraform;
 mod text;
+mod used;
 mod yaml;
 
-use crate::origin::{Hold, Origin, SourceText, Spelling, Written};
-use crate::policy::load::{self, Doubt, LoadCause, LoadError, Names, Skipped, Why};
+use crate::origin::{Origin, SourceText, Written};
+use crate::policy::load::{self, LoadCause, LoadError, Names, Skipped, Why};
 use crate::policy::model::Policy;
 use crate::policy::syntax::{self, Dialect, ParseError};
 use crate::vault::{name, path as vault_path};
+use documents::is_document;
 use files::Files;
 use globs::{Globs, Ignored};
-use node::{Kind, Node};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use text::Text;
+use used::Used;
 
 /// A kind of files that settings name as holding policies.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -138,7 +143,7 @@ pub struct Found {
 pub use files::Tracked;
 pub use globs::PatternError;
 pub use owners::Owners;
-pub use terraform::{Way, is_terraform};
+pub use terraform::{Way, is_terraform, said as way_said};
 pub use text::is_so;
 
 /// How much room the recursive readers get.
@@ -166,6 +171,8 @@ pub fn read(paths: &[PathBuf], dialect: &Dialect, names: Names, options: &Option
             templates: Vec::new(),
             through: Vec::new(),
             providers: Vec::new(),
+            taking: Vec::new(),
+            objects: BTreeMap::new(),
             read: Read::default(),
         };
         reader.all(paths);
@@ -180,75 +187,6 @@ pub fn read(paths: &[PathBuf], dialect: &Dialect, names: Names, options: &Option
         }
     });
     Ok(read)
-}
-
-/// What functions of Terraform read.
-#[derive(Default)]
-struct Used {
-    files: BTreeSet<PathBuf>,
-    /// Which of their bytes stand in a policy that was found, as they are or as a word put in.
-    said: HashMap<PathBuf, BTreeSet<(usize, usize)>>,
-    /// The policies that were found.
-    texts: BTreeSet<Arc<str>>,
-}
-
-impl Used {
-    fn says(&mut self, found: &Found) {
-        self.texts.insert(Arc::clone(&found.text.text));
-        for level in found.text.pieces.iter().flat_map(|piece| &piece.levels) {
-            let as_it_is = level.hold != Hold::Made;
-            let word = || {
-                level
-                    .source
-                    .text
-                    .get(level.range.clone())
-                    .is_some_and(|t| t.starts_with("${"))
-            };
-            if as_it_is || word() {
-                self.said
-                    .entry(PathBuf::from(&*level.source.file))
-                    .or_default()
-                    .insert((level.range.start, level.range.end));
-            }
-        }
-    }
-
-    /// The first stanza of a policy in a file of its own that no policy found says.
-    fn lacks(&self, file: &Path, policy: &Policy) -> Option<Origin> {
-        let said = self.said_of(file);
-        let stanza = policy.stanzas.iter().find(|stanza| !said(&stanza.span))?;
-        Some(stanza.origin.clone())
-    }
-
-    /// Whether each path of a file stands in a policy that was found; where none is written so, all of the file, or what is packed in it.
-    fn says_all(&self, file: &Path, text: &str) -> bool {
-        let said = self.said_of(file);
-        let mut paths = text.match_indices("path").peekable();
-        if paths.peek().is_none() {
-            let packed = syntax::packed(text.as_bytes());
-            let is_found = |packed: &str| self.texts.iter().any(|found| found.contains(packed.trim()));
-            return said(&(0..text.trim_end().len())) || packed.is_some_and(|packed| is_found(&packed));
-        }
-        paths.all(|(at, word)| said(&(at..at + word.len())))
-    }
-
-    /// Whether a part of a file stands in a policy that was found.
-    fn said_of(&self, file: &Path) -> impl Fn(&Range<usize>) -> bool {
-        let mut whole: Vec<(usize, usize)> = Vec::new();
-        for (start, end) in self.said.get(file).into_iter().flatten() {
-            match whole.last_mut().filter(|last| *start <= last.1) {
-                Some(last) => last.1 = last.1.max(*end),
-                None => whole.push((*start, *end)),
-            }
-        }
-        move |span| {
-            let before = whole.partition_point(|(start, _)| *start <= span.start);
-            before
-                .checked_sub(1)
-                .and_then(|n| whole.get(n))
-                .is_some_and(|(_, end)| *end >= span.end)
-        }
-    }
 }
 
 /// Below a folder.
@@ -275,6 +213,10 @@ struct Reader<'r> {
     /// Policies of Crossplane, and what they are written through, of all files.
     through: Vec<manifest::Through>,
     providers: Vec<manifest::Provider>,
+    /// What takes values from resources: which of `read.news`, and the names of those.
+    taking: Vec<(usize, BTreeSet<Arc<str>>)>,
+    /// What these are, by name; no digest where that cannot be read.
+    objects: BTreeMap<Arc<str>, BTreeSet<Option<Arc<str>>>>,
     read: Read,
 }
 
@@ -299,6 +241,7 @@ impl Reader<'_> {
         if self.options.every_way {
             self.hidden(&listing.hidden);
         }
+        self.taken();
         self.values();
         self.read.excluded.append(&mut listing.excluded);
         self.read.others.retain(|other| !used.contains(&files::tidy(other)));
@@ -508,198 +451,6 @@ impl Reader<'_> {
         }
     }
 
-    /// The text of a template that shows a policy.
-    fn shown_template(&self, path: &Path) -> Option<Arc<SourceText>> {
-        const ENDS: [&str; 12] = [
-            "tpl", "tftpl", "gotpl", "tmpl", "ctmpl", "gotmpl", "template", "j2", "jinja", "jinja2", "erb", "mustache",
-        ];
-        let end = path.extension().map(|end| end.to_string_lossy().to_lowercase());
-        if !end.is_some_and(|end| ENDS.contains(&&*end)) {
-            return None;
-        }
-        let files = Files::around(path, self.options.overlay.clone());
-        let source = files.source(path).ok()?;
-        (opens_policy(&source.text) || suspicious(&source.text)).then_some(source)
-    }
-
-    /// Names a template that shows a policy, whatever stands in it; whether it is named here.
-    fn template(&mut self, one: &Skipped) -> bool {
-        let Some(source) = self.shown_template(&one.path) else {
-            return false;
-        };
-        self.templates
-            .push(one.path.parent().map(files::tidy).unwrap_or_default());
-        if one.doubt(self.dialect) == Some(Doubt::Policy) {
-            return false;
-        }
-        self.read.unread.push(Problem {
-            what: source.file.to_string(),
-            why: "it is a template of a policy, and was not rendered".to_owned(),
-            origin: Origin::new(Arc::clone(&source.file), 1, 1),
-            policy: None,
-            same: Some(is_so(&one.path, source.text.as_bytes())),
-        });
-        true
-    }
-
-    /// Whether Terraform leaves a file in its folder, and git does not have it: no change brings it.
-    fn is_left_behind(&self, path: &Path) -> bool {
-        let is_own = |part: &std::ffi::OsStr| part == ".terraform" || part == ".terragrunt-cache";
-        path.iter().any(is_own) && {
-            let files = Files::around(path, HashMap::new()).tracked(self.options.tracked.clone());
-            !std::fs::canonicalize(path).is_ok_and(|real| files.has(&real))
-        }
-    }
-
-    /// Names what is hidden and would be read, or named, if it were not: whoever deploys from a folder may name a hidden one.
-    fn hidden(&mut self, hidden: &[PathBuf]) {
-        let mut folders: BTreeMap<&Path, Vec<&PathBuf>> = BTreeMap::new();
-        for path in hidden {
-            if self.is_left_behind(path) {
-                continue;
-            }
-            let name = path.file_name().unwrap_or_default();
-            match path.parent() {
-                // Terraform passes over names that begin with a dot, not over folders.
-                Some(_) if terraform::is_terraform(path) && name.as_encoded_bytes().starts_with(b".") => {}
-                Some(folder) if terraform::is_terraform(path) => folders.entry(folder).or_default().push(path),
-                _ if is_document(path) => self.hidden_document(path),
-                _ => {}
-            }
-        }
-        for (folder, all) in folders {
-            self.hidden_module(folder, &all);
-        }
-    }
-
-    fn hidden_document(&mut self, path: &PathBuf) {
-        let mut aside = Reader {
-            dialect: self.dialect,
-            names: self.names,
-            options: self.options,
-            exclude: self.exclude,
-            by_settings: self.by_settings,
-            plain: BTreeMap::new(),
-            templates: Vec::new(),
-            through: Vec::new(),
-            providers: Vec::new(),
-            read: Read::default(),
-        };
-        aside.document(path, false);
-        self.read.news.append(&mut aside.read.news);
-        if !(aside.read.files.is_empty() && aside.read.unread.is_empty() && aside.through.is_empty()) {
-            self.hides(&[path], &[]);
-        }
-    }
-
-    fn hidden_module(&mut self, folder: &Path, all: &[&PathBuf]) {
-        let read = self.read.files.iter().map(|(path, _)| path.as_path());
-        let named = self.read.unread.iter().map(|one| Path::new(&*one.origin.file));
-        // One that others call is read as they call it.
-        if read.chain(named).any(|path| path.parent() == Some(folder)) {
-            return;
-        }
-        let files = Files::around(folder, self.options.overlay.clone()).tracked(self.options.tracked.clone());
-        let content = terraform::read(&files, &BTreeSet::from([folder.to_path_buf()]), &BTreeSet::new(), true);
-        if content.found.is_empty() && content.unread.is_empty() {
-            return;
-        }
-        let found = content.found.iter();
-        let mut said: Vec<&str> = found
-            .flat_map(|one| [&*one.namespace, &one.name, &one.text.text])
-            .collect();
-        said.extend(content.unread.iter().map(|one| one.same.as_deref().unwrap_or(&one.why)));
-        self.hides(all, &said);
-    }
-
-    /// Names hidden files that hold policies, or what may write some, once.
-    fn hides(&mut self, all: &[&PathBuf], said: &[&str]) {
-        let Some(first) = all.first() else { return };
-        let is_here = |one: &Skipped| all.iter().any(|path| **path == one.path);
-        let of_them = |one: &&Skipped| is_here(one) && one.is_suspect(self.dialect);
-        if self.read.skipped.iter().filter(of_them).count() > 0 {
-            // It is named as it is.
-            return;
-        }
-        self.read.skipped.retain(|one| !is_here(one));
-        let is_so = |path: &&PathBuf| {
-            let bytes = crate::files::read(path, files::MAX_FILE).ok()?;
-            Some(is_so(path, &bytes).to_string())
-        };
-        // What cannot be read is not known to be the same.
-        let whole: Option<Vec<String>> = all.iter().map(is_so).collect();
-        let whole = whole.map(|mut whole| {
-            whole.extend(said.iter().map(|one| (*one).to_owned()));
-            text::digest(&whole.join("\0"))
-        });
-        let file = first.display().to_string();
-        self.read.unread.push(Problem {
-            why: format!(
-                "it was not read: {}, and it holds a policy, or what may write one",
-                Why::Hidden
-            ),
-            origin: Origin::new(file.as_str(), 1, 1),
-            what: file,
-            policy: None,
-            same: whole,
-        });
-    }
-
-    /// Names files of values beside templates of policies, or below them: what comes out hangs on them.
-    fn values(&mut self) {
-        if self.templates.is_empty() {
-            return;
-        }
-        let skipped = self.read.skipped.iter().map(|one| &one.path);
-        let files: BTreeSet<PathBuf> = self.read.others.iter().chain(skipped).cloned().collect();
-        for path in files {
-            const ENDS: [&str; 9] = [
-                "json",
-                "yaml",
-                "yml",
-                "toml",
-                "ini",
-                "env",
-                "properties",
-                "conf",
-                "tfvars",
-            ];
-            let end = path.extension().map(|end| end.to_string_lossy().to_lowercase());
-            let tidy = files::tidy(&path);
-            let beside = self
-                .templates
-                .iter()
-                .any(|folder| tidy.parent().is_some_and(|own| own.starts_with(folder)));
-            if !beside || !end.is_some_and(|end| ENDS.contains(&&*end)) {
-                continue;
-            }
-            let around = Files::around(&path, self.options.overlay.clone());
-            let source = around.source(&path);
-            let file: Arc<str> = match &source {
-                Ok(source) => Arc::clone(&source.file),
-                Err(_) => path.display().to_string().into(),
-            };
-            let problem = |why: String, same| Problem {
-                what: file.to_string(),
-                why,
-                origin: Origin::new(Arc::clone(&file), 1, 1),
-                policy: None,
-                same,
-            };
-            match source {
-                Ok(source) => self.read.news.push(problem(
-                    "a template of a policy lies beside it, and what it makes of it is not known".to_owned(),
-                    Some(is_so(&path, source.text.as_bytes())),
-                )),
-                // Whether it is as it was before is not known either.
-                Err(why) => self.read.unread.push(problem(
-                    format!("a template of a policy lies beside it, and {why}"),
-                    None,
-                )),
-            }
-        }
-    }
-
     /// Names HCL of other programs that may write policies: what wraps Terraform, since where its modules are, and what their variables
     /// are, is not read; and what shows a policy.
     fn wrapper(&mut self, path: &Path) {
@@ -709,14 +460,14 @@ impl Reader<'_> {
             return;
         }
         let Ok(source) = files.source(path) else { return };
-        let runs = terraform::wraps(&source).or_else(|| terraform::gives(&source));
+        let runs = terraform::wraps(&files, &source).or_else(|| terraform::gives(&source).map(Some));
         let (same, why) = match (runs, terraform::holds_one(&source)) {
             (Some(same), _) => (
                 same,
                 "it runs Terraform with a module or with variables of its own, and is not read",
             ),
             (None, Some(same)) => (
-                same,
+                Some(same),
                 "it holds a policy, or the place of one, and what reads it is not known",
             ),
             (None, None) => return,
@@ -726,7 +477,7 @@ impl Reader<'_> {
             why: why.to_owned(),
             origin: Origin::new(Arc::clone(&source.file), 1, 1),
             policy: None,
-            same: Some(same),
+            same,
         });
     }
 
@@ -734,217 +485,6 @@ impl Reader<'_> {
     fn is_other(&self, path: &Path) -> bool {
         let files = Files::around(path, self.options.overlay.clone());
         files.source(path).is_ok_and(|source| terraform::is_other(&source))
-    }
-
-    /// Reads YAML and JSON.
-    fn documents(&mut self, listed: &[PathBuf], named: &BTreeSet<PathBuf>, paths: &[PathBuf]) {
-        let given = paths.iter().filter(|path| named.contains(&files::tidy(path)));
-        let all: Vec<PathBuf> = listed
-            .iter()
-            .chain(given)
-            .filter(|path| is_document(path))
-            .cloned()
-            .collect();
-        for path in all {
-            if terraform::is_terraform(&path) {
-                continue;
-            }
-            self.document(&path, named.contains(&files::tidy(&path)));
-        }
-        for through in std::mem::take(&mut self.through) {
-            match through.placed(&self.providers) {
-                Ok(found) => self.found(&found),
-                Err(problem) => self.read.unread.push(problem),
-            }
-        }
-    }
-
-    fn document(&mut self, path: &Path, by_name: bool) {
-        let files = Files::around(path, self.options.overlay.clone());
-        let source = match files.source(path) {
-            Ok(source) => source,
-            Err(why) => {
-                let file: Arc<str> = path.display().to_string().into();
-                return self.unread(&file, why, Origin::new(Arc::clone(&file), 1, 1));
-            }
-        };
-        let json = path.extension().is_some_and(|end| end.eq_ignore_ascii_case("json"));
-        let roots: Vec<Node> = if json {
-            match node::stream(&source, Spelling::Json) {
-                Ok(all) => all,
-                Err(trouble) if trouble.is_bound() => {
-                    let origin = source.place(trouble.offset);
-                    return self.unread(&source.file, trouble.why, origin);
-                }
-                // What is broken may be a policy all the same: its own reader tells.
-                Err(_) if self.is_policy(path) => return self.policy_file(path, by_name),
-                Err(trouble) => match yaml::documents(&source) {
-                    // Who reads YAML takes it, comments, several documents and all.
-                    Ok(roots)
-                        if roots
-                            .iter()
-                            .any(|root| matches!(root.kind, Kind::Map(_) | Kind::List(_))) =>
-                    {
-                        roots
-                    }
-                    _ if suspicious(&source.text) || load::holds_policy(&source.text) => {
-                        let origin = source.place(trouble.offset);
-                        return self.unread(&source.file, format!("it cannot be read: {}", trouble.why), origin);
-                    }
-                    _ => return self.policy_file(path, by_name),
-                },
-            }
-        } else {
-            match yaml::documents(&source) {
-                Ok(roots) => roots,
-                Err(_) if source.text.contains("{{") => {
-                    if suspicious(&source.text) {
-                        self.chart(path);
-                        let origin = Origin::new(Arc::clone(&source.file), 1, 1);
-                        self.unread(
-                            &source.file,
-                            "it is a template, and was not rendered".to_owned(),
-                            origin,
-                        );
-                    } else {
-                        self.read.others.push(path.to_path_buf());
-                    }
-                    return;
-                }
-                Err(trouble) => {
-                    if suspicious(&source.text) || by_name || trouble.is_bound() {
-                        let origin = source.place(trouble.offset);
-                        self.unread(&source.file, format!("it cannot be read: {}", trouble.why), origin);
-                    } else {
-                        self.read.others.push(path.to_path_buf());
-                    }
-                    return;
-                }
-            }
-        };
-        if source.text.contains("{{") && suspicious(&source.text) {
-            self.chart(path);
-        }
-        let before = self.read.files.len() + self.read.unread.len();
-        let mut known = false;
-        for root in &roots {
-            known |= self.root(path, &source, root);
-        }
-        let nothing = !known && self.read.files.len() + self.read.unread.len() == before;
-        let is_policy = roots.iter().any(|root| root.get("path").is_some());
-        // A policy may stand beside something else, as a value of its own.
-        if json && (is_policy && (nothing || roots.len() > 1) || by_name && nothing) {
-            self.policy_file(path, by_name);
-        } else if nothing {
-            self.read.others.push(path.to_path_buf());
-        }
-    }
-
-    /// Whether a document that cannot be read is a policy that grants something, or shows that it was to be one.
-    fn is_policy(&self, path: &Path) -> bool {
-        let is_one = |read: &Result<Policy, LoadError>| match read {
-            Ok(policy) => !policy.stanzas.is_empty(),
-            Err(error) => matches!(error.cause, LoadCause::Parse(_)),
-        };
-        match self.plain.get(&files::tidy(path)) {
-            Some(read) => is_one(read),
-            None => {
-                let listed = load::files(&[path.to_path_buf()], self.dialect, self.names);
-                listed.files.iter().any(|(_, read)| is_one(read))
-            }
-        }
-    }
-
-    /// Notes a template of a chart: its values lie beside it, or beside its folder.
-    fn chart(&mut self, path: &Path) {
-        let folder = path.parent().map(files::tidy).unwrap_or_default();
-        let chart = folder
-            .ancestors()
-            .find(|above| above.ends_with("templates"))
-            .and_then(Path::parent);
-        let chart = chart.map(Path::to_path_buf);
-        self.templates.push(chart.unwrap_or(folder));
-    }
-
-    /// Reads a document; whether it is one of the kinds known.
-    fn root(&mut self, path: &Path, source: &Arc<SourceText>, root: &Node) -> bool {
-        let tidy = files::tidy(path);
-        let settings = self.by_settings.iter().find(|(glob, _)| {
-            let mut tails = tidy.ancestors().filter_map(|above| tidy.strip_prefix(above).ok());
-            glob.matches(&tidy) || tails.any(|tail| glob.matches(tail))
-        });
-        if let Some((_, settings)) = settings {
-            let content = manifest::by_settings(source, root, settings);
-            let any = !content.found.is_empty() || !content.unread.is_empty();
-            content.found.iter().for_each(|found| self.found(found));
-            self.read.unread.extend(content.unread);
-            return any;
-        }
-        if let Some(content) = plan::read(source, root) {
-            content.found.iter().for_each(|found| self.found(found));
-            self.read.unread.extend(content.unread);
-            if let Some(before) = content.before {
-                let parsed: Vec<Policy> = before.iter().filter_map(|found| self.parsed(found).ok()).collect();
-                self.read.before.get_or_insert_default().extend(parsed);
-            }
-            return true;
-        }
-        if root.get("path").is_some() && root.get("kind").is_none() {
-            // A policy in JSON.
-            return false;
-        }
-        let mut content = manifest::read(source, root);
-        let read = self.beside(path, &content.names);
-        for one in content.news.iter_mut().filter(|_| read.as_deref() != Some("")) {
-            let both = one.same.take().zip(read.as_deref());
-            one.same = both.map(|(own, read)| text::digest(&format!("{own}{read}")));
-        }
-        let any = !content.found.is_empty()
-            || !content.through.is_empty()
-            || !content.unread.is_empty()
-            || !content.news.is_empty();
-        self.through.extend(content.through);
-        self.providers.extend(content.providers);
-        content.found.iter().for_each(|found| self.found(found));
-        self.read.unread.extend(content.unread);
-        self.read.news.extend(content.news);
-        any
-    }
-
-    /// What files beside one say, of those that words in it name; none where one is there and cannot be read.
-    fn beside(&self, path: &Path, names: &[Arc<str>]) -> Option<String> {
-        let files = Files::around(path, self.options.overlay.clone());
-        let folder = path.parent().unwrap_or(Path::new(""));
-        let mut said = String::new();
-        for name in names.iter().filter(|name| !name.is_empty() && !name.starts_with('/')) {
-            let named = files::tidy(&folder.join(&**name));
-            let is = match files.source(&named) {
-                Ok(source) => text::digest(&source.text),
-                // Most words name no file. What is no text is as its bytes are.
-                Err(_) if std::fs::metadata(&named).is_ok_and(|found| found.is_file()) => {
-                    text::digest_of(&crate::files::read(&named, files::MAX_FILE).ok()?)
-                }
-                Err(_) => continue,
-            };
-            said.push_str(&format!("\0{name}\0{is}"));
-        }
-        Some(said)
-    }
-
-    /// A file that is a policy itself.
-    fn policy_file(&mut self, path: &Path, by_name: bool) {
-        if let Some(read) = self.plain.remove(&files::tidy(path)) {
-            return self.read.files.push((path.to_path_buf(), read));
-        }
-        let listed = load::files(&[path.to_path_buf()], self.dialect, self.names);
-        for (path, read) in listed.files {
-            match read {
-                Err(error) if !by_name && matches!(error.cause, LoadCause::NoPolicy { .. }) => {
-                    self.read.others.push(path);
-                }
-                read => self.read.files.push((path, read)),
-            }
-        }
     }
 
     fn unread(&mut self, what: &str, why: String, origin: Origin) {
@@ -956,20 +496,6 @@ impl Reader<'_> {
             same: None,
         });
     }
-}
-
-/// Whether a file is read as a document of JSON or YAML.
-fn is_document(path: &Path) -> bool {
-    let name = path
-        .file_name()
-        .map(|n| n.to_string_lossy().to_lowercase())
-        .unwrap_or_default();
-    if name == "kustomization" {
-        return true;
-    }
-    [".json", ".yaml", ".yml", ".tfstate"]
-        .iter()
-        .any(|end| name.ends_with(end))
 }
 
 /// Whether a template opens the block of a path, whatever its path and what is granted there are.

@@ -48,6 +48,17 @@ fn plan(source: &Arc<SourceText>, root: &Node) -> Content {
         ..Content::default()
     };
     let providers = Providers::of(root);
+    content.unread.extend(not_whole(source, root));
+    let mut external = Vec::new();
+    if let Some(module) = root.at("/configuration/root_module") {
+        runs_programs(module, 0, &mut external);
+    }
+    content
+        .unread
+        .extend(external.iter().map(|one| problem_of(source, one, RUNS)));
+    for deferred in root.get("deferred_changes").map(Node::items).unwrap_or_default() {
+        content.unread.extend(put_off(source, deferred));
+    }
     for action in root.get("action_invocations").map(Node::items).unwrap_or_default() {
         content.unread.push(problem_of(source, action, RUNS));
     }
@@ -59,6 +70,9 @@ fn plan(source: &Arc<SourceText>, root: &Node) -> Content {
     };
     for resource in changes.items() {
         content.unread.extend(providers.runs(source, resource));
+        if is_external(resource) && external.is_empty() {
+            content.unread.push(problem_of(source, resource, RUNS));
+        }
         let Some(said) = Said::of(source, resource, PLAN) else {
             content.unread.extend(other(source, resource));
             continue;
@@ -83,6 +97,59 @@ fn plan(source: &Arc<SourceText>, root: &Node) -> Content {
         content.take(read);
     }
     content
+}
+
+/// Why a plan that says so of itself is not all that will be done.
+fn not_whole(source: &Arc<SourceText>, root: &Node) -> Vec<Problem> {
+    let is =
+        |name: &str, wanted: bool| matches!(root.get(name), Some(Node { kind: Kind::Bool(is), .. }) if *is == wanted);
+    let why = [
+        is("errored", true).then_some("making it failed (`errored`): what was not come to is not in it"),
+        is("complete", false).then_some(
+            "it leaves something out (`complete` is false, as with `-target`): what a later one does is not in it",
+        ),
+    ];
+    let problem = |why: &str| Problem {
+        what: source.file.to_string(),
+        why: why.to_owned(),
+        origin: source.place(root.range.start),
+        policy: None,
+        same: None,
+    };
+    why.into_iter().flatten().map(problem).collect()
+}
+
+/// A change that is put off until more is known, where it may write a policy.
+fn put_off(source: &Arc<SourceText>, deferred: &Node) -> Option<Problem> {
+    let resource = deferred.get("resource_change").unwrap_or(deferred);
+    let said = Said::of(source, resource, PLAN);
+    let is_one = said.is_some() || is_external(resource) || resource.says(shows);
+    is_one.then(|| Problem {
+        what: address_of(resource),
+        why: "it is put off until more is known (`deferred_changes`)".to_owned(),
+        origin: source.place(resource.range.start),
+        policy: None,
+        same: None,
+    })
+}
+
+/// Whether a resource of a plan is data that a program gives, which Terraform runs.
+fn is_external(resource: &Node) -> bool {
+    let is = |name: &str, wanted: &str| resource.get(name).and_then(Node::str) == Some(wanted);
+    is("type", "external") && is("mode", "data")
+}
+
+/// The data of a configuration that programs give: they run when it is planned.
+fn runs_programs<'a>(module: &'a Node, depth: usize, found: &mut Vec<&'a Node>) {
+    let all = module.get("resources").map(Node::items).unwrap_or_default();
+    found.extend(all.iter().filter(|one| is_external(one)));
+    if depth < MAX_DEPTH {
+        for (_, call) in module.get("module_calls").map(Node::entries).unwrap_or_default() {
+            if let Some(module) = call.get("module") {
+                runs_programs(module, depth + 1, found);
+            }
+        }
+    }
 }
 
 /// What a change of another kind says, where it shows a policy that it did not before.
@@ -185,12 +252,17 @@ impl<'a> Said<'a> {
 
     /// The policy as it will be; none where it goes.
     fn after(&self, change: &Node, base: &Result<String, String>) -> Result<Option<Found>, Problem> {
+        let unknown = change.get("after_unknown");
+        let all_unknown = unknown.is_some_and(|unknown| matches!(unknown.kind, Kind::Bool(true)));
         let Some(after) = change.get("after").filter(|values| !values.is_null()) else {
-            return Ok(None);
+            return match all_unknown {
+                true => Err(self.problem("what it says is known only after the plan is applied".to_owned(), None)),
+                false => Ok(None),
+            };
         };
         let is_unknown = |name: &&str| {
-            let unknown = change.get("after_unknown").and_then(|unknown| unknown.get(name));
-            unknown.is_some_and(|unknown| matches!(unknown.kind, Kind::Bool(true)))
+            let unknown = unknown.and_then(|unknown| unknown.get(name));
+            all_unknown || unknown.is_some_and(|unknown| matches!(unknown.kind, Kind::Bool(true)))
         };
         let Some(field) = self.fields().into_iter().find(is_unknown) else {
             return self.policy(after, base);

@@ -233,7 +233,7 @@ pub fn sample(principals: usize) -> Advice {
             Proposal {
                 files: Vec::new(),
                 wave_files: Vec::new(),
-                commit_files: Vec::new(),
+                commits: Vec::new(),
                 owners: BTreeMap::new(),
                 changed_for: BTreeSet::new(),
                 kind: String::from("tighten"),
@@ -270,7 +270,7 @@ pub fn sample(principals: usize) -> Advice {
             Proposal {
                 files: Vec::new(),
                 wave_files: Vec::new(),
-                commit_files: Vec::new(),
+                commits: Vec::new(),
                 owners: BTreeMap::new(),
                 changed_for: people.iter().take(60).map(|p| p.id.clone()).collect(),
                 kind: String::from("redesign"),

@@ -11,6 +11,7 @@ pub use warning::{Severity, Warning};
 
 use super::model::Policy;
 use super::profile::Profile;
+use crate::units;
 use std::collections::BTreeSet;
 
 /// What is known besides the policies themselves.
@@ -60,14 +61,42 @@ pub const IDS: [&str; 20] = [
     engines::PARAMETERS_WITHOUT_EFFECT,
 ];
 
-/// The warnings for these policies: about each alone, and about those that one token may hold together. Sorted by place.
+/// What was found.
+#[derive(Debug, Clone, Default)]
+pub struct Found {
+    /// The warnings, sorted by place.
+    pub warnings: Vec<Warning>,
+    /// How many stanzas were not compared with all others: there are more than are compared.
+    pub cut_short: usize,
+}
+
+impl Found {
+    /// What was not looked at, where something was not.
+    #[must_use]
+    pub fn unseen(&self) -> Option<String> {
+        (self.cut_short > 0).then(|| {
+            format!(
+                "there are more pairs of stanzas than are compared: {} not compared with all others, so what one takes from another there is not told",
+                units::count(self.cut_short as u64, "stanza was", "stanzas were")
+            )
+        })
+    }
+}
+
+/// The warnings for these policies. Sorted by place.
 #[must_use]
 pub fn policies(policies: &[Policy], context: &Context) -> Vec<Warning> {
+    look(policies, context).warnings
+}
+
+/// What there is to say of these policies: about each alone, and about those that one token may hold together.
+#[must_use]
+pub fn look(policies: &[Policy], context: &Context) -> Found {
     let mut warnings = Vec::new();
     single::check(policies, context, &mut warnings);
-    pairs::check(policies, context, &mut warnings);
+    let cut_short = pairs::check(policies, context, &mut warnings);
     paths::check(policies, context, &mut warnings);
     engines::check(policies, &mounts::Mounts::new(policies, context), &mut warnings);
     warnings.sort_by(|a, b| (&a.origin, a.id).cmp(&(&b.origin, b.id)));
-    warnings
+    Found { warnings, cut_short }
 }

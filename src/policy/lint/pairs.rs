@@ -57,19 +57,23 @@ struct Found<'e, 'p> {
     lost: CapabilitySet,
 }
 
-pub(super) fn check(policies: &[Policy], context: &Context, warnings: &mut Vec<Warning>) {
+/// Adds the warnings, and says of how many stanzas the comparison with others was cut short.
+pub(super) fn check(policies: &[Policy], context: &Context, warnings: &mut Vec<Warning>) -> usize {
     let entries = entries(policies, warnings);
     let mut pairs = Pairs {
         entries: &entries,
         context,
         work_left: MAX_WORK,
+        cut_short: 0,
         takers: BTreeMap::new(),
         between: BTreeMap::new(),
     };
     for weaker in entries.iter().filter(|entry| !entry.pattern.is_exact()) {
         pairs.compare(weaker, warnings);
     }
+    let cut_short = pairs.cut_short;
     pairs.tell(warnings);
+    cut_short
 }
 
 /// The stanzas that are compared, by what they begin with; those that no request reaches are told.
@@ -126,6 +130,8 @@ struct Pairs<'e, 'p> {
     entries: &'e [Entry<'p>],
     context: &'e Context,
     work_left: usize,
+    /// Stanzas that were not compared with all others.
+    cut_short: usize,
     /// What a stanza takes from others of its own policy, by its place.
     takers: BTreeMap<usize, Found<'e, 'p>>,
     /// What is taken between two policies, by their numbers, the stronger one's first.
@@ -145,6 +151,7 @@ impl<'e, 'p> Pairs<'e, 'p> {
             }
             let work = weaker.pattern.text.len() + stronger.pattern.text.len() + 32;
             let Some(left) = self.work_left.checked_sub(work) else {
+                self.cut_short += 1;
                 break;
             };
             self.work_left = left;

@@ -12,6 +12,37 @@ pub(super) fn policy(bytes: &[u8]) -> bool {
     opens_block(&text) || at_top(&text) || packed(bytes).is_some_and(|text| opens_block(&text) || at_top(&text))
 }
 
+/// Of a file that is the request around a policy.
+pub const REQUEST: &str = "it is a request to the API around a policy: a policy file is the text of its `policy` alone, as `jq -r .policy` writes it";
+
+/// What a text that is no policy looks like instead, and what to do.
+pub(super) fn instead(bytes: &[u8]) -> Option<&'static str> {
+    let text = String::from_utf8_lossy(bytes);
+    let request = || {
+        let value: serde_json::Value = serde_json::from_str(&text).ok()?;
+        value
+            .get("policy")
+            .or_else(|| value.get("rules"))?
+            .as_str()
+            .map(looks_like_policy)
+    };
+    let lacks_quotes = |line: &str| {
+        let rest = line
+            .trim()
+            .strip_prefix("path")
+            .filter(|rest| rest.starts_with([' ', '\t']));
+        let path = rest.and_then(|rest| rest.trim().strip_suffix('{')).map(str::trim);
+        path.is_some_and(|path| !path.is_empty() && !path.contains(QUOTES) && !path.contains(['=', ' ']))
+    };
+    if request() == Some(true) {
+        Some(REQUEST)
+    } else if text.lines().any(lacks_quotes) {
+        Some("the path of a block needs double quotes: `path \"...\" {`")
+    } else {
+        None
+    }
+}
+
 /// Whether a text looks like a policy to somebody who does not parse it, packed as the servers take it too: it has a `path`, and what
 /// is granted there, also in the old form `policy = "sudo"`, whatever it is quoted by.
 #[must_use]

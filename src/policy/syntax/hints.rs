@@ -66,14 +66,16 @@ pub(super) fn capability(word: &str, dialect: &Dialect) -> Option<String> {
     let lower = word.trim().to_lowercase();
     if let Ok(known) = lower.parse::<Capability>() {
         return Some(format!(
-            "did you mean `{known}`? Capabilities are lower-case, without spaces"
+            "did you mean `{known}`? Capabilities are lower-case, without spaces: servers say `invalid capability` of all others, and take no such policy"
         ));
     }
     if word.contains(',') {
         return Some("each capability needs quotes of its own: `[\"read\", \"list\"]`".to_owned());
     }
     let usual = match lower.as_str() {
-        "write" => Some("`write` is `create` and `update`"),
+        "write" => Some(
+            "did you mean `create` and `update`? Servers know `write` in the old form `policy = \"write\"` alone, and say `invalid capability` of it here",
+        ),
         "*" | "all" | "any" => Some("there is no word for all: name each capability"),
         "get" | "view" | "fetch" => Some("did you mean `read`?"),
         "put" | "post" | "modify" | "edit" | "set" => Some("did you mean `create` and `update`?"),

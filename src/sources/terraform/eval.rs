@@ -6,7 +6,7 @@ use super::model::Expr;
 use super::module::Module;
 use super::unify::{loosened, unified};
 use super::value::{Entries, Form, NO_ORDER, Value, settled};
-use super::ways::Asked;
+use super::ways::Needs;
 use crate::origin::{Hold, Level, SourceText, Spelling};
 use crate::sources::files::Files;
 use crate::sources::node::{Kind, Node};
@@ -19,7 +19,7 @@ use hcl_edit::template::{Directive, Element, HeredocTemplate, Strip, Template};
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// How deep expressions may lead into each other.
@@ -28,6 +28,9 @@ const MAX_DEPTH: usize = 300;
 const MAX_STEPS: u64 = 5_000_000;
 /// How many bytes of text are made in all.
 const MAX_BYTES: u64 = 64 * 1024 * 1024;
+
+/// How many steps it takes to look for a file.
+const LOOK: usize = 50;
 
 /// Why nothing more is worked out.
 const MANY_STEPS: &str = "it takes more steps than are made";
@@ -106,8 +109,8 @@ pub struct World<'f> {
     pub every_way: bool,
     /// Folders that were read.
     pub folders: RefCell<HashMap<PathBuf, super::module::Folder>>,
-    /// Which variables that files may give were asked for.
-    asked: RefCell<Asked>,
+    /// What was needed that values do not say themselves.
+    needs: RefCell<Needs>,
     /// How often something in a value could not be worked out.
     lost: Cell<u64>,
     depth: Cell<usize>,
@@ -123,7 +126,7 @@ impl<'f> World<'f> {
             files,
             every_way,
             folders: RefCell::default(),
-            asked: RefCell::default(),
+            needs: RefCell::default(),
             lost: Cell::new(0),
             depth: Cell::new(0),
             steps: Cell::new(0),
@@ -131,16 +134,39 @@ impl<'f> World<'f> {
         }
     }
 
-    /// Notes that variables were asked for that files may give.
-    pub fn asks(&self, asked: &Asked) {
-        self.asked.borrow_mut().extend(asked.iter().cloned());
+    /// Notes what something is made of beside what it says.
+    pub fn needs(&self, needs: &Needs) {
+        self.needs.borrow_mut().add(needs);
     }
 
-    /// Does something, and says which of these variables it asked for.
-    pub fn noting<T>(&self, work: impl FnOnce() -> T) -> (T, Asked) {
-        let before = self.asked.take();
+    /// Notes that a variable was asked for that files may give.
+    pub fn asks(&self, name: &str) {
+        self.needs.borrow_mut().asked.insert(name.into());
+    }
+
+    /// Notes a block of which it is not known what it makes.
+    pub fn leans(&self, module: &str, block: &str) {
+        if self.every_way {
+            self.needs.borrow_mut().blocks.insert((module.into(), block.into()));
+        }
+    }
+
+    /// Notes a file, or a folder with all below it, that something reads.
+    pub fn reads(&self, folder: &Path, name: &str) {
+        // What is told apart from a base alone needs it.
+        if !self.every_way || self.works(LOOK).is_err() {
+            return;
+        }
+        if let Some((path, is)) = self.files.is_as(folder, name) {
+            self.needs.borrow_mut().files.insert(path, is);
+        }
+    }
+
+    /// Does something, and says what it needed.
+    pub fn noting<T>(&self, work: impl FnOnce() -> T) -> (T, Needs) {
+        let before = self.needs.take();
         let done = work();
-        (done, self.asked.replace(before))
+        (done, self.needs.replace(before))
     }
 
     /// Goes one level down; none where that is too deep or too much.

@@ -16,7 +16,7 @@ pub use functions::placeless;
 pub use model::is_other;
 pub use module::is_terraform;
 pub use outside::{HOLDS, RUNS, gives, holds_one, shows, wraps};
-pub use ways::Way;
+pub use ways::{Way, said};
 
 use super::files::Files;
 use super::node::{self, Node};
@@ -28,13 +28,13 @@ use crate::vault::path;
 use eval::{Scope, Why, World};
 use model::{Block, Expr};
 use module::{Module, bracketed};
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 use value::Value;
-use ways::{Asked, Given, MAX_WAYS};
+use ways::{Asked, Given, MAX_WAYS, Needs};
 
 /// What folders of Terraform hold.
 #[derive(Debug, Default)]
@@ -59,7 +59,11 @@ pub fn read(files: &Files, folders: &BTreeSet<PathBuf>, only: &BTreeSet<PathBuf>
         names: HashMap::new(),
         told: HashSet::new(),
         asked: Vec::new(),
+        told_at: HashSet::new(),
+        may: Vec::new(),
         given: Rc::default(),
+        way: Way::new(),
+        leaned: HashMap::new(),
     };
     let modules: Vec<(PathBuf, Rc<Given>, Module)> = folders
         .iter()
@@ -134,8 +138,16 @@ struct Reader<'w, 'f> {
     told: HashSet<(Arc<str>, usize, Arc<str>)>,
     /// What the blocks depend on, of variables that files may give.
     asked: Vec<Asked>,
+    /// Where blocks of this root were named as unread.
+    told_at: HashSet<(Arc<str>, usize, String)>,
+    /// What blocks depend on that are none of policies here, of variables that files may give.
+    may: Vec<Asked>,
     /// What files may give to the root that is read.
     given: Rc<Given>,
+    /// And which of it counts.
+    way: Way,
+    /// What blocks are that others lean on, by module and name; of the root that is read, in its way.
+    leaned: HashMap<(Arc<str>, Arc<str>), (Arc<str>, Needs)>,
 }
 
 impl Reader<'_, '_> {
@@ -143,21 +155,30 @@ impl Reader<'_, '_> {
     /// depends on them.
     fn root(&mut self, module: &Module, given: &Rc<Given>) {
         self.given = Rc::clone(given);
+        self.told_at.clear();
         let mut open = vec![Way::new()];
         let mut done: BTreeSet<Way> = open.iter().cloned().collect();
         let mut seen: HashSet<(String, Way)> = HashSet::new();
         while let Some(way) = open.pop() {
             let (found, unread) = (self.content.found.len(), self.content.unread.len());
+            self.leaned.clear();
+            self.way.clone_from(&way);
             if way.is_empty() {
-                self.module(module, &Asked::new());
+                self.module((module, module), &Needs::default());
             } else {
                 let other = Module::root(self.world, &module.folder, given, way.clone());
-                self.module(&other, &Asked::new());
+                self.module((&other, &other), &Needs::default());
             }
             for asked in std::mem::take(&mut self.asked) {
                 let beside = given.beside(&way, &asked).into_iter();
                 open.extend(beside.filter(|other| done.insert(other.clone())));
             }
+            let may = std::mem::take(&mut self.may);
+            open.extend(
+                made_of_policies(given, &way, &may)
+                    .into_iter()
+                    .filter(|other| done.insert(other.clone())),
+            );
             // What does not depend on what is other here was found before.
             let of = |asked: &Asked| -> Way {
                 let kept = way.iter().filter(|(name, _)| asked.contains(*name));
@@ -221,8 +242,8 @@ impl Reader<'_, '_> {
         }
     }
 
-    /// Reads a module; `above` is what it depends on that it is there at all.
-    fn module(&mut self, module: &Module, above: &Asked) {
+    /// Reads a module below a root; `above` is what it depends on that it is there at all.
+    fn module(&mut self, (root, module): (&Module, &Module), above: &Needs) {
         // Where that is too much, it is told at the end.
         let _ = self.world.works(module.blocks.len());
         for block in module.blocks.iter() {
@@ -232,8 +253,9 @@ impl Reader<'_, '_> {
             let found = self.content.found.len();
             match (&*block.kind, block.label(0)) {
                 ("resource", "vault_policy" | "vault_generic_endpoint" | "vault_generic_secret") => {
-                    let ((), mut asked) = self.world.noting(|| self.resource(module, block));
-                    asked.extend(above.iter().cloned());
+                    let ((), needs) = self.world.noting(|| self.resource((root, module), block, above));
+                    let mut asked = needs.asked;
+                    asked.extend(above.asked.iter().cloned());
                     for one in self.content.found.iter_mut().skip(found) {
                         one.asked.clone_from(&asked);
                     }
@@ -241,26 +263,45 @@ impl Reader<'_, '_> {
                         self.asked.push(asked);
                     }
                 }
-                ("module", _) => self.call(module, block, above),
+                ("module", _) => self.call((root, module), block, above),
                 _ => {}
             }
             // A check reads data of its own.
             let within = block.blocks.iter().filter(|_| &*block.kind == "check");
             for block in within.chain([block]) {
-                if let Some(why) = outside::writes(self.world, module, block) {
+                let (why, mut needs) = self.world.noting(|| outside::writes(self.world, module, block));
+                if let Some(why) = why {
                     let address = format!("{}{}", module.address, block.labels.join("."));
-                    self.outside(module, block, &address, why);
+                    self.outside((root, module), block, &address, why, above);
+                } else if &*block.kind != "module" {
+                    needs.asked.retain(|name| self.given.has(name));
+                    self.may.extend(Some(needs.asked).filter(|asked| !asked.is_empty()));
                 }
             }
         }
     }
 
     /// Names what may write policies and is not read. Where the base has the very same, it is told alone.
-    fn outside(&mut self, module: &Module, block: &Block, address: &str, why: &str) {
-        let (same, asked) = self.world.noting(|| outside::same(self.world, module, block));
-        // What files may give to it is a part of what it is. It is not told in each of these ways: nothing of it is read.
+    fn outside(&mut self, (root, module): (&Module, &Module), block: &Block, address: &str, why: &str, above: &Needs) {
+        let (same, mut needs) = self.world.noting(|| outside::same(self.world, module, block));
+        needs.add(above);
         let mut said = same.to_string();
-        for name in &asked {
+        // What other blocks make that it is given, they make of what they are given.
+        let mut done: BTreeSet<(Arc<str>, Arc<str>)> = BTreeSet::new();
+        while let Some(next) = needs.blocks.difference(&done).next().cloned() {
+            let (same, more) = self.leaned(root, &next);
+            said.push_str(&format!("\0{}{}\0{same}", next.0, next.1));
+            needs.add(&more);
+            done.insert(next);
+        }
+        // So are files, where they can be read.
+        let mut is_known = !self.world.spent();
+        for (path, is) in &needs.files {
+            is_known &= is.is_some();
+            said.push_str(&format!("\0{}\0{}", path.display(), is.as_deref().unwrap_or("")));
+        }
+        // What files may give to it is a part of what it is. It is not told in each of these ways: nothing of it is read.
+        for name in &needs.asked {
             for file in self.given.files(name) {
                 let value = self.given.value(name, file).json();
                 let value = value.unwrap_or_else(|why| why.to_string());
@@ -268,17 +309,40 @@ impl Reader<'_, '_> {
             }
         }
         let same = digest(&said);
+        let at = (Arc::clone(&block.source.file), block.range.start, address.to_owned());
+        if !self.told_at.insert(at) && !self.way.is_empty() {
+            return;
+        }
         let told = (Arc::clone(&block.source.file), block.range.start, Arc::clone(&same));
         if !self.told.insert(told) {
             return;
         }
         self.content.unread.push(Problem {
             what: address.to_owned(),
-            why: why.to_owned(),
+            why: match self.way.is_empty() {
+                true => why.to_owned(),
+                false => format!("with {}, {why}", ways::said(&self.way)),
+            },
             origin: block.source.place(block.range.start),
             policy: None,
-            same: Some(same),
+            same: is_known.then_some(same),
         });
+    }
+
+    /// What a block is that others lean on, and what it needs itself.
+    fn leaned(&mut self, root: &Module, place: &(Arc<str>, Arc<str>)) -> (Arc<str>, Needs) {
+        if let Some(known) = self.leaned.get(place) {
+            return known.clone();
+        }
+        let world = self.world;
+        let same = |module: &Module| {
+            let block = module.block(&place.1)?;
+            Some(outside::same(world, module, block))
+        };
+        let (same, needs) = world.noting(|| root.at(&place.0, same).flatten());
+        let known = (same.unwrap_or_default(), needs);
+        self.leaned.insert(place.clone(), known.clone());
+        known
     }
 
     fn unread(&mut self, address: &str, why: &str, block: &Block, at: usize, policy: Option<(Arc<str>, Arc<str>)>) {
@@ -291,7 +355,7 @@ impl Reader<'_, '_> {
         });
     }
 
-    fn resource(&mut self, module: &Module, block: &Block) {
+    fn resource(&mut self, (root, module): (&Module, &Module), block: &Block, above: &Needs) {
         let kind = block.label(0);
         let address = format!("{}{kind}.{}", module.address, block.label(1));
         let instances = match module.instances(self.world, block) {
@@ -318,7 +382,7 @@ impl Reader<'_, '_> {
             if kind == "vault_policy" {
                 self.policy(module, &instance, &scope);
             } else {
-                self.endpoint(module, &instance, &scope);
+                self.endpoint((root, module), &instance, &scope, above);
             }
         }
     }
@@ -458,7 +522,13 @@ impl Reader<'_, '_> {
     }
 
     /// An endpoint that writes a policy.
-    fn endpoint(&mut self, module: &Module, instance: &Instance<'_>, scope: &Scope<'_>) {
+    fn endpoint(
+        &mut self,
+        (root, module): (&Module, &Module),
+        instance: &Instance<'_>,
+        scope: &Scope<'_>,
+        above: &Needs,
+    ) {
         let Instance { block, address, .. } = instance;
         let (Some(path_expr), Some(data_expr)) = (block.attributes.get("path"), block.attributes.get("data_json"))
         else {
@@ -476,9 +546,9 @@ impl Reader<'_, '_> {
                         path_expr.range().start,
                         None,
                     );
-                } else if may_lead_to_policies(path_expr) {
+                } else if outside::may_lead_to_policies(path_expr) {
                     let why = format!("its path may be one of policies, and cannot be worked out: {why}");
-                    self.outside(module, block, address, &why);
+                    self.outside((root, module), block, address, &why, above);
                 }
                 return;
             }
@@ -507,7 +577,7 @@ impl Reader<'_, '_> {
         self.found((&name, &path::below(&namespace, &above), server), text, instance, at);
     }
 
-    fn call(&mut self, module: &Module, block: &Block, above: &Asked) {
+    fn call(&mut self, (root, module): (&Module, &Module), block: &Block, above: &Needs) {
         let address = format!("{}module.{}", module.address, block.label(0));
         if let Some(why) = module.source(self.world, block).err() {
             let scope = Scope::of(module);
@@ -520,14 +590,17 @@ impl Reader<'_, '_> {
             if tells || !here {
                 self.unread(&address, &why, block, block.range.start, None);
             } else {
-                self.outside(module, block, &address, &why);
+                self.outside((root, module), block, &address, &why, above);
             }
             return;
         }
-        let (instances, mut asked) = self.world.noting(|| module.instances(self.world, block));
-        asked.extend(above.iter().cloned());
-        if !asked.is_empty() {
-            self.asked.push(asked.clone());
+        let (instances, mut needs) = self.world.noting(|| module.instances(self.world, block));
+        if outside::instances_are_known(&instances) {
+            needs = needs.of_known();
+        }
+        needs.add(above);
+        if !needs.asked.is_empty() {
+            self.asked.push(needs.asked.clone());
         }
         let instances = match instances {
             Ok(instances) => instances,
@@ -543,7 +616,7 @@ impl Reader<'_, '_> {
             match module.call(self.world, block, &key, names) {
                 Ok(below) => {
                     self.visited.insert(below.folder.clone());
-                    self.module(&below, &asked);
+                    self.module((root, &below), &needs);
                 }
                 // Once for each call: modules that lead to each other fail in as many ways as there are through them.
                 Err(why) => {
@@ -555,6 +628,30 @@ impl Reader<'_, '_> {
             }
         }
     }
+}
+
+/// The ways in which blocks that are none of policies may become such: with all that one file gives, and where a value that a file gives
+/// may be a part of one, with each beside what the other files give.
+fn made_of_policies(given: &Given, way: &Way, may: &[Asked]) -> Vec<Way> {
+    let mut all = Vec::new();
+    if way.is_empty() {
+        let mut by_file: BTreeMap<&Arc<str>, Way> = BTreeMap::new();
+        for name in may.iter().flatten() {
+            for file in given.files(name) {
+                let way = by_file.entry(file).or_default();
+                way.insert(Arc::clone(name), Arc::clone(file));
+            }
+        }
+        all.extend(by_file.into_values());
+    }
+    let leads = |name: &Arc<str>| {
+        given
+            .files(name)
+            .any(|file| given.value(name, file).says(outside::leads))
+    };
+    let leading = may.iter().filter(|asked| asked.iter().any(leads));
+    all.extend(leading.flat_map(|asked| given.beside(way, asked)));
+    all
 }
 
 /// The resources that a folder's files name anywhere, such as `vault_policy.a`.
@@ -605,27 +702,6 @@ fn body(data: &Value) -> Result<Text, Why> {
 #[must_use]
 pub fn unpacked(policy: &Text) -> Text {
     syntax::packed(policy.text.as_bytes()).map_or_else(|| policy.clone(), Text::made)
-}
-
-/// Whether a path that is not known may be one of policies, by what it begins with: no mount lies there. What stands before may be
-/// a namespace, and `..` leads anywhere.
-fn may_lead_to_policies(path: &Expr) -> bool {
-    let raw = path.raw().trim_start_matches('"').trim_start_matches('/');
-    if raw.contains("..") {
-        return true;
-    }
-    if raw.starts_with("${vault_") || raw.starts_with("vault_") {
-        return false;
-    }
-    match (path.raw().starts_with('"'), raw.split_once("${")) {
-        (true, Some((start, _))) => {
-            let begins = |rest: &str| {
-                rest.starts_with("sys") && ("sys/polic".starts_with(rest) || rest.starts_with("sys/polic"))
-            };
-            "sys/polic".starts_with(start) || path::tails(start).any(begins)
-        }
-        _ => true,
-    }
 }
 
 fn source_names_policies(value: &Value) -> bool {

@@ -5,7 +5,7 @@ use super::eval::{Scope, Why, World};
 use super::model::{self, Block, Expr, Trouble};
 use super::types;
 use super::value::Value;
-use super::ways::{Asked, Given, Way};
+use super::ways::{Given, Needs, Way};
 use crate::origin::SourceText;
 use crate::sources::files::{self, Files};
 use std::cell::RefCell;
@@ -28,6 +28,9 @@ pub struct Server {
     /// The address, as far as it is known: else how it is written.
     pub address: String,
 }
+
+/// The instances of a block: what stands in brackets after the address of each, and the names that it may use.
+pub type Instances = Vec<(Value, Vec<(Arc<str>, Value)>)>;
 
 /// The providers that a module gets from its caller, by their names in it; `*` stands for any.
 type Passed = BTreeMap<String, Result<Server, Why>>;
@@ -77,8 +80,8 @@ impl Index {
 #[derive(Debug, Clone)]
 enum Memo {
     Working,
-    /// And which variables it was asked of that files may give.
-    Done(Value, Asked),
+    /// And what it is made of beside.
+    Done(Value, Needs),
 }
 
 /// A module with its arguments.
@@ -92,7 +95,7 @@ pub struct Module {
     /// All its blocks.
     pub blocks: Arc<Vec<Block>>,
     index: Arc<Index>,
-    arguments: BTreeMap<Arc<str>, (Value, Asked)>,
+    arguments: BTreeMap<Arc<str>, (Value, Needs)>,
     passed: Passed,
     /// What files may give its variables beside that, and which of it counts here.
     given: Rc<Given>,
@@ -348,7 +351,7 @@ impl Module {
     /// The module of a folder that nobody calls.
     pub fn root(world: &World<'_>, path: &Path, may: &Rc<Given>, way: Way) -> Self {
         let known = given(world, path).into_iter();
-        let arguments = known.map(|(name, value)| (name, (value, Asked::new()))).collect();
+        let arguments = known.map(|(name, value)| (name, (value, Needs::default()))).collect();
         let mut root = Self::new(world, String::new(), path, path, arguments, 0);
         root.given = Rc::clone(may);
         root.way = way;
@@ -360,7 +363,7 @@ impl Module {
         address: String,
         root: &Path,
         path: &Path,
-        arguments: BTreeMap<Arc<str>, (Value, Asked)>,
+        arguments: BTreeMap<Arc<str>, (Value, Needs)>,
         depth: usize,
     ) -> Self {
         let Folder { blocks, index, .. } = folder(world, path);
@@ -518,32 +521,72 @@ impl Module {
         }
     }
 
-    fn block(&self, name: &str) -> Option<&Block> {
+    /// A block by its kind and labels.
+    #[must_use]
+    pub fn block(&self, name: &str) -> Option<&Block> {
         self.index.by_name.get(name).and_then(|n| self.blocks.get(*n))
     }
 
     /// Works something out once.
     fn once(&self, world: &World<'_>, name: String, work: impl FnOnce() -> Value) -> Value {
         match self.memo.borrow().get(&name) {
-            Some(Memo::Done(value, asked)) => {
-                world.asks(asked);
+            Some(Memo::Done(value, needs)) => {
+                world.needs(needs);
                 return value.clone();
             }
             Some(Memo::Working) => return Value::unknown(format!("`{name}` leads to itself")),
             None => {}
         }
         self.memo.borrow_mut().insert(name.clone(), Memo::Working);
-        let (value, asked) = world.noting(work);
-        world.asks(&asked);
-        self.memo.borrow_mut().insert(name, Memo::Done(value.clone(), asked));
+        let (value, needs) = world.noting(work);
+        world.needs(&needs);
+        self.memo.borrow_mut().insert(name, Memo::Done(value.clone(), needs));
         value
     }
 
-    /// What a name such as `var.x` stands for, and how many words after the first were used.
+    /// The module at an address, as far as it was called.
+    pub fn at<T>(&self, address: &str, work: impl FnOnce(&Self) -> T) -> Option<T> {
+        if self.address == address {
+            return Some(work(self));
+        }
+        let below = self.below.borrow();
+        let next = below
+            .values()
+            .find(|below| address.starts_with(&below.address))
+            .cloned();
+        drop(below);
+        next?.at(address, work)
+    }
+
+    /// What a name such as `var.x` stands for, and how many words after the first were used. The block that it names is noted where
+    /// it is not known what that makes.
     ///
     /// # Errors
     /// Why that is not known.
     pub fn reference(&self, world: &World<'_>, words: &[&str]) -> Result<(Value, usize), Why> {
+        let read = self.referred(world, words);
+        let name = match *words {
+            ["var" | "local" | "path" | "each" | "count" | "self" | "terraform", ..] => return read,
+            ["data" | "ephemeral", kind, name, ..] => format!("{}.{kind}.{name}", words.first().unwrap_or(&"")),
+            ["module", name, ..] => format!("module.{name}"),
+            [kind, name, ..] => format!("resource.{kind}.{name}"),
+            _ => return read,
+        };
+        if read.is_err() && self.block(&name).is_some() {
+            world.leans(&self.address, &name);
+        }
+        read
+    }
+
+    /// A value that a block makes: where not all of it is known, that block is noted.
+    fn leaning(&self, world: &World<'_>, name: &str, value: Value) -> Value {
+        if world.works(value.steps()).is_err() || value.unknown_inside().is_some() {
+            world.leans(&self.address, name);
+        }
+        value
+    }
+
+    fn referred(&self, world: &World<'_>, words: &[&str]) -> Result<(Value, usize), Why> {
         let unknown = || {
             // A long one is cut.
             let shown = match words.get(..4) {
@@ -588,6 +631,7 @@ impl Module {
                 let value = self.once(world, format!("data.{kind}.{name}"), || {
                     self.spread(world, block, |scope| {
                         let text = document::text(world, block, scope).map_or_else(Value::Unknown, Value::Text);
+                        let text = self.leaning(world, &format!("data.{kind}.{name}"), text);
                         let other = || Value::unknown("what a policy document is beside its `hcl` is not known");
                         Value::object([
                             ("hcl", text),
@@ -604,7 +648,9 @@ impl Module {
                 let value = self.once(world, format!("{kind}.{second}"), || {
                     self.spread(world, block, |scope| {
                         let field = |name: &str| match block.attributes.get(name) {
-                            Some(expr) => world.value(expr, scope),
+                            Some(expr) => {
+                                self.leaning(world, &format!("resource.{kind}.{second}"), world.value(expr, scope))
+                            }
                             None => Value::Null,
                         };
                         Value::object([
@@ -651,8 +697,8 @@ impl Module {
         let Some(block) = self.block(&format!("variable.{name}")) else {
             return Value::unknown(format!("there is no variable `{name}`"));
         };
-        if let Some((anything, asked)) = self.arguments.get("*") {
-            world.asks(asked);
+        if let Some((anything, needs)) = self.arguments.get("*") {
+            world.needs(needs);
             return anything.clone();
         }
         let typed = |value: Value| types::typed(world, block.attributes.get("type"), value);
@@ -660,14 +706,14 @@ impl Module {
             let value = world.value(expr, &Scope::of(self));
             !matches!(value, Value::Bool(false))
         });
-        let mut value = self.arguments.get(name).map(|(value, asked)| {
-            world.asks(asked);
+        let mut value = self.arguments.get(name).map(|(value, needs)| {
+            world.needs(needs);
             value.clone()
         });
         let default = block.attributes.get("default");
         // One that has no value at all is not known, whatever some file would give it.
         if (value.is_some() || default.is_some()) && self.given.has(name) {
-            world.asks(&Asked::from([Arc::from(name)]));
+            world.asks(name);
             if let Some(file) = self.way.get(name) {
                 value = Some(self.given.value(name, file));
             }
@@ -704,8 +750,9 @@ impl Module {
         let below = self.call(world, block, &Value::Null, Vec::new())?;
         let block = below.block(&format!("output.{output}")).ok_or_else(unknown)?;
         let expr = block.attributes.get("value").ok_or_else(unknown)?;
-        Ok(below.once(world, format!("output.{output}"), || {
-            world.value(expr, &Scope::of(&below))
+        let name = format!("output.{output}");
+        Ok(below.once(world, name.clone(), || {
+            below.leaning(world, &name, world.value(expr, &Scope::of(&below)))
         }))
     }
 
@@ -713,8 +760,7 @@ impl Module {
     ///
     /// # Errors
     /// Why they are not known.
-    #[allow(clippy::type_complexity, reason = "a key with the names of its scope")]
-    pub fn instances(&self, world: &World<'_>, block: &Block) -> Result<Vec<(Value, Vec<(Arc<str>, Value)>)>, Why> {
+    pub fn instances(&self, world: &World<'_>, block: &Block) -> Result<Instances, Why> {
         let scope = Scope::of(self);
         if let Some(expr) = block.attributes.get("for_each") {
             let value = world.value(expr, &scope);
@@ -770,7 +816,7 @@ impl Module {
         let path = self.source(world, block)?;
         let base = Scope::of(self);
         let scope = base.with(names);
-        let arguments: BTreeMap<Arc<str>, (Value, Asked)> = block
+        let arguments: BTreeMap<Arc<str>, (Value, Needs)> = block
             .attributes
             .iter()
             .filter(|(name, _)| {
@@ -779,7 +825,11 @@ impl Module {
                     "source" | "version" | "providers" | "for_each" | "count" | "depends_on"
                 )
             })
-            .map(|(name, expr)| (Arc::clone(name), world.noting(|| world.value(expr, &scope))))
+            .map(|(name, expr)| {
+                // What a value is made of that is not known stands in the call.
+                let value = || self.leaning(world, &name_of(block), world.value(expr, &scope));
+                (Arc::clone(name), world.noting(value))
+            })
             .collect();
         let mut below = Self::new(world, address.clone(), &self.root, &path, arguments, self.depth + 1);
         below.passed = self.handed_on(world, block);

@@ -1,16 +1,19 @@
 //! What may write policies and is not read as such: commands that Terraform runs, texts of policies given to something else,
 //! what wraps Terraform. It is named; where it was there before, just so, it is told and no more.
 
-use super::eval::{Scope, World};
+use super::eval::{Scope, Why, World};
 use super::looks_like_policy;
 use super::model::{Block, Expr};
-use super::module::Module;
+use super::module::{Instances, Module};
 use super::value::Value;
 use crate::origin::SourceText;
 use crate::policy::load::holds_policy;
+use crate::sources::files::Files;
 use crate::sources::text::digest;
-use std::collections::BTreeSet;
+use crate::vault::path;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Why a block may write policies without being one, where it may.
@@ -31,7 +34,57 @@ pub fn writes(world: &World<'_>, module: &Module, block: &Block) -> Option<&'sta
         _ => {}
     }
     let raw = block.source.text.get(block.range.clone()).unwrap_or("");
-    (shows(raw) || is_given(world, module, block)).then_some(HOLDS)
+    if shows(raw) || is_given(world, module, block) {
+        return Some(HOLDS);
+    }
+    let of_a_policy = matches!(block.label(0), "openbao_policy" | "bao_policy");
+    (of_a_policy || sends(world, module, block)).then_some(SENDS)
+}
+
+/// Why a block that sends requests is named.
+const SENDS: &str = "it may write a policy: what it is given is not known";
+
+/// Whether a block sends requests to wherever it is told, and that is not known.
+fn sends(world: &World<'_>, module: &Module, block: &Block) -> bool {
+    const SENDERS: [&str; 4] = ["restapi_object", "http", "terracurl_request", "rest_operation"];
+    let is_place = |name: &str| name == "path" || name.ends_with("_path") || name == "url" || name.ends_with("_url");
+    if !SENDERS.contains(&block.label(0)) {
+        return false;
+    }
+    let mut found = false;
+    look(world, module, block, &mut |name, value, is_part| {
+        let may = || block.attributes.get(name).is_none_or(may_lead_to_policies);
+        found = !is_part && is_place(name) && value.unknown_inside().is_some() && may();
+        if found {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    });
+    found
+}
+
+/// Whether a path that is not known may be one of policies, by what it begins with: no mount lies there. What stands before may be
+/// a namespace, and `..` leads anywhere.
+pub fn may_lead_to_policies(path: &Expr) -> bool {
+    let raw = path.raw().trim_start_matches('"').trim_start_matches('/');
+    if raw.contains("..") {
+        return true;
+    }
+    if raw.starts_with("${vault_") || raw.starts_with("vault_") {
+        return false;
+    }
+    match (path.raw().starts_with('"'), raw.split_once("${")) {
+        (true, Some((start, _))) => {
+            // As an address of the API.
+            let start = start.rsplit_once("v1/").map_or(start, |(_, rest)| rest);
+            let begins = |rest: &str| {
+                rest.starts_with("sys") && ("sys/polic".starts_with(rest) || rest.starts_with("sys/polic"))
+            };
+            "sys/polic".starts_with(start) || path::tails(start).any(begins)
+        }
+        _ => true,
+    }
 }
 
 /// Why a block that shows a policy is named.
@@ -52,10 +105,16 @@ pub fn shows(text: &str) -> bool {
     place || commands.iter().any(|command| text.contains(command)) || holds_policy(text)
 }
 
+/// Whether a text may be a part of what shows one.
+#[must_use]
+pub fn leads(text: &str) -> bool {
+    ["sys", "polic", "capabilities"].iter().any(|word| text.contains(word)) || shows(text)
+}
+
 /// Whether what a block is given from elsewhere shows one.
 fn is_given(world: &World<'_>, module: &Module, block: &Block) -> bool {
     let mut found = false;
-    look(world, module, block, &mut |_, value| {
+    look(world, module, block, &mut |_, value, _| {
         found = value.says(shows);
         if found {
             ControlFlow::Break(())
@@ -66,15 +125,15 @@ fn is_given(world: &World<'_>, module: &Module, block: &Block) -> bool {
     found
 }
 
-/// Who is told of values, by the names of their attributes, and says when that is enough.
-type Told<'t> = dyn FnMut(&str, &Value) -> ControlFlow<()> + 't;
+/// Who is told of values, by the names of their attributes and whether each is but a part of what is given, and says when that is enough.
+type Told<'t> = dyn FnMut(&str, &Value, bool) -> ControlFlow<()> + 't;
 
 /// Tells what a block is given, and the blocks inside, in each of its instances: the values, and of what is not known what that is made of.
 /// It ends where there is too much to look at, which is told elsewhere.
 fn look(world: &World<'_>, module: &Module, block: &Block, told: &mut Told<'_>) {
     let base = Scope::of(module);
     // Where the instances are not known, what stands in all of them is.
-    let instances = module.instances(world, block);
+    let instances = of_unknown(world, || module.instances(world, block), instances_are_known);
     let instances = instances.unwrap_or_else(|_| vec![(Value::Null, Vec::new())]);
     let mut looking = Looking {
         world,
@@ -87,12 +146,25 @@ fn look(world: &World<'_>, module: &Module, block: &Block, told: &mut Told<'_>) 
         let mut open = vec![block];
         while let Some(block) = open.pop() {
             let mut attributes = block.attributes.iter();
-            if attributes.any(|(name, expr)| looking.at(name, expr, &scope).is_break()) {
+            if attributes.any(|(name, expr)| looking.at(name, expr, &scope, false).is_break()) {
                 return;
             }
             open.extend(&block.blocks);
         }
     }
+}
+
+/// Works something out, and notes what it needed: where all of it is known, it says itself what files and blocks gave it.
+fn of_unknown<T>(world: &World<'_>, work: impl FnOnce() -> T, is_known: impl FnOnce(&T) -> bool) -> T {
+    let (done, needs) = world.noting(work);
+    world.needs(&if is_known(&done) { needs.of_known() } else { needs });
+    done
+}
+
+/// Whether all that the instances of a block are given is known.
+pub fn instances_are_known(instances: &Result<Instances, Why>) -> bool {
+    let mut given = instances.iter().flatten().flat_map(|(_, names)| names);
+    instances.is_ok() && given.all(|(_, value)| value.unknown_inside().is_none())
 }
 
 struct Looking<'a, 'w, 't> {
@@ -104,12 +176,13 @@ struct Looking<'a, 'w, 't> {
 }
 
 impl Looking<'_, '_, '_> {
-    fn at(&mut self, name: &str, expr: &Expr, scope: &Scope<'_>) -> ControlFlow<()> {
-        let value = self.world.value(expr, scope);
+    fn at(&mut self, name: &str, expr: &Expr, scope: &Scope<'_>, is_part: bool) -> ControlFlow<()> {
+        let is_known = |value: &Value| value.unknown_inside().is_none();
+        let value = of_unknown(self.world, || self.world.value(expr, scope), is_known);
         if self.world.works(value.steps()).is_err() {
             return ControlFlow::Break(());
         }
-        (self.told)(name, &value)?;
+        (self.told)(name, &value, is_part)?;
         match value.unknown_inside() {
             Some(_) => self.within(name, expr, scope),
             None => ControlFlow::Continue(()),
@@ -129,9 +202,11 @@ impl Looking<'_, '_, '_> {
         if let Some(own) = module.written_local(&local)
             && self.seen.insert(local)
         {
-            self.at(name, own, &Scope::of(module))?;
+            self.at(name, own, &Scope::of(module), true)?;
         }
-        expr.within().iter().try_for_each(|part| self.at(name, part, scope))
+        expr.within()
+            .iter()
+            .try_for_each(|part| self.at(name, part, scope, true))
     }
 }
 
@@ -180,36 +255,53 @@ fn runs(block: &Block) -> bool {
     block.blocks.iter().any(hcl) || raw.is_some_and(|raw| commands.iter().any(|command| raw.contains(command)))
 }
 
-/// What such a block is: its text, and what it is given here.
+/// What such a block is: its text, and what it is given here. What it needs beside is noted: the files that it names among them.
 #[must_use]
 pub fn same(world: &World<'_>, module: &Module, block: &Block) -> Arc<str> {
     let mut said = block.source.text.get(block.range.clone()).unwrap_or("").to_owned();
-    look(world, module, block, &mut |name, value| {
+    look(world, module, block, &mut |name, value, is_part| {
         said.push('\0');
         said.push_str(name);
         said.push('\0');
         said.push_str(&value.json().unwrap_or_else(|why| why.to_string()));
+        // Where a command runs says nothing of what it reads there.
+        if name != "working_dir" {
+            named(world, &module.root, value, is_part);
+        }
         ControlFlow::Continue(())
     });
     digest(&said)
 }
 
+/// Notes the files that texts in a value name, and the folders where they are not but a part of a name.
+fn named(world: &World<'_>, folder: &Path, value: &Value, is_part: bool) {
+    /// No name is longer.
+    const LONGEST: usize = 1024;
+    match value {
+        Value::Text(text) if text.text.len() <= LONGEST && !text.text.contains('\n') => {
+            let is_folder = || folder.join(&*text.text).is_dir();
+            if !(is_part && is_folder()) {
+                world.reads(folder, &text.text);
+            }
+        }
+        Value::List(items) => items.iter().for_each(|item| named(world, folder, item, is_part)),
+        Value::Map(entries) => entries.values().for_each(|value| named(world, folder, value, is_part)),
+        _ => {}
+    }
+}
+
 /// A file of a program that runs Terraform, and says where its modules are, what their variables are, or what is written beside them
 /// (Terragrunt): what it is.
 #[must_use]
-pub fn wraps(source: &Arc<SourceText>) -> Option<Arc<str>> {
-    const WORDS: [&str; 5] = ["inputs", "terraform", "generate", "source", "run_cmd"];
+pub fn wraps(files: &Files, source: &Arc<SourceText>) -> Option<Wraps> {
+    const WORDS: [&str; 6] = ["inputs", "terraform", "generate", "source", "run_cmd", "include"];
     if !WORDS.iter().any(|word| source.text.contains(word)) {
         return None;
     }
     // What cannot be read may give anything.
-    let read = || {
-        Some((
-            super::model::attributes(source).ok()?,
-            super::model::blocks(source).ok()?,
-        ))
-    };
-    let gives = read().is_none_or(|(attributes, blocks)| {
+    let attributes = super::model::attributes(source).ok();
+    let read = attributes.zip(super::model::blocks(source).ok());
+    let gives = read.as_ref().is_none_or(|(attributes, blocks)| {
         let leads = blocks.iter().any(|block| {
             let names = block.attributes.contains_key("source");
             match &*block.kind {
@@ -223,7 +315,80 @@ pub fn wraps(source: &Arc<SourceText>) -> Option<Arc<str>> {
         let gives = ["inputs", "generate"].iter().any(|name| attributes.contains_key(*name));
         gives || leads || source.text.contains("run_cmd(")
     });
-    gives.then(|| digest(&source.text))
+    let mut all = BTreeMap::new();
+    let is_known = reads(files, source, 0, &mut all);
+    // What it includes may give anything.
+    let of_kind = |blocks: &[Block]| blocks.iter().any(|block| &*block.kind == "include");
+    let includes = read.as_ref().is_none_or(|(_, blocks)| of_kind(blocks)) && !(is_known && all.is_empty());
+    (gives || includes).then(|| {
+        let beside: String = all
+            .iter()
+            .map(|(path, is)| format!("\0{}\0{is}", path.display()))
+            .collect();
+        is_known.then(|| digest(&format!("{}{beside}", source.text)))
+    })
+}
+
+/// What wraps Terraform, with all that it reads: none where some of that is not known.
+pub type Wraps = Option<Arc<str>>;
+
+/// Adds the files that one of Terragrunt reads, and those that they read: what it includes, and what it names. Whether all that it includes
+/// is known.
+fn reads(files: &Files, source: &Arc<SourceText>, depth: usize, found: &mut BTreeMap<PathBuf, Arc<str>>) -> bool {
+    const DEEPEST: usize = 8;
+    const UP: &str = "find_in_parent_folders(";
+    let folder = Path::new(&*source.file).parent().unwrap_or(Path::new("")).to_path_buf();
+    let mut named: Vec<PathBuf> = Vec::new();
+    // What is named in quotes, below the folder or that of the repository.
+    for word in source
+        .text
+        .split(['"', '\n'])
+        .filter(|word| !word.is_empty() && word.len() < 1024)
+    {
+        let here = ["${get_terragrunt_dir()}/", "${get_parent_terragrunt_dir()}/"];
+        let relative = here.iter().find_map(|place| word.strip_prefix(place)).unwrap_or(word);
+        named.push(folder.join(relative));
+        if let Some(below) = word.strip_prefix("${get_repo_root()}/") {
+            named.push(files.at_root(below));
+        }
+    }
+    for (at, _) in source.text.match_indices(UP) {
+        let argument = source.text.get(at + UP.len()..).unwrap_or_default().trim_start();
+        let names = match argument.strip_prefix('"').and_then(|rest| rest.split_once('"')) {
+            Some((name, _)) => vec![name],
+            None if argument.starts_with(')') => vec!["terragrunt.hcl", "root.hcl"],
+            None => return false,
+        };
+        let mut up = folder.clone();
+        for _ in 0..=DEEPEST * 2 {
+            up.push("..");
+            named.extend(names.iter().map(|name| up.join(name)));
+        }
+    }
+    let mut is_known = true;
+    for path in named {
+        let name = path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .filter(|_| !path.is_dir());
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let Some((place, is)) = name.and_then(|name| files.is_as(folder, name)) else {
+            continue;
+        };
+        if found.contains_key(&place) {
+            continue;
+        }
+        let Some(is) = is else { return false };
+        found.insert(place, is);
+        let below = path
+            .extension()
+            .is_some_and(|end| end == "hcl")
+            .then(|| files.source(&path));
+        if let Some(below) = below {
+            is_known &= depth < DEEPEST && below.is_ok_and(|below| reads(files, &below, depth + 1, found));
+        }
+    }
+    is_known
 }
 
 /// A file of a stack of Terraform, or of its tests, that says what its modules are given: what it is.

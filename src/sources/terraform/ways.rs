@@ -3,6 +3,7 @@
 
 use super::value::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// The most ways that the variables of one root module are set in.
@@ -11,8 +12,45 @@ pub const MAX_WAYS: usize = 500;
 /// Variables of a root module that something depends on, of those that files may give.
 pub type Asked = BTreeSet<Arc<str>>;
 
+/// What a value was made of and does not say itself.
+#[derive(Debug, Clone, Default)]
+pub struct Needs {
+    /// Variables that files may give other values.
+    pub asked: Asked,
+    /// Files, and folders with all below them: what each is, where that can be read.
+    pub files: BTreeMap<PathBuf, Option<Arc<str>>>,
+    /// Blocks of which it is not known what they make: the address of their module, and their names in it.
+    pub blocks: BTreeSet<(Arc<str>, Arc<str>)>,
+}
+
+impl Needs {
+    /// Adds those of something else.
+    pub fn add(&mut self, other: &Self) {
+        self.asked.extend(other.asked.iter().cloned());
+        self.files
+            .extend(other.files.iter().map(|(path, is)| (path.clone(), is.clone())));
+        self.blocks.extend(other.blocks.iter().cloned());
+    }
+
+    /// The variables alone: what is known says the rest itself.
+    #[must_use]
+    pub fn of_known(self) -> Self {
+        Self {
+            asked: self.asked,
+            ..Self::default()
+        }
+    }
+}
+
 /// Which file gives a variable its value; of all others it is what Terraform itself makes it.
 pub type Way = BTreeMap<Arc<str>, Arc<str>>;
+
+/// Which files give which variables, as it is told.
+#[must_use]
+pub fn said(way: &Way) -> String {
+    let set: Vec<String> = way.iter().map(|(name, file)| format!("`{name}` of `{file}`")).collect();
+    set.join(" and ")
+}
 
 /// What files may give, by variable and file.
 #[derive(Debug, Default)]

@@ -1,10 +1,10 @@
 //! Files of the repository, and templates.
 
-use super::{Call, Care, Function, Why, function};
+use super::{Call, Care, Function, Scope, Why, World, function};
 use crate::origin::{SourceText, Spelling};
 use crate::sources::terraform::value::{Form, ITEM, Value};
 use crate::sources::text::Text;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub(super) const FUNCTIONS: &[Function] = &[
@@ -14,6 +14,18 @@ pub(super) const FUNCTIONS: &[Function] = &[
     function("fileexists", (1, 1), Care::Settled, file_exists),
     function("templatestring", (2, 2), Care::Any, template_string),
 ];
+
+/// Notes what a function reads, whether it is worked out or not; where the name of that is not known, it may be anything there.
+pub(super) fn noted(world: &World<'_>, scope: &Scope<'_>, name: &str, arguments: &[Value]) {
+    let reads = name.starts_with("file") && name != "fileexists" || name == "templatefile";
+    let Some(folder) = Some(scope).filter(|_| reads).and_then(runs_in) else {
+        return;
+    };
+    match arguments.first().map(Value::text) {
+        Some(Ok(named)) => world.reads(folder, &named.text),
+        _ => world.reads(folder, "."),
+    }
+}
 
 fn file(call: &Call<'_>) -> Result<Value, Why> {
     let source = read(call)?;
@@ -68,16 +80,17 @@ fn named(call: &Call<'_>) -> Result<(PathBuf, Arc<str>), Why> {
     Ok((folder(call)?, call.text(0)?))
 }
 
-/// What names of files are relative to: Terraform runs in the folder of the root module.
+/// What names of files are relative to.
 fn folder(call: &Call<'_>) -> Result<PathBuf, Why> {
-    let mut scope = Some(call.scope);
-    while let Some(here) = scope {
-        if let Some(module) = here.module {
-            return Ok(module.root.clone());
-        }
-        scope = here.parent;
-    }
-    Err("a template reads no files".into())
+    let folder = runs_in(call.scope).map(Path::to_path_buf);
+    folder.ok_or_else(|| "a template reads no files".into())
+}
+
+/// The folder that Terraform runs in: that of the root module. None for a template.
+fn runs_in<'s>(scope: &'s Scope<'_>) -> Option<&'s Path> {
+    std::iter::successors(Some(scope), |here| here.parent)
+        .find_map(|here| here.module)
+        .map(|module| module.root.as_path())
 }
 
 fn failed(call: &Call<'_>, name: &str, why: &str) -> Why {

@@ -96,6 +96,7 @@ impl Care {
 /// # Errors
 /// What is not known, or not understood.
 pub fn call(world: &World<'_>, scope: &Scope<'_>, name: &str, arguments: Vec<Value>) -> Result<Value, Why> {
+    files::noted(world, scope, name, &arguments);
     let mut all = FUNCTIONS.into_iter().flatten();
     let known = all.find(|function| function.name == name);
     let function = known.ok_or_else(|| Why::from(format!("`{name}(…)`")))?;
