@@ -34,7 +34,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 use value::Value;
-use ways::{Asked, Given, MAX_WAYS, Needs};
+use ways::{Asked, Given, MAX_WAYS, Needs, Place};
 
 /// What folders of Terraform hold.
 #[derive(Debug, Default)]
@@ -147,7 +147,7 @@ struct Reader<'w, 'f> {
     /// And which of it counts.
     way: Way,
     /// What blocks are that others lean on, by module and name; of the root that is read, in its way.
-    leaned: HashMap<(Arc<str>, Arc<str>), (Arc<str>, Needs)>,
+    leaned: HashMap<Place, (Arc<str>, Needs)>,
 }
 
 impl Reader<'_, '_> {
@@ -287,7 +287,7 @@ impl Reader<'_, '_> {
         needs.add(above);
         let mut said = same.to_string();
         // What other blocks make that it is given, they make of what they are given.
-        let mut done: BTreeSet<(Arc<str>, Arc<str>)> = BTreeSet::new();
+        let mut done: BTreeSet<Place> = BTreeSet::new();
         while let Some(next) = needs.blocks.difference(&done).next().cloned() {
             let (same, more) = self.leaned(root, &next);
             said.push_str(&format!("\0{}{}\0{same}", next.0, next.1));
@@ -330,7 +330,7 @@ impl Reader<'_, '_> {
     }
 
     /// What a block is that others lean on, and what it needs itself.
-    fn leaned(&mut self, root: &Module, place: &(Arc<str>, Arc<str>)) -> (Arc<str>, Needs) {
+    fn leaned(&mut self, root: &Module, place: &Place) -> (Arc<str>, Needs) {
         if let Some(known) = self.leaned.get(place) {
             return known.clone();
         }

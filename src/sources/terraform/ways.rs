@@ -20,8 +20,11 @@ pub struct Needs {
     /// Files, and folders with all below them: what each is, where that can be read.
     pub files: BTreeMap<PathBuf, Option<Arc<str>>>,
     /// Blocks of which it is not known what they make: the address of their module, and their names in it.
-    pub blocks: BTreeSet<(Arc<str>, Arc<str>)>,
+    pub blocks: BTreeSet<Place>,
 }
+
+/// Where a block stands: the address of its module, and its name there.
+pub type Place = (Arc<str>, Arc<str>);
 
 impl Needs {
     /// Adds those of something else.
