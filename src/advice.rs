@@ -286,6 +286,20 @@ pub struct Account {
     pub rights_total: u64,
     /// What becomes of what it never used.
     pub unused: UnusedCounts,
+    /// The same by the policies that grant it: adds up to it.
+    #[serde(skip)]
+    pub shares: Vec<UnusedShare>,
+}
+
+/// How much of what a principal never used one policy grants and meets one fate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnusedShare {
+    /// What becomes of it.
+    pub what: Unused,
+    /// The policy.
+    pub policy: Arc<str>,
+    /// How many.
+    pub count: u64,
 }
 
 /// What a principal asked for: one path, one capability.
@@ -488,6 +502,31 @@ pub struct PolicyShare {
 }
 
 impl Bridge {
+    /// What these principals never used, by what becomes of it and by the policies that grant it.
+    #[must_use]
+    pub fn of<'a>(principals: impl IntoIterator<Item = &'a PrincipalView>) -> Self {
+        let mut sums: BTreeMap<Unused, BTreeMap<&str, u64>> = BTreeMap::new();
+        for share in principals.into_iter().flat_map(|one| &one.account.shares) {
+            *sums.entry(share.what).or_default().entry(&share.policy).or_default() += share.count;
+        }
+        let parts = sums.into_iter().map(|(what, by_policy)| {
+            let mut policies: Vec<PolicyShare> = by_policy
+                .into_iter()
+                .map(|(policy, count)| PolicyShare {
+                    policy: policy.to_owned(),
+                    count,
+                })
+                .collect();
+            policies.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.policy.cmp(&b.policy)));
+            BridgePart {
+                what,
+                count: policies.iter().map(|share| share.count).sum(),
+                policies,
+            }
+        });
+        Self { parts: parts.collect() }
+    }
+
     /// What is granted and unused today.
     #[must_use]
     pub fn today(&self) -> u64 {
@@ -570,6 +609,9 @@ pub struct CapabilityUse {
     pub last_used: Option<Timestamp>,
     /// What is held of it: in use, suspect, removable.
     pub state: EvidenceState,
+    /// Why it stays, where nobody used it and no change takes it away.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stays: Option<Unused>,
 }
 
 /// How sure an "unused" is.
@@ -701,6 +743,9 @@ pub struct Finding {
     /// The policy whose diff (in the `tighten` proposal) mends it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fixed_in: Option<String>,
+    /// Why no change is proposed that would mend it, where it is about something that was not used and stays.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stays: Option<Unused>,
     /// Who is meant, all by name, where it is about several principals.
     pub who: Vec<String>,
 }

@@ -132,6 +132,16 @@ pub fn ready(target: &Path) -> io::Result<()> {
         .prefix(PREFIX)
         .tempfile_in(folder_of(&target))
         .map(drop)
+        .map_err(bare)
+}
+
+/// An error about a hidden file without its name, which nobody asked for and which is gone.
+pub fn bare(error: io::Error) -> io::Error {
+    let told = error.to_string();
+    match told.split_once(" at path ") {
+        Some((what, _)) => io::Error::new(error.kind(), what.to_owned()),
+        None => error,
+    }
 }
 
 /// Where a file stands.
@@ -174,7 +184,9 @@ pub fn write_for<E>(
     options.prefix(PREFIX);
     // One that is replaced stays as open as it was.
     options.permissions(there.map_or_else(|| new_file(readers), |there| there.permissions()));
-    let mut file = options.tempfile_in(folder_of(&target)).map_err(&failed)?;
+    let mut file = options
+        .tempfile_in(folder_of(&target))
+        .map_err(|error| failed(bare(error)))?;
     let unfinished = Unfinished::new(file.path());
     fill(file.as_file_mut())?;
     finish(|| file.persist(&target)).map_err(|e| failed(e.error))?;
@@ -202,6 +214,14 @@ mod tests {
 
     fn names(folder: &Path) -> usize {
         fs::read_dir(folder).unwrap().count()
+    }
+
+    #[test]
+    fn an_error_names_no_hidden_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = ready(&folder.path().join("gone/a.hcl")).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
+        assert!(!error.to_string().contains(PREFIX), "{error}");
     }
 
     #[test]

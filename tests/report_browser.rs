@@ -427,6 +427,13 @@ fn a_team_narrows_all_of_the_page() {
     let goes: u64 = bound.iter().map(|p| p.account.unused.of(Unused::Goes)).sum();
     let proposed = "[...document.querySelector('.bridge tbody').rows].at(-1).cells[1].textContent.replaceAll(',', '')";
     assert_eq!(page.js(proposed), json!((excess - goes).to_string()));
+    // By which policies is of the team, too, and so is what to begin with.
+    let shares = page.js("[...document.querySelector('#stays-goes').cells[3].querySelectorAll('span')].map((n) => Number(n.textContent.split(' ').at(-1).replaceAll(',', ''))).reduce((a, b) => a + b)");
+    assert_eq!(shares, json!(goes));
+    assert_eq!(
+        page.js("[...document.querySelectorAll('.start li > span:first-child')].every((n) => n.textContent.includes('this team'))"),
+        json!(true)
+    );
     // So do the changes and the escalations; the bar stays in sight.
     let shown = |what: &str| format!("[...document.querySelectorAll('{what}:not(.hidden)')]");
     let names = json!(people.iter().map(|p| &p.name).collect::<Vec<_>>());
@@ -464,6 +471,17 @@ fn a_team_narrows_all_of_the_page() {
         page.js("(() => { const at = document.getElementById('scope').getBoundingClientRect(); return at.top >= 0 && at.bottom < innerHeight; })()"),
         json!(true)
     );
+    // The choice has an address: the way back leads to it, and out of it.
+    assert_eq!(page.js("location.hash"), json!("#team/group/team-web"));
+    page.js("location.hash = 'findings'");
+    page.wait("location.hash === '#findings'");
+    assert_eq!(page.js("document.getElementById('scope').hidden"), json!(false));
+    page.js("history.back()");
+    page.wait("location.hash === '#team/group/team-web'");
+    page.js("history.back()");
+    page.wait("document.getElementById('scope').hidden");
+    page.js("history.forward()");
+    page.wait("!document.getElementById('scope').hidden");
     // A link to somebody of another team opens all the same.
     page.js("document.querySelector('#scope button').click()");
     assert_eq!(
@@ -479,6 +497,113 @@ fn a_team_narrows_all_of_the_page() {
         json!(advice.principals.iter().filter(|p| p.kind != "root").count())
     );
     no_complaints(&mut page);
+}
+
+#[test]
+fn an_address_that_leads_nowhere_says_so() {
+    let Some((_dir, mut page)) = opened(&advice::sample(40), false) else {
+        return;
+    };
+    for hash in [
+        "policy/root",
+        "principal/nobody",
+        "team/group/none",
+        "team/x/y",
+        "deadbeef",
+    ] {
+        page.js(&format!("location.hash = '{hash}'"));
+        page.wait("!document.getElementById('missing').hidden");
+        page.js("location.hash = 'overview'");
+        page.wait("document.getElementById('missing').hidden");
+    }
+    // What is not on the page is no link: the root policy of a root token.
+    page.js("document.querySelectorAll('[data-table=principals] button.open').forEach((b) => b.click())");
+    let dead = "[...document.querySelectorAll('main a')].map((a) => decodeURIComponent(a.hash.slice(1))).filter((h) => h.startsWith('policy/') && ![...document.querySelectorAll('[data-table=policies] button.open')].length).length";
+    assert_eq!(page.js(dead), json!(0));
+    assert_eq!(
+        page.js("[...document.querySelectorAll('main a')].filter((a) => a.hash === '#policy/root').length"),
+        json!(0)
+    );
+    no_complaints(&mut page);
+}
+
+#[test]
+fn what_to_add_can_be_copied_and_what_stays_says_why() {
+    let Some((_dir, mut page)) = opened(&advice::sample(40), false) else {
+        return;
+    };
+    page.js(CAUGHT);
+    let id =
+        "JSON.parse(document.querySelector('#data').textContent).findings.find((f) => f[1] === 'repeated-denials')[0]";
+    let id = page.js(id).as_str().unwrap().to_owned();
+    page.js(&format!("location.hash = '{id}'"));
+    page.wait(&format!("document.getElementById('{id}')?.open"));
+    let grant = format!("document.getElementById('{id}').querySelector('pre.grant')");
+    let hcl = "path \"secret/data/x\" { capabilities = [\"read\"] }";
+    assert_eq!(page.js(&format!("{grant}.textContent")), json!(hcl));
+    page.js(&format!("{grant}.nextElementSibling.querySelector('button').click()"));
+    page.wait("window.copied");
+    assert_eq!(page.js("window.copied"), json!(format!("{hcl}\n")));
+    assert_eq!(
+        page.js(&format!(
+            "document.getElementById('{id}').textContent.includes('\\\\n')"
+        )),
+        json!(false)
+    );
+    page.js("location.hash = 'ffee00112233aabb'");
+    page.wait("document.getElementById('ffee00112233aabb')?.open");
+    let told = page
+        .js("document.getElementById('ffee00112233aabb').textContent")
+        .to_string();
+    for words in ["Not proposed", "not watched well enough", "By hand"] {
+        assert!(told.contains(words), "{words}: {told}");
+    }
+    no_complaints(&mut page);
+}
+
+#[test]
+fn a_table_of_the_page_has_the_columns_of_its_file() {
+    let advice = advice::sample(40);
+    let Some((_dir, mut page)) = opened(&advice, false) else {
+        return;
+    };
+    page.js(CAUGHT);
+    let files = report::render(&advice, &report::Options::default()).unwrap();
+    for table in ["principals", "policies", "findings"] {
+        page.js(&format!("window.saved = undefined; [...document.querySelectorAll('[data-tools={table}] button')].find((b) => b.textContent === 'CSV').click()"));
+        page.wait("window.saved !== undefined");
+        let saved = page.js("window.saved").as_str().unwrap().to_owned();
+        let file = files.iter().find(|file| file.path == format!("{table}.csv")).unwrap();
+        let written = std::str::from_utf8(&file.bytes).unwrap();
+        assert_eq!(saved.lines().next(), written.lines().next(), "{table}");
+        assert_eq!(saved.lines().count(), written.lines().count(), "{table}");
+    }
+    for table in ["heat", "stays", "coverage"] {
+        page.js(&format!("window.saved = undefined; [...document.querySelectorAll('[data-tools={table}] button')].find((b) => b.textContent === 'CSV').click()"));
+        page.wait("window.saved !== undefined");
+        assert!(page.js("window.saved").as_str().unwrap().lines().count() > 2, "{table}");
+    }
+}
+
+#[test]
+fn the_page_of_a_principal_is_not_wider_than_a_screen() {
+    let advice = advice::sample(40);
+    let Some((_dir, mut page)) = opened(&advice, false) else {
+        return;
+    };
+    page.call(
+        "Emulation.setDeviceMetricsOverride",
+        json!({"width": 1280, "height": 900, "deviceScaleFactor": 1, "mobile": false}),
+    );
+    page.wait("innerWidth === 1280");
+    page.js(&format!(
+        "location.hash = 'principal/' + encodeURIComponent({})",
+        json!(advice.principals[7].id)
+    ));
+    page.wait("!document.getElementById('page').hidden");
+    let wide =
+        "[...document.querySelectorAll('#page .scroll')].filter((n) => n.scrollWidth > n.clientWidth + 1).length";
+    assert_eq!(page.js(wide), json!(0));
 }
 
 #[test]

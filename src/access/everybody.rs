@@ -12,6 +12,8 @@ use std::sync::Arc;
 #[must_use]
 pub fn everybody<'p>(joined: &'p Joined, deployment: Option<&Deployment>, root: &'p Policy) -> Vec<Holder<'p>> {
     let mut all = Vec::new();
+    // Without logs nobody was there to be seen.
+    let seen_any = !joined.demands.is_empty() || joined.holders.iter().any(|holder| holder.is_active());
     for (h, holder) in joined.holders.numbered() {
         if holder.principal.kind == PrincipalKind::Unauthenticated {
             continue;
@@ -21,7 +23,7 @@ pub fn everybody<'p>(joined: &'p Joined, deployment: Option<&Deployment>, root: 
             policies.push(root);
         }
         all.push(Holder {
-            kind: Arc::from(if holder.is_active() {
+            kind: Arc::from(if holder.is_active() || !seen_any {
                 "principal"
             } else {
                 "principal (never seen)"

@@ -3,10 +3,10 @@
 use super::attribute::{decide, under_other_sets, uses};
 use super::besides;
 use super::by_name::ByName;
-use super::demand::JoinedDemand;
+use super::demand::{Holding, JoinedDemand};
 use super::doubt::{self};
 use super::handed_out::HandedOut;
-use super::holder::Directory;
+use super::holder::{Directory, HolderId};
 use super::in_force::{self, OfHolders};
 use super::joined::{Apart, Gaps, Joined, NotRead, Stays};
 use super::lists::MayHold;
@@ -15,16 +15,18 @@ use super::logins;
 use super::meant::Reader;
 use super::present::Present;
 use super::same;
-use super::sets::Sets;
+use super::sets::{AccessSet, Sets, StanzaId};
 use super::universe::Universe;
 use super::unseen::{self};
 use crate::deployment::Deployment;
+use crate::index::IndexVec;
 use crate::policy::model::Policy;
 use crate::policy::profile::Profile;
 use crate::policy::table::Table;
 use crate::usage::Facts;
+use crate::vault::PolicyId;
 use rayon::prelude::*;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What is joined.
 pub struct Inputs<'a> {
@@ -61,11 +63,7 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
     };
     let mut present = Present::of(&logged, directory.as_ref(), reader);
     let inferred = present.infer_identities(&logged.demands, &policies, &by_name, profile, now);
-    let unknown = directory.as_ref().and_then(|directory| {
-        directory
-            .unknown_login(&logged.sets)
-            .or_else(|| directory.unknown_work(&logged.demands))
-    });
+    let unknown = directory.as_ref().and_then(|directory| unknown(directory, &logged));
     let Present {
         holders,
         ways,
@@ -80,7 +78,7 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
     let may_hold = MayHold::by(&lists.listed);
     let doubles = same::doubles(&holders, &logged.sets);
     let by_several_logins = logins::of_several(&holders, &logged.sets);
-    let may_be_missing = lists.unread();
+    let lists_unread = lists.unread();
 
     let mut sets = Sets::new(&policies, &by_name, profile, now);
     let OfHolders {
@@ -91,9 +89,7 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
     let lists = in_force::of_lists(&mut sets, &holders, lists);
     let sets = sets.compile();
     let held = in_force::held(&policies, &lists, &sets);
-    let missing = in_force::missing(&sets);
-    let nowhere = missing.keys().filter(|policy| by_name.is_nowhere(policy));
-    let nowhere = nowhere.cloned().collect();
+    let not_read = not_read(&sets, &by_name, lists_unread);
 
     let demands = logged.demands.into_par_iter().zip(holder_of).zip(list_of);
     let demands = demands.map(|((demand, holder), list)| decide(demand, holder, &lists[list].readings, &sets));
@@ -111,10 +107,7 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
     });
     let read = (&policies, &by_name);
     let (unseen, together) = unseen::of(directory.as_ref(), &holders, read, &sets);
-    let kept_for = together
-        .keys()
-        .flat_map(|id| held[id.policy()].by.iter().copied())
-        .collect();
+    let kept_for = holders_of(together.keys(), &held);
     let mut kept = besides::kept(&policies, &demands, &sets, &mounted(deployment), (profile, now));
     kept.extend(together);
     Joined {
@@ -144,15 +137,30 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
             cut: logged.cut,
             untold: logged.untold,
         },
-        not_read: NotRead {
-            held: missing,
-            nowhere,
-            may_be: may_be_missing,
-        },
+        not_read,
         universe,
         inferred,
         handed_out,
     }
+}
+
+/// What shows that the deployment does not list all who log in, if anything does.
+fn unknown(directory: &Directory<'_>, logged: &Logged) -> Option<String> {
+    let login = directory.unknown_login(&logged.sets);
+    login.or_else(|| directory.unknown_work(&logged.demands))
+}
+
+/// The policies that somebody holds and that were not read; those that lists may mean are told already.
+fn not_read(sets: &IndexVec<AccessSet>, by_name: &ByName<'_>, may_be: BTreeSet<PolicyId>) -> NotRead {
+    let held = in_force::missing(sets);
+    let nowhere = held.keys().filter(|policy| by_name.is_nowhere(policy));
+    let nowhere = nowhere.cloned().collect();
+    NotRead { held, nowhere, may_be }
+}
+
+/// Who holds the policies of these stanzas.
+fn holders_of<'a>(stanzas: impl Iterator<Item = &'a StanzaId>, held: &IndexVec<Policy, Holding>) -> BTreeSet<HolderId> {
+    stanzas.flat_map(|id| held[id.policy()].by.iter().copied()).collect()
 }
 
 /// The paths that were asked for, and those of secrets that the deployment lists.

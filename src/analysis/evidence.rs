@@ -92,7 +92,10 @@ pub fn unused(
     let window = since.map_or(watch.window_days, |since| since.days.min(watch.window_days));
     reasons.push(format!("watched for {}", days(window)));
     if let Some(Since { what, .. }) = since {
-        reasons.push(format!("{what}, and only the {} watched since count", days(window)));
+        reasons.push(format!(
+            "{what}: only what was watched since counts, which is {}",
+            days(window)
+        ));
     }
     let mut base = settings.min_days.max(since.map_or(0.0, |_| settings.changed_days));
     let active = holders.iter().filter(|h| !h.days.is_empty()).count();

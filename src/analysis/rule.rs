@@ -5,14 +5,14 @@ use super::evidence::Watch;
 use super::risk::Exposure;
 pub use super::words::{count, quoted};
 use crate::access::{Holder, HolderId, Joined, PolicyNumber, StanzaId};
-use crate::advice::{Evidence, Finding, Severity, Subject};
+use crate::advice::{Evidence, Finding, Severity, Subject, Unused};
 use crate::deployment::Deployment;
 use crate::index::IndexVec;
 use crate::origin::Origin;
 use crate::policy::model::{Policy, Stanza};
 use crate::policy::pattern::Pattern;
 use crate::policy::relation::implies;
-use crate::vault::CapabilitySet;
+use crate::vault::{Capability, CapabilitySet};
 use sha2::{Digest as _, Sha256};
 use std::sync::Arc;
 
@@ -30,8 +30,17 @@ pub struct Context<'a> {
     pub chains: &'a [Chain],
     /// What the logs are worth.
     pub watch: &'a Watch,
-    /// The policies as they are proposed, where a proposal is made.
-    pub after: Option<&'a [Policy]>,
+    /// What is proposed, where a proposal is made.
+    pub after: Option<Proposed<'a>>,
+}
+
+/// What is proposed, as far as findings speak of it.
+#[derive(Clone, Copy)]
+pub struct Proposed<'a> {
+    /// The policies as they are to be.
+    pub policies: &'a [Policy],
+    /// Why something of a stanza stays that nobody used, all of it or a capability.
+    pub stays: &'a (dyn Fn(StanzaId, Option<Capability>) -> Option<Unused> + Sync),
 }
 
 /// What a proposal has to take away for a finding to be gone.
@@ -49,7 +58,7 @@ impl Context<'_> {
     /// The policy whose proposed text no longer has what a finding is about: read off that text, and said of nothing else.
     #[must_use]
     pub fn mended(&self, mend: &Mend) -> Option<String> {
-        let after = self.after?;
+        let after = self.after?.policies;
         let today = &self.joined.policies[mend.policy];
         let Some(proposed) = after.iter().find(|policy| policy.id() == today.id()) else {
             return Some(today.id().to_string());
@@ -71,6 +80,20 @@ impl Context<'_> {
             grants && (other.path == stanza.path || is_part(other))
         };
         (!proposed.stanzas.iter().any(stays)).then(|| today.id().to_string())
+    }
+
+    /// Why nothing that is proposed mends it: the reason for which it stays. Said of what is not used alone.
+    #[must_use]
+    pub fn stays(&self, mend: &Mend) -> Option<Unused> {
+        let stays = self.after?.stays;
+        let of = |id: StanzaId| match mend.capabilities.is_empty() {
+            true => stays(id, None),
+            false => mend.capabilities.iter().find_map(|one| stays(id, Some(one))),
+        };
+        match mend.stanza {
+            Some(id) => of(id),
+            None => self.joined.policies.stanzas_of(mend.policy).find_map(of),
+        }
     }
 
     /// The evidence of a policy's "unused".
@@ -158,24 +181,42 @@ pub struct Draft {
 pub fn run(rule: &dyn Rule, severity: Severity, context: &Context<'_>) -> Vec<Finding> {
     rule.check(context)
         .into_iter()
-        .map(|draft| Finding {
-            fingerprint: fingerprint(rule.id(), draft.kind, &draft.key),
-            rule: Arc::from(rule.id()),
-            severity: draft.severity.unwrap_or(severity),
-            title: draft.title,
-            detail: draft.detail,
-            subject: Subject {
-                kind: draft.kind.to_owned(),
-                name: draft.name,
-                key: draft.key,
-            },
-            origins: draft.origins,
-            evidence: draft.evidence,
-            remedy: draft.remedy,
-            fixed_in: draft.mend.and_then(|mend| context.mended(&mend)),
-            who: draft.who.iter().map(|&h| context.name(h).to_owned()).collect(),
+        .map(|draft| {
+            let fixed_in = draft.mend.as_ref().and_then(|mend| context.mended(mend));
+            let open = draft
+                .mend
+                .as_ref()
+                .filter(|_| fixed_in.is_none() && draft.evidence.is_some());
+            let stays = open.and_then(|mend| context.stays(mend));
+            finding((rule, severity), context, draft, (fixed_in, stays))
         })
         .collect()
+}
+
+fn finding(
+    (rule, severity): (&dyn Rule, Severity),
+    context: &Context<'_>,
+    draft: Draft,
+    (fixed_in, stays): (Option<String>, Option<Unused>),
+) -> Finding {
+    Finding {
+        fingerprint: fingerprint(rule.id(), draft.kind, &draft.key),
+        rule: Arc::from(rule.id()),
+        severity: draft.severity.unwrap_or(severity),
+        title: draft.title,
+        detail: draft.detail,
+        subject: Subject {
+            kind: draft.kind.to_owned(),
+            name: draft.name,
+            key: draft.key,
+        },
+        origins: draft.origins,
+        evidence: draft.evidence,
+        remedy: draft.remedy,
+        fixed_in,
+        stays,
+        who: draft.who.iter().map(|&h| context.name(h).to_owned()).collect(),
+    }
 }
 
 /// A hash over rule, kind and key: short, stable, and none that somebody could call a policy so that its finding has the

@@ -232,6 +232,7 @@ fn finding(
         evidence: None,
         remedy: "Grant less, or let somebody answer for it with a waiver.".to_owned(),
         fixed_in: None,
+        stays: None,
         who: Vec::new(),
     }
 }

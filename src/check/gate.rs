@@ -8,9 +8,12 @@ use super::rules::{self, NEED_USAGE, NEW_ACCESS, UNREADABLE};
 use super::waived::waive;
 use super::{risk, warnings, ways};
 use crate::access::Inputs;
-use crate::advice::{Finding, RuleView};
+use crate::advice::{Finding, RuleView, Severity};
+use crate::analysis::rules::SHADOWED;
+use crate::origin::Origin;
 use crate::pipeline::place::Places;
 use crate::pipeline::{self, Question};
+use crate::policy::lint;
 use crate::settings::{RuleLevel, Settings};
 use crate::units;
 use std::cmp::Reverse;
@@ -98,6 +101,7 @@ pub fn check(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&st
 
     let waived = waive(&mut findings, joined, base, &places, options, &ran(&levels, options));
     apply_levels(&mut findings, settings);
+    told_once(&mut findings);
     unique(&mut findings);
     findings.sort_by(|a, b| by_gravity(a).cmp(&by_gravity(b)));
     let unchanged = take_off(&mut findings, |f| {
@@ -176,6 +180,28 @@ fn apply_levels(findings: &mut Vec<Finding>, settings: &Settings) {
     });
 }
 
+/// A stanza that decides for no holder, as the analysis has it, cannot win among the stanzas beside it, as `lint` has it: the graver of
+/// the two tells it, else the one that knows the holders.
+fn told_once(findings: &mut Vec<Finding>) {
+    let of = |rule: &str| -> HashMap<Origin, Severity> {
+        let such = findings.iter().filter(|finding| &*finding.rule == rule);
+        such.flat_map(|finding| finding.origins.iter().map(|origin| (origin.clone(), finding.severity)))
+            .collect()
+    };
+    let (shadowed, beaten) = (of(SHADOWED), of(lint::CANNOT_WIN));
+    findings.retain(|finding| {
+        let all = |others: &HashMap<Origin, Severity>, is: &dyn Fn(Severity) -> bool| {
+            let mut origins = finding.origins.iter();
+            !finding.origins.is_empty() && origins.all(|origin| others.get(origin).is_some_and(|other| is(*other)))
+        };
+        match &*finding.rule {
+            rule if rule == lint::CANNOT_WIN => !all(&shadowed, &|other| other >= finding.severity),
+            SHADOWED => !all(&beaten, &|other| other > finding.severity),
+            _ => true,
+        }
+    });
+}
+
 /// Two findings of one fingerprint would be one in a baseline: the second gets a number.
 fn unique(findings: &mut [Finding]) {
     let mut seen: HashMap<String, usize> = HashMap::new();
@@ -213,4 +239,36 @@ fn reasons(findings: &[Finding], options: &Options<'_>) -> Vec<String> {
         reasons.push(format!("{over} over the budget of risk"));
     }
     reasons
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_stanza_that_cannot_decide_is_one_finding() {
+        let finding = |rule: &str, line: u32, severity| Finding {
+            rule: rule.into(),
+            severity,
+            origins: vec![Origin::new("a.hcl", line, 1)],
+            ..Finding::default()
+        };
+        let rules = |severities: [Severity; 2]| -> Vec<String> {
+            let mut found = vec![
+                finding(SHADOWED, 3, severities[0]),
+                finding(lint::CANNOT_WIN, 3, severities[1]),
+                finding(lint::CANNOT_WIN, 9, Severity::Info),
+                finding(SHADOWED, 12, Severity::Info),
+            ];
+            told_once(&mut found);
+            let told = found.iter().map(|one| format!("{} {}", one.rule, one.origins[0].line));
+            told.collect()
+        };
+        let alone = ["stanza-cannot-win 9", "shadowed-stanza 12"];
+        let low = rules([Severity::Low, Severity::Low]);
+        assert_eq!(low, [&["shadowed-stanza 3"], &alone[..]].concat());
+        // Settings may make the one of them fail the gate: that one is told.
+        let high = rules([Severity::Low, Severity::High]);
+        assert_eq!(high, [&["stanza-cannot-win 3"], &alone[..]].concat());
+    }
 }

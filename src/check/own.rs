@@ -32,6 +32,7 @@ pub(super) fn own(
         evidence: None,
         remedy: remedy.to_owned(),
         fixed_in: None,
+        stays: None,
         who: Vec::new(),
     }
 }

@@ -76,6 +76,7 @@ fn finding(kind: &str, name: &str, key: &str, exposure: &Exposure, most: f64) ->
         evidence: None,
         remedy: "Grant less, or raise the budget.".to_owned(),
         fixed_in: None,
+        stays: None,
         who: Vec::new(),
     }
 }

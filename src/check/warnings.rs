@@ -60,6 +60,7 @@ pub(super) fn warnings(joined: &Joined, deployment: Option<&Deployment>) -> (Vec
             evidence: None,
             remedy: w.hint.unwrap_or_default(),
             fixed_in: None,
+            stays: None,
             who: Vec::new(),
         })
         .collect();

@@ -10,6 +10,13 @@ use clap::{ArgGroup, Args, ValueEnum};
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// Flags that say what comes out.
+const OUTPUT: &str = "Output";
+/// Flags that say what is asked for.
+const REQUEST: &str = "Request";
+/// Flags that say whose use counts.
+const WHOSE: &str = "Whose use";
+
 /// `usage`
 #[derive(Debug, Args)]
 #[command(
@@ -25,11 +32,11 @@ pub struct UsageArgs {
     #[command(flatten)]
     pub reading: Reading,
     /// File to write: .parquet, .jsonl or .csv; - for stdout
-    #[arg(short, long, value_name = "FILE", default_value = "-")]
+    #[arg(help_heading = OUTPUT, short, long, value_name = "FILE", default_value = "-")]
     pub output: String,
     /// Format, where the file's name does not say (on stdout JSON lines, or a table for the answer to a question); only Parquet of
     /// all usage can be merged later
-    #[arg(long, value_name = "FORMAT")]
+    #[arg(help_heading = OUTPUT, long, value_name = "FORMAT")]
     pub format: Option<UsageFormat>,
     /// Ask: a row for each of these together (principal, namespace, mount, path, capability, mount_type, auth_mount,
     /// principal_kind, day)
@@ -51,7 +58,7 @@ pub struct UsageArgs {
     #[arg(help_heading = "Questions", long, value_name = "N")]
     pub top: Option<usize>,
     /// Write usage even without a single usable record: as a part of something larger
-    #[arg(long)]
+    #[arg(help_heading = OUTPUT, long)]
     pub allow_empty: bool,
 }
 
@@ -111,13 +118,13 @@ pub struct ExplainArgs {
     #[command(flatten)]
     pub reading: Reading,
     /// Parameters of the request, `key=value`
-    #[arg(long, value_name = "KEY=VALUE")]
+    #[arg(help_heading = REQUEST, long, value_name = "KEY=VALUE")]
     pub data: Vec<String>,
     /// Wrapping TTL that the request asks for (5m)
-    #[arg(long, value_name = "DURATION", value_parser = units::waiting)]
+    #[arg(help_heading = REQUEST, long, value_name = "DURATION", value_parser = units::waiting)]
     pub wrap_ttl: Option<Duration>,
     /// Output
-    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    #[arg(help_heading = OUTPUT, long, value_name = "FORMAT", default_value = "text")]
     pub format: TextOrJson,
 }
 
@@ -130,7 +137,7 @@ pub struct WhoCanArgs {
     /// Path, namespace in front
     pub path: String,
     /// Only who has this capability
-    #[arg(long, value_name = "CAPABILITY", value_parser = capability)]
+    #[arg(help_heading = REQUEST, long, value_name = "CAPABILITY", value_parser = capability)]
     pub capability: Option<Capability>,
     /// Grants
     #[command(flatten)]
@@ -139,7 +146,7 @@ pub struct WhoCanArgs {
     #[command(flatten)]
     pub reading: Reading,
     /// Output
-    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    #[arg(help_heading = OUTPUT, long, value_name = "FORMAT", default_value = "text")]
     pub format: TextOrJson,
 }
 
@@ -154,10 +161,10 @@ pub struct CapabilitiesArgs {
     #[command(flatten)]
     pub asking: Asking,
     /// Only paths that begin with this, or match this pattern
-    #[arg(long, value_name = "PREFIX")]
+    #[arg(help_heading = OUTPUT, long, value_name = "PREFIX")]
     pub path: Option<String>,
     /// Write it as one policy that decides every request the same way
-    #[arg(long, conflicts_with = "format")]
+    #[arg(help_heading = OUTPUT, long, conflicts_with = "format")]
     pub hcl: bool,
     /// Grants
     #[command(flatten)]
@@ -166,7 +173,7 @@ pub struct CapabilitiesArgs {
     #[command(flatten)]
     pub reading: Reading,
     /// Output
-    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    #[arg(help_heading = OUTPUT, long, value_name = "FORMAT", default_value = "text")]
     pub format: TextOrJson,
 }
 
@@ -190,7 +197,7 @@ pub struct DiffAccessArgs {
     #[command(flatten)]
     pub reading: Reading,
     /// Output
-    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    #[arg(help_heading = OUTPUT, long, value_name = "FORMAT", default_value = "text")]
     pub format: TextOrJson,
 }
 
@@ -207,22 +214,22 @@ pub struct GenerateArgs {
     #[command(flatten)]
     pub reading: Reading,
     /// What this principal used, by name or key (else what everybody used together, but for root tokens)
-    #[arg(long, value_name = "NAME")]
+    #[arg(help_heading = WHOSE, long, value_name = "NAME")]
     pub principal: Option<String>,
     /// What everybody used who logged in by this role: `web`, or with its mount in front, `approle/web`
-    #[arg(long, value_name = "ROLE")]
+    #[arg(help_heading = WHOSE, long, value_name = "ROLE")]
     pub role: Option<String>,
     /// What root tokens used
-    #[arg(long)]
+    #[arg(help_heading = WHOSE, long)]
     pub root: bool,
     /// How paths are written
-    #[arg(long, value_name = "STYLE", default_value = "folders")]
+    #[arg(help_heading = OUTPUT, long, value_name = "STYLE", default_value = "folders")]
     pub style: Style,
     /// Deployment folder or file: identities for templates, mounts
-    #[arg(long, value_name = "PATH")]
+    #[arg(help_heading = "Grants", long, value_name = "PATH")]
     pub deployment: Option<PathBuf>,
     /// File to write to instead of stdout
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(help_heading = OUTPUT, short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
 }
 
@@ -252,6 +259,6 @@ pub struct ReplayArgs {
     #[command(flatten)]
     pub granting: Granting,
     /// Output
-    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    #[arg(help_heading = OUTPUT, long, value_name = "FORMAT", default_value = "text")]
     pub format: TextOrJson,
 }

@@ -50,6 +50,35 @@ mod tests {
     use clap::CommandFactory as _;
 
     #[test]
+    fn no_heading_holds_what_is_of_another() {
+        let mut program = Cli::command();
+        program.build();
+        let of = |heading: &str, own: &[&str]| {
+            for command in program.get_subcommands().filter(|one| one.get_name() != "watch") {
+                let all = command
+                    .get_arguments()
+                    .filter(|one| one.get_help_heading() == Some(heading));
+                let others: Vec<&str> = all
+                    .map(|one| one.get_id().as_str())
+                    .filter(|id| !own.contains(id))
+                    .collect();
+                assert!(
+                    others.is_empty(),
+                    "{} has {others:?} under {heading}",
+                    command.get_name()
+                );
+            }
+        };
+        let reading = [
+            "logs", "usage", "since", "until", "window", "group_by", "envelope", "unwrap", "strict", "threads",
+        ];
+        of("Logs and usage", &reading);
+        of("Grants", &["policies", "policy_names", "deployment"]);
+        of("Who asks", &["as_policies", "principal", "role"]);
+        of("Every command", &["server", "config", "color", "quiet", "verbose"]);
+    }
+
+    #[test]
     fn every_subcommand_is_in_one_group() {
         let mut program = Cli::command();
         program.build();

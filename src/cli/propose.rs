@@ -188,7 +188,7 @@ pub struct BacktestArgs {
     )]
     pub plain: Vec<u16>,
     /// Output
-    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    #[arg(help_heading = "Output", long, value_name = "FORMAT", default_value = "text")]
     pub format: BacktestFormat,
 }
 

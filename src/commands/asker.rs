@@ -305,7 +305,7 @@ impl Hint for AskerError {
                 "name policies (`--as web,default`), a principal (`--principal app-web`) or a role (`--role web`)"
             }
             Self::NoPrincipal(_) => {
-                "give `--logs`, `--usage` or `--deployment`; `usage` lists principals by id and name"
+                "`usage` lists principals by id and name; those that no log shows are known from `--deployment`"
             }
             Self::NoRole(_) => {
                 "`--deployment` names a folder that `snapshot` wrote; roles are named with their mount: `approle/web`"

@@ -141,7 +141,7 @@ fn head(made: &Generated, name: &str, style: Style, profile: Profile) -> String 
     if style != Style::Exact {
         let _ = writeln!(
             text,
-            "# Folders are opened where enough below them was used; `--style exact` opens none."
+            "# Folders are opened where enough below them was used (`--style exact`: none)."
         );
     }
     if made.free > 0 {

@@ -33,7 +33,7 @@ pub(super) fn run(args: &LintArgs, meant: Meant, out: &mut dyn Write, talk: &Tal
             } else {
                 Style::Plain
             };
-            report::text(&read, &warnings, profile, style)
+            talk.fitted(&report::text(&read, &warnings, profile, style))
         }
     };
     out.write_all(text.as_bytes()).map_err(Failure::from_output)?;

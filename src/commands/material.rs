@@ -102,7 +102,8 @@ pub(super) fn tell_tally(tally: &Tally, talk: &Talk) {
             .as_ref()
             .map(|o| format!(", first at {}:{}", o.file, o.line))
             .unwrap_or_default();
-        talk.note(&format!("  skipped {}: {}{first}", skipped.count, reason.text()));
+        let count = digest::number(skipped.count);
+        talk.note(&format!("  skipped {count}: {}{first}", reason.text()));
     }
 }
 

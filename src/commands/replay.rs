@@ -8,6 +8,7 @@ use crate::cli::{ReplayArgs, TextOrJson};
 use crate::hint::Hint;
 use crate::index::IndexVec;
 use crate::policy::replay::{Asked, replay};
+use crate::report::ink::Face;
 use crate::report::{self, escape};
 use crate::vault::PolicyId;
 use crate::vault::PrincipalKind;
@@ -36,7 +37,10 @@ pub(super) fn run(args: &ReplayArgs, meant: Meant, out: &mut dyn Write, talk: &T
             }
             format!("{value}\n")
         }
-        TextOrJson::Text => escape::visible_lines(&report::replay::text(&found, profile)),
+        TextOrJson::Text => talk.told(
+            &escape::visible_lines(&report::replay::text(&found, profile)),
+            Face::List,
+        ),
     };
     out.write_all(text.as_bytes()).map_err(Failure::from_output)?;
     Ok(Exit::Fine)

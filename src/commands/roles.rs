@@ -59,7 +59,12 @@ pub(super) fn run(args: &RolesArgs, out: &mut dyn Write, talk: &Talk) -> Result<
     let seconds = start.elapsed().as_secs_f64();
     talk.done();
     let document = report::mined::document(&matrix, options.objective, &mined, seconds);
-    writeln!(out, "{document}").map_err(Failure::from_output)?;
+    // People read it in lines, programs as one.
+    let text = match talk.width_out() {
+        Some(_) => format!("{document:#}"),
+        None => document.to_string(),
+    };
+    writeln!(out, "{text}").map_err(Failure::from_output)?;
     Ok(Exit::Fine)
 }
 

@@ -243,7 +243,7 @@ pub fn required_policy(known: Option<&Deployment>, base: &str, list_secrets: boo
     let mut hcl = String::from("# The least policy that `vault-advisor snapshot` needs. It reads no secret.\n");
     if known.is_none() {
         hcl.push_str(
-            "# Auth methods mounted deeper than one segment need stanzas of their own, and so do namespaces below:\n",
+            "# Auth methods mounted deeper than one segment need stanzas of their own,\n# and so do namespaces below:\n",
         );
         hcl.push_str("# `snapshot` prints the whole policy where it could not read something.\n");
         if list_secrets {

@@ -9,6 +9,7 @@ mod entry;
 mod envelope;
 mod error;
 mod essence;
+mod expand;
 mod fault;
 mod flat;
 mod grammar;
@@ -36,12 +37,13 @@ mod zip;
 
 pub use envelope::{Envelope, UnknownEnvelope};
 pub use error::{IngestError, Trouble, pipe_for};
+pub use expand::expand;
 pub use look::{not_followed, what_is};
 pub use object::{Bytes, Object, Pieces};
 pub use open_paths::needs_no_token;
 pub use options::{Options, Progress, Quiet};
 pub use reader::{Reader, Rest};
-pub use source::{LogInput, Named, Stored, decoder, expand};
+pub use source::{LogInput, Named, Stored, decoder};
 
 pub use crate::usage::group::{GroupBy, UnknownGrouping};
 

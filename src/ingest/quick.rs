@@ -13,7 +13,7 @@ use super::stream::{Stream, Wrapping};
 use super::time;
 use super::worker::Worker;
 use crate::usage::Skip;
-use crate::usage::record::{Record, flag, hash_id};
+use crate::usage::table::record::{Record, flag, hash_id};
 use hashbrown::HashTable;
 
 /// The most bytes of text that are kept from block to block.

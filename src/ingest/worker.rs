@@ -13,7 +13,7 @@ use crate::usage::auth::Auth;
 use crate::usage::coverage::day_of;
 use crate::usage::example::{Log, LogId, LogPlace};
 use crate::usage::interner::TextId;
-use crate::usage::record::{Class, Record, flag, hash_id, join_ids};
+use crate::usage::table::record::{Class, Record, flag, hash_id, join_ids};
 use crate::usage::table::{ANY_NAME, AuthId, Key, MAX_KEYS, NamesId, Table, Used};
 use crate::usage::{GroupBy, Usage};
 use crate::vault::{Operation, path, secret};

@@ -56,16 +56,23 @@ pub fn describe(stanza: &Stanza, change: &Change) -> Option<String> {
             Some(format!("`{}`: {}", stanza.path, parameters.unwrap_or_default()))
         }
         Change::Replace(new) => {
-            let paths: Vec<String> = new.iter().take(4).map(|n| format!("`{}`", n.path)).collect();
-            let more = new.len().saturating_sub(paths.len());
+            let own = new.iter().find(|n| *n.path == *stanza.path);
+            let beside = new.iter().filter(|n| *n.path != *stanza.path);
+            let beside: Vec<&NewStanza> = beside.collect();
+            let paths: Vec<String> = beside.iter().take(4).map(|n| format!("`{}`", n.path)).collect();
+            let more = beside.len().saturating_sub(paths.len());
             let more = if more == 0 {
                 String::new()
             } else {
                 format!(" and {more} more")
             };
+            let what = match own {
+                // It stays, with less: what else was used has a place of its own.
+                Some(own) => format!("`{}` keeps {}; beside it", stanza.path, own.capabilities),
+                None => format!("`{}` narrowed to what was used", stanza.path),
+            };
             Some(format!(
-                "`{}` narrowed to what was used: {}{more}{}",
-                stanza.path,
+                "{what}: {}{more}{}",
                 paths.join(", "),
                 if new.iter().any(|n| n.parameters.is_some()) {
                     "; parameters as they were sent"

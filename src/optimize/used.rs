@@ -2,14 +2,16 @@
 
 use super::roles::Matrix;
 use crate::usage::demand::Demand;
+use crate::vault::PrincipalKind;
 use std::collections::BTreeMap;
 
-/// Principals × (path, capability) that were allowed.
+/// Principals × (path, capability) that were allowed. No role is for a root token, which needs none, or for who has no token.
 #[must_use]
 pub fn matrix(demands: &[Demand]) -> Matrix {
     let mut permissions: BTreeMap<String, u32> = BTreeMap::new();
     let mut rows: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for demand in demands.iter().filter(|d| d.allowed > 0) {
+    let counts = |kind| !matches!(kind, PrincipalKind::Root | PrincipalKind::Unauthenticated);
+    for demand in demands.iter().filter(|d| d.allowed > 0 && counts(d.principal.kind)) {
         let permission = format!("{} {}{}", demand.capability, demand.namespace, demand.path);
         permissions.insert(permission.clone(), 0);
         let user = format!("{}:{}", demand.principal.kind, demand.principal.id);

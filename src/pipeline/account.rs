@@ -6,6 +6,7 @@ use crate::access::{
 };
 use crate::advice::{
     Account, AllowedBy, Bridge, BridgePart, PathUse, PolicyShare, StanzaRef, StanzaRight, Unused, UnusedCounts,
+    UnusedShare,
 };
 use crate::index::IndexVec;
 use crate::optimize::edit::Change;
@@ -13,6 +14,7 @@ use crate::optimize::proof::{ProposedNumber, Scheme};
 use crate::optimize::tighten::{Fate, Hold, Tightening};
 use crate::origin::LogLine;
 use crate::policy::acl::{Acl, RuleId};
+use crate::policy::model::Policy;
 use crate::policy::pattern::Pattern;
 use crate::vault::{Capability, CapabilitySet};
 use jiff::Timestamp;
@@ -55,11 +57,18 @@ pub(super) fn accounts(joined: &Joined, tightening: &Tightening, foreseen: bool)
             let of = &joined.sets[*set];
             let after = after(joined, &tightening.scheme, *set, *here.first()?, given);
             let ground = Ground::new(joined, of, after.as_ref(), &judge);
-            let mut total = ground.by_policy(here.len() as u64);
-            let accounts = here
-                .into_iter()
-                .map(|h| (h, ground.account(joined, &names, &used[h], each, &mut total)))
-                .collect();
+            let all = ground.by_policy();
+            let mut total = ByPolicy::new();
+            let account = |h: HolderId| {
+                let mut own = all.clone();
+                let mut account = ground.account(joined, &names, &used[h], each, &mut own);
+                for (&key, count) in &own {
+                    *total.entry(key).or_default() += count;
+                }
+                account.shares = names.shares(&own);
+                (h, account)
+            };
+            let accounts = here.into_iter().map(account).collect();
             Some((accounts, total))
         })
         .collect();
@@ -94,8 +103,11 @@ fn after(joined: &Joined, scheme: &Scheme, set: SetId, holder: HolderId, given: 
     (!same).then(|| scheme.acl(joined, set, holder, given))
 }
 
-/// Stanzas as reports name them.
-struct Names(BTreeMap<StanzaId, Arc<StanzaRef>>);
+/// Stanzas and policies as reports name them.
+struct Names {
+    stanzas: BTreeMap<StanzaId, Arc<StanzaRef>>,
+    policies: IndexVec<Policy, Arc<str>>,
+}
 
 impl Names {
     fn of(joined: &Joined) -> Self {
@@ -108,13 +120,32 @@ impl Names {
             };
             (id, Arc::new(named))
         });
-        Self(named.collect())
+        Self {
+            stanzas: named.collect(),
+            policies: joined
+                .policies
+                .map(|policy| Arc::from(format!("{}{}", policy.namespace, policy.name))),
+        }
     }
 
     fn get(&self, id: StanzaId) -> Option<Arc<StanzaRef>> {
-        self.0.get(&id).cloned()
+        self.stanzas.get(&id).cloned()
+    }
+
+    /// What one holder never used, by policy.
+    fn shares(&self, of: &ByPolicy) -> Vec<UnusedShare> {
+        let left = of.iter().filter(|(_, count)| **count > 0);
+        left.map(|(&(what, policy), &count)| UnusedShare {
+            what,
+            policy: policy.map_or_else(|| Arc::from(ROOT), |p| self.policies[p].clone()),
+            count,
+        })
+        .collect()
     }
 }
+
+/// What grants where no policy does.
+const ROOT: &str = "root";
 
 /// What a stanza lets go of, and why not of the rest.
 enum Verdict {
@@ -146,12 +177,7 @@ struct Judge {
 
 impl Judge {
     fn new(joined: &Joined, tightening: &Tightening, foreseen: bool) -> Self {
-        let whole = if foreseen { Unused::Expected } else { Unused::Glob };
-        let verdicts = tightening
-            .fates
-            .iter()
-            .map(|(&id, fate)| (id, verdict(joined, id, fate, whole)))
-            .collect();
+        let verdicts = verdicts(joined, tightening, foreseen);
         let mut used: HashMap<StanzaId, HashMap<u32, CapabilitySet>> = HashMap::new();
         for d in &joined.demands {
             // INVARIANT: the known paths are those of the demands, and those listed besides.
@@ -192,6 +218,46 @@ impl Judge {
             .or_else(|| first(&|id| self.verdicts.get(&id)?.why(path, capability)))
             .unwrap_or((Unused::Elsewhere, granting().next().map_or(0, |(at, _)| at)))
     }
+}
+
+/// Why what nobody used stays, by stanza and capability: of what changes, of what does not.
+pub(super) struct Staying(BTreeMap<StanzaId, Verdict>);
+
+impl Staying {
+    /// What stays under a tightening; `foreseen` says whether it looked ahead.
+    pub(super) fn of(joined: &Joined, tightening: &Tightening, foreseen: bool) -> Self {
+        let mut verdicts = verdicts(joined, tightening, foreseen);
+        let kept = joined.stays.kept.keys();
+        verdicts.extend(kept.map(|&id| (id, Verdict::All(Unused::Protected))));
+        Self(verdicts)
+    }
+
+    /// Why the stanza stays, all of it or some; none where it goes or where nothing was decided about it.
+    pub(super) fn stanza(&self, id: StanzaId) -> Option<Unused> {
+        match self.0.get(&id)? {
+            Verdict::All(why) => Some(*why),
+            Verdict::Covered(patterns) => patterns.first().map(|(_, _, why)| *why),
+        }
+    }
+
+    /// Why one capability of it stays, on all paths or on some; none where it goes or where nothing was decided about it.
+    pub(super) fn capability(&self, id: StanzaId, capability: Capability) -> Option<Unused> {
+        match self.0.get(&id)? {
+            Verdict::All(why) => Some(*why),
+            Verdict::Covered(patterns) => patterns
+                .iter()
+                .find(|(_, capabilities, _)| capabilities.contains(capability))
+                .map(|(_, _, why)| *why),
+        }
+    }
+}
+
+fn verdicts(joined: &Joined, tightening: &Tightening, foreseen: bool) -> BTreeMap<StanzaId, Verdict> {
+    let whole = if foreseen { Unused::Expected } else { Unused::Glob };
+    let fates = tightening.fates.iter();
+    fates
+        .map(|(&id, fate)| (id, verdict(joined, id, fate, whole)))
+        .collect()
 }
 
 fn verdict(joined: &Joined, id: StanzaId, fate: &Fate, whole: Unused) -> Verdict {
@@ -314,23 +380,23 @@ impl Ground {
         (entry.what, source.map(|(id, _)| id.policy()))
     }
 
-    /// The same by policy, for so many holders.
-    fn by_policy(&self, holders: u64) -> ByPolicy {
+    /// The same by policy.
+    fn by_policy(&self) -> ByPolicy {
         let mut total = ByPolicy::new();
         for entry in &self.entries {
-            *total.entry(self.key(entry)).or_default() += entry.capabilities.len() as u64 * holders;
+            *total.entry(self.key(entry)).or_default() += entry.capabilities.len() as u64;
         }
         total
     }
 
-    /// What is left for a holder that `used` some of it; `total` is told too.
+    /// What is left for a holder that `used` some of it; that is taken off `by_policy`.
     fn account(
         &self,
         joined: &Joined,
         names: &Names,
         used: &HashMap<&str, CapabilitySet>,
         most: usize,
-        total: &mut ByPolicy,
+        by_policy: &mut ByPolicy,
     ) -> Account {
         let mut left: Vec<(u64, UnusedCounts)> = self.slots.iter().map(|slot| (0, slot.unused)).collect();
         let mut touched: BTreeSet<u32> = BTreeSet::new();
@@ -346,7 +412,7 @@ impl Ground {
                 if let (true, Some((used, unused))) = (in_use > 0, left.get_mut(entry.slot)) {
                     *used += in_use;
                     unused.take(entry.what, in_use);
-                    *total.entry(self.key(entry)).or_default() -= in_use;
+                    *by_policy.entry(self.key(entry)).or_default() -= in_use;
                 }
             }
         }
@@ -390,7 +456,7 @@ fn bridge(joined: &Joined, all: &ByPolicy) -> Bridge {
         let mut policies: Vec<PolicyShare> = of
             .map(|((_, policy), count)| {
                 let policy = policy.map(|p| &joined.policies[p]);
-                let label = policy.map_or_else(|| "root".to_owned(), |p| format!("{}{}", p.namespace, p.name));
+                let label = policy.map_or_else(|| ROOT.to_owned(), |p| format!("{}{}", p.namespace, p.name));
                 PolicyShare {
                     policy: label,
                     count: *count,

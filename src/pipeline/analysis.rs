@@ -10,7 +10,7 @@ use crate::analysis::evidence::{self, EvidenceSettings, Watch};
 use crate::analysis::lately::Lately;
 use crate::analysis::newcomers::Newcomers;
 use crate::analysis::risk::Exposure;
-use crate::analysis::rule::{self, Context};
+use crate::analysis::rule::{self, Context, Proposed};
 use crate::analysis::rules;
 use crate::deployment::Deployment;
 use crate::index::IndexVec;
@@ -125,7 +125,7 @@ impl Analysis<'_> {
 
     /// Findings of every rule that is on, the gravest first; `after` are the policies as they are proposed.
     #[must_use]
-    pub fn findings(&self, levels: &BTreeMap<String, RuleLevel>, after: Option<&[Policy]>) -> Vec<Finding> {
+    pub fn findings(&self, levels: &BTreeMap<String, RuleLevel>, after: Option<Proposed<'_>>) -> Vec<Finding> {
         let context = Context {
             joined: &self.joined,
             deployment: self.deployment,

@@ -17,14 +17,16 @@ mod waves;
 pub use analysis::{Analysis, Question, analyse};
 
 use crate::access::{Apart, Inputs, Joined};
-use crate::advice::{Advice, RuleView, Run};
+use crate::advice::{Advice, Finding, RuleView, Run};
 use crate::analysis::evidence::Watch;
+use crate::analysis::rule::Proposed;
 use crate::analysis::rules;
 use crate::deployment::Deployment;
 use crate::policy::model::Policy;
 use crate::policy::profile::Profile;
 use crate::settings::Settings;
 use crate::usage::{Facts, Usage};
+use account::Staying;
 use designs::Designs;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -124,10 +126,11 @@ pub fn advise(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&s
     }
 
     step("looking for findings");
-    let mut findings = analysis.findings(&settings.rules, Some(designs.tightened.scheme.policies.as_slice()));
+    let horizon_days = settings.foresight.horizon_days;
+    let staying = Staying::of(joined, &designs.tightened, horizon_days > 0);
+    let mut findings = findings(&analysis, settings, &designs, &staying);
     findings.retain(|finding| waivers.of_finding(finding).is_none());
     step("drawing up what each principal used");
-    let horizon_days = settings.foresight.horizon_days;
     let accounts = account::accounts(joined, &designs.tightened, horizon_days > 0);
     step("putting proposals together");
     let proposals = proposals::all(
@@ -152,7 +155,7 @@ pub fn advise(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&s
         rules: rule_views(),
         totals: views::totals(joined, exposures.as_slice()),
         principals: views::principals(joined, exposures, &designs.after, accounts.of),
-        policies: views::policies(joined, &analysis.evidence, &weighed),
+        policies: views::policies(joined, &analysis.evidence, &weighed, &staying),
         heat: views::heat(joined),
         escalations: views::escalations(joined, chains),
         frontier: designs.frontier,
@@ -165,6 +168,18 @@ pub fn advise(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&s
     };
     advice.owners = owners::of(joined, &settings.owners, &advice);
     advice
+}
+
+/// What is found, and whether what is proposed mends it.
+fn findings(analysis: &Analysis<'_>, settings: &Settings, designs: &Designs, staying: &Staying) -> Vec<Finding> {
+    let proposed = Proposed {
+        policies: designs.tightened.scheme.policies.as_slice(),
+        stays: &|id, capability| match capability {
+            Some(capability) => staying.capability(id, capability),
+            None => staying.stanza(id),
+        },
+    };
+    analysis.findings(&settings.rules, Some(proposed))
 }
 
 /// The day that waivers are judged by: that of the run, or where that is not to matter the last of the logs.

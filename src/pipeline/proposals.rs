@@ -259,7 +259,8 @@ fn migration(policies: &[ProposedPolicy], assignments: &[Assignment], wait: bool
     let steps = [
         (
             any(Change::Edit) || any(Change::Delete),
-            "tighten the policies of today, from which the redesign is made, wave by wave".to_owned(),
+            "apply the tightened policies first, with which the redesign begins: wave by wave (a wave holds changes that may be made together, once those before it are in force)"
+                .to_owned(),
         ),
         (
             any(Change::Add),
@@ -303,6 +304,17 @@ fn untouched(sets: usize) -> Option<Withdrawn> {
     })
 }
 
+/// Why a policy that nobody gets is not deleted yet.
+const WAITS: &str = "nobody gets it any more; it stays for now, since tokens that name it would have more access without it: delete it when \
+                     they have ended";
+/// Why a policy stays that somebody asked for.
+const KEPT: &str = "kept as a role, as asked";
+/// Why a policy stays of which some get a part.
+const FOR_OTHERS: &str =
+    "some who hold it get a part of it; it stays as it is for all others, and for whoever comes tomorrow";
+/// Why a policy goes.
+const HELD_ELSEWHERE: &str = "what was used of it is held by the policies that stay";
+
 fn redesign(
     joined: &Joined,
     tightened: &Tightening,
@@ -324,9 +336,7 @@ fn redesign(
     for policy in &r.scheme.policies {
         new_by_name.entry((&*policy.namespace, &*policy.name)).or_insert(policy);
     }
-    for (n, policy) in joined.policies.numbered() {
-        let stays = kept.contains(&policy.id());
-        let kept_by_wish = stays && r.kept.contains(&policy.name);
+    let old = joined.policies.numbered().map(|(n, policy)| {
         let new = new_by_name.get(&(&*policy.namespace, &*policy.name)).copied();
         let waits = new.is_none() && stay.contains(&n);
         let text = match new {
@@ -334,7 +344,9 @@ fn redesign(
             None if waits => Some(tightened.text(joined, n).unwrap_or_default()),
             None => None,
         };
-        policies.push(ProposedPolicy {
+        let stays = kept.contains(&policy.id());
+        let kept_by_wish = stays && r.kept.contains(&policy.name);
+        ProposedPolicy {
             namespace: policy.namespace.clone(),
             name: policy.name.to_string(),
             file: Some(policy.file.clone()),
@@ -346,27 +358,20 @@ fn redesign(
                 None => Change::Delete,
             },
             text,
-            reasons: if waits {
-                vec![
-                    "nobody gets it any more; it stays for now, since tokens that name it would have more access without it: delete it \
-                     when they have ended"
-                        .to_owned(),
-                ]
-            } else if kept_by_wish {
-                vec!["kept as a role, as asked".to_owned()]
-            } else if r.for_newcomers.contains(&policy.id()) {
-                vec!["some who hold it get a part of it; it stays as it is for all others, and for whoever comes tomorrow".to_owned()]
-            } else if stays {
-                Vec::new()
-            } else {
-                vec!["what was used of it is held by the policies that stay".to_owned()]
+            reasons: match () {
+                () if waits => vec![WAITS.to_owned()],
+                () if kept_by_wish => vec![KEPT.to_owned()],
+                () if r.for_newcomers.contains(&policy.id()) => vec![FOR_OTHERS.to_owned()],
+                () if stays => Vec::new(),
+                () => vec![HELD_ELSEWHERE.to_owned()],
             },
             stanzas: new.map(stanzas).unwrap_or_default(),
             holders: if stays { holders(joined, n) } else { Vec::new() },
             kept: kept_by_wish,
             ..ProposedPolicy::default()
-        });
-    }
+        }
+    });
+    policies.extend(old);
     let changed_for = changed_for(joined, &r.scheme);
     Proposal {
         kind: "redesign".to_owned(),

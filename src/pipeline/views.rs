@@ -1,5 +1,6 @@
 //! What a report shows of the join: coverage, totals, principals, policies, the heat map.
 
+use super::account::Staying;
 use crate::access::logins::is_asked_for;
 use crate::access::weight::Weighed;
 use crate::access::{Holder, HolderId, Joined, Outcome, PolicyNumber, StanzaId, reach};
@@ -58,7 +59,10 @@ pub(super) fn coverage(usage: &Usage, demands: u64) -> CoverageView {
             .iter()
             .map(|s| {
                 let what = if s.on { "switched on" } else { "switched off" };
-                let when = s.time.map(|t| format!(" at {t}")).unwrap_or_default();
+                let when = s
+                    .time
+                    .map(|t| format!(" at {}", t.strftime("%Y-%m-%d %H:%M:%S UTC")))
+                    .unwrap_or_default();
                 format!("audit device `{}` was {what}{when}", s.device)
             })
             .collect(),
@@ -315,6 +319,7 @@ pub(super) fn policies(
     joined: &Joined,
     evidence: &IndexVec<Policy, Evidence>,
     weighed: &Weighed<'_>,
+    staying: &Staying,
 ) -> Vec<PolicyView> {
     let used = used_through(joined);
     let mut views: Vec<PolicyView> = joined
@@ -347,16 +352,14 @@ pub(super) fn policies(
                             .iter()
                             .map(|c| {
                                 let used = joined.uses.get(&id).and_then(|u| u.get(c));
+                                let in_use = used.is_some() || twin_used(joined, id, *c);
                                 CapabilityUse {
                                     capability: c.to_string(),
                                     requests: used.map_or(0, |u| u.requests),
                                     principals: used.map_or(0, |u| u.holders.len() as u64),
                                     last_used: used.and_then(|u| u.last),
-                                    state: if used.is_some() || twin_used(joined, id, *c) {
-                                        EvidenceState::InUse
-                                    } else {
-                                        unused
-                                    },
+                                    state: if in_use { EvidenceState::InUse } else { unused },
+                                    stays: if in_use { None } else { staying.capability(id, *c) },
                                 }
                             })
                             .collect(),

@@ -400,6 +400,7 @@ mod tests {
             evidence: None,
             remedy: String::new(),
             fixed_in: None,
+            stays: None,
             who: Vec::new(),
         };
         let waiver = |scope: &str| Waiver {

@@ -7,6 +7,7 @@ use crate::policy::compare::{
 use crate::shown::{line, visible};
 use crate::vault::PolicyId;
 use serde_json::{Map, Value, json};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write};
 
 /// More differences of one comparison than this are counted, not told, in the text.
@@ -24,6 +25,8 @@ pub fn text(found: &SetComparison) -> String {
 }
 
 fn tell(out: &mut String, found: &SetComparison) -> fmt::Result {
+    // Each difference with the policies below which it was told.
+    let mut told: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for policy in &found.policies {
         if policy.presence == Presence::Both && policy.comparison.is_equal() && policy.unguarded.is_empty() {
             continue;
@@ -38,6 +41,9 @@ fn tell(out: &mut String, found: &SetComparison) -> fmt::Result {
         };
         line(out, format_args!("policy {}: {what}", policy.policy))?;
         comparison(out, &policy.comparison)?;
+        for block in differences(&policy.comparison)? {
+            told.entry(block).or_default().insert(policy.policy.to_string());
+        }
         for difference in policy.unguarded.iter().take(MOST_TOLD) {
             line(
                 out,
@@ -48,24 +54,102 @@ fn tell(out: &mut String, found: &SetComparison) -> fmt::Result {
             )?;
         }
     }
+    // Those that differ alike are told together, in the order of the first of each.
+    let mut alike: Vec<(String, Vec<&Combination>)> = Vec::new();
     for combination in found.combinations.iter().flatten() {
         if combination.comparison.is_equal() && combination.unknown.is_empty() {
             continue;
         }
-        line(
-            out,
-            format_args!(
-                "held together by {}: {}",
-                holders(combination),
-                names(&combination.policies)
-            ),
-        )?;
-        if !combination.unknown.is_empty() {
-            line(out, format_args!("  on neither side: {}", names(&combination.unknown)))?;
+        let text = of_combination(combination, &told)?;
+        match alike.iter_mut().find(|(known, _)| *known == text) {
+            Some((_, all)) => all.push(combination),
+            None => alike.push((text, vec![combination])),
         }
-        comparison(out, &combination.comparison)?;
+    }
+    for (text, all) in alike {
+        // The same policies filled in for several are one line.
+        let mut by_list: Vec<(String, Vec<&str>)> = Vec::new();
+        for combination in all {
+            let (list, who) = (
+                names(&combination.policies),
+                combination.holders.iter().map(String::as_str),
+            );
+            match by_list.iter_mut().find(|(known, _)| *known == list) {
+                Some((_, all)) => all.extend(who),
+                None => by_list.push((list, who.collect())),
+            }
+        }
+        for (list, who) in by_list {
+            line(out, format_args!("held together by {}: {list}", holders(&who)))?;
+        }
+        out.push_str(&text);
     }
     summary(out, found)
+}
+
+/// What is told below a combination: what a policy of it shows by itself is named, not told again.
+fn of_combination(combination: &Combination, told: &BTreeMap<String, BTreeSet<String>>) -> Result<String, fmt::Error> {
+    let mut out = String::new();
+    if !combination.unknown.is_empty() {
+        line(
+            &mut out,
+            format_args!("  on neither side: {}", names(&combination.unknown)),
+        )?;
+    }
+    let held: BTreeSet<String> = combination.policies.iter().map(ToString::to_string).collect();
+    let mut again = 0;
+    let mut by: BTreeSet<&str> = BTreeSet::new();
+    let mut own = combination.comparison.clone();
+    for (sign, differences) in [('+', &mut own.gained), ('-', &mut own.lost)] {
+        let mut kept = Vec::new();
+        for one in differences.drain(..) {
+            let mut block = String::new();
+            difference(&mut block, sign, &one)?;
+            let mut above = told
+                .get(&block)
+                .into_iter()
+                .flatten()
+                .filter(|policy| held.contains(*policy));
+            match above.next() {
+                Some(policy) => {
+                    again += 1;
+                    by.insert(policy);
+                    by.extend(above.map(String::as_str));
+                }
+                None => kept.push(one),
+            }
+        }
+        *differences = kept;
+    }
+    if again > 0 {
+        let by: Vec<&str> = by.into_iter().collect();
+        let more = combination.comparison.gained.len() + combination.comparison.lost.len() - again;
+        line(
+            &mut out,
+            format_args!(
+                "  {} as told of {}{}",
+                count(again as u64, "difference", "differences"),
+                by.join(", "),
+                if more > 0 { ", and:" } else { "" }
+            ),
+        )?;
+    }
+    listed(&mut out, &own)?;
+    verdict(&mut out, &combination.comparison)?;
+    Ok(out)
+}
+
+/// Each difference as it is told.
+fn differences(found: &Comparison) -> Result<Vec<String>, fmt::Error> {
+    let mut out = Vec::new();
+    for (sign, differences) in [('+', &found.gained), ('-', &found.lost)] {
+        for one in differences.iter().take(MOST_TOLD) {
+            let mut block = String::new();
+            difference(&mut block, sign, one)?;
+            out.push(block);
+        }
+    }
+    Ok(out)
 }
 
 /// What two askers differ in, in words: what the second may do and the first may not, and the other way round.
@@ -96,6 +180,12 @@ pub fn between_document(first: &str, second: &str, found: &Comparison) -> Value 
 }
 
 fn comparison(out: &mut String, found: &Comparison) -> fmt::Result {
+    listed(out, found)?;
+    verdict(out, found)
+}
+
+/// What differs, and what could not be decided.
+fn listed(out: &mut String, found: &Comparison) -> fmt::Result {
     for (sign, differences) in [('+', &found.gained), ('-', &found.lost)] {
         for difference in differences.iter().take(MOST_TOLD) {
             self::difference(out, sign, difference)?;
@@ -118,6 +208,11 @@ fn comparison(out: &mut String, found: &Comparison) -> fmt::Result {
     if let Some(reason) = &found.incomplete {
         line(out, format_args!("  ? not decided: {reason}"))?;
     }
+    Ok(())
+}
+
+/// What is proven of it as a whole.
+fn verdict(out: &mut String, found: &Comparison) -> fmt::Result {
     if found.is_equal() {
         line(out, format_args!("  = decides every request alike (proven)"))?;
     } else if found.grants_nothing_new() {
@@ -160,8 +255,8 @@ fn summary(out: &mut String, found: &SetComparison) -> fmt::Result {
     if let Some(combinations) = &found.combinations {
         let held = count(
             combinations.len() as u64,
-            "combination that is held",
-            "combinations that are held",
+            "combination that the deployment gives",
+            "combinations that the deployment gives",
         );
         write!(out, " and {held}")?;
     }
@@ -186,20 +281,9 @@ fn summary(out: &mut String, found: &SetComparison) -> fmt::Result {
     }
 }
 
-fn holders(combination: &Combination) -> String {
-    let mut text = combination
-        .holders
-        .iter()
-        .take(MOST_HOLDERS)
-        .cloned()
-        .collect::<Vec<_>>()
-        .join(", ");
-    if let Some(more) = combination
-        .holders
-        .len()
-        .checked_sub(MOST_HOLDERS)
-        .filter(|more| *more > 0)
-    {
+fn holders(all: &[&str]) -> String {
+    let mut text = all.iter().take(MOST_HOLDERS).copied().collect::<Vec<_>>().join(", ");
+    if let Some(more) = all.len().checked_sub(MOST_HOLDERS).filter(|more| *more > 0) {
         let _ = write!(text, " and {more} more");
     }
     text
@@ -327,13 +411,40 @@ fn decider_json(decider: Option<&Decider>) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::compare::{Options, compare_policies};
+    use crate::policy::compare::{Holder, Options, compare_policies};
     use crate::policy::model::Policy;
     use crate::policy::profile::Profile;
     use crate::policy::syntax;
+    use crate::policy::template::Identity;
 
     fn read(name: &str, text: &str) -> Policy {
         syntax::parse(name, &format!("{name}.hcl"), text, &Profile::default().dialect()).unwrap()
+    }
+
+    #[test]
+    fn what_a_policy_shows_is_not_told_again_for_each_holder() {
+        let a = "path \"secret/data/a\" { capabilities = [\"read\"] }\n";
+        let both = [a, "path \"secret/data/b\" { capabilities = [\"read\"] }\n"].concat();
+        let other = |text: &str| read("other", text);
+        let old = [read("app", a), other("path \"kv/x\" { capabilities = [\"read\"] }\n")];
+        let new = [
+            read("app", &both),
+            other("path \"kv/x\" { capabilities = [\"read\"] }\n"),
+        ];
+        let holder = |name: &str, policies: &[&str]| Holder {
+            name: name.to_owned(),
+            policies: policies.iter().map(|name| PolicyId::new("", *name)).collect(),
+            identity: Some(Identity::default()),
+        };
+        let holders = [holder("ann", &["app"]), holder("bob", &["app", "other"])];
+        let found = compare_policies(Profile::default(), &old, &new, Some(&holders), 0, Options::default());
+        let told = text(&found);
+        assert_eq!(told.matches("+ read secret/data/b").count(), 1, "{told}");
+        assert_eq!(told.matches("1 difference as told of app\n").count(), 1, "{told}");
+        for held in ["held together by ann: app\n", "held together by bob: app, other\n"] {
+            assert!(told.contains(held), "{told}");
+        }
+        assert!(told.contains("2 combinations that the deployment gives"), "{told}");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::digest;
 use super::escape;
 use super::html_data::Changes;
-use crate::advice::Advice;
+use crate::advice::{Advice, Unused};
 use std::io::{self, Write};
 
 /// Writes tables for spreadsheets (RFC 4180): every CSV of the program goes through it, so that no field is taken for a formula.
@@ -79,6 +79,7 @@ pub fn findings(advice: &Advice) -> String {
         "evidence",
         "remedy",
         "fixed_in",
+        "stays",
         "who",
     ]);
     for finding in &advice.findings {
@@ -95,6 +96,7 @@ pub fn findings(advice: &Advice) -> String {
             finding.evidence.as_ref().map_or("", |evidence| evidence.state.as_str()),
             &finding.remedy,
             finding.fixed_in.as_deref().unwrap_or_default(),
+            finding.stays.map_or("", Unused::as_str),
             &finding.who.join("; "),
         ]);
     }
@@ -109,12 +111,14 @@ pub fn principals(advice: &Advice) -> String {
         "name",
         "kind",
         "auth_mount",
+        "namespace",
         "policies",
         "risk",
         "risk_after",
         "granted",
         "used",
         "excess",
+        "goes",
         "paths_granted",
         "paths_used",
         "requests",
@@ -131,15 +135,17 @@ pub fn principals(advice: &Advice) -> String {
             &one.name,
             &one.kind,
             &one.auth_mount,
+            &one.namespace,
             &one.policies.join(" "),
             &digest::decimal(one.risk.score),
             &one.risk_after
                 .as_ref()
                 .map(|risk| digest::decimal(risk.score))
                 .unwrap_or_default(),
-            &one.granted.to_string(),
+            &digest::granted(one),
             &one.used.to_string(),
             &one.excess.to_string(),
+            &one.account.unused.of(Unused::Goes).to_string(),
             &one.paths_granted.to_string(),
             &one.paths_used.to_string(),
             &one.requests.to_string(),
@@ -168,15 +174,17 @@ pub fn policies(advice: &Advice) -> String {
         "principals",
         "last_used",
         "state",
+        "stays",
     ]);
     let changes = Changes::of(digest::proposal(advice, "tighten"));
     for policy in &advice.policies {
+        let label = policy.label();
         for stanza in &policy.stanzas {
             for one in &stanza.capabilities {
                 out.row([
-                    policy.name.as_str(),
+                    label.as_str(),
                     &policy.file,
-                    changes.to(&policy.name),
+                    changes.to(&label),
                     &policy.holders.len().to_string(),
                     &stanza.path,
                     &stanza.origin.line.to_string(),
@@ -185,6 +193,7 @@ pub fn policies(advice: &Advice) -> String {
                     &one.principals.to_string(),
                     &one.last_used.map(|time| time.to_string()).unwrap_or_default(),
                     one.state.as_str(),
+                    one.stays.map_or("", Unused::as_str),
                 ]);
             }
         }

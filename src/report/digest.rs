@@ -1,6 +1,8 @@
 //! The few words and numbers that several faces say alike.
 
-use crate::advice::{Advice, Change, CoverageView, Optimality, PrincipalView, Proof, Proposal, Severity, Skip, Unused};
+use crate::advice::{
+    Advice, Change, CoverageView, Finding, Optimality, PrincipalView, Proof, Proposal, Severity, Skip, Unused,
+};
 use crate::usage;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -154,8 +156,70 @@ pub fn use_of_granted(principal: &PrincipalView) -> String {
     }
 }
 
+/// What a principal is granted, in words where a number would mislead.
+#[must_use]
+pub fn granted(principal: &PrincipalView) -> String {
+    if is_root(principal) {
+        "everything".to_owned()
+    } else if principal.grants_unknown {
+        "unknown".to_owned()
+    } else {
+        principal.granted.to_string()
+    }
+}
+
+/// What to do about a finding: a sentence, policies to add, and what else could be done. Only the first is always there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remedy<'a> {
+    /// In words.
+    pub says: &'a str,
+    /// Stanzas, one a line.
+    pub grant: Option<&'a str>,
+    /// What else.
+    pub or: &'a str,
+}
+
+/// What to do about a finding, in its parts.
+#[must_use]
+pub fn remedy(finding: &Finding) -> Remedy<'_> {
+    let whole = finding.remedy.as_str();
+    // Nothing but stanzas stands by itself: what looks like lines in a name is none.
+    let is_grant = |text: &str| {
+        let mut lines = text.lines();
+        !text.is_empty() && lines.all(|line| line.starts_with("path \"") || line.starts_with("# and "))
+    };
+    let parts: Vec<&str> = whole.split("\n\n").collect();
+    match parts[..] {
+        [says, grant, or] if is_grant(grant) => Remedy {
+            says,
+            grant: Some(grant),
+            or,
+        },
+        _ => Remedy {
+            says: whole,
+            grant: None,
+            or: "",
+        },
+    }
+}
+
+/// Why nothing is proposed that mends a finding, in a sentence.
+#[must_use]
+pub fn stays(finding: &Finding) -> Option<String> {
+    let said = unused_said(finding.stays?);
+    let mut title = said.title.chars();
+    let first = title.next().map(|c| c.to_lowercase().to_string()).unwrap_or_default();
+    Some(format!(
+        "Not proposed, at least not all of it: {first}{}.",
+        title.as_str()
+    ))
+}
+
 /// What a demand is.
 pub const DEMAND: &str = "A demand is one principal, one path and one capability, however often it asked.";
+
+/// Which combinations of policies are compared.
+pub const COMBINATIONS: &str = "those that principals hold today, those that they held in the logs, and those that a login may bring; `compare` reads no logs, and counts those that a deployment gives";
 
 /// What the health of the logs is.
 pub const HEALTH: &str =
@@ -201,15 +265,64 @@ pub fn severities(advice: &Advice) -> Vec<(Severity, u64)> {
         .collect()
 }
 
-/// How many principals hold more than they used.
+/// How many principals may do more than they did: a root token always may.
 #[must_use]
 pub fn over_privileged(advice: &Advice) -> u64 {
-    let hits = advice
-        .principals
-        .iter()
-        .filter(|principal| principal.excess > 0)
-        .count();
+    let is_over = |principal: &&PrincipalView| principal.excess > 0 || is_root(principal);
+    let hits = advice.principals.iter().filter(is_over).count();
     u64::try_from(hits).unwrap_or(u64::MAX)
+}
+
+/// Whether the advice is of all that the logs hold, and not of one owner's part.
+#[must_use]
+pub fn is_whole(advice: &Advice) -> bool {
+    let of = &advice.totals.requests;
+    of.by_stanza + of.none_needed + of.unexplained + of.denied == advice.coverage.requests
+}
+
+/// The requests that the other numbers are of: all in the logs, or those of the principals where they are a part.
+#[must_use]
+pub fn requests_seen(advice: &Advice) -> u64 {
+    match is_whole(advice) {
+        true => advice.coverage.requests,
+        false => advice.principals.iter().map(|one| one.requests).sum(),
+    }
+}
+
+/// How many requests belong to no principal.
+#[must_use]
+pub fn nobodys(advice: &Advice) -> u64 {
+    let theirs: u64 = advice.principals.iter().map(|one| one.requests).sum();
+    requests_seen(advice).saturating_sub(theirs)
+}
+
+/// The same in a sentence; none where there are none.
+#[must_use]
+pub fn of_nobody(advice: &Advice) -> Option<String> {
+    let all = requests_seen(advice);
+    let rest = Some(nobodys(advice)).filter(|rest| *rest > 0)?;
+    let (are, came) = if rest == 1 {
+        ("is", "it was")
+    } else {
+        ("are", "they were")
+    };
+    Some(format!(
+        "{} of {} {are} of no principal and in no row: {came} made without a token, as logins are.",
+        number(rest),
+        count(all, "request", "requests"),
+    ))
+}
+
+/// How healthy the logs are, in whole percent; never 0 or 100 unless it is exactly that.
+#[must_use]
+pub fn health(coverage: &CoverageView) -> String {
+    let exact = coverage.health.clamp(0.0, 1.0) * 100.0;
+    let rounded = exact.round();
+    decimal(match () {
+        () if rounded >= 100.0 && exact < 100.0 => 99.0,
+        () if rounded <= 0.0 && exact > 0.0 => 1.0,
+        () => rounded,
+    })
 }
 
 /// What is wrong, in one sentence.
@@ -374,10 +487,10 @@ pub fn window(coverage: &CoverageView) -> String {
 /// What allowed the requests, in one sentence; none where that does not add up, since only a part of them is counted.
 #[must_use]
 pub fn requests(advice: &Advice) -> Option<String> {
-    let of = &advice.totals.requests;
-    if of.by_stanza + of.none_needed + of.unexplained + of.denied != advice.coverage.requests {
+    if !is_whole(advice) {
         return None;
     }
+    let of = &advice.totals.requests;
     let mut parts = vec![format!(
         "{} allowed by a stanza, which the proof decides again",
         number(of.by_stanza)
@@ -516,6 +629,74 @@ mod tests {
         assert_eq!(use_of_granted(&one), "3 of 1,234");
         one.grants_unknown = true;
         assert_eq!(use_of_granted(&one), "3 of unknown");
+    }
+
+    #[test]
+    fn what_is_to_be_added_is_told_from_words() {
+        let finding = |remedy: &str| Finding {
+            remedy: remedy.to_owned(),
+            ..Finding::default()
+        };
+        let grant = finding("Add:\n\npath \"a\" { }\n# and 2 more\n\nElse not.");
+        assert_eq!(
+            remedy(&grant),
+            Remedy {
+                says: "Add:",
+                grant: Some("path \"a\" { }\n# and 2 more"),
+                or: "Else not."
+            }
+        );
+        for words in ["Remove it.", "Name `x\n\nrm -rf\n\ny`.", "a\n\npath \"b\""] {
+            assert_eq!(remedy(&finding(words)).says, words);
+            assert_eq!(remedy(&finding(words)).grant, None);
+        }
+    }
+
+    #[test]
+    fn a_finding_about_what_stays_says_why() {
+        let mut one = Finding::default();
+        assert_eq!(stays(&one), None);
+        one.stays = Some(Unused::Expected);
+        assert_eq!(
+            stays(&one).unwrap(),
+            "Not proposed, at least not all of it: expected to be needed."
+        );
+    }
+
+    #[test]
+    fn logs_with_a_hole_are_never_wholly_healthy() {
+        let of = |health: f64| {
+            self::health(&CoverageView {
+                health,
+                ..CoverageView::default()
+            })
+        };
+        assert_eq!(
+            ["1", "0.99999", "0.5", "0.00001", "0"].map(|h| of(h.parse().unwrap())),
+            ["100", "99", "50", "1", "0"]
+        );
+    }
+
+    #[test]
+    fn a_root_token_may_always_do_more_than_it_did() {
+        let mut advice = Advice {
+            principals: vec![PrincipalView {
+                kind: "root".to_owned(),
+                requests: 7,
+                ..PrincipalView::default()
+            }],
+            ..Advice::default()
+        };
+        assert_eq!(over_privileged(&advice), 1);
+        assert_eq!(granted(&advice.principals[0]), "everything");
+        advice.coverage.requests = 10;
+        advice.totals.requests.by_stanza = 10;
+        assert_eq!(
+            of_nobody(&advice).unwrap(),
+            "3 of 10 requests are of no principal and in no row: they were made without a token, as logins are."
+        );
+        advice.totals.requests.by_stanza = 0;
+        assert_eq!(of_nobody(&advice), None);
     }
 
     #[test]

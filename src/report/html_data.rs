@@ -6,10 +6,10 @@ use std::collections::{BTreeMap, HashMap};
 use serde_json::{Value, json};
 
 use super::digest;
-use super::escape::visible;
+use super::escape::{visible, visible_lines};
 use crate::advice::{
-    Account, Advice, AllowedBy, Finding, HeatCell, HeatGroup, HeatMap, PathUse, PolicyView, PrincipalView, Proposal,
-    Risk, StanzaRef, StanzaRight, Unused, UnusedCounts,
+    Account, Advice, AllowedBy, Bridge, Finding, HeatCell, HeatGroup, HeatMap, PathUse, PolicyView, PrincipalView,
+    Proposal, Risk, StanzaRef, StanzaRight, Unused, UnusedCounts,
 };
 use std::sync::Arc;
 
@@ -138,6 +138,7 @@ pub fn render(
 
     let heat = heat(&advice.heat, budget.left / 3);
     budget.spend(&heat);
+    let bridge = bridge(&advice.bridge, &mut names, &mut budget);
     let policies = budget.rows(budget.left / 3, &advice.policies, &mut names, |policy, names| {
         policy_row(policy, changes.to(&policy.label()), names)
     });
@@ -173,8 +174,27 @@ pub fn render(
         "policies": policies,
         "findings": findings,
         "heat": heat,
+        "bridge": bridge,
+        "nobody": digest::nobodys(advice),
     });
     Ok((serde_json::to_string(&data)?, omitted))
+}
+
+/// What becomes of what was never used, with all the policies that grant it.
+fn bridge<'a>(from: &'a Bridge, names: &mut Names<'a>, budget: &mut Budget) -> Value {
+    let before = names.list.len();
+    let parts: Vec<Value> = from
+        .parts
+        .iter()
+        .map(|part| {
+            let shares = part.policies.iter();
+            let shares: Vec<_> = shares.map(|share| (names.of(&share.policy), share.count)).collect();
+            json!([part.what as usize, shares])
+        })
+        .collect();
+    let parts = json!(parts);
+    budget.spend_bytes(size(&parts) + names.bytes_after(before));
+    parts
 }
 
 /// What these principals used, as far as there is room.
@@ -381,6 +401,11 @@ fn principal_row<'a>(
         unused(&from.account.unused),
         // 1: the redesign gives it other policies.
         u8::from(redesigned),
+        from.account
+            .shares
+            .iter()
+            .flat_map(|share| [share.what as u64, names.of(&share.policy) as u64, share.count])
+            .collect::<Vec<_>>(),
     ])
 }
 
@@ -482,6 +507,7 @@ fn policy_row<'a>(from: &'a PolicyView, change: &str, names: &mut Names<'a>) -> 
                         one.principals,
                         one.last_used.map(|time| time.as_second()),
                         one.state.as_str(),
+                        one.stays.map(|what| what as usize),
                     ])
                 })
                 .collect();
@@ -512,6 +538,7 @@ fn finding_row<'a>(from: &'a Finding, names: &mut Names<'a>) -> Value {
                 .collect::<Vec<_>>(),
         ])
     });
+    let remedy = digest::remedy(from);
     let places: Vec<String> = from.origins.iter().map(|origin| visible(&origin.to_string())).collect();
     json!([
         visible(&from.fingerprint),
@@ -523,9 +550,15 @@ fn finding_row<'a>(from: &'a Finding, names: &mut Names<'a>) -> Value {
         visible(&from.subject.name),
         places,
         evidence,
-        visible(&from.remedy),
+        json!([
+            visible(remedy.says),
+            remedy.grant.map(visible_lines).unwrap_or_default(),
+            visible(remedy.or)
+        ]),
         from.fixed_in.as_deref().map(visible),
         names.all(&from.who),
+        from.stays.map(|what| what as usize),
+        digest::stays(from),
     ])
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::digest::{self, UnusedSaid, count, decimal, number};
-use super::escape::{fragment, visible};
+use super::escape::{fragment, visible, visible_lines};
 use super::history;
 use super::html_changes::{self, Tighten, sentence};
 use super::html_data::Changes;
@@ -70,6 +70,8 @@ pub struct Page {
     findings_bar: String,
     denied: String,
     requests: String,
+    /// The requests of the logs that no principal made.
+    of_nobody: Option<String>,
     dumbbell: Option<String>,
     histogram: Option<String>,
     principals: Vec<PrincipalRow>,
@@ -162,6 +164,12 @@ struct FindingRow {
     title: String,
     detail: String,
     remedy: String,
+    /// Stanzas to add.
+    grant: Option<String>,
+    /// What else could be done.
+    or: String,
+    /// Why nothing is proposed.
+    stays: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -265,7 +273,7 @@ impl Page {
             promise: digest::promise(advice),
             window: digest::window(coverage),
             skips: digest::skips(coverage),
-            health: decimal((coverage.health * 100.0).round()),
+            health: digest::health(coverage),
             health_is: digest::HEALTH,
             demand: digest::DEMAND,
             notes: notes(advice),
@@ -288,7 +296,8 @@ impl Page {
             findings_detail: words(severities.iter().map(|(severity, hits)| (severity.as_str(), *hits))),
             findings_bar: svg::severity_bar(&severities),
             denied: number(totals.denied_requests),
-            requests: number(coverage.requests),
+            requests: number(digest::requests_seen(advice)),
+            of_nobody: digest::of_nobody(advice),
             dumbbell: (!advice.principals.is_empty()).then(|| svg::dumbbell(&advice.principals, PRINCIPALS_DRAWN)),
             histogram: (!advice.principals.is_empty()).then(|| svg::histogram(&advice.principals)),
             principals: principal_rows(advice),
@@ -505,7 +514,10 @@ fn principal_rows(advice: &Advice) -> Vec<PrincipalRow> {
             risk: decimal(principal.risk.score),
             risk_after: principal.risk_after.as_ref().map(|risk| decimal(risk.score)),
             used: digest::use_of_granted(principal),
-            excess: number(principal.excess),
+            excess: match digest::is_root(principal) {
+                true => String::from("–"),
+                false => number(principal.excess),
+            },
             requests: number(principal.requests),
             denied: number(principal.denied),
             last: principal.last_seen.map_or_else(|| String::from("never"), digest::day),
@@ -518,13 +530,17 @@ fn finding_rows(advice: &Advice) -> Vec<FindingRow> {
         .findings
         .iter()
         .take(FINDINGS_WITHOUT_SCRIPT)
-        .map(|finding| FindingRow {
+        .map(|finding| (finding, digest::remedy(finding)))
+        .map(|(finding, remedy)| FindingRow {
             fingerprint: visible(&finding.fingerprint),
             severity: finding.severity.as_str(),
             rule: visible(&finding.rule),
             title: visible(&finding.title),
             detail: visible(&finding.detail),
-            remedy: visible(&finding.remedy),
+            remedy: visible(remedy.says),
+            grant: remedy.grant.map(visible_lines),
+            or: visible(remedy.or),
+            stays: digest::stays(finding),
         })
         .collect()
 }
@@ -672,15 +688,17 @@ fn facts(advice: &Advice) -> Vec<Fact> {
         ),
         fact(
             "Log health",
-            format!(
-                "{} %. It is {}.",
-                decimal((coverage.health * 100.0).round()),
-                digest::HEALTH
-            ),
+            format!("{} %. It is {}.", digest::health(coverage), digest::HEALTH),
         ),
     ];
     if let Some(requests) = digest::requests(advice) {
         out.insert(2, fact("Requests", requests));
+    }
+    if let Some(tighten) = digest::proposal(advice, "tighten").filter(|one| one.proof.combinations > 0) {
+        out.push(fact(
+            "Combinations of policies",
+            format!("{}: {}", number(tighten.proof.combinations), digest::COMBINATIONS),
+        ));
     }
     if !coverage.nodes.is_empty() {
         out.push(fact("Nodes", visible(&coverage.nodes.join(", "))));

@@ -7,7 +7,7 @@ use super::digest;
 use super::escape::{markdown, markdown_block, markdown_code, markdown_prose};
 use super::history;
 use super::layout::{self, Placed};
-use crate::advice::{Advice, Change, Noted, Proposal};
+use crate::advice::{Advice, Change, Finding, Noted, Proposal};
 
 /// A comment on GitHub holds 65,536 characters.
 const MOST_BYTES: usize = 60_000;
@@ -71,7 +71,7 @@ fn coverage(out: &mut String, advice: &Advice) {
         "Covered: {}; {}; health of the logs {} %.",
         markdown(&digest::window(coverage)),
         markdown(&digest::skips(coverage)),
-        digest::decimal((coverage.health * 100.0).round()),
+        digest::health(coverage),
     );
     for skip in &coverage.skipped {
         let first = skip
@@ -257,7 +257,7 @@ fn findings(out: &mut String, advice: &Advice) {
             finding.severity.as_str(),
             markdown_prose(&finding.title),
             markdown_code(&finding.rule),
-            markdown_prose(&finding.remedy),
+            what_to_do(finding),
         );
     }
     if let Some(more) = advice
@@ -271,9 +271,28 @@ fn findings(out: &mut String, advice: &Advice) {
     out.push('\n');
 }
 
+/// What to do about a finding, in a cell of a table: why nothing is proposed first.
+fn what_to_do(finding: &Finding) -> String {
+    let remedy = digest::remedy(finding);
+    let stays = digest::stays(finding).map(|stays| markdown(&stays) + " By hand: ");
+    let mut out = stays.unwrap_or_default() + &markdown_prose(remedy.says);
+    for line in remedy.grant.into_iter().flat_map(str::lines) {
+        out.push(' ');
+        out.push_str(&match line.strip_prefix("# ") {
+            Some(words) => markdown(words),
+            None => markdown_code(line),
+        });
+    }
+    if !remedy.or.is_empty() {
+        out.push_str(". ");
+        out.push_str(&markdown_prose(remedy.or));
+    }
+    out
+}
+
 fn roles(out: &mut String, redesign: &Proposal, tighten: Option<&Proposal>) {
     if tighten.is_some_and(|tighten| digest::is_same(redesign, tighten)) {
-        let _ = writeln!(out, "## Redesign from scratch\n\n{}.\n", markdown(&redesign.title));
+        let _ = writeln!(out, "## Redesign\n\n{}.\n", markdown(&redesign.title));
         return;
     }
     let than = tighten.map_or_else(String::new, |tighten| {
@@ -281,7 +300,7 @@ fn roles(out: &mut String, redesign: &Proposal, tighten: Option<&Proposal>) {
     });
     let _ = writeln!(
         out,
-        "## Redesign from scratch\n\n{} with {} would do ({} today with {}), leaving {} unused grants{than}. {} See `roles/`.\n",
+        "## Redesign\n\n{} with {} would do ({} today with {}), leaving {} unused grants{than}. {} See `roles/`.\n",
         digest::count(redesign.after.policies, "policy", "policies"),
         digest::count(redesign.after.stanzas, "stanza", "stanzas"),
         digest::number(redesign.before.policies),

@@ -4,7 +4,7 @@ use super::digest;
 use super::layout::{self, Placed};
 use super::output::OutputFile;
 use super::{RenderError, csv, diff, hcl, html, markdown, terraform};
-use crate::advice::{Advice, Change, Owners, Proposal, RequestTotals, Totals};
+use crate::advice::{Advice, Bridge, Change, Complexity, Owners, PrincipalView, Proposal, RequestTotals, Totals};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
@@ -113,8 +113,13 @@ fn part(advice: &Advice, owner: Option<&str>) -> Advice {
         .filter(|one| is_mine(&one.namespace, &one.name))
         .cloned()
         .collect();
-    let sum = |of: fn(&crate::advice::PrincipalView) -> u64| principals.iter().map(of).sum();
-    let scores = principals.iter().map(|one| one.risk.score);
+    let sum = |of: fn(&PrincipalView) -> u64| principals.iter().map(of).sum();
+    // No policy limits a root token: in a mean it would only blur what policies can change.
+    let bound = || principals.iter().filter(|one| !digest::is_root(one));
+    let mean = |of: fn(&PrincipalView) -> f64| match bound().count() {
+        0 => 0.0,
+        many => bound().map(of).sum::<f64>() / many as f64,
+    };
     let totals = Totals {
         principals: principals.len() as u64,
         active_principals: principals.iter().filter(|one| one.active_days > 0).count() as u64,
@@ -125,15 +130,25 @@ fn part(advice: &Advice, owner: Option<&str>) -> Advice {
         denied_requests: sum(|one| one.denied),
         // What allowed the requests of a part was not counted apart.
         requests: RequestTotals::default(),
-        risk_max: scores.clone().fold(0.0, f64::max),
-        risk_mean: if principals.is_empty() {
-            0.0
-        } else {
-            scores.sum::<f64>() / principals.len() as f64
-        },
+        risk_max: bound().map(|one| one.risk.score).fold(0.0, f64::max),
+        risk_mean: mean(|one| one.risk.score),
+    };
+    let bridge = Bridge::of(&principals);
+    let today = Complexity {
+        policies: totals.policies,
+        stanzas: totals.stanzas,
+        assignments: sum(|one| one.policies.len() as u64),
+        exposure: bridge.today(),
+        wsc: 0,
+        risk_mean: totals.risk_mean,
+    };
+    let then = Complexity {
+        exposure: bridge.proposed(),
+        risk_mean: mean(|one| one.risk_after.as_ref().unwrap_or(&one.risk).score),
+        ..today.clone()
     };
     let tighten = advice.proposals.iter().filter(|proposal| proposal.kind == "tighten");
-    let proposals = tighten.map(|proposal| mine(proposal, &totals, &is_mine));
+    let proposals = tighten.map(|proposal| mine(proposal, (&today, &then), &is_mine));
     let names: BTreeSet<&str> = principals.iter().map(|one| one.name.as_str()).collect();
     Advice {
         proposals: proposals.collect(),
@@ -153,13 +168,18 @@ fn part(advice: &Advice, owner: Option<&str>) -> Advice {
         coverage: advice.coverage.clone(),
         rules: advice.rules.clone(),
         totals,
+        bridge,
         principals,
         policies,
         ..Advice::default()
     }
 }
 
-fn mine(proposal: &Proposal, totals: &Totals, is_mine: &dyn Fn(&str, &str) -> bool) -> Proposal {
+fn mine(
+    proposal: &Proposal,
+    (today, then): (&Complexity, &Complexity),
+    is_mine: &dyn Fn(&str, &str) -> bool,
+) -> Proposal {
     let policies: Vec<_> = proposal
         .policies
         .iter()
@@ -175,12 +195,12 @@ fn mine(proposal: &Proposal, totals: &Totals, is_mine: &dyn Fn(&str, &str) -> bo
         digest::number(changed(Change::Keep))
     );
     let left = policies.iter().filter(|policy| policy.text.is_some());
-    let mut after = proposal.after.clone();
-    after.policies = left.clone().count() as u64;
-    after.stanzas = left.map(|policy| policy.stanzas.len() as u64).sum();
-    let mut before = proposal.before.clone();
-    before.policies = totals.policies;
-    before.stanzas = totals.stanzas;
+    let after = weighed(Complexity {
+        policies: left.clone().count() as u64,
+        stanzas: left.map(|policy| policy.stanzas.len() as u64).sum(),
+        ..then.clone()
+    });
+    let before = weighed(today.clone());
     Proposal {
         title,
         before,
@@ -197,6 +217,14 @@ fn mine(proposal: &Proposal, totals: &Totals, is_mine: &dyn Fn(&str, &str) -> bo
         migration: Vec::new(),
         withdrawn: Vec::new(),
         ..proposal.clone()
+    }
+}
+
+/// The same with its size as a whole.
+fn weighed(size: Complexity) -> Complexity {
+    Complexity {
+        wsc: size.policies + size.assignments + size.stanzas,
+        ..size
     }
 }
 
@@ -229,6 +257,75 @@ fn folder(owner: &str, taken: &mut BTreeSet<String>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::advice::{Account, Risk, Unused, UnusedShare};
+
+    #[test]
+    fn the_figures_of_an_owner_are_its_own() {
+        let principal = |id: &str, kind: &str, (granted, used, goes): (u64, u64, u64), score: f64| {
+            let risk = |score| Risk {
+                score,
+                ..Risk::default()
+            };
+            let shares = [(Unused::Goes, goes), (Unused::Shared, granted - used - goes)];
+            let mut account = Account::default();
+            for (what, count) in shares {
+                account.unused.add(what, count);
+                account.shares.push(UnusedShare {
+                    what,
+                    policy: "p".into(),
+                    count,
+                });
+            }
+            PrincipalView {
+                id: id.to_owned(),
+                kind: kind.to_owned(),
+                granted,
+                used,
+                excess: granted - used,
+                requests: 10,
+                risk: risk(score),
+                risk_after: Some(risk(score - 4.0)),
+                account,
+                ..PrincipalView::default()
+            }
+        };
+        let principals = vec![
+            principal("web", "entity", (100, 20, 12), 50.0),
+            principal("db", "entity", (1000, 1, 900), 90.0),
+            principal("top", "root", (0, 0, 0), 100.0),
+        ];
+        let size = |exposure, risk_mean| Complexity {
+            exposure,
+            risk_mean,
+            ..Complexity::default()
+        };
+        let mut advice = Advice {
+            proposals: vec![Proposal {
+                kind: "tighten".to_owned(),
+                before: size(1079, 70.0),
+                after: size(167, 66.0),
+                ..Proposal::default()
+            }],
+            principals,
+            ..Advice::default()
+        };
+        advice.coverage.requests = 30;
+        advice.totals.requests.by_stanza = 30;
+        for owned in ["web", "top"] {
+            advice.owners.principals.insert(owned.to_owned(), "web".to_owned());
+        }
+        let part = part(&advice, Some("web"));
+        let proposal = &part.proposals[0];
+        assert_eq!((proposal.before.exposure, proposal.after.exposure), (80, 68));
+        assert_eq!((part.bridge.today(), part.bridge.proposed()), (80, 68));
+        assert_eq!(part.totals.granted - part.totals.used, 80);
+        // Root blurs no mean.
+        let means = [part.totals.risk_mean, proposal.before.risk_mean, part.totals.risk_max];
+        assert_eq!(means, [50.0; 3]);
+        assert!((proposal.after.risk_mean - 46.0).abs() < 1e-9);
+        assert_eq!(digest::requests_seen(&part), 20);
+        assert_eq!(digest::requests_seen(&advice), 30);
+    }
 
     #[test]
     fn folders_are_tame_and_each_their_own() {

@@ -372,8 +372,17 @@ fn grid(out: &mut String, (left, right): (f64, f64), (top, bottom): (f64, f64), 
             "<line class=\"grid\" x1=\"{left}\" x2=\"{right}\" y1=\"{at:.1}\" y2=\"{at:.1}\"/><text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
             left - 8.0,
             at + 4.0,
-            thousands(most * part),
+            tick(most * part),
         );
+    }
+}
+
+/// A number at an axis: small ones keep the digit that the numbers beside them have.
+fn tick(value: f64) -> String {
+    if value < 1000.0 {
+        digest::decimal(value)
+    } else {
+        thousands(value)
     }
 }
 

@@ -86,18 +86,21 @@ fn findings(out: &mut String, advice: &Advice, paint: Ink) {
     out.push_str(&by_rule(&advice.findings, RULES_SHOWN, paint));
 }
 
-/// Findings by rule, the gravest first: how many, and the first of them. Several of one rule are one thing to decide.
+/// Findings by rule, the gravest first: how many, and the gravest of them. Several of one rule are one thing to decide.
 pub(super) fn by_rule(findings: &[Finding], shown: usize, ink: Ink) -> String {
     let mut groups: Vec<(&Finding, usize)> = Vec::new();
     for finding in findings {
-        let alike = groups
-            .iter_mut()
-            .find(|(first, _)| (first.severity, &first.rule) == (finding.severity, &finding.rule));
-        match alike {
-            Some((_, many)) => *many += 1,
+        match groups.iter_mut().find(|(first, _)| first.rule == finding.rule) {
+            Some((first, many)) => {
+                *many += 1;
+                if finding.severity > first.severity {
+                    *first = finding;
+                }
+            }
             None => groups.push((finding, 1)),
         }
     }
+    groups.sort_by_key(|(first, _)| std::cmp::Reverse(first.severity));
     let mut out = String::new();
     for (first, many) in groups.iter().take(shown) {
         let _ = writeln!(
@@ -146,6 +149,10 @@ fn proposals(out: &mut String, advice: &Advice, paint: Ink) {
             .map(|(change, hits)| format!("{} {}", change.as_str(), number(hits)))
             .collect();
         let _ = writeln!(out, "  {}", changes.join(", "));
+        let others = proposal.changed_for.len() as u64;
+        if others > 0 {
+            let _ = writeln!(out, "  other policies for {}", count(others, "principal", "principals"));
+        }
         let proof = digest::proof(&proposal.proof);
         let code = if proposal.proof.holds() { "32" } else { "1;31" };
         let _ = writeln!(out, "  proof: {}", paint.with(code, &proof));
@@ -191,6 +198,7 @@ mod tests {
             evidence: None,
             remedy: String::new(),
             fixed_in: None,
+            stays: None,
             who: Vec::new(),
         }
     }
@@ -205,8 +213,8 @@ mod tests {
         ];
         assert_eq!(
             by_rule(&found, 2, Ink(false)),
-            "  critical     1  escalation-path\n                 ann\n  medium       2  broad-glob\n                 such as `a/*`\n  and 1 more rule\n"
+            "  critical     1  escalation-path\n                 ann\n  medium       3  broad-glob\n                 such as `a/*`\n"
         );
-        assert!(by_rule(&found, 3, Ink(false)).ends_with("  low          1  broad-glob\n                 `c/*`\n"));
+        assert!(by_rule(&found, 1, Ink(false)).ends_with("\n  and 1 more rule\n"));
     }
 }

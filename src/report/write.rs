@@ -87,6 +87,7 @@ pub fn ready(folder: &Path) -> Result<(), WriteError> {
         .prefix(staged::PREFIX)
         .tempfile_in(there)
         .map(drop)
+        .map_err(staged::bare)
         .map_err(at(there))
 }
 
@@ -118,6 +119,7 @@ pub fn write(files: &[OutputFile], folder: &Path) -> Result<(), WriteError> {
     let hidden = tempfile::Builder::new()
         .prefix(staged::PREFIX)
         .tempdir_in(stage)
+        .map_err(staged::bare)
         .map_err(at(stage))?;
     let unfinished = staged::Unfinished::new(hidden.path());
     for file in files {

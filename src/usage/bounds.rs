@@ -87,8 +87,8 @@ mod tests {
     use super::super::auth::Auth;
     use super::super::frame;
     use super::super::held::Held;
-    use super::super::record::{Class, Record, flag, hash_id, join_ids};
     use super::super::table::Key;
+    use super::super::table::record::{Class, Record, flag, hash_id, join_ids};
     use super::super::{Skip, Usage};
     use super::*;
     use crate::vault::{Capability, PrincipalKind};

@@ -82,7 +82,7 @@ impl LogPlace {
 mod tests {
     use super::*;
     use crate::usage::auth::Auth;
-    use crate::usage::record::{Class, Record, flag};
+    use crate::usage::table::record::{Class, Record, flag};
     use crate::usage::table::{Key, Table};
     use crate::vault::Capability;
     use proptest::prelude::*;

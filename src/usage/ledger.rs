@@ -1,7 +1,7 @@
 //! The requests that may still meet a partner: what makes pairing exact over file, thread and part borders,
 //! within a bound.
 
-use super::record::{Class, Meanings, Record, flag};
+use super::table::record::{Class, Meanings, Record, flag};
 
 /// How many records a trimmed ledger keeps.
 #[derive(Debug, Clone, Copy)]
@@ -214,7 +214,7 @@ fn split<T: Ord>(values: &mut [T], count: usize) -> (&mut [T], &mut [T]) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::record::tests::Themselves;
+    use super::super::table::record::tests::Themselves;
     use super::*;
     use proptest::prelude::*;
 

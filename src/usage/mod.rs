@@ -20,7 +20,6 @@ pub mod ledger;
 mod listing;
 mod parquet;
 pub mod part;
-pub mod record;
 mod state;
 mod state_tables;
 pub mod store;

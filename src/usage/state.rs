@@ -11,7 +11,7 @@ use super::held::{Held, Namespaces, Placed, Space};
 use super::interner::TextId;
 use super::ledger::Ledger;
 use super::part::Usage;
-use super::record::{Class, Record};
+use super::table::record::{Class, Record};
 use super::table::{AuthId, Counts, NEVER_FIRST, NamesId, RowId, Table, Used, Who};
 use super::tally::{Skip, Skipped, Tally};
 use super::window::Window;

@@ -11,7 +11,7 @@ use vault_advisor::advice::{
     Escalation, Evidence, EvidenceState, Expected, Finding, FrontierPoint, Gap, HeatCell, HeatGroup, HeatMap,
     Optimality, PathUse, PolicyShare, PolicyView, PrincipalView, Proof, Proposal, ProposedPolicy, RequestTotals, Risk,
     RuleView, Run, Severity, Skip, StanzaRef, StanzaRight, StanzaView, Subject, Totals, Unused, UnusedCounts,
-    Withdrawn,
+    UnusedShare, Withdrawn,
 };
 use vault_advisor::origin::{LogLine, Origin};
 
@@ -503,6 +503,15 @@ fn account(index: usize, team: &str, granted: u64, used: u64) -> Account {
         ],
         rights_total: 2,
         unused: counts,
+        shares: counts
+            .iter()
+            .filter(|(_, count)| *count > 0)
+            .map(|(what, count)| UnusedShare {
+                what,
+                policy: "team-web".into(),
+                count,
+            })
+            .collect(),
     }
 }
 
@@ -558,6 +567,7 @@ fn policies(people: &[PrincipalView]) -> Vec<PolicyView> {
                             EvidenceState::Suspect,
                             EvidenceState::Removable,
                         ][at],
+                        stays: (at % 3 == 2).then_some(Unused::Suspect),
                     })
                     .collect(),
             })
@@ -675,6 +685,7 @@ fn findings(people: &[PrincipalView]) -> Vec<Finding> {
             evidence: None,
             remedy: String::from("Name the policies that operators may write, or move the duty to a break-glass role."),
             fixed_in: Some(String::from("operators")),
+            stays: None,
             // Who is meant besides whom it is about.
             who: people.get(7).map(|person| person.name.clone()).into_iter().collect(),
         },
@@ -693,6 +704,7 @@ fn findings(people: &[PrincipalView]) -> Vec<Finding> {
             evidence: evidence(EvidenceState::Removable, 21.0),
             remedy: String::from("Remove the stanza."),
             fixed_in: Some(String::from("team-web")),
+            stays: None,
             who: Vec::new(),
         },
         Finding {
@@ -710,6 +722,7 @@ fn findings(people: &[PrincipalView]) -> Vec<Finding> {
             evidence: evidence(EvidenceState::Suspect, 62.0),
             remedy: String::from("Watch it for 32 more days."),
             fixed_in: None,
+            stays: Some(Unused::Suspect),
             who: Vec::new(),
         },
     ];
@@ -739,8 +752,14 @@ fn findings(people: &[PrincipalView]) -> Vec<Finding> {
             },
             origins: vec![origin(2)],
             evidence: evidence(EvidenceState::Removable, 14.0),
-            remedy: String::from("Apply the proposed policies."),
+            remedy: match rule {
+                "repeated-denials" => String::from(
+                    "If it is needed, review and add no more than:\n\npath \"secret/data/x\" { capabilities = [\"read\"] }\n\nElse correct what asks for it.",
+                ),
+                _ => String::from("Apply the proposed policies."),
+            },
             fixed_in: None,
+            stays: None,
             who: Vec::new(),
         });
     }

@@ -24,6 +24,8 @@ mod wildcard_on_control_paths;
 #[cfg(test)]
 pub(crate) mod testing;
 
+pub use shadowed_stanza::ID as SHADOWED;
+
 use super::rule::Rule;
 
 /// Every rule, in the order of the documentation.

@@ -10,6 +10,9 @@ use crate::policy::relation::{Relation, relation};
 use crate::vault::Capability;
 use std::collections::{BTreeMap, HashMap};
 
+/// Its id.
+pub const ID: &str = "shadowed-stanza";
+
 /// The rule.
 pub struct ShadowedStanza;
 
@@ -30,7 +33,7 @@ enum Shadow {
 
 impl Rule for ShadowedStanza {
     fn id(&self) -> &'static str {
-        "shadowed-stanza"
+        ID
     }
 
     fn severity(&self) -> Severity {

@@ -5,7 +5,7 @@ use crate::advice::Severity;
 use crate::analysis::rule::{Context, Draft, Rule, count};
 use crate::policy::pattern::Pattern;
 use crate::policy::relation::{Relation, relation};
-use crate::vault::{Capability, protected};
+use crate::vault::{Capability, CapabilitySet, protected};
 use std::sync::LazyLock;
 
 /// The rule.
@@ -63,6 +63,9 @@ impl Rule for SudoUnused {
                 );
                 draft.title = format!("`sudo` on `{}` of policy `{}` was never used", stanza.path, policy.id());
                 draft.remedy = "Take `sudo` out of its capabilities.".to_owned();
+                if let Some(mend) = &mut draft.mend {
+                    mend.capabilities = CapabilitySet::of(Capability::Sudo);
+                }
                 let inside = ASKED_INSIDE.iter().any(|path| pattern.matches(path));
                 if inside
                     || PROTECTED
@@ -107,6 +110,9 @@ mod tests {
             ]
         );
         assert_eq!(found[1].severity, Some(Severity::Low));
+        // The rest of the stanza may stay.
+        let mended = found[0].mend.as_ref().unwrap();
+        assert_eq!(mended.capabilities, CapabilitySet::of(Capability::Sudo));
         assert!(
             titles(
                 &SudoUnused,

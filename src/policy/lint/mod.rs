@@ -7,6 +7,7 @@ mod paths;
 mod single;
 mod warning;
 
+pub use pairs::CANNOT_WIN;
 pub use warning::{Severity, Warning};
 
 use super::model::Policy;

@@ -11,7 +11,7 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Another stanza decides wherever this one matches.
-pub(super) const CANNOT_WIN: &str = "stanza-cannot-win";
+pub const CANNOT_WIN: &str = "stanza-cannot-win";
 /// A narrower stanza takes away what a wider one grants.
 pub(super) const TAKES_AWAY: &str = "takes-away";
 /// A deny that a narrower stanza lifts.

@@ -105,6 +105,7 @@ pub(crate) mod testing {
                 evidence: None,
                 remedy: "do".to_owned(),
                 fixed_in: None,
+                stays: None,
                 who: Vec::new(),
             }],
             rules: Vec::new(),

@@ -20,6 +20,7 @@
   const number = (value) => value.toLocaleString("en-US");
   const compact = (value) => value < 1000 ? String(value) : value < 1e6 ? (value / 1000).toFixed(value < 1e4 ? 1 : 0).replace(".0", "") + "k" : (value / 1e6).toFixed(1).replace(".0", "") + "M";
   const day = (seconds) => seconds === null ? "never" : new Date(seconds * 1000).toISOString().slice(0, 10);
+  const moment = (seconds) => seconds === null ? "" : new Date(seconds * 1000).toISOString().replace(".000", "");
   const share = (part, whole) => whole > 0 ? Math.min(100, 100 * part / whole) : 0;
   const plural = (value, one, many) => number(value) + " " + (value === 1 ? one : many);
   function width(node, percent) { node.style.width = percent.toFixed(1) + "%"; return node; }
@@ -41,6 +42,8 @@
   const SEVERITIES = ["critical", "high", "medium", "low", "info"];
 
   const pairs = (flat) => { const out = []; for (let i = 0; i < flat.length; i += 2) out.push([names[flat[i]], names[flat[i + 1]]]); return out; };
+  // What becomes of something, by policy: three numbers each.
+  const triples = (flat) => { const out = []; for (let i = 0; i < flat.length; i += 3) out.push({ what: flat[i], policy: names[flat[i + 1]], count: flat[i + 2] }); return out; };
   const stanzaRefs = data.stanzas.map((s) => ({ policy: s[0], path: s[1], place: s[2] }));
   const terraform = new Map(Object.entries(data.terraform)), ruleSays = new Map(Object.entries(data.rules));
   const UNUSED = data.unused.map((u) => ({ key: u[0], title: u[1], why: u[2], next: u[3] }));
@@ -48,16 +51,16 @@
   const principals = data.principals.map((r, at) => ({
     id: r[0], name: r[1], kind: names[r[2]], mount: names[r[3]], policies: r[4].map((i) => names[i]), granted: r[5], used: r[6], excess: r[7],
     pathsGranted: r[8], pathsUsed: r[9], requests: r[10], denied: r[11], first: r[12], last: r[13], days: r[14], risk: r[15], after: r[16], unknown: r[17] === 1, root: r[17] === 2, parts: r[18],
-    namespace: r[19], marks: pairs(r[20]), unused: r[21], redesigned: r[22] === 1, at,
+    namespace: r[19], marks: pairs(r[20]), unused: r[21], redesigned: r[22] === 1, shares: triples(r[23]), at,
   }));
   const policies = data.policies.map((r) => {
-    const stanzas = r[3].map((s) => ({ path: s[0], line: s[1], uses: s[2].map((u) => ({ capability: names[u[0]], requests: u[1], principals: u[2], last: u[3], state: u[4] })) }));
+    const stanzas = r[3].map((s) => ({ path: s[0], line: s[1], uses: s[2].map((u) => ({ capability: names[u[0]], requests: u[1], principals: u[2], last: u[3], state: u[4], stays: u[5] })) }));
     const uses = stanzas.flatMap((s) => s.uses);
     return { name: r[0], file: r[1], holders: r[2].map((i) => names[i]), stanzas, risk: r[4], parts: r[5], change: r[6], capabilities: uses.length, used: uses.filter((u) => u.requests > 0).length };
   });
   const findings = data.findings.map((r, at) => ({
     at, id: r[0], rule: r[1], severity: r[2], title: r[3], detail: r[4], kind: r[5], subject: r[6], places: r[7],
-    evidence: r[8] && { state: r[8][0], window: r[8][1], dwell: r[8][2], reasons: r[8][3] }, remedy: r[9], fixed: r[10], who: r[11].map((i) => names[i]),
+    evidence: r[8] && { state: r[8][0], window: r[8][1], dwell: r[8][2], reasons: r[8][3] }, remedy: r[9], fixed: r[10], who: r[11].map((i) => names[i]), stays: r[12], said: r[13],
   }));
   for (const item of [...principals, ...policies, ...findings]) {
     item.text = [item.name, item.kind, item.mount, item.file, item.id, item.rule, item.title, item.subject, item.detail, ...(Array.isArray(item.policies) ? item.policies : [])].filter(Boolean).join("\n").toLowerCase();
@@ -75,6 +78,10 @@
     if (policyOf(finding) !== null) note(byPolicy, policyOf(finding));
     for (const name of new Set([...(finding.kind === "principal" ? [finding.subject] : []), ...finding.who])) note(byPrincipal, name);
   }
+  // Who is meant: those who are named, else all who hold the policy that it is about.
+  const whoOf = (f) => f.who.length ? f.who : policyHolders.get(policyOf(f)) || [];
+  // What to do, of which the parts in the middle are policies to add.
+  const [SAYS, GRANT, OR] = [0, 1, 2];
   const findingLink = (f) => el("a", { href: "#" + encodeURIComponent(f.id) }, prose(f.title));
 
   // Theme: what the system says, until the reader chooses.
@@ -130,7 +137,7 @@
     const redraw = () => { filter(); draw(); };
     const buttons = [];
     const box = $(`[data-tools="${name}"]`);
-    const save = el("button", { class: "button", type: "button", onclick: () => download(name + ".csv", [csv.heads, ...shown.map(csv.row)]) }, "CSV");
+    const save = el("button", { class: "button", type: "button", onclick: () => download(name + ".csv", [csv.heads, ...shown.flatMap(csv.rows)]) }, "CSV");
     const count = tools(name, [...controls(() => { state.page = 0; redraw(); }), save]);
     function clear() {
       forget();
@@ -212,17 +219,21 @@
     if (all.length <= most) return el("p", null, draw(all));
     return el("div", null, el("p", null, draw(all.slice(0, most))), el("details", { class: "others" }, el("summary", null, `and ${number(all.length - most)} more`), el("p", null, draw(all.slice(most)))));
   };
-  const policyLink = (name) => el("a", { href: "#policy/" + encodeURIComponent(name) }, el("code", null, name));
+  // What is not on this page is named, not linked to: the root policy, and those that there was no room for.
+  const policyLink = (name) => policyHolders.has(name) ? el("a", { href: "#policy/" + encodeURIComponent(name) }, el("code", null, name)) : el("code", null, name);
+  // Why something stays, with where it is counted.
+  const lower = (text) => text.charAt(0).toLowerCase() + text.slice(1);
+  const staysLink = (at) => { const u = UNUSED[at], words = lower(u.title); return $("#stays-" + u.key) ? el("a", { href: "#stays-" + u.key }, words) : words; };
 
   const wantP = { query: "", kind: "", only: false };
   const principalTable = explorer({
     name: "principals", items: principals, size: 25, sortBy: 1, words: ["principal", "principals"],
     sorts: [(p) => p.name, (p) => p.risk, (p) => p.granted ? p.used / p.granted : 1, (p) => p.excess, (p) => p.requests, (p) => p.denied, (p) => p.last || 0],
-    keep: (p) => inScope(p) && words(p.text, wantP.query) && (!wantP.kind || p.kind === wantP.kind) && (!wantP.only || p.excess > 0),
+    keep: (p) => inScope(p) && words(p.text, wantP.query) && (!wantP.kind || p.kind === wantP.kind) && (!wantP.only || p.excess > 0 || p.root),
     clear: () => { Object.assign(wantP, { query: "", kind: "", only: false }); setScope(""); },
     csv: {
-      heads: ["id", "name", "kind", "auth_mount", "namespace", "policies", "risk", "risk_after", "granted", "used", "never_used", "goes", "requests", "denied", "active_days", "last_seen"],
-      row: (p) => [p.id, p.name, p.kind, p.mount, p.namespace, p.policies.join(" "), p.risk, p.after ?? "", p.unknown ? "unknown" : p.root ? "everything" : p.granted, p.used, p.excess, p.unused[GOES], p.requests, p.denied, p.days, p.last === null ? "" : day(p.last)],
+      heads: ["id", "name", "kind", "auth_mount", "namespace", "policies", "risk", "risk_after", "granted", "used", "excess", "goes", "paths_granted", "paths_used", "requests", "denied", "first_seen", "last_seen", "active_days", "grants_unknown"],
+      rows: (p) => [[p.id, p.name, p.kind, p.mount, p.namespace, p.policies.join(" "), p.risk, p.after ?? "", p.unknown ? "unknown" : p.root ? "everything" : p.granted, p.used, p.excess, p.unused[GOES], p.pathsGranted, p.pathsUsed, p.requests, p.denied, moment(p.first), moment(p.last), p.days, p.unknown]],
     },
     controls: (change) => [
       search("Search principals and policies", (value) => { wantP.query = value; change(); }),
@@ -232,7 +243,7 @@
     row: (p) => [
       el("th", { scope: "row" }, open(p.name), el("span", { class: "sub" }, [p.kind, p.mount, p.namespace].filter(Boolean).join(" · "), ""), el("span", { class: "sub no-print" }, el("a", { href: pageOf(p) }, "what it used"))),
       el("td", null, riskBar(p.risk, p.after)), el("td", null, useBar(p)),
-      right(number(p.excess)), right(number(p.requests)), right(number(p.denied)), el("td", { class: "nowrap" }, day(p.last)),
+      right(p.root ? "–" : number(p.excess)), right(number(p.requests)), right(number(p.denied)), el("td", { class: "nowrap" }, day(p.last)),
     ],
     more: (p) => {
       const about = findingsOf(p);
@@ -240,13 +251,20 @@
         el("div", null, el("h4", null, "Why this risk"), p.parts.length ? list(p.parts, prose) : el("p", null, "Nothing beyond what it uses."), p.after === null ? null : el("p", { class: "muted small" }, `Risk ${p.risk} today, ${p.after} with the proposed policies.`)),
         el("div", null, el("h4", null, "Policies"), p.policies.length ? list(p.policies, policyLink) : el("p", null, "None."), p.unknown ? el("p", { class: "muted small" }, "One of them was not among the policies read: what it grants is unknown, and nothing is taken away.") : null),
         el("div", null, el("h4", null, "Seen"), list([
-          `${number(p.pathsUsed)} of ${number(p.pathsGranted)} paths used`,
+          p.root ? "every path is open to it" : `${number(p.pathsUsed)} of ${number(p.pathsGranted)} paths used`,
           p.first === null ? "never acted in the window" : `${day(p.first)} to ${day(p.last)}, on ${plural(p.days, "day", "days")}`,
           p.id]), el("p", { class: "no-print" }, el("a", { href: pageOf(p) }, "What it used, and what it never did"))),
         about.length ? el("div", null, el("h4", null, "Findings"), firstOf(about, 12, findingLink)) : null);
     },
   });
 
+  // What becomes of a capability: what nobody used goes, or stays for a reason.
+  function stateOf(u, p) {
+    if (!u.state) return "";
+    if (u.state !== "in use" && u.stays !== null) return [el("span", { class: "pill keep" }, "stays"), el("span", { class: "sub" }, staysLink(u.stays))];
+    const goes = u.state === "removable" && (p.change === "edit" || p.change === "delete");
+    return el("span", { class: "pill " + u.state.replace(" ", "") }, goes ? "goes" : u.state === "removable" ? "unused" : u.state);
+  }
   const STANZAS_SHOWN = 200;
   const wantY = { query: "", change: "" };
   const policyTable = explorer({
@@ -254,21 +272,24 @@
     sorts: [(p) => p.name, (p) => p.change, (p) => p.risk, (p) => p.holders.length, (p) => p.stanzas.length, (p) => p.capabilities ? p.used / p.capabilities : 1],
     keep: (p) => words(p.text, wantY.query) && (!wantY.change || p.change === wantY.change) && (!scope || p.holders.some((name) => scopeNames.has(name))),
     clear: () => { Object.assign(wantY, { query: "", change: "" }); setScope(""); },
-    csv: { heads: ["policy", "file", "change", "risk", "holders", "stanzas", "capabilities", "capabilities_used"], row: (p) => [p.name, p.file, p.change, p.risk, p.holders.length, p.stanzas.length, p.capabilities, p.used] },
+    csv: {
+      heads: ["policy", "file", "change", "holders", "path", "line", "capability", "requests", "principals", "last_used", "state", "stays"],
+      rows: (p) => p.stanzas.flatMap((s) => s.uses.map((u) => [p.name, p.file, p.change, p.holders.length, s.path, s.line, u.capability, u.requests, u.principals, moment(u.last), u.state, u.stays === null ? "" : UNUSED[u.stays].key])),
+    },
     controls: (change) => [
       search("Search policies", (value) => { wantY.query = value; change(); }),
       choose("Change", [["", "All"], ...values(policies, "change").map((k) => [k, k])], (value) => { wantY.change = value; change(); }),
     ],
     row: (p) => [
       el("th", { scope: "row" }, open(p.name), el("span", { class: "sub" }, p.file)), el("td", null, el("span", { class: "pill " + p.change }, p.change)),
-      el("td", null, riskBar(p.risk, null)), right(number(p.holders.length)), right(number(p.stanzas.length)), right(`${number(p.used)} of ${number(p.capabilities)}`),
+      el("td", null, riskBar(p.risk, null)), right(number(p.holders.length)), right(number(p.stanzas.length)), right(el("span", { class: "nowrap" }, `${number(p.used)} of ${number(p.capabilities)}`)),
     ],
     more: (p) => {
       const stanzas = el("div", { class: "scroll" }, el("table", null, el("caption", { class: "sr" }, "Stanzas of " + p.name),
         el("thead", null, el("tr", null, ["Stanza", "Line", "Capability", "Requests", "Principals", "Last used", "State"].map((t, i) => el("th", { scope: "col", class: i === 1 || i === 3 || i === 4 ? "r" : null }, t)))),
         el("tbody", null, p.stanzas.slice(0, STANZAS_SHOWN).flatMap((s) => (s.uses.length ? s.uses : [{ capability: "–", requests: 0, principals: 0, last: null, state: "" }]).map((u, index) => el("tr", null,
           el("td", null, index === 0 ? el("code", null, s.path) : ""), right(index === 0 ? String(s.line) : ""), el("td", null, u.capability), right(number(u.requests)), right(number(u.principals)),
-          el("td", { class: "nowrap" }, day(u.last)), el("td", null, u.state ? el("span", { class: "pill " + u.state.replace(" ", "") }, u.state) : "")))))),
+          el("td", { class: "nowrap" }, day(u.last)), el("td", null, stateOf(u, p))))))),
         p.stanzas.length > STANZAS_SHOWN ? el("p", { class: "muted small" }, `and ${number(p.stanzas.length - STANZAS_SHOWN)} more, in advice.json`) : null);
       const about = byPolicy.get(p.name) || [];
       const fix = changeOf(p.name);
@@ -295,7 +316,7 @@
     choose("Severity", [["", "All severities"], ...SEVERITIES.filter((s) => findings.some((f) => f.severity === s)).map((s) => [s, s])], findingsChange("severity")),
     choose("Rule", [["", "All rules"], ...values(findings, "rule").map((r) => [r, r])], findingsChange("rule")),
     choose("Order", [["", "By rule"], ["flat", "One by one"]], findingsChange("flat")),
-    el("button", { class: "button", type: "button", onclick: () => download("findings.csv", [["fingerprint", "severity", "rule", "title", "about", "who", "detail", "what_to_do", "places"], ...shownFindings.map((f) => [f.id, f.severity, f.rule, f.title, `${f.kind} ${f.subject}`, f.who.join("; "), f.detail, f.remedy, f.places.join(" ")])]) }, "CSV"),
+    el("button", { class: "button", type: "button", onclick: () => download("findings.csv", [["fingerprint", "severity", "rule", "title", "detail", "subject_kind", "subject", "place", "evidence", "remedy", "fixed_in", "stays", "who"], ...shownFindings.map((f) => [f.id, f.severity, f.rule, f.title, f.detail, f.kind, f.subject, f.places[0] || "", f.evidence ? f.evidence.state : "", f.remedy.filter(Boolean).join("\n\n"), f.fixed || "", f.stays === null ? "" : UNUSED[f.stays].key, f.who.join("; ")])]) }, "CSV"),
   ]);
   function drawFindings() {
     shownFindings = findings.filter((f) => inFindings(f) && words(f.text, findingState.query) && (!findingState.severity || f.severity === findingState.severity) && (!findingState.rule || f.rule === findingState.rule));
@@ -348,14 +369,22 @@
   // What a change would take away from a policy is not one finding of one rule: a decision keeps all of it.
   const keeping = (nodes) => "# For vault-advisor.decisions.toml, which begins with the line: version = 1\n# Keeps these policies as they are. Fill in who answers for it, and why.\n" +
     nodes.map((node) => `\n[[decisions]]\nverdict = "postpone"\npolicy = ${toml(node.dataset.policy)}\nowner = ""\nreason = ""\nuntil = "${lastDay()}"\n`).join("");
+  function remedyOf(f) {
+    if (!f.remedy[GRANT]) return prose(f.remedy[SAYS]);
+    return el("div", null, el("p", null, prose(f.remedy[SAYS])), el("pre", { class: "grant", tabindex: "0", "aria-label": "Stanzas to add" }, el("code", null, f.remedy[GRANT])),
+      el("p", { class: "acts no-print" }, copyButton("Copy", () => f.remedy[GRANT] + "\n")), f.remedy[OR] ? el("p", null, prose(f.remedy[OR])) : null);
+  }
   function findingBody(f) {
     const fields = [];
     const field = (name, ...value) => fields.push(el("dt", null, name), el("dd", null, ...value));
-    field("About", `${f.kind} `, f.kind === "policy" ? policyLink(f.subject) : f.kind === "principal" ? who(f.subject) : el("code", null, f.subject));
-    if (f.who.length) field("Who", nameList(f.who, 12));
+    const of = policyOf(f), rest = of !== null && f.kind !== "policy" ? f.subject.slice(of.length + 1) : "";
+    field("About", `${f.kind} `, f.kind === "principal" ? who(f.subject) : of === null || !policyHolders.has(of) ? el("code", null, f.subject) : rest ? [el("code", null, rest), " of policy ", policyLink(of)] : policyLink(of));
+    const meant = whoOf(f);
+    if (meant.length) field(f.who.length ? "Who" : "Holders", nameList(meant, 12));
     if (f.places.length) field("Where", firstOf(f.places, 20, (p) => el("code", null, p)));
-    if (f.evidence) field("Evidence", el("span", { class: "pill " + f.evidence.state.replace(" ", "") }, f.evidence.state), ` watched ${f.evidence.window} days, ${f.evidence.dwell} needed`, f.evidence.reasons.length ? list(f.evidence.reasons, prose) : null);
-    if (f.remedy) field("What to do", ...prose(f.remedy));
+    if (f.evidence) field("Evidence", el("span", { class: "pill " + (f.stays === null ? f.evidence.state.replace(" ", "") : "keep") }, f.stays !== null && f.evidence.state === "removable" ? "watched long enough" : f.evidence.state), ` watched ${f.evidence.window} days, ${f.evidence.dwell} needed`, f.evidence.reasons.length ? list(f.evidence.reasons, prose) : null);
+    if (f.said) field("Proposal", f.said.replace(/: .*/, ": "), staysLink(f.stays), ". ", prose(UNUSED[f.stays].why), " ", prose(UNUSED[f.stays].next));
+    if (f.remedy[SAYS]) field(f.said ? "By hand" : "What to do", remedyOf(f));
     fields.push(el("dt", { class: "no-print" }, "If it is meant"), el("dd", { class: "no-print" }, copyButton("Copy a waiver for it", () => waiver(f))));
     field("Link", el("a", { href: "#" + encodeURIComponent(f.id) }, "#" + f.id));
     const body = el("div", { class: "body" }, el("p", null, prose(f.detail)), el("dl", { class: "fields" }, fields));
@@ -393,8 +422,9 @@
   groupHeat();
   for (let i = 0; i < heat.cells.length; i += 4) heatByRow[heat.cells[i]]?.push(i);
   let heatCount = null;
+  const roots = principals.filter((p) => p.root).length;
   if (heat.rows.length) {
-    heatCount = tools("heat", [el("div", { class: "crumbs" }), choose("What a cell counts", [["", "Never used"], ["used", "Used"], ["granted", "Granted"]], (value) => { heatState.used = value; drawHeat(); })]);
+    heatCount = tools("heat", [el("div", { class: "crumbs" }), el("button", { class: "button", type: "button", onclick: saveHeat }, "CSV"), choose("What a cell counts", [["", "Never used"], ["used", "Used"], ["granted", "Granted"]], (value) => { heatState.used = value; drawHeat(); })]);
     heatState.used = "";
     // What fits is shown as it is: groups are for what does not.
     if (heat.rows.length <= HEAT_ROWS || heatRowGroups.size <= 4) heatState.row = ALL;
@@ -406,8 +436,8 @@
     const members = opened === ALL ? [...groups.values()].flat() : groups.get(opened) || [];
     return members.map((i) => ({ label: items[i][0], members: [i], group: null, size: items[i][2], opens: false }));
   }
-  function drawHeat() {
-    if (!heat.rows.length) return;
+  // Rows and columns as they are grouped now, whatever page is shown.
+  function heatLines() {
     const columns = lines(heatColumnGroups, heat.columns, heatState.column);
     const columnOf = new Map();
     columns.forEach((line, at) => line.members.forEach((i) => columnOf.set(i, at)));
@@ -423,6 +453,17 @@
       return { ...line, granted, used, excess: granted.reduce((sum, value, at) => sum + Math.max(0, value - used[at]), 0) };
     });
     rows.sort((a, b) => b.excess - a.excess);
+    return { columns, sums, rows };
+  }
+  function saveHeat() {
+    const { columns, rows } = heatLines(), out = [["principals", "secrets", "granted", "used", "excess"]];
+    for (const row of rows) columns.forEach((column, at) => { if (row.granted[at] || row.used[at]) out.push([row.label, column.label, row.granted[at], row.used[at], Math.max(0, row.granted[at] - row.used[at])]); });
+    download("matrix.csv", out);
+  }
+  function drawHeat() {
+    if (!heat.rows.length) return;
+    const { columns, sums, rows } = heatLines();
+    const rootless = roots ? `; ${plural(roots, "root token has", "root tokens have")} no row: no policy limits ${roots === 1 ? "it" : "them"}` : "";
     let order = columns.map((_, at) => at);
     const hiddenColumns = Math.max(0, order.length - HEAT_COLUMNS);
     if (hiddenColumns) order = [...order].sort((a, b) => sums[b] - sums[a]).slice(0, HEAT_COLUMNS).sort((a, b) => a - b);
@@ -445,7 +486,7 @@
     crumbs.push(el("span", { class: "muted", "aria-hidden": "true" }, "×"));
     level("column", "secrets", "secrets by mount");
     $('[data-tools="heat"] .crumbs').replaceChildren(...crumbs);
-    heatCount.textContent = `${plural(rows.length, "row", "rows")}, ${plural(columns.length, "column", "columns")}` + (hiddenColumns ? `; the ${HEAT_COLUMNS} with most that was never used` : "") + (heat.omitted ? `; ${plural(heat.omitted, "principal is", "principals are")} left out, see advice.json` : "");
+    heatCount.textContent = `${plural(rows.length, "row", "rows")}, ${plural(columns.length, "column", "columns")}` + (hiddenColumns ? `; the ${HEAT_COLUMNS} with most that was never used` : "") + (heat.omitted ? `; ${plural(heat.omitted, "principal is", "principals are")} left out, see advice.json` : "") + rootless;
     const page = heatState.every ? rows.slice(0, HEAT_ROWS_ON_PAPER) : rows.slice(heatState.page * HEAT_ROWS, (heatState.page + 1) * HEAT_ROWS);
     const table = el("table", { class: "heat" }, el("caption", { class: "sr" }, "Grants by principal and secret"),
       el("thead", null, el("tr", null, el("td"), order.map((at) => {
@@ -457,7 +498,7 @@
         el("th", { scope: "row", title: `${row.label}: ${plural(row.size, "principal", "principals")}` }, row.opens ? el("button", { type: "button", onclick: () => { heatState.row = row.group; heatState.page = 0; drawHeat(); } }, `${row.label} (${number(row.size)})`) : row.label),
         order.map((at) => heatCell(row, at, columns[at], value(row, at), most, tone))))));
     // What says so on the screen stands in a bar that is not on paper.
-    const left = [rows.length > page.length ? `${plural(rows.length - page.length, "row is", "rows are")} left out` : "", hiddenColumns ? `of the columns the ${HEAT_COLUMNS} with most that was never used are shown, ${number(hiddenColumns)} are not` : "", heat.omitted ? `${plural(heat.omitted, "principal is", "principals are")} in no row` : ""].filter(Boolean);
+    const left = [rows.length > page.length ? `${plural(rows.length - page.length, "row is", "rows are")} left out` : "", hiddenColumns ? `of the columns the ${HEAT_COLUMNS} with most that was never used are shown, ${number(hiddenColumns)} are not` : "", heat.omitted ? `${plural(heat.omitted, "principal is", "principals are")} in no row` : "", rootless.slice(2)].filter(Boolean);
     $("[data-heat]").replaceChildren(table, ...(heatState.every && left.length ? [el("p", { class: "muted small left-out" }, capital(left.join("; ")) + ": see advice.json.")] : []));
     pager("heat", heatState, HEAT_ROWS, rows.length, drawHeat);
   }
@@ -497,16 +538,25 @@
     const heads = ["Team", "Principals", "Granted", "Used", "Never used", "Goes", "Mean risk", "After", "Requests", "Denied"];
     const table = el("table", null, el("caption", { class: "sr" }, "Principals by " + dimension), el("thead", null, el("tr", null, heads.map((head, at) => el("th", { scope: "col", class: at ? "r" : null }, head)))),
       el("tbody", null, rows.slice(0, 200).map((r) => el("tr", { class: scope === r.team ? "chosen" : null }, cells(r).map((value, at) => {
-        const cell = at === 0 ? el("th", { scope: "row" }, el("button", { class: "link", type: "button", "aria-pressed": String(scope === r.team), onclick: () => setScope(scope === r.team ? "" : r.team) }, r.team)) : right(typeof value === "number" ? number(value) : value);
+        const cell = at === 0 ? el("th", { scope: "row" }, el("button", { class: "link", type: "button", "aria-pressed": String(scope === r.team), onclick: () => goTo(scope === r.team ? "" : r.team) }, r.team)) : right(typeof value === "number" ? number(value) : value);
         if (at) cell.dataset.label = heads[at];
         return cell;
       })))));
     box.replaceChildren(el("div", { class: "scroll" }, table));
     const several = sum(rows, (r) => r.of.length) > principals.length - without;
-    const said = [plural(rows.length, "team", "teams"), without ? `${plural(without, "principal is", "principals are")} in none` : "", several ? "who is in several counts in each" : "", rows.length > 200 ? "the first 200 are shown" : ""].filter(Boolean).join("; ");
-    tools("teams", [choose("Group by", dimensions.map((d) => [d, "By " + d.replace(/^metadata /, "")]), (value) => { setScope(""); dimension = value; heatByTeam = true; drawTeams(); $('[data-tools="teams"] select').focus(); groupHeat(); heatState.row = null; heatState.page = 0; drawHeat(); }),
+    const said = [plural(rows.length, "team", "teams"), without ? `${plural(without, "principal is", "principals are")} in none` : "", several ? "who is in several counts in each" : "", rows.length > 200 ? "the first 200 are shown" : "", data.nobody ? `${number(data.nobody)} requests are of no principal, and of no team` : ""].filter(Boolean).join("; ");
+    tools("teams", [choose("Group by", dimensions.map((d) => [d, "By " + d.replace(/^metadata /, "")]), (value) => { if (scope) goTo(""); groupBy(value); $('[data-tools="teams"] select').focus(); }),
       el("button", { class: "button", type: "button", onclick: () => download("teams.csv", [heads, ...rows.map(cells)]) }, "CSV")]).textContent = said;
     $('[data-tools="teams"] select').value = dimension;
+  }
+  function groupBy(value) {
+    dimension = value; heatByTeam = true;
+    drawTeams(); groupHeat(); heatState.row = null; heatState.page = 0; drawHeat();
+  }
+  // A choice of team has an address of its own: it can be linked to, and the way back leads out of it.
+  function goTo(team) {
+    setScope(team);
+    location.hash = team ? "team/" + encodeURIComponent(dimension) + "/" + encodeURIComponent(team) : "all";
   }
   // The plots and the way from today to proposed, of the principals in scope: drawn like those that the page holds of all.
   const [dumbbell, histogram] = document.querySelectorAll(".charts svg.plot"), bridge = $(".bridge tbody");
@@ -549,6 +599,12 @@
         return [shape("g", {}, shape("title", {}, `risk ${bin * 10} to ${bin * 10 + 10}: ${today} today, ${then} proposed`), ...bar("before", today, 0.1, 0), ...bar("after", then, 0.52, lift)), label(at, bottom + 18, bin * 10, inMiddle)];
       }), label(left + 10 * step, bottom + 18, 100, inMiddle));
   }
+  // The policies that grant it, the most first; the others open.
+  function drawShares(shares) {
+    const one = ([policy, count]) => [el("span", null, policyLink(policy), " " + number(count)), " "];
+    const rest = shares.slice(6);
+    return [...shares.slice(0, 6).flatMap(one), ...(rest.length ? [el("details", { class: "others" }, el("summary", null, `and ${number(rest.length)} more`), rest.flatMap(one))] : [])];
+  }
   function drawBridge(people) {
     const own = bridge.cloneNode(true), today = people.reduce((all, p) => all + p.excess, 0);
     let left = today;
@@ -560,8 +616,9 @@
       part.setAttribute("width", wide);
       part.setAttribute("x", Math.min(at < 0 ? 0 : share(left, today), 100 - wide));
       row.cells[1].replaceChildren((at === GOES ? "−" : "") + number(count), ...(at < 0 ? [] : [el("span", { class: "sub" }, Math.round(share(count, today)) + " %")]));
-      // By which policies is known of all together only.
-      row.cells[3].replaceChildren();
+      const shares = new Map();
+      if (at >= 0) for (const p of people) for (const s of p.shares) if (s.what === at) shares.set(s.policy, (shares.get(s.policy) || 0) + s.count);
+      row.cells[3].replaceChildren(...(at < 0 ? [] : drawShares([...shares].sort((a, b) => b[1] - a[1] || a[0].localeCompare(b[0])))));
     }
     return own;
   }
@@ -573,17 +630,33 @@
     for (const [whole, draw] of [[dumbbell, drawDumbbell], [histogram, drawHistogram], [bridge, drawBridge]]) if (whole) drawn.push([whole, draw(people)]);
     for (const [whole, own] of drawn) whole.replaceWith(own);
   }
+  // The changes to begin with: of a team those that take most from its principals.
+  const start = $(".start ol"), startsWith = start ? [...start.children] : [];
+  function drawStart() {
+    if (!start) return;
+    $(".start .none-of-team")?.remove();
+    if (!scope) { start.replaceChildren(...startsWith); return; }
+    const goes = new Map();
+    for (const p of principals) if (inScope(p)) for (const s of p.shares) if (s.what === GOES) goes.set(s.policy, (goes.get(s.policy) || 0) + s.count);
+    const theirs = changes.filter((node) => !node.classList.contains("hidden")).sort((a, b) => (goes.get(b.dataset.policy) || 0) - (goes.get(a.dataset.policy) || 0));
+    start.replaceChildren(...theirs.slice(0, Math.max(5, startsWith.length)).map((node) => {
+      const reasons = [...node.querySelectorAll(".body > ul > li")], count = goes.get(node.dataset.policy) || 0, pill = $("summary .pill", node);
+      return el("li", null, el("span", null, el("a", { href: "#" + node.id }, el("code", null, node.dataset.policy)), el("span", { class: "sub" }, count ? `${plural(count, "grant goes", "grants go")} from this team` : "takes no known path from this team")),
+        el("span", null, reasons.length ? [...reasons[0].childNodes].map((one) => one.cloneNode(true)) : "", reasons.length > 1 ? el("span", { class: "muted small" }, ` and ${number(reasons.length - 1)} more`) : null), pill ? pill.cloneNode(true) : "");
+    }));
+    if (!theirs.length) start.after(el("p", { class: "empty none-of-team" }, "None of this team."));
+  }
   function setScope(team) {
     if (scope === team) return;
     scope = team;
     scopeNames = new Set(principals.filter(inScope).map((p) => p.name));
     const bar = $("#scope");
     bar.hidden = !scope;
-    bar.replaceChildren(...(scope ? [`Only ${dimension.replace(/^metadata /, "")} `, el("b", null, scope), `: ${plural(scopeNames.size, "principal", "principals")}, with their policies, changes, findings, escalations and plots. The figures at the top, the redesign and the coverage are of all. `, el("button", { class: "button no-print", type: "button", onclick: () => setScope("") }, "Show all")] : []));
+    bar.replaceChildren(...(scope ? [`Only ${dimension.replace(/^metadata /, "")} `, el("b", null, scope), `: ${plural(scopeNames.size, "principal", "principals")}, with their policies, changes, findings, escalations and plots. The figures at the top, the redesign and the coverage are of all. `, el("button", { class: "button no-print", type: "button", onclick: () => goTo("") }, "Show all")] : []));
     narrow(changes, (node) => (policyHolders.get(node.dataset.policy) || []));
     narrow(escalations, whoCan);
     for (const node of [...chosen]) if (node.classList.contains("hidden")) { node.tick.checked = false; chosen.delete(node); }
-    drawChosen(); drawEscalations();
+    drawChosen(); drawEscalations(); drawStart();
     principalTable.redraw(); policyTable.redraw(); findingState.page = 0; drawFindings(); groupHeat(); drawTeams(); drawPlots();
     heatState.page = 0; if (heatState.row !== ALL) heatState.row = null;
     drawHeat();
@@ -593,7 +666,7 @@
     for (const node of nodes) node.classList.toggle("hidden", scope !== "" && !names(node).some((name) => scopeNames.has(name)));
     const card = nodes[0]?.parentElement;
     if (!card) return;
-    $(".none-of-team", card)?.remove();
+    $(":scope > .none-of-team", card)?.remove();
     if (nodes.every((node) => node.classList.contains("hidden"))) card.append(el("p", { class: "empty none-of-team" }, "None of this team."));
   }
   const escalations = [...document.querySelectorAll(".escalation")];
@@ -614,6 +687,29 @@
     const stanzas = (cell) => [...cell.children].map((one) => one.textContent).join("; ");
     tools("redesign", [el("button", { class: "button", type: "button", onclick: () => download("redesign.csv", [["policy", "change", "holders", "grants"], ...rows.map((row) => [...[0, 1, 2].map((at) => row.cells[at].textContent), stanzas(row.cells[3])])]) }, "CSV")]).textContent = plural(rows.length, "policy", "policies");
   }
+  // What was never used and why it stays, by policy: of all, or of the team that is chosen.
+  function drawStays() {
+    if (!bridge) return;
+    for (const [at, shares] of data.bridge) {
+      const cell = $("#stays-" + UNUSED[at].key)?.cells[3];
+      cell?.replaceChildren(...drawShares(shares.map(([policy, count]) => [names[policy], count])));
+    }
+    const whole = data.bridge.map(([at, shares]) => [at, shares.map(([policy, count]) => [names[policy], count])]);
+    const rows = () => {
+      if (!scope) return whole;
+      const sums = new Map();
+      for (const p of principals) if (inScope(p)) for (const s of p.shares) { if (!sums.has(s.what)) sums.set(s.what, new Map()); const of = sums.get(s.what); of.set(s.policy, (of.get(s.policy) || 0) + s.count); }
+      return [...sums].sort((a, b) => a[0] - b[0]).map(([at, of]) => [at, [...of].sort((a, b) => b[1] - a[1])]);
+    };
+    tools("stays", [el("button", { class: "button", type: "button", onclick: () => download("stays.csv", [["what", "title", "policy", "grants"], ...rows().flatMap(([at, shares]) => shares.map(([policy, count]) => [UNUSED[at].key, UNUSED[at].title, policy, count]))]) }, "CSV")]);
+  }
+  function drawCoverage() {
+    const rows = [["what", "value", "lines", "first_at"]], box = $("#coverage");
+    for (const dt of box.querySelectorAll(".facts dt")) rows.push([dt.textContent, dt.nextElementSibling.textContent, "", ""]);
+    for (const tr of box.querySelectorAll("tbody tr")) rows.push(["Lines skipped", tr.cells[0].textContent, tr.cells[1].textContent.replaceAll(",", ""), tr.cells[2].textContent]);
+    for (const ul of box.querySelectorAll("h3 + ul")) for (const li of ul.children) rows.push([ul.previousElementSibling.textContent, li.textContent, "", ""]);
+    tools("coverage", [el("button", { class: "button", type: "button", onclick: () => download("coverage.csv", rows) }, "CSV")]);
+  }
   function inScope(p) { return !scope || teamsOf(p).includes(scope); }
   // The gravest first, as all of them.
   function findingsOf(p) { return [...new Set([p.name, p.id].flatMap((key) => byPrincipal.get(key) || []))].sort((a, b) => a.at - b.at); }
@@ -633,7 +729,9 @@
   }
   // Where it has to be broken, a path is broken after a slash.
   const slashed = (path) => path.split(/(?<=\/)/).flatMap((part, at) => at ? [el("wbr"), part] : [part]);
-  const refLink = (s) => el("span", { class: "ref" }, policyLink(s.policy), " ", el("code", null, slashed(s.path)), el("span", { class: "sub" }, slashed(s.place)));
+  // A place is broken before its line, never in its number.
+  const place = (text) => { const at = text.lastIndexOf(":"); return at < 0 ? slashed(text) : [...slashed(text.slice(0, at)), el("wbr"), el("span", { class: "nowrap" }, text.slice(at))]; };
+  const refLink = (s) => el("span", { class: "ref" }, policyLink(s.policy), " ", el("code", null, slashed(s.path)), el("span", { class: "sub" }, place(s.place)));
   function table(caption, heads, rows) {
     return el("div", { class: "scroll" }, el("table", null, el("caption", { class: "sr" }, caption),
       el("thead", null, el("tr", null, heads.map(([text, kind]) => el("th", { scope: "col", class: kind || null }, text)))),
@@ -658,15 +756,16 @@
         tile("Days with requests", number(p.days), p.first === null ? "never acted in the window" : `${day(p.first)} to ${day(p.last)}`)),
     ];
     const next = [], about = findingsOf(p);
-    const grave = about.filter((f) => f.severity === "critical");
-    for (const f of grave.slice(0, 3)) next.push(el("li", null, findingLink(f), ". ", prose(f.remedy)));
-    if (grave.length > 3) next.push(el("li", null, `${plural(grave.length - 3, "more critical finding is", "more critical findings are")} among the findings below.`));
+    // What is grave, and what is about this principal alone.
+    const first = about.filter((f) => f.severity === "critical" || (f.kind === "principal" && f.who.length <= 1));
+    for (const f of first.slice(0, 3)) next.push(el("li", null, findingLink(f), ". ", prose(f.remedy[GRANT] ? f.remedy[SAYS].replace(/:$/, "") + " the stanzas of this finding." : f.remedy[SAYS])));
+    if (first.length > 3) next.push(el("li", null, `${plural(first.length - 3, "more is", "more are")} among the findings below.`));
     if (p.unused[GOES] > 0) {
       const changes = [...new Set(p.policies)].map((name) => [name, changeOf(name)]).filter(([, node]) => node);
       next.push(el("li", null, `Apply the changes of ${changes.length === 1 ? "the policy" : "the policies"} `, changes.flatMap(([name, node], at) => [at ? ", " : null, el("a", { href: "#" + node.id }, el("code", null, name))]), `: ${plural(p.unused[GOES], "grant goes", "grants go")}.`));
     }
     const most = parts.filter((u) => u.key !== "goes").sort((a, b) => b.count - a.count);
-    for (const u of most.slice(0, 2)) next.push(el("li", null, `${number(u.count)} stay: ${u.title.charAt(0).toLowerCase()}${u.title.slice(1)}. `, prose(nextOf(u, p))));
+    for (const u of most.slice(0, 2)) next.push(el("li", null, `${number(u.count)} stay: ${lower(u.title)}. `, prose(nextOf(u, p))));
     if (p.root) next.push(el("li", null, "Revoke the root token, and give whoever used it a policy for what is listed below."));
     else if (p.unknown) next.push(el("li", null, "One of its policies was not among those read: export it too."));
     if (!next.length) next.push(el("li", null, "Nothing to do: it used all that it is granted."));
@@ -680,14 +779,15 @@
       const said = (u) => `from ${day(u.first)} to ${day(u.last)}`;
       const sum = useRows.reduce((all, u) => all + u.allowed + u.denied, 0);
       body.push(el("div", { class: "card" }, el("div", { class: "tools" }, el("h2", null, "What it asked for"),
-        el("span", { class: "count" }, plural(usesTotal, "use", "uses") + (uses.length < usesTotal ? `; the ${number(uses.length)} most frequent are here, ${number(sum)} of ${number(p.requests)} requests` : `, ${plural(p.requests, "request", "requests")}`)),
+        el("span", { class: "count" }, plural(usesTotal, "path and capability", "paths and capabilities") + (uses.length < usesTotal ? `; the ${number(uses.length)} most frequent are here, ${number(sum)} of ${number(p.requests)} requests` : `, ${plural(p.requests, "request", "requests")}`)),
         el("button", { class: "button no-print", type: "button", onclick: () => download(p.name + ".csv", [["path", "capability", "allowed", "denied", "first", "last", "log_line", "allowed_by"], ...useRows.map((u) => [u.path, u.capability, u.allowed, u.denied, day(u.first), day(u.last), u.example || "", typeof u.by === "string" ? u.by : u.by.map((s) => `${stanzaRefs[s].policy} ${stanzaRefs[s].path} ${stanzaRefs[s].place}`).join("; ")])]) }, "CSV")),
         uses.length ? table("What it asked for", heads, useRows.map((u) => [
           el("th", { scope: "row" }, el("code", null, slashed(u.path))), el("td", null, u.capability), right(number(u.allowed + u.denied)), right(u.denied ? number(u.denied) : "–"), el("td", { class: "nowrap" }, day(u.first)), el("td", { class: "nowrap" }, day(u.last)),
-          el("td", { class: "paths" }, u.example ? el("code", null, slashed(u.example)) : el("span", { class: "muted" }, "–")),
+          el("td", { class: "paths" }, u.example ? el("code", null, place(u.example)) : el("span", { class: "muted" }, typeof u.by === "string" && u.by === "denied" ? "denied: not kept" : "–")),
           el("td", { class: "wide" }, timeline(u.days, said(u))),
           el("td", null, typeof u.by === "string" ? el("span", { class: "muted" }, u.by) : u.by.map((s) => refLink(stanzaRefs[s]))),
-        ])) : el("p", { class: "empty" }, "Nothing in the window.")));
+        ])) : el("p", { class: "empty" }, "Nothing in the window."),
+        uses.length ? el("p", { class: "muted small pad-side" }, "A line is one path with one capability, however often it was asked for. “Used” below counts grants: a request that needs ", el("code", null, "sudo"), " as well uses two, and one that was denied or needs no grant uses none.") : null));
       if (!p.root) body.push(el("div", { class: "card" }, el("div", { class: "tools" }, el("h2", null, "What it could do, by stanza"), el("span", { class: "count" }, `${plural(rightsTotal, "stanza", "stanzas")}` + (rights.length < rightsTotal ? `; the first ${number(rights.length)} are here` : `: ${number(p.used)} used, ${number(p.excess)} never, ${number(p.granted)} in all`)),
         el("button", { class: "button no-print", type: "button", onclick: () => download(p.name + "-could.csv", [["stanzas", "granted", "used", "never", "goes", "why_the_rest_stays", "never_touched"], ...rights.map(([refs, granted, used, goes, why, examples]) => [refs.map((s) => `${stanzaRefs[s].policy} ${stanzaRefs[s].path} ${stanzaRefs[s].place}`).join("; "), granted, used, granted - used, goes, why === null ? "" : UNUSED[why].title, examples.map((path) => names[path]).join("; ")])]) }, "CSV")),
         rights.length ? table("What it could do, by stanza", [["Stanza"], ["Granted", "r"], ["Used", "r"], ["Never", "r"], ["Goes", "r"], ["Why the rest stays"], ["Never touched, for example"]], rights.map(([refs, granted, used, goes, why, examples]) => [
@@ -700,7 +800,7 @@
     body.push(el("div", { class: "cols card pad" },
       el("div", null, el("h4", null, "Why this risk"), p.parts.length ? list(p.parts, prose) : el("p", null, "Nothing beyond what it uses.")),
       el("div", null, el("h4", null, "Policies"), p.policies.length ? list(p.policies, policyLink) : el("p", null, "None.")),
-      el("div", null, el("h4", null, "Findings"), about.length ? list(about, findingLink) : el("p", null, "None."))));
+      el("div", null, el("h4", null, "Findings"), about.length ? firstOf(about, 12, findingLink) : el("p", null, "None."))));
     page.replaceChildren(...body);
   }
   function showPage(p) {
@@ -775,16 +875,31 @@
     box.hidden = open.length === 0;
   }
 
-  // Addresses: #fingerprint, #policy/NAME, #principal/ID, and the parts of the page.
+  // Addresses: #fingerprint, #policy/NAME, #principal/ID, #team/BY/NAME, #all, and the parts of the page.
+  function miss(words) {
+    const bar = $("#missing");
+    bar.hidden = !words;
+    bar.textContent = words;
+    if (words) scrollTo({ top: 0, behavior: "instant" });
+  }
   function follow() {
     let hash;
     try { hash = decodeURIComponent(location.hash.slice(1)); } catch { return; }
     const principal = hash.startsWith("principal/") ? byId.get(hash.slice(10)) || byName.get(hash.slice(10)) : null;
-    if (principal) { showPage(principal); return; }
+    if (principal) { showPage(principal); miss(""); return; }
     // Back to where the reader was, unless the address says where to go.
     const was = hidePage();
     if (was && (!hash || hash === "principals")) scrollTo({ top: back, behavior: "instant" });
-    if (!hash) return;
+    miss("");
+    if (!hash || hash === "all") { setScope(""); return; }
+    if (hash.startsWith("principal/")) { miss(`There is no principal “${hash.slice(10)}” on this page, or several have this name.`); return; }
+    if (hash.startsWith("team/")) {
+      const [of, team] = location.hash.slice(6).split("/").map((part) => decodeURIComponent(part));
+      if (!dimensions.includes(of)) { miss(`Nothing on this page is grouped by “${of}”.`); return; }
+      if (dimension !== of) { setScope(""); groupBy(of); }
+      if (principals.some((p) => teamsOf(p).includes(team))) setScope(team); else miss(`There is no team “${team}” on this page.`);
+      return;
+    }
     const finding = findings.find((f) => f.id === hash);
     if (finding) {
       if (!shownFindings.includes(finding)) {
@@ -801,9 +916,10 @@
       $("summary", node)?.focus({ preventScroll: true });
     } else if (hash.startsWith("policy/")) {
       const policy = policies.find((p) => p.name === hash.slice(7));
-      if (policy) policyTable.show(policy);
+      if (policy) policyTable.show(policy); else miss(`There is no policy “${hash.slice(7)}” on this page.`);
     } else {
       const target = document.getElementById(hash);
+      if (!target) { miss(`There is nothing called “${hash}” on this page.`); return; }
       // A link to what the team hides shows all.
       if (target?.classList.contains("hidden")) { setScope(""); target.scrollIntoView(); }
       if (target instanceof HTMLDetailsElement) target.open = true;
@@ -817,6 +933,8 @@
   drawHeat();
   drawEscalations();
   drawRedesign();
+  drawStays();
+  drawCoverage();
   for (const node of document.querySelectorAll("details.others .name")) node.replaceChildren(who(node.textContent));
   addEventListener("hashchange", follow);
   follow();

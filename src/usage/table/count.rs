@@ -1,11 +1,11 @@
 //! Requests as they are counted: for a row, for an auth, for the log as a whole.
 
+use super::record::{Record, flag};
 use super::row::Sighting;
 use super::{AuthId, NamesId, Table, Used};
 use crate::usage::best::Best;
 use crate::usage::coverage::day_of;
 use crate::usage::demand::Untold;
-use crate::usage::record::{Record, flag};
 use crate::usage::tally::Skip;
 use std::sync::Arc;
 

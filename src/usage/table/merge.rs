@@ -1,5 +1,6 @@
 //! One table added to another, whose numbers are others.
 
+use super::record::Record;
 use super::row::{Row, Sighting};
 use super::{AuthId, Key, Names, NamesId, RowId, Table, Who, WhoId};
 use crate::index::IndexVec;
@@ -7,7 +8,6 @@ use crate::usage::auth::Auth;
 use crate::usage::best::Best;
 use crate::usage::example::{Log, LogId, LogPlace};
 use crate::usage::interner::{Text, TextId, Texts, Values};
-use crate::usage::record::Record;
 use crate::usage::tally::Skip;
 use foldhash::fast::RandomState;
 use hashbrown::{HashMap, HashSet};
@@ -199,7 +199,7 @@ impl Renumbered {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::usage::record::Class;
+    use crate::usage::table::record::Class;
     use crate::vault::Capability;
 
     /// A table with one allowed request, and what such a one is with other names.

@@ -3,12 +3,15 @@
 mod count;
 mod lost;
 mod merge;
+pub mod record;
 mod room;
 mod row;
 
 pub(crate) use count::Counts;
 pub(crate) use room::Room;
 pub use row::Row;
+
+use record::{Meanings, Record, hash_id, join_ids};
 
 use super::auth::Auth;
 use super::best::Best;
@@ -17,7 +20,6 @@ use super::coverage::Seen;
 use super::example::{Log, LogPlace};
 use super::held::Held;
 use super::interner::{HASHER, TextId, Texts, Values};
-use super::record::{Meanings, Record, hash_id, join_ids};
 use super::tally::Tally;
 use crate::index::{Idx, IndexVec};
 use crate::vault::{Capability, PrincipalKind, path};

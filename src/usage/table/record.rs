@@ -3,11 +3,11 @@
 //! Folding is associative, commutative and forgets nothing that the counts need, so entries may come in any order and in
 //! any part of a log. Of the entries of one request those of the highest [`Class`] decide; the others lend only their time.
 
-use super::best::greatest;
-use super::example::LogPlace;
-use super::interner::TextId;
-use super::table::{AuthId, NamesId, RowId};
-use super::tally::Skip;
+use super::{AuthId, NamesId, RowId};
+use crate::usage::best::greatest;
+use crate::usage::example::LogPlace;
+use crate::usage::interner::TextId;
+use crate::usage::tally::Skip;
 use std::cmp::Ordering;
 
 /// Which entries of a request decide.
@@ -252,7 +252,7 @@ const fn mix(a: u64, b: u64) -> u64 {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::index::Idx;
     use proptest::prelude::*;
