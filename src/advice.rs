@@ -1108,10 +1108,54 @@ pub struct HeatMap {
     pub omitted: u64,
 }
 
+impl HeatMap {
+    /// What of it is about some principals, by their ids: their rows, and the columns in which one of them has anything.
+    #[must_use]
+    pub fn of(&self, principals: &BTreeSet<&str>) -> Self {
+        let is_meant = |at: &u32| {
+            let row = self.rows.get(*at as usize);
+            row.is_some_and(|row| principals.contains(row.id.as_str()))
+        };
+        let meant: Vec<(&(u32, u32), &HeatCell)> = self.cells.iter().filter(|((row, _), _)| is_meant(row)).collect();
+        let rows = Lines::of((0_u32..).zip(&self.rows).map(|(at, _)| at).filter(is_meant).collect());
+        let columns = Lines::of(meant.iter().map(|((_, column), _)| *column).collect());
+        let cells = meant
+            .iter()
+            .filter_map(|((row, column), cell)| Some(((rows.at(*row)?, columns.at(*column)?), **cell)));
+        Self {
+            cells: cells.collect(),
+            omitted: (principals.len() as u64).saturating_sub(rows.0.len() as u64),
+            rows: rows.take(&self.rows),
+            columns: columns.take(&self.columns),
+        }
+    }
+}
+
+/// Some of the rows or columns of a heat map, in their order.
+struct Lines(Vec<u32>);
+
+impl Lines {
+    fn of(meant: BTreeSet<u32>) -> Self {
+        Self(meant.into_iter().collect())
+    }
+
+    /// The place among these.
+    fn at(&self, line: u32) -> Option<u32> {
+        u32::try_from(self.0.binary_search(&line).ok()?).ok()
+    }
+
+    fn take(&self, all: &[HeatGroup]) -> Vec<HeatGroup> {
+        self.0.iter().filter_map(|at| all.get(*at as usize)).cloned().collect()
+    }
+}
+
 /// One row or column of the heat map.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct HeatGroup {
+    /// Of a row of one principal: its id.
+    #[serde(skip)]
+    pub id: String,
     /// Its label: a principal, or a folder of paths.
     pub label: String,
     /// Label of the group that it belongs to (auth mount or team; mount), for zooming.

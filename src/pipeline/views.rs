@@ -434,6 +434,7 @@ pub(super) fn heat(joined: &Joined) -> HeatMap {
         let folder = folder(path);
         let n = *number.entry(folder).or_insert_with(|| {
             columns.push(HeatGroup {
+                id: String::new(),
                 label: folder.to_owned(),
                 group: folder.split_inclusive('/').next().unwrap_or_default().to_owned(),
                 size: 0,
@@ -473,6 +474,7 @@ pub(super) fn heat(joined: &Joined) -> HeatMap {
         .iter()
         .map(|&h| &joined.holders[h])
         .map(|h| HeatGroup {
+            id: h.key(),
             label: h.display().to_owned(),
             group: h.label.clone(),
             size: 1,

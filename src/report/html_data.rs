@@ -595,6 +595,7 @@ fn in_groups(from: &HeatMap, rows: bool) -> HeatMap {
         let at = *place.entry(line.group.as_str()).or_insert(next);
         if at == next {
             groups.push(HeatGroup {
+                id: String::new(),
                 label: line.group.clone(),
                 group: line.group.clone(),
                 size: 0,
@@ -649,6 +650,7 @@ mod tests {
     #[test]
     fn a_matrix_too_large_is_summed_up() {
         let line = |label: String, group: &str| HeatGroup {
+            id: String::new(),
             label,
             group: group.to_owned(),
             size: 1,

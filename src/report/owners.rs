@@ -150,7 +150,10 @@ fn part(advice: &Advice, owner: Option<&str>) -> Advice {
     let tighten = advice.proposals.iter().filter(|proposal| proposal.kind == "tighten");
     let proposals = tighten.map(|proposal| mine(proposal, (&today, &then), &is_mine));
     let names: BTreeSet<&str> = principals.iter().map(|one| one.name.as_str()).collect();
+    // No policy limits a root token, so that the matrix has no row of it.
+    let ids: BTreeSet<&str> = bound().map(|one| one.id.as_str()).collect();
     Advice {
+        heat: advice.heat.of(&ids),
         proposals: proposals.collect(),
         findings: advice
             .findings
@@ -257,7 +260,7 @@ fn folder(owner: &str, taken: &mut BTreeSet<String>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::advice::{Account, Risk, Unused, UnusedShare};
+    use crate::advice::{Account, HeatCell, HeatGroup, Risk, Unused, UnusedShare};
 
     #[test]
     fn the_figures_of_an_owner_are_its_own() {
@@ -309,6 +312,15 @@ mod tests {
             principals,
             ..Advice::default()
         };
+        let row = |id: &str| HeatGroup {
+            id: id.to_owned(),
+            label: "one name for both".to_owned(),
+            ..HeatGroup::default()
+        };
+        let cell = |granted| HeatCell { granted, used: 1 };
+        advice.heat.rows = vec![row("db"), row("web")];
+        advice.heat.columns = vec![row(""); 3];
+        advice.heat.cells = [((0, 0), cell(3)), ((0, 1), cell(4)), ((1, 1), cell(5))].into();
         advice.coverage.requests = 30;
         advice.totals.requests.by_stanza = 30;
         for owned in ["web", "top"] {
@@ -319,6 +331,10 @@ mod tests {
         assert_eq!((proposal.before.exposure, proposal.after.exposure), (80, 68));
         assert_eq!((part.bridge.today(), part.bridge.proposed()), (80, 68));
         assert_eq!(part.totals.granted - part.totals.used, 80);
+        // The matrix has the row of its principal, not of who is called the same, and no empty column.
+        let heat = &part.heat;
+        assert_eq!((heat.rows.as_slice(), heat.columns.len()), ([row("web")].as_slice(), 1));
+        assert_eq!((heat.cells.clone(), heat.omitted), ([((0, 0), cell(5))].into(), 0));
         // Root blurs no mean.
         let means = [part.totals.risk_mean, proposal.before.risk_mean, part.totals.risk_max];
         assert_eq!(means, [50.0; 3]);

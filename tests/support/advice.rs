@@ -771,6 +771,7 @@ fn heat(people: &[PrincipalView], numbers: &mut Numbers) -> HeatMap {
     let rows = people
         .iter()
         .map(|p| HeatGroup {
+            id: p.id.clone(),
             label: p.name.clone(),
             group: p.auth_mount.clone() + p.policies.last().map_or("", |name| name.as_str()),
             size: 1,
@@ -788,6 +789,7 @@ fn heat(people: &[PrincipalView], numbers: &mut Numbers) -> HeatMap {
                 ("transit/", "transit/"),
             ]
             .map(|(folder, mount)| HeatGroup {
+                id: String::new(),
                 label: format!("{folder}{team}"),
                 group: mount.to_owned(),
                 size: 12,
