@@ -10,7 +10,7 @@ use super::proof;
 use crate::access::{DemandId, HolderId, Joined, Outcome, SetId};
 use crate::index::Idx;
 use crate::policy::acl::Acl;
-use crate::policy::compare::{self, Verdict};
+use crate::policy::compare;
 use crate::policy::pattern::Pattern;
 use crate::policy::table::Table;
 use rayon::prelude::*;
@@ -231,7 +231,7 @@ impl<'a> Search<'a> {
             budget: BUDGET,
             ..compare::Options::default()
         };
-        let proven = |old: &Acl, new: &Acl| matches!(compare::grants_nothing_new(old, new, options), Verdict::Proven);
+        let proven = |old: &Acl, new: &Acl| compare::grants_nothing_new(old, new, options).is_proven();
         let now = compile(list);
         let holds = proven(&self.joined.sets[way.set].acl, &now)
             && last.is_none_or(|last| last == list || proven(&now, &compile(last)) || self.keeps_used(way, own, &now));

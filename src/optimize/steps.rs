@@ -10,7 +10,7 @@ use super::proof;
 use crate::access::{Joined, PolicyNumber};
 use crate::index::IndexVec;
 use crate::policy::acl::Acl;
-use crate::policy::compare::{self, Verdict};
+use crate::policy::compare;
 use crate::policy::model::{Policy, Stanza};
 use crate::policy::pattern::Pattern;
 use crate::policy::syntax::{self, print};
@@ -213,7 +213,6 @@ impl<'a> Search<'a> {
             budget: BUDGET,
             ..compare::Options::default()
         };
-        let proven = |verdict: Verdict| matches!(verdict, Verdict::Proven);
         let is_last = self
             .moves
             .get(step)
@@ -232,8 +231,8 @@ impl<'a> Search<'a> {
                     self.now.get(m).and_then(Option::as_ref)
                 }
             });
-            proven(compare::grants_nothing_new(case.list.today, &between, options))
-                && proven(compare::grants_nothing_new(&between, self.last(case), options))
+            compare::grants_nothing_new(case.list.today, &between, options).is_proven()
+                && compare::grants_nothing_new(&between, self.last(case), options).is_proven()
         })
     }
 

@@ -9,7 +9,7 @@ use crate::index::{Idx, IndexVec};
 use crate::optimize::assign::{Need, spread};
 use crate::optimize::proof::{ProposedNumber, Scheme};
 use crate::policy::acl::Acl;
-use crate::policy::compare::{self, Verdict};
+use crate::policy::compare;
 use crate::policy::model::Policy;
 use crate::policy::table::Table;
 use crate::vault::PolicyId;
@@ -269,8 +269,7 @@ impl<'a> Coming<'a> {
         [after, stale, both].into_iter().any(|list| {
             let text = |id: &PolicyId| self.proposed.get(id).or_else(|| self.today.get(id)).copied();
             let policies: Vec<&Policy> = list.iter().filter_map(text).collect();
-            let found = compare::grants_nothing_new(&today, &compile(&policies), compare::Options::default());
-            !matches!(found, Verdict::Proven)
+            !compare::grants_nothing_new(&today, &compile(&policies), compare::Options::default()).is_proven()
         })
     }
 }

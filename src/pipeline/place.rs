@@ -246,6 +246,6 @@ fn saying(stanza: &Stanza) -> (&str, u16, String) {
     } else {
         format!("{:?}", stanza.constraints)
     };
-    let path = stanza.path.strip_prefix('/').unwrap_or(&stanza.path);
+    let path = stanza.bare_path();
     (path, stanza.capability_set().bits(), constraints)
 }

@@ -110,6 +110,12 @@ impl Stanza {
     pub fn capability_set(&self) -> CapabilitySet {
         self.capabilities.iter().copied().collect()
     }
+
+    /// The path without the slash that it may begin with, which servers take off.
+    #[must_use]
+    pub fn bare_path(&self) -> &str {
+        self.path.strip_prefix('/').unwrap_or(&self.path)
+    }
 }
 
 /// What a stanza demands of a request besides its capability. Empty means no constraint.

@@ -80,7 +80,7 @@ fn said(policy: &Policy) -> BTreeSet<u64> {
         } else {
             format!("{:?}", stanza.constraints)
         };
-        let path = stanza.path.strip_prefix('/').unwrap_or(&stanza.path);
+        let path = stanza.bare_path();
         for capability in stanza.capability_set().iter() {
             all.insert(hash(&(&policy.namespace, path, capability, &conditions)));
         }

@@ -63,7 +63,7 @@ impl Rule for WildcardOnControlPaths {
                 if asked.is_empty() || grants.contains(Capability::Deny) {
                     continue;
                 }
-                let path = stanza.path.strip_prefix('/').unwrap_or(&stanza.path);
+                let path = stanza.bare_path();
                 let Ok(pattern) = Pattern::parse(below_namespace(path, &namespaces), "") else {
                     continue;
                 };

@@ -10,7 +10,7 @@ use crate::access::holder::AssignedBy;
 use crate::access::weight::Weighed;
 use crate::access::{HolderId, Joined, Login, SetId};
 use crate::optimize::proof::{self, ProposedNumber, Scheme};
-use crate::policy::compare::{self, Verdict};
+use crate::policy::compare;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Gives them that, proves the whole once more, and takes it back where the proof does not hold.
@@ -84,6 +84,5 @@ fn common(joined: &Joined, scheme: &Scheme) -> BTreeMap<(SetId, HolderId), BTree
 
 fn opens_nothing(joined: &Joined, scheme: &Scheme, (set, holder): (SetId, HolderId), given: &[ProposedNumber]) -> bool {
     let then = scheme.acl(joined, set, holder, given);
-    let found = compare::grants_nothing_new(&joined.sets[set].acl, &then, compare::Options::default());
-    matches!(found, Verdict::Proven)
+    compare::grants_nothing_new(&joined.sets[set].acl, &then, compare::Options::default()).is_proven()
 }

@@ -94,9 +94,10 @@ fn fewest(
     let needs: Vec<u32> = user.needs.iter().copied().collect();
     let has = |policy: &Policy, p: &Permission| {
         policy.namespace == p.namespace
-            && policy.stanzas.iter().any(|s| {
-                s.path.strip_prefix('/').unwrap_or(&s.path) == &*p.path && s.capability_set().contains(p.capability)
-            })
+            && policy
+                .stanzas
+                .iter()
+                .any(|s| s.bare_path() == &*p.path && s.capability_set().contains(p.capability))
     };
     let columns: Vec<Column> = held
         .iter()

@@ -123,7 +123,7 @@ pub(super) fn permission(tightened: &Scheme, id: StanzaIdx<Proposed>, capability
     let stanza = &tightened.policies[id];
     Permission {
         namespace: tightened.policies[id.policy()].namespace.clone(),
-        path: Arc::from(stanza.path.strip_prefix('/').unwrap_or(&stanza.path)),
+        path: Arc::from(stanza.bare_path()),
         capability,
         source: (!stanza.constraints.is_empty()).then_some(id),
     }
@@ -181,7 +181,7 @@ impl<'a> Grantable<'a> {
     fn templated(&self, joined: &Joined, set: &AccessSet, found: &mut BTreeSet<u32>) {
         for policy in joined.policies.listed(&set.policies) {
             for stanza in policy.stanzas.iter().filter(|s| is_templated(&s.path)) {
-                let path: Arc<str> = Arc::from(stanza.path.strip_prefix('/').unwrap_or(&stanza.path));
+                let path: Arc<str> = Arc::from(stanza.bare_path());
                 found.extend(stanza.capability_set().iter().filter_map(|capability| {
                     self.permissions.number.get(&Permission {
                         namespace: policy.namespace.clone(),

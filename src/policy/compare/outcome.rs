@@ -181,6 +181,14 @@ pub enum Verdict {
     Undecided(String),
 }
 
+impl Verdict {
+    /// Whether it is proven that there is nothing.
+    #[must_use]
+    pub const fn is_proven(&self) -> bool {
+        matches!(self, Self::Proven)
+    }
+}
+
 /// Whether the example that a difference shows holds, by the engine itself.
 #[must_use]
 pub(super) fn holds(aspect: &Aspect, asked: &Asked, more: &Acl, less: &Acl) -> bool {

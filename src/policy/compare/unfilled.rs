@@ -139,7 +139,7 @@ impl<'p> Unfilled<'p> {
                 continue;
             };
             found.stanzas.push(stanza);
-            let path = stanza.path.strip_prefix('/').unwrap_or(&stanza.path);
+            let path = stanza.bare_path();
             let alone = Given {
                 capabilities: stanza.capability_set(),
                 constraints: vec![stanza.constraints.clone()],
@@ -364,7 +364,7 @@ fn fillings(old: &Unfilled<'_>, new: &Unfilled<'_>, lists: &[Acl; 2]) -> Vec<Vec
     for (place, name) in names.iter().enumerate() {
         let mut literals: BTreeSet<&str> = BTreeSet::new();
         for stanza in stanzas() {
-            let path = stanza.path.strip_prefix('/').unwrap_or(&stanza.path);
+            let path = stanza.bare_path();
             for (depth, segment) in path.split('/').enumerate() {
                 if names_in(segment).any(|n| n == *name) {
                     let there = patterns().filter_map(|p| p.segments().nth(depth));

@@ -49,7 +49,7 @@ pub(super) fn check(policies: &[Policy], context: &Context, warnings: &mut Vec<W
                 .filter(|mount| mount.kv_version == Some(2))
                 .filter_map(|mount| mount.path.strip_prefix(&*policy.namespace));
             kv_version_2(stanza, kv2.get(&policy.namespace), known, &mut report);
-            let path = stanza.path.strip_prefix('/').unwrap_or(&stanza.path);
+            let path = stanza.bare_path();
             if let Some(earlier) = first.get(path) {
                 report(
                     REPEATED_PATH,
@@ -71,7 +71,7 @@ pub(super) fn check(policies: &[Policy], context: &Context, warnings: &mut Vec<W
 type Report<'a> = dyn FnMut(&'static str, Severity, String, Option<String>) + 'a;
 
 fn wildcards(stanza: &Stanza, report: &mut Report<'_>) {
-    let path = stanza.path.strip_prefix('/').unwrap_or(&stanza.path);
+    let path = stanza.bare_path();
     let before_last = path.strip_suffix('*').unwrap_or(path);
     if before_last.contains('*') {
         report(
@@ -236,7 +236,7 @@ fn kv2_mounts(policies: &[Policy]) -> BTreeMap<Arc<str>, BTreeSet<String>> {
     let mut mounts: BTreeMap<Arc<str>, BTreeSet<String>> = BTreeMap::new();
     for policy in policies {
         for stanza in &policy.stanzas {
-            let mut segments = stanza.path.strip_prefix('/').unwrap_or(&stanza.path).splitn(3, '/');
+            let mut segments = stanza.bare_path().splitn(3, '/');
             if let (Some(mount), Some(part), Some(_)) = (segments.next(), segments.next(), segments.next())
                 && !matches!(mount, "" | "sys" | "auth" | "identity" | "cubbyhole" | "+")
             {
@@ -260,7 +260,7 @@ fn kv_version_2<'k>(
     mut known: impl Iterator<Item = &'k str>,
     report: &mut Report<'_>,
 ) {
-    let path = stanza.path.strip_prefix('/').unwrap_or(&stanza.path);
+    let path = stanza.bare_path();
     let guessed = path
         .split_once('/')
         .and_then(|(mount, _)| mounts.and_then(|mounts| mounts.get(mount)));
