@@ -7,7 +7,7 @@ use crate::policy::compare::{
 use crate::shown::{line, visible};
 use crate::vault::PolicyId;
 use serde_json::{Map, Value, json};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::{self, Write};
 
 /// More differences of one comparison than this are counted, not told, in the text.
@@ -54,37 +54,39 @@ fn tell(out: &mut String, found: &SetComparison) -> fmt::Result {
             )?;
         }
     }
-    // Those that differ alike are told together, in the order of the first of each.
-    let mut alike: Vec<(String, Vec<&Combination>)> = Vec::new();
+    // Those that differ alike are told together.
+    let mut texts = Vec::new();
     for combination in found.combinations.iter().flatten() {
-        if combination.comparison.is_equal() && combination.unknown.is_empty() {
-            continue;
-        }
-        let text = of_combination(combination, &told)?;
-        match alike.iter_mut().find(|(known, _)| *known == text) {
-            Some((_, all)) => all.push(combination),
-            None => alike.push((text, vec![combination])),
+        if !(combination.comparison.is_equal() && combination.unknown.is_empty()) {
+            texts.push((of_combination(combination, &told)?, combination));
         }
     }
-    for (text, all) in alike {
+    for (text, all) in alike(texts) {
         // The same policies filled in for several are one line.
-        let mut by_list: Vec<(String, Vec<&str>)> = Vec::new();
-        for combination in all {
-            let (list, who) = (
-                names(&combination.policies),
-                combination.holders.iter().map(String::as_str),
-            );
-            match by_list.iter_mut().find(|(known, _)| *known == list) {
-                Some((_, all)) => all.extend(who),
-                None => by_list.push((list, who.collect())),
-            }
-        }
-        for (list, who) in by_list {
+        let lists = all.into_iter().map(|one| (names(&one.policies), &one.holders));
+        for (list, who) in alike(lists.collect()) {
+            let who: Vec<&str> = who.into_iter().flatten().map(String::as_str).collect();
             line(out, format_args!("held together by {}: {list}", holders(&who)))?;
         }
         out.push_str(&text);
     }
     summary(out, found)
+}
+
+/// What has the same text together, in the order of the first of each.
+fn alike<T>(all: Vec<(String, T)>) -> Vec<(String, Vec<T>)> {
+    let mut places: HashMap<String, usize> = HashMap::new();
+    let mut found: Vec<(String, Vec<T>)> = Vec::new();
+    for (text, one) in all {
+        let place = *places.entry(text).or_insert_with_key(|text| {
+            found.push((text.clone(), Vec::new()));
+            found.len() - 1
+        });
+        if let Some((_, together)) = found.get_mut(place) {
+            together.push(one);
+        }
+    }
+    found
 }
 
 /// What is told below a combination: what a policy of it shows by itself is named, not told again.
