@@ -41,12 +41,12 @@ pub(super) struct Accounts {
     pub(super) bridge: Bridge,
 }
 
-/// Draws up the accounts of all holders under a tightening; `foreseen` says whether it looked ahead.
-pub(super) fn accounts(joined: &Joined, tightening: &Tightening, foreseen: bool) -> Accounts {
+/// Draws up the accounts of all holders under a tightening, of which `staying` says what stays.
+pub(super) fn accounts(joined: &Joined, tightening: &Tightening, staying: &Staying) -> Accounts {
     let names = Names::of(joined);
     let each = (ROOM / joined.holders.len().max(1)).clamp(LEAST, MOST);
     let used = joined.used();
-    let judge = Judge::new(joined, tightening, foreseen);
+    let judge = Judge::new(joined, staying);
     let lists: Vec<_> = tightening.scheme.by_list().into_iter().collect();
     let parts: Vec<(Vec<(HolderId, Account)>, ByPolicy)> = lists
         .par_iter()
@@ -156,28 +156,30 @@ enum Verdict {
 }
 
 impl Verdict {
-    fn why(&self, path: &str, capability: Capability) -> Option<Unused> {
+    /// Why what this is true of stays; none where none of it does.
+    fn why(&self, is: impl Fn(&Pattern, CapabilitySet) -> bool) -> Option<Unused> {
         match self {
             Self::All(why) => Some(*why),
-            Self::Covered(patterns) => patterns
-                .iter()
-                .find(|(pattern, capabilities, _)| capabilities.contains(capability) && pattern.matches(path))
-                .map(|(_, _, why)| *why),
+            Self::Covered(patterns) => {
+                let found = patterns
+                    .iter()
+                    .find(|(pattern, capabilities, _)| is(pattern, *capabilities));
+                found.map(|(_, _, why)| *why)
+            }
         }
     }
 }
 
 /// Knows of every stanza what becomes of it.
-struct Judge {
-    verdicts: BTreeMap<StanzaId, Verdict>,
+struct Judge<'a> {
+    staying: &'a Staying,
     /// What anybody used through each stanza, by number of the path.
     used: HashMap<StanzaId, HashMap<u32, CapabilitySet>>,
     kept: BTreeSet<StanzaId>,
 }
 
-impl Judge {
-    fn new(joined: &Joined, tightening: &Tightening, foreseen: bool) -> Self {
-        let verdicts = verdicts(joined, tightening, foreseen);
+impl<'a> Judge<'a> {
+    fn new(joined: &Joined, staying: &'a Staying) -> Self {
         let mut used: HashMap<StanzaId, HashMap<u32, CapabilitySet>> = HashMap::new();
         for d in &joined.demands {
             // INVARIANT: the known paths are those of the demands, and those listed besides.
@@ -191,7 +193,7 @@ impl Judge {
             }
         }
         Self {
-            verdicts,
+            staying,
             used,
             kept: joined.stays.kept.keys().copied().collect(),
         }
@@ -215,7 +217,7 @@ impl Judge {
                         .then_some(Unused::Shared)
                 })
             })
-            .or_else(|| first(&|id| self.verdicts.get(&id)?.why(path, capability)))
+            .or_else(|| first(&|id| self.staying.on(id, path, capability)))
             .unwrap_or((Unused::Elsewhere, granting().next().map_or(0, |(at, _)| at)))
     }
 }
@@ -226,38 +228,31 @@ pub(super) struct Staying(BTreeMap<StanzaId, Verdict>);
 impl Staying {
     /// What stays under a tightening; `foreseen` says whether it looked ahead.
     pub(super) fn of(joined: &Joined, tightening: &Tightening, foreseen: bool) -> Self {
-        let mut verdicts = verdicts(joined, tightening, foreseen);
+        let whole = if foreseen { Unused::Expected } else { Unused::Glob };
+        let fates = tightening.fates.iter();
+        let decided = fates.map(|(&id, fate)| (id, verdict(joined, id, fate, whole)));
         let kept = joined.stays.kept.keys();
-        verdicts.extend(kept.map(|&id| (id, Verdict::All(Unused::Protected))));
-        Self(verdicts)
+        let kept = kept.map(|&id| (id, Verdict::All(Unused::Protected)));
+        Self(decided.chain(kept).collect())
     }
 
     /// Why the stanza stays, all of it or some; none where it goes or where nothing was decided about it.
     pub(super) fn stanza(&self, id: StanzaId) -> Option<Unused> {
-        match self.0.get(&id)? {
-            Verdict::All(why) => Some(*why),
-            Verdict::Covered(patterns) => patterns.first().map(|(_, _, why)| *why),
-        }
+        self.0.get(&id)?.why(|_, _| true)
     }
 
     /// Why one capability of it stays, on all paths or on some; none where it goes or where nothing was decided about it.
     pub(super) fn capability(&self, id: StanzaId, capability: Capability) -> Option<Unused> {
-        match self.0.get(&id)? {
-            Verdict::All(why) => Some(*why),
-            Verdict::Covered(patterns) => patterns
-                .iter()
-                .find(|(_, capabilities, _)| capabilities.contains(capability))
-                .map(|(_, _, why)| *why),
-        }
+        self.0
+            .get(&id)?
+            .why(|_, capabilities| capabilities.contains(capability))
     }
-}
 
-fn verdicts(joined: &Joined, tightening: &Tightening, foreseen: bool) -> BTreeMap<StanzaId, Verdict> {
-    let whole = if foreseen { Unused::Expected } else { Unused::Glob };
-    let fates = tightening.fates.iter();
-    fates
-        .map(|(&id, fate)| (id, verdict(joined, id, fate, whole)))
-        .collect()
+    /// Why one capability of it stays on a path.
+    fn on(&self, id: StanzaId, path: &str, capability: Capability) -> Option<Unused> {
+        let verdict = self.0.get(&id)?;
+        verdict.why(|pattern, capabilities| capabilities.contains(capability) && pattern.matches(path))
+    }
 }
 
 fn verdict(joined: &Joined, id: StanzaId, fate: &Fate, whole: Unused) -> Verdict {
@@ -321,7 +316,7 @@ struct Ground {
 }
 
 impl Ground {
-    fn new(joined: &Joined, set: &AccessSet, after: Option<&Acl>, judge: &Judge) -> Self {
+    fn new(joined: &Joined, set: &AccessSet, after: Option<&Acl>, judge: &Judge<'_>) -> Self {
         let mut slots: Vec<Slot> = Vec::new();
         let mut slot_of: HashMap<Option<RuleId>, usize> = HashMap::new();
         let mut entries: Vec<Entry> = Vec::new();

@@ -131,7 +131,7 @@ pub fn advise(material: Material, options: &Options<'_>, step: &mut dyn FnMut(&s
     let mut findings = findings(&analysis, settings, &designs, &staying);
     findings.retain(|finding| waivers.of_finding(finding).is_none());
     step("drawing up what each principal used");
-    let accounts = account::accounts(joined, &designs.tightened, horizon_days > 0);
+    let accounts = account::accounts(joined, &designs.tightened, &staying);
     step("putting proposals together");
     let proposals = proposals::all(
         joined,
