@@ -10,6 +10,7 @@ use super::needs::Ahead;
 use super::{fixed, keep, label};
 use crate::access::{HolderId, Joined, PolicyNumber, SetId};
 use crate::optimize::edit;
+use crate::optimize::foresight::choice::Chosen;
 use crate::optimize::foresight::interval::Spread;
 use crate::optimize::movable::Movable;
 use crate::optimize::proof::{self, Given, ProposedNumber, Scheme};
@@ -35,9 +36,10 @@ pub(super) struct Parts {
     of_others: Spread,
 }
 
-/// How much dearer than it is what stays open counts where parts are made: as it is, or so much that holders are together who need the
-/// same, and roles are put together after that.
-const DEARER: [f64; 3] = [1.0, 4.0, 16.0];
+/// What stays open at its price, ...
+const AS_IT_IS: f64 = 1.0;
+/// ... and so much dearer that holders are together who need the same: roles are put together after that.
+const DEARER: [f64; 2] = [4.0, 16.0];
 
 /// The parts within the budget, beside what is tightened within half of it; none where nobody has one. What those who have parts do not
 /// bear of that half any more is for the parts, too. There are several ways, the first of which counts what stays open as it is.
@@ -51,20 +53,22 @@ pub(super) fn parts(joined: &Joined, bases: Bases<'_>, options: &Options<'_>, ah
         missed: ahead.missed,
         lambda: options.price.lambda * dearer,
     };
-    let alone = ahead.outlook.alone(joined, holders, &asked(1.0));
-    let all = ahead.outlook.allowed(2.0 * ahead.half.budget, ahead.settings);
-    let by = |dearer: &f64| {
-        let within = |budget: f64| {
-            let apart = ahead.outlook.apart(joined, &alone, common, (&asked(*dearer), budget));
-            proven(joined, common, options, (ahead, apart))
-        };
-        let by_half = within(ahead.half.budget)?;
-        let left = all - by_half.of_others.mean;
-        let by_rest = within(left / ahead.outlook.uses.max(1.0));
-        let is_within = |parts: &Parts| parts.expected.mean <= all;
-        Some(by_rest.filter(is_within).unwrap_or(by_half))
+    let alone = ahead.outlook.alone(joined, holders, &asked(AS_IT_IS));
+    let forms = |budget: f64| ahead.outlook.forms(&alone, ahead.settings, budget);
+    let with = |forms: &[Chosen], dearer: f64| {
+        let apart = ahead.outlook.apart(joined, &alone, common, (&asked(dearer), forms));
+        proven(joined, common, options, (ahead, apart))
     };
-    DEARER.iter().filter_map(by).collect()
+    let Some(by_half) = with(&forms(ahead.half.budget), AS_IT_IS) else {
+        return Vec::new();
+    };
+    let all = ahead.outlook.allowed(2.0 * ahead.half.budget, ahead.settings);
+    let left = all - by_half.of_others.mean;
+    let rest = forms(left / ahead.outlook.uses.max(1.0));
+    let by_rest = |dearer: f64| with(&rest, dearer).filter(|parts| parts.expected.mean <= all);
+    let first = by_rest(AS_IT_IS).unwrap_or(by_half);
+    let dearer = DEARER.iter().filter_map(|&dearer| by_rest(dearer));
+    std::iter::once(first).chain(dearer).collect()
 }
 
 /// The parts that can be proven.
@@ -204,7 +208,7 @@ fn policy(joined: &Joined, part: &Part, names: &mut Names<'_>) -> Option<Policy>
     let mut policy = parse(&of.name).ok()?;
     policy.namespace = of.namespace.clone();
     let granted = policy.stanzas.iter().flat_map(|stanza| {
-        let path: Arc<str> = Arc::from(stanza.path.strip_prefix('/').unwrap_or(&stanza.path));
+        let path: Arc<str> = Arc::from(stanza.bare_path());
         let capabilities = stanza.capability_set();
         let permission = move |capability| Permission {
             namespace: of.namespace.clone(),

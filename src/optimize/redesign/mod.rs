@@ -140,7 +140,7 @@ fn redesign(
     let more = base.ahead.map_or_else(Default::default, |ahead| {
         needs::needs(joined, base.scheme, options.weighed, &ahead)
     });
-    let simpler = |found: Redesign| simplify::simplify(joined, found, options, most.open);
+    let simpler = |found: Redesign| simplify::simplify(joined, found, options, (most.open, &|| clock.is_late()));
     let kept = kept::kept(joined, base, options, &more).map(simpler);
     let is_behind = |kept: &Redesign| price(kept, options) >= most.price;
     if kept.as_ref().is_some_and(is_behind) {

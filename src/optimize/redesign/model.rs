@@ -19,11 +19,16 @@ impl Options<'_> {
     /// What stays open with this size: by weight and by number of accesses alike, as when forms are chosen.
     #[must_use]
     pub fn open(&self, size: &Size) -> f64 {
+        self.open_of((size.exposure, size.weight))
+    }
+
+    /// The same of so many accesses with their weight.
+    pub(super) fn open_of(&self, (accesses, weight): (u64, f64)) -> f64 {
         let worth = match self.today.exposure {
             0 => 0.0,
             pairs => self.today.weight / pairs as f64,
         };
-        f64::midpoint(size.weight, size.exposure as f64 * worth)
+        f64::midpoint(weight, accesses as f64 * worth)
     }
 
     /// What designs are compared by: policies, stanzas, a tenth for an assignment, and what stays open at its price.

@@ -1,7 +1,7 @@
 //! How large a scheme is, and what it opens beyond use.
 
 use crate::access::weight::{Weighed, score};
-use crate::access::{HolderId, Joined, Reach, reach};
+use crate::access::{HolderId, Joined, Reach, SetId, reach};
 use crate::optimize::proof::Scheme;
 use crate::vault::CapabilitySet;
 use rayon::prelude::*;
@@ -38,10 +38,7 @@ pub fn measure(joined: &Joined, scheme: &Scheme, weighed: &Weighed<'_>) -> Size 
     let used = joined.used();
     let mut size = Size::default();
     for (&(set, holder), given) in &scheme.given {
-        if !acts(joined, holder) {
-            continue;
-        }
-        if joined.holders[holder].current == set {
+        if counts(joined, (set, holder)) {
             size.assignments += given.len() as u64;
         }
     }
@@ -52,7 +49,7 @@ pub fn measure(joined: &Joined, scheme: &Scheme, weighed: &Weighed<'_>) -> Size 
         .by_list()
         .into_iter()
         .map(|(key, mut holders)| {
-            holders.retain(|&h| joined.holders[h].current == key.0 && acts(joined, h));
+            holders.retain(|&h| counts(joined, (key.0, h)));
             (key, holders)
         })
         .filter(|(_, holders)| !holders.is_empty())
@@ -79,9 +76,10 @@ pub fn measure(joined: &Joined, scheme: &Scheme, weighed: &Weighed<'_>) -> Size 
     size
 }
 
-/// Whether the holder is one that policies are for.
-fn acts(joined: &Joined, holder: HolderId) -> bool {
-    joined.holders[holder].is_bound()
+/// Whether a list of this set is the one that the holder is measured by: it is in force, and policies bind the holder.
+pub(super) fn counts(joined: &Joined, (set, holder): (SetId, HolderId)) -> bool {
+    let holder = &joined.holders[holder];
+    holder.current == set && holder.is_bound()
 }
 
 /// Granted and unused pairs of one holder, and their weight with open ends.

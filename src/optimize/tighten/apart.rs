@@ -90,22 +90,27 @@ impl Outlook {
         }
     }
 
-    /// The parts that are worth it beside `common`, within so many wrong denials for each use that is expected.
+    /// What each holder may be left with by itself within so many wrong denials for each use that is expected.
+    #[must_use]
+    pub fn forms(&self, alone: &Alone, settings: &ForesightSettings, budget: f64) -> Vec<Chosen> {
+        let limits = self.limits(budget, self.uses, settings);
+        alone.estimate.within(&alone.units, limits).chosen
+    }
+
+    /// The parts that are worth it beside `common`, where each holder is left with these forms by itself.
     #[must_use]
     pub fn apart<'a>(
         &self,
         joined: &Joined,
         alone: &'a Alone,
         common: &Tightening,
-        (asked, budget): (&Asked<'_>, f64),
+        (asked, forms): (&Asked<'_>, &[Chosen]),
     ) -> Apart<'a> {
         let estimate = &alone.estimate;
-        let limits = self.limits(budget, self.uses, asked.settings);
-        let forms = estimate.within(&alone.units, limits).chosen;
         let mut chosen: HashMap<_, Left<'_>> = HashMap::new();
         for ((own, form), expected) in alone.own.iter().zip(forms).zip(&estimate.expected) {
             let key = (own.grant.stanza.policy(), own.holder);
-            chosen.entry(key).or_default().push((own, form, expected));
+            chosen.entry(key).or_default().push((own, form.clone(), expected));
         }
         let mut apart = Apart {
             parts: Vec::new(),
@@ -305,7 +310,8 @@ mod tests {
             lambda: 100.0,
         };
         let alone = outlook.alone(&joined, holders, &asked);
-        let apart = outlook.apart(&joined, &alone, &common, (&asked, 1.0));
+        let forms = outlook.forms(&alone, &settings, 1.0);
+        let apart = outlook.apart(&joined, &alone, &common, (&asked, &forms));
         look(&joined, &outlook, &apart)
     }
 

@@ -284,7 +284,7 @@ fn narrow(
     if pattern.is_exact() {
         return None;
     }
-    let written = format!("{namespace}{}", stanza.path.strip_prefix('/').unwrap_or(&stanza.path));
+    let written = format!("{namespace}{}", stanza.bare_path());
     let used: Vec<Used> = used_by
         .iter()
         .map(|(path, by)| Used {
@@ -384,7 +384,7 @@ fn may_meet_unfilled(joined: &Joined, id: StanzaId, unsure: Option<&Vec<&AccessS
         return false;
     };
     let (of, stanza) = (&joined.policies[id.policy()], &joined.policies[id]);
-    let path = stanza.path.strip_prefix('/').unwrap_or(&stanza.path);
+    let path = stanza.bare_path();
     let literal = path.split(['+', '*', '{']).next().unwrap_or_default();
     let literal = format!("{}{literal}", of.namespace);
     let mut leads: BTreeSet<&str> = BTreeSet::new();

@@ -1,7 +1,7 @@
 //! What a step saves, and whether it may be taken: told by the lists that everybody whom it concerns has before and after it.
 
 use super::super::model::{Options, Redesign};
-use super::super::size::excess;
+use super::super::size::{counts, excess};
 use super::super::{build, matrix};
 use super::Key;
 use super::moves::{self, Grants, Move, Plain, Roles};
@@ -10,7 +10,7 @@ use crate::index::IndexVec;
 use crate::optimize::movable::Movable;
 use crate::optimize::proof::{self, ProposedNumber, Scheme};
 use crate::policy::acl::Acl;
-use crate::policy::compare::{self, Verdict};
+use crate::policy::compare;
 use crate::policy::model::Policy;
 use crate::vault::{Capability, CapabilitySet, PolicyId};
 use rayon::prelude::*;
@@ -37,21 +37,27 @@ pub(super) struct Judge<'a> {
     may_have: HashMap<Asked, CapabilitySet>,
 }
 
+/// A role that comes: what it grants, and as a policy.
+struct Put {
+    policy: Policy,
+    grants: Grants,
+}
+
 /// What a step does: roles that go and come, and who gets which of them.
 struct Effect {
     gone: Vec<ProposedNumber>,
-    put: Vec<Policy>,
-    grants: Vec<Grants>,
+    put: Vec<Put>,
     /// For each holder: those of the policies that are there, and of those that come.
     lists: BTreeMap<Key, (Vec<ProposedNumber>, Vec<usize>)>,
 }
 
-/// A list before and after, and who has it.
+/// A list before and after, and who has it: one, for whom templates are filled, and others.
 struct Case<'e> {
     set: SetId,
     before: &'e [ProposedNumber],
     after: Vec<&'e Policy>,
-    holders: Vec<HolderId>,
+    one: HolderId,
+    others: Vec<HolderId>,
 }
 
 impl<'a> Judge<'a> {
@@ -73,21 +79,28 @@ impl<'a> Judge<'a> {
                 holders.entry(policy).or_default().insert(key);
             }
         }
-        let plain = scheme.policies.numbered().filter_map(|(number, policy)| {
-            let grants = plain(policy).filter(|_| new.contains(&policy.id()))?;
-            let holders = holders.remove(&number)?;
-            let namespace = policy.namespace.clone();
-            let role = Plain {
-                namespace,
-                grants,
-                holders,
-            };
-            role.holders
-                .iter()
-                .all(|&key| movable.is(key))
-                .then_some((number, role))
-        });
-        let roles: Roles = plain.collect();
+        let mut roles = Roles::default();
+        for (number, policy) in scheme
+            .policies
+            .numbered()
+            .filter(|(_, policy)| new.contains(&policy.id()))
+        {
+            let holders = holders.remove(&number).unwrap_or_default();
+            if let Some(grants) = plain(policy)
+                && !holders.is_empty()
+                && holders.iter().all(|&key| movable.is(key))
+            {
+                let namespace = policy.namespace.clone();
+                roles.insert(
+                    number,
+                    Plain {
+                        namespace,
+                        grants,
+                        holders,
+                    },
+                );
+            }
+        }
         let mut judge = Self {
             joined,
             options,
@@ -101,15 +114,13 @@ impl<'a> Judge<'a> {
             roles,
             scheme,
         };
-        let concerned: BTreeSet<Key> = judge.roles.values().flat_map(|role| &role.holders).copied().collect();
-        let now = concerned.into_iter().filter_map(|key| {
+        let now = judge.roles.holders().filter_map(|key| {
             let list = judge.scheme.given.get(&key)?;
             Some((key, (list.clone(), Vec::new())))
         });
         let as_it_is = Effect {
             gone: Vec::new(),
             put: Vec::new(),
-            grants: Vec::new(),
             lists: now.collect(),
         };
         judge.open = judge.opened(&as_it_is);
@@ -137,18 +148,18 @@ impl<'a> Judge<'a> {
 
     /// Whether the roles that a step is about are still there.
     pub(super) fn is_there(&self, what: &Move) -> bool {
-        what.roles().all(|role| self.roles.contains_key(&role))
+        what.roles().all(|role| self.roles.get(role).is_some())
     }
 
     /// How much lower the price is after a step; none where it is no step that could be taken.
     pub(super) fn saves(&mut self, what: &Move) -> Option<f64> {
         let effect = self.effect(what)?;
+        self.lists += effect.lists.len() as u64;
         let saved = self.structure(&effect);
         if saved <= super::WORTH || !self.is_granted(&effect) {
             return None;
         }
         let more = self.more_open(&self.opened(&effect));
-        self.lists += effect.lists.len() as u64;
         (self.total + more <= self.most.max(self.total)).then_some(saved - self.options.price.lambda * more)
     }
 
@@ -162,11 +173,11 @@ impl<'a> Judge<'a> {
         let opened = self.opened(&effect);
         self.total += self.more_open(&opened);
         self.open.extend(opened);
-        for gone in &effect.gone {
+        for &gone in &effect.gone {
             self.roles.remove(gone);
         }
         let mut made = Vec::new();
-        for (policy, grants) in effect.put.into_iter().zip(effect.grants) {
+        for Put { policy, grants } in effect.put {
             let namespace = policy.namespace.clone();
             self.new.insert(policy.id());
             let number = self.scheme.policies.push(policy);
@@ -184,10 +195,8 @@ impl<'a> Judge<'a> {
         for (key, (mut list, put)) in effect.lists {
             list.extend(put.iter().filter_map(|&n| made.get(n)));
             list.sort_unstable();
-            for number in &list {
-                if let Some(role) = self.roles.get_mut(number) {
-                    role.holders.insert(key);
-                }
+            for &number in &list {
+                self.roles.give(number, key);
             }
             self.scheme.given.insert(key, list);
         }
@@ -198,7 +207,7 @@ impl<'a> Judge<'a> {
     }
 
     fn effect(&self, what: &Move) -> Option<Effect> {
-        let role = |number: &ProposedNumber| self.roles.get(number);
+        let role = |number: &ProposedNumber| self.roles.get(*number);
         let (gone, grants, also) = match what {
             Move::Merge(a, b) => (vec![*a, *b], vec![moves::merged(role(a)?, role(b)?)], None),
             Move::Lean(a, b) => {
@@ -250,15 +259,15 @@ impl<'a> Judge<'a> {
                 return None;
             }
         }
-        let put = grants.iter().enumerate().map(|(n, grants)| {
+        let put = grants.into_iter().enumerate().map(|(n, grants)| {
             // No name yet: what it will be about is known in the end.
             let name = format!("new role {}", self.scheme.policies.len() + n);
-            build::plain(self.joined, &name, namespace.clone(), grants)
+            let policy = build::plain(self.joined, &name, namespace.clone(), &grants)?;
+            Some(Put { policy, grants })
         });
         Some(Effect {
             put: put.collect::<Option<_>>()?,
             gone,
-            grants,
             lists,
         })
     }
@@ -267,21 +276,16 @@ impl<'a> Judge<'a> {
     fn structure(&self, effect: &Effect) -> f64 {
         let size = |policy: &Policy| 1.0 + policy.stanzas.len() as f64;
         let gone: f64 = effect.gone.iter().map(|&p| size(&self.scheme.policies[p])).sum();
-        let put: f64 = effect.put.iter().map(size).sum();
+        let put: f64 = effect.put.iter().map(|put| size(&put.policy)).sum();
         let assigned = effect
             .lists
             .iter()
-            .filter(|(key, _)| self.counts(**key))
+            .filter(|(key, _)| counts(self.joined, **key))
             .map(|(key, (kept, put))| {
                 let before = self.scheme.given.get(key).map_or(0, Vec::len);
                 before as f64 - (kept.len() + put.len()) as f64
             });
         gone - put + assigned.sum::<f64>() / 10.0
-    }
-
-    /// Whether a holder's list of this set is the one that it is measured by.
-    fn counts(&self, (set, holder): Key) -> bool {
-        self.joined.holders[holder].current == set && self.joined.holders[holder].is_bound()
     }
 
     /// Whether everybody has today, in a stanza at least as wide, what it would get.
@@ -305,13 +309,13 @@ impl<'a> Judge<'a> {
             );
         };
         for (set, policy) in given {
-            if let Some(role) = self.roles.get(&policy) {
+            if let Some(role) = self.roles.get(policy) {
                 ask(set, &role.namespace, &role.grants);
             }
         }
         for (set, n) in put {
-            if let Some((policy, grants)) = effect.put.get(n).zip(effect.grants.get(n)) {
-                ask(set, &policy.namespace, grants);
+            if let Some(put) = effect.put.get(n) {
+                ask(set, &put.policy.namespace, &put.grants);
             }
         }
         asked.into_iter().all(|(set, namespace, path, granted)| {
@@ -335,51 +339,42 @@ impl<'a> Judge<'a> {
                 .map(Vec::as_slice)
                 .unwrap_or_default();
             let own = (self.scheme.is_templated(before) || self.scheme.is_templated(kept)).then_some(holder);
-            let case = cases.entry((set, before, kept, put, own)).or_insert_with(|| {
+            let new = || {
                 let mut after = self.scheme.policies.listed(kept);
-                after.extend(put.iter().filter_map(|&n| effect.put.get(n)));
+                after.extend(put.iter().filter_map(|&n| effect.put.get(n)).map(|put| &put.policy));
                 Case {
                     set,
                     before,
                     after,
-                    holders: Vec::new(),
+                    one: holder,
+                    others: Vec::new(),
                 }
-            });
-            case.holders.push(holder);
+            };
+            cases
+                .entry((set, before, kept, put, own))
+                .and_modify(|case| case.others.push(holder))
+                .or_insert_with(new);
         }
         cases.into_values().collect()
     }
 
-    fn acl(&self, case: &Case<'_>, policies: &[&Policy]) -> Option<Acl> {
-        let identity = proof::identity(self.joined, case.set, *case.holders.first()?);
-        Some(Acl::compile(self.joined.profile, policies, identity, self.joined.now))
+    fn acl(&self, case: &Case<'_>, policies: &[&Policy]) -> Acl {
+        let identity = proof::identity(self.joined, case.set, case.one);
+        Acl::compile(self.joined.profile, policies, identity, self.joined.now)
     }
 
     /// What stays open to each whom a step concerns.
     fn opened(&self, effect: &Effect) -> BTreeMap<Key, f64> {
-        let today = &self.options.today;
-        let worth = if today.exposure == 0 {
-            0.0
-        } else {
-            today.weight / today.exposure as f64
-        };
         let each = |case: &Case<'_>| -> Vec<(Key, f64)> {
-            let counted: Vec<HolderId> = case
-                .holders
-                .iter()
-                .copied()
-                .filter(|&h| self.counts((case.set, h)))
-                .collect();
+            let all = case.others.iter().chain([&case.one]).map(|&h| (case.set, h));
+            let counted: Vec<Key> = all.filter(|&key| counts(self.joined, key)).collect();
             if counted.is_empty() {
                 return Vec::new();
             }
-            let Some(acl) = self.acl(case, &case.after) else {
-                return Vec::new();
-            };
-            let reach = reach(&acl, &self.joined.universe);
-            let open = |h: HolderId| {
-                let (pairs, weight) = excess(&reach, Some(&self.used[h]), self.options.weighed);
-                ((case.set, h), f64::midpoint(weight, pairs as f64 * worth))
+            let reach = reach(&self.acl(case, &case.after), &self.joined.universe);
+            let open = |key: Key| {
+                let own = excess(&reach, Some(&self.used[key.1]), self.options.weighed);
+                (key, self.options.open_of(own))
             };
             counted.into_iter().map(open).collect()
         };
@@ -396,17 +391,11 @@ impl<'a> Judge<'a> {
 
     /// Whether nobody gets less than he had, nor more than today; what is not decided is not taken.
     fn is_safe(&self, effect: &Effect) -> bool {
-        let holds = |old: &Acl, new: &Acl| {
-            matches!(
-                compare::grants_nothing_new(old, new, compare::Options::default()),
-                Verdict::Proven
-            )
-        };
+        let holds =
+            |old: &Acl, new: &Acl| compare::grants_nothing_new(old, new, compare::Options::default()).is_proven();
         self.cases(effect).par_iter().all(|case| {
-            let before = self.scheme.policies.listed(case.before);
-            let (Some(before), Some(after)) = (self.acl(case, &before), self.acl(case, &case.after)) else {
-                return false;
-            };
+            let before = self.acl(case, &self.scheme.policies.listed(case.before));
+            let after = self.acl(case, &case.after);
             holds(&self.joined.sets[case.set].acl, &after) && holds(&after, &before)
         })
     }
@@ -417,7 +406,7 @@ fn plain(policy: &Policy) -> Option<Grants> {
     let mut grants = Grants::new();
     for stanza in &policy.stanzas {
         let granted = stanza.capability_set();
-        let path: Arc<str> = Arc::from(stanza.path.strip_prefix('/').unwrap_or(&stanza.path));
+        let path: Arc<str> = Arc::from(stanza.bare_path());
         let is_plain = stanza.constraints.is_empty()
             && !stanza.templated
             && !granted.is_empty()

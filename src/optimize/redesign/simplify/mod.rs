@@ -66,8 +66,13 @@ impl Ord for Waiting {
     }
 }
 
-/// The redesign, simpler where that is found; nothing of it leaves more open than `most_open`.
-pub(super) fn simplify(joined: &Joined, found: Redesign, options: &Options<'_>, most_open: f64) -> Redesign {
+/// The redesign, simpler where that is found; nothing of it leaves more open than `most_open`. The search ends when `is_late` says so.
+pub(super) fn simplify(
+    joined: &Joined,
+    found: Redesign,
+    options: &Options<'_>,
+    (most_open, is_late): (f64, &dyn Fn() -> bool),
+) -> Redesign {
     let new: BTreeSet<PolicyId> = found
         .roles
         .iter()
@@ -75,7 +80,7 @@ pub(super) fn simplify(joined: &Joined, found: Redesign, options: &Options<'_>, 
         .collect();
     let mut judge = Judge::new(joined, &found, &new, options, most_open);
     let work = (LISTS_EACH * found.scheme.policies.len() as u64).min(MOST_LISTS);
-    if !search(&mut judge, work) {
+    if !search(&mut judge, work, is_late) {
         return found;
     }
     let Some((scheme, roles)) = named(joined, judge.scheme(), judge.new_ones(), options) else {
@@ -102,7 +107,7 @@ pub(super) fn simplify(joined: &Joined, found: Redesign, options: &Options<'_>, 
 }
 
 /// Takes the best move as long as one is worth it; whether any was.
-fn search(judge: &mut Judge<'_>, work: u64) -> bool {
+fn search(judge: &mut Judge<'_>, work: u64, is_late: &dyn Fn() -> bool) -> bool {
     let mut waiting: BinaryHeap<Waiting> = BinaryHeap::new();
     let wait = |waiting: &mut BinaryHeap<Waiting>, moves: Vec<(Move, f64)>| {
         waiting.extend(
@@ -115,7 +120,7 @@ fn search(judge: &mut Judge<'_>, work: u64) -> bool {
     wait(&mut waiting, moves::all(judge.roles()));
     let mut taken = 0_u64;
     while let Some(next) = waiting.pop() {
-        if judge.lists() > work {
+        if judge.lists() > work || is_late() {
             break;
         }
         if !judge.is_there(&next.what) {

@@ -19,8 +19,75 @@ pub(super) struct Plain {
 /// Paths as written, with what is granted there.
 pub(super) type Grants = BTreeMap<Arc<str>, CapabilitySet>;
 
-/// Roles by their numbers.
-pub(super) type Roles = BTreeMap<ProposedNumber, Plain>;
+/// Roles by their numbers, by what they are about, and by who has them.
+#[derive(Debug, Default)]
+pub(super) struct Roles {
+    all: BTreeMap<ProposedNumber, Plain>,
+    /// By namespace, and paths and folders that they grant something in.
+    about: BTreeMap<(Arc<str>, String), BTreeSet<ProposedNumber>>,
+    held: BTreeMap<Key, BTreeSet<ProposedNumber>>,
+}
+
+impl Roles {
+    pub(super) fn get(&self, number: ProposedNumber) -> Option<&Plain> {
+        self.all.get(&number)
+    }
+
+    /// Everybody who has one of them.
+    pub(super) fn holders(&self) -> impl Iterator<Item = Key> {
+        self.held.keys().copied()
+    }
+
+    pub(super) fn insert(&mut self, number: ProposedNumber, role: Plain) {
+        for word in role.words() {
+            let about = (role.namespace.clone(), word.to_owned());
+            self.about.entry(about).or_default().insert(number);
+        }
+        for &key in &role.holders {
+            self.held.entry(key).or_default().insert(number);
+        }
+        self.all.insert(number, role);
+    }
+
+    pub(super) fn remove(&mut self, number: ProposedNumber) {
+        let Some(role) = self.all.remove(&number) else { return };
+        for word in role.words() {
+            if let Some(numbers) = self.about.get_mut(&(role.namespace.clone(), word.to_owned())) {
+                numbers.remove(&number);
+            }
+        }
+        for key in &role.holders {
+            if let Some(numbers) = self.held.get_mut(key) {
+                numbers.remove(&number);
+            }
+        }
+    }
+
+    /// Gives a role to somebody, too; what is none of these is passed over.
+    pub(super) fn give(&mut self, number: ProposedNumber, key: Key) {
+        if let Some(role) = self.all.get_mut(&number) {
+            role.holders.insert(key);
+            self.held.entry(key).or_default().insert(number);
+        }
+    }
+
+    /// The other roles that have a path, a folder or a holder in common with one.
+    fn near(&self, number: ProposedNumber, role: &Plain) -> BTreeSet<ProposedNumber> {
+        let words = role.words().into_iter();
+        let about = words.filter_map(|word| self.about.get(&(role.namespace.clone(), word.to_owned())));
+        let held = role.holders.iter().filter_map(|key| self.held.get(key));
+        let common = about.chain(held).filter(|others| others.len() <= COMMON);
+        let others = common.flatten().copied().filter(|other| *other != number);
+        others.collect()
+    }
+}
+
+impl Plain {
+    /// The paths and folders that it grants something in.
+    fn words(&self) -> BTreeSet<&str> {
+        self.grants.keys().flat_map(|path| folders(path)).collect()
+    }
+}
 
 /// One step.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,10 +121,7 @@ const LEAST: usize = 2;
 
 /// All that may be tried, each with the most that it saves.
 pub(super) fn all(roles: &Roles) -> Vec<(Move, f64)> {
-    let all: Vec<ProposedNumber> = roles.keys().copied().collect();
-    let mut found = pairs(roles, &all);
-    found.extend(all.iter().flat_map(|&role| lifts(roles, role)));
-    found
+    with(roles, &roles.all.keys().copied().collect::<Vec<_>>())
 }
 
 /// What may be tried with these, which are new.
@@ -67,33 +131,18 @@ pub(super) fn with(roles: &Roles, new: &[ProposedNumber]) -> Vec<(Move, f64)> {
     found
 }
 
-/// Pairs of one of these and any other that have a path, a folder or most of their holders in common.
+/// Pairs of one of these and any other that have a path, a folder or a holder in common.
 fn pairs(roles: &Roles, of: &[ProposedNumber]) -> Vec<(Move, f64)> {
-    let mut by_word: BTreeMap<(&str, &str), Vec<ProposedNumber>> = BTreeMap::new();
-    let mut by_holder: BTreeMap<Key, Vec<ProposedNumber>> = BTreeMap::new();
-    for (&number, role) in roles {
-        let words: BTreeSet<&str> = role.grants.keys().flat_map(|path| folders(path)).collect();
-        for word in words {
-            by_word.entry((&role.namespace, word)).or_default().push(number);
-        }
-        for &key in &role.holders {
-            by_holder.entry(key).or_default().push(number);
-        }
-    }
     let mut near: BTreeSet<(ProposedNumber, ProposedNumber)> = BTreeSet::new();
     for &number in of {
-        let Some(role) = roles.get(&number) else { continue };
-        let words: BTreeSet<&str> = role.grants.keys().flat_map(|path| folders(path)).collect();
-        let by_word = words.iter().filter_map(|word| by_word.get(&(&*role.namespace, word)));
-        let by_holder = role.holders.iter().filter_map(|key| by_holder.get(key));
-        for others in by_word.chain(by_holder).filter(|others| others.len() <= COMMON) {
-            let others = others.iter().filter(|other| **other != number);
-            near.extend(others.map(|&other| (number.min(other), number.max(other))));
+        if let Some(role) = roles.get(number) {
+            let others = roles.near(number, role).into_iter();
+            near.extend(others.map(|other| (number.min(other), number.max(other))));
         }
     }
     let mut found = Vec::new();
     for (a, b) in near {
-        let (Some(one), Some(other)) = (roles.get(&a), roles.get(&b)) else {
+        let (Some(one), Some(other)) = (roles.get(a), roles.get(b)) else {
             continue;
         };
         if one.namespace != other.namespace {
@@ -132,7 +181,7 @@ fn folders(path: &str) -> impl Iterator<Item = &str> {
 
 /// Folders that at least two paths of a role are below, with what is saved where they become one.
 fn lifts(roles: &Roles, number: ProposedNumber) -> Vec<(Move, f64)> {
-    let Some(role) = roles.get(&number) else {
+    let Some(role) = roles.get(number) else {
         return Vec::new();
     };
     let mut below: BTreeMap<&str, usize> = BTreeMap::new();
