@@ -24,6 +24,8 @@ pub(super) struct Names<'a> {
     handed_out: Option<&'a HandedOut>,
     /// The patterns by which somebody may write.
     written: Vec<Pattern>,
+    /// By namespace, those of them by which somebody may write some of its policies, and not all.
+    writers: HashMap<String, Vec<(&'static str, Pattern)>>,
 }
 
 impl<'a> Names<'a> {
@@ -35,6 +37,7 @@ impl<'a> Names<'a> {
             last: HashMap::new(),
             handed_out: joined.handed_out.as_ref(),
             written: joined.policies.iter().flat_map(written).collect(),
+            writers: HashMap::new(),
         }
     }
 
@@ -70,18 +73,34 @@ impl<'a> Names<'a> {
     }
 
     /// Whether a policy of this name is handed out, or may be written, by a pattern that is not one of all names.
-    fn means_something(&self, namespace: &str, name: &str) -> bool {
-        let is_written = |pattern: &Pattern| {
-            FOLDERS.iter().any(|folder| {
-                let any = Pattern::parse(&format!("{folder}+"), namespace);
-                pattern.matches(&format!("{namespace}{folder}{name}"))
-                    && !any.is_ok_and(|any| relation::implies(&any, pattern))
-            })
-        };
+    fn means_something(&mut self, namespace: &str, name: &str) -> bool {
         let policy = PolicyId::new(namespace, name);
-        let is_handed_out = self.handed_out.is_some_and(|known| known.may_name(&policy));
-        is_handed_out || self.written.iter().any(is_written)
+        if self.handed_out.is_some_and(|known| known.may_name(&policy)) {
+            return true;
+        }
+        if !self.writers.contains_key(namespace) {
+            let writers = writers(&self.written, namespace);
+            self.writers.insert(namespace.to_owned(), writers);
+        }
+        let mut writers = self.writers.get(namespace).into_iter().flatten();
+        writers.any(|(folder, pattern)| pattern.matches(&format!("{namespace}{folder}{name}")))
     }
+}
+
+/// The patterns by which somebody may write some of the policies of a namespace, and not all, each with the folder that it is about.
+fn writers(written: &[Pattern], namespace: &str) -> Vec<(&'static str, Pattern)> {
+    let of_folder = |folder: &'static str| {
+        let all = Pattern::parse(&format!("{folder}+"), namespace).ok();
+        let is_some = move |pattern: &&Pattern| {
+            let all = all.as_ref();
+            all.is_none_or(|all| relation::may_meet(Some(all), Some(pattern)) && !relation::implies(all, pattern))
+        };
+        written
+            .iter()
+            .filter(is_some)
+            .map(move |pattern| (folder, pattern.clone()))
+    };
+    FOLDERS.into_iter().flat_map(of_folder).collect()
 }
 
 /// The patterns that a policy writes; a template may be filled with anything.
