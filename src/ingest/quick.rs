@@ -89,12 +89,9 @@ impl Quick {
         mut begin: usize,
     ) -> usize {
         let bare = wrapping.bare();
-        let new = text.get(begin..).unwrap_or_default();
-        let first = begin;
-        // Of a line with NUL bytes something was lost, whatever it looks like.
-        let has_zeros = memchr::memchr(0, new).is_some();
-        for end in memchr::memchr_iter(b'\n', new).map(|end| first + end) {
+        while let Some((end, has_zeros)) = simd::line_end(text, begin) {
             let line = text.get(begin..end).unwrap_or_default();
+            // Of a line with NUL bytes something was lost, whatever it looks like.
             let is_whole = !(has_zeros && line.contains(&0));
             let known = bare && is_whole && stream.fresh() && self.line(worker, stream, wrapping, text, begin, line);
             if !known {
@@ -397,28 +394,12 @@ fn id_in(line: &[u8], at: usize) -> Option<&[u8]> {
 
 /// The `request` object at `at`, and where it ends.
 fn request(line: &[u8], at: usize) -> Option<(Request<'_>, usize)> {
-    let begin = at;
     let mut request = Request::default();
     let mut is_read = true;
-    let end = simd::members(line, begin, |(key, value)| {
+    let end = scan::members(line, at, |key, value| {
         is_read &= entry::set(&mut request, key, value).is_ok()
     });
-    if let Some(end) = end.filter(|_| is_read) {
-        request.raw = line.get(begin..end)?;
-        return Some((request, end));
-    }
-    let mut at = begin + 1;
-    let mut request = Request::default();
-    loop {
-        let (key, start, end) = member(line, at)?;
-        entry::set(&mut request, key, line.get(start..end)?).ok()?;
-        at = end + 1;
-        match line.get(end)? {
-            b',' => {}
-            b'}' => break,
-            _ => return None,
-        }
-    }
-    request.raw = line.get(begin..at)?;
-    Some((request, at))
+    let end = end.filter(|_| is_read)?;
+    request.raw = line.get(at..end)?;
+    Some((request, end))
 }

@@ -19,8 +19,9 @@ use crate::usage::{GroupBy, Usage};
 use crate::vault::{Operation, path, secret};
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
+use memchr::memmem::Finder;
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 /// The longest set of names that is known again by its bytes, and how many such are kept.
 const LONGEST_SPELLED: usize = 1_024;
@@ -575,7 +576,8 @@ const NEVER_ALLOWED: [&[u8]; 4] = [b"alias-lookahead", b"resolve-role", b"header
 
 /// The `auth` object of a response: the token that it tells of.
 fn told<'a>(entry: &Entry<'a>) -> Option<&'a [u8]> {
-    memchr::memmem::find(entry.answer, b"\"auth\"")?;
+    static NAME: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new(b"\"auth\""));
+    NAME.find(entry.answer)?;
     super::envelope::follow(entry.answer, "/auth").filter(|auth| auth.first() == Some(&b'{'))
 }
 
