@@ -33,8 +33,9 @@ struct Waiting {
     typed: bool,
     /// Whether an error stands before the request.
     error: bool,
-    /// Where the `auth` object stands, from `begin` on, if that is before the request.
+    /// Where the `auth` object stands, from `begin` on, if that is before the request, and its number if it is known.
     auth: Option<usize>,
+    number: Option<u64>,
     line: u64,
 }
 
@@ -50,8 +51,9 @@ struct Draft<'a> {
     entry: Entry<'a>,
     kind: Option<Kind>,
     asker: Asker,
-    /// Where the `auth` object stands.
+    /// Where the `auth` object stands, and its number if it is known.
     auth: Option<usize>,
+    number: Option<u64>,
     asked: bool,
 }
 
@@ -162,6 +164,7 @@ impl Quick {
                     typed: draft.kind.is_some(),
                     error: draft.entry.error,
                     auth: draft.auth,
+                    number: draft.number,
                     line: stream.lines,
                 };
                 if self.waiting.find(waiting.id, |w| w.id == waiting.id).is_some() {
@@ -205,7 +208,7 @@ impl Quick {
         worker.usage_mut().table_mut().tally.lines += 1;
         let mut record = worker.record(entry, draft.asker, stream.lines);
         if let Some(waiting) = self.take(hash_id(entry.request.id)) {
-            let partner = record.usable().then(|| partner(worker, text, &waiting, entry, &record));
+            let partner = record.usable().then(|| partner(worker, text, &waiting, draft, &record));
             match partner.flatten() {
                 Some((time, error)) if worker.outside(Some(time)).is_none() => {
                     stream.bare_entry();
@@ -240,9 +243,10 @@ fn partner(
     worker: &mut Worker,
     text: &[u8],
     waiting: &Waiting,
-    entry: &Entry<'_>,
+    told: &Draft<'_>,
     response: &Record,
 ) -> Option<(i64, bool)> {
+    let entry = &told.entry;
     let request = entry.request.raw;
     let line = text.get(waiting.begin..waiting.end)?;
     if !line.get(waiting.request..)?.starts_with(request) {
@@ -265,13 +269,16 @@ fn partner(
     let time = draft.entry.time.filter(|_| draft.kind == Some(Kind::Request))?;
     // Mostly who asked is said twice in the same words.
     let auth = waiting.auth.or(draft.auth);
+    let number = waiting.number.or(draft.number);
     let is_same = match auth {
+        // What was found to be one and the same need not be compared again.
+        Some(_) if number.is_some() && number == told.number => true,
         Some(at) => !entry.auth.is_empty() && line.get(at..)?.starts_with(entry.auth),
         None => entry.auth.is_empty(),
     };
     let is_maker = |at: usize| {
         let known = worker.remembered(line, at);
-        known.is_some_and(|(known, _)| worker.is_maker(known, response))
+        known.is_some_and(|found| worker.is_maker(found.known, response))
     };
     if !is_same && !worker.is_open(response) && !auth.is_some_and(is_maker) {
         return None;
@@ -323,11 +330,16 @@ fn walk<'a>(
             draft.auth = Some(start);
             // Of a request that waits for its response nothing but the end is needed.
             (draft.asker, at) = if waits {
-                let known = worker.remembered(line, start).map(|(_, end)| end);
-                (Asker::Unread, known.or_else(|| simd::container(line, start).ok())?)
+                let known = worker.remembered(line, start);
+                draft.number = known.map(|found| found.number);
+                let end = known.map(|found| found.end);
+                (Asker::Unread, end.or_else(|| simd::container(line, start).ok())?)
             } else {
                 worker.asker(line, start)?
             };
+            if let Asker::Known(found) = draft.asker {
+                draft.number = Some(found.number);
+            }
             draft.entry.auth = line.get(start..at)?;
         } else if rest.starts_with(br#""request":{"#) {
             if draft.asked {
