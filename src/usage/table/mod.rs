@@ -110,7 +110,9 @@ pub struct Found {
 /// Where a row stands, with its key, so that a look-up need not touch the row: there are more rows than the caches hold.
 #[derive(Debug, Clone)]
 struct Place {
-    found: Found,
+    row: RowId,
+    /// See [`Found::meaning`].
+    meaning: u64,
     principal: WhoId,
     namespace: TextId,
     capability: Capability,
@@ -388,11 +390,11 @@ impl Table {
                 && place.capability == key.capability
                 && *place.path == *key.path
         }) {
-            let found = place.found;
+            let (row, meaning) = (place.row, place.meaning);
             if !refused && !std::mem::replace(&mut place.used, true) {
-                self.use_row(found.row);
+                self.use_row(row);
             }
-            return Some(found);
+            return Some(Found { row, meaning });
         }
         if self.is_open(key.principal) && key.path != ANY_OPEN_PATH {
             if self.open_rows >= MOST_OPEN_ROWS || key.path.len() > LONGEST_OPEN_PATH {
@@ -474,10 +476,8 @@ impl Table {
         self.index.reserve(self.rows.len() - self.indexed, Place::hash);
         for (number, row) in self.rows.numbered_from(self.indexed) {
             let place = Place {
-                found: Found {
-                    row: number,
-                    meaning: row.meaning,
-                },
+                row: number,
+                meaning: row.meaning,
                 principal: row.principal,
                 namespace: row.namespace,
                 capability: row.capability,
