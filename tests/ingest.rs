@@ -1252,6 +1252,8 @@ fn entries() -> impl Strategy<Value = Vec<String>> {
                 _ => "",
             };
             let time = format!("2026-01-01T00:{:02}:{second:02}.5Z", id % 60);
+            // A name of a member may be spelled with escapes.
+            let path = if odd == 3 { r"p\u0061th" } else { "path" };
             if odd == 2 {
                 format!(
                     r#"{{"auth":{auth},"request":{{"id":"id-{id}","operation":"{operation}","path":"s/{}"{data}}}{answer},"time":"{time}","type":"{kind}"}}"#,
@@ -1259,7 +1261,7 @@ fn entries() -> impl Strategy<Value = Vec<String>> {
                 )
             } else {
                 format!(
-                    r#"{{"time":"{time}","type":"{kind}","auth":{auth},"request":{{"id":"id-{id}","operation":"{operation}","path":"s/{}"{data}}}{answer}{error}}}"#,
+                    r#"{{"time":"{time}","type":"{kind}","auth":{auth},"request":{{"id":"id-{id}","operation":"{operation}","{path}":"s/{}"{data}}}{answer}{error}}}"#,
                     id % 4
                 )
             }

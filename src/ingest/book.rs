@@ -51,7 +51,18 @@ pub enum Asker {
     /// The essence of its `auth` object was read, and the object is not known.
     Read,
     /// The object is known.
-    Known(Known),
+    Known(Remembered),
+}
+
+/// A whole object that is known.
+#[derive(Debug, Clone, Copy)]
+pub struct Remembered {
+    /// What it means.
+    pub known: Known,
+    /// Where it ends.
+    pub end: usize,
+    /// Which it is: no other object has or had this number.
+    pub number: u64,
 }
 
 impl Known {
@@ -139,18 +150,24 @@ pub struct Book {
     slots: Vec<Slot>,
     sheets: Vec<Sheet>,
     bytes: usize,
+    /// How many were forgotten.
+    forgotten: u64,
 }
 
 impl Book {
-    /// The object at `at`, if it is remembered, and where it ends.
+    /// The object at `at`, if it is remembered.
     #[must_use]
-    pub fn find(&self, text: &[u8], at: usize) -> Option<(Known, usize)> {
+    pub fn find(&self, text: &[u8], at: usize) -> Option<Remembered> {
         let text_here = text.get(at..)?;
         let (slot, _) = self.place(text_here)?;
         let mut number = self.slots.get(slot)?.first;
         while let Some(sheet) = self.sheets.get(number as usize) {
             if text_here.starts_with(&sheet.bytes) {
-                return Some((sheet.known, at + sheet.bytes.len()));
+                return Some(Remembered {
+                    known: sheet.known,
+                    end: at + sheet.bytes.len(),
+                    number: self.forgotten + u64::from(number),
+                });
             }
             number = sheet.next;
         }
@@ -203,6 +220,7 @@ impl Book {
     /// Forgets all.
     pub fn clear(&mut self) {
         self.slots.clear();
+        self.forgotten += self.sheets.len() as u64;
         self.sheets.clear();
         self.bytes = 0;
     }
@@ -234,7 +252,9 @@ mod tests {
         }
         book.add(object("b").as_bytes(), known(2));
         let text = format!("xx{},more", object("b"));
-        let found = book.find(text.as_bytes(), 2).map(|(k, end)| (k.auth, end));
+        let found = book.find(text.as_bytes(), 2);
+        let number = found.map(|found| found.number);
+        let found = found.map(|found| (found.known.auth, found.end));
         assert_eq!(found, Some((Some(Idx::nth(2)), 2 + object("b").len())));
         assert!(book.find(object("c").as_bytes(), 0).is_none());
         book.add(b"{}", known(3));
@@ -243,6 +263,13 @@ mod tests {
             book.add(object(&n.to_string()).as_bytes(), known(n));
         }
         assert!(book.find(object("99").as_bytes(), 0).is_some());
+        // Numbers of what was forgotten are given to nothing else.
+        book.clear();
+        for _ in 0..3 {
+            book.add(object("b").as_bytes(), known(2));
+        }
+        let found = book.find(object("b").as_bytes(), 0);
+        assert!(found.is_some_and(|found| Some(found.number) > number));
     }
 
     #[test]

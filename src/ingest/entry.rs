@@ -314,6 +314,7 @@ pub fn set<'a>(request: &mut Request<'a>, key: &[u8], value: &'a [u8]) -> Result
         b"mount_point" => request.mount_point = text(value),
         b"client_token_accessor" => request.accessor = text(value),
         b"data" => request.data = value,
+        b"namespace" if value == br#"{"id":"root"}"# => request.namespace_id = b"root",
         b"namespace" if value.first() == Some(&b'{') => {
             let mut members = Members::of(value, 0)?;
             while let Some(member) = members.next()? {

@@ -6,7 +6,6 @@
 //! are read from an essence and from nothing else.
 
 use super::scan::{self, Members};
-use super::simd;
 use super::telling::is_telling;
 use super::text::decode;
 use crate::usage::GroupBy;
@@ -72,7 +71,9 @@ impl Essence {
     pub fn read_at(&mut self, text: &[u8], at: usize, group_by: &GroupBy) -> Option<usize> {
         self.bytes.clear();
         let mut said = Said::default();
-        let end = simd::members(text, at, |(key, value)| self.take_any(&mut said, key, value))?;
+        let end = scan::members(text, at, |key, value| {
+            self.take(&mut said, key, value);
+        })?;
         self.conclude(said, group_by, false);
         Some(end)
     }

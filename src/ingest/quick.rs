@@ -33,8 +33,9 @@ struct Waiting {
     typed: bool,
     /// Whether an error stands before the request.
     error: bool,
-    /// Where the `auth` object stands, from `begin` on, if that is before the request.
+    /// Where the `auth` object stands, from `begin` on, if that is before the request, and its number if it is known.
     auth: Option<usize>,
+    number: Option<u64>,
     line: u64,
 }
 
@@ -50,8 +51,9 @@ struct Draft<'a> {
     entry: Entry<'a>,
     kind: Option<Kind>,
     asker: Asker,
-    /// Where the `auth` object stands.
+    /// Where the `auth` object stands, and its number if it is known.
     auth: Option<usize>,
+    number: Option<u64>,
     asked: bool,
 }
 
@@ -89,12 +91,9 @@ impl Quick {
         mut begin: usize,
     ) -> usize {
         let bare = wrapping.bare();
-        let new = text.get(begin..).unwrap_or_default();
-        let first = begin;
-        // Of a line with NUL bytes something was lost, whatever it looks like.
-        let has_zeros = memchr::memchr(0, new).is_some();
-        for end in memchr::memchr_iter(b'\n', new).map(|end| first + end) {
+        while let Some((end, has_zeros)) = simd::line_end(text, begin) {
             let line = text.get(begin..end).unwrap_or_default();
+            // Of a line with NUL bytes something was lost, whatever it looks like.
             let is_whole = !(has_zeros && line.contains(&0));
             let known = bare && is_whole && stream.fresh() && self.line(worker, stream, wrapping, text, begin, line);
             if !known {
@@ -165,6 +164,7 @@ impl Quick {
                     typed: draft.kind.is_some(),
                     error: draft.entry.error,
                     auth: draft.auth,
+                    number: draft.number,
                     line: stream.lines,
                 };
                 if self.waiting.find(waiting.id, |w| w.id == waiting.id).is_some() {
@@ -208,7 +208,7 @@ impl Quick {
         worker.usage_mut().table_mut().tally.lines += 1;
         let mut record = worker.record(entry, draft.asker, stream.lines);
         if let Some(waiting) = self.take(hash_id(entry.request.id)) {
-            let partner = record.usable().then(|| partner(worker, text, &waiting, entry, &record));
+            let partner = record.usable().then(|| partner(worker, text, &waiting, draft, &record));
             match partner.flatten() {
                 Some((time, error)) if worker.outside(Some(time)).is_none() => {
                     stream.bare_entry();
@@ -243,9 +243,10 @@ fn partner(
     worker: &mut Worker,
     text: &[u8],
     waiting: &Waiting,
-    entry: &Entry<'_>,
+    told: &Draft<'_>,
     response: &Record,
 ) -> Option<(i64, bool)> {
+    let entry = &told.entry;
     let request = entry.request.raw;
     let line = text.get(waiting.begin..waiting.end)?;
     if !line.get(waiting.request..)?.starts_with(request) {
@@ -268,13 +269,16 @@ fn partner(
     let time = draft.entry.time.filter(|_| draft.kind == Some(Kind::Request))?;
     // Mostly who asked is said twice in the same words.
     let auth = waiting.auth.or(draft.auth);
+    let number = waiting.number.or(draft.number);
     let is_same = match auth {
+        // What was found to be one and the same need not be compared again.
+        Some(_) if number.is_some() && number == told.number => true,
         Some(at) => !entry.auth.is_empty() && line.get(at..)?.starts_with(entry.auth),
         None => entry.auth.is_empty(),
     };
     let is_maker = |at: usize| {
         let known = worker.remembered(line, at);
-        known.is_some_and(|(known, _)| worker.is_maker(known, response))
+        known.is_some_and(|found| worker.is_maker(found.known, response))
     };
     if !is_same && !worker.is_open(response) && !auth.is_some_and(is_maker) {
         return None;
@@ -326,11 +330,16 @@ fn walk<'a>(
             draft.auth = Some(start);
             // Of a request that waits for its response nothing but the end is needed.
             (draft.asker, at) = if waits {
-                let known = worker.remembered(line, start).map(|(_, end)| end);
-                (Asker::Unread, known.or_else(|| simd::container(line, start).ok())?)
+                let known = worker.remembered(line, start);
+                draft.number = known.map(|found| found.number);
+                let end = known.map(|found| found.end);
+                (Asker::Unread, end.or_else(|| simd::container(line, start).ok())?)
             } else {
                 worker.asker(line, start)?
             };
+            if let Asker::Known(found) = draft.asker {
+                draft.number = Some(found.number);
+            }
             draft.entry.auth = line.get(start..at)?;
         } else if rest.starts_with(br#""request":{"#) {
             if draft.asked {
@@ -397,28 +406,12 @@ fn id_in(line: &[u8], at: usize) -> Option<&[u8]> {
 
 /// The `request` object at `at`, and where it ends.
 fn request(line: &[u8], at: usize) -> Option<(Request<'_>, usize)> {
-    let begin = at;
     let mut request = Request::default();
     let mut is_read = true;
-    let end = simd::members(line, begin, |(key, value)| {
+    let end = scan::members(line, at, |key, value| {
         is_read &= entry::set(&mut request, key, value).is_ok()
     });
-    if let Some(end) = end.filter(|_| is_read) {
-        request.raw = line.get(begin..end)?;
-        return Some((request, end));
-    }
-    let mut at = begin + 1;
-    let mut request = Request::default();
-    loop {
-        let (key, start, end) = member(line, at)?;
-        entry::set(&mut request, key, line.get(start..end)?).ok()?;
-        at = end + 1;
-        match line.get(end)? {
-            b',' => {}
-            b'}' => break,
-            _ => return None,
-        }
-    }
-    request.raw = line.get(begin..at)?;
-    Some((request, at))
+    let end = end.filter(|_| is_read)?;
+    request.raw = line.get(at..end)?;
+    Some((request, end))
 }

@@ -139,6 +139,58 @@ impl<'a> Members<'a> {
     }
 }
 
+/// Gives the members of the object that begins at `at` to `each`, key and value as they stand, as far as it is written as the servers
+/// do: without blanks, and without escapes in keys. The position after it, or none if anything is not so; what was given by then counts
+/// for nothing.
+#[inline]
+pub fn members<'a>(text: &'a [u8], at: usize, mut each: impl FnMut(&'a [u8], &'a [u8])) -> Option<usize> {
+    if text.get(at) != Some(&b'{') {
+        return None;
+    }
+    let mut at = at + 1;
+    if text.get(at) == Some(&b'}') {
+        return Some(at + 1);
+    }
+    loop {
+        if text.get(at) != Some(&b'"') {
+            return None;
+        }
+        let quote = simd::quote_or_backslash(text, at + 1);
+        let start = quote + 2;
+        if text.get(quote..start)? != b"\":" {
+            return None;
+        }
+        let end = match text.get(start)? {
+            b'"' => {
+                let end = simd::quote_or_backslash(text, start + 1);
+                match text.get(end)? {
+                    b'"' => end + 1,
+                    _ => string(text, start).ok()?,
+                }
+            }
+            b'{' | b'[' => simd::container(text, start).ok()?,
+            b't' | b'f' | b'n' | b'-' | b'0'..=b'9' => word(text, start),
+            _ => return None,
+        };
+        each(text.get(at + 1..quote)?, text.get(start..end)?);
+        match text.get(end)? {
+            b',' => at = end + 1,
+            b'}' => return Some(end + 1),
+            _ => return None,
+        }
+    }
+}
+
+/// The position after the number or the word that begins at `at`.
+fn word(text: &[u8], mut at: usize) -> usize {
+    while let Some(c) = text.get(at)
+        && (c.is_ascii_alphanumeric() || matches!(c, b'+' | b'-' | b'.'))
+    {
+        at += 1;
+    }
+    at
+}
+
 /// The elements of the array that begins at `at`, and the position behind it.
 pub fn elements(text: &[u8], at: usize) -> Result<(Vec<&[u8]>, usize), Fault> {
     let mut elements = Vec::new();
@@ -164,5 +216,95 @@ pub fn unquoted(value: &[u8]) -> Option<&[u8]> {
     match value {
         [b'"', text @ .., b'"'] => Some(text),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Objects as the servers write them, or such that may not be.
+    fn objects(odd: bool) -> impl Strategy<Value = Vec<u8>> {
+        let odds = u32::from(odd);
+        let text = prop_oneof![
+            "[a-z0-9:,{}\\[\\] ]{0,70}",
+            Just(r#"\""#.to_owned()),
+            Just(r"\\".to_owned())
+        ]
+        .prop_map(|text| format!("\"{text}\""));
+        let list = prop::collection::vec(text.clone(), 0..6).prop_map(|texts| format!("[{}]", texts.join(",")));
+        let inner = prop::collection::vec((text.clone(), list.clone()), 0..3).prop_map(|pairs| {
+            let pairs: Vec<String> = pairs.iter().map(|(key, value)| format!("{key}:{value}")).collect();
+            format!("{{{}}}", pairs.join(","))
+        });
+        let odd = prop::sample::select(
+            &[
+                "",
+                "1 ",
+                "1\"b\"",
+                "\"x\"y\"z\"",
+                "[1][2]",
+                "[1]\"x\"",
+                "tr ue",
+                "[}",
+                "{]",
+                "\\\"",
+                "[",
+                "]",
+                ":",
+                ",",
+                "\"",
+                " ",
+            ][..],
+        )
+        .prop_map(str::to_owned);
+        let word = prop::sample::select(&["true", "null", "-1.5e+3", "0"][..]).prop_map(str::to_owned);
+        let value = prop_oneof![8 => text.clone(), 2 => list, 2 => inner, 2 => word, odds => odd.clone()];
+        let key = "\"[a-z0-9:,{}\\[\\] ]{0,40}\"";
+        let key = prop_oneof![12 => key, odds => text, odds => odd];
+        let colon = prop_oneof![12 => Just(":"), odds => Just(" : "), odds => Just("::")];
+        let end = prop_oneof![8 => Just("}"), odds => Just("]"), odds => Just(""), odds => Just(",}")];
+        let member = (key, value, colon);
+        let members = prop::collection::vec(member, 0..12);
+        (members, end).prop_map(|(members, end)| {
+            let members: Vec<String> = members
+                .iter()
+                .map(|(key, value, colon)| format!("{key}{colon}{value}"))
+                .collect();
+            format!("{{{}{end}", members.join(",")).into_bytes()
+        })
+    }
+
+    /// The members as the plain walk finds them, and where it ends.
+    fn walked(text: &[u8], at: usize) -> Option<(Vec<(&[u8], &[u8])>, usize)> {
+        let mut walk = Members::of(text, at).ok()?;
+        let mut found = Vec::new();
+        while let Some(member) = walk.next().ok()? {
+            found.push((member.key, member.value));
+        }
+        Some((found, walk.end()))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4_000))]
+
+        #[test]
+        fn members_are_those_of_the_plain_walk(
+            (text, odd) in any::<bool>().prop_flat_map(|odd| (objects(odd), Just(odd))),
+            before in 0_usize..70,
+            after in 0_usize..70,
+        ) {
+            let mut shifted = vec![b'"'; before];
+            shifted.extend(&text);
+            shifted.extend(vec![b','; after]);
+            let mut found = Vec::new();
+            let end = members(&shifted, before, |key, value| found.push((key, value)));
+            prop_assert!(odd || end.is_some());
+            if let Some(end) = end {
+                prop_assert_eq!(container(&shifted, before), Ok(end));
+                prop_assert_eq!(Some((found, end)), walked(&shifted, before));
+            }
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! The end of a bracketed value or a string, the members of an object, and plain text, many bytes at a time.
+//! The end of a line, of a bracketed value or a string, and plain text, many bytes at a time.
 //!
 //! The one place of the program with `unsafe` code: vector loads, and calls of functions compiled for vector units that
 //! the running machine was asked for first. It pays: stepping over objects byte by byte or from quote to quote took more
@@ -146,182 +146,49 @@ const fn escaped(backslash: u64, carried: &mut u64) -> u64 {
     (EVEN ^ (sum << 1)) & follows
 }
 
-/// Bits for the bytes of a block that separate members.
-#[derive(Debug, Clone, Copy)]
-struct Marks {
-    bits: Bits,
-    comma: u64,
-    colon: u64,
-}
-
-/// A raw key as it stands between its quotes, and the raw value.
-pub type Pair<'a> = (&'a [u8], &'a [u8]);
-
-/// Gives the members of the object that begins at `at` to `each`, as far as it is written as the servers do: without blanks. The
-/// position after it, or none if anything is not so; what was given by then counts for nothing.
-pub fn members<'a>(text: &'a [u8], at: usize, each: impl FnMut(Pair<'a>)) -> Option<usize> {
+/// Where the line ends that `at` stands in, and whether a NUL byte may stand before: there is none if not. None without a line feed.
+#[inline]
+#[must_use]
+pub fn line_end(text: &[u8], at: usize) -> Option<(usize, bool)> {
     #[cfg(all(target_arch = "x86_64", not(miri)))]
     if x86::machine() != x86::Machine::Plain {
         // INVARIANT: the machine was asked for all that the function is compiled for.
-        return unsafe { x86::members_avx2(text, at, each) };
+        return unsafe { x86::line_end_avx2(text, at) };
     }
-    walk_members(text, at, each, portable_marks, prefix_xor)
+    line_end_of(text, at)
 }
 
-fn portable_marks(block: &[u8; BLOCK]) -> Marks {
-    let of = |wanted: u8| {
-        (0..)
-            .zip(block)
-            .fold(0, |bits, (n, c)| bits | (u64::from(*c == wanted) << n))
-    };
-    Marks {
-        bits: portable(block),
-        comma: of(b','),
-        colon: of(b':'),
-    }
-}
-
-/// A member as far as it was seen.
-#[derive(Debug, Clone, Copy, Default)]
-struct Begun {
-    begin: usize,
-    /// Where the colon stands; none yet if zero.
-    colon: usize,
-    /// Quotes before the key, or before the value.
-    quotes: u32,
-    /// Containers in the value, and where the last of them ends.
-    containers: u32,
-    contained: usize,
-}
-
-impl Begun {
-    /// Takes the colon at `at` over, before which there are so many quotes; false if what stands before it is no key.
-    #[inline(always)]
-    fn key_ends(&mut self, text: &[u8], at: usize, quotes: u32) -> bool {
-        let is_key = self.colon == 0
-            && quotes.wrapping_sub(self.quotes) == 2
-            && text.get(self.begin) == Some(&b'"')
-            && text.get(at.wrapping_sub(1)) == Some(&b'"')
-            && self.begin + 1 < at;
-        self.colon = at;
-        self.quotes = quotes;
-        is_key
-    }
-
-    /// The member whose value ends before `at`, if it is one value and nothing else.
-    #[inline(always)]
-    fn whole<'a>(&self, text: &'a [u8], at: usize, quotes: u32) -> Option<Pair<'a>> {
-        let key = text.get(self.begin + 1..self.colon.checked_sub(1)?)?;
-        let value = text.get(self.colon + 1..at)?;
-        let quotes = quotes.wrapping_sub(self.quotes);
-        let is_one = match value {
-            // Nothing stands outside of the only two quotes, when they are its ends.
-            [b'"', .., b'"'] => quotes == 2,
-            [b'{' | b'[', ..] => self.containers == 1 && self.contained + 1 == at,
-            [b't' | b'f' | b'n' | b'-' | b'0'..=b'9', ..] => {
-                let of_word = |c: &u8| c.is_ascii_alphanumeric() || matches!(c, b'+' | b'-' | b'.');
-                quotes == 0 && self.containers == 0 && value.iter().all(of_word)
-            }
-            _ => false,
-        };
-        is_one.then_some((key, value))
-    }
-}
-
-/// Walks over blocks, and in each over what separates members and what opens and closes.
-#[inline(always)]
-fn walk_members<'a>(
-    text: &'a [u8],
-    at: usize,
-    mut each: impl FnMut(Pair<'a>),
-    marks_of: impl Fn(&[u8; BLOCK]) -> Marks,
-    prefix_xor: impl Fn(u64) -> u64,
-) -> Option<usize> {
+fn line_end_of(text: &[u8], at: usize) -> Option<(usize, bool)> {
     let rest = text.get(at..)?;
-    let (blocks, tail) = rest.as_chunks::<BLOCK>();
-    let mut last = [0; BLOCK];
-    for (to, from) in last.iter_mut().zip(tail) {
-        *to = *from;
-    }
-    let (mut string, mut carried, mut depth) = (0_u64, 0_u64, 0_u32);
-    // Quotes before the block; where a member of the object begins.
-    let (mut before, mut begun) = (0_u32, Begun::default());
-    let mut any = false;
-    for (n, block) in blocks.iter().chain([&last]).enumerate() {
-        let Marks { bits, comma, colon } = marks_of(block);
-        let mut quote = bits.quote;
-        if bits.backslash != 0 || carried != 0 {
-            quote &= !escaped(bits.backslash, &mut carried);
-        }
-        let inside = prefix_xor(quote) ^ string;
-        string = ((inside as i64) >> 63) as u64;
-        let (open, close) = (bits.open & !inside, bits.close & !inside);
-        let mut events = open | close;
-        if depth < 2 || events != 0 {
-            events |= (comma | colon) & !inside;
-        }
-        let base = at + n * BLOCK;
-        while events != 0 {
-            let bit = events & events.wrapping_neg();
-            let here = base + events.trailing_zeros() as usize;
-            events ^= bit;
-            if depth > 1 && (open | close) & bit == 0 {
-                continue;
-            }
-            if open & bit != 0 {
-                if depth == 0 {
-                    if here != at || block.get(here - base) != Some(&b'{') {
-                        return None;
-                    }
-                    begun.begin = here + 1;
-                }
-                depth += 1;
-                continue;
-            }
-            let quotes = before + (quote & (bit - 1)).count_ones();
-            if close & bit != 0 {
-                depth = depth.checked_sub(1)?;
-                if depth == 1 {
-                    begun.containers += 1;
-                    begun.contained = here;
-                } else if depth == 0 {
-                    if any || begun.begin != here {
-                        each(begun.whole(text, here, quotes)?);
-                    }
-                    return (text.get(here) == Some(&b'}')).then_some(here + 1);
-                }
-            } else if depth != 1 {
-                return None;
-            } else if colon & bit != 0 {
-                if !begun.key_ends(text, here, quotes) {
-                    return None;
-                }
-            } else {
-                each(begun.whole(text, here, quotes)?);
-                any = true;
-                begun = Begun {
-                    begin: here + 1,
-                    quotes,
-                    ..Begun::default()
-                };
-            }
-        }
-        before += quote.count_ones();
-    }
-    None
+    let length = memchr::memchr(b'\n', rest)?;
+    let line = rest.get(..length)?;
+    Some((at + length, memchr::memchr(0, line).is_some()))
 }
 
 /// A raw text as it stands, if it is ASCII and holds no escape, as most are.
 #[inline]
 #[must_use]
 pub fn plain(raw: &[u8]) -> Option<&str> {
-    let is_plain = |c: &u8| c.is_ascii() && *c != b'\\';
-    let (chunks, rest) = raw.as_chunks::<16>();
-    let all = chunks
-        .iter()
-        .all(|chunk| chunk.iter().fold(true, |all, c| all & is_plain(c)));
+    let (words, _) = raw.as_chunks::<8>();
+    // The last word overlaps the one before it; a text shorter than a word is looked at byte by byte.
+    let is_plain = match raw.last_chunk::<8>() {
+        Some(last) => words
+            .iter()
+            .chain([last])
+            .all(|word| is_plain_word(u64::from_le_bytes(*word))),
+        None => raw.iter().all(|c| c.is_ascii() && *c != b'\\'),
+    };
     // INVARIANT: ASCII is UTF-8.
-    (all && rest.iter().all(is_plain)).then(|| unsafe { std::str::from_utf8_unchecked(raw) })
+    is_plain.then(|| unsafe { std::str::from_utf8_unchecked(raw) })
+}
+
+/// Whether all bytes of a word are ASCII, and none is a backslash.
+const fn is_plain_word(word: u64) -> bool {
+    const ONES: u64 = u64::MAX / 255;
+    const HIGH: u64 = ONES * 0x80;
+    let without = word ^ (ONES * b'\\' as u64);
+    // A byte that is zero borrows from its highest bit; among bytes of ASCII no other does.
+    (word | without.wrapping_sub(ONES)) & HIGH == 0
 }
 
 /// The position of the first quote or backslash from `at` on, or the text's length.
@@ -346,12 +213,12 @@ pub fn quote_or_backslash(text: &[u8], mut at: usize) -> usize {
 
 #[cfg(all(target_arch = "x86_64", not(miri)))]
 mod x86 {
-    use super::{BLOCK, Bits, Fault, Marks, Pair, walk, walk_members};
+    use super::{BLOCK, Bits, Fault, walk};
     use std::arch::x86_64::{
         __m128i, __m256i, __m512i, _mm_clmulepi64_si128, _mm_cmpeq_epi8, _mm_cvtsi128_si64, _mm_loadu_si128,
         _mm_movemask_epi8, _mm_or_si128, _mm_set_epi64x, _mm_set1_epi8, _mm256_cmpeq_epi8, _mm256_loadu_si256,
-        _mm256_movemask_epi8, _mm256_or_si256, _mm256_set1_epi8, _mm512_cmpeq_epi8_mask, _mm512_loadu_si512,
-        _mm512_or_si512, _mm512_set1_epi8,
+        _mm256_min_epu8, _mm256_movemask_epi8, _mm256_or_si256, _mm256_set1_epi8, _mm512_cmpeq_epi8_mask,
+        _mm512_loadu_si512, _mm512_or_si512, _mm512_set1_epi8,
     };
     use std::sync::LazyLock;
 
@@ -424,16 +291,23 @@ mod x86 {
     }
 
     #[target_feature(enable = "avx2,pclmulqdq,popcnt,bmi1,bmi2,lzcnt")]
-    pub fn members_avx2<'a>(text: &'a [u8], at: usize, each: impl FnMut(Pair<'a>)) -> Option<usize> {
-        let marks = |block: &[u8; BLOCK]| {
+    pub fn line_end_avx2(text: &[u8], at: usize) -> Option<(usize, bool)> {
+        let (blocks, tail) = text.get(at..)?.as_chunks::<BLOCK>();
+        let mut least = _mm256_set1_epi8(-1);
+        let mut end = at;
+        for block in blocks {
             let halves = halves(block);
-            Marks {
-                bits: halves.bits(),
-                comma: halves.equal(b','),
-                colon: halves.equal(b':'),
+            least = _mm256_min_epu8(least, _mm256_min_epu8(halves.0, halves.1));
+            let feeds = halves.equal(b'\n');
+            if feeds != 0 {
+                let has_zero = Halves(least, least).equal(0) != 0;
+                return Some((end + feeds.trailing_zeros() as usize, has_zero));
             }
-        };
-        walk_members(text, at, each, marks, |bits| prefix_xor(bits))
+            end += BLOCK;
+        }
+        let length = tail.iter().position(|c| *c == b'\n')?;
+        let has_zero = Halves(least, least).equal(0) != 0 || tail.contains(&0);
+        Some((end + length, has_zero))
     }
 
     /// A block in two registers.
@@ -554,94 +428,20 @@ mod tests {
         assert_eq!(asked.len(), 2);
     }
 
-    /// Objects as the servers write them, or such that may not be.
-    fn objects(odd: bool) -> impl Strategy<Value = Vec<u8>> {
-        let odds = u32::from(odd);
-        let text = prop_oneof![
-            "[a-z0-9:,{}\\[\\] ]{0,70}",
-            Just(r#"\""#.to_owned()),
-            Just(r"\\".to_owned())
-        ]
-        .prop_map(|text| format!("\"{text}\""));
-        let list = prop::collection::vec(text.clone(), 0..6).prop_map(|texts| format!("[{}]", texts.join(",")));
-        let inner = prop::collection::vec((text.clone(), list.clone()), 0..3).prop_map(|pairs| {
-            let pairs: Vec<String> = pairs.iter().map(|(key, value)| format!("{key}:{value}")).collect();
-            format!("{{{}}}", pairs.join(","))
-        });
-        let odd = prop::sample::select(
-            &[
-                "",
-                "1 ",
-                "1\"b\"",
-                "\"x\"y\"z\"",
-                "[1][2]",
-                "[1]\"x\"",
-                "tr ue",
-                "[}",
-                "{]",
-                "\\\"",
-                "[",
-                "]",
-                ":",
-                ",",
-                "\"",
-                " ",
-            ][..],
-        )
-        .prop_map(str::to_owned);
-        let word = prop::sample::select(&["true", "null", "-1.5e+3", "0"][..]).prop_map(str::to_owned);
-        let value = prop_oneof![8 => text.clone(), 2 => list, 2 => inner, 2 => word, odds => odd.clone()];
-        let key = prop_oneof![12 => text, odds => odd];
-        let colon = prop_oneof![12 => Just(":"), odds => Just(" : "), odds => Just("::")];
-        let end = prop_oneof![8 => Just("}"), odds => Just("]"), odds => Just(""), odds => Just(",}")];
-        let member = (key, value, colon);
-        let members = prop::collection::vec(member, 0..12);
-        (members, end).prop_map(|(members, end)| {
-            let members: Vec<String> = members
-                .iter()
-                .map(|(key, value, colon)| format!("{key}{colon}{value}"))
-                .collect();
-            format!("{{{}{end}", members.join(",")).into_bytes()
-        })
-    }
-
-    /// The members as the plain walk finds them, and where it ends.
-    fn walked(text: &[u8], at: usize) -> Option<(Vec<Pair<'_>>, usize)> {
-        let mut walk = super::super::scan::Members::of(text, at).ok()?;
-        let mut found = Vec::new();
-        while let Some(member) = walk.next().ok()? {
-            found.push((member.key, member.value));
-        }
-        Some((found, walk.end()))
-    }
-
-    type Each<'f, 'a> = &'f mut dyn FnMut(Pair<'a>);
-
-    fn given<'a>(of: impl Fn(Each<'_, 'a>) -> Option<usize>) -> Option<(Vec<Pair<'a>>, usize)> {
-        let mut found = Vec::new();
-        let end = of(&mut |pair| found.push(pair))?;
-        Some((found, end))
-    }
-
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(4_000))]
 
         #[test]
-        fn members_are_those_of_the_plain_walk(
-            (text, odd) in any::<bool>().prop_flat_map(|odd| (objects(odd), Just(odd))),
-            before in 0_usize..70,
-            after in 0_usize..70,
+        fn a_line_ends_at_its_feed(
+            text in prop::collection::vec(prop_oneof![60 => Just(b'a'), 1 => Just(b'\n'), 1 => Just(0)], 0..300),
+            at in 0_usize..80,
         ) {
-            let mut shifted = vec![b'"'; before];
-            shifted.extend(&text);
-            shifted.extend(vec![b','; after]);
-            let found = given(|each| members(&shifted, before, each));
-            prop_assert_eq!(&found, &given(|each| walk_members(&shifted, before, each, portable_marks, prefix_xor)));
-            prop_assert!(odd || found.is_some());
-            if let Some((members, end)) = found {
-                prop_assert_eq!(container(&shifted, before), Ok(end));
-                prop_assert_eq!(Some((members, end)), walked(&shifted, before));
-            }
+            let found = line_end(&text, at);
+            let plain = line_end_of(&text, at);
+            prop_assert_eq!(found.map(|(end, _)| end), plain.map(|(end, _)| end));
+            // What is behind the end may count, and what is before it must.
+            prop_assert!(plain.is_none_or(|(_, zero)| !zero) || found.is_some_and(|(_, zero)| zero));
+            prop_assert!(found.is_none_or(|(_, zero)| !zero || text.contains(&0)));
         }
 
         #[test]

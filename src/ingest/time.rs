@@ -38,20 +38,11 @@ fn utc(raw: &[u8]) -> Option<i64> {
     else {
         return None;
     };
-    let mut bad = 0_u8;
-    let mut digit = |c: u8| {
-        let value = c.wrapping_sub(b'0');
-        bad |= u8::from(value > 9);
-        i64::from(value)
-    };
-    let year = digit(y0) * 1000 + digit(y1) * 100 + digit(y2) * 10 + digit(y3);
-    let month = digit(m0) * 10 + digit(m1);
-    let day = digit(d0) * 10 + digit(d1);
-    let hour = digit(h0) * 10 + digit(h1);
-    let minute = digit(i0) * 10 + digit(i1);
-    let second = digit(s0) * 10 + digit(s1);
-    if bad != 0
-        || !(1..=12).contains(&month)
+    let date = eight([y0, y1, y2, y3, m0, m1, d0, d1])?;
+    let clock = eight([b'0', b'0', h0, h1, i0, i1, s0, s1])?;
+    let (year, month, day) = (date / 10_000, date / 100 % 100, date % 100);
+    let (hour, minute, second) = (clock / 10_000, clock / 100 % 100, clock % 100);
+    if !(1..=12).contains(&month)
         || !(1..=days_in(year, month)).contains(&day)
         || hour > 23
         || minute > 59
@@ -59,24 +50,44 @@ fn utc(raw: &[u8]) -> Option<i64> {
     {
         return None;
     }
-    let mut nanos = 0_i64;
-    let fraction = match tail {
-        [b'Z'] => &[][..],
-        [b'.', fraction @ .., b'Z'] if (1..=9).contains(&fraction.len()) => fraction,
+    let nanos = match tail {
+        [b'Z'] => 0,
+        [b'.', fraction @ .., b'Z'] => nanos_of(fraction)?,
         _ => return None,
     };
-    for c in fraction {
-        let value = c.wrapping_sub(b'0');
-        if value > 9 {
-            return None;
-        }
-        nanos = nanos * 10 + i64::from(value);
-    }
-    for _ in fraction.len()..9 {
-        nanos *= 10;
-    }
     let seconds = days_since_1970(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second;
     seconds.checked_mul(1_000_000_000)?.checked_add(nanos)
+}
+
+/// The number that eight digits are.
+fn eight(digits: [u8; 8]) -> Option<i64> {
+    const ONES: u64 = u64::MAX / 255;
+    // Above nine the low half of a byte overflows into the high one.
+    let word = u64::from_le_bytes(digits) ^ (ONES * 0x30);
+    if (word | word.wrapping_add(ONES * 6)) & (ONES * 0xf0) != 0 {
+        return None;
+    }
+    // Digits to pairs, pairs to fours, fours to the whole: the first is the lowest byte, and weighs most.
+    let pairs = word.wrapping_mul(2_561) >> 8 & 0x00ff_00ff_00ff_00ff;
+    let fours = pairs.wrapping_mul(6_553_601) >> 16 & 0x0000_ffff_0000_ffff;
+    i64::try_from(fours.wrapping_mul(42_949_672_960_001) >> 32).ok()
+}
+
+/// Nanoseconds of a fraction of up to nine digits.
+fn nanos_of(fraction: &[u8]) -> Option<i64> {
+    if let [first @ .., last] = fraction
+        && let Ok(first) = <[u8; 8]>::try_from(first)
+        && last.is_ascii_digit()
+    {
+        return Some(eight(first)? * 10 + i64::from(last - b'0'));
+    }
+    let mut digits = [b'0'; 8];
+    let (filled, _) = digits.split_at_mut_checked(fraction.len())?;
+    filled.copy_from_slice(fraction);
+    (!fraction.is_empty())
+        .then(|| eight(digits))
+        .flatten()
+        .map(|nanos| nanos * 10)
 }
 
 const fn days_in(year: i64, month: i64) -> i64 {

@@ -1,6 +1,6 @@
 //! Entries to records: what each says of who asked for what, and how that ended.
 
-use super::book::{Asker, Book, Known, Meanings};
+use super::book::{Asker, Book, Known, Meanings, Remembered};
 use super::entry::{Entry, Request};
 use super::essence::Essence;
 use super::open_paths;
@@ -19,8 +19,9 @@ use crate::usage::{GroupBy, Usage};
 use crate::vault::{Operation, path, secret};
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
+use memchr::memmem::Finder;
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 /// The longest set of names that is known again by its bytes, and how many such are kept.
 const LONGEST_SPELLED: usize = 1_024;
@@ -174,8 +175,8 @@ impl Worker {
         }
     }
 
-    /// The `auth` object at `at`, if it was understood before, and where it ends.
-    pub fn remembered(&self, text: &[u8], at: usize) -> Option<(Known, usize)> {
+    /// The `auth` object at `at`, if it was understood before.
+    pub fn remembered(&self, text: &[u8], at: usize) -> Option<Remembered> {
         self.book.find(text, at)
     }
 
@@ -194,8 +195,8 @@ impl Worker {
 
     /// The end of the `auth` object at `at`, and what is known of it; none if that is no object.
     pub fn asker(&mut self, text: &[u8], at: usize) -> Option<(Asker, usize)> {
-        if let Some((known, end)) = self.remembered(text, at) {
-            return Some((Asker::Known(known), end));
+        if let Some(found) = self.remembered(text, at) {
+            return Some((Asker::Known(found), found.end));
         }
         match self.essence.read_at(text, at, &self.group_by) {
             Some(end) => Some((Asker::Read, end)),
@@ -228,8 +229,10 @@ impl Worker {
             record.last = time;
             self.usage.table_mut().seen.time(time);
         }
+        let mut meaning = None;
         match self.demand(entry, asker, &mut record) {
-            Ok(()) => {
+            Ok(demand) => {
+                meaning = Some(demand);
                 record.class = if entry.response {
                     Class::Response
                 } else {
@@ -239,12 +242,12 @@ impl Worker {
             Err(Skip::TooMany | Skip::TooManyRefused) => record = record.without_room(),
             Err(reason) => record.skip = reason.index(),
         }
-        record.id = self.id_of(&entry.request, &record);
+        record.id = self.id_of(&entry.request, &record, meaning);
         record
     }
 
-    /// Fills in the numbers of the demand.
-    fn demand(&mut self, entry: &Entry<'_>, asker: Asker, record: &mut Record) -> Result<(), Skip> {
+    /// Fills in the numbers of the demand, and gives what it means.
+    fn demand(&mut self, entry: &Entry<'_>, asker: Asker, record: &mut Record) -> Result<u64, Skip> {
         let request = &entry.request;
         if !request.names_a_demand() || is_hidden(request.path) {
             return Err(self.unsaid(entry, asker, record));
@@ -325,14 +328,14 @@ impl Worker {
             path: &asked,
             capability,
         };
-        record.row = table.row(&key, refused);
-        if record.row.is_none() {
+        let Some(found) = table.find(&key, refused) else {
             return Err(if refused { Skip::TooManyRefused } else { Skip::TooMany });
-        }
+        };
+        record.row = Some(found.row);
         if !mount_type.is_empty() {
             record.mount_type = Some(self.mount_types.number(&mount_type, table, Table::text));
         }
-        Ok(())
+        Ok(found.meaning)
     }
 
     /// Notes who showed a token where none was needed: it holds its policies all the same.
@@ -388,9 +391,9 @@ impl Worker {
 
     /// What the entries of one request have in common, and no others: its id with who asked, for what and where, since pipelines
     /// put one and the same text in the place of every id. Where there is none, all that was asked, by what, and on which day.
-    fn id_of(&mut self, request: &Request<'_>, record: &Record) -> u64 {
+    fn id_of(&mut self, request: &Request<'_>, record: &Record, meaning: Option<u64>) -> u64 {
         let table = self.usage.table_mut();
-        let demand = table.meaning(record);
+        let demand = meaning.unwrap_or_else(|| table.meaning(record));
         if record.flags & flag::NO_ID == 0 {
             return join_ids(hash_id(request.id), demand);
         }
@@ -423,14 +426,11 @@ impl Worker {
     /// The meaning of an `auth` object that came with a request in this namespace.
     fn known(&mut self, asker: Asker, raw: &[u8], request: &Request<'_>, namespace: &str, number: TextId) -> Known {
         let found = match asker {
-            Asker::Known(known) => Some(known),
+            Asker::Known(found) => Some(found),
             Asker::Read => None,
-            Asker::Unread => self
-                .book
-                .find(raw, 0)
-                .filter(|(_, end)| *end == raw.len())
-                .map(|(known, _)| known),
+            Asker::Unread => self.book.find(raw, 0).filter(|found| found.end == raw.len()),
         };
+        let found = found.map(|found| found.known);
         if let Some(known) = found.filter(|known| known.holds_in(number)) {
             return known;
         }
@@ -575,7 +575,8 @@ const NEVER_ALLOWED: [&[u8]; 4] = [b"alias-lookahead", b"resolve-role", b"header
 
 /// The `auth` object of a response: the token that it tells of.
 fn told<'a>(entry: &Entry<'a>) -> Option<&'a [u8]> {
-    memchr::memmem::find(entry.answer, b"\"auth\"")?;
+    static NAME: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new(b"\"auth\""));
+    NAME.find(entry.answer)?;
     super::envelope::follow(entry.answer, "/auth").filter(|auth| auth.first() == Some(&b'{'))
 }
 

@@ -68,6 +68,9 @@ pub struct Usage {
 /// The most requests kept in memory for partners to come, over all threads.
 const MOST_RECORDS: usize = 1 << 19;
 
+/// So many requests are settled after their rows were looked at together.
+const AT_ONCE: usize = 32;
+
 /// What a part keeps that is read whole, and what a stored one carries.
 pub(crate) const WHEN_STORED: Keep = Keep {
     head: 2048,
@@ -221,8 +224,11 @@ impl Usage {
         self.changed();
         self.tidy();
         if !self.counted {
-            for record in self.ledger.records() {
-                self.table.settle(record);
+            for records in self.ledger.records().chunks(AT_ONCE) {
+                self.table.warm(records);
+                for record in records {
+                    self.table.settle(record);
+                }
             }
             self.counted = true;
         }

@@ -98,13 +98,26 @@ impl Who {
     }
 }
 
-/// Where a row stands, with its key, so that a look-up need not touch the row.
+/// A row that was looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Found {
+    /// Its number.
+    pub row: RowId,
+    /// Hash of its key, the same in every part.
+    pub meaning: u64,
+}
+
+/// Where a row stands, with its key, so that a look-up need not touch the row: there are more rows than the caches hold.
 #[derive(Debug, Clone)]
 struct Place {
     row: RowId,
+    /// See [`Found::meaning`].
+    meaning: u64,
     principal: WhoId,
     namespace: TextId,
     capability: Capability,
+    /// Whether something of it is known to have been allowed.
+    used: bool,
     path: Arc<str>,
 }
 
@@ -361,22 +374,27 @@ impl Table {
 
     /// The row of a demand, which is begun if it is new; none where there is no room for it.
     pub fn row(&mut self, key: &Key<'_>, refused: bool) -> Option<RowId> {
+        self.find(key, refused).map(|found| found.row)
+    }
+
+    /// The same, with what the row means.
+    pub fn find(&mut self, key: &Key<'_>, refused: bool) -> Option<Found> {
         if self.indexed < self.rows.len() {
             self.index_rows();
         }
         let namespace = key.namespace;
         let hash = hash_key(key.principal, namespace, key.capability, key.path);
-        if let Some(place) = self.index.find(hash, |place| {
+        if let Some(place) = self.index.find_mut(hash, |place| {
             place.principal == key.principal
                 && place.namespace == namespace
                 && place.capability == key.capability
                 && *place.path == *key.path
         }) {
-            let row = place.row;
-            if !refused {
+            let (row, meaning) = (place.row, place.meaning);
+            if !refused && !std::mem::replace(&mut place.used, true) {
                 self.use_row(row);
             }
-            return Some(row);
+            return Some(Found { row, meaning });
         }
         if self.is_open(key.principal) && key.path != ANY_OPEN_PATH {
             if self.open_rows >= MOST_OPEN_ROWS || key.path.len() > LONGEST_OPEN_PATH {
@@ -384,15 +402,16 @@ impl Table {
                     path: ANY_OPEN_PATH,
                     ..*key
                 };
-                return self.row(&any, refused);
+                return self.find(&any, refused);
             }
             self.open_rows += 1;
         } else if !self.is_open(key.principal) && !self.has_room(key, refused) {
             return None;
         }
-        let at = self.begin_row(key, refused);
+        let row = self.begin_row(key, refused);
         self.index_rows();
-        Some(at)
+        let meaning = self.rows[row].meaning;
+        Some(Found { row, meaning })
     }
 
     /// What a record is about: who asks for what and where, or only who where it does not say more. The same in every part.
@@ -458,9 +477,11 @@ impl Table {
         for (number, row) in self.rows.numbered_from(self.indexed) {
             let place = Place {
                 row: number,
+                meaning: row.meaning,
                 principal: row.principal,
                 namespace: row.namespace,
                 capability: row.capability,
+                used: row.used,
                 path: Arc::clone(&row.path),
             };
             self.index.insert_unique(place.hash(), place, Place::hash);
