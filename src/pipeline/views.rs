@@ -18,7 +18,7 @@ use crate::policy::model::Policy;
 use crate::policy::template::Identity;
 use crate::report::digest::{count, number};
 use crate::usage::Usage;
-use crate::vault::{Capability, CapabilitySet, PrincipalKind};
+use crate::vault::{Capability, CapabilitySet, PrincipalKind, secret};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -303,13 +303,19 @@ pub(super) fn principals(
 /// What people know a holder by.
 fn marks(holder: &crate::access::Holder) -> BTreeMap<String, Vec<String>> {
     let mut marks: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    let groups: BTreeSet<&String> = holder.identity.groups.iter().map(|group| &group.name).collect();
+    // People put tokens where they do not belong.
+    let groups: BTreeSet<String> = holder
+        .identity
+        .groups
+        .iter()
+        .map(|group| secret::words(&group.name))
+        .collect();
     if !groups.is_empty() {
-        marks.insert("group".to_owned(), groups.into_iter().cloned().collect());
+        marks.insert("group".to_owned(), groups.into_iter().collect());
     }
     let entity = holder.identity.entity.as_ref().filter(|_| holder.identity_known);
     for (key, value) in entity.into_iter().flat_map(|entity| &entity.metadata) {
-        marks.insert(format!("metadata {key}"), vec![value.clone()]);
+        marks.insert(format!("metadata {}", secret::words(key)), vec![secret::words(value)]);
     }
     marks
 }

@@ -46,9 +46,6 @@ pub fn is_replaced(segment: &str) -> bool {
         "--",
     ];
     let opens = |c: char| matches!(c, '[' | '<');
-    let is_hash = segment
-        .strip_prefix("hmac-sha256:")
-        .is_some_and(|rest| rest.len() >= 32 && rest.bytes().all(|b| b.is_ascii_hexdigit()));
     let mut signs = segment.chars();
     let first = signs.next().filter(|c| {
         matches!(
@@ -76,10 +73,32 @@ pub fn is_replaced(segment: &str) -> bool {
         || segment.contains("***")
         || is_cut(segment)
         || segment.contains(['\0', char::REPLACEMENT_CHARACTER, '?'])
-        || is_hash
+        || segment.to_ascii_lowercase().contains("%2a%2a")
+        || is_hash(segment)
         || is_row
         || is_bracketed
-        || WORDS.iter().any(|word| segment.eq_ignore_ascii_case(word))
+        || WORDS
+            .iter()
+            .any(|word| between_signs(segment).eq_ignore_ascii_case(word) || segment.eq_ignore_ascii_case(word))
+}
+
+/// Whether a segment is a hash with the name of what made it in front: `sha256:...`, `HMAC-SHA512:...`, `md5(...)`.
+fn is_hash(segment: &str) -> bool {
+    const MADE_BY: [&str; 5] = ["hmac", "sha", "md5", "blake", "hash"];
+    let Some((name, rest)) = segment.split_once([':', '(']) else {
+        return false;
+    };
+    let name = name.to_ascii_lowercase();
+    let digits = rest.strip_suffix(')').unwrap_or(rest);
+    MADE_BY.iter().any(|by| name.starts_with(by)) && digits.len() >= 16 && digits.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
+/// What stands between signs such as `__` or `#` that a word is put between.
+fn between_signs(segment: &str) -> &str {
+    let is_sign = |c: char| matches!(c, '_' | '#' | '@' | '!' | '~' | '=' | '|' | '"' | '\'');
+    let inner = segment.trim_matches(is_sign);
+    let whole = segment.starts_with(is_sign) && segment.ends_with(is_sign);
+    if whole { inner } else { segment }
 }
 
 /// Whether a segment is the end of what is left of a path that was cut: what came after it is not known.
@@ -485,6 +504,14 @@ mod tests {
             ":id",
             "$id",
             "$name$",
+            "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+            "HMAC-SHA512:9f86d081884c7d659a2feaa0c55ad015",
+            "hmac:9f86d081884c7d659a2feaa0c55ad015",
+            "SHA256(9f86d081884c7d659a2feaa0c55ad015)",
+            "md5:d41d8cd98f00b204e9800998ecf8427e",
+            "__MASKED__",
+            "#REDACTED#",
+            "%2A%2a%2A",
         ] {
             assert!(is_replaced(segment), "{segment}");
         }
@@ -505,6 +532,12 @@ mod tests {
             "a$",
             "$",
             ":",
+            "sha256-sums",
+            "md5:notes",
+            "sha256:abc",
+            "redacted-docs",
+            "__init__",
+            "_masked",
         ] {
             assert!(!is_replaced(segment), "{segment}");
         }
