@@ -390,3 +390,31 @@ fn what_an_entity_gets_for_itself_alone_gives_nothing_beside_a_role_that_it_was_
     };
     holds(&world).unwrap();
 }
+
+#[test]
+fn a_role_that_hides_what_the_entity_has_is_not_emptied_before_the_entity() {
+    let person = |own: &[usize], seen, asked: &[(&'static str, bool)]| Person {
+        own: own.iter().copied().collect(),
+        groups: BTreeSet::new(),
+        seen,
+        asked: asked.to_vec(),
+    };
+    // What the one who never acted has of its own is denied by each role that it may log in by.
+    let world = World {
+        policies: vec![
+            vec![("kv/*", BTreeSet::from(["update"]))],
+            vec![
+                ("kv/*", BTreeSet::from(["deny"])),
+                ("tr/*", BTreeSet::from(["list", "read", "update"])),
+            ],
+            Vec::new(),
+            Vec::new(),
+        ],
+        roles: vec![BTreeSet::from([1]), BTreeSet::from([1]), BTreeSet::from([1])],
+        groups: vec![BTreeSet::new(), BTreeSet::new()],
+        people: vec![person(&[0], None, &[]), person(&[], Some(0), &[("tr/x", false)])],
+        handed_out: "ci",
+        ahead: false,
+    };
+    holds(&world).unwrap();
+}

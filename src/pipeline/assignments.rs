@@ -218,7 +218,7 @@ impl<'a> Coming<'a> {
         self.lists.get(place).is_some_and(|(before, after)| before != after)
     }
 
-    /// The places that together would give somebody more, before all of them are changed or after; all that change where there are
+    /// The places that together would give somebody more, before all of them are changed, between or after; all that change where there are
     /// too many lists to look at each.
     fn gaining(&self) -> BTreeSet<&'a AssignedBy> {
         let unseen = &self.joined.unseen;
@@ -249,30 +249,62 @@ impl<'a> Coming<'a> {
         gaining.collect()
     }
 
+    /// Whether somebody with this list would have more at some step: one place changes after the other, in whatever order, and a token that
+    /// is out keeps what its role gave. Where many of its places change it is not looked at, and counts.
     fn gains(&self, one: &MayHave) -> bool {
-        let given: BTreeSet<PolicyId> = one.places.iter().flat_map(asked_for).collect();
-        let list = |pick: &dyn Fn(&Change<'_>) -> BTreeSet<PolicyId>| -> BTreeSet<PolicyId> {
-            let of = |place: &AssignedBy| self.lists.get(place).map_or_else(|| asked_for(place), pick);
-            // What comes from no place stays: `default`, and what an older token was given.
-            let fixed = one.policies.iter().filter(|policy| !given.contains(policy)).cloned();
-            one.places.iter().flat_map(of).chain(fixed).collect()
-        };
         let compile =
             |policies: &[&Policy]| Acl::compile(self.joined.profile, policies, &one.identity, self.joined.now);
         let today = one.policies.iter().filter_map(|id| self.today.get(id).copied());
         let today = compile(&today.collect::<Vec<_>>());
-        let after = list(&|(_, after)| (*after).clone());
-        let both = list(&|(before, after)| before.union(after).cloned().collect());
-        // A token that is out keeps what its role gave.
-        let of_role = one.places.last().into_iter().flat_map(asked_for);
-        let stale: BTreeSet<PolicyId> = after.iter().cloned().chain(of_role).collect();
-        [after, stale, both].into_iter().any(|list| {
+        let Some(lists) = self.on_the_way(one) else {
+            return true;
+        };
+        lists.into_iter().any(|list| {
             let text = |id: &PolicyId| self.proposed.get(id).or_else(|| self.today.get(id)).copied();
             let policies: Vec<&Policy> = list.iter().filter_map(text).collect();
             !compare::grants_nothing_new(&today, &compile(&policies), compare::Options::default()).is_proven()
         })
     }
+
+    /// All lists that this one may be on the way from today to the end; none where these are too many to look at each.
+    fn on_the_way(&self, one: &MayHave) -> Option<BTreeSet<BTreeSet<PolicyId>>> {
+        let stages = |place: &AssignedBy| match self.lists.get(place) {
+            Some((before, after)) => [
+                (*before).clone(),
+                before.union(after).cloned().collect(),
+                (*after).clone(),
+            ],
+            None => [(); 3].map(|()| asked_for(place)),
+        };
+        let places: Vec<[BTreeSet<PolicyId>; 3]> = one.places.iter().map(stages).collect();
+        if places.iter().filter(|[before, _, after]| before != after).count() > MOST_CHANGING {
+            return None;
+        }
+        // What comes from no place stays: `default`, and what an older token was given.
+        let given: BTreeSet<PolicyId> = one.places.iter().flat_map(asked_for).collect();
+        let fixed = one.policies.iter().filter(|policy| !given.contains(policy)).cloned();
+        let fixed: BTreeSet<PolicyId> = fixed.collect();
+        let mut all = BTreeSet::new();
+        // First all get the new policies beside the old, then the old ones go.
+        for half in [0..=1, 1..=2] {
+            let mut lists = BTreeSet::from([fixed.clone()]);
+            for (n, stages) in places.iter().enumerate() {
+                let of_login = n + 1 == places.len();
+                let now = if of_login { 0..=*half.end() } else { half.clone() };
+                let now: BTreeSet<&BTreeSet<PolicyId>> = stages.get(now).into_iter().flatten().collect();
+                let with = |list: &BTreeSet<PolicyId>| -> Vec<BTreeSet<PolicyId>> {
+                    now.iter().map(|more| list.union(more).cloned().collect()).collect()
+                };
+                lists = lists.iter().flat_map(with).collect();
+            }
+            all.extend(lists);
+        }
+        Some(all)
+    }
 }
+
+/// So many places of one list may change for it to be looked at in every state that it can be in on the way.
+const MOST_CHANGING: usize = 6;
 
 fn asked_for(place: &AssignedBy) -> BTreeSet<PolicyId> {
     place
