@@ -4,7 +4,10 @@ use super::digest;
 use super::layout::{self, Placed};
 use super::output::OutputFile;
 use super::{RenderError, csv, diff, hcl, html, markdown, terraform};
-use crate::advice::{Advice, Bridge, Change, Complexity, Owners, PrincipalView, Proposal, RequestTotals, Totals};
+use crate::advice::{
+    Advice, Bridge, Change, Complexity, FileChange, Owners, PolicyView, PrincipalView, Proposal, ProposedPolicy,
+    RequestTotals, Totals, Withdrawn,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
@@ -148,7 +151,7 @@ fn part(advice: &Advice, owner: Option<&str>) -> Advice {
         ..today.clone()
     };
     let tighten = advice.proposals.iter().filter(|proposal| proposal.kind == "tighten");
-    let proposals = tighten.map(|proposal| mine(proposal, (&today, &then), &is_mine));
+    let proposals = tighten.map(|proposal| mine(proposal, (&today, &then), (&is_mine, &policies)));
     let names: BTreeSet<&str> = principals.iter().map(|one| one.name.as_str()).collect();
     // No policy limits a root token, so that the matrix has no row of it.
     let ids: BTreeSet<&str> = bound().map(|one| one.id.as_str()).collect();
@@ -178,17 +181,19 @@ fn part(advice: &Advice, owner: Option<&str>) -> Advice {
     }
 }
 
+/// The changes of these policies, but for those that wait for others.
 fn mine(
     proposal: &Proposal,
     (today, then): (&Complexity, &Complexity),
-    is_mine: &dyn Fn(&str, &str) -> bool,
+    (is_mine, views): (&dyn Fn(&str, &str) -> bool, &[PolicyView]),
 ) -> Proposal {
-    let policies: Vec<_> = proposal
+    let waiting = waiting(proposal, is_mine);
+    let (wait, policies): (Vec<_>, Vec<_>) = proposal
         .policies
         .iter()
         .filter(|policy| is_mine(&policy.namespace, &policy.name))
         .cloned()
-        .collect();
+        .partition(|policy| waiting.contains(&policy.label()));
     let labels: BTreeMap<String, ()> = policies.iter().map(|policy| (policy.label(), ())).collect();
     let changed = |kind| policies.iter().filter(|policy| policy.change == kind).count() as u64;
     let title = format!(
@@ -198,9 +203,14 @@ fn mine(
         digest::number(changed(Change::Keep))
     );
     let left = policies.iter().filter(|policy| policy.text.is_some());
+    let as_today = |policy: &&ProposedPolicy| {
+        let view = views.iter().find(|view| view.label() == policy.label());
+        view.map(|view| view.stanzas.len() as u64)
+    };
+    let stay: Vec<u64> = wait.iter().filter_map(|policy| as_today(&policy)).collect();
     let after = weighed(Complexity {
-        policies: left.clone().count() as u64,
-        stanzas: left.map(|policy| policy.stanzas.len() as u64).sum(),
+        policies: left.clone().count() as u64 + stay.len() as u64,
+        stanzas: left.map(|policy| policy.stanzas.len() as u64).chain(stay).sum(),
         ..then.clone()
     });
     let before = weighed(today.clone());
@@ -218,8 +228,44 @@ fn mine(
         // The order of steps, and what was withdrawn, is of the whole.
         waves: Vec::new(),
         migration: Vec::new(),
-        withdrawn: Vec::new(),
+        withdrawn: wait.iter().map(left_out).collect(),
         ..proposal.clone()
+    }
+}
+
+/// The changes that wait for those of others: made alone, or before these, somebody might have more. That is what keeps an order with a
+/// change of another's, and what stands in one file with such a one. A file of several owners is changed by each of them.
+fn waiting(proposal: &Proposal, is_mine: &dyn Fn(&str, &str) -> bool) -> BTreeSet<String> {
+    let changed = || proposal.policies.iter().filter(|policy| policy.change != Change::Keep);
+    let mine = changed().filter(|policy| is_mine(&policy.namespace, &policy.name));
+    let mut made: BTreeSet<String> = mine.map(ProposedPolicy::label).collect();
+    let has_mine = |file: &&FileChange| file.policies.iter().any(|label| made.contains(label));
+    let files: Vec<&FileChange> = proposal.files.iter().filter(has_mine).collect();
+    made.extend(files.iter().flat_map(|file| file.policies.iter().cloned()));
+    let mut waiting: BTreeSet<String> = changed().map(ProposedPolicy::label).collect();
+    waiting.retain(|label| !made.contains(label));
+    loop {
+        let before = waiting.len();
+        let waits = changed().filter(|policy| waiting.contains(&policy.label()));
+        let tied: BTreeSet<usize> = waits.filter_map(|policy| policy.tied).collect();
+        let beside = changed().filter(|policy| policy.tied.is_some_and(|with| tied.contains(&with)));
+        waiting.extend(beside.map(ProposedPolicy::label));
+        let held = files
+            .iter()
+            .filter(|file| file.policies.iter().any(|label| waiting.contains(label)));
+        let held: Vec<String> = held.flat_map(|file| file.policies.iter().cloned()).collect();
+        waiting.extend(held);
+        if waiting.len() == before {
+            return waiting;
+        }
+    }
+}
+
+/// What is said of a change that waits.
+fn left_out(policy: &ProposedPolicy) -> Withdrawn {
+    Withdrawn {
+        what: format!("the change of `{}`", policy.label()),
+        reason: "it is in the whole proposal only: it has to come in the order of its steps, after changes of other owners, or somebody would have more for a while".to_owned(),
     }
 }
 
@@ -341,6 +387,33 @@ mod tests {
         assert!((proposal.after.risk_mean - 46.0).abs() < 1e-9);
         assert_eq!(digest::requests_seen(&part), 20);
         assert_eq!(digest::requests_seen(&advice), 30);
+    }
+
+    #[test]
+    fn what_has_to_wait_for_another_owner_is_left_out_and_said() {
+        let changed = |name: &str, tied: Option<usize>| ProposedPolicy {
+            name: name.to_owned(),
+            text: Some(String::new()),
+            change: Change::Edit,
+            tied,
+            ..ProposedPolicy::default()
+        };
+        let proposal = Proposal {
+            kind: "tighten".to_owned(),
+            policies: vec![
+                changed("wide", Some(1)),
+                changed("narrow", Some(1)),
+                changed("apart", None),
+                changed("own", Some(2)),
+                changed("of-mine", Some(2)),
+            ],
+            ..Proposal::default()
+        };
+        let size = Complexity::default();
+        let found = mine(&proposal, (&size, &size), (&|_, name| name != "wide", &[]));
+        let left: Vec<&str> = found.policies.iter().map(|policy| policy.name.as_str()).collect();
+        assert_eq!(left, ["apart", "own", "of-mine"]);
+        assert!(matches!(found.withdrawn.as_slice(), [one] if one.what.contains("`narrow`")));
     }
 
     #[test]
