@@ -286,6 +286,14 @@ fn a_finding_is_fixed_only_where_its_grant_is_gone_from_the_text() {
         let unused = findings.iter().find(|f| f["rule"] == "unused-capability").unwrap();
         assert_eq!(unused["fixed_in"].as_str(), fixed.then_some("ops"), "{unused}");
     }
+    // A narrower stanza that was there before decides its own path, whatever becomes of the wide one.
+    let log = log.asks(token.granted("ops", ROOT), "create", "secret/data/ops/b", ROOT);
+    let both = stanza("secret/data/ops/*", &["create", "read"]) + &stanza("secret/data/ops/a", &["read"]);
+    let given = Given::new(&log.text(), &[("default.hcl", default()), ("ops.hcl", both)]);
+    let (_, advice) = given.run();
+    let findings = advice["findings"].as_array().unwrap();
+    let unused = findings.iter().find(|f| f["rule"] == "unused-capability").unwrap();
+    assert_eq!(unused["fixed_in"].as_str(), Some("ops"), "{unused}");
 }
 
 #[test]

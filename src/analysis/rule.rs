@@ -76,8 +76,12 @@ impl Context<'_> {
             if mend.capabilities.is_empty() {
                 return other.path == stanza.path;
             }
-            let grants = !other.capability_set().intersection(mend.capabilities).is_empty();
-            grants && (other.path == stanza.path || is_part(other))
+            let granted = other.capability_set().intersection(mend.capabilities);
+            let decided_before =
+                |before: &Stanza| before.path == other.path && granted.difference(before.capability_set()).is_empty();
+            // A narrower stanza that is there today decided its own paths before, too.
+            let is_what_is_left = || is_part(other) && !today.stanzas.iter().any(decided_before);
+            !granted.is_empty() && (other.path == stanza.path || is_what_is_left())
         };
         (!proposed.stanzas.iter().any(stays)).then(|| today.id().to_string())
     }

@@ -276,8 +276,11 @@ mod tests {
         })
     }
 
+    /// A key and its value, as they stand.
+    type Member<'t> = (&'t [u8], &'t [u8]);
+
     /// The members as the plain walk finds them, and where it ends.
-    fn walked(text: &[u8], at: usize) -> Option<(Vec<(&[u8], &[u8])>, usize)> {
+    fn walked(text: &[u8], at: usize) -> Option<(Vec<Member<'_>>, usize)> {
         let mut walk = Members::of(text, at).ok()?;
         let mut found = Vec::new();
         while let Some(member) = walk.next().ok()? {

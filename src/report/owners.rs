@@ -25,7 +25,8 @@ pub fn render(advice: &Advice, html_bytes: usize) -> Result<Vec<OutputFile>, Ren
     let mut names: BTreeSet<&str> = owners.policies.values().map(String::as_str).collect();
     names.extend(owners.principals.values().map(String::as_str));
     names.extend(owners.findings.values().map(String::as_str));
-    let mut taken = BTreeSet::from([INDEX.to_lowercase()]);
+    // An owner who is called nobody has another folder.
+    let mut taken = BTreeSet::from([INDEX.to_lowercase(), NOBODY.to_owned()]);
     let mut files = Vec::new();
     let mut index =
         String::from("# Owners\n\n| owner | policies | changes | findings | folder |\n|---|---:|---:|---:|---|\n");
@@ -34,12 +35,12 @@ pub fn render(advice: &Advice, html_bytes: usize) -> Result<Vec<OutputFile>, Ren
         if part.policies.is_empty() && part.findings.is_empty() && part.principals.is_empty() {
             continue;
         }
-        let folder = folder(name.unwrap_or(NOBODY), &mut taken);
+        let folder = name.map_or_else(|| NOBODY.to_owned(), |name| folder(name, &mut taken));
         let changes = part.proposals.iter().flat_map(|proposal| &proposal.policies);
         let _ = writeln!(
             index,
             "| {} | {} | {} | {} | [{folder}]({folder}/summary.md) |",
-            super::escape::markdown(name.unwrap_or(NOBODY)),
+            name.map_or_else(|| format!("({NOBODY})"), super::escape::markdown),
             part.policies.len(),
             changes.filter(|policy| policy.change != Change::Keep).count(),
             part.findings.len(),
@@ -181,11 +182,14 @@ fn part(advice: &Advice, owner: Option<&str>) -> Advice {
     }
 }
 
+/// Whether a policy, by its namespace and name, is of the owner.
+type IsMine<'a> = dyn Fn(&str, &str) -> bool + 'a;
+
 /// The changes of these policies, but for those that wait for others.
 fn mine(
     proposal: &Proposal,
     (today, then): (&Complexity, &Complexity),
-    (is_mine, views): (&dyn Fn(&str, &str) -> bool, &[PolicyView]),
+    (is_mine, views): (&IsMine<'_>, &[PolicyView]),
 ) -> Proposal {
     let waiting = waiting(proposal, is_mine);
     let (wait, policies): (Vec<_>, Vec<_>) = proposal
@@ -235,7 +239,7 @@ fn mine(
 
 /// The changes that wait for those of others: made alone, or before these, somebody might have more. That is what keeps an order with a
 /// change of another's, and what stands in one file with such a one. A file of several owners is changed by each of them.
-fn waiting(proposal: &Proposal, is_mine: &dyn Fn(&str, &str) -> bool) -> BTreeSet<String> {
+fn waiting(proposal: &Proposal, is_mine: &IsMine<'_>) -> BTreeSet<String> {
     let changed = || proposal.policies.iter().filter(|policy| policy.change != Change::Keep);
     let mine = changed().filter(|policy| is_mine(&policy.namespace, &policy.name));
     let mut made: BTreeSet<String> = mine.map(ProposedPolicy::label).collect();

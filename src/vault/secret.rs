@@ -31,8 +31,9 @@ pub fn is_mark(segment: &str) -> bool {
 /// not have.
 #[must_use]
 pub fn is_replaced(segment: &str) -> bool {
-    const WORDS: [&str; 12] = [
+    const WORDS: [&str; 13] = [
         "redacted",
+        "scrubbed",
         "masked",
         "filtered",
         "hidden",
@@ -84,13 +85,22 @@ pub fn is_replaced(segment: &str) -> bool {
 
 /// Whether a segment is a hash with the name of what made it in front: `sha256:...`, `HMAC-SHA512:...`, `md5(...)`.
 fn is_hash(segment: &str) -> bool {
-    const MADE_BY: [&str; 5] = ["hmac", "sha", "md5", "blake", "hash"];
+    const MADE_BY: [&str; 5] = ["hmac", "sha", "md", "blake", "hash"];
     let Some((name, rest)) = segment.split_once([':', '(']) else {
         return false;
     };
     let name = name.to_ascii_lowercase();
+    let is_size = |word: &str| word.len() <= 3 && word.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'b' | b's'));
+    let is_maker = |word: &str| {
+        let mut sizes = MADE_BY.iter().filter_map(|by| word.strip_prefix(by));
+        sizes.any(is_size)
+    };
+    let is_made = name.split(['-', '_']).any(is_maker);
     let digits = rest.strip_suffix(')').unwrap_or(rest);
-    MADE_BY.iter().any(|by| name.starts_with(by)) && digits.len() >= 16 && digits.bytes().all(|b| b.is_ascii_hexdigit())
+    is_made
+        && name.split(['-', '_']).all(|word| is_maker(word) || is_size(word))
+        && digits.len() >= 16
+        && digits.bytes().all(|b| b.is_ascii_hexdigit())
 }
 
 /// What stands between signs such as `__` or `#` that a word is put between.
@@ -509,7 +519,9 @@ mod tests {
             "hmac:9f86d081884c7d659a2feaa0c55ad015",
             "SHA256(9f86d081884c7d659a2feaa0c55ad015)",
             "md5:d41d8cd98f00b204e9800998ecf8427e",
+            "blake2b-256:d41d8cd98f00b204e9800998ecf8427e",
             "__MASKED__",
+            "__scrubbed__",
             "#REDACTED#",
             "%2A%2a%2A",
         ] {
@@ -535,6 +547,9 @@ mod tests {
             "sha256-sums",
             "md5:notes",
             "sha256:abc",
+            "shared:0123456789abcdef",
+            "hashicorp:0123456789abcdef",
+            "2024-05-06:0123456789abcdef",
             "redacted-docs",
             "__init__",
             "_masked",
