@@ -369,33 +369,13 @@ fn walk<'a>(
     }
 }
 
-/// The end of a member of a compact object: the key is at `at`. Gives the key and where the value begins and ends.
-#[inline]
-fn member(line: &[u8], at: usize) -> Option<(&[u8], usize, usize)> {
-    if line.get(at) != Some(&b'"') {
-        return None;
-    }
-    let quote = simd::quote_or_backslash(line, at + 1);
-    let start = quote + 2;
-    if line.get(quote..start)? != b"\":" {
-        return None;
-    }
-    let end = match line.get(start)? {
-        b'"' => scan::string(line, start).ok()?,
-        b'{' | b'[' => simd::container(line, start).ok()?,
-        b't' | b'f' | b'n' | b'-' | b'0'..=b'9' => scan::value(line, start).ok()?,
-        _ => return None,
-    };
-    Some((line.get(at + 1..quote)?, start, end))
-}
-
 /// The raw request id in the object at `at`.
 fn id_in(line: &[u8], at: usize) -> Option<&[u8]> {
     let mut at = at + 1;
     loop {
-        let (key, start, end) = member(line, at)?;
-        if key == b"id" {
-            return scan::unquoted(line.get(start..end)?).filter(|id| entry::is_id(id));
+        let (member, end) = scan::compact(line, at)?;
+        if member.key == b"id" {
+            return scan::unquoted(member.value).filter(|id| entry::is_id(id));
         }
         if line.get(end) != Some(&b',') {
             return None;

@@ -152,33 +152,41 @@ pub fn members<'a>(text: &'a [u8], at: usize, mut each: impl FnMut(&'a [u8], &'a
         return Some(at + 1);
     }
     loop {
-        if text.get(at) != Some(&b'"') {
-            return None;
-        }
-        let quote = simd::quote_or_backslash(text, at + 1);
-        let start = quote + 2;
-        if text.get(quote..start)? != b"\":" {
-            return None;
-        }
-        let end = match text.get(start)? {
-            b'"' => {
-                let end = simd::quote_or_backslash(text, start + 1);
-                match text.get(end)? {
-                    b'"' => end + 1,
-                    _ => string(text, start).ok()?,
-                }
-            }
-            b'{' | b'[' => simd::container(text, start).ok()?,
-            b't' | b'f' | b'n' | b'-' | b'0'..=b'9' => word(text, start),
-            _ => return None,
-        };
-        each(text.get(at + 1..quote)?, text.get(start..end)?);
+        let (member, end) = compact(text, at)?;
+        each(member.key, member.value);
         match text.get(end)? {
             b',' => at = end + 1,
             b'}' => return Some(end + 1),
             _ => return None,
         }
     }
+}
+
+/// The member whose key begins at `at`, where it is written so, and where it ends.
+#[inline(always)]
+pub fn compact(text: &[u8], at: usize) -> Option<(Member<'_>, usize)> {
+    if text.get(at) != Some(&b'"') {
+        return None;
+    }
+    let quote = simd::quote_or_backslash(text, at + 1);
+    let start = quote + 2;
+    if text.get(quote..start)? != b"\":" {
+        return None;
+    }
+    let end = match text.get(start)? {
+        b'"' => {
+            let end = simd::quote_or_backslash(text, start + 1);
+            match text.get(end)? {
+                b'"' => end + 1,
+                _ => string(text, start).ok()?,
+            }
+        }
+        b'{' | b'[' => simd::container(text, start).ok()?,
+        b't' | b'f' | b'n' | b'-' | b'0'..=b'9' => word(text, start),
+        _ => return None,
+    };
+    let (key, value) = (text.get(at + 1..quote)?, text.get(start..end)?);
+    Some((Member { key, value }, end))
 }
 
 /// The position after the number or the word that begins at `at`.
