@@ -74,13 +74,16 @@ pub fn is_replaced(segment: &str) -> bool {
         || segment.contains("***")
         || is_cut(segment)
         || segment.contains(['\0', char::REPLACEMENT_CHARACTER, '?'])
-        || segment.to_ascii_lowercase().contains("%2a%2a")
+        || segment
+            .as_bytes()
+            .windows(6)
+            .any(|six| six.eq_ignore_ascii_case(b"%2a%2a"))
         || is_hash(segment)
         || is_row
         || is_bracketed
         || WORDS
             .iter()
-            .any(|word| between_signs(segment).eq_ignore_ascii_case(word) || segment.eq_ignore_ascii_case(word))
+            .any(|word| between_signs(segment).eq_ignore_ascii_case(word))
 }
 
 /// Whether a segment is a hash with the name of what made it in front: `sha256:...`, `HMAC-SHA512:...`, `md5(...)`.
