@@ -2,7 +2,7 @@
 //! changed files again.
 
 use super::resolve::Grants;
-use crate::advice::{Advice, Change, FileChange, Proposal, ProposedPolicy, Text, Wave};
+use crate::advice::{Advice, Change, FileChange, Proposal, ProposedPolicy, Text};
 use crate::policy::model::Policy;
 use crate::policy::syntax::{self, Dialect};
 use crate::report::plan::{self, Changed};
@@ -63,7 +63,7 @@ fn settled(proposal: &mut Proposal, grants: &Grants) -> Vec<FileChange> {
             }
         }
         let waves = plan::waves(proposal).into_owned();
-        for (n, before) in held_up(proposal, &waves) {
+        for (n, before) in plan::held_up(proposal, &waves, |policy| policy.by_hand) {
             if let Some(policy) = proposal.policies.get_mut(n) {
                 policy.reasons.push(format!(
                     "stays out of its file: the change of `{before}` has to come first, and stays out of its own"
@@ -76,23 +76,6 @@ fn settled(proposal: &mut Proposal, grants: &Grants) -> Vec<FileChange> {
             return files;
         }
     }
-}
-
-/// Policies with a step that comes after one that is made by hand, where the two may decide one request: each with the policy of that.
-fn held_up(proposal: &Proposal, waves: &[Wave]) -> BTreeMap<usize, String> {
-    let mut by_hand: BTreeMap<usize, String> = BTreeMap::new();
-    let mut held_up = BTreeMap::new();
-    for change in plan::changes(waves).into_iter().flatten() {
-        let Some((policy, tied)) = proposal.policies.get(change.policy).and_then(|p| Some((p, p.tied?))) else {
-            continue;
-        };
-        if policy.by_hand {
-            by_hand.entry(tied).or_insert_with(|| policy.label());
-        } else if let Some(before) = by_hand.get(&tied) {
-            held_up.insert(change.policy, before.clone());
-        }
-    }
-    held_up
 }
 
 type Left = Vec<(usize, String)>;

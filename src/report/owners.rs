@@ -3,7 +3,7 @@
 use super::digest;
 use super::layout::{self, Placed};
 use super::output::OutputFile;
-use super::{RenderError, csv, diff, hcl, html, markdown, terraform};
+use super::{RenderError, csv, diff, hcl, html, markdown, plan, terraform};
 use crate::advice::{
     Advice, Bridge, Change, Complexity, FileChange, Owners, PolicyView, PrincipalView, Proposal, ProposedPolicy,
     RequestTotals, Totals, Withdrawn,
@@ -197,7 +197,7 @@ fn mine(
         .iter()
         .filter(|policy| is_mine(&policy.namespace, &policy.name))
         .cloned()
-        .partition(|policy| waiting.contains(&policy.label()));
+        .partition(|policy| waiting.contains_key(&policy.label()));
     let labels: BTreeMap<String, ()> = policies.iter().map(|policy| (policy.label(), ())).collect();
     let changed = |kind| policies.iter().filter(|policy| policy.change == kind).count() as u64;
     let title = format!(
@@ -232,44 +232,58 @@ fn mine(
         // The order of steps, and what was withdrawn, is of the whole.
         waves: Vec::new(),
         migration: Vec::new(),
-        withdrawn: wait.iter().map(left_out).collect(),
+        withdrawn: wait
+            .iter()
+            .filter_map(|policy| Some(left_out(policy, waiting.get(&policy.label())?)))
+            .collect(),
         ..proposal.clone()
     }
 }
 
-/// The changes that wait for those of others: made alone, or before these, somebody might have more. That is what keeps an order with a
-/// change of another's, and what stands in one file with such a one. A file of several owners is changed by each of them.
-fn waiting(proposal: &Proposal, is_mine: &IsMine<'_>) -> BTreeSet<String> {
+/// The changes of this owner that wait, each with why: for those of others that have to come first, or for what stands in one file with
+/// such a one. A file of several owners is changed by each of them.
+fn waiting(proposal: &Proposal, is_mine: &IsMine<'_>) -> BTreeMap<String, String> {
+    let waves = plan::waves(proposal);
     let changed = || proposal.policies.iter().filter(|policy| policy.change != Change::Keep);
     let mine = changed().filter(|policy| is_mine(&policy.namespace, &policy.name));
     let mut made: BTreeSet<String> = mine.map(ProposedPolicy::label).collect();
     let has_mine = |file: &&FileChange| file.policies.iter().any(|label| made.contains(label));
     let files: Vec<&FileChange> = proposal.files.iter().filter(has_mine).collect();
     made.extend(files.iter().flat_map(|file| file.policies.iter().cloned()));
-    let mut waiting: BTreeSet<String> = changed().map(ProposedPolicy::label).collect();
-    waiting.retain(|label| !made.contains(label));
+    let mut waiting = BTreeMap::new();
     loop {
-        let before = waiting.len();
-        let waits = changed().filter(|policy| waiting.contains(&policy.label()));
-        let tied: BTreeSet<usize> = waits.filter_map(|policy| policy.tied).collect();
-        let beside = changed().filter(|policy| policy.tied.is_some_and(|with| tied.contains(&with)));
-        waiting.extend(beside.map(ProposedPolicy::label));
-        let held = files
-            .iter()
-            .filter(|file| file.policies.iter().any(|label| waiting.contains(label)));
-        let held: Vec<String> = held.flat_map(|file| file.policies.iter().cloned()).collect();
-        waiting.extend(held);
-        if waiting.len() == before {
+        let out = |policy: &ProposedPolicy| !made.contains(&policy.label());
+        let held_up = plan::held_up(proposal, &waves, out).into_iter();
+        let of_steps = held_up.filter_map(|(n, before)| {
+            let why = format!("the change of `{before}`, which is another owner's or waits too, has to come first");
+            Some((proposal.policies.get(n)?.label(), why))
+        });
+        let mut new: BTreeMap<String, String> = of_steps.collect();
+        for file in &files {
+            if let Some(first) = file
+                .policies
+                .iter()
+                .find(|label| !made.contains(*label) || new.contains_key(*label))
+            {
+                let why = format!("it stands in one file with `{first}`, which waits");
+                for label in file.policies.iter().filter(|label| made.contains(*label)) {
+                    new.entry(label.clone()).or_insert_with(|| why.clone());
+                }
+            }
+        }
+        if new.is_empty() {
             return waiting;
         }
+        made.retain(|label| !new.contains_key(label));
+        waiting.extend(new);
     }
 }
 
 /// What is said of a change that waits.
-fn left_out(policy: &ProposedPolicy) -> Withdrawn {
+fn left_out(policy: &ProposedPolicy, why: &str) -> Withdrawn {
     Withdrawn {
         what: format!("the change of `{}`", policy.label()),
-        reason: "it is in the whole proposal only: it has to come in the order of its steps, after changes of other owners, or somebody would have more for a while".to_owned(),
+        reason: format!("it is in the whole proposal only: {why}, or somebody would have more for a while"),
     }
 }
 
@@ -418,6 +432,24 @@ mod tests {
         let left: Vec<&str> = found.policies.iter().map(|policy| policy.name.as_str()).collect();
         assert_eq!(left, ["apart", "own", "of-mine"]);
         assert!(matches!(found.withdrawn.as_slice(), [one] if one.what.contains("`narrow`")));
+        assert!(found.withdrawn.iter().all(|one| one.reason.contains("`wide`")));
+        // Whose change comes first waits for nobody.
+        let found = mine(&proposal, (&size, &size), (&|_, name| name == "wide", &[]));
+        assert_eq!((found.policies.len(), found.withdrawn.len()), (1, 0));
+        // What stands in one file with a change that waits, waits too.
+        let file = FileChange {
+            file: "both.tf".into(),
+            old: "".into(),
+            new: String::new(),
+            policies: vec!["narrow".to_owned(), "apart".to_owned()],
+        };
+        let proposal = Proposal {
+            files: vec![file],
+            ..proposal
+        };
+        let found = mine(&proposal, (&size, &size), (&|_, name| name != "wide", &[]));
+        let left: Vec<&str> = found.policies.iter().map(|policy| policy.name.as_str()).collect();
+        assert_eq!((left, found.files.len()), (vec!["own", "of-mine"], 0));
     }
 
     #[test]

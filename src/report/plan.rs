@@ -2,7 +2,7 @@
 
 use crate::advice::{Assignment, Change, Commit, Proposal, ProposedPolicy, Step, Text, Wave};
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The waves of a proposal.
 #[must_use]
@@ -86,6 +86,28 @@ pub fn changes(waves: &[Wave]) -> Vec<Vec<Changed<'_>>> {
         .iter()
         .map(|wave| wave.steps.iter().filter_map(of).collect())
         .collect()
+}
+
+/// Policies with a step that comes after one that is left out, where the two may decide one request: each with the policy of that.
+#[must_use]
+pub fn held_up(
+    proposal: &Proposal,
+    waves: &[Wave],
+    is_out: impl Fn(&ProposedPolicy) -> bool,
+) -> BTreeMap<usize, String> {
+    let mut out: BTreeMap<usize, String> = BTreeMap::new();
+    let mut held_up = BTreeMap::new();
+    for change in changes(waves).into_iter().flatten() {
+        let Some((policy, tied)) = policy_of(proposal, change).and_then(|policy| Some((policy, policy.tied?))) else {
+            continue;
+        };
+        if is_out(policy) {
+            out.entry(tied).or_insert_with(|| policy.label());
+        } else if let Some(before) = out.get(&tied) {
+            held_up.insert(change.policy, before.clone());
+        }
+    }
+    held_up
 }
 
 /// The commits of a branch, in order: steps of policies that are tied stay in theirs. What is made by hand is in none.
