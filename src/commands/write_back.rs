@@ -63,7 +63,8 @@ fn settled(proposal: &mut Proposal, grants: &Grants) -> Vec<FileChange> {
             }
         }
         let waves = plan::waves(proposal).into_owned();
-        for (n, before) in plan::held_up(proposal, &waves, |policy| policy.by_hand) {
+        let by_hand = |n: usize| proposal.policies.get(n).is_some_and(|policy| policy.by_hand);
+        for (n, before) in plan::held_up(proposal, &waves, by_hand) {
             if let Some(policy) = proposal.policies.get_mut(n) {
                 policy.reasons.push(format!(
                     "stays out of its file: the change of `{before}` has to come first, and stays out of its own"

@@ -192,12 +192,10 @@ fn mine(
     (is_mine, views): (&IsMine<'_>, &[PolicyView]),
 ) -> Proposal {
     let waiting = waiting(proposal, is_mine);
-    let (wait, policies): (Vec<_>, Vec<_>) = proposal
-        .policies
-        .iter()
-        .filter(|policy| is_mine(&policy.namespace, &policy.name))
-        .cloned()
-        .partition(|policy| waiting.contains_key(&policy.label()));
+    let mine = proposal.policies.iter().enumerate();
+    let mine = mine.filter(|(_, policy)| is_mine(&policy.namespace, &policy.name));
+    let (wait, now): (Vec<_>, Vec<_>) = mine.partition(|(n, _)| waiting.contains_key(n));
+    let policies: Vec<ProposedPolicy> = now.into_iter().map(|(_, policy)| policy.clone()).collect();
     let labels: BTreeMap<String, ()> = policies.iter().map(|policy| (policy.label(), ())).collect();
     let changed = |kind| policies.iter().filter(|policy| policy.change == kind).count() as u64;
     let title = format!(
@@ -207,11 +205,12 @@ fn mine(
         digest::number(changed(Change::Keep))
     );
     let left = policies.iter().filter(|policy| policy.text.is_some());
-    let as_today = |policy: &&ProposedPolicy| {
-        let view = views.iter().find(|view| view.label() == policy.label());
+    let as_today = |policy: &ProposedPolicy| {
+        let is_it = |view: &&PolicyView| *view.namespace == *policy.namespace && *view.name == *policy.name;
+        let view = views.iter().find(is_it);
         view.map(|view| view.stanzas.len() as u64)
     };
-    let stay: Vec<u64> = wait.iter().filter_map(|policy| as_today(&policy)).collect();
+    let stay: Vec<u64> = wait.iter().filter_map(|(_, policy)| as_today(policy)).collect();
     let after = weighed(Complexity {
         policies: left.clone().count() as u64 + stay.len() as u64,
         stanzas: left.map(|policy| policy.stanzas.len() as u64).chain(stay).sum(),
@@ -234,49 +233,62 @@ fn mine(
         migration: Vec::new(),
         withdrawn: wait
             .iter()
-            .filter_map(|policy| Some(left_out(policy, waiting.get(&policy.label())?)))
+            .filter_map(|(n, policy)| Some(left_out(policy, waiting.get(n)?)))
             .collect(),
         ..proposal.clone()
     }
 }
 
-/// The changes of this owner that wait, each with why: for those of others that have to come first, or for what stands in one file with
-/// such a one. A file of several owners is changed by each of them.
-fn waiting(proposal: &Proposal, is_mine: &IsMine<'_>) -> BTreeMap<String, String> {
+/// The changes of this owner that wait, by their places, each with why: for those of others that have to come first, or for what stands in
+/// one file with such a one. A file of several owners is changed by each of them.
+fn waiting(proposal: &Proposal, is_mine: &IsMine<'_>) -> BTreeMap<usize, String> {
     let waves = plan::waves(proposal);
-    let changed = || proposal.policies.iter().filter(|policy| policy.change != Change::Keep);
-    let mine = changed().filter(|policy| is_mine(&policy.namespace, &policy.name));
-    let mut made: BTreeSet<String> = mine.map(ProposedPolicy::label).collect();
-    let has_mine = |file: &&FileChange| file.policies.iter().any(|label| made.contains(label));
-    let files: Vec<&FileChange> = proposal.files.iter().filter(has_mine).collect();
-    made.extend(files.iter().flat_map(|file| file.policies.iter().cloned()));
+    let changed = proposal.policies.iter().enumerate();
+    let changed = changed.filter(|(_, policy)| policy.change != Change::Keep);
+    let mut named: BTreeMap<String, BTreeSet<usize>> = BTreeMap::new();
+    let mut made = BTreeSet::new();
+    for (n, policy) in changed {
+        named.entry(policy.label()).or_default().insert(n);
+        if is_mine(&policy.namespace, &policy.name) {
+            made.insert(n);
+        }
+    }
+    let files = proposal.files.iter().map(|file| in_file(proposal, file, &named));
+    let files: Vec<BTreeSet<usize>> = files.filter(|file| !file.is_disjoint(&made)).collect();
+    made.extend(files.iter().flatten());
+    let label = |n: usize| proposal.policies.get(n).map(ProposedPolicy::label).unwrap_or_default();
     let mut waiting = BTreeMap::new();
     loop {
-        let out = |policy: &ProposedPolicy| !made.contains(&policy.label());
-        let held_up = plan::held_up(proposal, &waves, out).into_iter();
-        let of_steps = held_up.filter_map(|(n, before)| {
-            let why = format!("the change of `{before}`, which is another owner's or waits too, has to come first");
-            Some((proposal.policies.get(n)?.label(), why))
-        });
-        let mut new: BTreeMap<String, String> = of_steps.collect();
+        let held_up = plan::held_up(proposal, &waves, |n| !made.contains(&n)).into_iter();
+        let told = |before: String| {
+            format!("the change of `{before}`, which is another owner's or waits too, has to come first")
+        };
+        let mut new: BTreeMap<usize, String> = held_up.map(|(n, before)| (n, told(before))).collect();
         for file in &files {
-            if let Some(first) = file
-                .policies
-                .iter()
-                .find(|label| !made.contains(*label) || new.contains_key(*label))
-            {
-                let why = format!("it stands in one file with `{first}`, which waits");
-                for label in file.policies.iter().filter(|label| made.contains(*label)) {
-                    new.entry(label.clone()).or_insert_with(|| why.clone());
+            if let Some(&first) = file.iter().find(|n| !made.contains(n) || new.contains_key(n)) {
+                let why = format!("it stands in one file with `{}`, which waits", label(first));
+                for &n in file.intersection(&made) {
+                    new.entry(n).or_insert_with(|| why.clone());
                 }
             }
         }
         if new.is_empty() {
             return waiting;
         }
-        made.retain(|label| !new.contains_key(label));
+        made.retain(|n| !new.contains_key(n));
         waiting.extend(new);
     }
+}
+
+/// Which of the changed policies a file has. Two namespaces may have policies that read alike: then those that were read from it.
+fn in_file(proposal: &Proposal, file: &FileChange, named: &BTreeMap<String, BTreeSet<usize>>) -> BTreeSet<usize> {
+    let is_from = |n: &usize| proposal.policies.get(*n).and_then(|policy| policy.file.as_ref()) == Some(&file.file);
+    let of_label = |label: &String| {
+        let all = named.get(label).into_iter().flatten().copied();
+        let is_one = named.get(label).is_some_and(|all| all.len() == 1);
+        all.filter(move |n| is_one || is_from(n))
+    };
+    file.policies.iter().flat_map(of_label).collect()
 }
 
 /// What is said of a change that waits.
@@ -433,6 +445,13 @@ mod tests {
         assert_eq!(left, ["apart", "own", "of-mine"]);
         assert!(matches!(found.withdrawn.as_slice(), [one] if one.what.contains("`narrow`")));
         assert!(found.withdrawn.iter().all(|one| one.reason.contains("`wide`")));
+        // Another's policy that reads alike, in a namespace of its own, is another's.
+        let mut alike = proposal.clone();
+        alike.policies[0].namespace = "a/".into();
+        alike.policies[0].name = "b".to_owned();
+        alike.policies[1].name = "a/b".to_owned();
+        let found = mine(&alike, (&size, &size), (&|namespace, _| namespace.is_empty(), &[]));
+        assert_eq!((found.policies.len(), found.withdrawn.len()), (3, 1));
         // Whose change comes first waits for nobody.
         let found = mine(&proposal, (&size, &size), (&|_, name| name == "wide", &[]));
         assert_eq!((found.policies.len(), found.withdrawn.len()), (1, 0));

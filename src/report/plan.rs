@@ -88,20 +88,17 @@ pub fn changes(waves: &[Wave]) -> Vec<Vec<Changed<'_>>> {
         .collect()
 }
 
-/// Policies with a step that comes after one that is left out, where the two may decide one request: each with the policy of that.
+/// Policies with a step that comes after one that is left out, where the two may decide one request: each with the policy of that. All by
+/// their places among the policies.
 #[must_use]
-pub fn held_up(
-    proposal: &Proposal,
-    waves: &[Wave],
-    is_out: impl Fn(&ProposedPolicy) -> bool,
-) -> BTreeMap<usize, String> {
+pub fn held_up(proposal: &Proposal, waves: &[Wave], is_out: impl Fn(usize) -> bool) -> BTreeMap<usize, String> {
     let mut out: BTreeMap<usize, String> = BTreeMap::new();
     let mut held_up = BTreeMap::new();
     for change in changes(waves).into_iter().flatten() {
         let Some((policy, tied)) = policy_of(proposal, change).and_then(|policy| Some((policy, policy.tied?))) else {
             continue;
         };
-        if is_out(policy) {
+        if is_out(change.policy) {
             out.entry(tied).or_insert_with(|| policy.label());
         } else if let Some(before) = out.get(&tied) {
             held_up.insert(change.policy, before.clone());
