@@ -210,3 +210,117 @@ fn every_output_of_a_hostile_run_is_inert() {
     );
     assert!(page.complaints.is_empty(), "{:#?}", page.complaints);
 }
+
+/// A deployment in which a token stands wherever a text may: names, ids, metadata, descriptions, owners. Each with its own letters, so
+/// that what is told of one is found.
+fn write_deployment_of_tokens(folder: &Path) {
+    let token = |of: &str| format!("hvs.{of}AAAAAAAAAAAAAAAAAAAAAAAA");
+    let mount = |path: &str, kind: &str| json!({"namespace": "", "path": path, "kind": kind, "accessor": token(kind), "kv_version": 2, "description": format!("with {} of", token("description"))});
+    let role = |name: &str, policies: Value| json!({"namespace": "", "mount": "auth/userpass/", "kind": "userpass", "item": "user", "name": name, "policies": policies, "no_default_policy": true, "allowed_policies": [token("Allowed")]});
+    let entity = |id: &str, user: &str| {
+        json!({"namespace": "", "id": token(id), "name": token("entity"), "policies": [token("OfEntity")], "disabled": false,
+            "metadata": {(token("key")): token("value"), "owner": token("owner")},
+            "aliases": [{"id": token("alias"), "name": user, "mount_accessor": token("userpass"),
+                "metadata": {(token("aliaskey")): token("aliasvalue")}, "custom_metadata": {(token("customkey")): token("customvalue")}}]})
+    };
+    let (ann, bob) = (token("ann"), token("bob"));
+    let group = json!({"namespace": "", "id": token("groupid"), "name": token("group"), "policies": ["web"], "external": false,
+        "member_entities": [token("e1")], "member_groups": [token("member")], "metadata": {(token("groupkey")): token("groupvalue")}});
+    fs::create_dir_all(folder).unwrap();
+    for (name, records) in [
+        (
+            "mounts.json",
+            json!([
+                mount(&format!("secret/{}/", token("mount")), "kv"),
+                mount("secret/", "kv")
+            ]),
+        ),
+        ("auth.json", json!([mount("auth/userpass/", "userpass")])),
+        (
+            "roles.json",
+            json!([role(&ann, json!(["web"])), role(&bob, json!(["web", token("OfRole")]))]),
+        ),
+        ("entities.json", json!([entity("e1", &ann), entity("e2", &bob)])),
+        ("groups.json", json!([group])),
+        ("secrets.json", json!([format!("secret/data/{}", token("secret"))])),
+        ("namespaces.json", json!([format!("{}/", token("namespace"))])),
+    ] {
+        fs::write(folder.join(name), records.to_string()).unwrap();
+    }
+}
+
+/// The files of a folder and of those in it that have this text.
+fn with_text(folder: &Path, text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(with_text(&path, text));
+        } else if String::from_utf8_lossy(&fs::read(&path).unwrap()).contains(text)
+            || path.to_string_lossy().contains(text)
+        {
+            found.push(path.display().to_string());
+        }
+    }
+    found
+}
+
+#[test]
+fn no_token_that_stands_in_a_deployment_or_in_settings_reaches_an_output() {
+    let dir = tempfile::tempdir().unwrap();
+    write_deployment_of_tokens(&dir.path().join("deployment"));
+    fs::create_dir(dir.path().join("policies")).unwrap();
+    let rules = "path \"secret/*\" {\n  capabilities = [\"create\", \"read\", \"list\"]\n}\npath \"sys/*\" {\n  capabilities = [\"sudo\", \"update\"]\n}\n";
+    fs::write(dir.path().join("policies/web.hcl"), rules).unwrap();
+    fs::write(dir.path().join("policies/other.hcl"), rules).unwrap();
+    fs::write(
+        dir.path().join("vault-advisor.toml"),
+        "[owners]\nmetadata = \"owner\"\ncodeowners = \"CODEOWNERS\"\n\n[[owners.of]]\nowner = \"hvs.settingsAAAAAAAAAAAAAAAAAAAAAAAA\"\npolicies = [\"web\"]\n",
+    )
+    .unwrap();
+    fs::write(
+        dir.path().join("CODEOWNERS"),
+        "other.hcl hvs.codeownersAAAAAAAAAAAAAAAA\n",
+    )
+    .unwrap();
+    let mut lines = String::new();
+    for (n, (id, user)) in (0..240).zip([("e1", "ann"), ("e2", "bob")].into_iter().cycle()) {
+        let token = |of: &str| format!("hvs.{of}AAAAAAAAAAAAAAAAAAAAAAAA");
+        let time = jiff::civil::date(2026, 1, 1)
+            .checked_add(jiff::Span::new().days(n / 2))
+            .unwrap();
+        for kind in ["request", "response"] {
+            let entry = json!({"time": format!("{time}T10:00:00Z"), "type": kind,
+                "auth": {"accessor": format!("hmac-sha256:{n:064x}"), "display_name": format!("userpass-{}", token(user)), "policies": ["web"],
+                    "token_policies": ["web"], "policy_results": {"allowed": true}, "metadata": {"username": token(user)}, "entity_id": token(id), "token_type": "service"},
+                "request": {"id": format!("r{n}"), "operation": "read", "mount_type": "kv", "mount_point": "secret/", "namespace": {"id": "root"}, "path": "secret/data/app"}});
+            lines.push_str(&entry.to_string());
+            lines.push('\n');
+        }
+    }
+    fs::write(dir.path().join("audit.log"), lines).unwrap();
+    let run = |arguments: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_vault-advisor"))
+            .current_dir(dir.path())
+            .args(arguments)
+            .output()
+            .unwrap();
+        for said in [&output.stdout, &output.stderr] {
+            let said = String::from_utf8_lossy(said);
+            assert!(!said.contains("hvs."), "{arguments:?}: {said}");
+        }
+        output
+    };
+    let inputs = ["--policies", "policies", "--deployment", "deployment"];
+    let logs = ["--config", "vault-advisor.toml", "--logs", "audit.log"];
+    for _ in 0..2 {
+        let advised = run(&[&["advise"], &inputs[..], &logs[..], &["--per-owner", "--out", "out"]].concat());
+        assert!(advised.status.success(), "{}", String::from_utf8_lossy(&advised.stderr));
+    }
+    let known = with_text(&dir.path().join("out"), "(token-");
+    assert!(known.iter().any(|file| file.ends_with("advice.json")), "{known:?}");
+    run(&[&["who-can", "secret/data/app"], &inputs[..]].concat());
+    run(&[&["explain", "read", "secret/data/app", "--as", "web"], &inputs[..2]].concat());
+    run(&[&["check"], &inputs[..]].concat());
+    assert_eq!(with_text(&dir.path().join("out"), "hvs."), Vec::<String>::new());
+}

@@ -132,7 +132,7 @@ pub fn read(place: &Path) -> Result<Deployment, DeploymentError> {
         } else {
             left_out(deployment, lacking)
         }
-        .as_tokens_name_them())
+        .as_kept())
     } else {
         Err(DeploymentError::Empty {
             path: place.to_path_buf(),
@@ -272,7 +272,7 @@ fn read_file(path: &Path) -> Result<Deployment, DeploymentError> {
         .chain(inside)
         .chain(lacking.map(|key| format!("`{key}`")))
         .collect();
-    Ok(left_out(exported.into_deployment(), lacking).as_tokens_name_them())
+    Ok(left_out(exported.into_deployment(), lacking).as_kept())
 }
 
 /// The keys of [`Exported`].

@@ -1,5 +1,6 @@
 //! What a server has besides its policies: mounts, auth roles, entities, groups, and the names of its secrets.
 
+use crate::vault::secret;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -100,10 +101,52 @@ impl Group {
 }
 
 impl Deployment {
-    /// Names of policies as tokens carry them: servers keep them as they were written, and read them in small letters and without
-    /// blanks at their ends.
+    /// What was read, as it is kept: each text through [`secret`], as in logs, so that what the two say of one is the same; and the names
+    /// of policies as tokens carry them. Servers keep those as they were written, and read them in small letters and without blanks at
+    /// their ends.
     #[must_use]
-    pub fn as_tokens_name_them(mut self) -> Self {
+    pub fn as_kept(self) -> Self {
+        self.without_secrets().as_tokens_name_them()
+    }
+
+    /// People put tokens where they do not belong: names, metadata, paths.
+    pub(super) fn without_secrets(self) -> Self {
+        let Self {
+            mounts,
+            auth_mounts,
+            roles,
+            entities,
+            groups,
+            secrets,
+            namespaces,
+            policies,
+            unread,
+            as_of,
+            lists_entities,
+            left_out,
+        } = self;
+        let of_namespace =
+            |(namespace, policies): (String, BTreeSet<String>)| (identity(namespace), names_of_policies(policies));
+        Self {
+            mounts: mounts.into_iter().map(Mount::without_secrets).collect(),
+            auth_mounts: auth_mounts.into_iter().map(Mount::without_secrets).collect(),
+            roles: roles.into_iter().map(AuthRole::without_secrets).collect(),
+            entities: entities.into_iter().map(Entity::without_secrets).collect(),
+            groups: groups.into_iter().map(Group::without_secrets).collect(),
+            secrets: secrets
+                .into_iter()
+                .map(|path| secret::path(&path).into_owned())
+                .collect(),
+            namespaces: identities(namespaces),
+            policies: policies.into_iter().map(of_namespace).collect(),
+            unread: unread.iter().map(|said| secret::words(said)).collect(),
+            as_of,
+            lists_entities,
+            left_out: left_out.iter().map(|said| secret::words(said)).collect(),
+        }
+    }
+
+    fn as_tokens_name_them(mut self) -> Self {
         let roles = self
             .roles
             .iter_mut()
@@ -119,6 +162,97 @@ impl Deployment {
             names.dedup();
         }
         self
+    }
+}
+
+/// What somebody or something is known by, without the token that may stand in it.
+fn identity(text: String) -> String {
+    secret::identity(text.into()).into_owned()
+}
+
+fn identities(texts: Vec<String>) -> Vec<String> {
+    texts.into_iter().map(identity).collect()
+}
+
+fn names_of_policies<C: FromIterator<String>>(names: impl IntoIterator<Item = String>) -> C {
+    let names = names.into_iter();
+    names.map(|name| secret::policy(name.into()).into_owned()).collect()
+}
+
+fn metadata(table: BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let pair = |(key, value)| (identity(key), identity(value));
+    table.into_iter().map(pair).collect()
+}
+
+impl Mount {
+    fn without_secrets(self) -> Self {
+        Self {
+            namespace: identity(self.namespace),
+            path: identity(self.path),
+            kind: identity(self.kind),
+            accessor: identity(self.accessor),
+            kv_version: self.kv_version,
+            description: secret::words(&self.description),
+        }
+    }
+}
+
+impl AuthRole {
+    fn without_secrets(self) -> Self {
+        Self {
+            namespace: identity(self.namespace),
+            mount: identity(self.mount),
+            kind: identity(self.kind),
+            item: identity(self.item),
+            name: identity(self.name),
+            policies: names_of_policies(self.policies),
+            unlisted: self.unlisted,
+            no_default_policy: self.no_default_policy,
+            allowed_policies: names_of_policies(self.allowed_policies),
+        }
+    }
+}
+
+impl Entity {
+    fn without_secrets(self) -> Self {
+        Self {
+            namespace: identity(self.namespace),
+            id: identity(self.id),
+            name: identity(self.name),
+            policies: names_of_policies(self.policies),
+            metadata: metadata(self.metadata),
+            aliases: self.aliases.into_iter().map(Alias::without_secrets).collect(),
+            disabled: self.disabled,
+            last_update_time: self.last_update_time,
+        }
+    }
+}
+
+impl Alias {
+    fn without_secrets(self) -> Self {
+        Self {
+            id: identity(self.id),
+            name: identity(self.name),
+            mount_accessor: identity(self.mount_accessor),
+            metadata: metadata(self.metadata),
+            custom_metadata: metadata(self.custom_metadata),
+        }
+    }
+}
+
+impl Group {
+    fn without_secrets(self) -> Self {
+        Self {
+            namespace: identity(self.namespace),
+            id: identity(self.id),
+            name: identity(self.name),
+            policies: names_of_policies(self.policies),
+            member_entities: identities(self.member_entities),
+            member_groups: identities(self.member_groups),
+            metadata: metadata(self.metadata),
+            external: self.external,
+            last_update_time: self.last_update_time,
+        }
     }
 }
 

@@ -139,6 +139,7 @@ pub fn take(
             count,
         })
         .collect();
+    snapshot.deployment = snapshot.deployment.without_secrets();
     sort(&mut snapshot);
     Ok(snapshot)
 }

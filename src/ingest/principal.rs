@@ -63,7 +63,7 @@ impl<'a> Facts<'a> {
                 }
                 Piece::External => {
                     for (namespace, policies) in members(raw) {
-                        let names = texts(policies).filter(|policy| !policy.is_empty()).map(policy_name);
+                        let names = texts(policies).filter(|policy| !policy.is_empty()).map(secret::policy);
                         let namespace = secret::identity(namespace);
                         let named = names.map(|policy| (namespace.clone(), policy));
                         facts.external.extend(named);
@@ -102,7 +102,7 @@ impl<'a> Facts<'a> {
         // What is no text names nothing, and leaves the list with a hole.
         facts.listed &= facts.policies.iter().all(|name| is_name(name));
         facts.policies.retain(|name| !name.is_empty());
-        let named = std::mem::take(&mut facts.policies).into_iter().map(policy_name);
+        let named = std::mem::take(&mut facts.policies).into_iter().map(secret::policy);
         facts.policies = named.collect();
         facts.policies.sort_unstable();
         facts.policies.dedup();
@@ -349,15 +349,6 @@ fn is_name(text: &str) -> bool {
     !is_hashed && !text.bytes().any(|c| c.is_ascii_uppercase()) && text.chars().any(char::is_alphanumeric)
 }
 
-/// The name of a policy. That of one is in small letters; a token in its place is not, and goes no further.
-fn policy_name(name: Cow<'_, str>) -> Cow<'_, str> {
-    if name.bytes().any(|c| c.is_ascii_uppercase()) {
-        secret::identity(name)
-    } else {
-        name
-    }
-}
-
 fn some(text: &str) -> Option<&str> {
     Some(text).filter(|t| !t.is_empty())
 }
@@ -392,7 +383,7 @@ fn granting(value: &[u8]) -> Option<Granting<'_>> {
     let mut is_acl = true;
     for (key, value) in members(value) {
         match &*key {
-            "name" => found.name = policy_name(text(value)),
+            "name" => found.name = secret::policy(text(value)),
             "namespace_id" => found.namespace_id = secret::identity(text(value)),
             "namespace_path" => found.namespace_path = path::namespace(&secret::identity(text(value))),
             "type" => is_acl = matches!(&*text(value), "acl" | ""),

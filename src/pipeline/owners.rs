@@ -6,7 +6,6 @@ use crate::advice::{Advice, Finding, Owners};
 use crate::index::IndexVec;
 use crate::policy::model::Policy;
 use crate::settings::owners::Owners as Settings;
-use crate::vault::secret;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -107,11 +106,10 @@ fn only(all: impl Iterator<Item = Option<String>>) -> Option<String> {
 /// What the metadata of an entity says, else that of its groups where it is one.
 fn of_holder(holder: &Holder, key: &str) -> Option<String> {
     let entity = holder.identity.entity.as_ref();
-    let marked = |value: &String| secret::words(value);
-    let own = entity.and_then(|entity| entity.metadata.get(key)).map(marked);
+    let own = entity.and_then(|entity| entity.metadata.get(key)).cloned();
     own.or_else(|| {
         let groups = holder.identity.groups.iter();
-        let named = groups.filter_map(|group| group.metadata.get(key).map(marked));
+        let named = groups.filter_map(|group| group.metadata.get(key).cloned());
         only(named.map(Some))
     })
 }

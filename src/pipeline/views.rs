@@ -18,7 +18,7 @@ use crate::policy::model::Policy;
 use crate::policy::template::Identity;
 use crate::report::digest::{count, number};
 use crate::usage::Usage;
-use crate::vault::{Capability, CapabilitySet, PrincipalKind, secret};
+use crate::vault::{Capability, CapabilitySet, PrincipalKind};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -303,19 +303,13 @@ pub(super) fn principals(
 /// What people know a holder by.
 fn marks(holder: &crate::access::Holder) -> BTreeMap<String, Vec<String>> {
     let mut marks: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    // People put tokens where they do not belong.
-    let groups: BTreeSet<String> = holder
-        .identity
-        .groups
-        .iter()
-        .map(|group| secret::words(&group.name))
-        .collect();
+    let groups: BTreeSet<String> = holder.identity.groups.iter().map(|group| group.name.clone()).collect();
     if !groups.is_empty() {
         marks.insert("group".to_owned(), groups.into_iter().collect());
     }
     let entity = holder.identity.entity.as_ref().filter(|_| holder.identity_known);
     for (key, value) in entity.into_iter().flat_map(|entity| &entity.metadata) {
-        marks.insert(format!("metadata {}", secret::words(key)), vec![secret::words(value)]);
+        marks.insert(format!("metadata {key}"), vec![value.clone()]);
     }
     marks
 }

@@ -3,6 +3,7 @@
 use crate::files;
 use crate::hint::Cause;
 use crate::sources::globs::Globs;
+use crate::vault::secret;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 
@@ -62,6 +63,14 @@ pub enum OwnersError {
     Form(#[source] Cause),
 }
 
+impl Owned {
+    /// People put tokens where they do not belong.
+    fn without_secrets(self) -> Self {
+        let owner = secret::identity(self.owner.into()).into_owned();
+        Self { owner, ..self }
+    }
+}
+
 impl Owners {
     /// Of what the settings in this file say.
     ///
@@ -77,7 +86,7 @@ impl Owners {
         let beside = settings.parent().unwrap_or(Path::new("")).to_path_buf();
         let mut owners = Self {
             metadata: file.metadata,
-            of: file.of,
+            of: file.of.into_iter().map(Owned::without_secrets).collect(),
             files: Vec::new(),
             folder: beside.clone(),
         };
@@ -156,7 +165,11 @@ fn codeowners(text: &str) -> Vec<(String, String)> {
     let lines = lines.filter(|line| !line.is_empty() && !line.starts_with(['[', '^']));
     let rules = lines.filter_map(|line| {
         let mut words = line.split_whitespace();
-        Some((words.next()?.to_owned(), words.next().unwrap_or("").to_owned()))
+        let pattern = words.next()?.to_owned();
+        Some((
+            pattern,
+            secret::identity(words.next().unwrap_or("").into()).into_owned(),
+        ))
     });
     rules.collect()
 }

@@ -174,6 +174,16 @@ pub fn identity(text: Cow<'_, str>) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// The name of a policy. That of one is in small letters; a token in its place is not, and is known by its hash.
+#[must_use]
+pub fn policy(name: Cow<'_, str>) -> Cow<'_, str> {
+    if name.bytes().any(|c| c.is_ascii_uppercase()) {
+        identity(name)
+    } else {
+        name
+    }
+}
+
 /// A sentence with a mark for each word that is a token.
 #[must_use]
 pub fn words(text: &str) -> String {
