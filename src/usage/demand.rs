@@ -67,7 +67,7 @@ pub struct Demand {
     pub keys_ever: BTreeSet<Arc<str>>,
     /// The policies that the server named as those that allowed it.
     pub granting: BTreeSet<Granting>,
-    /// Where the last request that was allowed stands; parts of earlier versions do not say.
+    /// Where the last request that was allowed stands, or the last one where none was; parts of earlier versions do not say.
     pub example: Option<LogLine>,
 }
 

@@ -1,8 +1,10 @@
 //! Where in the logs a use stands: an entry that somebody can look at.
 //!
 //! Of all entries that let a demand through, the newest one's place is kept; of several at one time the one of a response before that of
-//! a request, since only responses tell how a request ended, and of these the last by file and line.
+//! a request, since only responses tell how a request ended, and of these the last by file and line. Where none was let through it is the
+//! newest of those that were refused.
 
+use super::best::Best;
 use super::interner::Values;
 use crate::index::Idx;
 use crate::origin::LogLine;
@@ -78,6 +80,56 @@ impl LogPlace {
     }
 }
 
+/// The entry that is shown of a demand: of a request that was allowed, or, as long as none was, of one that was refused.
+#[derive(Debug, Clone)]
+pub struct Example {
+    allowed: bool,
+    place: Best<LogPlace>,
+}
+
+impl Example {
+    /// Before anything was seen.
+    pub(crate) const NONE: Self = Self {
+        allowed: false,
+        place: Best::NONE,
+    };
+
+    /// An entry, if it has a place, and its time.
+    pub(crate) const fn seen(place: Option<LogPlace>, time: i64, allowed: bool) -> Self {
+        Self {
+            allowed,
+            place: Best::seen(place, time),
+        }
+    }
+
+    /// Takes over what was seen.
+    pub(crate) fn see(&mut self, seen: Self, logs: &Values<Log>) {
+        if seen.place.value().is_none() || (self.allowed && !seen.allowed) {
+            return;
+        }
+        if seen.allowed && !self.allowed {
+            *self = seen;
+        } else {
+            self.place.see(seen.place, |a, b| a.compare(*b, logs));
+        }
+    }
+
+    /// Its place, where it is of one that was allowed as asked, or else refused.
+    pub(crate) fn of(&self, allowed: bool) -> Option<&LogPlace> {
+        self.place.value().filter(|_| self.allowed == allowed)
+    }
+
+    /// Its time.
+    pub(crate) const fn time(&self) -> i64 {
+        self.place.time()
+    }
+
+    /// The same, with its place told in another way.
+    pub(crate) fn told_as(&self, place: impl FnOnce(LogPlace) -> LogPlace) -> Self {
+        Self::seen(self.place.value().copied().map(place), self.time(), self.allowed)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -135,14 +187,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_example_is_that_of_the_newest_allowed_request_in_whatever_order_parts_merge(
+        fn the_example_is_that_of_the_newest_allowed_request_else_of_the_newest_in_whatever_order_parts_merge(
             (all, turned) in prop::collection::vec(seen(), 1..8)
                 .prop_flat_map(|all| (Just(all.clone()), Just(all).prop_shuffle())),
             cut in any::<prop::sample::Index>(),
         ) {
-            let allowed = all.iter().filter(|(.., denied)| !denied);
-            let newest = allowed.map(|(time, outcome, file, line, _)| (time, outcome, file, line)).max();
-            let want = newest.map(|(_, _, file, line)| LogLine { file: Arc::from(*file), line: *line });
+            let newest = all.iter().map(|(time, outcome, file, line, denied)| (!denied, time, outcome, file, line)).max();
+            let want = newest.map(|(_, _, _, file, line)| LogLine { file: Arc::from(*file), line: *line });
             prop_assert_eq!(example(&of_all(all.iter().copied().map(table))), want.clone());
             let (head, tail) = turned.split_at(cut.index(turned.len()));
             let of = |part: &[Seen]| of_all(part.iter().copied().map(table));

@@ -4,7 +4,7 @@
 
 use super::best::Best;
 use super::coverage::{day_of, timestamp};
-use super::example::{Log, LogPlace};
+use super::example::{Example, Log, LogPlace};
 use super::interner::TextId;
 use super::listing::Listing;
 use super::parquet::{self, Stored, Table as Columns};
@@ -240,7 +240,7 @@ fn of_demands(table: &Table, listing: &Listing<'_>) -> PolarsResult<Columns> {
         rows.iter().map(|row| other(row.example.time(), row.last)),
     );
     let outcome = |row: &&TableRow| {
-        let place = row.example.value();
+        let place = row.example.of(row.allowed > 0);
         place.is_some_and(|place| table.logs.get(place.log).outcome)
     };
     columns.flags("example_outcome", &rows.iter().map(outcome).collect::<Vec<_>>());
@@ -585,10 +585,10 @@ fn restore(rows: &[Row], table: &mut Table, auths: &[AuthId]) -> Vec<RowId> {
                 log: table.logs.intern(log),
                 line: place.line,
             };
-            Best::seen(Some(place), time.unwrap_or(stored.last))
+            Example::seen(Some(place), time.unwrap_or(stored.last), stored.allowed > 0)
         });
         let row = &mut table.rows[number];
-        row.example = example.unwrap_or(Best::NONE);
+        row.example = example.unwrap_or(Example::NONE);
         row.mount_type = mount_type;
         (row.allowed, row.denied, row.failed) = (stored.allowed, stored.denied, stored.failed);
         (row.first, row.last) = (stored.first, stored.last);

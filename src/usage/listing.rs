@@ -171,9 +171,9 @@ impl Table {
         told.map_or(text, Arc::clone)
     }
 
-    /// The place of the last request that was allowed.
+    /// The place of the last request that was allowed; of the last one where none was.
     pub(crate) fn example(&self, row: &Row) -> Option<LogLine> {
-        let place = row.example.value().filter(|_| row.allowed > 0)?;
+        let place = row.example.of(row.allowed > 0)?;
         Some(place.told(&self.logs))
     }
 

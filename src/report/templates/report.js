@@ -783,7 +783,7 @@
         el("button", { class: "button no-print", type: "button", onclick: () => download(p.name + ".csv", [["path", "capability", "allowed", "denied", "first", "last", "log_line", "allowed_by"], ...useRows.map((u) => [u.path, u.capability, u.allowed, u.denied, day(u.first), day(u.last), u.example || "", typeof u.by === "string" ? u.by : u.by.map((s) => `${stanzaRefs[s].policy} ${stanzaRefs[s].path} ${stanzaRefs[s].place}`).join("; ")])]) }, "CSV")),
         uses.length ? table("What it asked for", heads, useRows.map((u) => [
           el("th", { scope: "row" }, el("code", null, slashed(u.path))), el("td", null, u.capability), right(number(u.allowed + u.denied)), right(u.denied ? number(u.denied) : "–"), el("td", { class: "nowrap" }, day(u.first)), el("td", { class: "nowrap" }, day(u.last)),
-          el("td", { class: "paths" }, u.example ? el("code", null, place(u.example)) : el("span", { class: "muted" }, typeof u.by === "string" && u.by === "denied" ? "denied: not kept" : "–")),
+          el("td", { class: "paths" }, u.example ? el("code", null, place(u.example)) : el("span", { class: "muted" }, "–")),
           el("td", { class: "wide" }, timeline(u.days, said(u))),
           el("td", null, typeof u.by === "string" ? el("span", { class: "muted" }, u.by) : u.by.map((s) => refLink(stanzaRefs[s]))),
         ])) : el("p", { class: "empty" }, "Nothing in the window."),

@@ -6,6 +6,7 @@ use super::{AuthId, NamesId, Table, Used};
 use crate::usage::best::Best;
 use crate::usage::coverage::day_of;
 use crate::usage::demand::Untold;
+use crate::usage::example::Example;
 use crate::usage::tally::Skip;
 use std::sync::Arc;
 
@@ -83,12 +84,12 @@ impl Table {
             days: if has_time { &days } else { &[] },
             mount_type: record.mount_type,
             auth: Best::seen(record.auth, record.last),
-            example: Best::seen(record.place.filter(|_| !denied), record.last),
+            example: Example::seen(record.place, record.last, !denied),
             keys_always: is_new.then_some(names),
             keys_ever: if is_new { names } else { &[] },
             granting: if denied { &[] } else { granting },
         };
-        row.see(&seen, texts, auths, logs);
+        row.see(seen, texts, auths, logs);
         self.take_names(at, before);
     }
 

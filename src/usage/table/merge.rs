@@ -126,16 +126,13 @@ impl Table {
             days: &theirs.days,
             mount_type,
             auth: to.seen(&theirs.auth),
-            example: Best::seen(
-                theirs.example.value().map(|place| to.place(*place)),
-                theirs.example.time(),
-            ),
+            example: theirs.example.told_as(|place| to.place(place)),
             keys_always: always.as_deref(),
             keys_ever: &ever,
             granting: &granting,
         };
         let before = mine.weight_of_names();
-        mine.see(&seen, &self.texts, &self.auths, &self.logs);
+        mine.see(seen, &self.texts, &self.auths, &self.logs);
         mine.keys_recent = None;
         self.take_names(at, before);
         None

@@ -17,7 +17,7 @@ use super::auth::Auth;
 use super::best::Best;
 use super::bounds::{Bounds, Filled, Passed, weight};
 use super::coverage::Seen;
-use super::example::{Log, LogPlace};
+use super::example::{Example, Log, LogPlace};
 use super::held::Held;
 use super::interner::{HASHER, TextId, Texts, Values};
 use super::tally::Tally;
@@ -462,7 +462,7 @@ impl Table {
             first: i64::MAX,
             last: i64::MIN,
             auth: Best::NONE,
-            example: Best::NONE,
+            example: Example::NONE,
             days: Vec::new(),
             keys_always: None,
             keys_ever: Box::default(),

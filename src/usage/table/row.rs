@@ -3,7 +3,7 @@
 use super::{AuthId, MAX_KEYS, NamesId, WhoId};
 use crate::usage::auth::Auth;
 use crate::usage::best::{Best, greatest};
-use crate::usage::example::{Log, LogPlace};
+use crate::usage::example::{Example, Log};
 use crate::usage::interner::{TextId, Texts, Values};
 use crate::vault::Capability;
 use std::sync::Arc;
@@ -26,8 +26,8 @@ pub struct Row {
     pub(crate) first: i64,
     pub(crate) last: i64,
     pub(crate) auth: Best<AuthId>,
-    /// Where the last request that was allowed stands, and its time.
-    pub(crate) example: Best<LogPlace>,
+    /// Where the request that is shown stands, and its time.
+    pub(crate) example: Example,
     /// Sorted.
     pub(crate) days: Vec<i32>,
     /// Sorted by number; `None` before the first allowed request.
@@ -47,7 +47,7 @@ pub(super) struct Sighting<'a> {
     pub(super) days: &'a [i32],
     pub(super) mount_type: Option<TextId>,
     pub(super) auth: Best<AuthId>,
-    pub(super) example: Best<LogPlace>,
+    pub(super) example: Example,
     /// The names that all allowed requests had, sorted; none where none was allowed.
     pub(super) keys_always: Option<&'a [TextId]>,
     pub(super) keys_ever: &'a [TextId],
@@ -61,7 +61,7 @@ impl Row {
     }
 
     /// Takes over what was seen. Nothing depends on the order in which it comes.
-    pub(super) fn see(&mut self, seen: &Sighting<'_>, texts: &Texts, auths: &Values<Auth>, logs: &Values<Log>) {
+    pub(super) fn see(&mut self, seen: Sighting<'_>, texts: &Texts, auths: &Values<Auth>, logs: &Values<Log>) {
         self.first = self.first.min(seen.first);
         self.last = self.last.max(seen.last);
         for day in seen.days {
@@ -71,7 +71,7 @@ impl Row {
             texts.get(*a).cmp(texts.get(*b))
         });
         self.auth.see(seen.auth, |a, b| auths.get(*a).cmp(auths.get(*b)));
-        self.example.see(seen.example, |a, b| a.compare(*b, logs));
+        self.example.see(seen.example, logs);
         if let Some(names) = seen.keys_always {
             match &mut self.keys_always {
                 None => self.keys_always = Some(Box::from(names)),
