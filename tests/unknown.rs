@@ -1886,3 +1886,75 @@ fn an_entity_that_logs_in_by_several_roles_keeps_its_lists_where_nothing_tells_w
         assert_eq!(moved(&asked(&jwt, &second)), 0, "{second}");
     }
 }
+
+#[test]
+fn a_child_token_with_what_a_login_gives_too_is_told_by_itself() {
+    let people = ["ann", "bob", "cleo", "dora", "emil"];
+    let mounts = ["kv", "apps", "team", "infra", "secret"];
+    // Of the two that a member of the group may have, the one was made with another token and names its policy itself.
+    let with = |display_name: &str| {
+        let paths = [
+            ["kv/ann/0", "kv/ann/1"],
+            ["apps/bob/0", "apps/bob/1"],
+            ["team/cleo/0", "team/cleo/1"],
+            ["infra/dora/0", "infra/dora/1"],
+            ["secret/emil/0", "secret/emil/1"],
+        ];
+        let mut log = Log::default();
+        for (name, paths) in people.into_iter().zip(paths) {
+            let called = format!("userpass-{name}");
+            let called = if name == "ann" { display_name } else { &called };
+            let token = Token::new(&format!("e-{name}"), called, &["audit"]);
+            let token = if called.starts_with("token") {
+                token
+            } else {
+                token
+                    .with("metadata", json!({"username": name}))
+                    .with("token_policies", json!([]))
+            };
+            for path in paths {
+                log = log.asks(token.granted("audit", ROOT), "read", path, ROOT);
+            }
+        }
+        let text: String = mounts
+            .iter()
+            .map(|mount| stanza(&format!("{mount}/*"), &["read", "list", "create", "update", "delete"]))
+            .collect();
+        let given = Given::new(&log.text(), &[("audit.hcl", text)]).settings("[foresight]\nhorizon = 0\n");
+        let group = json!({"id": "g1", "name": "aud", "policies": ["audit"],
+            "member_entities": people.map(|name| format!("e-{name}"))});
+        deployed_with(&given, &[], &json!([group]));
+        let folder = given.folder.path().join("deployment.json");
+        let user = |name| json!({"namespace": "", "mount": "auth/userpass/", "kind": "userpass", "item": "user", "name": name, "policies": [], "no_default_policy": true});
+        let alias = |name| json!({"id": format!("a-{name}"), "name": name, "mount_accessor": "up"});
+        let entity = |name| json!({"id": format!("e-{name}"), "name": name, "aliases": [alias(name)]});
+        for (file, records) in [
+            ("roles.json", json!(people.map(user))),
+            ("entities.json", json!(people.map(entity))),
+            (
+                "auth.json",
+                json!([{"namespace": "", "path": "auth/userpass/", "kind": "userpass", "accessor": "up", "kv_version": null, "description": ""}]),
+            ),
+        ] {
+            fs::write(folder.join(file), records.to_string()).unwrap();
+        }
+        let (output, advice) = given.run();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let proposals = advice["proposals"].as_array().unwrap();
+        let redesign = proposals.iter().find(|p| p["kind"] == "redesign");
+        let lists = redesign.map_or(Vec::new(), |r| r["assignments"].as_array().unwrap().clone());
+        let of_ann = |list: &&Value| list["name"].as_str().is_some_and(|name| name.contains("ann"));
+        let kinds = lists
+            .iter()
+            .filter(of_ann)
+            .map(|list| list["kind"].as_str().unwrap().to_owned());
+        (lists.len(), kinds.collect::<Vec<_>>())
+    };
+    let (lists, of_login) = with("userpass-ann");
+    assert!(lists > 0 && of_login.iter().all(|kind| kind != "token"), "{of_login:?}");
+    let (lists, of_child) = with("token-ann");
+    assert!(
+        lists == 0 || of_child.iter().any(|kind| kind == "token"),
+        "{of_child:?}"
+    );
+}

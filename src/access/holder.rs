@@ -146,6 +146,8 @@ pub(super) struct Directory<'a> {
     namespaces: &'a Namespaces,
     /// Whether groups give policies to members of other namespaces, as some servers are set to.
     crosses: bool,
+    /// What the log shows roles to give that the deployment does not have, with their mounts.
+    shown: BTreeSet<(MountId, Giving)>,
 }
 
 impl<'a> Directory<'a> {
@@ -204,6 +206,36 @@ impl<'a> Directory<'a> {
             mount_of,
             namespaces,
             crosses,
+            shown: BTreeSet::new(),
+        }
+    }
+
+    /// With the roles besides that only the log shows.
+    pub(super) fn with(self, shown: BTreeSet<(MountId, Giving)>) -> Self {
+        Self { shown, ..self }
+    }
+
+    pub(super) const fn namespaces(&self) -> &'a Namespaces {
+        self.namespaces
+    }
+
+    /// The auth methods, each with its type.
+    pub(super) fn auth_mounts(&self) -> impl Iterator<Item = (MountId, &'a str)> {
+        self.deployment.auth_mounts.iter().map(|mount| {
+            let id = MountId {
+                namespace: Arc::from(mount.namespace.as_str()),
+                path: Arc::from(mount.path.as_str()),
+            };
+            (id, mount.kind.as_str())
+        })
+    }
+
+    /// Whether it has a role that a login may have been by.
+    pub(super) fn has_role_of(&self, set: &PolicySet) -> bool {
+        let mounts = self.mounts_for(set);
+        match set.by_login {
+            true => mounts.contains(&*set.mount),
+            false => mounts.iter().any(|mount| may_be_mount(mount, &set.mount)),
         }
     }
 
@@ -404,7 +436,10 @@ impl<'a> Directory<'a> {
         });
         let default = |role: &AuthRole| PolicyId::new(role.namespace.as_str(), identity::DEFAULT);
         let default = |role: &AuthRole| (!role.no_default_policy).then(|| default(role));
-        roles.map(|role| (role_place(role), default(role))).collect()
+        let listed = roles.map(|role| (role_place(role), default(role)));
+        let shown = self.shown.iter().filter(|_| !groups_alone);
+        let shown = shown.filter(|(at, _)| mount.is_none_or(|mount| mount == at));
+        listed.chain(shown.map(|(_, giving)| giving.clone())).collect()
     }
 
     /// When an entity, or a group of it, was last written; none where the entity does not say it.

@@ -57,6 +57,7 @@ pub(super) struct OfList {
     holder: HolderId,
     first: Option<Timestamp>,
     acted: bool,
+    made: bool,
 }
 
 /// Numbers the sets that the lists of the log may mean.
@@ -75,8 +76,16 @@ pub(super) fn of_lists(
             holder: list.holder,
             first: list.first,
             acted: list.acted,
+            made: list.made,
         }
     })
+}
+
+/// Sets that somebody's tokens have which were made with another token, whichever way in gives the same.
+pub(super) fn made(lists: &IndexVec<Listed, OfList>) -> BTreeSet<(SetId, HolderId)> {
+    let made = lists.iter().filter(|list| list.made);
+    made.flat_map(|list| list.readings.all().map(|set| (set, list.holder)))
+        .collect()
 }
 
 /// Who holds each policy.

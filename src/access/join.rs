@@ -16,6 +16,7 @@ use super::meant::Reader;
 use super::present::Present;
 use super::same;
 use super::sets::{AccessSet, Sets, StanzaId};
+use super::shown;
 use super::universe::Universe;
 use super::unseen::{self};
 use crate::deployment::Deployment;
@@ -56,7 +57,11 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
     let by_name = ByName::new(&policies, deployment);
     let logged = Logged::settled(facts, &policies, &by_name);
     let namespaces = &logged.namespaces;
-    let directory = deployment.map(|deployment| Directory::new(deployment, namespaces, logged.crosses()));
+    let directory = deployment.map(|deployment| {
+        let directory = Directory::new(deployment, namespaces, logged.crosses());
+        let shown = shown::roles(&directory, logged.sets.iter().chain(&logged.refused));
+        directory.with(shown)
+    });
     let reader = Reader {
         namespaces,
         by_name: &by_name,
@@ -89,6 +94,7 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
     let lists = in_force::of_lists(&mut sets, &holders, lists);
     let sets = sets.compile();
     let held = in_force::held(&policies, &lists, &sets);
+    let made = in_force::made(&lists);
     let not_read = not_read(&sets, &by_name, lists_unread);
 
     let demands = logged.demands.into_par_iter().zip(holder_of).zip(list_of);
@@ -129,6 +135,7 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
             lately: BTreeMap::new(),
             doubles,
             by_several_logins,
+            made,
         },
         unseen,
         apart: Apart::default(),

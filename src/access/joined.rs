@@ -78,6 +78,9 @@ pub struct Stays {
     pub doubles: Doubles,
     /// Entities whose tokens came of several logins: each of these roles and users has a list of its own.
     pub by_several_logins: BTreeSet<HolderId>,
+    /// Sets of tokens that somebody made with another token: whoever made them chose their policies by name, also where a login gives the
+    /// same together with what entity and groups give.
+    pub made: BTreeSet<(SetId, HolderId)>,
 }
 
 /// What the log does not tell.

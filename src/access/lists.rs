@@ -19,6 +19,8 @@ pub(super) struct Seen<'a> {
     pub(super) last: Option<Timestamp>,
     /// Whether lines of it could not be read as far as what was asked for.
     pub(super) is_lost: bool,
+    /// Whether it is one of a token that somebody made with another token.
+    pub(super) made: bool,
     /// Mount and role of its login, as the server vouches for them.
     pub(super) login: Option<(Arc<str>, &'a Arc<str>)>,
 }
@@ -34,6 +36,8 @@ pub(super) struct Listed {
     last: Option<Timestamp>,
     /// Whether something was allowed with it for which policies are asked.
     pub(super) acted: bool,
+    /// Whether a token that somebody made with another token had it.
+    pub(super) made: bool,
 }
 
 /// The namespaces that lists of these names are known to be of, by principal.
@@ -124,6 +128,7 @@ impl<'a> Lists<'a> {
                 let worked = seen.is_lost || self.worked.contains(&(seen.holder, seen.held));
                 let list = self.number(seen.holder, &holder.principal, seen.held, at, worked);
                 self.used(list, (seen.first, seen.last));
+                self.listed[list].made |= seen.made;
                 let space = self.listed[list].meant.space();
                 if let (Some(space), Some((mount, role))) = (space, &seen.login) {
                     roles.insert(RoleId::new(space.clone(), mount.clone(), Arc::clone(role)));
@@ -196,6 +201,7 @@ impl<'a> Lists<'a> {
                 first: None,
                 last: None,
                 acted: false,
+                made: false,
             })
         })
     }

@@ -15,6 +15,8 @@ pub(super) struct Logged {
     pub(super) demands: Vec<Demand>,
     /// The lists of policies that tokens had, beside those that the demands name.
     pub(super) sets: Vec<PolicySet>,
+    /// Those with which somebody was only refused.
+    pub(super) refused: Vec<PolicySet>,
     /// The namespaces that the log names by id and path.
     pub(super) namespaces: Namespaces,
     /// Lines of which only the holder could be read.
@@ -53,6 +55,7 @@ impl Logged {
             cut: facts.lost.cut.saturating_add(facts.lost.whole),
             demands: facts.demands,
             sets: facts.sets,
+            refused: facts.refused,
             namespaces: facts.namespaces,
             untold: facts.untold,
         }

@@ -29,6 +29,7 @@ mod people;
 mod present;
 mod same;
 pub mod sets;
+mod shown;
 pub mod today;
 pub mod universe;
 pub mod unseen;

@@ -13,7 +13,7 @@ use crate::index::{Idx, IndexVec};
 use crate::policy::profile::Profile;
 use crate::policy::table::Table;
 use crate::usage::demand::Demand;
-use crate::vault::RoleId;
+use crate::vault::{RoleId, path};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Who there is, with the lists that they were seen with.
@@ -90,6 +90,7 @@ fn seen<'a>(logged: &'a Logged, people: &mut People<'a>, directory: Option<&Dire
         first: set.first_seen,
         last: set.last_seen,
         is_lost: false,
+        made: *set.mount == *path::TOKEN_MOUNT,
         login: directory.and_then(|d| Some((d.mount_of_login(set)?, &set.role))),
     });
     let mut seen: Vec<Seen<'a>> = of_sets.collect();
@@ -99,6 +100,7 @@ fn seen<'a>(logged: &'a Logged, people: &mut People<'a>, directory: Option<&Dire
         first: None,
         last: None,
         is_lost: true,
+        made: false,
         login: None,
     }));
     seen

@@ -60,6 +60,8 @@ pub(super) fn trim(facts: &Facts, days: &Range<i32>) -> Facts {
     Facts {
         demands: facts.demands.iter().filter_map(|d| trimmed(d, days)).collect(),
         sets: facts.sets.iter().filter(inside).map(within).collect(),
+        // When that was is not kept, and days to come are none of it.
+        refused: Vec::new(),
         namespaces: facts.namespaces.clone(),
         lost: facts.lost.clone(),
         untold: facts.untold,

@@ -23,14 +23,15 @@ pub(super) type Logins = BTreeSet<(SetId, HolderId)>;
 /// The lists that change; one that has `default` keeps it, and none gets it. Where a deployment says where policies come from, each of
 /// its places gets one list; without one, each principal but an entity is a place. Tokens of which nothing tells where their policies
 /// come from (those of an entity without a deployment, child tokens, an auth role that the deployment does not join to the principal) are
-/// told by themselves, as `token`. Where a login cannot get what it is to have, since others come by the same places, there is no such
+/// told by themselves, as `token`, as are child tokens that have what a login gives. Where a login cannot get what it is to have, since others come by the same places, there is no such
 /// list: then these are all logins by a place of one of those.
 pub(super) fn assignments(joined: &Joined, scheme: &Scheme) -> Result<Vec<Assignment>, Logins> {
     let mut list = of_places(joined, scheme)?;
     let by_login: Logins = joined.logins.iter().map(|l| (l.set, l.holder)).collect();
     for (&(set, holder), given) in &scheme.given {
         let (held, who) = (&joined.sets[set], &joined.holders[holder]);
-        if by_login.contains(&(set, holder)) {
+        // A token that was made with another has a list of its own, even where a login comes to the same.
+        if by_login.contains(&(set, holder)) && !joined.stays.made.contains(&(set, holder)) {
             continue;
         }
         let is_today = joined.holders[holder].current == set;

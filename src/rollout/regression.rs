@@ -151,6 +151,7 @@ impl Seen {
         let facts = Facts {
             demands: denied,
             sets: usage.sets_asked_with(),
+            refused: Vec::new(),
             namespaces: usage.namespaces().clone(),
             lost: usage.lost(),
             untold: usage.untold(),

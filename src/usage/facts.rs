@@ -14,6 +14,8 @@ pub struct Facts {
     pub demands: Vec<Demand>,
     /// The sets of policies that principals acted with, beside those that the demands name.
     pub sets: Vec<PolicySet>,
+    /// Those with which somebody asked and was only refused. Nobody used anything by them, but somebody has them.
+    pub refused: Vec<PolicySet>,
     /// The namespaces that the log names by id and path.
     pub namespaces: Namespaces,
     /// Lines of which only the holder could be read, or nothing.
@@ -29,6 +31,7 @@ impl From<&Usage> for Facts {
         Self {
             demands: usage.demands(),
             sets: usage.policy_sets(),
+            refused: usage.sets_refused(),
             namespaces: usage.namespaces().clone(),
             lost: usage.lost(),
             untold: usage.untold(),

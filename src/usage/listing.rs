@@ -236,6 +236,11 @@ impl Table {
         self.sets(Some)
     }
 
+    /// The sets of policies that somebody asked with to whom nothing was allowed with them.
+    pub(crate) fn sets_refused(&self) -> Vec<PolicySet> {
+        self.sets(|used| used.is_none().then_some(None))
+    }
+
     /// The sets that `is_one` lets through by when something was allowed to them.
     fn sets(&self, is_one: impl Fn(Option<Used>) -> Option<Option<Used>>) -> Vec<PolicySet> {
         let used = self.auths.numbered().filter_map(|(number, auth)| {

@@ -405,6 +405,12 @@ impl Usage {
         self.settled().sets_asked_with()
     }
 
+    /// The sets of policies that somebody asked with to whom nothing was allowed with them.
+    #[must_use]
+    pub fn sets_refused(&self) -> Vec<PolicySet> {
+        self.settled().sets_refused()
+    }
+
     /// The namespaces whose id and path the log shows together.
     #[must_use]
     pub fn namespaces(&self) -> &Namespaces {
