@@ -164,11 +164,7 @@ fn the_readers_do_not_see_each_other() {
 }
 
 /// Files that need each other by what they are about, with the reason.
-const CIRCLES: [(&[&str], &str); 3] = [
-    (
-        &["sources::files", "sources::terraform"],
-        "what is read as Terraform depends on the files beside it, and the walk over files asks what Terraform reads",
-    ),
+const CIRCLES: [(&[&str], &str); 2] = [
     (
         &["sources::node", "sources::text"],
         "a value may be a text, and a text may hold the value that it says",

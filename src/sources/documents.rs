@@ -2,7 +2,7 @@
 
 use super::files::{self, Files};
 use super::node::{self, Kind, Node};
-use super::{Reader, manifest, plan, suspicious, terraform, text, yaml};
+use super::{Reader, manifest, plan, suspicious, text, yaml};
 use crate::origin::{Origin, SourceText, Spelling};
 use crate::policy::load::{self, LoadCause, LoadError};
 use crate::policy::model::Policy;
@@ -21,7 +21,7 @@ impl Reader<'_> {
             .cloned()
             .collect();
         for path in all {
-            if terraform::is_terraform(&path) {
+            if files::is_terraform(&path) {
                 continue;
             }
             self.document(&path, named.contains(&files::tidy(&path)));

@@ -262,7 +262,7 @@ impl Files {
         let mut said = String::new();
         for name in self.below(folder, name).ok()?.iter() {
             let file = base.join(name);
-            if super::terraform::is_terraform(&file) || !self.keeps(&file) {
+            if is_terraform(&file) || !self.keeps(&file) {
                 continue;
             }
             // Of a link, what it leads to.
@@ -406,7 +406,7 @@ impl Files {
     pub fn holds_terraform(&self, below: &Path) -> bool {
         let entries = fs::read_dir(self.root.join(below)).into_iter().flatten().flatten();
         let mut names = entries.map(|entry| PathBuf::from(entry.file_name()));
-        names.any(|name| super::terraform::is_terraform(&name))
+        names.any(|name| is_terraform(&name))
     }
 
     /// Where a folder is below the root.
@@ -451,6 +451,15 @@ fn list(base: &Path, folder: &Path, depth: usize, found: &mut Vec<String>) -> Re
         found.push(relative.to_owned());
     }
     Ok(())
+}
+
+/// Whether a file is of Terraform or OpenTofu. Both go by the letters as they are: `x.TF` is none of theirs.
+#[must_use]
+pub fn is_terraform(path: &Path) -> bool {
+    let name = path.file_name().map(|n| n.to_string_lossy()).unwrap_or_default();
+    [".tf", ".tofu", ".tf.json", ".tofu.json"]
+        .iter()
+        .any(|end| name.ends_with(end))
 }
 
 /// Whether a file gives variables of Terraform their values.

@@ -31,8 +31,8 @@ impl Reader<'_> {
             let name = path.file_name().unwrap_or_default();
             match path.parent() {
                 // Terraform passes over names that begin with a dot, not over folders.
-                Some(_) if terraform::is_terraform(path) && name.as_encoded_bytes().starts_with(b".") => {}
-                Some(folder) if terraform::is_terraform(path) => folders.entry(folder).or_default().push(path),
+                Some(_) if files::is_terraform(path) && name.as_encoded_bytes().starts_with(b".") => {}
+                Some(folder) if files::is_terraform(path) => folders.entry(folder).or_default().push(path),
                 _ if is_document(path) => self.hidden_document(path),
                 _ => {}
             }

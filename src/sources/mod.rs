@@ -140,10 +140,10 @@ pub struct Found {
     way: Way,
 }
 
-pub use files::Tracked;
+pub use files::{Tracked, is_terraform};
 pub use globs::PatternError;
 pub use owners::Owners;
-pub use terraform::{Way, is_terraform, said as way_said};
+pub use terraform::{Way, said as way_said};
 pub use text::is_so;
 
 /// How much room the recursive readers get.
@@ -280,16 +280,12 @@ impl Reader<'_> {
         };
         let folders_of = |all: &BTreeSet<PathBuf>| -> BTreeSet<PathBuf> {
             all.iter()
-                .filter(|path| terraform::is_terraform(path))
+                .filter(|path| is_terraform(path))
                 .map(|path| parent(path))
                 .collect()
         };
         let below = folders_of(kept);
-        let alone: BTreeSet<PathBuf> = named
-            .iter()
-            .filter(|path| terraform::is_terraform(path))
-            .cloned()
-            .collect();
+        let alone: BTreeSet<PathBuf> = named.iter().filter(|path| is_terraform(path)).cloned().collect();
         let mut take = |folders: &BTreeSet<PathBuf>, only: &BTreeSet<PathBuf>, around: &Path| {
             let files = Files::around(around, self.options.overlay.clone()).tracked(self.options.tracked.clone());
             let content = terraform::read(&files, folders, only, self.options.every_way);
@@ -378,7 +374,7 @@ impl Reader<'_> {
         used: &Used,
         excluded: &[PathBuf],
     ) {
-        let alone = |path: &Path| is_document(path) || terraform::is_terraform(path);
+        let alone = |path: &Path| is_document(path) || is_terraform(path);
         let wanted: Vec<PathBuf> = paths
             .iter()
             .filter(|path| path.is_dir() || !alone(path))

@@ -14,7 +14,6 @@ mod ways;
 
 pub use functions::placeless;
 pub use model::is_other;
-pub use module::is_terraform;
 pub use outside::{HOLDS, RUNS, gives, holds_one, shows, wraps};
 pub use ways::{Way, said};
 

@@ -7,7 +7,7 @@ use super::types;
 use super::value::Value;
 use super::ways::{Given, Needs, Way};
 use crate::origin::SourceText;
-use crate::sources::files::{self, Files};
+use crate::sources::files::{self, Files, is_terraform};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
@@ -103,15 +103,6 @@ pub struct Module {
     memo: RefCell<HashMap<String, Memo>>,
     below: RefCell<HashMap<String, Rc<Module>>>,
     depth: usize,
-}
-
-/// Whether a file is of Terraform or OpenTofu. Both go by the letters as they are: `x.TF` is none of theirs.
-#[must_use]
-pub fn is_terraform(path: &Path) -> bool {
-    let name = path.file_name().map(|n| n.to_string_lossy()).unwrap_or_default();
-    [".tf", ".tofu", ".tf.json", ".tofu.json"]
-        .iter()
-        .any(|end| name.ends_with(end))
 }
 
 /// Whether a file gives variables their values by itself.
