@@ -24,7 +24,8 @@ use crate::index::IndexVec;
 use crate::policy::model::Policy;
 use crate::policy::profile::Profile;
 use crate::policy::table::Table;
-use crate::usage::Facts;
+use crate::usage::demand::PolicySet;
+use crate::usage::{Facts, Namespaces};
 use crate::vault::PolicyId;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -45,23 +46,20 @@ pub struct Inputs<'a> {
 
 /// Joins.
 #[must_use]
-pub fn join(inputs: Inputs<'_>) -> Joined {
-    let Inputs {
+pub fn join(
+    Inputs {
         facts,
         policies,
         deployment,
         profile,
         now,
-    } = inputs;
+    }: Inputs<'_>,
+) -> Joined {
     let policies = Table::from(policies);
     let by_name = ByName::new(&policies, deployment);
     let logged = Logged::settled(facts, &policies, &by_name);
     let namespaces = &logged.namespaces;
-    let directory = deployment.map(|deployment| {
-        let directory = Directory::new(deployment, namespaces, logged.crosses());
-        let shown = shown::roles(&directory, logged.sets.iter().chain(&logged.refused));
-        directory.with(shown)
-    });
+    let directory = deployment.map(|d| directory(d, namespaces, logged.crosses(), [&logged.sets, &logged.refused]));
     let reader = Reader {
         namespaces,
         by_name: &by_name,
@@ -94,7 +92,6 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
     let lists = in_force::of_lists(&mut sets, &holders, lists);
     let sets = sets.compile();
     let held = in_force::held(&policies, &lists, &sets);
-    let made = in_force::made(&lists);
     let not_read = not_read(&sets, &by_name, lists_unread);
 
     let demands = logged.demands.into_par_iter().zip(holder_of).zip(list_of);
@@ -114,8 +111,7 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
     let read = (&policies, &by_name);
     let (unseen, together) = unseen::of(directory.as_ref(), &holders, read, &sets);
     let kept_for = holders_of(together.keys(), &held);
-    let mut kept = besides::kept(&policies, &demands, &sets, &mounted(deployment), (profile, now));
-    kept.extend(together);
+    let kept = besides::kept(&policies, &demands, &sets, &mounted(deployment), (profile, now));
     Joined {
         profile,
         now,
@@ -130,12 +126,12 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
         stays: Stays {
             doubted,
             unexplained_by,
-            kept,
+            kept: kept.into_iter().chain(together).collect(),
             kept_for,
             lately: BTreeMap::new(),
             doubles,
             by_several_logins,
-            made,
+            made: in_force::made(&lists),
         },
         unseen,
         apart: Apart::default(),
@@ -149,6 +145,18 @@ pub fn join(inputs: Inputs<'_>) -> Joined {
         inferred,
         handed_out,
     }
+}
+
+/// The deployment, with the roles besides that only lists of the log show.
+fn directory<'a>(
+    deployment: &'a Deployment,
+    namespaces: &'a Namespaces,
+    crosses: bool,
+    lists: [&[PolicySet]; 2],
+) -> Directory<'a> {
+    let directory = Directory::new(deployment, namespaces, crosses);
+    let shown = shown::roles(&directory, lists.into_iter().flatten());
+    directory.with(shown)
 }
 
 /// What shows that the deployment does not list all who log in, if anything does.

@@ -106,7 +106,7 @@ impl Deployment {
     /// their ends.
     #[must_use]
     pub fn as_kept(self) -> Self {
-        self.without_secrets().as_tokens_name_them()
+        self.without_secrets().with_names_of_tokens()
     }
 
     /// People put tokens where they do not belong: names, metadata, paths.
@@ -146,7 +146,7 @@ impl Deployment {
         }
     }
 
-    fn as_tokens_name_them(mut self) -> Self {
+    fn with_names_of_tokens(mut self) -> Self {
         let roles = self
             .roles
             .iter_mut()
