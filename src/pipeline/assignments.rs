@@ -23,8 +23,8 @@ pub(super) type Logins = BTreeSet<(SetId, HolderId)>;
 /// The lists that change; one that has `default` keeps it, and none gets it. Where a deployment says where policies come from, each of
 /// its places gets one list; without one, each principal but an entity is a place. Tokens of which nothing tells where their policies
 /// come from (those of an entity without a deployment, child tokens, an auth role that the deployment does not join to the principal) are
-/// told by themselves, as `token`, as are child tokens that have what a login gives. Where a login cannot get what it is to have, since others come by the same places, there is no such
-/// list: then these are all logins by a place of one of those.
+/// told by themselves, as `token`; child tokens also where a login gives the same. Where a login cannot get what it is to have, since
+/// others come by the same places, there is no such list: then these are all logins by a place of one of those.
 pub(super) fn assignments(joined: &Joined, scheme: &Scheme) -> Result<Vec<Assignment>, Logins> {
     let mut list = of_places(joined, scheme)?;
     let by_login: Logins = joined.logins.iter().map(|l| (l.set, l.holder)).collect();
