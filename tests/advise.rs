@@ -86,7 +86,7 @@ fn the_recorded_log_becomes_proven_advice() {
     uses_name_their_lines(&advice, &fs::read_to_string(out.join("report.html")).unwrap());
 }
 
-/// Whatever was allowed names the line of its response.
+/// Whatever was asked names the line of its response: of one that was allowed, if any was.
 fn uses_name_their_lines(advice: &Value, page: &str) {
     let log = fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/acme/audit.log.gz")).unwrap();
     let mut text = String::new();
@@ -94,21 +94,23 @@ fn uses_name_their_lines(advice: &Value, page: &str) {
     let entries: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let principals = advice["principals"].as_array().unwrap();
     let uses = principals.iter().flat_map(|p| p["account"]["uses"].as_array().unwrap());
-    let mut seen = 0;
+    let (mut seen, mut refused) = (0, 0);
     for one in uses {
-        assert_eq!(one["allowed"] == 0, one["example"].is_null(), "{one}");
-        let Some(line) = one["example"]["line"].as_u64() else {
-            continue;
-        };
+        let line = one["example"]["line"].as_u64().unwrap();
         assert_eq!(one["example"]["file"], "fixtures/acme/audit.log.gz");
         let entry = &entries[usize::try_from(line).unwrap() - 1];
         let path = one["path"].as_str().unwrap().trim_end_matches(['/', '+']);
         assert!(entry["request"]["path"].as_str().unwrap().starts_with(path), "{one}");
         assert_eq!(entry["type"], "response", "{one}");
         assert!(one["denied"] != 0 || entry["time"] == one["last"], "{one} {entry}");
+        let is_refused = entry["error"]
+            .as_str()
+            .is_some_and(|error| error.contains("permission denied"));
+        assert_eq!(one["allowed"] == 0, is_refused, "{one} {entry}");
         seen += 1;
+        refused += usize::from(is_refused);
     }
-    assert!(seen > 300, "{seen}");
+    assert!(seen > 300 && refused > 0, "{seen} {refused}");
     assert!(page.contains("Log line") && page.contains("fixtures/acme/audit.log.gz"));
 }
 
