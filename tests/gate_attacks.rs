@@ -839,7 +839,7 @@ fn what_is_hidden_is_looked_at_by_those_who_read_it_elsewhere() {
         ("pr/web.hcl", READ),
         (
             "pr/.github/workflows/apply.yml",
-            "on: push\njobs:\n  apply:\n    steps:\n      - run: |\n          for f in policies/*.hcl; do\n            vault policy write \"$(basename \"$f\" .hcl)\" \"$f\"\n          done\n      - run: vault policy write web web.hcl\n",
+            "on: push\njobs:\n  apply:\n    steps:\n      - run: |\n          for f in *.hcl; do\n            vault policy write \"$(basename \"$f\" .hcl)\" \"$f\"\n          done\n      - run: vault policy write web web.hcl\n",
         ),
         ("pr/.terraform/modules/m/main.tf", resource),
         ("pr/.terraform.lock.hcl", "provider \"x\" {\n  version = \"1\"\n}\n"),
@@ -847,6 +847,89 @@ fn what_is_hidden_is_looked_at_by_those_who_read_it_elsewhere() {
         (".tflint.hcl", "plugin \"x\" {\n  source = \"github.com/x/y\"\n}\n"),
     ]);
     ground.check(0, &["check passed", ".github/workflows/apply.yml"]);
+}
+
+/// What a program would write, or what is sealed, nobody reads: new or changed it does not pass, and where the base has the very same
+/// nothing is said.
+#[test]
+fn what_writes_policies_or_hides_them_does_not_pass_as_news() {
+    let sealed = "apiVersion: bitnami.com/v1alpha1\nkind: SealedSecret\nspec:\n  encryptedData:\n    p: AgBy3i4OJSWK\n";
+    for (name, text) in [
+        (
+            "apply.sh",
+            "#!/bin/sh\nsed s/read/sudo/ web.hcl | vault policy write web -\n",
+        ),
+        ("Makefile", "apply:\n\tbao policy write admin web.hcl\n"),
+        ("apply", "curl -X PUT -d @p.json $VAULT_ADDR/v1/sys/policies/acl/web\n"),
+        ("steps.toml", "run = \"vault write sys/policy/web policy=@/tmp/x\"\n"),
+        (
+            "apply.py",
+            "import hvac\nhvac.Client().sys.create_or_update_policy('web', made())\n",
+        ),
+        (
+            "main.go",
+            "// of Vault\nfunc f() { client.Sys().PutPolicy(\"web\", rules()) }\n",
+        ),
+        ("apply.ksh", "echo \u{fffd}\nvault policy write web -\n"),
+        ("data.csv", "vault policy write web x\n"),
+        (
+            ".github/workflows/x.yml",
+            "x:\n  - run: ./make | vault policy write web -\n",
+        ),
+        (
+            "secret.yaml",
+            "kind: Secret\ndata:\n  p: ENC[AES256_GCM,data:x,iv:y,tag:z,type:str]\n",
+        ),
+        ("sealed.yaml", sealed),
+        ("vars.yaml", "p: !vault |\n  $ANSIBLE_VAULT;1.1;AES256\n  6162\n"),
+        ("web.hcl.age", "age-encryption.org/v1\n"),
+        ("more/web.gpg", "x"),
+        ("packed.yaml", "data:\n  p: H4sIAAAAAAAAA8sHAA==\n"),
+        ("web.hcl.gz", "\u{1f}x"),
+    ] {
+        changes(&[], &[(name, text)], &["high[not-checked]", name]);
+        let ground = Ground::new(&[("base/web.hcl", READ), ("pr/web.hcl", READ)]);
+        ground.write(&[(&format!("base/{name}"), text), (&format!("pr/{name}"), text)]);
+        let said = ground.check(0, &["check passed"]);
+        assert!(!said.contains("high["), "{said}");
+        changes(
+            &[(name, text)],
+            &[(name, &format!("{text} \n"))],
+            &["high[not-checked]", name],
+        );
+    }
+    // What it runs is a part of it; that it goes is no harm; nor is one without a base to compare with.
+    let runs = "./make.py | vault policy write web -\n";
+    changes(
+        &[("apply.sh", runs), ("make.py", "print(1)\n")],
+        &[("apply.sh", runs), ("make.py", "print(2)\n")],
+        &["high[not-checked]", "apply.sh"],
+    );
+    // Nor does a job that writes what is checked stand beside an action of its own that may change it.
+    let job = "x:\n  - uses: ./action\n  - run: vault policy write web web.hcl\n";
+    changes(
+        &[],
+        &[(".ci/x.yml", job), ("action/action.yml", "run: x\n")],
+        &["high[not-checked]", ".ci/x.yml"],
+    );
+    // A part that is the same hides nothing beside it.
+    let remote = |word: &str| {
+        format!("resources:\n  - https://example.com/x//p?ref=main\n---\nrun: {word} | vault policy write web -\n")
+    };
+    changes(
+        &[("kustomization.yaml", &remote("one"))],
+        &[("kustomization.yaml", &remote("two"))],
+        &["high[not-checked]", "kustomization.yaml"],
+    );
+    let ground = Ground::new(&[("base/web.hcl", READ), ("base/apply.sh", runs), ("pr/web.hcl", READ)]);
+    ground.check(0, &["check passed"]);
+    // What is sealed elsewhere is other people's.
+    let ground = Ground::new(&[
+        ("base/policies/web.hcl", READ),
+        ("pr/policies/web.hcl", READ),
+        ("pr/apps/s.yaml", sealed),
+    ]);
+    ground.check(0, &["check passed"]);
 }
 
 #[test]

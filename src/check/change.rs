@@ -25,6 +25,7 @@ pub(super) struct Base {
     ways: Ways,
     unchecked: Vec<Problem>,
     news: Vec<Problem>,
+    opaque: Vec<Problem>,
 }
 
 impl Base {
@@ -37,6 +38,7 @@ impl Base {
             ways: read.ways,
             unchecked: read.unchecked,
             news: read.news,
+            opaque: read.opaque,
         }
     }
 
@@ -80,6 +82,11 @@ pub(super) fn findings(base: Option<&Base>, read: &Read, now: &Table) -> Vec<Fin
     let gone = base.gone();
     let mut findings: Vec<Finding> = unchecked(&read.unchecked, &gone, &base.unchecked).collect();
     findings.extend(news(&read.news, &base.news));
+    // A file that fails by itself is named once.
+    let grave = findings.iter().filter(|finding| finding.severity > Severity::Low);
+    let told: BTreeSet<Arc<str>> = grave.flat_map(|f| &f.origins).map(|at| Arc::clone(&at.file)).collect();
+    let new = lacking(&read.opaque, &base.opaque);
+    findings.extend(new.filter(|one| !one.origins.iter().any(|at| told.contains(&at.file))));
     findings.extend(moved(base.policies.as_slice(), now.as_slice()));
     findings.extend(gone.iter().map(|policy| is_gone(policy, &read.broken, now.as_slice())));
     findings
@@ -115,12 +122,7 @@ fn unchecked<'a>(all: &'a [Problem], gone: &'a [&Policy], before: &'a [Problem])
 
 /// What may make other policies of those that are there, and is not as it is in the base.
 fn news(now: &[Problem], before: &[Problem]) -> Vec<Finding> {
-    let lacks = |one: &Problem, others: &[Problem]| !others.iter().any(|other| other.same == one.same);
-    let mut findings: Vec<Finding> = now
-        .iter()
-        .filter(|one| lacks(one, before))
-        .map(|one| problem(NOT_CHECKED, "policy", one))
-        .collect();
+    let mut findings: Vec<Finding> = lacking(now, before).collect();
     // One that is gone is told where none has come in its place.
     let gone = before.iter().filter(|one| lacks(one, now) && findings.is_empty());
     let gone: Vec<Finding> = gone
@@ -132,6 +134,16 @@ fn news(now: &[Problem], before: &[Problem]) -> Vec<Finding> {
         .collect();
     findings.extend(gone);
     findings
+}
+
+/// What of these the base lacks. What cannot be known to be the same is not.
+fn lacking<'a>(now: &'a [Problem], before: &'a [Problem]) -> impl Iterator<Item = Finding> + 'a {
+    let new = now.iter().filter(|one| lacks(one, before));
+    new.map(|one| problem(NOT_CHECKED, "policy", one))
+}
+
+fn lacks(one: &Problem, others: &[Problem]) -> bool {
+    one.same.is_none() || !others.iter().any(|other| other.same == one.same)
 }
 
 /// Policies that are written to another server than in the base.

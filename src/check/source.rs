@@ -25,6 +25,8 @@ pub struct Read {
     pub unchecked: Vec<Problem>,
     /// What may make other policies of those that are there: told where the base lacks the very same.
     pub news: Vec<Problem>,
+    /// What writes policies when somebody runs it, and what is sealed.
+    pub opaque: Vec<Problem>,
     /// Files that were not read as policies and show none.
     pub others: Vec<PathBuf>,
     /// Files that `exclude` or `.gitignore` leave out.
@@ -104,6 +106,7 @@ const EVALUATED: &str = "Check what `terraform show -json` says of it (`--polici
 const OUTSIDE: &str = "Look at what it writes, and let somebody answer for it with a waiver; `terraform show -json` says what its modules make (`--policies plan.json`).";
 const RENDERED: &str =
     "Check what comes out of it (`kustomize build`, `helm template`), and let somebody answer for it with a waiver.";
+const UNSEEN: &str = "Look at what it writes or holds, and let somebody answer for it with a waiver.";
 const SUBMODULE: &str = "Check the policies in that repository too, or take it out of the folder.";
 const UNREAD: &str = "Write it as a plain file that is named as policies are, or take it out of the folder.";
 
@@ -173,6 +176,13 @@ pub fn read(paths: &[PathBuf], dialect: &Dialect, names: Names, options: &Option
         why: one.why,
         origin: one.origin,
         remedy: RENDERED,
+        same: one.same,
+    }));
+    all.read.opaque.extend(found.opaque.into_iter().map(|one| Problem {
+        what: one.what,
+        why: one.why,
+        origin: one.origin,
+        remedy: UNSEEN,
         same: one.same,
     }));
     all.read.others.extend(found.others);

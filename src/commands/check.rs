@@ -447,7 +447,8 @@ fn granted(
     // Files beside the policies say what variables are, too, and may have said it before.
     let is_terraform = |policy: &Policy| sources::is_terraform(Path::new(&*policy.file));
     // So do files that Terragrunt or a kustomization names.
-    let wide = !(read.unchecked.is_empty() && read.news.is_empty()) || read.policies.iter().any(is_terraform);
+    let wide = !(read.unchecked.is_empty() && read.news.is_empty() && read.opaque.is_empty())
+        || read.policies.iter().any(is_terraform);
     let before = base.read(&dialect, names, options, wide)?;
     notes.append(&mut base.notes);
     Ok((read, Some(before)))

@@ -362,10 +362,11 @@ fn is_code(path: &Path) -> bool {
 }
 
 /// Whether a file is for people to read: it shows policies, and nobody runs it. Of any other file that is not known.
-fn is_prose(path: &Path) -> bool {
-    const ENDINGS: [&str; 20] = [
-        "adoc", "asciidoc", "csv", "diff", "htm", "html", "log", "markdown", "md", "mdown", "mdx", "org", "patch",
-        "rst", "sarif", "tex", "text", "textile", "tsv", "txt",
+#[must_use]
+pub fn is_prose(path: &Path) -> bool {
+    const ENDINGS: [&str; 18] = [
+        "adoc", "asciidoc", "diff", "htm", "html", "log", "markdown", "md", "mdown", "mdx", "org", "patch", "rst",
+        "sarif", "tex", "text", "textile", "txt",
     ];
     const NAMES: [&str; 7] = [
         "authors",

@@ -156,6 +156,7 @@ impl Reader<'_> {
             return any;
         }
         if let Some(content) = plan::read(source, root) {
+            self.plans.insert(files::tidy(path));
             content.found.iter().for_each(|found| self.found(found));
             self.read.unread.extend(content.unread);
             if let Some(before) = content.before {

@@ -50,6 +50,7 @@ impl Reader<'_> {
             exclude: self.exclude,
             by_settings: self.by_settings,
             plain: BTreeMap::new(),
+            plans: BTreeSet::new(),
             templates: Vec::new(),
             through: Vec::new(),
             providers: Vec::new(),

@@ -2,12 +2,14 @@
 //! and what settings name. One reader for all commands; each policy knows where its text is written.
 
 pub mod back;
+mod calls;
 mod documents;
 mod files;
 pub mod globs;
 mod hidden;
 mod manifest;
 mod node;
+mod opaque;
 mod owners;
 mod plan;
 mod templates;
@@ -86,6 +88,8 @@ pub struct Read {
     pub before: Option<Vec<Policy>>,
     /// What may make other policies of those that are there: told where the base lacks it.
     pub news: Vec<Problem>,
+    /// What writes policies when somebody runs it, and what is sealed: told where the base lacks it.
+    pub opaque: Vec<Problem>,
     /// What was left out for other reasons, and may hold a policy.
     pub skipped: Vec<Skipped>,
     /// Files that hold no policy.
@@ -168,6 +172,7 @@ pub fn read(paths: &[PathBuf], dialect: &Dialect, names: Names, options: &Option
             exclude: &exclude,
             by_settings: &by_settings,
             plain: BTreeMap::new(),
+            plans: BTreeSet::new(),
             templates: Vec::new(),
             through: Vec::new(),
             providers: Vec::new(),
@@ -208,6 +213,8 @@ struct Reader<'r> {
     by_settings: &'r [(Globs, &'r SourceSettings)],
     /// What JSON files are as policies: they may be something else.
     plain: BTreeMap<PathBuf, Result<Policy, LoadError>>,
+    /// The plans and states: they write nothing.
+    plans: BTreeSet<PathBuf>,
     /// The folders that hold templates of policies.
     templates: Vec<PathBuf>,
     /// Policies of Crossplane, and what they are written through, of all files.
@@ -243,6 +250,11 @@ impl Reader<'_> {
         }
         self.taken();
         self.values();
+        if self.options.every_way {
+            let given = paths.iter().filter(|path| named.contains(&files::tidy(path)));
+            let all: Vec<&PathBuf> = listing.files.iter().chain(&listing.hidden).chain(given).collect();
+            self.opaque(&all, &folders, &used);
+        }
         self.read.excluded.append(&mut listing.excluded);
         self.read.others.retain(|other| !used.contains(&files::tidy(other)));
     }

@@ -99,7 +99,13 @@ pub fn packed(bytes: &[u8]) -> Option<String> {
 /// for another text, which comes into its place where it is used.
 #[must_use]
 pub fn is_other_than_text(bytes: &[u8]) -> bool {
-    other_than_text(bytes).is_some()
+    sealed_as(bytes).is_some()
+}
+
+/// How a file that is surely no text as policies are is packed, encrypted or encoded.
+#[must_use]
+pub fn sealed_as(bytes: &[u8]) -> Option<&'static str> {
+    other_than_text(bytes).map(|(what, _)| what)
 }
 
 /// What a file is that begins so, where it is surely no policy as it stands, and what to do.
