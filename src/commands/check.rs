@@ -57,7 +57,7 @@ pub(super) fn run(args: &CheckArgs, meant: Meant, out: &mut dyn Write, talk: &Ta
     if read.policies.is_empty() && read.broken.is_empty() && read.unchecked.is_empty() {
         return Err(nothing_read(args).into());
     }
-    notes.extend(others(&read.others));
+    notes.extend(unread(&read));
     notes.extend(excluded(&read.excluded));
     let deployment = material::deployment(judge.deployment.as_deref())?;
     let seen = match seen? {
@@ -410,17 +410,31 @@ const MOST_TOLD: usize = 20;
 
 /// What `exclude` and `.gitignore` leave out.
 fn excluded(files: &[PathBuf]) -> Option<String> {
-    others(files).map(|_| format!("{} left out by `exclude` or `.gitignore`", files.len()))
+    (!files.is_empty()).then(|| format!("{} left out by `exclude` or `.gitignore`", files.len()))
 }
 
-/// What was not read because it shows no policy.
-fn others(files: &[PathBuf]) -> Option<String> {
-    let names: Vec<String> = files.iter().take(MOST_TOLD).map(|f| f.display().to_string()).collect();
+/// What was not read: because it shows no policy, or because nobody sees what it writes or holds.
+fn unread(read: &Read) -> impl Iterator<Item = String> {
+    let opaque: BTreeSet<&str> = read.opaque.iter().map(|one| &*one.what).collect();
+    let others = read.others.iter().map(|file| file.display().to_string());
+    let others: Vec<String> = others.filter(|file| !opaque.contains(&**file)).collect();
+    let opaque: Vec<String> = opaque.into_iter().map(str::to_owned).collect();
+    [
+        listed("not read, and no policies", &others),
+        listed("not read, and may write policies or hold some", &opaque),
+    ]
+    .into_iter()
+    .flatten()
+}
+
+/// The first of these files, and how many more there are.
+fn listed(what: &str, files: &[String]) -> Option<String> {
+    let names = files.get(..MOST_TOLD).unwrap_or(files).join(", ");
     let more = match files.len().saturating_sub(MOST_TOLD) {
         0 => String::new(),
         more => format!(" and {more} more"),
     };
-    (!files.is_empty()).then(|| format!("not read, and no policies: {}{more}", names.join(", ")))
+    (!files.is_empty()).then(|| format!("{what}: {names}{more}"))
 }
 
 /// The policies, and those of the base.
