@@ -2,7 +2,7 @@
 //! regular files is opened, sizes and depths have bounds, and whatever is not read is named with the reason.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -119,6 +119,23 @@ pub fn tail(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     file.take(most).read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+/// Hands on the bytes of a regular file of any size, piece by piece; no link is followed.
+///
+/// # Errors
+/// Where it is no regular file, or can't be read.
+pub fn pass(path: &Path, mut to: impl FnMut(&[u8])) -> io::Result<()> {
+    let mut file = BufReader::with_capacity(64 * 1024, open(path, OpenOptions::new().read(true))?);
+    loop {
+        let piece = file.fill_buf()?;
+        let len = piece.len();
+        if len == 0 {
+            return Ok(());
+        }
+        to(piece);
+        file.consume(len);
+    }
 }
 
 /// Appends to a regular file, which is made where there is none; no link is followed.

@@ -890,8 +890,11 @@ fn what_writes_policies_or_hides_them_does_not_pass_as_news() {
         changes(&[], &[(name, text)], &["high[not-checked]", name]);
         let ground = Ground::new(&[("base/web.hcl", READ), ("pr/web.hcl", READ)]);
         ground.write(&[(&format!("base/{name}"), text), (&format!("pr/{name}"), text)]);
-        let said = ground.check(0, &["check passed"]);
-        assert!(!said.contains("high["), "{said}");
+        let said = ground.check(
+            0,
+            &["check passed", "not read, and may write policies or hold some: pr/"],
+        );
+        assert!(!said.contains("high[") && !said.contains("and no policies"), "{said}");
         changes(
             &[(name, text)],
             &[(name, &format!("{text} \n"))],
@@ -905,6 +908,32 @@ fn what_writes_policies_or_hides_them_does_not_pass_as_news() {
         &[("apply.sh", runs), ("make.py", "print(2)\n")],
         &["high[not-checked]", "apply.sh"],
     );
+    // So it is where it stands beside the folder, in a repository; a folder that it runs, too.
+    for (runs, made) in [("../make.py", "make.py"), ("../make/", "make/x/main.py")] {
+        let script = format!("{runs} | vault policy write web -\n");
+        let made = format!("repo/{made}");
+        let ground = Ground::new(&[
+            ("repo/policies/web.hcl", READ),
+            ("repo/policies/apply.sh", &script),
+            (&made, "print(1)\n"),
+        ]);
+        let base = ground.repository();
+        ground.since(&base, 0, &["check passed"]);
+        ground.write(&[(&made, "print(2)\n")]);
+        ground.commit("made otherwise");
+        ground.since(&base, 1, &["high[not-checked]", "apply.sh"]);
+    }
+    // What is too large to be read is known again by all that is in it.
+    let ground = Ground::new(&[("base/web.hcl", READ), ("pr/web.hcl", READ)]);
+    let long = |side: &str, bytes: u64| {
+        let file = fs::File::create(ground.at(&format!("{side}/log"))).unwrap();
+        file.set_len(bytes).unwrap();
+    };
+    long("base", 33 << 20);
+    long("pr", 33 << 20);
+    ground.check(0, &["check passed"]);
+    long("pr", (33 << 20) + 1);
+    ground.check(1, &["high[not-checked]", "pr/log"]);
     // Nor does a job that writes what is checked stand beside an action of its own that may change it.
     let job = "x:\n  - uses: ./action\n  - run: vault policy write web web.hcl\n";
     changes(

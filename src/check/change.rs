@@ -12,7 +12,7 @@ use crate::origin::Origin;
 use crate::pipeline::place::{Changed, Places};
 use crate::policy::model::Policy;
 use crate::policy::table::Table;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -122,28 +122,26 @@ fn unchecked<'a>(all: &'a [Problem], gone: &'a [&Policy], before: &'a [Problem])
 
 /// What may make other policies of those that are there, and is not as it is in the base.
 fn news(now: &[Problem], before: &[Problem]) -> Vec<Finding> {
-    let mut findings: Vec<Finding> = lacking(now, before).collect();
+    let new: Vec<Finding> = lacking(now, before).collect();
+    if !new.is_empty() {
+        return new;
+    }
     // One that is gone is told where none has come in its place.
-    let gone = before.iter().filter(|one| lacks(one, now) && findings.is_empty());
-    let gone: Vec<Finding> = gone
-        .map(|one| {
-            let mut finding = problem(NOT_CHECKED, "policy", one);
+    lacking(before, now)
+        .map(|mut finding| {
             finding.detail = "The base has it, and the change does not.".to_owned();
             finding
         })
-        .collect();
-    findings.extend(gone);
-    findings
+        .collect()
 }
 
-/// What of these the base lacks. What cannot be known to be the same is not.
-fn lacking<'a>(now: &'a [Problem], before: &'a [Problem]) -> impl Iterator<Item = Finding> + 'a {
-    let new = now.iter().filter(|one| lacks(one, before));
+/// Those of which the others have none that is the very same. What cannot be known to be the same is not.
+fn lacking<'a>(all: &'a [Problem], others: &'a [Problem]) -> impl Iterator<Item = Finding> + 'a {
+    let known: HashSet<&str> = others.iter().filter_map(|other| other.same.as_deref()).collect();
+    let new = all
+        .iter()
+        .filter(move |one| one.same.as_deref().is_none_or(|same| !known.contains(same)));
     new.map(|one| problem(NOT_CHECKED, "policy", one))
-}
-
-fn lacks(one: &Problem, others: &[Problem]) -> bool {
-    one.same.is_none() || !others.iter().any(|other| other.same == one.same)
 }
 
 /// Policies that are written to another server than in the base.

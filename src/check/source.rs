@@ -100,6 +100,19 @@ pub struct Problem {
     pub same: Option<Arc<str>>,
 }
 
+impl Problem {
+    /// What the reader of policies did not understand, with what to do about it.
+    fn of(remedy: &'static str, one: sources::Problem) -> Self {
+        Self {
+            what: one.what,
+            why: one.why,
+            origin: one.origin,
+            remedy,
+            same: one.same,
+        }
+    }
+}
+
 const REFUSED: &str = "Fix it: the server would refuse it, and nothing in it was checked.";
 const TWICE: &str = "Give each policy one file: a policy is named as its path below the folder, or with `--policy-names file` as its file.";
 const EVALUATED: &str = "Check what `terraform show -json` says of it (`--policies plan.json`), give the variable a value, or write its text out.";
@@ -164,27 +177,15 @@ pub fn read(paths: &[PathBuf], dialect: &Dialect, names: Names, options: &Option
             None => all.read.others.push(one.path),
         }
     }
-    all.read.unchecked.extend(found.unread.into_iter().map(|one| Problem {
-        what: one.what,
-        why: one.why,
-        origin: one.origin,
-        remedy: if one.same.is_some() { OUTSIDE } else { EVALUATED },
-        same: one.same,
-    }));
-    all.read.news.extend(found.news.into_iter().map(|one| Problem {
-        what: one.what,
-        why: one.why,
-        origin: one.origin,
-        remedy: RENDERED,
-        same: one.same,
-    }));
-    all.read.opaque.extend(found.opaque.into_iter().map(|one| Problem {
-        what: one.what,
-        why: one.why,
-        origin: one.origin,
-        remedy: UNSEEN,
-        same: one.same,
-    }));
+    let outside = |one: &sources::Problem| if one.same.is_some() { OUTSIDE } else { EVALUATED };
+    let unread = found.unread.into_iter();
+    all.read
+        .unchecked
+        .extend(unread.map(|one| Problem::of(outside(&one), one)));
+    let news = found.news.into_iter();
+    all.read.news.extend(news.map(|one| Problem::of(RENDERED, one)));
+    let opaque = found.opaque.into_iter();
+    all.read.opaque.extend(opaque.map(|one| Problem::of(UNSEEN, one)));
     all.read.others.extend(found.others);
     Ok(Read {
         policies: all.policies.into_values().collect(),

@@ -1,10 +1,18 @@
 //! What writes policies when somebody runs it: scripts, workflows and programs that call a server. Their words are looked for, and
 //! nothing is worked out, so this finds what is said plainly; a program that hides its words is found by nobody who does not run it.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
+/// The longest text that is shown to write nothing but what is checked, and the most commands and names of files in it. What is more
+/// is no script that somebody reads.
+const MAX_PLAIN: usize = 1024 * 1024;
+const MAX_NAMES: usize = 1_000;
+/// How far around a word is looked within its line, in letters.
+const AROUND: usize = 200;
+
 /// A call of the command line to write a policy: what it names it, and the file it takes it from, as they are written.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Write<'t> {
     name: &'t str,
     file: &'t str,
@@ -29,10 +37,12 @@ pub(super) fn writes(text: &str, known: &dyn Known) -> bool {
         return false;
     }
     let lines = || lines(text);
-    let commands: Vec<Option<Write<'_>>> = lines().filter_map(command).collect();
+    let commands: BTreeSet<Option<Write<'_>>> = lines().filter_map(command).take(MAX_NAMES).collect();
     let is_known = |write: &Option<Write<'_>>| write.as_ref().is_some_and(|write| write.is_known(text, known));
-    let plainly = commands.is_empty()
-        || commands.iter().all(is_known) && !rewrites(&lower) && !names(text).any(|name| known.is_other(name));
+    let is_short = text.len() <= MAX_PLAIN && commands.len() < MAX_NAMES;
+    let runs_others = || names(text).is_none_or(|names| names.iter().any(|name| known.is_other(name)));
+    let plainly =
+        commands.is_empty() || is_short && commands.iter().all(is_known) && !rewrites(&lower) && !runs_others();
     let is_about = ["vault", "bao", "hvac"].iter().any(|word| lower.contains(word));
     !plainly || lines().any(calls_the_api) || is_about && lines().any(calls_a_method)
 }
@@ -145,18 +155,45 @@ fn calls_the_api(line: &str) -> bool {
     };
     let changes = says(&CHANGES);
     let only_reads = !changes && says(&["read", "list", "get"]);
-    let names = spelt.match_indices("sys/polic").any(|(at, _)| {
+    let names = places(&spelt).any(|at| {
         let before = spelt.get(..at).unwrap_or_default();
         let after = spelt.get(at..).unwrap_or_default();
         // What a policy grants on them is no call: the path of a block, or a key of JSON.
         let opened = before.trim_end_matches(['"', '\'', '\\']);
         let is_block = opened.len() < before.len() && opened.trim_end().ends_with("path");
-        let is_key = after
+        let is_key = first(after)
             .split_once(['"', '\''])
             .is_some_and(|(_, rest)| rest.trim_start().starts_with(':'));
         !is_block && !is_key
     });
     names && !only_reads || says(&["write"]) && (spelt.contains(" policy=") || spelt.contains(" rules="))
+}
+
+/// Where a text says the place of policies, as clients make the path of it.
+pub(super) fn places(text: &str) -> impl Iterator<Item = usize> {
+    let leads = |at: &usize| {
+        let mut rest = text.get(at + "sys/".len()..).unwrap_or_default();
+        while let Some(next) = rest.strip_prefix('/').or_else(|| rest.strip_prefix("./")) {
+            rest = next;
+        }
+        rest.starts_with("polic")
+    };
+    text.match_indices("sys/").map(|(at, _)| at).filter(leads)
+}
+
+/// The beginning of a text, as far as is looked.
+fn first(text: &str) -> &str {
+    text.char_indices()
+        .nth(AROUND)
+        .map_or(text, |(at, _)| text.get(..at).unwrap_or_default())
+}
+
+/// The end of a text, as far as is looked.
+fn last(text: &str) -> &str {
+    text.char_indices()
+        .rev()
+        .nth(AROUND)
+        .map_or(text, |(at, _)| text.get(at..).unwrap_or_default())
 }
 
 /// Whether a line calls a method of a client that writes policies: its name says so, and a bracket follows.
@@ -166,7 +203,7 @@ fn calls_a_method(line: &str) -> bool {
     ];
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
     line.match_indices('(').any(|(at, _)| {
-        let before = line.get(..at).unwrap_or_default();
+        let before = last(line.get(..at).unwrap_or_default());
         // Of a generic method the types stand between.
         let before = match before.strip_suffix('>') {
             Some(typed) => typed
@@ -189,12 +226,19 @@ fn calls_a_method(line: &str) -> bool {
     })
 }
 
-/// The words of a text that may be names of files.
-pub(super) fn names(text: &str) -> impl Iterator<Item = &str> {
+/// The words of a text that may be names of files; none where these are too many to look up.
+pub(super) fn names(text: &str) -> Option<BTreeSet<&str>> {
     let cut = |c: char| !(c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '/' | '~' | '+'));
-    text.split(cut)
-        .map(|word| word.trim_end_matches('.'))
-        .filter(|word| word.contains(['.', '/']) && Path::new(word).file_name().is_some())
+    let mut names = BTreeSet::new();
+    for word in text.split(cut).map(|word| word.trim_end_matches('.')) {
+        if word.contains(['.', '/']) && Path::new(word).file_name().is_some() {
+            names.insert(word);
+        }
+        if names.len() > MAX_NAMES {
+            return None;
+        }
+    }
+    Some(names)
 }
 
 #[cfg(test)]
@@ -225,7 +269,7 @@ mod tests {
             "sed -i s/read/sudo/ policies/web.hcl\nvault policy write web policies/web.hcl\n",
             "./prepare\nvault policy write web policies/web.hcl\n",
             "bao  policy   write admin policies/web.hcl",
-            "vault policy write web /tmp/web.hcl",
+            "vault policy write web /srv/web.hcl",
             "vault policy-write web x",
             "vault policy write web $FILE",
             "for f in gen/*.hcl; do\nvault policy write \"$(basename \"$f\" .hcl)\" \"$f\"\ndone",
@@ -236,6 +280,7 @@ mod tests {
             "curl -X PUT -d @p.json $VAULT_ADDR/v1/sys/policies/acl/web",
             "curl --data @p.json https://x/v1/sys/policy/web",
             "vault write sys/policy/web policy=@x",
+            "vault write sys//policy/web @x",
             "vault write \"$P\" policy=@x",
             "  path: sys/policies/acl/web",
             "url = base + '/v1/sys/policies/acl/' + name",
@@ -283,7 +328,26 @@ mod tests {
 
     #[test]
     fn words_that_may_be_files_are_told_from_others() {
-        let text = "sh ./gen.sh a/b.py --x=y > \"/tmp/z\"; echo done.";
-        assert_eq!(names(text).collect::<Vec<_>>(), ["./gen.sh", "a/b.py", "/tmp/z"]);
+        let text = "sh ./gen.sh a/b.py --x=y > \"/srv/z\"; echo done.";
+        assert_eq!(names(text), Some(BTreeSet::from(["./gen.sh", "a/b.py", "/srv/z"])));
+        let many: String = (0..=MAX_NAMES).map(|n| format!("a/{n} ")).collect();
+        assert_eq!(names(&many), None);
+    }
+
+    #[test]
+    fn long_lines_take_no_more_than_their_length() {
+        // Each would be gone through from its beginning to its end, once for each bracket or place.
+        for (part, does) in [
+            ("a(", false),
+            ("x>(", false),
+            ("sys/policies ", true),
+            ("policy   ", false),
+        ] {
+            let text = format!("vault {} policy", part.repeat(200_000));
+            assert_eq!(writes(&text, &Here), does, "{part}");
+        }
+        let loops =
+            "for f in policies/*.hcl; do vault policy write \"$(basename \"$f\" .hcl)\" \"$f\"\n".repeat(100_000);
+        assert!(writes(&loops, &Here), "nobody reads a script of this length");
     }
 }

@@ -234,18 +234,23 @@ impl Files {
         let path = joined(folder, name).ok()?;
         let real = self.inside(&path, "file").ok()?;
         let below = real.strip_prefix(&self.root).ok()?.to_path_buf();
+        let is_there = real.is_dir() || self.keeps(&real) || self.overlay.contains_key(&path);
+        is_there.then(|| (below, self.digest(&path)))
+    }
+
+    /// What a file, or a folder with all that the repository has below it, is; none where that cannot be read.
+    #[must_use]
+    pub fn digest(&self, path: &Path) -> Option<Arc<str>> {
+        let real = self.inside(path, "file").ok()?;
         if let Some(known) = self.digests.borrow().get(&real) {
-            return Some((below, known.clone()));
+            return known.clone();
         }
-        let is = if real.is_dir() {
-            self.folder_is(folder, name, &real)
-        } else if self.keeps(&real) || self.overlay.contains_key(&path) {
-            self.file_is(&real)
-        } else {
-            return None;
+        let is = match real.is_dir() {
+            true => self.folder_is(path, &real),
+            false => self.file_is(&real),
         };
         self.digests.borrow_mut().insert(real, is.clone());
-        Some((below, is))
+        is
     }
 
     fn file_is(&self, real: &Path) -> Option<Arc<str>> {
@@ -258,9 +263,9 @@ impl Files {
         Some(digest_of(&bytes))
     }
 
-    fn folder_is(&self, folder: &Path, name: &str, base: &Path) -> Option<Arc<str>> {
+    fn folder_is(&self, folder: &Path, base: &Path) -> Option<Arc<str>> {
         let mut said = String::new();
-        for name in self.below(folder, name).ok()?.iter() {
+        for name in self.below(folder, ".").ok()?.iter() {
             let file = base.join(name);
             if is_terraform(&file) || !self.keeps(&file) {
                 continue;

@@ -5,7 +5,7 @@ use super::documents::is_document;
 use super::files::{self, Files};
 use super::terraform;
 use super::text::{self, is_so};
-use super::{Problem, Read, Reader};
+use super::{Problem, Reader};
 use crate::origin::Origin;
 use crate::policy::load::{Skipped, Why};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -43,22 +43,9 @@ impl Reader<'_> {
     }
 
     pub(super) fn hidden_document(&mut self, path: &PathBuf) {
-        let mut aside = Reader {
-            dialect: self.dialect,
-            names: self.names,
-            options: self.options,
-            exclude: self.exclude,
-            by_settings: self.by_settings,
-            plain: BTreeMap::new(),
-            plans: BTreeSet::new(),
-            templates: Vec::new(),
-            through: Vec::new(),
-            providers: Vec::new(),
-            taking: Vec::new(),
-            objects: BTreeMap::new(),
-            read: Read::default(),
-        };
+        let mut aside = Reader::new(self.dialect, self.names, self.options, self.exclude, self.by_settings);
         aside.document(path, false);
+        self.plans.append(&mut aside.plans);
         let before = self.read.news.len();
         let taking = aside.taking.into_iter();
         self.taking.extend(taking.map(|(n, names)| (before + n, names)));

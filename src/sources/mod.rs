@@ -165,21 +165,7 @@ pub fn read(paths: &[PathBuf], dialect: &Dialect, names: Names, options: &Option
         .map(|source| Ok((Globs::new(std::iter::once(source.files.as_str()))?, source)))
         .collect::<Result<_, PatternError>>()?;
     let work = || {
-        let mut reader = Reader {
-            dialect,
-            names,
-            options,
-            exclude: &exclude,
-            by_settings: &by_settings,
-            plain: BTreeMap::new(),
-            plans: BTreeSet::new(),
-            templates: Vec::new(),
-            through: Vec::new(),
-            providers: Vec::new(),
-            taking: Vec::new(),
-            objects: BTreeMap::new(),
-            read: Read::default(),
-        };
+        let mut reader = Reader::new(dialect, names, options, &exclude, &by_settings);
         reader.all(paths);
         reader.read
     };
@@ -227,7 +213,32 @@ struct Reader<'r> {
     read: Read,
 }
 
-impl Reader<'_> {
+impl<'r> Reader<'r> {
+    /// One that has read nothing yet.
+    fn new(
+        dialect: &'r Dialect,
+        names: Names,
+        options: &'r Options,
+        exclude: &'r Globs,
+        by_settings: &'r [(Globs, &'r SourceSettings)],
+    ) -> Self {
+        Self {
+            dialect,
+            names,
+            options,
+            exclude,
+            by_settings,
+            plain: BTreeMap::new(),
+            plans: BTreeSet::new(),
+            templates: Vec::new(),
+            through: Vec::new(),
+            providers: Vec::new(),
+            taking: Vec::new(),
+            objects: BTreeMap::new(),
+            read: Read::default(),
+        }
+    }
+
     fn all(&mut self, paths: &[PathBuf]) {
         let mut listing = Listing::default();
         let mut folders: Vec<&PathBuf> = Vec::new();

@@ -2,6 +2,7 @@
 //! is not known, so they are named, and a change that brings one, or another one, does not pass unseen.
 
 use super::calls::{self, Known};
+use super::documents::is_document;
 use super::files::{self, Files};
 use super::globs::Globs;
 use super::text::{self, is_so};
@@ -16,8 +17,8 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// The most words of a file that are looked up as names of others.
-const MAX_NAMES: usize = 1_000;
+/// The most that is unpacked of all files together.
+const MAX_UNPACKED: usize = 256 * 1024 * 1024;
 
 impl Reader<'_> {
     /// Names them, of all files that are there: not policies, Terraform, what people read, or what is named already.
@@ -32,9 +33,11 @@ impl Reader<'_> {
         let told: BTreeSet<PathBuf> = told.map(|one| files::tidy(Path::new(&*one.origin.file))).collect();
         let near: BTreeSet<&Path> = read.keys().filter_map(|path| path.parent()).collect();
         let all_tidy: Vec<PathBuf> = all.iter().map(|path| files::tidy(path)).collect();
-        let tops: Vec<PathBuf> = folders.iter().map(|folder| files::tidy(folder)).collect();
+        let folders: Vec<PathBuf> = folders.iter().map(|folder| files::tidy(folder)).collect();
+        let mut around: BTreeMap<PathBuf, Files> = BTreeMap::new();
+        let mut left = MAX_UNPACKED;
         for (path, tidy) in all.iter().zip(&all_tidy) {
-            let is_policy = read.contains_key(tidy) && !super::documents::is_document(path);
+            let is_policy = read.contains_key(tidy) && !is_document(path);
             let passed = is_policy
                 || self.plans.contains(tidy)
                 || told.contains(tidy)
@@ -53,19 +56,20 @@ impl Reader<'_> {
             };
             let bytes = match crate::files::read(path, files::MAX_FILE) {
                 Ok(bytes) => bytes,
-                // What is larger than anything that holds a policy: what it is is not known.
                 Err(error) => {
                     let why = format!("it cannot be read, and may write policies or hold some: {error}");
-                    self.read.opaque.push(problem(&why, None));
+                    self.read.opaque.push(problem(&why, text::digest_of_file(path)));
                     continue;
                 }
             };
-            let around = Files::around(path, HashMap::new());
+            let top = top(tidy, &folders);
             let place = Place {
-                root: around.root(),
+                files: around
+                    .entry(top.to_path_buf())
+                    .or_insert_with(|| Files::around(top, HashMap::new())),
                 all: &all_tidy,
                 read: &read,
-                tops: &tops,
+                top,
                 path: tidy,
             };
             // Where policies are, and below, anything may be one; elsewhere what is called as one.
@@ -76,13 +80,13 @@ impl Reader<'_> {
             };
             let text = String::from_utf8_lossy(&bytes);
             let found = if calls::writes(&text, &place) {
-                let same = place.with_what_it_names(path, &bytes, &text);
+                let same = place.with_what_it_names(&bytes, &text);
                 Some(problem(
                     "it writes policies when somebody runs it, and what it writes is not read",
                     same,
                 ))
             } else {
-                let seal = seal(path, &bytes).filter(|_| may_hold() && !is_other_packed(&bytes));
+                let seal = seal(path, &bytes).filter(|_| may_hold() && !is_other_packed(&bytes, &mut left));
                 seal.map(|how| {
                     problem(
                         &format!("nobody sees what it holds, which may be a policy: it is {how}"),
@@ -95,15 +99,22 @@ impl Reader<'_> {
     }
 }
 
+/// The folder that was asked for and that a file is in; of one that was named by itself, its own.
+fn top<'p>(path: &'p Path, folders: &'p [PathBuf]) -> &'p Path {
+    let own = path.parent().filter(|own| !own.as_os_str().is_empty());
+    let holds = |folder: &&PathBuf| path.starts_with(folder) || **folder == Path::new(".") && path.is_relative();
+    let folder = folders.iter().find(holds).map(PathBuf::as_path);
+    folder.or(own).unwrap_or(Path::new("."))
+}
+
 /// Where a script stands, and what is known of the files around it.
 struct Place<'p> {
+    files: &'p Files,
     all: &'p [PathBuf],
     /// What is read as policies, with their names.
     read: &'p BTreeMap<PathBuf, BTreeSet<Arc<str>>>,
-    /// The folders that were asked for.
-    tops: &'p [PathBuf],
-    /// The root of the repository, as it really is.
-    root: &'p Path,
+    /// The folder that was asked for.
+    top: &'p Path,
     path: &'p Path,
 }
 
@@ -113,65 +124,57 @@ impl Place<'_> {
         let mut below = true;
         self.path.ancestors().skip(1).take_while(move |above| {
             let here = below;
-            below = !self.tops.iter().any(|top| top == above);
+            below = *above != self.top;
             here
         })
     }
 
-    /// What a name stands for, where it is there: in the repository, or below what was asked for.
+    /// What a name stands for, where the repository, or the folder that was asked for, has it.
     fn named(&self, name: &str) -> Option<PathBuf> {
         if name.starts_with('/') || name.is_empty() {
             return None;
         }
-        let is_ours = |path: &Path| {
-            let inside = |top: &PathBuf| std::fs::canonicalize(top).is_ok_and(|top| path.starts_with(top));
-            path.starts_with(self.root) || self.tops.iter().any(inside)
-        };
         let mut places = self.bases().map(|base| files::tidy(&base.join(name)));
-        places.find(|path| std::fs::canonicalize(path).is_ok_and(|real| is_ours(&real)))
+        places.find(|path| self.files.holds(path))
     }
 
-    /// Whether a folder holds policies, and else only what people read.
-    fn is_of_policies(&self, folder: &Path) -> bool {
-        let mut below = self.all.iter().filter(|path| path.starts_with(folder)).peekable();
-        below.peek().is_some() && below.all(|path| self.read.contains_key(path) || load::is_prose(path))
-    }
-
-    /// What a file is, with the files that it names and that are no policies; none where that is not known.
-    fn with_what_it_names(&self, path: &Path, bytes: &[u8], text: &str) -> Option<Arc<str>> {
-        let names: BTreeSet<&str> = calls::names(text).collect();
-        if names.len() > MAX_NAMES {
-            return None;
+    /// Whether something is a policy, or a folder of policies and what people read, which are checked by themselves.
+    fn is_of_policies(&self, path: &Path) -> bool {
+        if !path.is_dir() {
+            return self.read.contains_key(path);
         }
-        let files: BTreeSet<PathBuf> = names.iter().filter_map(|name| self.named(name)).collect();
-        let mut said = is_so(path, bytes).to_string();
-        for file in files
-            .iter()
-            .filter(|file| !self.read.contains_key(*file) && **file != self.path)
-        {
-            if file.is_dir() {
-                // What lies in it is what it is by itself.
-                continue;
+        let mut below = self.all.iter().filter(|one| one.starts_with(path)).peekable();
+        below.peek().is_some() && below.all(|one| self.read.contains_key(one) || load::is_prose(one))
+    }
+
+    /// What a file is, with the files and folders that it names and that are no policies; none where that is not known.
+    fn with_what_it_names(&self, bytes: &[u8], text: &str) -> Option<Arc<str>> {
+        let mut said = is_so(self.path, bytes).to_string();
+        for name in calls::names(text)? {
+            // Most words name nothing.
+            let named = self.named(name).filter(|path| path != self.path);
+            if let Some(path) = named.filter(|path| !self.is_of_policies(path)) {
+                said.push_str(&format!("\0{name}\0{}", self.files.digest(&path)?));
             }
-            let bytes = crate::files::read(file, files::MAX_FILE).ok()?;
-            said.push_str(&format!("\0{}", is_so(file, &bytes)));
         }
         Some(text::digest(&said))
+    }
+
+    /// Whether a file is read as the policy of a name, as servers make it.
+    fn is_called(&self, path: &Path, name: &str) -> bool {
+        let names = self.read.get(path);
+        names.is_some_and(|names| names.contains(&*name::policy(name)))
     }
 }
 
 impl Known for Place<'_> {
     fn is_policy(&self, file: &str, name: &str) -> bool {
-        let names = self.named(file).and_then(|path| self.read.get(&path));
-        names.is_some_and(|names| names.iter().any(|own| **own == *name::policy(name)))
+        self.named(file).is_some_and(|path| self.is_called(&path, name))
     }
 
     fn is_other(&self, file: &str) -> bool {
-        let is_other = |path: PathBuf| match path.is_dir() {
-            true => !self.is_of_policies(&path),
-            false => !self.read.contains_key(&path) && path != self.path,
-        };
-        self.named(file).is_some_and(is_other)
+        let named = self.named(file);
+        named.is_some_and(|path| path != self.path && !self.is_of_policies(&path))
     }
 
     fn are_policies(&self, pattern: &str) -> bool {
@@ -180,20 +183,16 @@ impl Known for Place<'_> {
         };
         // A shell's pattern passes over what begins with a dot.
         let is_hidden = |path: &Path| path.iter().any(|part| part.as_encoded_bytes().starts_with(b"."));
-        let found = self.bases().map(|base| {
-            let here = self.all.iter().filter(|path| {
-                path.strip_prefix(base)
-                    .is_ok_and(|below| pattern.matches(below) && !is_hidden(below))
-            });
-            here.collect::<Vec<_>>()
-        });
+        let found = |base: &Path| -> Vec<&PathBuf> {
+            let is_found = |below: &Path| pattern.matches(below) && !is_hidden(below);
+            let all = self.all.iter();
+            all.filter(|path| path.strip_prefix(base).is_ok_and(is_found)).collect()
+        };
         let by_its_file = |path: &&PathBuf| {
             let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-            self.read
-                .get(*path)
-                .is_some_and(|names| names.iter().any(|own| **own == *name::policy(&stem)))
+            self.is_called(path, &stem)
         };
-        let first = found.into_iter().find(|found| !found.is_empty());
+        let first = self.bases().map(found).find(|found| !found.is_empty());
         first.is_some_and(|found| found.iter().all(by_its_file))
     }
 }
@@ -205,13 +204,14 @@ fn is_called_as_one(path: &Path) -> bool {
     parts.any(|part| part.contains("polic")) || name.contains(".hcl") || name.contains(".tf")
 }
 
-/// Whether a file is packed with gzip, and what is in it is read, and is no policy: an audit log beside the policies.
-fn is_other_packed(bytes: &[u8]) -> bool {
+/// Whether a file is packed with gzip, and what is in it is read, and is no policy: an audit log beside the policies. `left` is what may
+/// be unpacked yet.
+fn is_other_packed(bytes: &[u8], left: &mut usize) -> bool {
+    let most = files::MAX_FILE.min(*left);
     let mut plain = Vec::new();
-    let unpacked = MultiGzDecoder::new(bytes)
-        .take(files::MAX_FILE as u64 + 1)
-        .read_to_end(&mut plain);
-    if unpacked.is_err() || plain.len() > files::MAX_FILE || syntax::is_other_than_text(&plain) {
+    let unpacked = MultiGzDecoder::new(bytes).take(most as u64 + 1).read_to_end(&mut plain);
+    *left = left.saturating_sub(plain.len());
+    if unpacked.is_err() || plain.len() > most || syntax::is_other_than_text(&plain) {
         return false;
     }
     std::str::from_utf8(&plain).is_ok_and(|text| !load::looks_like_policy(text) && !text.contains("vault_policy"))
@@ -278,15 +278,19 @@ mod tests {
             std::io::Write::write_all(&mut writer, bytes).unwrap();
             writer.finish().unwrap()
         };
-        assert!(is_other_packed(&packed(b"{\"type\":\"request\"}\n")));
-        assert!(!is_other_packed(&packed(b"path \"a\" { capabilities = [\"read\"] }\n")));
-        assert!(!is_other_packed(&packed(&packed(b"x"))), "packed twice");
-        assert!(
-            !is_other_packed(&packed(&vec![b' '; files::MAX_FILE + 1])),
-            "without end"
-        );
+        let is_other = |bytes: &[u8]| is_other_packed(bytes, &mut MAX_UNPACKED.clone());
+        assert!(is_other(&packed(b"{\"type\":\"request\"}\n")));
+        assert!(!is_other(&packed(b"path \"a\" { capabilities = [\"read\"] }\n")));
+        assert!(!is_other(&packed(&packed(b"x"))), "packed twice");
+        assert!(!is_other(&packed(&vec![b' '; files::MAX_FILE + 1])), "without end");
         let whole = packed(b"plain");
-        assert!(!is_other_packed(&whole[..whole.len() - 4]) && !is_other_packed(b"plain"));
+        assert!(!is_other(&whole[..whole.len() - 4]) && !is_other(b"plain"));
+        let mut left = 10;
+        assert!(is_other_packed(&packed(b"12345"), &mut left) && left == 5);
+        assert!(
+            !is_other_packed(&packed(b"1234567"), &mut left) && left == 0,
+            "more than may be unpacked"
+        );
     }
 
     #[test]

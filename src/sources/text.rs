@@ -16,7 +16,18 @@ pub fn digest(text: &str) -> Arc<str> {
 /// What bytes are, to know the very same again.
 #[must_use]
 pub fn digest_of(bytes: &[u8]) -> Arc<str> {
-    let digest = Sha256::digest(bytes);
+    hex(&Sha256::digest(bytes))
+}
+
+/// What a regular file of any size is, to know the very same again; none where it cannot be read.
+#[must_use]
+pub fn digest_of_file(path: &Path) -> Option<Arc<str>> {
+    let mut digest = Sha256::new();
+    crate::files::pass(path, |piece| digest.update(piece)).ok()?;
+    Some(hex(&digest.finalize()))
+}
+
+fn hex(digest: &[u8]) -> Arc<str> {
     let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
     hex.into()
 }

@@ -8,6 +8,7 @@ use super::module::{Instances, Module};
 use super::value::Value;
 use crate::origin::SourceText;
 use crate::policy::load::holds_policy;
+use crate::sources::calls;
 use crate::sources::files::Files;
 use crate::sources::text::digest;
 use crate::vault::path;
@@ -94,15 +95,7 @@ pub const HOLDS: &str = "it holds a policy, or the place of one, and what it doe
 #[must_use]
 pub fn shows(text: &str) -> bool {
     let commands = ["policy write", "policy_write"];
-    // As clients make the path of it.
-    let place = text.match_indices("sys/").any(|(at, word)| {
-        let mut rest = text.get(at + word.len()..).unwrap_or_default();
-        while let Some(next) = rest.strip_prefix('/').or_else(|| rest.strip_prefix("./")) {
-            rest = next;
-        }
-        rest.starts_with("polic")
-    });
-    place || commands.iter().any(|command| text.contains(command)) || holds_policy(text)
+    calls::places(text).next().is_some() || commands.iter().any(|command| text.contains(command)) || holds_policy(text)
 }
 
 /// Whether a text may be a part of what shows one.
